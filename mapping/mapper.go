@@ -1,0 +1,75 @@
+package mapping
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Config is what an operator decides about the mapping.
+type Config struct {
+	// Location is the zone of times that state none (EVENT_TIMEZONE). It must be
+	// set: a zone taken by mistake would shift every time of every event.
+	Location *time.Location
+
+	// Required names the fields without which an event is refused
+	// (EVENT_REQUIRED_FIELDS): any of [Fields], in any order, repeats allowed, but
+	// all of [AlwaysRequired] among them. Empty means just those.
+	Required []string
+}
+
+// Mapper maps events. It never changes once made and may be shared.
+type Mapper struct {
+	location *time.Location
+	required [fieldCount]bool
+}
+
+// New makes a Mapper. The error is a *[ConfigError] that names everything wrong.
+func New(c Config) (*Mapper, error) {
+	wrong := ConfigError{NoLocation: c.Location == nil}
+	m := &Mapper{location: c.Location}
+	required := c.Required
+	if len(required) == 0 {
+		required = AlwaysRequired()
+	}
+	for _, name := range required {
+		if f := fieldOf([]byte(name)); f != unknown {
+			m.required[f] = true
+		} else {
+			wrong.Unknown = append(wrong.Unknown, name)
+		}
+	}
+	for _, name := range AlwaysRequired() {
+		if !slices.Contains(required, name) {
+			wrong.LeftOut = append(wrong.LeftOut, name)
+		}
+	}
+	if wrong.NoLocation || wrong.Unknown != nil || wrong.LeftOut != nil {
+		return nil, &wrong
+	}
+	return m, nil
+}
+
+// ConfigError says what is wrong with a [Config].
+type ConfigError struct {
+	// NoLocation: Config.Location is nil.
+	NoLocation bool
+	// Unknown holds what Config.Required names that is no field of an event.
+	Unknown []string
+	// LeftOut holds the fields of AlwaysRequired that Config.Required lacks.
+	LeftOut []string
+}
+
+func (e *ConfigError) Error() string {
+	var parts []string
+	if e.NoLocation {
+		parts = append(parts, "no time zone")
+	}
+	if len(e.Unknown) > 0 {
+		parts = append(parts, "not fields of the event: "+strings.Join(e.Unknown, ", "))
+	}
+	if len(e.LeftOut) > 0 {
+		parts = append(parts, "always required, but left out: "+strings.Join(e.LeftOut, ", "))
+	}
+	return strings.Join(parts, "; ")
+}

@@ -1,0 +1,88 @@
+package mapping
+
+import "fmt"
+
+// Reason says why an event cannot be mapped. The words are stable: they stand in the
+// dead letter's header `reason` and in metrics.
+type Reason string
+
+const (
+	// Empty: the record has no value, or nothing but JSON white space.
+	Empty Reason = "empty"
+	// InvalidJSON: the value is not wholly one JSON object (RFC 8259), begins with
+	// a BOM, goes on after the object or nests deeper than MaxDepth.
+	InvalidJSON Reason = "invalid-json"
+	// DuplicateKey: the object has a key twice at its top level.
+	DuplicateKey Reason = "duplicate-key"
+	// BadText: bad UTF-8 or an unpaired surrogate escape anywhere, or U+0000 in a
+	// field of the API.
+	BadText Reason = "bad-text"
+	// MissingField: a required field is absent, null or blank.
+	MissingField Reason = "missing-field"
+	// WrongType: a field of the API holds a JSON type it does not take.
+	WrongType Reason = "wrong-type"
+	// BadTime: a time in no known form, that does not exist, or out of bounds.
+	BadTime Reason = "bad-time"
+	// TooLong: a field's text is longer than MaxTextLength.
+	TooLong Reason = "too-long"
+)
+
+// Reasons returns every Reason, for counters that start at 0.
+func Reasons() []Reason {
+	return []Reason{Empty, InvalidJSON, DuplicateKey, BadText, MissingField, WrongType, BadTime, TooLong}
+}
+
+// Error refuses an event for good. It holds nothing of the record's contents, so it
+// may be logged and written to headers.
+type Error struct {
+	// Reason is why.
+	Reason Reason
+	// Field is the API's name of the field that is wrong; "" where the event as a
+	// whole is, or the place is not in a field of the API.
+	Field string
+	// Detail is one of a fixed set of phrases that says more than Reason; never a
+	// value.
+	Detail string
+	// Offset is where in the value, in bytes from its start, the fault was seen: the
+	// first byte that does not fit, or the start of the string, key or field
+	// that is wrong. -1 where there is no such place (empty, missing-field).
+	Offset int
+}
+
+// Error reads "bad-time: leave_time: second 60 (byte 118)".
+func (e *Error) Error() string {
+	text := string(e.Reason)
+	if e.Field != "" {
+		text += ": " + e.Field
+	}
+	if e.Detail != "" {
+		text += ": " + e.Detail
+	}
+	if e.Offset >= 0 {
+		text += fmt.Sprintf(" (byte %d)", e.Offset)
+	}
+	return text
+}
+
+// Suspicion is something odd about an event that is sent nevertheless. The words are
+// stable: they stand in metrics as `kind`.
+type Suspicion string
+
+const (
+	// Future: leave_time or operate_time is more than FutureTolerance after the
+	// record's time: a lane's zone or clock is set wrongly.
+	Future Suspicion = "future"
+	// LeaveBeforeEnter: leave_time is before enter_time.
+	LeaveBeforeEnter Suspicion = "leave-before-enter"
+	// UnknownPlateColor: plate_color was a number or name that the API does not
+	// know, and is sent as -1.
+	UnknownPlateColor Suspicion = "unknown-plate-color"
+	// UnknownCarType: car_type was a number or name that the API does not know,
+	// and is sent as 0.
+	UnknownCarType Suspicion = "unknown-car-type"
+)
+
+// Suspicions returns every Suspicion, for counters that start at 0.
+func Suspicions() []Suspicion {
+	return []Suspicion{Future, LeaveBeforeEnter, UnknownPlateColor, UnknownCarType}
+}
