@@ -1,0 +1,102 @@
+package upstream
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Answer is how a delivery ended: what its last attempt was told.
+type Answer struct {
+	Verdict Verdict
+	// What the body said, "" where it was not readable or said it in another
+	// type than a string. Texts of the platform are personal data (the hint of a
+	// 401 holds the plate): only the dead letter may show Message and Hint, and
+	// Code and Seqno go through Tame before they are logged. Each is at most
+	// 1,024 bytes of valid UTF-8, with *** for every occurrence of the secret.
+	Code, Message, Hint, Seqno string
+	// HTTPStatus is 0 where no answer came.
+	HTTPStatus int
+	// Attempts counts the HTTP requests of this delivery, from 0.
+	Attempts int
+	// RetryAfter is the wait the last answer asked for, 0 to
+	// Config.RetryAfterMax; HasRetryAfter tells a 0 from none.
+	RetryAfter    time.Duration
+	HasRetryAfter bool
+	// Err says why there is no code: for Unreadable, Timeout, Unreachable and
+	// Cut it is an *Error, and so it is for a Throttled whose body could not be
+	// read; otherwise nil. It is fit for logs.
+	Err error
+	// When the first and the last attempt began; zero where there was none.
+	FirstAttempt, LastAttempt time.Time
+}
+
+// maxText bounds each text of an Answer, in bytes: as much as a header of a
+// dead letter takes.
+const maxText = 1024
+
+// clean makes a text of the platform safe to keep: the secret is masked first,
+// so that cutting cannot leave a part of it behind.
+func clean(text, secret string) string {
+	if text == "" {
+		return ""
+	}
+	if secret != "" {
+		text = strings.ReplaceAll(text, secret, mask)
+		if escaped := url.QueryEscape(secret); escaped != secret {
+			text = strings.ReplaceAll(text, escaped, mask)
+		}
+	}
+	return truncate(strings.ToValidUTF8(text, "\uFFFD"), maxText)
+}
+
+// truncate cuts valid UTF-8 to at most limit bytes, between code points.
+func truncate(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	for limit > 0 && !utf8.RuneStart(text[limit]) {
+		limit--
+	}
+	return text[:limit]
+}
+
+// Tame returns s if it is 1 to 64 of A–Z a–z 0–9 . _ - and ? otherwise: how a
+// lot, a code or a seqno may appear in logs, spans, metrics and pages.
+func Tame(s string) string {
+	if len(s) == 0 || len(s) > 64 {
+		return "?"
+	}
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == '_', c == '-':
+		default:
+			return "?"
+		}
+	}
+	return s
+}
+
+// retryAfter reads the header of that name (RFC 9110, 10.2.3): whole seconds or
+// a date, which may have passed. It is at most limit.
+func retryAfter(header http.Header, now time.Time, limit time.Duration) (wait time.Duration, ok bool) {
+	value := strings.TrimSpace(header.Get("Retry-After"))
+	if value == "" {
+		return 0, false
+	}
+	if strings.Trim(value, "0123456789") == "" {
+		seconds, err := strconv.ParseInt(value, 10, 64)
+		if err != nil || seconds > int64(limit/time.Second) { // err: more than fits
+			return limit, true
+		}
+		return time.Duration(seconds) * time.Second, true
+	}
+	date, err := http.ParseTime(value)
+	if err != nil {
+		return 0, false
+	}
+	return min(max(date.Sub(now), 0), limit), true
+}

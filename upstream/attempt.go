@@ -1,0 +1,180 @@
+package upstream
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// attempt is one HTTP request of a delivery. The goroutine of Deliver alone
+// touches it.
+type attempt struct {
+	delivery context.Context // whose end is the caller's doing, not the time-out's
+	secret   string          // masked in what comes back
+	// answer is what this attempt was told, as far as it goes.
+	answer Answer
+}
+
+type attemptKey struct{}
+
+// AttemptFromContext returns the number of the HTTP attempt within its
+// delivery, from 1, inside what Config.Wrap put around it; 0 elsewhere. One
+// less is OpenTelemetry's http.request.resend_count.
+func AttemptFromContext(ctx context.Context) int {
+	if a, ok := ctx.Value(attemptKey{}).(*attempt); ok {
+		return a.answer.Attempts
+	}
+	return 0
+}
+
+// bounded is the outermost round tripper: it gives each attempt its time-out,
+// lets it end wholly before anything above sees it, and notes what it brought.
+type bounded struct {
+	next      http.RoundTripper
+	timeout   time.Duration
+	onAttempt func(Verdict)
+}
+
+func (b *bounded) RoundTrip(req *http.Request) (*http.Response, error) {
+	d := deliveryFrom(req.Context())
+	a := d.begin()
+	// A context for each attempt and not Client.Timeout, which takes a goroutine
+	// for each request when the round tripper is not an http.Transport.
+	ctx, cancel := context.WithTimeout(context.WithValue(req.Context(), attemptKey{}, a), b.timeout)
+	defer cancel()
+
+	resp, err := b.next.RoundTrip(req.WithContext(ctx))
+	if err == nil {
+		// A wrapper's span ends with the body.
+		_, _ = io.Copy(io.Discard, resp.Body)
+		_ = resp.Body.Close()
+		resp.Body = http.NoBody
+	} else if a.answer.Verdict == Unknown {
+		a.fail(ctx, err) // the wrapper's own failure
+	}
+	d.answer = a.answer
+	if b.onAttempt != nil {
+		b.onAttempt(a.answer.Verdict)
+	}
+	return resp, err
+}
+
+// reading is the innermost round tripper, inside what Config.Wrap puts around
+// it: it reads the whole answer, within bounds and within the attempt's time,
+// and judges it.
+type reading struct {
+	next          http.RoundTripper
+	wrapped       bool
+	rules         rules
+	retryAfterMax time.Duration
+	onAnswer      func(context.Context, Attempt)
+}
+
+func (r *reading) RoundTrip(req *http.Request) (*http.Response, error) {
+	ctx := req.Context()
+	a := ctx.Value(attemptKey{}).(*attempt) // only Deliver comes here
+	resp, err := r.exchange(req, a)
+	if r.onAnswer != nil {
+		r.onAnswer(ctx, a.describe())
+	}
+	return resp, err
+}
+
+func (r *reading) exchange(req *http.Request, a *attempt) (*http.Response, error) {
+	if r.wrapped {
+		mended, err := mended(req)
+		if err != nil {
+			return nil, a.fail(req.Context(), err)
+		}
+		req = mended
+	}
+	resp, err := r.next.RoundTrip(req)
+	if err != nil {
+		return nil, a.fail(req.Context(), err)
+	}
+	a.answer.HTTPStatus = resp.StatusCode
+	a.answer.RetryAfter, a.answer.HasRetryAfter = retryAfter(resp.Header, time.Now(), r.retryAfterMax)
+	// Nothing above may follow a redirect, or see where it points.
+	resp.Header.Del("Location")
+
+	body, err := readBody(resp)
+	if errors.Is(err, errBodyCut) && a.ended(req.Context()) != Unknown {
+		return nil, a.fail(req.Context(), err) // out of time while reading
+	}
+	reply := reply{}
+	if err == nil {
+		reply, err = parseReply(body)
+	}
+	a.judged(r.rules, reply, err)
+	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	return resp, nil
+}
+
+// ended says which of the attempt's contexts has ended, as a verdict.
+func (a *attempt) ended(ctx context.Context) Verdict {
+	switch {
+	case a.delivery.Err() != nil:
+		return Cut
+	case ctx.Err() != nil:
+		return Timeout
+	default:
+		return Unknown
+	}
+}
+
+// fail notes that no whole answer came. ctx is the attempt's.
+func (a *attempt) fail(ctx context.Context, cause error) error {
+	var text string
+	switch a.answer.Verdict = a.ended(ctx); a.answer.Verdict {
+	case Cut:
+		text = "given up before the answer was whole"
+	case Timeout:
+		text = "no whole answer in time"
+	default:
+		a.answer.Verdict = Unreachable
+		text = explain(cause)
+	}
+	a.answer.Err = &Error{a.answer.Verdict, text}
+	return a.answer.Err
+}
+
+// judged notes what the answer means. unreadable is nil where reply was read.
+func (a *attempt) judged(rules rules, reply reply, unreadable error) {
+	a.answer.Verdict = rules.judge(a.answer.HTTPStatus, reply, unreadable == nil, a.answer.HasRetryAfter)
+	if unreadable != nil {
+		text := "HTTP " + strconv.Itoa(a.answer.HTTPStatus) + ": " + bodyTrouble(unreadable)
+		a.answer.Err = &Error{a.answer.Verdict, text}
+		return
+	}
+	a.answer.Code = clean(strings.TrimSpace(reply.code), a.secret)
+	a.answer.Message = clean(reply.message, a.secret)
+	a.answer.Hint = clean(reply.hint, a.secret)
+	a.answer.Seqno = clean(reply.seqno, a.secret)
+}
+
+// bodyTrouble words why a body is unreadable, without what the reading said:
+// that may quote the body.
+func bodyTrouble(err error) string {
+	if errors.Is(err, errBodyCut) {
+		return errBodyCut.Error()
+	}
+	return err.Error() // one of readBody's and parseReply's own
+}
+
+func (a *attempt) describe() Attempt {
+	tame := func(s string) string {
+		if s == "" {
+			return ""
+		}
+		return Tame(s)
+	}
+	return Attempt{
+		Number: a.answer.Attempts, Verdict: a.answer.Verdict, HTTPStatus: a.answer.HTTPStatus,
+		Code: tame(a.answer.Code), Seqno: tame(a.answer.Seqno), Err: a.answer.Err,
+	}
+}

@@ -1,0 +1,150 @@
+package upstream
+
+import (
+	"cmp"
+	"context"
+	"crypto/x509"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Credential is what a request is signed with.
+type Credential struct {
+	AppID  string // sent and signed when not empty
+	Secret Secret
+}
+
+// Config says where the platform is and how to speak to it. URL and Credential
+// are required; other zero values mean the defaults named here, those of the
+// service's settings.
+type Config struct {
+	// URL is the endpoint, whole: absolute, http or https. User information in
+	// it is sent as basic authentication.
+	URL string
+	// Credential is asked once for each delivery, so that a changed secret is
+	// used at once. It must be quick and safe for concurrent use.
+	Credential func() Credential
+	// Encoding of the body; Form.
+	Encoding Encoding
+
+	// Timeout bounds one attempt, from the connection to the last byte of the
+	// body; 10s.
+	Timeout time.Duration
+	// MaxInFlight is how many deliveries the gate lets run at once; 64. As many
+	// connections are kept.
+	MaxInFlight int
+	// SuccessCodes are the body codes that count as accepted; 1001.
+	SuccessCodes []string
+	// PermanentCodes are the body codes that never change; 400.
+	PermanentCodes []string
+
+	// RetryMax is how many quick retries a delivery may have; 0: none.
+	RetryMax int
+	// RetryWaitMin and RetryWaitMax bound the wait before each; 100ms and 1s.
+	RetryWaitMin, RetryWaitMax time.Duration
+	// MayRetry is asked before each quick retry; nil means yes. It is the
+	// circuit's say: no quick retries while it is open.
+	MayRetry func() bool
+	// RetryAfterMax caps what a Retry-After may ask for; 30s.
+	RetryAfterMax time.Duration
+
+	// RootCAs returns the certificates that the platform and an https proxy are
+	// trusted by, nil for the system's. It is asked for each attempt and must be
+	// quick; another pool than the last one is used for new connections, and
+	// the old connections are given up. A nil function means the system's.
+	RootCAs func() *x509.CertPool
+	// Proxy chooses a proxy for a request; http.ProxyFromEnvironment.
+	Proxy func(*http.Request) (*url.URL, error)
+	// Dial opens connections; a net.Dialer's DialContext.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+
+	// Wrap may put a round tripper (telemetry) around each attempt. What it is
+	// given returns answers whose body is in memory, and errors fit for logs.
+	// The answer's body is read to its end and closed afterwards.
+	Wrap func(http.RoundTripper) http.RoundTripper
+	// OnAttempt is called once for each HTTP attempt, when it has ended.
+	OnAttempt func(Verdict)
+	// OnAnswer is called once for each HTTP attempt, inside what Wrap put
+	// around it: ctx carries the attempt's span.
+	OnAnswer func(ctx context.Context, attempt Attempt)
+}
+
+// Attempt describes one HTTP attempt to telemetry.
+type Attempt struct {
+	Number     int // from 1 within its delivery
+	Verdict    Verdict
+	HTTPStatus int // 0 where no answer came
+	// As in the body, tamed (see Tame); "" where it had none.
+	Code, Seqno string
+	Err         error // as in Answer
+}
+
+// The ways in which a Config is wrong. None quotes the URL, which may hold a
+// password.
+var (
+	ErrURL        = errors.New("upstream: the URL is not an absolute http or https URL")
+	ErrCredential = errors.New("upstream: no credential")
+	ErrEncoding   = errors.New("upstream: the encoding is neither form nor multipart")
+	ErrBounds     = errors.New("upstream: a bound is negative, or a least wait above its most")
+	ErrCodes      = errors.New("upstream: a code that is blank, or permanent but a success or one of 401, 403, 429, 500, 503")
+)
+
+// complete returns the configuration with its defaults filled in and its URL
+// parsed, or what is wrong with it.
+func (c Config) complete() (Config, *url.URL, error) {
+	c.Encoding = cmp.Or(c.Encoding, Form)
+	c.Timeout = cmp.Or(c.Timeout, 10*time.Second)
+	c.MaxInFlight = cmp.Or(c.MaxInFlight, 64)
+	c.RetryWaitMin = cmp.Or(c.RetryWaitMin, 100*time.Millisecond)
+	c.RetryWaitMax = cmp.Or(c.RetryWaitMax, time.Second)
+	c.RetryAfterMax = cmp.Or(c.RetryAfterMax, 30*time.Second)
+	c.SuccessCodes = codes(c.SuccessCodes, codeAccepted)
+	c.PermanentCodes = codes(c.PermanentCodes, "400")
+	if c.MayRetry == nil {
+		c.MayRetry = func() bool { return true }
+	}
+	if c.RootCAs == nil {
+		c.RootCAs = func() *x509.CertPool { return nil }
+	}
+	if c.Proxy == nil {
+		c.Proxy = http.ProxyFromEnvironment
+	}
+	endpoint, err := url.Parse(c.URL)
+	switch {
+	case err != nil, endpoint.Scheme != "http" && endpoint.Scheme != "https", endpoint.Hostname() == "":
+		return c, nil, ErrURL
+	case c.Credential == nil:
+		return c, nil, ErrCredential
+	case c.Encoding != Form && c.Encoding != Multipart:
+		return c, nil, ErrEncoding
+	case c.Timeout < 0, c.MaxInFlight < 0, c.RetryMax < 0, c.RetryWaitMin < 0, c.RetryWaitMin > c.RetryWaitMax, c.RetryAfterMax < 0:
+		return c, nil, ErrBounds
+	case !fit(c.SuccessCodes, c.PermanentCodes):
+		return c, nil, ErrCodes
+	}
+	return c, endpoint, nil
+}
+
+// fit reports whether the two lists of codes can stand together.
+func fit(success, permanent []string) bool {
+	never := append([]string{"", "401", "403", "429", "500", "503"}, success...)
+	return !slices.Contains(success, "") &&
+		!slices.ContainsFunc(permanent, func(code string) bool { return slices.Contains(never, code) })
+}
+
+// codes returns the codes trimmed, or what they are by default.
+func codes(given []string, byDefault string) []string {
+	if len(given) == 0 {
+		return []string{byDefault}
+	}
+	trimmed := make([]string, len(given))
+	for i, code := range given {
+		trimmed[i] = strings.TrimSpace(code)
+	}
+	return trimmed
+}

@@ -1,0 +1,119 @@
+package upstream
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"strings"
+	"syscall"
+	"unicode"
+)
+
+// Error says why an attempt brought no code. Its text is made of what is known
+// to be harmless: addresses, the operating system's and TLS's own words. It
+// holds nothing of a body, of a header that the other side chose, of a query or
+// user information, and it does not unwrap to anything that does.
+type Error struct {
+	Verdict Verdict // Unreadable, Timeout, Unreachable or Cut, or Throttled for an HTTP 429 or 503 without a readable body
+	text    string
+}
+
+// Error returns the verdict and the reason.
+func (e *Error) Error() string { return e.Verdict.String() + ": " + e.text }
+
+// ErrorType is what OpenTelemetry's conventions call error.type: the verdict.
+func (e *Error) ErrorType() string { return e.Verdict.String() }
+
+// explain makes the text of an Error from any error of net/http.
+func explain(err error) string {
+	text := strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(harmless(err), "?"))
+	return truncate(text, 256)
+}
+
+// harmless knows the errors whose text may be shown, and gives the type of any
+// other: net/http quotes malformed answers, HTTP/2 the debug text of a GOAWAY,
+// url.Error the whole URL, a wrong proxy setting its password.
+func harmless(err error) string {
+	if e, ok := errors.AsType[*proxyError](err); ok {
+		return e.Error()
+	}
+	if e, ok := errors.AsType[*net.DNSError](err); ok {
+		return "look up " + e.Name + ": " + e.Err
+	}
+	if text, ok := untrusted(err); ok {
+		return text
+	}
+	if e, ok := errors.AsType[*net.OpError](err); ok {
+		where := e.Op
+		if e.Addr != nil {
+			where += " " + e.Addr.String()
+		}
+		return where + ": " + harmless(e.Err)
+	}
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		return harmless(e.Err)
+	}
+	if e, ok := errors.AsType[syscall.Errno](err); ok {
+		return e.Error()
+	}
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "the connection was closed before the answer was whole"
+	case errors.Is(err, net.ErrClosed), errors.Is(err, io.ErrClosedPipe):
+		return "the connection is closed"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "out of time"
+	case errors.Is(err, context.Canceled):
+		return "cancelled"
+	}
+	return fmt.Sprintf("the exchange failed (%T)", innermost(err))
+}
+
+// untrusted gives the words of TLS: what is wrong with a certificate, a
+// handshake or the peer's alert.
+func untrusted(err error) (string, bool) {
+	if e, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return e.Error(), true
+	}
+	if e, ok := errors.AsType[x509.HostnameError](err); ok {
+		return e.Error(), true
+	}
+	if e, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
+		return e.Error(), true
+	}
+	if e, ok := errors.AsType[tls.AlertError](err); ok {
+		return e.Error(), true
+	}
+	if e, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		return "tls: " + e.Msg, true
+	}
+	return "", false
+}
+
+func innermost(err error) error {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err
+		}
+		err = inner
+	}
+}
+
+// proxyError is a proxy's refusal to open a tunnel. net/http's own error for it
+// is the proxy's text.
+type proxyError struct{ status int }
+
+func (e *proxyError) Error() string {
+	return fmt.Sprintf("the proxy refused the connection: HTTP %d", e.status)
+}

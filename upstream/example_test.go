@@ -1,0 +1,60 @@
+package upstream_test
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"release-forwarder/upstream"
+)
+
+// The gate is what the engine asks for.
+var _ interface {
+	Acquire(ctx context.Context) (probe bool, err error)
+	Release(used bool)
+} = (*upstream.Gate)(nil)
+
+// What may be shown of a request that was refused for its signature.
+func ExampleStringToSign() {
+	params := []upstream.Param{
+		{Name: "plate", Value: "粤B12345"},
+		{Name: "park_uuid", Value: "p-1"},
+		{Name: "reason", Value: ""},
+	}
+	fmt.Println(upstream.StringToSign(params, "***"))
+	// Output: park_uuid=p-1&plate=粤B12345&app_secret=***
+}
+
+// How a client and a gate are joined, and what the gate is told of a delivery.
+func Example() {
+	gate := upstream.NewGate(upstream.GateConfig{MaxInFlight: 64})
+	secret := upstream.NewSecret("from a file")
+	client, err := upstream.New(upstream.Config{
+		URL:        "http://127.0.0.1:1/gate/1.0/parking/internal/update", // nobody listens
+		Credential: func() upstream.Credential { return upstream.Credential{Secret: secret} },
+		MayRetry:   func() bool { return !gate.Open() },
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+
+	ctx := context.Background()
+	if _, err := gate.Acquire(ctx); err != nil {
+		return
+	}
+	defer gate.Release(true)
+	answer := client.Deliver(ctx, upstream.Request{Params: []upstream.Param{{Name: "park_uuid", Value: "p-1"}}})
+	switch answer.Verdict {
+	case upstream.Accepted:
+		gate.Accepted()
+	case upstream.Throttled:
+		gate.Pause(time.Now().Add(answer.RetryAfter))
+	case upstream.Permanent, upstream.Cut:
+	default:
+		gate.Failed("topic/0/17")
+	}
+	fmt.Println(answer.Err)
+	// Output: unreachable: dial 127.0.0.1:1: connection refused
+}

@@ -1,0 +1,136 @@
+package upstream
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// maxBody is how many bytes of an answer are read, after decompression. The
+// platform's answers have a few hundred.
+const maxBody = 64 << 10
+
+// reply is what a readable body says.
+type reply struct {
+	code                 string // as it stood, not trimmed
+	message, hint, seqno string // "" where missing or not a string
+	// hinted says that there is a hint of any type but null and the empty
+	// string: for the verdict a strange hint is still a hint.
+	hinted bool
+}
+
+// The ways in which a body is unreadable.
+var (
+	errBodyEmpty   = errors.New("the body is empty")
+	errBodyTooLong = errors.New("the body is longer than 64 KiB")
+	errBodyCut     = errors.New("the body is cut off")
+	errBodyNoCode  = errors.New("the body is not one JSON object with one code")
+)
+
+// readBody reads the body to its end, so that its connection can serve the next
+// request, and closes it. The error is one of the above but where the reading
+// failed: then it is errBodyCut joined with the cause.
+func readBody(resp *http.Response) ([]byte, error) {
+	defer resp.Body.Close()
+	if resp.ContentLength > maxBody {
+		return nil, errBodyTooLong
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	switch {
+	case err != nil:
+		return nil, errors.Join(errBodyCut, err)
+	case len(body) > maxBody:
+		return nil, errBodyTooLong
+	case len(body) == 0:
+		return nil, errBodyEmpty
+	}
+	return body, nil
+}
+
+// decoders keeps what jsontext needs for its work from one answer to the next.
+var decoders = sync.Pool{New: func() any { return new(jsontext.Decoder) }}
+
+// lenient is how an answer is read: a repeated name other than code does no
+// harm, and text that is not UTF-8 (a message in GBK) is tolerated, since the
+// verdict rests on the code.
+var lenient = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
+
+// parseReply reads a body that must be wholly one JSON object with exactly one
+// code, a string or a number of digits only. Its only error is errBodyNoCode.
+func parseReply(body []byte) (reply, error) {
+	d := decoders.Get().(*jsontext.Decoder)
+	defer decoders.Put(d)
+	d.Reset(bytes.NewBuffer(body), lenient...)
+	var r reply
+	if !r.read(d) {
+		return reply{}, errBodyNoCode
+	}
+	return r, nil
+}
+
+// read fills r from d and reports whether all of it was readable.
+func (r *reply) read(d *jsontext.Decoder) bool {
+	if begin, err := d.ReadToken(); err != nil || begin.Kind() != '{' {
+		return false
+	}
+	codes := 0
+	for {
+		token, err := d.ReadToken()
+		if err != nil {
+			return false
+		}
+		if token.Kind() == '}' {
+			break
+		}
+		name := token.String() // before the next read, which overwrites it
+		value, err := d.ReadValue()
+		if err != nil {
+			return false
+		}
+		switch name {
+		case "code":
+			codes++
+			var whole bool
+			if r.code, whole = wholeNumber(value); !whole {
+				if value.Kind() != '"' {
+					return false
+				}
+				r.code = text(value)
+			}
+		case "message":
+			r.message = text(value)
+		case "hint":
+			r.hint = text(value)
+			r.hinted = r.hinted || r.hint != "" || value.Kind() != '"' && value.Kind() != 'n'
+		case "seqno":
+			r.seqno = text(value)
+		}
+	}
+	// What follows the object must be nothing but white space.
+	_, err := d.ReadToken()
+	return codes == 1 && errors.Is(err, io.EOF)
+}
+
+// text returns what a JSON string says, or "" for any other value.
+func text(value jsontext.Value) string {
+	if value.Kind() != '"' {
+		return ""
+	}
+	// A string that is not UTF-8 is reported and still unquoted.
+	plain, _ := jsontext.AppendUnquote(nil, value)
+	return string(plain)
+}
+
+// wholeNumber returns a number that has digits only: no sign, point or exponent.
+func wholeNumber(value jsontext.Value) (string, bool) {
+	for _, c := range value {
+		if c < '0' || c > '9' {
+			return "", false
+		}
+	}
+	return string(value), len(value) > 0
+}

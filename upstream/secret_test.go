@@ -1,0 +1,56 @@
+package upstream_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"release-forwarder/upstream"
+)
+
+func TestSecretNeverPrintsItself(t *testing.T) {
+	const text = "hunter2"
+	type hidden struct{ inner upstream.Secret } // fmt cannot call its methods
+	secret := upstream.NewSecret(text)
+	credential := upstream.Credential{AppID: "op1", Secret: secret}
+
+	var out strings.Builder
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%T", "%10.3s"} {
+		for _, value := range []any{secret, &secret, credential, hidden{secret}, &hidden{secret}, []upstream.Secret{secret}, map[string]any{"a": secret}} {
+			fmt.Fprintf(&out, verb+"\n", value)
+		}
+	}
+	var logs bytes.Buffer
+	for _, handler := range []slog.Handler{slog.NewJSONHandler(&logs, nil), slog.NewTextHandler(&logs, nil)} {
+		slog.New(handler).Info("m", "secret", secret, "credential", credential, "hidden", hidden{secret})
+	}
+	encoded, err := json.Marshal(map[string]any{"s": secret, "c": credential, "p": &secret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := out.String() + logs.String() + string(encoded)
+	for _, leak := range []string{text, fmt.Sprintf("%x", text), fmt.Sprintf("%X", text)} {
+		if strings.Contains(all, leak) {
+			t.Errorf("%q is in\n%s", leak, all)
+		}
+	}
+	if !strings.Contains(string(encoded), `"***"`) {
+		t.Errorf("JSON is %s", encoded)
+	}
+	if secret.Reveal() != text {
+		t.Error("Reveal gives something else")
+	}
+}
+
+func TestSecretZero(t *testing.T) {
+	zero := upstream.Secret{}
+	if !zero.IsZero() || zero.Reveal() != "" || zero.String() != "" || !upstream.NewSecret("").IsZero() {
+		t.Error("the zero Secret is a secret")
+	}
+	if !zero.Equal(upstream.NewSecret("")) || !upstream.NewSecret("a").Equal(upstream.NewSecret("a")) || zero.Equal(upstream.NewSecret("a")) {
+		t.Error("Equal is wrong")
+	}
+}

@@ -1,0 +1,88 @@
+package upstream
+
+import (
+	"crypto/md5"
+	"encoding/hex"
+	"slices"
+	"strings"
+)
+
+// Names of the parameters that the client itself adds to a request.
+const (
+	nameAppID = "app_id"
+	nameSign  = "sign"
+)
+
+// Param is one parameter of the platform's API: a name and its raw value, in
+// UTF-8 and not encoded in any way. One with an empty value does not exist for
+// the API: it is neither sent nor signed.
+type Param struct{ Name, Value string }
+
+// StringToSign returns the text whose MD5 is the signature: the parameters but
+// sign whose value is not empty, ascending by the bytes of their names, as
+// name=value with the raw values, joined by &, then &app_secret= and the secret
+// (the platform's public documentation, openapi/README). Who wants to show the
+// text gives *** as the secret.
+func StringToSign(params []Param, secret string) string {
+	return string(appendToSign(nil, canonical(params), secret))
+}
+
+// Sign returns the value of the parameter sign: the MD5 of the UTF-8 bytes of
+// StringToSign as 32 upper-case hexadecimal digits.
+func Sign(params []Param, secret string) string {
+	return signCanonical(canonical(params), secret)
+}
+
+func signCanonical(params []Param, secret string) string {
+	// Enough for an ordinary request, so that nothing is allocated.
+	var room [1024]byte
+	sum := md5.Sum(appendToSign(room[:0], params, secret)) // MD5 is the platform's choice.
+	var digits [2 * md5.Size]byte
+	hex.Encode(digits[:], sum[:])
+	for i, c := range digits {
+		if c >= 'a' {
+			digits[i] = c - 'a' + 'A'
+		}
+	}
+	return string(digits[:])
+}
+
+func appendToSign(text []byte, params []Param, secret string) []byte {
+	for _, p := range params {
+		text = append(text, p.Name...)
+		text = append(text, '=')
+		text = append(text, p.Value...)
+		text = append(text, '&')
+	}
+	text = append(text, "app_secret="...)
+	return append(text, secret...)
+}
+
+// canonical returns the parameters that are signed, in the order in which they
+// are. It returns params itself where that is so already, as it is for what
+// comes from the mapping, and never changes it.
+func canonical(params []Param) []Param {
+	isOut := func(p Param) bool { return p.Value == "" || p.Name == nameSign }
+	byName := func(a, b Param) int { return strings.Compare(a.Name, b.Name) }
+	if slices.ContainsFunc(params, isOut) {
+		params = slices.DeleteFunc(slices.Clone(params), isOut)
+	}
+	if !slices.IsSortedFunc(params, byName) {
+		params = slices.Clone(params)
+		slices.SortStableFunc(params, byName)
+	}
+	return params
+}
+
+// withAppID returns params in canonical order with the client's app_id, and
+// never one of the caller's.
+func withAppID(params []Param, appID string) []Param {
+	all := make([]Param, 0, len(params)+1)
+	all = append(all, Param{nameAppID, appID}) // mostly its place already
+	for _, p := range params {
+		if p.Name != nameAppID {
+			all = append(all, p)
+		}
+	}
+	return canonical(all)
+}

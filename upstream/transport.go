@@ -1,0 +1,140 @@
+package upstream
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// idleTimeout gives up a connection that nobody uses, below the minute
+	// after which load balancers commonly drop it in silence.
+	idleTimeout = 45 * time.Second
+	// maxAge is how long a set of connections is used. The platform's hosts may
+	// change their addresses; under steady traffic no connection is ever idle,
+	// and its name would never be looked up again.
+	maxAge = 5 * time.Minute
+	// maxHeader bounds an answer's headers, in bytes: memory is bounded by
+	// settings, not by what the other side sends.
+	maxHeader = 64 << 10
+	// dialSlack keeps the time-outs of dialling behind that of the attempt, so
+	// that the attempt's is the one that is seen.
+	dialSlack = time.Second
+)
+
+// connections is the round tripper at the bottom: an http.Transport that is
+// replaced by a fresh one when it has served for maxAge or when the trusted
+// certificates have changed. What is in flight on the old one ends there.
+//
+// It has no CloseIdleConnections, and so must whatever stands between it and
+// retryablehttp: that calls it after each delivery that fails for good, and
+// every refusal would cost 64 new connections.
+type connections struct {
+	config Config
+	now    atomic.Pointer[generation]
+	mu     sync.Mutex // held to replace now
+}
+
+type generation struct {
+	transport *http.Transport
+	roots     *x509.CertPool
+	until     time.Time
+}
+
+func (g *generation) serves(roots *x509.CertPool) bool {
+	return g != nil && g.roots == roots && time.Now().Before(g.until)
+}
+
+func (c *connections) RoundTrip(req *http.Request) (*http.Response, error) {
+	return c.current().RoundTrip(req)
+}
+
+func (c *connections) current() *http.Transport {
+	roots := c.config.RootCAs()
+	if g := c.now.Load(); g.serves(roots) {
+		return g.transport
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	old := c.now.Load()
+	if old.serves(roots) {
+		return old.transport
+	}
+	fresh := &generation{newTransport(c.config, roots), roots, time.Now().Add(maxAge)}
+	c.now.Store(fresh)
+	if old != nil {
+		old.transport.CloseIdleConnections()
+	}
+	return fresh.transport
+}
+
+func (c *connections) close() {
+	if g := c.now.Load(); g != nil {
+		g.transport.CloseIdleConnections()
+	}
+}
+
+// newTransport speaks HTTP/1.1 and, where the platform offers it over TLS,
+// HTTP/2; there it opens another connection when the server's limit of streams
+// is below what is in flight.
+func newTransport(config Config, roots *x509.CertPool) *http.Transport {
+	dial := config.Dial
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: config.Timeout + dialSlack}).DialContext
+	}
+	return &http.Transport{
+		Proxy:                  config.Proxy,
+		OnProxyConnectResponse: refusedTunnel,
+		DialContext:            dial,
+		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    config.Timeout + dialSlack,
+		ForceAttemptHTTP2:      true, // not by itself where dial or TLS are one's own
+		MaxIdleConns:           config.MaxInFlight,
+		MaxIdleConnsPerHost:    config.MaxInFlight,
+		MaxConnsPerHost:        config.MaxInFlight,
+		IdleConnTimeout:        idleTimeout,
+		MaxResponseHeaderBytes: maxHeader,
+		HTTP2: &http.HTTP2Config{
+			// Many requests share a connection: without pings one that a
+			// firewall has forgotten would time them all out for minutes.
+			SendPingTimeout:  config.Timeout,
+			PingTimeout:      config.Timeout,
+			WriteByteTimeout: config.Timeout,
+			// By default each answer may fill 4 MiB before it is read.
+			MaxReceiveBufferPerStream:     2 * maxBody,
+			MaxReceiveBufferPerConnection: 1 << 20,
+		},
+	}
+}
+
+func refusedTunnel(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Response) error {
+	if answer.StatusCode != http.StatusOK {
+		return &proxyError{answer.StatusCode}
+	}
+	return nil
+}
+
+// mended returns the request with a body that net/http knows to be in memory,
+// when a wrapper has put a reader of its own around it: net/http then writes
+// head and body at once instead of one after the other. The wrapper's reader is
+// read to its end and closed, as its own accounts expect.
+func mended(req *http.Request) (*http.Request, error) {
+	body, err := io.ReadAll(req.Body)
+	_ = req.Body.Close() // it was read wholly, or err says why not
+	if err != nil {
+		return nil, err
+	}
+	fresh := req.WithContext(req.Context()) // the request is not ours to change
+	fresh.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	fresh.Body, _ = fresh.GetBody()
+	fresh.ContentLength = int64(len(body))
+	return fresh, nil
+}
