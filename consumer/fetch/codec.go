@@ -1,0 +1,209 @@
+package fetch
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"encoding/binary"
+	"errors"
+	"io"
+	"math"
+	"sync"
+
+	"github.com/pierrec/lz4/v4"
+)
+
+// codec is how records are compressed: the lowest bits of the attributes.
+type codec int8
+
+const (
+	codecNone   codec = 0
+	codecGzip   codec = 1
+	codecSnappy codec = 2
+	codecLZ4    codec = 3
+	codecZstd   codec = 4 // magic 2 only (KIP-110)
+)
+
+// unpacker is a decompressor out of a pool. Reset begins on r; with nil it lets
+// go of what it held.
+type unpacker interface {
+	io.Reader
+	Reset(r io.Reader) error
+}
+
+// The pools keep decompressors, which are dear to make. What they hold follows
+// the number of readers open at once; the garbage collector empties them.
+var (
+	buffers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 8<<10) }}
+	gzips   = sync.Pool{New: func() any { return new(gzipUnpacker) }}
+	lz4s    = sync.Pool{New: func() any { return &lz4Unpacker{lz4.NewReader(nil)} }}
+	zstds   = sync.Pool{New: newZstd}
+)
+
+type gzipUnpacker struct{ gzip.Reader }
+
+func (u *gzipUnpacker) Reset(r io.Reader) error {
+	if r == nil {
+		r = eof{}
+		_ = u.Reader.Reset(r) // reports the missing header, which is meant
+		return nil
+	}
+	return u.Reader.Reset(r)
+}
+
+type lz4Unpacker struct{ *lz4.Reader }
+
+func (u *lz4Unpacker) Reset(r io.Reader) error {
+	u.Reader.Reset(r)
+	return nil
+}
+
+// eof is an empty input.
+type eof struct{}
+
+func (eof) Read([]byte) (int, error) { return 0, io.EOF }
+func (eof) ReadByte() (byte, error)  { return 0, io.EOF }
+
+// eagerAllocation is the size up to which a record's length is believed at
+// once.
+const eagerAllocation = 1 << 20
+
+// errVarint says that a number has more than 64 bits.
+var errVarint = errors.New("varint too long")
+
+// stream reads a batch's records or a wrapper's messages, unpacked as they are
+// asked for. Its zero value is closed.
+type stream struct {
+	buf *bufio.Reader // nil when closed
+	raw bytes.Reader  // what is in the log
+	// src unpacks raw and goes back to pool; nil where raw is not compressed.
+	src  unpacker
+	pool *sync.Pool
+}
+
+// open begins on data, the records of the batch (or the value of the message)
+// at offset.
+func (s *stream) open(c codec, magic int8, offset int64, data []byte, l Limits) error {
+	s.raw.Reset(data)
+	s.buf = buffers.Get().(*bufio.Reader)
+	s.src, s.pool = nil, nil
+	var packed io.Reader = &s.raw
+	switch {
+	case c == codecNone:
+		s.buf.Reset(&s.raw)
+		return nil
+	case c == codecGzip:
+		s.pool = &gzips
+	case c == codecSnappy:
+		s.pool = &snappies
+		packed = &snappyInput{data: data, limit: l.MaxBlockBytes, offset: offset}
+	case c == codecLZ4:
+		s.pool = &lz4s
+		if magic == 0 {
+			s.raw.Reset(mendLZ4(data))
+		}
+	case c == codecZstd && magic >= 2:
+		s.pool = &zstds
+		packed = clampZstd(&s.raw, data)
+	default:
+		s.close()
+		return &UnsupportedError{Offset: offset, Magic: magic, Codec: int8(c)}
+	}
+	s.src = s.pool.Get().(unpacker)
+	if err := s.src.Reset(packed); err != nil {
+		s.close()
+		return broken(offset, err)
+	}
+	s.buf.Reset(s.src)
+	return nil
+}
+
+func (s *stream) isOpen() bool { return s.buf != nil }
+
+// close gives back what open borrowed. It may be called at any time.
+func (s *stream) close() {
+	if s.src != nil {
+		_ = s.src.Reset(nil)
+		s.pool.Put(s.src)
+		s.src = nil
+	}
+	if s.buf != nil {
+		s.buf.Reset(nil)
+		buffers.Put(s.buf)
+		s.buf = nil
+	}
+	s.raw.Reset(nil)
+}
+
+// fits reports whether size bytes can follow, as far as that is known: an
+// uncompressed stream knows, and no size in the format has more than 31 bits.
+func (s *stream) fits(size int64) bool {
+	if s.src == nil {
+		return size <= int64(s.buf.Buffered()+s.raw.Len())
+	}
+	return size <= math.MaxInt32
+}
+
+// peek returns the next n bytes, fewer only at the end. They are valid until
+// the next call.
+func (s *stream) peek(n int) ([]byte, error) {
+	b, err := s.buf.Peek(n)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return b, err
+}
+
+// more reports whether a byte follows. At the end an unpacker has checked its
+// checksum, if it has one.
+func (s *stream) more() (bool, error) {
+	b, err := s.peek(1)
+	return len(b) > 0, err
+}
+
+// varint reads a zigzag-encoded number.
+func (s *stream) varint() (int64, error) {
+	b, err := s.peek(binary.MaxVarintLen64)
+	if err != nil && len(b) == 0 {
+		return 0, err
+	}
+	v, n := binary.Varint(b)
+	if n < 0 || n == 0 && len(b) == binary.MaxVarintLen64 {
+		return 0, errVarint
+	}
+	if n == 0 {
+		if err == nil {
+			err = io.ErrUnexpectedEOF
+		}
+		return 0, err
+	}
+	return v, s.discard(int64(n))
+}
+
+func (s *stream) discard(n int64) error {
+	_, err := s.buf.Discard(int(n))
+	return err
+}
+
+// take returns the next n bytes in memory of their own. A length much above the
+// usual is believed only as far as bytes come for it.
+func (s *stream) take(n int) ([]byte, error) {
+	if n <= eagerAllocation || s.src == nil {
+		b := make([]byte, n)
+		_, err := io.ReadFull(s.buf, b)
+		return b, err
+	}
+	b := make([]byte, eagerAllocation)
+	for done := 0; ; {
+		m, err := io.ReadFull(s.buf, b[done:])
+		if err != nil {
+			return nil, err
+		}
+		if done += m; done == n {
+			return b, nil
+		}
+		grown := make([]byte, min(n, 4*len(b)))
+		copy(grown, b)
+		b = grown
+	}
+}

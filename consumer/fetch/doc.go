@@ -1,0 +1,38 @@
+// Package fetch reads Kafka's log: one request to the leader of some
+// partitions, and the records of the answer one by one.
+//
+// The exchange runs over kafka-go's Transport, which dials, does TLS and SASL
+// and knows the brokers. The answer is read and decoded here, behind
+// protocol.RawExchanger, since the library's decoder takes a page of 64 KiB
+// for each batch, hides errors, and does not say where a batch ends.
+//
+// What the package promises:
+//
+//   - A [Reader] yields what a read_committed consumer may see, each record once,
+//     offsets ascending: no transaction marker, no aborted record, nothing below
+//     the offset asked for.
+//   - [Reader.Position] is where to go on. It moves over markers, aborted and empty
+//     batches and what compaction removed, but never over a record that was not
+//     returned.
+//   - Whatever bytes a broker sends, nothing here panics, and no length or count is
+//     believed before it was held against what is there and what is allowed. A
+//     compressed batch is unpacked record by record: memory follows the largest
+//     record, not what the batch unpacks to. The exception is a snappy block, whose
+//     format wants it whole; its size is bounded beforehand.
+//   - A record's bytes are its own, so that keeping one keeps no answer in memory.
+//   - Errors are values (see [ErrCorrupt] and its neighbours) and hold no contents.
+//
+// Formats: record batches (magic 2) and message sets (magic 0 and 1), each with
+// the codecs it knows, as the Kafka protocol guide and KIP-31, KIP-32, KIP-98
+// and KIP-110 describe them. Checksums are checked.
+//
+// Memory: an [Answer] holds its bytes as they came until it is dropped; an open
+// Reader holds beside it a decompressor, which is between 8 KiB (uncompressed)
+// and about 8 MiB (zstd at its highest levels), or a whole unpacked snappy block.
+// So a partition that pauses should close its Reader, drop the Answer, and fetch
+// again from Position.
+//
+// What it leaves to others: which broker leads a partition, when to ask again,
+// back-off and throttling, how much may be fetched at once, and what to do about
+// an offset that is not in the log.
+package fetch

@@ -1,0 +1,102 @@
+package fetch
+
+import (
+	"errors"
+	"fmt"
+)
+
+var (
+	// ErrCorrupt matches every [*CorruptError].
+	ErrCorrupt = errors.New("corrupt records")
+
+	// ErrRecordTooLarge matches every [*TooLargeError].
+	ErrRecordTooLarge = errors.New("record too large")
+
+	// ErrUnsupported matches every [*UnsupportedError].
+	ErrUnsupported = errors.New("unsupported record format")
+
+	// ErrMalformed says that the answer around the records breaks the protocol.
+	ErrMalformed = errors.New("malformed fetch answer")
+
+	// ErrAnswerTooLarge says that an answer was refused before it was read.
+	ErrAnswerTooLarge = errors.New("fetch answer too large")
+
+	// ErrOtherReplica says that the broker gave no records but named another
+	// replica to read from (KIP-392), although no rack was sent: its replica
+	// selector wants readers elsewhere.
+	ErrOtherReplica = errors.New("the broker sends readers to another replica")
+)
+
+// Corruption is what is wrong with records.
+type Corruption string
+
+// The kinds of corruption.
+const (
+	BadChecksum  Corruption = "checksum"  // the CRC does not fit the bytes
+	BadLength    Corruption = "length"    // a length leaves its frame, or is negative where none may be
+	BadCount     Corruption = "count"     // a count cannot be, or does not fit what is there
+	BadOffset    Corruption = "offset"    // an offset out of its batch, or out of order
+	Truncated    Corruption = "truncated" // the records end inside a record, or the answer inside its first batch
+	Trailing     Corruption = "trailing"  // bytes follow the last record
+	BadUnpacking Corruption = "unpacking" // the compressed bytes cannot be unpacked
+	BadNesting   Corruption = "nesting"   // a compressed message holds a compressed one, or one of another magic
+)
+
+// CorruptError says that the log's bytes are not what a broker writes.
+type CorruptError struct {
+	// Offset is the first offset of the batch, or the message's.
+	Offset int64
+	Kind   Corruption
+	// Cause is the unpacker's error, or nil.
+	Cause error
+}
+
+func (e *CorruptError) Error() string {
+	if e.Cause != nil {
+		return fmt.Sprintf("%v at offset %d: %s: %v", ErrCorrupt, e.Offset, e.Kind, e.Cause)
+	}
+	return fmt.Sprintf("%v at offset %d: %s", ErrCorrupt, e.Offset, e.Kind)
+}
+
+// Is reports whether target is [ErrCorrupt].
+func (e *CorruptError) Is(target error) bool { return target == ErrCorrupt }
+
+func (e *CorruptError) Unwrap() error { return e.Cause }
+
+// TooLargeError says that a record, or what must be unpacked at once to reach
+// one, is larger than the limits allow.
+type TooLargeError struct {
+	// Offset is the record's, or the batch's first where the record's is not
+	// known. Reading on from Offset + 1 passes over a record.
+	Offset int64
+	// Size is the size in bytes as the log states it, Limit the bound it broke.
+	Size, Limit int64
+	// Block says that a snappy block is too large, not a single record.
+	Block bool
+}
+
+func (e *TooLargeError) Error() string {
+	what := "record"
+	if e.Block {
+		what = "snappy block"
+	}
+	return fmt.Sprintf("%v at offset %d: a %s of %d bytes, limit %d", ErrRecordTooLarge, e.Offset, what, e.Size, e.Limit)
+}
+
+// Is reports whether target is [ErrRecordTooLarge].
+func (e *TooLargeError) Is(target error) bool { return target == ErrRecordTooLarge }
+
+// UnsupportedError says that records are of a format this package does not
+// know: a magic above 2, or a codec that the format does not have.
+type UnsupportedError struct {
+	Offset int64
+	Magic  int8
+	Codec  int8
+}
+
+func (e *UnsupportedError) Error() string {
+	return fmt.Sprintf("%v at offset %d: magic %d, codec %d", ErrUnsupported, e.Offset, e.Magic, e.Codec)
+}
+
+// Is reports whether target is [ErrUnsupported].
+func (e *UnsupportedError) Is(target error) bool { return target == ErrUnsupported }

@@ -1,0 +1,199 @@
+package fetch
+
+import (
+	"encoding/binary"
+	"io"
+	"math"
+)
+
+// Record is one record of the log. Its bytes are its own.
+type Record struct {
+	Offset int64
+	// Timestamp is in milliseconds since 1970, the broker's where the topic has
+	// log-append time; −1 if the record has none.
+	Timestamp int64
+	// Key and Value are nil where they are null, and empty where they are empty.
+	Key, Value []byte
+	Headers    []Header
+}
+
+// Header is one header of a record.
+type Header struct {
+	// Key holds the bytes as they came, which need not be UTF-8.
+	Key string
+	// Value is nil where it is null.
+	Value []byte
+}
+
+// Limits bounds what a Reader allocates.
+type Limits struct {
+	// MaxRecordBytes is the largest record that is returned, in bytes of the
+	// log's format unpacked; a larger one ends the reading with a
+	// [*TooLargeError] before it is allocated. It must be positive.
+	MaxRecordBytes int
+	// MaxBlockBytes is the most that a snappy block, which cannot be unpacked in
+	// parts, may hold; 0 means MaxRecordBytes + 32 MiB. Producers write blocks of
+	// 32 KiB, or one block for a batch.
+	MaxBlockBytes int
+}
+
+func (l Limits) withDefaults() Limits {
+	if l.MaxBlockBytes <= 0 {
+		l.MaxBlockBytes = l.MaxRecordBytes + 32<<20
+	}
+	return l
+}
+
+// Reader yields the records of an answer in order. It is used by one goroutine
+// at a time. Several may read one answer.
+type Reader struct {
+	// rest holds what follows the entry being read. An entry is a batch (magic
+	// 2) or a message (magic 0 and 1); both begin with an offset and a length.
+	rest []byte
+	// position is where reading goes on: everything below it was returned or
+	// passed over for good. It only grows.
+	position int64
+	// end is the last offset of the entry before the current one, or −1. The
+	// next entry lies beyond it.
+	end int64
+	// whole says that the answer held a complete entry.
+	whole bool
+	// err ends the reading; it is returned from then on.
+	err error
+
+	limits  Limits
+	aborted abortedList
+	// in is the entry being read, nil between entries: the batch or the wrapper
+	// below, which are kept here so that an entry costs no allocation.
+	in      entry
+	batch   batch
+	wrapper wrapper
+	stream  stream
+}
+
+// entry is a batch or a compressed message set being read.
+type entry interface {
+	// next returns the entry's next record at or above r.position, or false at
+	// its end. It does not move the position.
+	next(r *Reader) (Record, bool, error)
+	// last returns the entry's last offset, whose record need not exist.
+	last() int64
+}
+
+// The first bytes of an entry, common to all formats.
+const (
+	prefixSize = 12 // offset, length of what follows
+	magicAt    = 16
+	minLength  = 14 // of the smallest entry: a message of magic 0, null key and value
+)
+
+// maxOffset is the largest offset a record may have: its successor is still one.
+const maxOffset = math.MaxInt64 - 1
+
+// Records returns a reader of what a committed consumer can see from offset
+// from on, which is the offset that was asked for or one later. Close it.
+func (a *Answer) Records(from int64, l Limits) *Reader {
+	return &Reader{
+		rest:     a.records,
+		position: max(from, 0),
+		end:      -1,
+		limits:   l.withDefaults(),
+		aborted:  newAbortedList(a.aborted),
+	}
+}
+
+// Next returns the next record, or io.EOF at the answer's end: what a broker
+// cut off there is left for the next fetch. Any other error is one of
+// [*CorruptError], [*TooLargeError] and [*UnsupportedError], comes again from
+// then on, and leaves Position behind the last record before it.
+func (r *Reader) Next() (Record, error) {
+	for r.err == nil {
+		if r.in == nil {
+			if r.err = r.enter(); r.err != nil {
+				r.stream.close()
+			}
+			continue
+		}
+		rec, ok, err := r.in.next(r)
+		switch {
+		case err != nil:
+			r.err = err
+			r.stream.close()
+		case ok:
+			r.position = rec.Offset + 1
+			return rec, nil
+		default:
+			r.stream.close()
+			r.pass(r.in.last())
+			r.in = nil
+		}
+	}
+	return Record{}, r.err
+}
+
+// Position returns the offset to go on from: the one after everything returned
+// or passed over so far. It is right at any time, also when reading stopped
+// early; then it follows the last record returned.
+func (r *Reader) Position() int64 { return r.position }
+
+// Close gives back what the reader borrowed. It may be called at any time and
+// more than once. Next returns io.EOF from then on unless an error came before.
+func (r *Reader) Close() {
+	r.stream.close()
+	r.in, r.rest = nil, nil
+	if r.err == nil {
+		r.err = io.EOF
+	}
+}
+
+// pass moves the position behind offset.
+func (r *Reader) pass(offset int64) {
+	r.position = max(r.position, offset+1)
+}
+
+// enter begins the next entry, or passes over it and leaves r.in nil.
+func (r *Reader) enter() error {
+	if len(r.rest) == 0 {
+		return io.EOF
+	}
+	if len(r.rest) <= magicAt {
+		return r.cutOff()
+	}
+	base := int64(binary.BigEndian.Uint64(r.rest))
+	length := int64(int32(binary.BigEndian.Uint32(r.rest[8:])))
+	if length < minLength {
+		return &CorruptError{Offset: base, Kind: BadLength}
+	}
+	if length > int64(len(r.rest)-prefixSize) {
+		return r.cutOff()
+	}
+	b := r.rest[:prefixSize+length]
+	if base <= r.end || base > maxOffset {
+		return &CorruptError{Offset: base, Kind: BadOffset}
+	}
+	var err error
+	switch magic := int8(b[magicAt]); magic {
+	case 2:
+		err = r.enterBatch(base, b)
+	case 0, 1:
+		err = r.enterMessage(base, magic, b)
+	default:
+		err = &UnsupportedError{Offset: base, Magic: magic}
+	}
+	if err != nil {
+		return err
+	}
+	r.rest = r.rest[len(b):]
+	r.whole = true
+	return nil
+}
+
+// cutOff judges an entry that the answer does not hold whole. Brokers cut at
+// the size asked for and leave the rest to the next fetch; but the first entry
+// comes whole since KIP-74, so that every fetch gets on.
+func (r *Reader) cutOff() error {
+	if r.whole {
+		return io.EOF
+	}
+	return &CorruptError{Offset: r.position, Kind: Truncated}
+}

@@ -1,0 +1,65 @@
+package fetch
+
+import (
+	"bytes"
+	"io"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// maxZstdWindow is how far back a zstd stream may refer, which is what its
+// decoder allocates: 8 MiB is the largest window of levels up to 19.
+const maxZstdWindow = 8 << 20
+
+// Fields of a zstd frame's header (RFC 8878, section 3.1.1.1).
+const (
+	zstdDescriptorAt  = 4
+	zstdWindowAt      = 5
+	zstdSingleSegment = 0x20
+	zstdWindow8MiB    = (23 - 10) << 3 // exponent 23, mantissa 0
+	zstdLongestHeader = 18
+)
+
+type zstdUnpacker struct{ *zstd.Decoder }
+
+func newZstd() any {
+	d, err := zstd.NewReader(nil,
+		zstd.WithDecoderConcurrency(1), // no goroutines
+		zstd.WithDecoderLowmem(true),
+		zstd.WithDecoderMaxWindow(maxZstdWindow),
+		zstd.WithDecodeBuffersBelow(0), // else small inputs are unpacked whole
+	)
+	if err != nil {
+		panic(err) // the options are constant
+	}
+	return &zstdUnpacker{d}
+}
+
+// clampZstd returns packed, or, where its frame declares a larger window than
+// maxZstdWindow, the same frame with that window. High levels declare up to
+// 2 GiB whatever the content's size, and a batch seldom unpacks to so much that
+// it could refer back farther; one that does fails to unpack.
+func clampZstd(packed *bytes.Reader, data []byte) io.Reader {
+	var h zstd.Header
+	if err := h.Decode(data[:min(len(data), zstdLongestHeader)]); err != nil || h.Skippable {
+		return packed // let the decoder say what is wrong
+	}
+	window := h.WindowSize
+	if h.SingleSegment {
+		window = h.FrameContentSize
+	}
+	if window <= maxZstdWindow {
+		return packed
+	}
+	head := bytes.Clone(data[:zstdWindowAt])
+	rest := data[zstdWindowAt:]
+	if h.SingleSegment {
+		// The content's size stands for the window, which has no field: a frame
+		// so large has a size of 4 or 8 bytes, the same in both kinds of frame.
+		head[zstdDescriptorAt] &^= zstdSingleSegment
+	} else {
+		rest = rest[1:]
+	}
+	head = append(head, zstdWindow8MiB)
+	return io.MultiReader(bytes.NewReader(head), bytes.NewReader(rest))
+}
