@@ -1,0 +1,183 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// commitment is what one partition has to commit.
+type commitment struct {
+	part     *partition
+	offset   int64
+	metadata string
+}
+
+// commitLoop commits what has changed, once an interval. One request holds all
+// partitions; there is none while nothing changes.
+func (g *generation) commitLoop(ctx context.Context) {
+	tick := time.NewTicker(g.engine.cfg.CommitInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		g.commit(ctx)
+	}
+}
+
+// commitLast commits at the end of a drain and tries again until the request
+// that decides has been answered or its time is over.
+func (g *generation) commitLast() {
+	ctx, cancel := context.WithTimeout(context.Background(), lastCommit)
+	defer cancel()
+	for g.commit(ctx) && g.fenced.Err() == nil && ctx.Err() == nil {
+		select {
+		case <-time.After(lastCommit / 10):
+		case <-ctx.Done():
+		}
+	}
+}
+
+const (
+	// lastCommit bounds the commit at the end of a drain.
+	lastCommit = 1500 * time.Millisecond
+
+	// commitGrace is how long the end of a drain waits for the answer to a
+	// commit that is under way.
+	commitGrace = time.Second
+)
+
+// commit sends what has changed since the last commit that was taken, and tells
+// whether something is left to commit.
+func (g *generation) commit(ctx context.Context) (left bool) {
+	g.commitMu.Lock()
+	defer g.commitMu.Unlock()
+	commits := g.commitments()
+	if len(commits) == 0 {
+		return false
+	}
+	return !g.send(ctx, commits)
+}
+
+// commitments collects what has changed.
+func (g *generation) commitments() []commitment {
+	e := g.engine
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !g.dirty {
+		return nil
+	}
+	g.dirty = false
+	var commits []commitment
+	for _, p := range g.parts {
+		if p.phase == starting || p.phase == parked {
+			continue
+		}
+		c := commitment{part: p, offset: p.watermark()}
+		if !e.noMetadata {
+			k := p.knowledge()
+			p.metaSize, p.metaGrowth = k.size(c.offset), 0
+			c.metadata, _ = encodeMetadata(p.place(c.offset), k)
+		}
+		if c.offset != p.committed || c.metadata != p.committedMeta {
+			commits = append(commits, c)
+		}
+	}
+	return commits
+}
+
+func (p *partition) place(offset int64) place {
+	return place{cluster: p.gen.cluster, topic: p.topic, partition: p.partition, offset: offset}
+}
+
+// send commits and notes what was taken; true if all was. It is called with
+// commitMu held.
+func (g *generation) send(ctx context.Context, commits []commitment) bool {
+	e := g.engine
+	req := &kafka.OffsetCommitRequest{
+		GroupID: e.cfg.GroupID, GenerationID: int(g.id), MemberID: g.member,
+		Topics: map[string][]kafka.OffsetCommit{},
+	}
+	for _, c := range commits {
+		req.Topics[c.part.topic] = append(req.Topics[c.part.topic],
+			kafka.OffsetCommit{Partition: int(c.part.partition), Offset: c.offset, Metadata: c.metadata})
+	}
+	// A commit under way is not given up for the next one: that could
+	// overtake it, and the older offset would stand.
+	request, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(commitGrace, cancel) })()
+	sent := time.Now()
+	res, err := e.client.OffsetCommit(request, req)
+	// The request's own error is nil when partitions were refused, and a
+	// partition the answer does not name was not taken.
+	taken := 0
+	for _, c := range commits {
+		perr := err
+		if err == nil {
+			perr = commitError(res, c.part)
+		}
+		if perr == nil {
+			taken++
+			g.noteCommitted(c)
+			continue
+		}
+		g.noteRefused(c, perr)
+		if err == nil {
+			err = perr
+		}
+	}
+	if taken < len(commits) {
+		e.mu.Lock()
+		g.dirty = true
+		e.mu.Unlock()
+	}
+	if !errors.Is(err, kafka.OffsetMetadataTooLarge) {
+		g.judge("commit", sent, err)
+	}
+	switch {
+	case err == nil:
+		e.cfg.Hooks.Committed("ok")
+	case isStale(err):
+		e.cfg.Hooks.Committed("stale")
+	default:
+		e.cfg.Hooks.Committed("failed")
+	}
+	return taken == len(commits)
+}
+
+func commitError(res *kafka.OffsetCommitResponse, p *partition) error {
+	i := slices.IndexFunc(res.Topics[p.topic], func(r kafka.OffsetCommitPartition) bool { return r.Partition == int(p.partition) })
+	if i < 0 {
+		return errors.New("the answer leaves the partition out")
+	}
+	return res.Topics[p.topic][i].Error
+}
+
+func (g *generation) noteCommitted(c commitment) {
+	e := g.engine
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c.part.committed, c.part.committedMeta = c.offset, c.metadata
+}
+
+func (g *generation) noteRefused(c commitment, err error) {
+	e := g.engine
+	if errors.Is(err, kafka.OffsetMetadataTooLarge) {
+		e.mu.Lock()
+		first := !e.noMetadata
+		e.noMetadata = true
+		e.mu.Unlock()
+		if first {
+			e.log.Error("the broker takes less commit metadata than 4096 bytes (offset.metadata.max.bytes): "+
+				"only the watermark is committed, a kill repeats all that is done beyond it",
+				"topic", c.part.topic, "partition", c.part.partition, "bytes", len(c.metadata))
+		}
+	}
+}

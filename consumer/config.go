@@ -1,0 +1,120 @@
+package consumer
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// OffsetReset says where to go on when a committed offset is not in the log.
+type OffsetReset string
+
+const (
+	// ResetEarliest goes on at the first record there is.
+	ResetEarliest OffsetReset = "earliest"
+	// ResetNone leaves the partition alone until a person has decided.
+	ResetNone OffsetReset = "none"
+)
+
+// Config is what an Engine needs. Every field without a default must be set.
+type Config struct {
+	Brokers  []string
+	Topics   []string
+	GroupID  string
+	ClientID string
+
+	// Dialer is for the group's membership, Transport for everything else; both
+	// must bound every read (a silent broker must not block for ever).
+	Dialer    *kafka.Dialer
+	Transport kafka.RoundTripper
+
+	SessionTimeout    time.Duration
+	HeartbeatInterval time.Duration
+	RebalanceTimeout  time.Duration
+
+	OffsetReset OffsetReset
+
+	// MaxPending bounds the unfinished records of each partition, MaxPendingBytes
+	// those of all together and the answers being read; each partition has an
+	// equal share and always room for one record.
+	MaxPending      int
+	MaxPendingBytes int64
+	// MaxRecordBytes is the largest record handled without remark. A larger one
+	// is processed alone.
+	MaxRecordBytes int
+
+	// Workers bounds the deliveries in hand at once.
+	Workers int
+
+	CommitInterval time.Duration
+	// DrainTimeout bounds how long open deliveries are waited for when
+	// partitions are given up.
+	DrainTimeout time.Duration
+
+	// Session gives a record's session, or "" where it has none that can be
+	// read: such a record waits for no other.
+	Session func(value []byte) string
+
+	Gate    Gate
+	Handler Handler
+	Hooks   Hooks
+	Log     *slog.Logger
+}
+
+// Hooks tell of what happens, for metrics. Every one may be nil. They may be
+// called with the engine's lock held: they must neither block nor call it.
+type Hooks struct {
+	Assigned        func(topic string, partition int32)
+	Revoked         func(topic string, partition int32)
+	Dropped         func(topic string, partition int32, count int64)
+	Committed       func(result string) // ok, stale, failed
+	Rebalanced      func()
+	MetadataIgnored func()
+}
+
+func (h *Hooks) fill() {
+	nop := func(string, int32) {}
+	if h.Assigned == nil {
+		h.Assigned = nop
+	}
+	if h.Revoked == nil {
+		h.Revoked = nop
+	}
+	if h.Dropped == nil {
+		h.Dropped = func(string, int32, int64) {}
+	}
+	if h.Committed == nil {
+		h.Committed = func(string) {}
+	}
+	if h.Rebalanced == nil {
+		h.Rebalanced = func() {}
+	}
+	if h.MetadataIgnored == nil {
+		h.MetadataIgnored = func() {}
+	}
+}
+
+const (
+	// recordOverhead is what a waiting record costs beside its bytes: the
+	// delivery, its lane and their place in maps and queues.
+	recordOverhead = 512
+
+	// fetchWait is the long poll's length.
+	fetchWait = 500 * time.Millisecond
+
+	// requestTimeout bounds one request to Kafka.
+	requestTimeout = 10 * time.Second
+
+	// joinInterval is the least time between two joins of the group, and
+	// between tries of anything else that failed.
+	joinInterval = time.Second
+
+	// settleTime is how long a committed offset must have stood above the
+	// log's end before that is believed: a new leader may lag (KIP-207).
+	settleTime = 30 * time.Second
+
+	// watchInterval is how often the number of partitions is looked at, and the
+	// engine proves that it turns.
+	watchInterval = 5 * time.Second
+)

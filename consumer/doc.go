@@ -1,0 +1,52 @@
+// Package consumer delivers the records of Kafka topics to a handler, at least
+// once and hardly ever twice, in the order of their sessions.
+//
+// What it promises:
+//
+//   - A committed offset stands behind finished records only. Nothing else
+//     moves a commit, but the start of a partition that has none and a reset
+//     after Kafka itself dropped what was committed; both are logged.
+//   - Records with the same session key in one partition are delivered one after
+//     the other, in offset order. Sessions do not wait for one another.
+//   - What is finished beyond the committed offset stands in the commit's
+//     metadata, so that the next owner of the partition passes it over.
+//   - Memory, goroutines and requests are bounded by Config, whatever the backlog
+//     and however long records wait. A record that waits costs no goroutine and
+//     no timer of its own.
+//
+// What it leaves to others: what a record means, whether it may be sent now (the
+// Gate), and what becomes of one that fails (the Handler).
+//
+// # A record's way
+//
+// The reader fetches while a partition is within its bounds. Each record joins
+// the lane of its session; the lane's head is ready unless it is being delivered
+// or held. A worker waits until a lane is ready, takes a slot from the gate, and
+// only then the next lane, partition by partition in turn. The handler ends the
+// delivery: done, again at a time, or again when its turn comes. A record that is
+// done leaves the partition's progress; the committer writes the watermark and
+// what is done beyond it.
+//
+//	state    | entered by                    | left by
+//	---------+-------------------------------+---------------------------------------
+//	waiting  | read, behind others of its    | the one before is done -> ready
+//	         | session                       |
+//	ready    | it is its lane's head         | a worker takes it -> open
+//	open     | taken by a worker             | Done -> gone; AgainAt -> held;
+//	         |                               | AgainInTurn -> ready
+//	held     | AgainAt                       | its time comes, or Hasten -> ready
+//
+// Any state ends when the partition is revoked: the next owner reads the record
+// anew.
+//
+// # A generation's way
+//
+//	joining -> running -> draining -> ended -> joining …
+//
+// Running ends when the group rebalances, when a commit or heartbeat is refused
+// as stale (fenced), when the topic's partitions changed, or when the program
+// stops. Draining starts no delivery, waits for the open ones up to
+// Config.DrainTimeout while it keeps the membership alive with heartbeats of its
+// own (kafka-go's stop when the generation ends), and commits. A fenced
+// generation cuts what is open at once: its records belong to another replica.
+package consumer

@@ -1,0 +1,365 @@
+package consumer
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// Engine delivers the records of the partitions its group gives it. Make one with
+// New, then call Run once.
+type Engine struct {
+	cfg    Config
+	client *kafka.Client
+	log    *slog.Logger
+
+	// ctx is what idle workers wait under; ended when Run returns.
+	ctx  context.Context
+	quit context.CancelFunc
+
+	// wake is signalled for each lane that may be delivered.
+	wake *sync.Cond
+
+	mu sync.Mutex
+	// The rest is guarded by mu.
+
+	gen     *generation // the one running or draining, else nil
+	members uint64      // generations so far; kafka's own numbers may repeat
+	ring    []*partition
+	timed   timetable // held records by time
+	timer   *time.Timer
+
+	workers, idle int
+	stopped       bool
+	// suspended says that the group has not been heard of for a session
+	// time-out: another may own the partitions.
+	suspended bool
+	// noMetadata says that the broker takes less commit metadata than ours.
+	noMetadata bool
+	// oversized says that a record above Config.MaxRecordBytes is in memory.
+	oversized bool
+
+	heldBy  map[string]int // records that wait for another try, by reason
+	contact time.Time      // when the group's coordinator last answered anything
+	turned  time.Time      // when the watchdog last held mu
+	joined  bool           // a generation has begun
+	brokers int            // as last seen
+	// assigned is what this member, as the leader, knew of the topics when it
+	// last assigned; nil if another led.
+	assigned map[string]int
+
+	running sync.WaitGroup // workers
+}
+
+// New makes an engine. It contacts nothing.
+func New(cfg Config) *Engine {
+	cfg.Hooks.fill()
+	e := &Engine{
+		cfg:    cfg,
+		client: &kafka.Client{Addr: kafka.TCP(cfg.Brokers...), Transport: cfg.Transport, Timeout: requestTimeout},
+		log:    cfg.Log,
+		heldBy: map[string]int{},
+	}
+	e.wake = sync.NewCond(&e.mu)
+	e.ctx, e.quit = context.WithCancel(context.Background())
+	return e
+}
+
+// share is the bytes of unfinished records each partition may hold.
+func (e *Engine) share() int64 {
+	n := int64(1)
+	if e.gen != nil {
+		n = int64(max(1, len(e.gen.parts)))
+	}
+	return (e.cfg.MaxPendingBytes - e.answerBytes()) / n
+}
+
+// answerBytes is the part of MaxPendingBytes kept for answers being read.
+func (e *Engine) answerBytes() int64 { return e.cfg.MaxPendingBytes / 4 }
+
+// arm puts a partition among those that have something to deliver and sees to it
+// that a worker looks. The one that takes a lane wakes the next.
+func (e *Engine) arm(p *partition) {
+	if p.phase == revoked || p.gen.draining || p.readyLanes() == 0 {
+		return
+	}
+	if !p.inRing {
+		p.inRing = true
+		e.ring = append(e.ring, p)
+	}
+	e.rouse()
+}
+
+// rouse wakes one worker, or starts one where all are busy and more are allowed.
+func (e *Engine) rouse() {
+	switch {
+	case e.suspended || e.stopped:
+	case e.idle > 0:
+		e.idle--
+		e.wake.Signal()
+	case e.workers < e.cfg.Workers:
+		e.workers++
+		e.running.Go(e.work)
+	}
+}
+
+// work is one worker: it waits for something to deliver, then for the gate, and
+// only then chooses.
+func (e *Engine) work() {
+	for e.await() {
+		probe, err := e.cfg.Gate.Acquire(e.ctx)
+		if err != nil {
+			return
+		}
+		d, try := e.take(probe)
+		if d == nil {
+			e.cfg.Gate.Release(false)
+			continue
+		}
+		e.cfg.Handler.Handle(d.part.gen.ctx, d)
+		e.settleSlot(d, try)
+	}
+}
+
+func (e *Engine) await() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for !e.stopped && (len(e.ring) == 0 || e.suspended) {
+		e.idle++
+		e.wake.Wait()
+	}
+	return !e.stopped
+}
+
+// take chooses the next lane's head, partition by partition in turn. A probe
+// looks for records never tried in all partitions first.
+func (e *Engine) take(probe bool) (d *Delivery, try int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.gen == nil || e.stopped {
+		return nil, 0
+	}
+	if !time.Now().Before(e.gen.lease) {
+		e.suspended = true
+		return nil, 0
+	}
+	if probe {
+		for i, p := range e.ring {
+			if p.fresh.count > 0 {
+				e.ring[0], e.ring[i] = e.ring[i], e.ring[0]
+				break
+			}
+		}
+	}
+	for n := len(e.ring); n > 0; n-- {
+		p := e.ring[0]
+		copy(e.ring, e.ring[1:])
+		e.ring = e.ring[:len(e.ring)-1]
+		p.inRing = false
+		l := p.choose(probe)
+		if l == nil {
+			continue // it comes back when something of it changes
+		}
+		if p.readyLanes() > 0 {
+			p.inRing = true
+			e.ring = append(e.ring, p)
+		}
+		if len(e.ring) > 0 {
+			e.rouse()
+		}
+		return e.open(p, l), l.head.Number
+	}
+	return nil, 0
+}
+
+// open begins a try of a lane's head.
+func (e *Engine) open(p *partition, l *lane) *Delivery {
+	d := l.head
+	if l.stuck {
+		e.unhold(d)
+	}
+	d.state = open
+	d.slot = true
+	d.Number++
+	d.Crowded = p.crowded()
+	p.open++
+	p.gen.open++
+	return d
+}
+
+// close ends the open try of d, whose slot the caller gives back if it is told
+// to. False means that the try was ended before, or the record's partition was
+// revoked meanwhile: then the record is another's.
+func (e *Engine) close(d *Delivery) (slot, current bool) {
+	if d.state != open {
+		return false, false
+	}
+	slot, d.slot = d.slot, false
+	d.part.open--
+	d.part.gen.closed()
+	return slot, d.part.phase != revoked
+}
+
+func (e *Engine) done(d *Delivery) {
+	e.mu.Lock()
+	slot, current := e.close(d)
+	if current {
+		p := d.part
+		p.leave(d)
+		p.gen.dirty = true
+		e.arm(p)
+		e.unpause(p)
+	}
+	e.mu.Unlock()
+	if slot {
+		e.cfg.Gate.Release(true)
+	}
+}
+
+func (e *Engine) againAt(d *Delivery, t time.Time, hold Hold) {
+	e.mu.Lock()
+	slot, current := e.close(d)
+	if current {
+		e.hold(d, hold)
+		d.state, d.until = held, t
+		e.timed.add(d)
+		e.schedule()
+		e.arm(d.part) // a split it may have kept from others is open again
+	}
+	e.mu.Unlock()
+	if slot {
+		e.cfg.Gate.Release(true)
+	}
+}
+
+func (e *Engine) againInTurn(d *Delivery, hold Hold) {
+	e.mu.Lock()
+	slot, current := e.close(d)
+	if current {
+		e.hold(d, hold)
+		d.state = ready
+		d.part.turn.push(d.lane)
+		e.arm(d.part)
+	}
+	e.mu.Unlock()
+	if slot {
+		e.cfg.Gate.Release(true)
+	}
+}
+
+// hold notes that a record waits for another try, until unhold.
+func (e *Engine) hold(d *Delivery, h Hold) {
+	d.hold = h
+	e.heldBy[h.Reason]++
+	d.part.setStuck(d.lane, true)
+}
+
+func (e *Engine) unhold(d *Delivery) {
+	e.heldBy[d.hold.Reason]--
+	d.part.setStuck(d.lane, false)
+}
+
+// schedule sets the one timer to the earliest held record.
+func (e *Engine) schedule() {
+	if len(e.timed) == 0 || e.stopped {
+		return
+	}
+	wait := max(0, time.Until(e.timed[0].until))
+	if e.timer == nil {
+		e.timer = time.AfterFunc(wait, e.ripen)
+		return
+	}
+	e.timer.Reset(wait)
+}
+
+// ripen makes every held record ready whose time has come.
+func (e *Engine) ripen() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.release(time.Now())
+}
+
+func (e *Engine) release(now time.Time) {
+	for len(e.timed) > 0 && !e.timed[0].until.After(now) {
+		d := e.timed.pop()
+		d.state = ready
+		d.part.due.push(d.lane)
+		e.arm(d.part)
+	}
+	e.schedule()
+}
+
+// Hasten makes every held record ready at once whose hold is not firm: what they
+// waited for is over.
+func (e *Engine) Hasten() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := time.Now()
+	e.timed.hasten(now)
+	e.release(now)
+}
+
+func (e *Engine) returnSlot(d *Delivery, used bool) {
+	e.mu.Lock()
+	slot := d.state == open && d.slot
+	if slot {
+		d.slot = false
+	}
+	e.mu.Unlock()
+	if slot {
+		e.cfg.Gate.Release(used)
+	}
+}
+
+// settleSlot gives back the slot of a try whose handler returned without ending
+// it: what is left of it (a letter being written) needs none.
+func (e *Engine) settleSlot(d *Delivery, try int) {
+	e.mu.Lock()
+	slot := d.state == open && d.slot && d.Number == try
+	if slot {
+		d.slot = false
+	}
+	e.mu.Unlock()
+	if slot {
+		e.cfg.Gate.Release(true)
+	}
+}
+
+func (e *Engine) current(d *Delivery) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	g := d.part.gen
+	return d.state == open && d.part.phase != revoked && !g.draining && time.Now().Before(g.lease)
+}
+
+// renew notes that the group's coordinator knew this member at a time.
+func (e *Engine) renew(g *generation, at time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	g.lease = at.Add(e.cfg.SessionTimeout)
+	if e.suspended {
+		e.suspended = false
+		for range min(len(e.ring), e.cfg.Workers) {
+			e.rouse()
+		}
+	}
+}
+
+// heard notes that the group's coordinator answered something.
+func (e *Engine) heard() {
+	e.mu.Lock()
+	e.contact = time.Now()
+	e.mu.Unlock()
+}
+
+// unpause lets a partition be read again once there is room, and those that wait
+// for the room of one oversized record.
+func (e *Engine) unpause(p *partition) {
+	if p.paused != BoundNone && p.resume() {
+		p.paused = BoundNone
+		p.gen.nudge()
+	}
+}

@@ -1,0 +1,260 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// generation is one membership of the group, from join to the next: the
+// partitions it was given and all that works on them.
+type generation struct {
+	engine *Engine
+	id     int32
+	member string
+	// number is our own count: kafka's may repeat (a follower that rejoins).
+	number  uint64
+	began   time.Time
+	cluster string // the cluster's ID, "" where it has none
+
+	// ctx is the deliveries': it ends when they must be cut.
+	ctx context.Context
+	cut context.CancelFunc
+
+	// over ends with the reason for which the generation ends before the group
+	// says so itself.
+	over context.Context
+	end  context.CancelCauseFunc
+	// fenced ends when the group refused a request as stale.
+	fenced context.Context
+	stale  context.CancelFunc
+
+	parts map[topicPartition]*partition
+	wakes chan struct{} // nudges the reader
+	looks chan struct{} // nudges the resolver
+
+	commitMu sync.Mutex // one commit at a time, so that none overtakes another
+
+	// Guarded by the engine's mutex.
+	lease    time.Time // until then nobody else can own the partitions
+	open     int
+	draining bool
+	drained  chan struct{} // closed when draining and nothing is open
+	dirty    bool          // something to commit
+}
+
+// Why a generation ends.
+var (
+	errFenced     = errors.New("another member owns the partitions")
+	errRebalance  = errors.New("the group rebalances")
+	errPartitions = errors.New("the topics' partitions changed")
+)
+
+func (e *Engine) newGeneration(gen *kafka.Generation) *generation {
+	g := &generation{
+		engine:  e,
+		id:      gen.ID,
+		member:  gen.MemberID,
+		began:   time.Now(),
+		parts:   map[topicPartition]*partition{},
+		wakes:   make(chan struct{}, 1),
+		looks:   make(chan struct{}, 1),
+		drained: make(chan struct{}),
+	}
+	g.ctx, g.cut = context.WithCancel(context.Background())
+	g.over, g.end = context.WithCancelCause(context.Background())
+	g.fenced, g.stale = context.WithCancel(context.Background())
+	for topic, assignments := range gen.Assignments {
+		for _, a := range assignments {
+			tp := topicPartition{topic, int32(a.ID)}
+			g.parts[tp] = &partition{
+				engine: e, gen: g, topicPartition: tp,
+				lanes:  map[string]*lane{},
+				logEnd: -1, committed: -1,
+			}
+		}
+	}
+	return g
+}
+
+// run works on the generation until the group ends it (gctx), the program stops,
+// or it must end by itself; then it drains. When it returns all it started has
+// ended and the partitions are given up.
+func (g *generation) run(gctx, stop context.Context) {
+	defer g.cut()
+	defer g.stale()
+	defer g.end(nil)
+	if gctx.Err() != nil {
+		return
+	}
+	g.begin()
+	var readers, keepers sync.WaitGroup
+	reading, stopReading := context.WithCancel(context.Background())
+	keeping, stopKeeping := context.WithCancel(context.Background())
+	readers.Go(func() { g.readLoop(reading) })
+	readers.Go(func() { g.resolveLoop(reading) })
+	readers.Go(func() { g.watchPartitions(reading) })
+	keepers.Go(func() { g.commitLoop(keeping) })
+	keepers.Go(func() { g.heartbeatLoop(keeping) })
+
+	why := errRebalance
+	select {
+	case <-gctx.Done():
+	case <-stop.Done():
+		why = context.Canceled
+	case <-g.over.Done():
+		why = context.Cause(g.over)
+	}
+	stopReading()
+	left := g.drain()
+	stopKeeping()
+	readers.Wait()
+	keepers.Wait()
+	if g.fenced.Err() == nil {
+		g.commitLast()
+	}
+	g.revoke()
+	g.engine.log.Info("partitions given up", "why", reasonWord(why), "generation", g.id, "took", time.Since(g.began).Round(time.Millisecond).String(), "cut", left)
+	if stop.Err() == nil {
+		// A member joins at most once an interval, whatever the broker answers.
+		select {
+		case <-time.After(time.Until(g.began.Add(joinInterval))):
+		case <-stop.Done():
+		}
+	}
+	if stop.Err() != nil {
+		// Returning before the group is closed would make it join again.
+		select {
+		case <-gctx.Done():
+		case <-time.After(joinInterval):
+		}
+	}
+}
+
+func reasonWord(why error) string {
+	switch {
+	case errors.Is(why, errFenced):
+		return "fenced"
+	case errors.Is(why, errPartitions):
+		return "partitions-changed"
+	case errors.Is(why, context.Canceled):
+		return "stop"
+	}
+	return "rebalance"
+}
+
+// begin makes the generation the engine's.
+func (g *generation) begin() {
+	e := g.engine
+	e.mu.Lock()
+	e.members++
+	g.number = e.members
+	e.gen = g
+	e.joined = true
+	e.contact = time.Now()
+	e.mu.Unlock()
+	for tp := range g.parts {
+		e.cfg.Hooks.Assigned(tp.topic, tp.partition)
+	}
+	e.cfg.Hooks.Rebalanced()
+	e.log.Info("joined the group", "group", e.cfg.GroupID, "generation", g.id, "partitions", len(g.parts))
+}
+
+// closed notes that a delivery ended. The engine's mutex is held.
+func (g *generation) closed() {
+	g.open--
+	if g.draining && g.open == 0 {
+		close(g.drained)
+	}
+}
+
+// drain starts no new delivery, waits for the open ones up to the limit, cuts
+// what is left, and returns how many that were. A fenced generation cuts at
+// once: its records are another's.
+func (g *generation) drain() (left int) {
+	e := g.engine
+	limit := time.NewTimer(e.cfg.DrainTimeout)
+	defer limit.Stop()
+	e.mu.Lock()
+	g.draining = true
+	clear(e.ring)
+	e.ring = e.ring[:0]
+	for _, p := range g.parts {
+		p.inRing = false
+	}
+	if g.open == 0 {
+		close(g.drained)
+	}
+	e.mu.Unlock()
+
+	select {
+	case <-g.drained:
+		return 0
+	case <-limit.C:
+	case <-g.fenced.Done():
+	}
+	e.mu.Lock()
+	left = g.open
+	e.mu.Unlock()
+	g.cut()
+	// What is cut ends at once, but for what does not listen.
+	select {
+	case <-g.drained:
+	case <-time.After(cutGrace):
+	}
+	return left
+}
+
+// revoke takes the partitions from the engine: every record of theirs is the next
+// owner's.
+func (g *generation) revoke() {
+	e := g.engine
+	e.mu.Lock()
+	e.timed = nil
+	clear(e.heldBy)
+	e.oversized = false
+	for _, p := range g.parts {
+		p.phase = revoked
+		for d := p.head; d != nil; d = d.next {
+			d.state = gone
+		}
+	}
+	e.gen = nil
+	e.mu.Unlock()
+	for tp := range g.parts {
+		e.cfg.Hooks.Revoked(tp.topic, tp.partition)
+	}
+}
+
+// nudge wakes the reader; at most one nudge is remembered.
+func (g *generation) nudge() { poke(g.wakes) }
+
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// fence ends the generation at once: a request was refused as stale.
+func (g *generation) fence(request string, err error) {
+	if g.fenced.Err() == nil {
+		g.engine.log.Warn("fenced: the group took this member's partitions away; what was open is cut and may be sent again by their new owner",
+			"request", request, slog.Any("error", err), "generation", g.id)
+	}
+	g.stale()
+	g.end(errFenced)
+}
+
+// isStale tells whether Kafka refused a request because the member or generation
+// is no longer the group's.
+func isStale(err error) bool {
+	return errors.Is(err, kafka.IllegalGeneration) || errors.Is(err, kafka.UnknownMemberId) || errors.Is(err, kafka.FencedInstanceID)
+}
+
+// cutGrace is how long deliveries that were cut may take to end.
+const cutGrace = time.Second

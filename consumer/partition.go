@@ -1,0 +1,265 @@
+package consumer
+
+import (
+	"time"
+
+	"release-forwarder/consumer/fetch"
+)
+
+// phase is where a partition stands between assignment and revocation.
+//
+//	starting  -> reading    its committed offset is known
+//	reading   -> lost       Kafka says the position is not in its log
+//	lost      -> reading    it was (a lagging leader), or reading goes on elsewhere
+//	starting, lost -> parked  Config.OffsetReset is none: a person decides
+//	any       -> revoked
+type phase uint8
+
+const (
+	starting phase = iota
+	reading
+	lost
+	parked
+	revoked
+)
+
+func (p phase) String() string {
+	return [...]string{"starting", "reading", "lost", "parked", "revoked"}[p]
+}
+
+// Bound is a limit that pauses a partition's reading.
+type Bound string
+
+// The bounds of a partition's unfinished records.
+const (
+	BoundNone    Bound = ""
+	BoundRecords Bound = "records"
+	BoundBytes   Bound = "bytes"
+	BoundGaps    Bound = "gaps"
+)
+
+type topicPartition struct {
+	topic     string
+	partition int32
+}
+
+// partition is one assigned partition: its progress, its lanes and what may be
+// delivered now. Guarded by the engine's mutex.
+type partition struct {
+	engine *Engine
+	gen    *generation
+	topicPartition
+	phase phase
+
+	progress
+	lanes map[string]*lane // by session; lanes without one are not in it
+
+	// Lanes whose head is ready: fresh ones never tried, due ones whose hold has
+	// ended, and those that wait for their turn, untimed.
+	fresh, due, turn laneQueue
+	dueNext          bool // take turns between fresh and tried ones
+	inRing           bool
+
+	open  int // deliveries in hand
+	bytes int // of unfinished records
+
+	// Records in stuck lanes.
+	stuckCount, stuckBytes int
+
+	// Metadata size as last computed, and what may have been added since.
+	metaSize, metaGrowth int
+	gapBound             bool // no delivery may begin that splits a run
+
+	// Reading.
+	fetching   bool      // in a request now
+	notBefore  time.Time // after an error: do not ask before
+	failures   int       // requests that failed in a row
+	paused     Bound
+	oversized  bool      // holds the one record above Config.MaxRecordBytes
+	wantsAlone bool      // its next record is above that, and must wait
+	outOfRange time.Time // since when the position has been above the log's end
+	outAt      int64     // and the end as it was then
+	logEnd     int64     // high watermark as last heard, -1 before
+	stable     int64     // last stable offset as last heard
+
+	// Commits.
+	committed     int64 // -1: none yet
+	committedMeta string
+}
+
+func (p *partition) readyLanes() int { return p.fresh.count + p.due.count + p.turn.count }
+
+// join queues records that were read, in offset order, and tells how many lanes
+// became ready.
+func (p *partition) join(d *Delivery, session string) (readied bool) {
+	p.add(d)
+	p.bytes += d.cost
+	l := p.lanes[session]
+	if session == "" || l == nil {
+		l = &lane{key: session}
+		if session != "" {
+			p.lanes[session] = l
+		}
+	}
+	d.lane = l
+	l.push(d)
+	if l.stuck {
+		p.stuckCount++
+		p.stuckBytes += d.cost
+	}
+	if l.head != d {
+		d.state = waiting
+		return false
+	}
+	d.state = ready
+	p.fresh.push(l)
+	return true
+}
+
+// leave takes a finished record out and tells whether its lane's next became
+// ready.
+func (p *partition) leave(d *Delivery) (readied bool) {
+	if p.splits(d) {
+		p.metaGrowth += runCost
+	}
+	p.metaGrowth++
+	p.finish(d)
+	p.bytes -= d.cost
+	d.state = gone
+	if d.oversized {
+		p.oversized, p.engine.oversized = false, false
+		for _, other := range p.gen.parts {
+			p.engine.unpause(other)
+		}
+	}
+	l := d.lane
+	next := l.pop()
+	if next == nil {
+		if l.key != "" {
+			delete(p.lanes, l.key)
+		}
+		return false
+	}
+	next.state = ready
+	p.fresh.push(l)
+	return true
+}
+
+// setStuck notes that the head of a lane begins or ceases to wait for another
+// try.
+func (p *partition) setStuck(l *lane, stuck bool) {
+	if l.stuck == stuck {
+		return
+	}
+	l.stuck = stuck
+	if stuck {
+		p.stuckCount += l.count
+		p.stuckBytes += l.bytes
+	} else {
+		p.stuckCount -= l.count
+		p.stuckBytes -= l.bytes
+	}
+}
+
+// crowded tells whether records that wait for another try, and those of their
+// sessions behind them, take more than half of a bound.
+func (p *partition) crowded() bool {
+	return p.stuckCount > p.engine.cfg.MaxPending/2 ||
+		int64(p.stuckBytes) > p.engine.share()/2 ||
+		min(p.stuckCount, p.runs) > gapLimit/2
+}
+
+const (
+	// gapLimit is how many separate unfinished runs always fit into a commit's
+	// metadata, up to 2^21 records apart.
+	gapLimit = 500
+
+	// runCost bounds what one more run takes of it: a done run of one record
+	// before it, and the length of what was split off.
+	runCost = 4
+)
+
+// fits tells whether one more delivery that splits a run may begin: what is open
+// may finish in any order, and all of it must fit into the metadata then.
+func (p *partition) fits() bool {
+	need := func() int { return p.metaSize + p.metaGrowth + runCost*(p.open+1) }
+	if need() > payloadLimit {
+		p.metaSize, p.metaGrowth = p.knowledge().size(p.watermark()), 0
+	}
+	p.gapBound = !p.engine.noMetadata && need() > payloadLimit
+	return !p.gapBound
+}
+
+// choose takes the lane to deliver next out of its queue, nil if there is none.
+func (p *partition) choose(probe bool) *lane {
+	if !p.fits() {
+		// Only the first unfinished record: it makes the metadata shorter.
+		if p.head == nil || p.head.state != ready {
+			return nil
+		}
+		l := p.head.lane
+		l.queue.remove(l)
+		return l
+	}
+	order := [...]*laneQueue{&p.fresh, &p.due, &p.turn}
+	if !probe {
+		if p.dueNext {
+			order = [...]*laneQueue{&p.due, &p.turn, &p.fresh}
+		}
+		p.dueNext = !p.dueNext
+	}
+	for _, q := range order {
+		if l := q.head; l != nil {
+			q.remove(l)
+			return l
+		}
+	}
+	return nil
+}
+
+// room tells how many records and bytes may be read now, and which bound stands
+// in the way where none may. A partition without unfinished records always has
+// room for one.
+func (p *partition) room() (records, bytes int, bound Bound) {
+	if p.count == 0 {
+		return p.engine.cfg.MaxPending, int(p.engine.share()), BoundNone
+	}
+	records = p.engine.cfg.MaxPending - p.count
+	bytes = int(p.engine.share()) - p.bytes
+	switch {
+	case records <= 0:
+		bound = BoundRecords
+	case bytes <= 0:
+		bound = BoundBytes
+	case p.gapBound && !p.fits():
+		bound = BoundGaps
+	}
+	return records, bytes, bound
+}
+
+// resume tells whether a paused partition has so much room again that reading is
+// worth a request.
+func (p *partition) resume() bool {
+	if p.paused == BoundNone {
+		return true
+	}
+	if p.oversized || p.wantsAlone && (p.count > 0 || p.engine.oversized) {
+		return false
+	}
+	records, bytes, bound := p.room()
+	if bound != BoundNone {
+		return false
+	}
+	return p.count == 0 || records >= (p.engine.cfg.MaxPending+3)/4 && int64(bytes) >= p.engine.share()/4
+}
+
+// cost is what a record takes of the byte bound.
+func cost(r *fetch.Record) int { return payload(r) + recordOverhead }
+
+func payload(r *fetch.Record) int {
+	n := len(r.Key) + len(r.Value)
+	for _, h := range r.Headers {
+		n += len(h.Key) + len(h.Value)
+	}
+	return n
+}

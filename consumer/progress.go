@@ -1,0 +1,180 @@
+package consumer
+
+// span is a run of offsets, first and last included.
+type span struct{ first, last int64 }
+
+// progress knows, of one partition's log, what is finished: all below position
+// that is not in the list of unfinished records.
+//
+// Only what is unfinished is stored. A record that is done leaves the list, so
+// one held record does not make thousands of finished ones cost memory, and
+// offsets that hold no record (transaction markers, what compaction removed)
+// need no thought: they are below position and not in the list.
+//
+// Invariants:
+//   - the list is ordered by offset, every offset in it is below position;
+//   - doneBefore of a record says that something between its predecessor in
+//     the list and itself is done (of the head it says nothing);
+//   - doneAfter says the same of what lies between the tail and position;
+//   - runs counts the records with doneBefore that are not the head, plus one
+//     where the list is not empty: the unfinished runs a commit has to tell of;
+//   - inherited holds what the owner before left unfinished at or above
+//     position, ordered; inheritedEnd is where its knowledge ended: what lies
+//     between position and inheritedEnd and in no span was done by it.
+type progress struct {
+	position   int64
+	head, tail *Delivery
+	count      int
+	runs       int
+	doneAfter  bool
+
+	inherited    []span
+	inheritedEnd int64
+}
+
+// newProgress starts at a committed offset with what its metadata tells.
+func newProgress(committed int64, k knowledge) progress {
+	return progress{position: committed, inherited: k.unfinished, inheritedEnd: k.end}
+}
+
+// watermark is the offset to commit: every record below it is finished.
+func (p *progress) watermark() int64 {
+	if p.head != nil {
+		return p.head.Record.Offset
+	}
+	return p.position
+}
+
+// finishedBefore tells whether the owner before finished the record at offset,
+// which must not be below position.
+func (p *progress) finishedBefore(offset int64) bool {
+	if offset >= p.inheritedEnd {
+		return false
+	}
+	for _, s := range p.inherited {
+		if offset < s.first {
+			return true
+		}
+		if offset <= s.last {
+			return false
+		}
+	}
+	return true
+}
+
+// add puts the next record that was read at the end of the list and moves the
+// position past it.
+func (p *progress) add(d *Delivery) {
+	d.doneBefore = p.doneAfter
+	p.doneAfter = false
+	d.prev, d.next = p.tail, nil
+	if p.tail == nil {
+		p.head = d
+	} else {
+		p.tail.next = d
+	}
+	p.tail = d
+	if p.count == 0 || d.doneBefore {
+		p.runs++
+	}
+	p.count++
+	p.advance(d.Record.Offset + 1)
+}
+
+// pass moves the position past a record that the owner before finished.
+func (p *progress) pass(offset int64) {
+	p.doneAfter = p.count > 0
+	p.advance(offset + 1)
+}
+
+// advance moves the position; it never goes back.
+func (p *progress) advance(position int64) {
+	if position <= p.position {
+		return
+	}
+	p.position = position
+	for len(p.inherited) > 0 && p.inherited[0].last < position {
+		p.inherited = p.inherited[1:]
+	}
+	if len(p.inherited) > 0 && p.inherited[0].first < position {
+		// Copied on write: the slice is the decoder's, never shared.
+		p.inherited[0].first = position
+	}
+}
+
+// finish takes a record off the list.
+func (p *progress) finish(d *Delivery) {
+	switch {
+	case d.prev == nil && d.next == nil:
+		p.head, p.tail, p.runs = nil, nil, 0
+		// Nothing unfinished: the position itself is the watermark.
+		p.doneAfter = false
+	case d.prev == nil:
+		p.head = d.next
+		if d.next.doneBefore {
+			p.runs--
+		}
+		d.next.prev = nil
+	case d.next == nil:
+		p.tail = d.prev
+		d.prev.next = nil
+		if d.doneBefore {
+			p.runs--
+		}
+		p.doneAfter = true
+	default:
+		d.prev.next, d.next.prev = d.next, d.prev
+		switch {
+		case d.doneBefore && d.next.doneBefore:
+			p.runs-- // it was a run of its own
+		case !d.doneBefore && !d.next.doneBefore:
+			p.runs++ // it stood in the middle of a run
+		}
+		d.next.doneBefore = true
+	}
+	d.prev, d.next = nil, nil
+	p.count--
+}
+
+// splits tells whether finishing d would leave one more run to tell of, and so
+// longer metadata.
+func (p *progress) splits(d *Delivery) bool {
+	if d.prev == nil || d.doneBefore {
+		return false // at the beginning of its run
+	}
+	if d.next == nil {
+		return !p.doneAfter // the last run need not be told until something behind it is done
+	}
+	return !d.next.doneBefore
+}
+
+// knowledge is what a commit tells beside its offset: the unfinished runs from
+// the watermark on, and the end before which everything else is done.
+func (p *progress) knowledge() knowledge {
+	var k knowledge
+	k.end = p.watermark()
+	for d := p.head; d != nil; d = d.next {
+		if len(k.unfinished) == 0 || d.doneBefore {
+			k.unfinished = append(k.unfinished, span{d.Record.Offset, d.Record.Offset})
+		} else {
+			k.unfinished[len(k.unfinished)-1].last = d.Record.Offset
+		}
+	}
+	if p.inheritedEnd > p.position {
+		for _, s := range p.inherited {
+			k.unfinished = append(k.unfinished, s)
+		}
+		k.end = p.inheritedEnd
+		return k
+	}
+	switch n := len(k.unfinished); {
+	case n == 0:
+	case p.doneAfter:
+		k.end = p.position
+	default:
+		// Nothing beyond the last run is done: it need not be told.
+		k.end = k.unfinished[n-1].first
+		k.unfinished = k.unfinished[:n-1]
+	}
+	return k
+}

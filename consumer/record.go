@@ -1,0 +1,111 @@
+package consumer
+
+import (
+	"context"
+	"time"
+
+	"release-forwarder/consumer/fetch"
+)
+
+// Record is one record of a topic as Kafka holds it.
+type Record struct {
+	Topic     string
+	Partition int32
+	fetch.Record
+
+	// Time is the record's timestamp, or the time it was read where the record
+	// has none (-1), one before 2000, or one ahead of the clock.
+	Time time.Time
+}
+
+// Gate paces all deliveries together.
+type Gate interface {
+	// Acquire waits until a delivery may begin. A probe is a try on a platform
+	// that is thought to be down: records never tried go first. The error is
+	// the context's.
+	Acquire(ctx context.Context) (probe bool, err error)
+	// Release gives a slot back; used says whether anything was sent.
+	Release(used bool)
+}
+
+// Handler delivers records.
+type Handler interface {
+	// Handle delivers the record once. It ends the delivery, before it returns
+	// or later from any goroutine, by exactly one call of Done, AgainAt or
+	// AgainInTurn. The context ends when the delivery must be cut: what is not
+	// known to be accepted then is delivered again by the partition's next
+	// owner.
+	Handle(ctx context.Context, d *Delivery)
+}
+
+// Hold says why a record waits for its next delivery.
+type Hold struct {
+	// Reason is a word for metrics and the status page.
+	Reason string
+	// Firm holds are not shortened by Engine.Hasten.
+	Firm bool
+	// Trace is the trace ID of the try that failed, for the status page.
+	Trace string
+}
+
+type deliveryState uint8
+
+const (
+	waiting deliveryState = iota // behind others of its lane
+	ready                        // in one of the partition's queues
+	open                         // handed to the handler
+	held                         // in the engine's heap, until its time
+	gone                         // done, or its partition was revoked
+)
+
+// Delivery is a record on its way: it is handed to the handler once for each
+// try. The fields the handler may read do not change while a try is open.
+type Delivery struct {
+	Record Record
+	// Number counts the tries, from 1.
+	Number int
+	// Crowded says that records which wait for another try take more than half
+	// of one of the partition's bounds.
+	Crowded bool
+	// Note belongs to the handler and is kept from try to try, in memory only.
+	Note any
+
+	part *partition
+	lane *lane
+	cost int // bytes it takes of the partition's bound
+
+	oversized bool // larger than Config.MaxRecordBytes
+
+	// Guarded by the engine's mutex.
+	state     deliveryState
+	slot      bool      // the open try holds a gate slot
+	until     time.Time // held: when it is ready again
+	hold      Hold
+	heapIndex int // held: its place in the heap
+	// The partition's list of unfinished records (see progress).
+	prev, next *Delivery
+	doneBefore bool
+	// The next record of the same lane.
+	behind *Delivery
+}
+
+// ReturnSlot gives the delivery's gate slot back unused: for a record that needs
+// no request. Calls after the first do nothing.
+func (d *Delivery) ReturnSlot() { d.part.engine.returnSlot(d, false) }
+
+// Current tells whether the record still belongs to this replica and new
+// requests for it may begin: false while the partition drains, after it was
+// revoked, and when the replica has not heard of its group for so long that
+// another may own the partition.
+func (d *Delivery) Current() bool { return d.part.engine.current(d) }
+
+// Done ends the delivery: the record is finished and may be committed over.
+func (d *Delivery) Done() { d.part.engine.done(d) }
+
+// AgainAt ends the delivery: the record is held and delivered again at t.
+func (d *Delivery) AgainAt(t time.Time, hold Hold) { d.part.engine.againAt(d, t, hold) }
+
+// AgainInTurn ends the delivery: the record is ready again, behind all others.
+// It is for a record that failed because nothing can succeed now: the gate alone
+// paces its next try.
+func (d *Delivery) AgainInTurn(hold Hold) { d.part.engine.againInTurn(d, hold) }

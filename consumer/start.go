@@ -1,0 +1,252 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// resolveLoop finds where to read for partitions that have just been assigned,
+// and for those whose position Kafka says is not in the log.
+func (g *generation) resolveLoop(ctx context.Context) {
+	for {
+		again := time.Duration(0)
+		if g.resolveStarting(ctx) != nil || g.resolveLost(ctx) {
+			again = joinInterval
+		}
+		var retry <-chan time.Time
+		if again > 0 {
+			retry = time.After(again)
+		}
+		select {
+		case <-g.looks:
+		case <-retry:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (g *generation) inPhase(ph phase) []*partition {
+	g.engine.mu.Lock()
+	defer g.engine.mu.Unlock()
+	var parts []*partition
+	for _, p := range g.parts {
+		if p.phase == ph {
+			parts = append(parts, p)
+		}
+	}
+	return parts
+}
+
+// errUnresolved says that some partition has not started yet.
+var errUnresolved = errors.New("not all partitions have started")
+
+// resolveStarting starts the partitions whose committed offsets can be learnt.
+func (g *generation) resolveStarting(ctx context.Context) error {
+	parts := g.inPhase(starting)
+	if len(parts) == 0 {
+		return nil
+	}
+	e := g.engine
+	if err := g.learnCluster(ctx); err != nil {
+		return err
+	}
+	req := &kafka.OffsetFetchRequest{GroupID: e.cfg.GroupID, Topics: map[string][]int{}}
+	for _, p := range parts {
+		req.Topics[p.topic] = append(req.Topics[p.topic], int(p.partition))
+	}
+	res, err := e.client.OffsetFetch(ctx, req)
+	if err == nil {
+		err = res.Error
+	}
+	if err != nil {
+		if ctx.Err() == nil {
+			e.log.Warn("the group's committed offsets cannot be read; tried again", "group", e.cfg.GroupID, "error", err.Error())
+		}
+		return err
+	}
+	left := error(nil)
+	for _, p := range parts {
+		c, ok := committedOf(res, p)
+		switch {
+		case !ok || c.Error != nil:
+			left = errUnresolved
+		case c.CommittedOffset < 0:
+			if !g.startFirst(ctx, p) {
+				left = errUnresolved
+			}
+		default:
+			g.startAt(p, c.CommittedOffset, c.Metadata)
+		}
+	}
+	return left
+}
+
+func committedOf(res *kafka.OffsetFetchResponse, p *partition) (kafka.OffsetFetchPartition, bool) {
+	for _, c := range res.Topics[p.topic] {
+		if c.Partition == int(p.partition) {
+			return c, true
+		}
+	}
+	return kafka.OffsetFetchPartition{}, false
+}
+
+// learnCluster learns the cluster's ID, to which commit metadata is bound.
+func (g *generation) learnCluster(ctx context.Context) error {
+	e := g.engine
+	res, err := e.client.Metadata(ctx, &kafka.MetadataRequest{Topics: e.cfg.Topics})
+	if err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	g.cluster = res.ClusterID
+	e.brokers = len(res.Brokers)
+	return nil
+}
+
+// startFirst starts a partition that has no committed offset at its first
+// record, which is committed before anything is read: from then on the group
+// has an offset to which every later commit can be compared.
+func (g *generation) startFirst(ctx context.Context, p *partition) bool {
+	first, _, err := g.logBounds(ctx, p)
+	if err != nil {
+		return false
+	}
+	g.commitMu.Lock()
+	ok := g.send(ctx, []commitment{{part: p, offset: first}})
+	g.commitMu.Unlock()
+	if !ok {
+		return false
+	}
+	g.engine.log.Info("partition without a committed offset starts at its first record",
+		"topic", p.topic, "partition", p.partition, "offset", first)
+	g.begins(p, newProgress(first, knowledge{end: first}))
+	return true
+}
+
+// startAt starts a partition at its committed offset with what the metadata
+// tells.
+func (g *generation) startAt(p *partition, offset int64, metadata string) {
+	e := g.engine
+	k, err := decodeMetadata(p.place(offset), metadata)
+	if err != nil {
+		e.cfg.Hooks.MetadataIgnored()
+		e.log.Warn("the commit's metadata is ignored: it was not written here by this version (reset by a tool, copied from another cluster, "+
+			"another program's or a newer version's), or is damaged; records done beyond the commit are sent again, none is skipped",
+			"topic", p.topic, "partition", p.partition, "offset", offset, "bytes", len(metadata))
+	}
+	e.mu.Lock()
+	p.committed = offset
+	p.committedMeta = metadata
+	e.mu.Unlock()
+	g.begins(p, newProgress(offset, k))
+}
+
+func (g *generation) begins(p *partition, at progress) {
+	e := g.engine
+	e.mu.Lock()
+	p.progress = at
+	p.phase = reading
+	e.mu.Unlock()
+	g.nudge()
+}
+
+// logBounds asks the partition's leader for the first offset of its log and the
+// one behind its last.
+func (g *generation) logBounds(ctx context.Context, p *partition) (first, end int64, err error) {
+	e := g.engine
+	res, err := e.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{
+		p.topic: {kafka.FirstOffsetOf(int(p.partition)), kafka.LastOffsetOf(int(p.partition))},
+	}})
+	if err == nil && len(res.Topics[p.topic]) != 1 {
+		err = errors.New("the answer leaves the partition out")
+	}
+	if err == nil {
+		err = res.Topics[p.topic][0].Error
+	}
+	if err != nil {
+		if ctx.Err() == nil {
+			e.log.Warn("the bounds of a partition's log cannot be read; tried again",
+				"topic", p.topic, "partition", p.partition, "error", err.Error())
+		}
+		return 0, 0, err
+	}
+	o := res.Topics[p.topic][0]
+	return o.FirstOffset, o.LastOffset, nil
+}
+
+// resolveLost decides for partitions whose position is not in the log, and tells
+// whether some must be looked at again.
+func (g *generation) resolveLost(ctx context.Context) (again bool) {
+	for _, p := range g.inPhase(lost) {
+		first, end, err := g.logBounds(ctx, p)
+		if err != nil || g.resolve(p, first, end) {
+			again = true
+		}
+	}
+	return again
+}
+
+// resolve decides for one partition whose log reaches from first to end; true
+// if it cannot be decided yet.
+func (g *generation) resolve(p *partition, first, end int64) (again bool) {
+	e := g.engine
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := time.Now()
+	switch {
+	case p.position < first:
+		p.outOfRange = time.Time{}
+		return g.dropped(p, p.position, first, first)
+	case p.position <= end:
+		// It is in the log after all: a leader that lagged has caught up.
+		p.outOfRange = time.Time{}
+		g.reads(p)
+		return false
+	case p.outOfRange.IsZero():
+		p.outOfRange = now
+		e.log.Warn("the position is above the log's end; believed when it has stood so for 30s, since a new leader may lag",
+			"topic", p.topic, "partition", p.partition, "position", p.position, "end", end)
+		return true
+	case now.Sub(p.outOfRange) < settleTime || p.count > 0:
+		// Not believed yet, or what was read before is not finished yet.
+		return true
+	}
+	return g.dropped(p, end, p.position, first)
+}
+
+// dropped reports what Kafka dropped before it could be read and goes on where
+// the setting says. The engine's mutex is held.
+func (g *generation) dropped(p *partition, from, to, first int64) (again bool) {
+	e := g.engine
+	report := []any{"topic", p.topic, "partition", p.partition, "from", from, "to", to, "count", to - from}
+	if e.cfg.OffsetReset == ResetNone {
+		p.phase = parked
+		e.log.Error("Kafka no longer has records that were not read (retention, truncation, or the topic was made anew); "+
+			"the partition waits for a person, as KAFKA_OFFSET_RESET=none says: set the group's offset and start the replicas again", report...)
+		return false
+	}
+	e.log.Error("Kafka dropped records before they could be read (retention, truncation, or the topic was made anew); reading goes on at the first record there is",
+		append(report, "next", first)...)
+	e.cfg.Hooks.Dropped(p.topic, p.partition, to-from)
+	if first >= p.position {
+		p.advance(first)
+	} else {
+		// Set lower, once: everything read before is finished.
+		p.progress = newProgress(first, knowledge{end: first})
+	}
+	g.dirty = true
+	g.reads(p)
+	return false
+}
+
+func (g *generation) reads(p *partition) {
+	if p.phase == lost {
+		p.phase = reading
+	}
+	poke(g.wakes)
+}

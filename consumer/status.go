@@ -1,0 +1,126 @@
+package consumer
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// PartitionStatus is where one assigned partition stands.
+type PartitionStatus struct {
+	Topic     string
+	Partition int32
+	// Phase is starting, reading, lost or parked.
+	Phase string
+	// Committed is the offset last committed, -1 before the first; Watermark the
+	// one to commit next; Position the next to read; LogEnd the offset behind
+	// the last record, -1 until it is known.
+	Committed, Watermark, Position, LogEnd int64
+	// Pending counts unfinished records in memory, Held those of them that wait
+	// for another try and those behind them in their sessions.
+	Pending, Held int
+	// Paused is the bound that keeps the partition from being read.
+	Paused Bound
+	// Oldest is the time of the first unfinished record, zero if there is none.
+	Oldest time.Time
+}
+
+// Lag is how many offsets lie between the watermark and the log's end: what
+// Kafka's tools show as the group's lag once it is committed.
+func (p PartitionStatus) Lag() int64 { return max(0, p.LogEnd-p.Watermark) }
+
+// HeldRecord is a record that waits for another try.
+type HeldRecord struct {
+	Topic     string
+	Partition int32
+	Offset    int64
+	Tries     int
+	Next      time.Time // zero: when its turn comes
+	Reason    string
+	Trace     string // trace ID of the last try
+}
+
+// Status is what the engine is doing.
+type Status struct {
+	Joined     bool // in the group, once
+	Generation int32
+	Draining   bool
+	// Contact is when the group's coordinator last answered, Turned when the
+	// engine last proved that it turns.
+	Contact, Turned time.Time
+	Partitions      []PartitionStatus // by topic and number
+	Pending         int
+	HeldBy          map[string]int // records that wait for another try, by reason
+	Open            int            // deliveries in hand
+}
+
+// Status takes a picture of the engine.
+func (e *Engine) Status() Status {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s := Status{Joined: e.joined, Contact: e.contact, Turned: e.turned, HeldBy: maps.Clone(e.heldBy)}
+	if e.gen == nil {
+		return s
+	}
+	s.Generation, s.Draining, s.Open = e.gen.id, e.gen.draining, e.gen.open
+	for _, p := range e.gen.parts {
+		ps := PartitionStatus{
+			Topic: p.topic, Partition: p.partition, Phase: p.phase.String(), Committed: p.committed,
+			Watermark: p.watermark(), Position: p.position, LogEnd: p.logEnd,
+			Pending: p.count, Held: p.stuckCount, Paused: p.paused,
+		}
+		if p.gapBound {
+			ps.Paused = BoundGaps
+		}
+		if p.head != nil {
+			ps.Oldest = p.head.Record.Time
+		}
+		s.Pending += p.count
+		s.Partitions = append(s.Partitions, ps)
+	}
+	slices.SortFunc(s.Partitions, func(a, b PartitionStatus) int {
+		if a.Topic != b.Topic {
+			return cmpString(a.Topic, b.Topic)
+		}
+		return int(a.Partition) - int(b.Partition)
+	})
+	return s
+}
+
+func cmpString(a, b string) int {
+	if a < b {
+		return -1
+	}
+	return 1
+}
+
+// Held lists records that wait for another try, the next to be tried first, most
+// of them at the most.
+func (e *Engine) Held(most int) []HeldRecord {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var held []HeldRecord
+	for _, d := range e.timed {
+		held = append(held, heldRecord(d, d.until))
+	}
+	if e.gen != nil {
+		for _, p := range e.gen.parts {
+			for _, q := range []*laneQueue{&p.due, &p.turn} {
+				for l := q.head; l != nil && len(held) < cap(e.timed)+most; l = l.next {
+					if l.stuck {
+						held = append(held, heldRecord(l.head, time.Time{}))
+					}
+				}
+			}
+		}
+	}
+	slices.SortFunc(held, func(a, b HeldRecord) int { return a.Next.Compare(b.Next) })
+	return held[:min(len(held), most)]
+}
+
+func heldRecord(d *Delivery, next time.Time) HeldRecord {
+	return HeldRecord{
+		Topic: d.Record.Topic, Partition: d.Record.Partition, Offset: d.Record.Offset,
+		Tries: d.Number, Next: next, Reason: d.hold.Reason, Trace: d.hold.Trace,
+	}
+}
