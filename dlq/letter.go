@@ -1,0 +1,149 @@
+package dlq
+
+import (
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// HeaderPrefix begins the names of all headers that this package writes. Those
+// that a record brought are replaced.
+const HeaderPrefix = "__forwarder.errors."
+
+// Stage is where a record's way ended.
+type Stage string
+
+// The stages.
+const (
+	StageMapping  Stage = "mapping"  // it is no event that can be sent
+	StageUpstream Stage = "upstream" // the platform does not take it
+)
+
+// The reasons of letters from the upstream stage; those of the mapping stage are
+// the mapping's own.
+const (
+	ReasonRefused         = "refused"          // answered with a permanent code
+	ReasonBudgetExhausted = "budget-exhausted" // kept failing while others were accepted
+)
+
+// Letter is a record that can never be delivered, and why.
+type Letter struct {
+	// The record, as Kafka held it. A nil key or value is null.
+	Topic      string
+	Partition  int32
+	Offset     int64
+	Timestamp  int64 // milliseconds since 1970, negative where there is none
+	Key, Value []byte
+	Headers    []kafka.Header
+
+	Stage  Stage
+	Reason string
+	Field  string // of the API, where one is to blame
+
+	// What the platform said last, as it said it. This is personal data: it is
+	// written to the topic and nowhere else.
+	Message, Hint, Code, Seqno string
+	HTTPStatus                 int
+
+	Attempts    int // HTTP requests
+	First, Last time.Time
+	Traceparent string // of the delivery that gave it up (W3C Trace Context)
+}
+
+// headers returns the letter's headers: the record's own, then ours.
+func (l *Letter) headers(group string) []kafka.Header {
+	headers := make([]kafka.Header, 0, len(l.Headers)+20)
+	redrives, origin := "0", ""
+	for _, h := range l.Headers {
+		name, ours := strings.CutPrefix(h.Key, HeaderPrefix)
+		switch {
+		case !ours:
+			headers = append(headers, h)
+		case name == "redrives" && isCount(h.Value):
+			redrives = string(h.Value)
+		case name == "origin" && isOrigin(h.Value):
+			origin = string(h.Value)
+		}
+	}
+	add := func(name, value string) {
+		if value != "" {
+			headers = append(headers, kafka.Header{Key: HeaderPrefix + name, Value: []byte(fit(value))})
+		}
+	}
+	add("topic", l.Topic)
+	add("partition", strconv.Itoa(int(l.Partition)))
+	add("offset", strconv.FormatInt(l.Offset, 10))
+	if l.Timestamp >= 0 {
+		add("timestamp", stamp(time.UnixMilli(l.Timestamp)))
+	}
+	add("group", group)
+	add("stage", string(l.Stage))
+	add("reason", l.Reason)
+	add("field", l.Field)
+	add("message", l.Message)
+	add("hint", l.Hint)
+	add("code", l.Code)
+	if l.HTTPStatus != 0 {
+		add("http.status", strconv.Itoa(l.HTTPStatus))
+	}
+	add("seqno", l.Seqno)
+	add("attempts", strconv.Itoa(l.Attempts))
+	if !l.First.IsZero() {
+		add("first.attempt", stamp(l.First))
+		add("last.attempt", stamp(l.Last))
+	}
+	add("redrives", redrives)
+	add("origin", origin)
+	add("traceparent", l.Traceparent)
+	return headers
+}
+
+// maxHeader bounds the value of a header, in bytes.
+const maxHeader = 1024
+
+// fit makes text valid UTF-8 of at most maxHeader bytes.
+func fit(s string) string {
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	if len(s) <= maxHeader {
+		return s
+	}
+	n := maxHeader
+	for !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
+
+// stamp writes a time as RFC 3339 in UTC with milliseconds.
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+func isCount(b []byte) bool {
+	_, err := strconv.ParseUint(string(b), 10, 31)
+	return err == nil
+}
+
+// isOrigin tells whether b is topic/partition/offset of an event.
+func isOrigin(b []byte) bool {
+	parts := strings.Split(string(b), "/")
+	if len(parts) != 3 || parts[0] == "" || len(parts[0]) > maxTopic || !utf8.Valid(b) {
+		return false
+	}
+	_, err1 := strconv.ParseUint(parts[1], 10, 31)
+	_, err2 := strconv.ParseUint(parts[2], 10, 63)
+	return err1 == nil && err2 == nil
+}
+
+// maxTopic is the longest name Kafka gives a topic.
+const maxTopic = 249
+
+// size is about what the letter takes before compression.
+func (l *Letter) size() int {
+	n := len(l.Key) + len(l.Value) + 1024
+	for _, h := range l.Headers {
+		n += len(h.Key) + len(h.Value)
+	}
+	return n
+}

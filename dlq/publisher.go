@@ -1,0 +1,232 @@
+package dlq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+)
+
+// Config is what a Publisher needs.
+type Config struct {
+	// Client sends to the cluster; its Timeout bounds one request, and half of
+	// it is what the broker is given to gather the acknowledgements.
+	Client *kafka.Client
+	Topic  string
+	Group  string // the consumer group, for the header
+}
+
+// Publisher writes letters. Letters to one partition share requests, written by
+// one goroutine; another finds the partition for those that come in. Both end
+// when nothing is left to do.
+type Publisher struct {
+	cfg     Config
+	writers sync.WaitGroup
+
+	mu       sync.Mutex
+	incoming []job         // not yet routed to a partition
+	routing  bool          // its goroutine runs
+	queues   map[int][]job // by partition; present while its writer runs
+	// Guarded by mu too: since when every letter was refused, zero if the last
+	// one was written or none was tried.
+	refusing time.Time
+}
+
+type job struct {
+	ctx    context.Context
+	letter *Letter
+	done   func(error)
+}
+
+// NewPublisher makes a publisher. It contacts nothing.
+func NewPublisher(cfg Config) *Publisher {
+	return &Publisher{cfg: cfg, queues: map[int][]job{}}
+}
+
+// Publish writes a letter and reports to done, from another goroutine, exactly
+// once: nil when all in-sync replicas have it. After an error it may have been
+// written all the same. A letter whose context ends before its request is sent
+// is not written. The letter must not be changed until then.
+func (p *Publisher) Publish(ctx context.Context, l *Letter, done func(error)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.incoming = append(p.incoming, job{ctx, l, done})
+	if !p.routing {
+		p.routing = true
+		p.writers.Go(p.route)
+	}
+}
+
+// route hands what came in to the writers of its partitions.
+func (p *Publisher) route() {
+	for {
+		p.mu.Lock()
+		jobs := p.incoming
+		p.incoming = nil
+		p.routing = len(jobs) > 0
+		p.mu.Unlock()
+		if len(jobs) == 0 {
+			return
+		}
+		partitions, err := p.partitions(context.Background())
+		if err != nil {
+			p.report(jobs, err)
+			continue
+		}
+		for _, j := range jobs {
+			p.enqueue(int(j.letter.Partition)%partitions, j)
+		}
+	}
+}
+
+// Close waits for what is being written.
+func (p *Publisher) Close() { p.writers.Wait() }
+
+// RefusingSince tells since when no letter could be written although some were
+// tried; zero if the last one could.
+func (p *Publisher) RefusingSince() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.refusing
+}
+
+// Exists tells whether the topic is there, from the transport's cache.
+func (p *Publisher) Exists(ctx context.Context) error {
+	_, err := p.partitions(ctx)
+	return err
+}
+
+// partitions counts the topic's partitions.
+func (p *Publisher) partitions(ctx context.Context) (int, error) {
+	res, err := p.cfg.Client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{p.cfg.Topic}})
+	if err != nil {
+		return 0, fmt.Errorf("dead-letter topic %s: %w", p.cfg.Topic, err)
+	}
+	for _, t := range res.Topics {
+		if t.Error != nil {
+			return 0, fmt.Errorf("dead-letter topic %s: %w", p.cfg.Topic, t.Error)
+		}
+		if len(t.Partitions) > 0 {
+			return len(t.Partitions), nil
+		}
+	}
+	return 0, fmt.Errorf("dead-letter topic %s: %w", p.cfg.Topic, kafka.UnknownTopicOrPartition)
+}
+
+func (p *Publisher) enqueue(partition int, j job) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	queue, running := p.queues[partition]
+	p.queues[partition] = append(queue, j)
+	if !running {
+		p.writers.Go(func() { p.write(partition) })
+	}
+}
+
+// write works off one partition's queue.
+func (p *Publisher) write(partition int) {
+	for {
+		jobs := p.next(partition)
+		if jobs == nil {
+			return
+		}
+		p.produce(partition, jobs)
+	}
+}
+
+const (
+	// Bounds of one request, before compression. A letter is never cut, so the
+	// first may be larger.
+	batchLetters = 500
+	batchBytes   = 512 << 10
+)
+
+// next takes a batch off a queue; nil ends the writer.
+func (p *Publisher) next(partition int) []job {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	queue := p.queues[partition]
+	if len(queue) == 0 {
+		delete(p.queues, partition)
+		return nil
+	}
+	n, bytes := 0, 0
+	for n < len(queue) && n < batchLetters && (n == 0 || bytes+queue[n].letter.size() <= batchBytes) {
+		bytes += queue[n].letter.size()
+		n++
+	}
+	p.queues[partition] = queue[n:]
+	return queue[:n:n]
+}
+
+// produce writes a batch. Where the broker refuses it as a whole, each letter is
+// written alone, so that one that cannot be written keeps no other from it.
+func (p *Publisher) produce(partition int, jobs []job) {
+	live := make([]job, 0, len(jobs))
+	for _, j := range jobs {
+		if err := j.ctx.Err(); err != nil {
+			j.done(err)
+			continue
+		}
+		live = append(live, j)
+	}
+	if len(live) == 0 {
+		return
+	}
+	err := p.send(partition, live)
+	var code kafka.Error
+	if len(live) > 1 && errors.As(err, &code) && !code.Temporary() {
+		for i := range live {
+			p.produce(partition, live[i:i+1])
+		}
+		return
+	}
+	p.report(live, err)
+}
+
+// report tells the outcome of a try, nil for written.
+func (p *Publisher) report(jobs []job, err error) {
+	p.note(err)
+	for _, j := range jobs {
+		j.done(err)
+	}
+}
+
+func (p *Publisher) send(partition int, jobs []job) error {
+	records := make([]kafka.Record, len(jobs))
+	now := time.Now()
+	for i, j := range jobs {
+		records[i] = kafka.Record{
+			Time: now, Headers: j.letter.headers(p.cfg.Group),
+			Key: protocol.NewBytes(j.letter.Key), Value: protocol.NewBytes(j.letter.Value),
+		}
+	}
+	// The letters' own contexts do not end a request under way: whether it was
+	// written would be unknown, for all that share it.
+	res, err := p.cfg.Client.Produce(context.Background(), &kafka.ProduceRequest{
+		Topic: p.cfg.Topic, Partition: partition, RequiredAcks: kafka.RequireAll,
+		Compression: kafka.Gzip, Records: kafka.NewRecordReader(records...),
+	})
+	if err == nil {
+		err = res.Error
+	}
+	if err != nil {
+		return fmt.Errorf("dead-letter topic %s, partition %d: %w", p.cfg.Topic, partition, err)
+	}
+	return nil
+}
+
+func (p *Publisher) note(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case err == nil:
+		p.refusing = time.Time{}
+	case p.refusing.IsZero():
+		p.refusing = time.Now()
+	}
+}
