@@ -1,0 +1,22 @@
+// Package admin is the service's own HTTP server, on ADMIN_ADDR: probes for
+// Kubernetes, metrics for Prometheus, and a status page for people.
+//
+//	/livez        200 while the engine turns, else 503; a line of text
+//	/readyz       200, or 503 with a line that says why
+//	/metrics      the metrics, as the given handler serves them
+//	/             the status page: HTML without scripts
+//	/status.json  the same for programs
+//
+// # What it promises
+//
+// No call changes anything: only GET and HEAD are answered, and no path leads to
+// more than reading. Nothing is cached or framed, all values are escaped, and
+// the page runs no script. Connections, open requests and times are bounded, and
+// the probes are answered even while pages are being rendered.
+//
+// # What it leaves to others
+//
+// It judges nothing: whether the service is live or ready, and what the status
+// holds, it is told. What must not be shown (secrets, plates, the platform's
+// texts) must not be put into a [Status].
+package admin

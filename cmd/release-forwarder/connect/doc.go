@@ -1,0 +1,23 @@
+// Package connect is the one way in which the program reaches Kafka, and keeps
+// what it learned from files up to date.
+//
+// [New] builds, from one dial function, both things that kafka-go wants: a
+// [kafka.Dialer] for the consumer group and a [kafka.Transport] for everything
+// else. They share client ID, TLS and SASL, and every connection they open
+//
+//   - has done its TLS handshake itself, within a bound, and is closed when that
+//     fails (kafka-go leaks it);
+//   - ends every read and write within a cap, also where kafka-go sets no
+//     deadline (SASL, the metadata lookup): a broker that accepts and never
+//     answers costs a time-out, never a goroutine that waits for ever;
+//   - uses the certificates and the password that the files hold at that moment.
+//
+// [Kafka.Probe] says at the start, in words, why a broker cannot be used: the
+// Transport would only say "unexpected EOF".
+//
+// [Watched] re-reads any file when its contents change and keeps the last good
+// ones in force. It is used for the platform's secret and CA too.
+//
+// What the settings mean and whether they fit is package settings'. Who calls
+// what, and with which time-outs, is left to the callers.
+package connect

@@ -1,0 +1,167 @@
+package connect
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"release-forwarder/cmd/release-forwarder/settings"
+)
+
+// DialFunc opens a connection, as [net.Dialer.DialContext] does.
+type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+
+// Times of a connection. None is a setting: they are far above what a healthy
+// cluster needs and below what the contract's own times allow.
+const (
+	dialTimeout      = 5 * time.Second  // TCP, to one address
+	handshakeTimeout = 5 * time.Second  // TLS
+	openTimeout      = 15 * time.Second // all of a connection's beginning, several addresses and SASL too
+	keepAlive        = 30 * time.Second
+	// RequestTimeout is what callers give their requests beside what those wait
+	// for on purpose, and what the caps leave room for.
+	RequestTimeout = 10 * time.Second
+	transportCap   = 30 * time.Second
+	metadataTTL    = 2 * time.Second // kafka-go learns of a new leader by this alone
+)
+
+// Config is what New needs.
+type Config struct {
+	Kafka settings.Kafka
+	// Topics are those whose metadata the Transport keeps: the events' and the
+	// letters'. With none it would fetch those of every topic in the cluster.
+	Topics []string
+	// Dial opens the TCP connections; nil: a net.Dialer. It is the seam of the
+	// simulation.
+	Dial DialFunc
+	// ReloadFailed is called with a file's name each time it could not be taken up
+	// again; nil: nobody is told.
+	ReloadFailed func(file string)
+	// Logger gets the changes and faults of files; nil: none.
+	Logger *slog.Logger
+}
+
+// Kafka is the way to one cluster.
+type Kafka struct {
+	// Dialer is for the consumer group. Its connections' cap is above
+	// KAFKA_REBALANCE_TIMEOUT, since a join is answered only when all have joined.
+	Dialer *kafka.Dialer
+	// Transport is for all other requests; they must expect an answer within 30s.
+	Transport *kafka.Transport
+	// Brokers is KAFKA_BROKERS in random order: the group tries them in turn, and
+	// not every replica must begin with the first.
+	Brokers []string
+
+	tls      *tlsClient                // nil: TLS is off
+	password *Watched[settings.Secret] // nil: no password file
+}
+
+// New builds the way to the cluster. It contacts nothing; an error is that of a
+// file. Ctx ends the Transport's goroutines: it must live as long as requests
+// are made, the last commit and the leaving of the group included.
+func New(ctx context.Context, cfg Config) (*Kafka, error) {
+	k := &Kafka{Brokers: slices.Clone(cfg.Kafka.Brokers)}
+	rand.Shuffle(len(k.Brokers), func(i, j int) { k.Brokers[i], k.Brokers[j] = k.Brokers[j], k.Brokers[i] })
+	var err error
+	if cfg.Kafka.TLS.Enabled {
+		if k.tls, err = newTLSClient(cfg.Kafka.TLS, cfg.ReloadFailed, cfg.Logger); err != nil {
+			return nil, err
+		}
+	}
+	dial := cfg.Dial
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}).DialContext
+	}
+	k.Dialer = &kafka.Dialer{
+		ClientID: cfg.Kafka.ClientID,
+		DialFunc: k.dialer(dial, cfg.Kafka.RebalanceTimeout+2*RequestTimeout),
+		Timeout:  openTimeout,
+	}
+	k.Transport = &kafka.Transport{
+		ClientID:       cfg.Kafka.ClientID,
+		Dial:           k.dialer(dial, transportCap),
+		DialTimeout:    openTimeout,
+		MetadataTTL:    metadataTTL,
+		MetadataTopics: slices.Clone(cfg.Topics),
+		Context:        ctx,
+	}
+	if cfg.Kafka.SASL.Mechanism == settings.NoSASL || cfg.Kafka.SASL.Mechanism == "" {
+		return k, nil
+	}
+	l, err := k.login(cfg)
+	if err != nil {
+		return nil, err
+	}
+	k.Dialer.SASLMechanism, k.Transport.SASL = l, l
+	return k, nil
+}
+
+// login builds the SASL mechanism that Dialer and Transport share.
+func (k *Kafka) login(cfg Config) (*login, error) {
+	s := cfg.Kafka.SASL
+	l := &login{mechanism: s.Mechanism, username: s.Username, password: func() settings.Secret { return s.Password }}
+	if s.PasswordFile == "" {
+		return l, nil
+	}
+	var err error
+	k.password, err = Watch(WatchConfig[settings.Secret]{
+		Files:  []string{s.PasswordFile},
+		Parse:  func(b [][]byte) (settings.Secret, error) { return settings.ParseSecret(b[0]) },
+		Failed: cfg.ReloadFailed,
+		Logger: cfg.Logger,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("KAFKA_SASL_PASSWORD_FILE: %w", err)
+	}
+	l.password = k.password.Fresh
+	return l, nil
+}
+
+// dialer returns the dial function with everything that a connection needs below
+// the Kafka protocol. The limit lies below TLS, so that it bounds the handshake
+// too.
+func (k *Kafka) dialer(dial DialFunc, limit time.Duration) DialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, &unreachableError{err}
+		}
+		conn = &capped{Conn: conn, limit: limit}
+		if k.tls == nil {
+			return conn, nil
+		}
+		ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
+		defer cancel()
+		return k.tls.handshake(ctx, conn, address)
+	}
+}
+
+// Addr returns all brokers as one address, for requests over the Transport; it
+// picks one of them at random for its own, and finds the others by itself.
+func (k *Kafka) Addr() net.Addr { return kafka.TCP(k.Brokers...) }
+
+// Run watches the files until ctx ends. Connections look at them anyway; Run
+// makes that a broken one is noticed before a connection needs it.
+func (k *Kafka) Run(ctx context.Context) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	if k.tls != nil {
+		wg.Go(func() { k.tls.run(ctx) })
+	}
+	if k.password != nil {
+		wg.Go(func() { k.password.Run(ctx) })
+	}
+}
+
+// unreachableError marks what failed before TLS.
+type unreachableError struct{ err error }
+
+func (e *unreachableError) Error() string { return e.err.Error() }
+func (e *unreachableError) Unwrap() error { return e.err }

@@ -1,0 +1,154 @@
+package connect
+
+import (
+	"context"
+	"crypto/sha256"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// PollInterval is how often Run looks at the files. The contract grants 5s from
+// a change to its effect; reading two small files this often costs nothing.
+const PollInterval = 2 * time.Second
+
+// WatchConfig says what to watch and whom to tell.
+type WatchConfig[T any] struct {
+	// Files are read together: a certificate and its key make one value.
+	Files []string
+	// Parse makes the value of the files' contents, in the order of Files. Its
+	// error must not repeat the contents.
+	Parse func(contents [][]byte) (T, error)
+	// Changed is called with each new value after the first; nil: nobody is told.
+	// It must not call the Watched.
+	Changed func(T)
+	// Failed is called with the first file's name each time the files could not be
+	// read or parsed, so that a counter shows a fault as long as it lasts; nil:
+	// nobody is told.
+	Failed func(file string)
+	// Logger gets one line for a change and one for a new fault; nil: none.
+	Logger *slog.Logger
+}
+
+// Watched is a value read from files. It is the last that could be parsed: a
+// file that is removed, blank or half written changes nothing but the log.
+//
+// Files are compared by content, not by time or inotify: Kubernetes swaps a
+// symlinked folder, and what counts is what is read.
+type Watched[T any] struct {
+	cfg   WatchConfig[T]
+	value atomic.Pointer[T]
+
+	mu    sync.Mutex        // one look at a time
+	good  [sha256.Size]byte // of the contents that value was parsed from
+	fault string            // the fault logged last; empty: the last look was good
+}
+
+// Watch reads the files for the first time. The error is that of reading or
+// parsing them; there is no value to fall back on yet.
+func Watch[T any](cfg WatchConfig[T]) (*Watched[T], error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	contents, sum, err := read(cfg.Files)
+	if err != nil {
+		return nil, err
+	}
+	value, err := cfg.Parse(contents)
+	if err != nil {
+		return nil, err
+	}
+	w := &Watched[T]{cfg: cfg, good: sum}
+	w.value.Store(&value)
+	return w, nil
+}
+
+// Get returns the value in force. It never blocks and never reads a file.
+func (w *Watched[T]) Get() T { return *w.value.Load() }
+
+// Fresh looks at the files now and returns the value in force then. It is for
+// rare uses that must not be late, such as a new connection.
+func (w *Watched[T]) Fresh() T {
+	w.Look()
+	return w.Get()
+}
+
+// Run looks at the files every [PollInterval] until ctx ends.
+func (w *Watched[T]) Run(ctx context.Context) {
+	tick := time.NewTicker(PollInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			w.Look()
+		}
+	}
+}
+
+// Look reads the files once and takes up what they hold if it is new and good.
+func (w *Watched[T]) Look() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	contents, sum, err := read(w.cfg.Files)
+	if err == nil && sum == w.good {
+		w.mended()
+		return
+	}
+	var value T
+	if err == nil {
+		value, err = w.cfg.Parse(contents)
+	}
+	if err != nil {
+		w.failed(err)
+		return
+	}
+	w.good, w.fault = sum, ""
+	w.value.Store(&value)
+	w.cfg.Logger.Info("file changed, taken up", "files", w.names())
+	if w.cfg.Changed != nil {
+		w.cfg.Changed(value)
+	}
+}
+
+// failed tells of a fault; a fault that lasts is logged once.
+func (w *Watched[T]) failed(err error) {
+	if w.cfg.Failed != nil {
+		w.cfg.Failed(w.cfg.Files[0])
+	}
+	if w.fault == err.Error() {
+		return
+	}
+	w.fault = err.Error()
+	w.cfg.Logger.Warn("file cannot be taken up, what it held before stays in force", "files", w.names(), "error", w.fault)
+}
+
+// mended notes that the contents in force are back.
+func (w *Watched[T]) mended() {
+	if w.fault != "" {
+		w.fault = ""
+		w.cfg.Logger.Info("file is as before again", "files", w.names())
+	}
+}
+
+func (w *Watched[T]) names() string { return strings.Join(w.cfg.Files, ", ") }
+
+// read returns the files' contents and a hash over all of them that tells their
+// borders apart.
+func read(files []string) (contents [][]byte, sum [sha256.Size]byte, err error) {
+	var sums []byte
+	for _, f := range files {
+		c, err := os.ReadFile(f)
+		if err != nil {
+			return nil, sum, err
+		}
+		one := sha256.Sum256(c)
+		sums = append(sums, one[:]...)
+		contents = append(contents, c)
+	}
+	return contents, sha256.Sum256(sums), nil
+}

@@ -1,0 +1,152 @@
+package connect
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"release-forwarder/cmd/release-forwarder/settings"
+)
+
+// upper parses files that are text in upper case.
+func upper(contents [][]byte) (string, error) {
+	text := string(bytes.Join(contents, []byte("+")))
+	if text == "" || strings.ToUpper(text) != text {
+		return "", errors.New("not in upper case")
+	}
+	return text, nil
+}
+
+func TestWatchedTakesUpASwappedFolderWithinFiveSeconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mount(t, map[string][]byte{"cert": []byte("A"), "key": []byte("B")})
+		var told atomic.Value
+		w, err := Watch(WatchConfig[string]{
+			Files:   []string{m.path("cert"), m.path("key")},
+			Parse:   upper,
+			Changed: func(v string) { told.Store(v) },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { w.Run(ctx); close(done) }()
+
+		time.Sleep(30*PollInterval + time.Nanosecond) // just after a look: the longest wait
+		if w.Get() != "A+B" || told.Load() != nil {
+			t.Errorf("unchanged files give %q, told %v", w.Get(), told.Load())
+		}
+		m.swap(map[string][]byte{"cert": []byte("C"), "key": []byte("D")})
+		time.Sleep(5 * time.Second)
+		if w.Get() != "C+D" || told.Load() != "C+D" {
+			t.Errorf("after the swap %q, told %v", w.Get(), told.Load())
+		}
+		stop()
+		<-done
+	})
+}
+
+func TestWatchedKeepsTheLastGoodValue(t *testing.T) {
+	var logged bytes.Buffer
+	var failures []string
+	path := write(t, []byte("GOOD"))
+	w, err := Watch(WatchConfig[string]{
+		Files:  []string{path},
+		Parse:  upper,
+		Failed: func(file string) { failures = append(failures, file) },
+		Logger: slog.New(slog.NewTextHandler(&logged, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		name             string
+		change           func()
+		want             string
+		failures, logged int // in all so far
+	}{
+		{"nothing changed", func() {}, "GOOD", 0, 0},
+		{"blank", func() { overwrite(t, path, nil) }, "GOOD", 1, 1},
+		{"still blank: counted, not logged again", func() {}, "GOOD", 2, 1},
+		{"missing", func() { _ = os.Remove(path) }, "GOOD", 3, 2},
+		{"as before", func() { overwrite(t, path, []byte("GOOD")) }, "GOOD", 3, 3},
+		{"not to be parsed", func() { overwrite(t, path, []byte("secret words")) }, "GOOD", 4, 4},
+		{"new and good", func() { overwrite(t, path, []byte("BETTER")) }, "BETTER", 4, 5},
+		{"unchanged since", func() {}, "BETTER", 4, 5},
+	} {
+		step.change()
+		if got := w.Fresh(); got != step.want {
+			t.Errorf("%s: %q, want %q", step.name, got, step.want)
+		}
+		if len(failures) != step.failures || strings.Count(logged.String(), "\n") != step.logged {
+			t.Errorf("%s: %d failures, want %d; log:\n%s", step.name, len(failures), step.failures, logged.String())
+		}
+	}
+	if strings.Contains(logged.String(), "secret words") || strings.Contains(logged.String(), "BETTER") {
+		t.Errorf("the log holds contents:\n%s", logged.String())
+	}
+}
+
+func TestWatchedMustBeginWithAGoodValue(t *testing.T) {
+	for name, path := range map[string]string{"missing": "/does/not/exist", "not to be parsed": write(t, []byte("bad"))} {
+		if _, err := Watch(WatchConfig[string]{Files: []string{path}, Parse: upper}); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func TestFilesThatTradeContentsAreAChange(t *testing.T) {
+	a, b := write(t, []byte("AB")), write(t, []byte("C"))
+	w, err := Watch(WatchConfig[string]{Files: []string{a, b}, Parse: upper})
+	if err != nil {
+		t.Fatal(err)
+	}
+	overwrite(t, a, []byte("A"))
+	overwrite(t, b, []byte("BC"))
+	if got := w.Fresh(); got != "A+BC" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestABrokenFileIsNoticedBeforeAConnectionNeedsIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ca := newAuthority(t, "ca")
+		password := write(t, []byte("s3cret"))
+		failed := make(chan string, 100)
+		k := connected(t, Config{
+			Kafka: kafkaSettings(together(trusting(t, ca), holding(t, ca), func(k *settings.Kafka) {
+				k.SASL = settings.SASL{Mechanism: settings.Plain, Username: "u", PasswordFile: password}
+			}), "broker:9092"),
+			ReloadFailed: func(file string) { failed <- file },
+		})
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { k.Run(ctx); close(done) }()
+
+		broken := []string{k.tls.ca.cfg.Files[0], k.tls.pair.cfg.Files[0], password}
+		for _, file := range broken {
+			overwrite(t, file, []byte("\n"))
+		}
+		time.Sleep(PollInterval + time.Second)
+		var told []string
+		for range broken {
+			told = append(told, <-failed)
+		}
+		slices.Sort(told)
+		slices.Sort(broken)
+		if !slices.Equal(told, broken) {
+			t.Errorf("told of %v, want %v", told, broken)
+		}
+		stop()
+		<-done
+	})
+}

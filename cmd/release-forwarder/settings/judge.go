@@ -1,0 +1,240 @@
+package settings
+
+import (
+	"errors"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// judge looks at what no field can tell alone: files, and settings that belong
+// together. Each part looks only at groups that are loaded.
+func (l *loader) judge() {
+	if l.loads(GroupKafka) {
+		l.judgeMembership()
+		l.judgeTLS()
+		l.judgeSASL()
+	}
+	l.judgeTopics()
+	l.judgeCredential()
+	if l.loads(GroupUpstream) {
+		l.judgePlatform()
+	}
+	l.judgeOrder("RETRY_BACKOFF_MIN", l.s.Retry.BackoffMin, "RETRY_BACKOFF_MAX", l.s.Retry.BackoffMax)
+	l.judgeTimes()
+}
+
+// judgeMembership holds the heartbeat to what the group protocol needs: two may
+// be lost before the session ends.
+func (l *loader) judgeMembership() {
+	const heartbeat, session = "KAFKA_HEARTBEAT_INTERVAL", "KAFKA_SESSION_TIMEOUT"
+	k := &l.s.Kafka
+	if l.right(heartbeat, session) && k.HeartbeatInterval > k.SessionTimeout/3 {
+		l.refuse(l.culprit(heartbeat, session), "%s %v is above a third of %s %v; lower the one or raise the other",
+			heartbeat, k.HeartbeatInterval, session, k.SessionTimeout)
+	}
+}
+
+func (l *loader) judgeTLS() {
+	tls := &l.s.Kafka.TLS
+	const ca, cert, key, name = "KAFKA_TLS_CA_FILE", "KAFKA_TLS_CERT_FILE", "KAFKA_TLS_KEY_FILE", "KAFKA_TLS_SERVER_NAME"
+	if !tls.Enabled {
+		for _, n := range []string{ca, cert, key, name} {
+			if l.right("KAFKA_TLS_ENABLED") && l.given(n) {
+				l.refuse(n, "is set while TLS is off; set KAFKA_TLS_ENABLED=true, or unset this")
+			}
+		}
+		return
+	}
+	if l.given(ca) {
+		contents, ok := l.file(ca, tls.CAFile)
+		if _, err := ParseCA(nil, contents); ok && err != nil {
+			l.refuse(ca, "%s", err)
+		}
+	}
+	switch {
+	case l.given(cert) && l.given(key):
+		certPEM, ok := l.file(cert, tls.CertFile)
+		keyPEM, ok2 := l.file(key, tls.KeyFile)
+		if _, err := ParseKeyPair(certPEM, keyPEM); ok && ok2 && err != nil {
+			l.refuse(cert, "%s", err)
+		}
+	case l.given(cert):
+		l.refuse(cert, "is set without %s; set both or none", key)
+	case l.given(key):
+		l.refuse(key, "is set without %s; set both or none", cert)
+	}
+}
+
+func (l *loader) judgeSASL() {
+	sasl := &l.s.Kafka.SASL
+	const mechanism, user, password, file, allow = "KAFKA_SASL_MECHANISM", "KAFKA_SASL_USERNAME",
+		"KAFKA_SASL_PASSWORD", "KAFKA_SASL_PASSWORD_FILE", "KAFKA_SASL_ALLOW_PLAINTEXT"
+	l.secret(password, &sasl.Password, file, sasl.PasswordFile)
+	if !l.right(mechanism) {
+		return
+	}
+	if sasl.Mechanism == NoSASL {
+		for _, n := range []string{user, password, file} {
+			if l.given(n) {
+				l.refuse(n, "is set without %s; set that, or unset this", mechanism)
+			}
+		}
+		return
+	}
+	if !l.given(user) {
+		l.refuse(user, "is required with %s; set it", mechanism)
+	}
+	if !l.given(password) && !l.given(file) {
+		l.refuse(password, "is required with %s; set it, or %s", mechanism, file)
+	}
+	if sasl.Mechanism == Plain && l.right("KAFKA_TLS_ENABLED", allow) && !l.s.Kafka.TLS.Enabled {
+		if !sasl.AllowPlaintext {
+			l.refuse(mechanism, "PLAIN without TLS sends the password in clear; set KAFKA_TLS_ENABLED=true, choose a SCRAM mechanism, or allow it with %s=true", allow)
+		} else {
+			l.warn(allow, "PLAIN without TLS sends the password in clear to every broker")
+		}
+	}
+}
+
+// judgeTopics derives DLQ_TOPIC and keeps it apart from the events: letters in
+// the events' topic would be read as events.
+func (l *loader) judgeTopics() {
+	const events, letters = "KAFKA_TOPIC", "DLQ_TOPIC"
+	if !l.right(events, letters) || l.s.Kafka.Topic == "" {
+		return
+	}
+	topic := &l.s.DeadLetters.Topic
+	if !l.given(letters) {
+		*topic = l.s.Kafka.Topic + ".dlq"
+		l.s.shown[letters] = *topic
+		if !topicName.MatchString(*topic) {
+			l.refuse(letters, "its default, %s.dlq, is too long for a topic's name; set it", events)
+		}
+	}
+	if *topic == l.s.Kafka.Topic {
+		l.refuse(letters, "is the same topic as %s; name another", events)
+	}
+}
+
+// judgeCredential demands a secret only where requests are sent.
+func (l *loader) judgeCredential() {
+	if !l.loads(GroupCredential) {
+		return
+	}
+	const secret, file = "UPSTREAM_APP_SECRET", "UPSTREAM_APP_SECRET_FILE"
+	c := &l.s.Credential
+	l.secret(secret, &c.AppSecret, file, c.AppSecretFile)
+	if l.loads(GroupUpstream) && !l.given(secret) && !l.given(file) {
+		l.refuse(secret, "is required; set it, or %s", file)
+	}
+}
+
+// protectedCodes say something about the platform or the credential, never about
+// the record (the contract's Verdicts): as permanent codes they would empty the
+// topic into the dead letters.
+var protectedCodes = []string{"401", "403", "429", "500", "503"}
+
+func (l *loader) judgePlatform() {
+	u := &l.s.Upstream
+	const permanent, success = "UPSTREAM_PERMANENT_CODES", "UPSTREAM_SUCCESS_CODES"
+	if l.right(permanent, success) {
+		for _, code := range u.PermanentCodes {
+			switch {
+			case slices.Contains(protectedCodes, code):
+				l.refuse(permanent, "%s is no verdict on a record; leave it out", code)
+			case slices.Contains(u.SuccessCodes, code):
+				l.refuse(permanent, "%s is in %s too; leave it out of one", code, success)
+			}
+		}
+	}
+	if l.right(success) && !slices.Equal(u.SuccessCodes, []string{"1001"}) {
+		l.warn(success, "is %s; the platform's documented acceptance is 1001 alone, and whatever else counts here is lost if it was none",
+			strings.Join(u.SuccessCodes, ","))
+	}
+	if u.URL != nil && u.URL.Scheme == "http" && !loopback(u.URL.Hostname()) {
+		l.warn("UPSTREAM_URL", "is http and not on this host: plates and names travel in clear; use https")
+	}
+	if l.given("UPSTREAM_TLS_CA_FILE") {
+		contents, ok := l.file("UPSTREAM_TLS_CA_FILE", u.TLSCAFile)
+		if _, err := ParseCA(nil, contents); ok && err != nil {
+			l.refuse("UPSTREAM_TLS_CA_FILE", "%s", err)
+		}
+	}
+	l.judgeOrder("UPSTREAM_RETRY_WAIT_MIN", u.RetryWaitMin, "UPSTREAM_RETRY_WAIT_MAX", u.RetryWaitMax)
+}
+
+// judgeOrder refuses a MIN above its MAX.
+func (l *loader) judgeOrder(minName string, least time.Duration, maxName string, most time.Duration) {
+	if l.right(minName, maxName) && least > most {
+		l.refuse(l.culprit(minName, maxName), "%s %v is above %s %v; lower the one or raise the other", minName, least, maxName, most)
+	}
+}
+
+// judgeTimes warns of times that do not fit one another. They are never refused:
+// the program keeps to the lesser.
+func (l *loader) judgeTimes() {
+	const drain, rebalance, timeout = "CONSUMER_DRAIN_TIMEOUT", "KAFKA_REBALANCE_TIMEOUT", "UPSTREAM_TIMEOUT"
+	if !l.right(drain, rebalance) {
+		return
+	}
+	if l.s.Consumer.DrainTimeout > l.s.Drain() {
+		l.warn(drain, "%v does not fit into %s %v; drains end after %v", l.s.Consumer.DrainTimeout, rebalance, l.s.Kafka.RebalanceTimeout, l.s.Drain())
+	}
+	if l.right(timeout) && l.s.Upstream.Timeout > l.s.Drain() {
+		l.warn(timeout, "%v is above the %v of a drain: requests still open then are cut and their records sent again", l.s.Upstream.Timeout, l.s.Drain())
+	}
+}
+
+// secret resolves a secret that may stand in a variable or in a file.
+func (l *loader) secret(name string, value *Secret, fileName, path string) {
+	switch {
+	case l.given(name) && l.given(fileName):
+		l.refuse(name, "is set and so is %s; unset one", fileName)
+	case l.given(fileName):
+		contents, ok := l.file(fileName, path)
+		if !ok {
+			return
+		}
+		s, err := ParseSecret(contents)
+		if err != nil {
+			l.refuse(fileName, "%s", err)
+			return
+		}
+		*value = s
+	}
+}
+
+// file reads what a setting names.
+func (l *loader) file(name, path string) (contents []byte, ok bool) {
+	contents, err := os.ReadFile(path)
+	if err != nil {
+		var at *os.PathError
+		if errors.As(err, &at) {
+			err = at.Err // the path stands in the line already
+		}
+		l.refuse(name, "%s cannot be read (%v); is it mounted and readable?", quote(path), err)
+		return nil, false
+	}
+	return contents, true
+}
+
+// culprit picks, of two settings that do not fit, the one to begin the line
+// with: the second where the operator has set that alone.
+func (l *loader) culprit(first, second string) string {
+	if l.given(second) && !l.given(first) {
+		return second
+	}
+	return first
+}
+
+func loopback(host string) bool {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}

@@ -1,0 +1,295 @@
+package settings
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	_ "time/tzdata" // EVENT_TIMEZONE must not depend on the image
+)
+
+// kind is how the text of a setting becomes its value.
+type kind struct {
+	bounds string // what the table shows where the tags state no bounds
+	// parse returns the value for a text that is trimmed and not empty. Its error
+	// says what is wrong and the remedy, and continues a line that begins with the
+	// setting's name.
+	parse func(f *field, text string) (any, error)
+	// show returns what may be printed of the text; nil: all of it.
+	show func(text string) string
+}
+
+const kindSecret = "secret"
+
+// kinds holds what the tag `type` may name.
+var kinds = map[string]kind{
+	"text":              {parse: parseText},
+	"choice":            {parse: parseChoice},
+	"boolean":           {bounds: "true, false", parse: parseBoolean},
+	"number":            {parse: parseNumber},
+	"size":              {parse: parseSize},
+	"duration":          {parse: parseDuration},
+	"topic name":        {bounds: "1 to 249 of A-Z a-z 0-9 . _ -", parse: parseTopic},
+	"list of host:port": {bounds: "one or more", parse: parseBrokers},
+	"list of codes":     {bounds: "one or more", parse: parseCodes},
+	"list of fields":    {bounds: "the four and other fields of the event", parse: parseFields},
+	"time zone":         {bounds: "an IANA name", parse: parseZone},
+	"address":           {bounds: "host:port, :port or none", parse: parseAddress},
+	"level":             {bounds: "debug, info, warn, error", parse: parseLevel},
+	"URL":               {bounds: "absolute, http or https", parse: parseURL, show: showURL},
+	"file":              {bounds: "a path", parse: parseText},
+	kindSecret:          {parse: parseSecretText, show: func(string) string { return mask }},
+}
+
+func parseText(_ *field, text string) (any, error) { return text, nil }
+
+func parseSecretText(_ *field, text string) (any, error) {
+	if strings.ContainsAny(text, "\r\n") {
+		return nil, errors.New("holds more than one line; give the secret alone")
+	}
+	return NewSecret(text), nil
+}
+
+// parseChoice is without regard to case and returns the spelling of the table.
+func parseChoice(f *field, text string) (any, error) {
+	for _, c := range f.choices {
+		if strings.EqualFold(c, text) {
+			return c, nil
+		}
+	}
+	return nil, fmt.Errorf("%s is not one of %s", quote(text), strings.Join(f.choices, ", "))
+}
+
+func parseBoolean(_ *field, text string) (any, error) {
+	b, err := strconv.ParseBool(strings.ToLower(text))
+	if err != nil {
+		return nil, fmt.Errorf("%s is neither true nor false", quote(text))
+	}
+	return b, nil
+}
+
+func parseNumber(f *field, text string) (any, error) {
+	n, err := strconv.Atoi(text)
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
+		return nil, fmt.Errorf("%s is not a whole number; give one from %s", quote(text), f.Bounds)
+	}
+	least, most := mustInt(f.min), mustInt(f.max)
+	if err != nil || n < least || n > most {
+		return nil, fmt.Errorf("%s is out of bounds; give a number from %s", quote(text), f.Bounds)
+	}
+	return n, nil
+}
+
+func parseSize(f *field, text string) (any, error) {
+	n, err := bytesOf(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s is not a size; write it as 512KiB, 16MiB or in bytes", quote(text))
+	}
+	least, _ := bytesOf(f.min)
+	most, _ := bytesOf(f.max)
+	if n < least || n > most {
+		return nil, fmt.Errorf("%s is out of bounds; give a size from %s", quote(text), f.Bounds)
+	}
+	return n, nil
+}
+
+// bytesOf reads a whole number of bytes, KiB, MiB or GiB. Sizes too large for an
+// int64 are returned as the largest one.
+func bytesOf(text string) (int64, error) {
+	unit := int64(1)
+	for suffix, u := range map[string]int64{"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30} {
+		if digits, found := strings.CutSuffix(text, suffix); found {
+			text, unit = strings.TrimSpace(digits), u
+		}
+	}
+	n, err := strconv.ParseUint(text, 10, 63)
+	if errors.Is(err, strconv.ErrRange) || (err == nil && n > math.MaxInt64/uint64(unit)) {
+		return math.MaxInt64, nil
+	}
+	return int64(n) * unit, err
+}
+
+func parseDuration(f *field, text string) (any, error) {
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s is not a duration; write it as 500ms, 10s or 1m30s", quote(text))
+	}
+	most, _ := time.ParseDuration(f.max)
+	least, _ := time.ParseDuration(cmp.Or(f.min, "1ns"))
+	if d < least || d > most {
+		return nil, fmt.Errorf("%s is out of bounds; give a duration %s", quote(text), durationBounds(f))
+	}
+	return d, nil
+}
+
+func durationBounds(f *field) string {
+	if f.min != "" {
+		return "from " + f.Bounds
+	}
+	return f.Bounds
+}
+
+// topicName is what Kafka accepts (org.apache.kafka.common.internals.Topic).
+var topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
+
+func parseTopic(_ *field, text string) (any, error) {
+	if !topicName.MatchString(text) || text == "." || text == ".." {
+		return nil, fmt.Errorf("%s is not a topic's name; use 1 to 249 of A-Z a-z 0-9 . _ -", quote(text))
+	}
+	return text, nil
+}
+
+func parseBrokers(_ *field, text string) (any, error) {
+	brokers := list(text)
+	if len(brokers) == 0 {
+		return nil, errors.New("names no broker; give host:port, separated by commas")
+	}
+	for _, b := range brokers {
+		host, port, err := net.SplitHostPort(b)
+		if n, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || n == 0 || host == "" || strings.ContainsAny(host, "/ @") {
+			return nil, fmt.Errorf("%s is not host:port; give for example kafka-1:9092,kafka-2:9092", quote(b))
+		}
+	}
+	return brokers, nil
+}
+
+// bodyCode is the form of a code that may be shown (see the contract's P7); the
+// platform's are 3 or 4 digits.
+var bodyCode = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+
+func parseCodes(_ *field, text string) (any, error) {
+	codes := list(text)
+	if len(codes) == 0 {
+		return nil, errors.New("names no code; give for example 1001")
+	}
+	for _, c := range codes {
+		if !bodyCode.MatchString(c) {
+			return nil, fmt.Errorf("%s is not a code; give codes as in the answer's body, separated by commas", quote(c))
+		}
+	}
+	return codes, nil
+}
+
+// requiredFields may never be left out of EVENT_REQUIRED_FIELDS, optionalFields
+// may be added: the parameters of the platform's API that an event can carry.
+var (
+	requiredFields = []string{"park_uuid", "flow_no", "parking_serial", "plate"}
+	optionalFields = []string{"plate_color", "car_type", "car_desc", "enter_time", "leave_time", "operate_time", "operator", "reason"}
+)
+
+func parseFields(_ *field, text string) (any, error) {
+	named := list(text)
+	for _, n := range named {
+		if !slices.Contains(requiredFields, n) && !slices.Contains(optionalFields, n) {
+			return nil, fmt.Errorf("%s is not a field of an event; there are %s", quote(n),
+				strings.Join(slices.Concat(requiredFields, optionalFields), ", "))
+		}
+	}
+	for _, r := range requiredFields {
+		if !slices.Contains(named, r) {
+			return nil, fmt.Errorf("leaves out %s, which the platform demands; name it too", r)
+		}
+	}
+	return named, nil
+}
+
+func parseZone(_ *field, text string) (any, error) {
+	zone, err := time.LoadLocation(text)
+	if err != nil || text == "Local" { // Local is whatever the machine's is: not a setting
+		return nil, fmt.Errorf("%s is not a time zone; give an IANA name such as Asia/Shanghai or UTC", quote(text))
+	}
+	return zone, nil
+}
+
+// parseAddress returns "" for none.
+func parseAddress(_ *field, text string) (any, error) {
+	if strings.EqualFold(text, "none") {
+		return "", nil
+	}
+	_, port, err := net.SplitHostPort(text)
+	if _, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil {
+		return nil, fmt.Errorf("%s is not an address to listen on; give host:port, :port or none", quote(text))
+	}
+	return text, nil
+}
+
+func parseLevel(f *field, text string) (any, error) {
+	switch strings.ToLower(text) {
+	case "debug":
+		return slog.LevelDebug, nil
+	case "info":
+		return slog.LevelInfo, nil
+	case "warn":
+		return slog.LevelWarn, nil
+	case "error":
+		return slog.LevelError, nil
+	}
+	return nil, fmt.Errorf("%s is not one of %s", quote(text), f.Bounds)
+}
+
+// parseURL never repeats the text: its query or user may be a secret.
+func parseURL(_ *field, text string) (any, error) {
+	u, err := url.Parse(text)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" {
+		return nil, errors.New("is not an absolute http or https URL; give for example https://api.4pyun.com/gate/1.0/parking/internal/update")
+	}
+	if port := u.Port(); port != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return nil, errors.New("has a port that does not exist; give one from 1 to 65535, or none")
+		}
+	}
+	return u, nil
+}
+
+// showURL leaves out what may be a secret: the user's part, query and fragment.
+func showURL(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return mask
+	}
+	if u.User != nil {
+		u.User = url.User(mask)
+	}
+	if u.RawQuery != "" {
+		u.RawQuery = mask
+	}
+	u.Fragment, u.RawFragment = "", ""
+	return strings.ReplaceAll(u.String(), "%2A%2A%2A", mask)
+}
+
+// list splits at commas, trims, and drops empty and repeated elements.
+func list(text string) []string {
+	var elements []string
+	for e := range strings.SplitSeq(text, ",") {
+		if e = strings.TrimSpace(e); e != "" && !slices.Contains(elements, e) {
+			elements = append(elements, e)
+		}
+	}
+	return elements
+}
+
+// quote makes a text safe to print in one line of bounded length.
+func quote(text string) string {
+	const most = 80
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "…"
+	}
+	return strconv.Quote(text)
+}
+
+// mustInt reads a bound from a tag; the tests parse every one.
+func mustInt(tag string) int {
+	n, err := strconv.Atoi(tag)
+	if err != nil {
+		panic("settings: a number needs the tags min and max: " + err.Error())
+	}
+	return n
+}

@@ -1,0 +1,195 @@
+package settings
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/kelseyhightower/envconfig"
+)
+
+// Wrong is one wrong setting.
+type Wrong struct {
+	Name string // the environment variable
+	Text string // what is wrong and the remedy, in one line
+}
+
+// String returns the line for the operator, which begins with the name.
+func (w Wrong) String() string { return w.Name + ": " + w.Text }
+
+// Invalid is the error of a configuration that must not run. It holds every
+// mistake there is, in the table's order.
+type Invalid struct{ Settings []Wrong }
+
+// Error returns one line for each wrong setting.
+func (e *Invalid) Error() string {
+	lines := make([]string, len(e.Settings))
+	for i, w := range e.Settings {
+		lines[i] = w.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Warning is something that is allowed but probably not meant. Its form is
+// Wrong's.
+type Warning Wrong
+
+// String returns the line for the operator, which begins with the name.
+func (w Warning) String() string { return Wrong(w).String() }
+
+// Load reads the settings of groups from the process's environment and judges
+// them; with no groups, all there are. Settings of other groups keep their zero
+// values and are not looked at. A variable that is empty or blank counts as not
+// set, and blank space around a value never counts.
+//
+// The error is an [*Invalid]. The Settings returned with it hold what could be
+// read and are good for [Settings.Print] alone.
+//
+// The environment is the process's own and no parameter, since envconfig looks
+// nowhere else; tests use t.Setenv.
+func Load(groups ...Group) (*Settings, []Warning, error) {
+	l := &loader{
+		s:       &Settings{shown: make(map[string]string)},
+		all:     len(groups) == 0,
+		groups:  groups,
+		answers: make(map[string]*answer),
+	}
+	l.read()
+	l.judgeNames(os.Environ())
+	l.judge()
+	if len(l.wrong) > 0 {
+		slices.SortStableFunc(l.wrong, func(a, b Wrong) int { return cmp.Compare(position(a.Name), position(b.Name)) })
+		return l.s, l.warnings, &Invalid{l.wrong}
+	}
+	return l.s, l.warnings, nil
+}
+
+// loader gathers what one Load finds.
+type loader struct {
+	s        *Settings
+	all      bool
+	groups   []Group
+	answers  map[string]*answer // of the groups loaded, by name
+	wrong    []Wrong
+	warnings []Warning
+}
+
+// read fills the Settings by envconfig.
+//
+// envconfig stops at the first error, puts values (secrets too) into its texts,
+// and takes an empty variable for set. So it is not given the Settings but a
+// struct made from the same tags, whose fields are answers: they never fail,
+// keep their errors, and know their default.
+func (l *loader) read() {
+	var spec []reflect.StructField
+	var answers []*answer
+	for _, f := range fields {
+		if !l.loads(f.Group) {
+			continue
+		}
+		a := &answer{field: f, target: reflect.ValueOf(l.s).Elem().FieldByIndex(f.index)}
+		l.answers[f.Name] = a
+		answers = append(answers, a)
+		spec = append(spec, reflect.StructField{Name: "X" + f.Name, Type: reflect.TypeFor[*answer](), Tag: f.tag})
+	}
+	record := reflect.New(reflect.StructOf(spec))
+	for i, a := range answers {
+		record.Elem().Field(i).Set(reflect.ValueOf(a))
+	}
+	if err := envconfig.Process("", record.Interface()); err != nil {
+		panic("settings: no answer fails and none is required: " + err.Error())
+	}
+	for _, a := range answers {
+		l.s.shown[a.Name] = a.shown
+		switch {
+		case a.err != nil:
+			l.refuse(a.Name, "%s", a.err)
+		case a.Required && !a.given:
+			l.refuse(a.Name, "is required; set it")
+		}
+	}
+}
+
+// loads reports whether the groups asked for include group.
+func (l *loader) loads(group Group) bool {
+	return l.all || slices.Contains(l.groups, group)
+}
+
+// refuse notes a mistake; the first of a setting is enough.
+func (l *loader) refuse(name, format string, args ...any) {
+	if l.refused(name) {
+		return
+	}
+	l.wrong = append(l.wrong, Wrong{name, fmt.Sprintf(format, args...)})
+}
+
+func (l *loader) warn(name, format string, args ...any) {
+	l.warnings = append(l.warnings, Warning{name, fmt.Sprintf(format, args...)})
+}
+
+// given reports whether the operator has set the name to something.
+func (l *loader) given(name string) bool {
+	a := l.answers[name]
+	return a != nil && a.given
+}
+
+// right reports whether all names are loaded and nothing is wrong with any so
+// far: what judges several settings together must not judge a broken one.
+func (l *loader) right(names ...string) bool {
+	for _, n := range names {
+		if l.answers[n] == nil || l.refused(n) {
+			return false
+		}
+	}
+	return true
+}
+
+func (l *loader) refused(name string) bool {
+	return slices.ContainsFunc(l.wrong, func(w Wrong) bool { return w.Name == name })
+}
+
+// position orders mistakes as the table; names that are no settings come last.
+func position(name string) int {
+	if i := slices.IndexFunc(fields, func(f field) bool { return f.Name == name }); i >= 0 {
+		return i
+	}
+	return len(fields)
+}
+
+// answer takes the text of one setting from envconfig.
+type answer struct {
+	field
+	target reflect.Value
+	given  bool   // the operator set it, not the default
+	shown  string // the value as it may be printed; empty: not set
+	err    error
+}
+
+// Decode implements [envconfig.Decoder]. It is called with the variable's text,
+// the default, or not at all where there is neither.
+func (a *answer) Decode(text string) error {
+	text = strings.TrimSpace(text)
+	a.given = strings.TrimSpace(os.Getenv(a.Name)) != "" // the text may be the default
+	if text = cmp.Or(text, a.deflt); text == "" {
+		return nil
+	}
+	k := kinds[a.Type]
+	a.shown = text
+	if k.show != nil {
+		a.shown = k.show(text)
+	}
+	value, err := k.parse(&a.field, text)
+	if err != nil {
+		a.err = err
+		return nil
+	}
+	v := reflect.ValueOf(value)
+	if v.Type() != a.target.Type() {
+		v = v.Convert(a.target.Type()) // a string of a type with named values
+	}
+	a.target.Set(v)
+	return nil
+}

@@ -1,0 +1,106 @@
+package settings
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// prefixes are this program's: under them a name that is no setting is either a
+// typing error or a misunderstanding.
+var prefixes = []string{"KAFKA_", "DLQ_", "UPSTREAM_", "RETRY_", "LOT_", "CONSUMER_", "EVENT_", "ADMIN_", "LOG_"}
+
+// unsupported names are settings of the design that this version does not obey.
+// Ignoring one would promise what is not kept, so each is refused. The group
+// says which commands it would concern.
+var unsupported = map[string]Group{
+	"DLQ_HELD_BEFORE":           GroupDeadLetters,
+	"DLQ_STORM_LIMIT":           GroupDeadLetters,
+	"KAFKA_REPLAY_TOPIC":        GroupKafka,
+	"LOT_HOLD_MAX":              GroupRetry,
+	"UPSTREAM_CREDENTIALS_FILE": GroupCredential,
+	"UPSTREAM_MAX_RATE":         GroupUpstream,
+}
+
+// injected matches what Kubernetes sets in each container for the Services of
+// its namespace, whatever they are called (KAFKA_SERVICE_HOST,
+// KAFKA_BOOTSTRAP_PORT_9092_TCP_ADDR):
+// https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+var injected = regexp.MustCompile(`_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$`)
+
+// judgeNames refuses names that are close to a setting's and warns, once, of
+// others under the program's prefixes. Where not all groups are loaded, only
+// what concerns those that are is looked at.
+func (l *loader) judgeNames(environ []string) {
+	var unknown []string
+	for _, name := range foreignNames(environ) {
+		if group, is := unsupported[name]; is {
+			if l.loads(group) {
+				l.refuse(name, "is not supported by this version; unset it")
+			}
+			continue
+		}
+		if near, is := nearest(name); is {
+			if l.answers[near] != nil {
+				l.refuse(name, "is no setting; is %s meant?", near)
+			}
+			continue
+		}
+		unknown = append(unknown, name)
+	}
+	if l.all && len(unknown) > 0 {
+		l.warn(strings.Join(unknown, ", "), "no such settings; ignored")
+	}
+}
+
+// foreignNames returns, sorted, what is set under the program's prefixes and is
+// neither a setting nor Kubernetes'.
+func foreignNames(environ []string) []string {
+	var names []string
+	for _, pair := range environ {
+		name, value, _ := strings.Cut(pair, "=")
+		ours := slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
+		if !ours || strings.TrimSpace(value) == "" || injected.MatchString(name) || position(name) < len(fields) {
+			continue
+		}
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// nearest returns the setting that name is most likely a typing error of: the
+// closest at an edit distance of 1 or 2.
+func nearest(name string) (setting string, found bool) {
+	best := 3
+	for _, f := range fields {
+		if d := distance(name, f.Name); d < best {
+			best, setting = d, f.Name
+		}
+	}
+	return setting, best < 3
+}
+
+// distance counts the insertions, deletions, substitutions and swaps of two
+// neighbours that lead from a to b (optimal string alignment).
+func distance(a, b string) int {
+	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		before, last, row = last, row, before
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			substituted := last[j-1]
+			if a[i-1] != b[j-1] {
+				substituted++
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, substituted)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+	}
+	return row[len(b)]
+}

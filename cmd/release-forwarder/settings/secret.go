@@ -1,0 +1,13 @@
+package settings
+
+import "release-forwarder/upstream"
+
+// mask stands for a secret wherever one would be printed.
+const mask = "***"
+
+// Secret is a text that prints as *** in every way there is to print it: what
+// the platform's client makes of its app secret holds for a password too.
+type Secret = upstream.Secret
+
+// NewSecret hides a text; an empty one is no secret.
+func NewSecret(text string) Secret { return upstream.NewSecret(text) }

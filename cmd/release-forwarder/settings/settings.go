@@ -1,0 +1,204 @@
+package settings
+
+import (
+	"log/slog"
+	"net/url"
+	"time"
+)
+
+// Group names a part of the settings. A command loads just the groups it uses;
+// what is wrong or missing in the others does not concern it.
+type Group string
+
+// The groups, in the order in which they are printed.
+const (
+	GroupKafka       Group = "Kafka"
+	GroupDeadLetters Group = "dead letters"
+	GroupCredential  Group = "credential"
+	GroupUpstream    Group = "platform"
+	GroupRetry       Group = "held records"
+	GroupConsumer    Group = "consumer"
+	GroupEvent       Group = "event"
+	GroupAdmin       Group = "admin server"
+	GroupLog         Group = "log"
+)
+
+// Settings is the whole configuration. Each field is one setting; its tags are
+//
+//	envconfig  the variable's name
+//	type       one of the kinds in kinds.go, which parse it
+//	need       "true": wrong when it is not set (envconfig's own `required` would
+//	           stop at the first one missing)
+//	default    taken when it is not set
+//	unset      what the table shows for a setting without a default; else "none"
+//	min, max   inclusive bounds of a number, size or duration; a duration without
+//	           min must be above 0
+//	choices    of a choice
+//	meaning    one sentence for the operator
+type Settings struct {
+	Kafka       Kafka       `group:"Kafka"`
+	DeadLetters DeadLetters `group:"dead letters"`
+	Credential  Credential  `group:"credential"`
+	Upstream    Upstream    `group:"platform"`
+	Retry       Retry       `group:"held records"`
+	Consumer    Consumer    `group:"consumer"`
+	Event       Event       `group:"event"`
+	Admin       Admin       `group:"admin server"`
+	Log         Log         `group:"log"`
+
+	// shown holds, for each setting of the groups loaded, what Print writes as the
+	// value in force.
+	shown map[string]string
+}
+
+// OffsetReset says where a partition goes on whose committed offset is not in
+// the log.
+type OffsetReset string
+
+// The values of KAFKA_OFFSET_RESET.
+const (
+	ResetEarliest OffsetReset = "earliest" // at the first record there is, after counting what is missing
+	ResetNone     OffsetReset = "none"     // nowhere: the partition waits for a person
+)
+
+// Kafka holds how the cluster is reached and what is read from it.
+type Kafka struct {
+	Brokers           []string      `envconfig:"KAFKA_BROKERS" type:"list of host:port" need:"true" meaning:"host:port of the brokers to begin with; name three or more"`
+	Topic             string        `envconfig:"KAFKA_TOPIC" type:"topic name" need:"true" meaning:"the events"`
+	GroupID           string        `envconfig:"KAFKA_GROUP_ID" type:"text" need:"true" meaning:"consumer group; no default, so that two deployments never share one by accident"`
+	ClientID          string        `envconfig:"KAFKA_CLIENT_ID" type:"text" default:"release-forwarder" meaning:"for quotas and the brokers' logs"`
+	OffsetReset       OffsetReset   `envconfig:"KAFKA_OFFSET_RESET" type:"choice" choices:"earliest,none" default:"earliest" meaning:"where to go on when a committed offset is not in the log: at the first record there is, or nowhere until a person decides"`
+	MaxRecordBytes    int64         `envconfig:"KAFKA_MAX_RECORD_BYTES" type:"size" min:"1KiB" max:"128MiB" default:"1MiB" meaning:"largest record handled without remark; a larger one is still processed, alone"`
+	SessionTimeout    time.Duration `envconfig:"KAFKA_SESSION_TIMEOUT" type:"duration" min:"1s" max:"30m" default:"30s" meaning:"a silent replica's partitions are given away after this"`
+	HeartbeatInterval time.Duration `envconfig:"KAFKA_HEARTBEAT_INTERVAL" type:"duration" max:"10m" default:"3s" meaning:"sign of life to the group; at most a third of KAFKA_SESSION_TIMEOUT"`
+	RebalanceTimeout  time.Duration `envconfig:"KAFKA_REBALANCE_TIMEOUT" type:"duration" min:"5s" max:"1h" default:"60s" meaning:"time a replica has to give up its partitions"`
+	TLS               TLS
+	SASL              SASL
+}
+
+// Verify says how far a broker's certificate is checked.
+type Verify string
+
+// The values of KAFKA_TLS_VERIFY. There is no none.
+const (
+	VerifyFull  Verify = "full"  // chain and name
+	VerifyChain Verify = "chain" // the chain but not the name
+)
+
+// TLS holds TLS towards Kafka. All fields but Enabled and Verify are empty
+// unless Enabled.
+type TLS struct {
+	Enabled    bool   `envconfig:"KAFKA_TLS_ENABLED" type:"boolean" default:"false" meaning:"TLS towards the brokers"`
+	CAFile     string `envconfig:"KAFKA_TLS_CA_FILE" type:"file" unset:"the system's" meaning:"PEM certificates that the brokers' are checked against; taken up again when changed"`
+	CertFile   string `envconfig:"KAFKA_TLS_CERT_FILE" type:"file" meaning:"PEM client certificate for mutual TLS; taken up again when changed"`
+	KeyFile    string `envconfig:"KAFKA_TLS_KEY_FILE" type:"file" meaning:"PEM key of the client certificate"`
+	ServerName string `envconfig:"KAFKA_TLS_SERVER_NAME" type:"text" unset:"the broker's host" meaning:"name that the brokers' certificates must carry"`
+	Verify     Verify `envconfig:"KAFKA_TLS_VERIFY" type:"choice" choices:"full,chain" default:"full" meaning:"full; or chain: the chain but not the name, for managed services whose certificates carry another"`
+}
+
+// Mechanism is a SASL mechanism (RFC 4616, RFC 5802).
+type Mechanism string
+
+// The values of KAFKA_SASL_MECHANISM.
+const (
+	NoSASL      Mechanism = "none"
+	Plain       Mechanism = "PLAIN"
+	ScramSHA256 Mechanism = "SCRAM-SHA-256"
+	ScramSHA512 Mechanism = "SCRAM-SHA-512"
+)
+
+// SASL holds the log-in to Kafka.
+type SASL struct {
+	Mechanism      Mechanism `envconfig:"KAFKA_SASL_MECHANISM" type:"choice" choices:"none,PLAIN,SCRAM-SHA-256,SCRAM-SHA-512" default:"none" meaning:"how to log in to the brokers"`
+	Username       string    `envconfig:"KAFKA_SASL_USERNAME" type:"text" meaning:"user name at the brokers"`
+	Password       Secret    `envconfig:"KAFKA_SASL_PASSWORD" type:"secret" meaning:"password, or name a file with it"` // read from PasswordFile where that is set
+	PasswordFile   string    `envconfig:"KAFKA_SASL_PASSWORD_FILE" type:"file" meaning:"file with the password; a changed one is taken up at the next connection"`
+	AllowPlaintext bool      `envconfig:"KAFKA_SASL_ALLOW_PLAINTEXT" type:"boolean" default:"false" meaning:"allow PLAIN without TLS, which sends the password in clear"`
+}
+
+// DeadLetters holds where permanent failures go.
+type DeadLetters struct {
+	Topic string `envconfig:"DLQ_TOPIC" type:"topic name" unset:"<KAFKA_TOPIC>.dlq" meaning:"the dead-letter topic; it must exist"`
+}
+
+// Credential signs the requests to the platform.
+type Credential struct {
+	AppID         string `envconfig:"UPSTREAM_APP_ID" type:"text" unset:"empty" meaning:"sent and signed when set"`
+	AppSecret     Secret `envconfig:"UPSTREAM_APP_SECRET" type:"secret" unset:"this or the file is required" meaning:"signs the requests; never sent"` // read from AppSecretFile where that is set
+	AppSecretFile string `envconfig:"UPSTREAM_APP_SECRET_FILE" type:"file" meaning:"file with the secret, in one line; taken up within 5s of a change"`
+}
+
+// Encoding is the form in which parameters travel.
+type Encoding string
+
+// The values of UPSTREAM_ENCODING.
+const (
+	EncodingForm      Encoding = "form"      // application/x-www-form-urlencoded
+	EncodingMultipart Encoding = "multipart" // multipart/form-data
+)
+
+// Upstream holds how the platform is reached and what its answers mean.
+type Upstream struct {
+	URL            *url.URL      `envconfig:"UPSTREAM_URL" type:"URL" need:"true" meaning:"the platform's endpoint, whole; no default, so that nobody posts to production by accident"`
+	Timeout        time.Duration `envconfig:"UPSTREAM_TIMEOUT" type:"duration" max:"10m" default:"10s" meaning:"one attempt, connection to last byte"`
+	MaxInFlight    int           `envconfig:"UPSTREAM_MAX_IN_FLIGHT" type:"number" min:"1" max:"10000" default:"64" meaning:"requests open at once, per replica"`
+	SuccessCodes   []string      `envconfig:"UPSTREAM_SUCCESS_CODES" type:"list of codes" default:"1001" meaning:"body codes that count as accepted"`
+	PermanentCodes []string      `envconfig:"UPSTREAM_PERMANENT_CODES" type:"list of codes" default:"400" meaning:"body codes that dead-letter at once"`
+	Encoding       Encoding      `envconfig:"UPSTREAM_ENCODING" type:"choice" choices:"form,multipart" default:"form" meaning:"form (application/x-www-form-urlencoded) or multipart (multipart/form-data)"`
+	TLSCAFile      string        `envconfig:"UPSTREAM_TLS_CA_FILE" type:"file" unset:"the system's" meaning:"additional CA for the platform or a proxy; taken up again when changed"`
+	RetryMax       int           `envconfig:"UPSTREAM_RETRY_MAX" type:"number" min:"0" max:"100" default:"2" meaning:"quick retries inside a record's first delivery"`
+	RetryWaitMin   time.Duration `envconfig:"UPSTREAM_RETRY_WAIT_MIN" type:"duration" max:"10m" default:"100ms" meaning:"least wait before a quick retry"`
+	RetryWaitMax   time.Duration `envconfig:"UPSTREAM_RETRY_WAIT_MAX" type:"duration" max:"10m" default:"1s" meaning:"longest wait before a quick retry"`
+}
+
+// Retry holds how records that were not accepted are tried again.
+type Retry struct {
+	Budget     int           `envconfig:"RETRY_BUDGET" type:"number" min:"0" max:"1000000" default:"20" meaning:"how often a record may fail on its own, while others are accepted, before it is dead-lettered; 0: it never is"`
+	BackoffMin time.Duration `envconfig:"RETRY_BACKOFF_MIN" type:"duration" max:"24h" default:"1s" meaning:"least wait before the next delivery of a held record"`
+	BackoffMax time.Duration `envconfig:"RETRY_BACKOFF_MAX" type:"duration" max:"24h" default:"30s" meaning:"longest such wait; also the most that Retry-After is believed"`
+}
+
+// Consumer holds the bounds of the engine.
+type Consumer struct {
+	MaxPending      int           `envconfig:"CONSUMER_MAX_PENDING" type:"number" min:"1" max:"1000000" default:"4096" meaning:"unfinished records in memory for each partition; reading pauses there"`
+	MaxPendingBytes int64         `envconfig:"CONSUMER_MAX_PENDING_BYTES" type:"size" min:"1KiB" max:"64GiB" default:"16MiB" meaning:"the same in bytes for all partitions together, each an equal share"`
+	CommitInterval  time.Duration `envconfig:"CONSUMER_COMMIT_INTERVAL" type:"duration" max:"1h" default:"1s" meaning:"between two commits; what a killed replica may repeat"`
+	DrainTimeout    time.Duration `envconfig:"CONSUMER_DRAIN_TIMEOUT" type:"duration" max:"1h" default:"20s" meaning:"time for open requests to end at a stop or rebalance"`
+}
+
+// Event holds how an event's value is read.
+type Event struct {
+	Location *time.Location `envconfig:"EVENT_TIMEZONE" type:"time zone" default:"Asia/Shanghai" meaning:"zone of times that state none; the zone database is in the binary"`
+	Required []string       `envconfig:"EVENT_REQUIRED_FIELDS" type:"list of fields" default:"park_uuid,flow_no,parking_serial,plate" meaning:"fields an event must have; more may be named, none of the four left out"`
+}
+
+// Admin holds the server for probes, metrics and the status page.
+type Admin struct {
+	Addr string `envconfig:"ADMIN_ADDR" type:"address" default:":8081" meaning:"probes, metrics, status page; none: no server"` // empty: no server
+}
+
+// Format is the form of log lines.
+type Format string
+
+// The values of LOG_FORMAT.
+const (
+	FormatJSON Format = "json"
+	FormatText Format = "text"
+)
+
+// Log holds what is written to standard error.
+type Log struct {
+	Level  slog.Level `envconfig:"LOG_LEVEL" type:"level" default:"info" meaning:"least level that is written"`
+	Format Format     `envconfig:"LOG_FORMAT" type:"choice" choices:"json,text" default:"json" meaning:"form of a log line"`
+}
+
+// drainMargin is what a drain leaves of KAFKA_REBALANCE_TIMEOUT for the last
+// commit and the way back into the group.
+const drainMargin = 2 * time.Second
+
+// Drain returns how long a drain may take: the least of CONSUMER_DRAIN_TIMEOUT
+// and KAFKA_REBALANCE_TIMEOUT − 2s. After the latter the coordinator gives the
+// partitions away, whatever this replica still does.
+func (s *Settings) Drain() time.Duration {
+	return min(s.Consumer.DrainTimeout, s.Kafka.RebalanceTimeout-drainMargin)
+}

@@ -1,0 +1,139 @@
+package telemetry
+
+import (
+	"context"
+	"iter"
+	"strconv"
+	"sync"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Tracer makes the spans of the service, by the messaging conventions named in
+// its schema URL:
+//
+//	process <topic>   CONSUMER, one delivery of one record; a root, linked to the
+//	                  event's traceparent and to the record's first delivery
+//	  POST            CLIENT, one HTTP attempt; see [Tracer.HTTPTransport]
+//
+// Its methods may be called from any goroutine.
+type Tracer struct {
+	provider  trace.TracerProvider
+	duration  requestDuration
+	tracer    trace.Tracer
+	propagate bool                 // W3C trace context: from events, to the platform
+	fixed     []attribute.KeyValue // those every delivery has
+	names     sync.Map             // topic → span name; as many as topics are read
+}
+
+func newTracer(provider trace.TracerProvider, cfg Config, propagate bool) *Tracer {
+	return &Tracer{
+		provider:  provider,
+		tracer:    provider.Tracer(scopeName, trace.WithInstrumentationVersion(cfg.Build.Version), trace.WithSchemaURL(semconv.SchemaURL)),
+		propagate: propagate,
+		fixed: []attribute.KeyValue{
+			semconv.MessagingSystemKafka, semconv.MessagingOperationName("process"), semconv.MessagingOperationTypeProcess,
+			semconv.MessagingConsumerGroupName(cfg.Group), semconv.MessagingClientID(cfg.ClientID),
+		},
+	}
+}
+
+// Record is what a delivery's span says of its record: where it is, and nothing
+// it holds.
+type Record struct {
+	Topic     string
+	Partition int
+	Offset    int64
+	// Tombstone: the record's value is null.
+	Tombstone bool
+	// Headers are the record's headers in their order; nil for none. Only
+	// traceparent is looked at, and only where the span is recorded.
+	Headers iter.Seq2[string, []byte]
+	// First is the span of the record's first delivery, for a later one.
+	First trace.SpanContext
+}
+
+// StartDelivery begins the CONSUMER span of one delivery of a record and returns
+// the context that carries it. It is a root: the producer's sampling has no say
+// here, and a record held for hours does not stretch the producer's trace. End it
+// with [Tracer.EndDelivery].
+func (t *Tracer) StartDelivery(ctx context.Context, r Record) (context.Context, trace.Span) {
+	ctx, span := t.tracer.Start(ctx, t.spanName(r.Topic), trace.WithNewRoot(), trace.WithSpanKind(trace.SpanKindConsumer))
+	if !span.IsRecording() {
+		return ctx, span
+	}
+	span.SetAttributes(t.fixed...)
+	span.SetAttributes(
+		semconv.MessagingDestinationName(r.Topic),
+		semconv.MessagingDestinationPartitionID(strconv.Itoa(r.Partition)),
+		semconv.MessagingKafkaOffsetKey.Int64(r.Offset),
+	)
+	if r.Tombstone {
+		span.SetAttributes(semconv.MessagingKafkaMessageTombstone(true))
+	}
+	if t.propagate {
+		if event := EventContext(r.Headers); event.IsValid() {
+			span.AddLink(trace.Link{SpanContext: event})
+		}
+	}
+	if r.First.IsValid() {
+		span.AddLink(trace.Link{SpanContext: r.First})
+	}
+	return ctx, span
+}
+
+// Attributes of our own on spans; the conventions have none for them.
+const (
+	outcomeKey = attribute.Key("release_forwarder.outcome")
+	verdictKey = attribute.Key("release_forwarder.verdict")
+	codeKey    = attribute.Key("release_forwarder.code")
+	seqnoKey   = attribute.Key("release_forwarder.seqno")
+)
+
+// EndDelivery ends a delivery's span with its outcome: a word such as accepted,
+// dead-letter, or the verdict that holds the record. Failed marks the span as an
+// error of that type.
+func (t *Tracer) EndDelivery(span trace.Span, outcome string, failed bool) {
+	if span.IsRecording() {
+		outcome = Tame(outcome)
+		span.SetAttributes(outcomeKey.String(outcome))
+		if failed {
+			span.SetAttributes(semconv.ErrorTypeKey.String(outcome))
+			span.SetStatus(codes.Error, outcome)
+		}
+	}
+	span.End()
+}
+
+func (t *Tracer) spanName(topic string) string {
+	if name, ok := t.names.Load(topic); ok {
+		return name.(string)
+	}
+	name := "process " + topic
+	t.names.Store(topic, name)
+	return name
+}
+
+// SpanContext returns the span context that ctx carries, to be kept as
+// [Record.First].
+func SpanContext(ctx context.Context) trace.SpanContext { return trace.SpanContextFromContext(ctx) }
+
+// TraceID returns the trace ID that ctx carries as 32 hex digits, or "".
+func TraceID(ctx context.Context) string {
+	if sc := trace.SpanContextFromContext(ctx); sc.HasTraceID() {
+		return sc.TraceID().String()
+	}
+	return ""
+}
+
+// Traceparent returns the span that ctx carries as a W3C traceparent, or "": what
+// a dead letter names, so that whoever handles it finds the delivery that failed.
+func Traceparent(ctx context.Context) string {
+	carrier := propagation.MapCarrier{}
+	propagation.TraceContext{}.Inject(ctx, carrier)
+	return carrier[traceparent]
+}

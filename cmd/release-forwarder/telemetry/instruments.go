@@ -1,0 +1,132 @@
+package telemetry
+
+import (
+	"context"
+	"math"
+	"runtime"
+	"sync/atomic"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+)
+
+// Instruments counts what happens. All methods may be called from any
+// goroutine; those on a record's way allocate nothing. Words that are not on
+// their closed list are counted as "other".
+type Instruments struct {
+	accepted, attempts, commits, rebalances *counter
+	suspicious, metadataIgnored, reloads    *counter
+	letters                                 *letters
+	dropped                                 *byPartitionCounter
+	delivery                                metric.Float64Histogram
+
+	gauges atomic.Pointer[Gauges] // never nil
+}
+
+// Build is what build_info says.
+type Build struct{ Version, Revision string }
+
+func newInstruments(meter metric.Meter, build Build) (*Instruments, error) {
+	i := &Instruments{
+		accepted: newCounter(recordsAccepted), attempts: newCounter(attempts), commits: newCounter(commits),
+		rebalances: newCounter(rebalances), suspicious: newCounter(suspicious),
+		metadataIgnored: newCounter(metadataIgnored), reloads: newCounter(reloadFailures),
+		letters: newLetters(), dropped: &byPartitionCounter{series: map[partition]*series{}},
+	}
+	i.gauges.Store(&Gauges{})
+	for _, c := range []*counter{i.accepted, i.attempts, i.commits, i.rebalances, i.suspicious, i.metadataIgnored, i.reloads} {
+		if err := registerCounter(meter, c.row, c.observe); err != nil {
+			return nil, err
+		}
+	}
+	if err := registerCounter(meter, deadLetters, i.letters.observe); err != nil {
+		return nil, err
+	}
+	if err := registerCounter(meter, recordsDropped, i.dropped.observe); err != nil {
+		return nil, err
+	}
+	if err := i.registerGauges(meter); err != nil {
+		return nil, err
+	}
+	if err := registerBuild(meter, build); err != nil {
+		return nil, err
+	}
+	var err error
+	i.delivery, err = meter.Float64Histogram(deliverySeconds.otelName(), metric.WithDescription(deliverySeconds.Meaning),
+		metric.WithUnit(deliverySeconds.Unit), metric.WithExplicitBucketBoundaries(deliveryBuckets...))
+	return i, err
+}
+
+func registerBuild(meter metric.Meter, build Build) error {
+	labels := metric.WithAttributeSet(attribute.NewSet(attribute.String("version", build.Version),
+		attribute.String("revision", build.Revision), attribute.String("goversion", runtime.Version())))
+	_, err := meter.Int64ObservableGauge(buildInfo.otelName(), metric.WithDescription(buildInfo.Meaning),
+		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
+			o.Observe(1, labels)
+			return nil
+		}))
+	return err
+}
+
+// Observe sets who answers for the gauges from now on. Before, they read 0.
+func (i *Instruments) Observe(g Gauges) { i.gauges.Store(&g) }
+
+// Accepted counts a record the platform accepted.
+func (i *Instruments) Accepted() { i.accepted.add("") }
+
+// Delivered records the seconds from a record's timestamp to its acceptance.
+// Less than 0 (a clock that is behind) counts as 0. The context's span, where
+// sampled, becomes the exemplar.
+func (i *Instruments) Delivered(ctx context.Context, seconds float64) {
+	if math.IsNaN(seconds) || math.IsInf(seconds, 0) {
+		return // one of them would spoil the sum for good
+	}
+	i.delivery.Record(ctx, max(seconds, 0))
+}
+
+// DeadLetter counts a letter that the dead-letter topic acknowledged.
+func (i *Instruments) DeadLetter(stage, reason string) { i.letters.add(stage, reason) }
+
+// Attempt counts one HTTP request by its verdict. One that a drain cut off has
+// none and is not counted.
+func (i *Instruments) Attempt(verdict string) {
+	if verdict != cut {
+		i.attempts.add(verdict)
+	}
+}
+
+// cut is the word for an attempt that was given up with its partition.
+const cut = "cut"
+
+// Commit counts an offset commit by its result, one of [CommitResults].
+func (i *Instruments) Commit(result string) { i.commits.add(result) }
+
+// Rebalance counts a generation that was joined.
+func (i *Instruments) Rebalance() { i.rebalances.add("") }
+
+// Suspicious counts an event by its kind, one of [Suspicions].
+func (i *Instruments) Suspicious(kind string) { i.suspicious.add(kind) }
+
+// MetadataIgnored counts a commit's metadata that was ignored.
+func (i *Instruments) MetadataIgnored() { i.metadataIgnored.add("") }
+
+// ReloadFailure counts a changed file that could not be taken up, by the name
+// of its setting, one of [ReloadedFiles].
+func (i *Instruments) ReloadFailure(setting string) { i.reloads.add(setting) }
+
+// AssignPartition begins the counters of a partition, with 0.
+func (i *Instruments) AssignPartition(topic string, partition int) {
+	i.dropped.add(topic, partition, 0)
+}
+
+// RevokePartition is told when a partition goes. Its counters stay, since what
+// was counted last may not have been scraped; its gauges go because their
+// snapshots no longer name it.
+func (i *Instruments) RevokePartition(_ string, _ int) {}
+
+// DroppedByKafka counts n records of a partition that Kafka dropped unread.
+func (i *Instruments) DroppedByKafka(topic string, partition int, n int64) {
+	if n > 0 { // a counter never falls
+		i.dropped.add(topic, partition, n)
+	}
+}

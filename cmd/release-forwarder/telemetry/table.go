@@ -1,0 +1,146 @@
+package telemetry
+
+import "strings"
+
+// prefix is before the name of every metric of the service on /metrics.
+const prefix = "release_forwarder_"
+
+// Kind is what an instrument measures.
+type Kind string
+
+// The kinds of instruments.
+const (
+	Counter   Kind = "counter"
+	Gauge     Kind = "gauge"
+	Histogram Kind = "histogram"
+)
+
+// Label is a dimension of a metric. Values is its closed list; nil where the
+// values are partitions or facts of the build.
+type Label struct {
+	Name   string
+	Values []string
+}
+
+// Instrument is a row of the table of metrics.
+type Instrument struct {
+	Name    string // as on /metrics, without the prefix
+	Kind    Kind
+	Unit    string // UCUM, as OpenTelemetry writes it; "" for a truth value or a fact
+	Labels  []Label
+	Meaning string
+}
+
+// FullName is the metric's name on /metrics.
+func (i Instrument) FullName() string { return prefix + i.Name }
+
+// otelName is the name in OTLP, from which the Prometheus exporter makes
+// FullName again by adding the unit and _total.
+func (i Instrument) otelName() string {
+	name := i.Name
+	if i.Kind == Counter {
+		name = strings.TrimSuffix(name, "_total")
+	}
+	if i.Unit == unitSeconds {
+		name = strings.TrimSuffix(name, "_seconds")
+	}
+	return "release_forwarder." + name
+}
+
+const unitSeconds = "s"
+
+// other is the value under which a word that is on no list is counted. It shows
+// only where this package and its caller have parted.
+const other = "other"
+
+// The closed lists.
+var (
+	// MappingReasons and UpstreamReasons are the reasons of dead letters by stage.
+	MappingReasons  = []string{"empty", "invalid-json", "duplicate-key", "bad-text", "missing-field", "wrong-type", "bad-time", "too-long"}
+	UpstreamReasons = []string{"refused", "budget-exhausted", "lot-refused", "by-operator"}
+	// Verdicts are what an attempt's answer can mean.
+	Verdicts = []string{"accepted", "permanent", "refused", "throttled", "failed", "unreadable", "timeout", "unreachable"}
+	// HeldReasons say why a record waits: the verdict of its last delivery, or
+	// dead-letter where its letter could not be written yet.
+	HeldReasons = []string{"refused", "throttled", "failed", "unreadable", "timeout", "unreachable", "dead-letter"}
+	// CommitResults: ok; stale, refused by Kafka since the replica no longer owns
+	// the partition; failed, not answered or refused otherwise.
+	CommitResults = []string{"ok", "stale", "failed"}
+	// Suspicions are the kinds of events that are sent although something in
+	// them can hardly be meant so.
+	Suspicions = []string{"future", "leave-before-enter", "unknown-plate-color", "unknown-car-type"}
+	// Bounds are what can pause the reading of a partition.
+	Bounds = []string{"records", "bytes", "gaps"}
+	// ReloadedFiles are the settings whose files are taken up without a restart.
+	ReloadedFiles = []string{
+		"KAFKA_TLS_CA_FILE", "KAFKA_TLS_CERT_FILE", "KAFKA_TLS_KEY_FILE", "KAFKA_SASL_PASSWORD_FILE",
+		"UPSTREAM_APP_SECRET_FILE", "UPSTREAM_TLS_CA_FILE",
+	}
+)
+
+var byPartition = []Label{{Name: "topic"}, {Name: "partition"}}
+
+// deliveryBuckets reach from a healthy answer to an outage of days. The default
+// ones of the SDK are for milliseconds.
+var deliveryBuckets = []float64{
+	0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 10800, 43200, 86400, 259200,
+}
+
+// The rows. Each is a variable of its own so that the code that feeds an
+// instrument names it, and Table lists them all.
+var (
+	recordsAccepted = Instrument{"records_accepted_total", Counter, "{record}", nil,
+		"Records the platform accepted."}
+	deadLetters = Instrument{"dead_letters_total", Counter, "{record}",
+		[]Label{{"stage", []string{"mapping", "upstream"}}, {"reason", append(append([]string(nil), MappingReasons...), UpstreamReasons...)}},
+		"Records written to the dead-letter topic and acknowledged there."}
+	attempts = Instrument{"attempts_total", Counter, "{request}", []Label{{"verdict", Verdicts}},
+		"HTTP requests to the platform, by what the answer meant."}
+	recordsDropped = Instrument{"records_dropped_by_kafka_total", Counter, "{record}", byPartition,
+		"Records that Kafka dropped before they could be read (retention, truncation, topic created anew). Any is a loss."}
+	pendingRecords = Instrument{"pending_records", Gauge, "{record}", nil,
+		"Records read and not yet finished."}
+	heldRecords = Instrument{"held_records", Gauge, "{record}", []Label{{"reason", HeldReasons}},
+		"Records waiting, by the verdict of their last delivery; dead-letter: for the dead-letter topic to take their letter."}
+	lagRecords = Instrument{"lag_records", Gauge, "{record}", byPartition,
+		"Offsets between the commit and the end of the partition, for partitions held now."}
+	oldestUnfinished = Instrument{"oldest_unfinished_seconds", Gauge, unitSeconds, nil,
+		"Age of the oldest record read and not yet finished; 0 without one."}
+	deliverySeconds = Instrument{"delivery_seconds", Histogram, unitSeconds, nil,
+		"From a record's timestamp to its acceptance."}
+	circuitOpen = Instrument{"circuit_open", Gauge, "", nil,
+		"1 while the platform counts as down and one attempt a second goes out, else 0."}
+	stormGuardActive = Instrument{"storm_guard_active", Gauge, "", nil,
+		"1 while dead letters are held to one a second, else 0."}
+	refusedLots = Instrument{"refused_lots", Gauge, "{lot}", nil,
+		"Lots the platform refuses while it accepts others."}
+	inFlight = Instrument{"in_flight", Gauge, "{request}", nil,
+		"Deliveries open at the platform."}
+	inFlightLimit = Instrument{"in_flight_limit", Gauge, "{request}", nil,
+		"Deliveries that may be open at once now."}
+	commits = Instrument{"commits_total", Counter, "{commit}", []Label{{"result", CommitResults}},
+		"Offset commits by result; stale is one Kafka refused since the replica no longer owns the partition."}
+	rebalances = Instrument{"rebalances_total", Counter, "{rebalance}", nil,
+		"Group generations joined."}
+	suspicious = Instrument{"suspicious_events_total", Counter, "{event}", []Label{{"kind", Suspicions}},
+		"Events that were sent although something in them can hardly be meant so."}
+	readingPaused = Instrument{"reading_paused", Gauge, "", append(append([]Label(nil), byPartition...), Label{"bound", Bounds}),
+		"1 while a partition held now is not read because its unfinished records reached this bound, else 0."}
+	metadataIgnored = Instrument{"metadata_ignored_total", Counter, "{commit}", nil,
+		"Commit metadata that did not fit its commit and was ignored as a whole: records repeat, none is skipped."}
+	deadLettersBlocked = Instrument{"dead_letters_blocked", Gauge, "{record}", nil,
+		"Dead letters the topic has refused or not acknowledged and that are tried again; their partitions' commits wait."}
+	reloadFailures = Instrument{"reload_failures_total", Counter, "{failure}", []Label{{"file", ReloadedFiles}},
+		"Changed files that could not be taken up, by the setting that names them; what was in force stays so."}
+	buildInfo = Instrument{"build_info", Gauge, "", []Label{{Name: "version"}, {Name: "revision"}, {Name: "goversion"}},
+		"Always 1; the build is in the labels."}
+)
+
+// Table returns every metric of the service, in the order of the reference.
+func Table() []Instrument {
+	return []Instrument{
+		recordsAccepted, deadLetters, attempts, recordsDropped, pendingRecords, heldRecords, lagRecords,
+		oldestUnfinished, deliverySeconds, circuitOpen, stormGuardActive, refusedLots, inFlight, inFlightLimit,
+		commits, rebalances, suspicious, readingPaused, metadataIgnored, deadLettersBlocked, reloadFailures, buildInfo,
+	}
+}

@@ -1,0 +1,179 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.opentelemetry.io/otel"
+	sdklog "go.opentelemetry.io/otel/sdk/log"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+)
+
+// ServiceName is service.name unless OTEL_SERVICE_NAME or
+// OTEL_RESOURCE_ATTRIBUTES say otherwise.
+const ServiceName = "release-forwarder"
+
+// Config is what Start needs. The OTEL_ variables are read from the process's
+// environment, where the SDK reads them too.
+type Config struct {
+	// Writer takes the log lines, and the exporter console; nil is standard
+	// error.
+	Writer io.Writer
+	// LogLevel is LOG_LEVEL; nil is info.
+	LogLevel slog.Leveler
+	// LogFormat is LOG_FORMAT: FormatJSON, or FormatText.
+	LogFormat string
+	// Build is the program's version, for build_info and the resource.
+	Build Build
+	// Group and ClientID are KAFKA_GROUP_ID and KAFKA_CLIENT_ID, for spans.
+	Group, ClientID string
+}
+
+// Telemetry is the running telemetry. Its fields are set by Start and not
+// changed after.
+type Telemetry struct {
+	// Logger writes to standard error and, where asked for, by OTLP; its
+	// repeats are limited. See [Limiter].
+	Logger *slog.Logger
+	// Instruments counts.
+	Instruments *Instruments
+	// Tracer makes the spans.
+	Tracer *Tracer
+
+	registry *prometheus.Registry
+	limiter  *Limiter
+
+	tracerProvider *sdktrace.TracerProvider
+	meterProvider  *sdkmetric.MeterProvider
+	loggerProvider *sdklog.LoggerProvider // nil where no log is exported
+}
+
+// Start sets telemetry up. It contacts nobody: exporters connect when there is
+// something to send. What is wrong with an OTEL_ variable is a warning in the
+// log; an error means that the metrics could not be laid out.
+//
+// It takes over the process's OpenTelemetry error handler and logger, which
+// would write plain lines to standard error.
+func Start(ctx context.Context, cfg Config) (*Telemetry, error) {
+	if cfg.Writer == nil {
+		cfg.Writer = os.Stderr
+	}
+	env := readEnvironment(os.Getenv)
+	res, err := newResource(ctx, cfg.Build)
+	if err != nil {
+		env.warnings = append(env.warnings, "OTEL_RESOURCE_ATTRIBUTES: "+fmt.Sprintf("%T", err))
+	}
+	t := &Telemetry{registry: prometheus.NewRegistry()}
+	problems := t.startLogs(ctx, cfg, env, res)
+	otel.SetErrorHandler(errorHandler{t.Logger})
+	otel.SetLogger(newSDKLogger(t.Logger))
+
+	more := t.startTraces(ctx, cfg, env, res)
+	problems = append(problems, more...)
+	more, err = t.startMetrics(ctx, cfg, env, res)
+	problems = append(problems, more...)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("telemetry: metrics: %w", err), t.Shutdown(ctx))
+	}
+	for _, p := range append(env.warnings, problems...) {
+		t.Logger.LogAttrs(StateChange(ctx), slog.LevelWarn, "telemetry set-up", slog.String("what", p))
+	}
+	return t, nil
+}
+
+// newResource says who reports. The environment comes last and wins. The
+// command line is left out on purpose: arguments are nobody's business.
+func newResource(ctx context.Context, build Build) (*resource.Resource, error) {
+	return resource.New(ctx,
+		resource.WithSchemaURL(semconv.SchemaURL),
+		resource.WithAttributes(semconv.ServiceName(ServiceName), semconv.ServiceVersion(build.Version)),
+		resource.WithTelemetrySDK(),
+		resource.WithFromEnv(),
+	)
+}
+
+func (t *Telemetry) startLogs(ctx context.Context, cfg Config, env environment, res *resource.Resource) []string {
+	var level slog.Leveler = slog.LevelInfo
+	if cfg.LogLevel != nil {
+		level = cfg.LogLevel
+	}
+	handler := NewLogHandler(cfg.Writer, level, cfg.LogFormat)
+	exporters, problems := logExporters(ctx, env, cfg.Writer)
+	if len(exporters) > 0 {
+		options := []sdklog.LoggerProviderOption{sdklog.WithResource(res)}
+		for _, e := range exporters {
+			options = append(options, sdklog.WithProcessor(sdklog.NewBatchProcessor(e)))
+		}
+		t.loggerProvider = sdklog.NewLoggerProvider(options...)
+		handler = slog.NewMultiHandler(handler, exported(t.loggerProvider, level))
+	}
+	t.limiter = NewLimiter(handler, LimitFirst, LimitWindow)
+	t.Logger = slog.New(t.limiter)
+	return problems
+}
+
+func (t *Telemetry) startTraces(ctx context.Context, cfg Config, env environment, res *resource.Resource) []string {
+	exporters, problems := spanExporters(ctx, env, cfg.Writer)
+	options := []sdktrace.TracerProviderOption{sdktrace.WithResource(res)}
+	if len(exporters) == 0 {
+		// Not the no-op provider: its spans have no trace ID, and logs and
+		// dead letters need one whether or not traces are exported.
+		options = append(options, sdktrace.WithSampler(sdktrace.NeverSample()))
+	}
+	for _, e := range exporters {
+		options = append(options, sdktrace.WithBatcher(e))
+	}
+	t.tracerProvider = sdktrace.NewTracerProvider(options...)
+	t.Tracer = newTracer(t.tracerProvider, cfg, env.propagate)
+	return problems
+}
+
+// MetricsHandler serves /metrics in the Prometheus and OpenMetrics formats. A
+// series that cannot be rendered costs itself, not the scrape.
+func (t *Telemetry) MetricsHandler() http.Handler {
+	return promhttp.HandlerFor(completed{t.registry}, promhttp.HandlerOpts{
+		EnableOpenMetrics: true,
+		ErrorHandling:     promhttp.ContinueOnError,
+		ErrorLog:          scrapeLog{t.Logger},
+	})
+}
+
+// Shutdown sends what waits and ends the exporters, all signals at the same
+// time, until ctx ends: a collector that hangs would otherwise hold the process
+// for half a minute. The error says what was not sent; it is nothing to fail
+// for.
+func (t *Telemetry) Shutdown(ctx context.Context) error {
+	t.limiter.Flush(ctx)
+	var ends []func(context.Context) error
+	if t.tracerProvider != nil {
+		ends = append(ends, t.tracerProvider.Shutdown)
+	}
+	if t.meterProvider != nil {
+		ends = append(ends, t.meterProvider.Shutdown)
+	}
+	if t.loggerProvider != nil {
+		ends = append(ends, t.loggerProvider.Shutdown)
+	}
+	errs := make([]error, len(ends))
+	var wg sync.WaitGroup
+	for i, end := range ends {
+		wg.Go(func() {
+			if err := end(ctx); err != nil {
+				errs[i] = errors.New("telemetry: shutdown: " + cleanError(err))
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
