@@ -1,0 +1,118 @@
+package account
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"strconv"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"release-forwarder/cmd/sandbox/platform"
+)
+
+// headerPrefix begins the headers that a dead letter carries beside the
+// record's own.
+const headerPrefix = "__forwarder.errors."
+
+// Print is the fingerprint of a record's key, value and headers.
+type Print [sha256.Size]byte
+
+// Record is a record of the event topic, as read back.
+type Record struct {
+	Place Place
+	Print Print
+	// Flow and Session are what its value holds; zero where it cannot be read.
+	Flow    platform.Flow
+	Session string
+}
+
+// Letter is a record of the dead-letter topic.
+type Letter struct {
+	// Of is the place of the record it is the letter of, in Topic.
+	Topic string
+	Of    Place
+	// Print leaves out the headers that a letter adds.
+	Print         Print
+	Stage, Reason string
+}
+
+// Evidence is what Kafka holds.
+type Evidence struct {
+	Records []Record // by partition, in order of offsets
+	Letters []Letter
+	// Committed is each partition's committed offset; one without has none.
+	// End is where each partition ends.
+	Committed, End map[int32]int64
+}
+
+// newRecord reads a record of the event topic.
+func newRecord(r *kgo.Record) Record {
+	out := Record{Place: Place{r.Partition, r.Offset}, Print: printOf(r)}
+	var event struct {
+		Lot    string `json:"park_uuid"`
+		Flow   string `json:"flow_no"`
+		Serial string `json:"parking_serial"`
+	}
+	if json.Unmarshal(r.Value, &event) == nil {
+		lot, serial := strings.TrimSpace(event.Lot), strings.TrimSpace(event.Serial)
+		out.Flow = platform.Flow{Lot: lot, No: strings.TrimSpace(event.Flow)}
+		if lot != "" && serial != "" {
+			out.Session = sessionOf(lot, serial)
+		}
+	}
+	return out
+}
+
+// newLetter reads a record of the dead-letter topic. One without the headers
+// of a letter is the letter of no record.
+func newLetter(r *kgo.Record) Letter {
+	l := Letter{Of: Place{Partition: -1, Offset: -1}, Print: printOf(r)}
+	for _, h := range r.Headers {
+		name, ours := strings.CutPrefix(h.Key, headerPrefix)
+		if !ours {
+			continue
+		}
+		value := string(h.Value)
+		switch name {
+		case "topic":
+			l.Topic = value
+		case "partition":
+			if n, err := strconv.ParseInt(value, 10, 32); err == nil {
+				l.Of.Partition = int32(n)
+			}
+		case "offset":
+			if n, err := strconv.ParseInt(value, 10, 64); err == nil {
+				l.Of.Offset = n
+			}
+		case "stage":
+			l.Stage = value
+		case "reason":
+			l.Reason = value
+		}
+	}
+	return l
+}
+
+// printOf tells null from empty, and where one part ends and the next begins.
+func printOf(r *kgo.Record) Print {
+	h := sha256.New()
+	part := func(b []byte) {
+		size := int64(len(b))
+		if b == nil {
+			size = -1
+		}
+		_ = binary.Write(h, binary.BigEndian, size) // a hash takes everything
+		h.Write(b)
+	}
+	part(r.Key)
+	part(r.Value)
+	for _, header := range r.Headers {
+		if !strings.HasPrefix(header.Key, headerPrefix) {
+			part([]byte(header.Key))
+			part(header.Value)
+		}
+	}
+	return Print(h.Sum(nil))
+}

@@ -1,0 +1,198 @@
+package account
+
+import (
+	"cmp"
+	"slices"
+
+	"release-forwarder/cmd/sandbox/platform"
+)
+
+// Account is what became of every record of the event topic. All counts but
+// those of repeats are of records.
+type Account struct {
+	// Produced records lie in the event topic: Accepted + DeadLettered +
+	// Waiting + Lost + Both. Foreign ones of them were not the lanes'.
+	Produced, Foreign int
+	// Accepted were taken by the platform, DeadLettered lie in the dead-letter
+	// topic, by reason.
+	Accepted, DeadLettered int
+	Reasons                map[string]int
+	// Waiting are neither, and not committed: the next start delivers them.
+	Waiting int
+	// Lost are neither, and committed or gone from Kafka: nobody will ever
+	// deliver them.
+	Lost int
+	// Both were accepted and dead-lettered.
+	Both int
+
+	// Uncommitted have their fate, but the commit does not stand behind it.
+	Uncommitted int
+	// Repeats counts acceptances beyond a record's first; LettersAgain letters
+	// beyond a record's first. Both are harmless: the platform ignores a
+	// repeated flow number.
+	Repeats, LettersAgain int
+
+	// Altered letters are not byte for byte what they are letters of; Stray
+	// letters are of no record; Misjudged records were sent though they cannot
+	// be mapped, or dead-lettered for a reason that is not theirs.
+	Altered, Stray, Misjudged int
+	// Distorted records reached the platform with other values than the lane
+	// meant; DistortedFields says which parameters.
+	Distorted       int
+	DistortedFields map[string]int
+	// Disordered records were sent before one that stands ahead of them in
+	// their session.
+	Disordered int
+	// Invented flow numbers were accepted but are in no record.
+	Invented int
+}
+
+// Closes reports whether something was produced and every record has exactly
+// the one fate it should have, with the commit behind it.
+func (a *Account) Closes() bool {
+	return a.Produced > 0 && len(a.troubles()) == 0
+}
+
+// Settle lays the book and the evidence of the event topic side by side.
+func Settle(b *Book, topic string, e Evidence) Account {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := settlement{
+		book: b, evidence: e, letters: map[Place][]Letter{}, known: map[platform.Flow]bool{}, ahead: map[lane]int{},
+		Account: Account{Reasons: map[string]int{}, DistortedFields: map[string]int{}},
+	}
+	for _, l := range e.Letters {
+		if l.Topic != topic {
+			s.Stray++
+			continue
+		}
+		s.letters[l.Of] = append(s.letters[l.Of], l)
+	}
+	slices.SortFunc(e.Records, func(a, b Record) int {
+		return cmp.Or(cmp.Compare(a.Place.Partition, b.Place.Partition), cmp.Compare(a.Place.Offset, b.Place.Offset))
+	})
+	for _, r := range e.Records {
+		s.record(r)
+	}
+	s.leftovers()
+	return s.Account
+}
+
+// lane is a session within a partition: there its order holds.
+type lane struct {
+	partition int32
+	session   string
+}
+
+// settlement is an account being settled.
+type settlement struct {
+	Account
+	book     *Book
+	evidence Evidence
+	// letters are those whose record was not met yet.
+	letters map[Place][]Letter
+	// known are the flow numbers of the records met.
+	known map[platform.Flow]bool
+	// ahead is the request that had the last accepted record of a session
+	// accepted.
+	ahead map[lane]int
+}
+
+// record finds the fate of one record.
+func (s *settlement) record(r Record) {
+	s.Produced++
+	e, ours := s.book.places[r.Place]
+	if !ours {
+		s.Foreign++
+		e = entry{flow: r.Flow, session: r.Session}
+	}
+	s.known[e.flow] = true
+	seen := s.book.seen[e.flow]
+	if e.flow == (platform.Flow{}) || seen == nil {
+		seen = &sighting{}
+	}
+	letters := s.letters[r.Place]
+	delete(s.letters, r.Place)
+
+	committed := r.Place.Offset < s.evidence.Committed[r.Place.Partition]
+	switch accepted := seen.accepted > 0; {
+	case accepted && len(letters) > 0:
+		s.Both++
+	case accepted:
+		s.Accepted++
+	case len(letters) > 0:
+		s.DeadLettered++
+	case committed:
+		s.Lost++
+	default:
+		s.Waiting++
+	}
+	if !committed && (seen.accepted > 0 || len(letters) > 0) {
+		s.Uncommitted++
+	}
+	s.acceptance(r, e, seen)
+	s.lettersOf(r, e, ours, letters)
+}
+
+// acceptance looks at what the platform received.
+func (s *settlement) acceptance(r Record, e entry, seen *sighting) {
+	key := lane{r.Place.Partition, e.session}
+	if e.session != "" && seen.first > 0 && seen.first < s.ahead[key] {
+		s.Disordered++
+	}
+	if seen.accepted == 0 {
+		return
+	}
+	s.ahead[key] = max(s.ahead[key], seen.acceptedAt)
+	s.Repeats += seen.accepted - 1
+	if e.reason != "" {
+		s.Misjudged++
+	}
+	if len(seen.wrong) > 0 {
+		s.Distorted++
+	}
+	for _, name := range seen.wrong {
+		s.DistortedFields[name]++
+	}
+}
+
+// lettersOf looks at the letters of one record.
+func (s *settlement) lettersOf(r Record, e entry, ours bool, letters []Letter) {
+	if len(letters) == 0 {
+		return
+	}
+	first := letters[0]
+	s.Reasons[cmp.Or(first.Reason, "without a reason")]++
+	s.LettersAgain += len(letters) - 1
+	mapping := first.Stage == "mapping"
+	if ours && (mapping != (e.reason != "") || mapping && first.Reason != e.reason) {
+		s.Misjudged++
+	}
+	for _, l := range letters {
+		if l.Print != r.Print {
+			s.Altered++
+		}
+	}
+}
+
+// leftovers are what no record explains.
+func (s *settlement) leftovers() {
+	for _, letters := range s.letters {
+		s.Stray += len(letters)
+	}
+	here := make(map[Place]bool, len(s.evidence.Records))
+	for _, r := range s.evidence.Records {
+		here[r.Place] = true
+	}
+	for place := range s.book.places {
+		if !here[place] { // acknowledged, and gone from the log
+			s.Produced++
+			s.Lost++
+		}
+	}
+	for flow, seen := range s.book.seen {
+		if seen.accepted > 0 && !s.known[flow] {
+			s.Invented++
+		}
+	}
+}

@@ -1,0 +1,208 @@
+package account_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"release-forwarder/cmd/sandbox/account"
+	"release-forwarder/cmd/sandbox/lanes"
+	"release-forwarder/cmd/sandbox/platform"
+)
+
+const topic = "events"
+
+// history is a run of three events of one session in partition 0: the first
+// and the third map, the second does not. All went well.
+type history struct {
+	events   []lanes.Event
+	requests []platform.Request
+	account.Evidence
+}
+
+func newHistory() *history {
+	h := &history{Evidence: account.Evidence{Committed: map[int32]int64{0: 3}, End: map[int32]int64{0: 3}}}
+	for i := range 3 {
+		e := lanes.Event{Lot: "lot", Serial: "parking", Flow: fmt.Sprint("flow", i)}
+		e.Want = map[string]string{"park_uuid": e.Lot, "flow_no": e.Flow, "plate": "粤B12345"}
+		if i == 1 {
+			e.Want, e.Reason = nil, lanes.ReasonBadTime
+		}
+		h.events = append(h.events, e)
+		h.Records = append(h.Records, account.Record{Place: place(i), Print: account.Print{byte(i)}})
+	}
+	h.accept(0, "粤B12345")
+	h.Letters = []account.Letter{h.letter(1, "mapping", lanes.ReasonBadTime)}
+	h.accept(2, "粤B12345")
+	return h
+}
+
+func place(offset int) account.Place { return account.Place{Partition: 0, Offset: int64(offset)} }
+
+func (h *history) letter(of int, stage, reason string) account.Letter {
+	return account.Letter{Topic: topic, Of: place(of), Print: account.Print{byte(of)}, Stage: stage, Reason: reason}
+}
+
+// answer adds a request to what the platform saw.
+func (h *history) answer(event int, code, plate string, scripted bool) {
+	h.requests = append(h.requests, platform.Request{
+		Seq: len(h.requests) + 1, Code: code, Scripted: scripted,
+		Params: map[string]string{"park_uuid": "lot", "flow_no": fmt.Sprint("flow", event), "plate": plate},
+	})
+}
+
+func (h *history) accept(event int, plate string) { h.answer(event, "1001", plate, false) }
+
+func (h *history) settle() account.Account {
+	var b account.Book
+	for i, e := range h.events {
+		b.Sending(e)
+		b.Acked(e, 0, int64(i))
+	}
+	for _, r := range h.requests {
+		b.Answered(r)
+	}
+	return account.Settle(&b, topic, h.Evidence)
+}
+
+func TestAnAccountThatCloses(t *testing.T) {
+	a := newHistory().settle()
+	if !a.Closes() {
+		t.Fatalf("does not close: %s", a.Verdict())
+	}
+	if want := "Nothing was lost: 3 produced = 2 accepted + 1 dead-lettered."; a.Verdict() != want {
+		t.Errorf("%s\nwant %s", a.Verdict(), want)
+	}
+	if a.Reasons[lanes.ReasonBadTime] != 1 {
+		t.Errorf("reasons: %v", a.Reasons)
+	}
+}
+
+func TestAnAccountThatDoesNotClose(t *testing.T) {
+	tests := map[string]struct {
+		change func(h *history)
+		says   string
+	}{
+		"a committed event that nobody took": {func(h *history) { h.requests = h.requests[:1] }, "1 LOST"},
+		"a committed event that was answered 500 only": {func(h *history) {
+			h.requests = h.requests[:1]
+			h.answer(2, "500", "粤B12345", true)
+		}, "1 LOST"},
+		"an acceptance that the script made up": {func(h *history) {
+			h.requests = h.requests[:1]
+			h.answer(2, "1001", "粤B12345", true)
+		}, "1 LOST"},
+		"a committed event without its letter":            {func(h *history) { h.Letters = nil }, "1 LOST"},
+		"an acknowledged event that is gone from the log": {func(h *history) { h.Records = h.Records[:2] }, "1 LOST"},
+		"an event that waits": {func(h *history) {
+			h.requests, h.Committed[0] = h.requests[:1], 2
+		}, "1 still waiting"},
+		"no commit at all":   {func(h *history) { delete(h.Committed, 0) }, "3 done but not committed"},
+		"a commit that lags": {func(h *history) { h.Committed[0] = 2 }, "1 done but not committed"},
+		"an event accepted and dead-lettered": {func(h *history) {
+			h.Letters = append(h.Letters, h.letter(0, "upstream", "refused"))
+		}, "1 accepted and dead-lettered"},
+		"a letter that was changed": {func(h *history) { h.Letters[0].Print[5]++ }, "1 dead letters that are not"},
+		"a letter of no record": {func(h *history) {
+			h.Letters = append(h.Letters, h.letter(9, "mapping", "bad-time"))
+		}, "1 dead letters of no record"},
+		"a letter of another topic": {func(h *history) {
+			l := h.letter(1, "mapping", "bad-time")
+			l.Topic = "else"
+			h.Letters = append(h.Letters, l)
+		}, "1 dead letters of no record"},
+		"a letter with another reason": {func(h *history) { h.Letters[0].Reason = "wrong-type" }, "1 judged against"},
+		"an event that maps, dead-lettered by the mapping": {func(h *history) {
+			h.requests = h.requests[:1]
+			h.Letters = append(h.Letters, h.letter(2, "mapping", "bad-time"))
+		}, "1 judged against"},
+		"an event that does not map, accepted": {func(h *history) {
+			h.Letters = nil
+			h.accept(1, "粤B12345")
+		}, "1 judged against"},
+		"another plate": {func(h *history) {
+			h.requests = h.requests[:1]
+			h.accept(2, "?B12345")
+		}, "plate 1"},
+		"out of order": {func(h *history) {
+			h.requests = nil
+			h.accept(2, "粤B12345")
+			h.accept(0, "粤B12345")
+		}, "1 sent out of their session's order"},
+		"sent before the one ahead was accepted": {func(h *history) {
+			h.requests = nil
+			h.answer(0, "500", "粤B12345", true)
+			h.answer(2, "500", "粤B12345", true)
+			h.accept(0, "粤B12345")
+			h.accept(2, "粤B12345")
+		}, "1 sent out of their session's order"},
+		"an acceptance of something nobody produced": {func(h *history) {
+			h.requests = append(h.requests, platform.Request{
+				Seq: 99, Code: "1001", Params: map[string]string{"park_uuid": "lot", "flow_no": "invented"},
+			})
+		}, "1 accepted but never produced"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			h := newHistory()
+			test.change(h)
+			a := h.settle()
+			if a.Closes() {
+				t.Fatalf("closes: %s", a.Verdict())
+			}
+			if !strings.Contains(a.Verdict(), test.says) {
+				t.Errorf("%s\nshould say %q", a.Verdict(), test.says)
+			}
+		})
+	}
+}
+
+func TestAnEmptyAccountProvesNothing(t *testing.T) {
+	var b account.Book
+	if a := account.Settle(&b, topic, account.Evidence{}); a.Closes() {
+		t.Error("closes")
+	}
+}
+
+func TestRepeatsAreCountedAndHarmless(t *testing.T) {
+	h := newHistory()
+	h.accept(0, "粤B12345")
+	h.accept(0, "粤B12345")
+	h.Letters = append(h.Letters, h.Letters[0])
+	a := h.settle()
+	if a.Repeats != 2 || a.LettersAgain != 1 {
+		t.Errorf("%d repeats and %d letters again, want 2 and 1", a.Repeats, a.LettersAgain)
+	}
+	if !a.Closes() {
+		t.Errorf("does not close: %s", a.Verdict())
+	}
+	if table := a.Table(1); !strings.Contains(table, "sent again             2   after an acceptance; answers lost on purpose: 1") {
+		t.Errorf("the table does not say so:\n%s", table)
+	}
+}
+
+func TestRecordsOfOthersHaveAFateToo(t *testing.T) {
+	h := newHistory()
+	flow := platform.Flow{Lot: "theirs", No: "1"}
+	h.Records = append(h.Records,
+		account.Record{Place: place(3), Flow: flow}, account.Record{Place: place(4), Print: account.Print{4}})
+	h.Letters = append(h.Letters, h.letter(4, "mapping", "invalid-json"))
+	h.Committed[0], h.End[0] = 5, 5
+	if a := h.settle(); a.Closes() || a.Lost != 1 || a.Foreign != 2 {
+		t.Errorf("with a foreign record that nobody took: %s", a.Verdict())
+	}
+	h.requests = append(h.requests, platform.Request{
+		Seq: 9, Code: "1001", Params: map[string]string{"park_uuid": "theirs", "flow_no": "1"},
+	})
+	if a := h.settle(); !a.Closes() {
+		t.Errorf("with all taken: %s", a.Verdict())
+	}
+}
+
+func TestCount(t *testing.T) {
+	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567", -1000: "-1,000", -100: "-100"} {
+		if got := account.Count(n); got != want {
+			t.Errorf("%d is written %s, want %s", n, got, want)
+		}
+	}
+}
