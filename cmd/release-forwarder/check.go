@@ -1,0 +1,145 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"release-forwarder/cmd/release-forwarder/settings"
+	"release-forwarder/mapping"
+	"release-forwarder/upstream"
+)
+
+type checkCommand struct {
+	Files []string `arg:"" optional:"" type:"path" name:"file" help:"Files with one value a line; a file ending in .json is one value. None: standard input."`
+}
+
+// Help implements kong's HelpProvider.
+func (checkCommand) Help() string {
+	return `Prints for each event the request it would become, the exact string to sign with the
+secret masked, and the signature where a secret is set; or the reason for which it
+would be dead-lettered. Sends nothing. Ends with 1 if any event fails.
+
+Of the settings it uses only EVENT_TIMEZONE, EVENT_REQUIRED_FIELDS, UPSTREAM_APP_ID,
+UPSTREAM_APP_SECRET and UPSTREAM_APP_SECRET_FILE, and needs none of them.
+
+The form of an event is described by mapping/event.schema.json (JSON Schema).
+
+Example:
+
+  echo '{"park_uuid":"p1","flow_no":"f1","parking_serial":"s1","plate":"粤B12345"}' | release-forwarder check`
+}
+
+// errSomeFailed says that an event failed its check; that was printed.
+var errSomeFailed = errors.New("some events cannot be sent")
+
+// Run checks the files, or standard input.
+func (c *checkCommand) Run() error {
+	s, _, err := settings.Load(settings.GroupEvent, settings.GroupCredential)
+	if err != nil {
+		return err
+	}
+	mapper, err := mapping.New(mapping.Config{Location: s.Event.Location, Required: s.Event.Required})
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriter(os.Stdout)
+	k := &checker{mapper: mapper, appID: s.Credential.AppID, secret: s.Credential.AppSecret.Reveal(), out: out}
+	err = k.files(c.Files)
+	if flushErr := out.Flush(); err == nil {
+		err = flushErr
+	}
+	if err == nil && k.failed > 0 {
+		err = errSomeFailed
+	}
+	return err
+}
+
+// checker checks events, one after the other.
+type checker struct {
+	mapper        *mapping.Mapper
+	appID, secret string
+	out           *bufio.Writer
+	seen, failed  int
+}
+
+func (k *checker) files(names []string) error {
+	if len(names) == 0 {
+		return k.lines("standard input", os.Stdin)
+	}
+	for _, name := range names {
+		if err := k.file(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (k *checker) file(name string) error {
+	if strings.HasSuffix(name, ".json") {
+		value, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		k.event(name, value)
+		return nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return k.lines(name, f)
+}
+
+// lines checks one value a line; blank lines are passed over.
+func (k *checker) lines(name string, r io.Reader) error {
+	in := bufio.NewReader(r)
+	for n := 1; ; n++ {
+		line, err := in.ReadBytes('\n')
+		if value := bytes.TrimRight(line, "\r\n"); len(bytes.TrimSpace(value)) > 0 {
+			k.event(fmt.Sprintf("%s:%d", name, n), value)
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+}
+
+func (k *checker) event(where string, value []byte) {
+	if k.seen++; k.seen > 1 {
+		fmt.Fprintln(k.out)
+	}
+	release, err := k.mapper.Map(value, time.Time{})
+	if err != nil {
+		k.failed++
+		fmt.Fprintf(k.out, "%s: dead letter: %v\n  see mapping/event.schema.json for what an event must be\n", where, err)
+		return
+	}
+	fmt.Fprintf(k.out, "%s: would be sent\n", where)
+	params := []upstream.Param{}
+	if k.appID != "" {
+		params = append(params, upstream.Param{Name: "app_id", Value: k.appID})
+	}
+	for name, text := range release.All() {
+		params = append(params, upstream.Param{Name: name, Value: text})
+	}
+	for _, p := range params {
+		fmt.Fprintf(k.out, "  %-15s %s\n", p.Name, p.Value)
+	}
+	for _, s := range release.Suspicions {
+		fmt.Fprintf(k.out, "  suspicious      %s\n", s)
+	}
+	fmt.Fprintf(k.out, "  string to sign  %s\n", upstream.StringToSign(params, "***"))
+	if k.secret != "" {
+		fmt.Fprintf(k.out, "  sign            %s\n", upstream.Sign(params, k.secret))
+	}
+}

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"release-forwarder/cmd/release-forwarder/settings"
+)
+
+type configCommand struct{}
+
+// Help implements kong's HelpProvider.
+func (configCommand) Help() string {
+	return `Prints every setting with its type, default, bounds, meaning and the value in force,
+secrets masked. On a wrong configuration it prints all it can, then one line for
+every wrong setting, and ends with 2.
+
+Example:
+
+  KAFKA_TOPIC=abnormal-release release-forwarder config`
+}
+
+// Run prints the settings.
+func (configCommand) Run() error {
+	s, warnings, err := settings.Load()
+	if printErr := s.Print(os.Stdout); printErr != nil {
+		return printErr
+	}
+	for _, w := range warnings {
+		fmt.Fprintln(os.Stderr, "warning:", w.String())
+	}
+	return err
+}

@@ -1,0 +1,252 @@
+package forward
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"release-forwarder/cmd/release-forwarder/telemetry"
+	"release-forwarder/consumer"
+	"release-forwarder/dlq"
+	"release-forwarder/mapping"
+	"release-forwarder/upstream"
+)
+
+// HeldDeadLetter is why a record waits whose letter could not be written, in the
+// metric held_records. Any other record waits for the verdict of its last
+// delivery.
+const HeldDeadLetter = "dead-letter"
+
+// Config is what a Forwarder joins.
+type Config struct {
+	Mapper   *mapping.Mapper
+	Platform *upstream.Client
+	Gate     *upstream.Gate
+	Letters  *dlq.Publisher
+
+	// Budget is how many failures that count make a dead letter; 0: none does.
+	Budget int
+	// BackoffMin and BackoffMax bound the wait before a held record's next
+	// delivery: exponential with jitter.
+	BackoffMin, BackoffMax time.Duration
+
+	Tracer  *telemetry.Tracer
+	Metrics *telemetry.Instruments
+	// Written is told of each letter that was written.
+	Written func(stage, reason string)
+	Log     *slog.Logger
+}
+
+// Forwarder is the engine's handler.
+type Forwarder struct {
+	Config
+	evidence *evidence
+}
+
+// New makes a forwarder.
+func New(cfg Config) *Forwarder { return &Forwarder{Config: cfg, evidence: newEvidence()} }
+
+// history is what is remembered of a record between its deliveries.
+type history struct {
+	deliveries  int
+	attempts    int // HTTP requests
+	first, last time.Time
+	since       mark // where the evidence for its next failure begins
+	failures    int  // that counted
+	backoffs    int  // holds that grew
+	throttledAt uint64
+	throttled   bool              // answered 429 before, at that count of acceptances
+	span        trace.SpanContext // of its first delivery
+	letter      *dlq.Letter       // to be written before it is done
+	letterTries int
+}
+
+// recordID tells records apart for the circuit.
+type recordID struct {
+	topic     string
+	partition int32
+	offset    int64
+}
+
+// Handle implements consumer.Handler.
+func (f *Forwarder) Handle(ctx context.Context, d *consumer.Delivery) {
+	h, _ := d.Note.(*history)
+	if h == nil {
+		h = &history{}
+		d.Note = h
+	}
+	if h.letter != nil {
+		d.ReturnSlot()
+		f.write(ctx, d, h)
+		return
+	}
+	ctx, span := f.Tracer.StartDelivery(ctx, telemetry.Record{
+		Topic: d.Record.Topic, Partition: int(d.Record.Partition), Offset: d.Record.Offset,
+		Tombstone: d.Record.Value == nil, Headers: headers(&d.Record), First: h.span,
+	})
+	h.deliveries++
+	if h.deliveries == 1 {
+		h.span = trace.SpanContextFromContext(ctx)
+		h.since = f.evidence.now()
+	}
+	outcome := f.deliver(ctx, d, h)
+	f.Tracer.EndDelivery(span, outcome, outcome != upstream.Accepted.String())
+}
+
+// deliver tries once and ends the delivery; it returns the outcome's word for the
+// span.
+func (f *Forwarder) deliver(ctx context.Context, d *consumer.Delivery, h *history) string {
+	release, err := f.Mapper.Map(d.Record.Value, d.Record.Time)
+	if err != nil {
+		d.ReturnSlot()
+		f.unmappable(ctx, d, h, err)
+		return string(dlq.StageMapping)
+	}
+	if h.deliveries == 1 {
+		for _, s := range release.Suspicions {
+			f.Metrics.Suspicious(string(s))
+		}
+	}
+	a := f.Platform.Deliver(ctx, upstream.Request{Params: params(release), Quick: h.deliveries == 1, Proceed: d.Current})
+	h.attempts += a.Attempts
+	if h.first.IsZero() {
+		h.first = a.FirstAttempt
+	}
+	if !a.LastAttempt.IsZero() {
+		h.last = a.LastAttempt
+	}
+	switch a.Verdict {
+	case upstream.Accepted:
+		f.accepted(ctx, d, h, release.ParkUUID)
+	case upstream.Permanent:
+		f.giveUp(ctx, d, h, upstreamLetter(dlq.ReasonRefused, a))
+	case upstream.Cut:
+		// The partition is another's by now; whatever is said here is not heard.
+		d.AgainAt(time.Now(), consumer.Hold{Reason: a.Verdict.String()})
+	default:
+		f.failed(ctx, d, h, release.ParkUUID, a)
+	}
+	return a.Verdict.String()
+}
+
+func params(r *mapping.Release) []upstream.Param {
+	params := make([]upstream.Param, 0, 12)
+	for name, value := range r.All() {
+		params = append(params, upstream.Param{Name: name, Value: value})
+	}
+	return params
+}
+
+func (f *Forwarder) accepted(ctx context.Context, d *consumer.Delivery, h *history, lot string) {
+	f.evidence.accept(lot, h.deliveries == 1)
+	// The circuit first: what waits for the platform goes on at once.
+	f.Gate.Accepted()
+	f.Metrics.Accepted()
+	f.Metrics.Delivered(ctx, time.Since(d.Record.Time).Seconds())
+	if h.deliveries > 1 {
+		f.Log.LogAttrs(ctx, slog.LevelInfo, "accepted after it had been held", f.about(d,
+			slog.Int("deliveries", h.deliveries), slog.Int("attempts", h.attempts))...)
+	}
+	d.Done()
+}
+
+func (f *Forwarder) failed(ctx context.Context, d *consumer.Delivery, h *history, lot string, a upstream.Answer) {
+	if h.deliveries == 1 {
+		f.evidence.fail(&h.since)
+	}
+	alone := false // a throttled record that waits for itself, not with the platform
+	if a.Verdict == upstream.Throttled {
+		count := f.evidence.acceptances()
+		alone = h.throttled && count > h.throttledAt
+		h.throttled, h.throttledAt = true, count
+	}
+	pauses := a.Verdict == upstream.Throttled && a.HasRetryAfter && !alone
+	switch {
+	case !pauses && !f.Gate.Open() && f.counts(h, lot, a):
+		h.failures++
+		if limit := f.budget(d.Crowded); limit > 0 && h.failures >= limit {
+			f.giveUp(ctx, d, h, upstreamLetter(dlq.ReasonBudgetExhausted, a))
+			return
+		}
+	default:
+		f.Gate.Failed(recordID{d.Record.Topic, d.Record.Partition, d.Record.Offset})
+	}
+	f.Log.LogAttrs(ctx, slog.LevelWarn, "delivery failed, tried again", f.about(d, answer(a,
+		slog.Int("deliveries", h.deliveries), slog.Int("counted", h.failures))...)...)
+
+	now := time.Now()
+	hold := consumer.Hold{Reason: a.Verdict.String(), Firm: a.HasRetryAfter, Trace: telemetry.TraceID(ctx)}
+	switch {
+	case pauses:
+		f.Gate.Pause(now.Add(a.RetryAfter))
+		d.AgainInTurn(hold)
+	case f.Gate.Open() && a.HasRetryAfter:
+		d.AgainAt(now.Add(a.RetryAfter), hold)
+	case f.Gate.Open():
+		d.AgainInTurn(hold)
+	default:
+		h.backoffs++
+		d.AgainAt(now.Add(max(f.backoff(h.backoffs), a.RetryAfter)), hold)
+	}
+}
+
+// counts tells whether a failure is the record's own.
+func (f *Forwarder) counts(h *history, lot string, a upstream.Answer) bool {
+	if a.Verdict != upstream.Refused {
+		lot = "" // needs no acceptance of the same lot
+	}
+	return f.evidence.proves(&h.since, lot)
+}
+
+// crowdedBudget is enough while records that wait crowd the partition: else they
+// would fill its bounds, nothing more would be read or accepted, and no failure
+// would ever count again.
+const crowdedBudget = 3
+
+func (f *Forwarder) budget(crowded bool) int {
+	if crowded {
+		return min(f.Budget, crowdedBudget)
+	}
+	return f.Budget
+}
+
+// backoff is the wait before the n-th try again: from a half to the whole of a
+// bound that doubles each time.
+func (f *Forwarder) backoff(n int) time.Duration {
+	bound := f.BackoffMax
+	if n < 32 && f.BackoffMin<<(n-1) > 0 {
+		bound = min(bound, f.BackoffMin<<(n-1))
+	}
+	return bound/2 + rand.N(bound/2+1)
+}
+
+// about is what may be said of a record in a log line: where it is, and never
+// what it holds.
+func (f *Forwarder) about(d *consumer.Delivery, more ...slog.Attr) []slog.Attr {
+	return append([]slog.Attr{
+		slog.String("topic", d.Record.Topic), slog.Int("partition", int(d.Record.Partition)), slog.Int64("offset", d.Record.Offset),
+	}, more...)
+}
+
+// answer is what may be said of an answer.
+func answer(a upstream.Answer, more ...slog.Attr) []slog.Attr {
+	attrs := append([]slog.Attr{slog.String("verdict", a.Verdict.String())}, more...)
+	if a.HTTPStatus != 0 {
+		attrs = append(attrs, slog.Int("http_status", a.HTTPStatus))
+	}
+	if a.Code != "" {
+		attrs = append(attrs, slog.String("code", upstream.Tame(a.Code)))
+	}
+	if a.Seqno != "" {
+		attrs = append(attrs, slog.String("seqno", upstream.Tame(a.Seqno)))
+	}
+	var text *upstream.Error
+	if errors.As(a.Err, &text) {
+		attrs = append(attrs, slog.String("error", text.Error()))
+	}
+	return attrs
+}

@@ -1,0 +1,108 @@
+// Command release-forwarder reads abnormal-release events from Kafka and posts
+// them, signed, to the parking platform. See README.md.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"release-forwarder/cmd/release-forwarder/settings"
+)
+
+// Exit codes.
+const (
+	exitAsked  = 0 // stopped as asked
+	exitFailed = 1 // anything else
+	exitWrong  = 2 // the configuration is wrong
+)
+
+type commands struct {
+	Run     runCommand     `cmd:"" default:"1" help:"Forward events until told to stop (the default)."`
+	Check   checkCommand   `cmd:"" help:"Show what would become of events, without sending anything."`
+	Config  configCommand  `cmd:"" help:"Show every setting and the value in force."`
+	Version versionCommand `cmd:"" help:"Show the version."`
+}
+
+const description = `Reads abnormal-release events from a Kafka topic and posts them, signed, to the
+parking platform's API. Settings are environment variables: see "release-forwarder config".`
+
+func main() {
+	var c commands
+	parser := kong.Must(&c, kong.Name("release-forwarder"), kong.Description(description), kong.UsageOnError())
+	command, err := parser.Parse(os.Args[1:])
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "release-forwarder: %v\nrelease-forwarder: \"release-forwarder --help\" lists the commands\n", err)
+		os.Exit(exitFailed)
+	}
+	os.Exit(exitCode(command.Run(stopSignal())))
+}
+
+// exitCode prints what went wrong, once.
+func exitCode(err error) int {
+	if err == nil {
+		return exitAsked
+	}
+	if wrong, ok := errors.AsType[*settings.Invalid](err); ok {
+		for _, w := range wrong.Settings {
+			fmt.Fprintln(os.Stderr, w.String())
+		}
+		return exitWrong
+	}
+	if !errors.Is(err, errSomeFailed) {
+		fmt.Fprintln(os.Stderr, "release-forwarder:", err)
+	}
+	return exitFailed
+}
+
+// stopper ends at the first SIGTERM or SIGINT; the second ends the process.
+type stopper struct{ context.Context }
+
+func stopSignal() stopper {
+	ctx, stop := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	go func() {
+		<-signals
+		stop()
+		<-signals
+		fmt.Fprintln(os.Stderr, "release-forwarder: second signal: ends at once, open requests are cut and may be sent again")
+		os.Exit(exitFailed)
+	}()
+	return stopper{ctx}
+}
+
+type runCommand struct{}
+
+// Help implements kong's HelpProvider.
+func (runCommand) Help() string {
+	return `Example:
+
+  KAFKA_BROKERS=kafka:9092 KAFKA_TOPIC=abnormal-release KAFKA_GROUP_ID=release-forwarder \
+  UPSTREAM_URL=https://api.example.com/gate/1.0/parking/internal/update \
+  UPSTREAM_APP_SECRET_FILE=/run/secrets/app-secret release-forwarder run
+
+SIGTERM or SIGINT stops it: open requests are finished, progress is committed, the
+group is left. A second signal ends it at once.`
+}
+
+// Run is the data's way: settings, the parts wired, run, stop.
+func (runCommand) Run(stop stopper) error {
+	s, warnings, err := settings.Load()
+	if err != nil {
+		return err
+	}
+	service, err := newService(s, nil, os.Stderr)
+	if err != nil {
+		return err
+	}
+	for _, w := range warnings {
+		service.log.Warn("setting", "what", w.String())
+	}
+	return service.run(stop)
+}

@@ -1,0 +1,322 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"release-forwarder/cmd/release-forwarder/admin"
+	"release-forwarder/cmd/release-forwarder/connect"
+	"release-forwarder/cmd/release-forwarder/forward"
+	"release-forwarder/cmd/release-forwarder/settings"
+	"release-forwarder/cmd/release-forwarder/telemetry"
+	"release-forwarder/consumer"
+	"release-forwarder/dlq"
+	"release-forwarder/mapping"
+	"release-forwarder/upstream"
+)
+
+// dialFunc opens every connection to Kafka and to the platform; nil is the
+// network. It is the seam by which the whole service runs in virtual time.
+type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
+
+// service is the parts and how they are wired:
+//
+//	Kafka ─▶ engine ─▶ forwarder ─▶ mapper, platform ─▶ the platform's API
+//	           │  ▲        └──────▶ letters ─▶ Kafka
+//	         gate └─ outcome
+type service struct {
+	settings  *settings.Settings
+	telemetry *telemetry.Telemetry
+	log       *slog.Logger
+
+	kafka    *connect.Kafka
+	hangUp   context.CancelFunc // ends the connections to Kafka
+	platform *upstream.Client
+	gate     *upstream.Gate
+	letters  *dlq.Publisher
+	engine   *consumer.Engine
+	admin    *admin.Server
+	watched  []func(context.Context) // files taken up again when they change
+
+	started time.Time
+	// stopping ends when the service was told to stop.
+	stopping context.Context
+	mu       sync.Mutex
+	// Guarded by mu.
+	lettersFound bool // the dead-letter topic was there once
+	refusal      *admin.Refusal
+	written      map[admin.DeadLetters]int64
+}
+
+func newService(s *settings.Settings, dial dialFunc, stderr io.Writer) (*service, error) {
+	t, err := telemetry.Start(context.Background(), telemetry.Config{
+		Writer: stderr, LogLevel: s.Log.Level, LogFormat: string(s.Log.Format),
+		Build: buildInfo(), Group: s.Kafka.GroupID, ClientID: s.Kafka.ClientID,
+	})
+	if err != nil {
+		return nil, err
+	}
+	v := &service{
+		settings: s, telemetry: t, log: t.Logger, started: time.Now(), stopping: context.Background(),
+		written: map[admin.DeadLetters]int64{},
+	}
+	for _, part := range []func(dialFunc) error{v.wireKafka, v.wirePlatform, v.wireEngine} {
+		if err := part(dial); err != nil {
+			return nil, err
+		}
+	}
+	t.Instruments.Observe(v.gauges())
+	v.admin = admin.New(admin.Config{
+		Addr: adminAddr(s), Logger: v.log,
+		Sources: admin.Sources{Live: v.live, Ready: v.ready, Metrics: t.MetricsHandler(), Status: v.status},
+	})
+	return v, nil
+}
+
+func adminAddr(s *settings.Settings) string {
+	if s.Admin.Addr == "" {
+		return admin.None
+	}
+	return s.Admin.Addr
+}
+
+func (v *service) wireKafka(dial dialFunc) (err error) {
+	var connected context.Context
+	connected, v.hangUp = context.WithCancel(context.Background())
+	v.kafka, err = connect.New(connected, connect.Config{
+		Kafka: v.settings.Kafka, Topics: []string{v.settings.Kafka.Topic, v.settings.DeadLetters.Topic},
+		Dial: dial, Logger: v.log, ReloadFailed: v.reloadFailed,
+	})
+	if err != nil {
+		return err
+	}
+	v.watched = append(v.watched, v.kafka.Run)
+	v.letters = dlq.NewPublisher(dlq.Config{
+		Client: &kafka.Client{Addr: v.kafka.Addr(), Transport: v.kafka.Transport, Timeout: connect.RequestTimeout},
+		Topic:  v.settings.DeadLetters.Topic, Group: v.settings.Kafka.GroupID,
+	})
+	return nil
+}
+
+func (v *service) wirePlatform(dial dialFunc) error {
+	s := v.settings
+	v.gate = upstream.NewGate(upstream.GateConfig{
+		MaxInFlight: s.Upstream.MaxInFlight, OnOpen: v.circuitOpened, OnClose: v.circuitClosed,
+	})
+	credential, err := v.credential()
+	if err != nil {
+		return err
+	}
+	roots, err := v.roots()
+	if err != nil {
+		return err
+	}
+	v.platform, err = upstream.New(upstream.Config{
+		URL: s.Upstream.URL.String(), Credential: credential, Encoding: upstream.Encoding(s.Upstream.Encoding),
+		Timeout: s.Upstream.Timeout, MaxInFlight: s.Upstream.MaxInFlight,
+		SuccessCodes: s.Upstream.SuccessCodes, PermanentCodes: s.Upstream.PermanentCodes,
+		RetryMax: s.Upstream.RetryMax, RetryWaitMin: s.Upstream.RetryWaitMin, RetryWaitMax: s.Upstream.RetryWaitMax,
+		RetryAfterMax: s.Retry.BackoffMax, MayRetry: func() bool { return !v.gate.Open() },
+		RootCAs: roots, Dial: dial, Wrap: v.telemetry.Tracer.HTTPTransport,
+		OnAttempt: v.attempted, OnAnswer: v.answered,
+	})
+	return err
+}
+
+// credential gives what requests are signed with; a secret's file is taken up
+// again when it changes.
+func (v *service) credential() (func() upstream.Credential, error) {
+	c := v.settings.Credential
+	fixed := upstream.Credential{AppID: c.AppID, Secret: c.AppSecret}
+	if c.AppSecretFile == "" {
+		return func() upstream.Credential { return fixed }, nil
+	}
+	file, err := connect.Watch(connect.WatchConfig[upstream.Credential]{
+		Files: []string{c.AppSecretFile},
+		Parse: func(contents [][]byte) (upstream.Credential, error) {
+			secret, err := settings.ParseSecret(contents[0])
+			return upstream.Credential{AppID: c.AppID, Secret: secret}, err
+		},
+		Changed: func(upstream.Credential) {
+			v.log.LogAttrs(telemetry.StateChange(context.Background()), slog.LevelInfo, "the changed secret is in force", slog.String("setting", "UPSTREAM_APP_SECRET_FILE"))
+		},
+		Failed: v.reloadFailed, Logger: v.log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("UPSTREAM_APP_SECRET_FILE: %w", err)
+	}
+	v.watched = append(v.watched, file.Run)
+	return file.Get, nil
+}
+
+// roots gives the certificates the platform is trusted by: the system's and those
+// of UPSTREAM_TLS_CA_FILE; nil for the system's alone.
+func (v *service) roots() (func() *x509.CertPool, error) {
+	name := v.settings.Upstream.TLSCAFile
+	if name == "" {
+		return nil, nil
+	}
+	file, err := connect.Watch(connect.WatchConfig[*x509.CertPool]{
+		Files: []string{name},
+		Parse: func(contents [][]byte) (*x509.CertPool, error) {
+			pool, err := x509.SystemCertPool()
+			if err != nil {
+				pool = x509.NewCertPool()
+			}
+			if !pool.AppendCertsFromPEM(contents[0]) {
+				return nil, errors.New("no PEM certificate in it")
+			}
+			return pool, nil
+		},
+		Failed: v.reloadFailed, Logger: v.log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("UPSTREAM_TLS_CA_FILE: %w", err)
+	}
+	v.watched = append(v.watched, file.Run)
+	return file.Get, nil
+}
+
+// reloadFailed counts a file that could not be taken up again, by the name of its
+// setting.
+func (v *service) reloadFailed(file string) {
+	s := v.settings
+	for name, of := range map[string]string{
+		"KAFKA_TLS_CA_FILE": s.Kafka.TLS.CAFile, "KAFKA_TLS_CERT_FILE": s.Kafka.TLS.CertFile,
+		"KAFKA_SASL_PASSWORD_FILE": s.Kafka.SASL.PasswordFile,
+		"UPSTREAM_APP_SECRET_FILE": s.Credential.AppSecretFile, "UPSTREAM_TLS_CA_FILE": s.Upstream.TLSCAFile,
+	} {
+		if of == file {
+			v.telemetry.Instruments.ReloadFailure(name)
+		}
+	}
+}
+
+func (v *service) wireEngine(dialFunc) error {
+	s, count := v.settings, v.telemetry.Instruments
+	mapper, err := mapping.New(mapping.Config{Location: s.Event.Location, Required: s.Event.Required})
+	if err != nil {
+		return err
+	}
+	v.engine = consumer.New(consumer.Config{
+		Brokers: v.kafka.Brokers, Topics: []string{s.Kafka.Topic}, GroupID: s.Kafka.GroupID, ClientID: s.Kafka.ClientID,
+		Dialer: v.kafka.Dialer, Transport: v.kafka.Transport,
+		SessionTimeout: s.Kafka.SessionTimeout, HeartbeatInterval: s.Kafka.HeartbeatInterval, RebalanceTimeout: s.Kafka.RebalanceTimeout,
+		OffsetReset: consumer.OffsetReset(s.Kafka.OffsetReset),
+		MaxPending:  s.Consumer.MaxPending, MaxPendingBytes: s.Consumer.MaxPendingBytes, MaxRecordBytes: int(s.Kafka.MaxRecordBytes),
+		Workers: s.Upstream.MaxInFlight, CommitInterval: s.Consumer.CommitInterval, DrainTimeout: s.Drain(),
+		Session: session, Gate: v.gate,
+		Handler: forward.New(forward.Config{
+			Mapper: mapper, Platform: v.platform, Gate: v.gate, Letters: v.letters,
+			Budget: s.Retry.Budget, BackoffMin: s.Retry.BackoffMin, BackoffMax: s.Retry.BackoffMax,
+			Tracer: v.telemetry.Tracer, Metrics: count, Written: v.letterWritten, Log: v.log,
+		}),
+		Hooks: consumer.Hooks{
+			Assigned:        func(topic string, partition int32) { count.AssignPartition(topic, int(partition)) },
+			Revoked:         func(topic string, partition int32) { count.RevokePartition(topic, int(partition)) },
+			Dropped:         func(topic string, partition int32, n int64) { count.DroppedByKafka(topic, int(partition), n) },
+			Committed:       count.Commit,
+			Rebalanced:      count.Rebalance,
+			MetadataIgnored: count.MetadataIgnored,
+		},
+		Log: v.log,
+	})
+	return nil
+}
+
+// session is what keeps order: one parking of one lot.
+func session(value []byte) string {
+	lot, serial := mapping.Identify(value)
+	if lot == "" || serial == "" {
+		return ""
+	}
+	return lot + "\x00" + serial
+}
+
+// run forwards until stop ends, then drains.
+func (v *service) run(stop context.Context) error {
+	v.stopping = stop
+	if err := v.admin.Listen(stop); err != nil {
+		return err
+	}
+	v.log.Info("started", "version", buildInfo().Version, "topic", v.settings.Kafka.Topic, "group", v.settings.Kafka.GroupID,
+		"platform", v.platform.Endpoint(), "admin", v.admin.Addr())
+	serving, close := context.WithCancel(context.Background())
+	var side sync.WaitGroup
+	side.Go(func() {
+		if err := v.admin.Run(serving); err != nil {
+			v.log.Error("the admin server ended", "error", err.Error())
+		}
+	})
+	for _, watch := range v.watched {
+		side.Go(func() { watch(serving) })
+	}
+	side.Go(func() { v.findLetters(serving) })
+	side.Go(func() { v.explainConnection(serving) })
+
+	err := v.engine.Run(stop)
+
+	v.hangUp()
+	v.kafka.Transport.CloseIdleConnections()
+	v.letters.Close()
+	v.platform.Close()
+	v.log.Info("stopped")
+	close()
+	side.Wait()
+	flush, cancel := context.WithTimeout(context.Background(), flushTimeout)
+	defer cancel()
+	if err := v.telemetry.Shutdown(flush); err != nil {
+		fmt.Fprintln(os.Stderr, "release-forwarder: telemetry could not be flushed in time; the rest is dropped")
+	}
+	return err
+}
+
+// flushTimeout bounds the flush of telemetry at the end.
+const flushTimeout = 5 * time.Second
+
+// findLetters waits until the dead-letter topic is there, for the readiness
+// probe.
+func (v *service) findLetters(ctx context.Context) {
+	for {
+		err := v.letters.Exists(ctx)
+		if err == nil {
+			v.mu.Lock()
+			v.lettersFound = true
+			v.mu.Unlock()
+			return
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		v.log.Warn("the dead-letter topic does not exist, or this user may not describe it; a dead letter would stop its partition's commit",
+			"topic", v.settings.DeadLetters.Topic, "error", err.Error())
+		select {
+		case <-time.After(lookInterval):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// explainConnection says once, in words, why Kafka cannot be reached, where it
+// cannot: the transport's own errors do not tell a wrong password from a closed
+// connection.
+func (v *service) explainConnection(ctx context.Context) {
+	err := v.kafka.Probe(ctx)
+	if err != nil && ctx.Err() == nil {
+		v.log.LogAttrs(telemetry.StateChange(ctx), slog.LevelError, "Kafka cannot be reached; tried again for ever", slog.String("error", err.Error()))
+	}
+}
+
+// lookInterval is between two looks for a topic that is missing.
+const lookInterval = 2 * time.Second

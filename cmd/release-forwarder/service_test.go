@@ -1,0 +1,176 @@
+package main
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"release-forwarder/cmd/sandbox/platform"
+)
+
+func TestEventsReachThePlatformOnceAndAreCommitted(t *testing.T) {
+	inVirtualTime(t, 4, func(w *world) {
+		r := w.start()
+		const each = 250
+		for p := range int32(4) {
+			var values []string
+			for i := range each {
+				values = append(values, event(int(p)*1000+i/2, i))
+			}
+			w.produce(p, values...)
+		}
+		w.until("every commit", func() bool {
+			for p := range int32(4) {
+				if w.committed(p) != each {
+					return false
+				}
+			}
+			return true
+		})
+		w.end(r)
+		if s := w.platform.Stats(); s.Accepted != 4*each || s.Received != 4*each {
+			t.Errorf("the platform received %d and accepted %d, want each of %d once", s.Received, s.Accepted, 4*each)
+		}
+	})
+}
+
+func TestUnmappableEventsBecomeLettersAndOthersPass(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		r := w.start()
+		w.produce(0, event(1, 1), `{"park_uuid":"lot-1"`, event(2, 1), `{"park_uuid":"lot-1","flow_no":"f","parking_serial":"s"}`, event(3, 1))
+		w.until("the commit", func() bool { return w.committed(0) == 5 })
+		w.end(r)
+		letters := w.letters()
+		if len(letters) != 2 || header(letters[0], "reason") != "invalid-json" || header(letters[1], "reason") != "missing-field" || header(letters[1], "field") != "plate" {
+			t.Errorf("letters %v", letters)
+		}
+		if n := w.platform.Stats().Accepted; n != 3 {
+			t.Errorf("%d accepted, want 3", n)
+		}
+	})
+}
+
+func TestAnOutageMakesNoLetterAndIsProbedOnceASecond(t *testing.T) {
+	inVirtualTime(t, 2, func(w *world) {
+		down := true
+		w.platform.Script(func(*platform.Request) *platform.Reply {
+			if down {
+				return &platform.Reply{Status: 500, Body: `{"code":"500"}`}
+			}
+			return nil
+		})
+		r := w.start()
+		for p := range int32(2) {
+			var values []string
+			for i := range 500 {
+				values = append(values, event(int(p)*1000+i, 0))
+			}
+			w.produce(p, values...)
+		}
+		time.Sleep(30 * time.Second)
+		before := w.platform.Stats().Received
+		time.Sleep(time.Hour)
+		if n := w.platform.Stats().Received - before; n < 3500 || n > 3601 {
+			t.Errorf("%d requests in an hour of outage, want about 3600", n)
+		}
+		if w.committed(0) != 0 || w.committed(1) != 0 {
+			t.Errorf("committed %d and %d during the outage", w.committed(0), w.committed(1))
+		}
+		down = false
+		ended := time.Now()
+		w.until("the backlog", func() bool { return w.committed(0) == 500 && w.committed(1) == 500 })
+		if d := time.Since(ended); d > 5*time.Second {
+			t.Errorf("drained after %s", d)
+		}
+		w.end(r)
+		if letters := w.letters(); len(letters) != 0 {
+			t.Errorf("%d letters from an outage", len(letters))
+		}
+	})
+}
+
+func TestAHeldRecordHoldsUpNobodyAndAKillRepeatsNoneOfThem(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.platform.Script(func(r *platform.Request) *platform.Reply {
+			if r.Params["flow_no"] == "F-0-0" {
+				return &platform.Reply{Status: 401, Body: `{"code":"401"}`}
+			}
+			return nil
+		})
+		r := w.start()
+		var values []string
+		for i := range 3000 {
+			values = append(values, event(i, 0))
+		}
+		w.produce(0, values...)
+		w.until("the neighbours", func() bool { return w.platform.Stats().Accepted == 2999 })
+		time.Sleep(3 * time.Second) // a commit interval passes
+		if c := w.committed(0); c != 0 {
+			t.Errorf("committed %d over a held record", c)
+		}
+		w.end(r)
+		r = w.start()
+		w.produce(0, event(3001, 0))
+		w.until("the next", func() bool { return w.platform.Stats().Accepted == 3000 })
+		w.end(r)
+		for flow, n := range w.platform.Tallies() {
+			if n.Accepted > 1 {
+				t.Errorf("%v was sent again after its acceptance", flow)
+			}
+		}
+	})
+}
+
+func TestAPoisonRecordBecomesALetterWhileOthersAreAccepted(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.platform.Script(func(r *platform.Request) *platform.Reply {
+			if r.Params["parking_serial"] == "S-7" {
+				return &platform.Reply{Status: 500, Body: `{"code":"500","seqno":"abc"}`}
+			}
+			return nil
+		})
+		r := w.start("RETRY_BUDGET", "5")
+		for i := range 200 {
+			w.produce(0, event(7*i, i), event(7*i+1, 0), event(7*i+2, 0))
+			time.Sleep(time.Second)
+		}
+		w.until("the commit", func() bool { return w.committed(0) == 600 })
+		w.end(r)
+		letters := w.letters()
+		if len(letters) != 1 || header(letters[0], "reason") != "budget-exhausted" || header(letters[0], "code") != "500" || header(letters[0], "seqno") != "abc" {
+			t.Errorf("letters %v", letters)
+		}
+	})
+}
+
+func TestReplicasRollWithoutLossOrRepeat(t *testing.T) {
+	inVirtualTime(t, 6, func(w *world) {
+		replicas := []*replica{w.start(), w.start()}
+		produced := 0
+		for step := range 30 {
+			for p := range int32(6) {
+				w.produce(p, event(produced, 0), event(produced+1, 0))
+				produced += 2
+			}
+			time.Sleep(time.Second)
+			if step%10 == 5 {
+				replicas = append(replicas, w.start())
+				w.end(replicas[0])
+				replicas = replicas[1:]
+			}
+		}
+		w.until("all commits", func() bool {
+			sum := int64(0)
+			for p := range int32(6) {
+				sum += w.committed(p)
+			}
+			return sum == int64(produced)
+		}, 3*time.Minute)
+		for _, r := range replicas {
+			w.end(r)
+		}
+		if s := w.platform.Stats(); s.Accepted != produced || s.Received != produced {
+			t.Errorf("%s", fmt.Sprintf("received %d, accepted %d of %d", s.Received, s.Accepted, produced))
+		}
+	})
+}

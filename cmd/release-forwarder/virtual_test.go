@@ -1,0 +1,221 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"release-forwarder/cmd/release-forwarder/memnet"
+	"release-forwarder/cmd/release-forwarder/settings"
+	"release-forwarder/cmd/sandbox/platform"
+)
+
+const (
+	eventTopic  = "events"
+	letterTopic = "events.dlq"
+	group       = "forwarders"
+	secret      = "a-secret-nobody-may-see"
+)
+
+// world is a cluster of three brokers and a platform in one bubble of virtual
+// time, with replicas of the whole service, unmodified.
+type world struct {
+	t        *testing.T
+	net      *memnet.Net
+	cluster  *kfake.Cluster
+	platform *platform.Double
+	kafka    *kgo.Client // the observer's own client
+	log      *buffer
+	replicas []*replica // started and not yet ended
+}
+
+// inVirtualTime runs a test in a bubble.
+func inVirtualTime(t *testing.T, partitions int32, test func(w *world)) {
+	t.Helper()
+	for name, value := range map[string]string{
+		"KAFKA_BROKERS": "localhost:1", "KAFKA_TOPIC": eventTopic, "KAFKA_GROUP_ID": group,
+		"UPSTREAM_URL": "http://127.0.0.1:80/gate", "UPSTREAM_APP_SECRET": secret, "ADMIN_ADDR": "none", "OTEL_SDK_DISABLED": "true",
+	} {
+		t.Setenv(name, value)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{t: t, net: &memnet.Net{}, log: &buffer{}}
+		var err error
+		w.cluster, err = kfake.NewCluster(kfake.NumBrokers(3), kfake.ListenFn(w.net.Listen), kfake.SeedTopics(partitions, eventTopic), kfake.SeedTopics(2, letterTopic))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.platform = platform.New(platform.Config{Secret: secret})
+		l, err := w.net.Listen("tcp", "127.0.0.1:80")
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := &http.Server{Handler: w.platform}
+		go server.Serve(l)
+		w.kafka, err = kgo.NewClient(kgo.SeedBrokers(w.cluster.ListenAddrs()...), kgo.Dialer(w.net.Dial), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			// A test that gave up leaves its replicas: the bubble would
+			// report them instead of what failed.
+			for _, r := range slices.Clone(w.replicas) {
+				w.end(r)
+			}
+			w.kafka.Close()
+			server.Close()
+			w.cluster.Close()
+			if t.Failed() {
+				t.Log(w.log.String())
+			}
+		}()
+		test(w)
+	})
+}
+
+// buffer is a log that may be written by several replicas.
+type buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+func (b *buffer) lines() int { return strings.Count(b.String(), "\n") }
+
+// replica is one running service.
+type replica struct {
+	*service
+	stop context.CancelFunc
+	done chan error
+}
+
+// start starts a replica, with settings beside the usual ones.
+func (w *world) start(more ...string) *replica {
+	w.t.Helper()
+	for i := 0; i < len(more); i += 2 {
+		w.t.Setenv(more[i], more[i+1])
+	}
+	w.t.Setenv("KAFKA_BROKERS", strings.Join(w.cluster.ListenAddrs(), ","))
+	s, _, err := settings.Load()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	v, err := newService(s, w.net.Dial, w.log)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	r := &replica{v, stop, make(chan error, 1)}
+	w.replicas = append(w.replicas, r)
+	go func() { r.done <- v.run(ctx) }()
+	return r
+}
+
+// end stops a replica and waits for it.
+func (w *world) end(r *replica) {
+	w.t.Helper()
+	r.stop()
+	w.replicas = slices.DeleteFunc(w.replicas, func(other *replica) bool { return other == r })
+	if err := <-r.done; err != nil {
+		w.t.Errorf("the service ended with %v", err)
+	}
+}
+
+func event(session, n int) string {
+	return fmt.Sprintf(`{"park_uuid":"lot-%d","flow_no":"F-%d-%d","parking_serial":"S-%d","plate":"粤B%05d"}`, session%7, session, n, session, session)
+}
+
+// produce writes values to a partition and returns when they are there.
+func (w *world) produce(partition int32, values ...string) {
+	w.t.Helper()
+	var records []*kgo.Record
+	for _, v := range values {
+		records = append(records, &kgo.Record{Topic: eventTopic, Partition: partition, Value: []byte(v)})
+	}
+	if err := w.kafka.ProduceSync(context.Background(), records...).FirstErr(); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// committed gives a partition's committed offset, -1 if there is none.
+func (w *world) committed(partition int32) int64 {
+	w.t.Helper()
+	offsets, err := kadm.NewClient(w.kafka).FetchOffsets(context.Background(), group)
+	if errors.Is(err, kerr.GroupIDNotFound) {
+		return -1 // nobody has joined yet
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	o, ok := offsets.Lookup(eventTopic, partition)
+	if !ok {
+		return -1
+	}
+	return o.At
+}
+
+// letters reads the whole dead-letter topic.
+func (w *world) letters() []*kgo.Record {
+	w.t.Helper()
+	c, err := kgo.NewClient(kgo.SeedBrokers(w.cluster.ListenAddrs()...), kgo.Dialer(w.net.Dial), kgo.ConsumeTopics(letterTopic))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer c.Close()
+	var all []*kgo.Record
+	for {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		fetches := c.PollFetches(ctx)
+		ended := ctx.Err() != nil
+		cancel()
+		all = append(all, fetches.Records()...)
+		if ended {
+			return all
+		}
+	}
+}
+
+// until waits in virtual time until cond holds, a minute at most unless told
+// otherwise.
+func (w *world) until(what string, cond func() bool, limit ...time.Duration) {
+	w.t.Helper()
+	most := append(limit, time.Minute)[0]
+	for begun := time.Now(); !cond(); time.Sleep(100 * time.Millisecond) {
+		if time.Since(begun) > most {
+			w.t.Fatalf("%s has not come in %s", what, most)
+		}
+	}
+}
+
+func header(r *kgo.Record, name string) string {
+	for _, h := range r.Headers {
+		if h.Key == "__forwarder.errors."+name {
+			return string(h.Value)
+		}
+	}
+	return ""
+}
