@@ -86,7 +86,7 @@ const (
 )
 
 // ApiKey implements protocol.Message.
-func (*heartbeatRequest) ApiKey() protocol.ApiKey { return protocol.Heartbeat } //nolint:revive // the interface's name
+func (*heartbeatRequest) ApiKey() protocol.ApiKey { return protocol.Heartbeat }
 
 // Group implements protocol.GroupMessage: the transport asks for the
 // coordinator.

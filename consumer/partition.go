@@ -78,7 +78,6 @@ type partition struct {
 	oversized  bool      // holds the one record above Config.MaxRecordBytes
 	wantsAlone bool      // its next record is above that, and must wait
 	outOfRange time.Time // since when the position has been above the log's end
-	outAt      int64     // and the end as it was then
 	logEnd     int64     // high watermark as last heard, -1 before
 	stable     int64     // last stable offset as last heard
 

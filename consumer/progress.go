@@ -161,9 +161,7 @@ func (p *progress) knowledge() knowledge {
 		}
 	}
 	if p.inheritedEnd > p.position {
-		for _, s := range p.inherited {
-			k.unfinished = append(k.unfinished, s)
-		}
+		k.unfinished = append(k.unfinished, p.inherited...)
 		k.end = p.inheritedEnd
 		return k
 	}

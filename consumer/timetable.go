@@ -11,7 +11,6 @@ type timetable []*Delivery
 
 func (t *timetable) add(d *Delivery)    { heap.Push((*timeheap)(t), d) }
 func (t *timetable) pop() *Delivery     { return heap.Pop((*timeheap)(t)).(*Delivery) }
-func (t *timetable) remove(d *Delivery) { heap.Remove((*timeheap)(t), d.heapIndex) }
 
 // hasten brings every hold that is not firm forward to now.
 func (t *timetable) hasten(now time.Time) {

@@ -26,6 +26,10 @@ type Config struct {
 type Publisher struct {
 	cfg     Config
 	writers sync.WaitGroup
+	// ctx is the requests': the letters' own contexts do not end one under way,
+	// since whether it was written would be unknown for all that share it.
+	ctx  context.Context
+	stop context.CancelFunc
 
 	mu       sync.Mutex
 	incoming []job         // not yet routed to a partition
@@ -44,7 +48,9 @@ type job struct {
 
 // NewPublisher makes a publisher. It contacts nothing.
 func NewPublisher(cfg Config) *Publisher {
-	return &Publisher{cfg: cfg, queues: map[int][]job{}}
+	p := &Publisher{cfg: cfg, queues: map[int][]job{}}
+	p.ctx, p.stop = context.WithCancel(context.Background())
+	return p
 }
 
 // Publish writes a letter and reports to done, from another goroutine, exactly
@@ -72,7 +78,7 @@ func (p *Publisher) route() {
 		if len(jobs) == 0 {
 			return
 		}
-		partitions, err := p.partitions(context.Background())
+		partitions, err := p.partitions(p.ctx)
 		if err != nil {
 			p.report(jobs, err)
 			continue
@@ -83,8 +89,11 @@ func (p *Publisher) route() {
 	}
 }
 
-// Close waits for what is being written.
-func (p *Publisher) Close() { p.writers.Wait() }
+// Close cuts what is being written and waits until every letter was reported.
+func (p *Publisher) Close() {
+	p.stop()
+	p.writers.Wait()
+}
 
 // RefusingSince tells since when no letter could be written although some were
 // tried; zero if the last one could.
@@ -205,9 +214,7 @@ func (p *Publisher) send(partition int, jobs []job) error {
 			Key: protocol.NewBytes(j.letter.Key), Value: protocol.NewBytes(j.letter.Value),
 		}
 	}
-	// The letters' own contexts do not end a request under way: whether it was
-	// written would be unknown, for all that share it.
-	res, err := p.cfg.Client.Produce(context.Background(), &kafka.ProduceRequest{
+	res, err := p.cfg.Client.Produce(p.ctx, &kafka.ProduceRequest{
 		Topic: p.cfg.Topic, Partition: partition, RequiredAcks: kafka.RequireAll,
 		Compression: kafka.Gzip, Records: kafka.NewRecordReader(records...),
 	})

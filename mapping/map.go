@@ -61,10 +61,10 @@ type evaluation struct {
 // of times that state none.
 func (e *evaluation) append(dst []byte, f field, zone *time.Location) ([]byte, *Error) {
 	l := e.doc.members[f]
-	switch {
-	case l.kind == absent:
+	switch l.kind {
+	case absent:
 		return dst, nil
-	case l.kind == other:
+	case other:
 		return dst, e.refuse(f, WrongType, "neither a string nor a number")
 	}
 	switch f {

@@ -55,7 +55,7 @@ func (b *bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 		_ = resp.Body.Close()
 		resp.Body = http.NoBody
 	} else if a.answer.Verdict == Unknown {
-		a.fail(ctx, err) // the wrapper's own failure
+		_ = a.fail(ctx, err) // the wrapper's own failure, which it returned
 	}
 	d.answer = a.answer
 	if b.onAttempt != nil {

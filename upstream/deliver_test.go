@@ -143,7 +143,7 @@ func TestErrorsKeepTheirMouthShut(t *testing.T) {
 			conf.OnAnswer = func(_ context.Context, a upstream.Attempt) { seen = a }
 			deliverer := client(t, conf)
 			answer := deliverer.Deliver(t.Context(), upstream.Request{Params: release})
-			if answer.Verdict != upstream.Unreachable || answer.Err == nil || seen.Err != answer.Err {
+			if answer.Verdict != upstream.Unreachable || answer.Err == nil || !errors.Is(seen.Err, answer.Err) {
 				t.Fatalf("%+v", answer)
 			}
 			text := fmt.Sprintf("%v %+v %#v %s", answer.Err, seen, answer.Err, deliverer.Endpoint())

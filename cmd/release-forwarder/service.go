@@ -266,9 +266,9 @@ func (v *service) run(stop context.Context) error {
 
 	err := v.engine.Run(stop)
 
+	v.letters.Close()
 	v.hangUp()
 	v.kafka.Transport.CloseIdleConnections()
-	v.letters.Close()
 	v.platform.Close()
 	v.log.Info("stopped")
 	close()
@@ -298,8 +298,10 @@ func (v *service) findLetters(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		v.log.Warn("the dead-letter topic does not exist, or this user may not describe it; a dead letter would stop its partition's commit",
-			"topic", v.settings.DeadLetters.Topic, "error", err.Error())
+		if _, answered := errors.AsType[kafka.Error](err); answered {
+			v.log.Warn("the dead-letter topic does not exist, or this user may not describe it; a dead letter would stop its partition's commit",
+				"topic", v.settings.DeadLetters.Topic, "error", err.Error())
+		}
 		select {
 		case <-time.After(lookInterval):
 		case <-ctx.Done():

@@ -8,11 +8,11 @@ import (
 	"release-forwarder/cmd/release-forwarder/telemetry"
 )
 
-// version is set by release builds (-ldflags "-X main.version=…").
-var version string
+// Set by release builds (-ldflags "-X main.version=… -X main.revision=…").
+var version, revision string
 
 func buildInfo() telemetry.Build {
-	b := telemetry.Build{Version: version, Revision: "unknown"}
+	b := telemetry.Build{Version: version, Revision: revision}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		info = &debug.BuildInfo{}
@@ -24,9 +24,12 @@ func buildInfo() telemetry.Build {
 		b.Version = "(devel)"
 	}
 	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
+		if s.Key == "vcs.revision" && b.Revision == "" {
 			b.Revision = s.Value
 		}
+	}
+	if b.Revision == "" {
+		b.Revision = "unknown"
 	}
 	return b
 }
@@ -41,6 +44,6 @@ func (versionCommand) Help() string {
 // Run prints version, commit and Go version.
 func (versionCommand) Run() error {
 	b := buildInfo()
-	fmt.Printf("release-forwarder %s\ncommit %s\n%s %s/%s\n", b.Version, b.Revision, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	return nil
+	_, err := fmt.Printf("release-forwarder %s\ncommit %s\n%s %s/%s\n", b.Version, b.Revision, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return err
 }

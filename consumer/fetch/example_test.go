@@ -40,5 +40,5 @@ func Example() {
 		}
 		fmt.Println(record.Offset, len(record.Value))
 	}
-	offset = r.Position() // of the next fetch
+	fmt.Println("next fetch from", r.Position())
 }

@@ -38,7 +38,8 @@ func parseMessage(offset int64, magic int8, raw []byte) (message, error) {
 		}
 		m.timestamp = int64(binary.BigEndian.Uint64(raw[messageTimeAt:]))
 	}
-	rest, ok := raw[at:], true
+	var ok bool
+	rest := raw[at:]
 	if m.key, rest, ok = cutBytes(rest); ok {
 		m.value, rest, ok = cutBytes(rest)
 	}

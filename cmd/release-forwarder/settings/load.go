@@ -184,7 +184,7 @@ func (a *answer) Decode(text string) error {
 	value, err := k.parse(&a.field, text)
 	if err != nil {
 		a.err = err
-		return nil
+		return nil //nolint:nilerr // kept, so that envconfig goes on to the next
 	}
 	v := reflect.ValueOf(value)
 	if v.Type() != a.target.Type() {

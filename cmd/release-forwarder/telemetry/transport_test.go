@@ -31,7 +31,7 @@ func answering(status, resend int, code, seqno, verdict string) roundTrip {
 	}
 }
 
-func post(t *testing.T, ctx context.Context, rt http.RoundTripper, url string) (*http.Response, error) {
+func post(ctx context.Context, t *testing.T, rt http.RoundTripper, url string) (*http.Response, error) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader("plate=B12345"))
 	if err != nil {
@@ -57,7 +57,7 @@ func TestEachAttemptIsASpanOfItsDelivery(t *testing.T) {
 		{"permanent under HTTP 400", 400, 0, "400", "7", "permanent", codes.Error, "400", "7"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			answer, err := post(t, ctx, tracer.HTTPTransport(answering(c.status, c.resend, c.code, c.seqno, c.verdict)),
+			answer, err := post(ctx, t, tracer.HTTPTransport(answering(c.status, c.resend, c.code, c.seqno, c.verdict)),
 				"https://user:pw@api.example.com:8443/gate/update?token=s3cr3t#x")
 			if err != nil {
 				t.Fatal(err)
@@ -109,7 +109,7 @@ func TestNothingOfTheEventReachesThePlatform(t *testing.T) {
 			var sent http.Header
 			platform := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { sent = r.Header.Clone() }))
 			defer platform.Close()
-			answer, err := post(t, ctx, tracer.HTTPTransport(nil), platform.URL)
+			answer, err := post(ctx, t, tracer.HTTPTransport(nil), platform.URL)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -133,7 +133,7 @@ func TestWithoutPropagationNoHeaderIsAdded(t *testing.T) {
 	tracer, _ := recording()
 	tracer.propagate = false
 	var sent http.Header
-	_, err := post(t, t.Context(), tracer.HTTPTransport(roundTrip(func(r *http.Request) (*http.Response, error) {
+	_, err := post(t.Context(), t, tracer.HTTPTransport(roundTrip(func(r *http.Request) (*http.Response, error) {
 		sent = r.Header.Clone()
 		return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
 	})), "http://platform/")
@@ -170,7 +170,7 @@ func TestAnErrorReachesTheCallerWholeAndTheSpanAsItsKind(t *testing.T) {
 	} {
 		t.Run(c.kind, func(t *testing.T) {
 			tracer, recorder := recording()
-			_, err := post(t, t.Context(), tracer.HTTPTransport(roundTrip(func(*http.Request) (*http.Response, error) { return nil, c.err })), "http://platform/")
+			_, err := post(t.Context(), t, tracer.HTTPTransport(roundTrip(func(*http.Request) (*http.Response, error) { return nil, c.err })), "http://platform/")
 			if err != c.err { //nolint:errorlint // the very same
 				t.Errorf("the caller sees %v", err)
 			}
@@ -190,7 +190,7 @@ func (b broken) Close() error             { return nil }
 func TestABodyThatBreaksIsKeptFromTheSpanToo(t *testing.T) {
 	tracer, recorder := recording()
 	cause := errors.New(`invalid chunk "plate=B12345"`)
-	answer, err := post(t, t.Context(), tracer.HTTPTransport(roundTrip(func(*http.Request) (*http.Response, error) {
+	answer, err := post(t.Context(), t, tracer.HTTPTransport(roundTrip(func(*http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: 200, Body: broken{cause}}, nil
 	})), "http://platform/")
 	if err != nil {
@@ -208,12 +208,12 @@ func TestABodyThatBreaksIsKeptFromTheSpanToo(t *testing.T) {
 func TestAttemptsAreMeasured(t *testing.T) {
 	tel, _ := start(t, nil)
 	transport := tel.Tracer.HTTPTransport(answering(200, 0, "1001", "", "accepted"))
-	answer, err := post(t, t.Context(), transport, "http://platform:8080/gate?token=s3cr3t")
+	answer, err := post(t.Context(), t, transport, "http://platform:8080/gate?token=s3cr3t")
 	if err != nil {
 		t.Fatal(err)
 	}
 	_ = answer.Body.Close()
-	_, err = post(t, t.Context(), tel.Tracer.HTTPTransport(roundTrip(func(r *http.Request) (*http.Response, error) {
+	_, err = post(t.Context(), t, tel.Tracer.HTTPTransport(roundTrip(func(r *http.Request) (*http.Response, error) {
 		_ = r.Body.Close() // as a transport must
 		return nil, errors.New("plate=B12345")
 	})), "http://platform:8080/gate")
