@@ -1,0 +1,49 @@
+# Every target is listed by `make help`.
+SHELL := /bin/bash
+GO ?= go
+KAFKA_VERSION ?=
+BROKERS ?=
+SANDBOX ?=
+BENCH ?= rate
+BIN := bin
+
+.PHONY: help run test race lint fmt build generate test-kafka kafka-down bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## see it work: an embedded Kafka, a platform double, lanes and the forwarder (SANDBOX="--for 30s" to end by itself)
+	@$(GO) build -o $(BIN)/sandbox ./cmd/sandbox && exec $(BIN)/sandbox $(SANDBOX)
+
+test: ## all tests that need nothing but Go
+	$(GO) test ./...
+
+race: ## the same tests under the race detector
+	$(GO) test -race ./...
+
+lint: ## format, vet, static analysis
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not formatted:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	$(GO) vet ./...
+	$(GO) tool -modfile=.ci/lint/go.mod golangci-lint run ./...
+
+fmt: ## format the code
+	gofmt -w $$(git ls-files '*.go')
+
+build: ## the forwarder's binary, as shipped
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags="-s -w -X main.version=$$(git describe --tags --always --dirty 2>/dev/null || echo devel) -X main.revision=$$(git rev-parse HEAD 2>/dev/null || echo unknown)" -o $(BIN)/release-forwarder ./cmd/release-forwarder
+
+generate: ## write the generated parts of the documentation anew
+	$(GO) generate ./cmd/release-forwarder/settings
+	$(GO) test ./cmd/release-forwarder/telemetry -update
+
+test-kafka: ## the acceptance suite on a real Apache Kafka, 1 broker and 3 (BROKERS=1, KAFKA_VERSION=…; Java 17 and Maven)
+	KAFKA_VERSION=$(KAFKA_VERSION) .ci/kafka/test.sh $(BROKERS)
+
+kafka-down: ## end the brokers that test-kafka left running, if any
+	.ci/kafka/kafka.sh down
+
+bench: ## throughput, CPU and memory beside a bare net/http loop (BENCH="rate --rounds 5", BENCH=dead)
+	@$(GO) build -o $(BIN)/bench ./cmd/bench && exec $(BIN)/bench $(BENCH)
+
+clean: ## remove what was built
+	rm -rf $(BIN)

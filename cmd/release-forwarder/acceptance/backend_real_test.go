@@ -1,0 +1,130 @@
+package acceptance
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// realBackend is Apache Kafka, started for this run: one cluster for all
+// scenarios, which have topics and groups of their own.
+type realBackend struct {
+	run       string            // KAFKA_RUN
+	n         int               // brokers
+	listeners map[string]string // what the script prints
+}
+
+// script is where the cluster comes from, seen from this package.
+var script = filepath.Join("..", "..", "..", ".ci", "kafka", "kafka.sh")
+
+// tidy makes brokers look every second for what they may delete or compact,
+// and soon after their start (Kafka before 3.6 always waits 30s for the first
+// look).
+const tidy = "log.retention.check.interval.ms=1000\nlog.initial.task.delay.ms=1000\nlog.cleaner.backoff.ms=1000"
+
+func startReal(dir string) (*realBackend, error) {
+	n, err := strconv.Atoi(or(os.Getenv("ACCEPTANCE_BROKERS"), "1"))
+	if err != nil || n < 1 {
+		return nil, fmt.Errorf("ACCEPTANCE_BROKERS is %q; give 1 or 3", os.Getenv("ACCEPTANCE_BROKERS"))
+	}
+	b := &realBackend{run: filepath.Join(dir, "kafka"), n: n, listeners: map[string]string{}}
+	out, err := b.script("up", strconv.Itoa(n))
+	if err != nil {
+		b.close()
+		return nil, err
+	}
+	for line := range strings.Lines(out) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok {
+			b.listeners[name] = value
+		}
+	}
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-interrupted
+		b.close()
+		os.Exit(1)
+	}()
+	return b, nil
+}
+
+func (b *realBackend) name() string {
+	return fmt.Sprintf("kafka-%s-x%d", b.listeners["KAFKA_VERSION"], b.n)
+}
+func (b *realBackend) brokers() int          { return b.n }
+func (*realBackend) shared() bool            { return true }
+func (*realBackend) patience() time.Duration { return 90 * time.Second }
+func (b *realBackend) close()                { _, _ = b.script("down") } // nothing more can be done about it
+
+// script runs one command of the script on this run's cluster.
+func (b *realBackend) script(args ...string) (string, error) {
+	cmd := exec.Command(script, args...)
+	cmd.Env = append(os.Environ(), "KAFKA_RUN="+b.run, "KAFKA_OWNER="+strconv.Itoa(os.Getpid()), "KAFKA_EXTRA="+tidy)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("kafka.sh %s: %w\n%s", strings.Join(args, " "), err, &stderr)
+	}
+	return string(out), nil
+}
+
+func (b *realBackend) open(t testing.TB, n need) *cluster {
+	t.Helper()
+	c, err := newCluster(strings.Split(b.listeners[or(n.listener, "PLAINTEXT")], ","), n, certificates{
+		ca: b.listeners["CA_FILE"], clientCert: b.listeners["CLIENT_CERT_FILE"], clientKey: b.listeners["CLIENT_KEY_FILE"],
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.checkRetention, c.compact = func() {}, func() {}
+	if n.durable {
+		c.bounce = func(topic string) { b.bounce(t, c, topic) }
+		c.roll = func() { b.roll(t) }
+	}
+	return c
+}
+
+// bounce kills the leader of the topic's first partition and starts it again.
+func (b *realBackend) bounce(t testing.TB, c *cluster, topic string) {
+	t.Helper()
+	client, err := kgo.NewClient(c.client...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	topics, err := kadm.NewClient(client).ListTopics(context.Background(), topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leader := strconv.Itoa(int(topics[topic].Partitions[0].Leader))
+	for _, command := range []string{"kill", "start"} {
+		if _, err := b.script(command, leader); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// roll stops and starts the brokers one by one, as an upgrade does.
+func (b *realBackend) roll(t testing.TB) {
+	t.Helper()
+	for i := 1; i <= b.n; i++ {
+		for _, command := range []string{"stop", "start"} {
+			if _, err := b.script(command, strconv.Itoa(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}

@@ -1,0 +1,82 @@
+package acceptance
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// startScenarios: what a process does about what it finds at its start.
+func startScenarios() []scenario {
+	return []scenario{
+		{name: "event topic missing at the start", run: topicMissing},
+		{name: "Kafka away at the start", run: kafkaAway},
+		{name: "a wrong configuration: exit 2, every mistake listed", run: wrongConfiguration},
+		{name: "a first start commits its place before it reads", run: firstCommit},
+	}
+}
+
+func topicMissing(t *testing.T) {
+	w := newWorld(t, plan{noTopic: true})
+	f := w.start()
+	f.answers("/livez", http.StatusOK)
+	f.answers("/readyz", http.StatusServiceUnavailable)
+	w.createTopic(w.topic, 2, nil)
+	f.ready()
+	w.produce(w.releases(20, 2)...)
+	w.drained()
+	f.stop()
+}
+
+func kafkaAway(t *testing.T) {
+	w := newWorld(t, plan{})
+	f := w.start("KAFKA_BROKERS", freeAddress(t))
+	f.answers("/livez", http.StatusOK)
+	f.answers("/readyz", http.StatusServiceUnavailable)
+	f.stop()
+}
+
+func wrongConfiguration(t *testing.T) {
+	w := newWorld(t, plan{})
+	f := w.start(
+		"KAFKA_BROKERS", "", "KAFKA_GROUP_ID", "", "UPSTREAM_URL", "gate/1.0?"+plantedQuery, "UPSTREAM_MAX_IN_FLIGHT", "0", "UPSTREAM_ENCODING", "xml",
+		"KAFKA_SASL_MECHANISM", "GSSAPI", "EVENT_TIMEZONE", "Asia/Peking2", "CONSUMER_COMMIT_INTERVAL", "-1s", "LOG_LEVEL", "loud",
+		"KAFKA_TOPICS", "typing error", "DLQ_TOPIC", w.topic, "UPSTREAM_APP_SECRET_FILE", "/does/not/exist", "RETRY_BACKOFF_MIN", "40s",
+		"UPSTREAM_PERMANENT_CODES", "401", "KAFKA_HEARTBEAT_INTERVAL", "5s", "EVENT_REQUIRED_FIELDS", "plate", "KAFKA_MAX_RECORD_BYTES", "many",
+	)
+	if code := f.exit(); code != 2 {
+		t.Errorf("exit code %d, want 2", code)
+	}
+	for _, name := range []string{
+		"KAFKA_BROKERS", "KAFKA_GROUP_ID", "UPSTREAM_URL", "UPSTREAM_MAX_IN_FLIGHT", "UPSTREAM_ENCODING", "KAFKA_SASL_MECHANISM", "EVENT_TIMEZONE",
+		"CONSUMER_COMMIT_INTERVAL", "LOG_LEVEL", "KAFKA_TOPICS", "DLQ_TOPIC", "UPSTREAM_APP_SECRET_FILE", "RETRY_BACKOFF_MIN",
+		"UPSTREAM_PERMANENT_CODES", "KAFKA_HEARTBEAT_INTERVAL", "EVENT_REQUIRED_FIELDS", "KAFKA_MAX_RECORD_BYTES",
+	} {
+		if !strings.Contains(f.out.String(), name) {
+			t.Errorf("%s is not listed", name)
+		}
+	}
+	if groups, err := w.admin.ListGroups(w.ctx()); err != nil {
+		t.Fatal(err)
+	} else if _, there := groups[w.group]; there {
+		t.Error("a group was made")
+	}
+}
+
+// firstCommit looks at a start on a topic with records and a platform that is
+// down: the place where reading began is committed all the same.
+func firstCommit(t *testing.T) {
+	w := newWorld(t, plan{})
+	w.platform.close()
+	w.produce(w.releases(10, 1)...)
+	w.start()
+	eventually(t, "the first record's offset is committed", func() error {
+		commits, err := w.commits()
+		if c, ok := commits[0]; err == nil && (!ok || c.At != 0) {
+			return errNone
+		}
+		return err
+	})
+	w.platform.open()
+	w.drained()
+}
