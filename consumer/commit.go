@@ -11,9 +11,8 @@ import (
 
 // commitment is what one partition has to commit.
 type commitment struct {
-	part     *partition
-	offset   int64
-	metadata string
+	part *partition
+	mark
 }
 
 // commitLoop commits what has changed, once an interval. One request holds all
@@ -79,13 +78,13 @@ func (g *generation) commitments() []commitment {
 		if p.phase == starting || p.phase == parked {
 			continue
 		}
-		c := commitment{part: p, offset: p.watermark()}
+		c := commitment{p, mark{offset: p.watermark()}}
 		if !e.noMetadata {
 			k := p.knowledge()
-			p.metaSize, p.metaGrowth = k.size(c.offset), 0
 			c.metadata, _ = encodeMetadata(p.place(c.offset), k)
 		}
-		if c.offset != p.committed || c.metadata != p.committedMeta {
+		if c.mark != p.committed {
+			p.sent = c.mark
 			commits = append(commits, c)
 		}
 	}
@@ -164,7 +163,7 @@ func (g *generation) noteCommitted(c commitment) {
 	e := g.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	c.part.committed, c.part.committedMeta = c.offset, c.metadata
+	c.part.committed = c.mark
 }
 
 func (g *generation) noteRefused(c commitment, err error) {

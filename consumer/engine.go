@@ -42,6 +42,11 @@ type Engine struct {
 	// oversized says that a record above Config.MaxRecordBytes is in memory.
 	oversized bool
 
+	// recollections of the partitions that were given up: where the same
+	// process gets one back before anybody else has committed, it repeats
+	// nothing, although its last commits were not taken.
+	recollections map[topicPartition]recollection
+
 	heldBy  map[string]int // records that wait for another try, by reason
 	contact time.Time      // when the group's coordinator last answered anything
 	turned  time.Time      // when the watchdog last held mu
@@ -62,6 +67,8 @@ func New(cfg Config) *Engine {
 		client: &kafka.Client{Addr: kafka.TCP(cfg.Brokers...), Transport: cfg.Transport, Timeout: requestTimeout},
 		log:    cfg.Log,
 		heldBy: map[string]int{},
+
+		recollections: map[topicPartition]recollection{},
 	}
 	e.wake = sync.NewCond(&e.mu)
 	e.ctx, e.quit = context.WithCancel(context.Background())
@@ -187,6 +194,7 @@ func (e *Engine) open(p *partition, l *lane) *Delivery {
 	d.Crowded = p.crowded()
 	p.open++
 	p.gen.open++
+	p.metaBound += openCost
 	return d
 }
 

@@ -74,7 +74,7 @@ func (e *Engine) newGeneration(gen *kafka.Generation) *generation {
 			g.parts[tp] = &partition{
 				engine: e, gen: g, topicPartition: tp,
 				lanes:  map[string]*lane{},
-				logEnd: -1, committed: -1,
+				logEnd: -1, committed: mark{offset: -1}, sent: mark{offset: -1},
 			}
 		}
 	}
@@ -118,7 +118,11 @@ func (g *generation) run(gctx, stop context.Context) {
 		g.commitLast()
 	}
 	g.revoke()
-	g.engine.log.Info("partitions given up", "why", reasonWord(why), "generation", g.id, "took", time.Since(g.began).Round(time.Millisecond).String(), "cut", left)
+	g.engine.log.Info("partitions given up", "why", reasonWord(why), "generation", g.id, "held_for", time.Since(g.began).Round(time.Millisecond).String())
+	if left > 0 && g.fenced.Err() == nil {
+		g.engine.log.Warn("the drain's limit was reached: open deliveries were cut, they stay uncommitted and may be sent again",
+			"cut", left, "limit", g.engine.cfg.DrainTimeout.String())
+	}
 	if stop.Err() == nil {
 		// A member joins at most once an interval, whatever the broker answers.
 		select {
@@ -217,7 +221,10 @@ func (g *generation) revoke() {
 	e.timed = nil
 	clear(e.heldBy)
 	e.oversized = false
-	for _, p := range g.parts {
+	for tp, p := range g.parts {
+		if p.phase == reading || p.phase == lost {
+			e.recollections[tp] = recollection{p.committed, p.sent, p.recollect()}
+		}
 		p.phase = revoked
 		for d := p.head; d != nil; d = d.next {
 			d.state = gone

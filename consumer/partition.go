@@ -11,7 +11,7 @@ import (
 //	starting  -> reading    its committed offset is known
 //	reading   -> lost       Kafka says the position is not in its log
 //	lost      -> reading    it was (a lagging leader), or reading goes on elsewhere
-//	starting, lost -> parked  Config.OffsetReset is none: a person decides
+//	lost      -> parked   Config.OffsetReset is none: a person decides
 //	any       -> revoked
 type phase uint8
 
@@ -66,24 +66,25 @@ type partition struct {
 	// Records in stuck lanes.
 	stuckCount, stuckBytes int
 
-	// Metadata size as last computed, and what may have been added since.
-	metaSize, metaGrowth int
-	gapBound             bool // no delivery may begin that splits a run
+	// metaBound is what the metadata may come to take, whatever the order in
+	// which the open deliveries finish: computed now and then, and raised with
+	// each delivery between.
+	metaBound int
+	gapBound  bool // no delivery may begin that splits a run
 
 	// Reading.
 	fetching   bool      // in a request now
 	notBefore  time.Time // after an error: do not ask before
 	failures   int       // requests that failed in a row
 	paused     Bound
-	oversized  bool      // holds the one record above Config.MaxRecordBytes
-	wantsAlone bool      // its next record is above that, and must wait
+	wants      int       // bytes of the next record, where they did not fit; else 0
+	waitsAlone bool      // that record is oversized, and another one is in memory
 	outOfRange time.Time // since when the position has been above the log's end
 	logEnd     int64     // high watermark as last heard, -1 before
-	stable     int64     // last stable offset as last heard
 
 	// Commits.
-	committed     int64 // -1: none yet
-	committedMeta string
+	committed mark // offset -1: none yet
+	sent      mark // the last commit that was sent
 }
 
 func (p *partition) readyLanes() int { return p.fresh.count + p.due.count + p.turn.count }
@@ -118,15 +119,11 @@ func (p *partition) join(d *Delivery, session string) (readied bool) {
 // leave takes a finished record out and tells whether its lane's next became
 // ready.
 func (p *partition) leave(d *Delivery) (readied bool) {
-	if p.splits(d) {
-		p.metaGrowth += runCost
-	}
-	p.metaGrowth++
 	p.finish(d)
 	p.bytes -= d.cost
 	d.state = gone
 	if d.oversized {
-		p.oversized, p.engine.oversized = false, false
+		p.engine.oversized = false
 		for _, other := range p.gen.parts {
 			p.engine.unpause(other)
 		}
@@ -173,19 +170,22 @@ const (
 	// metadata, up to 2^21 records apart.
 	gapLimit = 500
 
-	// runCost bounds what one more run takes of it: a done run of one record
-	// before it, and the length of what was split off.
-	runCost = 4
+	// openCost bounds what one more open delivery may add: a done run, and a
+	// run that was split off.
+	openCost = 4
+
+	// metaLimit leaves room for lengths that grow by a byte between two
+	// computations.
+	metaLimit = payloadLimit - 64
 )
 
 // fits tells whether one more delivery that splits a run may begin: what is open
 // may finish in any order, and all of it must fit into the metadata then.
 func (p *partition) fits() bool {
-	need := func() int { return p.metaSize + p.metaGrowth + runCost*(p.open+1) }
-	if need() > payloadLimit {
-		p.metaSize, p.metaGrowth = p.knowledge().size(p.watermark()), 0
+	if p.metaBound+openCost > metaLimit {
+		p.metaBound = p.worst()
 	}
-	p.gapBound = !p.engine.noMetadata && need() > payloadLimit
+	p.gapBound = !p.engine.noMetadata && p.metaBound+openCost > metaLimit
 	return !p.gapBound
 }
 
@@ -237,19 +237,21 @@ func (p *partition) room() (records, bytes int, bound Bound) {
 }
 
 // resume tells whether a paused partition has so much room again that reading is
-// worth a request.
+// worth a request: a quarter of what the records that wait for another try leave
+// of its bounds, and enough for the record that did not fit.
 func (p *partition) resume() bool {
-	if p.paused == BoundNone {
-		return true
-	}
-	if p.oversized || p.wantsAlone && (p.count > 0 || p.engine.oversized) {
+	if p.waitsAlone && p.engine.oversized {
 		return false
 	}
 	records, bytes, bound := p.room()
 	if bound != BoundNone {
 		return false
 	}
-	return p.count == 0 || records >= (p.engine.cfg.MaxPending+3)/4 && int64(bytes) >= p.engine.share()/4
+	if p.count == 0 {
+		return true
+	}
+	free := p.engine.share() - int64(p.stuckBytes)
+	return records > (p.engine.cfg.MaxPending-p.stuckCount)/4 && int64(bytes) > free/4 && bytes >= p.wants
 }
 
 // cost is what a record takes of the byte bound.

@@ -136,16 +136,61 @@ func (p *progress) finish(d *Delivery) {
 	p.count--
 }
 
-// splits tells whether finishing d would leave one more run to tell of, and so
-// longer metadata.
-func (p *progress) splits(d *Delivery) bool {
-	if d.prev == nil || d.doneBefore {
-		return false // at the beginning of its run
+// worst bounds the size of the metadata that the list can come to need when what
+// is open now finishes in any order: of neighbours that are open every other one
+// can become a gap of its own.
+func (p *progress) worst() int {
+	size := p.knowledge().size(p.watermark())
+	for first := p.head; first != nil; {
+		// first to last is a stretch of neighbours that are all open, or one
+		// record that is not.
+		n, last := int64(1), first
+		for d := first.next; d != nil && !d.doneBefore && d.state == open && first.state == open; d = d.next {
+			n, last = n+1, d
+		}
+		if first.state == open {
+			// Lengths that add up to the stretch take most when they are equal.
+			gaps := (n + 1) / 2
+			each := (last.Record.Offset - first.Record.Offset + 1) / gaps
+			size += int(gaps) * (uvarintLen(each) + 1)
+		}
+		first = last.next
 	}
-	if d.next == nil {
-		return !p.doneAfter // the last run need not be told until something behind it is done
+	return size
+}
+
+// recollection is what the process knows of a partition that it gave up: more
+// than its last commit tells, where that was not taken.
+type recollection struct {
+	// The last commits that were taken and sent. One that was sent may have been
+	// taken although no answer came.
+	taken, sent mark
+	knowledge   knowledge
+}
+
+// mark is a commit as Kafka keeps it.
+type mark struct {
+	offset   int64
+	metadata string
+}
+
+// recollect tells all that is known: what is unfinished, and that everything
+// else up to the position is done.
+func (p *progress) recollect() knowledge {
+	k := p.knowledge()
+	if p.inheritedEnd > p.position {
+		return k
 	}
-	return !d.next.doneBefore
+	k.end = p.position
+	if p.tail != nil && !p.doneAfter {
+		// knowledge leaves the last run out.
+		first := p.tail
+		for first != p.head && !first.doneBefore {
+			first = first.prev
+		}
+		k.unfinished = append(k.unfinished, span{first.Record.Offset, p.tail.Record.Offset})
+	}
+	return k
 }
 
 // knowledge is what a commit tells beside its offset: the unfinished runs from

@@ -191,7 +191,7 @@ func (g *generation) takeIn(p *partition, from int64, a *fetch.Answer) {
 	}
 	e := g.engine
 	e.mu.Lock()
-	p.logEnd, p.stable = a.HighWatermark, a.LastStableOffset
+	p.logEnd = a.HighWatermark
 	p.outOfRange = time.Time{}
 	e.mu.Unlock()
 
@@ -200,7 +200,7 @@ func (g *generation) takeIn(p *partition, from int64, a *fetch.Answer) {
 	err := g.read(p, rd)
 	if err != nil {
 		e.log.Error("the log cannot be read here: this partition stops until it can, the others go on; "+
-			"see the broker's log for a damaged disk, and the runbook for passing over the record",
+			"see the broker's log for a damaged disk, and README.md for passing over the record",
 			"topic", p.topic, "partition", p.partition, "offset", rd.Position(), "error", err.Error())
 	}
 	// An answer that held nothing although there is something must not be
@@ -236,13 +236,14 @@ func (g *generation) read(p *partition, rd *fetch.Reader) error {
 			e.mu.Unlock()
 			return nil
 		}
-		alone := p.count == 0
+		empty := p.count == 0
 		mayAlone := !e.oversized
 		e.mu.Unlock()
 
 		batch, sessions = batch[:0], sessions[:0]
 		var last error
 		var full Bound
+		var wants *Delivery // what did not fit
 		now := time.Now()
 		for len(batch) < min(records, takeInAtOnce) {
 			var rec fetch.Record
@@ -251,10 +252,9 @@ func (g *generation) read(p *partition, rd *fetch.Reader) error {
 			}
 			d := newDelivery(p, rec, now)
 			d.oversized = payload(&rec) > e.cfg.MaxRecordBytes
-			first := alone && len(batch) == 0
-			if d.oversized && (!first || !mayAlone) || !first && d.cost > bytes {
-				full = BoundBytes
-				p.wantsAloneNow(d.oversized)
+			first := empty && len(batch) == 0
+			if d.oversized && !mayAlone || !d.oversized && !first && d.cost > bytes {
+				full, wants = BoundBytes, d
 				break
 			}
 			bytes -= d.cost
@@ -265,7 +265,7 @@ func (g *generation) read(p *partition, rd *fetch.Reader) error {
 				break
 			}
 		}
-		if g.add(p, batch, sessions, full, last, rd.Position()) {
+		if g.add(p, batch, sessions, full, wants, last, rd.Position()) {
 			return nil
 		}
 		if last != nil {
@@ -295,14 +295,8 @@ func newDelivery(p *partition, rec fetch.Record, now time.Time) *Delivery {
 
 var year2000 = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-func (p *partition) wantsAloneNow(wants bool) {
-	p.engine.mu.Lock()
-	p.wantsAlone = wants
-	p.engine.mu.Unlock()
-}
-
 // add queues a batch and tells whether reading this answer must stop.
-func (g *generation) add(p *partition, batch []*Delivery, sessions []string, full Bound, last error, position int64) (stop bool) {
+func (g *generation) add(p *partition, batch []*Delivery, sessions []string, full Bound, wants *Delivery, last error, position int64) (stop bool) {
 	e := g.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -316,8 +310,8 @@ func (g *generation) add(p *partition, batch []*Delivery, sessions []string, ful
 			continue
 		}
 		if d.oversized {
-			p.oversized, e.oversized, p.wantsAlone = true, true, false
-			e.log.Warn("a record above KAFKA_MAX_RECORD_BYTES is processed alone",
+			e.oversized = true
+			e.log.Warn("a record above KAFKA_MAX_RECORD_BYTES is processed, no other such beside it",
 				"topic", p.topic, "partition", p.partition, "offset", d.Record.Offset, "bytes", d.cost-recordOverhead)
 		}
 		if p.join(d, sessions[i]) {
@@ -328,7 +322,13 @@ func (g *generation) add(p *partition, batch []*Delivery, sessions []string, ful
 		p.advance(position)
 	}
 	g.dirty = true
-	p.paused = full
+	p.paused, p.wants, p.waitsAlone = full, 0, false
+	if wants != nil {
+		p.waitsAlone = wants.oversized
+		if !wants.oversized {
+			p.wants = wants.cost
+		}
+	}
 	if readied > 0 {
 		e.arm(p)
 	}

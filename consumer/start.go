@@ -12,13 +12,11 @@ import (
 // and for those whose position Kafka says is not in the log.
 func (g *generation) resolveLoop(ctx context.Context) {
 	for {
-		again := time.Duration(0)
-		if g.resolveStarting(ctx) != nil || g.resolveLost(ctx) {
-			again = joinInterval
-		}
+		unstarted := g.resolveStarting(ctx) != nil
+		undecided := g.resolveLost(ctx)
 		var retry <-chan time.Time
-		if again > 0 {
-			retry = time.After(again)
+		if unstarted || undecided {
+			retry = time.After(joinInterval)
 		}
 		select {
 		case <-g.looks:
@@ -117,7 +115,7 @@ func (g *generation) startFirst(ctx context.Context, p *partition) bool {
 		return false
 	}
 	g.commitMu.Lock()
-	ok := g.send(ctx, []commitment{{part: p, offset: first}})
+	ok := g.send(ctx, []commitment{{p, mark{offset: first}}})
 	g.commitMu.Unlock()
 	if !ok {
 		return false
@@ -132,16 +130,24 @@ func (g *generation) startFirst(ctx context.Context, p *partition) bool {
 // tells.
 func (g *generation) startAt(p *partition, offset int64, metadata string) {
 	e := g.engine
+	found := mark{offset, metadata}
 	k, err := decodeMetadata(p.place(offset), metadata)
+	e.mu.Lock()
+	if r, own := e.recollections[p.topicPartition]; own && (found == r.taken || found == r.sent) {
+		// Nobody has committed since this process gave the partition up: what it
+		// knows beyond the commit still holds.
+		k, err = r.knowledge, nil
+	}
+	delete(e.recollections, p.topicPartition)
+	e.mu.Unlock()
 	if err != nil {
 		e.cfg.Hooks.MetadataIgnored()
-		e.log.Warn("the commit's metadata is ignored: it was not written here by this version (reset by a tool, copied from another cluster, "+
+		e.log.Warn("the commit's metadata is ignored: it was not written at this place by this version (moved beside another offset, copied from another cluster, "+
 			"another program's or a newer version's), or is damaged; records done beyond the commit are sent again, none is skipped",
 			"topic", p.topic, "partition", p.partition, "offset", offset, "bytes", len(metadata))
 	}
 	e.mu.Lock()
-	p.committed = offset
-	p.committedMeta = metadata
+	p.committed, p.sent = found, found
 	e.mu.Unlock()
 	g.begins(p, newProgress(offset, k))
 }
@@ -223,6 +229,7 @@ func (g *generation) resolve(p *partition, first, end int64) (again bool) {
 // the setting says. The engine's mutex is held.
 func (g *generation) dropped(p *partition, from, to, first int64) (again bool) {
 	e := g.engine
+	e.cfg.Hooks.Dropped(p.topic, p.partition, to-from)
 	report := []any{"topic", p.topic, "partition", p.partition, "from", from, "to", to, "count", to - from}
 	if e.cfg.OffsetReset == ResetNone {
 		p.phase = parked
@@ -232,7 +239,6 @@ func (g *generation) dropped(p *partition, from, to, first int64) (again bool) {
 	}
 	e.log.Error("Kafka dropped records before they could be read (retention, truncation, or the topic was made anew); reading goes on at the first record there is",
 		append(report, "next", first)...)
-	e.cfg.Hooks.Dropped(p.topic, p.partition, to-from)
 	if first >= p.position {
 		p.advance(first)
 	} else {

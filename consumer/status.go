@@ -25,9 +25,14 @@ type PartitionStatus struct {
 	Oldest time.Time
 }
 
-// Lag is how many offsets lie between the watermark and the log's end: what
-// Kafka's tools show as the group's lag once it is committed.
-func (p PartitionStatus) Lag() int64 { return max(0, p.LogEnd-p.Watermark) }
+// Lag is how many offsets lie between the committed offset and the log's end, as
+// Kafka's tools show the group's lag; 0 until both are known.
+func (p PartitionStatus) Lag() int64 {
+	if p.Committed < 0 {
+		return 0
+	}
+	return max(0, p.LogEnd-p.Committed)
+}
 
 // HeldRecord is a record that waits for another try.
 type HeldRecord struct {
@@ -65,7 +70,7 @@ func (e *Engine) Status() Status {
 	s.Generation, s.Draining, s.Open = e.gen.id, e.gen.draining, e.gen.open
 	for _, p := range e.gen.parts {
 		ps := PartitionStatus{
-			Topic: p.topic, Partition: p.partition, Phase: p.phase.String(), Committed: p.committed,
+			Topic: p.topic, Partition: p.partition, Phase: p.phase.String(), Committed: p.committed.offset,
 			Watermark: p.watermark(), Position: p.position, LogEnd: p.logEnd,
 			Pending: p.count, Held: p.stuckCount, Paused: p.paused,
 		}

@@ -16,7 +16,7 @@ import (
 )
 
 type checkCommand struct {
-	Files []string `arg:"" optional:"" type:"path" name:"file" help:"Files with one value a line; a file ending in .json is one value. None: standard input."`
+	Files []string `arg:"" optional:"" name:"file" help:"Files with one value a line; a file ending in .json is one value. None: standard input."`
 }
 
 // Help implements kong's HelpProvider.

@@ -90,7 +90,7 @@ func (e *evidence) proves(since *mark, lot string) bool {
 	return true
 }
 
-// acceptedSince tells whether anything was accepted since a count.
+// acceptances counts the acceptances so far, of whatever delivery.
 func (e *evidence) acceptances() uint64 {
 	e.mu.Lock()
 	defer e.mu.Unlock()

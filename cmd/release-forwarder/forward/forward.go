@@ -214,14 +214,17 @@ func (f *Forwarder) budget(crowded bool) int {
 	return f.Budget
 }
 
-// backoff is the wait before the n-th try again: from a half to the whole of a
-// bound that doubles each time.
+// backoff is the wait before the n-th try again: the least wait, doubled each
+// time up to the most, and up to a half more by chance, so that records that
+// failed together do not come back together.
 func (f *Forwarder) backoff(n int) time.Duration {
-	bound := f.BackoffMax
-	if n < 32 && f.BackoffMin<<(n-1) > 0 {
-		bound = min(bound, f.BackoffMin<<(n-1))
+	wait := f.BackoffMax
+	if n <= 32 && f.BackoffMin<<(n-1) > 0 {
+		wait = min(wait, f.BackoffMin<<(n-1))
 	}
-	return bound/2 + rand.N(bound/2+1)
+	most := min(wait+wait/2, f.BackoffMax)
+	least := max(f.BackoffMin, min(wait, most*2/3))
+	return least + rand.N(most-least+1)
 }
 
 // about is what may be said of a record in a log line: where it is, and never

@@ -95,7 +95,7 @@ const (
 )
 
 // EndDelivery ends a delivery's span with its outcome: a word such as accepted,
-// dead-letter, or the verdict that holds the record. Failed marks the span as an
+// mapping, or the verdict that holds the record. Failed marks the span as an
 // error of that type.
 func (t *Tracer) EndDelivery(span trace.Span, outcome string, failed bool) {
 	if span.IsRecording() {
