@@ -19,8 +19,11 @@ const (
 
 // Config is what an Engine needs. Every field without a default must be set.
 type Config struct {
-	Brokers  []string
+	Brokers []string
+	// Topics must exist before anything is read; they are waited for. Optional
+	// ones are read as well while they exist.
 	Topics   []string
+	Optional []string
 	GroupID  string
 	ClientID string
 
@@ -65,11 +68,15 @@ type Config struct {
 // Hooks tell of what happens, for metrics. Every one may be nil. They may be
 // called with the engine's lock held: they must neither block nor call it.
 type Hooks struct {
-	Assigned        func(topic string, partition int32)
-	Revoked         func(topic string, partition int32)
-	Dropped         func(topic string, partition int32, count int64)
-	Committed       func(result string) // ok, stale, failed
-	Rebalanced      func()
+	Assigned   func(topic string, partition int32)
+	Revoked    func(topic string, partition int32)
+	Dropped    func(topic string, partition int32, count int64)
+	Committed  func(result string) // ok, stale, failed
+	Rebalanced func()
+	// Owns tells how many partitions of each topic this member owns, and how
+	// many there are: when it has joined, and with nothing owned when it gave
+	// them up.
+	Owns            func(owned, all map[string]int)
 	MetadataIgnored func()
 }
 
@@ -89,6 +96,9 @@ func (h *Hooks) fill() {
 	}
 	if h.Rebalanced == nil {
 		h.Rebalanced = func() {}
+	}
+	if h.Owns == nil {
+		h.Owns = func(map[string]int, map[string]int) {}
 	}
 	if h.MetadataIgnored == nil {
 		h.MetadataIgnored = func() {}

@@ -185,13 +185,13 @@ func (e *Engine) take(probe bool) (d *Delivery, try int) {
 // open begins a try of a lane's head.
 func (e *Engine) open(p *partition, l *lane) *Delivery {
 	d := l.head
+	d.Crowded = p.crowded() // itself included: it is one of those that wait
 	if l.stuck {
 		e.unhold(d)
 	}
 	d.state = open
 	d.slot = true
 	d.Number++
-	d.Crowded = p.crowded()
 	p.open++
 	p.gen.open++
 	p.metaBound += openCost
@@ -206,6 +206,7 @@ func (e *Engine) close(d *Delivery) (slot, current bool) {
 		return false, false
 	}
 	slot, d.slot = d.slot, false
+	d.MakeRoom = false
 	d.part.open--
 	d.part.gen.closed()
 	return slot, d.part.phase != revoked
@@ -235,7 +236,8 @@ func (e *Engine) againAt(d *Delivery, t time.Time, hold Hold) {
 		d.state, d.until = held, t
 		e.timed.add(d)
 		e.schedule()
-		e.arm(d.part) // a split it may have kept from others is open again
+		e.arm(d.part) // what it might have split is whole
+		e.unpause(d.part)
 	}
 	e.mu.Unlock()
 	if slot {
@@ -251,6 +253,7 @@ func (e *Engine) againInTurn(d *Delivery, hold Hold) {
 		d.state = ready
 		d.part.turn.push(d.lane)
 		e.arm(d.part)
+		e.unpause(d.part)
 	}
 	e.mu.Unlock()
 	if slot {
@@ -262,12 +265,32 @@ func (e *Engine) againInTurn(d *Delivery, hold Hold) {
 func (e *Engine) hold(d *Delivery, h Hold) {
 	d.hold = h
 	e.heldBy[h.Reason]++
-	d.part.setStuck(d.lane, true)
+	p := d.part
+	p.setStuck(d.lane, true, h.Quota)
+	if h.Quota != "" && p.overHalf(p.quotas[h.Quota]) {
+		e.push(p, h.Quota, d)
+	}
+}
+
+// push delivers the longest waiting record of a quota now, to make room.
+func (e *Engine) push(p *partition, quota string, but *Delivery) {
+	now := time.Now()
+	d := p.longest(quota, but, now)
+	if d == nil {
+		return
+	}
+	d.MakeRoom, d.pushed = true, now
+	if d.state == held {
+		e.timed.remove(d)
+		d.state = ready
+		p.due.push(d.lane)
+		e.arm(p)
+	}
 }
 
 func (e *Engine) unhold(d *Delivery) {
 	e.heldBy[d.hold.Reason]--
-	d.part.setStuck(d.lane, false)
+	d.part.setStuck(d.lane, false, "")
 }
 
 // schedule sets the one timer to the earliest held record.

@@ -33,6 +33,11 @@ type generation struct {
 	fenced context.Context
 	stale  context.CancelFunc
 
+	topics []string // subscribed to
+	// resubscribes is closed when other topics are to be read: the group must
+	// be left and joined with those.
+	resubscribes chan struct{}
+
 	parts map[topicPartition]*partition
 	wakes chan struct{} // nudges the reader
 	looks chan struct{} // nudges the resolver
@@ -54,12 +59,16 @@ var (
 	errPartitions = errors.New("the topics' partitions changed")
 )
 
-func (e *Engine) newGeneration(gen *kafka.Generation) *generation {
+func (e *Engine) newGeneration(gen *kafka.Generation, topics []string) *generation {
 	g := &generation{
-		engine:  e,
-		id:      gen.ID,
-		member:  gen.MemberID,
-		began:   time.Now(),
+		engine: e,
+		id:     gen.ID,
+		member: gen.MemberID,
+		began:  time.Now(),
+		topics: topics,
+
+		resubscribes: make(chan struct{}),
+
 		parts:   map[topicPartition]*partition{},
 		wakes:   make(chan struct{}, 1),
 		looks:   make(chan struct{}, 1),
@@ -123,19 +132,29 @@ func (g *generation) run(gctx, stop context.Context) {
 		g.engine.log.Warn("the drain's limit was reached: open deliveries were cut, they stay uncommitted and may be sent again",
 			"cut", left, "limit", g.engine.cfg.DrainTimeout.String())
 	}
-	if stop.Err() == nil {
+	leaving := stop.Err() != nil || closed(g.resubscribes)
+	if !leaving {
 		// A member joins at most once an interval, whatever the broker answers.
 		select {
 		case <-time.After(time.Until(g.began.Add(joinInterval))):
 		case <-stop.Done():
 		}
 	}
-	if stop.Err() != nil {
+	if leaving || stop.Err() != nil {
 		// Returning before the group is closed would make it join again.
 		select {
 		case <-gctx.Done():
 		case <-time.After(joinInterval):
 		}
+	}
+}
+
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -223,7 +242,7 @@ func (g *generation) revoke() {
 	e.oversized = false
 	for tp, p := range g.parts {
 		if p.phase == reading || p.phase == lost {
-			e.recollections[tp] = recollection{p.committed, p.sent, p.recollect()}
+			e.recollections[tp] = recollection{p.committed, p.sent, p.recollect(), g.cluster}
 		}
 		p.phase = revoked
 		for d := p.head; d != nil; d = d.next {
@@ -235,6 +254,7 @@ func (g *generation) revoke() {
 	for tp := range g.parts {
 		e.cfg.Hooks.Revoked(tp.topic, tp.partition)
 	}
+	e.cfg.Hooks.Owns(nil, nil)
 }
 
 // nudge wakes the reader; at most one nudge is remembered.

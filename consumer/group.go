@@ -24,23 +24,25 @@ func (e *Engine) Run(ctx context.Context) error {
 	watch.Go(func() { e.watchdog(watching) })
 	defer e.stopWorkers()
 
-	if !e.awaitTopics(ctx) {
-		return nil
+	for {
+		topics := e.awaitTopics(ctx)
+		if topics == nil {
+			return nil
+		}
+		group, err := kafka.NewConsumerGroup(e.groupConfig(topics))
+		if err != nil {
+			return err
+		}
+		e.membership(ctx, group, topics)
 	}
-	group, err := kafka.NewConsumerGroup(e.groupConfig())
-	if err != nil {
-		return err
-	}
-	e.membership(ctx, group)
-	return nil
 }
 
-func (e *Engine) groupConfig() kafka.ConsumerGroupConfig {
+func (e *Engine) groupConfig(topics []string) kafka.ConsumerGroupConfig {
 	brokers := slices.Clone(e.cfg.Brokers)
 	// kafka-go takes the first that answers.
 	rand.Shuffle(len(brokers), func(i, j int) { brokers[i], brokers[j] = brokers[j], brokers[i] })
 	return kafka.ConsumerGroupConfig{
-		ID: e.cfg.GroupID, Brokers: brokers, Dialer: e.cfg.Dialer, Topics: e.cfg.Topics,
+		ID: e.cfg.GroupID, Brokers: brokers, Dialer: e.cfg.Dialer, Topics: topics,
 		GroupBalancers: []kafka.GroupBalancer{
 			watchedBalancer{kafka.RangeGroupBalancer{}, e}, watchedBalancer{kafka.RoundRobinGroupBalancer{}, e},
 		},
@@ -56,8 +58,9 @@ func (e *Engine) groupConfig() kafka.ConsumerGroupConfig {
 // groupTimeout bounds one of kafka-go's own requests to the group's coordinator.
 const groupTimeout = 5 * time.Second
 
-// membership takes the group's generations, one after the other, until ctx ends.
-func (e *Engine) membership(ctx context.Context, group *kafka.ConsumerGroup) {
+// membership takes the group's generations, one after the other, until ctx ends
+// or other topics than these are to be read: then it leaves the group.
+func (e *Engine) membership(ctx context.Context, group *kafka.ConsumerGroup, topics []string) {
 	closed := make(chan struct{})
 	leave := sync.OnceFunc(func() {
 		go func() {
@@ -65,13 +68,14 @@ func (e *Engine) membership(ctx context.Context, group *kafka.ConsumerGroup) {
 			close(closed)
 		}()
 	})
-	for ctx.Err() == nil {
+	for other := false; ctx.Err() == nil && !other; {
 		gen, err := group.Next(ctx)
 		if err != nil {
 			e.joinFailed(ctx, err)
+			other = e.otherTopics(ctx, topics)
 			continue
 		}
-		g := e.newGeneration(gen)
+		g := e.newGeneration(gen, topics)
 		ended := make(chan struct{})
 		gen.Start(func(gctx context.Context) {
 			defer close(ended)
@@ -79,6 +83,10 @@ func (e *Engine) membership(ctx context.Context, group *kafka.ConsumerGroup) {
 		})
 		select {
 		case <-ended:
+		case <-g.resubscribes:
+			other = true
+			leave()
+			<-ended
 		case <-ctx.Done():
 			// Close first, so that the member leaves instead of joining again
 			// when the generation has drained.
@@ -117,37 +125,60 @@ func (e *Engine) joinFailed(ctx context.Context, err error) {
 	}
 }
 
-// awaitTopics waits until all topics exist: kafka-go joins without pause where
-// one is missing, and would ask the broker to make it.
-func (e *Engine) awaitTopics(ctx context.Context) bool {
+// awaitTopics waits until all topics exist that must, and returns them with the
+// optional ones there are; nil if ctx ends. kafka-go joins without pause where a
+// topic is missing, and would ask the broker to make it.
+func (e *Engine) awaitTopics(ctx context.Context) []string {
 	for {
 		counts, err := e.partitionCounts(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return false
+			return nil
 		case err != nil:
 			e.log.Warn("no broker has answered yet; waiting for Kafka", "error", err.Error())
-		case len(counts) == len(e.cfg.Topics):
-			return true
+		case len(missing(e.cfg.Topics, counts)) == 0:
+			if absent := missing(e.cfg.Optional, counts); len(absent) > 0 {
+				e.log.Warn("an optional topic does not exist, or this user may not describe it; it is read when it does", "topics", absent)
+			}
+			return e.existing(counts)
 		default:
-			e.log.Warn("an event topic does not exist, or this user may not describe it; waiting for it", "topics", e.missing(counts))
+			e.log.Warn("an event topic does not exist, or this user may not describe it; waiting for it", "topics", missing(e.cfg.Topics, counts))
 		}
 		select {
 		case <-time.After(joinInterval):
 		case <-ctx.Done():
-			return false
+			return nil
 		}
 	}
 }
 
-func (e *Engine) missing(counts map[string]int) []string {
-	return slices.DeleteFunc(slices.Clone(e.cfg.Topics), func(t string) bool { return counts[t] > 0 })
+func missing(topics []string, counts map[string]int) []string {
+	return slices.DeleteFunc(slices.Clone(topics), func(t string) bool { return counts[t] > 0 })
+}
+
+// existing is what to read: the topics that must exist, and the optional ones
+// that do.
+func (e *Engine) existing(counts map[string]int) []string {
+	topics := slices.Clone(e.cfg.Topics)
+	for _, t := range e.cfg.Optional {
+		if counts[t] > 0 {
+			topics = append(topics, t)
+		}
+	}
+	return topics
+}
+
+// otherTopics tells whether an optional topic has come or gone since topics were
+// subscribed to.
+func (e *Engine) otherTopics(ctx context.Context, topics []string) bool {
+	counts, err := e.partitionCounts(ctx)
+	return err == nil && len(missing(e.cfg.Topics, counts)) == 0 && !slices.Equal(e.existing(counts), topics)
 }
 
 // partitionCounts gives the number of partitions of each topic that exists, from
 // the transport's cache.
 func (e *Engine) partitionCounts(ctx context.Context) (map[string]int, error) {
-	res, err := e.client.Metadata(ctx, &kafka.MetadataRequest{Topics: e.cfg.Topics})
+	res, err := e.client.Metadata(ctx, &kafka.MetadataRequest{Topics: slices.Concat(e.cfg.Topics, e.cfg.Optional)})
 	if err != nil {
 		return nil, err
 	}
@@ -180,17 +211,14 @@ func (b watchedBalancer) AssignGroups(members []kafka.GroupMember, partitions []
 }
 
 // watchPartitions ends the generation when the number of partitions is no longer
-// what this member, as the leader, assigned.
+// what this member, as the leader, assigned, or when an optional topic has come
+// or gone.
 func (g *generation) watchPartitions(ctx context.Context) {
 	e := g.engine
 	e.mu.Lock()
-	assigned := e.assigned
+	assigned := e.assigned // nil: another member leads
 	e.assigned = nil
 	e.mu.Unlock()
-	if assigned == nil {
-		<-ctx.Done() // another member leads
-		return
-	}
 	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()
 	for {
@@ -199,8 +227,14 @@ func (g *generation) watchPartitions(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
+		if e.otherTopics(ctx, g.topics) {
+			e.log.Info("an optional topic has come or gone; the group assigns anew")
+			close(g.resubscribes)
+			g.end(errPartitions)
+			return
+		}
 		counts, err := e.partitionCounts(ctx)
-		if err == nil && len(counts) == len(e.cfg.Topics) && !maps.Equal(counts, assigned) {
+		if err == nil && assigned != nil && len(counts) == len(g.topics) && !maps.Equal(counts, assigned) {
 			e.log.Info("the topics' partitions changed; the group assigns anew", "before", assigned, "now", counts)
 			g.end(errPartitions)
 			return

@@ -13,8 +13,10 @@ type lane struct {
 	prev, next *lane
 
 	// stuck says that the head was tried and waits for another try; then all of
-	// the lane's records count as held back (see partition.crowded).
+	// the lane's records count as held back (see partition.crowded), and those
+	// with a quota against it.
 	stuck bool
+	quota string
 }
 
 func (l *lane) push(d *Delivery) {

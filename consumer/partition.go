@@ -63,8 +63,9 @@ type partition struct {
 	open  int // deliveries in hand
 	bytes int // of unfinished records
 
-	// Records in stuck lanes.
+	// Records in stuck lanes, all and by quota.
 	stuckCount, stuckBytes int
+	quotas                 map[string]tally
 
 	// metaBound is what the metadata may come to take, whatever the order in
 	// which the open deliveries finish: computed now and then, and raised with
@@ -104,8 +105,7 @@ func (p *partition) join(d *Delivery, session string) (readied bool) {
 	d.lane = l
 	l.push(d)
 	if l.stuck {
-		p.stuckCount++
-		p.stuckBytes += d.cost
+		p.countStuck(l.quota, 1, d.cost)
 	}
 	if l.head != d {
 		d.state = waiting
@@ -141,28 +141,63 @@ func (p *partition) leave(d *Delivery) (readied bool) {
 	return true
 }
 
+// tally counts records.
+type tally struct{ records, bytes int }
+
 // setStuck notes that the head of a lane begins or ceases to wait for another
 // try.
-func (p *partition) setStuck(l *lane, stuck bool) {
+func (p *partition) setStuck(l *lane, stuck bool, quota string) {
 	if l.stuck == stuck {
 		return
 	}
-	l.stuck = stuck
 	if stuck {
-		p.stuckCount += l.count
-		p.stuckBytes += l.bytes
-	} else {
-		p.stuckCount -= l.count
-		p.stuckBytes -= l.bytes
+		l.stuck, l.quota = true, quota
+		p.countStuck(quota, l.count, l.bytes)
+		return
 	}
+	p.countStuck(l.quota, -l.count, -l.bytes)
+	l.stuck, l.quota = false, ""
+}
+
+func (p *partition) countStuck(quota string, records, bytes int) {
+	p.stuckCount += records
+	p.stuckBytes += bytes
+	if quota == "" {
+		return
+	}
+	if p.quotas == nil {
+		p.quotas = map[string]tally{}
+	}
+	t := p.quotas[quota]
+	p.quotas[quota] = tally{t.records + records, t.bytes + bytes}
 }
 
 // crowded tells whether records that wait for another try, and those of their
 // sessions behind them, take more than half of a bound.
-func (p *partition) crowded() bool {
-	return p.stuckCount > p.engine.cfg.MaxPending/2 ||
-		int64(p.stuckBytes) > p.engine.share()/2 ||
-		min(p.stuckCount, p.runs) > gapLimit/2
+func (p *partition) crowded() bool { return p.overHalf(tally{p.stuckCount, p.stuckBytes}) }
+
+func (p *partition) overHalf(t tally) bool {
+	return t.records > p.engine.cfg.MaxPending/2 ||
+		int64(t.bytes) > p.engine.share()/2 ||
+		min(t.records, p.runs) > gapLimit/2
+}
+
+// pushInterval is the least time between two deliveries of one record to make
+// room: its handler may not be free to give it up.
+const pushInterval = time.Second
+
+// longest returns the record of a quota that has waited longest, but for d, nil
+// if there is none to deliver now.
+func (p *partition) longest(quota string, but *Delivery, now time.Time) *Delivery {
+	for d := p.head; d != nil; d = d.next {
+		if d.lane.stuck && d.lane.head == d && d.hold.Quota == quota && (d.state == held || d.state == ready) {
+			if d == but || now.Sub(d.pushed) < pushInterval {
+				return nil
+			}
+			return d
+		}
+	}
+	return nil
 }
 
 const (

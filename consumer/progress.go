@@ -166,6 +166,7 @@ type recollection struct {
 	// taken although no answer came.
 	taken, sent mark
 	knowledge   knowledge
+	cluster     string // the cluster's ID
 }
 
 // mark is a commit as Kafka keeps it.

@@ -112,7 +112,7 @@ func (g *generation) wanted() (parts []*partition, next time.Time) {
 // leaders gives each partition's leader, from the transport's cache.
 func (g *generation) leaders(ctx context.Context) (map[topicPartition]int32, error) {
 	e := g.engine
-	res, err := e.client.Metadata(ctx, &kafka.MetadataRequest{Topics: e.cfg.Topics})
+	res, err := e.client.Metadata(ctx, &kafka.MetadataRequest{Topics: g.topics})
 	if err != nil {
 		return nil, err
 	}
@@ -285,7 +285,7 @@ func onlyEnd(err error) error {
 }
 
 func newDelivery(p *partition, rec fetch.Record, now time.Time) *Delivery {
-	d := &Delivery{Record: Record{Topic: p.topic, Partition: p.partition, Record: rec}, part: p, cost: cost(&rec)}
+	d := &Delivery{Record: Record{Topic: p.topic, Partition: p.partition, Record: rec}, part: p, cost: cost(&rec), Read: now}
 	d.Record.Time = now
 	if t := time.UnixMilli(rec.Timestamp); rec.Timestamp >= 0 && !t.Before(year2000) && !t.After(now) {
 		d.Record.Time = t

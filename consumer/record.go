@@ -44,6 +44,10 @@ type Hold struct {
 	Reason string
 	// Firm holds are not shortened by Engine.Hasten.
 	Firm bool
+	// Quota, where set, names those that all together keep to half of a
+	// partition's bounds. Beyond that the longest waiting of them is delivered
+	// at once, with Delivery.MakeRoom set.
+	Quota string
 	// Trace is the trace ID of the try that failed, for the status page.
 	Trace string
 }
@@ -67,6 +71,11 @@ type Delivery struct {
 	// Crowded says that records which wait for another try take more than half
 	// of one of the partition's bounds.
 	Crowded bool
+	// MakeRoom says that of the records of its hold's quota, which take more than
+	// half of one of the partition's bounds, this one has waited longest.
+	MakeRoom bool
+	// Read is when the record was read.
+	Read time.Time
 	// Note belongs to the handler and is kept from try to try, in memory only.
 	Note any
 
@@ -81,7 +90,8 @@ type Delivery struct {
 	slot      bool      // the open try holds a gate slot
 	until     time.Time // held: when it is ready again
 	hold      Hold
-	heapIndex int // held: its place in the heap
+	heapIndex int       // held: its place in the heap
+	pushed    time.Time // when MakeRoom was last set
 	// The partition's list of unfinished records (see progress).
 	prev, next *Delivery
 	doneBefore bool

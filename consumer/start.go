@@ -95,10 +95,18 @@ func committedOf(res *kafka.OffsetFetchResponse, p *partition) (kafka.OffsetFetc
 // learnCluster learns the cluster's ID, to which commit metadata is bound.
 func (g *generation) learnCluster(ctx context.Context) error {
 	e := g.engine
-	res, err := e.client.Metadata(ctx, &kafka.MetadataRequest{Topics: e.cfg.Topics})
+	res, err := e.client.Metadata(ctx, &kafka.MetadataRequest{Topics: g.topics})
 	if err != nil {
 		return err
 	}
+	all, owned := map[string]int{}, map[string]int{}
+	for _, t := range res.Topics {
+		all[t.Name] = len(t.Partitions)
+	}
+	for tp := range g.parts {
+		owned[tp.topic]++
+	}
+	e.cfg.Hooks.Owns(owned, all)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	g.cluster = res.ClusterID
@@ -133,7 +141,7 @@ func (g *generation) startAt(p *partition, offset int64, metadata string) {
 	found := mark{offset, metadata}
 	k, err := decodeMetadata(p.place(offset), metadata)
 	e.mu.Lock()
-	if r, own := e.recollections[p.topicPartition]; own && (found == r.taken || found == r.sent) {
+	if r, own := e.recollections[p.topicPartition]; own && r.cluster == g.cluster && (found == r.taken || found == r.sent) {
 		// Nobody has committed since this process gave the partition up: what it
 		// knows beyond the commit still holds.
 		k, err = r.knowledge, nil

@@ -10,6 +10,7 @@ import (
 type timetable []*Delivery
 
 func (t *timetable) add(d *Delivery)    { heap.Push((*timeheap)(t), d) }
+func (t *timetable) remove(d *Delivery) { heap.Remove((*timeheap)(t), d.heapIndex) }
 func (t *timetable) pop() *Delivery     { return heap.Pop((*timeheap)(t)).(*Delivery) }
 
 // hasten brings every hold that is not firm forward to now.
