@@ -30,10 +30,10 @@ func (g *generation) commitLoop(ctx context.Context) {
 	}
 }
 
-// commitLast commits at the end of a drain and tries again until the request
-// that decides has been answered or its time is over.
-func (g *generation) commitLast() {
-	ctx, cancel := context.WithTimeout(context.Background(), lastCommit)
+// commitLast commits at the end of a drain and tries again until all is taken or
+// the drain's limit is reached, but for lastCommit at least.
+func (g *generation) commitLast(limit time.Time) {
+	ctx, cancel := context.WithTimeout(context.Background(), max(time.Until(limit), lastCommit))
 	defer cancel()
 	for g.commit(ctx) && g.fenced.Err() == nil && ctx.Err() == nil {
 		select {
@@ -44,7 +44,7 @@ func (g *generation) commitLast() {
 }
 
 const (
-	// lastCommit bounds the commit at the end of a drain.
+	// lastCommit is what the commit at the end of a drain has at least.
 	lastCommit = 1500 * time.Millisecond
 
 	// commitGrace is how long the end of a drain waits for the answer to a
@@ -75,7 +75,7 @@ func (g *generation) commitments() []commitment {
 	g.dirty = false
 	var commits []commitment
 	for _, p := range g.parts {
-		if p.phase == starting || p.phase == parked {
+		if p.phase == starting {
 			continue
 		}
 		c := commitment{p, mark{offset: p.watermark()}}
@@ -119,7 +119,7 @@ func (g *generation) send(ctx context.Context, commits []commitment) bool {
 	taken := 0
 	for _, c := range commits {
 		perr := err
-		if err == nil {
+		if res != nil {
 			perr = commitError(res, c.part)
 		}
 		if perr == nil {
@@ -128,8 +128,8 @@ func (g *generation) send(ctx context.Context, commits []commitment) bool {
 			continue
 		}
 		g.noteRefused(c, perr)
-		if err == nil {
-			err = perr
+		if err == nil || isStale(perr) {
+			err = perr // of several, the one that ends the generation
 		}
 	}
 	if taken < len(commits) {

@@ -177,7 +177,8 @@ func (e *Engine) take(probe bool) (d *Delivery, try int) {
 		if len(e.ring) > 0 {
 			e.rouse()
 		}
-		return e.open(p, l), l.head.Number
+		d := e.open(p, l)
+		return d, d.Number
 	}
 	return nil, 0
 }

@@ -119,12 +119,13 @@ func (g *generation) run(gctx, stop context.Context) {
 		why = context.Cause(g.over)
 	}
 	stopReading()
+	limit := time.Now().Add(g.engine.cfg.DrainTimeout)
 	left := g.drain()
 	stopKeeping()
 	readers.Wait()
 	keepers.Wait()
 	if g.fenced.Err() == nil {
-		g.commitLast()
+		g.commitLast(limit)
 	}
 	g.revoke()
 	g.engine.log.Info("partitions given up", "why", reasonWord(why), "generation", g.id, "held_for", time.Since(g.began).Round(time.Millisecond).String())
@@ -246,7 +247,9 @@ func (g *generation) revoke() {
 		}
 		p.phase = revoked
 		for d := p.head; d != nil; d = d.next {
-			d.state = gone
+			if d.state != open { // those end by themselves, and give their slots back
+				d.state = gone
+			}
 		}
 	}
 	e.gen = nil
@@ -273,6 +276,9 @@ func (g *generation) fence(request string, err error) {
 		g.engine.log.Warn("fenced: the group took this member's partitions away; what was open is cut and may be sent again by their new owner",
 			"request", request, slog.Any("error", err), "generation", g.id)
 	}
+	g.engine.mu.Lock()
+	g.lease = time.Time{} // nothing more is delivered
+	g.engine.mu.Unlock()
 	g.stale()
 	g.end(errFenced)
 }

@@ -99,10 +99,10 @@ func decodeMetadata(at place, metadata string) (knowledge, error) {
 		return none, nil
 	}
 	text, ours := strings.CutPrefix(metadata, metadataVersion)
-	if !ours || len(metadata) > metadataLimit {
-		return none, errMetadataForeign
+	if !ours || len(metadata) > metadataLimit || strings.ContainsAny(text, "\r\n") {
+		return none, errMetadataForeign // the decoder passes over line ends
 	}
-	buf, err := base64.RawURLEncoding.DecodeString(text)
+	buf, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	if err != nil || len(buf) <= digestLen {
 		return none, errMetadataForeign
 	}

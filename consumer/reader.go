@@ -193,7 +193,16 @@ func (g *generation) takeIn(p *partition, from int64, a *fetch.Answer) {
 	e.mu.Lock()
 	p.logEnd = a.HighWatermark
 	p.outOfRange = time.Time{}
+	short := p.phase == reading && p.inheritedEnd > max(p.position, a.HighWatermark)
+	if short {
+		p.phase = lost // the commit tells of records that the log does not have
+	}
 	e.mu.Unlock()
+	if short {
+		poke(g.looks)
+		g.release(p, false)
+		return
+	}
 
 	rd := a.Records(from, fetch.Limits{MaxRecordBytes: max(hardRecordLimit, 4*e.cfg.MaxRecordBytes)})
 	defer rd.Close()

@@ -128,6 +128,9 @@ func (g *generation) startFirst(ctx context.Context, p *partition) bool {
 	if !ok {
 		return false
 	}
+	g.engine.mu.Lock()
+	delete(g.engine.recollections, p.topicPartition)
+	g.engine.mu.Unlock()
 	g.engine.log.Info("partition without a committed offset starts at its first record",
 		"topic", p.topic, "partition", p.partition, "offset", first)
 	g.begins(p, newProgress(first, knowledge{end: first}))
@@ -216,21 +219,39 @@ func (g *generation) resolve(p *partition, first, end int64) (again bool) {
 	case p.position < first:
 		p.outOfRange = time.Time{}
 		return g.dropped(p, p.position, first, first)
-	case p.position <= end:
+	case max(p.position, p.inheritedEnd) <= end:
 		// It is in the log after all: a leader that lagged has caught up.
 		p.outOfRange = time.Time{}
 		g.reads(p)
 		return false
 	case p.outOfRange.IsZero():
 		p.outOfRange = now
-		e.log.Warn("the position is above the log's end; believed when it has stood so for 30s, since a new leader may lag",
-			"topic", p.topic, "partition", p.partition, "position", p.position, "end", end)
+		e.log.Warn("what was read before is above the log's end; believed when it has stood so for 30s, since a new leader may lag",
+			"topic", p.topic, "partition", p.partition, "position", p.position, "done_to", p.inheritedEnd, "end", end)
 		return true
 	case now.Sub(p.outOfRange) < settleTime || p.count > 0:
 		// Not believed yet, or what was read before is not finished yet.
 		return true
 	}
+	if p.position <= end {
+		g.forgets(p, end)
+		return false
+	}
 	return g.dropped(p, end, p.position, first)
+}
+
+// forgets drops what the commit's metadata tells beyond a log that ends before
+// it: those are other records, or none. The engine's mutex is held.
+func (g *generation) forgets(p *partition, end int64) {
+	e := g.engine
+	e.log.Error("Kafka no longer has records that were done (truncation, or the topic was made anew); what the commit tells of them is ignored, "+
+		"records may be sent again", "topic", p.topic, "partition", p.partition, "from", end, "to", p.inheritedEnd, "count", p.inheritedEnd-end)
+	e.cfg.Hooks.MetadataIgnored()
+	e.cfg.Hooks.Dropped(p.topic, p.partition, p.inheritedEnd-end)
+	p.inherited, p.inheritedEnd = nil, 0
+	p.outOfRange = time.Time{}
+	g.dirty = true
+	g.reads(p)
 }
 
 // dropped reports what Kafka dropped before it could be read and goes on where

@@ -233,6 +233,8 @@ func (p *Publisher) note(err error) {
 	switch {
 	case err == nil:
 		p.refusing = time.Time{}
+	case errors.Is(err, kafka.MessageSizeTooLarge):
+		// That says something of the letter, nothing of the topic.
 	case p.refusing.IsZero():
 		p.refusing = time.Now()
 	}

@@ -2,10 +2,22 @@ package main
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"release-forwarder/cmd/release-forwarder/forward"
+	"release-forwarder/cmd/release-forwarder/telemetry"
 	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/consumer"
+	"release-forwarder/dlq"
+	"release-forwarder/mapping"
+	"release-forwarder/upstream"
 )
 
 func TestEventsReachThePlatformOnceAndAreCommitted(t *testing.T) {
@@ -171,6 +183,60 @@ func TestReplicasRollWithoutLossOrRepeat(t *testing.T) {
 		}
 		if s := w.platform.Stats(); s.Accepted != produced || s.Received != produced {
 			t.Errorf("%s", fmt.Sprintf("received %d, accepted %d of %d", s.Received, s.Accepted, produced))
+		}
+	})
+}
+
+// A word that telemetry does not list would be counted as "other".
+func TestEveryWordThatIsCountedIsListed(t *testing.T) {
+	words := func(name string, listed []string, said ...string) {
+		t.Helper()
+		for _, w := range said {
+			if !slices.Contains(listed, w) {
+				t.Errorf("%s: %q is not listed", name, w)
+			}
+		}
+	}
+	for _, r := range mapping.Reasons() {
+		words("mapping reasons", telemetry.MappingReasons, string(r))
+	}
+	for _, s := range mapping.Suspicions() {
+		words("suspicions", telemetry.Suspicions, string(s))
+	}
+	for _, v := range upstream.Verdicts() {
+		words("verdicts", telemetry.Verdicts, v.String())
+		if v != upstream.Accepted && v != upstream.Permanent {
+			words("held reasons", telemetry.HeldReasons, v.String())
+		}
+	}
+	words("upstream reasons", telemetry.UpstreamReasons, dlq.ReasonRefused, dlq.ReasonBudgetExhausted)
+	words("held reasons", telemetry.HeldReasons, forward.HeldDeadLetter)
+	words("bounds", telemetry.Bounds, string(consumer.BoundRecords), string(consumer.BoundBytes), string(consumer.BoundGaps))
+}
+
+func TestCommitsThatAreNotTakenMakeNoRepeatWhereTheReplicaKeepsItsPartitions(t *testing.T) {
+	inVirtualTime(t, 2, func(w *world) {
+		r := w.start()
+		w.until("the group", func() bool { return w.committed(0) == 0 && w.committed(1) == 0 })
+		w.failing(func(flow string) bool { return flow == "F-3-0" })
+		refused := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.CoordinatorNotAvailable, Count: -1})
+		for i := range 200 {
+			w.produce(int32(i%2), event(i, 0))
+		}
+		w.until("the acceptances", func() bool { return w.platform.Stats().Accepted == 199 })
+		w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.RebalanceInProgress, Count: 1})
+		time.Sleep(10 * time.Second)
+		refused.Remove()
+		w.failing(func(string) bool { return false })
+		w.until("the commits", func() bool { return w.committed(0) == 100 && w.committed(1) == 100 }, 2*time.Minute)
+		w.end(r)
+		if !strings.Contains(w.log.String(), `"why":"rebalance"`) {
+			t.Error("the generation did not end: nothing was tried")
+		}
+		for flow, n := range w.platform.Tallies() {
+			if n.Accepted != 1 {
+				t.Errorf("%v accepted %d times", flow, n.Accepted)
+			}
 		}
 	})
 }

@@ -166,7 +166,7 @@ func (f *Forwarder) failed(ctx context.Context, d *consumer.Delivery, h *history
 	}
 	pauses := a.Verdict == upstream.Throttled && a.HasRetryAfter && !alone
 	switch {
-	case !pauses && !f.Gate.Open() && f.counts(h, lot, a):
+	case (a.Verdict != upstream.Throttled || alone) && !f.Gate.Open() && f.counts(h, lot, a):
 		h.failures++
 		if limit := f.budget(d.Crowded); limit > 0 && h.failures >= limit {
 			f.giveUp(ctx, d, h, upstreamLetter(dlq.ReasonBudgetExhausted, a))
@@ -182,8 +182,10 @@ func (f *Forwarder) failed(ctx context.Context, d *consumer.Delivery, h *history
 	hold := consumer.Hold{Reason: a.Verdict.String(), Firm: a.HasRetryAfter, Trace: telemetry.TraceID(ctx)}
 	switch {
 	case pauses:
+		// It waits with the platform, so its own backoff does not grow; it is
+		// held nonetheless, since a Retry-After of nothing would spin.
 		f.Gate.Pause(now.Add(a.RetryAfter))
-		d.AgainInTurn(hold)
+		d.AgainAt(now.Add(max(f.BackoffMin, a.RetryAfter)), hold)
 	case f.Gate.Open() && a.HasRetryAfter:
 		d.AgainAt(now.Add(a.RetryAfter), hold)
 	case f.Gate.Open():

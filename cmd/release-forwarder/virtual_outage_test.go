@@ -1,0 +1,237 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"release-forwarder/cmd/sandbox/platform"
+)
+
+// backlog produces n events of different sessions to each partition.
+func (w *world) backlog(partitions int32, n int) {
+	w.t.Helper()
+	for p := range partitions {
+		var values []string
+		for i := range n {
+			values = append(values, event(int(p)*n+i, 0))
+		}
+		w.produce(p, values...)
+	}
+}
+
+func (w *world) allCommitted(partitions int32, n int64) func() bool {
+	return func() bool {
+		for p := range partitions {
+			if w.committed(p) != n {
+				return false
+			}
+		}
+		return true
+	}
+}
+
+func TestNoKindOfOutageMakesALetter(t *testing.T) {
+	for name, reply := range map[string]*platform.Reply{
+		"an HTML page":             {Status: 502, Body: "<html>502</html>", Header: http.Header{"Content-Type": {"text/html"}}},
+		"nothing within the time":  {Hang: true},
+		"a bad signature for all":  {Status: 200, Body: `{"code":"401","hint":"plate=x"}`},
+		"blocked for all":          {Status: 200, Body: `{"code":"403"}`},
+		"code 503":                 {Status: 200, Body: `{"code":"503"}`},
+		"throttled":                {Status: 429, Header: http.Header{"Retry-After": {"7"}}},
+		"throttled for no time":    {Status: 429, Body: `{"code":"429"}`, Header: http.Header{"Retry-After": {"0"}}},
+		"throttled without a word": {Status: 429},
+		"a cut connection":         {Cut: true},
+		"half an answer":           {Cut: true, Body: `{"code":"10`},
+		"an empty answer":          {Status: 204},
+		"a redirect":               {Status: 302, Header: http.Header{"Location": {"http://127.0.0.1:80/elsewhere"}}, Body: "moved"},
+		"a code that hides a 401":  {Status: 200, Body: `{"code":"200","hint":"签名验证不通过"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inVirtualTime(t, 2, func(w *world) {
+				var down atomic.Bool
+				down.Store(true)
+				w.platform.Script(func(*platform.Request) *platform.Reply {
+					if down.Load() {
+						return reply
+					}
+					return nil
+				})
+				w.backlog(2, 300)
+				r := w.start("UPSTREAM_SUCCESS_CODES", "1001,200")
+				time.Sleep(time.Minute)
+				before := w.platform.Stats().Received
+				time.Sleep(20 * time.Minute)
+				if n := w.platform.Stats().Received - before; n > 20*60+1 {
+					t.Errorf("%d requests in 20 minutes, want one a second at most", n)
+				}
+				if w.committed(0) > 0 || w.committed(1) > 0 {
+					t.Error("committed during the outage")
+				}
+				down.Store(false)
+				w.until("the backlog", w.allCommitted(2, 300), time.Minute)
+				w.end(r)
+				if n := len(w.letters()); n != 0 {
+					t.Errorf("%d letters", n)
+				}
+			})
+		})
+	}
+}
+
+func TestAPlatformThatCannotBeReachedMakesNoLetter(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		var tries, down atomic.Int64
+		down.Store(1)
+		w.net.Refuse = func(address string) error {
+			if !strings.HasSuffix(address, ":80") || down.Load() == 0 {
+				return nil
+			}
+			tries.Add(1)
+			return errors.New("connection refused")
+		}
+		w.backlog(1, 300)
+		r := w.start()
+		time.Sleep(time.Minute)
+		before := tries.Load()
+		time.Sleep(time.Hour)
+		if n := tries.Load() - before; n > 3601 {
+			t.Errorf("%d tries in an hour", n)
+		}
+		down.Store(0)
+		w.until("the backlog", w.allCommitted(1, 300))
+		w.end(r)
+		if n := len(w.letters()); n != 0 {
+			t.Errorf("%d letters", n)
+		}
+	})
+}
+
+func TestABrownOutMakesNoLetter(t *testing.T) {
+	inVirtualTime(t, 2, func(w *world) {
+		var n, brown atomic.Int64
+		brown.Store(1)
+		w.platform.Script(func(*platform.Request) *platform.Reply {
+			if brown.Load() == 1 && n.Add(1)%10 != 0 {
+				return &platform.Reply{Status: 500, Body: `{"code":"500"}`, Delay: 20 * time.Millisecond}
+			}
+			return nil
+		})
+		r := w.start("RETRY_BUDGET", "3")
+		for i := range 600 {
+			w.produce(0, event(2*i, 0))
+			w.produce(1, event(2*i+1, 0))
+			time.Sleep(6 * time.Second)
+		}
+		brown.Store(0)
+		w.until("all", w.allCommitted(2, 600), 5*time.Minute)
+		w.end(r)
+		if n := len(w.letters()); n != 0 {
+			t.Errorf("%d letters from an hour in which 9 of 10 requests failed", n)
+		}
+	})
+}
+
+func TestAnswersThatAreLostRepeatAndLoseNothing(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		var n atomic.Int64
+		w.platform.Script(func(*platform.Request) *platform.Reply {
+			if n.Add(1)%3 == 0 {
+				return &platform.Reply{Lose: true}
+			}
+			return nil
+		})
+		w.backlog(1, 500)
+		r := w.start()
+		w.until("the commit", w.allCommitted(1, 500), 10*time.Minute)
+		w.end(r)
+		if s := w.platform.Stats(); s.Accepted != 500 {
+			t.Errorf("%d accepted", s.Accepted)
+		}
+	})
+}
+
+func TestOnePoisonousRecordInAHundredDoesNotSlowTheOthers(t *testing.T) {
+	took := func(poison bool) (d time.Duration) {
+		inVirtualTime(t, 1, func(w *world) {
+			w.platform.Script(func(r *platform.Request) *platform.Reply {
+				var s int
+				fmt.Sscanf(r.Params["flow_no"], "F-%d-0", &s)
+				if poison && s%100 == 50 {
+					return &platform.Reply{Status: 500, Body: `{"code":"500"}`, Delay: 20 * time.Millisecond}
+				}
+				return &platform.Reply{Delay: 20 * time.Millisecond}
+			})
+			w.backlog(1, 10000)
+			begun := time.Now()
+			r := w.start("RETRY_BUDGET", "0")
+			w.until("the others", func() bool { return w.platform.Stats().Accepted >= 9900 }, 5*time.Minute)
+			d = time.Since(begun)
+			w.end(r)
+		})
+		return d
+	}
+	without, with := took(false), took(true)
+	// 64 slots: a failing record takes three attempts and two waits of one of them.
+	if with > 2*without {
+		t.Errorf("9,900 records took %s, with one in a hundred failing %s", without, with)
+	}
+}
+
+func TestLogLinesAreFew(t *testing.T) {
+	t.Run("an hour of healthy traffic", func(t *testing.T) {
+		inVirtualTime(t, 4, func(w *world) {
+			r := w.start()
+			for i := range 3600 {
+				w.produce(int32(i%4), event(i, 0))
+				time.Sleep(time.Second)
+			}
+			if n := w.log.lines(); n >= 100 {
+				t.Errorf("%d log lines", n)
+			}
+			w.end(r)
+		})
+	})
+	t.Run("10,000 failing records", func(t *testing.T) {
+		inVirtualTime(t, 4, func(w *world) {
+			r := w.start()
+			for i := range 10000 {
+				switch i % 2 {
+				case 0:
+					w.produce(int32(i%4), `{"park_uuid":"粤B12345"}`)
+				default:
+					w.produce(int32(i%4), strings.Replace(event(i, 0), `"plate":"`, `"plate":"`+strings.Repeat("粤", 1100), 1))
+				}
+			}
+			w.until("the letters", w.allCommitted(4, 2500), 10*time.Minute)
+			w.end(r)
+			if n := w.log.lines(); n >= 1000 {
+				t.Errorf("%d log lines", n)
+			}
+			if strings.Contains(w.log.String(), "粤") {
+				t.Error("a plate stands in the log")
+			}
+		})
+	})
+	t.Run("10,000 records that the platform fails", func(t *testing.T) {
+		inVirtualTime(t, 4, func(w *world) {
+			w.failing(func(string) bool { return true })
+			w.backlog(4, 2500)
+			r := w.start()
+			time.Sleep(10 * time.Minute)
+			w.failing(func(string) bool { return false })
+			w.until("the backlog", w.allCommitted(4, 2500), time.Minute)
+			w.end(r)
+			if n := w.log.lines(); n >= 1000 {
+				t.Errorf("%d log lines", n)
+			}
+			if s := w.log.String(); strings.Contains(s, "粤") || strings.Contains(s, secret) {
+				t.Error("a plate or the secret stands in the log")
+			}
+		})
+	})
+}

@@ -1,0 +1,180 @@
+package consumer
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"release-forwarder/consumer/fetch"
+)
+
+// rig is an engine in the middle of a generation, without Kafka: what a reader
+// would take in is put in by the test. It lives in a bubble of virtual time.
+type rig struct {
+	t    *testing.T
+	e    *Engine
+	g    *generation
+	gate *semaphore
+}
+
+// inRig runs a test with an engine that owns partitions of topic "events".
+func inRig(t *testing.T, partitions int, change func(*Config), test func(r *rig)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, partitions, change)
+		defer r.close()
+		test(r)
+	})
+}
+
+func newRig(t testing.TB, partitions int, change func(*Config)) *rig {
+	r := &rig{gate: &semaphore{free: 4}}
+	r.t, _ = t.(*testing.T)
+	cfg := Config{
+		Brokers: []string{"nowhere:1"}, Topics: []string{"events"}, GroupID: "group",
+		SessionTimeout: 30 * time.Second, HeartbeatInterval: 3 * time.Second, RebalanceTimeout: time.Minute,
+		OffsetReset: ResetEarliest, MaxPending: 1000, MaxPendingBytes: 16 << 20, MaxRecordBytes: 1 << 20,
+		Workers: 8, CommitInterval: time.Second, DrainTimeout: 20 * time.Second,
+		Session: func(value []byte) string { return string(value) },
+		Gate:    r.gate, Log: slog.New(slog.DiscardHandler),
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	r.e = New(cfg)
+	r.join(partitions)
+	return r
+}
+
+// join begins a new generation with all partitions read from offset 0.
+func (r *rig) join(partitions int) {
+	var assigned []kafka.PartitionAssignment
+	for n := range partitions {
+		assigned = append(assigned, kafka.PartitionAssignment{ID: n})
+	}
+	r.g = r.e.newGeneration(&kafka.Generation{ID: 1, MemberID: "member", Assignments: map[string][]kafka.PartitionAssignment{"events": assigned}}, r.e.cfg.Topics)
+	r.g.begin()
+	for _, p := range r.g.parts {
+		r.g.begins(p, newProgress(0, knowledge{}))
+	}
+	r.e.renew(r.g, time.Now().Add(1000*time.Hour))
+}
+
+func (r *rig) close() {
+	r.g.cut()
+	r.e.stopWorkers()
+}
+
+func (r *rig) part(n int) *partition { return r.g.parts[topicPartition{"events", int32(n)}] }
+
+// read takes in one record with a session and a value of size bytes.
+func (r *rig) read(partition int, offset int64, session string, size int) *Delivery {
+	p := r.part(partition)
+	d := newDelivery(p, fetch.Record{Offset: offset, Value: make([]byte, size)}, time.Now())
+	d.oversized = size > r.e.cfg.MaxRecordBytes
+	r.g.add(p, []*Delivery{d}, []string{session}, BoundNone, nil, nil, offset+1)
+	return d
+}
+
+// semaphore is a gate that behaves: free slots, and whether they are probes.
+type semaphore struct {
+	mu      sync.Mutex
+	free    int
+	out     int
+	probe   bool
+	unused  int
+	manual  bool // slots given back are gone: the test adds each
+	waiting []chan bool
+}
+
+func (s *semaphore) Acquire(ctx context.Context) (bool, error) {
+	s.mu.Lock()
+	if s.free > 0 {
+		s.free--
+		s.out++
+		defer s.mu.Unlock()
+		return s.probe, nil
+	}
+	c := make(chan bool, 1)
+	s.waiting = append(s.waiting, c)
+	s.mu.Unlock()
+	select {
+	case probe := <-c:
+		return probe, nil
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+}
+
+func (s *semaphore) Release(used bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.out == 0 {
+		panic("a slot was released that nobody had")
+	}
+	if !used {
+		s.unused++
+	}
+	s.out--
+	if !s.manual {
+		s.give()
+	}
+}
+
+// give hands slots that are free to those who wait.
+func (s *semaphore) give() {
+	s.free++
+	for s.free > 0 && len(s.waiting) > 0 {
+		s.free--
+		s.out++
+		s.waiting[0] <- s.probe
+		s.waiting = s.waiting[1:]
+	}
+}
+
+// add makes n more slots.
+func (s *semaphore) add(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for range n {
+		s.give()
+	}
+}
+
+func (s *semaphore) taken() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.out
+}
+
+// handler is a function as a Handler.
+type handler func(ctx context.Context, d *Delivery)
+
+func (h handler) Handle(ctx context.Context, d *Delivery) { h(ctx, d) }
+
+// inbox is a handler that leaves every delivery open until the test ends it.
+type inbox struct {
+	mu   sync.Mutex
+	open []*Delivery
+}
+
+func (b *inbox) Handle(_ context.Context, d *Delivery) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.open = append(b.open, d)
+}
+
+// take returns what was delivered since, in the order of delivery.
+func (b *inbox) take() []*Delivery {
+	synctest.Wait()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	open := b.open
+	b.open = nil
+	return open
+}

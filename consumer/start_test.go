@@ -1,0 +1,36 @@
+package consumer
+
+import "testing"
+
+// What a process remembers of a partition that it gave up counts only where the
+// commit it was beside was written: another cluster's equal offset names other
+// records.
+func TestARecollectionCountsOnlyOnItsOwnCluster(t *testing.T) {
+	for _, c := range []struct {
+		name, cluster string
+		want          int64 // where the knowledge ends
+	}{{"the same cluster", "one", 50}, {"another cluster behind the same address, with an equal offset", "two", 0}} {
+		t.Run(c.name, func(t *testing.T) {
+			var in inbox
+			inRig(t, 1, func(cfg *Config) { cfg.Handler = &in }, func(r *rig) {
+				r.g.cluster = "one"
+				p := r.part(0)
+				p.committed, p.sent = mark{offset: 0}, mark{offset: 0} // later commits were not taken
+				for o := range 50 {
+					r.read(0, int64(o), "", 1)
+				}
+				for _, d := range in.take() {
+					d.Done()
+				}
+				r.g.drain()
+				r.g.revoke()
+				r.join(1)
+				r.g.cluster = c.cluster
+				r.g.startAt(r.part(0), 0, "")
+				if end := r.part(0).inheritedEnd; end != c.want {
+					t.Errorf("offsets below %d count as done, want %d", end, c.want)
+				}
+			})
+		})
+	}
+}
