@@ -27,6 +27,8 @@ const (
 const (
 	ReasonRefused         = "refused"          // answered with a permanent code
 	ReasonBudgetExhausted = "budget-exhausted" // kept failing while others were accepted
+	ReasonLotRefused      = "lot-refused"      // its lot alone was refused for too long
+	ReasonByOperator      = "by-operator"      // a person decided so
 )
 
 // Letter is a record that can never be delivered, and why.

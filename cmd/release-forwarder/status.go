@@ -101,6 +101,8 @@ func (v *service) gauges() telemetry.Gauges {
 			return oldest.Seconds()
 		},
 		CircuitOpen:        v.gate.Open,
+		StormGuardActive:   func() bool { return v.forwarder.Storms() > 0 },
+		RefusedLots:        func() int64 { return int64(len(v.forwarder.RefusedLots())) },
 		InFlight:           func() int64 { return int64(v.gate.State().InFlight) },
 		InFlightLimit:      func() int64 { return int64(v.gate.State().Limit) },
 		DeadLettersBlocked: func() int64 { return int64(v.engine.Status().HeldBy[forward.HeldDeadLetter]) },
@@ -171,6 +173,10 @@ func (v *service) sentence(s consumer.Status, g upstream.GateState) (admin.Level
 		return admin.LevelTrouble, fmt.Sprintf("%d dead letters cannot be written; their partitions' commits wait, nothing is lost.", held)
 	case v.gate.Open():
 		return admin.LevelTrouble, fmt.Sprintf("The platform accepts nothing since %s; it is tried once a second, nothing is lost.", g.Since.UTC().Format(time.RFC3339))
+	case len(v.forwarder.RefusedLots()) > 0:
+		return admin.LevelTrouble, fmt.Sprintf("The platform refuses lot %s alone; its records wait, the others flow.", upstream.Tame(v.forwarder.RefusedLots()[0].Lot))
+	case v.forwarder.Storms() > 0:
+		return admin.LevelTrouble, "Dead letters in a row with nothing accepted between: they are written at one a second until a person has looked."
 	case paused:
 		return admin.LevelWaiting, "Reading is paused where a partition's unfinished records reach a bound."
 	case len(s.Partitions) == 0:
@@ -189,7 +195,7 @@ func (v *service) circuitOpened() {
 func (v *service) circuitClosed(lasted time.Duration) {
 	v.log.LogAttrs(telemetry.StateChange(context.Background()), slog.LevelInfo,
 		"circuit closed: the platform accepts again", slog.String("lasted", lasted.Round(time.Millisecond).String()))
-	v.engine.Hasten()
+	v.forwarder.TryLots(nil)
 }
 
 func (v *service) lastRefusal() slog.Value {

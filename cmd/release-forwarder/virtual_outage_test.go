@@ -198,7 +198,7 @@ func TestLogLinesAreFew(t *testing.T) {
 	})
 	t.Run("10,000 failing records", func(t *testing.T) {
 		inVirtualTime(t, 4, func(w *world) {
-			r := w.start()
+			r := w.start("DLQ_STORM_LIMIT", "0")
 			for i := range 10000 {
 				switch i % 2 {
 				case 0:

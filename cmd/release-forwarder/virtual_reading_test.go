@@ -117,7 +117,7 @@ func TestLettersThatCannotBeWrittenDoNotKeepOthersFromBeingRead(t *testing.T) {
 			}
 			return nil, nil, false
 		})
-		r := w.start()
+		r := w.start("DLQ_STORM_LIMIT", "0")
 		var bad, good []string
 		for i := range 1500 {
 			bad = append(bad, fmt.Sprintf(`{"park_uuid":"lot","parking_serial":"B-%d"}`, i))

@@ -16,10 +16,12 @@ import (
 	"release-forwarder/upstream"
 )
 
-// HeldDeadLetter is why a record waits whose letter could not be written, in the
-// metric held_records. Any other record waits for the verdict of its last
-// delivery.
-const HeldDeadLetter = "dead-letter"
+// Why records wait that do not wait for the verdict of their last delivery, in
+// the metric held_records.
+const (
+	HeldDeadLetter = "dead-letter" // its letter could not be written
+	HeldStorm      = "storm"       // its letter's turn has not come
+)
 
 // Config is what a Forwarder joins.
 type Config struct {
@@ -33,6 +35,16 @@ type Config struct {
 	// BackoffMin and BackoffMax bound the wait before a held record's next
 	// delivery: exponential with jitter.
 	BackoffMin, BackoffMax time.Duration
+	// LotHoldMax is how long records of a lot that alone is refused wait.
+	LotHoldMax time.Duration
+	// HeldBefore, where set, is a person's decision: a record with a timestamp
+	// before it is given up at its next failure.
+	HeldBefore time.Time
+	// StormLimit is how many dead letters in a row are written as they come; 0:
+	// all are.
+	StormLimit int
+	// Hasten makes the engine deliver what is held, where the hold is not firm.
+	Hasten func()
 
 	Tracer  *telemetry.Tracer
 	Metrics *telemetry.Instruments
@@ -45,10 +57,16 @@ type Config struct {
 type Forwarder struct {
 	Config
 	evidence *evidence
+	lots     *lots
+	storms   *storms
 }
 
 // New makes a forwarder.
-func New(cfg Config) *Forwarder { return &Forwarder{Config: cfg, evidence: newEvidence()} }
+func New(cfg Config) *Forwarder {
+	f := &Forwarder{Config: cfg, evidence: newEvidence(), storms: newStorms(cfg.StormLimit)}
+	f.lots = newLots(f.backoff)
+	return f
+}
 
 // history is what is remembered of a record between its deliveries.
 type history struct {
@@ -62,7 +80,17 @@ type history struct {
 	throttled   bool              // answered 429 before, at that count of acceptances
 	span        trace.SpanContext // of its first delivery
 	letter      *dlq.Letter       // to be written before it is done
+	gaveUp      trace.SpanContext // of the delivery that led to it
+	source      string            // of the letter, for storms
 	letterTries int
+
+	// waits is when and at which count of acceptances the record began to wait
+	// for its refused lot; place is its place in a storm's pace.
+	waits struct {
+		since time.Time
+		count uint64
+	}
+	place time.Time
 }
 
 // recordID tells records apart for the circuit.
@@ -81,37 +109,48 @@ func (f *Forwarder) Handle(ctx context.Context, d *consumer.Delivery) {
 	}
 	if h.letter != nil {
 		d.ReturnSlot()
-		f.write(ctx, d, h)
+		f.writeInTurn(trace.ContextWithSpanContext(ctx, h.gaveUp), d, h)
 		return
 	}
-	ctx, span := f.Tracer.StartDelivery(ctx, telemetry.Record{
-		Topic: d.Record.Topic, Partition: int(d.Record.Partition), Offset: d.Record.Offset,
-		Tombstone: d.Record.Value == nil, Headers: headers(&d.Record), First: h.span,
-	})
+	release, err := f.Mapper.Map(d.Record.Value, d.Record.Time)
+	if err != nil {
+		d.ReturnSlot()
+		ctx, span := f.start(ctx, d, h)
+		defer f.Tracer.EndDelivery(span, string(dlq.StageMapping), true)
+		f.unmappable(ctx, d, h, err)
+		return
+	}
+	probe, ok := f.mayGo(ctx, d, h, release.ParkUUID)
+	if !ok {
+		return
+	}
+	ctx, span := f.start(ctx, d, h)
 	h.deliveries++
 	if h.deliveries == 1 {
 		h.span = trace.SpanContextFromContext(ctx)
 		h.since = f.evidence.now()
-	}
-	outcome := f.deliver(ctx, d, h)
-	f.Tracer.EndDelivery(span, outcome, outcome != upstream.Accepted.String())
-}
-
-// deliver tries once and ends the delivery; it returns the outcome's word for the
-// span.
-func (f *Forwarder) deliver(ctx context.Context, d *consumer.Delivery, h *history) string {
-	release, err := f.Mapper.Map(d.Record.Value, d.Record.Time)
-	if err != nil {
-		d.ReturnSlot()
-		f.unmappable(ctx, d, h, err)
-		return string(dlq.StageMapping)
-	}
-	if h.deliveries == 1 {
 		for _, s := range release.Suspicions {
 			f.Metrics.Suspicious(string(s))
 		}
 	}
-	a := f.Platform.Deliver(ctx, upstream.Request{Params: params(release), Quick: h.deliveries == 1, Proceed: d.Current})
+	verdict := f.deliver(ctx, d, h, release, probe)
+	f.Tracer.EndDelivery(span, verdict.String(), verdict != upstream.Accepted)
+}
+
+// start begins the span of a delivery.
+func (f *Forwarder) start(ctx context.Context, d *consumer.Delivery, h *history) (context.Context, trace.Span) {
+	return f.Tracer.StartDelivery(ctx, telemetry.Record{
+		Topic: d.Record.Topic, Partition: int(d.Record.Partition), Offset: d.Record.Offset,
+		Tombstone: d.Record.Value == nil, Headers: headers(&d.Record), First: h.span,
+	})
+}
+
+// deliver tries once and ends the delivery.
+func (f *Forwarder) deliver(ctx context.Context, d *consumer.Delivery, h *history, release *mapping.Release, probe bool) upstream.Verdict {
+	lot := release.ParkUUID
+	a := f.Platform.Deliver(ctx, upstream.Request{
+		Lot: lot, Params: params(release), Quick: h.deliveries == 1 && !probe, Probe: probe || f.Gate.Open(), Proceed: d.Current,
+	})
 	h.attempts += a.Attempts
 	if h.first.IsZero() {
 		h.first = a.FirstAttempt
@@ -121,16 +160,20 @@ func (f *Forwarder) deliver(ctx context.Context, d *consumer.Delivery, h *histor
 	}
 	switch a.Verdict {
 	case upstream.Accepted:
-		f.accepted(ctx, d, h, release.ParkUUID)
+		f.accepted(ctx, d, h, lot)
 	case upstream.Permanent:
-		f.giveUp(ctx, d, h, upstreamLetter(dlq.ReasonRefused, a))
+		if probe {
+			f.lots.failed(lot, 0, time.Now())
+		}
+		f.giveUp(ctx, d, h, lotSource(lot), upstreamLetter(dlq.ReasonRefused, a))
 	case upstream.Cut:
+		f.lots.cut(lot)
 		// The partition is another's by now; whatever is said here is not heard.
 		d.AgainAt(time.Now(), consumer.Hold{Reason: a.Verdict.String()})
 	default:
-		f.failed(ctx, d, h, release.ParkUUID, a)
+		f.failed(ctx, d, h, lot, probe, a)
 	}
-	return a.Verdict.String()
+	return a.Verdict
 }
 
 func params(r *mapping.Release) []upstream.Param {
@@ -152,9 +195,28 @@ func (f *Forwarder) accepted(ctx context.Context, d *consumer.Delivery, h *histo
 			slog.Int("deliveries", h.deliveries), slog.Int("attempts", h.attempts))...)
 	}
 	d.Done()
+	mended := f.lots.accepted(lot)
+	if mended {
+		f.Log.LogAttrs(telemetry.StateChange(ctx), slog.LevelInfo, "lot accepted again: its records go on", slog.String("lot", upstream.Tame(lot)))
+	}
+	calmed := f.storms.accepted(lotSource(lot), partitionSource(d.Record.Topic, d.Record.Partition))
+	if calmed {
+		f.Log.LogAttrs(telemetry.StateChange(ctx), slog.LevelInfo, "dead-letter storm over: something of it was accepted")
+	}
+	if mended || calmed {
+		f.Hasten()
+	}
 }
 
-func (f *Forwarder) failed(ctx context.Context, d *consumer.Delivery, h *history, lot string, a upstream.Answer) {
+func (f *Forwarder) failed(ctx context.Context, d *consumer.Delivery, h *history, lot string, probe bool, a upstream.Answer) {
+	if f.byOperator(d) {
+		f.giveUp(ctx, d, h, "", upstreamLetter(dlq.ReasonByOperator, a))
+		return
+	}
+	now := time.Now()
+	if f.lotRefused(ctx, d, h, lot, probe, a, now) {
+		return
+	}
 	if h.deliveries == 1 {
 		f.evidence.fail(&h.since)
 	}
@@ -169,16 +231,14 @@ func (f *Forwarder) failed(ctx context.Context, d *consumer.Delivery, h *history
 	case (a.Verdict != upstream.Throttled || alone) && !f.Gate.Open() && f.counts(h, lot, a):
 		h.failures++
 		if limit := f.budget(d.Crowded); limit > 0 && h.failures >= limit {
-			f.giveUp(ctx, d, h, upstreamLetter(dlq.ReasonBudgetExhausted, a))
+			f.giveUp(ctx, d, h, lotSource(lot), upstreamLetter(dlq.ReasonBudgetExhausted, a))
 			return
 		}
 	default:
 		f.Gate.Failed(recordID{d.Record.Topic, d.Record.Partition, d.Record.Offset})
 	}
-	f.Log.LogAttrs(ctx, slog.LevelWarn, "delivery failed, tried again", f.about(d, answer(a,
-		slog.Int("deliveries", h.deliveries), slog.Int("counted", h.failures))...)...)
+	f.logFailure(ctx, d, h, a)
 
-	now := time.Now()
 	hold := consumer.Hold{Reason: a.Verdict.String(), Firm: a.HasRetryAfter, Trace: telemetry.TraceID(ctx)}
 	switch {
 	case pauses:
@@ -194,6 +254,11 @@ func (f *Forwarder) failed(ctx context.Context, d *consumer.Delivery, h *history
 		h.backoffs++
 		d.AgainAt(now.Add(max(f.backoff(h.backoffs), a.RetryAfter)), hold)
 	}
+}
+
+func (f *Forwarder) logFailure(ctx context.Context, d *consumer.Delivery, h *history, a upstream.Answer) {
+	f.Log.LogAttrs(ctx, slog.LevelWarn, "delivery failed, tried again", f.about(d, answer(a,
+		slog.Int("deliveries", h.deliveries), slog.Int("counted", h.failures))...)...)
 }
 
 // counts tells whether a failure is the record's own.

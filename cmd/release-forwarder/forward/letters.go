@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"go.opentelemetry.io/otel/trace"
 
 	"release-forwarder/cmd/release-forwarder/telemetry"
 	"release-forwarder/consumer"
@@ -44,11 +45,17 @@ func (f *Forwarder) unmappable(ctx context.Context, d *consumer.Delivery, h *his
 	if e, ok := errors.AsType[*mapping.Error](err); ok {
 		l.Reason, l.Field = string(e.Reason), e.Field
 	}
-	f.giveUp(ctx, d, h, l)
+	source := partitionSource(d.Record.Topic, d.Record.Partition)
+	if lot, _ := mapping.Identify(d.Record.Value); lot != "" {
+		source = lotSource(lot)
+	}
+	f.giveUp(ctx, d, h, source, l)
 }
 
 // giveUp writes the record's dead letter; the record is done when it is written.
-func (f *Forwarder) giveUp(ctx context.Context, d *consumer.Delivery, h *history, l dlq.Letter) {
+// In a storm of its source, or of all, the letter waits for its turn; one without
+// a source neither counts for a storm nor waits for it.
+func (f *Forwarder) giveUp(ctx context.Context, d *consumer.Delivery, h *history, source string, l dlq.Letter) {
 	r := &d.Record
 	l.Topic, l.Partition, l.Offset, l.Timestamp = r.Topic, r.Partition, r.Offset, r.Timestamp
 	l.Key, l.Value = r.Key, r.Value
@@ -57,8 +64,42 @@ func (f *Forwarder) giveUp(ctx context.Context, d *consumer.Delivery, h *history
 	}
 	l.Attempts, l.First, l.Last = h.attempts, h.first, h.last
 	l.Traceparent = telemetry.Traceparent(ctx)
-	h.letter = &l
-	f.write(ctx, d, h)
+	h.letter, h.source, h.gaveUp = &l, source, trace.SpanContextFromContext(ctx)
+	if source == "" {
+		f.write(ctx, d, h)
+		return
+	}
+	alone, all := f.storms.storming(source)
+	if f.storms.letter(source) {
+		f.Log.LogAttrs(telemetry.StateChange(ctx), slog.LevelError,
+			"dead-letter storm: so many letters in a row with nothing accepted between; written at one a second from now on, look at the producer and at the platform's contract",
+			slog.String("reason", l.Reason), slog.String("field", l.Field), slog.Int("letters", f.StormLimit))
+	}
+	if (alone || all) && h.place.IsZero() {
+		h.place = f.storms.reserve(source, all, time.Now())
+	}
+	f.writeInTurn(ctx, d, h)
+}
+
+// writeInTurn writes a letter when its place in a storm's pace has come, or when
+// the storm is over. A storm of one source makes room where others need it; a
+// storm of all has nobody to let pass.
+func (f *Forwarder) writeInTurn(ctx context.Context, d *consumer.Delivery, h *history) {
+	alone, all := f.storms.storming(h.source)
+	early := h.place.After(time.Now())
+	if d.MakeRoom && !all && early {
+		f.storms.giveBack(h.source, h.place)
+		early = false
+	}
+	if h.source == "" || !alone && !all || !early {
+		f.write(ctx, d, h)
+		return
+	}
+	hold := consumer.Hold{Reason: HeldStorm, Trace: telemetry.TraceID(ctx)}
+	if !all {
+		hold.Quota = quotaStorms
+	}
+	d.AgainAt(h.place, hold)
 }
 
 // write tries to write a record's letter once. A letter that cannot be written is

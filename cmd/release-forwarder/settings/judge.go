@@ -19,6 +19,7 @@ func (l *loader) judge() {
 	}
 	l.judgeTopics()
 	l.judgeCredential()
+	l.judgeLetters()
 	if l.loads(GroupUpstream) {
 		l.judgePlatform()
 	}
@@ -116,6 +117,13 @@ func (l *loader) judgeTopics() {
 	}
 	if *topic == l.s.Kafka.Topic {
 		l.refuse(letters, "is the same topic as %s; name another", events)
+	}
+}
+
+// judgeLetters reminds of a decision that must not outlive its reason.
+func (l *loader) judgeLetters() {
+	if t := l.s.DeadLetters.HeldBefore; !t.IsZero() {
+		l.warn("DLQ_HELD_BEFORE", "held records with a timestamp before %s become dead letters at their next failure; unset it when that is done", t.Format(time.RFC3339))
 	}
 }
 

@@ -36,6 +36,7 @@ var kinds = map[string]kind{
 	"boolean":           {bounds: "true, false", parse: parseBoolean},
 	"number":            {parse: parseNumber},
 	"size":              {parse: parseSize},
+	"time":              {bounds: "RFC 3339", parse: parseTime},
 	"duration":          {parse: parseDuration},
 	"topic name":        {bounds: "1 to 249 of A-Z a-z 0-9 . _ -", parse: parseTopic},
 	"list of host:port": {bounds: "one or more", parse: parseBrokers},
@@ -128,6 +129,14 @@ func parseDuration(f *field, text string) (any, error) {
 		return nil, fmt.Errorf("%s is out of bounds; give a duration %s", quote(text), durationBounds(f))
 	}
 	return d, nil
+}
+
+func parseTime(_ *field, text string) (any, error) {
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return nil, fmt.Errorf("%s is not a time; write it as 2026-01-02T15:04:05+08:00", quote(text))
+	}
+	return t, nil
 }
 
 func durationBounds(f *field) string {

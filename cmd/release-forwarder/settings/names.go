@@ -14,10 +14,7 @@ var prefixes = []string{"KAFKA_", "DLQ_", "UPSTREAM_", "RETRY_", "LOT_", "CONSUM
 // Ignoring one would promise what is not kept, so each is refused. The group
 // says which commands it would concern.
 var unsupported = map[string]Group{
-	"DLQ_HELD_BEFORE":           GroupDeadLetters,
-	"DLQ_STORM_LIMIT":           GroupDeadLetters,
 	"KAFKA_REPLAY_TOPIC":        GroupKafka,
-	"LOT_HOLD_MAX":              GroupRetry,
 	"UPSTREAM_CREDENTIALS_FILE": GroupCredential,
 	"UPSTREAM_MAX_RATE":         GroupUpstream,
 }

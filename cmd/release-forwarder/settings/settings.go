@@ -118,7 +118,9 @@ type SASL struct {
 
 // DeadLetters holds where permanent failures go.
 type DeadLetters struct {
-	Topic string `envconfig:"DLQ_TOPIC" type:"topic name" unset:"<KAFKA_TOPIC>.dlq" meaning:"the dead-letter topic; it must exist"`
+	Topic      string    `envconfig:"DLQ_TOPIC" type:"topic name" unset:"<KAFKA_TOPIC>.dlq" meaning:"the dead-letter topic; it must exist"`
+	HeldBefore time.Time `envconfig:"DLQ_HELD_BEFORE" type:"time" meaning:"a person's decision: a held record with a timestamp before this RFC 3339 time is dead-lettered at its next failure, whatever the rest says"`
+	StormLimit int       `envconfig:"DLQ_STORM_LIMIT" type:"number" min:"0" max:"1000000" default:"100" meaning:"dead letters in a row, of one lot or of all, with nothing of it accepted between, after which they are written at one a second; 0: no limit"`
 }
 
 // Credential signs the requests to the platform.
@@ -156,6 +158,7 @@ type Retry struct {
 	Budget     int           `envconfig:"RETRY_BUDGET" type:"number" min:"0" max:"1000000" default:"20" meaning:"how often a record may fail on its own, while others are accepted, before it is dead-lettered; 0: it never is"`
 	BackoffMin time.Duration `envconfig:"RETRY_BACKOFF_MIN" type:"duration" max:"24h" default:"1s" meaning:"least wait before the next delivery of a held record"`
 	BackoffMax time.Duration `envconfig:"RETRY_BACKOFF_MAX" type:"duration" max:"24h" default:"30s" meaning:"longest such wait; also the most that Retry-After is believed"`
+	LotHoldMax time.Duration `envconfig:"LOT_HOLD_MAX" type:"duration" max:"8760h" default:"24h" meaning:"how long the records of a lot that alone is refused wait before they are dead-lettered"`
 }
 
 // Consumer holds the bounds of the engine.

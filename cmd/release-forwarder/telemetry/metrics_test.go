@@ -81,6 +81,7 @@ var fromTheStart = []string{
 	`release_forwarder_held_records{reason="timeout"} 0`,
 	`release_forwarder_held_records{reason="unreachable"} 0`,
 	`release_forwarder_held_records{reason="dead-letter"} 0`,
+	`release_forwarder_held_records{reason="storm"} 0`,
 	`release_forwarder_oldest_unfinished_seconds 0`,
 	`release_forwarder_delivery_seconds_count 0`,
 	`release_forwarder_delivery_seconds_sum 0`,

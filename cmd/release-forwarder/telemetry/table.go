@@ -62,7 +62,7 @@ var (
 	Verdicts = []string{"accepted", "permanent", "refused", "throttled", "failed", "unreadable", "timeout", "unreachable"}
 	// HeldReasons say why a record waits: the verdict of its last delivery, or
 	// dead-letter where its letter could not be written yet.
-	HeldReasons = []string{"refused", "throttled", "failed", "unreadable", "timeout", "unreachable", "dead-letter"}
+	HeldReasons = []string{"refused", "throttled", "failed", "unreadable", "timeout", "unreachable", "dead-letter", "storm"}
 	// CommitResults: ok; stale, refused by Kafka since the replica no longer owns
 	// the partition; failed, not answered or refused otherwise.
 	CommitResults = []string{"ok", "stale", "failed"}

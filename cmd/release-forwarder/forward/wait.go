@@ -1,0 +1,116 @@
+package forward
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"release-forwarder/cmd/release-forwarder/telemetry"
+	"release-forwarder/consumer"
+	"release-forwarder/dlq"
+	"release-forwarder/upstream"
+)
+
+// Quotas: records that wait for one of these reasons keep to half of a
+// partition's bounds, so that others flow.
+const (
+	quotaLots   = "refused-lots"
+	quotaStorms = "storms"
+)
+
+// mayGo tells whether a record may be sent now; where it may not, the delivery
+// has been ended.
+func (f *Forwarder) mayGo(ctx context.Context, d *consumer.Delivery, h *history, lot string) (probe, ok bool) {
+	now := time.Now()
+	t := f.lots.turn(lot, f.Platform.HasCredential(lot), now)
+	if !t.send {
+		d.ReturnSlot()
+		f.waitForLot(ctx, d, h, t.began, t.until)
+		return false, false
+	}
+	if alone, _ := f.storms.storming(lotSource(lot)); alone && !d.MakeRoom {
+		// The lot's records are not sent faster than its letters are written.
+		if h.place.IsZero() {
+			h.place = f.storms.reserve(lotSource(lot), false, now)
+		}
+		if h.place.After(now) {
+			if t.probe {
+				f.lots.cut(lot)
+			}
+			d.ReturnSlot()
+			d.AgainAt(h.place, consumer.Hold{Reason: HeldStorm, Quota: quotaStorms})
+			return false, false
+		}
+	}
+	return t.probe, true
+}
+
+// lotRefused handles a failure that says something of the lot alone; false means
+// that it is an ordinary one.
+func (f *Forwarder) lotRefused(ctx context.Context, d *consumer.Delivery, h *history, lot string, probe bool, a upstream.Answer, now time.Time) bool {
+	switch {
+	case a.Verdict == upstream.Refused:
+		refused, newly, next := f.lots.refused(lot, f.evidence.acceptances(), a.RetryAfter, now)
+		if newly {
+			f.Log.LogAttrs(telemetry.StateChange(ctx), slog.LevelError,
+				"lot refused: the platform refuses this lot alone (its secret, app_id or contract); its records wait, the others flow",
+				answer(a, slog.String("lot", upstream.Tame(lot)))...)
+		}
+		if refused {
+			f.logFailure(ctx, d, h, a)
+			f.waitForLot(ctx, d, h, now, next)
+		}
+		return refused
+	case probe:
+		f.logFailure(ctx, d, h, a)
+		f.waitForLot(ctx, d, h, now, f.lots.failed(lot, a.RetryAfter, now))
+		return true
+	}
+	return false
+}
+
+// waitForLot holds a record of a refused lot until the lot's next attempt, or
+// gives it up where it has waited too long or room must be made; never while
+// nothing proves that the platform accepts others.
+func (f *Forwarder) waitForLot(ctx context.Context, d *consumer.Delivery, h *history, began, until time.Time) {
+	if h.waits.since.IsZero() {
+		h.waits.since, h.waits.count = began, f.evidence.acceptances()
+		if d.Read.After(began) {
+			h.waits.since = d.Read
+		}
+	}
+	if f.byOperator(d) {
+		f.giveUp(ctx, d, h, "", dlq.Letter{Stage: dlq.StageUpstream, Reason: dlq.ReasonByOperator})
+		return
+	}
+	now := time.Now()
+	end := h.waits.since.Add(f.LotHoldMax)
+	proved := !f.Gate.Open() && f.evidence.acceptances() > h.waits.count
+	if proved && (d.MakeRoom || !now.Before(end)) {
+		f.giveUp(ctx, d, h, "", dlq.Letter{Stage: dlq.StageUpstream, Reason: dlq.ReasonLotRefused})
+		return
+	}
+	if end.After(now) && end.Before(until) {
+		until = end
+	}
+	d.AgainAt(until, consumer.Hold{Reason: upstream.Refused.String(), Quota: quotaLots, Trace: telemetry.TraceID(ctx)})
+}
+
+// byOperator tells whether a person has decided to give up records as old as
+// this.
+func (f *Forwarder) byOperator(d *consumer.Delivery) bool {
+	return !f.HeldBefore.IsZero() && d.Record.Timestamp >= 0 && time.UnixMilli(d.Record.Timestamp).Before(f.HeldBefore)
+}
+
+// RefusedLots lists the lots in an outage of their own.
+func (f *Forwarder) RefusedLots() []RefusedLot { return f.lots.list() }
+
+// Storms counts the dead-letter storms there are.
+func (f *Forwarder) Storms() int { return f.storms.active() }
+
+// TryLots lets refused lots try at once, all where none is named: their
+// credential changed, or the platform accepts again.
+func (f *Forwarder) TryLots(names []string) {
+	f.lots.tryNow(names)
+	f.Hasten()
+}

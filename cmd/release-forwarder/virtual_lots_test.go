@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+
+	"release-forwarder/cmd/sandbox/platform"
+)
+
+func ofLot(lot string, n int) string {
+	return fmt.Sprintf(`{"park_uuid":%q,"flow_no":"F-%d","parking_serial":"S-%d","plate":"粤B%05d"}`, lot, n, n/2, n)
+}
+
+// letterCount counts the letters written so far.
+func (w *world) letterCount() int64 {
+	w.t.Helper()
+	ends, err := kadm.NewClient(w.kafka).ListEndOffsets(context.Background(), letterTopic)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	n := int64(0)
+	ends.Each(func(o kadm.ListedOffset) { n += o.Offset })
+	return n
+}
+
+func TestARefusedLotStopsNobodyAndItsRecordsArriveInOrderWhenItIsMended(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		refusing := true
+		w.platform.Script(func(r *platform.Request) *platform.Reply {
+			if refusing && r.Params["park_uuid"] == "bad" {
+				return &platform.Reply{Status: 401, Body: `{"code":"401","hint":"plate=?"}`}
+			}
+			return nil
+		})
+		r := w.start()
+		const rounds = 240 // as many fit into half of the gaps a commit can tell of
+		begun := time.Now()
+		for n := range rounds {
+			w.produce(0, ofLot("bad", n), ofLot("good-1", n), ofLot("good-2", n))
+			time.Sleep(15 * time.Second)
+		}
+		w.until("the others", func() bool { return w.platform.Stats().Accepted == 2*rounds })
+		if !strings.Contains(w.log.String(), "lot refused") {
+			t.Error("no line names the lot")
+		}
+		attempts := 0
+		for _, q := range w.platform.Requests() {
+			if q.Params["park_uuid"] == "bad" {
+				attempts++
+			}
+		}
+		if most := int(time.Since(begun)/(20*time.Second)) + 10; attempts > most {
+			t.Errorf("%d attempts for the refused lot, want one per backoff, at most %d", attempts, most)
+		}
+		refusing = false
+		w.until("the bad lot's", func() bool { return w.committed(0) == 3*rounds }, 2*time.Minute)
+		w.end(r)
+		if l := w.letters(); len(l) != 0 {
+			t.Errorf("%d letters", len(l))
+		}
+		last := map[string]string{}
+		for _, q := range w.platform.Accepted() {
+			if q.Params["park_uuid"] != "bad" {
+				continue
+			}
+			serial, flow := q.Params["parking_serial"], q.Params["flow_no"]
+			if before := last[serial]; before != "" && len(before) >= len(flow) && before > flow {
+				t.Errorf("session %s: %s after %s", serial, flow, before)
+			}
+			last[serial] = flow
+		}
+	})
+}
+
+func TestRecordsOfARefusedLotKeepToHalfOfTheBounds(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.platform.Script(func(r *platform.Request) *platform.Reply {
+			if r.Params["park_uuid"] == "bad" {
+				return &platform.Reply{Status: 403, Body: `{"code":"403"}`}
+			}
+			return nil
+		})
+		r := w.start("CONSUMER_MAX_PENDING", "200")
+		for n := range 300 {
+			w.produce(0, ofLot("bad", 2*n), ofLot("good", n))
+			time.Sleep(time.Second)
+		}
+		w.until("the others", func() bool { return w.platform.Stats().Accepted == 300 })
+		time.Sleep(time.Minute)
+		w.end(r)
+		letters := w.letters()
+		if n := len(letters); n < 190 || n > 210 {
+			t.Errorf("%d letters, want those of 300 that do not fit into 100", n)
+		}
+		for i, l := range letters {
+			if header(l, "reason") != "lot-refused" {
+				t.Fatalf("reason %s", header(l, "reason"))
+			}
+			if i > 0 && len(header(l, "offset")) == len(header(letters[i-1], "offset")) && header(l, "offset") < header(letters[i-1], "offset") {
+				t.Errorf("offset %s given up after %s: not the longest waiting", header(l, "offset"), header(letters[i-1], "offset"))
+			}
+		}
+	})
+}
+
+func TestALotThatIsRefusedForTooLongIsGivenUpOnlyWhileOthersAreAccepted(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.platform.Script(func(r *platform.Request) *platform.Reply {
+			if r.Params["park_uuid"] == "bad" {
+				return &platform.Reply{Status: 401, Body: `{"code":"401"}`}
+			}
+			return nil
+		})
+		r := w.start("LOT_HOLD_MAX", "1h")
+		w.produce(0, ofLot("good", 0))
+		time.Sleep(time.Second)
+		for n := range 5 {
+			w.produce(0, ofLot("bad", 2*n), ofLot("good", 1+n))
+		}
+		time.Sleep(50 * time.Minute)
+		if l := w.letters(); len(l) != 0 {
+			t.Errorf("%d letters before LOT_HOLD_MAX", len(l))
+		}
+		w.produce(0, ofLot("good", 100))
+		w.until("the commit", func() bool { return w.committed(0) == 12 }, 15*time.Minute)
+		w.end(r)
+		if l := w.letters(); len(l) != 5 || header(l[0], "reason") != "lot-refused" {
+			t.Errorf("letters %v", l)
+		}
+	})
+}
+
+func TestAProducersRubbishIsPacedAndTheHealthyFlowThroughIt(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		r := w.start("CONSUMER_MAX_PENDING", "400")
+		rubbish, good := 0, 0
+		for range 100 {
+			var values []string
+			for range 10 {
+				values = append(values, fmt.Sprintf(`{"park_uuid":"junk","parking_serial":"J-%d"}`, rubbish), ofLot("good", 2*good))
+				rubbish++
+				good++
+			}
+			w.produce(0, values...)
+			time.Sleep(time.Second)
+		}
+		w.until("the healthy", func() bool { return w.platform.Stats().Accepted == good })
+		if !strings.Contains(w.log.String(), "dead-letter storm") {
+			t.Error("no line tells of the storm")
+		}
+		// 1,000 letters: 100 as they come, then one a second until 200 wait,
+		// and beyond that as they come.
+		if n := w.letterCount(); n < 790 || n > 960 {
+			t.Errorf("%d letters after 100 s, want about 900", n)
+		}
+		w.until("the commit", func() bool { return w.committed(0) == int64(rubbish+good) }, 5*time.Minute)
+		w.end(r)
+		if n := len(w.letters()); n != rubbish {
+			t.Errorf("%d letters of %d", n, rubbish)
+		}
+	})
+}
+
+func TestAStormOfAllIsWrittenAtOneASecond(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.platform.Script(func(*platform.Request) *platform.Reply {
+			return &platform.Reply{Status: 200, Body: `{"code":"400"}`}
+		})
+		r := w.start("DLQ_STORM_LIMIT", "20")
+		var values []string
+		for n := range 400 {
+			values = append(values, ofLot(fmt.Sprintf("lot-%d", n), n))
+		}
+		w.produce(0, values...)
+		time.Sleep(100 * time.Second)
+		if n := w.letterCount(); n < 110 || n > 125 {
+			t.Errorf("%d letters after 100 s, want 20 and one a second", n)
+		}
+		w.until("the commit", func() bool { return w.committed(0) == 400 }, 20*time.Minute)
+		w.end(r)
+	})
+}
+
+func TestAPersonGivesUpWhatIsOld(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Status: 500, Body: `{"code":"500"}`} })
+		w.produce(0, ofLot("a", 0), ofLot("a", 2))
+		time.Sleep(time.Hour)
+		w.produce(0, ofLot("a", 4))
+		r := w.start("DLQ_HELD_BEFORE", time.Now().Add(-time.Minute).UTC().Format(time.RFC3339))
+		w.until("the commit", func() bool { return w.committed(0) == 2 })
+		time.Sleep(time.Minute)
+		w.end(r)
+		if l := w.letters(); len(l) != 2 || header(l[0], "reason") != "by-operator" || header(l[0], "code") != "500" {
+			t.Errorf("letters %v", l)
+		}
+	})
+}
