@@ -48,7 +48,8 @@ type service struct {
 	forwarder *forward.Forwarder
 	engine    *consumer.Engine
 	admin     *admin.Server
-	watched   []func(context.Context) // files taken up again when they change
+	watched   []func(context.Context)            // files taken up again when they change
+	doubles   []func(*service, *consumer.Config) // see newService
 
 	started time.Time
 	// stopping ends when the service was told to stop.
@@ -60,7 +61,9 @@ type service struct {
 	written      map[admin.DeadLetters]int64
 }
 
-func newService(s *settings.Settings, dial dialFunc, stderr io.Writer) (*service, error) {
+// newService wires the parts. Doubles may change what the engine is made of: it is
+// the seam at which tests put deliberate mistakes.
+func newService(s *settings.Settings, dial dialFunc, stderr io.Writer, doubles ...func(*service, *consumer.Config)) (*service, error) {
 	t, err := telemetry.Start(context.Background(), telemetry.Config{
 		Writer: stderr, LogLevel: s.Log.Level, LogFormat: string(s.Log.Format),
 		Build: buildInfo(), Group: s.Kafka.GroupID, ClientID: s.Kafka.ClientID,
@@ -70,7 +73,7 @@ func newService(s *settings.Settings, dial dialFunc, stderr io.Writer) (*service
 	}
 	v := &service{
 		settings: s, telemetry: t, log: t.Logger, started: time.Now(), stopping: context.Background(),
-		written: map[admin.DeadLetters]int64{},
+		written: map[admin.DeadLetters]int64{}, doubles: doubles,
 	}
 	for _, part := range []func(dialFunc) error{v.wireKafka, v.wirePlatform, v.wireEngine} {
 		if err := part(dial); err != nil {
@@ -96,7 +99,7 @@ func (v *service) wireKafka(dial dialFunc) (err error) {
 	var connected context.Context
 	connected, v.hangUp = context.WithCancel(context.Background())
 	v.kafka, err = connect.New(connected, connect.Config{
-		Kafka: v.settings.Kafka, Topics: []string{v.settings.Kafka.Topic, v.settings.DeadLetters.Topic},
+		Kafka: v.settings.Kafka, Topics: append(v.settings.Topics(), v.settings.DeadLetters.Topic),
 		Dial: dial, Logger: v.log, ReloadFailed: v.reloadFailed,
 	})
 	if err != nil {
@@ -217,8 +220,8 @@ func (v *service) wireEngine(dialFunc) error {
 		Hasten: func() { v.engine.Hasten() },
 		Tracer: v.telemetry.Tracer, Metrics: count, Written: v.letterWritten, Log: v.log,
 	})
-	v.engine = consumer.New(consumer.Config{
-		Brokers: v.kafka.Brokers, Topics: []string{s.Kafka.Topic}, GroupID: s.Kafka.GroupID, ClientID: s.Kafka.ClientID,
+	cfg := consumer.Config{
+		Brokers: v.kafka.Brokers, Topics: []string{s.Kafka.Topic}, Optional: s.Topics()[1:], GroupID: s.Kafka.GroupID, ClientID: s.Kafka.ClientID,
 		Dialer: v.kafka.Dialer, Transport: v.kafka.Transport,
 		SessionTimeout: s.Kafka.SessionTimeout, HeartbeatInterval: s.Kafka.HeartbeatInterval, RebalanceTimeout: s.Kafka.RebalanceTimeout,
 		OffsetReset: consumer.OffsetReset(s.Kafka.OffsetReset),
@@ -235,7 +238,11 @@ func (v *service) wireEngine(dialFunc) error {
 			MetadataIgnored: count.MetadataIgnored,
 		},
 		Log: v.log,
-	})
+	}
+	for _, double := range v.doubles {
+		double(v, &cfg)
+	}
+	v.engine = consumer.New(cfg)
 	return nil
 }
 

@@ -118,6 +118,14 @@ func (l *loader) judgeTopics() {
 	if *topic == l.s.Kafka.Topic {
 		l.refuse(letters, "is the same topic as %s; name another", events)
 	}
+	const replay = "KAFKA_REPLAY_TOPIC"
+	switch {
+	case !l.right(replay) || l.s.Kafka.ReplayTopic == "":
+	case l.s.Kafka.ReplayTopic == l.s.Kafka.Topic:
+		l.refuse(replay, "is the same topic as %s; leave it out, or name another", events)
+	case l.s.Kafka.ReplayTopic == *topic:
+		l.refuse(replay, "is the same topic as %s; name another", letters)
+	}
 }
 
 // judgeLetters reminds of a decision that must not outlive its reason.

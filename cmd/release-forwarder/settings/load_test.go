@@ -251,7 +251,6 @@ func TestWrongSettings(t *testing.T) {
 		{"an unknown format", with("LOG_FORMAT", "logfmt"), "LOG_FORMAT: … json, text"},
 		{"a file of credentials, not yet", with("UPSTREAM_CREDENTIALS_FILE", "f"), "UPSTREAM_CREDENTIALS_FILE: is not supported by this version"},
 		{"a rate, not yet", with("UPSTREAM_MAX_RATE", "10"), "UPSTREAM_MAX_RATE: is not supported by this version"},
-		{"a replay topic, not yet", with("KAFKA_REPLAY_TOPIC", "x"), "KAFKA_REPLAY_TOPIC: is not supported by this version"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			environment(t, c.env)

@@ -14,7 +14,6 @@ var prefixes = []string{"KAFKA_", "DLQ_", "UPSTREAM_", "RETRY_", "LOT_", "CONSUM
 // Ignoring one would promise what is not kept, so each is refused. The group
 // says which commands it would concern.
 var unsupported = map[string]Group{
-	"KAFKA_REPLAY_TOPIC":        GroupKafka,
 	"UPSTREAM_CREDENTIALS_FILE": GroupCredential,
 	"UPSTREAM_MAX_RATE":         GroupUpstream,
 }

@@ -65,6 +65,7 @@ const (
 type Kafka struct {
 	Brokers           []string      `envconfig:"KAFKA_BROKERS" type:"list of host:port" need:"true" meaning:"host:port of the brokers to begin with; name three or more"`
 	Topic             string        `envconfig:"KAFKA_TOPIC" type:"topic name" need:"true" meaning:"the events"`
+	ReplayTopic       string        `envconfig:"KAFKA_REPLAY_TOPIC" type:"topic name" meaning:"replayed dead letters: read beside KAFKA_TOPIC in the same group, so that other readers of the events see none twice"`
 	GroupID           string        `envconfig:"KAFKA_GROUP_ID" type:"text" need:"true" meaning:"consumer group; no default, so that two deployments never share one by accident"`
 	ClientID          string        `envconfig:"KAFKA_CLIENT_ID" type:"text" default:"release-forwarder" meaning:"for quotas and the brokers' logs"`
 	OffsetReset       OffsetReset   `envconfig:"KAFKA_OFFSET_RESET" type:"choice" choices:"earliest,none" default:"earliest" meaning:"where to go on when a committed offset is not in the log: at the first record there is, or nowhere until a person decides"`
@@ -193,6 +194,16 @@ const (
 type Log struct {
 	Level  slog.Level `envconfig:"LOG_LEVEL" type:"level" default:"info" meaning:"least level that is written"`
 	Format Format     `envconfig:"LOG_FORMAT" type:"choice" choices:"json,text" default:"json" meaning:"form of a log line"`
+}
+
+// Topics returns what is read: KAFKA_TOPIC, then KAFKA_REPLAY_TOPIC where it is
+// set.
+func (s *Settings) Topics() []string {
+	topics := []string{s.Kafka.Topic}
+	if s.Kafka.ReplayTopic != "" {
+		topics = append(topics, s.Kafka.ReplayTopic)
+	}
+	return topics
 }
 
 // drainMargin is what a drain leaves of KAFKA_REBALANCE_TIMEOUT for the last
