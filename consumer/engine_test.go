@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -262,7 +263,7 @@ func TestADrainStartsNothingAndWaitsForWhatIsOpen(t *testing.T) {
 		left := make(chan int)
 		go func() { left <- r.g.drain() }()
 		synctest.Wait()
-		held := append(open, more...)
+		held := slices.Concat(open, more)
 		r.read(0, 11, "", 1)
 		for i, d := range held {
 			if d.Current() {
