@@ -18,6 +18,10 @@ type Answer struct {
 	// Code and Seqno go through Tame before they are logged. Each is at most
 	// 1,024 bytes of valid UTF-8, with *** for every occurrence of the secret.
 	Code, Message, Hint, Seqno string
+	// Explanation says what is probably wrong with a signature that was refused,
+	// in fixed words and names of the API's parameters: see Explain. It is fit for
+	// logs; "" for any other answer.
+	Explanation string
 	// HTTPStatus is 0 where no answer came.
 	HTTPStatus int
 	// Attempts counts the HTTP requests of this delivery, from 0.
@@ -28,7 +32,8 @@ type Answer struct {
 	HasRetryAfter bool
 	// Err says why there is no code: for Unreadable, Timeout, Unreachable and
 	// Cut it is an *Error, and so it is for a Throttled whose body could not be
-	// read; otherwise nil. It is fit for logs.
+	// read and a Refused that was not sent for want of a credential; otherwise nil.
+	// It is fit for logs.
 	Err error
 	// When the first and the last attempt began; zero where there was none.
 	FirstAttempt, LastAttempt time.Time
@@ -38,19 +43,49 @@ type Answer struct {
 // dead letter takes.
 const maxText = 1024
 
-// clean makes a text of the platform safe to keep: the secret is masked first,
-// so that cutting cannot leave a part of it behind.
-func clean(text, secret string) string {
+// clean makes a text of the platform safe to keep: secrets are masked first,
+// so that cutting cannot leave a part of one behind.
+func clean(text string, secrets ...string) string {
 	if text == "" {
 		return ""
 	}
-	if secret != "" {
+	for _, secret := range secrets {
+		if secret == "" {
+			continue
+		}
 		text = strings.ReplaceAll(text, secret, mask)
 		if escaped := url.QueryEscape(secret); escaped != secret {
 			text = strings.ReplaceAll(text, escaped, mask)
 		}
 	}
 	return truncate(strings.ToValidUTF8(text, "\uFFFD"), maxText)
+}
+
+// unsigned reports whether the platform did not take the signature: 401, or a
+// success with a hint that stands for it; a 403 is another matter.
+func (a *Answer) unsigned() bool {
+	return a.Verdict == Refused && a.Code != "" && a.Code != "403"
+}
+
+// load says what an attempt tells about the platform's load.
+func (a *Answer) load() Load {
+	switch a.Verdict {
+	case Accepted:
+		return LoadServed
+	case Permanent:
+		return LoadAnswered
+	case Timeout, Throttled:
+		return LoadRefused
+	case Failed:
+		if a.Code == "503" {
+			return LoadRefused
+		}
+	case Unreadable:
+		if a.HTTPStatus == http.StatusServiceUnavailable {
+			return LoadRefused
+		}
+	}
+	return LoadUnknown
 }
 
 // truncate cuts valid UTF-8 to at most limit bytes, between code points.

@@ -14,8 +14,7 @@ import (
 // attempt is one HTTP request of a delivery. The goroutine of Deliver alone
 // touches it.
 type attempt struct {
-	delivery context.Context // whose end is the caller's doing, not the time-out's
-	secret   string          // masked in what comes back
+	delivery *delivery // whose context's end is the caller's doing, not the time-out's
 	// answer is what this attempt was told, as far as it goes.
 	answer Answer
 }
@@ -38,6 +37,7 @@ type bounded struct {
 	next      http.RoundTripper
 	timeout   time.Duration
 	onAttempt func(Verdict)
+	gate      *Gate
 }
 
 func (b *bounded) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -58,6 +58,9 @@ func (b *bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 		_ = a.fail(ctx, err) // the wrapper's own failure, which it returned
 	}
 	d.answer = a.answer
+	if b.gate != nil {
+		b.gate.Observe(a.answer.load(), time.Since(a.answer.LastAttempt))
+	}
 	if b.onAttempt != nil {
 		b.onAttempt(a.answer.Verdict)
 	}
@@ -118,7 +121,7 @@ func (r *reading) exchange(req *http.Request, a *attempt) (*http.Response, error
 // ended says which of the attempt's contexts has ended, as a verdict.
 func (a *attempt) ended(ctx context.Context) Verdict {
 	switch {
-	case a.delivery.Err() != nil:
+	case a.delivery.ctx.Err() != nil:
 		return Cut
 	case ctx.Err() != nil:
 		return Timeout
@@ -151,10 +154,14 @@ func (a *attempt) judged(rules rules, reply reply, unreadable error) {
 		a.answer.Err = &Error{a.answer.Verdict, text}
 		return
 	}
-	a.answer.Code = clean(strings.TrimSpace(reply.code), a.secret)
-	a.answer.Message = clean(reply.message, a.secret)
-	a.answer.Hint = clean(reply.hint, a.secret)
-	a.answer.Seqno = clean(reply.seqno, a.secret)
+	secret, next := a.delivery.credential.Secret.Reveal(), a.delivery.credential.Next.Reveal()
+	a.answer.Code = clean(strings.TrimSpace(reply.code), secret, next)
+	a.answer.Message = clean(reply.message, secret, next)
+	a.answer.Hint = clean(reply.hint, secret, next)
+	a.answer.Seqno = clean(reply.seqno, secret, next)
+	if a.answer.unsigned() {
+		a.answer.Explanation = Explain(a.delivery.signed, reply.hint)
+	}
 }
 
 // bodyTrouble words why a body is unreadable, without what the reading said:

@@ -15,9 +15,6 @@ import (
 type Request struct {
 	// Lot is the lot's park_uuid: it chooses the credential.
 	Lot string
-	// Probe says that this delivery tries whether the platform, or the lot,
-	// accepts again.
-	Probe bool
 	// Params are the API's parameters but app_id and sign, which are the
 	// client's own: if they are among them they are left out. Ascending by name
 	// spares a copy.
@@ -25,8 +22,12 @@ type Request struct {
 	// Quick allows quick retries: this is the record's first delivery. Without
 	// it a delivery is one attempt.
 	Quick bool
-	// Proceed is asked before each quick retry, and again when its wait is over;
-	// nil means yes.
+	// Probe says that this delivery tries whether the platform, or the lot, accepts
+	// again: of two secrets it takes the one that was not refused last, and a 401 is
+	// not tried once more.
+	Probe bool
+	// Proceed is asked before each further attempt, and again when its wait is
+	// over; nil means yes.
 	Proceed func() bool
 }
 
@@ -37,6 +38,7 @@ type Client struct {
 	endpoint    *url.URL
 	connections *connections
 	http        *retryablehttp.Client
+	rotations   rotations
 }
 
 // New checks config and returns a client; it contacts nobody. The errors are
@@ -59,7 +61,7 @@ func New(config Config) (*Client, error) {
 	}
 	c.http = &retryablehttp.Client{
 		HTTPClient: &http.Client{
-			Transport:     &bounded{chain, config.Timeout, config.OnAttempt},
+			Transport:     &bounded{chain, config.Timeout, config.OnAttempt, config.Gate},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		RetryMax:     config.RetryMax,
@@ -85,14 +87,24 @@ func (c *Client) Endpoint() string {
 // Close closes the connections that are idle; what is in flight goes on.
 func (c *Client) Close() { c.connections.close() }
 
+// HasCredential reports whether there is a credential for the lot. Where there is
+// none Deliver makes no request.
+func (c *Client) HasCredential(lot string) bool {
+	_, has := c.config.Credentials(lot)
+	return has
+}
+
 // delivery is the state of one Deliver, which retryablehttp's hooks find in the
 // request's context. All of them run in Deliver's goroutine.
 type delivery struct {
-	request Request
-	secret  string
-	ctx     context.Context // the caller's
-	answer  Answer          // of the last attempt
-	waiting bool            // between two attempts
+	request    Request
+	credential Credential
+	signed     []Param         // as they are sent, app_id among them
+	ctx        context.Context // the caller's
+	answer     Answer          // of the last attempt
+	waiting    bool            // between two attempts
+	resting    bool            // and its place at the gate is another's
+	other      int             // attempts with the other secret: no quick retries
 }
 
 type deliveryKey struct{}
@@ -107,29 +119,34 @@ func (d *delivery) begin() *attempt {
 		first = now
 	}
 	return &attempt{
-		delivery: d.ctx,
-		secret:   d.secret,
+		delivery: d,
 		answer:   Answer{Attempts: d.answer.Attempts + 1, FirstAttempt: first, LastAttempt: now},
 	}
 }
 
-// HasCredential tells whether there is a credential for a lot. Without one
-// nothing may be delivered for it.
-func (c *Client) HasCredential(_ string) bool { return true }
-
 // Deliver sends one record, with quick retries where the request allows them,
-// and returns what the last attempt was told. When ctx ends before an answer is
-// whole, or between two attempts, the verdict is Cut; an answer that had come
-// wholly stands.
+// and returns what the last attempt was told. A 401 is tried once more, at once,
+// with the credential's other secret where it has two. When ctx ends before an
+// answer is whole, or between two attempts, the verdict is Cut; an answer that
+// had come wholly stands. Without a credential for the lot the verdict is
+// Refused, after no attempt.
 func (c *Client) Deliver(ctx context.Context, r Request) Answer {
-	credential := c.config.Credential()
-	d := &delivery{request: r, secret: credential.Secret.Reveal(), ctx: ctx}
+	credential, has := c.config.Credentials(r.Lot)
+	if !has {
+		return Answer{Verdict: Refused, Err: &Error{Refused, "there is no credential for the lot"}}
+	}
+	d := &delivery{request: r, credential: credential, ctx: ctx}
+	d.signed = withAppID(r.Params, credential.AppID)
 	if ctx.Err() == nil {
-		// The delivery knows better than resp and err how its attempts ended.
-		resp, err := c.http.Do(c.newRequest(ctx, d, credential.AppID))
-		if err == nil {
-			_ = resp.Body.Close()
+		choice := c.rotations.choose(r.Lot, credential, r.Probe)
+		c.sign(d, choice)
+		if c.mayTryOther(d, choice) {
+			d.other++
+			c.sign(d, choice.other())
 		}
+	}
+	if d.resting {
+		c.config.Gate.unrest()
 	}
 	if d.answer.Verdict == Unknown || d.waiting {
 		d.answer.Verdict = Cut
@@ -138,9 +155,39 @@ func (c *Client) Deliver(ctx context.Context, r Request) Answer {
 	return d.answer
 }
 
-func (c *Client) newRequest(ctx context.Context, d *delivery, appID string) *retryablehttp.Request {
-	params := withAppID(d.request.Params, appID)
-	body, contentType := c.config.Encoding.encode(params, signCanonical(params, d.secret))
+// sign sends a delivery with one of its credential's secrets, and remembers
+// whether that was the right one.
+func (c *Client) sign(d *delivery, ch choice) {
+	// The delivery knows better than resp and err how its attempts ended.
+	resp, err := c.http.Do(c.newRequest(d, ch.secret(d.credential).Reveal()))
+	if err == nil {
+		_ = resp.Body.Close()
+	}
+	switch {
+	case d.waiting:
+	case d.answer.Verdict == Accepted:
+		if c.rotations.accept(d.request.Lot, ch) {
+			c.config.OnSecret(d.request.Lot, ch.next)
+		}
+	case d.answer.unsigned():
+		c.rotations.refuse(d.request.Lot, ch, d.request.Probe)
+	}
+}
+
+// mayTryOther reports whether a delivery that was refused is tried once more with
+// its credential's other secret, and waits for its turn.
+func (c *Client) mayTryOther(d *delivery, ch choice) bool {
+	if ch.of == nil || d.request.Probe || d.waiting || !d.answer.unsigned() || !c.allowed(d) {
+		return false
+	}
+	if gate := c.config.Gate; gate != nil && !gate.again(d.ctx, c.config.RetryWaitMax) {
+		return false // the next delivery begins with the other
+	}
+	return d.ctx.Err() == nil && c.allowed(d)
+}
+
+func (c *Client) newRequest(d *delivery, secret string) *retryablehttp.Request {
+	body, contentType := c.config.Encoding.encode(d.signed, signCanonical(d.signed, secret))
 	plain := &http.Request{
 		Method: http.MethodPost,
 		URL:    c.endpoint, // nobody below changes it
@@ -152,7 +199,7 @@ func (c *Client) newRequest(ctx context.Context, d *delivery, appID string) *ret
 			"User-Agent":   {"release-forwarder"},
 		},
 	}
-	req := &retryablehttp.Request{Request: plain.WithContext(context.WithValue(ctx, deliveryKey{}, d))}
+	req := &retryablehttp.Request{Request: plain.WithContext(context.WithValue(d.ctx, deliveryKey{}, d))}
 	_ = req.SetBody(body) // takes any []byte
 	return req
 }
@@ -163,7 +210,11 @@ var errStopped = errors.New("no quick retry")
 // it those who may forbid a retry.
 func (c *Client) checkRetry(ctx context.Context, _ *http.Response, _ error) (bool, error) {
 	d := deliveryFrom(ctx)
-	d.waiting = d.retryable() && d.answer.Attempts <= c.config.RetryMax && c.allowed(d)
+	d.waiting = d.retryable() && d.answer.Attempts-d.other <= c.config.RetryMax && c.allowed(d)
+	if d.waiting && c.config.Gate != nil {
+		c.config.Gate.rest()
+		d.resting = true
+	}
 	return d.waiting, nil
 }
 
@@ -173,6 +224,16 @@ func (c *Client) prepareRetry(req *http.Request) error {
 	d := deliveryFrom(req.Context())
 	d.waiting = false
 	if !c.allowed(d) {
+		return errStopped
+	}
+	if d.resting {
+		d.resting = !c.config.Gate.resume(d.ctx, c.config.RetryWaitMax)
+	}
+	switch {
+	case d.ctx.Err() != nil:
+		d.waiting = true
+		return errStopped
+	case d.resting || !c.allowed(d):
 		return errStopped
 	}
 	return nil

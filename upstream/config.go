@@ -13,21 +13,18 @@ import (
 	"time"
 )
 
-// Credential is what a request is signed with.
-type Credential struct {
-	AppID  string // sent and signed when not empty
-	Secret Secret
-}
-
-// Config says where the platform is and how to speak to it. URL and Credential
-// are required; other zero values mean the defaults named here, those of the
+// Config says where the platform is and how to speak to it. URL and one of
+// Credentials and Credential are required; other zero values mean the defaults named here, those of the
 // service's settings.
 type Config struct {
 	// URL is the endpoint, whole: absolute, http or https. User information in
 	// it is sent as basic authentication.
 	URL string
-	// Credential is asked once for each delivery, so that a changed secret is
-	// used at once. It must be quick and safe for concurrent use.
+	// Credentials is asked once for each delivery, so that a changed secret is
+	// used at once; false: there is none for the lot. It must be quick and safe
+	// for concurrent use.
+	Credentials func(lot string) (Credential, bool)
+	// Credential stands for Credentials where all lots have the same.
 	Credential func() Credential
 	// Encoding of the body; Form.
 	Encoding Encoding
@@ -72,6 +69,14 @@ type Config struct {
 	// OnAnswer is called once for each HTTP attempt, inside what Wrap put
 	// around it: ctx carries the attempt's span.
 	OnAnswer func(ctx context.Context, attempt Attempt)
+	// OnSecret is called when the platform has accepted a request of lot with the
+	// other of its credential's two secrets, which is in use from then on: next
+	// says whether that is Credential.Next.
+	OnSecret func(lot string, next bool)
+	// Gate is the one whose slots the deliveries have: it is told what each HTTP
+	// attempt says about the platform's load, and asked for leave for each attempt
+	// but a delivery's first. nil: none, and every delivery is alone.
+	Gate *Gate
 }
 
 // Attempt describes one HTTP attempt to telemetry.
@@ -108,6 +113,12 @@ func (c Config) complete() (Config, *url.URL, error) {
 	if c.MayRetry == nil {
 		c.MayRetry = func() bool { return true }
 	}
+	if one := c.Credential; c.Credentials == nil && one != nil {
+		c.Credentials = func(string) (Credential, bool) { return one(), true }
+	}
+	if c.OnSecret == nil {
+		c.OnSecret = func(string, bool) {}
+	}
 	if c.RootCAs == nil {
 		c.RootCAs = func() *x509.CertPool { return nil }
 	}
@@ -118,7 +129,7 @@ func (c Config) complete() (Config, *url.URL, error) {
 	switch {
 	case err != nil, endpoint.Scheme != "http" && endpoint.Scheme != "https", endpoint.Hostname() == "":
 		return c, nil, ErrURL
-	case c.Credential == nil:
+	case c.Credentials == nil:
 		return c, nil, ErrCredential
 	case c.Encoding != Form && c.Encoding != Multipart:
 		return c, nil, ErrEncoding

@@ -19,7 +19,7 @@ import (
 // holds nothing of a body, of a header that the other side chose, of a query or
 // user information, and it does not unwrap to anything that does.
 type Error struct {
-	Verdict Verdict // Unreadable, Timeout, Unreachable or Cut, or Throttled for an HTTP 429 or 503 without a readable body
+	Verdict Verdict // Unreadable, Timeout, Unreachable or Cut, Throttled for an HTTP 429 or 503 without a readable body, or Refused where there was no credential
 	text    string
 }
 

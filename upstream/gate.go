@@ -11,6 +11,9 @@ import (
 type GateConfig struct {
 	// MaxInFlight is how many slots may be out at once; 64.
 	MaxInFlight int
+	// Adaptive lets the limit follow what the platform can take, from 1 to
+	// MaxInFlight, by what Observe is told; see limiter.
+	Adaptive bool
 	// OnOpen and OnClose are called when the circuit opens and when it closes,
 	// one at a time, in the order in which it happened, without the gate's lock:
 	// they may ask the gate. OnClose is told how long the outage lasted.
@@ -32,9 +35,14 @@ type Gate struct {
 
 	mu      sync.Mutex // guards all below
 	circuit circuit
+	limiter *limiter // nil: the limit is fixed
+	pace    pace
 	// inFlight is how many slots are out, 0 to circuit.max.
 	inFlight int
-	// old is how many of them were out when the circuit closed last, as far as
+	// resting is how many more are out whose delivery waits between two attempts
+	// and has nothing open at the platform: inFlight+resting is at most circuit.max.
+	resting int
+	// old is how many of inFlight were out when the circuit closed last, as far as
 	// is known: a slot that comes back is taken for an old one while there are
 	// any. They do not count against a ramp's limit, or requests that hang
 	// since the outage would keep everything waiting after it.
@@ -66,6 +74,7 @@ type waiter struct {
 	granted    chan bool
 	prev, next *waiter
 	queued     bool // false once the slot is given
+	resting    bool // has a slot, whose delivery wants to make its next attempt
 }
 
 // GateState is what metrics and pages show of a gate.
@@ -85,6 +94,9 @@ func NewGate(config GateConfig) *Gate {
 	}
 	g := &Gate{config: config}
 	g.circuit.max, g.circuit.limit = config.MaxInFlight, config.MaxInFlight
+	if config.Adaptive {
+		g.limiter = newLimiter(config.MaxInFlight)
+	}
 	return g
 }
 
@@ -98,7 +110,7 @@ func (g *Gate) Acquire(ctx context.Context) (probe bool, err error) {
 	g.mu.Lock()
 	if g.first == nil {
 		if ok, _ := g.admit(); ok {
-			probe := g.give()
+			probe := g.give(false)
 			g.mu.Unlock()
 			return probe, nil
 		}
@@ -136,8 +148,11 @@ func (g *Gate) release(used bool) {
 	}
 	g.inFlight--
 	g.old = max(g.old-1, 0)
-	if !used && g.circuit.phase == Open {
-		g.circuit.giveBack(time.Now())
+	if !used {
+		g.pace.giveBack()
+		if g.circuit.phase == Open {
+			g.circuit.giveBack(time.Now())
+		}
 	}
 	g.dispatch()
 }
@@ -158,6 +173,9 @@ func (g *Gate) Accepted() {
 	if g.circuit.accept(now) {
 		g.old = g.inFlight
 		g.open.Store(false)
+		if g.limiter != nil {
+			g.limiter.resume(now)
+		}
 		if call := g.config.OnClose; call != nil {
 			g.news = append(g.news, func() { call(now.Sub(since)) })
 		}
@@ -201,7 +219,7 @@ func (g *Gate) State() GateState {
 	defer g.mu.Unlock()
 	return GateState{
 		Phase: g.circuit.phase, Since: g.circuit.since,
-		InFlight: g.inFlight, Limit: g.circuit.limit, Waiting: g.waiting,
+		InFlight: g.inFlight, Limit: g.limit(), Waiting: g.waiting,
 		PausedUntil: g.pausedUntil,
 	}
 }
@@ -210,12 +228,15 @@ func (g *Gate) State() GateState {
 // will allow it, zero where something must happen first.
 func (g *Gate) admit() (ok bool, at time.Time) {
 	c := &g.circuit
-	if g.inFlight >= c.max || c.phase != Open && g.inFlight-g.old >= c.limit {
-		return false, time.Time{}
+	if full, until := g.full(); full {
+		return false, until
 	}
 	at = g.pausedUntil
 	if c.phase == Open && c.nextProbe.After(at) {
 		at = c.nextProbe
+	}
+	if g.pace.interval > 0 && g.pace.next.After(at) {
+		at = g.pace.next
 	}
 	if at.IsZero() { // the ordinary case does not read the clock
 		return true, at
@@ -227,14 +248,55 @@ func (g *Gate) admit() (ok bool, at time.Time) {
 	return true, at
 }
 
-// give takes a slot out, and says whether it is an open circuit's.
-func (g *Gate) give() (probe bool) {
-	g.inFlight++
-	if g.circuit.phase != Open {
-		return false
+// limit is how many slots may be out but for those of the outage before.
+func (g *Gate) limit() int {
+	if g.limiter == nil {
+		return g.circuit.limit
 	}
-	g.circuit.take(time.Now())
-	return true
+	return min(g.circuit.limit, int(g.limiter.limit))
+}
+
+// full reports whether as many slots are out as may be, and until when if time
+// alone changes that.
+func (g *Gate) full() (full bool, until time.Time) {
+	c := &g.circuit
+	// One that rests already has its place among them.
+	out := g.inFlight + g.resting
+	if g.first != nil && g.first.resting {
+		out--
+	}
+	if c.phase == Open {
+		return out >= c.max, time.Time{}
+	}
+	if out >= c.max {
+		return true, time.Time{}
+	}
+	for g.inFlight-g.old >= g.limit() {
+		if g.limiter == nil {
+			return true, time.Time{}
+		}
+		if raised, at := g.limiter.hold(); !raised {
+			return true, at
+		}
+	}
+	return false, time.Time{}
+}
+
+// give takes a slot out, and says whether it is an open circuit's. waited says
+// that somebody waited for it.
+func (g *Gate) give(waited bool) (probe bool) {
+	g.inFlight++
+	if g.pace.interval > 0 {
+		g.pace.take(time.Now(), waited)
+	}
+	if g.circuit.phase == Open {
+		g.circuit.take(time.Now())
+		return true
+	}
+	if g.limiter != nil && g.inFlight-g.old >= g.limit() {
+		g.limiter.used = true
+	}
+	return false
 }
 
 // dispatch gives slots to those who wait, as many as may be given, and sets the
@@ -248,7 +310,10 @@ func (g *Gate) dispatch() {
 		}
 		w := g.first
 		g.unlink(w)
-		w.granted <- g.give() // has room: see waiter
+		if w.resting {
+			g.resting--
+		}
+		w.granted <- g.give(true) // has room: see waiter
 	}
 }
 

@@ -3,15 +3,36 @@ package upstream
 // The queue of those who wait at the gate: a doubly linked list, so that one
 // who gives up leaves it at once, wherever he stands. All under the gate's lock.
 
-// enqueue puts a waiter at the end.
-func (g *Gate) enqueue() *waiter {
+// newWaiter returns one that is in no queue yet.
+func (g *Gate) newWaiter() *waiter {
 	w := g.free
 	if w == nil {
 		w = &waiter{granted: make(chan bool, 1)}
 	} else {
 		g.free, w.next = w.next, nil
 	}
-	w.queued = true
+	w.queued, w.resting = true, false
+	return w
+}
+
+// enqueueFirst puts one that rests before those who have no slot yet.
+func (g *Gate) enqueueFirst() *waiter {
+	w := g.newWaiter()
+	w.resting = true
+	w.next = g.first
+	if g.first == nil {
+		g.last = w
+	} else {
+		g.first.prev = w
+	}
+	g.first = w
+	g.waiting++
+	return w
+}
+
+// enqueue puts a waiter at the end.
+func (g *Gate) enqueue() *waiter {
+	w := g.newWaiter()
 	w.prev = g.last
 	if g.last == nil {
 		g.first = w

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -22,6 +23,30 @@ func ParseSecret(contents []byte) (Secret, error) {
 		return Secret{}, errors.New("the file is not UTF-8; write the secret as text into it")
 	}
 	return NewSecret(string(text)), nil
+}
+
+// ParseSecrets reads a file that holds the secret in force and, in a second line,
+// perhaps the next one; blank lines and blank space around a line do not count. A
+// third line is refused, and so is what is not UTF-8. next is zero where there is
+// none, or where it is the same. No error repeats anything of the contents.
+func ParseSecrets(contents []byte) (secret, next Secret, err error) {
+	var lines []string
+	for line := range strings.FieldsFuncSeq(string(contents), func(r rune) bool { return r == '\r' || r == '\n' }) {
+		if line = strings.TrimSpace(line); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	switch {
+	case len(lines) == 0:
+		return Secret{}, Secret{}, errors.New("the file is blank; write the secret into it")
+	case len(lines) > 2:
+		return Secret{}, Secret{}, errors.New("the file holds more than two lines; write the secret in force and the next one into it")
+	case !utf8.Valid(contents):
+		return Secret{}, Secret{}, errors.New("the file is not UTF-8; write the secret as text into it")
+	case len(lines) == 2 && lines[0] != lines[1]:
+		next = NewSecret(lines[1])
+	}
+	return NewSecret(lines[0]), next, nil
 }
 
 // ParseCA reads PEM certificates and returns a pool of them and of base's; nil

@@ -140,11 +140,29 @@ func (l *loader) judgeCredential() {
 	if !l.loads(GroupCredential) {
 		return
 	}
-	const secret, file = "UPSTREAM_APP_SECRET", "UPSTREAM_APP_SECRET_FILE"
+	const secret, file, byLot = "UPSTREAM_APP_SECRET", "UPSTREAM_APP_SECRET_FILE", "UPSTREAM_CREDENTIALS_FILE"
 	c := &l.s.Credential
-	l.secret(secret, &c.AppSecret, file, c.AppSecretFile)
-	if l.loads(GroupUpstream) && !l.given(secret) && !l.given(file) {
-		l.refuse(secret, "is required; set it, or %s", file)
+	switch {
+	case l.given(secret) && l.given(file):
+		l.refuse(secret, "is set and so is %s; unset one", file)
+	case l.given(file):
+		if contents, ok := l.file(file, c.AppSecretFile); ok {
+			var err error
+			if c.AppSecret, c.NextAppSecret, err = ParseSecrets(contents); err != nil {
+				l.refuse(file, "%s", err)
+			}
+		}
+	}
+	if l.given(byLot) {
+		if contents, ok := l.file(byLot, c.CredentialsFile); ok {
+			var err error
+			if c.ByLot, err = ParseCredentials(contents); err != nil {
+				l.refuse(byLot, "%s", err)
+			}
+		}
+	}
+	if l.loads(GroupUpstream) && !l.given(secret) && !l.given(file) && !l.given(byLot) {
+		l.refuse(secret, "is required; set it, or %s, or %s", file, byLot)
 	}
 }
 

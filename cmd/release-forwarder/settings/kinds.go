@@ -35,6 +35,7 @@ var kinds = map[string]kind{
 	"choice":            {parse: parseChoice},
 	"boolean":           {bounds: "true, false", parse: parseBoolean},
 	"number":            {parse: parseNumber},
+	"rate":              {parse: parseRate},
 	"size":              {parse: parseSize},
 	"time":              {bounds: "RFC 3339", parse: parseTime},
 	"duration":          {parse: parseDuration},
@@ -87,6 +88,22 @@ func parseNumber(f *field, text string) (any, error) {
 		return nil, fmt.Errorf("%s is out of bounds; give a number from %s", quote(text), f.Bounds)
 	}
 	return n, nil
+}
+
+// decimal is a number without sign and exponent.
+var decimal = regexp.MustCompile(`^[0-9]{1,32}(\.[0-9]{1,32})?$`)
+
+func parseRate(f *field, text string) (any, error) {
+	if !decimal.MatchString(text) {
+		return nil, fmt.Errorf("%s is not a number; give one from %s, for example 50 or 0.5", quote(text), f.Bounds)
+	}
+	rate, _ := strconv.ParseFloat(text, 64) // the form is right
+	least, _ := strconv.ParseFloat(f.min, 64)
+	most, _ := strconv.ParseFloat(f.max, 64)
+	if rate < least || rate > most {
+		return nil, fmt.Errorf("%s is out of bounds; give a number from %s", quote(text), f.Bounds)
+	}
+	return rate, nil
 }
 
 func parseSize(f *field, text string) (any, error) {

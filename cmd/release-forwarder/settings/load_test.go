@@ -76,6 +76,7 @@ func TestDefaults(t *testing.T) {
 		{"UPSTREAM_URL", s.Upstream.URL.String(), "https://platform.example/update"},
 		{"UPSTREAM_TIMEOUT", s.Upstream.Timeout, 10 * time.Second},
 		{"UPSTREAM_MAX_IN_FLIGHT", s.Upstream.MaxInFlight, 64},
+		{"UPSTREAM_MAX_RATE", s.Upstream.MaxRate, 0.0},
 		{"UPSTREAM_SUCCESS_CODES", strings.Join(s.Upstream.SuccessCodes, " "), "1001"},
 		{"UPSTREAM_PERMANENT_CODES", strings.Join(s.Upstream.PermanentCodes, " "), "400"},
 		{"UPSTREAM_ENCODING", s.Upstream.Encoding, EncodingForm},
@@ -113,6 +114,7 @@ func TestValues(t *testing.T) {
 		"UPSTREAM_SUCCESS_CODES", "1001, 1000,200",
 		"UPSTREAM_MAX_IN_FLIGHT", "10000",
 		"UPSTREAM_TIMEOUT", "1m30s",
+		"UPSTREAM_MAX_RATE", "0.25",
 		"UPSTREAM_ENCODING", "Multipart",
 		"RETRY_BUDGET", "0",
 		"EVENT_TIMEZONE", "America/St_Johns",
@@ -137,6 +139,7 @@ func TestValues(t *testing.T) {
 		{"codes", strings.Join(s.Upstream.SuccessCodes, " "), "1001 1000 200"},
 		{"a number at its bound", s.Upstream.MaxInFlight, 10000},
 		{"a duration", s.Upstream.Timeout, 90 * time.Second},
+		{"a rate with decimals", s.Upstream.MaxRate, 0.25},
 		{"an encoding", s.Upstream.Encoding, EncodingMultipart},
 		{"a number that is 0", s.Retry.Budget, 0},
 		{"a zone", s.Event.Location.String(), "America/St_Johns"},
@@ -169,7 +172,7 @@ func TestSecretsFromFiles(t *testing.T) {
 }
 
 func TestWrongSettings(t *testing.T) {
-	blank, two, missing := file(t, " \n"), file(t, "one\ntwo\n"), filepath.Join(t.TempDir(), "missing")
+	blank, two, three, missing := file(t, " \n"), file(t, "one\ntwo\n"), file(t, "one\ntwo\nthree\n"), filepath.Join(t.TempDir(), "missing")
 	for _, c := range []struct {
 		name string
 		env  map[string]string
@@ -220,7 +223,11 @@ func TestWrongSettings(t *testing.T) {
 		{"a secret of two lines", with("UPSTREAM_APP_SECRET", "s3cret\nnext"), "UPSTREAM_APP_SECRET: … more than one line"},
 		{"a secret file that is blank", with("UPSTREAM_APP_SECRET", "", "UPSTREAM_APP_SECRET_FILE", blank), "UPSTREAM_APP_SECRET_FILE: … blank"},
 		{"a secret file that is missing", with("UPSTREAM_APP_SECRET", "", "UPSTREAM_APP_SECRET_FILE", missing), "UPSTREAM_APP_SECRET_FILE: … cannot be read"},
-		{"a secret file of two lines", with("UPSTREAM_APP_SECRET", "", "UPSTREAM_APP_SECRET_FILE", two), "UPSTREAM_APP_SECRET_FILE: … more than one line"},
+		{"a secret file of three lines", with("UPSTREAM_APP_SECRET", "", "UPSTREAM_APP_SECRET_FILE", three), "UPSTREAM_APP_SECRET_FILE: … more than two lines"},
+		{"a secret file that is not UTF-8", with("UPSTREAM_APP_SECRET", "", "UPSTREAM_APP_SECRET_FILE", file(t, "s3cret\xff")), "UPSTREAM_APP_SECRET_FILE: … not UTF-8"},
+		{"a password file of two lines", with("KAFKA_SASL_MECHANISM", "SCRAM-SHA-256", "KAFKA_SASL_USERNAME", "u", "KAFKA_SASL_PASSWORD_FILE", two), "KAFKA_SASL_PASSWORD_FILE: … more than one line"},
+		{"a file of credentials that is missing", with("UPSTREAM_CREDENTIALS_FILE", missing), "UPSTREAM_CREDENTIALS_FILE: … cannot be read"},
+		{"a file of credentials that is none", with("UPSTREAM_CREDENTIALS_FILE", two), "UPSTREAM_CREDENTIALS_FILE: the file is not {"},
 		{"no URL", with("UPSTREAM_URL", ""), "UPSTREAM_URL: is required"},
 		{"a URL without a scheme", with("UPSTREAM_URL", "platform.example/update"), "UPSTREAM_URL: is not an absolute"},
 		{"a URL of another scheme", with("UPSTREAM_URL", "ftp://platform.example"), "UPSTREAM_URL: is not an absolute"},
@@ -249,8 +256,10 @@ func TestWrongSettings(t *testing.T) {
 		{"an admin address without a port", with("ADMIN_ADDR", "localhost"), "ADMIN_ADDR: … not an address"},
 		{"an unknown level", with("LOG_LEVEL", "verbose"), "LOG_LEVEL: … debug, info, warn, error"},
 		{"an unknown format", with("LOG_FORMAT", "logfmt"), "LOG_FORMAT: … json, text"},
-		{"a file of credentials, not yet", with("UPSTREAM_CREDENTIALS_FILE", "f"), "UPSTREAM_CREDENTIALS_FILE: is not supported by this version"},
-		{"a rate, not yet", with("UPSTREAM_MAX_RATE", "10"), "UPSTREAM_MAX_RATE: is not supported by this version"},
+		{"a rate below 0", with("UPSTREAM_MAX_RATE", "-1"), "UPSTREAM_MAX_RATE: … not a number"},
+		{"a rate that is not finite", with("UPSTREAM_MAX_RATE", "Inf"), "UPSTREAM_MAX_RATE: … not a number"},
+		{"a rate with an exponent", with("UPSTREAM_MAX_RATE", "1e3"), "UPSTREAM_MAX_RATE: … not a number"},
+		{"a rate out of bounds", with("UPSTREAM_MAX_RATE", "1000000.1"), "UPSTREAM_MAX_RATE: … 0 to 1000000"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			environment(t, c.env)
@@ -374,7 +383,7 @@ func TestACommandNeedsOnlyItsGroups(t *testing.T) {
 		{"other groups are not looked at", map[string]string{"KAFKA_BROKERS": "nonsense", "UPSTREAM_TIMEOUT": "0", "KAFKA_TOPCI": "x", "KAFKA_REPLAY_TOPIC": "x", "LOT_FOO": "x"}, ""},
 		{"its own are", map[string]string{"EVENT_TIMEZONE": "nowhere"}, "EVENT_TIMEZONE"},
 		{"typing errors of its own too", map[string]string{"EVENT_TIMEZON": "UTC"}, "EVENT_TIMEZON"},
-		{"and what is not supported", map[string]string{"UPSTREAM_CREDENTIALS_FILE": "x"}, "UPSTREAM_CREDENTIALS_FILE"},
+		{"credentials are not demanded but must be good", map[string]string{"UPSTREAM_CREDENTIALS_FILE": "/does/not/exist"}, "UPSTREAM_CREDENTIALS_FILE"},
 		{"a secret is not demanded but must be good", map[string]string{"UPSTREAM_APP_SECRET_FILE": "/does/not/exist"}, "UPSTREAM_APP_SECRET_FILE"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

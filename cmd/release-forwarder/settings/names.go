@@ -10,14 +10,6 @@ import (
 // typing error or a misunderstanding.
 var prefixes = []string{"KAFKA_", "DLQ_", "UPSTREAM_", "RETRY_", "LOT_", "CONSUMER_", "EVENT_", "ADMIN_", "LOG_"}
 
-// unsupported names are settings of the design that this version does not obey.
-// Ignoring one would promise what is not kept, so each is refused. The group
-// says which commands it would concern.
-var unsupported = map[string]Group{
-	"UPSTREAM_CREDENTIALS_FILE": GroupCredential,
-	"UPSTREAM_MAX_RATE":         GroupUpstream,
-}
-
 // injected matches what Kubernetes sets in each container for the Services of
 // its namespace, whatever they are called (KAFKA_SERVICE_HOST,
 // KAFKA_BOOTSTRAP_PORT_9092_TCP_ADDR):
@@ -30,12 +22,6 @@ var injected = regexp.MustCompile(`_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|POR
 func (l *loader) judgeNames(environ []string) {
 	var unknown []string
 	for _, name := range foreignNames(environ) {
-		if group, is := unsupported[name]; is {
-			if l.loads(group) {
-				l.refuse(name, "is not supported by this version; unset it")
-			}
-			continue
-		}
 		if near, is := nearest(name); is {
 			if l.answers[near] != nil {
 				l.refuse(name, "is no setting; is %s meant?", near)

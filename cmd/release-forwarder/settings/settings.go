@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"net/url"
 	"time"
+
+	"release-forwarder/upstream"
 )
 
 // Group names a part of the settings. A command loads just the groups it uses;
@@ -126,9 +128,13 @@ type DeadLetters struct {
 
 // Credential signs the requests to the platform.
 type Credential struct {
-	AppID         string `envconfig:"UPSTREAM_APP_ID" type:"text" unset:"empty" meaning:"sent and signed when set"`
-	AppSecret     Secret `envconfig:"UPSTREAM_APP_SECRET" type:"secret" unset:"this or the file is required" meaning:"signs the requests; never sent"` // read from AppSecretFile where that is set
-	AppSecretFile string `envconfig:"UPSTREAM_APP_SECRET_FILE" type:"file" meaning:"file with the secret, in one line; taken up within 5s of a change"`
+	AppID           string `envconfig:"UPSTREAM_APP_ID" type:"text" unset:"empty" meaning:"sent and signed when set"`
+	AppSecret       Secret `envconfig:"UPSTREAM_APP_SECRET" type:"secret" unset:"this or one of the files is required" meaning:"signs the requests; never sent"` // read from AppSecretFile where that is set
+	AppSecretFile   string `envconfig:"UPSTREAM_APP_SECRET_FILE" type:"file" meaning:"file with the secret, and perhaps the next one in a second line; taken up within 5s of a change"`
+	CredentialsFile string `envconfig:"UPSTREAM_CREDENTIALS_FILE" type:"file" meaning:"JSON file with the credentials of lots that have their own, and * for the others; taken up within 5s of a change"`
+
+	NextAppSecret Secret                         // the second line of AppSecretFile; zero: none
+	ByLot         map[string]upstream.Credential // of CredentialsFile
 }
 
 // Encoding is the form in which parameters travel.
@@ -145,6 +151,7 @@ type Upstream struct {
 	URL            *url.URL      `envconfig:"UPSTREAM_URL" type:"URL" need:"true" meaning:"the platform's endpoint, whole; no default, so that nobody posts to production by accident"`
 	Timeout        time.Duration `envconfig:"UPSTREAM_TIMEOUT" type:"duration" max:"10m" default:"10s" meaning:"one attempt, connection to last byte"`
 	MaxInFlight    int           `envconfig:"UPSTREAM_MAX_IN_FLIGHT" type:"number" min:"1" max:"10000" default:"64" meaning:"requests open at once, per replica"`
+	MaxRate        float64       `envconfig:"UPSTREAM_MAX_RATE" type:"rate" min:"0" max:"1000000" default:"0" meaning:"requests a second of the whole group, every HTTP attempt counted; decimals allowed; 0: no limit"`
 	SuccessCodes   []string      `envconfig:"UPSTREAM_SUCCESS_CODES" type:"list of codes" default:"1001" meaning:"body codes that count as accepted"`
 	PermanentCodes []string      `envconfig:"UPSTREAM_PERMANENT_CODES" type:"list of codes" default:"400" meaning:"body codes that dead-letter at once"`
 	Encoding       Encoding      `envconfig:"UPSTREAM_ENCODING" type:"choice" choices:"form,multipart" default:"form" meaning:"form (application/x-www-form-urlencoded) or multipart (multipart/form-data)"`

@@ -1,0 +1,229 @@
+package upstream
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// The words of an explanation. Nothing else stands in one but names of the API's
+// parameters.
+const (
+	sayNoHint      = "the platform shows no string to compare with ours: check the secret, the app_id and that the charset is UTF-8"
+	saySecret      = "both strings to sign are the same: the secret is not the one the platform has for this app_id, or this lot"
+	sayBytes       = "both look the same but hold other than ASCII characters: perhaps it signs them as GBK and not as UTF-8"
+	sayQuestion    = ": ? where a character beyond ASCII was: the charset is not UTF-8 on the way"
+	sayMojibake    = ": other characters beyond ASCII: read in another charset, such as GBK"
+	sayEncoded     = ": signed as it is encoded in the body, not as its raw value"
+	sayBlank       = ": blank or line end otherwise: trimmed or decoded on the way"
+	sayEmpty       = ": empty there"
+	sayAbsent      = ": missing there"
+	sayAdded       = ": not sent by us"
+	sayOther       = ": another value there"
+	sayOrder       = "the same parameters in another order"
+	sayEmptySigned = ": signed there although it is empty"
+	sayAppID       = "the app_id is not the one this credential is for"
+	sayUnknown     = "a parameter that is not the API's: not sent by us"
+)
+
+// apiNames are the parameters of the API, which an explanation may name: the seed
+// document's table, and the public ones of the platform's general part.
+var apiNames = []string{
+	nameAppID, "car_desc", "car_type", "enter_time", "flow_no", "leave_time", "operate_time", "operator",
+	"park_uuid", "parking_serial", "plate", "plate_color", "reason", "sign_type", "timestamp",
+}
+
+// Explain says why the platform did not take a signature, as far as that shows
+// in the hint of its answer, which mostly holds the string that it signed itself.
+// signed are the parameters that were sent, with app_id where there was one.
+// Whatever the hint holds, the explanation is made of fixed words and of names of
+// the API's parameters: it is fit for logs.
+func Explain(signed []Param, hint string) string {
+	theirs, found := findToSign(hint)
+	if !found {
+		return sayNoHint
+	}
+	params := canonical(signed)
+	ours := string(appendToSign(nil, params, ""))
+	ours = strings.TrimSuffix(ours, "&app_secret=")
+	if ours == theirs {
+		if isASCII(ours) {
+			return saySecret
+		}
+		return saySecret + "; " + sayBytes
+	}
+	return compare(split(ours), split(theirs))
+}
+
+// findToSign finds the string to sign within a hint, up to the secret.
+func findToSign(hint string) (string, bool) {
+	end := strings.LastIndex(hint, "&app_secret=")
+	if end < 0 {
+		return "", false
+	}
+	text := hint[:end]
+	begin := -1
+	for _, name := range apiNames {
+		for at := 0; ; {
+			i := strings.Index(text[at:], name+"=")
+			if i < 0 {
+				break
+			}
+			if at += i; at == 0 || !isName(text[at-1]) {
+				if begin < 0 || at < begin {
+					begin = at
+				}
+				break
+			}
+			at++
+		}
+	}
+	if begin < 0 {
+		return "", false
+	}
+	return text[begin:], true
+}
+
+// isName reports whether c may stand in a parameter's name.
+func isName(c byte) bool {
+	return c == '_' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+}
+
+// split takes a string to sign apart at what looks like the beginning of a
+// parameter. A value that looks so itself is cut, but on both sides alike.
+func split(text string) []Param {
+	var params []Param
+	for begin := 0; begin < len(text); {
+		end := len(text)
+		for i := begin + 1; i < len(text); i++ {
+			if text[i] == '&' && startsParam(text[i+1:]) {
+				end = i
+				break
+			}
+		}
+		name, value, _ := strings.Cut(text[begin:end], "=")
+		params = append(params, Param{name, value})
+		begin = end + 1
+	}
+	return params
+}
+
+// startsParam reports whether text begins with a name and an equals sign.
+func startsParam(text string) bool {
+	for i := range len(text) {
+		if !isName(text[i]) {
+			return i > 0 && text[i] == '='
+		}
+	}
+	return false
+}
+
+// compare words the differences, in the order of the names.
+func compare(ours, theirs []Param) string {
+	var says []string
+	say := func(name, words string) {
+		if !slices.Contains(apiNames, name) {
+			name, words = "", sayUnknown
+		}
+		if text := name + words; !slices.Contains(says, text) {
+			says = append(says, text)
+		}
+	}
+	for _, p := range ours {
+		theirsIs := slices.IndexFunc(theirs, func(q Param) bool { return q.Name == p.Name })
+		switch {
+		case theirsIs < 0:
+			say(p.Name, sayAbsent)
+		case theirs[theirsIs].Value != p.Value:
+			say(p.Name, difference(p.Value, theirs[theirsIs].Value))
+		}
+		if theirsIs >= 0 {
+			theirs = slices.Delete(slices.Clone(theirs), theirsIs, theirsIs+1)
+		}
+	}
+	for _, q := range theirs {
+		if q.Value == "" {
+			say(q.Name, sayEmptySigned)
+			continue
+		}
+		say(q.Name, sayAdded)
+	}
+	if len(says) == 0 {
+		return sayOrder
+	}
+	if strings.HasPrefix(says[0], nameAppID+":") {
+		says = append(says, sayAppID)
+	}
+	return strings.Join(says, "; ")
+}
+
+// difference says in what way the platform's value is another than ours.
+func difference(ours, theirs string) string {
+	switch {
+	case theirs == "":
+		return sayEmpty
+	case theirs == url.QueryEscape(ours), theirs == url.PathEscape(ours):
+		return sayEncoded
+	case !isASCII(ours) && lost(ours, theirs):
+		return sayQuestion
+	case !isASCII(ours) && !isASCII(theirs) && sameAround(ours, theirs):
+		return sayMojibake
+	case noBlank(ours) == noBlank(theirs):
+		return sayBlank
+	}
+	return sayOther
+}
+
+func isASCII(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r >= utf8.RuneSelf })
+}
+
+// lost reports whether theirs is ours with question marks, or the replacement
+// character, for what is beyond ASCII: as many as characters, or as bytes.
+func lost(ours, theirs string) bool {
+	if !strings.ContainsAny(theirs, "?\uFFFD") {
+		return false
+	}
+	squeeze := func(text string) string {
+		var b strings.Builder
+		in := false
+		for _, r := range text {
+			gone := r >= utf8.RuneSelf || r == '?'
+			if gone && !in {
+				b.WriteByte('?')
+			} else if !gone {
+				b.WriteRune(r)
+			}
+			in = gone
+		}
+		return b.String()
+	}
+	return squeeze(ours) == squeeze(theirs) && isASCII(strings.ReplaceAll(theirs, "\uFFFD", "?"))
+}
+
+// sameAround reports whether two texts end alike but for what is beyond ASCII;
+// the first ASCII character after it may be swallowed.
+func sameAround(ours, theirs string) bool {
+	a, b := ascii(ours), ascii(theirs)
+	return a == b || len(a) > 0 && strings.HasSuffix(a, b) || len(a) > len(b) && strings.HasPrefix(a, b)
+}
+
+// ascii leaves out what is beyond ASCII.
+func ascii(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= utf8.RuneSelf {
+			return -1
+		}
+		return r
+	}, text)
+}
+
+func noBlank(text string) string {
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune(" +\t\r\n\u3000", r) {
+			return -1
+		}
+		return r
+	}, text)
+}
