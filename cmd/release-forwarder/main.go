@@ -26,6 +26,7 @@ type commands struct {
 	Run     runCommand     `cmd:"" default:"1" help:"Forward events until told to stop (the default)."`
 	Check   checkCommand   `cmd:"" help:"Show what would become of events, without sending anything."`
 	Config  configCommand  `cmd:"" help:"Show every setting and the value in force."`
+	DLQ     dlqCommand     `cmd:"" name:"dlq" help:"Work off dead letters: list, show, replay, close, export, stats."`
 	Version versionCommand `cmd:"" help:"Show the version."`
 }
 

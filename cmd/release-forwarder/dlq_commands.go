@@ -1,0 +1,249 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/user"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"golang.org/x/term"
+
+	"release-forwarder/cmd/release-forwarder/connect"
+	"release-forwarder/cmd/release-forwarder/settings"
+	"release-forwarder/dlq"
+	"release-forwarder/mapping"
+)
+
+type dlqCommand struct {
+	List   dlqListCommand   `cmd:"" help:"List dead letters, counts by reason first."`
+	Show   dlqShowCommand   `cmd:"" help:"Show one dead letter whole, and what a replay would do."`
+	Replay dlqReplayCommand `cmd:"" help:"Send the events of dead letters again, each once."`
+	Close  dlqCloseCommand  `cmd:"" help:"Enter that dead letters were dealt with otherwise."`
+	Export dlqExportCommand `cmd:"" help:"Write dead letters as JSON lines."`
+	Stats  dlqStatsCommand  `cmd:"" help:"Count dead letters by reason and day; --check for alerts."`
+}
+
+// screen is where a command reads and writes.
+type screen struct {
+	in       io.Reader
+	out, err io.Writer
+	terminal bool // err is one, and so is in
+}
+
+func standardScreen() screen {
+	return screen{os.Stdin, os.Stdout, os.Stderr, term.IsTerminal(int(os.Stderr.Fd())) && term.IsTerminal(int(os.Stdin.Fd()))}
+}
+
+// dlqRun is one run of a dlq command: the settings it uses, a desk to work at.
+type dlqRun struct {
+	screen
+	s      *settings.Settings
+	client *kafka.Client
+	desk   *dlq.Desk
+}
+
+// workAtDesk loads the settings of groups beside Kafka's and the dead letters',
+// connects, and runs work. Dial is nil for the network.
+func workAtDesk(ctx context.Context, sc screen, dial dialFunc, allGroups bool, to string, groups []settings.Group, work func(*dlqRun) error) error {
+	s, warnings, err := settings.Load(append([]settings.Group{settings.GroupKafka, settings.GroupDeadLetters}, groups...)...)
+	if err != nil {
+		return err
+	}
+	for _, w := range warnings {
+		fmt.Fprintln(sc.err, "warning:", w.String())
+	}
+	topics := []string{s.Kafka.Topic, s.DeadLetters.Topic, dlq.LedgerTopic(s.DeadLetters.Topic), s.Kafka.ReplayTopic, to}
+	topics = slices.DeleteFunc(topics, func(t string) bool { return t == "" })
+	slices.Sort(topics)
+	connected, hangUp := context.WithCancel(context.Background())
+	defer hangUp()
+	k, err := connect.New(connected, connect.Config{Kafka: s.Kafka, Topics: slices.Compact(topics), Dial: dial})
+	if err != nil {
+		return err
+	}
+	defer k.Transport.CloseIdleConnections()
+	// The transport tries for ever, and its errors do not tell a wrong password
+	// from a closed connection.
+	if err := k.Probe(ctx); err != nil {
+		return fmt.Errorf("Kafka cannot be reached: %w", err) //nolint:staticcheck // a name begins it
+	}
+	group := s.Kafka.GroupID
+	if allGroups {
+		group = ""
+	}
+	r := &dlqRun{screen: sc, s: s, client: &kafka.Client{Addr: k.Addr(), Transport: k.Transport, Timeout: connect.RequestTimeout}}
+	r.desk = dlq.NewDesk(dlq.DeskConfig{
+		Client: r.client, ClientID: s.Kafka.ClientID, Topic: s.DeadLetters.Topic, Group: group, By: whoami(),
+		Session: session, Lot: func(value []byte) string { lot, _ := mapping.Identify(value); return lot },
+	})
+	return r.explain(work(r))
+}
+
+// whoami names the person for the ledger, as far as the system knows.
+func whoami() string {
+	name := os.Getenv("USER")
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		name = u.Username
+	}
+	if name == "" {
+		name = "uid " + strconv.Itoa(os.Getuid())
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "?"
+	}
+	return clean(name + "@" + host)
+}
+
+// explain adds which setting to look at.
+func (r *dlqRun) explain(err error) error {
+	topic, is := errors.AsType[*dlq.TopicError](err)
+	if !is || !errors.Is(err, kafka.UnknownTopicOrPartition) {
+		return err
+	}
+	switch topic.Topic {
+	case r.s.DeadLetters.Topic:
+		return fmt.Errorf("%w; check DLQ_TOPIC and KAFKA_TOPIC", err)
+	case r.s.Kafka.ReplayTopic:
+		return fmt.Errorf("%w; check KAFKA_REPLAY_TOPIC", err)
+	case r.s.Kafka.Topic:
+		return fmt.Errorf("%w; check KAFKA_TOPIC", err)
+	}
+	return err
+}
+
+// ids reads what a person gives as IDs, of which short forms are taken.
+func (r *dlqRun) ids(ctx context.Context, texts []string) ([]dlq.ID, error) {
+	spans, err := r.desk.Spans(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var ids []dlq.ID
+	for _, text := range texts {
+		id, err := dlq.ParseID(text, r.s.DeadLetters.Topic, len(spans))
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+// dlqFilterFlags choose letters. Within a flag given several times one is enough;
+// all flags must fit.
+type dlqFilterFlags struct {
+	Reason    []string `help:"Letters with this reason; may be given several times."`
+	Stage     []string `help:"Letters of this stage: mapping, upstream."`
+	Code      []string `help:"Letters with this code of the platform."`
+	Lot       []string `help:"Letters of this lot (park_uuid)."`
+	Since     string   `placeholder:"TIME" help:"Letters written at or after it: RFC 3339, a date (UTC), or how long ago, as 24h or 7d."`
+	Until     string   `placeholder:"TIME" help:"Letters written before it."`
+	Partition string   `placeholder:"N|N-M" help:"Letters in these partitions of the dead-letter topic."`
+	AllGroups bool     `help:"Letters of other consumer groups than KAFKA_GROUP_ID too."`
+}
+
+func (f *dlqFilterFlags) filter() (*dlq.Filter, error) {
+	filter := &dlq.Filter{Reasons: f.Reason, Stages: f.Stage, Codes: f.Code, Lots: f.Lot}
+	var err error
+	now := time.Now()
+	if filter.Since, err = moment("--since", f.Since, now); err != nil {
+		return nil, err
+	}
+	if filter.Until, err = moment("--until", f.Until, now); err != nil {
+		return nil, err
+	}
+	if f.Partition != "" {
+		first, last, isRange := strings.Cut(f.Partition, "-")
+		if !isRange {
+			last = first
+		}
+		from, err1 := strconv.ParseInt(first, 10, 32)
+		to, err2 := strconv.ParseInt(last, 10, 32)
+		if err1 != nil || err2 != nil || from < 0 || to < from {
+			return nil, fmt.Errorf("--partition: %q is no partition; give one as 3, or a range as 0-5", f.Partition)
+		}
+		filter.ByPartition, filter.FirstPartition, filter.LastPartition = true, int32(from), int32(to)
+	}
+	return filter, nil
+}
+
+// moment reads a time as people give it; zero for none.
+func moment(flag, text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if ago, err := duration(text); err == nil {
+		return now.Add(-ago), nil
+	}
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%s: %q is no time; give RFC 3339 as 2026-01-02T15:04:05Z, a date as 2026-01-02 (UTC), or how long ago as 24h or 7d", flag, text)
+}
+
+// duration reads Go's, and whole days.
+func duration(text string) (time.Duration, error) {
+	if days, is := strings.CutSuffix(text, "d"); is {
+		if n, err := strconv.ParseUint(days, 10, 16); err == nil {
+			return time.Duration(n) * 24 * time.Hour, nil
+		}
+	}
+	d, err := time.ParseDuration(text)
+	if err == nil && d < 0 {
+		return 0, errors.New("below 0")
+	}
+	return d, err
+}
+
+// dlqRetentionFlags say when retention is near.
+type dlqRetentionFlags struct {
+	Retention      string  `placeholder:"DURATION" help:"How long the topic keeps letters, as 7d, where the user may not read its configuration."`
+	RetentionShare float64 `default:"0.8" help:"Warn of open letters older than this share of the retention (0 to 1)."`
+}
+
+// retention asks for it, unless it is given.
+func (f *dlqRetentionFlags) retention(ctx context.Context, r *dlqRun) (dlq.Retention, error) {
+	if f.RetentionShare <= 0 || f.RetentionShare > 1 {
+		return dlq.Retention{}, fmt.Errorf("--retention-share: %v is not above 0 and at most 1", f.RetentionShare)
+	}
+	if f.Retention == "" {
+		return r.desk.Retention(ctx)
+	}
+	d, err := duration(f.Retention)
+	if err != nil {
+		return dlq.Retention{}, fmt.Errorf("--retention: %q is no duration; give for example 7d or 36h", f.Retention)
+	}
+	return dlq.Retention{For: d}, nil
+}
+
+// number writes a count with separators, as 1,234,567.
+func number[N int | int64](n N) string {
+	digits := strconv.FormatInt(int64(n), 10)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
+}
+
+// age writes a duration for people: two units at most.
+func age(d time.Duration) string {
+	d = max(d, 0)
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%ds", int(d.Minutes()), int(d.Seconds())%60)
+	case d < 24*time.Hour:
+		return fmt.Sprintf("%dh%dm", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%dd%dh", int(d.Hours())/24, int(d.Hours())%24)
+}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"encoding/base64"
+	"time"
+	"unicode/utf8"
+
+	"release-forwarder/dlq"
+	"release-forwarder/mapping"
+	"release-forwarder/upstream"
+)
+
+// shownLetter is a letter as list and export write it as JSON, one a line. What
+// is masked is described in dlq_mask.go.
+type shownLetter struct {
+	ID       string     `json:"id"`
+	State    dlq.State  `json:"state"`
+	Written  string     `json:"written,omitempty"`
+	Group    string     `json:"group,omitempty"`
+	Source   string     `json:"source,omitempty"` // topic/partition/offset of the record
+	Dated    string     `json:"dated,omitempty"`  // the record's timestamp
+	Stage    string     `json:"stage,omitempty"`
+	Reason   string     `json:"reason,omitempty"`
+	Field    string     `json:"field,omitempty"`
+	Code     string     `json:"code,omitempty"`
+	Status   int        `json:"http_status,omitempty"`
+	Seqno    string     `json:"seqno,omitempty"`
+	Message  string     `json:"message,omitempty"`
+	Hint     string     `json:"hint,omitempty"`
+	Attempts int        `json:"attempts"`
+	First    string     `json:"first_attempt,omitempty"`
+	Last     string     `json:"last_attempt,omitempty"`
+	Redrives int        `json:"redrives"`
+	Origin   string     `json:"origin,omitempty"`
+	Trace    string     `json:"traceparent,omitempty"`
+	Lot      string     `json:"lot,omitempty"`
+	Problems []string   `json:"problems,omitempty"`
+	Record   *shownData `json:"record,omitempty"` // not in lists
+}
+
+// shownData is the record itself.
+type shownData struct {
+	KeyBytes   *int          `json:"key_bytes"` // null: the key is
+	ValueBytes *int          `json:"value_bytes"`
+	Headers    []shownHeader `json:"headers,omitempty"`
+	Event      *shownEvent   `json:"event,omitempty"` // absent where the value cannot be parsed
+	// Only with --reveal; base64 where it is not UTF-8.
+	Key         *string `json:"key,omitempty"`
+	KeyBase64   *string `json:"key_base64,omitempty"`
+	Value       *string `json:"value,omitempty"`
+	ValueBase64 *string `json:"value_base64,omitempty"`
+}
+
+type shownHeader struct {
+	Name        string  `json:"name"`
+	Bytes       *int    `json:"bytes"`
+	Value       *string `json:"value,omitempty"`
+	ValueBase64 *string `json:"value_base64,omitempty"`
+}
+
+func showLetter(s *dlq.Stored, state dlq.State, reveal, whole bool) shownLetter {
+	l := shownLetter{
+		ID: s.ID.String(), State: state, Written: stampOf(s.WrittenAt()), Group: clean(s.Group),
+		Stage: clean(string(s.Stage)), Reason: clean(s.Reason), Field: clean(s.Field), Code: tame(s.Code, reveal), Status: s.HTTPStatus, Seqno: tame(s.Seqno, reveal),
+		Message: showText(s.Message, reveal || s.Stage == dlq.StageMapping), Hint: showText(s.Hint, reveal),
+		Attempts: s.Attempts, First: stampOf(s.First), Last: stampOf(s.Last), Redrives: s.Redrives, Trace: clean(s.Traceparent),
+		Problems: s.Problems,
+	}
+	if s.Topic != "" {
+		l.Source = clean(sourceOf(s))
+		l.Origin = clean(s.Origin)
+	}
+	if s.Timestamp >= 0 {
+		l.Dated = stampOf(time.UnixMilli(s.Timestamp))
+	}
+	lot, _ := mapping.Identify(s.Value)
+	l.Lot = tame(lot, reveal)
+	if whole {
+		l.Record = showData(s, reveal)
+	}
+	return l
+}
+
+func showData(s *dlq.Stored, reveal bool) *shownData {
+	d := &shownData{KeyBytes: length(s.Key), ValueBytes: length(s.Value)}
+	d.Event, _ = showEvent(s.Value, reveal) // a value that is none is shown by its length
+	for _, h := range s.Headers {
+		shown := shownHeader{Name: clean(h.Key), Bytes: length(h.Value)}
+		if reveal {
+			shown.Value, shown.ValueBase64 = exact(h.Value)
+		}
+		d.Headers = append(d.Headers, shown)
+	}
+	if reveal {
+		d.Key, d.KeyBase64 = exact(s.Key)
+		d.Value, d.ValueBase64 = exact(s.Value)
+	}
+	return d
+}
+
+func length(b []byte) *int {
+	if b == nil {
+		return nil
+	}
+	n := len(b)
+	return &n
+}
+
+// exact gives bytes as text where they are, else in base64.
+func exact(b []byte) (text, encoded *string) {
+	if b == nil {
+		return nil, nil
+	}
+	if utf8.Valid(b) {
+		s := string(b)
+		return &s, nil
+	}
+	s := base64.StdEncoding.EncodeToString(b)
+	return nil, &s
+}
+
+// tame shows lot, code and seqno where they are what they should be.
+func tame(text string, reveal bool) string {
+	switch {
+	case text == "":
+		return ""
+	case reveal:
+		return clean(text)
+	}
+	return upstream.Tame(text)
+}
+
+// sourceOf is the record's own place.
+func sourceOf(s *dlq.Stored) string {
+	return dlq.ID{Topic: s.Topic, Partition: s.Partition, Offset: s.Offset}.String()
+}
+
+// stampOf writes a time in UTC, "" for none.
+func stampOf(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02T15:04:05.000Z")
+}

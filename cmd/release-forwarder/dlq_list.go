@@ -1,0 +1,207 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"release-forwarder/dlq"
+)
+
+type dlqListCommand struct {
+	dlqFilterFlags
+	dlqRetentionFlags
+	All    bool `help:"Letters that were replayed or closed too."`
+	Limit  int  `placeholder:"N" help:"Show N letters at most."`
+	JSON   bool `name:"json" help:"Print one JSON object a line for each letter, without the counts."`
+	Reveal bool `help:"Show texts of the platform, lot, code and seqno as they are."`
+}
+
+// Help implements kong's HelpProvider.
+func (dlqListCommand) Help() string {
+	return `Prints how many letters are open, by reason, then a line for each, partition by partition
+in the order of writing. On a topic too large to be counted within a second the counts are
+those of its first letters, and say so; "dlq stats" counts all.
+
+  ID      topic/partition/offset of the letter; "show", "replay" and "close" take it, and
+          partition/offset too
+  AT      what is to blame: a field of the event, or the platform's code
+  SOURCE  topic/partition/offset of the event
+
+Warns, on standard error, of open letters that retention takes soon. The user needs Read on
+DLQ_TOPIC and its ledger (<DLQ_TOPIC>.ledger), and for the warning DescribeConfigs on DLQ_TOPIC.
+
+Examples:
+
+  release-forwarder dlq list --reason missing-field --since 24h
+  release-forwarder dlq list --all --json | jq -r .id`
+}
+
+// Run lists letters.
+func (c *dlqListCommand) Run(stop stopper) error { return c.run(stop, standardScreen(), nil) }
+
+func (c *dlqListCommand) run(ctx context.Context, sc screen, dial dialFunc) error {
+	filter, err := c.filter()
+	if err != nil {
+		return err
+	}
+	return workAtDesk(ctx, sc, dial, c.AllGroups, "", nil, func(r *dlqRun) error { return c.list(ctx, r, filter) })
+}
+
+// countFor is how long list counts before it shows letters.
+const countFor = time.Second
+
+func (c *dlqListCommand) list(ctx context.Context, r *dlqRun, filter *dlq.Filter) error {
+	spans, err := r.desk.Spans(ctx)
+	if err != nil {
+		return err
+	}
+	retention, retentionErr := c.retention(ctx, r)
+	ledger, err := r.desk.Ledger(ctx)
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriter(r.out)
+	defer out.Flush()
+	if !c.JSON {
+		if err := c.count(ctx, r, out, spans, ledger, filter); err != nil {
+			return err
+		}
+		if err := out.Flush(); err != nil {
+			return err
+		}
+	}
+	w := &letterWriter{c: c, out: out, widths: []int{widest(r.s.DeadLetters.Topic, spans), 20, 9, 16, 14, 12, 24, 8}}
+	due := 0
+	now := time.Now()
+	for s, err := range r.desk.Letters(ctx, spans, filter) {
+		if err != nil {
+			return err
+		}
+		state := ledger.State(s)
+		if state != dlq.Open && !c.All {
+			continue
+		}
+		if state == dlq.Open && retention.Due(s, c.RetentionShare, now) {
+			due++
+		}
+		if err := w.write(s, state); err != nil {
+			return err
+		}
+		if w.n == c.Limit {
+			break
+		}
+	}
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	warnOfRetention(r, retention, retentionErr, due, c.RetentionShare)
+	return nil
+}
+
+// count prints how many letters are open, by reason.
+func (c *dlqListCommand) count(ctx context.Context, r *dlqRun, out *bufio.Writer, spans []dlq.Span, ledger *dlq.Ledger, filter *dlq.Filter) error {
+	tally, begun, whole := dlq.NewTally(), time.Now(), true
+	for s, err := range r.desk.Letters(ctx, spans, filter) {
+		if err != nil {
+			return err
+		}
+		tally.Add(s, ledger.State(s), false)
+		if tally.Letters%256 == 0 && time.Since(begun) > countFor {
+			whole = false
+			break
+		}
+	}
+	of, group := "", "of group "+clean(r.s.Kafka.GroupID)
+	if c.AllGroups {
+		group = "of all groups"
+	}
+	if !whole {
+		offsets := int64(0)
+		for _, span := range spans {
+			offsets += span.End - span.First
+		}
+		of = fmt.Sprintf("among the first %s of up to %s letters (dlq stats counts all)", number(tally.Letters), number(offsets))
+	}
+	fmt.Fprintf(out, "%s open in %s %s %s\n", number(tally.ByState[dlq.Open]), r.s.DeadLetters.Topic, group, of)
+	for _, reason := range sortedByCount(tally.ByReason) {
+		fmt.Fprintf(out, "  %-18s %10s\n", clean(reason), number(tally.ByReason[reason]))
+	}
+	if done := tally.ByState[dlq.Replayed] + tally.ByState[dlq.Closed]; done > 0 && !c.All {
+		fmt.Fprintf(out, "%s replayed, %s closed (shown with --all)\n", number(tally.ByState[dlq.Replayed]), number(tally.ByState[dlq.Closed]))
+	}
+	fmt.Fprintln(out)
+	return nil
+}
+
+// widest is how wide the IDs of a topic are.
+func widest(topic string, spans []dlq.Span) int {
+	width := 0
+	for _, span := range spans {
+		width = max(width, len(dlq.ID{Topic: topic, Partition: span.Partition, Offset: max(0, span.End-1)}.String()))
+	}
+	return width
+}
+
+// letterWriter writes letters as they come.
+type letterWriter struct {
+	c      *dlqListCommand
+	out    *bufio.Writer
+	widths []int
+	n      int
+}
+
+// flushFirst is how many letters are written out at once, so that a person sees
+// something; later ones fill buffers.
+const flushFirst = 50
+
+func (w *letterWriter) write(s *dlq.Stored, state dlq.State) error {
+	w.n++
+	shown := showLetter(s, state, w.c.Reveal, false)
+	if w.c.JSON {
+		if err := json.NewEncoder(w.out).Encode(shown); err != nil {
+			return err
+		}
+	} else {
+		if w.n == 1 {
+			fmt.Fprintln(w.out, columns(w.widths, "ID", "WRITTEN", "STAGE", "REASON", "AT", "LOT", "SOURCE", "REDRIVES", "STATE"))
+		}
+		at := cmp.Or(shown.Field, shown.Code)
+		if s.Foreign {
+			at = "(not this program's)"
+		} else if len(s.Problems) > 0 {
+			at = "(unreadable headers)"
+		}
+		written := "-"
+		if t := s.WrittenAt(); !t.IsZero() {
+			written = t.Format(time.RFC3339)
+		}
+		if _, err := fmt.Fprintln(w.out, columns(w.widths, shown.ID, written, cmp.Or(shown.Stage, "-"), cmp.Or(shown.Reason, "-"), cmp.Or(at, "-"),
+			cmp.Or(shown.Lot, "-"), cmp.Or(shown.Source, "-"), strconv.Itoa(s.Redrives), string(state))); err != nil {
+			return err
+		}
+	}
+	if w.n == flushFirst {
+		return w.out.Flush()
+	}
+	return nil
+}
+
+// warnOfRetention says on standard error what retention takes soon, or why that
+// cannot be told.
+func warnOfRetention(r *dlqRun, retention dlq.Retention, err error, due int, share float64) {
+	switch {
+	case err != nil:
+		fmt.Fprintln(r.err, "warning: whether retention takes letters soon cannot be told:", err)
+	case retention.Compacted:
+		fmt.Fprintf(r.err, "warning: topic %s is compacted: of letters with one key only the last is kept; set its cleanup.policy to delete\n", r.s.DeadLetters.Topic)
+	}
+	if due > 0 {
+		fmt.Fprintf(r.err, "warning: %s open letters are older than %.0f%% of the %s that %s keeps them: replay or close them, or raise its retention.ms\n",
+			number(due), share*100, age(retention.For), r.s.DeadLetters.Topic)
+	}
+}

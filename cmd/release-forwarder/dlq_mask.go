@@ -1,0 +1,231 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// What of a letter may be shown without --reveal: plate, operator and free text
+// by their first character and length; the record's key, its headers' values and
+// a value that cannot be parsed by length alone; of members that the API does
+// not know, their number.
+
+// apiFields are the event's fields in the order of the API's table, and whether
+// they hold what is masked.
+var apiFields = []struct {
+	name   string
+	masked bool
+}{
+	{"park_uuid", false},
+	{"flow_no", false},
+	{"parking_serial", false},
+	{"plate", true},
+	{"plate_color", false},
+	{"car_type", false},
+	{"car_desc", true},
+	{"enter_time", false},
+	{"leave_time", false},
+	{"operate_time", false},
+	{"operator", true},
+	{"reason", true},
+}
+
+// apiField tells whether the API has a field, and whether it is masked.
+func apiField(name string) (masked, known bool) {
+	for _, f := range apiFields {
+		if f.name == name {
+			return f.masked, true
+		}
+	}
+	return false, false
+}
+
+// mask shows the first character of a text and how many there are.
+func mask(text string) string {
+	if text == "" {
+		return ""
+	}
+	first, size := utf8.DecodeRuneInString(text)
+	if !unicode.IsPrint(first) || first == utf8.RuneError && size == 1 {
+		first = '?'
+	}
+	return fmt.Sprintf("%c… (%d)", first, utf8.RuneCountInString(text))
+}
+
+// maxShown bounds a text that is shown, in code points.
+const maxShown = 200
+
+// clean makes a text of Kafka's safe for a terminal and a line: what does not
+// print is written as an escape.
+func clean(text string) string {
+	var b strings.Builder
+	n := 0
+	for i, r := range text {
+		if n++; n > maxShown {
+			b.WriteString("…")
+			break
+		}
+		_, size := utf8.DecodeRuneInString(text[i:])
+		switch {
+		case r == utf8.RuneError && size == 1:
+			fmt.Fprintf(&b, `\x%02x`, text[i])
+		case !unicode.IsPrint(r):
+			quoted := strconv.QuoteRuneToASCII(r)
+			b.WriteString(quoted[1 : len(quoted)-1])
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// shownMember is one member of an event, as it may be shown.
+type shownMember struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// shownEvent is an event as it may be shown.
+type shownEvent struct {
+	Members []shownMember `json:"members"`
+	// Others is how many members the API does not know; revealed they are among
+	// the others.
+	Others int `json:"other_members,omitempty"`
+}
+
+// errNoObject says that a value is not wholly one JSON object.
+var errNoObject = errors.New("not one JSON object")
+
+// showEvent reads the members of an event, in their order. It takes what the
+// mapping refuses, keys that come twice and bad text, since that is what letters hold.
+func showEvent(value []byte, reveal bool) (*shownEvent, error) {
+	event := &shownEvent{Members: []shownMember{}}
+	err := eachMember(value, func(name string, raw jsontext.Value) error {
+		masked, known := apiField(name)
+		switch {
+		case reveal && !known:
+			event.Members = append(event.Members, shownMember{clean(name), clean(string(raw))})
+		case !known:
+			event.Others++
+		default:
+			event.Members = append(event.Members, shownMember{name, showValue(raw, masked && !reveal)})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return event, nil
+}
+
+// eachMember calls f for each member of the object that value must be.
+func eachMember(value []byte, f func(name string, raw jsontext.Value) error) error {
+	d := jsontext.NewDecoder(bytes.NewReader(value), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
+		return errNoObject
+	}
+	for d.PeekKind() != '}' {
+		name, err := d.ReadToken()
+		if err != nil {
+			return errNoObject
+		}
+		text := name.String()
+		raw, err := d.ReadValue()
+		if err != nil {
+			return errNoObject
+		}
+		if err := f(text, raw); err != nil {
+			return err
+		}
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return errNoObject
+	}
+	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
+		return errNoObject
+	}
+	return nil
+}
+
+// showValue shows a member's value: texts without their quotes, others as what
+// they are.
+func showValue(raw jsontext.Value, masked bool) string {
+	text := string(raw)
+	switch raw.Kind() {
+	case '"':
+		plain, err := jsontext.AppendUnquote(nil, raw)
+		if err != nil && len(plain) == 0 {
+			plain = bytes.Trim(raw, `"`)
+		}
+		text = string(plain)
+		if masked {
+			return mask(text)
+		}
+		return clean(text)
+	case '{', '[':
+		what := map[jsontext.Kind]string{'{': "an object", '[': "an array"}[raw.Kind()]
+		return fmt.Sprintf("(%s of %s bytes)", what, number(len(raw)))
+	case 'n':
+		return "(null)"
+	}
+	if masked {
+		text = mask(text)
+	}
+	return "(not a text) " + clean(text)
+}
+
+// showText shows a text of the platform, which may repeat what was sent to it.
+func showText(text string, reveal bool) string {
+	if reveal {
+		return clean(text)
+	}
+	return mask(text)
+}
+
+// shownBytes shows bytes by their length, or as they are.
+func shownBytes(b []byte, reveal bool) string {
+	if b == nil {
+		return "(null)"
+	}
+	if !reveal {
+		return number(len(b)) + " bytes"
+	}
+	return clean(string(b))
+}
+
+// columns keeps a streaming table's columns apart; a longer cell moves its line
+// alone.
+func columns(widths []int, cells ...string) string {
+	var b strings.Builder
+	for i, cell := range cells {
+		b.WriteString(cell)
+		if i+1 < len(cells) {
+			b.WriteString(strings.Repeat(" ", max(0, widths[i]-utf8.RuneCountInString(cell))+2))
+		}
+	}
+	return strings.TrimRight(b.String(), " ")
+}
+
+// sortedByCount gives the keys of counts, the largest first.
+func sortedByCount(counts map[string]int) []string {
+	var keys []string
+	for k := range counts {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, func(a, b string) int {
+		if counts[a] != counts[b] {
+			return counts[b] - counts[a]
+		}
+		return strings.Compare(a, b)
+	})
+	return keys
+}

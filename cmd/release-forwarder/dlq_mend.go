@@ -1,0 +1,142 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"release-forwarder/dlq"
+	"release-forwarder/mapping"
+)
+
+// mender changes fields of events.
+type mender struct {
+	fields []shownMember // Value is the text as given
+	mapper *mapping.Mapper
+	reveal bool
+}
+
+// newMender reads field=value pairs.
+func newMender(pairs []string, mapper *mapping.Mapper, reveal bool) (*mender, error) {
+	m := &mender{mapper: mapper, reveal: reveal}
+	for _, pair := range pairs {
+		name, value, is := strings.Cut(pair, "=")
+		if _, known := apiField(name); !is || !known {
+			var names []string
+			for _, f := range apiFields {
+				names = append(names, f.name)
+			}
+			return nil, fmt.Errorf("--set: %q is not field=value; fields are %s", name, strings.Join(names, ", "))
+		}
+		if slices.ContainsFunc(m.fields, func(f shownMember) bool { return f.Name == name }) {
+			return nil, fmt.Errorf("--set: %s is given twice", name)
+		}
+		m.fields = append(m.fields, shownMember{name, value})
+	}
+	return m, nil
+}
+
+// errUnmendable says that a letter's event cannot be sent with the fields given.
+var errUnmendable = errors.New("the fields cannot be set")
+
+// change returns the letter's value with the fields set. It is an error where the
+// value is not one JSON object, and where the event cannot be mapped even so:
+// it would only come back.
+func (m *mender) change(s *dlq.Stored) ([]byte, error) {
+	value, err := setMembers(s.Value, m.fields)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errUnmendable, err)
+	}
+	if _, err := m.mapper.Map(value, time.Time{}); err != nil {
+		return nil, fmt.Errorf("%w: with them it could not be sent either: %w", errUnmendable, err)
+	}
+	return value, nil
+}
+
+// difference says what change changes, masked, "" for nothing.
+func (m *mender) difference(s *dlq.Stored) string {
+	before := map[string]string{}
+	_ = eachMember(s.Value, func(name string, raw jsontext.Value) error {
+		if masked, known := apiField(name); known {
+			before[name] = showValue(raw, masked && !m.reveal)
+			if raw.Kind() == '"' { // an equal text is no change
+				if plain, err := jsontext.AppendUnquote(nil, raw); err == nil {
+					for _, f := range m.fields {
+						if f.Name == name && f.Value == string(plain) {
+							before[name] = shownField(f, m.reveal)
+						}
+					}
+				}
+			}
+		}
+		return nil
+	})
+	var parts []string
+	for _, f := range m.fields {
+		old, was := before[f.Name]
+		if !was {
+			old = "(absent)"
+		}
+		parts = append(parts, fmt.Sprintf("%s: %s -> %s", f.Name, old, shownField(f, m.reveal)))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func shownField(f shownMember, reveal bool) string {
+	if masked, _ := apiField(f.Name); masked && !reveal {
+		return mask(f.Value)
+	}
+	return clean(f.Value)
+}
+
+// setMembers returns the object with members set to texts: each stands once, where
+// it first stood, else at the end. All else stays byte for byte, but white space
+// between members.
+func setMembers(value []byte, fields []shownMember) ([]byte, error) {
+	out := []byte{'{'}
+	done := map[string]bool{}
+	put := func(name, raw []byte) {
+		if len(out) > 1 {
+			out = append(out, ',')
+		}
+		out = append(append(append(out, name...), ':'), raw...)
+	}
+	quote := func(text string) ([]byte, error) { return jsontext.AppendQuote(nil, text) }
+	err := eachMember(value, func(name string, raw jsontext.Value) error {
+		quotedName, err := quote(name)
+		if err != nil {
+			return errNoObject
+		}
+		i := slices.IndexFunc(fields, func(f shownMember) bool { return f.Name == name })
+		switch {
+		case i < 0:
+			put(quotedName, raw)
+		case !done[name]:
+			done[name] = true
+			text, err := quote(fields[i].Value)
+			if err != nil {
+				return fmt.Errorf("the text for %s is not UTF-8", name)
+			}
+			put(quotedName, text)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range fields {
+		if done[f.Name] {
+			continue
+		}
+		text, err := quote(f.Value)
+		if err != nil {
+			return nil, fmt.Errorf("the text for %s is not UTF-8", f.Name)
+		}
+		put([]byte(`"`+f.Name+`"`), text)
+	}
+	return append(out, '}'), nil
+}

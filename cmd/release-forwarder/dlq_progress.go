@@ -1,0 +1,69 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+)
+
+// progress shows how far something is: as a bar with rate and time left on a
+// terminal, else as a line now and then.
+type progress struct {
+	out      io.Writer
+	what     string
+	total    int
+	done     int
+	begun    time.Time
+	last     time.Time // of the last plain line
+	bar      *progressbar.ProgressBar
+	lastDone int
+}
+
+// plainEvery is how often a plain line comes.
+const plainEvery = 5 * time.Second
+
+func newProgress(sc screen, what string, total int) *progress {
+	p := &progress{out: sc.err, what: what, total: total, begun: time.Now(), last: time.Now()}
+	if sc.terminal {
+		p.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(sc.err), progressbar.OptionSetDescription(what),
+			progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("letters"),
+			progressbar.OptionSetPredictTime(true), progressbar.OptionFullWidth(), progressbar.OptionThrottle(100*time.Millisecond))
+	}
+	return p
+}
+
+// set says how many are done.
+func (p *progress) set(done int) {
+	p.done = done
+	if p.bar != nil {
+		_ = p.bar.Set(min(done, p.total)) // a bar that cannot be drawn is no reason to stop
+		return
+	}
+	if time.Since(p.last) >= plainEvery && done != p.lastDone {
+		p.last, p.lastDone = time.Now(), done
+		fmt.Fprintln(p.out, p.line())
+	}
+}
+
+// line is the state in words.
+func (p *progress) line() string {
+	took := time.Since(p.begun)
+	text := fmt.Sprintf("%s %s of %s", p.what, number(p.done), number(p.total))
+	if p.done > 0 && took > 0 {
+		rate := float64(p.done) / took.Seconds()
+		text += fmt.Sprintf(", %.1f a second", rate)
+		if left := p.total - p.done; left > 0 {
+			text += ", " + age(time.Duration(float64(left)/rate*float64(time.Second))) + " left"
+		}
+	}
+	return text
+}
+
+// end leaves the line to what comes next.
+func (p *progress) end() {
+	if p.bar != nil {
+		fmt.Fprintln(p.out)
+	}
+}

@@ -1,0 +1,295 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"release-forwarder/cmd/release-forwarder/settings"
+	"release-forwarder/dlq"
+	"release-forwarder/mapping"
+)
+
+type dlqReplayCommand struct {
+	dlqFilterFlags
+	ID          []string      `name:"id" placeholder:"ID" help:"Replay these letters instead of all that the other flags choose; may be given several times."`
+	Limit       int           `placeholder:"N" help:"Replay N letters at most."`
+	Rate        float64       `placeholder:"N" help:"Send N events a second at most, to protect the platform."`
+	To          string        `placeholder:"TOPIC" help:"Send to this topic instead of KAFKA_REPLAY_TOPIC or KAFKA_TOPIC."`
+	Again       bool          `help:"Letters too that were replayed or closed."`
+	MaxRedrives int           `placeholder:"N" default:"-1" help:"Leave out letters whose events were replayed N times already."`
+	Set         []string      `sep:"none" placeholder:"FIELD=VALUE" help:"Send the events with this field changed, the original kept in a header; may be given several times."`
+	Yes         bool          `help:"Do not ask whether changed events may be sent."`
+	Reveal      bool          `help:"Show changes as they are, not masked."`
+	DryRun      bool          `help:"Print how many and which letters would be replayed; send nothing."`
+	Wait        bool          `help:"Follow each event until it was accepted or dead-lettered again."`
+	Timeout     time.Duration `placeholder:"DURATION" help:"With --wait: follow for so long at most; without, until all have ended."`
+}
+
+// Help implements kong's HelpProvider.
+func (dlqReplayCommand) Help() string {
+	return `Sends the events of open letters to KAFKA_REPLAY_TOPIC, or KAFKA_TOPIC where that is not set,
+each into the partition it came from, in order. What was sent is entered into the ledger
+(<DLQ_TOPIC>.ledger), so that nothing is sent twice: a replay that was stopped or killed goes
+on where it was when it is started again (at most the last 100 letters of a killed one are sent
+twice; the platform ignores repeats), and a second person's waits for the first one's end.
+
+An event that fails again is dead-lettered again, with redrives one higher. With --wait the
+command follows the events to their ends, and ends with 1 unless all were accepted. Without, it
+ends with 1 where a chosen letter could not be sent.
+
+The user needs Read on DLQ_TOPIC, Read and Write on its ledger, Write on the topic sent to, and
+for --wait Describe on KAFKA_GROUP_ID.
+
+Examples:
+
+  release-forwarder dlq replay --reason refused --since 24h --dry-run
+  release-forwarder dlq replay --reason refused --since 24h --rate 50 --wait
+  release-forwarder dlq replay --id 0/17 --set plate_color=5`
+}
+
+// Run replays letters.
+func (c *dlqReplayCommand) Run(stop stopper) error { return c.run(stop, standardScreen(), nil) }
+
+func (c *dlqReplayCommand) run(ctx context.Context, sc screen, dial dialFunc) error {
+	filter, err := c.filter()
+	if err != nil {
+		return err
+	}
+	if c.Rate < 0 || c.Limit < 0 {
+		return errors.New("--rate and --limit cannot be below 0")
+	}
+	var groups []settings.Group
+	if len(c.Set) > 0 {
+		groups = []settings.Group{settings.GroupEvent}
+	}
+	return workAtDesk(ctx, sc, dial, c.AllGroups, c.To, groups, func(r *dlqRun) error {
+		job := &replayJob{c: c, dlqRun: r, to: target(r.s, c.To)}
+		return job.run(ctx, filter)
+	})
+}
+
+// replayJob is one replay, from the choice to the end.
+type replayJob struct {
+	*dlqRun
+	c      *dlqReplayCommand
+	to     string
+	mender *mender // nil: nothing is changed
+	replay *dlq.Replay
+
+	chosen, sent int
+	left         int // not sent, and told of
+	failed       int // of those left: chosen, but could not be sent
+}
+
+func (j *replayJob) run(ctx context.Context, filter *dlq.Filter) error {
+	if err := j.prepare(ctx, filter); err != nil {
+		return err
+	}
+	if err := j.choose(ctx); err != nil {
+		return err
+	}
+	if j.c.DryRun {
+		fmt.Fprintf(j.out, "%s letters would be replayed to %s; nothing was sent\n", number(j.chosen), j.to)
+		return nil
+	}
+	if j.chosen == 0 {
+		fmt.Fprintln(j.out, "nothing to replay: no letter is open that fits")
+		return j.verdict()
+	}
+	if j.mender != nil && !j.c.Yes {
+		if err := j.ask(); err != nil {
+			return err
+		}
+	}
+	pursuit, err := j.desk.Pursue(ctx, j.to)
+	if err != nil {
+		return err
+	}
+	if err := j.send(ctx, pursuit); err != nil {
+		return err
+	}
+	if j.c.Wait && j.sent > 0 {
+		if err := j.follow(ctx, pursuit); err != nil {
+			return err
+		}
+	}
+	return j.verdict()
+}
+
+// prepare puts together what to replay.
+func (j *replayJob) prepare(ctx context.Context, filter *dlq.Filter) error {
+	if j.to == j.s.DeadLetters.Topic || j.to == dlq.LedgerTopic(j.s.DeadLetters.Topic) {
+		return fmt.Errorf("events cannot be replayed to %s: it holds the letters", j.to)
+	}
+	j.replay = &dlq.Replay{To: j.to, Filter: filter, Limit: j.c.Limit, Again: j.c.Again, MaxRedrives: j.c.MaxRedrives, Rate: j.c.Rate}
+	if len(j.c.ID) > 0 {
+		ids, err := j.ids(ctx, j.c.ID)
+		if err != nil {
+			return err
+		}
+		j.replay.IDs = ids
+	}
+	if len(j.c.Set) > 0 {
+		mapper, err := mapping.New(mapping.Config{Location: j.s.Event.Location, Required: j.s.Event.Required})
+		if err != nil {
+			return err
+		}
+		if j.mender, err = newMender(j.c.Set, mapper, j.c.Reveal); err != nil {
+			return err
+		}
+		j.replay.Change = j.mender.change
+	}
+	return nil
+}
+
+// differencesShown is how many changes are shown before a person is asked.
+const differencesShown = 10
+
+// choose counts what will be sent, shows it where that is asked for, and tells of
+// the letters that cannot be.
+func (j *replayJob) choose(ctx context.Context) error {
+	fmt.Fprintf(j.err, "choosing letters of %s …\n", j.s.DeadLetters.Topic)
+	ledger, err := j.desk.Ledger(ctx)
+	if err != nil {
+		return err
+	}
+	plan := *j.replay
+	plan.LeftOut = j.leftOut
+	out := bufio.NewWriter(j.out)
+	err = j.desk.Choose(ctx, ledger, &plan, func(s *dlq.Stored) error {
+		if j.mender != nil {
+			if _, err := j.mender.change(s); err != nil {
+				j.leftOut(s, err)
+				return nil
+			}
+		}
+		j.chosen++
+		return j.announce(ctx, out, s)
+	})
+	if err != nil {
+		return err
+	}
+	if j.mender != nil && !j.c.DryRun && j.chosen > differencesShown {
+		fmt.Fprintf(out, "and %s more\n", number(j.chosen-differencesShown))
+	}
+	return out.Flush()
+}
+
+// announce prints what would be done with a letter.
+func (j *replayJob) announce(ctx context.Context, out *bufio.Writer, s *dlq.Stored) error {
+	if !j.c.DryRun && (j.mender == nil || j.chosen > differencesShown) {
+		return nil
+	}
+	text := s.ID.String()
+	if j.c.DryRun {
+		partition, err := j.desk.Destination(ctx, j.to, s)
+		if err != nil {
+			return err
+		}
+		text += fmt.Sprintf(" to %s/%d  %s, event %s", j.to, partition, clean(s.Reason), clean(sourceOf(s)))
+	}
+	if j.mender != nil {
+		text += "  " + j.mender.difference(s)
+	}
+	if _, err := fmt.Fprintln(out, text); err != nil {
+		return err
+	}
+	if j.chosen == flushFirst {
+		return out.Flush()
+	}
+	return nil
+}
+
+// errUnasked says that nobody agreed to changed events.
+var errUnasked = errors.New("changed events are sent with --yes only, or after a yes on a terminal; nothing was sent")
+
+// ask wants a yes.
+func (j *replayJob) ask() error {
+	if !j.terminal {
+		return errUnasked
+	}
+	fmt.Fprintf(j.err, "send %s changed events to %s? [y/N] ", number(j.chosen), j.to)
+	answer, _ := bufio.NewReader(j.in).ReadString('\n')
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return nil
+	}
+	return errUnasked
+}
+
+// send sends, with progress.
+func (j *replayJob) send(ctx context.Context, pursuit *dlq.Pursuit) error {
+	fmt.Fprintf(j.err, "replaying %s letters of %s to %s\n", number(j.chosen), j.s.DeadLetters.Topic, j.to)
+	p := newProgress(j.screen, "sent", j.chosen)
+	j.replay.Waiting = func(by string) {
+		fmt.Fprintf(j.err, "%s replays right now, or did until it was killed: waiting until that has ended\n", clean(by))
+	}
+	j.replay.Doubt = func(by string, letters []string) {
+		fmt.Fprintf(j.err, "the replay of %s ended without a word: it is not known whether %s of its letters arrived; those of them that are chosen are sent again\n", clean(by), number(len(letters)))
+	}
+	j.replay.Sent = func(_ *dlq.Stored, partition int32, offset int64) {
+		j.sent++
+		if j.c.Wait {
+			pursuit.Add(partition, offset)
+		}
+		p.set(j.sent)
+	}
+	j.replay.LeftOut = func(s *dlq.Stored, err error) {
+		if !foreseen(err) {
+			j.leftOut(s, err)
+		}
+	}
+	err := j.desk.Replay(ctx, j.replay)
+	p.end()
+	fmt.Fprintf(j.out, "%s sent to %s", number(j.sent), j.to)
+	if j.left > 0 {
+		fmt.Fprintf(j.out, ", %s left out", number(j.left))
+	}
+	fmt.Fprintln(j.out)
+	if err != nil {
+		return fmt.Errorf("the replay has not finished: %w; what was sent is entered into the ledger: start it again to go on", err)
+	}
+	return nil
+}
+
+// leftOutShown is how many letters left out are named.
+const leftOutShown = 20
+
+// foreseen tells whether the choice has told of it already.
+func foreseen(err error) bool {
+	if _, is := errors.AsType[*dlq.UnfitError](err); is {
+		return true
+	}
+	return errors.Is(err, dlq.ErrOften) || errors.Is(err, errUnmendable)
+}
+
+func (j *replayJob) leftOut(s *dlq.Stored, err error) {
+	j.left++
+	// A letter that no replay can send, and one that was replayed often enough,
+	// are passed over by a replay of all; asked for by its ID it is a failure.
+	unfit, _ := errors.AsType[*dlq.UnfitError](err)
+	if len(j.c.ID) > 0 || unfit == nil && !errors.Is(err, dlq.ErrOften) {
+		j.failed++
+	}
+	if j.left <= leftOutShown {
+		text := err.Error()
+		if unfit == nil {
+			text = "letter " + s.ID.String() + ": " + text
+		}
+		fmt.Fprintln(j.err, "left out:", text)
+	} else if j.left == leftOutShown+1 {
+		fmt.Fprintln(j.err, "left out: more, not named here")
+	}
+}
+
+// verdict is the command's end.
+func (j *replayJob) verdict() error {
+	if j.failed > 0 {
+		return fmt.Errorf("%s chosen letters could not be sent; they stay open", number(j.failed))
+	}
+	return nil
+}

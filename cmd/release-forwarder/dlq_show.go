@@ -1,0 +1,226 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"release-forwarder/cmd/release-forwarder/settings"
+	"release-forwarder/dlq"
+	"release-forwarder/mapping"
+	"release-forwarder/upstream"
+)
+
+type dlqShowCommand struct {
+	ID        string `arg:"" name:"id" help:"The letter: topic/partition/offset, or partition/offset."`
+	To        string `placeholder:"TOPIC" help:"The topic that a replay would send to, instead of KAFKA_REPLAY_TOPIC or KAFKA_TOPIC."`
+	AllGroups bool   `help:"A letter of another consumer group than KAFKA_GROUP_ID too."`
+	Reveal    bool   `help:"Show everything as it is."`
+	JSON      bool   `name:"json" help:"Print one JSON object."`
+}
+
+// Help implements kong's HelpProvider.
+func (dlqShowCommand) Help() string {
+	return `Prints the letter: what became of it, why it was given up, the record, the request that
+the event becomes if it can be mapped now, the string to sign, and what a replay would do.
+Plate, operator and free text are shown as their first character and length, the key and
+headers as their lengths, unless --reveal is given. Beside Kafka's settings it uses those
+of the event, and UPSTREAM_APP_ID.
+
+Example:
+
+  release-forwarder dlq show 0/17`
+}
+
+// Run shows a letter.
+func (c *dlqShowCommand) Run(stop stopper) error { return c.run(stop, standardScreen(), nil) }
+
+func (c *dlqShowCommand) run(ctx context.Context, sc screen, dial dialFunc) error {
+	groups := []settings.Group{settings.GroupEvent, settings.GroupCredential}
+	return workAtDesk(ctx, sc, dial, c.AllGroups, c.To, groups, func(r *dlqRun) error {
+		ids, err := r.ids(ctx, []string{c.ID})
+		if err != nil {
+			return err
+		}
+		ledger, err := r.desk.Ledger(ctx, ids...)
+		if err != nil {
+			return err
+		}
+		for s, err := range r.desk.Pick(ctx, ids...) {
+			if err != nil {
+				return err
+			}
+			return c.show(ctx, r, s, ledger)
+		}
+		return nil
+	})
+}
+
+// shownWhole is what show prints, as JSON as it stands.
+type shownWhole struct {
+	shownLetter
+	Decided *dlq.Entry `json:"decided,omitempty"`
+	// Request is what the event becomes, StringToSign what is signed then; both are
+	// absent where it cannot be mapped, and Unmappable says why.
+	Request      []shownMember `json:"request,omitempty"`
+	StringToSign string        `json:"string_to_sign,omitempty"`
+	Unmappable   string        `json:"unmappable,omitempty"`
+	Replay       string        `json:"replay"`
+}
+
+func (c *dlqShowCommand) show(ctx context.Context, r *dlqRun, s *dlq.Stored, ledger *dlq.Ledger) error {
+	w := shownWhole{shownLetter: showLetter(s, ledger.State(s), c.Reveal, true), Decided: ledger.Entry(s)}
+	mapper, err := mapping.New(mapping.Config{Location: r.s.Event.Location, Required: r.s.Event.Required})
+	if err != nil {
+		return err
+	}
+	release, err := mapper.Map(s.Value, time.Time{})
+	if err == nil {
+		w.Request, w.StringToSign = c.request(r, release)
+	} else {
+		w.Unmappable = err.Error() // names fields, holds no values
+	}
+	w.Replay = c.outlook(ctx, r, s, w.State)
+	if c.JSON {
+		return json.NewEncoder(r.out).Encode(w)
+	}
+	w.print(r)
+	return nil
+}
+
+// request gives the parameters and the string to sign, both masked.
+func (c *dlqShowCommand) request(r *dlqRun, release *mapping.Release) ([]shownMember, string) {
+	var shown []shownMember
+	var params []upstream.Param
+	if id := r.s.Credential.AppID; id != "" {
+		params = append(params, upstream.Param{Name: "app_id", Value: id})
+	}
+	for name, value := range release.All() {
+		if masked, _ := apiField(name); masked && !c.Reveal {
+			value = mask(value)
+		}
+		value = clean(value)
+		shown = append(shown, shownMember{name, value})
+		params = append(params, upstream.Param{Name: name, Value: value})
+	}
+	return shown, upstream.StringToSign(params, "***")
+}
+
+// outlook says what a replay would do with the letter.
+func (c *dlqShowCommand) outlook(ctx context.Context, r *dlqRun, s *dlq.Stored, state dlq.State) string {
+	to := target(r.s, c.To)
+	partition, err := r.desk.Destination(ctx, to, s)
+	if err != nil {
+		return "refuses: " + err.Error()
+	}
+	text := fmt.Sprintf("sends it to %s, partition %d, as redrive %d of the event that began as %s", to, partition, s.Redrives+1, clean(s.Origin))
+	if state != dlq.Open {
+		return "passes it over, since it is " + string(state) + "; with --again it " + text
+	}
+	return text
+}
+
+// target is the topic that replays send to.
+func target(s *settings.Settings, to string) string {
+	switch {
+	case to != "":
+		return to
+	case s.Kafka.ReplayTopic != "":
+		return s.Kafka.ReplayTopic
+	}
+	return s.Kafka.Topic
+}
+
+func (w *shownWhole) print(r *dlqRun) {
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(r.out, "%-15s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	optional := func(name, value string) {
+		if value != "" {
+			line(name, "%s", value)
+		}
+	}
+	line("letter", "%s", w.ID)
+	line("state", "%s", w.State)
+	if d := w.Decided; d != nil {
+		line("", "by %s, %s", clean(d.By), stampOf(d.At))
+		optional("", clean(d.Why))
+		if d.To != "" {
+			line("", "sent to %s", clean(d.To))
+		}
+		if d.Changed {
+			line("", "with changed fields")
+		}
+	}
+	optional("written", w.Written)
+	for _, p := range w.Problems {
+		line("unreadable", "%s", p)
+	}
+	optional("group", w.Group)
+	optional("event", w.Source)
+	optional("dated", w.Dated)
+	if w.Origin != w.Source {
+		optional("began as", w.Origin)
+	}
+	optional("stage", w.Stage)
+	optional("reason", w.Reason)
+	optional("field", w.Field)
+	optional("code", w.Code)
+	optional("message", w.Message)
+	optional("hint", w.Hint)
+	optional("seqno", w.Seqno)
+	if w.Status != 0 {
+		line("HTTP status", "%d", w.Status)
+	}
+	if w.Attempts > 0 {
+		line("attempts", "%d, from %s to %s", w.Attempts, w.First, w.Last)
+	}
+	line("redrives", "%d", w.Redrives)
+	optional("trace", w.Trace)
+	w.printRecord(r, line)
+	if w.Unmappable != "" {
+		line("maps now", "no: %s", w.Unmappable)
+	} else {
+		line("maps now", "yes, as")
+		for _, m := range w.Request {
+			fmt.Fprintf(r.out, "  %-15s %s\n", m.Name, m.Value)
+		}
+		line("string to sign", "%s", w.StringToSign)
+	}
+	line("a replay", "%s", w.Replay)
+}
+
+func (w *shownWhole) printRecord(r *dlqRun, line func(name, format string, args ...any)) {
+	d := w.Record
+	size := func(n *int) string {
+		if n == nil {
+			return "null"
+		}
+		return number(*n) + " bytes"
+	}
+	text := func(n *int, plain, encoded *string) string {
+		switch {
+		case plain != nil:
+			return size(n) + ": " + clean(*plain)
+		case encoded != nil:
+			return size(n) + ", base64: " + *encoded
+		}
+		return size(n)
+	}
+	line("key", "%s", text(d.KeyBytes, d.Key, d.KeyBase64))
+	for _, h := range d.Headers {
+		line("header", "%s, %s", h.Name, text(h.Bytes, h.Value, h.ValueBase64))
+	}
+	if d.Event == nil {
+		line("value", "%s, not one JSON object", text(d.ValueBytes, d.Value, d.ValueBase64))
+		return
+	}
+	line("value", "%s", size(d.ValueBytes))
+	for _, m := range d.Event.Members {
+		fmt.Fprintf(r.out, "  %-15s %s\n", m.Name, m.Value)
+	}
+	if d.Event.Others > 0 {
+		fmt.Fprintf(r.out, "  and %d members that the API does not know\n", d.Event.Others)
+	}
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"release-forwarder/dlq"
+)
+
+type dlqStatsCommand struct {
+	dlqFilterFlags
+	dlqRetentionFlags
+	Check bool `help:"End with 1 where open letters are within the share of the retention, or that cannot be told."`
+	JSON  bool `name:"json" help:"Print one JSON object."`
+}
+
+// Help implements kong's HelpProvider.
+func (dlqStatsCommand) Help() string {
+	return `Counts all letters: open, replayed, closed; the open ones by reason and day of writing
+(UTC), and the oldest. With --check it is a probe for a CronJob: it ends with 1 where
+retention takes open letters soon, so that its failure can raise an alert. The service
+itself may not read dead letters. The user needs Read on DLQ_TOPIC and its ledger, and
+DescribeConfigs on DLQ_TOPIC unless --retention is given.
+
+Examples:
+
+  release-forwarder dlq stats
+  release-forwarder dlq stats --check --retention-share 0.7`
+}
+
+// errRetention says that retention takes letters soon; that was printed.
+var errRetention = fmt.Errorf("open letters are near the end of their retention: %w", errSomeFailed)
+
+// Run counts letters.
+func (c *dlqStatsCommand) Run(stop stopper) error { return c.run(stop, standardScreen(), nil) }
+
+func (c *dlqStatsCommand) run(ctx context.Context, sc screen, dial dialFunc) error {
+	filter, err := c.filter()
+	if err != nil {
+		return err
+	}
+	return workAtDesk(ctx, sc, dial, c.AllGroups, "", nil, func(r *dlqRun) error { return c.count(ctx, r, filter) })
+}
+
+func (c *dlqStatsCommand) count(ctx context.Context, r *dlqRun, filter *dlq.Filter) error {
+	spans, err := r.desk.Spans(ctx)
+	if err != nil {
+		return err
+	}
+	retention, retentionErr := c.retention(ctx, r)
+	if c.Check && retentionErr != nil {
+		return retentionErr
+	}
+	ledger, err := r.desk.Ledger(ctx)
+	if err != nil {
+		return err
+	}
+	tally, now := dlq.NewTally(), time.Now()
+	for s, err := range r.desk.Letters(ctx, spans, filter) {
+		if err != nil {
+			return err
+		}
+		tally.Add(s, ledger.State(s), retention.Due(s, c.RetentionShare, now))
+	}
+	if c.JSON {
+		err = json.NewEncoder(r.out).Encode(struct {
+			Topic string `json:"topic"`
+			*dlq.Tally
+			RetentionSeconds int64 `json:"retention_seconds,omitempty"`
+			LedgerPassedOver int   `json:"ledger_entries_passed_over,omitempty"`
+		}{r.s.DeadLetters.Topic, tally, int64(retention.For / time.Second), ledger.PassedOver})
+	} else {
+		err = c.print(r, tally, ledger, now)
+	}
+	warnOfRetention(r, retention, retentionErr, tally.Due, c.RetentionShare)
+	if err == nil && c.Check && (tally.Due > 0 || retention.Compacted) {
+		return errRetention
+	}
+	return err
+}
+
+func (c *dlqStatsCommand) print(r *dlqRun, t *dlq.Tally, ledger *dlq.Ledger, now time.Time) error {
+	group := "group " + clean(r.s.Kafka.GroupID)
+	if c.AllGroups {
+		group = "all groups"
+	}
+	fmt.Fprintf(r.out, "%s letters of %s in %s\n", number(t.Letters), group, r.s.DeadLetters.Topic)
+	oldest := ""
+	if !t.Oldest.IsZero() {
+		oldest = fmt.Sprintf("   the oldest %s, written %s (%s ago)", t.OldestID, t.Oldest.Format(time.RFC3339), age(now.Sub(t.Oldest)))
+	}
+	fmt.Fprintf(r.out, "  open      %9s%s\n", number(t.ByState[dlq.Open]), oldest)
+	fmt.Fprintf(r.out, "  replayed  %9s\n  closed    %9s\n", number(t.ByState[dlq.Replayed]), number(t.ByState[dlq.Closed]))
+	if t.Redriven > 0 {
+		fmt.Fprintf(r.out, "  %s of the open ones were replayed before and failed again\n", number(t.Redriven))
+	}
+	if t.Unfit > 0 {
+		fmt.Fprintf(r.out, "  %s of the open ones cannot be replayed: their headers cannot be read, or this program did not write them\n", number(t.Unfit))
+	}
+	if ledger.PassedOver > 0 {
+		fmt.Fprintf(r.out, "  %s entries of the ledger are a later version's or unreadable, and were passed over\n", number(ledger.PassedOver))
+	}
+	if len(t.ByDay) == 0 {
+		return nil
+	}
+	return printDays(r, t)
+}
+
+// printDays writes the open letters as a table: a line for each day, a column for
+// each reason.
+func printDays(r *dlqRun, t *dlq.Tally) error {
+	reasons := sortedByCount(t.ByReason)
+	const most = 8 // columns; the rest of the reasons share one
+	shown, rest := reasons[:min(len(reasons), most)], reasons[min(len(reasons), most):]
+	table := tabwriter.NewWriter(r.out, 0, 0, 2, ' ', 0)
+	head := []string{"open, by day"}
+	for _, reason := range shown {
+		head = append(head, clean(reason))
+	}
+	if len(rest) > 0 {
+		head = append(head, "others")
+	}
+	fmt.Fprintln(table)
+	fmt.Fprintln(table, strings.Join(head, "\t"))
+	for _, day := range slices.Sorted(maps.Keys(t.ByDay)) {
+		cells := []string{day}
+		for _, reason := range shown {
+			cells = append(cells, count(t.ByDay[day][reason]))
+		}
+		if len(rest) > 0 {
+			others := 0
+			for _, reason := range rest {
+				others += t.ByDay[day][reason]
+			}
+			cells = append(cells, count(others))
+		}
+		fmt.Fprintln(table, strings.Join(cells, "\t"))
+	}
+	return table.Flush()
+}
+
+// count writes none as a dash, so that what is there stands out.
+func count(n int) string {
+	if n == 0 {
+		return "-"
+	}
+	return number(n)
+}

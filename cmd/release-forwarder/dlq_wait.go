@@ -1,0 +1,81 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"release-forwarder/consumer"
+	"release-forwarder/dlq"
+)
+
+// lookEvery is how often --wait looks at the group's commits.
+const lookEvery = time.Second
+
+// follow waits until the replayed events have ended, and counts how.
+func (j *replayJob) follow(ctx context.Context, pursuit *dlq.Pursuit) error {
+	if j.c.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, j.c.Timeout)
+		defer cancel()
+	}
+	fmt.Fprintf(j.err, "following %s events until group %s has finished with them\n", number(j.sent), clean(j.s.Kafka.GroupID))
+	p := newProgress(j.screen, "ended", j.sent)
+	told := false
+	look := func(ctx context.Context) (dlq.Progress, error) {
+		partitions, err := consumer.ReadProgress(ctx, j.client, j.s.Kafka.GroupID, []string{j.to})
+		if err != nil {
+			return nil, explainOffsets(err)
+		}
+		if !told && !slices.ContainsFunc(partitions, func(p consumer.PartitionProgress) bool { return p.Committed >= 0 }) {
+			told = true
+			fmt.Fprintf(j.err, "group %s has committed nothing for %s yet: does the service run, and does it read that topic?\n", clean(j.s.Kafka.GroupID), j.to)
+		}
+		return groupProgress(partitions), nil
+	}
+	var fate dlq.Fate
+	err := pursuit.Follow(ctx, lookEvery, look, func(f dlq.Fate) {
+		fate = f
+		p.set(f.Accepted + f.Failed)
+	})
+	p.end()
+	fmt.Fprintf(j.out, "%s accepted, %s dead-lettered again, %s not ended\n", number(fate.Accepted), number(fate.Failed), number(fate.Waiting))
+	switch {
+	case errors.Is(err, context.DeadlineExceeded) && fate.Waiting > 0:
+		return fmt.Errorf("%s events had not ended after %s", number(fate.Waiting), j.c.Timeout)
+	case err != nil:
+		return err
+	case fate.Failed > 0:
+		return fmt.Errorf("%s events failed again; dlq list shows their new letters", number(fate.Failed))
+	}
+	return nil
+}
+
+// groupProgress is what a group's commits tell, ordered by topic and partition.
+type groupProgress []consumer.PartitionProgress
+
+// Done implements dlq.Progress: below the commit, or finished beyond it.
+func (g groupProgress) Done(topic string, partition int32, offset int64) bool {
+	i, found := slices.BinarySearchFunc(g, offset, func(p consumer.PartitionProgress, _ int64) int {
+		return cmp.Or(cmp.Compare(p.Topic, topic), cmp.Compare(p.Partition, partition))
+	})
+	if !found || g[i].Err != nil || g[i].Committed < 0 {
+		return false
+	}
+	if offset < g[i].Committed {
+		return true
+	}
+	_, done := slices.BinarySearchFunc(g[i].Done, offset, func(r consumer.Range, o int64) int {
+		switch {
+		case r.Last < o:
+			return -1
+		case r.First > o:
+			return 1
+		}
+		return 0
+	})
+	return done
+}

@@ -1,0 +1,201 @@
+package dlq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"release-forwarder/cmd/release-forwarder/memnet"
+)
+
+// hall is a cluster in virtual time with dead letters, people who work them off,
+// and an observer with another client.
+type hall struct {
+	t        *testing.T
+	net      *memnet.Net
+	cluster  *kfake.Cluster
+	observer *kgo.Client
+	ctx      context.Context
+	mu       sync.Mutex
+	open     []*kafka.Transport
+}
+
+const (
+	letterTopic = "events.dlq"
+	eventTopic  = "events"
+)
+
+// inHall runs a test with 2 partitions of dead letters and 3 of events.
+func inHall(t *testing.T, test func(h *hall), more ...kfake.Opt) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		h := &hall{t: t, net: &memnet.Net{}}
+		options := []kfake.Opt{kfake.NumBrokers(1), kfake.ListenFn(h.net.Listen), kfake.SeedTopics(3, eventTopic), kfake.SeedTopics(2, letterTopic)}
+		cluster, err := kfake.NewCluster(append(options, more...)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.cluster = cluster
+		h.observer, err = kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.Dialer(h.net.Dial), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var end context.CancelFunc
+		h.ctx, end = context.WithCancel(context.Background())
+		defer func() {
+			end()
+			for _, transport := range h.open {
+				transport.CloseIdleConnections()
+			}
+			h.observer.Close()
+			cluster.Close()
+		}()
+		test(h)
+	})
+}
+
+// cut ends a person's way to Kafka: see power.
+var errCut = errors.New("the power is cut")
+
+// power lets requests pass until it is cut, at one of them: before it is sent, or
+// before its answer is heard. From then on nothing passes.
+type power struct {
+	kafka.RoundTripper
+	at    int64 // the request at which it is cut; 0: never
+	late  bool  // its answer is lost, not the request
+	count atomic.Int64
+}
+
+func (p *power) RoundTrip(ctx context.Context, addr netAddr, req kafka.Request) (kafka.Response, error) {
+	n := p.count.Add(1)
+	if p.at > 0 && n >= p.at {
+		if n == p.at && p.late {
+			_, _ = p.RoundTripper.RoundTrip(ctx, addr, req)
+		}
+		return nil, errCut
+	}
+	return p.RoundTripper.RoundTrip(ctx, addr, req)
+}
+
+// transport is closed with the hall.
+func (h *hall) transport() *kafka.Transport {
+	transport := &kafka.Transport{Dial: h.net.Dial, Context: h.ctx, MetadataTTL: time.Second, MetadataTopics: []string{eventTopic, letterTopic, LedgerTopic(letterTopic), "replay"}}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.open = append(h.open, transport)
+	return transport
+}
+
+// desk opens a person's desk.
+func (h *hall) desk(by string) *Desk { return h.deskOver(by, &power{}) }
+
+func (h *hall) deskOver(by string, p *power) *Desk {
+	transport := h.transport()
+	p.RoundTripper = transport
+	return NewDesk(DeskConfig{
+		Client: &kafka.Client{Addr: kafka.TCP(h.cluster.ListenAddrs()...), Transport: p, Timeout: 10 * time.Second},
+		Topic:  letterTopic, Group: "group", By: by,
+		Session: func(value []byte) string { s, _, _ := strings.Cut(string(value), ":"); return s },
+		Lot:     func(value []byte) string { s, _, _ := strings.Cut(string(value), "-"); return s },
+	})
+}
+
+// post writes letters as the service does: each of the session its value begins
+// with, from the events' partition given.
+func (h *hall) post(letters ...Letter) {
+	h.t.Helper()
+	p := NewPublisher(Config{Client: &kafka.Client{Addr: kafka.TCP(h.cluster.ListenAddrs()...), Transport: h.transport(), Timeout: 10 * time.Second}, Topic: letterTopic, Group: "group"})
+	defer p.Close()
+	done := make(chan error, len(letters))
+	for i := range letters {
+		p.Publish(h.ctx, &letters[i], func(err error) { done <- err })
+	}
+	for range letters {
+		if err := <-done; err != nil {
+			h.t.Fatal(err)
+		}
+	}
+}
+
+// letter is one of session s, its n-th, from a partition of the events.
+func letter(partition int32, s string, n int) Letter {
+	return Letter{
+		Topic: eventTopic, Partition: partition, Offset: int64(n), Timestamp: 1700000000000, Key: []byte("k"), Value: fmt.Appendf(nil, "%s:%d", s, n),
+		Stage: StageUpstream, Reason: ReasonRefused, Code: "400",
+	}
+}
+
+// letters are n, in turn of seven sessions, each session in one partition.
+func letters(n int) []Letter {
+	var all []Letter
+	for i := range n {
+		session := i % 7
+		all = append(all, letter(int32(session%3), "s-"+strconv.Itoa(session), i))
+	}
+	return all
+}
+
+// read returns all records of a topic, partition by partition.
+func (h *hall) read(topic string) []*kgo.Record {
+	h.t.Helper()
+	c, err := kgo.NewClient(kgo.SeedBrokers(h.cluster.ListenAddrs()...), kgo.Dialer(h.net.Dial), kgo.ConsumeTopics(topic))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer c.Close()
+	var all []*kgo.Record
+	for {
+		ctx, cancel := context.WithTimeout(h.ctx, 5*time.Second)
+		fetches := c.PollFetches(ctx)
+		ended := ctx.Err() != nil
+		cancel()
+		all = append(all, fetches.Records()...)
+		if ended {
+			slices.SortStableFunc(all, func(a, b *kgo.Record) int { return int(a.Partition - b.Partition) })
+			return all
+		}
+	}
+}
+
+// all replays everything that is open.
+func all() *Replay { return &Replay{To: eventTopic, MaxRedrives: -1} }
+
+// account counts how often each value of n letters arrived, and checks that the
+// first arrivals of each session came in order.
+func (h *hall) account(n int) (missing, repeated int) {
+	h.t.Helper()
+	times := map[string]int{}
+	last := map[string]int{}
+	for _, r := range h.read(eventTopic) {
+		value := string(r.Value)
+		session, number, _ := strings.Cut(value, ":")
+		i, _ := strconv.Atoi(number)
+		if times[value]++; times[value] == 1 {
+			if i < last[session] {
+				h.t.Errorf("%s came after %d of its session", value, last[session])
+			}
+			last[session] = i
+		}
+	}
+	for i := range n {
+		switch got := times[fmt.Sprintf("s-%d:%d", i%7, i)]; {
+		case got == 0:
+			missing++
+		default:
+			repeated += got - 1
+		}
+	}
+	return missing, repeated
+}

@@ -1,0 +1,152 @@
+package dlq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+
+	"github.com/segmentio/kafka-go"
+
+	"release-forwarder/consumer/fetch"
+)
+
+// TopicError says that something could not be done with a topic, and what to do
+// about it.
+type TopicError struct {
+	Op     string // what was tried: "read", "write to", …
+	Topic  string
+	Remedy string // in words for a person; may be empty
+	Err    error
+}
+
+func (e *TopicError) Error() string {
+	text := fmt.Sprintf("cannot %s topic %s: %v", e.Op, e.Topic, e.Err)
+	if e.Remedy != "" {
+		text += "; " + e.Remedy
+	}
+	return text
+}
+
+func (e *TopicError) Unwrap() error { return e.Err }
+
+// topicError wraps what Kafka said; the remedies are for the errors that a person
+// can do something about.
+func topicError(op, topic string, err error) error {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return err
+	}
+	if _, already := errors.AsType[*TopicError](err); already {
+		return err
+	}
+	e := &TopicError{Op: op, Topic: topic, Err: err}
+	switch {
+	case errors.Is(err, kafka.UnknownTopicOrPartition):
+		e.Remedy = "it does not exist, or this user may not describe it"
+	case errors.Is(err, kafka.TopicAuthorizationFailed):
+		right := "Read"
+		if strings.HasPrefix(op, "write") {
+			right = "Write"
+		}
+		e.Remedy = "grant this user " + right + " on the topic"
+	case errors.Is(err, fetch.ErrCorrupt):
+		e.Remedy = "the log is damaged there; see the broker's log"
+	}
+	return e
+}
+
+// MissingError says that there is no letter where an ID points.
+type MissingError struct {
+	ID         ID
+	First, End int64 // what the partition holds: from First up to, without, End
+}
+
+func (e *MissingError) Error() string {
+	if e.First >= e.End {
+		return fmt.Sprintf("there is no letter %s: the partition is empty", e.ID)
+	}
+	if e.ID.Offset < e.First {
+		return fmt.Sprintf("there is no letter %s: retention took it; the partition begins at %d", e.ID, e.First)
+	}
+	if e.ID.Offset >= e.End {
+		return fmt.Sprintf("there is no letter %s: the partition ends at %d", e.ID, e.End-1)
+	}
+	return fmt.Sprintf("there is no letter %s: that offset holds no record", e.ID)
+}
+
+// OtherGroupError says that a letter is another consumer group's.
+type OtherGroupError struct {
+	ID    ID
+	Group string
+}
+
+func (e *OtherGroupError) Error() string {
+	return fmt.Sprintf("letter %s is of the group %s, not of this one", e.ID, quoted(e.Group))
+}
+
+// UnfitError says why a letter cannot be replayed.
+type UnfitError struct {
+	ID       ID
+	Problems []string
+}
+
+func (e *UnfitError) Error() string {
+	return fmt.Sprintf("letter %s cannot be replayed: %s", e.ID, strings.Join(e.Problems, "; "))
+}
+
+// LedgerError says that there is no usable ledger, and how to make one.
+type LedgerError struct {
+	Topic   string
+	Why     string
+	Command string // makes or mends it with Kafka's own tools; may be empty
+	Err     error  // may be nil
+}
+
+func (e *LedgerError) Error() string {
+	text := "the ledger, topic " + e.Topic + ", " + e.Why
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	if e.Command != "" {
+		text += "; somebody with the right to must run\n  " + e.Command
+	}
+	return text
+}
+
+func (e *LedgerError) Unwrap() error { return e.Err }
+
+// Errors of a replay.
+var (
+	// ErrTakenOver ends a replay whose place another one took, after this one was
+	// silent for longer than the lease. What was confirmed stays so.
+	ErrTakenOver = errors.New("another replay has taken over: this one was silent for too long")
+	// ErrUncertain ends a replay that does not know what became of its last
+	// batch. Those letters stay open; the next replay sends them again.
+	ErrUncertain = errors.New("it is not known whether the last batch arrived")
+)
+
+// passing tells whether an error may be gone at the next try.
+func passing(err error) bool {
+	if code, is := errors.AsType[kafka.Error](err); is {
+		return code.Temporary() && code != kafka.UnknownTopicOrPartition
+	}
+	if errors.Is(err, fetch.ErrOtherReplica) || errors.Is(err, context.DeadlineExceeded) {
+		return true
+	}
+	if _, is := errors.AsType[net.Error](err); is {
+		return true
+	}
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// notWritten tells whether an answer of a broker says for sure that nothing was
+// written. A time-out, and in-sync replicas lost after the append, leave it open.
+func notWritten(err error) bool {
+	code, is := errors.AsType[kafka.Error](err)
+	return is && code != kafka.RequestTimedOut && code != kafka.NotEnoughReplicasAfterAppend && code != kafka.Unknown &&
+		code != kafka.NetworkException
+}

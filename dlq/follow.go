@@ -1,0 +1,146 @@
+package dlq
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// Progress is how far a consumer group is, at one moment.
+type Progress interface {
+	// Done tells that the group is finished with a record: it was accepted, or
+	// its dead letter is acknowledged.
+	Done(topic string, partition int32, offset int64) bool
+}
+
+// Pursuit follows replayed events to their ends. A record that the group is
+// finished with was accepted, unless a letter tells of it: letters are
+// acknowledged before their records are done, so that looking at the letters
+// after the group's progress misses none.
+type Pursuit struct {
+	desk *Desk
+	to   string
+	// ends are where the dead letters' partitions ended, and were read up to.
+	ends    map[int32]int64
+	waiting map[int32]*runs // sent, and the group is not finished with them
+	sent    map[int32]*runs
+	failed  map[int32]*runs // of those sent: dead-lettered again
+}
+
+// Fate is what became of replayed events so far.
+type Fate struct {
+	Sent, Accepted, Failed, Waiting int
+}
+
+// Pursue begins to follow. It must be called before the first event is sent.
+func (d *Desk) Pursue(ctx context.Context, to string) (*Pursuit, error) {
+	spans, err := d.spans(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p := &Pursuit{desk: d, to: to, ends: map[int32]int64{}, waiting: map[int32]*runs{}, sent: map[int32]*runs{}, failed: map[int32]*runs{}}
+	for _, s := range spans {
+		p.ends[s.Partition] = s.End
+	}
+	return p, nil
+}
+
+// Add takes an event that was sent.
+func (p *Pursuit) Add(partition int32, offset int64) {
+	if p.sent[partition] == nil {
+		p.sent[partition], p.waiting[partition], p.failed[partition] = &runs{}, &runs{}, &runs{}
+	}
+	p.sent[partition].add(offset)
+	p.waiting[partition].add(offset)
+}
+
+// Fate tells what is known.
+func (p *Pursuit) Fate() Fate {
+	var f Fate
+	for n, sent := range p.sent {
+		f.Sent += sent.count()
+		f.Waiting += p.waiting[n].count()
+		// A letter may be read before its record is done: it is one or the other.
+		for _, s := range *p.failed[n] {
+			for o := s.first; o <= s.last; o++ {
+				if !p.waiting[n].has(o) {
+					f.Failed++
+				}
+			}
+		}
+	}
+	f.Accepted = f.Sent - f.Waiting - f.Failed
+	return f
+}
+
+// Follow looks at the group's progress until none of the events waits any more,
+// and reports after each look.
+func (p *Pursuit) Follow(ctx context.Context, look time.Duration, progress func(context.Context) (Progress, error), report func(Fate)) error {
+	for {
+		now, err := progress(ctx)
+		if err != nil {
+			return err
+		}
+		for n, w := range p.waiting {
+			p.waiting[n] = w.without(func(offset int64) bool { return now.Done(p.to, n, offset) })
+		}
+		if err := p.readLetters(ctx); err != nil {
+			return err
+		}
+		f := p.Fate()
+		report(f)
+		if f.Waiting == 0 {
+			return nil
+		}
+		if err := pause(ctx, look); err != nil {
+			return err
+		}
+	}
+}
+
+// without returns the offsets that are not done.
+func (r *runs) without(done func(int64) bool) *runs {
+	left := make(runs, 0, len(*r))
+	for _, s := range *r {
+		for o := s.first; o <= s.last; o++ {
+			if done(o) {
+				continue
+			}
+			if n := len(left); n > 0 && left[n-1].last == o-1 {
+				left[n-1].last = o
+			} else {
+				left = append(left, stretch{o, o})
+			}
+		}
+	}
+	return &left
+}
+
+// readLetters reads what came to the dead letters since the last look.
+func (p *Pursuit) readLetters(ctx context.Context) error {
+	spans, err := p.desk.spans(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range spans {
+		if from, is := p.ends[spans[i].Partition]; is {
+			spans[i].First = max(from, spans[i].First)
+		}
+	}
+	spans = slices.DeleteFunc(spans, func(s Span) bool { return s.First >= s.End })
+	for s, err := range p.desk.Letters(ctx, spans, nil) {
+		if err != nil {
+			return err
+		}
+		if s.Topic != p.to || len(s.Problems) > 0 {
+			continue
+		}
+		if sent := p.sent[s.Partition]; sent != nil && sent.has(s.Offset) {
+			p.failed[s.Partition].add(s.Offset)
+		}
+	}
+	for _, s := range spans {
+		p.ends[s.Partition] = s.End
+	}
+	return nil
+}

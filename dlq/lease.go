@@ -1,0 +1,213 @@
+package dlq
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// At any time at most one run replays the letters of a topic. Kafka has no locks;
+// what it has is one order of the ledger's records, the same for all. The lock is
+// a chain in that order: a link counts only if it names the last link that
+// counted before it. Two runs that write at once name the same link; the one
+// whose record comes first counts, the other sees that it does not.
+//
+//	a run is   | entered by                         | left by
+//	-----------+------------------------------------+-----------------------------------
+//	waiting    | the last link is another's,        | that one released -> claiming
+//	           | not released                       | no new link for a lease -> claiming
+//	claiming   | it writes a link                   | it counts -> holding
+//	           |                                    | it does not -> waiting
+//	holding    | its link is the last that counts   | it writes a link that releases -> gone
+//	           |                                    | another's link counts -> taken over
+//	           |                                    | a lease since its last link -> silent
+//	silent     | see above: nothing is sent         | its next link counts -> holding
+//	taken over | see above: the run ends            |
+//
+// Times are never compared between machines. One who waits counts a lease from
+// the moment it saw the last link, which is later than the moment its writer began
+// to write it; the writer counts from there, and sends nothing in the last third.
+//
+// What can go wrong with a batch, and what follows:
+//
+//	killed before its link counts          nothing was sent
+//	killed after that, before its entries  up to a batch is sent again by the next run
+//	killed after its entries               nothing is sent again
+//	frozen before sending, for long        the run sees that its time is over, and sends nothing
+//	frozen within the request itself       up to a batch arrives twice
+//	the link's outcome unknown             the ledger is read: it is there or it is written again
+//	the records' outcome unknown           the run ends (ErrUncertain): the batch stays open
+//	the entries' outcome unknown           they are written again: they say the same
+//
+// So a batch, the letters sent between two links, is the most that is ever sent twice.
+const (
+	// leaseTime is how long a run may be silent before another takes over.
+	leaseTime = 15 * time.Second
+	// renewAfter is when a run that waits says that it is still there.
+	renewAfter = leaseTime / 3
+	// sendWithin is the part of a lease in which records may be sent.
+	sendWithin = leaseTime * 2 / 3
+	// lookAgain is how often a run that waits looks at the ledger.
+	lookAgain = 500 * time.Millisecond
+	// lockTime bounds the writing of one link, its repetitions included.
+	lockTime = leaseTime * 2 / 3
+)
+
+// chain is the state of the lock, as far as the ledger was read.
+type chain struct {
+	head  int64 // offset of the last link that counts; −1: none
+	link  lockEntry
+	links []int64 // offsets of all links that were read, ascending
+}
+
+// apply reads the next link. Compaction may have taken the link that it names:
+// then there is nobody left to tell, and it counts.
+func (c *chain) apply(offset int64, l *lockEntry) {
+	_, known := slices.BinarySearch(c.links, l.After)
+	c.links = append(c.links, offset)
+	if c.head < 0 || l.After == c.head || l.After >= 0 && !known {
+		c.head, c.link = offset, *l
+	}
+}
+
+// free tells whether nobody holds the lock.
+func (c *chain) free() bool { return c.head < 0 || c.link.Released }
+
+// lease is a run's hold on the lock.
+type lease struct {
+	ledger *Ledger
+	token  string
+	by     string
+	until  time.Time // while it lasts nobody else can have taken over
+}
+
+func newLease(ledger *Ledger, by string) *lease {
+	return &lease{ledger: ledger, token: rand.Text(), by: by}
+}
+
+// unconfirmed are letters that an earlier run may or may not have sent.
+type unconfirmed struct {
+	by      string
+	letters []string
+}
+
+// acquire waits until the lock is this run's. It tells waiting whose it is, once
+// for each, and returns what an earlier run left in the dark.
+func (l *lease) acquire(ctx context.Context, waiting func(by string)) (unconfirmed, error) {
+	seen, since, told := int64(-1), time.Time{}, ""
+	for {
+		if err := l.ledger.follow(ctx); err != nil {
+			return unconfirmed{}, err
+		}
+		c := &l.ledger.chain
+		if !c.free() && c.head != seen {
+			seen, since = c.head, time.Now()
+		}
+		if c.free() || time.Since(since) > leaseTime {
+			left := unconfirmed{c.link.By, l.open(c.link.Sending)}
+			held, err := l.link(ctx, nil, false)
+			if err != nil || held {
+				return left, err
+			}
+			continue
+		}
+		if c.link.Holder != told {
+			told = c.link.Holder
+			waiting(c.link.By)
+		}
+		if err := pause(ctx, lookAgain); err != nil {
+			return unconfirmed{}, err
+		}
+	}
+}
+
+// open leaves out letters that have entries.
+func (l *lease) open(letters []string) []string {
+	return slices.DeleteFunc(slices.Clone(letters), func(short string) bool {
+		id, err := ParseID(short, "", 1<<31-1)
+		if err != nil {
+			return true
+		}
+		m := l.ledger.marks[id.Partition]
+		if m == nil {
+			return false
+		}
+		_, found := m.find(id.Offset)
+		return found
+	})
+}
+
+// renew says that this run goes on, and what it sends next. It returns
+// ErrTakenOver where it may not.
+func (l *lease) renew(ctx context.Context, sending []string) error {
+	if l.ledger.chain.link.Holder != l.token {
+		return ErrTakenOver
+	}
+	held, err := l.link(ctx, sending, false)
+	if err == nil && !held {
+		return ErrTakenOver
+	}
+	return err
+}
+
+// release lets others in at once. What goes wrong with it costs them a lease.
+func (l *lease) release(ctx context.Context) {
+	if l.ledger.chain.link.Holder == l.token {
+		_, _ = l.link(ctx, nil, true)
+	}
+}
+
+// ripe tells whether the next sign of life is due.
+func (l *lease) ripe() bool { return time.Until(l.until) < leaseTime-renewAfter }
+
+// sendUntil is the moment after which nothing may be sent.
+func (l *lease) sendUntil() time.Time { return l.until.Add(sendWithin - leaseTime) }
+
+// link writes a link and reads whether it counts. One whose writing ends in the
+// dark may still arrive: reading tells, and a late one names a link that is not
+// the last any more.
+func (l *lease) link(ctx context.Context, sending []string, released bool) (held bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, lockTime)
+	defer cancel()
+	begun := time.Now() // of the first try: one that seemed to fail may have counted
+	after := l.ledger.chain.head
+	for n := 1; ; n++ {
+		key, value := encodeLock(lockEntry{Holder: l.token, By: l.by, At: begun.UTC(), After: after, Released: released, Sending: sending})
+		err = l.ledger.append(ctx, keyed{key, value})
+		c := &l.ledger.chain
+		if err == nil || passing(err) {
+			if c.head == after { // somebody else wrote too, or the answer was lost
+				if err2 := l.ledger.follow(ctx); err2 != nil {
+					return false, err2
+				}
+			}
+			if c.head != after {
+				if c.link.Holder != l.token {
+					return false, nil
+				}
+				l.until = begun.Add(leaseTime)
+				return true, nil
+			}
+		}
+		if err == nil {
+			err = fmt.Errorf("the ledger, topic %s, does not show what was written to it", l.ledger.topic)
+		}
+		if n == tries || !passing(err) {
+			return false, err
+		}
+		if err2 := pause(ctx, tryPause*time.Duration(n)); err2 != nil {
+			return false, errors.Join(err, err2)
+		}
+	}
+}
+
+// holder tells who replays now, "" for nobody, and which letters are being sent.
+func (l *Ledger) holder() (by string, sending []string) {
+	if l.chain.free() {
+		return "", nil
+	}
+	return l.chain.link.By, l.chain.link.Sending
+}

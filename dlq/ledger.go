@@ -1,0 +1,333 @@
+package dlq
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+
+	"release-forwarder/consumer/fetch"
+)
+
+// Ledger is what was decided about letters, read from Kafka. It is used by one
+// goroutine at a time.
+type Ledger struct {
+	source
+	exists   bool
+	position int64 // the next offset to read; everything below it is in marks and chain
+	marks    map[int32]*marks
+	chain    chain
+	// PassedOver counts records that were written by a later version, or cannot be
+	// read. They are left as they are.
+	PassedOver int
+	// watched are letters whose whole entries are kept; others' states alone are.
+	watched map[ID]*Entry
+}
+
+// mark is the newest state of a letter, in 16 bytes.
+type mark struct {
+	offset  int64
+	written uint32 // the low bits of the letter's timestamp
+	state   uint8
+}
+
+var states = []State{Open, Replayed, Closed}
+
+// marks are one partition's, first as they came, then ordered by offset.
+type marks struct {
+	list   []mark
+	sorted int            // list[:sorted] is ordered and holds each offset once
+	recent map[int64]mark // newer than list, where list has been ordered
+}
+
+func (m *marks) add(k mark) {
+	if m.recent != nil {
+		m.recent[k.offset] = k
+		if len(m.recent) <= max(1<<16, len(m.list)/4) {
+			return
+		}
+		for _, k := range m.recent {
+			m.list = append(m.list, k)
+		}
+		m.order()
+		clear(m.recent)
+		return
+	}
+	m.list = append(m.list, k)
+	if len(m.list) > 2*m.sorted+1<<16 {
+		m.order() // entries of one letter, of which only the last counts, must not pile up
+	}
+}
+
+// order sorts the list and keeps the last mark of each letter.
+func (m *marks) order() {
+	slices.SortStableFunc(m.list, func(a, b mark) int { return cmp.Compare(a.offset, b.offset) })
+	kept := m.list[:0]
+	for i, k := range m.list {
+		if i+1 < len(m.list) && m.list[i+1].offset == k.offset {
+			continue
+		}
+		kept = append(kept, k)
+	}
+	m.list, m.sorted = kept, len(kept)
+}
+
+func (m *marks) find(offset int64) (mark, bool) {
+	if m.recent == nil {
+		m.order()
+		m.recent = map[int64]mark{}
+	}
+	if k, is := m.recent[offset]; is {
+		return k, true
+	}
+	i, found := slices.BinarySearchFunc(m.list, offset, func(k mark, o int64) int { return cmp.Compare(k.offset, o) })
+	if !found {
+		return mark{}, false
+	}
+	return m.list[i], true
+}
+
+// openLedger reads the whole ledger. One that does not exist is empty.
+func openLedger(ctx context.Context, client *kafka.Client, clientID, deadLetters string, watch ...ID) (*Ledger, error) {
+	l := &Ledger{
+		source: source{client: client, clientID: clientID, topic: LedgerTopic(deadLetters)},
+		marks:  map[int32]*marks{}, chain: chain{head: -1}, watched: map[ID]*Entry{},
+	}
+	for _, id := range watch {
+		l.watched[id] = nil
+	}
+	_, err := l.partitions(ctx)
+	if errors.Is(err, kafka.UnknownTopicOrPartition) {
+		return l, nil
+	}
+	l.exists = true
+	return l, l.follow(ctx)
+}
+
+// follow reads up to the ledger's end as it is now.
+func (l *Ledger) follow(ctx context.Context) error {
+	spans, err := l.spans(ctx)
+	if err != nil {
+		return err
+	}
+	if len(spans) == 0 || spans[0].Partition != ledgerPartition {
+		return topicError("read", l.topic, kafka.UnknownTopicOrPartition)
+	}
+	if l.position > spans[0].End {
+		return &LedgerError{Topic: l.topic, Why: "was truncated or made anew while it was read; start again"}
+	}
+	return l.followTo(ctx, spans[0].End)
+}
+
+func (l *Ledger) followTo(ctx context.Context, end int64) error {
+	for rec, err := range l.read(ctx, ledgerPartition, l.position, end) {
+		if err != nil {
+			return err
+		}
+		d, ok := decode(&rec)
+		if ok {
+			l.apply(rec.Offset, d)
+		} else {
+			l.PassedOver++
+		}
+		l.position = rec.Offset + 1
+	}
+	// What compaction removed, and transaction markers, hold no record.
+	l.position = max(l.position, end)
+	return nil
+}
+
+func (l *Ledger) apply(offset int64, d decoded) {
+	if d.lock != nil {
+		l.chain.apply(offset, d.lock)
+		return
+	}
+	m := l.marks[d.partition]
+	if m == nil {
+		m = &marks{}
+		l.marks[d.partition] = m
+	}
+	k := mark{offset: d.offset}
+	id := ID{strings.TrimSuffix(l.topic, ledgerSuffix), d.partition, d.offset}
+	_, watched := l.watched[id]
+	if d.letter != nil {
+		k.written, k.state = uint32(d.letter.Written), uint8(slices.Index(states, d.letter.State))
+		if watched {
+			l.watched[id] = &d.letter.Entry
+		}
+	} else if watched {
+		l.watched[id] = nil
+	}
+	m.add(k)
+}
+
+// State tells what became of a letter. Letters are best asked for in the order
+// in which they lie.
+func (l *Ledger) State(s *Stored) State {
+	m := l.marks[s.ID.Partition]
+	if m == nil {
+		return Open
+	}
+	k, found := m.find(s.ID.Offset)
+	if !found || k.state != 0 && k.written != uint32(s.Written) {
+		return Open
+	}
+	return states[k.state]
+}
+
+// Entry returns what is known of a watched letter, nil for nothing.
+func (l *Ledger) Entry(s *Stored) *Entry {
+	if l.State(s) == Open {
+		return nil
+	}
+	return l.watched[s.ID]
+}
+
+// keyed is a record to be written to the ledger.
+type keyed struct{ key, value []byte }
+
+// append writes records, in order and together, acknowledged by all in-sync
+// replicas. Where nobody else wrote meanwhile they are applied at once;
+// otherwise the next follow reads them with what came between.
+func (l *Ledger) append(ctx context.Context, entries ...keyed) error {
+	records := make([]kafka.Record, len(entries))
+	now := time.Now()
+	for i, e := range entries {
+		records[i] = kafka.Record{Time: now, Key: protocol.NewBytes(e.key), Value: protocol.NewBytes(e.value)}
+	}
+	base, err := produce(ctx, l.client, l.topic, ledgerPartition, records)
+	if err != nil {
+		return topicError("write to", l.topic, err)
+	}
+	if base != l.position {
+		return nil
+	}
+	for i, e := range entries {
+		rec := fetch.Record{Offset: base + int64(i), Key: e.key, Value: e.value}
+		if d, ok := decode(&rec); ok {
+			l.apply(rec.Offset, d)
+		}
+	}
+	l.position += int64(len(entries))
+	return nil
+}
+
+// produce writes records to one partition, together or not at all, and returns
+// the offset of the first.
+func produce(ctx context.Context, client *kafka.Client, topic string, partition int32, records []kafka.Record) (base int64, err error) {
+	res, err := client.Produce(ctx, &kafka.ProduceRequest{
+		Topic: topic, Partition: int(partition), RequiredAcks: kafka.RequireAll,
+		Compression: kafka.Gzip, Records: kafka.NewRecordReader(records...),
+	})
+	switch {
+	case err != nil:
+		return 0, err
+	case res.Error != nil:
+		return 0, res.Error
+	}
+	return res.BaseOffset, nil
+}
+
+// ensure makes the ledger where it is missing, and looks whether it can keep
+// what is written to it.
+func (l *Ledger) ensure(ctx context.Context) error {
+	if !l.exists {
+		if err := l.create(ctx); err != nil {
+			return err
+		}
+	}
+	conf, err := configs(ctx, l.client, l.topic, "cleanup.policy")
+	if err != nil {
+		return nil //nolint:nilerr // no right to look is no fault of the ledger
+	}
+	if policy := conf["cleanup.policy"]; policy != "" && !strings.Contains(policy, "compact") || strings.Contains(policy, "delete") {
+		return &LedgerError{
+			Topic: l.topic, Why: "is not kept: its cleanup.policy is " + policy + ", so that it would forget what was replayed",
+			Command: fmt.Sprintf("kafka-configs.sh --bootstrap-server %s --alter --topic %s --add-config cleanup.policy=compact", l.bootstrap(), l.topic),
+		}
+	}
+	return nil
+}
+
+func (l *Ledger) bootstrap() string { return l.client.Addr.String() }
+
+// Configuration of a ledger that is made here. What was written within the lag
+// is not compacted, so that the chain of locks stands whole while it matters.
+const (
+	ledgerPolicy = "compact"
+	ledgerLag    = "86400000"
+)
+
+// create makes the ledger with as many replicas as the dead-letter topic has.
+func (l *Ledger) create(ctx context.Context) error {
+	replicas := l.replicas(ctx)
+	refused := &LedgerError{
+		Topic: l.topic, Why: "does not exist and cannot be made",
+		Command: fmt.Sprintf("kafka-topics.sh --bootstrap-server %s --create --topic %s --partitions 1 --replication-factor %d --config cleanup.policy=%s --config min.compaction.lag.ms=%s",
+			l.bootstrap(), l.topic, replicas, ledgerPolicy, ledgerLag),
+	}
+	res, err := l.client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{
+		Topic: l.topic, NumPartitions: 1, ReplicationFactor: replicas,
+		ConfigEntries: []kafka.ConfigEntry{{ConfigName: "cleanup.policy", ConfigValue: ledgerPolicy}, {ConfigName: "min.compaction.lag.ms", ConfigValue: ledgerLag}},
+	}}})
+	if err == nil {
+		err = res.Errors[l.topic]
+	}
+	if err != nil && !errors.Is(err, kafka.TopicAlreadyExists) {
+		refused.Err = err
+		return refused
+	}
+	// The cluster's metadata may lag behind.
+	for n := range 4 * tries {
+		if _, err = l.partitions(ctx); err == nil {
+			l.exists = true
+			return l.follow(ctx)
+		}
+		if err := pause(ctx, tryPause*time.Duration(min(n+1, 4))); err != nil {
+			return err
+		}
+	}
+	return topicError("read", l.topic, err)
+}
+
+// replicas counts the dead-letter topic's, 1 where that cannot be told.
+func (l *Ledger) replicas(ctx context.Context) int {
+	topic := strings.TrimSuffix(l.topic, ledgerSuffix)
+	res, err := l.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
+	most := 1
+	if err != nil {
+		return most
+	}
+	for _, t := range res.Topics {
+		for _, p := range t.Partitions {
+			most = max(most, len(p.Replicas))
+		}
+	}
+	return most
+}
+
+// configs asks for a topic's configuration.
+func configs(ctx context.Context, client *kafka.Client, topic string, names ...string) (map[string]string, error) {
+	res, err := client.DescribeConfigs(ctx, &kafka.DescribeConfigsRequest{Resources: []kafka.DescribeConfigRequestResource{{
+		ResourceType: kafka.ResourceTypeTopic, ResourceName: topic, ConfigNames: names,
+	}}})
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]string{}
+	for _, r := range res.Resources {
+		if r.Error != nil {
+			return nil, r.Error
+		}
+		for _, e := range r.ConfigEntries {
+			found[e.ConfigName] = e.ConfigValue
+		}
+	}
+	return found, nil
+}

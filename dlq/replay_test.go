@@ -1,0 +1,244 @@
+package dlq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+type netAddr = net.Addr
+
+func TestAReplaySendsEachOpenLetterOnce(t *testing.T) {
+	inHall(t, func(h *hall) {
+		h.post(letters(250)...)
+		sent := 0
+		r := all()
+		r.Sent = func(*Stored, int32, int64) { sent++ }
+		if err := h.desk("alice").Replay(h.ctx, r); err != nil {
+			t.Fatal(err)
+		}
+		if missing, repeated := h.account(250); missing != 0 || repeated != 0 || sent != 250 {
+			t.Errorf("%d missing, %d repeated, %d told of", missing, repeated, sent)
+		}
+		if err := h.desk("bob").Replay(h.ctx, all()); err != nil {
+			t.Fatal(err)
+		}
+		if _, repeated := h.account(250); repeated != 0 {
+			t.Errorf("the second replay repeated %d", repeated)
+		}
+		again := all()
+		again.Again, again.Limit = true, 3
+		if err := h.desk("bob").Replay(h.ctx, again); err != nil {
+			t.Fatal(err)
+		}
+		if _, repeated := h.account(250); repeated != 3 {
+			t.Errorf("asked to send 3 again, it sent %d", repeated)
+		}
+	})
+}
+
+func TestTwoReplaysAtOnceSendNothingTwice(t *testing.T) {
+	inHall(t, func(h *hall) {
+		const n = 1000
+		h.post(letters(n)...)
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		waited := map[string]bool{}
+		for i := range 3 {
+			by := fmt.Sprintf("person %d", i)
+			wg.Go(func() {
+				r := all()
+				r.Waiting = func(string) { mu.Lock(); waited[by] = true; mu.Unlock() }
+				r.Sent = func(*Stored, int32, int64) { time.Sleep(time.Millisecond) }
+				if err := h.desk(by).Replay(h.ctx, r); err != nil {
+					t.Error(by, err)
+				}
+			})
+		}
+		wg.Wait()
+		if missing, repeated := h.account(n); missing != 0 || repeated != 0 {
+			t.Errorf("%d missing, %d repeated", missing, repeated)
+		}
+		if len(waited) != 2 {
+			t.Errorf("%d waited, want 2", len(waited))
+		}
+	})
+}
+
+// The power is cut at every request of a run in turn, before it is sent and
+// before its answer is heard. The next run sends the rest; of the earlier ones at
+// most a batch comes twice.
+func TestAReplayThatIsKilledAtAnyStepGoesOn(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		for at := int64(1); ; at++ {
+			finished := false
+			inHall(t, func(h *hall) {
+				const n = 230
+				h.post(letters(n)...)
+				p := &power{at: at, late: late}
+				err := h.deskOver("alice", p).Replay(h.ctx, all())
+				finished = err == nil && p.count.Load() < at
+				if err == nil && !finished && p.count.Load() > at+40 {
+					t.Errorf("cut at %d, yet it went on", at)
+				}
+				if err := h.desk("bob").Replay(h.ctx, all()); err != nil {
+					t.Fatalf("cut at %d: the next run: %v", at, err)
+				}
+				if missing, repeated := h.account(n); missing != 0 || repeated > batchMost {
+					t.Errorf("cut at %d (late %t): %d missing, %d repeated", at, late, missing, repeated)
+				}
+			})
+			if finished || t.Failed() {
+				break
+			}
+		}
+	}
+}
+
+func TestAReplayThatIsStoppedGoesOnAtOnce(t *testing.T) {
+	inHall(t, func(h *hall) {
+		const n = 500
+		h.post(letters(n)...)
+		ctx, stop := context.WithCancel(h.ctx)
+		r := all()
+		sent := 0
+		r.Sent = func(*Stored, int32, int64) {
+			if sent++; sent == 150 {
+				stop()
+			}
+		}
+		if err := h.desk("alice").Replay(ctx, r); !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		if sent != 200 {
+			t.Errorf("%d were sent, want the batch under way finished", sent)
+		}
+		r = all()
+		r.Waiting = func(by string) { t.Errorf("waits for %s, who has stopped", by) }
+		r.Doubt = func(_ string, letters []string) { t.Errorf("%d in doubt", len(letters)) }
+		if err := h.desk("bob").Replay(h.ctx, r); err != nil {
+			t.Fatal(err)
+		}
+		if missing, repeated := h.account(n); missing != 0 || repeated != 0 {
+			t.Errorf("%d missing, %d repeated", missing, repeated)
+		}
+	})
+}
+
+// A run that is frozen for longer than its lease, then wakes.
+func TestARunThatWasSilentForTooLongSendsNothingMore(t *testing.T) {
+	inHall(t, func(h *hall) {
+		const n = 400
+		h.post(letters(n)...)
+		frozen, others := make(chan struct{}), make(chan error)
+		r := all()
+		sent := 0
+		r.Sent = func(*Stored, int32, int64) {
+			if sent++; sent == 100 {
+				close(frozen)
+				time.Sleep(10 * leaseTime)
+			}
+		}
+		go func() {
+			<-frozen
+			others <- h.desk("bob").Replay(h.ctx, all())
+		}()
+		if err := h.desk("alice").Replay(h.ctx, r); !errors.Is(err, ErrTakenOver) {
+			t.Errorf("alice's ended with %v", err)
+		}
+		if err := <-others; err != nil {
+			t.Error(err)
+		}
+		if missing, repeated := h.account(n); missing != 0 || repeated != 0 {
+			t.Errorf("%d missing, %d repeated", missing, repeated)
+		}
+	})
+}
+
+func TestARateIsKept(t *testing.T) {
+	inHall(t, func(h *hall) {
+		h.post(letters(61)...)
+		for _, rate := range []float64{0.5, 20} {
+			r := all()
+			r.Rate, r.Again = rate, true
+			begun := time.Now()
+			if err := h.desk("alice").Replay(h.ctx, r); err != nil {
+				t.Fatal(err)
+			}
+			took, least := time.Since(begun), time.Duration(60/rate*float64(time.Second))
+			if took < least-time.Second || took > least+10*time.Second {
+				t.Errorf("61 at %v a second took %s", rate, took)
+			}
+		}
+	})
+}
+
+func TestWhatIsSentIsTheEventWithItsHistory(t *testing.T) {
+	inHall(t, func(h *hall) {
+		l := letter(2, "s-1", 7)
+		l.Key = nil
+		l.Headers = headersOf("a", "1", HeaderPrefix+"redrives", "3", HeaderPrefix+"origin", "events/2/1", "", "x")
+		h.post(l, letter(1, "s-2", 8))
+		begun := time.Now()
+		if err := h.desk("alice").Replay(h.ctx, all()); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range h.read(eventTopic) {
+			var got []string
+			for _, header := range r.Headers {
+				got = append(got, header.Key+"="+string(header.Value))
+			}
+			want := "__forwarder.errors.redrives=1 __forwarder.errors.origin=events/1/8"
+			if r.Partition == 2 {
+				want = "a=1 =x __forwarder.errors.redrives=4 __forwarder.errors.origin=events/2/1"
+				if r.Key != nil {
+					t.Errorf("key %q, want null", r.Key)
+				}
+			} else if r.Partition != 1 {
+				t.Errorf("partition %d", r.Partition)
+			}
+			if strings.Join(got, " ") != want {
+				t.Errorf("headers %q, want %q", got, want)
+			}
+			if r.Timestamp.Before(begun.Add(-time.Second)) {
+				t.Errorf("dated %s", r.Timestamp)
+			}
+		}
+	})
+}
+
+func TestAChangedEventKeepsItsFirstValue(t *testing.T) {
+	inHall(t, func(h *hall) {
+		first, second := letter(0, "s-1", 1), letter(0, "s-1", 2)
+		second.Headers = headersOf(OriginalHeader, "as it first came")
+		h.post(first, second)
+		r := all()
+		r.Change = func(s *Stored) ([]byte, error) { return append([]byte("s-9:"), s.Value...), nil }
+		if err := h.desk("alice").Replay(h.ctx, r); err != nil {
+			t.Fatal(err)
+		}
+		records := h.read(eventTopic)
+		for i, want := range []string{"s-1:1", "as it first came"} {
+			if got := string(records[i].Value); got != fmt.Sprintf("s-9:s-1:%d", i+1) {
+				t.Errorf("value %q", got)
+			}
+			n := 0
+			for _, header := range records[i].Headers {
+				if header.Key == OriginalHeader {
+					n++
+					if string(header.Value) != want {
+						t.Errorf("kept %q, want %q", header.Value, want)
+					}
+				}
+			}
+			if n != 1 {
+				t.Errorf("%d originals", n)
+			}
+		}
+	})
+}

@@ -1,0 +1,49 @@
+package dlq
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Retention is how long Kafka keeps the letters.
+type Retention struct {
+	For   time.Duration // 0: for ever, as far as time goes
+	Bytes int64         // 0: no bound by size; else letters may go before For
+	// Compacted says that the topic keeps one letter a key only.
+	Compacted bool
+}
+
+// Retention asks how long Kafka keeps the letters; it needs the right
+// DescribeConfigs on the topic.
+func (d *Desk) Retention(ctx context.Context) (Retention, error) {
+	var conf map[string]string
+	err := again(ctx, func() (err error) {
+		conf, err = configs(ctx, d.client, d.topic, "retention.ms", "retention.bytes", "cleanup.policy")
+		return err
+	})
+	if err != nil {
+		e := topicError("read the configuration of", d.topic, err)
+		if t, is := e.(*TopicError); is { //nolint:errorlint // made in the line above
+			t.Remedy = "grant this user DescribeConfigs on the topic, or say with --retention how long it keeps records"
+		}
+		return Retention{}, e
+	}
+	var r Retention
+	deletes := strings.Contains(conf["cleanup.policy"], "delete") || conf["cleanup.policy"] == ""
+	r.Compacted = strings.Contains(conf["cleanup.policy"], "compact")
+	if ms, err := strconv.ParseInt(conf["retention.ms"], 10, 64); err == nil && ms >= 0 && deletes {
+		r.For = time.Duration(min(ms, int64(1<<62)/int64(time.Millisecond))) * time.Millisecond
+	}
+	if n, err := strconv.ParseInt(conf["retention.bytes"], 10, 64); err == nil && n >= 0 && deletes {
+		r.Bytes = n
+	}
+	return r, nil
+}
+
+// Due tells whether a letter is so old that retention takes it within what is
+// left of a share (0 to 1) of its time. One without a timestamp never is.
+func (r Retention) Due(s *Stored, share float64, now time.Time) bool {
+	return r.For > 0 && s.Written >= 0 && now.Sub(s.WrittenAt()) >= time.Duration(float64(r.For)*share)
+}

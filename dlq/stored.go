@@ -1,0 +1,254 @@
+package dlq
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+
+	"release-forwarder/consumer/fetch"
+)
+
+// ID names a letter by where it lies.
+type ID struct {
+	Topic     string
+	Partition int32
+	Offset    int64
+}
+
+// String returns topic/partition/offset.
+func (id ID) String() string { return fmt.Sprintf("%s/%d/%d", id.Topic, id.Partition, id.Offset) }
+
+// Short returns partition/offset, which is enough within one dead-letter topic.
+func (id ID) Short() string { return fmt.Sprintf("%d/%d", id.Partition, id.Offset) }
+
+// ParseID reads topic/partition/offset, partition/offset, or, where the topic has
+// just one partition, the offset alone.
+func ParseID(text, topic string, partitions int) (ID, error) {
+	parts := strings.Split(text, "/")
+	if len(parts) == 3 {
+		if parts[0] != topic {
+			return ID{}, fmt.Errorf("%s is not in the dead-letter topic %s", quoted(text), topic)
+		}
+		parts = parts[1:]
+	}
+	if len(parts) == 1 {
+		if partitions != 1 {
+			return ID{}, fmt.Errorf("%s does not say in which of %d partitions; give partition/offset", quoted(text), partitions)
+		}
+		parts = []string{"0", parts[0]}
+	}
+	if len(parts) != 2 {
+		return ID{}, fmt.Errorf("%s is no ID of a letter; give topic/partition/offset, or partition/offset", quoted(text))
+	}
+	partition, err1 := strconv.ParseUint(parts[0], 10, 31)
+	offset, err2 := strconv.ParseUint(parts[1], 10, 63)
+	if err1 != nil || err2 != nil {
+		return ID{}, fmt.Errorf("%s is no ID of a letter; give topic/partition/offset, or partition/offset", quoted(text))
+	}
+	if int(partition) >= partitions {
+		return ID{}, fmt.Errorf("%s: topic %s has partitions 0 to %d only", quoted(text), topic, partitions-1)
+	}
+	return ID{topic, int32(partition), int64(offset)}, nil
+}
+
+// quoted makes a person's input safe to show.
+func quoted(text string) string {
+	if len(text) > 80 {
+		text = strings.ToValidUTF8(text[:80], "") + "…"
+	}
+	return strconv.Quote(text)
+}
+
+// Stored is a letter as it lies in the topic, as far as it can be read.
+type Stored struct {
+	ID ID
+	// Written is when it was written, in milliseconds since 1970; negative where
+	// the record has no timestamp.
+	Written int64
+	// Letter is what the headers tell. Its Headers are the record's own, without
+	// this program's.
+	Letter
+	// Group is the consumer group that gave the record up.
+	Group string
+	// Redrives is how often the event was replayed before this letter.
+	Redrives int
+	// Origin is where the event began, as topic/partition/offset; of a letter that
+	// was never replayed, the record's own place.
+	Origin string
+	// Foreign says that this program did not write the letter: none of its
+	// headers is there.
+	Foreign bool
+	// Problems say what of the headers is missing or cannot be read, in words.
+	// With any of them the letter is not replayed.
+	Problems []string
+}
+
+// WrittenAt is Written as a time, zero where the record has none.
+func (s *Stored) WrittenAt() time.Time {
+	if s.Written < 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(s.Written).UTC()
+}
+
+// Day is the day of writing, in UTC, "unknown" where the record has no timestamp.
+func (s *Stored) Day() string {
+	if s.Written < 0 {
+		return "unknown"
+	}
+	return s.WrittenAt().Format(time.DateOnly)
+}
+
+// Unfit returns an [*UnfitError] where the letter cannot be replayed.
+func (s *Stored) Unfit() error {
+	if len(s.Problems) == 0 {
+		return nil
+	}
+	return &UnfitError{s.ID, s.Problems}
+}
+
+// parse reads a record of the dead-letter topic. It never fails.
+func parse(topic string, partition int32, rec *fetch.Record) *Stored {
+	s := &Stored{ID: ID{topic, partition, rec.Offset}, Written: rec.Timestamp}
+	s.Key, s.Value = rec.Key, rec.Value
+	s.Timestamp, s.Partition, s.Offset = -1, -1, -1
+	ours := map[string]string{}
+	for _, h := range rec.Headers {
+		name, is := strings.CutPrefix(h.Key, HeaderPrefix)
+		if !is {
+			s.Headers = append(s.Headers, kafka.Header{Key: h.Key, Value: h.Value})
+			continue
+		}
+		if _, twice := ours[name]; twice {
+			s.problem("header %s is there twice", quoted(name))
+		}
+		ours[name] = string(h.Value)
+	}
+	if len(ours) == 0 {
+		s.Foreign = true
+		s.problem("this program did not write it: it has no header that begins with %s", HeaderPrefix)
+		return s
+	}
+	s.place(ours)
+	s.verdict(ours)
+	return s
+}
+
+func (s *Stored) problem(format string, args ...any) {
+	s.Problems = append(s.Problems, fmt.Sprintf(format, args...))
+}
+
+// place reads where the record was, without which nothing can be replayed.
+func (s *Stored) place(ours map[string]string) {
+	s.Topic = s.text(ours, "topic", true)
+	s.Partition = int32(s.number(ours, "partition", 31, true))
+	s.Offset = s.number(ours, "offset", 63, true)
+	if text, is := ours["timestamp"]; is {
+		if t, err := time.Parse(time.RFC3339, text); err == nil {
+			s.Timestamp = t.UnixMilli()
+		}
+	}
+	s.Group = s.text(ours, "group", true)
+	s.Redrives = int(max(0, s.number(ours, "redrives", 31, false)))
+	s.Origin = fmt.Sprintf("%s/%d/%d", s.Topic, s.Partition, s.Offset)
+	if origin := ours["origin"]; isOrigin([]byte(origin)) {
+		s.Origin = origin
+	}
+}
+
+// verdict reads why it was given up. Only what a replay cannot do without is a
+// problem.
+func (s *Stored) verdict(ours map[string]string) {
+	s.Stage = Stage(s.text(ours, "stage", true))
+	s.Reason = s.text(ours, "reason", true)
+	s.Field = s.text(ours, "field", false)
+	s.Message = s.text(ours, "message", false)
+	s.Hint = s.text(ours, "hint", false)
+	s.Code = s.text(ours, "code", false)
+	s.Seqno = s.text(ours, "seqno", false)
+	s.Traceparent = s.text(ours, "traceparent", false)
+	s.HTTPStatus = int(max(0, s.number(ours, "http.status", 31, false)))
+	s.Attempts = int(max(0, s.number(ours, "attempts", 31, false)))
+	s.First, _ = time.Parse(time.RFC3339, ours["first.attempt"])
+	s.Last, _ = time.Parse(time.RFC3339, ours["last.attempt"])
+}
+
+func (s *Stored) text(ours map[string]string, name string, needed bool) string {
+	value, is := ours[name]
+	switch {
+	case needed && (!is || value == ""):
+		s.problem("header %s is missing", name)
+	case !utf8.ValidString(value):
+		s.problem("header %s cannot be read: it is not UTF-8", name)
+		return strings.ToValidUTF8(value, "\uFFFD")
+	}
+	return value
+}
+
+func (s *Stored) number(ours map[string]string, name string, bits int, needed bool) int64 {
+	value, is := ours[name]
+	if !is {
+		if needed {
+			s.problem("header %s is missing", name)
+		}
+		return -1
+	}
+	n, err := strconv.ParseUint(value, 10, bits)
+	if err != nil {
+		s.problem("header %s cannot be read: it is no number", name)
+		return -1
+	}
+	return int64(n)
+}
+
+// OriginalHeader is the name of the header that keeps the value of a record as
+// it first came, where a person changed it before a replay. It does not begin
+// with [HeaderPrefix], so that it stays with the record if it fails again.
+const OriginalHeader = "__forwarder.original"
+
+// redriven returns the record that a replay sends: key, value and headers as they
+// came, one redrive more, and where the event began. A value that differs from
+// the letter's is sent instead, the original beside it.
+func (s *Stored) redriven(value []byte, changed bool) *redrivenRecord {
+	r := &redrivenRecord{key: s.Key, value: s.Value}
+	r.headers = make([]kafka.Header, 0, len(s.Headers)+3)
+	r.headers = append(r.headers, s.Headers...)
+	if changed {
+		r.value = value
+		kept := false
+		for _, h := range s.Headers {
+			kept = kept || h.Key == OriginalHeader
+		}
+		if !kept {
+			r.headers = append(r.headers, kafka.Header{Key: OriginalHeader, Value: s.Value})
+		}
+	}
+	r.headers = append(r.headers,
+		kafka.Header{Key: HeaderPrefix + "redrives", Value: strconv.AppendInt(nil, int64(s.Redrives)+1, 10)},
+		kafka.Header{Key: HeaderPrefix + "origin", Value: []byte(s.Origin)})
+	return r
+}
+
+// redrivenRecord is a record ready to be sent.
+type redrivenRecord struct {
+	key, value []byte
+	headers    []kafka.Header
+}
+
+// kafka is the record for one request, dated now.
+func (r *redrivenRecord) kafka() kafka.Record {
+	return kafka.Record{Time: time.Now(), Key: protocol.NewBytes(r.key), Value: protocol.NewBytes(r.value), Headers: r.headers}
+}
+
+func (r *redrivenRecord) size() int {
+	n := len(r.key) + len(r.value) + 64
+	for _, h := range r.headers {
+		n += len(h.Key) + len(h.Value) + 8
+	}
+	return n
+}

@@ -1,0 +1,75 @@
+package dlq
+
+import "time"
+
+// Tally counts letters as they pass. Its memory is bounded whatever they hold.
+type Tally struct {
+	Letters  int           `json:"letters"`
+	ByState  map[State]int `json:"by_state"`
+	Foreign  int           `json:"foreign"`  // this program did not write them
+	Unfit    int           `json:"unfit"`    // open, and a replay leaves them out; the foreign ones too
+	Redriven int           `json:"redriven"` // open, and were replayed before
+	// ByReason counts the open ones; ByDay too, by the day of writing.
+	ByReason map[string]int            `json:"by_reason"`
+	ByDay    map[string]map[string]int `json:"by_day"`
+	Oldest   time.Time                 `json:"oldest,omitzero"` // of the open ones
+	OldestID string                    `json:"oldest_id,omitempty"`
+	Due      int                       `json:"due"` // open, and retention takes them soon
+}
+
+const (
+	// Reasons and days beyond these many are counted together: a letter of another
+	// program may state anything.
+	mostReasons = 100
+	mostDays    = 1000
+	otherReason = "(others)"
+	otherDay    = "earlier or later"
+	noReason    = "(unreadable)"
+)
+
+// NewTally makes an empty one.
+func NewTally() *Tally {
+	return &Tally{ByState: map[State]int{Open: 0, Replayed: 0, Closed: 0}, ByReason: map[string]int{}, ByDay: map[string]map[string]int{}}
+}
+
+// Add counts a letter; due tells whether retention takes it soon.
+func (t *Tally) Add(s *Stored, state State, due bool) {
+	t.Letters++
+	t.ByState[state]++
+	if s.Foreign {
+		t.Foreign++
+	}
+	if state != Open {
+		return
+	}
+	if len(s.Problems) > 0 {
+		t.Unfit++
+	}
+	if s.Redrives > 0 {
+		t.Redriven++
+	}
+	if due {
+		t.Due++
+	}
+	if at := s.WrittenAt(); !at.IsZero() && (t.Oldest.IsZero() || at.Before(t.Oldest)) {
+		t.Oldest, t.OldestID = at, s.ID.String()
+	}
+	reason := s.Reason
+	if reason == "" {
+		reason = noReason
+	}
+	if _, known := t.ByReason[reason]; !known && len(t.ByReason) >= mostReasons {
+		reason = otherReason
+	}
+	t.ByReason[reason]++
+	day := s.Day()
+	if t.ByDay[day] == nil {
+		if len(t.ByDay) >= mostDays {
+			day = otherDay
+		}
+		if t.ByDay[day] == nil {
+			t.ByDay[day] = map[string]int{}
+		}
+	}
+	t.ByDay[day][reason]++
+}

@@ -1,0 +1,234 @@
+package dlq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	// fetch is Kafka's log format and nothing of the engine above it: reading
+	// letters needs the same decoding of batches (any codec, transaction markers,
+	// checksums, bounds) as reading events, and kafka-go's own is not fit for it.
+	// Package consumer itself is not imported, nor does it import this one.
+	"release-forwarder/consumer/fetch"
+)
+
+// Span is what a partition held when it was looked at.
+type Span struct {
+	Partition int32
+	First     int64 // the first offset of the log
+	End       int64 // the offset behind the last record a committed reader sees
+}
+
+// source reads one topic as a committed reader, from its leaders, without a group.
+type source struct {
+	client   *kafka.Client
+	clientID string
+	topic    string
+}
+
+const (
+	// requestTimeout bounds one request beside what it waits for on purpose.
+	requestTimeout = 10 * time.Second
+	// answerBytes is what one fetch may bring, before unpacking, but for a larger
+	// first batch. A reader holds one answer.
+	answerBytes = 1 << 20
+	// maxRecordBytes is the most one record may unpack to.
+	maxRecordBytes = 128 << 20
+	// tries is how often in a row a request may fail for reasons that pass.
+	tries = 8
+	// tryPause grows with each failure, up to 8 times itself.
+	tryPause = 250 * time.Millisecond
+)
+
+// spans looks at all partitions, ordered by number.
+func (s *source) spans(ctx context.Context) (spans []Span, err error) {
+	err = again(ctx, func() error { spans, err = s.spansOnce(ctx); return err })
+	return spans, topicError("read", s.topic, err)
+}
+
+func (s *source) spansOnce(ctx context.Context) ([]Span, error) {
+	partitions, err := s.partitions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	asked := make([]kafka.OffsetRequest, 0, 2*len(partitions))
+	for n := range partitions {
+		asked = append(asked, kafka.FirstOffsetOf(int(n)), kafka.LastOffsetOf(int(n)))
+	}
+	res, err := s.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{
+		Topics: map[string][]kafka.OffsetRequest{s.topic: asked}, IsolationLevel: kafka.ReadCommitted,
+	})
+	if err != nil {
+		return nil, err
+	}
+	var spans []Span
+	for _, p := range res.Topics[s.topic] {
+		if p.Error != nil {
+			return nil, p.Error
+		}
+		spans = append(spans, Span{Partition: int32(p.Partition), First: p.FirstOffset, End: p.LastOffset})
+	}
+	if len(spans) != len(partitions) {
+		return nil, fmt.Errorf("the answer holds %d of %d partitions: %w", len(spans), len(partitions), kafka.LeaderNotAvailable)
+	}
+	slices.SortFunc(spans, func(a, b Span) int { return int(a.Partition) - int(b.Partition) })
+	return spans, nil
+}
+
+// partitions gives each partition's leader.
+func (s *source) partitions(ctx context.Context) (map[int32]int32, error) {
+	res, err := s.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{s.topic}})
+	if err != nil {
+		return nil, err
+	}
+	leaders := map[int32]int32{}
+	for _, t := range res.Topics {
+		if t.Name != s.topic {
+			continue
+		}
+		if t.Error != nil {
+			return nil, t.Error
+		}
+		for _, p := range t.Partitions {
+			leaders[int32(p.ID)] = int32(p.Leader.ID)
+		}
+	}
+	if len(leaders) == 0 {
+		return nil, kafka.UnknownTopicOrPartition
+	}
+	return leaders, nil
+}
+
+// read yields the records of a partition from an offset up to, without, end. An
+// error ends it. What retention takes meanwhile is passed over.
+func (s *source) read(ctx context.Context, partition int32, from, end int64) iter.Seq2[fetch.Record, error] {
+	return func(yield func(fetch.Record, error) bool) {
+		for from < end {
+			a, err := s.fetch(ctx, partition, from)
+			if errors.Is(err, kafka.OffsetOutOfRange) {
+				if from, err = s.firstAfter(ctx, partition, from); err == nil {
+					continue
+				}
+			}
+			if err != nil {
+				yield(fetch.Record{}, topicError("read", s.topic, err))
+				return
+			}
+			next, more, err := s.deliver(a, from, end, yield)
+			switch {
+			case !more:
+				return
+			case err == nil && next == from && a.LastStableOffset > from:
+				err = fmt.Errorf("partition %d: nothing can be read at offset %d", partition, from)
+			}
+			if err != nil {
+				yield(fetch.Record{}, topicError("read", s.topic, err))
+				return
+			}
+			if next == from {
+				return // truncated, or an open transaction: there is nothing more to see
+			}
+			from = next
+		}
+	}
+}
+
+// deliver yields the records of one answer.
+func (s *source) deliver(a *fetch.Answer, from, end int64, yield func(fetch.Record, error) bool) (next int64, more bool, err error) {
+	rd := a.Records(from, fetch.Limits{MaxRecordBytes: maxRecordBytes})
+	defer rd.Close()
+	for {
+		rec, err := rd.Next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return rd.Position(), true, nil
+		case err != nil:
+			return 0, true, err
+		case rec.Offset >= end || !yield(rec, nil):
+			return 0, false, nil
+		}
+	}
+}
+
+// fetch asks the leader, again where the error passes.
+func (s *source) fetch(ctx context.Context, partition int32, from int64) (a *fetch.Answer, err error) {
+	err = again(ctx, func() error { a, err = s.fetchOnce(ctx, partition, from); return err })
+	return a, err
+}
+
+func (s *source) fetchOnce(ctx context.Context, partition int32, from int64) (*fetch.Answer, error) {
+	leaders, err := s.partitions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	leader, ok := leaders[partition]
+	if !ok {
+		return nil, kafka.UnknownTopicOrPartition
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	res, err := fetch.Do(ctx, s.client.Transport, s.client.Addr, &fetch.Request{
+		Broker: leader, ClientID: s.clientID, MinBytes: 1, MaxBytes: answerBytes,
+		Partitions: []fetch.Partition{{Topic: s.topic, Partition: partition, Offset: from, MaxBytes: answerBytes}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i := range res.Partitions {
+		if a := &res.Partitions[i]; a.Topic == s.topic && a.Partition == partition {
+			return a, a.Err
+		}
+	}
+	return nil, fmt.Errorf("the answer leaves partition %d out: %w", partition, kafka.LeaderNotAvailable)
+}
+
+// firstAfter finds where a partition begins now that an offset is not in it.
+func (s *source) firstAfter(ctx context.Context, partition int32, from int64) (int64, error) {
+	spans, err := s.spans(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, span := range spans {
+		if span.Partition == partition && span.First > from {
+			return span.First, nil
+		}
+	}
+	return 0, fmt.Errorf("partition %d, offset %d: %w", partition, from, kafka.OffsetOutOfRange)
+}
+
+// again repeats what fails for reasons that pass.
+func again(ctx context.Context, try func() error) error {
+	for n := 1; ; n++ {
+		err := try()
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		}
+		if n == tries || !passing(err) {
+			return err
+		}
+		if err := pause(ctx, tryPause*time.Duration(min(n, 8))); err != nil {
+			return err
+		}
+	}
+}
+
+// pause waits, or returns the context's error as soon as it ends.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
