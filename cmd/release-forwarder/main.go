@@ -27,6 +27,7 @@ type commands struct {
 	Check   checkCommand   `cmd:"" help:"Show what would become of events, without sending anything."`
 	Config  configCommand  `cmd:"" help:"Show every setting and the value in force."`
 	DLQ     dlqCommand     `cmd:"" name:"dlq" help:"Work off dead letters: list, show, replay, close, export, stats."`
+	Offsets offsetsCommand `cmd:"" help:"Show how far the group is: committed, done beyond it, waiting, lag."`
 	Version versionCommand `cmd:"" help:"Show the version."`
 }
 

@@ -1,0 +1,227 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// Range is a run of offsets of one partition, First and Last included.
+type Range struct {
+	First int64 `json:"first"`
+	Last  int64 `json:"last"`
+}
+
+// Count is how many offsets the run holds. Some may hold no record (transaction
+// markers, what compaction removed).
+func (r Range) Count() int64 { return r.Last - r.First + 1 }
+
+// Progress is what a commit of this service tells: its offset, and what is
+// finished beyond it. It is for tools; the engine keeps its own.
+type Progress struct {
+	// Committed is the committed offset: every record below it is finished.
+	Committed int64
+	// Done are the runs beyond Committed whose records are finished too, ordered
+	// and apart from one another.
+	Done []Range
+	// Unfinished are the runs between Committed and End that are not: records
+	// held, waiting behind one that is, or under way when the commit was written.
+	Unfinished []Range
+	// End is where the commit's knowledge ends. Nothing is known of the records
+	// from there on; it is Committed where nothing beyond that is finished.
+	End int64
+	// Ignored says that the commit carries metadata which does not belong to it,
+	// or cannot be read: it counts as empty, here as in the service.
+	Ignored bool
+}
+
+// DoneCount is how many offsets beyond Committed are finished.
+func (p Progress) DoneCount() int64 {
+	n := int64(0)
+	for _, r := range p.Done {
+		n += r.Count()
+	}
+	return n
+}
+
+// ParseProgress reads the metadata of a commit as the next owner of the
+// partition would. The place decides whether it counts: the cluster's ID as its
+// brokers state it, the topic, the partition and the committed offset it lies
+// beside. It never fails; what must not be believed is Ignored.
+func ParseProgress(cluster, topic string, partition int32, committed int64, metadata string) Progress {
+	k, err := decodeMetadata(place{cluster, topic, partition, committed}, metadata)
+	p := Progress{Committed: committed, End: k.end, Ignored: err != nil}
+	next := committed
+	for _, s := range k.unfinished {
+		if s.first > next {
+			p.Done = append(p.Done, Range{next, s.first - 1})
+		}
+		p.Unfinished = append(p.Unfinished, Range{s.first, s.last})
+		next = s.last + 1
+	}
+	if next < k.end {
+		p.Done = append(p.Done, Range{next, k.end - 1})
+	}
+	return p
+}
+
+// PartitionProgress is one partition's progress beside its log.
+type PartitionProgress struct {
+	Topic     string
+	Partition int32
+	// Progress holds what the group committed. Its Committed is -1 where the
+	// group has no commit for the partition: never read, or expired.
+	Progress
+	// LogStart is the first offset of the log, LogEnd the one behind its last
+	// record; both are -1 where Err is set.
+	LogStart, LogEnd int64
+	// Err says why this partition's part cannot be told; the others' can.
+	Err error
+}
+
+// Lag is how many offsets lie between the committed offset and the log's end, as
+// Kafka's own tools show it; without a commit, all there are. It counts finished
+// ones too: see Open.
+func (p PartitionProgress) Lag() int64 { return max(0, p.LogEnd-p.from()) }
+
+// DoneOfLag is how much of Lag is finished already.
+func (p PartitionProgress) DoneOfLag() int64 {
+	n := int64(0)
+	for _, r := range p.Done {
+		first, last := max(r.First, p.from()), min(r.Last, p.LogEnd-1)
+		n += max(0, last-first+1)
+	}
+	return n
+}
+
+// Open is how many offsets are neither below the commit nor finished beyond it.
+func (p PartitionProgress) Open() int64 { return p.Lag() - p.DoneOfLag() }
+
+// Dropped is how many offsets from the commit on are no longer in the log:
+// retention, or a person, took them before they were read. Those that the commit
+// tells of as finished are not counted.
+func (p PartitionProgress) Dropped() int64 {
+	if p.Committed < 0 || p.LogStart <= p.Committed {
+		return 0
+	}
+	n := p.LogStart - p.Committed
+	for _, r := range p.Done {
+		n -= max(0, min(r.Last, p.LogStart-1)-r.First+1)
+	}
+	return n
+}
+
+// Beyond tells that the commit, or what it tells of, lies above the log's end:
+// the log was truncated or the topic made anew, or a leader lags.
+func (p PartitionProgress) Beyond() bool {
+	return p.Err == nil && max(p.Committed, p.End) > p.LogEnd
+}
+
+// from is where the group's reading goes on.
+func (p PartitionProgress) from() int64 { return max(p.Committed, p.LogStart, 0) }
+
+// ReadProgress asks the cluster for the progress of a group on topics, ordered
+// by topic and partition. It reads only: whether the group runs makes no
+// difference. The user needs Describe on the group and the topics.
+//
+// A topic that does not exist is an error that wraps
+// [kafka.UnknownTopicOrPartition]; what concerns one partition stands in its Err.
+func ReadProgress(ctx context.Context, client *kafka.Client, group string, topics []string) ([]PartitionProgress, error) {
+	meta, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: topics})
+	if err != nil {
+		return nil, fmt.Errorf("the topics' partitions cannot be read: %w", err)
+	}
+	var all []PartitionProgress
+	asked := map[string][]int{}
+	for _, t := range meta.Topics {
+		if t.Error != nil {
+			return nil, fmt.Errorf("topic %s: %w", t.Name, t.Error)
+		}
+		for _, p := range t.Partitions {
+			all = append(all, PartitionProgress{Topic: t.Name, Partition: int32(p.ID), Progress: Progress{Committed: -1, End: -1}, LogStart: -1, LogEnd: -1})
+			asked[t.Name] = append(asked[t.Name], p.ID)
+		}
+	}
+	for _, t := range topics {
+		if len(asked[t]) == 0 {
+			return nil, fmt.Errorf("topic %s: %w", t, kafka.UnknownTopicOrPartition)
+		}
+	}
+	slices.SortFunc(all, func(a, b PartitionProgress) int {
+		if a.Topic != b.Topic {
+			return cmpString(a.Topic, b.Topic)
+		}
+		return int(a.Partition) - int(b.Partition)
+	})
+	commits, err := client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: group, Topics: asked})
+	if err == nil {
+		err = commits.Error
+	}
+	if errors.Is(err, kafka.GroupIdNotFound) {
+		// Most brokers answer without commits instead.
+		for i := range all {
+			all[i].readLog(ctx, client)
+		}
+		return all, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the commits of group %s cannot be read: %w", group, err)
+	}
+	var asking sync.WaitGroup
+	slots := make(chan struct{}, logsAtOnce)
+	for i := range all {
+		p := &all[i]
+		p.readCommit(meta.ClusterID, commits)
+		asking.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			p.readLog(ctx, client)
+		})
+	}
+	asking.Wait()
+	return all, nil
+}
+
+// logsAtOnce is how many partitions' leaders are asked at a time.
+const logsAtOnce = 8
+
+func (p *PartitionProgress) readCommit(cluster string, res *kafka.OffsetFetchResponse) {
+	i := slices.IndexFunc(res.Topics[p.Topic], func(c kafka.OffsetFetchPartition) bool { return c.Partition == int(p.Partition) })
+	if i < 0 {
+		p.Err = errors.New("the coordinator's answer leaves the partition out")
+		return
+	}
+	c := res.Topics[p.Topic][i]
+	switch {
+	case c.Error != nil:
+		p.Err = fmt.Errorf("the commit cannot be read: %w", c.Error)
+	case c.CommittedOffset >= 0:
+		p.Progress = ParseProgress(cluster, p.Topic, p.Partition, c.CommittedOffset, c.Metadata)
+	}
+}
+
+// readLog asks the leader for the log's bounds. Each partition is asked for by
+// itself, so that one without a leader does not hide the others.
+func (p *PartitionProgress) readLog(ctx context.Context, client *kafka.Client) {
+	if p.Err != nil {
+		return
+	}
+	res, err := client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{
+		p.Topic: {kafka.FirstOffsetOf(int(p.Partition)), kafka.LastOffsetOf(int(p.Partition))},
+	}})
+	if err == nil && len(res.Topics[p.Topic]) != 1 {
+		err = errors.New("the leader's answer leaves the partition out")
+	}
+	if err == nil {
+		err = res.Topics[p.Topic][0].Error
+	}
+	if err != nil {
+		p.Err = fmt.Errorf("the log's bounds cannot be read: %w", err)
+		return
+	}
+	p.LogStart, p.LogEnd = res.Topics[p.Topic][0].FirstOffset, res.Topics[p.Topic][0].LastOffset
+}
