@@ -26,7 +26,8 @@ secret masked, and the signature where a secret is set; or the reason for which 
 would be dead-lettered. Sends nothing. Ends with 1 if any event fails.
 
 Of the settings it uses only EVENT_TIMEZONE, EVENT_REQUIRED_FIELDS, UPSTREAM_APP_ID,
-UPSTREAM_APP_SECRET and UPSTREAM_APP_SECRET_FILE, and needs none of them.
+UPSTREAM_APP_SECRET, UPSTREAM_APP_SECRET_FILE and UPSTREAM_CREDENTIALS_FILE, and
+needs none of them. It says which credential an event's lot uses.
 
 The form of an event is described by mapping/event.schema.json (JSON Schema).
 
@@ -49,7 +50,7 @@ func (c *checkCommand) Run() error {
 		return err
 	}
 	out := bufio.NewWriter(os.Stdout)
-	k := &checker{mapper: mapper, appID: s.Credential.AppID, secret: s.Credential.AppSecret.Reveal(), out: out}
+	k := &checker{mapper: mapper, settings: s.Credential, book: s.Credential.Book(), out: out}
 	err = k.files(c.Files)
 	if flushErr := out.Flush(); err == nil {
 		err = flushErr
@@ -62,10 +63,11 @@ func (c *checkCommand) Run() error {
 
 // checker checks events, one after the other.
 type checker struct {
-	mapper        *mapping.Mapper
-	appID, secret string
-	out           *bufio.Writer
-	seen, failed  int
+	mapper       *mapping.Mapper
+	settings     settings.Credential
+	book         *upstream.Credentials
+	out          *bufio.Writer
+	seen, failed int
 }
 
 func (k *checker) files(names []string) error {
@@ -125,9 +127,13 @@ func (k *checker) event(where string, value []byte) {
 		return
 	}
 	fmt.Fprintf(k.out, "%s: would be sent\n", where)
+	credential, has := k.book.For(release.ParkUUID)
+	if !has && k.book.Source("") == upstream.NoSource && len(k.settings.ByLot) == 0 {
+		credential.AppID = k.settings.AppID // it is signed whatever the secret will be
+	}
 	params := []upstream.Param{}
-	if k.appID != "" {
-		params = append(params, upstream.Param{Name: "app_id", Value: k.appID})
+	if credential.AppID != "" {
+		params = append(params, upstream.Param{Name: "app_id", Value: credential.AppID})
 	}
 	for name, text := range release.All() {
 		params = append(params, upstream.Param{Name: name, Value: text})
@@ -138,8 +144,12 @@ func (k *checker) event(where string, value []byte) {
 	for _, s := range release.Suspicions {
 		fmt.Fprintf(k.out, "  suspicious      %s\n", s)
 	}
+	fmt.Fprintf(k.out, "  credential      %s\n", sourceWords(k.book.Source(release.ParkUUID), false))
 	fmt.Fprintf(k.out, "  string to sign  %s\n", upstream.StringToSign(params, "***"))
-	if k.secret != "" {
-		fmt.Fprintf(k.out, "  sign            %s\n", upstream.Sign(params, k.secret))
+	if has {
+		fmt.Fprintf(k.out, "  sign            %s\n", upstream.Sign(params, credential.Secret.Reveal()))
+	}
+	if !credential.Next.IsZero() {
+		fmt.Fprintf(k.out, "  sign, next      %s\n", upstream.Sign(params, credential.Next.Reveal()))
 	}
 }

@@ -12,7 +12,7 @@ type configCommand struct{}
 // Help implements kong's HelpProvider.
 func (configCommand) Help() string {
 	return `Prints every setting with its type, default, bounds, meaning and the value in force,
-secrets masked. On a wrong configuration it prints all it can, then one line for
+secrets masked, and the lots of UPSTREAM_CREDENTIALS_FILE with their app_ids. On a wrong configuration it prints all it can, then one line for
 every wrong setting, and ends with 2.
 
 Example:
@@ -25,6 +25,11 @@ func (configCommand) Run() error {
 	s, warnings, err := settings.Load()
 	if printErr := s.Print(os.Stdout); printErr != nil {
 		return printErr
+	}
+	if s.Credential.CredentialsFile != "" && s.Credential.ByLot != nil {
+		if printErr := printCredentials(os.Stdout, s.Credential.Book()); printErr != nil {
+			return printErr
+		}
 	}
 	for _, w := range warnings {
 		fmt.Fprintln(os.Stderr, "warning:", w.String())

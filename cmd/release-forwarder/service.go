@@ -36,14 +36,16 @@ type dialFunc = func(ctx context.Context, network, address string) (net.Conn, er
 //	         gate └─ outcome
 type service struct {
 	settings  *settings.Settings
+	dial      dialFunc
 	telemetry *telemetry.Telemetry
 	log       *slog.Logger
 
-	kafka    *connect.Kafka
-	hangUp   context.CancelFunc // ends the connections to Kafka
-	platform *upstream.Client
-	gate     *upstream.Gate
-	letters  *dlq.Publisher
+	kafka       *connect.Kafka
+	hangUp      context.CancelFunc // ends the connections to Kafka
+	platform    *upstream.Client
+	gate        *upstream.Gate
+	credentials *credentials
+	letters     *dlq.Publisher
 
 	forwarder *forward.Forwarder
 	engine    *consumer.Engine
@@ -51,14 +53,13 @@ type service struct {
 	watched   []func(context.Context)            // files taken up again when they change
 	doubles   []func(*service, *consumer.Config) // see newService
 
+	facts   *facts
 	started time.Time
 	// stopping ends when the service was told to stop.
 	stopping context.Context
 	mu       sync.Mutex
 	// Guarded by mu.
 	lettersFound bool // the dead-letter topic was there once
-	refusal      *admin.Refusal
-	written      map[admin.DeadLetters]int64
 }
 
 // newService wires the parts. Doubles may change what the engine is made of: it is
@@ -72,8 +73,8 @@ func newService(s *settings.Settings, dial dialFunc, stderr io.Writer, doubles .
 		return nil, err
 	}
 	v := &service{
-		settings: s, telemetry: t, log: t.Logger, started: time.Now(), stopping: context.Background(),
-		written: map[admin.DeadLetters]int64{}, doubles: doubles,
+		settings: s, dial: dial, telemetry: t, log: t.Logger, started: time.Now(), stopping: context.Background(),
+		facts: newFacts(), doubles: doubles,
 	}
 	for _, part := range []func(dialFunc) error{v.wireKafka, v.wirePlatform, v.wireEngine} {
 		if err := part(dial); err != nil {
@@ -116,10 +117,9 @@ func (v *service) wireKafka(dial dialFunc) (err error) {
 func (v *service) wirePlatform(dial dialFunc) error {
 	s := v.settings
 	v.gate = upstream.NewGate(upstream.GateConfig{
-		MaxInFlight: s.Upstream.MaxInFlight, OnOpen: v.circuitOpened, OnClose: v.circuitClosed,
+		MaxInFlight: s.Upstream.MaxInFlight, Adaptive: true, OnOpen: v.circuitOpened, OnClose: v.circuitClosed,
 	})
-	credential, err := v.credential()
-	if err != nil {
+	if err := v.credential(); err != nil {
 		return err
 	}
 	roots, err := v.roots()
@@ -127,41 +127,16 @@ func (v *service) wirePlatform(dial dialFunc) error {
 		return err
 	}
 	v.platform, err = upstream.New(upstream.Config{
-		URL: s.Upstream.URL.String(), Credential: credential, Encoding: upstream.Encoding(s.Upstream.Encoding),
+		URL: s.Upstream.URL.String(), Credentials: v.credentials.For, Encoding: upstream.Encoding(s.Upstream.Encoding),
 		Timeout: s.Upstream.Timeout, MaxInFlight: s.Upstream.MaxInFlight,
 		SuccessCodes: s.Upstream.SuccessCodes, PermanentCodes: s.Upstream.PermanentCodes,
 		RetryMax: s.Upstream.RetryMax, RetryWaitMin: s.Upstream.RetryWaitMin, RetryWaitMax: s.Upstream.RetryWaitMax,
 		RetryAfterMax: s.Retry.BackoffMax, MayRetry: func() bool { return !v.gate.Open() },
 		RootCAs: roots, Dial: dial, Wrap: v.telemetry.Tracer.HTTPTransport,
 		OnAttempt: v.attempted, OnAnswer: v.answered,
+		OnSecret: v.secretSwitched, Gate: v.gate,
 	})
 	return err
-}
-
-// credential gives what requests are signed with; a secret's file is taken up
-// again when it changes.
-func (v *service) credential() (func() upstream.Credential, error) {
-	c := v.settings.Credential
-	fixed := upstream.Credential{AppID: c.AppID, Secret: c.AppSecret}
-	if c.AppSecretFile == "" {
-		return func() upstream.Credential { return fixed }, nil
-	}
-	file, err := connect.Watch(connect.WatchConfig[upstream.Credential]{
-		Files: []string{c.AppSecretFile},
-		Parse: func(contents [][]byte) (upstream.Credential, error) {
-			secret, err := settings.ParseSecret(contents[0])
-			return upstream.Credential{AppID: c.AppID, Secret: secret}, err
-		},
-		Changed: func(upstream.Credential) {
-			v.log.LogAttrs(telemetry.StateChange(context.Background()), slog.LevelInfo, "the changed secret is in force", slog.String("setting", "UPSTREAM_APP_SECRET_FILE"))
-		},
-		Failed: v.reloadFailed, Logger: v.log,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("UPSTREAM_APP_SECRET_FILE: %w", err)
-	}
-	v.watched = append(v.watched, file.Run)
-	return file.Get, nil
 }
 
 // roots gives the certificates the platform is trusted by: the system's and those
@@ -199,7 +174,8 @@ func (v *service) reloadFailed(file string) {
 	for name, of := range map[string]string{
 		"KAFKA_TLS_CA_FILE": s.Kafka.TLS.CAFile, "KAFKA_TLS_CERT_FILE": s.Kafka.TLS.CertFile,
 		"KAFKA_SASL_PASSWORD_FILE": s.Kafka.SASL.PasswordFile,
-		"UPSTREAM_APP_SECRET_FILE": s.Credential.AppSecretFile, "UPSTREAM_TLS_CA_FILE": s.Upstream.TLSCAFile,
+		"UPSTREAM_APP_SECRET_FILE": s.Credential.AppSecretFile, "UPSTREAM_CREDENTIALS_FILE": s.Credential.CredentialsFile,
+		"UPSTREAM_TLS_CA_FILE": s.Upstream.TLSCAFile,
 	} {
 		if of == file {
 			v.telemetry.Instruments.ReloadFailure(name)
@@ -232,7 +208,7 @@ func (v *service) wireEngine(dialFunc) error {
 		Hooks: consumer.Hooks{
 			Assigned:        func(topic string, partition int32) { count.AssignPartition(topic, int(partition)) },
 			Revoked:         func(topic string, partition int32) { count.RevokePartition(topic, int(partition)) },
-			Dropped:         func(topic string, partition int32, n int64) { count.DroppedByKafka(topic, int(partition), n) },
+			Dropped:         v.dropped,
 			Committed:       count.Commit,
 			Rebalanced:      count.Rebalance,
 			MetadataIgnored: count.MetadataIgnored,
@@ -275,6 +251,7 @@ func (v *service) run(stop context.Context) error {
 	}
 	side.Go(func() { v.findLetters(serving) })
 	side.Go(func() { v.explainConnection(serving) })
+	side.Go(func() { v.warnAtStart(serving) })
 
 	err := v.engine.Run(stop)
 

@@ -4,14 +4,15 @@
 //	/livez        200 while the engine turns, else 503; a line of text
 //	/readyz       200, or 503 with a line that says why
 //	/metrics      the metrics, as the given handler serves them
-//	/             the status page: HTML without scripts
+//	/             the status page, in English or Chinese as the browser asks
 //	/status.json  the same for programs
 //
 // # What it promises
 //
 // No call changes anything: only GET and HEAD are answered, and no path leads to
-// more than reading. Nothing is cached or framed, all values are escaped, and
-// the page runs no script. Connections, open requests and times are bounded, and
+// more than reading. Nothing is cached or framed, all values are escaped. The page
+// is whole without a script; its only one, named by its hash in the policy, takes
+// it anew every few seconds. Connections, open requests and times are bounded, and
 // the probes are answered even while pages are being rendered.
 //
 // # What it leaves to others

@@ -85,9 +85,12 @@ func bounded(slots chan struct{}, next http.Handler) http.Handler {
 }
 
 func statusPage(take func() Status) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		l := preferred(r.Header.Get("Accept-Language"))
+		w.Header().Set("Content-Language", l.tag())
+		w.Header().Set("Vary", "Accept-Language")
 		var out bytes.Buffer // whole before the first byte is sent: no half page under 200
-		if err := page.Execute(&out, take()); err != nil {
+		if err := pages[l].Execute(&out, take().said().in(l)); err != nil {
 			send(w, http.StatusInternalServerError, plainText, []byte("the page cannot be rendered\n"))
 			return
 		}
@@ -97,7 +100,7 @@ func statusPage(take func() Status) http.Handler {
 
 func statusJSON(take func() Status) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		out, err := json.MarshalIndent(take().orEmpty(), "", "  ")
+		out, err := json.MarshalIndent(take().said().orEmpty(), "", "  ")
 		if err != nil {
 			send(w, http.StatusInternalServerError, plainText, []byte("the status cannot be rendered\n"))
 			return

@@ -15,20 +15,39 @@ const (
 // Status is a snapshot of the service: what / shows and /status.json serves. Its
 // JSON names are public. Lists are bounded by whoever fills them.
 type Status struct {
-	// State is one sentence: what the service is doing, or waits for.
+	// State is one sentence: what the service is doing, or waits for. Where the
+	// condition is set, State and Level are the condition's.
 	State string `json:"state"`
 	Level Level  `json:"level"`
+	// Condition is what State is made of; the page says it in the reader's language.
+	Condition Condition `json:"-"`
+	// Kind and Remedy are the condition's, for programs.
+	Kind   Kind   `json:"condition,omitempty"`
+	Remedy string `json:"remedy,omitempty"`
 
 	Version string    `json:"version"`
 	Group   string    `json:"group"`
 	Now     time.Time `json:"now"`
 	Started time.Time `json:"started"`
 
+	// Dropped counts the records that Kafka dropped before they could be read,
+	// since the start, DroppedAt is when that was last noticed: what is lost.
+	Dropped   int64     `json:"dropped_by_kafka"`
+	DroppedAt time.Time `json:"dropped_at,omitzero"`
+	// Pending counts the records read and not finished, Oldest is the time of
+	// the oldest.
+	Pending int64     `json:"pending"`
+	Oldest  time.Time `json:"oldest,omitzero"`
+
 	Partitions []Partition `json:"partitions"`
 	Platform   Platform    `json:"platform"`
+	// RefusedLots are refused while others are accepted, the longest first.
+	RefusedLots []RefusedLot `json:"refused_lots"`
+	// Storms counts the dead-letter storms there are.
+	Storms int `json:"storms"`
 
-	// Held are the records that wait for their next delivery, the longest
-	// waiting first; HeldTotal counts them all.
+	// Held are the records that wait for their next delivery, the next to be
+	// tried first; HeldTotal counts them all.
 	Held      []Held `json:"held"`
 	HeldTotal int64  `json:"held_total"`
 
@@ -54,8 +73,11 @@ type Partition struct {
 	Position  int64 `json:"position"`
 	End       int64 `json:"end"`
 	Lag       int64 `json:"lag"` // End - Committed, or Unknown
-	Pending   int64 `json:"pending"`
-	Held      int64 `json:"held"`
+	// DoneBeyond counts the offsets from Committed to Position that are finished
+	// and stand in the commit's metadata: part of the lag, and not sent again.
+	DoneBeyond int64 `json:"done_beyond"`
+	Pending    int64 `json:"pending"`
+	Held       int64 `json:"held"`
 	// Paused is the bound that pauses the reading: records, bytes or gaps, or
 	// anything else that does; "" while it reads.
 	Paused string `json:"paused,omitempty"`
@@ -70,6 +92,9 @@ type Platform struct {
 	InFlightLimit int64     `json:"in_flight_limit"`
 	// PausedUntil is until when the platform asked not to be asked.
 	PausedUntil time.Time `json:"paused_until,omitzero"`
+	// LastAccepted is when an answer was last an acceptance; zero: none since
+	// the start.
+	LastAccepted time.Time `json:"last_accepted,omitzero"`
 	// LastRefusal is the last answer that was not an acceptance.
 	LastRefusal *Refusal `json:"last_refusal,omitempty"`
 }
@@ -95,11 +120,20 @@ type Held struct {
 	TraceID string    `json:"trace_id,omitempty"`
 }
 
-// DeadLetters counts letters of one stage and reason.
+// RefusedLot is a lot in an outage of its own.
+type RefusedLot struct {
+	Lot   string    `json:"lot"`
+	Since time.Time `json:"since"`
+	Next  time.Time `json:"next,omitzero"` // its next attempt; one in the past: now
+}
+
+// DeadLetters counts letters of one stage and reason: of the last hour, and since
+// the start.
 type DeadLetters struct {
-	Stage  string `json:"stage"`
-	Reason string `json:"reason"`
-	Count  int64  `json:"count"`
+	Stage    string `json:"stage"`
+	Reason   string `json:"reason"`
+	LastHour int64  `json:"last_hour"`
+	Count    int64  `json:"count"`
 }
 
 // Setting is a setting in force.
@@ -111,8 +145,17 @@ type Setting struct {
 // Uptime is how long the service has run.
 func (s Status) Uptime() time.Duration { return s.Now.Sub(s.Started).Round(time.Second) }
 
+// said takes sentence, level and remedy from the condition.
+func (s Status) said() Status {
+	if c := s.Condition; c.Kind != "" {
+		s.State, s.Level, s.Kind, s.Remedy = c.String(), c.Level(), c.Kind, c.Remedy()
+	}
+	return s
+}
+
 // orEmpty makes lists of nothing empty rather than null in JSON.
 func (s Status) orEmpty() Status {
+	s.RefusedLots = list(s.RefusedLots)
 	s.Partitions = list(s.Partitions)
 	s.Held = list(s.Held)
 	s.DeadLetters = list(s.DeadLetters)

@@ -1,0 +1,87 @@
+package admin
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Kind names what the service is doing, or what is wrong: one of the rows of
+// [Conditions]. It is stable, for programs that read /status.json.
+type Kind string
+
+// The conditions, by what they say of the service.
+const (
+	Well                Kind = "well"
+	Standby             Kind = "standby"
+	Starting            Kind = "starting"
+	Stopping            Kind = "stopping"
+	ReadingPaused       Kind = "reading-paused"
+	NotJoined           Kind = "not-joined"
+	CoordinatorSilent   Kind = "coordinator-silent"
+	NoDeadLetterTopic   Kind = "no-dead-letter-topic"
+	DeadLettersRefused  Kind = "dead-letters-refused"
+	DeadLettersBlocked  Kind = "dead-letters-blocked"
+	PartitionParked     Kind = "partition-parked"
+	PartitionUnreadable Kind = "partition-unreadable"
+	CircuitOpen         Kind = "circuit-open"
+	LotsRefused         Kind = "lots-refused"
+	Storm               Kind = "storm"
+	RecordsDropped      Kind = "records-dropped"
+)
+
+// Condition is a kind with its facts. Which of them a kind's sentence names
+// stands in the table; the others are not looked at. Names must be tame: see
+// package telemetry.
+type Condition struct {
+	Kind  Kind
+	Count int64
+	Name  string // a topic or a lot
+	Since time.Time
+	For   time.Duration
+}
+
+// sentence is what a kind says, in each language, with {count}, {name}, {since}
+// and {for} in place of the facts, and what a person should do about it.
+type sentence struct {
+	kind    Kind
+	level   Level
+	says    phrase
+	remedy  phrase
+	runbook string // a page of deployments/runbooks, without its suffix
+}
+
+// Conditions lists the kinds there are.
+func Conditions() []Kind {
+	kinds := make([]Kind, len(sentences))
+	for i, s := range sentences {
+		kinds[i] = s.kind
+	}
+	return kinds
+}
+
+// Level is how the condition is to be taken.
+func (c Condition) Level() Level { return c.row().level }
+
+// String is the sentence in English.
+func (c Condition) String() string { return c.fill(c.row().says[english]) }
+
+// Remedy says in English what a person should do; "" for nothing.
+func (c Condition) Remedy() string { return c.fill(c.row().remedy[english]) }
+
+// Runbook is the name of the page in deployments/runbooks; "" for none.
+func (c Condition) Runbook() string { return c.row().runbook }
+
+func (c Condition) row() sentence {
+	for _, s := range sentences {
+		if s.kind == c.Kind {
+			return s
+		}
+	}
+	return sentence{level: LevelTrouble, says: phrase{string(c.Kind), string(c.Kind)}}
+}
+
+func (c Condition) fill(text string) string {
+	return strings.NewReplacer("{count}", strconv.FormatInt(c.Count, 10), "{name}", c.Name,
+		"{since}", clock(c.Since), "{for}", c.For.Round(time.Second).String()).Replace(text)
+}

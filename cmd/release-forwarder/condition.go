@@ -1,0 +1,122 @@
+package main
+
+import (
+	"slices"
+	"time"
+
+	"release-forwarder/cmd/release-forwarder/admin"
+	"release-forwarder/cmd/release-forwarder/forward"
+	"release-forwarder/consumer"
+	"release-forwarder/upstream"
+)
+
+const (
+	// turnLimit is how long the engine may not have turned before it is dead.
+	turnLimit = 30 * time.Second
+	// lettersLimit is how long the dead-letter topic may refuse all letters
+	// while one waits before the replica is not ready.
+	lettersLimit = 30 * time.Second
+	// contactSlack is added to the rebalance time-out: so long the group's
+	// coordinator may be silent while all is well.
+	contactSlack = 10 * time.Second
+	// droppedShown is how long after Kafka dropped records the banner says so
+	// while nothing else is wrong.
+	droppedShown = 24 * time.Hour
+)
+
+// live answers the liveness probe. No outage of Kafka or of the platform has a
+// part in it: a restart would mend nothing.
+func (v *service) live() (bool, string) {
+	turned := v.engine.Status().Turned
+	if !turned.IsZero() && time.Since(turned) > turnLimit {
+		return false, "the engine has not turned for " + time.Since(turned).Round(time.Second).String()
+	}
+	return true, "alive"
+}
+
+// ready answers the readiness probe. The platform has no part in it: a rollout
+// must be able to bring the cure.
+func (v *service) ready() (bool, string) {
+	c := v.unready(v.engine.Status())
+	if c.Kind == "" {
+		return true, "ready"
+	}
+	return false, c.String()
+}
+
+// unready is what keeps the replica from being ready; none where it is.
+func (v *service) unready(s consumer.Status) admin.Condition {
+	v.mu.Lock()
+	found := v.lettersFound
+	v.mu.Unlock()
+	patience := v.settings.Kafka.RebalanceTimeout + contactSlack
+	switch silent := time.Since(s.Contact); {
+	case v.stopping.Err() != nil:
+		return admin.Condition{Kind: admin.Stopping}
+	case !s.Joined && time.Since(v.started) < patience:
+		return admin.Condition{Kind: admin.Starting}
+	case !s.Joined:
+		return admin.Condition{Kind: admin.NotJoined, For: time.Since(v.started)}
+	case silent > patience:
+		return admin.Condition{Kind: admin.CoordinatorSilent, For: silent}
+	case !found:
+		return admin.Condition{Kind: admin.NoDeadLetterTopic, Name: v.settings.DeadLetters.Topic}
+	case v.lettersBlocked(s):
+		return admin.Condition{Kind: admin.DeadLettersRefused, Since: v.letters.RefusingSince(), Count: int64(s.HeldBy[forward.HeldDeadLetter])}
+	}
+	return admin.Condition{}
+}
+
+func (v *service) lettersBlocked(s consumer.Status) bool {
+	since := v.letters.RefusingSince()
+	return s.HeldBy[forward.HeldDeadLetter] > 0 && !since.IsZero() && time.Since(since) > lettersLimit
+}
+
+// condition says what the service is doing: the first row that applies, so that
+// what keeps most from going on comes first.
+func (v *service) condition(s consumer.Status, g upstream.GateState, refused []forward.RefusedLot) admin.Condition {
+	parked, stuck, paused := 0, 0, 0
+	for _, p := range s.Partitions {
+		switch {
+		case p.Phase == "parked":
+			parked++
+		case p.Phase == "lost":
+			stuck++
+		case p.Paused != consumer.BoundNone:
+			paused++
+		}
+	}
+	unready := v.unready(s)
+	dropped, droppedAt := v.facts.drops()
+	blocked, storms := s.HeldBy[forward.HeldDeadLetter], v.forwarder.Storms()
+	switch {
+	case unready.Kind != "":
+		return unready
+	case parked > 0:
+		return admin.Condition{Kind: admin.PartitionParked, Count: int64(parked)}
+	case blocked > 0:
+		return admin.Condition{Kind: admin.DeadLettersBlocked, Count: int64(blocked)}
+	case v.gate.Open():
+		return admin.Condition{Kind: admin.CircuitOpen, Since: g.Since}
+	case len(refused) > 0:
+		return admin.Condition{Kind: admin.LotsRefused, Count: int64(len(refused)), Name: upstream.Tame(refused[0].Lot), Since: refused[0].Since}
+	case storms > 0:
+		return admin.Condition{Kind: admin.Storm, Count: int64(storms)}
+	case stuck > 0:
+		return admin.Condition{Kind: admin.PartitionUnreadable, Count: int64(stuck)}
+	case dropped > 0 && time.Since(droppedAt) < droppedShown:
+		return admin.Condition{Kind: admin.RecordsDropped, Count: dropped, Since: droppedAt}
+	case paused > 0:
+		return admin.Condition{Kind: admin.ReadingPaused}
+	case len(s.Partitions) == 0:
+		return admin.Condition{Kind: admin.Standby}
+	}
+	return admin.Condition{Kind: admin.Well}
+}
+
+// refusedLots lists the lots in an outage of their own, the longest first.
+func (v *service) refusedLots() []forward.RefusedLot {
+	lots := v.forwarder.RefusedLots()
+	slices.SortFunc(lots, func(a, b forward.RefusedLot) int { return a.Since.Compare(b.Since) })
+	return lots
+}

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"release-forwarder/cmd/release-forwarder/connect"
+	"release-forwarder/cmd/release-forwarder/settings"
+	"release-forwarder/cmd/release-forwarder/telemetry"
+	"release-forwarder/upstream"
+)
+
+// credentials are those in force: of the settings, and of the two files that are
+// taken up again when they change.
+type credentials struct {
+	now atomic.Pointer[upstream.Credentials]
+
+	mu       sync.Mutex // guards what now is made of
+	settings settings.Credential
+	// changed is told of the lots that sign otherwise than before; nil is all.
+	changed func(lots []string)
+}
+
+// For returns the credential of a lot, and false where it has none.
+func (c *credentials) For(lot string) (upstream.Credential, bool) { return c.now.Load().For(lot) }
+
+// change takes up what one of the files holds now.
+func (c *credentials) change(by func(*settings.Credential)) {
+	c.mu.Lock()
+	by(&c.settings)
+	now := c.settings.Book()
+	lots := now.Changes(c.now.Swap(now))
+	c.mu.Unlock()
+	if lots == nil || len(lots) > 0 {
+		c.changed(lots)
+	}
+}
+
+// credential gives what requests are signed with.
+func (v *service) credential() error {
+	v.credentials = &credentials{settings: v.settings.Credential, changed: v.credentialsChanged}
+	v.credentials.now.Store(v.settings.Credential.Book())
+	if err := v.watchSecret(); err != nil {
+		return err
+	}
+	return v.watchCredentials()
+}
+
+// secrets are the lines of a secret's file.
+type secrets struct{ now, next settings.Secret }
+
+func (v *service) watchSecret() error {
+	c := v.credentials
+	return watch(v, "UPSTREAM_APP_SECRET_FILE", c.settings.AppSecretFile,
+		func(contents []byte) (s secrets, err error) {
+			s.now, s.next, err = settings.ParseSecrets(contents)
+			return s, err
+		},
+		func(s secrets) {
+			c.change(func(in *settings.Credential) { in.AppSecret, in.NextAppSecret = s.now, s.next })
+		})
+}
+
+func (v *service) watchCredentials() error {
+	c := v.credentials
+	return watch(v, "UPSTREAM_CREDENTIALS_FILE", c.settings.CredentialsFile, settings.ParseCredentials,
+		func(byLot map[string]upstream.Credential) {
+			c.change(func(in *settings.Credential) { in.ByLot = byLot })
+		})
+}
+
+// watch takes up the file that a setting names, and again when it changes; an
+// empty name is no file.
+func watch[T any](v *service, setting, name string, parse func([]byte) (T, error), use func(T)) error {
+	if name == "" {
+		return nil
+	}
+	file, err := connect.Watch(connect.WatchConfig[T]{
+		Files:   []string{name},
+		Parse:   func(contents [][]byte) (T, error) { return parse(contents[0]) },
+		Changed: use, Failed: v.reloadFailed, Logger: v.log,
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", setting, err)
+	}
+	use(file.Get()) // it may have changed since the settings were read
+	v.watched = append(v.watched, file.Run)
+	return nil
+}
+
+// credentialsChanged lets lots that were refused try at once: what refused them
+// may be mended.
+func (v *service) credentialsChanged(lots []string) {
+	attrs := []slog.Attr{slog.Bool("all", lots == nil), slog.Int("lots", len(lots))}
+	if len(lots) > 0 {
+		attrs = append(attrs, slog.String("first", upstream.Tame(lots[0])))
+	}
+	v.log.LogAttrs(telemetry.StateChange(context.Background()), slog.LevelInfo, "the changed credentials are in force", attrs...)
+	if v.forwarder != nil { // nil while the service is being put together
+		v.forwarder.TryLots(lots)
+	}
+}
+
+// secretSwitched tells that the platform has taken the other of two secrets.
+func (v *service) secretSwitched(lot string, next bool) {
+	which := "the first"
+	if next {
+		which = "the next"
+	}
+	v.log.LogAttrs(telemetry.StateChange(context.Background()), slog.LevelInfo,
+		"the platform takes the other secret of this credential, which stays in use",
+		slog.String("lot", upstream.Tame(lot)), slog.String("secret", which))
+}
+
+// printCredentials lists which lots have a credential and with which app_id, for
+// people. No secret is printed.
+func printCredentials(w io.Writer, c *upstream.Credentials) error {
+	if _, err := fmt.Fprintln(w, "\nCREDENTIALS\nLOT  APP_ID  FROM"); err != nil {
+		return err
+	}
+	for _, l := range c.List() {
+		if _, err := fmt.Fprintf(w, "%s  %s  %s\n", l.Lot, shownAppID(l.AppID), sourceWords(l.Source, l.Next)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func shownAppID(appID string) string {
+	if appID == "" {
+		return "-"
+	}
+	return upstream.Tame(appID)
+}
+
+// sourceWords says where a lot's credential comes from.
+func sourceWords(from upstream.Source, next bool) string {
+	words := map[upstream.Source]string{
+		upstream.NoSource: "none for this lot",
+		upstream.OwnEntry: "the lot's entry in UPSTREAM_CREDENTIALS_FILE",
+		upstream.AnyEntry: "* in UPSTREAM_CREDENTIALS_FILE",
+		upstream.Fallback: "UPSTREAM_APP_SECRET or UPSTREAM_APP_SECRET_FILE",
+	}[from]
+	if next {
+		words += ", two secrets"
+	}
+	return words
+}
