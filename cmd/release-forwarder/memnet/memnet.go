@@ -59,9 +59,7 @@ func (n *Net) Dial(ctx context.Context, _, address string) (net.Conn, error) {
 			return nil, err
 		}
 	}
-	n.mu.Lock()
-	l := n.listeners[strings.Replace(address, "localhost", "127.0.0.1", 1)]
-	n.mu.Unlock()
+	l := n.find(address)
 	refused := &net.OpError{Op: "dial", Net: "tcp", Err: fmt.Errorf("connection refused: %s", address)}
 	if l == nil {
 		return nil, refused
@@ -76,6 +74,13 @@ func (n *Net) Dial(ctx context.Context, _, address string) (net.Conn, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// find returns the listener at an address, nil if there is none.
+func (n *Net) find(address string) *listener {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.listeners[strings.Replace(address, "localhost", "127.0.0.1", 1)]
 }
 
 type listener struct {

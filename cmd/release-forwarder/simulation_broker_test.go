@@ -1,0 +1,319 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// watch sees every request at the brokers as it arrives, before it is handled.
+// The brokers handle nothing else meanwhile, so what is asked of the cluster
+// here is its state at this moment.
+func (o *observer) watch(req kmsg.Request) (kmsg.Response, error, bool) {
+	o.cluster.KeepControl()
+	switch req := req.(type) {
+	case *kmsg.OffsetCommitRequest:
+		o.heard(req.MemberID)
+		o.committing(req)
+	case *kmsg.HeartbeatRequest:
+		o.heard(req.MemberID)
+	case *kmsg.JoinGroupRequest:
+		o.heard(req.MemberID)
+	case *kmsg.SyncGroupRequest:
+		o.heard(req.MemberID)
+		o.syncing(req)
+	case *kmsg.OffsetFetchRequest:
+		o.tell("committed offsets are asked for")
+	case *kmsg.FetchRequest:
+		o.fetching(req)
+	case *kmsg.ProduceRequest:
+		o.writing(req)
+	}
+	switch req.(type) {
+	case *kmsg.MetadataRequest, *kmsg.ProduceRequest:
+		o.missing(req)
+	}
+	return nil, nil, false
+}
+
+// committing judges a commit on its arrival, whatever becomes of it (P1).
+func (o *observer) committing(req *kmsg.OffsetCommitRequest) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.settle()
+	o.look()
+	o.commits++
+	for _, t := range req.Topics {
+		if t.Topic != eventTopic {
+			o.breach("P1", "a commit for topic %s", t.Topic)
+			continue
+		}
+		for _, p := range t.Partitions {
+			o.say("%s, generation %d, commits %d of partition %d", brief(req.MemberID), req.Generation, p.Offset, p.Partition)
+			o.judge(p.Partition, p.Offset, text(p.Metadata))
+		}
+	}
+}
+
+// brief is a member's ID without the random part.
+func brief(member string) string {
+	if name, _, ok := strings.Cut(member, "-"); ok && len(member) > len(name)+3 {
+		return member[:len(name)+2]
+	}
+	return member
+}
+
+func text(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+// judge checks a commit against what is finished at this instant. The mutex is
+// held.
+func (o *observer) judge(partition int32, offset int64, metadata string) {
+	if int(partition) >= len(o.parts) {
+		o.breach("P1", "a commit for partition %d, which is not there", partition)
+		return
+	}
+	l := o.parts[partition]
+	if offset < 0 || offset > l.below {
+		at := "the log's end"
+		if l.below < int64(len(l.records)) {
+			at = l.records[l.below].String()
+		}
+		o.breach("P1", "partition %d: offset %d is committed, %s is not finished", partition, offset, at)
+	}
+	c, err := decodeClaim(clusterID, eventTopic, partition, offset, metadata)
+	if err != nil {
+		o.breach("P4", "partition %d: commit %d: %v", partition, offset, err)
+	}
+	for done := range c.done {
+		if done >= int64(len(l.records)) || !l.records[done].finished() {
+			o.breach("P1", "partition %d: the metadata of commit %d says that %d is finished, which it is not", partition, offset, done)
+		}
+	}
+}
+
+// look reads what is committed. It is called before each commit is handled and
+// at the end, so that it sees every state there was. The mutex is held.
+func (o *observer) look() {
+	g := o.cluster.GroupInfo(group)
+	if g == nil {
+		return
+	}
+	for partition, c := range g.Commits[eventTopic] {
+		if int(partition) >= len(o.parts) {
+			continue
+		}
+		l := o.parts[partition]
+		raw := fmt.Sprint(c.Offset, c.Metadata)
+		if raw == l.raw {
+			continue
+		}
+		now, _ := decodeClaim(clusterID, eventTopic, partition, c.Offset, c.Metadata)
+		if now.offset < l.last.offset {
+			o.breach("P1", "partition %d: the commit fell from %d to %d", partition, l.last.offset, now.offset)
+		}
+		for done := range l.last.done {
+			if !now.says(done) {
+				o.breach("P4", "partition %d: commit %d forgets that %d is finished, which commit %d said", partition, now.offset, done, l.last.offset)
+			}
+		}
+		for offset := max(l.last.offset, 0); offset < int64(len(l.records)); offset++ {
+			if r := l.records[offset]; r.covered.IsZero() && now.says(offset) {
+				r.covered = c.At
+			}
+		}
+		o.say("partition %d: %d is committed, and %d beyond it, since %s", partition, now.offset, len(now.done), o.at(c.At))
+		l.last, l.raw = now, raw
+	}
+}
+
+// syncing notes when a generation of the group begins.
+func (o *observer) syncing(req *kmsg.SyncGroupRequest) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	g := o.cluster.GroupInfo(group)
+	if g == nil || g.State != "CompletingRebalance" || req.Generation != g.Epoch {
+		return
+	}
+	if n := len(o.eras); n == 0 || o.eras[n-1].generation != g.Epoch {
+		o.eras = append(o.eras, era{generation: g.Epoch, from: time.Now(), senders: map[int32]*host{}})
+		o.say("generation %d of the group begins, %d members", g.Epoch, len(g.Members))
+	}
+}
+
+// fetching judges how far a replica reads ahead of what is finished (P6).
+func (o *observer) fetching(req *kmsg.FetchRequest) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, t := range req.Topics {
+		if t.Topic != eventTopic {
+			continue
+		}
+		for _, p := range t.Partitions {
+			if int(p.Partition) >= len(o.parts) {
+				continue
+			}
+			l := o.parts[p.Partition]
+			pending := 0
+			for offset := l.below; offset < min(p.FetchOffset, int64(len(l.records))); offset++ {
+				if !l.records[offset].finished() {
+					pending++
+				}
+			}
+			if pending > o.plan.tuning.maxPending {
+				o.breach("P6", "partition %d is read from %d with %d unfinished before it, the bound is %d", p.Partition, p.FetchOffset, pending, o.plan.tuning.maxPending)
+			}
+		}
+	}
+}
+
+// post is a batch of letters that has arrived at a broker. Whether it was
+// written shows in the partition's end when the next one arrives, or earlier.
+type post struct {
+	base    int64
+	records []*record
+	count   int
+}
+
+// writing judges letters on their arrival (P5).
+func (o *observer) writing(req *kmsg.ProduceRequest) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, t := range req.Topics {
+		if t.Topic != letterTopic {
+			continue
+		}
+		o.settle()
+		for _, p := range t.Partitions {
+			info := o.cluster.PartitionInfo(letterTopic, p.Partition)
+			if info == nil {
+				continue
+			}
+			batch := &post{base: info.HighWatermark}
+			records, err := decodeBatch(p.Records)
+			if err != nil {
+				o.breach("P5", "a batch of letters cannot be read: %v", err)
+				continue
+			}
+			for i := range records {
+				batch.count++
+				if r := o.letter(p.Partition, &records[i]); r != nil {
+					batch.records = append(batch.records, r)
+				}
+			}
+			o.letters[p.Partition] = batch
+		}
+	}
+}
+
+// letter judges one letter and finds its record. The mutex is held.
+func (o *observer) letter(partition int32, kr *kmsg.Record) *record {
+	h := map[string]string{}
+	for _, header := range kr.Headers {
+		h[header.Key] = string(header.Value)
+	}
+	field := func(name string) string { return h["__forwarder.errors."+name] }
+	source, err1 := strconv.Atoi(field("partition"))
+	offset, err2 := strconv.Atoi(field("offset"))
+	if err1 != nil || err2 != nil || source >= len(o.parts) || offset >= len(o.parts[source].records) {
+		o.breach("P5", "a letter about nothing: partition %q, offset %q", field("partition"), field("offset"))
+		return nil
+	}
+	r := o.parts[source].records[offset]
+	reason := map[nature]string{spoilt: "missing-field", refused: "refused", poison: "budget-exhausted"}[r.nature]
+	switch {
+	case field("reason") == "lot-refused" && o.refusedLots[r.lot] && o.plan.tuning.maxPending < 100:
+		// Allowed where the lot's records take more than half of a bound.
+		r.givenUp = true
+	case field("reason") != reason:
+		o.breach("P5", "a letter about %s with reason %s", r, field("reason"))
+	case string(kr.Value) != r.value(r.partition, r.offset):
+		o.breach("P5", "the letter about %s does not hold its value", r)
+	case partition != int32(source)%letterPartitions:
+		o.breach("P5", "the letter about %s is sent to partition %d", r, partition)
+	}
+	return r
+}
+
+// settle finds out which letters under way have been written. The mutex is
+// held.
+func (o *observer) settle() {
+	for partition, b := range o.letters {
+		info := o.cluster.PartitionInfo(letterTopic, partition)
+		if info == nil || info.HighWatermark < b.base+int64(b.count) {
+			continue
+		}
+		delete(o.letters, partition)
+		for _, r := range b.records {
+			if n := len(r.written); n > 0 && !o.disturbed(nil, r.written[n-1].Add(-aftermath), time.Now()) && !o.killed() {
+				o.breach("P4", "a second letter about %s, although nobody was killed and Kafka was well", r)
+			}
+			r.written = append(r.written, time.Now())
+			o.say("a letter about %s is written", r)
+			o.parts[r.partition].finish()
+		}
+	}
+}
+
+func (o *observer) killed() bool {
+	for _, h := range o.hosts {
+		if !h.killed.IsZero() {
+			return true
+		}
+	}
+	return false
+}
+
+// decodeBatch reads record batches as a producer sends them.
+func decodeBatch(raw []byte) (records []kmsg.Record, err error) {
+	var b kmsg.RecordBatch
+	if err := b.ReadFrom(raw); err != nil {
+		return nil, err
+	}
+	data := b.Records
+	if codec := b.Attributes & 7; codec == 1 {
+		z, err := gzip.NewReader(bytes.NewReader(data))
+		if err != nil {
+			return nil, err
+		}
+		if data, err = io.ReadAll(z); err != nil {
+			return nil, err
+		}
+	} else if codec != 0 {
+		return nil, fmt.Errorf("codec %d", codec)
+	}
+	for range b.NumRecords {
+		size, n := varint(data)
+		if n <= 0 || int(size)+n > len(data) {
+			return nil, io.ErrUnexpectedEOF
+		}
+		var r kmsg.Record
+		if err := r.ReadFrom(data[:n+int(size)]); err != nil {
+			return nil, err
+		}
+		records = append(records, r)
+		data = data[n+int(size):]
+	}
+	return records, nil
+}
+
+func varint(b []byte) (int64, int) {
+	var u uint64
+	for i, c := range b {
+		u |= uint64(c&0x7f) << (7 * i)
+		if c < 0x80 {
+			return int64(u>>1) ^ -int64(u&1), i + 1
+		}
+	}
+	return 0, 0
+}

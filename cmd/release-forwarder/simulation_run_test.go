@@ -1,0 +1,348 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"release-forwarder/cmd/release-forwarder/memnet"
+	"release-forwarder/cmd/release-forwarder/settings"
+	"release-forwarder/cmd/sandbox/platform"
+)
+
+const (
+	clusterID        = "kfake" // the embedded Kafka's own
+	letterPartitions = 2
+	sessionTime      = 6 * time.Second // the least the embedded Kafka takes
+	rebalanceTime    = 8 * time.Second
+	drainTime        = 4 * time.Second
+	mostMembers      = 4
+)
+
+// simulation is one run of a schedule.
+type simulation struct {
+	plan       *schedule
+	base       settings.Settings
+	mistake    *mistake // deliberate; nil: the service as it is
+	log        io.Writer
+	net        *memnet.Net
+	cluster    *kfake.Cluster
+	brokers    []string // by node
+	platform   *platform.Double
+	kafka      *kgo.Client
+	observer   *observer
+	secretFile string
+
+	stopping sync.WaitGroup // of members
+
+	mu            sync.Mutex
+	members       []*member
+	scripts       map[*fault]answer
+	secret        string
+	secretChanged *fault
+	healed        bool
+}
+
+// member is one replica.
+type member struct {
+	*host
+	link    *memnet.Link
+	service *service
+	stop    context.CancelFunc
+	done    chan error
+	gone    bool // killed or told to stop
+	dead    bool // killed
+
+	effects []effect // on its link
+}
+
+// effect is a fault's condition on some of a member's connections.
+type effect struct {
+	fault *fault
+	match func(address string) bool
+	what  memnet.Condition
+}
+
+// outcome is what a run showed.
+type outcome struct {
+	seed                       uint64
+	broken, story              []string
+	hits                       map[string]int
+	twoAtOnce                  bool
+	virtual                    time.Duration
+	events, requests, repeated int
+}
+
+// simulate runs a schedule in a bubble of virtual time. Broken promises are in
+// the outcome: they fail no test by themselves.
+func simulate(t *testing.T, base settings.Settings, plan *schedule, m *mistake, logs io.Writer) (out outcome) {
+	dir, err := os.MkdirTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		s := &simulation{plan: plan, base: base, mistake: m, log: logs, net: &memnet.Net{}, scripts: map[*fault]answer{}, secret: secret}
+		s.secretFile = filepath.Join(dir, "secret")
+		if err := os.WriteFile(s.secretFile, []byte(secret), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if s.cluster, err = kfake.NewCluster(kfake.NumBrokers(3), kfake.ListenFn(s.net.Listen),
+			kfake.SeedTopics(plan.partitions, eventTopic), kfake.SeedTopics(letterPartitions, letterTopic)); err != nil {
+			t.Fatal(err)
+		}
+		defer s.cluster.Close()
+		s.brokers = s.cluster.ListenAddrs()
+		s.observer = newObserver(s.cluster, plan)
+		s.cluster.ControlKey(-1, s.observer.watch)
+		s.platform = platform.New(platform.Config{Secret: secret, KeepRequests: -1, OnAnswer: s.decided})
+		s.platform.Script(s.script)
+		l, err := s.net.Listen("tcp", "127.0.0.1:80")
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := &http.Server{Handler: labelled(s.platform, s.observer), ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, connectionKey{}, c)
+		}}
+		go server.Serve(l)
+		defer server.Close()
+		if s.kafka, err = kgo.NewClient(kgo.SeedBrokers(s.brokers...), kgo.Dialer(s.net.Dial), kgo.RecordPartitioner(kgo.ManualPartitioner()),
+			kgo.MetadataMinAge(100*time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+		defer s.kafka.Close()
+		keeping, stop := context.WithCancel(context.Background())
+		var keeper sync.WaitGroup
+		keeper.Go(func() { s.keep(keeping) })
+		s.run()
+		stop()
+		keeper.Wait()
+		out = s.outcome()
+	})
+	return out
+}
+
+type connectionKey struct{}
+
+// labelled writes into each request's path which connection brought it and when
+// it was sent: the platform's double remembers the path.
+func labelled(h http.Handler, o *observer) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, _ := r.Context().Value(connectionKey{}).(net.Conn)
+		sent := memnet.AskedAt(c)
+		r.URL.Path = fmt.Sprintf("/%s/%d", r.RemoteAddr, sent.UnixNano())
+		h.ServeHTTP(w, r)
+		if r.Context().Err() != nil {
+			from, _, _ := net.SplitHostPort(r.RemoteAddr)
+			o.left(from, sent)
+		}
+	})
+}
+
+// decided is told of each answer of the platform.
+func (s *simulation) decided(r platform.Request) {
+	s.observer.answered(r)
+	if r.Code == platform.CodeUnsigned && !r.Scripted {
+		s.mu.Lock()
+		f := s.secretChanged
+		s.mu.Unlock()
+		if f != nil {
+			s.hit(f, 1)
+		}
+	}
+}
+
+// act is something to do at a time.
+type act struct {
+	at time.Duration
+	do func()
+}
+
+// run plays the schedule, then waits until all is accounted for.
+func (s *simulation) run() {
+	var acts []act
+	for _, f := range s.plan.faults {
+		acts = append(acts, act{f.from, func() {
+			s.observer.tell("begins: %s", f)
+			end := f.kind.begin(s, f)
+			if end == nil {
+				return
+			}
+			s.stopping.Go(func() {
+				time.Sleep(f.lasts)
+				end()
+				s.observer.tell("ends:   %s, %d hit", f, f.hits)
+			})
+		}})
+	}
+	for range s.plan.replicas {
+		s.join()
+	}
+	producing := make(chan struct{})
+	go func() {
+		defer close(producing)
+		s.produceAll()
+	}()
+	slices.SortStableFunc(acts, func(a, b act) int { return int(a.at - b.at) })
+	for _, a := range acts {
+		if s.until(a.at) {
+			a.do()
+		}
+	}
+	if s.until(s.plan.end()) {
+		<-producing
+		s.stopping.Wait()
+	}
+	s.mu.Lock()
+	s.healed = true
+	s.mu.Unlock()
+	if s.alive() == 0 {
+		s.join()
+	}
+	if !s.enough() {
+		s.observer.tell("the last fault is over")
+		s.settleDown()
+	}
+	for _, m := range slices.Clone(s.members) {
+		if !m.gone {
+			s.halt(m)
+		}
+	}
+	<-producing
+	s.stopping.Wait()
+	for _, m := range s.members {
+		<-m.done
+	}
+	if !s.enough() {
+		s.observer.account()
+	}
+	// What the library still does for those that have gone comes to its end: it
+	// reads on where nothing will come, and leaves the group once more.
+	for _, m := range s.members {
+		m.link.Set(func(string) memnet.Condition { return memnet.Condition{Refuse: true} })
+		m.link.Cut(nil)
+	}
+	time.Sleep(30 * time.Second)
+}
+
+// until waits for a time of the schedule; false means that the run need not go
+// on.
+func (s *simulation) until(at time.Duration) bool {
+	for left := at - time.Since(s.observer.began); left > 0; left = at - time.Since(s.observer.began) {
+		if s.enough() {
+			return false
+		}
+		time.Sleep(min(left, time.Second))
+	}
+	return !s.enough()
+}
+
+// enough says that a deliberate mistake has been found.
+func (s *simulation) enough() bool {
+	if s.mistake == nil {
+		return false
+	}
+	s.observer.mu.Lock()
+	defer s.observer.mu.Unlock()
+	return len(s.observer.broken) > 0
+}
+
+// produceAll produces the events at their times. There is one producer, whose
+// requests no fault touches, so that each event's offset is known before.
+func (s *simulation) produceAll() {
+	for _, b := range s.plan.events {
+		if s.until(b.at) {
+			s.produce(b)
+		}
+	}
+}
+
+func (s *simulation) produce(b burst) {
+	var records []*kgo.Record
+	for _, v := range s.observer.expect(b) {
+		records = append(records, &kgo.Record{Topic: eventTopic, Partition: b.partition, Value: []byte(v)})
+	}
+	base := s.observer.lastOf(b.partition) + 1 - int64(len(records))
+	for try := 0; ; try++ {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		err := s.kafka.ProduceSync(ctx, records...).FirstErr()
+		cancel()
+		if err == nil {
+			break
+		}
+		// The producer may not have heard yet of a partition that was added; what
+		// has reached the log is never sent again.
+		if info := s.cluster.PartitionInfo(eventTopic, b.partition); try == 60 || info == nil || info.HighWatermark != base {
+			s.observer.fail("producing: %v", err)
+			return
+		}
+		s.kafka.ForceMetadataRefresh()
+		time.Sleep(time.Second)
+	}
+	if last := records[len(records)-1].Offset; last != s.observer.lastOf(b.partition) {
+		s.observer.fail("the last event of partition %d has offset %d, expected %d", b.partition, last, s.observer.lastOf(b.partition))
+	}
+}
+
+// settleDown waits until everything is finished and committed. Liveness: that
+// must come within a bound of virtual time after the last fault.
+func (s *simulation) settleDown() {
+	begun := time.Now()
+	for !s.observer.complete() && !s.enough() {
+		if time.Since(begun) > recovery {
+			s.observer.stuck(recovery)
+			return
+		}
+		time.Sleep(500 * time.Millisecond)
+	}
+	s.observer.tell("all is finished and committed")
+}
+
+// recovery bounds how long after the last fault all must be accounted for: a
+// dead member's session, a join, requests under way that are given up after
+// their time, and backoffs that have grown.
+const recovery = 90 * time.Second
+
+// hit notes that a fault hit requests in flight.
+func (s *simulation) hit(f *fault, n int) {
+	if n == 0 {
+		return
+	}
+	s.observer.mu.Lock()
+	defer s.observer.mu.Unlock()
+	f.hits += n
+	f.hitUntil = time.Now()
+	if f.hitFrom.IsZero() {
+		f.hitFrom = f.hitUntil
+	}
+}
+
+func (s *simulation) outcome() outcome {
+	o := s.observer
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	out := outcome{
+		seed: s.plan.seed, broken: o.broken, story: o.story, hits: map[string]int{},
+		virtual: time.Since(o.began), events: len(o.flows), requests: o.requests, repeated: o.repeats,
+	}
+	for i, f := range s.plan.faults {
+		out.hits[f.kind.name] += f.hits
+		for _, g := range s.plan.faults[:i] {
+			if f.hits > 0 && g.hits > 0 && !f.hitFrom.After(g.hitUntil) && !g.hitFrom.After(f.hitUntil) {
+				out.twoAtOnce = true
+			}
+		}
+	}
+	return out
+}
