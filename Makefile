@@ -5,9 +5,11 @@ KAFKA_VERSION ?=
 BROKERS ?=
 SANDBOX ?=
 BENCH ?= rate
+DURATION ?= 2m
+CHAOS ?=
 BIN := bin
 
-.PHONY: help run test race lint fmt build generate test-kafka kafka-down bench clean
+.PHONY: help run test race lint fmt build generate test-kafka kafka-down chaos bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +43,9 @@ test-kafka: ## the acceptance suite on a real Apache Kafka, 1 broker and 3 (BROK
 
 kafka-down: ## end the brokers that test-kafka left running, if any
 	.ci/kafka/kafka.sh down
+
+chaos: ## kill, freeze and cut off three real brokers and three forwarders (DURATION=2m, CHAOS="-seed 7"; Java 17 and Maven)
+	@mkdir -p $(BIN) && $(GO) build -buildvcs=false -o $(BIN)/chaos ./cmd/release-forwarder/chaos && exec $(BIN)/chaos -for $(DURATION) -report $(BIN)/chaos.txt $(CHAOS)
 
 bench: ## throughput, CPU and memory beside a bare net/http loop (BENCH="rate --rounds 5", BENCH=dead)
 	@$(GO) build -o $(BIN)/bench ./cmd/bench && exec $(BIN)/bench $(BENCH)

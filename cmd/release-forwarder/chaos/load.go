@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// load produces events at a steady rate. What became of each is Kafka's to say:
+// the log is read whole at the end.
+type load struct {
+	client     *kgo.Client
+	partitions int
+
+	mu    sync.Mutex
+	acked map[string]bool // guarded by mu: flow numbers that Kafka acknowledged
+}
+
+// sessions is how many parkings are under way at a time; each has a handful of
+// events and is then followed by another.
+const sessions, sessionEvents = 60, 5
+
+// run produces until ctx ends, and returns when Kafka has acknowledged all.
+func (l *load) run(ctx context.Context, rate int) error {
+	tick := time.NewTicker(time.Second / time.Duration(rate))
+	defer tick.Stop()
+	for n := 0; ; n++ {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			flush, cancel := context.WithTimeout(context.Background(), time.Minute)
+			defer cancel()
+			return l.client.Flush(flush)
+		}
+		flow, record := l.event(n)
+		// In the background, whatever becomes of ctx: an event is produced or not
+		// produced, and the log tells.
+		l.client.Produce(context.Background(), record, func(_ *kgo.Record, err error) {
+			if err != nil {
+				return
+			}
+			l.mu.Lock()
+			l.acked[flow] = true
+			l.mu.Unlock()
+		})
+	}
+}
+
+// event makes the n-th event. A session's stand in one partition.
+func (l *load) event(n int) (flow string, record *kgo.Record) {
+	slot := n % sessions
+	session := fmt.Sprintf("S-%d-%d", slot, n/sessions/sessionEvents)
+	flow = fmt.Sprintf("F-%07d", n)
+	value := fmt.Sprintf(`{"park_uuid":"lot-%d","flow_no":%q,"parking_serial":%q,"plate":"粤B%05d","car_type":1}`, slot%7, flow, session, slot)
+	return flow, &kgo.Record{
+		Topic: eventTopic, Partition: int32(slot % l.partitions), Key: []byte(session), Value: []byte(value), Timestamp: time.Now(),
+	}
+}
+
+func (l *load) acknowledged() map[string]bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.acked
+}
