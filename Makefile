@@ -9,7 +9,8 @@ DURATION ?= 2m
 CHAOS ?=
 BIN := bin
 
-.PHONY: help run test race lint fmt build generate test-kafka kafka-down chaos bench clean
+.PHONY: help run test race lint fmt build generate test-kafka kafka-down chaos bench clean \
+	test-kube test-rollout test-rights test-compose image test-image licences release
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +50,30 @@ chaos: ## kill, freeze and cut off three real brokers and three forwarders (DURA
 
 bench: ## throughput, CPU and memory beside a bare net/http loop (BENCH="rate --rounds 5", BENCH=dead)
 	@$(GO) build -o $(BIN)/bench ./cmd/bench && exec $(BIN)/bench $(BENCH)
+
+test-kube: ## every overlay on a real Kubernetes API server (builds it first: 12 minutes cold, half a minute warm)
+	.ci/kube/test.sh
+
+test-rollout: ## rollouts, scaling and evictions under load on a real node with the image and a real Kafka (root on Linux; 5 minutes)
+	.ci/kube/rollout.sh
+
+test-rights: ## each role's rights in Kafka, and what is said without each of them (Java 17 and Maven)
+	.ci/kube/rights.sh
+
+test-compose: ## the compose file against the Compose specification
+	$(GO) -C .ci/compose run . ../../deployments/compose/compose.yaml
+
+image: ## the OCI image for linux/amd64 and linux/arm64, into bin/image (no container engine needed)
+	.ci/release/image.sh build $(BIN)/image
+
+test-image: ## build the image twice: one digest, its size, what is in it
+	.ci/release/image.sh check
+
+licences: ## the licences of all modules in the binary; fails on one that is not allowed
+	.ci/release/licences.sh
+
+release: ## make a release in dist/VERSION: binaries, image, SBOMs, checksums (VERSION=v1.2.3)
+	.ci/release/release.sh $(VERSION)
 
 clean: ## remove what was built
 	rm -rf $(BIN)

@@ -1,0 +1,139 @@
+// Command rights tests the roles of deployments/components/strimzi/users.yaml on
+// a broker with the authorizer on: with all its rights a role works, without one
+// of them the forwarder says so in a line that names the resource.
+//
+// It is started by ../rights.sh, which brings the broker.
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// right is one operation on one resource.
+type right struct{ kind, name, operation string }
+
+func (r right) String() string { return fmt.Sprintf("%s on %s %s", r.operation, r.kind, r.name) }
+
+// role is a user with its rights, as Strimzi's user operator would grant them.
+type role struct {
+	name   string
+	rights []right
+}
+
+// without returns the rights left when one is taken away. Kafka's authorizer
+// takes Read and Write for Describe too, so taking Describe takes those.
+func (r role) without(gone right) []right {
+	var left []right
+	for _, one := range r.rights {
+		same := one.kind == gone.kind && one.name == gone.name
+		implies := gone.operation == "Describe" && (one.operation == "Read" || one.operation == "Write")
+		if same && (one.operation == gone.operation || implies) {
+			continue
+		}
+		left = append(left, one)
+	}
+	return left
+}
+
+func readRoles(file string) ([]role, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var roles []role
+	for d := yaml.NewDecoder(bytes.NewReader(text)); ; {
+		var user struct {
+			Metadata struct{ Name string }
+			Spec     struct {
+				Authorization struct {
+					ACLs []struct {
+						Resource   struct{ Type, Name string }
+						Operations []string
+					} `yaml:"acls"`
+				}
+			}
+		}
+		if err := d.Decode(&user); errors.Is(err, io.EOF) {
+			return roles, nil
+		} else if err != nil {
+			return nil, err
+		}
+		r := role{name: user.Metadata.Name}
+		for _, acl := range user.Spec.Authorization.ACLs {
+			for _, operation := range acl.Operations {
+				r.rights = append(r.rights, right{acl.Resource.Type, acl.Resource.Name, operation})
+			}
+		}
+		roles = append(roles, r)
+	}
+}
+
+func main() {
+	var admin, brokers, binary, users string
+	flag.StringVar(&admin, "admin", "", "the broker for a super user, host:port")
+	flag.StringVar(&brokers, "brokers", "", "the broker by SASL without TLS, host:port")
+	flag.StringVar(&binary, "binary", "", "the forwarder")
+	flag.StringVar(&users, "users", "", "the roles: KafkaUser objects")
+	flag.Parse()
+	if err := run(context.Background(), admin, brokers, binary, users); err != nil {
+		fmt.Fprintln(os.Stderr, "rights:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, admin, brokers, binary, users string) error {
+	roles, err := readRoles(users)
+	if err != nil {
+		return err
+	}
+	b, err := newBroker(ctx, admin, brokers)
+	if err != nil {
+		return err
+	}
+	defer b.close()
+	var failures []string
+	check := func(what, said string, ok bool) {
+		mark := "ok  "
+		if !ok {
+			mark = "FAIL"
+			failures = append(failures, what)
+		}
+		fmt.Printf("rights: %s %-72s %s\n", mark, what, said)
+	}
+	for _, r := range roles {
+		if err := b.makeUser(ctx, r.name); err != nil {
+			return err
+		}
+		trial := b.tryOperations
+		if r.name == "release-forwarder" {
+			trial = func(ctx context.Context, name string, gone *right) (string, bool) {
+				return b.tryService(ctx, binary, name, gone)
+			}
+		}
+		if err := b.grant(ctx, r.name, r.rights); err != nil {
+			return err
+		}
+		said, ok := trial(ctx, r.name, nil)
+		check(r.name+" with just its rights", said, ok)
+		for _, gone := range r.rights {
+			if err := b.grant(ctx, r.name, r.without(gone)); err != nil {
+				return err
+			}
+			said, ok := trial(ctx, r.name, &gone)
+			check(r.name+" without "+gone.String(), said, ok)
+		}
+	}
+	if len(failures) > 0 {
+		return errors.New(strings.Join(failures, "; "))
+	}
+	return nil
+}

@@ -1,0 +1,277 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+)
+
+const namespace = "release-forwarder-dev"
+
+// kc runs kubectl and returns what it printed.
+func (w *world) kc(ctx context.Context, stdin string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, w.kubectl, append([]string{"kubectl", "-n", namespace}, args...)...)
+	cmd.Stdin = strings.NewReader(stdin)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return string(out), fmt.Errorf("kubectl %s: %w: %s", strings.Join(args, " "), err, out)
+	}
+	return string(out), nil
+}
+
+// overlay writes the dev overlay with what differs here: addresses, image, and
+// settings. Nothing else of the pods is changed.
+func (w *world) overlay(settings ...string) (string, error) {
+	dir := filepath.Join(w.scratch, "overlay")
+	manifests, err := filepath.Rel(dir, w.manifests)
+	if err != nil {
+		return "", err
+	}
+	name, tag, _ := strings.Cut(w.image, ":")
+	literals := append([]string{
+		"KAFKA_BROKERS=" + w.brokers,
+		fmt.Sprintf("UPSTREAM_URL=http://%s:%d/gate/1.0/parking/internal/update", w.address, w.port),
+	}, settings...)
+	text := fmt.Sprintf(`apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+namespace: %[1]s
+resources: [%[2]s/overlays/dev]
+configMapGenerator: [{name: release-forwarder, behavior: merge, literals: [%[3]s]}]
+images: [{name: localhost:5000/release-forwarder, newName: %[4]s, newTag: %[5]s}]
+patches:
+  - target: {kind: Deployment}
+    patch: |-
+      - {op: remove, path: /spec/replicas}
+      - {op: replace, path: /spec/template/spec/securityContext/runAsUser, value: %[6]d}
+      - {op: replace, path: /spec/template/spec/securityContext/runAsGroup, value: %[6]d}
+`, namespace, manifests, `"`+strings.Join(literals, `","`)+`"`, name, tag, w.user)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	return dir, os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(text), 0o600)
+}
+
+// apply takes back what `rollout undo` took over: without --force-conflicts it is
+// refused from then on.
+func (w *world) apply(ctx context.Context, settings ...string) error {
+	dir, err := w.overlay(settings...)
+	if err != nil {
+		return err
+	}
+	rendered, err := w.kc(ctx, "", "kustomize", dir)
+	if err != nil {
+		return err
+	}
+	_, err = w.kc(ctx, rendered, "--warnings-as-errors", "apply", "--server-side", "--force-conflicts", "--validate=strict", "-f", "-")
+	return err
+}
+
+// rolled waits for the rollout as the operator does.
+func (w *world) rolled(ctx context.Context, within time.Duration) error {
+	_, err := w.kc(ctx, "", "rollout", "status", "deployment/release-forwarder", "--timeout="+within.String())
+	return err
+}
+
+// before is a namespace under Pod Security, and in it a Service whose variables
+// look like settings.
+const before = `apiVersion: v1
+kind: Namespace
+metadata:
+  name: ` + namespace + `
+  labels: {pod-security.kubernetes.io/enforce: restricted}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: kafka, namespace: ` + namespace + `}
+spec: {ports: [{port: 9092}]}
+`
+
+func (w *world) start(ctx context.Context) error {
+	if _, err := w.kc(ctx, before, "apply", "-f", "-"); err != nil {
+		return err
+	}
+	if err := w.watch(ctx); err != nil {
+		return err
+	}
+	if err := w.apply(ctx); err != nil {
+		return err
+	}
+	return w.rolled(ctx, time.Minute)
+}
+
+func (w *world) scale(ctx context.Context, n int) error {
+	if _, err := w.kc(ctx, "", "scale", "deployment/release-forwarder", fmt.Sprintf("--replicas=%d", n)); err != nil {
+		return err
+	}
+	if err := w.rolled(ctx, 2*time.Minute); err != nil {
+		return err
+	}
+	return w.only(ctx, n)
+}
+
+// only waits until no other pods are left.
+func (w *world) only(ctx context.Context, n int) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		pods, err := w.pods(ctx)
+		if err == nil && len(pods) == n {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("%d pods instead of %d: %w", len(pods), n, errors.Join(err, ctx.Err()))
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+}
+
+func (w *world) pods(ctx context.Context) ([]string, error) {
+	out, err := w.kc(ctx, "", "get", "pods", "-l", "app.kubernetes.io/name=release-forwarder", "-o", "name")
+	return strings.Fields(out), err
+}
+
+// update changes a setting and the user that runs: the image works as anybody.
+func (w *world) update(ctx context.Context) error {
+	w.user = 1_234_567
+	if err := w.apply(ctx, "RETRY_BUDGET=19"); err != nil {
+		return err
+	}
+	if err := w.rolled(ctx, 3*time.Minute); err != nil {
+		return err
+	}
+	return w.only(ctx, 3)
+}
+
+func (w *world) undo(ctx context.Context) error {
+	if _, err := w.kc(ctx, "", "rollout", "undo", "deployment/release-forwarder"); err != nil {
+		return err
+	}
+	if err := w.rolled(ctx, 3*time.Minute); err != nil {
+		return err
+	}
+	return w.only(ctx, 3)
+}
+
+// stuck rolls out a dead-letter topic that does not exist: the new pod is alive
+// and not ready, and none of the old ones is taken away for it.
+func (w *world) stuck(ctx context.Context) error {
+	if err := w.apply(ctx, "DLQ_TOPIC=no-such-topic"); err != nil {
+		return err
+	}
+	if err := w.rolled(ctx, 20*time.Second); err == nil {
+		return errors.New("the rollout went through")
+	}
+	ready, err := w.kc(ctx, "", "get", "deployment/release-forwarder", "-o", "jsonpath={.status.readyReplicas} {.status.updatedReplicas}")
+	if err != nil {
+		return err
+	}
+	if ready != "3 1" {
+		return fmt.Errorf("%q replicas are ready and updated; 3 old ones and 1 new one are meant", ready)
+	}
+	return w.undo(ctx)
+}
+
+// evict asks for the end of each pod as `kubectl drain` does, heeding the
+// disruption budget.
+func (w *world) evict(ctx context.Context) error {
+	pods, err := w.pods(ctx)
+	if err != nil {
+		return err
+	}
+	refused := 0
+	for _, pod := range pods {
+		name := strings.TrimPrefix(pod, "pod/")
+		eviction := fmt.Sprintf(`{"apiVersion":"policy/v1","kind":"Eviction","metadata":{"name":%q,"namespace":%q}}`, name, namespace)
+		for end := time.Now().Add(time.Minute); ; time.Sleep(200 * time.Millisecond) {
+			_, err := w.kc(ctx, eviction, "create", "--raw", "/api/v1/namespaces/"+namespace+"/pods/"+name+"/eviction", "-f", "-")
+			if err == nil {
+				break
+			}
+			if time.Now().After(end) || !strings.Contains(err.Error(), "disruption budget") {
+				return err
+			}
+			refused++
+		}
+	}
+	if refused == 0 {
+		return errors.New("the disruption budget let all pods go at once")
+	}
+	if err := w.rolled(ctx, time.Minute); err != nil {
+		return err
+	}
+	return w.only(ctx, 3)
+}
+
+// ends are the exit codes of containers, as the kubelet reports them.
+type ends struct {
+	mu sync.Mutex
+	by map[string]string // container's ID: exit code and reason
+}
+
+func (e *ends) all() map[string]int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	codes := map[string]int{}
+	for _, code := range e.by {
+		codes[code]++
+	}
+	return codes
+}
+
+// watch notes how every container ends, also those that are started again.
+func (w *world) watch(ctx context.Context) error {
+	const each = `{range .status.containerStatuses[*]}{.state.terminated.containerID} {.state.terminated.exitCode}{"\n"}{.lastState.terminated.containerID} {.lastState.terminated.exitCode}{"\n"}{end}`
+	cmd := exec.CommandContext(ctx, w.kubectl, "kubectl", "-n", namespace, "get", "pods", "-w", "-o", "jsonpath="+each)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 5 * time.Second
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	w.side.Go(func() {
+		w.ends.read(out)
+		_ = cmd.Wait()
+	})
+	return nil
+}
+
+func (e *ends) read(lines io.Reader) {
+	for s := bufio.NewScanner(lines); s.Scan(); {
+		id, code, is := strings.Cut(strings.TrimSpace(s.Text()), " ")
+		if !is {
+			continue
+		}
+		e.mu.Lock()
+		if e.by == nil {
+			e.by = map[string]string{}
+		}
+		e.by[id] = code
+		e.mu.Unlock()
+	}
+}
+
+// explain shows what there is to see when a step failed.
+func (w *world) explain() {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	for _, args := range [][]string{
+		{"get", "pods", "-o", "wide"},
+		{"get", "events", "--sort-by=.lastTimestamp", "-o", "custom-columns=K:.involvedObject.name,R:.reason,M:.message"},
+	} {
+		out, _ := w.kc(ctx, "", args...)
+		fmt.Fprintln(os.Stderr, out)
+	}
+	fmt.Fprintf(os.Stderr, "the platform: %+v\n", w.double.Stats())
+}

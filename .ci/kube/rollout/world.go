@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"release-forwarder/cmd/sandbox/platform"
+)
+
+const (
+	topic      = "abnormal-release"
+	letters    = "abnormal-release.dlq"
+	group      = "release-forwarder"
+	partitions = 6
+	// lagBack bounds how long after a step everything produced before is done.
+	lagBack = 30 * time.Second
+)
+
+// world is everything around the pods.
+type world struct {
+	config
+	client   *kgo.Client
+	kafka    *kadm.Client
+	double   *platform.Double
+	server   *http.Server
+	scratch  string
+	port     int
+	user     int // whom the containers run as
+	stop     context.CancelFunc
+	side     sync.WaitGroup
+	made     atomic.Int64 // events made so far
+	produced atomic.Int64 // acknowledged by Kafka
+	quick    atomic.Bool  // the platform answers at once
+	failed   atomic.Pointer[error]
+	ends     ends
+}
+
+func newWorld(ctx context.Context, c config) (*world, error) {
+	w := &world{config: c, user: 65532, double: platform.New(platform.Config{Secret: "sandbox-secret", KeepRequests: -1})}
+	// An answer takes what a platform takes: requests are open at every moment.
+	w.double.Script(func(*platform.Request) *platform.Reply {
+		if w.quick.Load() {
+			return nil
+		}
+		return &platform.Reply{Delay: 50 * time.Millisecond}
+	})
+	var err error
+	if w.client, err = kgo.NewClient(kgo.SeedBrokers(c.brokers), kgo.RecordPartitioner(kgo.ManualPartitioner())); err != nil {
+		return nil, err
+	}
+	w.kafka = kadm.NewClient(w.client)
+	for name, n := range map[string]int32{topic: partitions, letters: 1} {
+		if r, err := w.kafka.CreateTopic(ctx, n, 1, nil, name); err != nil || r.Err != nil {
+			return nil, errors.Join(err, r.Err)
+		}
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(c.address, "0"))
+	if err != nil {
+		return nil, err
+	}
+	w.port = listener.Addr().(*net.TCPAddr).Port
+	w.server = &http.Server{Handler: w.double, ReadHeaderTimeout: 10 * time.Second}
+	w.side.Go(func() { _ = w.server.Serve(listener) })
+	if w.scratch, err = os.MkdirTemp("", "rollout"); err != nil {
+		return nil, err
+	}
+	ctx, w.stop = context.WithCancel(ctx)
+	w.side.Go(func() { w.produce(ctx) })
+	return w, nil
+}
+
+func (w *world) close() {
+	w.stop()
+	_ = w.server.Close()
+	w.side.Wait()
+	w.client.Close()
+	_ = os.RemoveAll(w.scratch)
+}
+
+// produce writes events at the rate, a tick's worth at a time: every fourth
+// belongs to the parking of the one before it.
+func (w *world) produce(ctx context.Context) {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		var records []*kgo.Record
+		for range max(1, w.rate/20) {
+			records = append(records, w.next())
+		}
+		results := w.client.ProduceSync(context.WithoutCancel(ctx), records...)
+		if err := results.FirstErr(); err != nil {
+			w.failed.Store(&err)
+			return
+		}
+		w.produced.Add(int64(len(records)))
+	}
+}
+
+func (w *world) next() *kgo.Record {
+	n := int(w.made.Add(1)) - 1
+	session := n / 4
+	value, _ := json.Marshal(map[string]any{
+		"park_uuid": "lot-" + strconv.Itoa(session%50), "flow_no": "flow-" + strconv.Itoa(n), "parking_serial": "parking-" + strconv.Itoa(session),
+		"plate": "TEST" + strconv.Itoa(session), "leave_time": "2026-03-01 09:30:00", // a local time: the zone's data is in the image
+	})
+	return &kgo.Record{Topic: topic, Partition: int32(session % partitions), Value: value}
+}
+
+// caughtUp waits until all that was produced by now is committed, and says how
+// long that took.
+func (w *world) caughtUp(ctx context.Context) (time.Duration, error) {
+	begun := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, lagBack)
+	defer cancel()
+	ends, err := w.kafka.ListEndOffsets(ctx, topic)
+	if err != nil {
+		return 0, err
+	}
+	for {
+		if err := w.failed.Load(); err != nil {
+			return 0, fmt.Errorf("producing: %w", *err)
+		}
+		behind, err := w.until(ctx, ends)
+		if err == nil && behind == 0 {
+			return time.Since(begun), nil
+		}
+		select {
+		case <-ctx.Done():
+			return 0, fmt.Errorf("%d records are behind %v after the step (%w)", behind, lagBack, errors.Join(err, ctx.Err()))
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// behind is how many records are not committed now.
+func (w *world) behind(ctx context.Context) (int64, error) {
+	ends, err := w.kafka.ListEndOffsets(ctx, topic)
+	if err != nil {
+		return 0, err
+	}
+	return w.until(ctx, ends)
+}
+
+// until is how many records below these ends are not committed.
+func (w *world) until(ctx context.Context, ends kadm.ListedOffsets) (int64, error) {
+	commits, err := w.kafka.FetchOffsets(ctx, group)
+	behind := int64(0)
+	ends.Each(func(end kadm.ListedOffset) {
+		at, _ := commits.Lookup(topic, end.Partition)
+		behind += max(0, end.Offset-max(0, at.At))
+	})
+	return behind, err
+}
+
+// settle ends the load and accounts for every event.
+func (w *world) settle(ctx context.Context) error {
+	w.stop()
+	time.Sleep(time.Second) // the tick under way
+	if _, err := w.caughtUp(ctx); err != nil {
+		return err
+	}
+	s, produced := w.double.Stats(), int(w.produced.Load())
+	written, err := w.kafka.ListEndOffsets(ctx, letters)
+	if err != nil {
+		return err
+	}
+	letter, _ := written.Lookup(letters, 0)
+	fmt.Printf("rollout: produced %d, accepted %d, lost %d, repeated %d, letters %d, unanswered %d, refused %v\n",
+		produced, s.Accepted, produced-s.Accepted, s.Repeated, letter.Offset, s.Unanswered, s.Refused)
+	codes := w.ends.all()
+	fmt.Printf("rollout: containers that ended, by exit code: %v\n", codes)
+	if produced != s.Accepted || s.Repeated != 0 || letter.Offset != 0 {
+		return errors.New("events were lost or repeated")
+	}
+	for code := range codes {
+		if code != "0" {
+			return fmt.Errorf("a container ended with %s", code)
+		}
+	}
+	return nil
+}

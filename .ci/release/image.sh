@@ -1,0 +1,144 @@
+#!/usr/bin/env bash
+# Builds the OCI image with ko: linux/amd64 and linux/arm64, nothing in it but the binary, no container engine needed.
+#   image.sh build DIR     DIR/oci (OCI layout of both platforms), DIR/image-<arch>.tar (for `docker load` and
+#                          `ctr import`), DIR/digests; prints the index's digest
+#   image.sh check         builds twice, in different folders, the second time with an empty build cache where
+#                          IMAGE_COLD=1: one digest, a size under the limit, what the configuration promises
+# Variables: VERSION (default: what git says), REVISION, IMAGE (the name in the archives, default release-forwarder).
+# Two builds of one commit with one Go version have one digest: all times are those of the commit.
+set -Eeuo pipefail
+trap 'echo "image.sh: line $LINENO: $BASH_COMMAND failed" >&2' ERR
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+limit=$((25 * 1024 * 1024)) # bytes of an image as it is pulled
+
+die() { echo "image.sh: $*" >&2; exit 1; }
+revision=${REVISION:-$(git -C "$root" rev-parse HEAD 2>/dev/null || echo unknown)}
+version=${VERSION:-$(git -C "$root" describe --tags --always --dirty 2>/dev/null || echo devel)}
+epoch=${SOURCE_DATE_EPOCH:-$(git -C "$root" log -1 --format=%ct 2>/dev/null || echo 0)}
+name=${IMAGE:-release-forwarder}
+bin=$("$here/../kube/build.sh" tools)
+PATH=$bin:$PATH
+scratch=$(mktemp -d)
+registry=
+trap '[ -z "$registry" ] || kill "$registry" 2>/dev/null; chmod -R u+w "$scratch"; rm -rf "$scratch"' EXIT
+
+# serve starts a registry on a free port of the loopback interface: ko takes a base image from nowhere else.
+serve() {
+  crane registry serve --address 127.0.0.1:0 >"$scratch/registry.log" 2>&1 &
+  registry=$!
+  local _
+  for _ in $(seq 100); do
+    addr=$(sed -n 's/.*serving on port \([0-9]*\).*/127.0.0.1:\1/p' "$scratch/registry.log" | head -1)
+    [ -z "$addr" ] || return 0
+    kill -0 "$registry" || break
+    sleep 0.1
+  done
+  cat "$scratch/registry.log" >&2
+  die "no registry for the base image"
+}
+
+# base is an index of two empty images, which say who runs in them.
+base() {
+  local arch refs=()
+  mkdir "$scratch/empty"
+  tar -C "$scratch/empty" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -cf "$scratch/empty.tar" --files-from /dev/null
+  for arch in amd64 arm64; do
+    crane append --oci-empty-base -f "$scratch/empty.tar" -t "$addr/base:$arch" >/dev/null
+    crane mutate --set-platform "linux/$arch" --user 65532:65532 --workdir / -t "$addr/base:$arch" "$addr/base:$arch" >/dev/null
+    refs+=(-m "$addr/base:$arch")
+  done
+  crane index append "${refs[@]}" -t "$addr/base:all" >/dev/null
+}
+
+# tag is the version as a tag may be.
+tag() { echo "${version//[^A-Za-z0-9._-]/-}"; }
+
+# archive ARCH DIGEST DIR: one platform's image as a file, under its own name instead of the registry's.
+archive() {
+  local d=$scratch/archive-$1
+  rm -rf "$d"
+  mkdir "$d"
+  crane pull --platform "linux/$1" "$addr/$name@$2" "$d.tar"
+  tar -C "$d" -xf "$d.tar"
+  sed -i "s|\"RepoTags\":\[[^]]*\]|\"RepoTags\":[\"$name:$(tag)\"]|" "$d/manifest.json"
+  tar -C "$d" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -cf "$3/image-$1.tar" $(ls -A "$d")
+}
+
+# build SOURCE DIR
+build() {
+  local source=$1 out=$2 digest arch refs=()
+  rm -rf "$out/oci"
+  mkdir -p "$out"
+  (
+    cd "$source"
+    export VERSION=$version REVISION=$revision SOURCE_DATE_EPOCH=$epoch GOFLAGS=-mod=readonly GOWORK=off
+    export KO_CONFIG_PATH=$here/ko.yaml KO_DEFAULTBASEIMAGE=$addr/base:all KO_DOCKER_REPO=$addr/$name
+    label() { printf -- '--image-label=org.opencontainers.image.%s=%s\n' "$@"; }
+    mapfile -t labels < <(
+      label title release-forwarder
+      label description "Forwards abnormal-release events from Kafka to the parking platform"
+      label version "$version"
+      label revision "$revision"
+      label created "$(date -u -d "@$epoch" +%Y-%m-%dT%H:%M:%SZ)"
+      label licenses Apache-2.0
+    )
+    nice ko build --bare --tags "$(tag)" --sbom=spdx --sbom-dir="$out" --platform=linux/amd64,linux/arm64 \
+      "${labels[@]}" ./cmd/release-forwarder >/dev/null
+  ) >"$scratch/ko.log" 2>&1 || { cat "$scratch/ko.log" >&2; die "ko failed"; }
+  # ko notes where the base came from, which is a port of this run: it would be another digest each time.
+  for arch in amd64 arm64; do
+    crane mutate --annotation org.opencontainers.image.base.name=scratch -t "$addr/$name:$arch" \
+      "$addr/$name@$(crane digest --platform "linux/$arch" "$addr/$name:$(tag)")" >/dev/null 2>&1
+    refs+=(-m "$addr/$name:$arch")
+  done
+  crane index append "${refs[@]}" -t "$addr/$name:final" >/dev/null 2>&1
+  digest=$(crane digest "$addr/$name:final")
+  {
+    echo "index $digest"
+    for arch in amd64 arm64; do
+      echo "$arch $(crane digest --platform "linux/$arch" "$addr/$name@$digest") $(crane manifest --platform "linux/$arch" "$addr/$name@$digest" |
+        grep -o '"size":[0-9]*' | cut -d: -f2 | awk '{ s += $1 } END { print s }') bytes"
+      archive "$arch" "$digest" "$out"
+    done
+    crane pull --format=oci "$addr/$name@$digest" "$out/oci"
+  } >"$out/digests"
+  echo "$digest"
+}
+
+# check builds in two processes, each with a registry and a folder of its own.
+check() {
+  local first second arch bytes config
+  mkdir -p "$scratch/here" "$scratch/some/where/else"
+  tar -C "$root" --exclude=./.git --exclude=./bin --exclude=./dist -cf - . | tee >(tar -C "$scratch/some/where/else" -xf -) | tar -C "$scratch/here" -xf -
+  export VERSION=$version REVISION=$revision SOURCE_DATE_EPOCH=$epoch
+  first=$("$scratch/here/.ci/release/image.sh" build "$scratch/first")
+  if [ "${IMAGE_COLD:-}" = 1 ]; then export GOCACHE=$scratch/gocache; fi
+  second=$("$scratch/some/where/else/.ci/release/image.sh" build "$scratch/second")
+  cat "$scratch/first/digests"
+  [ "$first" = "$second" ] || die "two builds, two digests: $first and $second"
+  cmp "$scratch/first/image-amd64.tar" "$scratch/second/image-amd64.tar"
+  echo "two builds, one digest"
+  serve
+  while read -r arch _ bytes _; do
+    [ "$arch" = index ] && continue
+    [ "$bytes" -lt "$limit" ] || die "$arch: $bytes bytes, the limit is $limit"
+    crane push "$scratch/first/image-$arch.tar" "$addr/check:$arch" >/dev/null 2>&1
+    config=$(crane config "$addr/check:$arch")
+    for want in '"User":"65532:65532"' "\"org.opencontainers.image.version\":\"$version\"" "\"org.opencontainers.image.revision\":\"$revision\"" '"Entrypoint":\["/ko-app/release-forwarder"\]'; do
+      grep -q "$want" <<<"$config" || die "$arch: $want is not in the configuration: $config"
+    done
+    echo "$arch: $((bytes / 1024 / 1024)).$((bytes * 10 / 1024 / 1024 % 10)) MiB, files: $(crane export "$addr/check:$arch" - | tar -tf - 2>/dev/null | grep -v '/$' | tr '\n' ' ')"
+  done <"$scratch/first/digests"
+}
+
+prepare() {
+  serve
+  base 2>"$scratch/crane.log" || { cat "$scratch/crane.log" >&2; die "no base image"; }
+}
+
+case ${1:-} in
+build) [ $# = 2 ] || die "build DIR"; prepare; mkdir -p "$2"; build "$root" "$(cd "$2" && pwd)" ;;
+check) check ;;
+*) sed -n '2,/^set -/p' "$0" | sed '$d; s/^# \{0,1\}//'; exit 2 ;;
+esac

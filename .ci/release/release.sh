@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Makes a release in dist/VERSION: binaries for linux and darwin, SBOMs, the image's archives and digests, the
+# changelog's section, the manifests, checksums of all of it. Nothing is uploaded.
+#   release.sh VERSION       vMAJOR.MINOR.PATCH; CHANGELOG.md must have its section
+set -Eeuo pipefail
+trap 'echo "release.sh: line $LINENO: $BASH_COMMAND failed" >&2' ERR
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+version=${1:-}
+die() { echo "release.sh: $*" >&2; exit 1; }
+[[ $version =~ ^v[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.]+)?$ ]] || die "VERSION must be like v1.2.3"
+out=$root/dist/$version
+rm -rf "$out"
+mkdir -p "$out"
+
+awk -v v="${version#v}" '$1 == "##" { on = index($2, "[" v "]") == 1 } on' "$root/CHANGELOG.md" >"$out/CHANGES.md"
+[ -s "$out/CHANGES.md" ] || die "CHANGELOG.md has no section [${version#v}]"
+revision=$(git -C "$root" rev-parse HEAD)
+[ -n "${DIRTY:-}" ] || [ -z "$(git -C "$root" status --porcelain)" ] || die "there are changes that are not committed"
+export SOURCE_DATE_EPOCH
+SOURCE_DATE_EPOCH=$(git -C "$root" log -1 --format=%ct)
+pack=(tar --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner -cf)
+
+"$here/sbom.sh" "$out"
+"$here/licences.sh" "$out"/*.cdx.json >"$out/licences.txt"
+for platform in linux/amd64 linux/arm64 darwin/amd64 darwin/arm64; do
+  name=release-forwarder_${version}_${platform/\//_}
+  mkdir "$out/$name"
+  GOOS=${platform%/*} GOARCH=${platform#*/} CGO_ENABLED=0 GOFLAGS=-mod=readonly GOWORK=off nice "${GO:-go}" -C "$root" build -trimpath \
+    -buildvcs=false -ldflags="-s -w -X main.version=$version -X main.revision=$revision" -o "$out/$name/release-forwarder" ./cmd/release-forwarder
+  cp "$root/LICENSE" "$root/README.md" "$out/$name/"
+  "${pack[@]}" - -C "$out" "$name" | gzip -n9 >"$out/$name.tar.gz"
+  rm -rf "${out:?}/$name"
+done
+VERSION=$version REVISION=$revision "$here/image.sh" build "$out" >/dev/null
+"${pack[@]}" - -C "$out" oci | gzip -n9 >"$out/release-forwarder_${version}_image.oci.tar.gz"
+rm -rf "$out/oci"
+for arch in amd64 arm64; do gzip -n9 "$out/image-$arch.tar"; mv "$out/image-$arch.tar.gz" "$out/release-forwarder_${version}_image_linux_$arch.tar.gz"; done
+mv "$out/digests" "$out/image-digests.txt"
+ gzip -n9 >"$out/release-forwarder_${version}_deployments.tar.gz"
+(cd "$out" && find . -type f ! -name SHA256SUMS -printf '%P\n' | sort | xargs sha256sum >SHA256SUMS)
+ls -la "$out"

@@ -1,0 +1,163 @@
+package deployments
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// rendered is where `make test-kube` puts each overlay as kustomize renders it.
+// Without it the tests look at the sources: the same settings, and the workloads
+// before the overlays' patches.
+var rendered = flag.String("rendered", "", "folder of rendered overlays, one file each")
+
+// overlay is what the tests look at: settings and workloads.
+type overlay struct {
+	name        string
+	settings    map[string]string // the generated ConfigMap
+	deployment  deployment
+	cronJobs    []cronJob
+	scaled      *scaledObject
+	eventTopics map[string]kafkaTopic
+	policies    []networkPolicy
+	budget      budget
+	service     service
+	podMonitor  *podMonitor
+}
+
+func overlays(t *testing.T) []*overlay {
+	t.Helper()
+	var all []*overlay
+	dirs, err := filepath.Glob("overlays/*")
+	if err != nil || len(dirs) == 0 {
+		t.Fatalf("no overlays: %v", err)
+	}
+	for _, dir := range dirs {
+		o := &overlay{name: filepath.Base(dir), settings: map[string]string{}, eventTopics: map[string]kafkaTopic{}}
+		if *rendered != "" {
+			o.read(t, filepath.Join(*rendered, o.name+".yaml"))
+		} else {
+			o.compose(t, dir)
+		}
+		all = append(all, o)
+	}
+	return all
+}
+
+// kustomization is the part of kustomize's file that settings and objects come
+// by.
+type kustomization struct {
+	Resources          []string
+	Components         []string
+	ConfigMapGenerator []struct{ Envs, Literals []string } `yaml:"configMapGenerator"`
+}
+
+// compose reads what a kustomization is put together from.
+func (o *overlay) compose(t *testing.T, dir string) {
+	t.Helper()
+	var k kustomization
+	decode(t, filepath.Join(dir, "kustomization.yaml"), func(d *yaml.Decoder) error { return d.Decode(&k) })
+	for _, r := range append(k.Resources, k.Components...) {
+		path := filepath.Join(dir, r)
+		if info, err := os.Stat(path); err != nil {
+			t.Fatalf("%s names what is not there: %v", dir, err)
+		} else if info.IsDir() {
+			o.compose(t, path)
+		} else {
+			o.read(t, path)
+		}
+	}
+	for _, g := range k.ConfigMapGenerator {
+		for _, env := range g.Envs {
+			text, err := os.ReadFile(filepath.Join(dir, env))
+			if err != nil {
+				t.Fatal(err)
+			}
+			g.Literals = append(g.Literals, strings.Split(string(text), "\n")...)
+		}
+		for _, line := range g.Literals {
+			if name, value, is := strings.Cut(line, "="); is && !strings.HasPrefix(line, "#") {
+				o.settings[name] = value
+			}
+		}
+	}
+}
+
+// read takes up every object of a file.
+func (o *overlay) read(t *testing.T, file string) {
+	t.Helper()
+	decode(t, file, func(d *yaml.Decoder) error {
+		var node yaml.Node
+		if err := d.Decode(&node); err != nil {
+			return err
+		}
+		return o.take(&node)
+	})
+}
+
+func (o *overlay) take(node *yaml.Node) error {
+	var head struct {
+		Kind     string
+		Metadata struct{ Name string }
+		Data     map[string]string
+	}
+	if err := node.Decode(&head); err != nil {
+		return err
+	}
+	switch head.Kind {
+	case "ConfigMap":
+		maps.Copy(o.settings, head.Data)
+	case "Deployment":
+		return node.Decode(&o.deployment)
+	case "CronJob":
+		var c cronJob
+		err := node.Decode(&c)
+		o.cronJobs = append(o.cronJobs, c)
+		return err
+	case "ScaledObject":
+		return node.Decode(&o.scaled)
+	case "KafkaTopic":
+		var k kafkaTopic
+		err := node.Decode(&k)
+		o.eventTopics[head.Metadata.Name] = k
+		return err
+	case "NetworkPolicy":
+		var n networkPolicy
+		err := node.Decode(&n)
+		o.policies = append(o.policies, n)
+		return err
+	case "PodDisruptionBudget":
+		return node.Decode(&o.budget)
+	case "Service":
+		return node.Decode(&o.service)
+	case "PodMonitor":
+		return node.Decode(&o.podMonitor)
+	}
+	return nil
+}
+
+// decode calls next until the file's documents are over.
+func decode(t *testing.T, file string, next func(*yaml.Decoder) error) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for d := yaml.NewDecoder(bytes.NewReader(text)); ; {
+		err := next(d)
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+	}
+}
