@@ -13,10 +13,13 @@ import (
 	"release-forwarder/cmd/release-forwarder/memnet"
 )
 
-// join starts a member.
+// join starts a member; nil where it cannot start, or the run ends.
 func (s *simulation) join() *member {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closing {
+		return nil
+	}
 	n := len(s.members) + 1
 	m := &member{host: &host{number: n, address: fmt.Sprintf("10.0.0.%d", n)}, link: s.net.NewLink(byte(n)), done: make(chan error, 1)}
 	m.link.Delivered = s.observer.delivered

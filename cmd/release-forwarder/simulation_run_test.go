@@ -53,6 +53,7 @@ type simulation struct {
 	secret        string
 	secretChanged *fault
 	healed        bool
+	closing       bool // nobody joins any more
 }
 
 // member is one replica.
@@ -214,7 +215,11 @@ func (s *simulation) run() {
 		s.observer.tell("the last fault is over")
 		s.settleDown()
 	}
-	for _, m := range slices.Clone(s.members) {
+	s.mu.Lock()
+	s.closing = true // one that comes back late would never be told to stop
+	members := slices.Clone(s.members)
+	s.mu.Unlock()
+	for _, m := range members {
 		if !m.gone {
 			s.halt(m)
 		}
