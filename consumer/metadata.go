@@ -17,6 +17,8 @@ import (
 type knowledge struct {
 	unfinished []span
 	end        int64
+	// anchor is a record by which the log is known again.
+	anchor anchor
 }
 
 // place is where knowledge was written. It counts nowhere else: tools copy
@@ -33,17 +35,20 @@ const (
 	// metadataLimit is the broker's default for offset.metadata.max.bytes.
 	metadataLimit = 4096
 
-	// metadataVersion marks the format. Another version's metadata is ignored
-	// as a whole: its records repeat, none is skipped.
-	metadataVersion = "rf1:"
+	// The versions mark the format: without an anchor, and with one. Another
+	// version's metadata is ignored as a whole: its records repeat, none is
+	// skipped.
+	metadataPlain    = "rf1:"
+	metadataAnchored = "rf2:"
 
 	// digestLen bytes of SHA-256 over version, place and runs stand in front of
 	// the runs. They are both the checksum and the binding to the place.
 	digestLen = 8
 
-	// payloadLimit is how many bytes of runs fit: the metadata is text (the
-	// broker keeps it as a string), so base64 takes a quarter of its room.
-	payloadLimit = (metadataLimit-len(metadataVersion))*6/8 - digestLen
+	// payloadLimit is how many bytes of anchor and runs fit: the metadata is
+	// text (the broker keeps it as a string), so base64 takes a quarter of its
+	// room.
+	payloadLimit = (metadataLimit-len(metadataPlain))*6/8 - digestLen
 )
 
 // errMetadataForeign says that metadata does not belong to the place it was
@@ -54,19 +59,38 @@ var errMetadataForeign = errors.New("commit metadata was not written here by thi
 // left out from the end, so that less is remembered, never something wrong;
 // whole tells whether all fitted. Knowledge of nothing is the empty string.
 //
-// After the digest stand unsigned varints: the length of the first unfinished
-// run (0 where the committed offset is done), then for each further run the
-// length of the done run before it and its own, last the length of the done
-// run up to the end.
+// After the digest stands the anchor, if there is one: how far it lies below
+// the committed offset as an unsigned varint, then its digest. Then, where
+// something beyond the commit is done, unsigned varints: the length of the first
+// unfinished run (0 where the committed offset is done), then for each further
+// run the length of the done run before it and its own, last the length of the
+// done run up to the end.
 func encodeMetadata(at place, k knowledge) (metadata string, whole bool) {
-	if k.end <= at.offset {
+	buf := make([]byte, digestLen, 256)
+	version := metadataPlain
+	if k.anchor.known {
+		version = metadataAnchored
+		buf = binary.AppendUvarint(buf, uint64(at.offset-k.anchor.offset))
+		buf = append(buf, k.anchor.sum[:]...)
+	}
+	whole = true
+	switch {
+	case k.end > at.offset:
+		buf, whole = appendRuns(buf, at.offset, k)
+	case !k.anchor.known:
 		return "", true
 	}
-	buf := make([]byte, digestLen, 256)
-	next := at.offset // where the next run begins
+	digest := at.digest(version, buf[digestLen:])
+	copy(buf, digest[:digestLen])
+	return version + base64.RawURLEncoding.EncodeToString(buf), whole
+}
+
+// appendRuns writes the lengths of the runs from an offset on, as many as fit.
+func appendRuns(buf []byte, offset int64, k knowledge) (_ []byte, whole bool) {
+	next := offset // where the next run begins
 	put := func(n int64) { buf = binary.AppendUvarint(buf, uint64(n)) }
 	runs := k.unfinished
-	if len(runs) > 0 && runs[0].first == at.offset {
+	if len(runs) > 0 && runs[0].first == offset {
 		put(runs[0].last - runs[0].first + 1)
 		next = runs[0].last + 1
 		runs = runs[1:]
@@ -85,9 +109,7 @@ func encodeMetadata(at place, k knowledge) (metadata string, whole bool) {
 		next = s.last + 1
 	}
 	put(end - next)
-	digest := at.digest(buf[digestLen:])
-	copy(buf, digest[:digestLen])
-	return metadataVersion + base64.RawURLEncoding.EncodeToString(buf), end == k.end
+	return buf, end == k.end
 }
 
 // decodeMetadata reads what a commit at a place tells. Metadata that is empty
@@ -98,23 +120,43 @@ func decodeMetadata(at place, metadata string) (knowledge, error) {
 	if metadata == "" {
 		return none, nil
 	}
-	text, ours := strings.CutPrefix(metadata, metadataVersion)
-	if !ours || len(metadata) > metadataLimit || strings.ContainsAny(text, "\r\n") {
+	version := metadata[:min(len(metadata), len(metadataPlain))]
+	text := metadata[len(version):]
+	if version != metadataPlain && version != metadataAnchored || len(metadata) > metadataLimit || strings.ContainsAny(text, "\r\n") {
 		return none, errMetadataForeign // the decoder passes over line ends
 	}
 	buf, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	if err != nil || len(buf) <= digestLen {
 		return none, errMetadataForeign
 	}
-	digest := at.digest(buf[digestLen:])
+	digest := at.digest(version, buf[digestLen:])
 	if subtle.ConstantTimeCompare(buf[:digestLen], digest[:digestLen]) != 1 {
 		return none, errMetadataForeign
 	}
-	k, err := decodeRuns(at.offset, buf[digestLen:])
+	k, err := decodeBody(at.offset, buf[digestLen:], version == metadataAnchored)
 	if err != nil {
 		return none, err
 	}
 	return k, nil
+}
+
+// decodeBody reads what follows the digest.
+func decodeBody(offset int64, buf []byte, anchored bool) (knowledge, error) {
+	if !anchored {
+		return decodeRuns(offset, buf)
+	}
+	below, size := binary.Uvarint(buf)
+	if size <= 0 || below > uint64(max(offset, 0)) || len(buf) < size+sumLen {
+		return knowledge{}, fmt.Errorf("%w: bad anchor", errMetadataForeign)
+	}
+	a := anchor{known: true, offset: offset - int64(below), sum: [sumLen]byte(buf[size:])}
+	buf = buf[size+sumLen:]
+	if len(buf) == 0 { // nothing beyond the commit is done
+		return knowledge{end: offset, anchor: a}, nil
+	}
+	k, err := decodeRuns(offset, buf)
+	k.anchor = a
+	return k, err
 }
 
 func decodeRuns(offset int64, buf []byte) (knowledge, error) {
@@ -142,17 +184,17 @@ func decodeRuns(offset int64, buf []byte) (knowledge, error) {
 	return k, nil
 }
 
-// digest binds runs to version and place. Every part stands with its length,
-// so that no two places run together.
-func (at place) digest(runs []byte) [sha256.Size]byte {
-	buf := make([]byte, 0, 128+len(runs))
-	for _, s := range []string{metadataVersion, at.cluster, at.topic} {
+// digest binds what follows it to version and place. Every part stands with its
+// length, so that no two places run together.
+func (at place) digest(version string, body []byte) [sha256.Size]byte {
+	buf := make([]byte, 0, 128+len(body))
+	for _, s := range []string{version, at.cluster, at.topic} {
 		buf = binary.AppendUvarint(buf, uint64(len(s)))
 		buf = append(buf, s...)
 	}
 	buf = binary.BigEndian.AppendUint32(buf, uint32(at.partition))
 	buf = binary.BigEndian.AppendUint64(buf, uint64(at.offset))
-	return sha256.Sum256(append(buf, runs...))
+	return sha256.Sum256(append(buf, body...))
 }
 
 func uvarintLen(n int64) int {
@@ -164,11 +206,15 @@ func uvarintLen(n int64) int {
 	return size
 }
 
-// size is how many payload bytes the knowledge takes, as encodeMetadata writes
-// it at an offset, whether or not they fit.
+// size is how many payload bytes the knowledge takes at most, as encodeMetadata
+// writes it at an offset, whether or not they fit.
 func (k knowledge) size(offset int64) int {
+	anchored := 0
+	if k.anchor.known {
+		anchored = binary.MaxVarintLen64 + sumLen
+	}
 	if k.end <= offset {
-		return 0
+		return anchored
 	}
 	size, next := 1, offset
 	for i, s := range k.unfinished {
@@ -179,5 +225,5 @@ func (k knowledge) size(offset int64) int {
 		}
 		next = s.last + 1
 	}
-	return size + binary.MaxVarintLen64
+	return size + binary.MaxVarintLen64 + anchored
 }

@@ -15,6 +15,9 @@ var here = place{cluster: "lkc-1", topic: "events", partition: 3, offset: 1000}
 // not touch.
 func someKnowledge(t *rapid.T, from int64, most int, far int64) knowledge {
 	k := knowledge{end: from}
+	if from > 0 && rapid.Bool().Draw(t, "anchored") {
+		k.anchor = anchor{known: true, offset: from - rapid.Int64Range(0, min(from, far)).Draw(t, "below"), sum: [sumLen]byte{1, 2, 3}}
+	}
 	for range rapid.IntRange(0, most).Draw(t, "runs") {
 		if len(k.unfinished) > 0 || rapid.Bool().Draw(t, "begins done") {
 			k.end += rapid.Int64Range(1, far).Draw(t, "done")
@@ -111,7 +114,8 @@ func TestDamagedOrForeignMetadataIsIgnoredAsAWhole(t *testing.T) {
 	metadata, _ := encodeMetadata(here, knowledge{unfinished: []span{{1000, 1001}, {1010, 1010}}, end: 1020})
 	cases := map[string]string{
 		"another program's":     `{"lag":7}`,
-		"a newer version's":     "rf2:" + metadata[4:],
+		"a newer version's":     "rf3:" + metadata[4:],
+		"with an anchor or not": "rf2:" + metadata[4:],
 		"version alone":         "rf1:",
 		"padded":                metadata + "=",
 		"longer than may be":    metadata + strings.Repeat("A", 5000),
@@ -143,9 +147,38 @@ func TestNoMetadataTellsNothing(t *testing.T) {
 	}
 }
 
+func TestAnAnchorAloneIsWritten(t *testing.T) {
+	k := knowledge{end: here.offset, anchor: anchor{known: true, offset: 990, sum: [sumLen]byte{7: 9}}}
+	metadata, whole := encodeMetadata(here, k)
+	if got, err := decodeMetadata(here, metadata); err != nil || !whole || !reflect.DeepEqual(got, k) {
+		t.Errorf("wrote %+v, read %+v, %v", k, got, err)
+	}
+	if len(metadata) > 40 {
+		t.Errorf("%d bytes", len(metadata))
+	}
+}
+
+// An anchor above the commit, or below offset 0, cannot have been written here,
+// whatever the digest says.
+func TestAnAnchorOutOfItsPlaceIsIgnored(t *testing.T) {
+	for name, body := range map[string][]byte{
+		"below offset 0":    append([]byte{0xe9, 0x07}, make([]byte, sumLen)...), // 1001
+		"a length cut off":  {0x80},
+		"a digest cut off":  {1, 2, 3, 4, 5, 6, 7, 8},
+		"a length too much": append([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01}, make([]byte, sumLen)...),
+		"half a run":        append([]byte{1}, make([]byte, sumLen+1)...),
+	} {
+		if k, err := decodeBody(here.offset, body, true); err == nil {
+			t.Errorf("%s: taken as %+v", name, k)
+		}
+	}
+}
+
 func FuzzMetadata(f *testing.F) {
 	m, _ := encodeMetadata(here, knowledge{unfinished: []span{{1000, 1001}, {1010, 1010}}, end: 1020})
 	f.Add(m, int64(1000), "lkc-1")
+	anchored, _ := encodeMetadata(here, knowledge{end: 1000, anchor: anchor{known: true, offset: 999}})
+	f.Add(anchored, int64(1000), "lkc-1")
 	f.Add("rf1:", int64(0), "")
 	f.Add("rf1:AAAAAAAAAAAA", int64(7), "x")
 	f.Fuzz(func(t *testing.T, metadata string, offset int64, cluster string) {
@@ -171,19 +204,28 @@ func FuzzRuns(f *testing.F) {
 		if offset < 0 {
 			return
 		}
-		k, err := decodeRuns(offset, runs)
-		if err != nil {
-			return
-		}
-		next := offset
-		for _, s := range k.unfinished {
-			if s.first < next || s.last < s.first {
-				t.Fatalf("runs out of order: %+v", k)
+		for _, anchored := range []bool{false, true} {
+			k, err := decodeBody(offset, runs, anchored)
+			if err == nil {
+				checkRuns(t, offset, k)
 			}
-			next = s.last + 1
-		}
-		if k.end < next {
-			t.Fatalf("ends before its last run: %+v", k)
 		}
 	})
+}
+
+func checkRuns(t *testing.T, offset int64, k knowledge) {
+	t.Helper()
+	if k.anchor.known && (k.anchor.offset < 0 || k.anchor.offset > offset) {
+		t.Fatalf("anchor out of place: %+v", k)
+	}
+	next := offset
+	for _, s := range k.unfinished {
+		if s.first < next || s.last < s.first {
+			t.Fatalf("runs out of order: %+v", k)
+		}
+		next = s.last + 1
+	}
+	if k.end < next {
+		t.Fatalf("ends before its last run: %+v", k)
+	}
 }

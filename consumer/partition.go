@@ -82,6 +82,8 @@ type partition struct {
 	waitsAlone bool      // that record is oversized, and another one is in memory
 	outOfRange time.Time // since when the position has been above the log's end
 	logEnd     int64     // high watermark as last heard, -1 before
+	unsure     bool      // the log may be another one: read from the anchor on
+	replaced   bool      // it is another one
 
 	// Commits.
 	committed mark // offset -1: none yet

@@ -20,7 +20,10 @@ type span struct{ first, last int64 }
 //     where the list is not empty: the unfinished runs a commit has to tell of;
 //   - inherited holds what the owner before left unfinished at or above
 //     position, ordered; inheritedEnd is where its knowledge ended: what lies
-//     between position and inheritedEnd and in no span was done by it.
+//     between position and inheritedEnd and in no span was done by it;
+//   - last is the last record below position that is known, or the one at it
+//     where the owner before knew none below; each record keeps what last was
+//     when it was read.
 type progress struct {
 	position   int64
 	head, tail *Delivery
@@ -30,11 +33,13 @@ type progress struct {
 
 	inherited    []span
 	inheritedEnd int64
+
+	last anchor
 }
 
 // newProgress starts at a committed offset with what its metadata tells.
 func newProgress(committed int64, k knowledge) progress {
-	return progress{position: committed, inherited: k.unfinished, inheritedEnd: k.end}
+	return progress{position: committed, inherited: k.unfinished, inheritedEnd: k.end, last: k.anchor}
 }
 
 // watermark is the offset to commit: every record below it is finished.
@@ -65,6 +70,7 @@ func (p *progress) finishedBefore(offset int64) bool {
 // add puts the next record that was read at the end of the list and moves the
 // position past it.
 func (p *progress) add(d *Delivery) {
+	d.before, p.last = p.last, d.anchor
 	d.doneBefore = p.doneAfter
 	p.doneAfter = false
 	d.prev, d.next = p.tail, nil
@@ -82,9 +88,21 @@ func (p *progress) add(d *Delivery) {
 }
 
 // pass moves the position past a record that the owner before finished.
-func (p *progress) pass(offset int64) {
+func (p *progress) pass(d *Delivery) {
+	p.last = d.anchor
 	p.doneAfter = p.count > 0
-	p.advance(offset + 1)
+	p.advance(d.Record.Offset + 1)
+}
+
+// anchor is the record by which the next owner knows the log again.
+func (p *progress) anchor() anchor {
+	switch {
+	case p.head == nil:
+		return p.last
+	case p.head.before.known:
+		return p.head.before
+	}
+	return p.head.anchor
 }
 
 // advance moves the position; it never goes back.
@@ -197,8 +215,7 @@ func (p *progress) recollect() knowledge {
 // knowledge is what a commit tells beside its offset: the unfinished runs from
 // the watermark on, and the end before which everything else is done.
 func (p *progress) knowledge() knowledge {
-	var k knowledge
-	k.end = p.watermark()
+	k := knowledge{end: p.watermark(), anchor: p.anchor()}
 	for d := p.head; d != nil; d = d.next {
 		if len(k.unfinished) == 0 || d.doneBefore {
 			k.unfinished = append(k.unfinished, span{d.Record.Offset, d.Record.Offset})

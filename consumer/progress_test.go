@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"release-forwarder/consumer/fetch"
 )
 
 // log is a naive model of one partition and of what became of its records: a log
@@ -91,7 +93,7 @@ func ownStep(t *rapid.T, l *log, p *progress, pending map[int64]*Delivery) {
 			if !l.done[o] || !l.known[o] {
 				t.Fatalf("offset %d is passed over and was not done", o)
 			}
-			p.pass(o)
+			p.pass(&Delivery{Record: Record{Record: fetch.Record{Offset: o}}})
 		default:
 			if l.known[o] {
 				t.Fatalf("offset %d is sent again although the commit told that it is done", o)

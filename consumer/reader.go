@@ -3,7 +3,6 @@ package consumer
 import (
 	"context"
 	"errors"
-	"io"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -65,6 +64,7 @@ func (g *generation) startFetches(ctx context.Context, under map[int32]int, ende
 		if !ok {
 			// No leader now, or the topic is gone: look again when the
 			// transport has.
+			g.doubt(p)
 			next = earlier(next, time.Now().Add(fetchBackoff))
 			continue
 		}
@@ -141,7 +141,7 @@ func (g *generation) fetchRequest(broker int32, parts []*partition, partitions i
 	for _, p := range parts {
 		p.fetching = true
 		req.Partitions = append(req.Partitions, fetch.Partition{
-			Topic: p.topic, Partition: p.partition, Offset: p.position,
+			Topic: p.topic, Partition: p.partition, Offset: p.ask(),
 			MaxBytes: int32(clamp(e.share()/2, 16<<10, answer)),
 		})
 	}
@@ -183,167 +183,6 @@ func (g *generation) fetch(ctx context.Context, req *fetch.Request, parts []*par
 	}
 }
 
-// takeIn handles one partition's part of an answer.
-func (g *generation) takeIn(p *partition, from int64, a *fetch.Answer) {
-	if a.Err != nil {
-		g.fetchRefused(p, a.Err)
-		return
-	}
-	e := g.engine
-	e.mu.Lock()
-	p.logEnd = a.HighWatermark
-	p.outOfRange = time.Time{}
-	short := p.phase == reading && p.inheritedEnd > max(p.position, a.HighWatermark)
-	if short {
-		p.phase = lost // the commit tells of records that the log does not have
-	}
-	e.mu.Unlock()
-	if short {
-		poke(g.looks)
-		g.release(p, false)
-		return
-	}
-
-	rd := a.Records(from, fetch.Limits{MaxRecordBytes: max(hardRecordLimit, 4*e.cfg.MaxRecordBytes)})
-	defer rd.Close()
-	err := g.read(p, rd)
-	if err != nil {
-		e.log.Error("the log cannot be read here: this partition stops until it can, the others go on; "+
-			"see the broker's log for a damaged disk, and README.md for passing over the record",
-			"topic", p.topic, "partition", p.partition, "offset", rd.Position(), "error", err.Error())
-	}
-	// An answer that held nothing although there is something must not be
-	// asked for again without a pause.
-	stuck := rd.Position() == from && from < a.LastStableOffset && a.Len() > 0 && p.pausedNow() == BoundNone
-	g.release(p, err != nil || stuck)
-}
-
-// hardRecordLimit is the most one record may unpack to: a small batch can claim
-// any size. Kafka's own default bound is 1 MiB.
-const hardRecordLimit = 32 << 20
-
-func (p *partition) pausedNow() Bound {
-	p.engine.mu.Lock()
-	defer p.engine.mu.Unlock()
-	return p.paused
-}
-
-// read takes the reader's records in, as many as the partition has room for.
-func (g *generation) read(p *partition, rd *fetch.Reader) error {
-	e := g.engine
-	var batch []*Delivery
-	var sessions []string
-	for {
-		e.mu.Lock()
-		if p.phase != reading || g.draining {
-			e.mu.Unlock()
-			return nil
-		}
-		records, bytes, bound := p.room()
-		if bound != BoundNone {
-			p.paused = bound
-			e.mu.Unlock()
-			return nil
-		}
-		empty := p.count == 0
-		mayAlone := !e.oversized
-		e.mu.Unlock()
-
-		batch, sessions = batch[:0], sessions[:0]
-		var last error
-		var full Bound
-		var wants *Delivery // what did not fit
-		now := time.Now()
-		for len(batch) < min(records, takeInAtOnce) {
-			var rec fetch.Record
-			if rec, last = rd.Next(); last != nil {
-				break
-			}
-			d := newDelivery(p, rec, now)
-			d.oversized = payload(&rec) > e.cfg.MaxRecordBytes
-			first := empty && len(batch) == 0
-			if d.oversized && !mayAlone || !d.oversized && !first && d.cost > bytes {
-				full, wants = BoundBytes, d
-				break
-			}
-			bytes -= d.cost
-			batch = append(batch, d)
-			sessions = append(sessions, e.cfg.Session(rec.Value))
-			if d.oversized {
-				full = BoundBytes
-				break
-			}
-		}
-		if g.add(p, batch, sessions, full, wants, last, rd.Position()) {
-			return nil
-		}
-		if last != nil {
-			return onlyEnd(last)
-		}
-	}
-}
-
-// takeInAtOnce is how many records are decoded before they are handed on.
-const takeInAtOnce = 256
-
-func onlyEnd(err error) error {
-	if errors.Is(err, io.EOF) {
-		return nil
-	}
-	return err
-}
-
-func newDelivery(p *partition, rec fetch.Record, now time.Time) *Delivery {
-	d := &Delivery{Record: Record{Topic: p.topic, Partition: p.partition, Record: rec}, part: p, cost: cost(&rec), Read: now}
-	d.Record.Time = now
-	if t := time.UnixMilli(rec.Timestamp); rec.Timestamp >= 0 && !t.Before(year2000) && !t.After(now) {
-		d.Record.Time = t
-	}
-	return d
-}
-
-var year2000 = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
-
-// add queues a batch and tells whether reading this answer must stop.
-func (g *generation) add(p *partition, batch []*Delivery, sessions []string, full Bound, wants *Delivery, last error, position int64) (stop bool) {
-	e := g.engine
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if p.phase != reading || g.draining {
-		return true
-	}
-	readied := 0
-	for i, d := range batch {
-		if p.finishedBefore(d.Record.Offset) {
-			p.pass(d.Record.Offset)
-			continue
-		}
-		if d.oversized {
-			e.oversized = true
-			e.log.Warn("a record above KAFKA_MAX_RECORD_BYTES is processed, no other such beside it",
-				"topic", p.topic, "partition", p.partition, "offset", d.Record.Offset, "bytes", d.cost-recordOverhead)
-		}
-		if p.join(d, sessions[i]) {
-			readied++
-		}
-	}
-	if full == BoundNone && (last == nil || errors.Is(last, io.EOF)) {
-		p.advance(position)
-	}
-	g.dirty = true
-	p.paused, p.wants, p.waitsAlone = full, 0, false
-	if wants != nil {
-		p.waitsAlone = wants.oversized
-		if !wants.oversized {
-			p.wants = wants.cost
-		}
-	}
-	if readied > 0 {
-		e.arm(p)
-	}
-	return full != BoundNone
-}
-
 // release lets a partition be read again, after a pause where a request failed.
 func (g *generation) release(p *partition, failed bool) {
 	e := g.engine
@@ -352,6 +191,7 @@ func (g *generation) release(p *partition, failed bool) {
 	p.fetching = false
 	if failed {
 		p.failures++
+		p.doubt() // the leader may have moved, or the topic been made anew
 		p.notBefore = time.Now().Add(min(fetchBackoff<<min(p.failures-1, 8), maxFetchBackoff))
 	} else {
 		p.failures = 0

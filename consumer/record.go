@@ -85,6 +85,8 @@ type Delivery struct {
 
 	oversized bool // larger than Config.MaxRecordBytes
 
+	anchor anchor // this record's
+
 	// Guarded by the engine's mutex.
 	state     deliveryState
 	slot      bool      // the open try holds a gate slot
@@ -95,6 +97,7 @@ type Delivery struct {
 	// The partition's list of unfinished records (see progress).
 	prev, next *Delivery
 	doneBefore bool
+	before     anchor // the record read before this one
 	// The next record of the same lane.
 	behind *Delivery
 }

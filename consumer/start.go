@@ -143,11 +143,14 @@ func (g *generation) startAt(p *partition, offset int64, metadata string) {
 	e := g.engine
 	found := mark{offset, metadata}
 	k, err := decodeMetadata(p.place(offset), metadata)
+	below := k.anchor
 	e.mu.Lock()
 	if r, own := e.recollections[p.topicPartition]; own && r.cluster == g.cluster && (found == r.taken || found == r.sent) {
 		// Nobody has committed since this process gave the partition up: what it
 		// knows beyond the commit still holds.
+		// Its anchor is not below this commit.
 		k, err = r.knowledge, nil
+		k.anchor = below
 	}
 	delete(e.recollections, p.topicPartition)
 	e.mu.Unlock()
@@ -168,6 +171,7 @@ func (g *generation) begins(p *partition, at progress) {
 	e.mu.Lock()
 	p.progress = at
 	p.phase = reading
+	p.doubt()
 	e.mu.Unlock()
 	g.nudge()
 }
@@ -215,13 +219,22 @@ func (g *generation) resolve(p *partition, first, end int64) (again bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := time.Now()
+	if p.last.offset < first {
+		p.unsure = false // retention took the anchor
+	}
 	switch {
+	case p.replaced:
+		return g.replaced(p, first)
 	case p.position < first:
 		p.outOfRange = time.Time{}
 		return g.dropped(p, p.position, first, first)
 	case max(p.position, p.inheritedEnd) <= end:
-		// It is in the log after all: a leader that lagged has caught up.
+		// It is in the log after all: a leader that lagged has caught up, or
+		// another log has grown so far, which the anchor tells.
 		p.outOfRange = time.Time{}
+		if p.last.offset >= first {
+			p.doubt()
+		}
 		g.reads(p)
 		return false
 	case p.outOfRange.IsZero():
@@ -250,6 +263,17 @@ func (g *generation) forgets(p *partition, end int64) {
 	e.cfg.Hooks.Dropped(p.topic, p.partition, p.inheritedEnd-end)
 	p.inherited, p.inheritedEnd = nil, 0
 	p.outOfRange = time.Time{}
+	p.doubt()
+	g.dirty = true
+	g.reads(p)
+}
+
+// restart sets a partition's position lower, once: everything read before is
+// finished. The engine's mutex is held.
+func (g *generation) restart(p *partition, first int64) {
+	p.progress = newProgress(first, knowledge{end: first})
+	p.unsure, p.replaced, p.outOfRange = false, false, time.Time{}
+	p.logEnd = -1
 	g.dirty = true
 	g.reads(p)
 }
@@ -268,12 +292,11 @@ func (g *generation) dropped(p *partition, from, to, first int64) (again bool) {
 	}
 	e.log.Error("Kafka dropped records before they could be read (retention, truncation, or the topic was made anew); reading goes on at the first record there is",
 		append(report, "next", first)...)
-	if first >= p.position {
-		p.advance(first)
-	} else {
-		// Set lower, once: everything read before is finished.
-		p.progress = newProgress(first, knowledge{end: first})
+	if first < p.position {
+		g.restart(p, first)
+		return false
 	}
+	p.advance(first)
 	g.dirty = true
 	g.reads(p)
 	return false

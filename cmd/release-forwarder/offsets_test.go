@@ -181,7 +181,7 @@ func TestACommitCopiedToAMirrorSkipsNothing(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {
 				w.end(w.heldAtTheFront())
 				source := w.commitOf(w.kafka, 0)
-				if source.At != 0 || !strings.HasPrefix(source.Metadata, "rf1:") {
+				if source.At != 0 || !strings.HasPrefix(source.Metadata, "rf2:") {
 					t.Fatalf("the source's commit: %+v", source)
 				}
 				// The mirror's log begins with two records of before; the copies of

@@ -26,18 +26,27 @@ func decodeClaim(cluster, topic string, partition int32, offset int64, metadata 
 	if metadata == "" {
 		return c, nil
 	}
-	if len(metadata) > 4096 || !strings.HasPrefix(metadata, "rf1:") {
+	version, text, _ := strings.Cut(metadata, ":")
+	if len(metadata) > 4096 || version != "rf1" && version != "rf2" {
 		return c, errClaim
 	}
-	raw, err := base64.URLEncoding.WithPadding(base64.NoPadding).DecodeString(metadata[len("rf1:"):])
+	raw, err := base64.URLEncoding.WithPadding(base64.NoPadding).DecodeString(text)
 	if err != nil || len(raw) < 10 {
 		return c, errClaim
 	}
-	if string(digest(cluster, topic, partition, offset, raw[8:])) != string(raw[:8]) {
+	if string(digest(version+":", cluster, topic, partition, offset, raw[8:])) != string(raw[:8]) {
 		return c, errClaim
 	}
+	rest := raw[8:]
+	if version == "rf2" { // an anchor: how far below, and 8 bytes
+		_, size := binary.Uvarint(rest)
+		if size <= 0 || len(rest) < size+8 {
+			return c, errClaim
+		}
+		rest = rest[size+8:]
+	}
 	at, finished := offset, false
-	for rest := raw[8:]; len(rest) > 0; finished = !finished {
+	for ; len(rest) > 0; finished = !finished {
 		n, size := binary.Uvarint(rest)
 		if size <= 0 || n > 1<<22 {
 			return c, errClaim
@@ -72,12 +81,12 @@ func (c claim) encode(partition int32) string {
 		runs = binary.AppendUvarint(runs, uint64(at-begun))
 		finished = !finished
 	}
-	return "rf1:" + base64.RawURLEncoding.EncodeToString(append(digest(clusterID, eventTopic, partition, c.offset, runs), runs...))
+	return "rf1:" + base64.RawURLEncoding.EncodeToString(append(digest("rf1:", clusterID, eventTopic, partition, c.offset, runs), runs...))
 }
 
-func digest(cluster, topic string, partition int32, offset int64, runs []byte) []byte {
+func digest(version, cluster, topic string, partition int32, offset int64, runs []byte) []byte {
 	sum := sha256.New()
-	for _, part := range []string{"rf1:", cluster, topic} {
+	for _, part := range []string{version, cluster, topic} {
 		sum.Write(binary.AppendUvarint(nil, uint64(len(part))))
 		sum.Write([]byte(part))
 	}

@@ -97,7 +97,7 @@ var (
 	attempts = Instrument{"attempts_total", Counter, "{request}", []Label{{"verdict", Verdicts}},
 		"HTTP requests to the platform, by what the answer meant."}
 	recordsDropped = Instrument{"records_dropped_by_kafka_total", Counter, "{record}", byPartition,
-		"Records that Kafka dropped before they could be read (retention, truncation, topic created anew). Any is a loss."}
+		"Records that Kafka dropped before they could be read (retention, truncation, topic created anew: one at least, where the number cannot be known). Any is a loss."}
 	pendingRecords = Instrument{"pending_records", Gauge, "{record}", nil,
 		"Records read and not yet finished."}
 	heldRecords = Instrument{"held_records", Gauge, "{record}", []Label{{"reason", HeldReasons}},
