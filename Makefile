@@ -7,9 +7,15 @@ SANDBOX ?=
 BENCH ?= rate
 DURATION ?= 2m
 CHAOS ?=
+SEEDS ?= 50000
+FROM ?= 1
+SEED ?=
+TIMES ?= 1
+MISTAKE ?=
+LEDGER ?= docs/simulation-ledger.txt
 BIN := bin
 
-.PHONY: help run test race lint fmt build generate test-kafka kafka-down chaos bench clean \
+.PHONY: help run test race lint fmt build generate test-kafka kafka-down simulate replay chaos bench clean \
 	test-kube test-rollout test-rights test-compose image test-image licences release
 
 help: ## list the targets
@@ -44,6 +50,18 @@ test-kafka: ## the acceptance suite on a real Apache Kafka, 1 broker and 3 (BROK
 
 kafka-down: ## end the brokers that test-kafka left running, if any
 	.ci/kafka/kafka.sh down
+
+# Absolute: the test runs in its package's folder.
+ledger = $(abspath $(LEDGER))
+
+simulate: ## the whole service under faults drawn from seeds, in virtual time (SEEDS=50000 FROM=1); adds to the ledger and prints it
+	$(GO) test ./cmd/release-forwarder -count=1 -v -timeout 24h -run 'TestSimulation$$' -simulate.seeds $(SEEDS) -simulate.from $(FROM) \
+		-simulate.commit "$$(git describe --always --dirty 2>/dev/null || echo unknown)" -simulate.ledger $(ledger)
+
+replay: ## one seed with its story and the replicas' logs (SEED=7 TIMES=100; MISTAKE="…" with a deliberate mistake); Linux
+	@mkdir -p $(BIN) && $(GO) build -o $(BIN)/steady .ci/simulate/steady.go && $(GO) test -c -o $(BIN)/simulation.test ./cmd/release-forwarder
+	@$(BIN)/steady -times $(TIMES) $$( (($(TIMES) > 1)) && echo -quiet ) $(BIN)/simulation.test -test.v -test.run 'TestSimulation$$' \
+		-simulate.seed $(SEED) -simulate.mistake "$(MISTAKE)" $$( (($(TIMES) > 1)) || echo -simulate.log )
 
 chaos: ## kill, freeze and cut off three real brokers and three forwarders (DURATION=2m, CHAOS="-seed 7"; Java 17 and Maven)
 	@mkdir -p $(BIN) && $(GO) build -buildvcs=false -o $(BIN)/chaos ./cmd/release-forwarder/chaos && exec $(BIN)/chaos -for $(DURATION) -report $(BIN)/chaos.txt $(CHAOS)

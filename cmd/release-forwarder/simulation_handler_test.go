@@ -62,6 +62,10 @@ func handlerMistakes() []*mistake {
 			}
 			h.right.Handle(ctx, d)
 		}),
+		handled("a delivery leaves a goroutine behind", func(h *handler, ctx context.Context, d *consumer.Delivery) {
+			go time.Sleep(24 * time.Hour)
+			h.right.Handle(ctx, d)
+		}),
 		handled("one delivery in fifty never ends", func(h *handler, ctx context.Context, d *consumer.Delivery) {
 			if h.n.Add(1)%50 != 0 {
 				h.right.Handle(ctx, d)

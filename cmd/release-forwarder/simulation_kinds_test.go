@@ -33,13 +33,15 @@ var kinds = func() []*kind {
 		refusing("heartbeat refused", 4, kmsg.Heartbeat, byGroup, kerr.RebalanceInProgress, kerr.IllegalGeneration, kerr.UnknownMemberID, kerr.NotCoordinator,
 			kerr.CoordinatorNotAvailable, kerr.GroupAuthorizationFailed),
 		refusing("join refused", 9, kmsg.JoinGroup, byGroup, kerr.NotCoordinator, kerr.CoordinatorNotAvailable, kerr.CoordinatorLoadInProgress, kerr.UnknownMemberID, kerr.GroupAuthorizationFailed),
-		refusing("sync refused", 4, kmsg.SyncGroup, byGroup, kerr.RebalanceInProgress, kerr.NotCoordinator, kerr.UnknownMemberID, kerr.IllegalGeneration),
+		refusing("sync refused", 5, kmsg.SyncGroup, byGroup, kerr.RebalanceInProgress, kerr.NotCoordinator, kerr.UnknownMemberID, kerr.IllegalGeneration),
 		refusing("coordinator not found", 4, kmsg.FindCoordinator, byGroup, kerr.CoordinatorNotAvailable, kerr.GroupAuthorizationFailed, kerr.UnknownServerError),
 		refusing("fetch refused", 4, kmsg.Fetch, byTopic(eventTopic), kerr.NotLeaderForPartition, kerr.UnknownTopicOrPartition, kerr.KafkaStorageError, kerr.OffsetOutOfRange,
 			kerr.FencedLeaderEpoch, kerr.UnknownServerError, kerr.TopicAuthorizationFailed, kerr.ReplicaNotAvailable),
 		refusing("log bounds refused", 5, kmsg.ListOffsets, byTopic(eventTopic), kerr.NotLeaderForPartition, kerr.LeaderNotAvailable, kerr.TopicAuthorizationFailed),
 		refusing("committed offsets refused", 5, kmsg.OffsetFetch, byGroup, kerr.NotCoordinator, kerr.CoordinatorLoadInProgress, kerr.GroupAuthorizationFailed, kerr.UnstableOffsetCommit),
 		refusing("metadata refused", 3, kmsg.Metadata, byTopic(eventTopic), kerr.LeaderNotAvailable),
+		leaveRefused(refusing("leave refused", 8, kmsg.LeaveGroup, byGroup, kerr.NotCoordinator, kerr.CoordinatorNotAvailable, kerr.UnknownMemberID, kerr.GroupAuthorizationFailed)),
+		refusing("versions refused", 5, kmsg.ApiVersions, byService, kerr.UnsupportedVersion, kerr.UnknownServerError),
 		refusing("letter refused", 5, kmsg.Produce, byTopic(letterTopic), kerr.NotEnoughReplicas, kerr.NotEnoughReplicasAfterAppend, kerr.NotLeaderForPartition, kerr.MessageTooLarge,
 			kerr.TopicAuthorizationFailed, kerr.RequestTimedOut, kerr.KafkaStorageError),
 
@@ -57,16 +59,24 @@ var kinds = func() []*kind {
 
 		// Members of the group.
 		{name: "member joins", weight: 9, begin: joinMember},
-		{name: "member told to stop", weight: 10, begin: stopMember},
+		{name: "member of another version joins", weight: 6, begin: joinOtherVersion},
+		{name: "member told to stop", weight: 18, begin: stopMember},
 		{name: "member killed", weight: 10, begin: killMember},
 		{name: "member stalled past its session", weight: 4, least: sessionTime + second, most: 3 * sessionTime, begin: onOne(everywhere, silent)},
-		{name: "member cut off from Kafka", weight: 4, least: second, most: 3 * sessionTime, begin: onOne(toKafka, silent)},
+		{name: "member cut off from Kafka", weight: 6, least: second, most: 3 * sessionTime, begin: onOne(toKafka, silent)},
 	}
 	return append(k, platformKinds()...)
 }()
 
 // selector narrows a broker's fault to the service's own requests.
 type selector func(f *kfake.Fault)
+
+// byService is for requests that name nothing of the service's: its library asks in
+// the oldest version, the observer's own client in a later one.
+func byService(f *kfake.Fault) {
+	hits := f.When
+	f.When = func(req kmsg.Request) bool { return req.GetVersion() == 0 && hits(req) }
+}
 
 func byGroup(f *kfake.Fault) { f.Group = group }
 
@@ -76,7 +86,7 @@ func byTopic(topic string) selector { return func(f *kfake.Fault) { f.Topic = to
 func refusing(name string, weight int, key kmsg.Key, only selector, errs ...*kerr.Error) *kind {
 	return &kind{
 		name: name, weight: weight, least: 500 * time.Millisecond, most: 12 * time.Second,
-		early: key == kmsg.ListOffsets || key == kmsg.OffsetFetch || key == kmsg.JoinGroup || key == kmsg.SyncGroup || key == kmsg.FindCoordinator,
+		early: key == kmsg.ListOffsets || key == kmsg.OffsetFetch || key == kmsg.JoinGroup || key == kmsg.SyncGroup || key == kmsg.FindCoordinator || key == kmsg.ApiVersions,
 		begin: func(s *simulation, f *fault) func() {
 			var last kmsg.Request
 			count, every := 0, int(1+f.b%2)
@@ -98,6 +108,20 @@ func refusing(name string, weight int, key kmsg.Key, only selector, errs ...*ker
 			return func() { h.Remove(); over() }
 		},
 	}
+}
+
+// leaveRefused tells a member to stop while it cannot leave the group.
+func leaveRefused(k *kind) *kind {
+	begin := k.begin
+	k.begin = func(s *simulation, f *fault) func() {
+		end := begin(s, f)
+		if m := s.pick(f.a); m != nil {
+			s.halt(m)
+			s.comeBack(f)
+		}
+		return end
+	}
+	return k
 }
 
 // Which of a host's connections a fault is about.

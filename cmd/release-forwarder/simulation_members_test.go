@@ -11,10 +11,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 
 	"release-forwarder/cmd/release-forwarder/memnet"
+	"release-forwarder/consumer"
 )
 
 // join starts a member; nil where it cannot start, or the run ends.
-func (s *simulation) join() *member {
+func (s *simulation) join(doubles ...func(*service, *consumer.Config)) *member {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closing {
@@ -39,7 +40,7 @@ func (s *simulation) join() *member {
 	if log == nil {
 		log = io.Discard
 	}
-	v, err := newService(&c, m.link.Dial, log, s.mistake.doubles()...)
+	v, err := newService(&c, m.link.Dial, log, append(doubles, s.mistake.doubles()...)...)
 	if err != nil {
 		s.observer.fail("a member cannot start: %v", err)
 		return nil
@@ -192,6 +193,21 @@ func (s *simulation) asked(broker string) (n int) {
 
 func joinMember(s *simulation, f *fault) func() {
 	if s.alive() < mostMembers && s.join() != nil {
+		s.hit(f, 1)
+	}
+	return nil
+}
+
+// joinOtherVersion starts a member that neither writes nor understands the format
+// of metadata that the others do (P8). From then on records may repeat.
+func joinOtherVersion(s *simulation, f *fault) func() {
+	if s.alive() >= mostMembers {
+		return nil
+	}
+	s.observer.mu.Lock()
+	s.observer.mixed = true
+	s.observer.mu.Unlock()
+	if s.join(otherVersion) != nil {
 		s.hit(f, 1)
 	}
 	return nil

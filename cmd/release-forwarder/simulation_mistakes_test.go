@@ -60,6 +60,12 @@ func mistakes() []*mistake {
 				p.CommittedMetadata = before.CommittedMetadata
 			}
 		}),
+		commits("the metadata is bound to another partition", func(_ *wired, p *partitionCommit) {
+			c, err := decodeClaim(clusterID, eventTopic, p.PartitionIndex, p.CommittedOffset, p.CommittedMetadata)
+			if err == nil && len(c.done) > 0 {
+				p.CommittedMetadata = c.encode(p.PartitionIndex + 1)
+			}
+		}),
 		commits("the metadata is left out", func(_ *wired, p *partitionCommit) { p.CommittedMetadata = "" }),
 		staleCommit(),
 		onRoundTrip("a refused commit is taken for good", func(_ *wired, _ protocol.Message, res protocol.Message) {
@@ -99,6 +105,7 @@ func mistakes() []*mistake {
 				return right(value)
 			}
 		}},
+		orderAfterRetry(),
 		{"reading has no bound", func(_ *service, cfg *consumer.Config) { cfg.MaxPending = 1 << 20 }},
 		{"requests in flight have no bound", func(_ *service, cfg *consumer.Config) { cfg.Workers, cfg.Gate = 3*cfg.Workers, freeGate{} }},
 		{"the circuit is not asked", func(_ *service, cfg *consumer.Config) { cfg.Gate = freeGate{} }},
@@ -195,6 +202,33 @@ func earlyCommit() *mistake {
 		}
 	})
 }
+
+// orderAfterRetry gives the records of a session that are read after one of it was
+// tried again lanes of their own.
+func orderAfterRetry() *mistake {
+	return &mistake{"a session's order is broken after a retry", func(_ *service, cfg *consumer.Config) {
+		var retried sync.Map // sessions
+		session, right := cfg.Session, cfg.Handler
+		cfg.Session = func(value []byte) string {
+			key := session(value)
+			if _, is := retried.Load(key); is {
+				return ""
+			}
+			return key
+		}
+		cfg.Handler = handlerFunc(func(ctx context.Context, d *consumer.Delivery) {
+			if d.Number > 1 {
+				retried.Store(session(d.Record.Value), true)
+			}
+			right.Handle(ctx, d)
+		})
+	}}
+}
+
+type handlerFunc func(context.Context, *consumer.Delivery)
+
+// Handle implements consumer.Handler.
+func (f handlerFunc) Handle(ctx context.Context, d *consumer.Delivery) { f(ctx, d) }
 
 // staleCommit sends each commit once more after the next.
 func staleCommit() *mistake {

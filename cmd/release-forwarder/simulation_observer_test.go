@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -37,8 +38,11 @@ type observer struct {
 	refusedLots map[int]bool
 	lives       map[string]time.Time // when each member of the group was last heard of
 	commits     int
-	repeats     int
-	requests    int
+	// mixed says that a replica of another version has been in the group: what
+	// only the metadata tells may repeat (P8), nothing else.
+	mixed    bool
+	repeats  int
+	requests int
 }
 
 // host is a replica as seen from outside.
@@ -50,7 +54,9 @@ type host struct {
 	fair    time.Time // since when nothing has been wrong with its way to the platform
 	foul    bool      // something is wrong with it now
 	open    func() (open, asked int)
-	// By outage: the first request, and how many there were some time later.
+	// By outage: the records that were tried, as many as open the circuit; when the
+	// last of these was; and how many requests there were some time later.
+	tried  map[*fault]map[string]bool
 	met    map[*fault]time.Time
 	probes map[*fault]int
 }
@@ -191,6 +197,12 @@ func (o *observer) disturb(h *host) (over func()) {
 	}
 }
 
+// mostGoroutines bounds those of everything in the process: the runs played at
+// once, each with its brokers, the platform and up to mostMembers replicas and those
+// that went before them, at the largest limit of requests in flight. An outage of
+// hours sends more requests than that: none may leave something behind.
+const mostGoroutines = players * 2500
+
 // asked is called when a request has arrived at the platform, before anything is
 // decided: by whom, and when its first byte was written.
 func (o *observer) asked(r *platform.Request) *record {
@@ -208,6 +220,9 @@ func (o *observer) asked(r *platform.Request) *record {
 		o.breach("P5", "%s cannot be mapped and was sent", rec)
 	}
 	o.settle()
+	if n := runtime.NumGoroutine(); n > mostGoroutines {
+		o.breach("P6", "%d goroutines, the limit for all replicas is %d", n, mostGoroutines)
+	}
 	for b := rec.before; b != nil; b = b.before {
 		if !b.finished() {
 			o.breach("P3", "%s was sent while %s of the same session is not finished", rec, b)
@@ -216,7 +231,7 @@ func (o *observer) asked(r *platform.Request) *record {
 	}
 	// A request may have been on its way when the record was covered; one that
 	// began long after must not have been.
-	if !rec.covered.IsZero() && sent.Sub(rec.covered) > o.plan.tuning.timeout+sessionTime {
+	if !o.mixed && !rec.covered.IsZero() && sent.Sub(rec.covered) > o.plan.tuning.timeout+sessionTime {
 		o.breach("P4", "%s was sent at %s by replica %d although the commit has said since %s that it is finished",
 			rec, o.at(sent), h.number, o.at(rec.covered))
 	}
@@ -274,6 +289,9 @@ func (o *observer) answered(r platform.Request) {
 func (o *observer) repeated(rec *record, again *acceptance, sent time.Time) {
 	o.repeats++
 	for _, a := range rec.accepted {
+		if o.mixed {
+			break
+		}
 		if a.read.IsZero() || !a.read.Before(sent) {
 			continue // its answer never came, or not before this was sent
 		}

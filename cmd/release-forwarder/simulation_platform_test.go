@@ -39,11 +39,8 @@ func platformKinds() []*kind {
 			}
 			return &platform.Reply{Status: 429, Header: http.Header{"Retry-After": {fmt.Sprint(n / 3 % 3)}}}
 		}),
-		scripted("outage", 4, 8*second, 30*second, func(f *fault, _ *platform.Request, _ uint64) *platform.Reply {
-			return []*platform.Reply{
-				{Status: 500, Body: `{"code":"500"}`}, {Hang: true}, {Cut: true}, {Status: 502, Body: "<html>"}, {Body: `{"code":"401","hint":"plate"}`},
-			}[f.a%5]
-		}),
+		scripted("outage", 4, 8*second, 30*second, down),
+		scripted("outage for hours", 1, time.Hour, 2*time.Hour, down),
 		scripted("brown-out", 4, 8*second, 30*second, func(_ *fault, _ *platform.Request, n uint64) *platform.Reply {
 			if n%10 == 0 {
 				return nil
@@ -59,6 +56,13 @@ func platformKinds() []*kind {
 		{name: "secret changed", weight: 3, least: second, most: 10 * second, begin: changeSecret},
 		{name: "letters' topic missing", weight: 3, least: 3 * second, most: 30 * second, early: true, begin: loseLetterTopic},
 	}
+}
+
+// down answers everybody as a platform that cannot do its work.
+func down(f *fault, _ *platform.Request, _ uint64) *platform.Reply {
+	return []*platform.Reply{
+		{Status: 500, Body: `{"code":"500"}`}, {Hang: true}, {Cut: true}, {Status: 502, Body: "<html>"}, {Body: `{"code":"401","hint":"plate"}`},
+	}[f.a%5]
 }
 
 // answer is a platform's fault while it lasts; n is drawn for this request.
@@ -122,7 +126,7 @@ func (s *simulation) script(r *platform.Request) *platform.Reply {
 			switch f.kind.name {
 			case "one lot refused":
 				s.observer.refuses(rec.lot)
-			case "outage":
+			case "outage", "outage for hours":
 				s.observer.probed(f, r)
 			}
 			reply := *answer
@@ -143,8 +147,8 @@ func (o *observer) refuses(lot int) {
 }
 
 // probed counts the requests of a replica in an outage: once its circuit has
-// opened there is about one a second. A replica with fewer records than open the
-// circuit has their backoffs alone.
+// opened there is about one a second. It takes circuitRecords different records:
+// a replica with fewer has their backoffs alone.
 func (o *observer) probed(f *fault, r *platform.Request) {
 	from, _ := origin(r)
 	o.mu.Lock()
@@ -154,9 +158,16 @@ func (o *observer) probed(f *fault, r *platform.Request) {
 		return
 	}
 	if h.probes == nil {
-		h.probes, h.met = map[*fault]int{}, map[*fault]time.Time{}
+		h.probes, h.met, h.tried = map[*fault]int{}, map[*fault]time.Time{}, map[*fault]map[string]bool{}
 	}
-	if h.met[f].IsZero() {
+	if h.tried[f] == nil {
+		h.tried[f] = map[string]bool{}
+	}
+	if len(h.tried[f]) < circuitRecords {
+		h.tried[f][r.Params["flow_no"]] = true
+		if len(h.tried[f]) < circuitRecords {
+			return
+		}
 		h.met[f] = time.Now()
 	}
 	since := time.Since(h.met[f]) - outageNoticed
@@ -169,7 +180,10 @@ func (o *observer) probed(f *fault, r *platform.Request) {
 	}
 }
 
-// outageNoticed is how long after its first request in an outage a replica's
+// circuitRecords is how many different records' failures open the circuit.
+const circuitRecords = 5
+
+// outageNoticed is how long after the first request of the last of them a replica's
 // circuit has opened: requests wait for their time-out, and for quick retries.
 const outageNoticed = 6 * time.Second
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"flag"
 	"fmt"
 	"slices"
@@ -20,9 +21,10 @@ var (
 	simulateLog    = flag.Bool("simulate.log", false, "with -simulate.seed: the replicas' logs too")
 	simulateSeeds  = flag.Int("simulate.seeds", 300, "how many seeds TestSimulation plays")
 	simulateFrom   = flag.Uint64("simulate.from", 1, "the first of them")
+	simulateSteady = flag.Bool("simulate.steady", false, "with -simulate.seed: a digest of the story too, to see how alike runs are")
 	simulateLedger = flag.String("simulate.ledger", "", "append what TestSimulation did to this file, and print it")
 	simulateCommit = flag.String("simulate.commit", "unknown", "what the ledger calls the code")
-	simulateOnly   = flag.String("simulate.mistake", "", "look for this deliberate mistake alone")
+	simulateOnly   = flag.String("simulate.mistake", "", "look for the deliberate mistakes with this in their names alone; with -simulate.seed: play the first of them")
 	simulateStarts = flag.Int("simulate.starts", 1, "from how many first seeds each deliberate mistake is looked for")
 )
 
@@ -106,7 +108,6 @@ func TestSimulationFindsEveryMistake(t *testing.T) {
 			t.Run("", func(t *testing.T) {
 				t.Parallel()
 				for i := int(next.Add(1)) - 1; i < len(all); i = int(next.Add(1)) - 1 {
-					begun := time.Now()
 					for start := range *simulateStarts {
 						n, promise := seek(t, base, all[i], uint64(start*31%300))
 						if n == 0 {
@@ -115,7 +116,6 @@ func TestSimulationFindsEveryMistake(t *testing.T) {
 						}
 						found[i], how[i] = append(found[i], n), promise
 					}
-					fmt.Println(all[i].name, found[i], how[i], time.Since(begun))
 				}
 			})
 		}
@@ -146,10 +146,22 @@ func seek(t *testing.T, base settings.Settings, m *mistake, first uint64) (n int
 // replay plays one seed as often as asked, and tells of the first run that breaks
 // something, or of the only one.
 func replay(t *testing.T, base settings.Settings) {
+	var m *mistake
+	if *simulateOnly != "" {
+		all := mistakes()
+		i := slices.IndexFunc(all, func(m *mistake) bool { return strings.Contains(m.name, *simulateOnly) })
+		if i < 0 {
+			t.Fatalf("no deliberate mistake has %q in its name", *simulateOnly)
+		}
+		m = all[i]
+	}
 	failed := 0
 	for range *simulateTimes {
 		logs := &buffer{}
-		out := simulate(t, base, draw(*simulateSeed), nil, logs)
+		out := simulate(t, base, draw(*simulateSeed), m, logs)
+		if *simulateSteady {
+			t.Logf("story %x, broken %x", sha256.Sum256([]byte(strings.Join(out.story, "\n"))), sha256.Sum256([]byte(strings.Join(out.broken, "\n"))))
+		}
 		if len(out.broken) > 0 {
 			failed++
 		}
@@ -167,8 +179,8 @@ func replay(t *testing.T, base settings.Settings) {
 
 // verdict says what a run broke and how to play it again.
 func (o *outcome) verdict() string {
-	return fmt.Sprintf("seed %d broke a promise:\n%s\nplay it again (the scheduler is not part of the seed: as often as it takes) with\n"+
-		"  go test ./cmd/release-forwarder -run 'TestSimulation$' -simulate.seed %d -simulate.times 100 -simulate.log -v",
+	return fmt.Sprintf("seed %d broke a promise:\n%s\nplay it again, with its story and the replicas' logs:\n"+
+		"  make replay SEED=%d\n(the scheduler is not part of the seed: TIMES=100 plays it as often)",
 		o.seed, strings.Join(o.broken, "\n"), o.seed)
 }
 
