@@ -35,10 +35,23 @@ listeners=(PLAINTEXT SASL_PLAINTEXT SSL MTLS SASL_SSL)
 
 die() { echo "kafka.sh: $*" >&2; exit 1; }
 
+# required looks for everything that is needed, and says all that is missing.
+required() {
+  local missing= java
+  if ! command -v java >/dev/null; then
+    missing+="; java, version 17 or later"
+  else # openjdk version "17.0.15" 2025-04-15
+    java=$(java -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p' | head -n 1)
+    [ "${java:-0}" -ge 17 ] || missing+="; java, version 17 or later: $(command -v java) is version ${java:-unknown}"
+  fi
+  command -v openssl >/dev/null || missing+="; openssl"
+  [ -d "$libs" ] || command -v mvn >/dev/null || missing+="; mvn (Maven), to fetch Kafka $version once"
+  [ -z "$missing" ] || die "needed and not there: ${missing#; }"
+}
+
 # jars brings the version's jars into the cache, whole or not at all.
 jars() {
   [ -d "$libs" ] && return
-  command -v mvn >/dev/null || die "mvn is needed to fetch Kafka $version"
   local part=$libs.part.$$
   mkdir -p "$part"
   mvn -q -B -f "$here/pom.xml" -Dkafka.version="$version" dependency:copy-dependencies \
@@ -203,8 +216,7 @@ up() {
     version=${KAFKA_VERSION:-4.3.1} libs=$cache/$version
     rm -rf "$run"
   fi
-  command -v java >/dev/null || die "java 17 is needed"
-  command -v openssl >/dev/null || die "openssl is needed"
+  required
   brokers=$want
   jars
   mkdir -p "$run"
@@ -227,10 +239,10 @@ L
   done
   for i in $(seq "$brokers"); do launch "$i"; done
   cp "$run/1/pid" "$run/first"
-  for i in $(seq "$brokers"); do answers "$i"; done
-  if [ -n "${KAFKA_OWNER:-}" ]; then
+  if [ -n "${KAFKA_OWNER:-}" ]; then # before the wait: an owner may end meanwhile
     KAFKA_RUN=$run "$detach" "$here/kafka.sh" follow "$KAFKA_OWNER" "$(cat "$run/first")" >/dev/null 2>&1 </dev/null &
   fi
+  for i in $(seq "$brokers"); do answers "$i"; done
   print_env
 }
 

@@ -16,10 +16,9 @@ type records struct {
 	log     []entry
 	acked   map[string]bool
 	flows   map[string]*visits
-	commits map[int32][]sighting
+	commits map[int32][]commit
 	letters int
 	faults  []injected
-	rate    int
 }
 
 // account is the verdict.
@@ -29,20 +28,23 @@ type account struct {
 	LostByKafka       int // acknowledged and not in the log
 	Unknown           int // accepted and not in the log
 	Letters           int
+	Commits           int
+	Gaps              int // commits that told of something done beyond the watermark
 	Ahead             int // commits ahead of an acceptance
 	AheadBeyond       int // metadata that told of an acceptance too early
 	MetadataIgnored   int // commits with metadata that nobody can read
-	Fallen            int // commits that fell and stayed down
+	Fallen            int // commits below the one before
+	Behind            int // partitions whose last commit is not their end
 	Disorder          int // records sent before the one before in their session was accepted
 	Repeats           int // acceptances after the first
+	Allowed           int // the repeats that P4 allows for these faults
 	Unexplained       int // repeats that no fault explains
 	Late              int // repeats of what a commit had told as done: requests in flight
 	LateBound         int
-	KillExcess        int            // kills that alone explain more repeats than a commit interval holds
-	ByKind            map[kind]*toll // what each kind of fault cost
-	Notes             []string       // the first of each violation, in words
-	Delays            []time.Duration
-	Gaps              int // commits seen that told of something done beyond the watermark
+	ByKind            map[kind]*toll  // what each kind of fault cost
+	Notes             []string        // the first of each violation, in words
+	Delays            []time.Duration // from produced to accepted
+	Untold            []time.Duration // from accepted to the commit that told it
 }
 
 // toll is what a kind of fault cost.
@@ -51,40 +53,11 @@ type toll struct {
 	Recoveries               []time.Duration
 }
 
-// Times of the account.
-const (
-	// slack is what a loaded machine adds to a commit interval: the commit's own
-	// way, and the poll that sees it.
-	slack = 1500 * time.Millisecond
-	// coordination is how long after a broker's return the group may still be
-	// unable to commit: the coordinator loads, members are told and join.
-	coordination = sessionTimeout + rebalanceTimeout
-	// standing is how long a lower commit must be seen to count as fallen: a
-	// coordinator that was frozen answers once from what it remembers.
-	standing = 3 * time.Second
-)
-
-// reach is the time in which an acceptance can be repeated because of the fault.
-func (f injected) reach() (from, to time.Time) {
-	from = f.begun.Add(-commitInterval - slack)
-	switch f.Kind {
-	case killForwarder:
-		return from, f.begun.Add(slack)
-	case killBroker, pauseBroker, cutBroker:
-		return from, f.healed.Add(coordination)
-	default:
-		return from, f.healed.Add(platformTimeout + slack)
-	}
-}
-
 // settle judges what a run left behind.
 func settle(r records) *account {
 	a := &account{Records: len(r.log), Letters: r.letters, ByKind: map[kind]*toll{}}
 	for _, f := range r.faults {
 		a.toll(f.Kind).Injected++
-		if f.Kind != killForwarder && f.Kind != killBroker {
-			a.LateBound += inFlight
-		}
 	}
 	parts := byPartition(r.log)
 	a.acceptances(r)
@@ -95,6 +68,7 @@ func settle(r records) *account {
 	a.repeats(r, parts)
 	a.recoveries(r, parts)
 	slices.Sort(a.Delays)
+	slices.Sort(a.Untold)
 	return a
 }
 
@@ -123,10 +97,15 @@ func byPartition(log []entry) map[int32][]entry {
 	return parts
 }
 
+// below is how many entries of a partition stand below an offset.
+func below(entries []entry, offset int64) int {
+	return sort.Search(len(entries), func(i int) bool { return entries[i].offset >= offset })
+}
+
 // accepted is when the flow was first accepted; false if never.
 func (r *records) accepted(flow string) (time.Time, bool) {
 	if v := r.flows[flow]; v != nil && len(v.accepts) > 0 {
-		return v.accepts[0], true
+		return v.accepts[0].at, true
 	}
 	return time.Time{}, false
 }
@@ -155,47 +134,43 @@ func (a *account) acceptances(r records) {
 	}
 }
 
-// judgeCommits looks at every commit that was seen: what it told must have been
-// accepted by then.
+// judgeCommits looks at every commit of a partition: what it told must have been
+// accepted by then, and it must not stand below the one before.
 func (a *account) judgeCommits(r records, partition int32, entries []entry) {
-	below := func(offset int64) int {
-		return sort.Search(len(entries), func(i int) bool { return entries[i].offset >= offset })
+	// late: the acceptance came after the commit, whose time is in milliseconds.
+	late := func(e entry, c commit) bool {
+		at, ok := r.accepted(e.flow)
+		return !ok || !at.Before(c.at.Add(time.Millisecond))
 	}
-	checked, highest, fellAt := 0, int64(-1), time.Time{}
-	for _, s := range r.commits[partition] {
-		upto := below(s.offset)
-		for ; checked < upto; checked++ {
-			if at, ok := r.accepted(entries[checked].flow); !ok || at.After(s.at) {
-				a.note(&a.Ahead, "commit %d of partition %d, seen %s, is ahead of offset %d", s.offset, partition, clock(s.at), entries[checked].offset)
+	checked, highest := 0, int64(-1)
+	for _, c := range r.commits[partition] {
+		a.Commits++
+		for upto := below(entries, c.offset); checked < upto; checked++ {
+			if late(entries[checked], c) {
+				a.note(&a.Ahead, "commit %d of partition %d, %s, is ahead of offset %d", c.offset, partition, clock(c.at), entries[checked].offset)
 			}
 		}
-		p := consumer.ParseProgress(r.cluster, eventTopic, partition, s.offset, s.metadata)
+		p := consumer.ParseProgress(r.cluster, eventTopic, partition, c.offset, c.metadata)
 		if p.Ignored {
-			a.note(&a.MetadataIgnored, "the metadata of commit %d of partition %d cannot be read", s.offset, partition)
+			a.note(&a.MetadataIgnored, "the metadata of commit %d of partition %d cannot be read", c.offset, partition)
 		}
 		if len(p.Done) > 0 {
 			a.Gaps++
 		}
 		for _, run := range p.Done {
-			for _, e := range entries[below(run.First):below(run.Last+1)] {
-				if at, ok := r.accepted(e.flow); !ok || at.After(s.at) {
-					a.note(&a.AheadBeyond, "the metadata of commit %d of partition %d, seen %s, calls offset %d done", s.offset, partition, clock(s.at), e.offset)
+			for _, e := range entries[below(entries, run.First):below(entries, run.Last+1)] {
+				if late(e, c) {
+					a.note(&a.AheadBeyond, "the metadata of commit %d of partition %d, %s, calls offset %d done", c.offset, partition, clock(c.at), e.offset)
 				}
 			}
 		}
-		if !fellAt.IsZero() && s.at.Sub(fellAt) >= standing {
-			a.note(&a.Fallen, "the commit of partition %d fell from %d at %s", partition, highest, clock(fellAt))
-			highest, fellAt = s.offset, time.Time{}
+		if c.offset < highest {
+			a.note(&a.Fallen, "the commit of partition %d fell from %d to %d at %s", partition, highest, c.offset, clock(c.at))
 		}
-		switch {
-		case s.offset >= highest:
-			highest, fellAt = s.offset, time.Time{}
-		case fellAt.IsZero():
-			fellAt = s.at
-		}
+		highest = max(highest, c.offset)
 	}
-	if !fellAt.IsZero() {
-		a.note(&a.Fallen, "the commit of partition %d fell from %d at %s, to the end", partition, highest, clock(fellAt))
+	if end := entries[len(entries)-1].offset + 1; highest != end {
+		a.note(&a.Behind, "the last commit of partition %d is %d, its end %d", partition, highest, end)
 	}
 }
 
@@ -214,98 +189,6 @@ func (a *account) order(r records) {
 			a.note(&a.Disorder, "session %s: offset %d was sent before %d was accepted", e.session, e.offset, previous.offset)
 		}
 	}
-}
-
-// repeats holds every acceptance after the first against the faults.
-func (a *account) repeats(r records, parts map[int32][]entry) {
-	costs := make([]int, len(r.faults))
-	alone := make([]int, len(r.faults)) // repeats that no other fault explains
-	for partition, entries := range parts {
-		told := tellings(r, partition, entries)
-		for i, e := range entries {
-			v := r.flows[e.flow]
-			if v == nil {
-				continue
-			}
-			for n := 1; n < len(v.accepts); n++ {
-				a.Repeats++
-				if arrived := arrival(v, v.accepts[n]); !told[i].IsZero() && arrived.After(told[i].Add(slack)) {
-					a.Late++
-				}
-				causes := explain(r.faults, v.accepts[n-1], v.accepts[n])
-				if len(causes) == 0 {
-					a.note(&a.Unexplained, "partition %d offset %d: accepted %s and again %s, and no fault explains it",
-						e.partition, e.offset, clock(v.accepts[n-1]), clock(v.accepts[n]))
-					continue
-				}
-				costs[causes[len(causes)-1]]++
-				if len(causes) == 1 {
-					alone[causes[0]]++
-				}
-			}
-		}
-	}
-	if a.Late > a.LateBound {
-		a.Notes = append(a.Notes, fmt.Sprintf("%d repeats of what a commit had told as done; requests in flight explain %d", a.Late, a.LateBound))
-	}
-	bound := inFlight + int(float64(r.rate)*(commitInterval+slack).Seconds())
-	for i, f := range r.faults {
-		t := a.toll(f.Kind)
-		t.Repeats += costs[i]
-		t.Worst = max(t.Worst, costs[i])
-		if f.Kind == killForwarder && alone[i] > bound {
-			a.note(&a.KillExcess, "the kill at %s alone explains %d repeats, more than in flight and a commit interval hold (%d)", clock(f.begun), alone[i], bound)
-		}
-	}
-}
-
-// tellings gives for each entry when a commit was first seen that told it done;
-// zero if none did.
-func tellings(r records, partition int32, entries []entry) []time.Time {
-	told := make([]time.Time, len(entries))
-	from := func(offset int64) int {
-		return sort.Search(len(entries), func(i int) bool { return entries[i].offset >= offset })
-	}
-	tell := func(first, end int, at time.Time) {
-		for i := first; i < end; i++ {
-			if told[i].IsZero() {
-				told[i] = at
-			}
-		}
-	}
-	next := 0
-	for _, s := range r.commits[partition] {
-		if upto := from(s.offset); upto > next {
-			tell(next, upto, s.at)
-			next = upto
-		}
-		for _, run := range consumer.ParseProgress(r.cluster, eventTopic, partition, s.offset, s.metadata).Done {
-			tell(from(run.First), from(run.Last+1), s.at)
-		}
-	}
-	return told
-}
-
-// arrival is when the request arrived that was accepted at a time: the last
-// before it.
-func arrival(v *visits, accepted time.Time) time.Time {
-	at := v.arrivals[0]
-	for _, t := range v.arrivals {
-		if !t.After(accepted) {
-			at = t
-		}
-	}
-	return at
-}
-
-// explain gives the faults that explain a repeat, by number.
-func explain(faults []injected, first, again time.Time) (causes []int) {
-	for i, f := range faults {
-		if from, to := f.reach(); !first.Before(from) && !first.After(to) && !again.Before(f.begun) {
-			causes = append(causes, i)
-		}
-	}
-	return causes
 }
 
 // recoveries measures, for each fault, how long it took from its beginning until
@@ -350,9 +233,10 @@ func (a *account) violations() []string {
 	}{
 		{a.Lost, "records lost"}, {a.LostByKafka, "acknowledged records that Kafka lost"}, {a.Unknown, "records sent that are not in the log"},
 		{a.Letters, "dead letters"}, {a.Ahead, "commits ahead of an acceptance"}, {a.AheadBeyond, "records told done before they were accepted"},
-		{a.MetadataIgnored, "commits with metadata that cannot be read"}, {a.Fallen, "commits that fell"}, {a.Disorder, "records sent out of order"},
-		{a.Unexplained, "repeats that no fault explains"}, {max(0, a.Late-a.LateBound), "repeats of what a commit had told as done, beyond what was in flight"},
-		{a.KillExcess, "kills with more repeats than in flight and a commit interval hold"},
+		{a.MetadataIgnored, "commits with metadata that cannot be read"}, {a.Fallen, "commits that fell"},
+		{a.Behind, "partitions not committed to their end"}, {a.Disorder, "records sent out of order"},
+		{a.Unexplained, "repeats that no fault explains"}, {max(0, a.Repeats-a.Unexplained-a.Allowed), "repeats more than P4 allows"},
+		{max(0, a.Late-a.LateBound), "repeats of what a commit had told as done, beyond what was in flight"},
 	} {
 		if v.n > 0 {
 			said = append(said, fmt.Sprintf("%d %s", v.n, v.what))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -13,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -36,13 +38,13 @@ const brokerSession = 6 * time.Second
 // The user of the forwarders, as kafka.sh makes it.
 const saslUser, saslPassword = "scram", "scram-secret"
 
-func startCluster(script, dir string, n *network) (*cluster, error) {
+func startCluster(ctx context.Context, script, dir string, n *network) (*cluster, error) {
 	base, err := freePorts()
 	if err != nil {
 		return nil, err
 	}
 	c := &cluster{script: script, run: filepath.Join(dir, "kafka"), base: base}
-	out, err := c.do("up", strconv.Itoa(replicas))
+	out, err := c.doWithin(ctx, "up", strconv.Itoa(replicas))
 	if err != nil {
 		return c, err
 	}
@@ -131,9 +133,19 @@ func (c *cluster) moveListener(i int) error {
 	return err
 }
 
-// do runs one command of the script on this run's cluster.
+// do runs one command of the script on this run's cluster, whatever becomes of
+// the run meanwhile.
 func (c *cluster) do(args ...string) (string, error) {
-	cmd := exec.Command(c.script, args...)
+	return c.doWithin(context.Background(), args...)
+}
+
+// doWithin is do, ended with ctx.
+func (c *cluster) doWithin(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, c.script, args...)
+	// A group of its own: a terminal's Ctrl-C is for us, and we say what it means
+	// for the script.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.Env = append(os.Environ(), "KAFKA_RUN="+c.run, "KAFKA_OWNER="+strconv.Itoa(os.Getpid()), "KAFKA_BASE_PORT="+strconv.Itoa(c.base))
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

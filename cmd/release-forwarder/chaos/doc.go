@@ -9,21 +9,26 @@
 // the same seed gives the same faults, not the same run.
 //
 // At the end every event is accounted for, from what others recorded: Kafka's
-// log read whole with another client library, the requests the platform's double
-// saw, and the group's commits as Kafka told them, asked for twenty times a
-// second. The run fails unless
+// log, read whole with another client library; the commits in the coordinator's
+// own log, of which none escapes, however short it stood; and the requests that
+// the platform's double saw, each with the forwarder that sent it. The run fails
+// unless
 //
 //   - every record of the log was accepted, and none became a dead letter;
-//   - no commit that was ever seen, nor what its metadata tells beyond it, was
-//     ahead of an acceptance, and none fell back;
+//   - no commit, nor what its metadata tells beyond it, was ahead of an
+//     acceptance, none fell back, and the last ones are the log's end;
 //   - the first request of a session's record came after the acceptance of the
 //     one before;
-//   - every repeat is explained by a fault: the first acceptance lies within the
-//     fault, or at most one commit interval before it, and what a commit had told
-//     as done was repeated only by requests that were in flight;
-//   - no forwarder ended by itself, and the group's lag reached 0.
+//   - every repeat is explained by a fault of the forwarder that had the record
+//     accepted, or of a broker: the acceptance lies within the fault, or at most
+//     one commit interval before it; or the request was on its way while its
+//     forwarder was frozen or cut off. There are not more than P4 allows;
+//   - no forwarder ended by itself, and the group's lag reached 0;
+//   - a run of two minutes or more held at least 5 kills, 2 pauses and 2 cuts.
 //
-// The files: plan (faults from a seed), proxy (cuts), cluster and forwarders
-// (processes), load and watch (events, platform, commits), inject (faults
-// carried out), account (the verdict, a pure function of the records), report.
+// The files: main (flags), stage (a run from start to verdict), plan (faults from
+// a seed), inject (faults carried out), proxy (cuts), cluster and forwarders
+// (processes), load (events), ledger (the platform), kafkalog (what the brokers
+// hold), account and repeats (the verdict, a pure function of the records),
+// report.
 package main

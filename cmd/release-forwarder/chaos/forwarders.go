@@ -85,9 +85,7 @@ func (f *forwarder) signal(s syscall.Signal) {
 
 // kill ends the process at once.
 func (f *forwarder) kill() {
-	if p := f.unwanted(); p != nil {
-		p.Kill()
-	}
+	f.unwanted().Kill()
 }
 
 // stop ends the process as an operator does, and tells whether it went as asked.
@@ -113,7 +111,8 @@ func (f *forwarder) ended() []string {
 	return f.died
 }
 
-// platformURL is the platform as a forwarder sees it, behind its proxy.
-func platformURL(l net.Listener) string {
-	return "http://" + l.Addr().String() + "/gate/1.0/parking/internal/update"
+// platformURL is the platform as a forwarder sees it, behind its proxy. The
+// query tells the ledger who sent a request.
+func platformURL(l net.Listener, forwarder int) string {
+	return fmt.Sprintf("http://%s/gate/1.0/parking/internal/update?%s%d", l.Addr(), senderParameter, forwarder)
 }

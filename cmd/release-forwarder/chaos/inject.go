@@ -48,12 +48,12 @@ func (j *injector) run(ctx context.Context, plan []planned) {
 	}
 }
 
-// one waits for its turn, breaks, waits, and mends. It always mends.
+// one waits for its turn, breaks, waits, and mends, unless the run was
+// interrupted: then everything ends anyway.
 func (j *injector) one(ctx context.Context, p planned, start time.Time) {
-	turn := &j.brokers
-	switch p.Kind {
-	case killForwarder, pauseForwarder, cutForwarder, cutLink, cutPlatform:
-		turn = &j.each[p.On-1]
+	turn := &j.each[p.On-1]
+	if p.ofBroker() {
+		turn = &j.brokers
 	}
 	turn.Lock()
 	defer turn.Unlock()
@@ -64,7 +64,9 @@ func (j *injector) one(ctx context.Context, p planned, start time.Time) {
 	fmt.Fprintf(j.out, "%6.1fs  %s\n", f.begun.Sub(start).Seconds(), p)
 	mend, err := j.inject(p)
 	if err == nil {
-		sleep(ctx, p.Lasts)
+		if !sleep(ctx, p.Lasts) {
+			return
+		}
 		err = mend()
 	}
 	f.healed = time.Now()
@@ -74,7 +76,7 @@ func (j *injector) one(ctx context.Context, p planned, start time.Time) {
 		j.failed = append(j.failed, fmt.Errorf("%s: %w", p, err))
 	}
 	j.mu.Unlock()
-	if turn == &j.brokers {
+	if p.ofBroker() {
 		j.awaitReplicas(ctx)
 	}
 }

@@ -30,7 +30,7 @@ var (
 // deck is dealt again and again, shuffled each time, so that every two minutes
 // hold all kinds.
 var deck = []kind{
-	killForwarder, killForwarder, killForwarder, killForwarder, killBroker, killBroker, killBroker,
+	killForwarder, killForwarder, killForwarder, killForwarder, killForwarder, killBroker, killBroker,
 	pauseForwarder, pauseBroker, cutForwarder, cutLink, cutBroker, cutPlatform,
 }
 
@@ -48,15 +48,17 @@ type planned struct {
 	Silent bool
 }
 
-// Times between two faults, and before the first.
-const (
-	gapMin, gapMax = 5 * time.Second, 9 * time.Second
-	warmUp         = 3 * time.Second
-)
+// ofBroker tells a broker's faults from a forwarder's.
+func (p planned) ofBroker() bool {
+	return p.Kind == killBroker || p.Kind == pauseBroker || p.Kind == cutBroker
+}
 
-// draw makes the plan of a run of a length. Faults overlap: a gap is shorter than
-// many of them last.
-func draw(seed uint64, length time.Duration) []planned {
+// warmUp is how long all is well before the first fault and after the last.
+const warmUp = 3 * time.Second
+
+// draw makes the plan of a run of a length, a fault every so often, give or take
+// a third. Faults overlap: many last longer than that.
+func draw(seed uint64, length, every time.Duration) []planned {
 	r := rand.New(rand.NewPCG(seed, 0x636861_6f73))
 	between := func(low, high time.Duration) time.Duration {
 		return (low + time.Duration(r.Int64N(int64(high-low)))).Truncate(time.Millisecond)
@@ -81,7 +83,7 @@ func draw(seed uint64, length time.Duration) []planned {
 				p.Lasts = between(2*time.Second, sessionTimeout+4*time.Second)
 			}
 			plan = append(plan, p)
-			at += between(gapMin, gapMax)
+			at += between(every*2/3, every*4/3)
 		}
 	}
 }

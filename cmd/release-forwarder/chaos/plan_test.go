@@ -9,7 +9,7 @@ import (
 
 func TestTwoMinutesHoldEnoughOfEveryKind(t *testing.T) {
 	for seed := range uint64(500) {
-		plan := draw(seed, 2*time.Minute)
+		plan := draw(seed, 2*time.Minute, usualRhythm)
 		of := func(kinds []kind) (n int) {
 			for _, p := range plan {
 				if slices.Contains(kinds, p.Kind) {
@@ -25,16 +25,16 @@ func TestTwoMinutesHoldEnoughOfEveryKind(t *testing.T) {
 }
 
 func TestASeedGivesOnePlan(t *testing.T) {
-	if !reflect.DeepEqual(draw(7, time.Minute), draw(7, time.Minute)) {
+	if !reflect.DeepEqual(draw(7, time.Minute, usualRhythm), draw(7, time.Minute, usualRhythm)) {
 		t.Error("drawn again, another plan")
 	}
-	if reflect.DeepEqual(draw(7, time.Minute), draw(8, time.Minute)) {
+	if reflect.DeepEqual(draw(7, time.Minute, usualRhythm), draw(8, time.Minute, usualRhythm)) {
 		t.Error("another seed, the same plan")
 	}
 }
 
 func TestFreezesOutlastTheSessions(t *testing.T) {
-	for _, p := range draw(1, time.Hour) {
+	for _, p := range draw(1, time.Hour, usualRhythm) {
 		if p.Kind == pauseForwarder && p.Lasts <= sessionTimeout || p.Kind == pauseBroker && p.Lasts <= brokerSession {
 			t.Errorf("%+v", p)
 		}

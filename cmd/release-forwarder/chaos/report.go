@@ -9,13 +9,9 @@ import (
 
 // run is what the report tells beside the account.
 type run struct {
-	seed    uint64
-	length  time.Duration
+	options
 	kafka   string
-	rate    int
-	settled time.Duration // from the last fault's end to lag 0
-	polls   int
-	commits int // different ones seen
+	settled time.Duration // from the load's end to lag 0
 }
 
 // required are how many faults of each family two minutes must hold.
@@ -46,7 +42,8 @@ func (a *account) injected(kinds []kind) (n int) {
 // write prints the report.
 func (r *run) write(out io.Writer, a *account) {
 	p := func(format string, args ...any) { fmt.Fprintf(out, format+"\n", args...) }
-	p("chaos: Kafka %s, %d brokers, %d forwarders, %d events/s, %s, seed %d", r.kafka, replicas, replicas, r.rate, r.length, r.seed)
+	p("chaos: Kafka %s, %d brokers, %d forwarders, %d events/s, %s, a fault every %s, seed %d",
+		r.kafka, replicas, replicas, r.rate, r.length, r.every, r.seed)
 	p("")
 	p("%-40s %8s %8s %8s %10s %10s", "fault", "injected", "repeats", "worst", "recovery", "slowest")
 	for _, k := range slices.Concat(kills, pauses, cuts) {
@@ -55,18 +52,24 @@ func (r *run) write(out io.Writer, a *account) {
 	}
 	p("%-40s %8d kills, %d pauses, %d cuts", "all", a.injected(kills), a.injected(pauses), a.injected(cuts))
 	p("")
-	p("%-40s %8d", "records in the log", a.Records)
-	p("%-40s %8d", "accepted", a.Accepted)
-	p("%-40s %8d", "lost", a.Lost)
-	p("%-40s %8d", "dead letters", a.Letters)
-	p("%-40s %8d", "commits ahead of an acceptance", a.Ahead+a.AheadBeyond)
-	p("%-40s %8d of which %d told of something done beyond the watermark", "commits seen, in "+fmt.Sprint(r.polls)+" polls", r.commits, a.Gaps)
-	p("%-40s %8d", "commits fallen", a.Fallen)
-	p("%-40s %8d", "sent out of order", a.Disorder)
-	p("%-40s %8d (%.2f%%), unexplained %d; of what a commit had told %d, in flight explains %d", "repeats",
-		a.Repeats, 100*float64(a.Repeats)/float64(max(1, a.Records)), a.Unexplained, a.Late, a.LateBound)
+	line := func(what string, n int) { p("%-40s %8d", what, n) }
+	line("records in the log", a.Records)
+	line("accepted", a.Accepted)
+	line("lost", a.Lost)
+	line("dead letters", a.Letters)
+	line("sent out of order", a.Disorder)
+	line("commits in Kafka's log", a.Commits)
+	line("  that told of more than the watermark", a.Gaps)
+	line("  ahead of an acceptance", a.Ahead+a.AheadBeyond)
+	line("  below the one before", a.Fallen)
+	line("repeats", a.Repeats)
+	line("  that P4 allows for these faults", a.Allowed)
+	line("  that no fault explains", a.Unexplained)
+	line("  of what a commit had told", a.Late)
+	line("    that requests on their way explain", a.LateBound)
 	p("%-40s %8s median, %s at 99%%, %s at most", "produced to accepted", seconds(median(a.Delays)), seconds(at(a.Delays, 99)), seconds(last(a.Delays)))
-	p("%-40s %8s after the last fault", "lag 0", seconds(r.settled))
+	p("%-40s %8s median, %s at 99%%, %s at most", "accepted to committed", seconds(median(a.Untold)), seconds(at(a.Untold, 99)), seconds(last(a.Untold)))
+	p("%-40s %8s after the load's end", "lag 0", seconds(r.settled))
 	p("")
 	p("recovery: from the fault's beginning until every partition had a record accepted that was produced after it")
 	for _, n := range a.Notes {

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"release-forwarder/consumer"
+)
+
+// P4 allows two kinds of repeats. A record is forgotten where its acceptance was
+// of the last commit interval, or under way, when the replica that had it was
+// killed, frozen or cut off, or of a time in which Kafka took no commits. A
+// request is late where it was on its way while its replica was frozen or cut
+// off, and the record was accepted from another meanwhile.
+
+// Times of the account.
+const (
+	// slack is what a loaded machine adds to a commit interval: the commit's own
+	// way to the coordinator.
+	slack = 1500 * time.Millisecond
+	// coordination is how long after a broker's return the group may still be
+	// unable to commit: the coordinator loads, members are told and join.
+	coordination = sessionTimeout + rebalanceTimeout
+)
+
+// hits tells whether the fault is one of the forwarder; a broker's is one of
+// all.
+func (f injected) hits(forwarder int) bool { return f.ofBroker() || f.On == forwarder }
+
+// forgets is the time in which acceptances may be forgotten because of the
+// fault.
+func (f injected) forgets() (from, to time.Time) {
+	from = f.begun.Add(-commitInterval - slack)
+	switch f.Kind {
+	case killForwarder, pauseForwarder:
+		return from, f.begun.Add(slack)
+	case cutPlatform: // commits go on: only answers are lost
+		return f.begun.Add(-slack), f.healed.Add(platformTimeout + slack)
+	case killBroker, pauseBroker, cutBroker:
+		return from, f.healed.Add(coordination)
+	default:
+		return from, f.healed.Add(platformTimeout + slack)
+	}
+}
+
+// delays tells whether the fault keeps requests on their way to the platform.
+func (f injected) delays() bool { return f.Kind == pauseForwarder || f.Kind == cutPlatform }
+
+// mayForget tells whether the fault may have made an acceptance forgotten.
+func (f injected) mayForget(accept acceptance) bool {
+	from, to := f.forgets()
+	return f.hits(accept.by) && !accept.at.Before(from) && !accept.at.After(to)
+}
+
+// allows is mayForget, held against what was committed: a replica that ends or
+// freezes forgets what no commit had told by then, and any other fault what none
+// told within a commit interval.
+func (f injected) allows(accept acceptance, told time.Time) bool {
+	if !f.mayForget(accept) {
+		return false
+	}
+	if f.Kind == killForwarder || f.Kind == pauseForwarder {
+		return told.IsZero() || told.After(f.begun)
+	}
+	return told.IsZero() || told.Sub(accept.at) > commitInterval
+}
+
+// explains tells whether the fault explains that a record accepted first was
+// accepted again.
+func (f injected) explains(first, again acceptance) bool {
+	if f.mayForget(first) && !again.at.Before(f.begun) {
+		return true
+	}
+	return f.delays() && f.On == again.by && !again.at.Before(f.begun) && !again.at.After(f.healed.Add(platformTimeout+slack))
+}
+
+// repeats holds every acceptance after the first against the faults.
+func (a *account) repeats(r records, parts map[int32][]entry) {
+	costs := make([]int, len(r.faults))
+	for partition, entries := range parts {
+		told := tellings(r, partition, entries)
+		for i, e := range entries {
+			v := r.flows[e.flow]
+			if v == nil || len(v.accepts) == 0 {
+				continue
+			}
+			if !told[i].IsZero() {
+				a.Untold = append(a.Untold, told[i].Sub(v.accepts[0].at))
+			}
+			for _, accept := range v.accepts {
+				if slices.ContainsFunc(r.faults, func(f injected) bool { return f.allows(accept, told[i]) }) {
+					a.Allowed++
+				}
+			}
+			for _, again := range v.accepts[1:] {
+				if !told[i].IsZero() && arrival(v, again.at).After(told[i].Add(slack)) {
+					a.Late++
+				}
+			}
+			a.Repeats += len(v.accepts) - 1
+			a.explain(r.faults, e, v.accepts, costs)
+		}
+	}
+	for _, f := range r.faults {
+		if f.delays() {
+			a.LateBound += inFlight
+		}
+	}
+	a.Allowed += a.LateBound
+	if a.Late > a.LateBound {
+		a.Notes = append(a.Notes, fmt.Sprintf("%d repeats of what a commit had told as done; requests in flight explain %d", a.Late, a.LateBound))
+	}
+	for i, f := range r.faults {
+		t := a.toll(f.Kind)
+		t.Repeats += costs[i]
+		t.Worst = max(t.Worst, costs[i])
+	}
+}
+
+// explain finds the fault behind each repeat of a record and counts it in costs.
+func (a *account) explain(faults []injected, e entry, accepts []acceptance, costs []int) {
+	spent := map[int]bool{} // a kill explains one repeat of a record, no more
+	for n := 1; n < len(accepts); n++ {
+		first, again := accepts[n-1], accepts[n]
+		cause := -1
+		for i, f := range faults {
+			if f.explains(first, again) && !spent[i] {
+				cause = i
+			}
+		}
+		if cause < 0 {
+			a.note(&a.Unexplained, "partition %d offset %d: accepted %s from forwarder %d and again %s from %d, and no fault explains it",
+				e.partition, e.offset, clock(first.at), first.by, clock(again.at), again.by)
+			continue
+		}
+		costs[cause]++
+		spent[cause] = faults[cause].Kind == killForwarder
+	}
+}
+
+// tellings gives for each entry when a commit first told it done; zero if none
+// did.
+func tellings(r records, partition int32, entries []entry) []time.Time {
+	told := make([]time.Time, len(entries))
+	tell := func(first, end int, at time.Time) {
+		for i := first; i < end; i++ {
+			if told[i].IsZero() {
+				told[i] = at
+			}
+		}
+	}
+	next := 0
+	for _, c := range r.commits[partition] {
+		if upto := below(entries, c.offset); upto > next {
+			tell(next, upto, c.at)
+			next = upto
+		}
+		for _, run := range consumer.ParseProgress(r.cluster, eventTopic, partition, c.offset, c.metadata).Done {
+			tell(below(entries, run.First), below(entries, run.Last+1), c.at)
+		}
+	}
+	return told
+}
+
+// arrival is when the request arrived that was accepted at a time: the last
+// before it.
+func arrival(v *visits, accepted time.Time) time.Time {
+	at := v.arrivals[0]
+	for _, t := range v.arrivals {
+		if !t.After(accepted) {
+			at = t
+		}
+	}
+	return at
+}
