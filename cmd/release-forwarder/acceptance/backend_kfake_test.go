@@ -72,6 +72,20 @@ func (b *kfakeBackend) open(t testing.TB, n need) *cluster {
 	return c
 }
 
+func (b *kfakeBackend) another(t testing.TB) *cluster {
+	t.Helper()
+	fake, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(time.Second), kfake.ClusterID("another"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(fake.Close)
+	c, err := newCluster(fake.ListenAddrs(), need{}, b.certs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 func (b *kfakeBackend) serverTLS(t testing.TB, clientRequired bool) *tls.Config {
 	t.Helper()
 	b.once.Do(func() {

@@ -3,11 +3,13 @@ package acceptance
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -40,15 +42,9 @@ func startReal(dir string) (*realBackend, error) {
 		return nil, fmt.Errorf("ACCEPTANCE_BROKERS is %q; give 1 or 3", os.Getenv("ACCEPTANCE_BROKERS"))
 	}
 	b := &realBackend{run: filepath.Join(dir, "kafka"), n: n, listeners: map[string]string{}}
-	out, err := b.script("up", strconv.Itoa(n))
-	if err != nil {
+	if err := b.up(); err != nil {
 		b.close()
 		return nil, err
-	}
-	for line := range strings.Lines(out) {
-		if name, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok {
-			b.listeners[name] = value
-		}
 	}
 	interrupted := make(chan os.Signal, 1)
 	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
@@ -58,6 +54,16 @@ func startReal(dir string) (*realBackend, error) {
 		os.Exit(1)
 	}()
 	return b, nil
+}
+
+func (b *realBackend) up() error {
+	out, err := b.script("up", strconv.Itoa(b.n))
+	for line := range strings.Lines(out) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok {
+			b.listeners[name] = value
+		}
+	}
+	return err
 }
 
 func (b *realBackend) name() string {
@@ -90,11 +96,54 @@ func (b *realBackend) open(t testing.TB, n need) *cluster {
 		t.Fatal(err)
 	}
 	c.checkRetention, c.compact = func() {}, func() {}
+	c.tool = b.tool
 	if n.durable {
 		c.bounce = func(topic string) { b.bounce(t, c, topic) }
 		c.roll = func() { b.roll(t) }
 	}
 	return c
+}
+
+func (*realBackend) another(t testing.TB) *cluster {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "acceptance-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &realBackend{run: filepath.Join(dir, "kafka"), n: 1, listeners: map[string]string{}}
+	t.Cleanup(func() {
+		b.close()
+		_ = os.RemoveAll(dir) // nothing in it is needed
+	})
+	if err := b.up(); err != nil {
+		t.Fatal(err)
+	}
+	return b.open(t, need{})
+}
+
+// tools are the classes behind the command-line tools; Kafka 3.8 moved them.
+var tools = map[string][]string{
+	"kafka-topics.sh":          {"org.apache.kafka.tools.TopicCommand", "kafka.admin.TopicCommand"},
+	"kafka-consumer-groups.sh": {"org.apache.kafka.tools.consumer.group.ConsumerGroupCommand", "kafka.admin.ConsumerGroupCommand"},
+}
+
+// tool runs a command as a person would; the script adds --bootstrap-server.
+func (b *realBackend) tool(command []string) (out string, err error) {
+	name, args := command[0], slices.Clone(command[1:])
+	if i := slices.Index(args, "--bootstrap-server"); i >= 0 {
+		args = slices.Delete(args, i, i+2)
+	}
+	for _, class := range tools[name] {
+		out, err = b.script(append([]string{"tool", class}, args...)...)
+		if err == nil || !strings.Contains(err.Error(), "Could not find or load main class") {
+			break
+		}
+	}
+	// The tools say what went wrong and end with 0.
+	if err == nil && strings.Contains(out, "Error: ") {
+		err = errors.New(out)
+	}
+	return out, err
 }
 
 // bounce kills the leader of the topic's first partition and starts it again.

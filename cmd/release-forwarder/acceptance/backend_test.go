@@ -27,6 +27,8 @@ type backend interface {
 	patience() time.Duration
 	// open gives a scenario a cluster that meets its needs.
 	open(t testing.TB, n need) *cluster
+	// another gives a scenario a cluster beside its own, with another ID.
+	another(t testing.TB) *cluster
 	close()
 }
 
@@ -59,6 +61,9 @@ type cluster struct {
 	// checkRetention makes the brokers look for what they may delete; the real
 	// ones do so by themselves, about once a second.
 	checkRetention func()
+	// tool runs one of Kafka's command-line tools, given as a person types it
+	// (kafka-topics.sh …), and gives what it prints; nil where there is none.
+	tool func(command []string) (string, error)
 }
 
 // openBackend starts what the environment asks for.

@@ -19,7 +19,7 @@ func scenarios() []scenario {
 	var all []scenario
 	for _, part := range [][]scenario{
 		codecScenarios(), securityScenarios(), recordScenarios(), permanentScenarios(), verdictScenarios(), orderScenarios(),
-		outageScenarios(), endScenarios(), kafkaScenarios(), letterScenarios(), startScenarios(), outsideScenarios(),
+		outageScenarios(), endScenarios(), kafkaScenarios(), movingScenarios(), letterScenarios(), startScenarios(), outsideScenarios(),
 	} {
 		all = append(all, part...)
 	}

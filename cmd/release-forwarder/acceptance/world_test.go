@@ -47,15 +47,7 @@ func newWorld(t testing.TB, p plan) *world {
 	t.Helper()
 	name := topicName(t)
 	w := &world{t: t, cluster: kafka.open(t, p.need), platform: openStation(t), topic: name, dlq: name + ".dlq", group: name + "-group"}
-	client, err := kgo.NewClient(slices.Concat(w.cluster.client, []kgo.Opt{
-		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(8 << 20),
-		kgo.MetadataMinAge(100 * time.Millisecond), kgo.ProducerBatchCompression(kgo.NoCompression()),
-	})...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
-	w.client, w.admin = client, kadm.NewClient(client)
+	w.connect()
 	w.settings = map[string]string{
 		"KAFKA_TOPIC": w.topic, "KAFKA_GROUP_ID": w.group, "KAFKA_SESSION_TIMEOUT": "6s", "KAFKA_HEARTBEAT_INTERVAL": "500ms",
 		"KAFKA_REBALANCE_TIMEOUT": "10s", "UPSTREAM_URL": w.platform.url(), "UPSTREAM_APP_ID": appID, "UPSTREAM_APP_SECRET": plantedSecret,
@@ -71,6 +63,20 @@ func newWorld(t testing.TB, p plan) *world {
 		w.createTopic(w.dlq, max(1, p.dlqPartitions), p.dlqConfig)
 	}
 	return w
+}
+
+// connect makes the clients that produce and observe.
+func (w *world) connect() {
+	w.t.Helper()
+	client, err := kgo.NewClient(slices.Concat(w.cluster.client, []kgo.Opt{
+		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(8 << 20),
+		kgo.MetadataMinAge(100 * time.Millisecond), kgo.ProducerBatchCompression(kgo.NoCompression()),
+	})...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(client.Close)
+	w.client, w.admin = client, kadm.NewClient(client)
 }
 
 // topicName is the scenario's name as a topic's, and unique: the real backend's

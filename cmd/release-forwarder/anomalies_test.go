@@ -1,0 +1,106 @@
+package main
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// jepsenClasses are the errors that jepsen.tests.kafka can report, and what it
+// reports beside them (its functions analysis and checker).
+var jepsenClasses = []string{
+	"duplicate", "int-poll-skip", "int-nonmonotonic-poll", "int-nonmonotonic-send", "int-send-skip", "inconsistent-offsets", "precommitted-read", "G1a",
+	"lost-write", "nonmonotonic-poll", "nonmonotonic-send", "poll-skip", "unseen", "G0", "G0-process", "G0-realtime", "G1c", "G1c-process", "G1c-realtime",
+	"PL-1-cycle-exists", "PL-2-cycle-exists", "worst-realtime-lag", "consume-counts", "info-txn-causes",
+}
+
+// TestTheAnomaliesPageNamesWhatIsThere holds docs/anomalies.md to Jepsen's classes
+// and to the checks of this repository.
+func TestTheAnomaliesPageNamesWhatIsThere(t *testing.T) {
+	page := readFile(t, "../../docs/anomalies.md")
+	named := map[string]bool{}
+	for _, span := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(page, -1) {
+		named[span[1]] = true
+	}
+	for _, class := range jepsenClasses {
+		if !named[class] {
+			t.Errorf("the page does not name the class %s", class)
+		}
+	}
+	there := checks(t)
+	kinds := map[string]int{}
+	for name := range named {
+		kind := regexp.MustCompile(`^(simulation |chaos: |acceptance: |Test)[^…]`).FindStringSubmatch(name)
+		if kind == nil {
+			continue
+		}
+		kinds[kind[1]]++
+		if !slices.Contains(there, name) {
+			t.Errorf("the page names a check that does not exist: %s", name)
+		}
+	}
+	for _, kind := range []string{"simulation ", "chaos: ", "acceptance: ", "Test"} {
+		if kinds[kind] < 5 {
+			t.Errorf("only %d checks of the kind %q were found on the page: this looks at nothing", kinds[kind], kind)
+		}
+	}
+}
+
+// checks are the names of all checks, as the page writes them.
+func checks(t *testing.T) (names []string) {
+	t.Helper()
+	add := func(prefix, pattern, text string) {
+		for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
+			names = append(names, prefix+m[1])
+		}
+	}
+	for _, file := range goFiles(t, "../..") {
+		test := strings.HasSuffix(file, "_test.go")
+		text := readFile(t, file)
+		switch dir := filepath.Base(filepath.Dir(file)); {
+		case test && dir == "acceptance":
+			add("acceptance: ", `name: "([^"]+)"`, text)
+		case !test && dir == "chaos":
+			add("chaos: ", `(?s)\{(?:a\.|max\()[^"]*?, "([^"]+)"\}`, text)
+		case test && strings.HasPrefix(filepath.Base(file), "simulation_"):
+			add("simulation ", `breach\("([^"]+)"`, text)
+		}
+		if test {
+			add("", `(?m)^func (Test\w+)\(`, text)
+		}
+	}
+	return names
+}
+
+// goFiles are the Go files of the module.
+func goFiles(t *testing.T, root string) (files []string) {
+	t.Helper()
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && strings.HasPrefix(d.Name(), ".") && d.Name() != "..":
+			return fs.SkipDir
+		case strings.HasSuffix(path, ".go"):
+			files = append(files, path)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func readFile(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
