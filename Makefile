@@ -63,7 +63,7 @@ replay: ## one seed with its story and the replicas' logs (SEED=7 TIMES=100; MIS
 	@$(BIN)/steady -times $(TIMES) $$( (($(TIMES) > 1)) && echo -quiet ) $(BIN)/simulation.test -test.v -test.run 'TestSimulation$$' \
 		-simulate.seed $(SEED) -simulate.mistake "$(MISTAKE)" $$( (($(TIMES) > 1)) || echo -simulate.log )
 
-chaos: ## kill, freeze and cut off three real brokers and three forwarders (DURATION=2m, CHAOS="-seed 7"; Java 17 and Maven)
+chaos: ## kill, freeze and cut off three real brokers and three forwarders (DURATION=2m, CHAOS="-seed 7 -every 4s"; Java 17 and Maven)
 	@mkdir -p $(BIN) && $(GO) build -buildvcs=false -o $(BIN)/chaos ./cmd/release-forwarder/chaos && exec $(BIN)/chaos -for $(DURATION) -report $(BIN)/chaos.txt $(CHAOS)
 
 bench: ## throughput, CPU and memory beside a bare net/http loop (BENCH="rate --rounds 5", BENCH=dead)
