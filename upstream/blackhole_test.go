@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,7 +21,12 @@ import (
 type hole struct {
 	net.Conn
 	forgotten *atomic.Bool
+	reset     *atomic.Bool // forgotten with a word: what is written meets a reset
 	closed    chan struct{}
+}
+
+func newHole(c net.Conn) *hole {
+	return &hole{c, new(atomic.Bool), new(atomic.Bool), make(chan struct{})}
 }
 
 func (h *hole) Read(p []byte) (int, error) {
@@ -37,6 +43,9 @@ func (h *hole) Read(p []byte) (int, error) {
 }
 
 func (h *hole) Write(p []byte) (int, error) {
+	if h.reset.Load() {
+		return 0, syscall.ECONNRESET
+	}
 	if h.forgotten.Load() {
 		return len(p), nil
 	}
@@ -68,7 +77,7 @@ func TestForgottenHTTP2ConnectionIsGivenUp(t *testing.T) {
 		go func() { defer close(ended); _ = server.ServeTLS(network, "", "") }()
 		t.Cleanup(func() { _ = server.Close(); <-ended })
 
-		var forgotten []*atomic.Bool
+		var forgotten []*hole
 		pool := trusting(certified)
 		conf := config("https://example.com/")
 		conf.Timeout = 10 * time.Second
@@ -78,8 +87,8 @@ func TestForgottenHTTP2ConnectionIsGivenUp(t *testing.T) {
 			if err != nil {
 				return nil, err
 			}
-			forgotten = append(forgotten, new(atomic.Bool))
-			return &hole{conn, forgotten[len(forgotten)-1], make(chan struct{})}, nil
+			forgotten = append(forgotten, newHole(conn))
+			return forgotten[len(forgotten)-1], nil
 		}
 		deliverer := client(t, conf)
 		deliver := func() upstream.Answer {
@@ -88,7 +97,7 @@ func TestForgottenHTTP2ConnectionIsGivenUp(t *testing.T) {
 		if answer := deliver(); answer.Verdict != upstream.Accepted {
 			t.Fatal(answer.Verdict, answer.Err)
 		}
-		forgotten[0].Store(true)
+		forgotten[0].forgotten.Store(true)
 		since := time.Now()
 		for deliver().Verdict != upstream.Accepted {
 			if time.Since(since) > time.Minute {

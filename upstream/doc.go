@@ -18,6 +18,60 @@
 // record, counts no budget and writes nothing: what follows from a verdict
 // (waiting, a dead letter) is the caller's, and so is telling the Gate.
 //
+// # The slow and the strange
+//
+// What may come from the platform, or from what stands between, and the verdict on the
+// attempt that meets it. Each row is a case of TestTheSlowAndTheStrange.
+//
+//	what comes                                                  verdict
+//	an answer that trickles, whole in time                      accepted
+//	an answer that trickles longer than that                    timeout
+//	headers that trickle                                        timeout
+//	a whole object in a body that does not end                  timeout
+//	a request that nobody reads                                 timeout
+//	an interim answer (100 to 103), then the answer             accepted
+//	interim answers without end                                 unreachable
+//	a switch of protocols (101) that nobody asked for           unreadable
+//	a body that never ends, as fast as it can                   unreadable, 64 KiB are read
+//	chunks without end                                          unreadable
+//	a length of 10 GiB                                          unreadable, nothing is read
+//	64 MiB packed with gzip                                     unreadable
+//	headers of more than 64 KiB                                 unreachable
+//	HTML under HTTP 200 (a captive portal)                      unreadable
+//	HTML under HTTP 502 (a proxy)                               unreadable
+//	HTTP 401 without a readable body                            unreadable
+//	HTTP 403 without a readable body                            unreadable
+//	a redirect to another host                                  unreadable, nothing is sent there
+//	a redirect with an answer in its body                       accepted
+//	a proxy that refuses the tunnel (407)                       unreachable
+//	code 200 with a hint about the signature                    failed
+//	the same where 200 counts as a success                      refused
+//	a name that does not exist                                  unreachable
+//	a name server that fails                                    unreachable
+//	a name server, or a host, that does not answer              timeout
+//	closed without an answer                                    unreachable
+//	half-open: what is sent goes nowhere                        timeout
+//	Connection: close with every answer                         accepted, a connection each
+//	cut within the body                                         unreadable
+//	TLS, as it should be                                        accepted
+//	TLS of an authority that is not trusted (a captive portal)  unreachable, nothing is sent
+//	a certificate for another name                              unreachable, nothing is sent
+//	a certificate that has ended                                unreachable, nothing is sent
+//	no TLS where it is expected                                 unreachable, nothing is sent
+//	a handshake that never ends                                 timeout
+//	GOAWAY, the request was not looked at                       accepted, on another connection
+//	GOAWAY, the request is still answered                       accepted
+//	GOAWAY, the request is never answered                       unreachable
+//	a stream that is reset                                      unreachable
+//	a stream that is refused unseen                             accepted, sent again after a second
+//	an HTTP/2 answer without end                                unreadable
+//	an HTTP/2 connection on which nothing is heard              timeout
+//
+// Connections are used for five minutes at the most, however busy: then names are
+// looked up again and the platform's new addresses are used. An idle one is closed after
+// 45s. After five exchanges in a row without an answer all connections are given up,
+// for what forgets one connection in silence has mostly forgotten all.
+//
 // # The gate
 //
 // A slot is taken with Gate.Acquire before a record is chosen for it, and given

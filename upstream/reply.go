@@ -36,6 +36,11 @@ var (
 // failed: then it is errBodyCut joined with the cause.
 func readBody(resp *http.Response) ([]byte, error) {
 	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		// What follows is no body (RFC 9110, 15.2.2), and net/http gives the
+		// connection away with it: no time-out would end the reading.
+		return nil, errBodyEmpty
+	}
 	if resp.ContentLength > maxBody {
 		return nil, errBodyTooLong
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -25,14 +26,20 @@ const (
 	// maxHeader bounds an answer's headers, in bytes: memory is bounded by
 	// settings, not by what the other side sends.
 	maxHeader = 64 << 10
+	// silences is how many exchanges in a row may bring no answer before the
+	// connections are given up: as many as open the circuit. A firewall, a load
+	// balancer or a host that was replaced forgets all connections at once, and
+	// each that is idle would cost a failure of its own, one a second.
+	silences = 5
 	// dialSlack keeps the time-outs of dialling behind that of the attempt, so
 	// that the attempt's is the one that is seen.
 	dialSlack = time.Second
 )
 
 // connections is the round tripper at the bottom: an http.Transport that is
-// replaced by a fresh one when it has served for maxAge or when the trusted
-// certificates have changed. What is in flight on the old one ends there.
+// replaced by a fresh one when it has served for maxAge, when the trusted
+// certificates have changed, or when nothing is heard on it any more. What is in
+// flight on the old one ends there.
 //
 // It has no CloseIdleConnections, and so must whatever stands between it and
 // retryablehttp: that calls it after each delivery that fails for good, and
@@ -47,6 +54,7 @@ type generation struct {
 	transport *http.Transport
 	roots     *x509.CertPool
 	until     time.Time
+	silent    atomic.Int32 // exchanges without an answer since the last answer
 }
 
 func (g *generation) serves(roots *x509.CertPool) bool {
@@ -54,26 +62,42 @@ func (g *generation) serves(roots *x509.CertPool) bool {
 }
 
 func (c *connections) RoundTrip(req *http.Request) (*http.Response, error) {
-	return c.current().RoundTrip(req)
+	g := c.current()
+	resp, err := g.transport.RoundTrip(req)
+	switch {
+	case err == nil:
+		g.silent.Store(0)
+	case errors.Is(req.Context().Err(), context.Canceled): // the caller gave up
+	case g.silent.Add(1) == silences:
+		c.retire(g)
+	}
+	return resp, err
 }
 
-func (c *connections) current() *http.Transport {
+func (c *connections) current() *generation {
 	roots := c.config.RootCAs()
 	if g := c.now.Load(); g.serves(roots) {
-		return g.transport
+		return g
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	old := c.now.Load()
 	if old.serves(roots) {
-		return old.transport
+		return old
 	}
-	fresh := &generation{newTransport(c.config, roots), roots, time.Now().Add(maxAge)}
+	fresh := &generation{transport: newTransport(c.config, roots), roots: roots, until: time.Now().Add(maxAge)}
 	c.now.Store(fresh)
 	if old != nil {
 		old.transport.CloseIdleConnections()
 	}
-	return fresh.transport
+	return fresh
+}
+
+// retire lets the next request dial, unless others have seen to that.
+func (c *connections) retire(g *generation) {
+	if c.now.CompareAndSwap(g, nil) {
+		g.transport.CloseIdleConnections()
+	}
 }
 
 func (c *connections) close() {
