@@ -2,7 +2,6 @@ package dlq
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"slices"
 	"time"
@@ -56,7 +55,7 @@ func (d *Desk) Ledger(ctx context.Context, watch ...ID) (*Ledger, error) {
 // time, beside one answer of a broker. An error ends it.
 func (d *Desk) Letters(ctx context.Context, spans []Span, f *Filter) iter.Seq2[*Stored, error] {
 	return func(yield func(*Stored, error) bool) {
-		for _, span := range spans {
+		for _, span := range d.from(ctx, spans, f) {
 			if !f.partition(span.Partition) {
 				continue
 			}
@@ -72,6 +71,18 @@ func (d *Desk) Letters(ctx context.Context, spans []Span, f *Filter) iter.Seq2[*
 			}
 		}
 	}
+}
+
+// from lets spans begin where the filter's first letter can be. Where Kafka does
+// not tell, they stay: the filter looks at each letter anyway.
+func (d *Desk) from(ctx context.Context, spans []Span, f *Filter) []Span {
+	if f == nil || f.Since.IsZero() {
+		return spans
+	}
+	if later, err := d.since(ctx, spans, f.Since); err == nil {
+		return later
+	}
+	return spans
 }
 
 func (d *Desk) sees(s *Stored) bool {
@@ -162,63 +173,27 @@ func (f *Filter) match(s *Stored, lot func([]byte) string) bool {
 	return len(f.Lots) == 0 || lot != nil && slices.Contains(f.Lots, lot(s.Value))
 }
 
-// Close enters into the ledger that letters were dealt with otherwise: why says
-// how. It closes those that are open and returns how many. One that is being
-// replayed right now is an error.
-func (d *Desk) Close(ctx context.Context, ids []ID, why string) (closed int, err error) {
-	if why == "" || len(why) > MaxWhy {
-		return 0, fmt.Errorf("a letter is closed for a reason of 1 to %d bytes", MaxWhy)
-	}
-	// All are looked up first: a mistyped ID closes nothing.
-	var letters []*Stored
-	for s, err := range d.Pick(ctx, ids...) {
-		if err != nil {
-			return 0, err
-		}
-		s.Value, s.Key, s.Headers = nil, nil, nil
-		letters = append(letters, s)
-	}
-	ledger, err := d.Ledger(ctx)
-	if err != nil {
-		return 0, err
-	}
-	if err := ledger.ensure(ctx); err != nil {
-		return 0, err
-	}
-	by, sending := ledger.holder()
-	now := time.Now().UTC()
-	for chunk := range slices.Chunk(letters, batchMost) {
-		var entries []keyed
-		for _, s := range chunk {
-			if slices.Contains(sending, s.ID.Short()) {
-				return closed, fmt.Errorf("letter %s is being replayed by %s right now", s.ID, by)
-			}
-			if ledger.State(s) != Open {
-				continue
-			}
-			key, value := encodeLetter(s.ID, s.Written, Entry{State: Closed, At: now, By: d.cfg.By, Why: why})
-			entries = append(entries, keyed{key, value})
-		}
-		if len(entries) == 0 {
-			continue
-		}
-		if err := again(ctx, func() error { return ledger.append(ctx, entries...) }); err != nil {
-			return closed, err
-		}
-		closed += len(entries)
-	}
-	return closed, nil
+// Target is a topic that replays send to.
+type Target struct {
+	Topic      string
+	Partitions int32
 }
 
-// Destination tells into which partition of a topic a replay sends a letter.
-func (d *Desk) Destination(ctx context.Context, to string, s *Stored) (partition int32, err error) {
+// Target looks at a topic that replays may send to.
+func (d *Desk) Target(ctx context.Context, topic string) (Target, error) {
+	to := source{client: d.client, clientID: d.clientID, topic: topic}
+	partitions, err := to.partitions(ctx)
+	if err != nil {
+		return Target{}, topicError("write to", topic, err)
+	}
+	return Target{topic, int32(len(partitions))}, nil
+}
+
+// Partition is where a letter's event goes: into the partition that it came
+// from, modulo the topic's partitions. A letter that cannot be replayed has none.
+func (t Target) Partition(s *Stored) (int32, error) {
 	if err := s.Unfit(); err != nil {
 		return 0, err
 	}
-	target := source{client: d.client, clientID: d.clientID, topic: to}
-	partitions, err := target.partitions(ctx)
-	if err != nil {
-		return 0, topicError("write to", to, err)
-	}
-	return s.Partition % int32(len(partitions)), nil
+	return s.Partition % t.Partitions, nil
 }

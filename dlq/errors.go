@@ -146,6 +146,10 @@ func passing(err error) bool {
 // notWritten tells whether an answer of a broker says for sure that nothing was
 // written. A time-out, and in-sync replicas lost after the append, leave it open.
 func notWritten(err error) bool {
+	// A connection that was never made carried nothing.
+	if op, is := errors.AsType[*net.OpError](err); is && op.Op == "dial" {
+		return true
+	}
 	code, is := errors.AsType[kafka.Error](err)
 	return is && code != kafka.RequestTimedOut && code != kafka.NotEnoughReplicasAfterAppend && code != kafka.Unknown &&
 		code != kafka.NetworkException

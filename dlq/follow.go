@@ -18,8 +18,9 @@ type Progress interface {
 // acknowledged before their records are done, so that looking at the letters
 // after the group's progress misses none.
 type Pursuit struct {
-	desk *Desk
-	to   string
+	desk  *Desk
+	to    string
+	group string
 	// ends are where the dead letters' partitions ended, and were read up to.
 	ends    map[int32]int64
 	waiting map[int32]*runs // sent, and the group is not finished with them
@@ -32,13 +33,14 @@ type Fate struct {
 	Sent, Accepted, Failed, Waiting int
 }
 
-// Pursue begins to follow. It must be called before the first event is sent.
-func (d *Desk) Pursue(ctx context.Context, to string) (*Pursuit, error) {
+// Pursue begins to follow what a group makes of events sent to a topic. It must be
+// called before the first one is sent.
+func (d *Desk) Pursue(ctx context.Context, to, group string) (*Pursuit, error) {
 	spans, err := d.spans(ctx)
 	if err != nil {
 		return nil, err
 	}
-	p := &Pursuit{desk: d, to: to, ends: map[int32]int64{}, waiting: map[int32]*runs{}, sent: map[int32]*runs{}, failed: map[int32]*runs{}}
+	p := &Pursuit{desk: d, to: to, group: fit(group), ends: map[int32]int64{}, waiting: map[int32]*runs{}, sent: map[int32]*runs{}, failed: map[int32]*runs{}}
 	for _, s := range spans {
 		p.ends[s.Partition] = s.End
 	}
@@ -73,29 +75,44 @@ func (p *Pursuit) Fate() Fate {
 	return f
 }
 
+// lookFailing is how long looks may fail for reasons that pass, as while a broker
+// is restarted, before following ends.
+const lookFailing = 2 * time.Minute
+
 // Follow looks at the group's progress until none of the events waits any more,
 // and reports after each look.
 func (p *Pursuit) Follow(ctx context.Context, look time.Duration, progress func(context.Context) (Progress, error), report func(Fate)) error {
+	last := time.Now() // that a look succeeded
 	for {
-		now, err := progress(ctx)
-		if err != nil {
+		switch err := p.look(ctx, progress); {
+		case err == nil:
+			last = time.Now()
+			f := p.Fate()
+			report(f)
+			if f.Waiting == 0 {
+				return nil
+			}
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case !passing(err) || time.Since(last) > lookFailing:
 			return err
-		}
-		for n, w := range p.waiting {
-			p.waiting[n] = w.without(func(offset int64) bool { return now.Done(p.to, n, offset) })
-		}
-		if err := p.readLetters(ctx); err != nil {
-			return err
-		}
-		f := p.Fate()
-		report(f)
-		if f.Waiting == 0 {
-			return nil
 		}
 		if err := pause(ctx, look); err != nil {
 			return err
 		}
 	}
+}
+
+// look reads what is finished, then the letters.
+func (p *Pursuit) look(ctx context.Context, progress func(context.Context) (Progress, error)) error {
+	now, err := progress(ctx)
+	if err != nil {
+		return err
+	}
+	for n, w := range p.waiting {
+		p.waiting[n] = w.without(func(offset int64) bool { return now.Done(p.to, n, offset) })
+	}
+	return p.readLetters(ctx)
 }
 
 // without returns the offsets that are not done.
@@ -132,7 +149,7 @@ func (p *Pursuit) readLetters(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if s.Topic != p.to || len(s.Problems) > 0 {
+		if s.Topic != p.to || s.Group != p.group || len(s.Problems) > 0 {
 			continue
 		}
 		if sent := p.sent[s.Partition]; sent != nil && sent.has(s.Offset) {

@@ -204,10 +204,10 @@ func (l *lease) link(ctx context.Context, sending []string, released bool) (held
 	}
 }
 
-// holder tells who replays now, "" for nobody, and which letters are being sent.
-func (l *Ledger) holder() (by string, sending []string) {
+// sending are the letters that a replay says it is sending.
+func (l *Ledger) sending() []string {
 	if l.chain.free() {
-		return "", nil
+		return nil
 	}
-	return l.chain.link.By, l.chain.link.Sending
+	return l.chain.link.Sending
 }

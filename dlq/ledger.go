@@ -1,7 +1,6 @@
 package dlq
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,69 +27,6 @@ type Ledger struct {
 	PassedOver int
 	// watched are letters whose whole entries are kept; others' states alone are.
 	watched map[ID]*Entry
-}
-
-// mark is the newest state of a letter, in 16 bytes.
-type mark struct {
-	offset  int64
-	written uint32 // the low bits of the letter's timestamp
-	state   uint8
-}
-
-var states = []State{Open, Replayed, Closed}
-
-// marks are one partition's, first as they came, then ordered by offset.
-type marks struct {
-	list   []mark
-	sorted int            // list[:sorted] is ordered and holds each offset once
-	recent map[int64]mark // newer than list, where list has been ordered
-}
-
-func (m *marks) add(k mark) {
-	if m.recent != nil {
-		m.recent[k.offset] = k
-		if len(m.recent) <= max(1<<16, len(m.list)/4) {
-			return
-		}
-		for _, k := range m.recent {
-			m.list = append(m.list, k)
-		}
-		m.order()
-		clear(m.recent)
-		return
-	}
-	m.list = append(m.list, k)
-	if len(m.list) > 2*m.sorted+1<<16 {
-		m.order() // entries of one letter, of which only the last counts, must not pile up
-	}
-}
-
-// order sorts the list and keeps the last mark of each letter.
-func (m *marks) order() {
-	slices.SortStableFunc(m.list, func(a, b mark) int { return cmp.Compare(a.offset, b.offset) })
-	kept := m.list[:0]
-	for i, k := range m.list {
-		if i+1 < len(m.list) && m.list[i+1].offset == k.offset {
-			continue
-		}
-		kept = append(kept, k)
-	}
-	m.list, m.sorted = kept, len(kept)
-}
-
-func (m *marks) find(offset int64) (mark, bool) {
-	if m.recent == nil {
-		m.order()
-		m.recent = map[int64]mark{}
-	}
-	if k, is := m.recent[offset]; is {
-		return k, true
-	}
-	i, found := slices.BinarySearchFunc(m.list, offset, func(k mark, o int64) int { return cmp.Compare(k.offset, o) })
-	if !found {
-		return mark{}, false
-	}
-	return m.list[i], true
 }
 
 // openLedger reads the whole ledger. One that does not exist is empty.
@@ -130,9 +66,8 @@ func (l *Ledger) followTo(ctx context.Context, end int64) error {
 		if err != nil {
 			return err
 		}
-		d, ok := decode(&rec)
-		if ok {
-			l.apply(rec.Offset, d)
+		if d, ok := decode(&rec); ok {
+			l.apply(rec.Offset, d, rec.Value)
 		} else {
 			l.PassedOver++
 		}
@@ -143,7 +78,7 @@ func (l *Ledger) followTo(ctx context.Context, end int64) error {
 	return nil
 }
 
-func (l *Ledger) apply(offset int64, d decoded) {
+func (l *Ledger) apply(offset int64, d decoded, value []byte) {
 	if d.lock != nil {
 		l.chain.apply(offset, d.lock)
 		return
@@ -153,18 +88,17 @@ func (l *Ledger) apply(offset int64, d decoded) {
 		m = &marks{}
 		l.marks[d.partition] = m
 	}
-	k := mark{offset: d.offset}
-	id := ID{strings.TrimSuffix(l.topic, ledgerSuffix), d.partition, d.offset}
-	_, watched := l.watched[id]
-	if d.letter != nil {
-		k.written, k.state = uint32(d.letter.Written), uint8(slices.Index(states, d.letter.State))
-		if watched {
-			l.watched[id] = &d.letter.Entry
-		}
-	} else if watched {
-		l.watched[id] = nil
+	m.add(mark{offset: d.offset, written: uint32(d.written), state: uint8(slices.Index(states, d.state))})
+	if len(l.watched) == 0 {
+		return
 	}
-	m.add(k)
+	id := ID{strings.TrimSuffix(l.topic, ledgerSuffix), d.partition, d.offset}
+	if _, watched := l.watched[id]; watched {
+		l.watched[id] = nil
+		if whole, ok := decodeLetter(value); ok {
+			l.watched[id] = &whole.Entry
+		}
+	}
 }
 
 // State tells what became of a letter. Letters are best asked for in the order
@@ -211,7 +145,7 @@ func (l *Ledger) append(ctx context.Context, entries ...keyed) error {
 	for i, e := range entries {
 		rec := fetch.Record{Offset: base + int64(i), Key: e.key, Value: e.value}
 		if d, ok := decode(&rec); ok {
-			l.apply(rec.Offset, d)
+			l.apply(rec.Offset, d, e.value)
 		}
 	}
 	l.position += int64(len(entries))

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"slices"
 	"time"
-
-	"github.com/segmentio/kafka-go"
 )
 
 // batchMost is how many letters are sent between two links of the lock, and so
@@ -22,8 +22,10 @@ type Replay struct {
 	// came from, modulo the topic's partitions.
 	To     string
 	Filter *Filter
-	// IDs, where there are any, are the letters instead of all that Filter lets
-	// through.
+	// Spans bound the letters; nil: all that are there when the replay begins. What
+	// is written later, a replayed event's next letter too, was not chosen.
+	Spans []Span
+	// IDs, where there are any, are the letters, of which Filter may leave some out.
 	IDs []ID
 	// Limit is the most letters to send; 0: all.
 	Limit int
@@ -53,33 +55,34 @@ var (
 	ErrOften = errors.New("its event was replayed too often already")
 	// ErrHeldBack: order within the session.
 	ErrHeldBack = errors.New("an earlier event of its session could not be sent")
+	// ErrUnchosen: Replay.IDs names it, Replay.Filter leaves it out.
+	ErrUnchosen = errors.New("the other conditions leave it out")
 )
+
+// DecidedError says that a letter named by its ID was replayed or closed already.
+type DecidedError struct {
+	ID    ID
+	State State
+}
+
+func (e *DecidedError) Error() string { return fmt.Sprintf("letter %s is %s already", e.ID, e.State) }
 
 // Choose yields the letters that a replay would send, in its order: those that
 // are open, unless r.Again, and that can be sent. It tells r.LeftOut of others.
 func (d *Desk) Choose(ctx context.Context, ledger *Ledger, r *Replay, yield func(*Stored) error) error {
-	letters := d.Pick(ctx, r.IDs...)
-	if len(r.IDs) == 0 {
-		spans, err := d.spans(ctx)
-		if err != nil {
-			return err
-		}
-		letters = d.Letters(ctx, spans, r.Filter)
+	letters, err := d.letters(ctx, r)
+	if err != nil {
+		return err
 	}
 	chosen := 0
 	for s, err := range letters {
 		if err != nil {
 			return err
 		}
-		if !r.Again && ledger.State(s) != Open {
-			continue
-		}
-		switch unfit := s.Unfit(); {
-		case unfit != nil:
-			r.leave(s, unfit)
-			continue
-		case r.MaxRedrives >= 0 && s.Redrives >= r.MaxRedrives:
-			r.leave(s, ErrOften)
+		if left := r.leftOut(s, ledger.State(s), d.cfg.Lot); left != nil {
+			if _, decided := errors.AsType[*DecidedError](left); !decided || len(r.IDs) > 0 {
+				r.leave(s, left)
+			}
 			continue
 		}
 		if err := yield(s); err != nil {
@@ -88,6 +91,36 @@ func (d *Desk) Choose(ctx context.Context, ledger *Ledger, r *Replay, yield func
 		if chosen++; chosen == r.Limit {
 			return nil
 		}
+	}
+	return nil
+}
+
+// letters yields those of which a replay chooses.
+func (d *Desk) letters(ctx context.Context, r *Replay) (iter.Seq2[*Stored, error], error) {
+	if len(r.IDs) > 0 {
+		return d.Pick(ctx, r.IDs...), nil
+	}
+	spans := r.Spans
+	if spans == nil {
+		var err error
+		if spans, err = d.spans(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return d.Letters(ctx, spans, r.Filter), nil
+}
+
+// leftOut says why a letter is not sent, nil where it is.
+func (r *Replay) leftOut(s *Stored, state State, lot func([]byte) string) error {
+	switch unfit := s.Unfit(); {
+	case len(r.IDs) > 0 && !(r.Filter.partition(s.ID.Partition) && r.Filter.match(s, lot)):
+		return ErrUnchosen
+	case !r.Again && state != Open:
+		return &DecidedError{s.ID, state}
+	case unfit != nil:
+		return unfit
+	case r.MaxRedrives >= 0 && s.Redrives >= r.MaxRedrives:
+		return ErrOften
 	}
 	return nil
 }
@@ -103,12 +136,11 @@ func (r *Replay) leave(s *Stored, err error) {
 // is finished; another call goes on from there. See lease for what becomes of
 // letters when a run is killed.
 func (d *Desk) Replay(ctx context.Context, r *Replay) error {
-	run := &run{desk: d, Replay: r, to: source{client: d.client, clientID: d.clientID, topic: r.To}, held: map[string]bool{}}
-	targets, err := run.to.partitions(ctx)
-	if err != nil {
-		return topicError("write to", r.To, err)
+	run := &run{desk: d, Replay: r, held: map[string]bool{}}
+	var err error
+	if run.to, err = d.Target(ctx, r.To); err != nil {
+		return err
 	}
-	run.targets = int32(len(targets))
 	if run.ledger, err = d.Ledger(ctx); err != nil {
 		return err
 	}
@@ -130,23 +162,62 @@ func (d *Desk) Replay(ctx context.Context, r *Replay) error {
 	if len(left.letters) > 0 && r.Doubt != nil {
 		r.Doubt(left.by, left.letters)
 	}
+	if err := run.forget(ctx); err != nil {
+		return err
+	}
 	if err := d.Choose(ctx, run.ledger, r, func(s *Stored) error { return run.add(ctx, s) }); err != nil {
 		return err
 	}
 	return run.turn(ctx)
 }
 
+// forgetMost is how many entries one replay takes out of the ledger at the most.
+const forgetMost = 10_000
+
+// forget takes entries of letters out of the ledger that retention has taken, so
+// that it does not grow for ever. What others read meanwhile stays as it was.
+func (r *run) forget(ctx context.Context) error {
+	spans, err := r.desk.spans(ctx)
+	if err != nil {
+		return err
+	}
+	left := forgetMost
+	for _, span := range spans {
+		m := r.ledger.marks[span.Partition]
+		if m == nil {
+			continue
+		}
+		gone := m.below(span.First, left)
+		left -= len(gone)
+		for chunk := range slices.Chunk(gone, batchMost) {
+			entries := make([]keyed, len(chunk))
+			for i, offset := range chunk {
+				entries[i] = keyed{key: letterName(span.Partition, offset)}
+			}
+			if r.lease.ripe() {
+				if err := r.lease.renew(ctx, nil); err != nil {
+					return err
+				}
+			}
+			if err := again(ctx, func() error { return r.ledger.append(ctx, entries...) }); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // run is a replay under way.
 type run struct {
 	desk *Desk
 	*Replay
-	to      source
-	targets int32 // partitions of the topic replayed to
-	ledger  *Ledger
-	lease   *lease
+	to     Target
+	ledger *Ledger
+	lease  *lease
 
-	batch []item
-	bytes int
+	batch   []item
+	bytes   int
+	sending []string // the batch under way, for the lock
 	// held are sessions of which an event could not be sent: the later ones wait.
 	held map[string]bool
 	next time.Time // when Rate allows the next batch
@@ -175,7 +246,11 @@ func (r *run) add(ctx context.Context, s *Stored) error {
 		}
 		changed = string(value) != string(s.Value)
 	}
-	it := item{letter: s, record: s.redriven(value, changed), partition: s.Partition % r.targets, changed: changed}
+	partition, err := r.to.Partition(s)
+	if err != nil {
+		return err // Choose leaves those out
+	}
+	it := item{letter: s, record: s.redriven(value, changed), partition: partition, changed: changed}
 	if r.desk.cfg.Session != nil {
 		it.session = r.desk.cfg.Session(value)
 	}
@@ -227,7 +302,8 @@ func (r *run) flush(ctx context.Context) error {
 	if len(batch) == 0 {
 		return nil
 	}
-	if err := r.lease.renew(ctx, names(batch)); err != nil {
+	r.sending = names(batch)
+	if err := r.lease.renew(ctx, r.sending); err != nil {
 		return err
 	}
 	// Decided by somebody since it was chosen: what stands before our link counts.
@@ -248,141 +324,6 @@ func (r *run) flush(ctx context.Context) error {
 		}
 		if err != nil {
 			return err
-		}
-	}
-	return nil
-}
-
-// arrived is an item that a broker confirmed.
-type arrived struct {
-	item
-	offset int64
-}
-
-// send writes items to one partition, in order. Where the broker refuses them as
-// a whole for good, each is sent alone, so that one that cannot be written keeps
-// back its own session alone.
-func (r *run) send(ctx context.Context, partition int32, items []item) (sent []arrived, err error) {
-	free := make([]item, 0, len(items))
-	for _, it := range items {
-		if it.session != "" && r.held[it.session] {
-			r.leave(it.letter, ErrHeldBack)
-			continue
-		}
-		free = append(free, it)
-	}
-	if len(free) == 0 {
-		return nil, nil
-	}
-	base, err := r.write(ctx, partition, free)
-	switch {
-	case err == nil:
-		for i, it := range free {
-			sent = append(sent, arrived{it, base + int64(i)})
-		}
-		return sent, nil
-	case !recordRefused(err):
-		return nil, err
-	case len(free) == 1:
-		r.leave(free[0].letter, err)
-		return nil, r.holdBack(free[0].session)
-	}
-	for i := range free {
-		one, err := r.send(ctx, partition, free[i:i+1])
-		sent = append(sent, one...)
-		if err != nil {
-			return sent, err
-		}
-	}
-	return sent, nil
-}
-
-// maxHeld bounds the sessions of which an event could not be sent. A topic that
-// refuses more than that refuses more than single events.
-const maxHeld = 10_000
-
-func (r *run) holdBack(session string) error {
-	if session != "" {
-		r.held[session] = true
-	}
-	if len(r.held) > maxHeld {
-		return fmt.Errorf("topic %s refuses the events of more than %d sessions", r.To, maxHeld)
-	}
-	return nil
-}
-
-// recordRefused tells whether a broker refuses what a record is, for good.
-func recordRefused(err error) bool {
-	for _, code := range []kafka.Error{kafka.MessageSizeTooLarge, kafka.RecordListTooLarge, kafka.InvalidRecord, kafka.InvalidMessage, kafka.PolicyViolation} {
-		if errors.Is(err, code) {
-			return true
-		}
-	}
-	return false
-}
-
-// write sends one request, again while the broker says that it wrote nothing and
-// the reason may pass. It sends nothing beyond the lease.
-func (r *run) write(ctx context.Context, partition int32, items []item) (base int64, err error) {
-	for n := 1; ; n++ {
-		if time.Now().After(r.lease.sendUntil()) {
-			if err := r.lease.renew(ctx, names(items)); err != nil {
-				return 0, err
-			}
-		}
-		records := make([]kafka.Record, len(items))
-		for i, it := range items {
-			records[i] = it.record.kafka()
-		}
-		base, err = r.produce(ctx, partition, records)
-		switch {
-		case err == nil, recordRefused(err):
-			return base, err
-		case !notWritten(err):
-			return 0, fmt.Errorf("topic %s, partition %d: %w: %w", r.To, partition, ErrUncertain, err)
-		case n == tries || !passing(err):
-			return 0, topicError("write to", r.To, err)
-		}
-		if err := pause(ctx, tryPause*time.Duration(n)); err != nil {
-			return 0, err
-		}
-	}
-}
-
-func (r *run) produce(ctx context.Context, partition int32, records []kafka.Record) (int64, error) {
-	ctx, cancel := context.WithDeadline(ctx, r.lease.until)
-	defer cancel()
-	return produce(ctx, r.to.client, r.To, partition, records)
-}
-
-func names(items []item) []string {
-	all := make([]string, len(items))
-	for i, it := range items {
-		all[i] = it.letter.ID.Short()
-	}
-	return all
-}
-
-// confirm enters what arrived into the ledger. It is true whoever holds the lock
-// by now, so that it is tried for longer than the lease.
-func (r *run) confirm(ctx context.Context, sent []arrived) error {
-	if len(sent) == 0 {
-		return nil
-	}
-	now := time.Now().UTC()
-	entries := make([]keyed, len(sent))
-	for i, a := range sent {
-		key, value := encodeLetter(a.letter.ID, a.letter.Written, Entry{
-			State: Replayed, At: now, By: r.desk.cfg.By, To: fmt.Sprintf("%s/%d/%d", r.To, a.partition, a.offset), Changed: a.changed,
-		})
-		entries[i] = keyed{key, value}
-	}
-	if err := again(ctx, func() error { return r.ledger.append(ctx, entries...) }); err != nil {
-		return fmt.Errorf("%d letters were sent but could not be entered into the ledger, and will be sent again by the next replay: %w", len(sent), err)
-	}
-	for _, a := range sent {
-		if r.Sent != nil {
-			r.Sent(a.letter, a.partition, a.offset)
 		}
 	}
 	return nil

@@ -1,6 +1,9 @@
 package dlq
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Tally counts letters as they pass. Its memory is bounded whatever they hold.
 type Tally struct {
@@ -26,6 +29,17 @@ const (
 	otherDay    = "earlier or later"
 	noReason    = "(unreadable)"
 )
+
+// isWord tells whether text can be a reason: what another program wrote there may
+// be anything, a plate too.
+func isWord(text string) bool {
+	for _, c := range text {
+		if !strings.ContainsRune("abcdefghijklmnopqrstuvwxyz-", c) {
+			return false
+		}
+	}
+	return text != "" && len(text) <= 64
+}
 
 // NewTally makes an empty one.
 func NewTally() *Tally {
@@ -55,7 +69,7 @@ func (t *Tally) Add(s *Stored, state State, due bool) {
 		t.Oldest, t.OldestID = at, s.ID.String()
 	}
 	reason := s.Reason
-	if reason == "" {
+	if !isWord(reason) {
 		reason = noReason
 	}
 	if _, known := t.ByReason[reason]; !known && len(t.ByReason) >= mostReasons {

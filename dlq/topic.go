@@ -81,6 +81,41 @@ func (s *source) spansOnce(ctx context.Context) ([]Span, error) {
 	return spans, nil
 }
 
+// since lets spans begin at their first record with a timestamp at or after t.
+// One in which there is none ends where it begins.
+func (s *source) since(ctx context.Context, spans []Span, t time.Time) ([]Span, error) {
+	// A millisecond earlier: a broker's index may pass over records with just the
+	// time that is asked for.
+	t = t.Add(-time.Millisecond)
+	if t.UnixMilli() < 0 {
+		return spans, nil // times below 0 mean something else to Kafka
+	}
+	var asked []kafka.OffsetRequest
+	for _, span := range spans {
+		asked = append(asked, kafka.TimeOffsetOf(int(span.Partition), t))
+	}
+	res, err := s.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{
+		Topics: map[string][]kafka.OffsetRequest{s.topic: asked}, IsolationLevel: kafka.ReadCommitted,
+	})
+	if err != nil {
+		return nil, err
+	}
+	later := slices.Clone(spans)
+	for _, p := range res.Topics[s.topic] {
+		i := slices.IndexFunc(later, func(span Span) bool { return int(span.Partition) == p.Partition })
+		if i < 0 || p.Error != nil {
+			continue // that span stays as it is
+		}
+		for offset := range p.Offsets { // one; -1: none
+			if offset < 0 {
+				offset = later[i].End
+			}
+			later[i].First = max(later[i].First, offset)
+		}
+	}
+	return later, nil
+}
+
 // partitions gives each partition's leader.
 func (s *source) partitions(ctx context.Context) (map[int32]int32, error) {
 	res, err := s.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{s.topic}})

@@ -6,6 +6,7 @@
 //
 //	bench rate    records a second and CPU for each, at 0 ms and 20 ms API latency
 //	bench dead    peak memory with records waiting behind an API that is down
+//	bench letters time and peak memory of the commands that work off a million dead letters
 //
 // The Kafka is kfake unless --brokers names another.
 package main
@@ -20,6 +21,8 @@ import (
 type commands struct {
 	Rate rateCommand `cmd:"" help:"Throughput and CPU beside a bare net/http loop."`
 	Dead deadCommand `cmd:"" help:"Peak memory behind an API that is down."`
+
+	Letters lettersCommand `cmd:"" help:"Time and peak memory of the dlq commands, by default on a million dead letters."`
 
 	// The processes that a measurement starts.
 	Kafka kafkaCommand `cmd:"" hidden:""`

@@ -61,6 +61,16 @@ func (c *checkCommand) Run() error {
 	return err
 }
 
+// credentialOf gives what signs a lot's requests; without any secret the app ID at
+// least, which is signed whatever the secret will be.
+func credentialOf(book *upstream.Credentials, s settings.Credential, lot string) (c upstream.Credential, has bool) {
+	c, has = book.For(lot)
+	if !has && book.Source("") == upstream.NoSource && len(s.ByLot) == 0 {
+		c.AppID = s.AppID
+	}
+	return c, has
+}
+
 // checker checks events, one after the other.
 type checker struct {
 	mapper       *mapping.Mapper
@@ -127,10 +137,7 @@ func (k *checker) event(where string, value []byte) {
 		return
 	}
 	fmt.Fprintf(k.out, "%s: would be sent\n", where)
-	credential, has := k.book.For(release.ParkUUID)
-	if !has && k.book.Source("") == upstream.NoSource && len(k.settings.ByLot) == 0 {
-		credential.AppID = k.settings.AppID // it is signed whatever the secret will be
-	}
+	credential, has := credentialOf(k.book, k.settings, release.ParkUUID)
 	params := []upstream.Param{}
 	if credential.AppID != "" {
 		params = append(params, upstream.Param{Name: "app_id", Value: credential.AppID})

@@ -24,7 +24,11 @@ Example:
 }
 
 // Run closes letters.
-func (c *dlqCloseCommand) Run(stop stopper) error { return c.run(stop, standardScreen(), nil) }
+func (c *dlqCloseCommand) Run(stop stopper) error {
+	ctx, end := unbroken(stop)
+	defer end()
+	return c.run(ctx, standardScreen(), nil)
+}
 
 func (c *dlqCloseCommand) run(ctx context.Context, sc screen, dial dialFunc) error {
 	return workAtDesk(ctx, sc, dial, c.AllGroups, "", nil, func(r *dlqRun) error {

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"os/user"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -34,11 +36,21 @@ type dlqCommand struct {
 type screen struct {
 	in       io.Reader
 	out, err io.Writer
-	terminal bool // err is one, and so is in
+	drawn    bool // err is a terminal: bars may be drawn
+	asked    bool // and so is in: a person can be asked
 }
 
 func standardScreen() screen {
-	return screen{os.Stdin, os.Stdout, os.Stderr, term.IsTerminal(int(os.Stderr.Fd())) && term.IsTerminal(int(os.Stdin.Fd()))}
+	drawn := term.IsTerminal(int(os.Stderr.Fd()))
+	return screen{os.Stdin, os.Stdout, os.Stderr, drawn, drawn && term.IsTerminal(int(os.Stdin.Fd()))}
+}
+
+// unbroken keeps a command that writes to Kafka from ending amid a batch when
+// nobody reads what it prints any more (| head): that is no reason to leave
+// letters in doubt. A terminal that goes away stops it as SIGTERM does.
+func unbroken(stop stopper) (ctx context.Context, end func()) {
+	signal.Ignore(syscall.SIGPIPE)
+	return signal.NotifyContext(stop, syscall.SIGHUP)
 }
 
 // dlqRun is one run of a dlq command: the settings it uses, a desk to work at.
@@ -219,7 +231,7 @@ func (f *dlqRetentionFlags) retention(ctx context.Context, r *dlqRun) (dlq.Reten
 		return r.desk.Retention(ctx)
 	}
 	d, err := duration(f.Retention)
-	if err != nil {
+	if err != nil || d == 0 {
 		return dlq.Retention{}, fmt.Errorf("--retention: %q is no duration; give for example 7d or 36h", f.Retention)
 	}
 	return dlq.Retention{For: d}, nil

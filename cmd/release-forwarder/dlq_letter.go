@@ -61,7 +61,7 @@ type shownHeader struct {
 func showLetter(s *dlq.Stored, state dlq.State, reveal, whole bool) shownLetter {
 	l := shownLetter{
 		ID: s.ID.String(), State: state, Written: stampOf(s.WrittenAt()), Group: clean(s.Group),
-		Stage: clean(string(s.Stage)), Reason: clean(s.Reason), Field: clean(s.Field), Code: tame(s.Code, reveal), Status: s.HTTPStatus, Seqno: tame(s.Seqno, reveal),
+		Stage: word(string(s.Stage)), Reason: word(s.Reason), Field: word(s.Field), Code: tame(s.Code, reveal), Status: s.HTTPStatus, Seqno: tame(s.Seqno, reveal),
 		Message: showText(s.Message, reveal || s.Stage == dlq.StageMapping), Hint: showText(s.Hint, reveal),
 		Attempts: s.Attempts, First: stampOf(s.First), Last: stampOf(s.Last), Redrives: s.Redrives, Trace: clean(s.Traceparent),
 		Problems: s.Problems,
@@ -129,6 +129,10 @@ func tame(text string, reveal bool) string {
 	}
 	return upstream.Tame(text)
 }
+
+// word shows what must be a word of this program's; another program's letter can
+// hold anything there.
+func word(text string) string { return tame(text, false) }
 
 // sourceOf is the record's own place.
 func sourceOf(s *dlq.Stored) string {

@@ -24,7 +24,7 @@ type dlqListCommand struct {
 // Help implements kong's HelpProvider.
 func (dlqListCommand) Help() string {
 	return `Prints how many letters are open, by reason, then a line for each, partition by partition
-in the order of writing. On a topic too large to be counted within a second the counts are
+in the order of writing. On a topic too large to be counted within half a second the counts are
 those of its first letters, and say so; "dlq stats" counts all.
 
   ID      topic/partition/offset of the letter; "show", "replay" and "close" take it, and
@@ -53,7 +53,7 @@ func (c *dlqListCommand) run(ctx context.Context, sc screen, dial dialFunc) erro
 }
 
 // countFor is how long list counts before it shows letters.
-const countFor = time.Second
+const countFor = 500 * time.Millisecond
 
 func (c *dlqListCommand) list(ctx context.Context, r *dlqRun, filter *dlq.Filter) error {
 	spans, err := r.desk.Spans(ctx)
@@ -197,7 +197,10 @@ func warnOfRetention(r *dlqRun, retention dlq.Retention, err error, due int, sha
 	switch {
 	case err != nil:
 		fmt.Fprintln(r.err, "warning: whether retention takes letters soon cannot be told:", err)
-	case retention.Compacted:
+	case retention.Bytes > 0:
+		fmt.Fprintf(r.err, "warning: topic %s keeps %s bytes of each partition at the most (retention.bytes): letters may go sooner than by their age, and without a warning\n", r.s.DeadLetters.Topic, number(retention.Bytes))
+	}
+	if retention.Compacted {
 		fmt.Fprintf(r.err, "warning: topic %s is compacted: of letters with one key only the last is kept; set its cleanup.policy to delete\n", r.s.DeadLetters.Topic)
 	}
 	if due > 0 {

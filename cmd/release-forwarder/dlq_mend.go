@@ -51,27 +51,39 @@ func (m *mender) change(s *dlq.Stored) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errUnmendable, err)
 	}
+	if m.same(s) {
+		value = s.Value
+	}
 	if _, err := m.mapper.Map(value, time.Time{}); err != nil {
 		return nil, fmt.Errorf("%w: with them it could not be sent either: %w", errUnmendable, err)
 	}
 	return value, nil
 }
 
-// difference says what change changes, masked, "" for nothing.
+// same tells whether the fields stand in the event just so already.
+func (m *mender) same(s *dlq.Stored) bool {
+	times := map[string]int{}
+	err := eachMember(s.Value, func(name string, raw jsontext.Value) error {
+		i := slices.IndexFunc(m.fields, func(f shownMember) bool { return f.Name == name })
+		if i < 0 {
+			return nil
+		}
+		plain, err := jsontext.AppendUnquote(nil, raw)
+		if err != nil || string(plain) != m.fields[i].Value {
+			return errNoObject
+		}
+		times[name]++
+		return nil
+	})
+	return err == nil && !slices.ContainsFunc(m.fields, func(f shownMember) bool { return times[f.Name] != 1 })
+}
+
+// difference says what change changes, masked.
 func (m *mender) difference(s *dlq.Stored) string {
 	before := map[string]string{}
 	_ = eachMember(s.Value, func(name string, raw jsontext.Value) error {
 		if masked, known := apiField(name); known {
 			before[name] = showValue(raw, masked && !m.reveal)
-			if raw.Kind() == '"' { // an equal text is no change
-				if plain, err := jsontext.AppendUnquote(nil, raw); err == nil {
-					for _, f := range m.fields {
-						if f.Name == name && f.Value == string(plain) {
-							before[name] = shownField(f, m.reveal)
-						}
-					}
-				}
-			}
 		}
 		return nil
 	})

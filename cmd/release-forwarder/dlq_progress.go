@@ -26,7 +26,7 @@ const plainEvery = 5 * time.Second
 
 func newProgress(sc screen, what string, total int) *progress {
 	p := &progress{out: sc.err, what: what, total: total, begun: time.Now(), last: time.Now()}
-	if sc.terminal {
+	if sc.drawn {
 		p.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(sc.err), progressbar.OptionSetDescription(what),
 			progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("letters"),
 			progressbar.OptionSetPredictTime(true), progressbar.OptionFullWidth(), progressbar.OptionThrottle(100*time.Millisecond))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,7 +16,7 @@ import (
 
 type dlqReplayCommand struct {
 	dlqFilterFlags
-	ID          []string      `name:"id" placeholder:"ID" help:"Replay these letters instead of all that the other flags choose; may be given several times."`
+	ID          []string      `name:"id" placeholder:"ID" help:"Replay this letter; may be given several times. The other flags may leave some out."`
 	Limit       int           `placeholder:"N" help:"Replay N letters at most."`
 	Rate        float64       `placeholder:"N" help:"Send N events a second at most, to protect the platform."`
 	To          string        `placeholder:"TOPIC" help:"Send to this topic instead of KAFKA_REPLAY_TOPIC or KAFKA_TOPIC."`
@@ -52,15 +53,19 @@ Examples:
 }
 
 // Run replays letters.
-func (c *dlqReplayCommand) Run(stop stopper) error { return c.run(stop, standardScreen(), nil) }
+func (c *dlqReplayCommand) Run(stop stopper) error {
+	ctx, end := unbroken(stop)
+	defer end()
+	return c.run(ctx, standardScreen(), nil)
+}
 
 func (c *dlqReplayCommand) run(ctx context.Context, sc screen, dial dialFunc) error {
 	filter, err := c.filter()
 	if err != nil {
 		return err
 	}
-	if c.Rate < 0 || c.Limit < 0 {
-		return errors.New("--rate and --limit cannot be below 0")
+	if !(c.Rate >= 0) || c.Limit < 0 { // a rate that is not a number neither
+		return errors.New("--rate and --limit are numbers of at least 0")
 	}
 	var groups []settings.Group
 	if len(c.Set) > 0 {
@@ -77,10 +82,12 @@ type replayJob struct {
 	*dlqRun
 	c      *dlqReplayCommand
 	to     string
+	target dlq.Target
 	mender *mender // nil: nothing is changed
 	replay *dlq.Replay
 
 	chosen, sent int
+	changed      int // of those chosen: sent with other fields than the letter's
 	left         int // not sent, and told of
 	failed       int // of those left: chosen, but could not be sent
 }
@@ -100,12 +107,12 @@ func (j *replayJob) run(ctx context.Context, filter *dlq.Filter) error {
 		fmt.Fprintln(j.out, "nothing to replay: no letter is open that fits")
 		return j.verdict()
 	}
-	if j.mender != nil && !j.c.Yes {
+	if j.changed > 0 && !j.c.Yes {
 		if err := j.ask(); err != nil {
 			return err
 		}
 	}
-	pursuit, err := j.desk.Pursue(ctx, j.to)
+	pursuit, err := j.desk.Pursue(ctx, j.to, j.s.Kafka.GroupID)
 	if err != nil {
 		return err
 	}
@@ -153,6 +160,13 @@ const differencesShown = 10
 // the letters that cannot be.
 func (j *replayJob) choose(ctx context.Context) error {
 	fmt.Fprintf(j.err, "choosing letters of %s …\n", j.s.DeadLetters.Topic)
+	var err error
+	if j.replay.Spans, err = j.desk.Spans(ctx); err != nil {
+		return err
+	}
+	if j.target, err = j.desk.Target(ctx, j.to); err != nil {
+		return err
+	}
 	ledger, err := j.desk.Ledger(ctx)
 	if err != nil {
 		return err
@@ -161,38 +175,43 @@ func (j *replayJob) choose(ctx context.Context) error {
 	plan.LeftOut = j.leftOut
 	out := bufio.NewWriter(j.out)
 	err = j.desk.Choose(ctx, ledger, &plan, func(s *dlq.Stored) error {
+		changed := false
 		if j.mender != nil {
-			if _, err := j.mender.change(s); err != nil {
+			value, err := j.mender.change(s)
+			if err != nil {
 				j.leftOut(s, err)
 				return nil
 			}
+			if changed = !bytes.Equal(value, s.Value); changed {
+				j.changed++
+			}
 		}
 		j.chosen++
-		return j.announce(ctx, out, s)
+		return j.announce(out, s, changed)
 	})
 	if err != nil {
 		return err
 	}
-	if j.mender != nil && !j.c.DryRun && j.chosen > differencesShown {
-		fmt.Fprintf(out, "and %s more\n", number(j.chosen-differencesShown))
+	if !j.c.DryRun && j.changed > differencesShown {
+		fmt.Fprintf(out, "and %s more\n", number(j.changed-differencesShown))
 	}
 	return out.Flush()
 }
 
 // announce prints what would be done with a letter.
-func (j *replayJob) announce(ctx context.Context, out *bufio.Writer, s *dlq.Stored) error {
-	if !j.c.DryRun && (j.mender == nil || j.chosen > differencesShown) {
+func (j *replayJob) announce(out *bufio.Writer, s *dlq.Stored, changed bool) error {
+	if !j.c.DryRun && (!changed || j.changed > differencesShown) {
 		return nil
 	}
 	text := s.ID.String()
 	if j.c.DryRun {
-		partition, err := j.desk.Destination(ctx, j.to, s)
+		partition, err := j.target.Partition(s)
 		if err != nil {
 			return err
 		}
-		text += fmt.Sprintf(" to %s/%d  %s, event %s", j.to, partition, clean(s.Reason), clean(sourceOf(s)))
+		text += fmt.Sprintf(" to %s/%d  %s, event %s", j.to, partition, word(s.Reason), clean(sourceOf(s)))
 	}
-	if j.mender != nil {
+	if changed {
 		text += "  " + j.mender.difference(s)
 	}
 	if _, err := fmt.Fprintln(out, text); err != nil {
@@ -209,10 +228,10 @@ var errUnasked = errors.New("changed events are sent with --yes only, or after a
 
 // ask wants a yes.
 func (j *replayJob) ask() error {
-	if !j.terminal {
+	if !j.asked {
 		return errUnasked
 	}
-	fmt.Fprintf(j.err, "send %s changed events to %s? [y/N] ", number(j.chosen), j.to)
+	fmt.Fprintf(j.err, "send %s events to %s, %s of them changed? [y/N] ", number(j.chosen), j.to, number(j.changed))
 	answer, _ := bufio.NewReader(j.in).ReadString('\n')
 	switch strings.ToLower(strings.TrimSpace(answer)) {
 	case "y", "yes":
@@ -220,6 +239,9 @@ func (j *replayJob) ask() error {
 	}
 	return errUnasked
 }
+
+// errStopped is what a signal leaves to say.
+var errStopped = errors.New("stopped as asked")
 
 // send sends, with progress.
 func (j *replayJob) send(ctx context.Context, pursuit *dlq.Pursuit) error {
@@ -251,6 +273,9 @@ func (j *replayJob) send(ctx context.Context, pursuit *dlq.Pursuit) error {
 	}
 	fmt.Fprintln(j.out)
 	if err != nil {
+		if errors.Is(err, context.Canceled) {
+			err = errStopped
+		}
 		return fmt.Errorf("the replay has not finished: %w; what was sent is entered into the ledger: start it again to go on", err)
 	}
 	return nil
@@ -264,10 +289,18 @@ func foreseen(err error) bool {
 	if _, is := errors.AsType[*dlq.UnfitError](err); is {
 		return true
 	}
-	return errors.Is(err, dlq.ErrOften) || errors.Is(err, errUnmendable)
+	if _, is := errors.AsType[*dlq.DecidedError](err); is {
+		return true
+	}
+	return errors.Is(err, dlq.ErrOften) || errors.Is(err, dlq.ErrUnchosen) || errors.Is(err, errUnmendable)
 }
 
 func (j *replayJob) leftOut(s *dlq.Stored, err error) {
+	if _, is := errors.AsType[*dlq.DecidedError](err); is {
+		// That is what was wanted: a repeated command fails for nothing.
+		fmt.Fprintf(j.err, "passed over: %v; --again sends it again\n", err)
+		return
+	}
 	j.left++
 	// A letter that no replay can send, and one that was replayed often enough,
 	// are passed over by a replay of all; asked for by its ID it is a failure.

@@ -26,7 +26,7 @@ func (dlqShowCommand) Help() string {
 the event becomes if it can be mapped now, the string to sign, and what a replay would do.
 Plate, operator and free text are shown as their first character and length, the key and
 headers as their lengths, unless --reveal is given. Beside Kafka's settings it uses those
-of the event, and UPSTREAM_APP_ID.
+of the event and of the credentials.
 
 Example:
 
@@ -93,8 +93,8 @@ func (c *dlqShowCommand) show(ctx context.Context, r *dlqRun, s *dlq.Stored, led
 func (c *dlqShowCommand) request(r *dlqRun, release *mapping.Release) ([]shownMember, string) {
 	var shown []shownMember
 	var params []upstream.Param
-	if id := r.s.Credential.AppID; id != "" {
-		params = append(params, upstream.Param{Name: "app_id", Value: id})
+	if c, _ := credentialOf(r.s.Credential.Book(), r.s.Credential, release.ParkUUID); c.AppID != "" {
+		params = append(params, upstream.Param{Name: "app_id", Value: c.AppID})
 	}
 	for name, value := range release.All() {
 		if masked, _ := apiField(name); masked && !c.Reveal {
@@ -110,7 +110,14 @@ func (c *dlqShowCommand) request(r *dlqRun, release *mapping.Release) ([]shownMe
 // outlook says what a replay would do with the letter.
 func (c *dlqShowCommand) outlook(ctx context.Context, r *dlqRun, s *dlq.Stored, state dlq.State) string {
 	to := target(r.s, c.To)
-	partition, err := r.desk.Destination(ctx, to, s)
+	if err := s.Unfit(); err != nil {
+		return "refuses: " + err.Error()
+	}
+	topic, err := r.desk.Target(ctx, to)
+	if err != nil {
+		return "refuses: " + err.Error()
+	}
+	partition, err := topic.Partition(s)
 	if err != nil {
 		return "refuses: " + err.Error()
 	}

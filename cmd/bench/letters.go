@@ -1,0 +1,124 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"release-forwarder/dlq"
+)
+
+type lettersCommand struct {
+	shared
+	N int `default:"1000000" help:"Dead letters."`
+}
+
+// Run writes dead letters as the service does, and prints what each command that
+// works them off needs: the time to the first letter shown, the whole time, CPU
+// and peak memory.
+func (c lettersCommand) Run() error {
+	return c.with(func(l *lab) error {
+		topic, err := l.fill(0)
+		if err != nil {
+			return err
+		}
+		begun := time.Now()
+		if err := l.post(topic, c.N); err != nil {
+			return err
+		}
+		fmt.Printf("%d letters written in %s\n", c.N, time.Since(begun).Round(time.Second))
+		fmt.Printf("%-34s %9s %9s %9s %9s %9s\n", "", "1st line", "1st letter", "whole", "CPU", "peak")
+		for _, args := range [][]string{
+			{"list"}, {"list", "--limit", "20"}, {"list", "--since", "1s"}, {"list", "--json"}, {"export"}, {"stats"}, {"show", "0/0"},
+			{"replay", "--dry-run"}, {"replay"}, {"stats"}, {"list"}, {"replay"},
+		} {
+			if err := l.work(topic, args); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// waiting bounds the letters that a publisher holds.
+const waiting = 5000
+
+// post writes n letters of the topic's events.
+func (l *lab) post(topic string, n int) error {
+	p := dlq.NewPublisher(dlq.Config{
+		Client: &kafka.Client{Addr: kafka.TCP(l.Brokers), Transport: &kafka.Transport{MetadataTopics: []string{topic + ".dlq"}}, Timeout: time.Minute},
+		Topic:  topic + ".dlq", Group: topic,
+	})
+	defer p.Close()
+	done := make(chan error, waiting)
+	left := 0
+	wait := func(most int) (err error) {
+		for ; left > most; left-- {
+			err = errors.Join(err, <-done)
+		}
+		return err
+	}
+	now := time.Now()
+	for i := range n {
+		if err := wait(waiting - 1); err != nil {
+			return err
+		}
+		left++
+		p.Publish(context.Background(), &dlq.Letter{
+			Topic: topic, Partition: int32(i) % l.Partitions, Offset: int64(i), Timestamp: now.UnixMilli(), Value: event(i, l.Size),
+			Stage: dlq.StageUpstream, Reason: dlq.ReasonRefused, Message: "plate_color: not allowed", Code: "400", Seqno: fmt.Sprintf("abc6c253b93c%08x", i),
+			HTTPStatus: 200, Attempts: 1, First: now, Last: now, Traceparent: fmt.Sprintf("00-4bf92f3577b34da6a3ce929d%08x-00f067aa%08x-01", i, i),
+		}, func(err error) { done <- err })
+	}
+	return wait(0)
+}
+
+// work runs one dlq command and prints what it needed.
+func (l *lab) work(topic string, args []string) error {
+	cmd := exec.Command(filepath.Join(l.dir, "release-forwarder"), append([]string{"dlq"}, args...)...)
+	cmd.Env = append(os.Environ(), "KAFKA_BROKERS="+l.Brokers, "KAFKA_TOPIC="+topic, "KAFKA_GROUP_ID="+topic)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	var said strings.Builder
+	cmd.Stderr = &said
+	begun := time.Now()
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	line, letter := "-", "-"
+	lines := bufio.NewReader(out)
+	for {
+		text, err := lines.ReadString('\n')
+		if errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return err
+		}
+		if line == "-" {
+			line = time.Since(begun).Round(time.Millisecond).String()
+		}
+		if letter == "-" && strings.Contains(text, topic+".dlq/") {
+			letter = time.Since(begun).Round(time.Millisecond).String()
+		}
+	}
+	if err := cmd.Wait(); err != nil {
+		return fmt.Errorf("dlq %s: %w: %s", strings.Join(args, " "), err, said.String())
+	}
+	took, state := time.Since(begun).Round(time.Millisecond), cmd.ProcessState
+	usage, _ := state.SysUsage().(*syscall.Rusage)
+	fmt.Printf("%-34s %9s %9s %9s %9s %5d MiB\n", "dlq "+strings.Join(args, " "), line, letter, took,
+		(state.UserTime() + state.SystemTime()).Round(time.Millisecond), usage.Maxrss>>10)
+	return nil
+}

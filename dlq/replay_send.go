@@ -1,0 +1,145 @@
+package dlq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// arrived is an item that a broker confirmed.
+type arrived struct {
+	item
+	offset int64
+}
+
+// send writes items to one partition, in order. Where the broker refuses them as
+// a whole for good, each is sent alone, so that one that cannot be written keeps
+// back its own session alone.
+func (r *run) send(ctx context.Context, partition int32, items []item) (sent []arrived, err error) {
+	free := make([]item, 0, len(items))
+	for _, it := range items {
+		if it.session != "" && r.held[it.session] {
+			r.leave(it.letter, ErrHeldBack)
+			continue
+		}
+		free = append(free, it)
+	}
+	if len(free) == 0 {
+		return nil, nil
+	}
+	base, err := r.write(ctx, partition, free)
+	switch {
+	case err == nil:
+		for i, it := range free {
+			sent = append(sent, arrived{it, base + int64(i)})
+		}
+		return sent, nil
+	case !recordRefused(err):
+		return nil, err
+	case len(free) == 1:
+		r.leave(free[0].letter, err)
+		return nil, r.holdBack(free[0].session)
+	}
+	for i := range free {
+		one, err := r.send(ctx, partition, free[i:i+1])
+		sent = append(sent, one...)
+		if err != nil {
+			return sent, err
+		}
+	}
+	return sent, nil
+}
+
+// maxHeld bounds the sessions of which an event could not be sent. A topic that
+// refuses more than that refuses more than single events.
+const maxHeld = 10_000
+
+func (r *run) holdBack(session string) error {
+	if session != "" {
+		r.held[session] = true
+	}
+	if len(r.held) > maxHeld {
+		return fmt.Errorf("topic %s refuses the events of more than %d sessions", r.To, maxHeld)
+	}
+	return nil
+}
+
+// recordRefused tells whether a broker refuses what a record is, for good.
+func recordRefused(err error) bool {
+	for _, code := range []kafka.Error{kafka.MessageSizeTooLarge, kafka.RecordListTooLarge, kafka.InvalidRecord, kafka.InvalidMessage, kafka.PolicyViolation} {
+		if errors.Is(err, code) {
+			return true
+		}
+	}
+	return false
+}
+
+// write sends one request, again while the broker says that it wrote nothing and
+// the reason may pass. It sends nothing beyond the lease.
+func (r *run) write(ctx context.Context, partition int32, items []item) (base int64, err error) {
+	for n := 1; ; n++ {
+		if time.Now().After(r.lease.sendUntil()) {
+			if err := r.lease.renew(ctx, r.sending); err != nil {
+				return 0, err
+			}
+		}
+		records := make([]kafka.Record, len(items))
+		for i, it := range items {
+			records[i] = it.record.kafka()
+		}
+		base, err = r.produce(ctx, partition, records)
+		switch {
+		case err == nil, recordRefused(err):
+			return base, err
+		case !notWritten(err):
+			return 0, fmt.Errorf("topic %s, partition %d: %w: %w", r.To, partition, ErrUncertain, err)
+		case n == tries || !passing(err):
+			return 0, topicError("write to", r.To, err)
+		}
+		if err := pause(ctx, tryPause*time.Duration(n)); err != nil {
+			return 0, err
+		}
+	}
+}
+
+func (r *run) produce(ctx context.Context, partition int32, records []kafka.Record) (int64, error) {
+	ctx, cancel := context.WithDeadline(ctx, r.lease.until)
+	defer cancel()
+	return produce(ctx, r.desk.client, r.To, partition, records)
+}
+
+func names(items []item) []string {
+	all := make([]string, len(items))
+	for i, it := range items {
+		all[i] = it.letter.ID.Short()
+	}
+	return all
+}
+
+// confirm enters what arrived into the ledger. It is true whoever holds the lock
+// by now, so that it is tried for longer than the lease.
+func (r *run) confirm(ctx context.Context, sent []arrived) error {
+	if len(sent) == 0 {
+		return nil
+	}
+	now := time.Now().UTC()
+	entries := make([]keyed, len(sent))
+	for i, a := range sent {
+		key, value := encodeLetter(a.letter.ID, a.letter.Written, Entry{
+			State: Replayed, At: now, By: r.desk.cfg.By, To: fmt.Sprintf("%s/%d/%d", r.To, a.partition, a.offset), Changed: a.changed,
+		})
+		entries[i] = keyed{key, value}
+	}
+	if err := again(ctx, func() error { return r.ledger.append(ctx, entries...) }); err != nil {
+		return fmt.Errorf("%d letters were sent but could not be entered into the ledger, and will be sent again by the next replay: %w", len(sent), err)
+	}
+	for _, a := range sent {
+		if r.Sent != nil {
+			r.Sent(a.letter, a.partition, a.offset)
+		}
+	}
+	return nil
+}
