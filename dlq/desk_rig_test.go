@@ -76,10 +76,18 @@ type power struct {
 	at    int64 // the request at which it is cut; 0: never
 	late  bool  // its answer is lost, not the request
 	count atomic.Int64
+	// before, unless nil, sees each request, and may refuse it. dead is its own.
+	before func(req kafka.Request) error
+	dead   bool
 }
 
 func (p *power) RoundTrip(ctx context.Context, addr netAddr, req kafka.Request) (kafka.Response, error) {
 	n := p.count.Add(1)
+	if p.before != nil {
+		if err := p.before(req); err != nil {
+			return nil, err
+		}
+	}
 	if p.at > 0 && n >= p.at {
 		if n == p.at && p.late {
 			_, _ = p.RoundTripper.RoundTrip(ctx, addr, req)

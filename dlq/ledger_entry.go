@@ -152,21 +152,51 @@ func decodeLetter(value []byte) (e letterEntry, ok bool) {
 	return e, ok
 }
 
-// glance reads what is needed of each of a million entries, where it stands in
-// the order in which this program writes it.
+// glance reads what is needed of each of a million entries, where it is written
+// just as this program does it; else the whole must be read.
 func glance(value []byte) (state State, written int64, ok bool) {
 	rest, is := bytes.CutPrefix(value, []byte(`{"v":1,"written":`))
-	digits, rest, found := bytes.Cut(rest, []byte(`,"state":"`))
-	name, rest, closed := bytes.Cut(rest, []byte(`","at":"`))
+	digits, rest, found := bytes.Cut(rest, []byte(`,"state":`))
 	written, err := strconv.ParseInt(string(digits), 10, 64)
-	if !is || !found || !closed || err != nil || !bytes.HasSuffix(rest, []byte("}")) {
+	if !is || !found || err != nil {
 		return "", 0, false
 	}
-	switch State(name) {
-	case Replayed, Closed:
-		return State(name), written, json.Valid(value)
+	name, rest, ok := text(rest)
+	at, rest, ok2 := member(rest, "at")
+	_, rest, ok3 := member(rest, "by")
+	_, rest, _ = member(rest, "why")
+	_, rest, _ = member(rest, "to")
+	rest = bytes.TrimPrefix(rest, []byte(`,"changed":true`))
+	var t time.Time
+	if state = State(name); !ok || !ok2 || !ok3 || string(rest) != "}" || state != Replayed && state != Closed || t.UnmarshalText(at) != nil {
+		return "", 0, false
 	}
-	return "", 0, false
+	return state, written, json.Valid(value)
+}
+
+// member takes a member with a text off the front, where it is the next.
+func member(from []byte, name string) (value, rest []byte, ok bool) {
+	rest, is := bytes.CutPrefix(from, []byte(`,"`+name+`":`))
+	if !is {
+		return nil, from, false
+	}
+	return text(rest)
+}
+
+// text takes a JSON text off the front, and gives what stands between the quotes.
+func text(from []byte) (value, rest []byte, ok bool) {
+	if len(from) == 0 || from[0] != '"' {
+		return nil, from, false
+	}
+	for i := 1; i < len(from); i++ {
+		switch from[i] {
+		case '\\':
+			i++
+		case '"':
+			return from[1:i], from[i+1:], true
+		}
+	}
+	return nil, from, false
 }
 
 // unmarshal wants one JSON object.

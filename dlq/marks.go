@@ -27,11 +27,7 @@ func (m *marks) add(k mark) {
 		if len(m.recent) <= max(1<<16, len(m.list)/4) {
 			return
 		}
-		for _, k := range m.recent {
-			m.list = append(m.list, k)
-		}
-		m.order()
-		clear(m.recent)
+		m.settle()
 		return
 	}
 	m.list = append(m.list, k)
@@ -68,15 +64,21 @@ func (m *marks) find(offset int64) (mark, bool) {
 	return m.list[i], true
 }
 
+// settle puts the newer ones into the list.
+func (m *marks) settle() {
+	for _, k := range m.recent {
+		m.list = append(m.list, k)
+	}
+	m.order()
+	clear(m.recent)
+}
+
 // below gives letters before an offset that have a state, most of them at the most.
 func (m *marks) below(offset int64, most int) (letters []int64) {
-	m.find(offset) // orders them
+	m.settle()
 	for _, k := range m.list {
 		if k.offset >= offset || len(letters) == most {
 			break
-		}
-		if newer, is := m.recent[k.offset]; is {
-			k = newer
 		}
 		if k.state != 0 {
 			letters = append(letters, k.offset)

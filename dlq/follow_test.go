@@ -1,0 +1,125 @@
+package dlq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// finished is a group's progress: all below an offset of each partition.
+type finished map[int32]int64
+
+func (f finished) Done(_ string, partition int32, offset int64) bool { return offset < f[partition] }
+
+// What was sent is followed until each is accepted or has a letter again.
+func TestFollowCountsHowEachEnded(t *testing.T) {
+	inHall(t, func(h *hall) {
+		h.post(letters(30)...)
+		d := h.desk("alice")
+		p, err := d.Pursue(h.ctx, eventTopic, "group")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := all()
+		sent := map[int32][]int64{}
+		r.Sent = func(_ *Stored, partition int32, offset int64) {
+			p.Add(partition, offset)
+			sent[partition] = append(sent[partition], offset)
+		}
+		if err := d.Replay(h.ctx, r); err != nil {
+			t.Fatal(err)
+		}
+		again := func(partition int32, offset int64) Letter {
+			l := letter(partition, "s", int(offset))
+			l.Headers = headersOf(HeaderPrefix+"redrives", "1", HeaderPrefix+"origin", "events/0/0")
+			return l
+		}
+		// A letter of another topic, one of an event that was not sent, one of another group.
+		other := again(0, sent[0][0])
+		other.Topic = "elsewhere"
+		h.post(other, again(0, 900))
+		now, looks := finished{}, 0
+		var fates []string
+		err = p.Follow(h.ctx, time.Second, func(context.Context) (Progress, error) {
+			switch looks++; looks {
+			case 2:
+				return nil, fmt.Errorf("moving: %w", kafka.NotCoordinatorForGroup)
+			case 3: // the letter is written before the group is finished with its record
+				h.post(again(0, sent[0][0]))
+			case 4:
+				now[0] = sent[0][2]
+			case 5:
+				h.post(again(1, sent[1][3]), again(1, sent[1][4]))
+				now = finished{0: 1000, 1: 1000, 2: 1000}
+			}
+			return now, nil
+		}, func(f Fate) { fates = append(fates, fmt.Sprint(f.Accepted, f.Failed, f.Waiting)) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := "[0 0 30 0 0 30 1 1 28 27 3 0]"; fmt.Sprint(fates) != want {
+			t.Errorf("accepted, failed, waiting: %v, want %s", fates, want)
+		}
+		if f := p.Fate(); f.Sent != 30 {
+			t.Errorf("%+v", f)
+		}
+	})
+}
+
+func TestFollowEndsWhereNothingWillChange(t *testing.T) {
+	inHall(t, func(h *hall) {
+		p, err := h.desk("alice").Pursue(h.ctx, eventTopic, "group")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Add(0, 0)
+		ctx, cancel := context.WithTimeout(h.ctx, time.Minute)
+		defer cancel()
+		nothing := func(Fate) {}
+		err = p.Follow(ctx, time.Second, func(context.Context) (Progress, error) { return finished{}, nil }, nothing)
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v", err)
+		}
+		err = p.Follow(h.ctx, time.Second, func(context.Context) (Progress, error) { return nil, kafka.GroupAuthorizationFailed }, nothing)
+		if !errors.Is(err, kafka.GroupAuthorizationFailed) {
+			t.Errorf("%v", err)
+		}
+		begun := time.Now()
+		err = p.Follow(h.ctx, time.Second, func(context.Context) (Progress, error) { return nil, kafka.NotCoordinatorForGroup }, nothing)
+		if !errors.Is(err, kafka.NotCoordinatorForGroup) || time.Since(begun) < lookFailing {
+			t.Errorf("%v after %s", err, time.Since(begun))
+		}
+	})
+}
+
+func TestRunsAreASetOfOffsets(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	for range 200 {
+		var r runs
+		want := map[int64]bool{}
+		for range random.IntN(300) {
+			o := random.Int64N(150)
+			r.add(o)
+			want[o] = true
+		}
+		left := *r.without(func(o int64) bool { return o%3 == 0 })
+		for o := range int64(151) {
+			if r.has(o) != want[o] || left.has(o) != (want[o] && o%3 != 0) {
+				t.Fatalf("%d: in it %t, want %t; in the rest %t", o, r.has(o), want[o], left.has(o))
+			}
+		}
+		if r.count() != len(want) {
+			t.Fatalf("%d, want %d", r.count(), len(want))
+		}
+		for i := range r[:max(0, len(r)-1)] {
+			if r[i].last+1 >= r[i+1].first {
+				t.Fatalf("%v touch", r)
+			}
+		}
+	}
+}

@@ -1,0 +1,127 @@
+package dlq
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"release-forwarder/consumer/fetch"
+)
+
+func TestWhatTheLedgerIsReadAs(t *testing.T) {
+	const entry = `{"v":1,"written":5,"state":"replayed","at":"2026-01-02T03:04:05Z","by":"alice"}`
+	for _, c := range []struct {
+		name, key string
+		value     any // nil: null
+		want      State
+		passed    bool // over
+	}{
+		{"an entry", "1/letter/0/3", entry, Replayed, false},
+		{"closed", "1/letter/0/3", `{"v":1,"written":5,"state":"closed","at":"2026-01-02T03:04:05Z","by":"a","why":"w"}`, Closed, false},
+		{"in another order, with more", "1/letter/0/3", ` {"state":"closed","more":[1],"written":5,"v":1}`, Closed, false},
+		{"taken back", "1/letter/0/3", nil, Open, false},
+		{"a later version's key", "2/letter/0/3", entry, "", true},
+		{"a later version's value", "1/letter/0/3", `{"v":2,"written":5,"state":"replayed","at":"2026-01-02T03:04:05Z","by":"alice"}`, "", true},
+		{"a state of a later version", "1/letter/0/3", `{"v":1,"written":5,"state":"postponed","at":"2026-01-02T03:04:05Z","by":"a"}`, "", true},
+		{"another kind", "1/note/0/3", entry, "", true},
+		{"no key", "", entry, "", true},
+		{"no offset", "1/letter/0", entry, "", true},
+		{"a partition below 0", "1/letter/-1/3", entry, "", true},
+		{"not as we write it", "1/letter/00/3", entry, "", true},
+		{"too large an offset", "1/letter/0/9223372036854775808", entry, "", true},
+		{"cut off", "1/letter/0/3", entry[:len(entry)-1], "", true},
+		{"cut off, with a brace", "1/letter/0/3", entry[:len(entry)-4] + "}", "", true},
+		{"not JSON", "1/letter/0/3", "x", "", true},
+		{"a list", "1/letter/0/3", "[1]", "", true},
+		{"not UTF-8", "1/letter/0/3", "{\"v\":1,\"written\":5,\"state\":\"replayed\",\"at\":\"\xff\"}", "", true},
+		{"empty", "1/letter/0/3", "", "", true},
+	} {
+		rec := fetch.Record{Offset: 9, Key: []byte(c.key)}
+		if text, is := c.value.(string); is {
+			rec.Value = []byte(text)
+		}
+		d, ok := decode(&rec)
+		if ok == c.passed || ok && (d.state != c.want || d.partition != 0 || d.offset != 3 || d.state != Open && d.written != 5) {
+			t.Errorf("%s: %+v, read: %t", c.name, d, ok)
+		}
+	}
+}
+
+func TestAnEntryIsReadAsItWasWritten(t *testing.T) {
+	for _, e := range []Entry{
+		{State: Replayed, At: time.Unix(5, 6).UTC(), By: "alice@host", To: "events/1/2", Changed: true},
+		{State: Closed, At: time.Unix(5, 0).UTC(), By: `"b"`, Why: `","state":"replayed","at":"`},
+	} {
+		key, value := encodeLetter(ID{"events.dlq", 4, 5}, -1, e)
+		d, ok := decode(&fetch.Record{Key: key, Value: value})
+		if !ok || d.partition != 4 || d.offset != 5 || d.state != e.State || d.written != -1 {
+			t.Errorf("%s: %+v %t", value, d, ok)
+		}
+		if got, ok := decodeLetter(value); !ok || got.Entry != e {
+			t.Errorf("%s: %+v %t", value, got, ok)
+		}
+		if _, _, fast := glance(value); !fast {
+			t.Errorf("%s: not read at a glance", value)
+		}
+	}
+}
+
+// FuzzGlance: what is read at a glance is what the whole says.
+func FuzzGlance(f *testing.F) {
+	for _, e := range []Entry{{State: Replayed, By: "a"}, {State: Closed, Why: "w"}} {
+		_, value := encodeLetter(ID{}, 7, e)
+		f.Add(value)
+	}
+	f.Add([]byte(`{"v":1,"written":7,"state":"replayed","at":"x"}`))
+	f.Add([]byte(`{"v":1,"written":7,"state":"replayed","at":"2026-01-02T03:04:05Z","state":"closed"}`))
+	f.Fuzz(func(t *testing.T, value []byte) {
+		state, written, ok := glance(value)
+		if !ok {
+			return
+		}
+		if whole, valid := decodeLetter(value); !valid || whole.State != state || whole.Written != written {
+			t.Errorf("%q: %s %d at a glance, %+v %t as a whole", value, state, written, whole, valid)
+		}
+	})
+}
+
+func TestMarksAreTheLastOfEachLetter(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 20 {
+		m, want := &marks{}, map[int64]mark{}
+		for range 1 + random.IntN(400_000) {
+			k := mark{offset: random.Int64N(1000), state: uint8(random.IntN(3))}
+			m.add(k)
+			want[k.offset] = k
+			if random.IntN(20_000) == 0 {
+				m.find(5)
+			}
+		}
+		decided := 0
+		for offset := range int64(1001) {
+			got, found := m.find(offset)
+			if k, is := want[offset]; is != found || got != k {
+				t.Fatalf("%d: %v %t, want %v %t", offset, got, found, k, is)
+			}
+			if offset < 500 && got.state != 0 {
+				decided++
+			}
+		}
+		if gone := m.below(500, 10_000); len(gone) != decided {
+			t.Errorf("%d below 500, want %d", len(gone), decided)
+		}
+		if len(m.list)+len(m.recent) > 1<<18 {
+			t.Errorf("%d marks for 1000 letters", len(m.list))
+		}
+	}
+}
+
+func BenchmarkDecode(b *testing.B) {
+	key, value := encodeLetter(ID{"events.dlq", 4, 5}, time.Now().UnixMilli(), Entry{State: Replayed, At: time.Now(), By: "alice@host", To: "events/1/2"})
+	rec := fetch.Record{Key: key, Value: value}
+	for b.Loop() {
+		if _, ok := decode(&rec); !ok {
+			b.Fatal("not read")
+		}
+	}
+}
