@@ -108,7 +108,7 @@ build() {
 
 # check builds in two processes, each with a registry and a folder of its own.
 check() {
-  local first second arch bytes config
+  local first second arch bytes config files
   mkdir -p "$scratch/here" "$scratch/some/where/else"
   tar -C "$root" --exclude=./.git --exclude=./bin --exclude=./dist -cf - . | tee >(tar -C "$scratch/some/where/else" -xf -) | tar -C "$scratch/here" -xf -
   export VERSION=$version REVISION=$revision SOURCE_DATE_EPOCH=$epoch
@@ -128,7 +128,11 @@ check() {
     for want in '"User":"65532:65532"' "\"org.opencontainers.image.version\":\"$version\"" "\"org.opencontainers.image.revision\":\"$revision\"" '"Entrypoint":\["/ko-app/release-forwarder"\]'; do
       grep -q "$want" <<<"$config" || die "$arch: $want is not in the configuration: $config"
     done
-    echo "$arch: $((bytes / 1024 / 1024)).$((bytes * 10 / 1024 / 1024 % 10)) MiB, files: $(crane export "$addr/check:$arch" - | tar -tf - 2>/dev/null | grep -v '/$' | tr '\n' ' ')"
+    # Nothing but the binary: no shell, no package, nothing that could be started or be out of date.
+    files=$(crane export "$addr/check:$arch" - | tar -Ptvf - | awk '$1 ~ /^-/ { print $NF }')
+    [ "$files" = /ko-app/release-forwarder ] || die "$arch: there are other files than the binary: $files"
+    [ -s "$scratch/first/release-forwarder-linux-$arch.spdx.json" ] || die "$arch: no SBOM"
+    echo "$arch: $((bytes / 1024 / 1024)).$((bytes * 10 / 1024 / 1024 % 10)) MiB, one file: $files"
   done <"$scratch/first/digests"
 }
 

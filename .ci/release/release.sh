@@ -37,6 +37,6 @@ VERSION=$version REVISION=$revision "$here/image.sh" build "$out" >/dev/null
 rm -rf "$out/oci"
 for arch in amd64 arm64; do gzip -n9 "$out/image-$arch.tar"; mv "$out/image-$arch.tar.gz" "$out/release-forwarder_${version}_image_linux_$arch.tar.gz"; done
 mv "$out/digests" "$out/image-digests.txt"
- gzip -n9 >"$out/release-forwarder_${version}_deployments.tar.gz"
+git -C "$root" archive --format=tar HEAD deployments | gzip -n9 >"$out/release-forwarder_${version}_deployments.tar.gz"
 (cd "$out" && find . -type f ! -name SHA256SUMS -printf '%P\n' | sort | xargs sha256sum >SHA256SUMS)
 ls -la "$out"
