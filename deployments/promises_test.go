@@ -21,6 +21,7 @@ import (
 
 	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/cmd/release-forwarder/telemetry"
+	"release-forwarder/dlq"
 )
 
 // exitMargin is what the forwarder takes at the very most from SIGTERM to its
@@ -369,6 +370,10 @@ func TestScalingKnowsTheMetrics(t *testing.T) {
 	}
 }
 
+// ledgerLag is min.compaction.lag.ms of a ledger that the dlq commands make
+// (package dlq, ledger.go): the chain of its locks stands whole for a day.
+const ledgerLag = 86400000
+
 // TestTopicsKeepWhatTheyHold: the dead-letter topic takes every letter, and both
 // keep what is acknowledged.
 func TestTopicsKeepWhatTheyHold(t *testing.T) {
@@ -383,6 +388,14 @@ func TestTopicsKeepWhatTheyHold(t *testing.T) {
 		}
 		if size, _ := letters.Spec.Config["max.message.bytes"].(int); int64(size) < s.Kafka.MaxRecordBytes+32<<10 {
 			t.Errorf("%s: the dead-letter topic takes %d bytes; a record of %d bytes and its headers do not fit", o.name, size, s.Kafka.MaxRecordBytes)
+		}
+		ledger, is := o.eventTopics[dlq.LedgerTopic(s.DeadLetters.Topic)]
+		if !is || ledger.Spec.Partitions != 1 || ledger.Spec.Config["cleanup.policy"] != "compact" || ledger.Spec.Config["min.compaction.lag.ms"] != ledgerLag {
+			t.Errorf("%s: the ledger's topic is not as the dlq commands make it: %+v", o.name, ledger.Spec)
+		}
+		replays, is := o.eventTopics[s.Kafka.ReplayTopic]
+		if events := o.eventTopics[s.Kafka.Topic]; !is || replays.Spec.Partitions != events.Spec.Partitions {
+			t.Errorf("%s: %q has %d partitions, %s %d: sent again, parkings of one partition would share another's", o.name, s.Kafka.ReplayTopic, replays.Spec.Partitions, s.Kafka.Topic, events.Spec.Partitions)
 		}
 		for name, topic := range o.eventTopics {
 			if topic.Spec.Config["min.insync.replicas"] != 2 {
