@@ -13,6 +13,7 @@ import (
 
 const (
 	events   = "abnormal-release"
+	replays  = "abnormal-release.replay"
 	letters  = "abnormal-release.dlq"
 	ledger   = "abnormal-release.dlq.ledger"
 	group    = "release-forwarder"
@@ -33,10 +34,18 @@ func newBroker(ctx context.Context, admin, sasl string) (*broker, error) {
 		return nil, err
 	}
 	b := &broker{sasl: sasl, client: client, admin: kadm.NewClient(client)}
-	for _, topic := range []string{events, letters, ledger} {
+	compacted := "compact"
+	if r, err := b.admin.CreateTopic(ctx, 1, 1, map[string]*string{"cleanup.policy": &compacted}, ledger); err != nil || r.Err != nil {
+		return nil, errors.Join(err, r.Err)
+	}
+	for _, topic := range []string{events, replays, letters} {
 		if r, err := b.admin.CreateTopic(ctx, 1, 1, nil, topic); err != nil || r.Err != nil {
 			return nil, errors.Join(err, r.Err)
 		}
+	}
+	// A ledger is only read where it has something: an entry of another version.
+	if err := b.client.ProduceSync(ctx, &kgo.Record{Topic: ledger, Key: []byte("0/"), Value: []byte("{}")}).FirstErr(); err != nil {
+		return nil, err
 	}
 	return b, nil
 }

@@ -107,29 +107,29 @@ func run(ctx context.Context, admin, brokers, binary, users string) error {
 			mark = "FAIL"
 			failures = append(failures, what)
 		}
-		fmt.Printf("rights: %s %-72s %s\n", mark, what, said)
+		fmt.Printf("rights: %s %-66s %s\n", mark, what, said)
 	}
 	for _, r := range roles {
 		if err := b.makeUser(ctx, r.name); err != nil {
 			return err
 		}
-		trial := b.tryOperations
+		trial, role := b.tryPerson, strings.TrimPrefix(r.name, "release-forwarder-")
 		if r.name == "release-forwarder" {
-			trial = func(ctx context.Context, name string, gone *right) (string, bool) {
-				return b.tryService(ctx, binary, name, gone)
-			}
+			trial, role = b.tryService, "service"
 		}
 		if err := b.grant(ctx, r.name, r.rights); err != nil {
 			return err
 		}
-		said, ok := trial(ctx, r.name, nil)
-		check(r.name+" with just its rights", said, ok)
+		said, ok := trial(ctx, binary, r.name, nil)
+		check(role+" with just its rights", said, ok)
+		said, ok = b.tryForeign(ctx, r.name, role)
+		check(role+" and no others", said, ok)
 		for _, gone := range r.rights {
 			if err := b.grant(ctx, r.name, r.without(gone)); err != nil {
 				return err
 			}
-			said, ok := trial(ctx, r.name, &gone)
-			check(r.name+" without "+gone.String(), said, ok)
+			said, ok := trial(ctx, binary, r.name, &gone)
+			check(role+" without "+gone.String(), said, ok)
 		}
 	}
 	if len(failures) > 0 {

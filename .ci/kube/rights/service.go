@@ -18,11 +18,12 @@ import (
 )
 
 // patience bounds how long the forwarder is watched in one trial.
-const patience = 25 * time.Second
+const patience = 40 * time.Second
 
-// tryService runs the forwarder: with all rights an event is accepted and a
-// letter written; without one there must be a line that names the resource and
-// says that it may not be used.
+// tryService runs the forwarder. With all rights an event and a replay are
+// accepted, a letter is written, `probe` finds nothing wrong, and no line is about
+// rights. Without one right a line of the service, or of `probe` where the service
+// does not need it, names the resource.
 func (b *broker) tryService(ctx context.Context, binary, user string, gone *right) (said string, ok bool) {
 	double := platform.New(platform.Config{Secret: "secret"})
 	server := httptest.NewServer(double)
@@ -31,19 +32,13 @@ func (b *broker) tryService(ctx context.Context, binary, user string, gone *righ
 	if err != nil {
 		return err.Error(), false
 	}
-	b.sent++
-	value := fmt.Sprintf(`{"park_uuid":"p","flow_no":"f%d","parking_serial":"s%d","plate":"TEST1"}`, b.sent, b.sent)
-	if err := b.client.ProduceSync(ctx, &kgo.Record{Topic: events, Value: []byte(value)}, &kgo.Record{Topic: events, Value: []byte("{}")}).FirstErr(); err != nil {
+	if err := b.produce(ctx); err != nil {
 		return err.Error(), false
 	}
 	var log lockedBuffer
 	cmd := exec.CommandContext(ctx, binary)
 	cmd.Stderr = &log
-	cmd.Env = []string{
-		"KAFKA_BROKERS=" + b.sasl, "KAFKA_TOPIC=" + events, "KAFKA_GROUP_ID=" + group, "ADMIN_ADDR=none",
-		"KAFKA_SASL_MECHANISM=SCRAM-SHA-512", "KAFKA_SASL_USERNAME=" + user, "KAFKA_SASL_PASSWORD=" + password,
-		"UPSTREAM_URL=" + server.URL, "UPSTREAM_APP_SECRET=secret", "CONSUMER_COMMIT_INTERVAL=100ms",
-	}
+	cmd.Env = append(b.environment(user), "ADMIN_ADDR=none", "UPSTREAM_URL="+server.URL, "UPSTREAM_APP_SECRET=secret", "CONSUMER_COMMIT_INTERVAL=100ms")
 	if err := cmd.Start(); err != nil {
 		return err.Error(), false
 	}
@@ -52,49 +47,98 @@ func (b *broker) tryService(ctx context.Context, binary, user string, gone *righ
 		_ = cmd.Wait()
 	}()
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
-		line := refusal(log.String(), gone)
-		if gone != nil && line != "" {
-			return line, true
+		if line := lineAbout(log.String(), gone); gone != nil && line != "" {
+			return "run: " + line, true
 		}
 		now, err := b.end(ctx, letters)
-		if err == nil && double.Stats().Accepted > 0 && now > before {
-			if line := refusal(log.String(), nil); gone == nil && line != "" {
-				return line, false
-			}
-			if gone == nil {
-				return "an event accepted, a letter written, no refusal logged", true
-			}
-			if gone.operation == "DescribeConfigs" || gone.operation == "Describe" {
-				return "works without it: only `probe` asks", true
-			}
-		}
-	}
-	return "no line names it: " + log.String(), false
-}
-
-// refusal returns the first log line that is about rights and, where one is
-// given, names its resource.
-func refusal(log string, gone *right) string {
-	for line := range strings.Lines(log) {
-		lower := strings.ToLower(line)
-		if !strings.Contains(lower, "authoriz") && !strings.Contains(lower, "not allowed") && !strings.Contains(lower, "may not") && !strings.Contains(lower, "no right") {
+		if err != nil || double.Stats().Accepted < 2 || now == before {
 			continue
 		}
-		if gone == nil || strings.Contains(line, gone.name) {
+		if line := lineAbout(log.String(), nil); gone == nil && line != "" {
+			return line, false
+		}
+		return b.tryProbe(ctx, binary, user, gone)
+	}
+	return fmt.Sprintf("%d accepted, and no line names it: %s", double.Stats().Accepted, log.String()), false
+}
+
+// produce writes an event that becomes a letter, one that is accepted, and a
+// replay.
+func (b *broker) produce(ctx context.Context) error {
+	event := func() []byte {
+		b.sent++
+		return fmt.Appendf(nil, `{"park_uuid":"p","flow_no":"f%d","parking_serial":"s%d","plate":"TEST1"}`, b.sent, b.sent)
+	}
+	return b.client.ProduceSync(ctx,
+		&kgo.Record{Topic: events, Value: []byte("{}")}, &kgo.Record{Topic: events, Value: event()}, &kgo.Record{Topic: replays, Value: event()},
+	).FirstErr()
+}
+
+// tryProbe asks the command that looks at rights.
+func (b *broker) tryProbe(ctx context.Context, binary, user string, gone *right) (said string, ok bool) {
+	out, err := b.command(ctx, binary, user, []string{"probe"})
+	if gone == nil {
+		// What it may not see, of the letters and the brokers, is unknown and not wrong.
+		if err != nil {
+			return fmt.Sprintf("probe: %v\n%s", err, out), false
+		}
+		return "an event and a replay accepted, a letter written, no line about rights; probe finds nothing wrong", true
+	}
+	if line := lineAbout(out, gone); line != "" {
+		return "works; probe: " + line, true
+	}
+	return "works without it, and probe does not name it: " + out, false
+}
+
+// lineAbout returns the first line that is about a missing right and, where one
+// is given, names its resource and operation.
+func lineAbout(text string, gone *right) string {
+	for line := range strings.Lines(text) {
+		lower := strings.ToLower(line)
+		if !strings.Contains(lower, "grant") && !strings.Contains(lower, "authoriz") && !strings.Contains(lower, "may not") {
+			continue
+		}
+		if gone == nil && !strings.Contains(line, `"level":"INFO"`) {
+			return short(line)
+		}
+		if gone != nil && names(line, gone.name) && says(lower, gone.operation) {
 			return short(line)
 		}
 	}
 	return ""
 }
 
-// short is a log line's message and what it names.
+// says tells whether a line speaks of the operation. Describe is taken away with
+// what brings it, so a line about that is as good.
+func says(lower, operation string) bool {
+	if operation == "Describe" && (strings.Contains(lower, "read") || strings.Contains(lower, "write")) {
+		return true
+	}
+	return strings.Contains(lower, strings.ToLower(operation))
+}
+
+// names tells whether a line has the whole name in it, not one that begins so.
+func names(line, name string) bool {
+	for rest := line; ; {
+		_, after, found := strings.Cut(rest, name)
+		if !found {
+			return false
+		}
+		if after == "" || !strings.ContainsAny(after[:1], "abcdefghijklmnopqrstuvwxyz-_") && !(after[0] == '.' && len(after) > 1 && after[1] != ' ') {
+			return true
+		}
+		rest = after
+	}
+}
+
+// short is a log line's message and what it names, or a command's line.
 func short(line string) string {
 	var fields map[string]any
 	if json.Unmarshal([]byte(line), &fields) != nil {
-		return strings.TrimSpace(line)
+		return strings.Join(strings.Fields(line), " ")
 	}
 	out := fmt.Sprint(fields["level"], ": ", fields["msg"])
-	for _, name := range []string{"topic", "topics", "group", "error", "what"} {
+	for _, name := range []string{"topic", "topics", "group", "area", "subject", "check", "found", "remedy", "error", "what"} {
 		if v := fields[name]; v != nil {
 			out += fmt.Sprintf("; %s: %v", name, v)
 		}
