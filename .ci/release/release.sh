@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Makes a release in dist/VERSION: binaries for linux and darwin, SBOMs, the image's archives and digests, the
-# changelog's section, the manifests, checksums of all of it. Nothing is uploaded.
+# Makes a release in dist/VERSION: binaries for linux and darwin, SBOMs, licences, the image's archives and digests, the
+# changelog's section, the manifests, checksums of all of it. Two releases of one commit with one Go version are the same
+# byte for byte. Nothing is uploaded.
 #   release.sh VERSION       vMAJOR.MINOR.PATCH; CHANGELOG.md must have its section
 set -Eeuo pipefail
 trap 'echo "release.sh: line $LINENO: $BASH_COMMAND failed" >&2' ERR
@@ -19,16 +20,17 @@ revision=$(git -C "$root" rev-parse HEAD)
 [ -n "${DIRTY:-}" ] || [ -z "$(git -C "$root" status --porcelain)" ] || die "there are changes that are not committed"
 export SOURCE_DATE_EPOCH
 SOURCE_DATE_EPOCH=$(git -C "$root" log -1 --format=%ct)
-pack=(tar --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner -cf)
+pack=(tar --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner --mode=u+rwX,go+rX,go-w -cf)
 
-"$here/sbom.sh" "$out"
+VERSION=$version "$here/sbom.sh" "$out"
 "$here/licences.sh" "$out"/*.cdx.json >"$out/licences.txt"
+"$here/licences.sh" --texts >"$out/third-party-licences.txt"
 for platform in linux/amd64 linux/arm64 darwin/amd64 darwin/arm64; do
   name=release-forwarder_${version}_${platform/\//_}
   mkdir "$out/$name"
   GOOS=${platform%/*} GOARCH=${platform#*/} CGO_ENABLED=0 GOFLAGS=-mod=readonly GOWORK=off nice "${GO:-go}" -C "$root" build -trimpath \
     -buildvcs=false -ldflags="-s -w -X main.version=$version -X main.revision=$revision" -o "$out/$name/release-forwarder" ./cmd/release-forwarder
-  cp "$root/LICENSE" "$root/README.md" "$out/$name/"
+  cp "$root/LICENSE" "$root/README.md" "$out/third-party-licences.txt" "$out/$name/"
   "${pack[@]}" - -C "$out" "$name" | gzip -n9 >"$out/$name.tar.gz"
   rm -rf "${out:?}/$name"
 done
