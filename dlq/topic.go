@@ -1,6 +1,7 @@
 package dlq
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +31,7 @@ type source struct {
 	client   *kafka.Client
 	clientID string
 	topic    string
+	most     int32 // bytes of one answer; 0: answerBytes
 }
 
 const (
@@ -208,9 +210,10 @@ func (s *source) fetchOnce(ctx context.Context, partition int32, from int64) (*f
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
+	most := cmp.Or(s.most, answerBytes)
 	res, err := fetch.Do(ctx, s.client.Transport, s.client.Addr, &fetch.Request{
-		Broker: leader, ClientID: s.clientID, MinBytes: 1, MaxBytes: answerBytes,
-		Partitions: []fetch.Partition{{Topic: s.topic, Partition: partition, Offset: from, MaxBytes: answerBytes}},
+		Broker: leader, ClientID: s.clientID, MinBytes: 1, MaxBytes: most,
+		Partitions: []fetch.Partition{{Topic: s.topic, Partition: partition, Offset: from, MaxBytes: most}},
 	})
 	if err != nil {
 		return nil, err

@@ -28,6 +28,7 @@ type commands struct {
 	Config  configCommand  `cmd:"" help:"Show every setting and the value in force."`
 	DLQ     dlqCommand     `cmd:"" name:"dlq" help:"Work off dead letters: list, show, replay, close, export, stats."`
 	Offsets offsetsCommand `cmd:"" help:"Show how far the group is: committed, done beyond it, waiting, lag."`
+	Find    findCommand    `cmd:"" help:"Find an event by plate, flow, serial or lot, and say what became of it."`
 	Probe   probeCommand   `cmd:"" help:"Look at brokers, topics, rights, group and credentials, and say what is wrong."`
 	Version versionCommand `cmd:"" help:"Show the version."`
 }

@@ -20,6 +20,7 @@ func scenarios() []scenario {
 	for _, part := range [][]scenario{
 		codecScenarios(), securityScenarios(), recordScenarios(), permanentScenarios(), verdictScenarios(), orderScenarios(),
 		outageScenarios(), endScenarios(), kafkaScenarios(), movingScenarios(), letterScenarios(), startScenarios(), outsideScenarios(),
+		findScenarios(),
 	} {
 		all = append(all, part...)
 	}

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"release-forwarder/dlq"
+)
+
+type findCommand struct {
+	Plate  string   `placeholder:"-" help:"Read plates from standard input, one a line: only \"-\" is taken, so that no plate stands in a shell's history or an audit log."`
+	Flow   []string `sep:"none" help:"Events with this flow_no; may be given several times."`
+	Serial []string `sep:"none" help:"Events with this parking_serial; may be given several times."`
+	Lot    []string `sep:"none" help:"Events of this lot (park_uuid); may be given several times."`
+	Since  string   `default:"24h" placeholder:"TIME" help:"Records dated at or after it: RFC 3339, a date (UTC), or how long ago, as 2h or 7d (default: 24h)."`
+	Until  string   `placeholder:"TIME" help:"Records dated before it."`
+	Limit  int      `default:"1000" help:"Show N matches at most."`
+	JSON   bool     `name:"json" help:"Print JSON objects, one a line: topics first, then matches, then the sum."`
+	Reveal bool     `help:"Show plates, operators and free text as they are."`
+}
+
+// Help implements kong's HelpProvider.
+func (findCommand) Help() string {
+	return `Reads KAFKA_TOPIC, KAFKA_REPLAY_TOPIC and DLQ_TOPIC within a time range and prints for each
+event that fits where it lies and what became of it:
+
+  done           the group is finished with it and no letter tells of it: it was accepted
+  dead-lettered  its letter is in DLQ_TOPIC; the line gives the reason, the letter's ID for
+                 "dlq show", and whether it is open, replayed or closed
+  waiting        held, behind one that is, under way, or not read yet
+  unknown        the partition's commit cannot be read
+
+Flags of several kinds must all fit. Plates are compared without regard to case, spaces,
+dots and full-width letters. An event that cannot be parsed fits where it holds the text.
+First it says since when each topic still reaches back: what is older cannot be found.
+
+It joins no group and changes nothing, whether the service runs or not; a running group is
+behind by CONSUMER_COMMIT_INTERVAL. Memory does not grow with the topics. Plates, operators
+and free text are shown as their first character and length, unless --reveal is given.
+The user needs Read on the topics and on <DLQ_TOPIC>.ledger, and Describe on the group.
+Ends with 1 where something could not be read or told.
+
+Examples:
+
+  release-forwarder find --since 2h --plate - < plate.txt
+  release-forwarder find --since 2026-11-20 --until 2026-11-21 --lot lot-7 --json`
+}
+
+// Run finds events.
+func (c *findCommand) Run(stop stopper) error { return c.run(stop, standardScreen(), nil) }
+
+func (c *findCommand) run(ctx context.Context, sc screen, dial dialFunc) error {
+	span, err := c.timeRange(time.Now())
+	if err != nil {
+		return err
+	}
+	if c.Limit < 1 {
+		return errors.New("--limit: give 1 or more")
+	}
+	wanted, err := c.criteria(sc)
+	if err != nil {
+		return err
+	}
+	return workAtDesk(ctx, sc, dial, false, "", nil, func(r *dlqRun) error {
+		out := bufio.NewWriter(sc.out)
+		f := &finder{c: c, r: r, span: span, wanted: wanted, print: newFindPrinter(out, c, sc.err, len(r.s.Kafka.Topic), len(r.s.DeadLetters.Topic)), letters: map[place]*foundLetter{}}
+		err := f.find(ctx)
+		if flushErr := out.Flush(); err == nil {
+			err = flushErr
+		}
+		return err
+	})
+}
+
+// timeRange is when a record must be dated. A zero end is none.
+type timeRange struct{ since, until time.Time }
+
+// has takes a record without a timestamp (negative) too: nothing says that it
+// does not belong there.
+func (r timeRange) has(ms int64) bool {
+	if ms < 0 {
+		return true
+	}
+	t := time.UnixMilli(ms)
+	return !t.Before(r.since) && (r.until.IsZero() || t.Before(r.until))
+}
+
+func (c *findCommand) timeRange(now time.Time) (r timeRange, err error) {
+	if r.since, err = moment("--since", c.Since, now); err != nil {
+		return r, err
+	}
+	if r.until, err = moment("--until", c.Until, now); err != nil {
+		return r, err
+	}
+	if !r.until.IsZero() && !r.since.Before(r.until) {
+		return r, errors.New("--since must lie before --until")
+	}
+	return r, nil
+}
+
+// criteria reads what is looked for. A plate on the command line is refused, and
+// not repeated.
+func (c *findCommand) criteria(sc screen) (*criteria, error) {
+	w := &criteria{fields: map[string][]string{}}
+	for name, texts := range map[string][]string{"flow_no": c.Flow, "parking_serial": c.Serial, "park_uuid": c.Lot} {
+		for _, text := range texts {
+			if text = strings.TrimSpace(text); text != "" {
+				w.fields[name] = append(w.fields[name], text)
+			}
+		}
+	}
+	switch c.Plate {
+	case "":
+	case "-":
+		if sc.terminal {
+			fmt.Fprintln(sc.err, "plates, one a line; end with Ctrl-D:")
+		}
+		plates, err := readPlates(sc.in)
+		if err != nil {
+			return nil, err
+		}
+		w.plates = plates
+	default:
+		return nil, errors.New("--plate: give - and write the plate to standard input; on the command line it stands in the shell's history")
+	}
+	if len(w.fields) == 0 && len(w.plates) == 0 {
+		return nil, errors.New("say what to find: --plate -, --flow, --serial or --lot")
+	}
+	return w, nil
+}
+
+// mostPlates bounds what is read from standard input.
+const mostPlates = 1000
+
+func readPlates(in io.Reader) (plates []string, err error) {
+	lines := bufio.NewScanner(in)
+	for lines.Scan() {
+		if plate := samePlate(lines.Text()); plate != "" {
+			plates = append(plates, plate)
+		}
+		if len(plates) > mostPlates {
+			return nil, fmt.Errorf("--plate: more than %d plates", mostPlates)
+		}
+	}
+	switch {
+	case errors.Is(lines.Err(), bufio.ErrTooLong):
+		return nil, errors.New("--plate: a line of standard input is too long for a plate")
+	case lines.Err() != nil:
+		return nil, fmt.Errorf("--plate: standard input: %w", lines.Err())
+	case len(plates) == 0:
+		return nil, errors.New("--plate: no plate came on standard input")
+	}
+	return plates, nil
+}
+
+// place is where a record lies.
+type place struct {
+	topic     string
+	partition int32
+	offset    int64
+}
+
+func (p place) String() string {
+	return dlq.ID{Topic: p.topic, Partition: p.partition, Offset: p.offset}.String()
+}

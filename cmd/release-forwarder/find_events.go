@@ -1,0 +1,175 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"release-forwarder/consumer"
+	"release-forwarder/consumer/fetch"
+	"release-forwarder/dlq"
+)
+
+// What became of an event.
+const (
+	fateDone    = "done"
+	fateLetter  = "dead-lettered"
+	fateWaiting = "waiting"
+	fateUnknown = "unknown"
+)
+
+// foundMatch is an event that fits, as it is shown.
+type foundMatch struct {
+	Kind   string `json:"kind"` // match
+	At     string `json:"at"`   // topic/partition/offset
+	Dated  string `json:"dated,omitempty"`
+	Fate   string `json:"fate"`
+	Reason string `json:"reason,omitempty"` // of the letter
+	Letter string `json:"letter,omitempty"`
+	// LetterState is open, replayed or closed.
+	LetterState dlq.State `json:"letter_state,omitempty"`
+	Written     string    `json:"written,omitempty"`   // when the letter was
+	ReplayOf    string    `json:"replay_of,omitempty"` // where a replayed event began
+	Note        string    `json:"note,omitempty"`
+	foundEvent
+}
+
+// readEvents looks through a topic and prints what fits; more is false where the
+// limit was reached.
+func (f *finder) readEvents(ctx context.Context, t searched) (more bool, err error) {
+	from, err := t.log.From(ctx, t.spans, f.span.since)
+	if err != nil {
+		return false, err
+	}
+	for _, span := range t.spans {
+		first, is := from[span.Partition]
+		if !is {
+			continue // nothing in it is as young
+		}
+		for rec, err := range t.log.Read(ctx, span.Partition, max(first, span.First), span.End) {
+			if err != nil {
+				if ctx.Err() != nil {
+					return false, err
+				}
+				f.trouble(fmt.Sprintf("%s/%d: not all events were read: %v", t.name, span.Partition, err))
+				break
+			}
+			f.print.read++
+			if !f.span.has(rec.Timestamp) || !f.wanted.match(rec.Value) {
+				continue
+			}
+			if f.print.matches == f.c.Limit {
+				f.print.limited = true
+				return false, nil
+			}
+			f.print.match(f.judge(place{t.name, span.Partition, rec.Offset}, &rec))
+		}
+	}
+	return true, nil
+}
+
+// judge says what became of an event.
+func (f *finder) judge(at place, rec *fetch.Record) foundMatch {
+	m := foundMatch{At: at.String(), foundEvent: describeEvent(rec.Value, f.c.Reveal), ReplayOf: replayOf(rec)}
+	if rec.Timestamp >= 0 {
+		m.Dated = stampOf(time.UnixMilli(rec.Timestamp))
+	}
+	done := groupProgress(f.group).Done(at.topic, at.partition, at.offset)
+	if l := f.letters[at]; l != nil {
+		l.joined = true
+		m.tell(l)
+		if !done {
+			m.Note = "the group has not committed it yet"
+		}
+		return m
+	}
+	p := f.progressOf(at)
+	switch {
+	case p == nil || p.Err != nil:
+		m.Fate = fateUnknown
+	case done:
+		m.Fate = fateDone
+		if !f.lettersSince.IsZero() && (rec.Timestamp < 0 || time.UnixMilli(rec.Timestamp).Before(f.lettersSince)) {
+			m.Note = "accepted, unless its letter was deleted: the letters do not reach back so far"
+		}
+	default:
+		m.Fate = fateWaiting
+		m.Note = whyWaiting(p, at.offset)
+	}
+	return m
+}
+
+// tell puts a letter beside its event.
+func (m *foundMatch) tell(l *foundLetter) {
+	m.Fate, m.Reason, m.Letter, m.LetterState, m.Written = fateLetter, l.reason, l.id, l.state, stampOf(l.written)
+}
+
+func (f *finder) progressOf(at place) *consumer.PartitionProgress {
+	i := slices.IndexFunc(f.group, func(p consumer.PartitionProgress) bool { return p.Topic == at.topic && p.Partition == at.partition })
+	if i < 0 {
+		return nil
+	}
+	return &f.group[i]
+}
+
+// whyWaiting says what the group's commit tells of an offset that is not done.
+func whyWaiting(p *consumer.PartitionProgress, offset int64) string {
+	switch {
+	case p.Committed < 0:
+		return "the group has no commit for this partition"
+	case offset < p.End:
+		return "held, or behind a held one of its parking: later events are done"
+	}
+	return "under way or not read yet"
+}
+
+// replayOf reads where a replayed event began, "" for one that was not replayed.
+func replayOf(rec *fetch.Record) string {
+	for _, h := range rec.Headers {
+		if h.Key == dlq.HeaderPrefix+"origin" {
+			return clean(string(h.Value))
+		}
+	}
+	return ""
+}
+
+// leftLetters prints the letters whose events were not found: they are no longer
+// in their topic, or dated outside of the range.
+func (f *finder) leftLetters() {
+	var left []place
+	for at, l := range f.letters {
+		if !l.joined {
+			left = append(left, at)
+		}
+	}
+	slices.SortFunc(left, func(a, b place) int {
+		return cmp.Or(strings.Compare(a.topic, b.topic), cmp.Compare(a.partition, b.partition), cmp.Compare(a.offset, b.offset))
+	})
+	for _, at := range left {
+		if f.print.matches == f.c.Limit {
+			f.print.limited = true
+			return
+		}
+		l := f.letters[at]
+		m := foundMatch{At: clean(at.String()), foundEvent: l.event, Note: "only the letter was found: the event is gone, or dated outside of the range"}
+		if l.dated >= 0 {
+			m.Dated = stampOf(time.UnixMilli(l.dated))
+		}
+		m.tell(l)
+		f.print.match(m)
+	}
+}
+
+// end prints the sum.
+func (f *finder) end() error {
+	if err := f.print.end(); err != nil {
+		return err
+	}
+	if f.failed {
+		return errSomeFailed
+	}
+	return nil
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+)
+
+// findPrinter writes matches as they come.
+type findPrinter struct {
+	out     *bufio.Writer
+	err     io.Writer
+	json    bool
+	limit   int
+	widths  []int
+	read    int64 // records looked at
+	matches int
+	fates   map[string]int
+	short   []string // topics that do not reach back to the beginning of the search
+	limited bool
+	failed  error // of the first write that failed
+}
+
+// newFindPrinter makes a printer for places in topics with names of these lengths.
+func newFindPrinter(out *bufio.Writer, c *findCommand, err io.Writer, events, letters int) *findPrinter {
+	return &findPrinter{out: out, err: err, json: c.JSON, limit: c.Limit, fates: map[string]int{},
+		widths: []int{events + len("/99/9999999"), 24, 13, 16, letters + len("/99/9999"), 8, 12, 20, 20, 10}}
+}
+
+func (p *findPrinter) line(v any, text string) {
+	if p.failed != nil {
+		return
+	}
+	if p.json {
+		e := json.NewEncoder(p.out)
+		e.SetEscapeHTML(false)
+		p.failed = e.Encode(v)
+	} else {
+		_, p.failed = fmt.Fprintln(p.out, text)
+	}
+}
+
+// reach says since when a topic reaches back.
+func (p *findPrinter) reach(r topicReach) {
+	r.Kind = "topic"
+	said := ""
+	switch {
+	case r.Missing:
+		said = "does not exist, or this user may not describe it"
+	case r.Whole:
+		said = "whole: nothing of it was deleted yet"
+	case r.ReachesBack == "":
+		said = "how far it reaches back cannot be told: all of a partition was deleted, or its first record has no timestamp"
+	default:
+		said = "reaches back to " + r.ReachesBack
+	}
+	if r.Short {
+		p.short = append(p.short, r.Topic)
+		said += ", not to the beginning of the search"
+	}
+	p.line(r, fmt.Sprintf("%-8s %s: %s", r.Holds, r.Topic, said))
+}
+
+// match writes one event; whoever waits sees it at once.
+func (p *findPrinter) match(m foundMatch) {
+	m.Kind = "match"
+	p.matches++
+	p.fates[m.Fate]++
+	if p.matches == 1 && !p.json {
+		p.line(nil, "\n"+columns(p.widths, "AT", "DATED", "FATE", "REASON", "LETTER", "STATE", "LOT", "FLOW_NO", "PARKING_SERIAL", "PLATE"))
+	}
+	event := []string{cmp.Or(m.Lot, "-"), cmp.Or(m.Flow, "-"), cmp.Or(m.Serial, "-"), cmp.Or(m.Plate, "-")}
+	if m.Bytes != nil {
+		event = []string{fmt.Sprintf("(not one JSON object, %s bytes)", number(*m.Bytes))}
+	}
+	text := columns(p.widths, append([]string{m.At, cmp.Or(m.Dated, "-"), m.Fate, cmp.Or(m.Reason, "-"), cmp.Or(m.Letter, "-"), cmp.Or(string(m.LetterState), "-")}, event...)...)
+	if m.ReplayOf != "" {
+		text += "\n  replay of " + m.ReplayOf
+	}
+	if m.Note != "" {
+		text += "\n  " + m.Note
+	}
+	p.line(m, text)
+	if p.matches <= flushFirst && p.failed == nil {
+		p.failed = p.out.Flush()
+	}
+}
+
+// foundSum is the last line.
+type foundSum struct {
+	Kind    string         `json:"kind"` // end
+	Matches int            `json:"matches"`
+	Fates   map[string]int `json:"fates"`
+	Read    int64          `json:"read"`
+	// Limited says that more may fit than were shown.
+	Limited bool `json:"limited,omitempty"`
+	// Short are the topics that do not reach back to the beginning of the search.
+	Short []string `json:"short,omitempty"`
+}
+
+func (p *findPrinter) end() error {
+	text := fmt.Sprintf("\n%s matches: %s done, %s dead-lettered, %s waiting", number(p.matches), number(p.fates[fateDone]), number(p.fates[fateLetter]), number(p.fates[fateWaiting]))
+	if n := p.fates[fateUnknown]; n > 0 {
+		text += fmt.Sprintf(", %s unknown", number(n))
+	}
+	text += fmt.Sprintf("; %s records read", number(p.read))
+	if p.limited {
+		text += fmt.Sprintf("\nonly the first %s are shown: --limit shows more", number(p.limit))
+	}
+	p.line(foundSum{Kind: "end", Matches: p.matches, Fates: p.fates, Read: p.read, Limited: p.limited, Short: p.short}, text)
+	for _, topic := range p.short {
+		fmt.Fprintf(p.err, "warning: %s does not reach back to the beginning of the search: what is older is gone\n", topic)
+	}
+	return p.failed
+}

@@ -1,0 +1,248 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"release-forwarder/consumer"
+	"release-forwarder/consumer/fetch"
+	"release-forwarder/dlq"
+)
+
+// mostLetters bounds the letters that are kept in memory to be set beside their
+// events.
+const mostLetters = 10_000
+
+// finder is one search.
+type finder struct {
+	c       *findCommand
+	r       *dlqRun
+	span    timeRange
+	wanted  *criteria
+	print   *findPrinter
+	letters map[place]*foundLetter // those that fit, by their event's place
+	group   []consumer.PartitionProgress
+	failed  bool // something could not be read or told
+	// lettersSince is since when the letters are all there; zero: since ever.
+	lettersSince time.Time
+}
+
+// foundLetter is a letter that fits.
+type foundLetter struct {
+	id      string
+	reason  string
+	state   dlq.State // "" where the ledger cannot be read
+	written time.Time
+	dated   int64 // the record's timestamp in milliseconds, negative: none
+	event   foundEvent
+	joined  bool // it was printed beside its event
+}
+
+// searched is a topic whose events are looked through.
+type searched struct {
+	log   *dlq.Log
+	name  string
+	spans []dlq.Span
+}
+
+// find looks at the topics' ends, then at the group's progress, then at the
+// letters, then at the events. A letter is acknowledged before its record is
+// done: so a record that is done, and of which none of the letters read later
+// tells, was accepted.
+func (f *finder) find(ctx context.Context) error {
+	topics, err := f.open(ctx)
+	if err != nil {
+		return err
+	}
+	if err := f.readProgress(ctx, topics); err != nil {
+		return err
+	}
+	if err := f.readLetters(ctx); err != nil {
+		return err
+	}
+	for _, t := range topics {
+		if more, err := f.readEvents(ctx, t); err != nil || !more {
+			return errors.Join(err, f.end())
+		}
+	}
+	f.leftLetters()
+	return f.end()
+}
+
+// open looks at the topics and says since when they reach back.
+func (f *finder) open(ctx context.Context) ([]searched, error) {
+	names := []string{f.r.s.Kafka.Topic}
+	if f.r.s.Kafka.ReplayTopic != "" {
+		names = append(names, f.r.s.Kafka.ReplayTopic)
+	}
+	var topics []searched
+	for i, name := range names {
+		t := searched{log: dlq.NewLog(f.r.client, f.r.s.Kafka.ClientID, name), name: name}
+		var err error
+		if t.spans, err = t.log.Spans(ctx); err != nil {
+			if i > 0 && errors.Is(err, kafka.UnknownTopicOrPartition) {
+				f.print.reach(topicReach{Topic: name, Holds: "replays", Missing: true})
+				continue
+			}
+			return nil, err
+		}
+		topics = append(topics, t)
+		if err := f.reach(ctx, t, [...]string{"events", "replays"}[i]); err != nil {
+			return nil, err
+		}
+	}
+	return topics, nil
+}
+
+// topicReach is since when a topic still holds everything.
+type topicReach struct {
+	Kind       string `json:"kind"` // topic
+	Topic      string `json:"topic"`
+	Holds      string `json:"holds"` // events, replays, letters
+	Partitions int    `json:"partitions,omitempty"`
+	// Whole says that nothing was deleted yet. Otherwise ReachesBack is the time of
+	// the first record of the partition that reaches back least; absent where that
+	// cannot be told, because everything in a partition was deleted, or its first
+	// record has no timestamp.
+	Whole       bool   `json:"whole,omitempty"`
+	ReachesBack string `json:"reaches_back,omitempty"`
+	Missing     bool   `json:"missing,omitempty"`
+	// Short says that it does not reach back to the beginning of the search.
+	Short bool `json:"short,omitempty"`
+}
+
+func (f *finder) reach(ctx context.Context, t searched, holds string) error {
+	said := topicReach{Topic: t.name, Holds: holds, Partitions: len(t.spans), Whole: true}
+	var last time.Time
+	told := true
+	for _, span := range t.spans {
+		if span.First == 0 {
+			continue
+		}
+		said.Whole = false
+		first, err := t.log.First(ctx, span)
+		if err != nil && !errors.Is(err, fetch.ErrCorrupt) {
+			return err
+		}
+		if first.IsZero() {
+			told = false
+		} else if first.After(last) {
+			last = first
+		}
+	}
+	if !said.Whole {
+		if told {
+			said.ReachesBack = stampOf(last)
+		}
+		said.Short = !told || last.After(f.span.since)
+	}
+	if holds == "letters" && !said.Whole {
+		f.lettersSince = last
+		if !told {
+			f.lettersSince = time.Now()
+		}
+	}
+	f.print.reach(said)
+	return nil
+}
+
+func (f *finder) readProgress(ctx context.Context, topics []searched) error {
+	var names []string
+	for _, t := range topics {
+		names = append(names, t.name)
+	}
+	group, err := consumer.ReadProgress(ctx, f.r.client, f.r.s.Kafka.GroupID, names)
+	if err != nil {
+		return explainOffsets(err)
+	}
+	f.group = group
+	for _, p := range group {
+		if p.Err != nil {
+			f.trouble(fmt.Sprintf("%s/%d: %v", p.Topic, p.Partition, p.Err))
+		}
+	}
+	return nil
+}
+
+// trouble says what could not be done; the search goes on.
+func (f *finder) trouble(what string) {
+	f.failed = true
+	fmt.Fprintln(f.r.err, "warning:", what)
+}
+
+// readLetters keeps the letters that fit. One is written after its record was
+// sent, so no letter of a record dated since a time lies before it; where the
+// record's producer has a clock that is ahead, none of this holds.
+func (f *finder) readLetters(ctx context.Context) error {
+	log := dlq.NewLog(f.r.client, f.r.s.Kafka.ClientID, f.r.s.DeadLetters.Topic)
+	spans, err := log.Spans(ctx)
+	if errors.Is(err, kafka.UnknownTopicOrPartition) {
+		f.print.reach(topicReach{Topic: f.r.s.DeadLetters.Topic, Holds: "letters", Missing: true})
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := f.reach(ctx, searched{log: log, name: f.r.s.DeadLetters.Topic, spans: spans}, "letters"); err != nil {
+		return err
+	}
+	from, err := log.From(ctx, spans, f.span.since)
+	if err != nil {
+		return err
+	}
+	var held []dlq.Span
+	for _, span := range spans {
+		if first, is := from[span.Partition]; is {
+			span.First = max(span.First, first)
+			held = append(held, span)
+		}
+	}
+	ledger, err := f.r.desk.Ledger(ctx)
+	if err != nil {
+		ledger = nil
+		f.trouble("what was replayed or closed is not told: " + err.Error())
+	}
+	for _, span := range held {
+		for s, err := range f.r.desk.Letters(ctx, []dlq.Span{span}, nil) {
+			if err != nil {
+				if ctx.Err() != nil {
+					return err
+				}
+				f.trouble(fmt.Sprintf("%s/%d: not all letters were read: %v", log.Topic(), span.Partition, err))
+				break
+			}
+			if err := f.keep(s, ledger); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// keep takes a letter that fits.
+func (f *finder) keep(s *dlq.Stored, ledger *dlq.Ledger) error {
+	f.print.read++
+	if !f.span.has(s.Written) && (s.Timestamp < 0 || !f.span.has(s.Timestamp)) || !f.wanted.match(s.Value) {
+		return nil
+	}
+	if len(f.letters) == mostLetters {
+		return fmt.Errorf("more than %s letters fit; narrow the search with --since, --until or another flag", number(mostLetters))
+	}
+	l := &foundLetter{id: s.ID.String(), reason: clean(s.Reason), written: s.WrittenAt(), dated: s.Timestamp, event: describeEvent(s.Value, f.c.Reveal)}
+	if l.reason == "" {
+		l.reason = "?"
+	}
+	if ledger != nil {
+		l.state = ledger.State(s)
+	}
+	at := place{s.Topic, s.Partition, s.Offset}
+	if s.Topic == "" || s.Partition < 0 || s.Offset < 0 { // its place cannot be read
+		at = place{s.ID.Topic, s.ID.Partition, s.ID.Offset}
+	}
+	f.letters[at] = l
+	return nil
+}

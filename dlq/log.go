@@ -1,0 +1,85 @@
+package dlq
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"release-forwarder/consumer/fetch"
+)
+
+// Log reads any topic as a Desk reads the dead letters: as a committed reader,
+// from the partitions' leaders, without a group. It changes nothing. The user
+// needs Read on the topic.
+type Log struct{ source }
+
+// NewLog makes a log of a topic that the client's transport knows. It contacts
+// nothing.
+func NewLog(client *kafka.Client, clientID, topic string) *Log {
+	return &Log{source{client: client, clientID: clientID, topic: topic}}
+}
+
+// Spans looks at what the topic holds, ordered by partition.
+func (l *Log) Spans(ctx context.Context) ([]Span, error) { return l.spans(ctx) }
+
+// Read yields the records of a partition from an offset up to, without, end. One
+// answer of a broker is in memory at a time. An error ends it. What retention
+// takes meanwhile is passed over.
+func (l *Log) Read(ctx context.Context, partition int32, from, end int64) iter.Seq2[fetch.Record, error] {
+	return l.read(ctx, partition, from, end)
+}
+
+// From finds in each of these partitions the offset of the first record that is
+// dated at a time or later: none before it is. A partition without one is left
+// out. Records without a timestamp are never found.
+func (l *Log) From(ctx context.Context, spans []Span, at time.Time) (map[int32]int64, error) {
+	asked := make([]kafka.OffsetRequest, 0, len(spans))
+	for _, s := range spans {
+		// Kafka takes negative times for questions of another kind.
+		asked = append(asked, kafka.OffsetRequest{Partition: int(s.Partition), Timestamp: max(0, at.UnixMilli())})
+	}
+	var found map[int32]int64
+	err := again(ctx, func() error {
+		res, err := l.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{
+			Topics: map[string][]kafka.OffsetRequest{l.topic: asked}, IsolationLevel: kafka.ReadCommitted,
+		})
+		if err != nil {
+			return err
+		}
+		found = map[int32]int64{}
+		for _, p := range res.Topics[l.topic] {
+			if p.Error != nil {
+				return p.Error
+			}
+			for offset := range p.Offsets {
+				if offset >= 0 {
+					found[int32(p.Partition)] = offset
+				}
+			}
+		}
+		return nil
+	})
+	return found, topicError("read", l.topic, err)
+}
+
+// oneRecord is enough for one record of the usual size, however many follow.
+const oneRecord = 16 << 10
+
+// First gives the time of a partition's first record, zero where there is none or
+// it has no timestamp.
+func (l *Log) First(ctx context.Context, span Span) (time.Time, error) {
+	few := l.source
+	few.most = oneRecord
+	for rec, err := range few.read(ctx, span.Partition, span.First, span.End) {
+		if err != nil || rec.Timestamp < 0 {
+			return time.Time{}, err
+		}
+		return time.UnixMilli(rec.Timestamp).UTC(), nil
+	}
+	return time.Time{}, nil
+}
+
+// Topic is the topic's name.
+func (l *Log) Topic() string { return l.topic }
