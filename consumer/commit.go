@@ -112,7 +112,11 @@ func (g *generation) send(ctx context.Context, commits []commitment) bool {
 	request, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(commitGrace, cancel) })()
-	sent := time.Now()
+	topic := ""
+	if len(req.Topics) == 1 {
+		topic = commits[0].part.topic
+	}
+	sent, ended := time.Now(), e.cfg.Hooks.Committing(topic, len(commits))
 	res, err := e.client.OffsetCommit(request, req)
 	// The request's own error is nil when partitions were refused, and a
 	// partition the answer does not name was not taken.
@@ -140,14 +144,15 @@ func (g *generation) send(ctx context.Context, commits []commitment) bool {
 	if !errors.Is(err, kafka.OffsetMetadataTooLarge) {
 		g.judge("commit", sent, err)
 	}
+	result := "failed"
 	switch {
 	case err == nil:
-		e.cfg.Hooks.Committed("ok")
+		result = "ok"
 	case isStale(err):
-		e.cfg.Hooks.Committed("stale")
-	default:
-		e.cfg.Hooks.Committed("failed")
+		result = "stale"
 	}
+	ended(result)
+	e.cfg.Hooks.Committed(result)
 	return taken == len(commits)
 }
 

@@ -68,10 +68,16 @@ type Config struct {
 // Hooks tell of what happens, for metrics. Every one may be nil. They may be
 // called with the engine's lock held: they must neither block nor call it.
 type Hooks struct {
-	Assigned   func(topic string, partition int32)
-	Revoked    func(topic string, partition int32)
-	Dropped    func(topic string, partition int32, count int64)
+	Assigned func(topic string, partition int32)
+	Revoked  func(topic string, partition int32)
+	Dropped  func(topic string, partition int32, count int64)
+	// Committing is told of a commit that begins, with the topic where it covers
+	// only one, and gives what is to be told of its end.
+	Committing func(topic string, partitions int) (ended func(result string))
 	Committed  func(result string) // ok, stale, failed
+	// Drained tells how long a drain took, from the end of a generation to its
+	// last commit.
+	Drained    func(took time.Duration)
 	Rebalanced func()
 	// Owns tells how many partitions of each topic this member owns, and how
 	// many there are: when it has joined, and with nothing owned when it gave
@@ -90,6 +96,12 @@ func (h *Hooks) fill() {
 	}
 	if h.Dropped == nil {
 		h.Dropped = func(string, int32, int64) {}
+	}
+	if h.Committing == nil {
+		h.Committing = func(string, int) func(string) { return func(string) {} }
+	}
+	if h.Drained == nil {
+		h.Drained = func(time.Duration) {}
 	}
 	if h.Committed == nil {
 		h.Committed = func(string) {}

@@ -119,7 +119,8 @@ func (g *generation) run(gctx, stop context.Context) {
 		why = context.Cause(g.over)
 	}
 	stopReading()
-	limit := time.Now().Add(g.engine.cfg.DrainTimeout)
+	drain := time.Now()
+	limit := drain.Add(g.engine.cfg.DrainTimeout)
 	left := g.drain()
 	stopKeeping()
 	readers.Wait()
@@ -127,6 +128,7 @@ func (g *generation) run(gctx, stop context.Context) {
 	if g.fenced.Err() == nil {
 		g.commitLast(limit)
 	}
+	g.engine.cfg.Hooks.Drained(time.Since(drain))
 	g.revoke()
 	g.engine.log.Info("partitions given up", "why", reasonWord(why), "generation", g.id, "held_for", time.Since(g.began).Round(time.Millisecond).String())
 	if left > 0 && g.fenced.Err() == nil {

@@ -53,6 +53,9 @@ func NewPublisher(cfg Config) *Publisher {
 	return p
 }
 
+// Topic is the dead-letter topic.
+func (p *Publisher) Topic() string { return p.cfg.Topic }
+
 // Publish writes a letter and reports to done, from another goroutine, exactly
 // once: nil when all in-sync replicas have it. After an error it may have been
 // written all the same. A letter whose context ends before its request is sent

@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// Retention is how long Kafka keeps the letters.
+// Retention is how long Kafka keeps a topic's records.
 type Retention struct {
 	For   time.Duration // 0: for ever, as far as time goes
-	Bytes int64         // 0: no bound by size; else letters may go before For
-	// Compacted says that the topic keeps one letter a key only.
+	Bytes int64         // 0: no bound by size; else records may go before For
+	// Compacted says that the topic keeps one record a key only.
 	Compacted bool
 }
 
-// Retention asks how long Kafka keeps the letters; it needs the right
+// Retention asks how long Kafka keeps the topic's records; it needs the right
 // DescribeConfigs on the topic.
-func (d *Desk) Retention(ctx context.Context) (Retention, error) {
+func (d *source) Retention(ctx context.Context) (Retention, error) {
 	var conf map[string]string
 	err := again(ctx, func() (err error) {
 		conf, err = configs(ctx, d.client, d.topic, "retention.ms", "retention.bytes", "cleanup.policy")

@@ -82,7 +82,7 @@ func watch[T any](v *service, setting, name string, parse func([]byte) (T, error
 	file, err := connect.Watch(connect.WatchConfig[T]{
 		Files:   []string{name},
 		Parse:   func(contents [][]byte) (T, error) { return parse(contents[0]) },
-		Changed: use, Failed: v.reloadFailed, Logger: v.log,
+		Changed: use, Failed: v.reloadFailed, Taken: v.reloaded, Logger: v.log,
 	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", setting, err)

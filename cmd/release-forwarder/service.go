@@ -53,8 +53,9 @@ type service struct {
 	watched   []func(context.Context)            // files taken up again when they change
 	doubles   []func(*service, *consumer.Config) // see newService
 
-	facts   *facts
-	started time.Time
+	facts     *facts
+	retention *retention
+	started   time.Time
 	// stopping ends when the service was told to stop.
 	stopping context.Context
 	mu       sync.Mutex
@@ -101,12 +102,13 @@ func (v *service) wireKafka(dial dialFunc) (err error) {
 	connected, v.hangUp = context.WithCancel(context.Background())
 	v.kafka, err = connect.New(connected, connect.Config{
 		Kafka: v.settings.Kafka, Topics: append(v.settings.Topics(), v.settings.DeadLetters.Topic),
-		Dial: dial, Logger: v.log, ReloadFailed: v.reloadFailed,
+		Dial: dial, Logger: v.log, ReloadFailed: v.reloadFailed, Reloaded: v.reloaded,
 	})
 	if err != nil {
 		return err
 	}
 	v.watched = append(v.watched, v.kafka.Run)
+	v.retention = newRetention(v.kafka, v.settings.Kafka.ClientID)
 	v.letters = dlq.NewPublisher(dlq.Config{
 		Client: &kafka.Client{Addr: v.kafka.Addr(), Transport: v.kafka.Transport, Timeout: connect.RequestTimeout},
 		Topic:  v.settings.DeadLetters.Topic, Group: v.settings.Kafka.GroupID,
@@ -158,7 +160,7 @@ func (v *service) roots() (func() *x509.CertPool, error) {
 			}
 			return pool, nil
 		},
-		Failed: v.reloadFailed, Logger: v.log,
+		Failed: v.reloadFailed, Taken: v.reloaded, Logger: v.log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("UPSTREAM_TLS_CA_FILE: %w", err)
@@ -167,9 +169,14 @@ func (v *service) roots() (func() *x509.CertPool, error) {
 	return file.Get, nil
 }
 
-// reloadFailed counts a file that could not be taken up again, by the name of its
-// setting.
-func (v *service) reloadFailed(file string) {
+// reloadFailed counts a file that could not be taken up again, reloaded one that
+// was, by the name of its setting.
+func (v *service) reloadFailed(file string) { v.bySetting(file, v.telemetry.Instruments.ReloadFailure) }
+func (v *service) reloaded(file string)     { v.bySetting(file, v.telemetry.Instruments.Reloaded) }
+
+// bySetting counts under each setting that names a file. A certificate and its key
+// are read together, and counted as the certificate's.
+func (v *service) bySetting(file string, count func(setting string)) {
 	s := v.settings
 	for name, of := range map[string]string{
 		"KAFKA_TLS_CA_FILE": s.Kafka.TLS.CAFile, "KAFKA_TLS_CERT_FILE": s.Kafka.TLS.CertFile,
@@ -178,7 +185,7 @@ func (v *service) reloadFailed(file string) {
 		"UPSTREAM_TLS_CA_FILE": s.Upstream.TLSCAFile,
 	} {
 		if of == file {
-			v.telemetry.Instruments.ReloadFailure(name)
+			count(name)
 		}
 	}
 }
@@ -209,7 +216,9 @@ func (v *service) wireEngine(dialFunc) error {
 			Assigned:        func(topic string, partition int32) { count.AssignPartition(topic, int(partition)) },
 			Revoked:         func(topic string, partition int32) { count.RevokePartition(topic, int(partition)) },
 			Dropped:         v.dropped,
+			Committing:      v.committing,
 			Committed:       count.Commit,
+			Drained:         func(took time.Duration) { count.Drained(took.Seconds()) },
 			Rebalanced:      count.Rebalance,
 			MetadataIgnored: count.MetadataIgnored,
 		},
@@ -252,6 +261,7 @@ func (v *service) run(stop context.Context) error {
 	side.Go(func() { v.findLetters(serving) })
 	side.Go(func() { v.explainConnection(serving) })
 	side.Go(func() { v.warnAtStart(serving) })
+	side.Go(func() { v.retention.run(serving, v.engine.Status) })
 
 	err := v.engine.Run(stop)
 

@@ -23,7 +23,13 @@ func (v *service) gauges() telemetry.Gauges {
 			}
 			return held
 		},
-		Lag: v.partitionValues(consumer.PartitionStatus.Lag),
+		Lag:     v.partitionValues(consumer.PartitionStatus.Lag),
+		LagDone: v.partitionValues(doneBeyond),
+		LagHeld: v.partitionValues(func(p consumer.PartitionStatus) int64 { return int64(p.Held) }),
+		RetentionLeft: func() []telemetry.PartitionValue {
+			return v.retention.left(v.engine.Status().Partitions, time.Now())
+		},
+		Assigned: func() int64 { return int64(len(v.engine.Status().Partitions)) },
 		ReadingPaused: func() (paused []telemetry.PartitionPause) {
 			for _, p := range v.engine.Status().Partitions {
 				paused = append(paused, telemetry.PartitionPause{
@@ -95,6 +101,17 @@ func (v *service) answered(ctx context.Context, a upstream.Attempt) {
 func (v *service) letterWritten(stage, reason string) {
 	v.telemetry.Instruments.DeadLetter(stage, reason)
 	v.facts.letter(stage, reason, time.Now())
+}
+
+// committing is the span of an offset commit.
+func (v *service) committing(topic string, partitions int) (ended func(string)) {
+	span := v.telemetry.Tracer.StartCommit(topic, partitions)
+	return func(result string) {
+		if result == "ok" {
+			result = ""
+		}
+		telemetry.EndKafka(span, result)
+	}
 }
 
 // dropped notes records that Kafka dropped before they could be read.

@@ -44,6 +44,9 @@ type Config struct {
 	// ReloadFailed is called with a file's name each time it could not be taken up
 	// again; nil: nobody is told.
 	ReloadFailed func(file string)
+	// Reloaded is called with a file's name each time it was taken up again; nil:
+	// nobody is told.
+	Reloaded func(file string)
 	// Logger gets the changes and faults of files; nil: none.
 	Logger *slog.Logger
 }
@@ -71,7 +74,7 @@ func New(ctx context.Context, cfg Config) (*Kafka, error) {
 	rand.Shuffle(len(k.Brokers), func(i, j int) { k.Brokers[i], k.Brokers[j] = k.Brokers[j], k.Brokers[i] })
 	var err error
 	if cfg.Kafka.TLS.Enabled {
-		if k.tls, err = newTLSClient(cfg.Kafka.TLS, cfg.ReloadFailed, cfg.Logger); err != nil {
+		if k.tls, err = newTLSClient(cfg.Kafka.TLS, cfg.ReloadFailed, cfg.Reloaded, cfg.Logger); err != nil {
 			return nil, err
 		}
 	}
@@ -114,7 +117,7 @@ func (k *Kafka) login(cfg Config) (*login, error) {
 	k.password, err = Watch(WatchConfig[settings.Secret]{
 		Files:  []string{s.PasswordFile},
 		Parse:  func(b [][]byte) (settings.Secret, error) { return settings.ParseSecret(b[0]) },
-		Failed: cfg.ReloadFailed,
+		Failed: cfg.ReloadFailed, Taken: cfg.Reloaded,
 		Logger: cfg.Logger,
 	})
 	if err != nil {

@@ -21,14 +21,14 @@ type tlsClient struct {
 	pair       *Watched[*tls.Certificate] // nil: no client certificate
 }
 
-func newTLSClient(cfg settings.TLS, failed func(string), logger *slog.Logger) (*tlsClient, error) {
+func newTLSClient(cfg settings.TLS, failed, taken func(string), logger *slog.Logger) (*tlsClient, error) {
 	c := &tlsClient{serverName: cfg.ServerName, verify: cfg.Verify}
 	var err error
 	if cfg.CAFile != "" {
 		c.ca, err = Watch(WatchConfig[*x509.CertPool]{
 			Files:  []string{cfg.CAFile},
 			Parse:  func(b [][]byte) (*x509.CertPool, error) { return settings.ParseCA(nil, b[0]) },
-			Failed: failed,
+			Failed: failed, Taken: taken,
 			Logger: logger,
 		})
 		if err != nil {
@@ -39,7 +39,7 @@ func newTLSClient(cfg settings.TLS, failed func(string), logger *slog.Logger) (*
 		c.pair, err = Watch(WatchConfig[*tls.Certificate]{
 			Files:  []string{cfg.CertFile, cfg.KeyFile},
 			Parse:  func(b [][]byte) (*tls.Certificate, error) { return settings.ParseKeyPair(b[0], b[1]) },
-			Failed: failed,
+			Failed: failed, Taken: taken,
 			Logger: logger,
 		})
 		if err != nil {

@@ -29,6 +29,9 @@ type WatchConfig[T any] struct {
 	// read or parsed, so that a counter shows a fault as long as it lasts; nil:
 	// nobody is told.
 	Failed func(file string)
+	// Taken is called with the first file's name each time new contents were taken
+	// up; nil: nobody is told.
+	Taken func(file string)
 	// Logger gets one line for a change and one for a new fault; nil: none.
 	Logger *slog.Logger
 }
@@ -110,6 +113,9 @@ func (w *Watched[T]) Look() {
 	w.good, w.fault = sum, ""
 	w.value.Store(&value)
 	w.cfg.Logger.Info("file changed, taken up", "files", w.names())
+	if w.cfg.Taken != nil {
+		w.cfg.Taken(w.cfg.Files[0])
+	}
 	if w.cfg.Changed != nil {
 		w.cfg.Changed(value)
 	}

@@ -230,6 +230,7 @@ func (f *Forwarder) failed(ctx context.Context, d *consumer.Delivery, h *history
 	switch {
 	case (a.Verdict != upstream.Throttled || alone) && !f.Gate.Open() && f.counts(h, lot, a):
 		h.failures++
+		f.Metrics.BudgetSpent()
 		if limit := f.budget(d.Crowded); limit > 0 && h.failures >= limit {
 			f.giveUp(ctx, d, h, lotSource(lot), upstreamLetter(dlq.ReasonBudgetExhausted, a))
 			return

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"log/slog"
+	"strconv"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -106,8 +107,10 @@ func (f *Forwarder) writeInTurn(ctx context.Context, d *consumer.Delivery, h *hi
 // kept with its record and tried again with backoff for ever: its record must not
 // be passed over.
 func (f *Forwarder) write(ctx context.Context, d *consumer.Delivery, h *history) {
+	span := f.Tracer.StartLetter(ctx, f.Letters.Topic())
 	f.Letters.Publish(ctx, h.letter, func(err error) {
 		l := h.letter
+		telemetry.EndKafka(span, kafkaFailure(err))
 		if err == nil {
 			f.Written(string(l.Stage), l.Reason)
 			f.Log.LogAttrs(ctx, slog.LevelWarn, "dead letter written", f.about(d,
@@ -123,6 +126,24 @@ func (f *Forwarder) write(ctx context.Context, d *consumer.Delivery, h *history)
 		}
 		d.AgainAt(time.Now().Add(f.backoff(h.letterTries)), consumer.Hold{Reason: HeldDeadLetter, Firm: true, Trace: telemetry.TraceID(ctx)})
 	})
+}
+
+// kafkaFailure is the word for what went wrong with a request to Kafka: the
+// protocol's error code by its number, as UNKNOWN_TOPIC_OR_PARTITION is 3.
+func kafkaFailure(err error) string {
+	if err == nil {
+		return ""
+	}
+	if code, ok := errors.AsType[kafka.Error](err); ok {
+		return "kafka_" + strconv.Itoa(int(code))
+	}
+	switch {
+	case errors.Is(err, context.Canceled):
+		return "canceled"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "timeout"
+	}
+	return "_OTHER"
 }
 
 func tamed(s string) string {

@@ -19,6 +19,8 @@ import (
 //	process <topic>   CONSUMER, one delivery of one record; a root, linked to the
 //	                  event's traceparent and to the record's first delivery
 //	  POST            CLIENT, one HTTP attempt; see [Tracer.HTTPTransport]
+//	  send <dlq>      PRODUCER, one try to write the record's dead letter
+//	commit <topic>    CLIENT, one offset commit; a root
 //
 // Its methods may be called from any goroutine.
 type Tracer struct {
@@ -27,18 +29,22 @@ type Tracer struct {
 	tracer    trace.Tracer
 	propagate bool                 // W3C trace context: from events, to the platform
 	fixed     []attribute.KeyValue // those every delivery has
-	names     sync.Map             // topic → span name; as many as topics are read
+	group     attribute.KeyValue
+	client    attribute.KeyValue
+	names     sync.Map // topic → span name; as many as topics are read
 }
 
 func newTracer(provider trace.TracerProvider, cfg Config, propagate bool) *Tracer {
+	group, client := semconv.MessagingConsumerGroupName(cfg.Group), semconv.MessagingClientID(cfg.ClientID)
 	return &Tracer{
 		provider:  provider,
 		tracer:    provider.Tracer(scopeName, trace.WithInstrumentationVersion(cfg.Build.Version), trace.WithSchemaURL(semconv.SchemaURL)),
 		propagate: propagate,
 		fixed: []attribute.KeyValue{
 			semconv.MessagingSystemKafka, semconv.MessagingOperationName("process"), semconv.MessagingOperationTypeProcess,
-			semconv.MessagingConsumerGroupName(cfg.Group), semconv.MessagingClientID(cfg.ClientID),
+			group, client,
 		},
+		group: group, client: client,
 	}
 }
 

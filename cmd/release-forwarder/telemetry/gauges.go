@@ -18,6 +18,14 @@ type Gauges struct {
 	Held func() map[string]int64
 	// Lag has one value for each partition held now.
 	Lag func() []PartitionValue
+	// LagDone and LagHeld are the parts of Lag that are finished already, and that
+	// wait for another try.
+	LagDone, LagHeld func() []PartitionValue
+	// RetentionLeft has the seconds until the oldest unfinished record is deleted,
+	// for the partitions of which that is known.
+	RetentionLeft func() []PartitionValue
+	// Assigned is the number of partitions held now.
+	Assigned func() int64
 	// OldestUnfinished is the age of the oldest unfinished record in seconds;
 	// 0 without one.
 	OldestUnfinished func() float64
@@ -58,7 +66,11 @@ var gaugeRows = []struct {
 }{
 	{pendingRecords, number(func(g Gauges) func() int64 { return g.Pending })},
 	{heldRecords, observeHeld},
-	{lagRecords, observeLag},
+	{lagRecords, byParts(func(g Gauges) func() []PartitionValue { return g.Lag })},
+	{lagDone, byParts(func(g Gauges) func() []PartitionValue { return g.LagDone })},
+	{lagHeld, byParts(func(g Gauges) func() []PartitionValue { return g.LagHeld })},
+	{retentionLeft, byParts(func(g Gauges) func() []PartitionValue { return g.RetentionLeft })},
+	{assigned, number(func(g Gauges) func() int64 { return g.Assigned })},
 	{circuitOpen, truth(func(g Gauges) func() bool { return g.CircuitOpen })},
 	{stormGuardActive, truth(func(g Gauges) func() bool { return g.StormGuardActive })},
 	{refusedLots, number(func(g Gauges) func() int64 { return g.RefusedLots })},
@@ -107,12 +119,15 @@ func observeHeld(g Gauges, o metric.Int64Observer) {
 	}
 }
 
-func observeLag(g Gauges, o metric.Int64Observer) {
-	if g.Lag == nil {
-		return
-	}
-	for _, p := range g.Lag() {
-		o.Observe(p.Value, metric.WithAttributes(partitionLabels(p.Topic, p.Partition)...))
+func byParts(pick func(Gauges) func() []PartitionValue) func(Gauges, metric.Int64Observer) {
+	return func(g Gauges, o metric.Int64Observer) {
+		ask := pick(g)
+		if ask == nil {
+			return
+		}
+		for _, p := range ask() {
+			o.Observe(p.Value, metric.WithAttributes(partitionLabels(p.Topic, p.Partition)...))
+		}
 	}
 }
 

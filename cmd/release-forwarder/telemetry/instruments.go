@@ -15,10 +15,11 @@ import (
 // their closed list are counted as "other".
 type Instruments struct {
 	accepted, attempts, commits, rebalances *counter
-	suspicious, metadataIgnored, reloads    *counter
+	suspicious, metadataIgnored, budget     *counter
+	reloads, reloadFailures                 *counter
 	letters                                 *letters
 	dropped                                 *byPartitionCounter
-	delivery                                metric.Float64Histogram
+	delivery, drain                         metric.Float64Histogram
 
 	gauges atomic.Pointer[Gauges] // never nil
 }
@@ -30,11 +31,12 @@ func newInstruments(meter metric.Meter, build Build) (*Instruments, error) {
 	i := &Instruments{
 		accepted: newCounter(recordsAccepted), attempts: newCounter(attempts), commits: newCounter(commits),
 		rebalances: newCounter(rebalances), suspicious: newCounter(suspicious),
-		metadataIgnored: newCounter(metadataIgnored), reloads: newCounter(reloadFailures),
+		metadataIgnored: newCounter(metadataIgnored), budget: newCounter(budgetSpent),
+		reloads: newCounter(reloads), reloadFailures: newCounter(reloadFailures),
 		letters: newLetters(), dropped: &byPartitionCounter{series: map[partition]*series{}},
 	}
 	i.gauges.Store(&Gauges{})
-	for _, c := range []*counter{i.accepted, i.attempts, i.commits, i.rebalances, i.suspicious, i.metadataIgnored, i.reloads} {
+	for _, c := range []*counter{i.accepted, i.attempts, i.commits, i.rebalances, i.suspicious, i.metadataIgnored, i.budget, i.reloads, i.reloadFailures} {
 		if err := registerCounter(meter, c.row, c.observe); err != nil {
 			return nil, err
 		}
@@ -52,9 +54,16 @@ func newInstruments(meter metric.Meter, build Build) (*Instruments, error) {
 		return nil, err
 	}
 	var err error
-	i.delivery, err = meter.Float64Histogram(deliverySeconds.otelName(), metric.WithDescription(deliverySeconds.Meaning),
-		metric.WithUnit(deliverySeconds.Unit), metric.WithExplicitBucketBoundaries(deliveryBuckets...))
+	if i.delivery, err = histogram(meter, deliverySeconds, deliveryBuckets); err != nil {
+		return nil, err
+	}
+	i.drain, err = histogram(meter, drainSeconds, drainBuckets)
 	return i, err
+}
+
+func histogram(meter metric.Meter, row Instrument, buckets []float64) (metric.Float64Histogram, error) {
+	return meter.Float64Histogram(row.otelName(), metric.WithDescription(row.Meaning), metric.WithUnit(row.Unit),
+		metric.WithExplicitBucketBoundaries(buckets...))
 }
 
 func registerBuild(meter metric.Meter, build Build) error {
@@ -84,6 +93,12 @@ func (i *Instruments) Delivered(ctx context.Context, seconds float64) {
 	i.delivery.Record(ctx, max(seconds, 0))
 }
 
+// Drained records how many seconds it took to give up the partitions.
+func (i *Instruments) Drained(seconds float64) { i.drain.Record(context.Background(), max(seconds, 0)) }
+
+// BudgetSpent counts a failure that counted against its record's budget.
+func (i *Instruments) BudgetSpent() { i.budget.add("") }
+
 // DeadLetter counts a letter that the dead-letter topic acknowledged.
 func (i *Instruments) DeadLetter(stage, reason string) { i.letters.add(stage, reason) }
 
@@ -112,7 +127,11 @@ func (i *Instruments) MetadataIgnored() { i.metadataIgnored.add("") }
 
 // ReloadFailure counts a changed file that could not be taken up, by the name
 // of its setting, one of [ReloadedFiles].
-func (i *Instruments) ReloadFailure(setting string) { i.reloads.add(setting) }
+func (i *Instruments) ReloadFailure(setting string) { i.reloadFailures.add(setting) }
+
+// Reloaded counts a changed file that was taken up, by the name of its setting,
+// one of [ReloadedFiles].
+func (i *Instruments) Reloaded(setting string) { i.reloads.add(setting) }
 
 // AssignPartition begins the counters of a partition, with 0.
 func (i *Instruments) AssignPartition(topic string, partition int) {

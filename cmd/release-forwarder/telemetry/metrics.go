@@ -63,12 +63,13 @@ type completed struct{ next prometheus.Gatherer }
 // Gather implements prometheus.Gatherer.
 func (c completed) Gather() ([]*dto.MetricFamily, error) {
 	families, err := c.next.Gather()
-	name := deliverySeconds.FullName()
-	i, found := slices.BinarySearchFunc(families, name, func(f *dto.MetricFamily, n string) int {
-		return cmp.Compare(f.GetName(), n)
-	})
-	if !found {
-		families = slices.Insert(families, i, emptyHistogram(deliverySeconds, deliveryBuckets))
+	for row, buckets := range map[*Instrument][]float64{&deliverySeconds: deliveryBuckets, &drainSeconds: drainBuckets} {
+		i, found := slices.BinarySearchFunc(families, row.FullName(), func(f *dto.MetricFamily, n string) int {
+			return cmp.Compare(f.GetName(), n)
+		})
+		if !found {
+			families = slices.Insert(families, i, emptyHistogram(*row, buckets))
+		}
 	}
 	return families, err
 }

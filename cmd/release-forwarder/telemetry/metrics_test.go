@@ -86,6 +86,11 @@ var fromTheStart = []string{
 	`release_forwarder_delivery_seconds_count 0`,
 	`release_forwarder_delivery_seconds_sum 0`,
 	`release_forwarder_delivery_seconds_bucket{le="+Inf"} 0`,
+	`release_forwarder_assigned_partitions 0`,
+	`release_forwarder_budget_spent_total 0`,
+	`release_forwarder_drain_seconds_count 0`,
+	`release_forwarder_drain_seconds_sum 0`,
+	`release_forwarder_drain_seconds_bucket{le="+Inf"} 0`,
 	`release_forwarder_circuit_open 0`,
 	`release_forwarder_storm_guard_active 0`,
 	`release_forwarder_refused_lots 0`,
@@ -106,7 +111,15 @@ var fromTheStart = []string{
 	`release_forwarder_reload_failures_total{file="KAFKA_TLS_CERT_FILE"} 0`,
 	`release_forwarder_reload_failures_total{file="KAFKA_TLS_KEY_FILE"} 0`,
 	`release_forwarder_reload_failures_total{file="UPSTREAM_APP_SECRET_FILE"} 0`,
+	`release_forwarder_reload_failures_total{file="UPSTREAM_CREDENTIALS_FILE"} 0`,
 	`release_forwarder_reload_failures_total{file="UPSTREAM_TLS_CA_FILE"} 0`,
+	`release_forwarder_reloads_total{file="KAFKA_SASL_PASSWORD_FILE"} 0`,
+	`release_forwarder_reloads_total{file="KAFKA_TLS_CA_FILE"} 0`,
+	`release_forwarder_reloads_total{file="KAFKA_TLS_CERT_FILE"} 0`,
+	`release_forwarder_reloads_total{file="KAFKA_TLS_KEY_FILE"} 0`,
+	`release_forwarder_reloads_total{file="UPSTREAM_APP_SECRET_FILE"} 0`,
+	`release_forwarder_reloads_total{file="UPSTREAM_CREDENTIALS_FILE"} 0`,
+	`release_forwarder_reloads_total{file="UPSTREAM_TLS_CA_FILE"} 0`,
 }
 
 // ours are the series of a scrape that the table answers for, without the
@@ -199,6 +212,9 @@ func TestWhatHappensIsCounted(t *testing.T) {
 	i.Suspicious("future")
 	i.MetadataIgnored()
 	i.ReloadFailure("UPSTREAM_APP_SECRET_FILE")
+	i.Reloaded("UPSTREAM_CREDENTIALS_FILE")
+	i.BudgetSpent()
+	i.Drained(0.3)
 	body := scrape(t, tel)
 	for _, want := range []string{
 		`records_accepted_total 2`, `dead_letters_total{reason="bad-time",stage="mapping"} 1`,
@@ -206,6 +222,7 @@ func TestWhatHappensIsCounted(t *testing.T) {
 		`attempts_total{verdict="accepted"} 0`, `commits_total{result="ok"} 1`, `commits_total{result="stale"} 1`,
 		`rebalances_total 1`, `suspicious_events_total{kind="future"} 1`, `metadata_ignored_total 1`,
 		`reload_failures_total{file="UPSTREAM_APP_SECRET_FILE"} 1`,
+		`reloads_total{file="UPSTREAM_CREDENTIALS_FILE"} 1`, `budget_spent_total 1`, `drain_seconds_bucket{le="0.25"} 0`, `drain_seconds_bucket{le="0.5"} 1`,
 		`delivery_seconds_count 3`, `delivery_seconds_sum 7200.02`,
 		`delivery_seconds_bucket{le="0.025"} 2`, `delivery_seconds_bucket{le="3600"} 2`, `delivery_seconds_bucket{le="10800"} 3`,
 	} {
@@ -251,13 +268,18 @@ func TestGaugesAreAskedAtEachScrape(t *testing.T) {
 	tel.Instruments.Observe(Gauges{
 		Pending: func() int64 { return 12 }, OldestUnfinished: func() float64 { return 1.5 },
 		CircuitOpen: func() bool { return open }, InFlight: func() int64 { return 3 }, InFlightLimit: func() int64 { return 64 },
-		Lag:                func() []PartitionValue { return held },
+		Lag: func() []PartitionValue { return held }, LagDone: func() []PartitionValue { return []PartitionValue{{"releases", 0, 3}} },
+		LagHeld:            func() []PartitionValue { return []PartitionValue{{"releases", 0, 2}} },
+		RetentionLeft:      func() []PartitionValue { return []PartitionValue{{"releases", 1, 7200}} },
+		Assigned:           func() int64 { return 2 },
 		ReadingPaused:      func() []PartitionPause { return []PartitionPause{{Topic: "releases", Partition: 0, Gaps: true}} },
 		DeadLettersBlocked: func() int64 { return 1 },
 	})
 	for _, want := range []string{
 		"pending_records 12", "oldest_unfinished_seconds 1.5", "circuit_open 0", "in_flight 3", "in_flight_limit 64",
 		`lag_records{partition="0",topic="releases"} 5`, `lag_records{partition="1",topic="releases"} 0`,
+		`lag_done_records{partition="0",topic="releases"} 3`, `lag_held_records{partition="0",topic="releases"} 2`,
+		`retention_left_seconds{partition="1",topic="releases"} 7200`, "assigned_partitions 2",
 		`reading_paused{bound="records",partition="0",topic="releases"} 0`,
 		`reading_paused{bound="bytes",partition="0",topic="releases"} 0`,
 		`reading_paused{bound="gaps",partition="0",topic="releases"} 1`,

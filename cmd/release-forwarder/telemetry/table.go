@@ -74,7 +74,7 @@ var (
 	// ReloadedFiles are the settings whose files are taken up without a restart.
 	ReloadedFiles = []string{
 		"KAFKA_TLS_CA_FILE", "KAFKA_TLS_CERT_FILE", "KAFKA_TLS_KEY_FILE", "KAFKA_SASL_PASSWORD_FILE",
-		"UPSTREAM_APP_SECRET_FILE", "UPSTREAM_TLS_CA_FILE",
+		"UPSTREAM_APP_SECRET_FILE", "UPSTREAM_CREDENTIALS_FILE", "UPSTREAM_TLS_CA_FILE",
 	}
 )
 
@@ -85,6 +85,9 @@ var byPartition = []Label{{Name: "topic"}, {Name: "partition"}}
 var deliveryBuckets = []float64{
 	0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 10800, 43200, 86400, 259200,
 }
+
+// drainBuckets reach from nothing open to the longest drain that is allowed.
+var drainBuckets = []float64{0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 300, 900, 3600}
 
 // The rows. Each is a variable of its own so that the code that feeds an
 // instrument names it, and Table lists them all.
@@ -103,11 +106,23 @@ var (
 	heldRecords = Instrument{"held_records", Gauge, "{record}", []Label{{"reason", HeldReasons}},
 		"Records waiting, by the verdict of their last delivery; dead-letter: for the dead-letter topic to take their letter."}
 	lagRecords = Instrument{"lag_records", Gauge, "{record}", byPartition,
-		"Offsets between the commit and the end of the partition, for partitions held now."}
+		"Offsets between the commit and the end of the partition, for partitions held now: what Kafka's tools show. It overstates what is left: see lag_done_records."}
+	lagDone = Instrument{"lag_done_records", Gauge, "{record}", byPartition,
+		"Offsets of lag_records that are finished already, beyond a record that is not: the commit waits for that one, they are not sent again."}
+	lagHeld = Instrument{"lag_held_records", Gauge, "{record}", byPartition,
+		"Records of lag_records that wait for another try, and those behind them in their sessions."}
+	assigned = Instrument{"assigned_partitions", Gauge, "{partition}", nil,
+		"Partitions this replica holds now; 0 on a standby."}
+	retentionLeft = Instrument{"retention_left_seconds", Gauge, unitSeconds, byPartition,
+		"Time until Kafka deletes the oldest unfinished record of a partition held now, by the topic's retention.ms and, where retention.bytes is set, by how fast the log's start moves. Not there where nothing is unfinished or nothing is deleted."}
 	oldestUnfinished = Instrument{"oldest_unfinished_seconds", Gauge, unitSeconds, nil,
 		"Age of the oldest record read and not yet finished; 0 without one."}
 	deliverySeconds = Instrument{"delivery_seconds", Histogram, unitSeconds, nil,
 		"From a record's timestamp to its acceptance."}
+	budgetSpent = Instrument{"budget_spent_total", Counter, "{failure}", nil,
+		"Failures that counted against a record's RETRY_BUDGET: the platform accepts others and refuses this one."}
+	drainSeconds = Instrument{"drain_seconds", Histogram, unitSeconds, nil,
+		"How long giving up the partitions took at a rebalance or stop, from its beginning to the last commit."}
 	circuitOpen = Instrument{"circuit_open", Gauge, "", nil,
 		"1 while the platform counts as down and one attempt a second goes out, else 0."}
 	stormGuardActive = Instrument{"storm_guard_active", Gauge, "", nil,
@@ -132,6 +147,8 @@ var (
 		"Dead letters the topic has refused or not acknowledged and that are tried again; their partitions' commits wait."}
 	reloadFailures = Instrument{"reload_failures_total", Counter, "{failure}", []Label{{"file", ReloadedFiles}},
 		"Changed files that could not be taken up, by the setting that names them; what was in force stays so."}
+	reloads = Instrument{"reloads_total", Counter, "{file}", []Label{{"file", ReloadedFiles}},
+		"Changed files that were taken up without a restart, by the setting that names them."}
 	buildInfo = Instrument{"build_info", Gauge, "", []Label{{Name: "version"}, {Name: "revision"}, {Name: "goversion"}},
 		"Always 1; the build is in the labels."}
 )
@@ -139,8 +156,8 @@ var (
 // Table returns every metric of the service, in the order of the reference.
 func Table() []Instrument {
 	return []Instrument{
-		recordsAccepted, deadLetters, attempts, recordsDropped, pendingRecords, heldRecords, lagRecords,
-		oldestUnfinished, deliverySeconds, circuitOpen, stormGuardActive, refusedLots, inFlight, inFlightLimit,
-		commits, rebalances, suspicious, readingPaused, metadataIgnored, deadLettersBlocked, reloadFailures, buildInfo,
+		recordsAccepted, deadLetters, attempts, recordsDropped, pendingRecords, heldRecords, lagRecords, lagDone, lagHeld,
+		assigned, oldestUnfinished, retentionLeft, deliverySeconds, budgetSpent, drainSeconds, circuitOpen, stormGuardActive, refusedLots, inFlight, inFlightLimit,
+		commits, rebalances, suspicious, readingPaused, metadataIgnored, deadLettersBlocked, reloads, reloadFailures, buildInfo,
 	}
 }

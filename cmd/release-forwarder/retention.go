@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"release-forwarder/cmd/release-forwarder/connect"
+	"release-forwarder/cmd/release-forwarder/telemetry"
+	"release-forwarder/consumer"
+	"release-forwarder/dlq"
+)
+
+const (
+	// retentionLook is how often the logs' starts are looked at, and the topics'
+	// configuration read.
+	retentionLook = time.Minute
+	// startsKept is how long the movement of a log's start is remembered. Kafka
+	// deletes by whole segments: over less time a start stands still and jumps.
+	startsKept = 6 * time.Hour
+	// startsNeeded is how long it must have been watched before its pace counts.
+	startsNeeded = time.Hour
+)
+
+// retention watches how near Kafka is to deleting what is not finished. Without
+// the right DescribeConfigs on a topic nothing is told of it.
+type retention struct {
+	client   *kafka.Client
+	clientID string
+
+	mu sync.Mutex
+	// Guarded by mu.
+	topics map[string]dlq.Retention
+	starts map[place][]movement // by partition; place.offset is not used
+	unread map[place]unread     // by partition: see age
+}
+
+// unread is the first record of a log that is neither finished nor read.
+type unread struct {
+	offset int64
+	dated  time.Time
+}
+
+// movement is where a log began, and ended, at a time.
+type movement struct {
+	at         time.Time
+	start, end int64
+}
+
+func newRetention(k *connect.Kafka, clientID string) *retention {
+	return &retention{
+		client:   &kafka.Client{Addr: k.Addr(), Transport: k.Transport, Timeout: connect.RequestTimeout},
+		clientID: clientID,
+		topics:   map[string]dlq.Retention{}, starts: map[place][]movement{}, unread: map[place]unread{},
+	}
+}
+
+// run looks until ctx ends.
+func (r *retention) run(ctx context.Context, status func() consumer.Status) {
+	tick := time.NewTicker(retentionLook)
+	defer tick.Stop()
+	for {
+		r.look(ctx, status().Partitions)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// look asks Kafka for what has changed. What cannot be told now is told later:
+// whatever keeps Kafka from answering has alerts of its own.
+func (r *retention) look(ctx context.Context, held []consumer.PartitionStatus) {
+	byTopic := map[string][]consumer.PartitionStatus{}
+	for _, p := range held {
+		byTopic[p.Topic] = append(byTopic[p.Topic], p)
+	}
+	for topic, partitions := range byTopic {
+		log := dlq.NewLog(r.client, r.clientID, topic)
+		kept, err := log.Retention(ctx)
+		if err != nil {
+			continue
+		}
+		spans, err := log.Spans(ctx)
+		if err != nil {
+			continue
+		}
+		r.note(topic, kept, spans)
+		for _, p := range partitions {
+			r.age(ctx, log, p)
+		}
+	}
+}
+
+func (r *retention) note(topic string, kept dlq.Retention, spans []dlq.Span) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	r.topics[topic] = kept
+	for _, s := range spans {
+		at := place{topic: topic, partition: s.Partition}
+		moved := append(r.starts[at], movement{now, s.First, s.End})
+		for len(moved) > 1 && now.Sub(moved[0].at) > startsKept {
+			moved = moved[1:]
+		}
+		r.starts[at] = moved
+	}
+}
+
+// age reads the time of the first record that is neither finished nor read, where
+// nothing that was read is unfinished: a partition that waits for a person, or
+// cannot be read.
+func (r *retention) age(ctx context.Context, log *dlq.Log, p consumer.PartitionStatus) {
+	end := r.end(p)
+	if p.Phase == "reading" || !p.Oldest.IsZero() || p.Watermark < 0 || p.Watermark >= end {
+		return
+	}
+	first, err := log.First(ctx, dlq.Span{Partition: p.Partition, First: p.Watermark, End: end})
+	if err != nil || first.IsZero() {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.unread[place{topic: p.Topic, partition: p.Partition}] = unread{p.Watermark, first}
+}
+
+// end is where a partition's log ended when it was last looked at: the engine does
+// not look where it does not read.
+func (r *retention) end(p consumer.PartitionStatus) int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.endNow(p)
+}
+
+func (r *retention) endNow(p consumer.PartitionStatus) int64 {
+	moved := r.starts[place{topic: p.Topic, partition: p.Partition}]
+	if len(moved) == 0 {
+		return p.LogEnd
+	}
+	return max(p.LogEnd, moved[len(moved)-1].end)
+}
+
+// left tells for each partition held how many seconds its oldest unfinished record
+// has, where that is known.
+func (r *retention) left(held []consumer.PartitionStatus, now time.Time) (values []telemetry.PartitionValue) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, p := range held {
+		if p.Watermark < 0 || p.Watermark >= max(p.Position, r.endNow(p)) {
+			continue // nothing is unfinished
+		}
+		if left, known := r.of(p, now); known {
+			values = append(values, telemetry.PartitionValue{Topic: p.Topic, Partition: int(p.Partition), Value: int64(max(left, 0).Seconds())})
+		}
+	}
+	return values
+}
+
+func (r *retention) of(p consumer.PartitionStatus, now time.Time) (left time.Duration, known bool) {
+	kept, is := r.topics[p.Topic]
+	if !is {
+		return 0, false
+	}
+	at, oldest := place{topic: p.Topic, partition: p.Partition}, p.Oldest
+	if first := r.unread[at]; oldest.IsZero() && first.offset == p.Watermark {
+		oldest = first.dated
+	}
+	if kept.For > 0 && !oldest.IsZero() {
+		left, known = oldest.Add(kept.For).Sub(now), true
+	}
+	if kept.Bytes > 0 {
+		if paced, is := pace(r.starts[at], p.Watermark); is && (!known || paced < left) {
+			left, known = paced, true
+		}
+	}
+	return left, known
+}
+
+// pace is how long a log's start needs to reach an offset if it moves on as it
+// did; false where it has not been watched for long enough, or stands.
+func pace(moved []movement, offset int64) (time.Duration, bool) {
+	if len(moved) == 0 {
+		return 0, false
+	}
+	first, last := moved[0], moved[len(moved)-1]
+	took, deleted := last.at.Sub(first.at), last.start-first.start
+	if took < startsNeeded || deleted <= 0 {
+		return 0, false
+	}
+	return time.Duration(float64(offset-last.start) / float64(deleted) * float64(took)), true
+}

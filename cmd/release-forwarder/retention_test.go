@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+)
+
+// sample gives a series of /metrics, "" where it is not there.
+func (r *replica) sample(series string) string {
+	w := httptest.NewRecorder()
+	r.telemetry.MetricsHandler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	for line := range strings.Lines(w.Body.String()) {
+		if value, is := strings.CutPrefix(line, series+" "); is {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}
+
+// configure sets a configuration of the event topic.
+func (w *world) configure(name, value string) {
+	w.t.Helper()
+	if _, err := kadm.NewClient(w.kafka).AlterTopicConfigs(context.Background(), []kadm.AlterConfig{{Op: kadm.SetConfig, Name: name, Value: &value}}, eventTopic); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func TestWhatIsLeftBeforeRetentionIsTold(t *testing.T) {
+	const series = `release_forwarder_retention_left_seconds{partition="0",topic="events"}`
+	inVirtualTime(t, 1, func(w *world) {
+		w.configure("retention.ms", "3600000") // an hour
+		r := w.heldAtTheFront()
+		time.Sleep(24 * time.Minute)
+		if got := r.sample(series); got != "2159" && got != "2160" {
+			t.Errorf("after 24 of 60 minutes %q seconds are left", got)
+		}
+		if got := r.sample(`release_forwarder_lag_done_records{partition="0",topic="events"}`); got != "3" {
+			t.Errorf("%q of the lag is done", got)
+		}
+		if got := r.sample(`release_forwarder_lag_held_records{partition="0",topic="events"}`); got != "2" {
+			t.Errorf("%q of the lag is held", got)
+		}
+		w.platform.Script(nil)
+		w.until("the record", func() bool { return w.committed(0) == 5 })
+		if got := r.sample(series); got != "" {
+			t.Errorf("nothing is unfinished, and %q seconds are left", got)
+		}
+		w.end(r)
+	})
+}
+
+func TestWhatIsLeftFollowsThePaceOfTheLogsStart(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.configure("retention.ms", "-1")
+		w.configure("retention.bytes", "1000000")
+		w.backlog(1, 1000)
+		// Of 1,000 records the one at 900 is not finished; each hour 100 are
+		// deleted. What was finished before is passed over by a commit.
+		w.failing(func(flow string) bool { return flow == "F-900-0" })
+		r := w.start("RETRY_BACKOFF_MAX", "15m")
+		w.until("the commit", func() bool { return w.committed(0) == 900 })
+		const series = `release_forwarder_retention_left_seconds{partition="0",topic="events"}`
+		time.Sleep(10 * time.Minute)
+		if got := r.sample(series); got != "" {
+			t.Errorf("nothing was deleted yet, and %q seconds are left", got)
+		}
+		for hour := range int64(4) {
+			time.Sleep(time.Hour)
+			if err := w.cluster.DeleteRecords(eventTopic, 0, 100*(hour+1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(2 * time.Minute)
+		var left float64
+		if _, err := fmt.Sscan(r.sample(series), &left); err != nil || left < 4.5*3600 || left > 5.5*3600 {
+			t.Errorf("%v seconds are left of about 5 hours (%v)", left, err)
+		}
+		w.platform.Script(nil)
+		w.end(r)
+	})
+}
+
+func TestAParkedPartitionsFirstRecordCounts(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.configure("retention.ms", "36000000")
+		r := w.start()
+		w.backlog(1, 10)
+		w.until("the commit", w.allCommitted(1, 10))
+		w.end(r)
+		w.backlog(1, 20)
+		if err := w.cluster.DeleteRecords(eventTopic, 0, 25); err != nil {
+			t.Fatal(err)
+		}
+		r = w.start("KAFKA_OFFSET_RESET", "none")
+		time.Sleep(time.Hour)
+		if got := r.sample(`release_forwarder_retention_left_seconds{partition="0",topic="events"}`); got == "" {
+			t.Error("a partition that waits for a person does not tell what is left")
+		}
+		w.end(r)
+	})
+}
