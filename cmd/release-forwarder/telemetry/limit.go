@@ -76,7 +76,7 @@ func (l *Limiter) Enabled(ctx context.Context, level slog.Level) bool {
 
 // Handle implements slog.Handler.
 func (l *Limiter) Handle(ctx context.Context, r slog.Record) error {
-	if l.unlimited || r.Level < slog.LevelInfo || ctx.Value(stateChange{}) != nil || marksStateChange(r) {
+	if l.unlimited || r.Level < slog.LevelInfo || ctx.Value(stateChange{}) != nil || isState(r.Message) || marksStateChange(r) {
 		return l.next.Handle(ctx, r)
 	}
 	pass, suppressed := l.shared.admit(r.Message, r.Time)
@@ -112,9 +112,15 @@ func (l *Limiter) Flush(ctx context.Context) {
 	}
 	for name, n := range l.shared.takeSuppressed() {
 		r := slog.NewRecord(time.Now(), slog.LevelInfo, "log lines suppressed", 0)
-		r.AddAttrs(slog.String("event", name), slog.Int("suppressed", n))
+		r.AddAttrs(slog.String("of", name), slog.Int("suppressed", n))
 		_ = l.next.Handle(ctx, r) // nobody is left to be told
 	}
+}
+
+// isState tells whether the event of a message is a change of state.
+func isState(message string) bool {
+	e := byMessage[message]
+	return e != nil && e.State
 }
 
 func marksStateChange(r slog.Record) bool {

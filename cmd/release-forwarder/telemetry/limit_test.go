@@ -25,7 +25,7 @@ func (k kept) WithGroup(string) slog.Handler            { return k }
 func (k kept) Handle(_ context.Context, r slog.Record) error {
 	line := r.Message
 	r.Attrs(func(a slog.Attr) bool {
-		if a.Key == "suppressed" || a.Key == "event" {
+		if a.Key == "suppressed" || a.Key == "of" {
 			line += fmt.Sprintf(" %s=%s", a.Key, a.Value)
 		}
 		return true
@@ -142,7 +142,7 @@ func TestFlushReportsWhatWasLeftOut(t *testing.T) {
 	out.take()
 	limiter.Flush(t.Context())
 	limiter.Flush(t.Context())
-	if got := out.take(); !slices.Equal(got, []string{"log lines suppressed event=held suppressed=3"}) {
+	if got := out.take(); !slices.Equal(got, []string{"log lines suppressed of=held suppressed=3"}) {
 		t.Errorf("%q", got)
 	}
 }

@@ -118,7 +118,7 @@ func (t *Telemetry) startLogs(ctx context.Context, cfg Config, env environment, 
 		t.loggerProvider = sdklog.NewLoggerProvider(options...)
 		handler = slog.NewMultiHandler(handler, exported(t.loggerProvider, level))
 	}
-	t.limiter = NewLimiter(handler, LimitFirst, LimitWindow)
+	t.limiter = NewLimiter(named{handler}, LimitFirst, LimitWindow)
 	t.Logger = slog.New(t.limiter)
 	return problems
 }

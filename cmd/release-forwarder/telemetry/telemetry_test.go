@@ -193,7 +193,7 @@ func TestShutdownSaysWhatWasSuppressed(t *testing.T) {
 	if err := tel.Shutdown(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(lines.String(), `"msg":"log lines suppressed","event":"held","suppressed":3`) {
+	if !strings.Contains(lines.String(), `"msg":"log lines suppressed","of":"held","suppressed":3`) {
 		t.Error(lines.String())
 	}
 }
