@@ -117,7 +117,7 @@ func (c *findCommand) criteria(sc screen) (*criteria, error) {
 	switch c.Plate {
 	case "":
 	case "-":
-		if sc.terminal {
+		if sc.asked {
 			fmt.Fprintln(sc.err, "plates, one a line; end with Ctrl-D:")
 		}
 		plates, err := readPlates(sc.in)
