@@ -165,6 +165,7 @@ func (g *generation) fetch(ctx context.Context, req *fetch.Request, parts []*par
 	}
 	heard := map[topicPartition]bool{}
 	if err == nil {
+		g.throttled(parts, res.Throttle)
 		for i := range res.Partitions {
 			a := &res.Partitions[i]
 			tp := topicPartition{a.Topic, a.Partition}
@@ -183,6 +184,27 @@ func (g *generation) fetch(ctx context.Context, req *fetch.Request, parts []*par
 	}
 }
 
+// throttled leaves the broker alone for as long as it asks (quotas, KIP-219): it
+// does not read from the connection meanwhile, so a request would only run into
+// its time-out.
+func (g *generation) throttled(parts []*partition, wait time.Duration) {
+	if wait <= 0 {
+		return
+	}
+	e := g.engine
+	e.log.Info("a broker throttles the reading, as the quotas of this user or client say", "broker_asks_for", wait.String())
+	until := time.Now().Add(min(wait, maxThrottle))
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, p := range parts {
+		p.notBefore = until
+	}
+}
+
+// maxThrottle bounds what a broker may ask for: a mistake there must not stop
+// the reading for good.
+const maxThrottle = time.Minute
+
 // release lets a partition be read again, after a pause where a request failed.
 func (g *generation) release(p *partition, failed bool) {
 	e := g.engine
@@ -192,7 +214,10 @@ func (g *generation) release(p *partition, failed bool) {
 	if failed {
 		p.failures++
 		p.doubt() // the leader may have moved, or the topic been made anew
-		p.notBefore = time.Now().Add(min(fetchBackoff<<min(p.failures-1, 8), maxFetchBackoff))
+		backoff := time.Now().Add(min(fetchBackoff<<min(p.failures-1, 8), maxFetchBackoff))
+		if backoff.After(p.notBefore) {
+			p.notBefore = backoff
+		}
 	} else {
 		p.failures = 0
 	}

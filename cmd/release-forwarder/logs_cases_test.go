@@ -1,0 +1,148 @@
+package main
+
+import (
+	"time"
+
+	"github.com/segmentio/kafka-go/compress"
+)
+
+// realLog is a log as brokers really hold them, and what the service makes of
+// it. Its event at offset o is event(o, 0).
+type realLog struct {
+	name string
+	log  func() *handLog
+	from int64 // the group's commit before the start; 0: none
+	// want are the offsets that the platform must accept, each once, and commit
+	// is what is committed in the end: 0 lag, unless the case says otherwise.
+	want   []int64
+	commit int64
+	// said is what the log must say, "" nothing above info.
+	said string
+	// ours is what the service does, for the page.
+	ours string
+	// dies says that kafka-go's Reader takes the process down with it.
+	dies bool
+}
+
+func logOf(pieces ...piece) *handLog {
+	return &handLog{end: pieces[len(pieces)-1].last + 1, pieces: pieces}
+}
+
+const (
+	each    = "sends each event once, lag reaches 0"
+	goesOn  = "tries again for ever, others go on, an error says where and what, lag grows; README.md has the way on"
+	cannot  = "the log cannot be read here"
+	dropped = "Kafka dropped records before they could be read"
+)
+
+// realLogs are the hand-made logs that TestRealLogs and the page go through.
+var realLogs = []realLog{
+	{
+		name: "a committed transaction", ours: each + "; the marker is passed over", want: []int64{0, 1, 3}, commit: 4,
+		log: func() *handLog {
+			return logOf(packed(compress.None, inTransaction, 1, 0, 1), marker(2, true), batch(3, 3))
+		},
+	},
+	{
+		name: "an aborted transaction", ours: "sends none of it; " + each, want: []int64{3}, commit: 4,
+		log: func() *handLog {
+			l := logOf(packed(compress.None, inTransaction, 1, 0, 1), marker(2, false), batch(3, 3))
+			l.aborted = []int64{0}
+			return l
+		},
+	},
+	{
+		name: "an open transaction", ours: "stops before it, and commits up to it", want: []int64{0}, commit: 1,
+		log: func() *handLog {
+			l := logOf(batch(0, 0), packed(compress.None, inTransaction, 2, 1, 2))
+			l.stable = 1
+			return l
+		},
+	},
+	{
+		name: "control batches at the log's end", ours: each, want: []int64{0}, commit: 3,
+		log: func() *handLog { return logOf(batch(0, 0), marker(1, true), marker(2, false)) },
+	},
+	{
+		name: "a batch that begins before the offset asked for", ours: "passes over what is done; " + each, from: 2, want: []int64{2, 3}, commit: 4,
+		log: func() *handLog { return logOf(batch(3, 0, 1, 2, 3)) },
+	},
+	{
+		name: "compaction: a gap inside a batch", ours: each, want: []int64{0, 4, 9, 10}, commit: 11,
+		log: func() *handLog { return logOf(batch(9, 0, 4, 9), batch(10, 10)) },
+	},
+	{
+		name: "compaction: a gap at a batch's tail", ours: each, want: []int64{0, 1, 10}, commit: 11,
+		log: func() *handLog { return logOf(batch(9, 0, 1), batch(10, 10)) },
+	},
+	{
+		name: "compaction: a gap at the tail of the log's last batch", ours: each, want: []int64{0, 1}, commit: 10,
+		log: func() *handLog { return logOf(batch(9, 0, 1)) },
+	},
+	{
+		name: "compaction: a gap at a compressed batch's tail", ours: each, want: []int64{0, 1, 10}, commit: 11,
+		log: func() *handLog { return logOf(packed(compress.Gzip, 0, 9, 0, 1), batch(10, 10)) },
+	},
+	{
+		name: "compaction: a gap at the tail of the log's last batch, compressed", ours: each, want: []int64{0, 1}, commit: 10,
+		log: func() *handLog { return logOf(packed(compress.Gzip, 0, 9, 0, 1)) },
+	},
+	{
+		name: "compaction: batches are missing", ours: each, want: []int64{0, 50}, commit: 51,
+		log: func() *handLog { return logOf(batch(0, 0), batch(50, 50)) },
+	},
+	{
+		name: "an empty batch between others", ours: each, want: []int64{0, 5}, commit: 6,
+		log: func() *handLog { return logOf(batch(0, 0), empty(1, 4), batch(5, 5)) },
+	},
+	{
+		name: "two empty batches in a row", ours: each, want: []int64{0, 9}, commit: 10, dies: true,
+		log: func() *handLog { return logOf(batch(0, 0), empty(1, 4), empty(5, 8), batch(9, 9)) },
+	},
+	{
+		name: "an empty batch at the log's end", ours: each, want: []int64{0, 1, 2}, commit: 6,
+		log: func() *handLog { return logOf(batch(2, 0, 1, 2), empty(3, 5)) },
+	},
+	{
+		name: "an answer that ends inside a batch", ours: "takes what is whole and asks again; " + each, want: []int64{0, 1, 2, 3}, commit: 4,
+		log: func() *handLog { l := logOf(batch(1, 0, 1), batch(3, 2, 3)); l.cutShort = true; return l },
+	},
+	{
+		name: "messages of magic 0 and 1, before Kafka 0.11", ours: each, want: []int64{0, 1, 2, 3}, commit: 4,
+		log: func() *handLog {
+			return logOf(oldMessage(0, 0), oldMessage(0, 1), oldMessage(1, 2), oldMessage(1, 3))
+		},
+	},
+	{
+		name: "a compressed message set of magic 1", ours: each, want: []int64{0, 1, 3, 4}, commit: 5,
+		log: func() *handLog { return logOf(messageSet(compress.Gzip, 0, 1), messageSet(compress.Snappy, 3, 4)) },
+	},
+	{
+		name: "each codec: gzip, snappy, lz4, zstd", ours: each, want: []int64{0, 1, 2, 3, 4, 5, 6, 7}, commit: 8,
+		log: func() *handLog {
+			return logOf(packed(compress.Gzip, 0, 1, 0, 1), packed(compress.Snappy, 0, 3, 2, 3), packed(compress.Lz4, 0, 5, 4, 5), packed(compress.Zstd, 0, 7, 6, 7))
+		},
+	},
+	{
+		name: "a batch whose checksum does not fit its bytes", ours: "sends nothing of it; the partition stops before it and " + goesOn, want: []int64{0}, commit: 1, said: cannot,
+		log: func() *handLog { return logOf(batch(0, 0), flipped(batch(1, 1)), batch(2, 2)) },
+	},
+	{
+		name: "a small batch whose record unpacks to a thousand times its size", ours: "takes no more than 32 MiB of it; the partition stops before it and " + goesOn,
+		want: []int64{0}, commit: 1, said: cannot,
+		log: func() *handLog { return logOf(batch(0, 0), swollen(1, 40<<20), batch(2, 2)) },
+	},
+	{
+		name: "retention has overtaken the position", ours: "counts and logs what is missing (5 to 10), goes on at the first record there is", from: 5, want: []int64{10, 11}, commit: 12, said: dropped,
+		log: func() *handLog { l := logOf(batch(11, 10, 11)); l.start = 10; return l },
+	},
+	{
+		name: "the position is above the log's end (truncated, or made anew and smaller)", ours: "believes it when it has stood for 30s; counts and logs what is missing (3 to 50), goes on at the first record there is",
+		from: 50, want: []int64{0, 1, 2}, commit: 3, said: dropped,
+		log: func() *handLog { return logOf(batch(2, 0, 1, 2)) },
+	},
+	{
+		name: "a throttling broker (a quota: it asks for 5s of silence)", ours: "leaves it alone as long as it asks; goes on by itself", want: nil, commit: 0,
+		log: func() *handLog { l := logOf(batch(2, 0, 1, 2)); l.throttle = 5 * time.Second; return l },
+	},
+}

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// change changes a log while it is served.
+func (l *handLog) change(to func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	to()
+}
+
+// grow appends an event at each offset from the end up to one.
+func (l *handLog) grow(to int64) {
+	l.change(func() {
+		for ; l.end < to; l.end++ {
+			l.pieces = append(l.pieces, batch(l.end, l.end))
+		}
+	})
+}
+
+func TestALeaderThatLagsIsBelievedOnlyWhenItHasSaidSoForHalfAMinute(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		lasts   time.Duration
+		dropped int64 // what counts as missing: from the end it states to the position
+	}{
+		{"it has caught up after 25s: nothing is missing, nothing repeats", 25 * time.Second, 0},
+		{"it stands by it: the log was truncated", 40 * time.Second, 60},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inVirtualTime(t, 1, func(w *world) {
+				l := &handLog{}
+				l.grow(100)
+				w.serve(l)
+				r := w.start()
+				w.until("the commit", w.allCommitted(1, 100))
+				l.change(func() { l.lagging = 40 })
+				time.Sleep(c.lasts)
+				l.change(func() { l.lagging = 0 })
+				l.grow(110)
+				w.until("the rest", w.allCommitted(1, 110))
+				w.end(r)
+				if n, _ := r.facts.drops(); n != c.dropped {
+					t.Errorf("%d counted as dropped, want %d", n, c.dropped)
+				}
+				if s := w.platform.Stats(); s.Accepted != 110 || c.dropped == 0 && s.Repeated > 0 {
+					t.Errorf("%d accepted, %d repeated", s.Accepted, s.Repeated)
+				}
+				if n := strings.Count(w.log.String(), "above the log's end"); n != 1 {
+					t.Errorf("%d lines say so, want 1", n)
+				}
+				settle()
+			})
+		})
+	}
+}
+
+// Half a minute counts from the last time the leader knew the position.
+func TestALeaderThatLagsAgainAndAgainIsNotBelieved(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		l := &handLog{}
+		l.grow(100)
+		w.serve(l)
+		r := w.start()
+		w.until("the commit", w.allCommitted(1, 100))
+		for range 5 {
+			l.change(func() { l.lagging = 40 })
+			time.Sleep(20 * time.Second)
+			l.change(func() { l.lagging = 0 })
+			time.Sleep(5 * time.Second)
+		}
+		l.grow(110)
+		w.until("the rest", w.allCommitted(1, 110))
+		w.end(r)
+		if s := w.platform.Stats(); s.Received != 110 {
+			t.Errorf("%d requests for 110 events", s.Received)
+		}
+		settle()
+	})
+}
+
+func TestRetentionThatOvertakesThePositionWhileReadingIsPausedIsCounted(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.failing(func(string) bool { return true })
+		l := &handLog{}
+		l.grow(500)
+		w.serve(l)
+		r := w.start("CONSUMER_MAX_PENDING", "100")
+		w.until("reading pauses", func() bool {
+			p := r.engine.Status().Partitions
+			return len(p) == 1 && p[0].Paused == "records"
+		})
+		position := r.engine.Status().Partitions[0].Position
+		l.change(func() {
+			l.start = 300
+			l.pieces = l.pieces[300:]
+		})
+		time.Sleep(time.Minute)
+		w.failing(func(string) bool { return false })
+		w.until("the rest", w.allCommitted(1, 500), 5*time.Minute)
+		w.end(r)
+		if n, _ := r.facts.drops(); n != 300-position {
+			t.Errorf("%d counted as dropped, want those from %d to 300", n, position)
+		}
+		if s := w.platform.Stats(); s.Accepted != int(position)+200 || s.Repeated != 0 {
+			t.Errorf("%d accepted, want the %d that had been read and the last 200; %d repeated", s.Accepted, position, s.Repeated)
+		}
+		settle()
+	})
+}
+
+// An unclean election: the log ends earlier, and other records take the place of
+// those that are gone, before anybody has asked.
+func TestALogThatWasTruncatedAndWrittenToAgainIsReadAnew(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		l := &handLog{}
+		l.grow(100)
+		w.serve(l)
+		r := w.start()
+		w.until("the commit", w.allCommitted(1, 100))
+		w.end(r)
+		l.change(func() {
+			l.pieces = l.pieces[:60]
+			for o := int64(60); o < 120; o++ {
+				// What was written again: events of other sessions.
+				p := batch(o+1000, o+1000)
+				l.pieces = append(l.pieces, rebased(p, o))
+			}
+			l.end = 120
+		})
+		r = w.start()
+		w.until("the new ones", w.allCommitted(1, 120))
+		w.end(r)
+		if s := w.platform.Stats(); s.Accepted != 160 || s.Repeated != 60 {
+			t.Errorf("%d accepted, %d repeated; want 100 and 60 new ones, and the 60 that stayed twice", s.Accepted, s.Repeated)
+		}
+		if !strings.Contains(w.log.String(), anotherLog) {
+			t.Error("nothing was said")
+		}
+		settle()
+	})
+}
+
+func TestAnAnchorThatCompactionRemovedTellsNothing(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		l := &handLog{}
+		l.grow(100)
+		w.serve(l)
+		r := w.start()
+		w.until("the commit", w.allCommitted(1, 100))
+		w.end(r)
+		l.change(func() { l.pieces = l.pieces[:50] })
+		r = w.start()
+		time.Sleep(10 * time.Second)
+		l.grow(120)
+		w.until("the rest", w.allCommitted(1, 120))
+		w.end(r)
+		if s := w.platform.Stats(); s.Received != 120 || strings.Contains(w.log.String(), anotherLog) {
+			t.Errorf("%d requests for 120 events", s.Received)
+		}
+		settle()
+	})
+}
+
+// A partition that cannot be read goes on by itself when it can be.
+func TestADamagedBatchStopsItsPartitionAloneAndGoesOnWhenItIsMended(t *testing.T) {
+	inVirtualTime(t, 2, func(w *world) {
+		bad := logOf(batch(0, 0), flipped(batch(1, 1)), batch(2, 2))
+		good := &handLog{start: 1000, end: 1000} // events that bad does not hold
+		w.serve(bad, good)
+		r := w.start()
+		for to := int64(1010); to < 1600; to += 10 {
+			good.grow(to)
+			time.Sleep(time.Second)
+		}
+		w.until("the other partition", func() bool { return w.committed(1) == 1590 })
+		if at := w.committed(0); at != 1 {
+			t.Errorf("committed %d, want 1: nothing of the damaged batch", at)
+		}
+		if n := strings.Count(w.log.String(), cannot); n == 0 || n > 60 {
+			t.Errorf("%d lines in a minute", n)
+		}
+		bad.change(func() { bad.pieces[1] = batch(1, 1) })
+		w.until("the mended one", func() bool { return w.committed(0) == 3 })
+		w.end(r)
+		settle()
+	})
+}
