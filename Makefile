@@ -45,6 +45,7 @@ generate: ## write the generated parts of the documentation anew
 	$(GO) generate ./cmd/release-forwarder/settings
 	$(GO) test ./cmd/release-forwarder/telemetry -update
 	$(GO) test ./deployments -run TestTheTableOfRights -update
+	$(GO) test ./cmd/release-forwarder -run TestTheLogsPageIsWhatWasMeasured -logs.update
 
 test-kafka: ## the acceptance suite on a real Apache Kafka, 1 broker and 3 (BROKERS=1, KAFKA_VERSION=…; Java 17 and Maven)
 	KAFKA_VERSION=$(KAFKA_VERSION) .ci/kafka/test.sh $(BROKERS)

@@ -36,6 +36,9 @@ func (g *generation) takeIn(p *partition, from int64, a *fetch.Answer) {
 	rd := a.Records(from, e.limits())
 	defer rd.Close()
 	err := g.read(p, rd)
+	e.mu.Lock()
+	p.unreadable = err != nil
+	e.mu.Unlock()
 	if err != nil {
 		e.log.Error("the log cannot be read here: this partition stops until it can, the others go on; "+
 			"see the broker's log for a damaged disk, and README.md for passing over the record",

@@ -84,6 +84,7 @@ type partition struct {
 	logEnd     int64     // high watermark as last heard, -1 before
 	unsure     bool      // the log may be another one: read from the anchor on
 	replaced   bool      // it is another one
+	unreadable bool      // the log cannot be decoded where reading stands
 
 	// Commits.
 	committed mark // offset -1: none yet

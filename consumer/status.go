@@ -10,7 +10,8 @@ import (
 type PartitionStatus struct {
 	Topic     string
 	Partition int32
-	// Phase is starting, reading, lost or parked.
+	// Phase is starting, reading, lost, parked, or unreadable: the log cannot be
+	// decoded where reading stands.
 	Phase string
 	// Committed is the offset last committed, -1 before the first; Watermark the
 	// one to commit next; Position the next to read; LogEnd the offset behind
@@ -73,6 +74,9 @@ func (e *Engine) Status() Status {
 			Topic: p.topic, Partition: p.partition, Phase: p.phase.String(), Committed: p.committed.offset,
 			Watermark: p.watermark(), Position: p.position, LogEnd: p.logEnd,
 			Pending: p.count, Held: p.stuckCount, Paused: p.paused,
+		}
+		if p.unreadable && p.phase == reading {
+			ps.Phase = "unreadable"
 		}
 		if p.gapBound {
 			ps.Paused = BoundGaps

@@ -80,7 +80,7 @@ func (v *service) condition(s consumer.Status, g upstream.GateState, refused []f
 		switch {
 		case p.Phase == "parked":
 			parked++
-		case p.Phase == "lost":
+		case p.Phase == "lost", p.Phase == "unreadable":
 			stuck++
 		case p.Paused != consumer.BoundNone:
 			paused++

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"release-forwarder/cmd/release-forwarder/admin"
 )
 
 // change changes a log while it is served.
@@ -184,8 +186,14 @@ func TestADamagedBatchStopsItsPartitionAloneAndGoesOnWhenItIsMended(t *testing.T
 		if n := strings.Count(w.log.String(), cannot); n == 0 || n > 60 {
 			t.Errorf("%d lines in a minute", n)
 		}
+		if kind := r.status().Condition.Kind; kind != admin.PartitionUnreadable {
+			t.Errorf("the status page says %q", kind)
+		}
 		bad.change(func() { bad.pieces[1] = batch(1, 1) })
 		w.until("the mended one", func() bool { return w.committed(0) == 3 })
+		if kind := r.status().Condition.Kind; kind != admin.Well {
+			t.Errorf("then the status page says %q", kind)
+		}
 		w.end(r)
 		settle()
 	})

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"bytes"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go/compress"
+)
+
+const mib = 1 << 20
+
+// live is how many bytes of memory are in use once all that can be freed is.
+func live() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// wide is a log of events of size bytes, one in each batch.
+func wide(events, size int) *handLog {
+	l := &handLog{}
+	for o := range int64(events) {
+		value := append(eventAt(o), bytes.Repeat([]byte{' '}, size-len(eventAt(o)))...)
+		l.pieces = append(l.pieces, batchOf(compress.None, 0, o, nil, map[int64][]byte{o: value}, o))
+	}
+	l.end = int64(events)
+	return l
+}
+
+func TestPendingMemoryStaysWithinItsBoundsWhateverTheLog(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		partitions int32
+		log        *handLog
+		pending    int   // at most, of all partitions
+		memory     int64 // at most, beside what the test itself holds
+	}{
+		// Each partition has room for one record, whatever its share.
+		{"100 partitions, records of 1 MiB", 100, wide(4, mib), 100, 100*mib + 32*mib},
+		{"one partition, records of 1 MiB", 1, wide(40, mib), 12, 12*mib + 32*mib},
+		// Three quarters of 16 MiB, 1,536 bytes each with what a record costs.
+		{"100 partitions, records of 1 KiB", 100, wide(2000, 1<<10), 12 * mib / 1536, 48 * mib},
+		{"one partition, records of 1 KiB", 1, wide(9000, 1<<10), 4096, 48 * mib},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inVirtualTime(t, c.partitions, func(w *world) {
+				w.failing(func(string) bool { return true })
+				logs := make([]*handLog, c.partitions)
+				for i := range logs {
+					logs[i] = &handLog{end: c.log.end, pieces: c.log.pieces}
+				}
+				w.serve(logs...)
+				before, goroutines := live(), runtime.NumGoroutine()
+				r := w.start()
+				for range 3 {
+					time.Sleep(time.Minute)
+					s := r.engine.Status()
+					if s.Pending > c.pending || s.Pending < c.pending*9/10 {
+						t.Errorf("%d pending, want %d at most, and no less than nine tenths of it", s.Pending, c.pending)
+					}
+					if n := live() - before; n > c.memory {
+						t.Errorf("%d MiB are in use, want %d at most", n/mib, c.memory/mib)
+					}
+					if n := runtime.NumGoroutine() - goroutines; n > 200 {
+						t.Errorf("%d goroutines more", n)
+					}
+				}
+				w.end(r)
+				settle()
+			})
+		})
+	}
+}
+
+// Two small batches: one holds a single record of 40 MiB of blanks, the other
+// 5,000 events of which each unpacks to 1 KiB.
+func TestABatchThatUnpacksToAThousandTimesItsSizeTakesNoMemoryAndStopsNobodyElse(t *testing.T) {
+	const many = 5000
+	var offsets []int64
+	values := map[int64][]byte{}
+	for o := range int64(many) {
+		offsets = append(offsets, o)
+		values[o] = append([]byte(event(int(o)+10, 0)), bytes.Repeat([]byte{' '}, 1<<10)...)
+	}
+	bomb := logOf(batchOf(compress.Zstd, 0, 0, nil, map[int64][]byte{0: append(eventAt(0), bytes.Repeat([]byte{' '}, 40*mib)...)}, 0), batch(1, 1))
+	crowd := logOf(batchOf(compress.Zstd, 0, many-1, nil, values, offsets...))
+	if size := len(bomb.pieces[0].bytes); size > 40*mib/1000 {
+		t.Fatalf("the bomb has %d bytes: it does not unpack to a thousand times that", size)
+	}
+	values = nil
+	inVirtualTime(t, 2, func(w *world) {
+		w.serve(bomb, crowd)
+		before := live()
+		r := w.start()
+		most := int64(0)
+		w.until("all of the many", func() bool {
+			most = max(most, live()-before)
+			return w.committed(1) == many
+		}, 10*time.Minute)
+		var m0, m1 runtime.MemStats
+		runtime.ReadMemStats(&m0)
+		time.Sleep(time.Minute)
+		runtime.ReadMemStats(&m1)
+		w.end(r)
+		if at := w.committed(0); at != 0 {
+			t.Errorf("committed %d over the bomb", at)
+		}
+		if most > 32*mib {
+			t.Errorf("%d MiB were in use at one time", most/mib)
+		}
+		// It is tried some thirty times a minute: 40 MiB each would be 1.2 GiB.
+		if n := m1.TotalAlloc - m0.TotalAlloc; n > 60*mib {
+			t.Errorf("%d MiB allocated in a minute in which only the bomb was tried", n/mib)
+		}
+		settle()
+	})
+}
