@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -17,8 +18,8 @@ import (
 type probeCommand struct {
 	JSON     bool          `name:"json" help:"Print one JSON object."`
 	Platform bool          `help:"Send one signed request that the platform must refuse, and explain the answer."`
-	Lot      string        `help:"The park_uuid of that request; it chooses the credential. Without it one that does not exist."`
-	Timeout  time.Duration `default:"60s" help:"How long everything may take; what was not seen by then is unknown."`
+	Lot      string        `help:"With --platform: the park_uuid of that request; it chooses the credential. Without it one that does not exist."`
+	Timeout  time.Duration `default:"60s" help:"How long the look at Kafka may take; what was not seen by then is unknown. UPSTREAM_TIMEOUT bounds the request to the platform."`
 }
 
 // Help implements kong's HelpProvider.
@@ -39,12 +40,19 @@ With --platform it sends one request without flow_no, which the platform can onl
 refuse, and says what the answer tells of the way there, the clocks and the signature.
 
 It uses the KAFKA_ settings, DLQ_TOPIC and the credentials; with --platform the other
-UPSTREAM_ settings too. Ends with 1 if anything is wrong.
+UPSTREAM_ settings too.
+
+Ends with 0 if nothing is wrong, warnings and unknowns or not; with 1 if anything is
+wrong; with 2 if a setting is wrong, before anything is contacted.
 
 Example:
 
   KAFKA_BROKERS=kafka:9092 KAFKA_TOPIC=abnormal-release KAFKA_GROUP_ID=release-forwarder \
-  release-forwarder probe`
+  release-forwarder probe
+
+With the environment of a running replica, and the platform asked too:
+
+  kubectl exec deploy/release-forwarder -- release-forwarder probe --platform`
 }
 
 // Run looks and prints.
@@ -65,9 +73,12 @@ func (c *probeCommand) Run(stop stopper) error {
 
 // show looks and prints; dial is nil for the network.
 func (c *probeCommand) show(ctx context.Context, s *settings.Settings, dial dialFunc, out, progress io.Writer) error {
-	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	limited, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
-	report := append(probe.Kafka(ctx, s, dial), probe.Credentials(s.Credential.Book())...)
+	report := append(probe.Kafka(limited, s, dial), probe.Credentials(s.Credential.Book())...)
+	if ctx.Err() != nil {
+		return errors.New("interrupted") // half a look says nothing
+	}
 	if c.Platform {
 		asked, err := c.askPlatform(ctx, s, dial, progress)
 		if err != nil {

@@ -119,8 +119,11 @@ func TestACleanStopWarnsOfNothing(t *testing.T) {
 		w.backlog(1, 10)
 		w.until("the commit", w.allCommitted(1, 10))
 		w.end(r)
-		if strings.Contains(w.log.String(), `"WARN"`) {
-			t.Error("a warning on a clean stop")
+		for line := range strings.Lines(w.log.String()) {
+			// What a start warns of may come before the stop or not.
+			if strings.Contains(line, `"WARN"`) && !strings.Contains(line, `"a check at the start"`) {
+				t.Errorf("a warning on a clean stop: %s", line)
+			}
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"release-forwarder/upstream"
@@ -140,6 +141,15 @@ func (f *findings) clock(skew time.Duration, ok bool) {
 	}
 }
 
+const signatureRemedy = "check the secret, UPSTREAM_APP_ID (with an app_id the secret is the developer's, without one the lot's) and the character set a proxy might change"
+
+// aboutSignature reports whether the platform's texts speak of the signature. They
+// are looked at and never shown.
+func aboutSignature(a upstream.Answer) bool {
+	said := strings.ToLower(a.Message + a.Hint)
+	return strings.Contains(said, "签名") || strings.Contains(said, "signature")
+}
+
 // signature says what the code tells of the signature: the platform looks at it
 // before it looks at the fields.
 func (f *findings) signature(a upstream.Answer, noLot bool) {
@@ -153,7 +163,9 @@ func (f *findings) signature(a upstream.Answer, noLot bool) {
 		lot = "; or the lot is the trouble, which is made up: name one of yours with --lot"
 	}
 	switch {
-	case a.Verdict == upstream.Permanent && a.Code == "400":
+	case a.Code == "400" && aboutSignature(a):
+		f.wrong(check, "not accepted: "+text+", whose texts name the signature", signatureRemedy+lot)
+	case a.Code == "400": // whatever UPSTREAM_PERMANENT_CODES says of it
 		f.ok(check, "accepted: %s is about the missing flow_no, as it should be", text)
 	case a.Code == "403":
 		f.wrong(check, text+": access is blocked", "ask the platform about this address, app_id and lot"+lot)
@@ -161,7 +173,7 @@ func (f *findings) signature(a upstream.Answer, noLot bool) {
 		if a.Explanation != "" {
 			text += "; " + a.Explanation
 		}
-		f.wrong(check, "not accepted: "+text, "check the secret, UPSTREAM_APP_ID (with an app_id the secret is the developer's, without one the lot's) and the character set a proxy might change"+lot)
+		f.wrong(check, "not accepted: "+text, signatureRemedy+lot)
 	case a.Verdict == upstream.Accepted:
 		f.warn(check, text+": accepted, although flow_no is missing", "ask the platform's operator what became of it; is UPSTREAM_URL the right endpoint?")
 	case a.Verdict == upstream.Throttled, a.Verdict == upstream.Failed:

@@ -46,6 +46,7 @@ func TestWhatThePlatformsAnswerTells(t *testing.T) {
 		{"a wrong secret for a lot of ours", "wr0ng", "lot-1", nil, verdicts{OK, OK, Wrong}, "check the secret"},
 		{"access blocked", appSecret, NoLot, answering(403, `{"code":"403"}`), verdicts{OK, OK, Wrong}, "access is blocked"},
 		{"a refusal that hides behind a success", appSecret, NoLot, answering(200, `{"code":"200","hint":"plate=粤B12345"}`), verdicts{OK, OK, Wrong}, "code 200"},
+		{"a bad signature that is called a bad request", appSecret, NoLot, answering(400, `{"code":"400","hint":"签名验证不通过[plate=粤B12345]"}`), verdicts{OK, OK, Wrong}, "name the signature"},
 		{"an acceptance", appSecret, NoLot, answering(200, `{"code":"1001","seqno":"q1"}`), verdicts{OK, OK, Warning}, "code 1001, seqno q1"},
 		{"a platform in trouble", appSecret, NoLot, answering(500, `{"code":"500"}`), verdicts{OK, OK, Unknown}, "code 500"},
 		{"a platform that wants rest", appSecret, NoLot, answering(429, `{"code":"429"}`), verdicts{OK, OK, Unknown}, "try again later"},
@@ -118,6 +119,16 @@ func TestAPlatformsCertificateThatEnds(t *testing.T) {
 	}
 	if found := r.find(ThePlatform, "tls"); len(found) != 1 || found[0].Verdict != Warning || !strings.Contains(found[0].Text, "127.0.0.1, ends") {
 		t.Errorf("%s", text(t, r))
+	}
+}
+
+// What a 400 says of the signature does not hang on what the service makes of it.
+func TestABadRequestIsAnAnswerWhateverIsPermanent(t *testing.T) {
+	server := httptest.NewServer(platform.New(platform.Config{Secret: appSecret}))
+	defer server.Close()
+	r, err := Platform(t.Context(), upstream.Config{URL: server.URL, Credential: signing(appSecret), PermanentCodes: []string{"409"}}, NoLot, func(string) {})
+	if err != nil || r.Verdict() != OK || r.Count(Unknown) != 0 {
+		t.Errorf("%v\n%s", err, text(t, r))
 	}
 }
 
