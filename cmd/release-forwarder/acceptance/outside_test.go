@@ -19,6 +19,7 @@ func outsideScenarios() []scenario {
 		{name: "probes, pages and the metrics' names", run: outside},
 		{name: "nothing personal is printed or served, at the debug level, whatever fails", run: discreet},
 		{name: "version and config", run: commands},
+		{name: "probe says what is wrong, and asks the platform only when told to", run: probed},
 	}
 }
 

@@ -88,7 +88,11 @@ func (r Report) Text(w io.Writer) error {
 	for _, area := range areas {
 		r.area(&b, area)
 	}
-	fmt.Fprintf(&b, "%d ok, %d unknown, %d warnings, %d wrong\n", r.Count(OK), r.Count(Unknown), r.Count(Warning), r.Count(Wrong))
+	warnings := "warnings"
+	if r.Count(Warning) == 1 {
+		warnings = "warning"
+	}
+	fmt.Fprintf(&b, "%d ok, %d unknown, %d %s, %d wrong\n", r.Count(OK), r.Count(Unknown), r.Count(Warning), warnings, r.Count(Wrong))
 	_, err := io.WriteString(w, b.String())
 	return err
 }
