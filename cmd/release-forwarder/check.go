@@ -23,7 +23,8 @@ type checkCommand struct {
 func (checkCommand) Help() string {
 	return `Prints for each event the request it would become, the exact string to sign with the
 secret masked, and the signature where a secret is set; or the reason for which it
-would be dead-lettered. Sends nothing. Ends with 1 if any event fails.
+would be dead-lettered. Sends nothing. Ends with 0 if every event could be sent, with 1
+if any could not or a file cannot be read, with 2 if a setting is wrong.
 
 Of the settings it uses only EVENT_TIMEZONE, EVENT_REQUIRED_FIELDS, UPSTREAM_APP_ID,
 UPSTREAM_APP_SECRET, UPSTREAM_APP_SECRET_FILE and UPSTREAM_CREDENTIALS_FILE, and

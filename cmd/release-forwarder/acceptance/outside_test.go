@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -19,6 +21,7 @@ func outsideScenarios() []scenario {
 		{name: "probes, pages and the metrics' names", run: outside},
 		{name: "nothing personal is printed or served, at the debug level, whatever fails", run: discreet},
 		{name: "version and config", run: commands},
+		{name: "each command explains itself, and refuses what it does not know", run: helps},
 		{name: "probe says what is wrong, and asks the platform only when told to", run: probed},
 	}
 }
@@ -177,6 +180,43 @@ func commands(t *testing.T) {
 		}
 		if command == "config" && !strings.Contains(f.out.String(), "UPSTREAM_APP_SECRET") {
 			t.Error("config does not name every setting")
+		}
+	}
+}
+
+// bare runs the binary without a setting. Its help may hold what nothing that is
+// printed of a record may, so nobody looks for that here.
+func bare(t *testing.T, args ...string) (text string, code int) {
+	t.Helper()
+	cmd := exec.Command(binary, args...)
+	cmd.Env, cmd.Dir = []string{}, t.TempDir()
+	out, err := cmd.CombinedOutput()
+	if _, ended := errors.AsType[*exec.ExitError](err); err != nil && !ended {
+		t.Fatal(err)
+	}
+	return string(out), cmd.ProcessState.ExitCode()
+}
+
+// helps asks every command for help, without a setting, and gives it a flag that
+// there is not; those that need settings name them.
+func helps(t *testing.T) {
+	for command, needs := range map[string]bool{
+		"run": true, "check": false, "config": true, "version": false, "offsets": true, "probe": true, "dlq list": true, "dlq show ID": true,
+		"dlq replay": true, "dlq close --why=x ID": true, "dlq export": true, "dlq stats": true,
+	} {
+		args := strings.Fields(command)
+		words, _, _ := strings.Cut(strings.TrimSuffix(command, " ID"), " --")
+		if text, code := bare(t, append(slices.Clone(args), "--help")...); code != 0 || !strings.Contains(text, "Usage: release-forwarder "+words) || !strings.Contains(text, "Example") {
+			t.Errorf("%s --help: exit code %d:\n%s", command, code, text)
+		}
+		if text, code := bare(t, append(slices.Clone(args), "--no-such-flag")...); code != 1 || !strings.Contains(text, "--no-such-flag") {
+			t.Errorf("%s with a flag that there is not: exit code %d:\n%s", command, code, text)
+		}
+		if !needs {
+			continue
+		}
+		if text, code := bare(t, args...); code != 2 || !strings.Contains(text, "KAFKA_BROKERS: is required") {
+			t.Errorf("%s without settings: exit code %d:\n%s", command, code, text)
 		}
 	}
 }
