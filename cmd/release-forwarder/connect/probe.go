@@ -106,7 +106,7 @@ func (k *Kafka) classify(broker string, err error) *ProbeError {
 	return e
 }
 
-const clientRemedy = "the broker refused the client certificate; check KAFKA_TLS_CERT_FILE and KAFKA_TLS_KEY_FILE"
+const clientRemedy = "the broker wants a client certificate that it trusts; check KAFKA_TLS_CERT_FILE and KAFKA_TLS_KEY_FILE"
 
 func tlsRemedy(err *handshakeError) string {
 	switch {

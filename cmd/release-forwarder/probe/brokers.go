@@ -101,21 +101,43 @@ func (f *findings) tls(state *tls.ConnectionState, cfg settings.TLS) {
 		f.ok("tls", "off")
 		return
 	}
-	first := slices.MinFunc(state.PeerCertificates, func(a, b *x509.Certificate) int { return a.NotAfter.Compare(b.NotAfter) })
-	text := fmt.Sprintf("%s, certificate for %s, %s", tls.VersionName(state.Version), names(state.PeerCertificates[0]), until(first.NotAfter))
+	end := lasts(state)
+	text := fmt.Sprintf("%s, certificate for %s, %s", tls.VersionName(state.Version), names(state.PeerCertificates[0]), until(end))
 	if cfg.Verify == settings.VerifyChain {
 		text += "; the name is not checked (KAFKA_TLS_VERIFY=chain)"
 	}
-	f.expiry("tls", text, first.NotAfter, "renew the broker's certificate, or the one that signed it; from then on no connection succeeds")
+	f.expiry("tls", text, end, "renew the broker's certificate, or the one that signed it; from then on no connection succeeds")
 }
 
-// expiry is ok, or a warning where a certificate ends soon.
-func (f *findings) expiry(check, text string, end time.Time, remedy string) {
-	if time.Until(end) < certificateNotice {
-		f.warn(check, text, remedy)
-		return
+// lasts is when the other side is no longer trusted: the end of the chain that was
+// verified and lasts longest, and of a chain the certificate that ends first. What
+// a server sends beside its chain, such as a root's old cross-signature, does not
+// count; where the chains are not known, all that it sent does.
+func lasts(state *tls.ConnectionState) time.Time {
+	chains := state.VerifiedChains
+	if len(chains) == 0 {
+		chains = [][]*x509.Certificate{state.PeerCertificates}
 	}
-	f.ok(check, "%s", text)
+	sooner := func(a, b *x509.Certificate) int { return a.NotAfter.Compare(b.NotAfter) }
+	var end time.Time
+	for _, chain := range chains {
+		if first := slices.MinFunc(chain, sooner).NotAfter; first.After(end) {
+			end = first
+		}
+	}
+	return end
+}
+
+// expiry is ok, a warning where a certificate ends soon, wrong where it has ended.
+func (f *findings) expiry(check, text string, end time.Time, remedy string) {
+	switch left := time.Until(end); {
+	case left <= 0:
+		f.wrong(check, text, remedy)
+	case left < certificateNotice:
+		f.warn(check, text, remedy)
+	default:
+		f.ok(check, "%s", text)
+	}
 }
 
 // names returns what a certificate is for, the first few names.
@@ -135,6 +157,9 @@ func names(c *x509.Certificate) string {
 
 func until(end time.Time) string {
 	days := int(time.Until(end) / (24 * time.Hour))
+	if time.Until(end) <= 0 {
+		return "ended " + end.UTC().Format(time.DateOnly)
+	}
 	return fmt.Sprintf("ends %s, in %d days", end.UTC().Format(time.DateOnly), days)
 }
 

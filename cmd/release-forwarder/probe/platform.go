@@ -121,8 +121,9 @@ func (f *findings) platformTLS(state *tls.ConnectionState) {
 		return
 	}
 	leaf := state.PeerCertificates[0]
-	f.expiry("tls", fmt.Sprintf("%s, certificate for %s, %s", tls.VersionName(state.Version), names(leaf), until(leaf.NotAfter)),
-		leaf.NotAfter, "tell the platform's operator; from then on no connection succeeds")
+	end := lasts(state)
+	f.expiry("tls", fmt.Sprintf("%s, certificate for %s, %s", tls.VersionName(state.Version), names(leaf), until(end)),
+		end, "tell the platform's operator; from then on no connection succeeds")
 }
 
 func (f *findings) clock(skew time.Duration, ok bool) {
