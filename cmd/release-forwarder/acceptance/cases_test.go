@@ -19,8 +19,8 @@ func scenarios() []scenario {
 	var all []scenario
 	for _, part := range [][]scenario{
 		codecScenarios(), securityScenarios(), recordScenarios(), permanentScenarios(), verdictScenarios(), orderScenarios(),
-		outageScenarios(), endScenarios(), kafkaScenarios(), movingScenarios(), letterScenarios(), startScenarios(), outsideScenarios(),
-		findScenarios(),
+		outageScenarios(), endScenarios(), kafkaScenarios(), movingScenarios(), letterScenarios(), workedOffScenarios(), startScenarios(),
+		outsideScenarios(), findScenarios(),
 	} {
 		all = append(all, part...)
 	}
