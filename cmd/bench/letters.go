@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -39,8 +38,8 @@ func (c lettersCommand) Run() error {
 		fmt.Printf("%d letters written in %s\n", c.N, time.Since(begun).Round(time.Second))
 		fmt.Printf("%-34s %9s %9s %9s %9s %9s\n", "", "1st line", "1st letter", "whole", "CPU", "peak")
 		for _, args := range [][]string{
-			{"list"}, {"list", "--limit", "20"}, {"list", "--since", "1s"}, {"list", "--json"}, {"export"}, {"stats"}, {"show", "0/0"},
-			{"replay", "--dry-run"}, {"replay"}, {"stats"}, {"list"}, {"replay"},
+			{"list"}, {"list", "--limit", "20"}, {"list", "--since", "1s"}, {"export"}, {"stats"}, {"show", "0/0"},
+			{"replay", "--dry-run"}, {"replay"}, {"replay"}, {"stats"}, {"list", "--all", "--limit", "20"}, {"show", "0/0"},
 		} {
 			if err := l.work(topic, args); err != nil {
 				return err
@@ -97,7 +96,8 @@ func (l *lab) work(topic string, args []string) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	line, letter := "-", "-"
+	line, letter, peak := "-", "-", watchPeak(&process{cmd: cmd})
+	since := func() string { return time.Since(begun).Round(time.Millisecond).String() }
 	lines := bufio.NewReader(out)
 	for {
 		text, err := lines.ReadString('\n')
@@ -107,18 +107,38 @@ func (l *lab) work(topic string, args []string) error {
 			return err
 		}
 		if line == "-" {
-			line = time.Since(begun).Round(time.Millisecond).String()
+			line = since()
 		}
 		if letter == "-" && strings.Contains(text, topic+".dlq/") {
-			letter = time.Since(begun).Round(time.Millisecond).String()
+			letter = since()
 		}
 	}
-	if err := cmd.Wait(); err != nil {
+	err = cmd.Wait()
+	most := peak()
+	if err != nil {
 		return fmt.Errorf("dlq %s: %w: %s", strings.Join(args, " "), err, said.String())
 	}
-	took, state := time.Since(begun).Round(time.Millisecond), cmd.ProcessState
-	usage, _ := state.SysUsage().(*syscall.Rusage)
-	fmt.Printf("%-34s %9s %9s %9s %9s %5d MiB\n", "dlq "+strings.Join(args, " "), line, letter, took,
-		(state.UserTime() + state.SystemTime()).Round(time.Millisecond), usage.Maxrss>>10)
+	state := cmd.ProcessState
+	fmt.Printf("%-34s %9s %9s %9s %9s %5d MiB\n", "dlq "+strings.Join(args, " "), line, letter, since(),
+		(state.UserTime() + state.SystemTime()).Round(time.Millisecond), most>>20)
 	return nil
+}
+
+// watchPeak asks for a process's peak memory while it runs: the account that the
+// kernel gives of an ended child counts what its parent had, too.
+func watchPeak(p *process) (peak func() int64) {
+	most, end, ended := int64(0), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for tick := time.NewTicker(20 * time.Millisecond); ; {
+			most = max(most, p.peak())
+			select {
+			case <-tick.C:
+			case <-end:
+				tick.Stop()
+				return
+			}
+		}
+	}()
+	return func() int64 { close(end); <-ended; return most }
 }
