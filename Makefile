@@ -46,6 +46,7 @@ generate: ## write the generated parts of the documentation anew
 	$(GO) test ./cmd/release-forwarder/telemetry -update
 	$(GO) test ./deployments -run TestTheTableOfRights -update
 	$(GO) test ./cmd/release-forwarder -run TestTheLogsPageIsWhatWasMeasured -logs.update
+	$(GO) test ./cmd/release-forwarder -run TestTheDLQPageIsTheHelp -update
 
 test-kafka: ## the acceptance suite on a real Apache Kafka, 1 broker and 3 (BROKERS=1, KAFKA_VERSION=…; Java 17 and Maven)
 	KAFKA_VERSION=$(KAFKA_VERSION) .ci/kafka/test.sh $(BROKERS)

@@ -2,6 +2,8 @@ package dlq
 
 import (
 	"math/rand/v2"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -123,5 +125,35 @@ func BenchmarkDecode(b *testing.B) {
 		if _, ok := decode(&rec); !ok {
 			b.Fatal("not read")
 		}
+	}
+}
+
+// What doc.go shows of the ledger is what is written to it.
+func TestTheDocumentedEntriesAreThoseWritten(t *testing.T) {
+	text, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for line := range strings.Lines(string(text)) {
+		value, is := strings.CutPrefix(strings.TrimSpace(line), "//\tvalue  ")
+		if !is {
+			continue
+		}
+		seen++
+		if strings.Contains(value, "holder") {
+			var l lockEntry
+			if !unmarshal([]byte(value), &l) || l.After != 17 || len(l.Sending) != 2 || l.V != ledgerVersion {
+				t.Errorf("%s: %+v", value, l)
+			}
+			continue
+		}
+		e, ok := decodeLetter([]byte(value))
+		if _, written := encodeLetter(ID{}, e.Written, e.Entry); !ok || string(written) != value {
+			t.Errorf("%s is shown, %s is written", value, written)
+		}
+	}
+	if seen != 3 {
+		t.Errorf("%d entries are shown, want 3", seen)
 	}
 }

@@ -33,7 +33,8 @@ type dlqReplayCommand struct {
 // Help implements kong's HelpProvider.
 func (dlqReplayCommand) Help() string {
 	return `Sends the events of open letters to KAFKA_REPLAY_TOPIC, or KAFKA_TOPIC where that is not set,
-each into the partition it came from, in order. What was sent is entered into the ledger
+each into the partition it came from (modulo that topic's partitions: give the replay topic as
+many as the events have), in order. What was sent is entered into the ledger
 (<DLQ_TOPIC>.ledger), so that nothing is sent twice: a replay that was stopped or killed goes
 on where it was when it is started again (at most the last 100 letters of a killed one are sent
 twice; the platform ignores repeats), and a second person's waits for the first one's end.
@@ -42,6 +43,10 @@ An event that fails again is dead-lettered again, with redrives one higher. With
 command follows the events to their ends, and ends with 1 unless all were accepted. Without, it
 ends with 1 where a chosen letter could not be sent.
 
+--set shows what it changes and wants --yes, or a yes on a terminal. The record as it first came
+is kept in the header __forwarder.original. The platform ignores a flow_no that it has accepted
+before: set flow_no too where that may be.
+
 The user needs Read on DLQ_TOPIC, Read and Write on its ledger, Write on the topic sent to, and
 for --wait Describe on KAFKA_GROUP_ID.
 
@@ -49,7 +54,7 @@ Examples:
 
   release-forwarder dlq replay --reason refused --since 24h --dry-run
   release-forwarder dlq replay --reason refused --since 24h --rate 50 --wait
-  release-forwarder dlq replay --id 0/17 --set plate_color=5`
+  release-forwarder dlq replay --id 0/17 --set plate_color=2`
 }
 
 // Run replays letters.

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/alecthomas/kong"
+)
+
+var update = flag.Bool("update", false, "write docs/dlq.md anew")
+
+// helpPage is what --help says of each command on dead letters.
+func helpPage(t *testing.T) string {
+	t.Helper()
+	var page bytes.Buffer
+	fmt.Fprint(&page, `# The commands on dead letters
+
+What `+"`--help`"+` says. `+"`make generate`"+` writes this page. README.md, "Working off dead letters", says how they are used.
+`)
+	for _, command := range []string{"list", "show", "replay", "close", "export", "stats"} {
+		var c commands
+		var out bytes.Buffer
+		parser := kong.Must(&c, kong.Name("release-forwarder"), kong.Writers(&out, &out), kong.Exit(func(int) { panic("help was shown") }))
+		func() {
+			defer func() { _ = recover() }()
+			_, _ = parser.Parse([]string{"dlq", command, "--help"})
+		}()
+		if out.Len() == 0 {
+			t.Fatalf("dlq %s has no help", command)
+		}
+		fmt.Fprintf(&page, "\n## dlq %s\n\n```text\n%s```\n", command, out.String())
+	}
+	return page.String()
+}
+
+func TestTheDLQPageIsTheHelp(t *testing.T) {
+	file, want := filepath.Join("..", "..", "docs", "dlq.md"), helpPage(t)
+	if *update {
+		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want {
+		t.Errorf("%s differs from what --help says; run make generate", file)
+	}
+}
