@@ -39,7 +39,7 @@ func TestFollowCountsHowEachEnded(t *testing.T) {
 			l.Headers = headersOf(HeaderPrefix+"redrives", "1", HeaderPrefix+"origin", "events/0/0")
 			return l
 		}
-		// A letter of another topic, one of an event that was not sent, one of another group.
+		// A letter of another topic, and one of an event that was not sent.
 		other := again(0, sent[0][0])
 		other.Topic = "elsewhere"
 		h.post(other, again(0, 900))

@@ -89,7 +89,7 @@ func FuzzGlance(f *testing.F) {
 
 func TestMarksAreTheLastOfEachLetter(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	for range 20 {
+	for range 5 {
 		m, want := &marks{}, map[int64]mark{}
 		for range 1 + random.IntN(400_000) {
 			k := mark{offset: random.Int64N(1000), state: uint8(random.IntN(3))}

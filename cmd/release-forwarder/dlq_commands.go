@@ -114,8 +114,14 @@ func whoami() string {
 	return clean(name + "@" + host)
 }
 
+// errStopped is what a signal leaves to say.
+var errStopped = errors.New("stopped as asked")
+
 // explain adds which setting to look at.
 func (r *dlqRun) explain(err error) error {
+	if err == context.Canceled { //nolint:errorlint // what wraps it says more
+		return errStopped
+	}
 	topic, is := errors.AsType[*dlq.TopicError](err)
 	if !is || !errors.Is(err, kafka.UnknownTopicOrPartition) {
 		return err

@@ -245,9 +245,6 @@ func (j *replayJob) ask() error {
 	return errUnasked
 }
 
-// errStopped is what a signal leaves to say.
-var errStopped = errors.New("stopped as asked")
-
 // send sends, with progress.
 func (j *replayJob) send(ctx context.Context, pursuit *dlq.Pursuit) error {
 	fmt.Fprintf(j.err, "replaying %s letters of %s to %s\n", number(j.chosen), j.s.DeadLetters.Topic, j.to)
