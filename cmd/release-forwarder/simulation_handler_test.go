@@ -62,8 +62,8 @@ func handlerMistakes() []*mistake {
 			}
 			h.right.Handle(ctx, d)
 		}),
-		handled("a delivery leaves a goroutine behind", func(h *handler, ctx context.Context, d *consumer.Delivery) {
-			go time.Sleep(24 * time.Hour)
+		handled("a delivery leaves a goroutine behind until the service stops", func(h *handler, ctx context.Context, d *consumer.Delivery) {
+			go func() { <-h.v.stopping.Done() }()
 			h.right.Handle(ctx, d)
 		}),
 		handled("one delivery in fifty never ends", func(h *handler, ctx context.Context, d *consumer.Delivery) {
