@@ -18,13 +18,20 @@ func (w *world) recreate(from, to int) {
 	if err := w.cluster.CreateTopic(eventTopic, 1, nil); err != nil {
 		w.t.Fatal(err)
 	}
-	w.kafka.Close() // it knows the topic by its old ID
+	w.renew()
+	w.sessions(from, to)
+}
+
+// renew makes the observer's client anew: the old one knows the topic by its old
+// ID.
+func (w *world) renew() {
+	w.t.Helper()
+	w.kafka.Close()
 	var err error
 	w.kafka, err = kgo.NewClient(kgo.SeedBrokers(w.cluster.ListenAddrs()...), kgo.Dialer(w.net.Dial), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.sessions(from, to)
 }
 
 // sessions writes an event of each session to partition 0.

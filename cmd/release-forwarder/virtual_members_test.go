@@ -1,0 +1,231 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"release-forwarder/cmd/sandbox/platform"
+)
+
+// watchCommitted looks at the group's commits ten times a second until the
+// returned function is called; a commit that falls fails the test.
+func (w *world) watchCommitted(partitions int32) (end func()) {
+	stop, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		highest := map[int32]int64{}
+		for {
+			for p := range partitions {
+				at := w.committed(p)
+				if at < highest[p] {
+					w.t.Errorf("partition %d: the commit fell from %d to %d", p, highest[p], at)
+				}
+				highest[p] = max(highest[p], at)
+			}
+			select {
+			case <-time.After(100 * time.Millisecond):
+			case <-stop:
+				return
+			}
+		}
+	}()
+	return func() { close(stop); <-ended }
+}
+
+// rebalance makes the group assign anew, once.
+func (w *world) rebalance() {
+	w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.RebalanceInProgress, Count: 1})
+}
+
+func TestAPartitionThatComesBackWithinASecondKeepsItsHeldSessionInOrder(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.refuse("S-1")
+		r := w.start("KAFKA_HEARTBEAT_INTERVAL", "300ms")
+		w.until("the group", w.allCommitted(1, 0))
+		end := w.watchCommitted(1)
+		w.produce(0, event(1, 0), event(2, 0), event(1, 1), event(3, 0))
+		w.until("the neighbours", func() bool { return w.platform.Stats().Accepted == 2 })
+		generation := r.engine.Status().Generation
+		for i := range 5 {
+			w.rebalance()
+			time.Sleep(500 * time.Millisecond)
+			w.produce(0, event(10+i, 0))
+			time.Sleep(1500 * time.Millisecond)
+		}
+		if n := r.engine.Status().Generation; n == generation {
+			t.Fatal("the partition never left")
+		}
+		w.platform.Script(nil)
+		w.until("all", w.allCommitted(1, 9))
+		end()
+		w.end(r)
+		var order []string
+		for _, a := range w.platform.Accepted() {
+			if a.Params["parking_serial"] == "S-1" {
+				order = append(order, a.Flow().No)
+			}
+		}
+		if fmt.Sprint(order) != "[F-1-0 F-1-1]" {
+			t.Errorf("the held session arrived as %v", order)
+		}
+		if s := w.platform.Stats(); s.Accepted != 9 || s.Repeated != 0 {
+			t.Errorf("%d accepted of 9, %d repeated", s.Accepted, s.Repeated)
+		}
+	})
+}
+
+func TestARebalanceWhileReadingIsPausedByFullBuffersLosesNothing(t *testing.T) {
+	inVirtualTime(t, 2, func(w *world) {
+		w.failing(func(string) bool { return true })
+		w.backlog(2, 1000)
+		first := w.start("CONSUMER_MAX_PENDING", "100")
+		paused := func(r *replica) func() bool {
+			return func() bool {
+				for _, p := range r.engine.Status().Partitions {
+					if p.Paused != "records" {
+						return false
+					}
+				}
+				return len(r.engine.Status().Partitions) > 0
+			}
+		}
+		w.until("full buffers", paused(first))
+		end := w.watchCommitted(2)
+		second := w.start()
+		w.until("the second's share, full as well", func() bool { return paused(second)() && len(second.engine.Status().Partitions) == 1 })
+		w.end(first)
+		w.until("all of them, full", func() bool { return paused(second)() && len(second.engine.Status().Partitions) == 2 })
+		w.failing(func(string) bool { return false })
+		w.until("the backlog", w.allCommitted(2, 1000), 2*time.Minute)
+		end()
+		w.end(second)
+		if s := w.platform.Stats(); s.Accepted != 2000 || s.Repeated != 0 {
+			t.Errorf("%d accepted of 2000, %d repeated", s.Accepted, s.Repeated)
+		}
+	})
+}
+
+func TestACommitThatArrivesAfterItsPartitionWasRevokedMovesNothing(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		first := w.start("KAFKA_CLIENT_ID", "first")
+		w.until("the group", w.allCommitted(1, 0))
+		end := w.watchCommitted(1)
+		// The first replica's next commit is late: it waits on its way.
+		late, arrived := make(chan struct{}), make(chan struct{})
+		var once sync.Once
+		w.cluster.ControlKey(int16(kmsg.OffsetCommit), func(r kmsg.Request) (kmsg.Response, error, bool) {
+			w.cluster.KeepControl()
+			if req := r.(*kmsg.OffsetCommitRequest); strings.HasPrefix(req.MemberID, "first") {
+				held := false
+				once.Do(func() { held = true })
+				if held {
+					w.cluster.SleepControl(func() { <-late })
+					close(arrived)
+				}
+			}
+			return nil, nil, false
+		})
+		w.backlog(1, 50)
+		w.until("the acceptances", func() bool { return w.platform.Stats().Accepted == 50 })
+		time.Sleep(2 * time.Second) // the commit is under way
+		w.end(first)
+		second := w.start("KAFKA_CLIENT_ID", "second")
+		w.backlog(1, 150)
+		w.until("the second's commit", w.allCommitted(1, 200), 2*time.Minute)
+		close(late)
+		<-arrived
+		time.Sleep(10 * time.Second)
+		if at := w.committed(0); at != 200 {
+			t.Errorf("committed %d", at)
+		}
+		end()
+		w.end(second)
+	})
+}
+
+func TestADrainLongerThanTheSessionKeepsThePartitions(t *testing.T) {
+	inVirtualTime(t, 2, func(w *world) {
+		w.platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Delay: 15 * time.Second} })
+		first := w.start("KAFKA_SESSION_TIMEOUT", "6s", "KAFKA_HEARTBEAT_INTERVAL", "1s", "UPSTREAM_TIMEOUT", "25s")
+		w.until("the group", w.allCommitted(2, 0))
+		w.backlog(2, 40)
+		w.until("the requests", func() bool { return w.platform.Stats().InFlight > 0 })
+		second := w.start()
+		w.until("all", w.allCommitted(2, 40), 5*time.Minute)
+		w.end(first)
+		w.end(second)
+		if s := w.platform.Stats(); s.Received != 80 || s.Accepted != 80 {
+			t.Errorf("%d received, %d accepted of 80", s.Received, s.Accepted)
+		}
+		if s := w.log.String(); strings.Contains(s, "fenced") || strings.Count(s, `"why":"rebalance"`) == 0 {
+			t.Error("fenced, or no rebalance")
+		}
+	})
+}
+
+func TestACommitThatIsRefusedAsStaleEndsTheGenerationAtOnce(t *testing.T) {
+	for _, err := range []*kerr.Error{kerr.IllegalGeneration, kerr.UnknownMemberID} {
+		t.Run(err.Message, func(t *testing.T) {
+			inVirtualTime(t, 1, func(w *world) {
+				r := w.start("UPSTREAM_TIMEOUT", "60s", "KAFKA_HEARTBEAT_INTERVAL", "10s")
+				w.until("the group", w.allCommitted(1, 0))
+				refused := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Topic: eventTopic, Err: err, Count: 1})
+				// What is open hangs: only a cut ends it before a minute is over.
+				w.platform.Script(func(r *platform.Request) *platform.Reply {
+					if r.Params["flow_no"] == "F-0-0" || refused.Hits() > 0 {
+						return nil
+					}
+					return &platform.Reply{Hang: true}
+				})
+				w.backlog(1, 20)
+				w.until("all, those that hung by the next generation", w.allCommitted(1, 20), 10*time.Second)
+				w.end(r)
+				if n := strings.Count(w.log.String(), `"why":"fenced"`); n != 1 {
+					t.Errorf("%d generations ended as fenced, want 1", n)
+				}
+			})
+		})
+	}
+}
+
+// A member whose join was answered to nobody holds its share until its session
+// ends, no longer.
+func TestAGhostMemberCostsNoMoreThanOneSession(t *testing.T) {
+	inVirtualTime(t, 2, func(w *world) {
+		r := w.start()
+		w.until("the group", w.allCommitted(2, 0))
+		ghost := kmsg.NewPtrJoinGroupRequest()
+		ghost.Group, ghost.ProtocolType = group, "consumer"
+		ghost.SessionTimeoutMillis, ghost.RebalanceTimeoutMillis = 30_000, 60_000
+		protocol := kmsg.NewJoinGroupRequestProtocol()
+		protocol.Name = "range"
+		protocol.Metadata = (&kmsg.ConsumerMemberMetadata{Topics: []string{eventTopic}}).AppendTo(nil)
+		ghost.Protocols = append(ghost.Protocols, protocol)
+		named, err := ghost.RequestWith(context.Background(), w.kafka)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ghost.MemberID = named.MemberID // KIP-394: asked to come again
+		if joined, err := ghost.RequestWith(context.Background(), w.kafka); err != nil || joined.ErrorCode != 0 {
+			t.Fatal(err, joined)
+		}
+		begun := time.Now()
+		w.backlog(2, 20)
+		w.until("both partitions", w.allCommitted(2, 20), 2*time.Minute)
+		if d := time.Since(begun); d > 35*time.Second {
+			t.Errorf("held up for %s by a member without a session of more than 30s", d)
+		}
+		w.end(r)
+		if s := w.platform.Stats(); s.Received != 40 {
+			t.Errorf("%d requests for 40 events", s.Received)
+		}
+	})
+}

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// asked counts the requests of one type, of all replicas.
+func (w *world) asked(key kmsg.Key) *atomic.Int64 {
+	var n atomic.Int64
+	w.cluster.ControlKey(int16(key), func(kmsg.Request) (kmsg.Response, error, bool) {
+		w.cluster.KeepControl()
+		n.Add(1)
+		return nil, nil, false
+	})
+	return &n
+}
+
+func TestRightsLostForAMinuteAreWaitedFor(t *testing.T) {
+	topic, all := kerr.TopicAuthorizationFailed, kerr.GroupAuthorizationFailed
+	for _, c := range []struct {
+		key kmsg.Key
+		err *kerr.Error
+		top bool
+	}{
+		{kmsg.Fetch, topic, false},
+		{kmsg.ListOffsets, topic, false},
+		{kmsg.Metadata, topic, false},
+		{kmsg.Produce, topic, false},
+		{kmsg.OffsetCommit, topic, false},
+		{kmsg.OffsetCommit, all, false},
+		{kmsg.OffsetFetch, all, true},
+		{kmsg.FindCoordinator, all, true},
+		{kmsg.JoinGroup, all, true},
+		{kmsg.SyncGroup, all, true},
+		{kmsg.Heartbeat, all, true},
+		{kmsg.LeaveGroup, all, true},
+	} {
+		t.Run(kmsg.NameForKey(int16(c.key))+" "+c.err.Message, func(t *testing.T) {
+			inVirtualTime(t, 2, func(w *world) {
+				r, second := w.start(), w.start()
+				w.until("the group", w.allCommitted(2, 0))
+				w.backlog(2, 10)
+				w.until("the first", w.allCommitted(2, 10))
+				joins, lines := w.asked(kmsg.JoinGroup), w.log.lines()
+				fault := kfake.Fault{Keys: []kmsg.Key{c.key}, Err: c.err, TopLevel: c.top, Count: -1}
+				if c.key == kmsg.Produce {
+					fault.Topic = letterTopic // the events' producer is another user
+				}
+				lost := w.cluster.Fault(fault)
+				for p := range int32(2) {
+					values := []string{"not an event"}
+					for i := range 10 {
+						values = append(values, event(100+10*int(p)+i, 0))
+					}
+					w.produce(p, values...)
+				}
+				w.end(second) // the group assigns anew, and all requests are made
+				time.Sleep(time.Minute)
+				if ok, why := r.live(); !ok {
+					t.Errorf("not live: %s", why)
+				}
+				// Two replicas' starts and stops, a few lines for each try of what is
+				// refused: a line of one kind ten times a minute at the most.
+				if n := w.log.lines() - lines; n > 60 {
+					t.Errorf("%d log lines in a minute", n)
+				}
+				if n := joins.Load(); n > 62 {
+					t.Errorf("%d joins in a minute", n)
+				}
+				lost.Remove()
+				w.until("all", w.allCommitted(2, 21), 2*time.Minute)
+				w.end(r)
+				if n := w.platform.Stats().Accepted; n != 40 {
+					t.Errorf("%d accepted of 40", n)
+				}
+			})
+		})
+	}
+}
+
+func TestAMemberJoinsAtMostOnceASecondWhateverTheBrokerAnswers(t *testing.T) {
+	for _, key := range []kmsg.Key{kmsg.FindCoordinator, kmsg.JoinGroup, kmsg.SyncGroup, kmsg.Heartbeat, kmsg.OffsetFetch, kmsg.OffsetCommit} {
+		for _, err := range []*kerr.Error{
+			kerr.RebalanceInProgress, kerr.IllegalGeneration, kerr.UnknownMemberID, kerr.CoordinatorNotAvailable, kerr.NotCoordinator,
+			kerr.CoordinatorLoadInProgress, kerr.GroupAuthorizationFailed, kerr.UnknownServerError, kerr.InconsistentGroupProtocol,
+		} {
+			t.Run(kmsg.NameForKey(int16(key))+" "+err.Message, func(t *testing.T) {
+				inVirtualTime(t, 1, func(w *world) {
+					top := key != kmsg.OffsetCommit
+					refused := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Err: err, TopLevel: top, Count: -1})
+					joins := w.asked(kmsg.JoinGroup)
+					w.backlog(1, 10)
+					r := w.start()
+					time.Sleep(time.Minute)
+					if n := joins.Load(); n > 62 {
+						t.Errorf("%d joins in a minute", n)
+					}
+					if ok, why := r.live(); !ok {
+						t.Errorf("not live: %s", why)
+					}
+					refused.Remove()
+					w.until("all", w.allCommitted(1, 10))
+					w.end(r)
+				})
+			})
+		}
+	}
+}
+
+func TestATopicThatIsMissingIsWaitedForWithoutHaste(t *testing.T) {
+	for name, before := range map[string]bool{"from the start": true, "deleted while it is read": false} {
+		t.Run(name, func(t *testing.T) {
+			inVirtualTime(t, 1, func(w *world) {
+				var r *replica
+				remove := func() {
+					if err := w.cluster.DeleteTopic(eventTopic); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if before {
+					remove()
+					r = w.start()
+				} else {
+					r = w.start()
+					w.sessions(0, 10)
+					w.until("the group", w.allCommitted(1, 10))
+					remove()
+				}
+				joins, fetches, metadata := w.asked(kmsg.JoinGroup), w.asked(kmsg.Fetch), w.asked(kmsg.Metadata)
+				lines := w.log.lines()
+				time.Sleep(time.Minute)
+				if joins.Load() > 62 || fetches.Load() > 300 || metadata.Load() > 300 {
+					t.Errorf("%d joins, %d fetches, %d metadata requests in a minute", joins.Load(), fetches.Load(), metadata.Load())
+				}
+				if n := w.log.lines() - lines; n > 60 {
+					t.Errorf("%d log lines in a minute", n)
+				}
+				if err := w.cluster.CreateTopic(eventTopic, 1, nil); err != nil {
+					t.Fatal(err)
+				}
+				w.renew()
+				w.sessions(100, 150)
+				w.until("its events", func() bool { return w.committed(0) == 50 }, 2*time.Minute)
+				w.end(r)
+			})
+		})
+	}
+}
+
+// Whatever Kafka leaves unanswered, a stop ends within the drain and ten seconds.
+func TestAStopEndsInTimeWhateverKafkaLeavesUnanswered(t *testing.T) {
+	for _, key := range []kmsg.Key{kmsg.JoinGroup, kmsg.SyncGroup, kmsg.Heartbeat, kmsg.LeaveGroup, kmsg.OffsetCommit, kmsg.OffsetFetch, kmsg.Fetch, kmsg.Metadata, kmsg.FindCoordinator} {
+		t.Run(kmsg.NameForKey(int16(key)), func(t *testing.T) {
+			inVirtualTime(t, 1, func(w *world) {
+				w.backlog(1, 10)
+				hang := make(chan struct{})
+				silence := func() {
+					w.cluster.ControlKey(int16(key), func(kmsg.Request) (kmsg.Response, error, bool) {
+						w.cluster.KeepControl()
+						w.cluster.SleepControl(func() { <-hang })
+						return nil, nil, false
+					})
+				}
+				defer func() { close(hang); settle() }()
+				r := w.start()
+				w.until("the commit", w.allCommitted(1, 10))
+				silence()
+				w.sessions(100, 110)
+				w.rebalance()
+				time.Sleep(5 * time.Second)
+				begun := time.Now()
+				w.end(r)
+				if d := time.Since(begun); d > 30*time.Second {
+					t.Errorf("stopped after %s, CONSUMER_DRAIN_TIMEOUT + 10s is 30s", d)
+				}
+			})
+		})
+	}
+}
