@@ -116,6 +116,12 @@ type replica struct {
 // start starts a replica, with settings beside the usual ones.
 func (w *world) start(more ...string) *replica {
 	w.t.Helper()
+	return w.startOn(w.net.Dial, more...)
+}
+
+// startOn starts a replica that reaches the world by a dial function of its own.
+func (w *world) startOn(dial dialFunc, more ...string) *replica {
+	w.t.Helper()
 	for i := 0; i < len(more); i += 2 {
 		w.t.Setenv(more[i], more[i+1])
 	}
@@ -124,7 +130,7 @@ func (w *world) start(more ...string) *replica {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	v, err := newService(s, w.net.Dial, w.log)
+	v, err := newService(s, dial, w.log)
 	if err != nil {
 		w.t.Fatal(err)
 	}

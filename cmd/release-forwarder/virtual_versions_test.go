@@ -1,0 +1,136 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"release-forwarder/cmd/release-forwarder/memnet"
+	"release-forwarder/cmd/sandbox/platform"
+)
+
+// otherVersion makes replicas with this client ID write commits as another
+// version of the service does: as the one before, which knows no anchors, or as
+// one to come, whose metadata nobody here can read.
+func (w *world) otherVersion(clientID string, written func(metadata string) string) {
+	w.cluster.ControlKey(int16(kmsg.OffsetCommit), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		w.cluster.KeepControl()
+		if req := r.(*kmsg.OffsetCommitRequest); strings.HasPrefix(req.MemberID, clientID) {
+			for i := range req.Topics {
+				for j := range req.Topics[i].Partitions {
+					p := &req.Topics[i].Partitions[j]
+					if p.Metadata != nil && *p.Metadata != "" {
+						m := written(*p.Metadata)
+						p.Metadata = &m
+					}
+				}
+			}
+		}
+		return nil, nil, false
+	})
+}
+
+// A version to come, and the one that runs here, in one group, and after a
+// rollback: what is not known is ignored, records repeat, none is lost, nothing
+// stops.
+func TestVersionsOfTheMetadataLiveInOneGroup(t *testing.T) {
+	future := func(m string) string { return "rf9:" + m[4:] + "~something-else" }
+	inVirtualTime(t, 4, func(w *world) {
+		w.otherVersion("newer", future)
+		held := func(r *platform.Request) *platform.Reply {
+			if r.Params["flow_no"] == "F-3-0" || r.Params["flow_no"] == "F-103-0" {
+				return &platform.Reply{Status: 500, Body: `{"code":"500"}`}
+			}
+			return nil
+		}
+		w.platform.Script(held)
+		sent := 0
+		more := func() {
+			for p := range int32(4) {
+				var values []string
+				for i := range 25 {
+					values = append(values, event(sent+i, 0))
+				}
+				w.produce(p, values...)
+				sent += 25
+			}
+			time.Sleep(5 * time.Second)
+		}
+		old := w.start("KAFKA_CLIENT_ID", "today")
+		w.until("the group", w.allCommitted(4, 0))
+		more()
+		newer := w.start("KAFKA_CLIENT_ID", "newer") // the rollout begins
+		more()
+		w.end(old) // and ends: the newer one owns all
+		more()
+		back := w.start("KAFKA_CLIENT_ID", "today") // the rollback begins
+		more()
+		w.end(newer)
+		more()
+		w.platform.Script(nil)
+		w.until("all", w.allCommitted(4, int64(sent/4)), 5*time.Minute)
+		w.end(back)
+		s := w.platform.Stats()
+		if s.Accepted != sent {
+			t.Errorf("%d accepted of %d", s.Accepted, sent)
+		}
+		// What was done beyond the two held records when a partition came from the
+		// newer one: no more than was sent by then.
+		if s.Repeated == 0 || s.Repeated > sent {
+			t.Errorf("%d repeated of %d", s.Repeated, sent)
+		}
+		if !strings.Contains(w.log.String(), "the commit's metadata is ignored") {
+			t.Error("nothing was said of the metadata")
+		}
+	})
+}
+
+// The commits of the version before, without an anchor, are taken as they were.
+func TestACommitOfTheVersionBeforeIsTaken(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		// Written by that version: offset 0 of 5 is held, 1 to 4 are done.
+		w.produce(0, event(0, 0), event(1, 0), event(2, 0), event(3, 0), event(4, 0))
+		runs := claim{offset: 0, done: map[int64]bool{1: true, 2: true, 3: true, 4: true}}
+		w.commitAs(w.kafka, 0, runs.encode(0))
+		r := w.start()
+		w.until("the held one", w.allCommitted(1, 5))
+		w.end(r)
+		if s := w.platform.Stats(); s.Received != 1 {
+			t.Errorf("%d requests, want the held record's alone", s.Received)
+		}
+	})
+}
+
+func TestARecordHeldForHoursHoldsUpNobodyAndAKillRepeatsNone(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.failing(func(flow string) bool { return flow == "F-0-0" })
+		link := w.net.NewLink(1)
+		r := w.startOn(link.Dial, "RETRY_BUDGET", "0")
+		sent := 0
+		for range 2 * 30 { // two hours, two minutes a turn
+			w.sessions(sent, sent+10)
+			sent += 10
+			time.Sleep(2 * time.Minute)
+		}
+		if n := w.platform.Stats().Accepted; n != sent-1 {
+			t.Errorf("%d accepted of %d, want all but the held one", n, sent)
+		}
+		if at := w.committed(0); at != 0 {
+			t.Errorf("committed %d over the held record", at)
+		}
+		// Killed: nothing of it arrives any more, its connections are reset.
+		link.Set(func(string) memnet.Condition { return memnet.Condition{Refuse: true} })
+		link.Cut(nil)
+		w.end(r)
+		r = w.start()
+		time.Sleep(2 * time.Minute)
+		w.failing(func(string) bool { return false })
+		w.until("the held one", w.allCommitted(1, int64(sent)), 2*time.Minute)
+		w.end(r)
+		if s := w.platform.Stats(); s.Accepted != sent || s.Repeated != 0 {
+			t.Errorf("%d accepted of %d, %d repeated", s.Accepted, sent, s.Repeated)
+		}
+	})
+}
