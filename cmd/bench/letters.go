@@ -38,8 +38,8 @@ func (c lettersCommand) Run() error {
 		fmt.Printf("%d letters written in %s\n", c.N, time.Since(begun).Round(time.Second))
 		fmt.Printf("%-34s %9s %9s %9s %9s %9s\n", "", "1st line", "1st letter", "whole", "CPU", "peak")
 		for _, args := range [][]string{
-			{"list"}, {"list", "--limit", "20"}, {"list", "--since", "1s"}, {"export"}, {"stats"}, {"show", "0/0"},
-			{"replay", "--dry-run"}, {"replay"}, {"replay"}, {"stats"}, {"list", "--all", "--limit", "20"}, {"show", "0/0"},
+			{"list", "--limit", "20"}, {"list", "--since", "1s"}, {"list"}, {"stats"}, {"show", "0/0"}, {"replay"},
+			{"stats"}, {"list", "--all", "--limit", "20"}, {"show", "0/0"}, {"replay"}, {"replay", "--again", "--dry-run"}, {"export", "--all"},
 		} {
 			if err := l.work(topic, args); err != nil {
 				return err
