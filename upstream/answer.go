@@ -74,7 +74,9 @@ func (a *Answer) load() Load {
 		return LoadServed
 	case Permanent:
 		return LoadAnswered
-	case Timeout, Throttled:
+	case Timeout:
+		return LoadTimedOut
+	case Throttled:
 		return LoadRefused
 	case Failed:
 		if a.Code == "503" {

@@ -81,7 +81,8 @@ type waiter struct {
 type GateState struct {
 	Phase Phase
 	Since time.Time // when Phase began; zero: from the start
-	// InFlight slots are out, Limit may be (1 is begun a second while open),
+	// InFlight slots are out, Limit may be (1 is begun a second while open; as long
+	// as nothing speaks against MaxInFlight it is that, reached within a second),
 	// Waiting callers of Acquire are queued.
 	InFlight, Limit, Waiting int
 	PausedUntil              time.Time // zero or past: not paused
@@ -219,7 +220,7 @@ func (g *Gate) State() GateState {
 	defer g.mu.Unlock()
 	return GateState{
 		Phase: g.circuit.phase, Since: g.circuit.since,
-		InFlight: g.inFlight, Limit: g.limit(), Waiting: g.waiting,
+		InFlight: g.inFlight, Limit: g.shownLimit(), Waiting: g.waiting,
 		PausedUntil: g.pausedUntil,
 	}
 }
@@ -254,6 +255,14 @@ func (g *Gate) limit() int {
 		return g.circuit.limit
 	}
 	return min(g.circuit.limit, int(g.limiter.limit))
+}
+
+// shownLimit is limit as an operator sees it.
+func (g *Gate) shownLimit() int {
+	if g.limiter == nil {
+		return g.circuit.limit
+	}
+	return min(g.circuit.limit, g.limiter.shown())
 }
 
 // full reports whether as many slots are out as may be, and until when if time

@@ -13,12 +13,13 @@ const (
 	LoadUnknown  Load = iota // nothing
 	LoadServed               // the platform did its work: it can take this much, and the time it took counts
 	LoadAnswered             // it answered a record it will not take: it can take this much
-	LoadRefused              // 429, 503 or a time-out: it cannot
+	LoadRefused              // 429 or 503: it cannot
+	LoadTimedOut             // nothing in time: it cannot, or will not take this record
 )
 
 const (
 	// startLimit is where the limit begins. It doubles with each turn of requests
-	// from there and, as long as nothing at all has been answered, every startStep:
+	// from there and, as long as nothing of the turn is answered, every startStep:
 	// so that 64 are reached within a second however long an answer takes.
 	startLimit = 4
 	startStep  = 80 * time.Millisecond
@@ -38,21 +39,15 @@ const (
 	// easesOff is the least that a slow platform leaves of the limit at once.
 	easesOff = 0.5
 	// A round judges the middle of so many answers.
-	leastSamples, mostSamples = 8, 128
+	leastSamples, mostSamples = startLimit, 128
 	// judgedAt is the part of an earlier limit at which it is judged whether less
 	// in flight has helped.
 	judgedAt = 0.75
-	// mostTolerated bounds what may be blamed on something else than load, and
-	// forgets halves it.
-	mostTolerated = 0.95
-	forgets       = time.Minute
-	// A stretch of so many attempts, at a limit that is steady, is compared with
-	// one at a higher limit.
-	leastStretch, mostStretch = 16, 200
-	steady                    = 0.7
-	// patience is the least time between two restorations that rest on a few
-	// refusals; each without success doubles it, up to mostPatience.
-	patience, mostPatience = 20 * time.Second, 5 * time.Minute
+	// nextToNone in flight are too much for hardly any platform. Time-outs alone,
+	// while others are answered as fast as ever, do not go below it.
+	nextToNone = 8
+	// relapse is how soon after an outage another one makes the limit a suspect.
+	relapse = 2 * time.Minute
 )
 
 // limiter follows what the platform can take: a limit for the requests in
@@ -62,53 +57,42 @@ const (
 // requests back: by 1 at the beginning, so that it doubles with each turn of
 // requests; by little once the platform has refused some. A refusal for load
 // (429, 503, a time-out) lowers it by 1: as many as are too many are refused, so
-// that a burst is right at once. Answers that take twice as long as they did when
+// that a burst is right at once; but one turn of requests leaves half. Answers that take twice as long as they did when
 // little was in flight lower it in proportion.
 //
 // What is not caused by load must not throttle: some records that time out
 // whatever is in flight, a platform that has become slower for everybody. So when
-// the limit has been lowered far enough it is judged whether that was of use. If
-// there is just proportionally less done, and what lowered the limit goes on, then
-// load is not the cause: the limit is restored, and the new latency, or that share
-// of refusals, is what is expected from now on.
+// slowness has lowered the limit it is judged whether that was of use (see judge),
+// and when refusals have, a trial is made (see trial).
 type limiter struct {
 	max   int
 	limit float64
 	gain  float64 // what an answer adds: cautious to 1
 	clean int     // answers since the last refusal or easing, while growing
 	boost int     // the count of those at which gain grows next
-	// blind says that nothing was answered yet; then nextStep is when the limit
-	// doubles, zero while it holds nothing back.
-	blind    bool
-	nextStep time.Time
+	// starting says that nothing has spoken against max yet. Then idle says that the
+	// limit has held nothing back of late; after that, held is since when it does,
+	// blind that nothing sent since was answered yet, and nextStep when it doubles.
+	starting, idle, blind bool
+	held, nextStep        time.Time
 	// used says that the limit has held requests back since the round began.
 	used bool
 	// pressed stops the growth: answers are slow.
 	pressed bool
 	// base is what answers take when little is in flight; 0: not known.
 	base time.Duration
-	// tolerated is the share of refusals that is not blamed on load, as of
-	// toleratedAt; it halves with each forgets, down to cautious.
-	tolerated   float64
-	toleratedAt time.Time
 	// since is when the limit was set anew; what was sent before tells nothing.
 	since time.Time
-	// proven is the limit at the last answer.
-	proven float64
-	round  round
-	before result // of the higher limit to compare with when slow; zero: none
-
-	stretch  stretch
-	peak     result        // of the highest limit of late; zero: none
-	restored time.Time     // when the limit was restored last for refusals
-	wait     time.Duration // least time to the next such restoration
-}
-
-// stretch counts what ended at a limit that is steady.
-type stretch struct {
-	began         time.Time
-	limit         float64 // when it began
-	done, refused int
+	// least is what a turn of requests leaves of the limit, of which all that were
+	// sent before turn are: what hangs is sent long before it is refused.
+	turn  time.Time
+	least float64
+	// proven is the limit at the last answer, resumed when the last outage ended.
+	proven  float64
+	resumed time.Time
+	round   round
+	before  result // of the higher limit to compare with when slow; zero: none
+	doubt   doubt
 }
 
 // round gathers what came of the requests sent since it began.
@@ -120,14 +104,15 @@ type round struct {
 	samples []time.Duration // of served ones; room for mostSamples
 }
 
-// result is what came of a round or a stretch.
+// result is what came of a round.
 type result struct {
 	limit, rate float64 // rate: done a second
 }
 
 func newLimiter(most int) *limiter {
-	l := &limiter{max: most, tolerated: cautious, blind: true}
+	l := &limiter{max: most}
 	l.set(min(float64(most), startLimit), time.Time{})
+	l.starting, l.idle = true, true
 	return l
 }
 
@@ -135,9 +120,9 @@ func newLimiter(most int) *limiter {
 func (l *limiter) set(limit float64, now time.Time) {
 	l.limit, l.proven, l.since = limit, limit, now
 	l.gain, l.clean, l.boost = 1, 0, 0
-	l.pressed, l.before, l.peak = false, result{}, result{}
+	l.pressed, l.before = false, result{}
+	l.doubt.forget(limit)
 	l.begin(now)
-	l.stretch = stretch{began: now, limit: limit}
 }
 
 func (l *limiter) begin(now time.Time) {
@@ -145,25 +130,57 @@ func (l *limiter) begin(now time.Time) {
 	l.used = false
 }
 
-// resume begins anew after an outage, with what was right before it.
-func (l *limiter) resume(now time.Time) { l.set(l.proven, now) }
+// resume begins anew after an outage, with what was right before it. One that
+// followed the last so soon was perhaps of our own making, by as much in flight:
+// then it is found out anew. A trial goes on, and will tell.
+func (l *limiter) resume(now time.Time) {
+	again := !l.resumed.IsZero() && now.Sub(l.resumed) <= max(relapse, 6*l.doubt.lag)
+	l.resumed = now
+	switch {
+	case l.doubt.trial.step != none:
+	case again:
+		peak := l.doubt.peak
+		l.set(min(l.proven, nextToNone), now)
+		l.doubt.peak = peak
+	default:
+		l.set(l.proven, now)
+	}
+}
+
+// shown is the limit as an operator sees it: what may be in flight, or will be
+// within a second once there is as much to send.
+func (l *limiter) shown() int {
+	if l.starting {
+		return l.max
+	}
+	return int(l.limit)
+}
 
 // hold notes that the limit holds requests back. It reports whether it has just
 // been raised, and if not when time alone will raise it; zero: it will not.
 func (l *limiter) hold() (raised bool, at time.Time) {
 	l.used = true
-	if !l.blind || l.limit >= float64(l.max) {
+	if !l.starting || !l.idle && !l.blind {
 		return false, time.Time{}
 	}
 	now := time.Now()
-	if l.nextStep.IsZero() {
-		l.nextStep = now.Add(startStep)
+	if l.idle {
+		l.idle, l.blind, l.held, l.nextStep = false, true, now, now.Add(startStep)
 	}
 	if now.Before(l.nextStep) {
 		return false, l.nextStep
 	}
-	l.limit, l.nextStep = min(2*l.limit, float64(l.max)), now.Add(startStep)
+	l.raise(l.limit)
+	l.nextStep = now.Add(startStep)
 	return true, time.Time{}
+}
+
+// raise adds to the limit.
+func (l *limiter) raise(by float64) {
+	l.limit = min(l.limit+by, float64(l.max))
+	if l.limit == float64(l.max) {
+		l.starting = false
+	}
 }
 
 // observe notes how an attempt ended that began at sent.
@@ -172,19 +189,20 @@ func (l *limiter) observe(load Load, took time.Duration, now time.Time) {
 	if load == LoadUnknown || sent.Before(l.since) {
 		return
 	}
-	l.blind = false
-	counts := !sent.Before(l.round.began)
-	if load == LoadRefused {
-		l.stretch.refused++
-		l.shrink(now)
-		l.compare(now)
+	l.blind = l.blind && sent.Before(l.held)
+	refused := load == LoadRefused || load == LoadTimedOut
+	if l.doubt.trial.step != none {
+		l.try(refused, now)
 		return
 	}
-	l.stretch.done++
+	l.doubt.note(refused, took, l.limit)
+	if refused {
+		l.shrink(load, sent, now)
+		return
+	}
 	l.grow()
-	l.compare(now)
 	l.proven = l.limit
-	if !counts {
+	if sent.Before(l.round.began) {
 		return
 	}
 	l.round.done++
@@ -197,33 +215,34 @@ func (l *limiter) observe(load Load, took time.Duration, now time.Time) {
 	}
 }
 
-func (l *limiter) shrink(now time.Time) {
+func (l *limiter) shrink(load Load, sent, now time.Time) {
+	if !sent.Before(l.turn) {
+		l.turn, l.least = now, l.limit/2
+	}
 	// With more refusals to be expected each weighs less: at the share that is
 	// tolerated the limit stays where it is.
-	share := l.expected(now)
-	l.limit = max(1, l.limit-cautious*(1-share)/share)
+	share := l.doubt.tolerated()
+	least := max(1, l.least)
+	if load == LoadTimedOut && !l.pressed {
+		least = max(nextToNone, l.least)
+	}
+	l.limit = max(l.limit-cautious*(1-share)/share, min(least, l.limit))
 	l.careful()
+	if l.doubt.arises(l.limit, now) {
+		l.limit = l.doubt.begin(l.limit, now)
+	}
 }
 
 func (l *limiter) careful() {
+	l.starting = false
 	l.gain, l.clean, l.boost = cautious, 0, max(cleanAnswers, cleanTurns*int(l.limit))
-}
-
-func (l *limiter) expected(now time.Time) float64 {
-	if l.tolerated <= cautious {
-		return cautious
-	}
-	if passed := now.Sub(l.toleratedAt); passed >= forgets {
-		l.tolerated, l.toleratedAt = max(cautious, l.tolerated/2), now
-	}
-	return l.tolerated
 }
 
 func (l *limiter) grow() {
 	if !l.used || l.pressed || l.limit >= float64(l.max) {
 		return
 	}
-	l.limit = min(l.limit+l.gain, float64(l.max))
+	l.raise(l.gain)
 	if l.gain == 1 {
 		return
 	}
@@ -249,7 +268,7 @@ func (l *limiter) judge(now time.Time) {
 		l.base = middle
 	}
 	if !used {
-		l.pressed = false
+		l.pressed, l.idle = false, true
 		return
 	}
 	slow := middle > pressedBy*l.base
@@ -273,56 +292,11 @@ func (l *limiter) judge(now time.Time) {
 	}
 }
 
-// useless reports whether less in flight has only done less.
+// useless reports whether less in flight has only done less: then load is not the
+// cause of the slowness, and the new latency is what is expected from now on.
 func (l *limiter) useless(found result) bool {
 	part, kept := found.limit/l.before.limit, found.rate/l.before.rate
 	return kept >= 0.8*part && kept <= (1+part)/2
-}
-
-// compare ends a stretch, and judges whether it was of use to shrink.
-func (l *limiter) compare(now time.Time) {
-	st := l.stretch
-	attempts := st.done + st.refused
-	passed := now.Sub(st.began)
-	if attempts < int(min(max(leastStretch, 4*st.limit), mostStretch)) || passed <= 0 {
-		return
-	}
-	l.stretch = stretch{began: now, limit: l.limit}
-	if l.limit < steady*st.limit || !l.used {
-		return // it fell, as it does when a burst is too much
-	}
-	limit := (st.limit + l.limit) / 2
-	found := result{limit, float64(st.done) / passed.Seconds()}
-	share := float64(st.refused) / float64(attempts)
-	alone := limit < 2 && share >= 2*cautious // whom could it be too much for?
-	if !alone && (l.peak.limit == 0 || limit > l.peak.limit/2) {
-		if limit >= l.peak.limit {
-			l.peak = found
-		}
-		return
-	}
-	each := (found.rate / found.limit) / (l.peak.rate / l.peak.limit)
-	if !alone && (share < cautious/2 || each < 0.75 || each > 1.33) {
-		l.peak = found // it was of use, or the platform is another one now
-		return
-	}
-	l.restore(share, now)
-}
-
-// restore gives back what refusals took that load has not caused.
-func (l *limiter) restore(share float64, now time.Time) {
-	if share < 2*cautious && now.Sub(l.restored) < l.wait {
-		return
-	}
-	l.wait = min(max(patience, 2*l.wait), mostPatience)
-	if now.Sub(l.restored) > 2*mostPatience {
-		l.wait = patience
-	}
-	l.restored = now
-	l.tolerated, l.toleratedAt = min(mostTolerated, max(l.tolerated, 1.5*share)), now
-	l.limit = max(l.limit, l.peak.limit)
-	l.careful()
-	l.peak = result{}
 }
 
 // Observe notes what an HTTP attempt told about the platform's load, and how

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"fmt"
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -100,9 +101,31 @@ func TestCrawlingPlatformIsNotPushedOver(t *testing.T) {
 	})
 }
 
+// One that time-outs have brought down is not brought down again and again by as
+// much as did it.
+func TestPlatformThatCollapsesUnderLoadRecovers(t *testing.T) {
+	for _, at := range []float64{4, 8, 16} { // requests in flight that double the latency
+		t.Run(fmt.Sprint(at), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				bad := model{answer: func(open int) (bool, time.Duration) {
+					return false, time.Duration(float64(50*time.Millisecond) * (1 + math.Pow(float64(open+1)/at, 3)))
+				}}
+				l := newLoad(t, adaptive(64), constant(50*time.Millisecond), 128)
+				l.during(5 * time.Second)
+				l.platform.Store(&bad)
+				l.during(time.Minute)
+				best := at / 0.1
+				if o := l.during(time.Minute); o.rate < 0.9*best || o.wasted > 0 {
+					t.Errorf("%.0f a second of %.0f, %d wasted, the limit is %d", o.rate, best, o.wasted, o.limit)
+				}
+			})
+		})
+	}
+}
+
 // Some records time out whatever is open: load is not the cause.
 func TestStrayTimeoutsDoNotThrottle(t *testing.T) {
-	for stray, least := range map[float64]float64{0.01: 0.9, 0.05: 0.7, 0.15: 0.7} {
+	for stray, least := range map[float64]float64{0.01: 0.9, 0.05: 0.8, 0.15: 0.8} {
 		t.Run(fmt.Sprint(stray), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := newLoad(t, adaptive(64), constant(100*time.Millisecond), 128)
@@ -119,7 +142,7 @@ func TestStrayTimeoutsDoNotThrottle(t *testing.T) {
 					lowest, sum = min(lowest, o.rate), sum+o.rate
 				}
 				t.Logf("of %.0f a second: %.0f, in the worst minute %.0f", best, sum/20, lowest)
-				if sum/20 < least*best || lowest < best/10 {
+				if sum/20 < least*best || lowest < best/4 {
 					t.Errorf("of %.0f a second: %.0f, in the worst minute %.0f", best, sum/20, lowest)
 				}
 			})
@@ -172,8 +195,12 @@ func TestLimitOfBeforeTheOutage(t *testing.T) {
 func TestLimitDoesNotGrowUnused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLoad(t, adaptive(64), constant(50*time.Millisecond), 2)
-		if o := l.during(time.Minute); o.limit != startLimit {
-			t.Errorf("the limit is %d with 2 in flight", o.limit)
+		o := l.during(time.Minute)
+		if limit := l.gate.limit(); limit != startLimit {
+			t.Errorf("the limit is %d with 2 in flight", limit)
+		}
+		if o.limit != 64 { // as far as an operator is concerned: see below
+			t.Errorf("the limit is shown as %d", o.limit)
 		}
 	})
 }
