@@ -53,7 +53,7 @@ func Explain(signed []Param, hint string) string {
 		}
 		return saySecret + "; " + sayBytes
 	}
-	return compare(split(ours), split(theirs))
+	return compare(params, split(theirs))
 }
 
 // findToSign finds the string to sign within a hint, up to the secret.
@@ -91,7 +91,7 @@ func isName(c byte) bool {
 }
 
 // split takes a string to sign apart at what looks like the beginning of a
-// parameter. A value that looks so itself is cut, but on both sides alike.
+// parameter. A value that looks so itself is cut: see take.
 func split(text string) []Param {
 	var params []Param
 	for begin := 0; begin < len(text); {
@@ -120,7 +120,7 @@ func startsParam(text string) bool {
 }
 
 // compare words the differences, in the order of the names.
-func compare(ours, theirs []Param) string {
+func compare(ours []Param, theirs []Param) string {
 	var says []string
 	say := func(name, words string) {
 		if !slices.Contains(apiNames, name) {
@@ -131,16 +131,14 @@ func compare(ours, theirs []Param) string {
 		}
 	}
 	for _, p := range ours {
-		theirsIs := slices.IndexFunc(theirs, func(q Param) bool { return q.Name == p.Name })
+		value, found, rest := take(theirs, p)
 		switch {
-		case theirsIs < 0:
+		case !found:
 			say(p.Name, sayAbsent)
-		case theirs[theirsIs].Value != p.Value:
-			say(p.Name, difference(p.Value, theirs[theirsIs].Value))
+		case value != p.Value:
+			say(p.Name, difference(p.Value, value))
 		}
-		if theirsIs >= 0 {
-			theirs = slices.Delete(slices.Clone(theirs), theirsIs, theirsIs+1)
-		}
+		theirs = rest
 	}
 	for _, q := range theirs {
 		if q.Value == "" {
@@ -156,6 +154,26 @@ func compare(ours, theirs []Param) string {
 		says = append(says, sayAppID)
 	}
 	return strings.Join(says, "; ")
+}
+
+// take takes the value of our parameter p out of what theirs was split into. A
+// value of ours that looks like parameters itself was split on both sides alike:
+// what follows is part of it as long as the names are the same.
+func take(theirs []Param, p Param) (value string, found bool, rest []Param) {
+	at := slices.IndexFunc(theirs, func(q Param) bool { return q.Name == p.Name })
+	if at < 0 {
+		return "", false, theirs
+	}
+	value = theirs[at].Value
+	end := at + 1
+	for _, part := range split(p.Name + "=" + p.Value)[1:] {
+		if end == len(theirs) || theirs[end].Name != part.Name {
+			break
+		}
+		value += "&" + part.Name + "=" + theirs[end].Value
+		end++
+	}
+	return value, true, slices.Delete(slices.Clone(theirs), at, end)
 }
 
 // difference says in what way the platform's value is another than ours.
