@@ -220,6 +220,7 @@ func (v *service) wireEngine(dialFunc) error {
 			Committed:       count.Commit,
 			Drained:         func(took time.Duration) { count.Drained(took.Seconds()) },
 			Rebalanced:      count.Rebalance,
+			Owns:            v.shareRate,
 			MetadataIgnored: count.MetadataIgnored,
 		},
 		Log: v.log,

@@ -14,6 +14,8 @@ import (
 const (
 	shownHeld = 100
 	shownLots = 100
+	// shownCredentials is more lots than most operators have.
+	shownCredentials = 1000
 )
 
 // status takes the picture that the status page shows.
@@ -48,6 +50,15 @@ func (v *service) status() admin.Status {
 		st.Held = append(st.Held, admin.Held{
 			Topic: h.Topic, Partition: int(h.Partition), Offset: h.Offset, Attempts: h.Tries, Next: h.Next, Reason: h.Reason, TraceID: h.Trace,
 		})
+	}
+	credentials := v.credentials.now.Load().List()
+	st.CredentialsTotal = len(credentials)
+	for _, c := range credentials[:min(len(credentials), shownCredentials)] {
+		row := admin.Credential{Lot: c.Lot, Next: c.Next}
+		if c.AppID != "" {
+			row.AppID = upstream.Tame(c.AppID)
+		}
+		st.Credentials = append(st.Credentials, row)
 	}
 	for _, row := range v.settings.InForce() {
 		st.Settings = append(st.Settings, admin.Setting{Name: row.Name, Value: row.Value})

@@ -56,6 +56,11 @@ type Status struct {
 	DeadLetters        []DeadLetters `json:"dead_letters"`
 	DeadLettersWaiting int64         `json:"dead_letters_waiting"`
 
+	// Credentials are those in force, by lot; no secret is among them. Left out
+	// where the list was cut: CredentialsTotal counts them all.
+	Credentials      []Credential `json:"credentials"`
+	CredentialsTotal int          `json:"credentials_total"`
+
 	// Settings are those in force, secrets masked.
 	Settings []Setting `json:"settings"`
 }
@@ -127,6 +132,14 @@ type RefusedLot struct {
 	Next  time.Time `json:"next,omitzero"` // its next attempt; one in the past: now
 }
 
+// Credential says which app_id a lot's requests carry.
+type Credential struct {
+	Lot   string `json:"lot"`    // * for the lots that have none of their own
+	AppID string `json:"app_id"` // "": none is sent
+	// Next says that there are two secrets, as through a rotation.
+	Next bool `json:"two_secrets"`
+}
+
 // DeadLetters counts letters of one stage and reason: of the last hour, and since
 // the start.
 type DeadLetters struct {
@@ -159,6 +172,7 @@ func (s Status) orEmpty() Status {
 	s.Partitions = list(s.Partitions)
 	s.Held = list(s.Held)
 	s.DeadLetters = list(s.DeadLetters)
+	s.Credentials = list(s.Credentials)
 	s.Settings = list(s.Settings)
 	return s
 }

@@ -315,6 +315,9 @@ func answer(a upstream.Answer, more ...slog.Attr) []slog.Attr {
 	if a.Seqno != "" {
 		attrs = append(attrs, slog.String("seqno", upstream.Tame(a.Seqno)))
 	}
+	if a.Explanation != "" {
+		attrs = append(attrs, slog.String("explanation", a.Explanation))
+	}
 	var text *upstream.Error
 	if errors.As(a.Err, &text) {
 		attrs = append(attrs, slog.String("error", text.Error()))

@@ -1,0 +1,28 @@
+package main
+
+// shareRate takes this replica's part of UPSTREAM_MAX_RATE, by how many
+// partitions of each topic it owns of all: its share of KAFKA_TOPIC's, or the
+// share of one where it has replay partitions alone. The shares of all replicas
+// together are the whole rate, and at most one partition's more for each replica that
+// has only replay partitions. Where it owns nothing it sends nothing.
+func (v *service) shareRate(owned, all map[string]int) {
+	rate := v.settings.Upstream.MaxRate
+	if rate <= 0 {
+		return // no limit
+	}
+	events, others := 0, 0
+	for topic, n := range owned {
+		if topic == v.settings.Kafka.Topic {
+			events = n
+		} else {
+			others += n
+		}
+	}
+	if events == 0 && others > 0 {
+		events = 1
+	}
+	if events == 0 {
+		return // what is still open ends at the rate it began with
+	}
+	v.gate.SetRate(float64(rate) * float64(events) / float64(max(events, all[v.settings.Kafka.Topic])))
+}
