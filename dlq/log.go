@@ -64,14 +64,18 @@ func (l *Log) From(ctx context.Context, spans []Span, at time.Time) (map[int32]i
 	return found, topicError("read", l.topic, err)
 }
 
-// oneRecord is enough for one record of the usual size, however many follow.
-const oneRecord = 16 << 10
+const (
+	// oneRecord is enough for one record of the usual size, however many follow.
+	oneRecord = 16 << 10
+	// largestFirst bounds what a record takes whose time alone is wanted.
+	largestFirst = 1 << 20
+)
 
 // First gives the time of a partition's first record, zero where there is none or
-// it has no timestamp.
+// it has no timestamp; an error where the record takes more than 1 MiB.
 func (l *Log) First(ctx context.Context, span Span) (time.Time, error) {
 	few := l.source
-	few.most = oneRecord
+	few.most, few.largest = oneRecord, largestFirst
 	for rec, err := range few.read(ctx, span.Partition, span.First, span.End) {
 		if err != nil || rec.Timestamp < 0 {
 			return time.Time{}, err

@@ -32,6 +32,7 @@ type source struct {
 	clientID string
 	topic    string
 	most     int32 // bytes of one answer; 0: answerBytes
+	largest  int   // bytes that a record may unpack to; 0: maxRecordBytes
 }
 
 const (
@@ -178,7 +179,7 @@ func (s *source) read(ctx context.Context, partition int32, from, end int64) ite
 
 // deliver yields the records of one answer.
 func (s *source) deliver(a *fetch.Answer, from, end int64, yield func(fetch.Record, error) bool) (next int64, more bool, err error) {
-	rd := a.Records(from, fetch.Limits{MaxRecordBytes: maxRecordBytes})
+	rd := a.Records(from, fetch.Limits{MaxRecordBytes: cmp.Or(s.largest, maxRecordBytes), MaxBlockBytes: s.largest})
 	defer rd.Close()
 	for {
 		rec, err := rd.Next()

@@ -267,12 +267,12 @@ func (v *service) run(stop context.Context) error {
 	err := v.engine.Run(stop)
 
 	v.letters.Close()
+	close()
+	side.Wait() // before the connections end: none of them opens another
 	v.hangUp()
 	v.kafka.Transport.CloseIdleConnections()
 	v.platform.Close()
 	v.log.Info("stopped")
-	close()
-	side.Wait()
 	flush, cancel := context.WithTimeout(context.Background(), flushTimeout)
 	defer cancel()
 	if err := v.telemetry.Shutdown(flush); err != nil {
