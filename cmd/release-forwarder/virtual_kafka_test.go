@@ -60,7 +60,7 @@ func TestMetadataThatTheBrokerFindsTooLargeLeavesTheWatermark(t *testing.T) {
 		r := w.start()
 		w.until("the watermark", func() bool { return w.committed(0) == 50 })
 		w.end(r)
-		if n := strings.Count(w.log.String(), "offset.metadata.max.bytes"); n != 1 {
+		if n := strings.Count(w.log.String(), `"event":"metadata-too-large"`); n != 1 {
 			t.Errorf("%d lines say so, want 1", n)
 		}
 	})
