@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -111,6 +112,9 @@ func (s shownOffsets) table(out io.Writer) error {
 	if s.Absent != "" {
 		fmt.Fprintf(out, "%s: does not exist, or this user may not describe it; it is read when it does\n", s.Absent)
 	}
+	if s.unknown() {
+		fmt.Fprintf(out, "group %s has no commit here: it has never read these topics, its offsets have expired, or KAFKA_GROUP_ID names another\n", s.Group)
+	}
 	for _, p := range s.Partitions {
 		for _, note := range p.Notes {
 			fmt.Fprintf(out, "%s/%d: %s\n", p.Topic, p.Partition, note)
@@ -120,6 +124,11 @@ func (s shownOffsets) table(out io.Writer) error {
 		}
 	}
 	return nil
+}
+
+// unknown tells that nothing is committed for any partition.
+func (s shownOffsets) unknown() bool {
+	return !slices.ContainsFunc(s.Partitions, func(p shownPartition) bool { return p.Committed != nil || p.Error != "" })
 }
 
 func offsetText(offset *int64) string {

@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/cmd/sandbox/platform"
@@ -110,10 +112,28 @@ func TestOffsetsSaysWhatIsWrong(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		t.Run("a group that never committed", func(t *testing.T) {
 			out, err := w.offsets(offsetsCommand{})
-			if err != nil || !strings.Contains(out, "no commit: starts at the log's first record") {
+			if err != nil || !strings.Contains(out, "no commit: starts at the log's first record") || !strings.Contains(out, "KAFKA_GROUP_ID names another") {
 				t.Errorf("%v\n%s", err, out)
 			}
 		})
+		for _, right := range []struct {
+			key    kmsg.Key
+			err    *kerr.Error
+			top    bool
+			remedy string
+		}{
+			{kmsg.OffsetFetch, kerr.GroupAuthorizationFailed, true, "grant this user Describe on the group"},
+			{kmsg.Metadata, kerr.TopicAuthorizationFailed, false, "grant this user Describe on the topic"},
+		} {
+			t.Run("no right: "+kmsg.NameForKey(int16(right.key)), func(t *testing.T) {
+				lost := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{right.key}, Err: right.err, TopLevel: right.top, Count: -1})
+				defer lost.Remove()
+				out, err := w.offsets(offsetsCommand{})
+				if err == nil || !strings.Contains(err.Error(), right.remedy) {
+					t.Errorf("%v\n%s", err, out)
+				}
+			})
+		}
 		t.Run("a topic that is not there", func(t *testing.T) {
 			_, err := w.offsets(offsetsCommand{Topics: []string{"evnets"}})
 			if err == nil || !strings.Contains(err.Error(), "evnets") || !strings.Contains(err.Error(), "check KAFKA_TOPIC") {

@@ -35,7 +35,7 @@ func TestRightsLostForAMinuteAreWaitedFor(t *testing.T) {
 		{kmsg.OffsetCommit, topic, false},
 		{kmsg.OffsetCommit, all, false},
 		{kmsg.OffsetFetch, all, true},
-		{kmsg.FindCoordinator, all, true},
+		{kmsg.FindCoordinator, all, false},
 		{kmsg.JoinGroup, all, true},
 		{kmsg.SyncGroup, all, true},
 		{kmsg.Heartbeat, all, true},
@@ -51,6 +51,9 @@ func TestRightsLostForAMinuteAreWaitedFor(t *testing.T) {
 				fault := kfake.Fault{Keys: []kmsg.Key{c.key}, Err: c.err, TopLevel: c.top, Count: -1}
 				if c.key == kmsg.Produce {
 					fault.Topic = letterTopic // the events' producer is another user
+				}
+				if c.key == kmsg.ListOffsets { // asked for where a position seems not to be in the log
+					w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: eventTopic, Err: kerr.OffsetOutOfRange, Count: 2})
 				}
 				lost := w.cluster.Fault(fault)
 				for p := range int32(2) {
@@ -73,6 +76,9 @@ func TestRightsLostForAMinuteAreWaitedFor(t *testing.T) {
 				if n := joins.Load(); n > 62 {
 					t.Errorf("%d joins in a minute", n)
 				}
+				if lost.Hits() == 0 {
+					t.Error("nothing was asked for which the right is lost")
+				}
 				lost.Remove()
 				w.until("all", w.allCommitted(2, 21), 2*time.Minute)
 				w.end(r)
@@ -92,7 +98,7 @@ func TestAMemberJoinsAtMostOnceASecondWhateverTheBrokerAnswers(t *testing.T) {
 		} {
 			t.Run(kmsg.NameForKey(int16(key))+" "+err.Message, func(t *testing.T) {
 				inVirtualTime(t, 1, func(w *world) {
-					top := key != kmsg.OffsetCommit
+					top := key != kmsg.OffsetCommit && key != kmsg.FindCoordinator
 					refused := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Err: err, TopLevel: top, Count: -1})
 					joins := w.asked(kmsg.JoinGroup)
 					w.backlog(1, 10)
@@ -103,6 +109,9 @@ func TestAMemberJoinsAtMostOnceASecondWhateverTheBrokerAnswers(t *testing.T) {
 					}
 					if ok, why := r.live(); !ok {
 						t.Errorf("not live: %s", why)
+					}
+					if refused.Hits() == 0 {
+						t.Error("nothing was refused")
 					}
 					refused.Remove()
 					w.until("all", w.allCommitted(1, 10))
