@@ -22,6 +22,7 @@ func movingScenarios() []scenario {
 		{name: "moving: the group's offsets are gone", run: movingOffsetsGone},
 		{name: "moving: sent to the wrong platform", run: movingWrongPlatform},
 		{name: "moving: the topic is made anew", run: movingTopicAnew},
+		{name: "moving: the topic is made anew under running replicas", run: movingTopicAnewUnderReplicas},
 		{name: "moving: Kafka dropped records and KAFKA_OFFSET_RESET is none", run: movingParked},
 		{name: "moving: to a mirror and back", run: movingMirror},
 	}
@@ -173,6 +174,22 @@ func movingTopicAnew(t *testing.T) {
 	f.stop()
 	w.noLetters()
 	w.acceptedOnce(w.produced()...)
+}
+
+// movingTopicAnewUnderReplicas does what the page says not to do: nobody stops,
+// and the new log is beyond the old one's end at once.
+func movingTopicAnewUnderReplicas(t *testing.T) {
+	w := newWorld(t, plan{partitions: 2})
+	w.produce(w.releases(50, 2)...)
+	f := w.start()
+	w.drained()
+	w.deleteTopic(w.topic)
+	w.createTopic(w.topic, 2, nil)
+	w.produceBy(w.producer(), w.releases(160, 2)...)
+	w.acceptedAll(w.produced()...)
+	w.drained()
+	f.stop()
+	w.noLetters()
 }
 
 func movingParked(t *testing.T) {
