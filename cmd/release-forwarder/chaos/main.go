@@ -29,7 +29,7 @@ type options struct {
 func main() {
 	var o options
 	flag.DurationVar(&o.length, "for", 2*time.Minute, "how long faults are injected; two minutes or more must hold at least 5 kills, 2 pauses and 2 cuts")
-	flag.DurationVar(&o.every, "every", usualRhythm, "mean time between two faults")
+	flag.DurationVar(&o.every, "every", usualRhythm, "mean time between two faults; those of brokers wait for one another, so that a short one makes the run longer")
 	flag.Uint64Var(&o.seed, "seed", rand.Uint64N(1_000_000), "draws the faults; the default is drawn itself")
 	flag.IntVar(&o.rate, "rate", 120, "events a second")
 	flag.StringVar(&o.report, "report", "", "file to append the report to")
