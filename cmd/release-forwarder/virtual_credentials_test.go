@@ -1,0 +1,188 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/upstream"
+)
+
+// mounted is a file as Kubernetes mounts it: a link into a folder that is a link
+// itself, which is swapped as a whole.
+type mounted struct {
+	t      *testing.T
+	dir    string
+	number int
+}
+
+func mount(t *testing.T, contents string) *mounted {
+	m := &mounted{t: t, dir: t.TempDir()}
+	m.swap(contents)
+	if err := os.Symlink(filepath.Join("..data", "file"), m.name()); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func (m *mounted) name() string { return filepath.Join(m.dir, "file") }
+
+func (m *mounted) swap(contents string) {
+	m.t.Helper()
+	m.number++
+	folder := fmt.Sprintf("..%d", m.number)
+	next := filepath.Join(m.dir, "..data_tmp")
+	for _, err := range []error{
+		os.Mkdir(filepath.Join(m.dir, folder), 0o755),
+		os.WriteFile(filepath.Join(m.dir, folder, "file"), []byte(contents), 0o644),
+		os.Symlink(folder, next),
+		os.Rename(next, filepath.Join(m.dir, "..data")),
+		os.RemoveAll(filepath.Join(m.dir, fmt.Sprintf("..%d", m.number-1))),
+	} {
+		if err != nil {
+			m.t.Fatal(err)
+		}
+	}
+}
+
+// signedWith makes the platform check each lot's signature with a secret of its
+// own.
+func (w *world) signedWith(secretOf func(lot string) string) {
+	w.platform.Script(func(r *platform.Request) *platform.Reply {
+		var params []upstream.Param
+		for name, value := range r.Params {
+			if name != "sign" {
+				params = append(params, upstream.Param{Name: name, Value: value})
+			}
+		}
+		if upstream.Sign(params, secretOf(r.Params["park_uuid"])) == r.Params["sign"] {
+			return &platform.Reply{Status: 200, Body: `{"code":"1001"}`}
+		}
+		hint, _ := json.Marshal(upstream.StringToSign(params, "***"))
+		return &platform.Reply{Status: 401, Body: `{"code":"401","hint":` + string(hint) + `}`}
+	})
+}
+
+// sent tells how often a lot's requests were accepted and refused.
+func (w *world) sent(lot string) (accepted, refused int) {
+	for _, r := range w.platform.Requests() {
+		if r.Params["park_uuid"] != lot {
+			continue
+		}
+		if r.Code == "1001" {
+			accepted++
+		} else {
+			refused++
+		}
+	}
+	return accepted, refused
+}
+
+func TestAChangedEntryTouchesOnlyItsLot(t *testing.T) {
+	const before = `{"a":{"app_id":"op-a","app_secret":"one-nobody-sees"},"b":{"app_secret":"two-nobody-sees"},"*":{"app_secret":"three-nobody-sees"}}`
+	file := mount(t, before)
+	inVirtualTime(t, 1, func(w *world) {
+		var ofB atomic.Value
+		ofB.Store("two-nobody-sees")
+		w.signedWith(func(lot string) string {
+			return map[string]string{"a": "one-nobody-sees", "b": ofB.Load().(string), "c": "three-nobody-sees"}[lot]
+		})
+		r := w.start("UPSTREAM_APP_SECRET", "", "UPSTREAM_CREDENTIALS_FILE", file.name())
+		n := 0
+		all := func() { n++; w.produce(0, ofLot("a", 2*n), ofLot("b", 2*n), ofLot("c", 2*n)); time.Sleep(time.Second) }
+		for range 10 {
+			all()
+		}
+		ofB.Store("four-nobody-sees") // the platform's has changed
+		for range 60 {
+			all()
+		}
+		if lots := r.forwarder.RefusedLots(); len(lots) != 1 || lots[0].Lot != "b" {
+			t.Errorf("refused lots %v", lots)
+		}
+		file.swap("{") // half written: the last good stays in force
+		for range 10 {
+			all()
+		}
+		var page bytes.Buffer
+		if err := json.NewEncoder(&page).Encode(r.status()); err != nil {
+			t.Fatal(err)
+		}
+		file.swap(strings.Replace(before, "two-", "four-", 1))
+		w.until("the mended lot's", func() bool { return w.committed(0) == int64(3*n) }, 10*time.Second)
+		for _, lot := range []string{"a", "c"} {
+			if accepted, refused := w.sent(lot); accepted != n || refused != 0 {
+				t.Errorf("lot %s: %d accepted, %d refused", lot, accepted, refused)
+			}
+		}
+		if accepted, _ := w.sent("b"); accepted != n {
+			t.Errorf("lot b: %d accepted of %d", accepted, n)
+		}
+		w.end(r)
+		if n := len(w.letters()); n != 0 {
+			t.Errorf("%d letters", n)
+		}
+		log := w.log.String()
+		for _, line := range []string{"file cannot be taken up", "lot refused", `"explanation":"both strings to sign are the same`} {
+			if !strings.Contains(log, line) {
+				t.Errorf("the log lacks %s", line)
+			}
+		}
+		if strings.Contains(log+page.String(), "nobody-sees") || !strings.Contains(page.String(), `"lot":"a","app_id":"op-a"`) {
+			t.Errorf("a secret is shown, or a lot is not: %s", page.String())
+		}
+	})
+}
+
+func TestASecretRotatedUnderLoadCostsNothing(t *testing.T) {
+	file := mount(t, "old-secret\nnew-secret\n")
+	inVirtualTime(t, 2, func(w *world) {
+		var now atomic.Value
+		now.Store("old-secret")
+		w.signedWith(func(string) string { return now.Load().(string) })
+		r := w.start("UPSTREAM_APP_SECRET", "", "UPSTREAM_APP_SECRET_FILE", file.name())
+		const rounds = 60
+		for n := range rounds {
+			for i := range 50 {
+				w.produce(int32(i%2), ofLot(fmt.Sprintf("lot-%d", i%10), 1000*n+2*i))
+			}
+			time.Sleep(time.Second)
+			switch n {
+			case 20:
+				now.Store("new-secret") // the platform changes
+			case 40:
+				file.swap("new-secret\n") // the operator tidies up
+			}
+		}
+		w.until("all", w.allCommitted(2, 25*rounds), 5*time.Second)
+		w.end(r)
+		if n := len(w.letters()); n != 0 {
+			t.Errorf("%d letters", n)
+		}
+		var times []time.Time
+		flows := map[platform.Flow]int{}
+		for _, q := range w.platform.Requests() {
+			if q.Code == "1001" {
+				times = append(times, q.At)
+				flows[q.Flow()]++
+			}
+		}
+		if len(flows) != 50*rounds || len(times) != len(flows) {
+			t.Errorf("%d accepted of %d events: %d repeats", len(flows), 50*rounds, len(times)-len(flows))
+		}
+		slices.SortFunc(times, time.Time.Compare)
+		for i := 1; i < len(times); i++ {
+			if gap := times[i].Sub(times[i-1]); gap > 2500*time.Millisecond {
+				t.Errorf("nothing accepted for %s", gap)
+			}
+		}
+	})
+}
