@@ -159,6 +159,11 @@ func (f *Filter) partition(n int32) bool {
 	return f == nil || !f.ByPartition || n >= f.FirstPartition && n <= f.LastPartition
 }
 
+// fits tells whether the filter lets a letter through that was read by its ID.
+func (f *Filter) fits(s *Stored, lot func([]byte) string) bool {
+	return f.partition(s.ID.Partition) && f.match(s, lot)
+}
+
 func (f *Filter) match(s *Stored, lot func([]byte) string) bool {
 	if f == nil {
 		return true

@@ -198,10 +198,9 @@ func (h *hall) account(n int) (missing, repeated int) {
 		}
 	}
 	for i := range n {
-		switch got := times[fmt.Sprintf("s-%d:%d", i%7, i)]; {
-		case got == 0:
+		if got := times[fmt.Sprintf("s-%d:%d", i%7, i)]; got == 0 {
 			missing++
-		default:
+		} else {
 			repeated += got - 1
 		}
 	}

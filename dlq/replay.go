@@ -113,7 +113,7 @@ func (d *Desk) letters(ctx context.Context, r *Replay) (iter.Seq2[*Stored, error
 // leftOut says why a letter is not sent, nil where it is.
 func (r *Replay) leftOut(s *Stored, state State, lot func([]byte) string) error {
 	switch unfit := s.Unfit(); {
-	case len(r.IDs) > 0 && !(r.Filter.partition(s.ID.Partition) && r.Filter.match(s, lot)):
+	case len(r.IDs) > 0 && !r.Filter.fits(s, lot):
 		return ErrUnchosen
 	case !r.Again && state != Open:
 		return &DecidedError{s.ID, state}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -69,7 +70,7 @@ func (c *dlqReplayCommand) run(ctx context.Context, sc screen, dial dialFunc) er
 	if err != nil {
 		return err
 	}
-	if !(c.Rate >= 0) || c.Limit < 0 { // a rate that is not a number neither
+	if math.IsNaN(c.Rate) || c.Rate < 0 || c.Limit < 0 {
 		return errors.New("--rate and --limit are numbers of at least 0")
 	}
 	var groups []settings.Group
