@@ -4,7 +4,8 @@
 #                          `ctr import`), DIR/digests; prints the index's digest
 #   image.sh check         builds twice, in different folders, the second time with an empty build cache where
 #                          IMAGE_COLD=1: one digest, a size under the limit, what the configuration promises
-# Variables: VERSION (default: what git says), REVISION, IMAGE (the name in the archives, default release-forwarder).
+# Variables: VERSION (default: what git says), REVISION, IMAGE (the name in the archives, default release-forwarder),
+# ARCHES (default "amd64 arm64").
 # Two builds of one commit with one Go version have one digest: all times are those of the commit.
 set -Eeuo pipefail
 trap 'echo "image.sh: line $LINENO: $BASH_COMMAND failed" >&2' ERR
@@ -17,6 +18,7 @@ revision=${REVISION:-$(git -C "$root" rev-parse HEAD 2>/dev/null || echo unknown
 version=${VERSION:-$(git -C "$root" describe --tags --always --dirty 2>/dev/null || echo devel)}
 epoch=${SOURCE_DATE_EPOCH:-$(git -C "$root" log -1 --format=%ct 2>/dev/null || echo 0)}
 name=${IMAGE:-release-forwarder}
+read -ra arches <<<"${ARCHES:-amd64 arm64}"
 bin=$("$here/../kube/build.sh" tools)
 PATH=$bin:$PATH
 scratch=$(mktemp -d)
@@ -38,12 +40,12 @@ serve() {
   die "no registry for the base image"
 }
 
-# base is an index of two empty images, which say who runs in them.
+# base is an index of empty images, one for each platform, which say who runs in them.
 base() {
   local arch refs=()
   mkdir "$scratch/empty"
   tar -C "$scratch/empty" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -cf "$scratch/empty.tar" --files-from /dev/null
-  for arch in amd64 arm64; do
+  for arch in "${arches[@]}"; do
     crane append --oci-empty-base -f "$scratch/empty.tar" -t "$addr/base:$arch" >/dev/null
     crane mutate --set-platform "linux/$arch" --user 65532:65532 --workdir / -t "$addr/base:$arch" "$addr/base:$arch" >/dev/null
     refs+=(-m "$addr/base:$arch")
@@ -83,11 +85,11 @@ build() {
       label created "$(date -u -d "@$epoch" +%Y-%m-%dT%H:%M:%SZ)"
       label licenses Apache-2.0
     )
-    nice ko build --bare --tags "$(tag)" --sbom=spdx --sbom-dir="$out" --platform=linux/amd64,linux/arm64 \
+    nice ko build --bare --tags "$(tag)" --sbom=spdx --sbom-dir="$out" --platform="$(printf 'linux/%s,' "${arches[@]}" | sed 's/,$//')" \
       "${labels[@]}" ./cmd/release-forwarder >/dev/null
   ) >"$scratch/ko.log" 2>&1 || { cat "$scratch/ko.log" >&2; die "ko failed"; }
   # ko notes where the base came from, which is a port of this run: it would be another digest each time.
-  for arch in amd64 arm64; do
+  for arch in "${arches[@]}"; do
     crane mutate --annotation org.opencontainers.image.base.name=scratch -t "$addr/$name:$arch" \
       "$addr/$name@$(crane digest --platform "linux/$arch" "$addr/$name:$(tag)")" >/dev/null 2>&1
     refs+=(-m "$addr/$name:$arch")
@@ -96,7 +98,7 @@ build() {
   digest=$(crane digest "$addr/$name:final")
   {
     echo "index $digest"
-    for arch in amd64 arm64; do
+    for arch in "${arches[@]}"; do
       echo "$arch $(crane digest --platform "linux/$arch" "$addr/$name@$digest") $(crane manifest --platform "linux/$arch" "$addr/$name@$digest" |
         grep -o '"size":[0-9]*' | cut -d: -f2 | awk '{ s += $1 } END { print s }') bytes"
       archive "$arch" "$digest" "$out"
