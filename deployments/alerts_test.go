@@ -1,0 +1,170 @@
+package deployments
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"release-forwarder/cmd/release-forwarder/admin"
+	"release-forwarder/cmd/release-forwarder/telemetry"
+)
+
+// alert is a rule of the PrometheusRule.
+type alert struct {
+	Alert, Expr, For    string
+	Labels, Annotations map[string]string
+}
+
+func alerts(t *testing.T) []alert {
+	t.Helper()
+	var rule struct {
+		Spec struct {
+			Groups []struct{ Rules []alert }
+		}
+	}
+	if err := yaml.Unmarshal(fileOf(t, "components/alerts/rules.yaml"), &rule); err != nil {
+		t.Fatal(err)
+	}
+	var all []alert
+	for _, g := range rule.Spec.Groups {
+		all = append(all, g.Rules...)
+	}
+	if len(all) < 15 {
+		t.Fatalf("%d alerts", len(all))
+	}
+	return all
+}
+
+func fileOf(t *testing.T, name string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(filepath.FromSlash(name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// Words of PromQL that are no metrics: operators and functions that are used here.
+var promWords = []string{"by", "on", "and", "or", "unless", "offset", "min", "max", "sum", "count", "increase", "rate", "absent", "histogram_quantile",
+	"vector", "count_over_time", "max_over_time", "label_replace", "ignoring", "group_left", "clamp_min"}
+
+var (
+	// What is no name: label matchers, groupings, ranges and texts.
+	promNoise = regexp.MustCompile(`\{[^}]*\}|\b(?:by|on|ignoring|group_left)\s*\([^)]*\)|\[[^\]]*\]|"[^"]*"|\$[a-z_]+`)
+	promName  = regexp.MustCompile(`[a-zA-Z_][a-zA-Z0-9_:]*`)
+)
+
+// strangers are the names of an expression that are no metrics of docs/metrics.md.
+func strangers(t *testing.T, expr string) []string {
+	t.Helper()
+	page := string(fileOf(t, "../docs/metrics.md"))
+	var found []string
+	for _, name := range promName.FindAllString(promNoise.ReplaceAllString(expr, " "), -1) {
+		if slices.Contains(promWords, name) || regexp.MustCompile(`^\d*[smhd]$`).MatchString(name) {
+			continue
+		}
+		known := slices.ContainsFunc([]string{"", "_bucket", "_count", "_sum"}, func(suffix string) bool {
+			base, is := strings.CutSuffix(name, suffix)
+			return is && strings.Contains(page, "`"+base+"`")
+		})
+		if !known {
+			found = append(found, name)
+		}
+	}
+	return found
+}
+
+func TestAlertsUseMetricsThatExistAndNameARunbook(t *testing.T) {
+	if got := strangers(t, `sum by (a) (rate(release_forwarder_made_up_total{b="c"}[5m])) / up > 0`); len(got) != 1 {
+		t.Fatalf("a metric that does not exist is not seen: %v", got)
+	}
+	for _, a := range alerts(t) {
+		if names := strangers(t, a.Expr); len(names) > 0 {
+			t.Errorf("%s uses %v, which docs/metrics.md does not have", a.Alert, names)
+		}
+		if s := a.Labels["severity"]; s != "critical" && s != "warning" {
+			t.Errorf("%s: severity %q", a.Alert, s)
+		}
+		if a.Annotations["summary"] == "" || a.Annotations["description"] == "" {
+			t.Errorf("%s says nothing", a.Alert)
+		}
+		page, is := strings.CutPrefix(a.Annotations["runbook"], "deployments/")
+		if !is || !strings.Contains(string(fileOf(t, page)), "`"+a.Alert+"`") {
+			t.Errorf("%s: its runbook %q does not name it", a.Alert, a.Annotations["runbook"])
+		}
+	}
+}
+
+// The chapters of a runbook in each language.
+var chapters = map[string][]string{
+	".md":    {"## Meaning", "## Check", "## Fix", "## Proof that it is fixed"},
+	".zh.md": {"## 含义", "## 检查", "## 处理", "## 确认已恢复"},
+}
+
+func TestRunbooksAreWholeAndInBothLanguages(t *testing.T) {
+	wanted := map[string]bool{}
+	for _, a := range alerts(t) {
+		wanted[strings.TrimSuffix(filepath.Base(a.Annotations["runbook"]), ".md")] = true
+	}
+	for _, kind := range admin.Conditions() {
+		if name := (admin.Condition{Kind: kind}).Runbook(); name != "" {
+			wanted[name] = true
+		}
+	}
+	events := map[string]bool{}
+	for _, e := range telemetry.Events() {
+		events[e.Name] = true
+		if e.Runbook != "" {
+			wanted[e.Runbook] = true
+		}
+	}
+	for name := range wanted {
+		for suffix, heads := range chapters {
+			text := string(fileOf(t, "runbooks/"+name+suffix))
+			from := 0
+			for _, head := range heads {
+				at := strings.Index(text[from:], head+"\n")
+				if at < 0 {
+					t.Errorf("%s%s lacks %q, or has it out of order", name, suffix, head)
+					break
+				}
+				from += at
+			}
+			if names := unknownMetrics(t, text); len(names) > 0 {
+				t.Errorf("%s%s speaks of %v, which docs/metrics.md does not have", name, suffix, names)
+			}
+		}
+		if !strings.Contains(string(fileOf(t, "runbooks/README.md")), "("+name+".md)") {
+			t.Errorf("runbooks/README.md does not list %s", name)
+		}
+	}
+	pages, err := filepath.Glob("runbooks/*.zh.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range pages {
+		if name := strings.TrimSuffix(filepath.Base(page), ".zh.md"); !wanted[name] {
+			t.Errorf("%s: no alert, condition or log line leads to it", page)
+		}
+		text := string(fileOf(t, filepath.ToSlash(page)))
+		for _, event := range regexp.MustCompile("日志(?:事件)? `([a-z-]+)`").FindAllStringSubmatch(text, -1) {
+			if !events[event[1]] {
+				t.Errorf("%s: no log line is called %s", page, event[1])
+			}
+		}
+	}
+}
+
+func unknownMetrics(t *testing.T, text string) []string {
+	t.Helper()
+	var found []string
+	for _, name := range regexp.MustCompile(`release_forwarder_[a-z_]+[a-z]`).FindAllString(text, -1) {
+		found = append(found, strangers(t, name)...)
+	}
+	return found
+}
