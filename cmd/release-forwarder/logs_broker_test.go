@@ -123,7 +123,7 @@ func (l *handLog) answer(from int64, committed bool, most int, first bool) kmsg.
 		if l.cutShort && i == len(l.pieces)-1 && len(part.RecordBatches) > 0 {
 			b = b[:len(b)-10]
 		}
-		if len(part.RecordBatches)+len(b) > most && !(first && len(part.RecordBatches) == 0) {
+		if len(part.RecordBatches)+len(b) > most && (!first || len(part.RecordBatches) > 0) {
 			break
 		}
 		part.RecordBatches = append(part.RecordBatches, b...)

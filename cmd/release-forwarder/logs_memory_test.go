@@ -90,7 +90,6 @@ func TestABatchThatUnpacksToAThousandTimesItsSizeTakesNoMemoryAndStopsNobodyElse
 	if size := len(bomb.pieces[0].bytes); size > 40*mib/1000 {
 		t.Fatalf("the bomb has %d bytes: it does not unpack to a thousand times that", size)
 	}
-	values = nil
 	inVirtualTime(t, 2, func(w *world) {
 		w.serve(bomb, crowd)
 		before := live()

@@ -116,7 +116,7 @@ func TestTheLogsPageIsWhatWasMeasured(t *testing.T) {
 	var table strings.Builder
 	table.WriteString("| log | kafka-go's Reader | this service | `TestRealLogs/` |\n| --- | --- | --- | --- |\n")
 	for _, c := range realLogs {
-		seen := ""
+		var seen string
 		if c.dies {
 			seen = c.dying(t)
 		} else {

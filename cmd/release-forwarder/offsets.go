@@ -122,7 +122,7 @@ func readProgress(ctx context.Context, s *settings.Settings, dial dialFunc, topi
 
 // explainOffsets adds the remedy to what Kafka refused.
 func explainOffsets(err error) error {
-	remedy := ""
+	var remedy string
 	switch {
 	case errors.Is(err, kafka.UnknownTopicOrPartition):
 		remedy = "it does not exist, or this user may not describe it; check KAFKA_TOPIC"
