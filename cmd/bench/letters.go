@@ -59,6 +59,9 @@ func (l *lab) post(topic string, n int) error {
 		Topic:  topic + ".dlq", Group: topic,
 	})
 	defer p.Close()
+	for p.Exists(context.Background()) != nil { // the topic was made a moment ago
+		time.Sleep(100 * time.Millisecond)
+	}
 	done := make(chan error, waiting)
 	left := 0
 	wait := func(most int) (err error) {
