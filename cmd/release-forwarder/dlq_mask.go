@@ -191,17 +191,6 @@ func showText(text string, reveal bool) string {
 	return mask(text)
 }
 
-// shownBytes shows bytes by their length, or as they are.
-func shownBytes(b []byte, reveal bool) string {
-	if b == nil {
-		return "(null)"
-	}
-	if !reveal {
-		return number(len(b)) + " bytes"
-	}
-	return clean(string(b))
-}
-
 // columns keeps a streaming table's columns apart; a longer cell moves its line
 // alone.
 func columns(widths []int, cells ...string) string {

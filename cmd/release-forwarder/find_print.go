@@ -45,7 +45,7 @@ func (p *findPrinter) line(v any, text string) {
 // reach says since when a topic reaches back.
 func (p *findPrinter) reach(r topicReach) {
 	r.Kind = "topic"
-	said := ""
+	var said string
 	switch {
 	case r.Missing:
 		said = "does not exist, or this user may not describe it"

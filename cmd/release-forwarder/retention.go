@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -102,7 +103,7 @@ func (r *retention) note(topic string, kept dlq.Retention, spans []dlq.Span) {
 	r.topics[topic] = kept
 	for _, s := range spans {
 		at := place{topic: topic, partition: s.Partition}
-		moved := append(r.starts[at], movement{now, s.First, s.End})
+		moved := slices.Concat(r.starts[at], []movement{{now, s.First, s.End}})
 		for len(moved) > 1 && now.Sub(moved[0].at) > startsKept {
 			moved = moved[1:]
 		}

@@ -92,7 +92,7 @@ func (o *observer) judge(partition int32, offset int64, metadata string) {
 		o.breach("P1", "partition %d: offset %d is committed, %s is not finished", partition, offset, at)
 	}
 	c, err := decodeClaim(clusterID, eventTopic, partition, offset, metadata)
-	if err != nil && !(o.mixed && strings.HasPrefix(metadata, otherFormat)) {
+	if err != nil && (!o.mixed || !strings.HasPrefix(metadata, otherFormat)) {
 		o.breach("P4", "partition %d: commit %d: %v", partition, offset, err)
 	}
 	for done := range c.done {

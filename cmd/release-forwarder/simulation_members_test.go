@@ -24,7 +24,7 @@ func (s *simulation) join(doubles ...func(*service, *consumer.Config)) *member {
 	n := len(s.members) + 1
 	m := &member{host: &host{number: n, address: fmt.Sprintf("10.0.0.%d", n)}, link: s.net.NewLink(byte(n)), done: make(chan error, 1)}
 	m.link.Delivered = s.observer.delivered
-	m.host.open = func() (int, int) { return m.link.Open(isPlatform) }
+	m.open = func() (int, int) { return m.link.Open(isPlatform) }
 
 	t := s.plan.tuning
 	c := s.base
@@ -166,7 +166,7 @@ func (s *simulation) foulOne(m *member, foul bool) {
 	s.observer.mu.Lock()
 	defer s.observer.mu.Unlock()
 	if m.foul != foul {
-		m.host.foul, m.host.fair = foul, time.Now()
+		m.foul, m.fair = foul, time.Now()
 	}
 }
 
@@ -233,7 +233,7 @@ func (s *simulation) halt(m *member) {
 	s.mu.Unlock()
 	o := s.observer
 	o.mu.Lock()
-	m.host.stopped = time.Now()
+	m.stopped = time.Now()
 	o.say("replica %d is told to stop", m.number)
 	o.mu.Unlock()
 	m.stop()
@@ -242,7 +242,7 @@ func (s *simulation) halt(m *member) {
 		m.done <- err
 		o.mu.Lock()
 		defer o.mu.Unlock()
-		took := time.Since(m.host.stopped)
+		took := time.Since(m.stopped)
 		o.say("replica %d has stopped, after %s", m.number, took)
 		if err != nil || took > drainTime+10*time.Second {
 			o.breach("stop", "replica %d stopped after %s with %v", m.number, took, err)
@@ -262,7 +262,7 @@ func killMember(s *simulation, f *fault) func() {
 	m.link.Set(func(string) memnet.Condition { return memnet.Condition{Refuse: true} })
 	s.mu.Unlock()
 	s.observer.mu.Lock()
-	m.host.killed = time.Now()
+	m.killed = time.Now()
 	s.observer.say("replica %d is killed", m.number)
 	s.observer.mu.Unlock()
 	s.hit(f, m.link.Cut(nil))
