@@ -1,0 +1,187 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"hash/fnv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"release-forwarder/cmd/sandbox/platform"
+)
+
+// share tells whether a flow is among so many of a hundred, always alike.
+func share(flow string, ofHundred int) bool {
+	h := fnv.New32a()
+	h.Write([]byte(flow))
+	return int(h.Sum32()>>8%100) < ofHundred
+}
+
+func TestSevenOfTenAttemptsFailingMakeNoLetter(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		var n, ill atomic.Int64
+		ill.Store(1)
+		w.platform.Script(func(*platform.Request) *platform.Reply {
+			if ill.Load() == 1 && n.Add(1)*7919%10 < 7 {
+				return &platform.Reply{Status: 500, Body: `{"code":"500"}`, Delay: 20 * time.Millisecond}
+			}
+			return &platform.Reply{Delay: 20 * time.Millisecond}
+		})
+		r := w.start()
+		const rounds = 1080
+		for i := range rounds {
+			w.produce(0, event(3*i, 0), event(3*i+1, 0), event(3*i+2, 0))
+			time.Sleep(10 * time.Second)
+		}
+		ill.Store(0)
+		w.until("all", w.allCommitted(1, 3*rounds), 5*time.Minute)
+		w.end(r)
+		if n := len(w.letters()); n != 0 {
+			t.Errorf("%d letters from three hours in which 7 of 10 attempts failed", n)
+		}
+	})
+}
+
+func TestOneLotOfTenRefusedForSixHours(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		var refusing atomic.Bool
+		refusing.Store(true)
+		var attempts atomic.Int64
+		w.platform.Script(func(r *platform.Request) *platform.Reply {
+			if refusing.Load() && r.Params["park_uuid"] == "bad" {
+				attempts.Add(1)
+				return &platform.Reply{Status: 401, Body: `{"code":"401"}`}
+			}
+			return nil
+		})
+		r := w.start()
+		const rounds = 180 // one every two minutes
+		begun := time.Now()
+		good := 0
+		for n := range rounds {
+			values := []string{ofLot("bad", n)}
+			for lot := range 9 {
+				values = append(values, ofLot(fmt.Sprintf("good-%d", lot), n))
+			}
+			good += 9
+			w.produce(0, values...)
+			time.Sleep(5 * time.Second)
+			if got := w.platform.Stats().Accepted; got != good {
+				t.Fatalf("%s: %d of the others' %d accepted", time.Since(begun), got, good)
+			}
+			if n == 2 && len(r.forwarder.RefusedLots()) == 0 && time.Since(begun) > 3*time.Minute {
+				t.Error("the lot is not named")
+			}
+			time.Sleep(115 * time.Second)
+		}
+		// RETRY_BACKOFF_MAX is 30 s, less its jitter 20 s.
+		if most := int64(time.Since(begun)/(20*time.Second)) + 10; attempts.Load() > most {
+			t.Errorf("%d attempts for the refused lot in six hours, want %d at most", attempts.Load(), most)
+		}
+		refusing.Store(false)
+		w.until("the bad lot's", func() bool { return w.committed(0) == 10*rounds }, 2*time.Minute)
+		w.end(r)
+		if n := len(w.letters()); n != 0 {
+			t.Errorf("%d letters", n)
+		}
+		last := -1
+		for _, q := range w.platform.Accepted() {
+			var flow int
+			if q.Params["park_uuid"] == "bad" {
+				fmt.Sscanf(q.Params["flow_no"], "F-%d", &flow)
+				if flow%2 == 1 && last != flow-1 && flow > 0 && !accepted(w, flow-1, q.Seq) {
+					t.Errorf("F-%d before the one before it of its session", flow)
+				}
+				last = flow
+			}
+		}
+	})
+}
+
+// accepted tells whether the bad lot's flow was accepted before a request.
+func accepted(w *world, flow, seq int) bool {
+	for _, q := range w.platform.Accepted() {
+		if q.Params["park_uuid"] == "bad" && q.Params["flow_no"] == fmt.Sprintf("F-%d", flow) {
+			return q.Seq < seq
+		}
+	}
+	return false
+}
+
+// poisonMinutes is long enough for held records to crowd the partition.
+var poisonMinutes = flag.Int("poison.minutes", 6, "how long poison arrives")
+
+// Poison arrives with the rest, 30 a second where the bound is 400 records: a tenth
+// of 300 a second with the defaults. Whatever its share, the neighbours flow in
+// every ten seconds and only the poison is given up.
+func TestPoisonNeverStopsItsNeighbours(t *testing.T) {
+	for _, ofHundred := range []int{1, 5, 15} {
+		t.Run(fmt.Sprintf("%d%%", ofHundred), func(t *testing.T) {
+			inVirtualTime(t, 1, func(w *world) {
+				w.platform.Script(func(r *platform.Request) *platform.Reply {
+					if share(r.Params["flow_no"], ofHundred) {
+						return &platform.Reply{Status: 500, Body: `{"code":"500"}`, Delay: 20 * time.Millisecond}
+					}
+					return &platform.Reply{Delay: 20 * time.Millisecond}
+				})
+				r := w.start("CONSUMER_MAX_PENDING", "400")
+				before := 0
+				for n := range *poisonMinutes * 60 {
+					var values []string
+					for i := range 30 {
+						values = append(values, event(30*n+i, 0))
+					}
+					w.produce(0, values...)
+					time.Sleep(time.Second)
+					if n%10 == 9 {
+						now := w.platform.Stats().Accepted
+						if now == before {
+							t.Errorf("%d accepted in the ten seconds to %d s", now-before, n+1)
+						}
+						before = now
+					}
+				}
+				w.end(r)
+				for _, l := range w.letters() {
+					if header(l, "reason") != "budget-exhausted" {
+						t.Fatalf("reason %s", header(l, "reason"))
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestAPlatformThatServesFewAtOnceIsUsedFully(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		const k, takes = 16, 50 * time.Millisecond
+		var open, refused atomic.Int64
+		w.platform.Script(func(*platform.Request) *platform.Reply {
+			if open.Load() >= k {
+				refused.Add(1)
+				return &platform.Reply{Status: 503, Body: `{"code":"503"}`, Delay: 5 * time.Millisecond}
+			}
+			open.Add(1)
+			time.AfterFunc(takes, func() { open.Add(-1) })
+			return &platform.Reply{Delay: takes}
+		})
+		const n = 15000
+		w.backlog(1, n)
+		r := w.start()
+		w.until("the first", func() bool { return w.platform.Stats().Accepted > 0 })
+		begun := time.Now()
+		w.until("all", w.allCommitted(1, n), 3*time.Minute)
+		rate := n / time.Since(begun).Seconds()
+		if best := k / takes.Seconds(); rate < 0.9*best {
+			t.Errorf("%.0f a second of %.0f", rate, best)
+		}
+		if share := float64(refused.Load()) / float64(w.platform.Stats().Received); share > 0.05 {
+			t.Errorf("%.1f%% wasted", 100*share)
+		}
+		w.end(r)
+		if n := len(w.letters()); n != 0 {
+			t.Errorf("%d letters", n)
+		}
+	})
+}
