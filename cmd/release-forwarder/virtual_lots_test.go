@@ -166,6 +166,35 @@ func TestAProducersRubbishIsPacedAndTheHealthyFlowThroughIt(t *testing.T) {
 	})
 }
 
+func TestTenThousandHealthyFlowThroughTenThousandOfRubbish(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		const rounds, each = 100, 100
+		r := w.start()
+		n := 0
+		for i := range rounds {
+			var values []string
+			for range each {
+				values = append(values, fmt.Sprintf(`{"park_uuid":"junk","parking_serial":"J-%d"}`, n), ofLot("good", 2*n))
+				n++
+			}
+			w.produce(0, values...)
+			time.Sleep(time.Second)
+			if got := w.platform.Stats().Accepted; got < n-2*each {
+				t.Fatalf("after %d s %d of %d healthy ones are accepted", i+1, got, n)
+			}
+			if i == 10 && r.forwarder.Storms() == 0 {
+				t.Error("the guard is not seen")
+			}
+		}
+		w.until("the healthy", func() bool { return w.platform.Stats().Accepted == n }, 5*time.Second)
+		w.until("the commit", func() bool { return w.committed(0) == int64(2*n) }, time.Hour)
+		w.end(r)
+		if got := w.letterCount(); got != int64(n) {
+			t.Errorf("%d letters of %d", got, n)
+		}
+	})
+}
+
 func TestAStormOfAllIsWrittenAtOneASecond(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.platform.Script(func(*platform.Request) *platform.Reply {
