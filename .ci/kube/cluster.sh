@@ -60,13 +60,13 @@ up() {
     --authorization-mode Node,RBAC --token-auth-file "$run/pki/tokens.csv" --allow-privileged \
     --service-account-issuer https://kubernetes.default.svc --service-account-key-file "$run/pki/accounts.key" \
     --service-account-signing-key-file "$run/pki/accounts.key"
-  await kube-apiserver 60 test -s "$run/pki/apiserver.crt"
+  await kube-apiserver 180 test -s "$run/pki/apiserver.crt"
   kubeconfig "$base"
-  await kube-apiserver 60 kc get --raw /readyz
+  await kube-apiserver 180 kc get --raw /readyz
   start kube-controller-manager --kubeconfig "$config" --bind-address 127.0.0.1 --secure-port $((base + 3)) \
     --cert-dir "$run/pki-controllers" --leader-elect=false --use-service-account-credentials \
     --service-account-private-key-file "$run/pki/accounts.key" --root-ca-file "$run/pki/apiserver.crt"
-  await kube-controller-manager 60 kc -n default get serviceaccount default
+  await kube-controller-manager 180 kc -n default get serviceaccount default
   definitions
   if [ -n "${KUBE_OWNER:-}" ]; then
     KUBE_RUN=$run setsid "$here/cluster.sh" follow "$KUBE_OWNER" "$(cat "$run/etcd.pid")" >/dev/null 2>&1 </dev/null &

@@ -93,13 +93,13 @@ up() {
   configure "$port"
   export PATH=$bin:$PATH
   start containerd --config "$run/containerd.toml"
-  await containerd 30 ctr version
+  await containerd 120 ctr version
   pause_image
   start kubelet --config "$run/kubelet.yaml" --kubeconfig "$cluster/kubeconfig" --root-dir "$run/kubelet" \
     --cert-dir "$run/pki" --hostname-override test-node
   start kube-scheduler --kubeconfig "$cluster/kubeconfig" --leader-elect=false --bind-address 127.0.0.1 \
     --secure-port $((port + 1)) --cert-dir "$run/pki-scheduler"
-  await kubelet 60 kc wait --for=condition=Ready node/test-node --timeout=1s
+  await kubelet 180 kc wait --for=condition=Ready node/test-node --timeout=1s
   # The bridge comes with the first pod; what pods are to reach must be able to listen before.
   ip link show "$bridge" >/dev/null 2>&1 || ip link add "$bridge" type bridge
   ip address replace "$net.1/24" dev "$bridge"

@@ -9,7 +9,7 @@ root=$(cd "$here/../.." && pwd)
 out=$(mkdir -p "$1" && cd "$1" && pwd)
 bin=$("$here/../kube/build.sh" tools)
 scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+trap 'rm -rf "$scratch" "$scratch.log"' EXIT
 
 # The tool takes the version from a repository's tag and nothing else, and cannot read a git worktree: it gets a
 # repository of one commit.
@@ -25,4 +25,3 @@ for platform in ${PLATFORMS:-linux/amd64 linux/arm64 darwin/amd64 darwin/arm64};
     -std -noserial -notimestamp -main cmd/release-forwarder -output "$out/release-forwarder_${platform/\//_}.cdx.json" "$scratch" 2>"$scratch.log" ||
     { cat "$scratch.log" >&2; exit 1; }
 done
-rm -f "$scratch.log"
