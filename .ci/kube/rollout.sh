@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The image on a real node under load: kubelet and containerd run it in pods of the shipped manifests, in a namespace
-# that enforces Pod Security "restricted", with a real Apache Kafka and the platform's double. Rollout, scaling 1→3→1,
+# that enforces Pod Security "restricted", with a real Apache Kafka and the platform's double. Rollout, scaling 1→3→1→4→1,
 # rolling update, undo, a rollout that cannot become ready, evictions: nothing lost, nothing repeated. Starts all of it
 # and ends it. Root on Linux; needs what build.sh and ../kafka/kafka.sh need, and iproute2.
 #   rollout.sh [flags of rollout/main.go]     e.g. --rate 500
@@ -9,7 +9,7 @@ set -Eeuo pipefail
 trap 'echo "rollout.sh: line $LINENO: $BASH_COMMAND failed" >&2' ERR
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
-if [ "${1:-}" = --seconds ]; then echo $((420 + $("$here/build.sh" --seconds cluster node tools))); exit; fi
+if [ "${1:-}" = --seconds ]; then echo $((600 + $("$here/build.sh" --seconds cluster node tools))); exit; fi
 
 scratch=$(mktemp -d)
 export KUBE_RUN=$scratch/cluster KUBE_OWNER=$$ KAFKA_RUN=$scratch/kafka
@@ -23,7 +23,7 @@ finish() {
 trap finish EXIT
 
 "$here/build.sh" cluster node tools >/dev/null
-VERSION=test IMAGE=localhost/release-forwarder "$root/.ci/release/image.sh" build "$scratch/image" >/dev/null
+VERSION=test IMAGE=localhost/release-forwarder ARCHES=$("${GO:-go}" env GOARCH) "$root/.ci/release/image.sh" build "$scratch/image" >/dev/null
 "$here/cluster.sh" up >/dev/null
 "$here/node.sh" up
 "$here/node.sh" load "$scratch/image/image-$("${GO:-go}" env GOARCH).tar" >/dev/null

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,8 +23,6 @@ func (w *world) backlog(ctx context.Context) error {
 	if err := w.scale(ctx, 0); err != nil {
 		return err
 	}
-	w.quick.Store(true)
-	defer w.quick.Store(false)
 	for n := 0; n < waiting; n += 1000 {
 		records := make([]*kgo.Record, 1000)
 		for i := range records {
@@ -70,23 +69,39 @@ func (w *world) backlog(ctx context.Context) error {
 
 // memory is the replica's resident memory, as it says on /metrics.
 func (w *world) memory(ctx context.Context) (float64, error) {
-	ip, err := w.kc(ctx, "", "get", "pods", "-o", "jsonpath={.items[0].status.podIP}")
-	if err != nil {
-		return 0, err
+	ips, err := w.addresses(ctx)
+	if err != nil || len(ips) == 0 {
+		return 0, errors.Join(err, errors.New("no pod has an address"))
 	}
+	lines, err := w.metrics(ctx, ips[0], "process_resident_memory_bytes ")
+	if err != nil || len(lines) != 1 {
+		return 0, errors.Join(err, errors.New("no process_resident_memory_bytes on /metrics"))
+	}
+	_, value, _ := strings.Cut(lines[0], " ")
+	return strconv.ParseFloat(value, 64)
+}
+
+func (w *world) addresses(ctx context.Context) ([]string, error) {
+	ips, err := w.kc(ctx, "", "get", "pods", "-o", "jsonpath={.items[*].status.podIP}")
+	return strings.Fields(ips), err
+}
+
+// metrics are the lines of a replica's /metrics that begin with one of these.
+func (w *world) metrics(ctx context.Context, ip string, prefixes ...string) (found []string, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+ip+":8081/metrics", http.NoBody)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer func() { _ = response.Body.Close() }()
-	for s := bufio.NewScanner(response.Body); s.Scan(); {
-		if value, is := strings.CutPrefix(s.Text(), "process_resident_memory_bytes "); is {
-			return strconv.ParseFloat(value, 64)
+	s := bufio.NewScanner(response.Body)
+	for s.Scan() {
+		if slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(s.Text(), p) }) {
+			found = append(found, s.Text())
 		}
 	}
-	return 0, errors.New("no process_resident_memory_bytes on /metrics")
+	return found, s.Err()
 }

@@ -50,6 +50,8 @@ func run(ctx context.Context, c config) error {
 		{"start one replica, with a Service named kafka in the namespace", w.start},
 		{"200,000 records waiting, one replica", w.backlog},
 		{"scale to 3", func(ctx context.Context) error { return w.scale(ctx, 3) }},
+		{"scale to 1", func(ctx context.Context) error { return w.scale(ctx, 1) }},
+		{"scale to 4", func(ctx context.Context) error { return w.scale(ctx, 4) }},
 		{"rolling update, to another user", w.update},
 		{"rollout undo", w.undo},
 		{"a rollout that cannot become ready stops at its first pod", w.stuck},

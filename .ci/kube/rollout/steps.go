@@ -108,26 +108,27 @@ func (w *world) start(ctx context.Context) error {
 }
 
 func (w *world) scale(ctx context.Context, n int) error {
+	w.replicas = n
 	if _, err := w.kc(ctx, "", "scale", "deployment/release-forwarder", fmt.Sprintf("--replicas=%d", n)); err != nil {
 		return err
 	}
 	if err := w.rolled(ctx, 2*time.Minute); err != nil {
 		return err
 	}
-	return w.only(ctx, n)
+	return w.only(ctx)
 }
 
 // only waits until no other pods are left.
-func (w *world) only(ctx context.Context, n int) error {
+func (w *world) only(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	for {
 		pods, err := w.pods(ctx)
-		if err == nil && len(pods) == n {
+		if err == nil && len(pods) == w.replicas {
 			return nil
 		}
 		if ctx.Err() != nil {
-			return fmt.Errorf("%d pods instead of %d: %w", len(pods), n, errors.Join(err, ctx.Err()))
+			return fmt.Errorf("%d pods instead of %d: %w", len(pods), w.replicas, errors.Join(err, ctx.Err()))
 		}
 		time.Sleep(200 * time.Millisecond)
 	}
@@ -147,7 +148,7 @@ func (w *world) update(ctx context.Context) error {
 	if err := w.rolled(ctx, 3*time.Minute); err != nil {
 		return err
 	}
-	return w.only(ctx, 3)
+	return w.only(ctx)
 }
 
 func (w *world) undo(ctx context.Context) error {
@@ -157,7 +158,7 @@ func (w *world) undo(ctx context.Context) error {
 	if err := w.rolled(ctx, 3*time.Minute); err != nil {
 		return err
 	}
-	return w.only(ctx, 3)
+	return w.only(ctx)
 }
 
 // stuck rolls out a dead-letter topic that does not exist: the new pod is alive
@@ -173,8 +174,8 @@ func (w *world) stuck(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if ready != "3 1" {
-		return fmt.Errorf("%q replicas are ready and updated; 3 old ones and 1 new one are meant", ready)
+	if ready != fmt.Sprintf("%d 1", w.replicas) {
+		return fmt.Errorf("%q replicas are ready and updated; %d old ones and 1 new one are meant", ready, w.replicas)
 	}
 	return w.undo(ctx)
 }
@@ -207,7 +208,7 @@ func (w *world) evict(ctx context.Context) error {
 	if err := w.rolled(ctx, time.Minute); err != nil {
 		return err
 	}
-	return w.only(ctx, 3)
+	return w.only(ctx)
 }
 
 // ends are the exit codes of containers, as the kubelet reports them.
@@ -272,6 +273,11 @@ func (w *world) explain() {
 	} {
 		out, _ := w.kc(ctx, "", args...)
 		fmt.Fprintln(os.Stderr, out)
+	}
+	ips, _ := w.addresses(ctx)
+	for _, ip := range ips {
+		lines, err := w.metrics(ctx, ip, "release_forwarder_in_flight", "release_forwarder_circuit_open", "release_forwarder_pending_records", "release_forwarder_held_records", "release_forwarder_lag_records")
+		fmt.Fprintf(os.Stderr, "%s: %s %v\n", ip, strings.Join(lines, "; "), err)
 	}
 	fmt.Fprintf(os.Stderr, "the platform: %+v\n", w.double.Stats())
 }

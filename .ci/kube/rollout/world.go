@@ -38,24 +38,19 @@ type world struct {
 	scratch  string
 	port     int
 	user     int // whom the containers run as
+	replicas int // asked for last
 	stop     context.CancelFunc
 	side     sync.WaitGroup
 	made     atomic.Int64 // events made so far
 	produced atomic.Int64 // acknowledged by Kafka
-	quick    atomic.Bool  // the platform answers at once
 	failed   atomic.Pointer[error]
 	ends     ends
 }
 
 func newWorld(ctx context.Context, c config) (*world, error) {
 	w := &world{config: c, user: 65532, double: platform.New(platform.Config{Secret: "sandbox-secret", KeepRequests: -1})}
-	// An answer takes what a platform takes: requests are open at every moment.
-	w.double.Script(func(*platform.Request) *platform.Reply {
-		if w.quick.Load() {
-			return nil
-		}
-		return &platform.Reply{Delay: 50 * time.Millisecond}
-	})
+	// An answer takes what a near platform takes: requests are open at every moment.
+	w.double.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Delay: 20 * time.Millisecond} })
 	var err error
 	if w.client, err = kgo.NewClient(kgo.SeedBrokers(c.brokers), kgo.RecordPartitioner(kgo.ManualPartitioner())); err != nil {
 		return nil, err
