@@ -21,6 +21,9 @@ const (
 	// startsKept is how long the movement of a log's start is remembered. Kafka
 	// deletes by whole segments: over less time a start stands still and jumps.
 	startsKept = 6 * time.Hour
+	// patience is how old an unfinished record must be: one that has just come is
+	// nothing to warn of, however short the retention.
+	patience = 15 * time.Minute
 	// startsNeeded is how long it must have been watched before its pace counts.
 	startsNeeded = time.Hour
 )
@@ -168,6 +171,9 @@ func (r *retention) of(p consumer.PartitionStatus, now time.Time) (left time.Dur
 	at, oldest := place{topic: p.Topic, partition: p.Partition}, p.Oldest
 	if first := r.unread[at]; oldest.IsZero() && first.offset == p.Watermark {
 		oldest = first.dated
+	}
+	if !oldest.IsZero() && now.Sub(oldest) < patience {
+		return 0, false
 	}
 	if kept.For > 0 && !oldest.IsZero() {
 		left, known = oldest.Add(kept.For).Sub(now), true

@@ -39,6 +39,9 @@ func TestWhatIsLeftBeforeRetentionIsTold(t *testing.T) {
 		before := time.Now()
 		r := w.heldAtTheFront()
 		after := time.Now()
+		if got := r.sample(series); got != "" {
+			t.Errorf("a record that has just come has %q seconds", got)
+		}
 		time.Sleep(24 * time.Minute)
 		// The record was produced between before and after.
 		least, most := time.Until(before.Add(time.Hour)), time.Until(after.Add(time.Hour))
@@ -66,26 +69,26 @@ func TestWhatIsLeftFollowsThePaceOfTheLogsStart(t *testing.T) {
 		w.configure("retention.ms", "-1")
 		w.configure("retention.bytes", "1000000")
 		w.backlog(1, 1000)
-		// Of 1,000 records the one at 900 is not finished; each hour 100 are
-		// deleted. What was finished before is passed over by a commit.
+		// Of 1,000 records the one at 900 is not finished; every 20 minutes 100 are
+		// deleted.
 		w.failing(func(flow string) bool { return flow == "F-900-0" })
 		r := w.start("RETRY_BACKOFF_MAX", "15m")
 		w.until("the commit", func() bool { return w.committed(0) == 900 })
 		const series = `release_forwarder_retention_left_seconds{partition="0",topic="events"}`
-		time.Sleep(10 * time.Minute)
+		time.Sleep(2 * time.Minute)
 		if got := r.sample(series); got != "" {
 			t.Errorf("nothing was deleted yet, and %q seconds are left", got)
 		}
-		for hour := range int64(4) {
-			time.Sleep(time.Hour)
-			if err := w.cluster.DeleteRecords(eventTopic, 0, 100*(hour+1)); err != nil {
+		for n := range int64(4) {
+			time.Sleep(20 * time.Minute)
+			if err := w.cluster.DeleteRecords(eventTopic, 0, 100*(n+1)); err != nil {
 				t.Fatal(err)
 			}
 		}
 		time.Sleep(2 * time.Minute)
 		var left float64
-		if _, err := fmt.Sscan(r.sample(series), &left); err != nil || left < 4.5*3600 || left > 5.5*3600 {
-			t.Errorf("%v seconds are left of about 5 hours (%v)", left, err)
+		if _, err := fmt.Sscan(r.sample(series), &left); err != nil || left < 90*60 || left > 120*60 {
+			t.Errorf("%v seconds are left of about 100 minutes (%v)", left, err)
 		}
 		w.platform.Script(nil)
 		w.end(r)
@@ -104,7 +107,7 @@ func TestAParkedPartitionsFirstRecordCounts(t *testing.T) {
 			t.Fatal(err)
 		}
 		r = w.start("KAFKA_OFFSET_RESET", "none")
-		time.Sleep(time.Hour)
+		time.Sleep(20 * time.Minute)
 		if got := r.sample(`release_forwarder_retention_left_seconds{partition="0",topic="events"}`); got == "" {
 			t.Error("a partition that waits for a person does not tell what is left")
 		}

@@ -114,7 +114,7 @@ var (
 	assigned = Instrument{"assigned_partitions", Gauge, "{partition}", nil,
 		"Partitions this replica holds now; 0 on a standby."}
 	retentionLeft = Instrument{"retention_left_seconds", Gauge, unitSeconds, byPartition,
-		"Time until Kafka deletes the oldest unfinished record of a partition held now, by the topic's retention.ms and, where retention.bytes is set, by how fast the log's start moves. Not there where nothing is unfinished or nothing is deleted."}
+		"Time until Kafka deletes the oldest unfinished record of a partition held now, by the topic's retention.ms and, where retention.bytes is set, by how fast the log's start moves. Not there where nothing has been unfinished for 15 minutes, nothing is ever deleted, or this user may not read the topic's configuration (DescribeConfigs)."}
 	oldestUnfinished = Instrument{"oldest_unfinished_seconds", Gauge, unitSeconds, nil,
 		"Age of the oldest record read and not yet finished; 0 without one."}
 	deliverySeconds = Instrument{"delivery_seconds", Histogram, unitSeconds, nil,
