@@ -16,7 +16,7 @@ LEDGER ?= docs/simulation-ledger.txt
 BIN := bin
 
 .PHONY: help run test race lint fmt build generate test-kafka kafka-down simulate replay chaos bench clean \
-	test-kube test-rollout test-rights test-compose image test-image licences release
+	test-alerts test-kube test-rollout test-rights test-compose image test-image licences release
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ chaos: ## kill, freeze and cut off three real brokers and three forwarders (DURA
 
 bench: ## throughput, CPU and memory beside a bare net/http loop (BENCH="rate --rounds 5", BENCH=dead)
 	@$(GO) build -o $(BIN)/bench ./cmd/bench && exec $(BIN)/bench $(BENCH)
+
+test-alerts: ## the alert rules, by Prometheus's own rule tests (installs Debian's prometheus where promtool is missing)
+	.ci/telemetry/alerts/run.sh
 
 test-kube: ## every overlay on a real Kubernetes API server (builds it first: 12 minutes cold, half a minute warm)
 	.ci/kube/test.sh
