@@ -69,14 +69,14 @@ var sentences = []sentence{
 			"See the last refusal below: refused means secret or app ID; unreachable or timeout the network or the platform; failed or unreadable: ask the platform, with seqno.",
 			"查看下方最近一次拒绝：refused 为密钥或 app_id；unreachable、timeout 为网络或平台；failed、unreadable 请带 seqno 询问平台。"}},
 	{kind: LotsRefused, level: LevelTrouble, runbook: "lot-refused", says: phrase{
-		"The platform refuses {count} lots while it accepts others, the first {name} since {since}; their records wait, the others flow.",
-		"平台单独拒绝 {count} 个车场，最早为 {name}（自 {since} 起）；其记录在等待，其余照常。"},
+		"The platform refuses {count} lots while it accepts others, the first {name} since {since}; their records wait, the others flow. Nothing is lost.",
+		"平台单独拒绝 {count} 个车场，最早为 {name}（自 {since} 起）；其记录在等待，其余照常。没有丢失。"},
 		remedy: phrase{
 			"Mend the lot's secret, app_id or contract with the platform before LOT_HOLD_MAX is over; then its records become dead letters and must be replayed.",
 			"在 LOT_HOLD_MAX 之前与平台解决该车场的密钥、app_id 或合约；超时后其记录进入死信，需重放。"}},
 	{kind: Storm, level: LevelTrouble, runbook: "dead-letter-storm", says: phrase{
-		"Dead letters in a row with nothing accepted between ({count} storms): they are written at one a second until something is accepted.",
-		"死信连续出现而无一被接受（{count} 处风暴）：每秒只写一条，直到有记录被接受。"},
+		"Dead letters in a row with nothing accepted between ({count} storms): they are written at one a second until something is accepted. Nothing is lost: each letter holds its record.",
+		"死信连续出现而无一被接受（{count} 处风暴）：每秒只写一条，直到有记录被接受。没有丢失：死信保存完整记录。"},
 		remedy: phrase{
 			"See the reasons below: a producer, the mapping or the platform has changed. Stop the replicas to keep the records in the topic.",
 			"查看下方死信原因：生产者、映射或平台有变化。停止副本可让记录留在主题中。"}},
