@@ -8,6 +8,7 @@ BENCH ?= rate
 DURATION ?= 2m
 CHAOS ?=
 SEEDS ?= 50000
+DAYS ?= 30
 FROM ?= 1
 SEED ?=
 TIMES ?= 1
@@ -27,8 +28,9 @@ run: ## see it work: an embedded Kafka, a platform double, lanes and the forward
 test: ## all tests that need nothing but Go
 	$(GO) test ./...
 
-race: ## the same tests under the race detector
-	$(GO) test -race ./...
+race: ## the same tests under the race detector, with fewer seeds and shorter outages
+	$(GO) test -race $$($(GO) list ./... | grep -v /cmd/release-forwarder$$)
+	$(GO) test -race -timeout 20m ./cmd/release-forwarder -skip TestSimulationFindsEveryMistake -simulate.seeds 60 -outage.days 0
 
 lint: ## format, vet, static analysis
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not formatted:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
@@ -57,8 +59,8 @@ kafka-down: ## end the brokers that test-kafka left running, if any
 # Absolute: the test runs in its package's folder.
 ledger = $(abspath $(LEDGER))
 
-simulate: ## the whole service under faults drawn from seeds, in virtual time (SEEDS=50000 FROM=1); adds to the ledger and prints it
-	$(GO) test ./cmd/release-forwarder -count=1 -v -timeout 24h -run 'TestSimulation$$' -simulate.seeds $(SEEDS) -simulate.from $(FROM) \
+simulate: ## the whole service under faults drawn from seeds, and an outage of DAYS, in virtual time (SEEDS=50000 FROM=1 DAYS=30); adds to the ledger and prints it
+	$(GO) test ./cmd/release-forwarder -count=1 -v -timeout 24h -run 'TestSimulation$$|TestAnOutageOfDays' -outage.days $(DAYS) -simulate.seeds $(SEEDS) -simulate.from $(FROM) \
 		-simulate.commit "$$(git describe --always --dirty 2>/dev/null || echo unknown)" -simulate.ledger $(ledger)
 
 replay: ## one seed with its story and the replicas' logs (SEED=7 TIMES=100; MISTAKE="…" with a deliberate mistake); Linux

@@ -40,9 +40,10 @@ type observer struct {
 	commits     int
 	// mixed says that a replica of another version has been in the group: what
 	// only the metadata tells may repeat (P8), nothing else.
-	mixed    bool
-	repeats  int
-	requests int
+	mixed      bool
+	repeats    int
+	requests   int
+	goroutines int // in the process, at most
 }
 
 // host is a replica as seen from outside.
@@ -201,7 +202,7 @@ func (o *observer) disturb(h *host) (over func()) {
 // once, each with its brokers, the platform and up to mostMembers replicas and those
 // that went before them, at the largest limit of requests in flight. An outage of
 // hours sends more requests than that: none may leave something behind.
-const mostGoroutines = players * 2500
+const mostGoroutines = players * 1000
 
 // asked is called when a request has arrived at the platform, before anything is
 // decided: by whom, and when its first byte was written.
@@ -220,7 +221,8 @@ func (o *observer) asked(r *platform.Request) *record {
 		o.breach("P5", "%s cannot be mapped and was sent", rec)
 	}
 	o.settle()
-	if n := runtime.NumGoroutine(); n > mostGoroutines {
+	n := runtime.NumGoroutine()
+	if o.goroutines = max(o.goroutines, n); n > mostGoroutines {
 		o.breach("P6", "%d goroutines, the limit for all replicas is %d", n, mostGoroutines)
 	}
 	for b := rec.before; b != nil; b = b.before {

@@ -84,6 +84,7 @@ type outcome struct {
 	twoAtOnce                  bool
 	virtual                    time.Duration
 	events, requests, repeated int
+	goroutines                 int // in the process, at most
 }
 
 // simulate runs a schedule in a bubble of virtual time. Broken promises are in
@@ -339,7 +340,7 @@ func (s *simulation) outcome() outcome {
 	defer o.mu.Unlock()
 	out := outcome{
 		seed: s.plan.seed, broken: o.broken, story: o.story, hits: map[string]int{},
-		virtual: time.Since(o.began), events: len(o.flows), requests: o.requests, repeated: o.repeats,
+		virtual: time.Since(o.began), events: len(o.flows), requests: o.requests, repeated: o.repeats, goroutines: o.goroutines,
 	}
 	for i, f := range s.plan.faults {
 		out.hits[f.kind.name] += f.hits

@@ -196,6 +196,7 @@ type report struct {
 	mu                         sync.Mutex
 	seeds, failed, twoAtOnce   int
 	events, requests, repeated int
+	goroutines                 int // at most
 	virtual                    time.Duration
 	hits                       map[string]int
 }
@@ -215,6 +216,7 @@ func (r *report) add(o *outcome) {
 	r.events += o.events
 	r.requests += o.requests
 	r.repeated += o.repeated
+	r.goroutines = max(r.goroutines, o.goroutines)
 	r.virtual += o.virtual
 	for name, n := range o.hits {
 		r.hits[name] += n
@@ -235,8 +237,8 @@ func (r *report) demand(t *testing.T) {
 
 func (r *report) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d seeds (%d broke a promise), %.1f hours of virtual time in %s; %d events, %d requests, %d repeated; %d seeds with two faults at once",
-		r.seeds, r.failed, r.virtual.Hours(), time.Since(r.began).Round(time.Second), r.events, r.requests, r.repeated, r.twoAtOnce)
+	fmt.Fprintf(&b, "%d seeds (%d broke a promise), %.1f hours of virtual time in %s; %d events, %d requests, %d repeated, %d goroutines at most; %d seeds with two faults at once",
+		r.seeds, r.failed, r.virtual.Hours(), time.Since(r.began).Round(time.Second), r.events, r.requests, r.repeated, r.goroutines, r.twoAtOnce)
 	byHits := slices.SortedFunc(slices.Values(kinds), func(a, b *kind) int { return cmp.Compare(r.hits[b.name], r.hits[a.name]) })
 	for _, k := range byHits {
 		fmt.Fprintf(&b, "\n%8d  %s", r.hits[k.name], k.name)
