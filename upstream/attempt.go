@@ -17,6 +17,7 @@ type attempt struct {
 	delivery *delivery // whose context's end is the caller's doing, not the time-out's
 	// answer is what this attempt was told, as far as it goes.
 	answer Answer
+	flight flight // of the gate, which guards it
 }
 
 type attemptKey struct{}
@@ -47,6 +48,9 @@ func (b *bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 	// for each request when the round tripper is not an http.Transport.
 	ctx, cancel := context.WithTimeout(context.WithValue(req.Context(), attemptKey{}, a), b.timeout)
 	defer cancel()
+	if b.gate != nil {
+		b.gate.requests.begin(a, cancel)
+	}
 
 	resp, err := b.next.RoundTrip(req.WithContext(ctx))
 	if err == nil {
@@ -57,8 +61,13 @@ func (b *bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 	} else if a.answer.Verdict == Unknown {
 		_ = a.fail(ctx, err) // the wrapper's own failure, which it returned
 	}
+	// An answer that had come wholly stands.
+	if b.gate != nil && b.gate.requests.end(a) && a.answer.Verdict == Timeout {
+		a.answer.LeftOver = true
+		a.answer.Err = &Error{Timeout, "hung since an outage that is over, given up"}
+	}
 	d.answer = a.answer
-	if b.gate != nil {
+	if b.gate != nil && !a.answer.LeftOver { // that tells of the outage
 		b.gate.Observe(a.answer.load(), time.Since(a.answer.LastAttempt))
 	}
 	if b.onAttempt != nil {

@@ -94,9 +94,17 @@
 //	                                            fails, none accepted between
 //	any     none before the end of a pause      Pause                         the later end of a pause holds
 //	        (Retry-After)
+//	closed, as above                            2 s since the circuit closed  the requests of before that are
+//	ramp                                                                      given up: timeout, LeftOver
 //
 // While the circuit is open several slots may be out at once, since a request to
 // a platform that hangs takes a whole Config.Timeout and the next still begins
 // after a second. Failures are told apart by record: one record that fails five
 // times says nothing about the platform.
+//
+// A request that hangs when the circuit closes mostly hangs until its time-out, and
+// so would its record's session. So it has 2 s left; an answer that came wholly
+// stands. What is given up tells of the outage that is over: the limit does not
+// observe it, and whoever delivers tries the record again without counting it or
+// telling the gate. If the circuit opens again within the 2 s nothing is given up.
 package upstream

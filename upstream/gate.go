@@ -32,6 +32,8 @@ type Gate struct {
 	config GateConfig
 	// open mirrors circuit.phase == Open for those who ask without the lock.
 	open atomic.Bool
+	// requests are those of the clients whose gate this is.
+	requests inFlight
 
 	mu      sync.Mutex // guards all below
 	circuit circuit
@@ -174,6 +176,7 @@ func (g *Gate) Accepted() {
 	if g.circuit.accept(now) {
 		g.old = g.inFlight
 		g.open.Store(false)
+		g.requests.closed()
 		if g.limiter != nil {
 			g.limiter.resume(now)
 		}
@@ -195,6 +198,7 @@ func (g *Gate) Failed(id any) {
 	if g.circuit.fail(id, time.Now()) {
 		g.old = 0
 		g.open.Store(true)
+		g.requests.opened()
 		if call := g.config.OnOpen; call != nil {
 			g.news = append(g.news, call)
 		}

@@ -26,20 +26,20 @@ type failure struct {
 	name   string
 	reply  *platform.Reply
 	refuse bool // no connection
-	// more is what draining takes beside the ideal time and 5 s: what hangs when the
-	// outage ends ends by its time-out, and a Retry-After is kept to.
-	more time.Duration
+	// slow is what the first requests take before the circuit can open, and more what
+	// draining takes beside the ideal time and 5 s: a Retry-After is kept to.
+	slow, more time.Duration
 }
 
 func failures() []failure {
 	return []failure{
 		{name: "connection refused", refuse: true},
-		{name: "no answer within UPSTREAM_TIMEOUT", reply: &platform.Reply{Hang: true}, more: 10 * time.Second},
+		{name: "no answer within UPSTREAM_TIMEOUT", reply: &platform.Reply{Hang: true}, slow: 10 * time.Second},
 		{name: "connection cut", reply: &platform.Reply{Cut: true}},
 		{name: "HTTP 502 with an HTML page", reply: &platform.Reply{Status: 502, Body: "<html>", Header: http.Header{"Content-Type": {"text/html"}}}},
 		{name: "code 500", reply: &platform.Reply{Status: 500, Body: `{"code":"500"}`}},
 		{name: "code 503", reply: &platform.Reply{Status: 503, Body: `{"code":"503"}`}},
-		{name: "429 with Retry-After 7", reply: &platform.Reply{Status: 429, Header: http.Header{"Retry-After": {"7"}}}, more: 7 * time.Second},
+		{name: "429 with Retry-After 7", reply: &platform.Reply{Status: 429, Header: http.Header{"Retry-After": {"7"}}}, slow: 7 * time.Second, more: 7 * time.Second},
 		{name: "401 for all", reply: &platform.Reply{Status: 200, Body: `{"code":"401","hint":"x"}`}},
 		{name: "403 for all", reply: &platform.Reply{Status: 200, Body: `{"code":"403"}`}},
 	}
@@ -98,7 +98,7 @@ func (w *world) outage(f failure, lasts time.Duration, more ...string) (row stri
 	for range 3 {
 		w.backlog(2, 500)
 	}
-	first := 5*time.Second + f.more
+	first := 5*time.Second + f.slow
 	time.Sleep(first)
 	early := tries.Load()
 	time.Sleep(lasts - first)
@@ -128,6 +128,9 @@ func (w *world) outage(f failure, lasts time.Duration, more ...string) (row stri
 		w.t.Errorf("drained in %s, want %s at most", drained, most)
 	}
 	w.end(r)
+	if n := strings.Count(w.log.String(), "circuit opened"); n > 1 {
+		w.t.Errorf("the circuit opened %d times", n)
+	}
 	letters := len(w.letters())
 	if letters != 0 || commits != 0 {
 		w.t.Errorf("%d letters, %d committed in the outage", letters, commits)

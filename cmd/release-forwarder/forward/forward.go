@@ -214,6 +214,10 @@ func (f *Forwarder) failed(ctx context.Context, d *consumer.Delivery, h *history
 		return
 	}
 	now := time.Now()
+	if a.LeftOver {
+		f.leftOver(ctx, d, h, lot, probe, a)
+		return
+	}
 	if f.lotRefused(ctx, d, h, lot, probe, a, now) {
 		return
 	}
@@ -255,6 +259,16 @@ func (f *Forwarder) failed(ctx context.Context, d *consumer.Delivery, h *history
 		h.backoffs++
 		d.AgainAt(now.Add(max(f.backoff(h.backoffs), a.RetryAfter)), hold)
 	}
+}
+
+// leftOver tries a record again at once that hung in an outage which is over. It has
+// waited long enough, and its session with it; the failure counts for nothing.
+func (f *Forwarder) leftOver(ctx context.Context, d *consumer.Delivery, h *history, lot string, probe bool, a upstream.Answer) {
+	if probe {
+		f.lots.cut(lot)
+	}
+	f.logFailure(ctx, d, h, a)
+	d.AgainAt(time.Now(), consumer.Hold{Reason: a.Verdict.String(), Trace: telemetry.TraceID(ctx)})
 }
 
 func (f *Forwarder) logFailure(ctx context.Context, d *consumer.Delivery, h *history, a upstream.Answer) {
