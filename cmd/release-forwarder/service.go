@@ -174,12 +174,12 @@ func (v *service) roots() (func() *x509.CertPool, error) {
 func (v *service) reloadFailed(file string) { v.bySetting(file, v.telemetry.Instruments.ReloadFailure) }
 func (v *service) reloaded(file string)     { v.bySetting(file, v.telemetry.Instruments.Reloaded) }
 
-// bySetting counts under each setting that names a file. A certificate and its key
-// are read together, and counted as the certificate's.
+// bySetting counts under each setting that names a file.
 func (v *service) bySetting(file string, count func(setting string)) {
 	s := v.settings
 	for name, of := range map[string]string{
 		"KAFKA_TLS_CA_FILE": s.Kafka.TLS.CAFile, "KAFKA_TLS_CERT_FILE": s.Kafka.TLS.CertFile,
+		"KAFKA_TLS_KEY_FILE":       s.Kafka.TLS.KeyFile,
 		"KAFKA_SASL_PASSWORD_FILE": s.Kafka.SASL.PasswordFile,
 		"UPSTREAM_APP_SECRET_FILE": s.Credential.AppSecretFile, "UPSTREAM_CREDENTIALS_FILE": s.Credential.CredentialsFile,
 		"UPSTREAM_TLS_CA_FILE": s.Upstream.TLSCAFile,

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -25,12 +26,13 @@ type WatchConfig[T any] struct {
 	// Changed is called with each new value after the first; nil: nobody is told.
 	// It must not call the Watched.
 	Changed func(T)
-	// Failed is called with the first file's name each time the files could not be
-	// read or parsed, so that a counter shows a fault as long as it lasts; nil:
-	// nobody is told.
+	// Failed is called each time the files could not be taken up, so that a counter
+	// shows a fault as long as it lasts: with the name of the one that could not be
+	// read, or with each where together they could not be parsed, for which of two
+	// that do not fit is wrong nobody knows; nil: nobody is told.
 	Failed func(file string)
-	// Taken is called with the first file's name each time new contents were taken
-	// up; nil: nobody is told.
+	// Taken is called with each file's name each time new contents were taken up;
+	// nil: nobody is told.
 	Taken func(file string)
 	// Logger gets one line for a change and one for a new fault; nil: none.
 	Logger *slog.Logger
@@ -98,6 +100,10 @@ func (w *Watched[T]) Look() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	contents, sum, err := read(w.cfg.Files)
+	broken := w.cfg.Files
+	if err != nil {
+		broken = broken[len(contents):][:1] // those before it were read
+	}
 	if err == nil && sum == w.good {
 		w.mended()
 		return
@@ -107,25 +113,21 @@ func (w *Watched[T]) Look() {
 		value, err = w.cfg.Parse(contents)
 	}
 	if err != nil {
-		w.failed(err)
+		w.failed(err, broken)
 		return
 	}
 	w.good, w.fault = sum, ""
 	w.value.Store(&value)
 	w.cfg.Logger.Info("file changed, taken up", "files", w.names())
-	if w.cfg.Taken != nil {
-		w.cfg.Taken(w.cfg.Files[0])
-	}
+	each(w.cfg.Files, w.cfg.Taken)
 	if w.cfg.Changed != nil {
 		w.cfg.Changed(value)
 	}
 }
 
 // failed tells of a fault; a fault that lasts is logged once.
-func (w *Watched[T]) failed(err error) {
-	if w.cfg.Failed != nil {
-		w.cfg.Failed(w.cfg.Files[0])
-	}
+func (w *Watched[T]) failed(err error, broken []string) {
+	each(broken, w.cfg.Failed)
 	if w.fault == err.Error() {
 		return
 	}
@@ -141,16 +143,25 @@ func (w *Watched[T]) mended() {
 	}
 }
 
+// each tells of files, of one that is named twice once.
+func each(files []string, tell func(file string)) {
+	for i, f := range files {
+		if tell != nil && !slices.Contains(files[:i], f) {
+			tell(f)
+		}
+	}
+}
+
 func (w *Watched[T]) names() string { return strings.Join(w.cfg.Files, ", ") }
 
-// read returns the files' contents and a hash over all of them that tells their
+// read returns the files' contents, as far as they can be read, and a hash over all of them that tells their
 // borders apart.
 func read(files []string) (contents [][]byte, sum [sha256.Size]byte, err error) {
 	var sums []byte
 	for _, f := range files {
 		c, err := os.ReadFile(f)
 		if err != nil {
-			return nil, sum, err
+			return contents, sum, err
 		}
 		one := sha256.Sum256(c)
 		sums = append(sums, one[:]...)

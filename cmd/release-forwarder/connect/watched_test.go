@@ -96,6 +96,38 @@ func TestWatchedKeepsTheLastGoodValue(t *testing.T) {
 	}
 }
 
+// Of two files the one that cannot be read is named; both are where they do not fit.
+func TestAPairThatCannotBeTakenUpIsToldOfByItsFiles(t *testing.T) {
+	m := mount(t, map[string][]byte{"cert": []byte("A"), "key": []byte("B")})
+	cert, key := m.path("cert"), m.path("key")
+	var failed, taken []string
+	w, err := Watch(WatchConfig[string]{
+		Files: []string{cert, key}, Parse: upper,
+		Failed: func(file string) { failed = append(failed, file) },
+		Taken:  func(file string) { taken = append(taken, file) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		name          string
+		files         map[string][]byte
+		failed, taken []string
+	}{
+		{"no key", map[string][]byte{"cert": []byte("C")}, []string{key}, nil},
+		{"no certificate", map[string][]byte{"key": []byte("D")}, []string{cert}, nil},
+		{"not a pair", map[string][]byte{"cert": []byte("C"), "key": []byte("d")}, []string{cert, key}, nil},
+		{"a new pair", map[string][]byte{"cert": []byte("C"), "key": []byte("D")}, nil, []string{cert, key}},
+	} {
+		failed, taken = nil, nil
+		m.swap(step.files)
+		w.Look()
+		if !slices.Equal(failed, step.failed) || !slices.Equal(taken, step.taken) {
+			t.Errorf("%s: failed %v, want %v; taken %v, want %v", step.name, failed, step.failed, taken, step.taken)
+		}
+	}
+}
+
 func TestWatchedMustBeginWithAGoodValue(t *testing.T) {
 	for name, path := range map[string]string{"missing": "/does/not/exist", "not to be parsed": write(t, []byte("bad"))} {
 		if _, err := Watch(WatchConfig[string]{Files: []string{path}, Parse: upper}); err == nil {
@@ -132,7 +164,7 @@ func TestABrokenFileIsNoticedBeforeAConnectionNeedsIt(t *testing.T) {
 		done := make(chan struct{})
 		go func() { k.Run(ctx); close(done) }()
 
-		broken := []string{k.tls.ca.cfg.Files[0], k.tls.pair.cfg.Files[0], password}
+		broken := append([]string{k.tls.ca.cfg.Files[0], password}, k.tls.pair.cfg.Files...)
 		for _, file := range broken {
 			overwrite(t, file, []byte("\n"))
 		}
