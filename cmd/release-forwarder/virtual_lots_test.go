@@ -230,3 +230,29 @@ func TestAPersonGivesUpWhatIsOld(t *testing.T) {
 		}
 	})
 }
+
+// A person's decision waits for no storm's pace: all that is old becomes a letter at
+// its next failure.
+func TestWhatAPersonGivesUpIsNotPaced(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Status: 500, Body: `{"code":"500"}`} })
+		const old = 200
+		w.backlog(1, old)
+		time.Sleep(time.Hour)
+		r := w.start("DLQ_HELD_BEFORE", time.Now().Add(-time.Minute).UTC().Format(time.RFC3339), "DLQ_STORM_LIMIT", "10")
+		w.until("the commit", func() bool { return w.committed(0) == old }, 20*time.Second)
+		if n := r.forwarder.Storms(); n != 0 {
+			t.Errorf("%d storms", n)
+		}
+		w.end(r)
+		letters := w.letters()
+		for _, l := range letters {
+			if reason := header(l, "reason"); reason != "by-operator" {
+				t.Fatalf("reason %s", reason)
+			}
+		}
+		if len(letters) != old {
+			t.Errorf("%d letters of %d", len(letters), old)
+		}
+	})
+}

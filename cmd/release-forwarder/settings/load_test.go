@@ -334,6 +334,7 @@ func TestWarnings(t *testing.T) {
 		{"the same by IPv6", with("UPSTREAM_URL", "http://[::1]:8080/"), nil},
 		{"a drain that does not fit into a rebalance", with("CONSUMER_DRAIN_TIMEOUT", "59s"), []string{"CONSUMER_DRAIN_TIMEOUT: 59s does not fit into KAFKA_REBALANCE_TIMEOUT 1m0s; drains end after 58s"}},
 		{"a drain that just fits", with("CONSUMER_DRAIN_TIMEOUT", "58s"), nil},
+		{"a decision to give up what is old", with("DLQ_HELD_BEFORE", "2024-05-01T00:00:00Z"), []string{"DLQ_HELD_BEFORE: held records with a timestamp before 2024-05-01T00:00:00Z become dead letters"}},
 		{"a request that may outlast the drain", with("UPSTREAM_TIMEOUT", "21s"), []string{"UPSTREAM_TIMEOUT: 21s is above the 20s"}},
 		{"a password in clear, allowed", with(plain...), []string{"KAFKA_SASL_ALLOW_PLAINTEXT: "}},
 		{
