@@ -23,11 +23,24 @@
 // # Budget
 //
 // A failure counts only where there is proof that the platform is up and mostly
-// accepts, and the record is the trouble (see evidence): since the record's last
-// failure that counted, at first since its delivery began, at least 10 first
-// deliveries of other records were accepted on this replica and at least four
-// times as many as failed, permanent answers left out. A record answered 401 or
-// 403 also needs an acceptance of its lot. With the circuit open nothing counts.
-// RETRY_BUDGET failures that count make a letter; 3, while records that wait
-// crowd the partition. What does not count is told to the circuit instead.
+// accepts, and the record is the trouble (see evidence). Others are first deliveries
+// of other records on this replica since the record's last failure that counted, at
+// first since its delivery began. Each row is a case of
+// TestWhichFailuresCountForTheBudget; the first that fits holds.
+//
+//	the failure                                       | counts
+//	--------------------------------------------------+-------------------------------
+//	hung in an outage that is over                    | no
+//	of a lot that alone is refused                    | no: the lot waits (see lots)
+//	throttled, nothing accepted since it last was     | no
+//	the circuit is open                               | no
+//	less than 10 others were accepted                 | no
+//	less than four times as many others as failed     | no; permanent answers left out
+//	401 or 403, its lot was not accepted since        | no
+//	any other                                         | yes; the proof is used up
+//	  … the RETRY_BUDGET-th that counts               | yes, and makes a letter
+//	  … the third, while waiting records crowd        | the same
+//	    the partition                                 |
+//
+// What does not count is told to the circuit instead, but for the first two.
 package forward
