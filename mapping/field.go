@@ -48,6 +48,15 @@ func (f field) name() string {
 	return fieldNames[f]
 }
 
+// isText tells that f takes strings alone; codes and times take numbers too.
+func (f field) isText() bool {
+	switch f {
+	case plateColor, carType, enterTime, leaveTime, operateTime:
+		return false
+	}
+	return true
+}
+
 // fieldOf finds the field with a name exactly as in the API, else unknown. It is a
 // switch and not a map because it runs for every key of every event.
 func fieldOf(name []byte) field {

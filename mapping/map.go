@@ -61,10 +61,12 @@ type evaluation struct {
 // of times that state none.
 func (e *evaluation) append(dst []byte, f field, zone *time.Location) ([]byte, *Error) {
 	l := e.doc.members[f]
-	switch l.kind {
-	case absent:
+	switch {
+	case l.kind == absent:
 		return dst, nil
-	case other:
+	case f.isText() && l.kind != text:
+		return dst, e.refuse(f, WrongType, "not a string")
+	case l.kind == other:
 		return dst, e.refuse(f, WrongType, "neither a string nor a number")
 	}
 	switch f {
@@ -76,9 +78,6 @@ func (e *evaluation) append(dst []byte, f field, zone *time.Location) ([]byte, *
 		return e.appendTime(dst, f, zone, &e.leave)
 	case operateTime:
 		return e.appendTime(dst, f, zone, &e.operate)
-	}
-	if l.kind != text {
-		return dst, e.refuse(f, WrongType, "not a string")
 	}
 	return e.appendText(dst, f)
 }

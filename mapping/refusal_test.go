@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -132,6 +134,34 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("says too little: %q", e.Error())
 			}
 		})
+	}
+}
+
+// A text takes strings alone, codes and times numbers too: the detail says which.
+func TestAWrongTypeSaysWhatIsTaken(t *testing.T) {
+	m := mapperIn(t, "Asia/Shanghai")
+	numbers := []string{"plate_color", "car_type", "enter_time", "leave_time", "operate_time"}
+	four := map[string]string{"park_uuid": `"P1"`, "flow_no": `"F1"`, "parking_serial": `"S1"`, "plate": `"粤B12345"`}
+	for _, name := range Fields() {
+		for _, value := range []string{`1`, `1.5`, `-0`, `true`, `false`, `{}`, `[]`, `["x"]`} {
+			want := "not a string"
+			if slices.Contains(numbers, name) {
+				if !strings.ContainsAny(value[:1], "tf{[") {
+					continue // a number; what becomes of it is the code's or the time's matter
+				}
+				want = "neither a string nor a number"
+			}
+			members := maps.Clone(four)
+			members[name] = value
+			var all []string
+			for key, value := range members {
+				all = append(all, fmt.Sprintf("%q:%s", key, value))
+			}
+			e := refusal(t, m, []byte("{"+strings.Join(all, ",")+"}"))
+			if e.Reason != WrongType || e.Field != name || e.Detail != want {
+				t.Errorf("%s:%s: %v, want %s", name, value, e, want)
+			}
+		}
 	}
 }
 
