@@ -31,37 +31,11 @@ func (l *Log) Read(ctx context.Context, partition int32, from, end int64) iter.S
 	return l.read(ctx, partition, from, end)
 }
 
-// From finds in each of these partitions the offset of the first record that is
-// dated at a time or later: none before it is. A partition without one is left
-// out. Records without a timestamp are never found.
-func (l *Log) From(ctx context.Context, spans []Span, at time.Time) (map[int32]int64, error) {
-	asked := make([]kafka.OffsetRequest, 0, len(spans))
-	for _, s := range spans {
-		// Kafka takes negative times for questions of another kind.
-		asked = append(asked, kafka.OffsetRequest{Partition: int(s.Partition), Timestamp: max(0, at.UnixMilli())})
-	}
-	var found map[int32]int64
-	err := again(ctx, func() error {
-		res, err := l.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{
-			Topics: map[string][]kafka.OffsetRequest{l.topic: asked}, IsolationLevel: kafka.ReadCommitted,
-		})
-		if err != nil {
-			return err
-		}
-		found = map[int32]int64{}
-		for _, p := range res.Topics[l.topic] {
-			if p.Error != nil {
-				return p.Error
-			}
-			for offset := range p.Offsets {
-				if offset >= 0 {
-					found[int32(p.Partition)] = offset
-				}
-			}
-		}
-		return nil
-	})
-	return found, topicError("read", l.topic, err)
+// Since lets spans begin at their first record that is dated at a time or later:
+// none before it is. One without such a record ends where it begins. Records
+// without a timestamp are never found.
+func (l *Log) Since(ctx context.Context, spans []Span, at time.Time) ([]Span, error) {
+	return l.since(ctx, spans, at)
 }
 
 const (

@@ -84,39 +84,50 @@ func (s *source) spansOnce(ctx context.Context) ([]Span, error) {
 	return spans, nil
 }
 
-// since lets spans begin at their first record with a timestamp at or after t.
-// One in which there is none ends where it begins.
-func (s *source) since(ctx context.Context, spans []Span, t time.Time) ([]Span, error) {
-	// A millisecond earlier: a broker's index may pass over records with just the
-	// time that is asked for.
-	t = t.Add(-time.Millisecond)
-	if t.UnixMilli() < 0 {
-		return spans, nil // times below 0 mean something else to Kafka
-	}
-	var asked []kafka.OffsetRequest
+// since lets spans begin at their first record that is dated at a time or later:
+// none before it is. One without such a record ends where it begins. Records
+// without a timestamp are never found.
+//
+// The time is asked for as it is: the broker answers with the first offset whose
+// timestamp is at or after it (KIP-79). Its index of times is sparse, but it only
+// tells from where the broker looks at the records themselves.
+func (s *source) since(ctx context.Context, spans []Span, at time.Time) ([]Span, error) {
+	asked := make([]kafka.OffsetRequest, 0, len(spans))
 	for _, span := range spans {
-		asked = append(asked, kafka.TimeOffsetOf(int(span.Partition), t))
-	}
-	res, err := s.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{
-		Topics: map[string][]kafka.OffsetRequest{s.topic: asked}, IsolationLevel: kafka.ReadCommitted,
-	})
-	if err != nil {
-		return nil, err
+		// Kafka takes negative times for questions of another kind.
+		asked = append(asked, kafka.OffsetRequest{Partition: int(span.Partition), Timestamp: max(0, at.UnixMilli())})
 	}
 	later := slices.Clone(spans)
-	for _, p := range res.Topics[s.topic] {
-		i := slices.IndexFunc(later, func(span Span) bool { return int(span.Partition) == p.Partition })
-		if i < 0 || p.Error != nil {
-			continue // that span stays as it is
+	err := again(ctx, func() error {
+		res, err := s.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{
+			Topics: map[string][]kafka.OffsetRequest{s.topic: asked}, IsolationLevel: kafka.ReadCommitted,
+		})
+		if err != nil {
+			return err
 		}
-		for offset := range p.Offsets { // one; -1: none
-			if offset < 0 {
-				offset = later[i].End
+		for _, p := range res.Topics[s.topic] {
+			if p.Error != nil {
+				return p.Error
 			}
-			later[i].First = max(later[i].First, offset)
+			i := slices.IndexFunc(later, func(span Span) bool { return int(span.Partition) == p.Partition })
+			for offset := range p.Offsets { // one; -1: none
+				if i >= 0 {
+					later[i].First = begin(spans[i], offset)
+				}
+			}
 		}
+		return nil
+	})
+	return later, topicError("read", s.topic, err)
+}
+
+// begin is where a span begins that is read from an offset on; below 0, none of it
+// is.
+func begin(span Span, offset int64) int64 {
+	if offset < 0 {
+		return span.End
 	}
-	return later, nil
+	return max(span.First, offset)
 }
 
 // partitions gives each partition's leader.

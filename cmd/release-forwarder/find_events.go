@@ -40,16 +40,12 @@ type foundMatch struct {
 // readEvents looks through a topic and prints what fits; more is false where the
 // limit was reached.
 func (f *finder) readEvents(ctx context.Context, t searched) (more bool, err error) {
-	from, err := t.log.From(ctx, t.spans, f.span.since)
+	spans, err := t.log.Since(ctx, t.spans, f.span.since)
 	if err != nil {
 		return false, err
 	}
-	for _, span := range t.spans {
-		first, is := from[span.Partition]
-		if !is {
-			continue // nothing in it is as young
-		}
-		for rec, err := range t.log.Read(ctx, span.Partition, max(first, span.First), span.End) {
+	for _, span := range spans {
+		for rec, err := range t.log.Read(ctx, span.Partition, span.First, span.End) {
 			if err != nil {
 				if ctx.Err() != nil {
 					return false, err

@@ -190,23 +190,15 @@ func (f *finder) readLetters(ctx context.Context) error {
 	if err := f.reach(ctx, searched{log: log, name: f.r.s.DeadLetters.Topic, spans: spans}, "letters"); err != nil {
 		return err
 	}
-	from, err := log.From(ctx, spans, f.span.since)
-	if err != nil {
+	if spans, err = log.Since(ctx, spans, f.span.since); err != nil {
 		return err
-	}
-	var held []dlq.Span
-	for _, span := range spans {
-		if first, is := from[span.Partition]; is {
-			span.First = max(span.First, first)
-			held = append(held, span)
-		}
 	}
 	ledger, err := f.r.desk.Ledger(ctx)
 	if err != nil {
 		ledger = nil
 		f.trouble("what was replayed or closed is not told: " + err.Error())
 	}
-	for _, span := range held {
+	for _, span := range spans {
 		for s, err := range f.r.desk.Letters(ctx, []dlq.Span{span}, nil) {
 			if err != nil {
 				if ctx.Err() != nil {
