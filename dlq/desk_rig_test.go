@@ -122,9 +122,12 @@ func (h *hall) deskOver(by string, p *power) *Desk {
 
 // post writes letters as the service does: each of the session its value begins
 // with, from the events' partition given.
-func (h *hall) post(letters ...Letter) {
+func (h *hall) post(letters ...Letter) { h.t.Helper(); h.postOf("group", letters...) }
+
+// postOf writes letters of another group.
+func (h *hall) postOf(group string, letters ...Letter) {
 	h.t.Helper()
-	p := NewPublisher(Config{Client: &kafka.Client{Addr: kafka.TCP(h.cluster.ListenAddrs()...), Transport: h.transport(), Timeout: 10 * time.Second}, Topic: letterTopic, Group: "group"})
+	p := NewPublisher(Config{Client: &kafka.Client{Addr: kafka.TCP(h.cluster.ListenAddrs()...), Transport: h.transport(), Timeout: 10 * time.Second}, Topic: letterTopic, Group: group})
 	defer p.Close()
 	done := make(chan error, len(letters))
 	for i := range letters {

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -97,14 +96,7 @@ func TestSinceDoesNotReadWhatIsOlder(t *testing.T) {
 func TestOtherGroupsLettersAreNotSeen(t *testing.T) {
 	inHall(t, func(h *hall) {
 		h.post(letter(0, "s", 1))
-		p := NewPublisher(Config{Client: &kafka.Client{Addr: kafka.TCP(h.cluster.ListenAddrs()...), Transport: h.transport(), Timeout: 10 * time.Second}, Topic: letterTopic, Group: "other"})
-		defer p.Close()
-		done := make(chan error)
-		l := letter(0, "s", 2)
-		p.Publish(h.ctx, &l, func(err error) { done <- err })
-		if err := <-done; err != nil {
-			t.Fatal(err)
-		}
+		h.postOf("other", letter(0, "s", 2))
 		h.foreign(0, "another program's")
 		d := h.desk("alice")
 		if got := h.chosen(d, nil); fmt.Sprint(got) != "[another program's s:1]" {

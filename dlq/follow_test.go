@@ -71,6 +71,40 @@ func TestFollowCountsHowEachEnded(t *testing.T) {
 	})
 }
 
+// Another group may read the same topic and give up the same events. Letters of
+// all groups are replayed; what the group followed makes of them is told by its
+// own letters alone.
+func TestFollowPassesOverAnotherGroupsLetters(t *testing.T) {
+	inHall(t, func(h *hall) {
+		h.post(letter(0, "a", 1))
+		h.postOf("other", letter(0, "b", 2))
+		d := h.desk("alice")
+		d.cfg.Group = "" // --all-groups
+		p, err := d.Pursue(h.ctx, eventTopic, "group")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := all()
+		var sent []Letter // again, as they lie now
+		r.Sent = func(_ *Stored, partition int32, offset int64) {
+			p.Add(partition, offset)
+			l := letter(partition, "s", int(offset))
+			l.Headers = headersOf(HeaderPrefix+"redrives", "1", HeaderPrefix+"origin", "events/0/0")
+			sent = append(sent, l)
+		}
+		if err := d.Replay(h.ctx, r); err != nil || len(sent) != 2 {
+			t.Fatalf("%d sent: %v", len(sent), err)
+		}
+		h.postOf("other", sent...)
+		h.post(sent[1])
+		var fate Fate
+		err = p.Follow(h.ctx, time.Second, func(context.Context) (Progress, error) { return finished{0: 1000}, nil }, func(f Fate) { fate = f })
+		if want := (Fate{Sent: 2, Accepted: 1, Failed: 1}); err != nil || fate != want {
+			t.Errorf("%+v %v, want %+v", fate, err, want)
+		}
+	})
+}
+
 func TestFollowEndsWhereNothingWillChange(t *testing.T) {
 	inHall(t, func(h *hall) {
 		p, err := h.desk("alice").Pursue(h.ctx, eventTopic, "group")
