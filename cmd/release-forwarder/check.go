@@ -41,7 +41,7 @@ Example:
 var errSomeFailed = errors.New("some events cannot be sent")
 
 // Run checks the files, or standard input.
-func (c *checkCommand) Run() error {
+func (c *checkCommand) Run(stdout *output) error {
 	s, _, err := settings.Load(settings.GroupEvent, settings.GroupCredential)
 	if err != nil {
 		return err
@@ -50,7 +50,7 @@ func (c *checkCommand) Run() error {
 	if err != nil {
 		return err
 	}
-	out := bufio.NewWriter(os.Stdout)
+	out := bufio.NewWriter(stdout)
 	k := &checker{mapper: mapper, settings: s.Credential, book: s.Credential.Book(), out: out}
 	err = k.files(c.Files)
 	if flushErr := out.Flush(); err == nil {

@@ -21,13 +21,13 @@ Example:
 }
 
 // Run prints the settings.
-func (configCommand) Run() error {
+func (configCommand) Run(out *output) error {
 	s, warnings, err := settings.Load()
-	if printErr := s.Print(os.Stdout); printErr != nil {
+	if printErr := s.Print(out); printErr != nil {
 		return printErr
 	}
 	if s.Credential.CredentialsFile != "" && s.Credential.ByLot != nil {
-		if printErr := printCredentials(os.Stdout, s.Credential.Book()); printErr != nil {
+		if printErr := printCredentials(out, s.Credential.Book()); printErr != nil {
 			return printErr
 		}
 	}

@@ -24,10 +24,10 @@ Example:
 }
 
 // Run closes letters.
-func (c *dlqCloseCommand) Run(stop stopper) error {
-	ctx, end := unbroken(stop)
+func (c *dlqCloseCommand) Run(stop stopper, out *output) error {
+	ctx, end := unbroken(stop, out)
 	defer end()
-	return c.run(ctx, standardScreen(), nil)
+	return c.run(ctx, standardScreen(out), nil)
 }
 
 func (c *dlqCloseCommand) run(ctx context.Context, sc screen, dial dialFunc) error {

@@ -40,16 +40,17 @@ type screen struct {
 	asked    bool // and so is in: a person can be asked
 }
 
-func standardScreen() screen {
+func standardScreen(out io.Writer) screen {
 	drawn := term.IsTerminal(int(os.Stderr.Fd()))
-	return screen{os.Stdin, os.Stdout, os.Stderr, drawn, drawn && term.IsTerminal(int(os.Stdin.Fd()))}
+	return screen{os.Stdin, out, os.Stderr, drawn, drawn && term.IsTerminal(int(os.Stdin.Fd()))}
 }
 
 // unbroken keeps a command that writes to Kafka from ending amid a batch when
 // nobody reads what it prints any more (| head): that is no reason to leave
 // letters in doubt. A terminal that goes away stops it as SIGTERM does.
-func unbroken(stop stopper) (ctx context.Context, end func()) {
+func unbroken(stop stopper, out *output) (ctx context.Context, end func()) {
 	signal.Ignore(syscall.SIGPIPE)
+	out.to = dropping{out.to}
 	return signal.NotifyContext(stop, syscall.SIGHUP)
 }
 

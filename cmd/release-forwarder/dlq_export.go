@@ -27,7 +27,9 @@ Example:
 }
 
 // Run writes letters.
-func (c *dlqExportCommand) Run(stop stopper) error { return c.run(stop, standardScreen(), nil) }
+func (c *dlqExportCommand) Run(stop stopper, out *output) error {
+	return c.run(stop, standardScreen(out), nil)
+}
 
 func (c *dlqExportCommand) run(ctx context.Context, sc screen, dial dialFunc) error {
 	filter, err := c.filter()

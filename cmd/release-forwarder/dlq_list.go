@@ -42,7 +42,9 @@ Examples:
 }
 
 // Run lists letters.
-func (c *dlqListCommand) Run(stop stopper) error { return c.run(stop, standardScreen(), nil) }
+func (c *dlqListCommand) Run(stop stopper, out *output) error {
+	return c.run(stop, standardScreen(out), nil)
+}
 
 func (c *dlqListCommand) run(ctx context.Context, sc screen, dial dialFunc) error {
 	filter, err := c.filter()

@@ -59,10 +59,10 @@ Examples:
 }
 
 // Run replays letters.
-func (c *dlqReplayCommand) Run(stop stopper) error {
-	ctx, end := unbroken(stop)
+func (c *dlqReplayCommand) Run(stop stopper, out *output) error {
+	ctx, end := unbroken(stop, out)
 	defer end()
-	return c.run(ctx, standardScreen(), nil)
+	return c.run(ctx, standardScreen(out), nil)
 }
 
 func (c *dlqReplayCommand) run(ctx context.Context, sc screen, dial dialFunc) error {

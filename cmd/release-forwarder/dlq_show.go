@@ -34,7 +34,9 @@ Example:
 }
 
 // Run shows a letter.
-func (c *dlqShowCommand) Run(stop stopper) error { return c.run(stop, standardScreen(), nil) }
+func (c *dlqShowCommand) Run(stop stopper, out *output) error {
+	return c.run(stop, standardScreen(out), nil)
+}
 
 func (c *dlqShowCommand) run(ctx context.Context, sc screen, dial dialFunc) error {
 	groups := []settings.Group{settings.GroupEvent, settings.GroupCredential}

@@ -38,7 +38,9 @@ Examples:
 var errRetention = fmt.Errorf("open letters are near the end of their retention: %w", errSomeFailed)
 
 // Run counts letters.
-func (c *dlqStatsCommand) Run(stop stopper) error { return c.run(stop, standardScreen(), nil) }
+func (c *dlqStatsCommand) Run(stop stopper, out *output) error {
+	return c.run(stop, standardScreen(out), nil)
+}
 
 func (c *dlqStatsCommand) run(ctx context.Context, sc screen, dial dialFunc) error {
 	filter, err := c.filter()

@@ -52,7 +52,9 @@ Examples:
 }
 
 // Run finds events.
-func (c *findCommand) Run(stop stopper) error { return c.run(stop, standardScreen(), nil) }
+func (c *findCommand) Run(stop stopper, out *output) error {
+	return c.run(stop, standardScreen(out), nil)
+}
 
 func (c *findCommand) run(ctx context.Context, sc screen, dial dialFunc) error {
 	span, err := c.timeRange(time.Now())

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -37,14 +38,20 @@ const description = `Reads abnormal-release events from a Kafka topic and posts 
 parking platform's API. Settings are environment variables: see "release-forwarder config".`
 
 func main() {
+	os.Exit(execute(stopSignal(), os.Args[1:], os.Stdout))
+}
+
+// execute runs the command that the arguments name, and gives the exit code.
+func execute(stop stopper, args []string, stdout io.Writer) int {
 	var c commands
 	parser := kong.Must(&c, kong.Name("release-forwarder"), kong.Description(description), kong.UsageOnError())
-	command, err := parser.Parse(os.Args[1:])
+	command, err := parser.Parse(args)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "release-forwarder: %v\nrelease-forwarder: \"release-forwarder --help\" lists the commands\n", err)
-		os.Exit(exitFailed)
+		return exitFailed
 	}
-	os.Exit(exitCode(command.Run(stopSignal())))
+	out := &output{to: stdout}
+	return exitCode(out.verdict(command.Run(stop, out)))
 }
 
 // exitCode prints what went wrong, once.

@@ -45,7 +45,7 @@ Example:
 }
 
 // Run shows the group's progress.
-func (c *offsetsCommand) Run(stop stopper) error {
+func (c *offsetsCommand) Run(stop stopper, out *output) error {
 	s, warnings, err := settings.Load(settings.GroupKafka)
 	if err != nil {
 		return err
@@ -53,7 +53,7 @@ func (c *offsetsCommand) Run(stop stopper) error {
 	for _, w := range warnings {
 		fmt.Fprintln(os.Stderr, "warning:", w.String())
 	}
-	return c.show(stop, s, nil, os.Stdout)
+	return c.show(stop, s, nil, out)
 }
 
 // show asks Kafka and prints what it says; dial is nil for the network.

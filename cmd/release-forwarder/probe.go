@@ -56,7 +56,7 @@ With the environment of a running replica, and the platform asked too:
 }
 
 // Run looks and prints.
-func (c *probeCommand) Run(stop stopper) error {
+func (c *probeCommand) Run(stop stopper, out *output) error {
 	groups := []settings.Group{settings.GroupKafka, settings.GroupDeadLetters, settings.GroupCredential}
 	if c.Platform {
 		groups = append(groups, settings.GroupUpstream)
@@ -68,7 +68,7 @@ func (c *probeCommand) Run(stop stopper) error {
 	for _, w := range warnings {
 		fmt.Fprintln(os.Stderr, "warning:", w.String())
 	}
-	return c.show(stop, s, nil, os.Stdout, os.Stderr)
+	return c.show(stop, s, nil, out, os.Stderr)
 }
 
 // show looks and prints; dial is nil for the network.

@@ -42,8 +42,8 @@ func (versionCommand) Help() string {
 }
 
 // Run prints version, commit and Go version.
-func (versionCommand) Run() error {
+func (versionCommand) Run(out *output) error {
 	b := buildInfo()
-	_, err := fmt.Printf("release-forwarder %s\ncommit %s\n%s %s/%s\n", b.Version, b.Revision, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	_, err := fmt.Fprintf(out, "release-forwarder %s\ncommit %s\n%s %s/%s\n", b.Version, b.Revision, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return err
 }

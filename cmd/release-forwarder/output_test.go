@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"release-forwarder/dlq"
+)
+
+// printing are commands that print and, but for that, succeed.
+func printing(t *testing.T) []string {
+	t.Helper()
+	good := filepath.Join(t.TempDir(), "good.json")
+	if err := os.WriteFile(good, []byte(plantedEvent), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return []string{
+		"dlq stats", "dlq stats --json", "dlq stats --reason none", "dlq list", "dlq list --json", "dlq show 0/0", "dlq show 0/0 --json", "dlq export",
+		"dlq replay --dry-run", "dlq replay --id 0/0", "dlq replay --reason none", "dlq close 0/1 --why test",
+		"find --lot lot-1", "find --lot lot-1 --json", "offsets", "offsets --json", "probe", "probe --json", "check " + good, "config", "version",
+	}
+}
+
+// posted makes a Kafka with two open letters, and sets the environment for it.
+func posted(t *testing.T) {
+	t.Helper()
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "events", "events.dlq"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	address := strings.Join(cluster.ListenAddrs(), ",")
+	for name, value := range map[string]string{
+		"KAFKA_BROKERS": address, "KAFKA_TOPIC": "events", "KAFKA_GROUP_ID": "group", "UPSTREAM_URL": "http://127.0.0.1:1/update",
+		"UPSTREAM_APP_ID": "app", "UPSTREAM_APP_SECRET": "secret",
+	} {
+		t.Setenv(name, value)
+	}
+	transport := &kafka.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	p := dlq.NewPublisher(dlq.Config{Client: &kafka.Client{Addr: kafka.TCP(address), Transport: transport, Timeout: time.Minute}, Topic: "events.dlq", Group: "group"})
+	defer p.Close()
+	done := make(chan error)
+	for i := range int64(2) {
+		l := dlq.Letter{Topic: "events", Offset: i, Timestamp: time.Now().UnixMilli(), Value: []byte(plantedEvent), Stage: dlq.StageUpstream, Reason: dlq.ReasonRefused}
+		p.Publish(context.Background(), &l, func(err error) { done <- err })
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// executed runs a command as main does, and gives what it says beside.
+func executed(t *testing.T, command string, stdout *os.File) (code int, beside string) {
+	t.Helper()
+	file, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	terminal := os.Stderr
+	os.Stderr = file
+	defer func() { os.Stderr = terminal }()
+	code = execute(stopper{t.Context()}, strings.Fields(command), stdout)
+	said, err := os.ReadFile(file.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return code, string(said)
+}
+
+// A full disk makes every command that prints end with 1, and say so.
+func TestAFullDiskIsTold(t *testing.T) {
+	posted(t)
+	defer signal.Reset(syscall.SIGPIPE)
+	for _, command := range printing(t) {
+		full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		code, beside := executed(t, command, full)
+		if code != exitFailed || strings.Count(beside, "the output cannot be written: ") != 1 || !strings.Contains(beside, syscall.ENOSPC.Error()) {
+			t.Errorf("%s: %d, %s", command, code, beside)
+		}
+		full.Close()
+	}
+}
+
+// Nobody reads any more (| head): that is no failure, and whatever else a command
+// does is done.
+func TestAClosedPipeEndsQuietly(t *testing.T) {
+	posted(t)
+	defer signal.Reset(syscall.SIGPIPE)
+	for _, command := range printing(t) {
+		read, write, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		read.Close()
+		code, beside := executed(t, command, write)
+		if code != exitAsked || strings.Contains(beside, "written: ") || strings.Contains(beside, syscall.EPIPE.Error()) {
+			t.Errorf("%s: %d, %s", command, code, beside)
+		}
+		write.Close()
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	if code, beside := executed(t, "dlq close 0/0 0/1 --why again", null); code != exitAsked {
+		t.Errorf("%d, %s", code, beside)
+	}
+	for _, s := range []string{"dlq replay --id 0/0", "dlq replay --id 0/1"} {
+		if _, beside := executed(t, s, null); !strings.Contains(beside, "passed over: ") {
+			t.Errorf("%s is still to be done: %s", s, beside)
+		}
+	}
+}
+
+func TestWhatElseFailedIsToldBesideTheOutput(t *testing.T) {
+	own := errors.New("own")
+	for _, c := range []struct {
+		failed, err error
+		want        string
+	}{
+		{nil, nil, "<nil>"},
+		{nil, own, "own"},
+		{syscall.ENOSPC, nil, "the output cannot be written: no space left on device"},
+		{syscall.ENOSPC, own, "own\nthe output cannot be written: no space left on device"},
+		{syscall.ENOSPC, errRetention, "the output cannot be written: no space left on device"},
+		{syscall.EPIPE, nil, "<nil>"},
+		{syscall.EPIPE, own, "own"},
+		{syscall.EPIPE, errRetention, errRetention.Error()},
+		// Kafka's connection broke, not the pipe.
+		{nil, syscall.EPIPE, "broken pipe"},
+	} {
+		o := &output{to: failingWriter{c.failed}}
+		_, writeErr := o.Write([]byte("x"))
+		got := "<nil>"
+		if err := o.verdict(c.err); err != nil {
+			got = err.Error()
+		}
+		if got != c.want {
+			t.Errorf("%v, %v: %s, want %s", c.failed, c.err, got, c.want)
+		}
+		if c.err == nil && c.failed != nil {
+			if err := o.verdict(writeErr); (err == nil) != (c.want == "<nil>") {
+				t.Errorf("%v told by the command: %v", c.failed, err)
+			}
+		}
+	}
+}
+
+type failingWriter struct{ err error }
+
+func (f failingWriter) Write(p []byte) (int, error) { return 0, f.err }
