@@ -32,6 +32,21 @@ type dlqCommand struct {
 	Stats  dlqStatsCommand  `cmd:"" help:"Count dead letters by reason and day; --check for alerts."`
 }
 
+// Help implements kong's HelpProvider.
+func (dlqCommand) Help() string {
+	return `A dead letter is a release that the platform does not know of. It is open until its event
+was sent again (replay) or a person dealt with it otherwise (close). The aim is none open.
+
+Example, from the look to the proof:
+
+  release-forwarder dlq list --since 24h
+  release-forwarder dlq show 0/17
+  release-forwarder dlq replay --reason refused --since 24h --dry-run
+  release-forwarder dlq replay --reason refused --since 24h --rate 20 --wait
+  release-forwarder dlq close 0/17 --why "sent again by the vendor, ticket 4711"
+  release-forwarder dlq stats`
+}
+
 // screen is where a command reads and writes.
 type screen struct {
 	in       io.Reader

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/alecthomas/kong"
@@ -21,20 +22,33 @@ func helpPage(t *testing.T) string {
 
 What `+"`--help`"+` says. `+"`make generate`"+` writes this page. README.md, "Working off dead letters", says how they are used.
 `)
-	for _, command := range []string{"list", "show", "replay", "close", "export", "stats"} {
+	for _, command := range []string{"dlq", "dlq list", "dlq show", "dlq replay", "dlq close", "dlq export", "dlq stats"} {
 		var c commands
 		var out bytes.Buffer
 		parser := kong.Must(&c, kong.Name("release-forwarder"), kong.Writers(&out, &out), kong.Exit(func(int) { panic("help was shown") }))
 		func() {
 			defer func() { _ = recover() }()
-			_, _ = parser.Parse([]string{"dlq", command, "--help"})
+			_, _ = parser.Parse(append(strings.Fields(command), "--help"))
 		}()
 		if out.Len() == 0 {
-			t.Fatalf("dlq %s has no help", command)
+			t.Fatalf("%s has no help", command)
 		}
-		fmt.Fprintf(&page, "\n## dlq %s\n\n```text\n%s```\n", command, out.String())
+		fmt.Fprintf(&page, "\n## %s\n\n```text\n%s```\n", command, out.String())
 	}
 	return page.String()
+}
+
+func TestEveryCommandsHelpHasAnExample(t *testing.T) {
+	var look func(node *kong.Node)
+	look = func(node *kong.Node) {
+		if node.Parent != nil && !strings.Contains(node.Detail, "Example") {
+			t.Errorf("%s --help has none", node.FullPath())
+		}
+		for _, child := range node.Children {
+			look(child)
+		}
+	}
+	look(kong.Must(&commands{}).Model.Node)
 }
 
 func TestTheDLQPageIsTheHelp(t *testing.T) {
