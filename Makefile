@@ -30,7 +30,7 @@ test: ## all tests that need nothing but Go
 
 race: ## the same tests under the race detector, with fewer seeds and shorter outages
 	$(GO) test -race $$($(GO) list ./... | grep -v /cmd/release-forwarder$$)
-	$(GO) test -race -timeout 20m ./cmd/release-forwarder -skip TestSimulationFindsEveryMistake -simulate.seeds 60 -outage.days 0
+	$(GO) test -race -timeout 20m ./cmd/release-forwarder -skip TestSimulationFindsEveryMistake -simulate.seeds 60 -outage.days 0.1
 
 lint: ## format, vet, static analysis
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not formatted:"; gofmt -l $$(git ls-files '*.go'); exit 1; }

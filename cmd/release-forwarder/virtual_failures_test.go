@@ -17,7 +17,7 @@ import (
 // The evidence of docs/failures.md: what each failure of the platform costs.
 
 var (
-	outageDays   = flag.Int("outage.days", 3, "how long the longest outage lasts")
+	outageDays   = flag.Float64("outage.days", 3, "how long the longest outage lasts")
 	writeFailure = flag.Bool("failures.update", false, "write the measured table into docs/failures.md")
 )
 
@@ -159,7 +159,7 @@ func writeFailures(t *testing.T, table string) {
 // An outage of days costs a request a second and nothing else.
 func TestAnOutageOfDays(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
-		row := w.outage(failure{name: "connection refused", refuse: true}, time.Duration(*outageDays)*24*time.Hour,
+		row := w.outage(failure{name: "connection refused", refuse: true}, time.Duration(*outageDays*float64(24*time.Hour)),
 			// Reading pauses at once, so that Kafka costs next to nothing.
 			"CONSUMER_MAX_PENDING", "400", "KAFKA_HEARTBEAT_INTERVAL", "10s")
 		t.Log(row)
