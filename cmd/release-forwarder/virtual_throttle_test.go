@@ -26,3 +26,47 @@ func TestOneRecordThatIsThrottledWithoutAWaitIsNotSentAgainAtOnce(t *testing.T) 
 		})
 	}
 }
+
+// A Retry-After holds back the whole platform, once: a record that gets it again
+// although others were accepted since waits alone, at least so long.
+func TestARecordThatIsThrottledAgainWaitsAlone(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.platform.Script(func(q *platform.Request) *platform.Reply {
+			if q.Params["park_uuid"] == "x" {
+				return &platform.Reply{Status: 429, Header: http.Header{"Retry-After": {"7"}}}
+			}
+			return nil
+		})
+		r := w.start()
+		for n := range 60 { // one a second
+			if n == 10 {
+				w.produce(0, ofLot("x", 0))
+				w.until("its first answer", func() bool { return !r.gate.State().PausedUntil.IsZero() })
+			}
+			w.produce(0, event(n, 0))
+			time.Sleep(time.Second)
+		}
+		w.end(r)
+		var last, throttled time.Time
+		pauses := 0
+		for _, q := range w.platform.Requests() {
+			if q.Params["park_uuid"] == "x" {
+				if wait := q.At.Sub(throttled); !throttled.IsZero() && wait < 7*time.Second {
+					t.Errorf("tried again after %s", wait)
+				}
+				throttled = q.At
+				continue
+			}
+			if !last.IsZero() && q.At.Sub(last) > 2*time.Second {
+				pauses++
+				if gap := q.At.Sub(last); gap < 7*time.Second || gap > 9*time.Second {
+					t.Errorf("the others paused for %s", gap)
+				}
+			}
+			last = q.At
+		}
+		if pauses != 1 || throttled.IsZero() {
+			t.Errorf("the others paused %d times, want once", pauses)
+		}
+	})
+}
