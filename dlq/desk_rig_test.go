@@ -158,7 +158,8 @@ func letters(n int) []Letter {
 	return all
 }
 
-// read returns all records of a topic, partition by partition.
+// read returns all records of a topic, partition by partition, as far as each
+// goes now.
 func (h *hall) read(topic string) []*kgo.Record {
 	h.t.Helper()
 	c, err := kgo.NewClient(kgo.SeedBrokers(h.cluster.ListenAddrs()...), kgo.Dialer(h.net.Dial), kgo.ConsumeTopics(topic))
@@ -166,18 +167,29 @@ func (h *hall) read(topic string) []*kgo.Record {
 		h.t.Fatal(err)
 	}
 	defer c.Close()
-	var all []*kgo.Record
-	for {
-		ctx, cancel := context.WithTimeout(h.ctx, 5*time.Second)
-		fetches := c.PollFetches(ctx)
-		ended := ctx.Err() != nil
-		cancel()
-		all = append(all, fetches.Records()...)
-		if ended {
-			slices.SortStableFunc(all, func(a, b *kgo.Record) int { return int(a.Partition - b.Partition) })
-			return all
+	left := map[int32]int64{} // where each partition that is not read to its end ends
+	for _, p := range h.cluster.PartitionInfos(topic) {
+		if p.HighWatermark > p.LogStartOffset {
+			left[p.Partition] = p.HighWatermark
 		}
 	}
+	ctx, cancel := context.WithTimeout(h.ctx, time.Minute)
+	defer cancel()
+	var all []*kgo.Record
+	for len(left) > 0 {
+		fetches := c.PollFetches(ctx)
+		if ctx.Err() != nil {
+			h.t.Fatalf("%s: partitions are not read to their ends: %v", topic, left)
+		}
+		for _, r := range fetches.Records() {
+			all = append(all, r)
+			if end, is := left[r.Partition]; is && r.Offset+1 >= end {
+				delete(left, r.Partition)
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b *kgo.Record) int { return int(a.Partition - b.Partition) })
+	return all
 }
 
 // all replays everything that is open.
