@@ -161,36 +161,3 @@ func TestPoisonNeverStopsItsNeighbours(t *testing.T) {
 		})
 	}
 }
-
-func TestAPlatformThatServesFewAtOnceIsUsedFully(t *testing.T) {
-	inVirtualTime(t, 1, func(w *world) {
-		const k, takes = 16, 50 * time.Millisecond
-		var open, refused atomic.Int64
-		w.platform.Script(func(*platform.Request) *platform.Reply {
-			if open.Load() >= k {
-				refused.Add(1)
-				return &platform.Reply{Status: 503, Body: `{"code":"503"}`, Delay: 5 * time.Millisecond}
-			}
-			open.Add(1)
-			time.AfterFunc(takes, func() { open.Add(-1) })
-			return &platform.Reply{Delay: takes}
-		})
-		const n = 15000
-		w.backlog(1, n)
-		r := w.start()
-		w.until("the first", func() bool { return w.platform.Stats().Accepted > 0 })
-		begun := time.Now()
-		w.until("all", w.allCommitted(1, n), 3*time.Minute)
-		rate := n / time.Since(begun).Seconds()
-		if best := k / takes.Seconds(); rate < 0.9*best {
-			t.Errorf("%.0f a second of %.0f", rate, best)
-		}
-		if share := float64(refused.Load()) / float64(w.platform.Stats().Received); share > 0.05 {
-			t.Errorf("%.1f%% wasted", 100*share)
-		}
-		w.end(r)
-		if n := len(w.letters()); n != 0 {
-			t.Errorf("%d letters", n)
-		}
-	})
-}
