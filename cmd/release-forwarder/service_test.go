@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -64,9 +65,10 @@ func TestUnmappableEventsBecomeLettersAndOthersPass(t *testing.T) {
 
 func TestAnOutageMakesNoLetterAndIsProbedOnceASecond(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
-		down := true
+		var down atomic.Bool
+		down.Store(true)
 		w.platform.Script(func(*platform.Request) *platform.Reply {
-			if down {
+			if down.Load() {
 				return &platform.Reply{Status: 500, Body: `{"code":"500"}`}
 			}
 			return nil
@@ -88,7 +90,7 @@ func TestAnOutageMakesNoLetterAndIsProbedOnceASecond(t *testing.T) {
 		if w.committed(0) != 0 || w.committed(1) != 0 {
 			t.Errorf("committed %d and %d during the outage", w.committed(0), w.committed(1))
 		}
-		down = false
+		down.Store(false)
 		ended := time.Now()
 		w.until("the backlog", func() bool { return w.committed(0) == 500 && w.committed(1) == 500 })
 		if d := time.Since(ended); d > 5*time.Second {

@@ -184,7 +184,9 @@ func (s *simulation) run() {
 			s.stopping.Go(func() {
 				time.Sleep(f.lasts)
 				end()
-				s.observer.tell("ends:   %s, %d hit", f, f.hits)
+				s.observer.mu.Lock()
+				defer s.observer.mu.Unlock()
+				s.observer.say("ends:   %s, %d hit", f, f.hits)
 			})
 		}})
 	}

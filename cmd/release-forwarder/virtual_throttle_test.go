@@ -48,25 +48,30 @@ func TestARecordThatIsThrottledAgainWaitsAlone(t *testing.T) {
 		}
 		w.end(r)
 		var last, throttled time.Time
-		pauses := 0
+		pauses, alone := 0, false // alone: others were served since it was throttled before
 		for _, q := range w.platform.Requests() {
 			if q.Params["park_uuid"] == "x" {
 				if wait := q.At.Sub(throttled); !throttled.IsZero() && wait < 7*time.Second {
 					t.Errorf("tried again after %s", wait)
 				}
+				// What came in the same instant may have come before or after it.
+				alone = !throttled.IsZero() && last.After(throttled) && last.Before(q.At)
 				throttled = q.At
 				continue
 			}
 			if !last.IsZero() && q.At.Sub(last) > 2*time.Second {
 				pauses++
+				if alone {
+					t.Errorf("the others paused at %s for a record that had been throttled although they were served", last)
+				}
 				if gap := q.At.Sub(last); gap < 7*time.Second || gap > 9*time.Second {
 					t.Errorf("the others paused for %s", gap)
 				}
 			}
 			last = q.At
 		}
-		if pauses != 1 || throttled.IsZero() {
-			t.Errorf("the others paused %d times, want once", pauses)
+		if pauses == 0 || pauses > 3 || !alone {
+			t.Errorf("the others paused %d times; at the end the record waits alone: %t", pauses, alone)
 		}
 	})
 }
