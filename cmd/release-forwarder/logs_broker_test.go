@@ -36,7 +36,7 @@ func (w *world) serve(logs ...*handLog) {
 		if nothing {
 			w.cluster.SleepControl(func() { time.Sleep(time.Duration(req.MaxWaitMillis) * time.Millisecond) })
 			resp, _ = answerOf(req, logs)
-		} else if n := len(logs[0].asked); n > 300 {
+		} else if n := logs[0].fetches(); n > 300 {
 			// A reader that spins would keep virtual time from passing.
 			w.cluster.SleepControl(func() { time.Sleep(10 * time.Millisecond) })
 		}
@@ -50,6 +50,13 @@ func (w *world) serve(logs ...*handLog) {
 
 // settle lets the last long polls end: the bubble would report them.
 func settle() { time.Sleep(10 * time.Second) }
+
+// fetches is how many there were of the log.
+func (l *handLog) fetches() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.asked)
+}
 
 // note remembers a fetch of the log, but for the one by which the service asks
 // at its start whether it may read.

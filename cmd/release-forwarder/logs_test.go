@@ -56,7 +56,7 @@ func TestRealLogs(t *testing.T) {
 					t.Errorf("sent %s, want %s", got, want)
 				}
 				// Long polls of half a second at most, two at a time.
-				if n := len(l.asked); n > 250 {
+				if n := l.fetches(); n > 250 {
 					t.Errorf("%d fetches in a minute", n)
 				}
 				said := w.log.String()
