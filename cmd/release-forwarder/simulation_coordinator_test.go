@@ -7,11 +7,14 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// The embedded Kafka's coordinator is not Kafka's in two ways that matter here: a
-// member whose connection broke before the answer to its join never expires, and
-// each join begins the rebalance's time anew, so that members which give up and
-// come back can keep a rebalance from ever ending. What Kafka's own coordinator
-// would do is done by a keeper beside it: it makes members leave.
+// The embedded Kafka's coordinator is not Kafka's in three ways that matter here: a
+// member whose connection broke before the answer to its join never expires; each
+// join begins the rebalance's time anew, so that members which give up and come
+// back can keep a rebalance from ever ending; and a member that is removed while
+// it waits in SyncGroup, whose leader is away, is counted out of those that have
+// joined, so that from then on a rebalance wants more joins than there are
+// members. What Kafka's own coordinator would do is done by a keeper beside it: it
+// makes members leave, all of them where a rebalance has taken twice its time.
 
 // heard notes a sign of life.
 func (o *observer) heard(member string) {
@@ -56,7 +59,8 @@ func (s *simulation) keep(ctx context.Context) {
 			switch {
 			case !ever:
 				s.observer.lives[m.MemberID] = time.Now()
-			case rebalancing && before[m.MemberID] && time.Since(since) > rebalanceTime && heard.Before(since):
+			case rebalancing && before[m.MemberID] && time.Since(since) > rebalanceTime && heard.Before(since),
+				rebalancing && time.Since(since) > 2*rebalanceTime:
 				over = append(over, m.MemberID)
 			case g.State == "Stable" && time.Since(heard) > sessionTime+time.Second:
 				over = append(over, m.MemberID)
