@@ -26,6 +26,9 @@ type DeskConfig struct {
 	Session func(value []byte) string
 	// Lot gives the lot of an event, "" where it cannot be read.
 	Lot func(value []byte) string
+	// LargeLedger is told, where it is set, of a ledger that takes longer to read
+	// than a person waits without a word: of how many entries at the most.
+	LargeLedger func(entries int64)
 }
 
 // Desk is where dead letters are worked off: read, replayed, closed. It is used
@@ -47,7 +50,7 @@ func (d *Desk) Spans(ctx context.Context) ([]Span, error) { return d.spans(ctx) 
 // Ledger reads what was decided. Of the letters watched the whole entries are
 // kept. One that does not exist is empty.
 func (d *Desk) Ledger(ctx context.Context, watch ...ID) (*Ledger, error) {
-	return openLedger(ctx, d.cfg.Client, d.cfg.ClientID, d.cfg.Topic, watch...)
+	return openLedger(ctx, d.cfg, watch...)
 }
 
 // Letters yields the letters of spans that the desk sees and the filter lets

@@ -29,10 +29,13 @@ type Ledger struct {
 	watched map[ID]*Entry
 }
 
+// largeLedger is how many entries take about half a second.
+const largeLedger = 100_000
+
 // openLedger reads the whole ledger. One that does not exist is empty.
-func openLedger(ctx context.Context, client *kafka.Client, clientID, deadLetters string, watch ...ID) (*Ledger, error) {
+func openLedger(ctx context.Context, cfg DeskConfig, watch ...ID) (*Ledger, error) {
 	l := &Ledger{
-		source: source{client: client, clientID: clientID, topic: LedgerTopic(deadLetters)},
+		source: source{client: cfg.Client, clientID: cfg.ClientID, topic: LedgerTopic(cfg.Topic)},
 		marks:  map[int32]*marks{}, chain: chain{head: -1}, watched: map[ID]*Entry{},
 	}
 	for _, id := range watch {
@@ -43,22 +46,38 @@ func openLedger(ctx context.Context, client *kafka.Client, clientID, deadLetters
 		return l, nil
 	}
 	l.exists = true
-	return l, l.follow(ctx)
+	span, err := l.span(ctx)
+	if err != nil {
+		return l, err
+	}
+	if n := span.End - span.First; n >= largeLedger && cfg.LargeLedger != nil {
+		cfg.LargeLedger(n)
+	}
+	return l, l.followTo(ctx, span.End)
+}
+
+// span looks at what the ledger holds.
+func (l *Ledger) span(ctx context.Context) (Span, error) {
+	spans, err := l.spans(ctx)
+	if err != nil {
+		return Span{}, err
+	}
+	if len(spans) == 0 || spans[0].Partition != ledgerPartition {
+		return Span{}, topicError("read", l.topic, kafka.UnknownTopicOrPartition)
+	}
+	return spans[0], nil
 }
 
 // follow reads up to the ledger's end as it is now.
 func (l *Ledger) follow(ctx context.Context) error {
-	spans, err := l.spans(ctx)
+	span, err := l.span(ctx)
 	if err != nil {
 		return err
 	}
-	if len(spans) == 0 || spans[0].Partition != ledgerPartition {
-		return topicError("read", l.topic, kafka.UnknownTopicOrPartition)
-	}
-	if l.position > spans[0].End {
+	if l.position > span.End {
 		return &LedgerError{Topic: l.topic, Why: "was truncated or made anew while it was read; start again"}
 	}
-	return l.followTo(ctx, spans[0].End)
+	return l.followTo(ctx, span.End)
 }
 
 func (l *Ledger) followTo(ctx context.Context, end int64) error {

@@ -154,3 +154,33 @@ func TestTheLedgerHoldsNothingOfAnEvent(t *testing.T) {
 		}
 	})
 }
+
+// What takes longer to read than a person waits without a word is said before it is
+// read.
+func TestALargeLedgerIsSaidBeforeItIsRead(t *testing.T) {
+	inHall(t, func(h *hall) {
+		h.ledger()
+		said := int64(0)
+		d := h.desk("alice")
+		d.cfg.LargeLedger = func(entries int64) { said = entries }
+		for _, c := range []struct {
+			more int
+			said bool
+		}{{largeLedger - 1, false}, {1, true}} {
+			entries := make([]*kgo.Record, c.more)
+			for i := range entries {
+				entries[i] = &kgo.Record{Topic: LedgerTopic(letterTopic), Key: fmt.Appendf(nil, "9/%d", i)}
+			}
+			if err := h.observer.ProduceSync(h.ctx, entries...).FirstErr(); err != nil {
+				t.Fatal(err)
+			}
+			l, err := d.Ledger(h.ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if (said > 0) != c.said || said > 0 && said != l.position {
+				t.Errorf("%d entries were said, of %d", said, l.position)
+			}
+		}
+	})
+}

@@ -110,6 +110,9 @@ func workAtDesk(ctx context.Context, sc screen, dial dialFunc, allGroups bool, t
 	r.desk = dlq.NewDesk(dlq.DeskConfig{
 		Client: r.client, ClientID: s.Kafka.ClientID, Topic: s.DeadLetters.Topic, Group: group, By: whoami(),
 		Session: session, Lot: func(value []byte) string { lot, _ := mapping.Identify(value); return lot },
+		LargeLedger: func(entries int64) {
+			fmt.Fprintf(sc.err, "reading what was decided of letters before: up to %s entries of %s\n", number(entries), dlq.LedgerTopic(s.DeadLetters.Topic))
+		},
 	})
 	return r.explain(work(r))
 }
