@@ -3,6 +3,7 @@ package deployments
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -20,20 +21,26 @@ type alert struct {
 	Labels, Annotations map[string]string
 }
 
+type prometheusRule struct {
+	Spec struct {
+		Groups []struct{ Rules []alert }
+	}
+}
+
+func (r *prometheusRule) alerts() (all []alert) {
+	for _, g := range r.Spec.Groups {
+		all = append(all, g.Rules...)
+	}
+	return all
+}
+
 func alerts(t *testing.T) []alert {
 	t.Helper()
-	var rule struct {
-		Spec struct {
-			Groups []struct{ Rules []alert }
-		}
-	}
+	var rule prometheusRule
 	if err := yaml.Unmarshal(fileOf(t, "components/alerts/rules.yaml"), &rule); err != nil {
 		t.Fatal(err)
 	}
-	var all []alert
-	for _, g := range rule.Spec.Groups {
-		all = append(all, g.Rules...)
-	}
+	all := rule.alerts()
 	if len(all) < 15 {
 		t.Fatalf("%d alerts", len(all))
 	}
@@ -97,6 +104,24 @@ func TestAlertsUseMetricsThatExistAndNameARunbook(t *testing.T) {
 		if !is || !strings.Contains(string(fileOf(t, page)), "`"+a.Alert+"`") {
 			t.Errorf("%s: its runbook %q does not name it", a.Alert, a.Annotations["runbook"])
 		}
+	}
+}
+
+// TestWhatIsScrapedIsAlertedOn: an overlay that has Prometheus look has its
+// alerts too, every one as it was tested.
+func TestWhatIsScrapedIsAlertedOn(t *testing.T) {
+	scraped := 0
+	for _, o := range overlays(t) {
+		if o.podMonitor == nil {
+			continue
+		}
+		scraped++
+		if !reflect.DeepEqual(o.alerts, alerts(t)) {
+			t.Errorf("%s: %d alerts, and not those of components/alerts", o.name, len(o.alerts))
+		}
+	}
+	if scraped == 0 {
+		t.Error("no overlay is scraped by prometheus-operator")
 	}
 }
 

@@ -31,6 +31,8 @@ type overlay struct {
 	budget      budget
 	service     service
 	podMonitor  *podMonitor
+	alerts      []alert
+	components  []string // their folders' names; sources only
 }
 
 func overlays(t *testing.T) []*overlay {
@@ -65,6 +67,9 @@ func (o *overlay) compose(t *testing.T, dir string) {
 	t.Helper()
 	var k kustomization
 	decode(t, filepath.Join(dir, "kustomization.yaml"), func(d *yaml.Decoder) error { return d.Decode(&k) })
+	for _, c := range k.Components {
+		o.components = append(o.components, filepath.Base(c))
+	}
 	for _, r := range append(k.Resources, k.Components...) {
 		path := filepath.Join(dir, r)
 		if info, err := os.Stat(path); err != nil {
@@ -140,6 +145,11 @@ func (o *overlay) take(node *yaml.Node) error {
 		return node.Decode(&o.service)
 	case "PodMonitor":
 		return node.Decode(&o.podMonitor)
+	case "PrometheusRule":
+		var r prometheusRule
+		err := node.Decode(&r)
+		o.alerts = append(o.alerts, r.alerts()...)
+		return err
 	}
 	return nil
 }
@@ -158,6 +168,29 @@ func decode(t *testing.T, file string, next func(*yaml.Decoder) error) {
 		}
 		if err != nil {
 			t.Fatalf("%s: %v", file, err)
+		}
+	}
+}
+
+// TestEveryComponentIsInAnOverlay: what no overlay names is never rendered, nor
+// held against an API server.
+func TestEveryComponentIsInAnOverlay(t *testing.T) {
+	if *rendered != "" {
+		return // it is no longer told where an object came from
+	}
+	dirs, err := filepath.Glob("components/*")
+	if err != nil || len(dirs) == 0 {
+		t.Fatalf("no components: %v", err)
+	}
+	named := map[string]bool{}
+	for _, o := range overlays(t) {
+		for _, c := range o.components {
+			named[c] = true
+		}
+	}
+	for _, dir := range dirs {
+		if !named[filepath.Base(dir)] {
+			t.Errorf("%s is in no overlay", dir)
 		}
 	}
 }
