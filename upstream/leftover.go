@@ -53,6 +53,9 @@ func (f *inFlight) end(a *attempt) (givenUp bool) {
 	if at.next != nil {
 		at.next.flight.prev = at.prev
 	}
+	// It must hold no other: a connection that is kept knows its last request, and
+	// all that began after that would hang on it, one by the next, for ever.
+	*at = flight{givenUp: at.givenUp}
 	return at.givenUp
 }
 
