@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -29,16 +31,20 @@ const (
 )
 
 // retention watches how near Kafka is to deleting what is not finished. Without
-// the right DescribeConfigs on a topic nothing is told of it.
+// the right DescribeConfigs on a topic nothing is told of it but that.
 type retention struct {
 	client   *kafka.Client
 	clientID string
+	log      *slog.Logger
+	changed  chan struct{} // a partition was assigned
 
 	mu sync.Mutex
 	// Guarded by mu.
 	topics map[string]dlq.Retention
 	starts map[place][]movement // by partition; place.offset is not used
 	unread map[place]unread     // by partition: see age
+
+	hidden map[string]bool // topics whose configuration this user may not read; run's alone
 }
 
 // unread is the first record of a log that is neither finished nor read.
@@ -53,11 +59,19 @@ type movement struct {
 	start, end int64
 }
 
-func newRetention(k *connect.Kafka, clientID string) *retention {
+func newRetention(k *connect.Kafka, clientID string, log *slog.Logger) *retention {
 	return &retention{
 		client:   &kafka.Client{Addr: k.Addr(), Transport: k.Transport, Timeout: connect.RequestTimeout},
-		clientID: clientID,
-		topics:   map[string]dlq.Retention{}, starts: map[place][]movement{}, unread: map[place]unread{},
+		clientID: clientID, log: log, changed: make(chan struct{}, 1), hidden: map[string]bool{},
+		topics: map[string]dlq.Retention{}, starts: map[place][]movement{}, unread: map[place]unread{},
+	}
+}
+
+// assigned has run look at once: what came with a partition may be near its end.
+func (r *retention) assigned() {
+	select {
+	case r.changed <- struct{}{}:
+	default: // a look is due already
 	}
 }
 
@@ -69,6 +83,7 @@ func (r *retention) run(ctx context.Context, status func() consumer.Status) {
 		r.look(ctx, status().Partitions)
 		select {
 		case <-tick.C:
+		case <-r.changed:
 		case <-ctx.Done():
 			return
 		}
@@ -85,6 +100,7 @@ func (r *retention) look(ctx context.Context, held []consumer.PartitionStatus) {
 	for topic, partitions := range byTopic {
 		log := dlq.NewLog(r.client, r.clientID, topic)
 		kept, err := log.Retention(ctx)
+		r.tell(ctx, topic, err)
 		if err != nil {
 			continue
 		}
@@ -96,6 +112,20 @@ func (r *retention) look(ctx context.Context, held []consumer.PartitionStatus) {
 		for _, p := range partitions {
 			r.age(ctx, log, p)
 		}
+	}
+}
+
+// tell says once that a topic's retention cannot be seen for want of a right: an
+// alert that can never fire is worse than none.
+func (r *retention) tell(ctx context.Context, topic string, err error) {
+	switch {
+	case err == nil:
+		delete(r.hidden, topic)
+	case errors.Is(err, kafka.TopicAuthorizationFailed) && !r.hidden[topic]:
+		r.hidden[topic] = true
+		r.log.LogAttrs(telemetry.StateChange(ctx), slog.LevelWarn,
+			"how long Kafka keeps a topic's records cannot be seen: nothing warns before it deletes unfinished ones",
+			slog.String("topic", topic), slog.String("error", kafka.TopicAuthorizationFailed.Error()))
 	}
 }
 
@@ -119,7 +149,7 @@ func (r *retention) note(topic string, kept dlq.Retention, spans []dlq.Span) {
 // cannot be read.
 func (r *retention) age(ctx context.Context, log *dlq.Log, p consumer.PartitionStatus) {
 	end := r.end(p)
-	if p.Phase == "reading" || !p.Oldest.IsZero() || p.Watermark < 0 || p.Watermark >= end {
+	if p.Phase == "starting" || p.Phase == "reading" || !p.Oldest.IsZero() || p.Watermark < 0 || p.Watermark >= end {
 		return
 	}
 	first, err := log.First(ctx, dlq.Span{Partition: p.Partition, First: p.Watermark, End: end})

@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // sample gives a series of /metrics, "" where it is not there.
@@ -112,5 +115,55 @@ func TestAParkedPartitionsFirstRecordCounts(t *testing.T) {
 			t.Error("a partition that waits for a person does not tell what is left")
 		}
 		w.end(r)
+	})
+}
+
+func TestRetentionThatMayNotBeSeenIsSaidOnce(t *testing.T) {
+	const series = `release_forwarder_retention_left_seconds{partition="0",topic="events"}`
+	inVirtualTime(t, 1, func(w *world) {
+		w.configure("retention.ms", "36000000")
+		denied := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.DescribeConfigs}, Err: kerr.TopicAuthorizationFailed, Count: -1})
+		r := w.heldAtTheFront()
+		time.Sleep(20 * time.Minute)
+		said := 0
+		for line := range strings.Lines(w.log.String()) {
+			if strings.Contains(line, `"event":"retention-unknown"`) {
+				said++
+				if !strings.Contains(line, `"level":"WARN"`) || !strings.Contains(line, `"topic":"events"`) || !strings.Contains(line, "DescribeConfigs") {
+					t.Errorf("the line does not name the topic and the right: %s", line)
+				}
+			}
+		}
+		if said != 1 {
+			t.Errorf("said %d times in 20 minutes", said)
+		}
+		if got := r.sample(series); got != "" {
+			t.Errorf("%q seconds are left, and nobody knows of how many", got)
+		}
+		denied.Remove()
+		time.Sleep(2 * time.Minute)
+		if got := r.sample(series); got == "" {
+			t.Error("the right was given, and what is left is not told")
+		}
+		w.platform.Script(nil)
+		w.end(r)
+	})
+}
+
+// A replica that takes over what is near its end must not wait for a minute to say
+// so.
+func TestWhatIsLeftIsToldAsSoonAsAPartitionIsHeld(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.configure("retention.ms", "36000000")
+		first := w.heldAtTheFront()
+		time.Sleep(20 * time.Minute)
+		w.end(first)
+		second := w.start()
+		time.Sleep(10 * time.Second)
+		if got := second.sample(`release_forwarder_retention_left_seconds{partition="0",topic="events"}`); got == "" {
+			t.Error("what is left is not told 10 seconds after the start")
+		}
+		w.platform.Script(nil)
+		w.end(second)
 	})
 }

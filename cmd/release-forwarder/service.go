@@ -108,7 +108,7 @@ func (v *service) wireKafka(dial dialFunc) (err error) {
 		return err
 	}
 	v.watched = append(v.watched, v.kafka.Run)
-	v.retention = newRetention(v.kafka, v.settings.Kafka.ClientID)
+	v.retention = newRetention(v.kafka, v.settings.Kafka.ClientID, v.log)
 	v.letters = dlq.NewPublisher(dlq.Config{
 		Client: &kafka.Client{Addr: v.kafka.Addr(), Transport: v.kafka.Transport, Timeout: connect.RequestTimeout},
 		Topic:  v.settings.DeadLetters.Topic, Group: v.settings.Kafka.GroupID,
@@ -213,7 +213,10 @@ func (v *service) wireEngine(dialFunc) error {
 		Session: session, Gate: v.gate,
 		Handler: v.forwarder,
 		Hooks: consumer.Hooks{
-			Assigned:        func(topic string, partition int32) { count.AssignPartition(topic, int(partition)) },
+			Assigned: func(topic string, partition int32) {
+				count.AssignPartition(topic, int(partition))
+				v.retention.assigned()
+			},
 			Revoked:         func(topic string, partition int32) { count.RevokePartition(topic, int(partition)) },
 			Dropped:         v.dropped,
 			Committing:      v.committing,

@@ -86,6 +86,9 @@ var events = []Event{
 	{Name: "log-replaced-parked", Level: fail, State: true, Message: "the log is another one than was read before (the topic was deleted and made anew, or truncated and written to again); the partition waits for a person, as KAFKA_OFFSET_RESET=none says: set the group's offset and start the replicas again",
 		Remedy: "decide where reading goes on, stop all replicas, set the group's offset of the partition, start them", Runbook: "records-dropped"},
 
+	{Name: "retention-unknown", Level: warn, State: true, Message: "how long Kafka keeps a topic's records cannot be seen: nothing warns before it deletes unfinished ones",
+		Remedy: "grant this user DescribeConfigs on the topic", Runbook: "retention-near"},
+
 	{Name: "fetch-failed", Level: warn, Message: "fetch failed; it is tried again"},
 	{Name: "fetch-refused", Level: warn, Message: "the broker refused to let a partition be read; it is tried again",
 		Remedy: "read error: grant this user Read on the topic, or look at the partition's leader", Runbook: "not-reading"},
