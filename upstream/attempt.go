@@ -14,7 +14,8 @@ import (
 // attempt is one HTTP request of a delivery. The goroutine of Deliver alone
 // touches it.
 type attempt struct {
-	delivery *delivery // whose context's end is the caller's doing, not the time-out's
+	delivery *delivery     // whose context's end is the caller's doing, not the time-out's
+	body     io.ReadCloser // as it was before Config.Wrap could put something around it
 	// answer is what this attempt was told, as far as it goes.
 	answer Answer
 	flight flight // of the gate, which guards it
@@ -44,6 +45,7 @@ type bounded struct {
 func (b *bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 	d := deliveryFrom(req.Context())
 	a := d.begin()
+	a.body = req.Body
 	// A context for each attempt and not Client.Timeout, which takes a goroutine
 	// for each request when the round tripper is not an http.Transport.
 	ctx, cancel := context.WithTimeout(context.WithValue(req.Context(), attemptKey{}, a), b.timeout)
@@ -81,7 +83,6 @@ func (b *bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 // and judges it.
 type reading struct {
 	next          http.RoundTripper
-	wrapped       bool
 	rules         rules
 	retryAfterMax time.Duration
 	onAnswer      func(context.Context, Attempt)
@@ -98,7 +99,7 @@ func (r *reading) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 func (r *reading) exchange(req *http.Request, a *attempt) (*http.Response, error) {
-	if r.wrapped {
+	if req.Body != a.body {
 		mended, err := mended(req)
 		if err != nil {
 			return nil, a.fail(req.Context(), err)

@@ -51,7 +51,6 @@ func New(config Config) (*Client, error) {
 	c := &Client{config: config, endpoint: endpoint, connections: &connections{config: config}}
 	var chain http.RoundTripper = &reading{
 		next:          c.connections,
-		wrapped:       config.Wrap != nil,
 		rules:         rules{config.SuccessCodes, config.PermanentCodes},
 		retryAfterMax: config.RetryAfterMax,
 		onAnswer:      config.OnAnswer,

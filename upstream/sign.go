@@ -80,7 +80,7 @@ func withAppID(params []Param, appID string) []Param {
 	all := make([]Param, 0, len(params)+1)
 	all = append(all, Param{nameAppID, appID}) // mostly its place already
 	for _, p := range params {
-		if p.Name != nameAppID {
+		if p.Name != nameAppID && p.Value != "" { // which canonical would copy all to leave out
 			all = append(all, p)
 		}
 	}

@@ -2,13 +2,13 @@ package telemetry
 
 import (
 	"context"
+	"encoding/hex"
 	"iter"
 	"strconv"
 	"sync"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/propagation"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 )
@@ -136,10 +136,21 @@ func TraceID(ctx context.Context) string {
 	return ""
 }
 
-// Traceparent returns the span that ctx carries as a W3C traceparent, or "": what
-// a dead letter names, so that whoever handles it finds the delivery that failed.
+// Traceparent returns the span that ctx carries as a W3C traceparent (version 00),
+// or "": what a dead letter names, so that whoever handles it finds the delivery
+// that failed.
 func Traceparent(ctx context.Context) string {
-	carrier := propagation.MapCarrier{}
-	propagation.TraceContext{}.Inject(ctx, carrier)
-	return carrier[traceparent]
+	sc := trace.SpanContextFromContext(ctx)
+	if !sc.IsValid() {
+		return ""
+	}
+	traceID, spanID := sc.TraceID(), sc.SpanID()
+	text := make([]byte, 0, len("00-")+2*len(traceID)+len("-")+2*len(spanID)+len("-00"))
+	text = append(text, "00-"...)
+	text = hex.AppendEncode(text, traceID[:])
+	text = append(text, '-')
+	text = hex.AppendEncode(text, spanID[:])
+	text = append(text, '-')
+	text = hex.AppendEncode(text, []byte{byte(sc.TraceFlags() & (trace.FlagsSampled | trace.FlagsRandom))})
+	return string(text)
 }

@@ -7,6 +7,7 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
@@ -144,6 +145,19 @@ func TestDeliveriesHaveTraceIDsAlsoWhenNothingIsExported(t *testing.T) {
 	}
 	if TraceID(t.Context()) != "" || Traceparent(t.Context()) != "" {
 		t.Error("IDs out of nothing")
+	}
+}
+
+func TestTraceparentIsWhatThePropagatorWrites(t *testing.T) {
+	for flags := range 256 {
+		ctx := trace.ContextWithSpanContext(t.Context(), trace.NewSpanContext(trace.SpanContextConfig{
+			TraceID: trace.TraceID{0: 1, 15: 0xfe}, SpanID: trace.SpanID{0: 0xab, 7: 9}, TraceFlags: trace.TraceFlags(flags),
+		}))
+		carrier := propagation.MapCarrier{}
+		propagation.TraceContext{}.Inject(ctx, carrier)
+		if got := Traceparent(ctx); got != carrier[traceparent] {
+			t.Errorf("%q, the propagator writes %q", got, carrier[traceparent])
+		}
 	}
 }
 

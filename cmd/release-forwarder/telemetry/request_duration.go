@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -18,37 +19,77 @@ import (
 // of a Go type, of which our transport has one.
 type requestDuration struct {
 	histogram httpconv.ClientRequestDuration
+	sets      *labelSets
 }
 
 func newRequestDuration(meter metric.Meter) (requestDuration, error) {
 	histogram, err := httpconv.NewClientRequestDuration(meter) // with the buckets the conventions advise
-	return requestDuration{histogram}, err
+	return requestDuration{histogram, &labelSets{of: map[attemptLabels]attribute.Set{}}}, err
 }
 
 // record measures an attempt that began at start. An attempt without an answer
 // has the kind of its error as error.type, one answered with 4xx or 5xx the
 // status. What the body meant is counted in attempts_total.
 func (d requestDuration) record(ctx context.Context, start time.Time, r *http.Request, answer *http.Response, err error) {
-	host, port := server(r.URL)
-	labels := make([]attribute.KeyValue, 0, 7)
-	labels = append(labels, semconv.HTTPRequestMethodKey.String(r.Method), semconv.URLScheme(r.URL.Scheme),
-		semconv.ServerAddress(host), semconv.ServerPort(port))
-	switch {
-	case err != nil:
-		labels = append(labels, semconv.ErrorTypeKey.String(errorKind(err)))
-	default:
-		labels = append(labels, semconv.HTTPResponseStatusCode(answer.StatusCode), semconv.NetworkProtocolVersion(version(answer)))
-		if answer.StatusCode >= http.StatusBadRequest {
-			labels = append(labels, semconv.ErrorTypeKey.String(strconv.Itoa(answer.StatusCode)))
-		}
+	labels := attemptLabels{method: r.Method, scheme: r.URL.Scheme, host: r.URL.Host}
+	if err != nil {
+		labels.failure = errorKind(err)
+	} else {
+		labels.status, labels.major, labels.minor = answer.StatusCode, answer.ProtoMajor, answer.ProtoMinor
 	}
-	d.histogram.RecordSet(ctx, time.Since(start).Seconds(), attribute.NewSet(labels...))
+	d.histogram.RecordSet(ctx, time.Since(start).Seconds(), d.sets.get(labels))
 }
 
-func server(u *url.URL) (host string, port int) {
+// attemptLabels is what decides the labels of a measurement.
+type attemptLabels struct {
+	method, scheme, host string
+	failure              string // errorKind, "" where there was an answer
+	status, major, minor int
+}
+
+// labelSets keeps the sets of labels that were needed, as many as there are
+// statuses and kinds of errors: to make one costs more than to measure.
+type labelSets struct {
+	mu sync.RWMutex
+	of map[attemptLabels]attribute.Set // guarded by mu
+}
+
+func (s *labelSets) get(l attemptLabels) attribute.Set {
+	s.mu.RLock()
+	set, ok := s.of[l]
+	s.mu.RUnlock()
+	if ok {
+		return set
+	}
+	set = l.set()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.of[l] = set
+	return set
+}
+
+func (l attemptLabels) set() attribute.Set {
+	host, port := server(l.scheme, l.host)
+	labels := []attribute.KeyValue{
+		semconv.HTTPRequestMethodKey.String(l.method), semconv.URLScheme(l.scheme), semconv.ServerAddress(host), semconv.ServerPort(port),
+	}
+	switch {
+	case l.failure != "":
+		labels = append(labels, semconv.ErrorTypeKey.String(l.failure))
+	default:
+		labels = append(labels, semconv.HTTPResponseStatusCode(l.status), semconv.NetworkProtocolVersion(version(l.major, l.minor)))
+		if l.status >= http.StatusBadRequest {
+			labels = append(labels, semconv.ErrorTypeKey.String(strconv.Itoa(l.status)))
+		}
+	}
+	return attribute.NewSet(labels...)
+}
+
+func server(scheme, hostport string) (host string, port int) {
+	u := url.URL{Host: hostport}
 	port, err := strconv.Atoi(u.Port())
 	if err != nil { // none in the URL
-		if port = 80; u.Scheme == "https" {
+		if port = 80; scheme == "https" {
 			port = 443
 		}
 	}
@@ -57,9 +98,9 @@ func server(u *url.URL) (host string, port int) {
 
 // version is the protocol's version as the conventions write it. The answer's
 // own words are not taken: only what net/http understood.
-func version(answer *http.Response) string {
-	if answer.ProtoMajor >= 2 {
-		return strconv.Itoa(answer.ProtoMajor)
+func version(major, minor int) string {
+	if major >= 2 {
+		return strconv.Itoa(major)
 	}
-	return strconv.Itoa(answer.ProtoMajor) + "." + strconv.Itoa(answer.ProtoMinor)
+	return strconv.Itoa(major) + "." + strconv.Itoa(minor)
 }

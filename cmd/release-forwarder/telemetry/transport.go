@@ -3,6 +3,7 @@ package telemetry
 import (
 	"context"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"time"
@@ -39,7 +40,41 @@ func (t *Tracer) HTTPTransport(base http.RoundTripper) http.RoundTripper {
 	if t.propagate {
 		options = append(options, otelhttp.WithPropagators(outgoing{}))
 	}
-	return restoring{otelhttp.NewTransport(discreet{base, t.duration}, options...)}
+	measured := measured{base, t.duration}
+	return bySampling{
+		sampled: restoring{otelhttp.NewTransport(discreet{measured}, options...)},
+		not:     unsampled{measured, t.propagate},
+	}
+}
+
+// bySampling asks whether the delivery that an attempt belongs to is sampled:
+// where it is not, its attempts are not either. A span for nobody is dear, since
+// otelhttp works out its attributes and wraps the body before it asks.
+type bySampling struct{ sampled, not http.RoundTripper }
+
+func (t bySampling) RoundTrip(r *http.Request) (*http.Response, error) {
+	if of := trace.SpanContextFromContext(r.Context()); of.IsValid() && !of.IsSampled() {
+		return t.not.RoundTrip(r)
+	}
+	return t.sampled.RoundTrip(r)
+}
+
+// unsampled makes an attempt without a span. The platform is told the
+// delivery's own: nobody keeps either.
+type unsampled struct {
+	next      http.RoundTripper
+	propagate bool
+}
+
+func (t unsampled) RoundTrip(r *http.Request) (*http.Response, error) {
+	if t.propagate {
+		if parent := Traceparent(r.Context()); parent != "" {
+			r = r.WithContext(r.Context()) // the request is not ours to change
+			r.Header = maps.Clone(r.Header)
+			r.Header.Set(traceparent, parent)
+		}
+	}
+	return t.next.RoundTrip(r)
 }
 
 // AnnotateAttempt sets what an attempt's answer meant on the span that ctx
@@ -71,13 +106,23 @@ func AnnotateAttempt(ctx context.Context, resend int, code, seqno, verdict strin
 	span.SetStatus(codes.Error, verdict)
 }
 
-// discreet stands inside otelhttp and keeps from its span what must not be
-// there: the URL's query, and the text of errors. It also measures the attempt,
-// within its span, so that an exemplar leads to it.
-type discreet struct {
+// measured measures attempts, within their spans where they have some, so that
+// an exemplar leads to one.
+type measured struct {
 	base     http.RoundTripper
 	duration requestDuration
 }
+
+func (m measured) RoundTrip(r *http.Request) (*http.Response, error) {
+	start := time.Now()
+	answer, err := m.base.RoundTrip(r)
+	m.duration.record(r.Context(), start, r, answer, err)
+	return answer, err
+}
+
+// discreet stands inside otelhttp and keeps from its span what must not be
+// there: the URL's query, and the text of errors.
+type discreet struct{ base http.RoundTripper }
 
 func (d discreet) RoundTrip(r *http.Request) (*http.Response, error) {
 	span := trace.SpanFromContext(r.Context())
@@ -85,9 +130,7 @@ func (d discreet) RoundTrip(r *http.Request) (*http.Response, error) {
 		// It was set from the request with its query; the later one wins.
 		span.SetAttributes(semconv.URLFull(withoutQuery(r.URL)))
 	}
-	start := time.Now()
 	answer, err := d.base.RoundTrip(r)
-	d.duration.record(r.Context(), start, r, answer, err)
 	if err != nil {
 		return answer, &quietError{err}
 	}

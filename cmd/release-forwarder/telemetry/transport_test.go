@@ -142,6 +142,41 @@ func TestWithoutPropagationNoHeaderIsAdded(t *testing.T) {
 	}
 }
 
+func TestAnAttemptOfAnUnsampledDeliveryHasNoSpanAndTheDeliverysTrace(t *testing.T) {
+	tracer, recorder := recording(sdktrace.WithSampler(sdktrace.NeverSample()))
+	ctx, delivery := tracer.StartDelivery(t.Context(), Record{Topic: "releases"})
+	for _, propagate := range []bool{true, false} {
+		tracer.propagate = propagate
+		request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://platform/", strings.NewReader("plate=B12345"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var sent *http.Request
+		want := &http.Response{StatusCode: 200, Body: http.NoBody}
+		got, err := tracer.HTTPTransport(roundTrip(func(r *http.Request) (*http.Response, error) {
+			sent = r
+			return want, nil
+		})).RoundTrip(request)
+		if err != nil || got != want {
+			t.Errorf("%v %v", got, err)
+		}
+		if sent.Body != request.Body {
+			t.Error("something stands around the body, which net/http would take for a stream")
+		}
+		parent := ""
+		if propagate {
+			parent = "00-" + TraceID(ctx) + "-" + delivery.SpanContext().SpanID().String() + "-00"
+		}
+		if sent.Header.Get("Traceparent") != parent || len(request.Header) != 0 {
+			t.Errorf("sent %v, want %q; the caller's headers are %v", sent.Header, parent, request.Header)
+		}
+	}
+	tracer.EndDelivery(delivery, "accepted", false)
+	if n := len(recorder.Started()); n != 0 {
+		t.Errorf("%d spans", n)
+	}
+}
+
 // judged is an error of a client that knows what it means.
 type judged struct{ error }
 
