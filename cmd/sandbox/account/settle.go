@@ -58,7 +58,7 @@ func Settle(b *Book, topic string, e Evidence) Account {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := settlement{
-		book: b, evidence: e, letters: map[Place][]Letter{}, known: map[platform.Flow]bool{}, ahead: map[lane]int{},
+		book: b, evidence: e, letters: map[Place][]Letter{}, records: map[platform.Flow]int{}, ahead: map[lane]int{},
 		Account: Account{Reasons: map[string]int{}, DistortedFields: map[string]int{}},
 	}
 	for _, l := range e.Letters {
@@ -72,10 +72,21 @@ func Settle(b *Book, topic string, e Evidence) Account {
 		return cmp.Or(cmp.Compare(a.Place.Partition, b.Place.Partition), cmp.Compare(a.Place.Offset, b.Place.Offset))
 	})
 	for _, r := range e.Records {
+		s.records[s.entryOf(r).flow]++
+	}
+	for _, r := range e.Records {
 		s.record(r)
 	}
 	s.leftovers()
 	return s.Account
+}
+
+// entryOf is what the book says of a record, or for a foreign one its value.
+func (s *settlement) entryOf(r Record) entry {
+	if e, ours := s.book.places[r.Place]; ours {
+		return e
+	}
+	return entry{flow: r.Flow, session: r.Session}
 }
 
 // lane is a session within a partition: there its order holds.
@@ -91,28 +102,33 @@ type settlement struct {
 	evidence Evidence
 	// letters are those whose record was not met yet.
 	letters map[Place][]Letter
-	// known are the flow numbers of the records met.
-	known map[platform.Flow]bool
+	// records counts those of each flow number.
+	records map[platform.Flow]int
 	// ahead is the request that had the last accepted record of a session
 	// accepted.
 	ahead map[lane]int
 }
 
-// record finds the fate of one record.
+// record finds the fate of one record. Requests name a flow number, not a record:
+// of an event that somebody replayed those without a letter were accepted, where one
+// was.
 func (s *settlement) record(r Record) {
 	s.Produced++
-	e, ours := s.book.places[r.Place]
+	_, ours := s.book.places[r.Place]
 	if !ours {
 		s.Foreign++
-		e = entry{flow: r.Flow, session: r.Session}
 	}
-	s.known[e.flow] = true
-	seen := s.book.seen[e.flow]
-	if e.flow == (platform.Flow{}) || seen == nil {
-		seen = &sighting{}
-	}
+	e := s.entryOf(r)
 	letters := s.letters[r.Place]
 	delete(s.letters, r.Place)
+	seen := s.book.seen[e.flow]
+	replayed := s.records[e.flow] > 1
+	if e.flow == (platform.Flow{}) || seen == nil || replayed && len(letters) > 0 {
+		seen = &sighting{}
+	}
+	if replayed {
+		e.session = "" // comes after what it once stood ahead of
+	}
 
 	committed := r.Place.Offset < s.evidence.Committed[r.Place.Partition]
 	switch accepted := seen.accepted > 0; {
@@ -191,7 +207,7 @@ func (s *settlement) leftovers() {
 		}
 	}
 	for flow, seen := range s.book.seen {
-		if seen.accepted > 0 && !s.known[flow] {
+		if seen.accepted > 0 && s.records[flow] == 0 {
 			s.Invented++
 		}
 	}

@@ -199,6 +199,35 @@ func TestRecordsOfOthersHaveAFateToo(t *testing.T) {
 	}
 }
 
+// The first event is refused, and somebody replays it when the third of its session
+// was accepted.
+func TestAReplayedEventHasAFateOfItsOwn(t *testing.T) {
+	replayed := func() *history {
+		h := newHistory()
+		h.requests = nil
+		h.answer(0, "400", "粤B12345", true)
+		h.Letters = append(h.Letters, h.letter(0, "upstream", "refused"))
+		h.accept(2, "粤B12345")
+		h.Records = append(h.Records, account.Record{Place: place(3), Print: account.Print{3}, Flow: platform.Flow{Lot: "lot", No: "flow0"}, Session: "parking"})
+		h.Committed[0], h.End[0] = 4, 4
+		return h
+	}
+	h := replayed()
+	if a := h.settle(); a.Closes() || a.Lost != 1 {
+		t.Errorf("nobody took it: %s", a.Verdict())
+	}
+	h.accept(0, "粤B12345")
+	if a := h.settle(); !a.Closes() || a.Accepted != 2 || a.DeadLettered != 2 || a.Foreign != 1 {
+		t.Errorf("it was accepted: %s", a.Verdict())
+	}
+	h = replayed()
+	h.answer(0, "400", "粤B12345", true)
+	h.Letters = append(h.Letters, h.letter(3, "upstream", "refused"))
+	if a := h.settle(); !a.Closes() || a.Accepted != 1 || a.DeadLettered != 3 {
+		t.Errorf("it was refused again: %s", a.Verdict())
+	}
+}
+
 func TestCount(t *testing.T) {
 	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567", -1000: "-1,000", -100: "-100"} {
 		if got := account.Count(n); got != want {
