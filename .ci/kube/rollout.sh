@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # The image on a real node under load: kubelet and containerd run it in pods of the shipped manifests, in a namespace
-# that enforces Pod Security "restricted", with a real Apache Kafka and the platform's double. Rollout, scaling 1→3→1→4→1,
-# rolling update, undo, a rollout that cannot become ready, evictions: nothing lost, nothing repeated. Starts all of it
-# and ends it. Root on Linux; needs what build.sh and ../kafka/kafka.sh need, and iproute2.
-#   rollout.sh [flags of rollout/main.go]     e.g. --rate 500
+# that enforces Pod Security "restricted", with a real Apache Kafka and the platform's double. Rollout, 200,000 records
+# waiting, scaling 1→3→1→4→1, rolling update, undo, a rollout that cannot become ready, evictions: nothing lost, nothing
+# repeated. Starts all of it and ends it. Root on Linux; needs what build.sh and ../kafka/kafka.sh need, and iproute2.
+#   rollout.sh [flags of rollout/main.go]     e.g. --rate 500, --waiting 0
 #   rollout.sh --seconds     how long that will take at the most
 set -Eeuo pipefail
 trap 'echo "rollout.sh: line $LINENO: $BASH_COMMAND failed" >&2' ERR
@@ -42,4 +42,4 @@ listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,PODS:PLA
 
 "${GO:-go}" -C "$root" build -o "$scratch/rollout" ./.ci/kube/rollout
 "$scratch/rollout" --kubectl "$here/cluster.sh" --brokers "${pods#*//}" --address "$address" \
-  --image localhost/release-forwarder:test --manifests "$root/deployments" "$@"
+  --image localhost/release-forwarder:test --manifests "$root/deployments" --logs "$KUBE_RUN/node/logs" "$@"

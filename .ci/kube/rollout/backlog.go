@@ -7,23 +7,22 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// waiting is how many records wait when the replica comes back.
-const waiting = 200_000
-
 // backlog starts one replica, with the shipped memory limit, before many waiting
 // records: it works them off and is not killed for its memory.
 func (w *world) backlog(ctx context.Context) error {
+	if w.waiting == 0 {
+		return nil
+	}
 	if err := w.scale(ctx, 0); err != nil {
 		return err
 	}
-	for n := 0; n < waiting; n += 1000 {
+	for n := 0; n < w.waiting; n += 1000 {
 		records := make([]*kgo.Record, 1000)
 		for i := range records {
 			records[i] = w.next()
@@ -37,7 +36,10 @@ func (w *world) backlog(ctx context.Context) error {
 	if err := w.scale(ctx, 1); err != nil {
 		return err
 	}
-	peak := 0.0
+	pids, err := processes()
+	if err != nil || len(pids) != 1 {
+		return errors.Join(fmt.Errorf("%d processes of one replica", len(pids)), err)
+	}
 	for {
 		behind, err := w.behind(ctx)
 		if err == nil && behind < 1000 {
@@ -46,39 +48,22 @@ func (w *world) backlog(ctx context.Context) error {
 		if time.Since(begun) > 5*time.Minute {
 			return fmt.Errorf("%d records are behind after %v (%w)", behind, time.Since(begun), errors.Join(err, errors.New("too slow")))
 		}
-		if rss, err := w.memory(ctx); err == nil {
-			peak = max(peak, rss)
-		}
 		time.Sleep(500 * time.Millisecond)
+	}
+	resident, err := peak(pids[0])
+	if err != nil {
+		return fmt.Errorf("the replica has ended: %w", err)
 	}
 	restarts, err := w.kc(ctx, "", "get", "pods", "-o", `jsonpath={.items[*].status.containerStatuses[0].restartCount}`)
 	if err != nil {
 		return err
 	}
-	limit, err := w.kc(ctx, "", "get", "deployment/release-forwarder", "-o", `jsonpath={.spec.template.spec.containers[0].resources.limits.memory}`)
-	if err != nil {
-		return err
-	}
-	fmt.Printf("rollout: %d waiting records worked off by one replica in %.0fs; resident at most %.0f MiB, limit %s, restarts %s\n",
-		waiting, time.Since(begun).Seconds(), peak/(1<<20), limit, restarts)
+	fmt.Printf("rollout: %d waiting records worked off by one replica in %.0fs; resident at most %d MiB, limit %d MiB, restarts %s\n",
+		w.waiting, time.Since(begun).Seconds(), resident>>20, memoryLimit>>20, restarts)
 	if restarts != "0" {
 		return errors.New("the container was started again")
 	}
 	return nil
-}
-
-// memory is the replica's resident memory, as it says on /metrics.
-func (w *world) memory(ctx context.Context) (float64, error) {
-	ips, err := w.addresses(ctx)
-	if err != nil || len(ips) == 0 {
-		return 0, errors.Join(err, errors.New("no pod has an address"))
-	}
-	lines, err := w.metrics(ctx, ips[0], "process_resident_memory_bytes ")
-	if err != nil || len(lines) != 1 {
-		return 0, errors.Join(err, errors.New("no process_resident_memory_bytes on /metrics"))
-	}
-	_, value, _ := strings.Cut(lines[0], " ")
-	return strconv.ParseFloat(value, 64)
 }
 
 func (w *world) addresses(ctx context.Context) ([]string, error) {

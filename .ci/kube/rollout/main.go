@@ -16,8 +16,8 @@ import (
 )
 
 type config struct {
-	kubectl, brokers, address, image, manifests string
-	rate                                        int
+	kubectl, brokers, address, image, manifests, logs string
+	rate, waiting                                     int
 }
 
 func main() {
@@ -27,7 +27,9 @@ func main() {
 	flag.StringVar(&c.address, "address", "", "this machine's address as the pods see it")
 	flag.StringVar(&c.image, "image", "", "the image, name:tag, that the node holds")
 	flag.StringVar(&c.manifests, "manifests", "", "the folder deployments")
-	flag.IntVar(&c.rate, "rate", 200, "events a second")
+	flag.StringVar(&c.logs, "logs", "", "the folder of the pods' logs")
+	flag.IntVar(&c.rate, "rate", 100, "events a second")
+	flag.IntVar(&c.waiting, "waiting", 200_000, "records that wait for the first replica; 0 leaves that step out")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -48,15 +50,16 @@ func run(ctx context.Context, c config) error {
 		do   func(context.Context) error
 	}{
 		{"start one replica, with a Service named kafka in the namespace", w.start},
-		{"200,000 records waiting, one replica", w.backlog},
-		{"scale to 3", func(ctx context.Context) error { return w.scale(ctx, 3) }},
-		{"scale to 1", func(ctx context.Context) error { return w.scale(ctx, 1) }},
-		{"scale to 4", func(ctx context.Context) error { return w.scale(ctx, 4) }},
+		{"look at certificates with the image's own authorities", w.roots},
+		{fmt.Sprintf("%d records waiting, one replica", c.waiting), w.backlog},
+		{"scale to 3", w.scaleTo(3)},
 		{"rolling update, to another user", w.update},
 		{"rollout undo", w.undo},
 		{"a rollout that cannot become ready stops at its first pod", w.stuck},
 		{"evict every pod, as node drains do", w.evict},
-		{"scale to 1", func(ctx context.Context) error { return w.scale(ctx, 1) }},
+		{"scale to 1", w.scaleTo(1)},
+		{"scale to 4", w.scaleTo(4)},
+		{"scale to 1 again", w.scaleTo(1)},
 	}
 	for _, s := range steps {
 		begun, before := time.Now(), w.produced.Load()

@@ -1,8 +1,8 @@
 package main
 
 import (
-	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,7 +14,10 @@ import (
 	"time"
 )
 
-const namespace = "release-forwarder-dev"
+const (
+	namespace = "release-forwarder-dev"
+	label     = "app.kubernetes.io/name=release-forwarder" // of every replica
+)
 
 // kc runs kubectl and returns what it printed.
 func (w *world) kc(ctx context.Context, stdin string, args ...string) (string, error) {
@@ -104,7 +107,15 @@ func (w *world) start(ctx context.Context) error {
 	if err := w.apply(ctx); err != nil {
 		return err
 	}
-	return w.rolled(ctx, time.Minute)
+	w.replicas = 1
+	if err := w.rolled(ctx, time.Minute); err != nil {
+		return err
+	}
+	return w.confined()
+}
+
+func (w *world) scaleTo(n int) func(context.Context) error {
+	return func(ctx context.Context) error { return w.scale(ctx, n) }
 }
 
 func (w *world) scale(ctx context.Context, n int) error {
@@ -135,7 +146,7 @@ func (w *world) only(ctx context.Context) error {
 }
 
 func (w *world) pods(ctx context.Context) ([]string, error) {
-	out, err := w.kc(ctx, "", "get", "pods", "-l", "app.kubernetes.io/name=release-forwarder", "-o", "name")
+	out, err := w.kc(ctx, "", "get", "pods", "-l", label, "-o", "name")
 	return strings.Fields(out), err
 }
 
@@ -148,10 +159,14 @@ func (w *world) update(ctx context.Context) error {
 	if err := w.rolled(ctx, 3*time.Minute); err != nil {
 		return err
 	}
-	return w.only(ctx)
+	if err := w.only(ctx); err != nil {
+		return err
+	}
+	return w.confined()
 }
 
 func (w *world) undo(ctx context.Context) error {
+	w.user = shippedUser
 	if _, err := w.kc(ctx, "", "rollout", "undo", "deployment/release-forwarder"); err != nil {
 		return err
 	}
@@ -214,23 +229,24 @@ func (w *world) evict(ctx context.Context) error {
 // ends are the exit codes of containers, as the kubelet reports them.
 type ends struct {
 	mu sync.Mutex
-	by map[string]string // container's ID: exit code and reason
+	by map[string]int // exit code by container's ID
 }
 
-func (e *ends) all() map[string]int {
+// all counts them by code.
+func (e *ends) all() map[int]int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	codes := map[string]int{}
+	codes := map[int]int{}
 	for _, code := range e.by {
 		codes[code]++
 	}
 	return codes
 }
 
-// watch notes how every container ends, also those that are started again.
+// watch notes how every container of the forwarder ends, also one that is started
+// again.
 func (w *world) watch(ctx context.Context) error {
-	const each = `{range .status.containerStatuses[*]}{.state.terminated.containerID} {.state.terminated.exitCode}{"\n"}{.lastState.terminated.containerID} {.lastState.terminated.exitCode}{"\n"}{end}`
-	cmd := exec.CommandContext(ctx, w.kubectl, "kubectl", "-n", namespace, "get", "pods", "-w", "-o", "jsonpath="+each)
+	cmd := exec.CommandContext(ctx, w.kubectl, "kubectl", "-n", namespace, "get", "pods", "-l", label, "-w", "-o", "json")
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 5 * time.Second
 	cmd.Stderr = os.Stderr
@@ -248,19 +264,40 @@ func (w *world) watch(ctx context.Context) error {
 	return nil
 }
 
-func (e *ends) read(lines io.Reader) {
-	for s := bufio.NewScanner(lines); s.Scan(); {
-		id, code, is := strings.Cut(strings.TrimSpace(s.Text()), " ")
-		if !is {
-			continue
+// read takes up one pod after the other, as they change.
+func (e *ends) read(pods io.Reader) {
+	type state struct {
+		Terminated *struct {
+			ContainerID string
+			ExitCode    int
 		}
-		e.mu.Lock()
-		if e.by == nil {
-			e.by = map[string]string{}
-		}
-		e.by[id] = code
-		e.mu.Unlock()
 	}
+	for d := json.NewDecoder(pods); ; {
+		var pod struct {
+			Status struct {
+				ContainerStatuses []struct{ State, LastState state }
+			}
+		}
+		if d.Decode(&pod) != nil {
+			return // kubectl was ended
+		}
+		for _, c := range pod.Status.ContainerStatuses {
+			for _, s := range []state{c.State, c.LastState} {
+				if s.Terminated != nil {
+					e.note(s.Terminated.ContainerID, s.Terminated.ExitCode)
+				}
+			}
+		}
+	}
+}
+
+func (e *ends) note(container string, code int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.by == nil {
+		e.by = map[string]int{}
+	}
+	e.by[container] = code
 }
 
 // explain shows what there is to see when a step failed.
@@ -280,4 +317,23 @@ func (w *world) explain() {
 		fmt.Fprintf(os.Stderr, "%s: %s %v\n", ip, strings.Join(lines, "; "), err)
 	}
 	fmt.Fprintf(os.Stderr, "the platform: %+v\n", w.double.Stats())
+	w.complaints()
+}
+
+// complaints shows the last warnings of each replica, also of those that are gone.
+func (w *world) complaints() {
+	files, _ := filepath.Glob(filepath.Join(w.logs, "*", "*", "*.log"))
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue
+		}
+		var lines []string
+		for line := range strings.Lines(string(text)) {
+			if strings.Contains(line, "level=WARN") || strings.Contains(line, "level=ERROR") {
+				lines = append(lines, line)
+			}
+		}
+		fmt.Fprintf(os.Stderr, "%s: %d warnings and errors\n%s", file, len(lines), strings.Join(lines[max(0, len(lines)-5):], ""))
+	}
 }

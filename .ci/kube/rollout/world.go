@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -24,6 +25,14 @@ const (
 	letters    = "abnormal-release.dlq"
 	group      = "release-forwarder"
 	partitions = 6
+	// shippedUser is whom the manifests let containers run as.
+	shippedUser = 65532
+	// endings is how many containers the steps end at the least: an update, an undo and
+	// an eviction of three each, and three by scaling.
+	endings = 12
+	// leaveTime is the local time that every event has, leaveInstant what must come
+	// of it: the image has the zone's data, in the binary.
+	leaveTime, leaveInstant = "2026-03-01 09:30:00", "2026-03-01T01:30:00Z"
 	// lagBack bounds how long after a step everything produced before is done.
 	lagBack = 30 * time.Second
 )
@@ -43,14 +52,20 @@ type world struct {
 	side     sync.WaitGroup
 	made     atomic.Int64 // events made so far
 	produced atomic.Int64 // acknowledged by Kafka
+	badTimes atomic.Int64 // requests with another leave_time than is right
 	failed   atomic.Pointer[error]
 	ends     ends
 }
 
 func newWorld(ctx context.Context, c config) (*world, error) {
-	w := &world{config: c, user: 65532, double: platform.New(platform.Config{Secret: "sandbox-secret", KeepRequests: -1})}
+	w := &world{config: c, user: shippedUser, double: platform.New(platform.Config{Secret: "sandbox-secret", KeepRequests: -1})}
 	// An answer takes what a near platform takes: requests are open at every moment.
-	w.double.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Delay: 20 * time.Millisecond} })
+	w.double.Script(func(r *platform.Request) *platform.Reply {
+		if r.Params["leave_time"] != leaveInstant {
+			w.badTimes.Add(1)
+		}
+		return &platform.Reply{Delay: 20 * time.Millisecond}
+	})
 	var err error
 	if w.client, err = kgo.NewClient(kgo.SeedBrokers(c.brokers), kgo.RecordPartitioner(kgo.ManualPartitioner())); err != nil {
 		return nil, err
@@ -113,7 +128,7 @@ func (w *world) next() *kgo.Record {
 	session := n / 4
 	value, _ := json.Marshal(map[string]any{
 		"park_uuid": "lot-" + strconv.Itoa(session%50), "flow_no": "flow-" + strconv.Itoa(n), "parking_serial": "parking-" + strconv.Itoa(session),
-		"plate": "TEST" + strconv.Itoa(session), "leave_time": "2026-03-01 09:30:00", // a local time: the zone's data is in the image
+		"plate": "TEST" + strconv.Itoa(session), "leave_time": leaveTime,
 	})
 	return &kgo.Record{Topic: topic, Partition: int32(session % partitions), Value: value}
 }
@@ -180,14 +195,25 @@ func (w *world) settle(ctx context.Context) error {
 	fmt.Printf("rollout: produced %d, accepted %d, lost %d, repeated %d, letters %d, unanswered %d, refused %v\n",
 		produced, s.Accepted, produced-s.Accepted, s.Repeated, letter.Offset, s.Unanswered, s.Refused)
 	codes := w.ends.all()
-	fmt.Printf("rollout: containers that ended, by exit code: %v\n", codes)
+	fmt.Printf("rollout: %d containers ended with 0; others: %v\n", codes[0], others(codes))
 	if produced != s.Accepted || s.Repeated != 0 || letter.Offset != 0 {
 		return errors.New("events were lost or repeated")
 	}
-	for code := range codes {
-		if code != "0" {
-			return fmt.Errorf("a container ended with %s", code)
-		}
+	if n := w.badTimes.Load(); n > 0 {
+		return fmt.Errorf("%d requests had another leave_time than %s, which is %s in Shanghai", n, leaveInstant, leaveTime)
+	}
+	if len(others(codes)) > 0 {
+		return errors.New("a container did not end as asked")
+	}
+	if codes[0] < endings {
+		return fmt.Errorf("%d containers were seen to end, %d at least have ended", codes[0], endings)
 	}
 	return nil
+}
+
+// others are the exit codes but 0, with how many ended so.
+func others(codes map[int]int) map[int]int {
+	bad := maps.Clone(codes)
+	delete(bad, 0)
+	return bad
 }
