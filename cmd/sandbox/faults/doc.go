@@ -14,7 +14,10 @@
 //	outage@15s+5s/1m       five seconds without any answer, every minute
 //	timeout@12s/20s        one request that hangs until the client gives up
 //	reject*2@4s            two events that are refused with 400
+//	forbid@24s+5s          five seconds in which one lot is refused with 403
 //
 // Some kinds stay with the event they hit: a poisoned event is answered 500, a
-// rejected one 400, each time it comes, until the player stops.
+// rejected one 400, each time it comes, until the player stops. One hits a lot: of
+// the first event that comes in its span, all events of that lot are answered 403
+// until the span ends.
 package faults

@@ -24,6 +24,8 @@ type Player struct {
 	armed map[Kind]int
 	// marked are the events that a sticky fault stays with.
 	marked map[platform.Flow]Kind
+	// forbidden has the lot that each span of Forbid has picked.
+	forbidden map[Fault]string
 	// hits counts requests hit, by kind.
 	hits map[Kind]int
 	// stopped: nothing is hit any more.
@@ -41,7 +43,7 @@ type edge struct {
 // line for people whenever a fault begins, hits an event, or ends; it must not
 // call the player.
 func NewPlayer(s Schedule, announce func(string)) *Player {
-	p := &Player{announce: announce, armed: map[Kind]int{}, marked: map[platform.Flow]Kind{}, hits: map[Kind]int{}}
+	p := &Player{announce: announce, armed: map[Kind]int{}, marked: map[platform.Flow]Kind{}, forbidden: map[Fault]string{}, hits: map[Kind]int{}}
 	for _, f := range s {
 		p.edges = append(p.edges, edge{at: f.Start, begin: true, fault: f})
 	}
@@ -115,6 +117,7 @@ func (p *Player) begin(e edge) {
 
 func (p *Player) end(f Fault) {
 	if i := slices.Index(p.on, f); i >= 0 {
+		delete(p.forbidden, f) // the next span picks anew
 		p.on = slices.Delete(p.on, i, i+1)
 		p.announce(fmt.Sprintf("healthy %s over", f.Kind))
 	}

@@ -2,6 +2,7 @@ package faults_test
 
 import (
 	"context"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -129,6 +130,28 @@ func TestWhatStaysWithAnEvent(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestASpanOfForbidHitsOneLotAndTheNextAnother(t *testing.T) {
+	of := func(lot string) *platform.Request {
+		return &platform.Request{Params: map[string]string{"park_uuid": lot, "flow_no": "a"}}
+	}
+	play(t, "forbid@0s+5s/10s", func(s *stage) {
+		for _, want := range []struct {
+			lot    string
+			passed time.Duration
+			hit    bool
+		}{
+			{"", 0, false}, {"one", 0, true}, {"two", 0, false}, {"one", 0, true},
+			{"one", 5 * time.Second, false}, {"two", 5 * time.Second, true}, {"one", 0, false},
+		} {
+			s.pass(want.passed)
+			reply := s.Reply(of(want.lot))
+			if hit := reply != nil && reply.Status == http.StatusForbidden; hit != want.hit {
+				s.t.Errorf("lot %q: %+v, want hit: %v", want.lot, reply, want.hit)
+			}
+		}
+	})
 }
 
 func TestStopEndsAllThatIsOnAndToCome(t *testing.T) {

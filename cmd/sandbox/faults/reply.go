@@ -16,6 +16,7 @@ var (
 		Throttle: "every request is answered 429 with Retry-After: 1",
 		Garbage:  "every request is answered with a page of HTML",
 		Lost:     "every request is processed and its answer lost",
+		Forbid:   "every request of one lot is answered 403",
 	}
 	narrow = map[Kind]string{
 		Outage:   "gets its connection closed",
@@ -49,7 +50,7 @@ func (p *Player) choose(r *platform.Request) Kind {
 	}
 	for _, k := range kinds {
 		for _, f := range p.on {
-			if f.Kind == k {
+			if f.Kind == k && (k != Forbid || p.forbids(f, r.Flow().Lot)) {
 				return k
 			}
 		}
@@ -74,6 +75,15 @@ func (p *Player) choose(r *platform.Request) Kind {
 	return ""
 }
 
+// forbids reports whether the span refuses the lot: that of its first request.
+func (p *Player) forbids(f Fault, lot string) bool {
+	if _, picked := p.forbidden[f]; !picked && lot != "" {
+		p.forbidden[f] = lot
+		p.announce(fmt.Sprintf("fault   %s: lot %s", f.Kind, lot))
+	}
+	return lot != "" && p.forbidden[f] == lot
+}
+
 func reply(k Kind, seqno string) *platform.Reply {
 	switch k {
 	case Outage:
@@ -95,6 +105,10 @@ func reply(k Kind, seqno string) *platform.Reply {
 	case Reject:
 		return &platform.Reply{
 			Status: http.StatusBadRequest, Body: body(platform.CodeBadParam, "参数错误", "park_uuid: 车场不存在", seqno),
+		}
+	case Forbid:
+		return &platform.Reply{
+			Status: http.StatusForbidden, Body: body(platform.CodeForbidden, "无权限", "park_uuid: 车场未授权", seqno),
 		}
 	default: // Errors, Poison
 		return &platform.Reply{

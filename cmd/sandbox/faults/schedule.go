@@ -21,11 +21,12 @@ const (
 	Lost     Kind = "lost"     // accepts, then closes the connection: the client cannot know
 	Poison   Kind = "poison"   // answers 500 to one event for ever
 	Reject   Kind = "reject"   // answers 400 to one event for ever
+	Forbid   Kind = "forbid"   // answers 403 to all events of one lot
 )
 
 // kinds are all kinds, in the order in which an overlap is decided: the first
 // of those that are on wins.
-var kinds = []Kind{Outage, Errors, Timeout, Throttle, Garbage, Lost, Poison, Reject}
+var kinds = []Kind{Outage, Errors, Timeout, Throttle, Garbage, Lost, Poison, Reject, Forbid}
 
 // sticky reports whether the kind stays with the event that it hit.
 func (k Kind) sticky() bool { return k == Poison || k == Reject }
@@ -101,6 +102,8 @@ func parseFault(entry string) (Fault, error) {
 		return Fault{}, fmt.Errorf("either a COUNT or a LENGTH")
 	case long && f.Kind.sticky():
 		return Fault{}, fmt.Errorf("%s hits single events: it has a COUNT, no LENGTH", f.Kind)
+	case !long && f.Kind == Forbid:
+		return Fault{}, fmt.Errorf("%s hits a lot for a while: it has a LENGTH, no COUNT", f.Kind)
 	}
 	return f, nil
 }

@@ -53,6 +53,7 @@ func TestParseRefuses(t *testing.T) {
 		"a count that is no number":   {"errors*x@8s", "COUNT"},
 		"both a count and a length":   {"errors*2@8s+1s", "either"},
 		"a repeat before the end":     {"errors@8s+2s/2s", "EVERY"},
+		"forbid of one event":         {"forbid@8s", "a lot for a while"},
 		"a span of poison":            {"poison@8s+2s", "single events"},
 		"one wrong entry among right": {"errors@1s, x@2s", `"x@2s"`},
 	}
