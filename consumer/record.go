@@ -48,8 +48,10 @@ type Hold struct {
 	// partition's bounds. Beyond that the longest waiting of them is delivered
 	// at once, with Delivery.MakeRoom set.
 	Quota string
-	// Trace is the trace ID of the try that failed, for the status page.
-	Trace string
+	// Attempts is how often the record was sent, and Trace the trace ID of its
+	// last try, for the status page; 0 and "" for one that was not sent yet.
+	Attempts int
+	Trace    string
 }
 
 type deliveryState uint8

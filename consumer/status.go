@@ -40,7 +40,7 @@ type HeldRecord struct {
 	Topic     string
 	Partition int32
 	Offset    int64
-	Tries     int
+	Attempts  int       // how often it was sent
 	Next      time.Time // zero: when its turn comes
 	Reason    string
 	Trace     string // trace ID of the last try
@@ -130,6 +130,6 @@ func (e *Engine) Held(most int) []HeldRecord {
 func heldRecord(d *Delivery, next time.Time) HeldRecord {
 	return HeldRecord{
 		Topic: d.Record.Topic, Partition: d.Record.Partition, Offset: d.Record.Offset,
-		Tries: d.Number, Next: next, Reason: d.hold.Reason, Trace: d.hold.Trace,
+		Attempts: d.hold.Attempts, Next: next, Reason: d.hold.Reason, Trace: d.hold.Trace,
 	}
 }

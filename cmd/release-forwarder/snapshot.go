@@ -48,7 +48,7 @@ func (v *service) status() admin.Status {
 	}
 	for _, h := range v.engine.Held(shownHeld) {
 		st.Held = append(st.Held, admin.Held{
-			Topic: h.Topic, Partition: int(h.Partition), Offset: h.Offset, Attempts: h.Tries, Next: h.Next, Reason: h.Reason, TraceID: h.Trace,
+			Topic: h.Topic, Partition: int(h.Partition), Offset: h.Offset, Attempts: h.Attempts, Next: h.Next, Reason: h.Reason, TraceID: h.Trace,
 		})
 	}
 	credentials := v.credentials.now.Load().List()

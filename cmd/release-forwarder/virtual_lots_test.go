@@ -57,6 +57,14 @@ func TestARefusedLotStopsNobodyAndItsRecordsArriveInOrderWhenItIsMended(t *testi
 		if most := int(time.Since(begun)/(20*time.Second)) + 10; attempts > most {
 			t.Errorf("%d attempts for the refused lot, want one per backoff, at most %d", attempts, most)
 		}
+		for _, held := range r.status().Held { // those sent, and those that wait with their lot
+			if (held.Attempts > 0) != (len(held.TraceID) == 32) {
+				t.Errorf("the status page has %+v", held)
+			}
+		}
+		if held := r.status().Held; len(held) == 0 || held[0].Attempts == 0 {
+			t.Errorf("none that was sent is first of %d held", len(held))
+		}
 		refusing = false
 		w.until("the bad lot's", func() bool { return w.committed(0) == 3*rounds }, 2*time.Minute)
 		w.end(r)

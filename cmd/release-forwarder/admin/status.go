@@ -118,7 +118,7 @@ type Held struct {
 	Topic     string `json:"topic"`
 	Partition int    `json:"partition"`
 	Offset    int64  `json:"offset"`
-	Attempts  int    `json:"attempts"`
+	Attempts  int    `json:"attempts"` // HTTP requests; 0: it waits with its lot and was not sent yet
 	// Next is when it may be delivered again; zero: when its turn comes.
 	Next    time.Time `json:"next,omitzero"`
 	Reason  string    `json:"reason"`

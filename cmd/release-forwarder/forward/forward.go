@@ -79,6 +79,7 @@ type history struct {
 	throttledAt uint64
 	throttled   bool              // answered 429 before, at that count of acceptances
 	span        trace.SpanContext // of its first delivery
+	lastSpan    trace.SpanContext // of its last delivery
 	letter      *dlq.Letter       // to be written before it is done
 	gaveUp      trace.SpanContext // of the delivery that led to it
 	source      string            // of the letter, for storms
@@ -139,10 +140,22 @@ func (f *Forwarder) Handle(ctx context.Context, d *consumer.Delivery) {
 
 // start begins the span of a delivery.
 func (f *Forwarder) start(ctx context.Context, d *consumer.Delivery, h *history) (context.Context, trace.Span) {
-	return f.Tracer.StartDelivery(ctx, telemetry.Record{
+	ctx, span := f.Tracer.StartDelivery(ctx, telemetry.Record{
 		Topic: d.Record.Topic, Partition: int(d.Record.Partition), Offset: d.Record.Offset,
 		Tombstone: d.Record.Value == nil, Headers: headers(&d.Record), First: h.span,
 	})
+	h.lastSpan = span.SpanContext()
+	return ctx, span
+}
+
+// hold is why the record waits, with how often it was sent and the trace of its
+// last delivery: also where it comes to wait anew without having been sent.
+func (h *history) hold(reason string) consumer.Hold {
+	hold := consumer.Hold{Reason: reason, Attempts: h.attempts}
+	if h.lastSpan.HasTraceID() {
+		hold.Trace = h.lastSpan.TraceID().String()
+	}
+	return hold
 }
 
 // deliver tries once and ends the delivery.
@@ -169,7 +182,7 @@ func (f *Forwarder) deliver(ctx context.Context, d *consumer.Delivery, h *histor
 	case upstream.Cut:
 		f.lots.cut(lot)
 		// The partition is another's by now; whatever is said here is not heard.
-		d.AgainAt(time.Now(), consumer.Hold{Reason: a.Verdict.String()})
+		d.AgainAt(time.Now(), h.hold(a.Verdict.String()))
 	default:
 		f.failed(ctx, d, h, lot, probe, a)
 	}
@@ -244,7 +257,8 @@ func (f *Forwarder) failed(ctx context.Context, d *consumer.Delivery, h *history
 	}
 	f.logFailure(ctx, d, h, a)
 
-	hold := consumer.Hold{Reason: a.Verdict.String(), Firm: a.HasRetryAfter, Trace: telemetry.TraceID(ctx)}
+	hold := h.hold(a.Verdict.String())
+	hold.Firm = a.HasRetryAfter
 	switch {
 	case pauses:
 		// It waits with the platform, so its own backoff does not grow; it is
@@ -268,7 +282,7 @@ func (f *Forwarder) leftOver(ctx context.Context, d *consumer.Delivery, h *histo
 		f.lots.cut(lot)
 	}
 	f.logFailure(ctx, d, h, a)
-	d.AgainAt(time.Now(), consumer.Hold{Reason: a.Verdict.String(), Trace: telemetry.TraceID(ctx)})
+	d.AgainAt(time.Now(), h.hold(a.Verdict.String()))
 }
 
 func (f *Forwarder) logFailure(ctx context.Context, d *consumer.Delivery, h *history, a upstream.Answer) {

@@ -96,7 +96,7 @@ func (f *Forwarder) writeInTurn(ctx context.Context, d *consumer.Delivery, h *hi
 		f.write(ctx, d, h)
 		return
 	}
-	hold := consumer.Hold{Reason: HeldStorm, Trace: telemetry.TraceID(ctx)}
+	hold := h.hold(HeldStorm)
 	if !all {
 		hold.Quota = quotaStorms
 	}
@@ -124,7 +124,9 @@ func (f *Forwarder) write(ctx context.Context, d *consumer.Delivery, h *history)
 			f.Log.LogAttrs(ctx, slog.LevelError, "a dead letter cannot be written: its partition's commit waits for it, tried again", f.about(d,
 				slog.String("reason", l.Reason), slog.Int("tries", h.letterTries), slog.String("error", err.Error()))...)
 		}
-		d.AgainAt(time.Now().Add(f.backoff(h.letterTries)), consumer.Hold{Reason: HeldDeadLetter, Firm: true, Trace: telemetry.TraceID(ctx)})
+		hold := h.hold(HeldDeadLetter)
+		hold.Firm = true
+		d.AgainAt(time.Now().Add(f.backoff(h.letterTries)), hold)
 	})
 }
 

@@ -38,7 +38,9 @@ func (f *Forwarder) mayGo(ctx context.Context, d *consumer.Delivery, h *history,
 				f.lots.cut(lot)
 			}
 			d.ReturnSlot()
-			d.AgainAt(h.place, consumer.Hold{Reason: HeldStorm, Quota: quotaStorms})
+			hold := h.hold(HeldStorm)
+			hold.Quota = quotaStorms
+			d.AgainAt(h.place, hold)
 			return false, false
 		}
 	}
@@ -93,7 +95,9 @@ func (f *Forwarder) waitForLot(ctx context.Context, d *consumer.Delivery, h *his
 	if end.After(now) && end.Before(until) {
 		until = end
 	}
-	d.AgainAt(until, consumer.Hold{Reason: upstream.Refused.String(), Quota: quotaLots, Trace: telemetry.TraceID(ctx)})
+	hold := h.hold(upstream.Refused.String())
+	hold.Quota = quotaLots
+	d.AgainAt(until, hold)
 }
 
 // byOperator tells whether a person has decided to give up records as old as
