@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -42,7 +43,8 @@ type Condition struct {
 }
 
 // sentence is what a kind says, in each language, with {count}, {name}, {since}
-// and {for} in place of the facts, and what a person should do about it.
+// and {for} in place of the facts and {one|many} for words that go by the count,
+// and what a person should do about it.
 type sentence struct {
 	kind    Kind
 	level   Level
@@ -81,7 +83,18 @@ func (c Condition) row() sentence {
 	return sentence{level: LevelTrouble, says: phrase{string(c.Kind), string(c.Kind)}}
 }
 
+// numbered is a choice of words by the count.
+var numbered = regexp.MustCompile(`\{([^{}|]+)\|([^{}|]+)\}`)
+
+// ofNumber chooses the words that go with the number.
+func ofNumber(one bool, text string) string {
+	if one {
+		return numbered.ReplaceAllString(text, "$1")
+	}
+	return numbered.ReplaceAllString(text, "$2")
+}
+
 func (c Condition) fill(text string) string {
 	return strings.NewReplacer("{count}", strconv.FormatInt(c.Count, 10), "{name}", c.Name,
-		"{since}", clock(c.Since), "{for}", c.For.Round(time.Second).String()).Replace(text)
+		"{since}", clock(c.Since), "{for}", c.For.Round(time.Second).String()).Replace(ofNumber(c.Count == 1, text))
 }

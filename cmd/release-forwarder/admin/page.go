@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
+	"fmt"
 	"html/template"
 	"strconv"
 	"time"
@@ -23,14 +24,17 @@ var pageScript string
 // the policy names their hashes, so that no other runs.
 var pages = func() (all [languages]*template.Template) {
 	for l := range languages {
+		t := func(key string) string {
+			p, known := words[key]
+			if !known {
+				panic("admin: the page uses a word that has no text: " + key)
+			}
+			return p[l]
+		}
 		all[l] = template.Must(template.New("status").Funcs(template.FuncMap{
-			"t": func(key string) string {
-				p, known := words[key]
-				if !known {
-					panic("admin: the page uses a word that has no text: " + key)
-				}
-				return p[l]
-			},
+			"t": t,
+			// of is a word that goes by a number before it.
+			"of":     func(n any, key string) string { return ofNumber(fmt.Sprint(n) == "1", t(key)) },
 			"lang":   l.tag,
 			"mark":   mark,
 			"clock":  clock,

@@ -39,25 +39,25 @@ var sentences = []sentence{
 			"Create the topic, or grant this user Describe and Write on it.",
 			"创建该主题，或授予本用户 Describe 和 Write 权限。"}},
 	{kind: DeadLettersRefused, level: LevelTrouble, runbook: "dead-letters-blocked", says: phrase{
-		"The dead-letter topic has refused all letters since {since}; {count} wait and hold their partitions' commits. Nothing is lost.",
+		"The dead-letter topic has refused all letters since {since}; {count} {waits and holds its partition's commits|wait and hold their partitions' commits}. Nothing is lost.",
 		"死信主题自 {since} 起拒绝所有死信；{count} 条在等待，其分区停止提交。没有丢失。"},
 		remedy: phrase{
 			"Read `error` in the log line about the dead letter: topic missing, no right to write, in-sync replicas, or disk. It is tried again for ever.",
 			"查看日志中该死信一行的 error：主题缺失、无写权限、同步副本不足或磁盘。会一直重试。"}},
 	{kind: DeadLettersBlocked, level: LevelTrouble, runbook: "dead-letters-blocked", says: phrase{
-		"{count} dead letters cannot be written; their partitions' commits wait. Nothing is lost.",
+		"{count} dead {letter cannot be written; its partition's commits wait|letters cannot be written; their partitions' commits wait}. Nothing is lost.",
 		"{count} 条死信无法写入；其分区停止提交。没有丢失。"},
 		remedy: phrase{
 			"Read `error` in the log line about the dead letter; a letter that is too large wants a higher max.message.bytes.",
 			"查看日志中该死信一行的 error；死信过大时需提高主题的 max.message.bytes。"}},
 	{kind: PartitionParked, level: LevelTrouble, runbook: "records-dropped", says: phrase{
-		"{count} partitions wait for a person: Kafka dropped records that were not read, and KAFKA_OFFSET_RESET is none.",
+		"{count} {partition waits|partitions wait} for a person: Kafka dropped records that were not read, and KAFKA_OFFSET_RESET is none.",
 		"{count} 个分区在等待人工处理：Kafka 丢弃了尚未读取的记录，且 KAFKA_OFFSET_RESET 为 none。"},
 		remedy: phrase{
 			"Decide what becomes of the gap, stop all replicas, set the group's offset of the partition, start them.",
 			"决定如何处理缺口，停止所有副本，设置该分区的位点，再启动。"}},
 	{kind: PartitionUnreadable, level: LevelTrouble, runbook: "not-reading", says: phrase{
-		"{count} partitions cannot be read or wait for their offsets; the others go on. Nothing is lost.",
+		"{count} {partition cannot be read or waits for its offsets|partitions cannot be read or wait for their offsets}; the others go on. Nothing is lost.",
 		"{count} 个分区无法读取或在等待位点；其余照常。没有丢失。"},
 		remedy: phrase{
 			"Read the last warnings of that partition in the log.",
@@ -69,19 +69,19 @@ var sentences = []sentence{
 			"See the last refusal below: refused means secret or app ID; unreachable or timeout the network or the platform; failed or unreadable: ask the platform, with seqno.",
 			"查看下方最近一次拒绝：refused 为密钥或 app_id；unreachable、timeout 为网络或平台；failed、unreadable 请带 seqno 询问平台。"}},
 	{kind: LotsRefused, level: LevelTrouble, runbook: "lot-refused", says: phrase{
-		"The platform refuses {count} lots while it accepts others, the first {name} since {since}; their records wait, the others flow. Nothing is lost.",
+		"The platform refuses {count} {lot|lots} while it accepts others, the first {name} since {since}; their records wait, the others flow. Nothing is lost.",
 		"平台单独拒绝 {count} 个车场，最早为 {name}（自 {since} 起）；其记录在等待，其余照常。没有丢失。"},
 		remedy: phrase{
 			"Mend the lot's secret, app_id or contract with the platform before LOT_HOLD_MAX is over; then its records become dead letters and must be replayed.",
 			"在 LOT_HOLD_MAX 之前与平台解决该车场的密钥、app_id 或合约；超时后其记录进入死信，需重放。"}},
 	{kind: Storm, level: LevelTrouble, runbook: "dead-letter-storm", says: phrase{
-		"Dead letters in a row with nothing accepted between ({count} storms): they are written at one a second until something is accepted. Nothing is lost: each letter holds its record.",
+		"Dead letters in a row with nothing accepted between ({count} {storm|storms}): they are written at one a second until something is accepted. Nothing is lost: each letter holds its record.",
 		"死信连续出现而无一被接受（{count} 处风暴）：每秒只写一条，直到有记录被接受。没有丢失：死信保存完整记录。"},
 		remedy: phrase{
 			"See the reasons below: a producer, the mapping or the platform has changed. Stop the replicas to keep the records in the topic.",
 			"查看下方死信原因：生产者、映射或平台有变化。停止副本可让记录留在主题中。"}},
 	{kind: RecordsDropped, level: LevelTrouble, runbook: "records-dropped", says: phrase{
-		"Kafka dropped {count} records before they could be read, last noticed at {since}: a loss that Kafka caused.",
+		"Kafka dropped {count} {record before it|records before they} could be read, last noticed at {since}: a loss that Kafka caused.",
 		"Kafka 在读取之前丢弃了 {count} 条记录，最近一次发现于 {since}：由 Kafka 造成的丢失。"},
 		remedy: phrase{
 			"The log line has topic, partition, from, to and count: have the producer send them again.",
