@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"strconv"
@@ -122,5 +123,21 @@ func TestAReaderThatLeavesEndsTheRun(t *testing.T) {
 	}
 	if code := s.end(); code != 1 { // it settled the account, and that does not close
 		t.Errorf("exit code %d", code)
+	}
+}
+
+func TestTheStatusPagesAddressIsPrinted(t *testing.T) {
+	s := startSandbox(t, "is deaf", "--drain", "1h")
+	_, rest, _ := strings.Cut(s.until("  status page "), "  status page ")
+	address, _, _ := strings.Cut(rest, " ")
+	s.until("  held 7 ") // it serves
+	answer, err := http.Get(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	page, err := io.ReadAll(answer.Body)
+	if err != nil || string(page) != "release_forwarder_held_records 7\n" {
+		t.Errorf("at %s there is %q, %v", address, page, err)
 	}
 }
