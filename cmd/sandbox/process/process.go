@@ -49,12 +49,12 @@ type Process struct {
 
 // Start runs the program at path with exactly the environment given. What it
 // writes goes to the file log, which is made anew.
-func Start(path string, env []string, log string) (*Process, error) {
+func Start(path string, env []string, log string, args ...string) (*Process, error) {
 	file, err := os.Create(log)
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(path)
+	cmd := exec.Command(path, args...)
 	cmd.Env, cmd.Stdout, cmd.Stderr = env, file, file
 	isolate(cmd)
 	p := &Process{log: log, done: make(chan struct{})}
