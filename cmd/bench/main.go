@@ -19,6 +19,8 @@ import (
 )
 
 type commands struct {
+	Compare compareCommand `cmd:"" help:"The forwarder beside other ways, side by side."`
+
 	Rate rateCommand `cmd:"" help:"Throughput and CPU beside a bare net/http loop."`
 	Dead deadCommand `cmd:"" help:"Peak memory behind an API that is down."`
 
@@ -27,7 +29,10 @@ type commands struct {
 	// The processes that a measurement starts.
 	Kafka kafkaCommand `cmd:"" hidden:""`
 	API   apiCommand   `cmd:"" hidden:""`
+	Sink  sinkCommand  `cmd:"" hidden:""`
 	Bare  bareCommand  `cmd:"" hidden:""`
+	Floor floorCommand `cmd:"" hidden:""`
+	Plain plainCommand `cmd:"" hidden:""`
 }
 
 func main() {

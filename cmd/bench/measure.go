@@ -19,10 +19,10 @@ import (
 )
 
 type shared struct {
-	Brokers    string `help:"Kafka to use, host:port; a kfake of its own if not given."`
-	Partitions int32  `default:"1" help:"Partitions of the topic."`
-	Open       int    `default:"64" help:"Requests in flight."`
-	Size       int    `default:"300" help:"Bytes of an event, at least 300."`
+	backend
+	Partitions int32 `default:"1" help:"Partitions of the topic."`
+	Open       int   `default:"64" help:"Requests in flight."`
+	Size       int   `default:"300" help:"Bytes of an event, at least 300."`
 }
 
 type rateCommand struct {
@@ -99,7 +99,9 @@ type lab struct {
 	shared
 	dir    string
 	client *kgo.Client
+	kafka  string // what it is, for the page
 	topics int
+	groups int
 }
 
 func (c shared) with(measure func(*lab) error) error {
@@ -115,12 +117,11 @@ func (c shared) with(measure func(*lab) error) error {
 		return err
 	}
 	if l.Brokers == "" {
-		k, err := l.start(os.Args[0], []string{"kafka"})
+		end, err := l.startKafka()
 		if err != nil {
 			return err
 		}
-		defer k.end()
-		l.Brokers = k.address
+		defer end()
 	}
 	l.client, err = kgo.NewClient(kgo.SeedBrokers(l.Brokers), kgo.RecordPartitioner(kgo.RoundRobinPartitioner()), kgo.ProducerBatchMaxBytes(2_000_000), kgo.MaxBufferedRecords(2000), kgo.ProducerLinger(50*time.Millisecond))
 	if err != nil {
@@ -162,16 +163,7 @@ func (p *process) end() {
 }
 
 // peak is the process's largest resident memory so far, in bytes.
-func (p *process) peak() int64 {
-	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
-	for line := range strings.Lines(string(status)) {
-		var kib int64
-		if _, err := fmt.Sscanf(line, "VmHWM: %d kB", &kib); err == nil {
-			return kib << 10
-		}
-	}
-	return 0
-}
+func (p *process) peak() int64 { return p.memory("VmHWM") }
 
 // stop ends the process as an operator does and returns the CPU it took.
 func (p *process) stop() time.Duration {
@@ -201,6 +193,11 @@ func (l *lab) fill(n int) (topic string, err error) {
 		return "", ferr
 	}
 	return topic, err
+}
+
+// drop deletes a topic that fill made: an in-memory Kafka would keep its events.
+func (l *lab) drop(topic string) {
+	_, _ = kadm.NewClient(l.client).DeleteTopics(context.Background(), topic, topic+".dlq")
 }
 
 func (l *lab) startForwarder(topic, api string, open int) (*process, error) {
