@@ -38,6 +38,7 @@ type double struct {
 	count, refused    atomic.Int64
 	first, last       atomic.Int64 // unix nanoseconds
 	open, most        atomic.Int64
+	busy              atomic.Int64 // nanoseconds from arrival to answer, of all accepted
 	tenths            [6000]atomic.Int64 // accepted in each tenth of a second since begun
 	mu                sync.Mutex
 	waits             []time.Duration // guarded by mu: from due to arrival, of releases that carry the time
@@ -110,6 +111,7 @@ func (d *double) release(w http.ResponseWriter, r *http.Request) {
 		time.Sleep(d.delay)
 	}
 	end := time.Now()
+	d.busy.Add(int64(end.Sub(now)))
 	d.count.Add(1)
 	d.last.Store(end.UnixNano())
 	if i := int(end.Sub(d.begun) / (100 * time.Millisecond)); i < len(d.tenths) {
@@ -139,6 +141,9 @@ type account struct {
 	Refused     int64
 	First, Last int64 // unix nanoseconds: first arrival, last acceptance
 	Most        int64 // open at once
+	// Busy is the time that the accepted ones took to answer, in nanoseconds added
+	// up: timers make the delay longer than it was asked for.
+	Busy int64
 	// Tenths holds the acceptances of each tenth of a second.
 	Tenths []int64
 	// Waits are ascending.
@@ -148,7 +153,7 @@ type account struct {
 func (d *double) account() account {
 	a := account{
 		Now: time.Now().UnixNano(), Begun: d.begun.UnixNano(), Count: d.count.Load(), Refused: d.refused.Load(),
-		First: d.first.Load(), Last: d.last.Load(), Most: d.most.Load(),
+		First: d.first.Load(), Last: d.last.Load(), Most: d.most.Load(), Busy: d.busy.Load(),
 	}
 	end := min(int(time.Since(d.begun)/(100*time.Millisecond)), len(d.tenths))
 	for i := range end {

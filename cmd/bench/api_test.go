@@ -32,6 +32,9 @@ func TestTheAPITellsHowLongAReleaseWasOnItsWay(t *testing.T) {
 		if a.Count != 4 || fmt.Sprint(a.Waits) != "[3ms 3ms]" {
 			t.Errorf("%d accepted, waits %v", a.Count, a.Waits)
 		}
+		if a.Busy != int64(80*time.Millisecond) {
+			t.Errorf("busy for %s", time.Duration(a.Busy))
+		}
 		if took := time.Duration(a.Last - a.First); took != 1520*time.Millisecond {
 			t.Errorf("first arrival to last acceptance: %s", took)
 		}

@@ -73,7 +73,7 @@ func (c compareCommand) Run() error {
 				return fmt.Errorf("%s: %w", cell, err)
 			}
 			all = append(all, compared{cell, outcomes})
-			fmt.Printf("%s (%s)\n%s\n", cell, time.Since(begun).Round(time.Second), table(outcomes))
+			fmt.Printf("%s (%s)\n%s\n", cell, took(begun), table(outcomes))
 		}
 		if !c.Write {
 			return nil
@@ -131,4 +131,3 @@ func table(outcomes []*outcome) string {
 	}
 	return b.String()
 }
-func (l *lab) writeComparison(all []compared, rounds int) error { return nil }

@@ -83,7 +83,7 @@ type looping struct {
 	out *bufio.Reader
 }
 
-func startLoop(args ...string) (subject, error) {
+func startLoop(args ...string) (*looping, error) {
 	cmd := exec.Command(os.Args[0], args...)
 	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe()
@@ -131,7 +131,8 @@ func (s *shipped) done(records int64) (allocs, commits float64, err error) {
 	if allocs = m[metricMallocs] / float64(records); records < enough {
 		allocs = math.NaN()
 	}
-	return allocs, m[metricCommits] / time.Since(<-s.joined).Seconds(), nil
+	joined, err := s.awaitJoined()
+	return allocs, m[metricCommits] / time.Since(joined).Seconds(), err
 }
 
 func (s *shipped) end() (spans int64, err error) {

@@ -56,9 +56,11 @@ func (l *lab) startReplica(topic, group, api string, open int, env ...string) (*
 }
 
 // listen reads a forwarder's log to its end: the two lines that a measurement
-// needs, and warnings for whoever watches.
+// needs, and errors for whoever watches. Warnings are what a measurement asks for:
+// one broker, records that fail.
 func listen(log io.Reader, started chan<- string, joined chan<- time.Time) {
 	defer close(started)
+	defer close(joined)
 	for lines := bufio.NewScanner(log); lines.Scan(); {
 		var line struct {
 			Time                time.Time
@@ -66,8 +68,6 @@ func listen(log io.Reader, started chan<- string, joined chan<- time.Time) {
 		}
 		plain := json.Unmarshal(lines.Bytes(), &line) != nil
 		switch line.Event {
-		case "start-check": // one broker is what the bench has
-			continue
 		case "started":
 			started <- line.Admin
 		case "joined":
@@ -76,9 +76,23 @@ func listen(log io.Reader, started chan<- string, joined chan<- time.Time) {
 			default: // a later generation
 			}
 		}
-		if plain || line.Level == "WARN" || line.Level == "ERROR" {
+		if plain || line.Level == "ERROR" {
 			fmt.Fprintln(os.Stderr, lines.Text())
 		}
+	}
+}
+
+// awaitJoined waits until the replica has joined the group, and gives the time at
+// which it said so. It may be asked once.
+func (r *replica) awaitJoined() (time.Time, error) {
+	select {
+	case at, told := <-r.joined:
+		if !told {
+			return at, errors.New("the forwarder ended before it joined the group")
+		}
+		return at, nil
+	case <-time.After(stalled):
+		return time.Time{}, fmt.Errorf("the forwarder did not join the group within %s", stalled)
 	}
 }
 

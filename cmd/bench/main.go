@@ -4,11 +4,18 @@
 // is ratios against that loop in the same round; absolute numbers belong to the
 // machine they were measured on.
 //
-//	bench rate    records a second and CPU for each, at 0 ms and 20 ms API latency
-//	bench dead    peak memory with records waiting behind an API that is down
-//	bench letters time and peak memory of the commands that work off a million dead letters
+//	bench compare  records a second, CPU, memory, commits and allocations, side by side
+//	bench latency  from when an event was due to its arrival, by load
+//	bench start    from the process's start to the first acceptance and to full speed
+//	bench outage   how fast a backlog is worked off after an outage of the API
+//	bench replicas what 1, 2 and 4 replicas reach together
+//	bench growth   what grows with partitions, waiting records, held ones and sessions
+//	bench page     all of these on a real Kafka, into docs/performance.md
+//	bench rate     records a second and CPU for each, beside the bare loop alone
+//	bench dead     peak memory with records waiting behind an API that is down
+//	bench letters  time and peak memory of the commands that work off a million dead letters
 //
-// The Kafka is kfake unless --brokers names another.
+// The Kafka is kfake unless --brokers names another or --real starts one.
 package main
 
 import (
@@ -19,7 +26,13 @@ import (
 )
 
 type commands struct {
-	Compare compareCommand `cmd:"" help:"The forwarder beside other ways, side by side."`
+	Compare  compareCommand  `cmd:"" help:"The forwarder beside other ways of doing the same."`
+	Latency  latencyCommand  `cmd:"" help:"How long an event is on its way, by load, beside a bare net/http loop."`
+	Start    startCommand    `cmd:"" help:"From the process's start to full speed."`
+	Outage   outageCommand   `cmd:"" help:"How fast a backlog is worked off after an outage of the API."`
+	Replicas replicasCommand `cmd:"" help:"What several replicas of a group reach together."`
+	Growth   growthCommand   `cmd:"" help:"Memory and CPU by partitions, waiting records, held ones and sessions."`
+	Page     pageCommand     `cmd:"" help:"All of the above, into docs/performance.md."`
 
 	Rate rateCommand `cmd:"" help:"Throughput and CPU beside a bare net/http loop."`
 	Dead deadCommand `cmd:"" help:"Peak memory behind an API that is down."`

@@ -174,6 +174,10 @@ func (p *process) stop() time.Duration {
 
 // fill makes a topic with n events.
 func (l *lab) fill(n int) (topic string, err error) {
+	return l.fillWith(n, func(i int) []byte { return event(i, l.Size) })
+}
+
+func (l *lab) fillWith(n int, event func(i int) []byte) (topic string, err error) {
 	l.topics++
 	topic = fmt.Sprintf("bench-%d-%d", os.Getpid(), l.topics)
 	ctx := context.Background()
@@ -183,7 +187,7 @@ func (l *lab) fill(n int) (topic string, err error) {
 		}
 	}
 	for i := range n {
-		l.client.Produce(ctx, &kgo.Record{Topic: topic, Value: event(i, l.Size)}, func(_ *kgo.Record, perr error) {
+		l.client.Produce(ctx, &kgo.Record{Topic: topic, Value: event(i)}, func(_ *kgo.Record, perr error) {
 			if perr != nil {
 				err = perr
 			}

@@ -56,3 +56,12 @@ func (s spread) times(factor float64) spread {
 	}
 	return scaled
 }
+
+// less is the difference of two figures round by round.
+func (s spread) less(base spread) spread {
+	var differences spread
+	for i := range min(len(s), len(base)) {
+		differences = append(differences, s[i]-base[i])
+	}
+	return differences
+}

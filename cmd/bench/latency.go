@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+type latencyCommand struct {
+	backend
+	Partitions int           `default:"6" help:"Partitions of the topic."`
+	Open       int           `default:"64" help:"Requests in flight."`
+	N          int           `default:"60000" help:"Records of a run that measures the capacity."`
+	Rates      []float64     `default:"200" help:"Events a second."`
+	Shares     []float64     `default:"0.1,0.5,0.9" help:"More rates, as shares of the capacity."`
+	For        time.Duration `default:"10s" help:"How long events are timed at each rate."`
+	Warm       time.Duration `default:"2s" help:"How long they come before that."`
+	Rounds     int           `default:"3" help:"Rounds, the forwarder in turn with the bare loop."`
+	Write      bool          `help:"Write the table and the plot into docs/performance.md."`
+}
+
+// load is a rate, and what came of it round by round.
+type load struct {
+	name       string
+	rate       float64
+	bare, ours waits
+	behind     spread // events not yet accepted when the last was produced
+}
+
+// waits are percentiles in milliseconds, round by round.
+type waits struct{ p50, p99, p999 spread }
+
+func (w *waits) add(a account) {
+	var all spread
+	for _, wait := range a.Waits {
+		all = append(all, float64(wait)/1e6)
+	}
+	w.p50, w.p99, w.p999 = append(w.p50, all.at(0.5)), append(w.p99, all.at(0.99)), append(w.p999, all.at(0.999))
+}
+
+func (w waits) String() string {
+	return w.p50.format("%.2f") + " | " + w.p99.format("%.2f") + " | " + w.p999.format("%.2f")
+}
+
+// Run measures the capacity on a backlog, then what a steady rate of events meets:
+// the time from when an event was due at the producer, or at the bare loop, to its
+// arrival at the API.
+func (c latencyCommand) Run() error {
+	return shared{backend: c.backend}.with(func(l *lab) error {
+		full, err := l.compare(cell{0, c.Partitions, small, c.Open}, only(nameShipped), c.N, c.Rounds)
+		if err != nil {
+			return err
+		}
+		capacity := full[0].rate.median()
+		var loads []*load
+		for _, rate := range c.Rates {
+			loads = append(loads, &load{name: fmt.Sprintf("%.0f/s", rate), rate: rate})
+		}
+		for _, share := range c.Shares {
+			loads = append(loads, &load{name: fmt.Sprintf("%.0f %% of the capacity", 100*share), rate: share * capacity})
+		}
+		for range c.Rounds {
+			for _, load := range loads {
+				if err := c.round(l, load); err != nil {
+					return fmt.Errorf("%s: %w", load.name, err)
+				}
+			}
+		}
+		text := latencyTable(capacity, loads)
+		fmt.Println(text)
+		if !c.Write {
+			return nil
+		}
+		return l.writeLatency(loads, text, c.Rounds)
+	})
+}
+
+func only(name string) (one []contender) {
+	for _, c := range contenders() {
+		if c.name == name {
+			one = append(one, c)
+		}
+	}
+	return one
+}
+
+func (c latencyCommand) round(l *lab, load *load) error {
+	bare, err := c.paceBare(l, load.rate)
+	if err != nil {
+		return err
+	}
+	ours, behind, err := c.paceForwarder(l, load.rate)
+	if err != nil {
+		return err
+	}
+	load.bare.add(bare)
+	load.ours.add(ours)
+	load.behind = append(load.behind, float64(behind))
+	return nil
+}
+
+func (c latencyCommand) events(rate float64) int { return int(rate * (c.Warm + c.For).Seconds()) }
+
+// paceBare lets the bare loop keep a rate.
+func (c latencyCommand) paceBare(l *lab, rate float64) (a account, err error) {
+	api, err := l.start(os.Args[0], []string{"api"})
+	if err != nil {
+		return a, err
+	}
+	defer api.end()
+	s, err := startLoop("bare", "--url=http://"+api.address+"/", fmt.Sprintf("--n=%d", c.events(rate)), fmt.Sprintf("--open=%d", c.Open),
+		fmt.Sprintf("--rate=%f", rate), "--warm="+c.Warm.String())
+	if err != nil {
+		return a, err
+	}
+	defer func() { _, _ = s.end() }()
+	if err := json.NewDecoder(s.out).Decode(new(told)); err != nil {
+		return a, err
+	}
+	return accountOf(api.address)
+}
+
+// paceForwarder produces events at a rate while a forwarder that has joined works
+// on their topic.
+func (c latencyCommand) paceForwarder(l *lab, rate float64) (a account, behind int64, err error) {
+	l.Partitions, l.Size = int32(c.Partitions), small
+	topic, err := l.fill(0)
+	if err != nil {
+		return a, 0, err
+	}
+	defer l.drop(topic)
+	api, err := l.start(os.Args[0], []string{"api"})
+	if err != nil {
+		return a, 0, err
+	}
+	defer api.end()
+	r, err := l.startReplica(topic, topic, api.address, c.Open)
+	if err != nil {
+		return a, 0, err
+	}
+	defer r.stop()
+	if _, err := r.awaitJoined(); err != nil {
+		return a, 0, err
+	}
+	n := c.events(rate)
+	if err := l.pace(topic, n, rate, c.Warm); err != nil {
+		return a, 0, err
+	}
+	count, _, _, _, err := ask(api.address)
+	if err != nil {
+		return a, 0, err
+	}
+	if _, err := awaitCount(api.address, int64(n)); err != nil {
+		return a, 0, err
+	}
+	a, err = accountOf(api.address)
+	return a, int64(n) - count, err
+}
+
+// pace produces n events at a rate. No event waits for others to share its batch.
+func (l *lab) pace(topic string, n int, rate float64, warm time.Duration) error {
+	client, err := kgo.NewClient(kgo.SeedBrokers(l.Brokers), kgo.RecordPartitioner(kgo.RoundRobinPartitioner()), kgo.ProducerLinger(0))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	failed := make(chan error, 1)
+	p := paceOf{time.Now(), rate, warm}
+	for i := range n {
+		client.Produce(context.Background(), &kgo.Record{Topic: topic, Value: eventOf(p.flow(int64(i)), i, l.Size)}, func(_ *kgo.Record, err error) {
+			if err != nil {
+				select {
+				case failed <- err:
+				default: // the first is enough
+				}
+			}
+		})
+	}
+	if err := client.Flush(context.Background()); err != nil {
+		return err
+	}
+	select {
+	case err := <-failed:
+		return err
+	default:
+		return nil
+	}
+}
+
+func latencyTable(capacity float64, loads []*load) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "The capacity, measured on a backlog, is %.0f records/s. Times in ms, from when an event was due to its arrival.\n\n", capacity)
+	b.WriteString("| load | events/s | bare loop p50 | p99 | p99.9 | forwarder p50 | p99 | p99.9 | added p50 | added p99 | behind at the end |\n" +
+		"| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n")
+	for _, l := range loads {
+		fmt.Fprintf(&b, "| %s | %.0f | %s | %s | %s | %s | %s |\n", l.name, l.rate, l.bare, l.ours,
+			l.ours.p50.less(l.bare.p50).format("%.2f"), l.ours.p99.less(l.bare.p99).format("%.2f"), l.behind.format("%.0f"))
+	}
+	return b.String()
+}
