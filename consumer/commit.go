@@ -55,14 +55,28 @@ const (
 // commit sends what has changed since the last commit that was taken, and tells
 // whether something is left to commit.
 func (g *generation) commit(ctx context.Context) (left bool) {
-	g.commitMu.Lock()
-	defer g.commitMu.Unlock()
+	if !g.turn(ctx) {
+		return true
+	}
+	defer g.endTurn()
 	commits := g.commitments()
 	if len(commits) == 0 {
 		return false
 	}
 	return !g.send(ctx, commits)
 }
+
+// turn waits until no commit is under way; false where ctx has ended before.
+func (g *generation) turn(ctx context.Context) bool {
+	select {
+	case g.committing <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (g *generation) endTurn() { <-g.committing }
 
 // commitments collects what has changed.
 func (g *generation) commitments() []commitment {
@@ -95,8 +109,7 @@ func (p *partition) place(offset int64) place {
 	return place{cluster: p.gen.cluster, topic: p.topic, partition: p.partition, offset: offset}
 }
 
-// send commits and notes what was taken; true if all was. It is called with
-// commitMu held.
+// send commits and notes what was taken; true if all was. It is its caller's turn.
 func (g *generation) send(ctx context.Context, commits []commitment) bool {
 	e := g.engine
 	req := &kafka.OffsetCommitRequest{

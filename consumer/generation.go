@@ -42,7 +42,8 @@ type generation struct {
 	wakes chan struct{} // nudges the reader
 	looks chan struct{} // nudges the resolver
 
-	commitMu sync.Mutex // one commit at a time, so that none overtakes another
+	// committing has room for one commit at a time, so that none overtakes another.
+	committing chan struct{}
 
 	// Guarded by the engine's mutex.
 	lease    time.Time // until then nobody else can own the partitions
@@ -73,6 +74,8 @@ func (e *Engine) newGeneration(gen *kafka.Generation, topics []string) *generati
 		wakes:   make(chan struct{}, 1),
 		looks:   make(chan struct{}, 1),
 		drained: make(chan struct{}),
+
+		committing: make(chan struct{}, 1),
 	}
 	g.ctx, g.cut = context.WithCancel(context.Background())
 	g.over, g.end = context.WithCancelCause(context.Background())

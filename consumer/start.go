@@ -122,9 +122,11 @@ func (g *generation) startFirst(ctx context.Context, p *partition) bool {
 	if err != nil {
 		return false
 	}
-	g.commitMu.Lock()
+	if !g.turn(ctx) {
+		return false
+	}
 	ok := g.send(ctx, []commitment{{p, mark{offset: first}}})
-	g.commitMu.Unlock()
+	g.endTurn()
 	if !ok {
 		return false
 	}

@@ -293,3 +293,27 @@ func TestATopicMadeAnewIsReadAlthoughTheCommitTellsOfOffsetsBeyondItsEnd(t *test
 		w.end(r)
 	})
 }
+
+// The interval's commit waits for the one that a partition begins with, which the
+// coordinator takes long to answer.
+func TestACommitWaitsForTheOneUnderWay(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		var open, most atomic.Int64
+		w.cluster.ControlKey(int16(kmsg.OffsetCommit), func(kmsg.Request) (kmsg.Response, error, bool) {
+			w.cluster.KeepControl()
+			w.cluster.SleepControl(func() {
+				most.Store(max(most.Load(), open.Add(1)))
+				time.Sleep(5 * time.Second) // five intervals
+				open.Add(-1)
+			})
+			return nil, nil, false
+		})
+		w.backlog(1, 10)
+		w.end(w.start())
+		w.start()
+		w.until("all", w.allCommitted(1, 10))
+		if most.Load() != 1 {
+			t.Errorf("%d commits at once", most.Load())
+		}
+	})
+}
