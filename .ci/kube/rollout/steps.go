@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -244,10 +245,13 @@ func (e *ends) all() map[int]int {
 }
 
 // watch notes how every container of the forwarder ends, also one that is started
-// again.
+// again, until the world closes.
 func (w *world) watch(ctx context.Context) error {
+	ctx, w.unwatch = context.WithCancel(ctx)
 	cmd := exec.CommandContext(ctx, w.kubectl, "kubectl", "-n", namespace, "get", "pods", "-l", label, "-w", "-o", "json")
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	// The script and the kubectl that it started.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
 	cmd.WaitDelay = 5 * time.Second
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()

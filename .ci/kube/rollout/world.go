@@ -46,9 +46,10 @@ type world struct {
 	server   *http.Server
 	scratch  string
 	port     int
-	user     int // whom the containers run as
-	replicas int // asked for last
-	stop     context.CancelFunc
+	user     int                // whom the containers run as
+	replicas int                // asked for last
+	stop     context.CancelFunc // ends the load
+	unwatch  context.CancelFunc // nil before the watch began
 	side     sync.WaitGroup
 	made     atomic.Int64 // events made so far
 	produced atomic.Int64 // acknowledged by Kafka
@@ -93,6 +94,9 @@ func newWorld(ctx context.Context, c config) (*world, error) {
 
 func (w *world) close() {
 	w.stop()
+	if w.unwatch != nil {
+		w.unwatch()
+	}
 	_ = w.server.Close()
 	w.side.Wait()
 	w.client.Close()
