@@ -2,8 +2,8 @@
 # Builds the OCI image with ko: linux/amd64 and linux/arm64, nothing in it but the binary, no container engine needed.
 #   image.sh build DIR     DIR/oci (OCI layout of both platforms), DIR/image-<arch>.tar (for `docker load` and
 #                          `ctr import`), DIR/digests; prints the index's digest
-#   image.sh check         builds twice, in different folders, the second time with an empty build cache where
-#                          IMAGE_COLD=1: one digest, a size under the limit, what the configuration promises
+#   image.sh check         builds twice, in different folders, each time with an empty build cache where IMAGE_COLD=1:
+#                          one digest, a size under the limit, what the configuration promises
 # Variables: VERSION (default: what git says), REVISION, IMAGE (the name in the archives, default release-forwarder),
 # ARCHES (default "amd64 arm64").
 # Two builds of one commit with one Go version have one digest: all times are those of the commit.
@@ -67,6 +67,21 @@ archive() {
   tar -C "$d" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -cf "$3/image-$1.tar" $(ls -A "$d")
 }
 
+# described DIR DIGEST: ko's SBOMs speak of the images as it made them, by names and digests of this run; they get those
+# of what is handed on. The base, which is empty, has no name there.
+described() {
+  local arch f=$1/release-forwarder-index.spdx.json rules=(-e "s,$addr/base@,scratch@,g" -e "s,$addr/base:all,scratch,g" -e "s,${addr/:/%3A}%2Fbase,scratch,g")
+  rename() { rules+=(-e "s,${1#sha256:},${2#sha256:},g"); }
+  for arch in "${arches[@]}"; do
+    rename "$(crane digest --platform "linux/$arch" "$addr/$name:$(tag)")" "$(crane digest --platform "linux/$arch" "$addr/$name@$2")"
+  done
+  if [ -e "$f" ]; then
+    rename "$(crane digest "$addr/$name:$(tag)")" "$2"
+    rename "$(sed -n 's/.*base@sha256:\([0-9a-f]*\).*/\1/p' "$f" | head -1)" "$(crane digest "$addr/base:all")"
+  fi
+  sed -i "${rules[@]}" "$1"/release-forwarder-*.spdx.json
+}
+
 # build SOURCE DIR
 build() {
   local source=$1 out=$2 digest arch refs=()
@@ -105,24 +120,33 @@ build() {
     done
     crane pull --format=oci "$addr/$name@$digest" "$out/oci"
   } >"$out/digests"
+  described "$out" "$digest"
   echo "$digest"
 }
 
 # check builds in two processes, each with a registry and a folder of its own.
 check() {
-  local first second arch bytes config files
+  local first second arch digest bytes config files f
   mkdir -p "$scratch/here" "$scratch/some/where/else"
   tar -C "$root" --exclude=./.git --exclude=./bin --exclude=./dist -cf - . | tee >(tar -C "$scratch/some/where/else" -xf -) | tar -C "$scratch/here" -xf -
   export VERSION=$version REVISION=$revision SOURCE_DATE_EPOCH=$epoch
+  cold() { [ "${IMAGE_COLD:-}" != 1 ] || export GOCACHE=$scratch/cache-$1; }
+  cold first
   first=$("$scratch/here/.ci/release/image.sh" build "$scratch/first")
-  if [ "${IMAGE_COLD:-}" = 1 ]; then export GOCACHE=$scratch/gocache; fi
+  cold second
   second=$("$scratch/some/where/else/.ci/release/image.sh" build "$scratch/second")
   cat "$scratch/first/digests"
   [ "$first" = "$second" ] || die "two builds, two digests: $first and $second"
-  cmp "$scratch/first/image-amd64.tar" "$scratch/second/image-amd64.tar"
-  echo "two builds, one digest"
+  for arch in "${arches[@]}"; do
+    cmp "$scratch/first/image-$arch.tar" "$scratch/second/image-$arch.tar"
+    for f in index "linux-$arch"; do cmp "$scratch/first/release-forwarder-$f.spdx.json" "$scratch/second/release-forwarder-$f.spdx.json"; done
+  done
+  echo "two builds, one digest, one SBOM"
   serve
-  while read -r arch _ bytes _; do
+  while read -r arch digest bytes _; do
+    f=$scratch/first/release-forwarder-$([ "$arch" = index ] || echo linux-)$arch.spdx.json
+    grep -q "$digest" "$f" || die "the SBOM of $arch is not about $digest"
+    if grep -E '127\.0\.0\.1' "$f" >&2; then die "the SBOM of $arch names a registry of its making"; fi
     [ "$arch" = index ] && continue
     [ "$bytes" -lt "$limit" ] || die "$arch: $bytes bytes, the limit is $limit"
     crane push "$scratch/first/image-$arch.tar" "$addr/check:$arch" >/dev/null 2>&1
@@ -133,7 +157,6 @@ check() {
     # Nothing but the binary: no shell, no package, nothing that could be started or be out of date.
     files=$(crane export "$addr/check:$arch" - | tar -Ptvf - | awk '$1 ~ /^-/ { print $NF }')
     [ "$files" = /ko-app/release-forwarder ] || die "$arch: there are other files than the binary: $files"
-    [ -s "$scratch/first/release-forwarder-linux-$arch.spdx.json" ] || die "$arch: no SBOM"
     echo "$arch: $((bytes / 1024 / 1024)).$((bytes * 10 / 1024 / 1024 % 10)) MiB, one file: $files"
   done <"$scratch/first/digests"
 }
