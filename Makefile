@@ -13,11 +13,12 @@ FROM ?= 1
 SEED ?=
 TIMES ?= 1
 MISTAKE ?=
+PICTURES ?=
 LEDGER ?= docs/simulation-ledger.txt
 BIN := bin
 
 .PHONY: help run test race lint fmt build generate test-kafka kafka-down simulate replay chaos bench clean \
-	test-alerts test-telemetry test-kube test-rollout test-rights test-compose image test-image licences release
+	test-alerts test-page test-telemetry test-kube test-rollout test-rights test-compose image test-image licences release
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,6 +81,9 @@ bench: ## throughput, CPU and memory beside a bare net/http loop (BENCH="rate --
 
 test-alerts: ## the alert rules, by Prometheus's own rule tests (installs Debian's prometheus where promtool is missing)
 	.ci/telemetry/alerts/run.sh
+
+test-page: ## the status page in headless Chromium (Node 20 and npm; installs Debian's chromium where there is none; PICTURES=docs/pictures takes them anew)
+	PICTURES="$(PICTURES)" .ci/telemetry/page/run.sh
 
 test-telemetry: ## traces, metrics and logs at a real OpenTelemetry Collector, built from its modules, and what must not be in them
 	.ci/telemetry/proof/run.sh arrival -v
