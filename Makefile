@@ -85,8 +85,9 @@ test-alerts: ## the alert rules, by Prometheus's own rule tests (installs Debian
 test-page: ## the status page in headless Chromium (Node 20 and npm; installs Debian's chromium where there is none; PICTURES=docs/pictures takes them anew)
 	PICTURES="$(PICTURES)" .ci/telemetry/page/run.sh
 
-test-telemetry: ## traces, metrics and logs at a real OpenTelemetry Collector, built from its modules, and what must not be in them
+test-telemetry: ## traces, metrics and logs at a real OpenTelemetry Collector, what must not be in them, and every query at a real Prometheus
 	.ci/telemetry/proof/run.sh arrival -v
+	.ci/telemetry/proof/run.sh queries -v
 
 test-kube: ## every overlay on a real Kubernetes API server (builds it first: 12 minutes cold, half a minute warm)
 	.ci/kube/test.sh

@@ -57,7 +57,8 @@ func Open(binary, dir, secret string) (*Stage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("stage: embedded Kafka: %w", err)
 	}
-	s.Client, err = kgo.NewClient(kgo.SeedBrokers(s.Kafka.ListenAddrs()...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	s.Client, err = kgo.NewClient(kgo.SeedBrokers(s.Kafka.ListenAddrs()...), kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.DisableIdempotentWrite(), kgo.RecordDeliveryTimeout(5*time.Second)) // a record is given up while the broker is gone
 	if err != nil {
 		return nil, fmt.Errorf("stage: %w", err)
 	}
