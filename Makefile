@@ -4,7 +4,7 @@ GO ?= go
 KAFKA_VERSION ?=
 BROKERS ?=
 SANDBOX ?=
-BENCH ?= rate
+BENCH ?= compare
 DURATION ?= 2m
 CHAOS ?=
 SEEDS ?= 50000
@@ -17,7 +17,7 @@ PICTURES ?=
 LEDGER ?= docs/simulation-ledger.txt
 BIN := bin
 
-.PHONY: help run test race lint fmt build generate test-kafka kafka-down simulate replay chaos bench clean \
+.PHONY: help run test race lint fmt build generate test-kafka kafka-down simulate replay chaos bench bench-page clean \
 	test-alerts test-page test-telemetry test-kube test-rollout test-rights test-compose image test-image licences release
 
 help: ## list the targets
@@ -76,8 +76,11 @@ replay: ## one seed with its story and the replicas' logs (SEED=7 TIMES=100; MIS
 chaos: ## kill, freeze and cut off three real brokers and three forwarders (DURATION=2m, CHAOS="-seed 7 -every 4s"; Java 17 and Maven)
 	@mkdir -p $(BIN) && $(GO) build -buildvcs=false -o $(BIN)/chaos ./cmd/release-forwarder/chaos && exec $(BIN)/chaos -for $(DURATION) -report $(BIN)/chaos.txt $(CHAOS)
 
-bench: ## throughput, CPU and memory beside a bare net/http loop (BENCH="rate --rounds 5", BENCH=dead)
+bench: ## throughput, CPU and memory beside other ways of doing the same (BENCH="compare --real --rounds 9", BENCH="latency --real", BENCH=--help)
 	@$(GO) build -o $(BIN)/bench ./cmd/bench && exec $(BIN)/bench $(BENCH)
+
+bench-page: ## all figures of docs/performance.md anew, on a real Kafka (45 minutes on an idle machine; Java 17 and Maven)
+	@$(GO) build -o $(BIN)/bench ./cmd/bench && exec $(BIN)/bench page
 
 test-alerts: ## the alert rules, by Prometheus's own rule tests (installs Debian's prometheus where promtool is missing)
 	.ci/telemetry/alerts/run.sh

@@ -38,7 +38,7 @@ type double struct {
 	count, refused    atomic.Int64
 	first, last       atomic.Int64 // unix nanoseconds
 	open, most        atomic.Int64
-	busy              atomic.Int64 // nanoseconds from arrival to answer, of all accepted
+	busy              atomic.Int64       // nanoseconds from arrival to answer, of all accepted
 	tenths            [6000]atomic.Int64 // accepted in each tenth of a second since begun
 	mu                sync.Mutex
 	waits             []time.Duration // guarded by mu: from due to arrival, of releases that carry the time

@@ -28,8 +28,14 @@ type team struct {
 	planned         spread // what plan's formula says of the API as it was
 }
 
-// joining is how long a team may take to share the partitions, as records.
-const joining = 20 * time.Second
+const (
+	// joining is how long a team may take to share the partitions: the topic holds
+	// records for as long.
+	joining = 20 * time.Second
+	// settling is how long it delivers before it is measured: the limit of requests
+	// in flight rises within a second.
+	settling = 2 * time.Second
+)
 
 // Run lets 1, 2, 4 replicas work on one topic and holds their rate against what
 // plan foretells.
@@ -84,6 +90,7 @@ func (t *team) add(l *lab, c replicasCommand, topic, group string) (err error) {
 			return err
 		}
 	}
+	time.Sleep(settling)
 	begin, err := accountOf(api.address)
 	before := spentBy(members)
 	if err != nil {
