@@ -62,9 +62,10 @@ func TestARefusedLotStopsNobodyAndItsRecordsArriveInOrderWhenItIsMended(t *testi
 				t.Errorf("the status page has %+v", held)
 			}
 		}
-		if held := r.status().Held; len(held) == 0 || held[0].Attempts == 0 {
-			t.Errorf("none that was sent is first of %d held", len(held))
-		}
+		w.until("one that was sent is first of those held, not in flight", func() bool {
+			held := r.status().Held
+			return len(held) > 0 && held[0].Attempts > 0
+		}, time.Minute)
 		refusing = false
 		w.until("the bad lot's", func() bool { return w.committed(0) == 3*rounds }, 2*time.Minute)
 		w.end(r)
