@@ -226,7 +226,7 @@ func (c *Client) prepareRetry(req *http.Request) error {
 		return errStopped
 	}
 	if d.resting {
-		d.resting = !c.config.Gate.resume(d.ctx, c.config.RetryWaitMax)
+		d.resting = !c.config.Gate.resume(d.ctx, c.config.RetryWaitMax, func() bool { return c.allowed(d) })
 	}
 	switch {
 	case d.ctx.Err() != nil:

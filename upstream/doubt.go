@@ -10,14 +10,23 @@ const (
 	fewRefused           = 5 // while nextToNone are in flight
 	// remembered attempts are enough to know a share by; then older ones weigh half.
 	remembered = 4096
-	// dense refusals are no matter of doubt while more than one request is in
-	// flight: what is too much goes down at once.
-	dense = 1.0 / 3
+	// fallen is the part of an earlier limit that refusals must have left for doubt:
+	// where they cost less than that, it does not matter whose fault they are.
+	fallen = 0.75
+	// dense time-outs are no matter of doubt as long as they lower the limit, nor is a
+	// burst of refusals in one turn that leaves half of the limit or less: what is too
+	// much goes down at once, and doubt begins with what is left.
+	dense, burst = 1.0 / 3, 0.5
 	// aTrial lowers the limit to this part of what it is.
 	aTrial = 0.75
+	// changed is how many times more than expected are refused in a trial of a
+	// platform that has become another meanwhile.
+	changed = 2
 	// enoughRefused are as many as a trial must have to expect: with fewer, chance
-	// would judge. It ends at mostTried attempts, or after longTrial.
+	// would judge. It ends at mostTried attempts, or after longTrial. Where few are in
+	// flight fewRefused do after slowTrial: to go on would cost more than a wrong answer.
 	enoughRefused = 12
+	slowTrial     = 5 * time.Second
 	leastTried    = 16
 	enoughAlone   = 3 // while only one is in flight
 	mostTried     = 800
@@ -43,21 +52,25 @@ const (
 //	step   | limit                | it shows                      | then
 //	-------+----------------------+-------------------------------+------------------
 //	less   | a quarter lower      | less than half the refusals,  | load is the cause: back
-//	       |                      | or too few attempts to say    | to where the trial began
+//	       |                      | or too few attempts to say    | to where the trial began,
+//	       |                      |                               | none for a while
+//	       |                      | far more than before          | the platform has changed:
+//	       |                      |                               | on from here
 //	       |                      | as many, or nearly            | more
-//	more   | the highest since    | more accepted                 | load is not the cause: it
-//	       | the last trial       |                               | stays there, that share of
+//	more   | the highest since    | more accepted, no more        | load is not the cause: it
+//	       | the last trial       | refused                       | stays there, that share of
 //	       |                      |                               | refusals is tolerated
-//	       |                      | no more                       | back to where the trial
+//	       |                      | anything else                 | back to where the trial
 //	       |                      |                               | began, none for a while
 type doubt struct {
-	peak float64 // the highest limit since the last trial
+	began time.Time // when the last trial or burst was over
+	peak  float64   // the highest limit since then
 	// attempts since then that are remembered, and how many were refused.
 	attempts, refused int
 	recent            float64       // share of refusals of the last few
-	lag               time.Duration // what the last refusal took
+	lag, served       time.Duration // what the last refusal took, and the last answer
 	trial             trial
-	wait              time.Duration // after the last trial that was wrong
+	wait              time.Duration // after the last trial that was in vain
 	next              time.Time     // none before
 
 	share float64   // tolerated; 0: cautious
@@ -71,11 +84,24 @@ type trial struct {
 	expected float64 // share of refusals
 	at       float64 // the limit of this step
 	began    time.Time
-	accepted int // since it began
+	lag      time.Duration // what an attempt takes
+	// Since it began: what was accepted, and what was refused.
+	accepted, failed int
 	// What has ended since all that went before has, and how much was refused.
 	from              time.Time
 	attempts, refused int
-	rate              float64 // accepted a second in the step before
+	less              lessStep
+}
+
+// lessStep is what came of the first step of a trial.
+type lessStep struct {
+	limit, rate       float64 // rate: accepted a second
+	attempts, refused int
+}
+
+// share is what was refused in both steps.
+func (t *trial) share() float64 {
+	return float64(t.less.refused+t.refused) / float64(max(1, t.less.attempts+t.attempts))
 }
 
 type step int
@@ -87,8 +113,8 @@ const (
 )
 
 // forget begins anew, with a limit.
-func (d *doubt) forget(limit float64) {
-	d.peak, d.attempts, d.refused, d.trial = limit, 0, 0, trial{}
+func (d *doubt) forget(limit float64, now time.Time) {
+	d.began, d.peak, d.attempts, d.refused, d.trial = now, limit, 0, 0, trial{}
 }
 
 // note counts an attempt at a limit.
@@ -98,15 +124,20 @@ func (d *doubt) note(refused bool, took time.Duration, limit float64) {
 		d.attempts, d.refused = d.attempts/2, d.refused/2
 	}
 	d.recent -= d.recent / 16
-	if refused {
-		d.recent += 1.0 / 16
-		d.refused++
-		d.lag = took
+	if !refused {
+		d.served = took
+		return
 	}
+	d.recent += 1.0 / 16
+	d.refused++
+	d.lag = took
 }
 
 // tolerated is the share of refusals that is not blamed on load.
 func (d *doubt) tolerated() float64 { return max(d.share, cautious) }
+
+// tolerates reports whether a refusal is one of those, and not of far more.
+func (d *doubt) tolerates() bool { return d.share > 0 && d.recent < (1+d.share)/2 }
 
 // arises reports, after a refusal, whether it is time for a trial.
 func (d *doubt) arises(limit float64, now time.Time) bool {
@@ -118,27 +149,30 @@ func (d *doubt) arises(limit float64, now time.Time) bool {
 	}
 	share := float64(d.refused) / float64(d.attempts) / d.tolerated()
 	if limit <= nextToNone { // whom could it be too much for?
-		return d.refused >= fewRefused && share >= farMore
+		few := d.refused >= fewRefused && now.Sub(d.began) > slowTrial
+		return (d.refused >= enoughRefused || few) && share >= farMore
 	}
-	return (d.refused >= manyRefused && share >= more || d.refused >= someRefused && share >= farMore) && d.recent < dense
+	return limit <= fallen*d.peak && (d.refused >= manyRefused && share >= more || d.refused >= someRefused && share >= farMore)
 }
 
 // begin begins a trial and returns its limit.
 func (d *doubt) begin(limit float64, now time.Time) float64 {
 	d.trial = trial{step: less, limit: limit, expected: float64(d.refused) / float64(d.attempts), at: max(1, aTrial*limit)}
-	d.trial.start(now, d.lag)
+	d.trial.start(now, max(d.lag, d.served))
 	return d.trial.at
 }
 
 func (t *trial) start(now time.Time, lag time.Duration) {
-	t.began, t.from = now, now.Add(lag)
-	t.accepted, t.attempts, t.refused = 0, 0, 0
+	t.began, t.lag, t.from = now, lag, now.Add(lag)
+	t.accepted, t.failed, t.attempts, t.refused = 0, 0, 0, 0
 }
 
 // note counts an attempt, and reports whether the step is over and whether it
 // saw enough.
 func (t *trial) note(refused bool, now time.Time) (over, enough bool) {
-	if !refused {
+	if refused {
+		t.failed++
+	} else {
 		t.accepted++
 	}
 	long := now.Sub(t.began) > longTrial
@@ -149,46 +183,77 @@ func (t *trial) note(refused bool, now time.Time) (over, enough bool) {
 	if refused {
 		t.refused++
 	}
+	if now.Sub(t.from) < 2*t.lag && !long {
+		return false, false // answers come in waves
+	}
 	if t.at < 2 {
 		enough = t.refused >= enoughAlone
 		return enough || t.attempts >= enoughAlone/(farMore*cautious), enough
 	}
 	expected := t.expected * float64(t.attempts)
-	enough = t.attempts >= leastTried && (expected >= enoughRefused || expected >= fewRefused && t.limit <= nextToNone)
+	few := expected >= fewRefused && t.limit <= nextToNone && now.Sub(t.began) > slowTrial
+	enough = t.attempts >= leastTried && (expected >= enoughRefused || few)
 	return enough || t.attempts >= mostTried || long, enough
+}
+
+// worse reports whether far more was refused than expected. With more in flight all that
+// was sent is told by that: what hangs ends much later than the rest, and then much at
+// once. What is refused at once comes before the first is served, so it must be much.
+func (t *trial) worse(now time.Time) bool {
+	refused, attempts := t.refused, t.attempts
+	if t.step == higher {
+		refused, attempts = t.failed, t.failed+t.accepted
+		if now.Before(t.from.Add(t.lag)) && float64(refused) < t.at/2 {
+			return false
+		}
+	}
+	return float64(refused) > changed*t.expected*float64(attempts)+fewRefused
+}
+
+// inVain puts off the next trial.
+func (d *doubt) inVain(now time.Time) {
+	d.wait = min(max(patience, 2*d.wait), mostPatience)
+	d.next = now.Add(d.wait)
+	d.share = 0
 }
 
 // try counts an attempt for the trial, and ends its step when it tells enough.
 func (l *limiter) try(refused bool, now time.Time) {
 	d, t := &l.doubt, &l.doubt.trial
 	over, enough := t.note(refused, now)
-	if !over {
+	worse := t.worse(now)
+	if !over && !worse {
 		return
 	}
-	rate := float64(t.accepted) / max(now.Sub(t.began).Seconds(), 1e-3)
+	rate := float64(t.attempts-t.refused) / max(now.Sub(t.from).Seconds(), 1e-3)
 	persists := enough && (t.at < 2 || float64(t.refused) >= t.expected*float64(t.attempts)/2)
 	switch {
+	case t.step == less && worse:
+		l.limit = t.at
 	case t.step == less && persists:
 		d.peak = min(max(d.peak, muchMore*t.at), float64(l.max))
 		t.expected = max(t.expected, float64(t.refused)/float64(t.attempts))
-		t.step, t.rate = higher, rate
+		t.less = lessStep{limit: t.at, rate: rate, attempts: t.attempts, refused: t.refused}
+		t.step, t.at = higher, d.peak
 		l.used = false
 		l.limit, l.since = d.peak, now
-		t.start(now, d.lag)
+		t.start(now, max(d.lag, d.served))
 		return
-	case t.step == less:
-		l.limit, d.share = t.limit, 0
-	case l.used && rate < t.rate*min(ofUse, (1+d.peak/t.at)/2):
-		d.wait = min(max(patience, 2*d.wait), mostPatience)
-		d.next = now.Add(d.wait)
-		l.limit, d.share = t.limit, 0
+	case t.step == less, worse:
+		l.limit = t.limit
+		d.inVain(now)
+	case rate < t.less.rate*min(ofUse, (1+t.at/t.less.limit)/2):
+		l.limit = t.limit
+		if l.used { // else something else held back, and it tells nothing
+			d.inVain(now)
+		}
 	default:
 		d.wait = 0
-		d.share, d.until = min(mostTolerated, 1.5*t.expected), now.Add(tolerance)
+		d.share, d.until = min(mostTolerated, 2*t.share()), now.Add(tolerance)
 	}
 	l.since = now
-	d.forget(l.limit)
+	d.forget(l.limit, now)
 	l.proven = l.limit
-	l.careful()
+	l.careful(now)
 	l.begin(now)
 }

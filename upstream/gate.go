@@ -49,6 +49,8 @@ type Gate struct {
 	// any. They do not count against a ramp's limit, or requests that hang
 	// since the outage would keep everything waiting after it.
 	old int
+	// accepted counts the acceptances.
+	accepted uint64
 	// pausedUntil is when slots are given again: it never moves back, and is
 	// zero again once it is noticed to have passed.
 	pausedUntil time.Time
@@ -77,6 +79,7 @@ type waiter struct {
 	prev, next *waiter
 	queued     bool // false once the slot is given
 	resting    bool // has a slot, whose delivery wants to make its next attempt
+	denied     bool // and may not: the circuit has opened
 }
 
 // GateState is what metrics and pages show of a gate.
@@ -167,6 +170,7 @@ func (g *Gate) Open() bool { return g.open.Load() }
 // circuit, and widens the limit after that.
 func (g *Gate) Accepted() {
 	g.mu.Lock()
+	g.accepted++
 	if g.circuit.phase == Closed {
 		g.circuit.forget()
 		g.mu.Unlock()
@@ -316,6 +320,10 @@ func (g *Gate) give(waited bool) (probe bool) {
 // alarm if time alone will allow the next. It follows each change of state.
 func (g *Gate) dispatch() {
 	for g.first != nil {
+		if g.first.resting && g.circuit.phase == Open {
+			g.deny(g.first)
+			continue
+		}
 		ok, at := g.admit()
 		if !ok {
 			g.wakeAt(at)

@@ -1,9 +1,6 @@
 package upstream
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // Load is what an HTTP attempt tells about the platform's load.
 type Load int
@@ -17,6 +14,9 @@ const (
 	LoadTimedOut             // nothing in time: it cannot, or will not take this record
 )
 
+// tooMuch reports whether it may be the load that was too much.
+func (l Load) tooMuch() bool { return l == LoadRefused || l == LoadTimedOut }
+
 const (
 	// startLimit is where the limit begins. It doubles with each turn of requests
 	// from there and, as long as nothing of the turn is answered, every startStep:
@@ -27,22 +27,12 @@ const (
 	// some, and the share of refusals that this costs: it is the price of finding
 	// out that the platform takes more again.
 	cautious = 0.02
-	// cleanAnswers in a row, or cleanTurns of all that is in flight, without a
-	// refusal mean that it does: from there the limit grows ever faster.
-	cleanAnswers = 100
-	cleanTurns   = 3
-	faster       = 4
-	// pressedBy is how many times slower than unpressed a platform answers that
-	// has too much to do: of a queue, the latency where its length begins to be
-	// pure loss; of a platform that slows down by itself, near the most it serves.
-	pressedBy = 2
-	// easesOff is the least that a slow platform leaves of the limit at once.
-	easesOff = 0.5
-	// A round judges the middle of so many answers.
-	leastSamples, mostSamples = startLimit, 128
-	// judgedAt is the part of an earlier limit at which it is judged whether less
-	// in flight has helped.
-	judgedAt = 0.75
+	// faster is how much more an answer adds after each turn of requests of which
+	// none was refused, but for where the last was.
+	faster = 2
+	// byChance is the part of the limit that is left where what is refused beside the
+	// one request that is too much may be chance.
+	byChance = 0.75
 	// nextToNone in flight are too much for hardly any platform. Time-outs alone,
 	// while others are answered as fast as ever, do not go below it.
 	nextToNone = 8
@@ -54,22 +44,39 @@ const (
 // flight, from 1 to max. It knows no lock and no waiters, like circuit.
 //
 // Three things move it. An answer raises it, while it is the limit that holds
-// requests back: by 1 at the beginning, so that it doubles with each turn of
-// requests; by little once the platform has refused some. A refusal for load
-// (429, 503, a time-out) lowers it by 1: as many as are too many are refused, so
-// that a burst is right at once; but one turn of requests leaves half. Answers that take twice as long as they did when
-// little was in flight lower it in proportion.
+// requests back (see grow). A refusal for load (429, 503, a time-out) lowers it by
+// 1: as many as are too many are refused, so that a burst is right at once (see
+// shrink). Answers that take twice as long as they did when little was in flight
+// lower it in proportion (see judge).
+//
+//	state     the limit                  an answer adds              left by
+//	starting  below max, nothing refused 1: it doubles with          max is reached: growing
+//	                                     each turn                   a refusal: near
+//	near      at the ceiling, where it   cautious; 1 a turn where    a refusal: near, with the
+//	          was refused last, or less  more than a quarter was     ceiling there
+//	          than 2 below               refused at once, for then   a turn at the ceiling
+//	                                     the ceiling is not sure     without: growing
+//	growing   elsewhere                  cautious, twice as much     the ceiling: near
+//	                                     after each turn, 1 at most  a refusal: near
+//	pressed   any; answers are slow      nothing                     they are not: as before
+//
+// A turn is as many answers as the limit allows requests in flight, to requests sent
+// since the turn before ended.
 //
 // What is not caused by load must not throttle: some records that time out
 // whatever is in flight, a platform that has become slower for everybody. So when
 // slowness has lowered the limit it is judged whether that was of use (see judge),
-// and when refusals have, a trial is made (see trial).
+// and when refusals have, a trial is made (see doubt).
 type limiter struct {
 	max   int
 	limit float64
-	gain  float64 // what an answer adds: cautious to 1
-	clean int     // answers since the last refusal or easing, while growing
-	boost int     // the count of those at which gain grows next
+	gain  float64 // what an answer adds where it is not near the ceiling: cautious to 1
+	// ceiling is the limit at which a request was refused last, as a whole number;
+	// 0: none was, or it has been passed.
+	ceiling int
+	// turn is when the turn began, clean how many of its answers have come.
+	turn  time.Time
+	clean int
 	// starting says that nothing has spoken against max yet. Then idle says that the
 	// limit has held nothing back of late; after that, held is since when it does,
 	// blind that nothing sent since was answered yet, and nextStep when it doubles.
@@ -77,36 +84,20 @@ type limiter struct {
 	held, nextStep        time.Time
 	// used says that the limit has held requests back since the round began.
 	used bool
-	// pressed stops the growth: answers are slow.
-	pressed bool
-	// base is what answers take when little is in flight; 0: not known.
-	base time.Duration
 	// since is when the limit was set anew; what was sent before tells nothing.
 	since time.Time
-	// least is what a turn of requests leaves of the limit, of which all that were
-	// sent before turn are: what hangs is sent long before it is refused.
-	turn  time.Time
-	least float64
+	// was is the limit at lowered, when the first of a turn was refused, of which all
+	// that were sent before are: what hangs is sent long before it is refused.
+	lowered time.Time
+	was     float64
+	// expected says that the refusals of this turn are those of the ceiling, sure that
+	// the ceiling is no more than a few too low.
+	expected, sure bool
 	// proven is the limit at the last answer, resumed when the last outage ended.
 	proven  float64
 	resumed time.Time
-	round   round
-	before  result // of the higher limit to compare with when slow; zero: none
+	latency latency
 	doubt   doubt
-}
-
-// round gathers what came of the requests sent since it began.
-type round struct {
-	began   time.Time
-	limit   float64 // when it began
-	settles bool    // the limit was just lowered for slowness: it tells nothing yet
-	done    int
-	samples []time.Duration // of served ones; room for mostSamples
-}
-
-// result is what came of a round.
-type result struct {
-	limit, rate float64 // rate: done a second
 }
 
 func newLimiter(most int) *limiter {
@@ -119,14 +110,15 @@ func newLimiter(most int) *limiter {
 // set begins anew with a limit.
 func (l *limiter) set(limit float64, now time.Time) {
 	l.limit, l.proven, l.since = limit, limit, now
-	l.gain, l.clean, l.boost = 1, 0, 0
-	l.pressed, l.before = false, result{}
-	l.doubt.forget(limit)
+	l.gain, l.turn, l.clean = 1, now, 0
+	l.latency.forget()
+	l.doubt.forget(limit, now)
 	l.begin(now)
 }
 
+// begin begins a round of the latency.
 func (l *limiter) begin(now time.Time) {
-	l.round = round{began: now, limit: l.limit, samples: l.round.samples[:0]}
+	l.latency.begin(l.limit, now)
 	l.used = false
 }
 
@@ -190,7 +182,7 @@ func (l *limiter) observe(load Load, took time.Duration, now time.Time) {
 		return
 	}
 	l.blind = l.blind && sent.Before(l.held)
-	refused := load == LoadRefused || load == LoadTimedOut
+	refused := load.tooMuch()
 	if l.doubt.trial.step != none {
 		l.try(refused, now)
 		return
@@ -200,104 +192,123 @@ func (l *limiter) observe(load Load, took time.Duration, now time.Time) {
 		l.shrink(load, sent, now)
 		return
 	}
-	l.grow()
+	l.grow(sent, now)
 	l.proven = l.limit
-	if sent.Before(l.round.began) {
-		return
-	}
-	l.round.done++
-	if load == LoadServed {
-		l.round.samples = append(l.round.samples, took)
-	}
-	enough := int(min(max(l.round.limit, leastSamples), mostSamples))
-	if len(l.round.samples) >= enough || l.round.done >= 4*enough {
+	if l.latency.note(load, took, sent) {
 		l.judge(now)
 	}
 }
 
+// shrink notes a refusal. As many as are too many are refused, so each lowers the limit by
+// 1; but of time-outs, which come together long after, one turn leaves half.
 func (l *limiter) shrink(load Load, sent, now time.Time) {
-	if !sent.Before(l.turn) {
-		l.turn, l.least = now, l.limit/2
+	first := !sent.Before(l.lowered)
+	if first {
+		l.lowered, l.was = now, l.limit
+		l.expected = l.ceiling > 0 && int(l.limit) >= l.ceiling
 	}
-	// With more refusals to be expected each weighs less: at the share that is
-	// tolerated the limit stays where it is.
-	share := l.doubt.tolerated()
-	least := max(1, l.least)
-	if load == LoadTimedOut && !l.pressed {
-		least = max(nextToNone, l.least)
+	before, least := int(l.limit), min(l.least(load), l.limit)
+	if l.doubt.tolerates() {
+		// Not the limit is what they refuse. At the share that is tolerated it stays.
+		share := l.doubt.share
+		l.limit = max(l.limit-cautious*(1-share)/share, least)
+		l.ceiling = 0
+	} else {
+		l.lowerCeiling()
+		l.limit = max(l.limit-(1-cautious), least)
+		l.careful(now)
+		if l.expected {
+			l.gain = 1 // back to below the ceiling at once
+		}
 	}
-	l.limit = max(l.limit-cautious*(1-share)/share, min(least, l.limit))
-	l.careful()
-	if l.doubt.arises(l.limit, now) {
+	switch {
+	case load == LoadTimedOut && l.doubt.recent >= dense && int(l.limit) < before:
+	case load == LoadRefused && !first:
+		if l.doubt.share == 0 && l.limit <= burst*l.was {
+			l.doubt.forget(l.limit, now)
+		}
+	case l.doubt.arises(l.limit, now):
 		l.limit = l.doubt.begin(l.limit, now)
 	}
 }
 
-func (l *limiter) careful() {
-	l.starting = false
-	l.gain, l.clean, l.boost = cautious, 0, max(cleanAnswers, cleanTurns*int(l.limit))
-}
-
-func (l *limiter) grow() {
-	if !l.used || l.pressed || l.limit >= float64(l.max) {
-		return
-	}
-	l.raise(l.gain)
-	if l.gain == 1 {
-		return
-	}
-	if l.clean++; l.clean >= l.boost {
-		l.gain = min(1, faster*l.gain)
-		l.boost = l.clean + int(l.limit)
-	}
-}
-
-// judge ends a round.
-func (l *limiter) judge(now time.Time) {
-	r := l.round
-	passed := now.Sub(r.began)
-	used := l.used
-	settles := false
-	defer func() { l.begin(now); l.round.settles = settles }()
-	if passed <= 0 || len(r.samples) == 0 || r.settles {
-		return
-	}
-	slices.Sort(r.samples)
-	middle := r.samples[len(r.samples)/2]
-	if l.base == 0 || middle < l.base {
-		l.base = middle
-	}
-	if !used {
-		l.pressed, l.idle = false, true
-		return
-	}
-	slow := middle > pressedBy*l.base
-	found := result{limit: r.limit, rate: float64(r.done) / passed.Seconds()}
+// least is what refusals of a kind leave of the limit.
+func (l *limiter) least(load Load) float64 {
 	switch {
-	case l.before.limit > 0 && r.limit <= judgedAt*l.before.limit:
-		if slow && l.useless(found) {
-			l.base, l.limit, l.pressed, l.before = middle, l.before.limit, false, result{}
-			l.careful()
-			return
-		}
-		l.before = found
-	case r.limit >= l.before.limit:
-		l.before = found
-	}
-	l.pressed = middle > (1+pressedBy)*l.base/2
-	if slow {
-		l.limit = max(1, l.limit*max(easesOff, float64(pressedBy*l.base)/float64(middle)))
-		l.careful()
-		settles = true
+	case load == LoadRefused:
+		return 1
+	case l.latency.pressed:
+		return max(1, l.was/2)
+	default:
+		return max(nextToNone, l.was/2)
 	}
 }
 
-// useless reports whether less in flight has only done less: then load is not the
-// cause of the slowness, and the new latency is what is expected from now on.
-func (l *limiter) useless(found result) bool {
-	part, kept := found.limit/l.before.limit, found.rate/l.before.rate
-	return kept >= 0.8*part && kept <= (1+part)/2
+// lowerCeiling notes a refusal at the limit. One at the ceiling is no news, and some more of
+// the same turn are chance. Any other is: the ceiling is where as many as are too many have
+// been refused. Where those were many it is not sure, and tried after a turn.
+func (l *limiter) lowerCeiling() {
+	few := l.limit > byChance*l.was
+	if l.expected = l.expected && few; l.expected {
+		l.sure = true
+		return
+	}
+	l.ceiling, l.sure = int(l.limit), few
 }
+
+// careful begins to grow anew, by little.
+func (l *limiter) careful(now time.Time) {
+	l.starting = false
+	l.gain, l.turn, l.clean = cautious, now, 0
+}
+
+// grow notes an answer to a request sent at a time. Near the ceiling the limit rises
+// by little: it is mostly still too much, and then this is what finding out costs. Where
+// a whole turn was answered the platform takes more, and how much more is found out
+// ever faster, as cubic growth does (RFC 9438): slowly about the last congestion, fast
+// away from it.
+func (l *limiter) grow(sent, now time.Time) {
+	if !l.used || l.latency.pressed || l.limit >= float64(l.max) {
+		return
+	}
+	below, gain := l.belowCeiling(), l.gain
+	switch {
+	case below > 0:
+		gain = min(gain, below)
+	case l.ceiling > 0:
+		gain = min(l.probing(), float64(l.ceiling)-l.limit)
+	}
+	was := int(l.limit)
+	l.raise(gain)
+	if was < l.ceiling && int(l.limit) >= l.ceiling {
+		l.turn, l.clean = now, 0 // what was sent before was not too much
+	}
+	if sent.Before(l.turn) {
+		return
+	}
+	if l.clean++; l.clean < int(l.limit) {
+		return
+	}
+	l.turn, l.clean = now, 0
+	switch {
+	case l.ceiling > 0 && int(l.limit) >= l.ceiling: // it has been passed
+		l.gain = faster * l.probing()
+		l.ceiling = 0
+	case l.ceiling == 0 || below > 0:
+		l.gain = min(1, faster*l.gain)
+	}
+}
+
+// probing is what an answer adds near the ceiling.
+func (l *limiter) probing() float64 {
+	if l.sure {
+		return cautious
+	}
+	return max(cautious, 1/l.limit)
+}
+
+// belowCeiling is how much the limit may rise before it is near the ceiling.
+func (l *limiter) belowCeiling() float64 { return float64(l.ceiling-1) - l.limit }
 
 // Observe notes what an HTTP attempt told about the platform's load, and how
 // long it took; of a gate that is not adaptive it does nothing.

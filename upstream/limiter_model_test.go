@@ -125,7 +125,7 @@ func (l *load) deliver(ctx context.Context) bool {
 		}
 		l.gate.rest()
 		sleep(ctx, 100*time.Millisecond+rand.N(100*time.Millisecond))
-		if l.gate.Open() || !l.gate.resume(ctx, time.Second) {
+		if l.gate.Open() || !l.gate.resume(ctx, time.Second, nil) {
 			l.gate.unrest()
 			break
 		}

@@ -11,7 +11,7 @@ func (g *Gate) newWaiter() *waiter {
 	} else {
 		g.free, w.next = w.next, nil
 	}
-	w.queued, w.resting = true, false
+	w.queued, w.resting, w.denied = true, false, false
 	return w
 }
 

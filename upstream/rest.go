@@ -27,35 +27,64 @@ func (g *Gate) unrest() {
 	g.inFlight++
 }
 
-// resume ends a rest once there is a place for another attempt, and waits for
-// that at most within, or until ctx ends. Where it reports false the rest goes on.
-func (g *Gate) resume(ctx context.Context, within time.Duration) bool {
+// resume ends a rest once there is a place for another attempt. It waits for that until
+// ctx ends, the circuit opens, or nothing was accepted for a time of within: as long as
+// others are served its turn is to come. After each such time proceed is asked whether to
+// go on; nil means yes. Where it reports false the rest goes on.
+func (g *Gate) resume(ctx context.Context, within time.Duration, proceed func() bool) bool {
 	g.mu.Lock()
 	w := g.enqueueFirst()
 	g.dispatch()
+	accepted := g.accepted
 	g.mu.Unlock()
 
 	if len(w.granted) == 0 { // the ordinary case needs no timer
 		timer := time.NewTimer(within)
 		defer timer.Stop()
-		select {
-		case probe := <-w.granted:
-			w.granted <- probe // for below
-		case <-ctx.Done():
-		case <-timer.C:
+		for g.waits(ctx, w, timer) && (proceed == nil || proceed()) && g.servedSince(&accepted) {
+			timer.Reset(within)
 		}
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	granted := !w.queued
-	if granted {
-		<-w.granted // there: it is given under the lock
-	} else {
+	granted := !w.queued && !w.denied
+	if w.queued {
 		g.unlink(w)
 		g.dispatch()
+	} else {
+		<-w.granted // there: it is given under the lock
 	}
 	g.recycle(w)
 	return granted
+}
+
+// waits reports whether a waiter still has no answer when the timer is over.
+func (g *Gate) waits(ctx context.Context, w *waiter, timer *time.Timer) bool {
+	select {
+	case probe := <-w.granted:
+		w.granted <- probe // for resume
+	case <-ctx.Done():
+	case <-timer.C:
+		return true
+	}
+	return false
+}
+
+// servedSince reports whether anything was accepted since the count, and moves it on.
+func (g *Gate) servedSince(accepted *uint64) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	before := *accepted
+	*accepted = g.accepted
+	return g.accepted > before
+}
+
+// deny sends those away that rest: while the circuit is open there are no quick retries,
+// and the one attempt a second is a probe's.
+func (g *Gate) deny(w *waiter) {
+	g.unlink(w)
+	w.denied = true
+	w.granted <- false
 }
 
 // again takes a turn of the rate for one more attempt at once, in the place that
@@ -68,7 +97,7 @@ func (g *Gate) again(ctx context.Context, within time.Duration) bool {
 		return true
 	}
 	g.rest()
-	if g.resume(ctx, within) {
+	if g.resume(ctx, within, nil) {
 		return true
 	}
 	g.unrest()

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,6 +41,8 @@ type world struct {
 	kafka    *kgo.Client // the observer's own client
 	log      *buffer
 	replicas []*replica // started and not yet ended
+	// answering is told of each request before its answer is written.
+	answering atomic.Pointer[func(platform.Request)]
 }
 
 // inVirtualTime runs a test in a bubble.
@@ -58,7 +61,11 @@ func inVirtualTime(t *testing.T, partitions int32, test func(w *world)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.platform = platform.New(platform.Config{Secret: secret})
+		w.platform = platform.New(platform.Config{Secret: secret, OnAnswer: func(q platform.Request) {
+			if told := w.answering.Load(); told != nil {
+				(*told)(q)
+			}
+		}})
 		l, err := w.net.Listen("tcp", "127.0.0.1:80")
 		if err != nil {
 			t.Fatal(err)

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"release-forwarder/cmd/sandbox/platform"
+)
+
+// servesAtMost lets the platform serve k requests at once and answer 503 beyond. It
+// returns how many it has refused.
+func (w *world) servesAtMost(k int64, takes time.Duration) (refused *atomic.Int64) {
+	var open atomic.Int64
+	refused = &atomic.Int64{}
+	answering := func(q platform.Request) {
+		if !q.Scripted {
+			open.Add(-1) // there is room before the client knows
+		}
+	}
+	w.answering.Store(&answering)
+	w.platform.Script(func(*platform.Request) *platform.Reply {
+		if open.Add(1) > k {
+			open.Add(-1)
+			refused.Add(1)
+			return &platform.Reply{Status: 503, Body: `{"code":"503"}`, Delay: 5 * time.Millisecond}
+		}
+		return &platform.Reply{Delay: takes}
+	})
+	return refused
+}
+
+// With a backlog of more than it can take, a platform that serves so many at once is used
+// as well as it can be, and hardly any request is wasted on finding that out.
+func TestAPlatformThatServesFewAtOnceIsUsedFully(t *testing.T) {
+	for _, c := range []struct {
+		atOnce int64
+		takes  time.Duration
+	}{{4, 20 * time.Millisecond}, {16, 50 * time.Millisecond}, {48, 200 * time.Millisecond}} {
+		t.Run(fmt.Sprint(c.atOnce, " for ", c.takes), func(t *testing.T) {
+			inVirtualTime(t, 1, func(w *world) {
+				refused := w.servesAtMost(c.atOnce, c.takes)
+				best := float64(c.atOnce) / c.takes.Seconds()
+				n := int(40 * best)
+				w.backlog(1, n)
+				r := w.start()
+				w.until("the first", func() bool { return w.platform.Stats().Accepted > 0 })
+				begun := time.Now()
+				w.until("all", func() bool { return w.platform.Stats().Accepted == n }, 3*time.Minute)
+				rate := float64(n) / time.Since(begun).Seconds()
+				wasted := float64(refused.Load()) / float64(w.platform.Stats().Received)
+				t.Logf("%.0f a second of %.0f, %.1f%% wasted", rate, best, 100*wasted)
+				if rate < 0.9*best || wasted > 0.05 {
+					t.Errorf("%.0f a second of %.0f, %.1f%% wasted", rate, best, 100*wasted)
+				}
+				w.until("the commit", w.allCommitted(1, int64(n)))
+				w.end(r)
+				if n := strings.Count(w.log.String(), "circuit opened"); n > 0 {
+					t.Errorf("the circuit opened %d times for a platform that accepts", n)
+				}
+				if n := len(w.letters()); n != 0 {
+					t.Errorf("%d letters", n)
+				}
+			})
+		})
+	}
+}
