@@ -48,6 +48,12 @@ type world struct {
 // inVirtualTime runs a test in a bubble.
 func inVirtualTime(t *testing.T, partitions int32, test func(w *world)) {
 	t.Helper()
+	inVirtualTimeWith(t, partitions, platform.Config{}, test)
+}
+
+// inVirtualTimeWith runs one whose platform remembers as much as it is told to.
+func inVirtualTimeWith(t *testing.T, partitions int32, remembers platform.Config, test func(w *world)) {
+	t.Helper()
 	for name, value := range map[string]string{
 		"KAFKA_BROKERS": "localhost:1", "KAFKA_TOPIC": eventTopic, "KAFKA_GROUP_ID": group,
 		"UPSTREAM_URL": "http://127.0.0.1:80/gate", "UPSTREAM_APP_SECRET": secret, "ADMIN_ADDR": "none", "OTEL_SDK_DISABLED": "true",
@@ -61,11 +67,12 @@ func inVirtualTime(t *testing.T, partitions int32, test func(w *world)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.platform = platform.New(platform.Config{Secret: secret, OnAnswer: func(q platform.Request) {
+		remembers.Secret, remembers.OnAnswer = secret, func(q platform.Request) {
 			if told := w.answering.Load(); told != nil {
 				(*told)(q)
 			}
-		}})
+		}
+		w.platform = platform.New(remembers)
 		l, err := w.net.Listen("tcp", "127.0.0.1:80")
 		if err != nil {
 			t.Fatal(err)
