@@ -120,7 +120,7 @@ func simulate(t *testing.T, base settings.Settings, plan *schedule, m *mistake, 
 		go server.Serve(l)
 		defer server.Close()
 		if s.kafka, err = kgo.NewClient(kgo.SeedBrokers(s.brokers...), kgo.Dialer(s.net.Dial), kgo.RecordPartitioner(kgo.ManualPartitioner()),
-			kgo.MetadataMinAge(100*time.Millisecond)); err != nil {
+			kgo.MetadataMinAge(100*time.Millisecond), kgo.RecordDeliveryTimeout(time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 		defer s.kafka.Close()
@@ -283,9 +283,8 @@ func (s *simulation) produce(b burst) {
 	}
 	base := s.observer.lastOf(b.partition) + 1 - int64(len(records))
 	for try := 0; ; try++ {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		err := s.kafka.ProduceSync(ctx, records...).FirstErr()
-		cancel()
+		// Without an end: a record keeps the context that it was tried with first.
+		err := s.kafka.ProduceSync(context.Background(), records...).FirstErr()
 		if err == nil {
 			break
 		}
