@@ -80,9 +80,9 @@ func watch[T any](v *service, setting, name string, parse func([]byte) (T, error
 		return nil
 	}
 	file, err := connect.Watch(connect.WatchConfig[T]{
-		Files:   []string{name},
+		Files: []string{name}, Settings: []string{setting},
 		Parse:   func(contents [][]byte) (T, error) { return parse(contents[0]) },
-		Changed: use, Failed: v.reloadFailed, Taken: v.reloaded, Logger: v.log,
+		Changed: use, Failed: v.telemetry.Instruments.ReloadFailure, Taken: v.telemetry.Instruments.Reloaded, Logger: v.log,
 	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", setting, err)

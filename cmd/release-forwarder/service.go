@@ -102,7 +102,7 @@ func (v *service) wireKafka(dial dialFunc) (err error) {
 	connected, v.hangUp = context.WithCancel(context.Background())
 	v.kafka, err = connect.New(connected, connect.Config{
 		Kafka: v.settings.Kafka, Topics: append(v.settings.Topics(), v.settings.DeadLetters.Topic),
-		Dial: dial, Logger: v.log, ReloadFailed: v.reloadFailed, Reloaded: v.reloaded,
+		Dial: dial, Logger: v.log, ReloadFailed: v.telemetry.Instruments.ReloadFailure, Reloaded: v.telemetry.Instruments.Reloaded,
 	})
 	if err != nil {
 		return err
@@ -149,7 +149,7 @@ func (v *service) roots() (func() *x509.CertPool, error) {
 		return nil, nil
 	}
 	file, err := connect.Watch(connect.WatchConfig[*x509.CertPool]{
-		Files: []string{name},
+		Files: []string{name}, Settings: []string{"UPSTREAM_TLS_CA_FILE"},
 		Parse: func(contents [][]byte) (*x509.CertPool, error) {
 			pool, err := x509.SystemCertPool()
 			if err != nil {
@@ -160,34 +160,13 @@ func (v *service) roots() (func() *x509.CertPool, error) {
 			}
 			return pool, nil
 		},
-		Failed: v.reloadFailed, Taken: v.reloaded, Logger: v.log,
+		Failed: v.telemetry.Instruments.ReloadFailure, Taken: v.telemetry.Instruments.Reloaded, Logger: v.log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("UPSTREAM_TLS_CA_FILE: %w", err)
 	}
 	v.watched = append(v.watched, file.Run)
 	return file.Get, nil
-}
-
-// reloadFailed counts a file that could not be taken up again, reloaded one that
-// was, by the name of its setting.
-func (v *service) reloadFailed(file string) { v.bySetting(file, v.telemetry.Instruments.ReloadFailure) }
-func (v *service) reloaded(file string)     { v.bySetting(file, v.telemetry.Instruments.Reloaded) }
-
-// bySetting counts under each setting that names a file.
-func (v *service) bySetting(file string, count func(setting string)) {
-	s := v.settings
-	for name, of := range map[string]string{
-		"KAFKA_TLS_CA_FILE": s.Kafka.TLS.CAFile, "KAFKA_TLS_CERT_FILE": s.Kafka.TLS.CertFile,
-		"KAFKA_TLS_KEY_FILE":       s.Kafka.TLS.KeyFile,
-		"KAFKA_SASL_PASSWORD_FILE": s.Kafka.SASL.PasswordFile,
-		"UPSTREAM_APP_SECRET_FILE": s.Credential.AppSecretFile, "UPSTREAM_CREDENTIALS_FILE": s.Credential.CredentialsFile,
-		"UPSTREAM_TLS_CA_FILE": s.Upstream.TLSCAFile,
-	} {
-		if of == file {
-			count(name)
-		}
-	}
 }
 
 func (v *service) wireEngine(dialFunc) error {

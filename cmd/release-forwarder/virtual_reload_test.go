@@ -11,11 +11,11 @@ import (
 	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/cmd/release-forwarder/telemetry"
 )
 
@@ -24,6 +24,15 @@ import (
 
 func reloadFailures(file string) string {
 	return `release_forwarder_reload_failures_total{file="` + file + `"}`
+}
+
+func sampled(t *testing.T, sample string) int {
+	t.Helper()
+	n, err := strconv.Atoi(sample)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 func TestASecretThatCannotBeParsedIsCountedWhileItStays(t *testing.T) {
@@ -61,26 +70,30 @@ func TestASecretThatCannotBeParsedIsCountedWhileItStays(t *testing.T) {
 	}
 }
 
-// Each file that is taken up again counts under the setting that names it.
-func TestAFileCountsUnderItsSetting(t *testing.T) {
+// One file may be that of several settings, each of which watches it for itself: what
+// happens to it counts once for each.
+func TestAFileOfTwoSettingsCountsOnceForEach(t *testing.T) {
+	file := mount(t, stranger(t))
 	inVirtualTime(t, 1, func(w *world) {
-		r := w.start()
-		s := &settings.Settings{}
-		s.Kafka.TLS.CAFile, s.Kafka.TLS.CertFile, s.Kafka.TLS.KeyFile = "KAFKA_TLS_CA_FILE", "KAFKA_TLS_CERT_FILE", "KAFKA_TLS_KEY_FILE"
-		s.Kafka.SASL.PasswordFile, s.Upstream.TLSCAFile = "KAFKA_SASL_PASSWORD_FILE", "UPSTREAM_TLS_CA_FILE"
-		s.Credential.AppSecretFile, s.Credential.CredentialsFile = "UPSTREAM_APP_SECRET_FILE", "UPSTREAM_CREDENTIALS_FILE"
-		v := &service{settings: s, telemetry: r.telemetry}
-		for _, name := range telemetry.ReloadedFiles {
-			v.reloadFailed(name)
-			v.reloaded(name)
+		r := w.start("KAFKA_TLS_ENABLED", "true", "KAFKA_TLS_CA_FILE", file.name(), "UPSTREAM_TLS_CA_FILE", file.name())
+		time.Sleep(time.Minute)
+		file.swap(stranger(t))
+		time.Sleep(time.Minute)
+		for _, setting := range telemetry.ReloadedFiles {
+			want := "0"
+			if strings.HasSuffix(setting, "_TLS_CA_FILE") {
+				want = "1"
+			}
+			if n := r.sample(`release_forwarder_reloads_total{file="` + setting + `"}`); n != want {
+				t.Errorf("%s reloads of %s, want %s", n, setting, want)
+			}
 		}
-		for _, name := range telemetry.ReloadedFiles {
-			if n := r.sample(reloadFailures(name)); n != "1" {
-				t.Errorf("%s failures of %s", n, name)
-			}
-			if n := r.sample(`release_forwarder_reloads_total{file="` + name + `"}`); n != "1" {
-				t.Errorf("%s reloads of %s", n, name)
-			}
+		file.swap("half wri")
+		time.Sleep(3 * time.Second) // one look: it is every 2 s
+		before := r.sample(reloadFailures("UPSTREAM_TLS_CA_FILE"))
+		time.Sleep(20 * time.Second)
+		if n := r.sample(reloadFailures("UPSTREAM_TLS_CA_FILE")); before == "0" || sampled(t, n) != sampled(t, before)+10 {
+			t.Errorf("%s failures, 20 s later %s, with one look every 2 s", before, n)
 		}
 		w.end(r)
 	})

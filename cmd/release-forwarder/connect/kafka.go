@@ -41,12 +41,12 @@ type Config struct {
 	// Dial opens the TCP connections; nil: a net.Dialer. It is the seam of the
 	// simulation.
 	Dial DialFunc
-	// ReloadFailed is called with a file's name each time it could not be taken up
-	// again; nil: nobody is told.
-	ReloadFailed func(file string)
-	// Reloaded is called with a file's name each time it was taken up again; nil:
-	// nobody is told.
-	Reloaded func(file string)
+	// ReloadFailed is called with the name of a file's setting each time the file could
+	// not be taken up again; nil: nobody is told.
+	ReloadFailed func(setting string)
+	// Reloaded is called with the name of a file's setting each time the file was taken
+	// up again; nil: nobody is told.
+	Reloaded func(setting string)
 	// Logger gets the changes and faults of files; nil: none.
 	Logger *slog.Logger
 }
@@ -115,7 +115,7 @@ func (k *Kafka) login(cfg Config) (*login, error) {
 	}
 	var err error
 	k.password, err = Watch(WatchConfig[settings.Secret]{
-		Files:  []string{s.PasswordFile},
+		Files: []string{s.PasswordFile}, Settings: []string{"KAFKA_SASL_PASSWORD_FILE"},
 		Parse:  func(b [][]byte) (settings.Secret, error) { return settings.ParseSecret(b[0]) },
 		Failed: cfg.ReloadFailed, Taken: cfg.Reloaded,
 		Logger: cfg.Logger,

@@ -26,7 +26,7 @@ func newTLSClient(cfg settings.TLS, failed, taken func(string), logger *slog.Log
 	var err error
 	if cfg.CAFile != "" {
 		c.ca, err = Watch(WatchConfig[*x509.CertPool]{
-			Files:  []string{cfg.CAFile},
+			Files: []string{cfg.CAFile}, Settings: []string{"KAFKA_TLS_CA_FILE"},
 			Parse:  func(b [][]byte) (*x509.CertPool, error) { return settings.ParseCA(nil, b[0]) },
 			Failed: failed, Taken: taken,
 			Logger: logger,
@@ -37,7 +37,7 @@ func newTLSClient(cfg settings.TLS, failed, taken func(string), logger *slog.Log
 	}
 	if cfg.CertFile != "" {
 		c.pair, err = Watch(WatchConfig[*tls.Certificate]{
-			Files:  []string{cfg.CertFile, cfg.KeyFile},
+			Files: []string{cfg.CertFile, cfg.KeyFile}, Settings: []string{"KAFKA_TLS_CERT_FILE", "KAFKA_TLS_KEY_FILE"},
 			Parse:  func(b [][]byte) (*tls.Certificate, error) { return settings.ParseKeyPair(b[0], b[1]) },
 			Failed: failed, Taken: taken,
 			Logger: logger,

@@ -20,6 +20,10 @@ const PollInterval = 2 * time.Second
 type WatchConfig[T any] struct {
 	// Files are read together: a certificate and its key make one value.
 	Files []string
+	// Settings are the names of the settings that name the files, in their order:
+	// one file may be that of several settings, here and in other watches, and each
+	// is told of once. Whoever is told of nothing needs none.
+	Settings []string
 	// Parse makes the value of the files' contents, in the order of Files. Its
 	// error must not repeat the contents.
 	Parse func(contents [][]byte) (T, error)
@@ -27,13 +31,13 @@ type WatchConfig[T any] struct {
 	// It must not call the Watched.
 	Changed func(T)
 	// Failed is called each time the files could not be taken up, so that a counter
-	// shows a fault as long as it lasts: with the name of the one that could not be
+	// shows a fault as long as it lasts: with the setting of the one that could not be
 	// read, or with each where together they could not be parsed, for which of two
 	// that do not fit is wrong nobody knows; nil: nobody is told.
-	Failed func(file string)
-	// Taken is called with each file's name each time new contents were taken up;
+	Failed func(setting string)
+	// Taken is called with each file's setting each time new contents were taken up;
 	// nil: nobody is told.
-	Taken func(file string)
+	Taken func(setting string)
 	// Logger gets one line for a change and one for a new fault; nil: none.
 	Logger *slog.Logger
 }
@@ -119,7 +123,7 @@ func (w *Watched[T]) Look() {
 	w.good, w.fault = sum, ""
 	w.value.Store(&value)
 	w.cfg.Logger.Info("file changed, taken up", "files", w.names())
-	each(w.cfg.Files, w.cfg.Taken)
+	w.tell(w.cfg.Files, w.cfg.Taken)
 	if w.cfg.Changed != nil {
 		w.cfg.Changed(value)
 	}
@@ -127,7 +131,7 @@ func (w *Watched[T]) Look() {
 
 // failed tells of a fault; a fault that lasts is logged once.
 func (w *Watched[T]) failed(err error, broken []string) {
-	each(broken, w.cfg.Failed)
+	w.tell(broken, w.cfg.Failed)
 	if w.fault == err.Error() {
 		return
 	}
@@ -143,11 +147,11 @@ func (w *Watched[T]) mended() {
 	}
 }
 
-// each tells of files, of one that is named twice once.
-func each(files []string, tell func(file string)) {
-	for i, f := range files {
-		if tell != nil && !slices.Contains(files[:i], f) {
-			tell(f)
+// tell tells each setting whose file is among those.
+func (w *Watched[T]) tell(files []string, told func(setting string)) {
+	for i, setting := range w.cfg.Settings {
+		if told != nil && slices.Contains(files, w.cfg.Files[i]) {
+			told(setting)
 		}
 	}
 }

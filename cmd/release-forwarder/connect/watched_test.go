@@ -60,9 +60,9 @@ func TestWatchedKeepsTheLastGoodValue(t *testing.T) {
 	var failures []string
 	path := write(t, []byte("GOOD"))
 	w, err := Watch(WatchConfig[string]{
-		Files:  []string{path},
+		Files: []string{path}, Settings: []string{"A_FILE"},
 		Parse:  upper,
-		Failed: func(file string) { failures = append(failures, file) },
+		Failed: func(setting string) { failures = append(failures, setting) },
 		Logger: slog.New(slog.NewTextHandler(&logged, nil)),
 	})
 	if err != nil {
@@ -97,14 +97,14 @@ func TestWatchedKeepsTheLastGoodValue(t *testing.T) {
 }
 
 // Of two files the one that cannot be read is named; both are where they do not fit.
-func TestAPairThatCannotBeTakenUpIsToldOfByItsFiles(t *testing.T) {
+func TestAPairThatCannotBeTakenUpIsToldOfByItsSettings(t *testing.T) {
+	const cert, key = "CERT_FILE", "KEY_FILE"
 	m := mount(t, map[string][]byte{"cert": []byte("A"), "key": []byte("B")})
-	cert, key := m.path("cert"), m.path("key")
 	var failed, taken []string
 	w, err := Watch(WatchConfig[string]{
-		Files: []string{cert, key}, Parse: upper,
-		Failed: func(file string) { failed = append(failed, file) },
-		Taken:  func(file string) { taken = append(taken, file) },
+		Files: []string{m.path("cert"), m.path("key")}, Settings: []string{cert, key}, Parse: upper,
+		Failed: func(setting string) { failed = append(failed, setting) },
+		Taken:  func(setting string) { taken = append(taken, setting) },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -158,7 +158,7 @@ func TestABrokenFileIsNoticedBeforeAConnectionNeedsIt(t *testing.T) {
 			Kafka: kafkaSettings(together(trusting(t, ca), holding(t, ca), func(k *settings.Kafka) {
 				k.SASL = settings.SASL{Mechanism: settings.Plain, Username: "u", PasswordFile: password}
 			}), "broker:9092"),
-			ReloadFailed: func(file string) { failed <- file },
+			ReloadFailed: func(setting string) { failed <- setting },
 		})
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan struct{})
@@ -174,11 +174,40 @@ func TestABrokenFileIsNoticedBeforeAConnectionNeedsIt(t *testing.T) {
 			told = append(told, <-failed)
 		}
 		slices.Sort(told)
-		slices.Sort(broken)
-		if !slices.Equal(told, broken) {
-			t.Errorf("told of %v, want %v", told, broken)
+		if want := []string{"KAFKA_SASL_PASSWORD_FILE", "KAFKA_TLS_CA_FILE", "KAFKA_TLS_CERT_FILE", "KAFKA_TLS_KEY_FILE"}; !slices.Equal(told, want) {
+			t.Errorf("told of %v, want %v", told, want)
 		}
 		stop()
 		<-done
 	})
+}
+
+// A certificate and its key in one file are one file of two settings.
+func TestAFileOfTwoSettingsIsToldOfOnceForEach(t *testing.T) {
+	const cert, key = "CERT_FILE", "KEY_FILE"
+	path := write(t, []byte("A"))
+	var failed, taken []string
+	w, err := Watch(WatchConfig[string]{
+		Files: []string{path, path}, Settings: []string{cert, key}, Parse: upper,
+		Failed: func(setting string) { failed = append(failed, setting) },
+		Taken:  func(setting string) { taken = append(taken, setting) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	overwrite(t, path, []byte("B"))
+	w.Look()
+	overwrite(t, path, []byte("b"))
+	w.Look()
+	both := []string{cert, key}
+	if !slices.Equal(taken, both) || !slices.Equal(failed, both) {
+		t.Errorf("taken %v, failed %v", taken, failed)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	failed = nil
+	if w.Look(); !slices.Equal(failed, both) {
+		t.Errorf("removed: failed %v", failed)
+	}
 }
