@@ -21,6 +21,7 @@ func TestWhichFailuresCountForTheBudget(t *testing.T) {
 		accepted int  // others, in the first second
 		ofLot    bool // another of lot x after that
 		failed   int  // others, after 2 s
+		refused  int  // others, by a permanent code, after 2 s
 		heals    bool // these are accepted from the 4th second on
 		more     int  // others that are accepted after 4 s
 		look     time.Duration
@@ -30,6 +31,7 @@ func TestWhichFailuresCountForTheBudget(t *testing.T) {
 		"nine others accepted":                {answer: code("500"), accepted: 9, look: 4 * time.Second},
 		"four times as many as failed":        {answer: code("500"), accepted: 16, failed: 4, look: 3900 * time.Millisecond, want: 1},
 		"less than four times as many":        {answer: code("500"), accepted: 15, failed: 4, look: 3900 * time.Millisecond},
+		"permanent answers left out":          {answer: code("500"), accepted: 16, failed: 4, refused: 10, look: 3900 * time.Millisecond, want: 1},
 		"the circuit is open":                 {answer: code("500"), accepted: 40, failed: 5, look: 4 * time.Second},
 		"401, its lot not accepted":           {answer: code("401"), accepted: 40, look: 4 * time.Second},
 		"401, its lot accepted":               {answer: code("401"), accepted: 40, ofLot: true, look: 4 * time.Second, want: 1},
@@ -50,6 +52,8 @@ func TestWhichFailuresCountForTheBudget(t *testing.T) {
 						return c.answer
 					case lot == "ill" && !well.Load():
 						return &platform.Reply{Status: 200, Body: `{"code":"500"}`}
+					case lot == "never":
+						return &platform.Reply{Status: 400, Body: `{"code":"400"}`}
 					default:
 						return nil
 					}
@@ -75,6 +79,9 @@ func TestWhichFailuresCountForTheBudget(t *testing.T) {
 				for n := range c.failed {
 					w.produce(0, ofLot("ill", 2*n))
 				}
+				for n := range c.refused {
+					w.produce(0, ofLot("never", 2*n))
+				}
 				at(4*time.Second - 200*time.Millisecond)
 				well.Store(c.heals)
 				accept(c.more)
@@ -83,6 +90,54 @@ func TestWhichFailuresCountForTheBudget(t *testing.T) {
 					t.Errorf("%s failures counted, want %d", got, c.want)
 				}
 				w.end(r)
+			})
+		})
+	}
+}
+
+// The last failure that a record is allowed makes its letter: the RETRY_BUDGET-th that
+// counts, and where records that wait crowd the partition the third. Every failure counts
+// here: it takes 2 s, in which many others are accepted.
+func TestTheLastFailureOfTheBudgetMakesTheLetter(t *testing.T) {
+	for name, c := range map[string]struct {
+		budget string
+		poison int
+		want   string // attempts of the first letter
+	}{
+		"the last of the budget":   {"5", 1, "5"},
+		"the third, in a crowd":    {"5", 30, "3"}, // of 40 that may be unfinished
+		"a budget of less than it": {"2", 30, "2"},
+		"the last, no crowd":       {"5", 15, "5"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inVirtualTime(t, 1, func(w *world) {
+				w.platform.Script(func(q *platform.Request) *platform.Reply {
+					if q.Params["park_uuid"] == "ill" {
+						return &platform.Reply{Status: 500, Body: `{"code":"500"}`, Delay: 2 * time.Second}
+					}
+					return nil
+				})
+				r := w.start("UPSTREAM_RETRY_MAX", "0", "RETRY_BUDGET", c.budget, "CONSUMER_MAX_PENDING", "40")
+				w.until("the start", func() bool { return w.committed(0) == 0 })
+				for n := range c.poison {
+					w.produce(0, ofLot("ill", 2*n))
+				}
+				others := 0
+				for w.letterCount() == 0 && others < 60000 {
+					for range 20 {
+						w.produce(0, event(others, 0))
+						others++
+					}
+					time.Sleep(100 * time.Millisecond)
+				}
+				letters := w.letters()
+				w.end(r)
+				if len(letters) == 0 {
+					t.Fatal("no letter")
+				}
+				if l := letters[0]; header(l, "reason") != "budget-exhausted" || header(l, "attempts") != c.want {
+					t.Errorf("%s after %s attempts, want %s", header(l, "reason"), header(l, "attempts"), c.want)
+				}
 			})
 		})
 	}

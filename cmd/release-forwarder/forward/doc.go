@@ -25,8 +25,10 @@
 // A failure counts only where there is proof that the platform is up and mostly
 // accepts, and the record is the trouble (see evidence). Others are first deliveries
 // of other records on this replica since the record's last failure that counted, at
-// first since its delivery began. Each row is a case of
-// TestWhichFailuresCountForTheBudget; the first that fits holds.
+// first since its delivery began. The first row that fits holds. The last two are
+// cases of TestTheLastFailureOfTheBudgetMakesTheLetter, the refused lot's is held by
+// TestARefusedLotStopsNobodyAndItsRecordsArriveInOrderWhenItIsMended (no letter, however
+// often it is refused), each other is a case of TestWhichFailuresCountForTheBudget.
 //
 //	the failure                                       | counts
 //	--------------------------------------------------+-------------------------------
