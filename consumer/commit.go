@@ -149,11 +149,17 @@ func (g *generation) send(ctx context.Context, commits []commitment) bool {
 			err = perr // of several, the one that ends the generation
 		}
 	}
-	if taken < len(commits) {
-		e.mu.Lock()
-		g.dirty = true
-		e.mu.Unlock()
+	e.mu.Lock()
+	switch {
+	case taken > 0:
+		e.uncommitted = time.Time{}
+	case e.uncommitted.IsZero():
+		e.uncommitted = sent
 	}
+	if taken < len(commits) {
+		g.dirty = true
+	}
+	e.mu.Unlock()
 	if !errors.Is(err, kafka.OffsetMetadataTooLarge) {
 		g.judge("commit", sent, err)
 	}

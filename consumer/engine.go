@@ -51,7 +51,11 @@ type Engine struct {
 	contact time.Time      // when the group's coordinator last answered anything
 	turned  time.Time      // when the watchdog last held mu
 	joined  bool           // a generation has begun
+	outside time.Time      // since when there has been no generation; zero while there is one
+	refused time.Time      // since when joining has failed, again and again; zero where it has not
 	brokers int            // as last seen
+	// uncommitted is since when no commit that was sent has been taken.
+	uncommitted time.Time
 	// assigned is what this member, as the leader, knew of the topics when it
 	// last assigned; nil if another led.
 	assigned map[string]int

@@ -184,6 +184,7 @@ func (g *generation) begin() {
 	g.number = e.members
 	e.gen = g
 	e.joined = true
+	e.outside, e.refused, e.uncommitted = time.Time{}, time.Time{}, time.Time{}
 	e.contact = time.Now()
 	e.mu.Unlock()
 	for tp := range g.parts {
@@ -258,6 +259,7 @@ func (g *generation) revoke() {
 		}
 	}
 	e.gen = nil
+	e.outside = time.Now()
 	e.mu.Unlock()
 	for tp := range g.parts {
 		e.cfg.Hooks.Revoked(tp.topic, tp.partition)

@@ -117,6 +117,12 @@ func (e *Engine) joinFailed(ctx context.Context, err error) {
 	level := e.log.Warn
 	if errors.Is(err, kafka.RebalanceInProgress) || errors.Is(err, kafka.GroupCoordinatorNotAvailable) {
 		level = e.log.Info // part of every rebalance, and of a fresh cluster's first minute
+	} else {
+		e.mu.Lock()
+		if e.refused.IsZero() {
+			e.refused = time.Now()
+		}
+		e.mu.Unlock()
 	}
 	level("joining the group failed; tried again", "group", e.cfg.GroupID, "error", err.Error())
 	select {

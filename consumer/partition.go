@@ -77,6 +77,7 @@ type partition struct {
 	fetching   bool      // in a request now
 	notBefore  time.Time // after an error: do not ask before
 	failures   int       // requests that failed in a row
+	failing    time.Time // since when they have
 	paused     Bound
 	wants      int       // bytes of the next record, where they did not fit; else 0
 	waitsAlone bool      // that record is oversized, and another one is in memory

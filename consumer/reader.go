@@ -212,14 +212,16 @@ func (g *generation) release(p *partition, failed bool) {
 	defer e.mu.Unlock()
 	p.fetching = false
 	if failed {
-		p.failures++
+		if p.failures++; p.failures == 1 {
+			p.failing = time.Now()
+		}
 		p.doubt() // the leader may have moved, or the topic been made anew
 		backoff := time.Now().Add(min(fetchBackoff<<min(p.failures-1, 8), maxFetchBackoff))
 		if backoff.After(p.notBefore) {
 			p.notBefore = backoff
 		}
 	} else {
-		p.failures = 0
+		p.failures, p.failing = 0, time.Time{}
 	}
 	// What made room may have come while the answer was taken in.
 	if p.paused != BoundNone && p.resume() {

@@ -22,6 +22,9 @@ type PartitionStatus struct {
 	Pending, Held int
 	// Paused is the bound that keeps the partition from being read.
 	Paused Bound
+	// Failing is since when every try to read the partition, or to learn its
+	// offsets at the start, has failed; zero where the last one went well.
+	Failing time.Time
 	// Oldest is the time of the first unfinished record, zero if there is none.
 	Oldest time.Time
 }
@@ -48,9 +51,15 @@ type HeldRecord struct {
 
 // Status is what the engine is doing.
 type Status struct {
-	Joined     bool // in the group, once
-	Generation int32
-	Draining   bool
+	Joined bool // in the group, once
+	// Outside is since when this member has been outside the group, as in every
+	// rebalance for a moment, and JoinFails since when it has tried to join in
+	// vain; zero where it is in the group, or never was.
+	Outside, JoinFails time.Time
+	// CommitsFail is since when Kafka has taken no commit of those sent.
+	CommitsFail time.Time
+	Generation  int32
+	Draining    bool
 	// Contact is when the group's coordinator last answered, Turned when the
 	// engine last proved that it turns.
 	Contact, Turned time.Time
@@ -65,6 +74,8 @@ func (e *Engine) Status() Status {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s := Status{Joined: e.joined, Contact: e.contact, Turned: e.turned, HeldBy: maps.Clone(e.heldBy)}
+	s.Outside, s.JoinFails = e.outside, e.refused
+	s.CommitsFail = e.uncommitted
 	if e.gen == nil {
 		return s
 	}
@@ -73,7 +84,10 @@ func (e *Engine) Status() Status {
 		ps := PartitionStatus{
 			Topic: p.topic, Partition: p.partition, Phase: p.phase.String(), Committed: p.committed.offset,
 			Watermark: p.watermark(), Position: p.position, LogEnd: p.logEnd,
-			Pending: p.count, Held: p.stuckCount, Paused: p.paused,
+			Pending: p.count, Held: p.stuckCount, Paused: p.paused, Failing: p.failing,
+		}
+		if p.phase == starting {
+			ps.Failing = e.gen.began
 		}
 		if p.unreadable && p.phase == reading {
 			ps.Phase = "unreadable"

@@ -19,6 +19,13 @@ const (
 	// contactSlack is added to the rebalance time-out: so long the group's
 	// coordinator may be silent while all is well.
 	contactSlack = 10 * time.Second
+	// joinPatience is how long joining may fail before the banner says so: a
+	// coordinator that moves is found within it.
+	joinPatience = 10 * time.Second
+	// failingShown is how long requests to Kafka may fail one after the other
+	// before the banner says so: a leader or coordinator that moves is found
+	// within it.
+	failingShown = 20 * time.Second
 	// droppedShown is how long after Kafka dropped records the banner says so
 	// while nothing else is wrong.
 	droppedShown = 24 * time.Hour
@@ -80,7 +87,7 @@ func (v *service) condition(s consumer.Status, g upstream.GateState, refused []f
 		switch {
 		case p.Phase == "parked":
 			parked++
-		case p.Phase == "lost", p.Phase == "unreadable":
+		case p.Phase == "lost", p.Phase == "unreadable", !p.Failing.IsZero() && time.Since(p.Failing) > failingShown:
 			stuck++
 		case p.Paused != consumer.BoundNone:
 			paused++
@@ -92,6 +99,8 @@ func (v *service) condition(s consumer.Status, g upstream.GateState, refused []f
 	switch {
 	case unready.Kind != "":
 		return unready
+	case !s.Outside.IsZero():
+		return v.outside(s)
 	case parked > 0:
 		return admin.Condition{Kind: admin.PartitionParked, Count: int64(parked)}
 	case blocked > 0:
@@ -102,6 +111,8 @@ func (v *service) condition(s consumer.Status, g upstream.GateState, refused []f
 		return admin.Condition{Kind: admin.LotsRefused, Count: int64(len(refused)), Name: upstream.Tame(refused[0].Lot), Since: refused[0].Since}
 	case storms > 0:
 		return admin.Condition{Kind: admin.Storm, Count: int64(storms)}
+	case !s.CommitsFail.IsZero() && time.Since(s.CommitsFail) > failingShown:
+		return admin.Condition{Kind: admin.CommitsFail, Since: s.CommitsFail}
 	case stuck > 0:
 		return admin.Condition{Kind: admin.PartitionUnreadable, Count: int64(stuck)}
 	case dropped > 0 && time.Since(droppedAt) < droppedShown:
@@ -112,6 +123,17 @@ func (v *service) condition(s consumer.Status, g upstream.GateState, refused []f
 		return admin.Condition{Kind: admin.Standby}
 	}
 	return admin.Condition{Kind: admin.Well}
+}
+
+// outside says of a replica that has no generation whether that is a rebalance's
+// moment or keeps it from reading.
+func (v *service) outside(s consumer.Status) admin.Condition {
+	c := admin.Condition{Kind: admin.Rebalancing, For: time.Since(s.Outside)}
+	failing := !s.JoinFails.IsZero() && time.Since(s.JoinFails) > joinPatience
+	if failing || c.For > v.settings.Kafka.RebalanceTimeout+contactSlack {
+		c.Kind = admin.OutsideGroup
+	}
+	return c
 }
 
 // refusedLots lists the lots in an outage of their own, the longest first.

@@ -8,6 +8,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"release-forwarder/cmd/release-forwarder/admin"
 )
 
 // asked counts the requests of one type, of all replicas. Who spins would keep
@@ -30,24 +32,28 @@ func TestRightsLostForAMinuteAreWaitedFor(t *testing.T) {
 		key kmsg.Key
 		err *kerr.Error
 		top bool
+		// says is what the status page's banner is made of after a minute.
+		says admin.Kind
 	}{
-		{kmsg.Fetch, topic, false},
-		{kmsg.ListOffsets, topic, false},
-		{kmsg.Metadata, topic, false},
-		{kmsg.Produce, topic, false},
-		{kmsg.OffsetCommit, topic, false},
-		{kmsg.OffsetCommit, all, false},
-		{kmsg.OffsetFetch, all, true},
-		{kmsg.FindCoordinator, all, false},
-		{kmsg.JoinGroup, all, true},
-		{kmsg.SyncGroup, all, true},
-		{kmsg.Heartbeat, all, true},
-		{kmsg.LeaveGroup, all, true},
+		{kmsg.Fetch, topic, false, admin.PartitionUnreadable},
+		{kmsg.ListOffsets, topic, false, admin.Well}, // the position was in the log all the same
+		{kmsg.Metadata, topic, false, admin.OutsideGroup},
+		{kmsg.Produce, topic, false, admin.DeadLettersRefused},
+		{kmsg.OffsetCommit, topic, false, admin.CommitsFail},
+		{kmsg.OffsetCommit, all, false, admin.CommitsFail},
+		{kmsg.OffsetFetch, all, true, admin.PartitionUnreadable},
+		{kmsg.FindCoordinator, all, false, admin.OutsideGroup},
+		{kmsg.JoinGroup, all, true, admin.OutsideGroup},
+		{kmsg.SyncGroup, all, true, admin.OutsideGroup},
+		{kmsg.Heartbeat, all, true, admin.Well}, // read and sent all the same
+		{kmsg.LeaveGroup, all, true, admin.Well},
 	} {
 		t.Run(kmsg.NameForKey(int16(c.key))+" "+c.err.Message, func(t *testing.T) {
 			inVirtualTime(t, 2, func(w *world) {
 				r, second := w.start(), w.start()
-				w.until("the group", w.allCommitted(2, 0))
+				w.until("both", func() bool {
+					return len(r.engine.Status().Partitions) == 1 && len(second.engine.Status().Partitions) == 1
+				})
 				w.backlog(2, 10)
 				w.until("the first", w.allCommitted(2, 10))
 				joins, lines := w.asked(kmsg.JoinGroup), w.log.lines()
@@ -70,6 +76,9 @@ func TestRightsLostForAMinuteAreWaitedFor(t *testing.T) {
 				time.Sleep(time.Minute)
 				if ok, why := r.live(); !ok {
 					t.Errorf("not live: %s", why)
+				}
+				if got := r.status().Condition.Kind; got != c.says {
+					t.Errorf("the banner says %s, want %s", got, c.says)
 				}
 				// Two replicas' starts and stops, a few lines for each try of what is
 				// refused: a line of one kind ten times a minute at the most.

@@ -19,6 +19,8 @@ const (
 	Stopping            Kind = "stopping"
 	ReadingPaused       Kind = "reading-paused"
 	NotJoined           Kind = "not-joined"
+	Rebalancing         Kind = "rebalancing"
+	OutsideGroup        Kind = "outside-group"
 	CoordinatorSilent   Kind = "coordinator-silent"
 	NoDeadLetterTopic   Kind = "no-dead-letter-topic"
 	DeadLettersRefused  Kind = "dead-letters-refused"
@@ -28,6 +30,7 @@ const (
 	CircuitOpen         Kind = "circuit-open"
 	LotsRefused         Kind = "lots-refused"
 	Storm               Kind = "storm"
+	CommitsFail         Kind = "commits-fail"
 	RecordsDropped      Kind = "records-dropped"
 )
 

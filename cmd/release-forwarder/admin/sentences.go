@@ -26,6 +26,18 @@ var sentences = []sentence{
 		remedy: phrase{
 			"Read the last warnings in the log: they name the broker, the topic or the right that is missing.",
 			"查看日志最后的警告：其中写明缺少的 broker、主题或权限。"}},
+	{kind: Rebalancing, level: LevelWaiting, runbook: "rebalances", says: phrase{
+		"Rebalancing: the group has been assigning its partitions anew for {for}; this replica reads nothing meanwhile. Nothing is lost.",
+		"正在再均衡：消费组重新分配分区已 {for}，其间本副本不读取。没有丢失。"},
+		remedy: phrase{
+			"Normal for moments. If it stays: see which replicas are slow to give up their partitions, or come and go.",
+			"短暂出现属正常。若持续：查看哪些副本迟迟不交出分区，或反复上下线。"}},
+	{kind: OutsideGroup, level: LevelTrouble, runbook: "not-reading", says: phrase{
+		"Nothing is read here: this replica has been outside the group for {for} and cannot join it. Nothing is lost while the topic keeps the records.",
+		"本副本没有读取：已离开消费组 {for}，且无法加入。主题保留期内不会丢失。"},
+		remedy: phrase{
+			"Read `error` in the last log line join-failed: a right on the group that is missing, or brokers that cannot be reached.",
+			"查看日志最后一条 join-failed 的 error：缺少消费组权限，或无法连接 broker。"}},
 	{kind: CoordinatorSilent, level: LevelTrouble, runbook: "not-reading", says: phrase{
 		"Kafka is silent: the group's coordinator has not answered for {for}. Nothing is lost.",
 		"Kafka 无响应：消费组协调者已 {for} 没有应答。没有丢失。"},
@@ -62,6 +74,12 @@ var sentences = []sentence{
 		remedy: phrase{
 			"Read the last warnings of that partition in the log.",
 			"查看日志中该分区最后的警告。"}},
+	{kind: CommitsFail, level: LevelTrouble, runbook: "commits-fail", says: phrase{
+		"Kafka has taken no commit since {since}; events are still sent, a restart would repeat what was done since. Nothing is lost.",
+		"Kafka 自 {since} 起不接受提交；事件仍在发送，重启会重发其后的部分。没有丢失。"},
+		remedy: phrase{
+			"Read `error` in the last log line request-refused: a right on the group or topic that is missing, or the coordinator's disk.",
+			"查看日志最后一条 request-refused 的 error：缺少消费组或主题权限，或协调者磁盘问题。"}},
 	{kind: CircuitOpen, level: LevelTrouble, runbook: "platform-refuses-everything", says: phrase{
 		"The platform accepts nothing since {since}; it is tried once a second. Nothing is lost or dead-lettered.",
 		"平台自 {since} 起不接受任何请求；每秒尝试一次。没有丢失，也没有进入死信。"},
