@@ -204,3 +204,26 @@ func TestAStopEndsInTimeWhateverKafkaLeavesUnanswered(t *testing.T) {
 		})
 	}
 }
+
+func TestAReplicaOutsideTheGroupSaysSo(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		r := w.start()
+		banner := func(want admin.Kind) {
+			t.Helper()
+			if got := r.status().Condition.Kind; got != want {
+				t.Errorf("the banner says %s, want %s", got, want)
+			}
+		}
+		well := func() bool { return r.status().Condition.Kind == admin.Well }
+		w.until("the group", well)
+		again := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, Err: kerr.RebalanceInProgress, TopLevel: true, Count: -1})
+		w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.RebalanceInProgress, TopLevel: true})
+		time.Sleep(10 * time.Second)
+		banner(admin.Rebalancing)
+		time.Sleep(r.settings.Kafka.RebalanceTimeout + contactSlack)
+		banner(admin.OutsideGroup)
+		again.Remove()
+		w.until("the group again", well)
+		w.end(r)
+	})
+}
