@@ -13,6 +13,7 @@
 //	bench page     all of these on a real Kafka, into docs/performance.md
 //	bench rate     records a second and CPU for each, beside the bare loop alone
 //	bench dead     peak memory with records waiting behind an API that is down
+//	bench telemetry throughput, CPU, memory and stop beside a collector that takes all, and others
 //	bench letters  time and peak memory of the commands that work off a million dead letters
 //
 // The Kafka is kfake unless --brokers names another or --real starts one.
@@ -37,6 +38,8 @@ type commands struct {
 	Rate rateCommand `cmd:"" help:"Throughput and CPU beside a bare net/http loop."`
 	Dead deadCommand `cmd:"" help:"Peak memory behind an API that is down."`
 
+	Telemetry telemetryCommand `cmd:"" help:"Throughput beside a collector of telemetry that is down, slow, refuses or never answers."`
+
 	Letters lettersCommand `cmd:"" help:"Time and peak memory of the dlq commands, by default on a million dead letters."`
 
 	// The processes that a measurement starts.
@@ -46,6 +49,8 @@ type commands struct {
 	Bare  bareCommand  `cmd:"" hidden:""`
 	Floor floorCommand `cmd:"" hidden:""`
 	Plain plainCommand `cmd:"" hidden:""`
+
+	Collector collectorCommand `cmd:"" hidden:""`
 }
 
 func main() {

@@ -204,10 +204,12 @@ func (l *lab) drop(topic string) {
 	_, _ = kadm.NewClient(l.client).DeleteTopics(context.Background(), topic, topic+".dlq")
 }
 
-func (l *lab) startForwarder(topic, api string, open int) (*process, error) {
+// startForwarder starts one with more settings, which win over those named here.
+func (l *lab) startForwarder(topic, api string, open int, more ...string) (*process, error) {
 	cmd := exec.Command(filepath.Join(l.dir, "release-forwarder"))
 	cmd.Env = append(os.Environ(), "KAFKA_BROKERS="+l.Brokers, "KAFKA_TOPIC="+topic, "KAFKA_GROUP_ID="+topic,
 		"UPSTREAM_URL=http://"+api+"/", "UPSTREAM_APP_SECRET="+secret, fmt.Sprintf("UPSTREAM_MAX_IN_FLIGHT=%d", open), "ADMIN_ADDR=none", "LOG_LEVEL=warn")
+	cmd.Env = append(cmd.Env, more...)
 	cmd.Stderr = os.Stderr
 	return &process{cmd: cmd}, cmd.Start()
 }
@@ -217,6 +219,8 @@ type result struct {
 	cpu  float64 // µs for each
 	peak int64
 	most int64
+	// stopped is how long the end took, from SIGTERM on.
+	stopped time.Duration
 }
 
 func (l *lab) bare(n, open int, delay time.Duration) (result, error) {
@@ -252,7 +256,9 @@ func (l *lab) round(n int, delay time.Duration, start func(api string) (*process
 		}
 		if count >= int64(n) {
 			r := result{rate: float64(count) / time.Duration(last-first).Seconds(), most: most, peak: p.peak()}
+			asked := time.Now()
 			r.cpu = float64(p.stop().Microseconds()) / float64(n)
+			r.stopped = time.Since(asked)
 			return r, nil
 		}
 		if time.Since(begun) > 5*time.Minute {
