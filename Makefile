@@ -17,7 +17,7 @@ PICTURES ?=
 LEDGER ?= docs/simulation-ledger.txt
 BIN := bin
 
-.PHONY: help run test race lint fmt build generate test-kafka kafka-down simulate replay chaos bench bench-page clean \
+.PHONY: help run test race lint fmt build generate test-kafka kafka-down simulate replay chaos drill bench bench-page clean \
 	test-alerts test-page test-telemetry test-kube test-rollout test-rights test-compose image test-image licences release
 
 help: ## list the targets
@@ -75,6 +75,9 @@ replay: ## one seed with its story and the replicas' logs (SEED=7 TIMES=100; MIS
 
 chaos: ## kill, freeze and cut off three real brokers and three forwarders (DURATION=2m, CHAOS="-seed 7 -every 4s"; Java 17 and Maven)
 	@mkdir -p $(BIN) && $(GO) build -buildvcs=false -o $(BIN)/chaos ./cmd/release-forwarder/chaos && exec $(BIN)/chaos -for $(DURATION) -report $(BIN)/chaos.txt $(CHAOS)
+
+drill: ## provoke what an operator may be woken by: which alert, after how long, and where the cause stands; writes docs/drill.md anew
+	.ci/telemetry/proof/run.sh drill -v -update
 
 bench: ## throughput, CPU and memory beside other ways of doing the same (BENCH="compare --real --rounds 9", BENCH="latency --real", BENCH=--help)
 	@$(GO) build -o $(BIN)/bench ./cmd/bench && exec $(BIN)/bench $(BENCH)

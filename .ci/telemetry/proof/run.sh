@@ -2,10 +2,11 @@
 # Proves on real forwarders what they tell of themselves:
 #   run.sh arrival   with a real OpenTelemetry Collector, built from its modules; -update writes docs/telemetry/retry.json anew
 #   run.sh queries   with a real Prometheus: every query of the dashboard and of the alerts
+#   run.sh drill     the same, with the alerts: which fires for which trouble, and what names it; -update writes docs/drill.md anew
 # More arguments go to `go test`. Installs Debian's prometheus where it is missing.
 set -Eeuo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
-what=${1:?arrival or queries}
+what=${1:?arrival, queries or drill}
 shift
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -156,7 +156,7 @@ func Alerts(root string) ([]Alert, error) {
 // have been so.
 func Rules(alerts []Alert) string {
 	var b strings.Builder
-	b.WriteString("groups:\n- name: drill\n  rules:\n")
+	b.WriteString("groups:\n- name: at-once\n  rules:\n")
 	for _, a := range alerts {
 		fmt.Fprintf(&b, "  - {alert: %s, expr: %s}\n", a.Name, strconv.Quote(a.Expr))
 	}

@@ -58,7 +58,7 @@ func Open(binary, dir, secret string) (*Stage, error) {
 		return nil, fmt.Errorf("stage: embedded Kafka: %w", err)
 	}
 	s.Client, err = kgo.NewClient(kgo.SeedBrokers(s.Kafka.ListenAddrs()...), kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		kgo.DisableIdempotentWrite(), kgo.RecordDeliveryTimeout(5*time.Second)) // a record is given up while the broker is gone
+		kgo.DisableIdempotentWrite(), kgo.RecordRetries(3)) // a record is given up while the broker is gone
 	if err != nil {
 		return nil, fmt.Errorf("stage: %w", err)
 	}
@@ -179,7 +179,7 @@ func Until(ctx context.Context, limit time.Duration, ask func() error) error {
 	}
 }
 
-// Built is the path of a program that was built for the run: the environment's, or name in the folder bin.
+// Built is the path of a program that was built for the run; the environment names it.
 func Built(variable, name string) (string, error) {
 	path := os.Getenv(variable)
 	if path == "" {
