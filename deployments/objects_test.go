@@ -65,6 +65,7 @@ type container struct {
 	LivenessProbe   probe `yaml:"livenessProbe"`
 	ReadinessProbe  probe `yaml:"readinessProbe"`
 	Lifecycle       any
+	LastWords       string `yaml:"terminationMessagePolicy"`
 	SecurityContext struct {
 		ReadOnlyRootFilesystem bool `yaml:"readOnlyRootFilesystem"`
 	} `yaml:"securityContext"`

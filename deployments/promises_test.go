@@ -288,6 +288,9 @@ func TestPodsCanDoNoHarm(t *testing.T) {
 				if _, is := c.Resources.Limits["cpu"]; is {
 					t.Error("a CPU limit throttles, and a throttled replica misses heartbeats")
 				}
+				if c.LastWords != "FallbackToLogsOnError" {
+					t.Error("what it ends with does not show in the pod's status")
+				}
 				heldTo(t, c)
 			})
 		}

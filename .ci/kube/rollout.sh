@@ -4,6 +4,7 @@
 # waiting, scaling 1→3→1→4→1, rolling update, undo, a rollout that cannot become ready, evictions: nothing lost, nothing
 # repeated. Starts all of it and ends it. Root on Linux; needs what build.sh and ../kafka/kafka.sh need, and iproute2.
 #   rollout.sh [flags of rollout/main.go]     e.g. --rate 500, --waiting 0
+#                            PREVIOUS=file, a release's …_image_linux_….tar.gz: from that release to this, back, and again
 #   rollout.sh --seconds     how long that will take at the most
 set -Eeuo pipefail
 trap 'echo "rollout.sh: line $LINENO: $BASH_COMMAND failed" >&2' ERR
@@ -28,6 +29,13 @@ VERSION=test IMAGE=localhost/release-forwarder ARCHES=$("${GO:-go}" env GOARCH) 
 "$here/node.sh" up
 "$here/node.sh" load "$scratch/image/image-$("${GO:-go}" env GOARCH).tar" >/dev/null
 
+previous=
+if [ -n "${PREVIOUS:-}" ]; then
+  gzip -dc "$PREVIOUS" >"$scratch/previous.tar"
+  previous=$("$here/node.sh" load "$scratch/previous.tar" | sed -n 's,^docker.io/library/\(release-forwarder:.*\),\1,p')
+  [ -n "$previous" ] || { echo "rollout.sh: no image of a release in $PREVIOUS" >&2; exit 1; }
+fi
+
 # Kafka listens on the bridge too, and names that address to whoever comes by it.
 address=$("$here/node.sh" address)
 . "$here/process.sh"
@@ -42,4 +50,4 @@ listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,PODS:PLA
 
 "${GO:-go}" -C "$root" build -o "$scratch/rollout" ./.ci/kube/rollout
 "$scratch/rollout" --kubectl "$here/cluster.sh" --brokers "${pods#*//}" --address "$address" \
-  --image localhost/release-forwarder:test --manifests "$root/deployments" --logs "$KUBE_RUN/node/logs" "$@"
+  --image localhost/release-forwarder:test --manifests "$root/deployments" --logs "$KUBE_RUN/node/logs" --previous "$previous" "$@"

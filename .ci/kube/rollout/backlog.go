@@ -13,6 +13,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
+// mostResident is the most that a replica takes with the defaults and events of
+// 1 KiB, in bytes: README.md, "Deploy".
+const mostResident = 96 << 20
+
 // backlog starts one replica, with the shipped memory limit, before many waiting
 // records: it works them off and is not killed for its memory.
 func (w *world) backlog(ctx context.Context) error {
@@ -22,6 +26,7 @@ func (w *world) backlog(ctx context.Context) error {
 	if err := w.scale(ctx, 0); err != nil {
 		return err
 	}
+	size := len(event(int(w.made.Load())))
 	for n := 0; n < w.waiting; n += 1000 {
 		records := make([]*kgo.Record, 1000)
 		for i := range records {
@@ -58,10 +63,13 @@ func (w *world) backlog(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("rollout: %d waiting records worked off by one replica in %.0fs; resident at most %d MiB, limit %d MiB, restarts %s\n",
-		w.waiting, time.Since(begun).Seconds(), resident>>20, memoryLimit>>20, restarts)
+	fmt.Printf("rollout: %d waiting records of %d bytes worked off by one replica in %.0fs; resident at most %d MiB, limit %d MiB, restarts %s\n",
+		w.waiting, size, time.Since(begun).Seconds(), resident>>20, memoryLimit>>20, restarts)
 	if restarts != "0" {
 		return errors.New("the container was started again")
+	}
+	if resident >= mostResident {
+		return fmt.Errorf("resident above %d MiB", mostResident>>20)
 	}
 	return nil
 }

@@ -49,7 +49,7 @@ func (w *world) confined() error {
 		if err != nil {
 			return err
 		}
-		user := strconv.Itoa(w.user)
+		user := strconv.Itoa(w.now.user)
 		for name, want := range map[string]string{
 			"Uid": user + " " + user + " " + user + " " + user,
 			// None to use, to get, or to pass on; and none by a program with the set-user bit.
@@ -69,7 +69,7 @@ func (w *world) confined() error {
 		}
 	}
 	fmt.Printf("rollout: %d containers: user %d, no capabilities and none to gain, seccomp filter, read-only root, %d MiB of memory\n",
-		len(pids), w.user, memoryLimit>>20)
+		len(pids), w.now.user, memoryLimit>>20)
 	return nil
 }
 

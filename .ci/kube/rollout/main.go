@@ -12,12 +12,13 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"time"
 )
 
 type config struct {
-	kubectl, brokers, address, image, manifests, logs string
-	rate, waiting                                     int
+	kubectl, brokers, address, image, previous, manifests, logs string
+	rate, waiting                                               int
 }
 
 func main() {
@@ -26,6 +27,7 @@ func main() {
 	flag.StringVar(&c.brokers, "brokers", "", "Kafka as the pods reach it, host:port")
 	flag.StringVar(&c.address, "address", "", "this machine's address as the pods see it")
 	flag.StringVar(&c.image, "image", "", "the image, name:tag, that the node holds")
+	flag.StringVar(&c.previous, "previous", "", "the image of the release before, which the replicas begin with; they are updated to the other, taken back, and updated again")
 	flag.StringVar(&c.manifests, "manifests", "", "the folder deployments")
 	flag.StringVar(&c.logs, "logs", "", "the folder of the pods' logs")
 	flag.IntVar(&c.rate, "rate", 100, "events a second")
@@ -39,27 +41,36 @@ func main() {
 	}
 }
 
+type step struct {
+	name string
+	do   func(context.Context) error
+}
+
+const undone = "rollout undo"
+
 func run(ctx context.Context, c config) error {
 	w, err := newWorld(ctx, c)
 	if err != nil {
 		return err
 	}
 	defer w.close()
-	steps := []struct {
-		name string
-		do   func(context.Context) error
-	}{
+	steps := []step{
 		{"start one replica, with a Service named kafka in the namespace", w.start},
 		{"look at certificates with the image's own authorities", w.roots},
 		{fmt.Sprintf("%d records waiting, one replica", c.waiting), w.backlog},
 		{"scale to 3", w.scaleTo(3)},
 		{"rolling update, to another user", w.update},
-		{"rollout undo", w.undo},
+		{undone, w.undo},
 		{"a rollout that cannot become ready stops at its first pod", w.stuck},
+		{"so does one with a wrong setting, and the pod's status names it", w.misconfigured},
 		{"evict every pod, as node drains do", w.evict},
 		{"scale to 1", w.scaleTo(1)},
 		{"scale to 4", w.scaleTo(4)},
 		{"scale to 1 again", w.scaleTo(1)},
+	}
+	if c.previous != "" {
+		at := slices.IndexFunc(steps, func(s step) bool { return s.name == undone })
+		steps = slices.Insert(steps, at+1, step{"rolling update again, after the release before", w.update})
 	}
 	for _, s := range steps {
 		begun, before := time.Now(), w.produced.Load()

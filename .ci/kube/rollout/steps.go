@@ -2,16 +2,13 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
-	"sync"
-	"syscall"
 	"time"
 )
 
@@ -39,7 +36,7 @@ func (w *world) overlay(settings ...string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	name, tag, _ := strings.Cut(w.image, ":")
+	name, tag, _ := strings.Cut(w.now.image, ":")
 	literals := append([]string{
 		"KAFKA_BROKERS=" + w.brokers,
 		fmt.Sprintf("UPSTREAM_URL=http://%s:%d/gate/1.0/parking/internal/update", w.address, w.port),
@@ -56,7 +53,7 @@ patches:
       - {op: remove, path: /spec/replicas}
       - {op: replace, path: /spec/template/spec/securityContext/runAsUser, value: %[6]d}
       - {op: replace, path: /spec/template/spec/securityContext/runAsGroup, value: %[6]d}
-`, namespace, manifests, `"`+strings.Join(literals, `","`)+`"`, name, tag, w.user)
+`, namespace, manifests, `"`+strings.Join(literals, `","`)+`"`, name, tag, w.now.user)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
@@ -151,9 +148,10 @@ func (w *world) pods(ctx context.Context) ([]string, error) {
 	return strings.Fields(out), err
 }
 
-// update changes a setting and the user that runs: the image works as anybody.
+// update changes a setting, the user that runs, for the image works as anybody,
+// and the release, where the replicas began with the one before.
 func (w *world) update(ctx context.Context) error {
-	w.user = 1_234_567
+	w.was, w.now = w.now, deployed{w.image, 1_234_567}
 	if err := w.apply(ctx, "RETRY_BUDGET=19"); err != nil {
 		return err
 	}
@@ -167,7 +165,7 @@ func (w *world) update(ctx context.Context) error {
 }
 
 func (w *world) undo(ctx context.Context) error {
-	w.user = shippedUser
+	w.now = w.was
 	if _, err := w.kc(ctx, "", "rollout", "undo", "deployment/release-forwarder"); err != nil {
 		return err
 	}
@@ -180,6 +178,7 @@ func (w *world) undo(ctx context.Context) error {
 // stuck rolls out a dead-letter topic that does not exist: the new pod is alive
 // and not ready, and none of the old ones is taken away for it.
 func (w *world) stuck(ctx context.Context) error {
+	w.was = w.now
 	if err := w.apply(ctx, "DLQ_TOPIC=no-such-topic"); err != nil {
 		return err
 	}
@@ -195,6 +194,46 @@ func (w *world) stuck(ctx context.Context) error {
 	}
 	return w.undo(ctx)
 }
+
+// misconfigured rolls out a setting that is refused: the new pod's status says
+// which, and none of the old ones is taken away for it.
+func (w *world) misconfigured(ctx context.Context) error {
+	if n := w.ends.all()[exitWrong]; n > 0 {
+		return fmt.Errorf("%d containers refused their settings before", n)
+	}
+	w.was = w.now
+	if err := w.apply(ctx, "RETRY_BUDGET=many"); err != nil {
+		return err
+	}
+	said := ""
+	for end := time.Now().Add(time.Minute); !strings.Contains(said, "RETRY_BUDGET"); time.Sleep(200 * time.Millisecond) {
+		if time.Now().After(end) {
+			return fmt.Errorf("no pod's status names RETRY_BUDGET: %q", said)
+		}
+		var err error
+		if said, err = w.kc(ctx, "", "get", "pods", "-l", label, "-o", "jsonpath={.items[*].status.containerStatuses[*].lastState.terminated.message}"); err != nil {
+			return err
+		}
+	}
+	fmt.Printf("rollout: a pod's status says: %s\n", strings.TrimSpace(said))
+	ready, err := w.kc(ctx, "", "get", "deployment/release-forwarder", "-o", "jsonpath={.status.readyReplicas}")
+	if err != nil {
+		return err
+	}
+	if ready != strconv.Itoa(w.replicas) {
+		return fmt.Errorf("%s of %d replicas are ready", ready, w.replicas)
+	}
+	if err := w.undo(ctx); err != nil {
+		return err
+	}
+	if w.ends.forget(exitWrong) == 0 {
+		return errors.New("no container was seen to refuse its settings")
+	}
+	return nil
+}
+
+// exitWrong is the exit code for a wrong configuration.
+const exitWrong = 2
 
 // evict asks for the end of each pod as `kubectl drain` does, heeding the
 // disruption budget.
@@ -225,83 +264,6 @@ func (w *world) evict(ctx context.Context) error {
 		return err
 	}
 	return w.only(ctx)
-}
-
-// ends are the exit codes of containers, as the kubelet reports them.
-type ends struct {
-	mu sync.Mutex
-	by map[string]int // exit code by container's ID
-}
-
-// all counts them by code.
-func (e *ends) all() map[int]int {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	codes := map[int]int{}
-	for _, code := range e.by {
-		codes[code]++
-	}
-	return codes
-}
-
-// watch notes how every container of the forwarder ends, also one that is started
-// again, until the world closes.
-func (w *world) watch(ctx context.Context) error {
-	ctx, w.unwatch = context.WithCancel(ctx)
-	cmd := exec.CommandContext(ctx, w.kubectl, "kubectl", "-n", namespace, "get", "pods", "-l", label, "-w", "-o", "json")
-	// The script and the kubectl that it started.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
-	cmd.WaitDelay = 5 * time.Second
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return err
-	}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	w.side.Go(func() {
-		w.ends.read(out)
-		_ = cmd.Wait()
-	})
-	return nil
-}
-
-// read takes up one pod after the other, as they change.
-func (e *ends) read(pods io.Reader) {
-	type state struct {
-		Terminated *struct {
-			ContainerID string
-			ExitCode    int
-		}
-	}
-	for d := json.NewDecoder(pods); ; {
-		var pod struct {
-			Status struct {
-				ContainerStatuses []struct{ State, LastState state }
-			}
-		}
-		if d.Decode(&pod) != nil {
-			return // kubectl was ended
-		}
-		for _, c := range pod.Status.ContainerStatuses {
-			for _, s := range []state{c.State, c.LastState} {
-				if s.Terminated != nil {
-					e.note(s.Terminated.ContainerID, s.Terminated.ExitCode)
-				}
-			}
-		}
-	}
-}
-
-func (e *ends) note(container string, code int) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.by == nil {
-		e.by = map[string]int{}
-	}
-	e.by[container] = code
 }
 
 // explain shows what there is to see when a step failed.

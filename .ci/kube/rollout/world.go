@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,9 +35,14 @@ const (
 	// leaveTime is the local time that every event has, leaveInstant what must come
 	// of it: the image has the zone's data, in the binary.
 	leaveTime, leaveInstant = "2026-03-01 09:30:00", "2026-03-01T01:30:00Z"
+	// eventBytes is what an event has about.
+	eventBytes = 1 << 10
 	// lagBack bounds how long after a step everything produced before is done.
 	lagBack = 30 * time.Second
 )
+
+// laneLog is a field that the API does not know, as lanes send them.
+var laneLog = strings.Repeat("gate opened by hand; ", (eventBytes-150)/21)
 
 // world is everything around the pods.
 type world struct {
@@ -46,7 +53,7 @@ type world struct {
 	server   *http.Server
 	scratch  string
 	port     int
-	user     int                // whom the containers run as
+	now, was deployed           // was: what `rollout undo` brings back
 	replicas int                // asked for last
 	stop     context.CancelFunc // ends the load
 	unwatch  context.CancelFunc // nil before the watch began
@@ -58,8 +65,14 @@ type world struct {
 	ends     ends
 }
 
+// deployed is what of the pods the steps change.
+type deployed struct {
+	image string
+	user  int // whom the containers run as
+}
+
 func newWorld(ctx context.Context, c config) (*world, error) {
-	w := &world{config: c, user: shippedUser, double: platform.New(platform.Config{Secret: "sandbox-secret", KeepRequests: -1})}
+	w := &world{config: c, now: deployed{cmp.Or(c.previous, c.image), shippedUser}, double: platform.New(platform.Config{Secret: "sandbox-secret", KeepRequests: -1})}
 	// An answer takes what a near platform takes: requests are open at every moment.
 	w.double.Script(func(r *platform.Request) *platform.Reply {
 		if r.Params["leave_time"] != leaveInstant {
@@ -129,12 +142,17 @@ func (w *world) produce(ctx context.Context) {
 
 func (w *world) next() *kgo.Record {
 	n := int(w.made.Add(1)) - 1
+	return &kgo.Record{Topic: topic, Partition: int32(n / 4 % partitions), Value: event(n)}
+}
+
+// event is the n-th: four in a row are of one parking.
+func event(n int) []byte {
 	session := n / 4
 	value, _ := json.Marshal(map[string]any{
 		"park_uuid": "lot-" + strconv.Itoa(session%50), "flow_no": "flow-" + strconv.Itoa(n), "parking_serial": "parking-" + strconv.Itoa(session),
-		"plate": "TEST" + strconv.Itoa(session), "leave_time": leaveTime,
+		"plate": "TEST" + strconv.Itoa(session), "leave_time": leaveTime, "lane_log": laneLog,
 	})
-	return &kgo.Record{Topic: topic, Partition: int32(session % partitions), Value: value}
+	return value
 }
 
 // caughtUp waits until all that was produced by now is committed, and says how
