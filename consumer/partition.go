@@ -120,9 +120,8 @@ func (p *partition) join(d *Delivery, session string) (readied bool) {
 	return true
 }
 
-// leave takes a finished record out and tells whether its lane's next became
-// ready.
-func (p *partition) leave(d *Delivery) (readied bool) {
+// leave takes a finished record out; its lane's next becomes ready.
+func (p *partition) leave(d *Delivery) {
 	p.finish(d)
 	p.bytes -= d.cost
 	d.state = gone
@@ -138,11 +137,10 @@ func (p *partition) leave(d *Delivery) (readied bool) {
 		if l.key != "" {
 			delete(p.lanes, l.key)
 		}
-		return false
+		return
 	}
 	next.state = ready
 	p.fresh.push(l)
-	return true
 }
 
 // tally counts records.

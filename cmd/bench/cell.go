@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -85,9 +84,4 @@ func (c cell) records(most int) (many, one int) {
 	}
 	one = min(many, int(steady/(c.delay+oneByOne)))
 	return max(many, 1), max(one, 1)
-}
-
-// title is the cell's as a heading and as part of a file's name.
-func (c cell) slug() string {
-	return strings.NewReplacer(" ", "-", ",", "").Replace(c.String())
 }

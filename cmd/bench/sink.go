@@ -69,7 +69,7 @@ func each(message []byte, field uint64, f func([]byte)) {
 			return
 		}
 		message = message[size:]
-		skip := 0
+		var skip int
 		switch tag & 7 {
 		case 0:
 			_, skip = binary.Uvarint(message)
