@@ -16,12 +16,17 @@ type backend struct {
 	Real    bool   `help:"Start a real Apache Kafka of one broker for the run (Java 17, and Maven the first time)."`
 }
 
-// kind is the word by which the page tells Kafkas apart.
-func (b backend) kind() string {
-	if b.Real || b.Brokers != "" {
-		return "kafka"
+// The words by which the page and its pictures tell Kafkas apart.
+const (
+	kindReal = "kafka"
+	kindFake = "kfake"
+)
+
+func (l *lab) kind() string {
+	if strings.HasPrefix(l.kafka, kindFake) {
+		return kindFake
 	}
-	return "kfake"
+	return kindReal
 }
 
 // startKafka starts the Kafka that the flags ask for, and notes its address and
@@ -34,7 +39,7 @@ func (l *lab) startKafka() (end func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	l.Brokers, l.kafka = k.address, "kfake "+moduleVersion("github.com/twmb/franz-go/pkg/kfake")
+	l.Brokers, l.kafka = k.address, kindFake+" "+moduleVersion("github.com/twmb/franz-go/pkg/kfake")
 	return k.end, nil
 }
 
