@@ -17,6 +17,7 @@ import (
 type apiCommand struct {
 	Delay time.Duration
 	Down  bool
+	Mark  int64 // the acceptance whose time is noted
 }
 
 func (c apiCommand) Run() error {
@@ -25,6 +26,7 @@ func (c apiCommand) Run() error {
 		return err
 	}
 	d := newDouble(c.Delay, c.Down)
+	d.mark = c.Mark
 	fmt.Println(l.Addr())
 	return http.Serve(l, d.handler())
 }
@@ -33,10 +35,12 @@ func (c apiCommand) Run() error {
 type double struct {
 	delay time.Duration
 	begun time.Time
+	mark  int64
 	down  atomic.Bool
 
 	count, refused    atomic.Int64
 	first, last       atomic.Int64 // unix nanoseconds
+	marked            atomic.Int64 // unix nanoseconds of the acceptance that is noted
 	open, most        atomic.Int64
 	busy              atomic.Int64       // nanoseconds from arrival to answer, of all accepted
 	tenths            [6000]atomic.Int64 // accepted in each tenth of a second since begun
@@ -112,7 +116,9 @@ func (d *double) release(w http.ResponseWriter, r *http.Request) {
 	}
 	end := time.Now()
 	d.busy.Add(int64(end.Sub(now)))
-	d.count.Add(1)
+	if d.count.Add(1) == d.mark {
+		d.marked.Store(end.UnixNano())
+	}
 	d.last.Store(end.UnixNano())
 	if i := int(end.Sub(d.begun) / (100 * time.Millisecond)); i < len(d.tenths) {
 		d.tenths[i].Add(1)
@@ -140,6 +146,7 @@ type account struct {
 	Count       int64 // accepted
 	Refused     int64
 	First, Last int64 // unix nanoseconds: first arrival, last acceptance
+	Marked      int64 // unix nanoseconds of the acceptance that was to be noted
 	Most        int64 // open at once
 	// Busy is the time that the accepted ones took to answer, in nanoseconds added
 	// up: timers make the delay longer than it was asked for.
@@ -153,7 +160,7 @@ type account struct {
 func (d *double) account() account {
 	a := account{
 		Now: time.Now().UnixNano(), Begun: d.begun.UnixNano(), Count: d.count.Load(), Refused: d.refused.Load(),
-		First: d.first.Load(), Last: d.last.Load(), Most: d.most.Load(), Busy: d.busy.Load(),
+		First: d.first.Load(), Last: d.last.Load(), Marked: d.marked.Load(), Most: d.most.Load(), Busy: d.busy.Load(),
 	}
 	end := min(int(time.Since(d.begun)/(100*time.Millisecond)), len(d.tenths))
 	for i := range end {

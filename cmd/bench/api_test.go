@@ -20,6 +20,7 @@ func send(d *double, flow string) *httptest.ResponseRecorder {
 func TestTheAPITellsHowLongAReleaseWasOnItsWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDouble(20*time.Millisecond, false)
+		d.mark = 2
 		p := paceOf{time.Now(), 2, time.Second}
 		for i := range int64(4) {
 			flow := p.flow(i) // due every half a second, the first two to warm up
@@ -34,6 +35,9 @@ func TestTheAPITellsHowLongAReleaseWasOnItsWay(t *testing.T) {
 		}
 		if a.Busy != int64(80*time.Millisecond) {
 			t.Errorf("busy for %s", time.Duration(a.Busy))
+		}
+		if took := time.Duration(a.Last - a.Marked); took != time.Second {
+			t.Errorf("second to last acceptance: %s", took)
 		}
 		if took := time.Duration(a.Last - a.First); took != 1520*time.Millisecond {
 			t.Errorf("first arrival to last acceptance: %s", took)

@@ -39,15 +39,14 @@ func bytesOf(n int) string {
 	return fmt.Sprintf("%d-byte", n)
 }
 
-// usual are the cells of a comparison that asks for no others: each axis of the
-// whole matrix is in them.
+// usual are the cells of a comparison that asks for no others: something of each
+// axis of the whole matrix, in a few minutes.
 func usual() []cell {
 	return []cell{
 		{0, 6, small, 64},
-		{0, 100, small, 64},
 		{20 * time.Millisecond, 1, small, 64},
 		{100 * time.Millisecond, 1, small, 512},
-		{0, 6, large, 64},
+		{0, 100, large, 64},
 	}
 }
 
@@ -66,13 +65,16 @@ func matrix(delays []time.Duration, partitions, sizes, open []int) (cells []cell
 }
 
 const (
-	// steady is how long a run lasts that waits for the API, one by one or with
-	// all that may be in flight.
-	steady = 3 * time.Second
-	// oneByOne is what the plain loop takes for a record beside the API.
+	// steady is how long a run lasts that waits for the API with all that may be in
+	// flight, and steadyOne one that waits with one.
+	steady    = 4 * time.Second
+	steadyOne = 2 * time.Second
+	// oneByOne is what the plain loop takes for a record beside the API, and
+	// oneMore for each of its bytes.
 	oneByOne = 500 * time.Microsecond
+	oneMore  = 10 * time.Nanosecond
 	// mostBytes bounds the topic of a cell.
-	mostBytes = 400 << 20
+	mostBytes = 300 << 20
 )
 
 // records is how many the cell's runs take, and those of a contender that has
@@ -82,6 +84,6 @@ func (c cell) records(most int) (many, one int) {
 	if c.delay > 0 {
 		many = min(many, int(float64(c.open)*steady.Seconds()/c.delay.Seconds()))
 	}
-	one = min(many, int(steady/(c.delay+oneByOne)))
+	one = min(many, int(steadyOne/(c.delay+oneByOne+oneMore*time.Duration(c.size))))
 	return max(many, 1), max(one, 1)
 }

@@ -15,7 +15,7 @@ type latencyCommand struct {
 	backend
 	Partitions int           `default:"6" help:"Partitions of the topic."`
 	Open       int           `default:"64" help:"Requests in flight."`
-	N          int           `default:"60000" help:"Records of a run that measures the capacity."`
+	N          int           `default:"80000" help:"Records of a run that measures the capacity."`
 	Rates      []float64     `default:"200" help:"Events a second."`
 	Shares     []float64     `default:"0.1,0.5,0.9" help:"More rates, as shares of the capacity."`
 	For        time.Duration `default:"10s" help:"How long events are timed at each rate."`

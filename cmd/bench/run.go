@@ -10,8 +10,8 @@ import (
 
 // figures are what one run of a contender came to.
 type figures struct {
-	rate    float64 // records a second, from the first arrival to the last acceptance
-	cpu     float64 // µs of the process for each record, from the first acceptance on
+	rate    float64 // records a second, after those that warm up
+	cpu     float64 // µs of the process for each record, of the same
 	peak    float64 // bytes
 	commits float64 // requests a second; NaN where there is no Kafka
 	allocs  float64 // for each record
@@ -25,9 +25,13 @@ const (
 	stalled = time.Minute
 )
 
+// warming is how many of n records warm up connections, caches and limits: a
+// cold start has its own measurement.
+func warming(n int) int64 { return int64(max(1, n/4)) }
+
 // run lets a contender do its job against an API of a delay.
 func (l *lab) run(c contender, j job, delay time.Duration) (f figures, err error) {
-	api, err := l.start(os.Args[0], []string{"api", "--delay=" + delay.String()})
+	api, err := l.start(os.Args[0], []string{"api", "--delay=" + delay.String(), fmt.Sprintf("--mark=%d", warming(j.n))})
 	if err != nil {
 		return f, err
 	}
@@ -37,7 +41,7 @@ func (l *lab) run(c contender, j job, delay time.Duration) (f figures, err error
 	if err != nil {
 		return f, fmt.Errorf("%s: %w", c.name, err)
 	}
-	f, err = watch(s, api.address, int64(j.n))
+	f, err = watch(s, api.address, j.n)
 	spans, ended := s.end()
 	if err = errors.Join(err, ended); err != nil {
 		return f, fmt.Errorf("%s: %w", c.name, err)
@@ -52,19 +56,16 @@ func (l *lab) run(c contender, j job, delay time.Duration) (f figures, err error
 }
 
 // watch takes a subject's figures while it sends n records.
-func watch(s subject, api string, n int64) (f figures, err error) {
-	if _, err = awaitCount(api, 1); err != nil {
-		return f, err
-	}
-	before := s.proc().cpu()
-	at, err := awaitCount(api, 1)
+func watch(s subject, api string, n int) (f figures, err error) {
+	at, err := awaitCount(api, warming(n))
 	if err != nil {
 		return f, err
 	}
-	if at >= n { // too few to leave the first ones out
+	before := s.proc().cpu()
+	if at >= int64(n) { // too few to leave any out
 		before, at = 0, 0
 	}
-	if _, err = awaitCount(api, n); err != nil {
+	if _, err = awaitCount(api, int64(n)); err != nil {
 		return f, err
 	}
 	spent := s.proc().cpu() - before
@@ -72,10 +73,10 @@ func watch(s subject, api string, n int64) (f figures, err error) {
 	if err != nil {
 		return f, err
 	}
-	f.rate = float64(a.Count) / time.Duration(a.Last-a.First).Seconds()
+	f.rate = float64(a.Count-warming(n)) / time.Duration(a.Last-a.Marked).Seconds()
 	f.cpu = float64(spent.Nanoseconds()) / 1e3 / float64(a.Count-at)
 	f.peak, f.most = float64(s.proc().peak()), float64(a.Most)
-	f.allocs, f.commits, err = s.done(n)
+	f.allocs, f.commits, err = s.done(int64(n))
 	return f, err
 }
 

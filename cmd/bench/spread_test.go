@@ -37,10 +37,10 @@ func TestARunIsLongEnoughAndNoLonger(t *testing.T) {
 		cell      cell
 		many, one int
 	}{
-		{cell{0, 1, small, 64}, 60000, 6000},
-		{cell{20 * time.Millisecond, 1, small, 64}, 9600, 146},
-		{cell{100 * time.Millisecond, 1, small, 512}, 15360, 29},
-		{cell{0, 1, large, 64}, 4096, 4096},
+		{cell{0, 1, small, 64}, 60000, 3976},
+		{cell{20 * time.Millisecond, 1, small, 64}, 12800, 97},
+		{cell{100 * time.Millisecond, 1, small, 512}, 20480, 19},
+		{cell{0, 1, large, 64}, 3072, 1312},
 	} {
 		if many, one := c.cell.records(60000); many != c.many || one != c.one {
 			t.Errorf("%s: %d and %d, want %d and %d", c.cell, many, one, c.many, c.one)

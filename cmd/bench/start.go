@@ -12,7 +12,7 @@ type startCommand struct {
 	backend
 	Partitions int  `default:"6" help:"Partitions of the topic."`
 	Open       int  `default:"64" help:"Requests in flight."`
-	N          int  `default:"60000" help:"Records that wait in the topic."`
+	N          int  `default:"80000" help:"Records that wait in the topic."`
 	Rounds     int  `default:"5" help:"Rounds, each with a new group."`
 	Write      bool `help:"Write the table into docs/performance.md."`
 }
