@@ -102,6 +102,18 @@
 // after a second. Failures are told apart by record: one record that fails five
 // times says nothing about the platform.
 //
+// A delivery that waits for its quick retry has nothing at the platform and leaves its
+// place under the limit to others (see rest). For the retry it waits for a place, before
+// those who have no slot yet, as long as others are accepted; where nothing was accepted
+// for Config.RetryWaitMax it gives up, and has failed. When the circuit opens all that
+// wait so are sent away: the one attempt a second is a probe's.
+//
+// What a 503 (a 429, a time-out) feeds: as an attempt the limit, which it lowers; as the
+// last attempt of a delivery that has failed the circuit, unless it counts against the
+// record. So a platform that refuses some while it accepts others lowers the limit, and
+// its circuit stays closed: what was refused finds its place in the next turns. Where it
+// refuses all the circuit opens, and what is seen while it is open tells the limit nothing.
+//
 // A request that hangs when the circuit closes mostly hangs until its time-out, and
 // so would its record's session. So it has 2 s left; an answer that came wholly
 // stands. What is given up tells of the outage that is over: the limit does not
