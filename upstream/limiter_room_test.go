@@ -39,7 +39,7 @@ func TestPlatformWhoseRoomChanges(t *testing.T) {
 // Some records are refused at once whatever is open, as by one of several nodes that is
 // broken: load is not the cause, and the limit does nearly what the highest would.
 func TestStrayRefusalsDoNotThrottle(t *testing.T) {
-	for _, stray := range []float64{0.01, 0.03, 0.1, 0.3} {
+	for _, stray := range []float64{0.01, 0.1, 0.3} {
 		t.Run(fmt.Sprint(stray), func(t *testing.T) {
 			m := model{answer: func(int) (bool, time.Duration) {
 				if rand.Float64() < stray {
@@ -55,9 +55,9 @@ func TestStrayRefusalsDoNotThrottle(t *testing.T) {
 				l := newLoad(t, adaptive(64), m, 128)
 				l.during(time.Minute)
 				lowest, sum := fixed.rate, 0.0
-				for range 10 {
+				for range 6 { // what is tolerated is asked anew after five
 					o := l.during(time.Minute)
-					lowest, sum = min(lowest, o.rate), sum+o.rate/10
+					lowest, sum = min(lowest, o.rate), sum+o.rate/6
 				}
 				if sum < 0.9*fixed.rate || lowest < fixed.rate/2 {
 					t.Errorf("of %.0f a second: %.0f, in the worst minute %.0f", fixed.rate, sum, lowest)

@@ -12,7 +12,7 @@ import (
 
 // servesAtMost lets the platform serve k requests at once and answer 503 beyond. It
 // returns how many it has refused.
-func (w *world) servesAtMost(k int64, takes time.Duration) (refused *atomic.Int64) {
+func (w *world) servesAtMost(k *atomic.Int64, takes time.Duration) (refused *atomic.Int64) {
 	var open atomic.Int64
 	refused = &atomic.Int64{}
 	answering := func(q platform.Request) {
@@ -22,7 +22,7 @@ func (w *world) servesAtMost(k int64, takes time.Duration) (refused *atomic.Int6
 	}
 	w.answering.Store(&answering)
 	w.platform.Script(func(*platform.Request) *platform.Reply {
-		if open.Add(1) > k {
+		if open.Add(1) > k.Load() {
 			open.Add(-1)
 			refused.Add(1)
 			return &platform.Reply{Status: 503, Body: `{"code":"503"}`, Delay: 5 * time.Millisecond}
@@ -41,7 +41,9 @@ func TestAPlatformThatServesFewAtOnceIsUsedFully(t *testing.T) {
 	}{{4, 20 * time.Millisecond}, {16, 50 * time.Millisecond}, {48, 200 * time.Millisecond}} {
 		t.Run(fmt.Sprint(c.atOnce, " for ", c.takes), func(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {
-				refused := w.servesAtMost(c.atOnce, c.takes)
+				var k atomic.Int64
+				k.Store(c.atOnce)
+				refused := w.servesAtMost(&k, c.takes)
 				best := float64(c.atOnce) / c.takes.Seconds()
 				n := int(40 * best)
 				w.backlog(1, n)
@@ -66,4 +68,36 @@ func TestAPlatformThatServesFewAtOnceIsUsedFully(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What it serves at once changes under load, by much and by little.
+func TestAPlatformWhoseRoomChangesIsUsedFully(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		const takes, lasts = 50 * time.Millisecond, 10 * time.Second
+		var k atomic.Int64
+		k.Store(64)
+		refused := w.servesAtMost(&k, takes)
+		w.backlog(1, 40000)
+		r := w.start("UPSTREAM_MAX_IN_FLIGHT", "64")
+		w.until("the first", func() bool { return w.platform.Stats().Accepted > 0 })
+		for _, atOnce := range []int64{16, 4, 48, 40, 1, 2, 20} {
+			k.Store(atOnce)
+			time.Sleep(2 * time.Second) // what is too many is refused once
+			before, wasted := w.platform.Stats(), refused.Load()
+			time.Sleep(lasts)
+			after := w.platform.Stats()
+			rate, best := float64(after.Accepted-before.Accepted)/lasts.Seconds(), float64(atOnce)/takes.Seconds()
+			waste := float64(refused.Load()-wasted) / float64(after.Received-before.Received)
+			if rate < 0.9*best || waste > 0.05 {
+				t.Errorf("%d at once: %.0f a second of %.0f, %.1f%% wasted", atOnce, rate, best, 100*waste)
+			}
+		}
+		w.end(r)
+		if n := strings.Count(w.log.String(), "circuit opened"); n > 0 {
+			t.Errorf("the circuit opened %d times for a platform that accepts", n)
+		}
+		if n := len(w.letters()); n != 0 {
+			t.Errorf("%d letters", n)
+		}
+	})
 }
