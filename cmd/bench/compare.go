@@ -116,8 +116,8 @@ func (l *lab) compare(cell cell, chosen []contender, most, rounds int) ([]*outco
 // in the same round.
 func table(outcomes []*outcome) string {
 	var b strings.Builder
-	b.WriteString("| contender | records/s | of the bare loop | CPU µs/record | × the bare loop's | peak RSS MiB | commits/s | allocations/record | spans/record |\n" +
-		"| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n")
+	b.WriteString("| contender | records/s | of the bare loop | CPU µs/record | × the bare loop's | peak RSS MiB | commits/s | allocations/record | spans/record | open at once |\n" +
+		"| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n")
 	var bare outcome
 	for _, o := range outcomes {
 		if o.name == nameBare {
@@ -125,9 +125,9 @@ func table(outcomes []*outcome) string {
 		}
 	}
 	for _, o := range outcomes {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", o.name, o.rate.format("%.0f"), o.rate.over(bare.rate).times(100).format("%.0f %%"),
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", o.name, o.rate.format("%.0f"), o.rate.over(bare.rate).times(100).format("%.0f %%"),
 			o.cpu.format("%.1f"), o.cpu.over(bare.cpu).format("%.2f"), o.peak.times(1.0/(1<<20)).format("%.0f"),
-			o.commits.format("%.1f"), o.allocs.format("%.0f"), o.spans.format("%.2f"))
+			o.commits.format("%.1f"), o.allocs.format("%.0f"), o.spans.format("%.2f"), o.most.format("%.0f"))
 	}
 	return b.String()
 }
