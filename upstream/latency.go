@@ -170,6 +170,14 @@ func (y *latency) ask(below bool, now time.Time) bool {
 	return false
 }
 
+// interrupted notes a refusal: what it has left of the limit must not be undone by the
+// answer to a question that was asked before.
+func (y *latency) interrupted() {
+	if y.asking {
+		y.asking, y.before, y.asked = false, result{}, time.Time{}
+	}
+}
+
 // useless reports whether less in flight has left the latency as it was: then load is
 // not its cause, and it is what is expected from now on. Where the latency is far
 // higher than before, something else goes on.

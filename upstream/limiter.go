@@ -215,6 +215,7 @@ func (l *limiter) shrink(load Load, sent, now time.Time) {
 		l.ceiling = 0
 	} else {
 		l.lowerCeiling()
+		l.latency.interrupted()
 		l.limit = max(l.limit-(1-cautious), least)
 		l.careful(now)
 		if l.expected {

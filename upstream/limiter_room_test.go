@@ -148,3 +148,35 @@ func TestFastPlatformIsUsedFully(t *testing.T) {
 		}
 	})
 }
+
+// While it is asked whether less in flight would make a platform faster it takes less at
+// once: the limit of before the question must not come back.
+func TestRefusalsWhileLatencyIsAskedAbout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLoad(t, adaptive(64), constant(50*time.Millisecond), 128)
+		l.during(2 * time.Second)
+		room := func(k int) {
+			m := atMost(k, 90*time.Millisecond) // pressed, not slow
+			l.platform.Store(&m)
+		}
+		room(40)
+		asking := func() bool {
+			l.gate.mu.Lock()
+			defer l.gate.mu.Unlock()
+			return l.gate.limiter.latency.asking
+		}
+		for range 1000 {
+			if l.during(5 * time.Millisecond); asking() {
+				break
+			}
+		}
+		if !asking() {
+			t.Fatal("it is not asked")
+		}
+		room(4)
+		l.during(200 * time.Millisecond)
+		if o := l.during(5 * time.Second); o.waste() > 0.05 {
+			t.Errorf("%d of %d wasted, the limit is %d", o.wasted, o.attempts, o.limit)
+		}
+	})
+}
