@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"os"
 	"sync"
 	"time"
 
@@ -258,7 +257,7 @@ func (v *service) run(stop context.Context) error {
 	flush, cancel := context.WithTimeout(context.Background(), flushTimeout)
 	defer cancel()
 	if err := v.telemetry.Shutdown(flush); err != nil {
-		fmt.Fprintln(os.Stderr, "release-forwarder: telemetry could not be flushed in time; the rest is dropped")
+		v.log.Warn("telemetry could not be flushed in time; the rest is dropped", "limit", flushTimeout.String(), "error", err.Error())
 	}
 	return err
 }

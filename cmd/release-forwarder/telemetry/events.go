@@ -126,6 +126,7 @@ var events = []Event{
 	{Name: "admin-request", Level: warn, Message: "admin server"},
 	{Name: "admin-ended", Level: fail, State: true, Message: "the admin server ended", Remedy: "read error; probes and metrics are gone until a restart"},
 	{Name: "telemetry-export", Level: warn, Message: "telemetry export failed", Remedy: "look at the collector; deliveries do not wait for it"},
+	{Name: "telemetry-dropped", Level: warn, State: true, Message: "telemetry could not be flushed in time; the rest is dropped", Remedy: "look at the collector; deliveries do not wait for it"},
 	{Name: "telemetry-setup", Level: warn, State: true, Message: "telemetry set-up", Remedy: "mend the OTEL_ variable that what names"},
 	{Name: "scrape-failed", Level: warn, Message: "scrape of metrics failed"},
 	{Name: "suppressed", Level: info, State: true, Message: "log lines suppressed"},
