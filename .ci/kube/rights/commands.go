@@ -13,10 +13,10 @@ import (
 const commandTime = 60 * time.Second
 
 // commands are what a person's role is for, with the forwarder's own binary. The
-// letter 0/0 is there: the service's trial, which comes first, has written it.
+// letter 0/0 is there, and so are events of lot p: the service's trial comes first.
 func commands(role string) [][]string {
 	list := [][]string{
-		{"dlq", "list"}, {"dlq", "show", "0/0"}, {"dlq", "export"}, {"dlq", "stats", "--check"}, {"offsets"}, {"offsets", "--topic", replays},
+		{"dlq", "list"}, {"dlq", "show", "0/0"}, {"dlq", "export"}, {"dlq", "stats", "--check"}, {"offsets"}, {"offsets", "--topic", replays}, {"find", "--lot", "p"},
 	}
 	if strings.HasSuffix(role, "replayer") {
 		list = append(list, []string{"dlq", "replay", "--id", "0/0", "--again"}, []string{"dlq", "close", "0/0", "--why", "test"})
@@ -31,7 +31,7 @@ var foreign = []struct {
 	right right
 	roles string // those that may
 }{
-	{right{"topic", events, "Read"}, "service viewer replayer"}, // `find` looks there
+	{right{"topic", events, "Read"}, "service viewer replayer"},
 	{right{"topic", events, "Write"}, ""},
 	{right{"topic", replays, "Read"}, "service viewer replayer"},
 	{right{"topic", replays, "Write"}, "replayer"},

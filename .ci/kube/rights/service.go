@@ -5,6 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"net/http/httptest"
 	"os/exec"
 	"strings"
@@ -21,11 +24,18 @@ import (
 const patience = 40 * time.Second
 
 // tryService runs the forwarder. With all rights an event and a replay are
-// accepted, a letter is written, `probe` finds nothing wrong, and no line is about
-// rights. Without one right a line of the service, or of `probe` where the service
+// accepted, a letter is written, the metrics tell how long what waits of each topic
+// has until retention, `probe` finds nothing wrong, and no line is about rights.
+// Without one right a line of the service, or of `probe` where the service
 // does not need it, names the resource.
 func (b *broker) tryService(ctx context.Context, binary, user string, gone *right) (said string, ok bool) {
 	double := platform.New(platform.Config{Secret: "secret"})
+	double.Script(func(r *platform.Request) *platform.Reply {
+		if r.Params["parking_serial"] == old {
+			return &platform.Reply{Status: http.StatusInternalServerError}
+		}
+		return nil
+	})
 	server := httptest.NewServer(double)
 	defer server.Close()
 	before, err := b.end(ctx, letters)
@@ -35,10 +45,14 @@ func (b *broker) tryService(ctx context.Context, binary, user string, gone *righ
 	if err := b.produce(ctx); err != nil {
 		return err.Error(), false
 	}
+	address, err := freeAddress(ctx)
+	if err != nil {
+		return err.Error(), false
+	}
 	var log lockedBuffer
 	cmd := exec.CommandContext(ctx, binary)
 	cmd.Stderr = &log
-	cmd.Env = append(b.environment(user), "ADMIN_ADDR=none", "UPSTREAM_URL="+server.URL, "UPSTREAM_APP_SECRET=secret", "CONSUMER_COMMIT_INTERVAL=100ms")
+	cmd.Env = append(b.environment(user), "ADMIN_ADDR="+address, "UPSTREAM_URL="+server.URL, "UPSTREAM_APP_SECRET=secret", "CONSUMER_COMMIT_INTERVAL=100ms")
 	if err := cmd.Start(); err != nil {
 		return err.Error(), false
 	}
@@ -46,12 +60,21 @@ func (b *broker) tryService(ctx context.Context, binary, user string, gone *righ
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Wait()
 	}()
+	told := gone != nil
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
 		if line := lineAbout(log.String(), gone); gone != nil && line != "" {
 			return "run: " + line, true
 		}
 		now, err := b.end(ctx, letters)
 		if err != nil || double.Stats().Accepted < 2 || now == before {
+			continue
+		}
+		told = told || retentionLeft(ctx, address, events) && retentionLeft(ctx, address, replays)
+		if !told {
+			continue
+		}
+		double.Script(nil)
+		if double.Stats().Accepted < 4 { // what was held, too: it is not left to the next trial
 			continue
 		}
 		if line := lineAbout(log.String(), nil); gone == nil && line != "" {
@@ -62,16 +85,46 @@ func (b *broker) tryService(ctx context.Context, binary, user string, gone *righ
 	return fmt.Sprintf("%d accepted, and no line names it: %s", double.Stats().Accepted, log.String()), false
 }
 
+// old is the parking of events that have waited for an hour.
+const old = "old"
+
 // produce writes an event that becomes a letter, one that is accepted, and a
-// replay.
+// replay; and an old event and replay, which wait until the platform takes them.
 func (b *broker) produce(ctx context.Context) error {
-	event := func() []byte {
+	event := func(parking string) []byte {
 		b.sent++
-		return fmt.Appendf(nil, `{"park_uuid":"p","flow_no":"f%d","parking_serial":"s%d","plate":"TEST1"}`, b.sent, b.sent)
+		return fmt.Appendf(nil, `{"park_uuid":"p","flow_no":"f%d","parking_serial":%q,"plate":"TEST1"}`, b.sent, parking)
 	}
+	hourAgo := time.Now().Add(-time.Hour)
 	return b.client.ProduceSync(ctx,
-		&kgo.Record{Topic: events, Value: []byte("{}")}, &kgo.Record{Topic: events, Value: event()}, &kgo.Record{Topic: replays, Value: event()},
+		&kgo.Record{Topic: events, Value: []byte("{}")}, &kgo.Record{Topic: events, Value: event("new")}, &kgo.Record{Topic: replays, Value: event("new")},
+		&kgo.Record{Topic: events, Value: event(old), Timestamp: hourAgo}, &kgo.Record{Topic: replays, Value: event(old), Timestamp: hourAgo},
 	).FirstErr()
+}
+
+// retentionLeft tells whether the service's metrics say how long a topic's oldest
+// unfinished record has: it needs DescribeConfigs for that.
+func retentionLeft(ctx context.Context, address, topic string) bool {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/metrics", http.NoBody)
+	if err != nil {
+		return false
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	return err == nil && strings.Contains(string(text), fmt.Sprintf("release_forwarder_retention_left_seconds{partition=\"0\",topic=%q}", topic))
+}
+
+// freeAddress is one of the loopback interface where nobody listens.
+func freeAddress(ctx context.Context) (string, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
 }
 
 // tryProbe asks the command that looks at rights.
@@ -82,7 +135,7 @@ func (b *broker) tryProbe(ctx context.Context, binary, user string, gone *right)
 		if err != nil {
 			return fmt.Sprintf("probe: %v\n%s", err, out), false
 		}
-		return "an event and a replay accepted, a letter written, no line about rights; probe finds nothing wrong", true
+		return "an event and a replay accepted, a letter written, time until retention told of both topics, no line about rights; probe finds nothing wrong", true
 	}
 	if line := lineAbout(out, gone); line != "" {
 		return "works; probe: " + line, true
