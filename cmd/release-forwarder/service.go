@@ -257,7 +257,9 @@ func (v *service) run(stop context.Context) error {
 	flush, cancel := context.WithTimeout(context.Background(), flushTimeout)
 	defer cancel()
 	if err := v.telemetry.Shutdown(flush); err != nil {
-		v.log.Warn("telemetry could not be flushed in time; the rest is dropped", "limit", flushTimeout.String(), "error", err.Error())
+		spans, logs := v.telemetry.Dropped()
+		v.log.Warn("telemetry could not be flushed in time; the rest is dropped",
+			"limit", flushTimeout.String(), "spans_dropped", spans, "logs_dropped", logs, "error", err.Error())
 	}
 	return err
 }

@@ -57,6 +57,8 @@ type Telemetry struct {
 	tracerProvider *sdktrace.TracerProvider
 	meterProvider  *sdkmetric.MeterProvider
 	loggerProvider *sdklog.LoggerProvider // nil where no log is exported
+
+	spans, logs account
 }
 
 // Start sets telemetry up. It contacts nobody: exporters connect when there is
@@ -111,9 +113,9 @@ func (t *Telemetry) startLogs(ctx context.Context, cfg Config, env environment, 
 	handler := NewLogHandler(cfg.Writer, level, cfg.LogFormat)
 	exporters, problems := logExporters(ctx, env, cfg.Writer)
 	if len(exporters) > 0 {
-		options := []sdklog.LoggerProviderOption{sdklog.WithResource(res)}
+		options := []sdklog.LoggerProviderOption{sdklog.WithResource(res), sdklog.WithProcessor(logCounter{&t.logs})}
 		for _, e := range exporters {
-			options = append(options, sdklog.WithProcessor(sdklog.NewBatchProcessor(e)))
+			options = append(options, sdklog.WithProcessor(sdklog.NewBatchProcessor(countedLogs{e, t.logs.exporter()})))
 		}
 		t.loggerProvider = sdklog.NewLoggerProvider(options...)
 		handler = slog.NewMultiHandler(handler, exported(t.loggerProvider, level))
@@ -131,8 +133,11 @@ func (t *Telemetry) startTraces(ctx context.Context, cfg Config, env environment
 		// dead letters need one whether or not traces are exported.
 		options = append(options, sdktrace.WithSampler(sdktrace.NeverSample()))
 	}
+	if len(exporters) > 0 {
+		options = append(options, sdktrace.WithSpanProcessor(spanCounter{&t.spans}))
+	}
 	for _, e := range exporters {
-		options = append(options, sdktrace.WithBatcher(e))
+		options = append(options, sdktrace.WithBatcher(countedSpans{e, t.spans.exporter()}))
 	}
 	t.tracerProvider = sdktrace.NewTracerProvider(options...)
 	t.Tracer = newTracer(t.tracerProvider, cfg, env.propagate)

@@ -73,6 +73,9 @@ func TestAllSignalsReachTheCollectorBeforeTheEnd(t *testing.T) {
 	if !strings.Contains(lines.String(), "delivered") {
 		t.Error("standard error has no line")
 	}
+	if spans, logs := tel.Dropped(); spans != 0 || logs != 0 {
+		t.Errorf("%d spans and %d log records are said to be dropped", spans, logs)
+	}
 	scrape(t, tel) // one after the end is answered
 }
 
@@ -81,12 +84,19 @@ func TestShutdownEndsWithItsContextThoughTheCollectorHangs(t *testing.T) {
 	c := newCollector(t, hang)
 	defer close(hang) // before the server's Close, which waits for its requests
 	tel, _ := start(t, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": c.URL})
-	_, span := tel.Tracer.StartDelivery(t.Context(), Record{Topic: "releases"})
-	tel.Tracer.EndDelivery(span, "accepted", false)
+	for range 3 {
+		_, span := tel.Tracer.StartDelivery(t.Context(), Record{Topic: "releases"})
+		tel.Tracer.EndDelivery(span, "accepted", false)
+	}
+	tel.Logger.Info("delivered")
+	tel.Logger.Info("delivered")
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := tel.Shutdown(ended); err == nil {
 		t.Error("what was not sent is not reported")
+	}
+	if spans, logs := tel.Dropped(); spans != 3 || logs != 2 {
+		t.Errorf("%d spans and %d log records are said to be dropped, want 3 and 2", spans, logs)
 	}
 }
 
