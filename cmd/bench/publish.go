@@ -118,13 +118,12 @@ func (l *lab) writeOutage(o outages, text string, rounds int) error {
 }
 
 func (l *lab) writeReplicas(teams []*team, text string, rounds int) error {
-	measured, planned := plot.Line{Name: "measured"}, plot.Line{Name: "in flight ÷ latency"}
+	var groups []plot.Group
 	for _, t := range teams {
-		measured.X, measured.Y = append(measured.X, float64(t.size)), append(measured.Y, t.rate.median())
-		planned.X, planned.Y = append(planned.X, float64(t.size)), append(planned.Y, t.planned.median())
+		groups = append(groups, plot.Group{Label: count(t.size, "replica"), Bars: []plot.Bar{bar(t.rate), bar(t.planned)}})
 	}
 	const title = "Records a second by replicas"
-	shown, err := picture("replicas", title, plot.Lines(title, "records/s", "replicas", false, []plot.Line{measured, planned}))
+	shown, err := picture("replicas", title, plot.Bars(title, "records/s", []string{"measured", "in flight ÷ latency"}, groups))
 	if err != nil {
 		return err
 	}

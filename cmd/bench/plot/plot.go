@@ -86,7 +86,7 @@ func newCanvas(title, unit string, names []string) *canvas {
 	fmt.Fprintf(c, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="12">`+"\n", width, height)
 	fmt.Fprintf(c, `<title>%s</title>`+"\n"+`<rect width="100%%" height="100%%" fill="#fff"/>`+"\n", html.EscapeString(title))
 	c.text(left, 20, "start", title, `font-size="15" font-weight="bold"`)
-	c.text(left-8, top-8, "end", unit, "")
+	c.text(left-8, top-14, "end", unit, "")
 	at := float64(left)
 	for i, name := range names {
 		fmt.Fprintf(c, `<rect x="%.0f" y="33" width="10" height="10" fill="%s"/>`+"\n", at, colour(i))
