@@ -47,6 +47,14 @@ const (
 	// lastCommit is what the commit at the end of a drain has at least.
 	lastCommit = 1500 * time.Millisecond
 
+	// commitRenewal is how old a commit becomes at the most before it is sent once
+	// more, though nothing has changed. A broker forgets commits after
+	// offsets.retention.minutes, 7 days by default, of topics to which the group is
+	// not subscribed (KIP-211); kafka-go's subscription says version 1 and lacks that
+	// version's last field, so that it is for the broker to see what it says. An
+	// outage may last longer.
+	commitRenewal = 6 * time.Hour
+
 	// commitGrace is how long the end of a drain waits for the answer to a
 	// commit that is under way.
 	commitGrace = time.Second
@@ -59,11 +67,16 @@ func (g *generation) commit(ctx context.Context) (left bool) {
 		return true
 	}
 	defer g.endTurn()
-	commits := g.commitments()
+	renewing := time.Since(g.renewed) >= commitRenewal
+	commits := g.commitments(renewing)
 	if len(commits) == 0 {
 		return false
 	}
-	return !g.send(ctx, commits)
+	taken := g.send(ctx, commits)
+	if taken && renewing {
+		g.renewed = time.Now()
+	}
+	return !taken
 }
 
 // turn waits until no commit is under way; false where ctx has ended before.
@@ -78,12 +91,12 @@ func (g *generation) turn(ctx context.Context) bool {
 
 func (g *generation) endTurn() { <-g.committing }
 
-// commitments collects what has changed.
-func (g *generation) commitments() []commitment {
+// commitments collects what has changed, or all of it.
+func (g *generation) commitments(all bool) []commitment {
 	e := g.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if !g.dirty {
+	if !g.dirty && !all {
 		return nil
 	}
 	g.dirty = false
@@ -97,7 +110,7 @@ func (g *generation) commitments() []commitment {
 			k := p.knowledge()
 			c.metadata, _ = encodeMetadata(p.place(c.offset), k)
 		}
-		if c.mark != p.committed {
+		if all || c.mark != p.committed {
 			p.sent = c.mark
 			commits = append(commits, c)
 		}

@@ -44,6 +44,7 @@ type generation struct {
 
 	// committing has room for one commit at a time, so that none overtakes another.
 	committing chan struct{}
+	renewed    time.Time // when all was committed last, for whose turn it is
 
 	// Guarded by the engine's mutex.
 	lease    time.Time // until then nobody else can own the partitions
@@ -76,6 +77,7 @@ func (e *Engine) newGeneration(gen *kafka.Generation, topics []string) *generati
 		drained: make(chan struct{}),
 
 		committing: make(chan struct{}, 1),
+		renewed:    time.Now(),
 	}
 	g.ctx, g.cut = context.WithCancel(context.Background())
 	g.over, g.end = context.WithCancelCause(context.Background())

@@ -317,3 +317,24 @@ func TestACommitWaitsForTheOneUnderWay(t *testing.T) {
 		}
 	})
 }
+
+// The broker forgets commits after seven hours, and nothing happens for eight.
+func TestCommitsAreRenewedBeforeTheBrokerForgetsThem(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		minutes := "420"
+		if _, err := kadm.NewClient(w.kafka).AlterBrokerConfigs(context.Background(), []kadm.AlterConfig{{Op: kadm.SetConfig, Name: "offsets.retention.minutes", Value: &minutes}}); err != nil {
+			t.Fatal(err)
+		}
+		w.start("KAFKA_HEARTBEAT_INTERVAL", "10s")
+		w.backlog(1, 10)
+		w.until("all", w.allCommitted(1, 10))
+		commits := w.asked(kmsg.OffsetCommit)
+		time.Sleep(8 * time.Hour)
+		if at := w.committed(0); at != 10 {
+			t.Errorf("committed is %d after eight hours without events, want 10", at)
+		}
+		if n := commits.Load(); n != 1 {
+			t.Errorf("%d commits in eight hours in which nothing changed, want 1", n)
+		}
+	})
+}
