@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strconv"
 	"strings"
 	"syscall"
@@ -78,6 +79,9 @@ func (s *sandboxProcess) end() int {
 }
 
 func TestASignalSettlesTheAccount(t *testing.T) {
+	// Under nohup this process ignores it, and those it starts would, as nohup wants it.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	defer signal.Reset(syscall.SIGHUP)
 	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
 		t.Run(sig.String(), func(t *testing.T) {
 			s := startSandbox(t, "loses", "--faults", "")
