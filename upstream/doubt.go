@@ -25,7 +25,7 @@ const (
 	// enoughRefused are as many as a trial must have to expect: with fewer, chance
 	// would judge. It ends at mostTried attempts, or after longTrial. Where few are in
 	// flight fewRefused do after slowTrial: to go on would cost more than a wrong answer.
-	enoughRefused = 12
+	enoughRefused = 24
 	slowTrial     = 5 * time.Second
 	leastTried    = 16
 	enoughAlone   = 3 // while only one is in flight
@@ -47,7 +47,7 @@ const (
 // once refuses next to none when there are fewer; records that time out whatever
 // is in flight do so however few there are. So when more is refused than probing
 // costs, a trial is made, in one or two steps. In each the limit stands still for
-// as long as it takes to see a dozen refusals at the rate there was.
+// as long as it takes to see two dozen refusals at the rate there was.
 //
 //	step   | limit                | it shows                      | then
 //	-------+----------------------+-------------------------------+------------------
@@ -145,7 +145,7 @@ func (d *doubt) arises(limit float64, now time.Time) bool {
 		return false
 	}
 	if d.share > 0 && now.After(d.until) {
-		return true // is it still so?
+		return d.refused >= someRefused // is it still so?
 	}
 	share := float64(d.refused) / float64(d.attempts) / d.tolerated()
 	if limit <= nextToNone { // whom could it be too much for?
@@ -244,8 +244,10 @@ func (l *limiter) try(refused bool, now time.Time) {
 		d.inVain(now)
 	case rate < t.less.rate*min(ofUse, (1+t.at/t.less.limit)/2):
 		l.limit = t.limit
-		if l.used { // else something else held back, and it tells nothing
+		if l.used {
 			d.inVain(now)
+		} else { // something else held back, and it tells nothing
+			d.until = now.Add(patience)
 		}
 	default:
 		d.wait = 0
