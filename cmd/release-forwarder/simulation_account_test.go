@@ -97,11 +97,7 @@ func (o *observer) missing(req kmsg.Request) {
 	for _, l := range o.parts {
 		for _, r := range l.records[l.below:] {
 			if r.nature == spoilt && !r.finished() {
-				f.hits++
-				f.hitUntil = time.Now()
-				if f.hitFrom.IsZero() {
-					f.hitFrom = f.hitUntil
-				}
+				f.hit(1)
 				return
 			}
 		}

@@ -98,7 +98,7 @@ func refusing(name string, weight int, key kmsg.Key, only selector, errs ...*ker
 				if count%every != 0 {
 					return false
 				}
-				s.hit(f, 1)
+				f.hit(1)
 				return true
 			}}
 			only(&answer)
@@ -216,7 +216,7 @@ func moveLeader(s *simulation, f *fault) func() {
 		return nil
 	}
 	p := infos[f.a%uint64(len(infos))]
-	s.hit(f, s.asked(s.brokers[p.Leader]))
+	f.hit(s.asked(s.brokers[p.Leader]))
 	_ = s.cluster.MoveTopicPartition(topic, p.Partition, (p.Leader+1+int32(f.b%2))%3) // it is there
 	over()
 	return nil
@@ -225,7 +225,7 @@ func moveLeader(s *simulation, f *fault) func() {
 func moveCoordinator(s *simulation, f *fault) func() {
 	over := s.observer.disturb(nil)
 	before := s.cluster.CoordinatorFor(group)
-	s.hit(f, s.asked(s.brokers[before]))
+	f.hit(s.asked(s.brokers[before]))
 	for range 50 {
 		s.cluster.RehashCoordinators()
 		if s.cluster.CoordinatorFor(group) != before {

@@ -109,7 +109,7 @@ func (s *simulation) apply(m *member) (hit int) {
 			}
 			c = c.Or(e.what)
 			if e.what.Delay > 0 {
-				s.hit(e.fault, 1)
+				e.fault.hit(1)
 			}
 		}
 		return c
@@ -135,7 +135,7 @@ func (s *simulation) affect(f *fault, only *member, match func(string) bool, wha
 		}
 	}
 	s.mu.Unlock()
-	s.hit(f, hit)
+	f.hit(hit)
 	return func() {
 		s.mu.Lock()
 		for _, m := range s.members {
@@ -176,7 +176,7 @@ func (s *simulation) cut(f *fault, match func(string) bool) {
 	members := slices.Clone(s.members)
 	s.mu.Unlock()
 	for _, m := range members {
-		s.hit(f, m.link.Cut(match))
+		f.hit(m.link.Cut(match))
 	}
 }
 
@@ -193,7 +193,7 @@ func (s *simulation) asked(broker string) (n int) {
 
 func joinMember(s *simulation, f *fault) func() {
 	if s.alive() < mostMembers && s.join() != nil {
-		s.hit(f, 1)
+		f.hit(1)
 	}
 	return nil
 }
@@ -208,7 +208,7 @@ func joinOtherVersion(s *simulation, f *fault) func() {
 	s.observer.mixed = true
 	s.observer.mu.Unlock()
 	if s.join(otherVersion) != nil {
-		s.hit(f, 1)
+		f.hit(1)
 	}
 	return nil
 }
@@ -220,7 +220,7 @@ func stopMember(s *simulation, f *fault) func() {
 		return nil
 	}
 	_, asked := m.link.Open(isPlatform)
-	s.hit(f, asked)
+	f.hit(asked)
 	s.halt(m)
 	s.comeBack(f)
 	return nil
@@ -265,7 +265,7 @@ func killMember(s *simulation, f *fault) func() {
 	m.killed = time.Now()
 	s.observer.say("replica %d is killed", m.number)
 	s.observer.mu.Unlock()
-	s.hit(f, m.link.Cut(nil))
+	f.hit(m.link.Cut(nil))
 	m.stop()
 	s.comeBack(f)
 	return nil
@@ -303,7 +303,7 @@ func addPartitions(s *simulation, f *fault) func() {
 		o.fail("adding a partition: %v", err)
 		return nil
 	}
-	s.hit(f, asked)
+	f.hit(asked)
 	s.stopping.Go(func() {
 		time.Sleep(time.Second)
 		s.kafka.ForceMetadataRefresh()

@@ -122,7 +122,7 @@ func (s *simulation) script(r *platform.Request) *platform.Reply {
 			if isLight(f) {
 				rec.light++
 			}
-			s.hit(f, 1)
+			f.hit(1)
 			switch f.kind.name {
 			case "one lot refused":
 				s.observer.refuses(rec.lot)

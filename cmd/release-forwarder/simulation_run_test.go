@@ -160,7 +160,7 @@ func (s *simulation) decided(r platform.Request) {
 		f := s.secretChanged
 		s.mu.Unlock()
 		if f != nil {
-			s.hit(f, 1)
+			f.hit(1)
 		}
 	}
 }
@@ -186,7 +186,7 @@ func (s *simulation) run() {
 				end()
 				s.observer.mu.Lock()
 				defer s.observer.mu.Unlock()
-				s.observer.say("ends:   %s, %d hit", f, f.hits)
+				s.observer.say("ends:   %s, %d hit", f, f.seen().n)
 			})
 		}})
 	}
@@ -321,20 +321,6 @@ func (s *simulation) settleDown() {
 // their time, and backoffs that have grown.
 const recovery = 90 * time.Second
 
-// hit notes that a fault hit requests in flight.
-func (s *simulation) hit(f *fault, n int) {
-	if n == 0 {
-		return
-	}
-	s.observer.mu.Lock()
-	defer s.observer.mu.Unlock()
-	f.hits += n
-	f.hitUntil = time.Now()
-	if f.hitFrom.IsZero() {
-		f.hitFrom = f.hitUntil
-	}
-}
-
 func (s *simulation) outcome() outcome {
 	o := s.observer
 	o.mu.Lock()
@@ -344,9 +330,10 @@ func (s *simulation) outcome() outcome {
 		virtual: time.Since(o.began), events: len(o.flows), requests: o.requests, repeated: o.repeats, goroutines: o.goroutines,
 	}
 	for i, f := range s.plan.faults {
-		out.hits[f.kind.name] += f.hits
+		h := f.seen()
+		out.hits[f.kind.name] += h.n
 		for _, g := range s.plan.faults[:i] {
-			if f.hits > 0 && g.hits > 0 && !f.hitFrom.After(g.hitUntil) && !g.hitFrom.After(f.hitUntil) {
+			if h.overlaps(g.seen()) {
 				out.twoAtOnce = true
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -69,13 +70,46 @@ func (s spec) value(partition int32, offset int64) string {
 
 // fault is one entry of the schedule.
 type fault struct {
-	kind     *kind
-	from     time.Duration
-	lasts    time.Duration
-	a, b     uint64 // what else is up to chance; each kind makes its own of them
-	hits     int    // requests in flight that it hit; guarded by the run's mutex
-	hitFrom  time.Time
-	hitUntil time.Time
+	kind  *kind
+	from  time.Duration
+	lasts time.Duration
+	a, b  uint64 // what else is up to chance; each kind makes its own of them
+
+	// A mutex of its own: the brokers' loop counts hits, and the observer asks the
+	// brokers with its own held.
+	mu        sync.Mutex
+	effective hits
+}
+
+// hits are the requests in flight that a fault hit.
+type hits struct {
+	n           int
+	from, until time.Time
+}
+
+// hit notes that it hit requests in flight.
+func (f *fault) hit(n int) {
+	if n == 0 {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	h := &f.effective
+	h.n += n
+	h.until = time.Now()
+	if h.from.IsZero() {
+		h.from = h.until
+	}
+}
+
+func (f *fault) seen() hits {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.effective
+}
+
+func (h hits) overlaps(g hits) bool {
+	return h.n > 0 && g.n > 0 && !h.from.After(g.until) && !g.from.After(h.until)
 }
 
 func (f *fault) String() string {
