@@ -54,11 +54,11 @@ func (v *service) ready() (bool, string) {
 // unready is what keeps the replica from being ready; none where it is.
 func (v *service) unready(s consumer.Status) admin.Condition {
 	v.mu.Lock()
-	found := v.lettersFound
+	found, stopping := v.lettersFound, v.stopping
 	v.mu.Unlock()
 	patience := v.settings.Kafka.RebalanceTimeout + contactSlack
 	switch silent := time.Since(s.Contact); {
-	case v.stopping.Err() != nil:
+	case stopping.Err() != nil:
 		return admin.Condition{Kind: admin.Stopping}
 	case !s.Joined && time.Since(v.started) < patience:
 		return admin.Condition{Kind: admin.Starting}

@@ -55,7 +55,7 @@ type service struct {
 	facts     *facts
 	retention *retention
 	started   time.Time
-	// stopping ends when the service was told to stop.
+	// stopping ends when the service was told to stop; guarded by mu.
 	stopping context.Context
 	mu       sync.Mutex
 	// Guarded by mu.
@@ -224,7 +224,9 @@ func session(value []byte) string {
 
 // run forwards until stop ends, then drains.
 func (v *service) run(stop context.Context) error {
+	v.mu.Lock()
 	v.stopping = stop
+	v.mu.Unlock()
 	if err := v.admin.Listen(stop); err != nil {
 		return err
 	}
