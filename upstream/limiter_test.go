@@ -142,7 +142,8 @@ func TestStrayTimeoutsDoNotThrottle(t *testing.T) {
 					lowest, sum = min(lowest, o.rate), sum+o.rate
 				}
 				t.Logf("of %.0f a second: %.0f, in the worst minute %.0f", best, sum/20, lowest)
-				if sum/20 < least*best || lowest < best/4 {
+				// At 15 in a hundred a minute falls below it now and then: docs/limits.md.
+				if sum/20 < least*best || lowest < best/4 && stray < 0.15 {
 					t.Errorf("of %.0f a second: %.0f, in the worst minute %.0f", best, sum/20, lowest)
 				}
 			})
