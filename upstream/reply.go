@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -44,7 +45,7 @@ func readBody(resp *http.Response) ([]byte, error) {
 	if resp.ContentLength > maxBody {
 		return nil, errBodyTooLong
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	body, err := readAll(resp.Body, int(resp.ContentLength))
 	switch {
 	case err != nil:
 		return nil, errors.Join(errBodyCut, err)
@@ -54,6 +55,30 @@ func readBody(resp *http.Response) ([]byte, error) {
 		return nil, errBodyEmpty
 	}
 	return body, nil
+}
+
+// readAll reads to the end, or to more than maxBody bytes; announced is how many
+// there will be, below 0 if that is not known.
+func readAll(from io.Reader, announced int) ([]byte, error) {
+	room := 512
+	if announced >= 0 {
+		room = announced + 1 // the end is noticed without growing
+	}
+	b := make([]byte, 0, room)
+	for len(b) <= maxBody {
+		if len(b) == cap(b) {
+			b = slices.Grow(b, len(b))
+		}
+		n, err := from.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		switch {
+		case err == io.EOF: //nolint:errorlint // io.Reader's contract: EOF itself
+			return b, nil
+		case err != nil:
+			return b, err
+		}
+	}
+	return b, nil
 }
 
 // decoders keeps what jsontext needs for its work from one answer to the next.
@@ -83,20 +108,18 @@ func (r *reply) read(d *jsontext.Decoder) bool {
 		return false
 	}
 	codes := 0
-	for {
-		token, err := d.ReadToken()
+	var room [64]byte
+	for d.PeekKind() == '"' {
+		quoted, err := d.ReadValue()
 		if err != nil {
 			return false
 		}
-		if token.Kind() == '}' {
-			break
-		}
-		name := token.String() // before the next read, which overwrites it
+		name, _ := jsontext.AppendUnquote(room[:0], quoted) // before the next read, which overwrites it
 		value, err := d.ReadValue()
 		if err != nil {
 			return false
 		}
-		switch name {
+		switch string(name) {
 		case "code":
 			codes++
 			var whole bool
@@ -115,6 +138,9 @@ func (r *reply) read(d *jsontext.Decoder) bool {
 			r.seqno = text(value)
 		}
 	}
+	if _, err := d.ReadToken(); err != nil { // '}', or what should be one
+		return false
+	}
 	// What follows the object must be nothing but white space.
 	_, err := d.ReadToken()
 	return codes == 1 && errors.Is(err, io.EOF)
@@ -126,7 +152,8 @@ func text(value jsontext.Value) string {
 		return ""
 	}
 	// A string that is not UTF-8 is reported and still unquoted.
-	plain, _ := jsontext.AppendUnquote(nil, value)
+	var room [128]byte
+	plain, _ := jsontext.AppendUnquote(room[:0], value)
 	return string(plain)
 }
 

@@ -78,7 +78,9 @@ func canonical(params []Param) []Param {
 // never one of the caller's.
 func withAppID(params []Param, appID string) []Param {
 	all := make([]Param, 0, len(params)+1)
-	all = append(all, Param{nameAppID, appID}) // mostly its place already
+	if appID != "" {
+		all = append(all, Param{nameAppID, appID}) // mostly its place already
+	}
 	for _, p := range params {
 		if p.Name != nameAppID && p.Value != "" { // which canonical would copy all to leave out
 			all = append(all, p)
