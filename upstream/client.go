@@ -26,6 +26,9 @@ type Request struct {
 	// again: of two secrets it takes the one that was not refused last, and a 401 is
 	// not tried once more.
 	Probe bool
+	// Traceparent, where set, is sent as the header of that name (W3C Trace
+	// Context), unless what Config.Wrap puts around an attempt sets another.
+	Traceparent string
 	// Proceed is asked before each further attempt, and again when its wait is
 	// over; nil means yes.
 	Proceed func() bool
@@ -185,6 +188,12 @@ func (c *Client) mayTryOther(d *delivery, ch choice) bool {
 	return d.ctx.Err() == nil && c.allowed(d)
 }
 
+// Values of headers that all requests share; nobody changes them.
+var (
+	accept    = []string{"application/json"}
+	userAgent = []string{"release-forwarder"}
+)
+
 func (c *Client) newRequest(d *delivery, secret string) *retryablehttp.Request {
 	body, contentType := c.config.Encoding.encode(d.signed, signCanonical(d.signed, secret))
 	plain := &http.Request{
@@ -192,11 +201,10 @@ func (c *Client) newRequest(d *delivery, secret string) *retryablehttp.Request {
 		URL:    c.endpoint, // nobody below changes it
 		Host:   c.endpoint.Host,
 		Proto:  "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: http.Header{
-			"Content-Type": {contentType},
-			"Accept":       {"application/json"},
-			"User-Agent":   {"release-forwarder"},
-		},
+		Header: http.Header{"Content-Type": {contentType}, "Accept": accept, "User-Agent": userAgent},
+	}
+	if parent := d.request.Traceparent; parent != "" {
+		plain.Header["Traceparent"] = []string{parent}
 	}
 	req := &retryablehttp.Request{Request: plain.WithContext(context.WithValue(d.ctx, deliveryKey{}, d))}
 	_ = req.SetBody(body) // takes any []byte

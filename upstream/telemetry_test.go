@@ -3,6 +3,7 @@ package upstream_test
 import (
 	"context"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"testing"
 
@@ -45,6 +46,27 @@ func TestOneWriteARequestUnderOTelHTTP(t *testing.T) {
 	}
 }
 
+// deliverys is the trace context of a delivery as a whole.
+const deliverys = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
+
+// Each attempt carries the delivery's trace context where no wrapper knows better.
+func TestTraceparentOfTheDelivery(t *testing.T) {
+	var told []string
+	server := newPlatform(t, nil, func(w http.ResponseWriter, r *http.Request) {
+		if told = append(told, r.Header.Values("traceparent")...); len(told) < 2 {
+			garbage.ServeHTTP(w, r)
+			return
+		}
+		yes.ServeHTTP(w, r)
+	})
+	conf := config(server.URL)
+	conf.RetryMax, conf.RetryWaitMin, conf.RetryWaitMax = 1, 1, 1
+	answer := client(t, conf).Deliver(t.Context(), upstream.Request{Params: release, Quick: true, Traceparent: deliverys})
+	if answer.Verdict != upstream.Accepted || !slices.Equal(told, []string{deliverys, deliverys}) {
+		t.Errorf("%+v, told %q", answer, told)
+	}
+}
+
 // What a wrapper sees: one span and one measurement an attempt, ended with the
 // answer's body, with the hook's attributes, and nothing that may not be shown.
 func TestSpansAndMetricsOfEachAttempt(t *testing.T) {
@@ -75,7 +97,7 @@ func TestSpansAndMetricsOfEachAttempt(t *testing.T) {
 	conf.OnAnswer = func(ctx context.Context, a upstream.Attempt) {
 		trace.SpanFromContext(ctx).SetAttributes(attribute.Int("resend", a.Number-1), attribute.String("verdict", a.Verdict.String()))
 	}
-	answer := client(t, conf).Deliver(t.Context(), upstream.Request{Params: release, Quick: true})
+	answer := client(t, conf).Deliver(t.Context(), upstream.Request{Params: release, Quick: true, Traceparent: deliverys})
 	if answer.Verdict != upstream.Accepted || answer.Attempts != 3 {
 		t.Fatalf("%+v", answer)
 	}

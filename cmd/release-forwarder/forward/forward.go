@@ -162,7 +162,8 @@ func (h *history) hold(reason string) consumer.Hold {
 func (f *Forwarder) deliver(ctx context.Context, d *consumer.Delivery, h *history, release *mapping.Release, probe bool) upstream.Verdict {
 	lot := release.ParkUUID
 	a := f.Platform.Deliver(ctx, upstream.Request{
-		Lot: lot, Params: params(release), Quick: h.deliveries == 1 && !probe, Probe: probe || f.Gate.Open(), Proceed: d.Current,
+		Lot: lot, Params: params(release), Traceparent: f.Tracer.Outgoing(ctx),
+		Quick: h.deliveries == 1 && !probe, Probe: probe || f.Gate.Open(), Proceed: d.Current,
 	})
 	h.attempts += a.Attempts
 	if h.first.IsZero() {

@@ -136,6 +136,16 @@ func TraceID(ctx context.Context) string {
 	return ""
 }
 
+// Outgoing returns the traceparent by which the platform is told of a delivery that
+// is not sampled, "" where it is: then each attempt's own span is told, see
+// [Tracer.HTTPTransport]. It is "" too where nothing is propagated.
+func (t *Tracer) Outgoing(ctx context.Context) string {
+	if !t.propagate || trace.SpanContextFromContext(ctx).IsSampled() {
+		return ""
+	}
+	return Traceparent(ctx)
+}
+
 // Traceparent returns the span that ctx carries as a W3C traceparent (version 00),
 // or "": what a dead letter names, so that whoever handles it finds the delivery
 // that failed.

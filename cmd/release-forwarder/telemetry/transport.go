@@ -3,7 +3,6 @@ package telemetry
 import (
 	"context"
 	"io"
-	"maps"
 	"net/http"
 	"net/url"
 	"time"
@@ -43,13 +42,14 @@ func (t *Tracer) HTTPTransport(base http.RoundTripper) http.RoundTripper {
 	measured := measured{base, t.duration}
 	return bySampling{
 		sampled: restoring{otelhttp.NewTransport(discreet{measured}, options...)},
-		not:     unsampled{measured, t.propagate},
+		not:     measured,
 	}
 }
 
 // bySampling asks whether the delivery that an attempt belongs to is sampled:
-// where it is not, its attempts are not either. A span for nobody is dear, since
-// otelhttp works out its attributes and wraps the body before it asks.
+// where it is not, its attempts are not either, and the platform is told the
+// delivery's trace by [Tracer.Outgoing]. A span for nobody is dear, since otelhttp
+// works out its attributes and wraps the body before it asks.
 type bySampling struct{ sampled, not http.RoundTripper }
 
 func (t bySampling) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -57,24 +57,6 @@ func (t bySampling) RoundTrip(r *http.Request) (*http.Response, error) {
 		return t.not.RoundTrip(r)
 	}
 	return t.sampled.RoundTrip(r)
-}
-
-// unsampled makes an attempt without a span. The platform is told the
-// delivery's own: nobody keeps either.
-type unsampled struct {
-	next      http.RoundTripper
-	propagate bool
-}
-
-func (t unsampled) RoundTrip(r *http.Request) (*http.Response, error) {
-	if t.propagate {
-		if parent := Traceparent(r.Context()); parent != "" {
-			r = r.WithContext(r.Context()) // the request is not ours to change
-			r.Header = maps.Clone(r.Header)
-			r.Header.Set(traceparent, parent)
-		}
-	}
-	return t.next.RoundTrip(r)
 }
 
 // AnnotateAttempt sets what an attempt's answer meant on the span that ctx
