@@ -165,6 +165,7 @@ func (g *generation) fetch(ctx context.Context, req *fetch.Request, parts []*par
 	}
 	heard := map[topicPartition]bool{}
 	if err == nil {
+		defer res.Free()
 		g.throttled(parts, res.Throttle)
 		for i := range res.Partitions {
 			a := &res.Partitions[i]

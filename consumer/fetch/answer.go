@@ -141,7 +141,7 @@ func (f *frame) bytes(n int64) []byte {
 	if f.err != nil {
 		return nil
 	}
-	b := make([]byte, n)
+	b := memory(int(n))
 	f.fill(b)
 	return b
 }
