@@ -36,6 +36,9 @@ const (
 	BoundRecords Bound = "records"
 	BoundBytes   Bound = "bytes"
 	BoundGaps    Bound = "gaps"
+
+	// boundAhead is none that anybody need know: enough is ready.
+	boundAhead Bound = "ahead"
 )
 
 type topicPartition struct {
@@ -262,33 +265,56 @@ func (p *partition) room() (records, bytes int, bound Bound) {
 	}
 	records = p.engine.cfg.MaxPending - p.count
 	bytes = int(p.engine.share()) - p.bytes
+	ahead := p.ahead()
 	switch {
 	case records <= 0:
 		bound = BoundRecords
+	case ahead <= 0:
+		bound = boundAhead
 	case bytes <= 0:
 		bound = BoundBytes
 	case p.gapBound && !p.fits():
 		bound = BoundGaps
 	}
-	return records, bytes, bound
+	return min(records, ahead), bytes, bound
+}
+
+// ahead tells how many more records are worth reading. As long as nothing waits for
+// another try, those that are ready are enough for the workers; the rest costs no memory
+// in the log. Where something waits others must get past it, up to the bounds.
+func (p *partition) ahead() int {
+	if p.stuckCount > 0 {
+		return p.engine.cfg.MaxPending
+	}
+	return p.mostAhead() - p.fresh.count
+}
+
+// mostAhead is what all partitions together may have ready, twice of what one may have
+// pending, or what the workers need.
+func (p *partition) mostAhead() int {
+	return max(2*p.engine.cfg.Workers, 2*p.engine.cfg.MaxPending/len(p.gen.parts))
 }
 
 // resume tells whether a paused partition has so much room again that reading is
 // worth a request: a quarter of what the records that wait for another try leave
-// of its bounds, and enough for the record that did not fit.
+// of its bounds, and enough for the record that did not fit. Where nothing waits it is
+// half of what is read ahead.
 func (p *partition) resume() bool {
 	if p.waitsAlone && p.engine.oversized {
 		return false
 	}
-	records, bytes, bound := p.room()
+	_, bytes, bound := p.room()
 	if bound != BoundNone {
 		return false
 	}
 	if p.count == 0 {
 		return true
 	}
-	free := p.engine.share() - int64(p.stuckBytes)
-	return records > (p.engine.cfg.MaxPending-p.stuckCount)/4 && int64(bytes) > free/4 && bytes >= p.wants
+	if p.stuckCount == 0 && p.fresh.count > p.mostAhead()/2 {
+		return false
+	}
+	most, free := p.engine.cfg.MaxPending, p.engine.share()-int64(p.stuckBytes)
+	return most-p.count > (most-p.stuckCount)/4 && int64(bytes) > free/4 && bytes >= p.wants
 }
 
 // cost is what a record takes of the byte bound.

@@ -92,8 +92,11 @@ func (e *Engine) Status() Status {
 		if p.unreadable && p.phase == reading {
 			ps.Phase = "unreadable"
 		}
-		if p.gapBound {
+		switch {
+		case p.gapBound:
 			ps.Paused = BoundGaps
+		case p.paused == boundAhead:
+			ps.Paused = BoundNone
 		}
 		if p.head != nil {
 			ps.Oldest = p.head.Record.Time
