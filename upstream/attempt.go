@@ -1,10 +1,8 @@
 package upstream
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -14,8 +12,7 @@ import (
 // attempt is one HTTP request of a delivery. The goroutine of Deliver alone
 // touches it.
 type attempt struct {
-	delivery *delivery     // whose context's end is the caller's doing, not the time-out's
-	body     io.ReadCloser // as it was before Config.Wrap could put something around it
+	delivery *delivery // whose context's end is the caller's doing, not the time-out's
 	// answer is what this attempt was told, as far as it goes.
 	answer Answer
 	flight flight // of the gate, which guards it
@@ -45,7 +42,6 @@ type bounded struct {
 func (b *bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 	d := deliveryFrom(req.Context())
 	a := d.begin()
-	a.body = req.Body
 	// A context for each attempt and not Client.Timeout, which takes a goroutine
 	// for each request when the round tripper is not an http.Transport.
 	ctx, cancel := context.WithTimeout(context.WithValue(req.Context(), attemptKey{}, a), b.timeout)
@@ -55,12 +51,7 @@ func (b *bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 
 	resp, err := b.next.RoundTrip(req.WithContext(ctx))
-	if err == nil {
-		// A wrapper's span ends with the body.
-		_, _ = io.Copy(io.Discard, resp.Body)
-		_ = resp.Body.Close()
-		resp.Body = http.NoBody
-	} else if a.answer.Verdict == Unknown {
+	if err != nil && a.answer.Verdict == Unknown {
 		_ = a.fail(ctx, err) // the wrapper's own failure, which it returned
 	}
 	// An answer that had come wholly stands.
@@ -99,13 +90,6 @@ func (r *reading) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 func (r *reading) exchange(req *http.Request, a *attempt) (*http.Response, error) {
-	if req.Body != a.body {
-		mended, err := mended(req)
-		if err != nil {
-			return nil, a.fail(req.Context(), err)
-		}
-		req = mended
-	}
 	resp, err := r.next.RoundTrip(req)
 	if err != nil {
 		return nil, a.fail(req.Context(), err)
@@ -124,7 +108,7 @@ func (r *reading) exchange(req *http.Request, a *attempt) (*http.Response, error
 		reply, err = parseReply(body)
 	}
 	a.judged(r.rules, reply, err)
-	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	resp.Body, resp.ContentLength = http.NoBody, 0 // nobody above may see it
 	return resp, nil
 }
 

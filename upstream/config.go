@@ -61,8 +61,9 @@ type Config struct {
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 
 	// Wrap may put a round tripper (telemetry) around each attempt. What it is
-	// given returns answers whose body is in memory, and errors fit for logs.
-	// The answer's body is read to its end and closed afterwards.
+	// given returns answers that were read wholly and have no body any more, and
+	// errors fit for logs. It must leave the request's body as it is: net/http
+	// takes a reader of another kind for a stream, and writes the head by itself.
 	Wrap func(http.RoundTripper) http.RoundTripper
 	// OnAttempt is called once for each HTTP attempt, when it has ended.
 	OnAttempt func(Verdict)

@@ -1,12 +1,10 @@
 package upstream
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -144,21 +142,4 @@ func refusedTunnel(_ context.Context, _ *url.URL, _ *http.Request, answer *http.
 		return &proxyError{answer.StatusCode}
 	}
 	return nil
-}
-
-// mended returns the request with a body that net/http knows to be in memory,
-// when a wrapper has put a reader of its own around it: net/http then writes
-// head and body at once instead of one after the other. The wrapper's reader is
-// read to its end and closed, as its own accounts expect.
-func mended(req *http.Request) (*http.Request, error) {
-	body, err := io.ReadAll(req.Body)
-	_ = req.Body.Close() // it was read wholly, or err says why not
-	if err != nil {
-		return nil, err
-	}
-	fresh := req.WithContext(req.Context()) // the request is not ours to change
-	fresh.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
-	fresh.Body, _ = fresh.GetBody()
-	fresh.ContentLength = int64(len(body))
-	return fresh, nil
 }

@@ -35,25 +35,3 @@ func EventContext(headers iter.Seq2[string, []byte]) trace.SpanContext {
 	ctx := propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier{traceparent: string(last)})
 	return trace.SpanContextFromContext(ctx)
 }
-
-// outgoing is the propagator towards the platform: traceparent alone, naming the
-// attempt's own span. A tracestate is free text and stays here, whoever set it.
-type outgoing struct{}
-
-var _ propagation.TextMapPropagator = outgoing{}
-
-// Inject implements propagation.TextMapPropagator.
-func (outgoing) Inject(ctx context.Context, carrier propagation.TextMapCarrier) {
-	if parent := Traceparent(ctx); parent != "" {
-		carrier.Set(traceparent, parent)
-	}
-}
-
-// Extract implements propagation.TextMapPropagator; nothing is read from the
-// platform.
-func (outgoing) Extract(ctx context.Context, _ propagation.TextMapCarrier) context.Context {
-	return ctx
-}
-
-// Fields implements propagation.TextMapPropagator.
-func (outgoing) Fields() []string { return []string{traceparent} }

@@ -15,8 +15,7 @@ import (
 )
 
 // requestDuration is http.client.request.duration of the HTTP conventions, one
-// measurement for each attempt. otelhttp's own is off: its error.type is the name
-// of a Go type, of which our transport has one.
+// measurement for each attempt.
 type requestDuration struct {
 	histogram httpconv.ClientRequestDuration
 	sets      *labelSets

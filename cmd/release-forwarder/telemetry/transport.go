@@ -2,15 +2,14 @@ package telemetry
 
 import (
 	"context"
-	"io"
 	"net/http"
 	"net/url"
+	"strconv"
+	"sync/atomic"
 	"time"
 
-	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/metric/noop"
-	"go.opentelemetry.io/otel/propagation"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 )
@@ -21,42 +20,78 @@ import (
 // the transport of its HTTPClient.
 //
 // base runs inside the attempt's span, so that it, or what it calls, may tell
-// what the answer meant by [AnnotateAttempt]. The span ends when the answer's
-// body is read to its end or closed.
+// what the answer meant by [AnnotateAttempt]. It has read the answer's body when
+// it returns: then the span ends.
 //
 // Of the request the span has the URL without query and user, and of an error
-// its kind alone: an error's text can quote what the platform sent.
+// its kind alone: an error's text can quote what the platform sent. The request's
+// body is left alone: a reader around it would be a stream to net/http, which
+// writes the head first then, and every request twice.
 func (t *Tracer) HTTPTransport(base http.RoundTripper) http.RoundTripper {
 	if base == nil {
 		base = http.DefaultTransport
 	}
-	options := []otelhttp.Option{
-		otelhttp.WithTracerProvider(t.provider),
-		otelhttp.WithSpanNameFormatter(func(_ string, r *http.Request) string { return r.Method }),
-		otelhttp.WithPropagators(propagation.NewCompositeTextMapPropagator()), // none
-		otelhttp.WithMeterProvider(noop.NewMeterProvider()),                   // see requestDuration
-	}
-	if t.propagate {
-		options = append(options, otelhttp.WithPropagators(outgoing{}))
-	}
-	measured := measured{base, t.duration}
-	return bySampling{
-		sampled: restoring{otelhttp.NewTransport(discreet{measured}, options...)},
-		not:     measured,
-	}
+	return &traced{tracer: t.tracer, propagate: t.propagate, next: measured{base, t.duration}}
 }
 
-// bySampling asks whether the delivery that an attempt belongs to is sampled:
-// where it is not, its attempts are not either, and the platform is told the
-// delivery's trace by [Tracer.Outgoing]. A span for nobody is dear, since otelhttp
-// works out its attributes and wraps the body before it asks.
-type bySampling struct{ sampled, not http.RoundTripper }
+// traced gives each attempt of a sampled delivery a span. Where the delivery is
+// not sampled its attempts are not either, and the platform is told the delivery's
+// trace by [Tracer.Outgoing].
+type traced struct {
+	tracer    trace.Tracer
+	propagate bool
+	next      http.RoundTripper
+	last      atomic.Pointer[destination]
+}
 
-func (t bySampling) RoundTrip(r *http.Request) (*http.Response, error) {
+func (t *traced) RoundTrip(r *http.Request) (*http.Response, error) {
 	if of := trace.SpanContextFromContext(r.Context()); of.IsValid() && !of.IsSampled() {
-		return t.not.RoundTrip(r)
+		return t.next.RoundTrip(r)
 	}
-	return t.sampled.RoundTrip(r)
+	ctx, span := t.tracer.Start(r.Context(), r.Method, trace.WithSpanKind(trace.SpanKindClient))
+	defer span.End()
+	span.SetAttributes(t.destination(r).attributes...)
+	sent := r.WithContext(ctx)
+	if t.propagate {
+		sent.Header = r.Header.Clone() // which is not ours to change
+		sent.Header.Set(traceparent, Traceparent(ctx))
+	}
+	answer, err := t.next.RoundTrip(sent)
+	if err != nil {
+		kind := errorKind(err)
+		span.SetAttributes(semconv.ErrorTypeKey.String(kind))
+		span.SetStatus(codes.Error, kind)
+		return answer, err
+	}
+	span.SetAttributes(semconv.HTTPResponseStatusCode(answer.StatusCode), semconv.NetworkProtocolVersion(version(answer.ProtoMajor, answer.ProtoMinor)))
+	if answer.StatusCode >= http.StatusBadRequest {
+		span.SetAttributes(semconv.ErrorTypeKey.String(strconv.Itoa(answer.StatusCode)))
+	}
+	return answer, nil
+}
+
+// destination is where a request goes, and what a span says of that.
+type destination struct {
+	method, scheme, host, path string
+	attributes                 []attribute.KeyValue
+}
+
+// destination remembers the last one: there is hardly another.
+func (t *traced) destination(r *http.Request) *destination {
+	d := t.last.Load()
+	if d == nil || d.method != r.Method || d.scheme != r.URL.Scheme || d.host != r.URL.Host || d.path != r.URL.Path {
+		host, port := server(r.URL.Scheme, r.URL.Host)
+		d = &destination{r.Method, r.URL.Scheme, r.URL.Host, r.URL.Path, []attribute.KeyValue{
+			semconv.HTTPRequestMethodKey.String(r.Method), semconv.URLFull(withoutQuery(r.URL)),
+			semconv.ServerAddress(host), semconv.ServerPort(port),
+		}}
+		t.last.Store(d)
+	}
+	return d
+}
+
+func withoutQuery(u *url.URL) string {
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 }
 
 // AnnotateAttempt sets what an attempt's answer meant on the span that ctx
@@ -100,73 +135,4 @@ func (m measured) RoundTrip(r *http.Request) (*http.Response, error) {
 	answer, err := m.base.RoundTrip(r)
 	m.duration.record(r.Context(), start, r, answer, err)
 	return answer, err
-}
-
-// discreet stands inside otelhttp and keeps from its span what must not be
-// there: the URL's query, and the text of errors.
-type discreet struct{ base http.RoundTripper }
-
-func (d discreet) RoundTrip(r *http.Request) (*http.Response, error) {
-	span := trace.SpanFromContext(r.Context())
-	if span.IsRecording() {
-		// It was set from the request with its query; the later one wins.
-		span.SetAttributes(semconv.URLFull(withoutQuery(r.URL)))
-	}
-	answer, err := d.base.RoundTrip(r)
-	if err != nil {
-		return answer, &quietError{err}
-	}
-	if span.IsRecording() && answer.Body != nil {
-		answer.Body = quietBody{answer.Body}
-	}
-	return answer, nil
-}
-
-func withoutQuery(u *url.URL) string {
-	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
-}
-
-// restoring stands outside otelhttp and gives the caller the error as it was.
-type restoring struct{ next http.RoundTripper }
-
-func (t restoring) RoundTrip(r *http.Request) (*http.Response, error) {
-	answer, err := t.next.RoundTrip(r)
-	if err != nil {
-		return answer, loud(err)
-	}
-	if answer.Body != nil {
-		answer.Body = loudBody{answer.Body}
-	}
-	return answer, nil
-}
-
-// quietError shows the kind of an error and hides its text.
-type quietError struct{ cause error }
-
-func (e *quietError) Error() string     { return e.ErrorType() }
-func (e *quietError) Unwrap() error     { return e.cause }
-func (e *quietError) ErrorType() string { return errorKind(e.cause) }
-
-func loud(err error) error {
-	if quiet, ok := err.(*quietError); ok { //nolint:errorlint // only what discreet wrapped itself is unwrapped
-		return quiet.cause
-	}
-	return err
-}
-
-type quietBody struct{ io.ReadCloser }
-
-func (b quietBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if err != nil && err != io.EOF { //nolint:errorlint // io.Reader's contract: EOF itself
-		err = &quietError{err}
-	}
-	return n, err
-}
-
-type loudBody struct{ io.ReadCloser }
-
-func (b loudBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	return n, loud(err)
 }

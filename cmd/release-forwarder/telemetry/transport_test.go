@@ -220,29 +220,6 @@ func TestAnErrorReachesTheCallerWholeAndTheSpanAsItsKind(t *testing.T) {
 	}
 }
 
-type broken struct{ err error }
-
-func (b broken) Read([]byte) (int, error) { return 0, b.err }
-func (b broken) Close() error             { return nil }
-
-func TestABodyThatBreaksIsKeptFromTheSpanToo(t *testing.T) {
-	tracer, recorder := recording()
-	cause := errors.New(`invalid chunk "plate=B12345"`)
-	answer, err := post(t.Context(), t, tracer.HTTPTransport(roundTrip(func(*http.Request) (*http.Response, error) {
-		return &http.Response{StatusCode: 200, Body: broken{cause}}, nil
-	})), "http://platform/")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.ReadAll(answer.Body); err != cause { //nolint:errorlint // the very same
-		t.Errorf("the caller sees %v", err)
-	}
-	_ = answer.Body.Close()
-	if s := recorder.Ended()[0]; s.Status().Description != "_OTHER" {
-		t.Errorf("%v", s.Status())
-	}
-}
-
 func TestAttemptsAreMeasured(t *testing.T) {
 	tel, _ := start(t, nil)
 	transport := tel.Tracer.HTTPTransport(answering(200, 0, "1001", "", "accepted"))
