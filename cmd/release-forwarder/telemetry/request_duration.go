@@ -30,13 +30,7 @@ func newRequestDuration(meter metric.Meter) (requestDuration, error) {
 // has the kind of its error as error.type, one answered with 4xx or 5xx the
 // status. What the body meant is counted in attempts_total.
 func (d requestDuration) record(ctx context.Context, start time.Time, r *http.Request, answer *http.Response, err error) {
-	labels := attemptLabels{method: r.Method, scheme: r.URL.Scheme, host: r.URL.Host}
-	if err != nil {
-		labels.failure = errorKind(err)
-	} else {
-		labels.status, labels.major, labels.minor = answer.StatusCode, answer.ProtoMajor, answer.ProtoMinor
-	}
-	d.histogram.RecordSet(ctx, time.Since(start).Seconds(), d.sets.get(labels))
+	d.histogram.RecordSet(ctx, time.Since(start).Seconds(), d.sets.get(labelsOf(r, answer, err)))
 }
 
 // attemptLabels is what decides the labels of a measurement.
@@ -44,6 +38,16 @@ type attemptLabels struct {
 	method, scheme, host string
 	failure              string // errorKind, "" where there was an answer
 	status, major, minor int
+}
+
+func labelsOf(r *http.Request, answer *http.Response, err error) attemptLabels {
+	l := attemptLabels{method: r.Method, scheme: r.URL.Scheme, host: r.URL.Host}
+	if err != nil {
+		l.failure = errorKind(err)
+	} else {
+		l.status, l.major, l.minor = answer.StatusCode, answer.ProtoMajor, answer.ProtoMinor
+	}
+	return l
 }
 
 // labelSets keeps the sets of labels that were needed, as many as there are
@@ -60,17 +64,18 @@ func (s *labelSets) get(l attemptLabels) attribute.Set {
 	if ok {
 		return set
 	}
-	set = l.set()
+	set = attribute.NewSet(append(l.attributes(), semconv.URLScheme(l.scheme))...)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.of[l] = set
 	return set
 }
 
-func (l attemptLabels) set() attribute.Set {
+// attributes are those that measurements and spans have in common.
+func (l attemptLabels) attributes() []attribute.KeyValue {
 	host, port := server(l.scheme, l.host)
 	labels := []attribute.KeyValue{
-		semconv.HTTPRequestMethodKey.String(l.method), semconv.URLScheme(l.scheme), semconv.ServerAddress(host), semconv.ServerPort(port),
+		semconv.HTTPRequestMethodKey.String(l.method), semconv.ServerAddress(host), semconv.ServerPort(port),
 	}
 	switch {
 	case l.failure != "":
@@ -81,7 +86,7 @@ func (l attemptLabels) set() attribute.Set {
 			labels = append(labels, semconv.ErrorTypeKey.String(strconv.Itoa(l.status)))
 		}
 	}
-	return attribute.NewSet(labels...)
+	return labels
 }
 
 func server(scheme, hostport string) (host string, port int) {

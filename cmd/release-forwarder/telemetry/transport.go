@@ -2,9 +2,9 @@ package telemetry
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/url"
-	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -41,7 +41,7 @@ type traced struct {
 	tracer    trace.Tracer
 	propagate bool
 	next      http.RoundTripper
-	last      atomic.Pointer[destination]
+	last      atomic.Pointer[exchanged]
 }
 
 func (t *traced) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -50,48 +50,36 @@ func (t *traced) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	ctx, span := t.tracer.Start(r.Context(), r.Method, trace.WithSpanKind(trace.SpanKindClient))
 	defer span.End()
-	span.SetAttributes(t.destination(r).attributes...)
 	sent := r.WithContext(ctx)
 	if t.propagate {
-		sent.Header = r.Header.Clone() // which is not ours to change
+		sent.Header = maps.Clone(r.Header) // which is not ours to change
 		sent.Header.Set(traceparent, Traceparent(ctx))
 	}
 	answer, err := t.next.RoundTrip(sent)
+	labels := labelsOf(r, answer, err)
 	if err != nil {
-		kind := errorKind(err)
-		span.SetAttributes(semconv.ErrorTypeKey.String(kind))
-		span.SetStatus(codes.Error, kind)
-		return answer, err
+		span.SetStatus(codes.Error, labels.failure)
 	}
-	span.SetAttributes(semconv.HTTPResponseStatusCode(answer.StatusCode), semconv.NetworkProtocolVersion(version(answer.ProtoMajor, answer.ProtoMinor)))
-	if answer.StatusCode >= http.StatusBadRequest {
-		span.SetAttributes(semconv.ErrorTypeKey.String(strconv.Itoa(answer.StatusCode)))
-	}
-	return answer, nil
+	span.SetAttributes(t.attributes(labels, r.URL)...)
+	return answer, err
 }
 
-// destination is where a request goes, and what a span says of that.
-type destination struct {
-	method, scheme, host, path string
-	attributes                 []attribute.KeyValue
+// exchanged is what an attempt's span says of its request and answer.
+type exchanged struct {
+	labels     attemptLabels
+	path       string
+	attributes []attribute.KeyValue
 }
 
-// destination remembers the last one: there is hardly another.
-func (t *traced) destination(r *http.Request) *destination {
-	d := t.last.Load()
-	if d == nil || d.method != r.Method || d.scheme != r.URL.Scheme || d.host != r.URL.Host || d.path != r.URL.Path {
-		host, port := server(r.URL.Scheme, r.URL.Host)
-		d = &destination{r.Method, r.URL.Scheme, r.URL.Host, r.URL.Path, []attribute.KeyValue{
-			semconv.HTTPRequestMethodKey.String(r.Method), semconv.URLFull(withoutQuery(r.URL)),
-			semconv.ServerAddress(host), semconv.ServerPort(port),
-		}}
-		t.last.Store(d)
+// attributes remembers the last ones: the next attempt has hardly ever others.
+func (t *traced) attributes(l attemptLabels, u *url.URL) []attribute.KeyValue {
+	last := t.last.Load()
+	if last == nil || last.labels != l || last.path != u.Path {
+		full := (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+		last = &exchanged{l, u.Path, append(l.attributes(), semconv.URLFull(full))}
+		t.last.Store(last)
 	}
-	return d
-}
-
-func withoutQuery(u *url.URL) string {
-	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+	return last.attributes
 }
 
 // AnnotateAttempt sets what an attempt's answer meant on the span that ctx
@@ -105,22 +93,23 @@ func AnnotateAttempt(ctx context.Context, resend int, code, seqno, verdict strin
 		return
 	}
 	verdict = Tame(verdict)
-	span.SetAttributes(verdictKey.String(verdict))
+	attributes := append(make([]attribute.KeyValue, 0, 5), verdictKey.String(verdict)) // each call costs the span a copy
 	if resend > 0 {
-		span.SetAttributes(semconv.HTTPRequestResendCount(resend))
+		attributes = append(attributes, semconv.HTTPRequestResendCount(resend))
 	}
 	if code != "" {
-		span.SetAttributes(codeKey.String(Tame(code)))
+		attributes = append(attributes, codeKey.String(Tame(code)))
 	}
 	if seqno != "" {
-		span.SetAttributes(seqnoKey.String(Tame(seqno)))
+		attributes = append(attributes, seqnoKey.String(Tame(seqno)))
 	}
 	if verdict == "accepted" {
 		span.SetStatus(codes.Ok, "")
-		return
+	} else {
+		attributes = append(attributes, semconv.ErrorTypeKey.String(verdict))
+		span.SetStatus(codes.Error, verdict)
 	}
-	span.SetAttributes(semconv.ErrorTypeKey.String(verdict))
-	span.SetStatus(codes.Error, verdict)
+	span.SetAttributes(attributes...)
 }
 
 // measured measures attempts, within their spans where they have some, so that
