@@ -32,8 +32,10 @@ type Engine struct {
 	timed   timetable // held records by time
 	timer   *time.Timer
 
-	workers, idle int
-	stopped       bool
+	// workers there are; idle of them wait for something to deliver, looking of them
+	// have been woken for it, and may wait for the gate.
+	workers, idle, looking int
+	stopped                bool
 	// suspended says that the group has not been heard of for a session
 	// time-out: another may own the partitions.
 	suspended bool
@@ -104,15 +106,17 @@ func (e *Engine) arm(p *partition) {
 	e.rouse()
 }
 
-// rouse wakes one worker, or starts one where all are busy and more are allowed.
+// rouse wakes one worker, or starts one where all have a record and more are allowed.
 func (e *Engine) rouse() {
 	switch {
 	case e.suspended || e.stopped:
 	case e.idle > 0:
 		e.idle--
+		e.looking++
 		e.wake.Signal()
-	case e.workers < e.cfg.Workers:
+	case e.looking == 0 && e.workers < e.cfg.Workers:
 		e.workers++
+		e.looking++
 		e.running.Go(e.work)
 	}
 }
@@ -140,7 +144,8 @@ func (e *Engine) await() bool {
 	defer e.mu.Unlock()
 	for !e.stopped && (len(e.ring) == 0 || e.suspended) {
 		e.idle++
-		e.wake.Wait()
+		e.looking--
+		e.wake.Wait() // for rouse, which counts it
 	}
 	return !e.stopped
 }
@@ -178,6 +183,7 @@ func (e *Engine) take(probe bool) (d *Delivery, try int) {
 			p.inRing = true
 			e.ring = append(e.ring, p)
 		}
+		e.looking--
 		if len(e.ring) > 0 {
 			e.rouse()
 		}
@@ -351,9 +357,10 @@ func (e *Engine) returnSlot(d *Delivery, used bool) {
 }
 
 // settleSlot gives back the slot of a try whose handler returned without ending
-// it: what is left of it (a letter being written) needs none.
+// it: what is left of it (a letter being written) needs none. Its worker looks again.
 func (e *Engine) settleSlot(d *Delivery, try int) {
 	e.mu.Lock()
+	e.looking++
 	slot := d.state == open && d.slot && d.Number == try
 	if slot {
 		d.slot = false

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -151,6 +152,41 @@ func TestAWaitingRecordCostsNoGoroutine(t *testing.T) {
 		}
 		if s := r.e.Status(); s.HeldBy["failed"] != 5000 || s.Pending != 5000 {
 			t.Errorf("status tells %d held of %d", s.HeldBy["failed"], s.Pending)
+		}
+	})
+}
+
+// Of the workers that there may be only those are started that the gate has slots for,
+// and one that waits for the next.
+func TestWorkersAreStartedAsTheGateGivesSlots(t *testing.T) {
+	var busy atomic.Int64
+	inRig(t, 1, func(c *Config) {
+		c.MaxPending, c.Workers = 10000, 50
+		c.Handler = handler(func(_ context.Context, d *Delivery) {
+			busy.Add(1)
+			time.Sleep(time.Minute)
+			busy.Add(-1)
+			d.Done()
+		})
+	}, func(r *rig) {
+		for o := range 500 {
+			r.read(0, int64(o), "", 1)
+		}
+		for slots := 4; slots < 60; slots += 7 {
+			synctest.Wait()
+			workers := min(slots, 50)
+			r.e.mu.Lock()
+			started := r.e.workers
+			r.e.mu.Unlock()
+			if n := busy.Load(); n != int64(workers) || started > workers+1 {
+				t.Errorf("%d workers are busy of %d, the gate has %d slots", n, started, slots)
+			}
+			r.gate.add(7)
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if pending := r.e.Status().Pending; pending != 0 {
+			t.Errorf("%d of 500 records were never delivered", pending)
 		}
 	})
 }
