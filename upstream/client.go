@@ -182,7 +182,7 @@ func (c *Client) mayTryOther(d *delivery, ch choice) bool {
 	if ch.of == nil || d.request.Probe || d.waiting || !d.answer.unsigned() || !c.allowed(d) {
 		return false
 	}
-	if gate := c.config.Gate; gate != nil && !gate.again(d.ctx, c.config.RetryWaitMax) {
+	if gate := c.config.Gate; gate != nil && !gate.again(d.ctx, c.config.Timeout, func() bool { return c.allowed(d) }) {
 		return false // the next delivery begins with the other
 	}
 	return d.ctx.Err() == nil && c.allowed(d)
@@ -234,7 +234,7 @@ func (c *Client) prepareRetry(req *http.Request) error {
 		return errStopped
 	}
 	if d.resting {
-		d.resting = !c.config.Gate.resume(d.ctx, c.config.RetryWaitMax, func() bool { return c.allowed(d) })
+		d.resting = !c.config.Gate.resume(d.ctx, c.config.Timeout, func() bool { return c.allowed(d) })
 	}
 	switch {
 	case d.ctx.Err() != nil:

@@ -32,7 +32,7 @@ type Config struct {
 	// Timeout bounds one attempt, from the connection to the last byte of the
 	// body; 10s.
 	Timeout time.Duration
-	// MaxInFlight is how many deliveries the gate lets run at once; 64. As many
+	// MaxInFlight is how many requests the gate lets be open at once; 64. As many
 	// connections are kept.
 	MaxInFlight int
 	// SuccessCodes are the body codes that count as accepted; 1001.

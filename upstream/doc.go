@@ -82,14 +82,14 @@
 //
 //	phase   slots are given                     event                         then
 //	closed  while fewer than MaxInFlight are    the 5th different record      open
-//	        out                                 fails, none accepted between
+//	        in place                            fails, none accepted between
 //	                                            Accepted                      closed, failures forgotten
 //	open    one a second, the first a second    Accepted, however old the     ramp, limit 1 (closed where
 //	        after the opening; never more than  request                       MaxInFlight is 1)
-//	        MaxInFlight out                     Failed                        open
+//	        MaxInFlight in place                Failed                        open
 //	                                            Release(false)                open, the next slot at once
-//	ramp    while fewer than the limit are out  Accepted                      limit doubled; at MaxInFlight
-//	        (those of the outage apart)                                       closed
+//	ramp    while fewer than the limit are in   Accepted                      limit doubled; at MaxInFlight
+//	        place (those of the outage apart)                                 closed
 //	                                            the 5th different record      open
 //	                                            fails, none accepted between
 //	any     none before the end of a pause      Pause                         the later end of a pause holds
@@ -102,11 +102,13 @@
 // after a second. Failures are told apart by record: one record that fails five
 // times says nothing about the platform.
 //
-// A delivery that waits for its quick retry has nothing at the platform and leaves its
-// place under the limit to others (see rest). For the retry it waits for a place, before
-// those who have no slot yet, as long as others are accepted; where nothing was accepted
-// for Config.RetryWaitMax it gives up, and has failed. When the circuit opens all that
-// wait so are sent away: the one attempt a second is a probe's.
+// A delivery that waits for its quick retry has nothing at the platform: it rests, and
+// others have its place, so that Gate.Slots may be out, but no more requests open than
+// places. For the retry it waits for a place, before those who have no slot yet, as long
+// as others are accepted; where nothing was accepted for Config.Timeout it gives up, and
+// has failed. When the circuit opens all that wait so are sent away: the one attempt a
+// second is a probe's. Where five came to rest and nothing was accepted since, the
+// platform is in doubt, and they keep their places until it accepts again.
 //
 // What a 503 (a 429, a time-out) feeds: as an attempt the limit, which it lowers; as the
 // last attempt of a delivery that has failed the circuit, unless it counts against the

@@ -9,7 +9,7 @@ import (
 
 // GateConfig sets up a Gate.
 type GateConfig struct {
-	// MaxInFlight is how many slots may be out at once; 64.
+	// MaxInFlight is how many requests may be open at once; 64.
 	MaxInFlight int
 	// Adaptive lets the limit follow what the platform can take, from 1 to
 	// MaxInFlight, by what Observe is told; see limiter.
@@ -28,6 +28,24 @@ type GateConfig struct {
 // Whoever waits is a goroutine of its caller's, parked until its turn; waiting
 // costs no tick, and one timer serves all. Slots are given in the order of
 // asking.
+//
+// A slot that is out is in one of two states; requests are open in the first alone:
+//
+//	slot      bound                      entered by            left by
+//	in place  MaxInFlight, below that    Acquire, resume       rest → resting
+//	          the limit                                        Release
+//	resting   with those in place Slots  rest, between two     resume → in place
+//	                                     attempts              unrest, then Release
+//
+// So what rests takes no place from others, and the platform never has more requests
+// than places. What would go wrong without more:
+//
+//   - The platform accepts nothing, all come to rest, and others take their places:
+//     many times more requests before the circuit opens. So those of which openAfter
+//     came to rest with nothing accepted since keep their places (see doubted).
+//   - Those without a slot would take every place, and a retry would never have its
+//     turn: it goes before them, in the order of asking.
+//   - All places hang, and a retry waits for one: see resume.
 type Gate struct {
 	config GateConfig
 	// open mirrors circuit.phase == Open for those who ask without the lock.
@@ -39,11 +57,14 @@ type Gate struct {
 	circuit circuit
 	limiter *limiter // nil: the limit is fixed
 	pace    pace
-	// inFlight is how many slots are out, 0 to circuit.max.
+	// inFlight is how many slots are in place, 0 to circuit.max.
 	inFlight int
-	// resting is how many more are out whose delivery waits between two attempts
-	// and has nothing open at the platform: inFlight+resting is at most circuit.max.
-	resting int
+	// resting is how many more are out and rest; inFlight+resting is at most slots.
+	// ended of them will make no further attempt: the next Release is taken for
+	// one of theirs.
+	resting, ended, slots int
+	// doubted is how many came to rest since anything was accepted, at most resting.
+	doubted int
 	// old is how many of inFlight were out when the circuit closed last, as far as
 	// is known: a slot that comes back is taken for an old one while there are
 	// any. They do not count against a ramp's limit, or requests that hang
@@ -55,10 +76,10 @@ type Gate struct {
 	// zero again once it is noticed to have passed.
 	pausedUntil time.Time
 
-	// first and last are the ends of the queue of those who wait. Nobody waits
+	// retries wait whose slot rests, asking those who have none yet. Nobody waits
 	// while a slot may be given now: dispatch follows each change.
-	first, last *waiter
-	waiting     int
+	retries, asking queue
+	waiting         int
 	// free keeps waiters for reuse, linked by next; as many as ever waited at
 	// once. (A sync.Pool would carry channels from one synctest bubble to the next.)
 	free *waiter
@@ -72,7 +93,7 @@ type Gate struct {
 	telling bool
 }
 
-// waiter is one Acquire in the queue.
+// waiter is one Acquire, or one resume, in its queue.
 type waiter struct {
 	// granted has room for one: whoever gives the slot does not wait.
 	granted    chan bool
@@ -86,9 +107,9 @@ type waiter struct {
 type GateState struct {
 	Phase Phase
 	Since time.Time // when Phase began; zero: from the start
-	// InFlight slots are out, Limit may be (1 is begun a second while open; as long
-	// as nothing speaks against MaxInFlight it is that, reached within a second),
-	// Waiting callers of Acquire are queued.
+	// InFlight slots are in place, Limit may be (1 is begun a second while open; as
+	// long as nothing speaks against MaxInFlight it is that, reached within a second),
+	// Waiting callers are queued, for a slot or for the next attempt.
 	InFlight, Limit, Waiting int
 	PausedUntil              time.Time // zero or past: not paused
 }
@@ -98,13 +119,17 @@ func NewGate(config GateConfig) *Gate {
 	if config.MaxInFlight < 1 {
 		config.MaxInFlight = 64
 	}
-	g := &Gate{config: config}
+	g := &Gate{config: config, slots: 2*config.MaxInFlight + restMore}
 	g.circuit.max, g.circuit.limit = config.MaxInFlight, config.MaxInFlight
 	if config.Adaptive {
 		g.limiter = newLimiter(config.MaxInFlight)
 	}
 	return g
 }
+
+// Slots is how many slots may be out at once, those that rest included: twice
+// MaxInFlight, and restMore.
+func (g *Gate) Slots() int { return g.slots }
 
 // Acquire waits for a slot, which the caller must Release. probe says that the
 // circuit is open: the slot is this second's only one. The error is ctx's,
@@ -114,14 +139,14 @@ func (g *Gate) Acquire(ctx context.Context) (probe bool, err error) {
 		return false, err
 	}
 	g.mu.Lock()
-	if g.first == nil {
-		if ok, _ := g.admit(); ok {
+	if g.waiting == 0 {
+		if ok, _ := g.admit(false); ok {
 			probe := g.give(false)
 			g.mu.Unlock()
 			return probe, nil
 		}
 	}
-	w := g.enqueue()
+	w := g.enqueue(false)
 	g.dispatch() // sets the alarm
 	g.mu.Unlock()
 
@@ -149,11 +174,15 @@ func (g *Gate) Release(used bool) {
 }
 
 func (g *Gate) release(used bool) {
-	if g.inFlight == 0 {
+	switch {
+	case g.ended > 0:
+		g.ended--
+		g.rested()
+	case g.inFlight == 0:
 		panic("upstream: a slot was released that nobody had")
+	default:
+		g.vacate()
 	}
-	g.inFlight--
-	g.old = max(g.old-1, 0)
 	if !used {
 		g.pace.giveBack()
 		if g.circuit.phase == Open {
@@ -171,8 +200,13 @@ func (g *Gate) Open() bool { return g.open.Load() }
 func (g *Gate) Accepted() {
 	g.mu.Lock()
 	g.accepted++
+	doubted := g.doubted > 0
+	g.doubted = 0
 	if g.circuit.phase == Closed {
 		g.circuit.forget()
+		if doubted {
+			g.dispatch()
+		}
 		g.mu.Unlock()
 		return
 	}
@@ -233,11 +267,12 @@ func (g *Gate) State() GateState {
 	}
 }
 
-// admit reports whether a slot may be given now; if not, at is when time alone
-// will allow it, zero where something must happen first.
-func (g *Gate) admit() (ok bool, at time.Time) {
+// admit reports whether a slot may be given now, or one that rests go on; if not, at is
+// when time alone will allow it, zero where something must happen first. Where no
+// resting one may, no other may either.
+func (g *Gate) admit(resting bool) (ok bool, at time.Time) {
 	c := &g.circuit
-	if full, until := g.full(); full {
+	if full, until := g.full(resting); full {
 		return false, until
 	}
 	at = g.pausedUntil
@@ -273,19 +308,16 @@ func (g *Gate) shownLimit() int {
 	return min(g.circuit.limit, g.limiter.shown())
 }
 
-// full reports whether as many slots are out as may be, and until when if time
-// alone changes that.
-func (g *Gate) full() (full bool, until time.Time) {
+// full reports whether all places are taken, or for one without a slot whether it must
+// wait for those that rest, and until when if time alone changes that.
+func (g *Gate) full(resting bool) (full bool, until time.Time) {
 	c := &g.circuit
-	// One that rests already has its place among them.
-	out := g.inFlight + g.resting
-	if g.first != nil && g.first.resting {
-		out--
-	}
-	if c.phase == Open {
-		return out >= c.max, time.Time{}
-	}
-	if out >= c.max {
+	switch {
+	case g.inFlight >= c.max, !resting && g.inFlight+g.resting >= g.slots:
+		return true, time.Time{}
+	case c.phase == Open:
+		return false, time.Time{}
+	case !resting && g.doubted >= openAfter && g.inFlight+g.doubted >= c.max:
 		return true, time.Time{}
 	}
 	for g.inFlight-g.old >= g.limit() {
@@ -319,58 +351,22 @@ func (g *Gate) give(waited bool) (probe bool) {
 // dispatch gives slots to those who wait, as many as may be given, and sets the
 // alarm if time alone will allow the next. It follows each change of state.
 func (g *Gate) dispatch() {
-	for g.first != nil {
-		if g.first.resting && g.circuit.phase == Open {
-			g.deny(g.first)
+	for w := g.next(); w != nil; w = g.next() {
+		if w.resting && g.circuit.phase == Open {
+			g.deny(w)
 			continue
 		}
-		ok, at := g.admit()
+		ok, at := g.admit(w.resting)
 		if !ok {
 			g.wakeAt(at)
 			return
 		}
-		w := g.first
 		g.unlink(w)
 		if w.resting {
-			g.resting--
+			g.rested()
 		}
 		w.granted <- g.give(true) // has room: see waiter
 	}
-}
-
-// wakeAt sets the alarm. One that goes off too early does no harm, so it is
-// never stopped, only moved.
-func (g *Gate) wakeAt(at time.Time) {
-	if at.IsZero() || at.Equal(g.due) {
-		return
-	}
-	g.due = at
-	if g.alarm == nil {
-		g.alarm = time.AfterFunc(time.Until(at), g.ring)
-	} else {
-		g.alarm.Reset(time.Until(at))
-	}
-}
-
-func (g *Gate) ring() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.due = time.Time{}
-	g.dispatch()
-}
-
-// abandon takes a waiter out of the queue whose context has ended. A slot that
-// it was given meanwhile goes to the next.
-func (g *Gate) abandon(w *waiter) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if w.queued {
-		g.unlink(w)
-	} else {
-		<-w.granted // there already: given under the lock
-		g.release(false)
-	}
-	g.recycle(w)
 }
 
 // tell calls OnOpen and OnClose for what has changed.

@@ -14,7 +14,7 @@ const patienceWithHung = 2 * time.Second
 
 // inFlight knows the attempts that wait for their answer, so that those of an outage
 // can be given up after it. An attempt is in it from its beginning to its end: at
-// most as many as there are slots.
+// most as many as there are places.
 type inFlight struct {
 	mu    sync.Mutex // guards all below, and attempt.flight of those in it
 	first *attempt

@@ -176,8 +176,9 @@ func TestOnePoisonousRecordInAHundredDoesNotSlowTheOthers(t *testing.T) {
 		return d
 	}
 	without, with := took(false), took(true)
-	// 64 slots: a failing record takes three attempts and two waits of one of them.
-	if with > 2*without {
+	// A failing record takes three attempts; while it waits between them others go on.
+	t.Logf("9,900 records took %s, with one in a hundred failing %s", without, with)
+	if with > without*3/2 {
 		t.Errorf("9,900 records took %s, with one in a hundred failing %s", without, with)
 	}
 }
