@@ -1,6 +1,9 @@
 package upstream
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 const (
 	// A trial is made once manyRefused have been refused and so many more than
@@ -8,7 +11,8 @@ const (
 	manyRefused, more    = 60, 1.3
 	someRefused, farMore = 20, 2
 	fewRefused           = 5 // while nextToNone are in flight
-	// remembered attempts are enough to know a share by; then older ones weigh half.
+	// remembered attempts are enough to know a share by; then older ones weigh half. But
+	// time-outs are known in waves, of which two are seen between.
 	remembered = 4096
 	// fallen is the part of an earlier limit that refusals must have left for doubt:
 	// where they cost less than that, it does not matter whose fault they are.
@@ -31,9 +35,9 @@ const (
 	enoughAlone   = 3 // while only one is in flight
 	mostTried     = 800
 	longTrial     = 2 * time.Minute
-	// muchMore is the least that is tried once fewer have shown to be of no use, and
-	// ofUse how many times more must be accepted with it.
-	muchMore, ofUse = 4, 1.5
+	// A trial goes on where persists of what was expected is refused with fewer in flight,
+	// and muchMore is the least that is tried then.
+	persists, muchMore = 1.0 / 3, 4
 	// mostTolerated bounds what may be blamed on something else than load, and for
 	// tolerance it is not asked again.
 	mostTolerated = 0.95
@@ -49,24 +53,32 @@ const (
 // costs, a trial is made, in one or two steps. In each the limit stands still for
 // as long as it takes to see two dozen refusals at the rate there was.
 //
+// What hangs is known to be refused long after what was sent with it was served, and
+// then much at once. So the shares compared are of what was sent in a time, counted when
+// all of it has ended: before the trial (that is what is expected), and in each step.
+//
 //	step   | limit                | it shows                      | then
 //	-------+----------------------+-------------------------------+------------------
-//	less   | a quarter lower      | less than half the refusals,  | load is the cause: back
-//	       |                      | or too few attempts to say    | to where the trial began,
-//	       |                      |                               | none for a while
-//	       |                      | far more than before          | the platform has changed:
-//	       |                      |                               | on from here
-//	       |                      | as many, or nearly            | more
-//	more   | the highest since    | more accepted, no more        | load is not the cause: it
-//	       | the last trial       | refused                       | stays there, that share of
-//	       |                      |                               | refusals is tolerated
-//	       |                      | anything else                 | back to where the trial
-//	       |                      |                               | began, none for a while
+//	less   | a quarter lower      | less than a third of the      | load is the cause: back
+//	       |                      | refusals expected, or too few | to where the trial began,
+//	       |                      | attempts to say               | none for a while
+//	       |                      | far more than expected        | the platform has changed:
+//	       |                      |                               | on from here, nothing is
+//	       |                      |                               | tolerated
+//	       |                      | anything else                 | more
+//	more   | the highest since    | the share accepted has not    | load is not the cause: it
+//	       | the last trial, or   | fallen as the limit has risen | stays there, that share of
+//	       | four times as much   |                               | refusals is tolerated
+//	       |                      | it has, or far more is        | back to where the trial
+//	       |                      | refused than expected         | began, none for a while
+//	       |                      | it has, but less was sent     | back to where the trial
+//	       |                      | than might have been          | began; nothing is known
 type doubt struct {
 	began time.Time // when the last trial or burst was over
 	peak  float64   // the highest limit since then
 	// attempts since then that are remembered, and how many were refused.
 	attempts, refused int
+	halved            time.Time     // when older ones lost weight last
 	recent            float64       // share of refusals of the last few
 	lag, served       time.Duration // what the last refusal took, and the last answer
 	trial             trial
@@ -85,17 +97,16 @@ type trial struct {
 	at       float64 // the limit of this step
 	began    time.Time
 	lag      time.Duration // what an attempt takes
-	// Since it began: what was accepted, and what was refused.
-	accepted, failed int
-	// What has ended since all that went before has, and how much was refused.
-	from              time.Time
+	// What was sent since it began, and until it has closed: what hangs is known to be
+	// refused only a lag after what was sent with it was served.
+	closed            time.Time // zero: not yet
 	attempts, refused int
 	less              lessStep
 }
 
 // lessStep is what came of the first step of a trial.
 type lessStep struct {
-	limit, rate       float64 // rate: accepted a second
+	limit             float64
 	attempts, refused int
 }
 
@@ -114,14 +125,14 @@ const (
 
 // forget begins anew, with a limit.
 func (d *doubt) forget(limit float64, now time.Time) {
-	d.began, d.peak, d.attempts, d.refused, d.trial = now, limit, 0, 0, trial{}
+	d.began, d.peak, d.attempts, d.refused, d.halved, d.trial = now, limit, 0, 0, now, trial{}
 }
 
 // note counts an attempt at a limit.
-func (d *doubt) note(refused bool, took time.Duration, limit float64) {
+func (d *doubt) note(refused bool, took time.Duration, limit float64, now time.Time) {
 	d.peak = max(d.peak, limit)
-	if d.attempts++; d.attempts > remembered {
-		d.attempts, d.refused = d.attempts/2, d.refused/2
+	if d.attempts++; d.attempts > remembered && (d.refused == 0 || now.Sub(d.halved) > 2*d.lag) {
+		d.attempts, d.refused, d.halved = d.attempts/2, d.refused/2, now
 	}
 	d.recent -= d.recent / 16
 	if !refused {
@@ -157,34 +168,29 @@ func (d *doubt) arises(limit float64, now time.Time) bool {
 
 // begin begins a trial and returns its limit.
 func (d *doubt) begin(limit float64, now time.Time) float64 {
-	d.trial = trial{step: less, limit: limit, expected: float64(d.refused) / float64(d.attempts), at: max(1, aTrial*limit)}
+	d.trial = trial{step: less, limit: limit, at: max(1, aTrial*limit)}
 	d.trial.start(now, max(d.lag, d.served))
+	d.trial.expect(d)
 	return d.trial.at
 }
 
 func (t *trial) start(now time.Time, lag time.Duration) {
-	t.began, t.lag, t.from = now, lag, now.Add(lag)
-	t.accepted, t.failed, t.attempts, t.refused = 0, 0, 0, 0
+	t.began, t.lag, t.closed = now, lag, time.Time{}
+	t.attempts, t.refused = 0, 0
 }
+
+// expect sets what is expected of the first step: what was refused of all that was sent
+// before.
+func (t *trial) expect(d *doubt) { t.expected = float64(d.refused) / float64(d.attempts) }
 
 // note counts an attempt, and reports whether the step is over and whether it
 // saw enough.
-func (t *trial) note(refused bool, now time.Time) (over, enough bool) {
-	if refused {
-		t.failed++
-	} else {
-		t.accepted++
-	}
-	long := now.Sub(t.began) > longTrial
-	if now.Before(t.from) && !long {
-		return false, false
-	}
-	t.attempts++
-	if refused {
-		t.refused++
-	}
-	if now.Sub(t.from) < 2*t.lag && !long {
-		return false, false // answers come in waves
+func (t *trial) note(refused bool, sent, now time.Time) (over, enough bool) {
+	if t.closed.IsZero() || sent.Before(t.closed) {
+		t.attempts++
+		if refused {
+			t.refused++
+		}
 	}
 	if t.at < 2 {
 		enough = t.refused >= enoughAlone
@@ -193,21 +199,29 @@ func (t *trial) note(refused bool, now time.Time) (over, enough bool) {
 	expected := t.expected * float64(t.attempts)
 	few := expected >= fewRefused && t.limit <= nextToNone && now.Sub(t.began) > slowTrial
 	enough = t.attempts >= leastTried && (expected >= enoughRefused || few)
-	return enough || t.attempts >= mostTried || long, enough
+	if t.closed.IsZero() && now.Sub(t.began) >= t.lag && (enough || t.attempts >= mostTried) {
+		t.closed = now
+	}
+	over = !t.closed.IsZero() && now.Sub(t.closed) >= t.lag || now.Sub(t.began) > longTrial
+	return over, enough
 }
 
-// worse reports whether far more was refused than expected. With more in flight all that
-// was sent is told by that: what hangs ends much later than the rest, and then much at
-// once. What is refused at once comes before the first is served, so it must be much.
+// worse reports whether far more was refused than expected. What is refused at once is known
+// before the first is served, so at first only a turn of refusals tells, and of more in flight.
 func (t *trial) worse(now time.Time) bool {
-	refused, attempts := t.refused, t.attempts
-	if t.step == higher {
-		refused, attempts = t.failed, t.failed+t.accepted
-		if now.Before(t.from.Add(t.lag)) && float64(refused) < t.at/2 {
-			return false
-		}
+	if now.Sub(t.began) < 2*t.lag && (t.step == less || float64(t.refused) < t.at) {
+		return false
 	}
-	return float64(refused) > changed*t.expected*float64(attempts)+fewRefused
+	return float64(t.refused) > changed*t.expected*float64(t.attempts)+fewRefused
+}
+
+// ofUse reports whether with more in flight more is accepted: where load is the cause the share
+// accepted falls as the limit rises, and where it is not it stays. Between the two decides. (The
+// rate would tell as much, but varies more: of time-outs by a seventh, by chance.)
+func (t *trial) ofUse() bool {
+	before := 1 - float64(t.less.refused)/float64(t.less.attempts)
+	now := 1 - float64(t.refused)/float64(t.attempts)
+	return now > before*math.Sqrt(t.less.limit/t.at)
 }
 
 // inVain puts off the next trial.
@@ -218,22 +232,27 @@ func (d *doubt) inVain(now time.Time) {
 }
 
 // try counts an attempt for the trial, and ends its step when it tells enough.
-func (l *limiter) try(refused bool, now time.Time) {
+func (l *limiter) try(refused bool, took time.Duration, now time.Time) {
 	d, t := &l.doubt, &l.doubt.trial
-	over, enough := t.note(refused, now)
+	sent := now.Add(-took)
+	if sent.Before(t.began) {
+		d.note(refused, took, l.limit, now)
+		t.expect(d)
+		return
+	}
+	over, enough := t.note(refused, sent, now)
 	worse := t.worse(now)
 	if !over && !worse {
 		return
 	}
-	rate := float64(t.attempts-t.refused) / max(now.Sub(t.from).Seconds(), 1e-3)
-	persists := enough && (t.at < 2 || float64(t.refused) >= t.expected*float64(t.attempts)/2)
+	goesOn := enough && (t.at < 2 || float64(t.refused) >= persists*t.expected*float64(t.attempts))
 	switch {
 	case t.step == less && worse:
-		l.limit = t.at
-	case t.step == less && persists:
+		l.limit, d.share = t.at, 0
+	case t.step == less && goesOn:
 		d.peak = min(max(d.peak, muchMore*t.at), float64(l.max))
 		t.expected = max(t.expected, float64(t.refused)/float64(t.attempts))
-		t.less = lessStep{limit: t.at, rate: rate, attempts: t.attempts, refused: t.refused}
+		t.less = lessStep{limit: t.at, attempts: t.attempts, refused: t.refused}
 		t.step, t.at = higher, d.peak
 		l.used = false
 		l.limit, l.since = d.peak, now
@@ -242,7 +261,7 @@ func (l *limiter) try(refused bool, now time.Time) {
 	case t.step == less, worse:
 		l.limit = t.limit
 		d.inVain(now)
-	case rate < t.less.rate*min(ofUse, (1+t.at/t.less.limit)/2):
+	case !t.ofUse():
 		l.limit = t.limit
 		if l.used {
 			d.inVain(now)

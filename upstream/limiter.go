@@ -184,10 +184,10 @@ func (l *limiter) observe(load Load, took time.Duration, now time.Time) {
 	l.blind = l.blind && sent.Before(l.held)
 	refused := load.tooMuch()
 	if l.doubt.trial.step != none {
-		l.try(refused, now)
+		l.try(refused, took, now)
 		return
 	}
-	l.doubt.note(refused, took, l.limit)
+	l.doubt.note(refused, took, l.limit, now)
 	if refused {
 		l.shrink(load, sent, now)
 		return
