@@ -26,7 +26,7 @@ const (
 	// changed is how many times more than expected are refused in a trial of a
 	// platform that has become another meanwhile.
 	changed = 2
-	// enoughRefused are as many as a trial must have to expect: with fewer, chance
+	// enoughRefused are as many as a trial must see, or have to expect: with fewer, chance
 	// would judge. It ends at mostTried attempts, or after longTrial. Where few are in
 	// flight fewRefused do after slowTrial: to go on would cost more than a wrong answer.
 	enoughRefused = 24
@@ -51,7 +51,7 @@ const (
 // once refuses next to none when there are fewer; records that time out whatever
 // is in flight do so however few there are. So when more is refused than probing
 // costs, a trial is made, in one or two steps. In each the limit stands still for
-// as long as it takes to see two dozen refusals at the rate there was.
+// as long as it takes to see two dozen refusals, or to expect them at the rate there was.
 //
 // What hangs is known to be refused long after what was sent with it was served, and
 // then much at once. So the shares compared are of what was sent in a time, counted when
@@ -62,8 +62,8 @@ const (
 //	less   | a quarter lower      | less than a third of the      | load is the cause: back
 //	       |                      | refusals expected, or too few | to where the trial began,
 //	       |                      | attempts to say               | none for a while
-//	       |                      | far more than expected        | the platform has changed:
-//	       |                      |                               | on from here, nothing is
+//	       |                      | most are refused, and far     | the platform has changed:
+//	       |                      | more than expected            | on from here, nothing is
 //	       |                      |                               | tolerated
 //	       |                      | anything else                 | more
 //	more   | the highest since    | the share accepted has not    | load is not the cause: it
@@ -196,7 +196,7 @@ func (t *trial) note(refused bool, sent, now time.Time) (over, enough bool) {
 		enough = t.refused >= enoughAlone
 		return enough || t.attempts >= enoughAlone/(farMore*cautious), enough
 	}
-	expected := t.expected * float64(t.attempts)
+	expected := max(t.expected*float64(t.attempts), float64(t.refused))
 	few := expected >= fewRefused && t.limit <= nextToNone && now.Sub(t.began) > slowTrial
 	enough = t.attempts >= leastTried && (expected >= enoughRefused || few)
 	if t.closed.IsZero() && now.Sub(t.began) >= t.lag && (enough || t.attempts >= mostTried) {
@@ -208,11 +208,16 @@ func (t *trial) note(refused bool, sent, now time.Time) (over, enough bool) {
 
 // worse reports whether far more was refused than expected. What is refused at once is known
 // before the first is served, so at first only a turn of refusals tells, and of more in flight.
+// With fewer it must be most: what was expected may rest on a time before there were any.
 func (t *trial) worse(now time.Time) bool {
-	if now.Sub(t.began) < 2*t.lag && (t.step == less || float64(t.refused) < t.at) {
+	refused, attempts := float64(t.refused), float64(t.attempts)
+	switch {
+	case t.step == less && (refused < attempts/2 || now.Sub(t.began) < 2*t.lag):
+		return false
+	case t.step == higher && refused < t.at && now.Sub(t.began) < 2*t.lag:
 		return false
 	}
-	return float64(t.refused) > changed*t.expected*float64(t.attempts)+fewRefused
+	return refused > changed*t.expected*attempts+fewRefused
 }
 
 // ofUse reports whether with more in flight more is accepted: where load is the cause the share
