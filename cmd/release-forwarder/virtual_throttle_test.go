@@ -50,6 +50,10 @@ func TestARecordThatIsThrottledAgainWaitsAlone(t *testing.T) {
 					return &platform.Reply{Delay: c.others}
 				})
 				r := w.start()
+				// A backlog first: the limit of requests in flight is as high as it goes, and does
+				// not decide who is sent when a pause ends.
+				w.backlog(1, 400)
+				w.until("the backlog", func() bool { return w.platform.Stats().Accepted == 400 })
 				for n := range 60 { // one a second
 					if n == 10 {
 						w.produce(0, ofLot("x", 0))
