@@ -72,11 +72,11 @@ func (g *generation) commit(ctx context.Context) (left bool) {
 	if len(commits) == 0 {
 		return false
 	}
-	taken := g.send(ctx, commits)
-	if taken && renewing {
+	left = len(g.send(ctx, commits)) < len(commits)
+	if !left && renewing {
 		g.renewed = time.Now()
 	}
-	return !taken
+	return left
 }
 
 // turn waits until no commit is under way; false where ctx has ended before.
@@ -122,8 +122,8 @@ func (p *partition) place(offset int64) place {
 	return place{cluster: p.gen.cluster, topic: p.topic, partition: p.partition, offset: offset}
 }
 
-// send commits and notes what was taken; true if all was. It is its caller's turn.
-func (g *generation) send(ctx context.Context, commits []commitment) bool {
+// send commits, and notes and returns what was taken. It is its caller's turn.
+func (g *generation) send(ctx context.Context, commits []commitment) (taken []commitment) {
 	e := g.engine
 	req := &kafka.OffsetCommitRequest{
 		GroupID: e.cfg.GroupID, GenerationID: int(g.id), MemberID: g.member,
@@ -146,14 +146,13 @@ func (g *generation) send(ctx context.Context, commits []commitment) bool {
 	res, err := e.client.OffsetCommit(request, req)
 	// The request's own error is nil when partitions were refused, and a
 	// partition the answer does not name was not taken.
-	taken := 0
 	for _, c := range commits {
 		perr := err
 		if res != nil {
 			perr = commitError(res, c.part)
 		}
 		if perr == nil {
-			taken++
+			taken = append(taken, c)
 			g.noteCommitted(c)
 			continue
 		}
@@ -164,12 +163,12 @@ func (g *generation) send(ctx context.Context, commits []commitment) bool {
 	}
 	e.mu.Lock()
 	switch {
-	case taken > 0:
+	case len(taken) > 0:
 		e.uncommitted = time.Time{}
 	case e.uncommitted.IsZero():
 		e.uncommitted = sent
 	}
-	if taken < len(commits) {
+	if len(taken) < len(commits) {
 		g.dirty = true
 	}
 	e.mu.Unlock()
@@ -185,7 +184,7 @@ func (g *generation) send(ctx context.Context, commits []commitment) bool {
 	}
 	ended(result)
 	e.cfg.Hooks.Committed(result)
-	return taken == len(commits)
+	return taken
 }
 
 func commitError(res *kafka.OffsetCommitResponse, p *partition) error {

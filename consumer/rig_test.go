@@ -63,7 +63,7 @@ func (r *rig) join(partitions int) {
 	r.g = r.e.newGeneration(&kafka.Generation{ID: 1, MemberID: "member", Assignments: map[string][]kafka.PartitionAssignment{"events": assigned}}, r.e.cfg.Topics)
 	r.g.begin()
 	for _, p := range r.g.parts {
-		r.g.begins(p, newProgress(0, knowledge{}))
+		r.g.begins(start{p, newProgress(0, knowledge{})})
 	}
 	r.e.renew(r.g, time.Now().Add(1000*time.Hour))
 }

@@ -66,19 +66,23 @@ func (g *generation) resolveStarting(ctx context.Context) error {
 		}
 		return err
 	}
-	left := error(nil)
+	var left error
+	var found []start
+	var fresh []*partition
 	for _, p := range parts {
 		c, ok := committedOf(res, p)
 		switch {
 		case !ok || c.Error != nil:
 			left = errUnresolved
 		case c.CommittedOffset < 0:
-			if !g.startFirst(ctx, p) {
-				left = errUnresolved
-			}
+			fresh = append(fresh, p)
 		default:
-			g.startAt(p, c.CommittedOffset, c.Metadata)
+			found = append(found, g.startAt(p, c.CommittedOffset, c.Metadata))
 		}
+	}
+	g.begins(found...)
+	if !g.startFirst(ctx, fresh) {
+		left = errUnresolved
 	}
 	return left
 }
@@ -114,34 +118,59 @@ func (g *generation) learnCluster(ctx context.Context) error {
 	return nil
 }
 
-// startFirst starts a partition that has no committed offset at its first
-// record, which is committed before anything is read: from then on the group
-// has an offset to which every later commit can be compared.
-func (g *generation) startFirst(ctx context.Context, p *partition) bool {
-	first, _, err := g.logBounds(ctx, p)
-	if err != nil {
-		return false
+// startFirst starts partitions that have no committed offset at their first
+// records, and tells whether all have started. The offsets are committed before
+// anything is read: from then on the group has an offset to which every later
+// commit can be compared. One commit holds all that are known by then.
+func (g *generation) startFirst(ctx context.Context, parts []*partition) (all bool) {
+	if len(parts) == 0 {
+		return true
 	}
-	if !g.turn(ctx) {
-		return false
+	started := 0
+	answers := g.firstOffsets(ctx, parts)
+	for commits := range answers {
+		for more := true; more; {
+			select {
+			case others, open := <-answers:
+				commits, more = append(commits, others...), open
+			default:
+				more = false
+			}
+		}
+		started += g.commitFirst(ctx, commits)
 	}
-	ok := g.send(ctx, []commitment{{p, mark{offset: first}}})
-	g.endTurn()
-	if !ok {
-		return false
-	}
-	g.engine.mu.Lock()
-	delete(g.engine.recollections, p.topicPartition)
-	g.engine.mu.Unlock()
-	g.engine.log.Info("partition without a committed offset starts at its first record",
-		"topic", p.topic, "partition", p.partition, "offset", first)
-	g.begins(p, newProgress(first, knowledge{end: first}))
-	return true
+	return started == len(parts)
 }
 
-// startAt starts a partition at its committed offset with what the metadata
-// tells.
-func (g *generation) startAt(p *partition, offset int64, metadata string) {
+// commitFirst commits first offsets and starts the partitions whose one was
+// taken; it returns how many those are.
+func (g *generation) commitFirst(ctx context.Context, commits []commitment) (started int) {
+	if len(commits) == 0 || !g.turn(ctx) {
+		return 0
+	}
+	taken := g.send(ctx, commits)
+	g.endTurn()
+	var begun []start
+	for _, c := range taken {
+		g.engine.mu.Lock()
+		delete(g.engine.recollections, c.part.topicPartition)
+		g.engine.mu.Unlock()
+		g.engine.log.Info("partition without a committed offset starts at its first record",
+			"topic", c.part.topic, "partition", c.part.partition, "offset", c.offset)
+		begun = append(begun, start{c.part, newProgress(c.offset, knowledge{end: c.offset})})
+	}
+	g.begins(begun...)
+	return len(begun)
+}
+
+// start is where the reading of a partition begins.
+type start struct {
+	part *partition
+	at   progress
+}
+
+// startAt is the start at a committed offset with what the metadata tells.
+func (g *generation) startAt(p *partition, offset int64, metadata string) start {
 	e := g.engine
 	found := mark{offset, metadata}
 	k, err := decodeMetadata(p.place(offset), metadata)
@@ -165,15 +194,19 @@ func (g *generation) startAt(p *partition, offset int64, metadata string) {
 	e.mu.Lock()
 	p.committed, p.sent = found, found
 	e.mu.Unlock()
-	g.begins(p, newProgress(offset, k))
+	return start{p, newProgress(offset, k)}
 }
 
-func (g *generation) begins(p *partition, at progress) {
+// begins lets partitions be read, all from the same moment on: the reader would
+// else leave for a long poll with the first of them.
+func (g *generation) begins(starts ...start) {
 	e := g.engine
 	e.mu.Lock()
-	p.progress = at
-	p.phase = reading
-	p.doubt()
+	for _, s := range starts {
+		s.part.progress = s.at
+		s.part.phase = reading
+		s.part.doubt()
+	}
 	e.mu.Unlock()
 	g.nudge()
 }
@@ -192,10 +225,7 @@ func (g *generation) logBounds(ctx context.Context, p *partition) (first, end in
 		err = res.Topics[p.topic][0].Error
 	}
 	if err != nil {
-		if ctx.Err() == nil {
-			e.log.Warn("the bounds of a partition's log cannot be read; tried again",
-				"topic", p.topic, "partition", p.partition, "error", err.Error())
-		}
+		g.boundsUnread(ctx, p, err)
 		return 0, 0, err
 	}
 	o := res.Topics[p.topic][0]

@@ -26,7 +26,7 @@ func TestARecollectionCountsOnlyOnItsOwnCluster(t *testing.T) {
 				r.g.revoke()
 				r.join(1)
 				r.g.cluster = c.cluster
-				r.g.startAt(r.part(0), 0, "")
+				r.g.begins(r.g.startAt(r.part(0), 0, ""))
 				if end := r.part(0).inheritedEnd; end != c.want {
 					t.Errorf("offsets below %d count as done, want %d", end, c.want)
 				}
