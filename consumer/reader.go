@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -10,10 +11,16 @@ import (
 	"release-forwarder/consumer/fetch"
 )
 
-// requestsPerBroker is how many fetches may be under way at one broker. Two,
-// so that a partition with room again need not wait for the end of a long poll
-// that began without it.
-const requestsPerBroker = 2
+// How many fetches may be under way at one broker.
+const (
+	// longPolls may wait for records. Two, so that a partition without any need
+	// not wait for the end of a long poll that began without it.
+	longPolls = 2
+	// requestsPerBroker: one more asks only for partitions that are known to have
+	// records, and never waits. Else those that are idle would hold up a
+	// partition that has room again.
+	requestsPerBroker = longPolls + 1
+)
 
 // readLoop keeps every partition that has room in a fetch to its leader, several
 // partitions of one broker in one request. It has no tick: a request's end, room
@@ -68,13 +75,17 @@ func (g *generation) startFetches(ctx context.Context, under map[int32]int, ende
 			next = earlier(next, time.Now().Add(fetchBackoff))
 			continue
 		}
-		if under[broker] < requestsPerBroker {
+		if under[broker] < longPolls || under[broker] < requestsPerBroker && g.behind(p) {
 			groups[broker] = append(groups[broker], p)
 		}
 	}
 	for broker, parts := range groups {
+		wait := fetchWait
+		if under[broker] >= longPolls {
+			wait = 0
+		}
 		under[broker]++
-		req := g.fetchRequest(broker, parts, len(leaders))
+		req := g.fetchRequest(broker, parts, len(leaders), wait)
 		go func() {
 			g.fetch(ctx, req, parts)
 			ended <- broker
@@ -109,6 +120,14 @@ func (g *generation) wanted() (parts []*partition, next time.Time) {
 	return parts, next
 }
 
+// behind tells whether a fetch of the partition is known to bring something, or
+// nothing is known of it yet.
+func (g *generation) behind(p *partition) bool {
+	g.engine.mu.Lock()
+	defer g.engine.mu.Unlock()
+	return p.position < p.readable
+}
+
 // leaders gives each partition's leader, from the transport's cache.
 func (g *generation) leaders(ctx context.Context) (map[topicPartition]int32, error) {
 	e := g.engine
@@ -129,14 +148,14 @@ func (g *generation) leaders(ctx context.Context) (map[topicPartition]int32, err
 
 // fetchRequest reserves the partitions and asks for as much as their bounds and
 // the part of memory for answers allow.
-func (g *generation) fetchRequest(broker int32, parts []*partition, partitions int) *fetch.Request {
+func (g *generation) fetchRequest(broker int32, parts []*partition, partitions int, wait time.Duration) *fetch.Request {
 	e := g.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	brokers := max(1, min(e.brokers, partitions))
 	answer := clamp(e.answerBytes()/int64(brokers*requestsPerBroker), 16<<10, 1<<20)
 	req := &fetch.Request{
-		Broker: broker, ClientID: e.cfg.ClientID, MaxWait: fetchWait, MinBytes: 1, MaxBytes: int32(answer),
+		Broker: broker, ClientID: e.cfg.ClientID, MaxWait: wait, MinBytes: 1, MaxBytes: int32(answer),
 	}
 	for _, p := range parts {
 		p.fetching = true
@@ -167,6 +186,7 @@ func (g *generation) fetch(ctx context.Context, req *fetch.Request, parts []*par
 	if err == nil {
 		defer res.Free()
 		g.throttled(parts, res.Throttle)
+		g.told(res)
 		for i := range res.Partitions {
 			a := &res.Partitions[i]
 			tp := topicPartition{a.Topic, a.Partition}
@@ -181,6 +201,25 @@ func (g *generation) fetch(ctx context.Context, req *fetch.Request, parts []*par
 	for _, p := range parts {
 		if !heard[p.topicPartition] {
 			g.release(p, err != nil)
+		}
+	}
+}
+
+// told notes up to where the logs can be read. An answer without any records was
+// all there is, whatever it says: else partitions of a broker that is wrong there
+// would be asked for without a pause.
+func (g *generation) told(res *fetch.Response) {
+	empty := !slices.ContainsFunc(res.Partitions, func(a fetch.Answer) bool { return a.Len() > 0 })
+	e := g.engine
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for i := range res.Partitions {
+		a := &res.Partitions[i]
+		if p := g.parts[topicPartition{a.Topic, a.Partition}]; p != nil && a.Err == nil {
+			p.readable = a.LastStableOffset
+			if empty {
+				p.readable = 0
+			}
 		}
 	}
 }

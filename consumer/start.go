@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -204,7 +205,7 @@ func (g *generation) begins(starts ...start) {
 	e.mu.Lock()
 	for _, s := range starts {
 		s.part.progress = s.at
-		s.part.phase = reading
+		s.part.phase, s.part.readable = reading, math.MaxInt64
 		s.part.doubt()
 	}
 	e.mu.Unlock()

@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"release-forwarder/cmd/release-forwarder/memnet"
+	"release-forwarder/cmd/sandbox/platform"
 )
 
 // startFarAway starts a replica whose brokers are 10 ms away, there and back, so
@@ -134,6 +135,36 @@ func TestAPartitionWhoseFirstCommitIsRefusedIsNotRead(t *testing.T) {
 		}
 		fault.Remove()
 		w.until("all", w.allCommitted(6, 1))
+		w.end(r)
+	})
+}
+
+// Five partitions of a broker run dry one after the other, so that long polls for
+// them are under way all the time; the sixth has ever again room for ten.
+func TestIdlePartitionsDoNotHoldUpOneThatHasRoomAgain(t *testing.T) {
+	inVirtualTime(t, 6, func(w *world) {
+		w.platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Delay: 10 * time.Millisecond} })
+		n := 0
+		for p, records := range []int{2000, 0, 35, 55, 95, 155} {
+			if err := w.cluster.MoveTopicPartition(eventTopic, int32(p), 1); err != nil {
+				t.Fatal(err)
+			}
+			var values []string
+			for i := range records {
+				values = append(values, event(10000*p+i, 0))
+			}
+			w.produce(int32(p), values...)
+			n += records
+		}
+		fetches := w.countFetches(3000)
+		r := w.start("CONSUMER_MAX_PENDING", "10")
+		// Ten in ten milliseconds: two seconds.
+		if took := w.afterJoining(r, n); took > 4*time.Second {
+			t.Errorf("all are sent %s after joining, want 4s at the most", took)
+		}
+		if f := fetches.Load(); f > 1000 {
+			t.Errorf("%d fetches for %d records, ten at a time", f, n)
+		}
 		w.end(r)
 	})
 }
