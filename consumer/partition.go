@@ -78,6 +78,7 @@ type partition struct {
 
 	// Reading.
 	fetching   bool      // in a request now
+	batch      int64     // bytes that its next batch is thought to have
 	notBefore  time.Time // after an error: do not ask before
 	failures   int       // requests that failed in a row
 	failing    time.Time // since when they have

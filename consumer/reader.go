@@ -3,7 +3,6 @@ package consumer
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -157,11 +156,12 @@ func (g *generation) fetchRequest(broker int32, parts []*partition, partitions i
 	req := &fetch.Request{
 		Broker: broker, ClientID: e.cfg.ClientID, MaxWait: wait, MinBytes: 1, MaxBytes: int32(answer),
 	}
+	usual := clamp(e.share()/2, 16<<10, answer)
 	for _, p := range parts {
 		p.fetching = true
 		req.Partitions = append(req.Partitions, fetch.Partition{
 			Topic: p.topic, Partition: p.partition, Offset: p.ask(),
-			MaxBytes: int32(clamp(e.share()/2, 16<<10, answer)),
+			MaxBytes: int32(clamp(p.batch, usual, answer)),
 		})
 	}
 	return req
@@ -186,7 +186,7 @@ func (g *generation) fetch(ctx context.Context, req *fetch.Request, parts []*par
 	if err == nil {
 		defer res.Free()
 		g.throttled(parts, res.Throttle)
-		g.told(res)
+		g.told(req, res)
 		for i := range res.Partitions {
 			a := &res.Partitions[i]
 			tp := topicPartition{a.Topic, a.Partition}
@@ -205,21 +205,40 @@ func (g *generation) fetch(ctx context.Context, req *fetch.Request, parts []*par
 	}
 }
 
-// told notes up to where the logs can be read. An answer without any records was
-// all there is, whatever it says: else partitions of a broker that is wrong there
-// would be asked for without a pause.
-func (g *generation) told(res *fetch.Response) {
-	empty := !slices.ContainsFunc(res.Partitions, func(a fetch.Answer) bool { return a.Len() > 0 })
+// told notes up to where the logs can be read, and whose next batch is larger than
+// what was asked for. An answer without any records was all there is, whatever it
+// says: else partitions of a broker that is wrong there would be asked for without
+// a pause.
+func (g *generation) told(req *fetch.Request, res *fetch.Response) {
+	asked, size := map[topicPartition]int64{}, int64(0)
+	for _, p := range req.Partitions {
+		asked[topicPartition{p.Topic, p.Partition}] = int64(p.MaxBytes)
+	}
+	for i := range res.Partitions {
+		size += int64(res.Partitions[i].Len())
+	}
 	e := g.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for i := range res.Partitions {
 		a := &res.Partitions[i]
-		if p := g.parts[topicPartition{a.Topic, a.Partition}]; p != nil && a.Err == nil {
-			p.readable = a.LastStableOffset
-			if empty {
-				p.readable = 0
-			}
+		tp := topicPartition{a.Topic, a.Partition}
+		p := g.parts[tp]
+		if p == nil || a.Err != nil {
+			continue
+		}
+		p.readable = a.LastStableOffset
+		if size == 0 {
+			p.readable = 0
+		}
+		switch {
+		case a.Len() > 0:
+			p.batch = int64(a.FirstBatch())
+		case p.position < p.readable && size+asked[tp] <= int64(req.MaxBytes):
+			// There was room for what was asked for, and there are records: only
+			// the first batch of an answer comes whatever its size. It would be
+			// this partition's turn in one answer of many.
+			p.batch = 2 * asked[tp]
 		}
 	}
 }

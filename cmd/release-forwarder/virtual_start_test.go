@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -166,5 +167,33 @@ func TestIdlePartitionsDoNotHoldUpOneThatHasRoomAgain(t *testing.T) {
 			t.Errorf("%d fetches for %d records, ten at a time", f, n)
 		}
 		w.end(r)
+	})
+}
+
+// A broker sends of a batch that is larger than what was asked for nothing, unless
+// it is the first of the answer: a share of memory that holds one large record must
+// not mean one record an answer.
+func TestAnAnswerBringsLargeRecordsOfManyPartitions(t *testing.T) {
+	const partitions, each = 100, 3
+	chance := rand.NewChaCha8([32]byte{1})
+	inVirtualTime(t, partitions, func(w *world) {
+		for p := range int32(partitions) {
+			if err := w.cluster.MoveTopicPartition(eventTopic, p, 1); err != nil {
+				t.Fatal(err)
+			}
+			for i := range each {
+				// A batch each, which no codec makes smaller.
+				noise := make([]byte, 50<<10)
+				_, _ = chance.Read(noise)
+				w.produce(p, strings.TrimSuffix(event(1000*int(p)+i, 0), "}")+fmt.Sprintf(`,"camera":"%x"}`, noise))
+			}
+		}
+		// A share is 16 MiB * 3/4 / 100 partitions = 123 KiB, an answer has 16 MiB / 4 /
+		// 3 brokers / 3 requests = 455 KiB: four records, and three answers at a time.
+		r, drop := w.startFarAway()
+		if took := w.afterJoining(r, partitions*each); took > 2*time.Second {
+			t.Errorf("all are sent %s after joining, want 2s at the most", took)
+		}
+		drop()
 	})
 }

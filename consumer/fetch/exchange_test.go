@@ -315,3 +315,21 @@ func TestDeadlineOfAnExchange(t *testing.T) {
 		t.Errorf("another's answer: %v", err)
 	}
 }
+
+func TestFirstBatchIsTheFirstBatchsSizeInTheLog(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		records []byte
+		want    int
+	}{
+		{"nothing", nil, 0},
+		{"less than a head", make([]byte, 11), 0},
+		{"cut off", []byte{0, 0, 0, 0, 0, 0, 0, 7, 0, 1, 0, 0, 1}, 12 + 1<<16},
+		{"another behind it", append([]byte{0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 2, 1, 1}, make([]byte, 50)...), 14},
+		{"a negative length", []byte{0, 0, 0, 0, 0, 0, 0, 7, 255, 255, 255, 255}, 12},
+	} {
+		if a := (&Answer{records: c.records}); a.FirstBatch() != c.want {
+			t.Errorf("%s: %d, want %d", c.name, a.FirstBatch(), c.want)
+		}
+	}
+}

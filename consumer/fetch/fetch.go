@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"net"
 	"time"
@@ -79,6 +80,16 @@ type Answer struct {
 // Len returns how many bytes of the answer are held.
 func (a *Answer) Len() int {
 	return len(a.records) + len(a.aborted)*abortedSize
+}
+
+// FirstBatch returns how many bytes the first batch of the answer has in the log,
+// whether or not all of them came; 0 where there is none, or none can be told.
+func (a *Answer) FirstBatch() int {
+	const head = 8 + 4 // offset and length, in all formats
+	if len(a.records) < head {
+		return 0
+	}
+	return head + max(0, int(int32(binary.BigEndian.Uint32(a.records[8:]))))
 }
 
 // Do sends a fetch request (version 11, read_committed, without a KIP-227
