@@ -62,7 +62,7 @@ var kinds = func() []*kind {
 		{name: "member of another version joins", weight: 6, begin: joinOtherVersion},
 		{name: "member told to stop", weight: 18, begin: stopMember},
 		{name: "member killed", weight: 10, begin: killMember},
-		{name: "member stalled past its session", weight: 4, least: sessionTime + second, most: 3 * sessionTime, begin: onOne(everywhere, silent)},
+		{name: "member stalled past its session", weight: 6, least: sessionTime + second, most: 3 * sessionTime, begin: onOne(everywhere, silent)},
 		{name: "member cut off from Kafka", weight: 6, least: second, most: 3 * sessionTime, begin: onOne(toKafka, silent)},
 	}
 	return append(k, platformKinds()...)
