@@ -12,8 +12,8 @@ import (
 
 // How many fetches may be under way at one broker.
 const (
-	// longPolls may wait for records. Two, so that a partition without any need
-	// not wait for the end of a long poll that began without it.
+	// longPolls may wait for records. Two, so that a partition that has run dry
+	// need not wait for the end of a long poll that began without it.
 	longPolls = 2
 	// requestsPerBroker: one more asks only for partitions that are known to have
 	// records, and never waits. Else those that are idle would hold up a
