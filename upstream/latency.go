@@ -26,6 +26,10 @@ const (
 	// in flight would make it faster: first after askedAfter, then after twice as
 	// long each time that it did, up to mostAsked.
 	askedAfter, mostAsked = time.Second, 5 * time.Minute
+	// Where load was found not to be the cause it is asked again whether that was right:
+	// first after doubtedAfter, at least doubtedTurns of what an answer takes, then after
+	// twice as long each time that it was, up to mostAsked.
+	doubtedAfter, doubtedTurns = 30 * time.Second, 20
 )
 
 // latency is what the time that answers take says of the limit. It is judged in
@@ -41,8 +45,10 @@ const (
 //	more                                 | slow: it is lowered in proportion, by half at
 //	                                     | most; the next round settles and tells nothing
 //	the limit was lowered by a quarter,  | load is not the cause: the limit of before is
-//	and the middle has not fallen with   | back, and this middle is the base
-//	it
+//	and the middle has not fallen with   | back, and this middle is the base. After
+//	it                                   | doubtedAfter that is asked again, slow or not
+//	asked again, it has fallen           | it was wrong: the latency was still rising. The
+//	                                     | limit stays so, and it is asked on at once
 //	one request is in flight at a time   | the middle is the base, whatever it was
 type latency struct {
 	// pressed stops the growth: answers are slow.
@@ -56,6 +62,10 @@ type latency struct {
 	asked  time.Time
 	asking bool
 	wait   time.Duration
+	// doubted is when it is asked again whether load is not the cause of the base,
+	// zero: that was never found; patience is how long that is not asked.
+	doubted  time.Time
+	patience time.Duration
 }
 
 // round gathers what came of the requests sent since it began.
@@ -111,6 +121,9 @@ func (l *limiter) judge(now time.Time) {
 	if y.base == 0 || found.middle < y.base || l.limit < 2 {
 		y.base = found.middle
 	}
+	if l.limit < 2 {
+		y.doubted, y.patience = time.Time{}, 0
+	}
 	if !used {
 		y.pressed, l.idle = false, true
 		return
@@ -142,24 +155,37 @@ func (l *limiter) judge(now time.Time) {
 	l.careful(now)
 }
 
-// back ends a time with less in flight: the limit is what it was before.
+// back ends a time with less in flight: the limit is what it was before, unless it has
+// shown that the base was wrong.
 func (l *limiter) back(found result, useless bool, now time.Time) {
 	y := &l.latency
-	l.limit = y.before.limit
+	before, helped := y.before, found.middle < y.before.middle && !useless
 	l.careful(now)
-	wait := min(max(askedAfter, 2*y.wait), mostAsked)
 	y.forget()
-	if useless {
-		y.base, y.wait = found.middle, 0
-	} else {
-		y.pressed, y.wait, y.asked = true, wait, now.Add(wait)
+	switch {
+	case useless:
+		l.limit, y.base, y.wait = before.limit, found.middle, 0
+		y.patience = min(max(doubtedAfter, doubtedTurns*found.middle, 2*y.patience), mostAsked)
+		y.doubted = now.Add(y.patience)
+	case helped && y.doubts(now):
+		y.patience = 0
+	default:
+		y.wait = min(max(askedAfter, 2*y.wait), mostAsked)
+		l.limit, y.pressed, y.asked = before.limit, true, now.Add(y.wait)
 	}
 }
 
+// doubts reports whether it is time to ask again whether load is not the cause.
+func (y *latency) doubts(now time.Time) bool {
+	return !y.doubted.IsZero() && !now.Before(y.doubted)
+}
+
 // ask reports whether it is time to ask whether less in flight helps; only where
-// more would be allowed but for that.
+// more would be allowed but for that, or where that was found not to help.
 func (y *latency) ask(below bool, now time.Time) bool {
 	switch {
+	case y.doubts(now):
+		return true
 	case !y.pressed || !below:
 		y.asked = time.Time{}
 	case y.asked.IsZero():

@@ -58,7 +58,9 @@ const (
 //	                                     the ceiling is not sure     without: growing
 //	growing   elsewhere                  cautious, twice as much     the ceiling: near
 //	                                     after each turn, 1 at most  a refusal: near
-//	pressed   any; answers are slow      nothing                     they are not: as before
+//	pressed   any; answers are slow, or  nothing                     they are not: as before
+//	          it is asked whether less
+//	          in flight helps
 //
 // A turn is as many answers as the limit allows requests in flight, to requests sent
 // since the turn before ended.
@@ -269,7 +271,7 @@ func (l *limiter) careful(now time.Time) {
 // ever faster, as cubic growth does (RFC 9438): slowly about the last congestion, fast
 // away from it.
 func (l *limiter) grow(sent, now time.Time) {
-	if !l.used || l.latency.pressed || l.limit >= float64(l.max) {
+	if !l.used || l.latency.pressed || l.latency.asking || l.limit >= float64(l.max) {
 		return
 	}
 	below, gain := l.belowCeiling(), l.gain

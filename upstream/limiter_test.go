@@ -101,6 +101,30 @@ func TestCrawlingPlatformIsNotPushedOver(t *testing.T) {
 	})
 }
 
+// Answers that were still getting slower when less in flight was tried look as if it were
+// of no use. That is asked again, and the limit found.
+func TestAWrongVerdictOnSlownessIsFoundOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bad := crawling()
+		l := newLoad(t, adaptive(64), bad, 128)
+		l.during(10 * time.Second)
+		l.gate.mu.Lock()
+		limiter, now := l.gate.limiter, time.Now()
+		limiter.set(64, now)
+		limiter.latency.before = result{64, 260 * time.Millisecond}
+		limiter.back(result{32, 250 * time.Millisecond}, true, now)
+		limiter.begin(now)
+		l.gate.mu.Unlock()
+		if o := l.during(20 * time.Second); o.rate > 0.8*bad.best {
+			t.Fatalf("%.0f a second of %.0f, the limit is %d: the verdict was not wrong", o.rate, bad.best, o.limit)
+		}
+		l.during(20 * time.Second)
+		if o := l.during(10 * time.Minute); o.rate < 0.95*bad.best {
+			t.Errorf("%.0f a second of %.0f, the limit is %d", o.rate, bad.best, o.limit)
+		}
+	})
+}
+
 // One that time-outs have brought down is not brought down again and again by as
 // much as did it.
 func TestPlatformThatCollapsesUnderLoadRecovers(t *testing.T) {
