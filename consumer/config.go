@@ -47,7 +47,7 @@ type Config struct {
 	// is processed alone.
 	MaxRecordBytes int
 
-	// Workers bounds the deliveries in hand at once: as many as the gate has slots.
+	// Workers bounds the deliveries in hand at once, those apart that rest.
 	Workers int
 
 	CommitInterval time.Duration

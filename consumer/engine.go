@@ -33,9 +33,10 @@ type Engine struct {
 	timer   *time.Timer
 
 	// workers there are; idle of them wait for something to deliver, looking of them
-	// have been woken for it, and may wait for the gate.
-	workers, idle, looking int
-	stopped                bool
+	// have been woken for it, and may wait for the gate, resting of them wait between
+	// two attempts of a delivery, and as many more may be.
+	workers, idle, looking, resting int
+	stopped                         bool
 	// suspended says that the group has not been heard of for a session
 	// time-out: another may own the partitions.
 	suspended bool
@@ -114,7 +115,7 @@ func (e *Engine) rouse() {
 		e.idle--
 		e.looking++
 		e.wake.Signal()
-	case e.looking == 0 && e.workers < e.cfg.Workers:
+	case e.looking == 0 && e.workers < e.cfg.Workers+e.resting:
 		e.workers++
 		e.looking++
 		e.running.Go(e.work)
@@ -139,15 +140,29 @@ func (e *Engine) work() {
 	}
 }
 
+// await waits until something may be delivered. It reports false where the worker is
+// to end: the engine has stopped, or the worker stood in for one that goes on. (One too
+// many would wait at the gate all the time, and each slot be handed over.)
 func (e *Engine) await() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for !e.stopped && (len(e.ring) == 0 || e.suspended) {
+	for !e.stopped {
+		if e.workers > e.cfg.Workers+e.resting {
+			e.workers--
+			e.looking--
+			if len(e.ring) > 0 {
+				e.rouse()
+			}
+			return false
+		}
+		if len(e.ring) > 0 && !e.suspended {
+			return true
+		}
 		e.idle++
 		e.looking--
 		e.wake.Wait() // for rouse, which counts it
 	}
-	return !e.stopped
+	return false
 }
 
 // take chooses the next lane's head, partition by partition in turn. A probe
@@ -353,6 +368,20 @@ func (e *Engine) returnSlot(d *Delivery, used bool) {
 	e.mu.Unlock()
 	if slot {
 		e.cfg.Gate.Release(used)
+	}
+}
+
+// rests notes that a delivery begins to wait between two attempts, or goes on.
+func (e *Engine) rests(rests bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !rests {
+		e.resting--
+		return
+	}
+	e.resting++
+	if len(e.ring) > 0 {
+		e.rouse()
 	}
 }
 

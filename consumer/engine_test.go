@@ -191,6 +191,55 @@ func TestWorkersAreStartedAsTheGateGivesSlots(t *testing.T) {
 	})
 }
 
+// A delivery that rests holds no worker: others stand in for it, and are gone when it
+// goes on.
+func TestWorkersStandInForThoseThatRest(t *testing.T) {
+	const workers, resting = 4, 30
+	var busy, most atomic.Int64
+	inRig(t, 1, func(c *Config) {
+		c.MaxPending, c.Workers = 10000, workers
+		c.Handler = handler(func(_ context.Context, d *Delivery) {
+			work := func() {
+				if n := busy.Add(1); n > most.Load() {
+					most.Store(n)
+				}
+				time.Sleep(time.Second)
+				busy.Add(-1)
+			}
+			if d.Record.Offset < resting {
+				d.Rests(true)
+				time.Sleep(time.Minute)
+				d.Rests(false)
+			}
+			work()
+			d.Done()
+		})
+	}, func(r *rig) {
+		r.gate.free = 1000
+		for o := range int64(resting + 100) {
+			r.read(0, o, "", 1)
+		}
+		time.Sleep(30 * time.Second) // as long as a hundred take four workers, and some more
+		synctest.Wait()
+		if pending := r.e.Status().Pending; pending != resting || most.Load() != workers {
+			t.Errorf("%d pending while %d rest, %d were sent at once at most", pending, resting, most.Load())
+		}
+		time.Sleep(time.Hour)
+		for o := range int64(100) {
+			r.read(0, resting+100+o, "", 1)
+		}
+		most.Store(0)
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		r.e.mu.Lock()
+		left, idle, looking := r.e.workers, r.e.idle, r.e.looking
+		r.e.mu.Unlock()
+		if pending := r.e.Status().Pending; pending != 0 || idle != left || left != workers || looking != 0 || most.Load() != workers {
+			t.Errorf("%d pending, %d of %d workers are idle, %d look, %d were sent at once at most", pending, idle, left, looking, most.Load())
+		}
+	})
+}
+
 // A handler that does everything a handler may, at random: at the end every slot
 // is back, every record was done once, in the order of its session.
 func TestSlotsAndOrderAreExactWhateverTheHandlerDoes(t *testing.T) {

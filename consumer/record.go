@@ -114,6 +114,11 @@ func (d *Delivery) ReturnSlot() { d.part.engine.returnSlot(d, false) }
 // another may own the partition.
 func (d *Delivery) Current() bool { return d.part.engine.current(d) }
 
+// Rests tells that the delivery waits between two attempts with nothing open, and that
+// it goes on: meanwhile another worker may stand in for its own. A delivery must go on
+// before it ends.
+func (d *Delivery) Rests(rests bool) { d.part.engine.rests(rests) }
+
 // Done ends the delivery: the record is finished and may be committed over.
 func (d *Delivery) Done() { d.part.engine.done(d) }
 

@@ -32,6 +32,9 @@ type Request struct {
 	// Proceed is asked before each further attempt, and again when its wait is
 	// over; nil means yes.
 	Proceed func() bool
+	// Rests, where set, is told true when the delivery begins to wait for a quick retry,
+	// its place at the gate being another's, and false when it has one again or ends.
+	Rests func(bool)
 }
 
 // Client delivers records to the platform. It is safe for concurrent use; how
@@ -149,6 +152,7 @@ func (c *Client) Deliver(ctx context.Context, r Request) Answer {
 	}
 	if d.resting {
 		c.config.Gate.unrest()
+		d.rests(false)
 	}
 	if d.answer.Verdict == Unknown || d.waiting {
 		d.answer.Verdict = Cut
@@ -220,7 +224,7 @@ func (c *Client) checkRetry(ctx context.Context, _ *http.Response, _ error) (boo
 	d.waiting = d.retryable() && d.answer.Attempts-d.other <= c.config.RetryMax && c.allowed(d)
 	if d.waiting && c.config.Gate != nil {
 		c.config.Gate.rest()
-		d.resting = true
+		d.rests(true)
 	}
 	return d.waiting, nil
 }
@@ -234,7 +238,9 @@ func (c *Client) prepareRetry(req *http.Request) error {
 		return errStopped
 	}
 	if d.resting {
-		d.resting = !c.config.Gate.resume(d.ctx, c.config.Timeout, func() bool { return c.allowed(d) })
+		if c.config.Gate.resume(d.ctx, c.config.Timeout, func() bool { return c.allowed(d) }) {
+			d.rests(false)
+		}
 	}
 	switch {
 	case d.ctx.Err() != nil:
@@ -244,6 +250,13 @@ func (c *Client) prepareRetry(req *http.Request) error {
 		return errStopped
 	}
 	return nil
+}
+
+func (d *delivery) rests(rests bool) {
+	d.resting = rests
+	if d.request.Rests != nil {
+		d.request.Rests(rests)
+	}
 }
 
 func (c *Client) allowed(d *delivery) bool {

@@ -187,7 +187,7 @@ func (v *service) wireEngine(dialFunc) error {
 		SessionTimeout: s.Kafka.SessionTimeout, HeartbeatInterval: s.Kafka.HeartbeatInterval, RebalanceTimeout: s.Kafka.RebalanceTimeout,
 		OffsetReset: consumer.OffsetReset(s.Kafka.OffsetReset),
 		MaxPending:  s.Consumer.MaxPending, MaxPendingBytes: s.Consumer.MaxPendingBytes, MaxRecordBytes: int(s.Kafka.MaxRecordBytes),
-		Workers: v.gate.Slots(), CommitInterval: s.Consumer.CommitInterval, DrainTimeout: s.Drain(),
+		Workers: s.Upstream.MaxInFlight, CommitInterval: s.Consumer.CommitInterval, DrainTimeout: s.Drain(),
 		Session: session, Gate: v.gate,
 		Handler: v.forwarder,
 		Hooks: consumer.Hooks{

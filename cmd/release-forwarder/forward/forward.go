@@ -163,7 +163,7 @@ func (f *Forwarder) deliver(ctx context.Context, d *consumer.Delivery, h *histor
 	lot := release.ParkUUID
 	a := f.Platform.Deliver(ctx, upstream.Request{
 		Lot: lot, Params: params(release), Traceparent: f.Tracer.Outgoing(ctx),
-		Quick: h.deliveries == 1 && !probe, Probe: probe || f.Gate.Open(), Proceed: d.Current,
+		Quick: h.deliveries == 1 && !probe, Probe: probe || f.Gate.Open(), Proceed: d.Current, Rests: d.Rests,
 	})
 	h.attempts += a.Attempts
 	if h.first.IsZero() {
