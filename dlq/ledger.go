@@ -236,11 +236,13 @@ func (l *Ledger) create(ctx context.Context) error {
 		refused.Err = err
 		return refused
 	}
-	// The cluster's metadata may lag behind.
+	// The cluster's metadata may lag behind, and its leader behind that.
 	for n := range 4 * tries {
 		if _, err = l.partitions(ctx); err == nil {
 			l.exists = true
-			return l.follow(ctx)
+			if err = l.follow(ctx); !errors.Is(err, kafka.UnknownTopicOrPartition) {
+				return err
+			}
 		}
 		if err := pause(ctx, tryPause*time.Duration(min(n+1, 4))); err != nil {
 			return err

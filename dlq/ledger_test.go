@@ -8,7 +8,10 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // A ledger that is made here is compacted, in one partition.
@@ -30,6 +33,24 @@ func TestTheLedgerIsMadeSoThatItIsKept(t *testing.T) {
 		topics, err := admin.ListTopics(h.ctx, LedgerTopic(letterTopic))
 		if err != nil || len(topics[LedgerTopic(letterTopic)].Partitions) != 1 {
 			t.Errorf("%v %v", topics, err)
+		}
+	})
+}
+
+// The leader of a ledger that was just made may not know it yet, although another broker
+// told who it is.
+func TestALedgerThatItsLeaderDoesNotKnowYetIsWaitedFor(t *testing.T) {
+	inHall(t, func(h *hall) {
+		h.post(letters(10)...)
+		fault := h.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Topic: LedgerTopic(letterTopic), Err: kerr.UnknownTopicOrPartition, Count: 6})
+		if err := h.desk("alice").Replay(h.ctx, all()); err != nil {
+			t.Fatal(err)
+		}
+		if fault.Hits() == 0 {
+			t.Error("the leader was never asked")
+		}
+		if missing, repeated := h.account(10); missing != 0 || repeated != 0 {
+			t.Errorf("%d missing, %d repeated", missing, repeated)
 		}
 	})
 }
