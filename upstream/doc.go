@@ -103,10 +103,10 @@
 // times says nothing about the platform.
 //
 // A delivery that waits for its quick retry has nothing at the platform: it rests, and
-// others have its place, so that Gate.Slots may be out, but no more requests open than
-// places. For the retry it waits for a place, before those who have no slot yet, as long
-// as others are accepted; where nothing was accepted for Config.Timeout it gives up, and
-// has failed. When the circuit opens all that wait so are sent away: the one attempt a
+// others have its place, so that up to twice as many slots and restMore may be out, but no
+// more requests open than places. For the retry it waits for a place, before those who
+// have no slot yet, as long as others are accepted; where nothing was accepted for
+// Config.Timeout it gives up, and has failed. When the circuit opens all that wait so are sent away: the one attempt a
 // second is a probe's. Where five came to rest and nothing was accepted since, the
 // platform is in doubt, and they keep their places until it accepts again.
 //

@@ -34,7 +34,7 @@ type GateConfig struct {
 //	slot      bound                      entered by            left by
 //	in place  MaxInFlight, below that    Acquire, resume       rest → resting
 //	          the limit                                        Release
-//	resting   with those in place Slots  rest, between two     resume → in place
+//	resting   with those in place slots  rest, between two     resume → in place
 //	                                     attempts              unrest, then Release
 //
 // So what rests takes no place from others, and the platform never has more requests
@@ -59,7 +59,8 @@ type Gate struct {
 	pace    pace
 	// inFlight is how many slots are in place, 0 to circuit.max.
 	inFlight int
-	// resting is how many more are out and rest; inFlight+resting is at most slots.
+	// resting is how many more are out and rest; inFlight+resting is at most slots, which
+	// is twice MaxInFlight, and restMore.
 	// ended of them will make no further attempt: the next Release is taken for
 	// one of theirs.
 	resting, ended, slots int
@@ -126,10 +127,6 @@ func NewGate(config GateConfig) *Gate {
 	}
 	return g
 }
-
-// Slots is how many slots may be out at once, those that rest included: twice
-// MaxInFlight, and restMore.
-func (g *Gate) Slots() int { return g.slots }
 
 // Acquire waits for a slot, which the caller must Release. probe says that the
 // circuit is open: the slot is this second's only one. The error is ctx's,

@@ -54,8 +54,8 @@ func TestSlotsOutAreBoundedWithThoseThatRest(t *testing.T) {
 	for places, slots := range map[int]int{1: 66, 8: 80, 64: 192, 1000: 2064} {
 		synctest.Test(t, func(t *testing.T) {
 			gate := NewGate(GateConfig{MaxInFlight: places})
-			if gate.Slots() != slots {
-				t.Fatalf("%d slots for %d places, want %d", gate.Slots(), places, slots)
+			if gate.slots != slots {
+				t.Fatalf("%d slots for %d places, want %d", gate.slots, places, slots)
 			}
 			for range slots {
 				takeSlot(t, gate)
@@ -177,7 +177,7 @@ func TestRestsUnderChaos(t *testing.T) {
 				t.Errorf("seed %d: left behind %d that rest, %d that ended, %d doubted, %d old, %+v",
 					seed, gate.resting, gate.ended, gate.doubted, gate.old, state)
 			}
-			if c.mostOpen.Load() != places || c.mostOut.Load() <= places || c.mostOut.Load() > int64(gate.Slots()) {
+			if c.mostOpen.Load() != places || c.mostOut.Load() <= places || c.mostOut.Load() > int64(gate.slots) {
 				t.Errorf("seed %d: %d open at once, %d slots out", seed, c.mostOpen.Load(), c.mostOut.Load())
 			}
 			if c.resumed.Load() == 0 || c.denied.Load() == 0 {

@@ -15,7 +15,8 @@ const headroom = 64 << 20
 
 // frame reads an answer field by field off the connection, so that each
 // partition's records get memory of their own and can be dropped alone. left is
-// what the frame still holds: nothing is read, and nothing allocated, beyond it.
+// what the frame still holds: nothing is read beyond it, and nothing allocated (but
+// for the rounding of memory).
 // The first error sticks; fields read after it are zero.
 type frame struct {
 	r    io.Reader
