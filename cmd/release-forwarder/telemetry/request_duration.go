@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -23,7 +24,7 @@ type requestDuration struct {
 
 func newRequestDuration(meter metric.Meter) (requestDuration, error) {
 	histogram, err := httpconv.NewClientRequestDuration(meter) // with the buckets the conventions advise
-	return requestDuration{histogram, &labelSets{of: map[attemptLabels]attribute.Set{}}}, err
+	return requestDuration{histogram, &labelSets{of: map[attemptLabels]*labelSet{}}}, err
 }
 
 // record measures an attempt that began at start. An attempt without an answer
@@ -53,22 +54,29 @@ func labelsOf(r *http.Request, answer *http.Response, err error) attemptLabels {
 // labelSets keeps the sets of labels that were needed, as many as there are
 // statuses and kinds of errors: to make one costs more than to measure.
 type labelSets struct {
-	mu sync.RWMutex
-	of map[attemptLabels]attribute.Set // guarded by mu
+	last atomic.Pointer[labelSet] // the next attempt has hardly ever others
+	mu   sync.Mutex
+	of   map[attemptLabels]*labelSet // guarded by mu
+}
+
+type labelSet struct {
+	labels attemptLabels
+	set    attribute.Set
 }
 
 func (s *labelSets) get(l attemptLabels) attribute.Set {
-	s.mu.RLock()
-	set, ok := s.of[l]
-	s.mu.RUnlock()
-	if ok {
-		return set
+	if last := s.last.Load(); last != nil && last.labels == l {
+		return last.set
 	}
-	set = attribute.NewSet(append(l.attributes(), semconv.URLScheme(l.scheme))...)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.of[l] = set
-	return set
+	known := s.of[l]
+	if known == nil {
+		known = &labelSet{l, attribute.NewSet(append(l.attributes(), semconv.URLScheme(l.scheme))...)}
+		s.of[l] = known
+	}
+	s.last.Store(known)
+	return known.set
 }
 
 // attributes are those that measurements and spans have in common.

@@ -141,6 +141,7 @@ func (t *Telemetry) startTraces(ctx context.Context, cfg Config, env environment
 	}
 	t.tracerProvider = sdktrace.NewTracerProvider(options...)
 	t.Tracer = newTracer(t.tracerProvider, cfg, env.propagate)
+	t.Tracer.nobody = len(exporters) == 0
 	return problems
 }
 
