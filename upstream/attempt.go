@@ -9,9 +9,11 @@ import (
 	"time"
 )
 
-// attempt is one HTTP request of a delivery. The goroutine of Deliver alone
-// touches it.
+// attempt is one HTTP request of a delivery and its context, which ends with the
+// attempt's time. The goroutine of Deliver alone touches what it holds.
 type attempt struct {
+	context.Context
+
 	delivery *delivery // whose context's end is the caller's doing, not the time-out's
 	// answer is what this attempt was told, as far as it goes.
 	answer Answer
@@ -19,6 +21,14 @@ type attempt struct {
 }
 
 type attemptKey struct{}
+
+// Value gives the attempt itself, and whatever the delivery's context holds.
+func (a *attempt) Value(key any) any {
+	if key == (attemptKey{}) {
+		return a
+	}
+	return a.Context.Value(key)
+}
 
 // AttemptFromContext returns the number of the HTTP attempt within its
 // delivery, from 1, inside what Config.Wrap put around it; 0 elsewhere. One
@@ -44,15 +54,16 @@ func (b *bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 	a := d.begin()
 	// A context for each attempt and not Client.Timeout, which takes a goroutine
 	// for each request when the round tripper is not an http.Transport.
-	ctx, cancel := context.WithTimeout(context.WithValue(req.Context(), attemptKey{}, a), b.timeout)
+	var cancel context.CancelFunc
+	a.Context, cancel = context.WithTimeout(req.Context(), b.timeout)
 	defer cancel()
 	if b.gate != nil {
 		b.gate.requests.begin(a, cancel)
 	}
 
-	resp, err := b.next.RoundTrip(req.WithContext(ctx))
+	resp, err := b.next.RoundTrip(req.WithContext(a))
 	if err != nil && a.answer.Verdict == Unknown {
-		_ = a.fail(ctx, err) // the wrapper's own failure, which it returned
+		_ = a.fail(a, err) // the wrapper's own failure, which it returned
 	}
 	// An answer that had come wholly stands.
 	if b.gate != nil && b.gate.requests.end(a) && a.answer.Verdict == Timeout {
@@ -115,7 +126,7 @@ func (r *reading) exchange(req *http.Request, a *attempt) (*http.Response, error
 // ended says which of the attempt's contexts has ended, as a verdict.
 func (a *attempt) ended(ctx context.Context) Verdict {
 	switch {
-	case a.delivery.ctx.Err() != nil:
+	case a.delivery.Err() != nil:
 		return Cut
 	case ctx.Err() != nil:
 		return Timeout

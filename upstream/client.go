@@ -99,20 +99,30 @@ func (c *Client) HasCredential(lot string) bool {
 	return has
 }
 
-// delivery is the state of one Deliver, which retryablehttp's hooks find in the
-// request's context. All of them run in Deliver's goroutine.
+// delivery is the state of one Deliver and the context of its requests, by which
+// retryablehttp's hooks find it. All of them run in Deliver's goroutine.
 type delivery struct {
+	context.Context // the caller's
+
 	request    Request
 	credential Credential
-	signed     []Param         // as they are sent, app_id among them
-	ctx        context.Context // the caller's
-	answer     Answer          // of the last attempt
-	waiting    bool            // between two attempts
-	resting    bool            // and its place at the gate is another's
-	other      int             // attempts with the other secret: no quick retries
+	signed     []Param // as they are sent, app_id among them
+	answer     Answer  // of the last attempt
+	waiting    bool    // between two attempts
+	resting    bool    // and its place at the gate is another's
+	other      int     // attempts with the other secret: no quick retries
 }
 
 type deliveryKey struct{}
+
+// Value gives the delivery itself, and whatever the caller's context holds. (A value
+// in a context of its own would be one more of them for each record.)
+func (d *delivery) Value(key any) any {
+	if key == (deliveryKey{}) {
+		return d
+	}
+	return d.Context.Value(key)
+}
 
 func deliveryFrom(ctx context.Context) *delivery { return ctx.Value(deliveryKey{}).(*delivery) }
 
@@ -140,7 +150,7 @@ func (c *Client) Deliver(ctx context.Context, r Request) Answer {
 	if !has {
 		return Answer{Verdict: Refused, Err: &Error{Refused, "there is no credential for the lot"}}
 	}
-	d := &delivery{request: r, credential: credential, ctx: ctx}
+	d := &delivery{request: r, credential: credential, Context: ctx}
 	d.signed = withAppID(r.Params, credential.AppID)
 	if ctx.Err() == nil {
 		choice := c.rotations.choose(r.Lot, credential, r.Probe)
@@ -186,16 +196,17 @@ func (c *Client) mayTryOther(d *delivery, ch choice) bool {
 	if ch.of == nil || d.request.Probe || d.waiting || !d.answer.unsigned() || !c.allowed(d) {
 		return false
 	}
-	if gate := c.config.Gate; gate != nil && !gate.again(d.ctx, c.config.Timeout, func() bool { return c.allowed(d) }) {
+	if gate := c.config.Gate; gate != nil && !gate.again(d.Context, c.config.Timeout, func() bool { return c.allowed(d) }) {
 		return false // the next delivery begins with the other
 	}
-	return d.ctx.Err() == nil && c.allowed(d)
+	return d.Err() == nil && c.allowed(d)
 }
 
 // Values of headers that all requests share; nobody changes them.
 var (
-	accept    = []string{"application/json"}
-	userAgent = []string{"release-forwarder"}
+	accept         = []string{"application/json"}
+	acceptEncoding = []string{encodingGzip}
+	userAgent      = []string{"release-forwarder"}
 )
 
 func (c *Client) newRequest(d *delivery, secret string) *retryablehttp.Request {
@@ -205,12 +216,12 @@ func (c *Client) newRequest(d *delivery, secret string) *retryablehttp.Request {
 		URL:    c.endpoint, // nobody below changes it
 		Host:   c.endpoint.Host,
 		Proto:  "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: http.Header{"Content-Type": {contentType}, "Accept": accept, "User-Agent": userAgent},
+		Header: http.Header{"Content-Type": {contentType}, "Accept": accept, "Accept-Encoding": acceptEncoding, "User-Agent": userAgent},
 	}
 	if parent := d.request.Traceparent; parent != "" {
 		plain.Header["Traceparent"] = []string{parent}
 	}
-	req := &retryablehttp.Request{Request: plain.WithContext(context.WithValue(d.ctx, deliveryKey{}, d))}
+	req := &retryablehttp.Request{Request: plain.WithContext(d)}
 	_ = req.SetBody(body) // takes any []byte
 	return req
 }
@@ -238,12 +249,12 @@ func (c *Client) prepareRetry(req *http.Request) error {
 		return errStopped
 	}
 	if d.resting {
-		if c.config.Gate.resume(d.ctx, c.config.Timeout, func() bool { return c.allowed(d) }) {
+		if c.config.Gate.resume(d.Context, c.config.Timeout, func() bool { return c.allowed(d) }) {
 			d.rests(false)
 		}
 	}
 	switch {
-	case d.ctx.Err() != nil:
+	case d.Err() != nil:
 		d.waiting = true
 		return errStopped
 	case d.resting || !c.allowed(d):

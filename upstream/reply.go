@@ -2,10 +2,12 @@ package upstream
 
 import (
 	"bytes"
+	"compress/gzip"
 	"errors"
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -45,7 +47,13 @@ func readBody(resp *http.Response) ([]byte, error) {
 	if resp.ContentLength > maxBody {
 		return nil, errBodyTooLong
 	}
-	body, err := readAll(resp.Body, int(resp.ContentLength))
+	var body []byte
+	var err error
+	if strings.EqualFold(resp.Header.Get("Content-Encoding"), encodingGzip) {
+		body, err = readPacked(resp.Body)
+	} else {
+		body, err = readAll(resp.Body, int(resp.ContentLength))
+	}
 	switch {
 	case err != nil:
 		return nil, errors.Join(errBodyCut, err)
@@ -55,6 +63,24 @@ func readBody(resp *http.Response) ([]byte, error) {
 		return nil, errBodyEmpty
 	}
 	return body, nil
+}
+
+// encodingGzip is the one content coding that is asked for (RFC 9110, 8.4.1.3).
+const encodingGzip = "gzip"
+
+var unpackers = sync.Pool{New: func() any { return new(gzip.Reader) }}
+
+// readPacked unpacks what it reads.
+func readPacked(from io.Reader) ([]byte, error) {
+	u := unpackers.Get().(*gzip.Reader)
+	defer unpackers.Put(u)
+	switch err := u.Reset(from); {
+	case err == io.EOF: //nolint:errorlint // gzip.Reader's contract: nothing at all
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return readAll(u, -1)
 }
 
 // readAll reads to the end, or to more than maxBody bytes; announced is how many

@@ -123,6 +123,7 @@ func newTransport(config Config, roots *x509.CertPool) *http.Transport {
 		MaxIdleConnsPerHost:    config.MaxInFlight,
 		MaxConnsPerHost:        config.MaxInFlight,
 		IdleConnTimeout:        idleTimeout,
+		DisableCompression:     true, // asked for and undone here, which spares a map for each request
 		MaxResponseHeaderBytes: maxHeader,
 		HTTP2: &http.HTTP2Config{
 			// Many requests share a connection: without pings one that a
