@@ -21,16 +21,23 @@ const (
 	requestsPerBroker = longPolls + 1
 )
 
+// fetchPause is the least time from one request's start to the next one's at the same
+// broker. Where records come one by one each would end a long poll, and the broker and
+// this process would spend more on requests than on records: so what comes meanwhile
+// shares the next. Where records come more seldom nothing waits for it.
+const fetchPause = time.Millisecond
+
 // readLoop keeps every partition that has room in a fetch to its leader, several
 // partitions of one broker in one request. It has no tick: a request's end, room
 // in a partition and the end of an error's backoff wake it.
 func (g *generation) readLoop(ctx context.Context) {
-	under := map[int32]int{} // requests by broker
+	under := map[int32]int{}       // requests by broker
+	begun := map[int32]time.Time{} // the last one of each
 	ended := make(chan int32)
 	backoff := time.NewTimer(0)
 	defer backoff.Stop()
 	for {
-		next := g.startFetches(ctx, under, ended)
+		next := g.startFetches(ctx, under, begun, ended)
 		if !next.IsZero() {
 			backoff.Reset(max(0, time.Until(next)))
 		}
@@ -53,9 +60,9 @@ func (g *generation) readLoop(ctx context.Context) {
 }
 
 // startFetches starts a request at each broker that may have one more and has
-// partitions to read; it returns when the next partition's backoff ends, zero if
-// none waits.
-func (g *generation) startFetches(ctx context.Context, under map[int32]int, ended chan<- int32) (next time.Time) {
+// partitions to read; it returns when the next partition's backoff or a broker's pause
+// ends, zero if none waits.
+func (g *generation) startFetches(ctx context.Context, under map[int32]int, begun map[int32]time.Time, ended chan<- int32) (next time.Time) {
 	wanted, next := g.wanted()
 	if len(wanted) == 0 {
 		return next
@@ -78,7 +85,13 @@ func (g *generation) startFetches(ctx context.Context, under map[int32]int, ende
 			groups[broker] = append(groups[broker], p)
 		}
 	}
+	now := time.Now()
 	for broker, parts := range groups {
+		if free := begun[broker].Add(fetchPause); free.After(now) {
+			next = earlier(next, free)
+			continue
+		}
+		begun[broker] = now
 		wait := fetchWait
 		if under[broker] >= longPolls {
 			wait = 0

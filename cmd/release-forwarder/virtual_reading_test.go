@@ -65,6 +65,27 @@ func TestARecordThatDoesNotFitBesideAHeldOneIsNotAskedForWithoutAPause(t *testin
 	})
 }
 
+func TestRecordsThatComeOneByOneShareFetches(t *testing.T) {
+	const n = 2000
+	inVirtualTime(t, 6, func(w *world) {
+		fetches := w.countFetches(10 * n)
+		r := w.start()
+		w.produce(0, event(n, 0))
+		w.until("the first", func() bool { return w.platform.Stats().Accepted == 1 })
+		before := fetches.Load()
+		for i := range n { // 10,000 a second, in turn on all partitions
+			w.produce(int32(i%6), event(i, 0))
+			time.Sleep(100 * time.Microsecond)
+		}
+		w.until("all of them", func() bool { return w.platform.Stats().Accepted == n+1 })
+		// One a millisecond at each of three brokers, for 0.2 s.
+		if got := fetches.Load() - before; got > 3*200+100 {
+			t.Errorf("%d fetches for %d records", got, n)
+		}
+		w.end(r)
+	})
+}
+
 func TestReadingGoesOnWhileHeldRecordsLeaveRoom(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		// 80 of 100 are held: the bound leaves room for 20.
