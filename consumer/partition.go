@@ -291,10 +291,11 @@ func (p *partition) ahead() int {
 	return p.mostAhead() - p.fresh.count
 }
 
-// mostAhead is what all partitions together may have ready, twice of what one may have
-// pending, or what the workers need.
+// mostAhead is what all partitions together may have ready, as many as one may have
+// pending, or what the workers need. More would be marked by each garbage collection,
+// less fetched more often.
 func (p *partition) mostAhead() int {
-	return max(2*p.engine.cfg.Workers, 2*p.engine.cfg.MaxPending/len(p.gen.parts))
+	return max(2*p.engine.cfg.Workers, p.engine.cfg.MaxPending/len(p.gen.parts))
 }
 
 // resume tells whether a paused partition has so much room again that reading is

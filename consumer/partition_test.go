@@ -99,7 +99,7 @@ func TestReadingGoesOnWhenWhatWasOpenIsHeld(t *testing.T) {
 func TestReadingAheadIsBoundedWhileNothingIsHeld(t *testing.T) {
 	var in inbox
 	inRig(t, 10, func(c *Config) { c.Handler, c.MaxPending = &in, 1000 }, func(r *rig) {
-		const ahead = 2 * 1000 / 10
+		const ahead = 1000 / 10
 		r.gate.free, r.gate.manual = 0, true
 		p := r.part(0)
 		bound := func() (b Bound) {

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"math"
+	"os"
+	"runtime/debug"
+	"strings"
+	"testing"
+)
+
+// What the environment says of the collector stands; the rest is set.
+func TestTheCollectorsPaceIsSetWhereNobodySetsIt(t *testing.T) {
+	const percent, limit = 123, int64(1 << 40)
+	percentBefore, limitBefore := debug.SetGCPercent(percent), debug.SetMemoryLimit(limit)
+	t.Cleanup(func() {
+		debug.SetGCPercent(percentBefore)
+		debug.SetMemoryLimit(limitBefore)
+	})
+	for _, c := range []struct {
+		name    string
+		env     map[string]string
+		percent int
+		limit   int64
+	}{
+		{"nothing is set", nil, 200, 72 << 20},
+		{"GOGC", map[string]string{"GOGC": "50"}, percent, 72 << 20},
+		{"GOMEMLIMIT", map[string]string{"GOMEMLIMIT": "115MiB"}, 200, limit},
+	} {
+		debug.SetGCPercent(percent)
+		debug.SetMemoryLimit(limit)
+		paceCollector(func(name string) string { return c.env[name] }, 16<<20)
+		if got := debug.SetGCPercent(percent); got != c.percent {
+			t.Errorf("%s: %d %%, want %d", c.name, got, c.percent)
+		}
+		if got := debug.SetMemoryLimit(-1); got != c.limit {
+			t.Errorf("%s: limit %d, want %d", c.name, got, c.limit)
+		}
+	}
+	if got := memoryLimit(math.MaxInt64 / 4); got < 0 {
+		t.Error("a large setting makes a limit below zero")
+	}
+}
+
+func TestTheReadmeTellsTheCollectorsPace(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const told = "GOGC=200 and GOMEMLIMIT=40MiB + 2 × CONSUMER_MAX_PENDING_BYTES"
+	if text := strings.Join(strings.Fields(string(readme)), " "); !strings.Contains(text, told) {
+		t.Errorf("README.md does not say %q", told)
+	}
+	if gcPercent != 200 || memoryFloor != 40<<20 || memoryLimit(1)-memoryLimit(0) != 2 {
+		t.Error("the program has another pace than README.md says")
+	}
+}
