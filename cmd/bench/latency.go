@@ -18,18 +18,19 @@ type latencyCommand struct {
 	N          int           `default:"80000" help:"Records of a run that measures the capacity."`
 	Rates      []float64     `default:"200" help:"Events a second."`
 	Shares     []float64     `default:"0.1,0.5,0.9" help:"More rates, as shares of the capacity."`
-	For        time.Duration `default:"10s" help:"How long events are timed at each rate."`
+	Delay      time.Duration `help:"Latency of the API."`
+	For        time.Duration `default:"8s" help:"How long events are timed at each rate."`
 	Warm       time.Duration `default:"2s" help:"How long they come before that."`
-	Rounds     int           `default:"3" help:"Rounds, the forwarder in turn with the bare loop."`
+	Rounds     int           `default:"3" help:"Rounds, the forwarder in turn with the others."`
 	Write      bool          `help:"Write the table and the plot into docs/performance.md."`
 }
 
 // load is a rate, and what came of it round by round.
 type load struct {
-	name       string
-	rate       float64
-	bare, ours waits
-	behind     spread // events not yet accepted when the last was produced
+	name              string
+	rate              float64
+	bare, hasty, ours waits
+	behind            spread // events not yet accepted when the last was produced
 }
 
 // waits are percentiles in milliseconds, round by round.
@@ -52,7 +53,7 @@ func (w waits) String() string {
 // arrival at the API.
 func (c latencyCommand) Run() error {
 	return shared{backend: c.backend}.with(func(l *lab) error {
-		full, err := l.compare(cell{0, c.Partitions, small, c.Open}, only(nameShipped), c.N, c.Rounds)
+		full, err := l.compare(cell{c.Delay, c.Partitions, small, c.Open}, only(nameShipped), c.N, c.Rounds)
 		if err != nil {
 			return err
 		}
@@ -79,7 +80,7 @@ func (c latencyCommand) Run() error {
 		if !c.Write {
 			return nil
 		}
-		return l.writeLatency(loads, text, c.Rounds)
+		return l.writeLatency(loads, c.Delay, text, c.Rounds)
 	})
 }
 
@@ -97,11 +98,16 @@ func (c latencyCommand) round(l *lab, load *load) error {
 	if err != nil {
 		return err
 	}
-	ours, err := c.paceForwarder(l, load.rate)
+	hasty, err := c.paceFrom(l, load.rate, c.startHasty)
+	if err != nil {
+		return err
+	}
+	ours, err := c.paceFrom(l, load.rate, c.startForwarder)
 	if err != nil {
 		return err
 	}
 	load.bare.add(bare)
+	load.hasty.add(hasty.account)
 	load.ours.add(ours.account)
 	load.behind = append(load.behind, float64(ours.behind))
 	return nil
@@ -111,7 +117,7 @@ func (c latencyCommand) round(l *lab, load *load) error {
 // worked off from a backlog: the producer, whose events come one by one, takes its
 // part of the machine.
 func (c latencyCommand) capacity(l *lab, backlog float64) (float64, error) {
-	p, err := c.paceForwarder(l, backlog)
+	p, err := c.paceFrom(l, backlog, c.startForwarder)
 	return float64(c.events(backlog)-p.behind) / p.took.Seconds(), err
 }
 
@@ -126,7 +132,7 @@ func (c latencyCommand) events(rate float64) int { return int(rate * (c.Warm + c
 
 // paceBare lets the bare loop keep a rate.
 func (c latencyCommand) paceBare(l *lab, rate float64) (a account, err error) {
-	api, err := l.start(os.Args[0], []string{"api"})
+	api, err := c.startAPI(l)
 	if err != nil {
 		return a, err
 	}
@@ -143,28 +149,50 @@ func (c latencyCommand) paceBare(l *lab, rate float64) (a account, err error) {
 	return accountOf(api.address)
 }
 
-// paceForwarder produces events at a rate while a forwarder that has joined works
-// on their topic.
-func (c latencyCommand) paceForwarder(l *lab, rate float64) (p paced, err error) {
+func (c latencyCommand) startAPI(l *lab) (*process, error) {
+	return l.start(os.Args[0], []string{"api", "--delay=" + c.Delay.String()})
+}
+
+// startForwarder starts one and waits until it has joined.
+func (c latencyCommand) startForwarder(l *lab, topic, api string) (stop func(), err error) {
+	r, err := l.startReplica(topic, topic, api, c.Open)
+	if err != nil {
+		return nil, err
+	}
+	stop = func() { r.stop() }
+	if _, err := r.awaitJoined(); err != nil {
+		stop()
+		return nil, err
+	}
+	return stop, nil
+}
+
+func (c latencyCommand) startHasty(l *lab, topic, api string) (stop func(), err error) {
+	p, err := l.start(os.Args[0], []string{"hasty", "--url=http://" + api + "/", "--brokers=" + l.Brokers, "--topic=" + topic, fmt.Sprintf("--open=%d", c.Open)})
+	if err != nil {
+		return nil, err
+	}
+	return p.end, nil
+}
+
+// paceFrom produces events at a rate while what start starts works on their topic.
+func (c latencyCommand) paceFrom(l *lab, rate float64, start func(l *lab, topic, api string) (stop func(), err error)) (p paced, err error) {
 	l.Partitions, l.Size = int32(c.Partitions), small
 	topic, err := l.fill(0)
 	if err != nil {
 		return p, err
 	}
 	defer l.drop(topic)
-	api, err := l.start(os.Args[0], []string{"api"})
+	api, err := c.startAPI(l)
 	if err != nil {
 		return p, err
 	}
 	defer api.end()
-	r, err := l.startReplica(topic, topic, api.address, c.Open)
+	stop, err := start(l, topic, api.address)
 	if err != nil {
 		return p, err
 	}
-	defer r.stop()
-	if _, err := r.awaitJoined(); err != nil {
-		return p, err
-	}
+	defer stop()
 	n, begun := c.events(rate), time.Now()
 	if err := l.pace(topic, n, rate, c.Warm); err != nil {
 		return p, err
@@ -215,11 +243,16 @@ func (l *lab) pace(topic string, n int, rate float64, warm time.Duration) error 
 func latencyTable(capacity float64, loads []*load) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "The capacity with a producer on the same machine is %.0f records/s. Times in ms, from when an event was due to its arrival.\n\n", capacity)
-	b.WriteString("| load | events/s | bare loop p50 | p99 | p99.9 | forwarder p50 | p99 | p99.9 | added p50 | added p99 | behind at the end |\n" +
-		"| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n")
+	b.WriteString("| load | events/s | bare loop p50 | p99 | p99.9 | hasty reader p50 | p99 | p99.9 | forwarder p50 | p99 | p99.9 | added to the bare loop p50 | p99 | to the hasty reader p50 | p99 | behind at the end |\n" +
+		"|" + strings.Repeat(" --- |", 16) + "\n")
 	for _, l := range loads {
-		fmt.Fprintf(&b, "| %s | %.0f | %s | %s | %s | %s | %s |\n", l.name, l.rate, l.bare, l.ours,
-			l.ours.p50.less(l.bare.p50).format("%.2f"), l.ours.p99.less(l.bare.p99).format("%.2f"), l.behind.format("%.0f"))
+		fmt.Fprintf(&b, "| %s | %.0f | %s | %s | %s | %s | %s | %s |\n", l.name, l.rate, l.bare, l.hasty, l.ours,
+			added(l.ours, l.bare), added(l.ours, l.hasty), l.behind.format("%.0f"))
 	}
 	return b.String()
+}
+
+// added is what one's p50 and p99 are more than another's in the same round.
+func added(ours, theirs waits) string {
+	return ours.p50.less(theirs.p50).format("%.2f") + " | " + ours.p99.less(theirs.p99).format("%.2f")
 }

@@ -49,6 +49,7 @@ type commands struct {
 	Bare  bareCommand  `cmd:"" hidden:""`
 	Floor floorCommand `cmd:"" hidden:""`
 	Plain plainCommand `cmd:"" hidden:""`
+	Hasty hastyCommand `cmd:"" hidden:""`
 
 	Collector collectorCommand `cmd:"" hidden:""`
 }

@@ -25,7 +25,7 @@ func TestThePerformancePageHasAPartForEachMeasurement(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{partCompare + kindReal, partCompare + kindFake, partLatency, partStart, partOutage, partReplicas, partGrowth}
+	want := []string{partCompare + kindReal, partCompare + kindFake, partLatency, partLatency + "-20ms", partStart, partOutage, partReplicas, partGrowth}
 	for _, name := range want {
 		if _, has := parts[name]; !has {
 			t.Errorf("no part %s", name)

@@ -31,6 +31,7 @@ func (c pageCommand) steps() (steps [][]string) {
 		{"compare", "--real", "--write", rounds},
 		{"compare", "--write", rounds},
 		{"latency", "--real", "--write"},
+		{"latency", "--real", "--write", "--delay=20ms", "--shares=0.5"},
 		{"start", "--real", "--write"},
 		{"outage", "--real", "--write"},
 		{"replicas", "--real", "--write"},

@@ -79,15 +79,19 @@ func label(c cell) string {
 	return fmt.Sprintf("%s, %s\n%s, %d in flight", ms(c.delay), count(c.partitions, "partition"), bytesOf(c.size), c.open)
 }
 
-func (l *lab) writeLatency(loads []*load, text string, rounds int) error {
+func (l *lab) writeLatency(loads []*load, delay time.Duration, text string, rounds int) error {
+	part, title := partLatency, "From due to arrival at the API"
+	if delay > 0 {
+		part += "-" + delay.String()
+		title += " that answers in " + delay.String()
+	}
 	ways := []struct {
 		name string
 		of   func(*load) spread
 	}{
 		{"bare p50", func(l *load) spread { return l.bare.p50 }}, {"bare p99", func(l *load) spread { return l.bare.p99 }},
-		{"bare p99.9", func(l *load) spread { return l.bare.p999 }},
+		{"hasty p50", func(l *load) spread { return l.hasty.p50 }}, {"hasty p99", func(l *load) spread { return l.hasty.p99 }},
 		{"forwarder p50", func(l *load) spread { return l.ours.p50 }}, {"forwarder p99", func(l *load) spread { return l.ours.p99 }},
-		{"forwarder p99.9", func(l *load) spread { return l.ours.p999 }},
 	}
 	lines := make([]plot.Line, len(ways))
 	for i, way := range ways {
@@ -96,12 +100,11 @@ func (l *lab) writeLatency(loads []*load, text string, rounds int) error {
 			lines[i].X, lines[i].Y = append(lines[i].X, load.rate), append(lines[i].Y, way.of(load).median())
 		}
 	}
-	const title = "From due to arrival at the API"
-	shown, err := picture("latency", title, plot.Lines(title, "ms", "events/s", true, lines))
+	shown, err := picture(part, title, plot.Lines(title, "ms", "events/s", true, lines))
 	if err != nil {
 		return err
 	}
-	return l.publish(partLatency, rounds, text+"\n"+shown)
+	return l.publish(part, rounds, text+"\n"+shown)
 }
 
 func (l *lab) writeOutage(o outages, text string, rounds int) error {
