@@ -22,13 +22,13 @@ func TestTheCollectorsPaceIsSetWhereNobodySetsIt(t *testing.T) {
 		percent int
 		limit   int64
 	}{
-		{"nothing is set", nil, 200, 72 << 20},
-		{"GOGC", map[string]string{"GOGC": "50"}, percent, 72 << 20},
+		{"nothing is set", nil, 200, 52 << 20},
+		{"GOGC", map[string]string{"GOGC": "50"}, percent, 52 << 20},
 		{"GOMEMLIMIT", map[string]string{"GOMEMLIMIT": "115MiB"}, 200, limit},
 	} {
 		debug.SetGCPercent(percent)
 		debug.SetMemoryLimit(limit)
-		paceCollector(func(name string) string { return c.env[name] }, 16<<20)
+		paceCollector(func(name string) string { return c.env[name] }, 64, 16<<20)
 		if got := debug.SetGCPercent(percent); got != c.percent {
 			t.Errorf("%s: %d %%, want %d", c.name, got, c.percent)
 		}
@@ -36,7 +36,7 @@ func TestTheCollectorsPaceIsSetWhereNobodySetsIt(t *testing.T) {
 			t.Errorf("%s: limit %d, want %d", c.name, got, c.limit)
 		}
 	}
-	if got := memoryLimit(math.MaxInt64 / 4); got < 0 {
+	if got := memoryLimit(1_000_000, math.MaxInt64/4); got < 0 {
 		t.Error("a large setting makes a limit below zero")
 	}
 }
@@ -46,11 +46,11 @@ func TestTheReadmeTellsTheCollectorsPace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const told = "GOGC=200 and GOMEMLIMIT=40MiB + 2 × CONSUMER_MAX_PENDING_BYTES"
+	const told = "GOGC=200 and a GOMEMLIMIT of 16 MiB + 64 KiB × UPSTREAM_MAX_IN_FLIGHT + 2 × CONSUMER_MAX_PENDING_BYTES"
 	if text := strings.Join(strings.Fields(string(readme)), " "); !strings.Contains(text, told) {
 		t.Errorf("README.md does not say %q", told)
 	}
-	if gcPercent != 200 || memoryFloor != 40<<20 || memoryLimit(1)-memoryLimit(0) != 2 {
+	if gcPercent != 200 || memoryLimit(0, 0) != 16<<20 || memoryLimit(1, 1)-memoryLimit(0, 0) != 64<<10+2 {
 		t.Error("the program has another pace than README.md says")
 	}
 }

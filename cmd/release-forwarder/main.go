@@ -108,7 +108,7 @@ func (runCommand) Run(stop stopper) error {
 	if err != nil {
 		return err
 	}
-	paceCollector(os.Getenv, s.Consumer.MaxPendingBytes)
+	paceCollector(os.Getenv, s.Upstream.MaxInFlight, s.Consumer.MaxPendingBytes)
 	service, err := newService(s, nil, os.Stderr)
 	if err != nil {
 		return err
