@@ -206,3 +206,24 @@ func BenchmarkDeliverySpanForNobody(b *testing.B) {
 		tracer.EndDelivery(span, "accepted", false)
 	}
 }
+
+// A span that nobody gets costs its IDs: as an error's trace they must not be
+// anybody else's.
+func TestADeliveryCostsItsIDsWhereNothingIsExported(t *testing.T) {
+	tel, _ := start(t, map[string]string{"OTEL_TRACES_EXPORTER": "none"})
+	record := Record{Topic: "releases"}
+	if n := testing.AllocsPerRun(100, func() {
+		_, span := tel.Tracer.StartDelivery(t.Context(), record)
+		tel.Tracer.EndDelivery(span, "accepted", false)
+	}); n > 3 {
+		t.Errorf("%.0f allocations, 3 at the most", n)
+	}
+	seen := map[string]bool{}
+	for range 1000 {
+		ctx, span := tel.Tracer.StartDelivery(t.Context(), record)
+		if sc := span.SpanContext(); !sc.IsValid() || sc.IsSampled() || seen[TraceID(ctx)] || seen[sc.SpanID().String()] {
+			t.Fatalf("the IDs %v", sc)
+		}
+		seen[TraceID(ctx)], seen[span.SpanContext().SpanID().String()] = true, true
+	}
+}
