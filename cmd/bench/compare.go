@@ -16,7 +16,7 @@ type compareCommand struct {
 	Partitions []int           `help:"Partitions of the topic, e.g. 1,6,100."`
 	Size       []int           `help:"Bytes of an event, e.g. 300,102400."`
 	Open       []int           `help:"Requests in flight, e.g. 64,512."`
-	Only       []string        `help:"Contenders, by name; all if not given."`
+	Only       []string        `sep:"none" placeholder:"NAME" help:"A contender, by name; may be given again. All if not given."`
 	Write      bool            `help:"Write the table and the plot into docs/performance.md."`
 }
 
@@ -78,6 +78,9 @@ func (c compareCommand) Run() error {
 		if !c.Write {
 			return nil
 		}
+		if c.Full {
+			return l.publish(partMatrix+l.kind(), c.Rounds, matrixTable(all))
+		}
 		return l.writeComparison(all, c.Rounds)
 	})
 }
@@ -125,7 +128,7 @@ func table(outcomes []*outcome) string {
 		}
 	}
 	for _, o := range outcomes {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", o.name, o.rate.format("%.0f"), o.rate.over(bare.rate).times(100).format("%.0f %%"),
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", o.name, o.rate.format("%.0f"), share(*o, bare),
 			o.cpu.format("%.1f"), o.cpu.over(bare.cpu).format("%.2f"), o.peak.times(1.0/(1<<20)).format("%.0f"),
 			o.commits.format("%.1f"), o.allocs.format("%.0f"), o.spans.format("%.2f"), o.most.format("%.0f"))
 	}

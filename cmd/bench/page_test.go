@@ -25,7 +25,7 @@ func TestThePerformancePageHasAPartForEachMeasurement(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{partCompare + kindReal, partCompare + kindFake, partLatency, partLatency + "-20ms", partStart, partOutage, partReplicas, partGrowth}
+	want := []string{partCompare + kindReal, partCompare + kindFake, partMatrix + kindReal, partLatency, partLatency + "-20ms", partStart, partOutage, partReplicas, partGrowth}
 	for _, name := range want {
 		if _, has := parts[name]; !has {
 			t.Errorf("no part %s", name)
@@ -101,7 +101,11 @@ func TestTheCommandsOfThePerformancePageParse(t *testing.T) {
 		t.Fatalf("%d commands", len(commands))
 	}
 	for _, command := range commands {
-		args := strings.Fields(strings.ReplaceAll(command[1], "'bare loop'", "bare"))
+		// As the shell sees them.
+		args := regexp.MustCompile(`'[^']*'|\S+`).FindAllString(command[1], -1)
+		for i := range args {
+			args[i] = strings.Trim(args[i], "'")
+		}
 		if err := parses(args); err != nil {
 			t.Errorf("%s: %v", command[1], err)
 		}

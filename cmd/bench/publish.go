@@ -20,6 +20,7 @@ const (
 // The page's measured parts.
 const (
 	partCompare  = "compare-" // and the kind of Kafka
+	partMatrix   = "matrix-"  // likewise
 	partLatency  = "latency"
 	partStart    = "start"
 	partOutage   = "outage"
