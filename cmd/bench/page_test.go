@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"release-forwarder/cmd/bench/page"
 )
@@ -118,6 +119,52 @@ func TestTheCommandsOfThePerformancePageParse(t *testing.T) {
 			if write := slices.Contains(args, "--write"); write == tiny {
 				t.Errorf("%v: writes: %t", args, write)
 			}
+		}
+	}
+}
+
+// A page that is taken anew leaves no table of another day.
+func TestAllThatThePageShowsIsTakenAnewWithIt(t *testing.T) {
+	told := func(words []string) string { // what decides which part is written
+		kept := words[:1:1]
+		for _, word := range words[1:] {
+			if word == "--real" || word == "--full" || strings.HasPrefix(word, "--delay=") {
+				kept = append(kept, word)
+			}
+		}
+		slices.Sort(kept[1:])
+		return strings.Join(kept, " ")
+	}
+	taken := map[string]bool{}
+	for _, args := range (pageCommand{Rounds: 5}).steps() {
+		taken[told(args)] = true
+	}
+	shown := 0
+	for _, command := range regexp.MustCompile(`BENCH="([^"]+--write[^"]*)"`).FindAllStringSubmatch(performancePage(t), -1) {
+		shown++
+		if !taken[told(strings.Fields(command[1]))] {
+			t.Errorf("%s is no step of a whole page", command[1])
+		}
+	}
+	if shown != len(taken) {
+		t.Errorf("the page shows %d commands, and %d are taken", shown, len(taken))
+	}
+}
+
+func TestTheMatrixHasARowForEachCell(t *testing.T) {
+	one := func(name string, rate, cpu, peak float64) *outcome {
+		return &outcome{contender: contender{name: name}, rate: spread{rate}, cpu: spread{cpu}, peak: spread{peak}}
+	}
+	table := matrixTable([]compared{
+		{cell{20 * time.Millisecond, 6, small, 64}, []*outcome{one(nameShipped, 900, 60, 50<<20), one(nameBare, 1000, 40, 1<<20)}},
+		{cell{0, 100, large, 512}, []*outcome{one(nameBare, 1000, 40, 1<<20)}},
+	})
+	for _, row := range []string{
+		"| 20 ms | 6 | 300-byte | 64 | 1000 | 900 | 90 % | 1.50 | 50 |\n",
+		"| 0 ms | 100 | 100-KiB | 512 | 1000 | – | – | – | – |\n",
+	} {
+		if !strings.Contains(table, row) {
+			t.Errorf("no row %q in\n%s", row, table)
 		}
 	}
 }
