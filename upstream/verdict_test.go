@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -105,6 +106,20 @@ func TestVerdicts(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// The client asks for what it can unpack, once: net/http would ask and unpack by
+// itself where nobody else does.
+func TestGzipIsAskedFor(t *testing.T) {
+	asked := make(chan []string, 1)
+	server := newPlatform(t, nil, func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.Header.Values("Accept-Encoding")
+		_, _ = io.WriteString(w, `{"code":"1001"}`)
+	})
+	client(t, config(server.URL)).Deliver(t.Context(), upstream.Request{Params: release})
+	if got := <-asked; !slices.Equal(got, []string{"gzip"}) {
+		t.Errorf("asked for %q", got)
 	}
 }
 
