@@ -99,8 +99,8 @@ func (t *Tracer) StartDelivery(ctx context.Context, r Record) (context.Context, 
 	return ctx, span
 }
 
-// newRoot makes the IDs of a span that nobody gets: the SDK's span of it would cost
-// a record more than its mapping.
+// newRoot makes the IDs of a span that nobody gets: the SDK's span of it would be
+// four more allocations a record.
 func newRoot() trace.SpanContext {
 	var c trace.SpanContextConfig
 	for !c.TraceID.IsValid() {

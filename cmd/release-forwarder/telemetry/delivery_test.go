@@ -198,7 +198,8 @@ func TestWithoutPropagationNoEventIsLinked(t *testing.T) {
 }
 
 func BenchmarkDeliverySpanForNobody(b *testing.B) {
-	tracer := newTracer(sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.NeverSample())), Config{}, true)
+	tracer := newTracer(sdktrace.NewTracerProvider(), Config{}, true)
+	tracer.nobody = true
 	event := headers("traceparent", eventTraceparent)
 	b.ReportAllocs()
 	for b.Loop() {
