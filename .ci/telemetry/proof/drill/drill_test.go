@@ -159,6 +159,8 @@ func open(t *testing.T, trouble trouble, alerts []stage.Alert) *drill {
 
 // flow sends twenty events a second until it is stopped.
 func (d *drill) flow() {
+	pace := time.NewTicker(50 * time.Millisecond)
+	defer pace.Stop()
 	for i := 0; ; i++ {
 		d.mu.Lock()
 		old, spoilt, stopped := d.old, d.spoilt, d.stopped
@@ -167,7 +169,7 @@ func (d *drill) flow() {
 			return
 		}
 		_ = d.Send(d.t.Context(), event(i, time.Now().Add(-old), spoilt)) // while the broker is gone none comes
-		time.Sleep(50 * time.Millisecond)
+		<-pace.C
 	}
 }
 
