@@ -192,6 +192,7 @@ func (e *Engine) take(probe bool) (d *Delivery, try int) {
 		p.inRing = false
 		l := p.choose(probe)
 		if l == nil {
+			p.gen.recount(p)
 			continue // it comes back when something of it changes
 		}
 		if p.readyLanes() > 0 {
@@ -203,6 +204,7 @@ func (e *Engine) take(probe bool) (d *Delivery, try int) {
 			e.rouse()
 		}
 		d := e.open(p, l)
+		e.unpause(p)
 		return d, d.Number
 	}
 	return nil, 0
@@ -430,8 +432,6 @@ func (e *Engine) heard() {
 // unpause lets a partition be read again once there is room, and those that wait
 // for the room of one oversized record.
 func (e *Engine) unpause(p *partition) {
-	if p.paused != BoundNone && p.resume() {
-		p.paused = BoundNone
-		p.gen.nudge()
-	}
+	p.gen.recount(p)
+	p.readOn()
 }

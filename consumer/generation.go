@@ -49,6 +49,7 @@ type generation struct {
 	// Guarded by the engine's mutex.
 	lease    time.Time // until then nobody else can own the partitions
 	open     int
+	ready    int // records that were read ahead and are ready, of all partitions; see recount
 	draining bool
 	drained  chan struct{} // closed when draining and nothing is open
 	dirty    bool          // something to commit

@@ -8,8 +8,9 @@ import (
 	"release-forwarder/consumer/fetch"
 )
 
-// takeIn handles one partition's part of an answer.
-func (g *generation) takeIn(p *partition, from int64, a *fetch.Answer) {
+// takeIn handles one partition's part of an answer. Left is how many of its parts have
+// records that are not taken in yet, this one included.
+func (g *generation) takeIn(p *partition, from int64, a *fetch.Answer, left int) {
 	if a.Err != nil {
 		g.fetchRefused(p, a.Err)
 		return
@@ -21,6 +22,7 @@ func (g *generation) takeIn(p *partition, from int64, a *fetch.Answer) {
 	e.mu.Lock()
 	p.logEnd = a.HighWatermark
 	p.outOfRange = time.Time{}
+	g.allot(p, left)
 	from = p.position
 	short := p.phase == reading && p.inheritedEnd > max(p.position, a.HighWatermark)
 	if short {
@@ -119,6 +121,10 @@ func (g *generation) read(p *partition, rd *fetch.Reader) error {
 	}
 }
 
+// framing is what a record takes in the log beside its bytes, where it is a batch of its
+// own: 61 for the batch and a dozen for lengths.
+const framing = 80
+
 // takeInAtOnce is how many records are decoded before they are handed on.
 const takeInAtOnce = 256
 
@@ -148,8 +154,9 @@ func (g *generation) add(p *partition, batch []*Delivery, sessions []string, ful
 	if p.phase != reading || g.draining {
 		return true
 	}
-	readied := 0
+	readied, size := 0, 0
 	for i, d := range batch {
+		size += d.cost - recordOverhead
 		if p.finishedBefore(d.Record.Offset) {
 			p.pass(d)
 			continue
@@ -162,6 +169,10 @@ func (g *generation) add(p *partition, batch []*Delivery, sessions []string, ful
 		if p.join(d, sessions[i]) {
 			readied++
 		}
+	}
+	g.recount(p)
+	if len(batch) > 0 {
+		p.size = size/len(batch) + framing
 	}
 	if full == BoundNone && (last == nil || errors.Is(last, io.EOF)) {
 		p.advance(position)

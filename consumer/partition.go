@@ -77,20 +77,24 @@ type partition struct {
 	gapBound  bool // no delivery may begin that splits a run
 
 	// Reading.
-	fetching   bool      // in a request now
-	batch      int64     // bytes that its next batch is thought to have
-	notBefore  time.Time // after an error: do not ask before
-	failures   int       // requests that failed in a row
-	failing    time.Time // since when they have
-	paused     Bound
-	wants      int       // bytes of the next record, where they did not fit; else 0
-	waitsAlone bool      // that record is oversized, and another one is in memory
-	outOfRange time.Time // since when the position has been above the log's end
-	logEnd     int64     // high watermark as last heard, -1 before
-	readable   int64     // the last stable offset as heard with records; 0 where there were none, and the greatest before
-	unsure     bool      // the log may be another one: read from the anchor on
-	replaced   bool      // it is another one
-	unreadable bool      // the log cannot be decoded where reading stands
+	fetching     bool      // in a request now
+	allotted     int       // fresh records that may be ready, as last shared out
+	counted      int       // of generation.ready
+	size         int       // bytes of a record in the log, as last seen; 0 before
+	batch        int64     // bytes that its next batch is thought to have
+	batchRecords int       // records that the last answer's first batch had
+	notBefore    time.Time // after an error: do not ask before
+	failures     int       // requests that failed in a row
+	failing      time.Time // since when they have
+	paused       Bound
+	wants        int       // bytes of the next record, where they did not fit; else 0
+	waitsAlone   bool      // that record is oversized, and another one is in memory
+	outOfRange   time.Time // since when the position has been above the log's end
+	logEnd       int64     // high watermark as last heard, -1 before
+	readable     int64     // the last stable offset as heard with records; 0 where there were none, and the greatest before
+	unsure       bool      // the log may be another one: read from the anchor on
+	replaced     bool      // it is another one
+	unreadable   bool      // the log cannot be decoded where reading stands
 
 	// Commits.
 	committed mark // offset -1: none yet
@@ -262,12 +266,12 @@ func (p *partition) choose(probe bool) *lane {
 // in the way where none may. A partition without unfinished records always has
 // room for one.
 func (p *partition) room() (records, bytes int, bound Bound) {
+	ahead := p.ahead()
 	if p.count == 0 {
-		return p.engine.cfg.MaxPending, int(p.engine.share()), BoundNone
+		return min(max(1, ahead), p.engine.cfg.MaxPending), int(p.engine.share()), BoundNone
 	}
 	records = p.engine.cfg.MaxPending - p.count
 	bytes = int(p.engine.share()) - p.bytes
-	ahead := p.ahead()
 	switch {
 	case records <= 0:
 		bound = BoundRecords
@@ -281,43 +285,49 @@ func (p *partition) room() (records, bytes int, bound Bound) {
 	return min(records, ahead), bytes, bound
 }
 
-// ahead tells how many more records are worth reading. As long as nothing waits for
-// another try, those that are ready are enough for the workers; the rest costs no memory
+// ahead tells how many more records are worth reading. As long as nothing waits for another
+// try, those that are ready are enough for the workers; the rest costs no memory
 // in the log. Where something waits others must get past it, up to the bounds.
 func (p *partition) ahead() int {
 	if p.stuckCount > 0 {
 		return p.engine.cfg.MaxPending
 	}
-	return p.mostAhead() - p.fresh.count
+	return p.allotted - p.fresh.count
 }
 
-// mostAhead is what all partitions together may have ready, as many as one may have
-// pending, or what the workers need. More would be marked by each garbage collection,
-// less fetched more often.
-func (p *partition) mostAhead() int {
-	return max(2*p.engine.cfg.Workers, p.engine.cfg.MaxPending/len(p.gen.parts))
-}
-
-// resume tells whether a paused partition has so much room again that reading is
-// worth a request: a quarter of what the records that wait for another try leave
-// of its bounds, and enough for the record that did not fit. Where nothing waits it is
-// half of what is read ahead.
-func (p *partition) resume() bool {
+// obstacle tells what keeps a paused partition from being read on. That is worth a
+// request with so much room again as is a quarter of what the records that wait for
+// another try leave of its bounds, and enough for the record that did not fit. Where
+// nothing waits it is when it has hardly anything ready, or when all have so little that
+// one request may fill many.
+func (p *partition) obstacle() Bound {
 	if p.waitsAlone && p.engine.oversized {
-		return false
+		return BoundBytes
 	}
 	_, bytes, bound := p.room()
-	if bound != BoundNone {
-		return false
-	}
-	if p.count == 0 {
-		return true
-	}
-	if p.stuckCount == 0 && p.fresh.count > p.mostAhead()/2 {
-		return false
+	if bound != BoundNone || p.count == 0 {
+		return bound
 	}
 	most, free := p.engine.cfg.MaxPending, p.engine.share()-int64(p.stuckBytes)
-	return most-p.count > (most-p.stuckCount)/4 && int64(bytes) > free/4 && bytes >= p.wants
+	switch {
+	case p.stuckCount == 0 && p.fresh.count > p.inAnyCase()/4 && !p.gen.low():
+		return boundAhead
+	case most-p.count <= (most-p.stuckCount)/4:
+		return BoundRecords
+	case int64(bytes) <= free/4 || bytes < p.wants:
+		return BoundBytes
+	}
+	return BoundNone
+}
+
+// readOn lets a paused partition be read again once nothing stands in the way.
+func (p *partition) readOn() {
+	if p.paused == BoundNone {
+		return
+	}
+	if p.paused = p.obstacle(); p.paused == BoundNone {
+		p.gen.nudge()
+	}
 }
 
 // cost is what a record takes of the byte bound.

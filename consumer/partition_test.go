@@ -69,17 +69,15 @@ func TestAPartitionIsCrowdedByMoreThanHalfOfABound(t *testing.T) {
 func TestReadingGoesOnWhenWhatWasOpenIsHeld(t *testing.T) {
 	var in inbox
 	inRig(t, 1, func(c *Config) { c.Handler, c.MaxPending = &in, 9000 }, func(r *rig) {
-		for o := range 4500 {
-			r.read(0, int64(o), "", 1)
-		}
-		open := in.take()
+		var open []*Delivery
 		p := r.part(0)
-		r.e.mu.Lock()
-		_, _, bound := p.room()
-		p.paused = bound // as the reader does
-		r.e.mu.Unlock()
-		if bound != BoundGaps {
-			t.Fatalf("paused at %q by %d open deliveries: the test needs the gap bound", bound, len(open))
+		r.g.allot(p, 1)
+		for o := int64(0); r.room(p) == BoundNone; o++ {
+			r.read(0, o, "", 1)
+			open = append(open, in.take()...)
+		}
+		if p.paused != BoundGaps {
+			t.Fatalf("paused at %q by %d open deliveries: the test needs the gap bound", p.paused, len(open))
 		}
 		for len(open) > 0 {
 			for _, d := range open {
@@ -89,86 +87,7 @@ func TestReadingGoesOnWhenWhatWasOpenIsHeld(t *testing.T) {
 		}
 		synctest.Wait()
 		if p.paused != BoundNone {
-			t.Errorf("reading is still paused at %q: 4500 of 9000 records are held in one run, nothing is open", p.paused)
-		}
-	})
-}
-
-// Enough is read ahead for the workers, and no more as long as nothing waits for another
-// try. Then others must get past it.
-func TestReadingAheadIsBoundedWhileNothingIsHeld(t *testing.T) {
-	var in inbox
-	inRig(t, 10, func(c *Config) { c.Handler, c.MaxPending = &in, 1000 }, func(r *rig) {
-		const ahead = 1000 / 10
-		r.gate.free, r.gate.manual = 0, true
-		p := r.part(0)
-		bound := func() (b Bound) {
-			r.e.mu.Lock()
-			defer r.e.mu.Unlock()
-			if _, _, b = p.room(); b != BoundNone {
-				p.paused = b // as the reader does
-			}
-			return b
-		}
-		offset := int64(0)
-		read := func(session string) {
-			r.read(0, offset, session, 1)
-			offset++
-		}
-		for range 500 {
-			read("one session") // only its first can be delivered
-		}
-		for range ahead - 2 {
-			read("")
-		}
-		if b := bound(); b != BoundNone {
-			t.Fatalf("paused at %q with %d ready", b, p.fresh.count)
-		}
-		read("")
-		if b := bound(); b != boundAhead {
-			t.Fatalf("paused at %q with %d ready", b, p.fresh.count)
-		}
-		for _, s := range r.e.Status().Partitions {
-			if s.Paused != BoundNone {
-				t.Errorf("%q is shown as a bound", s.Paused)
-			}
-		}
-
-		deliver := func(n int) (open []*Delivery) {
-			r.gate.add(n)
-			return in.take()
-		}
-		for p.fresh.count > ahead/2+1 {
-			deliver(1)[0].Done()
-		}
-		if p.paused != boundAhead {
-			t.Fatalf("read on with %d ready", p.fresh.count)
-		}
-		for p.fresh.count > ahead/2 {
-			deliver(1)[0].Done()
-		}
-		if p.paused != BoundNone {
-			t.Fatalf("not read on with %d ready", p.fresh.count)
-		}
-
-		for p.fresh.count < ahead {
-			read("")
-		}
-		if b := bound(); b != boundAhead {
-			t.Fatalf("paused at %q with %d ready", b, p.fresh.count)
-		}
-		deliver(1)[0].AgainAt(time.Now().Add(time.Hour), Hold{})
-		if p.paused != BoundNone {
-			t.Fatal("not read on although a record waits for another try")
-		}
-		for p.count < 1000 {
-			if b := bound(); b != BoundNone {
-				t.Fatalf("paused at %q with %d ready, although a record waits for another try", b, p.fresh.count)
-			}
-			read("")
-		}
-		if b := bound(); b != BoundRecords {
-			t.Fatalf("paused at %q with %d pending", b, p.count)
+			t.Errorf("reading is still paused at %q: %d of 9000 records are held in one run, nothing is open", p.paused, p.count)
 		}
 	})
 }

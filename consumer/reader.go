@@ -169,9 +169,19 @@ func (g *generation) fetchRequest(broker int32, parts []*partition, partitions i
 	req := &fetch.Request{
 		Broker: broker, ClientID: e.cfg.ClientID, MaxWait: wait, MinBytes: 1, MaxBytes: int32(answer),
 	}
-	usual := clamp(e.share()/2, 16<<10, answer)
+	behind := 0
+	for _, p := range parts {
+		if p.position < p.readable {
+			behind++
+		}
+	}
 	for _, p := range parts {
 		p.fetching = true
+		g.allot(p, behind)
+		usual := clamp(e.share()/2, 16<<10, answer)
+		if p.size > 0 {
+			usual = clamp(int64(p.ahead())*int64(p.size), 4<<10, usual)
+		}
 		req.Partitions = append(req.Partitions, fetch.Partition{
 			Topic: p.topic, Partition: p.partition, Offset: p.ask(),
 			MaxBytes: int32(clamp(p.batch, usual, answer)),
@@ -200,12 +210,21 @@ func (g *generation) fetch(ctx context.Context, req *fetch.Request, parts []*par
 		defer res.Free()
 		g.throttled(parts, res.Throttle)
 		g.told(req, res)
+		left := 0
+		for i := range res.Partitions {
+			if res.Partitions[i].Len() > 0 {
+				left++
+			}
+		}
 		for i := range res.Partitions {
 			a := &res.Partitions[i]
 			tp := topicPartition{a.Topic, a.Partition}
 			if p := g.parts[tp]; p != nil && !heard[tp] {
 				heard[tp] = true
-				g.takeIn(p, from[tp], a)
+				g.takeIn(p, from[tp], a, left)
+			}
+			if a.Len() > 0 {
+				left--
 			}
 		}
 	}
@@ -246,7 +265,8 @@ func (g *generation) told(req *fetch.Request, res *fetch.Response) {
 		}
 		switch {
 		case a.Len() > 0:
-			p.batch = int64(a.FirstBatch())
+			size, records := a.FirstBatch()
+			p.batch, p.batchRecords = int64(size), records
 		case p.position < p.readable && size+asked[tp] <= int64(req.MaxBytes):
 			// There was room for what was asked for, and there are records: only
 			// the first batch of an answer comes whatever its size. It would be
@@ -296,8 +316,8 @@ func (g *generation) release(p *partition, failed bool) {
 		p.failures, p.failing = 0, time.Time{}
 	}
 	// What made room may have come while the answer was taken in.
-	if p.paused != BoundNone && p.resume() {
-		p.paused = BoundNone
+	if p.paused != BoundNone {
+		p.paused = p.obstacle()
 	}
 }
 

@@ -84,6 +84,17 @@ func (r *rig) read(partition int, offset int64, session string, size int) *Deliv
 	return d
 }
 
+// room tells what stands in the way of reading on, and pauses the partition there, as the
+// reader does.
+func (r *rig) room(p *partition) (b Bound) {
+	r.e.mu.Lock()
+	defer r.e.mu.Unlock()
+	if _, _, b = p.room(); b != BoundNone {
+		p.paused = b
+	}
+	return b
+}
+
 // semaphore is a gate that behaves: free slots, and whether they are probes.
 type semaphore struct {
 	mu      sync.Mutex

@@ -79,6 +79,7 @@ func TestPendingMemoryStaysWithinItsBoundsWhateverTheLog(t *testing.T) {
 				w.serve(logs...)
 				before, goroutines := live(), ownGoroutines()
 				r := w.start("UPSTREAM_MAX_IN_FLIGHT", "64")
+				time.Sleep(time.Minute) // a record of each partition has failed, then it reads up to its bounds
 				for range 3 {
 					time.Sleep(time.Minute)
 					s := r.engine.Status()

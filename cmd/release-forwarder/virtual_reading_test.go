@@ -3,11 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/segmentio/kafka-go/compress"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -62,6 +65,119 @@ func TestARecordThatDoesNotFitBesideAHeldOneIsNotAskedForWithoutAPause(t *testin
 			t.Errorf("%d fetches in a minute in which nothing could be read", n)
 		}
 		w.end(r)
+	})
+}
+
+// A hundred partitions have more than can be in memory, and the platform is slow: each goes
+// on as fast as the others, all requests in flight are used, and what is read ahead is what
+// 64 requests need, not what 64 need of each partition.
+func TestBacklogsOfManyPartitionsGoOnEvenlyAndShareMemory(t *testing.T) {
+	const partitions, each = 100, 200
+	inVirtualTime(t, partitions, func(w *world) {
+		var mu sync.Mutex
+		var sent [partitions]int
+		w.platform.Script(func(r *platform.Request) *platform.Reply {
+			var session, n int
+			if _, err := fmt.Sscanf(r.Params["flow_no"], "F-%d-%d", &session, &n); err != nil {
+				t.Error(err)
+				return nil
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			sent[session/each]++
+			return &platform.Reply{Delay: 100 * time.Millisecond}
+		})
+		for p := range partitions {
+			for i := 0; i < each; i += 20 { // a batch
+				var values []string
+				for j := range 20 {
+					values = append(values, event(p*each+i+j, 0))
+				}
+				w.produce(int32(p), values...)
+			}
+		}
+		fetches := w.countFetches(10000)
+		r := w.start("UPSTREAM_MAX_IN_FLIGHT", "64")
+		begun := time.Now()
+		for w.platform.Stats().Accepted < partitions*each && time.Since(begun) < 2*time.Minute {
+			time.Sleep(100 * time.Millisecond)
+			// 16 for each request in flight or 8 for each partition that has nothing
+			// else, and what is open.
+			if n := r.engine.Status().Pending; n > 16*64+10*partitions+64 {
+				t.Fatalf("%d records are in memory", n)
+			}
+			mu.Lock()
+			least, most := slices.Min(sent[:]), slices.Max(sent[:])
+			mu.Unlock()
+			if most-least > 25 && most < each {
+				t.Fatalf("%s after the start a partition has %d sent and another %d", time.Since(begun), least, most)
+			}
+		}
+		// 640 a second.
+		if took := time.Since(begun); took > 34*time.Second {
+			t.Errorf("all are sent %s after the start, want 34s at the most", took)
+		}
+		if n := fetches.Load(); n > partitions*each/8 {
+			t.Errorf("%d fetches for %d records", n, partitions*each)
+		}
+		w.end(r)
+	})
+}
+
+// It may not be the fewer for it that there are many partitions, where only one has records.
+func TestOneBacklogAmongManyPartitionsUsesAllRequestsInFlight(t *testing.T) {
+	const partitions, n = 100, 6400
+	inVirtualTime(t, partitions, func(w *world) {
+		w.platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Delay: 100 * time.Millisecond} })
+		w.backlog(1, n)
+		fetches := w.countFetches(10000)
+		r := w.start("UPSTREAM_MAX_IN_FLIGHT", "64")
+		// 640 a second.
+		if took := w.afterJoining(r, n); took > 11*time.Second {
+			t.Errorf("all are sent %s after joining, want 11s at the most", took)
+		}
+		// Two long polls of half a second at three brokers for the idle ones make 120, and
+		// each half of what is read ahead takes one or two more.
+		if f := fetches.Load(); f > 400 {
+			t.Errorf("%d fetches for %d records", f, n)
+		}
+		w.end(r)
+	})
+}
+
+// What of a batch is not taken in is fetched and unpacked again, so that little of it at a
+// time would cost more than all else.
+func TestLargeBatchesOfManyPartitionsAreNotReadRecordByRecord(t *testing.T) {
+	const partitions, each = 100, 400
+	inVirtualTime(t, partitions, func(w *world) {
+		w.platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Delay: 20 * time.Millisecond} })
+		logs := make([]*handLog, partitions)
+		for p := range logs {
+			values := map[int64][]byte{}
+			var offsets []int64
+			for o := range int64(each) {
+				values[o] = []byte(event(each*p+int(o), 0))
+				offsets = append(offsets, o)
+			}
+			logs[p] = logOf(batchOf(compress.Gzip, 0, each-1, nil, values, offsets...))
+		}
+		w.serve(logs...)
+		r := w.start("UPSTREAM_MAX_IN_FLIGHT", "64")
+		w.until("all", func() bool { return w.platform.Stats().Accepted == partitions*each }, 5*time.Minute)
+		w.end(r)
+		times := 0
+		for _, l := range logs {
+			for _, o := range l.offsets {
+				if o < each {
+					times++
+				}
+			}
+		}
+		// A quarter at a time, and what a share had no room for in between.
+		if times > partitions*8 {
+			t.Errorf("batches were fetched %d times, %.1f times each", times, float64(times)/partitions)
+		}
+		settle()
 	})
 }
 

@@ -316,20 +316,33 @@ func TestDeadlineOfAnExchange(t *testing.T) {
 	}
 }
 
+// header is a record batch's: 61 bytes, the format's number at 16, the records' at 57.
+func header(magic byte, records int32) []byte {
+	h := make([]byte, 61)
+	binary.BigEndian.PutUint32(h[8:], 61-12)
+	h[16] = magic
+	binary.BigEndian.PutUint32(h[57:], uint32(records))
+	return h
+}
+
 func TestFirstBatchIsTheFirstBatchsSizeInTheLog(t *testing.T) {
 	for _, c := range []struct {
-		name    string
-		records []byte
-		want    int
+		name           string
+		records        []byte
+		bytes, holding int
 	}{
-		{"nothing", nil, 0},
-		{"less than a head", make([]byte, 11), 0},
-		{"cut off", []byte{0, 0, 0, 0, 0, 0, 0, 7, 0, 1, 0, 0, 1}, 12 + 1<<16},
-		{"another behind it", append([]byte{0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 2, 1, 1}, make([]byte, 50)...), 14},
-		{"a negative length", []byte{0, 0, 0, 0, 0, 0, 0, 7, 255, 255, 255, 255}, 12},
+		{"nothing", nil, 0, 0},
+		{"less than a head", make([]byte, 11), 0, 0},
+		{"cut off", []byte{0, 0, 0, 0, 0, 0, 0, 7, 0, 1, 0, 0, 1}, 12 + 1<<16, 0},
+		{"another behind it", append([]byte{0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 2, 1, 1}, make([]byte, 50)...), 14, 0},
+		{"a negative length", []byte{0, 0, 0, 0, 0, 0, 0, 7, 255, 255, 255, 255}, 12, 0},
+		{"a batch's header", header(2, 1000), 61, 1000},
+		{"a batch's header that is cut", header(2, 1000)[:60], 61, 0},
+		{"a message of an older format", header(1, 1000), 61, 0},
+		{"a negative count", header(2, -1), 61, 0},
 	} {
-		if a := (&Answer{records: c.records}); a.FirstBatch() != c.want {
-			t.Errorf("%s: %d, want %d", c.name, a.FirstBatch(), c.want)
+		if bytes, records := (&Answer{records: c.records}).FirstBatch(); bytes != c.bytes || records != c.holding {
+			t.Errorf("%s: %d bytes and %d records, want %d and %d", c.name, bytes, records, c.bytes, c.holding)
 		}
 	}
 }

@@ -83,13 +83,18 @@ func (a *Answer) Len() int {
 }
 
 // FirstBatch returns how many bytes the first batch of the answer has in the log,
-// whether or not all of them came; 0 where there is none, or none can be told.
-func (a *Answer) FirstBatch() int {
+// whether or not all of them came, and how many records by what its header claims; 0
+// where there is none, or none can be told, as of records in the formats before KIP-98.
+func (a *Answer) FirstBatch() (bytes, records int) {
 	const head = 8 + 4 // offset and length, in all formats
 	if len(a.records) < head {
-		return 0
+		return 0, 0
 	}
-	return head + max(0, int(int32(binary.BigEndian.Uint32(a.records[8:]))))
+	bytes = head + max(0, int(int32(binary.BigEndian.Uint32(a.records[8:]))))
+	if len(a.records) >= batchHeaderSize && a.records[magicAt] == 2 {
+		records = max(0, int(int32(binary.BigEndian.Uint32(a.records[batchCountAt:]))))
+	}
+	return bytes, records
 }
 
 // Do sends a fetch request (version 11, read_committed, without a KIP-227

@@ -1,0 +1,227 @@
+package consumer
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// shelf is a rig whose workers wait at the gate, so that nothing is taken of what is ready
+// until the test says so.
+type shelf struct {
+	*rig
+	in     *inbox
+	offset map[*partition]int64
+}
+
+// What 64 workers have ready, by the doc of aheadPerWorker and leastAhead.
+const (
+	allReady  = 16 * 64
+	inAnyCase = 8
+)
+
+func onShelf(t *testing.T, partitions int, test func(s *shelf)) {
+	t.Helper()
+	in := &inbox{}
+	inRig(t, partitions, func(c *Config) { c.Handler, c.MaxPending, c.MaxPendingBytes = in, 4096, 1<<30 }, func(r *rig) {
+		r.e.cfg.Workers = 64
+		r.gate.free, r.gate.manual = 0, true
+		test(&shelf{r, in, map[*partition]int64{}})
+	})
+}
+
+// read reads on in a partition, one of so many in an answer, as long as there is room.
+func (s *shelf) read(p *partition, among int) (n int) {
+	s.e.mu.Lock()
+	s.g.allot(p, among)
+	s.e.mu.Unlock()
+	for ; s.room(p) == BoundNone; n++ {
+		s.rig.read(int(p.partition), s.offset[p], "", 1)
+		s.offset[p]++
+	}
+	return n
+}
+
+// all reads an answer that brings more of every partition than there is room for.
+func (s *shelf) all() {
+	left := len(s.g.parts)
+	for n := range s.g.parts {
+		s.read(s.g.parts[n], left)
+		left--
+	}
+}
+
+// deliver has n records handed to the handler.
+func (s *shelf) deliver(n int) []*Delivery {
+	s.gate.add(n)
+	return s.in.take()
+}
+
+func (s *shelf) paused() (n int) {
+	for _, p := range s.g.parts {
+		if p.paused != BoundNone {
+			n++
+		}
+	}
+	return n
+}
+
+func TestOneBacklogAmongIdlePartitionsIsReadAheadForAllWorkers(t *testing.T) {
+	for _, partitions := range []int{1, 10, 100, 1000} {
+		onShelf(t, partitions, func(s *shelf) {
+			if n := s.read(s.part(0), 1); n != allReady {
+				t.Errorf("%d partitions: %d records are ready of the one that has any, want %d", partitions, n, allReady)
+			}
+		})
+	}
+}
+
+func TestManyBacklogsTogetherAreReadAheadAsFarAsOne(t *testing.T) {
+	for _, partitions := range []int{2, 6, 10, 100, 1000} {
+		onShelf(t, partitions, func(s *shelf) {
+			s.all()
+			total, least, most := 0, allReady, 0
+			for _, p := range s.g.parts {
+				n := p.fresh.count
+				total, least, most = total+n, min(least, n), max(most, n)
+			}
+			if bound := max(allReady, inAnyCase*partitions); total > bound || total < allReady-partitions {
+				t.Errorf("%d partitions have %d records ready, want %d at most and hardly less than %d", partitions, total, bound, allReady)
+			}
+			if most > least+1 {
+				t.Errorf("%d partitions have between %d and %d records ready, want the same", partitions, least, most)
+			}
+			if s.g.ready != total {
+				t.Errorf("counted %d, there are %d", s.g.ready, total)
+			}
+		})
+	}
+}
+
+func TestReadingGoesOnForAllPartitionsAtOnceWhenHalfIsLeft(t *testing.T) {
+	const partitions = 4
+	onShelf(t, partitions, func(s *shelf) {
+		s.all()
+		for n := allReady; n > allReady/2+1; n-- {
+			s.deliver(1)[0].Done()
+		}
+		if n := s.paused(); n != partitions {
+			t.Fatalf("%d partitions read on with %d ready", partitions-n, s.g.ready)
+		}
+		s.deliver(1)
+		if n := s.paused(); n != 0 {
+			t.Fatalf("%d partitions do not read on with %d ready", n, s.g.ready)
+		}
+	})
+}
+
+// However much the others have ready: else it would wait for all of theirs.
+func TestAPartitionWithHardlyAnythingReadyReadsOnAtOnce(t *testing.T) {
+	const partitions = 10
+	onShelf(t, partitions, func(s *shelf) {
+		late, full := s.part(0), s.part(1)
+		s.read(full, 1)
+		if n := s.read(late, 1); n != allReady/partitions {
+			t.Fatalf("%d are ready beside a full one, want %d, its share", n, allReady/partitions)
+		}
+		for late.fresh.count > allReady/partitions/4 {
+			if late.paused == BoundNone {
+				t.Fatalf("read on with %d ready, and %d of the other", late.fresh.count, full.fresh.count)
+			}
+			for _, d := range s.deliver(1) {
+				d.Done()
+			}
+		}
+		if late.paused != BoundNone || full.paused != boundAhead {
+			t.Errorf("the one with hardly anything is paused at %q, the one with %d at %q", late.paused, full.fresh.count, full.paused)
+		}
+	})
+}
+
+// What such a partition has ready may be undeliverable, and as much as may be pending.
+func TestAPartitionWithARecordThatWaitsForAnotherTryTakesNothingOfWhatOthersMayHave(t *testing.T) {
+	onShelf(t, 3, func(s *shelf) {
+		stuck, other := s.part(0), s.part(1)
+		s.read(stuck, 1)
+		d := s.deliver(1)[0]
+		if s.g.ready != allReady-1 {
+			t.Fatalf("counted %d, want %d", s.g.ready, allReady-1)
+		}
+		d.AgainAt(time.Now().Add(time.Hour), Hold{})
+		s.read(stuck, 1)
+		if n := s.read(other, 1); n != allReady {
+			t.Errorf("%d are read beside %d of a partition with a record that waits, want %d", n, stuck.fresh.count, allReady)
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		for range 4 { // of both partitions in turn, of one a fresh and the one whose time has come
+			s.deliver(1)[0].Done()
+		}
+		if stuck.stuckCount != 0 || s.g.ready != stuck.fresh.count+other.fresh.count {
+			t.Errorf("%d wait, counted %d after the record was done, there are %d and %d", stuck.stuckCount, s.g.ready, stuck.fresh.count, other.fresh.count)
+		}
+	})
+}
+
+// What of a batch does not fit is fetched and unpacked again.
+func TestAPartitionOfLargeBatchesReadsAGoodPartOfOne(t *testing.T) {
+	for _, c := range []struct{ batch, want int }{{1, 10}, {40, 10}, {400, 100}, {1 << 20, 2 * 64}} {
+		onShelf(t, 100, func(s *shelf) {
+			s.read(s.part(0), 1)
+			p := s.part(1)
+			p.batchRecords = c.batch
+			if n := s.read(p, 1); n != c.want {
+				t.Errorf("%d of a batch of %d are read beside a full partition, want %d", n, c.batch, c.want)
+			}
+		})
+	}
+}
+
+func TestReadingAheadIsNoBoundWhereARecordWaitsForAnotherTry(t *testing.T) {
+	onShelf(t, 1, func(s *shelf) {
+		p := s.part(0)
+		s.read(p, 1)
+		if b := p.paused; b != boundAhead {
+			t.Fatalf("paused at %q", b)
+		}
+		for _, ps := range s.e.Status().Partitions {
+			if ps.Paused != BoundNone {
+				t.Errorf("%q is shown as a bound", ps.Paused)
+			}
+		}
+		s.deliver(1)[0].AgainAt(time.Now().Add(time.Hour), Hold{})
+		synctest.Wait()
+		if p.paused != BoundNone {
+			t.Fatal("not read on although a record waits for another try")
+		}
+		if s.read(p, 1); p.paused != BoundRecords || p.count != 4096 {
+			t.Errorf("paused at %q with %d pending, want %q with 4096", p.paused, p.count, BoundRecords)
+		}
+	})
+}
+
+// Of a long session only the first can be delivered: the others must not keep the workers
+// from what is behind them.
+func TestWhatWaitsBehindItsSessionIsNotReady(t *testing.T) {
+	onShelf(t, 1, func(s *shelf) {
+		p := s.part(0)
+		for ; s.offset[p] < 500; s.offset[p]++ {
+			s.rig.read(0, s.offset[p], "one session", 1)
+		}
+		if n := s.read(p, 1); n != allReady-1 {
+			t.Errorf("%d are read behind a session of 500, want %d", n, allReady-1)
+		}
+	})
+}
+
+func TestAnEmptyPartitionHasNoMoreRoomThanItsBound(t *testing.T) {
+	for _, most := range []int{1, 3} {
+		inRig(t, 6, func(c *Config) { c.Handler, c.MaxPending = &inbox{}, most }, func(r *rig) {
+			p := r.part(0)
+			r.g.allot(p, 1)
+			if records, _, bound := p.room(); bound != BoundNone || records != most {
+				t.Errorf("room for %d, paused at %q, want %d", records, bound, most)
+			}
+		})
+	}
+}
