@@ -13,8 +13,10 @@ package consumer
 // be undeliverable for long is not counted: one of which a record waits for another try,
 // which the others must get past and so no part binds, and one at the bound of gaps.
 const (
-	// aheadPerWorker is how many records are ready for each worker.
+	// aheadPerWorker is how many records are ready for each worker, and leastPerWorker
+	// where a partition may not have as many pending as that makes.
 	aheadPerWorker = 16
+	leastPerWorker = 2
 
 	// leastAhead is what a partition may have ready whatever the others have.
 	leastAhead = 8
@@ -28,7 +30,8 @@ const (
 // mostAhead is how many fresh records of all partitions are read ahead. The engine's mutex is
 // held here and below.
 func (g *generation) mostAhead() int {
-	return min(g.engine.cfg.MaxPending, aheadPerWorker*g.engine.cfg.Workers)
+	c := &g.engine.cfg
+	return max(leastPerWorker*c.Workers, min(c.MaxPending, aheadPerWorker*c.Workers))
 }
 
 // inAnyCase is how many of them the partition may have.

@@ -22,8 +22,13 @@ const (
 
 func onShelf(t *testing.T, partitions int, test func(s *shelf)) {
 	t.Helper()
+	onShelfWith(t, partitions, 4096, test)
+}
+
+func onShelfWith(t *testing.T, partitions, maxPending int, test func(s *shelf)) {
+	t.Helper()
 	in := &inbox{}
-	inRig(t, partitions, func(c *Config) { c.Handler, c.MaxPending, c.MaxPendingBytes = in, 4096, 1<<30 }, func(r *rig) {
+	inRig(t, partitions, func(c *Config) { c.Handler, c.MaxPending, c.MaxPendingBytes = in, maxPending, 1<<30 }, func(r *rig) {
 		r.e.cfg.Workers = 64
 		r.gate.free, r.gate.manual = 0, true
 		test(&shelf{r, in, map[*partition]int64{}})
@@ -55,6 +60,14 @@ func (s *shelf) all() {
 func (s *shelf) deliver(n int) []*Delivery {
 	s.gate.add(n)
 	return s.in.take()
+}
+
+// takeOf opens the next delivery of one partition, whosever turn it is.
+func (s *shelf) takeOf(p *partition) {
+	s.e.mu.Lock()
+	defer s.e.mu.Unlock()
+	s.e.open(p, p.choose(false))
+	s.e.unpause(p)
 }
 
 func (s *shelf) paused() (n int) {
@@ -115,6 +128,123 @@ func TestReadingGoesOnForAllPartitionsAtOnceWhenHalfIsLeft(t *testing.T) {
 	})
 }
 
+// Also one that has as much as it got when there was less for each.
+func TestAPartitionThatHasItsPartStillReadsOnWhenHalfIsLeft(t *testing.T) {
+	const partitions = 100
+	onShelf(t, partitions, func(s *shelf) {
+		full, has := s.part(0), s.part(1)
+		s.read(full, 1)
+		s.read(has, 1)
+		for s.g.ready > allReady/2+1 {
+			s.takeOf(full)
+		}
+		if has.paused != boundAhead {
+			t.Fatalf("read on with %d ready", s.g.ready)
+		}
+		s.takeOf(full)
+		if has.paused != BoundNone {
+			t.Errorf("not read on with %d ready, of which it has %d", s.g.ready, has.fresh.count)
+		}
+	})
+}
+
+// Or its workers would have less than they need.
+func TestASmallBoundOfEachPartitionIsNoneForAllTogether(t *testing.T) {
+	const partitions, most = 6, 20
+	onShelfWith(t, partitions, most, func(s *shelf) {
+		s.all()
+		if s.g.ready != partitions*most {
+			t.Errorf("%d are ready of %d partitions, want the %d that each may have pending", s.g.ready, partitions, most)
+		}
+	})
+}
+
+// What must not be delivered now may fill no part of what the others have.
+func TestWhatIsReadyAtTheBoundOfGapsIsNotCounted(t *testing.T) {
+	onShelf(t, 2, func(s *shelf) {
+		p := s.part(0)
+		s.read(p, 1)
+		s.e.mu.Lock()
+		defer s.e.mu.Unlock()
+		p.gapBound = true
+		s.g.recount(p)
+		if s.g.ready != 0 {
+			t.Errorf("counted %d", s.g.ready)
+		}
+		p.gapBound = false
+		s.g.recount(p)
+		if s.g.ready != allReady {
+			t.Errorf("counted %d when it may be delivered again, want %d", s.g.ready, allReady)
+		}
+	})
+}
+
+func TestAPartitionIsAskedForAsManyBytesAsItHasRoomFor(t *testing.T) {
+	onShelf(t, 100, func(s *shelf) {
+		p := s.part(0)
+		for _, c := range []struct {
+			name  string
+			size  int // of a record
+			batch int64
+			want  int32
+		}{
+			{"nothing is known of it: its share of an answer", 0, 0, 1 << 20},
+			{"small records", 50, 0, allReady * 50},
+			{"so small ones that there is a least", 1, 0, 4 << 10},
+			{"so large ones that there is a most", 100 << 10, 0, 1 << 20},
+			{"a batch that is larger", 1, 300 << 10, 300 << 10},
+		} {
+			p.size, p.batch = c.size, c.batch
+			if got := s.g.fetchRequest(1, []*partition{p}, 100, 0).Partitions[0].MaxBytes; got != c.want {
+				t.Errorf("%s: asked for %d bytes, want %d", c.name, got, c.want)
+			}
+		}
+		other := s.part(1)
+		for ; s.offset[other] < 10; s.offset[other]++ {
+			s.rig.read(1, s.offset[other], "", 420)
+		}
+		if got, want := s.g.fetchRequest(1, []*partition{other}, 100, 0).Partitions[0].MaxBytes, int32(500*(allReady-10)); got != want {
+			t.Errorf("after ten records of 420 bytes: asked for %d bytes, want %d: 80 more for each, and no room for the ten", got, want)
+		}
+	})
+}
+
+// Each look at it names what stands in the way then.
+func TestTheBoundThatIsShownIsTheOneThatPausesNow(t *testing.T) {
+	onShelf(t, 1, func(s *shelf) {
+		p := s.part(0)
+		s.read(p, 1)
+		d := s.deliver(1)[0]
+		d.AgainAt(time.Now().Add(time.Hour), Hold{})
+		if s.read(p, 1); p.paused != BoundRecords {
+			t.Fatalf("paused at %q", p.paused)
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		for p.stuckCount > 0 {
+			s.deliver(1)[0].Done()
+		}
+		if p.paused != boundAhead {
+			t.Errorf("paused at %q with %d pending of which none waits, want %q", p.paused, p.count, boundAhead)
+		}
+	})
+	onShelf(t, 1, func(s *shelf) {
+		p := s.part(0)
+		for ; s.offset[p] < 3200; s.offset[p]++ {
+			s.rig.read(0, s.offset[p], "one session", 1)
+		}
+		if s.read(p, 1); p.paused != BoundRecords {
+			t.Fatalf("paused at %q", p.paused)
+		}
+		for range 2 { // the session's, then another
+			s.deliver(1)[0].Done()
+		}
+		if p.paused != boundAhead {
+			t.Errorf("paused at %q with %d pending and %d ready, want %q", p.paused, p.count, p.fresh.count, boundAhead)
+		}
+	})
+}
+
 // However much the others have ready: else it would wait for all of theirs.
 func TestAPartitionWithHardlyAnythingReadyReadsOnAtOnce(t *testing.T) {
 	const partitions = 10
@@ -128,9 +258,7 @@ func TestAPartitionWithHardlyAnythingReadyReadsOnAtOnce(t *testing.T) {
 			if late.paused == BoundNone {
 				t.Fatalf("read on with %d ready, and %d of the other", late.fresh.count, full.fresh.count)
 			}
-			for _, d := range s.deliver(1) {
-				d.Done()
-			}
+			s.deliver(1) // what is open need not end for it
 		}
 		if late.paused != BoundNone || full.paused != boundAhead {
 			t.Errorf("the one with hardly anything is paused at %q, the one with %d at %q", late.paused, full.fresh.count, full.paused)

@@ -79,6 +79,9 @@ func TestReadingGoesOnWhenWhatWasOpenIsHeld(t *testing.T) {
 		if p.paused != BoundGaps {
 			t.Fatalf("paused at %q by %d open deliveries: the test needs the gap bound", p.paused, len(open))
 		}
+		if p.fresh.count == 0 || r.g.ready != 0 {
+			t.Errorf("%d are counted of %d that may not be delivered now", r.g.ready, p.fresh.count)
+		}
 		for len(open) > 0 {
 			for _, d := range open {
 				d.AgainAt(time.Now().Add(time.Hour), Hold{})
