@@ -200,7 +200,7 @@ func (v *service) wireEngine(dialFunc) error {
 			Committing:      v.committing,
 			Committed:       count.Commit,
 			Drained:         func(took time.Duration) { count.Drained(took.Seconds()) },
-			Rebalanced:      count.Rebalance,
+			Rebalanced:      v.rebalanced,
 			Owns:            v.shareRate,
 			MetadataIgnored: count.MetadataIgnored,
 		},

@@ -224,6 +224,43 @@ func TestAStormOfAllIsWrittenAtOneASecond(t *testing.T) {
 	})
 }
 
+// A rebalance every few seconds, as in a rollout of many replicas: what is read
+// again must not wait behind the turns of those that waited before.
+func TestRebalancesDoNotPutOffWhatWaitsInAStorm(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		const limit, rubbish = 20, 60
+		r := w.start("DLQ_STORM_LIMIT", "20", "KAFKA_HEARTBEAT_INTERVAL", "300ms")
+		w.until("the group", w.allCommitted(1, 0))
+		generation := r.engine.Status().Generation
+		var values []string
+		for n := range rubbish {
+			values = append(values, fmt.Sprintf(`{"park_uuid":"sick","parking_serial":"J-%d"}`, n))
+		}
+		w.produce(0, append(values, ofLot("sick", 0))...)
+		const rebalances, each = 12, 4 * time.Second
+		for i := range rebalances {
+			w.rebalance()
+			w.produce(0, ofLot("healthy", 2+2*i))
+			time.Sleep(each)
+			most := int64(limit + 1 + (i+1)*int(each/time.Second))
+			if n := w.letterCount(); r.forwarder.Storms() > 0 && n > most {
+				t.Errorf("%d letters after %s, want %d at most", n, time.Duration(i+1)*each, most)
+			}
+		}
+		if n := r.engine.Status().Generation - generation; n < rebalances {
+			t.Fatalf("%d generations", n)
+		}
+		// 40 letters and the record that is well, one a second, and a second for each
+		// rebalance at most.
+		w.until("the lot's record", func() bool { return w.platform.Stats().Accepted == rebalances+1 }, 10*time.Second)
+		w.until("the commit", func() bool { return w.committed(0) == rubbish+1+rebalances })
+		w.end(r)
+		if n := len(w.letters()); n != rubbish {
+			t.Errorf("%d letters of %d", n, rubbish)
+		}
+	})
+}
+
 func TestAPersonGivesUpWhatIsOld(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Status: 500, Body: `{"code":"500"}`} })

@@ -86,12 +86,12 @@ type history struct {
 	letterTries int
 
 	// waits is when and at which count of acceptances the record began to wait
-	// for its refused lot; place is its place in a storm's pace.
+	// for its refused lot; turns are those in storms.
 	waits struct {
 		since time.Time
 		count uint64
 	}
-	place time.Time
+	turns turns
 }
 
 // recordID tells records apart for the circuit.

@@ -70,29 +70,31 @@ func (f *Forwarder) giveUp(ctx context.Context, d *consumer.Delivery, h *history
 		f.write(ctx, d, h)
 		return
 	}
-	alone, all := f.storms.storming(source)
 	if f.storms.letter(source) {
 		f.Log.LogAttrs(telemetry.StateChange(ctx), slog.LevelError,
 			"dead-letter storm: so many letters in a row with nothing accepted between; written at one a second from now on, look at the producer and at the platform's contract",
 			slog.String("reason", l.Reason), slog.String("field", l.Field), slog.Int("letters", f.StormLimit))
 	}
-	if (alone || all) && h.place.IsZero() {
-		h.place = f.storms.reserve(source, all, time.Now())
-	}
 	f.writeInTurn(ctx, d, h)
 }
 
-// writeInTurn writes a letter when its place in a storm's pace has come, or when
-// the storm is over. A storm of one source makes room where others need it; a
-// storm of all has nobody to let pass.
+// writeInTurn writes a letter when its turn in a storm has come, or when the storm
+// is over. A storm of one source makes room where others need it; a storm of all
+// has nobody to let pass.
 func (f *Forwarder) writeInTurn(ctx context.Context, d *consumer.Delivery, h *history) {
-	alone, all := f.storms.storming(h.source)
-	early := h.place.After(time.Now())
+	if h.source == "" {
+		f.write(ctx, d, h)
+		return
+	}
+	now := time.Now()
+	at := f.storms.await(&h.turns, h.source, true, now)
+	_, all := f.storms.storming(h.source)
+	early := at.After(now)
 	if d.MakeRoom && !all && early {
-		f.storms.giveBack(h.source, h.place)
+		f.storms.giveBack(&h.turns, h.source)
 		early = false
 	}
-	if h.source == "" || !alone && !all || !early {
+	if !early {
 		f.write(ctx, d, h)
 		return
 	}
@@ -100,7 +102,7 @@ func (f *Forwarder) writeInTurn(ctx context.Context, d *consumer.Delivery, h *hi
 	if !all {
 		hold.Quota = quotaStorms
 	}
-	d.AgainAt(h.place, hold)
+	d.AgainAt(at, hold)
 }
 
 // write tries to write a record's letter once. A letter that cannot be written is

@@ -16,22 +16,33 @@ const stormPace = time.Second
 //
 // There is a row for each source, which is a lot, or a partition where the lot
 // cannot be read, and one for all together. An acceptance of the source ends its
-// row, any acceptance that of all.
+// row, any acceptance that of all. A turn is of the row that gave it: where the
+// row is another, the turn is none.
 type storms struct {
 	limit int // letters in a row that are written as they come; 0: all
 
 	mu      sync.Mutex
-	all     row
+	all     *row
 	sources map[string]*row // at most lotsRemembered
 }
 
 type row struct {
 	letters int
-	next    time.Time   // the first place in the pace that was never given
-	free    []time.Time // places given back, ascending
+	next    time.Time   // the first turn that was never given
+	free    []time.Time // turns given back, ascending
 }
 
-func newStorms(limit int) *storms { return &storms{limit: limit, sources: map[string]*row{}} }
+// turns are a record's in the storms that it waits in.
+type turns struct{ alone, all stormTurn }
+
+type stormTurn struct {
+	of *row
+	at time.Time
+}
+
+func newStorms(limit int) *storms {
+	return &storms{limit: limit, all: &row{}, sources: map[string]*row{}}
+}
 
 // lotSource and partitionSource name the sources.
 func lotSource(lot string) string { return "lot " + lot }
@@ -42,37 +53,69 @@ func partitionSource(topic string, partition int32) string {
 
 // storming tells whether a source, or all together, have reached the limit.
 func (s *storms) storming(source string) (alone, all bool) {
-	if s.limit <= 0 {
-		return false, false
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := s.sources[source]
-	return r != nil && r.letters >= s.limit, s.all.letters >= s.limit
+	return s.rages(s.sources[source]), s.rages(s.all)
 }
 
-// reserve gives the next place in the pace of a source, or of all together.
-func (s *storms) reserve(source string, all bool, now time.Time) time.Time {
+// rages tells whether a row has reached the limit. The mutex is held.
+func (s *storms) rages(r *row) bool { return s.limit > 0 && r != nil && r.letters >= s.limit }
+
+// await gives a record its turn in the storm of its source, where there is one
+// and it has none yet, and with ofAll in that of all, and tells when the later of
+// them comes; the zero time where there is no storm.
+func (s *storms) await(t *turns, source string, ofAll bool, now time.Time) (at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	at := now
-	if r := s.sources[source]; r != nil && r.letters >= s.limit {
-		at = r.reserve(at)
+	if r := s.sources[source]; s.rages(r) {
+		at = t.alone.take(r, now)
 	}
-	if all {
-		at = s.all.reserve(at)
+	if ofAll && s.rages(s.all) {
+		at = later(at, t.all.take(s.all, later(at, now)))
 	}
 	return at
 }
 
-// giveBack returns a place that is not used: what waits moves up.
-func (s *storms) giveBack(source string, place time.Time) {
+// giveBack returns a record's turn in the storm of its source, which it does not
+// use: what waits moves up.
+func (s *storms) giveBack(t *turns, source string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r := s.sources[source]; r != nil {
-		i, _ := slices.BinarySearchFunc(r.free, place, time.Time.Compare)
-		r.free = slices.Insert(r.free, i, place)
+	if r := s.sources[source]; r != nil && t.alone.of == r {
+		i, _ := slices.BinarySearchFunc(r.free, t.alone.at, time.Time.Compare)
+		r.free = slices.Insert(r.free, i, t.alone.at)
+		t.alone.at = time.Time{}
 	}
+}
+
+// rejoined takes back all turns: in another generation nobody has one, and who
+// would wait behind those of records that are read again, or by another member,
+// would wait longer with each rebalance.
+func (s *storms) rejoined(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all = s.all.anew(now)
+	for source, r := range s.sources {
+		s.sources[source] = r.anew(now)
+	}
+}
+
+// anew is the row without the turns it gave: the first that comes now is one pace
+// after the last that has passed, at least.
+func (r *row) anew(now time.Time) *row {
+	next := now.Add(stormPace)
+	if r.next.Before(next) {
+		next = r.next
+	}
+	return &row{letters: r.letters, next: next}
+}
+
+// take keeps the turn where it is of the row, or takes the row's next.
+func (t *stormTurn) take(r *row, now time.Time) time.Time {
+	if t.of != r {
+		*t = stormTurn{of: r, at: r.reserve(now)}
+	}
+	return t.at
 }
 
 func (r *row) reserve(now time.Time) time.Time {
@@ -83,12 +126,16 @@ func (r *row) reserve(now time.Time) time.Time {
 			return at
 		}
 	}
-	at := now
-	if r.next.After(at) {
-		at = r.next
-	}
+	at := later(now, r.next)
 	r.next = at.Add(stormPace)
 	return at
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // letter counts a letter; it tells whether it began a storm.
@@ -122,11 +169,11 @@ func (s *storms) accepted(sources ...string) (ended bool) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	ended = s.all.letters >= s.limit
-	s.all = row{}
+	ended = s.rages(s.all)
+	s.all = &row{}
 	for _, source := range sources {
 		if r := s.sources[source]; r != nil {
-			ended = ended || r.letters >= s.limit
+			ended = ended || s.rages(r)
 			delete(s.sources, source)
 		}
 	}
@@ -137,15 +184,12 @@ func (s *storms) accepted(sources ...string) (ended bool) {
 func (s *storms) active() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.limit <= 0 {
-		return 0
-	}
 	n := 0
-	if s.all.letters >= s.limit {
+	if s.rages(s.all) {
 		n++
 	}
 	for _, r := range s.sources {
-		if r.letters >= s.limit {
+		if s.rages(r) {
 			n++
 		}
 	}

@@ -28,19 +28,16 @@ func (f *Forwarder) mayGo(ctx context.Context, d *consumer.Delivery, h *history,
 		f.waitForLot(ctx, d, h, t.began, t.until)
 		return false, false
 	}
-	if alone, _ := f.storms.storming(lotSource(lot)); alone && !d.MakeRoom {
+	if !d.MakeRoom {
 		// The lot's records are not sent faster than its letters are written.
-		if h.place.IsZero() {
-			h.place = f.storms.reserve(lotSource(lot), false, now)
-		}
-		if h.place.After(now) {
+		if at := f.storms.await(&h.turns, lotSource(lot), false, now); at.After(now) {
 			if t.probe {
 				f.lots.cut(lot)
 			}
 			d.ReturnSlot()
 			hold := h.hold(HeldStorm)
 			hold.Quota = quotaStorms
-			d.AgainAt(h.place, hold)
+			d.AgainAt(at, hold)
 			return false, false
 		}
 	}
@@ -108,6 +105,10 @@ func (f *Forwarder) byOperator(d *consumer.Delivery) bool {
 
 // RefusedLots lists the lots in an outage of their own.
 func (f *Forwarder) RefusedLots() []RefusedLot { return f.lots.list() }
+
+// Rejoined is to be told when a new generation of the group begins: what waited in
+// the one before it is read again.
+func (f *Forwarder) Rejoined() { f.storms.rejoined(time.Now()) }
 
 // Storms counts the dead-letter storms there are.
 func (f *Forwarder) Storms() int { return f.storms.active() }
