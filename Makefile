@@ -82,7 +82,7 @@ drill: ## provoke what an operator may be woken by: which alert, after how long,
 bench: ## throughput, CPU and memory beside other ways of doing the same (BENCH="compare --real --rounds 9", BENCH="latency --real", BENCH=--help)
 	@$(GO) build -o $(BIN)/bench ./cmd/bench && exec $(BIN)/bench $(BENCH)
 
-bench-page: ## all figures of docs/performance.md anew, on a real Kafka (40 minutes on an idle machine; Java 17 and Maven)
+bench-page: ## all figures of docs/performance.md anew, on a real Kafka (70 minutes on an idle machine; Java 17 and Maven)
 	@$(GO) build -o $(BIN)/bench ./cmd/bench && exec $(BIN)/bench page
 
 test-alerts: ## the alert rules, by Prometheus's own rule tests (installs Debian's prometheus where promtool is missing)

@@ -45,7 +45,7 @@ type double struct {
 	busy              atomic.Int64       // nanoseconds from arrival to answer, of all accepted
 	tenths            [6000]atomic.Int64 // accepted in each tenth of a second since begun
 	mu                sync.Mutex
-	waits             []time.Duration // guarded by mu: from due to arrival, of releases that carry the time
+	arrivals          []arrival // guarded by mu: of releases that carry when they were due
 	buffers           sync.Pool
 	accepted, refusal []byte
 }
@@ -108,7 +108,7 @@ func (d *double) release(w http.ResponseWriter, r *http.Request) {
 	d.first.CompareAndSwap(0, now.UnixNano())
 	if due > 0 {
 		d.mu.Lock()
-		d.waits = append(d.waits, time.Duration(now.UnixNano()-due))
+		d.arrivals = append(d.arrivals, arrival{due, now.UnixNano()})
 		d.mu.Unlock()
 	}
 	if d.delay > 0 {
@@ -152,10 +152,12 @@ type account struct {
 	// up: timers make the delay longer than it was asked for.
 	Busy int64
 	// Tenths holds the acceptances of each tenth of a second.
-	Tenths []int64
-	// Waits are ascending.
-	Waits []time.Duration
+	Tenths   []int64
+	Arrivals []arrival // of releases that carry when they were due
 }
+
+// arrival is when a release was due, and when it came, in unix nanoseconds.
+type arrival struct{ Due, At int64 }
 
 func (d *double) account() account {
 	a := account{
@@ -167,7 +169,7 @@ func (d *double) account() account {
 		a.Tenths = append(a.Tenths, d.tenths[i].Load())
 	}
 	d.mu.Lock()
-	a.Waits = append(a.Waits, d.waits...)
+	a.Arrivals = append(a.Arrivals, d.arrivals...)
 	d.mu.Unlock()
 	return a
 }

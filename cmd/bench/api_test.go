@@ -30,8 +30,12 @@ func TestTheAPITellsHowLongAReleaseWasOnItsWay(t *testing.T) {
 			}
 		}
 		a := d.account()
-		if a.Count != 4 || fmt.Sprint(a.Waits) != "[3ms 3ms]" {
-			t.Errorf("%d accepted, waits %v", a.Count, a.Waits)
+		var waits []time.Duration
+		for _, r := range a.Arrivals {
+			waits = append(waits, time.Duration(r.At-r.Due))
+		}
+		if a.Count != 4 || fmt.Sprint(waits) != "[3ms 3ms]" {
+			t.Errorf("%d accepted, waits %v", a.Count, waits)
 		}
 		if a.Busy != int64(80*time.Millisecond) {
 			t.Errorf("busy for %s", time.Duration(a.Busy))
@@ -60,7 +64,7 @@ func TestTheAPIIsDownAndRefusesAsItIsTold(t *testing.T) {
 	if w := send(d, refused+"-1"); !strings.Contains(w.Body.String(), `"500"`) {
 		t.Error("refused:", w.Body)
 	}
-	if a := d.account(); a.Count != 1 || a.Refused != 1 || len(a.Waits) != 0 {
+	if a := d.account(); a.Count != 1 || a.Refused != 1 || len(a.Arrivals) != 0 {
 		t.Errorf("%+v", a)
 	}
 }

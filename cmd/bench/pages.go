@@ -36,7 +36,7 @@ func (c pageCommand) steps() (steps [][]string) {
 		{"outage", "--real", "--write"},
 		{"replicas", "--real", "--write"},
 		{"growth", "--real", "--write"},
-		{"compare", "--full", "--real", "--write", "--rounds=1", "--n=40000", "--only=" + nameBare, "--only=" + nameShipped},
+		{"compare", "--full", "--real", "--write", rounds, "--n=40000", "--only=" + nameBare, "--only=" + nameShipped},
 	}
 }
 
