@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
@@ -18,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/cmd/sandbox/process"
 )
 
 // patience bounds how long the forwarder is watched in one trial.
@@ -45,7 +45,7 @@ func (b *broker) tryService(ctx context.Context, binary, user string, gone *righ
 	if err := b.produce(ctx); err != nil {
 		return err.Error(), false
 	}
-	address, err := freeAddress(ctx)
+	address, err := process.FreeAddress()
 	if err != nil {
 		return err.Error(), false
 	}
@@ -116,15 +116,6 @@ func retentionLeft(ctx context.Context, address, topic string) bool {
 	defer func() { _ = response.Body.Close() }()
 	text, err := io.ReadAll(response.Body)
 	return err == nil && strings.Contains(string(text), fmt.Sprintf("release_forwarder_retention_left_seconds{partition=\"0\",topic=%q}", topic))
-}
-
-// freeAddress is one of the loopback interface where nobody listens.
-func freeAddress(ctx context.Context) (string, error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
 }
 
 // tryProbe asks the command that looks at rights.

@@ -23,10 +23,10 @@ type Collector struct {
 func StartCollector(ctx context.Context, binary, config, dir, to string) (*Collector, error) {
 	c := &Collector{}
 	var err error
-	if c.GRPC, err = freeAddress(); err != nil {
+	if c.GRPC, err = process.FreeAddress(); err != nil {
 		return nil, err
 	}
-	if c.HTTP, err = freeAddress(); err != nil {
+	if c.HTTP, err = process.FreeAddress(); err != nil {
 		return nil, err
 	}
 	env := append(os.Environ(), "COLLECTOR_GRPC="+c.GRPC, "COLLECTOR_HTTP="+c.HTTP, "COLLECTOR_TO="+to)

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log"
 	"maps"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -43,7 +42,7 @@ type Forwarder struct {
 
 // Start starts a forwarder with the settings given above those of the stage.
 func (s *Stage) Start(name string, settings map[string]string) (*Forwarder, error) {
-	admin, err := freeAddress()
+	admin, err := process.FreeAddress()
 	if err != nil {
 		return nil, err
 	}
@@ -154,15 +153,6 @@ func (s *Stage) Command(ctx context.Context, f *Forwarder, args ...string) (stri
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	return run(ctx, s.binary, f.env, args...)
-}
-
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
 }
 
 func quiet() *log.Logger { return log.New(io.Discard, "", 0) }

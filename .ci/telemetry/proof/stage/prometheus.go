@@ -34,7 +34,7 @@ func StartPrometheus(ctx context.Context, dir, rules string) (*Prometheus, error
 	if err != nil {
 		return nil, fmt.Errorf("prometheus is not installed: run.sh does it: %w", err)
 	}
-	address, err := freeAddress()
+	address, err := process.FreeAddress()
 	if err != nil {
 		return nil, err
 	}
