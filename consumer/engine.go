@@ -310,9 +310,7 @@ func (e *Engine) push(p *partition, quota string, but *Delivery) {
 	d.MakeRoom, d.pushed = true, now
 	if d.state == held {
 		e.timed.remove(d)
-		d.state = ready
-		p.due.push(d.lane)
-		e.arm(p)
+		e.ripe(d)
 	}
 }
 
@@ -343,22 +341,26 @@ func (e *Engine) ripen() {
 
 func (e *Engine) release(now time.Time) {
 	for len(e.timed) > 0 && !e.timed[0].until.After(now) {
-		d := e.timed.pop()
-		d.state = ready
-		d.part.due.push(d.lane)
-		e.arm(d.part)
+		e.ripe(e.timed.pop())
 	}
 	e.schedule()
 }
 
-// Hasten makes every held record ready at once whose hold is not firm: what they
-// waited for is over.
+func (e *Engine) ripe(d *Delivery) {
+	d.state = ready
+	d.part.due.push(d.lane)
+	e.arm(d.part)
+}
+
+// Hasten makes every held record ready at once whose hold is not firm, in the order
+// of their times: what they waited for is over.
 func (e *Engine) Hasten() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	now := time.Now()
-	e.timed.hasten(now)
-	e.release(now)
+	for _, d := range e.timed.hasten() {
+		e.ripe(d)
+	}
+	e.schedule()
 }
 
 func (e *Engine) returnSlot(d *Delivery, used bool) {

@@ -132,6 +132,26 @@ func TestHastenBringsForwardWhatIsNotFirm(t *testing.T) {
 	})
 }
 
+func TestHastenKeepsTheOrderOfTheHolds(t *testing.T) {
+	var in inbox
+	inRig(t, 1, func(c *Config) { c.Handler = &in }, func(r *rig) {
+		const n = 40
+		want := make([]int64, n)
+		for i := range int64(n) {
+			r.read(0, i, "", 1)
+		}
+		for i, d := range in.take() {
+			after := i * 7 % n // no two are the same
+			want[after] = d.Record.Offset
+			d.AgainAt(time.Now().Add(time.Hour+time.Duration(after)*time.Second), Hold{})
+		}
+		r.e.Hasten()
+		if got := offsets(in.take()); fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("hastened %v, want %v", got, want)
+		}
+	})
+}
+
 func TestAWaitingRecordCostsNoGoroutine(t *testing.T) {
 	later := time.Now() // set below; the handler needs it
 	inRig(t, 1, func(c *Config) {

@@ -2,7 +2,7 @@ package consumer
 
 import (
 	"container/heap"
-	"time"
+	"slices"
 )
 
 // timetable holds the held records, the earliest first: a heap, so that one
@@ -13,14 +13,22 @@ func (t *timetable) add(d *Delivery)    { heap.Push((*timeheap)(t), d) }
 func (t *timetable) remove(d *Delivery) { heap.Remove((*timeheap)(t), d.heapIndex) }
 func (t *timetable) pop() *Delivery     { return heap.Pop((*timeheap)(t)).(*Delivery) }
 
-// hasten brings every hold that is not firm forward to now.
-func (t *timetable) hasten(now time.Time) {
+// hasten takes out every hold that is not firm, the earliest first.
+func (t *timetable) hasten() (hastened []*Delivery) {
+	firm := (*t)[:0]
 	for _, d := range *t {
-		if !d.hold.Firm && d.until.After(now) {
-			d.until = now
+		if !d.hold.Firm {
+			hastened = append(hastened, d)
+			continue
 		}
+		d.heapIndex = len(firm)
+		firm = append(firm, d)
 	}
+	clear((*t)[len(firm):])
+	*t = firm
 	heap.Init((*timeheap)(t))
+	slices.SortStableFunc(hastened, func(a, b *Delivery) int { return a.until.Compare(b.until) })
+	return hastened
 }
 
 type timeheap []*Delivery

@@ -92,6 +92,7 @@ type history struct {
 		count uint64
 	}
 	turns turns
+	quota string // of its last hold for one of the two
 }
 
 // recordID tells records apart for the circuit.
@@ -150,6 +151,12 @@ func (f *Forwarder) start(ctx context.Context, d *consumer.Delivery, h *history)
 
 // hold is why the record waits, with how often it was sent and the trace of its
 // last delivery: also where it comes to wait anew without having been sent.
+// makesRoom tells whether this delivery is to make room in a quota: the record may
+// wait for another reason by now.
+func (h *history) makesRoom(d *consumer.Delivery, quota string) bool {
+	return d.MakeRoom && h.quota == quota
+}
+
 func (h *history) hold(reason string) consumer.Hold {
 	hold := consumer.Hold{Reason: reason, Attempts: h.attempts}
 	if h.lastSpan.HasTraceID() {
@@ -213,7 +220,7 @@ func (f *Forwarder) accepted(ctx context.Context, d *consumer.Delivery, h *histo
 	if mended {
 		f.Log.LogAttrs(telemetry.StateChange(ctx), slog.LevelInfo, "lot accepted again: its records go on", slog.String("lot", upstream.Tame(lot)))
 	}
-	calmed := f.storms.accepted(lotSource(lot), partitionSource(d.Record.Topic, d.Record.Partition))
+	calmed := f.storms.accepted(time.Now(), lotSource(lot), partitionSource(d.Record.Topic, d.Record.Partition))
 	if calmed {
 		f.Log.LogAttrs(telemetry.StateChange(ctx), slog.LevelInfo, "dead-letter storm over: something of it was accepted")
 	}

@@ -78,9 +78,8 @@ func (f *Forwarder) giveUp(ctx context.Context, d *consumer.Delivery, h *history
 	f.writeInTurn(ctx, d, h)
 }
 
-// writeInTurn writes a letter when its turn in a storm has come, or when the storm
-// is over. A storm of one source makes room where others need it; a storm of all
-// has nobody to let pass.
+// writeInTurn writes a letter when its turn in a storm has come, when the storm is
+// over, or to make room.
 func (f *Forwarder) writeInTurn(ctx context.Context, d *consumer.Delivery, h *history) {
 	if h.source == "" {
 		f.write(ctx, d, h)
@@ -89,20 +88,15 @@ func (f *Forwarder) writeInTurn(ctx context.Context, d *consumer.Delivery, h *hi
 	now := time.Now()
 	at := f.storms.await(&h.turns, h.source, true, now)
 	_, all := f.storms.storming(h.source)
-	early := at.After(now)
-	if d.MakeRoom && !all && early {
-		f.storms.giveBack(&h.turns, h.source)
-		early = false
-	}
-	if !early {
+	switch {
+	case !at.After(now):
 		f.write(ctx, d, h)
-		return
+	case h.makesRoom(d, quotaStorms) && !all:
+		f.storms.giveBack(&h.turns, h.source)
+		f.write(ctx, d, h)
+	default:
+		f.holdForTurn(d, h, h.source, at, all)
 	}
-	hold := h.hold(HeldStorm)
-	if !all {
-		hold.Quota = quotaStorms
-	}
-	d.AgainAt(at, hold)
 }
 
 // write tries to write a record's letter once. A letter that cannot be written is

@@ -62,18 +62,26 @@ func (s *storms) storming(source string) (alone, all bool) {
 func (s *storms) rages(r *row) bool { return s.limit > 0 && r != nil && r.letters >= s.limit }
 
 // await gives a record its turn in the storm of its source, where there is one
-// and it has none yet, and with ofAll in that of all, and tells when the later of
-// them comes; the zero time where there is no storm.
+// and it has none yet, and tells when that comes; the zero time where there is no
+// storm. With ofAll, and once its own turn has come, the same for the storm of all.
 func (s *storms) await(t *turns, source string, ofAll bool, now time.Time) (at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r := s.sources[source]; s.rages(r) {
-		at = t.alone.take(r, now)
+	if t.all.of != s.all {
+		t.all = stormTurn{}
 	}
-	if ofAll && s.rages(s.all) {
-		at = later(at, t.all.take(s.all, later(at, now)))
+	at = s.take(&t.alone, s.sources[source], now)
+	if ofAll && !at.After(now) {
+		at = later(at, s.take(&t.all, s.all, now))
 	}
 	return at
+}
+
+// over tells whether a storm in which a record has a turn is over.
+func (s *storms) over(t turns, source string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return t.alone.of != nil && t.alone.of != s.sources[source] || t.all.of != nil && t.all.of != s.all
 }
 
 // giveBack returns a record's turn in the storm of its source, which it does not
@@ -95,24 +103,33 @@ func (s *storms) rejoined(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.all = s.all.anew(now)
+	s.renew(now)
+}
+
+// renew takes back the turns of all sources. The mutex is held.
+func (s *storms) renew(now time.Time) {
 	for source, r := range s.sources {
 		s.sources[source] = r.anew(now)
 	}
 }
 
-// anew is the row without the turns it gave: the first that comes now is one pace
-// after the last that has passed, at least.
+// anew is the row without the turns it gave that have not come: the first of them
+// is the next.
 func (r *row) anew(now time.Time) *row {
-	next := now.Add(stormPace)
-	if r.next.Before(next) {
-		next = r.next
+	next := r.next
+	if ahead := next.Sub(now); ahead > stormPace {
+		next = next.Add(-(ahead - 1) / stormPace * stormPace)
 	}
 	return &row{letters: r.letters, next: next}
 }
 
-// take keeps the turn where it is of the row, or takes the row's next.
-func (t *stormTurn) take(r *row, now time.Time) time.Time {
-	if t.of != r {
+// take is a record's turn in a row: the one it has, or the row's next. The mutex
+// is held.
+func (s *storms) take(t *stormTurn, r *row, now time.Time) time.Time {
+	switch {
+	case !s.rages(r):
+		*t = stormTurn{}
+	case t.of != r:
 		*t = stormTurn{of: r, at: r.reserve(now)}
 	}
 	return t.at
@@ -162,14 +179,17 @@ func (s *storms) letter(source string) (began bool) {
 }
 
 // accepted ends the rows of the sources, and that of all; it tells whether a
-// storm ended.
-func (s *storms) accepted(sources ...string) (ended bool) {
+// storm ended. In a storm of all, turns of the sources' storms pass while their
+// letters wait: what is left of them begins anew, lest they are written at once.
+func (s *storms) accepted(now time.Time, sources ...string) (ended bool) {
 	if s.limit <= 0 {
 		return false
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	ended = s.rages(s.all)
+	if ended = s.rages(s.all); ended {
+		s.renew(now)
+	}
 	s.all = &row{}
 	for _, source := range sources {
 		if r := s.sources[source]; r != nil {

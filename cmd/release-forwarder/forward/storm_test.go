@@ -13,18 +13,18 @@ func letters(s *storms, source string, n int) {
 }
 
 func TestAStormBeginsAtTheLimitAndEndsWithAnAcceptance(t *testing.T) {
-	a, b := lotSource("a"), lotSource("b")
+	a, b, now := lotSource("a"), lotSource("b"), time.Unix(1000, 0)
 	for name, c := range map[string]struct {
 		do         func(s *storms)
 		alone, all bool
 	}{
 		"one less than the limit":             {func(s *storms) { letters(s, a, 4) }, false, false},
 		"the limit, of one":                   {func(s *storms) { letters(s, a, 5) }, true, true},
-		"the limit, others accepted":          {func(s *storms) { letters(s, a, 5); s.accepted(b) }, true, false},
+		"the limit, others accepted":          {func(s *storms) { letters(s, a, 5); s.accepted(now, b) }, true, false},
 		"the limit of all, of several":        {func(s *storms) { letters(s, a, 2); letters(s, b, 3) }, false, true},
-		"accepted just before":                {func(s *storms) { letters(s, a, 4); s.accepted(a); letters(s, a, 4) }, false, false},
-		"accepted in it":                      {func(s *storms) { letters(s, a, 9); s.accepted(a) }, false, false},
-		"its own and others' between letters": {func(s *storms) { letters(s, a, 3); s.accepted(b); letters(s, a, 2) }, true, false},
+		"accepted just before":                {func(s *storms) { letters(s, a, 4); s.accepted(now, a); letters(s, a, 4) }, false, false},
+		"accepted in it":                      {func(s *storms) { letters(s, a, 9); s.accepted(now, a) }, false, false},
+		"its own and others' between letters": {func(s *storms) { letters(s, a, 3); s.accepted(now, b); letters(s, a, 2) }, true, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStorms(5)
@@ -56,7 +56,7 @@ func TestAStormWritesOneASecond(t *testing.T) {
 	s, now := newStorms(5), time.Unix(1000, 0)
 	a := lotSource("a")
 	letters(s, a, 5)
-	s.accepted(lotSource("another"))
+	s.accepted(now, lotSource("another"))
 	records := []*turns{{}, {}, {}, {}}
 	for range 2 { // who asks again keeps its turn
 		if got := inTurn(s, a, now, records...); !slices.Equal(got, seconds(0, 1, 2, 3)) {
@@ -77,18 +77,78 @@ func TestAStormOfAllIsOneASecondForAllTogether(t *testing.T) {
 	a, b := lotSource("a"), lotSource("b")
 	letters(s, a, 5)
 	letters(s, b, 5)
-	// One waits for its lot already, as its request goes out in turn.
+	// One of each waits for its lot already, as its request goes out in turn.
 	one, other := &turns{}, &turns{}
 	s.await(one, a, false, now)
 	s.await(other, b, false, now)
-	got := append(inTurn(s, a, now, one, &turns{}), inTurn(s, b, now, other, &turns{})...)
-	if slices.Sort(got); !slices.Equal(got, seconds(0, 1, 2, 3)) {
+	got := append(inTurn(s, a, now, one), inTurn(s, b, now, other)...)
+	if !slices.Equal(got, seconds(0, 1)) {
 		t.Errorf("the turns are %s ahead", got)
 	}
-	// With the storm of all its turns are over, those of a lot's storm stay.
-	s.accepted(a)
-	if got := inTurn(s, b, now, other); !slices.Equal(got, seconds(0)) {
-		t.Errorf("the turn that is left is %s ahead", got)
+}
+
+// A letter that waits for its lot takes no turn of all before: nothing would be
+// written in the seconds that it leaps.
+func TestAStormOfAllDoesNotLeapToTheTurnsOfALot(t *testing.T) {
+	s, now := newStorms(5), time.Unix(1000, 0)
+	a := lotSource("a")
+	letters(s, a, 5)
+	s.accepted(now, lotSource("another"))
+	for range 2000 {
+		s.await(&turns{}, a, true, now)
+	}
+	letters(s, a, 5) // now of all as well
+	if got := inTurn(s, a, now, &turns{}); !slices.Equal(got, seconds(2000)) {
+		t.Errorf("its turn is %s ahead", got)
+	}
+	if got := inTurn(s, lotSource("b"), now, &turns{}, &turns{}); !slices.Equal(got, seconds(0, 1)) {
+		t.Errorf("another's turns are %s ahead", got)
+	}
+}
+
+// Turns of a lot pass while its letters wait in a storm of all: they are no credit.
+func TestALotsLettersAreNotWrittenAtOnceWhenTheStormOfAllIsOver(t *testing.T) {
+	s, now := newStorms(5), time.Unix(1000, 0)
+	a, b := lotSource("a"), lotSource("b")
+	letters(s, a, 5)
+	letters(s, b, 5)
+	waiting := map[string][]*turns{a: {{}, {}, {}, {}}, b: {{}, {}, {}, {}}}
+	for range 60 {
+		for source, records := range waiting {
+			inTurn(s, source, now, records...)
+		}
+		now = now.Add(time.Second)
+	}
+	s.accepted(now, lotSource("another"))
+	for source, records := range waiting {
+		if got := inTurn(s, source, now, records...); !slices.Equal(got, seconds(0, 1, 2, 3)) {
+			t.Errorf("the turns of %s are %s ahead", source, got)
+		}
+		if at := s.await(records[3], source, true, now.Add(3*time.Second)); at.After(now.Add(3 * time.Second)) {
+			t.Errorf("a turn of %s that has come is put off", source)
+		}
+		if s.over(*records[0], source) {
+			t.Error("a storm that is on counts as over")
+		}
+	}
+}
+
+func TestWhoHasATurnLearnsThatItsStormIsOver(t *testing.T) {
+	s, now := newStorms(5), time.Unix(1000, 0)
+	a := lotSource("a")
+	letters(s, a, 5)
+	one := &turns{}
+	s.await(one, a, true, now)
+	if s.over(*one, a) {
+		t.Error("over before it is")
+	}
+	s.accepted(now, a)
+	if !s.over(*one, a) {
+		t.Error("not over when it is")
+	}
+	s.await(one, a, true, now)
+	if s.over(*one, a) {
+		t.Error("over where there is none: who asks would go round in circles")
 	}
 }
 
@@ -102,7 +162,7 @@ func TestATurnIsOfOneStorm(t *testing.T) {
 		if got := inTurn(s, a, now, records...); !slices.Equal(got, seconds(0, 1, 2, 3)) {
 			t.Errorf("the turns are %s ahead", got)
 		}
-		s.accepted(a)
+		s.accepted(now, a)
 		if at := s.await(records[3], a, true, now); !at.IsZero() {
 			t.Errorf("a storm that is over has a turn %s ahead", at.Sub(now))
 		}
@@ -110,32 +170,34 @@ func TestATurnIsOfOneStorm(t *testing.T) {
 }
 
 func TestARebalanceDoesNotPutOffTheTurns(t *testing.T) {
-	s, now := newStorms(5), time.Unix(1000, 0)
-	a := lotSource("a")
-	letters(s, a, 5)
-	left := 50
-	var last time.Time
-	for left > 0 { // each generation is two and a half seconds long
-		s.rejoined(now)
-		end := now.Add(2500 * time.Millisecond)
-		written := 0
-		for range left {
-			if at := s.await(&turns{}, a, true, now); at.Before(end) {
-				if at.Sub(last) < stormPace {
-					t.Errorf("two letters within %s", at.Sub(last))
+	for _, c := range []struct{ each, of time.Duration }{ // how long records are delivered in a generation, of how long
+		{2300 * time.Millisecond, 2300 * time.Millisecond}, {900 * time.Millisecond, 1570 * time.Millisecond}, {2 * time.Second, 7100 * time.Millisecond},
+	} {
+		s, now := newStorms(5), time.Unix(1000, 0)
+		a := lotSource("a")
+		letters(s, a, 5)
+		begun, last, left := now, time.Time{}, 50
+		for ; left > 0 && now.Sub(begun) < 10*time.Minute; now = now.Add(c.of) {
+			s.rejoined(now)
+			written := 0
+			for range left {
+				if at := s.await(&turns{}, a, true, now); at.Before(now.Add(c.each)) {
+					if at.Sub(last) < stormPace {
+						t.Errorf("%v: two letters within %s", c, at.Sub(last))
+					}
+					last = at
+					written++
 				}
-				last = at
-				written++
 			}
+			left -= written
 		}
-		if written < min(2, left) {
-			t.Fatalf("%d letters of %d are written in a generation", written, left)
+		// A second for each, what the time without delivery takes, and what is rounded up.
+		if most := time.Duration(float64(50*time.Second) / (c.each.Seconds() / c.of.Seconds())); now.Sub(begun) > most+stormPace+c.of {
+			t.Errorf("%v: 50 letters take %s, %d are left, want %s", c, now.Sub(begun), left, most)
 		}
-		left -= written
-		now = end
-	}
-	if alone, _ := s.storming(a); !alone {
-		t.Error("a rebalance ended the storm")
+		if alone, _ := s.storming(a); !alone {
+			t.Error("a rebalance ended the storm")
+		}
 	}
 }
 

@@ -28,20 +28,33 @@ func (f *Forwarder) mayGo(ctx context.Context, d *consumer.Delivery, h *history,
 		f.waitForLot(ctx, d, h, t.began, t.until)
 		return false, false
 	}
-	if !d.MakeRoom {
+	if _, all := f.storms.storming(lotSource(lot)); all || !h.makesRoom(d, quotaStorms) {
 		// The lot's records are not sent faster than its letters are written.
 		if at := f.storms.await(&h.turns, lotSource(lot), false, now); at.After(now) {
 			if t.probe {
 				f.lots.cut(lot)
 			}
 			d.ReturnSlot()
-			hold := h.hold(HeldStorm)
-			hold.Quota = quotaStorms
-			d.AgainAt(at, hold)
+			f.holdForTurn(d, h, lotSource(lot), at, all)
 			return false, false
 		}
 	}
 	return t.probe, true
+}
+
+// holdForTurn holds a record until its turn in a storm. A storm of one source makes
+// room where others need it; one of all has nobody to let pass.
+func (f *Forwarder) holdForTurn(d *consumer.Delivery, h *history, source string, at time.Time, all bool) {
+	hold := h.hold(HeldStorm)
+	if h.quota = quotaStorms; all {
+		h.quota = ""
+	}
+	hold.Quota = h.quota
+	turns := h.turns // h is another delivery's from then on
+	d.AgainAt(at, hold)
+	if f.storms.over(turns, source) {
+		f.Hasten() // who ended it may have done so before this record was held
+	}
 }
 
 // lotRefused handles a failure that says something of the lot alone; false means
@@ -85,7 +98,7 @@ func (f *Forwarder) waitForLot(ctx context.Context, d *consumer.Delivery, h *his
 	now := time.Now()
 	end := h.waits.since.Add(f.LotHoldMax)
 	proved := !f.Gate.Open() && f.evidence.acceptances() > h.waits.count
-	if proved && (d.MakeRoom || !now.Before(end)) {
+	if proved && (h.makesRoom(d, quotaLots) || !now.Before(end)) {
 		f.giveUp(ctx, d, h, "", dlq.Letter{Stage: dlq.StageUpstream, Reason: dlq.ReasonLotRefused})
 		return
 	}
@@ -93,7 +106,8 @@ func (f *Forwarder) waitForLot(ctx context.Context, d *consumer.Delivery, h *his
 		until = end
 	}
 	hold := h.hold(upstream.Refused.String())
-	hold.Quota = quotaLots
+	h.quota = quotaLots
+	hold.Quota = h.quota
 	d.AgainAt(until, hold)
 }
 
