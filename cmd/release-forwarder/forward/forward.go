@@ -149,14 +149,14 @@ func (f *Forwarder) start(ctx context.Context, d *consumer.Delivery, h *history)
 	return ctx, span
 }
 
-// hold is why the record waits, with how often it was sent and the trace of its
-// last delivery: also where it comes to wait anew without having been sent.
 // makesRoom tells whether this delivery is to make room in a quota: the record may
 // wait for another reason by now.
 func (h *history) makesRoom(d *consumer.Delivery, quota string) bool {
 	return d.MakeRoom && h.quota == quota
 }
 
+// hold is why the record waits, with how often it was sent and the trace of its
+// last delivery: also where it comes to wait anew without having been sent.
 func (h *history) hold(reason string) consumer.Hold {
 	hold := consumer.Hold{Reason: reason, Attempts: h.attempts}
 	if h.lastSpan.HasTraceID() {
