@@ -35,9 +35,9 @@ type Answer struct {
 	// read and a Refused that was not sent for want of a credential; otherwise nil.
 	// It is fit for logs.
 	Err error
-	// LeftOver says that the last attempt began before the circuit closed and was
-	// given up after that: a Timeout that tells of the outage that is over, and
-	// neither of the record nor of the platform as it is now.
+	// LeftOver says that the last attempt began before the circuit closed and ran out
+	// of time, or was given up, after that: a Timeout that tells of the outage that is
+	// over, and neither of the record nor of the platform as it is now.
 	LeftOver bool
 	// When the first and the last attempt began; zero where there was none.
 	FirstAttempt, LastAttempt time.Time

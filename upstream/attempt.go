@@ -65,10 +65,13 @@ func (b *bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil && a.answer.Verdict == Unknown {
 		_ = a.fail(a, err) // the wrapper's own failure, which it returned
 	}
-	// An answer that had come wholly stands.
-	if b.gate != nil && b.gate.requests.end(a) && a.answer.Verdict == Timeout {
-		a.answer.LeftOver = true
-		a.answer.Err = &Error{Timeout, "hung since an outage that is over, given up"}
+	if b.gate != nil {
+		old, givenUp := b.gate.requests.end(a)
+		// An answer that had come wholly stands.
+		a.answer.LeftOver = old && a.answer.Verdict == Timeout
+		if a.answer.LeftOver && givenUp {
+			a.answer.Err = &Error{Timeout, "hung since an outage that is over, given up"}
+		}
 	}
 	d.answer = a.answer
 	if b.gate != nil && !a.answer.LeftOver { // that tells of the outage

@@ -118,7 +118,9 @@
 //
 // A request that hangs when the circuit closes mostly hangs until its time-out, and
 // so would its record's session. So it has 2 s left; an answer that came wholly
-// stands. What is given up tells of the outage that is over: the limit does not
-// observe it, and whoever delivers tries the record again without counting it or
-// telling the gate. If the circuit opens again within the 2 s nothing is given up.
+// stands. What is given up, or runs out of its own time before, tells of the outage
+// that is over: the limit does not observe it, and whoever delivers tries the record
+// again without counting it or telling the gate (so it does with any other failure of a
+// delivery that began before the circuit closed; see Gate.Closings). If the circuit opens
+// again within the 2 s nothing is given up.
 package upstream

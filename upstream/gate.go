@@ -48,8 +48,10 @@ type GateConfig struct {
 //   - All places hang, and a retry waits for one: see resume.
 type Gate struct {
 	config GateConfig
-	// open mirrors circuit.phase == Open for those who ask without the lock.
-	open atomic.Bool
+	// open mirrors circuit.phase == Open for those who ask without the lock, and
+	// closings counts how often it closed: one more before open says so.
+	open     atomic.Bool
+	closings atomic.Uint64
 	// requests are those of the clients whose gate this is.
 	requests inFlight
 
@@ -192,6 +194,11 @@ func (g *Gate) release(used bool) {
 // Open reports whether the circuit is open. It is cheap.
 func (g *Gate) Open() bool { return g.open.Load() }
 
+// Closings counts how often the circuit has closed. Where it is not open and the count
+// is another than at the beginning of a delivery, an outage ended while that was under
+// way: its failure may tell of the outage alone. It is cheap.
+func (g *Gate) Closings() uint64 { return g.closings.Load() }
+
 // Accepted notes that the platform accepted a record: it closes an open
 // circuit, and widens the limit after that.
 func (g *Gate) Accepted() {
@@ -210,6 +217,7 @@ func (g *Gate) Accepted() {
 	now, since := time.Now(), g.circuit.since
 	if g.circuit.accept(now) {
 		g.old = g.inFlight
+		g.closings.Add(1)
 		g.open.Store(false)
 		g.requests.closed()
 		if g.limiter != nil {

@@ -26,7 +26,7 @@ type inFlight struct {
 type flight struct {
 	giveUp     context.CancelFunc // of the attempt's context
 	prev, next *attempt
-	old        bool // it began before the circuit closed last
+	old        bool // it began before the circuit closed last, and has not opened since
 	givenUp    bool
 }
 
@@ -40,8 +40,9 @@ func (f *inFlight) begin(a *attempt, giveUp context.CancelFunc) {
 	f.first = a
 }
 
-// end reports whether the attempt was given up; an answer may have come nonetheless.
-func (f *inFlight) end(a *attempt) (givenUp bool) {
+// end reports whether the attempt began before the circuit closed, and whether it was
+// given up for that; an answer may have come nonetheless.
+func (f *inFlight) end(a *attempt) (old, givenUp bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	at := &a.flight
@@ -55,8 +56,9 @@ func (f *inFlight) end(a *attempt) (givenUp bool) {
 	}
 	// It must hold no other: a connection that is kept knows its last request, and
 	// all that began after that would hang on it, one by the next, for ever.
-	*at = flight{givenUp: at.givenUp}
-	return at.givenUp
+	old, givenUp = at.old, at.givenUp
+	*at = flight{}
+	return old, givenUp
 }
 
 // closed notes that the circuit closed: what is in flight has patienceWithHung left.
@@ -84,6 +86,9 @@ func (f *inFlight) opened() {
 	defer f.mu.Unlock()
 	if f.alarm != nil {
 		f.alarm.Stop()
+	}
+	for a := f.first; a != nil; a = a.flight.next {
+		a.flight.old = false
 	}
 }
 

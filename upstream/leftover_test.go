@@ -1,6 +1,7 @@
 package upstream_test
 
 import (
+	"cmp"
 	"io"
 	"net/http"
 	"testing"
@@ -33,6 +34,7 @@ func TestWhatHangsWhenTheCircuitClosesIsGivenUp(t *testing.T) {
 		late     bool          // the request begins at the closing, not before
 		reopens  bool          // a second after it closed
 		closes   bool          // again, half a second after that
+		timeout  time.Duration // 10 s where it is 0
 		want     upstream.Verdict
 		took     time.Duration
 		leftOver bool
@@ -40,6 +42,8 @@ func TestWhatHangsWhenTheCircuitClosesIsGivenUp(t *testing.T) {
 		"hangs":                          {want: upstream.Timeout, took: 3 * time.Second, leftOver: true},
 		"answered within the 2 s":        {after: 2900 * time.Millisecond, want: upstream.Accepted, took: 2900 * time.Millisecond},
 		"answered too late":              {after: 3100 * time.Millisecond, want: upstream.Timeout, took: 3 * time.Second, leftOver: true},
+		"out of time before the 2 s":     {timeout: 1500 * time.Millisecond, want: upstream.Timeout, took: 1500 * time.Millisecond, leftOver: true},
+		"out of time before it closed":   {timeout: 900 * time.Millisecond, want: upstream.Timeout, took: 900 * time.Millisecond},
 		"began after it":                 {late: true, want: upstream.Timeout, took: 10 * time.Second},
 		"the circuit opens again":        {reopens: true, want: upstream.Timeout, took: 10 * time.Second},
 		"the circuit opens and closes":   {reopens: true, closes: true, want: upstream.Timeout, took: 4500 * time.Millisecond, leftOver: true},
@@ -50,12 +54,14 @@ func TestWhatHangsWhenTheCircuitClosesIsGivenUp(t *testing.T) {
 				gate := upstream.NewGate(upstream.GateConfig{Adaptive: true})
 				open(gate)
 				conf := hangFor(t, &c.after)
-				conf.Timeout, conf.Gate = 10*time.Second, gate
+				conf.Timeout, conf.Gate = cmp.Or(c.timeout, 10*time.Second), gate
 				deliverer := client(t, conf)
 				if c.late {
 					gate.Accepted()
 				}
+				done := make(chan struct{})
 				go func() {
+					defer close(done)
 					if c.late {
 						return
 					}
@@ -75,6 +81,7 @@ func TestWhatHangsWhenTheCircuitClosesIsGivenUp(t *testing.T) {
 				if took := time.Since(began); a.Verdict != c.want || took != c.took || a.LeftOver != c.leftOver || a.Attempts != 1 {
 					t.Errorf("%v after %v and %d attempts, left over %v: %v", a.Verdict, took, a.Attempts, a.LeftOver, a.Err)
 				}
+				<-done
 			})
 		})
 	}

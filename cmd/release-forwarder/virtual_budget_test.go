@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -13,17 +14,20 @@ import (
 // the record's budget. The record in question is of lot x, and its answer takes 3 s;
 // meanwhile others are accepted or fail.
 func TestWhichFailuresCountForTheBudget(t *testing.T) {
-	code := func(code string) *platform.Reply {
-		return &platform.Reply{Status: 200, Body: `{"code":"` + code + `"}`, Delay: 3 * time.Second}
+	after := func(delay time.Duration, code string) *platform.Reply {
+		return &platform.Reply{Status: 200, Body: `{"code":"` + code + `"}`, Delay: delay}
 	}
+	code := func(code string) *platform.Reply { return after(3*time.Second, code) }
 	for name, c := range map[string]struct {
+		before   *platform.Reply // where set, of the first request alone
 		answer   *platform.Reply
-		accepted int  // others, in the first second
-		ofLot    bool // another of lot x after that
-		failed   int  // others, after 2 s
-		refused  int  // others, by a permanent code, after 2 s
-		heals    bool // these are accepted from the 4th second on
-		more     int  // others that are accepted after 4 s
+		timeout  string // 10s where empty
+		accepted int    // others, in the first second
+		ofLot    bool   // another of lot x after that
+		failed   int    // others, after 2 s
+		refused  int    // others, by a permanent code, after 2 s
+		heals    bool   // these are accepted from the 4th second on
+		more     int    // others that are accepted after 4 s
 		look     time.Duration
 		want     int
 	}{
@@ -39,15 +43,21 @@ func TestWhichFailuresCountForTheBudget(t *testing.T) {
 		"throttled again, none accepted":      {answer: code("429"), accepted: 40, look: 9 * time.Second},
 		"throttled again, others accepted":    {answer: code("429"), accepted: 40, more: 5, look: 9 * time.Second, want: 1},
 		"hung in an outage that is over":      {answer: &platform.Reply{Hang: true}, accepted: 40, failed: 5, heals: true, look: 9 * time.Second},
+		"timed out after an outage":           {answer: &platform.Reply{Hang: true}, timeout: "5s", accepted: 40, failed: 5, heals: true, more: 10, look: 9 * time.Second},
+		"failed after an outage":              {answer: after(5*time.Second, "500"), accepted: 40, failed: 5, heals: true, more: 10, look: 9 * time.Second},
+		"401 after an outage":                 {answer: after(5*time.Second, "401"), accepted: 40, ofLot: true, failed: 5, heals: true, more: 10, look: 9 * time.Second},
+		"throttled again after an outage":     {before: after(0, "429"), answer: after(4*time.Second, "429"), accepted: 40, failed: 5, heals: true, more: 10, look: 7 * time.Second},
 		"hung while others were accepted":     {answer: &platform.Reply{Hang: true}, accepted: 40, look: 11 * time.Second, want: 1},
 		"the same proof does not count twice": {answer: code("500"), accepted: 10, look: 20 * time.Second, want: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {
 				var well atomic.Bool
-				var first atomic.Bool
+				var first, again atomic.Bool
 				w.platform.Script(func(q *platform.Request) *platform.Reply {
 					switch lot := q.Params["park_uuid"]; {
+					case lot == "x" && c.before != nil && again.CompareAndSwap(false, true):
+						return c.before
 					case lot == "x" && (!c.ofLot || first.CompareAndSwap(false, true)):
 						return c.answer
 					case lot == "ill" && !well.Load():
@@ -58,7 +68,7 @@ func TestWhichFailuresCountForTheBudget(t *testing.T) {
 						return nil
 					}
 				})
-				r := w.start("UPSTREAM_RETRY_MAX", "0", "RETRY_BACKOFF_MIN", "1s")
+				r := w.start("UPSTREAM_RETRY_MAX", "0", "RETRY_BACKOFF_MIN", "1s", "UPSTREAM_TIMEOUT", cmp.Or(c.timeout, "10s"))
 				w.until("the start", func() bool { return w.committed(0) == 0 })
 				others := 0
 				accept := func(n int) {

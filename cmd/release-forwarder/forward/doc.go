@@ -14,7 +14,7 @@
 //	cut                                   | none: the partition's next owner sends it
 //	throttled, with Retry-After           | the platform is paused; again in turn
 //	  … again, while others were accepted | held alone, at least so long; may count
-//	hung in an outage that is over        | again at once; counts for nothing
+//	failed in an outage that is over      | again at once; counts for nothing
 //	any other failure, circuit open       | again in turn: the gate alone paces it
 //	any other failure, circuit closed     | held for the backoff; may count
 //	  … and it was the last one allowed   | letter (stage upstream, budget-exhausted)
@@ -32,7 +32,7 @@
 //
 //	the failure                                       | counts
 //	--------------------------------------------------+-------------------------------
-//	hung in an outage that is over                    | no
+//	begun before an outage was over                   | no
 //	of a lot that alone is refused                    | no: the lot waits (see lots)
 //	throttled, nothing accepted since it last was     | no
 //	the circuit is open                               | no

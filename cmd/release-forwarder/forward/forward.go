@@ -168,6 +168,7 @@ func (h *history) hold(reason string) consumer.Hold {
 // deliver tries once and ends the delivery.
 func (f *Forwarder) deliver(ctx context.Context, d *consumer.Delivery, h *history, release *mapping.Release, probe bool) upstream.Verdict {
 	lot := release.ParkUUID
+	closings := f.Gate.Closings()
 	a := f.Platform.Deliver(ctx, upstream.Request{
 		Lot: lot, Params: params(release), Traceparent: f.Tracer.Outgoing(ctx),
 		Quick: h.deliveries == 1 && !probe, Probe: probe || f.Gate.Open(), Proceed: d.Current, Rests: d.Rests,
@@ -192,7 +193,8 @@ func (f *Forwarder) deliver(ctx context.Context, d *consumer.Delivery, h *histor
 		// The partition is another's by now; whatever is said here is not heard.
 		d.AgainAt(time.Now(), h.hold(a.Verdict.String()))
 	default:
-		f.failed(ctx, d, h, lot, probe, a)
+		over := a.LeftOver || !f.Gate.Open() && f.Gate.Closings() != closings
+		f.failed(ctx, d, h, lot, probe, over, a)
 	}
 	return a.Verdict
 }
@@ -229,13 +231,15 @@ func (f *Forwarder) accepted(ctx context.Context, d *consumer.Delivery, h *histo
 	}
 }
 
-func (f *Forwarder) failed(ctx context.Context, d *consumer.Delivery, h *history, lot string, probe bool, a upstream.Answer) {
+// failed ends a delivery that is to be repeated. over says that an outage ended while
+// it was under way.
+func (f *Forwarder) failed(ctx context.Context, d *consumer.Delivery, h *history, lot string, probe, over bool, a upstream.Answer) {
 	if f.byOperator(d) {
 		f.giveUp(ctx, d, h, "", upstreamLetter(dlq.ReasonByOperator, a))
 		return
 	}
 	now := time.Now()
-	if a.LeftOver {
+	if over && a.Verdict != upstream.Throttled {
 		f.leftOver(ctx, d, h, lot, probe, a)
 		return
 	}
@@ -248,7 +252,7 @@ func (f *Forwarder) failed(ctx context.Context, d *consumer.Delivery, h *history
 	alone := false // a throttled record that waits for itself, not with the platform
 	if a.Verdict == upstream.Throttled {
 		count := f.evidence.acceptances()
-		alone = h.throttled && count > h.throttledAt
+		alone = h.throttled && count > h.throttledAt && !over
 		h.throttled, h.throttledAt = true, count
 	}
 	pauses := a.Verdict == upstream.Throttled && a.HasRetryAfter && !alone
@@ -283,14 +287,16 @@ func (f *Forwarder) failed(ctx context.Context, d *consumer.Delivery, h *history
 	}
 }
 
-// leftOver tries a record again at once that hung in an outage which is over. It has
+// leftOver tries a record again at once that failed in an outage which is over. It has
 // waited long enough, and its session with it; the failure counts for nothing.
 func (f *Forwarder) leftOver(ctx context.Context, d *consumer.Delivery, h *history, lot string, probe bool, a upstream.Answer) {
 	if probe {
 		f.lots.cut(lot)
 	}
 	f.logFailure(ctx, d, h, a)
-	d.AgainAt(time.Now(), h.hold(a.Verdict.String()))
+	hold := h.hold(a.Verdict.String())
+	hold.Firm = a.HasRetryAfter
+	d.AgainAt(time.Now().Add(a.RetryAfter), hold)
 }
 
 func (f *Forwarder) logFailure(ctx context.Context, d *consumer.Delivery, h *history, a upstream.Answer) {
