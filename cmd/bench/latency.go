@@ -50,6 +50,18 @@ func (w *waits) add(arrivals []arrival, from, to func(arrival) int64) {
 	w.p50, w.p99, w.p999 = append(w.p50, all.at(0.5)), append(w.p99, all.at(0.99)), append(w.p999, all.at(0.999))
 }
 
+// add adds a round.
+func (l *load) add(bare account, hasty, ours paced) {
+	due, at := func(a arrival) int64 { return a.Due }, func(a arrival) int64 { return a.At }
+	l.bare.add(bare.Arrivals, due, at)
+	l.hasty.add(hasty.Arrivals, due, at)
+	l.hastyLog.add(hasty.Arrivals, hasty.inLog, at)
+	l.ours.add(ours.Arrivals, due, at)
+	l.oursLog.add(ours.Arrivals, ours.inLog, at)
+	l.produced.add(ours.Arrivals, due, ours.inLog)
+	l.behind = append(l.behind, float64(ours.behind))
+}
+
 func (w waits) String() string {
 	return w.p50.format("%.2f") + " | " + w.p99.format("%.2f") + " | " + w.p999.format("%.2f")
 }
@@ -112,14 +124,7 @@ func (c latencyCommand) round(l *lab, load *load) error {
 	if err != nil {
 		return err
 	}
-	due, at := func(a arrival) int64 { return a.Due }, func(a arrival) int64 { return a.At }
-	load.bare.add(bare.Arrivals, due, at)
-	load.hasty.add(hasty.Arrivals, due, at)
-	load.hastyLog.add(hasty.Arrivals, hasty.inLog, at)
-	load.ours.add(ours.Arrivals, due, at)
-	load.oursLog.add(ours.Arrivals, ours.inLog, at)
-	load.produced.add(ours.Arrivals, due, ours.inLog)
-	load.behind = append(load.behind, float64(ours.behind))
+	load.add(bare, hasty, ours)
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -69,5 +70,34 @@ func TestAnOutageIsJudgedByTheRateBeforeIt(t *testing.T) {
 	o.note(before, begin, end)
 	if o.full[0] != 1000 || o.share[0] != 0.8 || o.back[0] != 1000 {
 		t.Errorf("full %v, share %v, back %v", o.full, o.share, o.back)
+	}
+}
+
+// The median of each column's rounds, and what the forwarder adds round by round.
+func TestWhatIsAddedIsTheDifferenceInTheSameRound(t *testing.T) {
+	const ms = int64(time.Millisecond)
+	events := func(log, at int64) (p paced) { // due at 1 s and 2 s, in the log and arrived so many ms later
+		p.log = map[int64]int64{}
+		for _, due := range []int64{1000 * ms, 2000 * ms} {
+			p.Arrivals = append(p.Arrivals, arrival{due, due + at*ms})
+			p.log[due] = due + log*ms
+		}
+		return p
+	}
+	l := load{name: "half", rate: 5000}
+	l.add(events(0, 1).account, events(2, 8), events(3, 10))
+	l.add(events(0, 5).account, events(3, 20), events(4, 16))
+	got := latencyTable(10000, []*load{&l})
+	for _, row := range []string{
+		// The bare loop, the hasty reader, the forwarder, what it adds to either.
+		"| half | 5000 | " + strings.Repeat("5.00 (1.00–5.00) | ", 3) + strings.Repeat("20.00 (8.00–20.00) | ", 3) + strings.Repeat("16.00 (10.00–16.00) | ", 3) +
+			strings.Repeat("11.00 (9.00–11.00) | ", 2) + strings.Repeat("2.00 (-4.00–2.00) | ", 2) + "0 |",
+		// Until the event is in the log, then from there on.
+		"| half | 5000 | " + strings.Repeat("4.00 (3.00–4.00) | ", 3) + strings.Repeat("17.00 (6.00–17.00) | ", 3) + strings.Repeat("12.00 (7.00–12.00) | ", 3) +
+			strings.Repeat("7.00 (6.00–7.00) | ", 2) + "1.00 (-5.00–1.00) | 1.00 (-5.00–1.00) |",
+	} {
+		if !strings.Contains(got, row) {
+			t.Errorf("no row %s in\n%s", row, got)
+		}
 	}
 }
