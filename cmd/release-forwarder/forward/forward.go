@@ -165,12 +165,6 @@ func (h *history) hold(reason string) consumer.Hold {
 	return hold
 }
 
-// again holds a record that was tried: with that it has used its turns in storms.
-func (f *Forwarder) again(d *consumer.Delivery, h *history, at time.Time, hold consumer.Hold) {
-	h.turns = turns{}
-	d.AgainAt(at, hold)
-}
-
 // deliver tries once and ends the delivery.
 func (f *Forwarder) deliver(ctx context.Context, d *consumer.Delivery, h *history, release *mapping.Release, probe bool) upstream.Verdict {
 	lot := release.ParkUUID
@@ -197,7 +191,7 @@ func (f *Forwarder) deliver(ctx context.Context, d *consumer.Delivery, h *histor
 	case upstream.Cut:
 		f.lots.cut(lot)
 		// The partition is another's by now; whatever is said here is not heard.
-		f.again(d, h, time.Now(), h.hold(a.Verdict.String()))
+		d.AgainAt(time.Now(), h.hold(a.Verdict.String()))
 	default:
 		over := a.LeftOver || !f.Gate.Open() && f.Gate.Closings() != closings
 		f.failed(ctx, d, h, lot, probe, over, a)
@@ -282,15 +276,14 @@ func (f *Forwarder) failed(ctx context.Context, d *consumer.Delivery, h *history
 		// It waits with the platform, so its own backoff does not grow; it is
 		// held nonetheless, since a Retry-After of nothing would spin.
 		f.Gate.Pause(now.Add(a.RetryAfter))
-		f.again(d, h, now.Add(max(f.BackoffMin, a.RetryAfter)), hold)
+		d.AgainAt(now.Add(max(f.BackoffMin, a.RetryAfter)), hold)
 	case f.Gate.Open() && a.HasRetryAfter:
-		f.again(d, h, now.Add(a.RetryAfter), hold)
+		d.AgainAt(now.Add(a.RetryAfter), hold)
 	case f.Gate.Open():
-		h.turns = turns{}
 		d.AgainInTurn(hold)
 	default:
 		h.backoffs++
-		f.again(d, h, now.Add(max(f.backoff(h.backoffs), a.RetryAfter)), hold)
+		d.AgainAt(now.Add(max(f.backoff(h.backoffs), a.RetryAfter)), hold)
 	}
 }
 
@@ -303,7 +296,7 @@ func (f *Forwarder) leftOver(ctx context.Context, d *consumer.Delivery, h *histo
 	f.logFailure(ctx, d, h, a)
 	hold := h.hold(a.Verdict.String())
 	hold.Firm = a.HasRetryAfter
-	f.again(d, h, time.Now().Add(a.RetryAfter), hold)
+	d.AgainAt(time.Now().Add(a.RetryAfter), hold)
 }
 
 func (f *Forwarder) logFailure(ctx context.Context, d *consumer.Delivery, h *history, a upstream.Answer) {

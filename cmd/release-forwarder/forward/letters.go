@@ -122,7 +122,7 @@ func (f *Forwarder) write(ctx context.Context, d *consumer.Delivery, h *history)
 		}
 		hold := h.hold(HeldDeadLetter)
 		hold.Firm = true
-		f.again(d, h, time.Now().Add(f.backoff(h.letterTries)), hold)
+		d.AgainAt(time.Now().Add(f.backoff(h.letterTries)), hold)
 	})
 }
 

@@ -17,8 +17,7 @@ const stormPace = time.Second
 // There is a row for each source, which is a lot, or a partition where the lot
 // cannot be read, and one for all together. An acceptance of the source ends its
 // row, any acceptance that of all. A turn is of the row that gave it: where the
-// row is another, the turn is none. One that comes while its record cannot use it is
-// no credit: those of an outage would all be used at its end.
+// row is another, the turn is none.
 type storms struct {
 	limit int // letters in a row that are written as they come; 0: all
 
@@ -31,16 +30,14 @@ type row struct {
 	letters int
 	next    time.Time   // the first turn that was never given
 	free    []time.Time // turns given back, ascending
-	used    time.Time   // when one was used last
 }
 
 // turns are a record's in the storms that it waits in.
 type turns struct{ alone, all stormTurn }
 
 type stormTurn struct {
-	of   *row
-	at   time.Time
-	used bool
+	of *row
+	at time.Time
 }
 
 func newStorms(limit int) *storms {
@@ -67,7 +64,6 @@ func (s *storms) rages(r *row) bool { return s.limit > 0 && r != nil && r.letter
 // await gives a record its turn in the storm of its source, where there is one
 // and it has none yet, and tells when that comes; the zero time where there is no
 // storm. With ofAll, and once its own turn has come, the same for the storm of all.
-// Where all have come they are used.
 func (s *storms) await(t *turns, source string, ofAll bool, now time.Time) (at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,19 +74,7 @@ func (s *storms) await(t *turns, source string, ofAll bool, now time.Time) (at t
 	if ofAll && !at.After(now) {
 		at = later(at, s.take(&t.all, s.all, now))
 	}
-	if !at.After(now) {
-		t.alone.use(now)
-		if ofAll {
-			t.all.use(now)
-		}
-	}
 	return at
-}
-
-func (t *stormTurn) use(now time.Time) {
-	if t.of != nil && !t.used {
-		t.used, t.of.used = true, now
-	}
 }
 
 // over tells whether a storm in which a record has a turn is over.
@@ -108,7 +92,7 @@ func (s *storms) giveBack(t *turns, source string) {
 	if r := s.sources[source]; r != nil && t.alone.of == r {
 		i, _ := slices.BinarySearchFunc(r.free, t.alone.at, time.Time.Compare)
 		r.free = slices.Insert(r.free, i, t.alone.at)
-		t.alone.at, t.alone.used = time.Time{}, true
+		t.alone.at = time.Time{}
 	}
 }
 
@@ -136,17 +120,16 @@ func (r *row) anew(now time.Time) *row {
 	if ahead := next.Sub(now); ahead > stormPace {
 		next = next.Add(-(ahead - 1) / stormPace * stormPace)
 	}
-	return &row{letters: r.letters, next: next, used: r.used}
+	return &row{letters: r.letters, next: next}
 }
 
-// take is a record's turn in a row: the one it has, or the row's next where it has
-// none, or is late and would use its turn together with another. (Those that are in
-// time are a little more or less than stormPace apart.) The mutex is held.
+// take is a record's turn in a row: the one it has, or the row's next. The mutex
+// is held.
 func (s *storms) take(t *stormTurn, r *row, now time.Time) time.Time {
 	switch {
 	case !s.rages(r):
 		*t = stormTurn{}
-	case t.of != r, !t.used && !t.at.After(now) && now.Sub(r.used) < stormPace/2:
+	case t.of != r:
 		*t = stormTurn{of: r, at: r.reserve(now)}
 	}
 	return t.at
@@ -160,7 +143,7 @@ func (r *row) reserve(now time.Time) time.Time {
 			return at
 		}
 	}
-	at := later(later(now, r.next), r.used.Add(stormPace))
+	at := later(now, r.next)
 	r.next = at.Add(stormPace)
 	return at
 }

@@ -170,34 +170,6 @@ func TestATurnIsOfOneStorm(t *testing.T) {
 	}
 }
 
-// Late by an outage: each uses it alone, and who is a little late loses nothing.
-func TestALateTurnIsNotUsedTogetherWithAnother(t *testing.T) {
-	s, now := newStorms(5), time.Unix(1000, 0)
-	a := lotSource("a")
-	letters(s, a, 5)
-	s.accepted(now, lotSource("another"))
-	records := []*turns{{}, {}, {}, {}}
-	inTurn(s, a, now, records...)
-	now = now.Add(time.Minute)
-	if got := inTurn(s, a, now, records[1:]...); !slices.Equal(got, seconds(-59, 1, 2)) {
-		t.Errorf("a minute late they are %s ahead", got)
-	}
-	now = now.Add(1400 * time.Millisecond) // the first of them is late again, the other almost in time
-	if at := s.await(records[2], a, true, now); at.After(now) {
-		t.Errorf("who is the only one to be late waits again, for %s", at.Sub(now))
-	}
-	now = now.Add(700 * time.Millisecond)
-	if at := s.await(records[3], a, true, now); at.After(now) {
-		t.Errorf("who comes a little less than a second after another waits again, for %s", at.Sub(now))
-	}
-	for range 2 {
-		s.rejoined(now)
-		if got := inTurn(s, a, now, &turns{}); !slices.Equal(got, seconds(1)) {
-			t.Errorf("the next turn is %s ahead", got)
-		}
-	}
-}
-
 func TestAStormIsForgottenLast(t *testing.T) {
 	s := newStorms(5)
 	for _, lot := range []string{"a", "b"} {

@@ -108,7 +108,7 @@ func (f *Forwarder) waitForLot(ctx context.Context, d *consumer.Delivery, h *his
 	hold := h.hold(upstream.Refused.String())
 	h.quota = quotaLots
 	hold.Quota = h.quota
-	f.again(d, h, until, hold)
+	d.AgainAt(until, hold)
 }
 
 // byOperator tells whether a person has decided to give up records as old as
