@@ -56,7 +56,7 @@ func (f *inFlight) end(a *attempt) (old, givenUp bool) {
 	}
 	// It must hold no other: a connection that is kept knows its last request, and
 	// all that began after that would hang on it, one by the next, for ever.
-	old, givenUp = at.old, at.givenUp
+	old, givenUp = at.old || at.givenUp, at.givenUp
 	*at = flight{}
 	return old, givenUp
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"net/http"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -151,4 +152,123 @@ func TestTheLastFailureOfTheBudgetMakesTheLetter(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An answer that asks for a wait has it, also where it says nothing of the platform as it
+// is now; and nobody else waits for it.
+func TestWhatBeganBeforeAnOutageWasOverWaitsAlone(t *testing.T) {
+	for name, c := range map[string]struct {
+		code, after string // Retry-After
+		least, most time.Duration
+	}{
+		"failed":                         {code: "500", most: 100 * time.Millisecond},
+		"failed, Retry-After":            {code: "500", after: "20", least: 20 * time.Second, most: 21 * time.Second},
+		"throttled again, Retry-After":   {code: "429", after: "20", least: 20 * time.Second, most: 21 * time.Second},
+		"throttled again, no wait asked": {code: "429", least: time.Second, most: 4 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inVirtualTime(t, 1, func(w *world) {
+				var well atomic.Bool
+				w.platform.Script(func(q *platform.Request) *platform.Reply {
+					switch lot := q.Params["park_uuid"]; {
+					case lot == "x" && q.Attempt == 1:
+						return &platform.Reply{Status: 429, Body: `{"code":"429"}`}
+					case lot == "x" && q.Attempt == 2:
+						reply := &platform.Reply{Status: 200, Body: `{"code":"` + c.code + `"}`, Delay: 4 * time.Second}
+						if c.after != "" {
+							reply.Header = http.Header{"Retry-After": {c.after}}
+						}
+						return reply
+					case lot == "ill" && !well.Load():
+						return &platform.Reply{Status: 200, Body: `{"code":"500"}`}
+					}
+					return nil
+				})
+				r := w.start("UPSTREAM_RETRY_MAX", "0", "RETRY_BACKOFF_MIN", "1s")
+				w.until("the start", func() bool { return w.committed(0) == 0 })
+				w.produce(0, ofLot("x", 0))
+				w.until("its second request", func() bool { return w.platform.Stats().Received == 2 })
+				answered := w.platform.Requests()[1].At.Add(4 * time.Second)
+				for n := range 5 {
+					w.produce(0, ofLot("ill", 2*n))
+				}
+				time.Sleep(1500 * time.Millisecond)
+				if !r.gate.Open() {
+					t.Fatal("there is no outage")
+				}
+				well.Store(true)
+				time.Sleep(time.Until(answered) - 500*time.Millisecond)
+				if r.gate.Open() {
+					t.Fatal("the outage is not over")
+				}
+				for n := range 10 {
+					w.produce(0, event(n, 0))
+				}
+				time.Sleep(time.Second)
+				w.produce(0, event(10, 0))
+				time.Sleep(time.Second)
+				others := 0
+				for _, q := range w.platform.Accepted() {
+					if q.Params["park_uuid"] != "x" {
+						others++
+					}
+				}
+				if others != 5+11 {
+					t.Errorf("%d of 16 others are accepted while it waits", others)
+				}
+				w.until("the commit", func() bool { return w.committed(0) == 17 })
+				w.end(r)
+				for _, q := range w.platform.Accepted() {
+					if waited := q.At.Sub(answered); q.Params["park_uuid"] == "x" && (waited < c.least || waited > c.most) {
+						t.Errorf("sent again %s after its answer, want %s to %s", waited, c.least, c.most)
+					}
+				}
+			})
+		})
+	}
+}
+
+// Or it would never be tried again.
+func TestARefusedLotIsTriedAgainWhenItsAttemptOutlastsAnOutage(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		var slow, ill, mended atomic.Bool
+		w.platform.Script(func(q *platform.Request) *platform.Reply {
+			switch lot := q.Params["park_uuid"]; {
+			case lot == "bad" && mended.Load():
+			case lot == "bad" && slow.Load():
+				return &platform.Reply{Status: 500, Body: `{"code":"500"}`, Delay: 6 * time.Second}
+			case lot == "bad":
+				return &platform.Reply{Status: 403, Body: `{"code":"403"}`}
+			case ill.Load():
+				return &platform.Reply{Status: 500, Body: `{"code":"500"}`}
+			}
+			return nil
+		})
+		r := w.start("UPSTREAM_RETRY_MAX", "0")
+		w.until("the start", func() bool { return w.committed(0) == 0 })
+		for n := range 5 {
+			w.produce(0, ofLot("bad", 2*n), ofLot("good", 2*n))
+			time.Sleep(time.Second)
+		}
+		w.until("the lot's outage", func() bool { return len(r.forwarder.RefusedLots()) == 1 })
+		slow.Store(true)
+		before := w.platform.Stats().Received
+		w.until("its attempt", func() bool { return w.platform.Stats().Received > before })
+		ill.Store(true)
+		for n := range 5 {
+			w.produce(0, ofLot("good", 100+2*n))
+		}
+		time.Sleep(time.Second)
+		if !r.gate.Open() {
+			t.Fatal("there is no outage")
+		}
+		ill.Store(false)
+		time.Sleep(3 * time.Second)
+		if r.gate.Open() {
+			t.Fatal("the outage is not over")
+		}
+		mended.Store(true) // for what is sent from now on
+		w.until("the commit", func() bool { return w.committed(0) == 15 }, 2*time.Minute)
+		w.end(r)
+	})
 }

@@ -14,7 +14,8 @@
 //	cut                                   | none: the partition's next owner sends it
 //	throttled, with Retry-After           | the platform is paused; again in turn
 //	  … again, while others were accepted | held alone, at least so long; may count
-//	failed in an outage that is over      | again at once; counts for nothing
+//	begun before an outage was over       | again at once; counts for nothing
+//	  … throttled                         | as above; counts for nothing
 //	any other failure, circuit open       | again in turn: the gate alone paces it
 //	any other failure, circuit closed     | held for the backoff; may count
 //	  … and it was the last one allowed   | letter (stage upstream, budget-exhausted)

@@ -252,11 +252,12 @@ func (f *Forwarder) failed(ctx context.Context, d *consumer.Delivery, h *history
 	alone := false // a throttled record that waits for itself, not with the platform
 	if a.Verdict == upstream.Throttled {
 		count := f.evidence.acceptances()
-		alone = h.throttled && count > h.throttledAt && !over
+		alone = h.throttled && count > h.throttledAt
 		h.throttled, h.throttledAt = true, count
 	}
 	pauses := a.Verdict == upstream.Throttled && a.HasRetryAfter && !alone
 	switch {
+	case over: // only what is throttled: it waits as it is asked to
 	case (a.Verdict != upstream.Throttled || alone) && !f.Gate.Open() && f.counts(h, lot, a):
 		h.failures++
 		f.Metrics.BudgetSpent()
