@@ -55,6 +55,13 @@ const (
 	// outage may last longer.
 	commitRenewal = 6 * time.Hour
 
+	// commitLate is how long a commit that was given up unanswered may be on its way.
+	// It can take effect after the next one, on another connection, and its older
+	// offsets would stand. So all is committed with each interval meanwhile, and once
+	// after it. (A broker that is frozen for longer answers nothing meanwhile either,
+	// and all begins anew.)
+	commitLate = 30 * time.Second
+
 	// commitGrace is how long the end of a drain waits for the answer to a
 	// commit that is under way.
 	commitGrace = time.Second
@@ -67,14 +74,18 @@ func (g *generation) commit(ctx context.Context) (left bool) {
 		return true
 	}
 	defer g.endTurn()
-	renewing := time.Since(g.renewed) >= commitRenewal
-	commits := g.commitments(renewing)
+	now := time.Now()
+	all := now.Sub(g.renewed) >= commitRenewal || !g.lateUntil.IsZero()
+	commits := g.commitments(all)
 	if len(commits) == 0 {
 		return false
 	}
 	left = len(g.send(ctx, commits)) < len(commits)
-	if !left && renewing {
-		g.renewed = time.Now()
+	if !left && all {
+		g.renewed = now
+		if !now.Before(g.lateUntil) {
+			g.lateUntil = time.Time{}
+		}
 	}
 	return left
 }
@@ -144,6 +155,9 @@ func (g *generation) send(ctx context.Context, commits []commitment) (taken []co
 	}
 	sent, ended := time.Now(), e.cfg.Hooks.Committing(topic, len(commits))
 	res, err := e.client.OffsetCommit(request, req)
+	if !answered(err) {
+		g.lateUntil = time.Now().Add(commitLate)
+	}
 	// The request's own error is nil when partitions were refused, and a
 	// partition the answer does not name was not taken.
 	for _, c := range commits {

@@ -45,6 +45,9 @@ type generation struct {
 	// committing has room for one commit at a time, so that none overtakes another.
 	committing chan struct{}
 	renewed    time.Time // when all was committed last, for whose turn it is
+	// A commit without an answer may take effect as long as until then; zero: none
+	// may. For whose turn it is.
+	lateUntil time.Time
 
 	// Guarded by the engine's mutex.
 	lease    time.Time // until then nobody else can own the partitions

@@ -1,0 +1,114 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"net"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol/offsetcommit"
+)
+
+// coordinator keeps the commits of partition 0, as they arrive: at once, but for those
+// that lateness gives a time by their number, which are not answered.
+type coordinator struct {
+	lateness []time.Duration
+
+	mu     sync.Mutex
+	n      int
+	stands []int64 // each commit that took effect
+}
+
+func (c *coordinator) RoundTrip(ctx context.Context, _ net.Addr, req kafka.Request) (kafka.Response, error) {
+	commit, ok := req.(*offsetcommit.Request)
+	if !ok {
+		return nil, errors.New("nothing but commits is known here")
+	}
+	offset := commit.Topics[0].Partitions[0].CommittedOffset
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.n++
+	if c.n > len(c.lateness) {
+		c.stands = append(c.stands, offset)
+		return &offsetcommit.Response{Topics: []offsetcommit.ResponseTopic{{Name: "events", Partitions: []offsetcommit.ResponsePartition{{}}}}}, nil
+	}
+	time.AfterFunc(c.lateness[c.n-1], func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.stands = append(c.stands, offset)
+	})
+	c.mu.Unlock()
+	<-ctx.Done()
+	c.mu.Lock()
+	return nil, ctx.Err()
+}
+
+func (c *coordinator) took() []int64 {
+	synctest.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.stands)
+}
+
+// A commit that is given up for want of an answer may take effect after the next one:
+// connections are not ordered. The next one's offset stands again soon, though nothing
+// changes, and there is an end to that.
+func TestACommitThatTakesEffectLateDoesNotStand(t *testing.T) {
+	for name, lateness := range map[string][]time.Duration{
+		"just after the next": {10500 * time.Millisecond},
+		"half a minute later": {39500 * time.Millisecond},
+		"two, the older last": {39 * time.Second, 12 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, in := &coordinator{lateness: lateness}, &inbox{}
+			inRig(t, 1, func(cfg *Config) { cfg.Transport, cfg.Handler = c, in }, func(r *rig) {
+				ctx, stop := context.WithCancel(context.Background())
+				ended := make(chan struct{})
+				go func() {
+					r.g.commitLoop(ctx)
+					close(ended)
+				}()
+				finish := func(offset int64) {
+					r.read(0, offset, "", 1)
+					in.take()[0].Done()
+				}
+				finish(0)
+				for n := range lateness { // while each of them is under way
+					time.Sleep(2 * time.Second)
+					finish(int64(n) + 1)
+					time.Sleep(8500 * time.Millisecond)
+				}
+				last := int64(len(lateness)) + 1
+				fell := false
+				for range 60 {
+					time.Sleep(time.Second)
+					took := c.took()
+					for i := 1; i < len(took); i++ {
+						fell = fell || took[i] < took[i-1]
+					}
+					if n := len(took); n > 2 && took[n-1] != last && took[n-2] != last {
+						t.Fatalf("%v are committed, want %d but for a moment", took, last)
+					}
+				}
+				took := c.took()
+				if !fell {
+					t.Errorf("no commit took effect late: %v", took)
+				}
+				if took[len(took)-1] != last {
+					t.Errorf("%v are committed, want %d", took, last)
+				}
+				time.Sleep(time.Hour)
+				if now := c.took(); len(now) > len(took) {
+					t.Errorf("%d more commits in an hour in which nothing changes", len(now)-len(took))
+				}
+				stop()
+				<-ended
+			})
+		})
+	}
+}
