@@ -58,11 +58,26 @@ func clean(text string, secrets ...string) string {
 			continue
 		}
 		text = strings.ReplaceAll(text, secret, mask)
-		if escaped := url.QueryEscape(secret); escaped != secret {
-			text = strings.ReplaceAll(text, escaped, mask)
+		if form := url.QueryEscape(secret); form != secret {
+			for _, escaped := range []string{form, strings.ReplaceAll(form, "+", "%20"), url.PathEscape(secret)} {
+				text = strings.ReplaceAll(text, escaped, mask)
+				text = strings.ReplaceAll(text, lowerHex(escaped), mask)
+			}
 		}
 	}
 	return truncate(strings.ToValidUTF8(text, "\uFFFD"), maxText)
+}
+
+// lowerHex writes the digits of a percent-encoding in lower case, as some do.
+func lowerHex(escaped string) string {
+	b := []byte(escaped)
+	for i := 0; i+2 < len(b); i++ {
+		if b[i] == '%' {
+			copy(b[i+1:i+3], strings.ToLower(string(b[i+1:i+3])))
+			i += 2
+		}
+	}
+	return string(b)
 }
 
 // unsigned reports whether the platform did not take the signature: 401, or a
