@@ -26,12 +26,20 @@ func cleanError(err error) string {
 	return strings.TrimSpace(text)
 }
 
+// invalidVariable begins what the SDK says of a variable, the whole value behind it.
+var invalidVariable = regexp.MustCompile(`^invalid (OTEL_[A-Z0-9_]+) value `)
+
 // errorHandler reports what the SDK could not export. It is asked for each lost
-// batch; the limiter behind the logger keeps that few lines.
+// batch; the limiter behind the logger keeps that few lines. Of a variable that
+// cannot be used only the name is shown.
 type errorHandler struct{ logger *slog.Logger }
 
 // Handle implements otel.ErrorHandler.
 func (h errorHandler) Handle(err error) {
+	if found := invalidVariable.FindStringSubmatch(err.Error()); found != nil {
+		h.logger.LogAttrs(context.Background(), slog.LevelWarn, "telemetry set-up", slog.String("what", found[1]+" cannot be used as it is"))
+		return
+	}
 	h.logger.LogAttrs(context.Background(), slog.LevelWarn, "telemetry export failed", slog.String("error", cleanError(err)))
 }
 

@@ -77,9 +77,11 @@ func Start(ctx context.Context, cfg Config) (*Telemetry, error) {
 		env.warnings = append(env.warnings, "OTEL_RESOURCE_ATTRIBUTES: "+fmt.Sprintf("%T", err))
 	}
 	t := &Telemetry{registry: prometheus.NewRegistry()}
+	// What is wrong with the logs' own exporters is said before there is a logger of
+	// theirs.
+	takeOver(slog.New(named{NewLogHandler(cfg.Writer, slog.LevelInfo, cfg.LogFormat)}))
 	problems := t.startLogs(ctx, cfg, env, res)
-	otel.SetErrorHandler(errorHandler{t.Logger})
-	otel.SetLogger(newSDKLogger(t.Logger))
+	takeOver(t.Logger)
 
 	more := t.startTraces(ctx, cfg, env, res)
 	problems = append(problems, more...)
@@ -92,6 +94,12 @@ func Start(ctx context.Context, cfg Config) (*Telemetry, error) {
 		t.Logger.LogAttrs(StateChange(ctx), slog.LevelWarn, "telemetry set-up", slog.String("what", p))
 	}
 	return t, nil
+}
+
+// takeOver lets a logger have what the OpenTelemetry SDK says.
+func takeOver(logger *slog.Logger) {
+	otel.SetErrorHandler(errorHandler{logger})
+	otel.SetLogger(newSDKLogger(logger))
 }
 
 // newResource says who reports. The environment comes last and wins. The

@@ -169,6 +169,27 @@ func TestWrongVariablesAreWarnedOfAndDoNotStopTheStart(t *testing.T) {
 	}
 }
 
+// From the first exporter on, which is the logs' own.
+func TestAVariableThatCannotBeUsedIsNamedInALogLineWithoutItsValue(t *testing.T) {
+	c := newCollector(t, nil)
+	_, lines := start(t, map[string]string{
+		"OTEL_EXPORTER_OTLP_ENDPOINT": c.URL, "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+		"OTEL_EXPORTER_OTLP_HEADERS": "authorization=s3cr3t,broken", "OTEL_BLRP_SCHEDULE_DELAY": "s3cr3t",
+	})
+	got := lines.String()
+	for _, want := range []string{"OTEL_EXPORTER_OTLP_HEADERS cannot be used", "OTEL_BLRP_SCHEDULE_DELAY cannot be used"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no warning %s", want)
+		}
+	}
+	if strings.Contains(got, "s3cr3t") {
+		t.Error("a value is shown")
+	}
+	if t.Failed() {
+		t.Log(got)
+	}
+}
+
 func TestTheSDKsErrorsAreLimitedLogLines(t *testing.T) {
 	_, lines := start(t, nil)
 	for range 200 {
