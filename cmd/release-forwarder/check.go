@@ -41,7 +41,7 @@ Example:
 var errSomeFailed = errors.New("some events cannot be sent")
 
 // Run checks the files, or standard input.
-func (c *checkCommand) Run(stdout *output) error {
+func (c *checkCommand) Run(stop stopper, stdout *output) error {
 	s, _, err := settings.Load(settings.GroupEvent, settings.GroupCredential)
 	if err != nil {
 		return err
@@ -51,7 +51,7 @@ func (c *checkCommand) Run(stdout *output) error {
 		return err
 	}
 	out := bufio.NewWriter(stdout)
-	k := &checker{mapper: mapper, settings: s.Credential, book: s.Credential.Book(), out: out}
+	k := &checker{mapper: mapper, settings: s.Credential, book: s.Credential.Book(), in: stop.input(os.Stdin), out: out}
 	err = k.files(c.Files)
 	if flushErr := out.Flush(); err == nil {
 		err = flushErr
@@ -77,13 +77,14 @@ type checker struct {
 	mapper       *mapping.Mapper
 	settings     settings.Credential
 	book         *upstream.Credentials
+	in           io.Reader // where no file is named
 	out          *bufio.Writer
 	seen, failed int
 }
 
 func (k *checker) files(names []string) error {
 	if len(names) == 0 {
-		return k.lines("standard input", os.Stdin)
+		return k.lines("standard input", k.in)
 	}
 	for _, name := range names {
 		if err := k.file(name); err != nil {

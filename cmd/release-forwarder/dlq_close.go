@@ -27,7 +27,7 @@ Example:
 func (c *dlqCloseCommand) Run(stop stopper, out *output) error {
 	ctx, end := unbroken(stop, out)
 	defer end()
-	return c.run(ctx, standardScreen(out), nil)
+	return c.run(ctx, standardScreen(stop, out), nil)
 }
 
 func (c *dlqCloseCommand) run(ctx context.Context, sc screen, dial dialFunc) error {

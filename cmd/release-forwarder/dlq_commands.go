@@ -55,9 +55,9 @@ type screen struct {
 	asked    bool // and so is in: a person can be asked
 }
 
-func standardScreen(out io.Writer) screen {
+func standardScreen(stop stopper, out io.Writer) screen {
 	drawn := term.IsTerminal(int(os.Stderr.Fd()))
-	return screen{os.Stdin, out, os.Stderr, drawn, drawn && term.IsTerminal(int(os.Stdin.Fd()))}
+	return screen{stop.input(os.Stdin), out, os.Stderr, drawn, drawn && term.IsTerminal(int(os.Stdin.Fd()))}
 }
 
 // unbroken keeps a command that writes to Kafka from ending amid a batch when

@@ -28,7 +28,7 @@ Example:
 
 // Run writes letters.
 func (c *dlqExportCommand) Run(stop stopper, out *output) error {
-	return c.run(stop, standardScreen(out), nil)
+	return c.run(stop, standardScreen(stop, out), nil)
 }
 
 func (c *dlqExportCommand) run(ctx context.Context, sc screen, dial dialFunc) error {

@@ -43,7 +43,7 @@ Examples:
 
 // Run lists letters.
 func (c *dlqListCommand) Run(stop stopper, out *output) error {
-	return c.run(stop, standardScreen(out), nil)
+	return c.run(stop, standardScreen(stop, out), nil)
 }
 
 func (c *dlqListCommand) run(ctx context.Context, sc screen, dial dialFunc) error {

@@ -62,7 +62,7 @@ Examples:
 func (c *dlqReplayCommand) Run(stop stopper, out *output) error {
 	ctx, end := unbroken(stop, out)
 	defer end()
-	return c.run(ctx, standardScreen(out), nil)
+	return c.run(ctx, standardScreen(stop, out), nil)
 }
 
 func (c *dlqReplayCommand) run(ctx context.Context, sc screen, dial dialFunc) error {

@@ -35,7 +35,7 @@ Example:
 
 // Run shows a letter.
 func (c *dlqShowCommand) Run(stop stopper, out *output) error {
-	return c.run(stop, standardScreen(out), nil)
+	return c.run(stop, standardScreen(stop, out), nil)
 }
 
 func (c *dlqShowCommand) run(ctx context.Context, sc screen, dial dialFunc) error {

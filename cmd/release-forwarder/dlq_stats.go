@@ -39,7 +39,7 @@ var errRetention = fmt.Errorf("open letters are near the end of their retention:
 
 // Run counts letters.
 func (c *dlqStatsCommand) Run(stop stopper, out *output) error {
-	return c.run(stop, standardScreen(out), nil)
+	return c.run(stop, standardScreen(stop, out), nil)
 }
 
 func (c *dlqStatsCommand) run(ctx context.Context, sc screen, dial dialFunc) error {

@@ -53,7 +53,7 @@ Examples:
 
 // Run finds events.
 func (c *findCommand) Run(stop stopper, out *output) error {
-	return c.run(stop, standardScreen(out), nil)
+	return c.run(stop, standardScreen(stop, out), nil)
 }
 
 func (c *findCommand) run(ctx context.Context, sc screen, dial dialFunc) error {

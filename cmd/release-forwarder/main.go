@@ -74,6 +74,33 @@ func exitCode(err error) int {
 // stopper ends at the first SIGTERM or SIGINT; the second ends the process.
 type stopper struct{ context.Context }
 
+// input is what a command reads: a read that waits ends when the process is to stop.
+func (s stopper) input(from io.Reader) io.Reader { return stoppable{s, from} }
+
+type stoppable struct {
+	stop stopper
+	from io.Reader
+}
+
+// Read implements io.Reader. After a stop what comes is nobody's.
+func (r stoppable) Read(p []byte) (int, error) {
+	type read struct {
+		n   int
+		err error
+	}
+	ended, own := make(chan read, 1), make([]byte, len(p)) // p is the caller's again after a stop
+	go func() {
+		n, err := r.from.Read(own)
+		ended <- read{n, err}
+	}()
+	select {
+	case got := <-ended:
+		return copy(p, own[:got.n]), got.err
+	case <-r.stop.Done():
+		return 0, errStopped
+	}
+}
+
 func stopSignal() stopper {
 	ctx, stop := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
