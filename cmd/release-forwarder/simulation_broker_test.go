@@ -56,7 +56,7 @@ func (o *observer) committing(req *kmsg.OffsetCommitRequest) {
 		}
 		for _, p := range t.Partitions {
 			o.say("%s, generation %d, commits %d of partition %d", brief(req.MemberID), req.Generation, p.Offset, p.Partition)
-			o.judge(p.Partition, p.Offset, text(p.Metadata))
+			o.judge(o.named(brief(req.MemberID)), p.Partition, p.Offset, text(p.Metadata))
 		}
 	}
 }
@@ -78,12 +78,13 @@ func text(s *string) string {
 
 // judge checks a commit against what is finished at this instant. The mutex is
 // held.
-func (o *observer) judge(partition int32, offset int64, metadata string) {
+func (o *observer) judge(by *host, partition int32, offset int64, metadata string) {
 	if int(partition) >= len(o.parts) {
 		o.breach("P1", "a commit for partition %d, which is not there", partition)
 		return
 	}
 	l := o.parts[partition]
+	l.by = by
 	if offset < 0 || offset > l.below {
 		at := "the log's end"
 		if l.below < int64(len(l.records)) {
@@ -119,11 +120,15 @@ func (o *observer) look() {
 			continue
 		}
 		now, _ := decodeClaim(clusterID, eventTopic, partition, c.Offset, c.Metadata)
-		if now.offset < l.last.offset {
+		late := l.by.late(c.At)
+		if late {
+			o.uncover(l, now)
+		}
+		if now.offset < l.last.offset && !late {
 			o.breach("P1", "partition %d: the commit fell from %d to %d", partition, l.last.offset, now.offset)
 		}
 		for done := range l.last.done {
-			if !now.says(done) && !o.mixed {
+			if !now.says(done) && !o.mixed && !late {
 				o.breach("P4", "partition %d: commit %d forgets that %d is finished, which commit %d said", partition, now.offset, done, l.last.offset)
 			}
 		}
@@ -135,6 +140,25 @@ func (o *observer) look() {
 		o.say("partition %d: %d is committed, and %d beyond it, since %s", partition, now.offset, len(now.done), o.at(c.At))
 		l.last, l.raw = now, raw
 	}
+}
+
+// uncover notes what a commit that arrived late has made unsaid. The mutex is held.
+func (o *observer) uncover(l *log, now claim) {
+	for offset, r := range l.records {
+		if !r.covered.IsZero() && !now.says(int64(offset)) {
+			r.covered = time.Time{}
+		}
+	}
+}
+
+// named gives the replica of a member, nil where it is none of this version's.
+func (o *observer) named(member string) *host {
+	for _, h := range o.hosts {
+		if fmt.Sprintf("replica-%d", h.number) == member {
+			return h
+		}
+	}
+	return nil
 }
 
 // syncing notes when a generation of the group begins.

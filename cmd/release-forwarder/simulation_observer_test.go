@@ -52,12 +52,15 @@ type host struct {
 	address string
 	killed  time.Time // zero: it was not
 	stopped time.Time // told to stop
-	fair    time.Time // since when nothing has been wrong with its way to the platform
-	foul    bool      // something is wrong with it now
-	open    func() (open, asked int)
+	// gaveUp is when it closed connections of which its requests were under way still.
+	gaveUp []time.Time
+	fair   time.Time // since when nothing has been wrong with its way to the platform
+	foul   bool      // something is wrong with it now
+	open   func() (open, asked int)
 	// By outage: the records that were tried, as many as open the circuit; when the
 	// last of these was; and how many requests there were some time later.
 	tried  map[*fault]map[string]bool
+	since  map[*fault]time.Time // from when on they were tried
 	met    map[*fault]time.Time
 	probes map[*fault]int
 }
@@ -68,6 +71,7 @@ type log struct {
 	below   int64 // all records below are finished
 	last    claim // what is committed, as last seen; offset -1: nothing
 	raw     string
+	by      *host // who sent the commit that arrived last
 }
 
 // record is one event and what became of it.
@@ -311,6 +315,25 @@ func (o *observer) repeated(rec *record, again *acceptance, sent time.Time) {
 
 // commitTime is what a commit takes, beside the interval, where Kafka is well.
 const commitTime = 250 * time.Millisecond
+
+// gaveUp is called when a replica closes a connection of which a request is under way.
+func (o *observer) gaveUp(h *host) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	h.gaveUp = append(h.gaveUp, time.Now())
+}
+
+// late tells whether what arrived at a time from a replica may be a request that it had
+// given up before: one of those takes effect after the next, as connections are not
+// ordered, and no client of Kafka's can help that.
+func (h *host) late(at time.Time) bool {
+	return h != nil && slices.ContainsFunc(h.gaveUp, func(gaveUp time.Time) bool {
+		return !at.Before(gaveUp) && at.Sub(gaveUp) <= longestOnItsWay
+	})
+}
+
+// longestOnItsWay is how long a fault holds up what is under way, at most.
+const longestOnItsWay = 25 * time.Second
 
 // delivered is called when a replica has read something on a connection.
 func (o *observer) delivered(connection string) {

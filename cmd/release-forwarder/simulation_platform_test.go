@@ -147,8 +147,8 @@ func (o *observer) refuses(lot int) {
 }
 
 // probed counts the requests of a replica in an outage: once its circuit has
-// opened there is about one a second. It takes circuitRecords different records:
-// a replica with fewer has their backoffs alone.
+// opened there is about one a second. It takes circuitRecords different records
+// of one generation: a replica with fewer has their backoffs alone.
 func (o *observer) probed(f *fault, r *platform.Request) {
 	from, _ := origin(r)
 	o.mu.Lock()
@@ -158,7 +158,11 @@ func (o *observer) probed(f *fault, r *platform.Request) {
 		return
 	}
 	if h.probes == nil {
-		h.probes, h.met, h.tried = map[*fault]int{}, map[*fault]time.Time{}, map[*fault]map[string]bool{}
+		h.probes, h.met, h.since, h.tried = map[*fault]int{}, map[*fault]time.Time{}, map[*fault]time.Time{}, map[*fault]map[string]bool{}
+	}
+	// A generation's end cuts requests, which are no failures.
+	if n := len(o.eras); n > 0 && o.eras[n-1].from.After(h.since[f]) && (h.met[f].IsZero() || o.eras[n-1].from.Before(h.met[f].Add(outageNoticed))) {
+		h.tried[f], h.since[f], h.met[f] = nil, time.Now(), time.Time{}
 	}
 	if h.tried[f] == nil {
 		h.tried[f] = map[string]bool{}

@@ -46,6 +46,10 @@ type Link struct {
 	// Delivered, where set, is called after each read that brought bytes, with
 	// the connection's local address. It is set before the first Dial.
 	Delivered func(local string)
+	// GivenUp, where set, is called when the host closes a connection of which bytes
+	// that it wrote are still under way, with the address that it dialled: they arrive
+	// nonetheless.
+	GivenUp func(address string)
 
 	mu         sync.Mutex
 	conditions func(address string) Condition // nil: fair

@@ -161,6 +161,7 @@ func (e *end) Close() error {
 		e.mu.Unlock()
 		return nil
 	}
+	givenUp := e.client && len(e.out.segments) > 0
 	e.out.put(segment{fin: true}, delay)
 	e.in.closed, e.in.segments = true, nil
 	e.in.cond.Broadcast()
@@ -168,6 +169,9 @@ func (e *end) Close() error {
 	e.mu.Unlock()
 	if both || e.client {
 		e.link.forget(e.wire)
+	}
+	if givenUp && e.link.GivenUp != nil {
+		e.link.GivenUp(e.address)
 	}
 	return nil
 }
