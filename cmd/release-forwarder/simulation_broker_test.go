@@ -120,7 +120,7 @@ func (o *observer) look() {
 			continue
 		}
 		now, _ := decodeClaim(clusterID, eventTopic, partition, c.Offset, c.Metadata)
-		late := l.by.late(c.At)
+		late := now.unsays(l.last) && l.by.late(c.Metadata)
 		if late {
 			o.uncover(l, now)
 		}

@@ -19,6 +19,16 @@ type claim struct {
 
 func (c claim) says(offset int64) bool { return offset < c.offset || c.done[offset] }
 
+// unsays tells whether it says less than one before.
+func (c claim) unsays(before claim) bool {
+	for done := range before.done {
+		if !c.says(done) {
+			return true
+		}
+	}
+	return c.offset < before.offset
+}
+
 var errClaim = errors.New("the metadata does not belong to this commit")
 
 func decodeClaim(cluster, topic string, partition int32, offset int64, metadata string) (claim, error) {

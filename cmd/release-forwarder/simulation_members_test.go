@@ -24,11 +24,7 @@ func (s *simulation) join(doubles ...func(*service, *consumer.Config)) *member {
 	n := len(s.members) + 1
 	m := &member{host: &host{number: n, address: fmt.Sprintf("10.0.0.%d", n)}, link: s.net.NewLink(byte(n)), done: make(chan error, 1)}
 	m.link.Delivered = s.observer.delivered
-	m.link.GivenUp = func(address string) {
-		if !isPlatform(address) {
-			s.observer.gaveUp(m.host)
-		}
-	}
+	m.link.GivenUp = func(underWay []byte) { s.observer.gaveUp(m.host, underWay) }
 	m.open = func() (int, int) { return m.link.Open(isPlatform) }
 
 	t := s.plan.tuning

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"runtime"
@@ -52,10 +53,11 @@ type host struct {
 	address string
 	killed  time.Time // zero: it was not
 	stopped time.Time // told to stop
-	// gaveUp is when it closed connections of which its requests were under way still.
-	gaveUp []time.Time
-	fair   time.Time // since when nothing has been wrong with its way to the platform
-	foul   bool      // something is wrong with it now
+	// gaveUp is what was under way on connections that it closed, for each.
+	gaveUp [][]byte
+	came   map[string]bool // the metadata of commits that came late
+	fair   time.Time       // since when nothing has been wrong with its way to the platform
+	foul   bool            // something is wrong with it now
 	open   func() (open, asked int)
 	// By outage: the records that were tried, as many as open the circuit; when the
 	// last of these was; and how many requests there were some time later.
@@ -317,23 +319,27 @@ func (o *observer) repeated(rec *record, again *acceptance, sent time.Time) {
 const commitTime = 250 * time.Millisecond
 
 // gaveUp is called when a replica closes a connection of which a request is under way.
-func (o *observer) gaveUp(h *host) {
+func (o *observer) gaveUp(h *host, underWay []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	h.gaveUp = append(h.gaveUp, time.Now())
+	h.gaveUp = append(h.gaveUp, underWay)
+	if h.came == nil {
+		h.came = map[string]bool{}
+	}
 }
 
-// late tells whether what arrived at a time from a replica may be a request that it had
-// given up before: one of those takes effect after the next, as connections are not
-// ordered, and no client of Kafka's can help that.
-func (h *host) late(at time.Time) bool {
-	return h != nil && slices.ContainsFunc(h.gaveUp, func(gaveUp time.Time) bool {
-		return !at.Before(gaveUp) && at.Sub(gaveUp) <= longestOnItsWay
-	})
+// late tells whether a commit is one that the replica had given up with its connection,
+// by its metadata, which is bound to the offset. Such a one may take effect after the next,
+// as connections are not ordered, and once.
+func (h *host) late(metadata string) bool {
+	if h == nil || metadata == "" || h.came == nil {
+		return false
+	}
+	gaveUp := slices.ContainsFunc(h.gaveUp, func(underWay []byte) bool { return bytes.Contains(underWay, []byte(metadata)) })
+	again := h.came[metadata]
+	h.came[metadata] = true
+	return gaveUp && !again
 }
-
-// longestOnItsWay is how long a fault holds up what is under way, at most.
-const longestOnItsWay = 25 * time.Second
 
 // delivered is called when a replica has read something on a connection.
 func (o *observer) delivered(connection string) {

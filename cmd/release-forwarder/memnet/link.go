@@ -46,10 +46,9 @@ type Link struct {
 	// Delivered, where set, is called after each read that brought bytes, with
 	// the connection's local address. It is set before the first Dial.
 	Delivered func(local string)
-	// GivenUp, where set, is called when the host closes a connection of which bytes
-	// that it wrote are still under way, with the address that it dialled: they arrive
-	// nonetheless.
-	GivenUp func(address string)
+	// GivenUp, where set, is called when the host closes a connection, with the bytes
+	// that it wrote and that are still under way: they arrive nonetheless.
+	GivenUp func(underWay []byte)
 
 	mu         sync.Mutex
 	conditions func(address string) Condition // nil: fair

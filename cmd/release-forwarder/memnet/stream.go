@@ -161,7 +161,12 @@ func (e *end) Close() error {
 		e.mu.Unlock()
 		return nil
 	}
-	givenUp := e.client && len(e.out.segments) > 0
+	var underWay []byte
+	if e.client && e.link.GivenUp != nil {
+		for _, s := range e.out.segments {
+			underWay = append(underWay, s.data...)
+		}
+	}
 	e.out.put(segment{fin: true}, delay)
 	e.in.closed, e.in.segments = true, nil
 	e.in.cond.Broadcast()
@@ -170,8 +175,8 @@ func (e *end) Close() error {
 	if both || e.client {
 		e.link.forget(e.wire)
 	}
-	if givenUp && e.link.GivenUp != nil {
-		e.link.GivenUp(e.address)
+	if len(underWay) > 0 {
+		e.link.GivenUp(underWay)
 	}
 	return nil
 }
