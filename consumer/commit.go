@@ -24,7 +24,9 @@ func (g *generation) commitLoop(ctx context.Context) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return
+		}
+		if ctx.Err() != nil {
+			return // though a tick may have come as well while the last one took long
 		}
 		g.commit(ctx)
 	}
@@ -32,8 +34,8 @@ func (g *generation) commitLoop(ctx context.Context) {
 
 // commitLast commits at the end of a drain and tries again until all is taken or
 // the drain's limit is reached, but for lastCommit at least.
-func (g *generation) commitLast(limit time.Time) {
-	ctx, cancel := context.WithTimeout(context.Background(), max(time.Until(limit), lastCommit))
+func (g *generation) commitLast() {
+	ctx, cancel := context.WithTimeout(context.Background(), max(time.Until(g.limit), lastCommit))
 	defer cancel()
 	for g.commit(ctx) && g.fenced.Err() == nil && ctx.Err() == nil {
 		select {
@@ -62,10 +64,18 @@ const (
 	// and all begins anew.)
 	commitLate = 30 * time.Second
 
-	// commitGrace is how long the end of a drain waits for the answer to a
-	// commit that is under way.
+	// commitGrace is what a commit that is under way has at least to be answered,
+	// when who sent it is to end.
 	commitGrace = time.Second
 )
+
+// patience is how long a commit that is under way may still take when who sent it
+// is to end: of a drain all but what the last commit needs. What is given up may
+// take effect after that one, on another connection, and its older offsets
+// would stand.
+func (g *generation) patience() time.Duration {
+	return max(commitGrace, time.Until(g.limit)-lastCommit)
+}
 
 // commit sends what has changed since the last commit that was taken, and tells
 // whether something is left to commit.
@@ -148,7 +158,8 @@ func (g *generation) send(ctx context.Context, commits []commitment) (taken []co
 	// overtake it, and the older offset would stand.
 	request, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
 	defer cancel()
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(commitGrace, cancel) })()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(g.patience(), cancel) })()
+	defer context.AfterFunc(g.fenced, func() { time.AfterFunc(commitGrace, cancel) })()
 	topic := ""
 	if len(req.Topics) == 1 {
 		topic = commits[0].part.topic

@@ -15,37 +15,54 @@ import (
 )
 
 // coordinator keeps the commits of partition 0, as they arrive: at once, but for those
-// that lateness gives a time by their number, which are not answered.
+// that lateness gives a time by their number, which are not answered, or then.
 type coordinator struct {
 	lateness []time.Duration
+	answers  bool
 
-	mu     sync.Mutex
-	n      int
-	stands []int64 // each commit that took effect
+	mu         sync.Mutex
+	n          int
+	stands     []int64 // each commit that took effect
+	heartbeats []time.Time
 }
 
 func (c *coordinator) RoundTrip(ctx context.Context, _ net.Addr, req kafka.Request) (kafka.Response, error) {
+	if _, ok := req.(*heartbeatRequest); ok {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.heartbeats = append(c.heartbeats, time.Now())
+		return nil, nil
+	}
 	commit, ok := req.(*offsetcommit.Request)
 	if !ok {
 		return nil, errors.New("nothing but commits is known here")
 	}
 	offset := commit.Topics[0].Partitions[0].CommittedOffset
+	taken := &offsetcommit.Response{Topics: []offsetcommit.ResponseTopic{{Name: "events", Partitions: []offsetcommit.ResponsePartition{{}}}}}
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.n++
 	if c.n > len(c.lateness) {
+		defer c.mu.Unlock()
 		c.stands = append(c.stands, offset)
-		return &offsetcommit.Response{Topics: []offsetcommit.ResponseTopic{{Name: "events", Partitions: []offsetcommit.ResponsePartition{{}}}}}, nil
+		return taken, nil
 	}
-	time.AfterFunc(c.lateness[c.n-1], func() {
+	late := c.lateness[c.n-1]
+	c.mu.Unlock()
+	answer := make(chan struct{})
+	time.AfterFunc(late, func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.stands = append(c.stands, offset)
+		if c.answers {
+			close(answer)
+		}
 	})
-	c.mu.Unlock()
-	<-ctx.Done()
-	c.mu.Lock()
-	return nil, ctx.Err()
+	select {
+	case <-answer:
+		return taken, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 func (c *coordinator) took() []int64 {
@@ -108,6 +125,65 @@ func TestACommitThatTakesEffectLateDoesNotStand(t *testing.T) {
 				}
 				stop()
 				<-ended
+			})
+		})
+	}
+}
+
+// A drain ends with a commit of all that is done. It does not overtake one that is under
+// way as long as there is time: the older offset would stand, and what is between would be
+// repeated. The member keeps its session meanwhile.
+func TestTheLastCommitOvertakesNone(t *testing.T) {
+	const interval = 3 * time.Second // of heartbeats
+	for name, c := range map[string]struct {
+		late    time.Duration
+		answers bool
+		limit   time.Duration
+		stands  []int64
+		within  time.Duration
+	}{
+		"answered late":             {8 * time.Second, true, 20 * time.Second, []int64{1, 2}, 8 * time.Second},
+		"answered at the last":      {3 * time.Second, true, 5 * time.Second, []int64{1, 2}, 3 * time.Second},
+		"never answered nor taken":  {time.Hour, false, 20 * time.Second, []int64{2}, requestTimeout},
+		"never, and little is left": {time.Hour, false, 5 * time.Second, []int64{2}, 5*time.Second - lastCommit},
+	} {
+		t.Run(name, func(t *testing.T) {
+			group, in := &coordinator{lateness: []time.Duration{c.late}, answers: c.answers}, &inbox{}
+			inRig(t, 1, func(cfg *Config) {
+				cfg.Transport, cfg.Handler = group, in
+				cfg.DrainTimeout, cfg.HeartbeatInterval = c.limit, interval
+			}, func(r *rig) {
+				gctx, end := context.WithCancel(context.Background())
+				ended := make(chan time.Time, 1)
+				go func() {
+					r.g.run(gctx, gctx)
+					ended <- time.Now()
+				}()
+				synctest.Wait()
+				done := func(offset int64) {
+					r.read(0, offset, "", 1)
+					in.take()[0].Done()
+				}
+				done(0)
+				time.Sleep(r.e.cfg.CommitInterval) // the commit is under way from here on
+				done(1)
+				synctest.Wait()
+				began := time.Now()
+				end()
+				over := <-ended
+				if took := group.took(); !slices.Equal(took, c.stands) {
+					t.Errorf("%v took effect, want %v", took, c.stands)
+				}
+				if lasted := over.Sub(began); lasted > c.within {
+					t.Errorf("the drain took %s, want %s at the most", lasted, c.within)
+				}
+				last := group.heartbeats[0]
+				for _, beat := range append(group.heartbeats[1:], over) {
+					if pause := beat.Sub(last); pause > interval {
+						t.Errorf("no heartbeat for %s", pause)
+					}
+					last = beat
+				}
 			})
 		})
 	}

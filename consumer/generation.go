@@ -49,6 +49,8 @@ type generation struct {
 	// may. For whose turn it is.
 	lateUntil time.Time
 
+	limit time.Time // of the drain, once it has begun
+
 	// Guarded by the engine's mutex.
 	lease    time.Time // until then nobody else can own the partitions
 	open     int
@@ -110,14 +112,15 @@ func (g *generation) run(gctx, stop context.Context) {
 		return
 	}
 	g.begin()
-	var readers, keepers sync.WaitGroup
+	var readers, committer, heart sync.WaitGroup
 	reading, stopReading := context.WithCancel(context.Background())
-	keeping, stopKeeping := context.WithCancel(context.Background())
+	committing, stopCommitting := context.WithCancel(context.Background())
+	beating, stopBeating := context.WithCancel(context.Background())
 	readers.Go(func() { g.readLoop(reading) })
 	readers.Go(func() { g.resolveLoop(reading) })
 	readers.Go(func() { g.watchPartitions(reading) })
-	keepers.Go(func() { g.commitLoop(keeping) })
-	keepers.Go(func() { g.heartbeatLoop(keeping) })
+	committer.Go(func() { g.commitLoop(committing) })
+	heart.Go(func() { g.heartbeatLoop(beating) })
 
 	why := errRebalance
 	select {
@@ -127,16 +130,18 @@ func (g *generation) run(gctx, stop context.Context) {
 	case <-g.over.Done():
 		why = context.Cause(g.over)
 	}
-	stopReading()
 	drain := time.Now()
-	limit := drain.Add(g.engine.cfg.DrainTimeout)
+	g.limit = drain.Add(g.engine.cfg.DrainTimeout)
+	stopReading()
 	left := g.drain()
-	stopKeeping()
+	stopCommitting()
 	readers.Wait()
-	keepers.Wait()
+	committer.Wait()
 	if g.fenced.Err() == nil {
-		g.commitLast(limit)
+		g.commitLast()
 	}
+	stopBeating() // not before: a member that is silent for its session has no last commit
+	heart.Wait()
 	g.engine.cfg.Hooks.Drained(time.Since(drain))
 	g.revoke()
 	g.engine.log.Info("partitions given up", "why", reasonWord(why), "generation", g.id, "held_for", time.Since(g.began).Round(time.Millisecond).String())

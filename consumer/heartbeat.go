@@ -32,12 +32,15 @@ func (g *generation) heartbeatLoop(ctx context.Context) {
 
 func (g *generation) heartbeat(ctx context.Context) {
 	e := g.engine
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	request, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	sent := time.Now()
-	_, err := e.cfg.Transport.RoundTrip(ctx, e.client.Addr, &heartbeatRequest{
+	_, err := e.cfg.Transport.RoundTrip(request, e.client.Addr, &heartbeatRequest{
 		clientID: e.cfg.ClientID, group: e.cfg.GroupID, generation: g.id, member: g.member,
 	})
+	if ctx.Err() != nil && !answered(err) {
+		return // given up by the drain's end, which says nothing of the coordinator
+	}
 	g.judge("heartbeat", sent, err)
 }
 
