@@ -179,6 +179,7 @@ func (o *observer) syncing(req *kmsg.SyncGroupRequest) {
 func (o *observer) fetching(req *kmsg.FetchRequest) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.settle()
 	for _, t := range req.Topics {
 		if t.Topic != eventTopic {
 			continue
