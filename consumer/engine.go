@@ -37,6 +37,7 @@ type Engine struct {
 	// two attempts of a delivery, and as many more may be.
 	workers, idle, looking, resting int
 	stopped                         bool
+	errands                         bool // what waits for no slot is being delivered
 	// suspended says that the group has not been heard of for a session
 	// time-out: another may own the partitions.
 	suspended bool
@@ -97,7 +98,13 @@ func (e *Engine) answerBytes() int64 { return e.cfg.MaxPendingBytes / 4 }
 // arm puts a partition among those that have something to deliver and sees to it
 // that a worker looks. The one that takes a lane wakes the next.
 func (e *Engine) arm(p *partition) {
-	if p.phase == revoked || p.gen.draining || p.readyLanes() == 0 {
+	if p.phase == revoked || p.gen.draining {
+		return
+	}
+	if p.errands.count > 0 {
+		e.runErrands()
+	}
+	if p.readyLanes() == 0 {
 		return
 	}
 	if !p.inRing {
@@ -120,6 +127,44 @@ func (e *Engine) rouse() {
 		e.looking++
 		e.running.Go(e.work)
 	}
+}
+
+// runErrands starts what delivers errands, where it is not under way.
+func (e *Engine) runErrands() {
+	if e.errands || e.stopped {
+		return
+	}
+	e.errands = true
+	e.running.Go(func() {
+		for d := e.takeErrand(); d != nil; d = e.takeErrand() {
+			e.cfg.Handler.Handle(d.part.gen.ctx, d)
+		}
+	})
+}
+
+// takeErrand chooses the next record whose try waits for no slot; nil ends who asks.
+func (e *Engine) takeErrand() *Delivery {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case e.gen == nil || e.gen.draining || e.stopped:
+	case !time.Now().Before(e.gen.lease):
+		e.suspended = true
+	default:
+		for _, p := range e.gen.parts {
+			l := p.errand()
+			if l == nil {
+				p.gen.recount(p)
+				continue
+			}
+			d := e.open(p, l)
+			d.slot = false
+			e.unpause(p)
+			return d
+		}
+	}
+	e.errands = false
+	return nil
 }
 
 // work is one worker: it waits for something to deliver, then for the gate, and
@@ -348,7 +393,11 @@ func (e *Engine) release(now time.Time) {
 
 func (e *Engine) ripe(d *Delivery) {
 	d.state = ready
-	d.part.due.push(d.lane)
+	if d.hold.NoSlot {
+		d.part.errands.push(d.lane)
+	} else {
+		d.part.due.push(d.lane)
+	}
 	e.arm(d.part)
 }
 
@@ -421,6 +470,7 @@ func (e *Engine) renew(g *generation, at time.Time) {
 		for range min(len(e.ring), e.cfg.Workers) {
 			e.rouse()
 		}
+		e.runErrands()
 	}
 }
 

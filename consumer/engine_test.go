@@ -260,6 +260,94 @@ func TestWorkersStandInForThoseThatRest(t *testing.T) {
 	})
 }
 
+// What sends nothing (a letter to be written) is not held up by a gate that gives no
+// slot, as in an outage, and stops for what stops all else.
+func TestWhatSendsNothingWaitsForNoSlot(t *testing.T) {
+	var in inbox
+	inRig(t, 2, func(c *Config) { c.Handler = &in }, func(r *rig) {
+		r.gate.manual, r.gate.free = true, 4
+		r.e.renew(r.g, time.Now())
+		for o := range 3 {
+			r.read(0, int64(o), "", 1)
+		}
+		r.read(1, 0, "", 1)
+		hold := func(ds []*Delivery) {
+			for _, d := range ds {
+				d.AgainAt(time.Now().Add(time.Second), Hold{Reason: "letter", NoSlot: true})
+			}
+		}
+		first := in.take()
+		if len(first) != 4 {
+			t.Fatalf("%v delivered", offsets(first))
+		}
+		first[1].AgainAt(time.Now(), Hold{Reason: "failed"}) // this one wants a slot
+		hold([]*Delivery{first[0], first[2], first[3]})
+		for range 5 {
+			if more := in.take(); len(more) > 0 {
+				t.Fatalf("%v delivered before their time", offsets(more))
+			}
+			time.Sleep(time.Second)
+			again := in.take()
+			if len(again) != 3 {
+				t.Fatalf("%v delivered without a slot, want the three that send nothing", offsets(again))
+			}
+			if n := r.gate.taken(); n > 0 {
+				t.Errorf("%d slots are taken", n)
+			}
+			again[0].ReturnSlot() // as a handler may
+			hold(again)
+		}
+		time.Sleep(30 * time.Second) // the session's end
+		hold(in.take())
+		time.Sleep(time.Minute)
+		if more := in.take(); len(more) > 0 {
+			t.Errorf("%v delivered after the session's end", offsets(more))
+		}
+		r.e.renew(r.g, time.Now())
+		again := in.take()
+		if len(again) != 3 {
+			t.Errorf("%v delivered when the group was heard again", offsets(again))
+		}
+		again[0].Done()
+		hold(again[1:])
+		r.g.drain()
+		time.Sleep(time.Minute)
+		if more := in.take(); len(more) > 0 {
+			t.Errorf("%v delivered while the generation drains", offsets(more))
+		}
+	})
+}
+
+func TestADrainEndsErrands(t *testing.T) {
+	var in inbox
+	var slow atomic.Bool
+	h := handler(func(ctx context.Context, d *Delivery) {
+		in.Handle(ctx, d)
+		if slow.Load() {
+			time.Sleep(time.Second)
+		}
+	})
+	inRig(t, 1, func(c *Config) { c.Handler = h }, func(r *rig) {
+		for o := range 3 {
+			r.read(0, int64(o), "", 1)
+		}
+		for _, d := range in.take() {
+			d.AgainAt(time.Now().Add(time.Second), Hold{Reason: "letter", NoSlot: true})
+		}
+		slow.Store(true)
+		time.Sleep(1500 * time.Millisecond)
+		first := in.take()
+		go func() {
+			time.Sleep(time.Second)
+			first[0].Done()
+		}()
+		r.g.drain()
+		if more := in.take(); len(first) != 1 || len(more) > 0 {
+			t.Errorf("%v delivered before the drain, %v in it", offsets(first), offsets(more))
+		}
+	})
+}
+
 // A handler that does everything a handler may, at random: at the end every slot
 // is back, every record was done once, in the order of its session.
 func TestSlotsAndOrderAreExactWhateverTheHandlerDoes(t *testing.T) {
@@ -282,7 +370,7 @@ func TestSlotsAndOrderAreExactWhateverTheHandlerDoes(t *testing.T) {
 					mu.Unlock()
 					d.Done()
 				case n < 8:
-					d.AgainAt(time.Now().Add(time.Duration(chance(3))*time.Second), Hold{Reason: "failed", Firm: n == 6})
+					d.AgainAt(time.Now().Add(time.Duration(chance(3))*time.Second), Hold{Reason: "failed", Firm: n == 6, NoSlot: n == 7})
 				default:
 					d.AgainInTurn(Hold{Reason: "failed"})
 				}
@@ -331,7 +419,7 @@ func TestSlotsAndOrderAreExactWhateverTheHandlerDoes(t *testing.T) {
 				}
 				for p := range 3 {
 					pt := r.part(p)
-					if len(done[int32(p)]) != 200 || pt.watermark() != 200 || pt.count != 0 || pt.bytes != 0 || pt.stuckCount != 0 || pt.stuckBytes != 0 || pt.open != 0 || len(pt.lanes) != 0 || pt.readyLanes() != 0 {
+					if len(done[int32(p)]) != 200 || pt.watermark() != 200 || pt.count != 0 || pt.bytes != 0 || pt.stuckCount != 0 || pt.stuckBytes != 0 || pt.open != 0 || len(pt.lanes) != 0 || pt.readyLanes()+pt.errands.count != 0 {
 						t.Errorf("partition %d: %d done, %+v", p, len(done[int32(p)]), pt.progress)
 					}
 				}

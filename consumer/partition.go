@@ -60,7 +60,8 @@ type partition struct {
 	// Lanes whose head is ready: fresh ones never tried, due ones whose hold has
 	// ended, and those that wait for their turn, untimed.
 	fresh, due, turn laneQueue
-	dueNext          bool // take turns between fresh and tried ones
+	errands          laneQueue // due as well, but their next try waits for no slot
+	dueNext          bool      // take turns between fresh and tried ones
 	inRing           bool
 
 	open  int // deliveries in hand
@@ -197,14 +198,24 @@ func (p *partition) overHalf(t tally) bool {
 // room: its handler may not be free to give it up.
 const pushInterval = time.Second
 
-// longest returns the record of a quota that has waited longest, but for d, nil
-// if there is none to deliver now.
+// longest returns the record of a quota that has waited longest, but for d and those that
+// are to make room already; nil if there is none to deliver now, or those are enough.
 func (p *partition) longest(quota string, but *Delivery, now time.Time) *Delivery {
+	left := p.quotas[quota]
 	for d := p.head; d != nil; d = d.next {
-		if d.lane.stuck && d.lane.head == d && d.hold.Quota == quota && (d.state == held || d.state == ready) {
-			if d == but || now.Sub(d.pushed) < pushInterval {
+		if !d.lane.stuck || d.lane.head != d || d.hold.Quota != quota || d.state != held && d.state != ready {
+			continue
+		}
+		switch {
+		case d.MakeRoom:
+			left.records -= d.lane.count
+			left.bytes -= d.lane.bytes
+			if !p.overHalf(left) {
 				return nil
 			}
+		case d == but || now.Sub(d.pushed) < pushInterval:
+			return nil
+		default:
 			return d
 		}
 	}
@@ -260,6 +271,22 @@ func (p *partition) choose(probe bool) *lane {
 		}
 	}
 	return nil
+}
+
+// errand takes the lane to deliver next without a slot out of its queue, nil if there
+// is none.
+func (p *partition) errand() *lane {
+	l := p.errands.head
+	if l != nil && !p.fits() {
+		l = p.head.lane // as in choose
+		if l.queue != &p.errands {
+			return nil
+		}
+	}
+	if l != nil {
+		p.errands.remove(l)
+	}
+	return l
 }
 
 // room tells how many records and bytes may be read now, and which bound stands

@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -64,21 +65,27 @@ func TestAPartitionIsCrowdedByMoreThanHalfOfABound(t *testing.T) {
 	}
 }
 
+// openToTheGapBound takes in records and leaves them open, as many as the metadata allows.
+func (r *rig) openToTheGapBound(p *partition, in *inbox) (open []*Delivery) {
+	r.t.Helper()
+	r.g.allot(p, 1)
+	for o := int64(0); r.room(p) == BoundNone; o++ {
+		r.read(int(p.partition), o, "", 1)
+		open = append(open, in.take()...)
+	}
+	if p.paused != BoundGaps {
+		r.t.Fatalf("paused at %q by %d open deliveries: the test needs the gap bound", p.paused, len(open))
+	}
+	return open
+}
+
 // Deliveries that end without being done give back what they might have added to
 // the metadata: reading must go on.
 func TestReadingGoesOnWhenWhatWasOpenIsHeld(t *testing.T) {
 	var in inbox
 	inRig(t, 1, func(c *Config) { c.Handler, c.MaxPending = &in, 9000 }, func(r *rig) {
-		var open []*Delivery
 		p := r.part(0)
-		r.g.allot(p, 1)
-		for o := int64(0); r.room(p) == BoundNone; o++ {
-			r.read(0, o, "", 1)
-			open = append(open, in.take()...)
-		}
-		if p.paused != BoundGaps {
-			t.Fatalf("paused at %q by %d open deliveries: the test needs the gap bound", p.paused, len(open))
-		}
+		open := r.openToTheGapBound(p, &in)
 		if p.fresh.count == 0 || r.g.ready != 0 {
 			t.Errorf("%d are counted of %d that may not be delivered now", r.g.ready, p.fresh.count)
 		}
@@ -93,4 +100,80 @@ func TestReadingGoesOnWhenWhatWasOpenIsHeld(t *testing.T) {
 			t.Errorf("reading is still paused at %q: %d of 9000 records are held in one run, nothing is open", p.paused, p.count)
 		}
 	})
+}
+
+// What sends nothing may not begin either where the metadata might not hold what it leaves,
+// but for the first unfinished record.
+func TestErrandsKeepToTheMetadatasBound(t *testing.T) {
+	var in inbox
+	inRig(t, 1, func(c *Config) { c.Handler, c.MaxPending = &in, 9000 }, func(r *rig) {
+		r.gate.free = 9000
+		p := r.part(0)
+		open := r.openToTheGapBound(p, &in)
+		hold := Hold{Reason: "letter", NoSlot: true}
+		open[5].AgainAt(time.Now().Add(time.Second), hold)
+		in.take() // what takes its place, if there is any
+		time.Sleep(time.Minute)
+		if more := in.take(); len(more) > 0 {
+			t.Errorf("%v delivered beyond the bound", offsets(more))
+		}
+		open[0].AgainAt(time.Now().Add(time.Second), hold)
+		freed := in.take() // what takes its place
+		time.Sleep(time.Minute)
+		if more := in.take(); len(more) != 1 || more[0] != open[0] {
+			t.Errorf("%v delivered, want the first unfinished record alone", offsets(more))
+		}
+		for _, d := range open[6:200] {
+			d.Done()
+		}
+		if freed = append(freed, in.take()...); !slices.Contains(freed, open[5]) {
+			t.Error("not delivered when there is room in the metadata again")
+		}
+	})
+}
+
+// Room is made for all that is too much, also where none of those that are to make it was
+// delivered yet, and for no more.
+func TestRoomIsMadeForWhatIsTooMuch(t *testing.T) {
+	for name, c := range map[string]struct{ held, bytes, want int }{
+		"half":               {50, 1, 0},
+		"one more":           {51, 1, 1},
+		"many more":          {80, 1, 30},
+		"more than the half": {20, 30 << 10, 8}, // of 384 KiB, in records of 30 KiB and their overhead
+	} {
+		t.Run(name, func(t *testing.T) {
+			var in inbox
+			inRig(t, 1, func(cfg *Config) { cfg.Handler, cfg.MaxPending, cfg.MaxPendingBytes = &in, 100, 1<<20 }, func(r *rig) {
+				r.gate.manual, r.gate.free = true, c.held
+				for o := range c.held {
+					r.read(0, int64(o), "", c.bytes)
+				}
+				held := in.take()
+				last := held[len(held)-1]
+				for _, d := range held {
+					d.AgainAt(time.Now().Add(time.Hour), Hold{Quota: "q", NoSlot: d == last, Firm: d != last})
+				}
+				for range 5 { // who was counted already and waits anew asks for no more room
+					r.e.Hasten()
+					for _, d := range in.take() {
+						d.AgainAt(time.Now().Add(time.Hour), Hold{Quota: "q", NoSlot: true})
+					}
+					time.Sleep(pushInterval)
+				}
+				r.gate.add(100)
+				var pushed []*Delivery
+				for more := in.take(); len(more) > 0; more = in.take() {
+					pushed = append(pushed, more...)
+				}
+				for i, d := range pushed {
+					if !d.MakeRoom || d.Record.Offset != int64(i) {
+						t.Errorf("record %d is number %d to make room: %v", d.Record.Offset, i, d.MakeRoom)
+					}
+				}
+				if len(pushed) != c.want {
+					t.Errorf("%d are to make room, want %d", len(pushed), c.want)
+				}
+			})
+		})
+	}
 }

@@ -44,6 +44,8 @@ type Hold struct {
 	Reason string
 	// Firm holds are not shortened by Engine.Hasten.
 	Firm bool
+	// NoSlot says that the next try sends nothing: it waits for no slot of the gate.
+	NoSlot bool
 	// Quota, where set, names those that all together keep to half of a
 	// partition's bounds. Beyond that the longest waiting of them is delivered
 	// at once, with Delivery.MakeRoom set.

@@ -9,6 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
 	"release-forwarder/cmd/sandbox/platform"
 )
 
@@ -81,6 +85,22 @@ func TestNoKindOfOutageMakesALetter(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A letter needs the platform for nothing: where it could not be written at first it is
+// not held up by the outage of a platform for which hundreds wait to be sent.
+func TestALetterDoesNotWaitForThePlatform(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Status: 500} })
+		w.produce(0, "{") // cannot be mapped
+		away := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: letterTopic, Err: kerr.NotEnoughReplicas, Count: -1})
+		w.backlog(1, 300)
+		r := w.start("RETRY_BACKOFF_MAX", "4s")
+		time.Sleep(20 * time.Second)
+		away.Remove()
+		w.until("the letter", func() bool { return len(w.letters()) == 1 }, 5*time.Second)
+		w.end(r)
+	})
 }
 
 func TestAPlatformThatCannotBeReachedMakesNoLetter(t *testing.T) {

@@ -158,7 +158,7 @@ func (h *history) makesRoom(d *consumer.Delivery, quota string) bool {
 // hold is why the record waits, with how often it was sent and the trace of its
 // last delivery: also where it comes to wait anew without having been sent.
 func (h *history) hold(reason string) consumer.Hold {
-	hold := consumer.Hold{Reason: reason, Attempts: h.attempts}
+	hold := consumer.Hold{Reason: reason, Attempts: h.attempts, NoSlot: h.letter != nil}
 	if h.lastSpan.HasTraceID() {
 		hold.Trace = h.lastSpan.TraceID().String()
 	}
