@@ -122,8 +122,11 @@ func fit(s string) string {
 // stamp writes a time as RFC 3339 in UTC with milliseconds.
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
+// countBits leaves room for one more.
+const countBits = 62
+
 func isCount(b []byte) bool {
-	_, err := strconv.ParseUint(string(b), 10, 31)
+	_, err := strconv.ParseUint(string(b), 10, countBits)
 	return err == nil
 }
 

@@ -66,6 +66,7 @@ func TestHeadersThatTheRecordBrought(t *testing.T) {
 		name, header, value, want string
 	}{
 		{"redrives are kept", "redrives", "7", "7"},
+		{"many redrives are kept", "redrives", "2147483648", "2147483648"},
 		{"redrives that are no number", "redrives", "many", "0"},
 		{"redrives below zero", "redrives", "-1", "0"},
 		{"redrives with a sign", "redrives", "+1", "0"},

@@ -182,7 +182,7 @@ func TestWhatIsSentIsTheEventWithItsHistory(t *testing.T) {
 	inHall(t, func(h *hall) {
 		l := letter(2, "s-1", 7)
 		l.Key = nil
-		l.Headers = headersOf("a", "1", HeaderPrefix+"redrives", "3", HeaderPrefix+"origin", "events/2/1", "", "x")
+		l.Headers = headersOf("a", "1", HeaderPrefix+"redrives", "2147483648", HeaderPrefix+"origin", "events/2/1", "", "x")
 		h.post(l, letter(1, "s-2", 8))
 		begun := time.Now()
 		if err := h.desk("alice").Replay(h.ctx, all()); err != nil {
@@ -195,7 +195,7 @@ func TestWhatIsSentIsTheEventWithItsHistory(t *testing.T) {
 			}
 			want := "__forwarder.errors.redrives=1 __forwarder.errors.origin=events/1/8"
 			if r.Partition == 2 {
-				want = "a=1 =x __forwarder.errors.redrives=4 __forwarder.errors.origin=events/2/1"
+				want = "a=1 =x __forwarder.errors.redrives=2147483649 __forwarder.errors.origin=events/2/1"
 				if r.Key != nil {
 					t.Errorf("key %q, want null", r.Key)
 				}

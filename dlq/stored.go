@@ -154,7 +154,7 @@ func (s *Stored) place(ours map[string]string) {
 		}
 	}
 	s.Group = s.text(ours, "group", true)
-	s.Redrives = int(max(0, s.number(ours, "redrives", 31, false)))
+	s.Redrives = int(max(0, s.number(ours, "redrives", countBits, false)))
 	s.Origin = fmt.Sprintf("%s/%d/%d", s.Topic, s.Partition, s.Offset)
 	if origin := ours["origin"]; isOrigin([]byte(origin)) {
 		s.Origin = origin
