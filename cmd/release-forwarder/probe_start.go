@@ -37,6 +37,9 @@ func (v *service) warnAtStart(ctx context.Context) {
 		}
 	}
 	for _, f := range report {
+		if f.Check == probe.Exists && f.Verdict == probe.Warning {
+			continue // the replay topic: the engine warns of it, whenever it is missing
+		}
 		if f.Verdict == probe.Warning || f.Verdict == probe.Wrong {
 			v.log.LogAttrs(telemetry.StateChange(ctx), slog.LevelWarn, "a check at the start", attrs(f)...)
 		}

@@ -95,7 +95,7 @@ func (p *prober) brokers(ctx context.Context, addresses []string, role string) (
 // blind says that nothing more could be seen.
 func (p *prober) blind(why string) {
 	for _, t := range p.topics() {
-		p.report = append(p.report, Finding{Area: Topics, Subject: t.subject(), Check: "exists", Verdict: Unknown, Text: why})
+		p.report = append(p.report, Finding{Area: Topics, Subject: t.subject(), Check: Exists, Verdict: Unknown, Text: why})
 	}
 	p.report = append(p.report, Finding{Area: Group, Subject: p.settings.Kafka.GroupID, Check: "state", Verdict: Unknown, Text: why})
 }

@@ -79,9 +79,12 @@ func (t *topic) judge(all []*topic) Report {
 	return f.list
 }
 
+// Exists is the check whether a topic is there.
+const Exists = "exists"
+
 // missing says why there is nothing to judge.
 func (t *topic) missing(f *findings) {
-	const check = "exists"
+	const check = Exists
 	code, is := t.err.(kafka.Error) //nolint:errorlint // refusal returns it as it is
 	switch {
 	case is && code == kafka.TopicAuthorizationFailed:
