@@ -67,10 +67,10 @@ func (s *storms) rages(r *row) bool { return s.limit > 0 && r != nil && r.letter
 func (s *storms) await(t *turns, source string, ofAll bool, now time.Time) (at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if t.all.of != s.all {
+	if t.all.of != s.all { // else it had its own turn, or its source's storm began after that
 		t.all = stormTurn{}
+		at = s.take(&t.alone, s.sources[source], now)
 	}
-	at = s.take(&t.alone, s.sources[source], now)
 	if ofAll && !at.After(now) {
 		at = later(at, s.take(&t.all, s.all, now))
 	}

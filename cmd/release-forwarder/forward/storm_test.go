@@ -88,6 +88,34 @@ func TestAStormOfAllIsOneASecondForAllTogether(t *testing.T) {
 	}
 }
 
+// Letters have turns in a storm of all when the storm of their lot begins: those count, or
+// they would pass unused while the letters wait for another turn behind their whole lot.
+func TestAStormOfALotDoesNotDevalueTurnsInTheStormOfAll(t *testing.T) {
+	s, now := newStorms(100), time.Unix(1000, 0)
+	a, b := lotSource("a"), lotSource("b")
+	letters(s, a, 50)
+	letters(s, b, 50)
+	var early []*turns
+	for range 40 {
+		of, other := &turns{}, &turns{}
+		inTurn(s, a, now, of)
+		inTurn(s, b, now, other)
+		early = append(early, of, other)
+	}
+	letters(s, a, 50)
+	letters(s, b, 50)
+	for range 1000 { // of the lots, that are not sent yet
+		s.await(&turns{}, a, false, now)
+		s.await(&turns{}, b, false, now)
+	}
+	for n, of := range early {
+		due := now.Add(time.Duration(n) * time.Second)
+		if at := s.await(of, []string{a, b}[n%2], true, due); at.After(due) {
+			t.Fatalf("letter %d, whose turn has come, waits for another %s", n, at.Sub(due))
+		}
+	}
+}
+
 // A letter that waits for its lot takes no turn of all before: nothing would be
 // written in the seconds that it leaps.
 func TestAStormOfAllDoesNotLeapToTheTurnsOfALot(t *testing.T) {
