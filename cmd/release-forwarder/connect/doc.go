@@ -10,6 +10,8 @@
 //   - ends every read and write within a cap, also where kafka-go sets no
 //     deadline (SASL, the metadata lookup): a broker that accepts and never
 //     answers costs a time-out, never a goroutine that waits for ever;
+//   - hands on no answer whose lengths promise more than its bytes hold: kafka-go
+//     allocates by them first, and one hostile number would end the process;
 //   - uses the certificates and the password that the files hold at that moment.
 //
 // [Kafka.Probe] says at the start, in words, why a broker cannot be used: the

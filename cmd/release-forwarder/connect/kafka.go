@@ -137,12 +137,14 @@ func (k *Kafka) dialer(dial DialFunc, limit time.Duration) DialFunc {
 			return nil, &unreachableError{err}
 		}
 		conn = &capped{Conn: conn, limit: limit}
-		if k.tls == nil {
-			return conn, nil
+		if k.tls != nil {
+			ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
+			defer cancel()
+			if conn, err = k.tls.handshake(ctx, conn, address); err != nil {
+				return nil, err
+			}
 		}
-		ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
-		defer cancel()
-		return k.tls.handshake(ctx, conn, address)
+		return newFramed(conn), nil
 	}
 }
 

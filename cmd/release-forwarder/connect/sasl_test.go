@@ -24,7 +24,7 @@ func TestLogin(t *testing.T) {
 			if err := k.Probe(t.Context()); err != nil {
 				t.Errorf("over the dialer: %v", err)
 			}
-			if err := metadata(t.Context(), k); err != nil {
+			if err := metadataOf(t.Context(), k); err != nil {
 				t.Errorf("over the transport: %v", err)
 			}
 
@@ -44,7 +44,7 @@ func TestLoginOverTLS(t *testing.T) {
 	ca := newAuthority(t, "ca")
 	address := broker(t, kfake.TLS(ca.server("127.0.0.1")), kfake.EnableSASL(), kfake.Superuser("PLAIN", "lane", "s3cret"))
 	k := connected(t, Config{Kafka: kafkaSettings(together(trusting(t, ca), user(settings.Plain, "lane", "s3cret")), address)})
-	if err := errors.Join(k.Probe(t.Context()), metadata(t.Context(), k)); err != nil {
+	if err := errors.Join(k.Probe(t.Context()), metadataOf(t.Context(), k)); err != nil {
 		t.Error(err)
 	}
 }
@@ -61,7 +61,7 @@ func TestAChangedPasswordFileCountsFromTheNextConnection(t *testing.T) {
 				t.Fatal("the old password is refused")
 			}
 			files.swap(map[string][]byte{"password": []byte("new\n")})
-			if err := errors.Join(k.Probe(t.Context()), metadata(t.Context(), k)); err != nil {
+			if err := errors.Join(k.Probe(t.Context()), metadataOf(t.Context(), k)); err != nil {
 				t.Errorf("after the change: %v", err)
 			}
 			files.swap(map[string][]byte{"password": []byte("\n")})

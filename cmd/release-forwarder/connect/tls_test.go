@@ -47,7 +47,7 @@ func together(changes ...func(*settings.Kafka)) func(*settings.Kafka) {
 }
 
 // metadata asks over the Transport, as the service does.
-func metadata(ctx context.Context, k *Kafka) error {
+func metadataOf(ctx context.Context, k *Kafka) error {
 	client := &kafka.Client{Addr: k.Addr(), Transport: k.Transport, Timeout: RequestTimeout}
 	answer, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{"events"}})
 	if err == nil && (len(answer.Topics) != 1 || answer.Topics[0].Error != nil) {
@@ -99,7 +99,7 @@ func TestTLS(t *testing.T) {
 				t.Error("the socket of a refused connection is left open")
 			}
 			if c.fault == "" {
-				if err := metadata(t.Context(), k); err != nil {
+				if err := metadataOf(t.Context(), k); err != nil {
 					t.Errorf("over the transport: %v", err)
 				}
 			}

@@ -47,6 +47,9 @@ func (l *loader) judgeTLS() {
 				l.refuse(n, "is set while TLS is off; set KAFKA_TLS_ENABLED=true, or unset this")
 			}
 		}
+		if l.right("KAFKA_TLS_ENABLED", "KAFKA_BROKERS") && slices.ContainsFunc(l.s.Kafka.Brokers, elsewhere) {
+			l.warn("KAFKA_TLS_ENABLED", "is off and a broker is not on this host: plates and names travel in clear, and whoever is on the path can change them; use TLS")
+		}
 		return
 	}
 	if l.given(ca) {
@@ -262,6 +265,12 @@ func (l *loader) culprit(first, second string) string {
 		return second
 	}
 	return first
+}
+
+// elsewhere tells whether an address is another host's.
+func elsewhere(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	return err == nil && !loopback(host)
 }
 
 func loopback(host string) bool {

@@ -30,7 +30,7 @@ func environment(t *testing.T, env map[string]string) {
 // value.
 func with(pairs ...string) map[string]string {
 	env := map[string]string{
-		"KAFKA_BROKERS":       "kafka-1:9092",
+		"KAFKA_BROKERS":       "localhost:9092",
 		"KAFKA_TOPIC":         "releases",
 		"KAFKA_GROUP_ID":      "forwarder",
 		"UPSTREAM_URL":        "https://platform.example/update",
@@ -336,6 +336,9 @@ func TestWarnings(t *testing.T) {
 		{"a drain that just fits", with("CONSUMER_DRAIN_TIMEOUT", "58s"), nil},
 		{"a decision to give up what is old", with("DLQ_HELD_BEFORE", "2024-05-01T00:00:00Z"), []string{"DLQ_HELD_BEFORE: held records with a timestamp before 2024-05-01T00:00:00Z become dead letters"}},
 		{"a request that may outlast the drain", with("UPSTREAM_TIMEOUT", "21s"), []string{"UPSTREAM_TIMEOUT: 21s is above the 20s"}},
+		{"plain text to a broker elsewhere", with("KAFKA_BROKERS", "localhost:9092,kafka-1:9092"), []string{"KAFKA_TLS_ENABLED: "}},
+		{"plain text to brokers of this host", with("KAFKA_BROKERS", "127.0.0.1:9092,[::1]:9092"), nil},
+		{"TLS to a broker elsewhere", with("KAFKA_BROKERS", "kafka-1:9092", "KAFKA_TLS_ENABLED", "true"), nil},
 		{"a password in clear, allowed", with(plain...), []string{"KAFKA_SASL_ALLOW_PLAINTEXT: "}},
 		{
 			"names that are no settings", with("KAFKA_COMPRESSION", "x", "UPSTREAM_PROXY", "y", "LOG_COLOUR", ""),

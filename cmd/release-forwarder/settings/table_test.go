@@ -110,7 +110,7 @@ func TestPrintShowsEverySettingAndNoSecret(t *testing.T) {
 		}
 	}
 	for name, value := range map[string]string{
-		"KAFKA_BROKERS":       "kafka-1:9092",
+		"KAFKA_BROKERS":       "localhost:9092",
 		"DLQ_TOPIC":           "releases.dlq",
 		"UPSTREAM_APP_SECRET": "***",
 		"KAFKA_SASL_PASSWORD": "***",
