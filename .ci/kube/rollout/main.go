@@ -56,7 +56,6 @@ func run(ctx context.Context, c config) error {
 	defer w.close()
 	steps := []step{
 		{"start one replica, with a Service named kafka in the namespace", w.start},
-		{"look at certificates with the image's own authorities", w.roots},
 		{fmt.Sprintf("%d records waiting, one replica", c.waiting), w.backlog},
 		{"scale to 3", w.scaleTo(3)},
 		{"rolling update, to another user", w.update},

@@ -108,10 +108,14 @@ func (k *Kafka) classify(broker string, err error) *ProbeError {
 
 const clientRemedy = "the broker wants a client certificate that it trusts; check KAFKA_TLS_CERT_FILE and KAFKA_TLS_KEY_FILE"
 
+// nameRemedy names what keeps the check first, and of what weakens it the price.
+const nameRemedy = "the certificate carries another name; set KAFKA_TLS_SERVER_NAME to the name it carries, or use that name in KAFKA_BROKERS. " +
+	"KAFKA_TLS_VERIFY=chain, with KAFKA_TLS_CA_FILE, gives the check up: then whoever has a certificate of that authority is taken for a broker and gets the log-in"
+
 func tlsRemedy(err *handshakeError) string {
 	switch {
 	case errors.As(err, new(x509.HostnameError)):
-		return "the certificate carries another name; check KAFKA_BROKERS, or set KAFKA_TLS_SERVER_NAME, or KAFKA_TLS_VERIFY=chain"
+		return nameRemedy
 	case errors.As(err, new(x509.UnknownAuthorityError)):
 		return "the certificate is signed by an authority that is not trusted; check KAFKA_TLS_CA_FILE"
 	case errors.As(err, new(x509.CertificateInvalidError)):

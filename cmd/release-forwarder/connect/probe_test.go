@@ -62,6 +62,7 @@ func TestProbeSaysWhatIsWrong(t *testing.T) {
 	}{
 		{"nothing listens", []string{closedPort(t)}, nil, Unreachable, "KAFKA_BROKERS"},
 		{"another name", []string{secured}, trusting(t, ca), BadTLS, "KAFKA_TLS_SERVER_NAME"},
+		{"another name, and what keeps the check is named first", []string{secured}, trusting(t, ca), BadTLS, nameRemedy},
 		{"another authority", []string{secured}, together(trusting(t, other), named("kafka.internal")), BadTLS, "KAFKA_TLS_CA_FILE"},
 		{"TLS to a port without", []string{hangup}, trusting(t, ca), BadTLS, "KAFKA_TLS_ENABLED"},
 		{"TLS to a web server", []string{web}, trusting(t, ca), BadTLS, "KAFKA_TLS_ENABLED"},
@@ -117,5 +118,15 @@ func TestBothWaysAreSetUpAlike(t *testing.T) {
 	}
 	if got := len(strings.Split(k.Addr().String(), ",")); got != 3 {
 		t.Errorf("the address names %d brokers", got)
+	}
+}
+
+func TestTheAdviceOnANameKeepsTheCheckFirst(t *testing.T) {
+	name, chain := strings.Index(nameRemedy, "KAFKA_TLS_SERVER_NAME"), strings.Index(nameRemedy, "KAFKA_TLS_VERIFY=chain")
+	if brokers := strings.Index(nameRemedy, "KAFKA_BROKERS"); name < 0 || name > brokers || brokers > chain {
+		t.Errorf("the order is wrong: %s", nameRemedy)
+	}
+	if _, price, _ := strings.Cut(nameRemedy, "KAFKA_TLS_VERIFY=chain"); !strings.Contains(price, "KAFKA_TLS_CA_FILE") || !strings.Contains(price, "taken for a broker") {
+		t.Errorf("what chain gives up is not said: %s", nameRemedy)
 	}
 }

@@ -2,6 +2,7 @@ package connect
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/segmentio/kafka-go/sasl"
 	"github.com/segmentio/kafka-go/sasl/plain"
@@ -38,7 +39,9 @@ func (l *login) current() (sasl.Mechanism, error) {
 		return scram.Mechanism(scram.SHA256, l.username, password)
 	case settings.ScramSHA512:
 		return scram.Mechanism(scram.SHA512, l.username, password)
-	default:
+	case settings.Plain:
 		return plain.Mechanism{Username: l.username, Password: password}, nil
 	}
+	// Not PLAIN: it would send the password of another mechanism in clear.
+	return nil, fmt.Errorf("KAFKA_SASL_MECHANISM: %q is not known here", l.mechanism)
 }

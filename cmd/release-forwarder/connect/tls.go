@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -22,6 +23,9 @@ type tlsClient struct {
 }
 
 func newTLSClient(cfg settings.TLS, failed, taken func(string), logger *slog.Logger) (*tlsClient, error) {
+	if cfg.Verify == settings.VerifyChain && cfg.CAFile == "" {
+		return nil, errors.New("KAFKA_TLS_VERIFY: chain needs KAFKA_TLS_CA_FILE") // the settings refuse it too
+	}
 	c := &tlsClient{serverName: cfg.ServerName, verify: cfg.Verify}
 	var err error
 	if cfg.CAFile != "" {

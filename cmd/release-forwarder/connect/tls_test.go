@@ -155,6 +155,7 @@ func TestFilesAreNeededAtTheStart(t *testing.T) {
 		"password": func(k *settings.Kafka) {
 			k.SASL = settings.SASL{Mechanism: settings.Plain, PasswordFile: "/does/not/exist"}
 		},
+		"CA of a chain whose name is not checked": func(k *settings.Kafka) { k.TLS.Enabled, k.TLS.Verify = true, settings.VerifyChain },
 	} {
 		if _, err := New(t.Context(), Config{Kafka: kafkaSettings(change, "broker:9092")}); err == nil {
 			t.Errorf("%s: no error", name)

@@ -41,7 +41,11 @@ func (l *loader) judgeMembership() {
 func (l *loader) judgeTLS() {
 	tls := &l.s.Kafka.TLS
 	const ca, cert, key, name = "KAFKA_TLS_CA_FILE", "KAFKA_TLS_CERT_FILE", "KAFKA_TLS_KEY_FILE", "KAFKA_TLS_SERVER_NAME"
+	const verify = "KAFKA_TLS_VERIFY"
 	if !tls.Enabled {
+		if l.right("KAFKA_TLS_ENABLED", verify) && tls.Verify == VerifyChain {
+			l.refuse(verify, "is chain while TLS is off; set KAFKA_TLS_ENABLED=true, or unset this")
+		}
 		for _, n := range []string{ca, cert, key, name} {
 			if l.right("KAFKA_TLS_ENABLED") && l.given(n) {
 				l.refuse(n, "is set while TLS is off; set KAFKA_TLS_ENABLED=true, or unset this")
@@ -57,6 +61,16 @@ func (l *loader) judgeTLS() {
 		if _, err := ParseCA(nil, contents); ok && err != nil {
 			l.refuse(ca, "%s", err)
 		}
+	}
+	switch {
+	case !l.right(verify) || tls.Verify != VerifyChain:
+	case !l.given(ca):
+		// Anybody gets a certificate from one of the system's authorities.
+		l.refuse(verify, "chain needs %s: without it any certificate of a public authority is taken for the broker's; name the file of the brokers' own authority, or set %s and leave %s at full",
+			ca, name, verify)
+	default:
+		l.warn(verify, "chain does not check names: whoever has a certificate of an authority in %s is taken for a broker and gets the log-in; where the brokers' certificates carry one name, set %s and %s=full instead",
+			ca, name, verify)
 	}
 	switch {
 	case l.given(cert) && l.given(key):
@@ -131,8 +145,11 @@ func (l *loader) judgeTopics() {
 	}
 }
 
-// judgeLetters reminds of a decision that must not outlive its reason.
+// judgeLetters reminds of decisions that must not outlive their reason.
 func (l *loader) judgeLetters() {
+	if l.right("DLQ_STORM_LIMIT") && l.s.DeadLetters.StormLimit == 0 {
+		l.warn("DLQ_STORM_LIMIT", "is 0: nothing slows dead letters when a producer or the platform has changed, and the whole topic may become dead letters before a person has looked; set a number again when the reason is gone")
+	}
 	if t := l.s.DeadLetters.HeldBefore; !t.IsZero() {
 		l.warn("DLQ_HELD_BEFORE", "held records with a timestamp before %s become dead letters at their next failure; unset it when that is done", t.Format(time.RFC3339))
 	}
@@ -275,7 +292,7 @@ func elsewhere(address string) bool {
 
 func loopback(host string) bool {
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+	if host == "localhost" { // not a name under it: Go asks the DNS for that
 		return true
 	}
 	ip := net.ParseIP(host)

@@ -1,9 +1,14 @@
 package settings
 
 import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"log/slog"
 	"maps"
+	"math/big"
 	"os"
 	"path/filepath"
 	"slices"
@@ -49,6 +54,21 @@ func file(t *testing.T, contents string) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// certificate is that of an authority, in PEM form.
+func certificate(t *testing.T) string {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), IsCA: true, NotAfter: time.Now().Add(time.Hour)}
+	made, err := x509.CreateCertificate(rand.Reader, template, template, public, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: made}))
 }
 
 func TestDefaults(t *testing.T) {
@@ -207,6 +227,10 @@ func TestWrongSettings(t *testing.T) {
 		{"a key without its certificate", with("KAFKA_TLS_ENABLED", "true", "KAFKA_TLS_KEY_FILE", two), "KAFKA_TLS_KEY_FILE: … without KAFKA_TLS_CERT_FILE"},
 		{"a pair that is none", with("KAFKA_TLS_ENABLED", "true", "KAFKA_TLS_CERT_FILE", two, "KAFKA_TLS_KEY_FILE", two), "KAFKA_TLS_CERT_FILE: … not a pair"},
 		{"no check of certificates", with("KAFKA_TLS_VERIFY", "none"), "KAFKA_TLS_VERIFY: … full, chain"},
+		{"the chain alone by public authorities", with("KAFKA_TLS_ENABLED", "true", "KAFKA_TLS_VERIFY", "chain"), "KAFKA_TLS_VERIFY: chain needs KAFKA_TLS_CA_FILE"},
+		{"the same with a name, which chain does not check", with("KAFKA_TLS_ENABLED", "true", "KAFKA_TLS_VERIFY", "Chain", "KAFKA_TLS_SERVER_NAME", "kafka"), "KAFKA_TLS_VERIFY: chain needs KAFKA_TLS_CA_FILE"},
+		{"the same with a blank file name", with("KAFKA_TLS_ENABLED", "true", "KAFKA_TLS_VERIFY", "chain", "KAFKA_TLS_CA_FILE", " "), "KAFKA_TLS_VERIFY: chain needs KAFKA_TLS_CA_FILE"},
+		{"the chain alone while TLS is off", with("KAFKA_TLS_VERIFY", "chain"), "KAFKA_TLS_VERIFY: … while TLS is off"},
 		{"an unknown mechanism", with("KAFKA_SASL_MECHANISM", "GSSAPI"), "KAFKA_SASL_MECHANISM: … SCRAM-SHA-512"},
 		{"a user without a mechanism", with("KAFKA_SASL_USERNAME", "u"), "KAFKA_SASL_USERNAME: … without KAFKA_SASL_MECHANISM"},
 		{"a mechanism without a user", with("KAFKA_SASL_MECHANISM", "SCRAM-SHA-256", "KAFKA_SASL_PASSWORD", "p"), "KAFKA_SASL_USERNAME: is required"},
@@ -320,6 +344,7 @@ func TestEveryMistakeAtOnce(t *testing.T) {
 }
 
 func TestWarnings(t *testing.T) {
+	authority := file(t, certificate(t))
 	plain := []string{"KAFKA_SASL_MECHANISM", "PLAIN", "KAFKA_SASL_USERNAME", "u", "KAFKA_SASL_PASSWORD", "p", "KAFKA_SASL_ALLOW_PLAINTEXT", "true"}
 	for _, c := range []struct {
 		name string
@@ -330,6 +355,7 @@ func TestWarnings(t *testing.T) {
 		{"more codes that count as accepted", with("UPSTREAM_SUCCESS_CODES", "1001,200"), []string{"UPSTREAM_SUCCESS_CODES: is 1001,200"}},
 		{"a plain-text platform", with("UPSTREAM_URL", "http://platform.example/"), []string{"UPSTREAM_URL: "}},
 		{"a plain-text platform on this host", with("UPSTREAM_URL", "http://localhost:8080/"), nil},
+		{"a name that only the DNS says is this host", with("UPSTREAM_URL", "http://platform.localhost:8080/"), []string{"UPSTREAM_URL: "}},
 		{"the same by address", with("UPSTREAM_URL", "http://127.9.9.9:8080/"), nil},
 		{"the same by IPv6", with("UPSTREAM_URL", "http://[::1]:8080/"), nil},
 		{"a drain that does not fit into a rebalance", with("CONSUMER_DRAIN_TIMEOUT", "59s"), []string{"CONSUMER_DRAIN_TIMEOUT: 59s does not fit into KAFKA_REBALANCE_TIMEOUT 1m0s; drains end after 58s"}},
@@ -340,6 +366,11 @@ func TestWarnings(t *testing.T) {
 		{"plain text to brokers of this host", with("KAFKA_BROKERS", "127.0.0.1:9092,[::1]:9092"), nil},
 		{"TLS to a broker elsewhere", with("KAFKA_BROKERS", "kafka-1:9092", "KAFKA_TLS_ENABLED", "true"), nil},
 		{"a password in clear, allowed", with(plain...), []string{"KAFKA_SASL_ALLOW_PLAINTEXT: "}},
+		{
+			"a certificate's name that is not checked", with("KAFKA_TLS_ENABLED", "true", "KAFKA_TLS_VERIFY", "chain", "KAFKA_TLS_CA_FILE", authority),
+			[]string{"KAFKA_TLS_VERIFY: chain does not check names: whoever has a certificate of an authority in KAFKA_TLS_CA_FILE"},
+		},
+		{"storms without a limit", with("DLQ_STORM_LIMIT", "0"), []string{"DLQ_STORM_LIMIT: is 0"}},
 		{
 			"names that are no settings", with("KAFKA_COMPRESSION", "x", "UPSTREAM_PROXY", "y", "LOG_COLOUR", ""),
 			[]string{"KAFKA_COMPRESSION, UPSTREAM_PROXY: "},

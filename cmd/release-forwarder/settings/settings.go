@@ -96,7 +96,7 @@ type TLS struct {
 	CertFile   string `envconfig:"KAFKA_TLS_CERT_FILE" type:"file" meaning:"PEM client certificate for mutual TLS; taken up again when changed"`
 	KeyFile    string `envconfig:"KAFKA_TLS_KEY_FILE" type:"file" meaning:"PEM key of the client certificate"`
 	ServerName string `envconfig:"KAFKA_TLS_SERVER_NAME" type:"text" unset:"the broker's host" meaning:"name that the brokers' certificates must carry"`
-	Verify     Verify `envconfig:"KAFKA_TLS_VERIFY" type:"choice" choices:"full,chain" default:"full" meaning:"full; or chain: the chain but not the name, for managed services whose certificates carry another"`
+	Verify     Verify `envconfig:"KAFKA_TLS_VERIFY" type:"choice" choices:"full,chain" default:"full" meaning:"full; or chain, only with KAFKA_TLS_CA_FILE: the chain but not the name, for managed services whose certificates carry another"`
 }
 
 // Mechanism is a SASL mechanism (RFC 4616, RFC 5802).
