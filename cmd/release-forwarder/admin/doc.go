@@ -13,7 +13,8 @@
 // more than reading. Nothing is cached or framed, all values are escaped. The page
 // is whole without a script; its only one, named by its hash in the policy, takes
 // it anew every few seconds. Connections, open requests and times are bounded, and
-// the probes are answered even while pages are being rendered.
+// the probes are answered even while pages are being rendered, and whatever strangers
+// do: whoever comes is let in, and who has been there for long gives way (visitors.go).
 //
 // # What it leaves to others
 //

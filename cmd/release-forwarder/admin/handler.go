@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"net/http"
+	"time"
 )
 
 // Sources is what the server asks. Each is called for a request, from any
@@ -19,17 +20,12 @@ type Sources struct {
 	Status func() Status
 }
 
-// maxRenderings bounds the pages and scrapes made at the same time; more are
-// asked to come again. Probes are not counted: they must not fail because
-// somebody loads the page.
-const maxRenderings = 8
-
 const plainText = "text/plain; charset=utf-8"
 
-// NewHandler returns the handler of all paths.
+// NewHandler returns the handler of all paths, by whatever name it is asked.
 func NewHandler(s Sources) http.Handler {
 	mux := http.NewServeMux() // a pattern for GET answers HEAD too, and all else with 405
-	slots := make(chan struct{}, maxRenderings)
+	made := newRenderings()
 	if s.Live != nil {
 		mux.Handle("GET /livez", probe(s.Live))
 	}
@@ -37,11 +33,11 @@ func NewHandler(s Sources) http.Handler {
 		mux.Handle("GET /readyz", probe(s.Ready))
 	}
 	if s.Metrics != nil {
-		mux.Handle("GET /metrics", bounded(slots, s.Metrics))
+		mux.Handle("GET /metrics", made.of(s.Metrics))
 	}
 	if s.Status != nil {
-		mux.Handle("GET /{$}", bounded(slots, statusPage(s.Status)))
-		mux.Handle("GET /status.json", bounded(slots, statusJSON(s.Status)))
+		mux.Handle("GET /{$}", made.of(statusPage(s.Status)))
+		mux.Handle("GET /status.json", made.of(statusJSON(s.Status)))
 	}
 	return guarded(mux)
 }
@@ -55,6 +51,11 @@ func guarded(next http.Handler) http.Handler {
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Content-Security-Policy", policy)
 		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		if r.Body != http.NoBody { // nothing here takes one: it is not waited for
+			h.Set("Connection", "close")
+			_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
+		}
 		next.ServeHTTP(w, r)
 	})
 }
@@ -67,20 +68,6 @@ func probe(ask func() (bool, string)) http.Handler {
 			return
 		}
 		send(w, http.StatusServiceUnavailable, plainText, []byte(cmp.Or(why, "not ok")+"\n"))
-	})
-}
-
-// bounded answers 503 while all slots are taken.
-func bounded(slots chan struct{}, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		select {
-		case slots <- struct{}{}:
-			defer func() { <-slots }()
-			next.ServeHTTP(w, r)
-		default:
-			w.Header().Set("Retry-After", "1")
-			send(w, http.StatusServiceUnavailable, plainText, []byte("too many requests at once\n"))
-		}
 	})
 }
 

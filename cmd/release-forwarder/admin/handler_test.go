@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -240,37 +241,39 @@ func TestStatusJSONHasListsWhereThereIsNothing(t *testing.T) {
 }
 
 func TestProbesAnswerWhileAllRenderingsAreTaken(t *testing.T) {
-	release := make(chan struct{})
-	inside := make(chan struct{}, maxRenderings)
-	h := NewHandler(Sources{
-		Live: answers(true, ""),
-		Metrics: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
-			inside <- struct{}{}
-			<-release
-		}),
-		Status: sample,
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		inside := make(chan struct{}, maxRenderings)
+		h := NewHandler(Sources{
+			Live: answers(true, ""),
+			Metrics: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+				inside <- struct{}{}
+				<-release
+			}),
+			Status: sample,
+		})
+		ended := make(chan struct{}, maxRenderings)
+		for range maxRenderings {
+			go func() {
+				do(h, "GET", "/metrics")
+				ended <- struct{}{}
+			}()
+		}
+		for range maxRenderings {
+			<-inside
+		}
+		if r := do(h, "GET", "/"); r.StatusCode != 503 || r.Header.Get("Retry-After") == "" {
+			t.Errorf("one rendering too many: %d", r.StatusCode)
+		}
+		if r := do(h, "GET", "/livez"); r.StatusCode != 200 {
+			t.Errorf("the probe waits for pages: %d", r.StatusCode)
+		}
+		close(release)
+		for range maxRenderings {
+			<-ended
+		}
+		if r := do(h, "GET", "/"); r.StatusCode != 200 {
+			t.Errorf("a slot was not given back: %d", r.StatusCode)
+		}
 	})
-	ended := make(chan struct{}, maxRenderings)
-	for range maxRenderings {
-		go func() {
-			do(h, "GET", "/metrics")
-			ended <- struct{}{}
-		}()
-	}
-	for range maxRenderings {
-		<-inside
-	}
-	if r := do(h, "GET", "/"); r.StatusCode != 503 || r.Header.Get("Retry-After") == "" {
-		t.Errorf("one rendering too many: %d", r.StatusCode)
-	}
-	if r := do(h, "GET", "/livez"); r.StatusCode != 200 {
-		t.Errorf("the probe waits for pages: %d", r.StatusCode)
-	}
-	close(release)
-	for range maxRenderings {
-		<-ended
-	}
-	if r := do(h, "GET", "/"); r.StatusCode != 200 {
-		t.Errorf("a slot was not given back: %d", r.StatusCode)
-	}
 }

@@ -10,20 +10,21 @@ import (
 	"net/http"
 	"strings"
 	"time"
-
-	"golang.org/x/net/netutil"
 )
 
 // None as an address means: no server.
 const None = "none"
 
-// Bounds of the server. Whoever reads slowly is cut off rather than waited for.
+// Bounds of the server. Whoever says or reads something slowly is cut off rather
+// than waited for.
 const (
-	maxConnections    = 256
-	maxHeaderBytes    = 16 << 10
+	maxConnections    = 128
+	maxLeaving        = 1024
+	maxHeaderBytes    = 4 << 10 // net/http adds as much again
+	maxUnsent         = 64 << 10
 	readTimeout       = 5 * time.Second
-	writeTimeout      = 30 * time.Second
-	idleTimeout       = 60 * time.Second
+	writeTimeout      = 10 * time.Second
+	idleTimeout       = 10 * time.Second
 	shutdownTimeout   = time.Second
 	maxServerLogBytes = 200
 )
@@ -41,7 +42,7 @@ type Config struct {
 // Server is the admin server.
 type Server struct {
 	cfg      Config
-	listener net.Listener // nil before Listen, and where the address is None
+	listener *visitors // nil before Listen, and where the address is None
 }
 
 // New returns a server that does not listen yet.
@@ -64,7 +65,7 @@ func (s *Server) Listen(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("ADMIN_ADDR: cannot listen: %w", err)
 	}
-	s.listener = netutil.LimitListener(listener, maxConnections)
+	s.listener = newVisitors(listener)
 	return nil
 }
 
@@ -95,7 +96,10 @@ func (s *Server) Run(ctx context.Context) error {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          log.New(serverLog{s.cfg.Logger}, "", 0),
+		ConnState:         s.listener.state,
+		// Else net/http answers OPTIONS * by itself, whatever the handler thinks of it.
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     log.New(serverLog{s.cfg.Logger}, "", 0),
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(s.listener) }()

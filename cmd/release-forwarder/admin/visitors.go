@@ -1,0 +1,127 @@
+package admin
+
+import (
+	"net"
+	"net/http"
+	"runtime"
+	"slices"
+	"sync"
+)
+
+// visitors accepts whoever comes and keeps the number of connections in bounds:
+// where there is no room, one that has been there for long is closed. A probe is
+// never turned away for strangers: each comes with a connection of its own, says
+// what it wants at once, and as many as half of the bound must come after it before
+// it may be chosen. Kubelet and strangers may have one address (a port-forward, a
+// pod on the node's network, NAT), so the order of coming counts, and the address
+// only where one holds more than half.
+type visitors struct {
+	net.Listener
+
+	mu   sync.Mutex
+	open []*visitor // in the order of coming; at most maxConnections
+	// leaving counts those that were closed to make room and whose goroutine has yet
+	// to end: net/http lets one sleep for half a second after some refusals.
+	leaving int
+	left    *sync.Cond // leaving has become less
+}
+
+// visitor is one connection. Its fields are guarded by visitors.mu.
+type visitor struct {
+	net.Conn
+	from   string // the address without its port
+	served bool   // a request is being answered
+	closed bool   // to make room: no longer in open
+}
+
+func newVisitors(l net.Listener) *visitors {
+	v := &visitors{Listener: l}
+	v.left = sync.NewCond(&v.mu)
+	return v
+}
+
+// Accept implements [net.Listener].
+func (v *visitors) Accept() (net.Conn, error) {
+	conn, err := v.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	if tcp, is := conn.(*net.TCPConn); is {
+		_ = tcp.SetWriteBuffer(maxUnsent) // the kernel counts what nobody reads to the container
+	}
+	from, _, err := net.SplitHostPort(conn.RemoteAddr().String())
+	if err != nil {
+		from = "" // all of them as one
+	}
+	newest := &visitor{Conn: conn, from: from}
+	if v.admit(newest) {
+		runtime.Gosched() // in a flood those who are here are served first, then the next comes in
+	}
+	return newest, nil
+}
+
+// admit makes room for the newest where there is none, and reports that.
+func (v *visitors) admit(newest *visitor) (full bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if full = len(v.open) >= maxConnections; full {
+		for v.leaving >= maxLeaving {
+			v.left.Wait()
+		}
+		if len(v.open) >= maxConnections { // still
+			v.close(v.longest())
+		}
+	}
+	v.open = append(v.open, newest)
+	return full
+}
+
+// longest is whom to close: of the address that holds more than half of all
+// connections, or else of all, the first of the older half that is not being
+// answered; where all of those are, the oldest: who reads its answer slowly. Guarded
+// by mu.
+func (v *visitors) longest() *visitor {
+	among, held := v.open, make(map[string]int)
+	for _, o := range v.open {
+		if held[o.from]++; held[o.from] > maxConnections/2 {
+			among = slices.DeleteFunc(slices.Clone(v.open), func(other *visitor) bool { return other.from != o.from })
+			break
+		}
+	}
+	for _, o := range among[:(len(among)+1)/2] {
+		if !o.served {
+			return o
+		}
+	}
+	return among[0]
+}
+
+// close frees the descriptor at once; the goroutine ends soon after. Guarded by mu.
+func (v *visitors) close(o *visitor) {
+	v.forget(o)
+	o.closed = true
+	v.leaving++
+	_ = o.Close()
+}
+
+// state is the server's ConnState: it is told whether a request is being answered,
+// and that a connection's goroutine ends.
+func (v *visitors) state(conn net.Conn, state http.ConnState) {
+	o := conn.(*visitor)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	o.served = state == http.StateActive
+	switch {
+	case state != http.StateClosed:
+	case o.closed:
+		v.leaving--
+		v.left.Signal()
+	default:
+		v.forget(o)
+	}
+}
+
+// forget takes one out of open. Guarded by mu.
+func (v *visitors) forget(o *visitor) {
+	v.open = slices.DeleteFunc(v.open, func(other *visitor) bool { return other == o })
+}
