@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"go.yaml.in/yaml/v3"
+
 	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/cmd/release-forwarder/telemetry"
 	"release-forwarder/dlq"
@@ -168,6 +170,38 @@ func TestProbesAskTheAdminServer(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestPrometheusAsksByAKnownName holds compose's names of the forwarder to
+// ADMIN_HOSTS: with any other a scrape gets 421.
+func TestPrometheusAsksByAKnownName(t *testing.T) {
+	var prometheus struct {
+		Jobs []struct {
+			Static []struct{ Targets []string } `yaml:"static_configs"`
+		} `yaml:"scrape_configs"`
+	}
+	var compose struct {
+		Services map[string]struct{ Environment map[string]string }
+	}
+	for path, to := range map[string]any{"compose/prometheus.yaml": &prometheus, "compose/compose.yaml": &compose} {
+		if err := yaml.Unmarshal(fileOf(t, path), to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	known, asked := strings.Split(compose.Services["forwarder"].Environment["ADMIN_HOSTS"], ","), 0
+	for _, job := range prometheus.Jobs {
+		for _, s := range job.Static {
+			for _, target := range s.Targets {
+				asked++
+				if host, _, err := net.SplitHostPort(target); err != nil || !slices.Contains(known, host) {
+					t.Errorf("Prometheus asks %s, ADMIN_HOSTS has %v", target, known)
+				}
+			}
+		}
+	}
+	if asked == 0 {
+		t.Error("nothing is scraped")
 	}
 }
 

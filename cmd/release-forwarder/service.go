@@ -83,7 +83,7 @@ func newService(s *settings.Settings, dial dialFunc, stderr io.Writer, doubles .
 	}
 	t.Instruments.Observe(v.gauges())
 	v.admin = admin.New(admin.Config{
-		Addr: adminAddr(s), Logger: v.log,
+		Addr: adminAddr(s), Hosts: s.Admin.Hosts, Logger: v.log,
 		Sources: admin.Sources{Live: v.live, Ready: v.ready, Metrics: t.MetricsHandler(), Status: v.status},
 	})
 	return v, nil

@@ -2,6 +2,7 @@ package acceptance
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"maps"
@@ -157,7 +158,17 @@ var adminClient = &http.Client{Timeout: 5 * time.Second}
 
 // get reads a page of ADMIN_ADDR.
 func (f *forwarder) get(page string) (status int, body string, err error) {
-	resp, err := adminClient.Get("http://" + f.admin + page)
+	return f.getBy(f.admin, page)
+}
+
+// getBy reads it as a client does that knows the server by another name.
+func (f *forwarder) getBy(host, page string) (status int, body string, err error) {
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://"+f.admin+page, http.NoBody)
+	if err != nil {
+		return 0, "", err
+	}
+	req.Host = host
+	resp, err := adminClient.Do(req)
 	if err != nil {
 		return 0, "", err
 	}

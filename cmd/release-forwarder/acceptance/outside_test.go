@@ -71,10 +71,15 @@ var closed = map[string][]string{
 }
 
 func outside(t *testing.T) {
-	w := newWorld(t, plan{})
+	w := newWorld(t, plan{settings: map[string]string{"ADMIN_HOSTS": "forwarder"}})
 	f := w.start().ready()
 	for _, page := range pages {
 		f.answers(page, http.StatusOK)
+		for host, want := range map[string]int{"localhost:8081": http.StatusOK, "forwarder:8081": http.StatusOK, "evil.example.com": http.StatusMisdirectedRequest} {
+			if status, body, err := f.getBy(host, page); status != want {
+				t.Errorf("%s by the name %s: %d %q %v, want %d", page, host, status, body, err, want)
+			}
+		}
 	}
 	for metric, values := range closed {
 		for _, value := range values {

@@ -33,6 +33,9 @@ const (
 type Config struct {
 	// Addr is ADMIN_ADDR: host:port, :port, or [None].
 	Addr string
+	// Hosts is ADMIN_HOSTS: the names by which the server may be asked, beside
+	// addresses and localhost.
+	Hosts []string
 	// Sources answer the requests.
 	Sources Sources
 	// Logger is told what goes wrong; nil: nobody is.
@@ -90,7 +93,7 @@ func (s *Server) Run(ctx context.Context) error {
 		return nil
 	}
 	server := &http.Server{
-		Handler:           NewHandler(s.cfg.Sources),
+		Handler:           guarded(newHosts(s.cfg.Hosts).guard(NewHandler(s.cfg.Sources))),
 		ReadHeaderTimeout: readTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,

@@ -12,10 +12,10 @@ import (
 )
 
 // serving runs a server whose /metrics is of a size, and ends it with the test.
-func serving(t *testing.T, metrics int) *Server {
+func serving(t *testing.T, metrics int, hosts ...string) *Server {
 	t.Helper()
 	page := []byte(strings.Repeat("# nothing\n", metrics/10))
-	s := New(Config{Addr: "127.0.0.1:0", Sources: Sources{
+	s := New(Config{Addr: "127.0.0.1:0", Hosts: hosts, Sources: Sources{
 		Live: answers(true, "turning"), Ready: answers(true, ""), Status: sample,
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(page) }),
 	}})

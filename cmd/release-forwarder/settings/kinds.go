@@ -42,6 +42,7 @@ var kinds = map[string]kind{
 	"topic name":        {bounds: "1 to 249 of A-Z a-z 0-9 . _ -", parse: parseTopic},
 	"list of host:port": {bounds: "one or more", parse: parseBrokers},
 	"list of codes":     {bounds: "one or more", parse: parseCodes},
+	"list of names":     {bounds: "names of hosts, without ports", parse: parseNames},
 	"list of fields":    {bounds: "the four and other fields of the event", parse: parseFields},
 	"time zone":         {bounds: "an IANA name", parse: parseZone},
 	"address":           {bounds: "host:port, :port or none", parse: parseAddress},
@@ -185,6 +186,23 @@ func parseBrokers(_ *field, text string) (any, error) {
 		}
 	}
 	return brokers, nil
+}
+
+// hostName is a name as a client says it (RFC 1123; Compose allows _ too); one of
+// other letters goes by its xn-- form.
+var hostName = regexp.MustCompile(`^(?i:[a-z0-9_]([a-z0-9_-]{0,62})\.)*[a-zA-Z0-9_][a-zA-Z0-9_-]{0,62}\.?$`)
+
+func parseNames(_ *field, text string) (any, error) {
+	names := list(text)
+	if len(names) == 0 {
+		return nil, errors.New("names no host; give for example status.example.com, or unset it")
+	}
+	for i, n := range names {
+		if len(n) > 254 || !hostName.MatchString(n) {
+			return nil, fmt.Errorf("name %d is none of a host; give names alone, without http://, port or *, separated by commas", i+1)
+		}
+	}
+	return names, nil
 }
 
 // bodyCode is the form of a code that may be shown (see the contract's P7); the

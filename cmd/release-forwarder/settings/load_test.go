@@ -140,6 +140,7 @@ func TestValues(t *testing.T) {
 		"EVENT_TIMEZONE", "America/St_Johns",
 		"EVENT_REQUIRED_FIELDS", "plate,park_uuid,flow_no,parking_serial,operator",
 		"ADMIN_ADDR", "none",
+		"ADMIN_HOSTS", "forwarder, Status.example.com.,my_host",
 		"LOG_LEVEL", "WARN",
 		"KAFKA_CLIENT_ID", "   ",
 	))
@@ -165,6 +166,7 @@ func TestValues(t *testing.T) {
 		{"a zone", s.Event.Location.String(), "America/St_Johns"},
 		{"fields", strings.Join(s.Event.Required, " "), "plate park_uuid flow_no parking_serial operator"},
 		{"no admin server", s.Admin.Addr, ""},
+		{"names", strings.Join(s.Admin.Hosts, " "), "forwarder Status.example.com. my_host"},
 		{"a level", s.Log.Level, slog.LevelWarn},
 		{"blank counts as not set", s.Kafka.ClientID, "release-forwarder"},
 	} {
@@ -278,6 +280,12 @@ func TestWrongSettings(t *testing.T) {
 		{"a required field left out", with("EVENT_REQUIRED_FIELDS", "park_uuid,flow_no,plate"), "EVENT_REQUIRED_FIELDS: leaves out parking_serial"},
 		{"a required field that is none", with("EVENT_REQUIRED_FIELDS", "park_uuid,flow_no,parking_serial,plate,colour"), `EVENT_REQUIRED_FIELDS: "colour" is not a field`},
 		{"an admin address without a port", with("ADMIN_ADDR", "localhost"), "ADMIN_ADDR: … not an address"},
+		{"a name with a port", with("ADMIN_HOSTS", "status.example.com, forwarder:8081"), "ADMIN_HOSTS: name 2 is none of a host"},
+		{"a URL as a name", with("ADMIN_HOSTS", "http://status.example.com"), "ADMIN_HOSTS: name 1"},
+		{"all names", with("ADMIN_HOSTS", "*"), "ADMIN_HOSTS: name 1"},
+		{"all names of a domain", with("ADMIN_HOSTS", "*.example.com"), "ADMIN_HOSTS: name 1"},
+		{"a name that no client says", with("ADMIN_HOSTS", "状态.example.com"), "ADMIN_HOSTS: name 1 … without"},
+		{"names of commas", with("ADMIN_HOSTS", ","), "ADMIN_HOSTS: names no host"},
 		{"an unknown level", with("LOG_LEVEL", "verbose"), "LOG_LEVEL: … debug, info, warn, error"},
 		{"an unknown format", with("LOG_FORMAT", "logfmt"), "LOG_FORMAT: … json, text"},
 		{"a rate below 0", with("UPSTREAM_MAX_RATE", "-1"), "UPSTREAM_MAX_RATE: … not a number"},

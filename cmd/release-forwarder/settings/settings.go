@@ -185,7 +185,8 @@ type Event struct {
 
 // Admin holds the server for probes, metrics and the status page.
 type Admin struct {
-	Addr string `envconfig:"ADMIN_ADDR" type:"address" default:":8081" meaning:"probes, metrics, status page; none: no server"` // empty: no server
+	Addr  string   `envconfig:"ADMIN_ADDR" type:"address" default:":8081" meaning:"probes, metrics, status page; none: no server"` // empty: no server
+	Hosts []string `envconfig:"ADMIN_HOSTS" type:"list of names" meaning:"names by which ADMIN_ADDR may be asked beside IP addresses and localhost; any other Host gets 421"`
 }
 
 // Format is the form of log lines.
