@@ -23,14 +23,14 @@ type mender struct {
 // newMender reads field=value pairs.
 func newMender(pairs []string, mapper *mapping.Mapper, reveal bool) (*mender, error) {
 	m := &mender{mapper: mapper, reveal: reveal}
-	for _, pair := range pairs {
+	for i, pair := range pairs {
 		name, value, is := strings.Cut(pair, "=")
 		if _, known := apiField(name); !is || !known {
 			var names []string
 			for _, f := range apiFields {
 				names = append(names, f.name)
 			}
-			return nil, fmt.Errorf("--set: %q is not field=value; fields are %s", name, strings.Join(names, ", "))
+			return nil, fmt.Errorf("--set: number %d is not field=value; fields are %s", i+1, strings.Join(names, ", ")) // it may be a plate
 		}
 		if slices.ContainsFunc(m.fields, func(f shownMember) bool { return f.Name == name }) {
 			return nil, fmt.Errorf("--set: %s is given twice", name)

@@ -10,7 +10,8 @@
 // It promises that a Settings returned without an error is wholly right: values
 // are within their bounds, fit one another, files exist and can be parsed.
 // Whoever takes them need not check again. All mistakes are reported at once, in
-// an [Invalid], and no text of this package ever holds a secret or a URL's query.
+// an [Invalid], and no text of this package ever holds a secret, a URL's query or a
+// value that is wrong: it may be a secret in the wrong place.
 //
 // It contacts nothing: it reads the process's environment (by envconfig) and the
 // files that the settings name. Taking up files that change later is package

@@ -267,9 +267,9 @@ func (l *loader) file(name, path string) (contents []byte, ok bool) {
 	if err != nil {
 		var at *os.PathError
 		if errors.As(err, &at) {
-			err = at.Err // the path stands in the line already
+			err = at.Err // not the path: it may be the secret itself
 		}
-		l.refuse(name, "%s cannot be read (%v); is it mounted and readable?", quote(path), err)
+		l.refuse(name, "the file that it names cannot be read (%v); is it mounted and readable?", err)
 		return nil, false
 	}
 	return contents, true

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math"
 	"net"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
@@ -21,7 +22,8 @@ type kind struct {
 	bounds string // what the table shows where the tags state no bounds
 	// parse returns the value for a text that is trimmed and not empty. Its error
 	// says what is wrong and the remedy, and continues a line that begins with the
-	// setting's name.
+	// setting's name. It never repeats the text, whatever the kind: what is wrong may
+	// be a secret that was put in the wrong place.
 	parse func(f *field, text string) (any, error)
 	// show returns what may be printed of the text; nil: all of it.
 	show func(text string) string
@@ -68,13 +70,13 @@ func parseChoice(f *field, text string) (any, error) {
 			return c, nil
 		}
 	}
-	return nil, fmt.Errorf("%s is not one of %s", quote(text), strings.Join(f.choices, ", "))
+	return nil, fmt.Errorf("is not one of %s", strings.Join(f.choices, ", "))
 }
 
 func parseBoolean(_ *field, text string) (any, error) {
 	b, err := strconv.ParseBool(strings.ToLower(text))
 	if err != nil {
-		return nil, fmt.Errorf("%s is neither true nor false", quote(text))
+		return nil, errors.New("is neither true nor false")
 	}
 	return b, nil
 }
@@ -82,11 +84,11 @@ func parseBoolean(_ *field, text string) (any, error) {
 func parseNumber(f *field, text string) (any, error) {
 	n, err := strconv.Atoi(text)
 	if err != nil && !errors.Is(err, strconv.ErrRange) {
-		return nil, fmt.Errorf("%s is not a whole number; give one from %s", quote(text), f.Bounds)
+		return nil, fmt.Errorf("is not a whole number; give one from %s", f.Bounds)
 	}
 	least, most := mustInt(f.min), mustInt(f.max)
 	if err != nil || n < least || n > most {
-		return nil, fmt.Errorf("%s is out of bounds; give a number from %s", quote(text), f.Bounds)
+		return nil, fmt.Errorf("is out of bounds; give a number from %s", f.Bounds)
 	}
 	return n, nil
 }
@@ -96,13 +98,13 @@ var decimal = regexp.MustCompile(`^[0-9]{1,32}(\.[0-9]{1,32})?$`)
 
 func parseRate(f *field, text string) (any, error) {
 	if !decimal.MatchString(text) {
-		return nil, fmt.Errorf("%s is not a number; give one from %s, for example 50 or 0.5", quote(text), f.Bounds)
+		return nil, fmt.Errorf("is not a number; give one from %s, for example 50 or 0.5", f.Bounds)
 	}
 	rate, _ := strconv.ParseFloat(text, 64) // the form is right
 	least, _ := strconv.ParseFloat(f.min, 64)
 	most, _ := strconv.ParseFloat(f.max, 64)
 	if rate < least || rate > most {
-		return nil, fmt.Errorf("%s is out of bounds; give a number from %s", quote(text), f.Bounds)
+		return nil, fmt.Errorf("is out of bounds; give a number from %s", f.Bounds)
 	}
 	return rate, nil
 }
@@ -110,12 +112,12 @@ func parseRate(f *field, text string) (any, error) {
 func parseSize(f *field, text string) (any, error) {
 	n, err := bytesOf(text)
 	if err != nil {
-		return nil, fmt.Errorf("%s is not a size; write it as 512KiB, 16MiB or in bytes", quote(text))
+		return nil, errors.New("is not a size; write it as 512KiB, 16MiB or in bytes")
 	}
 	least, _ := bytesOf(f.min)
 	most, _ := bytesOf(f.max)
 	if n < least || n > most {
-		return nil, fmt.Errorf("%s is out of bounds; give a size from %s", quote(text), f.Bounds)
+		return nil, fmt.Errorf("is out of bounds; give a size from %s", f.Bounds)
 	}
 	return n, nil
 }
@@ -139,12 +141,12 @@ func bytesOf(text string) (int64, error) {
 func parseDuration(f *field, text string) (any, error) {
 	d, err := time.ParseDuration(text)
 	if err != nil {
-		return nil, fmt.Errorf("%s is not a duration; write it as 500ms, 10s or 1m30s", quote(text))
+		return nil, errors.New("is not a duration; write it as 500ms, 10s or 1m30s")
 	}
 	most, _ := time.ParseDuration(f.max)
 	least, _ := time.ParseDuration(cmp.Or(f.min, "1ns"))
 	if d < least || d > most {
-		return nil, fmt.Errorf("%s is out of bounds; give a duration %s", quote(text), durationBounds(f))
+		return nil, fmt.Errorf("is out of bounds; give a duration %s", durationBounds(f))
 	}
 	return d, nil
 }
@@ -152,7 +154,7 @@ func parseDuration(f *field, text string) (any, error) {
 func parseTime(_ *field, text string) (any, error) {
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return nil, fmt.Errorf("%s is not a time; write it as 2026-01-02T15:04:05+08:00", quote(text))
+		return nil, errors.New("is not a time; write it as 2026-01-02T15:04:05+08:00")
 	}
 	return t, nil
 }
@@ -169,7 +171,7 @@ var topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
 
 func parseTopic(_ *field, text string) (any, error) {
 	if !topicName.MatchString(text) || text == "." || text == ".." {
-		return nil, fmt.Errorf("%s is not a topic's name; use 1 to 249 of A-Z a-z 0-9 . _ -", quote(text))
+		return nil, errors.New("is not a topic's name; use 1 to 249 of A-Z a-z 0-9 . _ -")
 	}
 	return text, nil
 }
@@ -179,10 +181,10 @@ func parseBrokers(_ *field, text string) (any, error) {
 	if len(brokers) == 0 {
 		return nil, errors.New("names no broker; give host:port, separated by commas")
 	}
-	for _, b := range brokers {
+	for i, b := range brokers {
 		host, port, err := net.SplitHostPort(b)
-		if n, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || n == 0 || host == "" || strings.ContainsAny(host, "/ @") {
-			return nil, fmt.Errorf("%s is not host:port; give for example kafka-1:9092,kafka-2:9092", quote(b))
+		if n, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || n == 0 || !isHost(host) {
+			return nil, fmt.Errorf("entry %d is not host:port; give for example kafka-1:9092,kafka-2:9092, and a log-in by KAFKA_SASL_MECHANISM", i+1)
 		}
 	}
 	return brokers, nil
@@ -192,6 +194,13 @@ func parseBrokers(_ *field, text string) (any, error) {
 // other letters goes by its xn-- form.
 var hostName = regexp.MustCompile(`^(?i:[a-z0-9_]([a-z0-9_-]{0,62})\.)*[a-zA-Z0-9_][a-zA-Z0-9_-]{0,62}\.?$`)
 
+// isHost reports whether a text is a name or an address. Whatever else stands before
+// a port, such as a log-in, would be shown wherever the host is.
+func isHost(text string) bool {
+	_, err := netip.ParseAddr(text)
+	return err == nil || hostName.MatchString(text)
+}
+
 func parseNames(_ *field, text string) (any, error) {
 	names := list(text)
 	if len(names) == 0 {
@@ -199,7 +208,7 @@ func parseNames(_ *field, text string) (any, error) {
 	}
 	for i, n := range names {
 		if len(n) > 254 || !hostName.MatchString(n) {
-			return nil, fmt.Errorf("name %d is none of a host; give names alone, without http://, port or *, separated by commas", i+1)
+			return nil, fmt.Errorf("entry %d is not a host's name; give names alone, without http://, port or *, separated by commas", i+1)
 		}
 	}
 	return names, nil
@@ -214,9 +223,9 @@ func parseCodes(_ *field, text string) (any, error) {
 	if len(codes) == 0 {
 		return nil, errors.New("names no code; give for example 1001")
 	}
-	for _, c := range codes {
+	for i, c := range codes {
 		if !bodyCode.MatchString(c) {
-			return nil, fmt.Errorf("%s is not a code; give codes as in the answer's body, separated by commas", quote(c))
+			return nil, fmt.Errorf("entry %d is not a code; give codes as in the answer's body, separated by commas", i+1)
 		}
 	}
 	return codes, nil
@@ -231,9 +240,9 @@ var (
 
 func parseFields(_ *field, text string) (any, error) {
 	named := list(text)
-	for _, n := range named {
+	for i, n := range named {
 		if !slices.Contains(requiredFields, n) && !slices.Contains(optionalFields, n) {
-			return nil, fmt.Errorf("%s is not a field of an event; there are %s", quote(n),
+			return nil, fmt.Errorf("entry %d is not a field of an event; there are %s", i+1,
 				strings.Join(slices.Concat(requiredFields, optionalFields), ", "))
 		}
 	}
@@ -248,7 +257,7 @@ func parseFields(_ *field, text string) (any, error) {
 func parseZone(_ *field, text string) (any, error) {
 	zone, err := time.LoadLocation(text)
 	if err != nil || text == "Local" { // Local is whatever the machine's is: not a setting
-		return nil, fmt.Errorf("%s is not a time zone; give an IANA name such as Asia/Shanghai or UTC", quote(text))
+		return nil, errors.New("is not a time zone; give an IANA name such as Asia/Shanghai or UTC")
 	}
 	return zone, nil
 }
@@ -258,9 +267,9 @@ func parseAddress(_ *field, text string) (any, error) {
 	if strings.EqualFold(text, "none") {
 		return "", nil
 	}
-	_, port, err := net.SplitHostPort(text)
-	if _, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil {
-		return nil, fmt.Errorf("%s is not an address to listen on; give host:port, :port or none", quote(text))
+	host, port, err := net.SplitHostPort(text)
+	if _, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || host != "" && !isHost(host) {
+		return nil, errors.New("is not an address to listen on; give host:port, :port or none")
 	}
 	return text, nil
 }
@@ -276,7 +285,7 @@ func parseLevel(f *field, text string) (any, error) {
 	case "error":
 		return slog.LevelError, nil
 	}
-	return nil, fmt.Errorf("%s is not one of %s", quote(text), f.Bounds)
+	return nil, fmt.Errorf("is not one of %s", f.Bounds)
 }
 
 // parseURL never repeats the text: its query or user may be a secret.
@@ -318,15 +327,6 @@ func list(text string) []string {
 		}
 	}
 	return elements
-}
-
-// quote makes a text safe to print in one line of bounded length.
-func quote(text string) string {
-	const most = 80
-	if len(text) > most {
-		text = strings.ToValidUTF8(text[:most], "") + "…"
-	}
-	return strconv.Quote(text)
 }
 
 // mustInt reads a bound from a tag; the tests parse every one.

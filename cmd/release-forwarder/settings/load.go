@@ -118,10 +118,14 @@ func (l *loader) loads(group Group) bool {
 	return l.all || slices.Contains(l.groups, group)
 }
 
-// refuse notes a mistake; the first of a setting is enough.
+// refuse notes a mistake; the first of a setting is enough. What is wrong is not
+// shown: it may be a secret that was put in the wrong place.
 func (l *loader) refuse(name, format string, args ...any) {
 	if l.refused(name) {
 		return
+	}
+	if l.s.shown[name] != "" {
+		l.s.shown[name] = mask
 	}
 	l.wrong = append(l.wrong, Wrong{name, fmt.Sprintf(format, args...)})
 }

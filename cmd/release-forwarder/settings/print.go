@@ -11,7 +11,7 @@ import (
 // Print writes every setting in a line of its own: name, value in force
 // (secrets as ***, a URL without its query), type, default, bounds, meaning. It
 // works on the Settings that Load returns with an error too; a wrong value is
-// shown as it was given.
+// shown as ***.
 func (s *Settings) Print(w io.Writer) error {
 	var rows strings.Builder
 	rows.WriteString("NAME\tVALUE\tTYPE\tDEFAULT\tBOUNDS\tMEANING\n")

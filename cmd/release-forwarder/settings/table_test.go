@@ -132,7 +132,7 @@ func TestPrintOfAWrongConfiguration(t *testing.T) {
 		t.Fatal("the configuration is wrong")
 	}
 	rows := printed(t, s)
-	for name, value := range map[string]string{"RETRY_BUDGET": "many", "LOG_LEVEL": "debug", "UPSTREAM_APP_SECRET": "***", "UPSTREAM_URL": "***", "KAFKA_TOPIC": "-"} {
+	for name, value := range map[string]string{"RETRY_BUDGET": "***", "LOG_LEVEL": "debug", "UPSTREAM_APP_SECRET": "***", "UPSTREAM_URL": "***", "KAFKA_TOPIC": "-"} {
 		if rows[name] != value {
 			t.Errorf("%s is printed as %q, want %q", name, rows[name], value)
 		}
