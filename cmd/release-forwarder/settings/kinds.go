@@ -192,7 +192,7 @@ func parseBrokers(_ *field, text string) (any, error) {
 
 // hostName is a name as a client says it (RFC 1123; Compose allows _ too); one of
 // other letters goes by its xn-- form.
-var hostName = regexp.MustCompile(`^(?i:[a-z0-9_]([a-z0-9_-]{0,62})\.)*[a-zA-Z0-9_][a-zA-Z0-9_-]{0,62}\.?$`)
+var hostName = regexp.MustCompile(`^([a-zA-Z0-9_][a-zA-Z0-9_-]{0,62}\.)*[a-zA-Z0-9_][a-zA-Z0-9_-]{0,62}\.?$`)
 
 // isHost reports whether a text is a name or an address. Whatever else stands before
 // a port, such as a log-in, would be shown wherever the host is.
