@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/dlq"
 )
 
@@ -111,6 +112,9 @@ func (c *findCommand) criteria(sc screen) (*criteria, error) {
 	w := &criteria{fields: map[string][]string{}}
 	for name, texts := range map[string][]string{"flow_no": c.Flow, "parking_serial": c.Serial, "park_uuid": c.Lot} {
 		for _, text := range texts {
+			if _, err := settings.Text(text); err != nil { // an event may hold it too
+				fmt.Fprintf(sc.err, "the %s to find %v; an event without it does not fit\n", name, err)
+			}
 			if text = strings.TrimSpace(text); text != "" {
 				w.fields[name] = append(w.fields[name], text)
 			}
@@ -141,8 +145,12 @@ const mostPlates = 1000
 
 func readPlates(in io.Reader) (plates []string, err error) {
 	lines := bufio.NewScanner(in)
-	for lines.Scan() {
-		if plate := samePlate(lines.Text()); plate != "" {
+	for n := 1; lines.Scan(); n++ {
+		text, err := settings.Text(lines.Text())
+		if err != nil {
+			return nil, fmt.Errorf("--plate: line %d of standard input %w", n, err)
+		}
+		if plate := samePlate(text); plate != "" {
 			plates = append(plates, plate)
 		}
 		if len(plates) > mostPlates {

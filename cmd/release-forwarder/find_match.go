@@ -7,6 +7,8 @@ import (
 	"unicode"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"release-forwarder/cmd/release-forwarder/settings"
 )
 
 // criteria is what a search wants. Within a field one text is enough; all fields
@@ -77,14 +79,14 @@ func unquoted(raw jsontext.Value) string {
 }
 
 // samePlate writes a plate so that its usual spellings are one: 粤B·12345, 粤b12345
-// and 粤Ｂ 12345.
+// and 粤Ｂ 12345. What nobody sees in an event's plate does not keep it from being found.
 func samePlate(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= '！' && r <= '～' { // full-width forms of ASCII
 			r -= '！' - '!'
 		}
 		switch {
-		case unicode.IsSpace(r), r == '·', r == '•', r == '・', r == '.', r == '-':
+		case unicode.IsSpace(r), settings.Unseen(r), r == '·', r == '•', r == '・', r == '.', r == '-':
 			return -1
 		}
 		return unicode.ToUpper(r)

@@ -80,6 +80,7 @@ func TestFindTellsWhatBecameOfAnEvent(t *testing.T) {
 		}{
 			{"by plate, however it is written", findCommand{Plate: "-"}, "粤ｂ·00001 \n", map[string]string{"events/0/0": "waiting", "events/0/3": "waiting"}},
 			{"a plate in bytes that are no JSON", findCommand{Plate: "-"}, "粤B00003", map[string]string{"events/0/4": "done", "events/0/5": "dead-lettered invalid-json open"}},
+			{"a plate saved on Windows", findCommand{Plate: "-"}, "\ufeff粤B00001\r\n", map[string]string{"events/0/0": "waiting", "events/0/3": "waiting"}},
 			{"several plates", findCommand{Plate: "-"}, "粤B00003\n\n粤B00002\n", map[string]string{
 				"events/0/1": "done", "events/0/2": "dead-lettered missing-field open", "events/0/4": "done", "events/0/5": "dead-lettered invalid-json open"}},
 			{"by flow", findCommand{Flow: []string{" F-2-0", "F-9-9"}}, "", map[string]string{"events/0/1": "done"}},
@@ -133,6 +134,10 @@ func TestFindTakesNoPlateFromTheCommandLine(t *testing.T) {
 			{findCommand{Plate: "-"}, " \n", "no plate"},
 			{findCommand{Plate: "-"}, strings.Repeat("x", 1<<20), "too long"},
 			{findCommand{Plate: "-"}, strings.Repeat("x\n", mostPlates+1), "more than"},
+			{findCommand{Plate: "-"}, "粤B00001\n粤B\u200b12345\n", "line 2 of standard input holds U+200B at byte 4"},
+			{findCommand{Plate: "-"}, "粤B\x0012345", "line 1 of standard input holds U+0000 at byte 4"},
+			{findCommand{Plate: "-"}, "\xff\xfeB\x001\x002\x003\x004\x005\x00\r\x00\n\x00", "line 1 of standard input is UTF-16; save it as UTF-8"},
+			{findCommand{Plate: "-"}, "\xd4\xc1B12345\n", "line 1 of standard input is not UTF-8"}, // GBK
 			{findCommand{}, "", "say what to find"},
 			{findCommand{Flow: []string{" "}}, "", "say what to find"},
 			{findCommand{Flow: []string{"f"}, Since: "1h", Until: "2h"}, "", "--since must lie before --until"},
@@ -259,8 +264,18 @@ func TestFindLooksAtReplays(t *testing.T) {
 	})
 }
 
+func TestFindSaysWhatNobodySeesInWhatIsLookedFor(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.end(w.troubled())
+		_, said, err := w.find(findCommand{Flow: []string{"F-2-0\u200b"}}, "")
+		if err != nil || !strings.Contains(said, "the flow_no to find holds U+200B at byte 5") {
+			t.Errorf("%v\n%s", err, said)
+		}
+	})
+}
+
 func TestPlatesAreComparedAsPeopleWriteThem(t *testing.T) {
-	for _, text := range []string{"粤B12345", " 粤b·12345", "粤Ｂ １２３４５", "粤B-12.345", "粤•B12345\t"} {
+	for _, text := range []string{"粤B12345", " 粤b·12345", "粤Ｂ １２３４５", "粤B-12.345", "粤•B12345\t", "\ufeff粤B\u200b12345"} {
 		if got := samePlate(text); got != "粤B12345" {
 			t.Errorf("%q is %q", text, got)
 		}

@@ -150,14 +150,8 @@ func (v *service) roots() (func() *x509.CertPool, error) {
 	file, err := connect.Watch(connect.WatchConfig[*x509.CertPool]{
 		Files: []string{name}, Settings: []string{"UPSTREAM_TLS_CA_FILE"},
 		Parse: func(contents [][]byte) (*x509.CertPool, error) {
-			pool, err := x509.SystemCertPool()
-			if err != nil {
-				pool = x509.NewCertPool()
-			}
-			if !pool.AppendCertsFromPEM(contents[0]) {
-				return nil, errors.New("no PEM certificate in it")
-			}
-			return pool, nil
+			pool, _ := x509.SystemCertPool() // nil where there is none
+			return settings.ParseCA(pool, contents[0])
 		},
 		Failed: v.telemetry.Instruments.ReloadFailure, Taken: v.telemetry.Instruments.Reloaded, Logger: v.log,
 	})

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"log/slog"
 	"math/big"
 	"net/http"
@@ -63,6 +64,35 @@ func TestASecretThatCannotBeParsedIsCountedWhileItStays(t *testing.T) {
 				time.Sleep(time.Minute)
 				if n := count(); n != mended || r.sample(`release_forwarder_reloads_total{file="`+setting+`"}`) != "1" {
 					t.Errorf("%s failures when it was mended, then %s", mended, n)
+				}
+				w.end(r)
+			})
+		})
+	}
+}
+
+// A secret is signed with as it reads: a mark before it does not count, and a file with
+// what nobody sees is not taken up.
+func TestASecretSavedByAnEditorOnWindowsSignsAsItReads(t *testing.T) {
+	for setting, form := range map[string]string{
+		"UPSTREAM_APP_SECRET_FILE":  "\ufeff%s\r\n",
+		"UPSTREAM_CREDENTIALS_FILE": "\ufeff{\"*\":{\"app_secret\":\"%s\"}}\r\n",
+	} {
+		t.Run(setting, func(t *testing.T) {
+			file := mount(t, fmt.Sprintf(form, secret))
+			inVirtualTime(t, 1, func(w *world) {
+				r := w.start("UPSTREAM_APP_SECRET", "", setting, file.name())
+				w.produce(0, event(1, 0))
+				w.until("the first", w.allCommitted(1, 1))
+				file.swap(fmt.Sprintf(form, secret+"\u200b"))
+				time.Sleep(10 * time.Second)
+				w.produce(0, event(2, 0)) // the last good one signs it
+				w.until("the second", w.allCommitted(1, 2))
+				if log := w.log.String(); !strings.Contains(log, "holds U+200B at byte ") || strings.Contains(log, secret) {
+					t.Error("the log does not say what is wrong with the file, or holds the secret")
+				}
+				if n := r.sample(reloadFailures(setting)); n == "0" {
+					t.Error("no failure is counted")
 				}
 				w.end(r)
 			})

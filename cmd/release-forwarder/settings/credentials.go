@@ -3,7 +3,8 @@ package settings
 import (
 	"errors"
 	"fmt"
-	"strings"
+	"maps"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -19,48 +20,73 @@ const maxCredentials = 16 << 20
 //
 //	{"<park_uuid>": {"app_id": "…", "app_secret": "…", "next_app_secret": "…"}, "*": {…}}
 //
-// in which app_id and next_app_secret may be left out. Blank space around a lot, an
-// app_id and a secret does not count. Whatever is not as it must be makes the whole
+// in which app_id and next_app_secret may be left out. A lot, an app_id and a secret are
+// as [Text] demands. Whatever is not as it must be makes the whole
 // file wrong, an unknown member too: it is a typing error, and with it a secret
 // would be missing. No error repeats anything of the contents but a lot.
 func ParseCredentials(contents []byte) (map[string]upstream.Credential, error) {
 	if len(contents) > maxCredentials {
 		return nil, errors.New("the file is larger than 16 MiB; is it the right one?")
 	}
-	var file map[string]*struct {
-		AppID  string `json:"app_id"`
-		Secret string `json:"app_secret"`
-		Next   string `json:"next_app_secret"`
+	var file map[string]*credential
+	text, begin, err := unmarked(string(contents))
+	if err != nil {
+		return nil, fmt.Errorf("the file %w", err)
 	}
-	if err := json.Unmarshal(contents, &file, json.RejectUnknownMembers(true)); err != nil {
+	if err := json.Unmarshal([]byte(text), &file, json.RejectUnknownMembers(true)); err != nil {
 		return nil, fmt.Errorf(`the file is not %s; look at byte %d`,
-			`{"<park_uuid>": {"app_id": "…", "app_secret": "…", "next_app_secret": "…"}, "*": {…}}`, offset(err))
+			`{"<park_uuid>": {"app_id": "…", "app_secret": "…", "next_app_secret": "…"}, "*": {…}}`, int64(begin)+offset(err))
 	}
 	if len(file) == 0 {
 		return nil, errors.New("the file names no lot; write at least one, or * for all")
 	}
 	credentials := make(map[string]upstream.Credential, len(file))
-	for name, entry := range file {
-		lot := strings.TrimSpace(name)
+	for _, name := range slices.Sorted(maps.Keys(file)) { // of two mistakes always the same one is told
+		lot, err := Text(name)
 		_, twice := credentials[lot]
+		entry := file[name]
 		switch {
+		case err != nil:
+			return nil, fmt.Errorf("a lot's name %w", err)
 		case lot == "":
 			return nil, errors.New("a lot's name is blank; write its park_uuid, or * for all")
 		case twice:
 			return nil, fmt.Errorf("the lot %s is there twice; keep one", upstream.Tame(lot))
-		case entry == nil || strings.TrimSpace(entry.Secret) == "":
-			return nil, fmt.Errorf("the lot %s has no app_secret; write it", shownLot(lot))
+		case entry == nil:
+			entry = new(credential)
 		}
-		c := upstream.Credential{AppID: strings.TrimSpace(entry.AppID), Secret: NewSecret(strings.TrimSpace(entry.Secret))}
-		if next := NewSecret(strings.TrimSpace(entry.Next)); !next.Equal(c.Secret) {
-			c.Next = next
+		if credentials[lot], err = entry.taken(); err != nil {
+			return nil, fmt.Errorf("the lot %s %w", shownLot(lot), err)
 		}
-		if strings.ContainsAny(c.AppID+c.Secret.Reveal()+c.Next.Reveal(), "\r\n\x00") {
-			return nil, fmt.Errorf("the lot %s has a line end in its app_id or a secret; write them in one line", shownLot(lot))
-		}
-		credentials[lot] = c
 	}
 	return credentials, nil
+}
+
+// credential is a lot's entry in the file.
+type credential struct {
+	AppID  string `json:"app_id"`
+	Secret string `json:"app_secret"`
+	Next   string `json:"next_app_secret"`
+}
+
+// taken is the entry as it counts.
+func (c *credential) taken() (upstream.Credential, error) {
+	texts := []string{c.AppID, c.Secret, c.Next}
+	for i, member := range []string{"app_id", "app_secret", "next_app_secret"} {
+		text, err := Text(texts[i])
+		if err != nil {
+			return upstream.Credential{}, fmt.Errorf("has a wrong %s: it %w", member, err)
+		}
+		texts[i] = text
+	}
+	if texts[1] == "" {
+		return upstream.Credential{}, errors.New("has no app_secret; write it")
+	}
+	taken := upstream.Credential{AppID: texts[0], Secret: NewSecret(texts[1])}
+	if next := NewSecret(texts[2]); !next.Equal(taken.Secret) {
+		taken.Next = next
+	}
+	return taken, nil
 }
 
 // shownLot is a lot as a line for the operator may name it.

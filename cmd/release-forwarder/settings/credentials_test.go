@@ -50,7 +50,14 @@ func TestCredentialsThatCannotBeTakenUp(t *testing.T) {
 	for name, c := range map[string]struct{ contents, says string }{
 		"empty":                     {"", "is not {"},
 		"cut off":                   {`{` + good, "look at byte 34"},
-		"with a byte order mark":    {"\ufeff{" + good + "}", "is not {"},
+		"cut off, behind a mark":    {"\ufeff{" + good, "look at byte 37"},
+		"in UTF-16":                 {"\xff\xfe{\x00}\x00", "the file is UTF-16; save it as UTF-8"},
+		"a mark within":             {"{\ufeff" + good + "}", "look at byte 1"},
+		"a space without a width":   {`{"lot-1":{"app_secret":"s3cret\u200b"}}`, "the lot lot-1 has a wrong app_secret: it holds U+200B at byte 6"},
+		"a NUL in the next secret":  {`{"*":{"app_secret":"s3cret","next_app_secret":"s3\u0000cret"}}`, "the lot * has a wrong next_app_secret: it holds U+0000 at byte 2"},
+		"an app_id that turns":      {`{"lot-1":{"app_secret":"s3cret","app_id":"op\u202e1"}}`, "the lot lot-1 has a wrong app_id: it holds U+202E at byte 2"},
+		"a lot that nobody can see": {`{"lot\u2060-1":{"app_secret":"s3cret"}}`, "a lot's name holds U+2060 at byte 3"},
+		"a secret that is a mark":   {`{"lot-1":{"app_secret":"\ufeff"}}`, "the lot lot-1 has no app_secret"},
 		"not an object":             {`["s3cret"]`, "is not {"},
 		"no lot":                    {`{}`, "names no lot"},
 		"null":                      {`null`, "names no lot"},
@@ -77,8 +84,10 @@ func TestCredentialsThatCannotBeTakenUp(t *testing.T) {
 			}
 		})
 	}
-	if _, err := ParseCredentials([]byte(`{` + good + `}`)); err != nil {
-		t.Error(err)
+	for _, contents := range []string{`{` + good + `}`, "\ufeff{" + good + "}\r\n", "{\r\n" + good + "\r\n}"} {
+		if c, err := ParseCredentials([]byte(contents)); err != nil || c["lot-0"].Secret.Reveal() != "s3cret" {
+			t.Errorf("%q: %v", contents, err)
+		}
 	}
 }
 

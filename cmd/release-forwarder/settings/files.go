@@ -5,44 +5,45 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"strings"
+	"fmt"
 	"unicode/utf8"
 )
 
+// lineEnds are those of all editors.
+const lineEnds = "\r\n"
+
 // ParseSecret reads a file that holds one secret (a mounted Kubernetes Secret).
-// Blank space around it does not count; one that is blank, holds more than one
-// line or is not UTF-8 is refused. No error repeats anything of the contents.
+// What does not count, and what may not be in it, is as in [Text]; a file that is
+// blank or holds more than one line is refused too. No error repeats anything of the
+// contents.
 func ParseSecret(contents []byte) (Secret, error) {
-	text := bytes.TrimSpace(contents)
+	lines, err := parts(string(contents), lineEnds)
 	switch {
-	case len(text) == 0:
-		return Secret{}, errors.New("the file is blank; write the secret into it")
-	case bytes.ContainsAny(text, "\r\n"):
+	case err != nil:
+		return Secret{}, fmt.Errorf("the file %w", err)
+	case len(lines) == 0:
+		return Secret{}, errBlank
+	case len(lines) > 1:
 		return Secret{}, errors.New("the file holds more than one line; write the secret alone into it")
-	case !utf8.Valid(text):
-		return Secret{}, errors.New("the file is not UTF-8; write the secret as text into it")
 	}
-	return NewSecret(string(text)), nil
+	return NewSecret(lines[0]), nil
 }
 
+var errBlank = errors.New("the file is blank; write the secret into it")
+
 // ParseSecrets reads a file that holds the secret in force and, in a second line,
-// perhaps the next one; blank lines and blank space around a line do not count. A
-// third line is refused, and so is what is not UTF-8. next is zero where there is
-// none, or where it is the same. No error repeats anything of the contents.
+// perhaps the next one; blank lines do not count. Each line is as [Text] demands, and a
+// third is refused. next is zero where there is none, or where it is the same. No error
+// repeats anything of the contents.
 func ParseSecrets(contents []byte) (secret, next Secret, err error) {
-	var lines []string
-	for line := range strings.FieldsFuncSeq(string(contents), func(r rune) bool { return r == '\r' || r == '\n' }) {
-		if line = strings.TrimSpace(line); line != "" {
-			lines = append(lines, line)
-		}
-	}
+	lines, err := parts(string(contents), lineEnds)
 	switch {
+	case err != nil:
+		return Secret{}, Secret{}, fmt.Errorf("the file %w", err)
 	case len(lines) == 0:
-		return Secret{}, Secret{}, errors.New("the file is blank; write the secret into it")
+		return Secret{}, Secret{}, errBlank
 	case len(lines) > 2:
 		return Secret{}, Secret{}, errors.New("the file holds more than two lines; write the secret in force and the next one into it")
-	case !utf8.Valid(contents):
-		return Secret{}, Secret{}, errors.New("the file is not UTF-8; write the secret as text into it")
 	case len(lines) == 2 && lines[0] != lines[1]:
 		next = NewSecret(lines[1])
 	}
@@ -56,6 +57,10 @@ func ParseCA(base *x509.CertPool, contents []byte) (*x509.CertPool, error) {
 	if base != nil {
 		pool = base.Clone()
 	}
+	contents, err := pemText(contents)
+	if err != nil {
+		return nil, fmt.Errorf("the file %w", err)
+	}
 	if !pool.AppendCertsFromPEM(contents) {
 		return nil, errors.New("the file holds no certificate in PEM form; write the CA's certificate into it")
 	}
@@ -65,9 +70,33 @@ func ParseCA(base *x509.CertPool, contents []byte) (*x509.CertPool, error) {
 // ParseKeyPair reads a PEM certificate, with the chain above it where there is
 // one, and its PEM key.
 func ParseKeyPair(cert, key []byte) (*tls.Certificate, error) {
+	cert, err := pemText(cert)
+	if err != nil {
+		return nil, fmt.Errorf("the certificate's file %w", err)
+	}
+	if key, err = pemText(key); err != nil {
+		return nil, fmt.Errorf("the key's file %w", err)
+	}
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
 		return nil, errors.New("the certificate and the key are not a pair in PEM form; check both files")
 	}
 	return &pair, nil
+}
+
+// pemText is [Text] for a file in PEM form, where lines and tabs belong. What nobody
+// sees would have the certificate behind it left out without a word. Bytes that are not
+// UTF-8 are none of that: comments between certificates may be of any encoding. What has
+// nothing in PEM form (a certificate in DER) is for the caller to say.
+func pemText(contents []byte) ([]byte, error) {
+	text, begin, err := unmarked(string(contents))
+	if err != nil || !bytes.Contains(contents, []byte("-----BEGIN")) {
+		return contents, err
+	}
+	for i, r := range text {
+		if Unseen(r) && r != utf8.RuneError && r != '\n' && r != '\r' && r != '\t' {
+			return nil, unseenAt(r, begin+i)
+		}
+	}
+	return []byte(text), nil
 }

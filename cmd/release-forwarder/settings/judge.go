@@ -33,8 +33,7 @@ func (l *loader) judgeMembership() {
 	const heartbeat, session = "KAFKA_HEARTBEAT_INTERVAL", "KAFKA_SESSION_TIMEOUT"
 	k := &l.s.Kafka
 	if l.right(heartbeat, session) && k.HeartbeatInterval > k.SessionTimeout/3 {
-		l.refuse(l.culprit(heartbeat, session), "%s %v is above a third of %s %v; lower the one or raise the other",
-			heartbeat, k.HeartbeatInterval, session, k.SessionTimeout)
+		l.refuseOrder(heartbeat, k.HeartbeatInterval, "a third of ", session, k.SessionTimeout)
 	}
 }
 
@@ -223,8 +222,19 @@ func (l *loader) judgePlatform() {
 // judgeOrder refuses a MIN above its MAX.
 func (l *loader) judgeOrder(minName string, least time.Duration, maxName string, most time.Duration) {
 	if l.right(minName, maxName) && least > most {
-		l.refuse(l.culprit(minName, maxName), "%s %v is above %s %v; lower the one or raise the other", minName, least, maxName, most)
+		l.refuseOrder(minName, least, "", maxName, most)
 	}
+}
+
+// refuseOrder refuses the first of two settings for being above a part of the second,
+// or the second where the operator has set that alone. The line begins with the name of
+// the one refused, and does not say it again.
+func (l *loader) refuseOrder(lesser string, least time.Duration, part, greater string, most time.Duration) {
+	if l.given(greater) && !l.given(lesser) {
+		l.refuse(greater, "%s %v is above %s%v; lower the one or raise the other", lesser, least, part, most)
+		return
+	}
+	l.refuse(lesser, "%v is above %s%s %v; lower the one or raise the other", least, part, greater, most)
 }
 
 // judgeTimes warns of times that do not fit one another. They are never refused:
@@ -273,15 +283,6 @@ func (l *loader) file(name, path string) (contents []byte, ok bool) {
 		return nil, false
 	}
 	return contents, true
-}
-
-// culprit picks, of two settings that do not fit, the one to begin the line
-// with: the second where the operator has set that alone.
-func (l *loader) culprit(first, second string) string {
-	if l.given(second) && !l.given(first) {
-		return second
-	}
-	return first
 }
 
 // elsewhere tells whether an address is another host's.

@@ -172,11 +172,26 @@ type answer struct {
 	err    error
 }
 
+// text cleans a variable's text. The elements of a list may stand in lines of their own.
+func (a *answer) text(given string) (string, error) {
+	if !strings.HasPrefix(a.Type, "list of ") {
+		return Text(given)
+	}
+	rest, _, _ := unmarked(given)
+	_, err := parts(given, ",")
+	return strings.TrimSpace(rest), err
+}
+
 // Decode implements [envconfig.Decoder]. It is called with the variable's text,
 // the default, or not at all where there is neither.
 func (a *answer) Decode(text string) error {
-	text = strings.TrimSpace(text)
-	a.given = strings.TrimSpace(os.Getenv(a.Name)) != "" // the text may be the default
+	text, err := a.text(text)
+	if err != nil {
+		a.given, a.shown, a.err = true, mask, err
+		return nil //nolint:nilerr // kept, so that envconfig goes on to the next
+	}
+	own, _ := a.text(os.Getenv(a.Name))
+	a.given = own != "" // the text may be the default
 	if text = cmp.Or(text, a.deflt); text == "" {
 		return nil
 	}

@@ -1,0 +1,84 @@
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Text returns a text from outside as it counts: without the byte order mark that
+// editors on Windows write before it, and without blank space around it. A character
+// within that nobody sees is an error, for with it a secret signs otherwise than it
+// reads: controls, formats (U+200B, U+FEFF), separators of lines. So is what is not
+// UTF-8. The error names the place, the first byte of what was given being 0, and
+// nothing else of the text; it continues a line that begins with where the text is from.
+//
+// This file is the one place where texts of files, variables and standard input are cleaned.
+func Text(given string) (string, error) {
+	rest, begin, err := unmarked(given)
+	if err != nil {
+		return "", err
+	}
+	return clean(rest, begin)
+}
+
+// parts are the texts between separators, each as Text returns it, without empty ones.
+func parts(given, separators string) (texts []string, err error) {
+	rest, begin, err := unmarked(given)
+	if err != nil {
+		return nil, err
+	}
+	for rest != "" {
+		part, length := rest, len(rest)
+		if i := strings.IndexAny(rest, separators); i >= 0 {
+			part, length = rest[:i], i+1 // separators are ASCII
+		}
+		text, err := clean(part, begin)
+		if err != nil {
+			return nil, err
+		}
+		if text != "" {
+			texts = append(texts, text)
+		}
+		rest, begin = rest[length:], begin+length
+	}
+	return texts, nil
+}
+
+// unmarked takes the byte order mark away, and says where what is left begins.
+func unmarked(given string) (rest string, begin int, err error) {
+	if strings.HasPrefix(given, "\xff\xfe") || strings.HasPrefix(given, "\xfe\xff") {
+		return "", 0, errors.New("is UTF-16; save it as UTF-8")
+	}
+	rest = strings.TrimPrefix(given, "\uFEFF")
+	return rest, len(given) - len(rest), nil
+}
+
+// clean is Text of what begins at a byte of the whole.
+func clean(part string, begin int) (string, error) {
+	text := strings.TrimLeftFunc(part, unicode.IsSpace)
+	begin += len(part) - len(text)
+	text = strings.TrimRightFunc(text, unicode.IsSpace)
+	for i, r := range text {
+		switch {
+		case r == utf8.RuneError && !strings.HasPrefix(text[i:], "\uFFFD"):
+			return "", fmt.Errorf("is not UTF-8; look at byte %d (the first is 0)", begin+i)
+		case r == '\n' || r == '\r':
+			return "", fmt.Errorf("holds more than one line, with a line end at byte %d (the first is 0)", begin+i)
+		case Unseen(r):
+			return "", unseenAt(r, begin+i)
+		}
+	}
+	return text, nil
+}
+
+// Unseen tells whether nobody sees a character and it is not a blank.
+func Unseen(r rune) bool {
+	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Other_Default_Ignorable_Code_Point)
+}
+
+func unseenAt(r rune, place int) error {
+	return fmt.Errorf("holds %U at byte %d (the first is 0), which nobody sees; take it out", r, place)
+}
