@@ -1,6 +1,10 @@
 package main
 
-import "runtime/debug"
+import (
+	"runtime/debug"
+
+	"release-forwarder/cmd/release-forwarder/settings"
+)
 
 // The garbage collector's pace, where nobody sets GOGC or GOMEMLIMIT. Few records live
 // at a time, so that Go's own pace would collect dozens of times a second, for a tenth
@@ -15,7 +19,7 @@ const (
 // paceCollector sets it for as many requests in flight and bytes of pending records as
 // the settings allow.
 func paceCollector(getenv func(string) string, inFlight int, pending int64) {
-	if getenv("GOGC") == "" {
+	if _, given := settings.GCPercent(getenv("GOGC")); !given { // the runtime goes without a wrong one
 		debug.SetGCPercent(gcPercent)
 	}
 	if getenv("GOMEMLIMIT") == "" {

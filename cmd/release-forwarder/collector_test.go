@@ -24,6 +24,8 @@ func TestTheCollectorsPaceIsSetWhereNobodySetsIt(t *testing.T) {
 	}{
 		{"nothing is set", nil, 200, 52 << 20},
 		{"GOGC", map[string]string{"GOGC": "50"}, percent, 52 << 20},
+		{"GOGC that the runtime goes without", map[string]string{"GOGC": "50%"}, 200, 52 << 20},
+		{"GOGC that is off", map[string]string{"GOGC": "off"}, percent, 52 << 20},
 		{"GOMEMLIMIT", map[string]string{"GOMEMLIMIT": "115MiB"}, 200, limit},
 	} {
 		debug.SetGCPercent(percent)

@@ -135,6 +135,7 @@ func (runCommand) Run(stop stopper) error {
 	if err != nil {
 		return err
 	}
+	s.Upstream.Proxy.Export()
 	paceCollector(os.Getenv, s.Upstream.MaxInFlight, s.Consumer.MaxPendingBytes)
 	service, err := newService(s, nil, os.Stderr)
 	if err != nil {

@@ -111,7 +111,7 @@ func (c *probeCommand) askPlatform(ctx context.Context, s *settings.Settings, di
 	return probe.Platform(ctx, upstream.Config{
 		URL: s.Upstream.URL.String(), Credentials: s.Credential.Book().For, Encoding: upstream.Encoding(s.Upstream.Encoding),
 		Timeout: s.Upstream.Timeout, SuccessCodes: s.Upstream.SuccessCodes, PermanentCodes: s.Upstream.PermanentCodes,
-		RootCAs: func() *x509.CertPool { return roots }, Dial: dial,
+		RootCAs: func() *x509.CertPool { return roots }, Proxy: s.Upstream.Proxy.For, Dial: dial,
 	}, lot, before)
 }
 

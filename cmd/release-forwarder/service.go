@@ -133,7 +133,7 @@ func (v *service) wirePlatform(dial dialFunc) error {
 		SuccessCodes: s.Upstream.SuccessCodes, PermanentCodes: s.Upstream.PermanentCodes,
 		RetryMax: s.Upstream.RetryMax, RetryWaitMin: s.Upstream.RetryWaitMin, RetryWaitMax: s.Upstream.RetryWaitMax,
 		RetryAfterMax: s.Retry.BackoffMax, MayRetry: func() bool { return !v.gate.Open() },
-		RootCAs: roots, Dial: dial, Wrap: v.telemetry.Tracer.HTTPTransport,
+		RootCAs: roots, Proxy: s.Upstream.Proxy.For, Dial: dial, Wrap: v.telemetry.Tracer.HTTPTransport,
 		OnAttempt: v.attempted, OnAnswer: v.answered,
 		OnSecret: v.secretSwitched, Gate: v.gate,
 	})

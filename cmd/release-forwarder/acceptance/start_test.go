@@ -12,6 +12,8 @@ func startScenarios() []scenario {
 		{name: "event topic missing at the start", run: topicMissing},
 		{name: "Kafka away at the start", run: kafkaAway},
 		{name: "a wrong configuration: exit 2, every mistake listed", run: wrongConfiguration},
+		{name: "requests take the proxy whose address ends in a line end", run: throughProxy},
+		{name: "a proxy that cannot be parsed: exit 2, its name without its value", run: wrongProxy},
 		{name: "a first start commits its place before it reads", run: firstCommit},
 	}
 }
@@ -60,6 +62,35 @@ func wrongConfiguration(t *testing.T) {
 		t.Fatal(err)
 	} else if _, there := groups[w.group]; there {
 		t.Error("a group was made")
+	}
+}
+
+// throughProxy has the platform where only the proxy finds it, whose part the
+// platform's double plays: no name is resolved.
+func throughProxy(t *testing.T) {
+	for _, name := range []string{"HTTP_PROXY", "http_proxy"} {
+		w := newWorld(t, plan{})
+		f := w.start("UPSTREAM_URL", "http://platform.invalid/gate/1.0/parking/internal/update?"+plantedQuery,
+			name, "http://user:p%25w@"+w.platform.address+"\r\n")
+		w.produce(w.releases(5, 1)...)
+		w.drained()
+		f.stop()
+		if strings.Contains(f.out.String(), "p%25w") {
+			t.Error("the proxy's password is printed")
+		}
+	}
+}
+
+func wrongProxy(t *testing.T) {
+	for _, name := range []string{"HTTP_PROXY", "https_proxy"} {
+		w := newWorld(t, plan{})
+		f := w.start(name, "http://user:pass%word@proxy:3128")
+		if code := f.exit(); code != 2 {
+			t.Errorf("exit code %d, want 2", code)
+		}
+		if out := f.out.String(); !strings.HasPrefix(out, name+": ") || strings.Contains(out, "word@") {
+			t.Errorf("printed %q", out)
+		}
 	}
 }
 

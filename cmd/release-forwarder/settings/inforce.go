@@ -7,11 +7,14 @@ import "cmp"
 type Shown struct{ Name, Value string }
 
 // InForce returns every setting in the order of the table; "-" stands for one
-// that is not set and has no default.
+// that is not set and has no default. Behind them stand the proxies.
 func (s *Settings) InForce() []Shown {
-	shown := make([]Shown, 0, len(fields))
+	shown := make([]Shown, 0, len(fields)+len(s.outside))
 	for _, f := range fields {
 		shown = append(shown, Shown{f.Name, cmp.Or(oneLine(s.shown[f.Name]), "-")})
+	}
+	for _, o := range s.outside {
+		shown = append(shown, Shown{o.Name, cmp.Or(oneLine(o.Value), "-")})
 	}
 	return shown
 }

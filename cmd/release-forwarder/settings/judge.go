@@ -1,7 +1,6 @@
 package settings
 
 import (
-	"errors"
 	"net"
 	"os"
 	"slices"
@@ -22,6 +21,10 @@ func (l *loader) judge() {
 	l.judgeLetters()
 	if l.loads(GroupUpstream) {
 		l.judgePlatform()
+		l.judgeProxy()
+	}
+	if l.all {
+		l.judgeRuntime()
 	}
 	l.judgeOrder("RETRY_BACKOFF_MIN", l.s.Retry.BackoffMin, "RETRY_BACKOFF_MAX", l.s.Retry.BackoffMax)
 	l.judgeTimes()
@@ -275,11 +278,8 @@ func (l *loader) secret(name string, value *Secret, fileName, path string) {
 func (l *loader) file(name, path string) (contents []byte, ok bool) {
 	contents, err := os.ReadFile(path)
 	if err != nil {
-		var at *os.PathError
-		if errors.As(err, &at) {
-			err = at.Err // not the path: it may be the secret itself
-		}
-		l.refuse(name, "the file that it names cannot be read (%v); is it mounted and readable?", err)
+		// Not the path: it may be the secret itself.
+		l.refuse(name, "the file that it names cannot be read (%v); is it mounted and readable?", reason(err))
 		return nil, false
 	}
 	return contents, true

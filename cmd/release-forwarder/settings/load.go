@@ -172,14 +172,12 @@ type answer struct {
 	err    error
 }
 
-// text cleans a variable's text. The elements of a list may stand in lines of their own.
+// text cleans a variable's text.
 func (a *answer) text(given string) (string, error) {
 	if !strings.HasPrefix(a.Type, "list of ") {
 		return Text(given)
 	}
-	rest, _, _ := unmarked(given)
-	_, err := parts(given, ",")
-	return strings.TrimSpace(rest), err
+	return listText(given)
 }
 
 // Decode implements [envconfig.Decoder]. It is called with the variable's text,

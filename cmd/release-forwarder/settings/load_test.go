@@ -17,12 +17,13 @@ import (
 	"time"
 )
 
-// environment clears the program's names and sets those of env.
+// environment clears the program's names and the proxies, and sets those of env.
 func environment(t *testing.T, env map[string]string) {
 	t.Helper()
 	for _, pair := range os.Environ() {
 		name, _, _ := strings.Cut(pair, "=")
-		if slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) }) {
+		ours := slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
+		if ours || strings.HasSuffix(strings.ToUpper(name), "_PROXY") {
 			t.Setenv(name, "")
 		}
 	}

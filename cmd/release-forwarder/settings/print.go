@@ -15,9 +15,13 @@ import (
 func (s *Settings) Print(w io.Writer) error {
 	var rows strings.Builder
 	rows.WriteString("NAME\tVALUE\tTYPE\tDEFAULT\tBOUNDS\tMEANING\n")
-	for i, row := range s.InForce() {
-		f := fields[i]
+	inForce := s.InForce()
+	for i, f := range fields {
+		row := inForce[i]
 		fmt.Fprintf(&rows, "%s\t%s\t%s\t%s\t%s\t%s\n", row.Name, row.Value, f.Type, f.Default, cmp.Or(f.Bounds, "-"), f.Meaning)
+	}
+	for _, row := range inForce[len(fields):] {
+		fmt.Fprintf(&rows, "%s\t%s\t-\tnone\t-\tthe proxy towards the platform; in small letters too\n", row.Name, row.Value)
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if _, err := io.WriteString(table, rows.String()); err != nil {

@@ -51,6 +51,8 @@ type Settings struct {
 	// shown holds, for each setting of the groups loaded, what Print writes as the
 	// value in force.
 	shown map[string]string
+	// outside holds what is in force of variables that are no settings of ours.
+	outside []Shown
 }
 
 // OffsetReset says where a partition goes on whose committed offset is not in
@@ -159,6 +161,7 @@ type Upstream struct {
 	RetryMax       int           `envconfig:"UPSTREAM_RETRY_MAX" type:"number" min:"0" max:"100" default:"2" meaning:"quick retries inside a record's first delivery"`
 	RetryWaitMin   time.Duration `envconfig:"UPSTREAM_RETRY_WAIT_MIN" type:"duration" max:"10m" default:"100ms" meaning:"least wait before a quick retry"`
 	RetryWaitMax   time.Duration `envconfig:"UPSTREAM_RETRY_WAIT_MAX" type:"duration" max:"10m" default:"1s" meaning:"longest wait before a quick retry"`
+	Proxy          Proxy         // of HTTPS_PROXY, HTTP_PROXY and NO_PROXY
 }
 
 // Retry holds how records that were not accepted are tried again.

@@ -8,6 +8,9 @@ import (
 	"unicode/utf8"
 )
 
+// byteOrderMark is U+FEFF in UTF-8.
+const byteOrderMark = "\uFEFF"
+
 // Text returns a text from outside as it counts: without the byte order mark that
 // editors on Windows write before it, and without blank space around it. A character
 // within that nobody sees is an error, for with it a secret signs otherwise than it
@@ -22,6 +25,13 @@ func Text(given string) (string, error) {
 		return "", err
 	}
 	return clean(rest, begin)
+}
+
+// listText is Text of a list, whose elements may stand in lines of their own.
+func listText(given string) (string, error) {
+	_, err := parts(given, ",")
+	rest, _, _ := unmarked(given)
+	return strings.TrimSpace(rest), err
 }
 
 // parts are the texts between separators, each as Text returns it, without empty ones.
@@ -52,7 +62,7 @@ func unmarked(given string) (rest string, begin int, err error) {
 	if strings.HasPrefix(given, "\xff\xfe") || strings.HasPrefix(given, "\xfe\xff") {
 		return "", 0, errors.New("is UTF-16; save it as UTF-8")
 	}
-	rest = strings.TrimPrefix(given, "\uFEFF")
+	rest = strings.TrimPrefix(given, byteOrderMark)
 	return rest, len(given) - len(rest), nil
 }
 
