@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"release-forwarder/cmd/release-forwarder/settings"
+	"release-forwarder/cmd/release-forwarder/telemetry/otelenv"
 )
 
 type configCommand struct{}
@@ -33,6 +34,9 @@ func (configCommand) Run(out *output) error {
 	}
 	for _, w := range warnings {
 		fmt.Fprintln(os.Stderr, "warning:", w.String())
+	}
+	for _, w := range otelenv.Check() {
+		fmt.Fprintln(os.Stderr, "warning:", w)
 	}
 	return err
 }

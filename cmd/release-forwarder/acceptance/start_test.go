@@ -14,6 +14,7 @@ func startScenarios() []scenario {
 		{name: "a wrong configuration: exit 2, every mistake listed", run: wrongConfiguration},
 		{name: "requests take the proxy whose address ends in a line end", run: throughProxy},
 		{name: "a proxy that cannot be parsed: exit 2, its name without its value", run: wrongProxy},
+		{name: "telemetry variables that cannot be used: each is named in a line of JSON, and records flow", run: wrongTelemetry},
 		{name: "a first start commits its place before it reads", run: firstCommit},
 	}
 }
@@ -90,6 +91,35 @@ func wrongProxy(t *testing.T) {
 		}
 		if out := f.out.String(); !strings.HasPrefix(out, name+": ") || strings.Contains(out, "word@") {
 			t.Errorf("printed %q", out)
+		}
+	}
+}
+
+// wrongTelemetry gives what the SDK and its exporters panic at, take without bound, or
+// tell of in plain lines, some of them before main.
+func wrongTelemetry(t *testing.T) {
+	w := newWorld(t, plan{})
+	wrong := map[string]string{
+		"OTEL_BSP_MAX_QUEUE_SIZE": "-1", "OTEL_BLRP_MAX_QUEUE_SIZE": "99999999999", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "abc",
+		"OTEL_LINK_ATTRIBUTE_COUNT_LIMIT": "many", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "collector:4317",
+		"OTEL_EXPORTER_OTLP_HEADERS": plantedSecret, "OTEL_TRACES_SAMPLER": "sometimes",
+	}
+	pairs := []string{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://" + freeAddress(t)}
+	for name, value := range wrong {
+		pairs = append(pairs, name, value)
+	}
+	f := w.start(pairs...)
+	w.produce(w.releases(5, 1)...)
+	w.drained()
+	f.stop()
+	for name := range wrong {
+		if !strings.Contains(f.out.String(), `"what":"`+name+" cannot be used: ") {
+			t.Errorf("%s is not named", name)
+		}
+	}
+	for line := range strings.Lines(f.out.String()) {
+		if !strings.HasPrefix(line, "{") {
+			t.Errorf("a line that is no JSON object: %.200s", line)
 		}
 	}
 }

@@ -27,7 +27,7 @@ var runtimeVariables = []struct {
 	{"GODEBUG", judgeGODEBUG, "that part has no effect"},
 	{"TZ", judgeTZ, "this host's zone is UTC; events' times are in EVENT_TIMEZONE whatever it is"},
 	{"ZONEINFO", judgeExists, "zones are the system's, or those in the binary"},
-	{"SSL_CERT_FILE", judgeCertFile, "certificates are checked by what else the system trusts, and that may be none of yours"},
+	{"SSL_CERT_FILE", CheckCertificates, "certificates are checked by what else the system trusts, and that may be none of yours"},
 	{"SSL_CERT_DIR", judgeCertDir, "certificates are checked by what else the system trusts, and that may be none of yours"},
 }
 
@@ -94,7 +94,8 @@ func judgeExists(path string) error {
 	return nil
 }
 
-func judgeCertFile(path string) error {
+// CheckCertificates says why a library cannot use a file of certificates as it is.
+func CheckCertificates(path string) error {
 	contents, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("cannot be read (%w)", reason(err))

@@ -24,7 +24,8 @@
 // differences: an exporter that is not named is otlp where an endpoint is set
 // and none otherwise; service.name is release-forwarder unless set; and the
 // metrics are always to be had from [Telemetry.MetricsHandler], so "prometheus"
-// in OTEL_METRICS_EXPORTER opens no second port.
+// in OTEL_METRICS_EXPORTER opens no second port. What cannot be used never reaches
+// the SDK: see package otelenv.
 //
 // # What it leaves to others
 //

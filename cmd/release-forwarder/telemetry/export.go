@@ -22,8 +22,8 @@ import (
 // The exporters are made here and not by contrib's autoexport, which takes one
 // name a signal where the specification has a list, and reads it from the
 // process's environment alone. They read endpoint, headers, time-outs,
-// compression and TLS files from the environment themselves, and connect only
-// when there is something to send.
+// compression and TLS files from the environment themselves, as package otelenv
+// has left it, and connect only when there is something to send.
 
 // making is one exporter's constructor for each name.
 type making[T any] struct {

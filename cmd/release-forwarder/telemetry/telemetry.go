@@ -18,6 +18,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	"release-forwarder/cmd/release-forwarder/telemetry/otelenv"
 )
 
 // ServiceName is service.name unless OTEL_SERVICE_NAME or
@@ -71,10 +73,12 @@ func Start(ctx context.Context, cfg Config) (*Telemetry, error) {
 	if cfg.Writer == nil {
 		cfg.Writer = os.Stderr
 	}
+	warnings := otelenv.Check()
 	env := readEnvironment(os.Getenv)
+	warnings = append(warnings, env.warnings...)
 	res, err := newResource(ctx, cfg.Build)
 	if err != nil {
-		env.warnings = append(env.warnings, "OTEL_RESOURCE_ATTRIBUTES: "+fmt.Sprintf("%T", err))
+		warnings = append(warnings, "OTEL_RESOURCE_ATTRIBUTES: "+fmt.Sprintf("%T", err))
 	}
 	t := &Telemetry{registry: prometheus.NewRegistry()}
 	// What is wrong with the logs' own exporters is said before there is a logger of
@@ -90,7 +94,7 @@ func Start(ctx context.Context, cfg Config) (*Telemetry, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("telemetry: metrics: %w", err), t.Shutdown(ctx))
 	}
-	for _, p := range append(env.warnings, problems...) {
+	for _, p := range append(warnings, problems...) {
 		t.Logger.LogAttrs(StateChange(ctx), slog.LevelWarn, "telemetry set-up", slog.String("what", p))
 	}
 	return t, nil

@@ -190,6 +190,23 @@ func TestAVariableThatCannotBeUsedIsNamedInALogLineWithoutItsValue(t *testing.T)
 	}
 }
 
+// Each of these ended the process, took its memory or sent into the void before.
+func TestNoVariableStopsTheStart(t *testing.T) {
+	c := newCollector(t, nil)
+	for name, value := range map[string]string{
+		"OTEL_BSP_MAX_QUEUE_SIZE": "-1", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "-1", "OTEL_BLRP_MAX_QUEUE_SIZE": "99999999999",
+		"OTEL_BSP_SCHEDULE_DELAY": "0", "OTEL_EXPORTER_OTLP_TIMEOUT": "-1", "OTEL_TRACES_SAMPLER": "always", "OTEL_EXPORTER_OTLP_INSECURE": "1",
+		"OTEL_METRICS_EXEMPLAR_FILTER": "none", "OTEL_EXPORTER_OTLP_COMPRESSION": "zip", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "collector:4318",
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, lines := start(t, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": c.URL, name: value})
+			if got := lines.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `"what":"`+name+` cannot be used: `) {
+				t.Errorf("want one line that names it: %s", got)
+			}
+		})
+	}
+}
+
 func TestTheSDKsErrorsAreLimitedLogLines(t *testing.T) {
 	_, lines := start(t, nil)
 	for range 200 {
