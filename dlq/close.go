@@ -47,7 +47,7 @@ func (d *Desk) Close(ctx context.Context, ids []ID, why string) (closed int, err
 		if len(entries) == 0 {
 			continue
 		}
-		if err := again(ctx, func() error { return ledger.append(ctx, entries...) }); err != nil {
+		if err := ledger.enter(ctx, entries...); err != nil {
 			return closed, err
 		}
 		closed += len(entries)

@@ -79,6 +79,8 @@ type power struct {
 	// before, unless nil, sees each request, and may refuse it. dead is its own.
 	before func(req kafka.Request) error
 	dead   bool
+	// after, unless nil, may replace what is answered.
+	after func(req kafka.Request, res kafka.Response) (kafka.Response, error)
 }
 
 func (p *power) RoundTrip(ctx context.Context, addr netAddr, req kafka.Request) (kafka.Response, error) {
@@ -94,7 +96,11 @@ func (p *power) RoundTrip(ctx context.Context, addr netAddr, req kafka.Request) 
 		}
 		return nil, errCut
 	}
-	return p.RoundTripper.RoundTrip(ctx, addr, req)
+	res, err := p.RoundTripper.RoundTrip(ctx, addr, req)
+	if err == nil && p.after != nil {
+		return p.after(req, res)
+	}
+	return res, err
 }
 
 // transport is closed with the hall.

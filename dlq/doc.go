@@ -11,8 +11,9 @@
 //
 // What [Desk] promises: it changes nothing in the dead-letter topic. An event whose
 // sending a broker confirmed is not sent again unless that is asked for, whoever
-// replays, and however many at once; of a run that was killed at most the last 100
-// unconfirmed letters are sent twice. Within a session events are sent in the
+// replays, and however many at once; of a run that was killed, or that could not
+// learn what became of its last batch, at most the last 100 unconfirmed letters are
+// sent twice. Within a session events are sent in the
 // order of their letters. One letter is in memory at a time, beside one answer of
 // a broker, one batch, and 16 bytes for each letter that was decided about.
 //

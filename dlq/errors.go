@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"syscall"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
 
 	"release-forwarder/consumer/fetch"
 )
@@ -124,16 +126,17 @@ var (
 	// silent for longer than the lease. What was confirmed stays so.
 	ErrTakenOver = errors.New("another replay has taken over: this one was silent for too long")
 	// ErrUncertain ends a replay that does not know what became of its last
-	// batch. Those letters stay open; the next replay sends them again.
+	// batch, nor finds it in the topic. Those letters stay open; the next replay
+	// sends them again.
 	ErrUncertain = errors.New("it is not known whether the last batch arrived")
 )
 
 // passing tells whether an error may be gone at the next try.
 func passing(err error) bool {
 	if code, is := errors.AsType[kafka.Error](err); is {
-		return code.Temporary() && code != kafka.UnknownTopicOrPartition
+		return code.Temporary() && code != kafka.UnknownTopicOrPartition || code == kafka.BrokerNotAvailable
 	}
-	if errors.Is(err, fetch.ErrOtherReplica) || errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, fetch.ErrOtherReplica) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, protocol.ErrNoLeader) {
 		return true
 	}
 	if _, is := errors.AsType[net.Error](err); is {
@@ -143,14 +146,41 @@ func passing(err error) bool {
 		errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
-// notWritten tells whether an answer of a broker says for sure that nothing was
-// written. A time-out, and in-sync replicas lost after the append, leave it open.
-func notWritten(err error) bool {
-	// A connection that was never made carried nothing.
-	if op, is := errors.AsType[*net.OpError](err); is && op.Op == "dial" {
-		return true
-	}
+// unwrittenError marks an error that proves that nothing of a request was written.
+type unwrittenError struct{ err error }
+
+func (e *unwrittenError) Error() string { return e.err.Error() }
+func (e *unwrittenError) Unwrap() error { return e.err }
+
+func unwritten(err error) bool {
+	_, is := errors.AsType[*unwrittenError](err)
+	return is
+}
+
+// checkedFirst are the answers to a Produce request that Kafka gives only before
+// the append. Any other leaves it open whether the records are in the log, those
+// too that nobody knows yet: a leader that loses its partition, or its disk, while
+// the records wait for the replicas (acks=all) answers as one that never took them
+// (DelayedProduce.tryComplete: NOT_LEADER_OR_FOLLOWER, KAFKA_STORAGE_ERROR,
+// UNKNOWN_TOPIC_OR_PARTITION, NOT_ENOUGH_REPLICAS_AFTER_APPEND; REQUEST_TIMED_OUT
+// when their time is over).
+var checkedFirst = []kafka.Error{
+	kafka.TopicAuthorizationFailed,    // KafkaApis.handleProduceRequest
+	kafka.UnsupportedCompressionType,  // ProduceRequest.validateRecords
+	kafka.InvalidRequiredAcks,         // ReplicaManager.appendRecords
+	kafka.InvalidTopic,                // ReplicaManager.appendToLocalLog
+	kafka.NotEnoughReplicas,           // Partition.appendRecordsToLeader
+	kafka.MessageSizeTooLarge,         // UnifiedLog.analyzeAndValidateRecords, and .append after compressing anew
+	kafka.InvalidMessage,              // UnifiedLog.analyzeAndValidateRecords: the checksum
+	kafka.RecordListTooLarge,          // UnifiedLog.append: larger than a segment
+	kafka.InvalidRecord,               // LogValidator, and ProduceRequest.validateRecords
+	kafka.InvalidTimestamp,            // LogValidator
+	kafka.UnsupportedForMessageFormat, // LogValidator
+}
+
+// recordRefused tells whether a broker refuses what a record is, for good. All of
+// these are checked before the append.
+func recordRefused(err error) bool {
 	code, is := errors.AsType[kafka.Error](err)
-	return is && code != kafka.RequestTimedOut && code != kafka.NotEnoughReplicasAfterAppend && code != kafka.Unknown &&
-		code != kafka.NetworkException
+	return is && slices.Contains([]kafka.Error{kafka.MessageSizeTooLarge, kafka.RecordListTooLarge, kafka.InvalidRecord, kafka.InvalidMessage}, code)
 }

@@ -39,7 +39,8 @@ import (
 //	frozen before sending, for long        the run sees that its time is over, and sends nothing
 //	frozen within the request itself       up to a batch arrives twice
 //	the link's outcome unknown             the ledger is read: it is there or it is written again
-//	the records' outcome unknown           the run ends (ErrUncertain): the batch stays open
+//	the records' outcome unknown           the topic is read: what is there is confirmed; else
+//	                                       the run ends (ErrUncertain): the batch stays open
 //	the entries' outcome unknown           they are written again: they say the same
 //
 // So a batch, the letters sent between two links, is the most that is ever sent twice.
@@ -178,7 +179,7 @@ func (l *lease) link(ctx context.Context, sending []string, released bool) (held
 		key, value := encodeLock(lockEntry{Holder: l.token, By: l.by, At: begun.UTC(), After: after, Released: released, Sending: sending})
 		err = l.ledger.append(ctx, keyed{key, value})
 		c := &l.ledger.chain
-		if err == nil || passing(err) {
+		if err == nil || passing(err) || !unwritten(err) {
 			if c.head == after { // somebody else wrote too, or the answer was lost
 				if err2 := l.ledger.follow(ctx); err2 != nil {
 					return false, err2

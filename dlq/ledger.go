@@ -145,6 +145,12 @@ func (l *Ledger) Entry(s *Stored) *Entry {
 // keyed is a record to be written to the ledger.
 type keyed struct{ key, value []byte }
 
+// enter writes letters' entries, again where they may be written already: they say
+// the same.
+func (l *Ledger) enter(ctx context.Context, entries ...keyed) error {
+	return repeat(ctx, func(err error) bool { return passing(err) || !unwritten(err) }, func() error { return l.append(ctx, entries...) })
+}
+
 // append writes records, in order and together, acknowledged by all in-sync
 // replicas. Where nobody else wrote meanwhile they are applied at once;
 // otherwise the next follow reads them with what came between.
@@ -169,22 +175,6 @@ func (l *Ledger) append(ctx context.Context, entries ...keyed) error {
 	}
 	l.position += int64(len(entries))
 	return nil
-}
-
-// produce writes records to one partition, together or not at all, and returns
-// the offset of the first.
-func produce(ctx context.Context, client *kafka.Client, topic string, partition int32, records []kafka.Record) (base int64, err error) {
-	res, err := client.Produce(ctx, &kafka.ProduceRequest{
-		Topic: topic, Partition: int(partition), RequiredAcks: kafka.RequireAll,
-		Compression: kafka.Gzip, Records: kafka.NewRecordReader(records...),
-	})
-	switch {
-	case err != nil:
-		return 0, err
-	case res.Error != nil:
-		return 0, res.Error
-	}
-	return res.BaseOffset, nil
 }
 
 // ensure makes the ledger where it is missing, and looks whether it can keep

@@ -175,8 +175,10 @@ func (p *Publisher) next(partition int) []job {
 	return queue[:n:n]
 }
 
-// produce writes a batch. Where the broker refuses it as a whole, each letter is
-// written alone, so that one that cannot be written keeps no other from it.
+// produce writes a batch. Where the broker refuses what one of its letters is, each
+// is written alone, so that one that cannot be written keeps no other from it. Any
+// other error is reported at once: the letters may be in the topic, and each try
+// more writes them once more.
 func (p *Publisher) produce(partition int, jobs []job) {
 	live := make([]job, 0, len(jobs))
 	for _, j := range jobs {
@@ -190,8 +192,7 @@ func (p *Publisher) produce(partition int, jobs []job) {
 		return
 	}
 	err := p.send(partition, live)
-	var code kafka.Error
-	if len(live) > 1 && errors.As(err, &code) && !code.Temporary() {
+	if len(live) > 1 && recordRefused(err) {
 		for i := range live {
 			p.produce(partition, live[i:i+1])
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -169,6 +170,39 @@ func TestOneLetterThatIsTooLargeKeepsNoOtherFromBeingWritten(t *testing.T) {
 	}
 	if n := len(o.read(19)); n != 19 {
 		t.Errorf("%d letters lie there, want 19", n)
+	}
+}
+
+// Letters that may be in the topic are told of, not written once more each.
+func TestLettersInDoubtAreWrittenOnceATry(t *testing.T) {
+	for _, code := range []*kerr.Error{kerr.UnknownServerError, kerr.PolicyViolation, kerr.NotLeaderForPartition} {
+		o := open(t, kfake.SeedTopics(1, topic))
+		var mu sync.Mutex
+		written := 0
+		o.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: topic, Err: code, Count: -1, When: func(req kmsg.Request) bool {
+			var batch kmsg.RecordBatch
+			if err := batch.ReadFrom(req.(*kmsg.ProduceRequest).Topics[0].Partitions[0].Records); err != nil {
+				t.Error(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			written += int(batch.NumRecords)
+			return true
+		}})
+		letters := make([]*Letter, 50)
+		for i := range letters {
+			letters[i] = &Letter{Topic: "events", Offset: int64(i), Value: []byte("x")}
+		}
+		for _, err := range o.post(t.Context(), letters...) {
+			if err == nil {
+				t.Errorf("%s: a letter counts as written", code.Message)
+			}
+		}
+		mu.Lock()
+		if written != 50 {
+			t.Errorf("%s: 50 letters were written %d times", code.Message, written)
+		}
+		mu.Unlock()
 	}
 }
 

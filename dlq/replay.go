@@ -136,7 +136,7 @@ func (r *Replay) leave(s *Stored, err error) {
 // is finished; another call goes on from there. See lease for what becomes of
 // letters when a run is killed.
 func (d *Desk) Replay(ctx context.Context, r *Replay) error {
-	run := &run{desk: d, Replay: r, held: map[string]bool{}}
+	run := &run{desk: d, Replay: r, held: map[string]bool{}, log: source{client: d.client, clientID: d.clientID, topic: r.To}, ends: map[int32]endMark{}}
 	var err error
 	if run.to, err = d.Target(ctx, r.To); err != nil {
 		return err
@@ -199,7 +199,7 @@ func (r *run) forget(ctx context.Context) error {
 					return err
 				}
 			}
-			if err := again(ctx, func() error { return r.ledger.append(ctx, entries...) }); err != nil {
+			if err := r.ledger.enter(ctx, entries...); err != nil {
 				return err
 			}
 		}
@@ -221,6 +221,8 @@ type run struct {
 	// held are sessions of which an event could not be sent: the later ones wait.
 	held map[string]bool
 	next time.Time // when Rate allows the next batch
+	log  source    // of the topic sent to
+	ends map[int32]endMark
 }
 
 // item is a letter on its way.

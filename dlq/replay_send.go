@@ -67,19 +67,11 @@ func (r *run) holdBack(session string) error {
 	return nil
 }
 
-// recordRefused tells whether a broker refuses what a record is, for good.
-func recordRefused(err error) bool {
-	for _, code := range []kafka.Error{kafka.MessageSizeTooLarge, kafka.RecordListTooLarge, kafka.InvalidRecord, kafka.InvalidMessage, kafka.PolicyViolation} {
-		if errors.Is(err, code) {
-			return true
-		}
-	}
-	return false
-}
-
-// write sends one request, again while the broker says that it wrote nothing and
-// the reason may pass. It sends nothing beyond the lease.
+// write sends one request, again while it is proven that nothing was written and
+// the reason may pass. Where it is not, the topic tells: events that lie there are
+// confirmed. It sends nothing beyond the lease.
 func (r *run) write(ctx context.Context, partition int32, items []item) (base int64, err error) {
+	r.before(ctx, partition)
 	for n := 1; ; n++ {
 		if time.Now().After(r.lease.sendUntil()) {
 			if err := r.lease.renew(ctx, r.sending); err != nil {
@@ -94,8 +86,17 @@ func (r *run) write(ctx context.Context, partition int32, items []item) (base in
 		switch {
 		case err == nil, recordRefused(err):
 			return base, err
-		case !notWritten(err):
-			return 0, fmt.Errorf("topic %s, partition %d: %w: %w", r.To, partition, ErrUncertain, err)
+		case !unwritten(err):
+			base, seen := r.look(ctx, partition, items)
+			if seen == lies {
+				return base, nil
+			}
+			// One that is not the leader any more answers after the next one was chosen,
+			// and that one's log is the truth: what is absent there never comes. An answer
+			// that was not heard, or is a leader's own, may be older than the records.
+			if seen != absent || !errors.Is(err, kafka.NotLeaderForPartition) || n == tries {
+				return 0, fmt.Errorf("topic %s, partition %d: %w: %w", r.To, partition, ErrUncertain, err)
+			}
 		case n == tries || !passing(err):
 			return 0, topicError("write to", r.To, err)
 		}
@@ -108,7 +109,11 @@ func (r *run) write(ctx context.Context, partition int32, items []item) (base in
 func (r *run) produce(ctx context.Context, partition int32, records []kafka.Record) (int64, error) {
 	ctx, cancel := context.WithDeadline(ctx, r.lease.until)
 	defer cancel()
-	return produce(ctx, r.desk.client, r.To, partition, records)
+	base, err := produce(ctx, r.desk.client, r.To, partition, records)
+	if err == nil {
+		r.ends[partition] = endMark{base + int64(len(records)), time.Now()}
+	}
+	return base, err
 }
 
 func names(items []item) []string {
@@ -133,7 +138,7 @@ func (r *run) confirm(ctx context.Context, sent []arrived) error {
 		})
 		entries[i] = keyed{key, value}
 	}
-	if err := again(ctx, func() error { return r.ledger.append(ctx, entries...) }); err != nil {
+	if err := r.ledger.enter(ctx, entries...); err != nil {
 		return fmt.Errorf("%d letters were sent but could not be entered into the ledger, and will be sent again by the next replay: %w", len(sent), err)
 	}
 	for _, a := range sent {

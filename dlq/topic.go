@@ -253,7 +253,10 @@ func (s *source) firstAfter(ctx context.Context, partition int32, from int64) (i
 }
 
 // again repeats what fails for reasons that pass.
-func again(ctx context.Context, try func() error) error {
+func again(ctx context.Context, try func() error) error { return repeat(ctx, passing, try) }
+
+// repeat repeats what fails for reasons that are worth it.
+func repeat(ctx context.Context, worth func(error) bool, try func() error) error {
 	for n := 1; ; n++ {
 		err := try()
 		switch {
@@ -262,7 +265,7 @@ func again(ctx context.Context, try func() error) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		}
-		if n == tries || !passing(err) {
+		if n == tries || !worth(err) {
 			return err
 		}
 		if err := pause(ctx, tryPause*time.Duration(min(n, 8))); err != nil {

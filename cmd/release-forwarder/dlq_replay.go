@@ -48,8 +48,11 @@ ends with 1 where a chosen letter could not be sent.
 is kept in the header __forwarder.original. The platform ignores a flow_no that it has accepted
 before: set flow_no too where that may be.
 
-The user needs Read on DLQ_TOPIC, Read and Write on its ledger, Write on the topic sent to, and
-for --wait Describe on KAFKA_GROUP_ID.
+Where a broker's answer leaves open whether it wrote the events, the replay reads the topic and
+goes on if they are there. It never sends them again on a guess; it ends, and says so.
+
+The user needs Read on DLQ_TOPIC, Read and Write on its ledger, Write on the topic sent to (and
+Read, so that the replay can look there), and for --wait Describe on KAFKA_GROUP_ID.
 
 Examples:
 

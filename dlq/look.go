@@ -1,0 +1,108 @@
+package dlq
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"release-forwarder/consumer/fetch"
+)
+
+// An answer that does not prove that nothing was written leaves one way to know:
+// to look whether the events lie in their partition. It needs Read on the topic
+// sent to; without it, as where the look tells nothing, the run ends.
+
+// sight is what a look tells.
+type sight int
+
+const (
+	unclear sight = iota // nothing
+	lies                 // the events lie in the partition
+	absent               // none of them is below the end that the leader knows of
+)
+
+// mark is where a partition ended before a batch was sent to it for the first time.
+type endMark struct {
+	offset int64
+	at     time.Time
+}
+
+// before notes where a partition ends, unless that is known from a moment ago. No
+// event of the batch lies below it. What cannot be told now is not looked for later.
+func (r *run) before(ctx context.Context, partition int32) {
+	if time.Since(r.ends[partition].at) < leaseTime {
+		return
+	}
+	delete(r.ends, partition)
+	if end, err := r.log.endOnce(ctx, partition, kafka.ReadCommitted); err == nil {
+		r.ends[partition] = endMark{end, time.Now()}
+	}
+}
+
+// look looks for the events of a batch, which lie together if at all.
+func (r *run) look(ctx context.Context, partition int32, items []item) (base int64, seen sight) {
+	mark, known := r.ends[partition]
+	if !known {
+		return 0, unclear
+	}
+	ctx, cancel := context.WithDeadline(ctx, r.lease.until)
+	defer cancel()
+	// A leader that was just elected does not tell the end until all that it has of
+	// the former leader's records is below it (KIP-207).
+	end, err := r.log.end(ctx, partition, kafka.ReadUncommitted)
+	if err != nil {
+		return 0, unclear
+	}
+	n, some := 0, false
+	for rec, err := range r.log.read(ctx, partition, mark.offset, end) {
+		if err != nil {
+			return 0, unclear
+		}
+		if n > 0 && (rec.Offset != base+int64(n) || !items[n].record.is(&rec)) {
+			n = 0
+		}
+		if items[n].record.is(&rec) {
+			if some = true; n == 0 {
+				base = rec.Offset
+			}
+			if n++; n == len(items) {
+				return base, lies
+			}
+		}
+	}
+	// What lies behind an open transaction is not read.
+	if stable, err := r.log.end(ctx, partition, kafka.ReadCommitted); err != nil || some || stable < end {
+		return 0, unclear
+	}
+	return 0, absent
+}
+
+// is tells whether a record of the log is this one.
+func (r *redrivenRecord) is(rec *fetch.Record) bool {
+	return bytes.Equal(r.key, rec.Key) && bytes.Equal(r.value, rec.Value) && len(r.headers) == len(rec.Headers) &&
+		slices.EqualFunc(r.headers, rec.Headers, func(a kafka.Header, b fetch.Header) bool { return a.Key == b.Key && bytes.Equal(a.Value, b.Value) })
+}
+
+// end asks where a partition ends, again where the error passes.
+func (s *source) end(ctx context.Context, partition int32, isolation kafka.IsolationLevel) (end int64, err error) {
+	err = again(ctx, func() error { end, err = s.endOnce(ctx, partition, isolation); return err })
+	return end, err
+}
+
+func (s *source) endOnce(ctx context.Context, partition int32, isolation kafka.IsolationLevel) (int64, error) {
+	res, err := s.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{
+		Topics: map[string][]kafka.OffsetRequest{s.topic: {kafka.LastOffsetOf(int(partition))}}, IsolationLevel: isolation,
+	})
+	if err != nil {
+		return 0, err
+	}
+	for _, p := range res.Topics[s.topic] {
+		if p.Partition == int(partition) {
+			return p.LastOffset, p.Error
+		}
+	}
+	return 0, kafka.LeaderNotAvailable
+}

@@ -1,0 +1,178 @@
+package dlq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"testing"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol/listoffsets"
+	produceapi "github.com/segmentio/kafka-go/protocol/produce"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// unproven are answers that Kafka gives after an append too, one that it never
+// gives to this request, and one that nobody knows.
+var unproven = []kafka.Error{
+	kafka.NotLeaderForPartition, kafka.LeaderNotAvailable, kafka.RequestTimedOut, kafka.NotEnoughReplicasAfterAppend, kafka.KafkaStorageError,
+	kafka.NetworkException, kafka.Unknown, kafka.UnknownTopicOrPartition, kafka.PolicyViolation, kafka.Error(9999),
+}
+
+// answers lets a broker write what it is asked to, and then answer each third
+// request that writes to a topic with an error.
+func answers(topic string, code kafka.Error) *power {
+	n := 0
+	return &power{after: func(req kafka.Request, res kafka.Response) (kafka.Response, error) {
+		if sendsTo(req, topic) {
+			if n++; n%3 == 1 {
+				res.(*produceapi.Response).Topics[0].Partitions[0].ErrorCode = int16(code)
+			}
+		}
+		return res, nil
+	}}
+}
+
+// A leader that loses its partition while it waits for the replicas answers with
+// an error after it has appended. Where the topic can be read the replay goes on,
+// where it cannot it ends; the events are in it once either way.
+func TestAnAnswerThatProvesNothingSendsNothingTwice(t *testing.T) {
+	for _, code := range unproven {
+		for _, blind := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%d blind=%t", code, blind), func(t *testing.T) {
+				inHall(t, func(h *hall) {
+					const n = 60
+					h.post(letters(n)...)
+					p := answers(eventTopic, code)
+					if blind {
+						p.before = func(req kafka.Request) error {
+							if l, is := req.(*listoffsets.Request); is && l.Topics[0].Topic == eventTopic {
+								return kafka.TopicAuthorizationFailed
+							}
+							return nil
+						}
+					}
+					err := h.deskOver("alice", p).Replay(h.ctx, all())
+					missing, repeated := h.account(n)
+					if blind != errors.Is(err, ErrUncertain) || !blind && (err != nil || missing != 0) || repeated != 0 {
+						t.Errorf("%d missing, %d repeated: %v", missing, repeated, err)
+					}
+				})
+			})
+		}
+	}
+}
+
+// What a broker refuses before it appends is sent again, or ends the replay for a
+// reason by name; either way nothing is in doubt.
+func TestWhatIsRefusedBeforeTheAppendIsNotInDoubt(t *testing.T) {
+	for _, code := range checkedFirst {
+		t.Run(fmt.Sprint(int(code)), func(t *testing.T) {
+			inHall(t, func(h *hall) {
+				const n = 60
+				h.post(letters(n)...)
+				h.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: eventTopic, Err: kerr.ErrorForCode(int16(code)).(*kerr.Error), Count: 2})
+				err := h.desk("alice").Replay(h.ctx, all())
+				missing, repeated := h.account(n)
+				if errors.Is(err, ErrUncertain) || repeated != 0 || code == kafka.NotEnoughReplicas && (err != nil || missing != 0) {
+					t.Errorf("%d missing, %d repeated: %v", missing, repeated, err)
+				}
+			})
+		})
+	}
+}
+
+// A broker that is not the leader any more, and wrote nothing: the new leader's log
+// does not hold the events.
+func TestAReplayGoesOnAfterTheLeaderHasMoved(t *testing.T) {
+	inHall(t, func(h *hall) {
+		const n = 60
+		h.post(letters(n)...)
+		h.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: eventTopic, Err: kerr.NotLeaderForPartition, Count: 4})
+		err := h.desk("alice").Replay(h.ctx, all())
+		if missing, repeated := h.account(n); err != nil || missing != 0 || repeated != 0 {
+			t.Errorf("%d missing, %d repeated: %v", missing, repeated, err)
+		}
+	})
+}
+
+// The records may be in the leader's log above what it shows, or still be on their
+// way to it.
+func TestWhatIsNotSeenAfterATimeOutIsNotSentAgain(t *testing.T) {
+	for _, answer := range []error{kafka.RequestTimedOut, kafka.Unknown, kafka.KafkaStorageError, kafka.Error(9999), io.ErrUnexpectedEOF, context.DeadlineExceeded} {
+		inHall(t, func(h *hall) {
+			h.post(letters(9)...)
+			sent := 0
+			p := &power{before: func(req kafka.Request) error {
+				if !sendsTo(req, eventTopic) {
+					return nil
+				}
+				sent++
+				valuesOf(req)
+				return answer
+			}}
+			if err := h.deskOver("alice", p).Replay(h.ctx, all()); !errors.Is(err, ErrUncertain) || !errors.Is(err, answer) || sent != 1 {
+				t.Errorf("%v: sent %d times: %v", answer, sent, err)
+			}
+		})
+	}
+}
+
+// A request that never left is no doubt, whatever kept it.
+func TestWhatWasNeverSentIsSentAgain(t *testing.T) {
+	for _, kept := range []error{&net.OpError{Op: "dial", Err: errCut}, kafka.BrokerNotAvailable, context.DeadlineExceeded} {
+		inHall(t, func(h *hall) {
+			const n = 60
+			h.post(letters(n)...)
+			failures := 0
+			p := &power{before: func(req kafka.Request) error {
+				if sendsTo(req, eventTopic) && failures < 3 {
+					failures++
+					return kept
+				}
+				return nil
+			}}
+			err := h.deskOver("alice", p).Replay(h.ctx, all())
+			if missing, repeated := h.account(n); err != nil || missing != 0 || repeated != 0 {
+				t.Errorf("%v: %d missing, %d repeated: %v", kept, missing, repeated, err)
+			}
+		})
+	}
+}
+
+func TestAWithdrawnRequestIsNeverSent(t *testing.T) {
+	once := &onceRead{RecordReader: kafka.NewRecordReader(kafka.Record{})}
+	if !once.withdraw() {
+		t.Error("nothing was read, and yet it counts as sent")
+	}
+	if _, err := once.ReadRecord(); !errors.Is(err, io.EOF) {
+		t.Errorf("withdrawn, and yet read: %v", err)
+	}
+	once = &onceRead{RecordReader: kafka.NewRecordReader(kafka.Record{})}
+	if _, err := once.ReadRecord(); err != nil || once.withdraw() {
+		t.Errorf("%v; it was read, and yet counts as withdrawn", err)
+	}
+}
+
+// The ledger's entries say the same when they are written again, and of a link the
+// ledger tells whether it counts.
+func TestTheLedgerIsWrittenWhateverItsBrokerAnswers(t *testing.T) {
+	for _, code := range unproven {
+		inHall(t, func(h *hall) {
+			const n = 60
+			h.post(letters(n)...)
+			for _, by := range []string{"alice", "bob"} {
+				if err := h.deskOver(by, answers(LedgerTopic(letterTopic), code)).Replay(h.ctx, all()); err != nil {
+					t.Errorf("%d: %v", code, err)
+				}
+			}
+			if missing, repeated := h.account(n); missing != 0 || repeated != 0 {
+				t.Errorf("%d: %d missing, %d repeated", code, missing, repeated)
+			}
+		})
+	}
+}
