@@ -13,9 +13,11 @@
 // sending a broker confirmed is not sent again unless that is asked for, whoever
 // replays, and however many at once; of a run that was killed, or that could not
 // learn what became of its last batch, at most the last 100 unconfirmed letters are
-// sent twice. Within a session events are sent in the
-// order of their letters. One letter is in memory at a time, beside one answer of
-// a broker, one batch, and 16 bytes for each letter that was decided about.
+// sent twice. Events are sent in the order in which they lay, by topic, partition and
+// offset of where each came first, wherever their letters lie. Memory holds one
+// letter, one answer of a broker, one batch, and 16 bytes for each letter that was
+// decided about; in a replay 8 MiB of letters (or one larger) and 24 bytes for each
+// that it may send.
 //
 // What it leaves to others: when to try a letter again that could not be written (it
 // is reported as an error and kept nowhere; until it is written, its record must

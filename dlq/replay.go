@@ -27,7 +27,9 @@ type Replay struct {
 	Spans []Span
 	// IDs, where there are any, are the letters, of which Filter may leave some out.
 	IDs []ID
-	// Limit is the most letters to send; 0: all.
+	// Order is what Desk.Order has made of all this; nil: it is made anew.
+	Order *Order
+	// Limit is the most letters to send, the first by their events' order; 0: all.
 	Limit int
 	// Again sends letters too that were replayed or closed.
 	Again bool
@@ -47,6 +49,9 @@ type Replay struct {
 	Doubt   func(by string, letters []string)
 	Sent    func(s *Stored, partition int32, offset int64)
 	LeftOut func(s *Stored, err error)
+
+	// alive is called while letters are read: a run renews its lease.
+	alive func() error
 }
 
 // Left says why a letter is not sent.
@@ -70,30 +75,42 @@ func (e *DecidedError) Error() string { return fmt.Sprintf("letter %s is %s alre
 // Choose yields the letters that a replay would send, in its order: those that
 // are open, unless r.Again, and that can be sent. It tells r.LeftOut of others.
 func (d *Desk) Choose(ctx context.Context, ledger *Ledger, r *Replay, yield func(*Stored) error) error {
-	letters, err := d.letters(ctx, r)
-	if err != nil {
-		return err
-	}
-	chosen := 0
-	for s, err := range letters {
-		if err != nil {
+	order := r.Order
+	if order == nil {
+		var err error
+		if order, err = d.Order(ctx, ledger, r); err != nil {
 			return err
 		}
+	}
+	chosen := 0
+	err := d.inOrder(ctx, order, r, func() int {
+		if r.Limit == 0 {
+			return order.Len()
+		}
+		return r.Limit - chosen
+	}, func(s *Stored) error {
 		if left := r.leftOut(s, ledger.State(s), d.cfg.Lot); left != nil {
 			if _, decided := errors.AsType[*DecidedError](left); !decided || len(r.IDs) > 0 {
 				r.leave(s, left)
 			}
-			continue
+			return nil
 		}
 		if err := yield(s); err != nil {
 			return err
 		}
 		if chosen++; chosen == r.Limit {
-			return nil
+			return errEnough
 		}
+		return nil
+	})
+	if err == errEnough { //nolint:errorlint // made above, wrapped by nobody
+		return nil
 	}
-	return nil
+	return err
 }
+
+// errEnough ends a choice at its limit.
+var errEnough = errors.New("enough letters are chosen")
 
 // letters yields those of which a replay chooses.
 func (d *Desk) letters(ctx context.Context, r *Replay) (iter.Seq2[*Stored, error], error) {
@@ -136,6 +153,8 @@ func (r *Replay) leave(s *Stored, err error) {
 // is finished; another call goes on from there. See lease for what becomes of
 // letters when a run is killed.
 func (d *Desk) Replay(ctx context.Context, r *Replay) error {
+	mine := *r
+	r = &mine
 	run := &run{desk: d, Replay: r, held: map[string]bool{}, log: source{client: d.client, clientID: d.clientID, topic: r.To}, ends: map[int32]endMark{}}
 	var err error
 	if run.to, err = d.Target(ctx, r.To); err != nil {
@@ -162,6 +181,7 @@ func (d *Desk) Replay(ctx context.Context, r *Replay) error {
 	if len(left.letters) > 0 && r.Doubt != nil {
 		r.Doubt(left.by, left.letters)
 	}
+	r.alive = run.stayAlive(ctx)
 	if err := run.forget(ctx); err != nil {
 		return err
 	}
@@ -169,6 +189,16 @@ func (d *Desk) Replay(ctx context.Context, r *Replay) error {
 		return err
 	}
 	return run.turn(ctx)
+}
+
+// stayAlive renews the lease when it is due.
+func (r *run) stayAlive(ctx context.Context) func() error {
+	return func() error {
+		if !r.lease.ripe() {
+			return nil
+		}
+		return r.lease.renew(context.WithoutCancel(ctx), nil)
+	}
 }
 
 // forgetMost is how many entries one replay takes out of the ledger at the most.
@@ -194,10 +224,8 @@ func (r *run) forget(ctx context.Context) error {
 			for i, offset := range chunk {
 				entries[i] = keyed{key: letterName(span.Partition, offset)}
 			}
-			if r.lease.ripe() {
-				if err := r.lease.renew(ctx, nil); err != nil {
-					return err
-				}
+			if err := r.alive(); err != nil {
+				return err
 			}
 			if err := r.ledger.enter(ctx, entries...); err != nil {
 				return err
@@ -281,10 +309,8 @@ func (r *run) most() int {
 // more; what ends the run afterwards does not cut it.
 func (r *run) turn(ctx context.Context) error {
 	for r.Rate > 0 && time.Now().Before(r.next) {
-		if r.lease.ripe() {
-			if err := r.lease.renew(context.WithoutCancel(ctx), nil); err != nil {
-				return err
-			}
+		if err := r.alive(); err != nil {
+			return err
 		}
 		if err := pause(ctx, min(time.Until(r.next), renewAfter)); err != nil {
 			r.batch = nil

@@ -19,7 +19,7 @@ type dlqExportCommand struct {
 func (dlqExportCommand) Help() string {
 	return `Writes the open letters as JSON, one object a line, each with its record: for the lane's
 vendor, who must mend what the lane sends. Plate, operator and free text are their first
-character and length, key and header values their lengths, unless --reveal is given.
+character and length, key and header values their lengths, unless --reveal is given. They come as they lie, partition by partition in the order of writing.
 
 Example:
 

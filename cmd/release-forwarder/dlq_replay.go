@@ -35,7 +35,8 @@ type dlqReplayCommand struct {
 func (dlqReplayCommand) Help() string {
 	return `Sends the events of open letters to KAFKA_REPLAY_TOPIC, or KAFKA_TOPIC where that is not set,
 each into the partition it came from (modulo that topic's partitions: give the replay topic as
-many as the events have), in order. What was sent is entered into the ledger
+many as the events have), in the order of the events (topic, partition and offset where each came
+first), wherever their letters lie; --limit takes the first of that order. What was sent is entered into the ledger
 (<DLQ_TOPIC>.ledger), so that nothing is sent twice: a replay that was stopped or killed goes
 on where it was when it is started again (at most the last 100 letters of a killed one are sent
 twice; the platform ignores repeats), and a second person's waits for the first one's end.
@@ -178,6 +179,9 @@ func (j *replayJob) choose(ctx context.Context) error {
 	}
 	ledger, err := j.desk.Ledger(ctx)
 	if err != nil {
+		return err
+	}
+	if j.replay.Order, err = j.desk.Order(ctx, ledger, j.replay); err != nil {
 		return err
 	}
 	plan := *j.replay

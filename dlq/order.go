@@ -1,0 +1,211 @@
+package dlq
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A replay sends events in the order in which they lay, whatever the order of
+// their letters is: the dead letters' topic may have grown, so that letters of one
+// session lie in two of its partitions, and a person may replay a later event
+// before an earlier one. So the letters are looked through first, and where each
+// lies is noted beside where its event lay. Then they are read again in the
+// events' order, some MiB at a time.
+
+// ErrGone: retention has taken the letter since it was chosen.
+var ErrGone = errors.New("it was deleted since it was chosen")
+
+// Order is the letters of which a replay chooses, by where their events lay. It
+// takes 24 bytes for each.
+type Order struct {
+	places map[bed][]noted
+}
+
+// bed is a partition that events lay in.
+type bed struct {
+	topic     string
+	partition int32
+}
+
+// noWhere is the bed of letters that do not tell where their events lay. None of
+// them can be sent.
+var noWhere = bed{partition: math.MaxInt32}
+
+// noted is a letter, without what it holds.
+type noted struct {
+	event     int64 // the event's offset
+	letter    int64 // the letter's, in
+	partition int32
+	size      int32
+}
+
+// Len is how many letters there are.
+func (o *Order) Len() (n int) {
+	for _, list := range o.places {
+		n += len(list)
+	}
+	return n
+}
+
+// Order looks through the letters that a replay may send: those that its filter,
+// or its IDs, choose, but for those that are decided. It tells of none that is
+// left out: [Desk.Choose] does.
+func (d *Desk) Order(ctx context.Context, ledger *Ledger, r *Replay) (*Order, error) {
+	letters, err := d.letters(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	o := &Order{places: map[bed][]noted{}}
+	for s, err := range letters {
+		if err == nil && r.alive != nil {
+			err = r.alive()
+		}
+		if err != nil {
+			return nil, err
+		}
+		if r.Again || len(r.IDs) > 0 || ledger.State(s) == Open {
+			where, event := s.bed()
+			o.places[where] = append(o.places[where], noted{event, s.ID.Offset, s.ID.Partition, s.size()})
+		}
+	}
+	for _, list := range o.places {
+		slices.SortFunc(list, func(a, b noted) int {
+			return cmp.Or(cmp.Compare(a.event, b.event), cmp.Compare(a.partition, b.partition), cmp.Compare(a.letter, b.letter))
+		})
+	}
+	return o, nil
+}
+
+// bed tells where a letter's event lay when it came first: a replayed one lay
+// before others there, whenever it was replayed.
+func (s *Stored) bed() (bed, int64) {
+	if s.Topic == "" || s.Partition < 0 || s.Offset < 0 {
+		return noWhere, 0
+	}
+	if parts := strings.Split(s.Origin, "/"); s.Redrives > 0 && len(parts) == 3 {
+		partition, err1 := strconv.ParseInt(parts[1], 10, 32)
+		offset, err2 := strconv.ParseInt(parts[2], 10, 64)
+		if err1 == nil && err2 == nil {
+			return bed{parts[0], int32(partition)}, offset
+		}
+	}
+	return bed{s.Topic, s.Partition}, s.Offset
+}
+
+// size is about what a letter takes in memory.
+func (s *Stored) size() int32 {
+	n := len(s.Key) + len(s.Value) + 1024
+	for _, h := range s.Headers {
+		n += len(h.Key) + len(h.Value)
+	}
+	return int32(min(n, math.MaxInt32))
+}
+
+// beds are the partitions of events, in order; those that nobody knows come last.
+func (o *Order) beds() []bed {
+	return slices.SortedFunc(maps.Keys(o.places), func(a, b bed) int {
+		if a == noWhere || b == noWhere {
+			return cmp.Compare(a.partition, b.partition)
+		}
+		return cmp.Or(cmp.Compare(a.topic, b.topic), cmp.Compare(a.partition, b.partition))
+	})
+}
+
+// windowBytes is what is read of letters at a time; one letter may be larger.
+const windowBytes = 8 << 20
+
+// window is how many letters of a list are read at a time.
+func window(list []noted, most int) (n int) {
+	bytes := int64(0)
+	for n < len(list) && n < most && (n == 0 || bytes+int64(list[n].size) <= windowBytes) {
+		bytes += int64(list[n].size)
+		n++
+	}
+	return n
+}
+
+// inOrder reads letters in the order of their events, at most so many at a time. One
+// that is not there any more is told of as ErrGone.
+func (d *Desk) inOrder(ctx context.Context, o *Order, r *Replay, most func() int, yield func(*Stored) error) error {
+	for _, where := range o.beds() {
+		for list := o.places[where]; len(list) > 0; {
+			n := window(list, most())
+			letters, err := d.fetchAll(ctx, list[:n], r.alive)
+			if err != nil {
+				return err
+			}
+			for i, s := range letters {
+				id := ID{d.topic, list[i].partition, list[i].letter}
+				if s == nil {
+					r.leave(&Stored{ID: id}, ErrGone)
+					continue
+				}
+				if is, event := s.bed(); is != where || event != list[i].event { // of a topic that was made anew
+					r.leave(&Stored{ID: id}, ErrGone)
+					continue
+				}
+				letters[i] = nil
+				if err := yield(s); err != nil {
+					return err
+				}
+			}
+			list = list[n:]
+		}
+	}
+	return nil
+}
+
+// leap is how many offsets between two letters are passed over by asking anew,
+// instead of reading what lies there.
+const leap = 2000
+
+// fetchAll reads letters in the order in which they lie, and gives them in the
+// order of the list; nil for one that is not there.
+func (d *Desk) fetchAll(ctx context.Context, list []noted, alive func() error) ([]*Stored, error) {
+	found := make([]*Stored, len(list))
+	turn := make([]int, len(list))
+	for i := range turn {
+		turn[i] = i
+	}
+	slices.SortFunc(turn, func(a, b int) int {
+		return cmp.Or(cmp.Compare(list[a].partition, list[b].partition), cmp.Compare(list[a].letter, list[b].letter))
+	})
+	for len(turn) > 0 {
+		// Those of one partition that lie near each other are read at once.
+		n := 1
+		for n < len(turn) && list[turn[n]].partition == list[turn[0]].partition && list[turn[n]].letter-list[turn[n-1]].letter <= leap {
+			n++
+		}
+		if err := d.fetchRun(ctx, list, turn[:n], found, alive); err != nil {
+			return nil, err
+		}
+		turn = turn[n:]
+	}
+	return found, nil
+}
+
+// fetchRun reads letters of one partition, in their order.
+func (d *Desk) fetchRun(ctx context.Context, list []noted, turn []int, found []*Stored, alive func() error) error {
+	first, last := list[turn[0]], list[turn[len(turn)-1]]
+	for rec, err := range d.read(ctx, first.partition, first.letter, last.letter+1) {
+		if err == nil && alive != nil {
+			err = alive()
+		}
+		if err != nil {
+			return err
+		}
+		for len(turn) > 0 && list[turn[0]].letter < rec.Offset {
+			turn = turn[1:]
+		}
+		if len(turn) > 0 && list[turn[0]].letter == rec.Offset {
+			found[turn[0]] = parse(d.topic, first.partition, &rec)
+		}
+	}
+	return nil
+}
