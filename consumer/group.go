@@ -124,7 +124,7 @@ func (e *Engine) joinFailed(ctx context.Context, err error) {
 		}
 		e.mu.Unlock()
 	}
-	level("joining the group failed; tried again", "group", e.cfg.GroupID, "error", err.Error())
+	level("joining the group failed; tried again", "group", e.cfg.GroupID, "error", err.Error(), "remedy", joinRemedy(err))
 	select {
 	case <-time.After(joinInterval):
 	case <-ctx.Done():

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -227,4 +228,33 @@ func TestAReplicaOutsideTheGroupSaysSo(t *testing.T) {
 		w.until("the group again", well)
 		w.end(r)
 	})
+}
+
+// What Kafka gives to a member that joins names its own remedy, once.
+func TestAJoinThatFailsSaysWhatToDo(t *testing.T) {
+	for _, c := range []struct {
+		err   *kerr.Error
+		names string
+	}{
+		{kerr.InvalidSessionTimeout, "KAFKA_SESSION_TIMEOUT"}, {kerr.GroupMaxSizeReached, "group.max.size"},
+		{kerr.InconsistentGroupProtocol, "KAFKA_GROUP_ID"}, {kerr.GroupAuthorizationFailed, "grant this user Read on the group"},
+	} {
+		inVirtualTime(t, 1, func(w *world) {
+			w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, Err: c.err, TopLevel: true, Count: 2})
+			r := w.start()
+			w.until("a generation", func() bool { return len(r.engine.Status().Partitions) == 1 })
+			found := false
+			for line := range strings.Lines(w.log.String()) {
+				if strings.Contains(line, "joining the group failed") {
+					found = true
+					if strings.Count(line, "remedy") != 1 || !strings.Contains(line, c.names) {
+						t.Errorf("%s: %s", c.err.Message, line)
+					}
+				}
+			}
+			if !found {
+				t.Errorf("%s: no line tells of it", c.err.Message)
+			}
+		})
+	}
 }

@@ -36,8 +36,8 @@ var sentences = []sentence{
 		"Nothing is read here: this replica has been outside the group for {for} and cannot join it. Nothing is lost while the topic keeps the records.",
 		"本副本没有读取：已离开消费组 {for}，且无法加入。主题保留期内不会丢失。"},
 		remedy: phrase{
-			"Read `error` in the last log line join-failed: a right on the group that is missing, or brokers that cannot be reached.",
-			"查看日志最后一条 join-failed 的 error：缺少消费组权限，或无法连接 broker。"}},
+			"Read `error` and `remedy` in the last log line join-failed: a right on the group that is missing, a time-out that the brokers do not allow, or brokers that cannot be reached.",
+			"查看日志最后一条 join-failed 的 error 和 remedy：缺少消费组权限、broker 不允许的超时设置，或无法连接 broker。"}},
 	{kind: CoordinatorSilent, level: LevelTrouble, runbook: "not-reading", says: phrase{
 		"Kafka is silent: the group's coordinator has not answered for {for}. Nothing is lost.",
 		"Kafka 无响应：消费组协调者已 {for} 没有应答。没有丢失。"},

@@ -19,8 +19,9 @@ type Event struct {
 	// after cannot be understood without it.
 	State bool
 	// Remedy is what a person should do, and Runbook the page in
-	// deployments/runbooks that says more; both stand in the line. "" for lines
-	// that ask for nothing, or whose message or own field remedy says it.
+	// deployments/runbooks that says more; both stand in the line, but for the remedy
+	// of one that brings its own. "" for lines that ask for nothing, or whose message
+	// or own field remedy says it.
 	Remedy, Runbook string
 }
 
@@ -51,7 +52,7 @@ var events = []Event{
 		Remedy: "once: nothing; often: look for CPU throttling and network loss, raise KAFKA_SESSION_TIMEOUT", Runbook: "rebalances"},
 	{Name: "leave-slow", Level: warn, Message: "leaving the group takes too long; the group notices by the session time-out"},
 	{Name: "join-failed", Level: warn, Message: "joining the group failed; tried again",
-		Remedy: "read error: no right on the group, another protocol in the group, or the coordinator is away", Runbook: "not-reading"},
+		Remedy: "the line's own remedy says what the error asks for: KAFKA_SESSION_TIMEOUT, a right on the group, another KAFKA_GROUP_ID, or to wait for the coordinator", Runbook: "not-reading"},
 	{Name: "no-broker", Level: warn, Message: "no broker has answered yet; waiting for Kafka",
 		Remedy: "look at KAFKA_BROKERS, the network and the brokers; release-forwarder probe says at which step it fails", Runbook: "not-reading"},
 	{Name: "kafka-unreachable", Level: fail, State: true, Message: "Kafka cannot be reached; tried again for ever",
@@ -152,13 +153,19 @@ func (h named) Handle(ctx context.Context, r slog.Record) error {
 	}
 	r = r.Clone() // its attributes may be shared with other handlers
 	r.AddAttrs(slog.String(eventKey, e.Name))
-	if e.Remedy != "" {
+	if e.Remedy != "" && !bringsRemedy(r) {
 		r.AddAttrs(slog.String("remedy", e.Remedy))
 	}
 	if e.Runbook != "" {
 		r.AddAttrs(slog.String("runbook", e.Runbook))
 	}
 	return h.Handler.Handle(ctx, r)
+}
+
+// bringsRemedy tells whether a line knows better than its event what to do.
+func bringsRemedy(r slog.Record) (brings bool) {
+	r.Attrs(func(a slog.Attr) bool { brings = brings || a.Key == "remedy"; return !brings })
+	return brings
 }
 
 func (h named) WithAttrs(attrs []slog.Attr) slog.Handler { return named{h.Handler.WithAttrs(attrs)} }

@@ -143,6 +143,14 @@ func TestALineHasItsNameAndRemedy(t *testing.T) {
 	}
 }
 
+func TestALineThatKnowsItsRemedyKeepsItAlone(t *testing.T) {
+	tel, out := start(t, nil)
+	tel.Logger.Warn("joining the group failed; tried again", "error", "26", "remedy", "set KAFKA_SESSION_TIMEOUT")
+	if got := out.String(); strings.Count(got, `"remedy":`) != 1 || !strings.Contains(got, `"remedy":"set KAFKA_SESSION_TIMEOUT"`) || !strings.Contains(got, `"runbook":"not-reading"`) {
+		t.Error(got)
+	}
+}
+
 func TestAChangeOfStateIsNeverSuppressed(t *testing.T) {
 	tel, out := start(t, nil)
 	for range 3 * LimitFirst {
