@@ -68,7 +68,14 @@ func (d *Desk) Letters(ctx context.Context, spans []Span, f *Filter) iter.Seq2[*
 					return
 				}
 				s := parse(d.topic, span.Partition, &rec)
-				if d.sees(s) && f.match(s, d.cfg.Lot) && !yield(s, nil) {
+				if !f.match(s, d.cfg.Lot) {
+					continue
+				}
+				own := d.sees(s)
+				if f != nil && f.Passed != nil {
+					f.Passed(s, own)
+				}
+				if own && !yield(s, nil) {
 					return
 				}
 			}
@@ -156,6 +163,9 @@ type Filter struct {
 	// ByPartition is set.
 	ByPartition                   bool
 	FirstPartition, LastPartition int32
+	// Passed is told, where it is set, of each letter of a span that the filter lets
+	// through, and whether the desk sees it: it may be another group's.
+	Passed func(s *Stored, own bool)
 }
 
 func (f *Filter) partition(n int32) bool {

@@ -79,8 +79,6 @@ type power struct {
 	// before, unless nil, sees each request, and may refuse it. dead is its own.
 	before func(req kafka.Request) error
 	dead   bool
-	// after, unless nil, may replace what is answered.
-	after func(req kafka.Request, res kafka.Response) (kafka.Response, error)
 }
 
 func (p *power) RoundTrip(ctx context.Context, addr netAddr, req kafka.Request) (kafka.Response, error) {
@@ -96,11 +94,7 @@ func (p *power) RoundTrip(ctx context.Context, addr netAddr, req kafka.Request) 
 		}
 		return nil, errCut
 	}
-	res, err := p.RoundTripper.RoundTrip(ctx, addr, req)
-	if err == nil && p.after != nil {
-		return p.after(req, res)
-	}
-	return res, err
+	return p.RoundTripper.RoundTrip(ctx, addr, req)
 }
 
 // transport is closed with the hall.

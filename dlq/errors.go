@@ -26,7 +26,14 @@ type TopicError struct {
 }
 
 func (e *TopicError) Error() string {
-	text := fmt.Sprintf("cannot %s topic %s: %v", e.Op, e.Topic, e.Err)
+	cause := e.Err.Error()
+	switch { // Kafka's own texts say it twice already
+	case errors.Is(e.Err, kafka.UnknownTopicOrPartition):
+		cause = "it does not exist, or this user may not describe it"
+	case errors.Is(e.Err, kafka.TopicAuthorizationFailed):
+		cause = kafka.TopicAuthorizationFailed.Title()
+	}
+	text := fmt.Sprintf("cannot %s topic %s: %s", e.Op, e.Topic, cause)
 	if e.Remedy != "" {
 		text += "; " + e.Remedy
 	}
@@ -46,8 +53,6 @@ func topicError(op, topic string, err error) error {
 	}
 	e := &TopicError{Op: op, Topic: topic, Err: err}
 	switch {
-	case errors.Is(err, kafka.UnknownTopicOrPartition):
-		e.Remedy = "it does not exist, or this user may not describe it"
 	case errors.Is(err, kafka.TopicAuthorizationFailed):
 		right := "Read"
 		if strings.HasPrefix(op, "write") {

@@ -75,6 +75,7 @@ type dlqRun struct {
 	s      *settings.Settings
 	client *kafka.Client
 	desk   *dlq.Desk
+	to     string // --to
 }
 
 // workAtDesk loads the settings of groups beside Kafka's and the dead letters',
@@ -106,7 +107,7 @@ func workAtDesk(ctx context.Context, sc screen, dial dialFunc, allGroups bool, t
 	if allGroups {
 		group = ""
 	}
-	r := &dlqRun{screen: sc, s: s, client: &kafka.Client{Addr: k.Addr(), Transport: k.Transport, Timeout: connect.RequestTimeout}}
+	r := &dlqRun{screen: sc, s: s, to: to, client: &kafka.Client{Addr: k.Addr(), Transport: k.Transport, Timeout: connect.RequestTimeout}}
 	r.desk = dlq.NewDesk(dlq.DeskConfig{
 		Client: r.client, ClientID: s.Kafka.ClientID, Topic: s.DeadLetters.Topic, Group: group, By: whoami(),
 		Session: session, Lot: func(value []byte) string { lot, _ := mapping.Identify(value); return lot },
@@ -141,11 +142,16 @@ func (r *dlqRun) explain(err error) error {
 	if err == context.Canceled { //nolint:errorlint // what wraps it says more
 		return errStopped
 	}
+	if _, is := errors.AsType[*dlq.OtherGroupError](err); is {
+		return fmt.Errorf("%w; set KAFKA_GROUP_ID to it, or give --all-groups", err)
+	}
 	topic, is := errors.AsType[*dlq.TopicError](err)
 	if !is || !errors.Is(err, kafka.UnknownTopicOrPartition) {
 		return err
 	}
 	switch topic.Topic {
+	case r.to:
+		return fmt.Errorf("%w; check --to", err)
 	case r.s.DeadLetters.Topic:
 		return fmt.Errorf("%w; check DLQ_TOPIC and KAFKA_TOPIC", err)
 	case r.s.Kafka.ReplayTopic:
@@ -186,6 +192,14 @@ type dlqFilterFlags struct {
 	AllGroups bool     `help:"Letters of other consumer groups than KAFKA_GROUP_ID too."`
 }
 
+// within looks whether the partitions asked for are among the topic's.
+func (f *dlqFilterFlags) within(topic string, spans []dlq.Span, filter *dlq.Filter) error {
+	if filter.ByPartition && int(filter.FirstPartition) >= len(spans) {
+		return fmt.Errorf("--partition: %s has partitions 0 to %d only", topic, len(spans)-1)
+	}
+	return nil
+}
+
 func (f *dlqFilterFlags) filter() (*dlq.Filter, error) {
 	filter := &dlq.Filter{Reasons: f.Reason, Stages: f.Stage, Codes: f.Code, Lots: f.Lot}
 	var err error
@@ -195,6 +209,9 @@ func (f *dlqFilterFlags) filter() (*dlq.Filter, error) {
 	}
 	if filter.Until, err = moment("--until", f.Until, now); err != nil {
 		return nil, err
+	}
+	if !filter.Since.IsZero() && !filter.Until.IsZero() && !filter.Since.Before(filter.Until) {
+		return nil, errors.New("--since must lie before --until")
 	}
 	if f.Partition != "" {
 		first, last, isRange := strings.Cut(f.Partition, "-")

@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 
 	"release-forwarder/dlq"
 )
@@ -36,9 +38,16 @@ func (c *dlqExportCommand) run(ctx context.Context, sc screen, dial dialFunc) er
 	if err != nil {
 		return err
 	}
+	if c.Limit < 0 {
+		return errLimit
+	}
 	return workAtDesk(ctx, sc, dial, c.AllGroups, "", nil, func(r *dlqRun) error {
+		seen := c.watch(filter)
 		spans, err := r.desk.Spans(ctx)
 		if err != nil {
+			return err
+		}
+		if err := c.within(r.s.DeadLetters.Topic, spans, filter); err != nil {
 			return err
 		}
 		ledger, err := r.desk.Ledger(ctx)
@@ -59,9 +68,12 @@ func (c *dlqExportCommand) run(ctx context.Context, sc screen, dial dialFunc) er
 				return err
 			}
 			if n++; n == c.Limit {
-				break
+				return out.Flush()
 			}
 		}
-		return out.Flush()
+		if text := seen.elsewhere(); text != "" {
+			fmt.Fprintln(r.err, text)
+		}
+		return errors.Join(out.Flush(), seen.mistaken())
 	})
 }

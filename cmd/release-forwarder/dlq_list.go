@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -32,6 +33,9 @@ those of its first letters, and say so; "dlq stats" counts all.
   AT      what is to blame: a field of the event, or the platform's code
   SOURCE  topic/partition/offset of the event
 
+A reason or stage that this version does not know and no letter has is an error. Where no letter
+of KAFKA_GROUP_ID fits, it says how many of which other groups do.
+
 Warns, on standard error, of open letters that retention takes soon. The user needs Read on
 DLQ_TOPIC and its ledger (<DLQ_TOPIC>.ledger), and for the warning DescribeConfigs on DLQ_TOPIC.
 
@@ -51,15 +55,24 @@ func (c *dlqListCommand) run(ctx context.Context, sc screen, dial dialFunc) erro
 	if err != nil {
 		return err
 	}
-	return workAtDesk(ctx, sc, dial, c.AllGroups, "", nil, func(r *dlqRun) error { return c.list(ctx, r, filter) })
+	if c.Limit < 0 {
+		return errLimit
+	}
+	return workAtDesk(ctx, sc, dial, c.AllGroups, "", nil, func(r *dlqRun) error { return c.list(ctx, r, filter, c.watch(filter)) })
 }
+
+// errLimit refuses a limit below 0.
+var errLimit = errors.New("--limit: give 0, for all, or more")
 
 // countFor is how long list counts before it shows letters.
 const countFor = 500 * time.Millisecond
 
-func (c *dlqListCommand) list(ctx context.Context, r *dlqRun, filter *dlq.Filter) error {
+func (c *dlqListCommand) list(ctx context.Context, r *dlqRun, filter *dlq.Filter, seen *passed) error {
 	spans, err := r.desk.Spans(ctx)
 	if err != nil {
+		return err
+	}
+	if err := c.within(r.s.DeadLetters.Topic, spans, filter); err != nil {
 		return err
 	}
 	retention, retentionErr := c.retention(ctx, r)
@@ -70,7 +83,7 @@ func (c *dlqListCommand) list(ctx context.Context, r *dlqRun, filter *dlq.Filter
 	out := bufio.NewWriter(r.out)
 	defer out.Flush()
 	if !c.JSON {
-		if err := c.count(ctx, r, out, spans, ledger, filter); err != nil {
+		if err := c.count(ctx, r, out, spans, ledger, filter, seen); err != nil {
 			return err
 		}
 		if err := out.Flush(); err != nil {
@@ -78,7 +91,7 @@ func (c *dlqListCommand) list(ctx context.Context, r *dlqRun, filter *dlq.Filter
 		}
 	}
 	w := &letterWriter{c: c, out: out, widths: []int{widest(r.s.DeadLetters.Topic, spans), 20, 9, 16, 14, 12, 24, 8}}
-	due := 0
+	due, all := 0, true
 	now := time.Now()
 	for s, err := range r.desk.Letters(ctx, spans, filter) {
 		if err != nil {
@@ -95,18 +108,27 @@ func (c *dlqListCommand) list(ctx context.Context, r *dlqRun, filter *dlq.Filter
 			return err
 		}
 		if w.n == c.Limit {
+			all = false
 			break
 		}
 	}
 	if err := out.Flush(); err != nil {
 		return err
 	}
+	if all {
+		if err := seen.mistaken(); err != nil {
+			return err
+		}
+	}
+	if text := seen.elsewhere(); c.JSON && text != "" {
+		fmt.Fprintln(r.err, text)
+	}
 	warnOfRetention(r, retention, retentionErr, due, c.RetentionShare)
 	return nil
 }
 
 // count prints how many letters are open, by reason.
-func (c *dlqListCommand) count(ctx context.Context, r *dlqRun, out *bufio.Writer, spans []dlq.Span, ledger *dlq.Ledger, filter *dlq.Filter) error {
+func (c *dlqListCommand) count(ctx context.Context, r *dlqRun, out *bufio.Writer, spans []dlq.Span, ledger *dlq.Ledger, filter *dlq.Filter, seen *passed) error {
 	tally, begun, whole := dlq.NewTally(), time.Now(), true
 	for s, err := range r.desk.Letters(ctx, spans, filter) {
 		if err != nil {
@@ -116,6 +138,11 @@ func (c *dlqListCommand) count(ctx context.Context, r *dlqRun, out *bufio.Writer
 		if tally.Letters%256 == 0 && time.Since(begun) > countFor {
 			whole = false
 			break
+		}
+	}
+	if whole {
+		if err := seen.mistaken(); err != nil {
+			return err
 		}
 	}
 	of, group := "", "of group "+clean(r.s.Kafka.GroupID)
@@ -135,6 +162,9 @@ func (c *dlqListCommand) count(ctx context.Context, r *dlqRun, out *bufio.Writer
 	}
 	if done := tally.ByState[dlq.Replayed] + tally.ByState[dlq.Closed]; done > 0 && !c.All {
 		fmt.Fprintf(out, "%s replayed, %s closed (shown with --all)\n", number(tally.ByState[dlq.Replayed]), number(tally.ByState[dlq.Closed]))
+	}
+	if text := seen.elsewhere(); whole && text != "" {
+		fmt.Fprintln(out, text)
 	}
 	fmt.Fprintln(out)
 	return nil

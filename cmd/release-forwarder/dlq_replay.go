@@ -82,7 +82,7 @@ func (c *dlqReplayCommand) run(ctx context.Context, sc screen, dial dialFunc) er
 		groups = []settings.Group{settings.GroupEvent}
 	}
 	return workAtDesk(ctx, sc, dial, c.AllGroups, c.To, groups, func(r *dlqRun) error {
-		job := &replayJob{c: c, dlqRun: r, to: target(r.s, c.To)}
+		job := &replayJob{c: c, dlqRun: r, seen: c.watch(filter), to: target(r.s, c.To)}
 		return job.run(ctx, filter)
 	})
 }
@@ -95,6 +95,7 @@ type replayJob struct {
 	target dlq.Target
 	mender *mender // nil: nothing is changed
 	replay *dlq.Replay
+	seen   *passed
 
 	chosen, sent int
 	changed      int // of those chosen: sent with other fields than the letter's
@@ -174,6 +175,9 @@ func (j *replayJob) choose(ctx context.Context) error {
 	if j.replay.Spans, err = j.desk.Spans(ctx); err != nil {
 		return err
 	}
+	if err := j.c.within(j.s.DeadLetters.Topic, j.replay.Spans, j.replay.Filter); err != nil {
+		return err
+	}
 	if j.target, err = j.desk.Target(ctx, j.to); err != nil {
 		return err
 	}
@@ -183,6 +187,14 @@ func (j *replayJob) choose(ctx context.Context) error {
 	}
 	if j.replay.Order, err = j.desk.Order(ctx, ledger, j.replay); err != nil {
 		return err
+	}
+	if len(j.c.ID) == 0 { // else each letter left out is told of
+		if err := j.seen.mistaken(); err != nil {
+			return err
+		}
+	}
+	if text := j.seen.elsewhere(); text != "" {
+		fmt.Fprintln(j.err, text)
 	}
 	plan := *j.replay
 	plan.LeftOut = j.leftOut

@@ -47,12 +47,15 @@ func (c *dlqStatsCommand) run(ctx context.Context, sc screen, dial dialFunc) err
 	if err != nil {
 		return err
 	}
-	return workAtDesk(ctx, sc, dial, c.AllGroups, "", nil, func(r *dlqRun) error { return c.count(ctx, r, filter) })
+	return workAtDesk(ctx, sc, dial, c.AllGroups, "", nil, func(r *dlqRun) error { return c.count(ctx, r, filter, c.watch(filter)) })
 }
 
-func (c *dlqStatsCommand) count(ctx context.Context, r *dlqRun, filter *dlq.Filter) error {
+func (c *dlqStatsCommand) count(ctx context.Context, r *dlqRun, filter *dlq.Filter, seen *passed) error {
 	spans, err := r.desk.Spans(ctx)
 	if err != nil {
+		return err
+	}
+	if err := c.within(r.s.DeadLetters.Topic, spans, filter); err != nil {
 		return err
 	}
 	retention, retentionErr := c.retention(ctx, r)
@@ -69,6 +72,12 @@ func (c *dlqStatsCommand) count(ctx context.Context, r *dlqRun, filter *dlq.Filt
 			return err
 		}
 		tally.Add(s, ledger.State(s), retention.Due(s, c.RetentionShare, now))
+	}
+	if err := seen.mistaken(); err != nil {
+		return err
+	}
+	if text := seen.elsewhere(); text != "" {
+		fmt.Fprintln(r.err, text)
 	}
 	if c.JSON {
 		err = json.NewEncoder(r.out).Encode(struct {

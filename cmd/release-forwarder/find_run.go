@@ -235,6 +235,10 @@ func (f *finder) keep(s *dlq.Stored, ledger *dlq.Ledger) error {
 	if s.Topic == "" || s.Partition < 0 || s.Offset < 0 { // its place cannot be read
 		at = place{s.ID.Topic, s.ID.Partition, s.ID.Offset}
 	}
-	f.letters[at] = l
+	// A record may have two letters: one was written again, or its topic was made
+	// anew. The later one counts, wherever it lies.
+	if other := f.letters[at]; other == nil || !other.written.After(l.written) {
+		f.letters[at] = l
+	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -120,12 +121,13 @@ func readProgress(ctx context.Context, s *settings.Settings, dial dialFunc, topi
 	return shown, nil
 }
 
-// explainOffsets adds the remedy to what Kafka refused.
+// explainOffsets adds the remedy to what Kafka refused, and says the cause once.
 func explainOffsets(err error) error {
-	var remedy string
+	code, _ := errors.AsType[kafka.Error](err)
+	cause, remedy := code.Title(), ""
 	switch {
 	case errors.Is(err, kafka.UnknownTopicOrPartition):
-		remedy = "it does not exist, or this user may not describe it; check KAFKA_TOPIC"
+		cause, remedy = "it does not exist, or this user may not describe it", "check KAFKA_TOPIC, or --topic"
 	case errors.Is(err, kafka.TopicAuthorizationFailed):
 		remedy = "grant this user Describe on the topic"
 	case errors.Is(err, kafka.GroupAuthorizationFailed):
@@ -133,9 +135,18 @@ func explainOffsets(err error) error {
 	case errors.Is(err, kafka.GroupCoordinatorNotAvailable), errors.Is(err, kafka.NotCoordinatorForGroup), errors.Is(err, kafka.GroupLoadInProgress):
 		remedy = "the group's coordinator is moving; try again"
 	case errors.Is(err, context.DeadlineExceeded):
-		remedy = "Kafka took too long; raise --timeout, or look at the brokers"
+		return fmt.Errorf("%w; Kafka took too long; raise --timeout, or look at the brokers", err)
 	default:
 		return err
 	}
-	return fmt.Errorf("%w; %s", err, remedy)
+	return &retold{err, strings.Replace(err.Error(), code.Error(), cause, 1) + "; " + remedy}
 }
+
+// retold is an error in other words.
+type retold struct {
+	error
+	text string
+}
+
+func (e *retold) Error() string { return e.text }
+func (e *retold) Unwrap() error { return e.error }
