@@ -121,15 +121,19 @@ func (g *generation) commitments(all bool) []commitment {
 		return nil
 	}
 	g.dirty = false
+	now := time.Now()
 	var commits []commitment
 	for _, p := range g.parts {
 		if p.phase == starting {
 			continue
 		}
 		c := commitment{p, mark{offset: p.watermark()}}
-		if !e.noMetadata {
+		if !e.noMetadata && !p.apart {
 			k := p.knowledge()
 			c.metadata, _ = encodeMetadata(p.place(c.offset), k)
+		}
+		if len(c.metadata) > e.size.metadata || now.Before(p.bareUntil) {
+			c.metadata = ""
 		}
 		if all || c.mark != p.committed {
 			p.sent = c.mark
@@ -143,8 +147,9 @@ func (p *partition) place(offset int64) place {
 	return place{cluster: p.gen.cluster, topic: p.topic, partition: p.partition, offset: offset}
 }
 
-// send commits, and notes and returns what was taken. It is its caller's turn.
-func (g *generation) send(ctx context.Context, commits []commitment) (taken []commitment) {
+// request sends one request and notes what was taken. Heavy are those that were refused
+// for their size, or may have been, as certain says.
+func (g *generation) request(ctx context.Context, commits []commitment) (taken, heavy []commitment, certain bool, err error) {
 	e := g.engine
 	req := &kafka.OffsetCommitRequest{
 		GroupID: e.cfg.GroupID, GenerationID: int(g.id), MemberID: g.member,
@@ -171,6 +176,7 @@ func (g *generation) send(ctx context.Context, commits []commitment) (taken []co
 	}
 	// The request's own error is nil when partitions were refused, and a
 	// partition the answer does not name was not taken.
+	certain = true
 	for _, c := range commits {
 		perr := err
 		if res != nil {
@@ -182,22 +188,17 @@ func (g *generation) send(ctx context.Context, commits []commitment) (taken []co
 			continue
 		}
 		g.noteRefused(c, perr)
+		if doubt := ofSize(perr); doubt != notOfSize {
+			heavy = append(heavy, c)
+			certain = certain && doubt == tooLarge
+		}
 		if err == nil || isStale(perr) {
 			err = perr // of several, the one that ends the generation
 		}
 	}
-	e.mu.Lock()
-	switch {
-	case len(taken) > 0:
-		e.uncommitted = time.Time{}
-	case e.uncommitted.IsZero():
-		e.uncommitted = sent
-	}
-	if len(taken) < len(commits) {
-		g.dirty = true
-	}
-	e.mu.Unlock()
-	if !errors.Is(err, kafka.OffsetMetadataTooLarge) {
+	if ofSize(err) == tooLarge || errors.Is(err, kafka.OffsetMetadataTooLarge) {
+		e.heard() // what follows is said there
+	} else {
 		g.judge("commit", sent, err)
 	}
 	result := "failed"
@@ -209,7 +210,7 @@ func (g *generation) send(ctx context.Context, commits []commitment) (taken []co
 	}
 	ended(result)
 	e.cfg.Hooks.Committed(result)
-	return taken
+	return taken, heavy, certain, err
 }
 
 func commitError(res *kafka.OffsetCommitResponse, p *partition) error {
@@ -224,7 +225,7 @@ func (g *generation) noteCommitted(c commitment) {
 	e := g.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	c.part.committed = c.mark
+	c.part.committed, c.part.apart = c.mark, false
 }
 
 func (g *generation) noteRefused(c commitment, err error) {

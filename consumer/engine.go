@@ -43,6 +43,10 @@ type Engine struct {
 	suspended bool
 	// noMetadata says that the broker takes less commit metadata than ours.
 	noMetadata bool
+	// size is what a commit may hold; splits and strips say that it was logged that
+	// commits are sent in parts, or without metadata.
+	size           commitSize
+	splits, strips bool
 	// oversized says that a record above Config.MaxRecordBytes is in memory.
 	oversized bool
 
@@ -75,6 +79,7 @@ func New(cfg Config) *Engine {
 		client: &kafka.Client{Addr: kafka.TCP(cfg.Brokers...), Transport: cfg.Transport, Timeout: requestTimeout},
 		log:    cfg.Log,
 		heldBy: map[string]int{},
+		size:   widest,
 
 		recollections: map[topicPartition]recollection{},
 	}

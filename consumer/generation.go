@@ -48,6 +48,9 @@ type generation struct {
 	// A commit without an answer may take effect as long as until then; zero: none
 	// may. For whose turn it is.
 	lateUntil time.Time
+	// doubted says that the last commit ended so that it may have been too large. For
+	// whose turn it is.
+	doubted bool
 
 	limit time.Time // of the drain, once it has begun
 

@@ -98,8 +98,10 @@ type partition struct {
 	unreadable   bool      // the log cannot be decoded where reading stands
 
 	// Commits.
-	committed mark // offset -1: none yet
-	sent      mark // the last commit that was sent
+	committed mark      // offset -1: none yet
+	sent      mark      // the last commit that was sent
+	bareUntil time.Time // its commit is too large with its metadata
+	apart     bool      // its commit was refused as too large although it was alone and bare
 }
 
 func (p *partition) readyLanes() int { return p.fresh.count + p.due.count + p.turn.count }

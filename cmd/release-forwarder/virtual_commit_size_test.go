@@ -1,0 +1,69 @@
+package main
+
+import (
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// A commit of many partitions is more than the coordinator takes: its log refuses it as
+// a whole, or its listener closes the connection. That goes for the first commits, those
+// of each interval, and the last one of a drain.
+func TestACommitOfManyPartitionsThatIsTooLargeIsSplit(t *testing.T) {
+	const partitions, most = 60, 7
+	for name, closes := range map[string]bool{"refused": false, "the connection closed": true} {
+		t.Run(name, func(t *testing.T) {
+			inVirtualTime(t, partitions, func(w *world) {
+				var commits atomic.Int64
+				w.cluster.ControlKey(int16(kmsg.OffsetCommit), func(r kmsg.Request) (kmsg.Response, error, bool) {
+					w.cluster.KeepControl()
+					commits.Add(1)
+					req, n := r.(*kmsg.OffsetCommitRequest), 0
+					for _, t := range req.Topics {
+						n += len(t.Partitions)
+					}
+					if n <= most {
+						return nil, nil, false
+					}
+					if closes {
+						return nil, errors.New("the request is too large"), true
+					}
+					res := req.ResponseKind().(*kmsg.OffsetCommitResponse)
+					for _, t := range req.Topics {
+						rt := kmsg.NewOffsetCommitResponseTopic()
+						rt.Topic = t.Topic
+						for _, p := range t.Partitions {
+							rp := kmsg.NewOffsetCommitResponseTopicPartition()
+							rp.Partition, rp.ErrorCode = p.Partition, kerr.InvalidCommitOffsetSize.Code
+							rt.Partitions = append(rt.Partitions, rp)
+						}
+						res.Topics = append(res.Topics, rt)
+					}
+					return res, nil, true
+				})
+				w.backlog(partitions, 10)
+				r := w.start()
+				w.until("all", w.allCommitted(partitions, 10))
+				before := commits.Load()
+				w.backlog(partitions, 10)
+				w.until("all once more", w.allCommitted(partitions, 20))
+				if n := commits.Load() - before; n > 3*2*partitions/most {
+					t.Errorf("%d requests for another round of commits", n)
+				}
+				w.backlog(partitions, 10)
+				w.until("the last", func() bool { return w.platform.Stats().Received == 30*partitions })
+				w.end(r)
+				if !w.allCommitted(partitions, 30)() {
+					t.Error("the drain's commit is not taken")
+				}
+				if n := strings.Count(w.log.String(), `"event":"commit-split"`); n != 1 {
+					t.Errorf("%d lines say so, want 1", n)
+				}
+			})
+		})
+	}
+}

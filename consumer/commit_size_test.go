@@ -1,0 +1,326 @@
+package consumer
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol/offsetcommit"
+)
+
+// narrow is a coordinator that takes a commit only where refuses says nothing against it.
+// It keeps what it took, and counts the requests.
+type narrow struct {
+	// refuses gives one partition's error, or an error instead of any answer.
+	refuses func(req *offsetcommit.Request, of *offsetcommit.RequestPartition) (kafka.Error, error)
+
+	requests int
+	stands   map[int32]offsetcommit.RequestPartition
+}
+
+func (c *narrow) RoundTrip(_ context.Context, _ net.Addr, r kafka.Request) (kafka.Response, error) {
+	req, ok := r.(*offsetcommit.Request)
+	if !ok {
+		return nil, nil // heartbeats
+	}
+	c.requests++
+	res := &offsetcommit.Response{}
+	for _, t := range req.Topics {
+		answer := offsetcommit.ResponseTopic{Name: t.Name}
+		for i := range t.Partitions {
+			p := &t.Partitions[i]
+			code, err := c.refuses(req, p)
+			if err != nil {
+				return nil, err
+			}
+			if code == 0 {
+				c.stands[p.PartitionIndex] = *p
+			}
+			answer.Partitions = append(answer.Partitions, offsetcommit.ResponsePartition{PartitionIndex: p.PartitionIndex, ErrorCode: int16(code)})
+		}
+		res.Topics = append(res.Topics, answer)
+	}
+	return res, nil
+}
+
+// weigh is what a request's partitions and their metadata take, nearly as the
+// coordinator writes them into one batch.
+func weigh(req *offsetcommit.Request) (partitions, bytes int) {
+	for _, t := range req.Topics {
+		for _, p := range t.Partitions {
+			partitions++
+			bytes += 80 + len(p.CommittedMetadata)
+		}
+	}
+	return partitions, bytes
+}
+
+// fullOfGaps is knowledge that fills a commit's metadata: every other stretch of 20,000 records
+// is done.
+func fullOfGaps() knowledge {
+	k := knowledge{}
+	for n := range int64(gapLimit) {
+		k.unfinished = append(k.unfinished, span{40_000 * n, 40_000*n + 19_999})
+	}
+	k.end = 40_000 * gapLimit
+	return k
+}
+
+// What one commit may hold is for the coordinator to say: its log takes batches of some
+// size, and its listener requests of some. Whatever it says, what it can take is taken
+// within a few intervals, nothing is sent over and over, and one partition that it does
+// not take keeps no other from it.
+func TestACommitThatIsTooLargeIsSplit(t *testing.T) {
+	const partitions = 260
+	batch := func(code kafka.Error, most int) func(*offsetcommit.Request, *offsetcommit.RequestPartition) (kafka.Error, error) {
+		return func(req *offsetcommit.Request, _ *offsetcommit.RequestPartition) (kafka.Error, error) {
+			if _, n := weigh(req); n > most {
+				return code, nil
+			}
+			return 0, nil
+		}
+	}
+	closes := func(err error, most int) func(*offsetcommit.Request, *offsetcommit.RequestPartition) (kafka.Error, error) {
+		return func(req *offsetcommit.Request, _ *offsetcommit.RequestPartition) (kafka.Error, error) {
+			if _, n := weigh(req); n > most {
+				return 0, fmt.Errorf("read: %w", err)
+			}
+			return 0, nil
+		}
+	}
+	// about says whether a request names partition 7.
+	about := func(req *offsetcommit.Request) *offsetcommit.RequestPartition {
+		for _, t := range req.Topics {
+			for i := range t.Partitions {
+				if t.Partitions[i].PartitionIndex == 7 {
+					return &t.Partitions[i]
+				}
+			}
+		}
+		return nil
+	}
+	for name, c := range map[string]struct {
+		refuses func(*offsetcommit.Request, *offsetcommit.RequestPartition) (kafka.Error, error)
+		// taken are how many partitions' commits stand in the end, bare of them without
+		// metadata.
+		taken, bare int
+		// each is how many requests an interval takes once it is known what fits.
+		each int
+	}{
+		"a batch of a mebibyte":           {batch(kafka.InvalidCommitOffsetSize, 1<<20), partitions, 0, 3},
+		"a batch of 100 KiB":              {batch(kafka.InvalidCommitOffsetSize, 100<<10), partitions, 0, 22},
+		"told as a message too large":     {batch(kafka.MessageSizeTooLarge, 100<<10), partitions, 0, 22},
+		"told as a record list too large": {batch(kafka.RecordListTooLarge, 100<<10), partitions, 0, 22},
+		"told as an error of the server":  {batch(kafka.Unknown, 100<<10), partitions, 0, 22},
+		"a connection closed":             {closes(io.EOF, 100<<10), partitions, 0, 22},
+		"a connection reset":              {closes(syscall.ECONNRESET, 100<<10), partitions, 0, 22},
+		"a batch of one commit":           {batch(kafka.InvalidCommitOffsetSize, 4<<10), partitions, 0, partitions},
+		"a batch of less than one":        {batch(kafka.InvalidCommitOffsetSize, 1<<10), partitions, partitions, 44},
+		"one partition's metadata": {func(req *offsetcommit.Request, _ *offsetcommit.RequestPartition) (kafka.Error, error) {
+			if p := about(req); p != nil && p.CommittedMetadata != "" {
+				return kafka.InvalidCommitOffsetSize, nil
+			}
+			return 0, nil
+		}, partitions, 1, 3},
+		"one partition, whatever it is": {func(req *offsetcommit.Request, _ *offsetcommit.RequestPartition) (kafka.Error, error) {
+			if about(req) != nil {
+				return kafka.InvalidCommitOffsetSize, nil
+			}
+			return 0, nil
+		}, partitions - 1, 0, 4},
+		"one partition, the others taken": {func(_ *offsetcommit.Request, p *offsetcommit.RequestPartition) (kafka.Error, error) {
+			if p.PartitionIndex == 7 {
+				return kafka.InvalidCommitOffsetSize, nil
+			}
+			return 0, nil
+		}, partitions - 1, 0, 4},
+		"everything": {batch(kafka.InvalidCommitOffsetSize, 0), 0, 0, mostRefusals},
+	} {
+		t.Run(name, func(t *testing.T) {
+			group := &narrow{refuses: c.refuses, stands: map[int32]offsetcommit.RequestPartition{}}
+			var log bytes.Buffer
+			inRig(t, partitions, func(cfg *Config) {
+				cfg.Transport, cfg.Log = group, slog.New(slog.NewTextHandler(&log, nil))
+			}, func(r *rig) {
+				knows := func(moved int64) {
+					r.e.mu.Lock()
+					defer r.e.mu.Unlock()
+					for _, p := range r.g.parts {
+						p.progress = newProgress(0, fullOfGaps())
+						p.advance(moved)
+					}
+					r.g.dirty = true
+				}
+				interval := func() (requests int) {
+					before := group.requests
+					r.g.commit(context.Background())
+					return group.requests - before
+				}
+				knows(0)
+				for n := range 40 { // all that is to be found out is
+					if sent := interval(); sent > partitions+mostRefusals {
+						t.Fatalf("%d requests in interval %d", sent, n)
+					}
+					time.Sleep(time.Second)
+				}
+				knows(1)
+				if sent := interval(); sent > c.each {
+					t.Errorf("%d requests once it is known what fits, want %d at the most", sent, c.each)
+				}
+				taken, bare := 0, 0
+				for _, s := range group.stands {
+					if s.CommittedOffset == 1 {
+						taken++
+						if s.CommittedMetadata == "" {
+							bare++
+						}
+					}
+				}
+				if taken != c.taken || bare != c.bare {
+					t.Errorf("%d commits stand, %d of them bare; want %d and %d", taken, bare, c.taken, c.bare)
+				}
+				if n := strings.Count(log.String(), "is sent in parts"); n > 1 {
+					t.Errorf("said %d times", n)
+				}
+			})
+		})
+	}
+}
+
+// A connection that is lost now and then, or a coordinator in trouble, says nothing of
+// sizes: once it is over all is as before.
+func TestACoordinatorInTroubleIsNoReasonForSmallerCommits(t *testing.T) {
+	trouble := map[string]func() (kafka.Error, error){
+		"connections lost":       func() (kafka.Error, error) { return 0, io.ErrUnexpectedEOF },
+		"an error of the server": func() (kafka.Error, error) { return kafka.Unknown, nil },
+		"no coordinator":         func() (kafka.Error, error) { return kafka.NotCoordinatorForGroup, nil },
+		"no answer":              func() (kafka.Error, error) { return 0, context.DeadlineExceeded },
+		"refused as too large":   func() (kafka.Error, error) { return kafka.InvalidCommitOffsetSize, nil },
+	}
+	for name, says := range trouble {
+		t.Run(name, func(t *testing.T) {
+			in, bad := &inbox{}, true
+			group := &narrow{stands: map[int32]offsetcommit.RequestPartition{}}
+			group.refuses = func(*offsetcommit.Request, *offsetcommit.RequestPartition) (kafka.Error, error) {
+				if bad {
+					return says()
+				}
+				return 0, nil
+			}
+			inRig(t, 20, func(cfg *Config) { cfg.Transport, cfg.Handler = group, in }, func(r *rig) {
+				all := func(offset int64) {
+					for n := range 20 {
+						r.read(n, offset, "", 1)
+						in.take()[0].Done()
+					}
+				}
+				all(0)
+				for range 10 {
+					r.g.commit(context.Background())
+					time.Sleep(time.Second)
+				}
+				bad = false
+				r.g.commit(context.Background())
+				time.Sleep(commitLate + time.Second)
+				r.g.commit(context.Background())
+				r.e.renew(r.g, time.Now().Add(1000*time.Hour))
+				all(1)
+				before := group.requests
+				r.g.commit(context.Background())
+				synctest.Wait()
+				if n := group.requests - before; n != 1 {
+					t.Errorf("%d requests after it was over, want 1", n)
+				}
+				for n := range int32(20) {
+					if s := group.stands[n]; s.CommittedOffset != 2 || s.CommittedMetadata == "" {
+						t.Errorf("partition %d: %d with %d bytes", n, s.CommittedOffset, len(s.CommittedMetadata))
+					}
+				}
+			})
+		})
+	}
+}
+
+// What was found out is tried again after some time: a broker's settings change.
+func TestWhatFitsIntoACommitIsTriedAgain(t *testing.T) {
+	group := &narrow{stands: map[int32]offsetcommit.RequestPartition{}}
+	most := 1 << 10
+	group.refuses = func(req *offsetcommit.Request, _ *offsetcommit.RequestPartition) (kafka.Error, error) {
+		if _, n := weigh(req); n > most {
+			return kafka.InvalidCommitOffsetSize, nil
+		}
+		return 0, nil
+	}
+	inRig(t, 10, func(cfg *Config) { cfg.Transport = group }, func(r *rig) {
+		for moved := range int64(20) {
+			r.e.mu.Lock()
+			for _, p := range r.g.parts {
+				p.progress = newProgress(0, fullOfGaps())
+				p.advance(moved)
+			}
+			r.g.dirty = true
+			r.e.mu.Unlock()
+			if moved == 10 {
+				most = 1 << 20
+				time.Sleep(limitsKept + time.Second)
+			}
+			r.g.commit(context.Background())
+		}
+		for n := range int32(10) {
+			if s := group.stands[n]; s.CommittedOffset != 19 || s.CommittedMetadata == "" {
+				t.Errorf("partition %d: %d with %d bytes", n, s.CommittedOffset, len(s.CommittedMetadata))
+			}
+		}
+	})
+}
+
+var errElse = errors.New("something else")
+
+func TestWhatMaySayThatACommitIsTooLarge(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		says sizeDoubt
+	}{
+		{kafka.InvalidCommitOffsetSize, tooLarge}, {kafka.MessageSizeTooLarge, tooLarge}, {kafka.RecordListTooLarge, tooLarge},
+		{kafka.Unknown, mayBeTooLarge}, {io.EOF, mayBeTooLarge}, {io.ErrUnexpectedEOF, mayBeTooLarge}, {&net.OpError{Op: "write", Err: syscall.EPIPE}, mayBeTooLarge},
+		{nil, notOfSize}, {errElse, notOfSize}, {&net.OpError{Op: "dial", Err: syscall.ECONNRESET}, notOfSize}, {context.DeadlineExceeded, notOfSize},
+		{kafka.IllegalGeneration, notOfSize}, {kafka.RebalanceInProgress, notOfSize}, {kafka.TopicAuthorizationFailed, notOfSize}, {kafka.OffsetMetadataTooLarge, notOfSize},
+	} {
+		if got := ofSize(c.err); got != c.says {
+			t.Errorf("%v: %v, want %v", c.err, got, c.says)
+		}
+	}
+}
+
+func TestAConnectionLostOnceSaysNothingOfSizes(t *testing.T) {
+	in := &inbox{}
+	group := &narrow{stands: map[int32]offsetcommit.RequestPartition{}}
+	group.refuses = func(*offsetcommit.Request, *offsetcommit.RequestPartition) (kafka.Error, error) {
+		if group.requests == 1 {
+			return 0, io.EOF
+		}
+		return 0, nil
+	}
+	inRig(t, 2, func(cfg *Config) { cfg.Transport, cfg.Handler = group, in }, func(r *rig) {
+		for range 3 {
+			for n := range 2 {
+				r.read(n, r.part(n).position, "", 1)
+				in.take()[0].Done()
+			}
+			r.g.commit(context.Background())
+		}
+		if group.requests != 3 {
+			t.Errorf("%d requests in three intervals", group.requests)
+		}
+	})
+}
