@@ -110,7 +110,7 @@ func (g *generation) known(p *partition, from int64, a *fetch.Answer) bool {
 		poke(g.looks)
 	}
 	if !known {
-		g.release(p, false)
+		g.release(p, nil)
 	}
 	return known
 }

@@ -3,10 +3,11 @@ package consumer
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"release-forwarder/consumer/fetch"
 )
 
 // commitment is what one partition has to commit.
@@ -177,6 +178,7 @@ func (g *generation) request(ctx context.Context, commits []commitment) (taken, 
 	// The request's own error is nil when partitions were refused, and a
 	// partition the answer does not name was not taken.
 	certain = true
+	var about []any // the first that was refused
 	for _, c := range commits {
 		perr := err
 		if res != nil {
@@ -195,11 +197,17 @@ func (g *generation) request(ctx context.Context, commits []commitment) (taken, 
 		if err == nil || isStale(perr) {
 			err = perr // of several, the one that ends the generation
 		}
+		if about == nil {
+			about = []any{"topic", c.part.topic, "partition", c.part.partition, "cause", cause(perr)}
+		}
 	}
 	if ofSize(err) == tooLarge || errors.Is(err, kafka.OffsetMetadataTooLarge) {
 		e.heard() // what follows is said there
 	} else {
-		g.judge("commit", sent, err)
+		if n := len(commits) - len(taken); n > 0 {
+			about = append(about, "partitions", n)
+		}
+		g.judge("commit", sent, err, about...)
 	}
 	result := "failed"
 	switch {
@@ -214,11 +222,11 @@ func (g *generation) request(ctx context.Context, commits []commitment) (taken, 
 }
 
 func commitError(res *kafka.OffsetCommitResponse, p *partition) error {
-	i := slices.IndexFunc(res.Topics[p.topic], func(r kafka.OffsetCommitPartition) bool { return r.Partition == int(p.partition) })
-	if i < 0 {
-		return errors.New("the answer leaves the partition out")
+	r, err := only(res.Topics[p.topic], func(r *kafka.OffsetCommitPartition) bool { return r.Partition == int(p.partition) })
+	if err == nil {
+		err = r.Error
 	}
-	return res.Topics[p.topic][i].Error
+	return err
 }
 
 func (g *generation) noteCommitted(c commitment) {
@@ -226,10 +234,19 @@ func (g *generation) noteCommitted(c commitment) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	c.part.committed, c.part.apart = c.mark, false
+	c.part.refused, c.part.refusal = time.Time{}, ""
 }
 
 func (g *generation) noteRefused(c commitment, err error) {
 	e := g.engine
+	if ofPartition(err) {
+		e.mu.Lock()
+		if c.part.refused.IsZero() {
+			c.part.refused = time.Now()
+		}
+		c.part.refusal = cause(err)
+		e.mu.Unlock()
+	}
 	if errors.Is(err, kafka.OffsetMetadataTooLarge) {
 		e.mu.Lock()
 		first := !e.noMetadata
@@ -241,4 +258,28 @@ func (g *generation) noteRefused(c commitment, err error) {
 				"topic", c.part.topic, "partition", c.part.partition, "bytes", len(c.metadata))
 		}
 	}
+}
+
+// ofPartition tells whether a commit was refused for its partition's sake: others are
+// taken.
+func ofPartition(err error) bool {
+	for _, of := range []error{
+		kafka.TopicAuthorizationFailed, kafka.UnknownTopicOrPartition, kafka.InvalidTopic, kafka.UnknownTopicID, fetch.ErrLeftOut, fetch.ErrTwice,
+	} {
+		if errors.Is(err, of) {
+			return true
+		}
+	}
+	return false
+}
+
+// refusesAll tells whether Kafka takes no commit of this generation, as far as the
+// refusals tell. The engine's mutex is held.
+func (g *generation) refusesAll() bool {
+	for _, p := range g.parts {
+		if p.refused.IsZero() {
+			return false
+		}
+	}
+	return true
 }

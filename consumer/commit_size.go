@@ -98,6 +98,7 @@ type search struct {
 	taken       []commitment
 	stripped    []commitment // sent without their metadata, which they have here
 	apart       []*partition // refused alone and bare
+	all         bool         // something was refused that is not for one partition's sake
 }
 
 // send commits, in as many requests as it takes, and returns what was taken. What a turn
@@ -117,6 +118,7 @@ func (g *generation) send(ctx context.Context, commits []commitment) (taken []co
 		n := s.size.fit(e.cfg.GroupID, rest)
 		took, heavy, certain, err := g.request(ctx, rest[:n])
 		s.taken = append(s.taken, took...)
+		s.all = s.all || err != nil && !ofPartition(err)
 		doubted := g.doubted
 		g.doubted = len(took) == 0 && len(heavy) > 0
 		if len(heavy) == 0 || !certain && !doubted {
@@ -179,7 +181,7 @@ func (g *generation) learn(s search, commits []commitment, began time.Time) {
 		g.dirty = true
 	}
 	if len(s.taken) == 0 {
-		if e.uncommitted.IsZero() {
+		if e.uncommitted.IsZero() && (s.all || g.refusesAll()) {
 			e.uncommitted = began
 		}
 		return
@@ -187,6 +189,9 @@ func (g *generation) learn(s search, commits []commitment, began time.Time) {
 	e.uncommitted = time.Time{}
 	for _, p := range s.apart {
 		p.apart = true
+		if p.refused.IsZero() {
+			p.refused, p.refusal = began, cause(kafka.InvalidCommitOffsetSize)
+		}
 	}
 	most := 0 // metadata that was taken
 	for _, c := range s.taken {

@@ -80,8 +80,8 @@ type Hooks struct {
 	Drained    func(took time.Duration)
 	Rebalanced func()
 	// Owns tells how many partitions of each topic this member owns, and how
-	// many there are: when it has joined, and with nothing owned when it gave
-	// them up.
+	// many there are, a topic of which that is not known left out: when it has
+	// joined, when that has changed, and with nothing owned when it gave them up.
 	Owns            func(owned, all map[string]int)
 	MetadataIgnored func()
 }

@@ -59,11 +59,13 @@ type Engine struct {
 	contact time.Time      // when the group's coordinator last answered anything
 	turned  time.Time      // when the watchdog last held mu
 	joined  bool           // a generation has begun
+	started bool           // a partition has been read
 	outside time.Time      // since when there has been no generation; zero while there is one
 	refused time.Time      // since when joining has failed, again and again; zero where it has not
 	brokers int            // as last seen
 	// uncommitted is since when no commit that was sent has been taken.
 	uncommitted time.Time
+	counts      map[string]topicCount
 	// assigned is what this member, as the leader, knew of the topics when it
 	// last assigned; nil if another led.
 	assigned map[string]int
@@ -80,6 +82,7 @@ func New(cfg Config) *Engine {
 		log:    cfg.Log,
 		heldBy: map[string]int{},
 		size:   widest,
+		counts: map[string]topicCount{},
 
 		recollections: map[topicPartition]recollection{},
 	}

@@ -2,7 +2,6 @@ package consumer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -10,6 +9,8 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/listoffsets"
+
+	"release-forwarder/consumer/fetch"
 )
 
 // firstOffsets asks for the first offsets of partitions' logs, all leaders at once
@@ -19,17 +20,19 @@ import (
 // did not tell is left out, and logged.
 func (g *generation) firstOffsets(ctx context.Context, parts []*partition) <-chan []commitment {
 	leaders, err := g.leaders(ctx)
-	if err == nil {
-		err = kafka.LeaderNotAvailable // where there is none
-	}
-	led := map[int32][]*partition{}
+	led, why := map[int32][]*partition{}, map[*partition]error{}
 	for _, p := range parts {
-		if broker, ok := leaders[p.topicPartition]; ok {
-			led[broker] = append(led[broker], p)
-		} else {
-			g.boundsUnread(ctx, p, err)
+		l := leaders[p.topicPartition]
+		switch {
+		case err != nil:
+			why[p] = err
+		case l.err != nil:
+			why[p] = l.err
+		default:
+			led[l.broker] = append(led[l.broker], p)
 		}
 	}
+	g.boundsUnread(ctx, why)
 	answers := make(chan []commitment, len(led))
 	var asking sync.WaitGroup
 	for broker, parts := range led {
@@ -45,25 +48,29 @@ func (g *generation) firstOffsets(ctx context.Context, parts []*partition) <-cha
 // firstsAt asks one leader. What it told is to be committed.
 func (g *generation) firstsAt(ctx context.Context, broker int32, parts []*partition) (firsts []commitment) {
 	answers, err := g.askFirsts(ctx, broker, parts)
+	why := map[*partition]error{}
 	for _, p := range parts {
-		a, told := answers[p.topicPartition]
+		var a *listoffsets.ResponsePartition
+		perr := err
+		if perr == nil {
+			a, perr = only(answers[p.topic], func(a *listoffsets.ResponsePartition) bool { return a.Partition == p.partition })
+		}
 		switch {
-		case err != nil:
-			g.boundsUnread(ctx, p, err)
-		case !told:
-			g.boundsUnread(ctx, p, errors.New("the answer leaves the partition out"))
+		case perr != nil:
+			why[p] = perr
 		case a.ErrorCode != 0:
-			g.boundsUnread(ctx, p, kafka.Error(a.ErrorCode))
+			why[p] = kafka.Error(a.ErrorCode)
 		case a.Offset < 0:
-			g.boundsUnread(ctx, p, errors.New("the answer states no offset"))
+			why[p] = fetch.ErrNoOffset
 		default:
 			firsts = append(firsts, commitment{p, mark{offset: a.Offset}})
 		}
 	}
+	g.boundsUnread(ctx, why)
 	return firsts
 }
 
-func (g *generation) askFirsts(ctx context.Context, broker int32, parts []*partition) (map[topicPartition]listoffsets.ResponsePartition, error) {
+func (g *generation) askFirsts(ctx context.Context, broker int32, parts []*partition) (map[string][]listoffsets.ResponsePartition, error) {
 	e := g.engine
 	req := &firstsRequest{broker: broker, clientID: e.cfg.ClientID, body: listoffsets.Request{ReplicaID: -1}}
 	at := map[string]int{}
@@ -89,20 +96,11 @@ func (g *generation) askFirsts(ctx context.Context, broker int32, parts []*parti
 	if !ok {
 		return nil, fmt.Errorf("the round tripper answered with %T", m)
 	}
-	answers := map[topicPartition]listoffsets.ResponsePartition{}
+	answers := map[string][]listoffsets.ResponsePartition{}
 	for _, t := range res.Topics {
-		for _, a := range t.Partitions {
-			answers[topicPartition{t.Topic, a.Partition}] = a
-		}
+		answers[t.Topic] = append(answers[t.Topic], t.Partitions...)
 	}
 	return answers, nil
-}
-
-func (g *generation) boundsUnread(ctx context.Context, p *partition, err error) {
-	if ctx.Err() == nil {
-		g.engine.log.Warn("the bounds of a partition's log cannot be read; tried again",
-			"topic", p.topic, "partition", p.partition, "error", err.Error())
-	}
 }
 
 // firstsRequest is a ListOffsets request to one broker as it stands. kafka-go

@@ -61,6 +61,8 @@ type generation struct {
 	draining bool
 	drained  chan struct{} // closed when draining and nothing is open
 	dirty    bool          // something to commit
+	// shareOf is how many partitions each topic had when this member's share was last told.
+	shareOf map[string]int
 }
 
 // Why a generation ends.

@@ -148,7 +148,8 @@ func (e *Engine) awaitTopics(ctx context.Context) []string {
 			}
 			return e.existing(counts)
 		default:
-			e.log.Warn("an event topic does not exist, or this user may not describe it; waiting for it", "topics", missing(e.cfg.Topics, counts))
+			topics := missing(e.cfg.Topics, counts)
+			e.log.Warn("an event topic does not exist, or this user may not describe it; waiting for it", "topics", topics, "cause", e.topicCause(topics[0]))
 		}
 		select {
 		case <-time.After(joinInterval):
@@ -179,22 +180,6 @@ func (e *Engine) existing(counts map[string]int) []string {
 func (e *Engine) otherTopics(ctx context.Context, topics []string) bool {
 	counts, err := e.partitionCounts(ctx)
 	return err == nil && len(missing(e.cfg.Topics, counts)) == 0 && !slices.Equal(e.existing(counts), topics)
-}
-
-// partitionCounts gives the number of partitions of each topic that exists, from
-// the transport's cache.
-func (e *Engine) partitionCounts(ctx context.Context) (map[string]int, error) {
-	res, err := e.client.Metadata(ctx, &kafka.MetadataRequest{Topics: slices.Concat(e.cfg.Topics, e.cfg.Optional)})
-	if err != nil {
-		return nil, err
-	}
-	counts := map[string]int{}
-	for _, t := range res.Topics {
-		if t.Error == nil && len(t.Partitions) > 0 {
-			counts[t.Name] = len(t.Partitions)
-		}
-	}
-	return counts, nil
 }
 
 // watchedBalancer remembers what the leader knew of the topics when it
@@ -233,6 +218,7 @@ func (g *generation) watchPartitions(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
+		g.tellShare()
 		if e.otherTopics(ctx, g.topics) {
 			e.log.Info("an optional topic has come or gone; the group assigns anew")
 			close(g.resubscribes)
@@ -240,6 +226,7 @@ func (g *generation) watchPartitions(ctx context.Context) {
 			return
 		}
 		counts, err := e.partitionCounts(ctx)
+		maps.DeleteFunc(counts, func(topic string, _ int) bool { return !slices.Contains(g.topics, topic) })
 		if err == nil && assigned != nil && len(counts) == len(g.topics) && !maps.Equal(counts, assigned) {
 			e.log.Info("the topics' partitions changed; the group assigns anew", "before", assigned, "now", counts)
 			g.end(errPartitions)

@@ -45,8 +45,8 @@ func (g *generation) heartbeat(ctx context.Context) {
 }
 
 // judge draws the conclusions from the coordinator's answer to a request that
-// carries generation and member.
-func (g *generation) judge(request string, sent time.Time, err error) {
+// carries generation and member; about says what the request was about.
+func (g *generation) judge(request string, sent time.Time, err error, about ...any) {
 	e := g.engine
 	if answered(err) {
 		e.heard()
@@ -61,7 +61,7 @@ func (g *generation) judge(request string, sent time.Time, err error) {
 		e.renew(g, sent)
 		g.end(errRebalance)
 	default:
-		e.log.Warn("the group's coordinator did not take a request; it is sent again", "request", request, "error", err.Error())
+		e.log.Warn("the group's coordinator did not take a request; it is sent again", append([]any{"request", request, "error", err.Error()}, about...)...)
 	}
 }
 

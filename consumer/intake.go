@@ -31,7 +31,7 @@ func (g *generation) takeIn(p *partition, from int64, a *fetch.Answer, left int)
 	e.mu.Unlock()
 	if short {
 		poke(g.looks)
-		g.release(p, false)
+		g.release(p, nil)
 		return
 	}
 
@@ -49,8 +49,13 @@ func (g *generation) takeIn(p *partition, from int64, a *fetch.Answer, left int)
 	// An answer that held nothing although there is something must not be
 	// asked for again without a pause.
 	stuck := rd.Position() == from && from < a.LastStableOffset && a.Len() > 0 && p.pausedNow() == BoundNone
-	g.release(p, err != nil || stuck)
+	if err == nil && stuck {
+		err = errStuck
+	}
+	g.release(p, err)
 }
+
+var errStuck = errors.New("the answer brings nothing of what there is")
 
 func (e *Engine) limits() fetch.Limits {
 	return fetch.Limits{MaxRecordBytes: max(hardRecordLimit, 4*e.cfg.MaxRecordBytes)}

@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"github.com/segmentio/kafka-go"
+
+	"release-forwarder/consumer/fetch"
 )
 
 // Range is a run of offsets of one partition, First and Last included.
@@ -190,15 +192,13 @@ func ReadProgress(ctx context.Context, client *kafka.Client, group string, topic
 const logsAtOnce = 8
 
 func (p *PartitionProgress) readCommit(cluster string, res *kafka.OffsetFetchResponse) {
-	i := slices.IndexFunc(res.Topics[p.Topic], func(c kafka.OffsetFetchPartition) bool { return c.Partition == int(p.Partition) })
-	if i < 0 {
-		p.Err = errors.New("the coordinator's answer leaves the partition out")
-		return
+	c, err := only(res.Topics[p.Topic], func(c *kafka.OffsetFetchPartition) bool { return c.Partition == int(p.Partition) })
+	if err == nil {
+		err = c.Error
 	}
-	c := res.Topics[p.Topic][i]
 	switch {
-	case c.Error != nil:
-		p.Err = fmt.Errorf("the commit cannot be read: %w", c.Error)
+	case err != nil:
+		p.Err = fmt.Errorf("the commit cannot be read: %w", err)
 	case c.CommittedOffset >= 0:
 		p.Progress = ParseProgress(cluster, p.Topic, p.Partition, c.CommittedOffset, c.Metadata)
 	}
@@ -210,18 +210,16 @@ func (p *PartitionProgress) readLog(ctx context.Context, client *kafka.Client) {
 	if p.Err != nil {
 		return
 	}
-	res, err := client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{
-		p.Topic: {kafka.FirstOffsetOf(int(p.Partition)), kafka.LastOffsetOf(int(p.Partition))},
-	}})
-	if err == nil && len(res.Topics[p.Topic]) != 1 {
-		err = errors.New("the leader's answer leaves the partition out")
-	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	all, err := fetch.LogBounds(ctx, client.Transport, client.Addr, p.Topic, []int32{p.Partition}, false)
+	b := all[p.Partition]
 	if err == nil {
-		err = res.Topics[p.Topic][0].Error
+		err = b.Err
 	}
 	if err != nil {
 		p.Err = fmt.Errorf("the log's bounds cannot be read: %w", err)
 		return
 	}
-	p.LogStart, p.LogEnd = res.Topics[p.Topic][0].FirstOffset, res.Topics[p.Topic][0].LastOffset
+	p.LogStart, p.LogEnd = b.First, b.End
 }

@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"cmp"
 	"time"
 
 	"release-forwarder/consumer/fetch"
@@ -46,6 +47,11 @@ type topicPartition struct {
 	partition int32
 }
 
+// compare orders by topic and number.
+func (tp topicPartition) compare(other topicPartition) int {
+	return cmp.Or(cmp.Compare(tp.topic, other.topic), cmp.Compare(tp.partition, other.partition))
+}
+
 // partition is one assigned partition: its progress, its lanes and what may be
 // delivered now. Guarded by the engine's mutex.
 type partition struct {
@@ -86,7 +92,11 @@ type partition struct {
 	batchRecords int       // records that the last answer's first batch had
 	notBefore    time.Time // after an error: do not ask before
 	failures     int       // requests that failed in a row
-	failing      time.Time // since when they have
+	failing      time.Time // since when they have, or since when its start has failed
+	cause        string    // of it, in Kafka's words
+	told         string    // the cause that was last logged
+	toldAt       time.Time
+	look         retry // for its log's bounds; the resolver's
 	paused       Bound
 	wants        int       // bytes of the next record, where they did not fit; else 0
 	waitsAlone   bool      // that record is oversized, and another one is in memory
@@ -100,6 +110,8 @@ type partition struct {
 	// Commits.
 	committed mark      // offset -1: none yet
 	sent      mark      // the last commit that was sent
+	refused   time.Time // since when its commits have been refused, while others may be taken
+	refusal   string    // the cause
 	bareUntil time.Time // its commit is too large with its metadata
 	apart     bool      // its commit was refused as too large although it was alone and bare
 }

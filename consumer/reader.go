@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -68,22 +69,23 @@ func (g *generation) startFetches(ctx context.Context, under map[int32]int, begu
 		return next
 	}
 	leaders, err := g.leaders(ctx)
-	if err != nil || len(leaders) == 0 {
-		return time.Now().Add(fetchBackoff)
-	}
-	groups := map[int32][]*partition{}
+	groups, unled := map[int32][]*partition{}, map[*partition]error{}
 	for _, p := range wanted {
-		broker, ok := leaders[p.topicPartition]
-		if !ok {
+		broker, lerr := leaders[p.topicPartition].broker, leaders[p.topicPartition].err
+		if lerr = cmp.Or(err, lerr); lerr != nil {
 			// No leader now, or the topic is gone: look again when the
 			// transport has.
 			g.doubt(p)
+			unled[p] = lerr
 			next = earlier(next, time.Now().Add(fetchBackoff))
 			continue
 		}
 		if under[broker] < longPolls || under[broker] < requestsPerBroker && g.behind(p) {
 			groups[broker] = append(groups[broker], p)
 		}
+	}
+	for _, line := range g.waits(ctx, electionTakes, unled) {
+		g.engine.log.Warn("a partition has no leader that is known; it is read when it has", line...)
 	}
 	now := time.Now()
 	for broker, parts := range groups {
@@ -106,8 +108,9 @@ func (g *generation) startFetches(ctx context.Context, under map[int32]int, begu
 	return next
 }
 
+// earlier is the first of two times; zero is none.
 func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || b.Before(a) {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b
 	}
 	return a
@@ -140,18 +143,42 @@ func (g *generation) behind(p *partition) bool {
 	return p.position < p.readable
 }
 
-// leaders gives each partition's leader, from the transport's cache.
-func (g *generation) leaders(ctx context.Context) (map[topicPartition]int32, error) {
+// leader is who leads a partition, or why nobody is known to.
+type leader struct {
+	broker int32
+	err    error
+}
+
+// leaders gives each partition's leader, from the transport's cache. Each partition of
+// this generation is in it.
+func (g *generation) leaders(ctx context.Context) (map[topicPartition]leader, error) {
 	e := g.engine
 	res, err := e.client.Metadata(ctx, &kafka.MetadataRequest{Topics: g.topics})
 	if err != nil {
 		return nil, err
 	}
-	leaders := map[topicPartition]int32{}
+	leaders := map[topicPartition]leader{}
+	for tp := range g.parts {
+		leaders[tp] = leader{err: fetch.ErrLeftOut}
+	}
 	for _, t := range res.Topics {
+		if t.Error != nil {
+			for tp := range g.parts {
+				if tp.topic == t.Name {
+					leaders[tp] = leader{err: t.Error}
+				}
+			}
+			continue
+		}
 		for _, p := range t.Partitions {
-			if p.Leader.Host != "" {
-				leaders[topicPartition{t.Name, int32(p.ID)}] = int32(p.Leader.ID)
+			tp := topicPartition{t.Name, int32(p.ID)}
+			switch {
+			case p.Leader.Host != "":
+				leaders[tp] = leader{broker: int32(p.Leader.ID)}
+			case p.Error != nil:
+				leaders[tp] = leader{err: p.Error}
+			default:
+				leaders[tp] = leader{err: kafka.LeaderNotAvailable}
 			}
 		}
 	}
@@ -206,14 +233,19 @@ func (g *generation) fetch(ctx context.Context, req *fetch.Request, parts []*par
 		from[topicPartition{p.Topic, p.Partition}] = p.Offset
 	}
 	heard := map[topicPartition]bool{}
+	missed := err
 	if err == nil {
 		defer res.Free()
 		g.throttled(parts, res.Throttle)
 		g.told(req, res)
 		left := 0
+		if len(res.Partitions) < len(parts) {
+			missed = fetch.ErrLeftOut // unless the answer is full
+		}
 		for i := range res.Partitions {
 			if res.Partitions[i].Len() > 0 {
 				left++
+				missed = nil
 			}
 		}
 		for i := range res.Partitions {
@@ -232,7 +264,7 @@ func (g *generation) fetch(ctx context.Context, req *fetch.Request, parts []*par
 	// in no order, so none is left out for ever.
 	for _, p := range parts {
 		if !heard[p.topicPartition] {
-			g.release(p, err != nil)
+			g.release(p, missed)
 		}
 	}
 }
@@ -298,22 +330,23 @@ func (g *generation) throttled(parts []*partition, wait time.Duration) {
 const maxThrottle = time.Minute
 
 // release lets a partition be read again, after a pause where a request failed.
-func (g *generation) release(p *partition, failed bool) {
+func (g *generation) release(p *partition, err error) {
 	e := g.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	p.fetching = false
-	if failed {
-		if p.failures++; p.failures == 1 {
+	if err != nil {
+		if p.failures++; p.failing.IsZero() {
 			p.failing = time.Now()
 		}
+		p.cause = cause(err)
 		p.doubt() // the leader may have moved, or the topic been made anew
 		backoff := time.Now().Add(min(fetchBackoff<<min(p.failures-1, 8), maxFetchBackoff))
 		if backoff.After(p.notBefore) {
 			p.notBefore = backoff
 		}
 	} else {
-		p.failures, p.failing = 0, time.Time{}
+		p.failures, p.failing, p.cause = 0, time.Time{}, ""
 	}
 	// What made room may have come while the answer was taken in.
 	if p.paused != BoundNone {
@@ -341,9 +374,12 @@ func (g *generation) fetchRefused(p *partition, err error) {
 	case errors.Is(err, kafka.NotLeaderForPartition), errors.Is(err, kafka.LeaderNotAvailable), errors.Is(err, kafka.ReplicaNotAvailable),
 		errors.Is(err, fetch.ErrOtherReplica):
 		// The leader moved: the transport learns of it by itself.
+		for _, line := range g.waits(context.Background(), electionTakes, map[*partition]error{p: err}) {
+			e.log.Warn("a partition's leader refuses to be its leader; another one is looked for", line...)
+		}
 	default:
 		e.log.Warn("the broker refused to let a partition be read; it is tried again",
-			"topic", p.topic, "partition", p.partition, "error", err.Error())
+			"topic", p.topic, "partition", p.partition, "cause", cause(err), "error", err.Error())
 	}
-	g.release(p, true)
+	g.release(p, err)
 }

@@ -2,26 +2,29 @@ package consumer
 
 import (
 	"context"
-	"errors"
 	"math"
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"release-forwarder/consumer/fetch"
 )
 
 // resolveLoop finds where to read for partitions that have just been assigned,
 // and for those whose position Kafka says is not in the log.
 func (g *generation) resolveLoop(ctx context.Context) {
+	var starts retry
 	for {
-		unstarted := g.resolveStarting(ctx) != nil
-		undecided := g.resolveLost(ctx)
-		var retry <-chan time.Time
-		if unstarted || undecided {
-			retry = time.After(joinInterval)
+		if starts.due() {
+			starts.after(g.resolveStarting(ctx))
+		}
+		var again <-chan time.Time
+		if next := earlier(starts.next, g.resolveLost(ctx)); !next.IsZero() {
+			again = time.After(time.Until(next))
 		}
 		select {
 		case <-g.looks:
-		case <-retry:
+		case <-again:
 		case <-ctx.Done():
 			return
 		}
@@ -40,41 +43,26 @@ func (g *generation) inPhase(ph phase) []*partition {
 	return parts
 }
 
-// errUnresolved says that some partition has not started yet.
-var errUnresolved = errors.New("not all partitions have started")
-
-// resolveStarting starts the partitions whose committed offsets can be learnt.
-func (g *generation) resolveStarting(ctx context.Context) error {
+// resolveStarting starts the partitions whose committed offsets can be learnt, and tells
+// how many there were and how many of them have started.
+func (g *generation) resolveStarting(ctx context.Context) (of, started int) {
 	parts := g.inPhase(starting)
 	if len(parts) == 0 {
-		return nil
+		return 0, 0
 	}
-	e := g.engine
-	if err := g.learnCluster(ctx); err != nil {
-		return err
-	}
-	req := &kafka.OffsetFetchRequest{GroupID: e.cfg.GroupID, Topics: map[string][]int{}}
-	for _, p := range parts {
-		req.Topics[p.topic] = append(req.Topics[p.topic], int(p.partition))
-	}
-	res, err := e.client.OffsetFetch(ctx, req)
-	if err == nil {
-		err = res.Error
-	}
-	if err != nil {
-		if ctx.Err() == nil {
-			e.log.Warn("the group's committed offsets cannot be read; tried again", "group", e.cfg.GroupID, "error", err.Error())
-		}
-		return err
-	}
-	var left error
+	res, err := g.fetchOffsets(ctx, parts)
+	why := map[*partition]error{}
 	var found []start
 	var fresh []*partition
 	for _, p := range parts {
-		c, ok := committedOf(res, p)
+		perr := err
+		var c *kafka.OffsetFetchPartition
+		if perr == nil {
+			c, perr = committedOf(res, p)
+		}
 		switch {
-		case !ok || c.Error != nil:
-			left = errUnresolved
+		case perr != nil:
+			why[p] = perr
 		case c.CommittedOffset < 0:
 			fresh = append(fresh, p)
 		default:
@@ -82,36 +70,49 @@ func (g *generation) resolveStarting(ctx context.Context) error {
 		}
 	}
 	g.begins(found...)
-	if !g.startFirst(ctx, fresh) {
-		left = errUnresolved
+	for _, line := range g.waits(ctx, 0, why) {
+		g.engine.log.Warn("the group's committed offsets cannot be read; tried again", line...)
 	}
-	return left
+	return len(parts), len(found) + g.startFirst(ctx, fresh)
 }
 
-func committedOf(res *kafka.OffsetFetchResponse, p *partition) (kafka.OffsetFetchPartition, bool) {
-	for _, c := range res.Topics[p.topic] {
-		if c.Partition == int(p.partition) {
-			return c, true
-		}
+// fetchOffsets asks the group's coordinator for committed offsets.
+func (g *generation) fetchOffsets(ctx context.Context, parts []*partition) (*kafka.OffsetFetchResponse, error) {
+	e := g.engine
+	if err := g.learnCluster(ctx); err != nil {
+		return nil, err
 	}
-	return kafka.OffsetFetchPartition{}, false
+	req := &kafka.OffsetFetchRequest{GroupID: e.cfg.GroupID, Topics: map[string][]int{}}
+	for _, p := range parts {
+		req.Topics[p.topic] = append(req.Topics[p.topic], int(p.partition))
+	}
+	res, err := e.client.OffsetFetch(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	return res, res.Error
 }
 
-// learnCluster learns the cluster's ID, to which commit metadata is bound.
+func committedOf(res *kafka.OffsetFetchResponse, p *partition) (*kafka.OffsetFetchPartition, error) {
+	c, err := only(res.Topics[p.topic], func(c *kafka.OffsetFetchPartition) bool { return c.Partition == int(p.partition) })
+	if err == nil {
+		err = c.Error
+	}
+	return c, err
+}
+
+// learnCluster learns the cluster's ID, to which commit metadata is bound, and how many
+// partitions there are.
 func (g *generation) learnCluster(ctx context.Context) error {
 	e := g.engine
 	res, err := e.client.Metadata(ctx, &kafka.MetadataRequest{Topics: g.topics})
 	if err != nil {
 		return err
 	}
-	all, owned := map[string]int{}, map[string]int{}
-	for _, t := range res.Topics {
-		all[t.Name] = len(t.Partitions)
+	if _, err := e.partitionCounts(ctx); err != nil {
+		return err
 	}
-	for tp := range g.parts {
-		owned[tp.topic]++
-	}
-	e.cfg.Hooks.Owns(owned, all)
+	g.tellShare()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	g.cluster = res.ClusterID
@@ -120,14 +121,13 @@ func (g *generation) learnCluster(ctx context.Context) error {
 }
 
 // startFirst starts partitions that have no committed offset at their first
-// records, and tells whether all have started. The offsets are committed before
+// records, and tells how many have started. The offsets are committed before
 // anything is read: from then on the group has an offset to which every later
 // commit can be compared. One commit holds all that are known by then.
-func (g *generation) startFirst(ctx context.Context, parts []*partition) (all bool) {
+func (g *generation) startFirst(ctx context.Context, parts []*partition) (started int) {
 	if len(parts) == 0 {
-		return true
+		return 0
 	}
-	started := 0
 	answers := g.firstOffsets(ctx, parts)
 	for commits := range answers {
 		for more := true; more; {
@@ -140,7 +140,7 @@ func (g *generation) startFirst(ctx context.Context, parts []*partition) (all bo
 		}
 		started += g.commitFirst(ctx, commits)
 	}
-	return started == len(parts)
+	return started
 }
 
 // commitFirst commits first offsets and starts the partitions whose one was
@@ -203,9 +203,11 @@ func (g *generation) startAt(p *partition, offset int64, metadata string) start 
 func (g *generation) begins(starts ...start) {
 	e := g.engine
 	e.mu.Lock()
+	e.started = e.started || len(starts) > 0
 	for _, s := range starts {
 		s.part.progress = s.at
 		s.part.phase, s.part.readable = reading, math.MaxInt64
+		s.part.failing, s.part.cause = time.Time{}, ""
 		s.part.doubt()
 	}
 	e.mu.Unlock()
@@ -216,33 +218,49 @@ func (g *generation) begins(starts ...start) {
 // one behind its last.
 func (g *generation) logBounds(ctx context.Context, p *partition) (first, end int64, err error) {
 	e := g.engine
-	res, err := e.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{
-		p.topic: {kafka.FirstOffsetOf(int(p.partition)), kafka.LastOffsetOf(int(p.partition))},
-	}})
-	if err == nil && len(res.Topics[p.topic]) != 1 {
-		err = errors.New("the answer leaves the partition out")
-	}
-	if err == nil {
-		err = res.Topics[p.topic][0].Error
-	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	all, err := fetch.LogBounds(ctx, e.cfg.Transport, e.client.Addr, p.topic, []int32{p.partition}, false)
 	if err != nil {
-		g.boundsUnread(ctx, p, err)
 		return 0, 0, err
 	}
-	o := res.Topics[p.topic][0]
-	return o.FirstOffset, o.LastOffset, nil
+	b := all[p.partition]
+	return b.First, b.End, b.Err
 }
 
 // resolveLost decides for partitions whose position is not in the log, and tells
-// whether some must be looked at again.
-func (g *generation) resolveLost(ctx context.Context) (again bool) {
+// when some must be looked at again; zero: none.
+func (g *generation) resolveLost(ctx context.Context) (next time.Time) {
+	why := map[*partition]error{}
 	for _, p := range g.inPhase(lost) {
-		first, end, err := g.logBounds(ctx, p)
-		if err != nil || g.resolve(p, first, end) {
-			again = true
+		if !p.look.due() {
+			next = earlier(next, p.look.next)
+			continue
 		}
+		first, end, err := g.logBounds(ctx, p)
+		switch {
+		case err != nil:
+			why[p] = err
+			p.look.after(1, 0)
+			next = earlier(next, p.look.next)
+			continue
+		case g.resolve(p, first, end):
+			next = earlier(next, time.Now().Add(joinInterval))
+		}
+		p.look = retry{}
+		g.bounded(p)
 	}
-	return again
+	g.boundsUnread(ctx, why)
+	return next
+}
+
+// bounded notes that a partition's log has told its bounds.
+func (g *generation) bounded(p *partition) {
+	g.engine.mu.Lock()
+	defer g.engine.mu.Unlock()
+	if p.failures == 0 {
+		p.failing, p.cause = time.Time{}, ""
+	}
 }
 
 // resolve decides for one partition whose log reaches from first to end; true

@@ -23,8 +23,14 @@ type PartitionStatus struct {
 	// Paused is the bound that keeps the partition from being read.
 	Paused Bound
 	// Failing is since when every try to read the partition, or to learn its
-	// offsets at the start, has failed; zero where the last one went well.
+	// offsets at the start, has failed, and Cause why, in Kafka's words; zero and ""
+	// where the last one went well.
 	Failing time.Time
+	Cause   string
+	// Refused is since when Kafka has refused each of the partition's commits, and
+	// Refusal why; zero and "" where the last one was taken.
+	Refused time.Time
+	Refusal string
 	// Oldest is the time of the first unfinished record, zero if there is none.
 	Oldest time.Time
 }
@@ -64,9 +70,14 @@ type Status struct {
 	// engine last proved that it turns.
 	Contact, Turned time.Time
 	Partitions      []PartitionStatus // by topic and number
-	Pending         int
-	HeldBy          map[string]int // records that wait for another try, by reason
-	Open            int            // deliveries in hand
+	// Unstarted counts the partitions whose offsets are not known yet; Began is when
+	// this generation began, and Started says that some partition was read once.
+	Unstarted int
+	Began     time.Time
+	Started   bool
+	Pending   int
+	HeldBy    map[string]int // records that wait for another try, by reason
+	Open      int            // deliveries in hand
 }
 
 // Status takes a picture of the engine.
@@ -79,15 +90,18 @@ func (e *Engine) Status() Status {
 	if e.gen == nil {
 		return s
 	}
+	s.Began, s.Started = e.gen.began, e.started
 	s.Generation, s.Draining, s.Open = e.gen.id, e.gen.draining, e.gen.open
 	for _, p := range e.gen.parts {
 		ps := PartitionStatus{
 			Topic: p.topic, Partition: p.partition, Phase: p.phase.String(), Committed: p.committed.offset,
 			Watermark: p.watermark(), Position: p.position, LogEnd: p.logEnd,
-			Pending: p.count, Held: p.stuckCount, Paused: p.paused, Failing: p.failing,
+			Pending: p.count, Held: p.stuckCount, Paused: p.paused,
+			Failing: p.failing, Cause: p.cause, Refused: p.refused, Refusal: p.refusal,
 		}
 		if p.phase == starting {
 			ps.Failing = e.gen.began
+			s.Unstarted++
 		}
 		if p.unreadable && p.phase == reading {
 			ps.Phase = "unreadable"

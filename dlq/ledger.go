@@ -209,7 +209,10 @@ const (
 
 // create makes the ledger with as many replicas as the dead-letter topic has.
 func (l *Ledger) create(ctx context.Context) error {
-	replicas := l.replicas(ctx)
+	replicas, err := l.replicas(ctx)
+	if err != nil {
+		return topicError("read", strings.TrimSuffix(l.topic, ledgerSuffix), err)
+	}
 	refused := &LedgerError{
 		Topic: l.topic, Why: "does not exist and cannot be made",
 		Command: fmt.Sprintf("kafka-topics.sh --bootstrap-server %s --create --topic %s --partitions 1 --replication-factor %d --config cleanup.policy=%s --config min.compaction.lag.ms=%s",
@@ -241,20 +244,29 @@ func (l *Ledger) create(ctx context.Context) error {
 	return topicError("read", l.topic, err)
 }
 
-// replicas counts the dead-letter topic's, 1 where that cannot be told.
-func (l *Ledger) replicas(ctx context.Context) int {
+// replicas counts the dead-letter topic's. Where they cannot be told no ledger is made:
+// one on a single disk would stay so.
+func (l *Ledger) replicas(ctx context.Context) (most int, err error) {
 	topic := strings.TrimSuffix(l.topic, ledgerSuffix)
-	res, err := l.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
-	most := 1
-	if err != nil {
-		return most
-	}
-	for _, t := range res.Topics {
-		for _, p := range t.Partitions {
-			most = max(most, len(p.Replicas))
+	err = again(ctx, func() error {
+		res, err := l.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
+		if err != nil {
+			return err
 		}
-	}
-	return most
+		for _, t := range res.Topics {
+			if t.Error != nil {
+				return t.Error
+			}
+			for _, p := range t.Partitions {
+				most = max(most, len(p.Replicas))
+			}
+		}
+		if most == 0 {
+			return kafka.LeaderNotAvailable
+		}
+		return nil
+	})
+	return most, err
 }
 
 // configs asks for a topic's configuration.
@@ -273,6 +285,9 @@ func configs(ctx context.Context, client *kafka.Client, topic string, names ...s
 		for _, e := range r.ConfigEntries {
 			found[e.ConfigName] = e.ConfigValue
 		}
+	}
+	if len(res.Resources) == 0 {
+		return nil, fmt.Errorf("the answer leaves topic %s out: %w", topic, kafka.BrokerNotAvailable)
 	}
 	return found, nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"slices"
 	"time"
 
@@ -60,25 +61,21 @@ func (s *source) spansOnce(ctx context.Context) ([]Span, error) {
 	if err != nil {
 		return nil, err
 	}
-	asked := make([]kafka.OffsetRequest, 0, 2*len(partitions))
-	for n := range partitions {
-		asked = append(asked, kafka.FirstOffsetOf(int(n)), kafka.LastOffsetOf(int(n)))
-	}
-	res, err := s.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{
-		Topics: map[string][]kafka.OffsetRequest{s.topic: asked}, IsolationLevel: kafka.ReadCommitted,
-	})
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	bounds, err := fetch.LogBounds(ctx, s.client.Transport, s.client.Addr, s.topic, slices.Collect(maps.Keys(partitions)), true)
 	if err != nil {
 		return nil, err
 	}
-	var spans []Span
-	for _, p := range res.Topics[s.topic] {
-		if p.Error != nil {
-			return nil, p.Error
+	spans := make([]Span, 0, len(bounds))
+	for n, b := range bounds {
+		if _, told := errors.AsType[kafka.Error](b.Err); b.Err != nil && !told {
+			return nil, fmt.Errorf("partition %d: %w: %w", n, b.Err, kafka.LeaderNotAvailable)
 		}
-		spans = append(spans, Span{Partition: int32(p.Partition), First: p.FirstOffset, End: p.LastOffset})
-	}
-	if len(spans) != len(partitions) {
-		return nil, fmt.Errorf("the answer holds %d of %d partitions: %w", len(spans), len(partitions), kafka.LeaderNotAvailable)
+		if b.Err != nil {
+			return nil, b.Err
+		}
+		spans = append(spans, Span{Partition: n, First: b.First, End: b.End})
 	}
 	slices.SortFunc(spans, func(a, b Span) int { return int(a.Partition) - int(b.Partition) })
 	return spans, nil

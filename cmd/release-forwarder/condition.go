@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"slices"
+	"strconv"
 	"time"
 
 	"release-forwarder/cmd/release-forwarder/admin"
@@ -68,10 +70,28 @@ func (v *service) unready(s consumer.Status) admin.Condition {
 		return admin.Condition{Kind: admin.CoordinatorSilent, For: silent}
 	case !found:
 		return admin.Condition{Kind: admin.NoDeadLetterTopic, Name: v.settings.DeadLetters.Topic}
+	case unstarted(s):
+		p := s.Partitions[0]
+		return admin.Condition{Kind: admin.PartitionUnreadable, Count: int64(len(s.Partitions)), Name: placed(p)}
 	case v.lettersBlocked(s):
 		return admin.Condition{Kind: admin.DeadLettersRefused, Since: v.letters.RefusingSince(), Count: int64(s.HeldBy[forward.HeldDeadLetter])}
 	}
 	return admin.Condition{}
+}
+
+// unstarted tells that a replica with partitions reads none of them, since it cannot learn
+// where to begin: for longer than a coordinator takes to move, or since the process began.
+func unstarted(s consumer.Status) bool {
+	return len(s.Partitions) > 0 && s.Unstarted == len(s.Partitions) && (!s.Started || time.Since(s.Began) > failingShown)
+}
+
+// placed names a partition, and what it waits for where that is known.
+func placed(p consumer.PartitionStatus) string {
+	name := p.Topic + "/" + strconv.Itoa(int(p.Partition))
+	if why := cmp.Or(p.Cause, p.Refusal); why != "" {
+		name += ": " + why
+	}
+	return name
 }
 
 func (v *service) lettersBlocked(s consumer.Status) bool {
@@ -82,15 +102,23 @@ func (v *service) lettersBlocked(s consumer.Status) bool {
 // condition says what the service is doing: the first row that applies, so that
 // what keeps most from going on comes first.
 func (v *service) condition(s consumer.Status, g upstream.GateState, refused []forward.RefusedLot) admin.Condition {
-	parked, stuck, paused := 0, 0, 0
+	parked, stuck, paused, refusals := 0, 0, 0, 0
+	var first, refusal consumer.PartitionStatus
 	for _, p := range s.Partitions {
 		switch {
 		case p.Phase == "parked":
 			parked++
 		case p.Phase == "lost", p.Phase == "unreadable", !p.Failing.IsZero() && time.Since(p.Failing) > failingShown:
-			stuck++
+			if stuck++; stuck == 1 {
+				first = p
+			}
 		case p.Paused != consumer.BoundNone:
 			paused++
+		}
+		if !p.Refused.IsZero() && time.Since(p.Refused) > failingShown {
+			if refusals++; refusals == 1 {
+				refusal = p
+			}
 		}
 	}
 	unready := v.unready(s)
@@ -114,7 +142,9 @@ func (v *service) condition(s consumer.Status, g upstream.GateState, refused []f
 	case !s.CommitsFail.IsZero() && time.Since(s.CommitsFail) > failingShown:
 		return admin.Condition{Kind: admin.CommitsFail, Since: s.CommitsFail}
 	case stuck > 0:
-		return admin.Condition{Kind: admin.PartitionUnreadable, Count: int64(stuck)}
+		return admin.Condition{Kind: admin.PartitionUnreadable, Count: int64(stuck), Name: placed(first)}
+	case refusals > 0:
+		return admin.Condition{Kind: admin.PartitionCommitRefused, Count: int64(refusals), Name: placed(refusal), Since: refusal.Refused}
 	case dropped > 0 && time.Since(droppedAt) < droppedShown:
 		return admin.Condition{Kind: admin.RecordsDropped, Count: dropped, Since: droppedAt}
 	case paused > 0:

@@ -77,6 +77,10 @@ func partitionRow(p consumer.PartitionStatus) admin.Partition {
 	if p.Phase != "reading" {
 		row.Paused = p.Phase
 	}
+	if row.Cause = p.Cause; row.Cause != "" {
+		row.FailingSince = p.Failing
+	}
+	row.CommitRefused, row.CommitRefusedSince = p.Refusal, p.Refused
 	return row
 }
 

@@ -31,7 +31,11 @@ const (
 	LotsRefused         Kind = "lots-refused"
 	Storm               Kind = "storm"
 	CommitsFail         Kind = "commits-fail"
-	RecordsDropped      Kind = "records-dropped"
+
+	// PartitionCommitRefused is of some partitions alone.
+	PartitionCommitRefused Kind = "partition-commit-refused"
+
+	RecordsDropped Kind = "records-dropped"
 )
 
 // Condition is a kind with its facts. Which of them a kind's sentence names
@@ -40,7 +44,7 @@ const (
 type Condition struct {
 	Kind  Kind
 	Count int64
-	Name  string // a topic or a lot
+	Name  string // a topic, a lot, or a partition with its cause
 	Since time.Time
 	For   time.Duration
 }

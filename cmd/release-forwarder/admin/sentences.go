@@ -69,11 +69,17 @@ var sentences = []sentence{
 			"Decide what becomes of the gap, stop all replicas, set the group's offset of the partition, start them.",
 			"决定如何处理缺口，停止所有副本，设置该分区的位点，再启动。"}},
 	{kind: PartitionUnreadable, level: LevelTrouble, runbook: "not-reading", says: phrase{
-		"{count} {partition cannot be read or waits for its offsets|partitions cannot be read or wait for their offsets}; the others go on. Nothing is lost.",
-		"{count} 个分区无法读取或在等待位点；其余照常。没有丢失。"},
+		"{count} {partition cannot be read or waits for its offsets|partitions cannot be read or wait for their offsets} ({name}); the others go on. Nothing is lost.",
+		"{count} 个分区无法读取或在等待位点（{name}）；其余照常。消息未丢失。"},
 		remedy: phrase{
-			"Read the last warnings of that partition in the log.",
-			"查看日志中该分区最后的警告。"}},
+			"The table below says why for each partition, and so do its last warnings in the log: a missing right, or a broker in trouble.",
+			"下方表格及日志中该分区最后的警告写明各分区的原因：缺少权限，或 broker 有故障。"}},
+	{kind: PartitionCommitRefused, level: LevelTrouble, runbook: "commits-fail", says: phrase{
+		"Kafka has refused the commits of {count} {partition|partitions} ({name}) since {since} and takes the others; its events are still sent, a restart would repeat what was done since. Nothing is lost.",
+		"Kafka 自 {since} 起拒绝 {count} 个分区（{name}）的提交，其余照常；其事件仍在发送，重启会重发其后的部分。消息未丢失。"},
+		remedy: phrase{
+			"Read `cause` in the last log line request-refused: a right on that topic that is missing, or the topic is being deleted.",
+			"查看日志最后一条 request-refused 的 cause：缺少该主题的权限，或该主题正在删除。"}},
 	{kind: CommitsFail, level: LevelTrouble, runbook: "commits-fail", says: phrase{
 		"Kafka has taken no commit since {since}; events are still sent, a restart would repeat what was done since. Nothing is lost.",
 		"Kafka 自 {since} 起不接受提交；事件仍在发送，重启会重发其后的部分。没有丢失。"},

@@ -86,6 +86,15 @@ type Partition struct {
 	// Paused is the bound that pauses the reading: records, bytes or gaps, or
 	// anything else that does; "" while it reads.
 	Paused string `json:"paused,omitempty"`
+	// Cause is why each try to read the partition, or to learn where to begin, has
+	// failed since FailingSince, by the name of Kafka's error; "" where the last one
+	// went well.
+	Cause        string    `json:"cause,omitempty"`
+	FailingSince time.Time `json:"failing_since,omitzero"`
+	// CommitRefused is why Kafka has refused each of its commits since
+	// CommitRefusedSince; "" where the last one was taken.
+	CommitRefused      string    `json:"commit_refused,omitempty"`
+	CommitRefusedSince time.Time `json:"commit_refused_since,omitzero"`
 }
 
 // Platform is how the platform is seen from here.

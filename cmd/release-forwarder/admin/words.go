@@ -50,6 +50,8 @@ var words = map[string]phrase{
 	"reading":          {"reading", "读取"},
 	"yes":              {"yes", "是"},
 	"paused":           {"paused", "暂停"},
+	"fails":            {"tries fail", "尝试失败"},
+	"commit refused":   {"commits refused", "提交被拒绝"},
 	"partition note":   {"Lag is what Kafka's tools show: end less committed. What is done beyond the commit is in it, and is not sent again.", "积压与 Kafka 工具所示相同：末尾减已提交。其后已完成的也计在内，不会重发。"},
 	"no partition":     {"None: other replicas of the group hold them, or the group is not joined yet.", "没有：由组内其他副本持有，或尚未加入消费组。"},
 	"held records":     {"Held records", "被保留的记录"},

@@ -91,6 +91,10 @@ var events = []Event{
 	{Name: "log-replaced-parked", Level: fail, State: true, Message: "the log is another one than was read before (the topic was deleted and made anew, or truncated and written to again); the partition waits for a person, as KAFKA_OFFSET_RESET=none says: set the group's offset and start the replicas again",
 		Remedy: "decide where reading goes on, stop all replicas, set the group's offset of the partition, start them", Runbook: "records-dropped"},
 
+	{Name: "leader-missing", Level: warn, Message: "a partition has no leader that is known; it is read when it has",
+		Remedy: "read cause: bring back the brokers that hold the partition, or grant this user Describe on the topic", Runbook: "not-reading"},
+	{Name: "leader-refuses", Level: warn, Message: "a partition's leader refuses to be its leader; another one is looked for",
+		Remedy: "look at the partition's leader and at the controller: they do not agree", Runbook: "not-reading"},
 	{Name: "retention-unknown", Level: warn, State: true, Message: "how long Kafka keeps a topic's records cannot be seen: nothing warns before it deletes unfinished ones",
 		Remedy: "grant this user DescribeConfigs on the topic", Runbook: "retention-near"},
 

@@ -1,0 +1,98 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"release-forwarder/consumer/fetch"
+)
+
+// topicCount is how many partitions a topic has, as far as answers have told. A broker
+// that has just started, or is partly cut off, leaves topics and partitions out of its
+// answers: so more is believed at once, and less, or none, when it was told for
+// watchInterval without an answer between that told more. An answer with any other error
+// tells nothing.
+type topicCount struct {
+	n     int
+	less  int       // what was told last, where that is less
+	since time.Time // since when that was told; zero where it is not
+	cause error     // of the last answer that told nothing, or of none
+}
+
+func (c *topicCount) note(n int, now time.Time) {
+	switch {
+	case n >= c.n:
+		*c = topicCount{n: n}
+	case c.since.IsZero() || n != c.less:
+		c.less, c.since = n, now
+	case now.Sub(c.since) >= watchInterval:
+		*c = topicCount{n: n}
+	}
+}
+
+// partitionCounts gives the number of partitions of each topic that is known to exist. It
+// asks the transport's cache for what is new.
+func (e *Engine) partitionCounts(ctx context.Context) (map[string]int, error) {
+	topics := slices.Concat(e.cfg.Topics, e.cfg.Optional)
+	res, err := e.client.Metadata(ctx, &kafka.MetadataRequest{Topics: topics})
+	if err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now, counts := time.Now(), map[string]int{}
+	for _, topic := range topics {
+		c := e.counts[topic]
+		t, err := only(res.Topics, func(t *kafka.Topic) bool { return t.Name == topic })
+		if err == nil {
+			err = t.Error
+		}
+		switch {
+		case err == nil && len(t.Partitions) > 0:
+			c.note(len(t.Partitions), now)
+		case err == nil, errors.Is(err, kafka.UnknownTopicOrPartition), errors.Is(err, fetch.ErrLeftOut):
+			c.note(0, now)
+			c.cause = kafka.UnknownTopicOrPartition
+		default:
+			c.cause = err
+		}
+		e.counts[topic] = c
+		if c.n > 0 {
+			counts[topic] = c.n
+		}
+	}
+	return counts, nil
+}
+
+// topicCause says why a topic is not known to exist.
+func (e *Engine) topicCause(topic string) string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return cause(e.counts[topic].cause)
+}
+
+// tellShare tells how many of the topics' partitions are this member's, where that is news.
+func (g *generation) tellShare() {
+	e := g.engine
+	owned, all := map[string]int{}, map[string]int{}
+	for tp := range g.parts {
+		owned[tp.topic]++
+	}
+	e.mu.Lock()
+	for topic, c := range e.counts {
+		if c.n > 0 {
+			all[topic] = c.n
+		}
+	}
+	news := !maps.Equal(all, g.shareOf)
+	g.shareOf = all
+	e.mu.Unlock()
+	if news {
+		e.cfg.Hooks.Owns(owned, all)
+	}
+}

@@ -1,0 +1,148 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"release-forwarder/consumer/fetch"
+)
+
+// renamed are the errors that Kafka's table calls otherwise than the library.
+var renamed = map[kafka.Error]string{
+	kafka.Unknown:                      "UNKNOWN_SERVER_ERROR",
+	kafka.InvalidMessage:               "CORRUPT_MESSAGE",
+	kafka.InvalidMessageSize:           "INVALID_FETCH_SIZE",
+	kafka.NotLeaderForPartition:        "NOT_LEADER_OR_FOLLOWER",
+	kafka.MessageSizeTooLarge:          "MESSAGE_TOO_LARGE",
+	kafka.GroupLoadInProgress:          "COORDINATOR_LOAD_IN_PROGRESS",
+	kafka.GroupCoordinatorNotAvailable: "COORDINATOR_NOT_AVAILABLE",
+	kafka.NotCoordinatorForGroup:       "NOT_COORDINATOR",
+	kafka.InvalidTopic:                 "INVALID_TOPIC_EXCEPTION",
+	kafka.OffsetNotAvailable:           "OFFSET_NOT_AVAILABLE",
+}
+
+// cause says in a few words why Kafka does not let a partition go on: the error's name
+// in Kafka's table, or what became of the request.
+func cause(err error) string {
+	var code kafka.Error
+	var timeout net.Error
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &code):
+		if name := renamed[code]; name != "" {
+			return name
+		}
+		if title := code.Title(); title != "" {
+			return strings.ToUpper(strings.ReplaceAll(title, " ", "_"))
+		}
+		return "error " + strconv.Itoa(int(code))
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return "no answer"
+	}
+	return err.Error()[:min(len(err.Error()), mostCause)]
+}
+
+// mostCause bounds what a library's error may take of the status page.
+const mostCause = 200
+
+// only finds the one item of an answer's list that is about something. An item that is
+// missing is an error, and so is one that is there twice: neither is believed.
+func only[T any](list []T, is func(*T) bool) (*T, error) {
+	var found *T
+	for i := range list {
+		switch {
+		case !is(&list[i]):
+		case found != nil:
+			return nil, fetch.ErrTwice
+		default:
+			found = &list[i]
+		}
+	}
+	if found == nil {
+		return nil, fetch.ErrLeftOut
+	}
+	return found, nil
+}
+
+// retry spaces the tries of something that Kafka does not let happen: the wait doubles up
+// to mostRetry, and begins anew when something got on.
+type retry struct {
+	wait time.Duration
+	next time.Time // not before; zero: at once
+}
+
+// mostRetry is the longest wait between two tries to start a partition.
+const mostRetry = 30 * time.Second
+
+func (r *retry) due() bool { return !time.Now().Before(r.next) }
+
+// after notes a try: how many had to get on, and how many of them did.
+func (r *retry) after(of, moved int) {
+	switch {
+	case of == moved:
+		*r = retry{}
+		return
+	case moved > 0 || r.wait == 0:
+		r.wait = joinInterval
+	default:
+		r.wait = min(2*r.wait, mostRetry)
+	}
+	r.next = time.Now().Add(r.wait)
+}
+
+// waits notes why partitions cannot go on, and returns what is to be said of it: the fields
+// of one line for each cause, with the first of its partitions, however many there are. Of
+// a partition nothing is said before it has waited for grace, then when the cause is
+// another one, and once a minute.
+func (g *generation) waits(ctx context.Context, grace time.Duration, why map[*partition]error) (lines [][]any) {
+	if ctx.Err() != nil || len(why) == 0 {
+		return nil
+	}
+	e, now := g.engine, time.Now()
+	byCause := map[string][]*partition{}
+	e.mu.Lock()
+	for p, err := range why {
+		is := cause(err)
+		if p.failing.IsZero() {
+			p.failing = now
+		}
+		p.cause = is
+		if now.Sub(p.failing) < grace || is == p.told && now.Sub(p.toldAt) < sayAgain {
+			continue
+		}
+		p.told, p.toldAt = is, now
+		byCause[is] = append(byCause[is], p)
+	}
+	e.mu.Unlock()
+	for is, parts := range byCause {
+		first := slices.MinFunc(parts, func(a, b *partition) int { return a.compare(b.topicPartition) })
+		lines = append(lines, []any{
+			"topic", first.topic, "partition", first.partition, "partitions", len(parts), "cause", is, "error", why[first].Error(),
+		})
+	}
+	return lines
+}
+
+// boundsUnread notes that the bounds of partitions' logs cannot be learnt.
+func (g *generation) boundsUnread(ctx context.Context, why map[*partition]error) {
+	for _, line := range g.waits(ctx, 0, why) {
+		g.engine.log.Warn("the bounds of a partition's log cannot be read; tried again", line...)
+	}
+}
+
+const (
+	// sayAgain is how often a partition's trouble is said while it is the same.
+	sayAgain = time.Minute
+
+	// electionTakes is how long a partition may be without its leader before that is
+	// trouble: leaders move with every restart of a broker.
+	electionTakes = 10 * time.Second
+)
