@@ -21,8 +21,21 @@ func (v *service) shareRate(owned, all map[string]int) {
 	if events == 0 && others > 0 {
 		events = 1
 	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if n := all[v.settings.Kafka.Topic]; n > 0 {
+		v.partitions = n
+	}
 	if events == 0 {
 		return // what is still open ends at the rate it began with
 	}
-	v.gate.SetRate(float64(rate) * float64(events) / float64(max(events, all[v.settings.Kafka.Topic])))
+	share := leastShare
+	if v.partitions > 0 {
+		share = float64(events) / float64(max(events, v.partitions))
+	}
+	v.gate.SetRate(float64(rate) * share)
 }
+
+// leastShare is a replica's part while nothing is known: with any more all replicas
+// together could pass the whole rate.
+const leastShare = 1.0 / 1000

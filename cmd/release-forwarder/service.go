@@ -60,6 +60,7 @@ type service struct {
 	mu       sync.Mutex
 	// Guarded by mu.
 	lettersFound bool // the dead-letter topic was there once
+	partitions   int  // of KAFKA_TOPIC, as known last; 0: not yet
 }
 
 // newService wires the parts. Doubles may change what the engine is made of: it is

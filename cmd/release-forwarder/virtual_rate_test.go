@@ -1,8 +1,15 @@
 package main
 
 import (
+	"context"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 func TestTheGroupKeepsToItsRateHoweverManyReplicasThereAre(t *testing.T) {
@@ -81,5 +88,85 @@ func TestAReplicaWithReplayPartitionsAloneHasTheShareOfOne(t *testing.T) {
 			}
 		}
 		w.end(r)
+	})
+}
+
+// A broker's answers leave the topic out for some seconds, or tell an error, while the
+// group assigns anew. What is not told is not none: the group keeps to its rate.
+func TestAnAnswerWithoutTheTopicChangesNoShare(t *testing.T) {
+	for name, refusal := range map[string]*kerr.Error{
+		"left out": nil, "unknown there": kerr.UnknownTopicOrPartition, "no right": kerr.TopicAuthorizationFailed, "no leader": kerr.LeaderNotAvailable,
+	} {
+		t.Run(name, func(t *testing.T) {
+			inVirtualTime(t, 4, func(w *world) {
+				const rate = 8
+				var trouble atomic.Bool
+				joins := 0
+				w.cluster.ControlKey(int16(kmsg.JoinGroup), func(kmsg.Request) (kmsg.Response, error, bool) {
+					w.cluster.KeepControl()
+					if joins++; joins == 2 { // the second replica's; the first drains now
+						trouble.Store(true)
+						time.AfterFunc(8*time.Second, func() { trouble.Store(false) })
+					}
+					return nil, nil, false
+				})
+				w.losesTopic(&trouble, refusal)
+				w.backlog(4, 3000)
+				one := w.start("UPSTREAM_MAX_RATE", "8", "KAFKA_CLIENT_ID", "forwarder")
+				time.Sleep(10 * time.Second)
+				two := w.start()
+				time.Sleep(10 * time.Second)
+				for what := range 4 {
+					if what == 2 {
+						time.Sleep(30 * time.Second) // the rest of it
+					}
+					before := w.platform.Stats().Received
+					time.Sleep(30 * time.Second)
+					if n := w.platform.Stats().Received - before; n > rate*30+3 {
+						t.Errorf("%d requests in half a minute, want %d a second", n, rate)
+					}
+				}
+				if len(one.engine.Status().Partitions) != 2 || len(two.engine.Status().Partitions) != 2 {
+					t.Error("there was no rebalance")
+				}
+				before := w.platform.Stats().Received
+				time.Sleep(time.Minute)
+				if n := w.platform.Stats().Received - before; n < rate*60*9/10 {
+					t.Errorf("%d requests in the last minute, want %d a second", n, rate)
+				}
+				w.end(one)
+				w.end(two)
+			})
+		})
+	}
+}
+
+// losesTopic has the brokers tell the service nothing of the event topic while there is
+// trouble: an error, or without one they leave it out.
+func (w *world) losesTopic(trouble *atomic.Bool, refusal *kerr.Error) {
+	meta, err := kadm.NewClient(w.kafka).Metadata(context.Background(), letterTopic)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ofTransport := func(r kmsg.Request) bool { // of the library's group another version
+		return trouble.Load() && r.(*kmsg.MetadataRequest).Version == 8
+	}
+	if refusal != nil {
+		w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: eventTopic, Err: refusal, Count: -1, When: ofTransport})
+		return
+	}
+	w.cluster.ControlKey(int16(kmsg.Metadata), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		w.cluster.KeepControl()
+		if !ofTransport(r) {
+			return nil, nil, false
+		}
+		res := r.ResponseKind().(*kmsg.MetadataResponse)
+		res.ClusterID, res.ControllerID = &meta.Cluster, meta.Controller
+		for _, b := range meta.Brokers {
+			rb := kmsg.NewMetadataResponseBroker()
+			rb.NodeID, rb.Host, rb.Port = b.NodeID, b.Host, b.Port
+			res.Brokers = append(res.Brokers, rb)
+		}
+		return res, nil, true
 	})
 }
