@@ -197,6 +197,9 @@ func TestChangedEventsAreAskedFor(t *testing.T) {
 				t.Errorf("--set %s: %v", wrong, err)
 			}
 		}
+		if _, _, err := w.dlq(replay("plate=粤B\u200b12345"), "y"); err == nil || !strings.Contains(err.Error(), "--set: the value of plate holds U+200B at byte 4") || strings.Contains(err.Error(), "12345") {
+			t.Errorf("with what nobody sees: %v", err)
+		}
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/dlq"
 	"release-forwarder/mapping"
 )
@@ -35,10 +36,19 @@ func newMender(pairs []string, mapper *mapping.Mapper, reveal bool) (*mender, er
 		if slices.ContainsFunc(m.fields, func(f shownMember) bool { return f.Name == name }) {
 			return nil, fmt.Errorf("--set: %s is given twice", name)
 		}
+		if !slices.Contains(freeText, name) {
+			var err error
+			if value, err = settings.Text(value); err != nil {
+				return nil, fmt.Errorf("--set: the value of %s %w", name, err)
+			}
+		}
 		m.fields = append(m.fields, shownMember{name, value})
 	}
 	return m, nil
 }
+
+// freeText may hold what people write: several lines, and characters that join others.
+var freeText = []string{"car_desc", "operator", "reason"}
 
 // errUnmendable says that a letter's event cannot be sent with the fields given.
 var errUnmendable = errors.New("the fields cannot be set")

@@ -3,6 +3,7 @@ package settings
 import (
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -28,6 +29,12 @@ func (l *loader) judgeNames(environ []string) {
 			}
 			continue
 		}
+		if plain, marked := strings.CutPrefix(name, byteOrderMark); marked {
+			if l.answers[plain] != nil {
+				l.refuse(strconv.QuoteToASCII(name), "is no setting; is %s meant? A byte order mark stands before its name", plain)
+			}
+			continue
+		}
 		unknown = append(unknown, name)
 	}
 	if l.all && len(unknown) > 0 {
@@ -41,7 +48,7 @@ func foreignNames(environ []string) []string {
 	var names []string
 	for _, pair := range environ {
 		name, value, _ := strings.Cut(pair, "=")
-		ours := slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
+		ours := slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(strings.TrimPrefix(name, byteOrderMark), p) })
 		if !ours || strings.TrimSpace(value) == "" || injected.MatchString(name) || position(name) < len(fields) {
 			continue
 		}

@@ -142,6 +142,18 @@ func TestAMarkAndTheLineEndsOfWindowsDoNotCount(t *testing.T) {
 	}
 }
 
+// A file of variables may be saved with a mark too: it is then the first one's name that has it.
+func TestAMarkBeforeANameIsSaid(t *testing.T) {
+	environment(t, with("\ufeffRETRY_BUDGET", "7", "\ufeffKAFKA_COMPRESSION", "x"))
+	_, warnings, err := Load()
+	if err == nil || len(warnings) > 0 || err.Error() != `"\ufeffRETRY_BUDGET": is no setting; is RETRY_BUDGET meant? A byte order mark stands before its name` {
+		t.Errorf("%v, warnings %v", err, warnings)
+	}
+	if _, _, err = Load(GroupEvent); err != nil {
+		t.Errorf("a command that needs it not: %v", err)
+	}
+}
+
 func TestASettingIsNamedOnceInItsLine(t *testing.T) {
 	for _, env := range []map[string]string{
 		with("RETRY_BACKOFF_MIN", "1m"), with("RETRY_BACKOFF_MAX", "500ms"), with("UPSTREAM_RETRY_WAIT_MIN", "2s"),
