@@ -1,6 +1,10 @@
 # Every target is listed by `make help`.
 SHELL := /bin/bash
 GO ?= go
+# What one word is meant for reaches a recipe as a variable of its shell ("$$SEED"), so that its text is never a part of
+# the script; a release's VERSION is a tag that somebody pushed. SANDBOX, BENCH and CHAOS are flags of who runs make, with
+# quotes as in a shell. make hands on by itself what is given to it (KAFKA_VERSION), these with their defaults too.
+export BROKERS DURATION SEEDS DAYS FROM SEED TIMES MISTAKE PICTURES FUZZTIME VERSION
 KAFKA_VERSION ?=
 BROKERS ?=
 SANDBOX ?=
@@ -15,9 +19,10 @@ TIMES ?= 1
 MISTAKE ?=
 PICTURES ?=
 LEDGER ?= docs/simulation-ledger.txt
+FUZZTIME ?= 5m
 BIN := bin
 
-.PHONY: help run test race lint fmt build generate test-kafka kafka-down simulate replay chaos drill bench bench-page clean \
+.PHONY: help run test race fuzz lint fmt build generate test-kafka kafka-down simulate replay chaos drill bench bench-page clean \
 	test-alerts test-page test-telemetry test-kube test-rollout test-rights test-compose image test-image licences release
 
 help: ## list the targets
@@ -36,6 +41,9 @@ unraced := TestSimulationFindsEveryMistake|TestTheLogsPage|TestRealLogs|TestPend
 race: ## the same tests under the race detector, with fewer seeds and shorter outages
 	$(GO) test -race $$($(GO) list ./... | grep -v /cmd/release-forwarder$$)
 	$(GO) test -race -timeout 20m ./cmd/release-forwarder -skip '$(unraced)' -simulate.seeds 60 -outage.days 0.1
+
+fuzz: ## every fuzz target for FUZZTIME each, one after the other (FUZZTIME=5m)
+	.ci/fuzz
 
 lint: ## format, vet, static analysis
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not formatted:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
@@ -56,25 +64,25 @@ generate: ## write the generated parts of the documentation anew
 	$(GO) test ./cmd/release-forwarder -run TestTheDLQPageIsTheHelp -update
 
 test-kafka: ## the acceptance suite on a real Apache Kafka, 1 broker and 3 (BROKERS=1, KAFKA_VERSION=…; Java 17 and Maven)
-	KAFKA_VERSION=$(KAFKA_VERSION) .ci/kafka/test.sh $(BROKERS)
+	.ci/kafka/test.sh $${BROKERS:+"$$BROKERS"}
 
 kafka-down: ## end the brokers that test-kafka left running, if any
 	.ci/kafka/kafka.sh down
 
 # Absolute: the test runs in its package's folder.
-ledger = $(abspath $(LEDGER))
+simulate: export ledger = $(abspath $(LEDGER))
 
 simulate: ## the whole service under faults drawn from seeds, and an outage of DAYS, in virtual time (SEEDS=50000 FROM=1 DAYS=30); adds to the ledger and prints it
-	$(GO) test ./cmd/release-forwarder -count=1 -v -timeout 24h -run 'TestSimulation$$|TestAnOutageOfDays' -outage.days $(DAYS) -simulate.seeds $(SEEDS) -simulate.from $(FROM) \
-		-simulate.commit "$$(git describe --always --dirty 2>/dev/null || echo unknown)" -simulate.ledger $(ledger)
+	$(GO) test ./cmd/release-forwarder -count=1 -v -timeout 24h -run 'TestSimulation$$|TestAnOutageOfDays' -outage.days "$$DAYS" -simulate.seeds "$$SEEDS" -simulate.from "$$FROM" \
+		-simulate.commit "$$(git describe --always --dirty 2>/dev/null || echo unknown)" -simulate.ledger "$$ledger"
 
 replay: ## one seed with its story and the replicas' logs (SEED=7 TIMES=100; MISTAKE="…" with a deliberate mistake); Linux
 	@mkdir -p $(BIN) && $(GO) build -o $(BIN)/steady .ci/simulate/steady.go && $(GO) test -c -o $(BIN)/simulation.test ./cmd/release-forwarder
-	@$(BIN)/steady -times $(TIMES) $$( (($(TIMES) > 1)) && echo -quiet ) $(BIN)/simulation.test -test.v -test.run 'TestSimulation$$' \
-		-simulate.seed $(SEED) -simulate.mistake "$(MISTAKE)" $$( (($(TIMES) > 1)) || echo -simulate.log )
+	@$(BIN)/steady -times "$$TIMES" $$( [ "$$TIMES" = 1 ] || echo -quiet ) $(BIN)/simulation.test -test.v -test.run 'TestSimulation$$' \
+		-simulate.seed "$$SEED" -simulate.mistake "$$MISTAKE" $$( [ "$$TIMES" != 1 ] || echo -simulate.log )
 
 chaos: ## kill, freeze and cut off three real brokers and three forwarders (DURATION=2m, CHAOS="-seed 7 -every 4s"; Java 17 and Maven)
-	@mkdir -p $(BIN) && $(GO) build -buildvcs=false -o $(BIN)/chaos ./cmd/release-forwarder/chaos && exec $(BIN)/chaos -for $(DURATION) -report $(BIN)/chaos.txt $(CHAOS)
+	@mkdir -p $(BIN) && $(GO) build -buildvcs=false -o $(BIN)/chaos ./cmd/release-forwarder/chaos && exec $(BIN)/chaos -for "$$DURATION" -report $(BIN)/chaos.txt $(CHAOS)
 
 drill: ## provoke what an operator may be woken by: which alert, after how long, and where the cause stands; writes docs/drill.md anew
 	.ci/telemetry/proof/run.sh drill -v -update
@@ -89,7 +97,7 @@ test-alerts: ## the alert rules, by Prometheus's own rule tests (installs Debian
 	.ci/telemetry/alerts/run.sh
 
 test-page: ## the status page in headless Chromium (Node 20 and npm; installs Debian's chromium where there is none; PICTURES=docs/pictures takes them anew)
-	PICTURES="$(PICTURES)" .ci/telemetry/page/run.sh
+	.ci/telemetry/page/run.sh
 
 test-telemetry: ## traces, metrics and logs at a real OpenTelemetry Collector, what must not be in them, and every query at a real Prometheus
 	.ci/telemetry/proof/run.sh arrival -v
@@ -117,7 +125,7 @@ licences: ## the licences of all modules in the binary; fails on one that is not
 	.ci/release/licences.sh
 
 release: ## make a release in dist/VERSION: binaries, image, SBOMs, checksums (VERSION=v1.2.3)
-	.ci/release/release.sh $(VERSION)
+	.ci/release/release.sh "$$VERSION"
 
 clean: ## remove what was built
 	rm -rf $(BIN)

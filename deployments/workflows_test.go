@@ -53,7 +53,7 @@ func (w *workflow) makes(t *testing.T) (targets []string) {
 func TestWorkflowsCallWhatADeveloperCalls(t *testing.T) {
 	there := regexp.MustCompile(`(?m)^([a-z-]+):.* ## `).FindAllStringSubmatch(string(fileOf(t, "../Makefile")), -1)
 	called := map[string][]string{}
-	for _, name := range []string{"ci", "release"} {
+	for _, name := range []string{"ci", "release", "nightly"} {
 		var w workflow
 		if err := yaml.Unmarshal(fileOf(t, "../.github/workflows/"+name+".yaml"), &w); err != nil {
 			t.Fatal(err)
@@ -64,6 +64,9 @@ func TestWorkflowsCallWhatADeveloperCalls(t *testing.T) {
 				t.Errorf("%s.yaml calls make %s, which the Makefile does not have", name, target)
 			}
 		}
+	}
+	if !slices.Contains(called["nightly"], "fuzz") {
+		t.Errorf("nightly.yaml calls %v", called["nightly"])
 	}
 	if !slices.Contains(called["release"], "release") {
 		t.Errorf("release.yaml calls %v", called["release"])

@@ -9,7 +9,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 version=${1:-}
 die() { echo "release.sh: $*" >&2; exit 1; }
-[[ $version =~ ^v[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.]+)?$ ]] || die "VERSION must be like v1.2.3"
+"$here/version.sh" "$version"
 out=$root/dist/$version
 rm -rf "$out"
 mkdir -p "$out"
@@ -39,6 +39,8 @@ VERSION=$version REVISION=$revision "$here/image.sh" build "$out" >/dev/null
 rm -rf "$out/oci"
 for arch in amd64 arm64; do gzip -n9 "$out/image-$arch.tar"; mv "$out/image-$arch.tar.gz" "$out/release-forwarder_${version}_image_linux_$arch.tar.gz"; done
 mv "$out/digests" "$out/image-digests.txt"
-git -C "$root" archive --format=tar HEAD deployments | gzip -n9 >"$out/release-forwarder_${version}_deployments.tar.gz"
+"$here/deployments.sh" "$(awk '$1 == "index" { print $2 }' "$out/image-digests.txt")" "$out/deployments"
+"${pack[@]}" - -C "$out" deployments | gzip -n9 >"$out/release-forwarder_${version}_deployments.tar.gz"
+rm -rf "$out/deployments"
 (cd "$out" && find . -type f ! -name SHA256SUMS -printf '%P\n' | sort | xargs sha256sum >SHA256SUMS)
 ls -la "$out"
