@@ -122,8 +122,9 @@ func (f *Forwarder) Handle(ctx context.Context, d *consumer.Delivery) {
 		f.unmappable(ctx, d, h, err)
 		return
 	}
-	probe, ok := f.mayGo(ctx, d, h, release.ParkUUID)
-	if !ok {
+	t := f.lots.turn(release.ParkUUID, f.Platform.HasCredential(release.ParkUUID), time.Now())
+	defer f.lots.giveBack(t.try) // on every way out
+	if !f.mayGo(ctx, d, h, release.ParkUUID, t) {
 		return
 	}
 	ctx, span := f.start(ctx, d, h)
@@ -135,7 +136,7 @@ func (f *Forwarder) Handle(ctx context.Context, d *consumer.Delivery) {
 			f.Metrics.Suspicious(string(s))
 		}
 	}
-	verdict := f.deliver(ctx, d, h, release, probe)
+	verdict := f.deliver(ctx, d, h, release, t.try)
 	f.Tracer.EndDelivery(span, verdict.String(), verdict != upstream.Accepted)
 }
 
@@ -165,9 +166,9 @@ func (h *history) hold(reason string) consumer.Hold {
 	return hold
 }
 
-// deliver tries once and ends the delivery.
-func (f *Forwarder) deliver(ctx context.Context, d *consumer.Delivery, h *history, release *mapping.Release, probe bool) upstream.Verdict {
-	lot := release.ParkUUID
+// deliver tries once and ends the delivery; try is its lot's attempt, where it is that.
+func (f *Forwarder) deliver(ctx context.Context, d *consumer.Delivery, h *history, release *mapping.Release, try *attempt) upstream.Verdict {
+	lot, probe := release.ParkUUID, try != nil
 	closings := f.Gate.Closings()
 	a := f.Platform.Deliver(ctx, upstream.Request{
 		Lot: lot, Params: params(release), Traceparent: f.Tracer.Outgoing(ctx),
@@ -180,21 +181,18 @@ func (f *Forwarder) deliver(ctx context.Context, d *consumer.Delivery, h *histor
 	if !a.LastAttempt.IsZero() {
 		h.last = a.LastAttempt
 	}
+	over := a.LeftOver || !f.Gate.Open() && f.Gate.Closings() != closings
+	stands := f.lotEnded(ctx, lot, try, a, over)
 	switch a.Verdict {
 	case upstream.Accepted:
 		f.accepted(ctx, d, h, lot)
 	case upstream.Permanent:
-		if probe {
-			f.lots.failed(lot, 0, time.Now())
-		}
 		f.giveUp(ctx, d, h, lotSource(lot), upstreamLetter(dlq.ReasonRefused, a))
 	case upstream.Cut:
-		f.lots.cut(lot)
 		// The partition is another's by now; whatever is said here is not heard.
 		d.AgainAt(time.Now(), h.hold(a.Verdict.String()))
 	default:
-		over := a.LeftOver || !f.Gate.Open() && f.Gate.Closings() != closings
-		f.failed(ctx, d, h, lot, probe, over, a)
+		f.failed(ctx, d, h, lot, stands, over, a)
 	}
 	return a.Verdict
 }
@@ -232,18 +230,20 @@ func (f *Forwarder) accepted(ctx context.Context, d *consumer.Delivery, h *histo
 }
 
 // failed ends a delivery that is to be repeated. over says that an outage ended while
-// it was under way.
-func (f *Forwarder) failed(ctx context.Context, d *consumer.Delivery, h *history, lot string, probe, over bool, a upstream.Answer) {
+// it was under way, stands what it told of its lot.
+func (f *Forwarder) failed(ctx context.Context, d *consumer.Delivery, h *history, lot string, stands standing, over bool, a upstream.Answer) {
 	if f.byOperator(d) {
 		f.giveUp(ctx, d, h, "", upstreamLetter(dlq.ReasonByOperator, a))
 		return
 	}
 	now := time.Now()
 	if over && a.Verdict != upstream.Throttled {
-		f.leftOver(ctx, d, h, lot, probe, a)
+		f.leftOver(ctx, d, h, a)
 		return
 	}
-	if f.lotRefused(ctx, d, h, lot, probe, a, now) {
+	if stands.waits {
+		f.logFailure(ctx, d, h, a)
+		f.waitForLot(ctx, d, h, stands.began, stands.next)
 		return
 	}
 	if h.deliveries == 1 {
@@ -290,10 +290,7 @@ func (f *Forwarder) failed(ctx context.Context, d *consumer.Delivery, h *history
 
 // leftOver tries a record again at once that failed in an outage which is over. It has
 // waited long enough, and its session with it; the failure counts for nothing.
-func (f *Forwarder) leftOver(ctx context.Context, d *consumer.Delivery, h *history, lot string, probe bool, a upstream.Answer) {
-	if probe {
-		f.lots.cut(lot)
-	}
+func (f *Forwarder) leftOver(ctx context.Context, d *consumer.Delivery, h *history, a upstream.Answer) {
 	f.logFailure(ctx, d, h, a)
 	hold := h.hold(a.Verdict.String())
 	hold.Firm = a.HasRetryAfter

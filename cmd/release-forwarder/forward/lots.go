@@ -3,6 +3,8 @@ package forward
 import (
 	"sync"
 	"time"
+
+	"release-forwarder/upstream"
 )
 
 // refusalsInARow of a lot, with nothing of it accepted between and another lot
@@ -35,13 +37,20 @@ type lot struct {
 	began   time.Time // when it was found refused
 	tries   int       // attempts since then
 	next    time.Time // when the next may go out
-	trying  bool      // one is out
+	out     *attempt  // the one that is out; nil if none is
+}
+
+// attempt is a refused lot's one attempt while it is out: nobody else of the lot is sent
+// until whoever took it has given it back. A nil one is none.
+type attempt struct {
+	of       *lot
+	outdated bool // began before the lot was to try at once
 }
 
 // turn is what may be done with a record of a lot now.
 type turn struct {
 	send  bool
-	probe bool      // the one attempt of a refused lot
+	try   *attempt  // the one attempt of a refused lot, to be given back
 	until time.Time // when to ask again, where it may not be sent
 	began time.Time // when the lot was found refused
 }
@@ -50,8 +59,8 @@ func newLots(backoff func(n int) time.Duration) *lots {
 	return &lots{backoff: backoff, known: map[string]*lot{}}
 }
 
-// turn asks for a record of a lot; probing says that the answer to a probe will
-// be reported by refused, failed or accepted.
+// turn asks for a record of a lot. An attempt that it takes must be given back,
+// whatever comes of it.
 func (l *lots) turn(name string, credential bool, now time.Time) turn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -70,67 +79,96 @@ func (l *lots) turn(name string, credential bool, now time.Time) turn {
 			s.next = now.Add(l.backoff(s.tries))
 		}
 		return turn{until: s.next, began: s.began}
-	case s.trying:
+	case s.out != nil:
 		return turn{until: now.Add(l.backoff(1)), began: s.began}
 	case now.Before(s.next):
 		return turn{until: s.next, began: s.began}
 	}
-	s.trying = true
-	return turn{send: true, probe: true, began: s.began}
+	s.out = &attempt{of: s}
+	return turn{send: true, try: s.out, began: s.began}
 }
 
-// remember makes a lot known; where too many are, one is forgotten, which costs
-// it three attempts to be found again.
+// giveBack ends an attempt, where that has not been done yet.
+func (l *lots) giveBack(try *attempt) {
+	if try == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	try.end()
+}
+
+// end lets the lot have another attempt. The lots' mutex is held.
+func (a *attempt) end() {
+	if a != nil && a.of.out == a {
+		a.of.out = nil
+	}
+}
+
+// remember makes a lot known; where too many are, one is forgotten, a refused one
+// only where there are no others. That costs it three attempts to be found again.
 func (l *lots) remember(name string) *lot {
 	if s := l.known[name]; s != nil {
 		return s
 	}
 	if len(l.known) >= lotsRemembered {
-		for other := range l.known {
-			delete(l.known, other)
-			break
+		victim := ""
+		for other, s := range l.known {
+			if victim = other; !s.refused {
+				break
+			}
 		}
+		delete(l.known, victim)
 	}
 	s := &lot{}
 	l.known[name] = s
 	return s
 }
 
-// refused notes a 401 or 403; acceptances is the count of those so far, of any
-// lot. It tells whether the lot is refused now, whether this made it so, and when
-// its next attempt may go out.
-func (l *lots) refused(name string, acceptances uint64, least time.Duration, now time.Time) (refused, newly bool, next time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	s := l.remember(name)
-	if s.row++; s.row == 1 {
-		s.since = acceptances
-	}
-	if !s.refused && s.row >= refusalsInARow && acceptances > s.since {
-		s.refused, s.began, newly = true, now, true
-	}
-	if s.refused {
-		s.tried(l.backoff, least, now)
-	}
-	return s.refused, newly, s.next
+// standing is what a delivery's end said of its lot.
+type standing struct {
+	waits bool      // the record waits for its lot; else the failure is an ordinary one
+	newly bool      // this found the lot refused
+	began time.Time // when it was
+	next  time.Time // when its next attempt may go out
 }
 
-// failed notes that a refused lot's attempt ended otherwise.
-func (l *lots) failed(name string, least time.Duration, now time.Time) (next time.Time) {
+// ended notes how a delivery ended, and gives back the lot's attempt where it was that:
+// each end is told here before anything is decided about the record. It says nothing of
+// the lot where it was cut or began before an outage was over; an acceptance has a method
+// of its own. Acceptances is the count of those so far, of any lot.
+func (l *lots) ended(name string, try *attempt, a *upstream.Answer, over bool, acceptances uint64, now time.Time) standing {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s := l.known[name]
-	if s == nil || !s.refused {
-		return now.Add(max(l.backoff(1), least))
+	try.end()
+	if a.Verdict == upstream.Accepted || a.Verdict == upstream.Cut || over {
+		return standing{}
 	}
-	s.tried(l.backoff, least, now)
-	return s.next
-}
-
-func (s *lot) tried(backoff func(int) time.Duration, least time.Duration, now time.Time) {
-	s.trying = false
-	s.tries++
-	s.next = now.Add(max(backoff(s.tries), least))
+	s, newly := l.known[name], false
+	if a.Verdict == upstream.Refused {
+		s = l.remember(name)
+		if s.row++; s.row == 1 {
+			s.since = acceptances
+		}
+		if !s.refused && s.row >= refusalsInARow && acceptances > s.since {
+			s.refused, s.began, newly = true, now, true
+		}
+	}
+	switch {
+	case a.Verdict != upstream.Refused && try == nil:
+		return standing{} // says nothing of the lot
+	case (s == nil || !s.refused) && a.Verdict == upstream.Refused:
+		return standing{} // suspected at the most
+	case s == nil || !s.refused:
+		// Its lot was accepted meanwhile, or forgotten.
+		return standing{waits: true, began: now, next: now.Add(max(l.backoff(1), a.RetryAfter))}
+	case try != nil && try.outdated:
+		s.next = now.Add(a.RetryAfter)
+	default:
+		s.tries++
+		s.next = now.Add(max(l.backoff(s.tries), a.RetryAfter))
+	}
+	return standing{waits: true, newly: newly, began: s.began, next: s.next}
 }
 
 // accepted notes an acceptance; it tells whether that ended the lot's outage.
@@ -145,30 +183,27 @@ func (l *lots) accepted(name string) (ended bool) {
 	return s.refused
 }
 
-// cut notes that an attempt was cut: whether it would have been taken is
-// unknown.
-func (l *lots) cut(name string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if s := l.known[name]; s != nil {
-		s.trying = false
-	}
-}
-
-// tryNow lets refused lots try at once; nil names all.
+// tryNow lets refused lots try at once; nil names all. An attempt that is out was made
+// before: what comes of it puts off no other.
 func (l *lots) tryNow(names []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
+	again := func(s *lot) {
+		s.next, s.tries = now, 0
+		if s.out != nil {
+			s.out.outdated = true
+		}
+	}
 	if names == nil {
 		for _, s := range l.known {
-			s.next, s.tries = now, 0
+			again(s)
 		}
 		return
 	}
 	for _, name := range names {
 		if s := l.known[name]; s != nil {
-			s.next, s.tries = now, 0
+			again(s)
 		}
 	}
 }

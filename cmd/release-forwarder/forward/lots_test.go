@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"release-forwarder/upstream"
 )
 
 // rigOfLots is the lots with a backoff of n seconds, and a clock.
@@ -11,11 +13,15 @@ func rigOfLots() (*lots, time.Time) {
 	return newLots(func(n int) time.Duration { return time.Duration(n) * time.Second }), time.Unix(1000, 0)
 }
 
+// refusal and failure are how deliveries of a lot end.
+var refusal, failure = &upstream.Answer{Verdict: upstream.Refused}, &upstream.Answer{Verdict: upstream.Failed}
+
 // Each row of the table in lots.go.
 func TestStatesOfALot(t *testing.T) {
 	refuse := func(l *lots, now time.Time, accepted ...uint64) (refused, newly bool) {
 		for _, count := range accepted {
-			refused, newly, _ = l.refused("bad", count, 0, now)
+			got := l.ended("bad", nil, refusal, false, count, now)
+			refused, newly = got.waits, got.newly
 		}
 		return refused, newly
 	}
@@ -41,7 +47,7 @@ func TestStatesOfALot(t *testing.T) {
 			if got := l.turn("bad", name != "fine, no credential: refused", now); got.send != c.send {
 				t.Errorf("%+v", got)
 			}
-			if got := l.turn("good", true, now); !got.send || got.probe {
+			if got := l.turn("good", true, now); !got.send || got.try != nil {
 				t.Errorf("another lot: %+v", got)
 			}
 		})
@@ -51,24 +57,25 @@ func TestStatesOfALot(t *testing.T) {
 func TestARefusedLotHasOneAttemptPerBackoff(t *testing.T) {
 	l, now := rigOfLots()
 	for i := range 3 {
-		l.refused("bad", uint64(i), 0, now)
+		l.ended("bad", nil, refusal, false, uint64(i), now)
 	}
 	for n := 1; n <= 5; n++ {
 		if got := l.turn("bad", true, now); got.send || got.until.Sub(now) != time.Duration(n)*time.Second {
 			t.Fatalf("before the backoff: %+v", got)
 		}
 		now = now.Add(time.Duration(n) * time.Second)
-		if got := l.turn("bad", true, now); !got.send || !got.probe {
-			t.Fatalf("after it: %+v", got)
+		one := l.turn("bad", true, now)
+		if !one.send || one.try == nil {
+			t.Fatalf("after it: %+v", one)
 		}
 		if got := l.turn("bad", true, now); got.send {
 			t.Fatalf("a second one while the first is out: %+v", got)
 		}
 		switch n % 2 { // whatever becomes of it
 		case 0:
-			l.refused("bad", 9, 0, now)
+			l.ended("bad", one.try, refusal, false, 9, now)
 		default:
-			l.failed("bad", 0, now)
+			l.ended("bad", one.try, failure, false, 9, now)
 		}
 	}
 }
@@ -78,14 +85,15 @@ func TestAChangedCredentialLetsItsLotAloneTryAtOnce(t *testing.T) {
 	now := time.Now()
 	for _, name := range []string{"a", "b"} {
 		for i := range 3 {
-			l.refused(name, uint64(i), time.Hour, now)
+			l.ended(name, nil, &upstream.Answer{Verdict: upstream.Refused, RetryAfter: time.Hour}, false, uint64(i), now)
 		}
 	}
 	l.tryNow([]string{"a"})
-	if a, b := l.turn("a", true, time.Now()), l.turn("b", true, time.Now()); !a.send || b.send {
+	a, b := l.turn("a", true, time.Now()), l.turn("b", true, time.Now())
+	if !a.send || b.send {
 		t.Errorf("a %+v, b %+v", a, b)
 	}
-	l.cut("a")
+	l.giveBack(a.try)
 	l.tryNow(nil)
 	if b := l.turn("b", true, time.Now()); !b.send {
 		t.Errorf("b %+v", b)
@@ -95,9 +103,76 @@ func TestAChangedCredentialLetsItsLotAloneTryAtOnce(t *testing.T) {
 func TestLotsThatAreRememberedAreBounded(t *testing.T) {
 	l, now := rigOfLots()
 	for i := range 2 * lotsRemembered {
-		l.refused(fmt.Sprint(i), 1, 0, now)
+		l.ended(fmt.Sprint(i), nil, refusal, false, 1, now)
 	}
 	if len(l.known) > lotsRemembered {
 		t.Errorf("%d lots", len(l.known))
+	}
+}
+
+// Whoever took the attempt gives it back, and nobody else: other records of the lot were
+// under way when it was found refused.
+func TestALotsAttemptIsGivenBackOnceByWhoTookIt(t *testing.T) {
+	l, now := rigOfLots()
+	for i := range 3 {
+		l.ended("bad", nil, refusal, false, uint64(i), now)
+	}
+	now = now.Add(time.Minute)
+	first := l.turn("bad", true, now)
+	for _, late := range []*upstream.Answer{refusal, failure, {Verdict: upstream.Cut}, {Verdict: upstream.Permanent}} {
+		l.ended("bad", nil, late, false, 9, now)
+		if got := l.turn("bad", true, now.Add(time.Hour)); got.send {
+			t.Fatalf("%s, without the attempt: a second one is out", late.Verdict)
+		}
+	}
+	l.giveBack(first.try)
+	now = now.Add(time.Hour)
+	second := l.turn("bad", true, now)
+	if second.try == nil {
+		t.Fatal("none after it was given back")
+	}
+	l.giveBack(first.try) // again: it is the second's now
+	if got := l.turn("bad", true, now); got.send {
+		t.Error("given back by who no longer has it")
+	}
+	for _, end := range []*upstream.Answer{refusal, failure, {Verdict: upstream.Cut}, {Verdict: upstream.Permanent}, {Verdict: upstream.Throttled}} {
+		for _, over := range []bool{false, true} {
+			l.ended("bad", second.try, end, over, 9, now)
+			now = now.Add(time.Hour)
+			if second = l.turn("bad", true, now); second.try == nil {
+				t.Fatalf("%s, over %v: none an hour after", end.Verdict, over)
+			}
+		}
+	}
+}
+
+// An attempt under way when the credential changes was signed with the old one: its
+// failure must not put off the first with the new one.
+func TestAChangedCredentialIsTriedAtOnceAfterAnAttemptThatIsOut(t *testing.T) {
+	l, _ := rigOfLots()
+	now := time.Now()
+	for i := range 3 {
+		l.ended("bad", nil, refusal, false, uint64(i), now)
+	}
+	now = now.Add(time.Minute)
+	try := l.turn("bad", true, now).try
+	l.tryNow([]string{"bad"})
+	if got := l.ended("bad", try, refusal, false, 9, now); !got.waits || got.next.After(now) {
+		t.Errorf("the next attempt is %s away", got.next.Sub(now))
+	}
+	try = l.turn("bad", true, now).try
+	if got := l.ended("bad", try, refusal, false, 9, now); got.next.Sub(now) != time.Second {
+		t.Errorf("the one after it is %s away, want its backoff", got.next.Sub(now))
+	}
+}
+
+func TestARefusedLotIsForgottenLast(t *testing.T) {
+	l, now := rigOfLots()
+	l.turn("bad", false, now)
+	for i := range 2 * lotsRemembered {
+		l.ended(fmt.Sprint(i), nil, refusal, false, 1, now)
+	}
+	if len(l.list()) != 1 {
+		t.Error("a refused lot is forgotten for lots that were refused once")
 	}
 }

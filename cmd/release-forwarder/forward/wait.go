@@ -18,28 +18,24 @@ const (
 	quotaStorms = "storms"
 )
 
-// mayGo tells whether a record may be sent now; where it may not, the delivery
-// has been ended.
-func (f *Forwarder) mayGo(ctx context.Context, d *consumer.Delivery, h *history, lot string) (probe, ok bool) {
-	now := time.Now()
-	t := f.lots.turn(lot, f.Platform.HasCredential(lot), now)
+// mayGo tells whether a record may be sent now, with what its lot says; where it may
+// not, the delivery has been ended.
+func (f *Forwarder) mayGo(ctx context.Context, d *consumer.Delivery, h *history, lot string, t turn) bool {
 	if !t.send {
 		d.ReturnSlot()
 		f.waitForLot(ctx, d, h, t.began, t.until)
-		return false, false
+		return false
 	}
+	now := time.Now()
 	if _, all := f.storms.storming(lotSource(lot)); all || !h.makesRoom(d, quotaStorms) {
 		// The lot's records are not sent faster than its letters are written.
 		if at := f.storms.await(&h.turns, lotSource(lot), false, now); at.After(now) {
-			if t.probe {
-				f.lots.cut(lot)
-			}
 			d.ReturnSlot()
 			f.holdForTurn(d, h, lotSource(lot), at, all)
-			return false, false
+			return false
 		}
 	}
-	return t.probe, true
+	return true
 }
 
 // holdForTurn holds a record until its turn in a storm. A storm of one source makes
@@ -57,28 +53,17 @@ func (f *Forwarder) holdForTurn(d *consumer.Delivery, h *history, source string,
 	}
 }
 
-// lotRefused handles a failure that says something of the lot alone; false means
-// that it is an ordinary one.
-func (f *Forwarder) lotRefused(ctx context.Context, d *consumer.Delivery, h *history, lot string, probe bool, a upstream.Answer, now time.Time) bool {
-	switch {
-	case a.Verdict == upstream.Refused:
-		refused, newly, next := f.lots.refused(lot, f.evidence.acceptances(), a.RetryAfter, now)
-		if newly {
-			f.Log.LogAttrs(telemetry.StateChange(ctx), slog.LevelError,
-				"lot refused: the platform refuses this lot alone (its secret, app_id or contract); its records wait, the others flow",
-				answer(a, slog.String("lot", upstream.Tame(lot)))...)
-		}
-		if refused {
-			f.logFailure(ctx, d, h, a)
-			f.waitForLot(ctx, d, h, now, next)
-		}
-		return refused
-	case probe:
-		f.logFailure(ctx, d, h, a)
-		f.waitForLot(ctx, d, h, now, f.lots.failed(lot, a.RetryAfter, now))
-		return true
+// lotEnded tells a delivery's lot how it ended, and gives back the lot's attempt where
+// it was that.
+func (f *Forwarder) lotEnded(ctx context.Context, lot string, try *attempt, a upstream.Answer, over bool) standing {
+	// Only what is throttled says something after an outage too: how long to wait.
+	stands := f.lots.ended(lot, try, &a, over && a.Verdict != upstream.Throttled, f.evidence.acceptances(), time.Now())
+	if stands.newly {
+		f.Log.LogAttrs(telemetry.StateChange(ctx), slog.LevelError,
+			"lot refused: the platform refuses this lot alone (its secret, app_id or contract); its records wait, the others flow",
+			answer(a, slog.String("lot", upstream.Tame(lot)))...)
 	}
-	return false
+	return stands
 }
 
 // waitForLot holds a record of a refused lot until the lot's next attempt, or

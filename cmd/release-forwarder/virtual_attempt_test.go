@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"release-forwarder/cmd/sandbox/platform"
+)
+
+// produceDated writes a value whose record states a time.
+func (w *world) produceDated(partition int32, value string, at time.Time) {
+	w.t.Helper()
+	err := w.kafka.ProduceSync(context.Background(), &kgo.Record{Topic: eventTopic, Partition: partition, Value: []byte(value), Timestamp: at}).FirstErr()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// The one attempt of a refused lot is made with a record that a person gives up at its
+// failure, or that the platform refuses for good: the lot is tried again all the same.
+func TestALotIsTriedAgainWhateverItsAttemptCameTo(t *testing.T) {
+	const old, sick = "old", "sick"
+	for name, c := range map[string]struct {
+		reply  platform.Reply
+		which  string // the record that the attempt is made with
+		reason string // of its letter
+		mended func(r *replica)
+		within time.Duration
+	}{
+		"by-operator, 401, at its backoff":           {platform.Reply{Status: 401, Body: `{"code":"401"}`}, old, "by-operator", func(*replica) {}, 31 * time.Second},
+		"by-operator, 403, changed credential":       {platform.Reply{Status: 403, Body: `{"code":"403"}`}, old, "by-operator", changed, time.Second},
+		"by-operator, 500, at its backoff":           {platform.Reply{Status: 500, Body: `{"code":"500"}`}, old, "by-operator", func(*replica) {}, 31 * time.Second},
+		"by-operator, throttled, at its backoff":     {platform.Reply{Status: 429, Body: `{"code":"429"}`}, old, "by-operator", func(*replica) {}, 31 * time.Second},
+		"by-operator, no answer, at its backoff":     {platform.Reply{Hang: true}, old, "by-operator", func(*replica) {}, 41 * time.Second},
+		"permanent, at its backoff":                  {platform.Reply{Status: 200, Body: `{"code":"400"}`}, sick, "refused", func(*replica) {}, 31 * time.Second},
+		"permanent, changed credential":              {platform.Reply{Status: 200, Body: `{"code":"400"}`}, sick, "refused", changed, time.Second},
+		"by-operator, 401, every credential":         {platform.Reply{Status: 401, Body: `{"code":"401"}`}, old, "by-operator", func(r *replica) { r.credentialsChanged(nil) }, time.Second},
+		"by-operator, 401, circuit closed meanwhile": {platform.Reply{Status: 401, Body: `{"code":"401"}`}, old, "by-operator", func(r *replica) { r.circuitClosed(time.Minute) }, time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inVirtualTime(t, 1, func(w *world) {
+				w.platform.Script(func(q *platform.Request) *platform.Reply {
+					switch {
+					case q.Params["park_uuid"] != "bad":
+						return nil
+					case q.Params["parking_serial"] == "S-50":
+						return &c.reply
+					}
+					return &platform.Reply{Status: 401, Body: `{"code":"401"}`}
+				})
+				r := w.start("DLQ_HELD_BEFORE", time.Now().Add(-time.Hour).UTC().Format(time.RFC3339), "LOT_HOLD_MAX", "1m")
+				w.produce(0, ofLot("bad", 0))
+				time.Sleep(500 * time.Millisecond)
+				w.produce(0, ofLot("good", 10)) // accepted after the lot's first refusal
+				w.until("the lot is refused", func() bool { return len(r.forwarder.RefusedLots()) == 1 })
+				w.produce(0, ofLot("good", 20))
+				// Its only record is given up: the next attempt is free for whoever comes.
+				w.until("its letter", func() bool { return w.letterCount() == 1 }, 5*time.Minute)
+				time.Sleep(time.Minute)
+				dated := time.Now()
+				if c.which == old {
+					dated = dated.Add(-2 * time.Hour)
+				}
+				w.produceDated(0, ofLot("bad", 100), dated)
+				w.until("the attempt's letter", func() bool { return w.letterCount() == 2 }, 20*time.Second)
+				w.platform.Script(nil)
+				c.mended(r)
+				w.produce(0, ofLot("bad", 200), ofLot("bad", 202), ofLot("good", 30))
+				w.until("the mended lot's records", func() bool { return w.committed(0) == 7 }, c.within+2*time.Second)
+				w.end(r)
+				letters := w.letters()
+				if len(letters) != 2 {
+					t.Fatalf("%d letters, want 2", len(letters))
+				}
+				for _, l := range letters {
+					if reason := header(l, "reason"); reason != c.reason && reason != "lot-refused" {
+						t.Errorf("reason %s", reason)
+					}
+				}
+			})
+		})
+	}
+}
+
+// changed is what the service does when the lot's credential has changed.
+func changed(r *replica) { r.credentialsChanged([]string{"bad"}) }
+
+// A record that may be its lot's attempt waits for its turn in a storm first: the
+// attempt is free for it when that comes.
+func TestARefusedLotIsTriedAgainInAStormOfItsLetters(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.platform.Script(func(q *platform.Request) *platform.Reply {
+			if q.Params["park_uuid"] == "bad" {
+				return &platform.Reply{Status: 401, Body: `{"code":"401"}`}
+			}
+			return nil
+		})
+		r := w.start("DLQ_STORM_LIMIT", "10", "LOT_HOLD_MAX", "1m")
+		w.produce(0, ofLot("bad", 0))
+		time.Sleep(500 * time.Millisecond)
+		w.produce(0, ofLot("good", 0))
+		w.until("the lot is refused", func() bool { return len(r.forwarder.RefusedLots()) == 1 })
+		w.produce(0, ofLot("good", 2))
+		w.until("its letter", func() bool { return w.letterCount() == 1 }, 5*time.Minute)
+		time.Sleep(time.Minute)
+		const rubbish, limit = 60, 10
+		var values []string
+		for n := range rubbish {
+			values = append(values, fmt.Sprintf(`{"park_uuid":"bad","parking_serial":"J-%d"}`, n))
+		}
+		w.produce(0, append(values, ofLot("good", 4))...)
+		w.until("the storm", func() bool { return r.forwarder.Storms() == 1 }, 5*time.Second)
+		w.platform.Script(nil)
+		w.produce(0, ofLot("bad", 100))
+		w.until("the mended lot's record", func() bool { accepted, _ := w.sent("bad"); return accepted == 1 }, (rubbish-limit+3)*time.Second)
+		w.end(r)
+	})
+}
