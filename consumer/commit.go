@@ -86,14 +86,14 @@ func (g *generation) commit(ctx context.Context) (left bool) {
 	}
 	defer g.endTurn()
 	now := time.Now()
-	all := now.Sub(g.renewed) >= commitRenewal || !g.lateUntil.IsZero()
+	all := now.Sub(g.engine.renewed) >= commitRenewal || !g.lateUntil.IsZero()
 	commits := g.commitments(all)
 	if len(commits) == 0 {
 		return false
 	}
 	left = len(g.send(ctx, commits)) < len(commits)
 	if !left && all {
-		g.renewed = now
+		g.engine.renewed = now
 		if !now.Before(g.lateUntil) {
 			g.lateUntil = time.Time{}
 		}

@@ -63,6 +63,9 @@ type Engine struct {
 	outside time.Time      // since when there has been no generation; zero while there is one
 	refused time.Time      // since when joining has failed, again and again; zero where it has not
 	brokers int            // as last seen
+	// renewed is when all was committed last, whatever the generation; for whose turn it
+	// is to commit, not guarded by mu.
+	renewed time.Time
 	// uncommitted is since when no commit that was sent has been taken.
 	uncommitted time.Time
 	counts      map[string]topicCount
@@ -83,6 +86,8 @@ func New(cfg Config) *Engine {
 		heldBy: map[string]int{},
 		size:   widest,
 		counts: map[string]topicCount{},
+
+		renewed: time.Now(),
 
 		recollections: map[topicPartition]recollection{},
 	}

@@ -44,7 +44,6 @@ type generation struct {
 
 	// committing has room for one commit at a time, so that none overtakes another.
 	committing chan struct{}
-	renewed    time.Time // when all was committed last, for whose turn it is
 	// A commit without an answer may take effect as long as until then; zero: none
 	// may. For whose turn it is.
 	lateUntil time.Time
@@ -88,7 +87,6 @@ func (e *Engine) newGeneration(gen *kafka.Generation, topics []string) *generati
 		drained: make(chan struct{}),
 
 		committing: make(chan struct{}, 1),
-		renewed:    time.Now(),
 	}
 	g.ctx, g.cut = context.WithCancel(context.Background())
 	g.over, g.end = context.WithCancelCause(context.Background())
@@ -202,6 +200,12 @@ func (g *generation) begin() {
 	e.joined = true
 	e.outside, e.refused, e.uncommitted = time.Time{}, time.Time{}, time.Time{}
 	e.contact = time.Now()
+	for tp, r := range e.recollections {
+		if g.parts[tp] == nil { // it has moved: its records are another's now
+			r.memories = nil
+			e.recollections[tp] = r
+		}
+	}
 	e.mu.Unlock()
 	for tp := range g.parts {
 		e.cfg.Hooks.Assigned(tp.topic, tp.partition)
@@ -265,7 +269,7 @@ func (g *generation) revoke() {
 	e.oversized = false
 	for tp, p := range g.parts {
 		if p.phase == reading || p.phase == lost {
-			e.recollections[tp] = recollection{p.committed, p.sent, p.recollect(), g.cluster}
+			e.recollections[tp] = recollection{p.committed, p.sent, p.recollect(), g.cluster, p.remember()}
 		}
 		p.phase = revoked
 		for d := p.head; d != nil; d = d.next {

@@ -141,12 +141,18 @@ func onlyEnd(err error) error {
 }
 
 func newDelivery(p *partition, rec fetch.Record, now time.Time) *Delivery {
-	d := &Delivery{Record: Record{Topic: p.topic, Partition: p.partition, Record: rec}, part: p, cost: cost(&rec), Read: now, anchor: anchorAt(&rec)}
-	d.Record.Time = now
-	if t := time.UnixMilli(rec.Timestamp); rec.Timestamp >= 0 && !t.Before(year2000) && !t.After(now) {
+	d := &Delivery{Record: Record{Topic: p.topic, Partition: p.partition, Record: rec}, part: p, cost: cost(&rec), anchor: anchorAt(&rec)}
+	d.readAt(now)
+	return d
+}
+
+// readAt notes when the record was first read, which is its time where its own cannot be
+// believed.
+func (d *Delivery) readAt(now time.Time) {
+	d.Read, d.Record.Time = now, now
+	if t := time.UnixMilli(d.Record.Timestamp); d.Record.Timestamp >= 0 && !t.Before(year2000) && !t.After(now) {
 		d.Record.Time = t
 	}
-	return d
 }
 
 var year2000 = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -166,6 +172,7 @@ func (g *generation) add(p *partition, batch []*Delivery, sessions []string, ful
 			p.pass(d)
 			continue
 		}
+		p.recall(d)
 		if d.oversized {
 			e.oversized = true
 			e.log.Warn("a record above KAFKA_MAX_RECORD_BYTES is processed, no other such beside it",

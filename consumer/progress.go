@@ -1,5 +1,7 @@
 package consumer
 
+import "time"
+
 // span is a run of offsets, first and last included.
 type span struct{ first, last int64 }
 
@@ -21,6 +23,7 @@ type span struct{ first, last int64 }
 //   - inherited holds what the owner before left unfinished at or above
 //     position, ordered; inheritedEnd is where its knowledge ended: what lies
 //     between position and inheritedEnd and in no span was done by it;
+//   - memories are of records behind the last that was read, ordered;
 //   - last is the last record below position that is known, or the one at it
 //     where the owner before knew none below; each record keeps what last was
 //     when it was read.
@@ -33,6 +36,8 @@ type progress struct {
 
 	inherited    []span
 	inheritedEnd int64
+
+	memories []memory
 
 	last anchor
 }
@@ -185,6 +190,44 @@ type recollection struct {
 	taken, sent mark
 	knowledge   knowledge
 	cluster     string // the cluster's ID
+	// Of the unfinished records that were read; none where a generation has passed
+	// without the partition.
+	memories []memory
+}
+
+// memory is what is kept of an unfinished record from one generation to the next.
+type memory struct {
+	offset int64
+	read   time.Time
+	note   any
+}
+
+// remember tells what is to be kept of the records in the list, and of those that were to
+// be read again. What an open delivery notes is its handler's.
+func (p *progress) remember() []memory {
+	kept := make([]memory, 0, p.count+len(p.memories))
+	for d := p.head; d != nil; d = d.next {
+		m := memory{offset: d.Record.Offset, read: d.Read}
+		if d.state != open {
+			m.note = d.Note
+		}
+		kept = append(kept, m)
+	}
+	return append(kept, p.memories...)
+}
+
+// recall gives a record that is read again what was kept of it.
+func (p *progress) recall(d *Delivery) {
+	for len(p.memories) > 0 && p.memories[0].offset <= d.Record.Offset {
+		if m := p.memories[0]; m.offset == d.Record.Offset {
+			d.Note = m.note
+			d.readAt(m.read)
+		}
+		p.memories[0] = memory{}
+		if p.memories = p.memories[1:]; len(p.memories) == 0 {
+			p.memories = nil
+		}
+	}
 }
 
 // mark is a commit as Kafka keeps it.

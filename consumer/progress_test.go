@@ -3,6 +3,7 @@ package consumer
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -80,6 +81,50 @@ func TestProgressAgreesWithANaiveModelOverSeveralOwners(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Generations may end before all is read again: what is kept of the rest is kept on.
+func TestWhatIsKeptOfRecordsOutlivesGenerationsThatDoNotReachThem(t *testing.T) {
+	begun := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	var kept []memory
+	hour := func(n int) time.Time { return begun.Add(time.Duration(n) * time.Hour) }
+	// generation reads the records at offsets, in the n-th hour, and finishes some.
+	generation := func(n int, offsets []int64, finished ...int64) {
+		p := newProgress(0, knowledge{})
+		p.memories = kept
+		var read []*Delivery
+		for _, o := range offsets {
+			d := &Delivery{Record: Record{Record: fetch.Record{Offset: o, Timestamp: -1}}}
+			d.readAt(hour(n))
+			p.recall(d)
+			p.add(d)
+			if d.Note == nil {
+				d.Note = o
+			} else if d.Note != o {
+				t.Fatalf("offset %d has the note of %v", o, d.Note)
+			}
+			read = append(read, d)
+		}
+		for _, d := range read {
+			if slices.Contains(finished, d.Record.Offset) {
+				p.finish(d)
+			}
+		}
+		kept = p.remember()
+	}
+	generation(0, []int64{1, 2, 3, 5, 8}, 2)
+	generation(1, []int64{1})
+	generation(2, []int64{1, 3, 4}, 1) // 4 is new: it was aborted before, say
+	generation(3, []int64{3, 8, 9})    // 5 is gone
+	want := map[int64]time.Time{3: hour(0), 8: hour(0), 9: hour(3)}
+	if len(kept) != len(want) {
+		t.Errorf("%d are kept, want %d", len(kept), len(want))
+	}
+	for _, m := range kept {
+		if !m.read.Equal(want[m.offset]) || m.note != m.offset {
+			t.Errorf("offset %d was read at %s, note %v", m.offset, m.read, m.note)
+		}
+	}
 }
 
 // ownStep reads a record, passes over a gap, or finishes a record.

@@ -13,8 +13,8 @@ type Record struct {
 	Partition int32
 	fetch.Record
 
-	// Time is the record's timestamp, or the time it was read where the record
-	// has none (-1), one before 2000, or one ahead of the clock.
+	// Time is the record's timestamp, or the time it was first read where the record
+	// has none (-1), one before 2000, or one ahead of the clock then.
 	Time time.Time
 }
 
@@ -78,9 +78,11 @@ type Delivery struct {
 	// MakeRoom says that of the records of its hold's quota, which take more than
 	// half of one of the partition's bounds, this one has waited longest.
 	MakeRoom bool
-	// Read is when the record was read.
+	// Read is when the record was first read, and Note the handler's own, kept from try to
+	// try: in memory only, and through generations as long as the partition stays with
+	// this process and nobody else has committed. The note must not hold the record's
+	// bytes, which are not kept, and nothing may touch it once the delivery has ended.
 	Read time.Time
-	// Note belongs to the handler and is kept from try to try, in memory only.
 	Note any
 
 	part *partition

@@ -176,6 +176,7 @@ func (g *generation) startAt(p *partition, offset int64, metadata string) start 
 	found := mark{offset, metadata}
 	k, err := decodeMetadata(p.place(offset), metadata)
 	below := k.anchor
+	var memories []memory
 	e.mu.Lock()
 	if r, own := e.recollections[p.topicPartition]; own && r.cluster == g.cluster && (found == r.taken || found == r.sent) {
 		// Nobody has committed since this process gave the partition up: what it
@@ -183,6 +184,7 @@ func (g *generation) startAt(p *partition, offset int64, metadata string) start 
 		// Its anchor is not below this commit.
 		k, err = r.knowledge, nil
 		k.anchor = below
+		memories = r.memories
 	}
 	delete(e.recollections, p.topicPartition)
 	e.mu.Unlock()
@@ -195,7 +197,9 @@ func (g *generation) startAt(p *partition, offset int64, metadata string) start 
 	e.mu.Lock()
 	p.committed, p.sent = found, found
 	e.mu.Unlock()
-	return start{p, newProgress(offset, k)}
+	at := newProgress(offset, k)
+	at.memories = memories
+	return start{p, at}
 }
 
 // begins lets partitions be read, all from the same moment on: the reader would
@@ -312,7 +316,7 @@ func (g *generation) forgets(p *partition, end int64) {
 		"records may be sent again", "topic", p.topic, "partition", p.partition, "from", end, "to", p.inheritedEnd, "count", p.inheritedEnd-end)
 	e.cfg.Hooks.MetadataIgnored()
 	e.cfg.Hooks.Dropped(p.topic, p.partition, p.inheritedEnd-end)
-	p.inherited, p.inheritedEnd = nil, 0
+	p.inherited, p.inheritedEnd, p.memories = nil, 0, nil
 	p.outOfRange = time.Time{}
 	p.doubt()
 	g.dirty = true

@@ -96,8 +96,8 @@ var sentences = []sentence{
 		"The platform refuses {count} {lot|lots} while it accepts others, the first {name} since {since}; their records wait, the others flow. Nothing is lost.",
 		"平台单独拒绝 {count} 个车场，最早为 {name}（自 {since} 起）；其记录在等待，其余照常。没有丢失。"},
 		remedy: phrase{
-			"Mend the lot's secret, app_id or contract with the platform before LOT_HOLD_MAX is over; then its records become dead letters and must be replayed.",
-			"在 LOT_HOLD_MAX 之前与平台解决该车场的密钥、app_id 或合约；超时后其记录进入死信，需重放。"}},
+			"Mend the lot's secret, app_id or contract with the platform before LOT_HOLD_MAX is over; then its records become dead letters and must be replayed. Where a partition moves to another replica the wait begins again.",
+			"在 LOT_HOLD_MAX 之前与平台解决该车场的密钥、app_id 或合约；超时后其记录进入死信，需重放。分区移到其他副本后，等待从头计算。"}},
 	{kind: Storm, level: LevelTrouble, runbook: "dead-letter-storm", says: phrase{
 		"Dead letters in a row with nothing accepted between ({count} {storm|storms}): they are written at one a second until something is accepted. Nothing is lost: each letter holds its record.",
 		"死信连续出现而无一被接受（{count} 处风暴）：每秒只写一条，直到有记录被接受。没有丢失：死信保存完整记录。"},

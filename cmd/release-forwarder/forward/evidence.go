@@ -1,6 +1,9 @@
 package forward
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 const (
 	// provenBy first deliveries of other records must have been accepted before
@@ -18,9 +21,10 @@ const (
 // records than about the platform.
 type evidence struct {
 	mu       sync.Mutex
-	accepted uint64 // first deliveries that were accepted
-	failed   uint64 // first deliveries that failed otherwise than for good
-	count    uint64 // acceptances, of whatever delivery
+	accepted uint64    // first deliveries that were accepted
+	failed   uint64    // first deliveries that failed otherwise than for good
+	count    uint64    // acceptances, of whatever delivery
+	last     time.Time // when the last of them was
 
 	// The count at the last acceptance of each lot, in two halves: when the
 	// younger is full the older is forgotten.
@@ -54,6 +58,7 @@ func (e *evidence) accept(lot string, first bool) {
 		e.accepted++
 	}
 	e.count++
+	e.last = time.Now()
 	if len(e.younger) >= lotsRemembered/2 {
 		if _, known := e.younger[lot]; !known {
 			e.older, e.younger = e.younger, make(map[string]uint64, lotsRemembered/2)
@@ -88,6 +93,13 @@ func (e *evidence) proves(since *mark, lot string) bool {
 	}
 	*since = mark{accepted: e.accepted, failed: e.failed, count: e.count}
 	return true
+}
+
+// acceptedSince tells whether anything was accepted after a time.
+func (e *evidence) acceptedSince(t time.Time) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.last.After(t)
 }
 
 // acceptances counts the acceptances so far, of whatever delivery.

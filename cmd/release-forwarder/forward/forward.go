@@ -68,7 +68,8 @@ func New(cfg Config) *Forwarder {
 	return f
 }
 
-// history is what is remembered of a record between its deliveries.
+// history is what is remembered of a record between its deliveries, through generations
+// too as long as its partition stays. It holds none of the record's bytes.
 type history struct {
 	deliveries  int
 	attempts    int // HTTP requests
@@ -80,19 +81,13 @@ type history struct {
 	throttled   bool              // answered 429 before, at that count of acceptances
 	span        trace.SpanContext // of its first delivery
 	lastSpan    trace.SpanContext // of its last delivery
-	letter      *dlq.Letter       // to be written before it is done
+	letter      *dlq.Letter       // to be written before it is done: the verdict alone, see whole
 	gaveUp      trace.SpanContext // of the delivery that led to it
 	source      string            // of the letter, for storms
 	letterTries int
 
-	// waits is when and at which count of acceptances the record began to wait
-	// for its refused lot; turns are those in storms.
-	waits struct {
-		since time.Time
-		count uint64
-	}
-	turns turns
-	quota string // of its last hold for one of the two
+	turns turns  // in storms
+	quota string // of its last hold for its refused lot or for a storm
 }
 
 // recordID tells records apart for the circuit.

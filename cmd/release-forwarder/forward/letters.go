@@ -57,12 +57,6 @@ func (f *Forwarder) unmappable(ctx context.Context, d *consumer.Delivery, h *his
 // In a storm of its source, or of all, the letter waits for its turn; one without
 // a source neither counts for a storm nor waits for it.
 func (f *Forwarder) giveUp(ctx context.Context, d *consumer.Delivery, h *history, source string, l dlq.Letter) {
-	r := &d.Record
-	l.Topic, l.Partition, l.Offset, l.Timestamp = r.Topic, r.Partition, r.Offset, r.Timestamp
-	l.Key, l.Value = r.Key, r.Value
-	for _, header := range r.Headers {
-		l.Headers = append(l.Headers, kafka.Header{Key: header.Key, Value: header.Value})
-	}
 	l.Attempts, l.First, l.Last = h.attempts, h.first, h.last
 	l.Traceparent = telemetry.Traceparent(ctx)
 	h.letter, h.source, h.gaveUp = &l, source, trace.SpanContextFromContext(ctx)
@@ -76,6 +70,17 @@ func (f *Forwarder) giveUp(ctx context.Context, d *consumer.Delivery, h *history
 			slog.String("reason", l.Reason), slog.String("field", l.Field), slog.Int("letters", f.StormLimit))
 	}
 	f.writeInTurn(ctx, d, h)
+}
+
+// whole is a record's letter as it is written.
+func (h *history) whole(r *consumer.Record) *dlq.Letter {
+	l := *h.letter
+	l.Topic, l.Partition, l.Offset, l.Timestamp = r.Topic, r.Partition, r.Offset, r.Timestamp
+	l.Key, l.Value = r.Key, r.Value
+	for _, header := range r.Headers {
+		l.Headers = append(l.Headers, kafka.Header{Key: header.Key, Value: header.Value})
+	}
+	return &l
 }
 
 // writeInTurn writes a letter when its turn in a storm has come, when the storm is
@@ -104,8 +109,8 @@ func (f *Forwarder) writeInTurn(ctx context.Context, d *consumer.Delivery, h *hi
 // be passed over.
 func (f *Forwarder) write(ctx context.Context, d *consumer.Delivery, h *history) {
 	span := f.Tracer.StartLetter(ctx, f.Letters.Topic())
-	f.Letters.Publish(ctx, h.letter, func(err error) {
-		l := h.letter
+	l := h.whole(&d.Record)
+	f.Letters.Publish(ctx, l, func(err error) {
 		telemetry.EndKafka(span, kafkaFailure(err))
 		if err == nil {
 			f.Written(string(l.Stage), l.Reason)

@@ -68,21 +68,17 @@ func (f *Forwarder) lotEnded(ctx context.Context, lot string, try *attempt, a up
 
 // waitForLot holds a record of a refused lot until the lot's next attempt, or
 // gives it up where it has waited too long or room must be made; never while
-// nothing proves that the platform accepts others.
+// nothing proves that the platform accepts others. It has waited since it was read or
+// since its lot was found refused, whichever came later: both are kept through
+// generations of the group.
 func (f *Forwarder) waitForLot(ctx context.Context, d *consumer.Delivery, h *history, began, until time.Time) {
-	if h.waits.since.IsZero() {
-		h.waits.since, h.waits.count = began, f.evidence.acceptances()
-		if d.Read.After(began) {
-			h.waits.since = d.Read
-		}
-	}
 	if f.byOperator(d) {
 		f.giveUp(ctx, d, h, "", dlq.Letter{Stage: dlq.StageUpstream, Reason: dlq.ReasonByOperator})
 		return
 	}
-	now := time.Now()
-	end := h.waits.since.Add(f.LotHoldMax)
-	proved := !f.Gate.Open() && f.evidence.acceptances() > h.waits.count
+	now, since := time.Now(), later(began, d.Read)
+	end := since.Add(f.LotHoldMax)
+	proved := !f.Gate.Open() && f.evidence.acceptedSince(since)
 	if proved && (h.makesRoom(d, quotaLots) || !now.Before(end)) {
 		f.giveUp(ctx, d, h, "", dlq.Letter{Stage: dlq.StageUpstream, Reason: dlq.ReasonLotRefused})
 		return

@@ -169,7 +169,7 @@ type Retry struct {
 	Budget     int           `envconfig:"RETRY_BUDGET" type:"number" min:"0" max:"1000000" default:"20" meaning:"how often a record may fail on its own, while others are accepted, before it is dead-lettered; 0: it never is"`
 	BackoffMin time.Duration `envconfig:"RETRY_BACKOFF_MIN" type:"duration" max:"24h" default:"1s" meaning:"least wait before the next delivery of a held record"`
 	BackoffMax time.Duration `envconfig:"RETRY_BACKOFF_MAX" type:"duration" max:"24h" default:"30s" meaning:"longest such wait; also the most that Retry-After is believed"`
-	LotHoldMax time.Duration `envconfig:"LOT_HOLD_MAX" type:"duration" max:"8760h" default:"24h" meaning:"how long the records of a lot that alone is refused wait before they are dead-lettered"`
+	LotHoldMax time.Duration `envconfig:"LOT_HOLD_MAX" type:"duration" max:"8760h" default:"24h" meaning:"how long the records of a lot that alone is refused wait before they are dead-lettered; a rebalance does not restart it, a partition that moves to another replica does"`
 }
 
 // Consumer holds the bounds of the engine.
