@@ -150,12 +150,10 @@ func newDelivery(p *partition, rec fetch.Record, now time.Time) *Delivery {
 // believed.
 func (d *Delivery) readAt(now time.Time) {
 	d.Read, d.Record.Time = now, now
-	if t := time.UnixMilli(d.Record.Timestamp); d.Record.Timestamp >= 0 && !t.Before(year2000) && !t.After(now) {
+	if t, believable := d.Record.Dated(); believable && !t.After(now) {
 		d.Record.Time = t
 	}
 }
-
-var year2000 = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // add queues a batch and tells whether reading this answer must stop.
 func (g *generation) add(p *partition, batch []*Delivery, sessions []string, full Bound, wants *Delivery, last error, position int64) (stop bool) {

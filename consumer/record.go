@@ -14,7 +14,7 @@ type Record struct {
 	fetch.Record
 
 	// Time is the record's timestamp, or the time it was first read where the record
-	// has none (-1), one before 2000, or one ahead of the clock then.
+	// has none (-1), one outside of 2000 to 2099, or one ahead of the clock then.
 	Time time.Time
 }
 

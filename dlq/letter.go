@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/segmentio/kafka-go"
+
+	"release-forwarder/consumer/fetch"
 )
 
 // HeaderPrefix begins the names of all headers that this package writes. Those
@@ -37,7 +39,7 @@ type Letter struct {
 	Topic      string
 	Partition  int32
 	Offset     int64
-	Timestamp  int64 // milliseconds since 1970, negative where there is none
+	Timestamp  int64 // milliseconds since 1970 as it came; −1 where there is none
 	Key, Value []byte
 	Headers    []kafka.Header
 
@@ -78,9 +80,7 @@ func (l *Letter) headers(group string) []kafka.Header {
 	add("topic", l.Topic)
 	add("partition", strconv.Itoa(int(l.Partition)))
 	add("offset", strconv.FormatInt(l.Offset, 10))
-	if l.Timestamp >= 0 {
-		add("timestamp", stamp(time.UnixMilli(l.Timestamp)))
-	}
+	add("timestamp", Stamp(l.Timestamp))
 	add("group", group)
 	add("stage", string(l.Stage))
 	add("reason", l.Reason)
@@ -121,6 +121,15 @@ func fit(s string) string {
 
 // stamp writes a time as RFC 3339 in UTC with milliseconds.
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+// Stamp writes a record's timestamp as RFC 3339; one that cannot be believed as the
+// number it is.
+func Stamp(timestamp int64) string {
+	if t, believable := fetch.TimeOf(timestamp); believable {
+		return stamp(t)
+	}
+	return strconv.FormatInt(timestamp, 10)
+}
 
 // countBits leaves room for one more.
 const countBits = 62

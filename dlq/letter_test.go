@@ -42,7 +42,7 @@ func TestALetterSaysWhereItsRecordWasAndWhyItFailed(t *testing.T) {
 			"not mappable: no request was made, and the record has no timestamp",
 			Letter{Topic: "events", Timestamp: -1, Stage: StageMapping, Reason: "missing-field", Field: "plate"},
 			map[string]string{
-				"topic": "events", "partition": "0", "offset": "0", "group": "the group", "stage": "mapping", "reason": "missing-field", "field": "plate", "attempts": "0", "redrives": "0",
+				"topic": "events", "partition": "0", "offset": "0", "timestamp": "-1", "group": "the group", "stage": "mapping", "reason": "missing-field", "field": "plate", "attempts": "0", "redrives": "0",
 			},
 		},
 	} {

@@ -46,15 +46,16 @@ const (
 )
 
 // First gives the time of a partition's first record, zero where there is none or
-// it has no timestamp; an error where the record takes more than 1 MiB.
+// it has no timestamp that can be believed; an error where the record takes more than 1 MiB.
 func (l *Log) First(ctx context.Context, span Span) (time.Time, error) {
 	few := l.source
 	few.most, few.largest = oneRecord, largestFirst
 	for rec, err := range few.read(ctx, span.Partition, span.First, span.End) {
-		if err != nil || rec.Timestamp < 0 {
+		if err != nil {
 			return time.Time{}, err
 		}
-		return time.UnixMilli(rec.Timestamp).UTC(), nil
+		dated, _ := rec.Dated()
+		return dated, nil
 	}
 	return time.Time{}, nil
 }

@@ -318,10 +318,13 @@ func (r *run) turn(ctx context.Context) error {
 		}
 	}
 	if r.Rate > 0 {
-		r.next = time.Now().Add(time.Duration(float64(len(r.batch)) / r.Rate * float64(time.Second)))
+		r.next = time.Now().Add(time.Duration(min(float64(len(r.batch))/r.Rate*float64(time.Second), float64(longestPause))))
 	}
 	return r.flush(context.WithoutCancel(ctx))
 }
+
+// longestPause is as long as a run waits between two batches, however low its rate.
+const longestPause = 365 * 24 * time.Hour
 
 // flush sends the batch and confirms it.
 func (r *run) flush(ctx context.Context) error {

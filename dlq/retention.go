@@ -43,7 +43,8 @@ func (d *source) Retention(ctx context.Context) (Retention, error) {
 }
 
 // Due tells whether a letter is so old that retention takes it within what is
-// left of a share (0 to 1) of its time. One without a timestamp never is.
+// left of a share (0 to 1) of its time. One whose time cannot be believed never is.
 func (r Retention) Due(s *Stored, share float64, now time.Time) bool {
-	return r.For > 0 && s.Written >= 0 && now.Sub(s.WrittenAt()) >= time.Duration(float64(r.For)*share)
+	written := s.WrittenAt()
+	return r.For > 0 && !written.IsZero() && now.Sub(written) >= time.Duration(float64(r.For)*share)
 }

@@ -67,9 +67,12 @@ func quoted(text string) string {
 // Stored is a letter as it lies in the topic, as far as it can be read.
 type Stored struct {
 	ID ID
-	// Written is when it was written, in milliseconds since 1970; negative where
-	// the record has no timestamp.
+	// Written is the letter's own timestamp, when it was written, in milliseconds since
+	// 1970; it need not be one that can be believed.
 	Written int64
+	// Dated is the header timestamp as it may be shown: RFC 3339, or the number that the
+	// record had; "" where it is missing or neither. Timestamp is −1 then.
+	Dated string
 	// Letter is what the headers tell. Its Headers are the record's own, without
 	// this program's.
 	Letter
@@ -88,20 +91,19 @@ type Stored struct {
 	Problems []string
 }
 
-// WrittenAt is Written as a time, zero where the record has none.
+// WrittenAt is Written as a time, zero where it cannot be believed.
 func (s *Stored) WrittenAt() time.Time {
-	if s.Written < 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(s.Written).UTC()
+	t, _ := fetch.TimeOf(s.Written)
+	return t
 }
 
-// Day is the day of writing, in UTC, "unknown" where the record has no timestamp.
+// Day is the day of writing, in UTC, "unknown" where that cannot be believed.
 func (s *Stored) Day() string {
-	if s.Written < 0 {
+	t := s.WrittenAt()
+	if t.IsZero() {
 		return "unknown"
 	}
-	return s.WrittenAt().Format(time.DateOnly)
+	return t.Format(time.DateOnly)
 }
 
 // Unfit returns an [*UnfitError] where the letter cannot be replayed.
@@ -148,17 +150,28 @@ func (s *Stored) place(ours map[string]string) {
 	s.Topic = s.text(ours, "topic", true)
 	s.Partition = int32(s.number(ours, "partition", 31, true))
 	s.Offset = s.number(ours, "offset", 63, true)
-	if text, is := ours["timestamp"]; is {
-		if t, err := time.Parse(time.RFC3339, text); err == nil {
-			s.Timestamp = t.UnixMilli()
-		}
-	}
+	s.Timestamp, s.Dated = dated(ours["timestamp"])
 	s.Group = s.text(ours, "group", true)
 	s.Redrives = int(max(0, s.number(ours, "redrives", countBits, false)))
 	s.Origin = fmt.Sprintf("%s/%d/%d", s.Topic, s.Partition, s.Offset)
 	if origin := ours["origin"]; isOrigin([]byte(origin)) {
 		s.Origin = origin
 	}
+}
+
+// dated reads the header timestamp. Versions before this one wrote a year of more than
+// four digits there, which is shown as it stands.
+func dated(text string) (timestamp int64, shown string) {
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return n, Stamp(n)
+	}
+	if t, err := time.Parse(time.RFC3339, text); err == nil {
+		return t.UnixMilli(), stamp(t)
+	}
+	if len(text) <= len("+292278994-08-17T07:12:55.807Z") && strings.Trim(text, "+-0123456789T:.Z") == "" {
+		return -1, text
+	}
+	return -1, ""
 }
 
 // verdict reads why it was given up. Only what a replay cannot do without is a

@@ -60,7 +60,7 @@ type shownHeader struct {
 
 func showLetter(s *dlq.Stored, state dlq.State, reveal, whole bool) shownLetter {
 	l := shownLetter{
-		ID: s.ID.String(), State: state, Written: stampOf(s.WrittenAt()), Group: clean(s.Group),
+		ID: s.ID.String(), State: state, Written: writtenOf(s), Dated: s.Dated, Group: clean(s.Group),
 		Stage: word(string(s.Stage)), Reason: word(s.Reason), Field: word(s.Field), Code: tame(s.Code, reveal), Status: s.HTTPStatus, Seqno: tame(s.Seqno, reveal),
 		Message: showText(s.Message, reveal || s.Stage == dlq.StageMapping), Hint: showText(s.Hint, reveal),
 		Attempts: s.Attempts, First: stampOf(s.First), Last: stampOf(s.Last), Redrives: s.Redrives, Trace: clean(s.Traceparent),
@@ -69,9 +69,6 @@ func showLetter(s *dlq.Stored, state dlq.State, reveal, whole bool) shownLetter 
 	if s.Topic != "" {
 		l.Source = clean(sourceOf(s))
 		l.Origin = clean(s.Origin)
-	}
-	if s.Timestamp >= 0 {
-		l.Dated = stampOf(time.UnixMilli(s.Timestamp))
 	}
 	lot, _ := mapping.Identify(s.Value)
 	l.Lot = tame(lot, reveal)
@@ -137,6 +134,14 @@ func word(text string) string { return tame(text, false) }
 // sourceOf is the record's own place.
 func sourceOf(s *dlq.Stored) string {
 	return dlq.ID{Topic: s.Topic, Partition: s.Partition, Offset: s.Offset}.String()
+}
+
+// writtenOf is when a letter was written, "" where its record has no timestamp.
+func writtenOf(s *dlq.Stored) string {
+	if s.Written == -1 {
+		return ""
+	}
+	return dlq.Stamp(s.Written)
 }
 
 // stampOf writes a time in UTC, "" for none.

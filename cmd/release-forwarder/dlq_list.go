@@ -208,7 +208,7 @@ func (w *letterWriter) write(s *dlq.Stored, state dlq.State) error {
 		} else if len(s.Problems) > 0 {
 			at = "(unreadable headers)"
 		}
-		written := "-"
+		written := cmp.Or(writtenOf(s), "-")
 		if t := s.WrittenAt(); !t.IsZero() {
 			written = t.Format(time.RFC3339)
 		}

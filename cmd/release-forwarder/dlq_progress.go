@@ -55,7 +55,7 @@ func (p *progress) line() string {
 		rate := float64(p.done) / took.Seconds()
 		text += fmt.Sprintf(", %.1f a second", rate)
 		if left := p.total - p.done; left > 0 {
-			text += ", " + age(time.Duration(float64(left)/rate*float64(time.Second))) + " left"
+			text += ", " + age(time.Duration(min(float64(left)/rate*float64(time.Second), 1<<62))) + " left"
 		}
 	}
 	return text

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"release-forwarder/cmd/release-forwarder/settings"
+	"release-forwarder/consumer/fetch"
 	"release-forwarder/dlq"
 )
 
@@ -83,14 +84,12 @@ func (c *findCommand) run(ctx context.Context, sc screen, dial dialFunc) error {
 // timeRange is when a record must be dated. A zero end is none.
 type timeRange struct{ since, until time.Time }
 
-// has takes a record without a timestamp (negative) too: nothing says that it
-// does not belong there.
+// has takes a record too whose timestamp says nothing: none, seconds (of which today's look
+// like January 1970) or microseconds. Nothing says that it does not belong there.
 func (r timeRange) has(ms int64) bool {
-	if ms < 0 {
-		return true
-	}
 	t := time.UnixMilli(ms)
-	return !t.Before(r.since) && (r.until.IsZero() || t.Before(r.until))
+	_, believable := fetch.TimeOf(ms)
+	return !believable && (t.Year() < 1980 || t.Year() > 2099) || !t.Before(r.since) && (r.until.IsZero() || t.Before(r.until))
 }
 
 func (c *findCommand) timeRange(now time.Time) (r timeRange, err error) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"release-forwarder/consumer"
 	"release-forwarder/consumer/fetch"
@@ -69,10 +68,7 @@ func (f *finder) readEvents(ctx context.Context, t searched) (more bool, err err
 
 // judge says what became of an event.
 func (f *finder) judge(at place, rec *fetch.Record) foundMatch {
-	m := foundMatch{At: at.String(), foundEvent: describeEvent(rec.Value, f.c.Reveal), ReplayOf: replayOf(rec)}
-	if rec.Timestamp >= 0 {
-		m.Dated = stampOf(time.UnixMilli(rec.Timestamp))
-	}
+	m := foundMatch{At: at.String(), Dated: dlq.Stamp(rec.Timestamp), foundEvent: describeEvent(rec.Value, f.c.Reveal), ReplayOf: replayOf(rec)}
 	done := groupProgress(f.group).Done(at.topic, at.partition, at.offset)
 	if l := f.letters[at]; l != nil {
 		l.joined = true
@@ -88,7 +84,7 @@ func (f *finder) judge(at place, rec *fetch.Record) foundMatch {
 		m.Fate = fateUnknown
 	case done:
 		m.Fate = fateDone
-		if !f.lettersSince.IsZero() && (rec.Timestamp < 0 || time.UnixMilli(rec.Timestamp).Before(f.lettersSince)) {
+		if dated, _ := rec.Dated(); !f.lettersSince.IsZero() && dated.Before(f.lettersSince) {
 			m.Note = "accepted, unless its letter was deleted: the letters do not reach back so far"
 		}
 	default:
@@ -100,7 +96,7 @@ func (f *finder) judge(at place, rec *fetch.Record) foundMatch {
 
 // tell puts a letter beside its event.
 func (m *foundMatch) tell(l *foundLetter) {
-	m.Fate, m.Reason, m.Letter, m.LetterState, m.Written = fateLetter, l.reason, l.id, l.state, stampOf(l.written)
+	m.Fate, m.Reason, m.Letter, m.LetterState, m.Written = fateLetter, l.reason, l.id, l.state, l.written
 }
 
 func (f *finder) progressOf(at place) *consumer.PartitionProgress {
@@ -150,10 +146,7 @@ func (f *finder) leftLetters() {
 			return
 		}
 		l := f.letters[at]
-		m := foundMatch{At: clean(at.String()), foundEvent: l.event, Note: "only the letter was found: the event is gone, or dated outside of the range"}
-		if l.dated >= 0 {
-			m.Dated = stampOf(time.UnixMilli(l.dated))
-		}
+		m := foundMatch{At: clean(at.String()), Dated: l.dated, foundEvent: l.event, Note: "only the letter was found: the event is gone, or dated outside of the range"}
 		m.tell(l)
 		f.print.match(m)
 	}

@@ -36,8 +36,8 @@ type foundLetter struct {
 	id      string
 	reason  string
 	state   dlq.State // "" where the ledger cannot be read
-	written time.Time
-	dated   int64 // the record's timestamp in milliseconds, negative: none
+	written string
+	dated   string // the record's timestamp
 	event   foundEvent
 	joined  bool // it was printed beside its event
 }
@@ -218,13 +218,13 @@ func (f *finder) readLetters(ctx context.Context) error {
 // keep takes a letter that fits.
 func (f *finder) keep(s *dlq.Stored, ledger *dlq.Ledger) error {
 	f.print.read++
-	if !f.span.has(s.Written) && (s.Timestamp < 0 || !f.span.has(s.Timestamp)) || !f.wanted.match(s.Value) {
+	if _, dated := fetch.TimeOf(s.Timestamp); !f.span.has(s.Written) && (!dated || !f.span.has(s.Timestamp)) || !f.wanted.match(s.Value) {
 		return nil
 	}
 	if len(f.letters) == mostLetters {
 		return fmt.Errorf("more than %s letters fit; narrow the search with --since, --until or another flag", number(mostLetters))
 	}
-	l := &foundLetter{id: s.ID.String(), reason: clean(s.Reason), written: s.WrittenAt(), dated: s.Timestamp, event: describeEvent(s.Value, f.c.Reveal)}
+	l := &foundLetter{id: s.ID.String(), reason: clean(s.Reason), written: writtenOf(s), dated: s.Dated, event: describeEvent(s.Value, f.c.Reveal)}
 	if l.reason == "" {
 		l.reason = "?"
 	}

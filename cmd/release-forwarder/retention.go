@@ -227,5 +227,5 @@ func pace(moved []movement, offset int64) (time.Duration, bool) {
 	if took < startsNeeded || deleted <= 0 {
 		return 0, false
 	}
-	return time.Duration(float64(offset-last.start) / float64(deleted) * float64(took)), true
+	return time.Duration(min(float64(offset-last.start)/float64(deleted)*float64(took), 1<<62)), true
 }

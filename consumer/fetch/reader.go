@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"io"
 	"math"
+	"time"
 )
 
 // Record is one record of the log. Its bytes are its own.
@@ -16,6 +17,22 @@ type Record struct {
 	Key, Value []byte
 	Headers    []Header
 }
+
+// Dated is the record's timestamp as a time; false where it cannot be believed.
+func (r *Record) Dated() (time.Time, bool) { return TimeOf(r.Timestamp) }
+
+// TimeOf is a record's timestamp as a time; false where it is none that can be believed.
+// Producers write microseconds, seconds, −1 or anything else there, and Kafka takes it. Only
+// a time from 2000 to 2099 enters any arithmetic.
+func TimeOf(timestamp int64) (t time.Time, believable bool) {
+	if timestamp < year2000 || timestamp >= year2100 {
+		return time.Time{}, false
+	}
+	return time.UnixMilli(timestamp).UTC(), true
+}
+
+// The beginnings of these years, in milliseconds since 1970.
+const year2000, year2100 = 946_684_800_000, 4_102_444_800_000
 
 // Header is one header of a record.
 type Header struct {

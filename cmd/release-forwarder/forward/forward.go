@@ -205,7 +205,7 @@ func (f *Forwarder) accepted(ctx context.Context, d *consumer.Delivery, h *histo
 	// The circuit first: what waits for the platform goes on at once.
 	f.Gate.Accepted()
 	f.Metrics.Accepted()
-	f.Metrics.Delivered(ctx, time.Since(d.Record.Time).Seconds())
+	f.Metrics.Delivered(ctx, max(0, time.Since(d.Record.Time)).Seconds()) // the clock may have been set back
 	if h.deliveries > 1 {
 		f.Log.LogAttrs(ctx, slog.LevelInfo, "accepted after it had been held", f.about(d,
 			slog.Int("deliveries", h.deliveries), slog.Int("attempts", h.attempts))...)

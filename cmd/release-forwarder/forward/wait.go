@@ -93,9 +93,13 @@ func (f *Forwarder) waitForLot(ctx context.Context, d *consumer.Delivery, h *his
 }
 
 // byOperator tells whether a person has decided to give up records as old as
-// this.
+// this. One whose timestamp cannot be believed counts as old: the person waits for it to go.
 func (f *Forwarder) byOperator(d *consumer.Delivery) bool {
-	return !f.HeldBefore.IsZero() && d.Record.Timestamp >= 0 && time.UnixMilli(d.Record.Timestamp).Before(f.HeldBefore)
+	if f.HeldBefore.IsZero() {
+		return false
+	}
+	dated, believable := d.Record.Dated()
+	return !believable || dated.Before(f.HeldBefore)
 }
 
 // RefusedLots lists the lots in an outage of their own.

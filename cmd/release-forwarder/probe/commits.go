@@ -128,16 +128,16 @@ func (p *prober) judgeAge(ctx context.Context, f *findings, check string, t *top
 		f.ok(check, "everything there is, is finished")
 		return
 	case oldest.IsZero():
-		f.ok(check, "what waits has no timestamp")
+		f.ok(check, "what waits has no timestamp that can be believed")
 		return
 	}
-	waits := time.Since(oldest)
+	waits := max(0, time.Since(oldest)) // the producer's clock may be ahead
 	text := "the oldest unfinished record was written " + age(waits.Milliseconds()) + " ago"
 	if open > looked {
 		text += fmt.Sprintf(" (of the first %d partitions with any)", looked)
 	}
 	kept, err := strconv.ParseInt(t.configs["retention.ms"], 10, 64)
-	if err == nil && kept >= 0 && waits > time.Duration(kept/2)*time.Millisecond {
+	if err == nil && kept >= 0 && waits.Milliseconds() > kept/2 {
 		f.warn(check, fmt.Sprintf("%s; Kafka keeps records for %s and then deletes them, read or not", text, age(kept)),
 			"raise the topic's retention.ms now, then find what holds it up: offsets, and the status page")
 		return
@@ -146,7 +146,7 @@ func (p *prober) judgeAge(ctx context.Context, f *findings, check string, t *top
 }
 
 // timestamp reads when the first unfinished record of a partition was written;
-// zero where it has none.
+// zero where that cannot be believed.
 func (p *prober) timestamp(ctx context.Context, t *topic, q consumer.PartitionProgress) (time.Time, error) {
 	i := slices.IndexFunc(t.partitions, func(m metadata.ResponsePartition) bool { return m.PartitionIndex == q.Partition })
 	if i < 0 {
@@ -170,10 +170,11 @@ func (p *prober) timestamp(ctx context.Context, t *topic, q consumer.PartitionPr
 	r := a.Records(max(q.Committed, q.LogStart), fetch.Limits{MaxRecordBytes: int(p.settings.Kafka.MaxRecordBytes)})
 	defer r.Close()
 	record, err := r.Next()
-	if err != nil || record.Timestamp < 0 {
+	if err != nil {
 		return time.Time{}, nil //nolint:nilerr // nothing but markers there, or a record too large to look at: the service's own reading tells
 	}
-	return time.UnixMilli(record.Timestamp), nil
+	dated, _ := record.Dated()
+	return dated, nil
 }
 
 // judgeExpiry says until when the commits of a group without members stand.

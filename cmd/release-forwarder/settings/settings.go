@@ -124,7 +124,7 @@ type SASL struct {
 // DeadLetters holds where permanent failures go.
 type DeadLetters struct {
 	Topic      string    `envconfig:"DLQ_TOPIC" type:"topic name" unset:"<KAFKA_TOPIC>.dlq" meaning:"the dead-letter topic; it must exist"`
-	HeldBefore time.Time `envconfig:"DLQ_HELD_BEFORE" type:"time" meaning:"a person's decision: a held record with a timestamp before this RFC 3339 time is dead-lettered at its next failure, whatever the rest says"`
+	HeldBefore time.Time `envconfig:"DLQ_HELD_BEFORE" type:"time" meaning:"a person's decision: a held record with a timestamp before this RFC 3339 time (or outside of 2000 to 2099) is dead-lettered at its next failure, whatever the rest says"`
 	StormLimit int       `envconfig:"DLQ_STORM_LIMIT" type:"number" min:"0" max:"1000000" default:"100" meaning:"dead letters in a row, of one lot or of all, with nothing of it accepted between, after which they are written at one a second; 0: no limit"`
 }
 
