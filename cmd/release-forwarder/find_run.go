@@ -36,6 +36,7 @@ type foundLetter struct {
 	id      string
 	reason  string
 	state   dlq.State // "" where the ledger cannot be read
+	ms      int64     // when it was written, as Kafka has it
 	written string
 	dated   string // the record's timestamp
 	event   foundEvent
@@ -224,7 +225,7 @@ func (f *finder) keep(s *dlq.Stored, ledger *dlq.Ledger) error {
 	if len(f.letters) == mostLetters {
 		return fmt.Errorf("more than %s letters fit; narrow the search with --since, --until or another flag", number(mostLetters))
 	}
-	l := &foundLetter{id: s.ID.String(), reason: clean(s.Reason), written: writtenOf(s), dated: s.Dated, event: describeEvent(s.Value, f.c.Reveal)}
+	l := &foundLetter{id: s.ID.String(), reason: clean(s.Reason), ms: s.Written, written: writtenOf(s), dated: s.Dated, event: describeEvent(s.Value, f.c.Reveal)}
 	if l.reason == "" {
 		l.reason = "?"
 	}
@@ -237,7 +238,7 @@ func (f *finder) keep(s *dlq.Stored, ledger *dlq.Ledger) error {
 	}
 	// A record may have two letters: one was written again, or its topic was made
 	// anew. The later one counts, wherever it lies.
-	if other := f.letters[at]; other == nil || !other.written.After(l.written) {
+	if other := f.letters[at]; other == nil || other.ms <= l.ms {
 		f.letters[at] = l
 	}
 	return nil
