@@ -50,6 +50,33 @@ func TestTheTableOfRights(t *testing.T) {
 	}
 }
 
+// TestAViewerChangesNothing: of the operations of Kafka's rights these two only read.
+func TestAViewerChangesNothing(t *testing.T) {
+	seen := 0
+	decode(t, "components/strimzi/users.yaml", func(d *yaml.Decoder) error {
+		var u kafkaUser
+		if err := d.Decode(&u); err != nil {
+			return err
+		}
+		for _, acl := range u.Spec.Authorization.ACLs {
+			group := acl.Resource.Type == "group" // who reads as a group moves its offsets
+			for _, operation := range acl.Operations {
+				if !strings.HasSuffix(u.Metadata.Name, "-viewer") {
+					continue
+				}
+				seen++
+				if operation != "Describe" && operation != "DescribeConfigs" && (operation != "Read" || group) {
+					t.Errorf("%s may %s the %s %s", u.Metadata.Name, operation, acl.Resource.Type, acl.Resource.Name)
+				}
+			}
+		}
+		return nil
+	})
+	if seen < 5 {
+		t.Errorf("%d rights are seen", seen)
+	}
+}
+
 func rightsTable(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder

@@ -1,0 +1,63 @@
+package deployments
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestASecurityClaimNamesATestThatIsThere: docs/security.md claims of each party what
+// it can make happen at worst, and names the tests that show it.
+func TestASecurityClaimNamesATestThatIsThere(t *testing.T) {
+	page := string(fileOf(t, "../docs/security.md"))
+	there := testsOfTheTree(t)
+	named := regexp.MustCompile("`((?:Test|Fuzz)[A-Za-z0-9_]+)`")
+	for _, m := range named.FindAllStringSubmatch(page, -1) {
+		if !slices.Contains(there, m[1]) {
+			t.Errorf("docs/security.md names %s, which does not exist", m[1])
+		}
+	}
+	_, rest, found := strings.Cut(page, "\n## Who can make happen what\n")
+	section, _, _ := strings.Cut(rest, "\n## ")
+	if !found {
+		t.Fatal("the section is gone")
+	}
+	rows := 0
+	for line := range strings.Lines(section) {
+		if !strings.HasPrefix(line, "| ") || strings.HasPrefix(line, "| ---") || strings.HasPrefix(line, "| who") {
+			continue
+		}
+		rows++
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), " | ")
+		if len(cells) != 4 || !named.MatchString(cells[3]) {
+			t.Errorf("no test in the last of four columns: %s", line)
+		}
+	}
+	if rows < 4 {
+		t.Errorf("%d rows are understood", rows)
+	}
+}
+
+// testsOfTheTree are the names of all tests and fuzz targets.
+func testsOfTheTree(t *testing.T) (names []string) {
+	t.Helper()
+	declared := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)[A-Za-z0-9_]+)\(`)
+	err := filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, m := range declared.FindAllSubmatch(text, -1) {
+			names = append(names, string(m[1]))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
