@@ -66,7 +66,7 @@ func standardScreen(stop stopper, out io.Writer) screen {
 func unbroken(stop stopper, out *output) (ctx context.Context, end func()) {
 	signal.Ignore(syscall.SIGPIPE)
 	out.to = dropping{out.to}
-	return signal.NotifyContext(stop, syscall.SIGHUP)
+	return hangUp(stop)
 }
 
 // dlqRun is one run of a dlq command: the settings it uses, a desk to work at.

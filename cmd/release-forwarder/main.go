@@ -10,10 +10,12 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 
 	"release-forwarder/cmd/release-forwarder/settings"
+	"release-forwarder/cmd/release-forwarder/telemetry"
 )
 
 // Exit codes.
@@ -50,23 +52,29 @@ func execute(stop stopper, args []string, stdout io.Writer) int {
 		fmt.Fprintf(os.Stderr, "release-forwarder: %v\nrelease-forwarder: \"release-forwarder --help\" lists the commands\n", err)
 		return exitFailed
 	}
+	var stderr io.Writer = os.Stderr
+	if command.Command() == "run" { // the service ends whether or not anybody reads why
+		lines := telemetry.NewQueue(os.Stderr, telemetry.FormatText)
+		defer lines.Flush(linesLimit)
+		stderr = lines
+	}
 	out := &output{to: stdout}
-	return exitCode(out.verdict(command.Run(stop, out)))
+	return exitCode(out.verdict(command.Run(stop, out)), stderr)
 }
 
 // exitCode prints what went wrong, once.
-func exitCode(err error) int {
+func exitCode(err error, stderr io.Writer) int {
 	if err == nil {
 		return exitAsked
 	}
 	if wrong, ok := errors.AsType[*settings.Invalid](err); ok {
 		for _, w := range wrong.Settings {
-			fmt.Fprintln(os.Stderr, w.String())
+			fmt.Fprintln(stderr, w.String())
 		}
 		return exitWrong
 	}
 	if !errors.Is(err, errSomeFailed) {
-		fmt.Fprintln(os.Stderr, "release-forwarder:", err)
+		fmt.Fprintln(stderr, "release-forwarder:", err)
 	}
 	return exitFailed
 }
@@ -109,10 +117,24 @@ func stopSignal() stopper {
 		<-signals
 		stop()
 		<-signals
-		fmt.Fprintln(os.Stderr, "release-forwarder: second signal: ends at once, open requests are cut and may be sent again")
+		lines := telemetry.NewQueue(os.Stderr, telemetry.FormatText) // whoever reads it, if anybody, must not hold up the end
+		fmt.Fprintln(lines, "release-forwarder: second signal: ends at once, open requests are cut and may be sent again")
+		lines.Flush(lastWordLimit)
 		os.Exit(exitFailed)
 	}()
 	return stopper{ctx}
+}
+
+// lastWordLimit is how long a process that ends at once waits for who reads standard error.
+const lastWordLimit = 100 * time.Millisecond
+
+// hangUp ends with ctx and with SIGHUP, which comes when a terminal is closed: unless the
+// process was started so that it outlives its terminal (nohup).
+func hangUp(ctx context.Context) (until context.Context, end func()) {
+	if signal.Ignored(syscall.SIGHUP) {
+		return ctx, func() {}
+	}
+	return signal.NotifyContext(ctx, syscall.SIGHUP)
 }
 
 type runCommand struct{}
@@ -126,23 +148,50 @@ func (runCommand) Help() string {
   UPSTREAM_APP_SECRET_FILE=/run/secrets/app-secret release-forwarder run
 
 SIGTERM or SIGINT stops it: open requests are finished, progress is committed, the
-group is left. A second signal ends it at once.`
+group is left. A second one ends it at once. SIGHUP (a terminal that is closed) stops
+it as well, but under nohup. Files that change are taken up without a signal.`
 }
 
-// Run is the data's way: settings, the parts wired, run, stop.
+// Run is the data's way: settings, the parts wired, run, stop. What it writes to standard
+// error goes through a queue: who reads that must neither hold it up nor, by going away,
+// end it (SIGPIPE).
 func (runCommand) Run(stop stopper) error {
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, end := hangUp(stop)
+	defer end()
+	type made struct {
+		service *service
+		err     error
+	}
+	ready := make(chan made, 1)
+	go func() { // a file of a secret that cannot be read in time must not outlast a stop
+		v, err := makeService()
+		ready <- made{v, err}
+	}()
+	select {
+	case m := <-ready:
+		if m.err != nil {
+			return m.err
+		}
+		return m.service.run(ctx)
+	case <-ctx.Done():
+		return nil // nothing was contacted yet
+	}
+}
+
+func makeService() (*service, error) {
 	s, warnings, err := settings.Load()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s.Upstream.Proxy.Export()
 	paceCollector(os.Getenv, s.Upstream.MaxInFlight, s.Consumer.MaxPendingBytes)
-	service, err := newService(s, nil, os.Stderr)
+	v, err := newService(s, nil, os.Stderr)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, w := range warnings {
-		service.log.Warn("setting", "what", w.String())
+		v.log.Warn("setting", "what", w.String())
 	}
-	return service.run(stop)
+	return v, nil
 }

@@ -37,6 +37,7 @@ type service struct {
 	settings  *settings.Settings
 	dial      dialFunc
 	telemetry *telemetry.Telemetry
+	lines     *telemetry.Queue // before standard error
 	log       *slog.Logger
 
 	kafka       *connect.Kafka
@@ -59,22 +60,24 @@ type service struct {
 	stopping context.Context
 	mu       sync.Mutex
 	// Guarded by mu.
-	lettersFound bool // the dead-letter topic was there once
-	partitions   int  // of KAFKA_TOPIC, as known last; 0: not yet
+	partitions   int       // of KAFKA_TOPIC, as known last; 0: not yet
+	lettersFound bool      // the dead-letter topic was there once
+	stopped      time.Time // when the service was told to stop; zero before
 }
 
 // newService wires the parts. Doubles may change what the engine is made of: it is
 // the seam at which tests put deliberate mistakes.
 func newService(s *settings.Settings, dial dialFunc, stderr io.Writer, doubles ...func(*service, *consumer.Config)) (*service, error) {
+	lines := telemetry.NewQueue(stderr, string(s.Log.Format))
 	t, err := telemetry.Start(context.Background(), telemetry.Config{
-		Writer: stderr, LogLevel: s.Log.Level, LogFormat: string(s.Log.Format),
+		Writer: lines, LogLevel: s.Log.Level, LogFormat: string(s.Log.Format),
 		Build: buildInfo(), Group: s.Kafka.GroupID, ClientID: s.Kafka.ClientID,
 	})
 	if err != nil {
 		return nil, err
 	}
 	v := &service{
-		settings: s, dial: dial, telemetry: t, log: t.Logger, started: time.Now(), stopping: context.Background(),
+		settings: s, dial: dial, telemetry: t, lines: lines, log: t.Logger, started: time.Now(), stopping: context.Background(),
 		facts: newFacts(), doubles: doubles,
 	}
 	for _, part := range []func(dialFunc) error{v.wireKafka, v.wirePlatform, v.wireEngine} {
@@ -217,8 +220,41 @@ func session(value []byte) string {
 	return lot + "\x00" + serial
 }
 
+// Limits of the end, after the drain's: all of it takes CONSUMER_DRAIN_TIMEOUT + 10s at
+// the most, whatever hangs.
+const (
+	// endLimit is for everything but the last log lines: cutting what is open, leaving
+	// the group, the admin server's end, the flush of telemetry.
+	endLimit = 8500 * time.Millisecond
+	// flushTimeout bounds the flush of telemetry, flushEnd when it must be over.
+	flushTimeout = 5 * time.Second
+	flushEnd     = 8 * time.Second
+	// linesLimit is how long the last log lines are waited for.
+	linesLimit = time.Second
+)
+
+var errLate = errors.New("the end has taken too long: something hangs, and is left behind")
+
 // run forwards until stop ends, then drains.
 func (v *service) run(stop context.Context) error {
+	defer v.lines.Flush(linesLimit)
+	late, ended := make(chan struct{}), make(chan error, 1)
+	defer context.AfterFunc(stop, func() {
+		v.mu.Lock()
+		v.stopped = time.Now()
+		v.mu.Unlock()
+		time.AfterFunc(v.settings.Drain()+endLimit, func() { close(late) })
+	})()
+	go func() { ended <- v.work(stop) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-late:
+		return errLate
+	}
+}
+
+func (v *service) work(stop context.Context) error {
 	v.mu.Lock()
 	v.stopping = stop
 	v.mu.Unlock()
@@ -251,7 +287,7 @@ func (v *service) run(stop context.Context) error {
 	v.kafka.Transport.CloseIdleConnections()
 	v.platform.Close()
 	v.log.Info("stopped")
-	flush, cancel := context.WithTimeout(context.Background(), flushTimeout)
+	flush, cancel := context.WithDeadline(context.Background(), v.flushUntil())
 	defer cancel()
 	if err := v.telemetry.Shutdown(flush); err != nil {
 		spans, logs := v.telemetry.Dropped()
@@ -261,8 +297,16 @@ func (v *service) run(stop context.Context) error {
 	return err
 }
 
-// flushTimeout bounds the flush of telemetry at the end.
-const flushTimeout = 5 * time.Second
+// flushUntil is when telemetry must have been flushed that is flushed from now on.
+func (v *service) flushUntil() time.Time {
+	until := time.Now().Add(flushTimeout)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if end := v.stopped.Add(v.settings.Drain() + flushEnd); !v.stopped.IsZero() && end.Before(until) {
+		return end
+	}
+	return until
+}
 
 // findLetters waits until the dead-letter topic is there, for the readiness
 // probe.

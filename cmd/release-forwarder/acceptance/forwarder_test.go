@@ -49,14 +49,24 @@ func (o *output) String() string {
 // launch runs the binary with these environment variables and no others.
 func launch(t testing.TB, settings map[string]string, args ...string) *forwarder {
 	t.Helper()
+	return launchAs(t, settings, append([]string{binary}, args...), nil)
+}
+
+// launchAs runs a command that becomes the binary, with its standard output and error to
+// the file where there is one.
+func launchAs(t testing.TB, settings map[string]string, command []string, out *os.File) *forwarder {
+	t.Helper()
 	f := &forwarder{t: t, admin: settings["ADMIN_ADDR"], ended: make(chan struct{})}
-	f.cmd = exec.Command(binary, args...)
+	f.cmd = exec.Command(command[0], command[1:]...)
 	f.cmd.Env = []string{} // not nil, which would be this process's own
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
 		f.cmd.Env = append(f.cmd.Env, name+"="+settings[name])
 	}
 	f.cmd.Dir = t.TempDir()
 	f.cmd.Stdout, f.cmd.Stderr = &f.out, &f.out
+	if out != nil {
+		f.cmd.Stdout, f.cmd.Stderr = out, out
+	}
 	f.cmd.SysProcAttr = dieWithTest()
 	if err := f.cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -124,10 +125,22 @@ func (w *world) ctx() context.Context { return w.t.Context() }
 // start runs a forwarder; pairs are settings that differ from the world's.
 func (w *world) start(pairs ...string) *forwarder {
 	w.t.Helper()
+	return w.startAs([]string{binary}, nil, pairs...)
+}
+
+// startOn runs one with its standard output and error to the file.
+func (w *world) startOn(out *os.File, pairs ...string) *forwarder {
+	w.t.Helper()
+	return w.startAs([]string{binary}, out, pairs...)
+}
+
+// startAs runs one by another command, which becomes it.
+func (w *world) startAs(command []string, out *os.File, pairs ...string) *forwarder {
+	w.t.Helper()
 	settings := maps.Clone(w.settings)
 	settings["ADMIN_ADDR"] = freeAddress(w.t)
 	for i := 0; i < len(pairs); i += 2 {
 		settings[pairs[i]] = pairs[i+1]
 	}
-	return launch(w.t, settings)
+	return launchAs(w.t, settings, command, out)
 }

@@ -7,7 +7,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -51,7 +50,7 @@ type Watched[T any] struct {
 	cfg   WatchConfig[T]
 	value atomic.Pointer[T]
 
-	mu    sync.Mutex        // one look at a time
+	turn  chan struct{}     // has room for one look at a time, which guards the rest
 	good  [sha256.Size]byte // of the contents that value was parsed from
 	fault string            // the fault logged last; empty: the last look was good
 }
@@ -70,7 +69,7 @@ func Watch[T any](cfg WatchConfig[T]) (*Watched[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Watched[T]{cfg: cfg, good: sum}
+	w := &Watched[T]{cfg: cfg, turn: make(chan struct{}, 1), good: sum}
 	w.value.Store(&value)
 	return w, nil
 }
@@ -78,10 +77,20 @@ func Watch[T any](cfg WatchConfig[T]) (*Watched[T], error) {
 // Get returns the value in force. It never blocks and never reads a file.
 func (w *Watched[T]) Get() T { return *w.value.Load() }
 
+// How long a look may take, on a file system that hangs: for whoever needs the value
+// now, and before it is called a fault.
+const (
+	freshLimit = 2 * time.Second
+	slowLook   = 10 * time.Second
+)
+
 // Fresh looks at the files now and returns the value in force then. It is for
-// rare uses that must not be late, such as a new connection.
+// rare uses that must not be late, such as a new connection. Files that cannot be
+// read in time change nothing.
 func (w *Watched[T]) Fresh() T {
-	w.Look()
+	ctx, cancel := context.WithTimeout(context.Background(), freshLimit)
+	defer cancel()
+	w.within(ctx)
 	return w.Get()
 }
 
@@ -89,20 +98,53 @@ func (w *Watched[T]) Fresh() T {
 func (w *Watched[T]) Run(ctx context.Context) {
 	tick := time.NewTicker(PollInterval)
 	defer tick.Stop()
+	hangs := false
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			w.Look()
 		}
+		patience, cancel := context.WithTimeout(ctx, slowLook)
+		looked := w.within(patience)
+		cancel()
+		if !looked && ctx.Err() == nil {
+			w.tell(w.cfg.Files, w.cfg.Failed)
+			if !hangs {
+				w.cfg.Logger.Warn("file cannot be taken up, what it held before stays in force",
+					"files", w.names(), "error", "it cannot be read to its end: no answer for "+slowLook.String())
+			}
+		}
+		hangs = !looked
+	}
+}
+
+// within looks, and waits for that as long as ctx: nobody must hang with a file system.
+// Until a look that hangs has ended no other begins.
+func (w *Watched[T]) within(ctx context.Context) (looked bool) {
+	select {
+	case w.turn <- struct{}{}:
+	case <-ctx.Done():
+		return false
+	}
+	ended := make(chan struct{})
+	go func() {
+		w.look()
+		<-w.turn
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
 // Look reads the files once and takes up what they hold if it is new and good.
-func (w *Watched[T]) Look() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+func (w *Watched[T]) Look() { w.within(context.Background()) }
+
+func (w *Watched[T]) look() {
 	contents, sum, err := read(w.cfg.Files)
 	broken := w.cfg.Files
 	if err != nil {

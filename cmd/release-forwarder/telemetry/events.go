@@ -138,6 +138,9 @@ var events = []Event{
 	{Name: "telemetry-dropped", Level: warn, State: true, Message: "telemetry could not be flushed in time; the rest is dropped", Remedy: "look at the collector; deliveries do not wait for it"},
 	{Name: "telemetry-setup", Level: warn, State: true, Message: "telemetry set-up", Remedy: "mend the OTEL_ variable that what names"},
 	{Name: "scrape-failed", Level: warn, Message: "scrape of metrics failed"},
+	{Name: "lines-dropped", Level: warn, Message: "log lines were dropped: nobody reads standard error, or it cannot be written",
+		Remedy: "look at who reads this process's standard error, or at its disk; deliveries do not wait for it"},
+	{Name: "library", Level: warn, Message: "a library says", Remedy: "nothing, unless it comes often: then tell the developers"},
 	{Name: "suppressed", Level: info, State: true, Message: "log lines suppressed"},
 }
 

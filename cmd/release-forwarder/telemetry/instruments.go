@@ -27,7 +27,7 @@ type Instruments struct {
 // Build is what build_info says.
 type Build struct{ Version, Revision string }
 
-func newInstruments(meter metric.Meter, build Build) (*Instruments, error) {
+func newInstruments(meter metric.Meter, cfg Config) (*Instruments, error) {
 	i := &Instruments{
 		accepted: newCounter(recordsAccepted), attempts: newCounter(attempts), commits: newCounter(commits),
 		rebalances: newCounter(rebalances), suspicious: newCounter(suspicious),
@@ -36,7 +36,11 @@ func newInstruments(meter metric.Meter, build Build) (*Instruments, error) {
 		letters: newLetters(), dropped: &byPartitionCounter{series: map[partition]*series{}},
 	}
 	i.gauges.Store(&Gauges{})
-	for _, c := range []*counter{i.accepted, i.attempts, i.commits, i.rebalances, i.suspicious, i.metadataIgnored, i.budget, i.reloads, i.reloadFailures} {
+	linesDropped := newCounter(logLinesDropped)
+	if q, ok := cfg.Writer.(*Queue); ok {
+		linesDropped = q.dropped
+	}
+	for _, c := range []*counter{i.accepted, i.attempts, i.commits, i.rebalances, i.suspicious, i.metadataIgnored, i.budget, i.reloads, i.reloadFailures, linesDropped} {
 		if err := registerCounter(meter, c.row, c.observe); err != nil {
 			return nil, err
 		}
@@ -50,7 +54,7 @@ func newInstruments(meter metric.Meter, build Build) (*Instruments, error) {
 	if err := i.registerGauges(meter); err != nil {
 		return nil, err
 	}
-	if err := registerBuild(meter, build); err != nil {
+	if err := registerBuild(meter, cfg.Build); err != nil {
 		return nil, err
 	}
 	var err error

@@ -35,13 +35,16 @@ func StateChange(ctx context.Context) context.Context {
 	return context.WithValue(ctx, stateChange{}, true)
 }
 
+func changesState(ctx context.Context) bool { return ctx.Value(stateChange{}) != nil }
+
 // Limiter is a slog.Handler that suppresses repeats. An event name is a record's
 // message: a constant, the variable part in fields. Of each name the first lines
 // of a window pass; the first line of a later window carries suppressed=K, the
 // number that was left out since. Lines below info (a person asked for all of
 // them) and changes of state always pass.
 //
-// It stands before all outputs, so that standard error and a collector agree.
+// It stands before all outputs, so that standard error and a collector agree. The context
+// it hands on is [StateChange]'s for every change of state, however it was marked.
 // A window has no timer: it costs nothing while nothing is logged.
 type Limiter struct {
 	next      slog.Handler
@@ -76,7 +79,10 @@ func (l *Limiter) Enabled(ctx context.Context, level slog.Level) bool {
 
 // Handle implements slog.Handler.
 func (l *Limiter) Handle(ctx context.Context, r slog.Record) error {
-	if l.unlimited || r.Level < slog.LevelInfo || ctx.Value(stateChange{}) != nil || isState(r.Message) || marksStateChange(r) {
+	if l.unlimited || changesState(ctx) || isState(r.Message) || marksStateChange(r) {
+		return l.next.Handle(StateChange(ctx), r)
+	}
+	if r.Level < slog.LevelInfo {
 		return l.next.Handle(ctx, r)
 	}
 	pass, suppressed := l.shared.admit(r.Message, r.Time)
@@ -113,7 +119,7 @@ func (l *Limiter) Flush(ctx context.Context) {
 	for name, n := range l.shared.takeSuppressed() {
 		r := slog.NewRecord(time.Now(), slog.LevelInfo, "log lines suppressed", 0)
 		r.AddAttrs(slog.String("of", name), slog.Int("suppressed", n))
-		_ = l.next.Handle(ctx, r) // nobody is left to be told
+		_ = l.next.Handle(StateChange(ctx), r) // nobody is left to be told
 	}
 }
 

@@ -65,6 +65,33 @@ func (h identified) WithAttrs(attrs []slog.Attr) slog.Handler {
 
 func (h identified) WithGroup(name string) slog.Handler { return identified{h.next.WithGroup(name)} }
 
+// byKind writes changes of state apart from other lines: see [Queue].
+type byKind struct{ state, other slog.Handler }
+
+// newByKind is NewLogHandler for a writer that may be a Queue.
+func newByKind(w io.Writer, level slog.Leveler, format string) slog.Handler {
+	return byKind{NewLogHandler(outlet(w, lineState), level, format), NewLogHandler(outlet(w, lineLog), level, format)}
+}
+
+func (h byKind) Enabled(ctx context.Context, level slog.Level) bool {
+	return h.other.Enabled(ctx, level)
+}
+
+func (h byKind) Handle(ctx context.Context, r slog.Record) error {
+	if changesState(ctx) {
+		return h.state.Handle(ctx, r)
+	}
+	return h.other.Handle(ctx, r)
+}
+
+func (h byKind) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return byKind{h.state.WithAttrs(attrs), h.other.WithAttrs(attrs)}
+}
+
+func (h byKind) WithGroup(name string) slog.Handler {
+	return byKind{h.state.WithGroup(name), h.other.WithGroup(name)}
+}
+
 // leveled holds a handler that has no level of its own (the bridge to OTLP) to
 // the level of the others.
 type leveled struct {

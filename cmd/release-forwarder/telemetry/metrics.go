@@ -37,12 +37,12 @@ func (t *Telemetry) startMetrics(ctx context.Context, cfg Config, env environmen
 	options := []sdkmetric.Option{
 		sdkmetric.WithResource(res), sdkmetric.WithReader(scraped), sdkmetric.WithCardinalityLimit(maxSeries),
 	}
-	exporters, problems := metricExporters(ctx, env, cfg.Writer)
+	exporters, problems := metricExporters(ctx, env, outlet(cfg.Writer, lineConsole))
 	for _, e := range exporters {
 		options = append(options, sdkmetric.WithReader(sdkmetric.NewPeriodicReader(e)))
 	}
 	t.meterProvider = sdkmetric.NewMeterProvider(options...)
-	if t.Instruments, err = newInstruments(t.meterProvider.Meter(scopeName), cfg.Build); err != nil {
+	if t.Instruments, err = newInstruments(t.meterProvider.Meter(scopeName), cfg); err != nil {
 		return problems, err
 	}
 	if t.Tracer.duration, err = newRequestDuration(t.meterProvider.Meter(scopeName)); err != nil {

@@ -149,6 +149,8 @@ var (
 		"Changed files that could not be taken up, by the setting that names them; what was in force stays so."}
 	reloads = Instrument{"reloads_total", Counter, "{file}", []Label{{"file", ReloadedFiles}},
 		"Changed files that were taken up without a restart, by the setting that names them."}
+	logLinesDropped = Instrument{"log_lines_dropped_total", Counter, "{line}", []Label{{"kind", lineKinds}},
+		"Lines that were not written to standard error, because nobody reads it, or it cannot be written: state, of changes of state; log, all other log lines; console, of an exporter named console."}
 	buildInfo = Instrument{"build_info", Gauge, "", []Label{{Name: "version"}, {Name: "revision"}, {Name: "goversion"}},
 		"Always 1; the build is in the labels."}
 )
@@ -158,6 +160,6 @@ func Table() []Instrument {
 	return []Instrument{
 		recordsAccepted, deadLetters, attempts, recordsDropped, pendingRecords, heldRecords, lagRecords, lagDone, lagHeld,
 		assigned, oldestUnfinished, retentionLeft, deliverySeconds, budgetSpent, drainSeconds, circuitOpen, stormGuardActive, refusedLots, inFlight, inFlightLimit,
-		commits, rebalances, suspicious, readingPaused, metadataIgnored, deadLettersBlocked, reloads, reloadFailures, buildInfo,
+		commits, rebalances, suspicious, readingPaused, metadataIgnored, deadLettersBlocked, reloads, reloadFailures, logLinesDropped, buildInfo,
 	}
 }

@@ -30,7 +30,7 @@ const ServiceName = "release-forwarder"
 // environment, where the SDK reads them too.
 type Config struct {
 	// Writer takes the log lines, and the exporter console; nil is standard
-	// error.
+	// error. Only a [Queue] keeps those who write from waiting for its reader.
 	Writer io.Writer
 	// LogLevel is LOG_LEVEL; nil is info.
 	LogLevel slog.Leveler
@@ -67,8 +67,8 @@ type Telemetry struct {
 // something to send. What is wrong with an OTEL_ variable is a warning in the
 // log; an error means that the metrics could not be laid out.
 //
-// It takes over the process's OpenTelemetry error handler and logger, which
-// would write plain lines to standard error.
+// It takes over the process's OpenTelemetry error handler and logger, package log and
+// gRPC's logger, which would write plain lines to standard error.
 func Start(ctx context.Context, cfg Config) (*Telemetry, error) {
 	if cfg.Writer == nil {
 		cfg.Writer = os.Stderr
@@ -100,8 +100,10 @@ func Start(ctx context.Context, cfg Config) (*Telemetry, error) {
 	return t, nil
 }
 
-// takeOver lets a logger have what the OpenTelemetry SDK says.
+// takeOver lets a logger have what the OpenTelemetry SDK and other libraries say.
 func takeOver(logger *slog.Logger) {
+	libraries.logger.Store(logger)
+	capture()
 	otel.SetErrorHandler(errorHandler{logger})
 	otel.SetLogger(newSDKLogger(logger))
 }
@@ -122,8 +124,8 @@ func (t *Telemetry) startLogs(ctx context.Context, cfg Config, env environment, 
 	if cfg.LogLevel != nil {
 		level = cfg.LogLevel
 	}
-	handler := NewLogHandler(cfg.Writer, level, cfg.LogFormat)
-	exporters, problems := logExporters(ctx, env, cfg.Writer)
+	handler := newByKind(cfg.Writer, level, cfg.LogFormat)
+	exporters, problems := logExporters(ctx, env, outlet(cfg.Writer, lineConsole))
 	if len(exporters) > 0 {
 		options := []sdklog.LoggerProviderOption{sdklog.WithResource(res), sdklog.WithProcessor(logCounter{&t.logs})}
 		for _, e := range exporters {
@@ -138,7 +140,7 @@ func (t *Telemetry) startLogs(ctx context.Context, cfg Config, env environment, 
 }
 
 func (t *Telemetry) startTraces(ctx context.Context, cfg Config, env environment, res *resource.Resource) []string {
-	exporters, problems := spanExporters(ctx, env, cfg.Writer)
+	exporters, problems := spanExporters(ctx, env, outlet(cfg.Writer, lineConsole))
 	options := []sdktrace.TracerProviderOption{sdktrace.WithResource(res)}
 	if len(exporters) == 0 {
 		// Not the no-op provider: its spans have no trace ID, and logs and

@@ -1,0 +1,47 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log"
+	"log/slog"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"google.golang.org/grpc/grpclog"
+)
+
+// library takes the lines of libraries that would write to standard error by
+// themselves: net/http and slog's default by package log, gRPC by a logger of its own.
+type library struct {
+	logger atomic.Pointer[slog.Logger] // of the telemetry that was started last
+}
+
+var libraries library
+
+// capture makes the process's libraries write to libraries. gRPC takes a logger only
+// before it is used.
+var capture = sync.OnceFunc(func() {
+	log.SetFlags(0)
+	log.SetOutput(&libraries)
+	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, &libraries))
+})
+
+var (
+	// quoted is what a library quotes: net/http an answer of the platform, whole.
+	quoted = regexp.MustCompile(`(?s)".*"`)
+	// stamped is the date that gRPC's lines begin with.
+	stamped = regexp.MustCompile(`^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d `)
+)
+
+// Write implements io.Writer for package log: each call is one line.
+func (l *library) Write(p []byte) (int, error) {
+	if logger := l.logger.Load(); logger != nil {
+		text := quoted.ReplaceAllString(stamped.ReplaceAllString(strings.TrimSpace(string(p)), ""), `"…"`)
+		logger.LogAttrs(context.Background(), slog.LevelWarn, "a library says", slog.String("what", cleanError(errors.New(text))))
+	}
+	return len(p), nil
+}
