@@ -50,6 +50,13 @@ type Config struct {
 	// Workers bounds the deliveries in hand at once, those apart that rest.
 	Workers int
 
+	// DeliveryLimit is how long a delivery may take by configuration: its attempts, the
+	// waits between them but for those at the gate, and its letter. 0: nobody looks.
+	DeliveryLimit time.Duration
+	// Slot tells whether the gate would give a slot now as far as time goes, and whether
+	// all slots are out. It must not wait. nil: it would.
+	Slot func() (may, full bool)
+
 	CommitInterval time.Duration
 	// DrainTimeout bounds how long open deliveries are waited for when
 	// partitions are given up.
@@ -136,7 +143,6 @@ const (
 	// log's end before that is believed: a new leader may lag (KIP-207).
 	settleTime = 30 * time.Second
 
-	// watchInterval is how often the number of partitions is looked at, and the
-	// engine proves that it turns.
+	// watchInterval is how often the number of partitions is looked at.
 	watchInterval = 5 * time.Second
 )

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -57,7 +58,6 @@ type Engine struct {
 
 	heldBy  map[string]int // records that wait for another try, by reason
 	contact time.Time      // when the group's coordinator last answered anything
-	turned  time.Time      // when the watchdog last held mu
 	joined  bool           // a generation has begun
 	started bool           // a partition has been read
 	outside time.Time      // since when there has been no generation; zero while there is one
@@ -73,7 +73,15 @@ type Engine struct {
 	// last assigned; nil if another led.
 	assigned map[string]int
 
+	opened openList   // deliveries in hand
+	slots  int        // of the gate, which they have
+	ripens standstill // of the earliest held record
+
 	running sync.WaitGroup // workers
+
+	// What the watchdog counts and saw; without the mutex, which may be what is stuck.
+	ticks atomic.Int64
+	seen  atomic.Pointer[seen]
 }
 
 // New makes an engine. It contacts nothing.
@@ -171,7 +179,8 @@ func (e *Engine) takeErrand() *Delivery {
 				continue
 			}
 			d := e.open(p, l)
-			d.slot = false
+			e.dropSlot(d)
+			p.errandRuns.begun++
 			e.unpause(p)
 			return d
 		}
@@ -262,6 +271,7 @@ func (e *Engine) take(probe bool) (d *Delivery, try int) {
 			e.rouse()
 		}
 		d := e.open(p, l)
+		p.takes.begun++
 		e.unpause(p)
 		return d, d.Number
 	}
@@ -276,7 +286,10 @@ func (e *Engine) open(p *partition, l *lane) *Delivery {
 		e.unhold(d)
 	}
 	d.state = open
+	d.rests = false
 	d.slot = true
+	e.slots++
+	e.moves(d)
 	d.Number++
 	p.open++
 	p.gen.open++
@@ -291,11 +304,21 @@ func (e *Engine) close(d *Delivery) (slot, current bool) {
 	if d.state != open {
 		return false, false
 	}
-	slot, d.slot = d.slot, false
+	slot = e.dropSlot(d)
+	e.opened.remove(d)
 	d.MakeRoom = false
 	d.part.open--
 	d.part.gen.closed()
 	return slot, d.part.phase != revoked
+}
+
+// dropSlot takes the slot from d that it has, if any, for the caller to give back.
+func (e *Engine) dropSlot(d *Delivery) (had bool) {
+	if had = d.slot; had {
+		d.slot = false
+		e.slots--
+	}
+	return had
 }
 
 func (e *Engine) done(d *Delivery) {
@@ -399,6 +422,7 @@ func (e *Engine) ripen() {
 
 func (e *Engine) release(now time.Time) {
 	for len(e.timed) > 0 && !e.timed[0].until.After(now) {
+		e.ripens.begun++
 		e.ripe(e.timed.pop())
 	}
 	e.schedule()
@@ -427,10 +451,7 @@ func (e *Engine) Hasten() {
 
 func (e *Engine) returnSlot(d *Delivery, used bool) {
 	e.mu.Lock()
-	slot := d.state == open && d.slot
-	if slot {
-		d.slot = false
-	}
+	slot := d.state == open && e.dropSlot(d)
 	e.mu.Unlock()
 	if slot {
 		e.cfg.Gate.Release(used)
@@ -438,9 +459,11 @@ func (e *Engine) returnSlot(d *Delivery, used bool) {
 }
 
 // rests notes that a delivery begins to wait between two attempts, or goes on.
-func (e *Engine) rests(rests bool) {
+func (e *Engine) rests(d *Delivery, rests bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	d.rests = rests
+	e.moves(d)
 	if !rests {
 		e.resting--
 		return
@@ -456,10 +479,7 @@ func (e *Engine) rests(rests bool) {
 func (e *Engine) settleSlot(d *Delivery, try int) {
 	e.mu.Lock()
 	e.looking++
-	slot := d.state == open && d.slot && d.Number == try
-	if slot {
-		d.slot = false
-	}
+	slot := d.state == open && d.Number == try && e.dropSlot(d)
 	e.mu.Unlock()
 	if slot {
 		e.cfg.Gate.Release(true)
@@ -469,6 +489,9 @@ func (e *Engine) settleSlot(d *Delivery, try int) {
 func (e *Engine) current(d *Delivery) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if d.rests { // who asks now and then waits for its turn, however long that takes
+		e.moves(d)
+	}
 	g := d.part.gen
 	return d.state == open && d.part.phase != revoked && !g.draining && time.Now().Before(g.lease)
 }

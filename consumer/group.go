@@ -235,23 +235,6 @@ func (g *generation) watchPartitions(ctx context.Context) {
 	}
 }
 
-// watchdog proves that the engine turns, for the liveness probe: it takes the
-// lock every record needs.
-func (e *Engine) watchdog(ctx context.Context) {
-	tick := time.NewTicker(watchInterval)
-	defer tick.Stop()
-	for {
-		e.mu.Lock()
-		e.turned = time.Now()
-		e.mu.Unlock()
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
 func (e *Engine) stopWorkers() {
 	e.mu.Lock()
 	e.stopped = true
@@ -262,5 +245,14 @@ func (e *Engine) stopWorkers() {
 	e.wake.Broadcast()
 	e.mu.Unlock()
 	e.quit()
-	e.running.Wait()
+	ended := make(chan struct{})
+	go func() {
+		e.running.Wait()
+		close(ended)
+	}()
+	// What was cut and does not end is left behind: a stop has a limit.
+	select {
+	case <-ended:
+	case <-time.After(cutGrace):
+	}
 }

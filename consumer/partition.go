@@ -70,6 +70,8 @@ type partition struct {
 	dueNext          bool      // take turns between fresh and tried ones
 	inRing           bool
 
+	takes, errandRuns standstill // see alive.go
+
 	open  int // deliveries in hand
 	bytes int // of unfinished records
 
@@ -258,6 +260,11 @@ func (p *partition) fits() bool {
 	}
 	p.gapBound = !p.engine.noMetadata && p.metaBound+openCost > metaLimit
 	return !p.gapBound
+}
+
+// overfull is whether nothing fits, without a change: for the watchdog.
+func (p *partition) overfull() bool {
+	return p.gapBound && !p.engine.noMetadata && p.worst()+openCost > metaLimit
 }
 
 // choose takes the lane to deliver next out of its queue, nil if there is none.

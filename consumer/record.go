@@ -96,6 +96,7 @@ type Delivery struct {
 	// Guarded by the engine's mutex.
 	state     deliveryState
 	slot      bool      // the open try holds a gate slot
+	rests     bool      // and waits between two attempts
 	until     time.Time // held: when it is ready again
 	hold      Hold
 	heapIndex int       // held: its place in the heap
@@ -106,6 +107,10 @@ type Delivery struct {
 	before     anchor // the record read before this one
 	// The next record of the same lane.
 	behind *Delivery
+	// Where it stands among those that are open, and by which tick it must end.
+	openBefore, openAfter *Delivery
+	endsBy                int64
+	listed                bool
 }
 
 // ReturnSlot gives the delivery's gate slot back unused: for a record that needs
@@ -121,7 +126,7 @@ func (d *Delivery) Current() bool { return d.part.engine.current(d) }
 // Rests tells that the delivery waits between two attempts with nothing open, and that
 // it goes on: meanwhile another worker may stand in for its own. A delivery must go on
 // before it ends.
-func (d *Delivery) Rests(rests bool) { d.part.engine.rests(rests) }
+func (d *Delivery) Rests(rests bool) { d.part.engine.rests(d, rests) }
 
 // Done ends the delivery: the record is finished and may be committed over.
 func (d *Delivery) Done() { d.part.engine.done(d) }

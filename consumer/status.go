@@ -66,10 +66,9 @@ type Status struct {
 	CommitsFail time.Time
 	Generation  int32
 	Draining    bool
-	// Contact is when the group's coordinator last answered, Turned when the
-	// engine last proved that it turns.
-	Contact, Turned time.Time
-	Partitions      []PartitionStatus // by topic and number
+	// Contact is when the group's coordinator last answered.
+	Contact    time.Time
+	Partitions []PartitionStatus // by topic and number
 	// Unstarted counts the partitions whose offsets are not known yet; Began is when
 	// this generation began, and Started says that some partition was read once.
 	Unstarted int
@@ -84,7 +83,7 @@ type Status struct {
 func (e *Engine) Status() Status {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	s := Status{Joined: e.joined, Contact: e.contact, Turned: e.turned, HeldBy: maps.Clone(e.heldBy)}
+	s := Status{Joined: e.joined, Contact: e.contact, HeldBy: maps.Clone(e.heldBy)}
 	s.Outside, s.JoinFails = e.outside, e.refused
 	s.CommitsFail = e.uncommitted
 	if e.gen == nil {

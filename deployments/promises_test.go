@@ -157,7 +157,7 @@ func TestProbesAskTheAdminServer(t *testing.T) {
 					t.Errorf("the probe asks %s on %s; %s on admin is meant", p.HTTPGet.Path, p.HTTPGet.Port, path)
 				}
 			}
-			// /livez itself waits 30s for the engine; a pod is not restarted for less than another half minute.
+			// /livez itself waits 30s for what does not move; a pod is not restarted for less than another half minute.
 			if least := c.LivenessProbe.PeriodSeconds * c.LivenessProbe.FailureThreshold; least < 30 {
 				t.Errorf("a pod is restarted after %ds", least)
 			}

@@ -41,6 +41,7 @@ type Publisher struct {
 }
 
 type job struct {
+	came   time.Time
 	ctx    context.Context
 	letter *Letter
 	done   func(error)
@@ -63,12 +64,24 @@ func (p *Publisher) Topic() string { return p.cfg.Topic }
 func (p *Publisher) Publish(ctx context.Context, l *Letter, done func(error)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.incoming = append(p.incoming, job{ctx, l, done})
+	p.incoming = append(p.incoming, job{time.Now(), ctx, l, done})
 	if !p.routing {
 		p.routing = true
 		p.writers.Go(p.route)
 	}
 }
+
+// patience is how long a letter waits for its request behind others. A topic that takes
+// none, request by request, would keep it for as many time-outs as there are requests
+// before it; nobody could tell that from a letter that is lost.
+const patience = 30 * time.Second
+
+// errBehind says that a letter was not sent.
+var errBehind = errors.New("others before it could not be written in time; it was not sent yet")
+
+// Limit is how long a letter may take: what came before, finding its partition, and its own
+// request. Then done was called.
+func (p *Publisher) Limit() time.Duration { return patience + 3*p.cfg.Client.Timeout }
 
 // route hands what came in to the writers of its partitions.
 func (p *Publisher) route() {
@@ -182,11 +195,14 @@ func (p *Publisher) next(partition int) []job {
 func (p *Publisher) produce(partition int, jobs []job) {
 	live := make([]job, 0, len(jobs))
 	for _, j := range jobs {
-		if err := j.ctx.Err(); err != nil {
+		switch err := j.ctx.Err(); {
+		case err != nil:
 			j.done(err)
-			continue
+		case time.Since(j.came) > patience:
+			j.done(errBehind)
+		default:
+			live = append(live, j)
 		}
-		live = append(live, j)
 	}
 	if len(live) == 0 {
 		return

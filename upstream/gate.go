@@ -336,6 +336,26 @@ func (g *Gate) full(resting bool) (full bool, until time.Time) {
 	return false, time.Time{}
 }
 
+// Slot tells a watchdog whether a slot could be given now as far as time goes (no pause,
+// no turn of the rate or of an open circuit that is still to come or was due just now),
+// and whether all are out. It changes nothing.
+func (g *Gate) Slot() (may, full bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	c, at := &g.circuit, g.pausedUntil
+	if c.phase == Open {
+		at = later(at, c.nextProbe)
+	}
+	if g.pace.interval > 0 {
+		at = later(at, g.pace.next)
+	}
+	full = g.inFlight >= c.max || g.inFlight+g.resting >= g.slots
+	if c.phase != Open {
+		full = full || g.doubted >= openAfter && g.inFlight+g.doubted >= c.max || g.inFlight-g.old >= g.limit()
+	}
+	return time.Since(at) > probeInterval, full
+}
+
 // give takes a slot out, and says whether it is an open circuit's. waited says
 // that somebody waited for it.
 func (g *Gate) give(waited bool) (probe bool) {

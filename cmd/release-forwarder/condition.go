@@ -13,8 +13,6 @@ import (
 )
 
 const (
-	// turnLimit is how long the engine may not have turned before it is dead.
-	turnLimit = 30 * time.Second
 	// lettersLimit is how long the dead-letter topic may refuse all letters
 	// while one waits before the replica is not ready.
 	lettersLimit = 30 * time.Second
@@ -33,12 +31,12 @@ const (
 	droppedShown = 24 * time.Hour
 )
 
-// live answers the liveness probe. No outage of Kafka or of the platform has a
-// part in it: a restart would mend nothing.
+// live answers the liveness probe: whether deliveries move. No outage of Kafka, of the
+// platform or of a collector has a part in it: a restart would mend nothing. It waits for
+// no lock, since that may be what is stuck.
 func (v *service) live() (bool, string) {
-	turned := v.engine.Status().Turned
-	if !turned.IsZero() && time.Since(turned) > turnLimit {
-		return false, "the engine has not turned for " + time.Since(turned).Round(time.Second).String()
+	if ok, why := v.engine.Alive(); !ok {
+		return false, why
 	}
 	return true, "alive"
 }
@@ -46,6 +44,9 @@ func (v *service) live() (bool, string) {
 // ready answers the readiness probe. The platform has no part in it: a rollout
 // must be able to bring the cure.
 func (v *service) ready() (bool, string) {
+	if ok, why := v.engine.Alive(); !ok { // before Status, which may wait for what is stuck
+		return false, why
+	}
 	c := v.unready(v.engine.Status())
 	if c.Kind == "" {
 		return true, "ready"
@@ -121,10 +122,13 @@ func (v *service) condition(s consumer.Status, g upstream.GateState, refused []f
 			}
 		}
 	}
+	alive, why := v.engine.Alive()
 	unready := v.unready(s)
 	dropped, droppedAt := v.facts.drops()
 	blocked, storms := s.HeldBy[forward.HeldDeadLetter], v.forwarder.Storms()
 	switch {
+	case !alive:
+		return admin.Condition{Kind: admin.Stuck, Name: why}
 	case unready.Kind != "":
 		return unready
 	case !s.Outside.IsZero():

@@ -186,6 +186,7 @@ func (v *service) wireEngine(dialFunc) error {
 		OffsetReset: consumer.OffsetReset(s.Kafka.OffsetReset),
 		MaxPending:  s.Consumer.MaxPending, MaxPendingBytes: s.Consumer.MaxPendingBytes, MaxRecordBytes: int(s.Kafka.MaxRecordBytes),
 		Workers: s.Upstream.MaxInFlight, CommitInterval: s.Consumer.CommitInterval, DrainTimeout: s.Drain(),
+		DeliveryLimit: v.deliveryLimit(), Slot: v.gate.Slot,
 		Session: session, Gate: v.gate,
 		Handler: v.forwarder,
 		Hooks: consumer.Hooks{
@@ -209,6 +210,13 @@ func (v *service) wireEngine(dialFunc) error {
 	}
 	v.engine = consumer.New(cfg)
 	return nil
+}
+
+// deliveryLimit is how long a delivery may take by configuration: each attempt, one more
+// for a credential's other secret, the waits between, and its letter.
+func (v *service) deliveryLimit() time.Duration {
+	u := v.settings.Upstream
+	return time.Duration(u.RetryMax+2)*u.Timeout + time.Duration(u.RetryMax)*u.RetryWaitMax + v.letters.Limit()
 }
 
 // session is what keeps order: one parking of one lot.

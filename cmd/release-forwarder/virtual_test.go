@@ -22,6 +22,7 @@ import (
 	"release-forwarder/cmd/release-forwarder/memnet"
 	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/consumer"
 )
 
 const (
@@ -41,6 +42,8 @@ type world struct {
 	kafka    *kgo.Client // the observer's own client
 	log      *buffer
 	replicas []*replica // started and not yet ended
+	// mistakes are deliberate, of the replicas that are started.
+	mistakes []func(*service, *consumer.Config)
 	// answering is told of each request before its answer is written.
 	answering atomic.Pointer[func(platform.Request)]
 }
@@ -144,7 +147,7 @@ func (w *world) startOn(dial dialFunc, more ...string) *replica {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	v, err := newService(s, dial, w.log)
+	v, err := newService(s, dial, w.log, w.mistakes...)
 	if err != nil {
 		w.t.Fatal(err)
 	}

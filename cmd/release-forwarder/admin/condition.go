@@ -18,6 +18,7 @@ const (
 	Starting            Kind = "starting"
 	Stopping            Kind = "stopping"
 	ReadingPaused       Kind = "reading-paused"
+	Stuck               Kind = "stuck"
 	NotJoined           Kind = "not-joined"
 	Rebalancing         Kind = "rebalancing"
 	OutsideGroup        Kind = "outside-group"
@@ -44,7 +45,7 @@ const (
 type Condition struct {
 	Kind  Kind
 	Count int64
-	Name  string // a topic, a lot, or a partition with its cause
+	Name  string // a topic, a lot, a partition with its cause, or what is stuck
 	Since time.Time
 	For   time.Duration
 }

@@ -1,7 +1,7 @@
 // Package admin is the service's own HTTP server, on ADMIN_ADDR: probes for
 // Kubernetes, metrics for Prometheus, and a status page for people.
 //
-//	/livez        200 while the engine turns, else 503; a line of text
+//	/livez        200 while deliveries move, else 503; a line of text
 //	/readyz       200, or 503 with a line that says why
 //	/metrics      the metrics, as the given handler serves them
 //	/             the status page, in English or Chinese as the browser asks

@@ -14,6 +14,12 @@ var sentences = []sentence{
 	{kind: Stopping, level: LevelWaiting, says: phrase{
 		"Stopping: open requests are being finished.",
 		"正在停止：等待未完成的请求结束。"}},
+	{kind: Stuck, level: LevelTrouble, runbook: "not-reading", says: phrase{
+		"Stuck: {name}. Nothing is lost.",
+		"卡住：{name}。消息未丢失。"},
+		remedy: phrase{
+			"A defect of this program: keep the log, report it, and restart this replica where Kubernetes does not.",
+			"本程序的缺陷：保留日志并上报；若 Kubernetes 没有重启本副本，请手动重启。"}},
 	{kind: ReadingPaused, level: LevelWaiting, runbook: "reading-paused", says: phrase{
 		"Reading is paused where a partition's unfinished records reach a bound; nothing is lost.",
 		"某分区未完成的记录达到上限，暂停读取；没有丢失。"},

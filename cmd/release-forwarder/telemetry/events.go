@@ -50,6 +50,8 @@ var events = []Event{
 		Remedy: "raise CONSUMER_DRAIN_TIMEOUT above UPSTREAM_TIMEOUT, and KAFKA_REBALANCE_TIMEOUT with it"},
 	{Name: "fenced", Level: warn, State: true, Message: "fenced: the group took this member's partitions away; what was open is cut and may be sent again by their new owner",
 		Remedy: "once: nothing; often: look for CPU throttling and network loss, raise KAFKA_SESSION_TIMEOUT", Runbook: "rebalances"},
+	{Name: "stuck", Level: fail, State: true, Message: "a delivery does not end, or none begins although it could: /livez answers 503 until it moves",
+		Remedy: "a defect of this program: keep what and the log before it, and report it; a restart helps", Runbook: "not-reading"},
 	{Name: "leave-slow", Level: warn, Message: "leaving the group takes too long; the group notices by the session time-out"},
 	{Name: "join-failed", Level: warn, Message: "joining the group failed; tried again",
 		Remedy: "the line's own remedy says what the error asks for: KAFKA_SESSION_TIMEOUT, a right on the group, another KAFKA_GROUP_ID, or to wait for the coordinator", Runbook: "not-reading"},

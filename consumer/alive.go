@@ -1,0 +1,184 @@
+package consumer
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// The engine is alive as long as deliveries move: each ends within its own limit, and
+// none that could begin is left lying. What is judged is what happened, not whether the
+// lock is free; a lock that cannot be had is one more thing that does not move.
+//
+//	dead is                                          not dead is
+//	a delivery that is open stuckAfter longer than   one that waits between two attempts and asks
+//	Config.DeliveryLimit                             whether it may go on; one that is held
+//	a partition that had something to deliver, while a gate that is closed, paused, between two turns
+//	the gate had a slot for it at every look, and    or full; the bound of gaps; a lease that has
+//	of which nothing was tried, for stuckAfter       ended; a drain; no generation
+//	a held record whose time came stuckAfter ago
+//	the lock, which nobody could have for stuckAfter
+//
+// So an outage of whatever length changes nothing: in it deliveries fail, are held and tried
+// again, or the gate gives no slot.
+//
+// Time is counted in ticks of a goroutine that needs no lock. A process that is frozen, a
+// machine that sleeps, misses them: what was open meanwhile is not late when it wakes.
+const (
+	tick       = time.Second
+	stuckAfter = 30 * time.Second
+)
+
+const stuckTicks = int64(stuckAfter / tick)
+
+// seen is what the last look saw.
+type seen struct {
+	at    int64  // tick
+	stuck string // what does not move; "" while all does
+}
+
+// Alive reports whether deliveries move, and if not which does not. It takes no lock.
+func (e *Engine) Alive() (ok bool, why string) {
+	s, now := e.seen.Load(), e.ticks.Load()
+	switch {
+	case s == nil: // Run has not begun
+		return true, ""
+	case now-s.at > stuckTicks:
+		return false, fmt.Sprintf("nobody could have the engine's lock for %s", time.Duration(now-s.at)*tick)
+	}
+	return s.stuck == "", s.stuck
+}
+
+// watchdog counts the ticks and takes a look at each.
+func (e *Engine) watchdog(ctx context.Context) {
+	var looking sync.WaitGroup
+	defer looking.Wait()
+	looks := make(chan struct{}, 1)
+	defer close(looks)
+	e.seen.Store(&seen{at: e.ticks.Load()})
+	looking.Go(func() {
+		for range looks {
+			e.look()
+		}
+	})
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			e.ticks.Add(1)
+			poke(looks)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// look judges whether all moves.
+func (e *Engine) look() {
+	may, full := true, false
+	if e.cfg.Slot != nil {
+		may, full = e.cfg.Slot()
+	}
+	e.mu.Lock()
+	now := e.ticks.Load()
+	stuck := e.stuck(now, may && (!full || e.slots == 0)) // all out, and nobody has one: they are lost
+	e.mu.Unlock()
+	before := e.seen.Swap(&seen{now, stuck})
+	if stuck != "" && before.stuck == "" {
+		e.log.Error("a delivery does not end, or none begins although it could: /livez answers 503 until it moves", "what", stuck)
+	}
+}
+
+// stuck says what does not move; slot says that the gate has one.
+func (e *Engine) stuck(now int64, slot bool) string {
+	if d := e.opened.first; d != nil && now-d.endsBy >= stuckTicks {
+		return fmt.Sprintf("the delivery of %s has taken %s longer than its limit, %s", at(d), time.Duration(now-d.endsBy)*tick, e.cfg.DeliveryLimit)
+	}
+	if due := len(e.timed) > 0 && time.Since(e.timed[0].until) > tick; e.ripens.stands(due) {
+		return fmt.Sprintf("%s is held although its time came at %s", at(e.timed[0]), e.timed[0].until.UTC().Format(time.RFC3339))
+	}
+	if e.gen == nil {
+		return ""
+	}
+	open := !e.gen.draining && !e.stopped && time.Now().Before(e.gen.lease)
+	for _, p := range e.gen.parts {
+		turn, errand := p.deliverable()
+		if p.takes.stands(open && turn && slot) || p.errandRuns.stands(open && errand) {
+			return fmt.Sprintf("nothing of %s/%d was tried for %s although records are due and nothing stands in their way; the first unfinished is offset %d",
+				p.topic, p.partition, stuckAfter, p.watermark())
+		}
+	}
+	return ""
+}
+
+// deliverable tells whether something could be delivered that wants a slot, and an errand.
+func (p *partition) deliverable() (turn, errand bool) {
+	if p.overfull() { // then only the first unfinished record
+		ready := p.head != nil && p.head.state == ready
+		errand = ready && p.head.lane.queue == &p.errands
+		return ready && !errand, errand
+	}
+	return p.readyLanes() > 0, p.errands.count > 0
+}
+
+func at(d *Delivery) string {
+	return fmt.Sprintf("%s/%d/%d", d.Record.Topic, d.Record.Partition, d.Record.Offset)
+}
+
+// standstill counts the looks in a row at which something could go on, and nothing did.
+type standstill struct {
+	begun, seen uint64 // how often it went on, now and at the last look
+	looks       int64
+}
+
+func (s *standstill) stands(could bool) bool {
+	if !could || s.begun != s.seen {
+		s.seen, s.looks = s.begun, 0
+		return false
+	}
+	s.looks++
+	return s.looks > stuckTicks
+}
+
+// openList is the deliveries that are open, in the order in which they must end. All
+// have the same time.
+type openList struct{ first, last *Delivery }
+
+func (l *openList) add(d *Delivery) {
+	d.openBefore, d.openAfter, d.listed = l.last, nil, true
+	if l.last == nil {
+		l.first = d
+	} else {
+		l.last.openAfter = d
+	}
+	l.last = d
+}
+
+func (l *openList) remove(d *Delivery) {
+	if !d.listed {
+		return
+	}
+	if d.openBefore == nil {
+		l.first = d.openAfter
+	} else {
+		d.openBefore.openAfter = d.openAfter
+	}
+	if d.openAfter == nil {
+		l.last = d.openBefore
+	} else {
+		d.openAfter.openBefore = d.openBefore
+	}
+	d.openBefore, d.openAfter, d.listed = nil, nil, false
+}
+
+// moves notes that a delivery has begun, or has come a step further: its time begins anew.
+func (e *Engine) moves(d *Delivery) {
+	if e.cfg.DeliveryLimit <= 0 {
+		return
+	}
+	e.opened.remove(d)
+	d.endsBy = e.ticks.Load() + int64((e.cfg.DeliveryLimit+tick-1)/tick) + 1 // of the tick that runs, nothing may be left
+	e.opened.add(d)
+}

@@ -1,0 +1,232 @@
+package consumer
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// looks lets the watchdog tick and look so often.
+func (r *rig) looks(n int) (ok bool, why string) {
+	for range n {
+		synctest.Wait()
+		r.e.ticks.Add(1)
+		r.e.look()
+	}
+	return r.e.Alive()
+}
+
+// watched is a rig whose watchdog the test is.
+func watched(t *testing.T, change func(*Config), test func(r *rig)) {
+	t.Helper()
+	inRig(t, 1, func(c *Config) {
+		c.DeliveryLimit = time.Minute
+		change(c)
+	}, func(r *rig) {
+		r.e.seen.Store(&seen{})
+		test(r)
+	})
+}
+
+func TestADeliveryPastItsLimitIsNotAlive(t *testing.T) {
+	var in inbox
+	watched(t, func(c *Config) { c.Handler = &in }, func(r *rig) {
+		r.read(0, 0, "a", 1)
+		r.read(0, 1, "b", 1)
+		open := in.take()
+		if ok, why := r.looks(60 + 30); !ok {
+			t.Errorf("at its limit and 30 s: %s", why)
+		}
+		ok, why := r.looks(2)
+		if want := "the delivery of events/0/0 has taken 30s longer than its limit, 1m0s"; ok || why[:10] != want[:10] || !strings.Contains(why, "events/0/0") {
+			t.Errorf("%v %s, want %s", ok, why, want)
+		}
+		open[0].AgainAt(time.Now().Add(time.Hour), Hold{})
+		if ok, why := r.looks(1); ok || !strings.Contains(why, "events/0/1") {
+			t.Errorf("%v %s, want that of the other", ok, why)
+		}
+		open[1].Done()
+		if ok, why := r.looks(100); !ok {
+			t.Errorf("all have ended: %s", why)
+		}
+	})
+}
+
+// A step taken is a proof of life, and so is asking whether to go on; but nothing else is.
+func TestADeliveryThatWaitsForItsTurnIsAlive(t *testing.T) {
+	var in inbox
+	watched(t, func(c *Config) { c.Handler = &in }, func(r *rig) {
+		r.read(0, 0, "a", 1)
+		d := in.take()[0]
+		r.looks(80)
+		d.Rests(true)
+		if ok, why := r.looks(80); !ok {
+			t.Errorf("it rests: %s", why)
+		}
+		for range 100 {
+			d.Current()
+			if ok, why := r.looks(30); !ok {
+				t.Fatalf("it rests, and asks: %s", why)
+			}
+		}
+		d.Rests(false)
+		if ok, why := r.looks(80); !ok {
+			t.Errorf("it has gone on: %s", why)
+		}
+		for range 20 {
+			d.Current()
+			r.looks(1)
+		}
+		if ok, _ := r.looks(1); ok {
+			t.Error("asking alone keeps one alive that does not rest")
+		}
+		d.Done()
+	})
+}
+
+// What is due and not taken, in each way that a slot can be there.
+func TestARecordThatNobodyTakesIsNotAlive(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*Config)
+		dead   bool
+	}{
+		"a worker that never gets its slot":  {func(c *Config) { c.Gate = silent{} }, true},
+		"no workers":                         {func(c *Config) { c.Workers = 0 }, true},
+		"slots that were lost":               {func(c *Config) { c.Gate, c.Slot = silent{}, func() (bool, bool) { return true, true } }, true},
+		"a gate that gives none for a while": {func(c *Config) { c.Gate, c.Slot = silent{}, func() (bool, bool) { return false, false } }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			takes := handler(func(_ context.Context, d *Delivery) { d.Done() })
+			watched(t, func(cfg *Config) { cfg.Handler = takes; c.change(cfg) }, func(r *rig) {
+				r.read(0, 7, "a", 1)
+				if ok, why := r.looks(30); !ok {
+					t.Errorf("too early: %s", why)
+				}
+				if ok, why := r.looks(2); ok == c.dead || c.dead && !strings.Contains(why, "events/0 ") {
+					t.Errorf("alive %v %q", ok, why)
+				}
+				r.looks(1000)
+			})
+		})
+	}
+}
+
+// silent is a gate that gives no slot.
+type silent struct{}
+
+func (silent) Acquire(ctx context.Context) (bool, error) { <-ctx.Done(); return false, ctx.Err() }
+func (silent) Release(bool)                              {}
+
+func TestAllSlotsInUseAreNoStandstill(t *testing.T) {
+	var in inbox
+	watched(t, func(c *Config) {
+		c.Handler, c.Slot = &in, func() (bool, bool) { return true, true }
+		c.DeliveryLimit = time.Hour
+	}, func(r *rig) {
+		r.gate.free = 0
+		r.read(0, 0, "a", 1)
+		r.e.mu.Lock()
+		r.e.slots++ // another's
+		r.e.mu.Unlock()
+		if ok, why := r.looks(100); !ok {
+			t.Error(why)
+		}
+	})
+}
+
+// With a drain, an ended lease or a bound of gaps there is nothing to take.
+func TestWhatMayNotBeDeliveredIsNoStandstill(t *testing.T) {
+	for name, change := range map[string]func(g *generation, p *partition){
+		"lease ended": func(g *generation, _ *partition) { g.lease = time.Now() },
+		"draining":    func(g *generation, _ *partition) { g.draining = true },
+		"gaps": func(_ *generation, p *partition) {
+			p.gapBound = true
+			for n := range 2000 { // every other record is done
+				d := &Delivery{part: p, state: held}
+				d.Record.Offset = int64(1 + 1000*n)
+				if n > 0 {
+					p.doneAfter = true
+				}
+				p.add(d)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var in inbox
+			watched(t, func(c *Config) { c.Handler, c.Gate = &in, silent{} }, func(r *rig) {
+				p := r.part(0)
+				r.e.mu.Lock()
+				change(r.g, p)
+				if name == "gaps" {
+					p.head.state = held
+				}
+				l := &lane{}
+				l.push(&Delivery{part: p, lane: l, state: ready})
+				p.fresh.push(l)
+				r.e.mu.Unlock()
+				if ok, why := r.looks(100); !ok {
+					t.Error(why)
+				}
+				r.e.mu.Lock()
+				r.g.lease, r.g.draining, p.gapBound = time.Now().Add(time.Hour), false, false
+				r.e.mu.Unlock()
+				if ok, _ := r.looks(30); !ok {
+					t.Error("what was seen meanwhile is counted")
+				}
+				if ok, _ := r.looks(1); ok {
+					t.Error("nothing stands in its way, and nobody notices")
+				}
+			})
+		})
+	}
+}
+
+func TestAHeldRecordWhoseTimeCameIsNotAlive(t *testing.T) {
+	var in inbox
+	watched(t, func(c *Config) { c.Handler = &in }, func(r *rig) {
+		r.read(0, 3, "a", 1)
+		in.take()[0].AgainAt(time.Now().Add(time.Hour), Hold{})
+		r.e.timer.Stop() // and nobody sets it again
+		if ok, why := r.looks(1000); !ok {
+			t.Errorf("its time has not come: %s", why)
+		}
+		time.Sleep(2 * time.Hour)
+		if ok, _ := r.looks(30); !ok {
+			t.Error("too early")
+		}
+		if ok, why := r.looks(1); ok || !strings.Contains(why, "events/0/3") {
+			t.Errorf("%v %s", ok, why)
+		}
+	})
+}
+
+// A lock that is held is told of by who does not wait for it.
+func TestALockThatCannotBeHadIsNotAlive(t *testing.T) {
+	e := New(Config{})
+	e.seen.Store(&seen{})
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for n := range 35 {
+		if ok, why := e.Alive(); ok != (n <= 30) {
+			t.Errorf("after %d s: %v %s", n, ok, why)
+		}
+		e.ticks.Add(1)
+	}
+}
+
+// A ticker drops the ticks that nobody takes: time in which the process was frozen, or
+// the machine slept, makes nothing late.
+func TestFrozenTimeMakesNothingLate(t *testing.T) {
+	var in inbox
+	watched(t, func(c *Config) { c.Handler = &in }, func(r *rig) {
+		r.read(0, 0, "a", 1)
+		in.take()
+		time.Sleep(24 * time.Hour)
+		if ok, why := r.looks(2); !ok {
+			t.Error(fmt.Sprint("on waking: ", why))
+		}
+	})
+}
