@@ -6,9 +6,11 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -209,5 +211,51 @@ func TestAFileOfTwoSettingsIsToldOfOnceForEach(t *testing.T) {
 	failed = nil
 	if w.Look(); !slices.Equal(failed, both) {
 		t.Errorf("removed: failed %v", failed)
+	}
+}
+
+// A file system that hangs holds up nobody: the value in force stays, the end comes at
+// once, and the fault is told of.
+func TestAFileThatCannotBeReadToItsEndHoldsUpNobody(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "secret")
+	if err := os.WriteFile(name, []byte("before"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w, err := Watch(WatchConfig[string]{Files: []string{name}, Parse: func(b [][]byte) (string, error) { return string(b[0]), nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(name); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(name, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	first := make(chan bool)
+	go func() { first <- w.within(ctx) }()
+	var writer *os.File // it can be opened without waiting once it is read
+	for writer == nil {
+		writer, _ = os.OpenFile(name, os.O_WRONLY|syscall.O_NONBLOCK, 0)
+	}
+	cancel()
+	if <-first {
+		t.Error("a look has ended that cannot")
+	}
+	// Another look does not begin, and is not waited for either.
+	if w.within(ctx) {
+		t.Error("two looks at once")
+	}
+	if got := w.Get(); got != "before" {
+		t.Errorf("%q is in force", got)
+	}
+	if _, err := writer.Write([]byte("after")); err != nil {
+		t.Fatal(err)
+	}
+	writer.Close()
+	w.turn <- struct{}{} // once the look has ended
+	if got := w.Get(); got != "after" {
+		t.Errorf("%q is in force", got)
 	}
 }

@@ -1,0 +1,54 @@
+package dlq
+
+import (
+	"context"
+	"errors"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol/metadata"
+)
+
+// mute is a cluster that tells its topics and answers nothing else.
+type mute struct{}
+
+func (mute) RoundTrip(ctx context.Context, _ net.Addr, req kafka.Request) (kafka.Response, error) {
+	if _, asks := req.(*metadata.Request); asks {
+		return &metadata.Response{Topics: []metadata.ResponseTopic{{Name: topic, Partitions: []metadata.ResponsePartition{{}}}}}, nil
+	}
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// However many letters wait at a topic that takes none, each is told of within Limit; no
+// other word is given that the topic refuses them than that of the requests.
+func TestALetterIsNeverKeptLongerThanItsLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := NewPublisher(Config{Client: &kafka.Client{Addr: kafka.TCP("nowhere:1"), Transport: mute{}, Timeout: 10 * time.Second}, Topic: topic})
+		const many = 20 * batchLetters // 200 s, request by request
+		begun := time.Now()
+		done := make(chan error, many)
+		for range many {
+			p.Publish(t.Context(), &Letter{}, func(err error) { done <- err })
+		}
+		behind := 0
+		for range many {
+			if errors.Is(<-done, errBehind) {
+				behind++
+			}
+		}
+		if d := time.Since(begun); d > p.Limit() {
+			t.Errorf("told after %s, the limit is %s", d, p.Limit())
+		}
+		if behind < many/2 || behind > many-3*batchLetters {
+			t.Errorf("%d of %d were not sent", behind, many)
+		}
+		if since := p.RefusingSince(); since.Sub(begun) != 10*time.Second {
+			t.Errorf("refusing since %s", since.Sub(begun))
+		}
+		p.Close()
+	})
+}
