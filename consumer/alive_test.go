@@ -230,3 +230,23 @@ func TestFrozenTimeMakesNothingLate(t *testing.T) {
 		}
 	})
 }
+
+// A backlog of which something is tried between two looks moves, however long it is.
+func TestABacklogThatMovesIsNoStandstill(t *testing.T) {
+	var in inbox
+	watched(t, func(c *Config) { c.Handler = &in }, func(r *rig) {
+		r.gate.free, r.gate.manual = 0, true
+		for n := range int64(200) {
+			r.read(0, n, "", 1)
+		}
+		for range 150 {
+			r.gate.add(1)
+			if ok, why := r.looks(1); !ok {
+				t.Fatal(why)
+			}
+			for _, d := range in.take() {
+				d.AgainAt(time.Now().Add(time.Hour), Hold{})
+			}
+		}
+	})
+}

@@ -70,9 +70,7 @@ func TestWhatDoesNotMoveIsNotAlive(t *testing.T) {
 		after  time.Duration
 		names  string
 	}{
-		"a delivery that never returns": {func(release chan struct{}) func(*service, *consumer.Config) {
-			return hanging(release)
-		}, limit + 30*time.Second, "events/0/0 "},
+		"a delivery that never returns": {hanging, limit + 30*time.Second, "events/0/0 "},
 		"a delivery that is forgotten": {func(chan struct{}) func(*service, *consumer.Config) {
 			return handling(func(context.Context, *consumer.Delivery) {})
 		}, limit + 30*time.Second, "events/0/0 "},
