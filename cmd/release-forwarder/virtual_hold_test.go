@@ -117,7 +117,7 @@ func TestTheWaitForALotBeginsAgainWhereItsPartitionMoves(t *testing.T) {
 		}
 		w.minutes(10, 2, 0, nil)
 		letters := w.letters()
-		if len(letters) != 1 || header(letters[0], "partition") == string('0'+rune(moved)) {
+		if len(letters) != 1 || header(letters[0], "partition") == strconv.Itoa(int(moved)) {
 			t.Fatalf("after 65 minutes %d letters, want that of the partition that stayed", len(letters))
 		}
 		w.minutes(30, 2, 0, nil)
