@@ -2,6 +2,7 @@ package dlq
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"time"
 
@@ -23,6 +24,33 @@ func NewLog(client *kafka.Client, clientID, topic string) *Log {
 
 // Spans looks at what the topic holds, ordered by partition.
 func (l *Log) Spans(ctx context.Context) ([]Span, error) { return l.spans(ctx) }
+
+// Bounds looks once. With an error it gives the partitions whose leaders answered.
+func (l *Log) Bounds(ctx context.Context) ([]Span, error) { return l.bounds(ctx) }
+
+// Peek looks once at what lies at an offset of a partition or next after it, whether or
+// not its transaction is decided: when its first record was written, in milliseconds
+// since 1970 by the batch's header, −1 where that is not told; and the offset behind the
+// log's last record. Nothing of a record is kept.
+func (l *Log) Peek(ctx context.Context, partition int32, from int64) (written, end int64, err error) {
+	look := func() (*fetch.Answer, error) {
+		return l.ask(ctx, &fetch.Request{MaxBytes: 1, Peek: true}, fetch.Partition{Partition: partition, Offset: from, MaxBytes: 1})
+	}
+	a, err := look()
+	if errors.Is(err, kafka.OffsetOutOfRange) { // retention took it
+		spans, _ := l.bounds(ctx)
+		for _, s := range spans {
+			if s.Partition == partition && s.First > from {
+				from = s.First
+				a, err = look()
+			}
+		}
+	}
+	if err != nil {
+		return -1, -1, err
+	}
+	return a.Written(), a.HighWatermark, nil
+}
 
 // Read yields the records of a partition from an offset up to, without, end. One
 // answer of a broker is in memory at a time. An error ends it. What retention

@@ -57,6 +57,16 @@ func (s *source) spans(ctx context.Context) (spans []Span, err error) {
 }
 
 func (s *source) spansOnce(ctx context.Context) ([]Span, error) {
+	spans, err := s.bounds(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return spans, nil
+}
+
+// bounds looks at all partitions once. With an error it gives those whose leaders
+// answered.
+func (s *source) bounds(ctx context.Context) ([]Span, error) {
 	partitions, err := s.partitions(ctx)
 	if err != nil {
 		return nil, err
@@ -69,16 +79,18 @@ func (s *source) spansOnce(ctx context.Context) ([]Span, error) {
 	}
 	spans := make([]Span, 0, len(bounds))
 	for n, b := range bounds {
-		if _, told := errors.AsType[kafka.Error](b.Err); b.Err != nil && !told {
-			return nil, fmt.Errorf("partition %d: %w: %w", n, b.Err, kafka.LeaderNotAvailable)
+		_, told := errors.AsType[kafka.Error](b.Err)
+		switch {
+		case b.Err == nil:
+			spans = append(spans, Span{Partition: n, First: b.First, End: b.End})
+		case told:
+			err = b.Err
+		case err == nil:
+			err = fmt.Errorf("partition %d: %w: %w", n, b.Err, kafka.LeaderNotAvailable)
 		}
-		if b.Err != nil {
-			return nil, b.Err
-		}
-		spans = append(spans, Span{Partition: n, First: b.First, End: b.End})
 	}
 	slices.SortFunc(spans, func(a, b Span) int { return int(a.Partition) - int(b.Partition) })
-	return spans, nil
+	return spans, err
 }
 
 // since lets spans begin at their first record that is dated at a time or later:
@@ -204,35 +216,38 @@ func (s *source) deliver(a *fetch.Answer, from, end int64, yield func(fetch.Reco
 
 // fetch asks the leader, again where the error passes.
 func (s *source) fetch(ctx context.Context, partition int32, from int64) (a *fetch.Answer, err error) {
-	err = again(ctx, func() error { a, err = s.fetchOnce(ctx, partition, from); return err })
+	most := cmp.Or(s.most, answerBytes)
+	err = again(ctx, func() error {
+		a, err = s.ask(ctx, &fetch.Request{MaxBytes: most}, fetch.Partition{Partition: partition, Offset: from, MaxBytes: most})
+		return err
+	})
 	return a, err
 }
 
-func (s *source) fetchOnce(ctx context.Context, partition int32, from int64) (*fetch.Answer, error) {
+// ask sends a fetch of one partition to its leader, once.
+func (s *source) ask(ctx context.Context, r *fetch.Request, p fetch.Partition) (*fetch.Answer, error) {
 	leaders, err := s.partitions(ctx)
 	if err != nil {
 		return nil, err
 	}
-	leader, ok := leaders[partition]
+	leader, ok := leaders[p.Partition]
 	if !ok {
 		return nil, kafka.UnknownTopicOrPartition
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	most := cmp.Or(s.most, answerBytes)
-	res, err := fetch.Do(ctx, s.client.Transport, s.client.Addr, &fetch.Request{
-		Broker: leader, ClientID: s.clientID, MinBytes: 1, MaxBytes: most,
-		Partitions: []fetch.Partition{{Topic: s.topic, Partition: partition, Offset: from, MaxBytes: most}},
-	})
+	p.Topic = s.topic
+	r.Broker, r.ClientID, r.MinBytes, r.Partitions = leader, s.clientID, 1, []fetch.Partition{p}
+	res, err := fetch.Do(ctx, s.client.Transport, s.client.Addr, r)
 	if err != nil {
 		return nil, err
 	}
 	for i := range res.Partitions {
-		if a := &res.Partitions[i]; a.Topic == s.topic && a.Partition == partition {
+		if a := &res.Partitions[i]; a.Topic == s.topic && a.Partition == p.Partition {
 			return a, a.Err
 		}
 	}
-	return nil, fmt.Errorf("the answer leaves partition %d out: %w", partition, kafka.LeaderNotAvailable)
+	return nil, fmt.Errorf("the answer leaves partition %d out: %w", p.Partition, kafka.LeaderNotAvailable)
 }
 
 // firstAfter finds where a partition begins now that an offset is not in it.

@@ -74,7 +74,7 @@ func (f *frame) partitions(r *Request, res *Response) error {
 	for range f.count(len(open)) {
 		topic := f.string()
 		for range f.count(len(open)) {
-			a := f.answer(topic)
+			a := f.answer(topic, r.Peek)
 			if f.err != nil {
 				return f.err
 			}
@@ -90,7 +90,7 @@ func (f *frame) partitions(r *Request, res *Response) error {
 	return f.err
 }
 
-func (f *frame) answer(topic string) Answer {
+func (f *frame) answer(topic string, peek bool) Answer {
 	a := Answer{Topic: topic, Partition: f.int32()}
 	if code := f.int16(); code != 0 {
 		a.Err = kafka.Error(code)
@@ -112,7 +112,12 @@ func (f *frame) answer(topic string) Answer {
 		a.Err = ErrOtherReplica
 	}
 	if n := int64(f.int32()); n > 0 { // −1: null
-		a.records = f.bytes(n)
+		kept := n
+		if peek {
+			kept = min(n, batchHeaderSize)
+		}
+		a.records = f.bytes(kept)
+		f.skip(n - kept)
 	}
 	return a
 }
@@ -145,6 +150,17 @@ func (f *frame) bytes(n int64) []byte {
 	b := memory(int(n))
 	f.fill(b)
 	return b
+}
+
+// skip passes over n bytes.
+func (f *frame) skip(n int64) {
+	if f.err == nil && n > f.left {
+		f.fail("a length of %d in %d bytes", n, f.left)
+	}
+	if f.err == nil {
+		f.left -= n
+		_, f.err = io.CopyN(io.Discard, f.r, n)
+	}
 }
 
 func (f *frame) int16() int16 {

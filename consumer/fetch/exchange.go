@@ -21,6 +21,7 @@ const version = 11
 // Values of the request that never change.
 const (
 	replicaNone   = -1 // we are a consumer, not a follower
+	readAll       = 0
 	readCommitted = 1
 	sessionNone   = 0  // KIP-227: with epoch −1, no session
 	epochNone     = -1 // also: no leader epoch is known (KIP-320)
@@ -122,7 +123,11 @@ func encode(r *Request, id int32) ([]byte, error) {
 	b = append32(b, int32(min(max(r.MaxWait.Milliseconds(), 0), math.MaxInt32)))
 	b = append32(b, r.MinBytes)
 	b = append32(b, r.MaxBytes)
-	b = append(b, readCommitted)
+	if r.Peek {
+		b = append(b, readAll)
+	} else {
+		b = append(b, readCommitted)
+	}
 	b = append32(b, sessionNone)
 	b = append32(b, epochNone)
 

@@ -31,6 +31,10 @@ type Request struct {
 	// MaxAnswer is the most bytes an answer may have before it is refused
 	// unread with [ErrAnswerTooLarge]; 0 means MaxBytes + 64 MiB.
 	MaxAnswer int64
+	// Peek asks for what lies at the offsets whether or not transactions are decided
+	// there, and keeps only what [Answer.Written] needs: it is for a look, not for
+	// reading.
+	Peek bool
 	// Partitions are what to read, each partition at most once.
 	Partitions []Partition
 }
@@ -97,8 +101,25 @@ func (a *Answer) FirstBatch() (bytes, records int) {
 	return bytes, records
 }
 
-// Do sends a fetch request (version 11, read_committed, without a KIP-227
-// session) to r.Broker and returns its answer. The address is the bootstrap
+// Written returns the timestamp of the first batch's first record, in milliseconds
+// since 1970, by the batch's header alone: nothing is unpacked, and no checksum is
+// looked at. It is −1 where there is no batch, or its format has no timestamps.
+func (a *Answer) Written() int64 {
+	b := a.records
+	switch {
+	case len(b) >= batchHeaderSize && b[magicAt] == 2:
+		if binary.BigEndian.Uint16(b[batchAttributesAt:])&logAppendTime != 0 {
+			return int64(binary.BigEndian.Uint64(b[batchMaxTimeAt:]))
+		}
+		return int64(binary.BigEndian.Uint64(b[batchBaseTimeAt:]))
+	case len(b) >= messageTimeAt+8 && b[magicAt] == 1:
+		return int64(binary.BigEndian.Uint64(b[messageTimeAt:]))
+	}
+	return noTimestamp
+}
+
+// Do sends a fetch request (version 11, read_committed unless it is a peek, without a
+// KIP-227 session) to r.Broker and returns its answer. The address is the bootstrap
 // address by which the round tripper knows the cluster.
 //
 // A deadline in ctx holds for the whole exchange; without one it is MaxWait and
