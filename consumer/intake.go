@@ -40,6 +40,7 @@ func (g *generation) takeIn(p *partition, from int64, a *fetch.Answer, left int)
 	err := g.read(p, rd)
 	e.mu.Lock()
 	p.unreadable = err != nil
+	p.weigh(a.LastStableOffset, time.Now())
 	e.mu.Unlock()
 	if err != nil {
 		e.log.Error("the log cannot be read here: this partition stops until it can, the others go on; "+

@@ -104,6 +104,7 @@ type partition struct {
 	waitsAlone   bool      // that record is oversized, and another one is in memory
 	outOfRange   time.Time // since when the position has been above the log's end
 	logEnd       int64     // high watermark as last heard, -1 before
+	unread       unread    // what the log holds beyond the position
 	readable     int64     // the last stable offset as heard with records; 0 where there were none, and the greatest before
 	unsure       bool      // the log may be another one: read from the anchor on
 	replaced     bool      // it is another one

@@ -328,7 +328,7 @@ func (g *generation) forgets(p *partition, end int64) {
 func (g *generation) restart(p *partition, first int64) {
 	p.progress = newProgress(first, knowledge{end: first})
 	p.unsure, p.replaced, p.outOfRange = false, false, time.Time{}
-	p.logEnd = -1
+	p.logEnd, p.unread = -1, unread{}
 	g.dirty = true
 	g.reads(p)
 }

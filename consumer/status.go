@@ -31,8 +31,16 @@ type PartitionStatus struct {
 	// Refusal why; zero and "" where the last one was taken.
 	Refused time.Time
 	Refusal string
-	// Oldest is the time of the first unfinished record, zero if there is none.
+	// Oldest is the time of the first unfinished record in memory, zero if there is
+	// none.
 	Oldest time.Time
+	// Behind is since when the log has had records that are not read, without a
+	// break, and Stands since when the first of them has been the one at Position;
+	// zero where no answer has told of any.
+	Behind, Stands time.Time
+	// HeldBack counts the offsets from Position on that an open transaction keeps from
+	// every committed reader, as the last answer told.
+	HeldBack int64
 }
 
 // Lag is how many offsets lie between the committed offset and the log's end, as
@@ -114,6 +122,7 @@ func (e *Engine) Status() Status {
 		if p.head != nil {
 			ps.Oldest = p.head.Record.Time
 		}
+		p.tell(&ps)
 		s.Pending += p.count
 		s.Partitions = append(s.Partitions, ps)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"release-forwarder/cmd/release-forwarder/admin"
@@ -102,7 +103,7 @@ func (v *service) lettersBlocked(s consumer.Status) bool {
 
 // condition says what the service is doing: the first row that applies, so that
 // what keeps most from going on comes first.
-func (v *service) condition(s consumer.Status, g upstream.GateState, refused []forward.RefusedLot) admin.Condition {
+func (v *service) condition(s consumer.Status, g upstream.GateState, refused []forward.RefusedLot, held []heldPartition) admin.Condition {
 	parked, stuck, paused, refusals := 0, 0, 0, 0
 	var first, refusal consumer.PartitionStatus
 	for _, p := range s.Partitions {
@@ -125,6 +126,7 @@ func (v *service) condition(s consumer.Status, g upstream.GateState, refused []f
 	alive, why := v.engine.Alive()
 	unready := v.unready(s)
 	dropped, droppedAt := v.facts.drops()
+	open := transactions(held)
 	blocked, storms := s.HeldBy[forward.HeldDeadLetter], v.forwarder.Storms()
 	switch {
 	case !alive:
@@ -149,6 +151,8 @@ func (v *service) condition(s consumer.Status, g upstream.GateState, refused []f
 		return admin.Condition{Kind: admin.PartitionUnreadable, Count: int64(stuck), Name: placed(first)}
 	case refusals > 0:
 		return admin.Condition{Kind: admin.PartitionCommitRefused, Count: int64(refusals), Name: placed(refusal), Since: refusal.Refused}
+	case len(open) > 0:
+		return heldBack(open)
 	case dropped > 0 && time.Since(droppedAt) < droppedShown:
 		return admin.Condition{Kind: admin.RecordsDropped, Count: dropped, Since: droppedAt}
 	case paused > 0:
@@ -157,6 +161,26 @@ func (v *service) condition(s consumer.Status, g upstream.GateState, refused []f
 		return admin.Condition{Kind: admin.Standby}
 	}
 	return admin.Condition{Kind: admin.Well}
+}
+
+// placesShown is how many partitions a sentence names.
+const placesShown = 3
+
+// heldBack says of transactions, of which there is one at least, what they hold back.
+func heldBack(open []heldPartition) admin.Condition {
+	c := admin.Condition{Kind: admin.OpenTransaction, Since: open[0].Since}
+	var names []string
+	for i, p := range open {
+		c.Count += p.HeldBack
+		switch {
+		case i < placesShown:
+			names = append(names, p.Topic+"/"+strconv.Itoa(int(p.Partition)))
+		case i == placesShown:
+			names = append(names, "…")
+		}
+	}
+	c.Name = strings.Join(names, ", ")
+	return c
 }
 
 // outside says of a replica that has no generation whether that is a rebalance's

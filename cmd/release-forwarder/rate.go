@@ -24,14 +24,14 @@ func (v *service) shareRate(owned, all map[string]int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if n := all[v.settings.Kafka.Topic]; n > 0 {
-		v.partitions = n
+		v.counted = n
 	}
 	if events == 0 {
 		return // what is still open ends at the rate it began with
 	}
 	share := leastShare
-	if v.partitions > 0 {
-		share = float64(events) / float64(max(events, v.partitions))
+	if v.counted > 0 {
+		share = float64(events) / float64(max(events, v.counted))
 	}
 	v.gate.SetRate(float64(rate) * share)
 }

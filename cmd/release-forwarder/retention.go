@@ -24,7 +24,7 @@ const (
 	// deletes by whole segments: over less time a start stands still and jumps.
 	startsKept = 6 * time.Hour
 	// patience is how old an unfinished record must be: one that has just come is
-	// nothing to warn of, however short the retention.
+	// nothing to warn of, however short the retention, unless it cannot be read.
 	patience = 15 * time.Minute
 	// startsNeeded is how long it must have been watched before its pace counts.
 	startsNeeded = time.Hour
@@ -42,15 +42,8 @@ type retention struct {
 	// Guarded by mu.
 	topics map[string]dlq.Retention
 	starts map[place][]movement // by partition; place.offset is not used
-	unread map[place]unread     // by partition: see age
 
 	hidden map[string]bool // topics whose configuration this user may not read; run's alone
-}
-
-// unread is the first record of a log that is neither finished nor read.
-type unread struct {
-	offset int64
-	dated  time.Time
 }
 
 // movement is where a log began, and ended, at a time.
@@ -63,7 +56,7 @@ func newRetention(k *connect.Kafka, clientID string, log *slog.Logger) *retentio
 	return &retention{
 		client:   &kafka.Client{Addr: k.Addr(), Transport: k.Transport, Timeout: connect.RequestTimeout},
 		clientID: clientID, log: log, changed: make(chan struct{}, 1), hidden: map[string]bool{},
-		topics: map[string]dlq.Retention{}, starts: map[place][]movement{}, unread: map[place]unread{},
+		topics: map[string]dlq.Retention{}, starts: map[place][]movement{},
 	}
 }
 
@@ -93,25 +86,19 @@ func (r *retention) run(ctx context.Context, status func() consumer.Status) {
 // look asks Kafka for what has changed. What cannot be told now is told later:
 // whatever keeps Kafka from answering has alerts of its own.
 func (r *retention) look(ctx context.Context, held []consumer.PartitionStatus) {
-	byTopic := map[string][]consumer.PartitionStatus{}
+	topics := map[string]bool{}
 	for _, p := range held {
-		byTopic[p.Topic] = append(byTopic[p.Topic], p)
+		topics[p.Topic] = true
 	}
-	for topic, partitions := range byTopic {
+	for topic := range topics {
 		log := dlq.NewLog(r.client, r.clientID, topic)
 		kept, err := log.Retention(ctx)
 		r.tell(ctx, topic, err)
 		if err != nil {
 			continue
 		}
-		spans, err := log.Spans(ctx)
-		if err != nil {
-			continue
-		}
+		spans, _ := log.Bounds(ctx) // a partition without a leader hides no other
 		r.note(topic, kept, spans)
-		for _, p := range partitions {
-			r.age(ctx, log, p)
-		}
 	}
 }
 
@@ -144,33 +131,10 @@ func (r *retention) note(topic string, kept dlq.Retention, spans []dlq.Span) {
 	}
 }
 
-// age reads the time of the first record that is neither finished nor read, where
-// nothing that was read is unfinished: a partition that waits for a person, or
-// cannot be read.
-func (r *retention) age(ctx context.Context, log *dlq.Log, p consumer.PartitionStatus) {
-	end := r.end(p)
-	if p.Phase == "starting" || p.Phase == "reading" || !p.Oldest.IsZero() || p.Watermark < 0 || p.Watermark >= end {
-		return
-	}
-	first, err := log.First(ctx, dlq.Span{Partition: p.Partition, First: p.Watermark, End: end})
-	if err != nil || first.IsZero() {
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.unread[place{topic: p.Topic, partition: p.Partition}] = unread{p.Watermark, first}
-}
-
-// end is where a partition's log ended when it was last looked at: the engine does
-// not look where it does not read.
-func (r *retention) end(p consumer.PartitionStatus) int64 {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.endNow(p)
-}
-
+// endNow is where a partition's log ended when it was last looked at: the engine does
+// not look where it does not read. The mutex is held.
 func (r *retention) endNow(p consumer.PartitionStatus) int64 {
-	moved := r.starts[place{topic: p.Topic, partition: p.Partition}]
+	moved := r.starts[placeOf(p)]
 	if len(moved) == 0 {
 		return p.LogEnd
 	}
@@ -179,12 +143,12 @@ func (r *retention) endNow(p consumer.PartitionStatus) int64 {
 
 // left tells for each partition held how many seconds its oldest unfinished record
 // has, where that is known.
-func (r *retention) left(held []consumer.PartitionStatus, now time.Time) (values []telemetry.PartitionValue) {
+func (r *retention) left(held []heldPartition, now time.Time) (values []telemetry.PartitionValue) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, p := range held {
-		if p.Watermark < 0 || p.Watermark >= max(p.Position, r.endNow(p)) {
-			continue // nothing is unfinished
+		if p.Phase == "starting" || p.Watermark >= max(p.Position, r.endNow(p.PartitionStatus)) {
+			continue // where it stands is not known, or nothing is unfinished
 		}
 		if left, known := r.of(p, now); known {
 			values = append(values, telemetry.PartitionValue{Topic: p.Topic, Partition: int(p.Partition), Value: int64(max(left, 0).Seconds())})
@@ -193,23 +157,20 @@ func (r *retention) left(held []consumer.PartitionStatus, now time.Time) (values
 	return values
 }
 
-func (r *retention) of(p consumer.PartitionStatus, now time.Time) (left time.Duration, known bool) {
+func (r *retention) of(p heldPartition, now time.Time) (left time.Duration, known bool) {
 	kept, is := r.topics[p.Topic]
 	if !is {
 		return 0, false
 	}
-	at, oldest := place{topic: p.Topic, partition: p.Partition}, p.Oldest
-	if first := r.unread[at]; oldest.IsZero() && first.offset == p.Watermark {
-		oldest = first.dated
-	}
-	if !oldest.IsZero() && now.Sub(oldest) < patience {
+	oldest := p.unfinished()
+	if !oldest.IsZero() && now.Sub(oldest) < patience && p.Blocked == "" {
 		return 0, false
 	}
 	if kept.For > 0 && !oldest.IsZero() {
 		left, known = oldest.Add(kept.For).Sub(now), true
 	}
 	if kept.Bytes > 0 {
-		if paced, is := pace(r.starts[at], p.Watermark); is && (!known || paced < left) {
+		if paced, is := pace(r.starts[placeOf(p.PartitionStatus)], p.Watermark); is && (!known || paced < left) {
 			left, known = paced, true
 		}
 	}

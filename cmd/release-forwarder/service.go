@@ -55,12 +55,13 @@ type service struct {
 
 	facts     *facts
 	retention *retention
+	unread    *unread
 	started   time.Time
 	// stopping ends when the service was told to stop; guarded by mu.
 	stopping context.Context
 	mu       sync.Mutex
 	// Guarded by mu.
-	partitions   int       // of KAFKA_TOPIC, as known last; 0: not yet
+	counted      int       // partitions of KAFKA_TOPIC, as known last; 0: not yet
 	lettersFound bool      // the dead-letter topic was there once
 	stopped      time.Time // when the service was told to stop; zero before
 }
@@ -112,6 +113,7 @@ func (v *service) wireKafka(dial dialFunc) (err error) {
 	}
 	v.watched = append(v.watched, v.kafka.Run)
 	v.retention = newRetention(v.kafka, v.settings.Kafka.ClientID, v.log)
+	v.unread = newUnread(v.kafka, v.settings.Kafka.ClientID, v.log)
 	v.letters = dlq.NewPublisher(dlq.Config{
 		Client: &kafka.Client{Addr: v.kafka.Addr(), Transport: v.kafka.Transport, Timeout: connect.RequestTimeout},
 		Topic:  v.settings.DeadLetters.Topic, Group: v.settings.Kafka.GroupID,
@@ -285,6 +287,7 @@ func (v *service) work(stop context.Context) error {
 	side.Go(func() { v.explainConnection(serving) })
 	side.Go(func() { v.warnAtStart(serving) })
 	side.Go(func() { v.retention.run(serving, v.engine.Status) })
+	side.Go(func() { v.unread.run(serving, v.engine.Status) })
 
 	err := v.engine.Run(stop)
 

@@ -21,9 +21,9 @@ const (
 // status takes the picture that the status page shows.
 func (v *service) status() admin.Status {
 	s, g, now := v.engine.Status(), v.gate.State(), time.Now()
-	refused := v.refusedLots()
+	refused, held := v.refusedLots(), v.unread.partitions(s.Partitions)
 	st := admin.Status{
-		Condition: v.condition(s, g, refused),
+		Condition: v.condition(s, g, refused, held),
 		Version:   buildInfo().Version, Group: v.settings.Kafka.GroupID, Now: now, Started: v.started,
 		Pending: int64(s.Pending),
 		Platform: admin.Platform{
@@ -40,11 +40,11 @@ func (v *service) status() admin.Status {
 	for _, n := range s.HeldBy {
 		st.HeldTotal += int64(n)
 	}
-	for _, p := range s.Partitions {
-		if !p.Oldest.IsZero() && (st.Oldest.IsZero() || p.Oldest.Before(st.Oldest)) {
-			st.Oldest = p.Oldest
-		}
-		st.Partitions = append(st.Partitions, partitionRow(p))
+	for _, p := range held {
+		st.Oldest, st.OldestUnread = earliest(st.Oldest, p.Oldest), earliest(st.OldestUnread, p.Unread)
+		row := partitionRow(p)
+		st.Unread += row.Unread
+		st.Partitions = append(st.Partitions, row)
 	}
 	for _, h := range v.engine.Held(shownHeld) {
 		st.Held = append(st.Held, admin.Held{
@@ -66,16 +66,25 @@ func (v *service) status() admin.Status {
 	return st
 }
 
-func partitionRow(p consumer.PartitionStatus) admin.Partition {
+func partitionRow(p heldPartition) admin.Partition {
 	row := admin.Partition{
 		Topic: p.Topic, Partition: int(p.Partition), Committed: p.Committed, Position: p.Position, End: p.LogEnd,
-		Lag: admin.Unknown, DoneBeyond: doneBeyond(p), Pending: int64(p.Pending), Held: int64(p.Held), Paused: string(p.Paused),
+		Lag: admin.Unknown, DoneBeyond: doneBeyond(p.PartitionStatus), Pending: int64(p.Pending), Held: int64(p.Held), Paused: string(p.Paused),
+	}
+	if p.Phase != "starting" {
+		row.Unread = max(0, p.LogEnd-p.Position)
 	}
 	if p.LogEnd >= 0 {
 		row.Lag = p.Lag()
 	}
-	if p.Phase != "reading" {
+	switch {
+	case p.Phase != "reading":
 		row.Paused = p.Phase
+	case row.Paused == "":
+		row.Paused = p.Blocked
+	}
+	if p.Blocked == byTransaction {
+		row.HeldBack, row.HeldBackSince, row.ProducerID = p.HeldBack, p.Since, p.Producer
 	}
 	if row.Cause = p.Cause; row.Cause != "" {
 		row.FailingSince = p.Failing
@@ -93,11 +102,21 @@ func doneBeyond(p consumer.PartitionStatus) int64 {
 	return max(0, p.Position-p.Committed-int64(p.Pending))
 }
 
-// partitionValues answers one number for each partition held now.
-func (v *service) partitionValues(of func(consumer.PartitionStatus) int64) func() []telemetry.PartitionValue {
+// partitions are those held now, with what is known of their unread records.
+func (v *service) partitions() []heldPartition {
+	return v.unread.partitions(v.engine.Status().Partitions)
+}
+
+// lag is what Kafka's tools show as the group's lag, where it is known.
+func (p heldPartition) lag() (n int64, known bool) { return p.Lag(), p.Committed >= 0 && p.LogEnd >= 0 }
+
+// partitionValues answers one number for each partition held now of which it is known.
+func (v *service) partitionValues(of func(heldPartition) (int64, bool)) func() []telemetry.PartitionValue {
 	return func() (values []telemetry.PartitionValue) {
-		for _, p := range v.engine.Status().Partitions {
-			values = append(values, telemetry.PartitionValue{Topic: p.Topic, Partition: int(p.Partition), Value: of(p)})
+		for _, p := range v.partitions() {
+			if n, known := of(p); known {
+				values = append(values, telemetry.PartitionValue{Topic: p.Topic, Partition: int(p.Partition), Value: n})
+			}
 		}
 		return values
 	}

@@ -23,11 +23,21 @@ func (v *service) gauges() telemetry.Gauges {
 			}
 			return held
 		},
-		Lag:     v.partitionValues(consumer.PartitionStatus.Lag),
-		LagDone: v.partitionValues(doneBeyond),
-		LagHeld: v.partitionValues(func(p consumer.PartitionStatus) int64 { return int64(p.Held) }),
+		Lag:     v.partitionValues(heldPartition.lag),
+		LagDone: v.partitionValues(func(p heldPartition) (int64, bool) { return doneBeyond(p.PartitionStatus), true }),
+		LagHeld: v.partitionValues(func(p heldPartition) (int64, bool) { return int64(p.Held), true }),
 		RetentionLeft: func() []telemetry.PartitionValue {
-			return v.retention.left(v.engine.Status().Partitions, time.Now())
+			return v.retention.left(v.partitions(), time.Now())
+		},
+		ReadingBlocked: func() (blocked []telemetry.PartitionBlock) {
+			for _, p := range v.partitions() {
+				if p.Blocked != "" {
+					blocked = append(blocked, telemetry.PartitionBlock{
+						Topic: p.Topic, Partition: int(p.Partition), Cause: p.Blocked, Seconds: int64(time.Since(p.Since).Seconds()),
+					})
+				}
+			}
+			return blocked
 		},
 		Assigned: func() int64 { return int64(len(v.engine.Status().Partitions)) },
 		ReadingPaused: func() (paused []telemetry.PartitionPause) {
@@ -41,9 +51,9 @@ func (v *service) gauges() telemetry.Gauges {
 		},
 		OldestUnfinished: func() float64 {
 			oldest := time.Duration(0)
-			for _, p := range v.engine.Status().Partitions {
-				if !p.Oldest.IsZero() {
-					oldest = max(oldest, time.Since(p.Oldest))
+			for _, p := range v.partitions() {
+				if at := p.unfinished(); !at.IsZero() {
+					oldest = max(oldest, time.Since(at))
 				}
 			}
 			return oldest.Seconds()

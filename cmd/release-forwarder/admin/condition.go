@@ -36,7 +36,8 @@ const (
 	// PartitionCommitRefused is of some partitions alone.
 	PartitionCommitRefused Kind = "partition-commit-refused"
 
-	RecordsDropped Kind = "records-dropped"
+	OpenTransaction Kind = "open-transaction"
+	RecordsDropped  Kind = "records-dropped"
 )
 
 // Condition is a kind with its facts. Which of them a kind's sentence names
@@ -45,7 +46,7 @@ const (
 type Condition struct {
 	Kind  Kind
 	Count int64
-	Name  string // a topic, a lot, a partition with its cause, or what is stuck
+	Name  string // a topic, a lot, partitions with their cause, or what is stuck
 	Since time.Time
 	For   time.Duration
 }

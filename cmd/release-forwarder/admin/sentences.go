@@ -86,6 +86,12 @@ var sentences = []sentence{
 		remedy: phrase{
 			"Read `cause` in the last log line request-refused: a right on that topic that is missing, or the topic is being deleted.",
 			"查看日志最后一条 request-refused 的 cause：缺少该主题的权限，或该主题正在删除。"}},
+	{kind: OpenTransaction, level: LevelTrouble, runbook: "open-transaction", says: phrase{
+		"An open transaction holds back {count} {record|records} since {since} in {name}: Kafka shows nothing behind its first record until it ends. Nothing is lost while the topic keeps the records.",
+		"未结束的事务自 {since} 起挡住 {count} 条消息（{name}）：事务结束之前，Kafka 不给出其首条消息之后的任何消息。主题保留期内消息不会丢失。"},
+		remedy: phrase{
+			"Have the producer (its ID is below, where the broker tells) commit or abort. A transaction that nobody ends any more: kafka-transactions.sh abort.",
+			"让生产者（broker 提供时，下方有其 producer ID）提交或中止事务。已无人结束的事务：kafka-transactions.sh abort。"}},
 	{kind: CommitsFail, level: LevelTrouble, runbook: "commits-fail", says: phrase{
 		"Kafka has taken no commit since {since}; events are still sent, a restart would repeat what was done since. Nothing is lost.",
 		"Kafka 自 {since} 起不接受提交；事件仍在发送，重启会重发其后的部分。没有丢失。"},

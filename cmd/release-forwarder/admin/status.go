@@ -1,6 +1,9 @@
 package admin
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Level is how a status is to be taken; it colours the banner.
 type Level string
@@ -39,6 +42,12 @@ type Status struct {
 	Pending int64     `json:"pending"`
 	Oldest  time.Time `json:"oldest,omitzero"`
 
+	// Unread counts the offsets of this replica's partitions that are in the log and
+	// not read, OldestUnread is when the first of them was written, as far as that is
+	// known.
+	Unread       int64     `json:"unread"`
+	OldestUnread time.Time `json:"oldest_unread,omitzero"`
+
 	Partitions []Partition `json:"partitions"`
 	Platform   Platform    `json:"platform"`
 	// RefusedLots are refused while others are accepted, the longest first.
@@ -73,7 +82,7 @@ type Partition struct {
 	Topic     string `json:"topic"`
 	Partition int    `json:"partition"`
 	// Committed is the committed offset, Position the next to be read, End the
-	// one after the last a committed reader can see; each may be [Unknown].
+	// one after the log's last; each may be [Unknown].
 	Committed int64 `json:"committed"`
 	Position  int64 `json:"position"`
 	End       int64 `json:"end"`
@@ -83,6 +92,12 @@ type Partition struct {
 	DoneBeyond int64 `json:"done_beyond"`
 	Pending    int64 `json:"pending"`
 	Held       int64 `json:"held"`
+	Unread     int64 `json:"unread"` // End - Position, as far as End is known
+	// HeldBack counts those of Unread that an open transaction keeps from being read,
+	// HeldBackSince is since when. ProducerID has the transaction, where Kafka tells.
+	HeldBack      int64     `json:"held_back"`
+	HeldBackSince time.Time `json:"held_back_since,omitzero"`
+	ProducerID    *int64    `json:"producer_id,omitempty"`
 	// Paused is the bound that pauses the reading: records, bytes or gaps, or
 	// anything else that does; "" while it reads.
 	Paused string `json:"paused,omitempty"`
@@ -162,6 +177,11 @@ type DeadLetters struct {
 type Setting struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
+}
+
+// HeldBack are the partitions of which an open transaction holds records back.
+func (s Status) HeldBack() []Partition {
+	return slices.DeleteFunc(slices.Clone(s.Partitions), func(p Partition) bool { return p.HeldBack == 0 })
 }
 
 // Uptime is how long the service has run.

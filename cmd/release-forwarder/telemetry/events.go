@@ -100,6 +100,12 @@ var events = []Event{
 	{Name: "retention-unknown", Level: warn, State: true, Message: "how long Kafka keeps a topic's records cannot be seen: nothing warns before it deletes unfinished ones",
 		Remedy: "grant this user DescribeConfigs on the topic", Runbook: "retention-near"},
 
+	{Name: "open-transaction", Level: warn, Message: "an open transaction holds back records: nothing from its first record on can be read until it ends",
+		Remedy: "have the producer commit or abort; a transaction that nobody ends any more: kafka-transactions.sh abort", Runbook: "open-transaction"},
+	{Name: "open-transaction-over", Level: info, Message: "the open transaction has ended: what it held back is read"},
+	{Name: "partition-not-read", Level: warn, Message: "a partition is not read",
+		Remedy: "cause says why; failing: look at the partition's leader and the lines before", Runbook: "not-reading"},
+	{Name: "partition-read-again", Level: info, Message: "the partition is read again"},
 	{Name: "fetch-failed", Level: warn, Message: "fetch failed; it is tried again"},
 	{Name: "fetch-refused", Level: warn, Message: "the broker refused to let a partition be read; it is tried again",
 		Remedy: "read error: grant this user Read on the topic, or look at the partition's leader", Runbook: "not-reading"},

@@ -16,7 +16,7 @@ type Gauges struct {
 	// Held counts records that wait, by reason. Those not on [HeldReasons] are
 	// shown as "other".
 	Held func() map[string]int64
-	// Lag has one value for each partition held now.
+	// Lag has one value for each partition held now of which it is known.
 	Lag func() []PartitionValue
 	// LagDone and LagHeld are the parts of Lag that are finished already, and that
 	// wait for another try.
@@ -26,8 +26,8 @@ type Gauges struct {
 	RetentionLeft func() []PartitionValue
 	// Assigned is the number of partitions held now.
 	Assigned func() int64
-	// OldestUnfinished is the age of the oldest unfinished record in seconds;
-	// 0 without one.
+	// OldestUnfinished is the age of the oldest unfinished record in seconds, read or
+	// not; 0 without one.
 	OldestUnfinished func() float64
 	// CircuitOpen: one attempt a second goes out.
 	CircuitOpen func() bool
@@ -39,6 +39,8 @@ type Gauges struct {
 	InFlight, InFlightLimit func() int64
 	// ReadingPaused has one value for each partition held now, paused or not.
 	ReadingPaused func() []PartitionPause
+	// ReadingBlocked has one value for each partition held now that is not read.
+	ReadingBlocked func() []PartitionBlock
 	// DeadLettersBlocked is the number of letters being tried again.
 	DeadLettersBlocked func() int64
 }
@@ -59,6 +61,14 @@ type PartitionPause struct {
 	Gaps      bool
 }
 
+// PartitionBlock says for how long what has kept a partition from being read.
+type PartitionBlock struct {
+	Topic     string
+	Partition int
+	Cause     string // one of BlockedBy
+	Seconds   int64
+}
+
 // gaugeRows feeds each gauge of the table from the Gauges in force.
 var gaugeRows = []struct {
 	row     Instrument
@@ -77,6 +87,7 @@ var gaugeRows = []struct {
 	{inFlight, number(func(g Gauges) func() int64 { return g.InFlight })},
 	{inFlightLimit, number(func(g Gauges) func() int64 { return g.InFlightLimit })},
 	{readingPaused, observePaused},
+	{readingBlocked, observeBlocked},
 	{deadLettersBlocked, number(func(g Gauges) func() int64 { return g.DeadLettersBlocked })},
 }
 
@@ -140,6 +151,16 @@ func observePaused(g Gauges, o metric.Int64Observer) {
 			labels := append(partitionLabels(p.Topic, p.Partition), attribute.String("bound", Bounds[i]))
 			o.Observe(oneIf(paused), metric.WithAttributes(labels...))
 		}
+	}
+}
+
+func observeBlocked(g Gauges, o metric.Int64Observer) {
+	if g.ReadingBlocked == nil {
+		return
+	}
+	for _, p := range g.ReadingBlocked() {
+		labels := append(partitionLabels(p.Topic, p.Partition), attribute.String("cause", closed(BlockedBy, p.Cause)))
+		o.Observe(p.Seconds, metric.WithAttributes(labels...))
 	}
 }
 

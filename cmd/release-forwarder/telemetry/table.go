@@ -71,6 +71,8 @@ var (
 	Suspicions = []string{"future", "leave-before-enter", "unknown-plate-color", "unknown-car-type"}
 	// Bounds are what can pause the reading of a partition.
 	Bounds = []string{"records", "bytes", "gaps"}
+	// BlockedBy are what can keep a partition from being read, beside its bounds.
+	BlockedBy = []string{"transaction", "failing", "unreadable", "lost", "parked", "starting"}
 	// ReloadedFiles are the settings whose files are taken up without a restart.
 	ReloadedFiles = []string{
 		"KAFKA_TLS_CA_FILE", "KAFKA_TLS_CERT_FILE", "KAFKA_TLS_KEY_FILE", "KAFKA_SASL_PASSWORD_FILE",
@@ -106,7 +108,7 @@ var (
 	heldRecords = Instrument{"held_records", Gauge, "{record}", []Label{{"reason", HeldReasons}},
 		"Records waiting, by the verdict of their last delivery; dead-letter: for the dead-letter topic to take their letter."}
 	lagRecords = Instrument{"lag_records", Gauge, "{record}", byPartition,
-		"Offsets between the commit and the end of the partition, for partitions held now: what Kafka's tools show. It overstates what is left: see lag_done_records."}
+		"Offsets between the commit and the end of the partition, for partitions held now of which both are known: what Kafka's tools show. It overstates what is left: see lag_done_records."}
 	lagDone = Instrument{"lag_done_records", Gauge, "{record}", byPartition,
 		"Offsets of lag_records that are finished already, beyond a record that is not: the commit waits for that one, they are not sent again."}
 	lagHeld = Instrument{"lag_held_records", Gauge, "{record}", byPartition,
@@ -114,9 +116,9 @@ var (
 	assigned = Instrument{"assigned_partitions", Gauge, "{partition}", nil,
 		"Partitions this replica holds now; 0 on a standby."}
 	retentionLeft = Instrument{"retention_left_seconds", Gauge, unitSeconds, byPartition,
-		"Time until Kafka deletes the oldest unfinished record of a partition held now, by the topic's retention.ms and, where retention.bytes is set, by how fast the log's start moves. Not there where nothing has been unfinished for 15 minutes, nothing is ever deleted, or this user may not read the topic's configuration (DescribeConfigs)."}
+		"Time until Kafka deletes the oldest unfinished record of a partition held now, by the topic's retention.ms and, where retention.bytes is set, by how fast the log's start moves. What is not read yet counts as in oldest_unfinished_seconds. Not there where nothing has been unfinished for 15 minutes (while reading_blocked_seconds is there: at all), nothing is ever deleted, or this user may not read the topic's configuration (DescribeConfigs)."}
 	oldestUnfinished = Instrument{"oldest_unfinished_seconds", Gauge, unitSeconds, nil,
-		"Age of the oldest record read and not yet finished; 0 without one."}
+		"Age of the oldest record that is not finished, read or not; 0 without one. Of one that is not read (behind an open transaction, in a partition that cannot be read, beyond a quota) by its timestamp in the log, looked at once a minute where nothing in memory is older; where that cannot be had or believed, the time since when this replica has known of it."}
 	deliverySeconds = Instrument{"delivery_seconds", Histogram, unitSeconds, nil,
 		"From a record's timestamp to its acceptance."}
 	budgetSpent = Instrument{"budget_spent_total", Counter, "{failure}", nil,
@@ -141,6 +143,8 @@ var (
 		"Events that were sent although something in them can hardly be meant so."}
 	readingPaused = Instrument{"reading_paused", Gauge, "", append(append([]Label(nil), byPartition...), Label{"bound", Bounds}),
 		"1 while a partition held now is not read because its unfinished records reached this bound, else 0."}
+	readingBlocked = Instrument{"reading_blocked_seconds", Gauge, unitSeconds, append(append([]Label(nil), byPartition...), Label{"cause", BlockedBy}),
+		"For how long a partition held now has not been read, where that is at least 30 seconds, by its cause. transaction: one is open, from the time its first record was written or this replica has stood there; failing: requests fail, or the partition has no leader; unreadable: a record is too large or damaged; lost: its position is not in the log; parked: it waits for a person; starting: its offsets cannot be learnt. Not there while it is read, or paused at a bound."}
 	metadataIgnored = Instrument{"metadata_ignored_total", Counter, "{commit}", nil,
 		"Commit metadata that did not fit its commit and was ignored as a whole: records repeat, none is skipped."}
 	deadLettersBlocked = Instrument{"dead_letters_blocked", Gauge, "{record}", nil,
@@ -160,6 +164,6 @@ func Table() []Instrument {
 	return []Instrument{
 		recordsAccepted, deadLetters, attempts, recordsDropped, pendingRecords, heldRecords, lagRecords, lagDone, lagHeld,
 		assigned, oldestUnfinished, retentionLeft, deliverySeconds, budgetSpent, drainSeconds, circuitOpen, stormGuardActive, refusedLots, inFlight, inFlightLimit,
-		commits, rebalances, suspicious, readingPaused, metadataIgnored, deadLettersBlocked, reloads, reloadFailures, logLinesDropped, buildInfo,
+		commits, rebalances, suspicious, readingPaused, readingBlocked, metadataIgnored, deadLettersBlocked, reloads, reloadFailures, logLinesDropped, buildInfo,
 	}
 }

@@ -1,0 +1,275 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"release-forwarder/cmd/release-forwarder/admin"
+)
+
+// transactional is a producer whose transactions may stay open for 15 minutes, the
+// most that a broker allows by default.
+func (w *world) transactional(id string) *kgo.Client {
+	w.t.Helper()
+	p, err := kgo.NewClient(kgo.SeedBrokers(w.cluster.ListenAddrs()...), kgo.Dialer(w.net.Dial), kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.TransactionalID(id), kgo.TransactionTimeout(15*time.Minute))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return p
+}
+
+// begin opens a transaction that holds these events of partition 0.
+func (w *world) begin(p *kgo.Client, values ...string) {
+	w.t.Helper()
+	if err := p.BeginTransaction(); err != nil {
+		w.t.Fatal(err)
+	}
+	for _, v := range values {
+		if err := p.ProduceSync(context.Background(), &kgo.Record{Topic: eventTopic, Value: []byte(v)}).FirstErr(); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
+func (w *world) finish(p *kgo.Client, how kgo.TransactionEndTry) {
+	w.t.Helper()
+	if err := p.EndTransaction(context.Background(), how); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// seconds is a gauge's value, -1 where it is not there.
+func (r *replica) seconds(series string) float64 {
+	text := r.sample("release_forwarder_" + series)
+	if text == "" {
+		return -1
+	}
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return -1
+	}
+	return n
+}
+
+// page is the status page in a language, and as JSON.
+func (r *replica) page(language string) (html string, status map[string]any) {
+	h := admin.NewHandler(admin.Sources{Status: r.status})
+	get := func(path string) string {
+		q := httptest.NewRequest("GET", path, nil)
+		q.Header.Set("Accept-Language", language)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, q)
+		return w.Body.String()
+	}
+	d := json.NewDecoder(strings.NewReader(get("/status.json")))
+	d.UseNumber() // a producer's ID takes 64 bits
+	_ = d.Decode(&status)
+	return get("/"), status
+}
+
+// said are the log lines of an event.
+func (w *world) said(event string) (lines []string) {
+	for line := range strings.Lines(w.log.String()) {
+		if strings.Contains(line, `"event":"`+event+`"`) {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+const (
+	blockedByTransaction = `reading_blocked_seconds{cause="transaction",partition="0",topic="events"}`
+	leftOfPartition0     = `retention_left_seconds{partition="0",topic="events"}`
+)
+
+func TestAnOpenTransactionIsSaid(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.configure("retention.ms", "36000000") // 10 hours
+		r := w.start()
+		w.backlog(1, 10)
+		w.until("what comes before", w.allCommitted(1, 10))
+		p := w.transactional("lanes")
+		defer p.Close()
+		began := time.Now()
+		w.begin(p, event(1000, 0))
+		w.sessions(2000, 2300)
+		time.Sleep(10 * time.Minute)
+		open := time.Since(began).Seconds()
+
+		if got := r.seconds(`lag_records{partition="0",topic="events"}`); got != 301 {
+			t.Errorf("the lag is %v, want 301", got)
+		}
+		if got := r.seconds("oldest_unfinished_seconds"); got < open-1 || got > open+1 {
+			t.Errorf("oldest_unfinished_seconds %v, want %v", got, open)
+		}
+		if got := r.seconds(leftOfPartition0); got < 36000-open-2 || got > 36000-open+1 {
+			t.Errorf("retention_left_seconds %v, want %v", got, 36000-open)
+		}
+		if got := r.seconds(blockedByTransaction); got < open-1 || got > open+1 {
+			t.Errorf("the transaction blocks the reading for %v s, want %v", got, open)
+		}
+		since := began.UTC().Format("2006-01-02 15:04:05Z")
+		html, status := r.page("en")
+		wanted := "An open transaction holds back 301 records since " + since
+		if !strings.Contains(fmt.Sprint(status["state"]), wanted) || status["condition"] != "open-transaction" || !strings.Contains(html, wanted) {
+			t.Errorf("the page says %q", status["state"])
+		}
+		row := status["partitions"].([]any)[0].(map[string]any)
+		if fmt.Sprint(row["held_back"]) != "301" || row["held_back_since"] == nil || row["producer_id"] == nil {
+			t.Errorf("the partition is %v", row)
+		}
+		if chinese, _ := r.page("zh"); !strings.Contains(chinese, "未结束的事务自 "+since+" 起挡住 301 条消息") {
+			t.Error("the page in Chinese does not say so")
+		}
+		lines := w.said("open-transaction")
+		if len(lines) != 1 || !strings.Contains(lines[0], `"producer_id":`+fmt.Sprint(row["producer_id"])+`,`) || !strings.Contains(lines[0], `"offset":10,`) {
+			t.Errorf("the log says %q", lines)
+		}
+
+		w.finish(p, kgo.TryCommit)
+		w.until("all", func() bool { return w.platform.Stats().Accepted == 311 })
+		time.Sleep(30 * time.Second)
+		if lines := w.said("open-transaction-over"); len(lines) != 1 {
+			t.Errorf("of its end the log says %q", lines)
+		}
+		if _, status := r.page("en"); status["condition"] != "well" {
+			t.Errorf("afterwards the page says %q", status["state"])
+		}
+		for _, series := range []string{leftOfPartition0, blockedByTransaction} {
+			if got := r.seconds(series); got != -1 {
+				t.Errorf("afterwards %s is %v", series, got)
+			}
+		}
+		if got := r.seconds("oldest_unfinished_seconds"); got != 0 {
+			t.Errorf("afterwards oldest_unfinished_seconds is %v", got)
+		}
+		w.end(r)
+	})
+}
+
+// Transactions that follow one another, each open when the one before ends, so that
+// the last stable offset never reaches the end, are no reason for a word.
+func TestTransactionsThatMoveOnAreNoAlarm(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.configure("retention.ms", "36000000")
+		r := w.start()
+		producers := []*kgo.Client{w.transactional("a"), w.transactional("b")}
+		w.begin(producers[0], event(0, 0))
+		for n := 1; n <= 60; n++ {
+			w.begin(producers[n%2], event(n, 0))
+			time.Sleep(10 * time.Second)
+			w.finish(producers[(n+1)%2], kgo.TryCommit)
+			if _, status := r.page("en"); status["condition"] != "well" {
+				t.Fatalf("after %d transactions: %v", n, status["state"])
+			}
+			if got := r.seconds("oldest_unfinished_seconds"); got > 30 {
+				t.Fatalf("oldest_unfinished_seconds %v", got)
+			}
+			if got := r.seconds(blockedByTransaction); got != -1 {
+				t.Fatalf("blocked for %v", got)
+			}
+		}
+		w.finish(producers[0], kgo.TryCommit)
+		for _, p := range producers {
+			p.Close()
+		}
+		if lines := w.said("open-transaction"); len(lines) > 0 {
+			t.Errorf("the log says %q", lines)
+		}
+		w.end(r)
+	})
+}
+
+// A broker that does not tell who has the transaction, or not yet, or never answers,
+// leaves out the producer's ID alone.
+func TestAnOpenTransactionIsSaidWithoutItsProducer(t *testing.T) {
+	for name, answers := range map[string]func(w *world){
+		"no right":         func(w *world) { w.refuseProducers(kerr.TopicAuthorizationFailed.Code) },
+		"another leader":   func(w *world) { w.refuseProducers(kerr.NotLeaderForPartition.Code) },
+		"an older broker":  func(w *world) { w.withoutProducers() },
+		"no answer at all": func(w *world) { w.silentProducers() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inVirtualTime(t, 1, func(w *world) {
+				answers(w)
+				r := w.start()
+				p := w.transactional("lanes")
+				defer p.Close()
+				w.begin(p, event(0, 0))
+				w.sessions(1, 11)
+				time.Sleep(5 * time.Minute)
+				_, status := r.page("en")
+				if status["condition"] != "open-transaction" || !strings.Contains(fmt.Sprint(status["state"]), "holds back 11 records") {
+					t.Errorf("the page says %q", status["state"])
+				}
+				if id, told := status["partitions"].([]any)[0].(map[string]any)["producer_id"]; told {
+					t.Errorf("the producer is %v", id)
+				}
+				if got := r.seconds("oldest_unfinished_seconds"); got < 299 || got > 302 {
+					t.Errorf("oldest_unfinished_seconds %v", got)
+				}
+				if n := len(w.said("open-transaction")); n != 1 {
+					t.Errorf("said %d times", n)
+				}
+				w.finish(p, kgo.TryAbort)
+				w.until("what was behind", func() bool { return w.platform.Stats().Accepted == 10 })
+				w.end(r)
+			})
+		})
+	}
+}
+
+func (w *world) refuseProducers(code int16) {
+	w.cluster.ControlKey(int16(kmsg.DescribeProducers), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		w.cluster.KeepControl()
+		resp := r.ResponseKind().(*kmsg.DescribeProducersResponse)
+		for _, asked := range r.(*kmsg.DescribeProducersRequest).Topics {
+			topic := kmsg.NewDescribeProducersResponseTopic()
+			topic.Topic = asked.Topic
+			for _, n := range asked.Partitions {
+				p := kmsg.NewDescribeProducersResponseTopicPartition()
+				p.Partition, p.ErrorCode = n, code
+				topic.Partitions = append(topic.Partitions, p)
+			}
+			resp.Topics = append(resp.Topics, topic)
+		}
+		return resp, nil, true
+	})
+}
+
+// withoutProducers is a broker from before KIP-664.
+func (w *world) withoutProducers() {
+	w.cluster.ControlKey(int16(kmsg.ApiVersions), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		w.cluster.KeepControl()
+		resp := r.ResponseKind().(*kmsg.ApiVersionsResponse)
+		for key, most := range map[kmsg.Key]int16{kmsg.Produce: 8, kmsg.Fetch: 11, kmsg.ListOffsets: 5, kmsg.Metadata: 8, kmsg.OffsetCommit: 7, kmsg.OffsetFetch: 5,
+			kmsg.FindCoordinator: 2, kmsg.JoinGroup: 5, kmsg.Heartbeat: 3, kmsg.LeaveGroup: 3, kmsg.SyncGroup: 3, kmsg.ApiVersions: 2, kmsg.DescribeConfigs: 2,
+			kmsg.InitProducerID: 1, kmsg.AddPartitionsToTxn: 1, kmsg.EndTxn: 1, kmsg.CreateTopics: 4, kmsg.DescribeGroups: 4} {
+			k := kmsg.NewApiVersionsResponseApiKey()
+			k.ApiKey, k.MinVersion, k.MaxVersion = key.Int16(), 0, most
+			resp.ApiKeys = append(resp.ApiKeys, k)
+		}
+		return resp, nil, true
+	})
+}
+
+// silentProducers is a broker that never answers; the connection breaks in the end.
+func (w *world) silentProducers() {
+	w.cluster.ControlKey(int16(kmsg.DescribeProducers), func(kmsg.Request) (kmsg.Response, error, bool) {
+		w.cluster.KeepControl()
+		w.cluster.SleepControl(func() { time.Sleep(time.Minute) })
+		return nil, errors.New("gone"), true
+	})
+}
