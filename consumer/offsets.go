@@ -81,6 +81,9 @@ type PartitionProgress struct {
 	// LogStart is the first offset of the log, LogEnd the one behind its last
 	// record; both are -1 where Err is set.
 	LogStart, LogEnd int64
+	// Stable is the last stable offset: what lies between it and LogEnd waits for the
+	// end of an open transaction. It is -1 where Err is set.
+	Stable int64
 	// Err says why this partition's part cannot be told; the others' can.
 	Err error
 }
@@ -117,6 +120,15 @@ func (p PartitionProgress) Dropped() int64 {
 	return n
 }
 
+// HeldBack is how many offsets an open transaction keeps from being read. For a moment
+// that is usual wherever transactions are.
+func (p PartitionProgress) HeldBack() int64 {
+	if p.Stable < 0 {
+		return 0
+	}
+	return max(0, p.LogEnd-max(p.Stable, p.from()))
+}
+
 // Beyond tells that the commit, or what it tells of, lies above the log's end:
 // the log was truncated or the topic made anew, or a leader lags.
 func (p PartitionProgress) Beyond() bool {
@@ -144,7 +156,7 @@ func ReadProgress(ctx context.Context, client *kafka.Client, group string, topic
 			return nil, fmt.Errorf("topic %s: %w", t.Name, t.Error)
 		}
 		for _, p := range t.Partitions {
-			all = append(all, PartitionProgress{Topic: t.Name, Partition: int32(p.ID), Progress: Progress{Committed: -1, End: -1}, LogStart: -1, LogEnd: -1})
+			all = append(all, PartitionProgress{Topic: t.Name, Partition: int32(p.ID), Progress: Progress{Committed: -1, End: -1}, LogStart: -1, LogEnd: -1, Stable: -1})
 			asked[t.Name] = append(asked[t.Name], p.ID)
 		}
 	}
@@ -210,16 +222,26 @@ func (p *PartitionProgress) readLog(ctx context.Context, client *kafka.Client) {
 	if p.Err != nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	all, err := fetch.LogBounds(ctx, client.Transport, client.Addr, p.Topic, []int32{p.Partition}, false)
-	b := all[p.Partition]
+	// The last stable offset is asked for after the end: it is below that only where a
+	// transaction is open.
+	bounds, err := p.bounds(ctx, client, false)
+	var stable fetch.Bounds
 	if err == nil {
-		err = b.Err
+		stable, err = p.bounds(ctx, client, true)
 	}
 	if err != nil {
 		p.Err = fmt.Errorf("the log's bounds cannot be read: %w", err)
 		return
 	}
-	p.LogStart, p.LogEnd = b.First, b.End
+	p.LogStart, p.LogEnd, p.Stable = bounds.First, bounds.End, stable.End
+}
+
+func (p *PartitionProgress) bounds(ctx context.Context, client *kafka.Client, committed bool) (fetch.Bounds, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	all, err := fetch.LogBounds(ctx, client.Transport, client.Addr, p.Topic, []int32{p.Partition}, committed)
+	if err != nil {
+		return fetch.Bounds{}, err
+	}
+	return all[p.Partition], all[p.Partition].Err
 }

@@ -35,6 +35,8 @@ func (offsetsCommand) Help() string {
              ones were: held records and those behind them in their sessions. The first
              one is what the committed offset waits for
 
+Below the table it says where an open transaction holds back records.
+
 It reads only, and does so whether the group runs or is stopped; a running group is
 behind by CONSUMER_COMMIT_INTERVAL. It uses the KAFKA_ settings alone. The user needs
 Describe on the group and the topic. Ends with 1 where something cannot be told.

@@ -81,6 +81,9 @@ func notes(p consumer.PartitionProgress) []string {
 	if n := p.Dropped(); n > 0 {
 		said = append(said, fmt.Sprintf("%d offsets from the commit on are no longer in the log, which starts at %d", n, p.LogStart))
 	}
+	if n := p.HeldBack(); n > 0 {
+		said = append(said, fmt.Sprintf("an open transaction holds back %d records, from offset %d on: nothing there can be read until it ends. Usual for a moment; if it stays, see deployments/runbooks/open-transaction.md", n, p.Stable))
+	}
 	if p.Beyond() {
 		said = append(said, fmt.Sprintf("the commit lies above the log's end: truncated or made anew, see docs/moving.md (commit tells up to %d)", max(p.Committed, p.End)))
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -271,5 +272,54 @@ func (w *world) silentProducers() {
 		w.cluster.KeepControl()
 		w.cluster.SleepControl(func() { time.Sleep(time.Minute) })
 		return nil, errors.New("gone"), true
+	})
+}
+
+func TestTheCommandsTellOfAnOpenTransaction(t *testing.T) {
+	inVirtualTime(t, 2, func(w *world) {
+		r := w.start()
+		w.backlog(1, 10)
+		w.until("what comes before", w.allCommitted(1, 10))
+		look := func(want ...string) {
+			t.Helper()
+			offsets, err := w.offsets(offsetsCommand{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			report, _, err := w.probed(w.t.Context(), probeCommand{}, w.net.Dial)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, text := range []string{offsets, report} {
+				if len(want) == 0 && strings.Contains(text, "transaction") {
+					t.Errorf("there is none, and it says:\n%s", text)
+				}
+			}
+			if len(want) == 0 {
+				return
+			}
+			if !strings.Contains(offsets, "events/0: an open transaction holds back 6 records, from offset 10 on") {
+				t.Errorf("offsets says\n%s", offsets)
+			}
+			found := false
+			for line := range strings.Lines(report) {
+				found = found || !slices.ContainsFunc(want, func(part string) bool { return !strings.Contains(line, part) })
+			}
+			if !found {
+				t.Errorf("no line with %q:\n%s", want, report)
+			}
+		}
+		look()
+		p := w.transactional("lanes")
+		defer p.Close()
+		w.begin(p, event(1000, 0))
+		w.sessions(2000, 2005)
+		look("ok", "transactions of events", "holds back 6 records in partitions 0", "ago")
+		time.Sleep(10 * time.Minute)
+		look("warning", "transactions of events", "holds back 6 records in partitions 0", "10m")
+		w.finish(p, kgo.TryCommit)
+		w.until("all", func() bool { return w.platform.Stats().Accepted == 16 })
+		look()
+		w.end(r)
 	})
 }

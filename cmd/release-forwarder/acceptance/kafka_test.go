@@ -2,6 +2,7 @@ package acceptance
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"testing"
@@ -33,7 +34,7 @@ func kafkaScenarios() []scenario {
 func transactions(t *testing.T) {
 	w := newWorld(t, plan{})
 	w.watchCommits()
-	w.start()
+	f := w.start()
 	producer := w.producer(kgo.TransactionalID(w.topic))
 	transaction := func(end kgo.TransactionEndTry, events []*event, before func()) {
 		t.Helper()
@@ -66,6 +67,20 @@ func transactions(t *testing.T) {
 			stable, err := w.admin.ListCommittedOffsets(w.ctx(), w.topic)
 			if err == nil && stable[w.topic][0].Offset != open[0].record.Offset {
 				err = fmt.Errorf("the last stable offset is %d", stable[w.topic][0].Offset)
+			}
+			return err
+		})
+		eventually(t, "the status page counts what cannot be read", func() error {
+			_, text, err := f.get("/status.json")
+			var page struct {
+				Unread       int
+				OldestUnread string `json:"oldest_unread"`
+			}
+			if err == nil {
+				err = json.Unmarshal([]byte(text), &page)
+			}
+			if err == nil && (page.Unread != 10 || page.OldestUnread == "") {
+				err = fmt.Errorf("%d, the oldest from %q", page.Unread, page.OldestUnread)
 			}
 			return err
 		})

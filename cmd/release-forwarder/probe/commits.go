@@ -33,6 +33,7 @@ func (p *prober) judgeCommits(ctx context.Context, f *findings, seen []*topic, g
 		commits += int64(c.committed)
 		p.judgeProgress(f, check, c)
 		p.judgeAge(ctx, f, "age of "+t.name, t, progress)
+		p.judgeTransactions(ctx, f, "transactions of "+t.name, t, progress)
 	}
 	if len(described.Members) == 0 && commits > 0 {
 		judgeExpiry(f, g)
@@ -145,17 +146,64 @@ func (p *prober) judgeAge(ctx context.Context, f *findings, check string, t *top
 	f.ok(check, "%s", text)
 }
 
+// transactionLimit is how old an open transaction's first record may be: most end within
+// a minute, the default of a producer's transaction.timeout.ms.
+const transactionLimit = 5 * time.Minute
+
+// judgeTransactions says where an open transaction holds records back.
+func (p *prober) judgeTransactions(ctx context.Context, f *findings, check string, t *topic, progress []consumer.PartitionProgress) {
+	var held int64
+	var in []string
+	var oldest time.Time
+	for _, q := range progress {
+		n := q.HeldBack()
+		if n == 0 {
+			continue
+		}
+		held += n
+		in = append(in, strconv.Itoa(int(q.Partition)))
+		if len(in) > ages {
+			continue
+		}
+		at, err := p.written(ctx, t, q.Partition, q.Stable)
+		if err == nil && !at.IsZero() && (oldest.IsZero() || at.Before(oldest)) {
+			oldest = at
+		}
+	}
+	if held == 0 {
+		return
+	}
+	text := fmt.Sprintf("an open transaction holds back %d records in partitions %s", held, few(in))
+	if oldest.IsZero() {
+		f.warn(check, text, "look again: usual for a moment; if it stays, see deployments/runbooks/open-transaction.md")
+		return
+	}
+	open := time.Since(oldest)
+	text += "; its first was written " + age(open.Milliseconds()) + " ago"
+	if open > transactionLimit {
+		f.warn(check, text, "nothing behind it can be read until it ends: see deployments/runbooks/open-transaction.md")
+		return
+	}
+	f.ok(check, "%s", text)
+}
+
 // timestamp reads when the first unfinished record of a partition was written;
 // zero where that cannot be believed.
 func (p *prober) timestamp(ctx context.Context, t *topic, q consumer.PartitionProgress) (time.Time, error) {
-	i := slices.IndexFunc(t.partitions, func(m metadata.ResponsePartition) bool { return m.PartitionIndex == q.Partition })
+	return p.written(ctx, t, q.Partition, max(q.Committed, q.LogStart))
+}
+
+// written reads when the batch at an offset of a partition was written, whether or not
+// its transaction has ended; zero where there is none, or it has no timestamp.
+func (p *prober) written(ctx context.Context, t *topic, partition int32, offset int64) (time.Time, error) {
+	i := slices.IndexFunc(t.partitions, func(m metadata.ResponsePartition) bool { return m.PartitionIndex == partition })
 	if i < 0 {
 		return time.Time{}, errors.New("a partition has come since")
 	}
 	// One byte is asked for: the first batch comes whole, and no second.
 	answer, err := fetch.Do(ctx, p.cluster.transport, p.cluster.addr, &fetch.Request{
-		Broker: t.partitions[i].LeaderID, ClientID: p.cluster.clientID, MinBytes: 1, MaxBytes: 1,
-		Partitions: []fetch.Partition{{Topic: t.name, Partition: q.Partition, Offset: max(q.Committed, q.LogStart), MaxBytes: 1}},
+		Broker: t.partitions[i].LeaderID, ClientID: p.cluster.clientID, MinBytes: 1, MaxBytes: 1, Peek: true,
+		Partitions: []fetch.Partition{{Topic: t.name, Partition: partition, Offset: offset, MaxBytes: 1}},
 	})
 	if err != nil {
 		return time.Time{}, err
@@ -163,18 +211,12 @@ func (p *prober) timestamp(ctx context.Context, t *topic, q consumer.PartitionPr
 	if len(answer.Partitions) != 1 {
 		return time.Time{}, nil
 	}
-	a := answer.Partitions[0]
+	a := &answer.Partitions[0]
 	if a.Err != nil {
 		return time.Time{}, a.Err
 	}
-	r := a.Records(max(q.Committed, q.LogStart), fetch.Limits{MaxRecordBytes: int(p.settings.Kafka.MaxRecordBytes)})
-	defer r.Close()
-	record, err := r.Next()
-	if err != nil {
-		return time.Time{}, nil //nolint:nilerr // nothing but markers there, or a record too large to look at: the service's own reading tells
-	}
-	dated, _ := record.Dated()
-	return dated, nil
+	at, _ := fetch.TimeOf(a.Written())
+	return at, nil
 }
 
 // judgeExpiry says until when the commits of a group without members stand.
