@@ -357,3 +357,32 @@ func TestNothingIsLeftToTellOfAPartitionThatHasNotStarted(t *testing.T) {
 		w.end(r)
 	})
 }
+
+// Held records before the transaction are the oldest, and both are told.
+func TestATransactionBehindHeldRecords(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.configure("retention.ms", "36000000")
+		began := time.Now()
+		r := w.heldAtTheFront()
+		time.Sleep(10 * time.Minute)
+		p := w.transactional("lanes")
+		defer p.Close()
+		opened := time.Now()
+		w.begin(p, event(1000, 0))
+		w.sessions(2000, 2010)
+		time.Sleep(10 * time.Minute)
+		if !r.about("oldest_unfinished_seconds", time.Since(began)) || !r.about(leftOfPartition0, 10*time.Hour-time.Since(began)) {
+			t.Errorf("oldest %v, left %v", r.seconds("oldest_unfinished_seconds"), r.seconds(leftOfPartition0))
+		}
+		if !r.about(blockedByTransaction, time.Since(opened)) {
+			t.Errorf("blocked for %v", r.seconds(blockedByTransaction))
+		}
+		if s := r.partitions()[0]; s.HeldBack != 11 || s.Held != 2 || time.Since(s.Unread) > time.Since(opened)+time.Second {
+			t.Errorf("%+v", s)
+		}
+		w.finish(p, kgo.TryAbort)
+		w.platform.Script(nil)
+		w.until("all but the aborted one", func() bool { return w.platform.Stats().Accepted == 15 })
+		w.end(r)
+	})
+}
