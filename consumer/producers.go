@@ -48,9 +48,9 @@ func ProducerAt(ctx context.Context, client *kafka.Client, clientID, topic strin
 // headers are the flexible ones (KIP-482).
 const (
 	describeProducers        protocol.ApiKey = 61
-	describeProducersVersion                 = 0
+	describeProducersVersion uint16          = 0
 	// mostProducers bounds an answer's bytes: one producer takes about 40.
-	mostProducers = 4 << 20
+	mostProducers uint32 = 4 << 20
 )
 
 // producersRequest asks for the producers of one partition.

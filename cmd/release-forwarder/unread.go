@@ -44,7 +44,7 @@ type unread struct {
 	// Guarded by mu. By partition: place.offset is not used.
 	looks map[place]look
 	stops map[place]stop // what keeps partitions from being read
-	told  map[place]stop // the open transactions of which the log tells
+	told  map[place]stop // of those, what the log tells of and has not ended
 }
 
 // look is what the log showed at an offset.

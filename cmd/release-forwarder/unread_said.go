@@ -40,9 +40,8 @@ func (s stop) is(p consumer.PartitionStatus) bool {
 func (u *unread) judge(ctx context.Context, p consumer.PartitionStatus, now time.Time) {
 	at := placeOf(p)
 	u.mu.Lock()
-	before, told, l := u.stops[at], u.told[at], u.lookAt(p)
+	s, told, l := u.stops[at], u.told[at], u.lookAt(p)
 	u.mu.Unlock()
-	s := before
 	if !s.is(p) {
 		s = stop{since: now}
 		s.cause, s.offset = cause(p)
@@ -56,21 +55,16 @@ func (u *unread) judge(ctx context.Context, p consumer.PartitionStatus, now time
 		s.since = earliest(p.Failing, s.since)
 		s.said = s.said || now.Sub(s.since) >= unreadShown
 	}
-	switch {
-	case ctx.Err() != nil:
+	if ctx.Err() != nil {
 		return
-	case s.cause != byTransaction && s.said && !(before.said && before.is(p)):
-		u.begun(ctx, p, s, l)
-	case before.said && before.cause != byTransaction && s.cause != before.cause:
-		u.over(ctx, p, before, now)
 	}
-	// Of a transaction nothing is known while a partition starts or cannot be asked.
+	// While a partition starts or cannot be asked, nothing is known of a transaction.
 	reads := p.Phase == "reading" && p.LogEnd >= 0 && p.Failing.IsZero()
 	if told.said && reads && !told.is(p) {
 		u.over(ctx, p, told, now)
 		told = stop{}
 	}
-	if s.said && s.cause == byTransaction && !told.is(p) {
+	if s.said && (s.cause != told.cause || s.offset != told.offset) {
 		u.begun(ctx, p, s, l)
 		told = s
 	}
