@@ -86,27 +86,28 @@ func TestWhatCannotBeUsedIsNamedAndTakenAway(t *testing.T) {
 }
 
 func TestWhatCanBeUsedStaysOrIsMadeClean(t *testing.T) {
-	for name, values := range map[string]map[string]string{ // as given, as used
-		"OTEL_SDK_DISABLED":                      {"true": "true", " TRUE\r\n": "true", "False": "false"},
-		"OTEL_SERVICE_NAME":                      {"gate north": "gate north", "\ufeff闸机\r\n": "闸机"},
-		"OTEL_TRACES_EXPORTER":                   {" otlp, console \n": "otlp, console"},
-		"OTEL_RESOURCE_ATTRIBUTES":               {"a=b,c=%E9%97%B8,": "a=b,c=%E9%97%B8", "a=b": "a=b", "a=": "a="},
-		"OTEL_EXPORTER_OTLP_*HEADERS":            {"Authorization=Basic%20eDp5,x-k=v=w\n": "Authorization=Basic%20eDp5,x-k=v=w"},
-		"OTEL_BSP_MAX_QUEUE_SIZE":                {"1": "1", "16384\n": "16384"},
-		"OTEL_BLRP_MAX_EXPORT_BATCH_SIZE":        {"2048": "2048"},
-		"OTEL_BSP_SCHEDULE_DELAY":                {" 5000 ": "5000", "1": "1", "86400000": "86400000"},
-		"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT":        {"0": "0", "-1": "-1", "128\n": "128"},
-		"OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT": {"2147483647": "2147483647"},
-		"OTEL_TRACES_SAMPLER":                    {"ParentBased_TraceIdRatio": "parentbased_traceidratio"},
-		"OTEL_EXPORTER_OTLP_*COMPRESSION":        {"GZIP": "gzip", "none": "none"},
-		"OTEL_EXPORTER_OTLP_*PROTOCOL":           {"gRPC\n": "grpc", "http/protobuf": "http/protobuf"},
+	for name, values := range map[string][][2]string{ // as given, as used
+		"OTEL_SDK_DISABLED":                      {{"true", "true"}, {" TRUE\r\n", "true"}, {"False", "false"}},
+		"OTEL_SERVICE_NAME":                      {{"gate north", "gate north"}, {"\ufeff闸机\r\n", "闸机"}},
+		"OTEL_TRACES_EXPORTER":                   {{" otlp, console \n", "otlp, console"}},
+		"OTEL_RESOURCE_ATTRIBUTES":               {{"a=b,c=%E9%97%B8,", "a=b,c=%E9%97%B8"}, {"a=b", "a=b"}, {"a=", "a="}},
+		"OTEL_EXPORTER_OTLP_*HEADERS":            {{"Authorization=Basic%20eDp5,x-k=v=w\n", "Authorization=Basic%20eDp5,x-k=v=w"}},
+		"OTEL_BSP_MAX_QUEUE_SIZE":                {{"1", "1"}, {"16384\n", "16384"}},
+		"OTEL_BLRP_MAX_EXPORT_BATCH_SIZE":        {{"2048", "2048"}},
+		"OTEL_BSP_SCHEDULE_DELAY":                {{" 5000 ", "5000"}, {"1", "1"}, {"86400000", "86400000"}},
+		"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT":        {{"0", "0"}, {"-1", "-1"}, {"128\n", "128"}},
+		"OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT": {{"2147483647", "2147483647"}},
+		"OTEL_TRACES_SAMPLER":                    {{"ParentBased_TraceIdRatio", "parentbased_traceidratio"}},
+		"OTEL_EXPORTER_OTLP_*COMPRESSION":        {{"GZIP", "gzip"}, {"none", "none"}},
+		"OTEL_EXPORTER_OTLP_*PROTOCOL":           {{"gRPC\n", "grpc"}, {"http/protobuf", "http/protobuf"}},
 		"OTEL_EXPORTER_OTLP_*ENDPOINT": {
-			"http://collector:4318": "http://collector:4318", " https://[fd00::1]:4318/otlp/\r\n": "https://[fd00::1]:4318/otlp/", "\ufeffHTTP://collector": "HTTP://collector",
+			{"http://collector:4318", "http://collector:4318"}, {" https://[fd00::1]:4318/otlp/\r\n", "https://[fd00::1]:4318/otlp/"}, {"\ufeffHTTP://collector", "HTTP://collector"},
 		},
-		"OTEL_EXPORTER_OTLP_*INSECURE": {"True": "true"},
+		"OTEL_EXPORTER_OTLP_*INSECURE": {{"True", "true"}},
 	} {
 		for _, name := range signalsOf(name) {
-			for given, used := range values {
+			for _, pair := range values {
+				given, used := pair[0], pair[1]
 				now, warnings := check(t, map[string]string{name: given})
 				if len(warnings) > 0 || now[name] != used {
 					t.Errorf("%s=%q is used as %q, warnings %q; want %q", name, given, now[name], warnings, used)
