@@ -1,6 +1,7 @@
 package connect
 
 import (
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -55,6 +56,21 @@ type asked struct {
 // openRequests bounds the requests without an answer on one connection: kafka-go
 // sends one at a time on the Transport's, and few on the group's.
 const openRequests = 64
+
+// TLSState is what was agreed on a connection that one of Kafka's dial functions
+// opened, nil where it is plain text.
+func TLSState(conn net.Conn) *tls.ConnectionState {
+	f, is := conn.(*framed)
+	if !is {
+		return nil
+	}
+	secured, is := f.Conn.(*tls.Conn)
+	if !is {
+		return nil
+	}
+	state := secured.ConnectionState()
+	return &state
+}
 
 func newFramed(c net.Conn) *framed {
 	return &framed{Conn: c, asked: make(chan asked, openRequests)}

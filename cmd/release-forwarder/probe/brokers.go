@@ -82,10 +82,7 @@ func dial(ctx context.Context, k *connect.Kafka, address string) (*kafka.Conn, *
 	d := *k.Dialer
 	d.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := k.Dialer.DialFunc(ctx, network, address)
-		if secured, is := conn.(*tls.Conn); is {
-			s := secured.ConnectionState()
-			state = &s
-		}
+		state = connect.TLSState(conn)
 		return conn, err
 	}
 	conn, err := d.DialContext(ctx, "tcp", address)
