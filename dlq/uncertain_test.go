@@ -13,6 +13,7 @@ import (
 	produceapi "github.com/segmentio/kafka-go/protocol/produce"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -187,4 +188,51 @@ func TestTheLedgerIsWrittenWhateverItsBrokerAnswers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Behind an open transaction nothing is seen, so that nothing is known to be absent.
+func TestWhatLiesBehindAnOpenTransactionIsNotSentAgain(t *testing.T) {
+	inHall(t, func(h *hall) {
+		producer, err := kgo.NewClient(kgo.SeedBrokers(h.cluster.ListenAddrs()...), kgo.Dialer(h.net.Dial), kgo.TransactionalID("open"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer producer.Close()
+		if err := producer.BeginTransaction(); err != nil {
+			t.Fatal(err)
+		}
+		for partition := range int32(3) {
+			if err := producer.ProduceSync(h.ctx, &kgo.Record{Topic: eventTopic, Partition: partition, Value: []byte("s-9:0")}).FirstErr(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		const n = 60
+		h.post(letters(n)...)
+		if err := h.deskAnswered("alice", &power{}, eventTopic, kafka.NotLeaderForPartition).Replay(h.ctx, all()); !errors.Is(err, ErrUncertain) {
+			t.Error(err)
+		}
+		if err := producer.EndTransaction(h.ctx, kgo.TryCommit); err != nil {
+			t.Fatal(err)
+		}
+		values := map[string]int{}
+		log := NewLog(h.desk("observer").client, "", eventTopic)
+		spans, err := log.Spans(h.ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, span := range spans {
+			for rec, err := range log.Read(h.ctx, span.Partition, span.First, span.End) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				value := string(rec.Value)
+				if values[value]++; values[value] > 1 && value != "s-9:0" {
+					t.Errorf("%s was sent %d times", value, values[value])
+				}
+			}
+		}
+		if len(values) < 2 {
+			t.Error("nothing was sent")
+		}
+	})
 }
