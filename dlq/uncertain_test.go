@@ -88,7 +88,11 @@ func TestWhatIsRefusedBeforeTheAppendIsNotInDoubt(t *testing.T) {
 			inHall(t, func(h *hall) {
 				const n = 60
 				h.post(letters(n)...)
-				h.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: eventTopic, Err: kerr.ErrorForCode(int16(code)).(*kerr.Error), Count: 2})
+				answer, is := errors.AsType[*kerr.Error](kerr.ErrorForCode(int16(code)))
+				if !is {
+					t.Fatalf("no error has the code %d", code)
+				}
+				h.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: eventTopic, Err: answer, Count: 2})
 				err := h.desk("alice").Replay(h.ctx, all())
 				missing, repeated := h.account(n)
 				if errors.Is(err, ErrUncertain) || repeated != 0 || code == kafka.NotEnoughReplicas && (err != nil || missing != 0) {
