@@ -48,8 +48,9 @@ type Engine struct {
 	// commits are sent in parts, or without metadata.
 	size           commitSize
 	splits, strips bool
-	// oversized says that a record above Config.MaxRecordBytes is in memory.
-	oversized bool
+	// large is the record above Config.MaxRecordBytes that is in memory, or is being
+	// read; nil: none is.
+	large *Delivery
 
 	// recollections of the partitions that were given up: where the same
 	// process gets one back before anybody else has committed, it repeats
@@ -124,6 +125,9 @@ func (e *Engine) arm(p *partition) {
 	}
 	if p.errands.count > 0 {
 		e.runErrands()
+	}
+	if p.unloaded.count > 0 {
+		e.loadNext()
 	}
 	if p.readyLanes() == 0 {
 		return
@@ -309,6 +313,7 @@ func (e *Engine) close(d *Delivery) (slot, current bool) {
 	d.MakeRoom = false
 	d.part.open--
 	d.part.gen.closed()
+	e.putLarge(d)
 	return slot, d.part.phase != revoked
 }
 
@@ -360,7 +365,7 @@ func (e *Engine) againInTurn(d *Delivery, hold Hold) {
 	if current {
 		e.hold(d, hold)
 		d.state = ready
-		d.part.turn.push(d.lane)
+		d.part.enqueue(d.lane, &d.part.turn)
 		e.arm(d.part)
 		e.unpause(d.part)
 	}
@@ -431,9 +436,9 @@ func (e *Engine) release(now time.Time) {
 func (e *Engine) ripe(d *Delivery) {
 	d.state = ready
 	if d.hold.NoSlot {
-		d.part.errands.push(d.lane)
+		d.part.enqueue(d.lane, &d.part.errands)
 	} else {
-		d.part.due.push(d.lane)
+		d.part.enqueue(d.lane, &d.part.due)
 	}
 	e.arm(d.part)
 }
@@ -507,6 +512,7 @@ func (e *Engine) renew(g *generation, at time.Time) {
 			e.rouse()
 		}
 		e.runErrands()
+		e.loadNext()
 	}
 }
 
@@ -517,8 +523,7 @@ func (e *Engine) heard() {
 	e.mu.Unlock()
 }
 
-// unpause lets a partition be read again once there is room, and those that wait
-// for the room of one oversized record.
+// unpause lets a partition be read again once there is room.
 func (e *Engine) unpause(p *partition) {
 	p.gen.recount(p)
 	p.readOn()

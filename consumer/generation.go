@@ -266,7 +266,7 @@ func (g *generation) revoke() {
 	e.mu.Lock()
 	e.timed = nil
 	clear(e.heldBy)
-	e.oversized = false
+	e.large = nil
 	for tp, p := range g.parts {
 		if p.phase == reading || p.phase == lost {
 			e.recollections[tp] = recollection{p.committed, p.sent, p.recollect(), g.cluster, p.remember()}

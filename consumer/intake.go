@@ -90,7 +90,6 @@ func (g *generation) read(p *partition, rd *fetch.Reader) error {
 			return nil
 		}
 		empty := p.count == 0
-		mayAlone := !e.oversized
 		e.mu.Unlock()
 
 		batch, sessions = batch[:0], sessions[:0]
@@ -104,9 +103,8 @@ func (g *generation) read(p *partition, rd *fetch.Reader) error {
 				break
 			}
 			d := newDelivery(p, rec, now)
-			d.oversized = payload(&rec) > e.cfg.MaxRecordBytes
 			first := empty && len(batch) == 0
-			if d.oversized && !mayAlone || !d.oversized && !first && d.cost > bytes {
+			if !first && d.cost > bytes {
 				full, wants = BoundBytes, d
 				break
 			}
@@ -114,8 +112,7 @@ func (g *generation) read(p *partition, rd *fetch.Reader) error {
 			batch = append(batch, d)
 			sessions = append(sessions, e.cfg.Session(rec.Value))
 			if d.oversized {
-				full = BoundBytes
-				break
+				d.strip()
 			}
 		}
 		if g.add(p, batch, sessions, full, wants, last, rd.Position()) {
@@ -142,7 +139,11 @@ func onlyEnd(err error) error {
 }
 
 func newDelivery(p *partition, rec fetch.Record, now time.Time) *Delivery {
-	d := &Delivery{Record: Record{Topic: p.topic, Partition: p.partition, Record: rec}, part: p, cost: cost(&rec), anchor: anchorAt(&rec)}
+	d := &Delivery{Record: Record{Topic: p.topic, Partition: p.partition, Record: rec}, part: p, size: payload(&rec), anchor: anchorAt(&rec)}
+	d.oversized = d.size > p.engine.cfg.MaxRecordBytes
+	if d.cost = recordOverhead; !d.oversized {
+		d.cost += d.size
+	}
 	d.readAt(now)
 	return d
 }
@@ -166,16 +167,15 @@ func (g *generation) add(p *partition, batch []*Delivery, sessions []string, ful
 	}
 	readied, size := 0, 0
 	for i, d := range batch {
-		size += d.cost - recordOverhead
+		size += d.size
 		if p.finishedBefore(d.Record.Offset) {
 			p.pass(d)
 			continue
 		}
 		p.recall(d)
 		if d.oversized {
-			e.oversized = true
 			e.log.Warn("a record above KAFKA_MAX_RECORD_BYTES is processed, no other such beside it",
-				"topic", p.topic, "partition", p.partition, "offset", d.Record.Offset, "bytes", d.cost-recordOverhead)
+				"topic", p.topic, "partition", p.partition, "offset", d.Record.Offset, "bytes", d.size)
 		}
 		if p.join(d, sessions[i]) {
 			readied++
@@ -189,12 +189,9 @@ func (g *generation) add(p *partition, batch []*Delivery, sessions []string, ful
 		p.advance(position)
 	}
 	g.dirty = true
-	p.paused, p.wants, p.waitsAlone = full, 0, false
+	p.paused, p.wants = full, 0
 	if wants != nil {
-		p.waitsAlone = wants.oversized
-		if !wants.oversized {
-			p.wants = wants.cost
-		}
+		p.wants = wants.cost
 	}
 	if readied > 0 {
 		e.arm(p)

@@ -60,6 +60,17 @@ func (q *laneQueue) push(l *lane) {
 	q.count++
 }
 
+func (q *laneQueue) pushFront(l *lane) {
+	l.queue, l.prev, l.next = q, nil, q.head
+	if q.head == nil {
+		q.tail = l
+	} else {
+		q.head.prev = l
+	}
+	q.head = l
+	q.count++
+}
+
 func (q *laneQueue) remove(l *lane) {
 	if l.prev == nil {
 		q.head = l.next

@@ -67,6 +67,7 @@ type partition struct {
 	// ended, and those that wait for their turn, untimed.
 	fresh, due, turn laneQueue
 	errands          laneQueue // due as well, but their next try waits for no slot
+	unloaded         laneQueue // those of all four whose head's bytes must be read first
 	dueNext          bool      // take turns between fresh and tried ones
 	inRing           bool
 
@@ -101,14 +102,15 @@ type partition struct {
 	look         retry // for its log's bounds; the resolver's
 	paused       Bound
 	wants        int       // bytes of the next record, where they did not fit; else 0
-	waitsAlone   bool      // that record is oversized, and another one is in memory
 	outOfRange   time.Time // since when the position has been above the log's end
 	logEnd       int64     // high watermark as last heard, -1 before
 	unread       unread    // what the log holds beyond the position
 	readable     int64     // the last stable offset as heard with records; 0 where there were none, and the greatest before
 	unsure       bool      // the log may be another one: read from the anchor on
 	replaced     bool      // it is another one
-	unreadable   bool      // the log cannot be decoded where reading stands
+	reread       string    // why a large record's bytes cannot be read again, and since when
+	rereads      time.Time
+	unreadable   bool // the log cannot be decoded where reading stands
 
 	// Commits.
 	committed mark      // offset -1: none yet
@@ -143,7 +145,7 @@ func (p *partition) join(d *Delivery, session string) (readied bool) {
 		return false
 	}
 	d.state = ready
-	p.fresh.push(l)
+	p.enqueue(l, &p.fresh)
 	return true
 }
 
@@ -152,12 +154,6 @@ func (p *partition) leave(d *Delivery) {
 	p.finish(d)
 	p.bytes -= d.cost
 	d.state = gone
-	if d.oversized {
-		p.engine.oversized = false
-		for _, other := range p.gen.parts {
-			p.engine.unpause(other)
-		}
-	}
 	l := d.lane
 	next := l.pop()
 	if next == nil {
@@ -167,7 +163,7 @@ func (p *partition) leave(d *Delivery) {
 		return
 	}
 	next.state = ready
-	p.fresh.push(l)
+	p.enqueue(l, &p.fresh)
 }
 
 // tally counts records.
@@ -272,7 +268,8 @@ func (p *partition) overfull() bool {
 func (p *partition) choose(probe bool) *lane {
 	if !p.fits() {
 		// Only the first unfinished record: it makes the metadata shorter.
-		if p.head == nil || p.head.state != ready {
+		if p.head == nil || p.head.state != ready || p.head.lane.queue == &p.unloaded {
+			p.engine.unload(p)
 			return nil
 		}
 		l := p.head.lane
@@ -302,6 +299,7 @@ func (p *partition) errand() *lane {
 	if l != nil && !p.fits() {
 		l = p.head.lane // as in choose
 		if l.queue != &p.errands {
+			p.engine.unload(p)
 			return nil
 		}
 	}
@@ -350,9 +348,6 @@ func (p *partition) ahead() int {
 // nothing waits it is when it has hardly anything ready, or when all have so little that
 // one request may fill many.
 func (p *partition) obstacle() Bound {
-	if p.waitsAlone && p.engine.oversized {
-		return BoundBytes
-	}
 	_, bytes, bound := p.room()
 	if bound != BoundNone || p.count == 0 {
 		return bound
@@ -379,9 +374,7 @@ func (p *partition) readOn() {
 	}
 }
 
-// cost is what a record takes of the byte bound.
-func cost(r *fetch.Record) int { return payload(r) + recordOverhead }
-
+// payload is the bytes of a record.
 func payload(r *fetch.Record) int {
 	n := len(r.Key) + len(r.Value)
 	for _, h := range r.Headers {

@@ -63,6 +63,7 @@ const (
 	ready                        // in one of the partition's queues
 	open                         // handed to the handler
 	held                         // in the engine's heap, until its time
+	loading                      // its bytes are being read again
 	gone                         // done, or its partition was revoked
 )
 
@@ -87,9 +88,11 @@ type Delivery struct {
 
 	part *partition
 	lane *lane
-	cost int // bytes it takes of the partition's bound
+	size int // bytes of its key, value and headers
+	cost int // bytes it takes of the partition's bound: its size, unless it is large, and recordOverhead
 
-	oversized bool // larger than Config.MaxRecordBytes
+	oversized bool      // larger than Config.MaxRecordBytes: see large.go
+	beyond    time.Time // of a large one: since when it has been above the log's end; its loader's
 
 	anchor anchor // this record's
 
@@ -101,6 +104,13 @@ type Delivery struct {
 	hold      Hold
 	heapIndex int       // held: its place in the heap
 	pushed    time.Time // when MakeRoom was last set
+	// Of a large one: its bytes are in memory; the queue that it waits in when they
+	// are; and the tries to read them.
+	loaded bool
+	then   *laneQueue
+	loads  retry
+	// failing is since when all of them have failed.
+	failing time.Time
 	// The partition's list of unfinished records (see progress).
 	prev, next *Delivery
 	doneBefore bool

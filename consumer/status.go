@@ -106,6 +106,9 @@ func (e *Engine) Status() Status {
 			Pending: p.count, Held: p.stuckCount, Paused: p.paused,
 			Failing: p.failing, Cause: p.cause, Refused: p.refused, Refusal: p.refusal,
 		}
+		if ps.Cause == "" && p.reread != "" {
+			ps.Cause, ps.Failing = p.reread, p.rereads
+		}
 		if p.phase == starting {
 			ps.Failing = e.gen.began
 			s.Unstarted++
@@ -149,6 +152,9 @@ func (e *Engine) Held(most int) []HeldRecord {
 	defer e.mu.Unlock()
 	var held []HeldRecord
 	for _, d := range e.timed {
+		if d.hold.Reason == "" {
+			continue // its bytes could not be read; it was not tried yet
+		}
 		held = append(held, heldRecord(d, d.until))
 	}
 	if e.gen != nil {

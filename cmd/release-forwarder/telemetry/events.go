@@ -116,6 +116,11 @@ var events = []Event{
 	{Name: "record-large", Level: warn, Message: "a record above KAFKA_MAX_RECORD_BYTES is processed, no other such beside it",
 		Remedy: "raise KAFKA_MAX_RECORD_BYTES if such records are usual"},
 
+	{Name: "large-unreadable", Level: warn, Message: "a record above KAFKA_MAX_RECORD_BYTES cannot be read again for its try; tried again",
+		Remedy: "read cause: look at the partition's leader, or grant this user Read on the topic", Runbook: "not-reading"},
+	{Name: "large-dropped", Level: fail, State: true, Message: "Kafka dropped a record above KAFKA_MAX_RECORD_BYTES while it waited to be sent (retention, truncation, or the topic was made anew); it is passed over",
+		Remedy: "have the producer send the offset from again", Runbook: "records-dropped"},
+
 	{Name: "circuit-opened", Level: fail, State: true, Message: "circuit opened: the platform accepts nothing; one attempt a second until it does, no dead letters, no commit past what was accepted",
 		Remedy: "last says why: refused is the secret or app ID, unreachable or timeout the network or the platform, failed or unreadable: ask the platform, with seqno", Runbook: "platform-refuses-everything"},
 	{Name: "circuit-closed", Level: info, State: true, Message: "circuit closed: the platform accepts again"},

@@ -1,0 +1,219 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"release-forwarder/consumer/fetch"
+)
+
+// A record above Config.MaxRecordBytes is large. Its bytes are in memory only while it is
+// tried: it is read, and known by its place, its session and its anchor; its bytes are
+// given up at once and read again when its turn has come. One at a time is in memory, in
+// the whole process. So one that waits, for whatever reason and however long, keeps no
+// other waiting, and those that wait cost no more than small ones.
+//
+//	state     | entered by                           | left by
+//	----------+--------------------------------------+-----------------------------------
+//	unloaded  | it is its lane's head and ready      | its turn, and none is in memory -> loading
+//	loading   | its bytes are being read             | read -> ready, before all others of its
+//	          |                                      | queue; Kafka has it no more -> gone; else
+//	          |                                      | held, and tried again
+//	ready     | as of any other                      | a worker takes it -> open; its partition
+//	          |                                      | reaches the bound of gaps -> unloaded
+//	open      | as of any other                      | any end: its bytes are given up
+//
+// What may keep a loaded one from being taken keeps all from it: the gate, the lease, the
+// drain. The bound of gaps is its partition's alone, and gives it up.
+
+// strip gives up a large record's bytes.
+func (d *Delivery) strip() {
+	d.Record.Key, d.Record.Value, d.Record.Headers = nil, nil, nil
+	d.loaded = false
+}
+
+// enqueue makes a lane whose head is ready wait in a queue of its partition, or for its
+// head's bytes first. The engine's mutex is held here and below.
+func (p *partition) enqueue(l *lane, q *laneQueue) {
+	if d := l.head; d.oversized && !d.loaded {
+		d.then = q
+		q = &p.unloaded
+	}
+	q.push(l)
+}
+
+// putLarge gives up the bytes of the large record that is in memory, if it is this one,
+// and lets the next one be read.
+func (e *Engine) putLarge(d *Delivery) {
+	if !d.oversized {
+		return
+	}
+	d.strip()
+	if e.large == d {
+		e.large = nil
+		e.loadNext()
+	}
+}
+
+// unload puts a partition's large record back that is in memory and not taken.
+func (e *Engine) unload(p *partition) {
+	d := e.large
+	if d == nil || d.part != p || d.state != ready || !d.loaded {
+		return
+	}
+	q := d.lane.queue
+	q.remove(d.lane)
+	d.strip()
+	p.enqueue(d.lane, q)
+	e.large = nil
+	e.loadNext()
+}
+
+// loadNext begins to read the bytes of the next large record, if none is in memory.
+func (e *Engine) loadNext() {
+	if e.large != nil || e.stopped || e.suspended || e.gen == nil || e.gen.draining {
+		return
+	}
+	for _, p := range e.gen.parts {
+		l := p.unloaded.head
+		if l != nil && !p.fits() { // as in choose
+			if l = p.head.lane; l.queue != &p.unloaded {
+				continue
+			}
+		}
+		if l == nil {
+			continue
+		}
+		p.unloaded.remove(l)
+		l.head.state = loading
+		e.large = l.head
+		e.running.Go(func() { e.load(p.gen, l.head) })
+		return
+	}
+}
+
+// errGone says that Kafka has a record no more.
+var errGone = errors.New("the record is no longer in the log")
+
+// load reads a large record's bytes and makes it ready.
+func (e *Engine) load(g *generation, d *Delivery) {
+	rec, err := g.readAgain(d)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case err == nil:
+		d.failing = time.Time{}
+	case d.failing.IsZero():
+		d.failing = time.Now()
+	}
+	if e.large != d || d.state != loading {
+		return // its partition was revoked meanwhile
+	}
+	p := d.part
+	p.reread, p.rereads = "", time.Time{}
+	switch {
+	case err == nil:
+		d.Record.Record, d.loaded, d.loads = rec, true, retry{}
+		d.beyond = time.Time{}
+		d.state = ready
+		d.then.pushFront(d.lane)
+		e.arm(p)
+		return
+	case errors.Is(err, errGone):
+		e.large = nil
+		e.gone(d)
+	default:
+		e.large = nil
+		d.loads.after(1, 0)
+		p.reread, p.rereads = cause(err), d.failing
+		d.state, d.until = held, d.loads.next
+		e.timed.add(d)
+		e.schedule()
+		if g.ctx.Err() == nil {
+			e.log.Warn("a record above KAFKA_MAX_RECORD_BYTES cannot be read again for its try; tried again",
+				"topic", p.topic, "partition", p.partition, "offset", d.Record.Offset, "cause", cause(err), "error", err.Error())
+		}
+	}
+	e.loadNext()
+}
+
+// gone passes over a record that Kafka dropped while it waited, and says so.
+func (e *Engine) gone(d *Delivery) {
+	p, offset := d.part, d.Record.Offset
+	if d.lane.stuck {
+		e.unhold(d)
+	}
+	p.leave(d)
+	p.gen.dirty = true
+	e.cfg.Hooks.Dropped(p.topic, p.partition, 1)
+	e.log.Error("Kafka dropped a record above KAFKA_MAX_RECORD_BYTES while it waited to be sent (retention, truncation, or the topic was made anew); it is passed over",
+		"topic", p.topic, "partition", p.partition, "from", offset, "to", offset+1, "count", 1)
+	e.arm(p)
+	e.unpause(p)
+}
+
+// readAgain reads one record from its partition's leader. It must be the one that was
+// read before: another one at its place is of another log.
+func (g *generation) readAgain(d *Delivery) (rec fetch.Record, err error) {
+	e, p, offset := g.engine, d.part, d.Record.Offset
+	ctx, cancel := context.WithTimeout(g.ctx, requestTimeout)
+	defer cancel()
+	leaders, err := g.leaders(ctx)
+	if err == nil {
+		err = leaders[p.topicPartition].err
+	}
+	if err != nil {
+		return rec, err
+	}
+	// One byte is asked for: the first batch comes whole, and no second.
+	res, err := fetch.Do(ctx, e.cfg.Transport, e.client.Addr, &fetch.Request{
+		Broker: leaders[p.topicPartition].broker, ClientID: e.cfg.ClientID, MinBytes: 1, MaxBytes: 1,
+		Partitions: []fetch.Partition{{Topic: p.topic, Partition: p.partition, Offset: offset, MaxBytes: 1}},
+	})
+	if err != nil {
+		return rec, err
+	}
+	defer res.Free()
+	if len(res.Partitions) != 1 {
+		return rec, fetch.ErrLeftOut
+	}
+	a := &res.Partitions[0]
+	switch {
+	case errors.Is(a.Err, kafka.OffsetOutOfRange):
+		return rec, g.outOfLog(ctx, d)
+	case a.Err != nil:
+		return rec, a.Err
+	}
+	rd := a.Records(offset, e.limits())
+	defer rd.Close()
+	switch rec, err = rd.Next(); {
+	case err == nil && rec.Offset == offset && anchorAt(&rec) == d.anchor:
+		return rec, nil
+	case err == nil, errors.Is(err, io.EOF) && rd.Position() > offset:
+		return rec, errGone // another record, or none: compaction, or another log
+	case errors.Is(err, io.EOF):
+		return rec, errStuck // behind what may be read: a leader that lags
+	}
+	return rec, err
+}
+
+// outOfLog says what it means that a record's offset is not in the log: below its start
+// it is gone; above its end that is believed when it has stood so for settleTime.
+func (g *generation) outOfLog(ctx context.Context, d *Delivery) error {
+	first, _, err := g.logBounds(ctx, d.part)
+	switch {
+	case err != nil:
+		return err
+	case d.Record.Offset < first:
+		return errGone
+	case d.beyond.IsZero():
+		d.beyond = time.Now()
+	case time.Since(d.beyond) >= settleTime:
+		return errGone
+	}
+	return kafka.OffsetOutOfRange
+}

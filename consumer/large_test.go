@@ -1,0 +1,90 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// away is a cluster of which nothing can be learnt.
+type away struct{}
+
+func (away) RoundTrip(context.Context, net.Addr, kafka.Request) (kafka.Response, error) {
+	return nil, errors.New("nobody is there")
+}
+
+// A large record whose bytes are in memory is not taken, since its partition has reached
+// the bound of gaps: that may last as long as another record's hold. It gives its bytes up,
+// and another partition's is read.
+func TestALargeRecordAtTheBoundOfGapsGivesItsBytesUp(t *testing.T) {
+	const large = 2 << 20
+	var in inbox
+	inRig(t, 2, func(cfg *Config) { cfg.Handler, cfg.Transport = &in, away{} }, func(r *rig) {
+		p := r.part(0)
+		first := r.read(0, 0, "first", 1)
+		if open := in.take(); len(open) != 1 || open[0] != first {
+			t.Fatal("the first record is not delivered")
+		}
+		r.e.mu.Lock()
+		p.inherited, p.inheritedEnd = fullOfGaps().unfinished[1:], fullOfGaps().end
+		p.metaBound = metaLimit // computed anew with the next choice
+		r.e.mu.Unlock()
+
+		d := r.read(0, 40_000, "large", large)
+		synctest.Wait()
+		r.e.mu.Lock()
+		if d.loaded || d.lane.queue == &p.fresh {
+			t.Error("it is ready without its bytes")
+		}
+		switch d.state {
+		case held: // it could not be read
+			r.e.timed.remove(d)
+		default:
+			p.unloaded.remove(d.lane)
+		}
+		d.state, d.loaded, d.then = ready, true, &p.fresh
+		r.e.large = d
+		p.fresh.pushFront(d.lane)
+		r.e.arm(p)
+		r.e.mu.Unlock()
+		synctest.Wait()
+		r.e.mu.Lock()
+		if d.loaded || r.e.large == d || d.lane.queue != &p.unloaded {
+			t.Error("it keeps its bytes, and all other large records waiting")
+		}
+		r.e.mu.Unlock()
+
+		other := r.read(1, 0, "other", large)
+		synctest.Wait()
+		r.e.mu.Lock()
+		if other.loads.wait == 0 || other.state != held {
+			t.Errorf("another partition's large record was not asked for: state %d", other.state)
+		}
+		r.e.mu.Unlock()
+		first.Done()
+		time.Sleep(time.Minute)
+		if d.loads.wait == 0 {
+			t.Error("the first one is not asked for when the bound is left")
+		}
+	})
+}
+
+// What waits for its bytes counts as one small record, however large it is.
+func TestALargeRecordTakesNoneOfTheBytes(t *testing.T) {
+	inRig(t, 1, func(cfg *Config) {
+		cfg.Handler, cfg.Transport = &inbox{}, away{}
+		cfg.MaxPendingBytes = 4 << 20
+	}, func(r *rig) {
+		for n := range int64(50) {
+			r.read(0, n, "", 2<<20)
+		}
+		if b := r.room(r.part(0)); b == BoundBytes {
+			t.Errorf("reading is paused by %q", b)
+		}
+	})
+}
