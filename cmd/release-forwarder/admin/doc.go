@@ -14,7 +14,7 @@
 // is whole without a script; its only one, named by its hash in the policy, takes
 // it anew every few seconds. Connections, open requests and times are bounded, and
 // the probes are answered even while pages are being rendered, and whatever strangers
-// do: whoever comes is let in, and who has been there for long gives way (visitors.go).
+// do: whoever comes is let in, and the oldest connection gives way (visitors.go).
 // A [Server] answers 421 to who asks by a name it does not know (hosts.go).
 //
 // # What it leaves to others

@@ -18,9 +18,10 @@ const None = "none"
 // Bounds of the server. Whoever says or reads something slowly is cut off rather
 // than waited for.
 const (
-	maxConnections    = 128
+	maxConnections    = 256
 	maxLeaving        = 1024
 	maxHeaderBytes    = 4 << 10 // net/http adds as much again
+	maxHeaderLines    = 100     // a short line costs many times its length once it is parsed
 	maxUnsent         = 64 << 10
 	readTimeout       = 5 * time.Second
 	writeTimeout      = 10 * time.Second

@@ -72,8 +72,9 @@ var strangers = map[string]func(guest){
 	"who say nothing":               func(guest) {},
 	"who begin a line":              func(g guest) { g.say("GET /livez HT") },
 	"who say a header byte by byte": func(g guest) { g.say("G"); g.say("E"); g.say("T") },
-	"whose headers have no end":     func(g guest) { g.say("GET /livez HTTP/1.1\r\nHost: 10.1.2.3\r\n" + strings.Repeat("a: b\r\n", 500)) },
-	"whose headers are too large":   func(g guest) { g.say("GET /livez HTTP/1.1\r\nHost: 10.1.2.3\r\n" + strings.Repeat("a: b\r\n", 5000)) },
+	"whose headers have no end":     func(g guest) { g.say("GET /livez HTTP/1.1\r\nHost: 10.1.2.3\r\n" + strings.Repeat("a: b\r\n", 90)) },
+	"whose headers are too many":    func(g guest) { g.say("GET /livez HTTP/1.1\r\nHost: 10.1.2.3\r\n" + strings.Repeat("a: b\r\n", 1000)) },
+	"whose headers are too large":   func(g guest) { g.say("GET /livez HTTP/1.1\r\nHost: 10.1.2.3\r\na: " + strings.Repeat("b", 30000)) },
 	"who announce a body":           func(g guest) { g.say("GET /livez HTTP/1.1\r\nHost: 10.1.2.3\r\nContent-Length: 1000000\r\n\r\nx") },
 	"who announce chunks":           func(g guest) { g.say("POST / HTTP/1.1\r\nHost: 10.1.2.3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab") },
 	"who wait to be told to go on": func(g guest) {
@@ -139,19 +140,19 @@ func (v *visitors) isBounded(t *testing.T) {
 	}
 }
 
-// TestAProbeThatIsSlowToAskIsNotTheOneToGo: half of the bound may come after it,
-// from its own address too, and whatever those do who were there before.
+// TestAProbeThatIsSlowToAskIsNotTheOneToGo: almost as many as the bound may come
+// after it, from its own address too, and whatever those do who were there before.
 func TestAProbeThatIsSlowToAskIsNotTheOneToGo(t *testing.T) {
 	for name, before := range strangers {
 		t.Run(name, func(t *testing.T) {
 			s := serving(t, 1<<18)
-			for range 2 * maxConnections {
+			for range maxConnections + 10 {
 				g := visit(t, s, "127.0.0.1")
 				before(g)
 				defer g.Close()
 			}
 			probe := visit(t, s, "127.0.0.1")
-			for range maxConnections/2 - 2 {
+			for range maxConnections - 2 {
 				g := visit(t, s, "127.0.0.1")
 				defer g.Close()
 			}
@@ -184,4 +185,29 @@ func TestALoudAddressGivesWayItself(t *testing.T) {
 	}
 	visit(t, s, "127.0.0.1").probes("/livez")
 	scrape()
+}
+
+// TestARequestOfManyLinesIsNotRead: each line would take a hundred times its length.
+func TestARequestOfManyLinesIsNotRead(t *testing.T) {
+	for lines, answered := range map[int]bool{maxHeaderLines - 3: true, maxHeaderLines: false, 100 * maxHeaderLines: false} {
+		s := serving(t, 100)
+		g := visit(t, s, "127.0.0.1")
+		g.say("GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n" + strings.Repeat("a:\n", lines) + "\r\n")
+		if _, err := http.ReadResponse(bufio.NewReader(g.Conn), nil); (err == nil) != answered {
+			t.Errorf("%d lines: %v", lines, err)
+		}
+		_ = g.Close()
+	}
+	s := serving(t, 100) // each request counts for itself
+	g := visit(t, s, "127.0.0.1")
+	defer g.Close()
+	answers := bufio.NewReader(g.Conn)
+	for range 20 {
+		g.say("GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n" + strings.Repeat("a: b\r\n", maxHeaderLines/2) + "\r\n")
+		r, err := http.ReadResponse(answers, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, r.Body)
+	}
 }

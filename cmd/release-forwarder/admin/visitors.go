@@ -1,20 +1,23 @@
 package admin
 
 import (
+	"bytes"
+	"io"
 	"net"
 	"net/http"
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // visitors accepts whoever comes and keeps the number of connections in bounds:
-// where there is no room, one that has been there for long is closed. A probe is
-// never turned away for strangers: each comes with a connection of its own, says
-// what it wants at once, and as many as half of the bound must come after it before
-// it may be chosen. Kubelet and strangers may have one address (a port-forward, a
-// pod on the node's network, NAT), so the order of coming counts, and the address
-// only where one holds more than half.
+// where there is no room, the oldest is closed, whatever it does. A probe is never
+// turned away for strangers: each comes with a connection of its own, says what it
+// wants at once, and as many as the bound must come after it before it is the oldest.
+// Kubelet and strangers may have one address (a port-forward, a pod on the node's
+// network, NAT), so the order of coming counts, and the address only where one holds
+// more than half.
 type visitors struct {
 	net.Listener
 
@@ -26,12 +29,24 @@ type visitors struct {
 	left    *sync.Cond // leaving has become less
 }
 
-// visitor is one connection. Its fields are guarded by visitors.mu.
+// visitor is one connection.
 type visitor struct {
 	net.Conn
-	from   string // the address without its port
-	served bool   // a request is being answered
-	closed bool   // to make room: no longer in open
+	from  string       // the address without its port
+	lines atomic.Int64 // read since it was last answered
+
+	closed bool // to make room: no longer in open; guarded by visitors.mu
+}
+
+// Read ends the connection of who sends more lines than a request has: net/http
+// bounds their bytes alone, and would keep who is refused for half a second more.
+func (o *visitor) Read(p []byte) (int, error) {
+	n, err := o.Conn.Read(p)
+	if o.lines.Add(int64(bytes.Count(p[:n], []byte("\n")))) > maxHeaderLines {
+		_ = o.Close()
+		return 0, io.EOF
+	}
+	return n, err
 }
 
 func newVisitors(l net.Listener) *visitors {
@@ -69,31 +84,23 @@ func (v *visitors) admit(newest *visitor) (full bool) {
 			v.left.Wait()
 		}
 		if len(v.open) >= maxConnections { // still
-			v.close(v.longest())
+			v.close(v.oldest())
 		}
 	}
 	v.open = append(v.open, newest)
 	return full
 }
 
-// longest is whom to close: of the address that holds more than half of all
-// connections, or else of all, the first of the older half that is not being
-// answered; where all of those are, the oldest: who reads its answer slowly. Guarded
-// by mu.
-func (v *visitors) longest() *visitor {
-	among, held := v.open, make(map[string]int)
+// oldest is whom to close: the first to come, of the address that holds more than
+// half of all connections where one does. Guarded by mu.
+func (v *visitors) oldest() *visitor {
+	held := make(map[string]int)
 	for _, o := range v.open {
 		if held[o.from]++; held[o.from] > maxConnections/2 {
-			among = slices.DeleteFunc(slices.Clone(v.open), func(other *visitor) bool { return other.from != o.from })
-			break
+			return v.open[slices.IndexFunc(v.open, func(first *visitor) bool { return first.from == o.from })]
 		}
 	}
-	for _, o := range among[:(len(among)+1)/2] {
-		if !o.served {
-			return o
-		}
-	}
-	return among[0]
+	return v.open[0]
 }
 
 // close frees the descriptor at once; the goroutine ends soon after. Guarded by mu.
@@ -104,13 +111,13 @@ func (v *visitors) close(o *visitor) {
 	_ = o.Close()
 }
 
-// state is the server's ConnState: it is told whether a request is being answered,
+// state is the server's ConnState: it is told that a request is read or answered,
 // and that a connection's goroutine ends.
 func (v *visitors) state(conn net.Conn, state http.ConnState) {
 	o := conn.(*visitor)
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	o.served = state == http.StateActive
+	o.lines.Store(0)
 	switch {
 	case state != http.StateClosed:
 	case o.closed:
