@@ -143,23 +143,29 @@ func (v *visitors) isBounded(t *testing.T) {
 // TestAProbeThatIsSlowToAskIsNotTheOneToGo: almost as many as the bound may come
 // after it, from its own address too, and whatever those do who were there before.
 func TestAProbeThatIsSlowToAskIsNotTheOneToGo(t *testing.T) {
+	shared := func(int) string { return "127.0.0.1" }
 	for name, before := range strangers {
-		t.Run(name, func(t *testing.T) {
-			s := serving(t, 1<<18)
-			for range maxConnections + 10 {
-				g := visit(t, s, "127.0.0.1")
-				before(g)
-				defer g.Close()
-			}
-			probe := visit(t, s, "127.0.0.1")
-			for range maxConnections - 2 {
-				g := visit(t, s, "127.0.0.1")
-				defer g.Close()
-			}
-			visit(t, s, "127.0.0.1").probes("/readyz") // who came before it is in
-			probe.probes("/livez")
-		})
+		t.Run(name, func(t *testing.T) { slowProbe(t, before, shared) })
 	}
+	own := func(i int) string { return fmt.Sprintf("127.1.%d.%d", i/250, i%250+1) }
+	t.Run("each from its own address", func(t *testing.T) { slowProbe(t, func(guest) {}, own) })
+}
+
+func slowProbe(t *testing.T, before func(guest), address func(int) string) {
+	t.Helper()
+	s := serving(t, 1<<18)
+	for i := range maxConnections + 10 {
+		g := visit(t, s, address(i))
+		before(g)
+		defer g.Close()
+	}
+	probe := visit(t, s, "127.0.0.1")
+	for i := range maxConnections - 2 {
+		g := visit(t, s, address(1000+i))
+		defer g.Close()
+	}
+	visit(t, s, "127.0.0.1").probes("/readyz") // who came before it is in
+	probe.probes("/livez")
 }
 
 // TestALoudAddressGivesWayItself: who holds more than half of all connections
