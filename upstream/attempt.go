@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/http/httptrace"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +19,16 @@ type attempt struct {
 	// answer is what this attempt was told, as far as it goes.
 	answer Answer
 	flight flight // of the gate, which guards it
+	trace  httptrace.ClientTrace
+	// wire is of the connection that net/http chose last; nil before, and for HTTP/2.
+	wire *wire
+}
+
+// given is told by net/http of a connection for the request.
+func (a *attempt) given(c httptrace.GotConnInfo) {
+	if a.wire = beneath(c.Conn); a.wire != nil {
+		a.wire.begin(a, c.Reused)
+	}
 }
 
 type attemptKey struct{}
@@ -61,7 +72,8 @@ func (b *bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 		b.gate.requests.begin(a, cancel)
 	}
 
-	resp, err := b.next.RoundTrip(req.WithContext(a))
+	a.trace.GotConn = a.given
+	resp, err := b.next.RoundTrip(req.WithContext(httptrace.WithClientTrace(a, &a.trace)))
 	if err != nil && a.answer.Verdict == Unknown {
 		_ = a.fail(a, err) // the wrapper's own failure, which it returned
 	}

@@ -67,6 +67,11 @@
 //	an HTTP/2 answer without end                                unreadable
 //	an HTTP/2 connection on which nothing is heard              timeout
 //
+// What comes on an HTTP/1.1 connection between a request's answer and the next request was
+// asked for by nobody. It ends the connection, and the next request goes out on another: see
+// wire. After that request's first byte it cannot be told from its answer; HTTP/2 is the
+// remedy. TestStrayAnswerBeforeNetHTTPHasLooked and those beside it hold it.
+//
 // Connections are used for five minutes at the most, however busy: then names are
 // looked up again and the platform's new addresses are used. An idle one is closed after
 // 45s. After five exchanges in a row without an answer all connections are given up,

@@ -115,7 +115,13 @@ func newTransport(config Config, roots *x509.CertPool) *http.Transport {
 	return &http.Transport{
 		Proxy:                  config.Proxy,
 		OnProxyConnectResponse: refusedTunnel,
-		DialContext:            dial,
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dial(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return newWire(conn), nil
+		},
 		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    config.Timeout + dialSlack,
 		ForceAttemptHTTP2:      true, // not by itself where dial or TLS are one's own

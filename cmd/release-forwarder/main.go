@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	stdlog "log"
 	"os"
 	"os/signal"
 	"syscall"
@@ -40,6 +41,9 @@ const description = `Reads abnormal-release events from a Kafka topic and posts 
 parking platform's API. Settings are environment variables: see "release-forwarder config".`
 
 func main() {
+	// net/http alone writes there, and quotes an answer that nobody asked for: texts of the
+	// platform appear nowhere.
+	stdlog.SetOutput(io.Discard)
 	os.Exit(execute(stopSignal(), os.Args[1:], os.Stdout))
 }
 

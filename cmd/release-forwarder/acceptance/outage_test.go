@@ -2,6 +2,11 @@ package acceptance
 
 import (
 	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,7 +27,8 @@ func outageScenarios() []scenario {
 	} {
 		all = append(all, scenario{name: "outage: the platform " + name, run: func(t *testing.T) { outage(t, fault) }})
 	}
-	return append(byName(all), scenario{name: "outage: nobody listens", run: nobodyListens})
+	return append(byName(all), scenario{name: "outage: nobody listens", run: nobodyListens},
+		scenario{name: "outage: behind each refusal stands a yes that nobody asked for", run: yesUnasked})
 }
 
 // outage lets some events through, then none for about ten requests at the
@@ -86,4 +92,49 @@ func nobodyListens(t *testing.T) {
 	w.platform.open()
 	w.drained()
 	w.noLetters()
+}
+
+// yesUnasked has a server that refuses all, and says yes behind each refusal, with texts
+// that may be seen nowhere.
+func yesUnasked(t *testing.T) {
+	w := newWorld(t, plan{})
+	w.watchCommits()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := func(body string) string {
+		return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	}
+	var asked atomic.Int32
+	server := &http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		conn, _, err := http.NewResponseController(rw).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		asked.Add(1)
+		_, _ = io.WriteString(conn, words(body("500"))+words(body("1001")))
+		_, _ = io.Copy(io.Discard, conn) // until the forwarder gives it up
+		_ = conn.Close()
+	})}
+	go func() { _ = server.Serve(l) }()
+	t.Cleanup(func() { _ = server.Close() })
+	f := w.start("UPSTREAM_URL", "http://"+l.Addr().String()+"/")
+	w.produce(w.releases(40, 1)...)
+	eventually(t, "some are refused", func() error {
+		if n := asked.Load(); n < 30 {
+			return fmt.Errorf("%d", n)
+		}
+		return nil
+	})
+	if at := w.committed(0); at > 0 {
+		t.Errorf("committed %d, and nothing was accepted", at)
+	}
+	w.noLetters()
+	f.kill()
+	if strings.Contains(f.out.String(), "nsolicited") {
+		t.Error("net/http's own line is printed")
+	}
 }

@@ -1,0 +1,15 @@
+//go:build unix
+
+package upstream
+
+import "syscall"
+
+const canPeek = true
+
+// pending reports whether something lies unread at a socket: bytes, its end, an error. It
+// does not wait, for the sockets of package net are non-blocking.
+func pending(fd uintptr) bool {
+	var b [1]byte
+	_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK)
+	return err != syscall.EAGAIN //nolint:errorlint // an Errno itself
+}
