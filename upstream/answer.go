@@ -39,6 +39,10 @@ type Answer struct {
 	// of time, or was given up, after that: a Timeout that tells of the outage that is
 	// over, and neither of the record nor of the platform as it is now.
 	LeftOver bool
+	// Unsent says that no byte of the last attempt's request left this host: no name, no
+	// descriptor, no connection, no TLS; or no credential, and so no attempt. That tells
+	// nothing about the record.
+	Unsent bool
 	// When the first and the last attempt began; zero where there was none.
 	FirstAttempt, LastAttempt time.Time
 }

@@ -20,16 +20,26 @@ type attempt struct {
 	answer Answer
 	flight flight // of the gate, which guards it
 	trace  httptrace.ClientTrace
-	// wire is of the connection that net/http chose last; nil before, and for HTTP/2.
-	wire *wire
+
+	// The connection that net/http chose last; wire is nil before, and for HTTP/2, where it
+	// is shared: whose bytes go out on it cannot be told.
+	wire   *wire
+	shared bool
+	cause  error // why no answer came
 }
 
 // given is told by net/http of a connection for the request.
 func (a *attempt) given(c httptrace.GotConnInfo) {
-	if a.wire = beneath(c.Conn); a.wire != nil {
-		a.wire.begin(a, c.Reused)
+	a.wire = beneath(c.Conn)
+	if a.wire == nil {
+		a.shared = true
+		return
 	}
+	a.wire.begin(a, c.Reused)
 }
+
+// unsent reports whether it is certain that no byte of the request left this host.
+func (a *attempt) unsent() bool { return !a.shared && (a.wire == nil || !a.wire.sent()) }
 
 type attemptKey struct{}
 
@@ -87,7 +97,7 @@ func (b *bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	d.answer = a.answer
 	if b.gate != nil && !a.answer.LeftOver { // that tells of the outage
-		b.gate.Observe(a.answer.load(), time.Since(a.answer.LastAttempt))
+		b.gate.Observe(a.load(), time.Since(a.answer.LastAttempt))
 	}
 	if b.onAttempt != nil {
 		b.onAttempt(a.answer.Verdict)
@@ -153,6 +163,7 @@ func (a *attempt) ended(ctx context.Context) Verdict {
 // fail notes that no whole answer came. ctx is the attempt's.
 func (a *attempt) fail(ctx context.Context, cause error) error {
 	var text string
+	a.cause, a.answer.Unsent = cause, a.unsent()
 	switch a.answer.Verdict = a.ended(ctx); a.answer.Verdict {
 	case Cut:
 		text = "given up before the answer was whole"
@@ -164,6 +175,14 @@ func (a *attempt) fail(ctx context.Context, cause error) error {
 	}
 	a.answer.Err = &Error{a.answer.Verdict, text}
 	return a.answer.Err
+}
+
+// load says what the attempt tells about the platform's load.
+func (a *attempt) load() Load {
+	if a.answer.Verdict == Unreachable && overloaded(a.cause) {
+		return LoadRefused
+	}
+	return a.answer.load()
 }
 
 // judged notes what the answer means. unreadable is nil where reply was read.

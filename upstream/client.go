@@ -148,7 +148,7 @@ func (d *delivery) begin() *attempt {
 func (c *Client) Deliver(ctx context.Context, r Request) Answer {
 	credential, has := c.config.Credentials(r.Lot)
 	if !has {
-		return Answer{Verdict: Refused, Err: &Error{Refused, "there is no credential for the lot"}}
+		return Answer{Verdict: Refused, Unsent: true, Err: &Error{Refused, "there is no credential for the lot"}}
 	}
 	d := &delivery{request: r, credential: credential, Context: ctx}
 	d.signed = withAppID(r.Params, credential.AppID)

@@ -115,7 +115,8 @@
 // second is a probe's. Where five came to rest and nothing was accepted since, the
 // platform is in doubt, and they keep their places until it accepts again.
 //
-// What a 503 (a 429, a time-out) feeds: as an attempt the limit, which it lowers; as the
+// What a 503 (a 429, a time-out, a connection refused or reset, one that this host has no room
+// for) feeds: as an attempt the limit, which it lowers; as the
 // last attempt of a delivery that has failed the circuit, unless it counts against the
 // record. So a platform that refuses some while it accepts others lowers the limit, and
 // its circuit stays closed: what was refused finds its place in the next turns. Where it

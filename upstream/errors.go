@@ -64,7 +64,7 @@ func harmless(err error) string {
 		return harmless(e.Err)
 	}
 	if e, ok := errors.AsType[syscall.Errno](err); ok {
-		return e.Error()
+		return e.Error() + remedies[e]
 	}
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
@@ -98,6 +98,32 @@ func untrusted(err error) (string, bool) {
 		return "tls: " + e.Msg, true
 	}
 	return "", false
+}
+
+// remedies say what is to be done about what the operating system said.
+var remedies = map[syscall.Errno]string{
+	syscall.EMFILE:        ": no file descriptor is left: raise the limit (ulimit -n, LimitNOFILE)",
+	syscall.ENFILE:        ": no file descriptor is left on this host: raise its limit (fs.file-max)",
+	syscall.EADDRNOTAVAIL: ": no local port is left (net.ipv4.ip_local_port_range), or no local address fits",
+	syscall.ENOBUFS:       ": this host has no memory left for connections",
+	syscall.ENOMEM:        ": this host has no memory left for connections",
+	syscall.EACCES:        ": a firewall or a NetworkPolicy forbids it",
+	syscall.EPERM:         ": a firewall or a NetworkPolicy forbids it",
+}
+
+// overloaded reports whether an error in the place of an answer may come of too much in
+// flight: the platform takes no more connections, or this host has no room for more.
+func overloaded(err error) bool {
+	e, ok := errors.AsType[syscall.Errno](err)
+	switch {
+	case !ok:
+		return false
+	case e == syscall.ECONNREFUSED, e == syscall.ECONNRESET, e == syscall.EPIPE:
+		return true
+	case e == syscall.EMFILE, e == syscall.ENFILE, e == syscall.EADDRNOTAVAIL, e == syscall.ENOBUFS, e == syscall.ENOMEM:
+		return true
+	}
+	return false
 }
 
 func innermost(err error) error {

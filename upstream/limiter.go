@@ -10,7 +10,7 @@ const (
 	LoadUnknown  Load = iota // nothing
 	LoadServed               // the platform did its work: it can take this much, and the time it took counts
 	LoadAnswered             // it answered a record it will not take: it can take this much
-	LoadRefused              // 429 or 503: it cannot
+	LoadRefused              // 429, 503, no connection: it cannot
 	LoadTimedOut             // nothing in time: it cannot, or will not take this record
 )
 

@@ -34,6 +34,8 @@ type strange struct {
 	config func(*upstream.Config, *world)
 	// unsent says that nothing of the request may reach anybody.
 	unsent bool
+	// left says that some of it leaves this host all the same.
+	left bool
 	// took is how long the delivery lasts; 0: at once, or the time-out.
 	took time.Duration
 }
@@ -200,7 +202,7 @@ func connectionOnes() []strange {
 			}
 		}},
 		{name: "closed without an answer", want: upstream.Unreachable, serve: func(s *side) { s.request() }},
-		{name: "half-open: what is sent goes nowhere", want: upstream.Timeout, unsent: true, serve: (*side).waits, config: func(c *upstream.Config, _ *world) {
+		{name: "half-open: what is sent goes nowhere", want: upstream.Timeout, unsent: true, left: true, serve: (*side).waits, config: func(c *upstream.Config, _ *world) {
 			dial := c.Dial
 			c.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 				conn, err := dial(ctx, network, address)
@@ -265,6 +267,9 @@ func TestTheSlowAndTheStrange(t *testing.T) {
 				}
 				if got := w.requests.Load(); c.unsent && got != 0 {
 					t.Errorf("%d requests were sent", got)
+				}
+				if want := c.unsent && !c.left; answer.Unsent != want {
+					t.Errorf("unsent %v, want %v", answer.Unsent, want)
 				}
 				if got := w.written.Load(); got > 256<<10 {
 					t.Errorf("%d bytes of the answer were read", got)

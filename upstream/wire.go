@@ -13,7 +13,8 @@ import (
 var errStray = errors.New("something came that no request asked for")
 
 // wire is a connection as it was dialled: beneath TLS, and beneath a proxy's tunnel. It
-// tells what net/http does not: whether something came before a request was written.
+// tells what net/http does not: whether something came before a request was written, and
+// whether any byte of the request left this host.
 //
 // An HTTP/1.1 answer belongs to a request by its place on the connection alone (RFC 9112,
 // 9.2). A server may send one that nobody asked for, and what lies there when the next
@@ -44,6 +45,7 @@ type wire struct {
 	closed bool
 	quiet  bool
 	spoilt bool
+	wrote  bool // since begin
 }
 
 func newWire(c net.Conn) *wire {
@@ -77,6 +79,7 @@ func beneath(c net.Conn) *wire {
 func (w *wire) begin(ctx context.Context, again bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.wrote = false
 	if !again {
 		return
 	}
@@ -91,6 +94,13 @@ func (w *wire) begin(ctx context.Context, again bool) {
 		w.change.Wait()
 	}
 	w.quiet, w.spoilt = true, w.spoilt || !w.waits
+}
+
+// sent reports whether a byte left this host since begin.
+func (w *wire) sent() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.wrote
 }
 
 // Read implements net.Conn.
@@ -135,7 +145,13 @@ func (w *wire) Write(p []byte) (int, error) {
 	if !w.ask() {
 		return 0, errStray
 	}
-	return w.Conn.Write(p)
+	n, err := w.Conn.Write(p)
+	if n > 0 {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.wrote = true
+	}
+	return n, err
 }
 
 // ask reports whether bytes may go out, and opens a quiet connection for them.

@@ -41,8 +41,8 @@ const description = `Reads abnormal-release events from a Kafka topic and posts 
 parking platform's API. Settings are environment variables: see "release-forwarder config".`
 
 func main() {
-	// net/http alone writes there, and quotes an answer that nobody asked for: texts of the
-	// platform appear nowhere.
+	// net/http writes there, and quotes an answer that nobody asked for: texts of the
+	// platform appear nowhere. The service's telemetry takes these lines over.
 	stdlog.SetOutput(io.Discard)
 	os.Exit(execute(stopSignal(), os.Args[1:], os.Stdout))
 }

@@ -20,7 +20,7 @@ func scenarios() []scenario {
 	for _, part := range [][]scenario{
 		codecScenarios(), securityScenarios(), recordScenarios(), permanentScenarios(), verdictScenarios(), orderScenarios(),
 		outageScenarios(), endScenarios(), kafkaScenarios(), movingScenarios(), letterScenarios(), workedOffScenarios(), startScenarios(),
-		outsideScenarios(), findScenarios(), unreadScenarios(),
+		outsideScenarios(), findScenarios(), unreadScenarios(), lackScenarios(),
 	} {
 		all = append(all, part...)
 	}

@@ -16,6 +16,7 @@
 //	  … again, while others were accepted | held alone, at least so long; may count
 //	begun before an outage was over       | again at once; counts for nothing
 //	  … throttled                         | as above; counts for nothing
+//	no byte of it left this host          | as below; counts against no record
 //	any other failure, circuit open       | again in turn: the gate alone paces it
 //	any other failure, circuit closed     | held for the backoff; may count
 //	  … and it was the last one allowed   | letter (stage upstream, budget-exhausted)
@@ -29,12 +30,14 @@
 // first since its delivery began. The first row that fits holds. The last two are
 // cases of TestTheLastFailureOfTheBudgetMakesTheLetter, the refused lot's is held by
 // TestARefusedLotStopsNobodyAndItsRecordsArriveInOrderWhenItIsMended (no letter, however
-// often it is refused), each other is a case of TestWhichFailuresCountForTheBudget.
+// often it is refused), that no byte left by TestWhatNeverLeftThisHostCountsAgainstNoRecord,
+// each other is a case of TestWhichFailuresCountForTheBudget.
 //
 //	the failure                                       | counts
 //	--------------------------------------------------+-------------------------------
 //	begun before an outage was over                   | no
 //	of a lot that alone is refused                    | no: the lot waits (see lots)
+//	no byte of the request left this host             | no: ours, not the record's
 //	throttled, nothing accepted since it last was     | no
 //	the circuit is open                               | no
 //	less than 10 others were accepted                 | no

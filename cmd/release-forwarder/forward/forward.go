@@ -253,7 +253,7 @@ func (f *Forwarder) failed(ctx context.Context, d *consumer.Delivery, h *history
 	pauses := a.Verdict == upstream.Throttled && a.HasRetryAfter && !alone
 	switch {
 	case over: // only what is throttled: it waits as it is asked to
-	case (a.Verdict != upstream.Throttled || alone) && !f.Gate.Open() && f.counts(h, lot, a):
+	case (a.Verdict != upstream.Throttled || alone) && !a.Unsent && !f.Gate.Open() && f.counts(h, lot, a):
 		h.failures++
 		f.Metrics.BudgetSpent()
 		if limit := f.budget(d.Crowded); limit > 0 && h.failures >= limit {
