@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -25,6 +26,7 @@ type attempt struct {
 	// is shared: whose bytes go out on it cannot be told.
 	wire   *wire
 	shared bool
+	plain  bool  // no TLS
 	cause  error // why no answer came
 }
 
@@ -35,6 +37,7 @@ func (a *attempt) given(c httptrace.GotConnInfo) {
 		a.shared = true
 		return
 	}
+	_, a.plain = c.Conn.(*wire)
 	a.wire.begin(a, c.Reused)
 }
 
@@ -132,6 +135,7 @@ func (r *reading) exchange(req *http.Request, a *attempt) (*http.Response, error
 	}
 	a.answer.HTTPStatus = resp.StatusCode
 	a.answer.RetryAfter, a.answer.HasRetryAfter = retryAfter(resp.Header, time.Now(), r.retryAfterMax)
+	location := resp.Header.Get("Location")
 	// Nothing above may follow a redirect, or see where it points.
 	resp.Header.Del("Location")
 
@@ -142,6 +146,9 @@ func (r *reading) exchange(req *http.Request, a *attempt) (*http.Response, error
 	reply := reply{}
 	if err == nil {
 		reply, err = parseReply(body)
+	}
+	if err != nil {
+		err = bodyError{err, instead(resp, location, req.URL, body)}
 	}
 	a.judged(r.rules, reply, err)
 	resp.Body, resp.ContentLength = http.NoBody, 0 // nobody above may see it
@@ -169,12 +176,24 @@ func (a *attempt) fail(ctx context.Context, cause error) error {
 		text = "given up before the answer was whole"
 	case Timeout:
 		text = "no whole answer in time"
+		if a.otherProtocol() != "" {
+			text += ": " + a.otherProtocol()
+		}
 	default:
 		a.answer.Verdict = Unreachable
-		text = explain(cause)
+		text = cmp.Or(a.otherProtocol(), explain(cause))
 	}
 	a.answer.Err = &Error{a.answer.Verdict, text}
 	return a.answer.Err
+}
+
+// otherProtocol says what was spoken on the connection in the place of HTTP/1; "" where
+// that does not show.
+func (a *attempt) otherProtocol() string {
+	if !a.plain || a.wire == nil {
+		return ""
+	}
+	return notHTTP(a.wire.began())
 }
 
 // load says what the attempt tells about the platform's load.
@@ -189,7 +208,7 @@ func (a *attempt) load() Load {
 func (a *attempt) judged(rules rules, reply reply, unreadable error) {
 	a.answer.Verdict = rules.judge(a.answer.HTTPStatus, reply, unreadable == nil, a.answer.HasRetryAfter)
 	if unreadable != nil {
-		text := "HTTP " + strconv.Itoa(a.answer.HTTPStatus) + ": " + bodyTrouble(unreadable)
+		text := "HTTP " + strconv.Itoa(a.answer.HTTPStatus) + ": " + unreadable.Error()
 		a.answer.Err = &Error{a.answer.Verdict, text}
 		return
 	}
@@ -201,15 +220,6 @@ func (a *attempt) judged(rules rules, reply reply, unreadable error) {
 	if a.answer.unsigned() {
 		a.answer.Explanation = Explain(a.delivery.signed, reply.hint)
 	}
-}
-
-// bodyTrouble words why a body is unreadable, without what the reading said:
-// that may quote the body.
-func bodyTrouble(err error) string {
-	if errors.Is(err, errBodyCut) {
-		return errBodyCut.Error()
-	}
-	return err.Error() // one of readBody's and parseReply's own
 }
 
 func (a *attempt) describe() Attempt {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/url"
 	"strings"
 	"syscall"
@@ -54,6 +55,9 @@ func harmless(err error) string {
 		return text
 	}
 	if e, ok := errors.AsType[*net.OpError](err); ok {
+		if e.Op == "remote error" || e.Op == "local error" { // of crypto/tls, with an alert's fixed words
+			return e.Op + ": " + e.Err.Error()
+		}
 		where := e.Op
 		if e.Addr != nil {
 			where += " " + e.Addr.String()
@@ -95,7 +99,11 @@ func untrusted(err error) (string, bool) {
 		return e.Error(), true
 	}
 	if e, ok := errors.AsType[tls.RecordHeaderError](err); ok {
-		return "tls: " + e.Msg, true
+		text := "tls: " + e.Msg
+		if string(e.RecordHeader[:]) == "HTTP/" {
+			text += ": plain HTTP is spoken on this port: use http://, or the port for https://"
+		}
+		return text, true
 	}
 	return "", false
 }
@@ -141,5 +149,9 @@ func innermost(err error) error {
 type proxyError struct{ status int }
 
 func (e *proxyError) Error() string {
-	return fmt.Sprintf("the proxy refused the connection: HTTP %d", e.status)
+	text := fmt.Sprintf("the proxy refused the connection: HTTP %d", e.status)
+	if e.status == http.StatusProxyAuthRequired {
+		text += ": " + sayProxyLogin
+	}
+	return text
 }

@@ -45,8 +45,12 @@ type wire struct {
 	closed bool
 	quiet  bool
 	spoilt bool
-	wrote  bool // since begin
+	wrote  bool   // since begin
+	head   []byte // what came first on the connection, not more than maxHead
 }
+
+// maxHead is as much as tells one protocol from another.
+const maxHead = 5
 
 func newWire(c net.Conn) *wire {
 	w := &wire{Conn: c}
@@ -103,6 +107,13 @@ func (w *wire) sent() bool {
 	return w.wrote
 }
 
+// began returns what came first on the connection.
+func (w *wire) began() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return string(w.head)
+}
+
 // Read implements net.Conn.
 func (w *wire) Read(p []byte) (int, error) {
 	w.mu.Lock()
@@ -116,6 +127,9 @@ func (w *wire) Read(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.came()
+	if len(w.head) < maxHead {
+		w.head = append(w.head, p[:min(n, maxHead-len(w.head))]...)
+	}
 	if w.spoilt && n > 0 {
 		return 0, errStray
 	}
