@@ -121,7 +121,10 @@ func (g *generation) send(ctx context.Context, commits []commitment) (taken []co
 		s.all = s.all || err != nil && !ofPartition(err)
 		doubted := g.doubted
 		g.doubted = len(took) == 0 && len(heavy) > 0
-		if len(heavy) == 0 || !certain && !doubted {
+		// One partition's request is smaller than any that a listener refuses for its size:
+		// its connection was lost for another reason, and its metadata stays.
+		lost := n == 1 && !answered(err)
+		if len(heavy) == 0 || !certain && !doubted || lost {
 			if err != nil && len(took) == 0 || isStale(err) {
 				break // it is not for this turn
 			}

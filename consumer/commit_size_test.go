@@ -324,3 +324,41 @@ func TestAConnectionLostOnceSaysNothingOfSizes(t *testing.T) {
 		}
 	})
 }
+
+// A request of one partition is smaller than any that a listener refuses for its size, so
+// a lost connection is no reason to send the watermark alone: what is done beyond it would
+// be forgotten, and sent again after a kill.
+func TestALostConnectionTakesNoMetadataAway(t *testing.T) {
+	for _, partitions := range []int{1, 2, 20} {
+		group := &narrow{stands: map[int32]offsetcommit.RequestPartition{}}
+		bare := 0
+		group.refuses = func(req *offsetcommit.Request, _ *offsetcommit.RequestPartition) (kafka.Error, error) {
+			for _, topic := range req.Topics {
+				for _, p := range topic.Partitions {
+					if p.CommittedMetadata == "" {
+						bare++
+					}
+				}
+			}
+			if group.requests%7 != 0 {
+				return 0, io.EOF
+			}
+			return 0, nil
+		}
+		inRig(t, partitions, func(cfg *Config) { cfg.Transport = group }, func(r *rig) {
+			for moved := range int64(40) {
+				r.e.mu.Lock()
+				for _, p := range r.g.parts {
+					p.progress = newProgress(0, fullOfGaps())
+					p.advance(moved)
+				}
+				r.g.dirty = true
+				r.e.mu.Unlock()
+				r.g.commit(context.Background())
+			}
+		})
+		if bare > 0 || len(group.stands) != partitions {
+			t.Errorf("%d partitions: %d commits without what is done beyond them, %d stand", partitions, bare, len(group.stands))
+		}
+	}
+}
