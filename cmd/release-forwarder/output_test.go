@@ -25,8 +25,8 @@ func printing(t *testing.T) []string {
 		t.Fatal(err)
 	}
 	return []string{
-		"dlq stats", "dlq stats --json", "dlq stats --reason none", "dlq list", "dlq list --json", "dlq show 0/0", "dlq show 0/0 --json", "dlq export",
-		"dlq replay --dry-run", "dlq replay --id 0/0", "dlq replay --reason none", "dlq close 0/1 --why test",
+		"dlq stats", "dlq stats --json", "dlq stats --reason bad-time", "dlq list", "dlq list --json", "dlq show 0/0", "dlq show 0/0 --json", "dlq export",
+		"dlq replay --dry-run", "dlq replay --id 0/0", "dlq replay --reason bad-time", "dlq close 0/1 --why test",
 		"find --lot lot-1", "find --lot lot-1 --json", "offsets", "offsets --json", "probe", "probe --json", "check " + good, "config", "version",
 	}
 }
