@@ -126,7 +126,8 @@ func readProgress(ctx context.Context, s *settings.Settings, dial dialFunc, topi
 // explainOffsets adds the remedy to what Kafka refused, and says the cause once.
 func explainOffsets(err error) error {
 	code, _ := errors.AsType[kafka.Error](err)
-	cause, remedy := code.Title(), ""
+	cause := code.Title()
+	var remedy string
 	switch {
 	case errors.Is(err, kafka.UnknownTopicOrPartition):
 		cause, remedy = "it does not exist, or this user may not describe it", "check KAFKA_TOPIC, or --topic"
