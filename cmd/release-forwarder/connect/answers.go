@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"strconv"
 	"strings"
@@ -165,9 +166,18 @@ func (w *walk) structure(t reflect.Type) {
 	}
 }
 
+// tags goes through tagged fields, of two bytes or more each. kafka-go counts them down
+// to the last, also where nothing is left to read: a count of 2^62 keeps it for ever.
 func (w *walk) tags(known map[uint64]reflect.Type) {
-	for n := w.varint(); n > 0 && w.err == nil; n-- {
+	n := w.varint()
+	if w.err == nil && n > uint64(len(w.left)/2) {
+		w.fail("%d tagged fields where %d bytes are left", n, len(w.left))
+	}
+	for ; n > 0 && w.err == nil; n-- {
 		id, size := w.varint(), w.varint()
+		if id > math.MaxInt32 { // the largest is the field of kafka-go's by which a struct is flexible, a struct itself
+			w.fail("a tagged field %d", id)
+		}
 		if t := known[id]; t != nil {
 			w.value(t)
 			continue
