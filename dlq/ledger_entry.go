@@ -201,5 +201,5 @@ func text(from []byte) (value, rest []byte, ok bool) {
 
 // unmarshal wants one JSON object.
 func unmarshal(value []byte, into any) bool {
-	return len(value) > 0 && bytes.TrimLeft(value, " \t\r\n")[0] == '{' && json.Unmarshal(value, into) == nil
+	return bytes.HasPrefix(bytes.TrimLeft(value, " \t\r\n"), []byte("{")) && json.Unmarshal(value, into) == nil
 }

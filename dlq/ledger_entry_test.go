@@ -37,6 +37,8 @@ func TestWhatTheLedgerIsReadAs(t *testing.T) {
 		{"a list", "1/letter/0/3", "[1]", "", true},
 		{"not UTF-8", "1/letter/0/3", "{\"v\":1,\"written\":5,\"state\":\"replayed\",\"at\":\"\xff\"}", "", true},
 		{"empty", "1/letter/0/3", "", "", true},
+		{"blank", "1/letter/0/3", " \t\r\n", "", true},
+		{"a blank lock", "1/lock", " ", "", true},
 	} {
 		rec := fetch.Record{Offset: 9, Key: []byte(c.key)}
 		if text, is := c.value.(string); is {

@@ -131,16 +131,20 @@ func Stamp(timestamp int64) string {
 	return strconv.FormatInt(timestamp, 10)
 }
 
-// countBits leaves room for one more.
+// countBits bounds a count of redrives; it stays at the largest ([Stored.redriven]).
 const countBits = 62
 
 func isCount(b []byte) bool {
 	_, err := strconv.ParseUint(string(b), 10, countBits)
-	return err == nil
+	return err == nil && len(b) <= maxHeader
 }
 
-// isOrigin tells whether b is topic/partition/offset of an event.
+// isOrigin tells whether b is topic/partition/offset of an event. One with so many zeros
+// in front that it would be cut is none: what is left would be another event's.
 func isOrigin(b []byte) bool {
+	if len(b) > maxHeader {
+		return false
+	}
 	parts := strings.Split(string(b), "/")
 	if len(parts) != 3 || parts[0] == "" || len(parts[0]) > maxTopic || !utf8.Valid(b) {
 		return false

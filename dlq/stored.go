@@ -242,7 +242,7 @@ func (s *Stored) redriven(value []byte, changed bool) *redrivenRecord {
 		}
 	}
 	r.headers = append(r.headers,
-		kafka.Header{Key: HeaderPrefix + "redrives", Value: strconv.AppendInt(nil, int64(s.Redrives)+1, 10)},
+		kafka.Header{Key: HeaderPrefix + "redrives", Value: strconv.AppendInt(nil, min(int64(s.Redrives)+1, 1<<countBits-1), 10)},
 		kafka.Header{Key: HeaderPrefix + "origin", Value: []byte(s.Origin)})
 	return r
 }
