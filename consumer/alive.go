@@ -114,9 +114,10 @@ func (e *Engine) stuck(now int64, slot bool) string {
 }
 
 // deliverable tells whether something could be delivered that wants a slot, and an errand.
+// What waits for its bytes could not.
 func (p *partition) deliverable() (turn, errand bool) {
 	if p.overfull() { // then only the first unfinished record
-		ready := p.head != nil && p.head.state == ready
+		ready := p.head != nil && p.head.state == ready && p.head.lane.queue != &p.unloaded
 		errand = ready && p.head.lane.queue == &p.errands
 		return ready && !errand, errand
 	}

@@ -184,6 +184,27 @@ func TestWhatMayNotBeDeliveredIsNoStandstill(t *testing.T) {
 	}
 }
 
+// At the bound of gaps only the first unfinished record may be delivered. Where that is a
+// large one it may wait for its bytes, since another partition's is in memory, for as long
+// as that is on its way.
+func TestALargeRecordThatWaitsForItsBytesIsNoStandstill(t *testing.T) {
+	watched(t, func(c *Config) { c.Handler, c.Transport = &inbox{}, away{} }, func(r *rig) {
+		p := r.part(0)
+		r.e.mu.Lock()
+		r.e.large = &Delivery{state: open} // another partition's
+		p.inherited, p.inheritedEnd = fullOfGaps().unfinished[1:], fullOfGaps().end
+		p.gapBound, p.metaBound = true, metaLimit
+		r.e.mu.Unlock()
+		d := r.read(0, 40_000, "large", 2<<20)
+		if d.lane.queue != &p.unloaded || !p.overfull() {
+			t.Fatal("it does not wait for its bytes at the bound of gaps")
+		}
+		if ok, why := r.looks(100); !ok {
+			t.Error(why)
+		}
+	})
+}
+
 func TestAHeldRecordWhoseTimeCameIsNotAlive(t *testing.T) {
 	var in inbox
 	watched(t, func(c *Config) { c.Handler = &in }, func(r *rig) {
