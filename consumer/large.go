@@ -204,12 +204,14 @@ func (g *generation) readAgain(d *Delivery) (rec fetch.Record, err error) {
 // outOfLog says what it means that a record's offset is not in the log: below its start
 // it is gone; above its end that is believed when it has stood so for settleTime.
 func (g *generation) outOfLog(ctx context.Context, d *Delivery) error {
-	first, _, err := g.logBounds(ctx, d.part)
+	first, end, err := g.logBounds(ctx, d.part)
 	switch {
 	case err != nil:
 		return err
 	case d.Record.Offset < first:
 		return errGone
+	case d.Record.Offset < end: // a leader that lagged has caught up, or another one leads
+		d.beyond = time.Time{}
 	case d.beyond.IsZero():
 		d.beyond = time.Now()
 	case time.Since(d.beyond) >= settleTime:

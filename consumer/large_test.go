@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol/listoffsets"
+	"github.com/segmentio/kafka-go/protocol/metadata"
 )
 
 // away is a cluster of which nothing can be learnt.
@@ -71,6 +73,60 @@ func TestALargeRecordAtTheBoundOfGapsGivesItsBytesUp(t *testing.T) {
 		if d.loads.wait == 0 {
 			t.Error("the first one is not asked for when the bound is left")
 		}
+	})
+}
+
+// oneLeader leads partition 0, and answers each Fetch with an error.
+type oneLeader struct {
+	err        kafka.Error
+	first, end int64
+}
+
+func (l *oneLeader) RoundTrip(_ context.Context, _ net.Addr, r kafka.Request) (kafka.Response, error) {
+	switch r := r.(type) {
+	case *metadata.Request:
+		return &metadata.Response{
+			Brokers: []metadata.ResponseBroker{{NodeID: 1, Host: "leader", Port: 9092}},
+			Topics:  []metadata.ResponseTopic{{Name: "events", Partitions: []metadata.ResponsePartition{{LeaderID: 1}}}},
+		}, nil
+	case *listoffsets.Request:
+		answer := listoffsets.ResponseTopic{Topic: "events"}
+		for _, p := range r.Topics[0].Partitions {
+			at := l.first
+			if p.Timestamp == kafka.LastOffset {
+				at = l.end
+			}
+			answer.Partitions = append(answer.Partitions, listoffsets.ResponsePartition{Timestamp: p.Timestamp, Offset: at})
+		}
+		return &listoffsets.Response{Topics: []listoffsets.ResponseTopic{answer}}, nil
+	}
+	return nil, l.err
+}
+
+// A leader that lags does not have the record; between two tries it has caught up, or
+// another one leads. Only a log that ends before the record, each time for 30s, means that
+// it is gone.
+func TestALargeRecordIsInTheLogAfterAll(t *testing.T) {
+	leader := &oneLeader{err: kafka.OffsetOutOfRange, end: 7}
+	inRig(t, 1, func(cfg *Config) { cfg.Handler, cfg.Transport = &inbox{}, leader }, func(r *rig) {
+		d := &Delivery{part: r.part(0)}
+		d.Record.Offset = 7
+		look := func(want error) {
+			t.Helper()
+			if err := r.g.outOfLog(context.Background(), d); !errors.Is(err, want) {
+				t.Errorf("with a log that ends at %d: %v, want %v", leader.end, err, want)
+			}
+		}
+		look(kafka.OffsetOutOfRange)
+		time.Sleep(settleTime)
+		leader.end = 8 // the record's place is in it
+		look(kafka.OffsetOutOfRange)
+		leader.end = 7 // and another one lags
+		look(kafka.OffsetOutOfRange)
+		time.Sleep(settleTime - 1)
+		look(kafka.OffsetOutOfRange)
+		time.Sleep(1)
+		look(errGone)
 	})
 }
 
