@@ -198,6 +198,7 @@ type recollection struct {
 // memory is what is kept of an unfinished record from one generation to the next.
 type memory struct {
 	offset int64
+	anchor anchor // another record at its place is another log's
 	read   time.Time
 	note   any
 }
@@ -207,7 +208,7 @@ type memory struct {
 func (p *progress) remember() []memory {
 	kept := make([]memory, 0, p.count+len(p.memories))
 	for d := p.head; d != nil; d = d.next {
-		m := memory{offset: d.Record.Offset, read: d.Read}
+		m := memory{offset: d.Record.Offset, anchor: d.anchor, read: d.Read}
 		if d.state != open {
 			m.note = d.Note
 		}
@@ -219,7 +220,7 @@ func (p *progress) remember() []memory {
 // recall gives a record that is read again what was kept of it.
 func (p *progress) recall(d *Delivery) {
 	for len(p.memories) > 0 && p.memories[0].offset <= d.Record.Offset {
-		if m := p.memories[0]; m.offset == d.Record.Offset {
+		if m := p.memories[0]; m.offset == d.Record.Offset && m.anchor == d.anchor {
 			d.Note = m.note
 			d.readAt(m.read)
 		}

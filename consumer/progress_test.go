@@ -83,6 +83,29 @@ func TestProgressAgreesWithANaiveModelOverSeveralOwners(t *testing.T) {
 	})
 }
 
+// A log may have been truncated behind the commit and written to again between two
+// generations: another record at the place of one that was read is another record.
+func TestWhatIsKeptOfARecordIsNotAnothers(t *testing.T) {
+	read := func(p *progress, value string, at time.Time) *Delivery {
+		d := &Delivery{Record: Record{Record: fetch.Record{Offset: 7, Timestamp: -1, Value: []byte(value)}}}
+		d.anchor = anchorAt(&d.Record.Record)
+		d.readAt(at)
+		p.recall(d)
+		p.add(d)
+		return d
+	}
+	begun := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for value, own := range map[string]bool{"the same": true, "another": false} {
+		before, after := newProgress(0, knowledge{}), newProgress(0, knowledge{})
+		read(&before, "the same", begun).Note = "its verdict"
+		after.memories = before.remember()
+		d := read(&after, value, begun.Add(time.Hour))
+		if (d.Note != nil) != own || d.Read.Equal(begun) != own {
+			t.Errorf("%s record has the note %v, and was read at %s", value, d.Note, d.Read)
+		}
+	}
+}
+
 // Generations may end before all is read again: what is kept of the rest is kept on.
 func TestWhatIsKeptOfRecordsOutlivesGenerationsThatDoNotReachThem(t *testing.T) {
 	begun := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
