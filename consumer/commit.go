@@ -250,7 +250,13 @@ func (g *generation) noteRefused(c commitment, err error) {
 	if errors.Is(err, kafka.OffsetMetadataTooLarge) {
 		e.mu.Lock()
 		first := !e.noMetadata
-		e.noMetadata = true
+		if e.noMetadata = true; first {
+			for _, p := range g.parts { // the bound of gaps is no more
+				p.fits()
+				e.arm(p)
+				e.unpause(p)
+			}
+		}
 		e.mu.Unlock()
 		if first {
 			e.log.Error("the broker takes less commit metadata than 4096 bytes (offset.metadata.max.bytes): "+

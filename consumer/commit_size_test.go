@@ -362,3 +362,43 @@ func TestALostConnectionTakesNoMetadataAway(t *testing.T) {
 		}
 	}
 }
+
+// A broker that takes no metadata ends the bound of gaps with its first refusal: nothing
+// has to be remembered any more, so what waited behind that bound is delivered and read.
+func TestABrokerThatTakesNoMetadataEndsTheBoundOfGaps(t *testing.T) {
+	group := &narrow{stands: map[int32]offsetcommit.RequestPartition{}}
+	group.refuses = func(_ *offsetcommit.Request, p *offsetcommit.RequestPartition) (kafka.Error, error) {
+		if p.CommittedMetadata != "" {
+			return kafka.OffsetMetadataTooLarge, nil
+		}
+		return 0, nil
+	}
+	var in inbox
+	inRig(t, 1, func(cfg *Config) { cfg.Handler, cfg.Transport = &in, group }, func(r *rig) {
+		p := r.part(0)
+		first := r.read(0, 0, "first", 1)
+		if open := in.take(); len(open) != 1 || open[0] != first {
+			t.Fatal("the first record is not delivered")
+		}
+		r.e.mu.Lock()
+		p.inherited, p.inheritedEnd = fullOfGaps().unfinished[1:], fullOfGaps().end
+		p.metaBound, p.allotted = metaLimit, 100 // the one is computed anew with the next choice
+		r.e.mu.Unlock()
+		second := r.read(0, 40_000, "second", 1)
+		if open := in.take(); len(open) != 0 {
+			t.Fatal("the bound of gaps does not bind")
+		}
+		if b := r.room(p); b != BoundGaps {
+			t.Fatalf("reading is paused by %q, want the gaps", b)
+		}
+		r.g.commit(context.Background())
+		if open := in.take(); len(open) != 1 || open[0] != second {
+			t.Error("what waited behind the bound is not delivered")
+		}
+		r.e.mu.Lock()
+		defer r.e.mu.Unlock()
+		if p.paused != BoundNone {
+			t.Errorf("reading is still paused by %q", p.paused)
+		}
+	})
+}
