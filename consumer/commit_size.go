@@ -125,7 +125,7 @@ func (g *generation) send(ctx context.Context, commits []commitment) (taken []co
 		// its connection was lost for another reason, and its metadata stays.
 		lost := n == 1 && !answered(err)
 		if len(heavy) == 0 || !certain && !doubted || lost {
-			if err != nil && len(took) == 0 || isStale(err) {
+			if err != nil && len(took) == 0 && !ofPartition(err) || isStale(err) {
 				break // it is not for this turn
 			}
 			rest = rest[n:]

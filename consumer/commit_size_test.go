@@ -363,6 +363,46 @@ func TestALostConnectionTakesNoMetadataAway(t *testing.T) {
 	}
 }
 
+// Partitions that Kafka refuses for their own sake keep no other's commit from being sent,
+// though it goes in another request.
+func TestRefusedPartitionsKeepNoOtherRequestFromBeingSent(t *testing.T) {
+	group := &narrow{stands: map[int32]offsetcommit.RequestPartition{}}
+	denied := int32(0) // partitions below it
+	group.refuses = func(req *offsetcommit.Request, p *offsetcommit.RequestPartition) (kafka.Error, error) {
+		if _, n := weigh(req); n > 4<<10 {
+			return kafka.InvalidCommitOffsetSize, nil
+		}
+		if p.PartitionIndex < denied {
+			return kafka.TopicAuthorizationFailed, nil
+		}
+		return 0, nil
+	}
+	inRig(t, 40, func(cfg *Config) { cfg.Transport = group }, func(r *rig) {
+		for moved := range int64(30) {
+			if moved == 29 { // by now it is known that one partition fills a request
+				denied = 20
+			}
+			r.e.mu.Lock()
+			for _, p := range r.g.parts {
+				p.progress = newProgress(0, fullOfGaps())
+				p.advance(moved)
+			}
+			r.g.dirty = true
+			r.e.mu.Unlock()
+			r.g.commit(context.Background())
+		}
+		taken := 0
+		for _, s := range group.stands {
+			if s.CommittedOffset == 29 {
+				taken++
+			}
+		}
+		if taken != 20 {
+			t.Errorf("%d of the 20 partitions that may be committed are, with the others' refusals between", taken)
+		}
+	})
+}
+
 // A broker that takes no metadata ends the bound of gaps with its first refusal: nothing
 // has to be remembered any more, so what waited behind that bound is delivered and read.
 func TestABrokerThatTakesNoMetadataEndsTheBoundOfGaps(t *testing.T) {
