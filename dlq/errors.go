@@ -118,7 +118,7 @@ func (e *LedgerError) Error() string {
 		text += ": " + e.Err.Error()
 	}
 	if e.Command != "" {
-		text += "; somebody with the right to must run\n  " + e.Command
+		text += "; somebody with the right to must run: " + e.Command
 	}
 	return text
 }

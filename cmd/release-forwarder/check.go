@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"release-forwarder/cmd/release-forwarder/settings"
+	"release-forwarder/cmd/release-forwarder/visible"
 	"release-forwarder/mapping"
 	"release-forwarder/upstream"
 )
@@ -23,7 +24,8 @@ type checkCommand struct {
 func (checkCommand) Help() string {
 	return `Prints for each event the request it would become, the exact string to sign with the
 secret masked, and the signature where a secret is set; or the reason for which it
-would be dead-lettered. Sends nothing. Ends with 0 if every event could be sent, with 1
+would be dead-lettered. A text with line ends or characters that nobody sees is put into
+quotes and shown with escapes, as "a\nb"; within quotes \\ is a backslash and \" a quote. Sends nothing. Ends with 0 if every event could be sent, with 1
 if any could not or a file cannot be read, with 2 if a setting is wrong.
 
 Of the settings it uses only EVENT_TIMEZONE, EVENT_REQUIRED_FIELDS, UPSTREAM_APP_ID,
@@ -132,10 +134,11 @@ func (k *checker) event(where string, value []byte) {
 	if k.seen++; k.seen > 1 {
 		fmt.Fprintln(k.out)
 	}
+	where = visible.Value(where)
 	release, err := k.mapper.Map(value, time.Time{})
 	if err != nil {
 		k.failed++
-		fmt.Fprintf(k.out, "%s: dead letter: %v\n  see mapping/event.schema.json for what an event must be\n", where, err)
+		fmt.Fprintf(k.out, "%s: dead letter: %s\n  see mapping/event.schema.json for what an event must be\n", where, visible.Line(err.Error()))
 		return
 	}
 	fmt.Fprintf(k.out, "%s: would be sent\n", where)
@@ -148,13 +151,13 @@ func (k *checker) event(where string, value []byte) {
 		params = append(params, upstream.Param{Name: name, Value: text})
 	}
 	for _, p := range params {
-		fmt.Fprintf(k.out, "  %-15s %s\n", p.Name, p.Value)
+		fmt.Fprintf(k.out, "  %-15s %s\n", p.Name, visible.Value(p.Value))
 	}
 	for _, s := range release.Suspicions {
 		fmt.Fprintf(k.out, "  suspicious      %s\n", s)
 	}
 	fmt.Fprintf(k.out, "  credential      %s\n", sourceWords(k.book.Source(release.ParkUUID), false))
-	fmt.Fprintf(k.out, "  string to sign  %s\n", upstream.StringToSign(params, "***"))
+	fmt.Fprintf(k.out, "  string to sign  %s\n", visible.Value(upstream.StringToSign(params, "***")))
 	if has {
 		fmt.Fprintf(k.out, "  sign            %s\n", upstream.Sign(params, credential.Secret.Reveal()))
 	}

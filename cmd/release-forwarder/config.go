@@ -1,9 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"os"
-
 	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/cmd/release-forwarder/telemetry/otelenv"
 )
@@ -33,10 +30,10 @@ func (configCommand) Run(out *output) error {
 		}
 	}
 	for _, w := range warnings {
-		fmt.Fprintln(os.Stderr, "warning:", w.String())
+		out.warn(w.String())
 	}
 	for _, w := range otelenv.Check() {
-		fmt.Fprintln(os.Stderr, "warning:", w)
+		out.warn(w)
 	}
 	return err
 }

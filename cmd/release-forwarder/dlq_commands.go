@@ -19,6 +19,7 @@ import (
 
 	"release-forwarder/cmd/release-forwarder/connect"
 	"release-forwarder/cmd/release-forwarder/settings"
+	"release-forwarder/cmd/release-forwarder/visible"
 	"release-forwarder/dlq"
 	"release-forwarder/mapping"
 )
@@ -51,13 +52,21 @@ Example, from the look to the proof:
 type screen struct {
 	in       io.Reader
 	out, err io.Writer
-	drawn    bool // err is a terminal: bars may be drawn
-	asked    bool // and so is in: a person can be asked
+	bar      io.Writer // where bars are drawn: err's terminal itself; nil for none
+	asked    bool      // in and err are a terminal: a person can be asked
 }
 
-func standardScreen(stop stopper, out io.Writer) screen {
-	drawn := term.IsTerminal(int(os.Stderr.Fd()))
-	return screen{stop.input(os.Stdin), out, os.Stderr, drawn, drawn && term.IsTerminal(int(os.Stdin.Fd()))}
+func standardScreen(stop stopper, out *output) screen {
+	sc := screen{in: stop.input(os.Stdin), out: out, err: out.beside}
+	if out.bar != nil {
+		sc.bar, sc.asked = out.bar, term.IsTerminal(int(os.Stdin.Fd()))
+	}
+	return sc
+}
+
+// say writes one line beside the results, whatever the texts in it hold.
+func (s screen) say(format string, args ...any) {
+	fmt.Fprintln(s.err, visible.Line(fmt.Sprintf(format, args...)))
 }
 
 // unbroken keeps a command that writes to Kafka from ending amid a batch when
@@ -86,7 +95,7 @@ func workAtDesk(ctx context.Context, sc screen, dial dialFunc, allGroups bool, t
 		return err
 	}
 	for _, w := range warnings {
-		fmt.Fprintln(sc.err, "warning:", w.String())
+		sc.say("warning: %s", w)
 	}
 	topics := []string{s.Kafka.Topic, s.DeadLetters.Topic, dlq.LedgerTopic(s.DeadLetters.Topic), s.Kafka.ReplayTopic, to}
 	topics = slices.DeleteFunc(topics, func(t string) bool { return t == "" })
@@ -112,7 +121,7 @@ func workAtDesk(ctx context.Context, sc screen, dial dialFunc, allGroups bool, t
 		Client: r.client, ClientID: s.Kafka.ClientID, Topic: s.DeadLetters.Topic, Group: group, By: whoami(),
 		Session: session, Lot: func(value []byte) string { lot, _ := mapping.Identify(value); return lot },
 		LargeLedger: func(entries int64) {
-			fmt.Fprintf(sc.err, "reading what was decided of letters before: up to %s entries of %s\n", number(entries), dlq.LedgerTopic(s.DeadLetters.Topic))
+			sc.say("reading what was decided of letters before: up to %s entries of %s", number(entries), dlq.LedgerTopic(s.DeadLetters.Topic))
 		},
 	})
 	return r.explain(work(r))
@@ -131,7 +140,7 @@ func whoami() string {
 	if err != nil {
 		host = "?"
 	}
-	return clean(name + "@" + host)
+	return name + "@" + host
 }
 
 // errStopped is what a signal leaves to say.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 
 	"release-forwarder/dlq"
 )
@@ -72,7 +71,7 @@ func (c *dlqExportCommand) run(ctx context.Context, sc screen, dial dialFunc) er
 			}
 		}
 		if text := seen.elsewhere(); text != "" {
-			fmt.Fprintln(r.err, text)
+			r.say("%s", text)
 		}
 		return errors.Join(out.Flush(), seen.mistaken())
 	})

@@ -60,15 +60,15 @@ type shownHeader struct {
 
 func showLetter(s *dlq.Stored, state dlq.State, reveal, whole bool) shownLetter {
 	l := shownLetter{
-		ID: s.ID.String(), State: state, Written: writtenOf(s), Dated: s.Dated, Group: clean(s.Group),
+		ID: s.ID.String(), State: state, Written: writtenOf(s), Dated: s.Dated, Group: s.Group,
 		Stage: word(string(s.Stage)), Reason: word(s.Reason), Field: word(s.Field), Code: tame(s.Code, reveal), Status: s.HTTPStatus, Seqno: tame(s.Seqno, reveal),
 		Message: showText(s.Message, reveal || s.Stage == dlq.StageMapping), Hint: showText(s.Hint, reveal),
-		Attempts: s.Attempts, First: stampOf(s.First), Last: stampOf(s.Last), Redrives: s.Redrives, Trace: clean(s.Traceparent),
+		Attempts: s.Attempts, First: stampOf(s.First), Last: stampOf(s.Last), Redrives: s.Redrives, Trace: s.Traceparent,
 		Problems: s.Problems,
 	}
 	if s.Topic != "" {
-		l.Source = clean(sourceOf(s))
-		l.Origin = clean(s.Origin)
+		l.Source = sourceOf(s)
+		l.Origin = s.Origin
 	}
 	lot, _ := mapping.Identify(s.Value)
 	l.Lot = tame(lot, reveal)
@@ -82,7 +82,7 @@ func showData(s *dlq.Stored, reveal bool) *shownData {
 	d := &shownData{KeyBytes: length(s.Key), ValueBytes: length(s.Value)}
 	d.Event, _ = showEvent(s.Value, reveal) // a value that is none is shown by its length
 	for _, h := range s.Headers {
-		shown := shownHeader{Name: clean(h.Key), Bytes: length(h.Value)}
+		shown := shownHeader{Name: h.Key, Bytes: length(h.Value)}
 		if reveal {
 			shown.Value, shown.ValueBase64 = exact(h.Value)
 		}
@@ -122,7 +122,7 @@ func tame(text string, reveal bool) string {
 	case text == "":
 		return ""
 	case reveal:
-		return clean(text)
+		return text
 	}
 	return upstream.Tame(text)
 }

@@ -121,7 +121,7 @@ func (c *dlqListCommand) list(ctx context.Context, r *dlqRun, filter *dlq.Filter
 		}
 	}
 	if text := seen.elsewhere(); c.JSON && text != "" {
-		fmt.Fprintln(r.err, text)
+		r.say("%s", text)
 	}
 	warnOfRetention(r, retention, retentionErr, due, c.RetentionShare)
 	return nil
@@ -145,7 +145,7 @@ func (c *dlqListCommand) count(ctx context.Context, r *dlqRun, out *bufio.Writer
 			return err
 		}
 	}
-	of, group := "", "of group "+clean(r.s.Kafka.GroupID)
+	of, group := "", "of group "+r.s.Kafka.GroupID
 	if c.AllGroups {
 		group = "of all groups"
 	}
@@ -228,15 +228,15 @@ func (w *letterWriter) write(s *dlq.Stored, state dlq.State) error {
 func warnOfRetention(r *dlqRun, retention dlq.Retention, err error, due int, share float64) {
 	switch {
 	case err != nil:
-		fmt.Fprintln(r.err, "warning: whether retention takes letters soon cannot be told:", err)
+		r.say("warning: whether retention takes letters soon cannot be told: %v", err)
 	case retention.Bytes > 0:
-		fmt.Fprintf(r.err, "warning: topic %s keeps %s bytes of each partition at the most (retention.bytes): letters may go sooner than by their age, and without a warning\n", r.s.DeadLetters.Topic, number(retention.Bytes))
+		r.say("warning: topic %s keeps %s bytes of each partition at the most (retention.bytes): letters may go sooner than by their age, and without a warning", r.s.DeadLetters.Topic, number(retention.Bytes))
 	}
 	if retention.Compacted {
-		fmt.Fprintf(r.err, "warning: topic %s is compacted: of letters with one key only the last is kept; set its cleanup.policy to delete\n", r.s.DeadLetters.Topic)
+		r.say("warning: topic %s is compacted: of letters with one key only the last is kept; set its cleanup.policy to delete", r.s.DeadLetters.Topic)
 	}
 	if due > 0 {
-		fmt.Fprintf(r.err, "warning: %s open letters are older than %.0f%% of the %s that %s keeps them: replay or close them, or raise its retention.ms\n",
+		r.say("warning: %s open letters are older than %.0f%% of the %s that %s keeps them: replay or close them, or raise its retention.ms",
 			number(due), share*100, age(retention.For), r.s.DeadLetters.Topic)
 	}
 }

@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"release-forwarder/cmd/release-forwarder/visible"
 )
 
 // What of a letter may be shown without --reveal: plate, operator and free text
@@ -61,31 +62,19 @@ func mask(text string) string {
 	return fmt.Sprintf("%c… (%d)", first, utf8.RuneCountInString(text))
 }
 
-// maxShown bounds a text that is shown, in code points.
-const maxShown = 200
+// maxShown bounds a text within a line, in code points. The place of a record fits.
+const maxShown = 300
 
-// clean makes a text of Kafka's safe for a terminal and a line: what does not
-// print is written as an escape.
+// clean is a text of Kafka's within a line: it ends no line, and does not fill the screen.
+// JSON takes texts as they are.
 func clean(text string) string {
-	var b strings.Builder
 	n := 0
-	for i, r := range text {
+	for i := range text {
 		if n++; n > maxShown {
-			b.WriteString("…")
-			break
-		}
-		_, size := utf8.DecodeRuneInString(text[i:])
-		switch {
-		case r == utf8.RuneError && size == 1:
-			fmt.Fprintf(&b, `\x%02x`, text[i])
-		case !unicode.IsPrint(r):
-			quoted := strconv.QuoteRuneToASCII(r)
-			b.WriteString(quoted[1 : len(quoted)-1])
-		default:
-			b.WriteRune(r)
+			return visible.Line(text[:i]) + "…"
 		}
 	}
-	return b.String()
+	return visible.Line(text)
 }
 
 // shownMember is one member of an event, as it may be shown.
@@ -113,7 +102,7 @@ func showEvent(value []byte, reveal bool) (*shownEvent, error) {
 		masked, known := apiField(name)
 		switch {
 		case reveal && !known:
-			event.Members = append(event.Members, shownMember{clean(name), clean(string(raw))})
+			event.Members = append(event.Members, shownMember{name, string(raw)})
 		case !known:
 			event.Others++
 		default:
@@ -170,7 +159,7 @@ func showValue(raw jsontext.Value, masked bool) string {
 		if masked {
 			return mask(text)
 		}
-		return clean(text)
+		return text
 	case '{', '[':
 		what := map[jsontext.Kind]string{'{': "an object", '[': "an array"}[raw.Kind()]
 		return fmt.Sprintf("(%s of %s bytes)", what, number(len(raw)))
@@ -180,13 +169,13 @@ func showValue(raw jsontext.Value, masked bool) string {
 	if masked {
 		text = mask(text)
 	}
-	return "(not a text) " + clean(text)
+	return "(not a text) " + text
 }
 
 // showText shows a text of the platform, which may repeat what was sent to it.
 func showText(text string, reveal bool) string {
 	if reveal {
-		return clean(text)
+		return text
 	}
 	return mask(text)
 }
@@ -196,6 +185,7 @@ func showText(text string, reveal bool) string {
 func columns(widths []int, cells ...string) string {
 	var b strings.Builder
 	for i, cell := range cells {
+		cell = clean(cell)
 		b.WriteString(cell)
 		if i+1 < len(cells) {
 			b.WriteString(strings.Repeat(" ", max(0, widths[i]-utf8.RuneCountInString(cell))+2))

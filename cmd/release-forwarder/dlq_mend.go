@@ -103,7 +103,7 @@ func (m *mender) difference(s *dlq.Stored) string {
 		if !was {
 			old = "(absent)"
 		}
-		parts = append(parts, fmt.Sprintf("%s: %s -> %s", f.Name, old, shownField(f, m.reveal)))
+		parts = append(parts, fmt.Sprintf("%s: %s -> %s", f.Name, clean(old), clean(shownField(f, m.reveal))))
 	}
 	return strings.Join(parts, ", ")
 }
@@ -112,7 +112,7 @@ func shownField(f shownMember, reveal bool) string {
 	if masked, _ := apiField(f.Name); masked && !reveal {
 		return mask(f.Value)
 	}
-	return clean(f.Value)
+	return f.Value
 }
 
 // setMembers returns the object with members set to texts: each stands once, where

@@ -9,7 +9,8 @@ import (
 )
 
 // progress shows how far something is: as a bar with rate and time left on a
-// terminal, else as a line now and then.
+// terminal, else as a line now and then. A bar steers the terminal, so it is drawn beside the
+// way that everything else takes, and shows numbers and words of ours alone.
 type progress struct {
 	out      io.Writer
 	what     string
@@ -26,8 +27,8 @@ const plainEvery = 5 * time.Second
 
 func newProgress(sc screen, what string, total int) *progress {
 	p := &progress{out: sc.err, what: what, total: total, begun: time.Now(), last: time.Now()}
-	if sc.drawn {
-		p.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(sc.err), progressbar.OptionSetDescription(what),
+	if sc.bar != nil {
+		p.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(sc.bar), progressbar.OptionSetDescription(what),
 			progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("letters"),
 			progressbar.OptionSetPredictTime(true), progressbar.OptionFullWidth(), progressbar.OptionThrottle(100*time.Millisecond))
 	}

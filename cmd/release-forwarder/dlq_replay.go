@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"release-forwarder/cmd/release-forwarder/settings"
+	"release-forwarder/cmd/release-forwarder/visible"
 	"release-forwarder/dlq"
 	"release-forwarder/mapping"
 )
@@ -170,7 +171,7 @@ const differencesShown = 10
 // choose counts what will be sent, shows it where that is asked for, and tells of
 // the letters that cannot be.
 func (j *replayJob) choose(ctx context.Context) error {
-	fmt.Fprintf(j.err, "choosing letters of %s …\n", j.s.DeadLetters.Topic)
+	j.say("choosing letters of %s …", j.s.DeadLetters.Topic)
 	var err error
 	if j.replay.Spans, err = j.desk.Spans(ctx); err != nil {
 		return err
@@ -194,7 +195,7 @@ func (j *replayJob) choose(ctx context.Context) error {
 		}
 	}
 	if text := j.seen.elsewhere(); text != "" {
-		fmt.Fprintln(j.err, text)
+		j.say("%s", text)
 	}
 	plan := *j.replay
 	plan.LeftOut = j.leftOut
@@ -234,12 +235,12 @@ func (j *replayJob) announce(out *bufio.Writer, s *dlq.Stored, changed bool) err
 		if err != nil {
 			return err
 		}
-		text += fmt.Sprintf(" to %s/%d  %s, event %s", j.to, partition, word(s.Reason), clean(sourceOf(s)))
+		text += fmt.Sprintf(" to %s/%d  %s, event %s", j.to, partition, word(s.Reason), sourceOf(s))
 	}
 	if changed {
 		text += "  " + j.mender.difference(s)
 	}
-	if _, err := fmt.Fprintln(out, text); err != nil {
+	if _, err := fmt.Fprintln(out, visible.Line(text)); err != nil {
 		return err
 	}
 	if j.chosen == flushFirst {
@@ -267,13 +268,13 @@ func (j *replayJob) ask() error {
 
 // send sends, with progress.
 func (j *replayJob) send(ctx context.Context, pursuit *dlq.Pursuit) error {
-	fmt.Fprintf(j.err, "replaying %s letters of %s to %s\n", number(j.chosen), j.s.DeadLetters.Topic, j.to)
+	j.say("replaying %s letters of %s to %s", number(j.chosen), j.s.DeadLetters.Topic, j.to)
 	p := newProgress(j.screen, "sent", j.chosen)
 	j.replay.Waiting = func(by string) {
-		fmt.Fprintf(j.err, "%s replays right now, or did until it was killed: waiting until that has ended\n", clean(by))
+		j.say("%s replays right now, or did until it was killed: waiting until that has ended", clean(by))
 	}
 	j.replay.Doubt = func(by string, letters []string) {
-		fmt.Fprintf(j.err, "the replay of %s ended without a word: it is not known whether %s of its letters arrived; those of them that are chosen are sent again\n", clean(by), number(len(letters)))
+		j.say("the replay of %s ended without a word: it is not known whether %s of its letters arrived; those of them that are chosen are sent again", clean(by), number(len(letters)))
 	}
 	j.replay.Sent = func(_ *dlq.Stored, partition int32, offset int64) {
 		j.sent++
@@ -320,7 +321,7 @@ func foreseen(err error) bool {
 func (j *replayJob) leftOut(s *dlq.Stored, err error) {
 	if _, is := errors.AsType[*dlq.DecidedError](err); is {
 		// That is what was wanted: a repeated command fails for nothing.
-		fmt.Fprintf(j.err, "passed over: %v; --again sends it again\n", err)
+		j.say("passed over: %v; --again sends it again", err)
 		return
 	}
 	j.left++
@@ -335,9 +336,9 @@ func (j *replayJob) leftOut(s *dlq.Stored, err error) {
 		if unfit == nil {
 			text = "letter " + s.ID.String() + ": " + text
 		}
-		fmt.Fprintln(j.err, "left out:", text)
+		j.say("left out: %v", text)
 	} else if j.left == leftOutShown+1 {
-		fmt.Fprintln(j.err, "left out: more, not named here")
+		j.say("left out: more, not named here")
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"release-forwarder/cmd/release-forwarder/settings"
+	"release-forwarder/cmd/release-forwarder/visible"
 	"release-forwarder/dlq"
 	"release-forwarder/mapping"
 	"release-forwarder/upstream"
@@ -102,7 +103,6 @@ func (c *dlqShowCommand) request(r *dlqRun, release *mapping.Release) ([]shownMe
 		if masked, _ := apiField(name); masked && !c.Reveal {
 			value = mask(value)
 		}
-		value = clean(value)
 		shown = append(shown, shownMember{name, value})
 		params = append(params, upstream.Param{Name: name, Value: value})
 	}
@@ -123,7 +123,7 @@ func (c *dlqShowCommand) outlook(ctx context.Context, r *dlqRun, s *dlq.Stored, 
 	if err != nil {
 		return "refuses: " + err.Error()
 	}
-	text := fmt.Sprintf("sends it to %s, partition %d, as redrive %d of the event that began as %s", to, partition, s.Redrives+1, clean(s.Origin))
+	text := fmt.Sprintf("sends it to %s, partition %d, as redrive %d of the event that began as %s", to, partition, s.Redrives+1, s.Origin)
 	if state != dlq.Open {
 		return "passes it over, since it is " + string(state) + "; with --again it " + text
 	}
@@ -143,20 +143,20 @@ func target(s *settings.Settings, to string) string {
 
 func (w *shownWhole) print(r *dlqRun) {
 	line := func(name, format string, args ...any) {
-		fmt.Fprintf(r.out, "%-15s %s\n", name, fmt.Sprintf(format, args...))
+		fmt.Fprintf(r.out, "%-15s %s\n", name, visible.Line(fmt.Sprintf(format, args...)))
 	}
 	optional := func(name, value string) {
 		if value != "" {
-			line(name, "%s", value)
+			line(name, "%s", clean(value))
 		}
 	}
 	line("letter", "%s", w.ID)
 	line("state", "%s", w.State)
 	if d := w.Decided; d != nil {
 		line("", "by %s, %s", clean(d.By), stampOf(d.At))
-		optional("", clean(d.Why))
+		optional("", d.Why)
 		if d.To != "" {
-			line("", "sent to %s", clean(d.To))
+			line("", "sent to %s", d.To)
 		}
 		if d.Changed {
 			line("", "with changed fields")
@@ -193,9 +193,9 @@ func (w *shownWhole) print(r *dlqRun) {
 	} else {
 		line("maps now", "yes, as")
 		for _, m := range w.Request {
-			fmt.Fprintf(r.out, "  %-15s %s\n", m.Name, m.Value)
+			fmt.Fprintf(r.out, "  %-15s %s\n", clean(m.Name), clean(m.Value))
 		}
-		line("string to sign", "%s", w.StringToSign)
+		line("string to sign", "%s", visible.Value(w.StringToSign))
 	}
 	line("a replay", "%s", w.Replay)
 }
@@ -219,7 +219,7 @@ func (w *shownWhole) printRecord(r *dlqRun, line func(name, format string, args 
 	}
 	line("key", "%s", text(d.KeyBytes, d.Key, d.KeyBase64))
 	for _, h := range d.Headers {
-		line("header", "%s, %s", h.Name, text(h.Bytes, h.Value, h.ValueBase64))
+		line("header", "%s, %s", clean(h.Name), text(h.Bytes, h.Value, h.ValueBase64))
 	}
 	if d.Event == nil {
 		line("value", "%s, not one JSON object", text(d.ValueBytes, d.Value, d.ValueBase64))
@@ -227,7 +227,7 @@ func (w *shownWhole) printRecord(r *dlqRun, line func(name, format string, args 
 	}
 	line("value", "%s", size(d.ValueBytes))
 	for _, m := range d.Event.Members {
-		fmt.Fprintf(r.out, "  %-15s %s\n", m.Name, m.Value)
+		fmt.Fprintf(r.out, "  %-15s %s\n", clean(m.Name), clean(m.Value))
 	}
 	if d.Event.Others > 0 {
 		fmt.Fprintf(r.out, "  and %d members that the API does not know\n", d.Event.Others)

@@ -77,7 +77,7 @@ func (c *dlqStatsCommand) count(ctx context.Context, r *dlqRun, filter *dlq.Filt
 		return err
 	}
 	if text := seen.elsewhere(); text != "" {
-		fmt.Fprintln(r.err, text)
+		r.say("%s", text)
 	}
 	if c.JSON {
 		err = json.NewEncoder(r.out).Encode(struct {
@@ -97,7 +97,7 @@ func (c *dlqStatsCommand) count(ctx context.Context, r *dlqRun, filter *dlq.Filt
 }
 
 func (c *dlqStatsCommand) print(r *dlqRun, t *dlq.Tally, ledger *dlq.Ledger, now time.Time) error {
-	group := "group " + clean(r.s.Kafka.GroupID)
+	group := "group " + r.s.Kafka.GroupID
 	if c.AllGroups {
 		group = "all groups"
 	}

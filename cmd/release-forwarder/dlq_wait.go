@@ -22,7 +22,7 @@ func (j *replayJob) follow(ctx context.Context, pursuit *dlq.Pursuit) error {
 		ctx, cancel = context.WithTimeout(ctx, j.c.Timeout)
 		defer cancel()
 	}
-	fmt.Fprintf(j.err, "following %s events until group %s has finished with them\n", number(j.sent), clean(j.s.Kafka.GroupID))
+	j.say("following %s events until group %s has finished with them", number(j.sent), j.s.Kafka.GroupID)
 	p := newProgress(j.screen, "ended", j.sent)
 	told := false
 	look := func(ctx context.Context) (dlq.Progress, error) {
@@ -32,7 +32,7 @@ func (j *replayJob) follow(ctx context.Context, pursuit *dlq.Pursuit) error {
 		}
 		if !told && !slices.ContainsFunc(partitions, func(p consumer.PartitionProgress) bool { return p.Committed >= 0 }) {
 			told = true
-			fmt.Fprintf(j.err, "group %s has committed nothing for %s yet: does the service run, and does it read that topic?\n", clean(j.s.Kafka.GroupID), j.to)
+			j.say("group %s has committed nothing for %s yet: does the service run, and does it read that topic?", j.s.Kafka.GroupID, j.to)
 		}
 		return groupProgress(partitions), nil
 	}

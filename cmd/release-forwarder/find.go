@@ -112,7 +112,7 @@ func (c *findCommand) criteria(sc screen) (*criteria, error) {
 	for name, texts := range map[string][]string{"flow_no": c.Flow, "parking_serial": c.Serial, "park_uuid": c.Lot} {
 		for _, text := range texts {
 			if _, err := settings.Text(text); err != nil { // an event may hold it too
-				fmt.Fprintf(sc.err, "the %s to find %v; an event without it does not fit\n", name, err)
+				sc.say("the %s to find %v; an event without it does not fit", name, err)
 			}
 			if text = strings.TrimSpace(text); text != "" {
 				w.fields[name] = append(w.fields[name], text)
@@ -123,7 +123,7 @@ func (c *findCommand) criteria(sc screen) (*criteria, error) {
 	case "":
 	case "-":
 		if sc.asked {
-			fmt.Fprintln(sc.err, "plates, one a line; end with Ctrl-D:")
+			sc.say("plates, one a line; end with Ctrl-D:")
 		}
 		plates, err := readPlates(sc.in)
 		if err != nil {

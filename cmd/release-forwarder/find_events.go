@@ -122,7 +122,7 @@ func whyWaiting(p *consumer.PartitionProgress, offset int64) string {
 func replayOf(rec *fetch.Record) string {
 	for _, h := range rec.Headers {
 		if h.Key == dlq.HeaderPrefix+"origin" {
-			return clean(string(h.Value))
+			return string(h.Value)
 		}
 	}
 	return ""
@@ -146,7 +146,7 @@ func (f *finder) leftLetters() {
 			return
 		}
 		l := f.letters[at]
-		m := foundMatch{At: clean(at.String()), Dated: l.dated, foundEvent: l.event, Note: "only the letter was found: the event is gone, or dated outside of the range"}
+		m := foundMatch{At: at.String(), Dated: l.dated, foundEvent: l.event, Note: "only the letter was found: the event is gone, or dated outside of the range"}
 		m.tell(l)
 		f.print.match(m)
 	}

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+
+	"release-forwarder/cmd/release-forwarder/visible"
 )
 
 // findPrinter writes matches as they come.
@@ -77,10 +79,10 @@ func (p *findPrinter) match(m foundMatch) {
 	}
 	text := columns(p.widths, append([]string{m.At, cmp.Or(m.Dated, "-"), m.Fate, cmp.Or(m.Reason, "-"), cmp.Or(m.Letter, "-"), cmp.Or(string(m.LetterState), "-")}, event...)...)
 	if m.ReplayOf != "" {
-		text += "\n  replay of " + m.ReplayOf
+		text += "\n  replay of " + clean(m.ReplayOf)
 	}
 	if m.Note != "" {
-		text += "\n  " + m.Note
+		text += "\n  " + visible.Line(m.Note)
 	}
 	p.line(m, text)
 	if p.matches <= flushFirst && p.failed == nil {

@@ -172,7 +172,7 @@ func (f *finder) readProgress(ctx context.Context, topics []searched) error {
 // trouble says what could not be done; the search goes on.
 func (f *finder) trouble(what string) {
 	f.failed = true
-	fmt.Fprintln(f.r.err, "warning:", what)
+	f.r.say("warning: %v", what)
 }
 
 // readLetters keeps the letters that fit. One is written after its record was
@@ -225,7 +225,7 @@ func (f *finder) keep(s *dlq.Stored, ledger *dlq.Ledger) error {
 	if len(f.letters) == mostLetters {
 		return fmt.Errorf("more than %s letters fit; narrow the search with --since, --until or another flag", number(mostLetters))
 	}
-	l := &foundLetter{id: s.ID.String(), reason: clean(s.Reason), ms: s.Written, written: writtenOf(s), dated: s.Dated, event: describeEvent(s.Value, f.c.Reveal)}
+	l := &foundLetter{id: s.ID.String(), reason: s.Reason, ms: s.Written, written: writtenOf(s), dated: s.Dated, event: describeEvent(s.Value, f.c.Reveal)}
 	if l.reason == "" {
 		l.reason = "?"
 	}

@@ -10,6 +10,7 @@ import (
 	stdlog "log"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 
 	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/cmd/release-forwarder/telemetry"
+	"release-forwarder/cmd/release-forwarder/visible"
 )
 
 // Exit codes.
@@ -49,20 +51,20 @@ func main() {
 
 // execute runs the command that the arguments name, and gives the exit code.
 func execute(stop stopper, args []string, stdout io.Writer) int {
+	out := newOutput(stdout, os.Stderr)
 	var c commands
 	parser := kong.Must(&c, kong.Name("release-forwarder"), kong.Description(description), kong.UsageOnError())
 	command, err := parser.Parse(args)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "release-forwarder: %v\nrelease-forwarder: \"release-forwarder --help\" lists the commands\n", err)
+		fmt.Fprintf(out.beside, "release-forwarder: %s\nrelease-forwarder: \"release-forwarder --help\" lists the commands\n", visible.Line(err.Error()))
 		return exitFailed
 	}
-	var stderr io.Writer = os.Stderr
+	var stderr io.Writer = out.beside
 	if command.Command() == "run" { // the service ends whether or not anybody reads why
-		lines := telemetry.NewQueue(os.Stderr, telemetry.FormatText)
+		lines := telemetry.NewQueue(out.beside, telemetry.FormatText)
 		defer lines.Flush(linesLimit)
 		stderr = lines
 	}
-	out := &output{to: stdout}
 	return exitCode(out.verdict(command.Run(stop, out)), stderr)
 }
 
@@ -73,12 +75,12 @@ func exitCode(err error, stderr io.Writer) int {
 	}
 	if wrong, ok := errors.AsType[*settings.Invalid](err); ok {
 		for _, w := range wrong.Settings {
-			fmt.Fprintln(stderr, w.String())
+			fmt.Fprintln(stderr, visible.Line(w.String()))
 		}
 		return exitWrong
 	}
 	if !errors.Is(err, errSomeFailed) {
-		fmt.Fprintln(stderr, "release-forwarder:", err)
+		fmt.Fprintln(stderr, "release-forwarder:", strings.Join(told(err), "\n"))
 	}
 	return exitFailed
 }
@@ -159,7 +161,7 @@ it as well, but under nohup. Files that change are taken up without a signal.`
 // Run is the data's way: settings, the parts wired, run, stop. What it writes to standard
 // error goes through a queue: who reads that must neither hold it up nor, by going away,
 // end it (SIGPIPE).
-func (runCommand) Run(stop stopper) error {
+func (runCommand) Run(stop stopper, out *output) error {
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, end := hangUp(stop)
 	defer end()
@@ -169,7 +171,7 @@ func (runCommand) Run(stop stopper) error {
 	}
 	ready := make(chan made, 1)
 	go func() { // a file of a secret that cannot be read in time must not outlast a stop
-		v, err := makeService()
+		v, err := makeService(out.beside)
 		ready <- made{v, err}
 	}()
 	select {
@@ -183,14 +185,14 @@ func (runCommand) Run(stop stopper) error {
 	}
 }
 
-func makeService() (*service, error) {
+func makeService(stderr io.Writer) (*service, error) {
 	s, warnings, err := settings.Load()
 	if err != nil {
 		return nil, err
 	}
 	s.Upstream.Proxy.Export()
 	paceCollector(os.Getenv, s.Upstream.MaxInFlight, s.Consumer.MaxPendingBytes)
-	v, err := newService(s, nil, os.Stderr)
+	v, err := newService(s, nil, stderr)
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -54,7 +53,7 @@ func (c *offsetsCommand) Run(stop stopper, out *output) error {
 		return err
 	}
 	for _, w := range warnings {
-		fmt.Fprintln(os.Stderr, "warning:", w.String())
+		out.warn(w.String())
 	}
 	return c.show(stop, s, nil, out)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"release-forwarder/cmd/release-forwarder/visible"
 	"release-forwarder/consumer"
 )
 
@@ -123,7 +124,7 @@ func (s shownOffsets) table(out io.Writer) error {
 			fmt.Fprintf(out, "%s/%d: %s\n", p.Topic, p.Partition, note)
 		}
 		if p.Error != "" {
-			fmt.Fprintf(out, "%s/%d: %s\n", p.Topic, p.Partition, p.Error)
+			fmt.Fprintf(out, "%s/%d: %s\n", p.Topic, p.Partition, visible.Line(p.Error))
 		}
 	}
 	return nil

@@ -2,8 +2,15 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"os"
+	"strings"
 	"syscall"
+
+	"golang.org/x/term"
+
+	"release-forwarder/cmd/release-forwarder/visible"
 )
 
 // output is a command's standard output, which remembers that it could not be
@@ -12,6 +19,39 @@ import (
 type output struct {
 	to     io.Writer
 	failed error // of the first write that failed; nothing is written behind it
+
+	beside *visible.Writer // standard error
+	bar    *os.File        // standard error for what draws on a terminal and shows no text from outside; nil: no terminal
+}
+
+// newOutput is the one way to standard output and standard error, of every command and the
+// service: nothing that nobody sees, and that could steer a terminal, gets through.
+func newOutput(stdout io.Writer, stderr *os.File) *output {
+	o := &output{to: visible.NewWriter(stdout), beside: visible.NewWriter(stderr)}
+	if term.IsTerminal(int(stderr.Fd())) {
+		o.bar = stderr
+	}
+	return o
+}
+
+// warn writes a line to standard error.
+func (o *output) warn(text string) { fmt.Fprintln(o.beside, "warning:", visible.Line(text)) }
+
+// told are the lines that tell of an error: one for each of those that were joined, however
+// many lines the texts from outside in them have.
+func told(err error) (lines []string) {
+	joined, is := err.(interface{ Unwrap() []error }) //nolint:errorlint // what wraps it says it in one line
+	if !is {
+		return []string{visible.Line(err.Error())}
+	}
+	var texts []string
+	for _, e := range joined.Unwrap() {
+		texts, lines = append(texts, e.Error()), append(lines, told(e)...)
+	}
+	if err.Error() != strings.Join(texts, "\n") { // fmt.Errorf wraps several too
+		return []string{visible.Line(err.Error())}
+	}
+	return lines
 }
 
 // Write implements io.Writer. Behind a write that failed it fails with the same

@@ -63,6 +63,12 @@ func posted(t *testing.T) {
 // executed runs a command as main does, and gives what it says beside.
 func executed(t *testing.T, command string, stdout *os.File) (code int, beside string) {
 	t.Helper()
+	return executedWith(t, stdout, strings.Fields(command)...)
+}
+
+// executedWith is executed with arguments that may hold anything.
+func executedWith(t *testing.T, stdout *os.File, args ...string) (code int, beside string) {
+	t.Helper()
 	file, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +77,7 @@ func executed(t *testing.T, command string, stdout *os.File) (code int, beside s
 	terminal := os.Stderr
 	os.Stderr = file
 	defer func() { os.Stderr = terminal }()
-	code = execute(stopper{t.Context()}, strings.Fields(command), stdout)
+	code = execute(stopper{t.Context()}, args, stdout)
 	said, err := os.ReadFile(file.Name())
 	if err != nil {
 		t.Fatal(err)

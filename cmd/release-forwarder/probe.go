@@ -66,9 +66,9 @@ func (c *probeCommand) Run(stop stopper, out *output) error {
 		return err
 	}
 	for _, w := range warnings {
-		fmt.Fprintln(os.Stderr, "warning:", w.String())
+		out.warn(w.String())
 	}
-	return c.show(stop, s, nil, out, os.Stderr)
+	return c.show(stop, s, nil, out, out.beside)
 }
 
 // show looks and prints; dial is nil for the network.

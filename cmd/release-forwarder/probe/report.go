@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"release-forwarder/cmd/release-forwarder/visible"
 )
 
 // Verdict is how a check came out.
@@ -113,11 +115,11 @@ func (r Report) area(b *strings.Builder, area Area) {
 		}
 		if f.Subject != subject {
 			subject = f.Subject
-			fmt.Fprintf(b, "  %s\n", subject)
+			fmt.Fprintf(b, "  %s\n", visible.Line(subject))
 		}
-		fmt.Fprintf(b, "    %-7s  %-*s  %s\n", f.Verdict, width, f.Check, f.Text)
+		fmt.Fprintf(b, "    %-7s  %-*s  %s\n", f.Verdict, width, f.Check, visible.Line(f.Text))
 		if f.Remedy != "" {
-			fmt.Fprintf(b, "    %-7s  %-*s  -> %s\n", "", width, "", f.Remedy)
+			fmt.Fprintf(b, "    %-7s  %-*s  -> %s\n", "", width, "", visible.Line(f.Remedy))
 		}
 	}
 	if subject != "" {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"release-forwarder/cmd/release-forwarder/visible"
 )
 
 // byteOrderMark is U+FEFF in UTF-8.
@@ -85,9 +87,7 @@ func clean(part string, begin int) (string, error) {
 }
 
 // Unseen tells whether nobody sees a character and it is not a blank.
-func Unseen(r rune) bool {
-	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Other_Default_Ignorable_Code_Point)
-}
+func Unseen(r rune) bool { return visible.Unseen(r) }
 
 func unseenAt(r rune, place int) error {
 	return fmt.Errorf("holds %U at byte %d (the first is 0), which nobody sees; take it out", r, place)

@@ -1,0 +1,62 @@
+package visible
+
+import (
+	"io"
+	"sync"
+	"unicode/utf8"
+)
+
+// Writer escapes what nobody sees, but for line ends, and writes it on. JSON that goes
+// through it stays JSON and means the same.
+type Writer struct {
+	to io.Writer
+
+	mu  sync.Mutex
+	cut []byte // guarded by mu: the begin of a character whose rest has not come
+}
+
+// NewWriter returns a Writer before to.
+func NewWriter(to io.Writer) *Writer { return &Writer{to: to} }
+
+// Write implements io.Writer. After a write that failed the number says only whether
+// anything was written.
+func (w *Writer) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	text := append(w.cut, p...)
+	end := whole(text)
+	if n, err := w.write(text[:end]); err != nil {
+		return min(n, len(p)), err
+	}
+	w.cut = text[end:]
+	return len(p), nil
+}
+
+// End writes what is left of a character that was never whole.
+func (w *Writer) End() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, err := w.write(w.cut)
+	w.cut = nil
+	return err
+}
+
+func (w *Writer) write(text []byte) (int, error) {
+	if len(text) == 0 {
+		return 0, nil
+	}
+	return w.to.Write(escape(make([]byte, 0, len(text)+16), string(text), "\n"))
+}
+
+// whole is where a character begins of which the rest is missing; len(text) without one.
+func whole(text []byte) int {
+	for i := len(text) - 1; i >= max(0, len(text)-utf8.UTFMax); i-- {
+		if utf8.RuneStart(text[i]) {
+			if !utf8.FullRune(text[i:]) {
+				return i
+			}
+			break
+		}
+	}
+	return len(text)
+}
