@@ -21,6 +21,10 @@ type DeskConfig struct {
 	Group string
 	// By names who decides, for the ledger and for others who wait.
 	By string
+	// Replays is the topic that replays are sent to. What a record says of being one
+	// (redrives, origin) is believed only of a record that lay there: anybody who may
+	// write a record may write that. "" believes it of every record.
+	Replays string
 	// Session gives the session of an event, within which order is kept, "" where
 	// it cannot be read; nil: every event is a session of its own.
 	Session func(value []byte) string
@@ -67,7 +71,7 @@ func (d *Desk) Letters(ctx context.Context, spans []Span, f *Filter) iter.Seq2[*
 					yield(nil, err)
 					return
 				}
-				s := parse(d.topic, span.Partition, &rec)
+				s := d.parse(span.Partition, &rec)
 				if !f.match(s, d.cfg.Lot) {
 					continue
 				}
@@ -143,7 +147,7 @@ func (d *Desk) pick(ctx context.Context, spans []Span, id ID) (*Stored, error) {
 			if err != nil {
 				return nil, err
 			}
-			s := parse(d.topic, id.Partition, &rec)
+			s := d.parse(id.Partition, &rec)
 			if !d.sees(s) {
 				return nil, &OtherGroupError{ID: id, Group: s.Group}
 			}

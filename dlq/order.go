@@ -204,7 +204,7 @@ func (d *Desk) fetchRun(ctx context.Context, list []noted, turn []int, found []*
 			turn = turn[1:]
 		}
 		if len(turn) > 0 && list[turn[0]].letter == rec.Offset {
-			found[turn[0]] = parse(d.topic, first.partition, &rec)
+			found[turn[0]] = d.parse(first.partition, &rec)
 		}
 	}
 	return nil

@@ -78,11 +78,16 @@ type Stored struct {
 	Letter
 	// Group is the consumer group that gave the record up.
 	Group string
-	// Redrives is how often the event was replayed before this letter.
+	// Redrives is how often the event was replayed before this letter, as the replayed
+	// record says: whoever may write where replays go may write that.
 	Redrives int
-	// Origin is where the event began, as topic/partition/offset; of a letter that
-	// was never replayed, the record's own place.
+	// Origin is where the event began, as topic/partition/offset, as the replayed record
+	// says; of a letter that was never replayed, the record's own place.
 	Origin string
+	// ClaimedRedrives and ClaimedOrigin are what a record says of itself that did not lie
+	// where replays go ([DeskConfig].Replays). Nothing is decided by them.
+	ClaimedRedrives int
+	ClaimedOrigin   string
 	// Foreign says that this program did not write the letter: none of its
 	// headers is there.
 	Foreign bool
@@ -153,10 +158,28 @@ func (s *Stored) place(ours map[string]string) {
 	s.Timestamp, s.Dated = dated(ours["timestamp"])
 	s.Group = s.text(ours, "group", true)
 	s.Redrives = int(max(0, s.number(ours, "redrives", countBits, false)))
-	s.Origin = fmt.Sprintf("%s/%d/%d", s.Topic, s.Partition, s.Offset)
+	s.Origin = s.Source()
 	if origin := ours["origin"]; isOrigin([]byte(origin)) {
 		s.Origin = origin
 	}
+}
+
+// Source is the record's own place, where an event that was never replayed began.
+func (s *Stored) Source() string {
+	return ID{s.Topic, s.Partition, s.Offset}.String()
+}
+
+// parse reads a record of the dead-letter topic, and believes of it what may be.
+func (d *Desk) parse(partition int32, rec *fetch.Record) *Stored {
+	s := parse(d.topic, partition, rec)
+	if d.cfg.Replays == "" || s.Topic == d.cfg.Replays || s.Foreign {
+		return s
+	}
+	s.ClaimedRedrives, s.Redrives = s.Redrives, 0
+	if source := s.Source(); s.Origin != source {
+		s.ClaimedOrigin, s.Origin = s.Origin, source
+	}
+	return s
 }
 
 // dated reads the header timestamp. Versions before this one wrote a year of more than

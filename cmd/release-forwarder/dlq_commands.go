@@ -118,7 +118,7 @@ func workAtDesk(ctx context.Context, sc screen, dial dialFunc, allGroups bool, t
 	}
 	r := &dlqRun{screen: sc, s: s, to: to, client: &kafka.Client{Addr: k.Addr(), Transport: k.Transport, Timeout: connect.RequestTimeout}}
 	r.desk = dlq.NewDesk(dlq.DeskConfig{
-		Client: r.client, ClientID: s.Kafka.ClientID, Topic: s.DeadLetters.Topic, Group: group, By: whoami(),
+		Client: r.client, ClientID: s.Kafka.ClientID, Topic: s.DeadLetters.Topic, Group: group, By: whoami(), Replays: target(s, ""),
 		Session: session, Lot: func(value []byte) string { lot, _ := mapping.Identify(value); return lot },
 		LargeLedger: func(entries int64) {
 			sc.say("reading what was decided of letters before: up to %s entries of %s", number(entries), dlq.LedgerTopic(s.DeadLetters.Topic))

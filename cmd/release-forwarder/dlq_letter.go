@@ -13,25 +13,32 @@ import (
 // shownLetter is a letter as list and export write it as JSON, one a line. What
 // is masked is described in dlq_mask.go.
 type shownLetter struct {
-	ID       string     `json:"id"`
-	State    dlq.State  `json:"state"`
-	Written  string     `json:"written,omitempty"`
-	Group    string     `json:"group,omitempty"`
-	Source   string     `json:"source,omitempty"` // topic/partition/offset of the record
-	Dated    string     `json:"dated,omitempty"`  // the record's timestamp
-	Stage    string     `json:"stage,omitempty"`
-	Reason   string     `json:"reason,omitempty"`
-	Field    string     `json:"field,omitempty"`
-	Code     string     `json:"code,omitempty"`
-	Status   int        `json:"http_status,omitempty"`
-	Seqno    string     `json:"seqno,omitempty"`
-	Message  string     `json:"message,omitempty"`
-	Hint     string     `json:"hint,omitempty"`
-	Attempts int        `json:"attempts"`
-	First    string     `json:"first_attempt,omitempty"`
-	Last     string     `json:"last_attempt,omitempty"`
-	Redrives int        `json:"redrives"`
-	Origin   string     `json:"origin,omitempty"`
+	ID       string    `json:"id"`
+	State    dlq.State `json:"state"`
+	Written  string    `json:"written,omitempty"`
+	Group    string    `json:"group,omitempty"`
+	Source   string    `json:"source,omitempty"` // topic/partition/offset of the record
+	Dated    string    `json:"dated,omitempty"`  // the record's timestamp
+	Stage    string    `json:"stage,omitempty"`
+	Reason   string    `json:"reason,omitempty"`
+	Field    string    `json:"field,omitempty"`
+	Code     string    `json:"code,omitempty"`
+	Status   int       `json:"http_status,omitempty"`
+	Seqno    string    `json:"seqno,omitempty"`
+	Message  string    `json:"message,omitempty"`
+	Hint     string    `json:"hint,omitempty"`
+	Attempts int       `json:"attempts"`
+	First    string    `json:"first_attempt,omitempty"`
+	Last     string    `json:"last_attempt,omitempty"`
+	Redrives int       `json:"redrives"`
+	Origin   string    `json:"origin,omitempty"`
+	// ClaimedRedrives and ClaimedOrigin are what a record says of itself that did not lie
+	// where replays go; redrives and origin are what one says that did.
+	ClaimedRedrives int    `json:"redrives_claimed,omitempty"`
+	ClaimedOrigin   string `json:"origin_claimed,omitempty"`
+	// AsStated names the members here that only the writer of the record states, or who
+	// wrote the ledger's entry.
+	AsStated []string   `json:"as_stated,omitempty"`
 	Trace    string     `json:"traceparent,omitempty"`
 	Lot      string     `json:"lot,omitempty"`
 	Problems []string   `json:"problems,omitempty"`
@@ -64,11 +71,15 @@ func showLetter(s *dlq.Stored, state dlq.State, reveal, whole bool) shownLetter 
 		Stage: word(string(s.Stage)), Reason: word(s.Reason), Field: word(s.Field), Code: tame(s.Code, reveal), Status: s.HTTPStatus, Seqno: tame(s.Seqno, reveal),
 		Message: showText(s.Message, reveal || s.Stage == dlq.StageMapping), Hint: showText(s.Hint, reveal),
 		Attempts: s.Attempts, First: stampOf(s.First), Last: stampOf(s.Last), Redrives: s.Redrives, Trace: s.Traceparent,
+		ClaimedRedrives: s.ClaimedRedrives, ClaimedOrigin: s.ClaimedOrigin,
 		Problems: s.Problems,
 	}
 	if s.Topic != "" {
 		l.Source = sourceOf(s)
 		l.Origin = s.Origin
+	}
+	if s.Redrives > 0 {
+		l.AsStated = []string{"redrives", "origin"}
 	}
 	lot, _ := mapping.Identify(s.Value)
 	l.Lot = tame(lot, reveal)

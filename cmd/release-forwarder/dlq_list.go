@@ -32,6 +32,8 @@ those of its first letters, and say so; "dlq stats" counts all.
           partition/offset too
   AT      what is to blame: a field of the event, or the platform's code
   SOURCE  topic/partition/offset of the event
+  REDRIVES  how often it was replayed, as its record states; "claims" where that is not
+          believed, since the record did not lie where replays go
 
 A reason or stage that this version does not know and no letter has is an error. Where no letter
 of KAFKA_GROUP_ID fits, it says how many of which other groups do.
@@ -208,12 +210,16 @@ func (w *letterWriter) write(s *dlq.Stored, state dlq.State) error {
 		} else if len(s.Problems) > 0 {
 			at = "(unreadable headers)"
 		}
+		redrives := strconv.Itoa(s.Redrives)
+		if s.ClaimedRedrives > 0 || s.ClaimedOrigin != "" {
+			redrives += " (claims " + strconv.Itoa(s.ClaimedRedrives) + ")"
+		}
 		written := cmp.Or(writtenOf(s), "-")
 		if t := s.WrittenAt(); !t.IsZero() {
 			written = t.Format(time.RFC3339)
 		}
 		if _, err := fmt.Fprintln(w.out, columns(w.widths, shown.ID, written, cmp.Or(shown.Stage, "-"), cmp.Or(shown.Reason, "-"), cmp.Or(at, "-"),
-			cmp.Or(shown.Lot, "-"), cmp.Or(shown.Source, "-"), strconv.Itoa(s.Redrives), string(state))); err != nil {
+			cmp.Or(shown.Lot, "-"), cmp.Or(shown.Source, "-"), redrives, string(state))); err != nil {
 			return err
 		}
 	}

@@ -271,10 +271,10 @@ func (j *replayJob) send(ctx context.Context, pursuit *dlq.Pursuit) error {
 	j.say("replaying %s letters of %s to %s", number(j.chosen), j.s.DeadLetters.Topic, j.to)
 	p := newProgress(j.screen, "sent", j.chosen)
 	j.replay.Waiting = func(by string) {
-		j.say("%s replays right now, or did until it was killed: waiting until that has ended", clean(by))
+		j.say("%s (as stated) replays right now, or did until it was killed: waiting until that has ended", clean(by))
 	}
 	j.replay.Doubt = func(by string, letters []string) {
-		j.say("the replay of %s ended without a word: it is not known whether %s of its letters arrived; those of them that are chosen are sent again", clean(by), number(len(letters)))
+		j.say("the replay of %s (as stated) ended without a word: it is not known whether %s of its letters arrived; those of them that are chosen are sent again", clean(by), number(len(letters)))
 	}
 	j.replay.Sent = func(_ *dlq.Stored, partition int32, offset int64) {
 		j.sent++

@@ -29,6 +29,11 @@ Plate, operator and free text are shown as their first character and length, the
 headers as their lengths, unless --reveal is given. Beside Kafka's settings it uses those
 of the event and of the credentials.
 
+Who replayed or closed it, when and why, is what the ledger states: whoever may write there
+can write any name. "redrives" and where the event began are what its record states; they are
+believed only of a record that lay in KAFKA_REPLAY_TOPIC, or in KAFKA_TOPIC where that is not
+set, and else shown as claimed.
+
 Example:
 
   release-forwarder dlq show 0/17`
@@ -74,6 +79,9 @@ type shownWhole struct {
 
 func (c *dlqShowCommand) show(ctx context.Context, r *dlqRun, s *dlq.Stored, ledger *dlq.Ledger) error {
 	w := shownWhole{shownLetter: showLetter(s, ledger.State(s), c.Reveal, true), Decided: ledger.Entry(s)}
+	if w.Decided != nil {
+		w.AsStated = append(w.AsStated, "decided")
+	}
 	mapper, err := mapping.New(mapping.Config{Location: r.s.Event.Location, Required: r.s.Event.Required})
 	if err != nil {
 		return err
@@ -153,7 +161,7 @@ func (w *shownWhole) print(r *dlqRun) {
 	line("letter", "%s", w.ID)
 	line("state", "%s", w.State)
 	if d := w.Decided; d != nil {
-		line("", "by %s, %s", clean(d.By), stampOf(d.At))
+		line("", "by %s (as stated), %s", clean(d.By), stampOf(d.At))
 		optional("", d.Why)
 		if d.To != "" {
 			line("", "sent to %s", d.To)
@@ -170,7 +178,7 @@ func (w *shownWhole) print(r *dlqRun) {
 	optional("event", w.Source)
 	optional("dated", w.Dated)
 	if w.Origin != w.Source {
-		optional("began as", w.Origin)
+		optional("began as", w.Origin+" (as its writer states)")
 	}
 	optional("stage", w.Stage)
 	optional("reason", w.Reason)
@@ -186,6 +194,12 @@ func (w *shownWhole) print(r *dlqRun) {
 		line("attempts", "%d, from %s to %s", w.Attempts, w.First, w.Last)
 	}
 	line("redrives", "%d", w.Redrives)
+	if w.ClaimedRedrives > 0 {
+		line("", "%d (claimed; it did not lie where replays go)", w.ClaimedRedrives)
+	}
+	if w.ClaimedOrigin != "" {
+		line("", "origin %s (claimed; it did not lie where replays go)", clean(w.ClaimedOrigin))
+	}
 	optional("trace", w.Trace)
 	w.printRecord(r, line)
 	if w.Unmappable != "" {

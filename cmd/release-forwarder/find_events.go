@@ -31,8 +31,11 @@ type foundMatch struct {
 	// LetterState is open, replayed or closed.
 	LetterState dlq.State `json:"letter_state,omitempty"`
 	Written     string    `json:"written,omitempty"`   // when the letter was
-	ReplayOf    string    `json:"replay_of,omitempty"` // where a replayed event began
-	Note        string    `json:"note,omitempty"`
+	ReplayOf    string    `json:"replay_of,omitempty"` // where a replayed event began, as its record says
+	// ClaimedOrigin is what a record says of itself that does not lie where replays go.
+	ClaimedOrigin string   `json:"origin_claimed,omitempty"`
+	AsStated      []string `json:"as_stated,omitempty"` // the members that only the record's writer states
+	Note          string   `json:"note,omitempty"`
 	foundEvent
 }
 
@@ -68,7 +71,14 @@ func (f *finder) readEvents(ctx context.Context, t searched) (more bool, err err
 
 // judge says what became of an event.
 func (f *finder) judge(at place, rec *fetch.Record) foundMatch {
-	m := foundMatch{At: at.String(), Dated: dlq.Stamp(rec.Timestamp), foundEvent: describeEvent(rec.Value, f.c.Reveal), ReplayOf: replayOf(rec)}
+	m := foundMatch{At: at.String(), Dated: dlq.Stamp(rec.Timestamp), foundEvent: describeEvent(rec.Value, f.c.Reveal)}
+	if origin := originOf(rec); at.topic == target(f.r.s, "") {
+		if m.ReplayOf = origin; origin != "" {
+			m.AsStated = []string{"replay_of"}
+		}
+	} else {
+		m.ClaimedOrigin = origin
+	}
 	done := groupProgress(f.group).Done(at.topic, at.partition, at.offset)
 	if l := f.letters[at]; l != nil {
 		l.joined = true
@@ -118,8 +128,8 @@ func whyWaiting(p *consumer.PartitionProgress, offset int64) string {
 	return "under way or not read yet"
 }
 
-// replayOf reads where a replayed event began, "" for one that was not replayed.
-func replayOf(rec *fetch.Record) string {
+// originOf reads where a record says that its event began, "" where it says nothing.
+func originOf(rec *fetch.Record) string {
 	for _, h := range rec.Headers {
 		if h.Key == dlq.HeaderPrefix+"origin" {
 			return string(h.Value)

@@ -79,7 +79,10 @@ func (p *findPrinter) match(m foundMatch) {
 	}
 	text := columns(p.widths, append([]string{m.At, cmp.Or(m.Dated, "-"), m.Fate, cmp.Or(m.Reason, "-"), cmp.Or(m.Letter, "-"), cmp.Or(string(m.LetterState), "-")}, event...)...)
 	if m.ReplayOf != "" {
-		text += "\n  replay of " + clean(m.ReplayOf)
+		text += "\n  replay of " + clean(m.ReplayOf) + " (as its writer states)"
+	}
+	if m.ClaimedOrigin != "" {
+		text += "\n  origin (claimed; it does not lie where replays go): " + clean(m.ClaimedOrigin)
 	}
 	if m.Note != "" {
 		text += "\n  " + visible.Line(m.Note)

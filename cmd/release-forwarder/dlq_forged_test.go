@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"release-forwarder/dlq"
+)
+
+// marked is a record that says of itself that it is a replay.
+func marked(topic, value, redrives, origin string) *kgo.Record {
+	return &kgo.Record{Topic: topic, Value: []byte(value), Headers: []kgo.RecordHeader{
+		{Key: dlq.HeaderPrefix + "redrives", Value: []byte(redrives)}, {Key: dlq.HeaderPrefix + "origin", Value: []byte(origin)},
+	}}
+}
+
+// What only a writer states is said so, and none of it changes what is told of another event:
+// a lane may write the marks of a replay, whoever replays any name.
+func TestWhatOnlyAWriterStatesIsSaidSo(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.t.Setenv("KAFKA_REPLAY_TOPIC", "replays")
+		admin := kadm.NewClient(w.kafka)
+		if _, err := admin.CreateTopic(context.Background(), 1, 1, nil, "replays"); err != nil {
+			t.Fatal(err)
+		}
+		accepted, refused := event(1, 0), strings.Replace(event(1, 1), `"plate"`, `"no-plate"`, 1)
+		r := w.start()
+		for _, record := range []*kgo.Record{
+			{Topic: eventTopic, Value: []byte(accepted)}, marked(eventTopic, refused, "7", "events/0/0"), marked("replays", refused, "1", "events/0/0"),
+		} {
+			if err := w.kafka.ProduceSync(context.Background(), record).FirstErr(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.until("the letters", func() bool { return strings.Count(w.log.String(), "dead letter written") == 2 })
+		w.end(r)
+		// The letters' headers keep what came: who reads them judges.
+		kept := map[string]string{}
+		for _, l := range w.letters() {
+			headers := map[string]string{}
+			for _, h := range l.Headers {
+				headers[strings.TrimPrefix(h.Key, dlq.HeaderPrefix)] = string(h.Value)
+			}
+			kept[headers["topic"]] = headers["redrives"] + " " + headers["origin"]
+		}
+		if kept["events"] != "7 events/0/0" || kept["replays"] != "1 events/0/0" {
+			t.Errorf("kept: %v", kept)
+		}
+
+		out, _, err := w.dlq(&listed)
+		if err != nil || !strings.Contains(out, "0 (claims 7)") {
+			t.Errorf("list: %v\n%s", err, out)
+		}
+		asJSON := listed
+		asJSON.JSON = true
+		out, _, err = w.dlq(&asJSON)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids := map[string]string{}
+		for line := range strings.Lines(out) {
+			var l shownLetter
+			if err := json.Unmarshal([]byte(line), &l); err != nil {
+				t.Fatal(err)
+			}
+			ids[l.Source] = strings.TrimPrefix(l.ID, "events.dlq/")
+			switch l.Source {
+			case "events/0/1":
+				if l.Redrives != 0 || l.Origin != "events/0/1" || l.ClaimedRedrives != 7 || l.ClaimedOrigin != "events/0/0" || l.AsStated != nil {
+					t.Errorf("a lane's: %s", line)
+				}
+			case "replays/0/0":
+				if l.Redrives != 1 || l.Origin != "events/0/0" || l.ClaimedRedrives != 0 || l.ClaimedOrigin != "" || !slices.Equal(l.AsStated, []string{"redrives", "origin"}) {
+					t.Errorf("a replay's: %s", line)
+				}
+			default:
+				t.Errorf("whose? %s", line)
+			}
+		}
+		for id, want := range map[string][]string{
+			ids["events/0/1"]:  {"redrives        0\n", "7 (claimed; ", "origin events/0/0 (claimed; ", "as redrive 1 of the event that began as events/0/1\n"},
+			ids["replays/0/0"]: {"redrives        1\n", "began as        events/0/0 (as its writer states)\n", "as redrive 2 of the event that began as events/0/0\n"},
+		} {
+			out, _, err := w.dlq(&dlqShowCommand{ID: id})
+			for _, text := range want {
+				if err != nil || !strings.Contains(out, text) {
+					t.Errorf("show %s: %v, not there: %q\n%s", id, err, text, out)
+				}
+			}
+		}
+		if _, _, err := w.dlq(&dlqCloseCommand{IDs: []string{ids["events/0/1"]}, Why: "test"}); err != nil {
+			t.Fatal(err)
+		}
+		out, _, err = w.dlq(&dlqShowCommand{ID: ids["events/0/1"]})
+		if err != nil || !strings.Contains(out, " (as stated), ") {
+			t.Errorf("show: %v\n%s", err, out)
+		}
+
+		out, _, err = w.dlq(&dlqShowCommand{ID: ids["events/0/1"], JSON: true})
+		if err != nil || !strings.Contains(out, `"as_stated":["decided"]`) {
+			t.Errorf("show --json: %v\n%s", err, out)
+		}
+
+		// The event whose place both name was accepted, and is told so.
+		fates := w.fates(findCommand{Lot: []string{"lot-1"}}, "")
+		want := map[string]string{"events/0/0": "done", "events/0/1": "dead-lettered missing-field closed", "replays/0/0": "dead-lettered missing-field open"}
+		for at, fate := range want {
+			if fates[at] != fate {
+				t.Errorf("%s: %s, want %s", at, fates[at], fate)
+			}
+		}
+		out, _, err = w.find(findCommand{Lot: []string{"lot-1"}}, "")
+		if err != nil || strings.Count(out, "replay of events/0/0 (as its writer states)\n") != 1 || strings.Count(out, "origin (claimed; it does not lie where replays go): events/0/0\n") != 1 {
+			t.Errorf("find: %v\n%s", err, out)
+		}
+		out, _, err = w.find(findCommand{Lot: []string{"lot-1"}, JSON: true}, "")
+		if err != nil || strings.Count(out, `"replay_of":"events/0/0","as_stated":["replay_of"]`) != 1 || strings.Count(out, `"origin_claimed":"events/0/0"`) != 1 {
+			t.Errorf("find --json: %v\n%s", err, out)
+		}
+	})
+}
