@@ -102,7 +102,9 @@ func (g *generation) read(p *partition, rd *fetch.Reader) error {
 			if rec, last = rd.Next(); last != nil {
 				break
 			}
+			session := e.cfg.Session(rec.Value)
 			d := newDelivery(p, rec, now)
+			d.cost += len(session) // its lane has it, which may be its own
 			first := empty && len(batch) == 0
 			if !first && d.cost > bytes {
 				full, wants = BoundBytes, d
@@ -110,7 +112,7 @@ func (g *generation) read(p *partition, rd *fetch.Reader) error {
 			}
 			bytes -= d.cost
 			batch = append(batch, d)
-			sessions = append(sessions, e.cfg.Session(rec.Value))
+			sessions = append(sessions, session)
 			if d.oversized {
 				d.strip()
 			}

@@ -32,7 +32,7 @@ import (
 
 // strip gives up a large record's bytes.
 func (d *Delivery) strip() {
-	d.Record.Key, d.Record.Value, d.Record.Headers = nil, nil, nil
+	d.Record.Key, d.Record.Value, d.Record.Headers = nil, nil, fetch.Headers{}
 	d.loaded = false
 }
 

@@ -375,10 +375,4 @@ func (p *partition) readOn() {
 }
 
 // payload is the bytes of a record.
-func payload(r *fetch.Record) int {
-	n := len(r.Key) + len(r.Value)
-	for _, h := range r.Headers {
-		n += len(h.Key) + len(h.Value)
-	}
-	return n
-}
+func payload(r *fetch.Record) int { return len(r.Key) + len(r.Value) + r.Headers.Size() }

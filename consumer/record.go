@@ -89,7 +89,7 @@ type Delivery struct {
 	part *partition
 	lane *lane
 	size int // bytes of its key, value and headers
-	cost int // bytes it takes of the partition's bound: its size, unless it is large, and recordOverhead
+	cost int // bytes it takes of the partition's bound: its size, unless it is large, its session's and recordOverhead
 
 	oversized bool      // larger than Config.MaxRecordBytes: see large.go
 	beyond    time.Time // of a large one: since when it has been above the log's end; its loader's

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"release-forwarder/consumer/fetch"
 )
 
 // Close enters into the ledger that letters were dealt with otherwise: why says
@@ -21,7 +23,7 @@ func (d *Desk) Close(ctx context.Context, ids []ID, why string) (closed int, err
 		if err != nil {
 			return 0, err
 		}
-		s.Value, s.Key, s.Headers = nil, nil, nil
+		s.Value, s.Key, s.Headers = nil, nil, fetch.Headers{}
 		letters = append(letters, s)
 	}
 	ledger, err := d.Ledger(ctx)

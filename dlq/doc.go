@@ -4,7 +4,8 @@
 //
 // What [Publisher] promises: a letter that is reported as written is acknowledged
 // by all in-sync replicas of the topic; key, value and headers are those of the
-// record, byte for byte, and never cut; the letter lies in the source partition
+// record, byte for byte, and never cut, but that of more than 4,096 headers the first
+// alone are kept; the letter lies in the source partition
 // modulo the topic's partitions, and carries the time of writing, because
 // retention counts by it: with an old record's time Kafka would delete the letter
 // at once.

@@ -1,11 +1,12 @@
 package dlq
 
-import "github.com/segmentio/kafka-go"
+import "release-forwarder/consumer/fetch"
 
 // headersOf makes headers of names and values in turn.
-func headersOf(pairs ...string) (headers []kafka.Header) {
+func headersOf(pairs ...string) fetch.Headers {
+	var list []fetch.Header
 	for i := 0; i < len(pairs); i += 2 {
-		headers = append(headers, kafka.Header{Key: pairs[i], Value: []byte(pairs[i+1])})
+		list = append(list, fetch.Header{Key: pairs[i], Value: []byte(pairs[i+1])})
 	}
-	return headers
+	return fetch.HeadersOf(list...)
 }

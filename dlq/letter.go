@@ -1,6 +1,7 @@
 package dlq
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 	"time"
@@ -41,11 +42,13 @@ type Letter struct {
 	Offset     int64
 	Timestamp  int64 // milliseconds since 1970 as it came; −1 where there is none
 	Key, Value []byte
-	Headers    []kafka.Header
+	// Headers are the record's as they came; of too many the letter keeps the first: see
+	// [CheckHeaders].
+	Headers fetch.Headers
 
 	Stage  Stage
 	Reason string
-	Field  string // of the API, where one is to blame
+	Field  string // of the API, where one is to blame; "headers" for too many of them
 
 	// What the platform said last, as it said it. This is personal data: it is
 	// written to the topic and nowhere else.
@@ -59,17 +62,20 @@ type Letter struct {
 
 // headers returns the letter's headers: the record's own, then ours.
 func (l *Letter) headers(group string) []kafka.Header {
-	headers := make([]kafka.Header, 0, len(l.Headers)+20)
+	kept := l.kept()
+	headers := make([]kafka.Header, 0, kept+20)
 	redrives, origin := "0", ""
-	for _, h := range l.Headers {
-		name, ours := strings.CutPrefix(h.Key, HeaderPrefix)
+	for key, value := range l.Headers.All() {
+		name, ours := bytes.CutPrefix(key, prefix)
 		switch {
 		case !ours:
-			headers = append(headers, h)
-		case name == "redrives" && isCount(h.Value):
-			redrives = string(h.Value)
-		case name == "origin" && isOrigin(h.Value):
-			origin = string(h.Value)
+			if len(headers) < kept {
+				headers = append(headers, kafka.Header{Key: string(key), Value: value})
+			}
+		case string(name) == "redrives" && isCount(value):
+			redrives = string(value)
+		case string(name) == "origin" && isOrigin(value):
+			origin = string(value)
 		}
 	}
 	add := func(name, value string) {
@@ -119,6 +125,10 @@ func fit(s string) string {
 	return s[:n]
 }
 
+// Text is a text as a letter holds it, in memory of its own: what waits to be written must
+// not keep more.
+func Text(s string) string { return strings.Clone(fit(s)) }
+
 // stamp writes a time as RFC 3339 in UTC with milliseconds.
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
@@ -157,11 +167,7 @@ func isOrigin(b []byte) bool {
 // maxTopic is the longest name Kafka gives a topic.
 const maxTopic = 249
 
-// size is about what the letter takes before compression.
+// size is about what the letter takes before compression, in the memory of its request.
 func (l *Letter) size() int {
-	n := len(l.Key) + len(l.Value) + 1024
-	for _, h := range l.Headers {
-		n += len(h.Key) + len(h.Value)
-	}
-	return n
+	return len(l.Key) + len(l.Value) + 1024 + l.Headers.Size() + headerCost*min(l.Headers.Len(), MaxHeaders)
 }

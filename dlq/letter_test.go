@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/segmentio/kafka-go"
+
+	"release-forwarder/consumer/fetch"
 )
 
 func named(headers []kafka.Header) map[string]string {
@@ -84,7 +86,7 @@ func TestHeadersThatTheRecordBrought(t *testing.T) {
 		{"a name we do not know is dropped", "verdict", "x", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			l := Letter{Topic: "events", Stage: StageUpstream, Reason: ReasonRefused, Headers: []kafka.Header{{Key: HeaderPrefix + c.header, Value: []byte(c.value)}}}
+			l := Letter{Topic: "events", Stage: StageUpstream, Reason: ReasonRefused, Headers: headersOf(HeaderPrefix+c.header, c.value)}
 			headers := l.headers("g")
 			n := 0
 			for _, h := range headers {
@@ -100,8 +102,8 @@ func TestHeadersThatTheRecordBrought(t *testing.T) {
 }
 
 func TestTheRecordsOwnHeadersStandFirstAsTheyCame(t *testing.T) {
-	own := []kafka.Header{{Key: "a", Value: nil}, {Key: "a", Value: []byte{}}, {Key: "\xff", Value: []byte{0, 0xff}}, {Key: "", Value: []byte("x")}, {Key: "__forwarder.other", Value: []byte("y")}}
-	l := Letter{Headers: own}
+	own := []fetch.Header{{Key: "a", Value: nil}, {Key: "a", Value: []byte{}}, {Key: "\xff", Value: []byte{0, 0xff}}, {Key: "", Value: []byte("x")}, {Key: "__forwarder.other", Value: []byte("y")}}
+	l := Letter{Headers: fetch.HeadersOf(own...)}
 	headers := l.headers("g")
 	for i, h := range own {
 		if got := headers[i]; got.Key != h.Key || (got.Value == nil) != (h.Value == nil) || string(got.Value) != string(h.Value) {

@@ -3,7 +3,6 @@ package dlq
 import (
 	"bytes"
 	"context"
-	"slices"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -82,8 +81,17 @@ func (r *run) look(ctx context.Context, partition int32, items []item) (base int
 
 // is tells whether a record of the log is this one.
 func (r *redrivenRecord) is(rec *fetch.Record) bool {
-	return bytes.Equal(r.key, rec.Key) && bytes.Equal(r.value, rec.Value) && len(r.headers) == len(rec.Headers) &&
-		slices.EqualFunc(r.headers, rec.Headers, func(a kafka.Header, b fetch.Header) bool { return a.Key == b.Key && bytes.Equal(a.Value, b.Value) })
+	if !bytes.Equal(r.key, rec.Key) || !bytes.Equal(r.value, rec.Value) || len(r.headers) != rec.Headers.Len() {
+		return false
+	}
+	n := 0
+	for key, value := range rec.Headers.All() {
+		if r.headers[n].Key != string(key) || !bytes.Equal(r.headers[n].Value, value) {
+			return false
+		}
+		n++
+	}
+	return true
 }
 
 // end asks where a partition ends, again where the error passes.

@@ -100,11 +100,7 @@ func (s *Stored) bed() (bed, int64) {
 
 // size is about what a letter takes in memory.
 func (s *Stored) size() int32 {
-	n := len(s.Key) + len(s.Value) + 1024
-	for _, h := range s.Headers {
-		n += len(h.Key) + len(h.Value)
-	}
-	return int32(min(n, math.MaxInt32))
+	return int32(min(len(s.Key)+len(s.Value)+1024+s.Headers.Size(), math.MaxInt32))
 }
 
 // beds are the partitions of events, in order; those that nobody knows come last.

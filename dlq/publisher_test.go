@@ -11,10 +11,12 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"release-forwarder/consumer/fetch"
 )
 
 const topic = "events.dlq"
@@ -98,9 +100,10 @@ func TestARecordIsWrittenByteForByteAndDatedNow(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			o := open(t, kfake.SeedTopics(3, topic))
 			before := time.Now().Add(-time.Second)
+			own := []fetch.Header{{Key: "null"}, {Key: "empty", Value: []byte{}}, {Key: "b", Value: []byte{0, 0xff}}}
 			l := &Letter{
 				Topic: "events", Partition: 7, Offset: 1, Timestamp: 1000, Key: c.key, Value: c.value, Stage: StageMapping, Reason: "empty",
-				Headers: []kafka.Header{{Key: "null"}, {Key: "empty", Value: []byte{}}, {Key: "b", Value: []byte{0, 0xff}}},
+				Headers: fetch.HeadersOf(own...),
 			}
 			if err := o.post(t.Context(), l)[0]; err != nil {
 				t.Fatal(err)
@@ -113,7 +116,7 @@ func TestARecordIsWrittenByteForByteAndDatedNow(t *testing.T) {
 			if !same(r.Key, c.key) || !same(r.Value, c.value) {
 				t.Errorf("key %#v value %#v, want %#v and %#v", r.Key, r.Value, c.key, c.value)
 			}
-			for i, h := range l.Headers {
+			for i, h := range own {
 				if r.Headers[i].Key != h.Key || !same(r.Headers[i].Value, h.Value) {
 					t.Errorf("header %#v, want %#v", r.Headers[i], h)
 				}

@@ -1,6 +1,7 @@
 package dlq
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
@@ -73,8 +74,8 @@ type Stored struct {
 	// Dated is the header timestamp as it may be shown: RFC 3339, or the number that the
 	// record had; "" where it is missing or neither. Timestamp is −1 then.
 	Dated string
-	// Letter is what the headers tell. Its Headers are the record's own, without
-	// this program's.
+	// Letter is what the headers tell. Its Headers are all that lie in the topic; the
+	// record's own are those of [Letter.Own].
 	Letter
 	// Group is the consumer group that gave the record up.
 	Group string
@@ -124,26 +125,59 @@ func parse(topic string, partition int32, rec *fetch.Record) *Stored {
 	s := &Stored{ID: ID{topic, partition, rec.Offset}, Written: rec.Timestamp}
 	s.Key, s.Value = rec.Key, rec.Value
 	s.Timestamp, s.Partition, s.Offset = -1, -1, -1
-	ours := map[string]string{}
-	for _, h := range rec.Headers {
-		name, is := strings.CutPrefix(h.Key, HeaderPrefix)
-		if !is {
-			s.Headers = append(s.Headers, kafka.Header{Key: h.Key, Value: h.Value})
-			continue
-		}
-		if _, twice := ours[name]; twice {
-			s.problem("header %s is there twice", quoted(name))
-		}
-		ours[name] = string(h.Value)
-	}
-	if len(ours) == 0 {
+	s.Headers = rec.Headers
+	ours, some := s.ours()
+	if !some {
 		s.Foreign = true
 		s.problem("this program did not write it: it has no header that begins with %s", HeaderPrefix)
 		return s
 	}
+	if err := CheckHeaders(s.Headers); err != nil {
+		s.problem("%s", err)
+	}
 	s.place(ours)
 	s.verdict(ours)
 	return s
+}
+
+// readNames are those of this program's headers that are read.
+var readNames = func() map[string]bool {
+	known := map[string]bool{}
+	for name := range strings.FieldsSeq("topic partition offset timestamp group stage reason field message hint code http.status " +
+		"seqno attempts first.attempt last.attempt redrives origin traceparent") {
+		known[name] = true
+	}
+	return known
+}()
+
+// ours reads this program's headers, and tells whether there are some that have its
+// prefix. Whatever lies in the topic, no more is kept than a letter of this program's has.
+func (s *Stored) ours() (ours map[string]string, some bool) {
+	ours = make(map[string]string, len(readNames))
+	said := map[string]bool{}
+	once := func(problem string) {
+		if !said[problem] {
+			said[problem] = true
+			s.problem("%s", problem)
+		}
+	}
+	for key, value := range s.Headers.All() {
+		name, is := bytes.CutPrefix(key, prefix)
+		some = some || is
+		if !is || !readNames[string(name)] {
+			continue
+		}
+		known := string(name)
+		if _, twice := ours[known]; twice {
+			once(fmt.Sprintf("header %q is there twice", known))
+		}
+		if len(value) > maxHeader {
+			once(fmt.Sprintf("header %s cannot be read: it is longer than %d bytes", known, maxHeader))
+			value = value[:maxHeader]
+		}
+		ours[known] = string(value)
+	}
+	return ours, some
 }
 
 func (s *Stored) problem(format string, args ...any) {
@@ -252,14 +286,14 @@ const OriginalHeader = "__forwarder.original"
 // the letter's is sent instead, the original beside it.
 func (s *Stored) redriven(value []byte, changed bool) *redrivenRecord {
 	r := &redrivenRecord{key: s.Key, value: s.Value}
-	r.headers = make([]kafka.Header, 0, len(s.Headers)+3)
-	r.headers = append(r.headers, s.Headers...)
+	r.headers = make([]kafka.Header, 0, s.Headers.Len()+3) // it was checked that they are few
+	kept := false
+	for key, value := range s.Own() {
+		r.headers = append(r.headers, kafka.Header{Key: string(key), Value: value})
+		kept = kept || string(key) == OriginalHeader
+	}
 	if changed {
 		r.value = value
-		kept := false
-		for _, h := range s.Headers {
-			kept = kept || h.Key == OriginalHeader
-		}
 		if !kept {
 			r.headers = append(r.headers, kafka.Header{Key: OriginalHeader, Value: s.Value})
 		}
@@ -284,7 +318,7 @@ func (r *redrivenRecord) kafka() kafka.Record {
 func (r *redrivenRecord) size() int {
 	n := len(r.key) + len(r.value) + 64
 	for _, h := range r.headers {
-		n += len(h.Key) + len(h.Value) + 8
+		n += len(h.Key) + len(h.Value) + headerCost
 	}
 	return n
 }

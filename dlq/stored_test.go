@@ -71,7 +71,7 @@ func TestWhatOfALetterCannotBeReadIsToldAndItIsNotReplayed(t *testing.T) {
 		{"another program's", []string{"reason", "refused"}, "this program did not write it"},
 		{"none", nil, "this program did not write it"},
 	} {
-		s := parse("events.dlq", 0, &fetch.Record{Offset: 3, Headers: fetchHeaders(c.headers), Value: []byte("v")})
+		s := parse("events.dlq", 0, &fetch.Record{Offset: 3, Headers: headersOf(c.headers...), Value: []byte("v")})
 		if got := strings.Join(s.Problems, "; "); c.problem == "" && got != "" || !strings.Contains(got, c.problem) {
 			t.Errorf("%s: problems %q, want %q", c.name, got, c.problem)
 		}
@@ -85,11 +85,4 @@ func TestWhatOfALetterCannotBeReadIsToldAndItIsNotReplayed(t *testing.T) {
 			t.Errorf("%s: value %q", c.name, s.Value)
 		}
 	}
-}
-
-func fetchHeaders(pairs []string) (headers []fetch.Header) {
-	for _, h := range headersOf(pairs...) {
-		headers = append(headers, fetch.Header{Key: h.Key, Value: h.Value})
-	}
-	return headers
 }

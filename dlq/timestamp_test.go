@@ -32,7 +32,7 @@ func TestALettersTimestampIsWhatTheRecordHad(t *testing.T) {
 				t.Errorf("%d is written as %s, want %s", timestamp, h.Value, want)
 			}
 		}
-		s := parse("events.dlq", 0, &fetch.Record{Timestamp: timestamp, Headers: headers})
+		s := parse("events.dlq", 0, &fetch.Record{Timestamp: timestamp, Headers: fetch.HeadersOf(headers...)})
 		if s.Timestamp != timestamp || s.Dated != want || len(s.Problems) > 0 {
 			t.Errorf("%d is read as %d, shown as %q, %v", timestamp, s.Timestamp, s.Dated, s.Problems)
 		}
@@ -57,7 +57,7 @@ func TestTimestampsOfOtherWritersAreShownWhereTheyAreOne(t *testing.T) {
 		"+007":                                   "7",
 		"99999999999999999999999999999999999999": "",
 	} {
-		s := parse("events.dlq", 0, &fetch.Record{Headers: []fetch.Header{{Key: HeaderPrefix + "timestamp", Value: []byte(text)}}})
+		s := parse("events.dlq", 0, &fetch.Record{Headers: headersOf(HeaderPrefix+"timestamp", text)})
 		if s.Dated != want {
 			t.Errorf("%q is shown as %q, want %q", text, s.Dated, want)
 		}

@@ -50,7 +50,9 @@ type shownData struct {
 	KeyBytes   *int          `json:"key_bytes"` // null: the key is
 	ValueBytes *int          `json:"value_bytes"`
 	Headers    []shownHeader `json:"headers,omitempty"`
-	Event      *shownEvent   `json:"event,omitempty"` // absent where the value cannot be parsed
+	// MoreHeaders is how many there are beyond those that are shown.
+	MoreHeaders int         `json:"more_headers,omitempty"`
+	Event       *shownEvent `json:"event,omitempty"` // absent where the value cannot be parsed
 	// Only with --reveal; base64 where it is not UTF-8.
 	Key         *string `json:"key,omitempty"`
 	KeyBase64   *string `json:"key_base64,omitempty"`
@@ -92,10 +94,14 @@ func showLetter(s *dlq.Stored, state dlq.State, reveal, whole bool) shownLetter 
 func showData(s *dlq.Stored, reveal bool) *shownData {
 	d := &shownData{KeyBytes: length(s.Key), ValueBytes: length(s.Value)}
 	d.Event, _ = showEvent(s.Value, reveal) // a value that is none is shown by its length
-	for _, h := range s.Headers {
-		shown := shownHeader{Name: h.Key, Bytes: length(h.Value)}
+	for key, value := range s.Own() {
+		if len(d.Headers) == dlq.MaxHeaders {
+			d.MoreHeaders++
+			continue
+		}
+		shown := shownHeader{Name: string(key[:min(len(key), maxShown*utf8.UTFMax)]), Bytes: length(value)}
 		if reveal {
-			shown.Value, shown.ValueBase64 = exact(h.Value)
+			shown.Value, shown.ValueBase64 = exact(value)
 		}
 		d.Headers = append(d.Headers, shown)
 	}

@@ -89,7 +89,13 @@ type shownEvent struct {
 	// Others is how many members the API does not know; revealed they are among
 	// the others.
 	Others int `json:"other_members,omitempty"`
+	// More is how many there are beyond those that are shown.
+	More int `json:"more_members,omitempty"`
 }
+
+// maxMembers bounds the members of an event that are shown: a name may come any number
+// of times.
+const maxMembers = 1000
 
 // errNoObject says that a value is not wholly one JSON object.
 var errNoObject = errors.New("not one JSON object")
@@ -101,6 +107,8 @@ func showEvent(value []byte, reveal bool) (*shownEvent, error) {
 	err := eachMember(value, func(name string, raw jsontext.Value) error {
 		masked, known := apiField(name)
 		switch {
+		case len(event.Members) == maxMembers && (known || reveal):
+			event.More++
 		case reveal && !known:
 			event.Members = append(event.Members, shownMember{name, string(raw)})
 		case !known:

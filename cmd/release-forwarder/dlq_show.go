@@ -235,6 +235,9 @@ func (w *shownWhole) printRecord(r *dlqRun, line func(name, format string, args 
 	for _, h := range d.Headers {
 		line("header", "%s, %s", clean(h.Name), text(h.Bytes, h.Value, h.ValueBase64))
 	}
+	if d.MoreHeaders > 0 {
+		line("", "and %s headers more", number(d.MoreHeaders))
+	}
 	if d.Event == nil {
 		line("value", "%s, not one JSON object", text(d.ValueBytes, d.Value, d.ValueBase64))
 		return
@@ -242,6 +245,9 @@ func (w *shownWhole) printRecord(r *dlqRun, line func(name, format string, args 
 	line("value", "%s", size(d.ValueBytes))
 	for _, m := range d.Event.Members {
 		fmt.Fprintf(r.out, "  %-15s %s\n", clean(m.Name), clean(m.Value))
+	}
+	if d.Event.More > 0 {
+		fmt.Fprintf(r.out, "  and %s members more\n", number(d.Event.More))
 	}
 	if d.Event.Others > 0 {
 		fmt.Fprintf(r.out, "  and %d members that the API does not know\n", d.Event.Others)

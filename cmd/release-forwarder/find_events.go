@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"release-forwarder/consumer"
 	"release-forwarder/consumer/fetch"
@@ -130,9 +131,9 @@ func whyWaiting(p *consumer.PartitionProgress, offset int64) string {
 
 // originOf reads where a record says that its event began, "" where it says nothing.
 func originOf(rec *fetch.Record) string {
-	for _, h := range rec.Headers {
-		if h.Key == dlq.HeaderPrefix+"origin" {
-			return string(h.Value)
+	for key, value := range rec.Headers.All() {
+		if string(key) == dlq.HeaderPrefix+"origin" {
+			return string(value[:min(len(value), maxShown*utf8.UTFMax)])
 		}
 	}
 	return ""

@@ -231,21 +231,9 @@ func (rec *Record) parse(body []byte) Corruption {
 	if c.bad {
 		return BadLength
 	}
-	if n < 0 || n > int64(len(c.b)/minHeader) {
-		return BadCount
-	}
-	if n > 0 {
-		rec.Headers = make([]Header, n)
-	}
-	for i := range rec.Headers {
-		key := c.bytes()
-		if key == nil { // a header's key is never null
-			c.bad = true
-		}
-		rec.Headers[i] = Header{Key: string(key), Value: c.bytes()}
-		if c.bad {
-			return BadLength
-		}
+	var kind Corruption
+	if rec.Headers, kind = cutHeaders(&c, n); kind != "" {
+		return kind
 	}
 	if len(c.b) > 0 {
 		return Trailing

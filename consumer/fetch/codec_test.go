@@ -41,7 +41,7 @@ func expect(t *testing.T, got []Record, base int64, want []rec) {
 	for i, r := range got {
 		w := want[i]
 		if r.Offset != base+w.delta || !same(r.Key, w.key) || !same(r.Value, w.value) ||
-			!slices.EqualFunc(r.Headers, w.headers, func(a, b Header) bool { return a.Key == b.Key && same(a.Value, b.Value) }) {
+			!slices.EqualFunc(listed(r.Headers), w.headers, func(a, b Header) bool { return a.Key == b.Key && same(a.Value, b.Value) }) {
 			t.Fatalf("record %d is %+v, want %+v", i, r, w)
 		}
 	}

@@ -232,9 +232,11 @@ func franzReads(log []byte, aborted []abortedTransaction, from int64) ([]Record,
 	var all []Record
 	for _, r := range fp.Records {
 		x := Record{Offset: r.Offset, Timestamp: r.Timestamp.UnixMilli(), Key: r.Key, Value: r.Value}
+		var list []Header
 		for _, h := range r.Headers {
-			x.Headers = append(x.Headers, Header{Key: h.Key, Value: h.Value})
+			list = append(list, Header{Key: h.Key, Value: h.Value})
 		}
+		x.Headers = HeadersOf(list...)
 		if r.Attrs.TimestampType() < 0 {
 			x.Timestamp = -1
 		}
@@ -247,7 +249,7 @@ func franzReads(log []byte, aborted []abortedTransaction, from int64) ([]Record,
 func text(records []Record) []string {
 	var all []string
 	for _, r := range records {
-		all = append(all, fmt.Sprintf("%d %d %s %s %#v", r.Offset, r.Timestamp, sum(r.Key), sum(r.Value), r.Headers))
+		all = append(all, fmt.Sprintf("%d %d %s %s %#v", r.Offset, r.Timestamp, sum(r.Key), sum(r.Value), listed(r.Headers)))
 	}
 	return all
 }

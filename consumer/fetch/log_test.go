@@ -185,11 +185,11 @@ func TestNullAndEmptyStayApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, r := range got {
-		if !same(r.Key, records[i].key) || !same(r.Value, records[i].value) || len(r.Headers) != len(records[i].headers) {
+		if !same(r.Key, records[i].key) || !same(r.Value, records[i].value) || r.Headers.Len() != len(records[i].headers) {
 			t.Errorf("record %d: %#v, want %#v", i, r, records[i])
 		}
 	}
-	for i, h := range got[4].Headers {
+	for i, h := range listed(got[4].Headers) {
 		if h.Key != headers[i].Key || !same(h.Value, headers[i].Value) {
 			t.Errorf("header %d: %#v, want %#v", i, h, headers[i])
 		}

@@ -15,7 +15,7 @@ type Record struct {
 	Timestamp int64
 	// Key and Value are nil where they are null, and empty where they are empty.
 	Key, Value []byte
-	Headers    []Header
+	Headers    Headers
 }
 
 // Dated is the record's timestamp as a time; false where it cannot be believed.
@@ -33,14 +33,6 @@ func TimeOf(timestamp int64) (t time.Time, believable bool) {
 
 // The beginnings of these years, in milliseconds since 1970.
 const year2000, year2100 = 946_684_800_000, 4_102_444_800_000
-
-// Header is one header of a record.
-type Header struct {
-	// Key holds the bytes as they came, which need not be UTF-8.
-	Key string
-	// Value is nil where it is null.
-	Value []byte
-}
 
 // Limits bounds what a Reader allocates.
 type Limits struct {

@@ -35,7 +35,7 @@ func TestReferenceLogs(t *testing.T) {
 			var got strings.Builder
 			for _, r := range records {
 				fmt.Fprintf(&got, "%d %d %s %s", r.Offset, r.Timestamp, sum(r.Key), sum(r.Value))
-				for _, h := range r.Headers {
+				for _, h := range listed(r.Headers) {
 					value := "null"
 					if h.Value != nil {
 						value = fmt.Sprintf("%x", h.Value)

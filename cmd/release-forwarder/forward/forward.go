@@ -109,7 +109,11 @@ func (f *Forwarder) Handle(ctx context.Context, d *consumer.Delivery) {
 		f.writeInTurn(trace.ContextWithSpanContext(ctx, h.gaveUp), d, h)
 		return
 	}
-	release, err := f.Mapper.Map(d.Record.Value, d.Record.Time)
+	var release *mapping.Release
+	err := dlq.CheckHeaders(d.Record.Headers)
+	if err == nil {
+		release, err = f.Mapper.Map(d.Record.Value, d.Record.Time)
+	}
 	if err != nil {
 		d.ReturnSlot()
 		ctx, span := f.start(ctx, d, h)
@@ -139,7 +143,7 @@ func (f *Forwarder) Handle(ctx context.Context, d *consumer.Delivery) {
 func (f *Forwarder) start(ctx context.Context, d *consumer.Delivery, h *history) (context.Context, trace.Span) {
 	ctx, span := f.Tracer.StartDelivery(ctx, telemetry.Record{
 		Topic: d.Record.Topic, Partition: int(d.Record.Partition), Offset: d.Record.Offset,
-		Tombstone: d.Record.Value == nil, Headers: headers(&d.Record), First: h.span,
+		Tombstone: d.Record.Value == nil, Headers: d.Record.Headers.All(), First: h.span,
 	})
 	h.lastSpan = span.SpanContext()
 	return ctx, span

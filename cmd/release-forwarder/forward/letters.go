@@ -3,7 +3,7 @@ package forward
 import (
 	"context"
 	"errors"
-	"iter"
+	"fmt"
 	"log/slog"
 	"strconv"
 	"time"
@@ -18,21 +18,11 @@ import (
 	"release-forwarder/upstream"
 )
 
-func headers(r *consumer.Record) iter.Seq2[string, []byte] {
-	return func(yield func(string, []byte) bool) {
-		for _, h := range r.Headers {
-			if !yield(h.Key, h.Value) {
-				return
-			}
-		}
-	}
-}
-
 // upstreamLetter says what the platform said last.
 func upstreamLetter(reason string, a upstream.Answer) dlq.Letter {
 	l := dlq.Letter{
 		Stage: dlq.StageUpstream, Reason: reason,
-		Message: a.Message, Hint: a.Hint, Code: a.Code, Seqno: a.Seqno, HTTPStatus: a.HTTPStatus,
+		Message: dlq.Text(a.Message), Hint: dlq.Text(a.Hint), Code: dlq.Text(a.Code), Seqno: dlq.Text(a.Seqno), HTTPStatus: a.HTTPStatus,
 	}
 	if l.Message == "" && a.Err != nil {
 		l.Message = a.Err.Error()
@@ -40,11 +30,15 @@ func upstreamLetter(reason string, a upstream.Answer) dlq.Letter {
 	return l
 }
 
-// unmappable gives up a record that is no event that can be sent.
+// unmappable gives up a record that is no event that can be sent, or has too many headers
+// to be one.
 func (f *Forwarder) unmappable(ctx context.Context, d *consumer.Delivery, h *history, err error) {
 	l := dlq.Letter{Stage: dlq.StageMapping, Message: err.Error()}
 	if e, ok := errors.AsType[*mapping.Error](err); ok {
 		l.Reason, l.Field = string(e.Reason), e.Field
+	} else if e, ok := errors.AsType[*dlq.HeadersError](err); ok {
+		l.Reason, l.Field = string(mapping.TooLong), "headers"
+		l.Message = fmt.Sprintf("%v; the letter keeps the first %d", e, e.Kept)
 	}
 	source := partitionSource(d.Record.Topic, d.Record.Partition)
 	if lot, _ := mapping.Identify(d.Record.Value); lot != "" {
@@ -76,10 +70,7 @@ func (f *Forwarder) giveUp(ctx context.Context, d *consumer.Delivery, h *history
 func (h *history) whole(r *consumer.Record) *dlq.Letter {
 	l := *h.letter
 	l.Topic, l.Partition, l.Offset, l.Timestamp = r.Topic, r.Partition, r.Offset, r.Timestamp
-	l.Key, l.Value = r.Key, r.Value
-	for _, header := range r.Headers {
-		l.Headers = append(l.Headers, kafka.Header{Key: header.Key, Value: header.Value})
-	}
+	l.Key, l.Value, l.Headers = r.Key, r.Value, r.Headers
 	return &l
 }
 

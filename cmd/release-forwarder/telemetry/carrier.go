@@ -19,13 +19,13 @@ const maxTraceparent = 256
 // one that is not valid where there is none or it is malformed. Of a name that
 // occurs more than once the last counts, as in Kafka's own clients. tracestate
 // and baggage are not read: they are free text of whoever wrote the event.
-func EventContext(headers iter.Seq2[string, []byte]) trace.SpanContext {
+func EventContext(headers iter.Seq2[[]byte, []byte]) trace.SpanContext {
 	if headers == nil {
 		return trace.SpanContext{}
 	}
 	var last []byte
 	for name, value := range headers {
-		if name == traceparent {
+		if string(name) == traceparent {
 			last = value
 		}
 	}

@@ -61,7 +61,7 @@ type Record struct {
 	Tombstone bool
 	// Headers are the record's headers in their order; nil for none. Only
 	// traceparent is looked at, and only where the span is recorded.
-	Headers iter.Seq2[string, []byte]
+	Headers iter.Seq2[[]byte, []byte]
 	// First is the span of the record's first delivery, for a later one.
 	First trace.SpanContext
 }

@@ -27,10 +27,10 @@ func recording(options ...sdktrace.TracerProviderOption) (*Tracer, *tracetest.Sp
 	return tracer, recorder
 }
 
-func headers(pairs ...string) iter.Seq2[string, []byte] {
-	return func(yield func(string, []byte) bool) {
+func headers(pairs ...string) iter.Seq2[[]byte, []byte] {
+	return func(yield func([]byte, []byte) bool) {
 		for i := 0; i+1 < len(pairs); i += 2 {
-			if !yield(pairs[i], []byte(pairs[i+1])) {
+			if !yield([]byte(pairs[i]), []byte(pairs[i+1])) {
 				return
 			}
 		}
@@ -164,7 +164,7 @@ func TestTraceparentIsWhatThePropagatorWrites(t *testing.T) {
 func TestOnlyAWellFormedTraceparentIsTaken(t *testing.T) {
 	for _, c := range []struct {
 		name   string
-		events iter.Seq2[string, []byte]
+		events iter.Seq2[[]byte, []byte]
 		want   bool
 	}{
 		{"no headers", nil, false},

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// produceHeaders produces events with so many headers each. What a client may pack into a
+// batch is the producer's choice; on the wire these are some KiB.
+func (w *world) produceHeaders(topic string, partition int32, headers []kgo.RecordHeader, values ...string) {
+	w.t.Helper()
+	c, err := kgo.NewClient(kgo.SeedBrokers(w.cluster.ListenAddrs()...), kgo.Dialer(w.net.Dial), kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.ProducerBatchCompression(kgo.GzipCompression()), kgo.ProducerBatchMaxBytes(64<<20), kgo.BrokerMaxWriteBytes(256<<20), kgo.DisableIdempotentWrite())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer c.Close()
+	for _, v := range values {
+		r := &kgo.Record{Topic: topic, Partition: partition, Value: []byte(v), Headers: headers}
+		if err := c.ProduceSync(context.Background(), r).FirstErr(); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
+// inUse is the memory that something holds.
+func inUse() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// Two bytes in the log are a header. Records of half a million of them are held, and take no
+// more memory than the bound; what lies in other partitions is sent all the same.
+func TestRecordsOfManyHeadersThatAreHeldKeepToTheBytes(t *testing.T) {
+	inVirtualTime(t, 3, func(w *world) {
+		refuses := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: letterTopic, Err: kerr.NotEnoughReplicas, Count: -1})
+		w.refusesLot("refused")
+		var bombs []string
+		for i := range 30 {
+			bombs = append(bombs, strings.Replace(event(1000+i, 0), fmt.Sprintf("lot-%d", (1000+i)%7), "refused", 1))
+		}
+		w.produceHeaders(eventTopic, 0, make([]kgo.RecordHeader, 500_000), bombs...)
+		w.backlog(3, 20)
+		before := inUse()
+		r := w.start()
+		w.until("the others", func() bool { return w.platform.Stats().Accepted >= 40 })
+		time.Sleep(5 * time.Minute)
+		if grown := inUse() - before; grown > 24<<20 {
+			t.Errorf("%d MiB more in memory, where CONSUMER_MAX_PENDING_BYTES is 16MiB", grown>>20)
+		}
+		refuses.Remove()
+		w.until("all", func() bool { return w.committed(0) == 50 }, 10*time.Minute)
+		if n := w.platform.Stats().Accepted; n != 60 {
+			t.Errorf("%d were accepted, want the 60 others", n)
+		}
+		w.end(r)
+	})
+}
+
+// A record that has too many headers is not posted. It becomes a letter in its turn, which
+// holds the first of them, says so, and is replayed as any other.
+func TestARecordOfTooManyHeadersBecomesALetterInItsTurn(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		refuses := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: letterTopic, Err: kerr.NotEnoughReplicas, Count: -1})
+		headers := make([]kgo.RecordHeader, 1_000_000)
+		for i := range headers {
+			headers[i].Key = fmt.Sprint(i % 10)
+		}
+		headers[len(headers)-1] = kgo.RecordHeader{Key: "__forwarder.errors.redrives", Value: []byte("3")}
+		w.produce(0, event(1, 0))
+		w.produceHeaders(eventTopic, 0, headers, event(1, 1))
+		w.produceHeaders(eventTopic, 0, headers[:4096], event(2, 0))
+		w.produce(0, event(1, 2))
+		r := w.start()
+		w.until("what is before it, and another session's", func() bool { return w.platform.Stats().Accepted == 2 })
+		time.Sleep(time.Minute)
+		if n := w.platform.Stats().Accepted; n != 2 {
+			t.Errorf("%d were accepted, with one of the session that is behind the letter", n)
+		}
+		refuses.Remove()
+		w.until("all", w.allCommitted(1, 4), 5*time.Minute)
+		w.end(r)
+		if n := w.platform.Stats().Accepted; n != 3 {
+			t.Errorf("%d were accepted, want all but the one", n)
+		}
+		letters := w.letters()
+		if len(letters) != 1 {
+			t.Fatalf("%d letters", len(letters))
+		}
+		l := letters[0]
+		if string(l.Value) != event(1, 1) || header(l, "reason") != "too-long" || header(l, "stage") != "mapping" || header(l, "field") != "headers" ||
+			header(l, "message") != "headers: 1000000, at most 4096; the letter keeps the first 4096" || header(l, "redrives") != "3" {
+			t.Errorf("the letter says %q, %q, %q, %q", header(l, "reason"), header(l, "field"), header(l, "message"), header(l, "redrives"))
+		}
+		if n := len(l.Headers); n < 4096 || n > 4096+20 || l.Headers[4095].Key != "5" {
+			t.Errorf("%d headers", n)
+		}
+	})
+}
+
+// A letter that any writer left takes the memory that it takes in the log, 8 MB, a few
+// times: as often as it is read.
+func TestTheCommandsReadLettersOfManyHeaders(t *testing.T) {
+	for name, command := range map[string]func(w *world) error{
+		"list":   func(w *world) error { _, _, err := w.dlq(&listed); return err },
+		"show":   func(w *world) error { _, _, err := w.dlq(&dlqShowCommand{ID: "0/0", JSON: true}); return err },
+		"stats":  func(w *world) error { _, _, err := w.dlq(&counted); return err },
+		"export": func(w *world) error { _, _, err := w.dlq(&dlqExportCommand{Reveal: true}); return err },
+		"close": func(w *world) error {
+			_, _, err := w.dlq(&dlqCloseCommand{IDs: []string{"0/0"}, Why: "a test"})
+			return err
+		},
+		"replay": func(w *world) error {
+			_, beside, err := w.dlq(&dlqReplayCommand{MaxRedrives: -1})
+			if !strings.Contains(beside, "headers: 1000008, at most 4096") {
+				w.t.Errorf("it is replayed: %s", beside)
+			}
+			return err
+		},
+		"find": func(w *world) error { _, _, err := w.find(findCommand{Flow: []string{"F-1-0"}}, ""); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inVirtualTime(t, 1, func(w *world) {
+				var headers []kgo.RecordHeader
+				for name, value := range map[string]string{
+					"topic": eventTopic, "partition": "0", "offset": "0", "group": group, "stage": "upstream", "reason": "refused", "attempts": "1", "redrives": "0",
+				} {
+					headers = append(headers, kgo.RecordHeader{Key: "__forwarder.errors." + name, Value: []byte(value)})
+				}
+				for i := range 250_000 {
+					headers = append(headers, kgo.RecordHeader{Key: "__forwarder.errors." + fmt.Sprint(i)}, kgo.RecordHeader{}, kgo.RecordHeader{}, kgo.RecordHeader{})
+				}
+				w.produceHeaders(letterTopic, 0, headers, event(1, 0))
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				if err := command(w); err != nil {
+					t.Error(err)
+				}
+				runtime.ReadMemStats(&after)
+				if taken := (after.TotalAlloc - before.TotalAlloc) >> 20; taken > 128 {
+					t.Errorf("%d MiB were allocated", taken)
+				}
+			})
+		})
+	}
+}
