@@ -156,3 +156,30 @@ func TestTheCommandsReadLettersOfManyHeaders(t *testing.T) {
 		})
 	}
 }
+
+// A record that unpacks to more than is read stops its partition alone. The bound is a
+// setting: raised, the record becomes what it is, and nothing is passed over.
+func TestARecordThatIsTooLargeToReadStopsItsPartitionUntilTheBoundIsRaised(t *testing.T) {
+	inVirtualTime(t, 2, func(w *world) {
+		w.produce(0, event(1, 0))
+		w.produceHeaders(eventTopic, 0, nil, strings.Repeat("\x00", 40_000_000))
+		w.produce(0, event(2, 0))
+		r := w.start()
+		w.backlog(2, 10)
+		w.until("the other partition", func() bool { return w.committed(1) == 10 && w.committed(0) == 1 })
+		time.Sleep(10 * time.Minute)
+		if at := w.committed(0); at != 1 {
+			t.Errorf("committed %d, past what cannot be read", at)
+		}
+		if len(w.linesOf("log-unreadable")) == 0 {
+			t.Error("nothing says why it stands")
+		}
+		w.end(r)
+		r = w.start("KAFKA_MAX_RECORD_BYTES", "10MiB")
+		w.until("the rest", func() bool { return w.committed(0) == 13 }, 5*time.Minute)
+		w.end(r)
+		if l := w.letters(); len(l) != 1 || len(l[0].Value) != 40_000_000 || header(l[0], "reason") != "invalid-json" {
+			t.Errorf("%d letters", len(l))
+		}
+	})
+}
