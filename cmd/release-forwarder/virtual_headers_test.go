@@ -57,7 +57,7 @@ func TestRecordsOfManyHeadersThatAreHeldKeepToTheBytes(t *testing.T) {
 		r := w.start()
 		w.until("the others", func() bool { return w.platform.Stats().Accepted >= 40 })
 		time.Sleep(5 * time.Minute)
-		if grown := inUse() - before; grown > 24<<20 {
+		if grown := inUse() - before; grown > 16<<20 {
 			t.Errorf("%d MiB more in memory, where CONSUMER_MAX_PENDING_BYTES is 16MiB", grown>>20)
 		}
 		refuses.Remove()

@@ -26,8 +26,8 @@ func TestRecordsThatAreKeptTakeTheirBytesAlone(t *testing.T) {
 		log  []byte
 		size int
 	}{
-		"empty headers":            {logBatch{records: []rec{{headers: make([]Header, 500_000)}}, packer: gzipPacker(6)}.bytes(), 1_000_000},
-		"headers":                  {logBatch{records: []rec{{headers: named}}, packer: gzipPacker(6)}.bytes(), 11 * len(named)},
+		"empty headers":            {logBatch{records: []rec{{value: []byte("v"), headers: make([]Header, 500_000)}}, packer: gzipPacker(6)}.bytes(), 1_000_000},
+		"headers":                  {logBatch{records: []rec{{key: []byte("k"), headers: named}}, packer: gzipPacker(6)}.bytes(), 11 * len(named)},
 		"beside a large one":       {logBatch{records: []rec{small, beside}, packer: gzipPacker(6)}.bytes(), 4},
 		"beside a large one, bare": {logBatch{records: []rec{small, beside}}.bytes(), 4},
 		"of an older format":       {messageSet(1, gzipPacker(6), 0, 1, 2), 100},
