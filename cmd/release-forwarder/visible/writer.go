@@ -2,6 +2,7 @@ package visible
 
 import (
 	"io"
+	"slices"
 	"sync"
 	"unicode/utf8"
 )
@@ -23,7 +24,7 @@ func NewWriter(to io.Writer) *Writer { return &Writer{to: to} }
 func (w *Writer) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	text := append(w.cut, p...)
+	text := slices.Concat(w.cut, p)
 	end := whole(text)
 	if n, err := w.write(text[:end]); err != nil {
 		return min(n, len(p)), err
