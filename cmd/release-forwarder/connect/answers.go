@@ -50,6 +50,33 @@ var shapes = map[protocol.ApiKey]reflect.Type{
 	protocol.SyncGroup:        reflect.TypeFor[syncgroup.Response](),
 }
 
+// describeProducers is an API that kafka-go does not know.
+const describeProducers protocol.ApiKey = 61
+
+// producers is the answer to it, which kmsg decodes (consumer/producers.go), as a type
+// with kafka-go's tags: kmsg too takes memory for as many as a list says that bytes are left.
+type producers struct {
+	_ struct{} `kafka:"min=v0,max=v0,tag"`
+
+	ThrottleTimeMs int32 `kafka:"min=v0,max=v0"`
+	Topics         []struct {
+		Name       string `kafka:"min=v0,max=v0"`
+		Partitions []struct {
+			Partition int32  `kafka:"min=v0,max=v0"`
+			ErrorCode int16  `kafka:"min=v0,max=v0"`
+			Message   string `kafka:"min=v0,max=v0,nullable"`
+			Active    []struct {
+				ProducerID       int64 `kafka:"min=v0,max=v0"`
+				Epoch            int32 `kafka:"min=v0,max=v0"`
+				LastSequence     int32 `kafka:"min=v0,max=v0"`
+				LastTimestamp    int64 `kafka:"min=v0,max=v0"`
+				CoordinatorEpoch int32 `kafka:"min=v0,max=v0"`
+				TxnStartOffset   int64 `kafka:"min=v0,max=v0"`
+			} `kafka:"min=v0,max=v0"`
+		} `kafka:"min=v0,max=v0"`
+	} `kafka:"min=v0,max=v0"`
+}
+
 // nested are the fields of bytes that kafka-go decodes as a message of their own:
 // what members of the group tell one another.
 var nested = map[reflect.Type]map[string]reflect.Type{
@@ -70,6 +97,9 @@ const decodedLimit = 8 << 20
 // nothing by lengths itself. A body that ends early is left to the decoder.
 func checkAnswer(key protocol.ApiKey, version int16, body []byte) error {
 	t, known := shapes[key]
+	if key == describeProducers {
+		t, known = reflect.TypeFor[producers](), true
+	}
 	if !known {
 		return nil
 	}
@@ -166,6 +196,9 @@ func (w *walk) structure(t reflect.Type) {
 	}
 }
 
+// tagSize is about what kmsg, which keeps those it does not know, takes for each.
+const tagSize = 64
+
 // tags goes through tagged fields, of two bytes or more each. kafka-go counts them down
 // to the last, also where nothing is left to read: a count of 2^62 keeps it for ever.
 func (w *walk) tags(known map[uint64]reflect.Type) {
@@ -173,6 +206,7 @@ func (w *walk) tags(known map[uint64]reflect.Type) {
 	if w.err == nil && n > uint64(len(w.left)/2) {
 		w.fail("%d tagged fields where %d bytes are left", n, len(w.left))
 	}
+	w.decodes(n * tagSize)
 	for ; n > 0 && w.err == nil; n-- {
 		id, size := w.varint(), w.varint()
 		if id > math.MaxInt32 { // the largest is the field of kafka-go's by which a struct is flexible, a struct itself
@@ -208,11 +242,16 @@ func (w *walk) value(t reflect.Type) {
 	}
 }
 
-func (w *walk) array(elem reflect.Type) {
-	n := w.length(false)
-	if w.decoded += n * uint64(elem.Size()); w.decoded > decodedLimit {
+// decodes counts what is taken of memory by a length.
+func (w *walk) decodes(size uint64) {
+	if w.decoded += size; w.err == nil && w.decoded > decodedLimit {
 		w.fail("lists that take more than %d MiB", decodedLimit>>20)
 	}
+}
+
+func (w *walk) array(elem reflect.Type) {
+	n := w.length(false)
+	w.decodes(n * uint64(elem.Size()))
 	for ; n > 0 && w.err == nil; n-- {
 		w.value(elem)
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/consumer"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // hostile is a broker that answers the first request of kind key with a body, and
@@ -120,6 +121,33 @@ func TestACountOfTaggedFieldsWithoutBytesIsRefused(t *testing.T) {
 	}
 	if err := checkAnswer(protocol.Heartbeat, 4, []byte{1, 9, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 3, 4}); err != nil {
 		t.Errorf("with one in each place: %v", err)
+	}
+}
+
+// The answer that kmsg decodes: what a broker says goes through, a list or tags that
+// would be hundreds of MiB once decoded do not.
+func TestTheProducersOfAPartitionAreBoundedToo(t *testing.T) {
+	answer := kmsg.NewDescribeProducersResponse()
+	answer.Topics = []kmsg.DescribeProducersResponseTopic{{Topic: "events", Partitions: []kmsg.DescribeProducersResponseTopicPartition{{
+		ErrorMessage: kmsg.StringPtr("none"), ActiveProducers: make([]kmsg.DescribeProducersResponseTopicPartitionActiveProducer, 10_000),
+	}, {Partition: 1}}}}
+	whole := answer.AppendTo([]byte{0})
+	if err := checkAnswer(describeProducers, 0, whole); err != nil {
+		t.Errorf("10,000 producers: %v", err)
+	}
+	w := walk{left: whole[1:], flexible: true}
+	if w.structure(reflect.TypeFor[producers]()); w.err != nil || len(w.left) > 0 {
+		t.Errorf("%d of %d bytes are left, %v", len(w.left), len(whole), w.err)
+	}
+	const many = 4 << 20
+	head := make([]byte, 1+4)
+	for name, body := range map[string][]byte{
+		"topics": append(binary.AppendUvarint(head, many+1), make([]byte, many)...),
+		"tags":   append(append(head, 0), append(binary.AppendUvarint(nil, many/2), make([]byte, many)...)...),
+	} {
+		if err := checkAnswer(describeProducers, 0, body); err == nil {
+			t.Errorf("%s: taken", name)
+		}
 	}
 }
 
