@@ -36,7 +36,7 @@ func (r *run) before(ctx context.Context, partition int32) {
 		return
 	}
 	delete(r.ends, partition)
-	if end, err := r.log.endOnce(ctx, partition, kafka.ReadCommitted); err == nil {
+	if end, err := r.log.endOnce(ctx, partition, true); err == nil {
 		r.ends[partition] = endMark{end, time.Now()}
 	}
 }
@@ -51,7 +51,7 @@ func (r *run) look(ctx context.Context, partition int32, items []item) (base int
 	defer cancel()
 	// A leader that was just elected does not tell the end until all that it has of
 	// the former leader's records is below it (KIP-207).
-	end, err := r.log.end(ctx, partition, kafka.ReadUncommitted)
+	end, err := r.log.end(ctx, partition, false)
 	if err != nil {
 		return 0, unclear
 	}
@@ -73,7 +73,7 @@ func (r *run) look(ctx context.Context, partition int32, items []item) (base int
 		}
 	}
 	// What lies behind an open transaction is not read.
-	if stable, err := r.log.end(ctx, partition, kafka.ReadCommitted); err != nil || some || stable < end {
+	if stable, err := r.log.end(ctx, partition, true); err != nil || some || stable < end {
 		return 0, unclear
 	}
 	return 0, absent
@@ -94,23 +94,19 @@ func (r *redrivenRecord) is(rec *fetch.Record) bool {
 	return true
 }
 
-// end asks where a partition ends, again where the error passes.
-func (s *source) end(ctx context.Context, partition int32, isolation kafka.IsolationLevel) (end int64, err error) {
-	err = again(ctx, func() error { end, err = s.endOnce(ctx, partition, isolation); return err })
+// end asks where a partition ends, for a reader of committed records alone or for any,
+// again where the error passes.
+func (s *source) end(ctx context.Context, partition int32, committed bool) (end int64, err error) {
+	err = again(ctx, func() error { end, err = s.endOnce(ctx, partition, committed); return err })
 	return end, err
 }
 
-func (s *source) endOnce(ctx context.Context, partition int32, isolation kafka.IsolationLevel) (int64, error) {
-	res, err := s.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{
-		Topics: map[string][]kafka.OffsetRequest{s.topic: {kafka.LastOffsetOf(int(partition))}}, IsolationLevel: isolation,
-	})
+func (s *source) endOnce(ctx context.Context, partition int32, committed bool) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	all, err := fetch.LogBounds(ctx, s.client.Transport, s.client.Addr, s.topic, []int32{partition}, committed)
 	if err != nil {
 		return 0, err
 	}
-	for _, p := range res.Topics[s.topic] {
-		if p.Partition == int(partition) {
-			return p.LastOffset, p.Error
-		}
-	}
-	return 0, kafka.LeaderNotAvailable
+	return all[partition].End, all[partition].Err
 }

@@ -103,6 +103,35 @@ func TestWhatIsRefusedBeforeTheAppendIsNotInDoubt(t *testing.T) {
 	}
 }
 
+// forgetful leaves the partition out of each answer that tells where a topic ends.
+type forgetful struct {
+	kafka.RoundTripper
+	topic string
+}
+
+func (f forgetful) RoundTrip(ctx context.Context, addr netAddr, req kafka.Request) (kafka.Response, error) {
+	res, err := f.RoundTripper.RoundTrip(ctx, addr, req)
+	if l, is := res.(*listoffsets.Response); is && err == nil && l.Topics[0].Topic == f.topic {
+		l.Topics[0].Partitions = nil
+	}
+	return res, err
+}
+
+// An answer that leaves the partition out does not say that it is empty.
+func TestAnEndThatIsNotToldIsNoEmptyTopic(t *testing.T) {
+	inHall(t, func(h *hall) {
+		const n = 60
+		h.post(letters(n)...)
+		p := &power{}
+		d := h.deskAnswered("alice", p, eventTopic, kafka.NotLeaderForPartition)
+		p.RoundTripper = forgetful{p.RoundTripper, eventTopic}
+		err := d.Replay(h.ctx, all())
+		if _, repeated := h.account(n); repeated != 0 || !errors.Is(err, ErrUncertain) {
+			t.Errorf("%d repeated: %v", repeated, err)
+		}
+	})
+}
+
 // A broker that is not the leader any more, and wrote nothing: the new leader's log
 // does not hold the events.
 func TestAReplayGoesOnAfterTheLeaderHasMoved(t *testing.T) {
