@@ -76,6 +76,37 @@ func TestALargeRecordAtTheBoundOfGapsGivesItsBytesUp(t *testing.T) {
 	})
 }
 
+// A record that waits for another try is listed also while it waits for its bytes.
+func TestALargeRecordThatWaitsForItsBytesIsListed(t *testing.T) {
+	inRig(t, 1, func(cfg *Config) { cfg.Handler, cfg.Transport = &inbox{}, away{} }, func(r *rig) {
+		r.e.mu.Lock()
+		r.e.large = &Delivery{state: open} // another one
+		r.e.mu.Unlock()
+		d := r.read(0, 7, "large", 2<<20)
+		if n := len(r.e.Held(10)); n != 0 {
+			t.Errorf("%d are listed although none was tried", n)
+		}
+		listed := func(what string) {
+			t.Helper()
+			if held := r.e.Held(10); len(held) != 1 || held[0].Offset != 7 || held[0].Reason != "refused" {
+				t.Errorf("%s: %+v", what, held)
+			}
+		}
+		r.e.mu.Lock()
+		r.e.hold(d, Hold{Reason: "refused"}) // after a try
+		r.e.mu.Unlock()
+		listed("in the queue")
+		r.e.mu.Lock()
+		r.part(0).unloaded.remove(d.lane)
+		d.state, r.e.large = loading, d
+		r.e.mu.Unlock()
+		listed("being read")
+		r.e.mu.Lock()
+		r.e.large = nil
+		r.e.mu.Unlock()
+	})
+}
+
 // oneLeader leads partition 0, and answers each Fetch with an error.
 type oneLeader struct {
 	err        kafka.Error

@@ -157,9 +157,12 @@ func (e *Engine) Held(most int) []HeldRecord {
 		}
 		held = append(held, heldRecord(d, d.until))
 	}
+	if d := e.large; d != nil && d.state == loading && d.lane.stuck {
+		held = append(held, heldRecord(d, time.Time{}))
+	}
 	if e.gen != nil {
 		for _, p := range e.gen.parts {
-			for _, q := range []*laneQueue{&p.due, &p.turn, &p.errands} {
+			for _, q := range []*laneQueue{&p.due, &p.turn, &p.errands, &p.unloaded} {
 				for l := q.head; l != nil && len(held) < len(e.timed)+most; l = l.next {
 					if l.stuck {
 						held = append(held, heldRecord(l.head, time.Time{}))
