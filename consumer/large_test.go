@@ -70,6 +70,8 @@ func TestALargeRecordAtTheBoundOfGapsGivesItsBytesUp(t *testing.T) {
 		r.e.mu.Unlock()
 		first.Done()
 		time.Sleep(time.Minute)
+		r.e.mu.Lock()
+		defer r.e.mu.Unlock()
 		if d.loads.wait == 0 {
 			t.Error("the first one is not asked for when the bound is left")
 		}
