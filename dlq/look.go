@@ -5,8 +5,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/segmentio/kafka-go"
-
 	"release-forwarder/consumer/fetch"
 )
 
