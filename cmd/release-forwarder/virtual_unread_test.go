@@ -195,26 +195,6 @@ func TestABacklogBehindAQuotaHasItsAge(t *testing.T) {
 	})
 }
 
-// A record above KAFKA_MAX_RECORD_BYTES waits for another such, in another partition.
-func TestARecordThatWaitsForALargeOneHasItsAge(t *testing.T) {
-	inVirtualTime(t, 2, func(w *world) {
-		w.failing(func(flow string) bool { return flow == "F-1-0" })
-		r := w.start("KAFKA_MAX_RECORD_BYTES", "64KiB", "RETRY_BUDGET", "0")
-		w.produce(0, padded(1, 0, 100<<10))
-		w.until("the first", func() bool { return r.engine.Status().Partitions[0].Held == 1 })
-		time.Sleep(10 * time.Minute)
-		w.produce(1, padded(2, 0, 100<<10))
-		time.Sleep(20 * time.Minute)
-		held := r.partitions()[1]
-		if s := held.unfinished(); s.IsZero() || time.Since(s) < 19*time.Minute {
-			t.Errorf("partition 1: %+v", held)
-		}
-		w.platform.Script(nil)
-		w.until("both", func() bool { return w.platform.Stats().Accepted == 2 }, 5*time.Minute)
-		w.end(r)
-	})
-}
-
 // Where held records fill a bound before the transaction, they are what keeps the rest.
 func TestATransactionThatReadingHasNotReachedHoldsNothingBack(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
@@ -227,14 +207,14 @@ func TestATransactionThatReadingHasNotReachedHoldsNothingBack(t *testing.T) {
 		w.begin(p, event(1000, 0))
 		w.sessions(2000, 2010)
 		time.Sleep(5 * time.Minute)
-		if s := r.partitions()[0]; s.HeldBack != 0 || s.Cause != "" || s.Paused != "records" {
+		if s := r.partitions()[0]; s.HeldBack != 0 || s.Blocked != "" || s.Paused != "records" {
 			t.Errorf("%+v", s)
 		}
 		w.failing(func(string) bool { return false })
 		w.until("what comes before it", func() bool { return w.committed(0) == 100 }, 5*time.Minute)
 		// It has stood for minutes, and now is what is in the way.
 		time.Sleep(time.Minute)
-		if s := r.partitions()[0]; s.HeldBack != 11 || s.Cause != byTransaction || time.Since(s.Since) < 5*time.Minute {
+		if s := r.partitions()[0]; s.HeldBack != 11 || s.Blocked != byTransaction || time.Since(s.Since) < 5*time.Minute {
 			t.Errorf("%+v", s)
 		}
 		w.finish(p, kgo.TryCommit)
