@@ -195,6 +195,30 @@ func TestABacklogBehindAQuotaHasItsAge(t *testing.T) {
 	})
 }
 
+// A record above KAFKA_MAX_RECORD_BYTES that waits has its age, though its bytes were given
+// up; one of another partition does not wait for it.
+func TestALargeRecordThatWaitsHasItsAge(t *testing.T) {
+	inVirtualTime(t, 2, func(w *world) {
+		w.failing(func(flow string) bool { return flow == "F-1-0" })
+		r := w.start("KAFKA_MAX_RECORD_BYTES", "64KiB", "RETRY_BUDGET", "0")
+		w.produce(0, padded(1, 0, 100<<10))
+		w.until("the first", func() bool { return r.engine.Status().Partitions[0].Held == 1 })
+		time.Sleep(10 * time.Minute)
+		w.produce(1, padded(2, 0, 100<<10))
+		time.Sleep(10 * time.Minute)
+		held := r.partitions()
+		if s := held[0].unfinished(); s.IsZero() || time.Since(s) < 19*time.Minute {
+			t.Errorf("partition 0: %+v", held[0])
+		}
+		if s := held[1].unfinished(); !s.IsZero() || w.platform.Stats().Accepted != 1 {
+			t.Errorf("partition 1: %+v", held[1])
+		}
+		w.platform.Script(nil)
+		w.until("both", func() bool { return w.platform.Stats().Accepted == 2 }, 5*time.Minute)
+		w.end(r)
+	})
+}
+
 // Where held records fill a bound before the transaction, they are what keeps the rest.
 func TestATransactionThatReadingHasNotReachedHoldsNothingBack(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
