@@ -235,11 +235,12 @@ func session(value []byte) string {
 const (
 	// endLimit is for everything but the last log lines: cutting what is open, leaving
 	// the group, the admin server's end, the flush of telemetry.
-	endLimit = 8500 * time.Millisecond
+	endLimit = 8 * time.Second
 	// flushTimeout bounds the flush of telemetry, flushEnd when it must be over.
 	flushTimeout = 5 * time.Second
-	flushEnd     = 8 * time.Second
-	// linesLimit is how long the last log lines are waited for.
+	flushEnd     = 7500 * time.Millisecond
+	// linesLimit is how long the last log lines are waited for: the service's, and what
+	// execute says after them.
 	linesLimit = time.Second
 )
 
