@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -179,6 +180,7 @@ func (g *generation) request(ctx context.Context, commits []commitment) (taken, 
 	// partition the answer does not name was not taken.
 	certain = true
 	var about []any // the first that was refused
+	var refused []commitment
 	for _, c := range commits {
 		perr := err
 		if res != nil {
@@ -189,6 +191,7 @@ func (g *generation) request(ctx context.Context, commits []commitment) (taken, 
 			g.noteCommitted(c)
 			continue
 		}
+		refused = append(refused, c)
 		g.noteRefused(c, perr)
 		if doubt := ofSize(perr); doubt != notOfSize {
 			heavy = append(heavy, c)
@@ -201,7 +204,12 @@ func (g *generation) request(ctx context.Context, commits []commitment) (taken, 
 			about = []any{"topic", c.part.topic, "partition", c.part.partition, "cause", cause(perr)}
 		}
 	}
-	if ofSize(err) == tooLarge || errors.Is(err, kafka.OffsetMetadataTooLarge) {
+	if len(taken) > 0 {
+		for _, c := range refused {
+			g.noteAside(c, commitError(res, c.part))
+		}
+	}
+	if canBeLess(commits, err) {
 		e.heard() // what follows is said there
 	} else {
 		if n := len(commits) - len(taken); n > 0 {
@@ -219,6 +227,16 @@ func (g *generation) request(ctx context.Context, commits []commitment) (taken, 
 	ended(result)
 	e.cfg.Hooks.Committed(result)
 	return taken, heavy, certain, err
+}
+
+// canBeLess tells whether a commit was refused for what can be left out of it: other
+// partitions, or metadata.
+func canBeLess(commits []commitment, err error) bool {
+	bare := !slices.ContainsFunc(commits, func(c commitment) bool { return c.metadata != "" })
+	if errors.Is(err, kafka.OffsetMetadataTooLarge) {
+		return !bare
+	}
+	return ofSize(err) == tooLarge && (len(commits) > 1 || !bare)
 }
 
 func commitError(res *kafka.OffsetCommitResponse, p *partition) error {
@@ -240,12 +258,7 @@ func (g *generation) noteCommitted(c commitment) {
 func (g *generation) noteRefused(c commitment, err error) {
 	e := g.engine
 	if ofPartition(err) {
-		e.mu.Lock()
-		if c.part.refused.IsZero() {
-			c.part.refused = time.Now()
-		}
-		c.part.refusal = cause(err)
-		e.mu.Unlock()
+		g.noteAside(c, err)
 	}
 	if errors.Is(err, kafka.OffsetMetadataTooLarge) {
 		e.mu.Lock()
@@ -264,6 +277,24 @@ func (g *generation) noteRefused(c commitment, err error) {
 				"topic", c.part.topic, "partition", c.part.partition, "bytes", len(c.metadata))
 		}
 	}
+}
+
+// noteAside notes a commit that was refused while others are taken.
+func (g *generation) noteAside(c commitment, err error) {
+	g.engine.mu.Lock()
+	defer g.engine.mu.Unlock()
+	if c.part.refused.IsZero() {
+		c.part.refused = time.Now()
+	}
+	c.part.refusal = cause(err)
+}
+
+// refusedAside tells whether all of these are noted so: that they are refused, again
+// perhaps and alone, says nothing of others.
+func (g *generation) refusedAside(commits []commitment) bool {
+	g.engine.mu.Lock()
+	defer g.engine.mu.Unlock()
+	return !slices.ContainsFunc(commits, func(c commitment) bool { return c.part.refused.IsZero() })
 }
 
 // ofPartition tells whether a commit was refused for its partition's sake: others are

@@ -118,7 +118,7 @@ func (g *generation) send(ctx context.Context, commits []commitment) (taken []co
 		n := s.size.fit(e.cfg.GroupID, rest)
 		took, heavy, certain, err := g.request(ctx, rest[:n])
 		s.taken = append(s.taken, took...)
-		s.all = s.all || err != nil && !ofPartition(err)
+		s.all = s.all || err != nil && !g.refusedAside(rest[:n])
 		doubted := g.doubted
 		g.doubted = len(took) == 0 && len(heavy) > 0
 		// One partition's request is smaller than any that a listener refuses for its size:

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"release-forwarder/cmd/release-forwarder/admin"
+)
+
+// The coordinator finds a commit too large however little it holds. The log says so with
+// the cause, the page tells one partition from all, and it goes on by itself.
+func TestACommitThatIsTooLargeHoweverSmallIsSaid(t *testing.T) {
+	all := []int32{0, 1, 2}
+	for name, c := range map[string]struct {
+		err        *kerr.Error
+		partitions []int32
+		page       admin.Kind
+	}{
+		"one partition's":            {kerr.InvalidCommitOffsetSize, []int32{1}, admin.PartitionCommitRefused},
+		"one's, told as a message":   {kerr.MessageTooLarge, []int32{1}, admin.PartitionCommitRefused},
+		"one's, told as the server":  {kerr.UnknownServerError, []int32{1}, admin.PartitionCommitRefused},
+		"all":                        {kerr.InvalidCommitOffsetSize, all, admin.CommitsFail},
+		"all, told as a record list": {kerr.RecordListTooLarge, all, admin.CommitsFail},
+		"all, with no metadata":      {kerr.OffsetMetadataTooLarge, all, admin.CommitsFail},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inVirtualTime(t, 3, func(w *world) {
+				r := w.start()
+				w.until("the group", w.allCommitted(3, 0))
+				refused := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Topic: eventTopic, Partitions: c.partitions, Err: c.err, Count: -1})
+				for range 10 {
+					w.backlog(3, 10)
+					time.Sleep(time.Minute)
+					s := r.status()
+					if s.Condition.Kind != c.page {
+						t.Fatalf("the banner says %s", s.Condition)
+					}
+				}
+				lines := w.linesOf("request-refused")
+				if len(lines) < 10 || len(lines) > 110 {
+					t.Errorf("%d lines in 10 minutes", len(lines))
+				}
+				for _, l := range lines[:min(1, len(lines))] {
+					if l["request"] != "commit" || l["topic"] != eventTopic || !strings.Contains(c.err.Message, l["cause"].(string)) {
+						t.Errorf("the log says %v", l)
+					}
+				}
+				refused.Remove()
+				w.until("all", w.allCommitted(3, 100))
+				if s := r.status(); s.Condition.Kind != admin.Well {
+					t.Errorf("then the banner says %s", s.Condition)
+				}
+				w.end(r)
+			})
+		})
+	}
+}
