@@ -28,6 +28,9 @@ const (
 	patience = 15 * time.Minute
 	// startsNeeded is how long it must have been watched before its pace counts.
 	startsNeeded = time.Hour
+	// blindFor is how long a topic's configuration cannot be read, for any reason,
+	// before that is said.
+	blindFor = 10 * time.Minute
 )
 
 // retention watches how near Kafka is to deleting what is not finished. Without
@@ -43,7 +46,9 @@ type retention struct {
 	topics map[string]dlq.Retention
 	starts map[place][]movement // by partition; place.offset is not used
 
-	hidden map[string]bool // topics whose configuration this user may not read; run's alone
+	// run's alone, by topic whose configuration cannot be read:
+	blind  map[string]time.Time // since when
+	hidden map[string]bool      // it is said
 }
 
 // movement is where a log began, and ended, at a time.
@@ -55,7 +60,7 @@ type movement struct {
 func newRetention(k *connect.Kafka, clientID string, log *slog.Logger) *retention {
 	return &retention{
 		client:   &kafka.Client{Addr: k.Addr(), Transport: k.Transport, Timeout: connect.RequestTimeout},
-		clientID: clientID, log: log, changed: make(chan struct{}, 1), hidden: map[string]bool{},
+		clientID: clientID, log: log, changed: make(chan struct{}, 1), blind: map[string]time.Time{}, hidden: map[string]bool{},
 		topics: map[string]dlq.Retention{}, starts: map[place][]movement{},
 	}
 }
@@ -102,18 +107,37 @@ func (r *retention) look(ctx context.Context, held []consumer.PartitionStatus) {
 	}
 }
 
-// tell says once that a topic's retention cannot be seen for want of a right: an
-// alert that can never fire is worse than none.
+// tell says once that a topic's retention cannot be seen, at once for want of a right:
+// an alert that can never fire is worse than none.
 func (r *retention) tell(ctx context.Context, topic string, err error) {
-	switch {
-	case err == nil:
+	if err == nil {
+		delete(r.blind, topic)
 		delete(r.hidden, topic)
-	case errors.Is(err, kafka.TopicAuthorizationFailed) && !r.hidden[topic]:
-		r.hidden[topic] = true
-		r.log.LogAttrs(telemetry.StateChange(ctx), slog.LevelWarn,
-			"how long Kafka keeps a topic's records cannot be seen: nothing warns before it deletes unfinished ones",
-			slog.String("topic", topic), slog.String("error", kafka.TopicAuthorizationFailed.Error()))
+		return
 	}
+	if r.blind[topic].IsZero() {
+		r.blind[topic] = time.Now()
+	}
+	denied := errors.Is(err, kafka.TopicAuthorizationFailed)
+	if r.hidden[topic] || !denied && (time.Since(r.blind[topic]) < blindFor || r.knows(topic)) || ctx.Err() != nil {
+		return
+	}
+	r.hidden[topic] = true
+	why := err.Error()
+	if code, is := errors.AsType[kafka.Error](err); is {
+		why = code.Error()
+	}
+	r.log.LogAttrs(telemetry.StateChange(ctx), slog.LevelWarn,
+		"how long Kafka keeps a topic's records cannot be seen: nothing warns before it deletes unfinished ones",
+		slog.String("topic", topic), slog.String("error", why))
+}
+
+// knows tells whether a topic's configuration was read before: that counts on.
+func (r *retention) knows(topic string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, known := r.topics[topic]
+	return known
 }
 
 func (r *retention) note(topic string, kept dlq.Retention, spans []dlq.Span) {

@@ -119,10 +119,16 @@ func TestAParkedPartitionsFirstRecordCounts(t *testing.T) {
 }
 
 func TestRetentionThatMayNotBeSeenIsSaidOnce(t *testing.T) {
+	for _, why := range []*kerr.Error{kerr.TopicAuthorizationFailed, kerr.ClusterAuthorizationFailed, kerr.UnknownServerError, kerr.UnsupportedVersion} {
+		t.Run(why.Message, func(t *testing.T) { retentionUnseen(t, why) })
+	}
+}
+
+func retentionUnseen(t *testing.T, why *kerr.Error) {
 	const series = `release_forwarder_retention_left_seconds{partition="0",topic="events"}`
 	inVirtualTime(t, 1, func(w *world) {
 		w.configure("retention.ms", "36000000")
-		denied := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.DescribeConfigs}, Err: kerr.TopicAuthorizationFailed, Count: -1})
+		denied := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.DescribeConfigs}, Err: why, Count: -1})
 		r := w.heldAtTheFront()
 		time.Sleep(20 * time.Minute)
 		said := 0
