@@ -153,6 +153,8 @@ var events = []Event{
 	{Name: "scrape-failed", Level: warn, Message: "scrape of metrics failed"},
 	{Name: "lines-dropped", Level: warn, Message: "log lines were dropped: nobody reads standard error, or it cannot be written",
 		Remedy: "look at who reads this process's standard error, or at its disk; deliveries do not wait for it"},
+	{Name: "stray-answer", Level: fail, Message: "a server sent an answer over HTTP/1.1 that no request asked for",
+		Remedy: "have the server mended, or the proxy before it, or reach it by HTTP/2: where such an answer comes late it may be taken for that of the next request, and an event for accepted"},
 	{Name: "library", Level: warn, Message: "a library says", Remedy: "nothing, unless it comes often: then tell the developers"},
 	{Name: "suppressed", Level: info, State: true, Message: "log lines suppressed"},
 }

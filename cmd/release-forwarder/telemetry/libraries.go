@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -30,6 +31,10 @@ var capture = sync.OnceFunc(func() {
 	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, &libraries))
 })
 
+// unsolicited begins net/http's line of an answer that came on an idle connection: the
+// sign of a server whose answers may be taken for those of other requests.
+const unsolicited = "Unsolicited response received on idle HTTP channel"
+
 var (
 	// quoted is what a library quotes: net/http an answer of the platform, whole.
 	quoted = regexp.MustCompile(`(?s)".*"`)
@@ -40,6 +45,10 @@ var (
 // Write implements io.Writer for package log: each call is one line.
 func (l *library) Write(p []byte) (int, error) {
 	if logger := l.logger.Load(); logger != nil {
+		if bytes.HasPrefix(p, []byte(unsolicited)) {
+			logger.LogAttrs(context.Background(), slog.LevelError, "a server sent an answer over HTTP/1.1 that no request asked for")
+			return len(p), nil
+		}
 		text := quoted.ReplaceAllString(stamped.ReplaceAllString(strings.TrimSpace(string(p)), ""), `"…"`)
 		logger.LogAttrs(context.Background(), slog.LevelWarn, "a library says", slog.String("what", cleanError(errors.New(text))))
 	}

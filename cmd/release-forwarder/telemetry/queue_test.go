@@ -201,13 +201,15 @@ func TestTheEndWaitsForTheQueueButNotForEver(t *testing.T) {
 func TestWhatLibrariesSayIsALogLineWithoutWhatTheyQuote(t *testing.T) {
 	tel, lines := start(t, nil)
 	log.Printf("Unsolicited response received on idle HTTP channel starting with %q; err=%v", `{"plate":"B12345"}`, nil)
+	log.Printf("http: superfluous %q", `{"plate":"B12345"}`)
 	grpclog.Error("transport: Got too many pings")
 	slog.Default().Info("by the default logger")
 	if tel.Logger == nil || strings.Contains(lines.String(), "B12345") {
 		t.Error(lines.String())
 	}
 	for _, want := range []string{
-		`"what":"Unsolicited response received on idle HTTP channel starting with \"…\"; err=<nil>"`,
+		`"level":"ERROR","msg":"a server sent an answer over HTTP/1.1 that no request asked for","event":"stray-answer","remedy":"have the server mended`,
+		`"what":"http: superfluous \"…\""`,
 		`"what":"ERROR: transport: Got too many pings"`, "by the default logger", `"event":"library"`,
 	} {
 		if !strings.Contains(lines.String(), want) {
