@@ -87,7 +87,9 @@ func clean(part string, begin int) (string, error) {
 }
 
 // Unseen tells whether nobody sees a character and it is not a blank.
-func Unseen(r rune) bool { return visible.Unseen(r) }
+func Unseen(r rune) bool {
+	return visible.Unseen(r) || unicode.Is(unicode.Variation_Selector, r)
+}
 
 func unseenAt(r rune, place int) error {
 	return fmt.Errorf("holds %U at byte %d (the first is 0), which nobody sees; take it out", r, place)

@@ -49,6 +49,8 @@ var unseen = map[string]struct{ text, says string }{
 	"a separator of lines":        {"s3\u2028cret", "holds U+2028 at byte 2"},
 	"a separator of paragraphs":   {"s3\u2029cret", "holds U+2029 at byte 2"},
 	"a filler":                    {"s3\u3164cret", "holds U+3164 at byte 2"},
+	"a choice of the glyph":       {"s3\ufe0fcret", "holds U+FE0F at byte 2"},
+	"one beyond the first plane":  {"s3cret\U000e0100", "holds U+E0100 at byte 6"},
 	"what is not UTF-8":           {"s3cr\xe9t", "is not UTF-8; look at byte 4"},
 	"UTF-16 of a little endian":   {utf16("s3cret\r\n", false), "is UTF-16; save it as UTF-8"},
 	"UTF-16 of a big endian":      {utf16("s3cret\r\n", true), "is UTF-16; save it as UTF-8"},

@@ -14,6 +14,9 @@ import (
 // what Unicode says is not to be drawn (Default_Ignorable_Code_Point: Hangul fillers).
 // The zero width joiner is among them: an emoji that is joined comes apart.
 func Unseen(r rune) bool {
+	if ' ' <= r && r <= '~' {
+		return false
+	}
 	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Other_Default_Ignorable_Code_Point)
 }
 
