@@ -17,13 +17,14 @@ import (
 	"time"
 )
 
-// environment clears the program's names and the proxies, and sets those of env.
+// environment clears the program's names, the proxies and what this machine trusts, and sets
+// those of env.
 func environment(t *testing.T, env map[string]string) {
 	t.Helper()
 	for _, pair := range os.Environ() {
 		name, _, _ := strings.Cut(pair, "=")
 		ours := slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
-		if ours || strings.HasSuffix(strings.ToUpper(name), "_PROXY") {
+		if ours || strings.HasSuffix(strings.ToUpper(name), "_PROXY") || strings.HasPrefix(name, "SSL_CERT_") {
 			t.Setenv(name, "")
 		}
 	}
