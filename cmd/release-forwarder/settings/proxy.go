@@ -127,15 +127,19 @@ func (l *loader) noProxy() string {
 		return ""
 	}
 	entries, _ := parts(text, ",") // clean as a whole, clean in parts
+	var kept []string              // what is wrong is not shown either: it may be a proxy's URL, password and all
 	for i, entry := range entries {
-		switch wrong, odd := judgeNoProxy(entry); {
+		wrong, odd := judgeNoProxy(entry)
+		switch {
 		case wrong != "":
 			l.refuse(name, "entry %d %s; give hosts, .domains, addresses or ranges, separated by commas", i+1, wrong)
+			continue
 		case odd != "":
 			l.warn(name, "entry %d %s: it keeps nothing from the proxy", i+1, odd)
 		}
+		kept = append(kept, entry)
 	}
-	return strings.Join(entries, ",")
+	return strings.Join(kept, ",")
 }
 
 func judgeNoProxy(entry string) (wrong, odd string) {
