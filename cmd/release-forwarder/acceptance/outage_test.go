@@ -1,7 +1,6 @@
 package acceptance
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -135,13 +134,7 @@ func yesUnasked(t *testing.T) {
 	}
 	w.noLetters()
 	f.kill()
-	for line := range strings.Lines(f.out.String()) {
-		if !strings.Contains(line, "nsolicited") {
-			continue
-		}
-		var said struct{ Event string }
-		if err := json.Unmarshal([]byte(line), &said); err != nil || said.Event != "library" || strings.Contains(line, "HTTP/1.1 200") {
-			t.Errorf("net/http's own line, or what it quotes, is printed: %s", line)
-		}
+	if strings.Contains(f.out.String(), "nsolicited") {
+		t.Error("net/http's own line is printed")
 	}
 }
