@@ -124,6 +124,26 @@ func TestRetentionThatMayNotBeSeenIsSaidOnce(t *testing.T) {
 	}
 }
 
+// What was read before counts on: an error that comes later makes no alert silent.
+func TestRetentionThatWasSeenIsKept(t *testing.T) {
+	const series = `release_forwarder_retention_left_seconds{partition="0",topic="events"}`
+	inVirtualTime(t, 1, func(w *world) {
+		w.configure("retention.ms", "36000000")
+		r := w.heldAtTheFront()
+		time.Sleep(2 * time.Minute)
+		w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.DescribeConfigs}, Err: kerr.UnknownServerError, Count: -1})
+		time.Sleep(30 * time.Minute)
+		if lines := w.linesOf("retention-unknown"); len(lines) > 0 {
+			t.Errorf("the log says %v", lines)
+		}
+		if got := r.sample(series); got == "" {
+			t.Error("what is left is not told any more")
+		}
+		w.platform.Script(nil)
+		w.end(r)
+	})
+}
+
 func retentionUnseen(t *testing.T, why *kerr.Error) {
 	const series = `release_forwarder_retention_left_seconds{partition="0",topic="events"}`
 	inVirtualTime(t, 1, func(w *world) {
