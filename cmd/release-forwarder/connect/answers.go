@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/apiversions"
@@ -103,7 +104,7 @@ func checkAnswer(key protocol.ApiKey, version int16, body []byte) error {
 	if !known {
 		return nil
 	}
-	w := walk{left: body, version: version, flexible: flexible(t, version)}
+	w := walk{left: body, version: version, flexible: layoutOf(t, version).flexible}
 	if w.flexible {
 		w.tags(nil) // of the header
 	}
@@ -174,25 +175,19 @@ func (w *walk) length(short bool) uint64 {
 }
 
 func (w *walk) structure(t reflect.Type) {
-	tagged := map[uint64]reflect.Type{}
-	for i := range t.NumField() {
-		f := t.Field(i)
-		tag, ok := tagOf(f, w.version)
-		switch {
-		case !ok || f.Name == "_":
-		case tag.id >= 0:
-			tagged[uint64(tag.id)] = f.Type
-		case nested[t][f.Name] != nil:
-			w.message(nested[t][f.Name])
-		default:
-			w.value(f.Type)
+	l := layoutOf(t, w.version)
+	for _, f := range l.plain {
+		if f.message {
+			w.message(f.of)
+		} else {
+			w.value(f.of)
 		}
 		if w.err != nil {
 			return
 		}
 	}
 	if w.flexible {
-		w.tags(tagged)
+		w.tags(l.tagged)
 	}
 }
 
@@ -264,13 +259,53 @@ func (w *walk) message(t reflect.Type) {
 	if w.err != nil || len(inner.left) < 2 {
 		return
 	}
-	if inner.version = int16(binary.BigEndian.Uint16(inner.left)); inner.version > consumer.MaxVersionSupported {
-		inner.version = consumer.MaxVersionSupported // later ones have more fields behind (KIP-429, KIP-881)
-	}
+	inner.version = int16(binary.BigEndian.Uint16(inner.left))
+	inner.version = min(max(inner.version, 0), consumer.MaxVersionSupported) // later ones have more fields behind (KIP-429, KIP-881)
 	inner.structure(t)
 	if w.decoded = inner.decoded; inner.err != nil && !errors.Is(inner.err, errEnds) {
 		w.fail("what a member of the group says of itself has %w", inner.err)
 	}
+}
+
+// layout is a struct of an answer in one version: its tags are read once.
+type layout struct {
+	flexible bool // of an answer: see flexible
+	plain    []field
+	tagged   map[uint64]reflect.Type
+}
+
+type field struct {
+	of      reflect.Type
+	message bool // it is of bytes that hold an of
+}
+
+type versioned struct {
+	of      reflect.Type
+	version int16
+}
+
+var layouts sync.Map // of versioned to *layout: as many as there are types and versions
+
+func layoutOf(t reflect.Type, version int16) *layout {
+	if known, ok := layouts.Load(versioned{t, version}); ok {
+		return known.(*layout)
+	}
+	l := &layout{flexible: flexible(t, version), tagged: map[uint64]reflect.Type{}}
+	for i := range t.NumField() {
+		f := t.Field(i)
+		tag, ok := tagOf(f, version)
+		switch inner := nested[t][f.Name]; {
+		case !ok || f.Name == "_":
+		case tag.id >= 0:
+			l.tagged[uint64(tag.id)] = f.Type
+		case inner != nil:
+			l.plain = append(l.plain, field{inner, true})
+		default:
+			l.plain = append(l.plain, field{f.Type, false})
+		}
+	}
+	layouts.Store(versioned{t, version}, l)
+	return l
 }
 
 // fieldTag is what kafka-go's struct tag says of a field in one version.
