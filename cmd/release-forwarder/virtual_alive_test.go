@@ -255,12 +255,13 @@ func outages() map[string]func(w *world) (r *replica) {
 
 // No outage of Kafka, of the platform, however long, is a reason for a restart.
 func TestNoOutageChangesWhetherItIsAlive(t *testing.T) {
+	lasts := min(20*time.Minute, time.Duration(*outageDays*float64(time.Hour)))
 	for name, begin := range outages() {
 		t.Run(name, func(t *testing.T) {
 			inVirtualTime(t, 2, func(w *world) {
 				w.backlog(2, 3000)
 				r := begin(w)
-				for begun := time.Now(); time.Since(begun) < 20*time.Minute; time.Sleep(time.Second) {
+				for begun := time.Now(); time.Since(begun) < lasts; time.Sleep(time.Second) {
 					if ok, why := r.live(); !ok {
 						t.Fatalf("after %s: %s", time.Since(begun), why)
 					}

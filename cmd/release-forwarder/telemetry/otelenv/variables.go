@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/cmd/release-forwarder/telemetry/early"
@@ -96,11 +97,14 @@ var variables = []variable{
 	{"OTEL_GO_X_DEPRECATED_RUNTIME_METRICS", boolean},
 }
 
+// restore is for the process, in which tests make several services at once.
+var restore = sync.OnceFunc(early.Restore)
+
 // Check leaves in the process's environment what can be used of the OTEL_ variables, and
 // returns a warning for each that cannot: it counts as not set. It comes before anything
 // of the SDK is made.
 func Check() (warnings []string) {
-	early.Restore()
+	restore()
 	warn := func(name, why string) { warnings = append(warnings, name+" cannot be used: "+why) }
 	for _, v := range variables {
 		for _, name := range v.names() {
