@@ -76,6 +76,17 @@ func fullOfGaps() knowledge {
 	return k
 }
 
+// gapsTo lets every partition be full of gaps, and be read to an offset.
+func (r *rig) gapsTo(offset int64) {
+	r.e.mu.Lock()
+	defer r.e.mu.Unlock()
+	for _, p := range r.g.parts {
+		p.progress = newProgress(0, fullOfGaps())
+		p.advance(offset)
+	}
+	r.g.dirty = true
+}
+
 // What one commit may hold is for the coordinator to say: its log takes batches of some
 // size, and its listener requests of some. Whatever it says, what it can take is taken
 // within a few intervals, nothing is sent over and over, and one partition that it does
@@ -263,13 +274,7 @@ func TestWhatFitsIntoACommitIsTriedAgain(t *testing.T) {
 	}
 	inRig(t, 10, func(cfg *Config) { cfg.Transport = group }, func(r *rig) {
 		for moved := range int64(20) {
-			r.e.mu.Lock()
-			for _, p := range r.g.parts {
-				p.progress = newProgress(0, fullOfGaps())
-				p.advance(moved)
-			}
-			r.g.dirty = true
-			r.e.mu.Unlock()
+			r.gapsTo(moved)
 			if moved == 10 {
 				most = 1 << 20
 				time.Sleep(limitsKept + time.Second)
@@ -347,13 +352,7 @@ func TestALostConnectionTakesNoMetadataAway(t *testing.T) {
 		}
 		inRig(t, partitions, func(cfg *Config) { cfg.Transport = group }, func(r *rig) {
 			for moved := range int64(40) {
-				r.e.mu.Lock()
-				for _, p := range r.g.parts {
-					p.progress = newProgress(0, fullOfGaps())
-					p.advance(moved)
-				}
-				r.g.dirty = true
-				r.e.mu.Unlock()
+				r.gapsTo(moved)
 				r.g.commit(context.Background())
 			}
 		})
@@ -382,13 +381,7 @@ func TestRefusedPartitionsKeepNoOtherRequestFromBeingSent(t *testing.T) {
 			if moved == 29 { // by now it is known that one partition fills a request
 				denied = 20
 			}
-			r.e.mu.Lock()
-			for _, p := range r.g.parts {
-				p.progress = newProgress(0, fullOfGaps())
-				p.advance(moved)
-			}
-			r.g.dirty = true
-			r.e.mu.Unlock()
+			r.gapsTo(moved)
 			r.g.commit(context.Background())
 		}
 		taken := 0
