@@ -106,7 +106,7 @@ func workAtDesk(ctx context.Context, sc screen, dial dialFunc, allGroups bool, t
 	if err != nil {
 		return err
 	}
-	defer k.Transport.CloseIdleConnections()
+	defer k.Wire.Close()
 	// The transport tries for ever, and its errors do not tell a wrong password
 	// from a closed connection.
 	if err := k.Probe(ctx); err != nil {
@@ -116,7 +116,7 @@ func workAtDesk(ctx context.Context, sc screen, dial dialFunc, allGroups bool, t
 	if allGroups {
 		group = ""
 	}
-	r := &dlqRun{screen: sc, s: s, to: to, client: &kafka.Client{Addr: k.Addr(), Transport: k.Transport, Timeout: connect.RequestTimeout}}
+	r := &dlqRun{screen: sc, s: s, to: to, client: k.Client()}
 	r.desk = dlq.NewDesk(dlq.DeskConfig{
 		Client: r.client, ClientID: s.Kafka.ClientID, Topic: s.DeadLetters.Topic, Group: group, By: whoami(), Replays: target(s, ""),
 		Session: session, Lot: func(value []byte) string { lot, _ := mapping.Identify(value); return lot },

@@ -95,13 +95,13 @@ func readProgress(ctx context.Context, s *settings.Settings, dial dialFunc, topi
 	if err != nil {
 		return none, err
 	}
-	defer k.Transport.CloseIdleConnections()
+	defer k.Wire.Close()
 	// The transport's own errors do not tell a wrong password from a closed
 	// connection, and it tries for ever.
 	if err := k.Probe(ctx); err != nil {
 		return none, fmt.Errorf("Kafka cannot be reached: %w", err) //nolint:staticcheck // a name begins it
 	}
-	client := &kafka.Client{Addr: k.Addr(), Transport: k.Transport, Timeout: connect.RequestTimeout}
+	client := k.Client()
 	progress, err := consumer.ReadProgress(ctx, client, s.Kafka.GroupID, topics)
 	if err != nil {
 		return none, explainOffsets(err)

@@ -59,7 +59,7 @@ type movement struct {
 
 func newRetention(k *connect.Kafka, clientID string, log *slog.Logger) *retention {
 	return &retention{
-		client:   &kafka.Client{Addr: k.Addr(), Transport: k.Transport, Timeout: connect.RequestTimeout},
+		client:   k.Client(),
 		clientID: clientID, log: log, changed: make(chan struct{}, 1), blind: map[string]time.Time{}, hidden: map[string]bool{},
 		topics: map[string]dlq.Retention{}, starts: map[place][]movement{},
 	}

@@ -115,7 +115,7 @@ func (v *service) wireKafka(dial dialFunc) (err error) {
 	v.retention = newRetention(v.kafka, v.settings.Kafka.ClientID, v.log)
 	v.unread = newUnread(v.kafka, v.settings.Kafka.ClientID, v.log)
 	v.letters = dlq.NewPublisher(dlq.Config{
-		Client: &kafka.Client{Addr: v.kafka.Addr(), Transport: v.kafka.Transport, Timeout: connect.RequestTimeout},
+		Client: v.kafka.Client(),
 		Topic:  v.settings.DeadLetters.Topic, Group: v.settings.Kafka.GroupID,
 	})
 	return nil
@@ -182,8 +182,8 @@ func (v *service) wireEngine(dialFunc) error {
 		Tracer: v.telemetry.Tracer, Metrics: count, Written: v.letterWritten, Log: v.log,
 	})
 	cfg := consumer.Config{
-		Brokers: v.kafka.Brokers, Topics: []string{s.Kafka.Topic}, Optional: s.Topics()[1:], GroupID: s.Kafka.GroupID, ClientID: s.Kafka.ClientID,
-		Dialer: v.kafka.Dialer, Transport: v.kafka.Transport,
+		Brokers: []string{connect.Bootstrap}, Topics: []string{s.Kafka.Topic}, Optional: s.Topics()[1:], GroupID: s.Kafka.GroupID, ClientID: s.Kafka.ClientID,
+		Dialer: v.kafka.Dialer, Transport: v.kafka.Wire,
 		SessionTimeout: s.Kafka.SessionTimeout, HeartbeatInterval: s.Kafka.HeartbeatInterval, RebalanceTimeout: s.Kafka.RebalanceTimeout,
 		OffsetReset: consumer.OffsetReset(s.Kafka.OffsetReset),
 		MaxPending:  s.Consumer.MaxPending, MaxPendingBytes: s.Consumer.MaxPendingBytes, MaxRecordBytes: int(s.Kafka.MaxRecordBytes),
@@ -296,7 +296,7 @@ func (v *service) work(stop context.Context) error {
 	close()
 	side.Wait() // before the connections end: none of them opens another
 	v.hangUp()
-	v.kafka.Transport.CloseIdleConnections()
+	v.kafka.Wire.Close()
 	v.platform.Close()
 	v.log.Info("stopped")
 	flush, cancel := context.WithDeadline(context.Background(), v.flushUntil())

@@ -97,7 +97,7 @@ func earliest(a, b time.Time) time.Time {
 
 func newUnread(k *connect.Kafka, clientID string, log *slog.Logger) *unread {
 	return &unread{
-		client:   &kafka.Client{Addr: k.Addr(), Transport: k.Transport, Timeout: connect.RequestTimeout},
+		client:   k.Client(),
 		clientID: clientID, log: log,
 		looks: map[place]look{}, stops: map[place]stop{}, told: map[place]stop{},
 	}

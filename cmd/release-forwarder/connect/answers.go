@@ -51,33 +51,6 @@ var shapes = map[protocol.ApiKey]reflect.Type{
 	protocol.SyncGroup:        reflect.TypeFor[syncgroup.Response](),
 }
 
-// describeProducers is an API that kafka-go does not know.
-const describeProducers protocol.ApiKey = 61
-
-// producers is the answer to it, which kmsg decodes (consumer/producers.go), as a type
-// with kafka-go's tags: kmsg too takes memory for as many as a list says that bytes are left.
-type producers struct {
-	_ struct{} `kafka:"min=v0,max=v0,tag"`
-
-	ThrottleTimeMs int32 `kafka:"min=v0,max=v0"`
-	Topics         []struct {
-		Name       string `kafka:"min=v0,max=v0"`
-		Partitions []struct {
-			Partition int32  `kafka:"min=v0,max=v0"`
-			ErrorCode int16  `kafka:"min=v0,max=v0"`
-			Message   string `kafka:"min=v0,max=v0,nullable"`
-			Active    []struct {
-				ProducerID       int64 `kafka:"min=v0,max=v0"`
-				Epoch            int32 `kafka:"min=v0,max=v0"`
-				LastSequence     int32 `kafka:"min=v0,max=v0"`
-				LastTimestamp    int64 `kafka:"min=v0,max=v0"`
-				CoordinatorEpoch int32 `kafka:"min=v0,max=v0"`
-				TxnStartOffset   int64 `kafka:"min=v0,max=v0"`
-			} `kafka:"min=v0,max=v0"`
-		} `kafka:"min=v0,max=v0"`
-	} `kafka:"min=v0,max=v0"`
-}
-
 // nested are the fields of bytes that kafka-go decodes as a message of their own:
 // what members of the group tell one another.
 var nested = map[reflect.Type]map[string]reflect.Type{
@@ -98,8 +71,8 @@ const decodedLimit = 8 << 20
 // nothing by lengths itself. A body that ends early is left to the decoder.
 func checkAnswer(key protocol.ApiKey, version int16, body []byte) error {
 	t, known := shapes[key]
-	if key == describeProducers {
-		t, known = reflect.TypeFor[producers](), true
+	if ours, is := newer[key]; is && version >= ours.version {
+		t, known = ours.of, true
 	}
 	if !known {
 		return nil
@@ -226,6 +199,8 @@ func (w *walk) value(t reflect.Type) {
 		w.skip(w.length(true))
 	case reflect.Struct:
 		w.structure(t)
+	case reflect.Array: // an ID
+		w.skip(uint64(t.Size()))
 	case reflect.Slice:
 		if t.Elem().Kind() == reflect.Uint8 {
 			w.skip(w.length(false))

@@ -203,6 +203,6 @@ func connected(t *testing.T, cfg Config) *Kafka {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(k.Transport.CloseIdleConnections)
+	t.Cleanup(k.Wire.Close)
 	return k
 }

@@ -24,8 +24,9 @@ import (
 )
 
 // hostile is a broker that answers the first request of kind key with a body, and
-// what comes before it as a broker would: with the versions it knows.
-func hostile(key protocol.ApiKey, body []byte) DialFunc {
+// what comes before it as a broker would: with the versions it knows. From version 9 on it is
+// another body.
+func hostile(key protocol.ApiKey, body, from9 []byte) DialFunc {
 	return func(context.Context, string, string) (net.Conn, error) {
 		near, far := net.Pipe()
 		go func() {
@@ -40,6 +41,9 @@ func hostile(key protocol.ApiKey, body []byte) DialFunc {
 					return
 				}
 				answer := body
+				if be.Uint16(head[6:]) >= 9 {
+					answer = from9
+				}
 				if asked := protocol.ApiKey(be.Uint16(head[4:])); asked == protocol.ApiVersions && key != protocol.ApiVersions {
 					answer = versions()
 				}
@@ -69,25 +73,31 @@ func versions() []byte {
 // first, and a process that cannot have the memory ends.
 func TestACountWithoutBytesIsAnErrorNotMemory(t *testing.T) {
 	count := []byte{0x7f, 0xff, 0xff, 0xff}
+	compact := binary.AppendUvarint(nil, 1<<31)
+	noBrokers := []byte{0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0} // no tags, no throttling, no brokers, no cluster ID, no controller
 	for name, c := range map[string]struct {
-		key  protocol.ApiKey
-		body []byte
+		key         protocol.ApiKey
+		body, from9 []byte
 	}{
-		"versions":              {protocol.ApiVersions, append([]byte{0, 0}, count...)},
-		"brokers":               {protocol.Metadata, append(make([]byte, 4), count...)},
-		"topics":                {protocol.Metadata, append(make([]byte, 4+4+2+4), count...)},
-		"partitions of a topic": {protocol.Metadata, append(append(make([]byte, 4+4+2+4), 0, 0, 0, 1, 0, 0, 0, 1, 'x', 0), count...)},
+		"versions": {protocol.ApiVersions, append([]byte{0, 0}, count...), nil},
+		"brokers":  {protocol.Metadata, append(make([]byte, 4), count...), append(make([]byte, 5), compact...)},
+		"topics":   {protocol.Metadata, append(make([]byte, 4+4+2+4), count...), slices.Concat(noBrokers, compact)},
+		"partitions of a topic": {
+			protocol.Metadata,
+			append(append(make([]byte, 4+4+2+4), 0, 0, 0, 1, 0, 0, 0, 1, 'x', 0), count...),
+			slices.Concat(noBrokers, []byte{2, 0, 0, 2, 'x'}, make([]byte, 16+1), compact),
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
-				k, err := New(ctx, Config{Kafka: kafkaSettings(nil, "broker:9092"), Topics: []string{"x"}, Dial: hostile(c.key, c.body)})
+				k, err := New(ctx, Config{Kafka: kafkaSettings(nil, "broker:9092"), Topics: []string{"x"}, Dial: hostile(c.key, c.body, c.from9)})
 				if err != nil {
 					t.Fatal(err)
 				}
-				client := &kafka.Client{Addr: k.Addr(), Transport: k.Transport, Timeout: RequestTimeout}
+				client := k.Client()
 				if _, err = client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{"x"}}); err == nil {
-					t.Error("the Transport believes it")
+					t.Error("the wire believes it")
 				}
 				conn, err := k.Dialer.DialContext(ctx, "tcp", "broker:9092")
 				if err == nil {
@@ -97,7 +107,7 @@ func TestACountWithoutBytesIsAnErrorNotMemory(t *testing.T) {
 					_ = conn.Close()
 				}
 				cancel()
-				k.Transport.CloseIdleConnections()
+				k.Wire.Close()
 				time.Sleep(time.Minute)
 			})
 		})
@@ -136,7 +146,7 @@ func TestTheProducersOfAPartitionAreBoundedToo(t *testing.T) {
 		t.Errorf("10,000 producers: %v", err)
 	}
 	w := walk{left: whole[1:], flexible: true}
-	if w.structure(reflect.TypeFor[producers]()); w.err != nil || len(w.left) > 0 {
+	if w.structure(reflect.TypeFor[producersAnswer]()); w.err != nil || len(w.left) > 0 {
 		t.Errorf("%d of %d bytes are left, %v", len(w.left), len(whole), w.err)
 	}
 	const many = 4 << 20
@@ -147,6 +157,30 @@ func TestTheProducersOfAPartitionAreBoundedToo(t *testing.T) {
 	} {
 		if err := checkAnswer(describeProducers, 0, body); err == nil {
 			t.Errorf("%s: taken", name)
+		}
+	}
+}
+
+// Our types of the answers that kmsg decodes are kmsg's: an honest answer is gone through
+// to its last byte in each version.
+func TestNewerAnswersAreReadToTheirEnd(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for key, from := range newer {
+		req := kmsg.RequestForKey(int16(key))
+		last := map[protocol.ApiKey]int16{protocol.Metadata: 12, protocol.OffsetCommit: 10, protocol.OffsetForLeaderEpoch: 4}[key]
+		for version := from.version; version <= last; version++ {
+			for range 50 {
+				answer := req.ResponseKind()
+				fill(reflect.ValueOf(answer).Elem(), r)
+				answer.SetVersion(version)
+				w := walk{left: answer.AppendTo(nil), version: version, flexible: layoutOf(from.of, version).flexible}
+				if w.structure(from.of); w.err != nil || len(w.left) > 0 {
+					t.Fatalf("%v version %d: %d bytes are left, %v", key, version, len(w.left), w.err)
+				}
+				if flexible := answer.IsFlexible(); w.flexible != flexible {
+					t.Fatalf("%v version %d: flexible is %v", key, version, w.flexible)
+				}
+			}
 		}
 	}
 }
@@ -171,7 +205,17 @@ func fill(v reflect.Value, r *rand.Rand) {
 				fill(v.Index(i), r)
 			}
 		}
+	case reflect.Array:
+		v.Index(0).SetUint(uint64(r.IntN(256)))
+	case reflect.Pointer:
+		if r.IntN(2) == 1 {
+			v.Set(reflect.New(v.Type().Elem()))
+			fill(v.Elem(), r)
+		}
 	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[kmsg.Tags]() {
+			return
+		}
 		for i := range v.NumField() {
 			if f := v.Type().Field(i); f.Name != "_" {
 				fill(v.Field(i), r)

@@ -11,8 +11,10 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/sasl"
 
 	"release-forwarder/cmd/release-forwarder/settings"
+	"release-forwarder/consumer/wire"
 )
 
 // DialFunc opens a connection, as [net.Dialer.DialContext] does.
@@ -23,20 +25,20 @@ type DialFunc func(ctx context.Context, network, address string) (net.Conn, erro
 const (
 	dialTimeout      = 5 * time.Second  // TCP, to one address
 	handshakeTimeout = 5 * time.Second  // TLS
-	openTimeout      = 15 * time.Second // all of a connection's beginning, several addresses and SASL too
+	openTimeout      = 15 * time.Second // all of a group's connection's beginning, SASL too
 	keepAlive        = 30 * time.Second
 	// RequestTimeout is what callers give their requests beside what those wait
-	// for on purpose, and what the caps leave room for.
+	// for on purpose, and what the group's cap leaves room for.
 	RequestTimeout = 10 * time.Second
-	transportCap   = 30 * time.Second
-	metadataTTL    = 2 * time.Second // kafka-go learns of a new leader by this alone
 )
+
+// Bootstrap is the address that the Dialer resolves to a broker that answers.
+const Bootstrap = "bootstrap:0"
 
 // Config is what New needs.
 type Config struct {
 	Kafka settings.Kafka
-	// Topics are those whose metadata the Transport keeps: the events' and the
-	// letters'. With none it would fetch those of every topic in the cluster.
+	// Topics are those whose metadata is kept: the events' and the letters'.
 	Topics []string
 	// Dial opens the TCP connections; nil: a net.Dialer. It is the seam of the
 	// simulation.
@@ -53,13 +55,12 @@ type Config struct {
 
 // Kafka is the way to one cluster.
 type Kafka struct {
-	// Dialer is for the consumer group. Its connections' cap is above
-	// KAFKA_REBALANCE_TIMEOUT, since a join is answered only when all have joined.
+	// Dialer is for the consumer group; [Bootstrap] is the address to begin with. Its connections'
+	// cap is above KAFKA_REBALANCE_TIMEOUT, since a join is answered only when all have joined.
 	Dialer *kafka.Dialer
-	// Transport is for all other requests; they must expect an answer within 30s.
-	Transport *kafka.Transport
-	// Brokers is KAFKA_BROKERS in random order: the group tries them in turn, and
-	// not every replica must begin with the first.
+	// Wire is for all other requests.
+	Wire *wire.Client
+	// Brokers is KAFKA_BROKERS in random order.
 	Brokers []string
 
 	tls      *tlsClient                // nil: TLS is off
@@ -67,7 +68,7 @@ type Kafka struct {
 }
 
 // New builds the way to the cluster. It contacts nothing; an error is that of a
-// file. Ctx ends the Transport's goroutines: it must live as long as requests
+// file. Ctx ends the wire's goroutine and connections: it must live as long as requests
 // are made, the last commit and the leaving of the group included.
 func New(ctx context.Context, cfg Config) (*Kafka, error) {
 	k := &Kafka{Brokers: slices.Clone(cfg.Kafka.Brokers)}
@@ -82,31 +83,44 @@ func New(ctx context.Context, cfg Config) (*Kafka, error) {
 	if dial == nil {
 		dial = (&net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}).DialContext
 	}
+	mechanism, err := k.mechanism(cfg)
+	if err != nil {
+		return nil, err
+	}
+	k.Wire = wire.New(ctx, wire.Config{
+		Brokers: k.Brokers, ClientID: cfg.Kafka.ClientID, Topics: cfg.Topics,
+		Dial: wire.DialFunc(k.dialer(dial, 0)), SASL: mechanism, Logger: cfg.Logger,
+	})
 	k.Dialer = &kafka.Dialer{
-		ClientID: cfg.Kafka.ClientID,
-		DialFunc: k.dialer(dial, cfg.Kafka.RebalanceTimeout+2*RequestTimeout),
-		Timeout:  openTimeout,
+		ClientID: cfg.Kafka.ClientID, DialFunc: k.toGroup(k.dialer(dial, cfg.Kafka.RebalanceTimeout+2*RequestTimeout)),
+		Timeout: openTimeout, SASLMechanism: mechanism,
 	}
-	k.Transport = &kafka.Transport{
-		ClientID:       cfg.Kafka.ClientID,
-		Dial:           k.dialer(dial, transportCap),
-		DialTimeout:    openTimeout,
-		MetadataTTL:    metadataTTL,
-		MetadataTopics: slices.Clone(cfg.Topics),
-		Context:        ctx,
+	return k, nil
+}
+
+// toGroup is the group's dial function: it resolves the address to begin with.
+func (k *Kafka) toGroup(dial DialFunc) DialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		if address != Bootstrap {
+			return dial(ctx, network, address)
+		}
+		return k.Wire.DialAny(ctx, wire.DialFunc(dial))
 	}
+}
+
+// mechanism is the log-in that all connections share, nil where there is none.
+func (k *Kafka) mechanism(cfg Config) (sasl.Mechanism, error) {
 	if cfg.Kafka.SASL.Mechanism == settings.NoSASL || cfg.Kafka.SASL.Mechanism == "" {
-		return k, nil
+		return nil, nil //nolint:nilnil // none is a kind of log-in
 	}
 	l, err := k.login(cfg)
 	if err != nil {
 		return nil, err
 	}
-	k.Dialer.SASLMechanism, k.Transport.SASL = l, l
-	return k, nil
+	return l, nil
 }
 
-// login builds the SASL mechanism that Dialer and Transport share.
+// login builds the SASL mechanism that Dialer and Wire share.
 func (k *Kafka) login(cfg Config) (*login, error) {
 	s := cfg.Kafka.SASL
 	l := &login{mechanism: s.Mechanism, username: s.Username, password: func() settings.Secret { return s.Password }}
@@ -128,15 +142,17 @@ func (k *Kafka) login(cfg Config) (*login, error) {
 }
 
 // dialer returns the dial function with everything that a connection needs below
-// the Kafka protocol. The limit lies below TLS, so that it bounds the handshake
-// too.
+// the Kafka protocol. A limit of one read or write, where there is any, lies below TLS, so
+// that it bounds the handshake too.
 func (k *Kafka) dialer(dial DialFunc, limit time.Duration) DialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dial(ctx, network, address)
 		if err != nil {
 			return nil, &unreachableError{err}
 		}
-		conn = &capped{Conn: conn, limit: limit}
+		if limit > 0 {
+			conn = &capped{Conn: conn, limit: limit}
+		}
 		if k.tls != nil {
 			ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 			defer cancel()
@@ -148,9 +164,10 @@ func (k *Kafka) dialer(dial DialFunc, limit time.Duration) DialFunc {
 	}
 }
 
-// Addr returns all brokers as one address, for requests over the Transport; it
-// picks one of them at random for its own, and finds the others by itself.
-func (k *Kafka) Addr() net.Addr { return kafka.TCP(k.Brokers...) }
+// Client is kafka-go's, over the wire.
+func (k *Kafka) Client() *kafka.Client {
+	return &kafka.Client{Addr: kafka.TCP(Bootstrap), Transport: k.Wire, Timeout: RequestTimeout}
+}
 
 // Run watches the files until ctx ends. Connections look at them anyway; Run
 // makes that a broken one is noticed before a connection needs it.

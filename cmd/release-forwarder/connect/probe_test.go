@@ -102,22 +102,16 @@ func TestProbeEndsWithItsContext(t *testing.T) {
 	}
 }
 
-func TestBothWaysAreSetUpAlike(t *testing.T) {
+func TestTheGroupsDialerIsSetUp(t *testing.T) {
 	k := connected(t, Config{Kafka: kafkaSettings(loggingIn, "a:1", "b:2", "c:3")})
-	if k.Dialer.ClientID != "test" || k.Transport.ClientID != "test" {
-		t.Errorf("client IDs are %q and %q", k.Dialer.ClientID, k.Transport.ClientID)
+	if k.Dialer.ClientID != "test" {
+		t.Errorf("the client ID is %q", k.Dialer.ClientID)
 	}
-	if k.Dialer.SASLMechanism == nil || k.Dialer.SASLMechanism != k.Transport.SASL {
-		t.Error("the login is not shared")
+	if k.Dialer.SASLMechanism == nil {
+		t.Error("the group does not log in")
 	}
-	if k.Dialer.TLS != nil || k.Transport.TLS != nil {
+	if k.Dialer.TLS != nil {
 		t.Error("TLS is kafka-go's, which leaks the sockets of failed handshakes")
-	}
-	if len(k.Transport.MetadataTopics) != 1 || k.Transport.MetadataTTL != metadataTTL {
-		t.Errorf("the transport asks for %v every %v", k.Transport.MetadataTopics, k.Transport.MetadataTTL)
-	}
-	if got := len(strings.Split(k.Addr().String(), ",")); got != 3 {
-		t.Errorf("the address names %d brokers", got)
 	}
 }
 

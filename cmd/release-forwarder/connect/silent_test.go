@@ -57,7 +57,7 @@ func TestASilentBrokerEndsTheDialersLogin(t *testing.T) {
 	}
 }
 
-func TestASilentBrokerDoesNotStopTheTransportForGood(t *testing.T) {
+func TestASilentBrokerDoesNotStopTheWireForGood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var broker silence
 		ctx, cancel := context.WithCancel(t.Context())
@@ -65,7 +65,7 @@ func TestASilentBrokerDoesNotStopTheTransportForGood(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		client := &kafka.Client{Addr: k.Addr(), Transport: k.Transport, Timeout: RequestTimeout}
+		client := k.Client()
 		for range 20 {
 			if _, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{"events"}}); err == nil {
 				t.Fatal("a silent broker answered")
@@ -73,10 +73,10 @@ func TestASilentBrokerDoesNotStopTheTransportForGood(t *testing.T) {
 			time.Sleep(RequestTimeout)
 		}
 		if n := broker.dials.Load(); n < 5 {
-			t.Errorf("%d connections in several minutes: the transport hangs in one", n)
+			t.Errorf("%d connections in several minutes: the wire hangs in one", n)
 		}
 		cancel()
-		k.Transport.CloseIdleConnections()
+		k.Wire.Close()
 		time.Sleep(5 * time.Minute) // whatever still waits for the broker ends
 	})
 }
@@ -84,7 +84,7 @@ func TestASilentBrokerDoesNotStopTheTransportForGood(t *testing.T) {
 func TestASilentBrokerDoesNotKeepTheGroupFromClosing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := connected(t, Config{Kafka: kafkaSettings(loggingIn, "broker:9092"), Dial: new(silence).dial})
-		group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{ID: "g", Brokers: k.Brokers, Topics: []string{"events"}, Dialer: k.Dialer})
+		group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{ID: "g", Brokers: []string{Bootstrap}, Topics: []string{"events"}, Dialer: k.Dialer})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -108,7 +108,7 @@ func TestASilentBrokerEndsTheHandshake(t *testing.T) {
 		}
 		k := connected(t, Config{Kafka: kafkaSettings(trusting(t, ca), "broker:9092"), Dial: dial})
 		begin := time.Now()
-		_, err := k.Transport.Dial(t.Context(), "tcp", "broker:9092")
+		_, err := k.Dialer.DialFunc(t.Context(), "tcp", "broker:9092")
 		if _, is := errors.AsType[*handshakeError](err); !is || time.Since(begin) > handshakeTimeout {
 			t.Errorf("after %v: %v", time.Since(begin), err)
 		}

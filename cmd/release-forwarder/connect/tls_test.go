@@ -48,7 +48,7 @@ func together(changes ...func(*settings.Kafka)) func(*settings.Kafka) {
 
 // metadata asks over the Transport, as the service does.
 func metadataOf(ctx context.Context, k *Kafka) error {
-	client := &kafka.Client{Addr: k.Addr(), Transport: k.Transport, Timeout: RequestTimeout}
+	client := k.Client()
 	answer, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{"events"}})
 	if err == nil && (len(answer.Topics) != 1 || answer.Topics[0].Error != nil) {
 		err = errors.New("the topic is not there")

@@ -201,7 +201,7 @@ func (p *prober) written(ctx context.Context, t *topic, partition int32, offset 
 		return time.Time{}, errors.New("a partition has come since")
 	}
 	// One byte is asked for: the first batch comes whole, and no second.
-	answer, err := fetch.Do(ctx, p.cluster.transport, p.cluster.addr, &fetch.Request{
+	answer, err := fetch.Do(ctx, p.cluster.kafka.Wire, p.cluster.client().Addr, &fetch.Request{
 		Broker: t.partitions[i].LeaderID, ClientID: p.cluster.clientID, MinBytes: 1, MaxBytes: 1, Peek: true,
 		Partitions: []fetch.Partition{{Topic: t.name, Partition: partition, Offset: offset, MaxBytes: 1}},
 	})

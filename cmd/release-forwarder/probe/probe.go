@@ -55,8 +55,8 @@ func Kafka(ctx context.Context, s *settings.Settings, dial connect.DialFunc) Rep
 		p.blind(err.Error())
 		return p.report
 	}
-	defer k.Transport.CloseIdleConnections()
-	p.cluster = &cluster{transport: k.Transport, addr: k.Addr(), clientID: cfg.ClientID}
+	defer k.Wire.Close()
+	p.cluster = &cluster{kafka: k, clientID: cfg.ClientID}
 	p.ask(ctx)
 	return p.report
 }

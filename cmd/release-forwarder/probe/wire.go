@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
@@ -63,14 +62,13 @@ type told struct{ protocol.Message }
 
 // cluster is the way to a cluster of which a broker has answered.
 type cluster struct {
-	transport *kafka.Transport
-	addr      net.Addr
-	clientID  string
+	kafka    *connect.Kafka
+	clientID string
 }
 
 // client is for what kafka-go's own client does without a trap.
 func (c *cluster) client() *kafka.Client {
-	return &kafka.Client{Addr: c.addr, Transport: c.transport, Timeout: connect.RequestTimeout}
+	return c.kafka.Client()
 }
 
 // ask sends a message to a broker and returns its answer and the version spoken.
@@ -79,7 +77,7 @@ func ask[Answer protocol.Message](ctx context.Context, c *cluster, node int32, m
 	defer cancel()
 	d := &direct{Message: m, clientID: c.clientID, node: node}
 	var none Answer
-	answer, err := c.transport.RoundTrip(ctx, c.addr, d)
+	answer, err := c.kafka.Wire.RoundTrip(ctx, nil, d)
 	if err != nil {
 		return none, 0, fmt.Errorf("%s: %w", m.ApiKey(), err)
 	}

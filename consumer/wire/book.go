@@ -1,0 +1,143 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/segmentio/kafka-go/protocol"
+)
+
+// How long an address comes last: one that did not answer or is another cluster's, and one
+// that refused, which costs little to ask again.
+const (
+	passedOverFor = 30 * time.Second
+	refusedFor    = time.Second
+)
+
+// sayAgain is how often an address is logged that is passed over again and again.
+const sayAgain = time.Minute
+
+// book orders the addresses by which the cluster may be reached.
+type book struct {
+	named []string             // of KAFKA_BROKERS
+	until map[string]time.Time // of those that are passed over
+	said  map[string]time.Time // when it was last logged
+}
+
+// passOver puts an address last that could not be used.
+func (c *Client) passOver(ctx context.Context, address string, err error) {
+	if ctx.Err() != nil && !errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+		return // given up by who asked, which says nothing of the address
+	}
+	silent := silence(err) || errors.Is(err, errForeign)
+	now := time.Now()
+	c.mu.Lock()
+	if !silent {
+		c.book.until[address] = now.Add(refusedFor)
+		c.mu.Unlock()
+		return
+	}
+	c.book.until[address] = now.Add(passedOverFor)
+	news := now.Sub(c.book.said[address]) >= sayAgain
+	if news {
+		c.book.said[address] = now
+	}
+	c.mu.Unlock()
+	if news {
+		c.cfg.Logger.Warn("a broker's address is passed over for a while, the others are tried: it does not answer, or is another cluster's",
+			"address", address, "error", err.Error())
+	}
+}
+
+// silence tells whether nothing came where an answer was waited for.
+func silence(err error) bool {
+	var timeout net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// addresses are those to try, in order.
+func (c *Client) addresses() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var known []string
+	if c.told.last != nil {
+		for _, b := range c.told.last.Brokers {
+			known = append(known, b.Address())
+		}
+		rand.Shuffle(len(known), func(i, j int) { known[i], known[j] = known[j], known[i] })
+	}
+	all := known
+	for _, a := range c.book.named {
+		if !slices.Contains(known, a) {
+			all = append(all, a)
+		}
+	}
+	now := time.Now()
+	var last []string
+	all = slices.DeleteFunc(all, func(a string) bool {
+		over := now.Before(c.book.until[a])
+		if over {
+			last = append(last, a)
+		}
+		return over
+	})
+	slices.SortStableFunc(last, func(a, b string) int { return c.book.until[a].Compare(c.book.until[b]) })
+	return append(all, last...)
+}
+
+// takeAny gives a connection to whichever broker answers.
+func (c *Client) takeAny(ctx context.Context) (*conn, error) {
+	var failed []error
+	for _, address := range c.addresses() {
+		k, err := c.to(ctx, address)
+		if err == nil {
+			return k, nil
+		}
+		failed = append(failed, err)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, fmt.Errorf("no broker answers: %w", errors.Join(failed...))
+}
+
+// DialAny opens a connection, with another dial function, to a broker that the cluster
+// names and that answers: for kafka-go's group, which would stay with the first address that
+// accepts connections.
+func (c *Client) DialAny(ctx context.Context, dial DialFunc) (net.Conn, error) {
+	if _, err := c.Metadata(ctx); err != nil {
+		return nil, err
+	}
+	var failed []error
+	for _, address := range c.addresses() {
+		raw, err := c.greeted(ctx, dial, address)
+		if err == nil {
+			return raw, nil
+		}
+		c.passOver(ctx, address, err)
+		failed = append(failed, err)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, fmt.Errorf("no broker answers: %w", errors.Join(failed...))
+}
+
+func (c *Client) greeted(ctx context.Context, dial DialFunc, address string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, firstAnswer)
+	defer cancel()
+	raw, err := dial(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	k := &conn{Conn: protocol.NewConn(raw, c.cfg.ClientID), address: address}
+	if err := c.begin(ctx, k, func() error { return k.greet(c.cfg.ClientID) }); err != nil {
+		return nil, fmt.Errorf("no answer from %s: %w", address, err)
+	}
+	return raw, raw.SetDeadline(time.Time{})
+}

@@ -1,0 +1,246 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/sasl"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// Any stands for whichever broker answers.
+const Any int32 = -1
+
+// DialFunc opens a connection, TLS included, as [net.Dialer.DialContext] does.
+type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+
+// Config is what New needs.
+type Config struct {
+	// Brokers are the addresses to begin with, host:port.
+	Brokers []string
+	// ClientID names this client in the brokers' logs and quotas.
+	ClientID string
+	// Topics are those whose metadata is kept.
+	Topics []string
+	// Dial opens the connections; nil: TCP without TLS.
+	Dial DialFunc
+	// SASL is the log-in of each connection; nil: none.
+	SASL sasl.Mechanism
+	// Logger is told of addresses that are passed over; nil: nobody is.
+	Logger *slog.Logger
+}
+
+// Times.
+const (
+	// firstAnswer bounds a connection's beginning: TCP, TLS and the answer to ApiVersions.
+	firstAnswer = 5 * time.Second
+	// loginTakes bounds the log-in that follows.
+	loginTakes = 10 * time.Second
+	// exchangeTakes bounds an exchange whose context has no deadline.
+	exchangeTakes = 30 * time.Second
+	// idleLimit is how long a connection is kept that nobody uses.
+	idleLimit = 30 * time.Second
+)
+
+// Client is the way to one cluster. Make one with New. It contacts nothing before it is used;
+// then one goroutine keeps the metadata, until the context given to New ends.
+type Client struct {
+	cfg Config
+	ctx context.Context
+
+	loop sync.Once
+	wake chan struct{} // asks for new metadata
+
+	mu sync.Mutex
+	// The rest is guarded by mu.
+
+	idle   map[string][]*conn // by address, the last used one last
+	closed bool
+	book   book
+	told   told
+	// coordinators are the brokers that coordinate groups.
+	coordinators map[string]int32
+}
+
+// New makes a client whose goroutine and connections end with ctx.
+func New(ctx context.Context, cfg Config) *Client {
+	if cfg.Dial == nil {
+		cfg.Dial = new(net.Dialer).DialContext
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	named := slices.Clone(cfg.Brokers)
+	rand.Shuffle(len(named), func(i, j int) { named[i], named[j] = named[j], named[i] })
+	return &Client{
+		cfg: cfg, ctx: ctx, wake: make(chan struct{}, 1),
+		idle: map[string][]*conn{}, coordinators: map[string]int32{},
+		book: book{named: named, until: map[string]time.Time{}, said: map[string]time.Time{}},
+		told: told{ids: map[string]ID{}, doubts: map[string]doubt{}},
+	}
+}
+
+// Send sends a message to one broker, by the ID that the metadata gives it, or to [Any], and
+// returns its answer. Codes inside the answer are for the caller to look at.
+//
+// The version is the newest that the broker and kmsg know, and not above the one that is set in
+// the request; kafka.UnsupportedVersion where the broker takes none of those.
+// kafka.BrokerNotAvailable: the metadata has no such broker.
+func (c *Client) Send(ctx context.Context, broker int32, req kmsg.Request) (kmsg.Response, error) {
+	var res kmsg.Response
+	err := c.exchange(ctx, broker, func(k *conn) (err error) {
+		res, err = k.send(c.cfg.ClientID, req)
+		return err
+	})
+	return res, err
+}
+
+// Exchange lends a connection to a broker for one request with a codec of the caller's own.
+// version is the newest version of the API that the broker takes, −1 where it takes none. The connection is
+// closed if exchange fails. When ctx ends the exchange fails at once.
+func (c *Client) Exchange(ctx context.Context, broker int32, key int16, exchange func(rw io.ReadWriter, version int16) error) error {
+	return c.exchange(ctx, broker, func(k *conn) error { return exchange(k, k.newest(key)) })
+}
+
+// exchange takes a connection, lends it, and keeps it where all went well.
+func (c *Client) exchange(ctx context.Context, broker int32, use func(*conn) error) error {
+	if _, bounded := ctx.Deadline(); !bounded {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, exchangeTakes)
+		defer cancel()
+	}
+	k, err := c.take(ctx, broker)
+	if err != nil {
+		return err
+	}
+	return c.lend(ctx, k, use)
+}
+
+// lend lets a connection be used for one exchange.
+func (c *Client) lend(ctx context.Context, k *conn, use func(*conn) error) error {
+	deadline, _ := ctx.Deadline()
+	_ = k.SetDeadline(deadline)
+	// A deadline in the past ends the reads and writes of an exchange for which nobody waits.
+	stop := context.AfterFunc(ctx, func() { _ = k.SetDeadline(time.Unix(1, 0)) })
+	err := use(k)
+	switch {
+	case !stop():
+		k.close()
+		if err != nil {
+			err = context.Cause(ctx)
+		}
+	case err != nil:
+		k.close()
+	default:
+		c.keep(k)
+	}
+	if err != nil && !errors.As(err, new(kafka.Error)) && ctx.Err() == nil {
+		err = fmt.Errorf("%s: %w", k.address, err)
+	}
+	return err
+}
+
+// take gives a connection to a broker that nobody else uses.
+func (c *Client) take(ctx context.Context, broker int32) (*conn, error) {
+	if broker == Any {
+		return c.takeAny(ctx)
+	}
+	m, err := c.Metadata(ctx)
+	if err != nil {
+		return nil, err
+	}
+	b, known := m.Brokers[broker]
+	if !known {
+		c.Refresh()
+		return nil, kafka.BrokerNotAvailable
+	}
+	k, err := c.to(ctx, b.Address())
+	if err != nil {
+		c.Refresh() // it may be gone, or moved
+	}
+	return k, err
+}
+
+// to gives a connection to an address: an idle one, or a new one.
+func (c *Client) to(ctx context.Context, address string) (*conn, error) {
+	if k := c.idleTo(address); k != nil {
+		return k, nil
+	}
+	k, err := c.open(ctx, address)
+	if err != nil {
+		c.passOver(ctx, address, err)
+		return nil, err
+	}
+	return k, nil
+}
+
+// idleTo takes an idle connection that is still good.
+func (c *Client) idleTo(address string) *conn {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	for idle := c.idle[address]; len(idle) > 0; idle = c.idle[address] {
+		k := idle[len(idle)-1]
+		idle[len(idle)-1] = nil
+		c.idle[address] = idle[:len(idle)-1]
+		if k.good(now) {
+			return k
+		}
+		k.close()
+	}
+	delete(c.idle, address)
+	return nil
+}
+
+// keep puts a connection back.
+func (c *Client) keep(k *conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if k.since = time.Now(); c.closed || c.ctx.Err() != nil || !k.good(k.since) {
+		k.close()
+		return
+	}
+	c.idle[k.address] = append(c.idle[k.address], k)
+}
+
+// sweep closes connections that nobody has used for long.
+func (c *Client) sweep() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	for address, idle := range c.idle {
+		idle = slices.DeleteFunc(idle, func(k *conn) bool {
+			if !k.good(now) {
+				k.close()
+				return true
+			}
+			return false
+		})
+		if c.idle[address] = idle; len(idle) == 0 {
+			delete(c.idle, address)
+		}
+	}
+}
+
+// Close closes the connections that nobody uses, and those in use when they are given back.
+// Requests sent after it open connections for themselves.
+func (c *Client) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	for _, idle := range c.idle {
+		for _, k := range idle {
+			k.close()
+		}
+	}
+	clear(c.idle)
+}

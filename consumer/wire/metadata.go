@@ -1,0 +1,426 @@
+package wire
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// ID is a topic's (KIP-516); zero where the brokers are too old to tell (before Kafka 2.8).
+type ID [16]byte
+
+// String is the ID as Kafka's tools print it, "" where there is none.
+func (id ID) String() string {
+	if id == (ID{}) {
+		return ""
+	}
+	return base64.RawURLEncoding.EncodeToString(id[:])
+}
+
+// Metadata is what the cluster told of itself. Nobody changes it.
+type Metadata struct {
+	// ClusterID is "" where the cluster has none (before Kafka 0.10.1).
+	ClusterID string
+	Brokers   map[int32]Broker
+	// Topics holds each topic that was asked for.
+	Topics map[string]Topic
+
+	answer *kmsg.MetadataResponse
+}
+
+// Broker is where a broker listens.
+type Broker struct {
+	Host string
+	Port int32
+	Rack string
+}
+
+// Address is host:port.
+func (b Broker) Address() string { return net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port))) }
+
+// Topic is a topic, or Err, a kafka.Error, and then nothing else.
+type Topic struct {
+	ID         ID
+	Err        error
+	Partitions map[int32]Partition
+}
+
+// Partition is who leads a partition. Leader is −1 where nobody does, and Err says why.
+type Partition struct {
+	Leader int32
+	// Epoch is the leader's (KIP-320), −1 where the brokers are too old to tell (before Kafka 2.1).
+	Epoch int32
+	Err   error
+}
+
+// told is what is kept of the cluster's answers. Guarded by the client's mutex.
+type told struct {
+	last  *Metadata
+	err   error // of the last try, where there is no answer yet
+	tries int   // that have ended
+	more  chan struct{}
+
+	ids    map[string]ID // by name, also of topics that are gone
+	doubts map[string]doubt
+	// foreign is since when only another cluster answers; zero: ours does.
+	foreign time.Time
+}
+
+// doubt is a topic's other ID that one broker told.
+type doubt struct {
+	id    ID
+	by    string // its address
+	since time.Time
+}
+
+const (
+	// metadataAge is how old the metadata becomes. New leaders are learnt by it, where no
+	// broker's refusal tells of them before.
+	metadataAge = 2 * time.Second
+	// metadataPause is the least time between two requests for it.
+	metadataPause = 100 * time.Millisecond
+	// metadataTakes bounds one.
+	metadataTakes = 5 * time.Second
+	// aloneFor is how long one broker must have told of another topic ID, where no second one
+	// answers, until that is believed.
+	aloneFor = 30 * time.Second
+	// foreignFor is how long another cluster must have answered alone at our addresses until
+	// it is believed to have taken the place of ours.
+	foreignFor = time.Minute
+)
+
+// errForeign says that an address is another cluster's.
+var errForeign = errors.New("the address belongs to another cluster")
+
+// Metadata returns the cluster as last told: at most 2 s old where a broker answers, at any age
+// where none does. It waits for the first answer only; an error says why there is none yet.
+func (c *Client) Metadata(ctx context.Context) (*Metadata, error) {
+	c.loop.Do(func() { go c.keepMetadata() })
+	for tries := -1; ; {
+		c.mu.Lock()
+		last, err, more := c.told.last, c.told.err, c.told.awaited()
+		ended := c.told.tries
+		c.mu.Unlock()
+		switch {
+		case last != nil:
+			return last, nil
+		case err != nil && tries >= 0 && ended > tries:
+			return nil, err
+		}
+		tries = ended
+		c.Refresh()
+		select {
+		case <-more:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("no broker has answered yet: %w", context.Cause(ctx))
+		case <-c.ctx.Done():
+			return nil, context.Cause(c.ctx)
+		}
+	}
+}
+
+// awaited is closed with the next try's end.
+func (t *told) awaited() chan struct{} {
+	if t.more == nil {
+		t.more = make(chan struct{})
+	}
+	return t.more
+}
+
+// Refresh asks for new metadata soon: a broker's refusal has told that what is known is old.
+func (c *Client) Refresh() {
+	c.loop.Do(func() { go c.keepMetadata() })
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// keepMetadata keeps the metadata new until the client's context ends.
+func (c *Client) keepMetadata() {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+		case <-c.wake:
+		case <-c.ctx.Done():
+			c.Close()
+			return
+		}
+		err := c.learn()
+		c.sweep()
+		c.mu.Lock()
+		if c.told.err = nil; c.told.last == nil {
+			c.told.err = err
+		}
+		c.told.tries++
+		if c.told.more != nil {
+			close(c.told.more)
+			c.told.more = nil
+		}
+		c.mu.Unlock()
+		select {
+		case <-time.After(metadataPause):
+		case <-c.ctx.Done():
+		}
+		timer.Reset(metadataAge - metadataPause)
+	}
+}
+
+// learn asks one broker after the other until one's answer is believed; where one tells of
+// another topic ID a second one is asked at once.
+func (c *Client) learn() error {
+	var failed []error
+	var fallback *Metadata
+	var from string
+	for _, address := range c.addresses() {
+		m, err := c.askMetadata(address)
+		if c.ctx.Err() != nil {
+			return c.ctx.Err()
+		}
+		if err == nil {
+			err = c.foreign(m)
+		}
+		if err != nil {
+			c.passOver(c.ctx, address, err)
+			failed = append(failed, err)
+			continue
+		}
+		if c.first() && m.unknown() {
+			// At the start nothing tells which of several clusters is ours but that it has the topics.
+			if fallback == nil {
+				fallback, from = m, address
+			}
+			continue
+		}
+		if c.believe(m, address) {
+			return nil
+		}
+	}
+	switch {
+	case fallback != nil:
+		c.believe(fallback, from)
+		return nil
+	case len(failed) > 0:
+		return fmt.Errorf("no broker answers: %w", errors.Join(failed...))
+	}
+	return nil
+}
+
+func (c *Client) first() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.told.last == nil
+}
+
+// unknown tells whether none of the topics exists.
+func (m *Metadata) unknown() bool {
+	for _, t := range m.Topics {
+		if !errors.Is(t.Err, kafka.UnknownTopicOrPartition) {
+			return false
+		}
+	}
+	return len(m.Topics) > 0
+}
+
+// foreign is an error where an answer is another cluster's. After a minute in which nobody else
+// answered it is believed all the same: whoever has set up the cluster anew would wait for ever.
+func (c *Client) foreign(m *Metadata) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	last := c.told.last
+	if last == nil || last.ClusterID == m.ClusterID || last.ClusterID == "" {
+		c.told.foreign = time.Time{}
+		return nil
+	}
+	now := time.Now()
+	if c.told.foreign.IsZero() {
+		c.told.foreign = now
+	}
+	if now.Sub(c.told.foreign) < foreignFor {
+		return fmt.Errorf("%w: %s, ours is %s", errForeign, m.ClusterID, last.ClusterID)
+	}
+	c.cfg.Logger.Error("for a minute only another cluster has answered: it is taken for ours from now on", "former", last.ClusterID, "cluster", m.ClusterID)
+	c.told = told{err: c.told.err, tries: c.told.tries, more: c.told.more, ids: map[string]ID{}, doubts: map[string]doubt{}}
+	return nil
+}
+
+// askMetadata asks the broker at an address.
+func (c *Client) askMetadata(address string) (*Metadata, error) {
+	ctx, cancel := context.WithTimeout(c.ctx, metadataTakes)
+	defer cancel()
+	return c.metadataOf(ctx, func(ctx context.Context) (*conn, error) {
+		if k := c.idleTo(address); k != nil {
+			return k, nil
+		}
+		return c.open(ctx, address)
+	}, c.cfg.Topics)
+}
+
+// metadataOf asks for topics, all where topics is nil.
+func (c *Client) metadataOf(ctx context.Context, take func(context.Context) (*conn, error), topics []string) (*Metadata, error) {
+	k, err := take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	req := kmsg.NewPtrMetadataRequest() // which asks for no topic to be made
+	req.SetVersion(metadataVersion)
+	if topics != nil {
+		req.Topics = []kmsg.MetadataRequestTopic{}
+	}
+	for _, name := range topics {
+		t := kmsg.NewMetadataRequestTopic()
+		t.Topic = kmsg.StringPtr(name)
+		req.Topics = append(req.Topics, t)
+	}
+	var res kmsg.Response
+	err = c.lend(ctx, k, func(k *conn) (err error) {
+		res, err = k.send(c.cfg.ClientID, req)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return read(res.(*kmsg.MetadataResponse))
+}
+
+// metadataVersion: 7 has leader epochs, 10 topic IDs.
+const metadataVersion = 12
+
+// errNamedTwice says that an answer has something twice: neither is believed.
+var errNamedTwice = errors.New("the answer names something twice")
+
+// read takes an answer apart.
+func read(res *kmsg.MetadataResponse) (*Metadata, error) {
+	m := &Metadata{Brokers: map[int32]Broker{}, Topics: map[string]Topic{}, answer: res}
+	if res.ClusterID != nil {
+		m.ClusterID = *res.ClusterID
+	}
+	for _, b := range res.Brokers {
+		if _, twice := m.Brokers[b.NodeID]; twice {
+			return nil, fmt.Errorf("Metadata: %w: broker %d", errNamedTwice, b.NodeID)
+		}
+		broker := Broker{Host: b.Host, Port: b.Port}
+		if b.Rack != nil {
+			broker.Rack = *b.Rack
+		}
+		m.Brokers[b.NodeID] = broker
+	}
+	for _, t := range res.Topics {
+		if t.Topic == nil {
+			continue
+		}
+		if _, twice := m.Topics[*t.Topic]; twice {
+			return nil, fmt.Errorf("Metadata: %w: a topic", errNamedTwice)
+		}
+		topic := Topic{ID: t.TopicID, Partitions: map[int32]Partition{}}
+		if t.ErrorCode != 0 {
+			topic.Err = kafka.Error(t.ErrorCode)
+		}
+		for _, p := range t.Partitions {
+			if _, twice := topic.Partitions[p.Partition]; twice {
+				return nil, fmt.Errorf("Metadata: %w: partition %d", errNamedTwice, p.Partition)
+			}
+			topic.Partitions[p.Partition] = partitionOf(m, p)
+		}
+		m.Topics[*t.Topic] = topic
+	}
+	return m, nil
+}
+
+// partitionOf reads one partition. A partition that has a leader is led, whatever its error
+// says of other replicas (REPLICA_NOT_AVAILABLE).
+func partitionOf(m *Metadata, p kmsg.MetadataResponseTopicPartition) Partition {
+	_, led := m.Brokers[p.Leader]
+	switch {
+	case led:
+		return Partition{Leader: p.Leader, Epoch: p.LeaderEpoch}
+	case p.ErrorCode != 0:
+		return Partition{Leader: -1, Epoch: p.LeaderEpoch, Err: kafka.Error(p.ErrorCode)}
+	}
+	return Partition{Leader: -1, Epoch: p.LeaderEpoch, Err: kafka.LeaderNotAvailable}
+}
+
+// believe takes an answer as the cluster's state, but for what is older than what is known.
+// It reports false where another broker must be asked: a topic has another ID.
+func (c *Client) believe(m *Metadata, by string) (settled bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	settled = true
+	t := &c.told
+	for name, topic := range m.Topics {
+		known := t.ids[name]
+		switch {
+		case topic.ID == (ID{}), topic.ID == known:
+			delete(t.doubts, name)
+		case known == (ID{}):
+			t.ids[name] = topic.ID
+		case t.doubts[name].id != topic.ID:
+			t.doubts[name] = doubt{topic.ID, by, time.Now()}
+			settled = false
+		case t.doubts[name].by != by, len(m.Brokers) == 1, time.Since(t.doubts[name].since) >= aloneFor:
+			t.ids[name] = topic.ID
+			delete(t.doubts, name)
+		default:
+			settled = false
+		}
+		var former Topic
+		if t.last != nil {
+			former = t.last.Topics[name]
+		}
+		m.Topics[name] = newer(former, topic, t.ids[name])
+	}
+	t.last = m
+	if !settled {
+		c.wakeLocked()
+	}
+	return settled
+}
+
+func (c *Client) wakeLocked() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// newer is a topic as now told, with what is known to be newer from before: all of it, where
+// its ID is not believed yet, and partitions with a higher leader epoch.
+func newer(former, now Topic, id ID) Topic {
+	switch {
+	case now.ID != (ID{}) && now.ID != id:
+		if former.Err == nil && former.Partitions == nil {
+			former.Err = kafka.UnknownTopicOrPartition
+		}
+		return former
+	case former.ID != now.ID || now.Err != nil:
+		return now
+	}
+	for n, p := range now.Partitions {
+		if f, known := former.Partitions[n]; known && p.Epoch >= 0 && p.Epoch < f.Epoch {
+			now.Partitions[n] = f
+		}
+	}
+	return now
+}
+
+// Names are the topics in the metadata that exist, in order.
+func (m *Metadata) Names() []string {
+	var names []string
+	for name, t := range m.Topics {
+		if t.Err == nil {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
