@@ -13,7 +13,7 @@ import (
 )
 
 // RoundTrip implements kafka.RoundTripper for kafka-go's own messages; the address is not
-// looked at. Metadata comes from what is kept, where it is of kept topics.
+// looked at.
 func (c *Client) RoundTrip(ctx context.Context, _ net.Addr, req kafka.Request) (kafka.Response, error) {
 	if m, is := req.(*metadata.Request); is {
 		return c.metadataFor(ctx, m)
@@ -100,18 +100,11 @@ func (m *Metadata) cluster() protocol.Cluster {
 	return cluster
 }
 
-// metadataFor answers kafka-go's request for metadata: by what is kept, or by a broker where
-// other topics are asked for.
+// metadataFor answers kafka-go's request for metadata.
 func (c *Client) metadataFor(ctx context.Context, req *metadata.Request) (*metadata.Response, error) {
-	m, err := c.Metadata(ctx)
+	m, err := c.MetadataOf(ctx, req.TopicNames)
 	if err != nil {
 		return nil, err
-	}
-	kept := req.TopicNames != nil && !slices.ContainsFunc(req.TopicNames, func(t string) bool { return !slices.Contains(c.cfg.Topics, t) })
-	if !kept {
-		if m, err = c.metadataOf(ctx, c.takeAny, req.TopicNames); err != nil {
-			return nil, err
-		}
 	}
 	return m.forKafkaGo(req.TopicNames), nil
 }

@@ -32,6 +32,8 @@ type Metadata struct {
 	Brokers   map[int32]Broker
 	// Topics holds each topic that was asked for.
 	Topics map[string]Topic
+	// Asked is when it was asked for: it tells nothing of what happened later.
+	Asked time.Time
 
 	answer *kmsg.MetadataResponse
 }
@@ -125,6 +127,19 @@ func (c *Client) Metadata(ctx context.Context) (*Metadata, error) {
 			return nil, context.Cause(c.ctx)
 		}
 	}
+}
+
+// MetadataOf is the metadata of some topics, of all where topics is nil: what is kept, or asked
+// for where that has not all of them.
+func (c *Client) MetadataOf(ctx context.Context, topics []string) (*Metadata, error) {
+	m, err := c.Metadata(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if topics == nil || slices.ContainsFunc(topics, func(t string) bool { return !slices.Contains(c.cfg.Topics, t) }) {
+		return c.metadataOf(ctx, c.takeAny, topics)
+	}
+	return m, nil
 }
 
 // awaited is closed with the next try's end.
@@ -283,6 +298,7 @@ func (c *Client) metadataOf(ctx context.Context, take func(context.Context) (*co
 		req.Topics = append(req.Topics, t)
 	}
 	var res kmsg.Response
+	asked := time.Now()
 	err = c.lend(ctx, k, func(k *conn) (err error) {
 		res, err = k.send(c.cfg.ClientID, req)
 		return err
@@ -290,7 +306,11 @@ func (c *Client) metadataOf(ctx context.Context, take func(context.Context) (*co
 	if err != nil {
 		return nil, err
 	}
-	return read(res.(*kmsg.MetadataResponse))
+	m, err := read(res.(*kmsg.MetadataResponse))
+	if err == nil {
+		m.Asked = asked
+	}
+	return m, err
 }
 
 // metadataVersion: 7 has leader epochs, 10 topic IDs.

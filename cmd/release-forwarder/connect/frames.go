@@ -53,8 +53,8 @@ type asked struct {
 	correlation int32
 }
 
-// openRequests bounds the requests without an answer on one connection: kafka-go
-// the wire sends one at a time, kafka-go's group few.
+// openRequests bounds the requests without an answer on one connection: the wire sends
+// one at a time, kafka-go's group few.
 const openRequests = 64
 
 // TLSState is what was agreed on a connection that one of Kafka's dial functions
