@@ -1,0 +1,92 @@
+package fetch
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// EpochEnd is how far a log holds what was written under a leader epoch: End is the
+// offset behind its last record. A leader that is asked about an epoch which its log skips
+// answers with the next one below. So what was read under an epoch is still in the log only
+// where Epoch is that one and End is not below the offset behind it. Both are −1 where the
+// leader knows no epoch so high: what was read is not in its log.
+type EpochEnd struct {
+	Epoch int32
+	End   int64
+}
+
+// EpochAsk asks about a leader epoch of a partition.
+type EpochAsk struct {
+	Topic     string
+	Partition int32
+	// LeaderEpoch is the epoch of the leader that is asked, −1 where it is not known;
+	// a broker that leads by another epoch, or did once, refuses.
+	LeaderEpoch int32
+	// Epoch is the one asked about.
+	Epoch int32
+}
+
+// EpochTold is the answer to an [EpochAsk].
+type EpochTold struct {
+	EpochEnd
+	// Err says why there is none: a kafka.Error, [ErrLeftOut] or [ErrTwice]. Then the
+	// others are −1.
+	Err error
+}
+
+// The version of OffsetForLeaderEpoch that is spoken: consumers may send it (KIP-320),
+// from Kafka 2.3 on. Before, the right to read does not suffice, and the first version
+// names no epoch in its answer, which would look like a divergence. The next one is
+// flexible and has nothing for us; kmsg believes any number of tagged fields.
+const epochsVersion = 3
+
+// EpochEnds asks a broker that leads the partitions, each at most once, up to where its
+// logs hold what was written under leader epochs. What is told stands in the order of asks.
+func EpochEnds(ctx context.Context, s Sender, broker int32, asks []EpochAsk) ([]EpochTold, error) {
+	req := kmsg.NewPtrOffsetForLeaderEpochRequest()
+	req.SetVersion(epochsVersion)
+	req.ReplicaID = replicaNone
+	at := map[string]int{}
+	for _, ask := range asks {
+		i, ok := at[ask.Topic]
+		if !ok {
+			i = len(req.Topics)
+			at[ask.Topic] = i
+			t := kmsg.NewOffsetForLeaderEpochRequestTopic()
+			t.Topic = ask.Topic
+			req.Topics = append(req.Topics, t)
+		}
+		p := kmsg.NewOffsetForLeaderEpochRequestTopicPartition()
+		p.Partition, p.CurrentLeaderEpoch, p.LeaderEpoch = ask.Partition, ask.LeaderEpoch, ask.Epoch
+		req.Topics[i].Partitions = append(req.Topics[i].Partitions, p)
+	}
+	m, err := s.Send(ctx, broker, req)
+	if err != nil {
+		return nil, fmt.Errorf("leader epochs of broker %d: %w", broker, err)
+	}
+	res, ok := m.(*kmsg.OffsetForLeaderEpochResponse)
+	if !ok {
+		return nil, fmt.Errorf("leader epochs of broker %d: the answer is %T", broker, m)
+	}
+	if res.Version < epochsVersion {
+		return nil, fmt.Errorf("leader epochs of broker %d: %w", broker, kafka.UnsupportedVersion)
+	}
+	list := told[EpochEnd]{}
+	for _, t := range res.Topics {
+		for _, p := range t.Partitions {
+			list.add(t.Topic, p.Partition, p.ErrorCode, EpochEnd{p.LeaderEpoch, p.EndOffset})
+		}
+	}
+	all := make([]EpochTold, len(asks))
+	for i, ask := range asks {
+		end, err := list.of(ask.Topic, ask.Partition)
+		if err != nil {
+			end = EpochEnd{epochNone, -1}
+		}
+		all[i] = EpochTold{end, err}
+	}
+	return all, nil
+}

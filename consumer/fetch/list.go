@@ -1,0 +1,51 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// Sender sends a message to a broker, by its ID, in the newest version that both know, or
+// the one that the request was set to where that is lower.
+type Sender interface {
+	Send(ctx context.Context, broker int32, req kmsg.Request) (kmsg.Response, error)
+}
+
+// Errors of an answer that is none for one of the partitions that were asked for.
+var (
+	ErrLeftOut  = errors.New("the answer leaves the partition out")
+	ErrTwice    = errors.New("the answer names the partition twice, with different values")
+	ErrNoOffset = errors.New("the answer states no offset")
+)
+
+// told is what an answer says about partitions. Brokers send lists: one that leaves a
+// partition out, or contradicts itself, has told nothing about it.
+type told[V comparable] map[partitionKey]item[V]
+
+type item[V comparable] struct {
+	value V
+	err   error
+}
+
+func (t told[V]) add(topic string, partition int32, code int16, value V) {
+	it := item[V]{value: value}
+	if code != 0 {
+		it = item[V]{err: kafka.Error(code)}
+	}
+	k := partitionKey{topic, partition}
+	if old, ok := t[k]; ok && old != it {
+		it = item[V]{err: ErrTwice}
+	}
+	t[k] = it
+}
+
+func (t told[V]) of(topic string, partition int32) (V, error) {
+	it, ok := t[partitionKey{topic, partition}]
+	if !ok {
+		it.err = ErrLeftOut
+	}
+	return it.value, it.err
+}

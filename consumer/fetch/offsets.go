@@ -1,0 +1,93 @@
+package fetch
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// OffsetAsk asks for an offset of a partition's log.
+type OffsetAsk struct {
+	Topic     string
+	Partition int32
+	// LeaderEpoch is the epoch of the leader that is asked, −1 where it is not known;
+	// a broker that leads by another epoch, or did once, refuses.
+	LeaderEpoch int32
+}
+
+// OffsetTold is the answer to an [OffsetAsk].
+type OffsetTold struct {
+	Offset int64
+	// Err says why there is none: a kafka.Error, [ErrLeftOut], [ErrTwice] or
+	// [ErrNoOffset]. Then Offset is −1.
+	Err error
+}
+
+// newestOffsets is the last version of ListOffsets that is not flexible. Later ones have
+// nothing for us, and kmsg believes any number of tagged fields.
+const newestOffsets = 5
+
+// FirstOffsets asks a broker that leads the partitions, each at most once, where their
+// logs begin. What is told stands in the order of asks.
+func FirstOffsets(ctx context.Context, s Sender, broker int32, asks []OffsetAsk) ([]OffsetTold, error) {
+	return offsetsAt(ctx, s, broker, kafka.FirstOffset, false, asks)
+}
+
+// EndOffsets is [FirstOffsets] for the offsets behind the last records, or, where
+// committed is set, behind the last one that a reader of committed records sees.
+func EndOffsets(ctx context.Context, s Sender, broker int32, committed bool, asks []OffsetAsk) ([]OffsetTold, error) {
+	return offsetsAt(ctx, s, broker, kafka.LastOffset, committed, asks)
+}
+
+// offsetsAt asks for the offsets at one time: a broker refuses a request that names a
+// partition twice.
+func offsetsAt(ctx context.Context, s Sender, broker int32, time int64, committed bool, asks []OffsetAsk) ([]OffsetTold, error) {
+	req := kmsg.NewPtrListOffsetsRequest()
+	req.SetVersion(newestOffsets)
+	req.ReplicaID = replicaNone
+	if committed {
+		req.IsolationLevel = readCommitted
+	}
+	at := map[string]int{}
+	for _, ask := range asks {
+		i, ok := at[ask.Topic]
+		if !ok {
+			i = len(req.Topics)
+			at[ask.Topic] = i
+			t := kmsg.NewListOffsetsRequestTopic()
+			t.Topic = ask.Topic
+			req.Topics = append(req.Topics, t)
+		}
+		p := kmsg.NewListOffsetsRequestTopicPartition()
+		p.Partition, p.CurrentLeaderEpoch, p.Timestamp = ask.Partition, ask.LeaderEpoch, time
+		req.Topics[i].Partitions = append(req.Topics[i].Partitions, p)
+	}
+	m, err := s.Send(ctx, broker, req)
+	if err != nil {
+		return nil, fmt.Errorf("offsets of broker %d: %w", broker, err)
+	}
+	res, ok := m.(*kmsg.ListOffsetsResponse)
+	if !ok {
+		return nil, fmt.Errorf("offsets of broker %d: the answer is %T", broker, m)
+	}
+	list := told[int64]{}
+	for _, t := range res.Topics {
+		for _, p := range t.Partitions {
+			list.add(t.Topic, p.Partition, p.ErrorCode, p.Offset)
+		}
+	}
+	all := make([]OffsetTold, len(asks))
+	for i, ask := range asks {
+		offset, err := list.of(ask.Topic, ask.Partition)
+		if err == nil && offset < 0 {
+			err = ErrNoOffset
+		}
+		if err != nil {
+			offset = -1
+		}
+		all[i] = OffsetTold{offset, err}
+	}
+	return all, nil
+}

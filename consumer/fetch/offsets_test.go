@@ -1,0 +1,183 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// answers is a broker that answers each request in turn by what is left of these, and
+// keeps the requests.
+type answers struct {
+	left  []kmsg.Response
+	asked []kmsg.Request
+	at    []int32
+	err   error
+}
+
+func (a *answers) Send(_ context.Context, broker int32, req kmsg.Request) (kmsg.Response, error) {
+	a.asked, a.at = append(a.asked, req), append(a.at, broker)
+	if a.err != nil {
+		return nil, a.err
+	}
+	res := a.left[0]
+	a.left = a.left[1:]
+	return res, nil
+}
+
+// offsetOf is an item of an answer to ListOffsets.
+func offsetOf(partition int32, code int16, offset int64) kmsg.ListOffsetsResponseTopicPartition {
+	p := kmsg.NewListOffsetsResponseTopicPartition()
+	p.Partition, p.ErrorCode, p.Offset = partition, code, offset
+	return p
+}
+
+// offsetsOf is an answer to ListOffsets; another topic's items are no answer.
+func offsetsOf(items ...kmsg.ListOffsetsResponseTopicPartition) *kmsg.ListOffsetsResponse {
+	res := kmsg.NewPtrListOffsetsResponse()
+	res.Version = newestOffsets
+	for _, topic := range []string{"other", "events"} {
+		t := kmsg.NewListOffsetsResponseTopic()
+		t.Topic, t.Partitions = topic, items
+		if topic == "other" {
+			t.Partitions = []kmsg.ListOffsetsResponseTopicPartition{offsetOf(3, 0, 1234)}
+		}
+		res.Topics = append(res.Topics, t)
+	}
+	return res
+}
+
+// What an answer does not tell for sure is no empty log.
+func TestBoundsThatAreNotTold(t *testing.T) {
+	type items = []kmsg.ListOffsetsResponseTopicPartition
+	moved := int16(kafka.NotLeaderForPartition)
+	for name, c := range map[string]struct {
+		firsts, ends items
+		want         Bounds
+	}{
+		"both":              {items{offsetOf(3, 0, 5)}, items{offsetOf(3, 0, 90)}, Bounds{First: 5, End: 90}},
+		"an empty log":      {items{offsetOf(3, 0, 0)}, items{offsetOf(3, 0, 0)}, Bounds{}},
+		"both, and another": {items{offsetOf(4, 0, 1), offsetOf(3, 0, 5)}, items{offsetOf(3, 0, 90), offsetOf(4, moved, -1)}, Bounds{First: 5, End: 90}},
+		"the same twice":    {items{offsetOf(3, 0, 5)}, items{offsetOf(3, 0, 90), offsetOf(3, 0, 90)}, Bounds{First: 5, End: 90}},
+		"nothing":           {nil, nil, Bounds{-1, -1, ErrLeftOut}},
+		"another's":         {items{offsetOf(4, 0, 5)}, items{offsetOf(4, 0, 90)}, Bounds{-1, -1, ErrLeftOut}},
+		"the first alone":   {items{offsetOf(3, 0, 5)}, nil, Bounds{-1, -1, ErrLeftOut}},
+		"the end alone":     {nil, items{offsetOf(3, 0, 90)}, Bounds{-1, -1, ErrLeftOut}},
+		"no first":          {items{offsetOf(3, moved, -1)}, items{offsetOf(3, 0, 90)}, Bounds{-1, -1, kafka.NotLeaderForPartition}},
+		"an error":          {items{offsetOf(3, 0, 5)}, items{offsetOf(3, int16(kafka.FencedLeaderEpoch), 90)}, Bounds{-1, -1, kafka.FencedLeaderEpoch}},
+		"no offset":         {items{offsetOf(3, 0, 5)}, items{offsetOf(3, 0, -1)}, Bounds{-1, -1, ErrNoOffset}},
+		"two ends":          {items{offsetOf(3, 0, 5)}, items{offsetOf(3, 0, 90), offsetOf(3, 0, 91)}, Bounds{-1, -1, ErrTwice}},
+		"an end and none":   {items{offsetOf(3, 0, 5)}, items{offsetOf(3, 0, 90), offsetOf(3, moved, -1)}, Bounds{-1, -1, ErrTwice}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := &answers{left: []kmsg.Response{offsetsOf(c.firsts...), offsetsOf(c.ends...)}}
+			all, err := AskBounds(t.Context(), a, 7, "events", []BoundsOf{{3, 6}}, true)
+			if err != nil || len(all) != 1 {
+				t.Fatal(all, err)
+			}
+			if got := all[3]; got.First != c.want.First || got.End != c.want.End || !errors.Is(got.Err, c.want.Err) {
+				t.Errorf("%+v, want %+v", got, c.want)
+			}
+			for i, timestamp := range []int64{kafka.FirstOffset, kafka.LastOffset} {
+				req := a.asked[i].(*kmsg.ListOffsetsRequest)
+				if p := req.Topics[0].Partitions[0]; a.at[i] != 7 || req.Version != 5 || req.ReplicaID != -1 || req.IsolationLevel != int8(i) ||
+					p.Partition != 3 || p.CurrentLeaderEpoch != 6 || p.Timestamp != timestamp {
+					t.Errorf("asked %+v of %d", req, a.at[i])
+				}
+			}
+		})
+	}
+}
+
+func TestOffsetsOfSeveralTopics(t *testing.T) {
+	res := offsetsOf(offsetOf(0, 0, 5), offsetOf(1, 0, 6))
+	a := &answers{left: []kmsg.Response{res}}
+	got, err := FirstOffsets(t.Context(), a, 7, []OffsetAsk{{"events", 1, 4}, {"other", 3, -1}, {"events", 0, 0}, {"none", 0, 0}})
+	want := []OffsetTold{{6, nil}, {1234, nil}, {5, nil}, {-1, ErrLeftOut}}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("%v, %v; want %v", got, err, want)
+	}
+	req := a.asked[0].(*kmsg.ListOffsetsRequest)
+	if len(req.Topics) != 3 || len(req.Topics[0].Partitions) != 2 || req.IsolationLevel != 0 {
+		t.Errorf("asked %+v", req)
+	}
+}
+
+// endOf is an item of an answer to OffsetForLeaderEpoch.
+func endOf(partition int32, code int16, epoch int32, end int64) kmsg.OffsetForLeaderEpochResponseTopicPartition {
+	p := kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
+	p.Partition, p.ErrorCode, p.LeaderEpoch, p.EndOffset = partition, code, epoch, end
+	return p
+}
+
+func endsOf(version int16, items ...kmsg.OffsetForLeaderEpochResponseTopicPartition) *kmsg.OffsetForLeaderEpochResponse {
+	res := kmsg.NewPtrOffsetForLeaderEpochResponse()
+	res.Version = version
+	t := kmsg.NewOffsetForLeaderEpochResponseTopic()
+	t.Topic, t.Partitions = "events", items
+	res.Topics = append(res.Topics, t)
+	return res
+}
+
+// That a leader knows no such epoch is an answer; that it does not answer is an error.
+func TestEpochEnds(t *testing.T) {
+	nothing := EpochEnd{-1, -1}
+	type items = []kmsg.OffsetForLeaderEpochResponseTopicPartition
+	for name, c := range map[string]struct {
+		answer items
+		want   EpochTold
+	}{
+		"the epoch":      {items{endOf(3, 0, 5, 90)}, EpochTold{EpochEnd{5, 90}, nil}},
+		"one below":      {items{endOf(3, 0, 2, 40)}, EpochTold{EpochEnd{2, 40}, nil}},
+		"undefined":      {items{endOf(3, 0, -1, -1)}, EpochTold{nothing, nil}},
+		"the same twice": {items{endOf(3, 0, 5, 90), endOf(3, 0, 5, 90)}, EpochTold{EpochEnd{5, 90}, nil}},
+		"nothing":        {nil, EpochTold{nothing, ErrLeftOut}},
+		"another's":      {items{endOf(4, 0, 5, 90)}, EpochTold{nothing, ErrLeftOut}},
+		"an error":       {items{endOf(3, int16(kafka.FencedLeaderEpoch), 5, 90)}, EpochTold{nothing, kafka.FencedLeaderEpoch}},
+		"two ends":       {items{endOf(3, 0, 5, 90), endOf(3, 0, 5, 91)}, EpochTold{nothing, ErrTwice}},
+		"two epochs":     {items{endOf(3, 0, 4, 90), endOf(3, 0, 5, 90)}, EpochTold{nothing, ErrTwice}},
+		"contradicted":   {items{endOf(3, 0, 4, 90), endOf(3, 0, 5, 90), endOf(3, 0, 4, 90)}, EpochTold{nothing, ErrTwice}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, v := range []int16{3, 4} {
+				a := &answers{left: []kmsg.Response{endsOf(v, c.answer...)}}
+				all, err := EpochEnds(t.Context(), a, 7, []EpochAsk{{"events", 3, 6, 5}})
+				if err != nil || !slices.Equal(all, []EpochTold{c.want}) {
+					t.Errorf("%+v, %v; want %+v", all, err, c.want)
+				}
+				req := a.asked[0].(*kmsg.OffsetForLeaderEpochRequest)
+				if p := req.Topics[0].Partitions[0]; a.at[0] != 7 || req.Version != 3 || req.ReplicaID != -1 || p.Partition != 3 || p.CurrentLeaderEpoch != 6 || p.LeaderEpoch != 5 {
+					t.Errorf("asked %+v of %d", req, a.at[0])
+				}
+			}
+		})
+	}
+}
+
+// An answer that names no epochs would look like a divergence of every log.
+func TestEpochEndsOfABrokerThatIsTooOld(t *testing.T) {
+	for v := range int16(3) {
+		a := &answers{left: []kmsg.Response{endsOf(v, endOf(3, 0, -1, 90))}}
+		if all, err := EpochEnds(t.Context(), a, 7, []EpochAsk{{"events", 3, 6, 5}}); !errors.Is(err, kafka.UnsupportedVersion) || all != nil {
+			t.Errorf("version %d: %+v, %v", v, all, err)
+		}
+	}
+}
+
+func TestAnswersOfAnotherKind(t *testing.T) {
+	down := errors.New("the broker is down")
+	for _, a := range []*answers{{err: down}, {left: []kmsg.Response{kmsg.NewPtrMetadataResponse()}}} {
+		if _, err := EpochEnds(t.Context(), a, 7, []EpochAsk{{"events", 3, 6, 5}}); err == nil || !errors.Is(err, a.err) && a.err != nil {
+			t.Errorf("epochs: %v", err)
+		}
+	}
+	for _, a := range []*answers{{err: down}, {left: []kmsg.Response{kmsg.NewPtrMetadataResponse()}}, {left: []kmsg.Response{offsetsOf(), kmsg.NewPtrMetadataResponse()}}} {
+		if _, err := AskBounds(t.Context(), a, 7, "events", []BoundsOf{{3, 6}}, false); err == nil || !errors.Is(err, a.err) && a.err != nil {
+			t.Errorf("offsets: %v", err)
+		}
+	}
+}
