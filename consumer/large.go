@@ -170,9 +170,9 @@ func (g *generation) readAgain(d *Delivery) (rec fetch.Record, err error) {
 		return rec, err
 	}
 	// One byte is asked for: the first batch comes whole, and no second.
-	res, err := fetch.Do(ctx, e.cfg.Transport, e.client.Addr, &fetch.Request{
+	res, err := fetch.Do(ctx, fetch.OverTransport(e.cfg.Transport, e.client.Addr), &fetch.Request{
 		Broker: leaders[p.topicPartition].broker, ClientID: e.cfg.ClientID, MinBytes: 1, MaxBytes: 1,
-		Partitions: []fetch.Partition{{Topic: p.topic, Partition: p.partition, Offset: offset, MaxBytes: 1}},
+		Partitions: []fetch.Partition{{Topic: p.topic, Partition: p.partition, LeaderEpoch: -1, LastEpoch: -1, Offset: offset, MaxBytes: 1}},
 	})
 	if err != nil {
 		return rec, err

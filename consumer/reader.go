@@ -210,7 +210,7 @@ func (g *generation) fetchRequest(broker int32, parts []*partition, partitions i
 			usual = clamp(int64(p.ahead())*int64(p.size), 4<<10, usual)
 		}
 		req.Partitions = append(req.Partitions, fetch.Partition{
-			Topic: p.topic, Partition: p.partition, Offset: p.ask(),
+			Topic: p.topic, Partition: p.partition, LeaderEpoch: -1, LastEpoch: -1, Offset: p.ask(),
 			MaxBytes: int32(clamp(p.batch, usual, answer)),
 		})
 	}
@@ -224,7 +224,7 @@ func (g *generation) fetch(ctx context.Context, req *fetch.Request, parts []*par
 	e := g.engine
 	ctx, cancel := context.WithTimeout(ctx, fetchWait+requestTimeout)
 	defer cancel()
-	res, err := fetch.Do(ctx, e.cfg.Transport, e.client.Addr, req)
+	res, err := fetch.Do(ctx, fetch.OverTransport(e.cfg.Transport, e.client.Addr), req)
 	if err != nil && ctx.Err() == nil {
 		e.log.Warn("fetch failed; it is tried again", "broker", req.Broker, "error", err.Error())
 	}

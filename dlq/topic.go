@@ -236,9 +236,9 @@ func (s *source) ask(ctx context.Context, r *fetch.Request, p fetch.Partition) (
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	p.Topic = s.topic
+	p.Topic, p.LeaderEpoch, p.LastEpoch = s.topic, -1, -1
 	r.Broker, r.ClientID, r.MinBytes, r.Partitions = leader, s.clientID, 1, []fetch.Partition{p}
-	res, err := fetch.Do(ctx, s.client.Transport, s.client.Addr, r)
+	res, err := fetch.Do(ctx, fetch.OverTransport(s.client.Transport, s.client.Addr), r)
 	if err != nil {
 		return nil, err
 	}

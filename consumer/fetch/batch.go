@@ -9,6 +9,7 @@ import (
 
 // A record batch (magic 2, KIP-98): where its fields lie.
 const (
+	batchEpochAt      = 12
 	batchCRCAt        = 17
 	batchAttributesAt = 21 // the checksum's range begins here
 	batchLastDeltaAt  = 23
@@ -47,6 +48,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // batch is a record batch being read from Reader.stream.
 type batch struct {
 	base, lastOffset int64
+	leaderEpoch      int32
 	// baseTime is what the records' deltas add to; with log-append time all
 	// records have appendTime.
 	baseTime, appendTime int64
@@ -58,7 +60,8 @@ type batch struct {
 	isControl bool
 }
 
-func (b *batch) last() int64 { return b.lastOffset }
+func (b *batch) last() int64  { return b.lastOffset }
+func (b *batch) epoch() int32 { return b.leaderEpoch }
 
 func (b *batch) corrupt(kind Corruption) error {
 	return &CorruptError{Offset: b.base, Kind: kind}
@@ -86,6 +89,7 @@ func (r *Reader) enterBatch(base int64, raw []byte) error {
 	r.batch = batch{
 		base:         base,
 		lastOffset:   base + int64(lastDelta),
+		leaderEpoch:  max(int32(be.Uint32(raw[batchEpochAt:])), epochNone),
 		baseTime:     int64(be.Uint64(raw[batchBaseTimeAt:])),
 		appendTime:   int64(be.Uint64(raw[batchMaxTimeAt:])),
 		isAppendTime: attributes&logAppendTime != 0,
@@ -104,16 +108,19 @@ func (r *Reader) enterBatch(base int64, raw []byte) error {
 		if err := r.readMarker(producer, codec, data); err != nil {
 			return err
 		}
-		r.pass(r.batch.lastOffset)
+		r.pass(&r.batch)
 	case count == 0,
 		r.batch.lastOffset < r.position,
 		attributes&transactional != 0 && r.aborted.holds(producer):
-		r.pass(r.batch.lastOffset)
+		r.pass(&r.batch)
 	default:
 		if err := r.stream.open(codec, 2, base, data, r.limits); err != nil {
 			return err
 		}
 		r.in = &r.batch
+		if base < r.position { // the position lies within
+			r.epoch = r.batch.leaderEpoch
+		}
 	}
 	r.end = r.batch.lastOffset
 	return nil
@@ -169,7 +176,7 @@ func (b *batch) read(s *stream, from int64, l Limits) (Record, bool, error) {
 		if offsetDelta < 0 || offsetDelta > b.lastOffset-b.base || b.base+offsetDelta <= b.previous {
 			return Record{}, false, b.corrupt(BadOffset)
 		}
-		rec := Record{Offset: b.base + offsetDelta, Timestamp: b.baseTime + timeDelta}
+		rec := Record{Offset: b.base + offsetDelta, Epoch: b.leaderEpoch, Timestamp: b.baseTime + timeDelta}
 		if b.isAppendTime {
 			rec.Timestamp = b.appendTime
 		}

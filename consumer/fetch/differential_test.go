@@ -2,7 +2,10 @@ package fetch
 
 import (
 	"bytes"
+	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -20,15 +23,17 @@ type history struct {
 	packers []packer
 	log     []logEntry
 	next    int64
+	epoch   int32 // of the leader
 	// open holds, for each producer in a transaction, its first offset.
 	open    map[int64]int64
 	aborted []endedTransaction
 }
 
-// logEntry is a batch or message and its last offset.
+// logEntry is a batch or message, its offsets and its leader's epoch.
 type logEntry struct {
-	bytes []byte
-	last  int64
+	bytes       []byte
+	first, last int64
+	epoch       int32
 }
 
 // endedTransaction is an aborted transaction and its marker's offset.
@@ -37,10 +42,16 @@ type endedTransaction struct {
 	end int64
 }
 
-// add appends an entry of so many offsets.
+// add appends an entry of so many offsets, now and then under another leader.
 func (h *history) add(bytes []byte, offsets int64) {
+	e := logEntry{bytes: bytes, first: h.next, last: h.next + offsets - 1, epoch: epochNone}
+	if bytes[magicAt] == 2 {
+		h.epoch += int32(h.IntN(3) / 2)
+		e.epoch = h.epoch
+		binary.BigEndian.PutUint32(bytes[batchEpochAt:], uint32(e.epoch)) // the checksum does not hold it
+	}
 	h.next += offsets
-	h.log = append(h.log, logEntry{bytes, h.next - 1})
+	h.log = append(h.log, e)
 }
 
 // fetched is what a broker answers from an offset on: it begins with the batch
@@ -216,6 +227,50 @@ func TestReadingAnAnswerAgainFromWithin(t *testing.T) {
 	}
 }
 
+// The epoch of a position is that of the last entry which begins below it, from any
+// offset on and wherever reading stops; −1 before any was read.
+func TestTheEpochBelowThePosition(t *testing.T) {
+	for seed := range uint64(40) {
+		h := newHistory(seed)
+		start := h.next
+		for range h.IntN(4) {
+			h.legacy()
+		}
+		for range 30 {
+			h.step()
+		}
+		below := func(from, position int64) int32 {
+			epoch := int32(epochNone)
+			for _, e := range h.log {
+				if e.last >= from && e.first < position {
+					epoch = e.epoch
+				}
+			}
+			return epoch
+		}
+		for from := start; from <= h.next; from += 1 + (h.next-start)/30 {
+			log, aborted := h.fetched(from)
+			r := answer(log, aborted...).Records(from, roomy)
+			if r.Epoch() != epochNone {
+				t.Fatalf("seed %d from %d: epoch %d before anything was read", seed, from, r.Epoch())
+			}
+			for {
+				rec, err := r.Next()
+				if want := below(from, r.Position()); r.Epoch() != want || err == nil && rec.Epoch != want {
+					t.Fatalf("seed %d from %d: epoch %d at %d, the record's %d, want %d", seed, from, r.Epoch(), r.Position(), rec.Epoch, want)
+				}
+				if errors.Is(err, io.EOF) {
+					break
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			r.Close()
+		}
+	}
+}
+
 // franzReads reads with franz-go and returns the records and where to go on.
 func franzReads(log []byte, aborted []abortedTransaction, from int64) ([]Record, int64) {
 	rp := kmsg.NewFetchResponseTopicPartition()
@@ -231,7 +286,7 @@ func franzReads(log []byte, aborted []abortedTransaction, from int64) ([]Record,
 	}
 	var all []Record
 	for _, r := range fp.Records {
-		x := Record{Offset: r.Offset, Timestamp: r.Timestamp.UnixMilli(), Key: r.Key, Value: r.Value}
+		x := Record{Offset: r.Offset, Epoch: r.LeaderEpoch, Timestamp: r.Timestamp.UnixMilli(), Key: r.Key, Value: r.Value}
 		var list []Header
 		for _, h := range r.Headers {
 			list = append(list, Header{Key: h.Key, Value: h.Value})
@@ -249,7 +304,7 @@ func franzReads(log []byte, aborted []abortedTransaction, from int64) ([]Record,
 func text(records []Record) []string {
 	var all []string
 	for _, r := range records {
-		all = append(all, fmt.Sprintf("%d %d %s %s %#v", r.Offset, r.Timestamp, sum(r.Key), sum(r.Value), listed(r.Headers)))
+		all = append(all, fmt.Sprintf("%d %d %d %s %s %#v", r.Offset, r.Epoch, r.Timestamp, sum(r.Key), sum(r.Value), listed(r.Headers)))
 	}
 	return all
 }

@@ -1,10 +1,16 @@
 // Package fetch reads Kafka's log: one request to the leader of some
-// partitions, and the records of the answer one by one.
+// partitions, and the records of the answer one by one. It also asks leaders where
+// logs begin and end, and up to where they hold what was written under a leader epoch.
 //
-// The exchange runs over kafka-go's Transport, which dials, does TLS and SASL
-// and knows the brokers. The answer is read and decoded here, behind
-// protocol.RawExchanger, since the library's decoder takes a page of 64 KiB
-// for each batch, hides errors, and does not say where a batch ends.
+// The exchange runs over a connection that an [Exchanger] lends. The answer is read
+// and decoded here, field by field, since the decoders of libraries take a page of
+// 64 KiB for each batch, or the answer whole, hide errors, or do not say where a batch
+// ends. Other messages are kmsg's, and go through a [Sender].
+//
+// A request names the topic by its ID (KIP-516), the epoch of the leader that is
+// asked, and the epoch of the last record read (KIP-320), as far as they are known
+// and the broker can tell: a topic recreated by the same name, a leader that was
+// deposed, and a log that lost what was read before are answers of their own.
 //
 // What the package promises:
 //
@@ -14,6 +20,9 @@
 //   - [Reader.Position] is where to go on. It moves over markers, aborted and empty
 //     batches and what compaction removed, but never over a record that was not
 //     returned.
+//   - [Reader.Epoch] is the leader epoch of what lies just below Position, which the
+//     next fetch is to name.
+//   - An answer that says the log diverges ([Answer.Diverges]) holds no records.
 //   - Whatever bytes a broker sends, nothing here panics, and no length or count is
 //     believed before it was held against what is there and what is allowed. A
 //     compressed batch is unpacked record by record: memory follows the largest

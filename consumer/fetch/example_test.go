@@ -17,9 +17,9 @@ func Example() {
 	transport := &kafka.Transport{MetadataTopics: []string{"events"}}
 	offset := int64(42)
 
-	res, err := fetch.Do(context.Background(), transport, kafka.TCP("kafka-1:9092"), &fetch.Request{
+	res, err := fetch.Do(context.Background(), fetch.OverTransport(transport, kafka.TCP("kafka-1:9092")), &fetch.Request{
 		Broker: 1, ClientID: "release-forwarder", MaxWait: 500 * time.Millisecond, MinBytes: 1, MaxBytes: 1 << 20,
-		Partitions: []fetch.Partition{{Topic: "events", Partition: 0, Offset: offset, MaxBytes: 64 << 10}},
+		Partitions: []fetch.Partition{{Topic: "events", Partition: 0, LeaderEpoch: -1, LastEpoch: -1, Offset: offset, MaxBytes: 64 << 10}},
 	})
 	if err != nil {
 		return // back off, then ask again

@@ -5,16 +5,16 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"math"
-	"net"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -35,6 +35,16 @@ func (b *broker) Read(p []byte) (int, error) {
 	return b.out.Read(p)
 }
 
+// lent is the connection to every broker, which takes what it is given up to version.
+type lent struct {
+	conn    io.ReadWriter
+	version int16
+}
+
+func (l lent) Exchange(_ context.Context, _ int32, _ int16, exchange func(io.ReadWriter, int16) error) error {
+	return exchange(l.conn, l.version)
+}
+
 // framed puts size and correlation ID before an answer's body.
 func framed(id int32, body []byte) []byte {
 	b := binary.BigEndian.AppendUint32(nil, uint32(4+len(body)))
@@ -42,68 +52,154 @@ func framed(id int32, body []byte) []byte {
 	return append(b, body...)
 }
 
-// exchangeWith sends r to a broker that gives the reply.
-func exchangeWith(r *Request, reply func(id int32) []byte) (*Response, *broker, error) {
-	b := &broker{reply: reply}
-	x := &exchange{ctx: context.Background(), request: r}
-	x.Required(map[protocol.ApiKey]int16{protocol.Fetch: version})
-	m, err := x.RawExchange(b)
-	if err != nil {
-		return nil, b, err
+// headed puts the tagged fields of the header, which are none, before a flexible answer.
+func headed(v int16, body []byte) []byte {
+	if v < flexibleVersion {
+		return body
 	}
-	return m.(*answered).response, b, nil
+	return append([]byte{0}, body...)
 }
+
+// versions are those that are spoken.
+var versions = []int16{11, 12, 13}
+
+// inEachVersion runs a test on what each version has in its own way.
+func inEachVersion(t *testing.T, test func(t *testing.T, v int16)) {
+	for _, v := range versions {
+		t.Run(fmt.Sprint("version ", v), func(t *testing.T) { test(t, v) })
+	}
+}
+
+// exchangeWith sends r to a broker of version 11 that gives the reply.
+func exchangeWith(r *Request, reply func(id int32) []byte) (*Response, *broker, error) {
+	return exchangeIn(oldestVersion, r, reply)
+}
+
+// exchangeIn sends r to a broker of a version that gives the reply.
+func exchangeIn(v int16, r *Request, reply func(id int32) []byte) (*Response, *broker, error) {
+	b := &broker{reply: reply}
+	res, err := Do(context.Background(), lent{b, v}, r)
+	return res, b, err
+}
+
+var (
+	eventsID = [16]byte{1, 2, 3}
+	replayID = [16]byte{15: 9}
+)
 
 var someRequest = &Request{
 	Broker: 3, ClientID: "forwarder", MaxWait: 1500 * time.Millisecond, MinBytes: 1, MaxBytes: 1 << 20,
 	Partitions: []Partition{
-		{Topic: "events", Partition: 4, Offset: 1 << 40, MaxBytes: 1000},
-		{Topic: "replay", Partition: 0, Offset: 0, MaxBytes: 2000},
-		{Topic: "events", Partition: 5, Offset: 7, MaxBytes: 3000},
+		{Topic: "events", TopicID: eventsID, Partition: 4, LeaderEpoch: 6, LastEpoch: 5, Offset: 1 << 40, MaxBytes: 1000},
+		{Topic: "replay", TopicID: replayID, Partition: 0, LeaderEpoch: -1, LastEpoch: -1, Offset: 0, MaxBytes: 2000},
+		{Topic: "events", TopicID: eventsID, Partition: 5, LeaderEpoch: 0, LastEpoch: 0, Offset: 7, MaxBytes: 3000},
 	},
 }
 
-func TestRequestOnTheWire(t *testing.T) {
-	_, b, _ := exchangeWith(someRequest, func(int32) []byte { return nil })
-	raw := b.request.Bytes()
-	if got := int(binary.BigEndian.Uint32(raw)); got != len(raw)-4 {
-		t.Errorf("size %d of %d", got, len(raw)-4)
-	}
-	if key, v := binary.BigEndian.Uint16(raw[4:]), binary.BigEndian.Uint16(raw[6:]); key != 1 || v != 11 {
-		t.Errorf("API %d version %d", key, v)
-	}
-	if got := string(raw[14 : 14+len("forwarder")]); got != "forwarder" {
-		t.Errorf("client ID %q", got)
-	}
+// requestOf reads what was sent by an independent reading of the protocol.
+func requestOf(t interface{ Fatalf(string, ...any) }, raw []byte, clientID string) *kmsg.FetchRequest {
+	v := int16(binary.BigEndian.Uint16(raw[6:]))
 	req := kmsg.NewFetchRequest()
-	req.Version = 11
-	body := raw[14+len("forwarder"):]
+	req.Version = v
+	body := raw[14+len(clientID):]
+	if v >= flexibleVersion {
+		if body[0] != 0 {
+			t.Fatalf("%d tagged fields in the header", body[0])
+		}
+		body = body[1:]
+	}
 	if err := req.ReadFrom(body); err != nil {
-		t.Fatal(err)
+		t.Fatalf("version %d: %v", v, err)
 	}
 	if again := req.AppendTo(nil); !bytes.Equal(again, body) {
-		t.Errorf("bytes too many or wrong:\n%x\n%x", body, again)
+		t.Fatalf("bytes too many or wrong:\n%x\n%x", body, again)
 	}
-	if req.ReplicaID != -1 || req.MaxWaitMillis != 1500 || req.MinBytes != 1 || req.MaxBytes != 1<<20 || req.IsolationLevel != 1 ||
-		req.SessionID != 0 || req.SessionEpoch != -1 || len(req.ForgottenTopics) != 0 || req.Rack != "" {
-		t.Errorf("%+v", req)
-	}
-	if len(req.Topics) != 2 || req.Topics[0].Topic != "events" || len(req.Topics[0].Partitions) != 2 || req.Topics[1].Topic != "replay" {
-		t.Fatalf("topics %+v", req.Topics)
-	}
-	if p := req.Topics[0].Partitions[0]; p.Partition != 4 || p.FetchOffset != 1<<40 || p.PartitionMaxBytes != 1000 || p.CurrentLeaderEpoch != -1 || p.LogStartOffset != -1 {
-		t.Errorf("partition %+v", p)
+	return &req
+}
+
+func TestRequestOnTheWire(t *testing.T) {
+	inEachVersion(t, func(t *testing.T, v int16) {
+		_, b, _ := exchangeIn(v, someRequest, func(int32) []byte { return nil })
+		raw := b.request.Bytes()
+		if got := int(binary.BigEndian.Uint32(raw)); got != len(raw)-4 {
+			t.Errorf("size %d of %d", got, len(raw)-4)
+		}
+		if key, got := binary.BigEndian.Uint16(raw[4:]), binary.BigEndian.Uint16(raw[6:]); key != 1 || got != uint16(v) {
+			t.Errorf("API %d version %d", key, got)
+		}
+		if got := string(raw[14 : 14+len("forwarder")]); got != "forwarder" {
+			t.Errorf("client ID %q", got)
+		}
+		req := requestOf(t, raw, "forwarder")
+		if req.ReplicaID != -1 || req.MaxWaitMillis != 1500 || req.MinBytes != 1 || req.MaxBytes != 1<<20 || req.IsolationLevel != 1 ||
+			req.SessionID != 0 || req.SessionEpoch != -1 || len(req.ForgottenTopics) != 0 || req.Rack != "" {
+			t.Errorf("%+v", req)
+		}
+		if len(req.Topics) != 2 || len(req.Topics[0].Partitions) != 2 {
+			t.Fatalf("topics %+v", req.Topics)
+		}
+		if p := req.Topics[0].Partitions[0]; p.Partition != 4 || p.FetchOffset != 1<<40 || p.PartitionMaxBytes != 1000 || p.CurrentLeaderEpoch != 6 || p.LogStartOffset != -1 {
+			t.Errorf("partition %+v", p)
+		}
+	})
+}
+
+// IDs are asked by where each topic has one and the broker knows them; the rest is the
+// newest version that both know.
+func TestTheVersionSpoken(t *testing.T) {
+	unknown := *someRequest
+	unknown.Partitions = slices.Clone(someRequest.Partitions)
+	unknown.Partitions[1].TopicID = noID
+	for _, c := range []struct {
+		name   string
+		r      *Request
+		broker int16
+		want   uint16
+	}{
+		{"an old broker", someRequest, 11, 11},
+		{"a broker without IDs", someRequest, 12, 12},
+		{"a broker with IDs", someRequest, 13, 13},
+		{"a newer broker", someRequest, 18, 13},
+		{"one topic without an ID", &unknown, 18, 12},
+		{"one topic without an ID, an old broker", &unknown, 11, 11},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, b, _ := exchangeIn(c.broker, c.r, func(int32) []byte { return nil })
+			if got := binary.BigEndian.Uint16(b.request.Bytes()[6:]); got != c.want {
+				t.Errorf("version %d, want %d", got, c.want)
+			}
+		})
 	}
 }
 
-// answerOf is a right answer to someRequest, changed by change.
-func answerOf(change func(*kmsg.FetchResponse)) []byte {
+// A topic that was recreated between two looks at the metadata is two topics.
+func TestTwoIDsOfOneName(t *testing.T) {
+	r := &Request{MaxBytes: 1 << 20, Partitions: []Partition{{Topic: "events", TopicID: eventsID}, {Topic: "events", TopicID: replayID, Partition: 1}}}
+	res, b, err := exchangeIn(13, r, func(id int32) []byte {
+		return framed(id, headed(13, answerIn(13, func(r *kmsg.FetchResponse) {
+			r.Topics[0].Partitions = r.Topics[0].Partitions[:1]
+			r.Topics[0].Partitions[0].Partition, r.Topics[1].Partitions[0].Partition = 0, 1
+		})))
+	})
+	if req := requestOf(t, b.request.Bytes(), ""); len(req.Topics) != 2 || req.Topics[0].TopicID != eventsID || req.Topics[1].TopicID != replayID {
+		t.Errorf("asked for %+v", req.Topics)
+	}
+	if err != nil || len(res.Partitions) != 2 || res.Partitions[0].Topic != "events" || res.Partitions[1].Topic != "events" {
+		t.Errorf("%+v, %v", res, err)
+	}
+}
+
+// answerOf is a right answer to someRequest in version 11, changed by change.
+func answerOf(change func(*kmsg.FetchResponse)) []byte { return answerIn(oldestVersion, change) }
+
+// answerIn is a right answer to someRequest in a version, without its header.
+func answerIn(v int16, change func(*kmsg.FetchResponse)) []byte {
 	res := kmsg.NewFetchResponse()
-	res.Version = 11
+	res.Version = v
 	res.ThrottleMillis = 250
-	add := func(topic string, partitions ...int32) {
+	add := func(topic string, id [16]byte, partitions ...int32) {
 		rt := kmsg.NewFetchResponseTopic()
-		rt.Topic = topic
+		rt.Topic, rt.TopicID = topic, id
 		for _, p := range partitions {
 			rp := kmsg.NewFetchResponseTopicPartition()
 			rp.Partition, rp.HighWatermark, rp.LastStableOffset, rp.LogStartOffset = p, 100, 90, 5
@@ -115,8 +211,8 @@ func answerOf(change func(*kmsg.FetchResponse)) []byte {
 		}
 		res.Topics = append(res.Topics, rt)
 	}
-	add("events", 4, 5)
-	add("replay", 0)
+	add("events", eventsID, 4, 5)
+	add("replay", replayID, 0)
 	if change != nil {
 		change(&res)
 	}
@@ -124,12 +220,16 @@ func answerOf(change func(*kmsg.FetchResponse)) []byte {
 }
 
 func TestAnswerOffTheWire(t *testing.T) {
-	body := answerOf(func(r *kmsg.FetchResponse) {
+	inEachVersion(t, testAnswerOffTheWire)
+}
+
+func testAnswerOffTheWire(t *testing.T, v int16) {
+	body := answerIn(v, func(r *kmsg.FetchResponse) {
 		p := &r.Topics[0].Partitions[1]
 		p.ErrorCode, p.RecordBatches, p.AbortedTransactions = int16(kafka.NotLeaderForPartition), nil, nil
 		r.Topics[1].Partitions[0].PreferredReadReplica = 9
 	})
-	res, _, err := exchangeWith(someRequest, func(id int32) []byte { return framed(id, body) })
+	res, _, err := exchangeIn(v, someRequest, func(id int32) []byte { return framed(id, headed(v, body)) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +237,7 @@ func TestAnswerOffTheWire(t *testing.T) {
 		t.Fatalf("%+v", res)
 	}
 	a := &res.Partitions[0]
-	if a.Topic != "events" || a.Partition != 4 || a.Err != nil || a.HighWatermark != 100 || a.LastStableOffset != 90 || a.LogStartOffset != 5 {
+	if a.Topic != "events" || a.Partition != 4 || a.Err != nil || a.HighWatermark != 100 || a.LastStableOffset != 90 || a.LogStartOffset != 5 || a.Preferred != -1 || a.Diverges != nil {
 		t.Errorf("%+v", a)
 	}
 	if want := len(batchAt(40, 0, 1)) + abortedSize; a.Len() != want {
@@ -149,9 +249,84 @@ func TestAnswerOffTheWire(t *testing.T) {
 	if b := &res.Partitions[1]; !errors.Is(b.Err, kafka.NotLeaderForPartition) || b.Len() != 0 {
 		t.Errorf("%+v", b)
 	}
-	if c := &res.Partitions[2]; !errors.Is(c.Err, ErrOtherReplica) {
+	if c := &res.Partitions[2]; !errors.Is(c.Err, ErrOtherReplica) || c.Preferred != 9 {
 		t.Errorf("%+v", c)
 	}
+}
+
+// Who says where it is is told of a nearer replica; who does not is to be answered.
+func TestANearerReplica(t *testing.T) {
+	r := *someRequest
+	r.Rack = "east"
+	inEachVersion(t, func(t *testing.T, v int16) {
+		res, b, err := exchangeIn(v, &r, func(id int32) []byte {
+			return framed(id, headed(v, answerIn(v, func(r *kmsg.FetchResponse) {
+				r.Topics[0].Partitions[0].PreferredReadReplica = 0
+				r.Topics[0].Partitions[1].PreferredReadReplica, r.Topics[0].Partitions[1].ErrorCode = 9, int16(kafka.NotLeaderForPartition)
+			})))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := requestOf(t, b.request.Bytes(), "forwarder").Rack; got != "east" {
+			t.Errorf("rack %q", got)
+		}
+		if a := &res.Partitions[0]; a.Err != nil || a.Preferred != 0 {
+			t.Errorf("%+v", a)
+		}
+		if a := &res.Partitions[1]; !errors.Is(a.Err, kafka.NotLeaderForPartition) || a.Preferred != 9 {
+			t.Errorf("%+v", a)
+		}
+		if a := &res.Partitions[2]; a.Err != nil || a.Preferred != -1 {
+			t.Errorf("%+v", a)
+		}
+	})
+}
+
+// A divergence comes without records, whatever came with it, and is none where the field
+// holds what stands for its absence.
+func TestADivergence(t *testing.T) {
+	for _, v := range versions[1:] {
+		res, _, err := exchangeIn(v, someRequest, func(id int32) []byte {
+			return framed(id, headed(v, answerIn(v, func(r *kmsg.FetchResponse) {
+				p := r.Topics[0].Partitions
+				p[0].DivergingEpoch.Epoch, p[0].DivergingEpoch.EndOffset = 4, 33
+				p[0].DivergingEpoch.UnknownTags.Set(1, []byte("later"))
+				p[1].DivergingEpoch.Epoch, p[1].DivergingEpoch.EndOffset = -1, 0
+				p[1].CurrentLeader.LeaderID, p[1].SnapshotID.Epoch = 3, 4
+				r.Topics[1].Partitions[0].DivergingEpoch.UnknownTags.Set(1, nil) // else it would not be written
+			})))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a := &res.Partitions[0]; a.Err != nil || a.Diverges == nil || *a.Diverges != (EpochEnd{4, 33}) || a.Len() != 0 {
+			t.Errorf("version %d: %+v", v, a)
+		}
+		if a := &res.Partitions[1]; a.Diverges == nil || *a.Diverges != (EpochEnd{-1, 0}) || a.Len() != 0 {
+			t.Errorf("version %d: %+v", v, a)
+		}
+		if a := &res.Partitions[2]; a.Diverges != nil || a.Len() == 0 {
+			t.Errorf("version %d: %+v", v, a)
+		}
+	}
+}
+
+// An answer that is an error as a whole costs no connection.
+func TestARefusalKeepsTheConnection(t *testing.T) {
+	inEachVersion(t, func(t *testing.T, v int16) {
+		b := &broker{reply: func(id int32) []byte {
+			return append(framed(id, headed(v, answerIn(v, func(r *kmsg.FetchResponse) { r.ErrorCode = int16(kafka.ClusterAuthorizationFailed) }))), "next"...)
+		}}
+		var err error
+		_, refused := Do(t.Context(), exchanger(func(_ context.Context, exchange func(io.ReadWriter, int16) error) error {
+			err = exchange(b, v)
+			return err
+		}), someRequest)
+		if rest, _ := io.ReadAll(b); err != nil || !errors.Is(refused, kafka.ClusterAuthorizationFailed) || string(rest) != "next" {
+			t.Errorf("the exchange: %v, the request: %v, left: %q", err, refused, rest)
+		}
+	})
 }
 
 // A broker whose answer is full may leave the other partitions out.
@@ -165,6 +340,11 @@ func TestAnswerWithAPartitionLeftOut(t *testing.T) {
 }
 
 func TestAnswersRefused(t *testing.T) {
+	inEachVersion(t, testAnswersRefused)
+}
+
+func testAnswersRefused(t *testing.T, v int16) {
+	answerOf := func(change func(*kmsg.FetchResponse)) []byte { return headed(v, answerIn(v, change)) }
 	good := answerOf(nil)
 	for _, c := range []struct {
 		name  string
@@ -185,18 +365,19 @@ func TestAnswersRefused(t *testing.T) {
 			return framed(id, answerOf(func(r *kmsg.FetchResponse) { r.Topics[0].Partitions[0].Partition = 77 }))
 		}, ErrMalformed},
 		{"topic not asked for", func(id int32) []byte {
-			return framed(id, answerOf(func(r *kmsg.FetchResponse) { r.Topics[1].Topic = "other" }))
+			return framed(id, answerOf(func(r *kmsg.FetchResponse) { r.Topics[1].Topic, r.Topics[1].TopicID = "other", [16]byte{5} }))
+		}, ErrMalformed},
+		{"topic not asked for, empty", func(id int32) []byte {
+			return framed(id, answerOf(func(r *kmsg.FetchResponse) {
+				r.Topics[1].Topic, r.Topics[1].TopicID, r.Topics[1].Partitions = "other", [16]byte{5}, nil
+			}))
 		}, ErrMalformed},
 		{"partition twice", func(id int32) []byte {
 			return framed(id, answerOf(func(r *kmsg.FetchResponse) { r.Topics[0].Partitions[1].Partition = 4 }))
 		}, ErrMalformed},
-		{"too many topics", func(id int32) []byte { return framed(id, field(good, 10, math.MaxInt32)) }, ErrMalformed},
-		{"too many partitions", func(id int32) []byte { return framed(id, field(good, 22, math.MaxInt32)) }, ErrMalformed},
-		{"too many aborted transactions", func(id int32) []byte { return framed(id, field(good, 56, math.MaxInt32)) }, ErrMalformed},
-		{"records longer than the answer", func(id int32) []byte { return framed(id, field(good, 80, math.MaxInt32)) }, ErrMalformed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if _, _, err := exchangeWith(someRequest, c.reply); !errors.Is(err, c.want) {
+			if _, _, err := exchangeIn(v, someRequest, c.reply); !errors.Is(err, c.want) {
 				t.Errorf("%v, want %v", err, c.want)
 			}
 		})
@@ -204,20 +385,58 @@ func TestAnswersRefused(t *testing.T) {
 	t.Run("limit of the caller", func(t *testing.T) {
 		r := *someRequest
 		r.MaxAnswer = int64(len(good))
-		if _, _, err := exchangeWith(&r, func(id int32) []byte { return framed(id, good) }); !errors.Is(err, ErrAnswerTooLarge) {
+		if _, _, err := exchangeIn(v, &r, func(id int32) []byte { return framed(id, good) }); !errors.Is(err, ErrAnswerTooLarge) {
 			t.Errorf("%v, want %v", err, ErrAnswerTooLarge)
 		}
 		r.MaxAnswer += 4 // the correlation ID counts
-		if _, _, err := exchangeWith(&r, func(id int32) []byte { return framed(id, good) }); err != nil {
+		if _, _, err := exchangeIn(v, &r, func(id int32) []byte { return framed(id, good) }); err != nil {
 			t.Error(err)
 		}
 	})
 	// Cut anywhere, an answer is an error and never a panic.
 	for n := range len(good) {
-		if _, _, err := exchangeWith(someRequest, func(id int32) []byte { return framed(id, good[:n]) }); err == nil {
+		if _, _, err := exchangeIn(v, someRequest, func(id int32) []byte { return framed(id, good[:n]) }); err == nil {
 			t.Fatalf("cut to %d of %d bytes: no error", n, len(good))
 		}
 	}
+}
+
+// Lengths that lie, where each version has them.
+func TestLengthsThatLie(t *testing.T) {
+	batch := len(batchAt(40, 0, 1))
+	for _, c := range []struct {
+		name string
+		at   map[int16]int // the field's place in the body
+	}{
+		{"topics", map[int16]int{11: 10, 12: 10, 13: 10}},
+		{"a topic's name", map[int16]int{12: 11}},
+		{"partitions", map[int16]int{11: 22, 12: 18, 13: 27}},
+		{"aborted transactions", map[int16]int{11: 56, 12: 49, 13: 58}},
+		{"records", map[int16]int{11: 80, 12: 71, 13: 80}},
+		{"tagged fields", map[int16]int{12: 72 + batch, 13: 81 + batch}},
+	} {
+		for v, at := range c.at {
+			good := answerIn(v, func(r *kmsg.FetchResponse) { r.Topics[0].Partitions[0].UnknownTags.Set(77, []byte("later")) })
+			if c.name == "tagged fields" && !bytes.Equal(good[at:at+3], []byte{1, 77, 5}) {
+				t.Fatalf("version %d: no tagged fields at %d: %v", v, at, good[at:at+3])
+			}
+			for _, lie := range []uint64{1 << 14, 1<<31 - 2, 1<<32 - 1, 1 << 34, 1<<63 - 1} {
+				body := headed(v, lying(v, good, at, lie))
+				if _, _, err := exchangeIn(v, someRequest, func(id int32) []byte { return framed(id, body) }); !errors.Is(err, ErrMalformed) {
+					t.Errorf("version %d: %d %s: %v", v, lie, c.name, err)
+				}
+			}
+		}
+	}
+}
+
+// lying returns a copy of a body in which the length at i is another.
+func lying(v int16, body []byte, i int, lie uint64) []byte {
+	if v < flexibleVersion {
+		return field(body, i, uint32(min(lie, math.MaxInt32)))
+	}
+	_, n := binary.Uvarint(body[i:])
+	return slices.Concat(body[:i], binary.AppendUvarint(nil, lie), body[i+n:])
 }
 
 // field returns a copy of an answer's body with other 32 bits at i.
@@ -228,91 +447,52 @@ func field(body []byte, i int, v uint32) []byte {
 }
 
 func TestBrokerTooOld(t *testing.T) {
-	x := &exchange{ctx: t.Context(), request: someRequest}
-	x.Required(map[protocol.ApiKey]int16{protocol.Fetch: 10})
-	if _, err := x.RawExchange(&broker{}); !errors.Is(err, kafka.UnsupportedVersion) {
-		t.Errorf("%v, want %v", err, kafka.UnsupportedVersion)
+	b := &broker{}
+	if _, err := Do(t.Context(), lent{b, 10}, someRequest); !errors.Is(err, kafka.UnsupportedVersion) || b.request.Len() != 0 {
+		t.Errorf("%v, want %v; %d bytes sent", err, kafka.UnsupportedVersion, b.request.Len())
 	}
 }
 
 func TestNamesTooLong(t *testing.T) {
 	long := strings.Repeat("x", math.MaxInt16+1)
-	for _, r := range []*Request{{ClientID: long}, {Partitions: []Partition{{Topic: long}}}} {
-		if _, _, err := exchangeWith(r, nil); !errors.Is(err, ErrMalformed) {
-			t.Errorf("%v, want %v", err, ErrMalformed)
-		}
-	}
-}
-
-func TestRouting(t *testing.T) {
-	x := &exchange{request: &Request{Broker: 3}}
-	cluster := protocol.Cluster{Brokers: map[int32]protocol.Broker{3: {ID: 3, Host: "c"}}}
-	if b, err := x.Broker(cluster); err != nil || b.ID != 3 {
-		t.Errorf("%v, %v", b, err)
-	}
-	x.request = &Request{Broker: -1}
-	if _, err := x.Broker(cluster); !errors.Is(err, kafka.LeaderNotAvailable) {
-		t.Errorf("%v", err)
-	}
-}
-
-// An exchange nobody waits for any more ends at once: the connection is not held
-// until the broker answers.
-func TestCancelledExchangeEnds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ours, theirs := net.Pipe()
-		go func() { _, _ = io.Copy(io.Discard, theirs) }()
-		ctx, cancel := context.WithCancel(t.Context())
-		x := &exchange{ctx: ctx, request: someRequest, spoken: version}
-		done := make(chan error)
-		go func() {
-			_, err := x.RawExchange(protocol.NewConn(ours, ""))
-			done <- err
-		}()
-		synctest.Wait() // the request is out, the answer awaited
-		cancel()
-		if err := <-done; !errors.Is(err, context.Canceled) {
-			t.Errorf("%v, want %v", err, context.Canceled)
-		}
-		_ = ours.Close()
-		_ = theirs.Close()
-
-		x = &exchange{ctx: ctx, request: someRequest, spoken: version}
-		if _, err := x.RawExchange(&broker{}); !errors.Is(err, context.Canceled) {
-			t.Errorf("cancelled before it began: %v", err)
+	inEachVersion(t, func(t *testing.T, v int16) {
+		for _, r := range []*Request{{ClientID: long}, {Partitions: []Partition{{Topic: long}}}, {Rack: long}} {
+			if _, _, err := exchangeIn(v, r, nil); !errors.Is(err, ErrMalformed) {
+				t.Errorf("%v, want %v", err, ErrMalformed)
+			}
 		}
 	})
 }
 
-// transport answers every request with what it is.
-type transport func(context.Context, kafka.Request) (kafka.Response, error)
+// exchanger lends no connection of its own accord.
+type exchanger func(context.Context, func(io.ReadWriter, int16) error) error
 
-func (f transport) RoundTrip(ctx context.Context, _ net.Addr, r kafka.Request) (kafka.Response, error) {
-	return f(ctx, r)
+func (f exchanger) Exchange(ctx context.Context, _ int32, _ int16, exchange func(io.ReadWriter, int16) error) error {
+	return f(ctx, exchange)
 }
 
 func TestDeadlineOfAnExchange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		never := transport(func(ctx context.Context, _ kafka.Request) (kafka.Response, error) {
+		never := exchanger(func(ctx context.Context, _ func(io.ReadWriter, int16) error) error {
 			<-ctx.Done()
-			return nil, ctx.Err()
+			return ctx.Err()
 		})
 		begun := time.Now()
-		_, err := Do(t.Context(), never, nil, someRequest)
+		_, err := Do(t.Context(), never, someRequest)
 		if got := time.Since(begun); !errors.Is(err, context.DeadlineExceeded) || got != someRequest.MaxWait+answerSlack {
 			t.Errorf("without a deadline: %v after %v", err, got)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		begun = time.Now()
-		_, err = Do(ctx, never, nil, someRequest)
+		_, err = Do(ctx, never, someRequest)
 		if got := time.Since(begun); !errors.Is(err, context.DeadlineExceeded) || got != time.Minute {
 			t.Errorf("with one: %v after %v", err, got)
 		}
 	})
-	odd := transport(func(context.Context, kafka.Request) (kafka.Response, error) { return new(exchange), nil })
-	if _, err := Do(t.Context(), odd, nil, someRequest); !errors.Is(err, ErrMalformed) {
-		t.Errorf("another's answer: %v", err)
+	odd := exchanger(func(context.Context, func(io.ReadWriter, int16) error) error { return nil })
+	if _, err := Do(t.Context(), odd, someRequest); !errors.Is(err, ErrMalformed) {
+		t.Errorf("no exchange and no error: %v", err)
 	}
 }
 

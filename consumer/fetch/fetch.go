@@ -4,19 +4,28 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"net"
+	"io"
 	"time"
 
-	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
 )
 
 // answerSlack is how long past its MaxWait an answer may take when the caller
 // set no deadline: the broker's reading from disk and the transfer itself.
 const answerSlack = 10 * time.Second
 
-// Request reads partitions whose leader is one broker.
+// Exchanger lends connections to brokers.
+type Exchanger interface {
+	// Exchange lends a connection to the broker, by its ID, for one exchange. version
+	// is the newest version of the API that the broker takes. The connection is
+	// buffered: answers are read in small pieces. It is closed where exchange returns
+	// an error, and when ctx ends, which ends the exchange at once.
+	Exchange(ctx context.Context, broker int32, key int16, exchange func(conn io.ReadWriter, version int16) error) error
+}
+
+// Request reads partitions of one broker: their leader, or a replica near the reader.
 type Request struct {
-	// Broker is the ID of the leader, as the cluster's metadata gives it.
+	// Broker is the broker's ID, as the cluster's metadata gives it.
 	Broker int32
 	// ClientID names this client in the broker's logs and quotas.
 	ClientID string
@@ -31,6 +40,9 @@ type Request struct {
 	// MaxAnswer is the most bytes an answer may have before it is refused
 	// unread with [ErrAnswerTooLarge]; 0 means MaxBytes + 64 MiB.
 	MaxAnswer int64
+	// Rack is where the reader is, for a leader that knows a nearer replica (KIP-392);
+	// empty: the leader itself is to answer.
+	Rack string
 	// Peek asks for what lies at the offsets whether or not transactions are decided
 	// there, and keeps only what [Answer.Written] needs: it is for a look, not for
 	// reading.
@@ -41,8 +53,19 @@ type Request struct {
 
 // Partition is one partition to read.
 type Partition struct {
-	Topic     string
+	Topic string
+	// TopicID is the topic's ID (KIP-516); zero where it is not known. A request whose
+	// topics all have one asks by ID, so that a topic recreated by the same name is an
+	// error. Brokers before Kafka 3.1 are asked by name.
+	TopicID   [16]byte
 	Partition int32
+	// LeaderEpoch is the epoch of the leader by the metadata that names it; −1 where it
+	// is not known. A broker that leads by another epoch, or did once, refuses (KIP-320).
+	LeaderEpoch int32
+	// LastEpoch is the leader epoch of the last record below Offset; −1 where it is not
+	// known. The broker compares it with its log, from Kafka 2.7 on: see
+	// [Answer.Diverges].
+	LastEpoch int32
 	// Offset is the first offset wanted.
 	Offset int64
 	// MaxBytes bounds this partition's part of the answer, but for its first
@@ -59,6 +82,10 @@ type Response struct {
 	// waits and may miss its deadline.
 	Throttle   time.Duration
 	Partitions []Answer
+
+	// refused is why the broker answered the request as a whole with an error. Such an
+	// answer was read to its end like any other, and the connection is as good as before.
+	refused error
 }
 
 // Answer is what the broker said about one partition. Copied out of the Response
@@ -69,6 +96,12 @@ type Answer struct {
 	// Err is nil, a kafka.Error, or [ErrOtherReplica]. With an error the rest
 	// means nothing.
 	Err error
+	// Diverges is not nil where the log read so far is not the broker's: it says how
+	// far they may agree. Then there are no records.
+	Diverges *EpochEnd
+	// Preferred is the replica that the leader wants read instead (KIP-392), −1 where it
+	// names none. Then there are no records.
+	Preferred int32
 	// HighWatermark is the offset behind the last record all replicas have.
 	HighWatermark int64
 	// LastStableOffset is the offset up to which transactions are decided: a
@@ -118,32 +151,42 @@ func (a *Answer) Written() int64 {
 	return noTimestamp
 }
 
-// Do sends a fetch request (version 11, read_committed unless it is a peek, without a
-// KIP-227 session) to r.Broker and returns its answer. The address is the bootstrap
-// address by which the round tripper knows the cluster.
+// Do sends a fetch request (version 11 to 13, read_committed unless it is a peek, without a
+// KIP-227 session) to r.Broker and returns its answer.
 //
 // A deadline in ctx holds for the whole exchange; without one it is MaxWait and
 // ten seconds. When ctx ends, the connection is given up at once, so that no
 // answer arrives for nobody.
 //
-// Errors: kafka.LeaderNotAvailable if the broker is not in the cluster's
-// metadata; kafka.UnsupportedVersion if it does not speak version 11;
-// another kafka.Error if it refused the request as a whole; [ErrAnswerTooLarge];
-// [ErrMalformed]; ctx's error; or the connection's. After all but the first the
-// connection is closed.
-func Do(ctx context.Context, rt kafka.RoundTripper, addr net.Addr, r *Request) (*Response, error) {
+// Errors: the Exchanger's; kafka.UnsupportedVersion if the broker does not speak
+// version 11; another kafka.Error if it refused the request as a whole;
+// [ErrAnswerTooLarge]; [ErrMalformed]; ctx's error; or the connection's.
+func Do(ctx context.Context, x Exchanger, r *Request) (*Response, error) {
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, r.MaxWait+answerSlack)
 		defer cancel()
 	}
-	m, err := rt.RoundTrip(ctx, addr, &exchange{ctx: ctx, request: r})
+	// An exchange may still run when its caller has gone, so they share nothing else
+	// that is written.
+	answers := make(chan *Response, 1)
+	err := x.Exchange(ctx, r.Broker, int16(protocol.Fetch), func(conn io.ReadWriter, version int16) error {
+		res, err := exchange(conn, r, version)
+		if err == nil {
+			answers <- res
+		}
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("fetch from broker %d: %w", r.Broker, err)
 	}
-	a, ok := m.(*answered)
-	if !ok {
-		return nil, fmt.Errorf("fetch from broker %d: %w: the round tripper answered with %T", r.Broker, ErrMalformed, m)
+	select {
+	case res := <-answers:
+		if res.refused != nil {
+			return nil, fmt.Errorf("fetch from broker %d: %w", r.Broker, res.refused)
+		}
+		return res, nil
+	default:
+		return nil, fmt.Errorf("fetch from broker %d: %w: the exchange brought no answer", r.Broker, ErrMalformed)
 	}
-	return a.response, nil
 }

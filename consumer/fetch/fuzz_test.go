@@ -78,82 +78,151 @@ func FuzzLog(f *testing.F) {
 // FuzzAnswer is FuzzLog for the answer around the records, with another library as
 // the judge: what is taken says what that one reads, each partition was asked for and
 // comes once at the most, and nothing that a broker may send is refused. One that is
-// left out is none of these: a broker may do so (see partitions).
+// left out is none of these: a broker may do so (see topics).
 func FuzzAnswer(f *testing.F) {
-	good := answerOf(nil)
-	f.Add(good, false)
-	f.Add(good, true)
-	f.Add(good[:len(good)-9], false)
-	f.Add(answerOf(func(r *kmsg.FetchResponse) { r.Topics = nil }), false)
-	f.Add(answerOf(func(r *kmsg.FetchResponse) { r.Topics = r.Topics[:1] }), true)
-	f.Add(answerOf(func(r *kmsg.FetchResponse) { r.Topics[0].Partitions[1] = r.Topics[0].Partitions[0] }), false)
-	f.Add(answerOf(func(r *kmsg.FetchResponse) { r.Topics[1].Partitions[0].RecordBatches = nil }), false)
-	f.Add(answerOf(func(r *kmsg.FetchResponse) { r.ErrorCode = 29 }), false)
-	for _, at := range []int{10, 22, 56, 80} { // counts and lengths
-		f.Add(field(good, at, math.MaxInt32), false)
+	for _, v := range versions {
+		good := answerIn(v, nil)
+		for _, peek := range []bool{false, true} {
+			f.Add(good, v, peek)
+		}
+		f.Add(good[:len(good)-9], v, false)
+		for _, change := range []func(r *kmsg.FetchResponse){
+			func(r *kmsg.FetchResponse) { r.Topics = nil },
+			func(r *kmsg.FetchResponse) { r.Topics = r.Topics[:1] },
+			func(r *kmsg.FetchResponse) { r.Topics[0].Partitions[1] = r.Topics[0].Partitions[0] },
+			func(r *kmsg.FetchResponse) { r.Topics[1].Partitions[0].RecordBatches = nil },
+			func(r *kmsg.FetchResponse) { r.Topics[1].Partitions[0].PreferredReadReplica = 2 },
+			func(r *kmsg.FetchResponse) { r.Topics[1].Partitions[0].DivergingEpoch.EndOffset = 7 },
+			func(r *kmsg.FetchResponse) { r.Topics[0].Partitions[0].UnknownTags.Set(300, []byte("later")) },
+			func(r *kmsg.FetchResponse) { r.Topics[0].UnknownTags.Set(9, nil) },
+			func(r *kmsg.FetchResponse) { r.ErrorCode = 29 },
+		} {
+			f.Add(answerIn(v, change), v, false)
+		}
 	}
-	f.Fuzz(func(t *testing.T, body []byte, peek bool) {
+	for _, v := range versions[1:] { // with nothing that manyTags takes for many
+		f.Add(answerIn(v, func(r *kmsg.FetchResponse) {
+			for _, topic := range r.Topics {
+				for i := range topic.Partitions {
+					topic.Partitions[i].PreferredReadReplica, topic.Partitions[i].RecordBatches = 4, []byte("records")
+				}
+			}
+		}), v, false)
+	}
+	for _, at := range []int{10, 22, 56, 80} { // counts and lengths
+		f.Add(field(answerOf(nil), at, math.MaxInt32), int16(oldestVersion), false)
+	}
+	for _, at := range []int{10, 11, 18, 49, 71} {
+		f.Add(lying(12, answerIn(12, nil), at, math.MaxUint32), int16(12), false)
+	}
+	f.Fuzz(func(t *testing.T, body []byte, v int16, peek bool) {
+		if !slices.Contains(versions, v) {
+			v = versions[uint16(v)%uint16(len(versions))]
+		}
 		r := *someRequest
 		r.Peek = peek
 		before := allocated()
-		res, _, err := exchangeWith(&r, func(id int32) []byte { return framed(id, body) })
+		res, _, err := exchangeIn(v, &r, func(id int32) []byte { return framed(id, headed(v, body)) })
 		if got := allocated() - before; got > 1<<20+uint64(4*len(body)) {
 			t.Fatalf("%d bytes allocated for %d", got, len(body))
 		}
-		want, readable := judged(body)
-		switch {
-		case readable && want.ErrorCode != 0:
-			if !errors.Is(err, kafka.Error(want.ErrorCode)) {
-				t.Fatalf("%v, the answer says error %d", err, want.ErrorCode)
+		if err == nil || v < flexibleVersion || !manyTags(body) {
+			if want, readable := judged(v, body); readable {
+				judge(t, &r, v, res, err, want)
 			}
-		case readable && asked(want) && err != nil:
-			t.Fatalf("refused: %v", err)
-		case readable && !asked(want) && err == nil:
-			t.Fatal("partitions that were not asked for, or twice, are taken")
 		}
 		if err == nil {
-			checkTaken(t, res, len(body))
-		}
-		if readable && err == nil {
-			compareAnswers(t, res, want, peek)
+			checkTaken(t, &r, res, len(body))
 		}
 	})
 }
 
+// manyTags tells whether kmsg might read a number of tagged fields out of what was refused
+// that is above two millions: it counts them all, whether they are there or not.
+func manyTags(body []byte) bool {
+	high := 0
+	for _, b := range body {
+		if high++; b < 0x80 {
+			high = 0
+		}
+		if high == 3 {
+			return true
+		}
+	}
+	return false
+}
+
 // judged is an answer as kmsg reads it; false where it reads none, or would write it
 // otherwise.
-func judged(body []byte) (*kmsg.FetchResponse, bool) {
+func judged(v int16, body []byte) (*kmsg.FetchResponse, bool) {
 	res := kmsg.NewFetchResponse()
-	res.Version = version
+	res.Version = v
 	err := res.ReadFrom(body)
 	return &res, err == nil && bytes.Equal(res.AppendTo(nil), body)
 }
 
-// asked tells whether an answer names nothing but what someRequest asks for, once.
-func asked(res *kmsg.FetchResponse) bool {
+// judge holds what came of an exchange to what the answer is to another reader.
+func judge(t reporter, r *Request, v int16, res *Response, err error, want *kmsg.FetchResponse) {
+	switch asked := asked(r, v, want); {
+	case want.ErrorCode != 0:
+		if !errors.Is(err, kafka.Error(want.ErrorCode)) {
+			t.Fatalf("%v, the answer says error %d", err, want.ErrorCode)
+		}
+	case asked && err != nil:
+		t.Fatalf("refused: %v", err)
+	case !asked && err == nil:
+		t.Fatalf("partitions that were not asked for, or twice, are taken")
+	case err == nil:
+		compareAnswers(t, r, v, res, want)
+	}
+}
+
+// reporter is a test of this package's or of rapid's.
+type reporter interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
+// nameIn is the name that a topic of an answer was asked for by; false if it was not.
+func nameIn(r *Request, v int16, topic *kmsg.FetchResponseTopic) (string, bool) {
+	for _, p := range r.Partitions {
+		if v < 13 && p.Topic == topic.Topic || v >= 13 && p.TopicID == topic.TopicID {
+			return p.Topic, true
+		}
+	}
+	return "", false
+}
+
+// asked tells whether an answer names nothing but what was asked for, once.
+func asked(r *Request, v int16, res *kmsg.FetchResponse) bool {
 	left := map[partitionKey]int{}
-	for _, p := range someRequest.Partitions {
+	for _, p := range r.Partitions {
 		left[partitionKey{p.Topic, p.Partition}]++
 	}
-	for _, topic := range res.Topics {
+	for i := range res.Topics {
+		topic := &res.Topics[i]
+		name, ok := nameIn(r, v, topic)
+		if !ok {
+			return false
+		}
 		for _, p := range topic.Partitions {
-			if left[partitionKey{topic.Topic, p.Partition}]--; left[partitionKey{topic.Topic, p.Partition}] < 0 {
+			if left[partitionKey{name, p.Partition}]--; left[partitionKey{name, p.Partition}] < 0 {
 				return false
 			}
 		}
 	}
-	return len(res.Topics) <= len(someRequest.Partitions) // the same one again and again, empty
+	return len(res.Topics) <= len(r.Partitions) // the same one again and again, empty
 }
 
 // checkTaken holds an answer that was taken to the request and to what came.
-func checkTaken(t *testing.T, res *Response, came int) {
+func checkTaken(t reporter, r *Request, res *Response, came int) {
 	t.Helper()
 	seen := map[partitionKey]bool{}
 	held := 0
 	for i := range res.Partitions {
 		a := &res.Partitions[i]
 		k := partitionKey{a.Topic, a.Partition}
-		if seen[k] || !slices.ContainsFunc(someRequest.Partitions, func(p Partition) bool { return k == partitionKey{p.Topic, p.Partition} }) {
+		if seen[k] || !slices.ContainsFunc(r.Partitions, func(p Partition) bool { return k == partitionKey{p.Topic, p.Partition} }) {
 			t.Fatalf("%v was not asked for, or is there twice", k)
 		}
 		seen[k] = true
@@ -165,37 +234,60 @@ func checkTaken(t *testing.T, res *Response, came int) {
 }
 
 // compareAnswers holds what was taken against what the judge reads.
-func compareAnswers(t *testing.T, res *Response, want *kmsg.FetchResponse, peek bool) {
+func compareAnswers(t reporter, r *Request, v int16, res *Response, want *kmsg.FetchResponse) {
 	t.Helper()
 	if res.Throttle != time.Duration(max(want.ThrottleMillis, 0))*time.Millisecond {
 		t.Fatalf("throttled for %s, want %d ms", res.Throttle, want.ThrottleMillis)
 	}
 	got := res.Partitions
-	for _, topic := range want.Topics {
-		for _, p := range topic.Partitions {
+	for i := range want.Topics {
+		name, _ := nameIn(r, v, &want.Topics[i])
+		for _, p := range want.Topics[i].Partitions {
 			if len(got) == 0 {
-				t.Fatalf("%s/%d is lost", topic.Topic, p.Partition)
+				t.Fatalf("%s/%d is lost", name, p.Partition)
 			}
 			a := got[0]
 			got = got[1:]
-			records := p.RecordBatches
-			if peek {
-				records = records[:min(len(records), batchHeaderSize)]
+			if a.Topic != name {
+				t.Fatalf("topic %q, want %q", a.Topic, name)
 			}
-			switch {
-			case a.Topic != topic.Topic || a.Partition != p.Partition || a.HighWatermark != p.HighWatermark || a.LastStableOffset != p.LastStableOffset || a.LogStartOffset != p.LogStartOffset:
-				t.Fatalf("%+v, want %+v", a, p)
-			case !bytes.Equal(a.records, records) || len(a.aborted) != len(p.AbortedTransactions):
-				t.Fatalf("%d bytes and %d aborted, want %d and %d", len(a.records), len(a.aborted), len(records), len(p.AbortedTransactions))
-			case p.ErrorCode != 0 && !errors.Is(a.Err, kafka.Error(p.ErrorCode)):
-				t.Fatalf("error %v, want %d", a.Err, p.ErrorCode)
-			case p.ErrorCode == 0 && (a.Err != nil) != (p.PreferredReadReplica >= 0):
-				t.Fatalf("error %v with replica %d", a.Err, p.PreferredReadReplica)
-			}
+			comparePartition(t, r, &a, &p)
 		}
 	}
 	if len(got) != 0 {
 		t.Fatalf("%d partitions too many", len(got))
+	}
+}
+
+func comparePartition(t reporter, r *Request, a *Answer, p *kmsg.FetchResponseTopicPartition) {
+	t.Helper()
+	records, aborted := p.RecordBatches, len(p.AbortedTransactions)
+	if r.Peek {
+		records = records[:min(len(records), batchHeaderSize)]
+	}
+	end := EpochEnd{p.DivergingEpoch.Epoch, p.DivergingEpoch.EndOffset}
+	diverges := end != EpochEnd{-1, -1}
+	if diverges {
+		records, aborted = nil, 0
+	}
+	switch {
+	case a.Partition != p.Partition || a.HighWatermark != p.HighWatermark || a.LastStableOffset != p.LastStableOffset || a.LogStartOffset != p.LogStartOffset:
+		t.Fatalf("%+v, want %+v", a, p)
+	case !bytes.Equal(a.records, records) || len(a.aborted) != aborted:
+		t.Fatalf("%d bytes and %d aborted, want %d and %d", len(a.records), len(a.aborted), len(records), aborted)
+	case (a.Diverges != nil) != diverges || diverges && *a.Diverges != end:
+		t.Fatalf("diverges at %+v, want %+v", a.Diverges, end)
+	case a.Preferred != max(p.PreferredReadReplica, -1):
+		t.Fatalf("replica %d, want %d", a.Preferred, p.PreferredReadReplica)
+	case p.ErrorCode != 0 && !errors.Is(a.Err, kafka.Error(p.ErrorCode)):
+		t.Fatalf("error %v, want %d", a.Err, p.ErrorCode)
+	case p.ErrorCode == 0 && (a.Err != nil) != (p.PreferredReadReplica >= 0 && r.Rack == ""):
+		t.Fatalf("error %v with replica %d", a.Err, p.PreferredReadReplica)
+	}
+	for i, one := range a.aborted {
+		if of := p.AbortedTransactions[i]; one != (abortedTransaction{of.ProducerID, of.FirstOffset}) {
+			t.Fatalf("aborted %+v, want %+v", one, of)
+		}
 	}
 }
 

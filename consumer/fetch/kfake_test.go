@@ -77,7 +77,7 @@ func readLog(t *testing.T, rt *kafka.Transport, addr net.Addr, r *fetch.Request,
 	var all []fetch.Record
 	for {
 		r.Partitions[0].Offset = offset
-		res, err := fetch.Do(t.Context(), rt, addr, r)
+		res, err := fetch.Do(t.Context(), fetch.OverTransport(rt, addr), r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -141,7 +141,7 @@ func TestEachCodecThroughABroker(t *testing.T) {
 			}
 			req := &fetch.Request{
 				Broker: leaderOf(t, rt, addr, "events"), ClientID: "test", MaxWait: 100 * time.Millisecond, MinBytes: 1, MaxBytes: 1 << 20,
-				Partitions: []fetch.Partition{{Topic: "events", MaxBytes: 16 << 10}},
+				Partitions: []fetch.Partition{{Topic: "events", LeaderEpoch: -1, LastEpoch: -1, MaxBytes: 16 << 10}},
 			}
 			got, position := readLog(t, rt, addr, req, 0)
 			if len(got) != len(sent) || position != int64(len(sent)) {
@@ -195,7 +195,7 @@ func TestTransactionsThroughABroker(t *testing.T) {
 	}
 	req := &fetch.Request{
 		Broker: leaderOf(t, rt, addr, "events"), MaxWait: 100 * time.Millisecond, MinBytes: 1, MaxBytes: 1 << 20,
-		Partitions: []fetch.Partition{{Topic: "events", MaxBytes: 1 << 10}},
+		Partitions: []fetch.Partition{{Topic: "events", LeaderEpoch: -1, LastEpoch: -1, MaxBytes: 1 << 10}},
 	}
 	got, position := readLog(t, rt, addr, req, 0)
 	var values []string
@@ -219,13 +219,13 @@ func TestSeveralPartitionsInOneRequest(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	res, err := fetch.Do(t.Context(), rt, addr, &fetch.Request{
+	res, err := fetch.Do(t.Context(), fetch.OverTransport(rt, addr), &fetch.Request{
 		Broker: leaderOf(t, rt, addr, "events"), MaxWait: 100 * time.Millisecond, MinBytes: 1, MaxBytes: 1 << 20,
 		Partitions: []fetch.Partition{
-			{Topic: "events", Partition: 0, MaxBytes: 1 << 20},
-			{Topic: "none", Partition: 0, MaxBytes: 1 << 20},
-			{Topic: "events", Partition: 1, Offset: 2, MaxBytes: 1 << 20},
-			{Topic: "events", Partition: 2, Offset: 100, MaxBytes: 1 << 20},
+			{Topic: "events", Partition: 0, LeaderEpoch: -1, LastEpoch: -1, MaxBytes: 1 << 20},
+			{Topic: "none", Partition: 0, LeaderEpoch: -1, LastEpoch: -1, MaxBytes: 1 << 20},
+			{Topic: "events", Partition: 1, LeaderEpoch: -1, LastEpoch: -1, Offset: 2, MaxBytes: 1 << 20},
+			{Topic: "events", Partition: 2, LeaderEpoch: -1, LastEpoch: -1, Offset: 100, MaxBytes: 1 << 20},
 		},
 	})
 	if err != nil {
@@ -260,7 +260,7 @@ func TestSeveralPartitionsInOneRequest(t *testing.T) {
 
 func TestUnknownBroker(t *testing.T) {
 	addr, rt := kafkaOf(t, 1, "events")
-	_, err := fetch.Do(t.Context(), rt, addr, &fetch.Request{Broker: 77, Partitions: []fetch.Partition{{Topic: "events"}}})
+	_, err := fetch.Do(t.Context(), fetch.OverTransport(rt, addr), &fetch.Request{Broker: 77, Partitions: []fetch.Partition{{Topic: "events", LeaderEpoch: -1, LastEpoch: -1}}})
 	if !errors.Is(err, kafka.LeaderNotAvailable) {
 		t.Errorf("%v, want %v", err, kafka.LeaderNotAvailable)
 	}
@@ -279,9 +279,9 @@ func TestCancelledWhileTheBrokerWaits(t *testing.T) {
 		conn, err := new(net.Dialer).DialContext(ctx, network, address)
 		return watchedConn{Conn: conn, closed: closed}, err
 	}
-	_, err := fetch.Do(ctx, rt, addr, &fetch.Request{
+	_, err := fetch.Do(ctx, fetch.OverTransport(rt, addr), &fetch.Request{
 		Broker: leaderOf(t, rt, addr, "events"), MaxWait: time.Hour, MinBytes: 1, MaxBytes: 1 << 20,
-		Partitions: []fetch.Partition{{Topic: "events", MaxBytes: 1 << 20}},
+		Partitions: []fetch.Partition{{Topic: "events", LeaderEpoch: -1, LastEpoch: -1, MaxBytes: 1 << 20}},
 	})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, want %v", err, context.Canceled)

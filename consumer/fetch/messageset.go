@@ -93,6 +93,7 @@ func (r *Reader) enterMessage(offset int64, magic int8, raw []byte) error {
 	r.wrapper = wrapper{magic: magic, offset: offset, timestamp: m.timestamp, previous: r.end}
 	switch {
 	case offset < r.position:
+		r.pass(&r.wrapper)
 	case c == codecNone:
 		if size := len(raw) - prefixSize; size > r.limits.MaxRecordBytes {
 			return &TooLargeError{Offset: offset, Size: int64(size), Limit: int64(r.limits.MaxRecordBytes)}
@@ -155,7 +156,8 @@ type wrapper struct {
 	read     bool
 }
 
-func (w *wrapper) last() int64 { return w.offset }
+func (w *wrapper) last() int64  { return w.offset }
+func (w *wrapper) epoch() int32 { return epochNone }
 
 func (w *wrapper) corrupt(kind Corruption) error {
 	return &CorruptError{Offset: w.offset, Kind: kind}
@@ -165,7 +167,7 @@ func (w *wrapper) next(r *Reader) (Record, bool, error) {
 	if m := w.single; m != nil {
 		w.single = nil
 		w.read = true
-		return Record{Offset: w.offset, Timestamp: m.timestamp, Key: m.key, Value: m.value}, true, nil
+		return Record{Offset: w.offset, Epoch: epochNone, Timestamp: m.timestamp, Key: m.key, Value: m.value}, true, nil
 	}
 	if !r.stream.isOpen() {
 		return Record{}, false, nil
@@ -220,7 +222,7 @@ func (w *wrapper) inner(s *stream, offset, size int64) (Record, error) {
 	if w.appendTime {
 		m.timestamp = w.timestamp
 	}
-	return Record{Offset: offset, Timestamp: m.timestamp, Key: m.key, Value: m.value}, nil
+	return Record{Offset: offset, Epoch: epochNone, Timestamp: m.timestamp, Key: m.key, Value: m.value}, nil
 }
 
 // head looks at the next message's offset and size, or returns false at the end.

@@ -10,6 +10,9 @@ import (
 // Record is one record of the log. Its bytes are its own.
 type Record struct {
 	Offset int64
+	// Epoch is the leader epoch under which the record was written (KIP-320); −1 in the
+	// formats before KIP-98, which do not say.
+	Epoch int32
 	// Timestamp is in milliseconds since 1970, the broker's where the topic has
 	// log-append time; −1 if the record has none.
 	Timestamp int64
@@ -62,6 +65,8 @@ type Reader struct {
 	// position is where reading goes on: everything below it was returned or
 	// passed over for good. It only grows.
 	position int64
+	// epoch is that of the last entry with an offset below position, −1 before any.
+	epoch int32
 	// end is the last offset of the entry before the current one, or −1. The
 	// next entry lies beyond it.
 	end int64
@@ -87,6 +92,8 @@ type entry interface {
 	next(r *Reader) (Record, bool, error)
 	// last returns the entry's last offset, whose record need not exist.
 	last() int64
+	// epoch is the leader epoch under which the entry was written, −1 if unknown.
+	epoch() int32
 }
 
 // The first bytes of an entry, common to all formats.
@@ -105,6 +112,7 @@ func (a *Answer) Records(from int64, l Limits) *Reader {
 	return &Reader{
 		rest:     a.records,
 		position: max(from, 0),
+		epoch:    epochNone,
 		end:      -1,
 		limits:   l.withDefaults(),
 		aborted:  newAbortedList(a.aborted),
@@ -129,11 +137,11 @@ func (r *Reader) Next() (Record, error) {
 			r.err = err
 			r.stream.close()
 		case ok:
-			r.position = rec.Offset + 1
+			r.position, r.epoch = rec.Offset+1, rec.Epoch
 			return rec, nil
 		default:
 			r.stream.close()
-			r.pass(r.in.last())
+			r.pass(r.in)
 			r.in = nil
 		}
 	}
@@ -145,6 +153,11 @@ func (r *Reader) Next() (Record, error) {
 // early; then it follows the last record returned.
 func (r *Reader) Position() int64 { return r.position }
 
+// Epoch returns the leader epoch of what lies just below Position: of the last batch
+// whose records (returned or not, a marker, aborted, or removed by compaction) lie
+// there. It is −1 before any, and where that batch's format does not say.
+func (r *Reader) Epoch() int32 { return r.epoch }
+
 // Close gives back what the reader borrowed. It may be called at any time and
 // more than once. Next returns io.EOF from then on unless an error came before.
 func (r *Reader) Close() {
@@ -155,9 +168,9 @@ func (r *Reader) Close() {
 	}
 }
 
-// pass moves the position behind offset.
-func (r *Reader) pass(offset int64) {
-	r.position = max(r.position, offset+1)
+// pass moves the position behind the entry.
+func (r *Reader) pass(e entry) {
+	r.position, r.epoch = max(r.position, e.last()+1), e.epoch()
 }
 
 // enter begins the next entry, or passes over it and leaves r.in nil.

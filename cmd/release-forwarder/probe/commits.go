@@ -201,9 +201,9 @@ func (p *prober) written(ctx context.Context, t *topic, partition int32, offset 
 		return time.Time{}, errors.New("a partition has come since")
 	}
 	// One byte is asked for: the first batch comes whole, and no second.
-	answer, err := fetch.Do(ctx, p.cluster.kafka.Wire, p.cluster.client().Addr, &fetch.Request{
+	answer, err := fetch.Do(ctx, p.cluster.kafka.Wire, &fetch.Request{
 		Broker: t.partitions[i].LeaderID, ClientID: p.cluster.clientID, MinBytes: 1, MaxBytes: 1, Peek: true,
-		Partitions: []fetch.Partition{{Topic: t.name, Partition: partition, Offset: offset, MaxBytes: 1}},
+		Partitions: []fetch.Partition{{Topic: t.name, Partition: partition, LeaderEpoch: -1, LastEpoch: -1, Offset: offset, MaxBytes: 1}},
 	})
 	if err != nil {
 		return time.Time{}, err
