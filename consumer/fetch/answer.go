@@ -199,10 +199,6 @@ func (f *frame) tags(known func(tag uint32)) {
 	}
 	for n := int64(f.uvarint()); n > 0 && f.err == nil; n-- {
 		tag, size := f.uvarint(), int64(f.uvarint())
-		if size > f.left {
-			f.fail("a tagged field of %d bytes in %d", size, f.left)
-			return
-		}
 		end := f.left - size
 		if known != nil {
 			known(tag)

@@ -430,6 +430,36 @@ func TestLengthsThatLie(t *testing.T) {
 	}
 }
 
+// What a frame claims to hold is not allocated for a name.
+func TestANameThatIsNotThere(t *testing.T) {
+	head := answerIn(12, nil)[:10] // up to the topics
+	b := binary.AppendUvarint(append(head, 2), 32<<20)
+	_, _, err := exchangeIn(12, someRequest, func(id int32) []byte {
+		frame := framed(id, headed(12, b))
+		binary.BigEndian.PutUint32(frame, 40<<20)
+		return frame
+	})
+	if !errors.Is(err, ErrMalformed) {
+		t.Errorf("%v, want %v", err, ErrMalformed)
+	}
+}
+
+// A divergence that is shorter or longer than its field says is none.
+func TestADivergenceOfAnotherLength(t *testing.T) {
+	good := answerIn(12, func(r *kmsg.FetchResponse) {
+		r.Topics[1].Partitions[0].DivergingEpoch.Epoch, r.Topics[1].Partitions[0].DivergingEpoch.EndOffset = 4, 33
+	})
+	at := bytes.Index(good, []byte{0, 13, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 33, 0})
+	for size := range byte(20) {
+		body := bytes.Clone(good)
+		body[at+1] = size
+		_, _, err := exchangeIn(12, someRequest, func(id int32) []byte { return framed(id, headed(12, body)) })
+		if want := size == 13; want != (err == nil) || err != nil && !errors.Is(err, ErrMalformed) {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+	}
+}
+
 // lying returns a copy of a body in which the length at i is another.
 func lying(v int16, body []byte, i int, lie uint64) []byte {
 	if v < flexibleVersion {

@@ -142,6 +142,38 @@ func TestWhatACommittedReaderSees(t *testing.T) {
 	}
 }
 
+// Where reading fails the epoch is that of what lies below, as the position is.
+func TestTheEpochWhereReadingFails(t *testing.T) {
+	under := func(epoch uint32, batch []byte) []byte {
+		field32(batchEpochAt, epoch)(batch)
+		return batch
+	}
+	broken := under(6, logBatch{base: 1, count: int32p(1), body: []byte{14, 0, 0, 0, 1, 1, 100, 0}}.bytes())
+	for _, c := range []struct {
+		name string
+		log  []byte
+		from int64
+		want int32
+	}{
+		{"in the first batch", broken, 0, -1},
+		{"in the next batch", join(under(5, batchAt(0, 0)), broken), 0, 5},
+		{"within a batch, at what was asked for", under(6, logBatch{base: 10, records: at(0, 1), count: int32p(3), lastDelta: 5}.bytes()), 12, 6},
+		{"behind a message of an older format", join(under(5, batchAt(0, 0)), messageAt(1, 1), broken[:30]), 7, -1},
+		{"behind a batch without an epoch", join(under(5, batchAt(0, 0)), under(1<<32-1, batchAt(1, 0)), broken[:30]), 0, -1},
+		{"behind a batch with an epoch that cannot be", join(under(5, batchAt(0, 0)), under(1<<31, batchAt(1, 0)), broken[:30]), 0, -1},
+	} {
+		r := answer(c.log).Records(c.from, roomy)
+		var err error
+		for err == nil {
+			_, err = r.Next()
+		}
+		if r.Epoch() != c.want {
+			t.Errorf("%s: epoch %d at %d (%v), want %d", c.name, r.Epoch(), r.Position(), err, c.want)
+		}
+		r.Close()
+	}
+}
+
 // Reading may stop after any record and go on with another fetch from Position:
 // each record comes once.
 func TestStoppingAnywhere(t *testing.T) {
