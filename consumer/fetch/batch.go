@@ -48,7 +48,8 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // batch is a record batch being read from Reader.stream.
 type batch struct {
 	base, lastOffset int64
-	leaderEpoch      int32
+	// epoch is the leader's that wrote it.
+	epoch int32
 	// baseTime is what the records' deltas add to; with log-append time all
 	// records have appendTime.
 	baseTime, appendTime int64
@@ -60,8 +61,7 @@ type batch struct {
 	isControl bool
 }
 
-func (b *batch) last() int64  { return b.lastOffset }
-func (b *batch) epoch() int32 { return b.leaderEpoch }
+func (b *batch) last() (offset int64, epoch int32) { return b.lastOffset, b.epoch }
 
 func (b *batch) corrupt(kind Corruption) error {
 	return &CorruptError{Offset: b.base, Kind: kind}
@@ -89,7 +89,7 @@ func (r *Reader) enterBatch(base int64, raw []byte) error {
 	r.batch = batch{
 		base:         base,
 		lastOffset:   base + int64(lastDelta),
-		leaderEpoch:  max(int32(be.Uint32(raw[batchEpochAt:])), epochNone),
+		epoch:        max(epochNone, int32(be.Uint32(raw[batchEpochAt:]))),
 		baseTime:     int64(be.Uint64(raw[batchBaseTimeAt:])),
 		appendTime:   int64(be.Uint64(raw[batchMaxTimeAt:])),
 		isAppendTime: attributes&logAppendTime != 0,
@@ -108,18 +108,18 @@ func (r *Reader) enterBatch(base int64, raw []byte) error {
 		if err := r.readMarker(producer, codec, data); err != nil {
 			return err
 		}
-		r.pass(&r.batch)
+		r.pass(r.batch.last())
 	case count == 0,
 		r.batch.lastOffset < r.position,
 		attributes&transactional != 0 && r.aborted.holds(producer):
-		r.pass(&r.batch)
+		r.pass(r.batch.last())
 	default:
 		if err := r.stream.open(codec, 2, base, data, r.limits); err != nil {
 			return err
 		}
 		r.in = &r.batch
 		if base < r.position { // the position lies within
-			r.epoch = r.batch.leaderEpoch
+			r.epoch = r.batch.epoch
 		}
 	}
 	r.end = r.batch.lastOffset
@@ -176,7 +176,7 @@ func (b *batch) read(s *stream, from int64, l Limits) (Record, bool, error) {
 		if offsetDelta < 0 || offsetDelta > b.lastOffset-b.base || b.base+offsetDelta <= b.previous {
 			return Record{}, false, b.corrupt(BadOffset)
 		}
-		rec := Record{Offset: b.base + offsetDelta, Epoch: b.leaderEpoch, Timestamp: b.baseTime + timeDelta}
+		rec := Record{Offset: b.base + offsetDelta, Epoch: b.epoch, Timestamp: b.baseTime + timeDelta}
 		if b.isAppendTime {
 			rec.Timestamp = b.appendTime
 		}

@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"bytes"
+	"cmp"
 	stdgzip "compress/gzip"
 	"encoding/binary"
 	"errors"
@@ -76,6 +77,7 @@ type packer struct {
 // logBatch is a batch (magic 2) to build. What is left zero is made right.
 type logBatch struct {
 	base       int64
+	epoch      uint32 // the leader's; 0: 7
 	records    []rec
 	lastDelta  int32 // 0: the last record's
 	attributes uint16
@@ -107,7 +109,7 @@ func (l logBatch) bytes() []byte {
 	be := binary.BigEndian
 	b := be.AppendUint64(nil, uint64(l.base))
 	b = be.AppendUint32(b, uint32(batchHeaderSize-prefixSize+len(body)))
-	b = be.AppendUint32(b, 7) // leader epoch
+	b = be.AppendUint32(b, cmp.Or(l.epoch, 7))
 	b = append(b, 2, 0, 0, 0, 0)
 	b = be.AppendUint16(b, l.attributes|uint16(l.packer.codec))
 	b = be.AppendUint32(b, uint32(last))

@@ -93,7 +93,7 @@ func (r *Reader) enterMessage(offset int64, magic int8, raw []byte) error {
 	r.wrapper = wrapper{magic: magic, offset: offset, timestamp: m.timestamp, previous: r.end}
 	switch {
 	case offset < r.position:
-		r.pass(&r.wrapper)
+		r.pass(r.wrapper.last())
 	case c == codecNone:
 		if size := len(raw) - prefixSize; size > r.limits.MaxRecordBytes {
 			return &TooLargeError{Offset: offset, Size: int64(size), Limit: int64(r.limits.MaxRecordBytes)}
@@ -156,8 +156,7 @@ type wrapper struct {
 	read     bool
 }
 
-func (w *wrapper) last() int64  { return w.offset }
-func (w *wrapper) epoch() int32 { return epochNone }
+func (w *wrapper) last() (offset int64, epoch int32) { return w.offset, epochNone }
 
 func (w *wrapper) corrupt(kind Corruption) error {
 	return &CorruptError{Offset: w.offset, Kind: kind}

@@ -10,8 +10,8 @@ import (
 // Record is one record of the log. Its bytes are its own.
 type Record struct {
 	Offset int64
-	// Epoch is the leader epoch under which the record was written (KIP-320); −1 in the
-	// formats before KIP-98, which do not say.
+	// Epoch is the leader epoch in which it was written (KIP-101), −1 in the formats
+	// that do not hold it.
 	Epoch int32
 	// Timestamp is in milliseconds since 1970, the broker's where the topic has
 	// log-append time; −1 if the record has none.
@@ -65,11 +65,12 @@ type Reader struct {
 	// position is where reading goes on: everything below it was returned or
 	// passed over for good. It only grows.
 	position int64
-	// epoch is that of the last entry with an offset below position, −1 before any.
-	epoch int32
 	// end is the last offset of the entry before the current one, or −1. The
 	// next entry lies beyond it.
 	end int64
+	// epoch is the one of the last record or batch below position, before the one of what
+	// lies below the record that was returned last; −1 where this answer holds none.
+	epoch, before int32
 	// whole says that the answer held a complete entry.
 	whole bool
 	// err ends the reading; it is returned from then on.
@@ -90,10 +91,8 @@ type entry interface {
 	// next returns the entry's next record at or above r.position, or false at
 	// its end. It does not move the position.
 	next(r *Reader) (Record, bool, error)
-	// last returns the entry's last offset, whose record need not exist.
-	last() int64
-	// epoch is the leader epoch under which the entry was written, −1 if unknown.
-	epoch() int32
+	// last returns the entry's last offset, whose record need not exist, and its epoch.
+	last() (offset int64, epoch int32)
 }
 
 // The first bytes of an entry, common to all formats.
@@ -112,8 +111,9 @@ func (a *Answer) Records(from int64, l Limits) *Reader {
 	return &Reader{
 		rest:     a.records,
 		position: max(from, 0),
-		epoch:    epochNone,
 		end:      -1,
+		epoch:    epochNone,
+		before:   epochNone,
 		limits:   l.withDefaults(),
 		aborted:  newAbortedList(a.aborted),
 	}
@@ -137,11 +137,15 @@ func (r *Reader) Next() (Record, error) {
 			r.err = err
 			r.stream.close()
 		case ok:
-			r.position, r.epoch = rec.Offset+1, rec.Epoch
+			r.position = rec.Offset + 1
+			if r.before = r.epoch; r.in == &r.batch && rec.Offset > r.batch.base {
+				r.before = rec.Epoch // what lies below it is of the same batch
+			}
+			r.epoch = rec.Epoch
 			return rec, nil
 		default:
 			r.stream.close()
-			r.pass(r.in)
+			r.pass(r.in.last())
 			r.in = nil
 		}
 	}
@@ -168,9 +172,14 @@ func (r *Reader) Close() {
 	}
 }
 
-// pass moves the position behind the entry.
-func (r *Reader) pass(e entry) {
-	r.position, r.epoch = max(r.position, e.last()+1), e.epoch()
+// Before returns the leader epoch of what lies below the record that was returned last;
+// −1 where this answer held nothing there, or it has none.
+func (r *Reader) Before() int32 { return r.before }
+
+// pass moves the position behind offset, where something of this epoch was.
+func (r *Reader) pass(offset int64, epoch int32) {
+	r.position = max(r.position, offset+1)
+	r.epoch = epoch
 }
 
 // enter begins the next entry, or passes over it and leaves r.in nil.
