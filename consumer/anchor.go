@@ -81,6 +81,13 @@ func (p *partition) ask() int64 {
 	return p.position
 }
 
+// sees takes the last record of a batch as the anchor. The engine's mutex is held.
+func (p *partition) sees(batch []*Delivery) {
+	if n := len(batch); n > 0 && !batch[n-1].oversized { // whose bytes are given up
+		p.last = anchorAt(&batch[n-1].Record.Record)
+	}
+}
+
 // doubt makes the next fetch look at the anchor.
 func (p *partition) doubt() { p.unsure = p.last.known }
 
@@ -103,6 +110,7 @@ func (g *generation) known(p *partition, from int64, a *fetch.Answer) bool {
 		p.phase = lost // the log ends before it
 	case seen != sightNothing:
 		p.unsure = false
+		g.proven(p, seen == sightSame)
 	}
 	known, isLost := !p.unsure, p.phase == lost
 	e.mu.Unlock()
@@ -113,6 +121,16 @@ func (g *generation) known(p *partition, from int64, a *fetch.Answer) bool {
 		g.release(p, nil)
 	}
 	return known
+}
+
+// proven decides on the runs of a commit that has an anchor: they count only where it is
+// found. The engine's mutex is held.
+func (g *generation) proven(p *partition, found bool) {
+	if p.unproven && !found {
+		g.ignored(p, p.committed)
+		p.inherited, p.inheritedEnd = nil, 0
+	}
+	p.unproven = false
 }
 
 func (g *generation) doubt(p *partition) {

@@ -131,8 +131,7 @@ func (g *generation) commitments(all bool) []commitment {
 		}
 		c := commitment{p, mark{offset: p.watermark()}}
 		if !e.noMetadata && !p.apart {
-			k := p.knowledge()
-			c.metadata, _ = encodeMetadata(p.place(c.offset), k)
+			c.metadata, _ = encodeMetadata(p.place(c.offset), p.knowledge())
 		}
 		if len(c.metadata) > e.size.metadata || now.Before(p.bareUntil) {
 			c.metadata = ""

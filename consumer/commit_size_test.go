@@ -81,8 +81,8 @@ func (r *rig) gapsTo(offset int64) {
 	r.e.mu.Lock()
 	defer r.e.mu.Unlock()
 	for _, p := range r.g.parts {
-		p.progress = newProgress(0, fullOfGaps())
-		p.advance(offset)
+		p.progress = newProgress(0, unknownEpoch, fullOfGaps())
+		p.advance(offset, unknownEpoch)
 	}
 	r.g.dirty = true
 }
@@ -135,7 +135,7 @@ func TestACommitThatIsTooLargeIsSplit(t *testing.T) {
 		"told as an error of the server":  {batch(kafka.Unknown, 100<<10), partitions, 0, 22},
 		"a connection closed":             {closes(io.EOF, 100<<10), partitions, 0, 22},
 		"a connection reset":              {closes(syscall.ECONNRESET, 100<<10), partitions, 0, 22},
-		"a batch of one commit":           {batch(kafka.InvalidCommitOffsetSize, 4<<10), partitions, 0, partitions},
+		"a batch of one commit":           {batch(kafka.InvalidCommitOffsetSize, 5<<10), partitions, 0, partitions},
 		"a batch of less than one":        {batch(kafka.InvalidCommitOffsetSize, 1<<10), partitions, partitions, 44},
 		"one partition's metadata": {func(req *offsetcommit.Request, _ *offsetcommit.RequestPartition) (kafka.Error, error) {
 			if p := about(req); p != nil && p.CommittedMetadata != "" {
@@ -167,8 +167,8 @@ func TestACommitThatIsTooLargeIsSplit(t *testing.T) {
 					r.e.mu.Lock()
 					defer r.e.mu.Unlock()
 					for _, p := range r.g.parts {
-						p.progress = newProgress(0, fullOfGaps())
-						p.advance(moved)
+						p.progress = newProgress(0, unknownEpoch, fullOfGaps())
+						p.advance(moved, unknownEpoch)
 					}
 					r.g.dirty = true
 				}

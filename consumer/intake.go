@@ -104,6 +104,7 @@ func (g *generation) read(p *partition, rd *fetch.Reader) error {
 			}
 			session := e.cfg.Session(rec.Value)
 			d := newDelivery(p, rec, now)
+			d.before = rd.Before()
 			d.cost += len(session) // its lane has it, which may be its own
 			first := empty && len(batch) == 0
 			if !first && d.cost > bytes {
@@ -117,7 +118,7 @@ func (g *generation) read(p *partition, rd *fetch.Reader) error {
 				d.strip()
 			}
 		}
-		if g.add(p, batch, sessions, full, wants, last, rd.Position()) {
+		if g.add(p, batch, sessions, full, wants, last, rd.Position(), rd.Epoch()) {
 			return nil
 		}
 		if last != nil {
@@ -141,7 +142,7 @@ func onlyEnd(err error) error {
 }
 
 func newDelivery(p *partition, rec fetch.Record, now time.Time) *Delivery {
-	d := &Delivery{Record: Record{Topic: p.topic, Partition: p.partition, Record: rec}, part: p, size: payload(&rec), anchor: anchorAt(&rec)}
+	d := &Delivery{Record: Record{Topic: p.topic, Partition: p.partition, Record: rec}, part: p, size: payload(&rec), before: unknownEpoch}
 	d.oversized = d.size > p.engine.cfg.MaxRecordBytes
 	if d.cost = recordOverhead; !d.oversized {
 		d.cost += d.size
@@ -159,17 +160,22 @@ func (d *Delivery) readAt(now time.Time) {
 	}
 }
 
-// add queues a batch and tells whether reading this answer must stop.
-func (g *generation) add(p *partition, batch []*Delivery, sessions []string, full Bound, wants *Delivery, last error, position int64) (stop bool) {
+// add queues a batch and tells whether reading this answer must stop. Reading has come to
+// a position with an epoch below it.
+func (g *generation) add(p *partition, batch []*Delivery, sessions []string, full Bound, wants *Delivery, last error, position int64, epoch int32) (stop bool) {
 	e := g.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if p.phase != reading || g.draining {
 		return true
 	}
+	p.sees(batch)
 	readied, size := 0, 0
 	for i, d := range batch {
 		size += d.size
+		if d.before != unknownEpoch {
+			p.advance(d.Record.Offset, d.before) // past markers
+		}
 		if p.finishedBefore(d.Record.Offset) {
 			p.pass(d)
 			continue
@@ -188,7 +194,7 @@ func (g *generation) add(p *partition, batch []*Delivery, sessions []string, ful
 		p.size = size/len(batch) + framing
 	}
 	if full == BoundNone && (last == nil || errors.Is(last, io.EOF)) {
-		p.advance(position)
+		p.advance(position, epoch)
 	}
 	g.dirty = true
 	p.paused, p.wants = full, 0

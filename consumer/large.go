@@ -12,7 +12,7 @@ import (
 )
 
 // A record above Config.MaxRecordBytes is large. Its bytes are in memory only while it is
-// tried: it is read, and known by its place, its session and its anchor; its bytes are
+// tried: it is read, and known by its place, its session and what Kafka says of it; its bytes are
 // given up at once and read again when its turn has come. One at a time is in memory, in
 // the whole process. So one that waits, for whatever reason and however long, keeps no
 // other waiting, and those that wait cost no more than small ones.
@@ -191,7 +191,7 @@ func (g *generation) readAgain(d *Delivery) (rec fetch.Record, err error) {
 	rd := a.Records(offset, e.limits())
 	defer rd.Close()
 	switch rec, err = rd.Next(); {
-	case err == nil && rec.Offset == offset && anchorAt(&rec) == d.anchor:
+	case err == nil && rec.Offset == offset && rec.Epoch == d.Record.Epoch && rec.Timestamp == d.Record.Timestamp && payload(&rec) == d.size:
 		return rec, nil
 	case err == nil, errors.Is(err, io.EOF) && rd.Position() > offset:
 		return rec, errGone // another record, or none: compaction, or another log

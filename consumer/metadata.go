@@ -11,13 +11,23 @@ import (
 	"strings"
 )
 
+// unknownEpoch stands for a leader epoch that nobody tells: of records in the formats
+// before KIP-98, of a commit set by a tool. It equals no other, itself included.
+const unknownEpoch int32 = -1
+
 // knowledge is what is known of a log beyond a committed offset: everything
 // from that offset up to end is done but the unfinished runs, which are
 // ordered, do not touch, and lie between the two.
 type knowledge struct {
 	unfinished []span
 	end        int64
-	// anchor is a record by which the log is known again.
+	// endEpoch is the leader epoch of the last record below end, or unknownEpoch. Where
+	// the leader has it there too, the log is the same up to end (KIP-101).
+	endEpoch int32
+	// epochs are those of the last record below each unfinished run, as far as they are
+	// known: the knowledge may be cut there.
+	epochs []int32
+	// anchor is a record by which the log is known again: of "rf2:" alone.
 	anchor anchor
 }
 
@@ -27,66 +37,103 @@ type knowledge struct {
 type place struct {
 	cluster   string
 	topic     string
+	topicID   topicID
 	partition int32
 	offset    int64
 }
+
+// topicID is a topic's ID (KIP-516), zero where the brokers tell none (before 2.8). A
+// topic that was deleted and made anew has another one.
+type topicID = [16]byte
 
 const (
 	// metadataLimit is the broker's default for offset.metadata.max.bytes.
 	metadataLimit = 4096
 
-	// The versions mark the format: without an anchor, and with one. Another
-	// version's metadata is ignored as a whole: its records repeat, none is
-	// skipped.
-	metadataPlain    = "rf1:"
+	// The versions mark the format. All that is written is metadataEpochs.
+	// metadataAnchored is the version before, whose runs count only where its anchor is
+	// found. Another version's metadata is ignored as a whole, the very first one's
+	// ("rf1:") too, which has nothing by which the log is known again: its records
+	// repeat, none is skipped.
+	metadataEpochs   = "rf3:"
 	metadataAnchored = "rf2:"
 
-	// digestLen bytes of SHA-256 over version, place and runs stand in front of
-	// the runs. They are both the checksum and the binding to the place.
+	// idLen is what the topic's ID takes as Kafka prints it.
+	idLen = 22
+
+	// digestLen bytes of SHA-256 over version, place and what follows stand in front.
+	// They are both the checksum and the binding to the place.
 	digestLen = 8
 
-	// payloadLimit is how many bytes of anchor and runs fit: the metadata is
+	// payloadLimit is how many bytes of epoch and runs fit: the metadata is
 	// text (the broker keeps it as a string), so base64 takes a quarter of its
 	// room.
-	payloadLimit = (metadataLimit-len(metadataPlain))*6/8 - digestLen
+	payloadLimit = (metadataLimit-len(metadataEpochs)-idLen-len(":"))*6/8 - digestLen
 )
 
-// errMetadataForeign says that metadata does not belong to the place it was
-// found at or cannot be read; it is ignored as a whole.
-var errMetadataForeign = errors.New("commit metadata was not written here by this program, or is damaged")
+var (
+	// errMetadataForeign says that metadata does not belong to the place it was
+	// found at or cannot be read; it is ignored as a whole.
+	errMetadataForeign = errors.New("commit metadata was not written here by this program, or is damaged")
+
+	// errAnotherTopic says that a commit was written here, of a topic that had this name
+	// before: its offset and runs are of a log that is gone.
+	errAnotherTopic = errors.New("the commit is of a topic of this name that was deleted since")
+)
 
 // encodeMetadata writes knowledge for a commit at a place. What does not fit is
 // left out from the end, so that less is remembered, never something wrong;
-// whole tells whether all fitted. Knowledge of nothing is the empty string.
+// whole tells whether all fitted.
 //
-// After the digest stands the anchor, if there is one: how far it lies below
-// the committed offset as an unsigned varint, then its digest. Then, where
-// something beyond the commit is done, unsigned varints: the length of the first
-// unfinished run (0 where the committed offset is done), then for each further
-// run the length of the done run before it and its own, last the length of the
-// done run up to the end.
+// After the version stand the topic's ID and a colon. After the digest stands the
+// epoch below the end, plus one, as an unsigned varint. Then, where something beyond
+// the commit is done, unsigned varints: the length of the first unfinished run (0
+// where the committed offset is done), then for each further run the length of the
+// done run before it and its own, last the length of the done run up to the end.
 func encodeMetadata(at place, k knowledge) (metadata string, whole bool) {
-	buf := make([]byte, digestLen, 256)
-	version := metadataPlain
-	if k.anchor.known {
-		version = metadataAnchored
-		buf = binary.AppendUvarint(buf, uint64(at.offset-k.anchor.offset))
-		buf = append(buf, k.anchor.sum[:]...)
+	k, whole = k.fitting(at.offset)
+	buf := binary.AppendUvarint(make([]byte, digestLen, 256), uint64(int64(k.endEpoch)+1))
+	if k.end > at.offset {
+		buf = appendRuns(buf, at.offset, k)
 	}
-	whole = true
-	switch {
-	case k.end > at.offset:
-		buf, whole = appendRuns(buf, at.offset, k)
-	case !k.anchor.known:
-		return "", true
-	}
-	digest := at.digest(version, buf[digestLen:])
+	head := metadataEpochs + idText(at.topicID) + ":"
+	digest := at.digest(head, buf[digestLen:])
 	copy(buf, digest[:digestLen])
-	return version + base64.RawURLEncoding.EncodeToString(buf), whole
+	return head + base64.RawURLEncoding.EncodeToString(buf), whole
 }
 
-// appendRuns writes the lengths of the runs from an offset on, as many as fit.
-func appendRuns(buf []byte, offset int64, k knowledge) (_ []byte, whole bool) {
+// fitting is the knowledge as far as it fits. It is cut where the epoch is known:
+// runs that cannot be verified would not count.
+func (k knowledge) fitting(offset int64) (_ knowledge, whole bool) {
+	if k.size(offset) <= payloadLimit {
+		return k, true
+	}
+	cut := knowledge{end: offset, endEpoch: unknownEpoch}
+	size, next := epochLen+1, offset
+	for i, s := range k.unfinished {
+		// Room for what is before this run, and for the done run that must close the list.
+		if size+binary.MaxVarintLen64 > payloadLimit {
+			break
+		}
+		if i < len(k.epochs) && k.epochs[i] != unknownEpoch {
+			cut = knowledge{unfinished: k.unfinished[:i], end: s.first, endEpoch: k.epochs[i], epochs: k.epochs[:i]}
+		}
+		size += runLen(i, s, next, offset)
+		next = s.last + 1
+	}
+	return cut, false
+}
+
+// idText is the ID as Kafka prints it, and empty where there is none.
+func idText(id topicID) string {
+	if id == (topicID{}) {
+		return ""
+	}
+	return base64.RawURLEncoding.EncodeToString(id[:])
+}
+
+// appendRuns writes the lengths of the runs from an offset on.
+func appendRuns(buf []byte, offset int64, k knowledge) []byte {
 	next := offset // where the next run begins
 	put := func(n int64) { buf = binary.AppendUvarint(buf, uint64(n)) }
 	runs := k.unfinished
@@ -97,65 +144,87 @@ func appendRuns(buf []byte, offset int64, k knowledge) (_ []byte, whole bool) {
 	} else {
 		put(0)
 	}
-	end := k.end
 	for _, s := range runs {
-		// Room for this run, and for the done run that must close the list.
-		if len(buf)-digestLen+uvarintLen(s.first-next)+uvarintLen(s.last-s.first+1)+binary.MaxVarintLen64 > payloadLimit {
-			end = s.first
-			break
-		}
 		put(s.first - next)
 		put(s.last - s.first + 1)
 		next = s.last + 1
 	}
-	put(end - next)
-	return buf, end == k.end
+	put(k.end - next)
+	return buf
 }
 
 // decodeMetadata reads what a commit at a place tells. Metadata that is empty
 // tells nothing; metadata that does not belong to the place, byte for byte, is
-// an error and tells nothing either.
+// an error and tells nothing either. So is that of another topic ID, where both are
+// known.
 func decodeMetadata(at place, metadata string) (knowledge, error) {
-	none := knowledge{end: at.offset}
+	none := knowledge{end: at.offset, endEpoch: unknownEpoch}
 	if metadata == "" {
 		return none, nil
 	}
-	version := metadata[:min(len(metadata), len(metadataPlain))]
-	text := metadata[len(version):]
-	if version != metadataPlain && version != metadataAnchored || len(metadata) > metadataLimit || strings.ContainsAny(text, "\r\n") {
+	head, text := cutHead(metadata)
+	if head == "" || len(metadata) > metadataLimit || strings.ContainsAny(text, "\r\n") {
 		return none, errMetadataForeign // the decoder passes over line ends
 	}
 	buf, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	if err != nil || len(buf) <= digestLen {
 		return none, errMetadataForeign
 	}
-	digest := at.digest(version, buf[digestLen:])
+	digest := at.digest(head, buf[digestLen:])
 	if subtle.ConstantTimeCompare(buf[:digestLen], digest[:digestLen]) != 1 {
 		return none, errMetadataForeign
 	}
-	k, err := decodeBody(at.offset, buf[digestLen:], version == metadataAnchored)
+	if id := head[len(metadataEpochs):]; id != "" && id != ":" && at.topicID != (topicID{}) && id != idText(at.topicID)+":" {
+		return none, errAnotherTopic
+	}
+	k, err := decodeBody(head, at.offset, buf[digestLen:])
 	if err != nil {
 		return none, err
 	}
 	return k, nil
 }
 
+// cutHead cuts metadata behind the version, and behind the topic's ID where the
+// version has one. It is empty where the version is none that is read.
+func cutHead(metadata string) (head, text string) {
+	n := len(metadataEpochs)
+	switch {
+	case strings.HasPrefix(metadata, metadataAnchored):
+	case !strings.HasPrefix(metadata, metadataEpochs):
+		return "", ""
+	case strings.HasPrefix(metadata[n:], ":"):
+		n++
+	case len(metadata) > n+idLen && metadata[n+idLen] == ':':
+		n += idLen + 1
+	default:
+		return "", ""
+	}
+	return metadata[:n], metadata[n:]
+}
+
 // decodeBody reads what follows the digest.
-func decodeBody(offset int64, buf []byte, anchored bool) (knowledge, error) {
-	if !anchored {
-		return decodeRuns(offset, buf)
+func decodeBody(head string, offset int64, buf []byte) (knowledge, error) {
+	k := knowledge{end: offset, endEpoch: unknownEpoch}
+	size := 0
+	if head == metadataAnchored {
+		below, n := binary.Uvarint(buf)
+		size = n + sumLen
+		if n <= 0 || below > uint64(max(offset, 0)) || len(buf) < size {
+			return knowledge{}, fmt.Errorf("%w: bad anchor", errMetadataForeign)
+		}
+		k.anchor = anchor{known: true, offset: offset - int64(below), sum: [sumLen]byte(buf[n:])}
+	} else {
+		epoch, n := binary.Uvarint(buf)
+		if n <= 0 || epoch > math.MaxInt32+1 {
+			return knowledge{}, fmt.Errorf("%w: bad epoch", errMetadataForeign)
+		}
+		size, k.endEpoch = n, int32(int64(epoch)-1)
 	}
-	below, size := binary.Uvarint(buf)
-	if size <= 0 || below > uint64(max(offset, 0)) || len(buf) < size+sumLen {
-		return knowledge{}, fmt.Errorf("%w: bad anchor", errMetadataForeign)
+	if buf = buf[size:]; len(buf) == 0 { // nothing beyond the commit is done
+		return k, nil
 	}
-	a := anchor{known: true, offset: offset - int64(below), sum: [sumLen]byte(buf[size:])}
-	buf = buf[size+sumLen:]
-	if len(buf) == 0 { // nothing beyond the commit is done
-		return knowledge{end: offset, anchor: a}, nil
-	}
-	k, err := decodeRuns(offset, buf)
-	k.anchor = a
+	runs, err := decodeRuns(offset, buf)
+	k.unfinished, k.end = runs.unfinished, runs.end
 	return k, err
 }
 
@@ -184,17 +253,25 @@ func decodeRuns(offset int64, buf []byte) (knowledge, error) {
 	return k, nil
 }
 
-// digest binds what follows it to version and place. Every part stands with its
-// length, so that no two places run together.
-func (at place) digest(version string, body []byte) [sha256.Size]byte {
-	buf := make([]byte, 0, 128+len(body))
-	for _, s := range []string{version, at.cluster, at.topic} {
-		buf = binary.AppendUvarint(buf, uint64(len(s)))
-		buf = append(buf, s...)
+// digest binds what follows it to the place and to the head: the version, and the
+// topic's ID as written. Every part stands with its length, so that no two places run
+// together.
+func (at place) digest(head string, body []byte) [sha256.Size]byte {
+	version, id := head[:len(metadataEpochs)], strings.TrimSuffix(head[len(metadataEpochs):], ":")
+	buf := make([]byte, 0, 160+len(body))
+	for _, s := range [...]string{version, at.cluster, at.topic} {
+		buf = appendText(buf, s)
 	}
 	buf = binary.BigEndian.AppendUint32(buf, uint32(at.partition))
 	buf = binary.BigEndian.AppendUint64(buf, uint64(at.offset))
+	if version == metadataEpochs {
+		buf = appendText(buf, id)
+	}
 	return sha256.Sum256(append(buf, body...))
+}
+
+func appendText(buf []byte, s string) []byte {
+	return append(binary.AppendUvarint(buf, uint64(len(s))), s...)
 }
 
 func uvarintLen(n int64) int {
@@ -206,24 +283,28 @@ func uvarintLen(n int64) int {
 	return size
 }
 
+// epochLen is what the epoch takes at most.
+const epochLen = binary.MaxVarintLen32
+
 // size is how many payload bytes the knowledge takes at most, as encodeMetadata
 // writes it at an offset, whether or not they fit.
 func (k knowledge) size(offset int64) int {
-	anchored := 0
-	if k.anchor.known {
-		anchored = binary.MaxVarintLen64 + sumLen
-	}
 	if k.end <= offset {
-		return anchored
+		return epochLen
 	}
-	size, next := 1, offset
+	size, next := epochLen+1, offset
 	for i, s := range k.unfinished {
-		if i == 0 && s.first == offset {
-			size = uvarintLen(s.last - s.first + 1)
-		} else {
-			size += uvarintLen(s.first-next) + uvarintLen(s.last-s.first+1)
-		}
+		size += runLen(i, s, next, offset)
 		next = s.last + 1
 	}
-	return size + binary.MaxVarintLen64 + anchored
+	return size + binary.MaxVarintLen64
+}
+
+// runLen is what the i-th run takes where the next one may begin: its length and that of
+// the done run before it. The byte of the very first length is counted already.
+func runLen(i int, s span, next, offset int64) int {
+	if i == 0 && s.first == offset {
+		return uvarintLen(s.last-s.first+1) - 1
+	}
+	return uvarintLen(s.first-next) + uvarintLen(s.last-s.first+1)
 }

@@ -39,6 +39,10 @@ type Progress struct {
 	// Ignored says that the commit carries metadata which does not belong to it,
 	// or cannot be read: it counts as empty, here as in the service.
 	Ignored bool
+	// AnotherTopic says that the commit is of a topic of this name that was deleted
+	// since. Its offset means nothing in the log that there is now, which counts as
+	// one without a commit.
+	AnotherTopic bool
 }
 
 // DoneCount is how many offsets beyond Committed are finished.
@@ -52,11 +56,13 @@ func (p Progress) DoneCount() int64 {
 
 // ParseProgress reads the metadata of a commit as the next owner of the
 // partition would. The place decides whether it counts: the cluster's ID as its
-// brokers state it, the topic, the partition and the committed offset it lies
-// beside. It never fails; what must not be believed is Ignored.
-func ParseProgress(cluster, topic string, partition int32, committed int64, metadata string) Progress {
-	k, err := decodeMetadata(place{cluster, topic, partition, committed}, metadata)
-	p := Progress{Committed: committed, End: k.end, Ignored: err != nil}
+// brokers state it, the topic and its ID (zero: not known, and not compared), the
+// partition and the committed offset it lies beside. It never fails; what must not be
+// believed is Ignored, or AnotherTopic's.
+func ParseProgress(cluster, topic string, id [16]byte, partition int32, committed int64, metadata string) Progress {
+	k, err := decodeMetadata(place{cluster, topic, id, partition, committed}, metadata)
+	another := errors.Is(err, errAnotherTopic)
+	p := Progress{Committed: committed, End: k.end, Ignored: err != nil && !another, AnotherTopic: another}
 	next := committed
 	for _, s := range k.unfinished {
 		if s.first > next {
@@ -110,7 +116,7 @@ func (p PartitionProgress) Open() int64 { return p.Lag() - p.DoneOfLag() }
 // retention, or a person, took them before they were read. Those that the commit
 // tells of as finished are not counted.
 func (p PartitionProgress) Dropped() int64 {
-	if p.Committed < 0 || p.LogStart <= p.Committed {
+	if p.Committed < 0 || p.AnotherTopic || p.LogStart <= p.Committed {
 		return 0
 	}
 	n := p.LogStart - p.Committed
@@ -132,11 +138,16 @@ func (p PartitionProgress) HeldBack() int64 {
 // Beyond tells that the commit, or what it tells of, lies above the log's end:
 // the log was truncated or the topic made anew, or a leader lags.
 func (p PartitionProgress) Beyond() bool {
-	return p.Err == nil && max(p.Committed, p.End) > p.LogEnd
+	return p.Err == nil && !p.AnotherTopic && max(p.Committed, p.End) > p.LogEnd
 }
 
 // from is where the group's reading goes on.
-func (p PartitionProgress) from() int64 { return max(p.Committed, p.LogStart, 0) }
+func (p PartitionProgress) from() int64 {
+	if p.AnotherTopic {
+		return max(p.LogStart, 0)
+	}
+	return max(p.Committed, p.LogStart, 0)
+}
 
 // ReadProgress asks the cluster for the progress of a group on topics, ordered
 // by topic and partition. It reads only: whether the group runs makes no
@@ -189,7 +200,7 @@ func ReadProgress(ctx context.Context, client *kafka.Client, group string, topic
 	slots := make(chan struct{}, logsAtOnce)
 	for i := range all {
 		p := &all[i]
-		p.readCommit(meta.ClusterID, commits)
+		p.readCommit(meta.ClusterID, topicID{}, commits) // kafka-go tells no IDs
 		asking.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
@@ -203,7 +214,7 @@ func ReadProgress(ctx context.Context, client *kafka.Client, group string, topic
 // logsAtOnce is how many partitions' leaders are asked at a time.
 const logsAtOnce = 8
 
-func (p *PartitionProgress) readCommit(cluster string, res *kafka.OffsetFetchResponse) {
+func (p *PartitionProgress) readCommit(cluster string, id topicID, res *kafka.OffsetFetchResponse) {
 	c, err := only(res.Topics[p.Topic], func(c *kafka.OffsetFetchPartition) bool { return c.Partition == int(p.Partition) })
 	if err == nil {
 		err = c.Error
@@ -212,7 +223,7 @@ func (p *PartitionProgress) readCommit(cluster string, res *kafka.OffsetFetchRes
 	case err != nil:
 		p.Err = fmt.Errorf("the commit cannot be read: %w", err)
 	case c.CommittedOffset >= 0:
-		p.Progress = ParseProgress(cluster, p.Topic, p.Partition, c.CommittedOffset, c.Metadata)
+		p.Progress = ParseProgress(cluster, p.Topic, id, p.Partition, c.CommittedOffset, c.Metadata)
 	}
 }
 

@@ -106,7 +106,9 @@ type partition struct {
 	logEnd       int64     // high watermark as last heard, -1 before
 	unread       unread    // what the log holds beyond the position
 	readable     int64     // the last stable offset as heard with records; 0 where there were none, and the greatest before
+	last         anchor    // the last record that is known of the log
 	unsure       bool      // the log may be another one: read from the anchor on
+	unproven     bool      // what the commit tells counts only if the anchor is found
 	replaced     bool      // it is another one
 	reread       string    // why a large record's bytes cannot be read again, and since when
 	rereads      time.Time

@@ -24,27 +24,30 @@ type span struct{ first, last int64 }
 //     position, ordered; inheritedEnd is where its knowledge ended: what lies
 //     between position and inheritedEnd and in no span was done by it;
 //   - memories are of records behind the last that was read, ordered;
-//   - last is the last record below position that is known, or the one at it
-//     where the owner before knew none below; each record keeps what last was
-//     when it was read.
+//   - epoch is the leader epoch of what was read last below position: a record, or a
+//     marker; each record in the list keeps what it was before the record was read;
+//   - inheritedEpoch is the one of what lies below inheritedEnd.
+//
+// Epochs are unknownEpoch where nobody tells them.
 type progress struct {
 	position   int64
+	epoch      int32
 	head, tail *Delivery
 	count      int
 	runs       int
 	doneAfter  bool
 
-	inherited    []span
-	inheritedEnd int64
+	inherited      []span
+	inheritedEnd   int64
+	inheritedEpoch int32
 
 	memories []memory
-
-	last anchor
 }
 
-// newProgress starts at a committed offset with what its metadata tells.
-func newProgress(committed int64, k knowledge) progress {
-	return progress{position: committed, inherited: k.unfinished, inheritedEnd: k.end, last: k.anchor}
+// newProgress starts at a committed offset, with the epoch of the last record below it
+// and what its metadata tells.
+func newProgress(committed int64, epoch int32, k knowledge) progress {
+	return progress{position: committed, epoch: epoch, inherited: k.unfinished, inheritedEnd: k.end, inheritedEpoch: k.endEpoch}
 }
 
 // watermark is the offset to commit: every record below it is finished.
@@ -53,6 +56,23 @@ func (p *progress) watermark() int64 {
 		return p.head.Record.Offset
 	}
 	return p.position
+}
+
+// watermarkEpoch is the epoch of the last record below the watermark.
+func (p *progress) watermarkEpoch() int32 {
+	if p.head != nil {
+		return p.head.before
+	}
+	return p.epoch
+}
+
+// upper is the uppermost end of what is believed, and the epoch below it: where the
+// leader has that epoch there too, all below is the same log.
+func (p *progress) upper() (offset int64, epoch int32) {
+	if p.inheritedEnd > p.position {
+		return p.inheritedEnd, p.inheritedEpoch
+	}
+	return p.position, p.epoch
 }
 
 // finishedBefore tells whether the owner before finished the record at offset,
@@ -75,7 +95,7 @@ func (p *progress) finishedBefore(offset int64) bool {
 // add puts the next record that was read at the end of the list and moves the
 // position past it.
 func (p *progress) add(d *Delivery) {
-	d.before, p.last = p.last, d.anchor
+	d.before = p.epoch
 	d.doneBefore = p.doneAfter
 	p.doneAfter = false
 	d.prev, d.next = p.tail, nil
@@ -89,39 +109,66 @@ func (p *progress) add(d *Delivery) {
 		p.runs++
 	}
 	p.count++
-	p.advance(d.Record.Offset + 1)
+	p.advance(d.Record.Offset+1, d.Record.Epoch)
 }
 
 // pass moves the position past a record that the owner before finished.
 func (p *progress) pass(d *Delivery) {
-	p.last = d.anchor
 	p.doneAfter = p.count > 0
-	p.advance(d.Record.Offset + 1)
+	p.advance(d.Record.Offset+1, d.Record.Epoch)
 }
 
-// anchor is the record by which the next owner knows the log again.
-func (p *progress) anchor() anchor {
-	switch {
-	case p.head == nil:
-		return p.last
-	case p.head.before.known:
-		return p.head.before
-	}
-	return p.head.anchor
-}
-
-// advance moves the position; it never goes back.
-func (p *progress) advance(position int64) {
+// advance moves the position, with the epoch of what lies below it; it never goes back.
+func (p *progress) advance(position int64, epoch int32) {
 	if position <= p.position {
 		return
 	}
-	p.position = position
+	p.position, p.epoch = position, epoch
 	for len(p.inherited) > 0 && p.inherited[0].last < position {
 		p.inherited = p.inherited[1:]
 	}
 	if len(p.inherited) > 0 && p.inherited[0].first < position {
 		// Copied on write: the slice is the decoder's, never shared.
 		p.inherited[0].first = position
+	}
+}
+
+// unfinishedFrom counts the records in the list from an offset on.
+func (p *progress) unfinishedFrom(offset int64) (n int) {
+	for d := p.tail; d != nil && d.Record.Offset >= offset; d = d.prev {
+		n++
+	}
+	return n
+}
+
+// cut goes on in a log that is another one from an offset on, where the epoch is the one
+// of the last record below it: what is known from there on is forgotten. No record in
+// the list may lie there.
+func (p *progress) cut(offset int64, epoch int32) {
+	if p.inheritedEnd > offset {
+		p.inheritedEnd, p.inheritedEpoch = offset, epoch
+		n := len(p.inherited)
+		for n > 0 && p.inherited[n-1].first >= offset {
+			n--
+		}
+		if p.inherited = p.inherited[:n]; n > 0 {
+			p.inherited[n-1].last = min(p.inherited[n-1].last, offset-1)
+		}
+	}
+	kept := 0
+	for kept < len(p.memories) && p.memories[kept].offset < offset {
+		kept++
+	}
+	clear(p.memories[kept:]) // their notes
+	if p.memories = p.memories[:kept]; kept == 0 {
+		p.memories = nil
+	}
+	if p.position < offset {
+		return
+	}
+	p.position, p.epoch = offset, epoch
+	if p.tail != nil && p.tail.Record.Offset+1 == offset {
+		p.doneAfter = false // that lay behind
 	}
 }
 
@@ -198,7 +245,7 @@ type recollection struct {
 // memory is what is kept of an unfinished record from one generation to the next.
 type memory struct {
 	offset int64
-	anchor anchor // another record at its place is another log's
+	epoch  int32 // a record of another one at its place is another record
 	read   time.Time
 	note   any
 }
@@ -208,7 +255,7 @@ type memory struct {
 func (p *progress) remember() []memory {
 	kept := make([]memory, 0, p.count+len(p.memories))
 	for d := p.head; d != nil; d = d.next {
-		m := memory{offset: d.Record.Offset, anchor: d.anchor, read: d.Read}
+		m := memory{offset: d.Record.Offset, epoch: d.Record.Epoch, read: d.Read}
 		if d.state != open {
 			m.note = d.Note
 		}
@@ -220,7 +267,7 @@ func (p *progress) remember() []memory {
 // recall gives a record that is read again what was kept of it.
 func (p *progress) recall(d *Delivery) {
 	for len(p.memories) > 0 && p.memories[0].offset <= d.Record.Offset {
-		if m := p.memories[0]; m.offset == d.Record.Offset && m.anchor == d.anchor {
+		if m := p.memories[0]; m.offset == d.Record.Offset && m.epoch == d.Record.Epoch {
 			d.Note = m.note
 			d.readAt(m.read)
 		}
@@ -241,10 +288,10 @@ type mark struct {
 // else up to the position is done.
 func (p *progress) recollect() knowledge {
 	k := p.knowledge()
-	if p.inheritedEnd > p.position {
+	if p.tellsInherited() {
 		return k
 	}
-	k.end = p.position
+	k.end, k.endEpoch = p.position, p.epoch
 	if p.tail != nil && !p.doneAfter {
 		// knowledge leaves the last run out.
 		first := p.tail
@@ -252,34 +299,42 @@ func (p *progress) recollect() knowledge {
 			first = first.prev
 		}
 		k.unfinished = append(k.unfinished, span{first.Record.Offset, p.tail.Record.Offset})
+		k.epochs = append(k.epochs, first.before)
 	}
 	return k
+}
+
+// tellsInherited tells whether what the owner before knew goes into our own commits:
+// not where it lies below the position, and not where it could not be verified there.
+func (p *progress) tellsInherited() bool {
+	return p.inheritedEnd > p.position && p.inheritedEpoch != unknownEpoch
 }
 
 // knowledge is what a commit tells beside its offset: the unfinished runs from
 // the watermark on, and the end before which everything else is done.
 func (p *progress) knowledge() knowledge {
-	k := knowledge{end: p.watermark(), anchor: p.anchor()}
+	k := knowledge{end: p.watermark(), endEpoch: p.watermarkEpoch()}
 	for d := p.head; d != nil; d = d.next {
 		if len(k.unfinished) == 0 || d.doneBefore {
 			k.unfinished = append(k.unfinished, span{d.Record.Offset, d.Record.Offset})
+			k.epochs = append(k.epochs, d.before)
 		} else {
 			k.unfinished[len(k.unfinished)-1].last = d.Record.Offset
 		}
 	}
-	if p.inheritedEnd > p.position {
+	if p.tellsInherited() {
 		k.unfinished = append(k.unfinished, p.inherited...)
-		k.end = p.inheritedEnd
+		k.end, k.endEpoch = p.inheritedEnd, p.inheritedEpoch
 		return k
 	}
 	switch n := len(k.unfinished); {
 	case n == 0:
 	case p.doneAfter:
-		k.end = p.position
+		k.end, k.endEpoch = p.position, p.epoch
 	default:
 		// Nothing beyond the last run is done: it need not be told.
-		k.end = k.unfinished[n-1].first
-		k.unfinished = k.unfinished[:n-1]
+		k.end, k.endEpoch = k.unfinished[n-1].first, k.epochs[n-1]
+		k.unfinished, k.epochs = k.unfinished[:n-1], k.epochs[:n-1]
 	}
 	return k
 }

@@ -94,8 +94,6 @@ type Delivery struct {
 	oversized bool      // larger than Config.MaxRecordBytes: see large.go
 	beyond    time.Time // of a large one: since when it has been above the log's end; its loader's
 
-	anchor anchor // this record's
-
 	// Guarded by the engine's mutex.
 	state     deliveryState
 	slot      bool      // the open try holds a gate slot
@@ -114,7 +112,7 @@ type Delivery struct {
 	// The partition's list of unfinished records (see progress).
 	prev, next *Delivery
 	doneBefore bool
-	before     anchor // the record read before this one
+	before     int32 // the epoch of what was read last before it
 	// The next record of the same lane.
 	behind *Delivery
 	// Where it stands among those that are open, and by which tick it must end.

@@ -63,7 +63,7 @@ func (r *rig) join(partitions int) {
 	r.g = r.e.newGeneration(&kafka.Generation{ID: 1, MemberID: "member", Assignments: map[string][]kafka.PartitionAssignment{"events": assigned}}, r.e.cfg.Topics)
 	r.g.begin()
 	for _, p := range r.g.parts {
-		r.g.begins(start{p, newProgress(0, knowledge{})})
+		r.g.begins(start{p, newProgress(0, unknownEpoch, knowledge{})})
 	}
 	r.e.renew(r.g, time.Now().Add(1000*time.Hour))
 }
@@ -80,7 +80,7 @@ func (r *rig) read(partition int, offset int64, session string, size int) *Deliv
 	p := r.part(partition)
 	d := newDelivery(p, fetch.Record{Offset: offset, Value: make([]byte, size)}, time.Now())
 	d.oversized = size > r.e.cfg.MaxRecordBytes
-	r.g.add(p, []*Delivery{d}, []string{session}, BoundNone, nil, nil, offset+1)
+	r.g.add(p, []*Delivery{d}, []string{session}, BoundNone, nil, nil, offset+1, 0)
 	return d
 }
 

@@ -158,7 +158,7 @@ func (g *generation) commitFirst(ctx context.Context, commits []commitment) (sta
 		g.engine.mu.Unlock()
 		g.engine.log.Info("partition without a committed offset starts at its first record",
 			"topic", c.part.topic, "partition", c.part.partition, "offset", c.offset)
-		begun = append(begun, start{c.part, newProgress(c.offset, knowledge{end: c.offset})})
+		begun = append(begun, start{c.part, newProgress(c.offset, unknownEpoch, knowledge{end: c.offset})})
 	}
 	g.begins(begun...)
 	return len(begun)
@@ -175,31 +175,38 @@ func (g *generation) startAt(p *partition, offset int64, metadata string) start 
 	e := g.engine
 	found := mark{offset, metadata}
 	k, err := decodeMetadata(p.place(offset), metadata)
-	below := k.anchor
+	below, unproven := k.anchor, k.anchor.known && k.end > offset
 	var memories []memory
 	e.mu.Lock()
 	if r, own := e.recollections[p.topicPartition]; own && r.cluster == g.cluster && (found == r.taken || found == r.sent) {
 		// Nobody has committed since this process gave the partition up: what it
 		// knows beyond the commit still holds.
-		// Its anchor is not below this commit.
-		k, err = r.knowledge, nil
-		k.anchor = below
+		k, err, unproven = r.knowledge, nil, false
 		memories = r.memories
 	}
 	delete(e.recollections, p.topicPartition)
-	e.mu.Unlock()
 	if err != nil {
-		e.cfg.Hooks.MetadataIgnored()
-		e.log.Warn("the commit's metadata is ignored: it was not written at this place by this version (moved beside another offset, copied from another cluster, "+
-			"another program's or a newer version's), or is damaged; records done beyond the commit are sent again, none is skipped",
-			"topic", p.topic, "partition", p.partition, "offset", offset, "bytes", len(metadata))
+		g.ignored(p, found)
 	}
-	e.mu.Lock()
 	p.committed, p.sent = found, found
+	p.last, p.unproven = below, unproven
 	e.mu.Unlock()
-	at := newProgress(offset, k)
+	epoch := unknownEpoch
+	if k.end == offset {
+		epoch = k.endEpoch
+	}
+	at := newProgress(offset, epoch, k)
 	at.memories = memories
 	return start{p, at}
+}
+
+// ignored counts and logs that what a commit tells beyond its offset does not count.
+func (g *generation) ignored(p *partition, commit mark) {
+	e := g.engine
+	e.cfg.Hooks.MetadataIgnored()
+	e.log.Warn("the commit's metadata is ignored: it was not written at this place by this version (moved beside another offset, copied from another cluster, "+
+		"another program's or another version's), or is damaged; records done beyond the commit are sent again, none is skipped",
+		"topic", p.topic, "partition", p.partition, "offset", commit.offset, "bytes", len(commit.metadata))
 }
 
 // begins lets partitions be read, all from the same moment on: the reader would
@@ -276,6 +283,7 @@ func (g *generation) resolve(p *partition, first, end int64) (again bool) {
 	now := time.Now()
 	if p.last.offset < first {
 		p.unsure = false // retention took the anchor
+		g.proven(p, false)
 	}
 	switch {
 	case p.replaced:
@@ -326,8 +334,9 @@ func (g *generation) forgets(p *partition, end int64) {
 // restart sets a partition's position lower, once: everything read before is
 // finished. The engine's mutex is held.
 func (g *generation) restart(p *partition, first int64) {
-	p.progress = newProgress(first, knowledge{end: first})
-	p.unsure, p.replaced, p.outOfRange = false, false, time.Time{}
+	p.progress = newProgress(first, unknownEpoch, knowledge{end: first})
+	p.last = anchor{}
+	p.unsure, p.unproven, p.replaced, p.outOfRange = false, false, false, time.Time{}
 	p.logEnd, p.unread = -1, unread{}
 	g.dirty = true
 	g.reads(p)
@@ -351,7 +360,7 @@ func (g *generation) dropped(p *partition, from, to, first int64) (again bool) {
 		g.restart(p, first)
 		return false
 	}
-	p.advance(first)
+	p.advance(first, unknownEpoch)
 	g.dirty = true
 	g.reads(p)
 	return false

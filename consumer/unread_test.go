@@ -28,7 +28,7 @@ func TestWhatATransactionHoldsBack(t *testing.T) {
 		"a parked partition":                    {[]answer{{5, 5, 9}}, parked, 0, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := &partition{phase: c.phase, progress: newProgress(0, knowledge{})}
+			p := &partition{phase: c.phase, progress: newProgress(0, unknownEpoch, knowledge{})}
 			at := func(n int) time.Time {
 				if n < 0 {
 					return time.Time{}
@@ -50,7 +50,7 @@ func TestWhatATransactionHoldsBack(t *testing.T) {
 
 // While an answer is taken in, position and end are new and the rest is not.
 func TestNothingIsHeldBackWhileAnAnswerIsTakenIn(t *testing.T) {
-	p := &partition{phase: reading, progress: newProgress(5, knowledge{}), logEnd: 9}
+	p := &partition{phase: reading, progress: newProgress(5, unknownEpoch, knowledge{}), logEnd: 9}
 	p.weigh(5, time.Now())
 	p.position, p.logEnd = 7, 20
 	var s PartitionStatus

@@ -76,6 +76,9 @@ func notes(p consumer.PartitionProgress) []string {
 	if p.Committed < 0 {
 		said = append(said, "no commit: starts at the log's first record")
 	}
+	if p.AnotherTopic {
+		said = append(said, "the commit is of a topic of this name that was deleted since: its offset means nothing here, see docs/moving.md")
+	}
 	if p.Ignored {
 		said = append(said, "the commit's metadata was not written for this place by this version and is ignored: records done beyond the commit are sent again")
 	}

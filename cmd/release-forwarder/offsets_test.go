@@ -17,6 +17,7 @@ import (
 
 	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/consumer"
 )
 
 // offsets runs the command and gives what it prints.
@@ -157,7 +158,7 @@ func TestOffsetsSaysWhatIsWrong(t *testing.T) {
 		})
 		t.Run("a commit that was copied from elsewhere", func(t *testing.T) {
 			w.produce(0, event(1, 0), event(2, 0), event(3, 0))
-			w.commitAs(w.kafka, 1, "rf1:AAAAAAAAAAAAAAAAAAAA")
+			w.commitAs(w.kafka, 1, "rf3::AAAAAAAAAAAAAAAAAAAA")
 			out, err := w.offsets(offsetsCommand{})
 			if err != nil || !strings.Contains(out, "is ignored") || !strings.Contains(out, "events  0          1          3        2    0     2") {
 				t.Errorf("%v\n%s", err, out)
@@ -201,7 +202,7 @@ func TestACommitCopiedToAMirrorSkipsNothing(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {
 				w.end(w.heldAtTheFront())
 				source := w.commitOf(w.kafka, 0)
-				if source.At != 0 || !strings.HasPrefix(source.Metadata, "rf2:") {
+				if source.At != 0 || !strings.HasPrefix(source.Metadata, "rf3:") {
 					t.Fatalf("the source's commit: %+v", source)
 				}
 				// The mirror's log begins with two records of before; the copies of
@@ -254,4 +255,16 @@ func (w *world) mirror(id string) (*kfake.Cluster, *kgo.Client) {
 		w.t.Fatal(err)
 	}
 	return c, client
+}
+
+func TestOffsetsSayThatACommitIsOfATopicThatWasDeleted(t *testing.T) {
+	p := consumer.PartitionProgress{
+		Topic: "events", Progress: consumer.Progress{Committed: 100, End: 100, AnotherTopic: true}, LogStart: 40, LogEnd: 60, Stable: 60,
+	}
+	if said := notes(p); len(said) != 1 || !strings.Contains(said[0], "a topic of this name that was deleted since") {
+		t.Errorf("%q", said)
+	}
+	if shown := describeOffsets("group", []consumer.PartitionProgress{p}); shown.Total.Open != 20 {
+		t.Errorf("%d are open, want all of the new topic's", shown.Total.Open)
+	}
 }

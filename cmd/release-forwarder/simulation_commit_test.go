@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"strings"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // claim is what a commit says: everything below offset is finished, and so is
@@ -15,6 +17,9 @@ import (
 type claim struct {
 	offset int64
 	done   map[int64]bool // at or beyond offset
+	// id is the topic's, as written, and epoch the one below the end, plus one.
+	id    string
+	epoch uint64
 }
 
 func (c claim) says(offset int64) bool { return offset < c.offset || c.done[offset] }
@@ -36,25 +41,25 @@ func decodeClaim(cluster, topic string, partition int32, offset int64, metadata 
 	if metadata == "" {
 		return c, nil
 	}
-	version, text, _ := strings.Cut(metadata, ":")
-	if len(metadata) > 4096 || version != "rf1" && version != "rf2" {
+	part := strings.Split(metadata, ":")
+	if len(metadata) > 4096 || len(part) != 3 || part[0] != "rf3" || part[1] != "" && len(part[1]) != 22 {
 		return c, errClaim
 	}
+	text := part[2]
+	c.id = part[1]
 	raw, err := base64.URLEncoding.WithPadding(base64.NoPadding).DecodeString(text)
-	if err != nil || len(raw) < 10 {
+	if err != nil || len(raw) < 9 {
 		return c, errClaim
 	}
-	if string(digest(version+":", cluster, topic, partition, offset, raw[8:])) != string(raw[:8]) {
+	if string(digest("rf3:", cluster, topic, partition, offset, withLength(c.id), raw[8:])) != string(raw[:8]) {
 		return c, errClaim
 	}
-	rest := raw[8:]
-	if version == "rf2" { // an anchor: how far below, and 8 bytes
-		_, size := binary.Uvarint(rest)
-		if size <= 0 || len(rest) < size+8 {
-			return c, errClaim
-		}
-		rest = rest[size+8:]
+	epoch, size := binary.Uvarint(raw[8:])
+	if size <= 0 || epoch > 1<<31 {
+		return c, errClaim
 	}
+	c.epoch = epoch
+	rest := raw[8+size:]
 	at, finished := offset, false
 	for ; len(rest) > 0; finished = !finished {
 		n, size := binary.Uvarint(rest)
@@ -74,9 +79,8 @@ func decodeClaim(cluster, topic string, partition int32, offset int64, metadata 
 	return c, nil
 }
 
-// encode writes metadata that says what the claim says, for the mistakes that
-// need it well-formed.
-func (c claim) encode(partition int32) string {
+// runs are the lengths of what is unfinished and finished in turn.
+func (c claim) runs() []byte {
 	last := c.offset
 	for done := range c.done {
 		last = max(last, done+1)
@@ -91,19 +95,52 @@ func (c claim) encode(partition int32) string {
 		runs = binary.AppendUvarint(runs, uint64(at-begun))
 		finished = !finished
 	}
-	return "rf1:" + base64.RawURLEncoding.EncodeToString(append(digest("rf1:", clusterID, eventTopic, partition, c.offset, runs), runs...))
+	return runs
 }
 
-func digest(version, cluster, topic string, partition int32, offset int64, runs []byte) []byte {
+// encode writes metadata that says what the claim says, for the mistakes that
+// need it well-formed.
+func (c claim) encode(partition int32) string {
+	body := append(binary.AppendUvarint(nil, c.epoch), c.runs()...)
+	sum := digest("rf3:", clusterID, eventTopic, partition, c.offset, withLength(c.id), body)
+	return "rf3:" + c.id + ":" + base64.RawURLEncoding.EncodeToString(append(sum, body...))
+}
+
+// encodeAnchored writes it as the version before did: known by a record of the log.
+func (c claim) encodeAnchored(partition int32, anchor *kgo.Record) string {
+	sum := sha256.New()
+	for _, n := range []uint64{uint64(anchor.Timestamp.UnixMilli()), lengthOf(anchor.Key), lengthOf(anchor.Value)} {
+		sum.Write(binary.BigEndian.AppendUint64(nil, n))
+	}
+	sum.Write(anchor.Key)
+	sum.Write(anchor.Value)
+	body := binary.AppendUvarint(nil, uint64(c.offset-anchor.Offset))
+	body = append(append(body, sum.Sum(nil)[:8]...), c.runs()...)
+	return "rf2:" + base64.RawURLEncoding.EncodeToString(append(digest("rf2:", clusterID, eventTopic, partition, c.offset, nil, body), body...))
+}
+
+// lengthOf tells null from empty.
+func lengthOf(b []byte) uint64 {
+	if b == nil {
+		return 1 << 63
+	}
+	return uint64(len(b))
+}
+
+func withLength(s string) []byte {
+	return append(binary.AppendUvarint(nil, uint64(len(s))), s...)
+}
+
+func digest(version, cluster, topic string, partition int32, offset int64, id, body []byte) []byte {
 	sum := sha256.New()
 	for _, part := range []string{version, cluster, topic} {
-		sum.Write(binary.AppendUvarint(nil, uint64(len(part))))
-		sum.Write([]byte(part))
+		sum.Write(withLength(part))
 	}
 	var place [12]byte
 	binary.BigEndian.PutUint32(place[:4], uint32(partition))
 	binary.BigEndian.PutUint64(place[4:], uint64(offset))
 	sum.Write(place[:])
-	sum.Write(runs)
+	sum.Write(id)
+	sum.Write(body)
 	return sum.Sum(nil)[:8]
 }

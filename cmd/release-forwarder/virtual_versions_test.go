@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"release-forwarder/cmd/release-forwarder/memnet"
@@ -12,8 +14,7 @@ import (
 )
 
 // otherVersion makes replicas with this client ID write commits as another
-// version of the service does: as the one before, which knows no anchors, or as
-// one to come, whose metadata nobody here can read.
+// version of the service does: one whose metadata nobody here can read.
 func (w *world) otherVersion(clientID string, written func(metadata string) string) {
 	w.cluster.ControlKey(int16(kmsg.OffsetCommit), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		w.cluster.KeepControl()
@@ -87,20 +88,61 @@ func TestVersionsOfTheMetadataLiveInOneGroup(t *testing.T) {
 	})
 }
 
-// The commits of the version before, without an anchor, are taken as they were.
+// What the version before told beyond its commits counts where the record is found by
+// which it knew the log.
 func TestACommitOfTheVersionBeforeIsTaken(t *testing.T) {
-	inVirtualTime(t, 1, func(w *world) {
-		// Written by that version: offset 0 of 5 is held, 1 to 4 are done.
-		w.produce(0, event(0, 0), event(1, 0), event(2, 0), event(3, 0), event(4, 0))
-		runs := claim{offset: 0, done: map[int64]bool{1: true, 2: true, 3: true, 4: true}}
-		w.commitAs(w.kafka, 0, runs.encode(0))
-		r := w.start()
-		w.until("the held one", w.allCommitted(1, 5))
-		w.end(r)
-		if s := w.platform.Stats(); s.Received != 1 {
-			t.Errorf("%d requests, want the held record's alone", s.Received)
+	for _, c := range []struct {
+		name     string
+		change   func(w *world, anchor *kgo.Record)
+		received int // requests: of 5 to 9 only 5 is not done
+		ignored  bool
+	}{
+		{"its record is found", func(*world, *kgo.Record) {}, 1, false},
+		{"another record lies there: the log is another one", func(_ *world, anchor *kgo.Record) { anchor.Value = []byte("another") }, 10, false},
+		{"retention has taken it", func(w *world, _ *kgo.Record) {
+			if err := w.cluster.DeleteRecords(eventTopic, 0, 5); err != nil {
+				w.t.Fatal(err)
+			}
+		}, 5, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inVirtualTime(t, 1, func(w *world) {
+				w.sessions(0, 10)
+				anchor := w.recordAt(4)
+				c.change(w, anchor)
+				runs := claim{offset: 5, done: map[int64]bool{6: true, 7: true, 8: true, 9: true}}
+				w.commitAs(w.kafka, 5, runs.encodeAnchored(0, anchor))
+				r := w.start()
+				w.until("all", w.allCommitted(1, 10))
+				w.end(r)
+				if s := w.platform.Stats(); s.Received != c.received {
+					t.Errorf("%d requests, want %d", s.Received, c.received)
+				}
+				if said := strings.Contains(w.log.String(), "the commit's metadata is ignored"); said != c.ignored {
+					t.Errorf("ignored, and said so: %v, want %v", said, c.ignored)
+				}
+				if said := strings.Contains(w.log.String(), anotherLog); said != (c.received == 10) {
+					t.Errorf("another log, and said so: %v", said)
+				}
+			})
+		})
+	}
+}
+
+// recordAt reads one record of partition 0.
+func (w *world) recordAt(offset int64) *kgo.Record {
+	w.t.Helper()
+	from := map[string]map[int32]kgo.Offset{eventTopic: {0: kgo.NewOffset().At(offset)}}
+	c, err := kgo.NewClient(kgo.SeedBrokers(w.cluster.ListenAddrs()...), kgo.Dialer(w.net.Dial), kgo.ConsumePartitions(from))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer c.Close()
+	for {
+		if all := c.PollFetches(context.Background()).Records(); len(all) > 0 {
+			return all[0]
 		}
-	})
+	}
 }
 
 func TestARecordHeldForHoursHoldsUpNobodyAndAKillRepeatsNone(t *testing.T) {

@@ -150,8 +150,8 @@ func (a *account) judgeCommits(r records, partition int32, entries []entry) {
 				a.note(&a.Ahead, "commit %d of partition %d, %s, is ahead of offset %d", c.offset, partition, clock(c.at), entries[checked].offset)
 			}
 		}
-		p := consumer.ParseProgress(r.cluster, eventTopic, partition, c.offset, c.metadata)
-		if p.Ignored {
+		p := consumer.ParseProgress(r.cluster, eventTopic, [16]byte{}, partition, c.offset, c.metadata)
+		if p.Ignored || p.AnotherTopic {
 			a.note(&a.MetadataIgnored, "the metadata of commit %d of partition %d cannot be read", c.offset, partition)
 		}
 		if len(p.Done) > 0 {

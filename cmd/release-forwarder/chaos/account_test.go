@@ -53,16 +53,17 @@ func (r *records) commitsEndAt(offset int) { r.commits[0] = r.commits[0][:offset
 // turn unfinished and finished: ARCHITECTURE.md has the format.
 func beyond(committed uint64, runs ...uint64) string {
 	var bound []byte
-	for _, s := range []string{"rf1:", "c", eventTopic} {
+	for _, s := range []string{"rf3:", "c", eventTopic} {
 		bound = append(binary.AppendUvarint(bound, uint64(len(s))), s...)
 	}
 	bound = binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint32(bound, 0), committed)
-	var lengths []byte
+	bound = append(bound, 0) // the topic has no ID
+	lengths := []byte{0 + 1} // the epoch below the end
 	for _, n := range runs {
 		lengths = binary.AppendUvarint(lengths, n)
 	}
 	digest := sha256.Sum256(append(bound, lengths...))
-	return "rf1:" + base64.RawURLEncoding.EncodeToString(append(digest[:8], lengths...))
+	return "rf3::" + base64.RawURLEncoding.EncodeToString(append(digest[:8], lengths...))
 }
 
 // fault adds one of the first forwarder, or broker.
@@ -91,7 +92,7 @@ func TestWhatTheAccountForgivesAndWhatNot(t *testing.T) {
 			r.commits[0][5] = commit{after(6.9), 5, beyond(5, 1, 1)}
 			r.commits[0] = slices.Delete(r.commits[0], 6, 7)
 		}, ""},
-		"metadata that cannot be read": {func(r *records) { r.commits[0][4].metadata = "rf1:AAAA" }, "1 commits with metadata that cannot be read"},
+		"metadata that cannot be read": {func(r *records) { r.commits[0][4].metadata = "rf3::AAAA" }, "1 commits with metadata that cannot be read"},
 		"a commit that fell": {func(r *records) {
 			r.commits[0] = append(r.commits[0], commit{after(12), 3, ""}, commit{after(12.001), 10, ""})
 		}, "1 commits that fell"},

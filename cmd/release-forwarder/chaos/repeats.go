@@ -156,7 +156,7 @@ func tellings(r records, partition int32, entries []entry) []time.Time {
 			tell(next, upto, c.at)
 			next = upto
 		}
-		for _, run := range consumer.ParseProgress(r.cluster, eventTopic, partition, c.offset, c.metadata).Done {
+		for _, run := range consumer.ParseProgress(r.cluster, eventTopic, [16]byte{}, partition, c.offset, c.metadata).Done {
 			tell(below(entries, run.First), below(entries, run.Last+1), c.at)
 		}
 	}

@@ -72,7 +72,7 @@ var events = []Event{
 		Remedy: "read error: grant this user Read on the group, or look at the group's coordinator", Runbook: "not-reading"},
 	{Name: "bounds-unreadable", Level: warn, Message: "the bounds of a partition's log cannot be read; tried again",
 		Remedy: "read error: the partition has no leader, or this user may not describe the topic", Runbook: "not-reading"},
-	{Name: "metadata-ignored", Level: warn, State: true, Message: "the commit's metadata is ignored: it was not written at this place by this version (moved beside another offset, copied from another cluster, another program's or a newer version's), or is damaged; records done beyond the commit are sent again, none is skipped",
+	{Name: "metadata-ignored", Level: warn, State: true, Message: "the commit's metadata is ignored: it was not written at this place by this version (moved beside another offset, copied from another cluster, another program's or another version's), or is damaged; records done beyond the commit are sent again, none is skipped",
 		Remedy: "nothing; if it was not expected, find out who writes the group's offsets"},
 	{Name: "metadata-too-large", Level: fail, State: true, Message: "the broker takes less commit metadata than 4096 bytes (offset.metadata.max.bytes): only the watermark is committed, a kill repeats all that is done beyond it",
 		Remedy: "raise offset.metadata.max.bytes to 4096 at the brokers, then restart"},

@@ -1,0 +1,52 @@
+package consumer
+
+import (
+	"io"
+	"testing"
+	"time"
+
+	"release-forwarder/consumer/fetch"
+)
+
+// The commit stands at the first unfinished record. Where a marker of a later leader lies
+// right below it, the epoch is the marker's: the leader tells that the epoch of the record
+// before ended earlier, and the log would look like another one.
+func TestTheEpochOfACommitIsThatOfWhatLiesRightBelow(t *testing.T) {
+	var in inbox
+	inRig(t, 1, func(cfg *Config) { cfg.Handler = &in }, func(r *rig) {
+		p := r.part(0)
+		first := newDelivery(p, fetch.Record{Offset: 0, Epoch: 3}, time.Now())
+		second := newDelivery(p, fetch.Record{Offset: 2, Epoch: 5}, time.Now())
+		second.before = 4 // a marker's, at 1
+		r.g.add(p, []*Delivery{first, second}, []string{"a", "b"}, BoundNone, nil, io.EOF, 4, 6)
+		in.take()[0].Done()
+		if at, epoch := p.watermark(), p.watermarkEpoch(); at != 2 || epoch != 4 {
+			t.Errorf("watermark %d, epoch %d below; want 2 and 4", at, epoch)
+		}
+		if at, epoch := p.upper(); at != 4 || epoch != 6 {
+			t.Errorf("read up to %d, epoch %d below; want 4 and 6, of the marker at 3", at, epoch)
+		}
+	})
+}
+
+// What was committed with an epoch that is known is known again by it, also where nothing
+// beyond the commit is done.
+func TestAPartitionStartsWithTheEpochOfItsCommit(t *testing.T) {
+	inRig(t, 1, nil, func(r *rig) {
+		p := r.part(0)
+		for name, c := range map[string]struct {
+			k                knowledge
+			watermark, upper int32
+		}{
+			"nothing beyond it is done": {knowledge{end: 7, endEpoch: 3}, 3, 3},
+			"something is":              {knowledge{end: 9, endEpoch: 4, unfinished: []span{{7, 7}}}, unknownEpoch, 4},
+		} {
+			metadata, _ := encodeMetadata(p.place(7), c.k)
+			s := r.g.startAt(p, 7, metadata)
+			_, upper := s.at.upper()
+			if s.at.watermarkEpoch() != c.watermark || upper != c.upper {
+				t.Errorf("%s: epoch %d below the commit, %d below the upper end; want %d and %d", name, s.at.watermarkEpoch(), upper, c.watermark, c.upper)
+			}
+		}
+	})
+}
