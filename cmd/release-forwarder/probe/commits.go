@@ -45,6 +45,7 @@ type progressCount struct {
 	partitions, committed           int
 	dropped, lag, open              int64
 	beyond, ignored, untold, losing []string
+	anothers                        []string // partitions whose commit is of a topic that was deleted
 }
 
 func count(progress []consumer.PartitionProgress) progressCount {
@@ -65,6 +66,9 @@ func count(progress []consumer.PartitionProgress) progressCount {
 		if q.Beyond() {
 			c.beyond = append(c.beyond, number)
 		}
+		if q.AnotherTopic {
+			c.anothers = append(c.anothers, number)
+		}
 		if q.Ignored {
 			c.ignored = append(c.ignored, number)
 		}
@@ -83,6 +87,9 @@ func (p *prober) judgeProgress(f *findings, check string, c progressCount) {
 	case len(c.beyond) > 0:
 		f.wrong(check, fmt.Sprintf("%s; above the log's end in partitions %s", text, few(c.beyond)),
 			"the topic was made anew or truncated: with the group stopped, reset its offsets (kafka-consumer-groups.sh --reset-offsets --to-earliest)")
+	case len(c.anothers) > 0:
+		f.warn(check, fmt.Sprintf("%s; of a topic of this name that was deleted since, in partitions %s", text, few(c.anothers)),
+			"nothing of the topic that there is now is skipped: the service begins at its first record, or waits where KAFKA_OFFSET_RESET is none; with the group stopped, delete its offsets (docs/moving.md)")
 	case len(c.untold) > 0:
 		f.unknown(check, fmt.Sprintf("%s; partitions %s cannot be told", text, few(c.untold)), "try again")
 	case c.committed == 0:
