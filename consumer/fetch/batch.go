@@ -137,7 +137,7 @@ func (r *Reader) readMarker(producer int64, c codec, data []byte) error {
 	}
 	defer r.stream.close()
 	for {
-		rec, ok, err := r.batch.read(&r.stream, r.batch.base, r.limits)
+		rec, ok, err := r.batch.next(r, r.batch.base)
 		if err != nil || !ok {
 			return err
 		}
@@ -147,13 +147,10 @@ func (r *Reader) readMarker(producer int64, c codec, data []byte) error {
 	}
 }
 
-func (b *batch) next(r *Reader) (Record, bool, error) {
-	return b.read(&r.stream, r.position, r.limits)
-}
-
-// read returns the next record at or above from, or false when all count
+// next returns the next record at or above from, or false when all count
 // records were read and nothing follows them.
-func (b *batch) read(s *stream, from int64, l Limits) (Record, bool, error) {
+func (b *batch) next(r *Reader, from int64) (Record, bool, error) {
+	s := &r.stream
 	for b.count > 0 {
 		size, err := s.varint()
 		if err != nil {
@@ -180,8 +177,8 @@ func (b *batch) read(s *stream, from int64, l Limits) (Record, bool, error) {
 		if b.isAppendTime {
 			rec.Timestamp = b.appendTime
 		}
-		if rec.Offset >= from && size > int64(l.MaxRecordBytes) {
-			return Record{}, false, &TooLargeError{Offset: rec.Offset, Size: size, Limit: int64(l.MaxRecordBytes)}
+		if rec.Offset >= from && size > int64(r.limits.MaxRecordBytes) {
+			return Record{}, false, &TooLargeError{Offset: rec.Offset, Size: size, Limit: int64(r.limits.MaxRecordBytes)}
 		}
 		b.previous = rec.Offset
 		b.count--

@@ -162,7 +162,7 @@ func (w *wrapper) corrupt(kind Corruption) error {
 	return &CorruptError{Offset: w.offset, Kind: kind}
 }
 
-func (w *wrapper) next(r *Reader) (Record, bool, error) {
+func (w *wrapper) next(r *Reader, from int64) (Record, bool, error) {
 	if m := w.single; m != nil {
 		w.single = nil
 		w.read = true
@@ -187,11 +187,11 @@ func (w *wrapper) next(r *Reader) (Record, bool, error) {
 			return Record{}, false, w.corrupt(BadOffset)
 		}
 		offset += w.shift
-		if offset >= r.position && size > int64(r.limits.MaxRecordBytes) {
+		if offset >= from && size > int64(r.limits.MaxRecordBytes) {
 			return Record{}, false, &TooLargeError{Offset: offset, Size: size, Limit: int64(r.limits.MaxRecordBytes)}
 		}
 		w.previous = offset
-		if offset < r.position {
+		if offset < from {
 			if err := r.stream.discard(prefixSize + size); err != nil {
 				return Record{}, false, broken(w.offset, err)
 			}

@@ -88,9 +88,9 @@ type Reader struct {
 
 // entry is a batch or a compressed message set being read.
 type entry interface {
-	// next returns the entry's next record at or above r.position, or false at
-	// its end. It does not move the position.
-	next(r *Reader) (Record, bool, error)
+	// next returns the entry's next record at or above from, or false at its end. It
+	// does not move r's position.
+	next(r *Reader, from int64) (Record, bool, error)
 	// last returns the entry's last offset, whose record need not exist, and its epoch.
 	last() (offset int64, epoch int32)
 }
@@ -131,7 +131,7 @@ func (r *Reader) Next() (Record, error) {
 			}
 			continue
 		}
-		rec, ok, err := r.in.next(r)
+		rec, ok, err := r.in.next(r, r.position)
 		switch {
 		case err != nil:
 			r.err = err
