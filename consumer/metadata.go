@@ -205,7 +205,7 @@ func cutHead(metadata string) (head, text string) {
 // decodeBody reads what follows the digest.
 func decodeBody(head string, offset int64, buf []byte) (knowledge, error) {
 	k := knowledge{end: offset, endEpoch: unknownEpoch}
-	size := 0
+	var size int
 	if head == metadataAnchored {
 		below, n := binary.Uvarint(buf)
 		size = n + sumLen
