@@ -188,7 +188,7 @@ func TestWhatMayNotBeDeliveredIsNoStandstill(t *testing.T) {
 // large one it may wait for its bytes, since another partition's is in memory, for as long
 // as that is on its way.
 func TestALargeRecordThatWaitsForItsBytesIsNoStandstill(t *testing.T) {
-	watched(t, func(c *Config) { c.Handler, c.Transport = &inbox{}, away{} }, func(r *rig) {
+	watched(t, func(c *Config) { c.Handler, c.Wire = &inbox{}, away{} }, func(r *rig) {
 		p := r.part(0)
 		r.e.mu.Lock()
 		r.e.large = &Delivery{state: open} // another partition's

@@ -72,94 +72,53 @@ func (a anchor) look(rd *fetch.Reader) sight {
 	return sightGone
 }
 
-// ask is the offset to fetch from: the position, or the anchor where it must be
-// looked at first.
-func (p *partition) ask() int64 {
+// ask is the offset to fetch from, and the epoch below it: the position's, or the anchor's where
+// that must be looked at first.
+func (p *partition) ask() (offset int64, epoch int32) {
 	if p.unsure {
-		return p.last.offset
+		return p.anchor.offset, unknownEpoch
 	}
-	return p.position
+	return p.position, p.epoch
 }
 
-// sees takes the last record of a batch as the anchor. The engine's mutex is held.
-func (p *partition) sees(batch []*Delivery) {
-	if n := len(batch); n > 0 && !batch[n-1].oversized { // whose bytes are given up
-		p.last = anchorAt(&batch[n-1].Record.Record)
-	}
-}
-
-// doubt makes the next fetch look at the anchor.
-func (p *partition) doubt() { p.unsure = p.last.known }
-
-// known tells whether the answer is of the log that was read before; if it is
-// not, or cannot be told from this answer, the partition is released.
+// known tells whether the answer is of the log that the former version's commit was of; if it
+// is not, or cannot be told from this answer, the partition is released.
 func (g *generation) known(p *partition, from int64, a *fetch.Answer) bool {
 	e := g.engine
 	e.mu.Lock()
-	unsure, last := p.unsure, p.last
+	unsure, anchor := p.unsure, p.anchor
 	e.mu.Unlock()
 	if !unsure {
 		return true
 	}
-	seen := last.look(a.Records(from, e.limits()))
+	seen := anchor.look(a.Records(from, e.limits()))
 	e.mu.Lock()
 	switch {
-	case seen == sightOther && p.phase == reading:
-		p.phase, p.replaced = lost, true
-	case seen == sightNothing && a.HighWatermark <= last.offset && p.phase == reading:
-		p.phase = lost // the log ends before it
-	case seen != sightNothing:
-		p.unsure = false
-		g.proven(p, seen == sightSame)
+	case p.phase != reading:
+	case seen == sightOther:
+		g.part(p, parting{at: a.LogStartOffset, epoch: unknownEpoch, id: p.verified.id, another: true})
+	case seen == sightNothing && a.HighWatermark <= anchor.offset: // the log ends before it
+		p.outside = true
+		p.doubt()
+	case seen == sightGone:
+		g.proves(p, false)
+	case seen == sightSame:
+		g.proves(p, p.inheritedEnd <= a.HighWatermark)
 	}
-	known, isLost := !p.unsure, p.phase == lost
+	known := !p.unsure && p.phase == reading
 	e.mu.Unlock()
-	if isLost {
-		poke(g.looks)
-	}
 	if !known {
 		g.release(p, nil)
 	}
 	return known
 }
 
-// proven decides on the runs of a commit that has an anchor: they count only where it is
+// proves decides on the runs of a former version's commit: they count only where its anchor is
 // found. The engine's mutex is held.
-func (g *generation) proven(p *partition, found bool) {
-	if p.unproven && !found {
-		g.ignored(p, p.committed)
-		p.inherited, p.inheritedEnd = nil, 0
+func (g *generation) proves(p *partition, found bool) {
+	if p.inheritedEnd > p.position && !found {
+		g.ignored(p, p.facts.last)
+		p.inherited, p.inheritedEnd, p.inheritedEpoch = nil, 0, unknownEpoch
 	}
-	p.unproven = false
-}
-
-func (g *generation) doubt(p *partition) {
-	g.engine.mu.Lock()
-	p.doubt()
-	g.engine.mu.Unlock()
-}
-
-// replaced goes on in a log that is not the one that was read before, when all
-// that was read is finished. What the old one held beyond the position is known
-// only as far as this process has heard of its end. The engine's mutex is held.
-func (g *generation) replaced(p *partition, first int64) (again bool) {
-	if p.count > 0 {
-		return true
-	}
-	e := g.engine
-	from, to := p.position, max(p.position, p.logEnd)
-	// At least one: nobody can say that there was none, and it must alert.
-	e.cfg.Hooks.Dropped(p.topic, p.partition, max(1, to-from))
-	report := []any{"topic", p.topic, "partition", p.partition, "from", from, "to", to, "count", to - from, "anchor", p.last.offset}
-	if e.cfg.OffsetReset == ResetNone {
-		p.phase = parked
-		e.log.Error("the log is another one than was read before (the topic was deleted and made anew, or truncated and written to again); "+
-			"the partition waits for a person, as KAFKA_OFFSET_RESET=none says: set the group's offset and start the replicas again", report...)
-		return false
-	}
-	e.log.Error("the log is another one than was read before (the topic was deleted and made anew, or truncated and written to again); "+
-		"what it held from the first of these offsets on was dropped before it could be read; reading goes on at the first record there is",
-		append(report, "next", first)...)
-	g.restart(p, first)
-	return false
+	p.unsure, p.trusted = false, true
 }

@@ -7,13 +7,16 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/wire"
 )
 
 // commitment is what one partition has to commit.
 type commitment struct {
-	part *partition
+	part  *partition
+	logID wire.ID // of the topic that it is about; zero: not known
 	mark
 }
 
@@ -56,14 +59,15 @@ const (
 	// offsets.retention.minutes, 7 days by default, of topics to which the group is
 	// not subscribed (KIP-211); kafka-go's subscription says version 1 and lacks that
 	// version's last field, so that it is for the broker to see what it says. An
-	// outage may last longer.
+	// outage may last longer. Of a partition that another owner had nobody here knows
+	// how old its commit is: it is renewed at once.
 	commitRenewal = 6 * time.Hour
 
 	// commitLate is how long a commit that was given up unanswered may be on its way.
 	// It can take effect after the next one, on another connection, and its older
-	// offsets would stand. So all is committed with each interval meanwhile, and once
-	// after it. (A broker that is frozen for longer answers nothing meanwhile either,
-	// and all begins anew.)
+	// offset would stand. So the partition is committed with each interval meanwhile, and once
+	// after it, by whichever generation of this member. (A broker that is frozen for longer
+	// answers nothing meanwhile either, and all begins anew.)
 	commitLate = 30 * time.Second
 
 	// commitGrace is what a commit that is under way has at least to be answered,
@@ -86,20 +90,8 @@ func (g *generation) commit(ctx context.Context) (left bool) {
 		return true
 	}
 	defer g.endTurn()
-	now := time.Now()
-	all := now.Sub(g.engine.renewed) >= commitRenewal || !g.lateUntil.IsZero()
-	commits := g.commitments(all)
-	if len(commits) == 0 {
-		return false
-	}
-	left = len(g.send(ctx, commits)) < len(commits)
-	if !left && all {
-		g.engine.renewed = now
-		if !now.Before(g.lateUntil) {
-			g.lateUntil = time.Time{}
-		}
-	}
-	return left
+	commits := g.commitments()
+	return len(commits) > 0 && len(g.send(ctx, commits)) < len(commits)
 }
 
 // turn waits until no commit is under way; false where ctx has ended before.
@@ -114,66 +106,67 @@ func (g *generation) turn(ctx context.Context) bool {
 
 func (g *generation) endTurn() { <-g.committing }
 
-// commitments collects what has changed, or all of it.
-func (g *generation) commitments(all bool) []commitment {
+// commitments collects what has changed, what may be overtaken, and what is old.
+func (g *generation) commitments() []commitment {
 	e := g.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if !g.dirty && !all {
-		return nil
-	}
-	g.dirty = false
 	now := time.Now()
 	var commits []commitment
 	for _, p := range g.parts {
-		if p.phase == starting {
+		due := p.facts.due(now, p.phase)
+		if !p.commits() || !due && !g.dirty {
 			continue
 		}
-		c := commitment{p, mark{offset: p.watermark()}}
-		if !e.noMetadata && !p.apart {
-			c.metadata, _ = encodeMetadata(p.place(c.offset), p.knowledge())
-		}
-		if len(c.metadata) > e.size.metadata || now.Before(p.bareUntil) {
-			c.metadata = ""
-		}
-		if all || c.mark != p.committed {
-			p.sent = c.mark
+		if c := g.commitment(p, now); due || c.mark != p.facts.last {
 			commits = append(commits, c)
 		}
 	}
+	g.dirty = false
 	return commits
 }
 
+// commitment is what a partition's commit says now. The engine's mutex is held.
+func (g *generation) commitment(p *partition, now time.Time) commitment {
+	e := g.engine
+	c := commitment{part: p, logID: p.logID, mark: mark{offset: p.watermark(), epoch: p.watermarkEpoch()}}
+	if !e.noMetadata && !p.apart {
+		c.metadata, _ = encodeMetadata(p.place(c.offset), p.knowledge())
+	}
+	if len(c.metadata) > e.size.metadata || now.Before(p.bareUntil) {
+		c.metadata = ""
+	}
+	return c
+}
+
 func (p *partition) place(offset int64) place {
-	return place{cluster: p.gen.cluster, topic: p.topic, partition: p.partition, offset: offset}
+	return place{cluster: p.gen.cluster, topic: p.topic, partition: p.partition, offset: offset, topicID: p.logID}
 }
 
 // request sends one request and notes what was taken. Heavy are those that were refused
 // for their size, or may have been, as certain says.
 func (g *generation) request(ctx context.Context, commits []commitment) (taken, heavy []commitment, certain bool, err error) {
 	e := g.engine
-	req := &kafka.OffsetCommitRequest{
-		GroupID: e.cfg.GroupID, GenerationID: int(g.id), MemberID: g.member,
-		Topics: map[string][]kafka.OffsetCommit{},
-	}
-	for _, c := range commits {
-		req.Topics[c.part.topic] = append(req.Topics[c.part.topic],
-			kafka.OffsetCommit{Partition: int(c.part.partition), Offset: c.offset, Metadata: c.metadata})
-	}
 	// A commit under way is not given up for the next one: that could
 	// overtake it, and the older offset would stand.
 	request, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(g.patience(), cancel) })()
 	defer context.AfterFunc(g.fenced, func() { time.AfterFunc(commitGrace, cancel) })()
+	req := g.commitRequest(commits)
 	topic := ""
 	if len(req.Topics) == 1 {
 		topic = commits[0].part.topic
 	}
 	sent, ended := time.Now(), e.cfg.Hooks.Committing(topic, len(commits))
-	res, err := e.client.OffsetCommit(request, req)
+	g.noteSent(commits)
+	var res *kmsg.OffsetCommitResponse
+	answer, err := e.cfg.Wire.SendToCoordinator(request, e.cfg.GroupID, req)
+	if err == nil {
+		res = answer.(*kmsg.OffsetCommitResponse)
+	}
 	if !answered(err) {
-		g.lateUntil = time.Now().Add(commitLate)
+		g.noteUnanswered(commits)
 	}
 	// The request's own error is nil when partitions were refused, and a
 	// partition the answer does not name was not taken.
@@ -183,7 +176,7 @@ func (g *generation) request(ctx context.Context, commits []commitment) (taken, 
 	for _, c := range commits {
 		perr := err
 		if res != nil {
-			perr = commitError(res, c.part)
+			perr = e.commitError(res, c)
 		}
 		if perr == nil {
 			taken = append(taken, c)
@@ -205,7 +198,7 @@ func (g *generation) request(ctx context.Context, commits []commitment) (taken, 
 	}
 	if len(taken) > 0 {
 		for _, c := range refused {
-			g.noteAside(c, commitError(res, c.part))
+			g.noteAside(c, e.commitError(res, c))
 		}
 	}
 	if canBeLess(commits, err) {
@@ -228,6 +221,44 @@ func (g *generation) request(ctx context.Context, commits []commitment) (taken, 
 	return taken, heavy, certain, err
 }
 
+// byName is the newest version of OffsetCommit that names topics by their names; from the
+// next one on it is by ID, so that a late commit cannot land on a new topic of the name
+// (Kafka 4.1).
+const byName = 9
+
+// commitRequest is the request for commits of this member.
+func (g *generation) commitRequest(commits []commitment) *kmsg.OffsetCommitRequest {
+	req := kmsg.NewPtrOffsetCommitRequest()
+	req.Group, req.Generation, req.MemberID = g.engine.cfg.GroupID, g.id, g.member
+	at := map[logName]int{}
+	for _, c := range commits {
+		name := logName{c.part.topic, c.logID}
+		if c.logID == (wire.ID{}) {
+			req.SetVersion(byName)
+		}
+		i, known := at[name]
+		if !known {
+			i = len(req.Topics)
+			at[name] = i
+			t := kmsg.NewOffsetCommitRequestTopic()
+			t.Topic, t.TopicID = name.topic, name.id
+			req.Topics = append(req.Topics, t)
+		}
+		p := kmsg.NewOffsetCommitRequestTopicPartition()
+		p.Partition, p.Offset, p.LeaderEpoch = c.part.partition, c.offset, c.epoch
+		p.Metadata = kmsg.StringPtr(c.metadata)
+		req.Topics[i].Partitions = append(req.Topics[i].Partitions, p)
+	}
+	return req
+}
+
+// logName is a topic by its name and ID: partitions of one name may be known by two IDs
+// while one after the other learns that the topic was made anew.
+type logName struct {
+	topic string
+	id    wire.ID
+}
+
 // canBeLess tells whether a commit was refused for what can be left out of it: other
 // partitions, or metadata.
 func canBeLess(commits []commitment, err error) bool {
@@ -238,19 +269,33 @@ func canBeLess(commits []commitment, err error) bool {
 	return ofSize(err) == tooLarge && (len(commits) > 1 || !bare)
 }
 
-func commitError(res *kafka.OffsetCommitResponse, p *partition) error {
-	r, err := only(res.Topics[p.topic], func(r *kafka.OffsetCommitPartition) bool { return r.Partition == int(p.partition) })
-	if err == nil {
-		err = r.Error
+// commitError is what the answer says of one commit.
+func (e *Engine) commitError(res *kmsg.OffsetCommitResponse, c commitment) error {
+	var found []*kmsg.OffsetCommitResponseTopicPartition
+	for i := range res.Topics {
+		t := &res.Topics[i]
+		if res.Version > byName && t.TopicID != c.logID || res.Version <= byName && t.Topic != c.part.topic {
+			continue
+		}
+		for j := range t.Partitions {
+			if t.Partitions[j].Partition == c.part.partition {
+				found = append(found, &t.Partitions[j])
+			}
+		}
 	}
-	return err
+	r, err := only(found, func(**kmsg.OffsetCommitResponseTopicPartition) bool { return true })
+	if err != nil {
+		return err
+	}
+	return e.ofGroup((*r).ErrorCode)
 }
 
 func (g *generation) noteCommitted(c commitment) {
 	e := g.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	c.part.committed, c.part.apart = c.mark, false
+	c.part.apart = false
+	c.part.facts.taken(c.mark, time.Now())
 	c.part.refused, c.part.refusal = time.Time{}, ""
 }
 

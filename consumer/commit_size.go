@@ -156,9 +156,6 @@ func (g *generation) smaller(s *search, heavy []commitment) []commitment {
 	}
 	s.stripped = append(s.stripped, c)
 	c.metadata = ""
-	g.engine.mu.Lock()
-	c.part.sent = c.mark
-	g.engine.mu.Unlock()
 	return []commitment{c}
 }
 

@@ -15,28 +15,30 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol/offsetcommit"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // narrow is a coordinator that takes a commit only where refuses says nothing against it.
 // It keeps what it took, and counts the requests.
 type narrow struct {
 	// refuses gives one partition's error, or an error instead of any answer.
-	refuses func(req *offsetcommit.Request, of *offsetcommit.RequestPartition) (kafka.Error, error)
+	refuses func(req *kmsg.OffsetCommitRequest, of *kmsg.OffsetCommitRequestTopicPartition) (kafka.Error, error)
+
+	away
 
 	requests int
-	stands   map[int32]offsetcommit.RequestPartition
+	stands   map[int32]kmsg.OffsetCommitRequestTopicPartition
 }
 
-func (c *narrow) RoundTrip(_ context.Context, _ net.Addr, r kafka.Request) (kafka.Response, error) {
-	req, ok := r.(*offsetcommit.Request)
+func (c *narrow) SendToCoordinator(_ context.Context, _ string, r kmsg.Request) (kmsg.Response, error) {
+	req, ok := r.(*kmsg.OffsetCommitRequest)
 	if !ok {
-		return nil, nil // heartbeats
+		return r.ResponseKind(), nil // heartbeats
 	}
 	c.requests++
-	res := &offsetcommit.Response{}
+	res := req.ResponseKind().(*kmsg.OffsetCommitResponse)
 	for _, t := range req.Topics {
-		answer := offsetcommit.ResponseTopic{Name: t.Name}
+		answer := kmsg.OffsetCommitResponseTopic{Topic: t.Topic, TopicID: t.TopicID}
 		for i := range t.Partitions {
 			p := &t.Partitions[i]
 			code, err := c.refuses(req, p)
@@ -44,9 +46,9 @@ func (c *narrow) RoundTrip(_ context.Context, _ net.Addr, r kafka.Request) (kafk
 				return nil, err
 			}
 			if code == 0 {
-				c.stands[p.PartitionIndex] = *p
+				c.stands[p.Partition] = *p
 			}
-			answer.Partitions = append(answer.Partitions, offsetcommit.ResponsePartition{PartitionIndex: p.PartitionIndex, ErrorCode: int16(code)})
+			answer.Partitions = append(answer.Partitions, kmsg.OffsetCommitResponseTopicPartition{Partition: p.Partition, ErrorCode: int16(code)})
 		}
 		res.Topics = append(res.Topics, answer)
 	}
@@ -55,14 +57,21 @@ func (c *narrow) RoundTrip(_ context.Context, _ net.Addr, r kafka.Request) (kafk
 
 // weigh is what a request's partitions and their metadata take, nearly as the
 // coordinator writes them into one batch.
-func weigh(req *offsetcommit.Request) (partitions, bytes int) {
+func weigh(req *kmsg.OffsetCommitRequest) (partitions, bytes int) {
 	for _, t := range req.Topics {
 		for _, p := range t.Partitions {
 			partitions++
-			bytes += 80 + len(p.CommittedMetadata)
+			bytes += 80 + len(told(p))
 		}
 	}
 	return partitions, bytes
+}
+
+func told(p kmsg.OffsetCommitRequestTopicPartition) string {
+	if p.Metadata == nil {
+		return ""
+	}
+	return *p.Metadata
 }
 
 // fullOfGaps is knowledge that fills a commit's metadata: every other stretch of 20,000 records
@@ -93,16 +102,16 @@ func (r *rig) gapsTo(offset int64) {
 // not take keeps no other from it.
 func TestACommitThatIsTooLargeIsSplit(t *testing.T) {
 	const partitions = 260
-	batch := func(code kafka.Error, most int) func(*offsetcommit.Request, *offsetcommit.RequestPartition) (kafka.Error, error) {
-		return func(req *offsetcommit.Request, _ *offsetcommit.RequestPartition) (kafka.Error, error) {
+	batch := func(code kafka.Error, most int) func(*kmsg.OffsetCommitRequest, *kmsg.OffsetCommitRequestTopicPartition) (kafka.Error, error) {
+		return func(req *kmsg.OffsetCommitRequest, _ *kmsg.OffsetCommitRequestTopicPartition) (kafka.Error, error) {
 			if _, n := weigh(req); n > most {
 				return code, nil
 			}
 			return 0, nil
 		}
 	}
-	closes := func(err error, most int) func(*offsetcommit.Request, *offsetcommit.RequestPartition) (kafka.Error, error) {
-		return func(req *offsetcommit.Request, _ *offsetcommit.RequestPartition) (kafka.Error, error) {
+	closes := func(err error, most int) func(*kmsg.OffsetCommitRequest, *kmsg.OffsetCommitRequestTopicPartition) (kafka.Error, error) {
+		return func(req *kmsg.OffsetCommitRequest, _ *kmsg.OffsetCommitRequestTopicPartition) (kafka.Error, error) {
 			if _, n := weigh(req); n > most {
 				return 0, fmt.Errorf("read: %w", err)
 			}
@@ -110,10 +119,10 @@ func TestACommitThatIsTooLargeIsSplit(t *testing.T) {
 		}
 	}
 	// about says whether a request names partition 7.
-	about := func(req *offsetcommit.Request) *offsetcommit.RequestPartition {
+	about := func(req *kmsg.OffsetCommitRequest) *kmsg.OffsetCommitRequestTopicPartition {
 		for _, t := range req.Topics {
 			for i := range t.Partitions {
-				if t.Partitions[i].PartitionIndex == 7 {
+				if t.Partitions[i].Partition == 7 {
 					return &t.Partitions[i]
 				}
 			}
@@ -121,7 +130,7 @@ func TestACommitThatIsTooLargeIsSplit(t *testing.T) {
 		return nil
 	}
 	for name, c := range map[string]struct {
-		refuses func(*offsetcommit.Request, *offsetcommit.RequestPartition) (kafka.Error, error)
+		refuses func(*kmsg.OffsetCommitRequest, *kmsg.OffsetCommitRequestTopicPartition) (kafka.Error, error)
 		// taken are how many partitions' commits stand in the end, bare of them without
 		// metadata.
 		taken, bare int
@@ -137,20 +146,20 @@ func TestACommitThatIsTooLargeIsSplit(t *testing.T) {
 		"a connection reset":              {closes(syscall.ECONNRESET, 100<<10), partitions, 0, 22},
 		"a batch of one commit":           {batch(kafka.InvalidCommitOffsetSize, 5<<10), partitions, 0, partitions},
 		"a batch of less than one":        {batch(kafka.InvalidCommitOffsetSize, 1<<10), partitions, partitions, 44},
-		"one partition's metadata": {func(req *offsetcommit.Request, _ *offsetcommit.RequestPartition) (kafka.Error, error) {
-			if p := about(req); p != nil && p.CommittedMetadata != "" {
+		"one partition's metadata": {func(req *kmsg.OffsetCommitRequest, _ *kmsg.OffsetCommitRequestTopicPartition) (kafka.Error, error) {
+			if p := about(req); p != nil && told(*p) != "" {
 				return kafka.InvalidCommitOffsetSize, nil
 			}
 			return 0, nil
 		}, partitions, 1, 3},
-		"one partition, whatever it is": {func(req *offsetcommit.Request, _ *offsetcommit.RequestPartition) (kafka.Error, error) {
+		"one partition, whatever it is": {func(req *kmsg.OffsetCommitRequest, _ *kmsg.OffsetCommitRequestTopicPartition) (kafka.Error, error) {
 			if about(req) != nil {
 				return kafka.InvalidCommitOffsetSize, nil
 			}
 			return 0, nil
 		}, partitions - 1, 0, 4},
-		"one partition, the others taken": {func(_ *offsetcommit.Request, p *offsetcommit.RequestPartition) (kafka.Error, error) {
-			if p.PartitionIndex == 7 {
+		"one partition, the others taken": {func(_ *kmsg.OffsetCommitRequest, p *kmsg.OffsetCommitRequestTopicPartition) (kafka.Error, error) {
+			if p.Partition == 7 {
 				return kafka.InvalidCommitOffsetSize, nil
 			}
 			return 0, nil
@@ -158,10 +167,10 @@ func TestACommitThatIsTooLargeIsSplit(t *testing.T) {
 		"everything": {batch(kafka.InvalidCommitOffsetSize, 0), 0, 0, mostRefusals},
 	} {
 		t.Run(name, func(t *testing.T) {
-			group := &narrow{refuses: c.refuses, stands: map[int32]offsetcommit.RequestPartition{}}
+			group := &narrow{refuses: c.refuses, stands: map[int32]kmsg.OffsetCommitRequestTopicPartition{}}
 			var log bytes.Buffer
 			inRig(t, partitions, func(cfg *Config) {
-				cfg.Transport, cfg.Log = group, slog.New(slog.NewTextHandler(&log, nil))
+				cfg.Wire, cfg.Log = group, slog.New(slog.NewTextHandler(&log, nil))
 			}, func(r *rig) {
 				knows := func(moved int64) {
 					r.e.mu.Lock()
@@ -190,9 +199,9 @@ func TestACommitThatIsTooLargeIsSplit(t *testing.T) {
 				}
 				taken, bare := 0, 0
 				for _, s := range group.stands {
-					if s.CommittedOffset == 1 {
+					if s.Offset == 1 {
 						taken++
-						if s.CommittedMetadata == "" {
+						if told(s) == "" {
 							bare++
 						}
 					}
@@ -221,14 +230,14 @@ func TestACoordinatorInTroubleIsNoReasonForSmallerCommits(t *testing.T) {
 	for name, says := range trouble {
 		t.Run(name, func(t *testing.T) {
 			in, bad := &inbox{}, true
-			group := &narrow{stands: map[int32]offsetcommit.RequestPartition{}}
-			group.refuses = func(*offsetcommit.Request, *offsetcommit.RequestPartition) (kafka.Error, error) {
+			group := &narrow{stands: map[int32]kmsg.OffsetCommitRequestTopicPartition{}}
+			group.refuses = func(*kmsg.OffsetCommitRequest, *kmsg.OffsetCommitRequestTopicPartition) (kafka.Error, error) {
 				if bad {
 					return says()
 				}
 				return 0, nil
 			}
-			inRig(t, 20, func(cfg *Config) { cfg.Transport, cfg.Handler = group, in }, func(r *rig) {
+			inRig(t, 20, func(cfg *Config) { cfg.Wire, cfg.Handler = group, in }, func(r *rig) {
 				all := func(offset int64) {
 					for n := range 20 {
 						r.read(n, offset, "", 1)
@@ -253,8 +262,8 @@ func TestACoordinatorInTroubleIsNoReasonForSmallerCommits(t *testing.T) {
 					t.Errorf("%d requests after it was over, want 1", n)
 				}
 				for n := range int32(20) {
-					if s := group.stands[n]; s.CommittedOffset != 2 || s.CommittedMetadata == "" {
-						t.Errorf("partition %d: %d with %d bytes", n, s.CommittedOffset, len(s.CommittedMetadata))
+					if s := group.stands[n]; s.Offset != 2 || told(s) == "" {
+						t.Errorf("partition %d: %d with %d bytes", n, s.Offset, len(told(s)))
 					}
 				}
 			})
@@ -264,15 +273,15 @@ func TestACoordinatorInTroubleIsNoReasonForSmallerCommits(t *testing.T) {
 
 // What was found out is tried again after some time: a broker's settings change.
 func TestWhatFitsIntoACommitIsTriedAgain(t *testing.T) {
-	group := &narrow{stands: map[int32]offsetcommit.RequestPartition{}}
+	group := &narrow{stands: map[int32]kmsg.OffsetCommitRequestTopicPartition{}}
 	most := 1 << 10
-	group.refuses = func(req *offsetcommit.Request, _ *offsetcommit.RequestPartition) (kafka.Error, error) {
+	group.refuses = func(req *kmsg.OffsetCommitRequest, _ *kmsg.OffsetCommitRequestTopicPartition) (kafka.Error, error) {
 		if _, n := weigh(req); n > most {
 			return kafka.InvalidCommitOffsetSize, nil
 		}
 		return 0, nil
 	}
-	inRig(t, 10, func(cfg *Config) { cfg.Transport = group }, func(r *rig) {
+	inRig(t, 10, func(cfg *Config) { cfg.Wire = group }, func(r *rig) {
 		for moved := range int64(20) {
 			r.gapsTo(moved)
 			if moved == 10 {
@@ -282,8 +291,8 @@ func TestWhatFitsIntoACommitIsTriedAgain(t *testing.T) {
 			r.g.commit(context.Background())
 		}
 		for n := range int32(10) {
-			if s := group.stands[n]; s.CommittedOffset != 19 || s.CommittedMetadata == "" {
-				t.Errorf("partition %d: %d with %d bytes", n, s.CommittedOffset, len(s.CommittedMetadata))
+			if s := group.stands[n]; s.Offset != 19 || told(s) == "" {
+				t.Errorf("partition %d: %d with %d bytes", n, s.Offset, len(told(s)))
 			}
 		}
 	})
@@ -309,14 +318,14 @@ func TestWhatMaySayThatACommitIsTooLarge(t *testing.T) {
 
 func TestAConnectionLostOnceSaysNothingOfSizes(t *testing.T) {
 	in := &inbox{}
-	group := &narrow{stands: map[int32]offsetcommit.RequestPartition{}}
-	group.refuses = func(*offsetcommit.Request, *offsetcommit.RequestPartition) (kafka.Error, error) {
+	group := &narrow{stands: map[int32]kmsg.OffsetCommitRequestTopicPartition{}}
+	group.refuses = func(*kmsg.OffsetCommitRequest, *kmsg.OffsetCommitRequestTopicPartition) (kafka.Error, error) {
 		if group.requests == 1 {
 			return 0, io.EOF
 		}
 		return 0, nil
 	}
-	inRig(t, 2, func(cfg *Config) { cfg.Transport, cfg.Handler = group, in }, func(r *rig) {
+	inRig(t, 2, func(cfg *Config) { cfg.Wire, cfg.Handler = group, in }, func(r *rig) {
 		for range 3 {
 			for n := range 2 {
 				r.read(n, r.part(n).position, "", 1)
@@ -335,12 +344,12 @@ func TestAConnectionLostOnceSaysNothingOfSizes(t *testing.T) {
 // be forgotten, and sent again after a kill.
 func TestALostConnectionTakesNoMetadataAway(t *testing.T) {
 	for _, partitions := range []int{1, 2, 20} {
-		group := &narrow{stands: map[int32]offsetcommit.RequestPartition{}}
+		group := &narrow{stands: map[int32]kmsg.OffsetCommitRequestTopicPartition{}}
 		bare := 0
-		group.refuses = func(req *offsetcommit.Request, _ *offsetcommit.RequestPartition) (kafka.Error, error) {
+		group.refuses = func(req *kmsg.OffsetCommitRequest, _ *kmsg.OffsetCommitRequestTopicPartition) (kafka.Error, error) {
 			for _, topic := range req.Topics {
 				for _, p := range topic.Partitions {
-					if p.CommittedMetadata == "" {
+					if told(p) == "" {
 						bare++
 					}
 				}
@@ -350,7 +359,7 @@ func TestALostConnectionTakesNoMetadataAway(t *testing.T) {
 			}
 			return 0, nil
 		}
-		inRig(t, partitions, func(cfg *Config) { cfg.Transport = group }, func(r *rig) {
+		inRig(t, partitions, func(cfg *Config) { cfg.Wire = group }, func(r *rig) {
 			for moved := range int64(40) {
 				r.gapsTo(moved)
 				r.g.commit(context.Background())
@@ -365,18 +374,18 @@ func TestALostConnectionTakesNoMetadataAway(t *testing.T) {
 // Partitions that Kafka refuses for their own sake keep no other's commit from being sent,
 // though it goes in another request.
 func TestRefusedPartitionsKeepNoOtherRequestFromBeingSent(t *testing.T) {
-	group := &narrow{stands: map[int32]offsetcommit.RequestPartition{}}
+	group := &narrow{stands: map[int32]kmsg.OffsetCommitRequestTopicPartition{}}
 	denied := int32(0) // partitions below it
-	group.refuses = func(req *offsetcommit.Request, p *offsetcommit.RequestPartition) (kafka.Error, error) {
+	group.refuses = func(req *kmsg.OffsetCommitRequest, p *kmsg.OffsetCommitRequestTopicPartition) (kafka.Error, error) {
 		if _, n := weigh(req); n > 4<<10 {
 			return kafka.InvalidCommitOffsetSize, nil
 		}
-		if p.PartitionIndex < denied {
+		if p.Partition < denied {
 			return kafka.TopicAuthorizationFailed, nil
 		}
 		return 0, nil
 	}
-	inRig(t, 40, func(cfg *Config) { cfg.Transport = group }, func(r *rig) {
+	inRig(t, 40, func(cfg *Config) { cfg.Wire = group }, func(r *rig) {
 		for moved := range int64(30) {
 			if moved == 29 { // by now it is known that one partition fills a request
 				denied = 20
@@ -386,7 +395,7 @@ func TestRefusedPartitionsKeepNoOtherRequestFromBeingSent(t *testing.T) {
 		}
 		taken := 0
 		for _, s := range group.stands {
-			if s.CommittedOffset == 29 {
+			if s.Offset == 29 {
 				taken++
 			}
 		}
@@ -399,15 +408,15 @@ func TestRefusedPartitionsKeepNoOtherRequestFromBeingSent(t *testing.T) {
 // A broker that takes no metadata ends the bound of gaps with its first refusal: nothing
 // has to be remembered any more, so what waited behind that bound is delivered and read.
 func TestABrokerThatTakesNoMetadataEndsTheBoundOfGaps(t *testing.T) {
-	group := &narrow{stands: map[int32]offsetcommit.RequestPartition{}}
-	group.refuses = func(_ *offsetcommit.Request, p *offsetcommit.RequestPartition) (kafka.Error, error) {
-		if p.CommittedMetadata != "" {
+	group := &narrow{stands: map[int32]kmsg.OffsetCommitRequestTopicPartition{}}
+	group.refuses = func(_ *kmsg.OffsetCommitRequest, p *kmsg.OffsetCommitRequestTopicPartition) (kafka.Error, error) {
+		if told(*p) != "" {
 			return kafka.OffsetMetadataTooLarge, nil
 		}
 		return 0, nil
 	}
 	var in inbox
-	inRig(t, 1, func(cfg *Config) { cfg.Handler, cfg.Transport = &in, group }, func(r *rig) {
+	inRig(t, 1, func(cfg *Config) { cfg.Handler, cfg.Wire = &in, group }, func(r *rig) {
 		p := r.part(0)
 		first := r.read(0, 0, "first", 1)
 		if open := in.take(); len(open) != 1 || open[0] != first {

@@ -3,15 +3,15 @@ package consumer
 import (
 	"context"
 	"errors"
-	"net"
 	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol/offsetcommit"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"release-forwarder/consumer/wire"
 )
 
 // coordinator keeps the commits of partition 0, as they arrive: at once, but for those
@@ -19,6 +19,7 @@ import (
 type coordinator struct {
 	lateness []time.Duration
 	answers  bool
+	away
 
 	mu         sync.Mutex
 	n          int
@@ -26,19 +27,26 @@ type coordinator struct {
 	heartbeats []time.Time
 }
 
-func (c *coordinator) RoundTrip(ctx context.Context, _ net.Addr, req kafka.Request) (kafka.Response, error) {
-	if _, ok := req.(*heartbeatRequest); ok {
+// Metadata does not answer: what the test puts in is all that is read.
+func (c *coordinator) Metadata(ctx context.Context) (*wire.Metadata, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (c *coordinator) SendToCoordinator(ctx context.Context, _ string, req kmsg.Request) (kmsg.Response, error) {
+	if _, ok := req.(*kmsg.HeartbeatRequest); ok {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.heartbeats = append(c.heartbeats, time.Now())
-		return nil, nil
+		return req.ResponseKind(), nil
 	}
-	commit, ok := req.(*offsetcommit.Request)
+	commit, ok := req.(*kmsg.OffsetCommitRequest)
 	if !ok {
 		return nil, errors.New("nothing but commits is known here")
 	}
-	offset := commit.Topics[0].Partitions[0].CommittedOffset
-	taken := &offsetcommit.Response{Topics: []offsetcommit.ResponseTopic{{Name: "events", Partitions: []offsetcommit.ResponsePartition{{}}}}}
+	offset := commit.Topics[0].Partitions[0].Offset
+	taken := commit.ResponseKind().(*kmsg.OffsetCommitResponse)
+	taken.Topics = []kmsg.OffsetCommitResponseTopic{{Topic: "events", Partitions: []kmsg.OffsetCommitResponseTopicPartition{{}}}}
 	c.mu.Lock()
 	c.n++
 	if c.n > len(c.lateness) {
@@ -83,7 +91,7 @@ func TestACommitThatTakesEffectLateDoesNotStand(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, in := &coordinator{lateness: lateness}, &inbox{}
-			inRig(t, 1, func(cfg *Config) { cfg.Transport, cfg.Handler = c, in }, func(r *rig) {
+			inRig(t, 1, func(cfg *Config) { cfg.Wire, cfg.Handler = c, in }, func(r *rig) {
 				ctx, stop := context.WithCancel(context.Background())
 				ended := make(chan struct{})
 				go func() {
@@ -150,7 +158,7 @@ func TestTheLastCommitOvertakesNone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			group, in := &coordinator{lateness: []time.Duration{c.late}, answers: c.answers}, &inbox{}
 			inRig(t, 1, func(cfg *Config) {
-				cfg.Transport, cfg.Handler = group, in
+				cfg.Wire, cfg.Handler = group, in
 				cfg.DrainTimeout, cfg.HeartbeatInterval = c.limit, interval
 			}, func(r *rig) {
 				gctx, end := context.WithCancel(context.Background())

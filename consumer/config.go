@@ -1,10 +1,15 @@
 package consumer
 
 import (
+	"context"
+	"io"
 	"log/slog"
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"release-forwarder/consumer/wire"
 )
 
 // OffsetReset says where to go on when a committed offset is not in the log.
@@ -26,11 +31,14 @@ type Config struct {
 	Optional []string
 	GroupID  string
 	ClientID string
+	// Rack is where this client is: a replica there is read from where brokers know racks
+	// (KIP-392); "": the leader is.
+	Rack string
 
-	// Dialer is for the group's membership, Transport for everything else; both
-	// must bound every read (a silent broker must not block for ever).
-	Dialer    *kafka.Dialer
-	Transport kafka.RoundTripper
+	// Dialer is for the group's membership, from Brokers on; it must bound every read (a silent
+	// broker must not block for ever). Wire is for everything else.
+	Dialer *kafka.Dialer
+	Wire   Wire
 
 	SessionTimeout    time.Duration
 	HeartbeatInterval time.Duration
@@ -70,6 +78,20 @@ type Config struct {
 	Handler Handler
 	Hooks   Hooks
 	Log     *slog.Logger
+}
+
+// Wire is the way to the cluster: a [wire.Client]. What it is asked of brokers is by ID, as
+// the metadata names them.
+type Wire interface {
+	// Metadata is of the topics that the service reads, MetadataOf of any.
+	Metadata(ctx context.Context) (*wire.Metadata, error)
+	MetadataOf(ctx context.Context, topics []string) (*wire.Metadata, error)
+	// Refresh asks for new metadata soon.
+	Refresh()
+	Send(ctx context.Context, broker int32, req kmsg.Request) (kmsg.Response, error)
+	SendToCoordinator(ctx context.Context, group string, req kmsg.Request) (kmsg.Response, error)
+	ForgetCoordinator(group string)
+	Exchange(ctx context.Context, broker int32, key int16, exchange func(rw io.ReadWriter, version int16) error) error
 }
 
 // Hooks tell of what happens, for metrics. Every one may be nil. They may be

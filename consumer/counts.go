@@ -10,6 +10,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/wire"
 )
 
 // topicCount is how many partitions a topic has, as far as answers have told. A broker
@@ -36,10 +37,10 @@ func (c *topicCount) note(n int, now time.Time) {
 }
 
 // partitionCounts gives the number of partitions of each topic that is known to exist. It
-// asks the transport's cache for what is new.
+// asks the wire for what is new.
 func (e *Engine) partitionCounts(ctx context.Context) (map[string]int, error) {
 	topics := slices.Concat(e.cfg.Topics, e.cfg.Optional)
-	res, err := e.client.Metadata(ctx, &kafka.MetadataRequest{Topics: topics})
+	m, err := e.metadata(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -48,9 +49,10 @@ func (e *Engine) partitionCounts(ctx context.Context) (map[string]int, error) {
 	now, counts := time.Now(), map[string]int{}
 	for _, topic := range topics {
 		c := e.counts[topic]
-		t, err := only(res.Topics, func(t *kafka.Topic) bool { return t.Name == topic })
-		if err == nil {
-			err = t.Error
+		t, told := m.Topics[topic]
+		err := t.Err
+		if !told {
+			err = fetch.ErrLeftOut
 		}
 		switch {
 		case err == nil && len(t.Partitions) > 0:
@@ -67,6 +69,13 @@ func (e *Engine) partitionCounts(ctx context.Context) (map[string]int, error) {
 		}
 	}
 	return counts, nil
+}
+
+// metadata is what the cluster last told, waited for within a request's time.
+func (e *Engine) metadata(ctx context.Context) (*wire.Metadata, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	return e.cfg.Wire.Metadata(ctx)
 }
 
 // topicCause says why a topic is not known to exist.

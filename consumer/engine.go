@@ -6,16 +6,13 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/segmentio/kafka-go"
 )
 
 // Engine delivers the records of the partitions its group gives it. Make one with
 // New, then call Run once.
 type Engine struct {
-	cfg    Config
-	client *kafka.Client
-	log    *slog.Logger
+	cfg Config
+	log *slog.Logger
 
 	// ctx is what idle workers wait under; ended when Run returns.
 	ctx  context.Context
@@ -64,9 +61,6 @@ type Engine struct {
 	outside time.Time      // since when there has been no generation; zero while there is one
 	refused time.Time      // since when joining has failed, again and again; zero where it has not
 	brokers int            // as last seen
-	// renewed is when all was committed last, whatever the generation; for whose turn it
-	// is to commit, not guarded by mu.
-	renewed time.Time
 	// uncommitted is since when no commit that was sent has been taken.
 	uncommitted time.Time
 	counts      map[string]topicCount
@@ -90,13 +84,10 @@ func New(cfg Config) *Engine {
 	cfg.Hooks.fill()
 	e := &Engine{
 		cfg:    cfg,
-		client: &kafka.Client{Addr: kafka.TCP(cfg.Brokers...), Transport: cfg.Transport, Timeout: requestTimeout},
 		log:    cfg.Log,
 		heldBy: map[string]int{},
 		size:   widest,
 		counts: map[string]topicCount{},
-
-		renewed: time.Now(),
 
 		recollections: map[topicPartition]recollection{},
 	}

@@ -1,14 +1,9 @@
 package consumer
 
 import (
+	"cmp"
 	"context"
-	"fmt"
-	"io"
 	"sync"
-
-	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol"
-	"github.com/segmentio/kafka-go/protocol/listoffsets"
 
 	"release-forwarder/consumer/fetch"
 )
@@ -19,24 +14,26 @@ import (
 // answer holds up no other's; then the channel is closed. A partition whose leader
 // did not tell is left out, and logged.
 func (g *generation) firstOffsets(ctx context.Context, parts []*partition) <-chan []commitment {
-	leaders, err := g.leaders(ctx)
-	led, why := map[int32][]*partition{}, map[*partition]error{}
+	leaders, _, err := g.leaders(ctx)
+	led, why := map[int32]map[string][]first{}, map[*partition]error{}
 	for _, p := range parts {
 		l := leaders[p.topicPartition]
-		switch {
-		case err != nil:
-			why[p] = err
-		case l.err != nil:
+		if l.err = cmp.Or(err, l.err); l.err != nil {
 			why[p] = l.err
-		default:
-			led[l.broker] = append(led[l.broker], p)
+			continue
 		}
+		if led[l.broker] == nil {
+			led[l.broker] = map[string][]first{}
+		}
+		led[l.broker][p.topic] = append(led[l.broker][p.topic], first{p, l})
 	}
 	g.boundsUnread(ctx, why)
-	answers := make(chan []commitment, len(led))
+	answers := make(chan []commitment)
 	var asking sync.WaitGroup
-	for broker, parts := range led {
-		asking.Go(func() { answers <- g.firstsAt(ctx, broker, parts) })
+	for broker, topics := range led {
+		for topic, parts := range topics {
+			asking.Go(func() { answers <- g.firstsAt(ctx, broker, topic, parts) })
+		}
 	}
 	go func() {
 		asking.Wait()
@@ -45,92 +42,53 @@ func (g *generation) firstOffsets(ctx context.Context, parts []*partition) <-cha
 	return answers
 }
 
-// firstsAt asks one leader. What it told is to be committed.
-func (g *generation) firstsAt(ctx context.Context, broker int32, parts []*partition) (firsts []commitment) {
-	answers, err := g.askFirsts(ctx, broker, parts)
+// first is a partition whose log's first offset is asked for, and who leads it.
+type first struct {
+	part   *partition
+	leader leader
+}
+
+// firstsAt asks one leader for a topic's. What it told is to be committed.
+func (g *generation) firstsAt(ctx context.Context, broker int32, topic string, parts []first) (firsts []commitment) {
+	e := g.engine
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	var of []fetch.BoundsOf
+	for _, f := range parts {
+		of = append(of, fetch.BoundsOf{Partition: f.part.partition, LeaderEpoch: f.leader.epoch})
+	}
+	bounds, err := fetch.AskBounds(ctx, e.cfg.Wire, broker, topic, of, false)
 	why := map[*partition]error{}
-	for _, p := range parts {
-		var a *listoffsets.ResponsePartition
-		perr := err
-		if perr == nil {
-			a, perr = only(answers[p.topic], func(a *listoffsets.ResponsePartition) bool { return a.Partition == p.partition })
-		}
+	for _, f := range parts {
+		b, told := bounds[f.part.partition]
 		switch {
-		case perr != nil:
-			why[p] = perr
-		case a.ErrorCode != 0:
-			why[p] = kafka.Error(a.ErrorCode)
-		case a.Offset < 0:
-			why[p] = fetch.ErrNoOffset
+		case err != nil:
+			why[f.part] = err
+		case !told:
+			why[f.part] = fetch.ErrLeftOut
+		case b.Err != nil:
+			why[f.part] = b.Err
 		default:
-			firsts = append(firsts, commitment{p, mark{offset: a.Offset}})
+			firsts = append(firsts, g.firstCommitment(f, b.First))
 		}
+	}
+	if len(why) > 0 {
+		e.cfg.Wire.Refresh()
 	}
 	g.boundsUnread(ctx, why)
 	return firsts
 }
 
-func (g *generation) askFirsts(ctx context.Context, broker int32, parts []*partition) (map[string][]listoffsets.ResponsePartition, error) {
+// firstCommitment is the commit of a log's first offset: nothing below it is known.
+func (g *generation) firstCommitment(f first, offset int64) commitment {
 	e := g.engine
-	req := &firstsRequest{broker: broker, clientID: e.cfg.ClientID, body: listoffsets.Request{ReplicaID: -1}}
-	at := map[string]int{}
-	for _, p := range parts {
-		i, ok := at[p.topic]
-		if !ok {
-			i = len(req.body.Topics)
-			at[p.topic] = i
-			req.body.Topics = append(req.body.Topics, listoffsets.RequestTopic{Topic: p.topic})
-		}
-		t := &req.body.Topics[i]
-		t.Partitions = append(t.Partitions, listoffsets.RequestPartition{
-			Partition: p.partition, CurrentLeaderEpoch: -1, Timestamp: kafka.FirstOffset,
-		})
+	c := commitment{part: f.part, logID: f.leader.id, mark: mark{offset: offset, epoch: unknownEpoch}}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.noMetadata {
+		at := f.part.place(offset)
+		at.topicID = f.leader.id
+		c.metadata, _ = encodeMetadata(at, knowledge{end: offset, endEpoch: unknownEpoch})
 	}
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	m, err := e.cfg.Transport.RoundTrip(ctx, e.client.Addr, req)
-	if err != nil {
-		return nil, err
-	}
-	res, ok := m.(*listoffsets.Response)
-	if !ok {
-		return nil, fmt.Errorf("the round tripper answered with %T", m)
-	}
-	answers := map[string][]listoffsets.ResponsePartition{}
-	for _, t := range res.Topics {
-		answers[t.Topic] = append(answers[t.Topic], t.Partitions...)
-	}
-	return answers, nil
-}
-
-// firstsRequest is a ListOffsets request to one broker as it stands. kafka-go
-// makes a request, and where need be a connection, of each partition.
-type firstsRequest struct {
-	broker   int32
-	clientID string
-	body     listoffsets.Request
-	spoken   int16 // the version the library agreed on with this broker
-}
-
-// ApiKey implements protocol.Message.
-func (*firstsRequest) ApiKey() protocol.ApiKey { return protocol.ListOffsets }
-
-// Broker implements protocol.BrokerMessage.
-func (r *firstsRequest) Broker(cluster protocol.Cluster) (protocol.Broker, error) {
-	if b, ok := cluster.Brokers[r.broker]; ok {
-		return b, nil
-	}
-	return protocol.Broker{ID: -1}, kafka.LeaderNotAvailable
-}
-
-// Required implements protocol.RawExchanger.
-func (r *firstsRequest) Required(versions map[protocol.ApiKey]int16) bool {
-	r.spoken = versions[protocol.ListOffsets]
-	return true
-}
-
-// RawExchange implements protocol.RawExchanger: the library's own codec.
-func (r *firstsRequest) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
-	const correlation = 1
-	return protocol.RoundTrip(rw, r.spoken, correlation, r.clientID, &r.body)
+	return c
 }

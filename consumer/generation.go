@@ -42,11 +42,10 @@ type generation struct {
 	wakes chan struct{} // nudges the reader
 	looks chan struct{} // nudges the resolver
 
+	checks sync.WaitGroup // of what leaders are asked beside the resolver
+
 	// committing has room for one commit at a time, so that none overtakes another.
 	committing chan struct{}
-	// A commit without an answer may take effect as long as until then; zero: none
-	// may. For whose turn it is.
-	lateUntil time.Time
 	// doubted says that the last commit ended so that it may have been too large. For
 	// whose turn it is.
 	doubted bool
@@ -94,11 +93,19 @@ func (e *Engine) newGeneration(gen *kafka.Generation, topics []string) *generati
 	for topic, assignments := range gen.Assignments {
 		for _, a := range assignments {
 			tp := topicPartition{topic, int32(a.ID)}
-			g.parts[tp] = &partition{
+			p := &partition{
 				engine: e, gen: g, topicPartition: tp,
 				lanes:  map[string]*lane{},
-				logEnd: -1, committed: mark{offset: -1}, sent: mark{offset: -1},
+				logEnd: -1, facts: commitFacts{last: mark{offset: -1}},
+				near: leaderAlone,
 			}
+			e.mu.Lock()
+			if r, known := e.recollections[tp]; known {
+				p.facts = r.facts
+			}
+			e.mu.Unlock()
+			p.facts.begins(g.member)
+			g.parts[tp] = p
 		}
 	}
 	return g
@@ -203,6 +210,7 @@ func (g *generation) begin() {
 	for tp, r := range e.recollections {
 		if g.parts[tp] == nil { // it has moved: its records are another's now
 			r.memories = nil
+			r.facts.renewed = time.Time{} // and its commits
 			e.recollections[tp] = r
 		}
 	}
@@ -268,9 +276,11 @@ func (g *generation) revoke() {
 	clear(e.heldBy)
 	e.large = nil
 	for tp, p := range g.parts {
-		if p.phase == reading || p.phase == lost {
-			e.recollections[tp] = recollection{p.committed, p.sent, p.recollect(), g.cluster, p.remember()}
+		r := recollection{facts: p.facts}
+		if p.commits() {
+			r.known, r.knowledge, r.logID, r.cluster, r.memories = true, p.recollect(), p.logID, g.cluster, p.remember()
 		}
+		e.recollections[tp] = r
 		p.phase = revoked
 		for d := p.head; d != nil; d = d.next {
 			if d.state != open { // those end by themselves, and give their slots back

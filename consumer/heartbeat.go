@@ -1,16 +1,14 @@
 package consumer
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
-	"fmt"
-	"io"
 	"time"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"release-forwarder/consumer/wire"
 )
 
 // heartbeatLoop sends heartbeats of our own beside kafka-go's, whose answers
@@ -35,9 +33,13 @@ func (g *generation) heartbeat(ctx context.Context) {
 	request, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	sent := time.Now()
-	_, err := e.cfg.Transport.RoundTrip(request, e.client.Addr, &heartbeatRequest{
-		clientID: e.cfg.ClientID, group: e.cfg.GroupID, generation: g.id, member: g.member,
-	})
+	req := kmsg.NewPtrHeartbeatRequest()
+	req.SetVersion(heartbeatVersion)
+	req.Group, req.Generation, req.MemberID = e.cfg.GroupID, g.id, g.member
+	res, err := e.cfg.Wire.SendToCoordinator(request, e.cfg.GroupID, req)
+	if err == nil {
+		err = e.ofGroup(res.(*kmsg.HeartbeatResponse).ErrorCode)
+	}
 	if ctx.Err() != nil && !answered(err) {
 		return // given up by the drain's end, which says nothing of the coordinator
 	}
@@ -74,70 +76,18 @@ func answered(err error) bool {
 	return errors.As(err, &code) && code != kafka.GroupCoordinatorNotAvailable && code != kafka.NotCoordinatorForGroup
 }
 
-// heartbeatRequest is Kafka's Heartbeat, version 3. kafka-go's own type is not
-// sent to the group's coordinator, and its answer's error cannot be read (the
-// fields are declared in the wrong order).
-type heartbeatRequest struct {
-	clientID, group, member string
-	generation              int32
-}
+// heartbeatVersion: from 4 on the answer is flexible and brings nothing that is needed here.
+const heartbeatVersion = 3
 
-const (
-	heartbeatVersion = 3
-	// heartbeatMax bounds the answer: throttle time and error code.
-	heartbeatMax = 64
-)
-
-// ApiKey implements protocol.Message.
-func (*heartbeatRequest) ApiKey() protocol.ApiKey { return protocol.Heartbeat }
-
-// Group implements protocol.GroupMessage: the transport asks for the
-// coordinator.
-func (r *heartbeatRequest) Group() string { return r.group }
-
-// Required implements protocol.RawExchanger.
-func (*heartbeatRequest) Required(map[protocol.ApiKey]int16) bool { return true }
-
-// RawExchange implements protocol.RawExchanger. The error of the answer is
-// returned as an error; the connection is closed then, which a fenced member
-// can afford.
-func (r *heartbeatRequest) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
-	const correlation = 1
-	buf := make([]byte, 4, 128)
-	buf = binary.BigEndian.AppendUint16(buf, uint16(protocol.Heartbeat))
-	buf = binary.BigEndian.AppendUint16(buf, heartbeatVersion)
-	buf = binary.BigEndian.AppendUint32(buf, correlation)
-	buf = appendString(buf, r.clientID)
-	buf = appendString(buf, r.group)
-	buf = binary.BigEndian.AppendUint32(buf, uint32(r.generation))
-	buf = appendString(buf, r.member)
-	buf = binary.BigEndian.AppendUint16(buf, 0xffff) // group.instance.id: null
-	binary.BigEndian.PutUint32(buf, uint32(len(buf)-4))
-	if _, err := rw.Write(buf); err != nil {
-		return nil, err
+// ofGroup is the error of a code from the group's coordinator, nil for 0. One that is not, or
+// no longer, the coordinator is not asked again.
+func (e *Engine) ofGroup(code int16) error {
+	if code == 0 {
+		return nil
 	}
-	var head [4]byte
-	if _, err := io.ReadFull(rw, head[:]); err != nil {
-		return nil, err
+	err := kafka.Error(code)
+	if wire.Moved(err) {
+		e.cfg.Wire.ForgetCoordinator(e.cfg.GroupID)
 	}
-	size := binary.BigEndian.Uint32(head[:])
-	if size < 10 || size > heartbeatMax {
-		return nil, fmt.Errorf("heartbeat: an answer of %d bytes", size)
-	}
-	answer := make([]byte, size)
-	if _, err := io.ReadFull(rw, answer); err != nil {
-		return nil, err
-	}
-	if !bytes.Equal(answer[:4], []byte{0, 0, 0, correlation}) {
-		return nil, errors.New("heartbeat: the answer is to another request")
-	}
-	if code := int16(binary.BigEndian.Uint16(answer[8:])); code != 0 {
-		return nil, kafka.Error(code)
-	}
-	return r, nil
-}
-
-func appendString(buf []byte, s string) []byte {
-	buf = binary.BigEndian.AppendUint16(buf, uint16(len(s)))
-	return append(buf, s...)
+	return err
 }

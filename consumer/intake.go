@@ -10,9 +10,20 @@ import (
 
 // takeIn handles one partition's part of an answer. Left is how many of its parts have
 // records that are not taken in yet, this one included.
-func (g *generation) takeIn(p *partition, from int64, a *fetch.Answer, left int) {
-	if a.Err != nil {
-		g.fetchRefused(p, a.Err)
+func (g *generation) takeIn(p *partition, broker int32, from int64, a *fetch.Answer, left int) {
+	switch {
+	case a.Err != nil:
+		g.fetchRefused(p, broker, a.Err)
+		return
+	case a.Diverges != nil:
+		g.leavesNear(p, broker)
+		g.release(p, errDiverging)
+		return
+	case a.Preferred != noReplica && a.Preferred != broker:
+		g.engine.mu.Lock()
+		p.goesNear(a.Preferred)
+		g.engine.mu.Unlock()
+		g.release(p, nil)
 		return
 	}
 	if !g.known(p, from, a) {
@@ -21,19 +32,9 @@ func (g *generation) takeIn(p *partition, from int64, a *fetch.Answer, left int)
 	e := g.engine
 	e.mu.Lock()
 	p.logEnd = a.HighWatermark
-	p.outOfRange = time.Time{}
 	g.allot(p, left)
 	from = p.position
-	short := p.phase == reading && p.inheritedEnd > max(p.position, a.HighWatermark)
-	if short {
-		p.phase = lost // the commit tells of records that the log does not have
-	}
 	e.mu.Unlock()
-	if short {
-		poke(g.looks)
-		g.release(p, nil)
-		return
-	}
 
 	rd := a.Records(from, e.limits())
 	defer rd.Close()
@@ -55,6 +56,9 @@ func (g *generation) takeIn(p *partition, from int64, a *fetch.Answer, left int)
 	}
 	g.release(p, err)
 }
+
+// errDiverging says that the log is not the one that was read, as the replica that was asked says.
+var errDiverging = errors.New("the log is not the one that was read before (DIVERGING_EPOCH)")
 
 var errStuck = errors.New("the answer brings nothing of what there is")
 
@@ -169,7 +173,6 @@ func (g *generation) add(p *partition, batch []*Delivery, sessions []string, ful
 	if p.phase != reading || g.draining {
 		return true
 	}
-	p.sees(batch)
 	readied, size := 0, 0
 	for i, d := range batch {
 		size += d.size

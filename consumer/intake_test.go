@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/wire"
 )
 
 // The commit stands at the first unfinished record. Where a marker of a later leader lies
@@ -29,23 +30,27 @@ func TestTheEpochOfACommitIsThatOfWhatLiesRightBelow(t *testing.T) {
 	})
 }
 
-// What was committed with an epoch that is known is known again by it, also where nothing
-// beyond the commit is done.
-func TestAPartitionStartsWithTheEpochOfItsCommit(t *testing.T) {
+// A commit's epoch is of what lies below its offset, its metadata's of what lies below the
+// upper end of what it tells. Runs that nothing can verify do not count.
+func TestAPartitionStartsWithTheEpochsOfItsCommit(t *testing.T) {
 	inRig(t, 1, nil, func(r *rig) {
 		p := r.part(0)
+		run := []span{{7, 7}}
 		for name, c := range map[string]struct {
-			k                knowledge
-			watermark, upper int32
+			k         knowledge
+			end       int64
+			watermark int32
+			upper     int32
 		}{
-			"nothing beyond it is done": {knowledge{end: 7, endEpoch: 3}, 3, 3},
-			"something is":              {knowledge{end: 9, endEpoch: 4, unfinished: []span{{7, 7}}}, unknownEpoch, 4},
+			"nothing beyond it is done": {knowledge{end: 7, endEpoch: 3}, 7, 3, 3},
+			"something is":              {knowledge{end: 9, endEpoch: 4, unfinished: run}, 9, 3, 4},
+			"of an epoch nobody knows":  {knowledge{end: 9, endEpoch: unknownEpoch, unfinished: run, epochs: []int32{2}}, 7, 3, 3},
 		} {
 			metadata, _ := encodeMetadata(p.place(7), c.k)
-			s := r.g.startAt(p, 7, metadata)
-			_, upper := s.at.upper()
-			if s.at.watermarkEpoch() != c.watermark || upper != c.upper {
-				t.Errorf("%s: epoch %d below the commit, %d below the upper end; want %d and %d", name, s.at.watermarkEpoch(), upper, c.watermark, c.upper)
+			s := r.g.startAt(p, Commit{7, 3, metadata}, wire.ID{})
+			end, upper := s.at.upper()
+			if s.at.watermarkEpoch() != c.watermark || end != c.end || upper != c.upper {
+				t.Errorf("%s: epoch %d below the commit, %d below the upper end %d; want %d, %d and %d", name, s.at.watermarkEpoch(), upper, end, c.watermark, c.upper, c.end)
 			}
 		}
 	})

@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -9,10 +10,11 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/wire"
 )
 
 // A record above Config.MaxRecordBytes is large. Its bytes are in memory only while it is
-// tried: it is read, and known by its place, its session and what Kafka says of it; its bytes are
+// tried: it is read, and known by its place, its session and its leader epoch; its bytes are
 // given up at once and read again when its turn has come. One at a time is in memory, in
 // the whole process. So one that waits, for whatever reason and however long, keeps no
 // other waiting, and those that wait cost no more than small ones.
@@ -162,17 +164,20 @@ func (g *generation) readAgain(d *Delivery) (rec fetch.Record, err error) {
 	e, p, offset := g.engine, d.part, d.Record.Offset
 	ctx, cancel := context.WithTimeout(g.ctx, requestTimeout)
 	defer cancel()
-	leaders, err := g.leaders(ctx)
-	if err == nil {
-		err = leaders[p.topicPartition].err
-	}
-	if err != nil {
+	leaders, _, err := g.leaders(ctx)
+	l := leaders[p.topicPartition]
+	if err = cmp.Or(err, l.err); err != nil {
 		return rec, err
 	}
+	e.mu.Lock()
+	logID := p.logID
+	e.mu.Unlock()
 	// One byte is asked for: the first batch comes whole, and no second.
-	res, err := fetch.Do(ctx, fetch.OverTransport(e.cfg.Transport, e.client.Addr), &fetch.Request{
-		Broker: leaders[p.topicPartition].broker, ClientID: e.cfg.ClientID, MinBytes: 1, MaxBytes: 1,
-		Partitions: []fetch.Partition{{Topic: p.topic, Partition: p.partition, LeaderEpoch: -1, LastEpoch: -1, Offset: offset, MaxBytes: 1}},
+	res, err := fetch.Do(ctx, e.cfg.Wire, &fetch.Request{
+		Broker: l.broker, ClientID: e.cfg.ClientID, MinBytes: 1, MaxBytes: 1,
+		Partitions: []fetch.Partition{{
+			Topic: p.topic, TopicID: logID, Partition: p.partition, Offset: offset, LeaderEpoch: l.epoch, LastEpoch: unknownEpoch, MaxBytes: 1,
+		}},
 	})
 	if err != nil {
 		return rec, err
@@ -184,14 +189,17 @@ func (g *generation) readAgain(d *Delivery) (rec fetch.Record, err error) {
 	a := &res.Partitions[0]
 	switch {
 	case errors.Is(a.Err, kafka.OffsetOutOfRange):
-		return rec, g.outOfLog(ctx, d)
+		return rec, g.outOfLog(ctx, d, l)
 	case a.Err != nil:
+		if staleLeader(a.Err) {
+			e.cfg.Wire.Refresh()
+		}
 		return rec, a.Err
 	}
 	rd := a.Records(offset, e.limits())
 	defer rd.Close()
 	switch rec, err = rd.Next(); {
-	case err == nil && rec.Offset == offset && rec.Epoch == d.Record.Epoch && rec.Timestamp == d.Record.Timestamp && payload(&rec) == d.size:
+	case err == nil && rec.Offset == offset && rec.Epoch == d.Record.Epoch:
 		return rec, nil
 	case err == nil, errors.Is(err, io.EOF) && rd.Position() > offset:
 		return rec, errGone // another record, or none: compaction, or another log
@@ -203,14 +211,14 @@ func (g *generation) readAgain(d *Delivery) (rec fetch.Record, err error) {
 
 // outOfLog says what it means that a record's offset is not in the log: below its start
 // it is gone; above its end that is believed when it has stood so for settleTime.
-func (g *generation) outOfLog(ctx context.Context, d *Delivery) error {
-	first, end, err := g.logBounds(ctx, d.part)
+func (g *generation) outOfLog(ctx context.Context, d *Delivery, l leader) error {
+	b, err := boundsOf(ctx, g.engine.cfg.Wire, d.part.topic, d.part.partition, wire.Partition{Leader: l.broker, Epoch: l.epoch}, false)
 	switch {
 	case err != nil:
 		return err
-	case d.Record.Offset < first:
+	case d.Record.Offset < b.First:
 		return errGone
-	case d.Record.Offset < end: // a leader that lagged has caught up, or another one leads
+	case d.Record.Offset < b.End: // a leader that lagged has caught up, or another one leads
 		d.beyond = time.Time{}
 	case d.beyond.IsZero():
 		d.beyond = time.Now()

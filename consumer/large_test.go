@@ -3,22 +3,13 @@ package consumer
 import (
 	"context"
 	"errors"
-	"net"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol/listoffsets"
-	"github.com/segmentio/kafka-go/protocol/metadata"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
-
-// away is a cluster of which nothing can be learnt.
-type away struct{}
-
-func (away) RoundTrip(context.Context, net.Addr, kafka.Request) (kafka.Response, error) {
-	return nil, errors.New("nobody is there")
-}
 
 // A large record whose bytes are in memory is not taken, since its partition has reached
 // the bound of gaps: that may last as long as another record's hold. It gives its bytes up,
@@ -26,7 +17,7 @@ func (away) RoundTrip(context.Context, net.Addr, kafka.Request) (kafka.Response,
 func TestALargeRecordAtTheBoundOfGapsGivesItsBytesUp(t *testing.T) {
 	const large = 2 << 20
 	var in inbox
-	inRig(t, 2, func(cfg *Config) { cfg.Handler, cfg.Transport = &in, away{} }, func(r *rig) {
+	inRig(t, 2, func(cfg *Config) { cfg.Handler, cfg.Wire = &in, away{} }, func(r *rig) {
 		p := r.part(0)
 		first := r.read(0, 0, "first", 1)
 		if open := in.take(); len(open) != 1 || open[0] != first {
@@ -80,7 +71,7 @@ func TestALargeRecordAtTheBoundOfGapsGivesItsBytesUp(t *testing.T) {
 
 // A record that waits for another try is listed also while it waits for its bytes.
 func TestALargeRecordThatWaitsForItsBytesIsListed(t *testing.T) {
-	inRig(t, 1, func(cfg *Config) { cfg.Handler, cfg.Transport = &inbox{}, away{} }, func(r *rig) {
+	inRig(t, 1, func(cfg *Config) { cfg.Handler, cfg.Wire = &inbox{}, away{} }, func(r *rig) {
 		r.e.mu.Lock()
 		r.e.large = &Delivery{state: open} // another one
 		r.e.mu.Unlock()
@@ -109,52 +100,52 @@ func TestALargeRecordThatWaitsForItsBytesIsListed(t *testing.T) {
 	})
 }
 
-// oneLeader leads partition 0, and answers each Fetch with an error.
+// oneLeader leads partition 0 and tells its bounds.
 type oneLeader struct {
-	err        kafka.Error
+	away
 	first, end int64
 }
 
-func (l *oneLeader) RoundTrip(_ context.Context, _ net.Addr, r kafka.Request) (kafka.Response, error) {
-	switch r := r.(type) {
-	case *metadata.Request:
-		return &metadata.Response{
-			Brokers: []metadata.ResponseBroker{{NodeID: 1, Host: "leader", Port: 9092}},
-			Topics:  []metadata.ResponseTopic{{Name: "events", Partitions: []metadata.ResponsePartition{{LeaderID: 1}}}},
-		}, nil
-	case *listoffsets.Request:
-		answer := listoffsets.ResponseTopic{Topic: "events"}
-		for _, p := range r.Topics[0].Partitions {
-			at := l.first
-			if p.Timestamp == kafka.LastOffset {
-				at = l.end
-			}
-			answer.Partitions = append(answer.Partitions, listoffsets.ResponsePartition{Timestamp: p.Timestamp, Offset: at})
-		}
-		return &listoffsets.Response{Topics: []listoffsets.ResponseTopic{answer}}, nil
+func (l *oneLeader) Send(_ context.Context, _ int32, r kmsg.Request) (kmsg.Response, error) {
+	req, is := r.(*kmsg.ListOffsetsRequest)
+	if !is {
+		return nil, errAway
 	}
-	return nil, l.err
+	res := req.ResponseKind().(*kmsg.ListOffsetsResponse)
+	for _, t := range req.Topics {
+		answer := kmsg.NewListOffsetsResponseTopic()
+		answer.Topic = t.Topic
+		for _, p := range t.Partitions {
+			at := kmsg.NewListOffsetsResponseTopicPartition()
+			if at.Partition, at.Offset = p.Partition, l.first; p.Timestamp == kafka.LastOffset {
+				at.Offset = l.end
+			}
+			answer.Partitions = append(answer.Partitions, at)
+		}
+		res.Topics = append(res.Topics, answer)
+	}
+	return res, nil
 }
 
 // A leader that lags does not have the record; between two tries it has caught up, or
 // another one leads. Only a log that ends before the record, each time for 30s, means that
 // it is gone.
 func TestALargeRecordIsInTheLogAfterAll(t *testing.T) {
-	leader := &oneLeader{err: kafka.OffsetOutOfRange, end: 7}
-	inRig(t, 1, func(cfg *Config) { cfg.Handler, cfg.Transport = &inbox{}, leader }, func(r *rig) {
+	lead := &oneLeader{end: 7}
+	inRig(t, 1, func(cfg *Config) { cfg.Handler, cfg.Wire = &inbox{}, lead }, func(r *rig) {
 		d := &Delivery{part: r.part(0)}
 		d.Record.Offset = 7
 		look := func(want error) {
 			t.Helper()
-			if err := r.g.outOfLog(context.Background(), d); !errors.Is(err, want) {
-				t.Errorf("with a log that ends at %d: %v, want %v", leader.end, err, want)
+			if err := r.g.outOfLog(context.Background(), d, leader{}); !errors.Is(err, want) {
+				t.Errorf("with a log that ends at %d: %v, want %v", lead.end, err, want)
 			}
 		}
 		look(kafka.OffsetOutOfRange)
 		time.Sleep(settleTime)
-		leader.end = 8 // the record's place is in it
+		lead.end = 8 // the record's place is in it
 		look(kafka.OffsetOutOfRange)
-		leader.end = 7 // and another one lags
+		lead.end = 7 // and another one lags
 		look(kafka.OffsetOutOfRange)
 		time.Sleep(settleTime - 1)
 		look(kafka.OffsetOutOfRange)
@@ -166,7 +157,7 @@ func TestALargeRecordIsInTheLogAfterAll(t *testing.T) {
 // What waits for its bytes counts as one small record, however large it is.
 func TestALargeRecordTakesNoneOfTheBytes(t *testing.T) {
 	inRig(t, 1, func(cfg *Config) {
-		cfg.Handler, cfg.Transport = &inbox{}, away{}
+		cfg.Handler, cfg.Wire = &inbox{}, away{}
 		cfg.MaxPendingBytes = 4 << 20
 	}, func(r *rig) {
 		for n := range int64(50) {

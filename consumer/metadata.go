@@ -132,6 +132,20 @@ func idText(id topicID) string {
 	return base64.RawURLEncoding.EncodeToString(id[:])
 }
 
+// writtenID is the topic's ID that stands in metadata, readable apart from the digest; zero
+// where there is none.
+func writtenID(metadata string) (id topicID) {
+	head, _ := cutHead(metadata)
+	if len(head) != len(metadataEpochs)+idLen+len(":") {
+		return id
+	}
+	b, err := base64.RawURLEncoding.Strict().DecodeString(head[len(metadataEpochs):][:idLen])
+	if err != nil || len(b) != len(id) {
+		return id
+	}
+	return topicID(b)
+}
+
 // appendRuns writes the lengths of the runs from an offset on.
 func appendRuns(buf []byte, offset int64, k knowledge) []byte {
 	next := offset // where the next run begins
@@ -174,7 +188,7 @@ func decodeMetadata(at place, metadata string) (knowledge, error) {
 	if subtle.ConstantTimeCompare(buf[:digestLen], digest[:digestLen]) != 1 {
 		return none, errMetadataForeign
 	}
-	if id := head[len(metadataEpochs):]; id != "" && id != ":" && at.topicID != (topicID{}) && id != idText(at.topicID)+":" {
+	if id := writtenID(metadata); id != (topicID{}) && at.topicID != (topicID{}) && id != at.topicID {
 		return none, errAnotherTopic
 	}
 	k, err := decodeBody(head, at.offset, buf[digestLen:])

@@ -10,6 +10,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/wire"
 )
 
 // Range is a run of offsets of one partition, First and Last included.
@@ -155,43 +156,32 @@ func (p PartitionProgress) from() int64 {
 //
 // A topic that does not exist is an error that wraps
 // [kafka.UnknownTopicOrPartition]; what concerns one partition stands in its Err.
-func ReadProgress(ctx context.Context, client *kafka.Client, group string, topics []string) ([]PartitionProgress, error) {
-	meta, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: topics})
+func ReadProgress(ctx context.Context, w Wire, group string, topics []string) ([]PartitionProgress, error) {
+	m, err := w.MetadataOf(ctx, topics)
 	if err != nil {
 		return nil, fmt.Errorf("the topics' partitions cannot be read: %w", err)
 	}
 	var all []PartitionProgress
-	asked := map[string][]int{}
-	for _, t := range meta.Topics {
-		if t.Error != nil {
-			return nil, fmt.Errorf("topic %s: %w", t.Name, t.Error)
+	asked := map[string][]int32{}
+	for _, topic := range topics {
+		t := m.Topics[topic]
+		if t.Err == nil && len(t.Partitions) == 0 {
+			t.Err = kafka.UnknownTopicOrPartition
 		}
-		for _, p := range t.Partitions {
-			all = append(all, PartitionProgress{Topic: t.Name, Partition: int32(p.ID), Progress: Progress{Committed: -1, End: -1}, LogStart: -1, LogEnd: -1, Stable: -1})
-			asked[t.Name] = append(asked[t.Name], p.ID)
+		if t.Err != nil {
+			return nil, fmt.Errorf("topic %s: %w", topic, t.Err)
 		}
-	}
-	for _, t := range topics {
-		if len(asked[t]) == 0 {
-			return nil, fmt.Errorf("topic %s: %w", t, kafka.UnknownTopicOrPartition)
+		for n := range t.Partitions {
+			all = append(all, PartitionProgress{Topic: topic, Partition: n, Progress: Progress{Committed: -1, End: -1}, LogStart: -1, LogEnd: -1, Stable: -1})
+			asked[topic] = append(asked[topic], n)
 		}
 	}
 	slices.SortFunc(all, func(a, b PartitionProgress) int {
-		if a.Topic != b.Topic {
-			return cmpString(a.Topic, b.Topic)
-		}
-		return int(a.Partition) - int(b.Partition)
+		return topicPartition{a.Topic, a.Partition}.compare(topicPartition{b.Topic, b.Partition})
 	})
-	commits, err := client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: group, Topics: asked})
-	if err == nil {
-		err = commits.Error
-	}
+	found, err := fetchCommits(ctx, w, group, asked)
 	if errors.Is(err, kafka.GroupIdNotFound) {
-		// Most brokers answer without commits instead.
-		for i := range all {
-			all[i].readLog(ctx, client)
-		}
-		return all, nil
+		err = nil // most brokers answer without commits instead
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the commits of group %s cannot be read: %w", group, err)
@@ -200,11 +190,13 @@ func ReadProgress(ctx context.Context, client *kafka.Client, group string, topic
 	slots := make(chan struct{}, logsAtOnce)
 	for i := range all {
 		p := &all[i]
-		p.readCommit(meta.ClusterID, topicID{}, commits) // kafka-go tells no IDs
+		if found != nil {
+			p.readCommit(m, found)
+		}
 		asking.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			p.readLog(ctx, client)
+			p.readLog(ctx, w, m.Topics[p.Topic].Partitions[p.Partition])
 		})
 	}
 	asking.Wait()
@@ -214,31 +206,31 @@ func ReadProgress(ctx context.Context, client *kafka.Client, group string, topic
 // logsAtOnce is how many partitions' leaders are asked at a time.
 const logsAtOnce = 8
 
-func (p *PartitionProgress) readCommit(cluster string, id topicID, res *kafka.OffsetFetchResponse) {
-	c, err := only(res.Topics[p.Topic], func(c *kafka.OffsetFetchPartition) bool { return c.Partition == int(p.Partition) })
-	if err == nil {
-		err = c.Error
-	}
+func (p *PartitionProgress) readCommit(m *wire.Metadata, found commits) {
+	c, err := found.of(topicPartition{p.Topic, p.Partition})
 	switch {
 	case err != nil:
 		p.Err = fmt.Errorf("the commit cannot be read: %w", err)
-	case c.CommittedOffset >= 0:
-		p.Progress = ParseProgress(cluster, p.Topic, id, p.Partition, c.CommittedOffset, c.Metadata)
+	case c.Offset >= 0:
+		p.Progress = ParseProgress(m.ClusterID, p.Topic, m.Topics[p.Topic].ID, p.Partition, c.Offset, c.Metadata)
 	}
 }
 
 // readLog asks the leader for the log's bounds. Each partition is asked for by
 // itself, so that one without a leader does not hide the others.
-func (p *PartitionProgress) readLog(ctx context.Context, client *kafka.Client) {
+func (p *PartitionProgress) readLog(ctx context.Context, w Wire, leader wire.Partition) {
 	if p.Err != nil {
 		return
 	}
+	err := leader.Err
+	var bounds, stable fetch.Bounds
 	// The last stable offset is asked for after the end: it is below that only where a
 	// transaction is open.
-	bounds, err := p.bounds(ctx, client, false)
-	var stable fetch.Bounds
 	if err == nil {
-		stable, err = p.bounds(ctx, client, true)
+		bounds, err = boundsOf(ctx, w, p.Topic, p.Partition, leader, false)
+	}
+	if err == nil {
+		stable, err = boundsOf(ctx, w, p.Topic, p.Partition, leader, true)
 	}
 	if err != nil {
 		p.Err = fmt.Errorf("the log's bounds cannot be read: %w", err)
@@ -247,12 +239,17 @@ func (p *PartitionProgress) readLog(ctx context.Context, client *kafka.Client) {
 	p.LogStart, p.LogEnd, p.Stable = bounds.First, bounds.End, stable.End
 }
 
-func (p *PartitionProgress) bounds(ctx context.Context, client *kafka.Client, committed bool) (fetch.Bounds, error) {
+// boundsOf asks a partition's leader for the bounds of its log.
+func boundsOf(ctx context.Context, w Wire, topic string, partition int32, leader wire.Partition, committed bool) (fetch.Bounds, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	all, err := fetch.LogBounds(ctx, client.Transport, client.Addr, p.Topic, []int32{p.Partition}, committed)
+	all, err := fetch.AskBounds(ctx, w, leader.Leader, topic, []fetch.BoundsOf{{Partition: partition, LeaderEpoch: leader.Epoch}}, committed)
 	if err != nil {
 		return fetch.Bounds{}, err
 	}
-	return all[p.Partition], all[p.Partition].Err
+	b, told := all[partition]
+	if !told {
+		return b, fetch.ErrLeftOut
+	}
+	return b, b.Err
 }

@@ -5,27 +5,32 @@ import (
 	"time"
 
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/wire"
 )
 
 // phase is where a partition stands between assignment and revocation.
 //
-//	starting  -> reading    its committed offset is known
-//	reading   -> lost       Kafka says the position is not in its log
-//	lost      -> reading    it was (a lagging leader), or reading goes on elsewhere
-//	lost      -> parked   Config.OffsetReset is none: a person decides
+//	starting  -> checking   its committed offset is known
+//	checking  -> reading    the log is the one that is believed in (see evidence.go)
+//	reading   -> checking   its leader, the leader's epoch or the topic's ID changed, or a request failed
+//	checking  -> parted     the log is another one from an offset on
+//	parted    -> checking   what was read above is finished, and the offset is committed
+//	checking  -> parked     Config.OffsetReset is none: a person decides
 //	any       -> revoked
 type phase uint8
 
 const (
 	starting phase = iota
+	checking
 	reading
-	lost
+	parted
 	parked
 	revoked
 )
 
+// String is the phase's word for people.
 func (p phase) String() string {
-	return [...]string{"starting", "reading", "lost", "parked", "revoked"}[p]
+	return [...]string{"starting", "reading", "reading", "lost", "parked", "revoked"}[p]
 }
 
 // Bound is a limit that pauses a partition's reading.
@@ -101,26 +106,41 @@ type partition struct {
 	toldAt       time.Time
 	look         retry // for its log's bounds; the resolver's
 	paused       Bound
-	wants        int       // bytes of the next record, where they did not fit; else 0
-	outOfRange   time.Time // since when the position has been above the log's end
-	logEnd       int64     // high watermark as last heard, -1 before
-	unread       unread    // what the log holds beyond the position
-	readable     int64     // the last stable offset as heard with records; 0 where there were none, and the greatest before
-	last         anchor    // the last record that is known of the log
-	unsure       bool      // the log may be another one: read from the anchor on
-	unproven     bool      // what the commit tells counts only if the anchor is found
-	replaced     bool      // it is another one
-	reread       string    // why a large record's bytes cannot be read again, and since when
+	wants        int // bytes of the next record, where they did not fit; else 0
+	near         near
+	logEnd       int64  // high watermark as last heard, -1 before
+	unread       unread // what the log holds beyond the position
+	readable     int64  // the last stable offset as heard with records; 0 where there were none, and the greatest before
+	anchor       anchor // of a former version's commit
+	unsure       bool   // it must be found before that is believed
+	reread       string // why a large record's bytes cannot be read again, and since when
 	rereads      time.Time
 	unreadable   bool // the log cannot be decoded where reading stands
 
+	// Evidence of the log; see evidence.go.
+	logID      wire.ID   // the topic's; zero: not known
+	verified   evidence  // by what it was last verified
+	trusted    bool      // it has been, since it was assigned
+	doubted    time.Time // what was told before does not count
+	asking     bool      // its leader is being asked
+	outside    bool      // Kafka says the position is not in the log
+	outOfRange time.Time // since when it has been above the log's end, and no epoch tells why
+	parted     parting
+
 	// Commits.
-	committed mark      // offset -1: none yet
-	sent      mark      // the last commit that was sent
+	facts     commitFacts
 	refused   time.Time // since when its commits have been refused, while others may be taken
 	refusal   string    // the cause
 	bareUntil time.Time // its commit is too large with its metadata
 	apart     bool      // its commit was refused as too large although it was alone and bare
+}
+
+// commits tells whether what is believed of the partition may be committed: not before it was
+// verified, else an unverified commit would be given new evidence, and not where it is cut, which
+// must be committed before it is read.
+func (p *partition) commits() bool {
+	cut := p.phase == parted && (p.parted.another || p.parted.cut)
+	return p.trusted && !p.unsure && !cut
 }
 
 func (p *partition) readyLanes() int { return p.fresh.count + p.due.count + p.turn.count }

@@ -1,6 +1,10 @@
 package consumer
 
-import "time"
+import (
+	"time"
+
+	"release-forwarder/consumer/wire"
+)
 
 // span is a run of offsets, first and last included.
 type span struct{ first, last int64 }
@@ -229,14 +233,15 @@ func (p *progress) worst() int {
 	return size
 }
 
-// recollection is what the process knows of a partition that it gave up: more
-// than its last commit tells, where that was not taken.
+// recollection is what the process knows of a partition that it gave up: of its commits, and,
+// where that is known, more than its last commit tells, where that was not taken.
 type recollection struct {
-	// The last commits that were taken and sent. One that was sent may have been
-	// taken although no answer came.
-	taken, sent mark
-	knowledge   knowledge
-	cluster     string // the cluster's ID
+	facts commitFacts
+
+	known     bool
+	knowledge knowledge
+	logID     wire.ID
+	cluster   string // the cluster's ID
 	// Of the unfinished records that were read; none where a generation has passed
 	// without the partition.
 	memories []memory
@@ -281,6 +286,7 @@ func (p *progress) recall(d *Delivery) {
 // mark is a commit as Kafka keeps it.
 type mark struct {
 	offset   int64
+	epoch    int32 // of the last record below
 	metadata string
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/wire"
 )
 
 // How many fetches may be under way at one broker.
@@ -68,41 +69,38 @@ func (g *generation) startFetches(ctx context.Context, under map[int32]int, begu
 	if len(wanted) == 0 {
 		return next
 	}
-	leaders, err := g.leaders(ctx)
-	groups, unled := map[int32][]*partition{}, map[*partition]error{}
+	leaders, _, err := g.leaders(ctx)
+	groups := map[fetchFrom][]*partition{}
 	for _, p := range wanted {
-		broker, lerr := leaders[p.topicPartition].broker, leaders[p.topicPartition].err
-		if lerr = cmp.Or(err, lerr); lerr != nil {
-			// No leader now, or the topic is gone: look again when the
-			// transport has.
-			g.doubt(p)
-			unled[p] = lerr
-			next = earlier(next, time.Now().Add(fetchBackoff))
+		l := leaders[p.topicPartition]
+		if err != nil || l.err != nil {
+			g.doubt(p) // no leader now, or the topic is gone
 			continue
 		}
-		if under[broker] < longPolls || under[broker] < requestsPerBroker && g.behind(p) {
-			groups[broker] = append(groups[broker], p)
+		if !g.stands(p, l) {
+			continue // it is verified first
+		}
+		from := g.from(p, l)
+		if under[from.broker] < longPolls || under[from.broker] < requestsPerBroker && g.behind(p) {
+			groups[from] = append(groups[from], p)
 		}
 	}
-	for _, line := range g.waits(ctx, electionTakes, unled) {
-		g.engine.log.Warn("a partition has no leader that is known; it is read when it has", line...)
-	}
 	now := time.Now()
-	for broker, parts := range groups {
-		if free := begun[broker].Add(fetchPause); free.After(now) {
+	for from, parts := range groups {
+		if free := begun[from.broker].Add(fetchPause); free.After(now) {
 			next = earlier(next, free)
 			continue
 		}
-		begun[broker] = now
 		wait := fetchWait
-		if under[broker] >= longPolls {
+		if under[from.broker] >= longPolls {
 			wait = 0
 		}
-		under[broker]++
-		req := g.fetchRequest(broker, parts, len(leaders), wait)
+		begun[from.broker] = now
+		under[from.broker]++
+		req := g.fetchRequest(from, parts, len(leaders), wait)
 		go func() {
 			g.fetch(ctx, req, parts)
-			ended <- broker
+			ended <- from.broker
 		}()
 	}
 	return next
@@ -143,58 +141,47 @@ func (g *generation) behind(p *partition) bool {
 	return p.position < p.readable
 }
 
-// leader is who leads a partition, or why nobody is known to.
+// leader is who leads a partition by the metadata, or why nobody is known to.
 type leader struct {
 	broker int32
+	epoch  int32   // −1: the brokers tell none
+	id     wire.ID // the topic's; zero: the brokers tell none
 	err    error
 }
 
-// leaders gives each partition's leader, from the transport's cache. Each partition of
-// this generation is in it.
-func (g *generation) leaders(ctx context.Context) (map[topicPartition]leader, error) {
-	e := g.engine
-	res, err := e.client.Metadata(ctx, &kafka.MetadataRequest{Topics: g.topics})
+// leaders gives each partition's leader, and when that was asked for. Each partition of this
+// generation is in it.
+func (g *generation) leaders(ctx context.Context) (all map[topicPartition]leader, asked time.Time, err error) {
+	m, err := g.engine.metadata(ctx)
 	if err != nil {
-		return nil, err
+		return nil, asked, err
 	}
-	leaders := map[topicPartition]leader{}
+	all = map[topicPartition]leader{}
 	for tp := range g.parts {
-		leaders[tp] = leader{err: fetch.ErrLeftOut}
-	}
-	for _, t := range res.Topics {
-		if t.Error != nil {
-			for tp := range g.parts {
-				if tp.topic == t.Name {
-					leaders[tp] = leader{err: t.Error}
-				}
-			}
-			continue
+		t, told := m.Topics[tp.topic]
+		p, has := t.Partitions[tp.partition]
+		l := leader{broker: p.Leader, epoch: p.Epoch, id: t.ID, err: cmp.Or(t.Err, p.Err)}
+		if l.err == nil && (!told || !has) {
+			l.err = fetch.ErrLeftOut
 		}
-		for _, p := range t.Partitions {
-			tp := topicPartition{t.Name, int32(p.ID)}
-			switch {
-			case p.Leader.Host != "":
-				leaders[tp] = leader{broker: int32(p.Leader.ID)}
-			case p.Error != nil:
-				leaders[tp] = leader{err: p.Error}
-			default:
-				leaders[tp] = leader{err: kafka.LeaderNotAvailable}
-			}
-		}
+		all[tp] = l
 	}
-	return leaders, nil
+	return all, m.Asked, nil
 }
 
 // fetchRequest reserves the partitions and asks for as much as their bounds and
 // the part of memory for answers allow.
-func (g *generation) fetchRequest(broker int32, parts []*partition, partitions int, wait time.Duration) *fetch.Request {
+func (g *generation) fetchRequest(from fetchFrom, parts []*partition, partitions int, wait time.Duration) *fetch.Request {
 	e := g.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	brokers := max(1, min(e.brokers, partitions))
 	answer := clamp(e.answerBytes()/int64(brokers*requestsPerBroker), 16<<10, 1<<20)
 	req := &fetch.Request{
-		Broker: broker, ClientID: e.cfg.ClientID, MaxWait: wait, MinBytes: 1, MaxBytes: int32(answer),
+		Broker: from.broker, ClientID: e.cfg.ClientID, MaxWait: wait, MinBytes: 1, MaxBytes: int32(answer),
+	}
+	if from.rack {
+		req.Rack = e.cfg.Rack
 	}
 	behind := 0
 	for _, p := range parts {
@@ -204,13 +191,15 @@ func (g *generation) fetchRequest(broker int32, parts []*partition, partitions i
 	}
 	for _, p := range parts {
 		p.fetching = true
+		offset, epoch := p.ask()
 		g.allot(p, behind)
 		usual := clamp(e.share()/2, 16<<10, answer)
 		if p.size > 0 {
 			usual = clamp(int64(p.ahead())*int64(p.size), 4<<10, usual)
 		}
 		req.Partitions = append(req.Partitions, fetch.Partition{
-			Topic: p.topic, Partition: p.partition, LeaderEpoch: -1, LastEpoch: -1, Offset: p.ask(),
+			Topic: p.topic, TopicID: p.verified.id, Partition: p.partition, Offset: offset,
+			LeaderEpoch: p.verified.epoch, LastEpoch: epoch,
 			MaxBytes: int32(clamp(p.batch, usual, answer)),
 		})
 	}
@@ -224,7 +213,7 @@ func (g *generation) fetch(ctx context.Context, req *fetch.Request, parts []*par
 	e := g.engine
 	ctx, cancel := context.WithTimeout(ctx, fetchWait+requestTimeout)
 	defer cancel()
-	res, err := fetch.Do(ctx, fetch.OverTransport(e.cfg.Transport, e.client.Addr), req)
+	res, err := fetch.Do(ctx, e.cfg.Wire, req)
 	if err != nil && ctx.Err() == nil {
 		e.log.Warn("fetch failed; it is tried again", "broker", req.Broker, "error", err.Error())
 	}
@@ -253,7 +242,7 @@ func (g *generation) fetch(ctx context.Context, req *fetch.Request, parts []*par
 			tp := topicPartition{a.Topic, a.Partition}
 			if p := g.parts[tp]; p != nil && !heard[tp] {
 				heard[tp] = true
-				g.takeIn(p, from[tp], a, left)
+				g.takeIn(p, req.Broker, from[tp], a, left)
 			}
 			if a.Len() > 0 {
 				left--
@@ -264,6 +253,9 @@ func (g *generation) fetch(ctx context.Context, req *fetch.Request, parts []*par
 	// in no order, so none is left out for ever.
 	for _, p := range parts {
 		if !heard[p.topicPartition] {
+			if missed != nil {
+				g.leavesNear(p, req.Broker)
+			}
 			g.release(p, missed)
 		}
 	}
@@ -360,20 +352,18 @@ const (
 	maxFetchBackoff = 2 * time.Second
 )
 
-// fetchRefused draws the conclusions from a partition's error.
-func (g *generation) fetchRefused(p *partition, err error) {
+// fetchRefused draws the conclusions from a partition's error, of the replica that was asked.
+func (g *generation) fetchRefused(p *partition, broker int32, err error) {
 	e := g.engine
 	switch {
+	case g.leavesNear(p, broker):
+		// What a follower says is confirmed at the leader.
 	case errors.Is(err, kafka.OffsetOutOfRange):
 		e.mu.Lock()
-		if p.phase == reading {
-			p.phase = lost
-		}
+		p.outside = true
 		e.mu.Unlock()
-		poke(g.looks)
-	case errors.Is(err, kafka.NotLeaderForPartition), errors.Is(err, kafka.LeaderNotAvailable), errors.Is(err, kafka.ReplicaNotAvailable),
-		errors.Is(err, fetch.ErrOtherReplica):
-		// The leader moved: the transport learns of it by itself.
+	case staleLeader(err), errors.Is(err, kafka.ReplicaNotAvailable), errors.Is(err, fetch.ErrOtherReplica):
+		e.cfg.Wire.Refresh()
 		for _, line := range g.waits(context.Background(), electionTakes, map[*partition]error{p: err}) {
 			e.log.Warn("a partition's leader refuses to be its leader; another one is looked for", line...)
 		}

@@ -2,6 +2,8 @@ package consumer
 
 import (
 	"context"
+	"errors"
+	"io"
 	"log/slog"
 	"sync"
 	"testing"
@@ -9,8 +11,10 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/wire"
 )
 
 // rig is an engine in the middle of a generation, without Kafka: what a reader
@@ -41,7 +45,7 @@ func newRig(t testing.TB, partitions int, change func(*Config)) *rig {
 		OffsetReset: ResetEarliest, MaxPending: 1000, MaxPendingBytes: 16 << 20, MaxRecordBytes: 1 << 20,
 		Workers: 8, CommitInterval: time.Second, DrainTimeout: 20 * time.Second,
 		Session: func(value []byte) string { return string(value) },
-		Gate:    r.gate, Log: slog.New(slog.DiscardHandler),
+		Wire:    away{}, Gate: r.gate, Log: slog.New(slog.DiscardHandler),
 	}
 	if change != nil {
 		change(&cfg)
@@ -64,8 +68,29 @@ func (r *rig) join(partitions int) {
 	r.g.begin()
 	for _, p := range r.g.parts {
 		r.g.begins(start{p, newProgress(0, unknownEpoch, knowledge{})})
+		p.phase, p.trusted = reading, true
 	}
 	r.e.renew(r.g, time.Now().Add(1000*time.Hour))
+}
+
+// away is a cluster of which nothing can be learnt.
+type away struct{}
+
+var errAway = errors.New("nobody is there")
+
+func (away) Metadata(context.Context) (*wire.Metadata, error)             { return nil, errAway }
+func (away) MetadataOf(context.Context, []string) (*wire.Metadata, error) { return nil, errAway }
+func (away) Refresh()                                                     {}
+func (away) ForgetCoordinator(string)                                     {}
+
+func (away) Send(context.Context, int32, kmsg.Request) (kmsg.Response, error) { return nil, errAway }
+
+func (away) SendToCoordinator(context.Context, string, kmsg.Request) (kmsg.Response, error) {
+	return nil, errAway
+}
+
+func (away) Exchange(context.Context, int32, int16, func(io.ReadWriter, int16) error) error {
+	return errAway
 }
 
 func (r *rig) close() {

@@ -1,6 +1,10 @@
 package consumer
 
-import "testing"
+import (
+	"testing"
+
+	"release-forwarder/consumer/wire"
+)
 
 // What a process remembers of a partition that it gave up counts only where the
 // commit it was beside was written: another cluster's equal offset names other
@@ -15,7 +19,7 @@ func TestARecollectionCountsOnlyOnItsOwnCluster(t *testing.T) {
 			inRig(t, 1, func(cfg *Config) { cfg.Handler = &in }, func(r *rig) {
 				r.g.cluster = "one"
 				p := r.part(0)
-				p.committed, p.sent = mark{offset: 0}, mark{offset: 0} // later commits were not taken
+				p.facts.found(mark{offset: 0, epoch: unknownEpoch}) // later commits were not taken
 				for o := range 50 {
 					r.read(0, int64(o), "", 1)
 				}
@@ -26,7 +30,7 @@ func TestARecollectionCountsOnlyOnItsOwnCluster(t *testing.T) {
 				r.g.revoke()
 				r.join(1)
 				r.g.cluster = c.cluster
-				r.g.begins(r.g.startAt(r.part(0), 0, ""))
+				r.g.begins(r.g.startAt(r.part(0), Commit{Offset: 0, LeaderEpoch: unknownEpoch}, wire.ID{}))
 				if end := r.part(0).inheritedEnd; end != c.want {
 					t.Errorf("offsets below %d count as done, want %d", end, c.want)
 				}

@@ -101,7 +101,7 @@ func (e *Engine) Status() Status {
 	s.Generation, s.Draining, s.Open = e.gen.id, e.gen.draining, e.gen.open
 	for _, p := range e.gen.parts {
 		ps := PartitionStatus{
-			Topic: p.topic, Partition: p.partition, Phase: p.phase.String(), Committed: p.committed.offset,
+			Topic: p.topic, Partition: p.partition, Phase: p.phase.String(), Committed: p.facts.last.offset,
 			Watermark: p.watermark(), Position: p.position, LogEnd: p.logEnd,
 			Pending: p.count, Held: p.stuckCount, Paused: p.paused,
 			Failing: p.failing, Cause: p.cause, Refused: p.refused, Refusal: p.refusal,
@@ -113,8 +113,11 @@ func (e *Engine) Status() Status {
 			ps.Failing = e.gen.began
 			s.Unstarted++
 		}
-		if p.unreadable && p.phase == reading {
+		switch {
+		case p.unreadable && p.phase.String() == reading.String():
 			ps.Phase = "unreadable"
+		case p.phase == checking && p.outside:
+			ps.Phase = parted.String()
 		}
 		switch {
 		case p.gapBound:

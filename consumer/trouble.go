@@ -6,27 +6,13 @@ import (
 	"net"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kerr"
 
 	"release-forwarder/consumer/fetch"
 )
-
-// renamed are the errors that Kafka's table calls otherwise than the library.
-var renamed = map[kafka.Error]string{
-	kafka.Unknown:                      "UNKNOWN_SERVER_ERROR",
-	kafka.InvalidMessage:               "CORRUPT_MESSAGE",
-	kafka.InvalidMessageSize:           "INVALID_FETCH_SIZE",
-	kafka.NotLeaderForPartition:        "NOT_LEADER_OR_FOLLOWER",
-	kafka.MessageSizeTooLarge:          "MESSAGE_TOO_LARGE",
-	kafka.GroupLoadInProgress:          "COORDINATOR_LOAD_IN_PROGRESS",
-	kafka.GroupCoordinatorNotAvailable: "COORDINATOR_NOT_AVAILABLE",
-	kafka.NotCoordinatorForGroup:       "NOT_COORDINATOR",
-	kafka.InvalidTopic:                 "INVALID_TOPIC_EXCEPTION",
-	kafka.OffsetNotAvailable:           "OFFSET_NOT_AVAILABLE",
-}
 
 // cause says in a few words why Kafka does not let a partition go on: the error's name
 // in Kafka's table, or what became of the request.
@@ -37,11 +23,8 @@ func cause(err error) string {
 	case err == nil:
 		return ""
 	case errors.As(err, &code):
-		if name := renamed[code]; name != "" {
-			return name
-		}
-		if title := code.Title(); title != "" {
-			return strings.ToUpper(strings.ReplaceAll(title, " ", "_"))
+		if known := kerr.TypedErrorForCode(int16(code)); known != nil && known.Code == int16(code) {
+			return known.Message
 		}
 		return "error " + strconv.Itoa(int(code))
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
@@ -95,6 +78,12 @@ func (r *retry) after(of, moved int) {
 	default:
 		r.wait = min(2*r.wait, mostRetry)
 	}
+	r.next = time.Now().Add(r.wait)
+}
+
+// failed notes a try that a refused leader's successor may soon answer: the waits are a fetch's.
+func (r *retry) failed() {
+	r.wait = min(max(2*r.wait, fetchBackoff), maxFetchBackoff)
 	r.next = time.Now().Add(r.wait)
 }
 

@@ -20,6 +20,7 @@ import (
 	"release-forwarder/cmd/release-forwarder/connect"
 	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/cmd/release-forwarder/visible"
+	"release-forwarder/consumer/wire"
 	"release-forwarder/dlq"
 	"release-forwarder/mapping"
 )
@@ -83,6 +84,7 @@ type dlqRun struct {
 	screen
 	s      *settings.Settings
 	client *kafka.Client
+	wire   *wire.Client
 	desk   *dlq.Desk
 	to     string // --to
 }
@@ -116,7 +118,7 @@ func workAtDesk(ctx context.Context, sc screen, dial dialFunc, allGroups bool, t
 	if allGroups {
 		group = ""
 	}
-	r := &dlqRun{screen: sc, s: s, to: to, client: k.Client()}
+	r := &dlqRun{screen: sc, s: s, to: to, client: k.Client(), wire: k.Wire}
 	r.desk = dlq.NewDesk(dlq.DeskConfig{
 		Client: r.client, ClientID: s.Kafka.ClientID, Topic: s.DeadLetters.Topic, Group: group, By: whoami(), Replays: target(s, ""),
 		Session: session, Lot: func(value []byte) string { lot, _ := mapping.Identify(value); return lot },

@@ -26,7 +26,7 @@ func (j *replayJob) follow(ctx context.Context, pursuit *dlq.Pursuit) error {
 	p := newProgress(j.screen, "ended", j.sent)
 	told := false
 	look := func(ctx context.Context) (dlq.Progress, error) {
-		partitions, err := consumer.ReadProgress(ctx, j.client, j.s.Kafka.GroupID, []string{j.to})
+		partitions, err := consumer.ReadProgress(ctx, j.wire, j.s.Kafka.GroupID, []string{j.to})
 		if err != nil {
 			return nil, explainOffsets(err)
 		}

@@ -156,7 +156,7 @@ func (f *finder) readProgress(ctx context.Context, topics []searched) error {
 	for _, t := range topics {
 		names = append(names, t.name)
 	}
-	group, err := consumer.ReadProgress(ctx, f.r.client, f.r.s.Kafka.GroupID, names)
+	group, err := consumer.ReadProgress(ctx, f.r.wire, f.r.s.Kafka.GroupID, names)
 	if err != nil {
 		return explainOffsets(err)
 	}

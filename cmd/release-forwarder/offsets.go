@@ -101,14 +101,13 @@ func readProgress(ctx context.Context, s *settings.Settings, dial dialFunc, topi
 	if err := k.Probe(ctx); err != nil {
 		return none, fmt.Errorf("Kafka cannot be reached: %w", err) //nolint:staticcheck // a name begins it
 	}
-	client := k.Client()
-	progress, err := consumer.ReadProgress(ctx, client, s.Kafka.GroupID, topics)
+	progress, err := consumer.ReadProgress(ctx, k.Wire, s.Kafka.GroupID, topics)
 	if err != nil {
 		return none, explainOffsets(err)
 	}
 	absent := ""
 	if optional != "" {
-		more, err := consumer.ReadProgress(ctx, client, s.Kafka.GroupID, []string{optional})
+		more, err := consumer.ReadProgress(ctx, k.Wire, s.Kafka.GroupID, []string{optional})
 		switch {
 		case errors.Is(err, kafka.UnknownTopicOrPartition):
 			absent = optional

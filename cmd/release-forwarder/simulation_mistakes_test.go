@@ -2,16 +2,12 @@ package main
 
 import (
 	"context"
-	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol"
-	"github.com/segmentio/kafka-go/protocol/offsetcommit"
-	"github.com/segmentio/kafka-go/protocol/offsetfetch"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"release-forwarder/consumer"
 )
@@ -33,16 +29,16 @@ func (m *mistake) doubles() []func(*service, *consumer.Config) {
 // mistakes are all of them.
 func mistakes() []*mistake {
 	all := []*mistake{
-		commits("a commit is one offset too high", func(_ *wired, p *partitionCommit) { p.CommittedOffset, p.CommittedMetadata = p.CommittedOffset+1, "" }),
+		commits("a commit is one offset too high", func(_ *wired, p *partitionCommit) { p.Offset, p.Metadata = p.Offset+1, nil }),
 		commits("a commit skips the gaps that its metadata tells of", func(_ *wired, p *partitionCommit) {
-			c, _ := decodeClaim(clusterID, eventTopic, p.PartitionIndex, p.CommittedOffset, p.CommittedMetadata)
+			c, _ := decodeClaim(clusterID, eventTopic, p.Partition, p.Offset, metadataIn(p))
 			for done := range c.done {
-				p.CommittedOffset, p.CommittedMetadata = max(p.CommittedOffset, done+1), ""
+				p.Offset, p.Metadata = max(p.Offset, done+1), nil
 			}
 		}),
 		earlyCommit(),
 		commits("the metadata says of one record more that it is finished", func(_ *wired, p *partitionCommit) {
-			c, err := decodeClaim(clusterID, eventTopic, p.PartitionIndex, p.CommittedOffset, p.CommittedMetadata)
+			c, err := decodeClaim(clusterID, eventTopic, p.Partition, p.Offset, metadataIn(p))
 			if err == nil && len(c.done) > 0 {
 				for done := range c.done {
 					if !c.done[done+1] {
@@ -50,26 +46,26 @@ func mistakes() []*mistake {
 						break
 					}
 				}
-				p.CommittedMetadata = c.encode(p.PartitionIndex)
+				p.Metadata = kmsg.StringPtr(c.encode(p.Partition))
 			}
 		}),
 		commits("the metadata is that of the commit before", func(w *wired, p *partitionCommit) {
-			before, seen := w.last[p.PartitionIndex]
-			w.last[p.PartitionIndex] = *p
+			before, seen := w.last[p.Partition]
+			w.last[p.Partition] = *p
 			if seen {
-				p.CommittedMetadata = before.CommittedMetadata
+				p.Metadata = before.Metadata
 			}
 		}),
 		commits("the metadata is bound to another partition", func(_ *wired, p *partitionCommit) {
-			c, err := decodeClaim(clusterID, eventTopic, p.PartitionIndex, p.CommittedOffset, p.CommittedMetadata)
+			c, err := decodeClaim(clusterID, eventTopic, p.Partition, p.Offset, metadataIn(p))
 			if err == nil && len(c.done) > 0 {
-				p.CommittedMetadata = c.encode(p.PartitionIndex + 1)
+				p.Metadata = kmsg.StringPtr(c.encode(p.Partition + 1))
 			}
 		}),
-		commits("the metadata is left out", func(_ *wired, p *partitionCommit) { p.CommittedMetadata = "" }),
+		commits("the metadata is left out", func(_ *wired, p *partitionCommit) { p.Metadata = nil }),
 		staleCommit(),
-		onRoundTrip("a refused commit is taken for good", func(_ *wired, _ protocol.Message, res protocol.Message) {
-			if res, ok := res.(*offsetcommit.Response); ok {
+		onAnswer("a refused commit is taken for good", func(_ *wired, _ string, _ kmsg.Request, res kmsg.Response) {
+			if res, ok := res.(*kmsg.OffsetCommitResponse); ok {
 				for i := range res.Topics {
 					for j := range res.Topics[i].Partitions {
 						res.Topics[i].Partitions[j].ErrorCode = 0
@@ -77,15 +73,15 @@ func mistakes() []*mistake {
 				}
 			}
 		}),
-		commitsFound("the metadata is not read", func(p *offsetfetch.ResponsePartition) { p.Metadata = "" }),
-		commitsFound("reading begins one record late", func(p *offsetfetch.ResponsePartition) {
-			if p.CommittedOffset > 0 {
-				p.CommittedOffset, p.Metadata = p.CommittedOffset+1, ""
+		commitsFound("the metadata is not read", func(p *kmsg.OffsetFetchResponseTopicPartition) { p.Metadata = nil }),
+		commitsFound("reading begins one record late", func(p *kmsg.OffsetFetchResponseTopicPartition) {
+			if p.Offset > 0 {
+				p.Offset, p.Metadata = p.Offset+1, nil
 			}
 		}),
-		commitsFound("reading begins twenty records early", func(p *offsetfetch.ResponsePartition) {
-			if p.CommittedOffset > 0 {
-				p.CommittedOffset, p.Metadata = max(0, p.CommittedOffset-20), ""
+		commitsFound("reading begins twenty records early", func(p *kmsg.OffsetFetchResponseTopicPartition) {
+			if p.Offset > 0 {
+				p.Offset, p.Metadata = max(0, p.Offset-20), nil
 			}
 		}),
 		{"commits come three times as seldom", func(_ *service, cfg *consumer.Config) { cfg.CommitInterval *= 3 }},
@@ -113,24 +109,31 @@ func mistakes() []*mistake {
 	return append(all, handlerMistakes()...)
 }
 
-type partitionCommit = offsetcommit.RequestPartition
+type partitionCommit = kmsg.OffsetCommitRequestTopicPartition
 
-// wired stands between the engine and its transport.
+func metadataIn(p *partitionCommit) string {
+	if p.Metadata == nil {
+		return ""
+	}
+	return *p.Metadata
+}
+
+// wired stands between the engine and the group's coordinator.
 type wired struct {
-	kafka.RoundTripper
-	before func(w *wired, ctx context.Context, addr net.Addr, req *offsetcommit.Request)
+	consumer.Wire
+	before func(w *wired, ctx context.Context, group string, req *kmsg.OffsetCommitRequest)
 	edit   func(w *wired, p *partitionCommit)
-	after  func(w *wired, req, res protocol.Message)
+	after  func(w *wired, group string, req kmsg.Request, res kmsg.Response)
 
-	addr atomic.Pointer[net.Addr] // the brokers
 	mu   sync.Mutex
 	last map[int32]partitionCommit
 }
 
-func (w *wired) RoundTrip(ctx context.Context, addr net.Addr, req kafka.Request) (kafka.Response, error) {
-	if commit, ok := req.(*offsetcommit.Request); ok {
+// SendToCoordinator implements consumer.Wire.
+func (w *wired) SendToCoordinator(ctx context.Context, group string, req kmsg.Request) (kmsg.Response, error) {
+	if commit, ok := req.(*kmsg.OffsetCommitRequest); ok {
 		if w.before != nil {
-			w.before(w, ctx, addr, commit)
+			w.before(w, ctx, group, commit)
 		}
 		if w.edit != nil {
 			w.mu.Lock()
@@ -142,19 +145,18 @@ func (w *wired) RoundTrip(ctx context.Context, addr net.Addr, req kafka.Request)
 			w.mu.Unlock()
 		}
 	}
-	w.addr.Store(&addr)
-	res, err := w.RoundTripper.RoundTrip(ctx, addr, req)
+	res, err := w.Wire.SendToCoordinator(ctx, group, req)
 	if err == nil && w.after != nil {
-		w.after(w, req, res)
+		w.after(w, group, req, res)
 	}
 	return res, err
 }
 
 func withWire(name string, set func(w *wired)) *mistake {
 	return &mistake{name, func(_ *service, cfg *consumer.Config) {
-		w := &wired{RoundTripper: cfg.Transport, last: map[int32]partitionCommit{}}
+		w := &wired{Wire: cfg.Wire, last: map[int32]partitionCommit{}}
 		set(w)
-		cfg.Transport = w
+		cfg.Wire = w
 	}}
 }
 
@@ -162,13 +164,13 @@ func commits(name string, edit func(w *wired, p *partitionCommit)) *mistake {
 	return withWire(name, func(w *wired) { w.edit = edit })
 }
 
-func onRoundTrip(name string, after func(w *wired, req, res protocol.Message)) *mistake {
+func onAnswer(name string, after func(w *wired, group string, req kmsg.Request, res kmsg.Response)) *mistake {
 	return withWire(name, func(w *wired) { w.after = after })
 }
 
-func commitsFound(name string, edit func(p *offsetfetch.ResponsePartition)) *mistake {
-	return onRoundTrip(name, func(_ *wired, _, res protocol.Message) {
-		if res, ok := res.(*offsetfetch.Response); ok {
+func commitsFound(name string, edit func(p *kmsg.OffsetFetchResponseTopicPartition)) *mistake {
+	return onAnswer(name, func(_ *wired, _ string, _ kmsg.Request, res kmsg.Response) {
+		if res, ok := res.(*kmsg.OffsetFetchResponse); ok {
 			for i := range res.Topics {
 				for j := range res.Topics[i].Partitions {
 					edit(&res.Topics[i].Partitions[j])
@@ -179,11 +181,12 @@ func commitsFound(name string, edit func(p *offsetfetch.ResponsePartition)) *mis
 }
 
 // copied is a commit of the same member with other partitions.
-func copied(req *offsetcommit.Request, edit func(p *partitionCommit)) *offsetcommit.Request {
+func copied(req *kmsg.OffsetCommitRequest, edit func(p *partitionCommit)) *kmsg.OffsetCommitRequest {
 	c := *req
 	c.Topics = nil
 	for _, t := range req.Topics {
-		other := offsetcommit.RequestTopic{Name: t.Name}
+		other := t
+		other.Partitions = nil
 		for _, p := range t.Partitions {
 			edit(&p)
 			other.Partitions = append(other.Partitions, p)
@@ -196,8 +199,8 @@ func copied(req *offsetcommit.Request, edit func(p *partitionCommit)) *offsetcom
 // earlyCommit commits one record too many for a millisecond, then what is right.
 func earlyCommit() *mistake {
 	return withWire("a commit is a millisecond early", func(w *wired) {
-		w.before = func(w *wired, ctx context.Context, addr net.Addr, req *offsetcommit.Request) {
-			_, _ = w.RoundTripper.RoundTrip(ctx, addr, copied(req, func(p *partitionCommit) { p.CommittedOffset, p.CommittedMetadata = p.CommittedOffset+1, "" }))
+		w.before = func(w *wired, ctx context.Context, group string, req *kmsg.OffsetCommitRequest) {
+			_, _ = w.Wire.SendToCoordinator(ctx, group, copied(req, func(p *partitionCommit) { p.Offset, p.Metadata = p.Offset+1, nil }))
 			time.Sleep(time.Millisecond)
 		}
 	})
@@ -233,23 +236,23 @@ func (f handlerFunc) Handle(ctx context.Context, d *consumer.Delivery) { f(ctx, 
 // staleCommit sends each commit once more after the next.
 func staleCommit() *mistake {
 	return withWire("a commit that failed is sent again after the next", func(w *wired) {
-		w.after = func(w *wired, req, _ protocol.Message) {
-			commit, ok := req.(*offsetcommit.Request)
+		w.after = func(w *wired, group string, req kmsg.Request, _ kmsg.Response) {
+			commit, ok := req.(*kmsg.OffsetCommitRequest)
 			if !ok {
 				return
 			}
 			w.mu.Lock()
 			again := copied(commit, func(p *partitionCommit) {
 				now := *p
-				if before, seen := w.last[p.PartitionIndex]; seen {
+				if before, seen := w.last[p.Partition]; seen {
 					*p = before
 				}
-				w.last[now.PartitionIndex] = now
+				w.last[now.Partition] = now
 			})
 			w.mu.Unlock()
 			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 			defer cancel()
-			_, _ = w.RoundTripper.RoundTrip(ctx, *w.addr.Load(), again)
+			_, _ = w.Wire.SendToCoordinator(ctx, group, again)
 		}
 	})
 }

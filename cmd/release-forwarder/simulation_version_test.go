@@ -3,9 +3,7 @@ package main
 import (
 	"strings"
 
-	"github.com/segmentio/kafka-go/protocol"
-	"github.com/segmentio/kafka-go/protocol/offsetcommit"
-	"github.com/segmentio/kafka-go/protocol/offsetfetch"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"release-forwarder/consumer"
 )
@@ -23,23 +21,27 @@ func otherVersion(_ *service, cfg *consumer.Config) {
 		}
 		return metadata
 	}
-	cfg.Transport = &wired{
-		RoundTripper: cfg.Transport, last: map[int32]partitionCommit{},
-		edit: func(_ *wired, p *offsetcommit.RequestPartition) {
-			p.CommittedMetadata = rename(p.CommittedMetadata, ourFormat, otherFormat)
-		},
-		after: func(_ *wired, _, res protocol.Message) {
-			found, ok := res.(*offsetfetch.Response)
+	renamed := func(metadata *string, from, to string) *string {
+		if metadata == nil {
+			return nil
+		}
+		return kmsg.StringPtr(rename(*metadata, from, to))
+	}
+	cfg.Wire = &wired{
+		Wire: cfg.Wire, last: map[int32]partitionCommit{},
+		edit: func(_ *wired, p *partitionCommit) { p.Metadata = renamed(p.Metadata, ourFormat, otherFormat) },
+		after: func(_ *wired, _ string, _ kmsg.Request, res kmsg.Response) {
+			found, ok := res.(*kmsg.OffsetFetchResponse)
 			if !ok {
 				return
 			}
 			for i := range found.Topics {
 				for j := range found.Topics[i].Partitions {
 					p := &found.Topics[i].Partitions[j]
-					if strings.HasPrefix(p.Metadata, otherFormat) {
-						p.Metadata = rename(p.Metadata, otherFormat, ourFormat)
+					if p.Metadata != nil && strings.HasPrefix(*p.Metadata, otherFormat) {
+						p.Metadata = renamed(p.Metadata, otherFormat, ourFormat)
 					} else {
-						p.Metadata = rename(p.Metadata, ourFormat, otherFormat)
+						p.Metadata = renamed(p.Metadata, ourFormat, otherFormat)
 					}
 				}
 			}

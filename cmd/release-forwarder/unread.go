@@ -13,6 +13,7 @@ import (
 
 	"release-forwarder/cmd/release-forwarder/connect"
 	"release-forwarder/consumer"
+	"release-forwarder/consumer/wire"
 	"release-forwarder/dlq"
 )
 
@@ -37,6 +38,7 @@ const (
 // sees records alone; this looks beside it, into the log's headers.
 type unread struct {
 	client   *kafka.Client
+	wire     *wire.Client
 	clientID string
 	log      *slog.Logger
 
@@ -97,7 +99,7 @@ func earliest(a, b time.Time) time.Time {
 
 func newUnread(k *connect.Kafka, clientID string, log *slog.Logger) *unread {
 	return &unread{
-		client:   k.Client(),
+		client: k.Client(), wire: k.Wire,
 		clientID: clientID, log: log,
 		looks: map[place]look{}, stops: map[place]stop{}, told: map[place]stop{},
 	}
@@ -210,7 +212,7 @@ func (l look) producerWanted(p consumer.PartitionStatus, now time.Time) bool {
 func (u *unread) producer(ctx context.Context, p consumer.PartitionStatus) *int64 {
 	ctx, cancel := context.WithTimeout(ctx, producerPatience)
 	defer cancel()
-	id, err := consumer.ProducerAt(ctx, u.client, u.clientID, p.Topic, p.Partition, p.Position)
+	id, err := consumer.ProducerAt(ctx, u.wire, p.Topic, p.Partition, p.Position)
 	if err != nil {
 		return nil
 	}

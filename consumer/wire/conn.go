@@ -183,6 +183,7 @@ func (k *conn) login(ctx context.Context, clientID string, mechanism sasl.Mechan
 	session, message, err := mechanism.Start(sasl.WithMetadata(ctx, &sasl.Metadata{Host: host, Port: number}))
 	for done := false; err == nil && !done; {
 		req := kmsg.NewPtrSASLAuthenticateRequest()
+		req.SetVersion(1) // from 2 on the answer is flexible and brings nothing
 		req.SASLAuthBytes = message
 		began := time.Now()
 		if res, err = k.send(clientID, req); err != nil {

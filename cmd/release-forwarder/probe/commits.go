@@ -24,7 +24,7 @@ func (p *prober) judgeCommits(ctx context.Context, f *findings, seen []*topic, g
 			continue
 		}
 		check := "commits of " + t.name
-		progress, err := consumer.ReadProgress(ctx, p.cluster.client(), p.settings.Kafka.GroupID, []string{t.name})
+		progress, err := consumer.ReadProgress(ctx, p.cluster.kafka.Wire, p.settings.Kafka.GroupID, []string{t.name})
 		if err != nil {
 			f.unknown(check, say(err), "try again")
 			continue

@@ -72,6 +72,7 @@ type Kafka struct {
 	ReplayTopic       string        `envconfig:"KAFKA_REPLAY_TOPIC" type:"topic name" meaning:"replayed dead letters: read beside KAFKA_TOPIC in the same group, so that other readers of the events see none twice"`
 	GroupID           string        `envconfig:"KAFKA_GROUP_ID" type:"text" need:"true" meaning:"consumer group; no default, so that two deployments never share one by accident"`
 	ClientID          string        `envconfig:"KAFKA_CLIENT_ID" type:"text" default:"release-forwarder" meaning:"for quotas and the brokers' logs"`
+	ClientRack        string        `envconfig:"KAFKA_CLIENT_RACK" type:"text" meaning:"the rack, zone or room this replica stands in: events are read from a broker there where brokers offer it (KIP-392: broker.rack and replica.selector.class are theirs to set); empty: from the leader"`
 	OffsetReset       OffsetReset   `envconfig:"KAFKA_OFFSET_RESET" type:"choice" choices:"earliest,none" default:"earliest" meaning:"where to go on when a committed offset is not in the log: at the first record there is, or nowhere until a person decides"`
 	MaxRecordBytes    int64         `envconfig:"KAFKA_MAX_RECORD_BYTES" type:"size" min:"1KiB" max:"128MiB" default:"1MiB" meaning:"largest record handled without remark; a larger one is still processed, alone"`
 	SessionTimeout    time.Duration `envconfig:"KAFKA_SESSION_TIMEOUT" type:"duration" min:"1s" max:"30m" default:"30s" meaning:"a silent replica's partitions are given away after this"`

@@ -1,0 +1,412 @@
+package consumer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/wire"
+)
+
+// What is believed of a partition's log (where reading stands, what is finished beyond, what
+// was remembered) is believed of one log, known by its topic's ID (KIP-516) and by the leader
+// epoch at its upper end (KIP-320): two logs that have the same epoch at an offset are the same
+// up to there (KIP-101). It is verified before it is believed: at assignment, when leader,
+// epoch or ID change, and after any error.
+//
+//	what the leader says                      | what follows
+//	------------------------------------------+---------------------------------------------
+//	the topic has another ID                  | the log is another one, from its first record on
+//	the epoch ends at or above our upper end  | verified
+//	it ends below                             | they part where it ends
+//	it has no such epoch: it names a lower    | they part where that one ends; where that is not
+//	one, or none                              | below our upper end, or none: nobody can say
+//	                                          | where, so from the first record on
+//	no answer, an error                       | asked again
+//
+// Where brokers tell no IDs (before 2.8) a log that ends below may be a new one as well: it is
+// read from its first record on. An epoch of −1 (a commit set by a tool, records in a format
+// before KIP-98) cannot be verified: then a position is believed as long as it lies in the log,
+// and one above the log's end is not believed when it has stood so for 30 s.
+
+// evidence is by what a partition's log was last verified.
+type evidence struct {
+	id    wire.ID
+	epoch int32
+}
+
+// parting is where a log parts from the one that is believed in.
+type parting struct {
+	at    int64   // the first offset that differs
+	epoch int32   // below it; −1: not known
+	id    wire.ID // the log's now
+	// another says that it is another topic's; nothing of the former is kept.
+	another bool
+	cut     bool // the progress ends there, and waits for its commit
+	// since and until are the offsets that are gone.
+	since, until int64
+}
+
+// verifying is what one request is to find out.
+type verifying struct {
+	part   *partition
+	leader leader
+	offset int64 // the upper end, and the epoch below it
+	epoch  int32
+}
+
+// doubt has what is believed of a partition verified before it is read on; what brokers said
+// before now does not count. The engine's mutex is held.
+func (p *partition) doubt() {
+	if p.phase == reading || p.phase == checking {
+		p.phase, p.doubted = checking, time.Now()
+		poke(p.gen.looks)
+	}
+}
+
+func (g *generation) doubt(p *partition) {
+	g.engine.mu.Lock()
+	defer g.engine.mu.Unlock()
+	p.doubt()
+}
+
+// stands tells whether the partition was verified by what its leader is now. If not, it is
+// before it is read.
+func (g *generation) stands(p *partition, l leader) bool {
+	g.engine.mu.Lock()
+	defer g.engine.mu.Unlock()
+	if p.phase == reading && p.verified != (evidence{l.id, l.epoch}) {
+		p.phase = checking
+		poke(g.looks)
+	}
+	return p.phase == reading
+}
+
+// check verifies partitions that are doubted, each leader's by one request, and tells when
+// some must be looked at again; zero: none. What takes its time goes on beside, and wakes the
+// resolver when it has ended.
+func (g *generation) check(ctx context.Context) (next time.Time) {
+	e := g.engine
+	parts := g.inPhase(checking)
+	if len(parts) == 0 {
+		return next
+	}
+	leaders, asked, err := g.leaders(ctx)
+	unled := map[*partition]error{}
+	byBroker := map[int32][]verifying{}
+	for _, p := range parts {
+		l := leaders[p.topicPartition]
+		e.mu.Lock()
+		busy, due, early := p.asking, p.look.due(), !asked.After(p.doubted)
+		g.vouches(p)
+		v := verifying{part: p, leader: l}
+		v.offset, v.epoch = p.upper()
+		e.mu.Unlock()
+		switch {
+		case busy:
+		case !due:
+			next = earlier(next, p.look.next)
+		case err != nil, l.err != nil:
+			unled[p] = cmp.Or(err, l.err)
+			p.look.failed()
+			next = earlier(next, p.look.next)
+		case early:
+			e.cfg.Wire.Refresh()
+			next = earlier(next, time.Now().Add(fetchBackoff/2))
+		default:
+			p.asking = true
+			byBroker[l.broker] = append(byBroker[l.broker], v)
+		}
+	}
+	for _, line := range g.waits(ctx, electionTakes, unled) {
+		e.log.Warn("a partition has no leader that is known; it is read when it has", line...)
+	}
+	for broker, all := range byBroker {
+		g.checks.Go(func() {
+			g.checkAt(ctx, broker, all)
+			poke(g.looks)
+		})
+	}
+	return next
+}
+
+// vouches forgets runs of a former version's commit that were believed by their anchor: that
+// was of the log as it was then. The engine's mutex is held.
+func (g *generation) vouches(p *partition) {
+	if p.trusted && p.inheritedEnd > p.position && p.inheritedEpoch == unknownEpoch {
+		g.proves(p, false)
+	}
+}
+
+// unchecked says why partitions cannot be verified.
+func (g *generation) unchecked(ctx context.Context, why map[*partition]error) {
+	for _, line := range g.waits(ctx, electionTakes, why) {
+		g.engine.log.Warn("a partition's leader cannot be asked whether its log is the one that was read before; it is not read before", line...)
+	}
+}
+
+// checkAt verifies the partitions of one leader.
+func (g *generation) checkAt(ctx context.Context, broker int32, all []verifying) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	var asks []fetch.EpochAsk
+	for _, v := range all {
+		if v.asks() {
+			asks = append(asks, fetch.EpochAsk{Topic: v.part.topic, Partition: v.part.partition, LeaderEpoch: v.leader.epoch, Epoch: v.epoch})
+		}
+	}
+	var ends []fetch.EpochTold
+	var err error
+	if len(asks) > 0 {
+		ends, err = fetch.EpochEnds(ctx, g.engine.cfg.Wire, broker, asks)
+	}
+	why := map[*partition]error{}
+	for _, v := range all {
+		p, perr := v.part, error(nil)
+		var parted *parting
+		if v.asks() {
+			if perr = err; perr == nil {
+				parted, perr = v.judge(ends[0])
+				ends = ends[1:]
+			}
+		} else if v.another() {
+			parted = &parting{at: -1, epoch: -1, another: true}
+		}
+		var bounds fetch.Bounds
+		if perr == nil && (parted != nil && parted.at < 0 || g.isOutside(p)) {
+			bounds, perr = boundsOf(ctx, g.engine.cfg.Wire, p.topic, p.partition, wire.Partition{Leader: broker, Epoch: v.leader.epoch}, false)
+		}
+		if perr != nil {
+			why[p] = perr
+		}
+		g.checked(v, parted, bounds, perr)
+	}
+	if ctx.Err() == nil && len(why) > 0 {
+		g.engine.cfg.Wire.Refresh() // the leader may be another one
+	}
+	g.unchecked(ctx, why)
+}
+
+// another tells whether the topic is another one than the one that was read.
+func (v verifying) another() bool {
+	id := v.part.logID
+	return id != (wire.ID{}) && v.leader.id != (wire.ID{}) && id != v.leader.id
+}
+
+// asks tells whether there is an epoch to ask about.
+func (v verifying) asks() bool { return !v.another() && v.epoch >= 0 && v.leader.epoch >= 0 }
+
+// judge tells where the logs part, nil: nowhere. An offset of −1: at the log's first record.
+func (v verifying) judge(end fetch.EpochTold) (*parting, error) {
+	switch {
+	case end.Err != nil:
+		return nil, end.Err
+	case end.Epoch == v.epoch && end.End >= v.offset:
+		return nil, nil //nolint:nilnil // they do not part
+	case end.Epoch < 0, end.End < 0, end.End >= v.offset, v.leader.id == (wire.ID{}):
+		return &parting{at: -1, epoch: -1}, nil
+	}
+	return &parting{at: end.End, epoch: end.Epoch}, nil
+}
+
+func (g *generation) isOutside(p *partition) bool {
+	g.engine.mu.Lock()
+	defer g.engine.mu.Unlock()
+	return p.outside
+}
+
+// checked takes in what was found out of a partition.
+func (g *generation) checked(v verifying, parted *parting, bounds fetch.Bounds, err error) {
+	e, p := g.engine, v.part
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	p.asking = false
+	if err != nil {
+		p.look.failed()
+		p.doubted = time.Now()
+		return
+	}
+	offset, epoch := p.upper()
+	if p.phase != checking || offset != v.offset || epoch != v.epoch {
+		return // it is asked about as it is now
+	}
+	if p.look = (retry{}); parted != nil {
+		if parted.at < 0 {
+			parted.at = bounds.First
+		}
+		parted.id = v.leader.id
+		g.part(p, *parted)
+		return
+	}
+	if p.outside && !g.inside(p, v, bounds) {
+		return
+	}
+	p.verified = evidence{v.leader.id, v.leader.epoch}
+	if p.logID = v.leader.id; !p.unsure {
+		p.trusted = true
+	}
+	p.outside, p.outOfRange = false, time.Time{}
+	p.phase = reading
+	if p.failures == 0 {
+		p.failing, p.cause = time.Time{}, ""
+	}
+	g.nudge()
+}
+
+// inside decides for a position that Kafka says is not in the log, although that is the one
+// that was read: retention took what it points to, or nothing can tell. It reports false where
+// the position is not believed, or not yet. The engine's mutex is held.
+func (g *generation) inside(p *partition, v verifying, bounds fetch.Bounds) bool {
+	e, now := g.engine, time.Now()
+	switch {
+	case p.unsure && p.anchor.offset < bounds.First:
+		g.proves(p, false)
+		return p.position >= bounds.First || g.dropped(p, bounds.First)
+	case p.position < bounds.First:
+		return g.dropped(p, bounds.First)
+	case v.asks(), v.offset <= bounds.End:
+		return true // a leader that lagged has caught up
+	case p.outOfRange.IsZero():
+		p.outOfRange = now
+		e.log.Warn("what was read before is above the log's end, and no leader epoch tells why; believed when it has stood so for 30s, since a new leader may lag",
+			"topic", p.topic, "partition", p.partition, "position", p.position, "done_to", p.inheritedEnd, "end", bounds.End)
+		fallthrough
+	case now.Sub(p.outOfRange) < settleTime:
+		p.look.next = now.Add(joinInterval)
+		return false
+	case p.position <= bounds.End:
+		g.part(p, parting{at: bounds.End, epoch: -1, id: v.leader.id})
+	default:
+		g.part(p, parting{at: bounds.First, epoch: -1, id: v.leader.id, since: bounds.End})
+	}
+	return false
+}
+
+// dropped passes over what retention took before it could be read. It reports false where a
+// person decides. The engine's mutex is held.
+func (g *generation) dropped(p *partition, first int64) bool {
+	e := g.engine
+	e.cfg.Hooks.Dropped(p.topic, p.partition, first-p.position)
+	report := []any{"topic", p.topic, "partition", p.partition, "from", p.position, "to", first, "count", first - p.position}
+	if e.cfg.OffsetReset == ResetNone {
+		p.phase = parked
+		e.log.Error("Kafka no longer has records that were not read (retention); "+
+			"the partition waits for a person, as KAFKA_OFFSET_RESET=none says: set the group's offset and start the replicas again", report...)
+		return false
+	}
+	e.log.Error("Kafka dropped records before they could be read (retention); reading goes on at the first record there is", append(report, "next", first)...)
+	p.advance(first, unknownEpoch)
+	g.dirty = true
+	return true
+}
+
+// part notes that the log is another one from an offset on, says what is gone, and lets the
+// partition wait until all that was read above is finished. The engine's mutex is held.
+func (g *generation) part(p *partition, at parting) {
+	e := g.engine
+	known := max(p.position, p.inheritedEnd, p.logEnd)
+	if at.since == 0 {
+		at.since = at.at
+	}
+	if at.another {
+		at.since = min(p.position, known)
+	}
+	// At least one: nobody can say that there was none, and it must alert.
+	at.until = max(known, at.since+1)
+	p.parted = at
+	e.cfg.Hooks.Dropped(p.topic, p.partition, at.until-at.since)
+	if p.inheritedEnd > at.at || at.another {
+		e.cfg.Hooks.MetadataIgnored()
+	}
+	what := "the log was truncated (an unclean election of a leader) and written to again"
+	if at.another {
+		what = "the topic was deleted and made anew"
+	}
+	report := []any{"topic", p.topic, "partition", p.partition, "from", at.since, "to", at.until, "count", at.until - at.since}
+	if e.cfg.OffsetReset == ResetNone {
+		p.phase = parked
+		e.log.Error(what+": the log is not the one that was read before, these offsets of it are gone; "+
+			"the partition waits for a person, as KAFKA_OFFSET_RESET=none says: set the group's offset and start the replicas again", report...)
+		return
+	}
+	p.phase = parted
+	e.log.Error(what+": the log is not the one that was read before, these offsets of it are gone; "+
+		"reading goes on when what was read of them is finished", append(report, "next", at.at)...)
+}
+
+// resettle lets partitions go on whose log has parted from the one that was read: their
+// progress is cut there and committed, before anything is read. It tells when some must be
+// looked at again; zero: none.
+func (g *generation) resettle(ctx context.Context) (next time.Time) {
+	e := g.engine
+	var commits []commitment
+	waits := false
+	e.mu.Lock()
+	for _, p := range g.parts {
+		if p.phase != parted {
+			continue
+		}
+		if !p.parted.cut && !g.cutAt(p) {
+			waits = true
+			continue
+		}
+		commits = append(commits, g.commitment(p, time.Now()))
+	}
+	e.mu.Unlock()
+	var taken []commitment
+	if len(commits) > 0 && g.turn(ctx) {
+		taken = g.send(ctx, commits)
+		g.endTurn()
+	}
+	e.mu.Lock()
+	for _, c := range taken {
+		if c.part.phase == parted {
+			c.part.phase = checking
+			poke(g.looks)
+		}
+	}
+	e.mu.Unlock()
+	if waits || len(taken) < len(commits) {
+		return time.Now().Add(joinInterval)
+	}
+	return next
+}
+
+// cutAt cuts the progress where the log parts, once nothing that lies above is unfinished. The
+// engine's mutex is held.
+func (g *generation) cutAt(p *partition) bool {
+	at := &p.parted
+	switch {
+	case at.another && p.count > 0, p.unfinishedFrom(at.at) > 0:
+		return false
+	case at.another:
+		p.progress = newProgress(at.at, unknownEpoch, knowledge{end: at.at, endEpoch: unknownEpoch})
+	default:
+		p.cut(at.at, at.epoch)
+		p.advance(at.at, at.epoch) // where that is the log's first record, and above
+	}
+	at.cut = true
+	p.logID, p.unsure = at.id, false
+	p.outside, p.outOfRange = false, time.Time{}
+	p.logEnd, p.unread = -1, unread{}
+	p.facts.sent = nil // what they tell is of another log
+	return true
+}
+
+// staleLeader tells whether an error says that the metadata is old: of the leader, its epoch,
+// or the topic.
+func staleLeader(err error) bool {
+	for _, of := range []kafka.Error{
+		kafka.NotLeaderForPartition, kafka.LeaderNotAvailable, kafka.FencedLeaderEpoch, kafka.UnknownLeaderEpoch,
+		kafka.UnknownTopicOrPartition, kafka.UnknownTopicID, kafka.InconsistentTopicID, kafka.KafkaStorageError,
+	} {
+		if errors.Is(err, of) {
+			return true
+		}
+	}
+	return false
+}
