@@ -183,8 +183,15 @@ func TestOffsetsSaysWhatIsWrong(t *testing.T) {
 // commitAs commits for the group as a tool does: from outside, without a member.
 func (w *world) commitAs(client *kgo.Client, offset int64, metadata string) {
 	w.t.Helper()
+	w.commitWith(client, offset, -1, metadata)
+}
+
+// commitWith commits with the leader epoch of the last record below, as the service
+// does.
+func (w *world) commitWith(client *kgo.Client, offset int64, epoch int32, metadata string) {
+	w.t.Helper()
 	var offsets kadm.Offsets
-	offsets.Add(kadm.Offset{Topic: eventTopic, Partition: 0, At: offset, LeaderEpoch: -1, Metadata: metadata})
+	offsets.Add(kadm.Offset{Topic: eventTopic, Partition: 0, At: offset, LeaderEpoch: epoch, Metadata: metadata})
 	answer, err := kadm.NewClient(client).CommitOffsets(context.Background(), group, offsets)
 	if err == nil {
 		err = answer.Error()

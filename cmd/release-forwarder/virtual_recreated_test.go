@@ -4,8 +4,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // recreate deletes the event topic, makes it anew and writes events of these
@@ -27,11 +25,7 @@ func (w *world) recreate(from, to int) {
 func (w *world) renew() {
 	w.t.Helper()
 	w.kafka.Close()
-	var err error
-	w.kafka, err = kgo.NewClient(kgo.SeedBrokers(w.cluster.ListenAddrs()...), kgo.Dialer(w.net.Dial), kgo.RecordPartitioner(kgo.ManualPartitioner()))
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	w.observe()
 }
 
 // sessions writes an event of each session to partition 0.

@@ -42,6 +42,12 @@ type world struct {
 	kafka    *kgo.Client // the observer's own client
 	log      *buffer
 	replicas []*replica // started and not yet ended
+	started  []*replica // all there were
+	options  []kfake.Opt
+	epochs   *epochs
+	folder   string // of the brokers' logs, where they are kept
+	// acknowledged are the flow numbers of all events that Kafka took.
+	acknowledged map[string]bool
 	// mistakes are deliberate, of the replicas that are started.
 	mistakes []func(*service, *consumer.Config)
 	// answering is told of each request before its answer is written.
@@ -54,8 +60,9 @@ func inVirtualTime(t *testing.T, partitions int32, test func(w *world)) {
 	inVirtualTimeWith(t, partitions, platform.Config{}, test)
 }
 
-// inVirtualTimeWith runs one whose platform remembers as much as it is told to.
-func inVirtualTimeWith(t *testing.T, partitions int32, remembers platform.Config, test func(w *world)) {
+// inVirtualTimeWith runs one whose platform remembers as much as it is told to, on
+// brokers that are more than usual.
+func inVirtualTimeWith(t *testing.T, partitions int32, remembers platform.Config, test func(w *world), more ...kfake.Opt) {
 	t.Helper()
 	for name, value := range map[string]string{
 		"KAFKA_BROKERS": "localhost:1", "KAFKA_TOPIC": eventTopic, "KAFKA_GROUP_ID": group,
@@ -64,12 +71,9 @@ func inVirtualTimeWith(t *testing.T, partitions int32, remembers platform.Config
 		t.Setenv(name, value)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, net: &memnet.Net{}, log: &buffer{}}
-		var err error
-		w.cluster, err = kfake.NewCluster(kfake.NumBrokers(3), kfake.ListenFn(w.net.Listen), kfake.SeedTopics(partitions, eventTopic), kfake.SeedTopics(2, letterTopic))
-		if err != nil {
-			t.Fatal(err)
-		}
+		w := &world{t: t, net: &memnet.Net{}, log: &buffer{}, epochs: newEpochs(eventTopic), acknowledged: map[string]bool{}}
+		w.options = append([]kfake.Opt{kfake.NumBrokers(3), kfake.ListenFn(w.net.Listen), kfake.SeedTopics(partitions, eventTopic), kfake.SeedTopics(2, letterTopic)}, more...)
+		w.openBrokers()
 		remembers.Secret, remembers.OnAnswer = secret, func(q platform.Request) {
 			if told := w.answering.Load(); told != nil {
 				(*told)(q)
@@ -82,10 +86,7 @@ func inVirtualTimeWith(t *testing.T, partitions int32, remembers platform.Config
 		}
 		server := &http.Server{Handler: w.platform}
 		go server.Serve(l)
-		w.kafka, err = kgo.NewClient(kgo.SeedBrokers(w.cluster.ListenAddrs()...), kgo.Dialer(w.net.Dial), kgo.RecordPartitioner(kgo.ManualPartitioner()))
-		if err != nil {
-			t.Fatal(err)
-		}
+		w.observe()
 		defer func() {
 			// A test that gave up leaves its replicas: the bubble would
 			// report them instead of what failed.
@@ -101,6 +102,26 @@ func inVirtualTimeWith(t *testing.T, partitions int32, remembers platform.Config
 		}()
 		test(w)
 	})
+}
+
+// openBrokers starts the cluster.
+func (w *world) openBrokers() {
+	w.t.Helper()
+	var err error
+	if w.cluster, err = kfake.NewCluster(w.options...); err != nil {
+		w.t.Fatal(err)
+	}
+	w.epochs.mend(w.cluster)
+}
+
+// observe makes the observer's client.
+func (w *world) observe() {
+	w.t.Helper()
+	var err error
+	w.kafka, err = kgo.NewClient(kgo.SeedBrokers(w.cluster.ListenAddrs()...), kgo.Dialer(w.net.Dial), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // buffer is a log that may be written by several replicas.
@@ -153,7 +174,7 @@ func (w *world) startOn(dial dialFunc, more ...string) *replica {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	r := &replica{v, stop, make(chan error, 1)}
-	w.replicas = append(w.replicas, r)
+	w.replicas, w.started = append(w.replicas, r), append(w.started, r)
 	go func() { r.done <- v.run(ctx) }()
 	return r
 }
@@ -182,6 +203,7 @@ func (w *world) produce(partition int32, values ...string) {
 	if err := w.kafka.ProduceSync(context.Background(), records...).FirstErr(); err != nil {
 		w.t.Fatal(err)
 	}
+	w.acknowledge(values...)
 }
 
 // committed gives a partition's committed offset, -1 if there is none.

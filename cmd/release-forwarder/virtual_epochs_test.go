@@ -1,0 +1,202 @@
+package main
+
+import (
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// epochs knows at which offset each leader epoch of a topic's partitions began, as
+// Kafka's leaders do (LeaderEpochFileCache), and mends with it what the embedded
+// Kafka answers otherwise:
+//   - OffsetForLeaderEpoch for an epoch after which nothing was written. Kafka gives
+//     the place where the newest epoch began, the embedded one UNDEFINED, which says
+//     that the log is another one: a leader that moves would look like a truncation;
+//   - Fetch from version 12 on, where diverging is set: the embedded Kafka does not
+//     look at LastFetchedEpoch.
+//
+// What else it answers right is left to it.
+type epochs struct {
+	topic string
+
+	mu        sync.Mutex
+	id        [16]byte
+	began     map[int32][]beginning // by partition, ordered
+	diverging bool
+	told      int // how often a fetch was told that it diverges
+}
+
+// beginning is the first offset that a leader epoch may hold.
+type beginning struct {
+	epoch int32
+	at    int64
+}
+
+func newEpochs(topic string) *epochs { return &epochs{topic: topic, began: map[int32][]beginning{}} }
+
+// mend puts it into the brokers' way. It looks before anything is written, so that it
+// sees each epoch while its first offset is still the log's end.
+func (e *epochs) mend(c *kfake.Cluster) {
+	look := func(kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		e.look(c)
+		return nil, nil, false
+	}
+	e.look(c)
+	for _, key := range []kmsg.Key{kmsg.Produce, kmsg.EndTxn, kmsg.WriteTxnMarkers, kmsg.InitProducerID} {
+		c.ControlKey(key.Int16(), look)
+	}
+	c.ControlKey(kmsg.OffsetForLeaderEpoch.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		e.look(c)
+		return e.endOfEpoch(c, r.(*kmsg.OffsetForLeaderEpochRequest))
+	})
+	c.ControlKey(kmsg.Fetch.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		e.look(c)
+		return e.fetched(c, r.(*kmsg.FetchRequest))
+	})
+}
+
+func (e *epochs) look(c *kfake.Cluster) {
+	topic := c.TopicInfo(e.topic)
+	if topic == nil {
+		return
+	}
+	infos := c.PartitionInfos(e.topic)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if topic.TopicID != e.id {
+		e.id = topic.TopicID
+		clear(e.began)
+	}
+	for _, p := range infos {
+		all := e.began[p.Partition]
+		if n := len(all); n == 0 || all[n-1].epoch != p.Epoch {
+			e.began[p.Partition] = append(below(all, p.HighWatermark), beginning{p.Epoch, p.HighWatermark})
+		}
+	}
+}
+
+// cut is told that a partition's log was cut.
+func (e *epochs) cut(partition int32, end int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.began[partition] = below(e.began[partition], end)
+}
+
+// below leaves the epochs that hold something below an offset.
+func below(all []beginning, end int64) (left []beginning) {
+	for _, b := range all {
+		if b.at < end {
+			left = append(left, b)
+		}
+	}
+	return left
+}
+
+// end is Kafka's own rule: the largest epoch that is not above the one asked for, and
+// where the next one begins.
+func (e *epochs) end(p *kfake.PartitionInfo, asked int32) (epoch int32, end int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if asked == p.Epoch {
+		return p.Epoch, p.HighWatermark
+	}
+	epoch, end = -1, -1
+	for _, b := range e.began[p.Partition] {
+		if b.epoch > asked {
+			if epoch < 0 {
+				epoch = asked
+			}
+			return epoch, b.at
+		}
+		epoch = b.epoch
+	}
+	return -1, -1
+}
+
+func (e *epochs) endOfEpoch(c *kfake.Cluster, req *kmsg.OffsetForLeaderEpochRequest) (kmsg.Response, error, bool) {
+	resp := req.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
+	ours := false
+	for _, t := range req.Topics {
+		topic := kmsg.NewOffsetForLeaderEpochResponseTopic()
+		topic.Topic = t.Topic
+		for _, p := range t.Partitions {
+			info := c.PartitionInfo(t.Topic, p.Partition)
+			if t.Topic != e.topic || info == nil {
+				return nil, nil, false
+			}
+			part := kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
+			part.Partition = p.Partition
+			switch {
+			case info.Leader != c.CurrentNode():
+				part.ErrorCode = kerr.NotLeaderForPartition.Code
+			case p.CurrentLeaderEpoch >= 0 && p.CurrentLeaderEpoch < info.Epoch:
+				part.ErrorCode = kerr.FencedLeaderEpoch.Code
+			case p.CurrentLeaderEpoch > info.Epoch:
+				part.ErrorCode = kerr.UnknownLeaderEpoch.Code
+			default:
+				part.LeaderEpoch, part.EndOffset = e.end(info, p.LeaderEpoch)
+				ours = ours || part.EndOffset == info.HighWatermark
+			}
+			topic.Partitions = append(topic.Partitions, part)
+		}
+		resp.Topics = append(resp.Topics, topic)
+	}
+	return resp, nil, ours
+}
+
+// fetched answers a fetch of which a partition diverges, with that alone.
+func (e *epochs) fetched(c *kfake.Cluster, req *kmsg.FetchRequest) (kmsg.Response, error, bool) {
+	e.mu.Lock()
+	wanted, id := e.diverging && req.Version >= 12, e.id
+	e.mu.Unlock()
+	if !wanted {
+		return nil, nil, false
+	}
+	resp := req.ResponseKind().(*kmsg.FetchResponse)
+	found := false
+	for _, t := range req.Topics {
+		topic := kmsg.NewFetchResponseTopic()
+		topic.Topic, topic.TopicID = t.Topic, t.TopicID
+		for _, p := range t.Partitions {
+			info := c.PartitionInfo(e.topic, p.Partition)
+			if t.Topic != e.topic && t.TopicID != id || info == nil || info.Leader != c.CurrentNode() || p.LastFetchedEpoch < 0 || p.CurrentLeaderEpoch >= 0 && p.CurrentLeaderEpoch != info.Epoch {
+				continue
+			}
+			epoch, end := e.end(info, p.LastFetchedEpoch)
+			if epoch == p.LastFetchedEpoch && end >= p.FetchOffset {
+				continue
+			}
+			found = true
+			part := kmsg.NewFetchResponseTopicPartition()
+			part.Partition, part.HighWatermark, part.LastStableOffset, part.LogStartOffset = p.Partition, info.HighWatermark, info.LastStableOffset, info.LogStartOffset
+			part.DivergingEpoch.Epoch, part.DivergingEpoch.EndOffset = epoch, end
+			topic.Partitions = append(topic.Partitions, part)
+		}
+		resp.Topics = append(resp.Topics, topic)
+	}
+	if found {
+		e.mu.Lock()
+		e.told++
+		e.mu.Unlock()
+	}
+	return resp, nil, found
+}
+
+// raise moves the leader until its epoch is at least this.
+func (w *world) raise(epoch int32) {
+	w.t.Helper()
+	for {
+		p := w.cluster.PartitionInfo(eventTopic, 0)
+		if p.Epoch >= epoch {
+			return
+		}
+		if err := w.cluster.MoveTopicPartition(eventTopic, 0, (p.Leader+1)%3); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}

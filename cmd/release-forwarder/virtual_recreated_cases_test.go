@@ -1,0 +1,307 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"release-forwarder/cmd/sandbox/platform"
+)
+
+// The old log holds events of the sessions 0 to 99, the new one of sessions from
+// newFrom on.
+const (
+	oldEvents = 100
+	newFrom   = 1000
+)
+
+// newLogs are what is written to the new topic, beside the old one's 100.
+var newLogs = map[string]func(w *world, from int){
+	"smaller": func(w *world, from int) { w.sessions(from, from+40) },
+	"equal":   func(w *world, from int) { w.sessions(from, from+oldEvents) },
+	"larger":  func(w *world, from int) { w.sessions(from, from+250) },
+	// Markers have the offsets 49 and 99, where a record lay that the service
+	// remembers; at the end lies an aborted transaction.
+	"by transactions": func(w *world, from int) {
+		w.inTransaction(kgo.TryCommit, from, from+49)
+		w.inTransaction(kgo.TryCommit, from+49, from+98)
+		w.inTransaction(kgo.TryCommit, from+98, from+150)
+		w.inTransaction(kgo.TryAbort, from+500, from+520)
+	},
+}
+
+// anew deletes the event topic and makes it anew, empty.
+func (w *world) anew(configs map[string]string) {
+	w.t.Helper()
+	if err := w.cluster.DeleteTopic(eventTopic); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := w.cluster.CreateTopic(eventTopic, 1, configs); err != nil {
+		w.t.Fatal(err)
+	}
+	w.renew()
+}
+
+// A topic made anew, whatever the service did meanwhile: all of the new log is sent,
+// and what of the old one was not sent is counted.
+func TestNothingOfATopicMadeAnewIsPassedOver(t *testing.T) {
+	for name, c := range map[string]struct {
+		settings []string
+		// gone is how many of the old log's events had not been sent, of which the
+		// service knew; 1 where it cannot know of any, as it must alert.
+		gone int64
+		// run has the service read the old log's events and makes the topic anew when
+		// it is in the state that the name tells.
+		run func(w *world, remake func(), settings []string)
+	}{
+		"while it is read": {gone: 1, run: func(w *world, remake func(), settings []string) {
+			r := w.start(settings...)
+			w.sessions(0, oldEvents)
+			w.until("the commit", w.allCommitted(1, oldEvents))
+			remake()
+			w.caughtUp()
+			w.end(r)
+		}},
+		"while it is read in an epoch above the new one's": {gone: 1, run: func(w *world, remake func(), settings []string) {
+			w.raise(5)
+			r := w.start(settings...)
+			w.sessions(0, oldEvents)
+			w.until("the commit", w.allCommitted(1, oldEvents))
+			remake()
+			w.caughtUp()
+			w.end(r)
+		}},
+		"while reading pauses at its bound": {settings: []string{"CONSUMER_MAX_PENDING", "50"}, gone: 50, run: func(w *world, remake func(), settings []string) {
+			w.failing(func(string) bool { return true })
+			r := w.start(settings...)
+			w.sessions(0, oldEvents)
+			time.Sleep(30 * time.Second)
+			remake()
+			time.Sleep(time.Minute)
+			w.platform.Script(nil)
+			w.caughtUp()
+			w.end(r)
+		}},
+		"while the partition is lost": {gone: 1, run: func(w *world, remake func(), settings []string) {
+			r := w.start(settings...)
+			w.sessions(0, oldEvents)
+			w.until("the commit", w.allCommitted(1, oldEvents))
+			lost := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: eventTopic, Err: kerr.OffsetOutOfRange, Count: -1})
+			time.Sleep(5 * time.Second)
+			remake()
+			time.Sleep(time.Second)
+			lost.Remove()
+			w.caughtUp()
+			w.end(r)
+		}},
+		"while the topic is away for minutes": {gone: 1, run: func(w *world, remake func(), settings []string) {
+			r := w.start(settings...)
+			w.sessions(0, oldEvents)
+			w.until("the commit", w.allCommitted(1, oldEvents))
+			away := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch, kmsg.Metadata, kmsg.ListOffsets}, Topic: eventTopic, Err: kerr.UnknownTopicOrPartition, Count: -1})
+			time.Sleep(3 * time.Minute)
+			away.Remove() // no time passes until the new one is there
+			remake()
+			w.caughtUp()
+			w.end(r)
+		}},
+		"while it drains": {gone: 1, run: func(w *world, remake func(), settings []string) {
+			w.platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Delay: 5 * time.Second} })
+			r := w.start(settings...)
+			w.sessions(0, oldEvents)
+			w.until("the first requests", func() bool { return w.platform.Stats().Received > 0 })
+			time.Sleep(time.Second)
+			r.stop()
+			time.Sleep(time.Second)
+			remake()
+			w.end(r)
+			w.platform.Script(nil)
+			r = w.start(settings...)
+			w.caughtUp()
+			w.end(r)
+		}},
+		"while it is stopped, and the commit is brought back": {gone: 1, run: func(w *world, remake func(), settings []string) {
+			r := w.start(settings...)
+			w.sessions(0, oldEvents)
+			w.until("the commit", w.allCommitted(1, oldEvents))
+			w.end(r)
+			c := w.commitOf(w.kafka, 0)
+			remake()
+			w.commitWith(w.kafka, c.At, c.LeaderEpoch, c.Metadata)
+			r = w.start(settings...)
+			w.caughtUp()
+			w.end(r)
+		}},
+		"with a held record in front": {gone: 1, run: func(w *world, remake func(), settings []string) {
+			release := w.holding("F-0-0")
+			r := w.start(settings...)
+			w.sessions(0, oldEvents)
+			w.until("the neighbours", func() bool { return w.platform.Stats().Accepted == oldEvents-1 })
+			time.Sleep(5 * time.Second)
+			remake()
+			time.Sleep(30 * time.Second)
+			release()
+			w.caughtUp()
+			w.end(r)
+		}},
+		"with a held record in front, stopped, the commit brought back": {gone: 1, run: func(w *world, remake func(), settings []string) {
+			release := w.holding("F-0-0")
+			r := w.start(settings...)
+			w.sessions(0, oldEvents)
+			w.until("the neighbours", func() bool { return w.platform.Stats().Accepted == oldEvents-1 })
+			w.end(r)
+			c := w.commitOf(w.kafka, 0)
+			release()
+			remake()
+			w.commitWith(w.kafka, c.At, c.LeaderEpoch, c.Metadata)
+			r = w.start(settings...)
+			w.caughtUp()
+			w.end(r)
+		}},
+		"between two generations, commits not taken, the last one brought back": {gone: 1, run: func(w *world, remake func(), settings []string) {
+			r := w.start(settings...)
+			w.sessions(0, oldEvents/2)
+			w.until("the commit", w.allCommitted(1, oldEvents/2))
+			refused := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Topic: eventTopic, Err: kerr.CoordinatorNotAvailable, Count: -1})
+			w.sessions(oldEvents/2, oldEvents)
+			w.until("all", func() bool { return w.platform.Stats().Accepted == oldEvents })
+			time.Sleep(5 * time.Second)
+			lift := w.betweenGenerations()
+			time.Sleep(time.Minute) // the group is empty: it takes a tool's commit
+			refused.Remove()
+			c := w.commitOf(w.kafka, 0)
+			remake()
+			w.commitWith(w.kafka, c.At, c.LeaderEpoch, c.Metadata)
+			lift()
+			w.caughtUp()
+			w.end(r)
+		}},
+	} {
+		for log, write := range newLogs {
+			t.Run(name+"/"+log, func(t *testing.T) {
+				inVirtualTime(t, 1, func(w *world) {
+					c.run(w, func() { w.anew(nil); write(w, newFrom) }, c.settings)
+					w.witness(c.gone)
+				})
+			})
+		}
+	}
+}
+
+func TestATopicMadeAnewTwiceIsReadFromItsFirstRecord(t *testing.T) {
+	for name, between := range map[string]time.Duration{"at once": 0, "with a minute between": time.Minute} {
+		for log, write := range newLogs {
+			t.Run(name+"/"+log, func(t *testing.T) {
+				inVirtualTime(t, 1, func(w *world) {
+					r := w.start()
+					w.sessions(0, oldEvents)
+					w.until("the commit", w.allCommitted(1, oldEvents))
+					w.anew(nil)
+					write(w, newFrom)
+					time.Sleep(between)
+					w.anew(nil)
+					write(w, 2*newFrom)
+					w.caughtUp()
+					w.end(r)
+					w.witness(1)
+				})
+			})
+		}
+	}
+}
+
+// A new log of which compaction has taken what lay where the old log's last record lay.
+func TestACompactedTopicMadeAnewIsReadFromItsFirstRecord(t *testing.T) {
+	for name, stopped := range map[string]bool{"while the service runs": false, "while it is stopped, and the commit is brought back": true} {
+		t.Run(name, func(t *testing.T) {
+			inVirtualTime(t, 1, func(w *world) {
+				r := w.start()
+				w.sessions(0, 50)
+				w.until("the commit", w.allCommitted(1, 50))
+				c := w.commitOf(w.kafka, 0)
+				// Down while the topic is compacted, so that its old records are gone
+				// before they can be read.
+				away := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch, kmsg.ListOffsets}, Topic: eventTopic, Err: kerr.NotLeaderForPartition, Count: -1})
+				if stopped {
+					w.end(r)
+				}
+				w.anew(map[string]string{"cleanup.policy": "compact", "min.compaction.lag.ms": "0", "segment.ms": "1"})
+				for i := range 100 {
+					key := fmt.Sprint(i)
+					if i == 49 {
+						key = "99" // and again at the end
+					}
+					w.keyed(key, event(newFrom+i, 0))
+					time.Sleep(2 * time.Millisecond)
+				}
+				w.keyed("100", event(newFrom+100, 0))
+				w.cluster.Compact()
+				away.Remove()
+				if stopped {
+					w.commitWith(w.kafka, c.At, c.LeaderEpoch, c.Metadata)
+					r = w.start()
+				}
+				w.caughtUp()
+				w.end(r)
+				if flows, _ := w.standing(); len(flows) != 100 {
+					t.Fatalf("%d records left, want all but the one at 49", len(flows))
+				}
+				w.witness(1)
+			})
+		})
+	}
+}
+
+// keyed writes an event with a key, in a batch of its own.
+func (w *world) keyed(key, value string) {
+	w.t.Helper()
+	if err := w.kafka.ProduceSync(context.Background(), &kgo.Record{Topic: eventTopic, Key: []byte(key), Value: []byte(value)}).FirstErr(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.acknowledge(value)
+}
+
+// KAFKA_OFFSET_RESET=none: nothing of the new log is read before a person has decided,
+// and nothing of it is passed over then.
+func TestResetNoneWaitsWhereATopicWasMadeAnewAndPassesNothingOver(t *testing.T) {
+	for log, write := range newLogs {
+		t.Run(log, func(t *testing.T) {
+			inVirtualTime(t, 1, func(w *world) {
+				r := w.start("KAFKA_OFFSET_RESET", "none")
+				w.sessions(0, oldEvents)
+				w.until("the commit", w.allCommitted(1, oldEvents))
+				w.anew(nil)
+				write(w, newFrom)
+				time.Sleep(10 * time.Minute)
+				if s := r.engine.Status().Partitions[0]; s.Phase != "parked" {
+					t.Errorf("phase %s", s.Phase)
+				}
+				if n := w.platform.Stats().Received; n != oldEvents {
+					t.Errorf("%d of the new log were sent", n-oldEvents)
+				}
+				w.end(r)
+				w.commitAs(w.kafka, 0, "")
+				r = w.start()
+				w.caughtUp()
+				w.end(r)
+				w.witness(1)
+			})
+		})
+	}
+}
+
+// betweenGenerations has the one member give up its partitions and keeps it from
+// joining again, until lifted.
+func (w *world) betweenGenerations() (lift func()) {
+	w.t.Helper()
+	joining := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, Group: group, Err: kerr.CoordinatorNotAvailable, Count: -1})
+	w.rebalance()
+	w.until("the end of the generation", func() bool { return len(w.said("drained")) > 0 }, 2*time.Minute)
+	return joining.Remove
+}

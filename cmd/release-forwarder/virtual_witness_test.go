@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"release-forwarder/cmd/release-forwarder/memnet"
+)
+
+// What Kafka did to a log is judged by three witnesses, none of them the service's
+// own word: what stands in the log at the end, what the platform accepted, and what
+// Kafka acknowledged to the producers. A record of the log that is neither accepted
+// nor a letter was passed over. One that was acknowledged, is in no log any more and
+// was not accepted is gone; the service cannot help that, but it must count and say it.
+
+// acknowledge notes events that Kafka took.
+func (w *world) acknowledge(values ...string) {
+	for _, v := range values {
+		if no := flowOf(v); no != "" {
+			w.acknowledged[no] = true
+		}
+	}
+}
+
+func flowOf(value string) string {
+	var e struct {
+		FlowNo string `json:"flow_no"`
+	}
+	_ = json.Unmarshal([]byte(value), &e) // what is no event has none
+	return e.FlowNo
+}
+
+// standing are the flow numbers of the events in partition 0 now, without those of
+// aborted transactions, and where the log ends.
+func (w *world) standing() (flows []string, end int64) {
+	w.t.Helper()
+	info := w.cluster.PartitionInfo(eventTopic, 0)
+	c, err := kgo.NewClient(kgo.SeedBrokers(w.cluster.ListenAddrs()...), kgo.Dialer(w.net.Dial), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{eventTopic: {0: kgo.NewOffset().AtStart()}}))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer c.Close()
+	for {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		fetches := c.PollFetches(ctx)
+		ended := ctx.Err() != nil
+		cancel()
+		if err := fetches.Err(); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			w.t.Fatal(err)
+		}
+		for _, r := range fetches.Records() {
+			flows = append(flows, flowOf(string(r.Value)))
+		}
+		if ended {
+			return flows, info.HighWatermark
+		}
+	}
+}
+
+// finished tells of each flow number whether the platform has accepted it or a
+// letter holds it.
+func (w *world) finished() map[string]bool {
+	done := map[string]bool{}
+	for _, r := range w.platform.Accepted() {
+		done[r.Flow().No] = true
+	}
+	for _, l := range w.letters() {
+		done[flowOf(string(l.Value))] = true
+	}
+	return done
+}
+
+// witness judges a run: nothing of the final log may be passed over, all of it is
+// committed, and where records are gone, at least as many as told must be counted
+// and a line at level ERROR say it; none where told 0; nobodyKnows asks for neither.
+func (w *world) witness(gone int64) {
+	w.t.Helper()
+	flows, end := w.standing()
+	done := w.finished()
+	stands, passed, lost := map[string]bool{}, []string{}, 0
+	for _, f := range flows {
+		if stands[f] = true; !done[f] {
+			passed = append(passed, f)
+		}
+	}
+	for f := range w.acknowledged {
+		if !stands[f] && !done[f] {
+			lost++
+		}
+	}
+	counted := w.counted()
+	w.t.Logf("%d in the log, %d of them passed over; %d gone, %d counted; committed %d of %d", len(flows), len(passed), lost, counted, w.committed(0), end)
+	if len(passed) > 0 {
+		w.t.Errorf("%d of %d records were passed over in silence: %v", len(passed), len(flows), passed[:min(5, len(passed))])
+	}
+	if at := w.committed(0); at != end {
+		w.t.Errorf("committed %d of %d", at, end)
+	}
+	said := slices.ContainsFunc(strings.Split(w.log.String(), "\n"), func(line string) bool {
+		return strings.Contains(line, `"level":"ERROR"`) && strings.Contains(line, `"partition":0`) && strings.Contains(line, `"from":`)
+	})
+	switch {
+	case gone == 0 && (counted != 0 || said):
+		w.t.Errorf("nothing is gone; %d were counted, said: %t", counted, said)
+	case gone > 0 && (counted < gone || !said):
+		w.t.Errorf("%d are gone; %d were counted, said: %t", gone, counted, said)
+	}
+}
+
+// nobodyKnows is where what is gone lies above all that the service was told of.
+const nobodyKnows = -1
+
+// counted is what all replicas there were counted as dropped.
+func (w *world) counted() (n int64) {
+	for _, r := range w.started {
+		dropped, _ := r.facts.drops()
+		n += dropped
+	}
+	return n
+}
+
+// caughtUp waits until all that partition 0 holds is committed; where that never
+// comes the witness says what is missing.
+func (w *world) caughtUp() {
+	w.t.Helper()
+	for begun := time.Now(); time.Since(begun) < 3*time.Minute; time.Sleep(time.Second) {
+		if info := w.cluster.PartitionInfo(eventTopic, 0); info != nil && w.committed(0) == info.HighWatermark {
+			time.Sleep(5 * time.Second) // what is still under way may move it again
+			if info := w.cluster.PartitionInfo(eventTopic, 0); w.committed(0) == info.HighWatermark {
+				return
+			}
+		}
+	}
+}
+
+// singly writes an event of each session, each in a batch of its own, so that the log
+// can be cut between them.
+func (w *world) singly(from, to int) {
+	w.t.Helper()
+	for i := from; i < to; i++ {
+		w.produce(0, event(i, 0))
+	}
+}
+
+// inTransaction writes events of these sessions to partition 0 in one transaction;
+// its marker takes the offset after them.
+func (w *world) inTransaction(how kgo.TransactionEndTry, from, to int) {
+	w.t.Helper()
+	p := w.transactional(fmt.Sprintf("producer-%d", from))
+	defer p.Close()
+	var values []string
+	for i := from; i < to; i++ {
+		values = append(values, event(i, 0))
+	}
+	w.begin(p, values...)
+	w.finish(p, how)
+	if how == kgo.TryCommit {
+		w.acknowledge(values...)
+	}
+}
+
+// mortal is a replica that can be killed: nothing of it arrives any more.
+type mortal struct {
+	*replica
+	link *memnet.Link
+}
+
+func (w *world) startMortal(more ...string) mortal {
+	w.t.Helper()
+	link := w.net.NewLink(byte(len(w.started) + 1))
+	return mortal{w.startOn(link.Dial, more...), link}
+}
+
+func (w *world) kill(m mortal) {
+	w.t.Helper()
+	m.link.Set(func(string) memnet.Condition { return memnet.Condition{Refuse: true} })
+	m.link.Cut(nil)
+	w.end(m.replica)
+}
+
+// holding makes the platform fail all events of these flow numbers, until released.
+func (w *world) holding(flows ...string) (release func()) {
+	w.failing(func(flow string) bool { return slices.Contains(flows, flow) })
+	return func() { w.platform.Script(nil) }
+}
