@@ -28,7 +28,7 @@ func (o *observer) complete() bool {
 	o.settle()
 	o.look()
 	for _, l := range o.parts {
-		if l.below < int64(len(l.records)) || l.last.offset < int64(len(l.records)) {
+		if l.below < int64(len(l.records)) || l.last.offset < int64(len(l.records)) || l.life > 0 && l.last.offset != int64(len(l.records)) {
 			return false
 		}
 	}
@@ -61,7 +61,7 @@ func (o *observer) account() {
 	o.settle()
 	o.look()
 	for p, l := range o.parts {
-		info := o.cluster.PartitionInfo(eventTopic, int32(p))
+		info := o.cluster.Load().PartitionInfo(eventTopic, int32(p))
 		if info == nil || info.HighWatermark != int64(len(l.records)) {
 			o.breach("the simulation", "partition %d does not hold the %d events that were produced", p, len(l.records))
 		}
@@ -77,6 +77,7 @@ func (o *observer) account() {
 				o.breach("P5", "%s was accepted", r)
 			}
 		}
+		o.countedFor(int32(p))
 		if l.last.offset != int64(len(l.records)) {
 			o.breach("liveness", "partition %d is committed to %d of %d at the end", p, l.last.offset, len(l.records))
 		}
@@ -88,7 +89,7 @@ func (o *observer) missing(req kmsg.Request) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	f := o.lettersGone
-	if f == nil || o.cluster.TopicInfo(letterTopic) != nil {
+	if f == nil || o.cluster.Load().TopicInfo(letterTopic) != nil {
 		return
 	}
 	if m, ok := req.(*kmsg.MetadataRequest); ok && !slices.ContainsFunc(m.Topics, func(t kmsg.MetadataRequestTopic) bool { return text(t.Topic) == letterTopic }) {

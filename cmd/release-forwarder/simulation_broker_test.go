@@ -16,7 +16,7 @@ import (
 // The brokers handle nothing else meanwhile, so what is asked of the cluster
 // here is its state at this moment.
 func (o *observer) watch(req kmsg.Request) (kmsg.Response, error, bool) {
-	o.cluster.KeepControl()
+	o.cluster.Load().KeepControl()
 	switch req := req.(type) {
 	case *kmsg.OffsetCommitRequest:
 		o.heard(req.MemberID)
@@ -85,7 +85,7 @@ func (o *observer) judge(by *host, partition int32, offset int64, metadata strin
 	}
 	l := o.parts[partition]
 	l.by = by
-	if offset < 0 || offset > l.below {
+	if offset < 0 || offset > l.below && !l.formerly(offset) {
 		at := "the log's end"
 		if l.below < int64(len(l.records)) {
 			at = l.records[l.below].String()
@@ -97,7 +97,7 @@ func (o *observer) judge(by *host, partition int32, offset int64, metadata strin
 		o.breach("P4", "partition %d: commit %d: %v", partition, offset, err)
 	}
 	for done := range c.done {
-		if done >= int64(len(l.records)) || !l.records[done].finished() {
+		if !l.finishedAt(done) {
 			o.breach("P1", "partition %d: the metadata of commit %d says that %d is finished, which it is not", partition, offset, done)
 		}
 	}
@@ -106,7 +106,7 @@ func (o *observer) judge(by *host, partition int32, offset int64, metadata strin
 // look reads what is committed. It is called before each commit is handled and
 // at the end, so that it sees every state there was. The mutex is held.
 func (o *observer) look() {
-	g := o.cluster.GroupInfo(group)
+	g := o.cluster.Load().GroupInfo(group)
 	if g == nil {
 		return
 	}
@@ -120,7 +120,7 @@ func (o *observer) look() {
 			continue
 		}
 		now, _ := decodeClaim(clusterID, eventTopic, partition, c.Offset, c.Metadata)
-		late := now.unsays(l.last) && l.by.late(c.Metadata)
+		late := now.unsays(l.last) && (l.life > 0 || l.by.late(c.Metadata))
 		if late {
 			o.uncover(l, now)
 		}
@@ -133,7 +133,7 @@ func (o *observer) look() {
 			}
 		}
 		for offset := max(l.last.offset, 0); offset < int64(len(l.records)); offset++ {
-			if r := l.records[offset]; r.covered.IsZero() && now.says(offset) {
+			if r := l.records[offset]; r.covered.IsZero() && r.finished() && now.says(offset) {
 				r.covered = c.At
 			}
 		}
@@ -165,7 +165,7 @@ func (o *observer) named(member string) *host {
 func (o *observer) syncing(req *kmsg.SyncGroupRequest) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	g := o.cluster.GroupInfo(group)
+	g := o.cluster.Load().GroupInfo(group)
 	if g == nil || g.State != "CompletingRebalance" || req.Generation != g.Epoch {
 		return
 	}
@@ -189,6 +189,9 @@ func (o *observer) fetching(req *kmsg.FetchRequest) {
 				continue
 			}
 			l := o.parts[p.Partition]
+			if l.read = max(l.read, p.FetchOffset); l.changing() {
+				continue // it may be an offset of the log before
+			}
 			pending := 0
 			for offset := l.below; offset < min(p.FetchOffset, int64(len(l.records))); offset++ {
 				if !l.records[offset].finished() {
@@ -220,7 +223,7 @@ func (o *observer) writing(req *kmsg.ProduceRequest) {
 		}
 		o.settle()
 		for _, p := range t.Partitions {
-			info := o.cluster.PartitionInfo(letterTopic, p.Partition)
+			info := o.cluster.Load().PartitionInfo(letterTopic, p.Partition)
 			if info == nil {
 				continue
 			}
@@ -250,11 +253,11 @@ func (o *observer) letter(partition int32, kr *kmsg.Record) *record {
 	field := func(name string) string { return h["__forwarder.errors."+name] }
 	source, err1 := strconv.Atoi(field("partition"))
 	offset, err2 := strconv.Atoi(field("offset"))
-	if err1 != nil || err2 != nil || source >= len(o.parts) || offset >= len(o.parts[source].records) {
+	if err1 != nil || err2 != nil || source >= len(o.parts) || o.parts[source].of(int64(offset), string(kr.Value)) == nil {
 		o.breach("P5", "a letter about nothing: partition %q, offset %q", field("partition"), field("offset"))
 		return nil
 	}
-	r := o.parts[source].records[offset]
+	r := o.parts[source].of(int64(offset), string(kr.Value))
 	reason := map[nature]string{spoilt: "missing-field", refused: "refused", poison: "budget-exhausted"}[r.nature]
 	switch {
 	case field("reason") == "lot-refused" && o.refusedLots[r.lot] && o.plan.tuning.maxPending < 100:
@@ -274,7 +277,7 @@ func (o *observer) letter(partition int32, kr *kmsg.Record) *record {
 // held.
 func (o *observer) settle() {
 	for partition, b := range o.letters {
-		info := o.cluster.PartitionInfo(letterTopic, partition)
+		info := o.cluster.Load().PartitionInfo(letterTopic, partition)
 		if info == nil || info.HighWatermark < b.base+int64(b.count) {
 			continue
 		}

@@ -40,7 +40,7 @@ func (s *simulation) keep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		g := s.cluster.GroupInfo(group)
+		g := s.cluster.Load().GroupInfo(group)
 		if g == nil {
 			continue
 		}
@@ -81,7 +81,7 @@ func (s *simulation) expire(ctx context.Context, member string) {
 	m := kmsg.NewLeaveGroupRequestMember()
 	m.MemberID = member
 	req.Members = append(req.Members, m)
-	if _, err := s.kafka.Request(ctx, req); err == nil {
+	if _, err := s.kafka.Load().Request(ctx, req); err == nil {
 		s.observer.tell("the coordinator forgets %s", brief(member))
 	}
 }

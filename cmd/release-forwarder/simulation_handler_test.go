@@ -87,7 +87,7 @@ type handler struct {
 func (h *handler) Handle(ctx context.Context, d *consumer.Delivery) { h.handle(h, ctx, d) }
 
 func handled(name string, handle func(h *handler, ctx context.Context, d *consumer.Delivery)) *mistake {
-	return &mistake{name, func(v *service, cfg *consumer.Config) {
+	return &mistake{name: name, double: func(v *service, cfg *consumer.Config) {
 		mapper, err := mapping.New(mapping.Config{Location: v.settings.Event.Location, Required: v.settings.Event.Required})
 		if err != nil {
 			panic(err)

@@ -57,6 +57,10 @@ var kinds = func() []*kind {
 		{name: "coordinator moved", weight: 6, begin: moveCoordinator},
 		{name: "partitions added", weight: 3, begin: addPartitions},
 
+		// What becomes of a log.
+		{name: "topic made anew", weight: 5, most: 5 * second, begin: remakeTopic},
+		{name: truncation, weight: 7, begin: truncateLog},
+
 		// Members of the group.
 		{name: "member joins", weight: 9, begin: joinMember},
 		{name: "member of another version joins", weight: 6, begin: joinOtherVersion},
@@ -104,8 +108,8 @@ func refusing(name string, weight int, key kmsg.Key, only selector, errs ...*ker
 			only(&answer)
 			over := s.observer.disturb(nil)
 			s.observer.tell("  … with %s", answer.Err.Message)
-			h := s.cluster.Fault(answer)
-			return func() { h.Remove(); over() }
+			remove := s.refuse(answer)
+			return func() { remove(); over() }
 		},
 	}
 }
@@ -191,17 +195,17 @@ func restartBroker(s *simulation, f *fault) func() {
 	s.cut(f, gone)
 	if f.b%3 > 0 {
 		for _, topic := range []string{eventTopic, letterTopic} {
-			for _, p := range s.cluster.PartitionInfos(topic) {
+			for _, p := range s.cluster.Load().PartitionInfos(topic) {
 				if p.Leader == n {
-					_ = s.cluster.MoveTopicPartition(topic, p.Partition, (n+1+p.Partition%2)%3) // both are there
+					_ = s.cluster.Load().MoveTopicPartition(topic, p.Partition, (n+1+p.Partition%2)%3) // both are there
 				}
 			}
 		}
 		for range 50 {
-			if s.cluster.CoordinatorFor(group) != n {
+			if s.cluster.Load().CoordinatorFor(group) != n {
 				break
 			}
-			s.cluster.RehashCoordinators()
+			s.cluster.Load().RehashCoordinators()
 		}
 	}
 	return end
@@ -210,25 +214,25 @@ func restartBroker(s *simulation, f *fault) func() {
 func moveLeader(s *simulation, f *fault) func() {
 	over := s.observer.disturb(nil)
 	topic := []string{eventTopic, eventTopic, letterTopic}[f.b%3]
-	infos := s.cluster.PartitionInfos(topic)
+	infos := s.cluster.Load().PartitionInfos(topic)
 	if len(infos) == 0 {
 		over()
 		return nil
 	}
 	p := infos[f.a%uint64(len(infos))]
 	f.hit(s.asked(s.brokers[p.Leader]))
-	_ = s.cluster.MoveTopicPartition(topic, p.Partition, (p.Leader+1+int32(f.b%2))%3) // it is there
+	_ = s.cluster.Load().MoveTopicPartition(topic, p.Partition, (p.Leader+1+int32(f.b%2))%3) // it is there
 	over()
 	return nil
 }
 
 func moveCoordinator(s *simulation, f *fault) func() {
 	over := s.observer.disturb(nil)
-	before := s.cluster.CoordinatorFor(group)
+	before := s.cluster.Load().CoordinatorFor(group)
 	f.hit(s.asked(s.brokers[before]))
 	for range 50 {
-		s.cluster.RehashCoordinators()
-		if s.cluster.CoordinatorFor(group) != before {
+		s.cluster.Load().RehashCoordinators()
+		if s.cluster.Load().CoordinatorFor(group) != before {
 			break
 		}
 	}

@@ -41,7 +41,7 @@ func (s *simulation) join(doubles ...func(*service, *consumer.Config)) *member {
 	if log == nil {
 		log = io.Discard
 	}
-	v, err := newService(&c, m.link.Dial, log, append(doubles, s.mistake.doubles()...)...)
+	v, err := newService(&c, m.link.Dial, log, append(append(doubles, s.mistake.doubles()...), s.counting)...)
 	if err != nil {
 		s.observer.fail("a member cannot start: %v", err)
 		return nil
@@ -103,7 +103,9 @@ func (s *simulation) apply(m *member) (hit int) {
 	effects := slices.Clone(m.effects)
 	foul := slices.ContainsFunc(effects, func(e effect) bool { return e.match("127.0.0.1:80") })
 	s.foulOne(m, foul)
+	down := s.down
 	return m.link.Set(func(address string) (c memnet.Condition) {
+		c.Refuse = down && !isPlatform(address)
 		for _, e := range effects {
 			if !e.match(address) {
 				continue
@@ -292,6 +294,9 @@ func addPartitions(s *simulation, f *fault) func() {
 	n := int32(len(o.parts))
 	o.mu.Unlock()
 	_, asked := 0, 0
+	if s.cluster.Load().TopicInfo(eventTopic) == nil {
+		return nil // it is being made anew
+	}
 	for _, b := range s.brokers {
 		asked += s.asked(b)
 	}
@@ -300,14 +305,14 @@ func addPartitions(s *simulation, f *fault) func() {
 	o.mu.Lock()
 	o.add(1)
 	o.mu.Unlock()
-	if _, err := kadm.NewClient(s.kafka).UpdatePartitions(ctx, int(n)+1, eventTopic); err != nil {
+	if _, err := kadm.NewClient(s.kafka.Load()).UpdatePartitions(ctx, int(n)+1, eventTopic); err != nil {
 		o.fail("adding a partition: %v", err)
 		return nil
 	}
 	f.hit(asked)
 	s.stopping.Go(func() {
 		time.Sleep(time.Second)
-		s.kafka.ForceMetadataRefresh()
+		s.kafka.Load().ForceMetadataRefresh()
 		time.Sleep(time.Second)
 		b := burst{partition: n}
 		for i := range 1 + int(f.a%5) {

@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"release-forwarder/consumer"
 )
@@ -17,10 +20,15 @@ import (
 type mistake struct {
 	name   string
 	double func(v *service, cfg *consumer.Config)
+	// brokers puts it between the service and what it asks the brokers: an answer that
+	// the service does not read is one that says something else.
+	brokers func(s *simulation, c *kfake.Cluster)
+	// versions is what the service makes of what the brokers know.
+	versions *kversion.Versions
 }
 
 func (m *mistake) doubles() []func(*service, *consumer.Config) {
-	if m == nil {
+	if m == nil || m.double == nil {
 		return nil
 	}
 	return []func(*service, *consumer.Config){m.double}
@@ -84,15 +92,15 @@ func mistakes() []*mistake {
 				p.Offset, p.Metadata = max(0, p.Offset-20), nil
 			}
 		}),
-		{"commits come three times as seldom", func(_ *service, cfg *consumer.Config) { cfg.CommitInterval *= 3 }},
-		{"a drain waits for nothing", func(_ *service, cfg *consumer.Config) { cfg.DrainTimeout = time.Nanosecond }},
-		{"sessions are not told apart from records", func(_ *service, cfg *consumer.Config) { cfg.Session = func([]byte) string { return "" } }},
-		{"a session's records are in two lanes", func(_ *service, cfg *consumer.Config) {
+		{name: "commits come three times as seldom", double: func(_ *service, cfg *consumer.Config) { cfg.CommitInterval *= 3 }},
+		{name: "a drain waits for nothing", double: func(_ *service, cfg *consumer.Config) { cfg.DrainTimeout = time.Nanosecond }},
+		{name: "sessions are not told apart from records", double: func(_ *service, cfg *consumer.Config) { cfg.Session = func([]byte) string { return "" } }},
+		{name: "a session's records are in two lanes", double: func(_ *service, cfg *consumer.Config) {
 			right := cfg.Session
 			var n atomic.Int64
 			cfg.Session = func(value []byte) string { return right(value) + []string{"", "other"}[n.Add(1)%2] }
 		}},
-		{"spoilt records keep no place in their session", func(_ *service, cfg *consumer.Config) {
+		{name: "spoilt records keep no place in their session", double: func(_ *service, cfg *consumer.Config) {
 			right := cfg.Session
 			cfg.Session = func(value []byte) string {
 				if strings.Contains(string(value), `"plate":""`) {
@@ -102,11 +110,11 @@ func mistakes() []*mistake {
 			}
 		}},
 		orderAfterRetry(),
-		{"reading has no bound", func(_ *service, cfg *consumer.Config) { cfg.MaxPending = 1 << 20 }},
-		{"requests in flight have no bound", func(_ *service, cfg *consumer.Config) { cfg.Workers, cfg.Gate = 3*cfg.Workers, freeGate{} }},
-		{"the circuit is not asked", func(_ *service, cfg *consumer.Config) { cfg.Gate = freeGate{} }},
+		{name: "reading has no bound", double: func(_ *service, cfg *consumer.Config) { cfg.MaxPending = 1 << 20 }},
+		{name: "requests in flight have no bound", double: func(_ *service, cfg *consumer.Config) { cfg.Workers, cfg.Gate = 3*cfg.Workers, freeGate{} }},
+		{name: "the circuit is not asked", double: func(_ *service, cfg *consumer.Config) { cfg.Gate = freeGate{} }},
 	}
-	return append(all, handlerMistakes()...)
+	return slices.Concat(all, handlerMistakes(), evidenceMistakes())
 }
 
 type partitionCommit = kmsg.OffsetCommitRequestTopicPartition
@@ -153,7 +161,7 @@ func (w *wired) SendToCoordinator(ctx context.Context, group string, req kmsg.Re
 }
 
 func withWire(name string, set func(w *wired)) *mistake {
-	return &mistake{name, func(_ *service, cfg *consumer.Config) {
+	return &mistake{name: name, double: func(_ *service, cfg *consumer.Config) {
 		w := &wired{Wire: cfg.Wire, last: map[int32]partitionCommit{}}
 		set(w)
 		cfg.Wire = w
@@ -209,7 +217,7 @@ func earlyCommit() *mistake {
 // orderAfterRetry gives the records of a session that are read after one of it was
 // tried again lanes of their own.
 func orderAfterRetry() *mistake {
-	return &mistake{"a session's order is broken after a retry", func(_ *service, cfg *consumer.Config) {
+	return &mistake{name: "a session's order is broken after a retry", double: func(_ *service, cfg *consumer.Config) {
 		var retried sync.Map // sessions
 		session, right := cfg.Session, cfg.Handler
 		cfg.Session = func(value []byte) string {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -19,7 +20,7 @@ import (
 // that the service says. It is told at the moment at which something arrives;
 // it polls nothing.
 type observer struct {
-	cluster *kfake.Cluster
+	cluster *atomic.Pointer[kfake.Cluster]
 	plan    *schedule
 	began   time.Time
 	hosts   map[string]*host // by IP address; complete before a host sends
@@ -74,6 +75,7 @@ type log struct {
 	last    claim // what is committed, as last seen; offset -1: nothing
 	raw     string
 	by      *host // who sent the commit that arrived last
+	lives         // what became of the log itself
 }
 
 // record is one event and what became of it.
@@ -87,6 +89,7 @@ type record struct {
 	covered   time.Time   // when a commit that says it is finished was taken
 	givenUp   bool        // with its lot, which the platform refuses
 	light     int         // how often faults that pick single requests have hit it
+	gone      bool        // it stands in no log any more
 }
 
 func (r *record) finished() bool { return len(r.accepted) > 0 || len(r.written) > 0 }
@@ -113,7 +116,7 @@ type era struct {
 	senders    map[int32]*host // by partition
 }
 
-func newObserver(c *kfake.Cluster, plan *schedule) *observer {
+func newObserver(c *atomic.Pointer[kfake.Cluster], plan *schedule) *observer {
 	o := &observer{
 		cluster: c, plan: plan, began: time.Now(), hosts: map[string]*host{},
 		flows: map[string]*record{}, open: map[string]*acceptance{}, letters: map[int32]*post{}, lives: map[string]time.Time{}, refusedLots: map[int]bool{},
@@ -154,6 +157,7 @@ func (o *observer) expect(b burst) (values []string) {
 	defer o.mu.Unlock()
 	l := o.parts[b.partition]
 	for _, e := range b.events {
+		e.life = l.life
 		r := &record{spec: e, partition: b.partition, offset: int64(len(l.records))}
 		for _, earlier := range slices.Backward(l.records) {
 			if earlier.session == r.session {
@@ -232,7 +236,7 @@ func (o *observer) asked(r *platform.Request) *record {
 		o.breach("P6", "%d goroutines, the limit for all replicas is %d", n, mostGoroutines)
 	}
 	for b := rec.before; b != nil; b = b.before {
-		if !b.finished() {
+		if !b.finished() && !b.gone {
 			o.breach("P3", "%s was sent while %s of the same session is not finished", rec, b)
 			break
 		}

@@ -234,19 +234,19 @@ func loseLetterTopic(s *simulation, f *fault) func() {
 	o.mu.Lock()
 	o.settle()
 	used := len(o.letters) > 0
-	for _, p := range s.cluster.PartitionInfos(letterTopic) {
+	for _, p := range s.cluster.Load().PartitionInfos(letterTopic) {
 		used = used || p.HighWatermark > 0
 	}
 	if !used {
 		o.lettersGone = f
 	}
 	o.mu.Unlock()
-	if used || s.cluster.DeleteTopic(letterTopic) != nil {
+	if used || s.cluster.Load().DeleteTopic(letterTopic) != nil {
 		return nil
 	}
 	over := o.disturb(nil)
 	return func() {
-		if err := s.cluster.CreateTopic(letterTopic, letterPartitions, nil); err != nil {
+		if err := s.cluster.Load().CreateTopic(letterTopic, letterPartitions, nil); err != nil {
 			o.fail("the dead-letter topic: %v", err)
 		}
 		over()

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -38,10 +39,14 @@ type simulation struct {
 	mistake    *mistake // deliberate; nil: the service as it is
 	log        io.Writer
 	net        *memnet.Net
-	cluster    *kfake.Cluster
+	cluster    atomic.Pointer[kfake.Cluster]
 	brokers    []string // by node
+	options    []kfake.Opt
+	folder     string // of the brokers' logs, where they are kept
+	epochs     *epochs
 	platform   *platform.Double
-	kafka      *kgo.Client
+	kafka      atomic.Pointer[kgo.Client]
+	writing    chan struct{} // holds a token while events are written, or a log is changed
 	observer   *observer
 	secretFile string
 
@@ -54,6 +59,8 @@ type simulation struct {
 	secretChanged *fault
 	healed        bool
 	closing       bool // nobody joins any more
+	refusals      map[*refusal]struct{}
+	down          bool // the brokers are
 }
 
 // member is one replica.
@@ -95,19 +102,25 @@ func simulate(t *testing.T, base settings.Settings, plan *schedule, m *mistake, 
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		s := &simulation{plan: plan, base: base, mistake: m, log: logs, net: &memnet.Net{}, scripts: map[*fault]answer{}, secret: secret}
+		s := &simulation{plan: plan, base: base, mistake: m, log: logs, net: &memnet.Net{}, scripts: map[*fault]answer{}, secret: secret,
+			epochs: newEpochs(eventTopic), writing: make(chan struct{}, 1), refusals: map[*refusal]struct{}{}}
 		s.secretFile = filepath.Join(dir, "secret")
 		if err := os.WriteFile(s.secretFile, []byte(secret), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if s.cluster, err = kfake.NewCluster(kfake.NumBrokers(3), kfake.ListenFn(s.net.Listen),
-			kfake.SeedTopics(plan.partitions, eventTopic), kfake.SeedTopics(letterPartitions, letterTopic)); err != nil {
+		s.options = []kfake.Opt{kfake.Ports(9001, 9002, 9003), kfake.ListenFn(s.net.Listen),
+			kfake.SeedTopics(plan.partitions, eventTopic), kfake.SeedTopics(letterPartitions, letterTopic)}
+		if slices.ContainsFunc(plan.faults, func(f *fault) bool { return f.kind.name == truncation }) {
+			s.folder = filepath.Join(dir, "logs")
+			s.options = append(s.options, kfake.DataDir(s.folder))
+		}
+		s.observer = newObserver(&s.cluster, plan)
+		s.epochs.diverging = plan.seed%2 == 0
+		if err := s.openBrokers(); err != nil {
 			t.Fatal(err)
 		}
-		defer s.cluster.Close()
-		s.brokers = s.cluster.ListenAddrs()
-		s.observer = newObserver(s.cluster, plan)
-		s.cluster.ControlKey(-1, s.observer.watch)
+		defer func() { s.cluster.Load().Close() }()
+		s.brokers = s.cluster.Load().ListenAddrs()
 		s.platform = platform.New(platform.Config{Secret: secret, KeepRequests: -1, OnAnswer: s.decided})
 		s.platform.Script(s.script)
 		l, err := s.net.Listen("tcp", "127.0.0.1:80")
@@ -119,11 +132,10 @@ func simulate(t *testing.T, base settings.Settings, plan *schedule, m *mistake, 
 		}}
 		go server.Serve(l)
 		defer server.Close()
-		if s.kafka, err = kgo.NewClient(kgo.SeedBrokers(s.brokers...), kgo.Dialer(s.net.Dial), kgo.RecordPartitioner(kgo.ManualPartitioner()),
-			kgo.MetadataMinAge(100*time.Millisecond), kgo.RecordDeliveryTimeout(time.Minute)); err != nil {
+		if err := s.connect(); err != nil {
 			t.Fatal(err)
 		}
-		defer s.kafka.Close()
+		defer func() { s.kafka.Load().Close() }()
 		keeping, stop := context.WithCancel(context.Background())
 		var keeper sync.WaitGroup
 		keeper.Go(func() { s.keep(keeping) })
@@ -277,6 +289,13 @@ func (s *simulation) produceAll() {
 }
 
 func (s *simulation) produce(b burst) {
+	s.writing <- struct{}{}
+	defer func() { <-s.writing }()
+	s.write(b)
+}
+
+// write is produce for who holds the token.
+func (s *simulation) write(b burst) {
 	var records []*kgo.Record
 	for _, v := range s.observer.expect(b) {
 		records = append(records, &kgo.Record{Topic: eventTopic, Partition: b.partition, Value: []byte(v)})
@@ -284,17 +303,17 @@ func (s *simulation) produce(b burst) {
 	base := s.observer.lastOf(b.partition) + 1 - int64(len(records))
 	for try := 0; ; try++ {
 		// Without an end: a record keeps the context that it was tried with first.
-		err := s.kafka.ProduceSync(context.Background(), records...).FirstErr()
+		err := s.kafka.Load().ProduceSync(context.Background(), records...).FirstErr()
 		if err == nil {
 			break
 		}
 		// The producer may not have heard yet of a partition that was added; what
 		// has reached the log is never sent again.
-		if info := s.cluster.PartitionInfo(eventTopic, b.partition); try == 60 || info == nil || info.HighWatermark != base {
+		if info := s.cluster.Load().PartitionInfo(eventTopic, b.partition); try == 60 || info == nil || info.HighWatermark != base {
 			s.observer.fail("producing: %v", err)
 			return
 		}
-		s.kafka.ForceMetadataRefresh()
+		s.kafka.Load().ForceMetadataRefresh()
 		time.Sleep(time.Second)
 	}
 	if last := records[len(records)-1].Offset; last != s.observer.lastOf(b.partition) {

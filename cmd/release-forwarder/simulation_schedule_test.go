@@ -53,9 +53,13 @@ type spec struct {
 	nature  nature
 	lot     int
 	session int
+	life    int // of its partition's log: how often that was cut or made anew before
 }
 
 func (s spec) flow(partition int32, offset int64) string {
+	if s.life > 0 {
+		return fmt.Sprintf("%c-%d-%d-%d", s.nature, partition, offset, s.life)
+	}
 	return fmt.Sprintf("%c-%d-%d", s.nature, partition, offset)
 }
 

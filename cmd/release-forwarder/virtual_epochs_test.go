@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -25,7 +26,10 @@ type epochs struct {
 	id        [16]byte
 	began     map[int32][]beginning // by partition, ordered
 	diverging bool
-	told      int // how often a fetch was told that it diverges
+	// unverified, where set, chooses answers that say instead that the epoch asked for
+	// has not ended: a deliberate mistake of the service's. Set before the brokers start.
+	unverified func(asked, epoch int32, end int64) bool
+	told       int // how often a fetch was told that it diverges
 }
 
 // beginning is the first offset that a leader epoch may hold.
@@ -141,6 +145,9 @@ func (e *epochs) endOfEpoch(c *kfake.Cluster, req *kmsg.OffsetForLeaderEpochRequ
 			default:
 				part.LeaderEpoch, part.EndOffset = e.end(info, p.LeaderEpoch)
 				ours = ours || part.EndOffset == info.HighWatermark
+				if e.unverified != nil && e.unverified(p.LeaderEpoch, part.LeaderEpoch, part.EndOffset) {
+					part.LeaderEpoch, part.EndOffset, ours = p.LeaderEpoch, math.MaxInt64, true
+				}
 			}
 			topic.Partitions = append(topic.Partitions, part)
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/binary"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -36,17 +37,26 @@ func (w *world) truncate(to int64) {
 	w.renew()
 }
 
-// cut shortens partition 0's log, of which the brokers are stopped. Its one segment is
-// record batches, one after the other; those that reach the offset go. The snapshot
-// beside it says where the log ended; without it the brokers read that from the log,
-// and take the leader's epoch from the last batch.
 func (w *world) cut(to int64) {
 	w.t.Helper()
-	dir := filepath.Join(w.folder, "partitions", eventTopic+"-0")
+	end, err := cutLog(w.folder, 0, to)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.epochs.cut(0, end)
+}
+
+// cutLog shortens the log of a partition of the events, of which the brokers are
+// stopped, and returns its new end. Its one segment is record batches, one after the
+// other; those that reach the offset go. The snapshot beside it says where the log
+// ended; without it the brokers read that from the log, and take the leader's epoch
+// from the last batch.
+func cutLog(folder string, partition int32, to int64) (end int64, err error) {
+	dir := filepath.Join(folder, "partitions", fmt.Sprintf("%s-%d", eventTopic, partition))
 	segment := filepath.Join(dir, "0.dat")
 	log, err := os.ReadFile(segment)
 	if err != nil {
-		w.t.Fatal(err)
+		return 0, err
 	}
 	size := 0
 	for size < len(log) {
@@ -55,13 +65,10 @@ func (w *world) cut(to int64) {
 		if int64(first)+int64(last) >= to {
 			break
 		}
-		size += 12 + int(length)
+		size, end = size+12+int(length), int64(first)+int64(last)+1
 	}
 	if err := os.Truncate(segment, int64(size)); err != nil {
-		w.t.Fatal(err)
+		return 0, err
 	}
-	if err := os.Remove(filepath.Join(dir, "snapshot.json")); err != nil {
-		w.t.Fatal(err)
-	}
-	w.epochs.cut(0, to)
+	return end, os.Remove(filepath.Join(dir, "snapshot.json"))
 }
