@@ -18,8 +18,7 @@ import (
 // commit says may be true of one before, until the service can know better; what is
 // demanded at the end is demanded of the last.
 
-// lives is what became of a partition's log. The observer's mutex guards it, but
-// for counted.
+// lives is what became of a partition's log. The observer's mutex guards it.
 type lives struct {
 	life    int // how many there were before this one
 	former  []formerLife
@@ -28,9 +27,28 @@ type lives struct {
 	// owed says that the group's commit told of what is gone, so that somebody must
 	// count it; made anew: who had read the old log must, if he lives.
 	owed, owedByReader bool
+}
 
-	counting sync.Mutex // a mutex of its own: the engine's lock is held by who counts
-	counted  int64      // as dropped, by all replicas
+// dropCounts is what all replicas counted as dropped, by partition. It has a mutex of its
+// own: who counts holds the engine's lock.
+type dropCounts struct {
+	mu      sync.Mutex
+	dropped map[int32]int64
+}
+
+func (t *dropCounts) add(partition int32, n int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.dropped == nil {
+		t.dropped = map[int32]int64{}
+	}
+	t.dropped[partition] += n
+}
+
+func (t *dropCounts) of(partition int32) int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.dropped[partition]
 }
 
 // formerLife is a log as it was when it was changed.
@@ -115,9 +133,7 @@ func (o *observer) changes(partition int32, to int64, anew bool) {
 // countedFor judges what was counted of a partition. The mutex is held.
 func (o *observer) countedFor(partition int32) {
 	l := o.parts[partition]
-	l.counting.Lock()
-	counted := l.counted
-	l.counting.Unlock()
+	counted := o.counted.of(partition)
 	// One replica, in one generation from before to the end: a member that joins again
 	// finds no commit, as Kafka has dropped it, and begins at the first record.
 	n := len(o.eras)
@@ -137,11 +153,8 @@ func (o *observer) countedFor(partition int32) {
 func (s *simulation) counting(_ *service, cfg *consumer.Config) {
 	right := cfg.Hooks.Dropped
 	cfg.Hooks.Dropped = func(topic string, partition int32, n int64) {
-		if topic == eventTopic && int(partition) < len(s.observer.parts) {
-			l := s.observer.parts[partition]
-			l.counting.Lock()
-			l.counted += n
-			l.counting.Unlock()
+		if topic == eventTopic {
+			s.observer.counted.add(partition, n)
 		}
 		if right != nil {
 			right(topic, partition, n)

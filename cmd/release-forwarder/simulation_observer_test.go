@@ -23,6 +23,7 @@ type observer struct {
 	cluster *atomic.Pointer[kfake.Cluster]
 	plan    *schedule
 	began   time.Time
+	counted dropCounts
 	hosts   map[string]*host // by IP address; complete before a host sends
 
 	mu      sync.Mutex

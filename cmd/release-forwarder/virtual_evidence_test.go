@@ -4,6 +4,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -243,14 +244,14 @@ func (w *world) old(node int32) (freeze, fresh func()) {
 	w.t.Helper()
 	topic, p := w.cluster.TopicInfo(eventTopic), w.cluster.PartitionInfo(eventTopic, 0)
 	brokers := w.cluster.ListenAddrs()
-	frozen := false
+	var frozen atomic.Bool
 	w.cluster.ControlKey(kmsg.Metadata.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		w.cluster.KeepControl()
 		req := r.(*kmsg.MetadataRequest)
 		ours := slices.ContainsFunc(req.Topics, func(t kmsg.MetadataRequestTopic) bool {
 			return text(t.Topic) == eventTopic || t.TopicID == topic.TopicID
 		}) || req.Topics == nil
-		if !frozen || w.cluster.CurrentNode() != node || !ours {
+		if !frozen.Load() || w.cluster.CurrentNode() != node || !ours {
 			return nil, nil, false
 		}
 		resp := req.ResponseKind().(*kmsg.MetadataResponse)
@@ -283,7 +284,7 @@ func (w *world) old(node int32) (freeze, fresh func()) {
 		}
 		return resp, nil, true
 	})
-	return func() { frozen = true }, func() { frozen = false }
+	return func() { frozen.Store(true) }, func() { frozen.Store(false) }
 }
 
 // A commit that a tool set carries no leader epoch: it is believed where it lies in the
