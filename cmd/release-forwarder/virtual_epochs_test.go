@@ -109,7 +109,7 @@ func (e *epochs) end(p *kfake.PartitionInfo, asked int32) (epoch int32, end int6
 	if asked == p.Epoch {
 		return p.Epoch, p.HighWatermark
 	}
-	epoch, end = -1, -1
+	epoch = -1
 	for _, b := range e.began[p.Partition] {
 		if b.epoch > asked {
 			if epoch < 0 {
