@@ -62,22 +62,35 @@ func committed(name string, edit func(c *kfake.Cluster, p *kmsg.OffsetCommitRequ
 	}}
 }
 
-// divergenceUncommitted takes for good each commit that lies below the one before,
-// without its being made: the log is read on, and who comes next believes the old one.
+// heights are the highest offsets that were committed, by partition.
+type heights struct {
+	mu sync.Mutex
+	of map[int32]int64
+}
+
+// raise notes an offset, and tells whether it lies below one before.
+func (h *heights) raise(partition int32, offset int64) (falls bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.of == nil {
+		h.of = map[int32]int64{}
+	}
+	falls = offset < h.of[partition]
+	h.of[partition] = max(h.of[partition], offset)
+	return falls
+}
+
+// divergenceUncommitted takes for good each commit that lies below one before, without
+// its being made: the log is read on, and who comes next believes the old commit.
 func divergenceUncommitted() *mistake {
-	return &mistake{name: "a divergence is read before it is committed", brokers: func(s *simulation, c *kfake.Cluster) {
-		var mu sync.Mutex
-		highest := map[int32]int64{}
+	return &mistake{name: "a divergence is read without being committed", brokers: func(s *simulation, c *kfake.Cluster) {
 		c.ControlKey(kmsg.OffsetCommit.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
 			c.KeepControl()
 			req := r.(*kmsg.OffsetCommitRequest)
-			mu.Lock()
-			defer mu.Unlock()
 			falls := false
 			for _, t := range req.Topics {
 				for _, p := range t.Partitions {
-					falls = falls || p.Offset < highest[p.Partition]
-					highest[p.Partition] = max(highest[p.Partition], p.Offset)
+					falls = s.heights.raise(p.Partition, p.Offset) || falls
 				}
 			}
 			if !falls {

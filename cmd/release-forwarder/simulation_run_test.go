@@ -44,6 +44,7 @@ type simulation struct {
 	options    []kfake.Opt
 	folder     string // of the brokers' logs, where they are kept
 	epochs     *epochs
+	heights    heights
 	platform   *platform.Double
 	kafka      atomic.Pointer[kgo.Client]
 	writing    chan struct{} // holds a token while events are written, or a log is changed
