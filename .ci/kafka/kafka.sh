@@ -151,6 +151,8 @@ group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 broker.session.timeout.ms=6000
 log.segment.delete.delay.ms=1000
+broker.rack=rack-$i
+replica.selector.class=org.apache.kafka.common.replica.RackAwareReplicaSelector
 P
   for l in sasl_plaintext sasl_ssl; do cat >>"$d/server.properties" <<P
 listener.name.$l.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_app="app-secret";

@@ -16,4 +16,5 @@ for n in "${sizes[@]}"; do
   ACCEPTANCE_BROKERS=$n "${GO:-go}" -C "$root" test -count=1 -timeout 20m ./cmd/release-forwarder/acceptance "$@" || failed+=" $n"
 done
 cat "$ACCEPTANCE_RESULTS/table.txt"
+find "$ACCEPTANCE_RESULTS" -name 'evidence-*.txt' -exec cat {} +
 [ -z "$failed" ] || { echo "test.sh: failed with brokers:$failed" >&2; exit 1; }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -106,6 +107,15 @@ func (b *realBackend) open(t testing.TB, n need) *cluster {
 
 func (*realBackend) another(t testing.TB) *cluster {
 	t.Helper()
+	return startAnother(t).open(t, need{})
+}
+
+// starting lets one cluster start at a time.
+var starting sync.Mutex
+
+// startAnother starts a cluster of one broker that lives as long as the test.
+func startAnother(t testing.TB) *realBackend {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "acceptance-*")
 	if err != nil {
 		t.Fatal(err)
@@ -115,10 +125,12 @@ func (*realBackend) another(t testing.TB) *cluster {
 		b.close()
 		_ = os.RemoveAll(dir) // nothing in it is needed
 	})
+	starting.Lock() // the script looks for free ports, and takes them later
+	defer starting.Unlock()
 	if err := b.up(); err != nil {
 		t.Fatal(err)
 	}
-	return b.open(t, need{})
+	return b
 }
 
 // tools are the classes behind the command-line tools; Kafka 3.8 moved them.

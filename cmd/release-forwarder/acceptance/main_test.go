@@ -1,6 +1,7 @@
 package acceptance
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io/fs"
@@ -39,7 +40,7 @@ func run(m *testing.M) int {
 	}
 	defer kafka.close()
 	code := m.Run()
-	if err := finishResults(os.Stdout); err != nil {
+	if err := errors.Join(finishResults(os.Stdout), evidence.finish(os.Stdout)); err != nil {
 		return fail(err)
 	}
 	return code

@@ -70,15 +70,8 @@ func (r *record) watch(t *testing.T, name string) {
 // older ones of the same backend, and prints the table of all backends, into
 // table.txt too: go test shows what a test prints only where it is asked to.
 func finishResults(w io.Writer) error {
-	dir := os.Getenv("ACCEPTANCE_RESULTS")
-	if dir == "" {
-		cache, err := os.UserCacheDir()
-		if err != nil {
-			return err
-		}
-		dir = filepath.Join(cache, "release-forwarder", "acceptance")
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	dir, err := resultsDir()
+	if err != nil {
 		return err
 	}
 	backends, err := readResults(dir)
@@ -104,6 +97,19 @@ func finishResults(w io.Writer) error {
 	}
 	defer table.Close()
 	return printResults(io.MultiWriter(w, table), backends)
+}
+
+// resultsDir is where results are left; it is made if missing.
+func resultsDir() (string, error) {
+	dir := os.Getenv("ACCEPTANCE_RESULTS")
+	if dir == "" {
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			return "", err
+		}
+		dir = filepath.Join(cache, "release-forwarder", "acceptance")
+	}
+	return dir, os.MkdirAll(dir, 0o755)
 }
 
 func readResults(dir string) (map[string]map[string]outcome, error) {

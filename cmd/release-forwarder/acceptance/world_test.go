@@ -46,8 +46,14 @@ type plan struct {
 
 func newWorld(t testing.TB, p plan) *world {
 	t.Helper()
+	return newWorldOn(t, kafka.open(t, p.need), p)
+}
+
+// newWorldOn is newWorld on a cluster of the scenario's own.
+func newWorldOn(t testing.TB, c *cluster, p plan) *world {
+	t.Helper()
 	name := topicName(t)
-	w := &world{t: t, cluster: kafka.open(t, p.need), platform: openStation(t), topic: name, dlq: name + ".dlq", group: name + "-group"}
+	w := &world{t: t, cluster: c, platform: openStation(t), topic: name, dlq: name + ".dlq", group: name + "-group"}
 	w.connect()
 	w.settings = map[string]string{
 		"KAFKA_TOPIC": w.topic, "KAFKA_GROUP_ID": w.group, "KAFKA_SESSION_TIMEOUT": "6s", "KAFKA_HEARTBEAT_INTERVAL": "500ms",

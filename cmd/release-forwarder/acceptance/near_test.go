@@ -1,0 +1,185 @@
+package acceptance
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// nearScenarios: KAFKA_CLIENT_RACK names a broker that is near.
+func nearScenarios() []scenario {
+	return []scenario{
+		{name: "near replica: it is fetched from; killed, and back", run: nearReplica("kill", "start"), notOn: threeBrokers, disturbs: true},
+		{name: "near replica: it is fetched from; frozen, and back", run: nearReplica("pause", "resume"), notOn: threeBrokers, disturbs: true},
+	}
+}
+
+// The brokers of the near replica's topic; kafka.sh gives broker I the rack rack-I.
+const (
+	nearLeads = 1
+	near      = 2
+)
+
+// nearReplica looks into the brokers' own request logs: who was asked for records.
+func nearReplica(breaks, mends string) func(t *testing.T) {
+	return func(t *testing.T) {
+		b := kafka.(*realBackend) // the only backend of three brokers
+		w := newWorld(t, plan{noTopic: true})
+		w.createOn(w.topic, weak, nearLeads, near, 3)
+		b.logRequests(t, w, "DEBUG")
+		f := w.start("KAFKA_CLIENT_RACK", "rack-"+strconv.Itoa(near), "KAFKA_CLIENT_ID", w.topic).ready()
+		w.produce(w.releases(10, 1)...)
+		w.drained()
+		t.Cleanup(func() { _, _ = b.script(mends, strconv.Itoa(near)) })
+
+		said := ""
+		defer func() { evidence.add(t.Name(), "-", said, "-") }()
+		step := func(what string, want int) {
+			t.Helper()
+			from, took := w.fetchedFrom(b, want)
+			said += fmt.Sprintf("%s: %s; ", what, took)
+			if from != want {
+				t.Errorf("%s: records come from broker %d, want %d (%s)", what, from, want, took)
+			}
+		}
+		if step("all well", near); t.Failed() {
+			return
+		}
+		if _, err := b.script(breaks, strconv.Itoa(near)); err != nil {
+			t.Fatal(err)
+		}
+		w.connect()
+		e := w.release(0)
+		w.produce(e)
+		begun := time.Now() // the leader has it, and may hand it out
+		w.acceptedAll(e)
+		if took := time.Since(begun); took > soon {
+			t.Errorf("near one away: the next record was sent %v after it was written", took)
+		} else {
+			said += fmt.Sprintf("near one away: the next record was sent after %.1fs; ", took.Seconds())
+		}
+		step("near one away", nearLeads)
+		if _, err := b.script(mends, strconv.Itoa(near)); err != nil {
+			t.Fatal(err)
+		}
+		w.connect()
+		step("near one back", near)
+		w.drained()
+		f.stop()
+		w.noLetters()
+	}
+}
+
+// fetchedFrom produces one by one until 20 records in a row came from the broker, as the
+// brokers' request logs tell; it gives who it was at last, and how long it took.
+func (w *world) fetchedFrom(b *realBackend, want int) (from int, took string) {
+	w.t.Helper()
+	const row = 20
+	begun, streak := time.Now(), 0
+	for time.Since(begun) < 75*time.Second && streak < row {
+		e := w.release(0)
+		w.produce(e)
+		w.acceptedAll(e)
+		from = b.served(w.t, w.topic, e.record.Offset)
+		if from == want {
+			streak++
+		} else {
+			streak = 0
+		}
+	}
+	return from, fmt.Sprintf("broker %d after %.1fs", from, time.Since(begun).Seconds())
+}
+
+// served is the broker that answered a fetch from the offset with records.
+func (b *realBackend) served(t testing.TB, client string, offset int64) (broker int) {
+	t.Helper()
+	within(t, 10*time.Second, "a request log tells of the fetch", func() error {
+		for i := 1; i <= b.n; i++ {
+			text, err := os.ReadFile(filepath.Join(b.run, strconv.Itoa(i), "log"))
+			if err != nil {
+				return err
+			}
+			for line := range strings.Lines(string(text)) {
+				if strings.Contains(line, `"clientId":"`+client+`"`) && fetched(line, offset) {
+					broker = i
+					return nil
+				}
+			}
+		}
+		return errNone
+	})
+	return broker
+}
+
+// fetched reports whether a line of a request log tells of a fetch that began at the
+// offset, or before it in the same answer, and brought records.
+func fetched(line string, offset int64) bool {
+	_, text, found := strings.Cut(line, "Completed request:")
+	if !found {
+		return false
+	}
+	var request struct {
+		RequestHeader struct {
+			RequestApiKeyName string //nolint:revive // Kafka's spelling
+		}
+		Request struct {
+			Topics []struct {
+				Partitions []struct{ FetchOffset int64 }
+			}
+		}
+		Response struct {
+			Responses []struct {
+				Partitions []struct{ RecordsSizeInBytes, PreferredReadReplica int64 }
+			}
+		}
+	}
+	if json.NewDecoder(strings.NewReader(text)).Decode(&request) != nil || request.RequestHeader.RequestApiKeyName != "FETCH" {
+		return false
+	}
+	asked, brought := int64(-1), false
+	for _, topic := range request.Request.Topics {
+		for _, p := range topic.Partitions {
+			asked = p.FetchOffset
+		}
+	}
+	for _, topic := range request.Response.Responses {
+		for _, p := range topic.Partitions {
+			brought = brought || p.RecordsSizeInBytes > 0
+		}
+	}
+	return asked == offset && brought
+}
+
+// logRequests sets the level of the brokers' request logs, until the test ends.
+func (b *realBackend) logRequests(t testing.TB, w *world, level string) {
+	t.Helper()
+	set := func(level string) {
+		for i := 1; i <= b.n; i++ {
+			r := kmsg.NewIncrementalAlterConfigsRequestResource()
+			r.ResourceType, r.ResourceName = kmsg.ConfigResourceTypeBrokerLogger, strconv.Itoa(i)
+			c := kmsg.NewIncrementalAlterConfigsRequestResourceConfig()
+			c.Name, c.Value = "kafka.request.logger", kmsg.StringPtr(level)
+			r.Configs = append(r.Configs, c)
+			req := kmsg.NewPtrIncrementalAlterConfigsRequest()
+			req.Resources = append(req.Resources, r)
+			answer, err := w.client.Broker(i).Request(context.Background(), req)
+			if err == nil {
+				err = kerr.ErrorForCode(answer.(*kmsg.IncrementalAlterConfigsResponse).Resources[0].ErrorCode)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	set(level)
+	t.Cleanup(func() { w.connect(); set("WARN") })
+}
