@@ -107,14 +107,14 @@ func replaced(by func(r *relay)) func(t *testing.T) {
 		w.produce(w.releases(20, 2)...)
 		w.drained()
 		by(named)
+		verdict := "the group's lag grows although nobody joins or leaves"
+		defer func() { evidence.add(t.Name(), "-", verdict, "-") }()
 		w.produce(w.releases(20, 2)...)
 		w.drained()
 
+		verdict = "it never rejoined"
 		other := w.start().ready()
 		rejoined := time.Now()
-		verdict := "it rejoined"
-		defer func() { evidence.add(t.Name(), "-", verdict, "-") }()
-		verdict = "it never rejoined"
 		eventually(t, "both are members", func() error { return w.members(2) })
 		verdict = fmt.Sprintf("rejoined after %.1fs", time.Since(rejoined).Seconds())
 		w.produce(w.releases(20, 2)...)

@@ -16,6 +16,10 @@
 //	ACCEPTANCE_KAFKA=real go test ./cmd/release-forwarder/acceptance
 //	    on Apache Kafka, started by .ci/kafka/kafka.sh for this run
 //
+// Three real brokers also show what becomes of a log that is not what it was, and of
+// brokers that are not where they were. Those cases print a second table: what
+// happened, who noticed, what was said, what was lost.
+//
 // A case that a backend cannot run is left out there and the table at the end
 // says why; nothing is skipped.
 //

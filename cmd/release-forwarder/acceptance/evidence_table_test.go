@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"text/tabwriter"
 )
@@ -17,7 +18,9 @@ type table struct {
 
 var evidence table
 
+// add notes a case; happened may be a test's name.
 func (e *table) add(happened, who, said, lost string) {
+	happened = strings.ReplaceAll(happened[strings.LastIndexByte(happened, '/')+1:], "_", " ")
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.rows = append(e.rows, [4]string{happened, who, said, lost})

@@ -30,8 +30,9 @@ func recreatedScenarios() []scenario {
 		})},
 		{name: "recreated while paused: by transactions, with an aborted tail", run: recreatedPaused(func(s *suspect) { s.marked(69) })},
 		{name: "recreated while paused: KAFKA_OFFSET_RESET is none", run: recreatedParked},
-		{name: "recreated while frozen: larger", run: recreatedFrozen(false)},
-		{name: "recreated while frozen: larger, with a held record in front", run: recreatedFrozen(true)},
+		{name: "recreated while frozen: larger", run: recreatedFrozen(false, false)},
+		{name: "recreated while frozen: larger, with a held record in front", run: recreatedFrozen(true, false)},
+		{name: "recreated while frozen past its session: larger, with a held record in front", run: recreatedFrozen(true, true)},
 		{name: "recreated while stopped: larger", run: recreatedStopped(false, func(s *suspect) { s.put(s.releases(250, 1)...) })},
 		{name: "recreated while stopped: by transactions, with an aborted tail", run: recreatedStopped(false, func(s *suspect) { s.marked(69) })},
 		{name: "recreated while stopped: larger, with a held record in front", run: recreatedStopped(true, func(s *suspect) { s.put(s.releases(250, 1)...) })},
@@ -131,10 +132,15 @@ func (s *suspect) waits(f *replica) bool {
 	return false
 }
 
-// recreatedFrozen freezes the replica, so that it sees nothing of the change.
-func recreatedFrozen(held bool) func(t *testing.T) {
+// recreatedFrozen freezes the replica, so that it sees nothing of the change; past its
+// session it is no member any more when it goes on.
+func recreatedFrozen(held, past bool) func(t *testing.T) {
 	return func(t *testing.T) {
-		s := newSuspect(t, suspectSettings())
+		settings := suspectSettings()
+		if !past {
+			settings["KAFKA_SESSION_TIMEOUT"] = "45s"
+		}
+		s := newSuspect(t, settings)
 		f := s.run("the running replica")
 		s.put(s.releases(20, 1)...)
 		s.caughtUp()
@@ -147,11 +153,23 @@ func recreatedFrozen(held bool) func(t *testing.T) {
 		f.signal(syscall.SIGSTOP)
 		s.recreate()
 		s.put(s.releases(250, 1)...)
+		if past {
+			eventually(t, "the group has no member", s.nobody)
+		}
 		f.signal(syscall.SIGCONT)
 		s.refuseNone()
 		s.settled(settles)
 		s.judge(t, t.Name())
 	}
+}
+
+// nobody is nil when the group has no member.
+func (s *suspect) nobody() error {
+	groups, err := s.admin.DescribeGroups(s.ctx(), s.group)
+	if err == nil && len(groups[s.group].Members) > 0 {
+		err = fmt.Errorf("%d members", len(groups[s.group].Members))
+	}
+	return err
 }
 
 // holdsOnly waits until all the events are accepted, but for the first where it is
