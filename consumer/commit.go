@@ -84,14 +84,25 @@ func (g *generation) patience() time.Duration {
 }
 
 // commit sends what has changed since the last commit that was taken, and tells
-// whether something is left to commit.
+// whether something is left to commit that may be taken if it is sent again at once.
 func (g *generation) commit(ctx context.Context) (left bool) {
 	if !g.turn(ctx) {
 		return true
 	}
 	defer g.endTurn()
 	commits := g.commitments()
-	return len(commits) > 0 && len(g.send(ctx, commits)) < len(commits)
+	if len(commits) == 0 {
+		return false
+	}
+	taken := g.send(ctx, commits)
+	return len(taken) < len(commits) && !g.refusedAside(notIn(commits, taken))
+}
+
+// notIn are the commits whose partitions are in none of the others.
+func notIn(commits, others []commitment) []commitment {
+	return slices.DeleteFunc(slices.Clone(commits), func(c commitment) bool {
+		return slices.ContainsFunc(others, func(o commitment) bool { return o.part == c.part })
+	})
 }
 
 // turn waits until no commit is under way; false where ctx has ended before.
@@ -303,6 +314,7 @@ func (g *generation) noteRefused(c commitment, err error) {
 	e := g.engine
 	if ofPartition(err) {
 		g.noteAside(c, err)
+		e.cfg.Wire.Refresh() // the topic may be gone
 	}
 	if errors.Is(err, kafka.OffsetMetadataTooLarge) {
 		e.mu.Lock()

@@ -44,6 +44,8 @@ type parting struct {
 	at    int64   // the first offset that differs
 	epoch int32   // below it; −1: not known
 	id    wire.ID // the log's now
+	// atFirst says that nobody can tell where: it is the log's first record.
+	atFirst bool
 	// another says that it is another topic's; nothing of the former is kept.
 	another bool
 	cut     bool // the progress ends there, and waits for its commit
@@ -236,7 +238,7 @@ func (g *generation) checked(v verifying, parted *parting, bounds fetch.Bounds, 
 	}
 	if p.look = (retry{}); parted != nil {
 		if parted.at < 0 {
-			parted.at = bounds.First
+			parted.at, parted.atFirst = bounds.First, true
 		}
 		parted.id = v.leader.id
 		g.part(p, *parted)
@@ -281,7 +283,7 @@ func (g *generation) inside(p *partition, v verifying, bounds fetch.Bounds) bool
 	case p.position <= bounds.End:
 		g.part(p, parting{at: bounds.End, epoch: -1, id: v.leader.id})
 	default:
-		g.part(p, parting{at: bounds.First, epoch: -1, id: v.leader.id, since: bounds.End})
+		g.part(p, parting{at: bounds.First, epoch: -1, id: v.leader.id, atFirst: true, since: bounds.End})
 	}
 	return false
 }
@@ -308,34 +310,80 @@ func (g *generation) dropped(p *partition, first int64) bool {
 // partition wait until all that was read above is finished. The engine's mutex is held.
 func (g *generation) part(p *partition, at parting) {
 	e := g.engine
-	known := max(p.position, p.inheritedEnd, p.logEnd)
-	if at.since == 0 {
-		at.since = at.at
+	known := p.known()
+	switch {
+	case at.another:
+		at.since = p.position
+	case at.since == 0:
+		at.since = min(at.at, known)
 	}
-	if at.another {
-		at.since = min(p.position, known)
-	}
-	// At least one: nobody can say that there was none, and it must alert.
-	at.until = max(known, at.since+1)
-	p.parted = at
-	e.cfg.Hooks.Dropped(p.topic, p.partition, at.until-at.since)
-	if p.inheritedEnd > at.at || at.another {
+	if p.parted = at; p.inheritedEnd > p.position && p.inheritedEnd > at.at {
 		e.cfg.Hooks.MetadataIgnored()
 	}
-	what := "the log was truncated (an unclean election of a leader) and written to again"
-	if at.another {
-		what = "the topic was deleted and made anew"
-	}
-	report := []any{"topic", p.topic, "partition", p.partition, "from", at.since, "to", at.until, "count", at.until - at.since}
-	if e.cfg.OffsetReset == ResetNone {
+	if e.tellGone(p.topicPartition, at.why(), at.since, known, at.at) {
+		p.phase = parted
+	} else {
 		p.phase = parked
-		e.log.Error(what+": the log is not the one that was read before, these offsets of it are gone; "+
-			"the partition waits for a person, as KAFKA_OFFSET_RESET=none says: set the group's offset and start the replicas again", report...)
+	}
+}
+
+// known is up to where the log was known to reach.
+func (p *partition) known() int64 { return max(p.position, p.inheritedEnd, p.logEnd, p.reaches) }
+
+// Reaches notes where a partition's log was seen to end while the engine did not read it, as where a
+// bound pauses it: should the log turn out to be another one, that is gone. It counts
+// only where reading still stands at position, and the log is led as it was verified.
+func (e *Engine) Reaches(topic string, partition int32, position, end int64) {
+	e.mu.Lock()
+	g := e.gen
+	e.mu.Unlock()
+	if g == nil {
 		return
 	}
-	p.phase = parted
-	e.log.Error(what+": the log is not the one that was read before, these offsets of it are gone; "+
-		"reading goes on when what was read of them is finished", append(report, "next", at.at)...)
+	leaders, _, err := g.leaders(e.ctx)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	p := g.parts[topicPartition{topic, partition}]
+	if err != nil || p == nil || p.phase != reading || p.position != position {
+		return
+	}
+	if l := leaders[p.topicPartition]; p.verified == (evidence{l.id, l.epoch}) {
+		p.reaches = max(p.reaches, end)
+	}
+}
+
+// Why a log is another one, for people.
+const (
+	remade    = "the topic was deleted and made anew"
+	truncated = "an election of a leader that did not have all records cut it"
+	untold    = "it was truncated, or the topic was made anew"
+)
+
+func (at *parting) why() string {
+	switch {
+	case at.another:
+		return remade
+	case at.atFirst:
+		return untold
+	}
+	return truncated
+}
+
+// tellGone counts and says what of a log is gone: the offsets from since on, up to the end that is
+// known. It reports false where a person decides. The mutex is held.
+func (e *Engine) tellGone(tp topicPartition, why string, since, known, next int64) bool {
+	// At least one: nobody can say that there was none, and it must alert.
+	until := max(known, since+1)
+	e.cfg.Hooks.Dropped(tp.topic, tp.partition, until-since)
+	report := []any{"topic", tp.topic, "partition", tp.partition, "from", since, "to", until, "count", until - since, "why", why}
+	if e.cfg.OffsetReset == ResetNone {
+		e.log.Error("the log is another one than was read before, from an offset on; "+
+			"the partition waits for a person, as KAFKA_OFFSET_RESET=none says: set the group's offset and start the replicas again", report...)
+		return false
+	}
+	e.log.Error("the log is another one than was read before, from an offset on; "+
+		"reading goes on at the offset next, when all that was read above is finished", append(report, "next", next)...)
+	return true
 }
 
 // resettle lets partitions go on whose log has parted from the one that was read: their
@@ -387,12 +435,14 @@ func (g *generation) cutAt(p *partition) bool {
 		p.progress = newProgress(at.at, unknownEpoch, knowledge{end: at.at, endEpoch: unknownEpoch})
 	default:
 		p.cut(at.at, at.epoch)
-		p.advance(at.at, at.epoch) // where that is the log's first record, and above
+		if at.atFirst {
+			p.advance(at.at, at.epoch) // where that lies above
+		}
 	}
 	at.cut = true
 	p.logID, p.unsure = at.id, false
 	p.outside, p.outOfRange = false, time.Time{}
-	p.logEnd, p.unread = -1, unread{}
+	p.logEnd, p.reaches, p.unread = -1, -1, unread{}
 	p.facts.sent = nil // what they tell is of another log
 	return true
 }

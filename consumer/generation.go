@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"release-forwarder/consumer/wire"
 )
 
 // generation is one membership of the group, from join to the next: the
@@ -149,6 +151,7 @@ func (g *generation) run(gctx, stop context.Context) {
 	committer.Wait()
 	if g.fenced.Err() == nil {
 		g.commitLast()
+		g.tellRemade()
 	}
 	stopBeating() // not before: a member that is silent for its session has no last commit
 	heart.Wait()
@@ -267,6 +270,27 @@ func (g *generation) drain() (left int) {
 	return left
 }
 
+// tellRemade says what is gone of topics that were deleted and made anew while the generation drained:
+// Kafka has deleted their commits too, so that nobody else can know.
+func (g *generation) tellRemade() {
+	e := g.engine
+	ctx, cancel := context.WithTimeout(context.Background(), commitGrace)
+	defer cancel()
+	leaders, _, err := g.leaders(ctx)
+	if err != nil {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for tp, p := range g.parts {
+		l := leaders[tp]
+		another := l.id != (wire.ID{}) && p.logID != (wire.ID{}) && l.id != p.logID
+		if another && p.trusted && (p.phase == reading || p.phase == checking) {
+			g.part(p, parting{at: p.position, epoch: unknownEpoch, id: l.id, another: true})
+		}
+	}
+}
+
 // revoke takes the partitions from the engine: every record of theirs is the next
 // owner's.
 func (g *generation) revoke() {
@@ -279,6 +303,7 @@ func (g *generation) revoke() {
 		r := recollection{facts: p.facts}
 		if p.commits() {
 			r.known, r.knowledge, r.logID, r.cluster, r.memories = true, p.recollect(), p.logID, g.cluster, p.remember()
+			r.position, r.end = p.position, p.known()
 		}
 		e.recollections[tp] = r
 		p.phase = revoked

@@ -172,6 +172,9 @@ func (g *generation) readAgain(d *Delivery) (rec fetch.Record, err error) {
 	e.mu.Lock()
 	logID := p.logID
 	e.mu.Unlock()
+	if logID != (wire.ID{}) && l.id != (wire.ID{}) && l.id != logID {
+		return rec, errGone // with its topic
+	}
 	// One byte is asked for: the first batch comes whole, and no second.
 	res, err := fetch.Do(ctx, e.cfg.Wire, &fetch.Request{
 		Broker: l.broker, ClientID: e.cfg.ClientID, MinBytes: 1, MaxBytes: 1,

@@ -109,6 +109,7 @@ type partition struct {
 	wants        int // bytes of the next record, where they did not fit; else 0
 	near         near
 	logEnd       int64  // high watermark as last heard, -1 before
+	reaches      int64  // up to where the log was seen to reach beside reading
 	unread       unread // what the log holds beyond the position
 	readable     int64  // the last stable offset as heard with records; 0 where there were none, and the greatest before
 	anchor       anchor // of a former version's commit

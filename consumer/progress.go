@@ -242,6 +242,8 @@ type recollection struct {
 	knowledge knowledge
 	logID     wire.ID
 	cluster   string // the cluster's ID
+	position  int64
+	end       int64 // up to which the log was known to reach
 	// Of the unfinished records that were read; none where a generation has passed
 	// without the partition.
 	memories []memory

@@ -154,16 +154,35 @@ func (g *generation) commitFirst(ctx context.Context, commits []commitment) (sta
 	g.endTurn()
 	var begun []start
 	for _, c := range taken {
-		g.engine.mu.Lock()
-		delete(g.engine.recollections, c.part.topicPartition)
-		c.part.logID = c.logID
-		g.engine.mu.Unlock()
+		if !g.anew(c) {
+			continue
+		}
 		g.engine.log.Info("partition without a committed offset starts at its first record",
 			"topic", c.part.topic, "partition", c.part.partition, "offset", c.offset)
 		begun = append(begun, start{c.part, newProgress(c.offset, unknownEpoch, knowledge{end: c.offset, endEpoch: unknownEpoch})})
 	}
 	g.begins(begun...)
 	return len(begun)
+}
+
+// anew notes that a partition begins without a commit. Where this process had read it, of a
+// topic with another ID, Kafka has deleted the commit with that topic, and what it held is gone.
+// It reports false where a person decides.
+func (g *generation) anew(c commitment) bool {
+	e, p := g.engine, c.part
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	r := e.recollections[p.topicPartition]
+	delete(e.recollections, p.topicPartition)
+	p.logID = c.logID
+	if !r.known || r.logID == c.logID || r.logID == (wire.ID{}) || c.logID == (wire.ID{}) {
+		return true
+	}
+	if !e.tellGone(p.topicPartition, remade, r.position, r.end, c.offset) {
+		p.progress, p.phase = newProgress(c.offset, unknownEpoch, knowledge{end: c.offset, endEpoch: unknownEpoch}), parked
+		return false
+	}
+	return true
 }
 
 // start is where the reading of a partition begins.
@@ -194,6 +213,7 @@ func (g *generation) startAt(p *partition, c Commit, id wire.ID) start {
 		// Nobody has committed since this process gave the partition up: what it
 		// knows beyond the commit still holds, if the log is the same.
 		k, logID, memories, err = r.knowledge, r.logID, r.memories, nil
+		p.reaches = r.end
 	}
 	delete(e.recollections, p.topicPartition)
 	p.facts.found(found)

@@ -115,59 +115,6 @@ func TestRetentionThatOvertakesThePositionWhileReadingIsPausedIsCounted(t *testi
 	})
 }
 
-// An unclean election: the log ends earlier, and other records take the place of
-// those that are gone, before anybody has asked.
-func TestALogThatWasTruncatedAndWrittenToAgainIsReadAnew(t *testing.T) {
-	inVirtualTime(t, 1, func(w *world) {
-		l := &handLog{}
-		l.grow(100)
-		w.serve(l)
-		r := w.start()
-		w.until("the commit", w.allCommitted(1, 100))
-		w.end(r)
-		l.change(func() {
-			l.pieces = l.pieces[:60]
-			for o := int64(60); o < 120; o++ {
-				// What was written again: events of other sessions.
-				p := batch(o+1000, o+1000)
-				l.pieces = append(l.pieces, rebased(p, o))
-			}
-			l.end = 120
-		})
-		r = w.start()
-		w.until("the new ones", w.allCommitted(1, 120))
-		w.end(r)
-		if s := w.platform.Stats(); s.Accepted != 160 || s.Repeated != 60 {
-			t.Errorf("%d accepted, %d repeated; want 100 and 60 new ones, and the 60 that stayed twice", s.Accepted, s.Repeated)
-		}
-		if !strings.Contains(w.log.String(), anotherLog) {
-			t.Error("nothing was said")
-		}
-		settle()
-	})
-}
-
-func TestAnAnchorThatCompactionRemovedTellsNothing(t *testing.T) {
-	inVirtualTime(t, 1, func(w *world) {
-		l := &handLog{}
-		l.grow(100)
-		w.serve(l)
-		r := w.start()
-		w.until("the commit", w.allCommitted(1, 100))
-		w.end(r)
-		l.change(func() { l.pieces = l.pieces[:50] })
-		r = w.start()
-		time.Sleep(10 * time.Second)
-		l.grow(120)
-		w.until("the rest", w.allCommitted(1, 120))
-		w.end(r)
-		if s := w.platform.Stats(); s.Received != 120 || strings.Contains(w.log.String(), anotherLog) {
-			t.Errorf("%d requests for 120 events", s.Received)
-		}
-		settle()
-	})
-}
-
 // A partition that cannot be read goes on by itself when it can be.
 func TestADamagedBatchStopsItsPartitionAloneAndGoesOnWhenItIsMended(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {

@@ -71,7 +71,11 @@ func (w *world) heldAtTheFront() *replica {
 	w.until("the group", func() bool { return w.committed(0) == 0 })
 	w.produce(0, event(1, 0), event(2, 0), event(3, 0), event(1, 1), event(4, 0))
 	w.until("the acceptances", func() bool { return w.platform.Stats().Accepted == 3 })
-	w.until("the commit", func() bool { return w.commitOf(w.kafka, 0).Metadata != "" })
+	w.until("the commit", func() bool {
+		c := w.commitOf(w.kafka, 0)
+		tells, err := decodeClaim(clusterID, eventTopic, 0, c.At, c.Metadata)
+		return err == nil && len(tells.done) == 3
+	})
 	return r
 }
 

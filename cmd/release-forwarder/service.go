@@ -288,7 +288,7 @@ func (v *service) work(stop context.Context) error {
 	side.Go(func() { v.explainConnection(serving) })
 	side.Go(func() { v.warnAtStart(serving) })
 	side.Go(func() { v.retention.run(serving, v.engine.Status) })
-	side.Go(func() { v.unread.run(serving, v.engine.Status) })
+	side.Go(func() { v.unread.run(serving, v.engine.Status, v.engine.Reaches) })
 
 	err := v.engine.Run(stop)
 

@@ -50,8 +50,16 @@ func (o *observer) committing(req *kmsg.OffsetCommitRequest) {
 	o.look()
 	o.commits++
 	for _, t := range req.Topics {
-		if t.Topic != eventTopic {
-			o.breach("P1", "a commit for topic %s", t.Topic)
+		name := t.Topic
+		if name == "" { // by ID, from version 10 on
+			info := o.cluster.Load().TopicIDInfo(t.TopicID)
+			if info == nil {
+				continue // of a topic that is gone: it is refused
+			}
+			name = info.Topic
+		}
+		if name != eventTopic {
+			o.breach("P1", "a commit for topic %s", name)
 			continue
 		}
 		for _, p := range t.Partitions {

@@ -105,8 +105,8 @@ func newUnread(k *connect.Kafka, clientID string, log *slog.Logger) *unread {
 	}
 }
 
-// run looks until ctx ends.
-func (u *unread) run(ctx context.Context, status func() consumer.Status) {
+// run looks until ctx ends. reaches is told where logs end, with the position that was looked at.
+func (u *unread) run(ctx context.Context, status func() consumer.Status, reaches func(topic string, partition int32, position, end int64)) {
 	tick := time.NewTicker(unreadTurn)
 	defer tick.Stop()
 	for {
@@ -120,6 +120,11 @@ func (u *unread) run(ctx context.Context, status func() consumer.Status) {
 			u.forget(s.Partitions)
 		}
 		u.ask(ctx, s.Partitions)
+		u.mu.Lock()
+		for at, l := range u.looks {
+			reaches(at.topic, at.partition, l.offset, l.end)
+		}
+		u.mu.Unlock()
 		for _, p := range s.Partitions {
 			u.judge(ctx, p, time.Now())
 		}
@@ -197,8 +202,12 @@ func (l look) wanted(p consumer.PartitionStatus, now time.Time) bool {
 		return false
 	case p.Phase != "reading":
 		return p.Oldest.IsZero() // and where the log ends nobody else hears
-	case !l.written.IsZero(), !p.Failing.IsZero():
-		return false // known, or this request would fail, too
+	case !p.Failing.IsZero():
+		return false // this request would fail, too
+	case p.Paused != consumer.BoundNone:
+		return true // nobody else hears where the log ends
+	case !l.written.IsZero():
+		return false
 	}
 	return waitsForLong(p, now) || p.Oldest.IsZero() && !p.Behind.IsZero() && now.Sub(p.Behind) >= unreadShown
 }

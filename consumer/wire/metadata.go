@@ -72,6 +72,8 @@ type told struct {
 
 	ids    map[string]ID // by name, also of topics that are gone
 	doubts map[string]doubt
+	// older is since when only older leader epochs of a topic without an ID are told.
+	older map[string]time.Time
 	// foreign is since when only another cluster answers; zero: ours does.
 	foreign time.Time
 }
@@ -265,7 +267,7 @@ func (c *Client) foreign(m *Metadata) error {
 		return fmt.Errorf("%w: %s, ours is %s", errForeign, m.ClusterID, last.ClusterID)
 	}
 	c.cfg.Logger.Error("for a minute only another cluster has answered: it is taken for ours from now on", "former", last.ClusterID, "cluster", m.ClusterID)
-	c.told = told{err: c.told.err, tries: c.told.tries, more: c.told.more, ids: map[string]ID{}, doubts: map[string]doubt{}}
+	c.told = told{err: c.told.err, tries: c.told.tries, more: c.told.more, ids: map[string]ID{}, doubts: map[string]doubt{}, older: map[string]time.Time{}}
 	return nil
 }
 
@@ -397,7 +399,7 @@ func (c *Client) believe(m *Metadata, by string) (settled bool) {
 		if t.last != nil {
 			former = t.last.Topics[name]
 		}
-		m.Topics[name] = newer(former, topic, t.ids[name])
+		m.Topics[name] = t.newer(name, former, topic)
 	}
 	t.last = m
 	if !settled {
@@ -414,10 +416,11 @@ func (c *Client) wakeLocked() {
 }
 
 // newer is a topic as now told, with what is known to be newer from before: all of it, where
-// its ID is not believed yet, and partitions with a higher leader epoch.
-func newer(former, now Topic, id ID) Topic {
+// its ID is not believed yet, and partitions with a higher leader epoch. Where brokers tell no
+// IDs, a topic that was made anew has lower epochs too: that is believed when it stands.
+func (t *told) newer(name string, former, now Topic) Topic {
 	switch {
-	case now.ID != (ID{}) && now.ID != id:
+	case now.ID != (ID{}) && now.ID != t.ids[name]:
 		if former.Err == nil && former.Partitions == nil {
 			former.Err = kafka.UnknownTopicOrPartition
 		}
@@ -425,12 +428,26 @@ func newer(former, now Topic, id ID) Topic {
 	case former.ID != now.ID || now.Err != nil:
 		return now
 	}
+	old := false
+	merged := Topic{ID: now.ID, Partitions: map[int32]Partition{}}
 	for n, p := range now.Partitions {
+		merged.Partitions[n] = p
 		if f, known := former.Partitions[n]; known && p.Epoch >= 0 && p.Epoch < f.Epoch {
-			now.Partitions[n] = f
+			merged.Partitions[n], old = f, true
 		}
 	}
-	return now
+	since, stands := t.older[name]
+	switch {
+	case !old:
+		delete(t.older, name)
+	case now.ID != (ID{}):
+	case !stands:
+		t.older[name] = time.Now()
+	case time.Since(since) >= aloneFor:
+		delete(t.older, name)
+		return now
+	}
+	return merged
 }
 
 // Names are the topics in the metadata that exist, in order.
