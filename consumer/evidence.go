@@ -28,8 +28,8 @@ import (
 //	                                          | where, so from the first record on
 //	no answer, an error                       | asked again
 //
-// Where brokers tell no IDs (before 2.8) a log that ends below may be a new one as well: it is
-// read from its first record on. An epoch of −1 (a commit set by a tool, records in a format
+// Where brokers or the commit tell no ID (brokers before 2.8) a log that ends below may be a new
+// one as well: it is read from its first record on. An epoch of −1 (a commit set by a tool, records in a format
 // before KIP-98) cannot be verified: then a position is believed as long as it lies in the log,
 // and one above the log's end is not believed when it has stood so for 30 s.
 
@@ -57,7 +57,8 @@ type parting struct {
 type verifying struct {
 	part   *partition
 	leader leader
-	offset int64 // the upper end, and the epoch below it
+	logID  wire.ID // the topic's that was read
+	offset int64   // the upper end, and the epoch below it
 	epoch  int32
 }
 
@@ -105,7 +106,7 @@ func (g *generation) check(ctx context.Context) (next time.Time) {
 		e.mu.Lock()
 		busy, due, early := p.asking, p.look.due(), !asked.After(p.doubted)
 		g.vouches(p)
-		v := verifying{part: p, leader: l}
+		v := verifying{part: p, leader: l, logID: p.logID}
 		v.offset, v.epoch = p.upper()
 		e.mu.Unlock()
 		switch {
@@ -195,8 +196,7 @@ func (g *generation) checkAt(ctx context.Context, broker int32, all []verifying)
 
 // another tells whether the topic is another one than the one that was read.
 func (v verifying) another() bool {
-	id := v.part.logID
-	return id != (wire.ID{}) && v.leader.id != (wire.ID{}) && id != v.leader.id
+	return v.logID != (wire.ID{}) && v.leader.id != (wire.ID{}) && v.logID != v.leader.id
 }
 
 // asks tells whether there is an epoch to ask about.
@@ -209,7 +209,7 @@ func (v verifying) judge(end fetch.EpochTold) (*parting, error) {
 		return nil, end.Err
 	case end.Epoch == v.epoch && end.End >= v.offset:
 		return nil, nil //nolint:nilnil // they do not part
-	case end.Epoch < 0, end.End < 0, end.End >= v.offset, v.leader.id == (wire.ID{}):
+	case end.Epoch < 0, end.End < 0, end.End >= v.offset, v.logID == (wire.ID{}), v.leader.id == (wire.ID{}):
 		return &parting{at: -1, epoch: -1}, nil
 	}
 	return &parting{at: end.End, epoch: end.Epoch}, nil

@@ -274,6 +274,9 @@ func (g *generation) drain() (left int) {
 // Kafka has deleted their commits too, so that nobody else can know.
 func (g *generation) tellRemade() {
 	e := g.engine
+	if !g.refusedAsGone() {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), commitGrace)
 	defer cancel()
 	leaders, _, err := g.leaders(ctx)
@@ -289,6 +292,18 @@ func (g *generation) tellRemade() {
 			g.part(p, parting{at: p.position, epoch: unknownEpoch, id: l.id, another: true})
 		}
 	}
+}
+
+// refusedAsGone tells whether a commit was refused since its topic is not there.
+func (g *generation) refusedAsGone() bool {
+	g.engine.mu.Lock()
+	defer g.engine.mu.Unlock()
+	for _, p := range g.parts {
+		if p.refusal == wire.Cause(kafka.UnknownTopicID) {
+			return true
+		}
+	}
+	return false
 }
 
 // revoke takes the partitions from the engine: every record of theirs is the next

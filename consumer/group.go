@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"release-forwarder/consumer/wire"
 )
 
 // Run joins the group and delivers until ctx ends; then it drains, commits and
@@ -124,7 +126,7 @@ func (e *Engine) joinFailed(ctx context.Context, err error) {
 		}
 		e.mu.Unlock()
 	}
-	level("joining the group failed; tried again", "group", e.cfg.GroupID, "error", err.Error(), "remedy", joinRemedy(err))
+	level("joining the group failed; tried again", "group", e.cfg.GroupID, "error", err.Error(), "remedy", wire.Remedy(err))
 	select {
 	case <-time.After(joinInterval):
 	case <-ctx.Done():

@@ -2,39 +2,15 @@ package consumer
 
 import (
 	"context"
-	"errors"
-	"net"
 	"slices"
-	"strconv"
 	"time"
 
-	"github.com/segmentio/kafka-go"
-	"github.com/twmb/franz-go/pkg/kerr"
-
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/wire"
 )
 
-// cause says in a few words why Kafka does not let a partition go on: the error's name
-// in Kafka's table, or what became of the request.
-func cause(err error) string {
-	var code kafka.Error
-	var timeout net.Error
-	switch {
-	case err == nil:
-		return ""
-	case errors.As(err, &code):
-		if known := kerr.TypedErrorForCode(int16(code)); known != nil && known.Code == int16(code) {
-			return known.Message
-		}
-		return "error " + strconv.Itoa(int(code))
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return "no answer"
-	}
-	return err.Error()[:min(len(err.Error()), mostCause)]
-}
-
-// mostCause bounds what a library's error may take of the status page.
-const mostCause = 200
+// cause says in a few words why Kafka does not let a partition go on.
+func cause(err error) string { return wire.Cause(err) }
 
 // only finds the one item of an answer's list that is about something. An item that is
 // missing is an error, and so is one that is there twice: neither is believed.

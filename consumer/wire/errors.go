@@ -1,15 +1,40 @@
-package consumer
+package wire
 
 import (
+	"context"
 	"errors"
+	"net"
+	"strconv"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kerr"
 )
 
-// joinRemedies are what a person should do about each error that Kafka gives to a
-// member that joins: to its FindCoordinator, JoinGroup and SyncGroup, and to the
-// requests for topics and offsets before it runs.
-var joinRemedies = map[kafka.Error]string{
+// Cause says in a few words what an error is: its name in Kafka's table, or what became of the
+// request.
+func Cause(err error) string {
+	var code kafka.Error
+	var timeout net.Error
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &code):
+		if known := kerr.TypedErrorForCode(int16(code)); known != nil && known.Code == int16(code) {
+			return known.Message
+		}
+		return "error " + strconv.Itoa(int(code))
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return "no answer"
+	}
+	return err.Error()[:min(len(err.Error()), mostCause)]
+}
+
+// mostCause bounds what a library's error may take of a status page.
+const mostCause = 200
+
+// remedies are what a person should do about each error that Kafka gives to this service: to
+// requests about the group, and to those for topics, offsets and records.
+var remedies = map[kafka.Error]string{
 	kafka.InconsistentGroupProtocol: "the group has members of another program, or of another group protocol: give one of them another KAFKA_GROUP_ID, or wait until those are gone",
 	kafka.InvalidGroupId:            "the brokers do not take this name of a group: choose another KAFKA_GROUP_ID",
 	kafka.InvalidSessionTimeout: "set KAFKA_SESSION_TIMEOUT to what the brokers allow: from group.min.session.timeout.ms (6s unless set) to group.max.session.timeout.ms (30m unless set); " +
@@ -36,16 +61,25 @@ var joinRemedies = map[kafka.Error]string{
 	kafka.NotCoordinatorForGroup:       "wait: the coordinator is moving; if it stands, look at the leaders of __consumer_offsets",
 	kafka.RequestTimedOut:              "wait: the coordinator's replicas are slow; if it stands, look at the in-sync replicas of __consumer_offsets",
 	kafka.ThrottlingQuotaExceeded:      "raise the quota of KAFKA_CLIENT_ID or of this user",
-	kafka.Unknown:                      "the coordinator failed: look at its log",
+	kafka.Unknown:                      "the broker failed: look at its log",
+
+	kafka.NotLeaderForPartition: "wait: the leader is moving; if it stands, look at the partition's leader and at the controller: they do not agree",
+	kafka.LeaderNotAvailable:    "bring back the brokers that hold the partition",
+	kafka.FencedLeaderEpoch:     "wait: the metadata is older than the leader; if it stands, look at the controller",
+	kafka.UnknownLeaderEpoch:    "wait: the broker is behind the metadata; if it stands, look at the controller",
+	kafka.UnknownTopicID:        "wait: the broker has not heard of the topic yet, or the topic was deleted",
+	kafka.InconsistentTopicID:   "wait: the broker has not heard of the new topic yet; if it stands, look at its log",
+	kafka.OffsetNotAvailable:    "wait: the new leader catches up (KIP-207); if it stands, look at the in-sync replicas",
+	kafka.KafkaStorageError:     "look at the broker's disk and log",
 }
 
-// joinRemedy is what to do about an error of joining.
-func joinRemedy(err error) string {
+// Remedy is what to do about an error of Kafka's, or about one of reaching it.
+func Remedy(err error) string {
 	code, is := errors.AsType[kafka.Error](err)
 	if !is {
 		return "look at KAFKA_BROKERS, the network and the brokers; release-forwarder probe says at which step it fails"
 	}
-	if remedy := joinRemedies[code]; remedy != "" {
+	if remedy := remedies[code]; remedy != "" {
 		return remedy
 	}
 	return "look at the coordinator's log; release-forwarder probe looks at rights, topics and the group"
