@@ -234,7 +234,7 @@ func (g *generation) request(ctx context.Context, commits []commitment) (taken, 
 
 // byName is the newest version of OffsetCommit that names topics by their names; from the
 // next one on it is by ID, so that a late commit cannot land on a new topic of the name
-// (Kafka 4.1).
+// (Kafka 4.2).
 const byName = 9
 
 // commitRequest is the request for commits of this member.

@@ -1,13 +1,9 @@
 package wire
 
-import (
-	"context"
-
-	"github.com/twmb/franz-go/pkg/kmsg"
-)
+import "github.com/twmb/franz-go/pkg/kmsg"
 
 // Tells is what a broker can tell of a log, by the versions that it takes. What is false cannot
-// be noticed there: docs/kafka-versions.md says what that means.
+// be noticed there: docs/kafka-versions.md says what follows.
 type Tells struct {
 	// Epochs: under which leader epoch a partition is led, and where an epoch ended (KIP-320;
 	// Metadata 7, OffsetForLeaderEpoch 3).
@@ -31,13 +27,4 @@ func TellsBy(newest func(key int16) int16) Tells {
 		FetchByID:  newest(int16(kmsg.Fetch)) >= 13,
 		CommitByID: newest(int16(kmsg.OffsetCommit)) >= 10,
 	}
-}
-
-// Tells asks whichever broker answers.
-func (c *Client) Tells(ctx context.Context) (t Tells, err error) {
-	err = c.exchange(ctx, Any, func(k *conn) error {
-		t = TellsBy(k.newest)
-		return nil
-	})
-	return t, err
 }

@@ -18,6 +18,7 @@ import (
 
 	"release-forwarder/cmd/release-forwarder/connect"
 	"release-forwarder/cmd/release-forwarder/settings"
+	"release-forwarder/consumer/wire"
 )
 
 // certificateNotice is how long before its end a certificate is warned of: time
@@ -188,15 +189,15 @@ func (p *prober) clientCertificate() Report {
 	return f.list
 }
 
-// spoken are the versions that the service sends and no other: the library under
-// the group's membership knows one of each, and so do the service's own requests.
+// spoken are the versions that the service sends and no other, or no older one: the library
+// under the group's membership knows one of each.
 var spoken = []struct {
 	key     protocol.ApiKey
 	version int16
 }{
 	{protocol.ListOffsets, 1}, {protocol.FindCoordinator, 0}, {protocol.JoinGroup, 2}, {protocol.SyncGroup, 0},
-	{protocol.Heartbeat, 0}, {protocol.Heartbeat, 3}, {protocol.LeaveGroup, 0},
-	{protocol.OffsetFetch, 1}, {protocol.OffsetCommit, 2}, {protocol.Fetch, 11},
+	{protocol.Heartbeat, 0}, {protocol.LeaveGroup, 0},
+	{protocol.OffsetFetch, 1}, {protocol.Fetch, 11}, {protocol.OffsetForLeaderEpoch, 3},
 }
 
 // versions judges what a broker speaks.
@@ -223,4 +224,27 @@ func (f *findings) versions(conn *kafka.Conn) {
 	}
 	fetch, produce := byKey[protocol.Fetch], byKey[protocol.Produce]
 	f.ok(check, "all that is needed (Fetch %d to %d, Produce %d to %d)", fetch.MinVersion, fetch.MaxVersion, produce.MinVersion, produce.MaxVersion)
+	f.logs(wire.TellsBy(func(key int16) int16 {
+		if r, has := byKey[protocol.ApiKey(key)]; has {
+			return int16(r.MaxVersion)
+		}
+		return -1
+	}))
+}
+
+// logs says what the broker cannot tell of its logs.
+func (f *findings) logs(tells wire.Tells) {
+	const check = "log identity"
+	switch {
+	case !tells.IDs:
+		f.warn(check, "leader epochs, no topic IDs: a topic that is deleted and made anew is noticed only where its leader epochs or its end tell",
+			"use Apache Kafka 3.1 or later; until then stop all replicas before a topic is made anew, and delete the group's offsets of it (docs/kafka-versions.md)")
+	case !tells.FetchByID:
+		f.warn(check, "leader epochs and topic IDs, no fetch by ID: a topic that is made anew is noticed within two seconds",
+			"use Apache Kafka 3.1 or later (docs/kafka-versions.md)")
+	case !tells.CommitByID:
+		f.ok(check, "leader epochs and topic IDs; commits go by the topic's name, and carry its ID")
+	default:
+		f.ok(check, "leader epochs and topic IDs, commits by ID too")
+	}
 }
