@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -132,19 +133,27 @@ func (c *Client) lend(ctx context.Context, k *conn, use func(*conn) error) error
 	// A deadline in the past ends the reads and writes of an exchange for which nobody waits.
 	stop := context.AfterFunc(ctx, func() { _ = k.SetDeadline(time.Unix(1, 0)) })
 	err := use(k)
-	switch {
-	case !stop():
+	if ended := !stop(); ended || err != nil {
+		err = overdue(ctx, err, ended)
 		k.close()
-		if err != nil {
-			err = context.Cause(ctx)
-		}
-	case err != nil:
-		k.close()
-	default:
+	} else {
 		c.keep(k)
 	}
 	if err != nil && !errors.As(err, new(kafka.Error)) && ctx.Err() == nil {
 		err = fmt.Errorf("%s: %w", k.address, err)
+	}
+	return err
+}
+
+// overdue is ctx's error where what failed had an end by it: the connection's deadline is the same.
+func overdue(ctx context.Context, err error, ended bool) error {
+	switch {
+	case err == nil:
+		return nil
+	case ended, ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return context.DeadlineExceeded
 	}
 	return err
 }

@@ -72,10 +72,7 @@ func (c *Client) begin(ctx context.Context, k *conn, step func() error) error {
 	_ = k.SetDeadline(deadline)
 	stop := context.AfterFunc(ctx, func() { _ = k.SetDeadline(time.Unix(1, 0)) })
 	err := step()
-	if !stop() && err != nil {
-		err = context.Cause(ctx)
-	}
-	if err != nil {
+	if err = overdue(ctx, err, !stop()); err != nil {
 		k.close()
 	}
 	return err
