@@ -382,8 +382,12 @@ func (c *Client) believe(m *Metadata, by string) (settled bool) {
 	for name, topic := range m.Topics {
 		known := t.ids[name]
 		switch {
-		case topic.ID == (ID{}), topic.ID == known:
-			delete(t.doubts, name)
+		case topic.ID == (ID{}):
+		case topic.ID == known:
+			if d, doubted := t.doubts[name]; doubted { // contradicted: it needs a second broker
+				d.since = time.Now()
+				t.doubts[name] = d
+			}
 		case known == (ID{}):
 			t.ids[name] = topic.ID
 		case t.doubts[name].id != topic.ID:
