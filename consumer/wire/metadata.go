@@ -81,8 +81,9 @@ type told struct {
 // doubt is a topic's other ID that one broker told.
 type doubt struct {
 	id    ID
-	by    string // its address
-	since time.Time
+	by    string    // its address
+	since time.Time // nobody has contradicted
+	told  time.Time // last
 }
 
 const (
@@ -93,6 +94,8 @@ const (
 	metadataPause = 100 * time.Millisecond
 	// metadataTakes bounds one.
 	metadataTakes = 5 * time.Second
+	// doubtFor is how long a doubt lasts that nobody tells again.
+	doubtFor = 10 * time.Second
 	// aloneFor is how long one broker must have told of another topic ID, where no second one
 	// answers, until that is believed.
 	aloneFor = 30 * time.Second
@@ -378,25 +381,29 @@ func (c *Client) believe(m *Metadata, by string) (settled bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	settled = true
-	t := &c.told
+	t, now := &c.told, time.Now()
 	for name, topic := range m.Topics {
-		known := t.ids[name]
+		known, d := t.ids[name], t.doubts[name]
 		switch {
 		case topic.ID == (ID{}):
-		case topic.ID == known:
-			if d, doubted := t.doubts[name]; doubted { // contradicted: it needs a second broker
-				d.since = time.Now()
-				t.doubts[name] = d
-			}
 		case known == (ID{}):
 			t.ids[name] = topic.ID
-		case t.doubts[name].id != topic.ID:
-			t.doubts[name] = doubt{topic.ID, by, time.Now()}
+		case topic.ID == known && now.Sub(d.told) > doubtFor:
+			delete(t.doubts, name)
+		case topic.ID == known: // contradicted: a second broker must decide
+			d.since = now
+			t.doubts[name] = d
 			settled = false
-		case t.doubts[name].by != by, len(m.Brokers) == 1, time.Since(t.doubts[name].since) >= aloneFor:
+		case d.id != topic.ID:
+			t.doubts[name] = doubt{topic.ID, by, now, now}
+			settled = false
+			c.wakeLocked()
+		case d.by != by, len(m.Brokers) == 1, now.Sub(d.since) >= aloneFor:
 			t.ids[name] = topic.ID
 			delete(t.doubts, name)
 		default:
+			d.told = now
+			t.doubts[name] = d
 			settled = false
 		}
 		var former Topic
@@ -406,9 +413,6 @@ func (c *Client) believe(m *Metadata, by string) (settled bool) {
 		m.Topics[name] = t.newer(name, former, topic)
 	}
 	t.last = m
-	if !settled {
-		c.wakeLocked()
-	}
 	return settled
 }
 
