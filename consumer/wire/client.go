@@ -42,8 +42,9 @@ type Config struct {
 
 // Times.
 const (
-	// firstAnswer bounds a connection's beginning: TCP, TLS and the answer to ApiVersions.
-	firstAnswer = 5 * time.Second
+	// firstAnswer bounds a connection's beginning: its name's resolution, TCP, TLS and the answer to
+	// ApiVersions.
+	firstAnswer = 8 * time.Second
 	// loginTakes bounds the log-in that follows.
 	loginTakes = 10 * time.Second
 	// exchangeTakes bounds an exchange whose context has no deadline.

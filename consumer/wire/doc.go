@@ -10,7 +10,7 @@
 // # Finding brokers
 //
 // An address is judged by its first answer, not by TCP: one that refuses, does not answer within
-// 5 s, or belongs to another cluster is passed over for a while, and the next is tried. The order:
+// 8 s, or belongs to another cluster is passed over for a while, and the next is tried. The order:
 //
 //	brokers the cluster named last, in random order
 //	the addresses of KAFKA_BROKERS, in random order (KIP-899)

@@ -90,9 +90,10 @@ const (
 	// metadataAge is how old the metadata becomes. New leaders are learnt by it, where no
 	// broker's refusal tells of them before.
 	metadataAge = 2 * time.Second
-	// metadataPause is the least time between two requests for it.
+	// metadataPause is the least time between two requests for it; it doubles, up to metadataAge,
+	// while no broker answers.
 	metadataPause = 100 * time.Millisecond
-	// metadataTakes bounds one.
+	// metadataTakes bounds one on a connection that is open.
 	metadataTakes = 5 * time.Second
 	// doubtFor is how long a doubt lasts that nobody tells again.
 	doubtFor = 10 * time.Second
@@ -168,7 +169,7 @@ func (c *Client) Refresh() {
 func (c *Client) keepMetadata() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for {
+	for pause := metadataPause; ; {
 		select {
 		case <-timer.C:
 		case <-c.wake:
@@ -188,11 +189,14 @@ func (c *Client) keepMetadata() {
 			c.told.more = nil
 		}
 		c.mu.Unlock()
+		if pause = min(2*pause, metadataAge); err == nil {
+			pause = metadataPause
+		}
 		select {
-		case <-time.After(metadataPause):
+		case <-time.After(pause):
 		case <-c.ctx.Done():
 		}
-		timer.Reset(metadataAge - metadataPause)
+		timer.Reset(metadataAge - pause)
 	}
 }
 
@@ -276,9 +280,7 @@ func (c *Client) foreign(m *Metadata) error {
 
 // askMetadata asks the broker at an address.
 func (c *Client) askMetadata(address string) (*Metadata, error) {
-	ctx, cancel := context.WithTimeout(c.ctx, metadataTakes)
-	defer cancel()
-	return c.metadataOf(ctx, func(ctx context.Context) (*conn, error) {
+	return c.metadataOf(c.ctx, func(ctx context.Context) (*conn, error) {
 		if k := c.idleTo(address); k != nil {
 			return k, nil
 		}
@@ -302,6 +304,8 @@ func (c *Client) metadataOf(ctx context.Context, take func(context.Context) (*co
 		t.Topic = kmsg.StringPtr(name)
 		req.Topics = append(req.Topics, t)
 	}
+	ctx, cancel := context.WithTimeout(ctx, metadataTakes)
+	defer cancel()
 	var res kmsg.Response
 	asked := time.Now()
 	err = c.lend(ctx, k, func(k *conn) (err error) {
