@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -24,18 +25,19 @@ type handLog struct {
 }
 
 // serve puts hand-made logs in the place of the event topic's partitions, from 0
-// on.
+// on. Who leads a partition, and in which epoch, is the cluster's.
 func (w *world) serve(logs ...*handLog) {
+	w.epochs.byHand.Store(true)
 	w.cluster.ControlKey(int16(kmsg.Fetch), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		w.cluster.KeepControl()
 		req := r.(*kmsg.FetchRequest)
 		for _, l := range logs {
 			l.note(req, logs)
 		}
-		resp, nothing := answerOf(req, logs)
+		resp, nothing := w.answerOf(req, logs)
 		if nothing {
 			w.cluster.SleepControl(func() { time.Sleep(time.Duration(req.MaxWaitMillis) * time.Millisecond) })
-			resp, _ = answerOf(req, logs)
+			resp, _ = w.answerOf(req, logs)
 		} else if n := logs[0].fetches(); n > 300 {
 			// A reader that spins would keep virtual time from passing.
 			w.cluster.SleepControl(func() { time.Sleep(10 * time.Millisecond) })
@@ -44,8 +46,29 @@ func (w *world) serve(logs ...*handLog) {
 	})
 	w.cluster.ControlKey(int16(kmsg.ListOffsets), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		w.cluster.KeepControl()
-		return boundsOf(r.(*kmsg.ListOffsetsRequest), logs), nil, true
+		return w.boundsOf(r.(*kmsg.ListOffsetsRequest), logs), nil, true
 	})
+	w.cluster.ControlKey(int16(kmsg.OffsetForLeaderEpoch), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		w.cluster.KeepControl()
+		return w.epochsOf(r.(*kmsg.OffsetForLeaderEpochRequest), logs), nil, true
+	})
+}
+
+// led gives the event topic's partitions as they are led, by number.
+func (w *world) led() []*kfake.PartitionInfo { return w.cluster.PartitionInfos(eventTopic) }
+
+// refuses is the error of the broker that was asked, where it does not lead the
+// partition, or not in the epoch that the client names (KIP-320).
+func (w *world) refuses(p *kfake.PartitionInfo, epoch int32) int16 {
+	switch {
+	case p.Leader != w.cluster.CurrentNode():
+		return kerr.NotLeaderForPartition.Code
+	case epoch >= 0 && epoch < p.Epoch:
+		return kerr.FencedLeaderEpoch.Code
+	case epoch > p.Epoch:
+		return kerr.UnknownLeaderEpoch.Code
+	}
+	return 0
 }
 
 // settle lets the last long polls end: the bubble would report them.
@@ -77,17 +100,25 @@ func (l *handLog) note(req *kmsg.FetchRequest, logs []*handLog) {
 }
 
 // answerOf answers a fetch; nothing tells that there is nothing to tell yet.
-func answerOf(req *kmsg.FetchRequest, logs []*handLog) (_ *kmsg.FetchResponse, nothing bool) {
+func (w *world) answerOf(req *kmsg.FetchRequest, logs []*handLog) (_ *kmsg.FetchResponse, nothing bool) {
+	led := w.led()
 	resp := req.ResponseKind().(*kmsg.FetchResponse)
 	nothing = true
 	left := int(req.MaxBytes)
 	for _, t := range req.Topics {
 		topic := kmsg.NewFetchResponseTopic()
-		topic.Topic = t.Topic
+		topic.Topic, topic.TopicID = t.Topic, t.TopicID // the one or the other, as the version has it
 		for _, p := range t.Partitions {
 			l := logs[p.Partition]
 			l.mu.Lock()
 			part := l.answer(p.FetchOffset, req.IsolationLevel == 1, min(left, int(p.PartitionMaxBytes)), left == int(req.MaxBytes))
+			epoch, end := l.epochEnd(led[p.Partition].Epoch, p.LastFetchedEpoch)
+			if code := w.refuses(led[p.Partition], p.CurrentLeaderEpoch); code != 0 {
+				part.RecordBatches, part.ErrorCode = nil, code
+			} else if req.Version >= 12 && p.LastFetchedEpoch >= 0 && (epoch != p.LastFetchedEpoch || end < p.FetchOffset) {
+				part.RecordBatches, part.ErrorCode = nil, 0
+				part.DivergingEpoch.Epoch, part.DivergingEpoch.EndOffset = epoch, end
+			}
 			if l.throttle > 0 {
 				part.RecordBatches = nil
 				resp.ThrottleMillis = max(resp.ThrottleMillis, int32(l.throttle.Milliseconds()))
@@ -95,7 +126,7 @@ func answerOf(req *kmsg.FetchRequest, logs []*handLog) (_ *kmsg.FetchResponse, n
 			l.mu.Unlock()
 			left -= len(part.RecordBatches)
 			part.Partition = p.Partition
-			nothing = nothing && part.ErrorCode == 0 && len(part.RecordBatches) == 0 && resp.ThrottleMillis == 0
+			nothing = nothing && part.ErrorCode == 0 && part.DivergingEpoch.EndOffset < 0 && len(part.RecordBatches) == 0 && resp.ThrottleMillis == 0
 			topic.Partitions = append(topic.Partitions, part)
 		}
 		resp.Topics = append(resp.Topics, topic)
@@ -141,7 +172,8 @@ func (l *handLog) answer(from int64, committed bool, most int, first bool) kmsg.
 	return part
 }
 
-func boundsOf(req *kmsg.ListOffsetsRequest, logs []*handLog) kmsg.Response {
+func (w *world) boundsOf(req *kmsg.ListOffsetsRequest, logs []*handLog) kmsg.Response {
+	led := w.led()
 	resp := req.ResponseKind().(*kmsg.ListOffsetsResponse)
 	for _, t := range req.Topics {
 		topic := kmsg.NewListOffsetsResponseTopic()
@@ -159,9 +191,56 @@ func boundsOf(req *kmsg.ListOffsetsRequest, logs []*handLog) kmsg.Response {
 				}
 			}
 			l.mu.Unlock()
+			if code := w.refuses(led[p.Partition], p.CurrentLeaderEpoch); code != 0 {
+				part.ErrorCode, part.Offset = code, -1
+			}
 			topic.Partitions = append(topic.Partitions, part)
 		}
 		resp.Topics = append(resp.Topics, topic)
 	}
 	return resp
+}
+
+func (w *world) epochsOf(req *kmsg.OffsetForLeaderEpochRequest, logs []*handLog) kmsg.Response {
+	resp, led := req.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse), w.led()
+	for _, t := range req.Topics {
+		topic := kmsg.NewOffsetForLeaderEpochResponseTopic()
+		topic.Topic = t.Topic
+		for _, p := range t.Partitions {
+			part := kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
+			part.Partition = p.Partition
+			if part.ErrorCode = w.refuses(led[p.Partition], p.CurrentLeaderEpoch); part.ErrorCode == 0 {
+				l := logs[p.Partition]
+				l.mu.Lock()
+				part.LeaderEpoch, part.EndOffset = l.epochEnd(led[p.Partition].Epoch, p.LeaderEpoch)
+				l.mu.Unlock()
+			}
+			topic.Partitions = append(topic.Partitions, part)
+		}
+		resp.Topics = append(resp.Topics, topic)
+	}
+	return resp
+}
+
+// epochEnd is Kafka's own rule: the largest epoch that is not above the one asked for,
+// and where the next one begins. It knows the log's own end, also where the leader lags.
+func (l *handLog) epochEnd(leads, asked int32) (epoch int32, end int64) {
+	if asked > leads || asked < 0 {
+		return -1, -1
+	}
+	epoch = -1
+	for _, p := range l.pieces {
+		switch e := p.epoch(); {
+		case e > asked && epoch < 0:
+			return asked, p.first()
+		case e > asked:
+			return epoch, p.first()
+		case e >= 0:
+			epoch = e
+		}
+	}
+	if epoch < 0 || asked == leads {
+		epoch = asked
+	}
+	return epoch, l.end
 }

@@ -17,6 +17,23 @@ type piece struct {
 	bytes []byte
 }
 
+func (p piece) first() int64 { return int64(binary.BigEndian.Uint64(p.bytes)) }
+
+// epoch is the leader's that wrote the batch; −1: unknown, as of all old messages.
+func (p piece) epoch() int32 {
+	if p.bytes[16] < 2 {
+		return -1
+	}
+	return int32(binary.BigEndian.Uint32(p.bytes[12:]))
+}
+
+// inEpoch is a batch as another leader wrote it.
+func (p piece) inEpoch(epoch int32) piece {
+	raw := bytes.Clone(p.bytes)
+	binary.BigEndian.PutUint32(raw[12:], uint32(epoch)) // not under the checksum
+	return piece{p.last, raw}
+}
+
 // Attributes of a batch.
 const (
 	inTransaction = 0x10
