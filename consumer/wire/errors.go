@@ -18,6 +18,8 @@ func Cause(err error) string {
 	switch {
 	case err == nil:
 		return ""
+	case errors.Is(err, kafka.NotLeaderForPartition):
+		return "NOT_LEADER_OR_FOLLOWER" // its name from Kafka 2.6 on
 	case errors.As(err, &code):
 		if known := kerr.TypedErrorForCode(int16(code)); known != nil && known.Code == int16(code) {
 			return known.Message

@@ -366,12 +366,12 @@ func read(res *kmsg.MetadataResponse) (*Metadata, error) {
 	return m, nil
 }
 
-// partitionOf reads one partition. A partition that has a leader is led, whatever its error
-// says of other replicas (REPLICA_NOT_AVAILABLE).
+// partitionOf reads one partition. One that has a leader is led, though other replicas may be
+// away (REPLICA_NOT_AVAILABLE). Whom an answer names beside any other error is no leader.
 func partitionOf(m *Metadata, p kmsg.MetadataResponseTopicPartition) Partition {
 	_, led := m.Brokers[p.Leader]
 	switch {
-	case led:
+	case led && (p.ErrorCode == 0 || kafka.Error(p.ErrorCode) == kafka.ReplicaNotAvailable):
 		return Partition{Leader: p.Leader, Epoch: p.LeaderEpoch}
 	case p.ErrorCode != 0:
 		return Partition{Leader: -1, Epoch: p.LeaderEpoch, Err: kafka.Error(p.ErrorCode)}
