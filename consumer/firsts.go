@@ -53,23 +53,20 @@ func (g *generation) firstsAt(ctx context.Context, broker int32, topic string, p
 	e := g.engine
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	var of []fetch.BoundsOf
-	for _, f := range parts {
-		of = append(of, fetch.BoundsOf{Partition: f.part.partition, LeaderEpoch: f.leader.epoch})
+	asks := make([]fetch.OffsetAsk, len(parts))
+	for i, f := range parts {
+		asks[i] = fetch.OffsetAsk{Topic: topic, Partition: f.part.partition, LeaderEpoch: f.leader.epoch}
 	}
-	bounds, err := fetch.AskBounds(ctx, e.cfg.Wire, broker, topic, of, false)
+	told, err := fetch.FirstOffsets(ctx, e.cfg.Wire, broker, asks)
 	why := map[*partition]error{}
-	for _, f := range parts {
-		b, told := bounds[f.part.partition]
+	for i, f := range parts {
 		switch {
 		case err != nil:
 			why[f.part] = err
-		case !told:
-			why[f.part] = fetch.ErrLeftOut
-		case b.Err != nil:
-			why[f.part] = b.Err
+		case told[i].Err != nil:
+			why[f.part] = told[i].Err
 		default:
-			firsts = append(firsts, g.firstCommitment(f, b.First))
+			firsts = append(firsts, g.firstCommitment(f, told[i].Offset))
 		}
 	}
 	if len(why) > 0 {

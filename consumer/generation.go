@@ -129,6 +129,7 @@ func (g *generation) run(gctx, stop context.Context) {
 	committing, stopCommitting := context.WithCancel(context.Background())
 	beating, stopBeating := context.WithCancel(context.Background())
 	readers.Go(func() { g.readLoop(reading) })
+	readers.Go(func() { g.startLoop(reading) })
 	readers.Go(func() { g.resolveLoop(reading) })
 	readers.Go(func() { g.watchPartitions(reading) })
 	committer.Go(func() { g.commitLoop(committing) })

@@ -11,17 +11,30 @@ import (
 	"release-forwarder/consumer/wire"
 )
 
-// resolveLoop finds where to read for partitions that have just been assigned, and
-// verifies what is believed of each before it is read.
-func (g *generation) resolveLoop(ctx context.Context) {
-	defer g.checks.Wait()
+// startLoop finds where to read for the partitions that were assigned, until all have started.
+// A leader that does not answer holds it up, and not those that verify what has started.
+func (g *generation) startLoop(ctx context.Context) {
 	var starts retry
 	for {
-		if starts.due() {
-			starts.after(g.resolveStarting(ctx))
+		of, started := g.resolveStarting(ctx)
+		if of == started {
+			return
 		}
+		starts.after(of, started)
+		select {
+		case <-time.After(time.Until(starts.next)):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// resolveLoop verifies what is believed of each partition before it is read.
+func (g *generation) resolveLoop(ctx context.Context) {
+	defer g.checks.Wait()
+	for {
 		var again <-chan time.Time
-		if next := earlier(starts.next, earlier(g.resettle(ctx), g.check(ctx))); !next.IsZero() {
+		if next := earlier(g.resettle(ctx), g.check(ctx)); !next.IsZero() {
 			again = time.After(time.Until(next))
 		}
 		select {
@@ -249,4 +262,5 @@ func (g *generation) begins(starts ...start) {
 		s.part.unsure = s.part.anchor.known
 	}
 	e.mu.Unlock()
+	poke(g.looks)
 }
