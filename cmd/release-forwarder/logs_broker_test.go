@@ -14,6 +14,7 @@ import (
 type handLog struct {
 	mu         sync.Mutex
 	start, end int64
+	epoch      int32 // of the batches that grow appends
 	stable     int64 // the last stable offset, where it is below the end; else 0
 	pieces     []piece
 	aborted    []int64       // first offsets of the producer's aborted transactions

@@ -138,7 +138,7 @@ var realLogs = []realLog{
 	},
 	{
 		name: "the position is above the log's end (truncated, or made anew and smaller)", ours: "believes it when it has stood for 30s; counts and logs what is missing (3 to 50), goes on at the first record there is",
-		from: 50, want: []int64{0, 1, 2}, commit: 3, said: dropped,
+		from: 50, want: []int64{0, 1, 2}, commit: 3, said: anotherLog,
 		log: func() *handLog { return logOf(batch(2, 0, 1, 2)) },
 	},
 	{

@@ -19,11 +19,13 @@ func (l *handLog) change(to func()) {
 func (l *handLog) grow(to int64) {
 	l.change(func() {
 		for ; l.end < to; l.end++ {
-			l.pieces = append(l.pieces, batch(l.end, l.end))
+			l.pieces = append(l.pieces, batch(l.end, l.end).inEpoch(l.epoch))
 		}
 	})
 }
 
+// A new leader may not know yet up to where its log is committed, and believe that it
+// ends earlier. Where no leader epoch tells (formats before KIP-98), only time does.
 func TestALeaderThatLagsIsBelievedOnlyWhenItHasSaidSoForHalfAMinute(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -35,7 +37,7 @@ func TestALeaderThatLagsIsBelievedOnlyWhenItHasSaidSoForHalfAMinute(t *testing.T
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {
-				l := &handLog{}
+				l := &handLog{epoch: -1}
 				l.grow(100)
 				w.serve(l)
 				r := w.start()
@@ -64,7 +66,7 @@ func TestALeaderThatLagsIsBelievedOnlyWhenItHasSaidSoForHalfAMinute(t *testing.T
 // Half a minute counts from the last time the leader knew the position.
 func TestALeaderThatLagsAgainAndAgainIsNotBelieved(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		l := &handLog{}
+		l := &handLog{epoch: -1}
 		l.grow(100)
 		w.serve(l)
 		r := w.start()
@@ -83,6 +85,50 @@ func TestALeaderThatLagsAgainAndAgainIsNotBelieved(t *testing.T) {
 		}
 		settle()
 	})
+}
+
+// Where epochs tell, nothing waits for time to tell: what the leader's epoch still holds is
+// waited for, however long, and what it does not is known to be gone at once.
+func TestALeaderEpochTellsALaggingLeaderFromATruncatedLog(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		change  func(l *handLog)
+		lasts   time.Duration
+		dropped int64
+		sent    int // of 110 events; those that were truncated are written anew
+	}{
+		{"its log holds all: it is waited for", func(l *handLog) { l.lagging = 40 }, 10 * time.Minute, 0, 110},
+		{"its log ends below: the rest is gone", func(l *handLog) { l.end, l.pieces = 40, l.pieces[:40] }, time.Second, 60, 170},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inVirtualTime(t, 1, func(w *world) {
+				l := &handLog{}
+				l.grow(100)
+				w.serve(l)
+				r := w.start()
+				w.until("the commit", w.allCommitted(1, 100))
+				l.change(func() { c.change(l) })
+				time.Sleep(c.lasts)
+				if n, _ := r.facts.drops(); n != c.dropped {
+					t.Errorf("%d counted as dropped after %s, want %d", n, c.lasts, c.dropped)
+				}
+				l.change(func() { l.lagging = 0 })
+				l.grow(110)
+				w.until("the rest", w.allCommitted(1, 110))
+				w.end(r)
+				if s := w.platform.Stats(); s.Received != c.sent {
+					t.Errorf("%d requests, want %d", s.Received, c.sent)
+				}
+				if n := strings.Count(w.log.String(), anotherLog); n != int(min(c.dropped, 1)) {
+					t.Errorf("%d lines say that the log is another one", n)
+				}
+				if n := l.fetches(); n > 3000 {
+					t.Errorf("%d fetches", n)
+				}
+				settle()
+			})
+		})
+	}
 }
 
 func TestRetentionThatOvertakesThePositionWhileReadingIsPausedIsCounted(t *testing.T) {

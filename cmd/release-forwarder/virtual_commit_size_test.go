@@ -35,7 +35,7 @@ func TestACommitOfManyPartitionsThatIsTooLargeIsSplit(t *testing.T) {
 					res := req.ResponseKind().(*kmsg.OffsetCommitResponse)
 					for _, t := range req.Topics {
 						rt := kmsg.NewOffsetCommitResponseTopic()
-						rt.Topic = t.Topic
+						rt.Topic, rt.TopicID = t.Topic, t.TopicID
 						for _, p := range t.Partitions {
 							rp := kmsg.NewOffsetCommitResponseTopicPartition()
 							rp.Partition, rp.ErrorCode = p.Partition, kerr.InvalidCommitOffsetSize.Code

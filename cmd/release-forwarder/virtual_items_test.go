@@ -286,8 +286,8 @@ func TestALeaderThatLeavesAPartitionOutMakesNoLoss(t *testing.T) {
 				if n := len(w.linesOf("records-dropped")); n != 0 {
 					t.Errorf("%d losses are reported", n)
 				}
-				if n := len(w.linesOf("bounds-unreadable")); n == 0 || n > 10 {
-					t.Errorf("%d lines say that the bounds cannot be read", n)
+				if n := len(w.linesOf("log-unverified")); n == 0 || n > 10 {
+					t.Errorf("%d lines say that the leader cannot be asked", n)
 				}
 				trouble.Store(false)
 				w.backlog(1, 100)

@@ -2,9 +2,7 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -96,46 +94,12 @@ func TestWhatIsNotReadIsToldWhateverKeepsIt(t *testing.T) {
 	}
 }
 
-// leaderless lets the brokers' metadata, as the service asks for it, name no leader of a
-// partition of the events, until back is called.
+// leaderless lets the brokers' metadata name no leader of a partition of the events, until
+// back is called.
 func (w *world) leaderless(partition int32) (back func()) {
-	var over atomic.Bool
-	w.cluster.ControlKey(int16(kmsg.Metadata), func(r kmsg.Request) (kmsg.Response, error, bool) {
-		w.cluster.KeepControl()
-		if over.Load() || r.GetVersion() > 8 {
-			return nil, nil, false
-		}
-		resp := r.ResponseKind().(*kmsg.MetadataResponse)
-		id := "kfake"
-		resp.ClusterID = &id
-		for n, addr := range w.cluster.ListenAddrs() {
-			host, port, _ := net.SplitHostPort(addr)
-			b := kmsg.NewMetadataResponseBroker()
-			b.NodeID, b.Host = int32(n), host
-			fmt.Sscan(port, &b.Port)
-			resp.Brokers = append(resp.Brokers, b)
-		}
-		for _, asked := range r.(*kmsg.MetadataRequest).Topics {
-			t := kmsg.NewMetadataResponseTopic()
-			t.Topic = asked.Topic
-			for n := range int32(2) {
-				leader := w.cluster.LeaderFor(*t.Topic, n)
-				if leader < 0 {
-					continue
-				}
-				p := kmsg.NewMetadataResponseTopicPartition()
-				p.Partition, p.Leader = n, leader
-				p.Replicas, p.ISR = []int32{leader}, []int32{leader}
-				if *t.Topic == eventTopic && n == partition {
-					p.Leader, p.ErrorCode = -1, kerr.LeaderNotAvailable.Code
-				}
-				t.Partitions = append(t.Partitions, p)
-			}
-			resp.Topics = append(resp.Topics, t)
-		}
-		return resp, nil, true
-	})
-	return func() { over.Store(true) }
+	return w.cluster.Fault(kfake.Fault{
+		Keys: []kmsg.Key{kmsg.Metadata}, Topic: eventTopic, Partitions: []int32{partition}, Err: kerr.LeaderNotAvailable, Count: -1,
+	}).Remove
 }
 
 // A leader that goes away and comes back: said once each, and the metric ends.
