@@ -322,6 +322,7 @@ func (g *generation) part(p *partition, at parting) {
 	}
 	if e.tellGone(p.topicPartition, at.why(), at.since, known, at.at) {
 		p.phase = parted
+		poke(g.looks)
 	} else {
 		p.phase = parked
 	}
