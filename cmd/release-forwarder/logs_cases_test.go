@@ -137,7 +137,7 @@ var realLogs = []realLog{
 		log: func() *handLog { l := logOf(batch(11, 10, 11)); l.start = 10; return l },
 	},
 	{
-		name: "the position is above the log's end (truncated, or made anew and smaller)", ours: "believes it when it has stood for 30s; counts and logs what is missing (3 to 50), goes on at the first record there is",
+		name: "the position is above the log's end (truncated, or made anew and smaller)", ours: "no leader epoch tells (the commit has none): believes it when it has stood for 30s; counts and logs what is missing (3 to 50), goes on at the first record there is",
 		from: 50, want: []int64{0, 1, 2}, commit: 3, said: anotherLog,
 		log: func() *handLog { return logOf(batch(2, 0, 1, 2)) },
 	},
