@@ -93,7 +93,7 @@ func recreatedParked(t *testing.T) {
 
 // parks waits until the replica says that the partition waits for a person, looks
 // whether the next one waits too where there is a commit left to be wrong, and does
-// what the person does.
+// what the person does: what lies below both the commit and where the logs part is done.
 func (s *suspect) parks(f *replica, at int64) {
 	s.t.Helper()
 	if !s.waits(f) {
@@ -104,13 +104,17 @@ func (s *suspect) parks(f *replica, at int64) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if c, ok := commits[0]; ok && c.At > at {
+	c, committed := commits[0]
+	if committed && (c.At > at || c.Metadata != "") {
 		f = s.run("the replica restarted before the person")
 		if s.waits(f) {
 			s.retire(f, f.stop)
 		} else {
 			s.retire(f, f.kill)
 		}
+	}
+	if committed {
+		at = min(at, c.At)
 	}
 	s.commit(kadm.Offset{Topic: s.topic, At: at, LeaderEpoch: -1})
 	s.run("the replica after the person")
