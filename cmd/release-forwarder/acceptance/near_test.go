@@ -37,7 +37,7 @@ func nearReplica(breaks, mends string) func(t *testing.T) {
 		b := kafka.(*realBackend) // the only backend of three brokers
 		w := newWorld(t, plan{noTopic: true})
 		w.createOn(w.topic, weak, nearLeads, near, 3)
-		b.logRequests(t, w, "DEBUG")
+		b.logRequests(t, w)
 		logs := &requestLogs{b: b, client: w.topic, read: make([]int64, b.n)}
 		f := w.start("KAFKA_CLIENT_RACK", "rack-"+strconv.Itoa(near), "KAFKA_CLIENT_ID", w.topic).ready()
 		w.produce(w.releases(10, 1)...)
@@ -75,6 +75,7 @@ func nearReplica(breaks, mends string) func(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.connect()
+		b.requestsLevel(t, w, near, "DEBUG") // a broker that starts has forgotten it
 		step("near one back", near)
 		w.drained()
 		f.stop()
@@ -167,27 +168,35 @@ func brought(line string) bool {
 	return false
 }
 
-// logRequests sets the level of the brokers' request logs, until the test ends.
-func (b *realBackend) logRequests(t testing.TB, w *world, level string) {
+// logRequests lets the brokers log each request, until the test ends.
+func (b *realBackend) logRequests(t testing.TB, w *world) {
 	t.Helper()
-	set := func(level string) {
-		for i := 1; i <= b.n; i++ {
-			r := kmsg.NewIncrementalAlterConfigsRequestResource()
-			r.ResourceType, r.ResourceName = kmsg.ConfigResourceTypeBrokerLogger, strconv.Itoa(i)
-			c := kmsg.NewIncrementalAlterConfigsRequestResourceConfig()
-			c.Name, c.Value = "kafka.request.logger", kmsg.StringPtr(level)
-			r.Configs = append(r.Configs, c)
-			req := kmsg.NewPtrIncrementalAlterConfigsRequest()
-			req.Resources = append(req.Resources, r)
-			answer, err := w.client.Broker(i).Request(context.Background(), req)
-			if err == nil {
-				err = kerr.ErrorForCode(answer.(*kmsg.IncrementalAlterConfigsResponse).Resources[0].ErrorCode)
-			}
-			if err != nil {
-				t.Error(err)
-			}
-		}
+	for i := 1; i <= b.n; i++ {
+		b.requestsLevel(t, w, i, "DEBUG")
 	}
-	set(level)
-	t.Cleanup(func() { w.connect(); set("WARN") })
+	t.Cleanup(func() {
+		w.connect()
+		for i := 1; i <= b.n; i++ {
+			b.requestsLevel(t, w, i, "WARN")
+		}
+	})
+}
+
+// requestsLevel sets the level of a broker's request log.
+func (*realBackend) requestsLevel(t testing.TB, w *world, broker int, level string) {
+	t.Helper()
+	r := kmsg.NewIncrementalAlterConfigsRequestResource()
+	r.ResourceType, r.ResourceName = kmsg.ConfigResourceTypeBrokerLogger, strconv.Itoa(broker)
+	c := kmsg.NewIncrementalAlterConfigsRequestResourceConfig()
+	c.Name, c.Value = "kafka.request.logger", kmsg.StringPtr(level)
+	r.Configs = append(r.Configs, c)
+	req := kmsg.NewPtrIncrementalAlterConfigsRequest()
+	req.Resources = append(req.Resources, r)
+	answer, err := w.client.Broker(broker).Request(context.Background(), req)
+	if err == nil {
+		err = kerr.ErrorForCode(answer.(*kmsg.IncrementalAlterConfigsResponse).Resources[0].ErrorCode)
+	}
+	if err != nil {
+		t.Error(err)
+	}
 }
