@@ -16,7 +16,7 @@
 # Variables:
 #   KAFKA_VERSION    default 4.3.1; any from 3.5.0 on works (SCRAM users without ZooKeeper came with it, KIP-900)
 #   KAFKA_RUN        the cluster's directory: data, logs, certificates; one per cluster
-#   KAFKA_BASE_PORT  first port; default: the first free block from 19100 on
+#   KAFKA_BASE_PORT  first port; default: the first free block from KAFKA_PORTS_FROM on, default 19100
 #   KAFKA_HEAP       heap of a broker, default 512m
 #   KAFKA_EXTRA      lines added to every server.properties
 #   KAFKA_OWNER      a process's number: when it has ended, however it did, so does the cluster
@@ -92,7 +92,7 @@ gone() { # I: wait for its end
 
 free_block() {
   local p
-  for base in $(seq 19100 100 29900); do
+  for base in $(seq "${KAFKA_PORTS_FROM:-19100}" 100 29900); do
     for p in $(seq "$base" $((base + 10 * brokers - 1))); do is_open "$p" && continue 2; done
     return 0
   done

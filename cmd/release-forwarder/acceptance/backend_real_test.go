@@ -26,6 +26,7 @@ import (
 type realBackend struct {
 	run       string            // KAFKA_RUN
 	n         int               // brokers
+	from      int               // the first port that it may take
 	listeners map[string]string // what the script prints
 }
 
@@ -42,7 +43,7 @@ func startReal(dir string) (*realBackend, error) {
 	if err != nil || n < 1 {
 		return nil, fmt.Errorf("ACCEPTANCE_BROKERS is %q; give 1 or 3", os.Getenv("ACCEPTANCE_BROKERS"))
 	}
-	b := &realBackend{run: filepath.Join(dir, "kafka"), n: n, listeners: map[string]string{}}
+	b := &realBackend{run: filepath.Join(dir, "kafka"), n: n, from: 19100, listeners: map[string]string{}}
 	if err := b.up(); err != nil {
 		b.close()
 		return nil, err
@@ -78,7 +79,7 @@ func (b *realBackend) close()                { _, _ = b.script("down") } // noth
 // script runs one command of the script on this run's cluster.
 func (b *realBackend) script(args ...string) (string, error) {
 	cmd := exec.Command(script, args...)
-	cmd.Env = append(os.Environ(), "KAFKA_RUN="+b.run, "KAFKA_OWNER="+strconv.Itoa(os.Getpid()), "KAFKA_EXTRA="+tidy)
+	cmd.Env = append(os.Environ(), "KAFKA_RUN="+b.run, "KAFKA_OWNER="+strconv.Itoa(os.Getpid()), "KAFKA_EXTRA="+tidy, "KAFKA_PORTS_FROM="+strconv.Itoa(b.from))
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -110,8 +111,12 @@ func (*realBackend) another(t testing.TB) *cluster {
 	return startAnother(t).open(t, need{})
 }
 
-// starting lets one cluster start at a time.
-var starting sync.Mutex
+// starting lets one cluster start at a time. Each takes its ports above those of the
+// others that ran: the ports of a broker that is stopped are free, until it starts again.
+var starting struct {
+	sync.Mutex
+	next int // guarded by it
+}
 
 // startAnother starts a cluster of one broker that lives as long as the test.
 func startAnother(t testing.TB) *realBackend {
@@ -127,10 +132,20 @@ func startAnother(t testing.TB) *realBackend {
 	})
 	starting.Lock() // the script looks for free ports, and takes them later
 	defer starting.Unlock()
+	b.from = max(starting.next, kafka.(*realBackend).above())
 	if err := b.up(); err != nil {
 		t.Fatal(err)
 	}
+	starting.next = b.above()
 	return b
+}
+
+// above is the first port above those of the cluster.
+func (b *realBackend) above() int {
+	first, _, _ := strings.Cut(b.listeners["PLAINTEXT"], ",")
+	_, port, _ := strings.Cut(first, ":")
+	n, _ := strconv.Atoi(port) // 0: from the first block on
+	return n + 100
 }
 
 // tools are the classes behind the command-line tools; Kafka 3.8 moved them.
