@@ -8,8 +8,6 @@ import (
 	"net"
 	"slices"
 	"time"
-
-	"github.com/segmentio/kafka-go/protocol"
 )
 
 // How long an address comes last: one that did not answer or is another cluster's, and one
@@ -128,16 +126,15 @@ func (c *Client) DialAny(ctx context.Context, dial DialFunc) (net.Conn, error) {
 	return nil, fmt.Errorf("no broker answers: %w", errors.Join(failed...))
 }
 
+// greeted opens a connection to an address that has just answered on another one: a broker that
+// wants a log-in takes one question for its versions before it, and kafka-go asks that itself.
 func (c *Client) greeted(ctx context.Context, dial DialFunc, address string) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, firstAnswer)
-	defer cancel()
-	raw, err := dial(ctx, "tcp", address)
+	k, err := c.open(ctx, address)
 	if err != nil {
 		return nil, err
 	}
-	k := &conn{Conn: protocol.NewConn(raw, c.cfg.ClientID), address: address}
-	if err := c.begin(ctx, k, func() error { return k.greet(c.cfg.ClientID) }); err != nil {
-		return nil, fmt.Errorf("no answer from %s: %w", address, err)
-	}
-	return raw, raw.SetDeadline(time.Time{})
+	c.keep(k)
+	ctx, cancel := context.WithTimeout(ctx, firstAnswer)
+	defer cancel()
+	return dial(ctx, "tcp", address)
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"net"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -26,6 +27,7 @@ type network struct {
 type broker struct {
 	node     int32
 	hangs    bool // accepts, and never answers
+	guarded  bool // wants a log-in, before which it takes one ApiVersions, as Kafka does
 	versions map[int16]int16
 	answer   func(req kmsg.Request) kmsg.Response // nil: the connection is closed
 
@@ -60,6 +62,7 @@ func (n *network) set(address string, b *broker) {
 func (b *broker) serve(conn net.Conn) {
 	defer conn.Close()
 	be := binary.BigEndian
+	var before []int16 // requests on this connection
 	for {
 		var size [4]byte
 		if _, err := io.ReadFull(conn, size[:]); err != nil {
@@ -84,6 +87,10 @@ func (b *broker) serve(conn net.Conn) {
 		b.mu.Lock()
 		b.asked[req.Key()]++
 		b.mu.Unlock()
+		if b.guarded && !guard(before, req.Key()) {
+			return
+		}
+		before = append(before, req.Key())
 		res := b.respond(req)
 		if res == nil {
 			return
@@ -101,8 +108,26 @@ func (b *broker) serve(conn net.Conn) {
 	}
 }
 
+// guard is Kafka's rule (SaslServerAuthenticator): versions are asked for once at the most,
+// then comes the log-in, then the rest.
+func guard(before []int16, key int16) bool {
+	switch kmsg.Key(key) {
+	case kmsg.ApiVersions:
+		return len(before) == 0 || slices.Contains(before, int16(kmsg.SASLAuthenticate))
+	case kmsg.SASLHandshake:
+		return !slices.Contains(before, key)
+	case kmsg.SASLAuthenticate:
+		return slices.Contains(before, int16(kmsg.SASLHandshake))
+	}
+	return slices.Contains(before, int16(kmsg.SASLAuthenticate))
+}
+
 func (b *broker) respond(req kmsg.Request) kmsg.Response {
-	if _, is := req.(*kmsg.ApiVersionsRequest); !is {
+	switch req.(type) {
+	case *kmsg.ApiVersionsRequest:
+	case *kmsg.SASLHandshakeRequest, *kmsg.SASLAuthenticateRequest:
+		return req.ResponseKind()
+	default:
 		return b.answer(req)
 	}
 	res := kmsg.NewPtrApiVersionsResponse()
@@ -121,7 +146,7 @@ func (b *broker) count(key kmsg.Key) int {
 // newest are what brokers of the tests take.
 var newest = map[int16]int16{
 	int16(kmsg.Metadata): 12, int16(kmsg.FindCoordinator): 4, int16(kmsg.Heartbeat): 4, int16(kmsg.OffsetForLeaderEpoch): 4,
-	int16(kmsg.ApiVersions): 3,
+	int16(kmsg.ApiVersions): 3, int16(kmsg.SASLHandshake): 1, int16(kmsg.SASLAuthenticate): 1,
 }
 
 // inCluster runs a test in virtual time.

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/sasl/plain"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -112,6 +114,25 @@ func TestAnotherClusterIsPassedOver(t *testing.T) {
 			}
 		})
 	}
+}
+
+// kafka-go asks for the versions too before its log-in, and a broker takes that once.
+func TestAGroupsConnectionLogsIn(t *testing.T) {
+	inCluster(t, []string{"hung:1", "a:1"}, func(t *testing.T, n *network, c *Client) {
+		c.cfg.SASL = plain.Mechanism{Username: "user", Password: "secret"}
+		n.set("hung:1", &broker{hangs: true})
+		b := tells(1, one(&state{cluster: "ours"}))
+		b.guarded = true
+		n.set("a:1", b)
+		dialer := &kafka.Dialer{ClientID: "test", SASLMechanism: c.cfg.SASL, DialFunc: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return c.DialAny(ctx, n.dial)
+		}}
+		conn, err := dialer.DialContext(t.Context(), "tcp", "bootstrap:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = conn.Close()
+	})
 }
 
 func TestAnOlderLeaderEpochIsNotBelieved(t *testing.T) {
