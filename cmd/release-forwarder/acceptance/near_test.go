@@ -75,7 +75,10 @@ func nearReplica(breaks, mends string) func(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.connect()
-		b.requestsLevel(t, w, near, "DEBUG") // a broker that starts has forgotten it
+		within(t, soon, "the broker is named again, and logs requests", func() error { // it has forgotten that
+			w.client.ForceMetadataRefresh()
+			return b.requestsLevel(w, near, "DEBUG")
+		})
 		step("near one back", near)
 		w.drained()
 		f.stop()
@@ -171,20 +174,19 @@ func brought(line string) bool {
 // logRequests lets the brokers log each request, until the test ends.
 func (b *realBackend) logRequests(t testing.TB, w *world) {
 	t.Helper()
-	for i := 1; i <= b.n; i++ {
-		b.requestsLevel(t, w, i, "DEBUG")
-	}
-	t.Cleanup(func() {
-		w.connect()
+	set := func(level string) {
 		for i := 1; i <= b.n; i++ {
-			b.requestsLevel(t, w, i, "WARN")
+			if err := b.requestsLevel(w, i, level); err != nil {
+				t.Error(err)
+			}
 		}
-	})
+	}
+	set("DEBUG")
+	t.Cleanup(func() { w.connect(); set("WARN") })
 }
 
 // requestsLevel sets the level of a broker's request log.
-func (*realBackend) requestsLevel(t testing.TB, w *world, broker int, level string) {
-	t.Helper()
+func (*realBackend) requestsLevel(w *world, broker int, level string) error {
 	r := kmsg.NewIncrementalAlterConfigsRequestResource()
 	r.ResourceType, r.ResourceName = kmsg.ConfigResourceTypeBrokerLogger, strconv.Itoa(broker)
 	c := kmsg.NewIncrementalAlterConfigsRequestResourceConfig()
@@ -193,10 +195,8 @@ func (*realBackend) requestsLevel(t testing.TB, w *world, broker int, level stri
 	req := kmsg.NewPtrIncrementalAlterConfigsRequest()
 	req.Resources = append(req.Resources, r)
 	answer, err := w.client.Broker(broker).Request(context.Background(), req)
-	if err == nil {
-		err = kerr.ErrorForCode(answer.(*kmsg.IncrementalAlterConfigsResponse).Resources[0].ErrorCode)
-	}
 	if err != nil {
-		t.Error(err)
+		return err
 	}
+	return kerr.ErrorForCode(answer.(*kmsg.IncrementalAlterConfigsResponse).Resources[0].ErrorCode)
 }
