@@ -88,16 +88,12 @@ func (s *suspect) put(events ...*event) {
 	s.t.Helper()
 	producer := s.producer()
 	defer producer.Close()
-	for _, e := range events {
-		producer.Produce(s.ctx(), e.record, nil)
+	records := make([]*kgo.Record, len(events))
+	for i, e := range events {
+		records[i] = e.record
 	}
-	if err := producer.Flush(s.ctx()); err != nil {
-		s.t.Fatal(err)
-	}
-	for _, e := range events {
-		if e.record.Offset < 0 {
-			s.t.Fatalf("a record was not taken")
-		}
+	if err := producer.ProduceSync(s.ctx(), records...).FirstErr(); err != nil {
+		s.t.Fatalf("a record was not taken: %v", err)
 	}
 	s.written = append(s.written, events...)
 }
