@@ -67,7 +67,7 @@ const (
 
 // Kafka holds how the cluster is reached and what is read from it.
 type Kafka struct {
-	Brokers           []string      `envconfig:"KAFKA_BROKERS" type:"list of host:port" need:"true" meaning:"host:port of the brokers to begin with; name three or more"`
+	Brokers           []string      `envconfig:"KAFKA_BROKERS" type:"list of host:port" need:"true" meaning:"host:port of the brokers to begin with, and again when none of the brokers known since answers; one that hangs costs one time-out; name three or more"`
 	Topic             string        `envconfig:"KAFKA_TOPIC" type:"topic name" need:"true" meaning:"the events"`
 	ReplayTopic       string        `envconfig:"KAFKA_REPLAY_TOPIC" type:"topic name" meaning:"replayed dead letters: read beside KAFKA_TOPIC in the same group, so that other readers of the events see none twice"`
 	GroupID           string        `envconfig:"KAFKA_GROUP_ID" type:"text" need:"true" meaning:"consumer group; no default, so that two deployments never share one by accident"`
