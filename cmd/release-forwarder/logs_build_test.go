@@ -135,13 +135,6 @@ func messageSet(codec compress.Compression, offsets ...int64) piece {
 	return message(1, last, last, int8(codec), pack(codec, set))
 }
 
-// rebased is a batch of one record at another offset.
-func rebased(p piece, to int64) piece {
-	raw := bytes.Clone(p.bytes)
-	binary.BigEndian.PutUint64(raw, uint64(to)) // not under the checksum
-	return piece{to, raw}
-}
-
 // flipped is a piece with one bit of its event's plate turned over.
 func flipped(p piece) piece {
 	raw := bytes.Clone(p.bytes)
