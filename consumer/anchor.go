@@ -96,7 +96,7 @@ func (g *generation) known(p *partition, from int64, a *fetch.Answer) bool {
 	switch {
 	case p.phase != reading:
 	case seen == sightOther:
-		g.part(p, parting{at: a.LogStartOffset, epoch: unknownEpoch, id: p.verified.id, another: true})
+		g.part(p, parting{at: a.LogStartOffset, epoch: unknownEpoch, id: p.verified.id, another: true, anchored: true})
 	case seen == sightNothing && a.HighWatermark <= anchor.offset: // the log ends before it
 		p.outside = true
 		p.doubt()

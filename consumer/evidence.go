@@ -46,11 +46,10 @@ type parting struct {
 	id    wire.ID // the log's now
 	// atFirst says that nobody can tell where: it is the log's first record.
 	atFirst bool
-	// another says that it is another topic's; nothing of the former is kept.
-	another bool
+	// another says that nothing of the former is kept: it is another topic's, or, where anchored, may be.
+	another, anchored bool
 	cut     bool // the progress ends there, and waits for its commit
-	// since and until are the offsets that are gone.
-	since, until int64
+	since   int64 // the first offset that is gone
 }
 
 // verifying is what one request is to find out.
@@ -238,7 +237,7 @@ func (g *generation) checked(v verifying, parted *parting, bounds fetch.Bounds, 
 	}
 	if p.look = (retry{}); parted != nil {
 		if parted.at < 0 {
-			parted.at, parted.atFirst = bounds.First, true
+			parted.at, parted.atFirst = bounds.First, !parted.another
 		}
 		parted.id = v.leader.id
 		g.part(p, *parted)
@@ -362,10 +361,10 @@ const (
 
 func (at *parting) why() string {
 	switch {
+	case at.atFirst, at.anchored:
+		return untold
 	case at.another:
 		return remade
-	case at.atFirst:
-		return untold
 	}
 	return truncated
 }
