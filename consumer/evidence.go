@@ -48,8 +48,8 @@ type parting struct {
 	atFirst bool
 	// another says that nothing of the former is kept: it is another topic's, or, where anchored, may be.
 	another, anchored bool
-	cut     bool // the progress ends there, and waits for its commit
-	since   int64 // the first offset that is gone
+	cut               bool  // the progress ends there, and waits for its commit
+	since             int64 // the first offset that is gone
 }
 
 // verifying is what one request is to find out.
