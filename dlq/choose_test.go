@@ -90,7 +90,7 @@ func TestOrderIsKeptBehindAnEventThatCannotBeSent(t *testing.T) {
 			all9 = append(all9, letter(0, fmt.Sprintf("s-%d", n%3), n))
 		}
 		h.post(all9...)
-		p := &power{before: func(req kafka.Request) error {
+		p := &power{before: func(req any) error {
 			if sendsTo(req, eventTopic) && slices.ContainsFunc(valuesOf(req), func(v string) bool { return v == "s-1:4" }) {
 				return kafka.MessageSizeTooLarge
 			}

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
 	produceapi "github.com/segmentio/kafka-go/protocol/produce"
 )
@@ -97,7 +96,7 @@ func TestCloseWaitsForAReplay(t *testing.T) {
 		}
 		bob := make(chan outcome, 1)
 		begun := false
-		p := &power{before: func(req kafka.Request) error {
+		p := &power{before: func(req any) error {
 			if sendsTo(req, eventTopic) && !begun {
 				begun = true
 				go func() {
@@ -125,7 +124,7 @@ func TestCloseWaitsForADeadReplayNotForEver(t *testing.T) {
 	inHall(t, func(h *hall) {
 		h.post(letters(20)...)
 		p := &power{}
-		p.before = func(req kafka.Request) error {
+		p.before = func(req any) error {
 			if p.dead = p.dead || sendsTo(req, eventTopic); p.dead {
 				return errCut
 			}
@@ -142,13 +141,13 @@ func TestCloseWaitsForADeadReplayNotForEver(t *testing.T) {
 }
 
 // sendsTo tells whether a request writes to a topic.
-func sendsTo(req kafka.Request, topic string) bool {
+func sendsTo(req any, topic string) bool {
 	p, is := req.(*produceapi.Request)
 	return is && p.Topics[0].Topic == topic
 }
 
 // valuesOf reads the values of what is written, and leaves the request as it was.
-func valuesOf(req kafka.Request) (values []string) {
+func valuesOf(req any) (values []string) {
 	records := &req.(*produceapi.Request).Topics[0].Partitions[0].RecordSet
 	var all []protocol.Record
 	for {

@@ -5,17 +5,17 @@ import (
 	"iter"
 	"slices"
 	"time"
-
-	"github.com/segmentio/kafka-go"
 )
 
 // DeskConfig is what a Desk needs.
 type DeskConfig struct {
-	// Client sends to the cluster. Its transport must know the topics: the dead
-	// letters', their ledger and those replayed to.
-	Client   *kafka.Client
+	// Wire must keep the metadata of the topics: the dead letters', their ledger and
+	// those replayed to.
+	Wire     Wire
 	ClientID string
-	Topic    string // the dead letters
+	// Brokers are the addresses to name in a command that a person is to run.
+	Brokers []string
+	Topic   string // the dead letters
 	// Group is the consumer group whose letters are seen; "" sees all groups'. A
 	// letter whose group cannot be read is seen always, lest it be forgotten.
 	Group string
@@ -44,7 +44,7 @@ type Desk struct {
 
 // NewDesk makes a desk. It contacts nothing.
 func NewDesk(cfg DeskConfig) *Desk {
-	return &Desk{cfg: cfg, source: source{client: cfg.Client, clientID: cfg.ClientID, topic: cfg.Topic}}
+	return &Desk{cfg: cfg, source: source{wire: cfg.Wire, clientID: cfg.ClientID, topic: cfg.Topic}}
 }
 
 // Spans looks at what the dead-letter topic holds, ordered by partition. The
@@ -203,12 +203,12 @@ type Target struct {
 
 // Target looks at a topic that replays may send to.
 func (d *Desk) Target(ctx context.Context, topic string) (Target, error) {
-	to := source{client: d.client, clientID: d.clientID, topic: topic}
-	partitions, err := to.partitions(ctx)
+	to := source{wire: d.wire, topic: topic}
+	t, err := to.described(ctx)
 	if err != nil {
 		return Target{}, topicError("write to", topic, err)
 	}
-	return Target{topic, int32(len(partitions))}, nil
+	return Target{topic, int32(len(t.Partitions))}, nil
 }
 
 // Partition is where a letter's event goes: into the partition that it came

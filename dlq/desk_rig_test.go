@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -16,8 +16,10 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"release-forwarder/cmd/release-forwarder/memnet"
+	"release-forwarder/consumer/wire"
 )
 
 // hall is a cluster in virtual time with dead letters, people who work them off,
@@ -28,8 +30,6 @@ type hall struct {
 	cluster  *kfake.Cluster
 	observer *kgo.Client
 	ctx      context.Context
-	mu       sync.Mutex
-	open     []*kafka.Transport
 }
 
 const (
@@ -56,9 +56,6 @@ func inHall(t *testing.T, test func(h *hall), more ...kfake.Opt) {
 		h.ctx, end = context.WithCancel(context.Background())
 		defer func() {
 			end()
-			for _, transport := range h.open {
-				transport.CloseIdleConnections()
-			}
 			h.observer.Close()
 			cluster.Close()
 		}()
@@ -72,49 +69,64 @@ var errCut = errors.New("the power is cut")
 // power lets requests pass until it is cut, at one of them: before it is sent, or
 // before its answer is heard. From then on nothing passes.
 type power struct {
-	kafka.RoundTripper
+	Wire
 	at    int64 // the request at which it is cut; 0: never
 	late  bool  // its answer is lost, not the request
 	count atomic.Int64
 	// before, unless nil, sees each request, and may refuse it. dead is its own.
-	before func(req kafka.Request) error
+	before func(req any) error
 	dead   bool
 }
 
-func (p *power) RoundTrip(ctx context.Context, addr netAddr, req kafka.Request) (kafka.Response, error) {
+// pass lets one request through, or not.
+func (p *power) pass(req any, send func() error) error {
 	n := p.count.Add(1)
 	if p.before != nil {
 		if err := p.before(req); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if p.at > 0 && n >= p.at {
 		if n == p.at && p.late {
-			_, _ = p.RoundTripper.RoundTrip(ctx, addr, req)
+			_ = send()
 		}
-		return nil, errCut
+		return errCut
 	}
-	return p.RoundTripper.RoundTrip(ctx, addr, req)
+	return send()
 }
 
-// transport is closed with the hall.
-func (h *hall) transport() *kafka.Transport {
-	transport := &kafka.Transport{Dial: h.net.Dial, Context: h.ctx, MetadataTTL: time.Second, MetadataTopics: []string{eventTopic, letterTopic, LedgerTopic(letterTopic), "replay"}}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.open = append(h.open, transport)
-	return transport
+func (p *power) RoundTrip(ctx context.Context, addr netAddr, req kafka.Request) (res kafka.Response, err error) {
+	err = p.pass(req, func() (err error) { res, err = p.Wire.RoundTrip(ctx, addr, req); return err })
+	return res, err
+}
+
+func (p *power) Send(ctx context.Context, broker int32, req kmsg.Request) (res kmsg.Response, err error) {
+	err = p.pass(req, func() (err error) { res, err = p.Wire.Send(ctx, broker, req); return err })
+	return res, err
+}
+
+func (p *power) Exchange(ctx context.Context, broker int32, key int16, exchange func(io.ReadWriter, int16) error) error {
+	return p.pass(kmsg.Key(key), func() error { return p.Wire.Exchange(ctx, broker, key, exchange) })
+}
+
+func (p *power) MetadataOf(ctx context.Context, topics []string) (m *wire.Metadata, err error) {
+	err = p.pass(kmsg.Metadata, func() (err error) { m, err = p.Wire.MetadataOf(ctx, topics); return err })
+	return m, err
+}
+
+// wire is a way to the cluster until the hall ends.
+func (h *hall) wire() *wire.Client {
+	return wire.New(h.ctx, wire.Config{Brokers: h.cluster.ListenAddrs(), Topics: []string{eventTopic, letterTopic, LedgerTopic(letterTopic), "replay"}, Dial: h.net.Dial})
 }
 
 // desk opens a person's desk.
 func (h *hall) desk(by string) *Desk { return h.deskOver(by, &power{}) }
 
 func (h *hall) deskOver(by string, p *power) *Desk {
-	transport := h.transport()
-	p.RoundTripper = transport
+	p.Wire = h.wire()
 	return NewDesk(DeskConfig{
-		Client: &kafka.Client{Addr: kafka.TCP(h.cluster.ListenAddrs()...), Transport: p, Timeout: 10 * time.Second},
-		Topic:  letterTopic, Group: "group", By: by,
+		Wire: p, Brokers: h.cluster.ListenAddrs(),
+		Topic: letterTopic, Group: "group", By: by,
 		Session: func(value []byte) string { s, _, _ := strings.Cut(string(value), ":"); return s },
 		Lot:     func(value []byte) string { s, _, _ := strings.Cut(string(value), "-"); return s },
 	})
@@ -127,7 +139,7 @@ func (h *hall) post(letters ...Letter) { h.t.Helper(); h.postOf("group", letters
 // postOf writes letters of another group.
 func (h *hall) postOf(group string, letters ...Letter) {
 	h.t.Helper()
-	p := NewPublisher(Config{Client: &kafka.Client{Addr: kafka.TCP(h.cluster.ListenAddrs()...), Transport: h.transport(), Timeout: 10 * time.Second}, Topic: letterTopic, Group: group})
+	p := NewPublisher(Config{Client: &kafka.Client{Addr: kafka.TCP(h.cluster.ListenAddrs()...), Transport: h.wire(), Timeout: 10 * time.Second}, Topic: letterTopic, Group: group})
 	defer p.Close()
 	done := make(chan error, len(letters))
 	for i := range letters {

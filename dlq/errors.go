@@ -141,7 +141,8 @@ func passing(err error) bool {
 	if code, is := errors.AsType[kafka.Error](err); is {
 		return code.Temporary() && code != kafka.UnknownTopicOrPartition || code == kafka.BrokerNotAvailable
 	}
-	if errors.Is(err, fetch.ErrOtherReplica) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, protocol.ErrNoLeader) {
+	if errors.Is(err, fetch.ErrLeftOut) || errors.Is(err, fetch.ErrTwice) || errors.Is(err, fetch.ErrNoOffset) ||
+		errors.Is(err, fetch.ErrOtherReplica) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, protocol.ErrNoLeader) {
 		return true
 	}
 	if _, is := errors.AsType[net.Error](err); is {

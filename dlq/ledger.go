@@ -18,6 +18,7 @@ import (
 // goroutine at a time.
 type Ledger struct {
 	source
+	brokers  []string
 	exists   bool
 	position int64 // the next offset to read; everything below it is in marks and chain
 	marks    map[int32]*marks
@@ -35,13 +36,13 @@ const largeLedger = 100_000
 // openLedger reads the whole ledger. One that does not exist is empty.
 func openLedger(ctx context.Context, cfg DeskConfig, watch ...ID) (*Ledger, error) {
 	l := &Ledger{
-		source: source{client: cfg.Client, clientID: cfg.ClientID, topic: LedgerTopic(cfg.Topic)},
-		marks:  map[int32]*marks{}, chain: chain{head: -1}, watched: map[ID]*Entry{},
+		source: source{wire: cfg.Wire, clientID: cfg.ClientID, topic: LedgerTopic(cfg.Topic)}, brokers: cfg.Brokers,
+		marks: map[int32]*marks{}, chain: chain{head: -1}, watched: map[ID]*Entry{},
 	}
 	for _, id := range watch {
 		l.watched[id] = nil
 	}
-	_, err := l.partitions(ctx)
+	_, err := l.described(ctx)
 	if errors.Is(err, kafka.UnknownTopicOrPartition) {
 		return l, nil
 	}
@@ -160,7 +161,7 @@ func (l *Ledger) append(ctx context.Context, entries ...keyed) error {
 	for i, e := range entries {
 		records[i] = kafka.Record{Time: now, Key: protocol.NewBytes(e.key), Value: protocol.NewBytes(e.value)}
 	}
-	base, err := produce(ctx, l.client, l.topic, ledgerPartition, records)
+	base, err := produce(ctx, l.client(), l.topic, ledgerPartition, records)
 	if err != nil {
 		return topicError("write to", l.topic, err)
 	}
@@ -185,7 +186,7 @@ func (l *Ledger) ensure(ctx context.Context) error {
 			return err
 		}
 	}
-	conf, err := configs(ctx, l.client, l.topic, "cleanup.policy")
+	conf, err := configs(ctx, l.client(), l.topic, "cleanup.policy")
 	if err != nil {
 		return nil //nolint:nilerr // no right to look is no fault of the ledger
 	}
@@ -198,7 +199,7 @@ func (l *Ledger) ensure(ctx context.Context) error {
 	return nil
 }
 
-func (l *Ledger) bootstrap() string { return l.client.Addr.String() }
+func (l *Ledger) bootstrap() string { return strings.Join(l.brokers, ",") }
 
 // Configuration of a ledger that is made here. What was written within the lag
 // is not compacted, so that the chain of locks stands whole while it matters.
@@ -218,7 +219,7 @@ func (l *Ledger) create(ctx context.Context) error {
 		Command: fmt.Sprintf("kafka-topics.sh --bootstrap-server %s --create --topic %s --partitions 1 --replication-factor %d --config cleanup.policy=%s --config min.compaction.lag.ms=%s",
 			l.bootstrap(), l.topic, replicas, ledgerPolicy, ledgerLag),
 	}
-	res, err := l.client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{
+	res, err := l.client().CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{
 		Topic: l.topic, NumPartitions: 1, ReplicationFactor: replicas,
 		ConfigEntries: []kafka.ConfigEntry{{ConfigName: "cleanup.policy", ConfigValue: ledgerPolicy}, {ConfigName: "min.compaction.lag.ms", ConfigValue: ledgerLag}},
 	}}})
@@ -231,7 +232,7 @@ func (l *Ledger) create(ctx context.Context) error {
 	}
 	// The cluster's metadata may lag behind, and its leader behind that.
 	for n := range 4 * tries {
-		if _, err = l.partitions(ctx); err == nil {
+		if _, err = l.described(ctx); err == nil {
 			l.exists = true
 			if err = l.follow(ctx); !errors.Is(err, kafka.UnknownTopicOrPartition) {
 				return err
@@ -249,7 +250,7 @@ func (l *Ledger) create(ctx context.Context) error {
 func (l *Ledger) replicas(ctx context.Context) (most int, err error) {
 	topic := strings.TrimSuffix(l.topic, ledgerSuffix)
 	err = again(ctx, func() error {
-		res, err := l.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
+		res, err := l.client().Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
 		if err != nil {
 			return err
 		}

@@ -16,10 +16,9 @@ import (
 // needs Read on the topic.
 type Log struct{ source }
 
-// NewLog makes a log of a topic that the client's transport knows. It contacts
-// nothing.
-func NewLog(client *kafka.Client, clientID, topic string) *Log {
-	return &Log{source{client: client, clientID: clientID, topic: topic}}
+// NewLog makes a log of a topic. It contacts nothing.
+func NewLog(w Wire, clientID, topic string) *Log {
+	return &Log{source{wire: w, clientID: clientID, topic: topic}}
 }
 
 // Spans looks at what the topic holds, ordered by partition.

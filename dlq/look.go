@@ -102,9 +102,13 @@ func (s *source) end(ctx context.Context, partition int32, committed bool) (end 
 func (s *source) endOnce(ctx context.Context, partition int32, committed bool) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	all, err := fetch.LogBounds(ctx, s.client.Transport, s.client.Addr, s.topic, []int32{partition}, committed)
+	_, led, err := s.led(ctx, partition)
 	if err != nil {
 		return 0, err
 	}
-	return all[partition].End, all[partition].Err
+	told, err := fetch.EndOffsets(ctx, s.wire, led.Leader, committed, []fetch.OffsetAsk{{Topic: s.topic, Partition: partition, LeaderEpoch: led.Epoch}})
+	if err != nil {
+		return 0, s.refused(err)
+	}
+	return told[0].Offset, s.refused(told[0].Err)
 }

@@ -119,7 +119,7 @@ func (p *Publisher) RefusingSince() time.Time {
 	return p.refusing
 }
 
-// Exists tells whether the topic is there, from the transport's cache.
+// Exists tells whether the topic is there, by the cluster's metadata.
 func (p *Publisher) Exists(ctx context.Context) error {
 	_, err := p.partitions(ctx)
 	return err

@@ -17,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/wire"
 )
 
 const topic = "events.dlq"
@@ -26,6 +27,7 @@ type office struct {
 	*Publisher
 	t       *testing.T
 	cluster *kfake.Cluster
+	wire    *wire.Client
 }
 
 func open(t *testing.T, options ...kfake.Opt) *office {
@@ -35,10 +37,9 @@ func open(t *testing.T, options ...kfake.Opt) *office {
 		t.Fatal(err)
 	}
 	t.Cleanup(cluster.Close)
-	transport := &kafka.Transport{MetadataTTL: 50 * time.Millisecond, MetadataTopics: []string{topic}}
-	t.Cleanup(transport.CloseIdleConnections)
-	o := &office{t: t, cluster: cluster, Publisher: NewPublisher(Config{
-		Client: &kafka.Client{Addr: kafka.TCP(cluster.ListenAddrs()...), Transport: transport, Timeout: 10 * time.Second}, Topic: topic, Group: "group",
+	w := wire.New(t.Context(), wire.Config{Brokers: cluster.ListenAddrs(), Topics: []string{topic}})
+	o := &office{t: t, cluster: cluster, wire: w, Publisher: NewPublisher(Config{
+		Client: &kafka.Client{Addr: kafka.TCP(cluster.ListenAddrs()...), Transport: w, Timeout: 10 * time.Second}, Topic: topic, Group: "group",
 	})}
 	return o
 }
@@ -220,7 +221,8 @@ func TestAMissingTopicIsAnErrorUntilItIsThere(t *testing.T) {
 	if err := o.cluster.CreateTopic(topic, 1, nil); err != nil {
 		t.Fatal(err)
 	}
-	for o.post(t.Context(), &Letter{Topic: "events"})[0] != nil { // until the transport has heard of it
+	for o.post(t.Context(), &Letter{Topic: "events"})[0] != nil { // until the wire has heard of it
+		o.wire.Refresh()
 	}
 	if !o.RefusingSince().IsZero() {
 		t.Error("a letter was written, and yet they are said to be refused")

@@ -155,7 +155,7 @@ func (r *Replay) leave(s *Stored, err error) {
 func (d *Desk) Replay(ctx context.Context, r *Replay) error {
 	mine := *r
 	r = &mine
-	run := &run{desk: d, Replay: r, held: map[string]bool{}, log: source{client: d.client, clientID: d.clientID, topic: r.To}, ends: map[int32]endMark{}}
+	run := &run{desk: d, Replay: r, held: map[string]bool{}, log: source{wire: d.wire, clientID: d.clientID, topic: r.To}, ends: map[int32]endMark{}}
 	var err error
 	if run.to, err = d.Target(ctx, r.To); err != nil {
 		return err

@@ -109,7 +109,7 @@ func (r *run) write(ctx context.Context, partition int32, items []item) (base in
 func (r *run) produce(ctx context.Context, partition int32, records []kafka.Record) (int64, error) {
 	ctx, cancel := context.WithDeadline(ctx, r.lease.until)
 	defer cancel()
-	base, err := produce(ctx, r.desk.client, r.To, partition, records)
+	base, err := produce(ctx, r.desk.client(), r.To, partition, records)
 	if err == nil {
 		r.ends[partition] = endMark{base + int64(len(records)), time.Now()}
 	}

@@ -20,7 +20,7 @@ type Retention struct {
 func (d *source) Retention(ctx context.Context) (Retention, error) {
 	var conf map[string]string
 	err := again(ctx, func() (err error) {
-		conf, err = configs(ctx, d.client, d.topic, "retention.ms", "retention.bytes", "cleanup.policy")
+		conf, err = configs(ctx, d.client(), d.topic, "retention.ms", "retention.bytes", "cleanup.policy")
 		return err
 	})
 	if err != nil {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"maps"
 	"slices"
 	"time"
 
@@ -16,7 +15,8 @@ import (
 	// fetch is Kafka's log format and nothing of the engine above it: reading
 	// letters needs the same decoding of batches (any codec, transaction markers,
 	// checksums, bounds) as reading events, and kafka-go's own is not fit for it.
-	// Package consumer itself is not imported, nor does it import this one.
+	// It comes over package wire, as all that is asked of brokers. Package consumer
+	// itself is not imported, nor does it import this one.
 	"release-forwarder/consumer/fetch"
 )
 
@@ -29,7 +29,7 @@ type Span struct {
 
 // source reads one topic as a committed reader, from its leaders, without a group.
 type source struct {
-	client   *kafka.Client
+	wire     Wire
 	clientID string
 	topic    string
 	most     int32 // bytes of one answer; 0: answerBytes
@@ -67,26 +67,17 @@ func (s *source) spansOnce(ctx context.Context) ([]Span, error) {
 // bounds looks at all partitions once. With an error it gives those whose leaders
 // answered.
 func (s *source) bounds(ctx context.Context) ([]Span, error) {
-	partitions, err := s.partitions(ctx)
+	told, err := s.offsets(ctx, fetch.FirstOffsets, ends(true))
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	bounds, err := fetch.LogBounds(ctx, s.client.Transport, s.client.Addr, s.topic, slices.Collect(maps.Keys(partitions)), true)
-	if err != nil {
-		return nil, err
-	}
-	spans := make([]Span, 0, len(bounds))
-	for n, b := range bounds {
-		_, told := errors.AsType[kafka.Error](b.Err)
+	spans := make([]Span, 0, len(told))
+	for n, t := range told {
 		switch {
-		case b.Err == nil:
-			spans = append(spans, Span{Partition: n, First: b.First, End: b.End})
-		case told:
-			err = b.Err
-		case err == nil:
-			err = fmt.Errorf("partition %d: %w: %w", n, b.Err, kafka.LeaderNotAvailable)
+		case t.err == nil:
+			spans = append(spans, Span{Partition: n, First: t.offsets[0], End: t.offsets[1]})
+		case err == nil || !passing(t.err):
+			err = fmt.Errorf("partition %d: %w", n, t.err)
 		}
 	}
 	slices.SortFunc(spans, func(a, b Span) int { return int(a.Partition) - int(b.Partition) })
@@ -101,28 +92,20 @@ func (s *source) bounds(ctx context.Context) ([]Span, error) {
 // timestamp is at or after it (KIP-79). Its index of times is sparse, but it only
 // tells from where the broker looks at the records themselves.
 func (s *source) since(ctx context.Context, spans []Span, at time.Time) ([]Span, error) {
-	asked := make([]kafka.OffsetRequest, 0, len(spans))
-	for _, span := range spans {
-		// Kafka takes negative times for questions of another kind.
-		asked = append(asked, kafka.OffsetRequest{Partition: int(span.Partition), Timestamp: max(0, at.UnixMilli())})
-	}
 	later := slices.Clone(spans)
 	err := again(ctx, func() error {
-		res, err := s.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{
-			Topics: map[string][]kafka.OffsetRequest{s.topic: asked}, IsolationLevel: kafka.ReadCommitted,
-		})
+		all, err := s.offsets(ctx, firstsSince(at))
 		if err != nil {
 			return err
 		}
-		for _, p := range res.Topics[s.topic] {
-			if p.Error != nil {
-				return p.Error
-			}
-			i := slices.IndexFunc(later, func(span Span) bool { return int(span.Partition) == p.Partition })
-			for offset := range p.Offsets { // one; -1: none
-				if i >= 0 {
-					later[i].First = begin(spans[i], offset)
-				}
+		for i, span := range spans {
+			switch t, told := all[span.Partition]; {
+			case !told:
+				return kafka.UnknownTopicOrPartition
+			case t.err != nil && !errors.Is(t.err, fetch.ErrNoOffset):
+				return t.err
+			default:
+				later[i].First = begin(span, t.offsets[0])
 			}
 		}
 		return nil
@@ -137,30 +120,6 @@ func begin(span Span, offset int64) int64 {
 		return span.End
 	}
 	return max(span.First, offset)
-}
-
-// partitions gives each partition's leader.
-func (s *source) partitions(ctx context.Context) (map[int32]int32, error) {
-	res, err := s.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{s.topic}})
-	if err != nil {
-		return nil, err
-	}
-	leaders := map[int32]int32{}
-	for _, t := range res.Topics {
-		if t.Name != s.topic {
-			continue
-		}
-		if t.Error != nil {
-			return nil, t.Error
-		}
-		for _, p := range t.Partitions {
-			leaders[int32(p.ID)] = int32(p.Leader.ID)
-		}
-	}
-	if len(leaders) == 0 {
-		return nil, kafka.UnknownTopicOrPartition
-	}
-	return leaders, nil
 }
 
 // read yields the records of a partition from an offset up to, without, end. An
@@ -226,28 +185,24 @@ func (s *source) fetch(ctx context.Context, partition int32, from int64) (a *fet
 
 // ask sends a fetch of one partition to its leader, once.
 func (s *source) ask(ctx context.Context, r *fetch.Request, p fetch.Partition) (*fetch.Answer, error) {
-	leaders, err := s.partitions(ctx)
+	id, led, err := s.led(ctx, p.Partition)
 	if err != nil {
 		return nil, err
-	}
-	leader, ok := leaders[p.Partition]
-	if !ok {
-		return nil, kafka.UnknownTopicOrPartition
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	p.Topic, p.LeaderEpoch, p.LastEpoch = s.topic, -1, -1
-	r.Broker, r.ClientID, r.MinBytes, r.Partitions = leader, s.clientID, 1, []fetch.Partition{p}
-	res, err := fetch.Do(ctx, fetch.OverTransport(s.client.Transport, s.client.Addr), r)
+	p.Topic, p.TopicID, p.LeaderEpoch, p.LastEpoch = s.topic, id, led.Epoch, -1
+	r.Broker, r.ClientID, r.MinBytes, r.Partitions = led.Leader, s.clientID, 1, []fetch.Partition{p}
+	res, err := fetch.Do(ctx, s.wire, r)
 	if err != nil {
-		return nil, err
+		return nil, s.refused(err)
 	}
 	for i := range res.Partitions {
 		if a := &res.Partitions[i]; a.Topic == s.topic && a.Partition == p.Partition {
-			return a, a.Err
+			return a, s.refused(a.Err)
 		}
 	}
-	return nil, fmt.Errorf("the answer leaves partition %d out: %w", p.Partition, kafka.LeaderNotAvailable)
+	return nil, fmt.Errorf("partition %d: %w", p.Partition, fetch.ErrLeftOut)
 }
 
 // firstAfter finds where a partition begins now that an offset is not in it.

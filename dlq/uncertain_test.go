@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol/listoffsets"
 	produceapi "github.com/segmentio/kafka-go/protocol/produce"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -27,14 +26,14 @@ var unproven = []kafka.Error{
 // answering lets a broker write what it is asked to, and then answer each third
 // request that writes to a topic with an error.
 type answering struct {
-	kafka.RoundTripper
+	Wire
 	topic string
 	code  kafka.Error
 	n     int
 }
 
 func (a *answering) RoundTrip(ctx context.Context, addr netAddr, req kafka.Request) (kafka.Response, error) {
-	res, err := a.RoundTripper.RoundTrip(ctx, addr, req)
+	res, err := a.Wire.RoundTrip(ctx, addr, req)
 	if err == nil && sendsTo(req, a.topic) {
 		if a.n++; a.n%3 == 1 {
 			res.(*produceapi.Response).Topics[0].Partitions[0].ErrorCode = int16(a.code)
@@ -46,7 +45,7 @@ func (a *answering) RoundTrip(ctx context.Context, addr netAddr, req kafka.Reque
 // deskAnswered opens a person's desk at such a broker.
 func (h *hall) deskAnswered(by string, p *power, topic string, code kafka.Error) *Desk {
 	d := h.deskOver(by, p)
-	p.RoundTripper = &answering{RoundTripper: p.RoundTripper, topic: topic, code: code}
+	p.Wire = &answering{Wire: p.Wire, topic: topic, code: code}
 	return d
 }
 
@@ -62,8 +61,8 @@ func TestAnAnswerThatProvesNothingSendsNothingTwice(t *testing.T) {
 					h.post(letters(n)...)
 					p := &power{}
 					if blind {
-						p.before = func(req kafka.Request) error {
-							if l, is := req.(*listoffsets.Request); is && l.Topics[0].Topic == eventTopic {
+						p.before = func(req any) error {
+							if l, is := req.(*kmsg.ListOffsetsRequest); is && l.Topics[0].Topic == eventTopic {
 								return kafka.TopicAuthorizationFailed
 							}
 							return nil
@@ -105,13 +104,13 @@ func TestWhatIsRefusedBeforeTheAppendIsNotInDoubt(t *testing.T) {
 
 // forgetful leaves the partition out of each answer that tells where a topic ends.
 type forgetful struct {
-	kafka.RoundTripper
+	Wire
 	topic string
 }
 
-func (f forgetful) RoundTrip(ctx context.Context, addr netAddr, req kafka.Request) (kafka.Response, error) {
-	res, err := f.RoundTripper.RoundTrip(ctx, addr, req)
-	if l, is := res.(*listoffsets.Response); is && err == nil && l.Topics[0].Topic == f.topic {
+func (f forgetful) Send(ctx context.Context, broker int32, req kmsg.Request) (kmsg.Response, error) {
+	res, err := f.Wire.Send(ctx, broker, req)
+	if l, is := res.(*kmsg.ListOffsetsResponse); is && err == nil && l.Topics[0].Topic == f.topic {
 		l.Topics[0].Partitions = nil
 	}
 	return res, err
@@ -124,7 +123,7 @@ func TestAnEndThatIsNotToldIsNoEmptyTopic(t *testing.T) {
 		h.post(letters(n)...)
 		p := &power{}
 		d := h.deskAnswered("alice", p, eventTopic, kafka.NotLeaderForPartition)
-		p.RoundTripper = forgetful{p.RoundTripper, eventTopic}
+		p.Wire = forgetful{p.Wire, eventTopic}
 		err := d.Replay(h.ctx, all())
 		if _, repeated := h.account(n); repeated != 0 || !errors.Is(err, ErrUncertain) {
 			t.Errorf("%d repeated: %v", repeated, err)
@@ -153,7 +152,7 @@ func TestWhatIsNotSeenAfterATimeOutIsNotSentAgain(t *testing.T) {
 		inHall(t, func(h *hall) {
 			h.post(letters(9)...)
 			sent := 0
-			p := &power{before: func(req kafka.Request) error {
+			p := &power{before: func(req any) error {
 				if !sendsTo(req, eventTopic) {
 					return nil
 				}
@@ -175,7 +174,7 @@ func TestWhatWasNeverSentIsSentAgain(t *testing.T) {
 			const n = 60
 			h.post(letters(n)...)
 			failures := 0
-			p := &power{before: func(req kafka.Request) error {
+			p := &power{before: func(req any) error {
 				if sendsTo(req, eventTopic) && failures < 3 {
 					failures++
 					return kept
@@ -248,7 +247,7 @@ func TestWhatLiesBehindAnOpenTransactionIsNotSentAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		values := map[string]int{}
-		log := NewLog(h.desk("observer").client, "", eventTopic)
+		log := NewLog(h.desk("observer").wire, "", eventTopic)
 		spans, err := log.Spans(h.ctx)
 		if err != nil {
 			t.Fatal(err)

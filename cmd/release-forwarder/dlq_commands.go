@@ -82,11 +82,10 @@ func unbroken(stop stopper, out *output) (ctx context.Context, end func()) {
 // dlqRun is one run of a dlq command: the settings it uses, a desk to work at.
 type dlqRun struct {
 	screen
-	s      *settings.Settings
-	client *kafka.Client
-	wire   *wire.Client
-	desk   *dlq.Desk
-	to     string // --to
+	s    *settings.Settings
+	wire *wire.Client
+	desk *dlq.Desk
+	to   string // --to
 }
 
 // workAtDesk loads the settings of groups beside Kafka's and the dead letters',
@@ -118,9 +117,9 @@ func workAtDesk(ctx context.Context, sc screen, dial dialFunc, allGroups bool, t
 	if allGroups {
 		group = ""
 	}
-	r := &dlqRun{screen: sc, s: s, to: to, client: k.Client(), wire: k.Wire}
+	r := &dlqRun{screen: sc, s: s, to: to, wire: k.Wire}
 	r.desk = dlq.NewDesk(dlq.DeskConfig{
-		Client: r.client, ClientID: s.Kafka.ClientID, Topic: s.DeadLetters.Topic, Group: group, By: whoami(), Replays: target(s, ""),
+		Wire: r.wire, ClientID: s.Kafka.ClientID, Brokers: s.Kafka.Brokers, Topic: s.DeadLetters.Topic, Group: group, By: whoami(), Replays: target(s, ""),
 		Session: session, Lot: func(value []byte) string { lot, _ := mapping.Identify(value); return lot },
 		LargeLedger: func(entries int64) {
 			sc.say("reading what was decided of letters before: up to %s entries of %s", number(entries), dlq.LedgerTopic(s.DeadLetters.Topic))

@@ -82,7 +82,7 @@ func (f *finder) open(ctx context.Context) ([]searched, error) {
 	}
 	var topics []searched
 	for i, name := range names {
-		t := searched{log: dlq.NewLog(f.r.client, f.r.s.Kafka.ClientID, name), name: name}
+		t := searched{log: dlq.NewLog(f.r.wire, f.r.s.Kafka.ClientID, name), name: name}
 		var err error
 		if t.spans, err = t.log.Spans(ctx); err != nil {
 			if i > 0 && errors.Is(err, kafka.UnknownTopicOrPartition) {
@@ -179,7 +179,7 @@ func (f *finder) trouble(what string) {
 // sent, so no letter of a record dated since a time lies before it; where the
 // record's producer has a clock that is ahead, none of this holds.
 func (f *finder) readLetters(ctx context.Context) error {
-	log := dlq.NewLog(f.r.client, f.r.s.Kafka.ClientID, f.r.s.DeadLetters.Topic)
+	log := dlq.NewLog(f.r.wire, f.r.s.Kafka.ClientID, f.r.s.DeadLetters.Topic)
 	spans, err := log.Spans(ctx)
 	if errors.Is(err, kafka.UnknownTopicOrPartition) {
 		f.print.reach(topicReach{Topic: f.r.s.DeadLetters.Topic, Holds: "letters", Missing: true})

@@ -13,6 +13,7 @@ import (
 	"release-forwarder/cmd/release-forwarder/connect"
 	"release-forwarder/cmd/release-forwarder/telemetry"
 	"release-forwarder/consumer"
+	"release-forwarder/consumer/wire"
 	"release-forwarder/dlq"
 )
 
@@ -36,7 +37,7 @@ const (
 // retention watches how near Kafka is to deleting what is not finished. Without
 // the right DescribeConfigs on a topic nothing is told of it but that.
 type retention struct {
-	client   *kafka.Client
+	wire     *wire.Client
 	clientID string
 	log      *slog.Logger
 	changed  chan struct{} // a partition was assigned
@@ -59,8 +60,7 @@ type movement struct {
 
 func newRetention(k *connect.Kafka, clientID string, log *slog.Logger) *retention {
 	return &retention{
-		client:   k.Client(),
-		clientID: clientID, log: log, changed: make(chan struct{}, 1), blind: map[string]time.Time{}, hidden: map[string]bool{},
+		wire: k.Wire, clientID: clientID, log: log, changed: make(chan struct{}, 1), blind: map[string]time.Time{}, hidden: map[string]bool{},
 		topics: map[string]dlq.Retention{}, starts: map[place][]movement{},
 	}
 }
@@ -96,7 +96,7 @@ func (r *retention) look(ctx context.Context, held []consumer.PartitionStatus) {
 		topics[p.Topic] = true
 	}
 	for topic := range topics {
-		log := dlq.NewLog(r.client, r.clientID, topic)
+		log := dlq.NewLog(r.wire, r.clientID, topic)
 		kept, err := log.Retention(ctx)
 		r.tell(ctx, topic, err)
 		if err != nil {

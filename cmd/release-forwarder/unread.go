@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/segmentio/kafka-go"
-
 	"release-forwarder/cmd/release-forwarder/connect"
 	"release-forwarder/consumer"
 	"release-forwarder/consumer/wire"
@@ -37,7 +35,6 @@ const (
 // of it: how old the first such record is, and what keeps it from being read. The engine
 // sees records alone; this looks beside it, into the log's headers.
 type unread struct {
-	client   *kafka.Client
 	wire     *wire.Client
 	clientID string
 	log      *slog.Logger
@@ -99,8 +96,7 @@ func earliest(a, b time.Time) time.Time {
 
 func newUnread(k *connect.Kafka, clientID string, log *slog.Logger) *unread {
 	return &unread{
-		client: k.Client(), wire: k.Wire,
-		clientID: clientID, log: log,
+		wire: k.Wire, clientID: clientID, log: log,
 		looks: map[place]look{}, stops: map[place]stop{}, told: map[place]stop{},
 	}
 }
@@ -165,7 +161,7 @@ func (u *unread) ask(ctx context.Context, held []consumer.PartitionStatus) {
 			slots <- struct{}{}
 			defer func() { <-slots }()
 			if looks {
-				l.peek(dlq.NewLog(u.client, u.clientID, p.Topic).Peek(ctx, p.Partition, p.Position))
+				l.peek(dlq.NewLog(u.wire, u.clientID, p.Topic).Peek(ctx, p.Partition, p.Position))
 			}
 			if asks {
 				l.producer, l.asked = u.producer(ctx, p), time.Now()

@@ -3,6 +3,7 @@ package fetch
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -39,6 +40,13 @@ func FirstOffsets(ctx context.Context, s Sender, broker int32, asks []OffsetAsk)
 // committed is set, behind the last one that a reader of committed records sees.
 func EndOffsets(ctx context.Context, s Sender, broker int32, committed bool, asks []OffsetAsk) ([]OffsetTold, error) {
 	return offsetsAt(ctx, s, broker, kafka.LastOffset, committed, asks)
+}
+
+// OffsetsSince is [FirstOffsets] for the first records that are dated at a time or later, as
+// a reader of committed records sees them (KIP-79): [ErrNoOffset] where there is none.
+func OffsetsSince(ctx context.Context, s Sender, broker int32, at time.Time, asks []OffsetAsk) ([]OffsetTold, error) {
+	// Kafka takes negative times for questions of another kind.
+	return offsetsAt(ctx, s, broker, max(0, at.UnixMilli()), true, asks)
 }
 
 // offsetsAt asks for the offsets at one time: a broker refuses a request that names a

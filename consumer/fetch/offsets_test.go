@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -90,6 +91,22 @@ func TestBoundsThatAreNotTold(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestOffsetsSinceATime(t *testing.T) {
+	for at, asked := range map[time.Time]int64{time.UnixMilli(1_700_000_000_123): 1_700_000_000_123, time.UnixMilli(-2): 0} {
+		a := &answers{left: []kmsg.Response{offsetsOf(offsetOf(0, 0, 5), offsetOf(1, 0, -1))}}
+		got, err := OffsetsSince(t.Context(), a, 7, at, []OffsetAsk{{"events", 1, 4}, {"events", 0, 2}})
+		if want := []OffsetTold{{-1, ErrNoOffset}, {5, nil}}; err != nil || !slices.Equal(got, want) {
+			t.Errorf("%v, %v; want %v", got, err, want)
+		}
+		req := a.asked[0].(*kmsg.ListOffsetsRequest)
+		for i, epoch := range []int32{4, 2} {
+			if p := req.Topics[0].Partitions[i]; req.IsolationLevel != readCommitted || p.Timestamp != asked || p.CurrentLeaderEpoch != epoch {
+				t.Errorf("asked %+v", req)
+			}
+		}
 	}
 }
 

@@ -66,11 +66,6 @@ type cluster struct {
 	clientID string
 }
 
-// client is for what kafka-go's own client does without a trap.
-func (c *cluster) client() *kafka.Client {
-	return c.kafka.Client()
-}
-
 // ask sends a message to a broker and returns its answer and the version spoken.
 func ask[Answer protocol.Message](ctx context.Context, c *cluster, node int32, m protocol.Message) (Answer, int16, error) {
 	ctx, cancel := context.WithTimeout(ctx, connect.RequestTimeout)

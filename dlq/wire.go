@@ -1,0 +1,140 @@
+package dlq
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/wire"
+)
+
+// Wire is the way to the cluster: a [wire.Client].
+type Wire interface {
+	// RoundTrip is for kafka-go's messages: produce and administration.
+	kafka.RoundTripper
+	fetch.Exchanger
+	fetch.Sender
+	MetadataOf(ctx context.Context, topics []string) (*wire.Metadata, error)
+	Refresh()
+}
+
+// anywhere is the address that kafka-go's Client must have; the wire does not look at it.
+var anywhere = kafka.TCP("kafka:0")
+
+// client is kafka-go's, over the wire.
+func (s *source) client() *kafka.Client {
+	return &kafka.Client{Addr: anywhere, Transport: s.wire, Timeout: requestTimeout}
+}
+
+// described is the topic by the cluster's metadata: its ID, and who leads its partitions.
+func (s *source) described(ctx context.Context) (wire.Topic, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	m, err := s.wire.MetadataOf(ctx, []string{s.topic})
+	if err != nil {
+		return wire.Topic{}, err
+	}
+	t := m.Topics[s.topic]
+	if t.Err == nil && len(t.Partitions) == 0 {
+		t.Err = kafka.UnknownTopicOrPartition
+	}
+	return t, t.Err
+}
+
+// led is the topic's ID and who leads one of its partitions.
+func (s *source) led(ctx context.Context, partition int32) (wire.ID, wire.Partition, error) {
+	t, err := s.described(ctx)
+	if err != nil {
+		return wire.ID{}, wire.Partition{}, err
+	}
+	p, ok := t.Partitions[partition]
+	if !ok {
+		p.Err = kafka.UnknownTopicOrPartition
+	}
+	return t.ID, p, p.Err
+}
+
+// refused passes a leader's error on. The metadata that named the leader, its epoch and the
+// topic's ID may be old.
+func (s *source) refused(err error) error {
+	if err != nil && (passing(err) || errors.Is(err, kafka.UnknownTopicOrPartition)) {
+		s.wire.Refresh()
+	}
+	return err
+}
+
+// question asks a leader for an offset of each log.
+type question func(ctx context.Context, to fetch.Sender, broker int32, asks []fetch.OffsetAsk) ([]fetch.OffsetTold, error)
+
+// ends asks where logs end, for a reader of committed records or for any.
+func ends(committed bool) question {
+	return func(ctx context.Context, to fetch.Sender, broker int32, asks []fetch.OffsetAsk) ([]fetch.OffsetTold, error) {
+		return fetch.EndOffsets(ctx, to, broker, committed, asks)
+	}
+}
+
+// firstsSince asks for the first committed records that are dated at a time or later.
+func firstsSince(at time.Time) question {
+	return func(ctx context.Context, to fetch.Sender, broker int32, asks []fetch.OffsetAsk) ([]fetch.OffsetTold, error) {
+		return fetch.OffsetsSince(ctx, to, broker, at, asks)
+	}
+}
+
+// told is what a leader answered of one partition, question by question, as far as it did.
+type told struct {
+	offsets []int64
+	err     error
+}
+
+// offsets asks the leaders of all partitions, each for its own: one that does not answer
+// keeps no other's answer back.
+func (s *source) offsets(ctx context.Context, questions ...question) (map[int32]told, error) {
+	topic, err := s.described(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	all, led := map[int32]told{}, map[int32][]fetch.OffsetAsk{}
+	for n, p := range topic.Partitions {
+		if p.Err != nil {
+			all[n] = told{err: p.Err}
+			continue
+		}
+		led[p.Leader] = append(led[p.Leader], fetch.OffsetAsk{Topic: s.topic, Partition: n, LeaderEpoch: p.Epoch})
+	}
+	answers := make(chan map[int32]told)
+	for broker, asks := range led {
+		go func() { answers <- s.offsetsAt(ctx, broker, asks, questions) }()
+	}
+	for range led {
+		maps.Copy(all, <-answers)
+	}
+	return all, nil
+}
+
+// offsetsAt asks one leader.
+func (s *source) offsetsAt(ctx context.Context, broker int32, asks []fetch.OffsetAsk, questions []question) map[int32]told {
+	all := map[int32]told{}
+	for _, ask := range questions {
+		answers, err := ask(ctx, s.wire, broker, asks)
+		for i, a := range asks {
+			t := all[a.Partition]
+			if err != nil {
+				t.err = s.refused(err)
+			} else {
+				t.offsets, t.err = append(t.offsets, answers[i].Offset), cmp.Or(t.err, s.refused(answers[i].Err))
+			}
+			all[a.Partition] = t
+		}
+		if err != nil {
+			break
+		}
+	}
+	return all
+}
