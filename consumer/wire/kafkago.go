@@ -9,7 +9,6 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/createtopics"
-	"github.com/segmentio/kafka-go/protocol/listoffsets"
 	"github.com/segmentio/kafka-go/protocol/metadata"
 )
 
@@ -24,12 +23,13 @@ func (c *Client) RoundTrip(ctx context.Context, _ net.Addr, req kafka.Request) (
 		return nil, err
 	}
 	cluster := m.cluster()
-	parts, merger, err := split(req, cluster)
+	splitter, is := req.(protocol.Splitter)
+	if !is {
+		return c.roundTrip(ctx, req, cluster)
+	}
+	parts, merger, err := splitter.Split(cluster)
 	if err != nil {
 		return nil, err
-	}
-	if merger == nil {
-		return c.roundTrip(ctx, req, cluster)
 	}
 	results := make([]any, len(parts))
 	ended := make(chan int)
@@ -46,50 +46,6 @@ func (c *Client) RoundTrip(ctx context.Context, _ net.Addr, req kafka.Request) (
 		<-ended
 	}
 	return merger.Merge(parts, results)
-}
-
-// split makes one message of each broker that it goes to; the merger is nil where there is
-// only one. Each part takes a connection, so kafka-go's parts of a question for offsets are too
-// many: one for each partition and time.
-func split(req kafka.Request, cluster protocol.Cluster) ([]protocol.Message, protocol.Merger, error) {
-	switch m := req.(type) {
-	case *listoffsets.Request:
-		return splitByLeader(m, cluster), new(listoffsets.Response), nil
-	case protocol.Splitter:
-		return m.Split(cluster)
-	}
-	return nil, nil, nil
-}
-
-// splitByLeader asks each leader for all of its partitions, by one message for each time: a
-// broker refuses one that names a partition twice.
-func splitByLeader(req *listoffsets.Request, cluster protocol.Cluster) (parts []protocol.Message) {
-	type share struct {
-		leader int32
-		at     int64
-	}
-	byShare := map[share]*listoffsets.Request{}
-	for _, t := range req.Topics {
-		at := map[share]int{}
-		for _, p := range t.Partitions {
-			s := share{leader: -1, at: p.Timestamp}
-			if led, known := cluster.Topics[t.Topic].Partitions[p.Partition]; known {
-				s.leader = led.Leader
-			}
-			part := byShare[s]
-			if part == nil {
-				part = &listoffsets.Request{ReplicaID: req.ReplicaID, IsolationLevel: req.IsolationLevel}
-				byShare[s], parts = part, append(parts, part)
-			}
-			i, has := at[s]
-			if !has {
-				i = len(part.Topics)
-				at[s], part.Topics = i, append(part.Topics, listoffsets.RequestTopic{Topic: t.Topic})
-			}
-			part.Topics[i].Partitions = append(part.Topics[i].Partitions, p)
-		}
-	}
-	return parts
 }
 
 // roundTrip sends one message to where it says.
