@@ -14,6 +14,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"release-forwarder/consumer/wire"
 	"release-forwarder/dlq"
 )
 
@@ -56,8 +57,11 @@ const waiting = 5000
 
 // post writes n letters of the topic's events.
 func (l *lab) post(topic string, n int) error {
+	ctx, hangUp := context.WithCancel(context.Background())
+	defer hangUp()
+	w := wire.New(ctx, wire.Config{Brokers: strings.Split(l.Brokers, ","), Topics: []string{topic + ".dlq"}})
 	p := dlq.NewPublisher(dlq.Config{
-		Client: &kafka.Client{Addr: kafka.TCP(l.Brokers), Transport: &kafka.Transport{MetadataTopics: []string{topic + ".dlq"}}, Timeout: time.Minute},
+		Client: &kafka.Client{Addr: kafka.TCP(l.Brokers), Transport: w, Timeout: time.Minute},
 		Topic:  topic + ".dlq", Group: topic,
 	})
 	defer p.Close()

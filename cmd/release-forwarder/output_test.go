@@ -14,6 +14,7 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
 
+	"release-forwarder/consumer/wire"
 	"release-forwarder/dlq"
 )
 
@@ -46,9 +47,8 @@ func posted(t *testing.T) {
 	} {
 		t.Setenv(name, value)
 	}
-	transport := &kafka.Transport{}
-	t.Cleanup(transport.CloseIdleConnections)
-	p := dlq.NewPublisher(dlq.Config{Client: &kafka.Client{Addr: kafka.TCP(address), Transport: transport, Timeout: time.Minute}, Topic: "events.dlq", Group: "group"})
+	w := wire.New(t.Context(), wire.Config{Brokers: cluster.ListenAddrs(), Topics: []string{"events.dlq"}})
+	p := dlq.NewPublisher(dlq.Config{Client: &kafka.Client{Addr: kafka.TCP(address), Transport: w, Timeout: time.Minute}, Topic: "events.dlq", Group: "group"})
 	defer p.Close()
 	done := make(chan error)
 	for i := range int64(2) {

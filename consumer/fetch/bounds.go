@@ -3,11 +3,6 @@ package fetch
 import (
 	"cmp"
 	"context"
-	"fmt"
-	"net"
-
-	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol/listoffsets"
 )
 
 // Bounds are where a partition's log begins, and the offset behind its last record.
@@ -46,70 +41,4 @@ func AskBounds(ctx context.Context, s Sender, broker int32, topic string, partit
 		}
 	}
 	return all, nil
-}
-
-// LogBounds asks the leaders of a topic's partitions for the bounds of their logs, up to
-// what a reader sees that reads committed records only where committed is set. Each
-// partition asked for is in the result, with an error where its leader did not tell.
-// kafka-go's ListOffsets gives 0 for what an answer leaves out, as of an empty log.
-func LogBounds(ctx context.Context, transport kafka.RoundTripper, addr net.Addr, topic string, partitions []int32, committed bool) (map[int32]Bounds, error) {
-	req := &listoffsets.Request{ReplicaID: -1, Topics: []listoffsets.RequestTopic{{Topic: topic}}}
-	if committed {
-		req.IsolationLevel = int8(kafka.ReadCommitted)
-	}
-	for _, p := range partitions {
-		for _, at := range []int64{kafka.FirstOffset, kafka.LastOffset} {
-			req.Topics[0].Partitions = append(req.Topics[0].Partitions, listoffsets.RequestPartition{Partition: p, CurrentLeaderEpoch: -1, Timestamp: at})
-		}
-	}
-	m, err := transport.RoundTrip(ctx, addr, req)
-	if err != nil {
-		return nil, err
-	}
-	res, ok := m.(*listoffsets.Response)
-	if !ok {
-		return nil, fmt.Errorf("the round tripper answered with %T", m)
-	}
-	all := map[int32]Bounds{}
-	for _, p := range partitions {
-		first, err := boundOf(res, topic, p, kafka.FirstOffset)
-		end := int64(-1)
-		if err == nil {
-			end, err = boundOf(res, topic, p, kafka.LastOffset)
-		}
-		if err != nil {
-			first, end = -1, -1
-		}
-		all[p] = Bounds{First: first, End: end, Err: err}
-	}
-	return all, nil
-}
-
-// boundOf walks an answer for one partition's offset at a time; kafka-go notes beside
-// each which time was asked for.
-func boundOf(res *listoffsets.Response, topic string, partition int32, at int64) (offset int64, err error) {
-	found := false
-	for _, t := range res.Topics {
-		if t.Topic != topic {
-			continue
-		}
-		for _, p := range t.Partitions {
-			switch {
-			case p.Partition != partition:
-			case p.ErrorCode != 0:
-				return -1, kafka.Error(p.ErrorCode)
-			case p.Timestamp != at:
-			case p.Offset < 0:
-				return -1, ErrNoOffset
-			case found && p.Offset != offset:
-				return -1, ErrTwice
-			default:
-				offset, found = p.Offset, true
-			}
-		}
-	}
-	if !found {
-		return -1, ErrLeftOut
-	}
-	return offset, nil
 }

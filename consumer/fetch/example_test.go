@@ -7,17 +7,16 @@ import (
 	"io"
 	"time"
 
-	"github.com/segmentio/kafka-go"
-
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/wire"
 )
 
 // One turn of a fetch loop for one partition.
 func Example() {
-	transport := &kafka.Transport{MetadataTopics: []string{"events"}}
+	w := wire.New(context.Background(), wire.Config{Brokers: []string{"kafka-1:9092"}, Topics: []string{"events"}})
 	offset := int64(42)
 
-	res, err := fetch.Do(context.Background(), fetch.OverTransport(transport, kafka.TCP("kafka-1:9092")), &fetch.Request{
+	res, err := fetch.Do(context.Background(), w, &fetch.Request{
 		Broker: 1, ClientID: "release-forwarder", MaxWait: 500 * time.Millisecond, MinBytes: 1, MaxBytes: 1 << 20,
 		Partitions: []fetch.Partition{{Topic: "events", Partition: 0, LeaderEpoch: -1, LastEpoch: -1, Offset: offset, MaxBytes: 64 << 10}},
 	})

@@ -18,13 +18,14 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/wire"
 )
 
 // kafkaOf starts a Kafka of the process's own with one topic and returns its
-// bootstrap address and a transport.
-func kafkaOf(t *testing.T, partitions int32, topic string) (net.Addr, *kafka.Transport) {
+// bootstrap address and a way to it.
+func kafkaOf(t *testing.T, partitions int32, topic string) (net.Addr, *wire.Client) {
 	t.Helper()
-	return connect(t, cluster(t, partitions, topic), topic)
+	return connect(t, cluster(t, partitions, topic), topic, nil)
 }
 
 func cluster(t *testing.T, partitions int32, topic string) *kfake.Cluster {
@@ -37,11 +38,9 @@ func cluster(t *testing.T, partitions int32, topic string) *kfake.Cluster {
 	return c
 }
 
-func connect(t *testing.T, c *kfake.Cluster, topic string) (net.Addr, *kafka.Transport) {
+func connect(t *testing.T, c *kfake.Cluster, topic string, dial wire.DialFunc) (net.Addr, *wire.Client) {
 	t.Helper()
-	rt := &kafka.Transport{MetadataTTL: time.Second, MetadataTopics: []string{topic}}
-	t.Cleanup(rt.CloseIdleConnections)
-	return kafka.TCP(c.ListenAddrs()...), rt
+	return kafka.TCP(c.ListenAddrs()...), wire.New(t.Context(), wire.Config{Brokers: c.ListenAddrs(), Topics: []string{topic}, Dial: dial})
 }
 
 // producer returns a client that writes to addr.
@@ -60,24 +59,23 @@ func producer(t *testing.T, addr net.Addr, opts ...kgo.Opt) *kgo.Client {
 }
 
 // leaderOf asks the metadata who leads the topic's partition 0.
-func leaderOf(t *testing.T, rt *kafka.Transport, addr net.Addr, topic string) int32 {
+func leaderOf(t *testing.T, w *wire.Client, topic string) int32 {
 	t.Helper()
-	c := &kafka.Client{Addr: addr, Transport: rt}
-	m, err := c.Metadata(t.Context(), &kafka.MetadataRequest{Topics: []string{topic}})
+	m, err := w.MetadataOf(t.Context(), []string{topic})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return int32(m.Topics[0].Partitions[0].Leader.ID)
+	return m.Topics[topic].Partitions[0].Leader
 }
 
 // readLog fetches the partition from offset until the position reaches the last
 // stable offset.
-func readLog(t *testing.T, rt *kafka.Transport, addr net.Addr, r *fetch.Request, offset int64) ([]fetch.Record, int64) {
+func readLog(t *testing.T, w *wire.Client, r *fetch.Request, offset int64) ([]fetch.Record, int64) {
 	t.Helper()
 	var all []fetch.Record
 	for {
 		r.Partitions[0].Offset = offset
-		res, err := fetch.Do(t.Context(), fetch.OverTransport(rt, addr), r)
+		res, err := fetch.Do(t.Context(), w, r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,7 +118,7 @@ func TestEachCodecThroughABroker(t *testing.T) {
 		"lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression(),
 	} {
 		t.Run(name, func(t *testing.T) {
-			addr, rt := kafkaOf(t, 1, "events")
+			addr, w := kafkaOf(t, 1, "events")
 			p := producer(t, addr, kgo.ProducerBatchCompression(codec), kgo.ProducerLinger(5*time.Millisecond))
 			var sent []*kgo.Record
 			for i := range 500 {
@@ -140,10 +138,10 @@ func TestEachCodecThroughABroker(t *testing.T) {
 				t.Fatal(err)
 			}
 			req := &fetch.Request{
-				Broker: leaderOf(t, rt, addr, "events"), ClientID: "test", MaxWait: 100 * time.Millisecond, MinBytes: 1, MaxBytes: 1 << 20,
+				Broker: leaderOf(t, w, "events"), ClientID: "test", MaxWait: 100 * time.Millisecond, MinBytes: 1, MaxBytes: 1 << 20,
 				Partitions: []fetch.Partition{{Topic: "events", LeaderEpoch: -1, LastEpoch: -1, MaxBytes: 16 << 10}},
 			}
-			got, position := readLog(t, rt, addr, req, 0)
+			got, position := readLog(t, w, req, 0)
 			if len(got) != len(sent) || position != int64(len(sent)) {
 				t.Fatalf("%d records, position %d; sent %d", len(got), position, len(sent))
 			}
@@ -159,7 +157,7 @@ func TestEachCodecThroughABroker(t *testing.T) {
 }
 
 func TestTransactionsThroughABroker(t *testing.T) {
-	addr, rt := kafkaOf(t, 1, "events")
+	addr, w := kafkaOf(t, 1, "events")
 	plain := producer(t, addr)
 	var want []string
 	send := func(p *kgo.Client, value string) {
@@ -194,10 +192,10 @@ func TestTransactionsThroughABroker(t *testing.T) {
 		}
 	}
 	req := &fetch.Request{
-		Broker: leaderOf(t, rt, addr, "events"), MaxWait: 100 * time.Millisecond, MinBytes: 1, MaxBytes: 1 << 20,
+		Broker: leaderOf(t, w, "events"), MaxWait: 100 * time.Millisecond, MinBytes: 1, MaxBytes: 1 << 20,
 		Partitions: []fetch.Partition{{Topic: "events", LeaderEpoch: -1, LastEpoch: -1, MaxBytes: 1 << 10}},
 	}
-	got, position := readLog(t, rt, addr, req, 0)
+	got, position := readLog(t, w, req, 0)
 	var values []string
 	for _, r := range got {
 		values = append(values, string(r.Value))
@@ -212,15 +210,15 @@ func TestTransactionsThroughABroker(t *testing.T) {
 }
 
 func TestSeveralPartitionsInOneRequest(t *testing.T) {
-	addr, rt := kafkaOf(t, 3, "events")
+	addr, w := kafkaOf(t, 3, "events")
 	p := producer(t, addr)
 	for i := range 9 {
 		if err := p.ProduceSync(t.Context(), &kgo.Record{Topic: "events", Partition: int32(i % 3), Value: fmt.Append(nil, i)}).FirstErr(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	res, err := fetch.Do(t.Context(), fetch.OverTransport(rt, addr), &fetch.Request{
-		Broker: leaderOf(t, rt, addr, "events"), MaxWait: 100 * time.Millisecond, MinBytes: 1, MaxBytes: 1 << 20,
+	res, err := fetch.Do(t.Context(), w, &fetch.Request{
+		Broker: leaderOf(t, w, "events"), MaxWait: 100 * time.Millisecond, MinBytes: 1, MaxBytes: 1 << 20,
 		Partitions: []fetch.Partition{
 			{Topic: "events", Partition: 0, LeaderEpoch: -1, LastEpoch: -1, MaxBytes: 1 << 20},
 			{Topic: "none", Partition: 0, LeaderEpoch: -1, LastEpoch: -1, MaxBytes: 1 << 20},
@@ -259,10 +257,10 @@ func TestSeveralPartitionsInOneRequest(t *testing.T) {
 }
 
 func TestUnknownBroker(t *testing.T) {
-	addr, rt := kafkaOf(t, 1, "events")
-	_, err := fetch.Do(t.Context(), fetch.OverTransport(rt, addr), &fetch.Request{Broker: 77, Partitions: []fetch.Partition{{Topic: "events", LeaderEpoch: -1, LastEpoch: -1}}})
-	if !errors.Is(err, kafka.LeaderNotAvailable) {
-		t.Errorf("%v, want %v", err, kafka.LeaderNotAvailable)
+	_, w := kafkaOf(t, 1, "events")
+	_, err := fetch.Do(t.Context(), w, &fetch.Request{Broker: 77, Partitions: []fetch.Partition{{Topic: "events", LeaderEpoch: -1, LastEpoch: -1}}})
+	if !errors.Is(err, kafka.BrokerNotAvailable) {
+		t.Errorf("%v, want %v", err, kafka.BrokerNotAvailable)
 	}
 }
 
@@ -274,13 +272,12 @@ func TestCancelledWhileTheBrokerWaits(t *testing.T) {
 		return nil, nil, false
 	})
 	closed := make(chan struct{}, 16)
-	addr, rt := connect(t, c, "events")
-	rt.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+	_, w := connect(t, c, "events", func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := new(net.Dialer).DialContext(ctx, network, address)
 		return watchedConn{Conn: conn, closed: closed}, err
-	}
-	_, err := fetch.Do(ctx, fetch.OverTransport(rt, addr), &fetch.Request{
-		Broker: leaderOf(t, rt, addr, "events"), MaxWait: time.Hour, MinBytes: 1, MaxBytes: 1 << 20,
+	})
+	_, err := fetch.Do(ctx, w, &fetch.Request{
+		Broker: leaderOf(t, w, "events"), MaxWait: time.Hour, MinBytes: 1, MaxBytes: 1 << 20,
 		Partitions: []fetch.Partition{{Topic: "events", LeaderEpoch: -1, LastEpoch: -1, MaxBytes: 1 << 20}},
 	})
 	if !errors.Is(err, context.Canceled) {
