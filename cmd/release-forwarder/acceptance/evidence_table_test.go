@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"text/tabwriter"
@@ -47,6 +48,8 @@ func (e *table) finish(w io.Writer) error {
 	defer file.Close()
 	text := tabwriter.NewWriter(io.MultiWriter(w, file), 0, 0, 2, ' ', 0)
 	fmt.Fprintln(text, "\nwhat happened\twho noticed\twhat was said\tlost")
+	// Cases run at once: by name, so that two runs' tables can be compared.
+	slices.SortStableFunc(e.rows, func(a, b [4]string) int { return strings.Compare(a[0], b[0]) })
 	for _, r := range e.rows {
 		fmt.Fprintf(text, "%s\t%s\t%s\t%s\n", r[0], r[1], r[2], r[3])
 	}
