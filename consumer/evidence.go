@@ -136,6 +136,16 @@ func (g *generation) check(ctx context.Context) (next time.Time) {
 	return next
 }
 
+// distrusts forgets the epoch below the position where its leader says that the log is another one there,
+// although a higher end was verified: then all below it is the same log, and the epoch is wrong.
+func (g *generation) distrusts(p *partition) {
+	g.engine.mu.Lock()
+	defer g.engine.mu.Unlock()
+	if p.phase == reading && p.inheritedEnd > p.position && p.inheritedEpoch != unknownEpoch {
+		p.epoch = unknownEpoch
+	}
+}
+
 // vouches forgets runs of a former version's commit that were believed by their anchor: that
 // was of the log as it was then. The engine's mutex is held.
 func (g *generation) vouches(p *partition) {
@@ -316,7 +326,16 @@ func (g *generation) part(p *partition, at parting) {
 	case at.since == 0:
 		at.since = min(at.at, known)
 	}
-	if p.parted = at; p.inheritedEnd > p.position && p.inheritedEnd > at.at {
+	told := p.parted.at == at.at && p.parted.id == at.id && p.parted.another == at.another && !p.parted.cut && p.toldParted
+	if p.parted, p.toldParted = at, true; told {
+		p.phase = parted
+		if e.cfg.OffsetReset == ResetNone {
+			p.phase = parked
+		}
+		poke(g.looks)
+		return
+	}
+	if p.inheritedEnd > p.position && p.inheritedEnd > at.at {
 		e.cfg.Hooks.MetadataIgnored()
 	}
 	if e.tellGone(p.topicPartition, at.why(), at.since, known, at.at) {
@@ -391,18 +410,28 @@ func (e *Engine) tellGone(tp topicPartition, why string, since, known, next int6
 // looked at again; zero: none.
 func (g *generation) resettle(ctx context.Context) (next time.Time) {
 	e := g.engine
+	if len(g.inPhase(parted)) == 0 {
+		return next
+	}
+	leaders, _, err := g.leaders(ctx)
+	if err != nil {
+		return time.Now().Add(joinInterval)
+	}
 	var commits []commitment
 	waits := false
 	e.mu.Lock()
 	for _, p := range g.parts {
-		if p.phase != parted {
-			continue
-		}
-		if !p.parted.cut && !g.cutAt(p) {
+		l := leaders[p.topicPartition]
+		switch {
+		case p.phase != parted:
+		case l.err == nil && l.id != p.parted.id: // made anew once more: its end is another one
+			p.phase, p.doubted = checking, time.Now()
+			poke(g.looks)
+		case !p.parted.cut && !g.cutAt(p):
 			waits = true
-			continue
+		default:
+			commits = append(commits, g.commitment(p, time.Now()))
 		}
-		commits = append(commits, g.commitment(p, time.Now()))
 	}
 	e.mu.Unlock()
 	var taken []commitment
@@ -439,7 +468,7 @@ func (g *generation) cutAt(p *partition) bool {
 			p.advance(at.at, at.epoch) // where that lies above
 		}
 	}
-	at.cut = true
+	at.cut, p.toldParted = true, false
 	p.logID, p.unsure = at.id, false
 	p.outside, p.outOfRange = false, time.Time{}
 	p.logEnd, p.reaches, p.unread = -1, -1, unread{}

@@ -317,9 +317,10 @@ func (g *generation) revoke() {
 	e.large = nil
 	for tp, p := range g.parts {
 		r := recollection{facts: p.facts}
-		if p.commits() {
+		if p.trusted && !p.unsure && !(p.phase == parted && p.parted.cut) {
 			r.known, r.knowledge, r.logID, r.cluster, r.memories = true, p.recollect(), p.logID, g.cluster, p.remember()
 			r.position, r.end = p.position, p.known()
+			r.parted, r.toldParted = p.parted, p.toldParted
 		}
 		e.recollections[tp] = r
 		p.phase = revoked

@@ -16,7 +16,9 @@ func (g *generation) takeIn(p *partition, broker int32, from int64, a *fetch.Ans
 		g.fetchRefused(p, broker, a.Err)
 		return
 	case a.Diverges != nil:
-		g.leavesNear(p, broker)
+		if !g.leavesNear(p, broker) {
+			g.distrusts(p)
+		}
 		g.release(p, errDiverging)
 		return
 	case a.Preferred != noReplica && a.Preferred != broker:

@@ -127,6 +127,7 @@ type partition struct {
 	outside    bool      // Kafka says the position is not in the log
 	outOfRange time.Time // since when it has been above the log's end, and no epoch tells why
 	parted     parting
+	toldParted bool // it was counted and said, and what was read above is not finished
 
 	// Commits.
 	facts     commitFacts
@@ -140,8 +141,9 @@ type partition struct {
 // verified, else an unverified commit would be given new evidence, and not where it is cut, which
 // must be committed before it is read.
 func (p *partition) commits() bool {
-	cut := p.phase == parted && (p.parted.another || p.parted.cut)
-	return p.trusted && !p.unsure && !cut
+	cut := p.phase == parted && p.parted.cut
+	gone := (p.phase == parted || p.phase == parked) && p.parted.another
+	return p.trusted && !p.unsure && !cut && !gone
 }
 
 func (p *partition) readyLanes() int { return p.fresh.count + p.due.count + p.turn.count }

@@ -244,6 +244,9 @@ type recollection struct {
 	cluster   string // the cluster's ID
 	position  int64
 	end       int64 // up to which the log was known to reach
+	// parted is where the log had parted from another one, which was told; zero: nowhere.
+	parted     parting
+	toldParted bool
 	// Of the unfinished records that were read; none where a generation has passed
 	// without the partition.
 	memories []memory

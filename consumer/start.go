@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -163,13 +165,15 @@ func (g *generation) commitFirst(ctx context.Context, commits []commitment) (sta
 	if len(commits) == 0 || !g.turn(ctx) {
 		return 0
 	}
+	commits = slices.DeleteFunc(commits, func(c commitment) bool { return !g.anew(c) })
 	taken := g.send(ctx, commits)
 	g.endTurn()
 	var begun []start
 	for _, c := range taken {
-		if !g.anew(c) {
-			continue
-		}
+		g.engine.mu.Lock()
+		delete(g.engine.recollections, c.part.topicPartition)
+		c.part.logID = c.logID
+		g.engine.mu.Unlock()
 		g.engine.log.Info("partition without a committed offset starts at its first record",
 			"topic", c.part.topic, "partition", c.part.partition, "offset", c.offset)
 		begun = append(begun, start{c.part, newProgress(c.offset, unknownEpoch, knowledge{end: c.offset, endEpoch: unknownEpoch})})
@@ -178,24 +182,30 @@ func (g *generation) commitFirst(ctx context.Context, commits []commitment) (sta
 	return len(begun)
 }
 
-// anew notes that a partition begins without a commit. Where this process had read it, of a
-// topic with another ID, Kafka has deleted the commit with that topic, and what it held is gone.
-// It reports false where a person decides.
+// anew looks at a partition that has no commit. Where this process had read it, of a topic with
+// another ID, Kafka has deleted the commit with that topic, and what it held is gone: that is
+// said once. It reports false where a person decides.
 func (g *generation) anew(c commitment) bool {
 	e, p := g.engine, c.part
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	r := e.recollections[p.topicPartition]
-	delete(e.recollections, p.topicPartition)
-	p.logID = c.logID
 	if !r.known || r.logID == c.logID || r.logID == (wire.ID{}) || c.logID == (wire.ID{}) {
 		return true
 	}
-	if !e.tellGone(p.topicPartition, remade, r.position, r.end, c.offset) {
-		p.progress, p.phase = newProgress(c.offset, unknownEpoch, knowledge{end: c.offset, endEpoch: unknownEpoch}), parked
-		return false
+	goesOn := e.cfg.OffsetReset != ResetNone
+	if !r.toldParted {
+		goesOn = e.tellGone(p.topicPartition, remade, r.position, r.end, c.offset)
+		r.toldParted = true
+		e.recollections[p.topicPartition] = r
 	}
-	return true
+	if !goesOn {
+		p.progress = newProgress(r.position, unknownEpoch, knowledge{end: r.position, endEpoch: unknownEpoch})
+		p.phase, p.logID, p.trusted, p.toldParted = parked, r.logID, true, true
+		p.parted = parting{at: c.offset, epoch: unknownEpoch, id: c.logID, another: true}
+		p.reaches = r.end
+	}
+	return goesOn
 }
 
 // start is where the reading of a partition begins.
@@ -226,7 +236,7 @@ func (g *generation) startAt(p *partition, c Commit, id wire.ID) start {
 		// Nobody has committed since this process gave the partition up: what it
 		// knows beyond the commit still holds, if the log is the same.
 		k, logID, memories, err = r.knowledge, r.logID, r.memories, nil
-		p.reaches = r.end
+		p.reaches, p.parted, p.toldParted = r.end, r.parted, r.toldParted
 	}
 	delete(e.recollections, p.topicPartition)
 	p.facts.found(found)
@@ -234,7 +244,11 @@ func (g *generation) startAt(p *partition, c Commit, id wire.ID) start {
 	if err != nil && !errors.Is(err, errAnotherTopic) { // which is said when it is verified
 		g.ignored(p, found)
 	}
-	s := start{p, newProgress(c.Offset, c.LeaderEpoch, k)}
+	epoch := c.LeaderEpoch
+	if epoch == 0 && logID == (wire.ID{}) && !strings.HasPrefix(c.Metadata, metadataEpochs) {
+		epoch = unknownEpoch // kafka-go, and so the version before, commits 0 where it knows none
+	}
+	s := start{p, newProgress(c.Offset, epoch, k)}
 	s.at.memories = memories
 	return s
 }
