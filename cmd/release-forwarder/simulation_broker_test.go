@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"release-forwarder/consumer/wire"
 )
 
 // watch sees every request at the brokers as it arrives, before it is handled.
@@ -50,13 +52,9 @@ func (o *observer) committing(req *kmsg.OffsetCommitRequest) {
 	o.look()
 	o.commits++
 	for _, t := range req.Topics {
-		name := t.Topic
-		if name == "" { // by ID, from version 10 on
-			info := o.cluster.Load().TopicIDInfo(t.TopicID)
-			if info == nil {
-				continue // of a topic that is gone: it is refused
-			}
-			name = info.Topic
+		name := o.nameOf(t.Topic, t.TopicID)
+		if name == "" {
+			continue // of a topic that is gone: it is refused
 		}
 		if name != eventTopic {
 			o.breach("P1", "a commit for topic %s", name)
@@ -64,9 +62,20 @@ func (o *observer) committing(req *kmsg.OffsetCommitRequest) {
 		}
 		for _, p := range t.Partitions {
 			o.say("%s, generation %d, commits %d of partition %d", brief(req.MemberID), req.Generation, p.Offset, p.Partition)
-			o.judge(o.named(brief(req.MemberID)), p.Partition, p.Offset, text(p.Metadata))
+			o.judge(o.named(brief(req.MemberID)), t.TopicID, p.Partition, p.Offset, text(p.Metadata))
 		}
 	}
+}
+
+// nameOf is a topic's name where a request tells its ID alone; "": it is gone.
+func (o *observer) nameOf(name string, id [16]byte) string {
+	if name != "" {
+		return name
+	}
+	if info := o.cluster.Load().TopicIDInfo(id); info != nil {
+		return info.Topic
+	}
+	return ""
 }
 
 // brief is a member's ID without the random part.
@@ -86,7 +95,7 @@ func text(s *string) string {
 
 // judge checks a commit against what is finished at this instant. The mutex is
 // held.
-func (o *observer) judge(by *host, partition int32, offset int64, metadata string) {
+func (o *observer) judge(by *host, topic wire.ID, partition int32, offset int64, metadata string) {
 	if int(partition) >= len(o.parts) {
 		o.breach("P1", "a commit for partition %d, which is not there", partition)
 		return
@@ -103,6 +112,9 @@ func (o *observer) judge(by *host, partition int32, offset int64, metadata strin
 	c, err := decodeClaim(clusterID, eventTopic, partition, offset, metadata)
 	if err != nil && (!o.mixed || !strings.HasPrefix(metadata, otherFormat)) {
 		o.breach("P4", "partition %d: commit %d: %v", partition, offset, err)
+	}
+	if err == nil && metadata != "" && topic != (wire.ID{}) && c.id != topic.String() {
+		o.breach("P4", "partition %d: commit %d is for the topic %s, and its metadata names %q", partition, offset, topic, c.id)
 	}
 	for done := range c.done {
 		if !l.finishedAt(done) {
@@ -189,12 +201,12 @@ func (o *observer) fetching(req *kmsg.FetchRequest) {
 	defer o.mu.Unlock()
 	o.settle()
 	for _, t := range req.Topics {
-		if t.Topic != eventTopic {
+		if o.nameOf(t.Topic, t.TopicID) != eventTopic {
 			continue
 		}
 		for _, p := range t.Partitions {
-			if int(p.Partition) >= len(o.parts) {
-				continue
+			if int(p.Partition) >= len(o.parts) || p.CurrentLeaderEpoch < 0 {
+				continue // a look at what is not read names no epoch
 			}
 			l := o.parts[p.Partition]
 			if l.read = max(l.read, p.FetchOffset); l.changing() {
@@ -226,7 +238,7 @@ func (o *observer) writing(req *kmsg.ProduceRequest) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, t := range req.Topics {
-		if t.Topic != letterTopic {
+		if o.nameOf(t.Topic, t.TopicID) != letterTopic {
 			continue
 		}
 		o.settle()

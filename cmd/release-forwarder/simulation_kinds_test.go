@@ -38,6 +38,8 @@ var kinds = func() []*kind {
 		refusing("fetch refused", 4, kmsg.Fetch, byTopic(eventTopic), kerr.NotLeaderForPartition, kerr.UnknownTopicOrPartition, kerr.KafkaStorageError, kerr.OffsetOutOfRange,
 			kerr.FencedLeaderEpoch, kerr.UnknownServerError, kerr.TopicAuthorizationFailed, kerr.ReplicaNotAvailable),
 		refusing("log bounds refused", 5, kmsg.ListOffsets, byTopic(eventTopic), kerr.NotLeaderForPartition, kerr.LeaderNotAvailable, kerr.TopicAuthorizationFailed),
+		refusing("epoch's end refused", 5, kmsg.OffsetForLeaderEpoch, byTopic(eventTopic), kerr.NotLeaderForPartition, kerr.FencedLeaderEpoch, kerr.UnknownLeaderEpoch,
+			kerr.KafkaStorageError, kerr.UnknownTopicOrPartition, kerr.TopicAuthorizationFailed, kerr.OffsetNotAvailable, kerr.UnknownServerError),
 		refusing("committed offsets refused", 5, kmsg.OffsetFetch, byGroup, kerr.NotCoordinator, kerr.CoordinatorLoadInProgress, kerr.GroupAuthorizationFailed, kerr.UnstableOffsetCommit),
 		refusing("metadata refused", 3, kmsg.Metadata, byTopic(eventTopic), kerr.LeaderNotAvailable),
 		leaveRefused(refusing("leave refused", 8, kmsg.LeaveGroup, byGroup, kerr.NotCoordinator, kerr.CoordinatorNotAvailable, kerr.UnknownMemberID, kerr.GroupAuthorizationFailed)),
@@ -58,7 +60,7 @@ var kinds = func() []*kind {
 		{name: "partitions added", weight: 3, begin: addPartitions},
 
 		// What becomes of a log.
-		{name: "topic made anew", weight: 5, most: 5 * second, begin: remakeTopic},
+		{name: remaking, weight: 5, most: 5 * second, begin: remakeTopic},
 		{name: truncation, weight: 7, begin: truncateLog},
 
 		// Members of the group.
@@ -75,8 +77,8 @@ var kinds = func() []*kind {
 // selector narrows a broker's fault to the service's own requests.
 type selector func(f *kfake.Fault)
 
-// byService is for requests that name nothing of the service's: its library asks in
-// the oldest version, the observer's own client in a later one.
+// byService is for requests that name nothing of the service's: it asks in the oldest
+// version, which every broker knows, the observer's own client in a later one.
 func byService(f *kfake.Fault) {
 	hits := f.When
 	f.When = func(req kmsg.Request) bool { return req.GetVersion() == 0 && hits(req) }
@@ -90,7 +92,7 @@ func byTopic(topic string) selector { return func(f *kfake.Fault) { f.Topic = to
 func refusing(name string, weight int, key kmsg.Key, only selector, errs ...*kerr.Error) *kind {
 	return &kind{
 		name: name, weight: weight, least: 500 * time.Millisecond, most: 12 * time.Second,
-		early: key == kmsg.ListOffsets || key == kmsg.OffsetFetch || key == kmsg.JoinGroup || key == kmsg.SyncGroup || key == kmsg.FindCoordinator || key == kmsg.ApiVersions,
+		early: key == kmsg.ListOffsets || key == kmsg.OffsetForLeaderEpoch || key == kmsg.OffsetFetch || key == kmsg.JoinGroup || key == kmsg.SyncGroup || key == kmsg.FindCoordinator || key == kmsg.ApiVersions,
 		begin: func(s *simulation, f *fault) func() {
 			var last kmsg.Request
 			count, every := 0, int(1+f.b%2)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"release-forwarder/consumer"
 )
@@ -207,6 +208,9 @@ type refusal struct {
 
 // refuse answers requests with an error until the returned function is called.
 func (s *simulation) refuse(f kfake.Fault) (remove func()) {
+	if slices.Contains(f.Keys, kmsg.OffsetForLeaderEpoch) {
+		return s.epochs.refuse(&f) // some of these the embedded Kafka does not answer
+	}
 	r := &refusal{f, s.cluster.Load().Fault(f)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -281,7 +285,7 @@ func (s *simulation) writeOver(f *fault, partition int32) {
 	}
 }
 
-const truncation = "log truncated"
+const truncation, remaking = "log truncated", "topic made anew"
 
 // truncateLog stops the brokers, cuts the end of a partition's log, and starts them
 // again with another leader in a new epoch. Nothing is under way meanwhile, and no time
@@ -305,6 +309,10 @@ func truncateLog(s *simulation, f *fault) func() {
 	o.settle()
 	o.look()
 	o.mu.Unlock()
+	led := map[string][]*kfake.PartitionInfo{}
+	for _, topic := range []string{eventTopic, letterTopic} {
+		led[topic] = s.cluster.Load().PartitionInfos(topic)
+	}
 	s.cluster.Load().Close()
 	lost := 1 + int64(f.b%uint64(p.HighWatermark))
 	if f.a&1 == 0 {
@@ -312,12 +320,14 @@ func truncateLog(s *simulation, f *fault) func() {
 	}
 	end, err := cutLog(s.folder, p.Partition, p.HighWatermark-lost)
 	s.epochs.cut(p.Partition, end)
+	if f.a&4 == 0 {
+		s.epochs.lag(p.Partition, p.HighWatermark, time.Duration(f.b%3000)*time.Millisecond)
+	}
 	if err == nil {
 		err = s.openBrokers()
 	}
-	for err == nil && s.cluster.Load().PartitionInfo(eventTopic, p.Partition).Epoch <= p.Epoch {
-		leader := s.cluster.Load().PartitionInfo(eventTopic, p.Partition).Leader
-		err = s.cluster.Load().MoveTopicPartition(eventTopic, p.Partition, (leader+1)%3)
+	if err == nil {
+		err = s.elect(led)
 	}
 	if err == nil {
 		err = s.connect()
@@ -331,6 +341,20 @@ func truncateLog(s *simulation, f *fault) func() {
 	s.writeOver(f, p.Partition)
 	s.unplug(f, false)
 	return nil
+}
+
+// elect gives each partition a leader by an epoch above the one by which it was led before
+// the brokers started again, as Kafka does; the embedded one forgets the epochs.
+func (s *simulation) elect(before map[string][]*kfake.PartitionInfo) (err error) {
+	c := s.cluster.Load()
+	for topic, partitions := range before {
+		for _, former := range partitions {
+			for p := c.PartitionInfo(topic, former.Partition); err == nil && p.Epoch <= former.Epoch; p = c.PartitionInfo(topic, former.Partition) {
+				err = c.MoveTopicPartition(topic, former.Partition, (p.Leader+1)%3)
+			}
+		}
+	}
+	return err
 }
 
 // unplug breaks the members' connections to the brokers, keeps new ones from coming

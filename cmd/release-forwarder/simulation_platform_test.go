@@ -10,6 +10,8 @@ import (
 	"release-forwarder/cmd/sandbox/platform"
 )
 
+const hours = "outage for hours"
+
 // platformKinds are the faults of the platform. Those that pick single requests
 // (light) hit a record twice at most in all, so that chance alone spends no
 // record's budget.
@@ -40,7 +42,7 @@ func platformKinds() []*kind {
 			return &platform.Reply{Status: 429, Header: http.Header{"Retry-After": {fmt.Sprint(n / 3 % 3)}}}
 		}),
 		scripted("outage", 4, 8*second, 30*second, down),
-		scripted("outage for hours", 1, time.Hour, 2*time.Hour, down),
+		scripted(hours, 1, time.Hour, 2*time.Hour, down),
 		scripted("brown-out", 4, 8*second, 30*second, func(_ *fault, _ *platform.Request, n uint64) *platform.Reply {
 			if n%10 == 0 {
 				return nil

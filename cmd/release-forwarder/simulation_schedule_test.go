@@ -173,13 +173,13 @@ func (s *schedule) drawEvents(r *rand.Rand) {
 	slices.SortStableFunc(s.events, func(a, b burst) int { return int(a.at - b.at) })
 }
 
-// drawFaults draws three to eight faults, anywhere: they overlap as they like.
+// drawFaults draws four to eight faults, anywhere: they overlap as they like.
 func (s *schedule) drawFaults(r *rand.Rand) {
 	weights := 0
 	for _, k := range kinds {
 		weights += k.weight
 	}
-	for range 3 + r.IntN(6) {
+	for range 4 + r.IntN(5) {
 		n := r.IntN(weights)
 		i := 0
 		for n >= kinds[i].weight {

@@ -2,8 +2,10 @@ package main
 
 import (
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -33,6 +35,17 @@ type epochs struct {
 	// has not ended: a deliberate mistake of the service's. Set before the brokers start.
 	unverified func(asked, epoch int32, end int64) bool
 	told       int // how often a fetch was told that it diverges
+	// refusals answer OffsetForLeaderEpoch before anything else does.
+	refusals []*kfake.Fault
+	// deposed are the ends of logs that were cut, at leaders that have not heard yet that
+	// they lead by a new epoch: who does not name it is answered as before.
+	deposed map[int32]deposed
+}
+
+// deposed is a log's end before it was cut, and how long a leader still tells of it.
+type deposed struct {
+	end   int64
+	until time.Time
 }
 
 // beginning is the first offset that a leader epoch may hold.
@@ -41,7 +54,9 @@ type beginning struct {
 	at    int64
 }
 
-func newEpochs(topic string) *epochs { return &epochs{topic: topic, began: map[int32][]beginning{}} }
+func newEpochs(topic string) *epochs {
+	return &epochs{topic: topic, began: map[int32][]beginning{}, deposed: map[int32]deposed{}}
+}
 
 // mend puts it into the brokers' way. It looks before anything is written, so that it
 // sees each epoch while its first offset is still the log's end.
@@ -134,6 +149,7 @@ func (e *epochs) end(p *kfake.PartitionInfo, asked int32) (epoch int32, end int6
 func (e *epochs) endOfEpoch(c *kfake.Cluster, req *kmsg.OffsetForLeaderEpochRequest) (kmsg.Response, error, bool) {
 	resp := req.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
 	ours := false
+	refused := e.refused(req)
 	for _, t := range req.Topics {
 		topic := kmsg.NewOffsetForLeaderEpochResponseTopic()
 		topic.Topic = t.Topic
@@ -144,9 +160,16 @@ func (e *epochs) endOfEpoch(c *kfake.Cluster, req *kmsg.OffsetForLeaderEpochRequ
 			}
 			part := kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
 			part.Partition = p.Partition
+			before, lags := e.lags(p.Partition)
 			switch {
+			case refused != nil:
+				part.ErrorCode, ours = refused.Code, true
 			case info.Leader != c.CurrentNode():
 				part.ErrorCode = kerr.NotLeaderForPartition.Code
+			case lags && p.CurrentLeaderEpoch < 0:
+				part.LeaderEpoch, part.EndOffset, ours = p.LeaderEpoch, before, true
+			case lags:
+				part.ErrorCode, ours = kerr.UnknownLeaderEpoch.Code, true
 			case p.CurrentLeaderEpoch >= 0 && p.CurrentLeaderEpoch < info.Epoch:
 				part.ErrorCode = kerr.FencedLeaderEpoch.Code
 			case p.CurrentLeaderEpoch > info.Epoch:
@@ -163,6 +186,45 @@ func (e *epochs) endOfEpoch(c *kfake.Cluster, req *kmsg.OffsetForLeaderEpochRequ
 		resp.Topics = append(resp.Topics, topic)
 	}
 	return resp, nil, ours
+}
+
+// refuse has requests for the ends of epochs refused until the returned function is called.
+func (e *epochs) refuse(f *kfake.Fault) (remove func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.refusals = append(e.refusals, f)
+	return func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.refusals = slices.DeleteFunc(e.refusals, func(other *kfake.Fault) bool { return other == f })
+	}
+}
+
+// refused is the error with which a request is refused, nil: it is not.
+func (e *epochs) refused(req kmsg.Request) *kerr.Error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, f := range e.refusals {
+		if f.When(req) {
+			return f.Err
+		}
+	}
+	return nil
+}
+
+// lag has a partition's leader answer who does not name its epoch as if its log still ended
+// at an offset, for a while.
+func (e *epochs) lag(partition int32, end int64, d time.Duration) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.deposed[partition] = deposed{end, time.Now().Add(d)}
+}
+
+func (e *epochs) lags(partition int32) (end int64, lags bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	d := e.deposed[partition]
+	return d.end, time.Now().Before(d.until)
 }
 
 // fetched answers a fetch of which a partition diverges, with that alone.
