@@ -1,22 +1,25 @@
 package main
 
 import (
+	"context"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
+
+	"release-forwarder/consumer/wire"
 )
 
-// evidenceMistakes are those of knowing a log again. Each is put between the service
-// and the brokers: evidence that the service would not ask for, or not believe, is
-// answered as if the log were the one that was read; what it would not write is taken
-// out of what it writes.
+// evidenceMistakes are those of knowing a log again. Where the service's own wire shows
+// the evidence they are put there, else between it and the brokers: evidence that the
+// service would not ask for, or not believe, is answered as if the log were the one that
+// was read; what it would not write is taken out of what it writes.
 func evidenceMistakes() []*mistake {
-	return []*mistake{
+	all := []*mistake{
 		epochsEnd("a position is believed without being verified", func(*simulation, int32, int32, int64) bool { return true }),
-		epochsEnd("UNDEFINED is taken for unknown", func(_ *simulation, _, epoch int32, _ int64) bool { return epoch < 0 }),
+		undefinedUnknown(),
 		epochsEnd("an epoch that ended earlier is not looked at", func(_ *simulation, _, epoch int32, _ int64) bool { return epoch >= 0 }),
 		epochsEnd("only that the epoch is known is looked at, not where it ended", func(_ *simulation, asked, epoch int32, _ int64) bool { return epoch == asked }),
 		epochsEnd("what is remembered is believed after joining again", func(s *simulation, _, _ int32, _ int64) bool {
@@ -25,16 +28,138 @@ func evidenceMistakes() []*mistake {
 			n := len(s.observer.eras)
 			return n > 0 && time.Since(s.observer.eras[n-1].from) < 3*time.Second
 		}),
+		deposedDecides(),
 		committed("a commit carries no epoch", func(_ *kfake.Cluster, p *kmsg.OffsetCommitRequestTopicPartition) { p.LeaderEpoch = -1 }),
 		committed("a commit carries the epoch of the leader, not of its last record", func(c *kfake.Cluster, p *kmsg.OffsetCommitRequestTopicPartition) {
 			if info := c.PartitionInfo(eventTopic, p.Partition); info != nil {
 				p.LeaderEpoch = info.Epoch
 			}
 		}),
+		commits("a commit's metadata names no topic's ID", func(_ *wired, p *partitionCommit) {
+			if c, err := decodeClaim(clusterID, eventTopic, p.Partition, p.Offset, text(p.Metadata)); err == nil {
+				c.id = ""
+				p.Metadata = kmsg.StringPtr(c.encode(p.Partition))
+			}
+		}),
+		unknownEqual(),
+		otherTopicsCommit(),
+		oldMetadata(),
 		divergenceUncommitted(),
 		olderBrokers("the topic's ID is not asked for", kmsg.Metadata, 9),
 		olderBrokers("the epoch's end is not asked for", kmsg.OffsetForLeaderEpoch, -1),
 	}
+	for _, m := range all {
+		if m.shows == nil {
+			m.in(truncation, remaking)
+		}
+	}
+	return all
+}
+
+// undefinedUnknown believes a log of which the leader knows no epoch so high, as where
+// leaders had moved before the topic was made anew. Where brokers tell topics' IDs those
+// say the same, so here they do not: they are as before Kafka 2.8.
+func undefinedUnknown() *mistake {
+	m := epochsEnd("UNDEFINED is taken for unknown", func(_ *simulation, _, epoch int32, _ int64) bool { return epoch < 0 }).in(remaking)
+	m.beside = olderBrokers("", kmsg.Metadata, 9)
+	m.versions = m.beside.versions
+	moved := func(_ *simulation, c *kfake.Cluster) {
+		for _, p := range c.PartitionInfos(eventTopic) {
+			for i := range int32(3) {
+				_ = c.MoveTopicPartition(eventTopic, p.Partition, (p.Leader+1+i)%3) // it is there
+			}
+		}
+	}
+	wrong := m.brokers
+	m.beside.brokers = moved
+	m.brokers = func(s *simulation, c *kfake.Cluster) { moved(s, c); wrong(s, c) }
+	return m
+}
+
+// deposedDecides asks a leader without naming its epoch. A fetch, which names it, is not
+// told that it diverges.
+func deposedDecides() *mistake {
+	m := withWire("a leader is asked without its epoch, so that one decides that has not heard of its own", func(w *wired) {
+		w.asked = func(req kmsg.Request) {
+			if req, ok := req.(*kmsg.OffsetForLeaderEpochRequest); ok {
+				for i := range req.Topics {
+					for j := range req.Topics[i].Partitions {
+						req.Topics[i].Partitions[j].CurrentLeaderEpoch = -1
+					}
+				}
+			}
+		}
+	}).in(truncation)
+	m.brokers = func(s *simulation, _ *kfake.Cluster) { s.epochs.diverging = false }
+	return m
+}
+
+// unknownEqual takes every commit as one whose epoch is not known, and that for the one
+// that its log has now.
+func unknownEqual() *mistake {
+	return foundAs("an epoch that is not known is taken for equal", func(_ *wired, now wire.Topic, p *kmsg.OffsetFetchResponseTopicPartition) {
+		c, err := decodeClaim(clusterID, eventTopic, p.Partition, p.Offset, text(p.Metadata))
+		if err != nil || p.Offset < 0 {
+			return
+		}
+		p.LeaderEpoch = now.Partitions[p.Partition].Epoch
+		c.epoch = uint64(p.LeaderEpoch + 1)
+		p.Metadata = kmsg.StringPtr(c.encode(p.Partition))
+	})
+}
+
+// otherTopicsCommit believes, where the topic that was made anew has no commit, the last
+// one of the topic before.
+func otherTopicsCommit() *mistake {
+	return foundAs("another topic's commit is believed", func(w *wired, now wire.Topic, p *kmsg.OffsetFetchResponseTopicPartition) {
+		last, ours := w.last[p.Partition]
+		c, err := decodeClaim(clusterID, eventTopic, p.Partition, last.Offset, text(last.Metadata))
+		if p.Offset >= 0 || !ours || err != nil {
+			return
+		}
+		c.id = now.ID.String()
+		p.Offset, p.LeaderEpoch, p.Metadata = last.Offset, last.LeaderEpoch, kmsg.StringPtr(c.encode(p.Partition))
+	}).in(remaking)
+}
+
+// foundAs changes the commits that are found, by what the topic is now and what this
+// replica committed last.
+func foundAs(name string, edit func(w *wired, now wire.Topic, p *kmsg.OffsetFetchResponseTopicPartition)) *mistake {
+	return withWire(name, func(w *wired) {
+		w.edit = func(w *wired, p *partitionCommit) { w.last[p.Partition] = *p }
+		w.after = func(w *wired, _ string, _ kmsg.Request, res kmsg.Response) {
+			found, ok := res.(*kmsg.OffsetFetchResponse)
+			m, err := w.Wire.Metadata(context.Background()) // it was learnt before
+			if !ok || err != nil {
+				return
+			}
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			for i := range found.Topics {
+				for j := range found.Topics[i].Partitions {
+					edit(w, m.Topics[eventTopic], &found.Topics[i].Partitions[j])
+				}
+			}
+		}
+	})
+}
+
+// oldMetadata believes for good what the brokers told first. That what they told before
+// the last is believed is no mistake: who is asked by it refuses (he leads no more, or by
+// another epoch; the ID is gone), and by the next all is verified anew.
+func oldMetadata() *mistake {
+	return withWire("the metadata told first is believed for good", func(w *wired) {
+		w.learnt = func(w *wired, m *wire.Metadata) *wire.Metadata {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			if w.first == nil {
+				w.first = m
+			}
+			old := *w.first
+			old.Asked = m.Asked
+			return &old
+		}
+	})
 }
 
 // epochsEnd answers OffsetForLeaderEpoch as if the epoch asked for had not ended, where

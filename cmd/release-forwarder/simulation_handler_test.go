@@ -20,15 +20,15 @@ func handlerMistakes() []*mistake {
 		}),
 		verdicts("a failure is taken for done", upstream.Failed),
 		verdicts("a time-out is taken for done", upstream.Timeout),
-		verdicts("an unreadable answer is taken for done", upstream.Unreadable),
-		verdicts("no answer is taken for done", upstream.Unreachable),
-		verdicts("a throttled record is taken for done", upstream.Throttled),
-		verdicts("a refused record is taken for done", upstream.Refused),
-		verdicts("what a drain cuts is taken for done", upstream.Cut),
+		verdicts("an unreadable answer is taken for done", upstream.Unreadable).in("platform answers garbage"),
+		verdicts("no answer is taken for done", upstream.Unreachable).in("connections to the platform cut", "platform's answer lost"),
+		verdicts("a throttled record is taken for done", upstream.Throttled).in("platform throttles"),
+		verdicts("a refused record is taken for done", upstream.Refused).in("one lot refused", "secret changed"),
+		verdicts("what a drain cuts is taken for done", upstream.Cut).in("platform stalls", "half-open to the platform"),
 		lettered("a failure is a letter at once", func(_ int, v upstream.Verdict) bool { return v == upstream.Failed }),
 		lettered("a time-out is a letter at once", func(_ int, v upstream.Verdict) bool { return v == upstream.Timeout }),
 		lettered("a refused lot's record is a letter at once", func(_ int, v upstream.Verdict) bool { return v == upstream.Refused }),
-		lettered("the budget is spent in an outage", func(failures int, _ upstream.Verdict) bool { return failures >= 6 }),
+		lettered("the budget is spent in an outage", func(failures int, _ upstream.Verdict) bool { return failures >= 6 }).in(anOutage...),
 		handled("a record that cannot be mapped is dropped", func(h *handler, ctx context.Context, d *consumer.Delivery) {
 			if _, err := h.mapper.Map(d.Record.Value, d.Record.Time); err != nil {
 				d.Done()
@@ -65,7 +65,7 @@ func handlerMistakes() []*mistake {
 		handled("a delivery leaves a goroutine behind until the service stops", func(h *handler, ctx context.Context, d *consumer.Delivery) {
 			go func() { <-h.v.stopping.Done() }()
 			h.right.Handle(ctx, d)
-		}),
+		}).in(hours),
 		handled("one delivery in fifty never ends", func(h *handler, ctx context.Context, d *consumer.Delivery) {
 			if h.n.Add(1)%50 != 0 {
 				h.right.Handle(ctx, d)

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kversion"
 
 	"release-forwarder/consumer"
+	"release-forwarder/consumer/wire"
 )
 
 // mistake is a deliberate bug, put at a seam of the service by a test double. A
@@ -25,6 +26,29 @@ type mistake struct {
 	brokers func(s *simulation, c *kfake.Cluster)
 	// versions is what the service makes of what the brokers know.
 	versions *kversion.Versions
+	// shows are the kinds of faults of which a seed must have one to be worth playing; none: any seed is.
+	shows []string
+	// beside is what goes wrong anyway, without being this mistake: a seed that finds it
+	// where that alone is found as well does not count.
+	beside *mistake
+}
+
+// in names kinds of faults without one of which it does nothing.
+func (m *mistake) in(kinds ...string) *mistake {
+	m.shows = kinds
+	return m
+}
+
+// worth tells whether a mistake may show in a plan. An outage of hours costs more than
+// all else together, so it is played for those alone that need it.
+func (m *mistake) worth(plan *schedule) bool {
+	has := func(kinds ...string) bool {
+		return slices.ContainsFunc(plan.faults, func(f *fault) bool { return slices.Contains(kinds, f.kind.name) })
+	}
+	if len(m.shows) > 0 {
+		return has(m.shows...) && (slices.Contains(m.shows, hours) || !has(hours))
+	}
+	return !has(hours)
 }
 
 func (m *mistake) doubles() []func(*service, *consumer.Config) {
@@ -80,7 +104,7 @@ func mistakes() []*mistake {
 					}
 				}
 			}
-		}),
+		}).in("commit refused"),
 		commitsFound("the metadata is not read", func(p *kmsg.OffsetFetchResponseTopicPartition) { p.Metadata = nil }),
 		commitsFound("reading begins one record late", func(p *kmsg.OffsetFetchResponseTopicPartition) {
 			if p.Offset > 0 {
@@ -92,8 +116,8 @@ func mistakes() []*mistake {
 				p.Offset, p.Metadata = max(0, p.Offset-20), nil
 			}
 		}),
-		{name: "commits come three times as seldom", double: func(_ *service, cfg *consumer.Config) { cfg.CommitInterval *= 3 }},
-		{name: "a drain waits for nothing", double: func(_ *service, cfg *consumer.Config) { cfg.DrainTimeout = time.Nanosecond }},
+		{name: "commits come three times as seldom", double: func(_ *service, cfg *consumer.Config) { cfg.CommitInterval *= 3 }, shows: []string{"member killed"}},
+		{name: "a drain waits for nothing", double: func(_ *service, cfg *consumer.Config) { cfg.DrainTimeout = time.Nanosecond }, shows: []string{"member told to stop"}},
 		{name: "sessions are not told apart from records", double: func(_ *service, cfg *consumer.Config) { cfg.Session = func([]byte) string { return "" } }},
 		{name: "a session's records are in two lanes", double: func(_ *service, cfg *consumer.Config) {
 			right := cfg.Session
@@ -110,12 +134,14 @@ func mistakes() []*mistake {
 			}
 		}},
 		orderAfterRetry(),
-		{name: "reading has no bound", double: func(_ *service, cfg *consumer.Config) { cfg.MaxPending = 1 << 20 }},
-		{name: "requests in flight have no bound", double: func(_ *service, cfg *consumer.Config) { cfg.Workers, cfg.Gate = 3*cfg.Workers, freeGate{} }},
-		{name: "the circuit is not asked", double: func(_ *service, cfg *consumer.Config) { cfg.Gate = freeGate{} }},
+		{name: "reading has no bound", double: func(_ *service, cfg *consumer.Config) { cfg.MaxPending = 1 << 20 }, shows: anOutage},
+		{name: "requests in flight have no bound", double: func(_ *service, cfg *consumer.Config) { cfg.Workers, cfg.Gate = 3*cfg.Workers, freeGate{} }, shows: anOutage},
+		{name: "the circuit is not asked", double: func(_ *service, cfg *consumer.Config) { cfg.Gate = freeGate{} }, shows: anOutage},
 	}
 	return slices.Concat(all, handlerMistakes(), evidenceMistakes())
 }
+
+var anOutage = []string{"outage", "brown-out"}
 
 type partitionCommit = kmsg.OffsetCommitRequestTopicPartition
 
@@ -126,15 +152,35 @@ func metadataIn(p *partitionCommit) string {
 	return *p.Metadata
 }
 
-// wired stands between the engine and the group's coordinator.
+// wired stands between the engine and the brokers.
 type wired struct {
 	consumer.Wire
+	learnt func(w *wired, m *wire.Metadata) *wire.Metadata
+	asked  func(req kmsg.Request)
 	before func(w *wired, ctx context.Context, group string, req *kmsg.OffsetCommitRequest)
 	edit   func(w *wired, p *partitionCommit)
 	after  func(w *wired, group string, req kmsg.Request, res kmsg.Response)
 
-	mu   sync.Mutex
-	last map[int32]partitionCommit
+	mu    sync.Mutex
+	last  map[int32]partitionCommit
+	first *wire.Metadata
+}
+
+// Metadata implements consumer.Wire.
+func (w *wired) Metadata(ctx context.Context) (*wire.Metadata, error) {
+	m, err := w.Wire.Metadata(ctx)
+	if err == nil && w.learnt != nil {
+		m = w.learnt(w, m)
+	}
+	return m, err
+}
+
+// Send implements consumer.Wire.
+func (w *wired) Send(ctx context.Context, broker int32, req kmsg.Request) (kmsg.Response, error) {
+	if w.asked != nil {
+		w.asked(req)
+	}
+	return w.Wire.Send(ctx, broker, req)
 }
 
 // SendToCoordinator implements consumer.Wire.

@@ -129,16 +129,23 @@ func TestSimulationFindsEveryMistake(t *testing.T) {
 	t.Logf("%d deliberate mistakes; seeds to find each, the median of %d\n%s", len(all), *simulateStarts, &table)
 }
 
-// seek plays seeds from a first one on, around, until one finds the mistake; it
-// returns how many that took, 0 for none, and what was found broken.
+// seek plays the seeds that may show a mistake, from a first one on, around, until one
+// finds it; it returns how many it played, 0 for in vain, and what was found broken.
 func seek(t *testing.T, base settings.Settings, m *mistake, first uint64) (n int, promise string) {
 	for i := range uint64(*simulateSeeds) {
-		out := simulate(t, base, draw(1+(first+i)%uint64(*simulateSeeds)), m, nil)
-		if len(out.broken) > 0 {
-			_, promise, _ = strings.Cut(out.broken[0], "BROKEN ")
-			promise, _, _ = strings.Cut(promise, ":")
-			return int(i) + 1, promise
+		seed := 1 + (first+i)%uint64(*simulateSeeds)
+		plan := draw(seed)
+		if !m.worth(plan) {
+			continue
 		}
+		n++
+		out := simulate(t, base, plan, m, nil)
+		if len(out.broken) == 0 || m.beside != nil && len(simulate(t, base, draw(seed), m.beside, nil).broken) > 0 {
+			continue
+		}
+		_, promise, _ = strings.Cut(out.broken[0], "BROKEN ")
+		promise, _, _ = strings.Cut(promise, ":")
+		return n, promise
 	}
 	return 0, ""
 }
