@@ -103,7 +103,7 @@ func (g *generation) check(ctx context.Context) (next time.Time) {
 	for _, p := range parts {
 		l := leaders[p.topicPartition]
 		e.mu.Lock()
-		busy, due, early := p.asking, p.look.due(), !asked.After(p.doubted)
+		busy, due, early := p.asking, p.look.due(), !asked.After(p.doubted) || l.doubt
 		g.vouches(p)
 		v := verifying{part: p, leader: l, logID: p.logID}
 		v.offset, v.epoch = p.upper()

@@ -146,6 +146,7 @@ type leader struct {
 	broker int32
 	epoch  int32   // −1: the brokers tell none
 	id     wire.ID // the topic's; zero: the brokers tell none
+	doubt  bool    // some broker tells another ID
 	err    error
 }
 
@@ -160,7 +161,7 @@ func (g *generation) leaders(ctx context.Context) (all map[topicPartition]leader
 	for tp := range g.parts {
 		t, told := m.Topics[tp.topic]
 		p, has := t.Partitions[tp.partition]
-		l := leader{broker: p.Leader, epoch: p.Epoch, id: t.ID, err: cmp.Or(t.Err, p.Err)}
+		l := leader{broker: p.Leader, epoch: p.Epoch, id: t.ID, doubt: t.Doubted, err: cmp.Or(t.Err, p.Err)}
 		if l.err == nil && (!told || !has) {
 			l.err = fetch.ErrLeftOut
 		}

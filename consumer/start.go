@@ -240,7 +240,9 @@ func (g *generation) startAt(p *partition, c Commit, id wire.ID) start {
 	}
 	delete(e.recollections, p.topicPartition)
 	p.facts.found(found)
-	p.logID, p.anchor = logID, anchor
+	if p.logID, p.anchor = logID, anchor; logID != (wire.ID{}) && logID != id {
+		p.doubted = time.Now() // the metadata may be older than the commit
+	}
 	if err != nil && !errors.Is(err, errAnotherTopic) { // which is said when it is verified
 		g.ignored(p, found)
 	}

@@ -12,6 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/consumer"
+	"release-forwarder/consumer/wire"
 )
 
 // The old log holds events of the sessions 0 to 99, the new one of sessions from
@@ -213,6 +215,82 @@ func TestATopicMadeAnewTwiceIsReadFromItsFirstRecord(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// Once more, while the service still waits for a record of the first log.
+func TestATopicMadeAnewTwiceUnderAHeldRecordIsReadFromItsFirstRecord(t *testing.T) {
+	for log, write := range newLogs {
+		t.Run(log, func(t *testing.T) {
+			inVirtualTime(t, 1, func(w *world) {
+				release := w.holding("F-0-0")
+				r := w.start()
+				w.sessions(0, oldEvents)
+				w.until("the neighbours", func() bool { return w.platform.Stats().Accepted == oldEvents-1 })
+				w.anew(nil)
+				write(w, newFrom)
+				time.Sleep(time.Minute)
+				w.anew(nil)
+				write(w, 2*newFrom)
+				time.Sleep(time.Minute)
+				release()
+				w.caughtUp()
+				w.end(r)
+				w.witness(1)
+			})
+		})
+	}
+}
+
+// A replica whose brokers tell of the topic that is gone finds a commit of the new one.
+func TestACommitOfATopicMadeAnewIsNotTakenForAnothersByWhoKnowsTheOldOne(t *testing.T) {
+	for name, doubted := range map[string]bool{"of which no broker has told it": false, "which one broker tells it": true} {
+		t.Run(name, func(t *testing.T) {
+			inVirtualTime(t, 1, func(w *world) {
+				var first *wire.Metadata
+				var until time.Time
+				w.mistakes = append(w.mistakes, func(_ *service, cfg *consumer.Config) {
+					asked := time.Now()
+					cfg.Wire = &wired{Wire: cfg.Wire, last: map[int32]partitionCommit{}, learnt: func(_ *wired, m *wire.Metadata) *wire.Metadata {
+						if first == nil {
+							first = m
+						}
+						old := *first
+						switch topic := old.Topics[eventTopic]; {
+						case time.Now().After(until):
+							return m
+						case doubted:
+							topic.Doubted = true
+							old.Topics, old.Asked = map[string]wire.Topic{eventTopic: topic}, m.Asked
+						default:
+							old.Asked = asked
+						}
+						return &old
+					}}
+				})
+				late := w.mistakes
+				r := w.start()
+				w.sessions(0, oldEvents)
+				w.until("the commit", w.allCommitted(1, oldEvents))
+				w.end(r)
+				w.anew(nil)
+				w.sessions(newFrom, newFrom+50)
+				w.mistakes = nil
+				r = w.start()
+				w.caughtUp()
+				w.end(r)
+				w.mistakes, until = late, time.Now().Add(10*time.Second)
+				r = w.start()
+				time.Sleep(time.Minute)
+				w.sessions(newFrom+50, newFrom+60)
+				w.caughtUp()
+				w.end(r)
+				w.witness(0)
+				if s := w.platform.Stats(); s.Repeated != 0 {
+					t.Errorf("%d were sent again", s.Repeated)
+				}
+			})
+		})
 	}
 }
 

@@ -53,6 +53,9 @@ type Topic struct {
 	ID         ID
 	Err        error
 	Partitions map[int32]Partition
+	// Doubted says that a broker tells another ID, which is not believed yet: this is what was
+	// told before.
+	Doubted bool
 }
 
 // Partition is who leads a partition. Leader is −1 where nobody does, and Err says why.
@@ -436,6 +439,7 @@ func (t *told) newer(name string, former, now Topic) Topic {
 		if former.Err == nil && former.Partitions == nil {
 			former.Err = kafka.UnknownTopicOrPartition
 		}
+		former.Doubted = true
 		return former
 	case former.ID != now.ID || now.Err != nil:
 		return now

@@ -172,6 +172,9 @@ func TestAnotherTopicIDIsBelievedWhenASecondBrokerTellsIt(t *testing.T) {
 		if id := metadataOf(t, c).Topics["events"].ID; id != (ID{1}) {
 			t.Errorf("one broker's word is believed: %v", id)
 		}
+		if metadataOf(t, c).Topics["events"].Doubted {
+			t.Error("what a second broker has confirmed is doubted")
+		}
 		states[1].change(func(s *state) { s.id = ID{2} })
 		states[2].change(func(s *state) { s.id = ID{2} }) // made anew; the third lags
 		time.Sleep(10 * time.Second)
@@ -183,6 +186,26 @@ func TestAnotherTopicIDIsBelievedWhenASecondBrokerTellsIt(t *testing.T) {
 			if id := metadataOf(t, c).Topics["events"].ID; id != (ID{2}) {
 				t.Fatal("the broker that lags is believed again")
 			}
+		}
+	})
+}
+
+func TestATopicIDOfWhichOneBrokerTellsAnotherIsDoubtedUntilASecondAnswers(t *testing.T) {
+	inCluster(t, []string{"a:1"}, func(t *testing.T, n *network, c *Client) {
+		all := map[int32]string{1: "a", 2: "b"}
+		one, two := &state{cluster: "ours", id: ID{1}, brokers: all}, &state{cluster: "ours", id: ID{1}, brokers: all}
+		n.set("a:1", tells(1, one))
+		n.set("b:1", tells(2, two))
+		metadataOf(t, c)
+		n.set("b:1", nil)
+		one.change(func(s *state) { s.id = ID{2} })
+		time.Sleep(20 * time.Second)
+		if topic := metadataOf(t, c).Topics["events"]; topic.ID != (ID{1}) || !topic.Doubted {
+			t.Errorf("%v, doubted %t", topic.ID, topic.Doubted)
+		}
+		time.Sleep(30 * time.Second)
+		if topic := metadataOf(t, c).Topics["events"]; topic.ID != (ID{2}) || topic.Doubted {
+			t.Errorf("%v, doubted %t, when it stands", topic.ID, topic.Doubted)
 		}
 	})
 }
