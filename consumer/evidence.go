@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -23,9 +24,10 @@ import (
 //	the topic has another ID                  | the log is another one, from its first record on
 //	the epoch ends at or above our upper end  | verified
 //	it ends below                             | they part where it ends
-//	it has no such epoch: it names a lower    | they part where that one ends; where that is not
-//	one, or none                              | below our upper end, or none: nobody can say
-//	                                          | where, so from the first record on
+//	it has no such epoch, and names a lower   | they part where that one ends, or where our first
+//	one                                       | epoch above it began, whichever is less
+//	it names none, or we do not know where    | nobody can say where: from the first record on
+//	ours began                                |
 //	no answer, an error                       | asked again
 //
 // Where brokers or the commit tell no ID (brokers before 2.8) a log that ends below may be a new
@@ -59,6 +61,7 @@ type verifying struct {
 	logID  wire.ID // the topic's that was read
 	offset int64   // the upper end, and the epoch below it
 	epoch  int32
+	epochs epochs // below it, as far as they are known
 }
 
 // doubt has what is believed of a partition verified before it is read on; what brokers said
@@ -107,6 +110,7 @@ func (g *generation) check(ctx context.Context) (next time.Time) {
 		g.vouches(p)
 		v := verifying{part: p, leader: l, logID: p.logID}
 		v.offset, v.epoch = p.upper()
+		v.epochs = slices.Clone(p.upperEpochs())
 		e.mu.Unlock()
 		switch {
 		case busy:
@@ -218,10 +222,17 @@ func (v verifying) judge(end fetch.EpochTold) (*parting, error) {
 		return nil, end.Err
 	case end.Epoch == v.epoch && end.End >= v.offset:
 		return nil, nil //nolint:nilnil // they do not part
-	case end.Epoch < 0, end.End < 0, end.End >= v.offset, v.logID == (wire.ID{}), v.leader.id == (wire.ID{}):
+	case end.Epoch < 0, end.End < 0, v.logID == (wire.ID{}), v.leader.id == (wire.ID{}):
 		return &parting{at: -1, epoch: -1}, nil
 	}
-	return &parting{at: end.End, epoch: end.Epoch}, nil
+	at, known := v.epochs.parts(end.Epoch, end.End)
+	switch {
+	case !known, at >= v.offset: // the latter cannot be: our history would be another one
+		return &parting{at: -1, epoch: -1}, nil
+	case at < end.End:
+		return &parting{at: at, epoch: v.epochs.belowOf(at)}, nil
+	}
+	return &parting{at: at, epoch: end.Epoch}, nil
 }
 
 func (g *generation) isOutside(p *partition) bool {
@@ -461,7 +472,7 @@ func (g *generation) cutAt(p *partition) bool {
 	case at.another && p.count > 0, p.unfinishedFrom(at.at) > 0:
 		return false
 	case at.another:
-		p.progress = newProgress(at.at, unknownEpoch, knowledge{end: at.at, endEpoch: unknownEpoch})
+		p.progress = newLog(at.at)
 	default:
 		p.cut(at.at, at.epoch)
 		if at.atFirst {

@@ -24,6 +24,10 @@ type knowledge struct {
 	// endEpoch is the leader epoch of the last record below end, or unknownEpoch. Where
 	// the leader has it there too, the log is the same up to end (KIP-101).
 	endEpoch int32
+	// began is where that epoch began, where it was told; read are the epochs of what was
+	// read, which tell it too.
+	began epochBegan
+	read  epochs
 	// epochs are those of the last record below each unfinished run, as far as they are
 	// known: the knowledge may be cut there.
 	epochs []int32
@@ -86,13 +90,20 @@ var (
 // whole tells whether all fitted.
 //
 // After the version stand the topic's ID and a colon. After the digest stands the
-// epoch below the end, plus one, as an unsigned varint. Then, where something beyond
-// the commit is done, unsigned varints: the length of the first unfinished run (0
+// epoch below the end, plus one, as an unsigned varint; then how far below the end it
+// began, plus one, and the epoch below that, plus one, or a single 0 where that is not
+// known. Then, where something beyond the commit is done, unsigned varints: the length of the first unfinished run (0
 // where the committed offset is done), then for each further run the length of the
 // done run before it and its own, last the length of the done run up to the end.
 func encodeMetadata(at place, k knowledge) (metadata string, whole bool) {
 	k, whole = k.fitting(at.offset)
 	buf := binary.AppendUvarint(make([]byte, digestLen, 256), uint64(int64(k.endEpoch)+1))
+	if began := k.endBegan(); began.known && began.first <= k.end {
+		buf = binary.AppendUvarint(buf, uint64(k.end-began.first)+1)
+		buf = binary.AppendUvarint(buf, uint64(int64(began.below)+1))
+	} else {
+		buf = append(buf, 0)
+	}
 	if k.end > at.offset {
 		buf = appendRuns(buf, at.offset, k)
 	}
@@ -100,6 +111,14 @@ func encodeMetadata(at place, k knowledge) (metadata string, whole bool) {
 	digest := at.digest(head, buf[digestLen:])
 	copy(buf, digest[:digestLen])
 	return head + base64.RawURLEncoding.EncodeToString(buf), whole
+}
+
+// endBegan is where the epoch below the end began.
+func (k knowledge) endBegan() epochBegan {
+	if k.began.known {
+		return k.began
+	}
+	return k.read.began(k.endEpoch)
 }
 
 // fitting is the knowledge as far as it fits. It is cut where the epoch is known:
@@ -116,7 +135,7 @@ func (k knowledge) fitting(offset int64) (_ knowledge, whole bool) {
 			break
 		}
 		if i < len(k.epochs) && k.epochs[i] != unknownEpoch {
-			cut = knowledge{unfinished: k.unfinished[:i], end: s.first, endEpoch: k.epochs[i], epochs: k.epochs[:i]}
+			cut = knowledge{unfinished: k.unfinished[:i], end: s.first, endEpoch: k.epochs[i], epochs: k.epochs[:i], read: k.read}
 		}
 		size += runLen(i, s, next, offset)
 		next = s.last + 1
@@ -233,12 +252,27 @@ func decodeBody(head string, offset int64, buf []byte) (knowledge, error) {
 			return knowledge{}, fmt.Errorf("%w: bad epoch", errMetadataForeign)
 		}
 		size, k.endEpoch = n, int32(int64(epoch)-1)
+		below, n := binary.Uvarint(buf[size:])
+		if size += n; n <= 0 {
+			return knowledge{}, fmt.Errorf("%w: bad beginning of the epoch", errMetadataForeign)
+		}
+		if below > 0 {
+			before, n := binary.Uvarint(buf[size:])
+			if size += n; n <= 0 || before > epoch || below-1 > math.MaxInt64/2 {
+				return knowledge{}, fmt.Errorf("%w: bad beginning of the epoch", errMetadataForeign)
+			}
+			k.began = epochBegan{true, -int64(below - 1), int32(int64(before) - 1)} // from the end
+		}
 	}
-	if buf = buf[size:]; len(buf) == 0 { // nothing beyond the commit is done
-		return k, nil
+	var err error
+	if buf = buf[size:]; len(buf) > 0 { // else nothing beyond the commit is done
+		var runs knowledge
+		runs, err = decodeRuns(offset, buf)
+		k.unfinished, k.end = runs.unfinished, runs.end
 	}
-	runs, err := decodeRuns(offset, buf)
-	k.unfinished, k.end = runs.unfinished, runs.end
+	if k.began.known {
+		k.began.first += k.end
+	}
 	return k, err
 }
 
@@ -297,8 +331,8 @@ func uvarintLen(n int64) int {
 	return size
 }
 
-// epochLen is what the epoch takes at most.
-const epochLen = binary.MaxVarintLen32
+// epochLen is what the epoch takes at most, with where it began.
+const epochLen = 2*binary.MaxVarintLen32 + binary.MaxVarintLen64
 
 // size is how many payload bytes the knowledge takes at most, as encodeMetadata
 // writes it at an offset, whether or not they fit.

@@ -190,12 +190,12 @@ func TestNoMetadataTellsNothing(t *testing.T) {
 func TestTheEvidenceIsWrittenWithEachCommit(t *testing.T) {
 	at := here
 	at.topicID = otherID
-	k := knowledge{end: at.offset, endEpoch: 7}
+	k := knowledge{end: at.offset, endEpoch: 7, began: epochBegan{true, 900, 6}}
 	metadata, whole := encodeMetadata(at, k)
 	if got, err := decodeMetadata(at, metadata); err != nil || !whole || !reflect.DeepEqual(got, k) {
 		t.Errorf("wrote %+v, read %+v, %v", k, got, err)
 	}
-	if len(metadata) > 40 {
+	if len(metadata) > 43 { // 27 for version and ID, the digest, the epoch, and where it began
 		t.Errorf("%d bytes", len(metadata))
 	}
 }

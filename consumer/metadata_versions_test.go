@@ -18,12 +18,15 @@ import (
 const (
 	frozenPlain    = "rf1:Ynu9I9zBuXQCCAEJ"
 	frozenAnchored = "rf2:7UBmMMRET-ACAQIDBAUGBwgCCAEJ"
-	frozenEpochs   = "rf3:0AAAAAAAAAAAAAAAAAAAAQ:ki7UqVPCKsgGAggBCQ"
-	frozenNameless = "rf3::7OozTiWYqlYGAggBCQ"
+	frozenEpochs   = "rf3:0AAAAAAAAAAAAAAAAAAAAQ:TFL161QX3LMGAAIIAQk"
+	frozenBegan    = "rf3:0AAAAAAAAAAAAAAAAAAAAQ:4vokKEVrcNsGHwQCCAEJ" // the epoch began at 990, after 3
+	frozenNameless = "rf3::QOyARniz2MQGAAIIAQk"
 )
 
 func TestEveryVersionInUseIsRead(t *testing.T) {
 	runs := knowledge{unfinished: []span{{1000, 1001}, {1010, 1010}}, end: 1020, endEpoch: 5}
+	began := runs
+	began.began = epochBegan{true, 990, 3}
 	anchored := runs
 	anchored.endEpoch = unknownEpoch
 	anchored.anchor = anchor{known: true, offset: 998, sum: [sumLen]byte{1, 2, 3, 4, 5, 6, 7, 8}}
@@ -35,6 +38,7 @@ func TestEveryVersionInUseIsRead(t *testing.T) {
 		err      error
 	}{
 		"by epochs":               {frozenEpochs, runs, nil},
+		"by epochs, from where":   {frozenBegan, began, nil},
 		"by epochs, without IDs":  {frozenNameless, runs, nil},
 		"by an anchor":            {frozenAnchored, anchored, nil},
 		"by nothing: not counted": {frozenPlain, knowledge{end: 1000, endEpoch: unknownEpoch}, errMetadataForeign},
@@ -45,6 +49,9 @@ func TestEveryVersionInUseIsRead(t *testing.T) {
 	}
 	if m, _ := encodeMetadata(at, runs); m != frozenEpochs {
 		t.Errorf("written %q, want %q", m, frozenEpochs)
+	}
+	if m, _ := encodeMetadata(at, began); m != frozenBegan {
+		t.Errorf("written %q, want %q", m, frozenBegan)
 	}
 	if m, _ := encodeMetadata(here, runs); m != frozenNameless {
 		t.Errorf("written without an ID %q, want %q", m, frozenNameless)

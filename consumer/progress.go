@@ -41,9 +41,14 @@ type progress struct {
 	runs       int
 	doneAfter  bool
 
+	epochs epochs
+	// bottom says that nothing lies below position.
+	bottom bool
+
 	inherited      []span
 	inheritedEnd   int64
 	inheritedEpoch int32
+	inheritedBegan epochBegan
 
 	memories []memory
 }
@@ -51,7 +56,21 @@ type progress struct {
 // newProgress starts at a committed offset, with the epoch of the last record below it
 // and what its metadata tells.
 func newProgress(committed int64, epoch int32, k knowledge) progress {
-	return progress{position: committed, epoch: epoch, inherited: k.unfinished, inheritedEnd: k.end, inheritedEpoch: k.endEpoch}
+	p := progress{position: committed, epoch: epoch, inherited: k.unfinished, inheritedEnd: k.end, inheritedEpoch: k.endEpoch, inheritedBegan: k.endBegan()}
+	if epoch != unknownEpoch {
+		p.epochs = epochs{{epoch: epoch}}
+		if began := k.endBegan(); epoch == k.endEpoch && began.first <= committed {
+			p.epochs[0].epochBegan = began
+		}
+	}
+	return p
+}
+
+// newLog starts at a log's first record.
+func newLog(first int64) progress {
+	p := newProgress(first, unknownEpoch, knowledge{end: first, endEpoch: unknownEpoch})
+	p.bottom = true
+	return p
 }
 
 // watermark is the offset to commit: every record below it is finished.
@@ -77,6 +96,14 @@ func (p *progress) upper() (offset int64, epoch int32) {
 		return p.inheritedEnd, p.inheritedEpoch
 	}
 	return p.position, p.epoch
+}
+
+// upperEpochs are the epochs below the uppermost end.
+func (p *progress) upperEpochs() epochs {
+	if p.inheritedEnd > p.position {
+		return epochs{{p.inheritedEpoch, p.inheritedBegan}}
+	}
+	return p.epochs
 }
 
 // finishedBefore tells whether the owner before finished the record at offset,
@@ -127,7 +154,8 @@ func (p *progress) advance(position int64, epoch int32) {
 	if position <= p.position {
 		return
 	}
-	p.position, p.epoch = position, epoch
+	p.epochs.reads(p.position, epoch, p.bottom)
+	p.position, p.epoch, p.bottom = position, epoch, false
 	for len(p.inherited) > 0 && p.inherited[0].last < position {
 		p.inherited = p.inherited[1:]
 	}
@@ -150,7 +178,7 @@ func (p *progress) unfinishedFrom(offset int64) (n int) {
 // the list may lie there.
 func (p *progress) cut(offset int64, epoch int32) {
 	if p.inheritedEnd > offset {
-		p.inheritedEnd, p.inheritedEpoch = offset, epoch
+		p.inheritedEnd, p.inheritedEpoch, p.inheritedBegan = offset, epoch, epochBegan{}
 		n := len(p.inherited)
 		for n > 0 && p.inherited[n-1].first >= offset {
 			n--
@@ -170,7 +198,7 @@ func (p *progress) cut(offset int64, epoch int32) {
 	if p.position < offset {
 		return
 	}
-	p.position, p.epoch = offset, epoch
+	p.position, p.epoch, p.epochs = offset, epoch, p.epochs.cut(offset, epoch)
 	if p.tail != nil && p.tail.Record.Offset+1 == offset {
 		p.doneAfter = false // that lay behind
 	}
@@ -324,7 +352,7 @@ func (p *progress) tellsInherited() bool {
 // knowledge is what a commit tells beside its offset: the unfinished runs from
 // the watermark on, and the end before which everything else is done.
 func (p *progress) knowledge() knowledge {
-	k := knowledge{end: p.watermark(), endEpoch: p.watermarkEpoch()}
+	k := knowledge{end: p.watermark(), endEpoch: p.watermarkEpoch(), read: p.epochs}
 	for d := p.head; d != nil; d = d.next {
 		if len(k.unfinished) == 0 || d.doneBefore {
 			k.unfinished = append(k.unfinished, span{d.Record.Offset, d.Record.Offset})
@@ -335,7 +363,7 @@ func (p *progress) knowledge() knowledge {
 	}
 	if p.tellsInherited() {
 		k.unfinished = append(k.unfinished, p.inherited...)
-		k.end, k.endEpoch = p.inheritedEnd, p.inheritedEpoch
+		k.end, k.endEpoch, k.began = p.inheritedEnd, p.inheritedEpoch, p.inheritedBegan
 		return k
 	}
 	switch n := len(k.unfinished); {

@@ -176,7 +176,7 @@ func (g *generation) commitFirst(ctx context.Context, commits []commitment) (sta
 		g.engine.mu.Unlock()
 		g.engine.log.Info("partition without a committed offset starts at its first record",
 			"topic", c.part.topic, "partition", c.part.partition, "offset", c.offset)
-		begun = append(begun, start{c.part, newProgress(c.offset, unknownEpoch, knowledge{end: c.offset, endEpoch: unknownEpoch})})
+		begun = append(begun, start{c.part, newLog(c.offset)})
 	}
 	g.begins(begun...)
 	return len(begun)

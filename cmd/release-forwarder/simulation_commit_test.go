@@ -60,6 +60,17 @@ func decodeClaim(cluster, topic string, partition int32, offset int64, metadata 
 	}
 	c.epoch = epoch
 	rest := raw[8+size:]
+	below, size := binary.Uvarint(rest) // how far below the end the epoch began, plus one
+	if size <= 0 {
+		return c, errClaim
+	}
+	if rest = rest[size:]; below > 0 {
+		before, size := binary.Uvarint(rest)
+		if size <= 0 || before > epoch {
+			return c, errClaim
+		}
+		rest = rest[size:]
+	}
 	at, finished := offset, false
 	for ; len(rest) > 0; finished = !finished {
 		n, size := binary.Uvarint(rest)
@@ -101,7 +112,8 @@ func (c claim) runs() []byte {
 // encode writes metadata that says what the claim says, for the mistakes that
 // need it well-formed.
 func (c claim) encode(partition int32) string {
-	body := append(binary.AppendUvarint(nil, c.epoch), c.runs()...)
+	body := append(binary.AppendUvarint(nil, c.epoch), 0)
+	body = append(body, c.runs()...)
 	sum := digest("rf3:", clusterID, eventTopic, partition, c.offset, withLength(c.id), body)
 	return "rf3:" + c.id + ":" + base64.RawURLEncoding.EncodeToString(append(sum, body...))
 }

@@ -57,8 +57,8 @@ func beyond(committed uint64, runs ...uint64) string {
 		bound = append(binary.AppendUvarint(bound, uint64(len(s))), s...)
 	}
 	bound = binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint32(bound, 0), committed)
-	bound = append(bound, 0) // the topic has no ID
-	lengths := []byte{0 + 1} // the epoch below the end
+	bound = append(bound, 0)    // the topic has no ID
+	lengths := []byte{0 + 1, 0} // the epoch below the end; where it began is not known
 	for _, n := range runs {
 		lengths = binary.AppendUvarint(lengths, n)
 	}
