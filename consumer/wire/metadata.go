@@ -66,29 +66,6 @@ type Partition struct {
 	Err   error
 }
 
-// told is what is kept of the cluster's answers. Guarded by the client's mutex.
-type told struct {
-	last  *Metadata
-	err   error // of the last try, where there is no answer yet
-	tries int   // that have ended
-	more  chan struct{}
-
-	ids    map[string]ID // by name, also of topics that are gone
-	doubts map[string]doubt
-	// older is since when only older leader epochs of a topic without an ID are told.
-	older map[string]time.Time
-	// foreign is since when only another cluster answers; zero: ours does.
-	foreign time.Time
-}
-
-// doubt is a topic's other ID that one broker told.
-type doubt struct {
-	id    ID
-	by    string    // its address
-	since time.Time // nobody has contradicted
-	told  time.Time // last
-}
-
 const (
 	// metadataAge is how old the metadata becomes. New leaders are learnt by it, where no
 	// broker's refusal tells of them before.
@@ -98,18 +75,7 @@ const (
 	metadataPause = 100 * time.Millisecond
 	// metadataTakes bounds one on a connection that is open.
 	metadataTakes = 5 * time.Second
-	// doubtFor is how long a doubt lasts that nobody tells again.
-	doubtFor = 10 * time.Second
-	// aloneFor is how long one broker must have told of another topic ID, where no second one
-	// answers, until that is believed.
-	aloneFor = 30 * time.Second
-	// foreignFor is how long another cluster must have answered alone at our addresses until
-	// it is believed to have taken the place of ours.
-	foreignFor = time.Minute
 )
-
-// errForeign says that an address is another cluster's.
-var errForeign = errors.New("the address belongs to another cluster")
 
 // Metadata returns the cluster as last told: at most 2 s old where a broker answers, at any age
 // where none does. It waits for the first answer only; an error says why there is none yet.
@@ -243,44 +209,6 @@ func (c *Client) learn() error {
 	return nil
 }
 
-func (c *Client) first() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.told.last == nil
-}
-
-// unknown tells whether none of the topics exists.
-func (m *Metadata) unknown() bool {
-	for _, t := range m.Topics {
-		if !errors.Is(t.Err, kafka.UnknownTopicOrPartition) {
-			return false
-		}
-	}
-	return len(m.Topics) > 0
-}
-
-// foreign is an error where an answer is another cluster's. After a minute in which nobody else
-// answered it is believed all the same: whoever has set up the cluster anew would wait for ever.
-func (c *Client) foreign(m *Metadata) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	last := c.told.last
-	if last == nil || last.ClusterID == m.ClusterID || last.ClusterID == "" {
-		c.told.foreign = time.Time{}
-		return nil
-	}
-	now := time.Now()
-	if c.told.foreign.IsZero() {
-		c.told.foreign = now
-	}
-	if now.Sub(c.told.foreign) < foreignFor {
-		return fmt.Errorf("%w: %s, ours is %s", errForeign, m.ClusterID, last.ClusterID)
-	}
-	c.cfg.Logger.Error("for a minute only another cluster has answered: it is taken for ours from now on", "former", last.ClusterID, "cluster", m.ClusterID)
-	c.told = told{err: c.told.err, tries: c.told.tries, more: c.told.more, ids: map[string]ID{}, doubts: map[string]doubt{}, older: map[string]time.Time{}}
-	return nil
-}
-
 // askMetadata asks the broker at an address.
 func (c *Client) askMetadata(address string) (*Metadata, error) {
 	return c.metadataOf(c.ctx, func(ctx context.Context) (*conn, error) {
@@ -380,90 +308,6 @@ func partitionOf(m *Metadata, p kmsg.MetadataResponseTopicPartition) Partition {
 		return Partition{Leader: -1, Epoch: p.LeaderEpoch, Err: kafka.Error(p.ErrorCode)}
 	}
 	return Partition{Leader: -1, Epoch: p.LeaderEpoch, Err: kafka.LeaderNotAvailable}
-}
-
-// believe takes an answer as the cluster's state, but for what is older than what is known.
-// It reports false where another broker must be asked: a topic has another ID.
-func (c *Client) believe(m *Metadata, by string) (settled bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	settled = true
-	t, now := &c.told, time.Now()
-	for name, topic := range m.Topics {
-		known, d := t.ids[name], t.doubts[name]
-		switch {
-		case topic.ID == (ID{}):
-		case known == (ID{}):
-			t.ids[name] = topic.ID
-		case topic.ID == known && now.Sub(d.told) > doubtFor:
-			delete(t.doubts, name)
-		case topic.ID == known: // contradicted: a second broker must decide
-			d.since = now
-			t.doubts[name] = d
-			settled = false
-		case d.id != topic.ID:
-			t.doubts[name] = doubt{topic.ID, by, now, now}
-			settled = false
-			c.wakeLocked()
-		case d.by != by, len(m.Brokers) == 1, now.Sub(d.since) >= aloneFor:
-			t.ids[name] = topic.ID
-			delete(t.doubts, name)
-		default:
-			d.told = now
-			t.doubts[name] = d
-			settled = false
-		}
-		var former Topic
-		if t.last != nil {
-			former = t.last.Topics[name]
-		}
-		m.Topics[name] = t.newer(name, former, topic)
-	}
-	t.last = m
-	return settled
-}
-
-func (c *Client) wakeLocked() {
-	select {
-	case c.wake <- struct{}{}:
-	default:
-	}
-}
-
-// newer is a topic as now told, with what is known to be newer from before: all of it, where
-// its ID is not believed yet, and partitions with a higher leader epoch. Where brokers tell no
-// IDs, a topic that was made anew has lower epochs too: that is believed when it stands.
-func (t *told) newer(name string, former, now Topic) Topic {
-	switch {
-	case now.ID != (ID{}) && now.ID != t.ids[name]:
-		if former.Err == nil && former.Partitions == nil {
-			former.Err = kafka.UnknownTopicOrPartition
-		}
-		former.Doubted = true
-		return former
-	case former.ID != now.ID || now.Err != nil:
-		return now
-	}
-	old := false
-	merged := Topic{ID: now.ID, Partitions: map[int32]Partition{}}
-	for n, p := range now.Partitions {
-		merged.Partitions[n] = p
-		if f, known := former.Partitions[n]; known && p.Epoch >= 0 && p.Epoch < f.Epoch {
-			merged.Partitions[n], old = f, true
-		}
-	}
-	since, stands := t.older[name]
-	switch {
-	case !old:
-		delete(t.older, name)
-	case now.ID != (ID{}):
-	case !stands:
-		t.older[name] = time.Now()
-	case time.Since(since) >= aloneFor:
-		delete(t.older, name)
-		return now
-	}
-	return merged
 }
 
 // Names are the topics in the metadata that exist, in order.
