@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -137,6 +138,9 @@ func (c *Client) lend(ctx context.Context, k *conn, use func(*conn) error) error
 	if ended := !stop(); ended || err != nil {
 		err = overdue(ctx, err, ended)
 		k.close()
+		if !ended && broken(err) {
+			c.dropIdle(k.address)
+		}
 	} else {
 		c.keep(k)
 	}
@@ -144,6 +148,30 @@ func (c *Client) lend(ctx context.Context, k *conn, use func(*conn) error) error
 		err = fmt.Errorf("%s: %w", k.address, err)
 	}
 	return err
+}
+
+// broken tells whether the broker, or the way to it, has ended a connection.
+func broken(err error) bool {
+	for _, end := range []error{
+		io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, net.ErrClosed,
+		syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE,
+	} {
+		if errors.Is(err, end) {
+			return true
+		}
+	}
+	return false
+}
+
+// dropIdle closes the idle connections to an address where one has just been found broken. They
+// are as old: after a broker's restart each of them would fail one more request.
+func (c *Client) dropIdle(address string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, k := range c.idle[address] {
+		k.close()
+	}
+	delete(c.idle, address)
 }
 
 // overdue is ctx's error where what failed had an end by it: the connection's deadline is the same.
