@@ -3,6 +3,7 @@ package wire
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -22,8 +23,10 @@ type told struct {
 
 // belief is what is believed of a topic, whatever the last answer was.
 type belief struct {
-	id    ID
-	doubt doubt
+	id ID
+	// retired are the IDs that others have replaced, the last one last.
+	retired []ID
+	doubt   doubt
 	// older is since when only older leader epochs of a topic without an ID are told.
 	older time.Time
 }
@@ -55,6 +58,8 @@ const (
 	// foreignFor is how long another cluster must have answered alone at our addresses until
 	// it is believed to have taken the place of ours.
 	foreignFor = time.Minute
+	// mostRetired is how many of a topic's former IDs are known: brokers lag by one or two.
+	mostRetired = 16
 )
 
 // errForeign says that an address is another cluster's.
@@ -112,6 +117,8 @@ func (c *Client) believe(m *Metadata, by string) (settled bool) {
 		case topic.ID == (ID{}):
 		case b.id == (ID{}):
 			b.id = topic.ID
+		case slices.Contains(b.retired, topic.ID): // a broker that lags: it decides nothing
+			settled = settled && *d == doubt{}
 		case topic.ID == b.id && now.Sub(d.told) > doubtFor:
 			*d = doubt{}
 		case topic.ID == b.id: // contradicted: a second broker must decide
@@ -122,8 +129,7 @@ func (c *Client) believe(m *Metadata, by string) (settled bool) {
 			settled = false
 			c.wakeLocked()
 		case d.by != by, len(m.Brokers) == 1, now.Sub(d.since) >= aloneFor:
-			b.id = topic.ID
-			*d = doubt{}
+			b.replace(topic.ID)
 		default:
 			d.told = now
 			settled = false
@@ -136,6 +142,14 @@ func (c *Client) believe(m *Metadata, by string) (settled bool) {
 	}
 	t.last = m
 	return settled
+}
+
+// replace believes another ID of the topic.
+func (b *belief) replace(id ID) {
+	if b.retired = append(b.retired, b.id); len(b.retired) > mostRetired {
+		b.retired = slices.Delete(b.retired, 0, 1)
+	}
+	b.id, b.doubt = id, doubt{}
 }
 
 func (c *Client) wakeLocked() {
