@@ -27,6 +27,8 @@ type belief struct {
 	// retired are the IDs that others have replaced, the last one last.
 	retired []ID
 	doubt   doubt
+	// back is since when a retired ID is told, and the present one is not.
+	back stretch
 	// older is since when only older leader epochs of a topic without an ID are told.
 	older time.Time
 }
@@ -37,6 +39,18 @@ type doubt struct {
 	by    string    // its address
 	since time.Time // nobody has contradicted
 	told  time.Time // last
+}
+
+// stretch is a time in which something was told again and again.
+type stretch struct{ since, last time.Time }
+
+// told is how long it has been told, now too. A break of more than doubtFor ends a stretch.
+func (s *stretch) told(now time.Time) time.Duration {
+	if now.Sub(s.last) > doubtFor {
+		s.since = now
+	}
+	s.last = now
+	return now.Sub(s.since)
 }
 
 // topic is what is believed of a topic.
@@ -56,7 +70,7 @@ const (
 	// answers, until that is believed.
 	aloneFor = 30 * time.Second
 	// foreignFor is how long another cluster must have answered alone at our addresses until
-	// it is believed to have taken the place of ours.
+	// it is believed to have taken the place of ours; and how long a replaced topic ID alone.
 	foreignFor = time.Minute
 	// mostRetired is how many of a topic's former IDs are known: brokers lag by one or two.
 	mostRetired = 16
@@ -113,12 +127,18 @@ func (c *Client) believe(m *Metadata, by string) (settled bool) {
 	for name, topic := range m.Topics {
 		b := t.topic(name)
 		d := &b.doubt
+		if topic.ID == b.id {
+			b.back = stretch{}
+		}
 		switch {
 		case topic.ID == (ID{}):
 		case b.id == (ID{}):
 			b.id = topic.ID
 		case slices.Contains(b.retired, topic.ID): // a broker that lags: it decides nothing
 			settled = settled && *d == doubt{}
+			if b.back.told(now) >= foreignFor { // unless nobody tells the other one
+				b.replace(topic.ID)
+			}
 		case topic.ID == b.id && now.Sub(d.told) > doubtFor:
 			*d = doubt{}
 		case topic.ID == b.id: // contradicted: a second broker must decide
@@ -146,10 +166,11 @@ func (c *Client) believe(m *Metadata, by string) (settled bool) {
 
 // replace believes another ID of the topic.
 func (b *belief) replace(id ID) {
+	b.retired = slices.DeleteFunc(b.retired, func(r ID) bool { return r == id })
 	if b.retired = append(b.retired, b.id); len(b.retired) > mostRetired {
 		b.retired = slices.Delete(b.retired, 0, 1)
 	}
-	b.id, b.doubt = id, doubt{}
+	b.id, b.doubt, b.back = id, doubt{}, stretch{}
 }
 
 func (c *Client) wakeLocked() {
