@@ -1,8 +1,10 @@
 package wire
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -72,6 +74,8 @@ const (
 	// foreignFor is how long another cluster must have answered alone at our addresses until
 	// it is believed to have taken the place of ours; and how long a replaced topic ID alone.
 	foreignFor = time.Minute
+	// confirmTakes bounds how long the first answer waits for a second broker's.
+	confirmTakes = 100 * time.Millisecond
 	// mostRetired is how many of a topic's former IDs are known: brokers lag by one or two.
 	mostRetired = 16
 )
@@ -115,6 +119,45 @@ func (c *Client) foreign(m *Metadata) error {
 	c.cfg.Logger.Error("for a minute only another cluster has answered: it is taken for ours from now on", "former", last.ClusterID, "cluster", m.ClusterID)
 	c.told = told{err: c.told.err, tries: c.told.tries, more: c.told.more, topics: map[string]*belief{}}
 	return nil
+}
+
+// confirmed is the first answer, or one whose topic IDs two brokers have told: nothing is known
+// yet by which to judge them. Where no two have told the same within 100 ms the first stands.
+func (c *Client) confirmed(first *Metadata, by string) (*Metadata, string) {
+	ctx, cancel := context.WithTimeout(c.ctx, confirmTakes)
+	defer cancel()
+	told := []*Metadata{first}
+	for _, b := range first.Brokers {
+		if len(first.ids()) == 0 || ctx.Err() != nil {
+			break
+		}
+		address := b.Address()
+		if address == by {
+			continue
+		}
+		m, err := c.askMetadata(ctx, address)
+		if err != nil || m.ClusterID != first.ClusterID || len(m.ids()) == 0 {
+			continue
+		}
+		for _, t := range told {
+			if maps.Equal(t.ids(), m.ids()) {
+				return m, address
+			}
+		}
+		told = append(told, m)
+	}
+	return first, by
+}
+
+// ids are the topics' IDs that are told.
+func (m *Metadata) ids() map[string]ID {
+	ids := map[string]ID{}
+	for name, t := range m.Topics {
+		if t.ID != (ID{}) {
+			ids[name] = t.ID
+		}
+	}
+	return ids
 }
 
 // believe takes an answer as the cluster's state, but for what is older than what is known.

@@ -3,6 +3,8 @@ package wire
 import (
 	"testing"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 func TestAnIDThatWasReplacedNeverComesBack(t *testing.T) {
@@ -57,6 +59,46 @@ func TestAReplacedIDIsBelievedWhenNobodyTellsTheOtherOneAnyMore(t *testing.T) {
 			if id := metadataOf(t, c).Topics["events"].ID; id != step.want {
 				t.Errorf("%v after %v is told the ID is %v, want %v", step.after, step.tells[0], id[0], step.want[0])
 			}
+		}
+	})
+}
+
+func TestTheFirstIDIsToldByTwo(t *testing.T) {
+	for range 20 { // the order is random
+		inCluster(t, []string{"a:1", "b:1", "c:1"}, func(t *testing.T, n *network, c *Client) {
+			all := map[int32]string{1: "a", 2: "b", 3: "c"}
+			for id, host := range all {
+				n.set(host+":1", tells(id, &state{cluster: "ours", id: ID{2}, brokers: all}))
+			}
+			n.set("c:1", tells(3, &state{cluster: "ours", id: ID{1}, brokers: all})) // lags
+			if id := metadataOf(t, c).Topics["events"].ID; id != (ID{2}) {
+				t.Errorf("the first ID is %v", id)
+			}
+		})
+	}
+}
+
+func TestTheFirstAnswerWaitsLittleForASecond(t *testing.T) {
+	inCluster(t, []string{"a:1"}, func(t *testing.T, n *network, c *Client) {
+		s := &state{cluster: "ours", id: ID{1}, brokers: map[int32]string{1: "a", 2: "b", 3: "c"}}
+		n.set("a:1", tells(1, s))
+		n.set("b:1", &broker{hangs: true})
+		n.set("c:1", &broker{hangs: true})
+		begin := time.Now()
+		m := metadataOf(t, c)
+		if took := time.Since(begin); m.Topics["events"].ID != (ID{1}) || took > confirmTakes {
+			t.Errorf("after %v: %v", took, m.Topics)
+		}
+	})
+	inCluster(t, []string{"a:1"}, func(t *testing.T, n *network, c *Client) {
+		a := tells(1, &state{cluster: "ours", id: ID{1}, brokers: map[int32]string{1: "a", 2: "b", 3: "c"}})
+		b, d := tells(2, &state{cluster: "ours", id: ID{1}}), tells(3, &state{cluster: "ours", id: ID{1}})
+		n.set("a:1", a)
+		n.set("b:1", b)
+		n.set("c:1", d)
+		metadataOf(t, c)
+		if got := a.count(kmsg.Metadata) + b.count(kmsg.Metadata) + d.count(kmsg.Metadata); got != 2 {
+			t.Errorf("%d requests for the first answer", got)
 		}
 	})
 }

@@ -176,7 +176,7 @@ func (c *Client) learn() error {
 	var fallback *Metadata
 	var from string
 	for _, address := range c.addresses() {
-		m, err := c.askMetadata(address)
+		m, err := c.askMetadata(c.ctx, address)
 		if c.ctx.Err() != nil {
 			return c.ctx.Err()
 		}
@@ -195,6 +195,9 @@ func (c *Client) learn() error {
 			}
 			continue
 		}
+		if c.first() {
+			m, address = c.confirmed(m, address)
+		}
 		if c.believe(m, address) {
 			return nil
 		}
@@ -210,8 +213,8 @@ func (c *Client) learn() error {
 }
 
 // askMetadata asks the broker at an address.
-func (c *Client) askMetadata(address string) (*Metadata, error) {
-	return c.metadataOf(c.ctx, func(ctx context.Context) (*conn, error) {
+func (c *Client) askMetadata(ctx context.Context, address string) (*Metadata, error) {
+	return c.metadataOf(ctx, func(ctx context.Context) (*conn, error) {
 		if k := c.idleTo(address); k != nil {
 			return k, nil
 		}
