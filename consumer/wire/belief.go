@@ -18,6 +18,8 @@ type told struct {
 	tries int   // that have ended
 	more  chan struct{}
 
+	// ours is whether any answer told of a topic of ours: until then no cluster is taken for ours.
+	ours   bool
 	topics map[string]*belief // by name, also of topics that are gone
 	// foreign is since when only another cluster answers; zero: ours does.
 	foreign time.Time
@@ -83,16 +85,19 @@ const (
 // errForeign says that an address is another cluster's.
 var errForeign = errors.New("the address belongs to another cluster")
 
-func (c *Client) first() bool {
+// lost tells whether no cluster has told of a topic of ours yet: nothing else says which of
+// several clusters is ours.
+func (c *Client) lost() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.told.last == nil
+	return !c.told.ours
 }
 
-// unknown tells whether none of the topics exists.
+// unknown tells whether none of the topics exists, or may be looked at: of one that is not there
+// a cluster with access rules says that too.
 func (m *Metadata) unknown() bool {
 	for _, t := range m.Topics {
-		if !errors.Is(t.Err, kafka.UnknownTopicOrPartition) {
+		if !errors.Is(t.Err, kafka.UnknownTopicOrPartition) && !errors.Is(t.Err, kafka.TopicAuthorizationFailed) {
 			return false
 		}
 	}
@@ -105,7 +110,7 @@ func (c *Client) foreign(m *Metadata) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	last := c.told.last
-	if last == nil || last.ClusterID == m.ClusterID || last.ClusterID == "" {
+	if !c.told.ours || last.ClusterID == m.ClusterID || last.ClusterID == "" {
 		c.told.foreign = time.Time{}
 		return nil
 	}
@@ -167,6 +172,10 @@ func (c *Client) believe(m *Metadata, by string) (settled bool) {
 	defer c.mu.Unlock()
 	settled = true
 	t, now := &c.told, time.Now()
+	t.ours = t.ours || !m.unknown()
+	if t.last != nil && t.last.ClusterID != m.ClusterID {
+		clear(c.coordinators)
+	}
 	for name, topic := range m.Topics {
 		b := t.topic(name)
 		d := &b.doubt

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -99,6 +100,57 @@ func TestTheFirstAnswerWaitsLittleForASecond(t *testing.T) {
 		metadataOf(t, c)
 		if got := a.count(kmsg.Metadata) + b.count(kmsg.Metadata) + d.count(kmsg.Metadata); got != 2 {
 			t.Errorf("%d requests for the first answer", got)
+		}
+	})
+}
+func TestAClusterWithoutOurTopicsIsNotKeptForOurs(t *testing.T) {
+	inCluster(t, []string{"other:1", "a:1"}, func(t *testing.T, n *network, c *Client) {
+		n.set("other:1", tells(1, &state{cluster: "other", missing: true, brokers: map[int32]string{1: "other"}}))
+		metadataOf(t, c) // a:1 refuses for now
+		time.Sleep(10 * time.Second)
+		n.set("a:1", tells(1, one(&state{cluster: "ours"})))
+		time.Sleep(time.Hour)
+		if m := metadataOf(t, c); m.ClusterID != "ours" {
+			t.Errorf("after an hour: %q", m.ClusterID)
+		}
+	})
+}
+
+// The same where a cluster has told of no topic because of its access rules.
+func TestTopicsThatAreNowhereAreAwaitedAndFound(t *testing.T) {
+	inCluster(t, []string{"other:1", "hung:1", "a:1"}, func(t *testing.T, n *network, c *Client) {
+		other := tells(1, &state{cluster: "other", missing: true, brokers: map[int32]string{1: "other"}})
+		answer := other.answer
+		other.answer = func(req kmsg.Request) kmsg.Response {
+			res := answer(req)
+			if m, is := res.(*kmsg.MetadataResponse); is {
+				m.Topics[0].ErrorCode = int16(kafka.TopicAuthorizationFailed)
+			}
+			return res
+		}
+		s := one(&state{cluster: "ours", missing: true})
+		n.set("other:1", other)
+		n.set("hung:1", &broker{hangs: true})
+		n.set("a:1", tells(1, s))
+		metadataOf(t, c)
+		for range 60 {
+			time.Sleep(time.Second)
+			if m := metadataOf(t, c); time.Since(m.Asked) > firstAnswer+2*metadataAge {
+				t.Errorf("the metadata is %v old", time.Since(m.Asked))
+			}
+		}
+		if got := n.dials["hung:1"]; got > 3 {
+			t.Errorf("the hung address was dialed %d times in a minute", got)
+		}
+		s.change(func(s *state) { s.missing = false })
+		time.Sleep(firstAnswer + 2*metadataAge)
+		if m := metadataOf(t, c); m.ClusterID != "ours" {
+			t.Errorf("the cluster that has the topics by now is not found: %q", m.ClusterID)
+		}
+		s.change(func(s *state) { s.missing = true }) // deleted: the cluster stays ours
+		time.Sleep(foreignFor / 2)
+		if m := metadataOf(t, c); m.ClusterID != "ours" {
+			t.Errorf("the cluster is %q after the topics were deleted", m.ClusterID)
 		}
 	})
 }

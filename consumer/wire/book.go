@@ -52,6 +52,13 @@ func (c *Client) passOver(ctx context.Context, address string, err error) {
 	}
 }
 
+// passedOver tells whether an address comes last for now. Before the first answer none is left out.
+func (c *Client) passedOver(address string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.told.last != nil && time.Now().Before(c.book.until[address])
+}
+
 // silence tells whether nothing came where an answer was waited for.
 func silence(err error) bool {
 	var timeout net.Error

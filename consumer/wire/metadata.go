@@ -176,6 +176,9 @@ func (c *Client) learn() error {
 	var fallback *Metadata
 	var from string
 	for _, address := range c.addresses() {
+		if fallback != nil && c.passedOver(address) {
+			continue // it is asked again when its time is over: topics that are nowhere need no haste
+		}
 		m, err := c.askMetadata(c.ctx, address)
 		if c.ctx.Err() != nil {
 			return c.ctx.Err()
@@ -188,14 +191,13 @@ func (c *Client) learn() error {
 			failed = append(failed, err)
 			continue
 		}
-		if c.first() && m.unknown() {
-			// At the start nothing tells which of several clusters is ours but that it has the topics.
+		if c.lost() && m.unknown() { // another address may be that of a cluster which has the topics
 			if fallback == nil {
 				fallback, from = m, address
 			}
 			continue
 		}
-		if c.first() {
+		if c.lost() {
 			m, address = c.confirmed(m, address)
 		}
 		if c.believe(m, address) {
