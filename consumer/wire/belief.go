@@ -33,8 +33,10 @@ type belief struct {
 	doubt   doubt
 	// back is since when a retired ID is told, and the present one is not.
 	back stretch
-	// older is since when only older leader epochs of a topic without an ID are told.
-	older time.Time
+	// leaders are those with the highest epoch told, by partition.
+	leaders map[int32]Partition
+	// older is since when only older leader epochs are told.
+	older stretch
 }
 
 // doubt is a topic's other ID that one broker told.
@@ -71,7 +73,7 @@ const (
 	// doubtFor is how long a doubt lasts that nobody tells again.
 	doubtFor = 10 * time.Second
 	// aloneFor is how long one broker must have told of another topic ID, where no second one
-	// answers, until that is believed.
+	// answers, until that is believed; and how long all must have told of lower leader epochs.
 	aloneFor = 30 * time.Second
 	// foreignFor is how long another cluster must have answered alone at our addresses until
 	// it is believed to have taken the place of ours; and how long a replaced topic ID alone.
@@ -185,7 +187,7 @@ func (c *Client) believe(m *Metadata, by string) (settled bool) {
 		switch {
 		case topic.ID == (ID{}):
 		case b.id == (ID{}):
-			b.id = topic.ID
+			b.id, b.leaders, b.older = topic.ID, nil, stretch{}
 		case slices.Contains(b.retired, topic.ID): // a broker that lags: it decides nothing
 			settled = settled && *d == doubt{}
 			if b.back.told(now) >= foreignFor { // unless nobody tells the other one
@@ -223,6 +225,7 @@ func (b *belief) replace(id ID) {
 		b.retired = slices.Delete(b.retired, 0, 1)
 	}
 	b.id, b.doubt, b.back = id, doubt{}, stretch{}
+	b.leaders, b.older = nil, stretch{}
 }
 
 func (c *Client) wakeLocked() {
@@ -233,8 +236,9 @@ func (c *Client) wakeLocked() {
 }
 
 // newer is a topic as now told, with what is known to be newer from before: all of it, where
-// its ID is not believed yet, and partitions with a higher leader epoch. Where brokers tell no
-// IDs, a topic that was made anew has lower epochs too: that is believed when it stands.
+// its ID is not believed yet, and partitions with a higher leader epoch. A topic that was made
+// anew without an ID, and one of a cluster that was restored from a snapshot, have lower epochs
+// too: those are believed when for 30 s nobody tells others.
 func (b *belief) newer(former, now Topic) Topic {
 	switch {
 	case now.ID != (ID{}) && now.ID != b.id:
@@ -242,26 +246,36 @@ func (b *belief) newer(former, now Topic) Topic {
 			former.Err = kafka.UnknownTopicOrPartition
 		}
 		return former
-	case former.ID != now.ID || now.Err != nil:
+	case now.Err != nil:
 		return now
 	}
 	old := false
 	merged := Topic{ID: now.ID, Partitions: map[int32]Partition{}}
 	for n, p := range now.Partitions {
-		merged.Partitions[n] = p
-		if f, known := former.Partitions[n]; known && p.Epoch >= 0 && p.Epoch < f.Epoch {
-			merged.Partitions[n], old = f, true
+		if l, known := b.leaders[n]; known && p.Epoch >= 0 && p.Epoch < l.Epoch {
+			p, old = l, true
 		}
+		merged.Partitions[n] = p
 	}
 	switch {
 	case !old:
-		b.older = time.Time{}
-	case now.ID != (ID{}):
-	case b.older.IsZero():
-		b.older = time.Now()
-	case time.Since(b.older) >= aloneFor:
-		b.older = time.Time{}
-		return now
+		b.older = stretch{}
+	case b.older.told(time.Now()) >= aloneFor:
+		b.leaders, b.older = nil, stretch{}
+		merged = now
 	}
+	b.led(merged)
 	return merged
+}
+
+// led keeps the leaders of a topic. One without an epoch is no news of the epoch.
+func (b *belief) led(t Topic) {
+	if b.leaders == nil {
+		b.leaders = map[int32]Partition{}
+	}
+	for n, p := range t.Partitions {
+		if p.Epoch >= 0 {
+			b.leaders[n] = p
+		}
+	}
 }

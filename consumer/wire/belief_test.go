@@ -154,3 +154,69 @@ func TestTopicsThatAreNowhereAreAwaitedAndFound(t *testing.T) {
 		}
 	})
 }
+func TestAnErrorForgetsNoEpoch(t *testing.T) {
+	inCluster(t, []string{"a:1"}, func(t *testing.T, n *network, c *Client) {
+		s := one(&state{cluster: "ours", id: ID{1}, epoch: 7})
+		n.set("a:1", tells(1, s))
+		metadataOf(t, c)
+		s.change(func(s *state) { s.missing = true }) // a broker that has just started
+		time.Sleep(3 * time.Second)
+		s.change(func(s *state) { s.missing, s.epoch = false, 5 }) // one that lags
+		time.Sleep(3 * time.Second)
+		if p := metadataOf(t, c).Topics["events"].Partitions[0]; p.Epoch != 7 {
+			t.Errorf("epoch %d is believed after 7", p.Epoch)
+		}
+	})
+}
+
+// leads has the partition told with a leader and an epoch, or with neither and an error.
+func leads(s *state, epoch int32, code int16) func(kmsg.Request) kmsg.Response {
+	b := tells(1, s)
+	return func(req kmsg.Request) kmsg.Response {
+		res := b.answer(req)
+		if m, is := res.(*kmsg.MetadataResponse); is {
+			p := &m.Topics[0].Partitions[0]
+			if p.LeaderEpoch, p.ErrorCode = epoch, code; code != 0 {
+				p.Leader = -1
+			}
+		}
+		return res
+	}
+}
+
+func TestLowerEpochsAreBelievedWhenTheyStand(t *testing.T) {
+	for _, id := range []ID{{}, {1}} {
+		for _, between := range []struct {
+			epoch int32
+			code  int16
+		}{{7, 0}, {-1, int16(kafka.LeaderNotAvailable)}, {-1, 0}} {
+			inCluster(t, []string{"a:1"}, func(t *testing.T, n *network, c *Client) {
+				s := one(&state{cluster: "ours", id: id})
+				tell := func(epoch int32, code int16, want int32) {
+					t.Helper()
+					b := tells(1, s)
+					b.answer = leads(s, epoch, code)
+					n.set("a:1", b)
+					time.Sleep(2*metadataAge + refusedFor)
+					if p := metadataOf(t, c).Topics["events"].Partitions[0]; p.Epoch != want {
+						t.Errorf("%v: epoch %d is told, %d is believed, want %d", id, epoch, p.Epoch, want)
+					}
+				}
+				n.set("a:1", tells(1, s))
+				metadataOf(t, c)
+				tell(7, 0, 7)
+				tell(between.epoch, between.code, between.epoch)
+				tell(5, 0, 7)
+				time.Sleep(aloneFor / 2)
+				tell(5, 0, 7)
+				tell(7, 0, 7) // by another broker
+				time.Sleep(time.Second)
+				tell(5, 0, 7)
+				time.Sleep(aloneFor - 2*metadataAge - refusedFor)
+				tell(5, 0, 5)
+				tell(4, 0, 5)
+				tell(6, 0, 6)
+			})
+		}
+	}
+}

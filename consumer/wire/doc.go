@@ -18,7 +18,13 @@
 //
 // # What is believed of the metadata
 //
-// A partition whose leader epoch is lower than one told before is an answer from a broker that
-// lags: the former stays (KIP-320). A topic whose ID is another one is believed when a second
-// broker says so, or the only one says it again (KIP-516).
+// A cluster is ours once it has told of one of our topics; another one's answers are passed over
+// from then on, until for a minute nobody else answers.
+//
+// A partition whose leader epoch is lower than one told before, whatever came between, is an
+// answer from a broker that lags: the former stays (KIP-320), until for 30 s nobody tells it.
+//
+// A topic whose ID is another one is believed when a second broker says so, or the only one says
+// it again (KIP-516); at the start a second one is asked, and awaited for 100 ms. An ID that was
+// replaced is a lagging broker's, until for a minute nobody tells the present one.
 package wire
