@@ -45,6 +45,8 @@ type doubt struct {
 	by    string    // its address
 	since time.Time // nobody has contradicted
 	told  time.Time // last
+	// denied is whether another broker has told the present ID since.
+	denied bool
 }
 
 // stretch is a time in which something was told again and again.
@@ -196,10 +198,10 @@ func (c *Client) believe(m *Metadata, by string) (settled bool) {
 		case topic.ID == b.id && now.Sub(d.told) > doubtFor:
 			*d = doubt{}
 		case topic.ID == b.id: // contradicted: a second broker must decide
-			d.since = now
+			d.since, d.denied = now, true
 			settled = false
 		case d.id != topic.ID:
-			*d = doubt{topic.ID, by, now, now}
+			*d = doubt{id: topic.ID, by: by, since: now, told: now}
 			settled = false
 			c.wakeLocked()
 		case d.by != by, len(m.Brokers) == 1, now.Sub(d.since) >= aloneFor:
@@ -245,6 +247,7 @@ func (b *belief) newer(former, now Topic) Topic {
 		if former.Err == nil && former.Partitions == nil {
 			former.Err = kafka.UnknownTopicOrPartition
 		}
+		former.Doubted = b.doubt != doubt{} && !b.doubt.denied
 		return former
 	case now.Err != nil:
 		return now
