@@ -247,7 +247,7 @@ func (b *belief) newer(former, now Topic) Topic {
 		if former.Err == nil && former.Partitions == nil {
 			former.Err = kafka.UnknownTopicOrPartition
 		}
-		former.Doubted = b.doubt != doubt{} && !b.doubt.denied
+		former.Doubted = b.doubt != doubt{} && (!b.doubt.denied || time.Since(b.doubt.since) > metadataAge)
 		return former
 	case now.Err != nil:
 		return now

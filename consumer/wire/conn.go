@@ -29,7 +29,7 @@ type conn struct {
 	sequence int32
 }
 
-func (k *conn) close() { _ = k.Conn.Close() }
+func (k *conn) close() { _ = k.Close() }
 
 func (k *conn) good(now time.Time) bool {
 	return now.Sub(k.since) < idleLimit && (k.expires.IsZero() || now.Before(k.expires))

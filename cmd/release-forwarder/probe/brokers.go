@@ -226,7 +226,7 @@ func (f *findings) versions(conn *kafka.Conn) {
 	f.ok(check, "all that is needed (Fetch %d to %d, Produce %d to %d)", fetch.MinVersion, fetch.MaxVersion, produce.MinVersion, produce.MaxVersion)
 	f.logs(wire.TellsBy(func(key int16) int16 {
 		if r, has := byKey[protocol.ApiKey(key)]; has {
-			return int16(r.MaxVersion)
+			return r.MaxVersion
 		}
 		return -1
 	}))
