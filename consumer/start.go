@@ -5,7 +5,6 @@ import (
 	"errors"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -247,8 +246,8 @@ func (g *generation) startAt(p *partition, c Commit, id wire.ID) start {
 		g.ignored(p, found)
 	}
 	epoch := c.LeaderEpoch
-	if epoch == 0 && logID == (wire.ID{}) && !strings.HasPrefix(c.Metadata, metadataEpochs) {
-		epoch = unknownEpoch // kafka-go, and so the version before, commits 0 where it knows none
+	if epoch == 0 && anchor.known {
+		epoch = unknownEpoch // the version before says 0 (kafka-go knows none); it has its anchor
 	}
 	s := start{p, newProgress(c.Offset, epoch, k)}
 	s.at.memories = memories

@@ -200,13 +200,16 @@ func (o *observer) fetching(req *kmsg.FetchRequest) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.settle()
+	if req.IsolationLevel == 0 {
+		return // a look at what is not read, also where the log was another one
+	}
 	for _, t := range req.Topics {
 		if o.nameOf(t.Topic, t.TopicID) != eventTopic {
 			continue
 		}
 		for _, p := range t.Partitions {
-			if int(p.Partition) >= len(o.parts) || p.CurrentLeaderEpoch < 0 {
-				continue // a look at what is not read names no epoch
+			if int(p.Partition) >= len(o.parts) {
+				continue
 			}
 			l := o.parts[p.Partition]
 			if l.read = max(l.read, p.FetchOffset); l.changing() {
