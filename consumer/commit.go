@@ -141,11 +141,13 @@ func (g *generation) commitments() []commitment {
 func (g *generation) commitment(p *partition, now time.Time) commitment {
 	e := g.engine
 	c := commitment{part: p, logID: p.logID, mark: mark{offset: p.watermark(), epoch: p.watermarkEpoch()}}
-	if !e.noMetadata && !p.apart {
-		c.metadata, _ = encodeMetadata(p.place(c.offset), p.knowledge())
+	if e.noEvidence || p.apart || now.Before(p.bareUntil) {
+		return c
 	}
-	if len(c.metadata) > e.size.metadata || now.Before(p.bareUntil) {
-		c.metadata = ""
+	k := p.knowledge()
+	if c.metadata, _ = encodeMetadata(p.place(c.offset), k); e.noMetadata || len(c.metadata) > e.size.metadata {
+		// By what the log is known takes some 40 bytes: it stays.
+		c.metadata, _ = encodeMetadata(p.place(c.offset), knowledge{end: c.offset, endEpoch: c.epoch, read: k.read})
 	}
 	return c
 }
@@ -319,6 +321,7 @@ func (g *generation) noteRefused(c commitment, err error) {
 	if errors.Is(err, kafka.OffsetMetadataTooLarge) {
 		e.mu.Lock()
 		first := !e.noMetadata
+		e.noEvidence = !first && len(c.metadata) <= evidenceLimit
 		if e.noMetadata = true; first {
 			for _, p := range g.parts { // the bound of gaps is no more
 				p.fits()

@@ -39,8 +39,9 @@ type Engine struct {
 	// suspended says that the group has not been heard of for a session
 	// time-out: another may own the partitions.
 	suspended bool
-	// noMetadata says that the broker takes less commit metadata than ours.
-	noMetadata bool
+	// noMetadata says that the broker takes less commit metadata than ours, noEvidence that it
+	// does not even take by what a log is known.
+	noMetadata, noEvidence bool
 	// size is what a commit may hold; splits and strips say that it was logged that
 	// commits are sent in parts, or without metadata.
 	size           commitSize

@@ -82,7 +82,7 @@ func (g *generation) firstCommitment(f first, offset int64) commitment {
 	c := commitment{part: f.part, logID: f.leader.id, mark: mark{offset: offset, epoch: unknownEpoch}}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if !e.noMetadata {
+	if !e.noEvidence {
 		at := f.part.place(offset)
 		at.topicID = f.leader.id
 		c.metadata, _ = encodeMetadata(at, knowledge{end: offset, endEpoch: unknownEpoch})

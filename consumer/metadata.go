@@ -331,6 +331,10 @@ func uvarintLen(n int64) int {
 	return size
 }
 
+// evidenceLimit is what metadata takes at most that tells by what the log is known, and nothing
+// that is done beyond the commit.
+const evidenceLimit = len(metadataEpochs) + idLen + len(":") + (digestLen+epochLen)*8/6 + 1
+
 // epochLen is what the epoch takes at most, with where it began.
 const epochLen = 2*binary.MaxVarintLen32 + binary.MaxVarintLen64
 

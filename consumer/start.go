@@ -246,8 +246,8 @@ func (g *generation) startAt(p *partition, c Commit, id wire.ID) start {
 		g.ignored(p, found)
 	}
 	epoch := c.LeaderEpoch
-	if epoch == 0 && anchor.known {
-		epoch = unknownEpoch // the version before says 0 (kafka-go knows none); it has its anchor
+	if epoch == 0 && (anchor.known || c.Metadata == "") {
+		epoch = unknownEpoch // the version before says 0, as kafka-go does that knows none
 	}
 	s := start{p, newProgress(c.Offset, epoch, k)}
 	s.at.memories = memories

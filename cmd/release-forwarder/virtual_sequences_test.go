@@ -7,8 +7,7 @@ import (
 )
 
 // kafka-go's Client.OffsetCommit, by which the version before committed, speaks version 6 or 7
-// and leaves the leader epoch at 0: that is no evidence beside its metadata. Without any it
-// may be ours, of a broker that takes no metadata: then it is.
+// and leaves the leader epoch at 0: that is no evidence.
 func TestEpochZeroOfTheVersionBeforeIsNone(t *testing.T) {
 	for name, c := range map[string]struct {
 		metadata func(w *world) string
@@ -20,6 +19,7 @@ func TestEpochZeroOfTheVersionBeforeIsNone(t *testing.T) {
 			done := map[int64]bool{11: true, 12: true, 13: true, 14: true}
 			return claim{offset: 10, done: done}.encodeAnchored(0, w.recordAt(9))
 		}, 5, 1},
+		"bare": {func(*world) string { return "" }, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {
