@@ -63,7 +63,7 @@ func (f *commitFacts) ours(m mark) bool {
 
 // due tells whether a commit is to be sent although it says nothing new.
 func (f *commitFacts) due(now time.Time, ph phase) bool {
-	return !f.late.IsZero() || ph == reading && now.Sub(f.renewed) >= commitRenewal
+	return !f.late.IsZero() || (ph == reading || ph == parked) && now.Sub(f.renewed) >= commitRenewal
 }
 
 func (g *generation) noteSent(commits []commitment) {

@@ -29,7 +29,7 @@ type book struct {
 
 // passOver puts an address last that could not be used.
 func (c *Client) passOver(ctx context.Context, address string, err error) {
-	if ctx.Err() != nil && !errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+	if ctx.Err() != nil {
 		return // given up by who asked, which says nothing of the address
 	}
 	silent := silence(err) || errors.Is(err, errForeign)
