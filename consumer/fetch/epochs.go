@@ -49,19 +49,15 @@ func EpochEnds(ctx context.Context, s Sender, broker int32, asks []EpochAsk) ([]
 	req := kmsg.NewPtrOffsetForLeaderEpochRequest()
 	req.SetVersion(epochsVersion)
 	req.ReplicaID = replicaNone
-	at := map[string]int{}
-	for _, ask := range asks {
-		i, ok := at[ask.Topic]
-		if !ok {
-			i = len(req.Topics)
-			at[ask.Topic] = i
-			t := kmsg.NewOffsetForLeaderEpochRequestTopic()
-			t.Topic = ask.Topic
-			req.Topics = append(req.Topics, t)
+	for topic, of := range grouped(asks, func(a EpochAsk) string { return a.Topic }) {
+		t := kmsg.NewOffsetForLeaderEpochRequestTopic()
+		t.Topic = topic
+		for _, ask := range of {
+			p := kmsg.NewOffsetForLeaderEpochRequestTopicPartition()
+			p.Partition, p.CurrentLeaderEpoch, p.LeaderEpoch = ask.Partition, ask.LeaderEpoch, ask.Epoch
+			t.Partitions = append(t.Partitions, p)
 		}
-		p := kmsg.NewOffsetForLeaderEpochRequestTopicPartition()
-		p.Partition, p.CurrentLeaderEpoch, p.LeaderEpoch = ask.Partition, ask.LeaderEpoch, ask.Epoch
-		req.Topics[i].Partitions = append(req.Topics[i].Partitions, p)
+		req.Topics = append(req.Topics, t)
 	}
 	m, err := s.Send(ctx, broker, req)
 	if err != nil {

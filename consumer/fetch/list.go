@@ -3,6 +3,7 @@ package fetch
 import (
 	"context"
 	"errors"
+	"iter"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -48,4 +49,24 @@ func (t told[V]) of(topic string, partition int32) (V, error) {
 		it.err = ErrLeftOut
 	}
 	return it.value, it.err
+}
+
+// grouped gathers asks by topic, in the order of each one's first.
+func grouped[Ask any](asks []Ask, topic func(Ask) string) iter.Seq2[string, []Ask] {
+	of := map[string][]Ask{}
+	var names []string
+	for _, ask := range asks {
+		name := topic(ask)
+		if of[name] == nil {
+			names = append(names, name)
+		}
+		of[name] = append(of[name], ask)
+	}
+	return func(yield func(string, []Ask) bool) {
+		for _, name := range names {
+			if !yield(name, of[name]) {
+				return
+			}
+		}
+	}
 }

@@ -58,19 +58,15 @@ func offsetsAt(ctx context.Context, s Sender, broker int32, time int64, committe
 	if committed {
 		req.IsolationLevel = readCommitted
 	}
-	at := map[string]int{}
-	for _, ask := range asks {
-		i, ok := at[ask.Topic]
-		if !ok {
-			i = len(req.Topics)
-			at[ask.Topic] = i
-			t := kmsg.NewListOffsetsRequestTopic()
-			t.Topic = ask.Topic
-			req.Topics = append(req.Topics, t)
+	for topic, of := range grouped(asks, func(a OffsetAsk) string { return a.Topic }) {
+		t := kmsg.NewListOffsetsRequestTopic()
+		t.Topic = topic
+		for _, ask := range of {
+			p := kmsg.NewListOffsetsRequestTopicPartition()
+			p.Partition, p.CurrentLeaderEpoch, p.Timestamp = ask.Partition, ask.LeaderEpoch, time
+			t.Partitions = append(t.Partitions, p)
 		}
-		p := kmsg.NewListOffsetsRequestTopicPartition()
-		p.Partition, p.CurrentLeaderEpoch, p.Timestamp = ask.Partition, ask.LeaderEpoch, time
-		req.Topics[i].Partitions = append(req.Topics[i].Partitions, p)
+		req.Topics = append(req.Topics, t)
 	}
 	m, err := s.Send(ctx, broker, req)
 	if err != nil {
