@@ -36,7 +36,7 @@ test: ## all tests that need nothing but Go
 
 # Not under the race detector: how many seeds find a mistake, what a test allocates (the detector adds to it), and the
 # service on logs made by hand: the embedded Kafka races with itself where a fetch waits for such a log.
-unraced := TestSimulationFindsEveryMistake|TestTheLogsPage|TestRealLogs|TestPendingMemoryStays|TestABatchThatUnpacks|TestADamagedBatch|TestALeaderThatLags|TestAThrottlingBroker|TestRetentionThatOvertakes|TestTheCommandsReadLettersOfManyHeaders|TestRecordsOfManyHeadersThatAreHeld
+unraced := TestSimulationFindsEveryMistake|TestNothingOfATopicMadeAnew|TestNothingOfATruncatedLog|TestTheLogsPage|TestRealLogs|TestPendingMemoryStays|TestABatchThatUnpacks|TestADamagedBatch|TestALeaderThatLags|TestAThrottlingBroker|TestRetentionThatOvertakes|TestTheCommandsReadLettersOfManyHeaders|TestRecordsOfManyHeadersThatAreHeld
 
 race: ## the same tests under the race detector, with fewer seeds and shorter outages
 	$(GO) test -race $$($(GO) list ./... | grep -v /cmd/release-forwarder$$)
