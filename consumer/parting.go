@@ -1,0 +1,184 @@
+package consumer
+
+import (
+	"context"
+	"time"
+
+	"release-forwarder/consumer/wire"
+)
+
+// A log that is another one from an offset on: what is said of it, and how reading goes on.
+
+// parting is where a log parts from the one that is believed in.
+type parting struct {
+	at    int64   // the first offset that differs
+	epoch int32   // below it; −1: not known
+	id    wire.ID // the log's now
+	// atFirst says that nobody can tell where: it is the log's first record.
+	atFirst bool
+	// another says that nothing of the former is kept: it is another topic's, or, where anchored, may be.
+	another, anchored bool
+	cut               bool  // the progress ends there, and waits for its commit
+	since             int64 // the first offset that is gone
+}
+
+// part notes that the log is another one from an offset on, says what is gone, and lets the
+// partition wait until all that was read above is finished. The engine's mutex is held.
+func (g *generation) part(p *partition, at parting) {
+	e := g.engine
+	known := p.known()
+	switch {
+	case at.another:
+		at.since = p.position
+	case at.since == 0:
+		at.since = min(at.at, known)
+	}
+	told := p.parted.at == at.at && p.parted.id == at.id && p.parted.another == at.another && !p.parted.cut && p.toldParted
+	if p.parted, p.toldParted = at, true; told {
+		p.phase = parted
+		if e.cfg.OffsetReset == ResetNone {
+			p.phase = parked
+		}
+		poke(g.looks)
+		return
+	}
+	if p.inheritedEnd > p.position && p.inheritedEnd > at.at {
+		e.cfg.Hooks.MetadataIgnored()
+	}
+	if e.tellGone(p.topicPartition, at.why(), at.since, known, at.at) {
+		p.phase = parted
+		poke(g.looks)
+	} else {
+		p.phase = parked
+	}
+}
+
+// known is up to where the log was known to reach.
+func (p *partition) known() int64 { return max(p.position, p.inheritedEnd, p.logEnd, p.reaches) }
+
+// Reaches notes where a partition's log was seen to end while the engine did not read it, as where a
+// bound pauses it: should the log turn out to be another one, that is gone. It counts
+// only where reading still stands at position, and the log is led as it was verified.
+func (e *Engine) Reaches(topic string, partition int32, position, end int64) {
+	e.mu.Lock()
+	g := e.gen
+	e.mu.Unlock()
+	if g == nil {
+		return
+	}
+	leaders, _, err := g.leaders(e.ctx)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	p := g.parts[topicPartition{topic, partition}]
+	if err != nil || p == nil || p.phase != reading || p.position != position {
+		return
+	}
+	if l := leaders[p.topicPartition]; p.verified == (evidence{l.id, l.epoch}) {
+		p.reaches = max(p.reaches, end)
+	}
+}
+
+// Why a log is another one, for people.
+const (
+	remade    = "the topic was deleted and made anew"
+	truncated = "an election of a leader that did not have all records cut it"
+	untold    = "it was truncated, or the topic was made anew"
+)
+
+func (at *parting) why() string {
+	switch {
+	case at.atFirst, at.anchored:
+		return untold
+	case at.another:
+		return remade
+	}
+	return truncated
+}
+
+// tellGone counts and says what of a log is gone: the offsets from since on, up to the end that is
+// known. It reports false where a person decides. The mutex is held.
+func (e *Engine) tellGone(tp topicPartition, why string, since, known, next int64) bool {
+	// At least one: nobody can say that there was none, and it must alert.
+	until := max(known, since+1)
+	e.cfg.Hooks.Dropped(tp.topic, tp.partition, until-since)
+	report := []any{"topic", tp.topic, "partition", tp.partition, "from", since, "to", until, "count", until - since, "why", why}
+	if e.cfg.OffsetReset == ResetNone {
+		e.log.Error("the log is another one than was read before, from an offset on; "+
+			"the partition waits for a person, as KAFKA_OFFSET_RESET=none says: set the group's offset and start the replicas again", report...)
+		return false
+	}
+	e.log.Error("the log is another one than was read before, from an offset on; "+
+		"reading goes on at the offset next, when all that was read above is finished", append(report, "next", next)...)
+	return true
+}
+
+// resettle lets partitions go on whose log has parted from the one that was read: their
+// progress is cut there and committed, before anything is read. It tells when some must be
+// looked at again; zero: none.
+func (g *generation) resettle(ctx context.Context) (next time.Time) {
+	e := g.engine
+	if len(g.inPhase(parted)) == 0 {
+		return next
+	}
+	leaders, _, err := g.leaders(ctx)
+	if err != nil {
+		return time.Now().Add(joinInterval)
+	}
+	var commits []commitment
+	waits := false
+	e.mu.Lock()
+	for _, p := range g.parts {
+		l := leaders[p.topicPartition]
+		switch {
+		case p.phase != parted:
+		case l.err == nil && l.id != p.parted.id: // made anew once more: its end is another one
+			p.phase, p.doubted = checking, time.Now()
+			poke(g.looks)
+		case !p.parted.cut && !g.cutAt(p):
+			waits = true
+		default:
+			commits = append(commits, g.commitment(p, time.Now()))
+		}
+	}
+	e.mu.Unlock()
+	var taken []commitment
+	if len(commits) > 0 && g.turn(ctx) {
+		taken = g.send(ctx, commits)
+		g.endTurn()
+	}
+	e.mu.Lock()
+	for _, c := range taken {
+		if c.part.phase == parted {
+			c.part.phase = checking
+			poke(g.looks)
+		}
+	}
+	e.mu.Unlock()
+	if waits || len(taken) < len(commits) {
+		return time.Now().Add(joinInterval)
+	}
+	return next
+}
+
+// cutAt cuts the progress where the log parts, once nothing that lies above is unfinished. The
+// engine's mutex is held.
+func (g *generation) cutAt(p *partition) bool {
+	at := &p.parted
+	switch {
+	case at.another && p.count > 0, p.unfinishedFrom(at.at) > 0:
+		return false
+	case at.another:
+		p.progress = newLog(at.at)
+	default:
+		p.cut(at.at, at.epoch)
+		if at.atFirst {
+			p.advance(at.at, at.epoch) // where that lies above
+		}
+	}
+	at.cut, p.toldParted = true, false
+	p.logID, p.unsure = at.id, false
+	p.outside, p.outOfRange = false, time.Time{}
+	p.logEnd, p.reaches, p.unread = -1, -1, unread{}
+	p.facts.sent = nil // what they tell is of another log
+	return true
+}
