@@ -130,22 +130,21 @@ func civilOf(year, month, day, hour, minute, second []byte) (unix int64, ok bool
 // firstInstant returns the first instant at which clocks in the zone show a civil
 // time (as civilOf gives it). ok is false for a time that they skip.
 //
-// time.Date does not say which of two instants it takes and moves a skipped time, so this
-// asks each of the zone's periods near the time, in order, whether it has it.
+// time.Date does not say which of two instants it takes and moves a skipped time. So this
+// tries the offsets of the day before and of the day after: the larger is the earlier instant.
 func firstInstant(civil int64, zone *time.Location) (unix int64, ok bool) {
+	offsetAt := func(unix int64) int64 {
+		_, offset := time.Unix(unix, 0).In(zone).Zone()
+		return int64(offset)
+	}
 	const day = 24 * 60 * 60 // more than any offset
-	for t := time.Unix(civil-day, 0).In(zone); ; {
-		_, offset := t.Zone()
-		start, end := t.ZoneBounds()
-		unix = civil - int64(offset)
-		if (start.IsZero() || unix >= start.Unix()) && (end.IsZero() || unix < end.Unix()) {
+	before, after := offsetAt(civil-day), offsetAt(civil+day)
+	for _, offset := range [...]int64{max(before, after), min(before, after)} {
+		if unix = civil - offset; offsetAt(unix) == offset {
 			return unix, true
 		}
-		if end.IsZero() || end.Unix() > civil+day {
-			return 0, false
-		}
-		t = end
 	}
+	return 0, false
 }
 
 func allDigits(s []byte) bool {
