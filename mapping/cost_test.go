@@ -1,14 +1,11 @@
 package mapping
 
 import (
-	"bytes"
 	"fmt"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 // typical is an event as a lane sends it, every field filled.
@@ -33,26 +30,6 @@ func BenchmarkIdentify(b *testing.B) {
 	for b.Loop() {
 		if lot, _ := Identify(typical); lot == "" {
 			b.Fatal("no lot")
-		}
-	}
-}
-
-// BenchmarkWalkWithJSONText is what it costs to pass over the same event with jsontext,
-// judging and keeping nothing: the number beside which scan.go must stand.
-func BenchmarkWalkWithJSONText(b *testing.B) {
-	b.ReportAllocs()
-	in := bytes.NewReader(nil)
-	d := jsontext.NewDecoder(in)
-	for b.Loop() {
-		in.Reset(typical)
-		d.Reset(in)
-		if _, err := d.ReadToken(); err != nil {
-			b.Fatal(err)
-		}
-		for d.PeekKind() != jsontext.KindEndObject {
-			if _, err := d.ReadToken(); err != nil {
-				b.Fatal(err)
-			}
 		}
 	}
 }
@@ -112,9 +89,9 @@ func TestAllocations(t *testing.T) {
 		max  float64
 		run  func()
 	}{
-		{"Map: the release and one string for all its fields", 2, func() { _, _ = m.Map(typical, typicalAt) }},
-		{"Identify: one string for both", 1, func() { _, _ = Identify(typical) }},
-		{"Identify of what is no event: why it is none", 1, func() { _, _ = Identify(hello) }},
+		{"Map: the release, the reader, and one or two strings for a field", 16, func() { _, _ = m.Map(typical, typicalAt) }},
+		{"Identify: the reader and two strings", 3, func() { _, _ = Identify(typical) }},
+		{"Identify of what is no event: the reader and why it is none", 3, func() { _, _ = Identify(hello) }},
 		{"All", 0, func() {
 			for range release.All() {
 			}
@@ -135,12 +112,12 @@ func TestHostileMegabytesAreBounded(t *testing.T) {
 			"Map":      func() { _, _ = m.Map(value, typicalAt) },
 			"Identify": func() { _, _ = Identify(value) },
 		} {
-			limit := 2.1 // one copy while escapes are resolved; twice that under the race detector
+			limit := 3.1 // copies while escapes are resolved or a number is read
 			if strings.HasSuffix(name, "keys") {
 				limit = 16
 			}
 			if part == "Identify" && name != "a lot of escapes" {
-				limit = 0.01 // two short texts are all it keeps
+				limit = 0.1 // two short texts and a stack are all it keeps
 			}
 			if got := allocated(run) / float64(len(value)); got > limit {
 				t.Errorf("%s: %s allocates %.2f bytes for each byte, want at most %v", name, part, got, limit)

@@ -13,12 +13,13 @@
 //     under the same configuration. The *[Error] says why with a stable [Reason] and
 //     the name of the field, and holds nothing of the record.
 //   - No input panics. Time and memory are linear in the value's length, whatever
-//     it holds; a typical event costs two allocations.
+//     it holds.
 //   - [Identify] reads the session of a record cheaply, also of one that does not
 //     map, and agrees with Map wherever Map succeeds.
 //
-// It leaves to others: which record comes when, what becomes of a refused one, the
-// parameters app_id and sign, encoding and sending, counting what is suspicious.
+// It leaves to others: JSON's grammar (jsontext), which record comes when, what becomes of a
+// refused one, the parameters app_id and sign, encoding and sending, counting what is
+// suspicious.
 //
 // # The event
 //
@@ -33,10 +34,10 @@
 // as absent, for codes and times too.
 //
 // Codes (plate_color, car_type) take a whole number, that number as a string, or a
-// name; letters A to Z match without regard to case, and 贵宾车辆(免费车) matches
-// with full-width parentheses too, as input methods write them. Whole is meant by value: 1, 1.0 and 1e0
-// are the same number, since some producers (a pandas column with gaps) know only
-// floating point; "01" and "+1" are not JSON numbers and so are other text. Every
+// name; letters match without regard to case, and 贵宾车辆(免费车) matches
+// with full-width parentheses too, as input methods write them. A number is read as a
+// float64: 1, 1.0 and 1e0 are the same, since some producers (a pandas column with gaps)
+// know only floating point; "01" and "+1" are not JSON numbers and so are other text. Every
 // other number or text is sent as "unknown" and reported as a [Suspicion].
 //
 // Times are RFC 3339 with any offset (T and Z in either case, as RFC 3339 section
@@ -60,17 +61,4 @@
 //     compared with its escapes resolved. Only a field of the API is named: other keys are contents.
 //  5. Field by field in the order of [Fields], and in each: wrong-type, bad-text
 //     (U+0000), too-long, bad-time, missing-field.
-//
-// # Why a scanner of its own
-//
-// encoding/json cannot see duplicates, folds the case of names and replaces bad text.
-// jsontext (github.com/go-json-experiment/json) is as strict as we need, but gives bad UTF-8,
-// unpaired surrogates and bad syntax one error type, which only their texts tell
-// apart, and stops at the first of them, so that an event with one bad field would
-// lose its session; told to go on, it replaces what it should report. Its depth is fixed at 10,000. Judging
-// strings, escapes and depth ourselves on top of it would leave it little to
-// do, and every record is read twice (Identify when it arrives, Map when it is sent): a
-// bare walk over a typical event with jsontext takes 0.7 µs, all of Identify 0.5 µs and all
-// of Map 1.4 µs (see the benchmarks). So scan.go is some 300 lines of our own, and the
-// tests hold it to jsontext's verdict on tables, generated and fuzzed values.
 package mapping

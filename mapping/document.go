@@ -1,161 +1,182 @@
 package mapping
 
-import "bytes"
+import (
+	"bytes"
+	"errors"
+	"io"
+	"sync"
 
-// document is what one pass over a value finds: the members that the API knows, still
-// as they stand in the value, and what is wrong with the whole.
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// MaxDepth is how deep an event may nest; its own object is level 1.
+const MaxDepth = 1000
+
+// Phrases of Error.Detail for what is not one JSON object of sound text.
+const (
+	noObject     = "not a JSON object"
+	notJSON      = "not JSON from here on"
+	cutOff       = "the value ends too early"
+	trailingData = "something follows the object"
+	tooDeep      = "nested too deep"
+	notText      = "not UTF-8, or half of a surrogate pair"
+	keyTwice     = "the key is there twice"
+)
+
+// member is a value of the event's object as it stands there; nil while absent.
+type member struct {
+	value jsontext.Value
+	at    int // where it begins in the record's value
+}
+
+// document is what one pass over a record's value finds at its top level.
 type document struct {
-	data    []byte
-	members [fieldCount]literal
-	seen    [fieldCount]bool
+	members [fieldCount]member
 	twice   [fieldCount]bool
 
-	// fault is the first place that is not JSON, nil for a JSON object. While it is
-	// not nil, nothing else here may be relied on.
-	fault *Error
-	// badText and duplicate are the first of their reasons. Only judge fills them.
-	badText, duplicate *Error
+	// duplicate is the first key that is there twice: of any key where the text was
+	// judged, else of the API's alone.
+	duplicate *Error
+	others    map[string]bool // the keys seen that are not the API's
 }
 
-// read passes over the value and keeps its members, without judging text and keys.
-func (d *document) read(value []byte) {
-	s := scanner{data: value, badText: -1}
-	d.walk(&s, nil)
+// decoders keeps jsontext's working memory from one value to the next.
+var decoders = sync.Pool{New: func() any { return new(jsontext.Decoder) }}
+
+// Keys that come twice are our own matter: only those at the top level count.
+var (
+	strict  = []jsontext.Options{jsontext.AllowDuplicateNames(true)}
+	lenient = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
+)
+
+// parse reads a value that must be one JSON object of sound text with unique keys.
+func (doc *document) parse(value []byte) *Error {
+	err := doc.read(value, true)
+	bad, _ := errors.AsType[*jsontext.SyntacticError](err)
+	if bad != nil { // Bad syntax anywhere outweighs bad text before it.
+		err = new(document).read(value, false)
+	}
+	switch refused := invalid(err); {
+	case refused != nil:
+		return refused
+	case bad != nil:
+		refused := &Error{Reason: BadText, Detail: notText, Offset: int(bad.ByteOffset)}
+		for key := range bad.JSONPointer.Tokens() {
+			refused.Field = fieldOf(key).name()
+			break
+		}
+		return refused
+	}
+	return doc.duplicate
 }
 
-// judge is read, and sees text and duplicate keys too.
-func (d *document) judge(value []byte) {
-	s := scanner{data: value, badText: -1, judgeText: true}
-	var keys otherKeys
-	d.walk(&s, &keys)
+// invalid says what an error of read means for the event.
+func invalid(err error) *Error {
+	if refused, ok := errors.AsType[*Error](err); ok || err == nil {
+		return refused
+	}
+	refused := &Error{Reason: InvalidJSON, Detail: notJSON, Offset: -1}
+	if bad, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		refused.Offset = int(bad.ByteOffset)
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		refused.Detail = cutOff
+	}
+	return refused
 }
 
-func (d *document) walk(s *scanner, keys *otherKeys) {
-	d.data = s.data
-	c := s.space()
-	if s.pos == len(s.data) {
-		d.fault = &Error{Reason: Empty, Detail: "no value", Offset: -1}
-		return
+// read passes over a value, judging text and remembering all keys only on demand. Its
+// error is an *[Error] or jsontext's, whose text may quote the value.
+func (doc *document) read(value []byte, judgeText bool) error {
+	d := decoders.Get().(*jsontext.Decoder)
+	defer decoders.Put(d)
+	options := lenient
+	if judgeText {
+		options = strict
 	}
-	ok := c == '{' || s.fail(noObject)
-	if ok {
-		s.pos++
-		ok = d.walkMembers(s, keys)
+	d.Reset(bytes.NewBuffer(value), options...) // parses value where it lies
+	switch begin, err := d.ReadToken(); {
+	case errors.Is(err, io.EOF):
+		return &Error{Reason: Empty, Detail: "no value", Offset: -1}
+	case err != nil:
+		return err
+	case begin.Kind() != jsontext.KindBeginObject:
+		return &Error{Reason: InvalidJSON, Detail: noObject, Offset: 0}
 	}
-	if ok {
-		s.space()
-		ok = s.pos == len(s.data) || s.fail(trailingData)
+	for d.PeekKind() == jsontext.KindString {
+		key, err := d.ReadValue()
+		if err != nil {
+			return err
+		}
+		f := doc.note(key, int(d.InputOffset())-len(key), judgeText)
+		m, err := readMember(d, value)
+		if err != nil {
+			return err
+		}
+		if f != unknown {
+			doc.members[f] = m
+		}
 	}
-	if !ok {
-		d.fault = &Error{Reason: InvalidJSON, Detail: s.problem, Offset: s.pos}
+	if _, err := d.ReadToken(); err != nil { // the end of the object, or what should be
+		return err
 	}
+	if rest := bytes.TrimLeft(value[d.InputOffset():], " \t\r\n"); len(rest) > 0 {
+		return &Error{Reason: InvalidJSON, Detail: trailingData, Offset: len(value) - len(rest)}
+	}
+	return nil
 }
 
-// walkMembers reads from behind the object's opening brace to behind its closing one.
-func (d *document) walkMembers(s *scanner, keys *otherKeys) bool {
-	if s.space() == '}' {
-		s.pos++
-		return true
+// readMember reads the value behind a key. Containers are read token by token, since
+// jsontext's own limit of depth is 10,000.
+func readMember(d *jsontext.Decoder, value []byte) (member, error) {
+	if k := d.PeekKind(); k != jsontext.KindBeginObject && k != jsontext.KindBeginArray {
+		v, err := d.ReadValue()
+		end := int(d.InputOffset())
+		return member{value[end-len(v) : end], end - len(v)}, err
 	}
+	start := -1
 	for {
-		key, ok := s.keyLiteral()
-		if !ok {
-			return false
+		if _, err := d.ReadToken(); err != nil {
+			return member{}, err
 		}
-		f := d.fieldOf(key)
-		if f != unknown {
-			d.noteField(f, key)
-		} else if keys != nil && d.duplicate == nil && s.badText < 0 && keys.repeated(s.data, key) {
-			d.duplicate = &Error{Reason: DuplicateKey, Detail: keyTwice, Offset: key.from}
+		end := int(d.InputOffset())
+		if start < 0 {
+			start = end - 1
 		}
-		d.noteBadText(s, unknown)
-		l, ok := s.value(1)
-		if !ok {
-			return false
-		}
-		if f != unknown {
-			d.members[f] = l
-		}
-		d.noteBadText(s, f)
-		switch s.space() {
-		case ',':
-			s.pos++
-		case '}':
-			s.pos++
-			return true
-		default:
-			return s.fail(wantCommaOrEnd)
+		switch depth := d.StackDepth(); {
+		case depth > MaxDepth:
+			return member{}, &Error{Reason: InvalidJSON, Detail: tooDeep, Offset: end - 1}
+		case depth == 1:
+			return member{value[start:end], start}, nil
 		}
 	}
 }
 
-const keyTwice = "the key is there twice"
-
-// noteField marks that the key of f was read.
-func (d *document) noteField(f field, key literal) {
-	if d.seen[f] {
-		d.twice[f] = true
-		if d.duplicate == nil {
-			d.duplicate = &Error{Reason: DuplicateKey, Field: f.name(), Detail: keyTwice, Offset: key.from}
-		}
-	}
-	d.seen[f] = true
-}
-
-// noteBadText takes down the scanner's first unsound string, which lies in f.
-func (d *document) noteBadText(s *scanner, f field) {
-	if s.badText >= 0 && d.badText == nil {
-		d.badText = &Error{Reason: BadText, Field: f.name(), Detail: notText, Offset: s.badText}
-	}
-}
-
-// fieldOf finds the field that a key names; a key may be written with escapes.
-func (d *document) fieldOf(key literal) field {
-	if !key.has(escaped) {
-		return fieldOf(d.data[key.from:key.to])
-	}
-	const longestEscaped = 6 * len("parking_serial")
-	if key.to-key.from > longestEscaped || key.has(surrogates) {
+// note takes down a key, which begins at a place, and returns the field that it names.
+func (doc *document) note(key jsontext.Value, at int, others bool) field {
+	const longest = len(`""`) + len(`\u0000`)*len("parking_serial")
+	if len(key) > longest && !others {
 		return unknown
 	}
-	var room [longestEscaped]byte
-	return fieldOf(appendText(room[:0], d.data, key))
-}
-
-// otherKeys remembers the keys that the API does not know, to see one that comes twice.
-// Events have few of them and cost no allocation; a value that is all keys costs memory in
-// proportion to its length.
-type otherKeys struct {
-	few   [8][]byte
-	count int
-	many  map[string]struct{}
-}
-
-// repeated tells whether the key was there before, and remembers it.
-func (o *otherKeys) repeated(data []byte, key literal) bool {
-	name := data[key.from:key.to]
-	if key.has(escaped) {
-		name = appendText(nil, data, key)
+	var room [longest]byte
+	name := []byte(key[1 : len(key)-1])
+	if bytes.IndexByte(name, '\\') >= 0 {
+		name, _ = jsontext.AppendUnquote(room[:0], key) // bad text is replaced, and names no field
 	}
-	if o.many != nil {
-		before := len(o.many)
-		o.many[string(name)] = struct{}{}
-		return len(o.many) == before
-	}
-	for _, k := range o.few[:o.count] {
-		if bytes.Equal(k, name) {
-			return true
+	f, again := fieldOf(string(name)), false
+	switch {
+	case f != unknown:
+		again = doc.members[f].value != nil
+		doc.twice[f] = doc.twice[f] || again
+	case others:
+		again = doc.others[string(name)]
+		if doc.others == nil {
+			doc.others = map[string]bool{}
 		}
+		doc.others[string(name)] = true
 	}
-	if o.count < len(o.few) {
-		o.few[o.count] = name
-		o.count++
-		return false
+	if again && doc.duplicate == nil {
+		doc.duplicate = &Error{Reason: DuplicateKey, Field: f.name(), Detail: keyTwice, Offset: at}
 	}
-	o.many = make(map[string]struct{}, 4*len(o.few))
-	for _, k := range o.few {
-		o.many[string(k)] = struct{}{}
-	}
-	o.many[string(name)] = struct{}{}
-	return false
+	return f
 }

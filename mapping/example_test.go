@@ -59,7 +59,7 @@ func ExampleMapper_Map_refused() {
 	fmt.Println(lot, serial)
 	// Output:
 	// bad-time leave_time
-	// bad-time: leave_time: no such date or time of day (byte 89)
+	// bad-time: leave_time: no such date or time of day (byte 88)
 	// P1 S1
 }
 

@@ -57,34 +57,19 @@ func (f field) isText() bool {
 	return true
 }
 
-// fieldOf finds the field with a name exactly as in the API, else unknown. It is a
-// switch and not a map because it runs for every key of every event.
-func fieldOf(name []byte) field {
-	switch string(name) {
-	case "park_uuid":
-		return parkUUID
-	case "flow_no":
-		return flowNo
-	case "parking_serial":
-		return parkingSerial
-	case "plate":
-		return plate
-	case "plate_color":
-		return plateColor
-	case "car_type":
-		return carType
-	case "car_desc":
-		return carDesc
-	case "enter_time":
-		return enterTime
-	case "leave_time":
-		return leaveTime
-	case "operate_time":
-		return operateTime
-	case "operator":
-		return operator
-	case "reason":
-		return reason
+// fieldsByName finds fields by their names exactly as in the API.
+var fieldsByName = func() map[string]field {
+	byName := map[string]field{}
+	for f, name := range fieldNames {
+		byName[name] = field(f)
+	}
+	return byName
+}()
+
+// fieldOf finds the field with a name, else unknown.
+func fieldOf(name string) field {
+	if f, ok := fieldsByName[name]; ok {
+		return f
 	}
 	return unknown
 }

@@ -11,24 +11,17 @@ package mapping
 // It never panics, and needs no configuration.
 func Identify(value []byte) (lot, serial string) {
 	var doc document
-	doc.read(value)
-	if doc.fault != nil {
+	if err := doc.read(value, false); err != nil {
 		return "", ""
 	}
-	var room [128]byte
-	out := doc.appendCertain(room[:0], parkUUID)
-	lotEnd := len(out)
-	both := string(doc.appendCertain(out, parkingSerial))
-	return both[:lotEnd], both[lotEnd:]
+	return doc.certain(parkUUID), doc.certain(parkingSerial)
 }
 
-// appendCertain appends the text of a field as it would be sent, nothing where that
-// cannot be known.
-func (d *document) appendCertain(dst []byte, f field) []byte {
-	l := d.members[f]
-	if d.twice[f] || l.kind != text || !soundText(d.data, l) {
-		return dst
+// certain returns the text of a field as it would be sent, "" where that cannot be known.
+func (doc *document) certain(f field) string {
+	if doc.twice[f] {
+		return ""
 	}
-	result, _, _ := appendTrimmed(dst, d.data, l) // what is refused is not appended
-	return result
+	sent, _ := doc.members[f].text(f) // what is refused is ""
+	return sent
 }

@@ -1,8 +1,6 @@
 package mapping
 
-import (
-	"time"
-)
+import "time"
 
 // FutureTolerance is how far leave_time and operate_time may be ahead of the record's
 // time before the event is suspicious.
@@ -12,136 +10,69 @@ const FutureTolerance = 10 * time.Minute
 // believed, and only decides the suspicion [Future]; zero means unknown. The error is
 // always an *[Error]. The Release shares no memory with value.
 func (m *Mapper) Map(value []byte, at time.Time) (*Release, error) {
-	var e evaluation
-	e.doc.judge(value)
-	switch {
-	case e.doc.fault != nil:
-		return nil, e.doc.fault
-	case e.doc.badText != nil:
-		return nil, e.doc.badText
-	case e.doc.duplicate != nil:
-		return nil, e.doc.duplicate
+	var doc document
+	if refused := doc.parse(value); refused != nil {
+		return nil, refused
 	}
-	// All that is sent is written one behind the other and becomes one string, of which
-	// each field is a part.
-	var room [512]byte
-	var ends [fieldCount]int
-	sent := room[:0]
+	r := new(Release)
+	e := evaluation{zone: m.location}
 	for f := range fieldCount {
-		start := len(sent)
-		var refused *Error
-		if sent, refused = e.append(sent, f, m.location); refused != nil {
+		sent, refused := e.evaluate(f, doc.members[f])
+		if refused != nil {
 			return nil, refused
 		}
-		if len(sent) == start && m.required[f] {
+		if sent == "" && m.required[f] {
 			return nil, &Error{Reason: MissingField, Field: f.name(), Detail: "required, but absent, null or blank", Offset: -1}
 		}
-		ends[f] = len(sent)
+		*r.parameter(f) = sent
 	}
-	r := &Release{Suspicions: e.suspicions(at)}
-	all, start := string(sent), 0
-	for f, end := range ends {
-		r.set(field(f), all[start:end])
-		start = end
-	}
+	r.Suspicions = e.suspicions(at)
 	return r, nil
 }
 
 // evaluation is what Map learns of one event.
-//
-// The bytes that are sent pass through its methods as through the append built in, and
-// are no field of it: so the compiler sees that they need not live on the heap.
 type evaluation struct {
-	doc                   document
-	enter, leave, operate int64 // Unix seconds, 0 while absent (no valid time is)
-	oddColor, oddCarType  bool  // a code was given that the API does not have
+	zone                  *time.Location // of times that state none
+	enter, leave, operate time.Time      // zero while absent
+	oddColor, oddCarType  bool           // a code was given that the API does not have
 }
 
-// append appends the value that is sent for f, nothing where it is absent. zone is that
-// of times that state none.
-func (e *evaluation) append(dst []byte, f field, zone *time.Location) ([]byte, *Error) {
-	l := e.doc.members[f]
-	switch {
-	case l.kind == absent:
-		return dst, nil
-	case f.isText() && l.kind != text:
-		return dst, e.refuse(f, WrongType, "not a string")
-	case l.kind == other:
-		return dst, e.refuse(f, WrongType, "neither a string nor a number")
+// evaluate returns what is sent for f, "" where it is absent.
+func (e *evaluation) evaluate(f field, m member) (string, *Error) {
+	s, refused := m.text(f)
+	if s == "" {
+		return "", refused
 	}
+	known, t := true, (*time.Time)(nil)
 	switch f {
-	case plateColor, carType:
-		return e.appendCode(dst, f)
-	case enterTime:
-		return e.appendTime(dst, f, zone, &e.enter)
-	case leaveTime:
-		return e.appendTime(dst, f, zone, &e.leave)
-	case operateTime:
-		return e.appendTime(dst, f, zone, &e.operate)
-	}
-	return e.appendText(dst, f)
-}
-
-func (e *evaluation) appendText(dst []byte, f field) ([]byte, *Error) {
-	dst, reason, detail := appendTrimmed(dst, e.doc.data, e.doc.members[f])
-	if reason != "" {
-		return dst, e.refuse(f, reason, detail)
-	}
-	return dst, nil
-}
-
-// appendRaw appends the trimmed text, or the number as it is written, of a code or time.
-func (e *evaluation) appendRaw(dst []byte, f field) ([]byte, *Error) {
-	l := e.doc.members[f]
-	if l.kind == number {
-		return append(dst, e.doc.data[l.from:l.to]...), nil
-	}
-	return e.appendText(dst, f)
-}
-
-func (e *evaluation) appendCode(dst []byte, f field) ([]byte, *Error) {
-	start := len(dst)
-	dst, refused := e.appendRaw(dst, f)
-	raw := dst[start:]
-	if refused != nil || len(raw) == 0 {
-		return dst, refused
-	}
-	var code string
-	var known bool
-	if f == plateColor {
-		code, known = plateColorOf(raw)
+	case plateColor:
+		s, known = codeOf(plateColors, s, unknownPlateColor)
 		e.oddColor = !known
-	} else {
-		code, known = carTypeOf(raw)
+	case carType:
+		s, known = codeOf(carTypes, s, unknownCarType)
 		e.oddCarType = !known
+	case enterTime:
+		t = &e.enter
+	case leaveTime:
+		t = &e.leave
+	case operateTime:
+		t = &e.operate
 	}
-	return append(dst[:start], code...), nil
-}
-
-func (e *evaluation) appendTime(dst []byte, f field, zone *time.Location, unix *int64) ([]byte, *Error) {
-	start := len(dst)
-	dst, refused := e.appendRaw(dst, f)
-	raw := dst[start:]
-	if refused != nil || len(raw) == 0 {
-		return dst, refused
+	if t == nil {
+		return s, nil
 	}
-	t, problem := timeOf(raw, zone)
-	if problem != "" {
-		return dst, e.refuse(f, BadTime, problem)
+	var problem string
+	if *t, problem = timeOf(s, e.zone); problem != "" {
+		return "", &Error{Reason: BadTime, Field: f.name(), Detail: problem, Offset: m.at}
 	}
-	*unix = t
-	return time.Unix(t, 0).UTC().AppendFormat(dst[:start], time.RFC3339), nil
-}
-
-func (e *evaluation) refuse(f field, r Reason, detail string) *Error {
-	return &Error{Reason: r, Field: f.name(), Detail: detail, Offset: e.doc.members[f].from}
+	return t.Format(time.RFC3339), nil
 }
 
 func (e *evaluation) suspicions(at time.Time) (found []Suspicion) {
-	if last := max(e.leave, e.operate); last != 0 && !at.IsZero() && time.Unix(last, 0).After(at.Add(FutureTolerance)) {
+	if last := at.Add(FutureTolerance); !at.IsZero() && (e.leave.After(last) || e.operate.After(last)) {
 		found = append(found, Future)
 	}
-	if e.leave != 0 && e.leave < e.enter {
+	if !e.leave.IsZero() && e.leave.Before(e.enter) {
 		found = append(found, LeaveBeforeEnter)
 	}
 	if e.oddColor {

@@ -33,7 +33,7 @@ func New(c Config) (*Mapper, error) {
 		required = AlwaysRequired()
 	}
 	for _, name := range required {
-		if f := fieldOf([]byte(name)); f != unknown {
+		if f := fieldOf(name); f != unknown {
 			m.required[f] = true
 		} else {
 			wrong.Unknown = append(wrong.Unknown, name)

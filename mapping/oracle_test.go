@@ -2,114 +2,134 @@ package mapping
 
 import (
 	"bytes"
-	"errors"
-	"io"
+	"encoding/json"
+	"regexp"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
-	"github.com/go-json-experiment/json/jsontext"
 	"pgregory.net/rapid"
 )
 
-// opinion is what jsontext, which shares no code with scan.go, says of a value.
+// opinion is what encoding/json, which shares no code with jsontext, and naive checks of
+// our own say of a value.
 type opinion struct {
-	object     bool                        // wholly one JSON object, no deeper than MaxDepth
-	soundText  bool                        // UTF-8, surrogates paired
-	uniqueKeys bool                        // at the top level; told only where the text is sound
-	members    map[string][]jsontext.Value // at the top level, by decoded key
+	object     bool                         // wholly one JSON object, no deeper than MaxDepth
+	soundText  bool                         // UTF-8, surrogates paired
+	uniqueKeys bool                         // at the top level; told only where the text is sound
+	members    map[string][]json.RawMessage // at the top level, by decoded key
 }
 
 func opinionOf(value []byte) opinion {
-	o := opinion{uniqueKeys: true, members: map[string][]jsontext.Value{}}
-	d := jsontext.NewDecoder(bytes.NewReader(value), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-	if d.PeekKind() != jsontext.KindBeginObject {
+	o := opinion{uniqueKeys: true, members: map[string][]json.RawMessage{}}
+	if !json.Valid(value) || depthOf(value) > MaxDepth {
 		return o
 	}
-	for {
-		token, err := d.ReadToken()
-		if err != nil || d.StackDepth() > MaxDepth {
+	d := json.NewDecoder(bytes.NewReader(value))
+	if begin, err := d.Token(); err != nil || begin != json.Delim('{') {
+		return o
+	}
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
 			return o
 		}
-		if d.StackDepth() == 0 {
-			if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
-				return o
-			}
-			break
+		name := key.(string)
+		var raw json.RawMessage
+		if err := d.Decode(&raw); err != nil {
+			return o
 		}
-		if kind, length := d.StackIndex(1); d.StackDepth() == 1 && kind == jsontext.KindBeginObject && length%2 == 1 {
-			o.noteMember(token.String(), d)
-		}
+		o.members[name] = append(o.members[name], raw)
+		o.uniqueKeys = o.uniqueKeys && len(o.members[name]) == 1
 	}
-	o.object = true
-	o.soundText = jsontext.Value(value).IsValid(jsontext.AllowDuplicateNames(true))
+	o.object, o.soundText = true, sound(value)
 	return o
 }
 
-// noteMember takes down the value behind a key. It leaves containers unread, so that
-// opinionOf sees how deep they go.
-func (o *opinion) noteMember(key string, d *jsontext.Decoder) {
-	value := jsontext.Value("{}")
-	if k := d.PeekKind(); k != jsontext.KindBeginObject && k != jsontext.KindBeginArray {
-		v, err := d.ReadValue()
-		if err != nil {
-			return // and the next token brings it again
+// depthOf counts how deep valid JSON nests.
+func depthOf(value []byte) (deepest int) {
+	depth, inString := 0, false
+	for i := 0; i < len(value); i++ {
+		switch c := value[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '{' || c == '[':
+			depth++
+			deepest = max(deepest, depth)
+		case c == '}' || c == ']':
+			depth--
 		}
-		value = v.Clone()
 	}
-	o.members[key] = append(o.members[key], value)
-	o.uniqueKeys = o.uniqueKeys && len(o.members[key]) == 1
+	return deepest
+}
+
+var (
+	shortEscape = regexp.MustCompile(`\\[^u]`)
+	pairEscape  = regexp.MustCompile(`\\u[dD][89abAB]..\\u[dD][c-fC-F]..`)
+	halfEscape  = regexp.MustCompile(`\\u[dD][89a-fA-F]`)
+)
+
+// sound tells whether valid JSON is UTF-8 and has every surrogate escape paired.
+func sound(value []byte) bool {
+	escapes := shortEscape.ReplaceAll(value, []byte("_"))
+	return utf8.Valid(value) && !halfEscape.Match(pairEscape.ReplaceAll(escapes, []byte("_")))
 }
 
 // text is what a field would send, "" where that is not certain.
 func (o opinion) text(name string) string {
 	v := o.members[name]
-	if !o.object || len(v) != 1 || v[0].Kind() != jsontext.KindString {
+	if !o.object || len(v) != 1 || v[0][0] != '"' || !sound(v[0]) {
 		return ""
 	}
-	unquoted, err := jsontext.AppendUnquote(nil, v[0])
-	s := strings.TrimSpace(string(unquoted))
+	var s string
+	err := json.Unmarshal(v[0], &s)
+	s = strings.TrimSpace(s)
 	if err != nil || strings.ContainsRune(s, 0) || utf8.RuneCountInString(s) > MaxTextLength {
 		return ""
 	}
 	return s
 }
 
-// checkAgainstOracle holds the scanner, and Identify on any value, to jsontext.
+// checkAgainstOracle holds parse and Identify, on any value, to encoding/json.
 func checkAgainstOracle(t interface {
 	Helper()
 	Errorf(string, ...any)
 }, value []byte) {
 	t.Helper()
 	want := opinionOf(value)
-	var d document
-	d.judge(value)
-	if object := d.fault == nil; object != want.object {
-		t.Errorf("%.300q: %v, but jsontext says that it is an object: %v", value, d.fault, want.object)
+	var got Reason
+	if refused := new(document).parse(value); refused != nil {
+		got = refused.Reason
+	}
+	if object := got != Empty && got != InvalidJSON; object != want.object {
+		t.Errorf("%.300q: %s, but encoding/json says that it is an object: %v", value, got, want.object)
 		return
 	}
-	lot, serial := Identify(value)
 	if want.object {
-		if (d.badText == nil) != want.soundText {
-			t.Errorf("%.300q: %v, but jsontext says that its text is sound: %v", value, d.badText, want.soundText)
+		if (got != BadText) != want.soundText {
+			t.Errorf("%.300q: %s, but its text is sound: %v", value, got, want.soundText)
 		}
-		if want.soundText && (d.duplicate == nil) != want.uniqueKeys {
-			t.Errorf("%.300q: %v, but jsontext says that its keys are unique: %v", value, d.duplicate, want.uniqueKeys)
+		if want.soundText && (got != DuplicateKey) != want.uniqueKeys {
+			t.Errorf("%.300q: %s, but its keys are unique: %v", value, got, want.uniqueKeys)
 		}
 	}
+	lot, serial := Identify(value)
 	if l, s := want.text("park_uuid"), want.text("parking_serial"); lot != l || serial != s {
-		t.Errorf("%.300q: Identify says %q and %q, jsontext %q and %q", value, lot, serial, l, s)
+		t.Errorf("%.300q: Identify says %q and %q, encoding/json %q and %q", value, lot, serial, l, s)
 	}
 }
 
-func TestScannerAgreesWithJSONText(t *testing.T) {
+func TestAgreesWithEncodingJSON(t *testing.T) {
 	for _, value := range seeds() {
 		checkAgainstOracle(t, value)
 	}
 }
 
 // Documents put together from pieces that are mostly JSON, and mostly in an order that is.
-func TestScannerAgreesWithJSONTextOnPieces(t *testing.T) {
+func TestAgreesWithEncodingJSONOnPieces(t *testing.T) {
 	pieces := rapid.SampledFrom([]string{
 		`{`, `}`, `[`, `]`, `,`, `:`, `"`, `"a"`, `"a":1`, `"park_uuid":"P"`, `"parking_serial":"S"`, `"park_\u0075uid":" P "`, `{}`, `[]`, `[1,2]`, `{"a":{"a":[]}}`,
 		` `, "\n", "\f", `0`, `-0`, `1.5e3`, `01`, `1.`, `-`, `1e`, `true`, `false`, `null`, `nul`, `\`, `\u`, `"\ud83d"`, `"\ude97"`, `"\ud83d\ude97"`, `"\uD83D\u0041"`,
@@ -125,7 +145,7 @@ func TestScannerAgreesWithJSONTextOnPieces(t *testing.T) {
 }
 
 // Events that are whole but for one byte.
-func TestScannerAgreesWithJSONTextOnDamage(t *testing.T) {
+func TestAgreesWithEncodingJSONOnDamage(t *testing.T) {
 	all := seeds()
 	rapid.Check(t, func(t *rapid.T) {
 		value := bytes.Clone(all[rapid.IntRange(0, len(all)-1).Draw(t, "event")])

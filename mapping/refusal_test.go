@@ -229,7 +229,7 @@ func TestOffsetsPointAtTheFault(t *testing.T) {
 		{`{"a":"xy\q"}`, `\q`},
 		{`{"a":1} x`, `x`},
 		{string(event("\"x\":[\"\xff\"]")), "\xff"},
-		{string(event(`"a":1,"plate":2`)), `plate":2`},
+		{string(event(`"a":1,"plate":2`)), `"plate":2`},
 		{string(event(`"leave_time":  20211301000000`)), `20211301000000`},
 	} {
 		e := refusal(t, m, []byte(c.value))

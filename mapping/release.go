@@ -1,8 +1,11 @@
 package mapping
 
 import (
+	"cmp"
 	"iter"
 	"log/slog"
+	"maps"
+	"slices"
 )
 
 // Release is an abnormal release as the platform takes it: the parameters of the
@@ -25,59 +28,29 @@ type Release struct {
 	Suspicions []Suspicion
 }
 
+// ascending is the order of the names' bytes, which the platform's signature wants.
+var ascending = slices.SortedFunc(maps.Values(fieldsByName), func(a, b field) int { return cmp.Compare(a.name(), b.name()) })
+
 // All yields the names and values of the parameters that are sent, ascending by the
-// bytes of the name, which is the order that the platform's signature wants.
+// bytes of the name.
 func (r *Release) All() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
-		for _, p := range [...]struct{ name, value string }{
-			{"car_desc", r.CarDesc},
-			{"car_type", r.CarType},
-			{"enter_time", r.EnterTime},
-			{"flow_no", r.FlowNo},
-			{"leave_time", r.LeaveTime},
-			{"operate_time", r.OperateTime},
-			{"operator", r.Operator},
-			{"park_uuid", r.ParkUUID},
-			{"parking_serial", r.ParkingSerial},
-			{"plate", r.Plate},
-			{"plate_color", r.PlateColor},
-			{"reason", r.Reason},
-		} {
-			if p.value != "" && !yield(p.name, p.value) {
+		for _, f := range ascending {
+			if value := *r.parameter(f); value != "" && !yield(f.name(), value) {
 				return
 			}
 		}
 	}
 }
 
-// set fills the field that f names.
-func (r *Release) set(f field, value string) {
-	switch f {
-	case parkUUID:
-		r.ParkUUID = value
-	case flowNo:
-		r.FlowNo = value
-	case parkingSerial:
-		r.ParkingSerial = value
-	case plate:
-		r.Plate = value
-	case plateColor:
-		r.PlateColor = value
-	case carType:
-		r.CarType = value
-	case carDesc:
-		r.CarDesc = value
-	case enterTime:
-		r.EnterTime = value
-	case leaveTime:
-		r.LeaveTime = value
-	case operateTime:
-		r.OperateTime = value
-	case operator:
-		r.Operator = value
-	case reason:
-		r.Reason = value
-	}
+// parameter is the value that f names.
+func (r *Release) parameter(f field) *string {
+	return [fieldCount]*string{
+		parkUUID: &r.ParkUUID, flowNo: &r.FlowNo, parkingSerial: &r.ParkingSerial, plate: &r.Plate,
+		plateColor: &r.PlateColor, carType: &r.CarType, carDesc: &r.CarDesc,
+		enterTime: &r.EnterTime, leaveTime: &r.LeaveTime, operateTime: &r.OperateTime,
+		operator: &r.Operator, reason: &r.Reason,
+	}[f]
 }
 
 // A Release holds personal data. Printing or logging one by mistake shows nothing.
