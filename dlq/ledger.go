@@ -87,7 +87,7 @@ func (l *Ledger) followTo(ctx context.Context, end int64) error {
 			return err
 		}
 		if d, ok := decode(&rec); ok {
-			l.apply(rec.Offset, d, rec.Value)
+			l.apply(rec.Offset, &d)
 		} else {
 			l.PassedOver++
 		}
@@ -98,7 +98,7 @@ func (l *Ledger) followTo(ctx context.Context, end int64) error {
 	return nil
 }
 
-func (l *Ledger) apply(offset int64, d decoded, value []byte) {
+func (l *Ledger) apply(offset int64, d *decoded) {
 	if d.lock != nil {
 		l.chain.apply(offset, d.lock)
 		return
@@ -108,16 +108,11 @@ func (l *Ledger) apply(offset int64, d decoded, value []byte) {
 		m = &marks{}
 		l.marks[d.partition] = m
 	}
-	m.add(mark{offset: d.offset, written: uint32(d.written), state: uint8(slices.Index(states, d.state))})
-	if len(l.watched) == 0 {
-		return
-	}
+	m.add(mark{offset: d.offset, written: uint32(d.letter.Written), state: uint8(slices.Index(states, d.letter.State))})
 	id := ID{strings.TrimSuffix(l.topic, ledgerSuffix), d.partition, d.offset}
 	if _, watched := l.watched[id]; watched {
-		l.watched[id] = nil
-		if whole, ok := decodeLetter(value); ok {
-			l.watched[id] = &whole.Entry
-		}
+		e := d.letter.Entry
+		l.watched[id] = &e
 	}
 }
 
@@ -171,7 +166,7 @@ func (l *Ledger) append(ctx context.Context, entries ...keyed) error {
 	for i, e := range entries {
 		rec := fetch.Record{Offset: base + int64(i), Key: e.key, Value: e.value}
 		if d, ok := decode(&rec); ok {
-			l.apply(rec.Offset, d, e.value)
+			l.apply(rec.Offset, &d)
 		}
 	}
 	l.position += int64(len(entries))

@@ -109,9 +109,8 @@ func mustJSON(v any) []byte {
 type decoded struct {
 	partition int32
 	offset    int64
-	state     State // Open where the entry was taken back (a tombstone)
-	written   int64
-	lock      *lockEntry // nil with a letter
+	letter    letterEntry // Open where the entry was taken back (a tombstone)
+	lock      *lockEntry  // nil with a letter
 }
 
 // decode reads a ledger record; false where it is not this version's or damaged.
@@ -131,72 +130,16 @@ func decode(rec *fetch.Record) (d decoded, ok bool) {
 	first, second, _ := strings.Cut(place, "/")
 	partition, err1 := strconv.ParseUint(first, 10, 31)
 	offset, err2 := strconv.ParseUint(second, 10, 63)
-	if err1 != nil || err2 != nil || strconv.FormatUint(partition, 10) != first || strconv.FormatUint(offset, 10) != second {
+	d.partition, d.offset = int32(partition), int64(offset)
+	if err1 != nil || err2 != nil || string(letterName(d.partition, d.offset)) != string(rec.Key) {
 		return decoded{}, false
 	}
-	d.partition, d.offset, d.state = int32(partition), int64(offset), Open
 	if rec.Value == nil {
+		d.letter.State = Open
 		return d, true
 	}
-	if d.state, d.written, ok = glance(rec.Value); ok {
-		return d, true
-	}
-	letter, ok := decodeLetter(rec.Value)
-	d.state, d.written = letter.State, letter.Written
-	return d, ok
-}
-
-// decodeLetter reads the whole of a letter's entry.
-func decodeLetter(value []byte) (e letterEntry, ok bool) {
-	ok = unmarshal(value, &e) && e.V == ledgerVersion && (e.State == Replayed || e.State == Closed)
-	return e, ok
-}
-
-// glance reads what is needed of each of a million entries, where it is written
-// just as this program does it; else the whole must be read.
-func glance(value []byte) (state State, written int64, ok bool) {
-	rest, is := bytes.CutPrefix(value, []byte(`{"v":1,"written":`))
-	digits, rest, found := bytes.Cut(rest, []byte(`,"state":`))
-	written, err := strconv.ParseInt(string(digits), 10, 64)
-	if !is || !found || err != nil {
-		return "", 0, false
-	}
-	name, rest, ok := text(rest)
-	at, rest, ok2 := member(rest, "at")
-	_, rest, ok3 := member(rest, "by")
-	_, rest, _ = member(rest, "why")
-	_, rest, _ = member(rest, "to")
-	rest = bytes.TrimPrefix(rest, []byte(`,"changed":true`))
-	var t time.Time
-	if state = State(name); !ok || !ok2 || !ok3 || string(rest) != "}" || state != Replayed && state != Closed || t.UnmarshalText(at) != nil {
-		return "", 0, false
-	}
-	return state, written, json.Valid(value)
-}
-
-// member takes a member with a text off the front, where it is the next.
-func member(from []byte, name string) (value, rest []byte, ok bool) {
-	rest, is := bytes.CutPrefix(from, []byte(`,"`+name+`":`))
-	if !is {
-		return nil, from, false
-	}
-	return text(rest)
-}
-
-// text takes a JSON text off the front, and gives what stands between the quotes.
-func text(from []byte) (value, rest []byte, ok bool) {
-	if len(from) == 0 || from[0] != '"' {
-		return nil, from, false
-	}
-	for i := 1; i < len(from); i++ {
-		switch from[i] {
-		case '\\':
-			i++
-		case '"':
-			return from[1:i], from[i+1:], true
-		}
-	}
-	return nil, from, false
+	e := &d.letter
+	return d, unmarshal(rec.Value, e) && e.V == ledgerVersion && (e.State == Replayed || e.State == Closed)
 }
 
 // unmarshal wants one JSON object.

@@ -45,7 +45,7 @@ func TestWhatTheLedgerIsReadAs(t *testing.T) {
 			rec.Value = []byte(text)
 		}
 		d, ok := decode(&rec)
-		if ok == c.passed || ok && (d.state != c.want || d.partition != 0 || d.offset != 3 || d.state != Open && d.written != 5) {
+		if ok == c.passed || ok && (d.letter.State != c.want || d.partition != 0 || d.offset != 3 || c.want != Open && d.letter.Written != 5) {
 			t.Errorf("%s: %+v, read: %t", c.name, d, ok)
 		}
 	}
@@ -58,35 +58,10 @@ func TestAnEntryIsReadAsItWasWritten(t *testing.T) {
 	} {
 		key, value := encodeLetter(ID{"events.dlq", 4, 5}, -1, e)
 		d, ok := decode(&fetch.Record{Key: key, Value: value})
-		if !ok || d.partition != 4 || d.offset != 5 || d.state != e.State || d.written != -1 {
+		if !ok || d.partition != 4 || d.offset != 5 || d.letter.Entry != e || d.letter.Written != -1 {
 			t.Errorf("%s: %+v %t", value, d, ok)
 		}
-		if got, ok := decodeLetter(value); !ok || got.Entry != e {
-			t.Errorf("%s: %+v %t", value, got, ok)
-		}
-		if _, _, fast := glance(value); !fast {
-			t.Errorf("%s: not read at a glance", value)
-		}
 	}
-}
-
-// FuzzGlance: what is read at a glance is what the whole says.
-func FuzzGlance(f *testing.F) {
-	for _, e := range []Entry{{State: Replayed, By: "a"}, {State: Closed, Why: "w"}} {
-		_, value := encodeLetter(ID{}, 7, e)
-		f.Add(value)
-	}
-	f.Add([]byte(`{"v":1,"written":7,"state":"replayed","at":"x"}`))
-	f.Add([]byte(`{"v":1,"written":7,"state":"replayed","at":"2026-01-02T03:04:05Z","state":"closed"}`))
-	f.Fuzz(func(t *testing.T, value []byte) {
-		state, written, ok := glance(value)
-		if !ok {
-			return
-		}
-		if whole, valid := decodeLetter(value); !valid || whole.State != state || whole.Written != written {
-			t.Errorf("%q: %s %d at a glance, %+v %t as a whole", value, state, written, whole, valid)
-		}
-	})
 }
 
 func TestMarksAreTheLastOfEachLetter(t *testing.T) {
@@ -150,7 +125,8 @@ func TestTheDocumentedEntriesAreThoseWritten(t *testing.T) {
 			}
 			continue
 		}
-		e, ok := decodeLetter([]byte(value))
+		var e letterEntry
+		ok := unmarshal([]byte(value), &e)
 		if _, written := encodeLetter(ID{}, e.Written, e.Entry); !ok || string(written) != value {
 			t.Errorf("%s is shown, %s is written", value, written)
 		}
