@@ -16,7 +16,7 @@
 // learn what became of its last batch, at most the last 100 unconfirmed letters are
 // sent twice. Events are sent in the order in which they lay, by topic, partition and
 // offset of where each came first, wherever their letters lie. Memory holds one
-// letter, one answer of a broker, one batch, and 16 bytes for each letter that was
+// letter, one answer of a broker, one batch, and some 30 bytes for each letter that was
 // decided about; in a replay 8 MiB of letters (or one larger) and 24 bytes for each
 // that it may send.
 //

@@ -132,12 +132,8 @@ func (l *lease) open(letters []string) []string {
 		if err != nil {
 			return true
 		}
-		m := l.ledger.marks[id.Partition]
-		if m == nil {
-			return false
-		}
-		_, found := m.find(id.Offset)
-		return found
+		_, decided := l.ledger.marks[id.Partition][id.Offset]
+		return decided
 	})
 }
 

@@ -20,8 +20,8 @@ type Ledger struct {
 	source
 	brokers  []string
 	exists   bool
-	position int64 // the next offset to read; everything below it is in marks and chain
-	marks    map[int32]*marks
+	position int64                    // the next offset to read; everything below it is in marks and chain
+	marks    map[int32]map[int64]mark // by partition and offset of the letter
 	chain    chain
 	// PassedOver counts records that were written by a later version, or cannot be
 	// read. They are left as they are.
@@ -37,7 +37,7 @@ const largeLedger = 100_000
 func openLedger(ctx context.Context, cfg DeskConfig, watch ...ID) (*Ledger, error) {
 	l := &Ledger{
 		source: source{wire: cfg.Wire, clientID: cfg.ClientID, topic: LedgerTopic(cfg.Topic)}, brokers: cfg.Brokers,
-		marks: map[int32]*marks{}, chain: chain{head: -1}, watched: map[ID]*Entry{},
+		marks: map[int32]map[int64]mark{}, chain: chain{head: -1}, watched: map[ID]*Entry{},
 	}
 	for _, id := range watch {
 		l.watched[id] = nil
@@ -103,12 +103,14 @@ func (l *Ledger) apply(offset int64, d *decoded) {
 		l.chain.apply(offset, d.lock)
 		return
 	}
-	m := l.marks[d.partition]
-	if m == nil {
-		m = &marks{}
-		l.marks[d.partition] = m
+	if l.marks[d.partition] == nil {
+		l.marks[d.partition] = map[int64]mark{}
 	}
-	m.add(mark{offset: d.offset, written: uint32(d.letter.Written), state: uint8(slices.Index(states, d.letter.State))})
+	if d.letter.State == Open {
+		delete(l.marks[d.partition], d.offset)
+	} else {
+		l.marks[d.partition][d.offset] = mark{uint32(d.letter.Written), d.letter.State == Closed}
+	}
 	id := ID{strings.TrimSuffix(l.topic, ledgerSuffix), d.partition, d.offset}
 	if _, watched := l.watched[id]; watched {
 		e := d.letter.Entry
@@ -116,18 +118,33 @@ func (l *Ledger) apply(offset int64, d *decoded) {
 	}
 }
 
-// State tells what became of a letter. Letters are best asked for in the order
-// in which they lie.
+// mark is the newest state of a letter that is not open. There may be a million.
+type mark struct {
+	written uint32 // the low bits of the letter's timestamp
+	closed  bool   // else replayed
+}
+
+// State tells what became of a letter.
 func (l *Ledger) State(s *Stored) State {
-	m := l.marks[s.ID.Partition]
-	if m == nil {
+	switch m, decided := l.marks[s.ID.Partition][s.ID.Offset]; {
+	case !decided || m.written != uint32(s.Written):
 		return Open
+	case m.closed:
+		return Closed
 	}
-	k, found := m.find(s.ID.Offset)
-	if !found || k.state != 0 && k.written != uint32(s.Written) {
-		return Open
+	return Replayed
+}
+
+// before gives the letters of a partition that lie before an offset and are not open, most
+// of them at the most.
+func (l *Ledger) before(partition int32, offset int64, most int) (letters []int64) {
+	for o := range l.marks[partition] {
+		if o < offset {
+			letters = append(letters, o)
+		}
 	}
-	return states[k.state]
+	slices.Sort(letters)
+	return letters[:min(most, len(letters))]
 }
 
 // Entry returns what is known of a watched letter, nil for nothing.

@@ -3,6 +3,7 @@ package dlq
 import (
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -64,34 +65,33 @@ func TestAnEntryIsReadAsItWasWritten(t *testing.T) {
 	}
 }
 
-func TestMarksAreTheLastOfEachLetter(t *testing.T) {
+func TestOfEachLetterTheLastEntryCounts(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	for range 5 {
-		m, want := &marks{}, map[int64]mark{}
-		for range 1 + random.IntN(400_000) {
-			k := mark{offset: random.Int64N(1000), state: uint8(random.IntN(3))}
-			m.add(k)
-			want[k.offset] = k
-			if random.IntN(20_000) == 0 {
-				m.find(5)
-			}
+	l, want := &Ledger{marks: map[int32]map[int64]mark{}}, map[int64]State{}
+	states := []State{Open, Replayed, Closed}
+	for range 10_000 {
+		d := decoded{partition: 1, offset: random.Int64N(1000), letter: letterEntry{Written: 7}}
+		d.letter.State = states[random.IntN(3)]
+		l.apply(0, &d)
+		want[d.offset] = d.letter.State
+	}
+	decided := 0
+	for offset := range int64(1000) {
+		if got := l.State(&Stored{ID: ID{Partition: 1, Offset: offset}, Written: 7}); got != want[offset] {
+			t.Fatalf("%d: %v, want %v", offset, got, want[offset])
 		}
-		decided := 0
-		for offset := range int64(1001) {
-			got, found := m.find(offset)
-			if k, is := want[offset]; is != found || got != k {
-				t.Fatalf("%d: %v %t, want %v %t", offset, got, found, k, is)
-			}
-			if offset < 500 && got.state != 0 {
-				decided++
-			}
+		if got := l.State(&Stored{ID: ID{Partition: 1, Offset: offset}, Written: 8}); got != Open {
+			t.Fatalf("%d of another topic: %v", offset, got)
 		}
-		if gone := m.below(500, 10_000); len(gone) != decided {
-			t.Errorf("%d below 500, want %d", len(gone), decided)
+		if offset < 500 && want[offset] != Open {
+			decided++
 		}
-		if len(m.list)+len(m.recent) > 1<<18 {
-			t.Errorf("%d marks for 1000 letters", len(m.list))
-		}
+	}
+	if gone := l.before(1, 500, 10_000); len(gone) != decided || !slices.IsSorted(gone) {
+		t.Errorf("%d before 500, want %d", len(gone), decided)
+	}
+	if gone := l.before(1, 500, 10); len(gone) != 10 {
+		t.Errorf("%d, want 10", len(gone))
 	}
 }
 

@@ -213,11 +213,7 @@ func (r *run) forget(ctx context.Context) error {
 	}
 	left := forgetMost
 	for _, span := range spans {
-		m := r.ledger.marks[span.Partition]
-		if m == nil {
-			continue
-		}
-		gone := m.below(span.First, left)
+		gone := r.ledger.before(span.Partition, span.First, left)
 		left -= len(gone)
 		for chunk := range slices.Chunk(gone, batchMost) {
 			entries := make([]keyed, len(chunk))
