@@ -22,10 +22,14 @@ type Pursuit struct {
 	to    string
 	group string
 	// ends are where the dead letters' partitions ended, and were read up to.
-	ends    map[int32]int64
-	waiting map[int32]*runs // sent, and the group is not finished with them
-	sent    map[int32]*runs
-	failed  map[int32]*runs // of those sent: dead-lettered again
+	ends map[int32]int64
+	sent map[int32]map[int64]outcome // by partition and offset of the event
+}
+
+// outcome is what is known of one event that was sent.
+type outcome struct {
+	done   bool // the group is finished with it
+	failed bool // it was dead-lettered again
 }
 
 // Fate is what became of replayed events so far.
@@ -40,7 +44,7 @@ func (d *Desk) Pursue(ctx context.Context, to, group string) (*Pursuit, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Pursuit{desk: d, to: to, group: fit(group), ends: map[int32]int64{}, waiting: map[int32]*runs{}, sent: map[int32]*runs{}, failed: map[int32]*runs{}}
+	p := &Pursuit{desk: d, to: to, group: fit(group), ends: map[int32]int64{}, sent: map[int32]map[int64]outcome{}}
 	for _, s := range spans {
 		p.ends[s.Partition] = s.End
 	}
@@ -50,28 +54,27 @@ func (d *Desk) Pursue(ctx context.Context, to, group string) (*Pursuit, error) {
 // Add takes an event that was sent.
 func (p *Pursuit) Add(partition int32, offset int64) {
 	if p.sent[partition] == nil {
-		p.sent[partition], p.waiting[partition], p.failed[partition] = &runs{}, &runs{}, &runs{}
+		p.sent[partition] = map[int64]outcome{}
 	}
-	p.sent[partition].add(offset)
-	p.waiting[partition].add(offset)
+	p.sent[partition][offset] = outcome{}
 }
 
 // Fate tells what is known.
 func (p *Pursuit) Fate() Fate {
 	var f Fate
-	for n, sent := range p.sent {
-		f.Sent += sent.count()
-		f.Waiting += p.waiting[n].count()
-		// A letter may be read before its record is done: it is one or the other.
-		for _, s := range *p.failed[n] {
-			for o := s.first; o <= s.last; o++ {
-				if !p.waiting[n].has(o) {
-					f.Failed++
-				}
+	for _, sent := range p.sent {
+		f.Sent += len(sent)
+		for _, o := range sent {
+			switch {
+			case !o.done: // its letter may be read before its record is done
+				f.Waiting++
+			case o.failed:
+				f.Failed++
+			default:
+				f.Accepted++
 			}
 		}
 	}
-	f.Accepted = f.Sent - f.Waiting - f.Failed
 	return f
 }
 
@@ -109,28 +112,14 @@ func (p *Pursuit) look(ctx context.Context, progress func(context.Context) (Prog
 	if err != nil {
 		return err
 	}
-	for n, w := range p.waiting {
-		p.waiting[n] = w.without(func(offset int64) bool { return now.Done(p.to, n, offset) })
-	}
-	return p.readLetters(ctx)
-}
-
-// without returns the offsets that are not done.
-func (r *runs) without(done func(int64) bool) *runs {
-	left := make(runs, 0, len(*r))
-	for _, s := range *r {
-		for o := s.first; o <= s.last; o++ {
-			if done(o) {
-				continue
-			}
-			if n := len(left); n > 0 && left[n-1].last == o-1 {
-				left[n-1].last = o
-			} else {
-				left = append(left, stretch{o, o})
+	for partition, sent := range p.sent {
+		for offset, o := range sent {
+			if !o.done && now.Done(p.to, partition, offset) {
+				sent[offset] = outcome{done: true, failed: o.failed}
 			}
 		}
 	}
-	return &left
+	return p.readLetters(ctx)
 }
 
 // readLetters reads what came to the dead letters since the last look.
@@ -152,8 +141,8 @@ func (p *Pursuit) readLetters(ctx context.Context) error {
 		if s.Topic != p.to || s.Group != p.group || len(s.Problems) > 0 {
 			continue
 		}
-		if sent := p.sent[s.Partition]; sent != nil && sent.has(s.Offset) {
-			p.failed[s.Partition].add(s.Offset)
+		if o, sent := p.sent[s.Partition][s.Offset]; sent {
+			p.sent[s.Partition][s.Offset] = outcome{done: o.done, failed: true}
 		}
 	}
 	for _, s := range spans {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -129,31 +128,4 @@ func TestFollowEndsWhereNothingWillChange(t *testing.T) {
 			t.Errorf("%v after %s", err, time.Since(begun))
 		}
 	})
-}
-
-func TestRunsAreASetOfOffsets(t *testing.T) {
-	random := rand.New(rand.NewPCG(3, 4))
-	for range 200 {
-		var r runs
-		want := map[int64]bool{}
-		for range random.IntN(300) {
-			o := random.Int64N(150)
-			r.add(o)
-			want[o] = true
-		}
-		left := *r.without(func(o int64) bool { return o%3 == 0 })
-		for o := range int64(151) {
-			if r.has(o) != want[o] || left.has(o) != (want[o] && o%3 != 0) {
-				t.Fatalf("%d: in it %t, want %t; in the rest %t", o, r.has(o), want[o], left.has(o))
-			}
-		}
-		if r.count() != len(want) {
-			t.Fatalf("%d, want %d", r.count(), len(want))
-		}
-		for i := range r[:max(0, len(r)-1)] {
-			if r[i].last+1 >= r[i+1].first {
-				t.Fatalf("%v touch", r)
-			}
-		}
-	}
 }
