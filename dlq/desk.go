@@ -1,6 +1,7 @@
 package dlq
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"slices"
@@ -47,10 +48,6 @@ func NewDesk(cfg DeskConfig) *Desk {
 	return &Desk{cfg: cfg, source: source{wire: cfg.Wire, clientID: cfg.ClientID, topic: cfg.Topic}}
 }
 
-// Spans looks at what the dead-letter topic holds, ordered by partition. The
-// offsets are more than the letters where the topic has gaps.
-func (d *Desk) Spans(ctx context.Context) ([]Span, error) { return d.spans(ctx) }
-
 // Ledger reads what was decided. Of the letters watched the whole entries are
 // kept. One that does not exist is empty.
 func (d *Desk) Ledger(ctx context.Context, watch ...ID) (*Ledger, error) {
@@ -66,7 +63,7 @@ func (d *Desk) Letters(ctx context.Context, spans []Span, f *Filter) iter.Seq2[*
 			if !f.partition(span.Partition) {
 				continue
 			}
-			for rec, err := range d.read(ctx, span.Partition, span.First, span.End) {
+			for rec, err := range d.Read(ctx, span.Partition, span.First, span.End) {
 				if err != nil {
 					yield(nil, err)
 					return
@@ -93,7 +90,7 @@ func (d *Desk) from(ctx context.Context, spans []Span, f *Filter) []Span {
 	if f == nil || f.Since.IsZero() {
 		return spans
 	}
-	if later, err := d.since(ctx, spans, f.Since); err == nil {
+	if later, err := d.Since(ctx, spans, f.Since); err == nil {
 		return later
 	}
 	return spans
@@ -107,7 +104,7 @@ func (d *Desk) sees(s *Stored) bool {
 // there is a [*MissingError], one that the desk does not see a [*OtherGroupError].
 func (d *Desk) Pick(ctx context.Context, ids ...ID) iter.Seq2[*Stored, error] {
 	return func(yield func(*Stored, error) bool) {
-		spans, err := d.spans(ctx)
+		spans, err := d.Spans(ctx)
 		if err != nil {
 			yield(nil, err)
 			return
@@ -125,10 +122,7 @@ func (d *Desk) Pick(ctx context.Context, ids ...ID) iter.Seq2[*Stored, error] {
 func ordered(ids []ID) []ID {
 	ids = slices.Clone(ids)
 	slices.SortFunc(ids, func(a, b ID) int {
-		if a.Partition != b.Partition {
-			return int(a.Partition) - int(b.Partition)
-		}
-		return int(min(max(a.Offset-b.Offset, -1), 1))
+		return cmp.Or(cmp.Compare(a.Partition, b.Partition), cmp.Compare(a.Offset, b.Offset))
 	})
 	return slices.Compact(ids)
 }
@@ -143,7 +137,7 @@ func (d *Desk) pick(ctx context.Context, spans []Span, id ID) (*Stored, error) {
 		if id.Offset < span.First || id.Offset >= span.End {
 			break
 		}
-		for rec, err := range d.read(ctx, id.Partition, id.Offset, id.Offset+1) {
+		for rec, err := range d.Read(ctx, id.Partition, id.Offset, id.Offset+1) {
 			if err != nil {
 				return nil, err
 			}

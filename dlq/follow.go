@@ -40,7 +40,7 @@ type Fate struct {
 // Pursue begins to follow what a group makes of events sent to a topic. It must be
 // called before the first one is sent.
 func (d *Desk) Pursue(ctx context.Context, to, group string) (*Pursuit, error) {
-	spans, err := d.spans(ctx)
+	spans, err := d.Spans(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +124,7 @@ func (p *Pursuit) look(ctx context.Context, progress func(context.Context) (Prog
 
 // readLetters reads what came to the dead letters since the last look.
 func (p *Pursuit) readLetters(ctx context.Context) error {
-	spans, err := p.desk.spans(ctx)
+	spans, err := p.desk.Spans(ctx)
 	if err != nil {
 		return err
 	}

@@ -59,7 +59,7 @@ func openLedger(ctx context.Context, cfg DeskConfig, watch ...ID) (*Ledger, erro
 
 // span looks at what the ledger holds.
 func (l *Ledger) span(ctx context.Context) (Span, error) {
-	spans, err := l.spans(ctx)
+	spans, err := l.Spans(ctx)
 	if err != nil {
 		return Span{}, err
 	}
@@ -82,7 +82,7 @@ func (l *Ledger) follow(ctx context.Context) error {
 }
 
 func (l *Ledger) followTo(ctx context.Context, end int64) error {
-	for rec, err := range l.read(ctx, ledgerPartition, l.position, end) {
+	for rec, err := range l.Read(ctx, ledgerPartition, l.position, end) {
 		if err != nil {
 			return err
 		}

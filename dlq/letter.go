@@ -34,7 +34,8 @@ const (
 	ReasonByOperator      = "by-operator"      // a person decided so
 )
 
-// Letter is a record that can never be delivered, and why.
+// Letter is a record that can never be delivered, and why. It has a field for each header
+// that the contract names, beside the record.
 type Letter struct {
 	// The record, as Kafka held it. A nil key or value is null.
 	Topic      string

@@ -3,7 +3,6 @@ package dlq
 import (
 	"context"
 	"errors"
-	"iter"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -21,12 +20,6 @@ func NewLog(w Wire, clientID, topic string) *Log {
 	return &Log{source{wire: w, clientID: clientID, topic: topic}}
 }
 
-// Spans looks at what the topic holds, ordered by partition.
-func (l *Log) Spans(ctx context.Context) ([]Span, error) { return l.spans(ctx) }
-
-// Bounds looks once. With an error it gives the partitions whose leaders answered.
-func (l *Log) Bounds(ctx context.Context) ([]Span, error) { return l.bounds(ctx) }
-
 // Peek looks once at what lies at an offset of a partition or next after it, whether or
 // not its transaction is decided: when its first record was written, in milliseconds
 // since 1970 by the batch's header, −1 where that is not told; and the offset behind the
@@ -37,7 +30,7 @@ func (l *Log) Peek(ctx context.Context, partition int32, from int64) (written, e
 	}
 	a, err := look()
 	if errors.Is(err, kafka.OffsetOutOfRange) { // retention took it
-		spans, _ := l.bounds(ctx)
+		spans, _ := l.Bounds(ctx)
 		for _, s := range spans {
 			if s.Partition == partition && s.First > from {
 				from = s.First
@@ -49,20 +42,6 @@ func (l *Log) Peek(ctx context.Context, partition int32, from int64) (written, e
 		return -1, -1, err
 	}
 	return a.Written(), a.HighWatermark, nil
-}
-
-// Read yields the records of a partition from an offset up to, without, end. One
-// answer of a broker is in memory at a time. An error ends it. What retention
-// takes meanwhile is passed over.
-func (l *Log) Read(ctx context.Context, partition int32, from, end int64) iter.Seq2[fetch.Record, error] {
-	return l.read(ctx, partition, from, end)
-}
-
-// Since lets spans begin at their first record that is dated at a time or later:
-// none before it is. One without such a record ends where it begins. Records
-// without a timestamp are never found.
-func (l *Log) Since(ctx context.Context, spans []Span, at time.Time) ([]Span, error) {
-	return l.since(ctx, spans, at)
 }
 
 const (
@@ -77,7 +56,7 @@ const (
 func (l *Log) First(ctx context.Context, span Span) (time.Time, error) {
 	few := l.source
 	few.most, few.largest = oneRecord, largestFirst
-	for rec, err := range few.read(ctx, span.Partition, span.First, span.End) {
+	for rec, err := range few.Read(ctx, span.Partition, span.First, span.End) {
 		if err != nil {
 			return time.Time{}, err
 		}

@@ -54,7 +54,7 @@ func (r *run) look(ctx context.Context, partition int32, items []item) (base int
 		return 0, unclear
 	}
 	n, some := 0, false
-	for rec, err := range r.log.read(ctx, partition, mark.offset, end) {
+	for rec, err := range r.log.Read(ctx, partition, mark.offset, end) {
 		if err != nil {
 			return 0, unclear
 		}

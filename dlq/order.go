@@ -189,7 +189,7 @@ func (d *Desk) fetchAll(ctx context.Context, list []noted, alive func() error) (
 // fetchRun reads letters of one partition, in their order.
 func (d *Desk) fetchRun(ctx context.Context, list []noted, turn []int, found []*Stored, alive func() error) error {
 	first, last := list[turn[0]], list[turn[len(turn)-1]]
-	for rec, err := range d.read(ctx, first.partition, first.letter, last.letter+1) {
+	for rec, err := range d.Read(ctx, first.partition, first.letter, last.letter+1) {
 		if err == nil && alive != nil {
 			err = alive()
 		}

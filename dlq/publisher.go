@@ -234,14 +234,7 @@ func (p *Publisher) send(partition int, jobs []job) error {
 			Key: protocol.NewBytes(j.letter.Key), Value: protocol.NewBytes(j.letter.Value),
 		}
 	}
-	res, err := p.cfg.Client.Produce(p.ctx, &kafka.ProduceRequest{
-		Topic: p.cfg.Topic, Partition: partition, RequiredAcks: kafka.RequireAll,
-		Compression: kafka.Gzip, Records: kafka.NewRecordReader(records...),
-	})
-	if err == nil {
-		err = res.Error
-	}
-	if err != nil {
+	if _, err := produce(p.ctx, p.cfg.Client, p.cfg.Topic, int32(partition), records); err != nil {
 		return fmt.Errorf("dead-letter topic %s, partition %d: %w", p.cfg.Topic, partition, err)
 	}
 	return nil

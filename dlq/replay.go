@@ -16,7 +16,8 @@ const batchMost = 100
 // batchSize bounds a batch's bytes before compression; one letter may be larger.
 const batchSize = 512 << 10
 
-// Replay is what to send again, and how.
+// Replay is what to send again, how, and who is told: a field for each flag of the command,
+// and for what a replay tells.
 type Replay struct {
 	// To is the topic that the events are sent to, each into the partition that it
 	// came from, modulo the topic's partitions.
@@ -120,7 +121,7 @@ func (d *Desk) letters(ctx context.Context, r *Replay) (iter.Seq2[*Stored, error
 	spans := r.Spans
 	if spans == nil {
 		var err error
-		if spans, err = d.spans(ctx); err != nil {
+		if spans, err = d.Spans(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -207,7 +208,7 @@ const forgetMost = 10_000
 // forget takes entries of letters out of the ledger that retention has taken, so
 // that it does not grow for ever. What others read meanwhile stays as it was.
 func (r *run) forget(ctx context.Context) error {
-	spans, err := r.desk.spans(ctx)
+	spans, err := r.desk.Spans(ctx)
 	if err != nil {
 		return err
 	}

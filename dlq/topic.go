@@ -50,23 +50,18 @@ const (
 	tryPause = 250 * time.Millisecond
 )
 
-// spans looks at all partitions, ordered by number.
-func (s *source) spans(ctx context.Context) (spans []Span, err error) {
-	err = again(ctx, func() error { spans, err = s.spansOnce(ctx); return err })
-	return spans, topicError("read", s.topic, err)
-}
-
-func (s *source) spansOnce(ctx context.Context) ([]Span, error) {
-	spans, err := s.bounds(ctx)
+// Spans looks at what the topic holds, ordered by partition, again where an error passes.
+// The offsets are more than the records where the topic has gaps.
+func (s *source) Spans(ctx context.Context) (spans []Span, err error) {
+	err = again(ctx, func() error { spans, err = s.Bounds(ctx); return err })
 	if err != nil {
-		return nil, err
+		return nil, topicError("read", s.topic, err)
 	}
 	return spans, nil
 }
 
-// bounds looks at all partitions once. With an error it gives those whose leaders
-// answered.
-func (s *source) bounds(ctx context.Context) ([]Span, error) {
+// Bounds looks once. With an error it gives the partitions whose leaders answered.
+func (s *source) Bounds(ctx context.Context) ([]Span, error) {
 	told, err := s.offsets(ctx, fetch.FirstOffsets, ends(true))
 	if err != nil {
 		return nil, err
@@ -84,14 +79,14 @@ func (s *source) bounds(ctx context.Context) ([]Span, error) {
 	return spans, err
 }
 
-// since lets spans begin at their first record that is dated at a time or later:
+// Since lets spans begin at their first record that is dated at a time or later:
 // none before it is. One without such a record ends where it begins. Records
 // without a timestamp are never found.
 //
 // The time is asked for as it is: the broker answers with the first offset whose
 // timestamp is at or after it (KIP-79). Its index of times is sparse, but it only
 // tells from where the broker looks at the records themselves.
-func (s *source) since(ctx context.Context, spans []Span, at time.Time) ([]Span, error) {
+func (s *source) Since(ctx context.Context, spans []Span, at time.Time) ([]Span, error) {
 	later := slices.Clone(spans)
 	err := again(ctx, func() error {
 		all, err := s.offsets(ctx, firstsSince(at))
@@ -122,9 +117,10 @@ func begin(span Span, offset int64) int64 {
 	return max(span.First, offset)
 }
 
-// read yields the records of a partition from an offset up to, without, end. An
-// error ends it. What retention takes meanwhile is passed over.
-func (s *source) read(ctx context.Context, partition int32, from, end int64) iter.Seq2[fetch.Record, error] {
+// Read yields the records of a partition from an offset up to, without, end. One
+// answer of a broker is in memory at a time. An error ends it. What retention
+// takes meanwhile is passed over.
+func (s *source) Read(ctx context.Context, partition int32, from, end int64) iter.Seq2[fetch.Record, error] {
 	return func(yield func(fetch.Record, error) bool) {
 		for from < end {
 			a, err := s.fetch(ctx, partition, from)
@@ -207,7 +203,7 @@ func (s *source) ask(ctx context.Context, r *fetch.Request, p fetch.Partition) (
 
 // firstAfter finds where a partition begins now that an offset is not in it.
 func (s *source) firstAfter(ctx context.Context, partition int32, from int64) (int64, error) {
-	spans, err := s.spans(ctx)
+	spans, err := s.Spans(ctx)
 	if err != nil {
 		return 0, err
 	}
