@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -24,7 +23,7 @@ type requestDuration struct {
 
 func newRequestDuration(meter metric.Meter) (requestDuration, error) {
 	histogram, err := httpconv.NewClientRequestDuration(meter) // with the buckets the conventions advise
-	return requestDuration{histogram, &labelSets{of: map[attemptLabels]*labelSet{}}}, err
+	return requestDuration{histogram, &labelSets{of: map[attemptLabels]attribute.Set{}}}, err
 }
 
 // record measures an attempt that began at start. An attempt without an answer
@@ -54,29 +53,19 @@ func labelsOf(r *http.Request, answer *http.Response, err error) attemptLabels {
 // labelSets keeps the sets of labels that were needed, as many as there are
 // statuses and kinds of errors: to make one costs more than to measure.
 type labelSets struct {
-	last atomic.Pointer[labelSet] // the next attempt has hardly ever others
-	mu   sync.Mutex
-	of   map[attemptLabels]*labelSet // guarded by mu
-}
-
-type labelSet struct {
-	labels attemptLabels
-	set    attribute.Set
+	mu sync.Mutex
+	of map[attemptLabels]attribute.Set // guarded by mu
 }
 
 func (s *labelSets) get(l attemptLabels) attribute.Set {
-	if last := s.last.Load(); last != nil && last.labels == l {
-		return last.set
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	known := s.of[l]
-	if known == nil {
-		known = &labelSet{l, attribute.NewSet(append(l.attributes(), semconv.URLScheme(l.scheme))...)}
-		s.of[l] = known
+	set, known := s.of[l]
+	if !known {
+		set = attribute.NewSet(append(l.attributes(), semconv.URLScheme(l.scheme))...)
+		s.of[l] = set
 	}
-	s.last.Store(known)
-	return known.set
+	return set
 }
 
 // attributes are those that measurements and spans have in common.
