@@ -196,7 +196,6 @@ func (v *service) wireEngine(dialFunc) error {
 				count.AssignPartition(topic, int(partition))
 				v.retention.assigned()
 			},
-			Revoked:         func(topic string, partition int32) { count.RevokePartition(topic, int(partition)) },
 			Dropped:         v.dropped,
 			Committing:      v.committing,
 			Committed:       count.Commit,

@@ -137,15 +137,11 @@ func (i *Instruments) ReloadFailure(setting string) { i.reloadFailures.add(setti
 // one of [ReloadedFiles].
 func (i *Instruments) Reloaded(setting string) { i.reloads.add(setting) }
 
-// AssignPartition begins the counters of a partition, with 0.
+// AssignPartition begins the counters of a partition, with 0. They stay when it goes,
+// since what was counted last may not have been scraped.
 func (i *Instruments) AssignPartition(topic string, partition int) {
 	i.dropped.add(topic, partition, 0)
 }
-
-// RevokePartition is told when a partition goes. Its counters stay, since what
-// was counted last may not have been scraped; its gauges go because their
-// snapshots no longer name it.
-func (i *Instruments) RevokePartition(_ string, _ int) {}
 
 // DroppedByKafka counts n records of a partition that Kafka dropped unread.
 func (i *Instruments) DroppedByKafka(topic string, partition int, n int64) {
