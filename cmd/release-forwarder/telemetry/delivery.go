@@ -3,11 +3,9 @@ package telemetry
 import (
 	"context"
 	"encoding/binary"
-	"encoding/hex"
 	"iter"
 	"math/rand/v2"
 	"strconv"
-	"sync"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -34,7 +32,6 @@ type Tracer struct {
 	fixed     []attribute.KeyValue // those every delivery has
 	group     attribute.KeyValue
 	client    attribute.KeyValue
-	names     sync.Map // topic → span name; as many as topics are read
 }
 
 func newTracer(provider trace.TracerProvider, cfg Config, propagate bool) *Tracer {
@@ -75,7 +72,7 @@ func (t *Tracer) StartDelivery(ctx context.Context, r Record) (context.Context, 
 		ctx = trace.ContextWithSpanContext(ctx, newRoot())
 		return ctx, trace.SpanFromContext(ctx)
 	}
-	ctx, span := t.tracer.Start(ctx, t.spanName(r.Topic), trace.WithNewRoot(), trace.WithSpanKind(trace.SpanKindConsumer))
+	ctx, span := t.tracer.Start(ctx, "process "+r.Topic, trace.WithNewRoot(), trace.WithSpanKind(trace.SpanKindConsumer))
 	if !span.IsRecording() {
 		return ctx, span
 	}
@@ -136,15 +133,6 @@ func (t *Tracer) EndDelivery(span trace.Span, outcome string, failed bool) {
 	span.End()
 }
 
-func (t *Tracer) spanName(topic string) string {
-	if name, ok := t.names.Load(topic); ok {
-		return name.(string)
-	}
-	name := "process " + topic
-	t.names.Store(topic, name)
-	return name
-}
-
 // SpanContext returns the span context that ctx carries, to be kept as
 // [Record.First].
 func SpanContext(ctx context.Context) trace.SpanContext { return trace.SpanContextFromContext(ctx) }
@@ -175,13 +163,6 @@ func Traceparent(ctx context.Context) string {
 	if !sc.IsValid() {
 		return ""
 	}
-	traceID, spanID := sc.TraceID(), sc.SpanID()
-	text := make([]byte, 0, len("00-")+2*len(traceID)+len("-")+2*len(spanID)+len("-00"))
-	text = append(text, "00-"...)
-	text = hex.AppendEncode(text, traceID[:])
-	text = append(text, '-')
-	text = hex.AppendEncode(text, spanID[:])
-	text = append(text, '-')
-	text = hex.AppendEncode(text, []byte{byte(sc.TraceFlags() & (trace.FlagsSampled | trace.FlagsRandom))})
-	return string(text)
+	flags := sc.TraceFlags() & (trace.FlagsSampled | trace.FlagsRandom)
+	return "00-" + sc.TraceID().String() + "-" + sc.SpanID().String() + "-" + flags.String()
 }

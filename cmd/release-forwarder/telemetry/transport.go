@@ -5,7 +5,6 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -41,7 +40,6 @@ type traced struct {
 	tracer    trace.Tracer
 	propagate bool
 	next      http.RoundTripper
-	last      atomic.Pointer[exchanged]
 }
 
 func (t *traced) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -60,26 +58,9 @@ func (t *traced) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		span.SetStatus(codes.Error, labels.failure)
 	}
-	span.SetAttributes(t.attributes(labels, r.URL)...)
+	plain := url.URL{Scheme: r.URL.Scheme, Host: r.URL.Host, Path: r.URL.Path}
+	span.SetAttributes(append(labels.attributes(), semconv.URLFull(plain.String()))...)
 	return answer, err
-}
-
-// exchanged is what an attempt's span says of its request and answer.
-type exchanged struct {
-	labels     attemptLabels
-	path       string
-	attributes []attribute.KeyValue
-}
-
-// attributes remembers the last ones: the next attempt has hardly ever others.
-func (t *traced) attributes(l attemptLabels, u *url.URL) []attribute.KeyValue {
-	last := t.last.Load()
-	if last == nil || last.labels != l || last.path != u.Path {
-		full := (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
-		last = &exchanged{l, u.Path, append(l.attributes(), semconv.URLFull(full))}
-		t.last.Store(last)
-	}
-	return last.attributes
 }
 
 // AnnotateAttempt sets what an attempt's answer meant on the span that ctx
