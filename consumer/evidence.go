@@ -31,8 +31,8 @@ import (
 //	no answer, an error                       | asked again
 //
 // Where brokers or the commit tell no ID (brokers before 2.8) a log that ends below may be a new
-// one as well: it is read from its first record on. An epoch of −1 (a commit set by a tool, records in a format
-// before KIP-98) cannot be verified: then a position is believed as long as it lies in the log,
+// one as well: it is read from its first record on. An epoch of −1 (a commit set by a tool, a batch
+// that says none) cannot be verified: then a position is believed as long as it lies in the log,
 // and one above the log's end is not believed when it has stood so for 30 s.
 
 // evidence is by what a partition's log was last verified.

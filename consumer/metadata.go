@@ -11,8 +11,7 @@ import (
 	"strings"
 )
 
-// unknownEpoch stands for a leader epoch that nobody tells: of records in the formats
-// before KIP-98, of a commit set by a tool. It equals no other, itself included.
+// unknownEpoch stands for a leader epoch that nobody tells, as of a commit set by a tool. It equals no other, itself included.
 const unknownEpoch int32 = -1
 
 // knowledge is what is known of a log beyond a committed offset: everything

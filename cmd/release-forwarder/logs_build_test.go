@@ -107,32 +107,17 @@ func pack(codec compress.Compression, b []byte) []byte {
 	return buf.Bytes()
 }
 
-// message is an event as producers before Kafka 0.11 wrote it; with magic 1 at a
-// relative offset where it is to be packed.
-func message(magic int8, offset, written int64, attributes int8, value []byte) piece {
+// oldMessage is an event as producers before Kafka 0.11 wrote it, of magic 0 or 1.
+func oldMessage(magic int8, offset int64) piece {
 	var raw []byte
 	if magic == 0 {
-		raw = (&kmsg.MessageV0{Offset: written, Attributes: attributes, Value: value}).AppendTo(nil)
+		raw = (&kmsg.MessageV0{Offset: offset, Value: eventAt(offset)}).AppendTo(nil)
 	} else {
-		raw = (&kmsg.MessageV1{Offset: written, Magic: 1, Attributes: attributes, Timestamp: 1735689600000, Value: value}).AppendTo(nil)
+		raw = (&kmsg.MessageV1{Offset: offset, Magic: 1, Timestamp: 1735689600000, Value: eventAt(offset)}).AppendTo(nil)
 	}
 	binary.BigEndian.PutUint32(raw[8:], uint32(len(raw)-12))
 	binary.BigEndian.PutUint32(raw[12:], crc32.ChecksumIEEE(raw[16:]))
 	return piece{offset, raw}
-}
-
-func oldMessage(magic int8, offset int64) piece {
-	return message(magic, offset, offset, 0, eventAt(offset))
-}
-
-// messageSet packs events as producers of magic 1 did.
-func messageSet(codec compress.Compression, offsets ...int64) piece {
-	var set []byte
-	for i, o := range offsets {
-		set = append(set, message(1, o, int64(i), 0, eventAt(o)).bytes...)
-	}
-	last := offsets[len(offsets)-1]
-	return message(1, last, last, int8(codec), pack(codec, set))
 }
 
 // flipped is a piece with one bit of its event's plate turned over.

@@ -16,6 +16,8 @@ type realLog struct {
 	// is what is committed in the end: 0 lag, unless the case says otherwise.
 	want   []int64
 	commit int64
+	// refused are events too, in a format that the service does not read.
+	refused []int64
 	// said is what the log must say, "" nothing above info.
 	said string
 	// ours is what the service does, for the page.
@@ -108,14 +110,16 @@ var realLogs = []realLog{
 		log: func() *handLog { l := logOf(batch(1, 0, 1), batch(3, 2, 3)); l.cutShort = true; return l },
 	},
 	{
-		name: "messages of magic 0 and 1, before Kafka 0.11", ours: each, want: []int64{0, 1, 2, 3}, commit: 4,
-		log: func() *handLog {
-			return logOf(oldMessage(0, 0), oldMessage(0, 1), oldMessage(1, 2), oldMessage(1, 3))
-		},
+		name: "a message of magic 0, before Kafka 0.11", ours: "refuses the format; the partition stops before it and " + goesOn, want: []int64{0}, commit: 1, refused: []int64{1, 2}, said: "message format v0, of before Kafka 0.11",
+		log: func() *handLog { return logOf(batch(0, 0), oldMessage(0, 1), batch(2, 2)) },
 	},
 	{
-		name: "a compressed message set of magic 1", ours: each, want: []int64{0, 1, 3, 4}, commit: 5,
-		log: func() *handLog { return logOf(messageSet(compress.Gzip, 0, 1), messageSet(compress.Snappy, 3, 4)) },
+		name: "a message of magic 1, before Kafka 0.11", ours: "the same", want: []int64{0}, commit: 1, refused: []int64{1, 2}, said: "message format v1, of before Kafka 0.11",
+		log: func() *handLog { return logOf(batch(0, 0), oldMessage(1, 1), batch(2, 2)) },
+	},
+	{
+		name: "messages of before Kafka 0.11 that a person has passed over", ours: "goes on behind them; " + each, from: 3, want: []int64{3}, commit: 4,
+		log: func() *handLog { return logOf(batch(0, 0), oldMessage(0, 1), oldMessage(1, 2), batch(3, 3)) },
 	},
 	{
 		name: "each codec: gzip, snappy, lz4, zstd", ours: each, want: []int64{0, 1, 2, 3, 4, 5, 6, 7}, commit: 8,

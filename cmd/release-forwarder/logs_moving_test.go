@@ -25,7 +25,7 @@ func (l *handLog) grow(to int64) {
 }
 
 // A new leader may not know yet up to where its log is committed, and believe that it
-// ends earlier. Where no leader epoch tells (formats before KIP-98), only time does.
+// ends earlier. Where no leader epoch tells, only time does.
 func TestALeaderThatLagsIsBelievedOnlyWhenItHasSaidSoForHalfAMinute(t *testing.T) {
 	for _, c := range []struct {
 		name    string

@@ -29,6 +29,7 @@ type readerSight struct {
 // text says it in words that two runs agree on.
 func (s readerSight) text(c realLog) string {
 	var seen, wrong, again []int64
+	want := slices.Concat(c.want, c.refused)
 	for _, o := range s.offsets {
 		switch {
 		case slices.Contains(seen, o):
@@ -36,23 +37,23 @@ func (s readerSight) text(c realLog) string {
 				again = append(again, o)
 			}
 			continue
-		case !slices.Contains(c.want, o):
+		case !slices.Contains(want, o):
 			wrong = append(wrong, o)
 		}
 		seen = append(seen, o)
 	}
 	var missing []int64
-	for _, o := range c.want {
+	for _, o := range want {
 		if !slices.Contains(seen, o) {
 			missing = append(missing, o)
 		}
 	}
 	slices.Sort(again)
 	var said []string
-	if len(missing) == 0 && len(wrong) == 0 && len(again) == 0 && len(c.want) > 0 {
+	if len(missing) == 0 && len(wrong) == 0 && len(again) == 0 && len(want) > 0 {
 		said = append(said, "gives each event once")
 	}
-	if len(c.want) > 0 && len(missing) == len(c.want) {
+	if len(want) > 0 && len(missing) == len(want) {
 		said = append(said, "gives none of the events")
 	} else if len(missing) > 0 {
 		said = append(said, "never gives "+offsetsText(missing))

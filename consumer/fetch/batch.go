@@ -7,8 +7,9 @@ import (
 	"io"
 )
 
-// A record batch (magic 2, KIP-98): where its fields lie.
+// A record batch (KIP-98): its magic, and where its fields lie.
 const (
+	batchMagic        = 2
 	batchEpochAt      = 12
 	batchCRCAt        = 17
 	batchAttributesAt = 21 // the checksum's range begins here
@@ -20,7 +21,7 @@ const (
 	batchHeaderSize   = 61
 )
 
-// Attributes of a batch; of a message only the first two.
+// Attributes of a batch.
 const (
 	codecMask     = 0x07
 	logAppendTime = 0x08
@@ -114,10 +115,10 @@ func (r *Reader) enterBatch(base int64, raw []byte) error {
 		attributes&transactional != 0 && r.aborted.holds(producer):
 		r.pass(r.batch.last())
 	default:
-		if err := r.stream.open(codec, 2, base, data, r.limits); err != nil {
+		if err := r.stream.open(codec, base, data, r.limits); err != nil {
 			return err
 		}
-		r.in = &r.batch
+		r.open = true
 		if base < r.position { // the position lies within
 			r.epoch = r.batch.epoch
 		}
@@ -132,7 +133,7 @@ func (r *Reader) readMarker(producer int64, c codec, data []byte) error {
 	if r.batch.count == 0 { // compaction keeps the batch without its marker
 		return nil
 	}
-	if err := r.stream.open(c, 2, r.batch.base, data, r.limits); err != nil {
+	if err := r.stream.open(c, r.batch.base, data, r.limits); err != nil {
 		return err
 	}
 	defer r.stream.close()

@@ -150,52 +150,12 @@ func marker(producer, base int64, kind byte) []byte {
 	}.bytes()
 }
 
-// logMessage is a message of magic 0 or 1 to build.
-type logMessage struct {
-	offset     int64
-	magic      byte
-	attributes byte
-	time       int64
-	key, value []byte
-}
-
-func appendBytes32(b, v []byte) []byte {
-	if v == nil {
-		return binary.BigEndian.AppendUint32(b, 0xffffffff)
-	}
-	return append(binary.BigEndian.AppendUint32(b, uint32(len(v))), v...)
-}
-
-func (l logMessage) bytes() []byte {
-	be := binary.BigEndian
-	body := []byte{l.magic, l.attributes}
-	if l.magic == 1 {
-		body = be.AppendUint64(body, uint64(l.time))
-	}
-	body = appendBytes32(appendBytes32(body, l.key), l.value)
-	b := be.AppendUint64(nil, uint64(l.offset))
-	b = be.AppendUint32(b, uint32(4+len(body)))
-	b = be.AppendUint32(b, crc32.ChecksumIEEE(body))
-	return append(b, body...)
-}
-
-// messageAt is a plain message.
-func messageAt(magic byte, offset int64) []byte {
-	return logMessage{offset: offset, magic: magic, time: 1000 + offset, key: fmt.Appendf(nil, "k%d", offset), value: fmt.Appendf(nil, "value %d", offset)}.bytes()
-}
-
-// messageSet packs messages at these offsets of the log, as producers of the
-// magic do: relative inner offsets with magic 1.
-func messageSet(magic byte, p packer, offsets ...int64) []byte {
-	var set []byte
-	for _, o := range offsets {
-		m := messageAt(magic, o)
-		if magic == 1 {
-			binary.BigEndian.PutUint64(m, uint64(o-offsets[0]))
-		}
-		set = append(set, m...)
-	}
-	return logMessage{offset: offsets[len(offsets)-1], magic: magic, attributes: byte(p.codec), time: 5000, value: p.pack(set)}.bytes()
+// oldMessage is a message of magic 0 or 1, of before Kafka 0.11; attributes may say
+// that it packs others. Nothing behind the magic is looked at.
+func oldMessage(magic byte, offset int64, attributes byte) []byte {
+	b := binary.BigEndian.AppendUint64(nil, uint64(offset))
+	b = binary.BigEndian.AppendUint32(b, 22)
+	return append(b, 0, 0, 0, 0, magic, attributes, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255)
 }
 
 func written(w interface {
@@ -232,14 +192,6 @@ func lz4Packer(opts ...lz4.Option) packer {
 		return written(w, &buf, b)
 	}}
 }
-
-// brokenLZ4 writes the header's checksum as clients did with magic 0: over the
-// magic too (KAFKA-3160).
-var brokenLZ4 = packer{codecLZ4, func(b []byte) []byte {
-	b = lz4Packer(lz4.ChecksumOption(false), lz4.SizeOption(0)).pack(b)
-	b[6] ^= 0x5a
-	return b
-}}
 
 func zstdPacker(level zstd.EncoderLevel, opts ...zstd.EOption) packer {
 	w := sync.OnceValue(func() *zstd.Encoder { // dear to make

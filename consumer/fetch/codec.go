@@ -21,7 +21,7 @@ const (
 	codecGzip   codec = 1
 	codecSnappy codec = 2
 	codecLZ4    codec = 3
-	codecZstd   codec = 4 // magic 2 only (KIP-110)
+	codecZstd   codec = 4
 )
 
 // unpacker is a decompressor out of a pool. Reset begins on r; with nil it lets
@@ -71,8 +71,8 @@ const eagerAllocation = 1 << 20
 // errVarint says that a number has more than 64 bits.
 var errVarint = errors.New("varint too long")
 
-// stream reads a batch's records or a wrapper's messages, unpacked as they are
-// asked for. Its zero value is closed.
+// stream reads a batch's records, unpacked as they are asked for. Its zero value
+// is closed.
 type stream struct {
 	buf *bufio.Reader // nil when closed
 	raw bytes.Reader  // what is in the log
@@ -81,9 +81,8 @@ type stream struct {
 	pool *sync.Pool
 }
 
-// open begins on data, the records of the batch (or the value of the message)
-// at offset.
-func (s *stream) open(c codec, magic int8, offset int64, data []byte, l Limits) error {
+// open begins on data, the records of the batch at offset.
+func (s *stream) open(c codec, offset int64, data []byte, l Limits) error {
 	s.raw.Reset(data)
 	s.buf = buffers.Get().(*bufio.Reader)
 	s.src, s.pool = nil, nil
@@ -99,15 +98,12 @@ func (s *stream) open(c codec, magic int8, offset int64, data []byte, l Limits) 
 		packed = &snappyInput{data: data, limit: l.MaxBlockBytes, offset: offset}
 	case c == codecLZ4:
 		s.pool = &lz4s
-		if magic == 0 {
-			s.raw.Reset(mendLZ4(data))
-		}
-	case c == codecZstd && magic >= 2:
+	case c == codecZstd:
 		s.pool = &zstds
 		packed = clampZstd(&s.raw, data)
 	default:
 		s.close()
-		return &UnsupportedError{Offset: offset, Magic: magic, Codec: int8(c)}
+		return &UnsupportedError{Offset: offset, Magic: batchMagic, Codec: int8(c)}
 	}
 	s.src = s.pool.Get().(unpacker)
 	if err := s.src.Reset(packed); err != nil {
@@ -117,8 +113,6 @@ func (s *stream) open(c codec, magic int8, offset int64, data []byte, l Limits) 
 	s.buf.Reset(s.src)
 	return nil
 }
-
-func (s *stream) isOpen() bool { return s.buf != nil }
 
 // close gives back what open borrowed. It may be called at any time.
 func (s *stream) close() {

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"os"
 	"path/filepath"
@@ -70,35 +69,6 @@ func TestEachCodecInBatches(t *testing.T) {
 	}
 }
 
-func TestEachCodecInMessageSets(t *testing.T) {
-	for _, magic := range []byte{0, 1} {
-		for name, p := range packers {
-			switch {
-			case p.codec == codecZstd, p.codec == codecNone:
-				continue
-			case p.codec == codecLZ4 && magic == 0:
-				p = brokenLZ4
-			}
-			t.Run(fmt.Sprintf("magic %d, %s", magic, name), func(t *testing.T) {
-				log := join(messageAt(magic, 2), messageSet(magic, p, 5, 6, 9), messageAt(magic, 10), messageSet(magic, p, 11), batchAt(12, 0))
-				want := []int64{2, 5, 6, 9, 10, 11, 12}
-				for from := range int64(13) {
-					got, position, err := drain(t, answer(log), from, roomy)
-					i, _ := slices.BinarySearch(want, from)
-					if err != nil || position != 13 || !slices.Equal(offsets(got), want[i:]) {
-						t.Errorf("from %d: %v, position %d, error %v", from, offsets(got), position, err)
-					}
-					for _, r := range got {
-						if string(r.Key) != fmt.Sprintf("k%d", r.Offset) && r.Offset != 12 {
-							t.Errorf("offset %d has key %q", r.Offset, r.Key)
-						}
-					}
-				}
-			})
-		}
-	}
-}
-
 // Files packed by the reference programs: the records of manyRecords(3000), by
 // gzip, lz4 and zstd as their names say.
 func TestReferencePackers(t *testing.T) {
@@ -127,68 +97,6 @@ func TestReferencePackers(t *testing.T) {
 			})
 		}
 	}
-}
-
-func TestWrongMessageSets(t *testing.T) {
-	inner := func(offset int64) []byte { return messageAt(1, offset) }
-	wrap := func(offset int64, attributes byte, set []byte) []byte {
-		return logMessage{offset: offset, magic: 1, attributes: attributes, value: set}.bytes()
-	}
-	gz := gzipPacker(6).pack
-	spoiled := inner(1)
-	spoiled[len(spoiled)-1] ^= 1
-	short := inner(1)
-	field32(8, 5)(short)
-	huge := inner(1)
-	field32(8, 1<<30)(huge)
-	for _, c := range []struct {
-		name string
-		log  []byte
-		want error
-	}{
-		{"checksum", func() []byte { b := inner(3); b[len(b)-1] ^= 1; return b }(), &CorruptError{Offset: 3, Kind: BadChecksum}},
-		{"key longer than the message", func() []byte { return remade(inner(3), func(b []byte) { field32(messageKeyAt1, 1000)(b) }) }(), &CorruptError{Offset: 3, Kind: BadLength}},
-		{"key of −2 bytes", func() []byte { return remade(inner(3), func(b []byte) { field32(messageKeyAt1, 0xfffffffe)(b) }) }(), &CorruptError{Offset: 3, Kind: BadLength}},
-		{"bytes behind the value", func() []byte { return remade(inner(3), func(b []byte) { field32(messageKeyAt1+6, 1)(b) }) }(), &CorruptError{Offset: 3, Kind: Trailing}},
-		{"magic 1 too short for its time", func() []byte {
-			return remade(messageAt(0, 3)[:26], func(b []byte) { field32(8, 14)(b); b[magicAt] = 1 })
-		}(), &CorruptError{Offset: 3, Kind: BadLength}},
-		{"null set", wrap(3, byte(codecGzip), nil), &CorruptError{Offset: 3, Kind: BadLength}},
-		{"empty set", wrap(3, byte(codecGzip), gz(nil)), &CorruptError{Offset: 3, Kind: BadCount}},
-		{"zstd", wrap(3, byte(codecZstd), nil), &CorruptError{Offset: 3, Kind: BadLength}},
-		{"zstd with a set", wrap(3, byte(codecZstd), inner(0)), &UnsupportedError{Offset: 3, Magic: 1, Codec: 4}},
-		{"inner checksum", wrap(3, byte(codecGzip), gz(spoiled)), &CorruptError{Offset: 3, Kind: BadChecksum}},
-		{"inner length too small", wrap(3, byte(codecGzip), gz(short)), &CorruptError{Offset: 3, Kind: BadLength}},
-		{"inner length too large", wrap(3, byte(codecGzip), gz(huge)), &CorruptError{Offset: 3, Kind: Truncated}},
-		{"inner head cut off", wrap(3, byte(codecGzip), gz(join(inner(0), inner(1)[:7]))), &CorruptError{Offset: 3, Kind: Truncated}},
-		{"inner of another magic", wrap(3, byte(codecGzip), gz(messageAt(0, 0))), &CorruptError{Offset: 3, Kind: BadNesting}},
-		{"set in a set", wrap(3, byte(codecGzip), gz(wrap(0, byte(codecGzip), gz(inner(0))))), &CorruptError{Offset: 3, Kind: BadNesting}},
-		{"inner offset beyond the set's", wrap(3, byte(codecGzip), gz(inner(4))), &CorruptError{Offset: 3, Kind: BadOffset}},
-		{"inner offset beyond the set's, magic 0", logMessage{offset: 3, attributes: byte(codecGzip), value: gz(messageAt(0, 4))}.bytes(), &CorruptError{Offset: 3, Kind: BadOffset}},
-		{"empty set, magic 0", logMessage{offset: 3, attributes: byte(codecGzip), value: gz(nil)}.bytes(), &CorruptError{Offset: 3, Kind: BadCount}},
-		{"inner offsets out of order", wrap(3, byte(codecGzip), gz(join(inner(1), inner(0), inner(1)))), &CorruptError{Offset: 3, Kind: BadOffset}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			_, _, err := drain(t, answer(c.log), 0, roomy)
-			if fmt.Sprint(err) != fmt.Sprint(c.want) && (!strings.HasPrefix(c.name, "inner") || !sameKind(err, c.want)) {
-				t.Errorf("%v, want %v", err, c.want)
-			}
-		})
-	}
-}
-
-// sameKind compares corruption but for the offset.
-func sameKind(a, b error) bool {
-	x, ok := errors.AsType[*CorruptError](a)
-	y, ok2 := errors.AsType[*CorruptError](b)
-	return ok && ok2 && x.Kind == y.Kind
-}
-
-// remade changes a message and makes its checksum right again.
-func remade(b []byte, change func([]byte)) []byte {
-	change(b)
-	binary.BigEndian.PutUint32(b[messageCRCAt:], crc32.ChecksumIEEE(b[magicAt:]))
-	return b
 }
 
 func TestDamagedPacking(t *testing.T) {
@@ -263,15 +171,6 @@ func TestRecordAboveTheLimit(t *testing.T) {
 		got, position, err = drain(t, answer(log), 12, limits)
 		if err != nil || len(got) != 1 || position != 13 {
 			t.Errorf("%s: behind it: %d records, position %d, error %v", name, len(got), position, err)
-		}
-	}
-	for _, log := range [][]byte{
-		logMessage{offset: 3, magic: 1, value: make([]byte, 2000)}.bytes(),
-		logMessage{offset: 3, magic: 1, attributes: byte(codecGzip), value: gzipPacker(6).pack(logMessage{magic: 1, value: make([]byte, 2000)}.bytes())}.bytes(),
-	} {
-		_, _, err := drain(t, answer(log), 0, limits)
-		if e, ok := errors.AsType[*TooLargeError](err); !ok || e.Offset != 3 {
-			t.Errorf("message: %v", err)
 		}
 	}
 }

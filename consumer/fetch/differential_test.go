@@ -29,7 +29,7 @@ type history struct {
 	aborted []endedTransaction
 }
 
-// logEntry is a batch or message, its offsets and its leader's epoch.
+// logEntry is a batch, its offsets and its leader's epoch.
 type logEntry struct {
 	bytes       []byte
 	first, last int64
@@ -44,14 +44,10 @@ type endedTransaction struct {
 
 // add appends an entry of so many offsets, now and then under another leader.
 func (h *history) add(bytes []byte, offsets int64) {
-	e := logEntry{bytes: bytes, first: h.next, last: h.next + offsets - 1, epoch: epochNone}
-	if bytes[magicAt] == 2 {
-		h.epoch += int32(h.IntN(3) / 2)
-		e.epoch = h.epoch
-		binary.BigEndian.PutUint32(bytes[batchEpochAt:], uint32(e.epoch)) // the checksum does not hold it
-	}
+	h.epoch += int32(h.IntN(3) / 2)
+	binary.BigEndian.PutUint32(bytes[batchEpochAt:], uint32(h.epoch)) // the checksum does not hold it
+	h.log = append(h.log, logEntry{bytes: bytes, first: h.next, last: h.next + offsets - 1, epoch: h.epoch})
 	h.next += offsets
-	h.log = append(h.log, e)
 }
 
 // fetched is what a broker answers from an offset on: it begins with the batch
@@ -142,35 +138,11 @@ func (h *history) step() {
 	}
 }
 
-// legacy appends messages of magic 0 or 1, as logs older than the batches have.
-func (h *history) legacy() {
-	magic := byte(h.IntN(2))
-	p := h.packer()
-	for p.codec == codecZstd || p.codec == codecLZ4 && magic == 0 { // franz-go does not read the old LZ4 headers
-		p = h.packer()
-	}
-	if p.codec == codecNone {
-		h.add(messageAt(magic, h.next), 1)
-		return
-	}
-	var offsets []int64
-	next := h.next
-	for range 1 + h.IntN(9) {
-		next += int64(h.IntN(3))
-		offsets = append(offsets, next)
-		next++
-	}
-	h.add(messageSet(magic, p, offsets...), next-h.next)
-}
-
 // Another implementation reads the same out of the same log, from any offset.
 func TestAgainstFranz(t *testing.T) {
 	for seed := range uint64(100) {
 		h := newHistory(seed)
 		start := h.next
-		for range h.IntN(6) {
-			h.legacy()
-		}
 		for range 3 + h.IntN(30) {
 			h.step()
 		}
@@ -205,9 +177,6 @@ func TestReadingAnAnswerAgainFromWithin(t *testing.T) {
 	for seed := range uint64(15) {
 		h := newHistory(seed)
 		start := h.next
-		for range h.IntN(6) {
-			h.legacy()
-		}
 		for range 30 {
 			h.step()
 		}
@@ -227,15 +196,12 @@ func TestReadingAnAnswerAgainFromWithin(t *testing.T) {
 	}
 }
 
-// The epoch of a position is that of the last entry which begins below it, from any
+// The epoch of a position is that of the last batch which begins below it, from any
 // offset on and wherever reading stops; −1 before any was read.
 func TestTheEpochBelowThePosition(t *testing.T) {
 	for seed := range uint64(40) {
 		h := newHistory(seed)
 		start := h.next
-		for range h.IntN(4) {
-			h.legacy()
-		}
 		for range 30 {
 			h.step()
 		}

@@ -31,9 +31,9 @@
 //   - A record's bytes are its own, so that keeping one keeps no answer in memory.
 //   - Errors are values (see [ErrCorrupt] and its neighbours) and hold no contents.
 //
-// Formats: record batches (magic 2) and message sets (magic 0 and 1), each with
-// the codecs it knows, as the Kafka protocol guide and KIP-31, KIP-32, KIP-98
-// and KIP-110 describe them. Checksums are checked.
+// Format: record batches (magic 2) with the codecs they know, as the Kafka protocol
+// guide, KIP-98 and KIP-110 describe them. Checksums are checked. The message sets of
+// before Kafka 0.11 (magic 0 and 1) are an [*UnsupportedError].
 //
 // Memory: an [Answer] holds its bytes as they came until it is dropped; an open
 // Reader holds beside it a decompressor, which is between 8 KiB (uncompressed)

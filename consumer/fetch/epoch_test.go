@@ -35,8 +35,6 @@ func TestTheEpochBelowAPositionIsTheMarkersToo(t *testing.T) {
 		{"asked from the tail that was removed", of(4, logBatch{base: 0, records: at(0), lastDelta: 5}), 3, "6<4"},
 		{"a batch wholly before", join(of(3, plain(0, 0)), of(4, plain(1, 0))), 1, "1:4<3 2<4"},
 		{"an epoch that is none", of(1<<32-7, plain(0, 0)), 0, "0:-1<-1 1<-1"},
-		{"a compressed set without epochs", messageSet(1, gzipPacker(6), 0, 1), 0, "0:-1<-1 1:-1<-1 2<-1"},
-		{"a format without epochs", join(messageAt(1, 0), messageAt(1, 1)), 0, "0:-1<-1 1:-1<-1 2<-1"},
 	} {
 		got := ""
 		rd := answer(c.log).Records(c.from, roomy)

@@ -39,12 +39,11 @@ const (
 	Truncated    Corruption = "truncated" // the records end inside a record, or the answer inside its first batch
 	Trailing     Corruption = "trailing"  // bytes follow the last record
 	BadUnpacking Corruption = "unpacking" // the compressed bytes cannot be unpacked
-	BadNesting   Corruption = "nesting"   // a compressed message holds a compressed one, or one of another magic
 )
 
 // CorruptError says that the log's bytes are not what a broker writes.
 type CorruptError struct {
-	// Offset is the first offset of the batch, or the message's.
+	// Offset is the first offset of the batch.
 	Offset int64
 	Kind   Corruption
 	// Cause is the unpacker's error, or nil.
@@ -87,7 +86,7 @@ func (e *TooLargeError) Error() string {
 func (e *TooLargeError) Is(target error) bool { return target == ErrRecordTooLarge }
 
 // UnsupportedError says that records are of a format this package does not
-// know: a magic above 2, or a codec that the format does not have.
+// read: a magic other than 2, or a codec that the format does not have.
 type UnsupportedError struct {
 	Offset int64
 	Magic  int8
@@ -95,6 +94,10 @@ type UnsupportedError struct {
 }
 
 func (e *UnsupportedError) Error() string {
+	if e.Magic == 0 || e.Magic == 1 {
+		return fmt.Sprintf("%v at offset %d: message format v%d, of before Kafka 0.11; have new records written in v2 (the topic's message.format.version, "+
+			"in Kafka before 3.0), and pass over the old ones as README.md says", ErrUnsupported, e.Offset, e.Magic)
+	}
 	return fmt.Sprintf("%v at offset %d: magic %d, codec %d", ErrUnsupported, e.Offset, e.Magic, e.Codec)
 }
 

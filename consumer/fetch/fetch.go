@@ -121,14 +121,14 @@ func (a *Answer) Len() int {
 
 // FirstBatch returns how many bytes the first batch of the answer has in the log,
 // whether or not all of them came, and how many records by what its header claims; 0
-// where there is none, or none can be told, as of records in the formats before KIP-98.
+// where there is none, or none can be told, as of records in the formats before Kafka 0.11.
 func (a *Answer) FirstBatch() (bytes, records int) {
 	const head = 8 + 4 // offset and length, in all formats
 	if len(a.records) < head {
 		return 0, 0
 	}
 	bytes = head + max(0, int(int32(binary.BigEndian.Uint32(a.records[8:]))))
-	if len(a.records) >= batchHeaderSize && a.records[magicAt] == 2 {
+	if len(a.records) >= batchHeaderSize && a.records[magicAt] == batchMagic {
 		records = max(0, int(int32(binary.BigEndian.Uint32(a.records[batchCountAt:]))))
 	}
 	return bytes, records
@@ -136,19 +136,16 @@ func (a *Answer) FirstBatch() (bytes, records int) {
 
 // Written returns the timestamp of the first batch's first record, in milliseconds
 // since 1970, by the batch's header alone: nothing is unpacked, and no checksum is
-// looked at. It is −1 where there is no batch, or its format has no timestamps.
+// looked at. It is −1 where there is no batch, or it is of a format before Kafka 0.11.
 func (a *Answer) Written() int64 {
 	b := a.records
-	switch {
-	case len(b) >= batchHeaderSize && b[magicAt] == 2:
-		if binary.BigEndian.Uint16(b[batchAttributesAt:])&logAppendTime != 0 {
-			return int64(binary.BigEndian.Uint64(b[batchMaxTimeAt:]))
-		}
-		return int64(binary.BigEndian.Uint64(b[batchBaseTimeAt:]))
-	case len(b) >= messageTimeAt+8 && b[magicAt] == 1:
-		return int64(binary.BigEndian.Uint64(b[messageTimeAt:]))
+	if len(b) < batchHeaderSize || b[magicAt] != batchMagic {
+		return -1
 	}
-	return noTimestamp
+	if binary.BigEndian.Uint16(b[batchAttributesAt:])&logAppendTime != 0 {
+		return int64(binary.BigEndian.Uint64(b[batchMaxTimeAt:]))
+	}
+	return int64(binary.BigEndian.Uint64(b[batchBaseTimeAt:]))
 }
 
 // Do sends a fetch request (version 11 to 13, read_committed unless it is a peek, without a

@@ -30,7 +30,6 @@ func TestRecordsThatAreKeptTakeTheirBytesAlone(t *testing.T) {
 		"headers":                  {logBatch{records: []rec{{key: []byte("k"), headers: named}}, packer: gzipPacker(6)}.bytes(), 11 * len(named)},
 		"beside a large one":       {logBatch{records: []rec{small, beside}, packer: gzipPacker(6)}.bytes(), 4},
 		"beside a large one, bare": {logBatch{records: []rec{small, beside}}.bytes(), 4},
-		"of an older format":       {messageSet(1, gzipPacker(6), 0, 1, 2), 100},
 	} {
 		t.Run(name, func(t *testing.T) {
 			const n = 20

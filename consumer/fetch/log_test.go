@@ -121,6 +121,9 @@ func TestWhatACommittedReaderSees(t *testing.T) {
 		{name: "header's key null", log: logBatch{count: int32p(1), body: []byte{16, 0, 0, 0, 1, 1, 2, 1, 1}}.bytes(), err: &CorruptError{Kind: BadLength}},
 		{name: "bytes behind a record's headers", log: logBatch{count: int32p(1), body: []byte{14, 0, 0, 0, 1, 1, 0, 0}}.bytes(), err: &CorruptError{Kind: Trailing}},
 
+		{name: "magic 0", log: join(batchAt(0, 0), oldMessage(0, 1, 0), batchAt(2, 0)), want: []int64{0}, position: 1, err: &UnsupportedError{Offset: 1, Magic: 0}},
+		{name: "magic 1", log: join(batchAt(0, 0), oldMessage(1, 1, 0), batchAt(2, 0)), want: []int64{0}, position: 1, err: &UnsupportedError{Offset: 1, Magic: 1}},
+		{name: "magic 1, packed", log: oldMessage(1, 7, byte(codecGzip)), position: 0, err: &UnsupportedError{Offset: 7, Magic: 1}},
 		{name: "magic 3", log: logBatch{base: 4, records: at(0), spoil: func(b []byte) { b[magicAt] = 3 }}.bytes(), err: &UnsupportedError{Offset: 4, Magic: 3}},
 		{name: "magic −1", log: logBatch{base: 4, records: at(0), spoil: func(b []byte) { b[magicAt] = 255 }}.bytes(), err: &UnsupportedError{Offset: 4, Magic: -1}},
 		{name: "codec 5", log: logBatch{base: 4, records: at(0), attributes: 5}.bytes(), err: &UnsupportedError{Offset: 4, Magic: 2, Codec: 5}},
@@ -158,7 +161,6 @@ func TestTheEpochWhereReadingFails(t *testing.T) {
 		{"in the first batch", broken, 0, -1},
 		{"in the next batch", join(under(5, batchAt(0, 0)), broken), 0, 5},
 		{"within a batch, at what was asked for", under(6, logBatch{base: 10, records: at(0, 1), count: int32p(3), lastDelta: 5}.bytes()), 12, 6},
-		{"behind a message of an older format", join(under(5, batchAt(0, 0)), messageAt(1, 1), broken[:30]), 7, -1},
 		{"behind a batch without an epoch", join(under(5, batchAt(0, 0)), under(1<<32-1, batchAt(1, 0)), broken[:30]), 0, -1},
 		{"behind a batch with an epoch that cannot be", join(under(5, batchAt(0, 0)), under(1<<31, batchAt(1, 0)), broken[:30]), 0, -1},
 	} {
@@ -178,7 +180,7 @@ func TestTheEpochWhereReadingFails(t *testing.T) {
 // each record comes once.
 func TestStoppingAnywhere(t *testing.T) {
 	log := join(batchAt(0, 0, 1, 5), emptyBatch(6, 9), logBatch{base: 10, records: at(2, 3), lastDelta: 7, packer: snappyBlock}.bytes(),
-		inTransaction(1, 18, 0), marker(1, 19, 0), messageSet(1, gzipPacker(5), 20, 22, 23), messageAt(0, 24))
+		inTransaction(1, 18, 0), marker(1, 19, 0), logBatch{base: 20, records: at(0, 2, 3), packer: gzipPacker(5)}.bytes(), batchAt(24, 0))
 	want := []int64{0, 1, 5, 12, 13, 20, 22, 23, 24}
 	for stop := 1; stop <= len(want); stop++ {
 		var got []int64
@@ -245,14 +247,6 @@ func TestTimestamps(t *testing.T) {
 		{"log-append time", logBatch{records: at(0, 1, 2), baseTime: 1000, maxTime: 9999, attributes: logAppendTime}.bytes(), []int64{9999, 9999, 9999}},
 		{"none", logBatch{records: []rec{{}}, baseTime: -1, maxTime: -1}.bytes(), []int64{-1}},
 		{"records before the first", logBatch{records: []rec{{time: -10}}, baseTime: 1000}.bytes(), []int64{990}},
-		{"magic 0 has none", messageAt(0, 3), []int64{-1}},
-		{"magic 0 packed has none", messageSet(0, gzipPacker(6), 3, 4), []int64{-1, -1}},
-		{"magic 1", messageAt(1, 3), []int64{1003}},
-		{"magic 1 packed", messageSet(1, gzipPacker(6), 3, 4), []int64{1003, 1004}},
-		{"magic 1 packed, log-append time", func() []byte {
-			set := join(messageAt(1, 0), messageAt(1, 1))
-			return logMessage{offset: 4, magic: 1, attributes: byte(codecGzip) | logAppendTime, time: 5000, value: gzipPacker(6).pack(set)}.bytes()
-		}(), []int64{5000, 5000}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, _, err := drain(t, answer(c.log), 0, roomy)

@@ -1,7 +1,6 @@
 package fetch
 
 import (
-	"encoding/binary"
 	"errors"
 	"testing"
 
@@ -10,7 +9,6 @@ import (
 
 // A look keeps a batch's header and no record, and tells when the batch was written.
 func TestAPeekKeepsTheHeaderAlone(t *testing.T) {
-	old := messageAt(1, 0)
 	for _, c := range []struct {
 		name string
 		log  []byte
@@ -20,8 +18,7 @@ func TestAPeekKeepsTheHeaderAlone(t *testing.T) {
 		{"with the broker's time", logBatch{base: 10, attributes: logAppendTime, baseTime: 1, maxTime: 1_700_000_000_009, records: at(0, 1)}.bytes(), 1_700_000_000_009},
 		{"of an open transaction", inTransaction(1, 10, 0, 1), 0},
 		{"damaged behind its header", append(logBatch{base: 10, baseTime: 5, records: at(0)}.bytes()[:batchHeaderSize], make([]byte, 100)...), 5},
-		{"a message of the format before", old, int64(binary.BigEndian.Uint64(old[messageTimeAt:]))},
-		{"a message of the first format", messageAt(0, 0), -1},
+		{"a message of before Kafka 0.11", append(oldMessage(1, 0, 0), make([]byte, 100)...), -1},
 		{"cut off within the header", batchAt(10, 0)[:batchHeaderSize-1], -1},
 		{"nothing", nil, -1},
 	} {

@@ -10,8 +10,8 @@ import (
 // Record is one record of the log. Its bytes are its own.
 type Record struct {
 	Offset int64
-	// Epoch is the leader epoch in which it was written (KIP-101), −1 in the formats
-	// that do not hold it.
+	// Epoch is the leader epoch in which it was written (KIP-101), −1 where the batch
+	// does not say.
 	Epoch int32
 	// Timestamp is in milliseconds since 1970, the broker's where the topic has
 	// log-append time; −1 if the record has none.
@@ -59,47 +59,35 @@ func (l Limits) withDefaults() Limits {
 // Reader yields the records of an answer in order. It is used by one goroutine
 // at a time. Several may read one answer.
 type Reader struct {
-	// rest holds what follows the entry being read. An entry is a batch (magic
-	// 2) or a message (magic 0 and 1); both begin with an offset and a length.
+	// rest holds what follows the batch being read.
 	rest []byte
 	// position is where reading goes on: everything below it was returned or
 	// passed over for good. It only grows.
 	position int64
-	// end is the last offset of the entry before the current one, or −1. The
-	// next entry lies beyond it.
+	// end is the last offset of the batch before the current one, or −1. The
+	// next batch lies beyond it.
 	end int64
 	// epoch is the one of the last record or batch below position, before the one of what
 	// lies below the record that was returned last; −1 where this answer holds none.
 	epoch, before int32
-	// whole says that the answer held a complete entry.
+	// whole says that the answer held a complete batch.
 	whole bool
 	// err ends the reading; it is returned from then on.
 	err error
 
 	limits  Limits
 	aborted abortedList
-	// in is the entry being read, nil between entries: the batch or the wrapper
-	// below, which are kept here so that an entry costs no allocation.
-	in      entry
-	batch   batch
-	wrapper wrapper
-	stream  stream
+	// batch is being read where open says so, out of stream.
+	open   bool
+	batch  batch
+	stream stream
 }
 
-// entry is a batch or a compressed message set being read.
-type entry interface {
-	// next returns the entry's next record at or above from, or false at its end. It
-	// does not move r's position.
-	next(r *Reader, from int64) (Record, bool, error)
-	// last returns the entry's last offset, whose record need not exist, and its epoch.
-	last() (offset int64, epoch int32)
-}
-
-// The first bytes of an entry, common to all formats.
+// The first bytes of a batch, and of a message in the formats before.
 const (
 	prefixSize = 12 // offset, length of what follows
 	magicAt    = 16
-	minLength  = 14 // of the smallest entry: a message of magic 0, null key and value
+	minLength  = 14 // of the smallest message of magic 0
 )
 
 // maxOffset is the largest offset a record may have: its successor is still one.
@@ -125,28 +113,28 @@ func (a *Answer) Records(from int64, l Limits) *Reader {
 // then on, and leaves Position behind the last record before it.
 func (r *Reader) Next() (Record, error) {
 	for r.err == nil {
-		if r.in == nil {
+		if !r.open {
 			if r.err = r.enter(); r.err != nil {
 				r.stream.close()
 			}
 			continue
 		}
-		rec, ok, err := r.in.next(r, r.position)
+		rec, ok, err := r.batch.next(r, r.position)
 		switch {
 		case err != nil:
 			r.err = err
 			r.stream.close()
 		case ok:
 			r.position = rec.Offset + 1
-			if r.before = r.epoch; r.in == &r.batch && rec.Offset > r.batch.base {
+			if r.before = r.epoch; rec.Offset > r.batch.base {
 				r.before = rec.Epoch // what lies below it is of the same batch
 			}
 			r.epoch = rec.Epoch
 			return rec, nil
 		default:
 			r.stream.close()
-			r.pass(r.in.last())
-			r.in = nil
+			r.pass(r.batch.last())
+			r.open = false
 		}
 	}
 	return Record{}, r.err
@@ -159,14 +147,14 @@ func (r *Reader) Position() int64 { return r.position }
 
 // Epoch returns the leader epoch of what lies just below Position: of the last batch
 // whose records (returned or not, a marker, aborted, or removed by compaction) lie
-// there. It is −1 before any, and where that batch's format does not say.
+// there. It is −1 before any, and where that batch does not say.
 func (r *Reader) Epoch() int32 { return r.epoch }
 
 // Close gives back what the reader borrowed. It may be called at any time and
 // more than once. Next returns io.EOF from then on unless an error came before.
 func (r *Reader) Close() {
 	r.stream.close()
-	r.in, r.rest = nil, nil
+	r.open, r.rest = false, nil
 	if r.err == nil {
 		r.err = io.EOF
 	}
@@ -182,7 +170,7 @@ func (r *Reader) pass(offset int64, epoch int32) {
 	r.epoch = epoch
 }
 
-// enter begins the next entry, or passes over it and leaves r.in nil.
+// enter begins the next batch, or passes over it and leaves none open.
 func (r *Reader) enter() error {
 	if len(r.rest) == 0 {
 		return io.EOF
@@ -202,16 +190,10 @@ func (r *Reader) enter() error {
 	if base <= r.end || base > maxOffset {
 		return &CorruptError{Offset: base, Kind: BadOffset}
 	}
-	var err error
-	switch magic := int8(b[magicAt]); magic {
-	case 2:
-		err = r.enterBatch(base, b)
-	case 0, 1:
-		err = r.enterMessage(base, magic, b)
-	default:
-		err = &UnsupportedError{Offset: base, Magic: magic}
+	if magic := int8(b[magicAt]); magic != batchMagic {
+		return &UnsupportedError{Offset: base, Magic: magic}
 	}
-	if err != nil {
+	if err := r.enterBatch(base, b); err != nil {
 		return err
 	}
 	r.rest = r.rest[len(b):]
@@ -219,8 +201,8 @@ func (r *Reader) enter() error {
 	return nil
 }
 
-// cutOff judges an entry that the answer does not hold whole. Brokers cut at
-// the size asked for and leave the rest to the next fetch; but the first entry
+// cutOff judges a batch that the answer does not hold whole. Brokers cut at
+// the size asked for and leave the rest to the next fetch; but the first one
 // comes whole since KIP-74, so that every fetch gets on.
 func (r *Reader) cutOff() error {
 	if r.whole {

@@ -117,7 +117,7 @@ var events = []Event{
 	{Name: "fetch-throttled", Level: info, Message: "a broker throttles the reading, as the quotas of this user or client say",
 		Remedy: "once: nothing; often: raise the quota of KAFKA_CLIENT_ID or of this user"},
 	{Name: "log-unreadable", Level: fail, State: true, Message: "the log cannot be read here: this partition stops until it can, the others go on; see the broker's log for a damaged disk, and README.md for passing over the record",
-		Remedy: "too large: raise KAFKA_MAX_RECORD_BYTES; damaged: mend the broker's disk, or pass over the record", Runbook: "not-reading"},
+		Remedy: "too large: raise KAFKA_MAX_RECORD_BYTES; damaged: mend the broker's disk, or pass over the record; message format v0 or v1: have it sent again in v2, and pass over it", Runbook: "not-reading"},
 	{Name: "record-large", Level: warn, Message: "a record above KAFKA_MAX_RECORD_BYTES is processed, no other such beside it",
 		Remedy: "raise KAFKA_MAX_RECORD_BYTES if such records are usual"},
 
