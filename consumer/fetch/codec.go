@@ -3,14 +3,13 @@ package fetch
 import (
 	"bufio"
 	"bytes"
-	"compress/gzip"
 	"encoding/binary"
 	"errors"
 	"io"
 	"math"
 	"sync"
 
-	"github.com/pierrec/lz4/v4"
+	"github.com/segmentio/kafka-go/compress"
 )
 
 // codec is how records are compressed: the lowest bits of the attributes.
@@ -24,46 +23,6 @@ const (
 	codecZstd   codec = 4
 )
 
-// unpacker is a decompressor out of a pool. Reset begins on r; with nil it lets
-// go of what it held.
-type unpacker interface {
-	io.Reader
-	Reset(r io.Reader) error
-}
-
-// The pools keep decompressors, which are dear to make. What they hold follows
-// the number of readers open at once; the garbage collector empties them.
-var (
-	buffers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 8<<10) }}
-	gzips   = sync.Pool{New: func() any { return new(gzipUnpacker) }}
-	lz4s    = sync.Pool{New: func() any { return &lz4Unpacker{lz4.NewReader(nil)} }}
-	zstds   = sync.Pool{New: newZstd}
-)
-
-type gzipUnpacker struct{ gzip.Reader }
-
-func (u *gzipUnpacker) Reset(r io.Reader) error {
-	if r == nil {
-		r = eof{}
-		_ = u.Reader.Reset(r) // reports the missing header, which is meant
-		return nil
-	}
-	return u.Reader.Reset(r)
-}
-
-type lz4Unpacker struct{ *lz4.Reader }
-
-func (u *lz4Unpacker) Reset(r io.Reader) error {
-	u.Reader.Reset(r)
-	return nil
-}
-
-// eof is an empty input.
-type eof struct{}
-
-func (eof) Read([]byte) (int, error) { return 0, io.EOF }
-func (eof) ReadByte() (byte, error)  { return 0, io.EOF }
-
 // eagerAllocation is the size up to which a record's length is believed at
 // once.
 const eagerAllocation = 1 << 20
@@ -71,54 +30,47 @@ const eagerAllocation = 1 << 20
 // errVarint says that a number has more than 64 bits.
 var errVarint = errors.New("varint too long")
 
+// buffers are those of streams that are closed.
+var buffers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 8<<10) }}
+
 // stream reads a batch's records, unpacked as they are asked for. Its zero value
 // is closed.
 type stream struct {
 	buf *bufio.Reader // nil when closed
 	raw bytes.Reader  // what is in the log
-	// src unpacks raw and goes back to pool; nil where raw is not compressed.
-	src  unpacker
-	pool *sync.Pool
+	src io.ReadCloser // unpacks raw; nil where raw is not compressed
 }
 
-// open begins on data, the records of the batch at offset.
+// open begins on data, the records of the batch at offset. The unpackers are kafka-go's,
+// out of its pools, but for zstd, which must be held to a window of its own. Whatever is
+// wrong with what they unpack they say when it is read.
 func (s *stream) open(c codec, offset int64, data []byte, l Limits) error {
 	s.raw.Reset(data)
-	s.buf = buffers.Get().(*bufio.Reader)
-	s.src, s.pool = nil, nil
-	var packed io.Reader = &s.raw
-	switch {
-	case c == codecNone:
-		s.buf.Reset(&s.raw)
-		return nil
-	case c == codecGzip:
-		s.pool = &gzips
-	case c == codecSnappy:
-		s.pool = &snappies
-		packed = &snappyInput{data: data, limit: l.MaxBlockBytes, offset: offset}
-	case c == codecLZ4:
-		s.pool = &lz4s
-	case c == codecZstd:
-		s.pool = &zstds
-		packed = clampZstd(&s.raw, data)
+	switch c {
+	case codecNone:
+	case codecGzip, codecLZ4:
+		s.src = compress.Compression(c).Codec().NewReader(&s.raw)
+	case codecSnappy:
+		if err := checkSnappy(data, offset, l.MaxBlockBytes); err != nil {
+			return broken(offset, err)
+		}
+		s.src = compress.Snappy.Codec().NewReader(&s.raw)
+	case codecZstd:
+		s.src = openZstd(&s.raw, data)
 	default:
-		s.close()
 		return &UnsupportedError{Offset: offset, Magic: batchMagic, Codec: int8(c)}
 	}
-	s.src = s.pool.Get().(unpacker)
-	if err := s.src.Reset(packed); err != nil {
-		s.close()
-		return broken(offset, err)
+	s.buf = buffers.Get().(*bufio.Reader)
+	if s.buf.Reset(&s.raw); s.src != nil {
+		s.buf.Reset(s.src)
 	}
-	s.buf.Reset(s.src)
 	return nil
 }
 
 // close gives back what open borrowed. It may be called at any time.
 func (s *stream) close() {
 	if s.src != nil {
-		_ = s.src.Reset(nil)
-		s.pool.Put(s.src)
+		_ = s.src.Close()
 		s.src = nil
 	}
 	if s.buf != nil {

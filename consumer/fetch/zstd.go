@@ -3,6 +3,7 @@ package fetch
 import (
 	"bytes"
 	"io"
+	"sync"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -20,9 +21,8 @@ const (
 	zstdLongestHeader = 18
 )
 
-type zstdUnpacker struct{ *zstd.Decoder }
-
-func newZstd() any {
+// zstds are decoders that are not in use.
+var zstds = sync.Pool{New: func() any {
 	d, err := zstd.NewReader(nil,
 		zstd.WithDecoderConcurrency(1), // no goroutines
 		zstd.WithDecoderLowmem(true),
@@ -32,7 +32,24 @@ func newZstd() any {
 	if err != nil {
 		panic(err) // the options are constant
 	}
-	return &zstdUnpacker{d}
+	return d
+}}
+
+// zstdReader is a decoder out of the pool.
+type zstdReader struct{ *zstd.Decoder }
+
+// openZstd begins on packed, which holds data.
+func openZstd(packed *bytes.Reader, data []byte) io.ReadCloser {
+	d := zstds.Get().(*zstd.Decoder)
+	_ = d.Reset(clampZstd(packed, data)) // fails only once it is closed for good
+	return zstdReader{d}
+}
+
+// Close gives the decoder back, which lets go of its input.
+func (r zstdReader) Close() error {
+	err := r.Reset(nil)
+	zstds.Put(r.Decoder)
+	return err
 }
 
 // clampZstd returns packed, or, where its frame declares a larger window than
