@@ -111,7 +111,7 @@ func BenchmarkLanes(b *testing.B) {
 
 // gaps is what is known of a log with n unfinished runs.
 func gaps(at place, n int) knowledge {
-	k := knowledge{end: at.offset, anchor: anchor{known: true, offset: at.offset - 1}}
+	k := knowledge{end: at.offset}
 	for range n {
 		k.unfinished = append(k.unfinished, span{k.end, k.end})
 		k.end += 2

@@ -137,11 +137,12 @@ func (g *generation) distrusts(p *partition) {
 	}
 }
 
-// vouches forgets runs of a former version's commit that were believed by their anchor: that
-// was of the log as it was then. The engine's mutex is held.
+// vouches forgets what this process remembers beyond the position where no epoch tells of it:
+// that was of the log as it was then. The engine's mutex is held.
 func (g *generation) vouches(p *partition) {
 	if p.trusted && p.inheritedEnd > p.position && p.inheritedEpoch == unknownEpoch {
-		g.proves(p, false)
+		g.ignored(p, p.facts.last)
+		p.inherited, p.inheritedEnd = nil, 0
 	}
 }
 
@@ -255,9 +256,7 @@ func (g *generation) checked(v verifying, parted *parting, bounds fetch.Bounds, 
 		return
 	}
 	p.verified = evidence{v.leader.id, v.leader.epoch}
-	if p.logID = v.leader.id; !p.unsure {
-		p.trusted = true
-	}
+	p.logID, p.trusted = v.leader.id, true
 	p.outside, p.outOfRange = false, time.Time{}
 	p.phase = reading
 	if p.failures == 0 {
@@ -272,9 +271,6 @@ func (g *generation) checked(v verifying, parted *parting, bounds fetch.Bounds, 
 func (g *generation) inside(p *partition, v verifying, bounds fetch.Bounds) bool {
 	e, now := g.engine, time.Now()
 	switch {
-	case p.unsure && p.anchor.offset < bounds.First:
-		g.proves(p, false)
-		return p.position >= bounds.First || g.dropped(p, bounds.First)
 	case p.position < bounds.First:
 		return g.dropped(p, bounds.First)
 	case v.asks(), v.offset <= bounds.End:

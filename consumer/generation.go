@@ -317,7 +317,7 @@ func (g *generation) revoke() {
 	e.large = nil
 	for tp, p := range g.parts {
 		r := recollection{facts: p.facts}
-		if p.trusted && !p.unsure && (p.phase != parted || !p.parted.cut) {
+		if p.trusted && (p.phase != parted || !p.parted.cut) {
 			r.known, r.knowledge, r.logID, r.cluster, r.memories = true, p.recollect(), p.logID, g.cluster, p.remember()
 			r.position, r.end = p.position, p.known()
 			r.parted, r.toldParted = p.parted, p.toldParted

@@ -10,7 +10,7 @@ import (
 
 // takeIn handles one partition's part of an answer. Left is how many of its parts have
 // records that are not taken in yet, this one included.
-func (g *generation) takeIn(p *partition, broker int32, from int64, a *fetch.Answer, left int) {
+func (g *generation) takeIn(p *partition, broker int32, a *fetch.Answer, left int) {
 	switch {
 	case a.Err != nil:
 		g.fetchRefused(p, broker, a.Err)
@@ -28,14 +28,11 @@ func (g *generation) takeIn(p *partition, broker int32, from int64, a *fetch.Ans
 		g.release(p, nil)
 		return
 	}
-	if !g.known(p, from, a) {
-		return
-	}
 	e := g.engine
 	e.mu.Lock()
 	p.logEnd = a.HighWatermark
 	g.allot(p, left)
-	from = p.position
+	from := p.position
 	e.mu.Unlock()
 
 	rd := a.Records(from, e.limits())

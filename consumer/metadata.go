@@ -30,8 +30,6 @@ type knowledge struct {
 	// epochs are those of the last record below each unfinished run, as far as they are
 	// known: the knowledge may be cut there.
 	epochs []int32
-	// anchor is a record by which the log is known again: of "rf2:" alone.
-	anchor anchor
 }
 
 // place is where knowledge was written. It counts nowhere else: tools copy
@@ -53,13 +51,12 @@ const (
 	// metadataLimit is the broker's default for offset.metadata.max.bytes.
 	metadataLimit = 4096
 
-	// The versions mark the format. All that is written is metadataEpochs.
-	// metadataAnchored is the version before, whose runs count only where its anchor is
-	// found. Another version's metadata is ignored as a whole, the very first one's
-	// ("rf1:") too, which has nothing by which the log is known again: its records
-	// repeat, none is skipped.
-	metadataEpochs   = "rf3:"
-	metadataAnchored = "rf2:"
+	// metadataVersion marks the format. Another version's metadata is ignored as a whole:
+	// its records repeat, none is skipped.
+	metadataVersion = "rf3:"
+
+	// metadataUnverified is the version before, whose commits name no epoch.
+	metadataUnverified = "rf2:"
 
 	// idLen is what the topic's ID takes as Kafka prints it.
 	idLen = 22
@@ -71,7 +68,7 @@ const (
 	// payloadLimit is how many bytes of epoch and runs fit: the metadata is
 	// text (the broker keeps it as a string), so base64 takes a quarter of its
 	// room.
-	payloadLimit = (metadataLimit-len(metadataEpochs)-idLen-len(":"))*6/8 - digestLen
+	payloadLimit = (metadataLimit-len(metadataVersion)-idLen-len(":"))*6/8 - digestLen
 )
 
 var (
@@ -106,7 +103,7 @@ func encodeMetadata(at place, k knowledge) (metadata string, whole bool) {
 	if k.end > at.offset {
 		buf = appendRuns(buf, at.offset, k)
 	}
-	head := metadataEpochs + idText(at.topicID) + ":"
+	head := metadataVersion + idText(at.topicID) + ":"
 	digest := at.digest(head, buf[digestLen:])
 	copy(buf, digest[:digestLen])
 	return head + base64.RawURLEncoding.EncodeToString(buf), whole
@@ -154,10 +151,10 @@ func idText(id topicID) string {
 // where there is none.
 func writtenID(metadata string) (id topicID) {
 	head, _ := cutHead(metadata)
-	if len(head) != len(metadataEpochs)+idLen+len(":") {
+	if len(head) != len(metadataVersion)+idLen+len(":") {
 		return id
 	}
-	b, err := base64.RawURLEncoding.Strict().DecodeString(head[len(metadataEpochs):][:idLen])
+	b, err := base64.RawURLEncoding.Strict().DecodeString(head[len(metadataVersion):][:idLen])
 	if err != nil || len(b) != len(id) {
 		return id
 	}
@@ -209,7 +206,7 @@ func decodeMetadata(at place, metadata string) (knowledge, error) {
 	if id := writtenID(metadata); id != (topicID{}) && at.topicID != (topicID{}) && id != at.topicID {
 		return none, errAnotherTopic
 	}
-	k, err := decodeBody(head, at.offset, buf[digestLen:])
+	k, err := decodeBody(at.offset, buf[digestLen:])
 	if err != nil {
 		return none, err
 	}
@@ -219,10 +216,9 @@ func decodeMetadata(at place, metadata string) (knowledge, error) {
 // cutHead cuts metadata behind the version, and behind the topic's ID where the
 // version has one. It is empty where the version is none that is read.
 func cutHead(metadata string) (head, text string) {
-	n := len(metadataEpochs)
+	n := len(metadataVersion)
 	switch {
-	case strings.HasPrefix(metadata, metadataAnchored):
-	case !strings.HasPrefix(metadata, metadataEpochs):
+	case !strings.HasPrefix(metadata, metadataVersion):
 		return "", ""
 	case strings.HasPrefix(metadata[n:], ":"):
 		n++
@@ -235,36 +231,27 @@ func cutHead(metadata string) (head, text string) {
 }
 
 // decodeBody reads what follows the digest.
-func decodeBody(head string, offset int64, buf []byte) (knowledge, error) {
+func decodeBody(offset int64, buf []byte) (knowledge, error) {
 	k := knowledge{end: offset, endEpoch: unknownEpoch}
-	var size int
-	if head == metadataAnchored {
-		below, n := binary.Uvarint(buf)
-		size = n + sumLen
-		if n <= 0 || below > uint64(max(offset, 0)) || len(buf) < size {
-			return knowledge{}, fmt.Errorf("%w: bad anchor", errMetadataForeign)
-		}
-		k.anchor = anchor{known: true, offset: offset - int64(below), sum: [sumLen]byte(buf[n:])}
-	} else {
-		epoch, n := binary.Uvarint(buf)
-		if n <= 0 || epoch > math.MaxInt32+1 {
-			return knowledge{}, fmt.Errorf("%w: bad epoch", errMetadataForeign)
-		}
-		size, k.endEpoch = n, int32(int64(epoch)-1)
-		below, n := binary.Uvarint(buf[size:])
-		if size += n; n <= 0 {
+	epoch, n := binary.Uvarint(buf)
+	if n <= 0 || epoch > math.MaxInt32+1 {
+		return knowledge{}, fmt.Errorf("%w: bad epoch", errMetadataForeign)
+	}
+	k.endEpoch, buf = int32(int64(epoch)-1), buf[n:]
+	below, n := binary.Uvarint(buf)
+	if n <= 0 {
+		return knowledge{}, fmt.Errorf("%w: bad beginning of the epoch", errMetadataForeign)
+	}
+	if buf = buf[n:]; below > 0 {
+		before, n := binary.Uvarint(buf)
+		if n <= 0 || before > epoch || below-1 > math.MaxInt64/2 {
 			return knowledge{}, fmt.Errorf("%w: bad beginning of the epoch", errMetadataForeign)
 		}
-		if below > 0 {
-			before, n := binary.Uvarint(buf[size:])
-			if size += n; n <= 0 || before > epoch || below-1 > math.MaxInt64/2 {
-				return knowledge{}, fmt.Errorf("%w: bad beginning of the epoch", errMetadataForeign)
-			}
-			k.began = epochBegan{true, -int64(below - 1), int32(int64(before) - 1)} // from the end
-		}
+		buf = buf[n:]
+		k.began = epochBegan{true, -int64(below - 1), int32(int64(before) - 1)} // from the end
 	}
 	var err error
-	if buf = buf[size:]; len(buf) > 0 { // else nothing beyond the commit is done
+	if len(buf) > 0 { // else nothing beyond the commit is done
 		var runs knowledge
 		runs, err = decodeRuns(offset, buf)
 		k.unfinished, k.end = runs.unfinished, runs.end
@@ -304,16 +291,14 @@ func decodeRuns(offset int64, buf []byte) (knowledge, error) {
 // topic's ID as written. Every part stands with its length, so that no two places run
 // together.
 func (at place) digest(head string, body []byte) [sha256.Size]byte {
-	version, id := head[:len(metadataEpochs)], strings.TrimSuffix(head[len(metadataEpochs):], ":")
+	version, id := head[:len(metadataVersion)], strings.TrimSuffix(head[len(metadataVersion):], ":")
 	buf := make([]byte, 0, 160+len(body))
 	for _, s := range [...]string{version, at.cluster, at.topic} {
 		buf = appendText(buf, s)
 	}
 	buf = binary.BigEndian.AppendUint32(buf, uint32(at.partition))
 	buf = binary.BigEndian.AppendUint64(buf, uint64(at.offset))
-	if version == metadataEpochs {
-		buf = appendText(buf, id)
-	}
+	buf = appendText(buf, id)
 	return sha256.Sum256(append(buf, body...))
 }
 
@@ -332,7 +317,7 @@ func uvarintLen(n int64) int {
 
 // evidenceLimit is what metadata takes at most that tells by what the log is known, and nothing
 // that is done beyond the commit.
-const evidenceLimit = len(metadataEpochs) + idLen + len(":") + (digestLen+epochLen)*8/6 + 1
+const evidenceLimit = len(metadataVersion) + idLen + len(":") + (digestLen+epochLen)*8/6 + 1
 
 // epochLen is what the epoch takes at most, with where it began.
 const epochLen = 2*binary.MaxVarintLen32 + binary.MaxVarintLen64

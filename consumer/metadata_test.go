@@ -279,24 +279,8 @@ func TestWhatDoesNotFitIsCutWhereTheEpochIsKnown(t *testing.T) {
 
 func TestAnEpochThatIsNoneIsIgnored(t *testing.T) {
 	for _, body := range [][]byte{binary.AppendUvarint(nil, 1<<31+1), binary.AppendUvarint(nil, 1<<63), {0x80}} {
-		if k, err := decodeBody(metadataEpochs+":", here.offset, body); !errors.Is(err, errMetadataForeign) {
+		if k, err := decodeBody(here.offset, body); !errors.Is(err, errMetadataForeign) {
 			t.Errorf("%x: taken as %+v, %v", body, k, err)
-		}
-	}
-}
-
-// An anchor above the commit, or below offset 0, cannot have been written here,
-// whatever the digest says.
-func TestAnAnchorOutOfItsPlaceIsIgnored(t *testing.T) {
-	for name, body := range map[string][]byte{
-		"below offset 0":    append([]byte{0xe9, 0x07}, make([]byte, sumLen)...), // 1001
-		"a length cut off":  {0x80},
-		"a digest cut off":  {1, 2, 3, 4, 5, 6, 7, 8},
-		"a length too much": append([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01}, make([]byte, sumLen)...),
-		"half a run":        append([]byte{1}, make([]byte, sumLen+1)...),
-	} {
-		if k, err := decodeBody(metadataAnchored, here.offset, body); err == nil {
-			t.Errorf("%s: taken as %+v", name, k)
 		}
 	}
 }
@@ -315,10 +299,6 @@ func FuzzMetadata(f *testing.F) {
 			if len(k.unfinished) != 0 || k.end != offset {
 				t.Fatalf("ignored, and yet it tells %+v", k)
 			}
-			return
-		}
-		if strings.HasPrefix(metadata, metadataAnchored) {
-			checkRuns(t, offset, k)
 			return
 		}
 		// Taken: then it was written at exactly this place.
@@ -342,11 +322,8 @@ func FuzzRuns(f *testing.F) {
 		if offset < 0 {
 			return
 		}
-		for _, head := range []string{metadataEpochs + ":", metadataAnchored} {
-			k, err := decodeBody(head, offset, runs)
-			if err == nil {
-				checkRuns(t, offset, k)
-			}
+		if k, err := decodeBody(offset, runs); err == nil {
+			checkRuns(t, offset, k)
 		}
 	})
 }
@@ -355,9 +332,6 @@ func checkRuns(t *testing.T, offset int64, k knowledge) {
 	t.Helper()
 	if k.endEpoch < unknownEpoch {
 		t.Fatalf("no epoch: %+v", k)
-	}
-	if k.anchor.known && (k.anchor.offset < 0 || k.anchor.offset > offset) {
-		t.Fatalf("anchor out of place: %+v", k)
 	}
 	next := offset
 	for _, s := range k.unfinished {

@@ -16,10 +16,9 @@ type parting struct {
 	id    wire.ID // the log's now
 	// atFirst says that nobody can tell where: it is the log's first record.
 	atFirst bool
-	// another says that nothing of the former is kept: it is another topic's, or, where anchored, may be.
-	another, anchored bool
-	cut               bool  // the progress ends there, and waits for its commit
-	since             int64 // the first offset that is gone
+	another bool  // it is another topic's: nothing of the former is kept
+	cut     bool  // the progress ends there, and waits for its commit
+	since   int64 // the first offset that is gone
 }
 
 // part notes that the log is another one from an offset on, says what is gone, and lets the
@@ -87,7 +86,7 @@ const (
 
 func (at *parting) why() string {
 	switch {
-	case at.atFirst, at.anchored:
+	case at.atFirst:
 		return untold
 	case at.another:
 		return remade
@@ -176,7 +175,7 @@ func (g *generation) cutAt(p *partition) bool {
 		}
 	}
 	at.cut, p.toldParted = true, false
-	p.logID, p.unsure = at.id, false
+	p.logID = at.id
 	p.outside, p.outOfRange = false, time.Time{}
 	p.logEnd, p.reaches, p.unread = -1, -1, unread{}
 	p.facts.sent = nil // what they tell is of another log

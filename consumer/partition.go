@@ -112,8 +112,6 @@ type partition struct {
 	reaches      int64  // up to where the log was seen to reach beside reading
 	unread       unread // what the log holds beyond the position
 	readable     int64  // the last stable offset as heard with records; 0 where there were none, and the greatest before
-	anchor       anchor // of a former version's commit
-	unsure       bool   // it must be found before that is believed
 	reread       string // why a large record's bytes cannot be read again, and since when
 	rereads      time.Time
 	unreadable   bool // the log cannot be decoded where reading stands
@@ -143,7 +141,7 @@ type partition struct {
 func (p *partition) commits() bool {
 	cut := p.phase == parted && p.parted.cut
 	gone := (p.phase == parted || p.phase == parked) && p.parted.another
-	return p.trusted && !p.unsure && !cut && !gone
+	return p.trusted && !cut && !gone
 }
 
 func (p *partition) readyLanes() int { return p.fresh.count + p.due.count + p.turn.count }

@@ -192,15 +192,14 @@ func (g *generation) fetchRequest(from fetchFrom, parts []*partition, partitions
 	}
 	for _, p := range parts {
 		p.fetching = true
-		offset, epoch := p.ask()
 		g.allot(p, behind)
 		usual := clamp(e.share()/2, 16<<10, answer)
 		if p.size > 0 {
 			usual = clamp(int64(p.ahead())*int64(p.size), 4<<10, usual)
 		}
 		req.Partitions = append(req.Partitions, fetch.Partition{
-			Topic: p.topic, TopicID: p.verified.id, Partition: p.partition, Offset: offset,
-			LeaderEpoch: p.verified.epoch, LastEpoch: epoch,
+			Topic: p.topic, TopicID: p.verified.id, Partition: p.partition, Offset: p.position,
+			LeaderEpoch: p.verified.epoch, LastEpoch: p.epoch,
 			MaxBytes: int32(clamp(p.batch, usual, answer)),
 		})
 	}
@@ -217,10 +216,6 @@ func (g *generation) fetch(ctx context.Context, req *fetch.Request, parts []*par
 	res, err := fetch.Do(ctx, e.cfg.Wire, req)
 	if err != nil && ctx.Err() == nil {
 		e.log.Warn("fetch failed; it is tried again", "broker", req.Broker, "error", err.Error())
-	}
-	from := map[topicPartition]int64{}
-	for _, p := range req.Partitions {
-		from[topicPartition{p.Topic, p.Partition}] = p.Offset
 	}
 	heard := map[topicPartition]bool{}
 	missed := err
@@ -243,7 +238,7 @@ func (g *generation) fetch(ctx context.Context, req *fetch.Request, parts []*par
 			tp := topicPartition{a.Topic, a.Partition}
 			if p := g.parts[tp]; p != nil && !heard[tp] {
 				heard[tp] = true
-				g.takeIn(p, req.Broker, from[tp], a, left)
+				g.takeIn(p, req.Broker, a, left)
 			}
 			if a.Len() > 0 {
 				left--

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -221,11 +222,14 @@ func (g *generation) startAt(p *partition, c Commit, id wire.ID) start {
 	at := p.place(c.Offset)
 	at.topicID = id
 	k, err := decodeMetadata(at, c.Metadata)
-	logID, anchor := wire.ID{}, k.anchor
+	logID, epoch := wire.ID{}, c.LeaderEpoch
 	if err == nil || errors.Is(err, errAnotherTopic) {
 		logID = writtenID(c.Metadata)
 	}
-	if !anchor.known && k.endEpoch == unknownEpoch {
+	if epoch == 0 && (c.Metadata == "" || strings.HasPrefix(c.Metadata, metadataUnverified)) {
+		epoch = unknownEpoch // kafka-go says 0 where it knows none
+	}
+	if k.endEpoch == unknownEpoch {
 		k.unfinished, k.end = nil, c.Offset // nothing to verify them by
 	}
 	var memories []memory
@@ -239,15 +243,11 @@ func (g *generation) startAt(p *partition, c Commit, id wire.ID) start {
 	}
 	delete(e.recollections, p.topicPartition)
 	p.facts.found(found)
-	if p.logID, p.anchor = logID, anchor; logID != (wire.ID{}) && logID != id {
+	if p.logID = logID; logID != (wire.ID{}) && logID != id {
 		p.doubted = time.Now() // the metadata may be older than the commit
 	}
 	if err != nil && !errors.Is(err, errAnotherTopic) { // which is said when it is verified
 		g.ignored(p, found)
-	}
-	epoch := c.LeaderEpoch
-	if epoch == 0 && (anchor.known || c.Metadata == "") {
-		epoch = unknownEpoch // the version before says 0, as kafka-go does that knows none
 	}
 	s := start{p, newProgress(c.Offset, epoch, k)}
 	s.at.memories = memories
@@ -274,7 +274,6 @@ func (g *generation) begins(starts ...start) {
 		s.part.progress = s.at
 		s.part.phase, s.part.readable = checking, math.MaxInt64
 		s.part.failing, s.part.cause = time.Time{}, ""
-		s.part.unsure = s.part.anchor.known
 	}
 	e.mu.Unlock()
 	poke(g.looks)

@@ -6,8 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"strings"
-
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // claim is what a commit says: everything below offset is finished, and so is
@@ -116,27 +114,6 @@ func (c claim) encode(partition int32) string {
 	body = append(body, c.runs()...)
 	sum := digest("rf3:", clusterID, eventTopic, partition, c.offset, withLength(c.id), body)
 	return "rf3:" + c.id + ":" + base64.RawURLEncoding.EncodeToString(append(sum, body...))
-}
-
-// encodeAnchored writes it as the version before did: known by a record of the log.
-func (c claim) encodeAnchored(partition int32, anchor *kgo.Record) string {
-	sum := sha256.New()
-	for _, n := range []uint64{uint64(anchor.Timestamp.UnixMilli()), lengthOf(anchor.Key), lengthOf(anchor.Value)} {
-		sum.Write(binary.BigEndian.AppendUint64(nil, n))
-	}
-	sum.Write(anchor.Key)
-	sum.Write(anchor.Value)
-	body := binary.AppendUvarint(nil, uint64(c.offset-anchor.Offset))
-	body = append(append(body, sum.Sum(nil)[:8]...), c.runs()...)
-	return "rf2:" + base64.RawURLEncoding.EncodeToString(append(digest("rf2:", clusterID, eventTopic, partition, c.offset, nil, body), body...))
-}
-
-// lengthOf tells null from empty.
-func lengthOf(b []byte) uint64 {
-	if b == nil {
-		return 1 << 63
-	}
-	return uint64(len(b))
 }
 
 func withLength(s string) []byte {

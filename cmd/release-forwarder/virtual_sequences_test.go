@@ -9,29 +9,18 @@ import (
 // kafka-go's Client.OffsetCommit, by which the version before committed, speaks version 6 or 7
 // and leaves the leader epoch at 0: that is no evidence.
 func TestEpochZeroOfTheVersionBeforeIsNone(t *testing.T) {
-	for name, c := range map[string]struct {
-		metadata func(w *world) string
-		records  int // behind the commit
-		want     int // requests
-	}{
-		"rf2, nothing beyond": {func(w *world) string { return claim{offset: 10}.encodeAnchored(0, w.recordAt(9)) }, 0, 0},
-		"rf2 with runs": {func(w *world) string {
-			done := map[int64]bool{11: true, 12: true, 13: true, 14: true}
-			return claim{offset: 10, done: done}.encodeAnchored(0, w.recordAt(9))
-		}, 5, 1},
-		"bare": {func(*world) string { return "" }, 0, 0},
-	} {
+	for name, metadata := range map[string]string{"its own metadata": versionBefore, "bare": ""} {
 		t.Run(name, func(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {
 				w.sessions(0, 5)
 				w.raise(3)
-				w.sessions(5, 10+c.records)
-				w.commitWith(w.kafka, 10, 0, c.metadata(w))
+				w.sessions(5, 15)
+				w.commitWith(w.kafka, 10, 0, metadata)
 				r := w.start()
 				time.Sleep(30 * time.Second)
 				w.end(r)
-				if n := w.platform.Stats().Received; n != c.want {
-					t.Errorf("%d requests, want %d", n, c.want)
+				if n := w.platform.Stats().Received; n != 5 {
+					t.Errorf("%d requests, want those from the commit on", n)
 				}
 				if strings.Contains(w.log.String(), anotherLog) {
 					t.Error("the log is said to be another one")
