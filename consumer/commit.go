@@ -18,6 +18,8 @@ type commitment struct {
 	part  *partition
 	logID wire.ID // of the topic that it is about; zero: not known
 	mark
+	refused  error // by the last answer
+	stripped int   // bytes of metadata that were left out after a refusal
 }
 
 // commitLoop commits what has changed, once an interval. One request holds all
@@ -141,11 +143,11 @@ func (g *generation) commitments() []commitment {
 func (g *generation) commitment(p *partition, now time.Time) commitment {
 	e := g.engine
 	c := commitment{part: p, logID: p.logID, mark: mark{offset: p.watermark(), epoch: p.watermarkEpoch()}}
-	if e.noEvidence || p.apart || now.Before(p.bareUntil) {
+	if e.noEvidence {
 		return c
 	}
 	k := p.knowledge()
-	if c.metadata, _ = encodeMetadata(p.place(c.offset), k); e.noMetadata || len(c.metadata) > e.size.metadata {
+	if c.metadata, _ = encodeMetadata(p.place(c.offset), k); e.noMetadata || len(c.metadata) > int(e.size) {
 		// By what the log is known takes some 40 bytes: it stays.
 		c.metadata, _ = encodeMetadata(p.place(c.offset), knowledge{end: c.offset, endEpoch: c.epoch, read: k.read})
 	}
@@ -156,16 +158,16 @@ func (p *partition) place(offset int64) place {
 	return place{cluster: p.gen.cluster, topic: p.topic, partition: p.partition, offset: offset, topicID: p.logID}
 }
 
-// request sends one request and notes what was taken. Heavy are those that were refused
-// for their size, or may have been, as certain says.
-func (g *generation) request(ctx context.Context, commits []commitment) (taken, heavy []commitment, certain bool, err error) {
+// outcome is what became of the commits of one request.
+type outcome struct {
+	taken, refused []commitment
+	heavy          []commitment // refused for their size, or may have been
+	err            error        // the request's, or a refusal: of several the one that ends the generation
+}
+
+// request sends one request and notes what was taken.
+func (g *generation) request(ctx context.Context, commits []commitment) outcome {
 	e := g.engine
-	// A commit under way is not given up for the next one: that could
-	// overtake it, and the older offset would stand.
-	request, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
-	defer cancel()
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(g.patience(), cancel) })()
-	defer context.AfterFunc(g.fenced, func() { time.AfterFunc(commitGrace, cancel) })()
 	req := g.commitRequest(commits)
 	topic := ""
 	if len(req.Topics) == 1 {
@@ -173,65 +175,81 @@ func (g *generation) request(ctx context.Context, commits []commitment) (taken, 
 	}
 	sent, ended := time.Now(), e.cfg.Hooks.Committing(topic, len(commits))
 	g.noteSent(commits)
-	var res *kmsg.OffsetCommitResponse
-	answer, err := e.cfg.Wire.SendToCoordinator(request, e.cfg.GroupID, req)
-	if err == nil {
-		res = answer.(*kmsg.OffsetCommitResponse)
-	}
+	res, err := g.exchange(ctx, req)
 	if !answered(err) {
 		g.noteUnanswered(commits)
 	}
-	// The request's own error is nil when partitions were refused, and a
-	// partition the answer does not name was not taken.
-	certain = true
-	var about []any // the first that was refused
-	var refused []commitment
-	for _, c := range commits {
-		perr := err
-		if res != nil {
-			perr = e.commitError(res, c)
-		}
-		if perr == nil {
-			taken = append(taken, c)
-			g.noteCommitted(c)
-			continue
-		}
-		refused = append(refused, c)
-		g.noteRefused(c, perr)
-		if doubt := ofSize(perr); doubt != notOfSize {
-			heavy = append(heavy, c)
-			certain = certain && doubt == tooLarge
-		}
-		if err == nil || isStale(perr) {
-			err = perr // of several, the one that ends the generation
-		}
-		if about == nil {
-			about = []any{"topic", c.part.topic, "partition", c.part.partition, "cause", cause(perr)}
-		}
-	}
-	if len(taken) > 0 {
-		for _, c := range refused {
-			g.noteAside(c, e.commitError(res, c))
-		}
-	}
-	if canBeLess(commits, err) {
+	o := g.outcome(commits, res, err)
+	if canBeLess(commits, o.err) {
 		e.heard() // what follows is said there
 	} else {
-		if n := len(commits) - len(taken); n > 0 {
-			about = append(about, "partitions", n)
-		}
-		g.judge("commit", sent, err, about...)
+		g.judge("commit", sent, o.err, o.about()...)
 	}
 	result := "failed"
 	switch {
-	case err == nil:
+	case o.err == nil:
 		result = "ok"
-	case isStale(err):
+	case isStale(o.err):
 		result = "stale"
 	}
 	ended(result)
 	e.cfg.Hooks.Committed(result)
-	return taken, heavy, certain, err
+	return o
+}
+
+// exchange sends a commit and waits for the answer. It is not given up for the next one:
+// that could overtake it, and the older offset would stand.
+func (g *generation) exchange(ctx context.Context, req *kmsg.OffsetCommitRequest) (*kmsg.OffsetCommitResponse, error) {
+	e := g.engine
+	request, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(g.patience(), cancel) })()
+	defer context.AfterFunc(g.fenced, func() { time.AfterFunc(commitGrace, cancel) })()
+	answer, err := e.cfg.Wire.SendToCoordinator(request, e.cfg.GroupID, req)
+	if err != nil {
+		return nil, err
+	}
+	return answer.(*kmsg.OffsetCommitResponse), nil
+}
+
+// outcome notes what was taken and what was refused. The request's own error is nil when
+// partitions were refused, and a partition that the answer does not name was not taken.
+func (g *generation) outcome(commits []commitment, res *kmsg.OffsetCommitResponse, err error) outcome {
+	o := outcome{err: err}
+	for _, c := range commits {
+		c.refused = err
+		if res != nil {
+			c.refused = g.engine.commitError(res, c)
+		}
+		if c.refused == nil {
+			o.taken = append(o.taken, c)
+			g.noteCommitted(c)
+			continue
+		}
+		o.refused = append(o.refused, c)
+		g.noteRefused(c, c.refused)
+		if may, _ := ofSize(c.refused); may {
+			o.heavy = append(o.heavy, c)
+		}
+		if o.err == nil || isStale(c.refused) {
+			o.err = c.refused
+		}
+	}
+	if len(o.taken) > 0 {
+		for _, c := range o.refused {
+			g.noteAside(c, c.refused)
+		}
+	}
+	return o
+}
+
+// about says for the log which commits were refused: the first of them, and how many.
+func (o *outcome) about() []any {
+	if len(o.refused) == 0 {
+		return nil
+	}
+	c := o.refused[0]
+	return []any{"topic", c.part.topic, "partition", c.part.partition, "cause", cause(c.refused), "partitions", len(o.refused)}
 }
 
 // byName is the newest version of OffsetCommit that names topics by their names; from the
@@ -279,7 +297,8 @@ func canBeLess(commits []commitment, err error) bool {
 	if errors.Is(err, kafka.OffsetMetadataTooLarge) {
 		return !bare
 	}
-	return ofSize(err) == tooLarge && (len(commits) > 1 || !bare)
+	_, certain := ofSize(err)
+	return certain && (len(commits) > 1 || !bare)
 }
 
 // commitError is what the answer says of one commit.
@@ -307,7 +326,6 @@ func (g *generation) noteCommitted(c commitment) {
 	e := g.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	c.part.apart = false
 	c.part.facts.taken(c.mark, time.Now())
 	c.part.refused, c.part.refusal = time.Time{}, ""
 }
@@ -342,10 +360,15 @@ func (g *generation) noteRefused(c commitment, err error) {
 func (g *generation) noteAside(c commitment, err error) {
 	g.engine.mu.Lock()
 	defer g.engine.mu.Unlock()
-	if c.part.refused.IsZero() {
-		c.part.refused = time.Now()
+	c.part.isRefused(err)
+}
+
+// isRefused notes that the partition's commits are refused. The engine's mutex is held.
+func (p *partition) isRefused(err error) {
+	if p.refused.IsZero() {
+		p.refused = time.Now()
 	}
-	c.part.refusal = cause(err)
+	p.refusal = cause(err)
 }
 
 // refusedAside tells whether all of these are noted so: that they are refused, again

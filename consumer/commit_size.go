@@ -3,44 +3,30 @@ package consumer
 import (
 	"context"
 	"errors"
-	"io"
-	"math"
-	"net"
-	"slices"
-	"syscall"
 	"time"
 
 	"github.com/segmentio/kafka-go"
 )
 
-// commitSize is what one commit may hold, as far as the coordinator has shown. The
-// coordinator writes all that a request commits into its log as one batch and refuses all
-// of it where that is larger than the log takes; its listener closes the connection where
-// the request is larger than that takes. Neither says what would fit. So what is refused
-// is halved until it is taken, down to one partition, and that one without its metadata.
-type commitSize struct {
-	bytes    int       // of one request; a single partition's commit is sent whatever it has
-	metadata int       // of one partition: where there is more, the watermark goes alone
-	found    time.Time // when it was found out; zero: nothing is known
-}
-
-// widest is where nothing is known: half of a batch that a broker's defaults take
-// (message.max.bytes, 1 MiB).
-var widest = commitSize{bytes: 512 << 10, metadata: math.MaxInt}
+// commitSize is how many bytes of commits one request may hold. The coordinator writes all
+// that a request commits into its log as one batch, and refuses all of it where that is
+// larger than the log takes, without saying what would fit. So what is refused is halved
+// until it is taken, down to one partition, and that one goes without its metadata; as do, from
+// then on, all whose metadata alone is more than a request may hold.
+type commitSize int
 
 const (
-	// limitsKept is how long what was found out counts. Brokers' settings change, and
-	// it may have been something else.
-	limitsKept = time.Hour
+	// widest is half of a batch that a broker's defaults take (message.max.bytes, 1 MiB).
+	widest commitSize = 512 << 10
 
 	// mostRefusals bounds the search of one interval. It goes on with the next.
 	mostRefusals = 16
 )
 
-// fit is how many of the commits, from the first on, one request takes.
+// fit is how many of the commits, from the first on, one request takes: one at least.
 func (s commitSize) fit(group string, commits []commitment) int {
 	n, bytes := 0, 0
-	for n < len(commits) && (n == 0 || !commits[n].part.apart && bytes+commits[n].weight(group) <= s.bytes) {
+	for n < len(commits) && (n == 0 || bytes+commits[n].weight(group) <= int(s)) {
 		bytes += commits[n].weight(group)
 		n++
 	}
@@ -60,119 +46,81 @@ func weight(group string, commits []commitment) (bytes int) {
 	return bytes
 }
 
-// sizeDoubt tells whether an error is about the size of what was sent.
-type sizeDoubt uint8
-
-const (
-	notOfSize     sizeDoubt = iota
-	mayBeTooLarge           // another cause is as likely: it counts when it comes twice in a row
-	tooLarge
-)
-
-// ofSize judges an error. The coordinator before Kafka 4.0 tells of a batch that its log
-// does not take as INVALID_COMMIT_OFFSET_SIZE, the one since as UNKNOWN_SERVER_ERROR
-// (GroupMetadataManager, CoordinatorOperationExceptionHelper); a listener closes the
-// connection (socket.request.max.bytes).
-func ofSize(err error) sizeDoubt {
+// ofSize tells whether a commit was refused for the size of what was sent, or may have been.
+// The coordinator before Kafka 4.0 says INVALID_COMMIT_OFFSET_SIZE of a batch that its log
+// does not take, the one since UNKNOWN_SERVER_ERROR, which may be anything else
+// (GroupMetadataManager, CoordinatorOperationExceptionHelper).
+func ofSize(err error) (may, certain bool) {
 	var code kafka.Error
-	var op *net.OpError
-	switch {
-	case errors.As(err, &code):
-		switch code {
-		case kafka.InvalidCommitOffsetSize, kafka.MessageSizeTooLarge, kafka.RecordListTooLarge:
-			return tooLarge
-		case kafka.Unknown:
-			return mayBeTooLarge
-		}
-	case errors.As(err, &op) && op.Op == "dial":
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.ErrClosedPipe),
-		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return mayBeTooLarge
+	if !errors.As(err, &code) {
+		return false, false
 	}
-	return notOfSize
+	switch code {
+	case kafka.InvalidCommitOffsetSize, kafka.MessageSizeTooLarge, kafka.RecordListTooLarge:
+		return true, true
+	case kafka.Unknown:
+		return true, false
+	}
+	return false, false
 }
 
-// search is one turn's requests: how much is sent at a time, and what the turn has shown.
+// search is one turn's requests: how much is sent at a time, and what became of it.
 type search struct {
-	size, known commitSize
+	size, began commitSize
+	certain     bool // it became less for refusals that can be nothing else
 	taken       []commitment
-	stripped    []commitment // sent without their metadata, which they have here
-	apart       []*partition // refused alone and bare
+	alone       []commitment // refused alone and without metadata
 	all         bool         // something was refused that is not for one partition's sake
 }
 
-// send commits, in as many requests as it takes, and returns what was taken. What a turn
-// shows of sizes counts only where something was taken: else it may be anything.
-// It is its caller's turn.
+// send commits, in as many requests as it takes, and returns what was taken. It is its
+// caller's turn.
 func (g *generation) send(ctx context.Context, commits []commitment) (taken []commitment) {
 	e := g.engine
+	began := time.Now()
 	e.mu.Lock()
-	s, began := search{size: e.size}, time.Now()
+	s := search{size: e.size, began: e.size}
 	e.mu.Unlock()
-	if began.Sub(s.size.found) >= limitsKept {
-		s.size = widest
-	}
-	s.known = s.size
-	rest := apartLast(commits)
+	rest := commits
 	for refusals := 0; len(rest) > 0 && refusals < mostRefusals && (refusals == 0 || ctx.Err() == nil); {
 		n := s.size.fit(e.cfg.GroupID, rest)
-		took, heavy, certain, err := g.request(ctx, rest[:n])
-		s.taken = append(s.taken, took...)
-		s.all = s.all || err != nil && !g.refusedAside(rest[:n])
-		doubted := g.doubted
-		g.doubted = len(took) == 0 && len(heavy) > 0
-		// One partition's request is smaller than any that a listener refuses for its size:
-		// its connection was lost for another reason, and its metadata stays.
-		lost := n == 1 && !answered(err)
-		if len(heavy) == 0 || !certain && !doubted || lost {
-			if err != nil && len(took) == 0 && !ofPartition(err) || isStale(err) {
+		o := g.request(ctx, rest[:n])
+		s.taken = append(s.taken, o.taken...)
+		s.all = s.all || o.err != nil && !g.refusedAside(rest[:n])
+		if len(o.heavy) == 0 {
+			if o.err != nil && len(o.taken) == 0 && !ofPartition(o.err) || isStale(o.err) {
 				break // it is not for this turn
 			}
 			rest = rest[n:]
 			continue
 		}
 		refusals++
-		if len(heavy) == n { // not for another one's sake
-			heavy = g.smaller(&s, heavy)
-		}
-		rest = append(heavy, rest[n:]...)
+		rest = append(g.smaller(&s, o.heavy, len(o.heavy) == n), rest[n:]...)
 	}
 	g.learn(s, commits, began)
 	return s.taken
 }
 
 // smaller is what to send of commits that were refused together: less of them at a time,
-// or the last one bare, or nothing.
-func (g *generation) smaller(s *search, heavy []commitment) []commitment {
-	if len(heavy) > 1 {
-		s.size.bytes = weight(g.engine.cfg.GroupID, heavy) / 2
-		return heavy
-	}
-	s.size.bytes = s.known.bytes // it was for this one
-	c := heavy[0]
-	if c.metadata == "" {
-		s.apart = append(s.apart, c.part)
+// or the last one bare, or nothing. Where others of the same request were taken, as whole
+// denies, that says nothing of sizes.
+func (g *generation) smaller(s *search, heavy []commitment, whole bool) []commitment {
+	c := &heavy[0]
+	if c.metadata == "" && len(heavy) == 1 {
+		s.alone = append(s.alone, *c)
 		return nil
 	}
-	s.stripped = append(s.stripped, c)
-	c.metadata = ""
-	return []commitment{c}
-}
-
-// apartLast puts those last that are sent alone: they are likely to be refused.
-func apartLast(commits []commitment) []commitment {
-	var first, last []commitment
-	for _, c := range commits {
-		if c.part.apart {
-			last = append(last, c)
-		} else {
-			first = append(first, c)
-		}
+	if whole {
+		_, certain := ofSize(c.refused)
+		s.size, s.certain = commitSize(weight(g.engine.cfg.GroupID, heavy)/2), s.certain || certain
 	}
-	return append(first, last...)
+	if len(heavy) == 1 {
+		c.stripped, c.metadata = len(c.metadata), ""
+	}
+	return heavy
 }
 
-// learn keeps what a turn has shown.
+// learn keeps what a turn has shown of sizes, where anything was taken: else it may be anything.
 func (g *generation) learn(s search, commits []commitment, began time.Time) {
 	e := g.engine
 	e.mu.Lock()
@@ -187,38 +135,25 @@ func (g *generation) learn(s search, commits []commitment, began time.Time) {
 		return
 	}
 	e.uncommitted = time.Time{}
-	for _, p := range s.apart {
-		p.apart = true
-		if p.refused.IsZero() {
-			p.refused, p.refusal = began, cause(kafka.InvalidCommitOffsetSize)
-		}
+	for _, c := range s.alone {
+		c.part.isRefused(c.refused)
 	}
-	most := 0 // metadata that was taken
 	for _, c := range s.taken {
-		most = max(most, len(c.metadata))
-	}
-	for _, c := range s.stripped {
-		if !slices.ContainsFunc(s.taken, func(t commitment) bool { return t.part == c.part }) {
-			continue // it was not for that
-		}
-		if n := len(c.metadata); n > most {
-			s.size.metadata = min(s.size.metadata, n/2)
-		} else { // others have as much
-			c.part.bareUntil = began.Add(limitsKept)
-		}
-		if !e.strips {
+		if c.stripped > 0 && !e.strips {
 			e.strips = true
 			e.log.Error("the coordinator refuses a partition's commit as too large with its metadata: only the watermark is committed where there is so much, a kill repeats what is done beyond it",
-				"topic", c.part.topic, "partition", c.part.partition, "bytes", len(c.metadata))
+				"topic", c.part.topic, "partition", c.part.partition, "bytes", c.stripped)
 		}
 	}
-	if s.size.bytes < s.known.bytes && !e.splits {
+	if s.size == s.began {
+		return
+	}
+	if s.certain {
+		e.size = s.size
+	}
+	if !e.splits {
 		e.splits = true
 		e.log.Warn("the coordinator refused a commit as too large: it is sent in parts",
-			"partitions", len(commits), "bytes", weight(e.cfg.GroupID, commits), "part_bytes", s.size.bytes)
+			"partitions", len(commits), "bytes", weight(e.cfg.GroupID, commits), "part_bytes", int(s.size))
 	}
-	if s.size.bytes < s.known.bytes || s.size.metadata < s.known.metadata {
-		s.size.found = began
-	}
-	e.size = s.size
 }

@@ -48,9 +48,6 @@ type generation struct {
 
 	// committing has room for one commit at a time, so that none overtakes another.
 	committing chan struct{}
-	// doubted says that the last commit ended so that it may have been too large. For
-	// whose turn it is.
-	doubted bool
 
 	limit time.Time // of the drain, once it has begun
 

@@ -128,11 +128,9 @@ type partition struct {
 	toldParted bool // it was counted and said, and what was read above is not finished
 
 	// Commits.
-	facts     commitFacts
-	refused   time.Time // since when its commits have been refused, while others may be taken
-	refusal   string    // the cause
-	bareUntil time.Time // its commit is too large with its metadata
-	apart     bool      // its commit was refused as too large although it was alone and bare
+	facts   commitFacts
+	refused time.Time // since when its commits have been refused, while others may be taken
+	refusal string    // the cause
 }
 
 // commits tells whether what is believed of the partition may be committed: not before it was

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -11,11 +10,11 @@ import (
 )
 
 // A commit of many partitions is more than the coordinator takes: its log refuses it as
-// a whole, or its listener closes the connection. That goes for the first commits, those
+// a whole. That goes for the first commits, those
 // of each interval, and the last one of a drain.
 func TestACommitOfManyPartitionsThatIsTooLargeIsSplit(t *testing.T) {
 	const partitions, most = 60, 7
-	for name, closes := range map[string]bool{"refused": false, "the connection closed": true} {
+	for name, code := range map[string]*kerr.Error{"refused": kerr.InvalidCommitOffsetSize, "as an error of the server": kerr.UnknownServerError} {
 		t.Run(name, func(t *testing.T) {
 			inVirtualTime(t, partitions, func(w *world) {
 				var commits atomic.Int64
@@ -29,16 +28,13 @@ func TestACommitOfManyPartitionsThatIsTooLargeIsSplit(t *testing.T) {
 					if n <= most {
 						return nil, nil, false
 					}
-					if closes {
-						return nil, errors.New("the request is too large"), true
-					}
 					res := req.ResponseKind().(*kmsg.OffsetCommitResponse)
 					for _, t := range req.Topics {
 						rt := kmsg.NewOffsetCommitResponseTopic()
 						rt.Topic, rt.TopicID = t.Topic, t.TopicID
 						for _, p := range t.Partitions {
 							rp := kmsg.NewOffsetCommitResponseTopicPartition()
-							rp.Partition, rp.ErrorCode = p.Partition, kerr.InvalidCommitOffsetSize.Code
+							rp.Partition, rp.ErrorCode = p.Partition, code.Code
 							rt.Partitions = append(rt.Partitions, rp)
 						}
 						res.Topics = append(res.Topics, rt)
