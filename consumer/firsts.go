@@ -15,25 +15,20 @@ import (
 // did not tell is left out, and logged.
 func (g *generation) firstOffsets(ctx context.Context, parts []*partition) <-chan []commitment {
 	leaders, _, err := g.leaders(ctx)
-	led, why := map[int32]map[string][]first{}, map[*partition]error{}
+	led, why := map[int32][]first{}, map[*partition]error{}
 	for _, p := range parts {
 		l := leaders[p.topicPartition]
 		if l.err = cmp.Or(err, l.err); l.err != nil {
 			why[p] = l.err
 			continue
 		}
-		if led[l.broker] == nil {
-			led[l.broker] = map[string][]first{}
-		}
-		led[l.broker][p.topic] = append(led[l.broker][p.topic], first{p, l})
+		led[l.broker] = append(led[l.broker], first{p, l})
 	}
 	g.boundsUnread(ctx, why)
 	answers := make(chan []commitment)
 	var asking sync.WaitGroup
-	for broker, topics := range led {
-		for topic, parts := range topics {
-			asking.Go(func() { answers <- g.firstsAt(ctx, broker, topic, parts) })
-		}
+	for broker, parts := range led {
+		asking.Go(func() { answers <- g.firstsAt(ctx, broker, parts) })
 	}
 	go func() {
 		asking.Wait()
@@ -48,14 +43,14 @@ type first struct {
 	leader leader
 }
 
-// firstsAt asks one leader for a topic's. What it told is to be committed.
-func (g *generation) firstsAt(ctx context.Context, broker int32, topic string, parts []first) (firsts []commitment) {
+// firstsAt asks one leader. What it told is to be committed.
+func (g *generation) firstsAt(ctx context.Context, broker int32, parts []first) (firsts []commitment) {
 	e := g.engine
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	asks := make([]fetch.OffsetAsk, len(parts))
 	for i, f := range parts {
-		asks[i] = fetch.OffsetAsk{Topic: topic, Partition: f.part.partition, LeaderEpoch: f.leader.epoch}
+		asks[i] = fetch.OffsetAsk{Topic: f.part.topic, Partition: f.part.partition, LeaderEpoch: f.leader.epoch}
 	}
 	told, err := fetch.FirstOffsets(ctx, e.cfg.Wire, broker, asks)
 	why := map[*partition]error{}

@@ -243,13 +243,6 @@ func (p *PartitionProgress) readLog(ctx context.Context, w Wire, leader wire.Par
 func boundsOf(ctx context.Context, w Wire, topic string, partition int32, leader wire.Partition, committed bool) (fetch.Bounds, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	all, err := fetch.AskBounds(ctx, w, leader.Leader, topic, []fetch.BoundsOf{{Partition: partition, LeaderEpoch: leader.Epoch}}, committed)
-	if err != nil {
-		return fetch.Bounds{}, err
-	}
-	b, told := all[partition]
-	if !told {
-		return b, fetch.ErrLeftOut
-	}
-	return b, b.Err
+	ask := fetch.OffsetAsk{Topic: topic, Partition: partition, LeaderEpoch: leader.Epoch}
+	return fetch.AskBounds(ctx, w, leader.Leader, committed, ask)
 }

@@ -6,39 +6,21 @@ import (
 )
 
 // Bounds are where a partition's log begins, and the offset behind its last record.
-type Bounds struct {
-	First, End int64
-	// Err says why they cannot be told; then the others are -1.
-	Err error
-}
+type Bounds struct{ First, End int64 }
 
-// BoundsOf names a partition whose bounds are wanted, and its leader's epoch; −1 where it
-// is not known.
-type BoundsOf struct{ Partition, LeaderEpoch int32 }
-
-// AskBounds asks a broker that leads the partitions of a topic, each at most once, for the
-// bounds of their logs, up to what a reader sees that reads committed records only where
-// committed is set. Each partition asked for is in the result, with an error where the
-// broker did not tell.
-func AskBounds(ctx context.Context, s Sender, broker int32, topic string, partitions []BoundsOf, committed bool) (map[int32]Bounds, error) {
-	asks := make([]OffsetAsk, len(partitions))
-	for i, p := range partitions {
-		asks[i] = OffsetAsk{topic, p.Partition, p.LeaderEpoch}
-	}
-	firsts, err := FirstOffsets(ctx, s, broker, asks)
+// AskBounds asks a broker that leads a partition for the bounds of its log, up to what a
+// reader sees that reads committed records only where committed is set.
+func AskBounds(ctx context.Context, s Sender, broker int32, committed bool, ask OffsetAsk) (Bounds, error) {
+	firsts, err := FirstOffsets(ctx, s, broker, []OffsetAsk{ask})
 	if err != nil {
-		return nil, err
+		return Bounds{}, err
 	}
-	ends, err := EndOffsets(ctx, s, broker, committed, asks)
+	ends, err := EndOffsets(ctx, s, broker, committed, []OffsetAsk{ask})
 	if err != nil {
-		return nil, err
+		return Bounds{}, err
 	}
-	all := make(map[int32]Bounds, len(asks))
-	for i, p := range partitions {
-		all[p.Partition] = Bounds{First: firsts[i].Offset, End: ends[i].Offset}
-		if err := cmp.Or(firsts[i].Err, ends[i].Err); err != nil {
-			all[p.Partition] = Bounds{First: -1, End: -1, Err: err}
-		}
+	if err := cmp.Or(firsts[0].Err, ends[0].Err); err != nil {
+		return Bounds{}, err
 	}
-	return all, nil
+	return Bounds{firsts[0].Offset, ends[0].Offset}, nil
 }

@@ -184,8 +184,8 @@ func TestALeaderOfAnotherEpochRefuses(t *testing.T) {
 		}
 	}
 	for epoch, want := range map[int32]error{e.epoch - 1: kafka.FencedLeaderEpoch, e.epoch + 1: kafka.UnknownLeaderEpoch} {
-		bounds, err := fetch.AskBounds(t.Context(), e, e.leader, "events", []fetch.BoundsOf{{Partition: 0, LeaderEpoch: epoch}}, true)
-		if err != nil || !errors.Is(bounds[0].Err, want) || bounds[0].End != -1 {
+		bounds, err := fetch.AskBounds(t.Context(), e, e.leader, true, fetch.OffsetAsk{Topic: "events", LeaderEpoch: epoch})
+		if !errors.Is(err, want) {
 			t.Errorf("bounds, epoch %d: %+v, %v", epoch, bounds, err)
 		}
 		ends, err := fetch.EpochEnds(t.Context(), e, e.leader, []fetch.EpochAsk{{Topic: "events", LeaderEpoch: epoch, Epoch: 0}})
@@ -219,9 +219,12 @@ func TestATopicThatIsNoMoreIsNotRead(t *testing.T) {
 func TestBoundsAndEpochEndsThroughABroker(t *testing.T) {
 	e := epochsOf(t)
 	for _, committed := range []bool{false, true} {
-		bounds, err := fetch.AskBounds(t.Context(), e, e.leader, "events", []fetch.BoundsOf{{Partition: 0, LeaderEpoch: e.epoch}, {Partition: 8, LeaderEpoch: -1}}, committed)
-		if err != nil || len(bounds) != 2 || bounds[0] != (fetch.Bounds{First: 0, End: 4}) || !errors.Is(bounds[8].Err, kafka.UnknownTopicOrPartition) {
+		bounds, err := fetch.AskBounds(t.Context(), e, e.leader, committed, fetch.OffsetAsk{Topic: "events", LeaderEpoch: e.epoch})
+		if err != nil || bounds != (fetch.Bounds{First: 0, End: 4}) {
 			t.Errorf("%+v, %v", bounds, err)
+		}
+		if _, err := fetch.AskBounds(t.Context(), e, e.leader, committed, fetch.OffsetAsk{Topic: "events", Partition: 8, LeaderEpoch: -1}); !errors.Is(err, kafka.UnknownTopicOrPartition) {
+			t.Errorf("of a partition that is not there: %v", err)
 		}
 	}
 	for _, c := range []struct{ epoch, want int32 }{{e.epoch - 1, e.epoch - 1}, {e.epoch, e.epoch}, {e.epoch + 1, -1}} {

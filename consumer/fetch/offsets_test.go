@@ -59,29 +59,27 @@ func TestBoundsThatAreNotTold(t *testing.T) {
 	for name, c := range map[string]struct {
 		firsts, ends items
 		want         Bounds
+		err          error
 	}{
-		"both":              {items{offsetOf(3, 0, 5)}, items{offsetOf(3, 0, 90)}, Bounds{First: 5, End: 90}},
-		"an empty log":      {items{offsetOf(3, 0, 0)}, items{offsetOf(3, 0, 0)}, Bounds{}},
-		"both, and another": {items{offsetOf(4, 0, 1), offsetOf(3, 0, 5)}, items{offsetOf(3, 0, 90), offsetOf(4, moved, -1)}, Bounds{First: 5, End: 90}},
-		"the same twice":    {items{offsetOf(3, 0, 5)}, items{offsetOf(3, 0, 90), offsetOf(3, 0, 90)}, Bounds{First: 5, End: 90}},
-		"nothing":           {nil, nil, Bounds{-1, -1, ErrLeftOut}},
-		"another's":         {items{offsetOf(4, 0, 5)}, items{offsetOf(4, 0, 90)}, Bounds{-1, -1, ErrLeftOut}},
-		"the first alone":   {items{offsetOf(3, 0, 5)}, nil, Bounds{-1, -1, ErrLeftOut}},
-		"the end alone":     {nil, items{offsetOf(3, 0, 90)}, Bounds{-1, -1, ErrLeftOut}},
-		"no first":          {items{offsetOf(3, moved, -1)}, items{offsetOf(3, 0, 90)}, Bounds{-1, -1, kafka.NotLeaderForPartition}},
-		"an error":          {items{offsetOf(3, 0, 5)}, items{offsetOf(3, int16(kafka.FencedLeaderEpoch), 90)}, Bounds{-1, -1, kafka.FencedLeaderEpoch}},
-		"no offset":         {items{offsetOf(3, 0, 5)}, items{offsetOf(3, 0, -1)}, Bounds{-1, -1, ErrNoOffset}},
-		"two ends":          {items{offsetOf(3, 0, 5)}, items{offsetOf(3, 0, 90), offsetOf(3, 0, 91)}, Bounds{-1, -1, ErrTwice}},
-		"an end and none":   {items{offsetOf(3, 0, 5)}, items{offsetOf(3, 0, 90), offsetOf(3, moved, -1)}, Bounds{-1, -1, ErrTwice}},
+		"both":              {items{offsetOf(3, 0, 5)}, items{offsetOf(3, 0, 90)}, Bounds{First: 5, End: 90}, nil},
+		"an empty log":      {items{offsetOf(3, 0, 0)}, items{offsetOf(3, 0, 0)}, Bounds{}, nil},
+		"both, and another": {items{offsetOf(4, 0, 1), offsetOf(3, 0, 5)}, items{offsetOf(3, 0, 90), offsetOf(4, moved, -1)}, Bounds{First: 5, End: 90}, nil},
+		"the same twice":    {items{offsetOf(3, 0, 5)}, items{offsetOf(3, 0, 90), offsetOf(3, 0, 90)}, Bounds{First: 5, End: 90}, nil},
+		"nothing":           {nil, nil, Bounds{}, ErrLeftOut},
+		"another's":         {items{offsetOf(4, 0, 5)}, items{offsetOf(4, 0, 90)}, Bounds{}, ErrLeftOut},
+		"the first alone":   {items{offsetOf(3, 0, 5)}, nil, Bounds{}, ErrLeftOut},
+		"the end alone":     {nil, items{offsetOf(3, 0, 90)}, Bounds{}, ErrLeftOut},
+		"no first":          {items{offsetOf(3, moved, -1)}, items{offsetOf(3, 0, 90)}, Bounds{}, kafka.NotLeaderForPartition},
+		"an error":          {items{offsetOf(3, 0, 5)}, items{offsetOf(3, int16(kafka.FencedLeaderEpoch), 90)}, Bounds{}, kafka.FencedLeaderEpoch},
+		"no offset":         {items{offsetOf(3, 0, 5)}, items{offsetOf(3, 0, -1)}, Bounds{}, ErrNoOffset},
+		"two ends":          {items{offsetOf(3, 0, 5)}, items{offsetOf(3, 0, 90), offsetOf(3, 0, 91)}, Bounds{}, ErrTwice},
+		"an end and none":   {items{offsetOf(3, 0, 5)}, items{offsetOf(3, 0, 90), offsetOf(3, moved, -1)}, Bounds{}, ErrTwice},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := &answers{left: []kmsg.Response{offsetsOf(c.firsts...), offsetsOf(c.ends...)}}
-			all, err := AskBounds(t.Context(), a, 7, "events", []BoundsOf{{3, 6}}, true)
-			if err != nil || len(all) != 1 {
-				t.Fatal(all, err)
-			}
-			if got := all[3]; got.First != c.want.First || got.End != c.want.End || !errors.Is(got.Err, c.want.Err) {
-				t.Errorf("%+v, want %+v", got, c.want)
+			got, err := AskBounds(t.Context(), a, 7, true, OffsetAsk{"events", 3, 6})
+			if got != c.want || !errors.Is(err, c.err) {
+				t.Errorf("%+v, %v; want %+v, %v", got, err, c.want, c.err)
 			}
 			for i, timestamp := range []int64{kafka.FirstOffset, kafka.LastOffset} {
 				req := a.asked[i].(*kmsg.ListOffsetsRequest)
@@ -193,7 +191,7 @@ func TestAnswersOfAnotherKind(t *testing.T) {
 		}
 	}
 	for _, a := range []*answers{{err: down}, {left: []kmsg.Response{kmsg.NewPtrMetadataResponse()}}, {left: []kmsg.Response{offsetsOf(), kmsg.NewPtrMetadataResponse()}}} {
-		if _, err := AskBounds(t.Context(), a, 7, "events", []BoundsOf{{3, 6}}, false); err == nil || !errors.Is(err, a.err) && a.err != nil {
+		if _, err := AskBounds(t.Context(), a, 7, false, OffsetAsk{"events", 3, 6}); err == nil || !errors.Is(err, a.err) && a.err != nil {
 			t.Errorf("offsets: %v", err)
 		}
 	}
