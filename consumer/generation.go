@@ -16,17 +16,29 @@ import (
 // partitions it was given and all that works on them.
 type generation struct {
 	engine *Engine
-	id     int32
-	member string
-	// number is our own count: kafka's may repeat (a follower that rejoins).
-	number  uint64
-	began   time.Time
-	cluster string // the cluster's ID, "" where it has none
+	joined
+	ending
+	signals
 
+	parts map[topicPartition]*partition
+
+	work // guarded by the engine's mutex
+}
+
+// joined is what the join told, and holds to the generation's end.
+type joined struct {
+	id      int32
+	member  string
+	began   time.Time
+	cluster string   // the cluster's ID, "" where it has none; learnt before any partition starts
+	topics  []string // subscribed to
+}
+
+// ending is how the generation comes to its end. Each of these happens once.
+type ending struct {
 	// ctx is the deliveries': it ends when they must be cut.
 	ctx context.Context
 	cut context.CancelFunc
-
 	// over ends with the reason for which the generation ends before the group
 	// says so itself.
 	over context.Context
@@ -34,13 +46,15 @@ type generation struct {
 	// fenced ends when the group refused a request as stale.
 	fenced context.Context
 	stale  context.CancelFunc
-
-	topics []string // subscribed to
 	// resubscribes is closed when other topics are to be read: the group must
 	// be left and joined with those.
 	resubscribes chan struct{}
 
-	parts map[topicPartition]*partition
+	limit time.Time // of the drain, once it has begun
+}
+
+// signals go between the generation's loops, until they have ended.
+type signals struct {
 	wakes chan struct{} // nudges the reader
 	looks chan struct{} // nudges the resolver
 
@@ -48,10 +62,11 @@ type generation struct {
 
 	// committing has room for one commit at a time, so that none overtakes another.
 	committing chan struct{}
+}
 
-	limit time.Time // of the drain, once it has begun
-
-	// Guarded by the engine's mutex.
+// work is how far the generation is with its records. It begins with nothing; draining
+// stays once it is set.
+type work struct {
 	lease    time.Time // until then nobody else can own the partitions
 	open     int
 	ready    int // records that were read ahead and are ready, of all partitions; see recount
@@ -72,19 +87,15 @@ var (
 func (e *Engine) newGeneration(gen *kafka.Generation, topics []string) *generation {
 	g := &generation{
 		engine: e,
-		id:     gen.ID,
-		member: gen.MemberID,
-		began:  time.Now(),
-		topics: topics,
-
-		resubscribes: make(chan struct{}),
-
-		parts:   map[topicPartition]*partition{},
-		wakes:   make(chan struct{}, 1),
-		looks:   make(chan struct{}, 1),
-		drained: make(chan struct{}),
-
-		committing: make(chan struct{}, 1),
+		joined: joined{id: gen.ID, member: gen.MemberID, began: time.Now(), topics: topics},
+		ending: ending{resubscribes: make(chan struct{})},
+		signals: signals{
+			wakes:      make(chan struct{}, 1),
+			looks:      make(chan struct{}, 1),
+			committing: make(chan struct{}, 1),
+		},
+		parts: map[topicPartition]*partition{},
+		work:  work{drained: make(chan struct{})},
 	}
 	g.ctx, g.cut = context.WithCancel(context.Background())
 	g.over, g.end = context.WithCancelCause(context.Background())
@@ -160,16 +171,20 @@ func (g *generation) run(gctx, stop context.Context) {
 		g.engine.log.Warn("the drain's limit was reached: open deliveries were cut, they stay uncommitted and may be sent again",
 			"cut", left, "limit", g.engine.cfg.DrainTimeout.String())
 	}
-	leaving := stop.Err() != nil || closed(g.resubscribes)
-	if !leaving {
-		// A member joins at most once an interval, whatever the broker answers.
+	g.pause(gctx, stop)
+}
+
+// pause waits until the group may be told that the generation has ended: a member joins at
+// most once an interval, whatever the broker answers, and one that leaves would join again
+// if this returned before the group is closed.
+func (g *generation) pause(gctx, stop context.Context) {
+	if stop.Err() == nil && !closed(g.resubscribes) {
 		select {
 		case <-time.After(time.Until(g.began.Add(joinInterval))):
 		case <-stop.Done():
 		}
 	}
-	if leaving || stop.Err() != nil {
-		// Returning before the group is closed would make it join again.
+	if stop.Err() != nil || closed(g.resubscribes) {
 		select {
 		case <-gctx.Done():
 		case <-time.After(joinInterval):
@@ -203,7 +218,6 @@ func (g *generation) begin() {
 	e := g.engine
 	e.mu.Lock()
 	e.members++
-	g.number = e.members
 	e.gen = g
 	e.joined = true
 	e.outside, e.refused, e.uncommitted = time.Time{}, time.Time{}, time.Time{}

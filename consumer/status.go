@@ -13,15 +13,28 @@ type PartitionStatus struct {
 	// Phase is starting, reading, lost, parked, or unreadable: the log cannot be
 	// decoded where reading stands.
 	Phase string
-	// Committed is the offset last committed, -1 before the first; Watermark the
-	// one to commit next; Position the next to read; LogEnd the offset behind
-	// the last record, -1 until it is known.
-	Committed, Watermark, Position, LogEnd int64
+	PartitionOffsets
 	// Pending counts unfinished records in memory, Held those of them that wait
 	// for another try and those behind them in their sessions.
 	Pending, Held int
+	// Oldest is the time of the first unfinished record in memory, zero if there is
+	// none.
+	Oldest time.Time
 	// Paused is the bound that keeps the partition from being read.
 	Paused Bound
+	PartitionTrouble
+	PartitionUnread
+}
+
+// PartitionOffsets are a partition's offsets: Committed the one last committed, -1 before
+// the first; Watermark the one to commit next; Position the next to read; LogEnd the one
+// behind the last record, -1 until it is known.
+type PartitionOffsets struct {
+	Committed, Watermark, Position, LogEnd int64
+}
+
+// PartitionTrouble is what Kafka refuses of a partition, until it grants it.
+type PartitionTrouble struct {
 	// Failing is since when every try to read the partition, or to learn its
 	// offsets at the start, has failed, and Cause why, in Kafka's words; zero and ""
 	// where the last one went well.
@@ -31,15 +44,16 @@ type PartitionStatus struct {
 	// Refusal why; zero and "" where the last one was taken.
 	Refused time.Time
 	Refusal string
-	// Oldest is the time of the first unfinished record in memory, zero if there is
-	// none.
-	Oldest time.Time
+}
+
+// PartitionUnread is what the last answer told of the log beyond Position; zero where
+// there is nothing, or no answer has told.
+type PartitionUnread struct {
 	// Behind is since when the log has had records that are not read, without a
-	// break, and Stands since when the first of them has been the one at Position;
-	// zero where no answer has told of any.
+	// break, and Stands since when the first of them has been the one at Position.
 	Behind, Stands time.Time
 	// HeldBack counts the offsets from Position on that an open transaction keeps from
-	// every committed reader, as the last answer told.
+	// every committed reader.
 	HeldBack int64
 }
 
@@ -101,10 +115,10 @@ func (e *Engine) Status() Status {
 	s.Generation, s.Draining, s.Open = e.gen.id, e.gen.draining, e.gen.open
 	for _, p := range e.gen.parts {
 		ps := PartitionStatus{
-			Topic: p.topic, Partition: p.partition, Phase: p.phase.String(), Committed: p.facts.last.offset,
-			Watermark: p.watermark(), Position: p.position, LogEnd: p.logEnd,
-			Pending: p.count, Held: p.stuckCount, Paused: p.paused,
-			Failing: p.failing, Cause: p.cause, Refused: p.refused, Refusal: p.refusal,
+			Topic: p.topic, Partition: p.partition, Phase: p.phase.String(),
+			PartitionOffsets: PartitionOffsets{p.facts.last.offset, p.watermark(), p.position, p.logEnd},
+			Pending:          p.count, Held: p.stuckCount, Paused: p.paused,
+			PartitionTrouble: PartitionTrouble{p.failing, p.cause, p.refused, p.refusal},
 		}
 		if ps.Cause == "" && p.reread != "" {
 			ps.Cause, ps.Failing = p.reread, p.rereads
@@ -133,19 +147,9 @@ func (e *Engine) Status() Status {
 		s.Partitions = append(s.Partitions, ps)
 	}
 	slices.SortFunc(s.Partitions, func(a, b PartitionStatus) int {
-		if a.Topic != b.Topic {
-			return cmpString(a.Topic, b.Topic)
-		}
-		return int(a.Partition) - int(b.Partition)
+		return topicPartition{a.Topic, a.Partition}.compare(topicPartition{b.Topic, b.Partition})
 	})
 	return s
-}
-
-func cmpString(a, b string) int {
-	if a < b {
-		return -1
-	}
-	return 1
 }
 
 // Held lists records that wait for another try, the next to be tried first, most
