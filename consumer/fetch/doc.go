@@ -5,7 +5,7 @@
 // The exchange runs over a connection that an [Exchanger] lends. The answer is read
 // and decoded here, field by field, since the decoders of libraries take a page of
 // 64 KiB for each batch, or the answer whole, hide errors, or do not say where a batch
-// ends. Other messages are kmsg's, and go through a [Sender].
+// ends. The request is kmsg's, and so are other messages, which go through a [Sender].
 //
 // A request names the topic by its ID (KIP-516), the epoch of the leader that is
 // asked, and the epoch of the last record read (KIP-320), as far as they are known

@@ -9,7 +9,6 @@ import (
 	"io"
 	"math"
 	"slices"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -481,17 +480,6 @@ func TestBrokerTooOld(t *testing.T) {
 	if _, err := Do(t.Context(), lent{b, 10}, someRequest); !errors.Is(err, kafka.UnsupportedVersion) || b.request.Len() != 0 {
 		t.Errorf("%v, want %v; %d bytes sent", err, kafka.UnsupportedVersion, b.request.Len())
 	}
-}
-
-func TestNamesTooLong(t *testing.T) {
-	long := strings.Repeat("x", math.MaxInt16+1)
-	inEachVersion(t, func(t *testing.T, v int16) {
-		for _, r := range []*Request{{ClientID: long}, {Partitions: []Partition{{Topic: long}}}, {Rack: long}} {
-			if _, _, err := exchangeIn(v, r, nil); !errors.Is(err, ErrMalformed) {
-				t.Errorf("%v, want %v", err, ErrMalformed)
-			}
-		}
-	})
 }
 
 // exchanger lends no connection of its own accord.

@@ -52,9 +52,9 @@ func (t told[V]) of(topic string, partition int32) (V, error) {
 }
 
 // grouped gathers asks by topic, in the order of each one's first.
-func grouped[Ask any](asks []Ask, topic func(Ask) string) iter.Seq2[string, []Ask] {
-	of := map[string][]Ask{}
-	var names []string
+func grouped[Ask any, Topic comparable](asks []Ask, topic func(Ask) Topic) iter.Seq2[Topic, []Ask] {
+	of := map[Topic][]Ask{}
+	var names []Topic
 	for _, ask := range asks {
 		name := topic(ask)
 		if of[name] == nil {
@@ -62,7 +62,7 @@ func grouped[Ask any](asks []Ask, topic func(Ask) string) iter.Seq2[string, []As
 		}
 		of[name] = append(of[name], ask)
 	}
-	return func(yield func(string, []Ask) bool) {
+	return func(yield func(Topic, []Ask) bool) {
 		for _, name := range names {
 			if !yield(name, of[name]) {
 				return
