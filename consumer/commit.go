@@ -301,25 +301,25 @@ func canBeLess(commits []commitment, err error) bool {
 	return certain && (len(commits) > 1 || !bare)
 }
 
-// commitError is what the answer says of one commit.
+// commitError is what the answer says of one commit. It is an error if it says nothing, or
+// says it twice.
 func (e *Engine) commitError(res *kmsg.OffsetCommitResponse, c commitment) error {
-	var found []*kmsg.OffsetCommitResponseTopicPartition
-	for i := range res.Topics {
-		t := &res.Topics[i]
+	err, told := fetch.ErrLeftOut, false
+	for _, t := range res.Topics {
 		if res.Version > byName && t.TopicID != c.logID || res.Version <= byName && t.Topic != c.part.topic {
 			continue
 		}
-		for j := range t.Partitions {
-			if t.Partitions[j].Partition == c.part.partition {
-				found = append(found, &t.Partitions[j])
+		for _, p := range t.Partitions {
+			switch {
+			case p.Partition != c.part.partition:
+			case told:
+				return fetch.ErrTwice
+			default:
+				err, told = e.ofGroup(p.ErrorCode), true
 			}
 		}
 	}
-	r, err := only(found, func(**kmsg.OffsetCommitResponseTopicPartition) bool { return true })
-	if err != nil {
-		return err
-	}
-	return e.ofGroup((*r).ErrorCode)
+	return err
 }
 
 func (g *generation) noteCommitted(c commitment) {

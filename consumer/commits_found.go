@@ -5,6 +5,8 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"release-forwarder/consumer/fetch"
 )
 
 // Commit is a group's commit for a partition, as Kafka keeps it.
@@ -17,7 +19,7 @@ type Commit struct {
 }
 
 // commits are those that an answer tells of, or the errors.
-type commits map[topicPartition][]foundCommit
+type commits map[topicPartition]foundCommit
 
 type foundCommit struct {
 	Commit
@@ -26,14 +28,11 @@ type foundCommit struct {
 
 // of is one partition's. One that is missing is an error, and so is one that is there twice.
 func (c commits) of(tp topicPartition) (Commit, error) {
-	found, err := only(c[tp], func(*foundCommit) bool { return true })
-	if err == nil {
-		err = found.err
+	found, told := c[tp]
+	if !told {
+		return Commit{}, fetch.ErrLeftOut
 	}
-	if err != nil {
-		return Commit{}, err
-	}
-	return found.Commit, nil
+	return found.Commit, found.err
 }
 
 // offsetFetchVersion: 5 has leader epochs, from 6 on the answer is flexible and brings nothing
@@ -70,7 +69,10 @@ func fetchCommits(ctx context.Context, w Wire, group string, asked map[string][]
 				c.err = kafka.Error(p.ErrorCode)
 			}
 			tp := topicPartition{t.Topic, p.Partition}
-			all[tp] = append(all[tp], c)
+			if _, twice := all[tp]; twice {
+				c = foundCommit{err: fetch.ErrTwice}
+			}
+			all[tp] = c
 		}
 	}
 	return all, nil

@@ -5,31 +5,11 @@ import (
 	"slices"
 	"time"
 
-	"release-forwarder/consumer/fetch"
 	"release-forwarder/consumer/wire"
 )
 
 // cause says in a few words why Kafka does not let a partition go on.
 func cause(err error) string { return wire.Cause(err) }
-
-// only finds the one item of an answer's list that is about something. An item that is
-// missing is an error, and so is one that is there twice: neither is believed.
-func only[T any](list []T, is func(*T) bool) (*T, error) {
-	var found *T
-	for i := range list {
-		switch {
-		case !is(&list[i]):
-		case found != nil:
-			return nil, fetch.ErrTwice
-		default:
-			found = &list[i]
-		}
-	}
-	if found == nil {
-		return nil, fetch.ErrLeftOut
-	}
-	return found, nil
-}
 
 // retry spaces the tries of something that Kafka does not let happen: the wait doubles up
 // to mostRetry, and begins anew when something got on.
