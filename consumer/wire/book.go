@@ -17,14 +17,10 @@ const (
 	refusedFor    = time.Second
 )
 
-// sayAgain is how often an address is logged that is passed over again and again.
-const sayAgain = time.Minute
-
 // book orders the addresses by which the cluster may be reached.
 type book struct {
 	named []string             // of KAFKA_BROKERS
 	until map[string]time.Time // of those that are passed over
-	said  map[string]time.Time // when it was last logged
 }
 
 // passOver puts an address last that could not be used.
@@ -32,24 +28,15 @@ func (c *Client) passOver(ctx context.Context, address string, err error) {
 	if ctx.Err() != nil {
 		return // given up by who asked, which says nothing of the address
 	}
-	silent := silence(err) || errors.Is(err, errForeign)
-	now := time.Now()
-	c.mu.Lock()
-	if !silent {
-		c.book.until[address] = now.Add(refusedFor)
-		c.mu.Unlock()
-		return
-	}
-	c.book.until[address] = now.Add(passedOverFor)
-	news := now.Sub(c.book.said[address]) >= sayAgain
-	if news {
-		c.book.said[address] = now
-	}
-	c.mu.Unlock()
-	if news {
+	passed := refusedFor
+	if silence(err) || errors.Is(err, errForeign) {
+		passed = passedOverFor
 		c.cfg.Logger.Warn("a broker's address is passed over for a while, the others are tried: it does not answer, or is another cluster's",
 			"address", address, "error", err.Error())
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.book.until[address] = time.Now().Add(passed)
 }
 
 // passedOver tells whether an address comes last for now. Before the first answer none is left out.

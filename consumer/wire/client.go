@@ -87,7 +87,7 @@ func New(ctx context.Context, cfg Config) *Client {
 	return &Client{
 		cfg: cfg, ctx: ctx, wake: make(chan struct{}, 1),
 		idle: map[string][]*conn{}, coordinators: map[string]int32{},
-		book: book{named: named, until: map[string]time.Time{}, said: map[string]time.Time{}},
+		book: book{named: named, until: map[string]time.Time{}},
 		told: told{topics: map[string]*belief{}},
 	}
 }
