@@ -103,10 +103,10 @@ func encodeMetadata(at place, k knowledge) (metadata string, whole bool) {
 	if k.end > at.offset {
 		buf = appendRuns(buf, at.offset, k)
 	}
-	head := metadataVersion + idText(at.topicID) + ":"
-	digest := at.digest(head, buf[digestLen:])
+	id := idText(at.topicID)
+	digest := at.digest(id, buf[digestLen:])
 	copy(buf, digest[:digestLen])
-	return head + base64.RawURLEncoding.EncodeToString(buf), whole
+	return metadataVersion + id + ":" + base64.RawURLEncoding.EncodeToString(buf), whole
 }
 
 // endBegan is where the epoch below the end began.
@@ -150,15 +150,20 @@ func idText(id topicID) string {
 // writtenID is the topic's ID that stands in metadata, readable apart from the digest; zero
 // where there is none.
 func writtenID(metadata string) (id topicID) {
-	head, _ := cutHead(metadata)
-	if len(head) != len(metadataVersion)+idLen+len(":") {
-		return id
+	text, _, _ := cutID(metadata)
+	if b, err := base64.RawURLEncoding.Strict().DecodeString(text); err == nil && len(b) == len(id) {
+		id = topicID(b)
 	}
-	b, err := base64.RawURLEncoding.Strict().DecodeString(head[len(metadataVersion):][:idLen])
-	if err != nil || len(b) != len(id) {
-		return id
+	return id
+}
+
+// cutID cuts metadata of this version behind the topic's ID, "" where it has none.
+func cutID(metadata string) (id, text string, ok bool) {
+	if metadata, ok = strings.CutPrefix(metadata, metadataVersion); !ok {
+		return "", "", false
 	}
-	return topicID(b)
+	id, text, ok = strings.Cut(metadata, ":")
+	return id, text, ok && (id == "" || len(id) == idLen)
 }
 
 // appendRuns writes the lengths of the runs from an offset on.
@@ -191,19 +196,19 @@ func decodeMetadata(at place, metadata string) (knowledge, error) {
 	if metadata == "" {
 		return none, nil
 	}
-	head, text := cutHead(metadata)
-	if head == "" || len(metadata) > metadataLimit || strings.ContainsAny(text, "\r\n") {
+	id, text, ok := cutID(metadata)
+	if !ok || len(metadata) > metadataLimit || strings.ContainsAny(text, "\r\n") {
 		return none, errMetadataForeign // the decoder passes over line ends
 	}
 	buf, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	if err != nil || len(buf) <= digestLen {
 		return none, errMetadataForeign
 	}
-	digest := at.digest(head, buf[digestLen:])
+	digest := at.digest(id, buf[digestLen:])
 	if subtle.ConstantTimeCompare(buf[:digestLen], digest[:digestLen]) != 1 {
 		return none, errMetadataForeign
 	}
-	if id := writtenID(metadata); id != (topicID{}) && at.topicID != (topicID{}) && id != at.topicID {
+	if of := writtenID(metadata); of != (topicID{}) && at.topicID != (topicID{}) && of != at.topicID {
 		return none, errAnotherTopic
 	}
 	k, err := decodeBody(at.offset, buf[digestLen:])
@@ -211,23 +216,6 @@ func decodeMetadata(at place, metadata string) (knowledge, error) {
 		return none, err
 	}
 	return k, nil
-}
-
-// cutHead cuts metadata behind the version, and behind the topic's ID where the
-// version has one. It is empty where the version is none that is read.
-func cutHead(metadata string) (head, text string) {
-	n := len(metadataVersion)
-	switch {
-	case !strings.HasPrefix(metadata, metadataVersion):
-		return "", ""
-	case strings.HasPrefix(metadata[n:], ":"):
-		n++
-	case len(metadata) > n+idLen && metadata[n+idLen] == ':':
-		n += idLen + 1
-	default:
-		return "", ""
-	}
-	return metadata[:n], metadata[n:]
 }
 
 // decodeBody reads what follows the digest.
@@ -287,13 +275,11 @@ func decodeRuns(offset int64, buf []byte) (knowledge, error) {
 	return k, nil
 }
 
-// digest binds what follows it to the place and to the head: the version, and the
-// topic's ID as written. Every part stands with its length, so that no two places run
-// together.
-func (at place) digest(head string, body []byte) [sha256.Size]byte {
-	version, id := head[:len(metadataVersion)], strings.TrimSuffix(head[len(metadataVersion):], ":")
+// digest binds what follows it to the place, the version, and the topic's ID as written.
+// Every part stands with its length, so that no two places run together.
+func (at place) digest(id string, body []byte) [sha256.Size]byte {
 	buf := make([]byte, 0, 160+len(body))
-	for _, s := range [...]string{version, at.cluster, at.topic} {
+	for _, s := range [...]string{metadataVersion, at.cluster, at.topic} {
 		buf = appendText(buf, s)
 	}
 	buf = binary.BigEndian.AppendUint32(buf, uint32(at.partition))

@@ -46,15 +46,6 @@ type Progress struct {
 	AnotherTopic bool
 }
 
-// DoneCount is how many offsets beyond Committed are finished.
-func (p Progress) DoneCount() int64 {
-	n := int64(0)
-	for _, r := range p.Done {
-		n += r.Count()
-	}
-	return n
-}
-
 // ParseProgress reads the metadata of a commit as the next owner of the
 // partition would. The place decides whether it counts: the cluster's ID as its
 // brokers state it, the topic and its ID (zero: not known, and not compared), the

@@ -314,15 +314,3 @@ func partitionOf(m *Metadata, p kmsg.MetadataResponseTopicPartition) Partition {
 	}
 	return Partition{Leader: -1, Epoch: p.LeaderEpoch, Err: kafka.LeaderNotAvailable}
 }
-
-// Names are the topics in the metadata that exist, in order.
-func (m *Metadata) Names() []string {
-	var names []string
-	for name, t := range m.Topics {
-		if t.Err == nil {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
-}
