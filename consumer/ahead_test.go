@@ -66,7 +66,7 @@ func (s *shelf) deliver(n int) []*Delivery {
 func (s *shelf) takeOf(p *partition) {
 	s.e.mu.Lock()
 	defer s.e.mu.Unlock()
-	s.e.open(p, p.choose(false))
+	s.e.open(p, p.choose(false), true)
 	s.e.unpause(p)
 }
 

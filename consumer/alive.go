@@ -12,8 +12,8 @@ import (
 // lock is free; a lock that cannot be had is one more thing that does not move.
 //
 //	dead is                                          not dead is
-//	a delivery that is open stuckAfter longer than   one that waits between two attempts and asks
-//	Config.DeliveryLimit                             whether it may go on; one that is held
+//	a delivery that is open stuckAfter longer than   one that is held
+//	Config.DeliveryLimit
 //	a partition that had something to deliver, while a gate that is closed, paused, between two turns
 //	the gate had a slot for it at every look, and    or full; the bound of gaps; a lease that has
 //	of which nothing was tried, for stuckAfter       ended; a drain; no generation
@@ -104,8 +104,7 @@ func (e *Engine) stuck(now int64, slot bool) string {
 	}
 	open := !e.gen.draining && !e.stopped && time.Now().Before(e.gen.lease)
 	for _, p := range e.gen.parts {
-		turn, errand := p.deliverable()
-		if p.takes.stands(open && turn && slot) || p.errandRuns.stands(open && errand) {
+		if p.takes.stands(open && slot && p.deliverable()) {
 			return fmt.Sprintf("nothing of %s/%d was tried for %s although records are due and nothing stands in their way; the first unfinished is offset %d",
 				p.topic, p.partition, stuckAfter, p.watermark())
 		}
@@ -113,15 +112,12 @@ func (e *Engine) stuck(now int64, slot bool) string {
 	return ""
 }
 
-// deliverable tells whether something could be delivered that wants a slot, and an errand.
-// What waits for its bytes could not.
-func (p *partition) deliverable() (turn, errand bool) {
+// deliverable tells whether something could be delivered. What waits for its bytes could not.
+func (p *partition) deliverable() bool {
 	if p.overfull() { // then only the first unfinished record
-		ready := p.head != nil && p.head.state == ready && p.head.lane.queue != &p.unloaded
-		errand = ready && p.head.lane.queue == &p.errands
-		return ready && !errand, errand
+		return p.head != nil && p.head.state == ready && p.head.lane.queue != &p.unloaded
 	}
-	return p.readyLanes() > 0, p.errands.count > 0
+	return p.readyLanes() > 0
 }
 
 func at(d *Delivery) string {

@@ -55,38 +55,6 @@ func TestADeliveryPastItsLimitIsNotAlive(t *testing.T) {
 	})
 }
 
-// A step taken is a proof of life, and so is asking whether to go on; but nothing else is.
-func TestADeliveryThatWaitsForItsTurnIsAlive(t *testing.T) {
-	var in inbox
-	watched(t, func(c *Config) { c.Handler = &in }, func(r *rig) {
-		r.read(0, 0, "a", 1)
-		d := in.take()[0]
-		r.looks(80)
-		d.Rests(true)
-		if ok, why := r.looks(80); !ok {
-			t.Errorf("it rests: %s", why)
-		}
-		for range 100 {
-			d.Current()
-			if ok, why := r.looks(30); !ok {
-				t.Fatalf("it rests, and asks: %s", why)
-			}
-		}
-		d.Rests(false)
-		if ok, why := r.looks(80); !ok {
-			t.Errorf("it has gone on: %s", why)
-		}
-		for range 20 {
-			d.Current()
-			r.looks(1)
-		}
-		if ok, _ := r.looks(1); ok {
-			t.Error("asking alone keeps one alive that does not rest")
-		}
-		d.Done()
-	})
-}
-
 // What is due and not taken, in each way that a slot can be there.
 func TestARecordThatNobodyTakesIsNotAlive(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -31,11 +31,9 @@ type Engine struct {
 	timer   *time.Timer
 
 	// workers there are; idle of them wait for something to deliver, looking of them
-	// have been woken for it, and may wait for the gate, resting of them wait between
-	// two attempts of a delivery, and as many more may be.
-	workers, idle, looking, resting int
-	stopped                         bool
-	errands                         bool // what waits for no slot is being delivered
+	// have been woken for it, and may wait for the gate.
+	workers, idle, looking int
+	stopped                bool
 	// suspended says that the group has not been heard of for a session
 	// time-out: another may own the partitions.
 	suspended bool
@@ -115,9 +113,6 @@ func (e *Engine) arm(p *partition) {
 	if p.phase == revoked || p.gen.draining {
 		return
 	}
-	if p.errands.count > 0 {
-		e.runErrands()
-	}
 	if p.unloaded.count > 0 {
 		e.loadNext()
 	}
@@ -139,50 +134,11 @@ func (e *Engine) rouse() {
 		e.idle--
 		e.looking++
 		e.wake.Signal()
-	case e.looking == 0 && e.workers < e.cfg.Workers+e.resting:
+	case e.looking == 0 && e.workers < e.cfg.Workers:
 		e.workers++
 		e.looking++
 		e.running.Go(e.work)
 	}
-}
-
-// runErrands starts what delivers errands, where it is not under way.
-func (e *Engine) runErrands() {
-	if e.errands || e.stopped {
-		return
-	}
-	e.errands = true
-	e.running.Go(func() {
-		for d := e.takeErrand(); d != nil; d = e.takeErrand() {
-			e.cfg.Handler.Handle(d.part.gen.ctx, d)
-		}
-	})
-}
-
-// takeErrand chooses the next record whose try waits for no slot; nil ends who asks.
-func (e *Engine) takeErrand() *Delivery {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	switch {
-	case e.gen == nil || e.gen.draining || e.stopped:
-	case !time.Now().Before(e.gen.lease):
-		e.suspended = true
-	default:
-		for _, p := range e.gen.parts {
-			l := p.errand()
-			if l == nil {
-				p.gen.recount(p)
-				continue
-			}
-			d := e.open(p, l)
-			e.dropSlot(d)
-			p.errandRuns.begun++
-			e.unpause(p)
-			return d
-		}
-	}
-	e.errands = false
-	return nil
 }
 
 // work is one worker: it waits for something to deliver, then for the gate, and
@@ -203,21 +159,11 @@ func (e *Engine) work() {
 	}
 }
 
-// await waits until something may be delivered. It reports false where the worker is
-// to end: the engine has stopped, or the worker stood in for one that goes on. (One too
-// many would wait at the gate all the time, and each slot be handed over.)
+// await waits until something may be delivered; false: the engine has stopped.
 func (e *Engine) await() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for !e.stopped {
-		if e.workers > e.cfg.Workers+e.resting {
-			e.workers--
-			e.looking--
-			if len(e.ring) > 0 {
-				e.rouse()
-			}
-			return false
-		}
 		if len(e.ring) > 0 && !e.suspended {
 			return true
 		}
@@ -266,7 +212,7 @@ func (e *Engine) take(probe bool) (d *Delivery, try int) {
 		if len(e.ring) > 0 {
 			e.rouse()
 		}
-		d := e.open(p, l)
+		d := e.open(p, l, true)
 		p.takes.begun++
 		e.unpause(p)
 		return d, d.Number
@@ -274,17 +220,20 @@ func (e *Engine) take(probe bool) (d *Delivery, try int) {
 	return nil, 0
 }
 
-// open begins a try of a lane's head.
-func (e *Engine) open(p *partition, l *lane) *Delivery {
+// open begins a try of a lane's head, with a slot of the gate or without one.
+func (e *Engine) open(p *partition, l *lane, slot bool) *Delivery {
 	d := l.head
-	d.Crowded = p.crowded() // itself included: it is one of those that wait
+	d.OverHalf = p.blocked().overHalf(p) // itself included: it is one of those that wait
 	if l.stuck {
+		if p.longest(d.hold.Quota) == d {
+			d.Evicted = d.hold.Quota
+		}
 		e.unhold(d)
 	}
 	d.state = open
-	d.rests = false
-	d.slot = true
-	e.slots++
+	if d.slot = slot; slot {
+		e.slots++
+	}
 	e.moves(d)
 	d.Number++
 	p.open++
@@ -302,7 +251,7 @@ func (e *Engine) close(d *Delivery) (slot, current bool) {
 	}
 	slot = e.dropSlot(d)
 	e.opened.remove(d)
-	d.MakeRoom = false
+	d.Evicted = ""
 	d.part.open--
 	d.part.gen.closed()
 	e.putLarge(d)
@@ -320,10 +269,12 @@ func (e *Engine) dropSlot(d *Delivery) (had bool) {
 
 func (e *Engine) done(d *Delivery) {
 	e.mu.Lock()
+	evicted := d.Evicted
 	slot, current := e.close(d)
 	if current {
 		p := d.part
 		p.leave(d)
+		e.evict(p, evicted, nil)
 		p.gen.dirty = true
 		e.arm(p)
 		e.unpause(p)
@@ -338,9 +289,9 @@ func (e *Engine) againAt(d *Delivery, t time.Time, hold Hold) {
 	e.mu.Lock()
 	slot, current := e.close(d)
 	if current {
-		e.hold(d, hold)
 		d.state, d.until = held, t
 		e.timed.add(d)
+		e.hold(d, hold)
 		e.schedule()
 		e.arm(d.part) // what it might have split is whole
 		e.unpause(d.part)
@@ -376,22 +327,6 @@ func (e *Engine) returnSlot(d *Delivery, used bool) {
 	}
 }
 
-// rests notes that a delivery begins to wait between two attempts, or goes on.
-func (e *Engine) rests(d *Delivery, rests bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	d.rests = rests
-	e.moves(d)
-	if !rests {
-		e.resting--
-		return
-	}
-	e.resting++
-	if len(e.ring) > 0 {
-		e.rouse()
-	}
-}
-
 // settleSlot gives back the slot of a try whose handler returned without ending
 // it: what is left of it (a letter being written) needs none. Its worker looks again.
 func (e *Engine) settleSlot(d *Delivery, try int) {
@@ -407,9 +342,6 @@ func (e *Engine) settleSlot(d *Delivery, try int) {
 func (e *Engine) current(d *Delivery) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if d.rests { // who asks now and then waits for its turn, however long that takes
-		e.moves(d)
-	}
 	g := d.part.gen
 	return d.state == open && d.part.phase != revoked && !g.draining && time.Now().Before(g.lease)
 }
@@ -424,7 +356,6 @@ func (e *Engine) renew(g *generation, at time.Time) {
 		for range min(len(e.ring), e.cfg.Workers) {
 			e.rouse()
 		}
-		e.runErrands()
 		e.loadNext()
 	}
 }

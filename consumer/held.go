@@ -8,23 +8,21 @@ func (e *Engine) hold(d *Delivery, h Hold) {
 	e.heldBy[h.Reason]++
 	p := d.part
 	p.setStuck(d.lane, true, h.Quota)
-	if h.Quota != "" && p.overHalf(p.quotas[h.Quota]) {
-		e.push(p, h.Quota, d)
-	}
+	e.evict(p, h.Quota, d) // which was just tried: it would be tried without end
 }
 
-// push delivers the longest waiting record of a quota now, to make room.
-func (e *Engine) push(p *partition, quota string, but *Delivery) {
-	now := time.Now()
-	d := p.longest(quota, but, now)
-	if d == nil {
+// evict delivers the longest waiting record of a quota now, but for one, where all take more than
+// half of a bound. It is asked for each that is held, and when an evicted one is done.
+func (e *Engine) evict(p *partition, quota string, but *Delivery) {
+	d := p.longest(quota)
+	if d == nil || d == but || d.state != held {
 		return
 	}
-	d.MakeRoom, d.pushed = true, now
-	if d.state == held {
-		e.timed.remove(d)
-		e.ripe(d)
+	e.timed.remove(d)
+	if e.ripe(d) {
+		e.running.Go(func() { e.hand(d) })
 	}
+	e.schedule()
 }
 
 func (e *Engine) unhold(d *Delivery) {
@@ -48,35 +46,89 @@ func (e *Engine) schedule() {
 // ripen makes every held record ready whose time has come.
 func (e *Engine) ripen() {
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.release(time.Now())
+	opened := e.release(time.Now())
+	e.mu.Unlock()
+	e.hand(opened...)
 }
 
-func (e *Engine) release(now time.Time) {
+func (e *Engine) release(now time.Time) (opened []*Delivery) {
 	for len(e.timed) > 0 && !e.timed[0].until.After(now) {
 		e.ripens.begun++
-		e.ripe(e.timed.pop())
+		if d := e.timed.pop(); e.ripe(d) {
+			opened = append(opened, d)
+		}
 	}
 	e.schedule()
+	return opened
 }
 
-func (e *Engine) ripe(d *Delivery) {
+// ripe ends a record's wait: it is ready, or already open, and then the caller hands it on
+// without the lock. The caller sets the timer too.
+func (e *Engine) ripe(d *Delivery) (opened bool) {
 	d.state = ready
-	if d.hold.NoSlot {
-		d.part.enqueue(d.lane, &d.part.errands)
-	} else {
+	switch {
+	case !d.hold.NoSlot || d.oversized && !d.loaded:
 		d.part.enqueue(d.lane, &d.part.due)
+		e.arm(d.part)
+	case e.openNow(d):
+		return true
+	default:
+		d.state, d.until = held, time.Now().Add(lookAgain)
+		e.timed.add(d)
 	}
-	e.arm(d.part)
+	return false
+}
+
+// lookAgain is how soon it is tried again to open what needs no slot.
+const lookAgain = time.Second
+
+// openNow opens a ready record whose try sends nothing, and so needs no slot of the gate; not
+// where something else stands in its way.
+func (e *Engine) openNow(d *Delivery) bool {
+	p, g := d.part, d.part.gen
+	if !d.hold.NoSlot || g.draining || e.stopped || !time.Now().Before(g.lease) || d != p.head && !p.fits() {
+		return false
+	}
+	e.open(p, d.lane, false)
+	e.unpause(p)
+	return true
+}
+
+// hand delivers records that were opened without a slot.
+func (e *Engine) hand(opened ...*Delivery) {
+	for _, d := range opened {
+		e.cfg.Handler.Handle(d.part.gen.ctx, d)
+	}
+}
+
+// wakeUp ends a record's wait before its time.
+func (e *Engine) wakeUp(d *Delivery) bool {
+	e.mu.Lock()
+	waits := d.state == held
+	opened := false
+	if waits {
+		e.timed.remove(d)
+		opened = e.ripe(d)
+		e.schedule()
+	}
+	e.mu.Unlock()
+	if opened {
+		e.hand(d)
+	}
+	return waits
 }
 
 // Hasten makes every held record ready at once whose hold is not firm, in the order
 // of their times: what they waited for is over.
 func (e *Engine) Hasten() {
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	var opened []*Delivery
 	for _, d := range e.timed.hasten() {
-		e.ripe(d)
+		if e.ripe(d) {
+			opened = append(opened, d)
+		}
 	}
 	e.schedule()
+	e.mu.Unlock()
+	e.hand(opened...)
 }

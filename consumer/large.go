@@ -105,7 +105,15 @@ var errGone = errors.New("the record is no longer in the log")
 func (e *Engine) load(g *generation, d *Delivery) {
 	rec, err := g.readAgain(d)
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	opened := e.loaded(g, d, rec, err)
+	e.mu.Unlock()
+	if opened {
+		e.hand(d)
+	}
+}
+
+// loaded takes a large record's bytes, or notes why there are none.
+func (e *Engine) loaded(g *generation, d *Delivery, rec fetch.Record, err error) (opened bool) {
 	switch {
 	case err == nil:
 		d.failing = time.Time{}
@@ -113,7 +121,7 @@ func (e *Engine) load(g *generation, d *Delivery) {
 		d.failing = time.Now()
 	}
 	if e.large != d || d.state != loading {
-		return // its partition was revoked meanwhile
+		return false // its partition was revoked meanwhile
 	}
 	p := d.part
 	p.reread, p.rereads = "", time.Time{}
@@ -122,9 +130,12 @@ func (e *Engine) load(g *generation, d *Delivery) {
 		d.Record.Record, d.loaded, d.loads = rec, true, retry{}
 		d.beyond = time.Time{}
 		d.state = ready
+		if d.lane.stuck && e.openNow(d) {
+			return true
+		}
 		d.then.pushFront(d.lane)
 		e.arm(p)
-		return
+		return false
 	case errors.Is(err, errGone):
 		e.large = nil
 		e.gone(d)
@@ -141,6 +152,7 @@ func (e *Engine) load(g *generation, d *Delivery) {
 		}
 	}
 	e.loadNext()
+	return false
 }
 
 // gone passes over a record that Kafka dropped while it waited, and says so.

@@ -71,12 +71,11 @@ type partition struct {
 	// Lanes whose head is ready: fresh ones never tried, due ones whose hold has
 	// ended, and those that wait for their turn, untimed.
 	fresh, due, turn laneQueue
-	errands          laneQueue // due as well, but their next try waits for no slot
-	unloaded         laneQueue // those of all four whose head's bytes must be read first
+	unloaded         laneQueue // those of all three whose head's bytes must be read first
 	dueNext          bool      // take turns between fresh and tried ones
 	inRing           bool
 
-	takes, errandRuns standstill // see alive.go
+	takes standstill // see alive.go
 
 	open  int // deliveries in hand
 	bytes int // of unfinished records
@@ -218,38 +217,24 @@ func (p *partition) countStuck(quota string, records, bytes int) {
 	p.quotas[quota] = tally{t.records + records, t.bytes + bytes}
 }
 
-// crowded tells whether records that wait for another try, and those of their
-// sessions behind them, take more than half of a bound.
-func (p *partition) crowded() bool { return p.overHalf(tally{p.stuckCount, p.stuckBytes}) }
+// blocked counts the held records and those behind them in their sessions.
+func (p *partition) blocked() tally { return tally{p.stuckCount, p.stuckBytes} }
 
-func (p *partition) overHalf(t tally) bool {
+// overHalf tells whether so many take more than half of one of the partition's bounds.
+func (t tally) overHalf(p *partition) bool {
 	return t.records > p.engine.cfg.MaxPending/2 ||
 		int64(t.bytes) > p.engine.share()/2 ||
 		min(t.records, p.runs) > gapLimit/2
 }
 
-// pushInterval is the least time between two deliveries of one record to make
-// room: its handler may not be free to give it up.
-const pushInterval = time.Second
-
-// longest returns the record of a quota that has waited longest, but for d and those that
-// are to make room already; nil if there is none to deliver now, or those are enough.
-func (p *partition) longest(quota string, but *Delivery, now time.Time) *Delivery {
-	left := p.quotas[quota]
+// longest returns the record of a quota that has waited longest, where all of them take more
+// than half of a bound; else nil.
+func (p *partition) longest(quota string) *Delivery {
+	if quota == "" || !p.quotas[quota].overHalf(p) {
+		return nil
+	}
 	for d := p.head; d != nil; d = d.next {
-		if !d.lane.stuck || d.lane.head != d || d.hold.Quota != quota || d.state != held && d.state != ready {
-			continue
-		}
-		switch {
-		case d.MakeRoom:
-			left.records -= d.lane.count
-			left.bytes -= d.lane.bytes
-			if !p.overHalf(left) {
-				return nil
-			}
-		case d == but || now.Sub(d.pushed) < pushInterval:
-			return nil
-		default:
+		if d.lane.stuck && d.lane.head == d && d.hold.Quota == quota {
 			return d
 		}
 	}
@@ -311,23 +296,6 @@ func (p *partition) choose(probe bool) *lane {
 		}
 	}
 	return nil
-}
-
-// errand takes the lane to deliver next without a slot out of its queue, nil if there
-// is none.
-func (p *partition) errand() *lane {
-	l := p.errands.head
-	if l != nil && !p.fits() {
-		l = p.head.lane // as in choose
-		if l.queue != &p.errands {
-			p.engine.unload(p)
-			return nil
-		}
-	}
-	if l != nil {
-		p.errands.remove(l)
-	}
-	return l
 }
 
 // room tells how many records and bytes may be read now, and which bound stands

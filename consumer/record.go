@@ -44,11 +44,11 @@ type Hold struct {
 	Reason string
 	// Firm holds are not shortened by Engine.Hasten.
 	Firm bool
-	// NoSlot says that the next try sends nothing: it waits for no slot of the gate.
+	// NoSlot says that the next try sends nothing: it needs no slot of the gate.
 	NoSlot bool
 	// Quota, where set, names those that all together keep to half of a
-	// partition's bounds. Beyond that the longest waiting of them is delivered
-	// at once, with Delivery.MakeRoom set.
+	// partition's bounds. Beyond that the longest waiting of them is evicted: delivered
+	// at once, with Delivery.Evicted set.
 	Quota string
 	// Attempts is how often the record was sent, and Trace the trace ID of its
 	// last try, for the status page; 0 and "" for one that was not sent yet.
@@ -73,12 +73,13 @@ type Delivery struct {
 	Record Record
 	// Number counts the tries, from 1.
 	Number int
-	// Crowded says that records which wait for another try take more than half
-	// of one of the partition's bounds.
-	Crowded bool
-	// MakeRoom says that of the records of its hold's quota, which take more than
-	// half of one of the partition's bounds, this one has waited longest.
-	MakeRoom bool
+	// OverHalf says that held records, and those behind them, take more than half of one
+	// of the partition's bounds.
+	OverHalf bool
+	// Evicted is the quota of its last hold, where this try is to make room for others:
+	// the records of that quota took more than half of a bound, and this one had waited
+	// longest. "": it is not.
+	Evicted string
 	// Read is when the record was first read, and Note the handler's own, kept from try to
 	// try: in memory only, and through generations as long as the partition stays with
 	// this process and nobody else has committed. The note must not hold the record's
@@ -97,11 +98,9 @@ type Delivery struct {
 	// Guarded by the engine's mutex.
 	state     deliveryState
 	slot      bool      // the open try holds a gate slot
-	rests     bool      // and waits between two attempts
 	until     time.Time // held: when it is ready again
 	hold      Hold
-	heapIndex int       // held: its place in the heap
-	pushed    time.Time // when MakeRoom was last set
+	heapIndex int // held: its place in the heap
 	// Of a large one: its bytes are in memory; the queue that it waits in when they
 	// are; and the tries to read them.
 	loaded bool
@@ -131,16 +130,15 @@ func (d *Delivery) ReturnSlot() { d.part.engine.returnSlot(d, false) }
 // another may own the partition.
 func (d *Delivery) Current() bool { return d.part.engine.current(d) }
 
-// Rests tells that the delivery waits between two attempts with nothing open, and that
-// it goes on: meanwhile another worker may stand in for its own. A delivery must go on
-// before it ends.
-func (d *Delivery) Rests(rests bool) { d.part.engine.rests(d, rests) }
-
 // Done ends the delivery: the record is finished and may be committed over.
 func (d *Delivery) Done() { d.part.engine.done(d) }
 
 // AgainAt ends the delivery: the record is held and delivered again at t.
 func (d *Delivery) AgainAt(t time.Time, hold Hold) { d.part.engine.againAt(d, t, hold) }
+
+// Wake makes a held record due at once, and reports whether it was held. It may be called at
+// any time, and may deliver the record before it returns.
+func (d *Delivery) Wake() bool { return d.part.engine.wakeUp(d) }
 
 // AgainInTurn ends the delivery: the record is ready again, behind all others.
 // It is for a record that failed because nothing can succeed now: the gate alone

@@ -169,7 +169,7 @@ func (e *Engine) Held(most int) []HeldRecord {
 	}
 	if e.gen != nil {
 		for _, p := range e.gen.parts {
-			for _, q := range []*laneQueue{&p.due, &p.turn, &p.errands, &p.unloaded} {
+			for _, q := range []*laneQueue{&p.due, &p.turn, &p.unloaded} {
 				for l := q.head; l != nil && len(held) < len(e.timed)+most; l = l.next {
 					if l.stuck {
 						held = append(held, heldRecord(l.head, time.Time{}))

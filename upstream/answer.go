@@ -35,10 +35,6 @@ type Answer struct {
 	// read and a Refused that was not sent for want of a credential; otherwise nil.
 	// It is fit for logs.
 	Err error
-	// LeftOver says that the last attempt began before the circuit closed and ran out
-	// of time, or was given up, after that: a Timeout that tells of the outage that is
-	// over, and neither of the record nor of the platform as it is now.
-	LeftOver bool
 	// Unsent says that no byte of the last attempt's request left this host: no name, no
 	// descriptor, no connection, no TLS; or no credential, and so no attempt. That tells
 	// nothing about the record.

@@ -19,7 +19,6 @@ type attempt struct {
 	delivery *delivery // whose context's end is the caller's doing, not the time-out's
 	// answer is what this attempt was told, as far as it goes.
 	answer Answer
-	flight flight // of the gate, which guards it
 	trace  httptrace.ClientTrace
 
 	// The connection that net/http chose last; wire is nil before, and for HTTP/2, where it
@@ -81,25 +80,14 @@ func (b *bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 	var cancel context.CancelFunc
 	a.Context, cancel = context.WithTimeout(req.Context(), b.timeout)
 	defer cancel()
-	if b.gate != nil {
-		b.gate.requests.begin(a, cancel)
-	}
 
 	a.trace.GotConn = a.given
 	resp, err := b.next.RoundTrip(req.WithContext(httptrace.WithClientTrace(a, &a.trace)))
 	if err != nil && a.answer.Verdict == Unknown {
 		_ = a.fail(a, err) // the wrapper's own failure, which it returned
 	}
-	if b.gate != nil {
-		old, givenUp := b.gate.requests.end(a)
-		// An answer that had come wholly stands.
-		a.answer.LeftOver = old && a.answer.Verdict == Timeout
-		if a.answer.LeftOver && givenUp {
-			a.answer.Err = &Error{Timeout, "hung since an outage that is over, given up"}
-		}
-	}
 	d.answer = a.answer
-	if b.gate != nil && !a.answer.LeftOver { // that tells of the outage
+	if b.gate != nil {
 		b.gate.Observe(a.load(), time.Since(a.answer.LastAttempt))
 	}
 	if b.onAttempt != nil {

@@ -32,9 +32,6 @@ type Request struct {
 	// Proceed is asked before each further attempt, and again when its wait is
 	// over; nil means yes.
 	Proceed func() bool
-	// Rests, where set, is told true when the delivery begins to wait for a quick retry,
-	// its place at the gate being another's, and false when it has one again or ends.
-	Rests func(bool)
 }
 
 // Client delivers records to the platform. It is safe for concurrent use; how
@@ -109,7 +106,6 @@ type delivery struct {
 	signed     []Param // as they are sent, app_id among them
 	answer     Answer  // of the last attempt
 	waiting    bool    // between two attempts
-	resting    bool    // and its place at the gate is another's
 	other      int     // attempts with the other secret: no quick retries
 }
 
@@ -160,10 +156,6 @@ func (c *Client) Deliver(ctx context.Context, r Request) Answer {
 			c.sign(d, choice.other())
 		}
 	}
-	if d.resting {
-		c.config.Gate.unrest()
-		d.rests(false)
-	}
 	if d.answer.Verdict == Unknown || d.waiting {
 		d.answer.Verdict = Cut
 		d.answer.Err = &Error{Cut, "given up before the next attempt"}
@@ -196,8 +188,25 @@ func (c *Client) mayTryOther(d *delivery, ch choice) bool {
 	if ch.of == nil || d.request.Probe || d.waiting || !d.answer.unsigned() || !c.allowed(d) {
 		return false
 	}
-	if gate := c.config.Gate; gate != nil && !gate.again(d.Context, c.config.Timeout, func() bool { return c.allowed(d) }) {
-		return false // the next delivery begins with the other
+	return c.await(d) // if not, the next delivery begins with the other
+}
+
+// await waits for leave for one more attempt, and reports whether there is: no pause and no
+// other's turn of the rate may stand in its way for longer than RetryWaitMax.
+func (c *Client) await(d *delivery) bool {
+	if gate := c.config.Gate; gate != nil {
+		wait, ok := gate.retry(c.config.RetryWaitMax)
+		if !ok {
+			return false
+		}
+		if wait > 0 {
+			timer := time.NewTimer(wait)
+			defer timer.Stop()
+			select {
+			case <-timer.C:
+			case <-d.Done():
+			}
+		}
 	}
 	return d.Err() == nil && c.allowed(d)
 }
@@ -233,41 +242,19 @@ var errStopped = errors.New("no quick retry")
 func (c *Client) checkRetry(ctx context.Context, _ *http.Response, _ error) (bool, error) {
 	d := deliveryFrom(ctx)
 	d.waiting = d.retryable() && d.answer.Attempts-d.other <= c.config.RetryMax && c.allowed(d)
-	if d.waiting && c.config.Gate != nil {
-		c.config.Gate.rest()
-		d.rests(true)
-	}
 	return d.waiting, nil
 }
 
 // prepareRetry is asked when the wait is over: the circuit may have opened, or
-// a drain begun, since.
+// a drain begun, since. A turn of the rate that is not soon makes no quick retry.
 func (c *Client) prepareRetry(req *http.Request) error {
 	d := deliveryFrom(req.Context())
-	d.waiting = false
-	if !c.allowed(d) {
-		return errStopped
-	}
-	if d.resting {
-		if c.config.Gate.resume(d.Context, c.config.Timeout, func() bool { return c.allowed(d) }) {
-			d.rests(false)
-		}
-	}
-	switch {
-	case d.Err() != nil:
-		d.waiting = true
-		return errStopped
-	case d.resting || !c.allowed(d):
+	ok := c.await(d)
+	d.waiting = d.Err() != nil
+	if !ok {
 		return errStopped
 	}
 	return nil
-}
-
-func (d *delivery) rests(rests bool) {
-	d.resting = rests
-	if d.request.Rests != nil {
-		d.request.Rests(rests)
-	}
 }
 
 func (c *Client) allowed(d *delivery) bool {

@@ -80,53 +80,41 @@
 // # The gate
 //
 // A slot is taken with Gate.Acquire before a record is chosen for it, and given
-// back with Gate.Release. The caller reports what came of its deliveries:
+// back with Gate.Release when its delivery has ended. The wait before a quick retry
+// keeps the slot: a small UPSTREAM_MAX_IN_FLIGHT is shared with those waits, of
+// RetryWaitMax at the most. The caller reports what came of its deliveries:
 // Accepted, Failed for what counts against the platform as a whole, Pause for a
 // throttled one. A permanent code is an answer about the record and is not
 // reported.
 //
 //	phase   slots are given                     event                         then
 //	closed  while fewer than MaxInFlight are    the 5th different record      open
-//	        in place                            fails, none accepted between
+//	        in use                              fails, none accepted between
 //	                                            Accepted                      closed, failures forgotten
 //	open    one a second, the first a second    Accepted, however old the     ramp, limit 1 (closed where
 //	        after the opening; never more than  request                       MaxInFlight is 1)
-//	        MaxInFlight in place                Failed                        open
+//	        MaxInFlight in use                  Failed                        open
 //	                                            Release(false)                open, the next slot at once
 //	ramp    while fewer than the limit are in   Accepted                      limit doubled; at MaxInFlight
-//	        place (those of the outage apart)                                 closed
+//	        use (those of the outage apart)                                   closed
 //	                                            the 5th different record      open
 //	                                            fails, none accepted between
 //	any     none before the end of a pause      Pause                         the later end of a pause holds
 //	        (Retry-After)
-//	closed, as above                            2 s since the circuit closed  the requests of before that are
-//	ramp                                                                      given up: timeout, LeftOver
 //
-// While the circuit is open several slots may be out at once, since a request to
+// While the circuit is open several slots may be in use at once, since a request to
 // a platform that hangs takes a whole Config.Timeout and the next still begins
 // after a second. Failures are told apart by record: one record that fails five
 // times says nothing about the platform.
 //
-// A delivery that waits for its quick retry has nothing at the platform: it rests, and
-// others have its place, so that up to twice as many slots and restMore may be out, but no
-// more requests open than places. For the retry it waits for a place, before those who
-// have no slot yet, as long as others are accepted; where nothing was accepted for
-// Config.Timeout it gives up, and has failed. When the circuit opens all that wait so are sent away: the one attempt a
-// second is a probe's. Where five came to rest and nothing was accepted since, the
-// platform is in doubt, and they keep their places until it accepts again.
+// Refusals for load (429, 503, a time-out, a connection refused or reset, no room on this
+// host) lower the limit, attempt by attempt. A delivery whose last attempt failed so counts
+// for the circuit, unless it counts against the record. So a platform that refuses some
+// while it accepts others lowers the limit, and its circuit stays closed. Where it refuses
+// all, the circuit opens; what is seen while it is open tells the limit nothing.
 //
-// What a 503 (a 429, a time-out, a connection refused or reset, one that this host has no room
-// for) feeds: as an attempt the limit, which it lowers; as the
-// last attempt of a delivery that has failed the circuit, unless it counts against the
-// record. So a platform that refuses some while it accepts others lowers the limit, and
-// its circuit stays closed: what was refused finds its place in the next turns. Where it
-// refuses all the circuit opens, and what is seen while it is open tells the limit nothing.
-//
-// A request that hangs when the circuit closes mostly hangs until its time-out, and
-// so would its record's session. So it has 2 s left; an answer that came wholly
-// stands. What is given up, or runs out of its own time before, tells of the outage
-// that is over: the limit does not observe it, and whoever delivers tries the record
-// again without counting it or telling the gate (so it does with any other failure of a
-// delivery that began before the circuit closed; see Gate.Closings). If the circuit opens
-// again within the 2 s nothing is given up.
+// A request that hangs when the circuit closes runs into its time-out. It tells of the
+// outage that is over: the limit does not observe it, and the caller tries the record again
+// without counting it or telling the gate, as it does with any other failure of a delivery
+// that began before the circuit closed (see Gate.RecoveredSince).
 package upstream

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"container/list"
 	"context"
 	"sync"
 	"sync/atomic"
@@ -21,72 +22,38 @@ type GateConfig struct {
 	OnClose func(lasted time.Duration)
 }
 
-// Gate says when a request may go out: the circuit, the limit and the pauses
-// that the platform asks for, for all deliveries together. It is safe for
-// concurrent use.
+// Gate says when a request may go out: the circuit, the limit, the rate and the pauses
+// that the platform asks for, for all deliveries together. It is safe for concurrent use.
 //
-// Whoever waits is a goroutine of its caller's, parked until its turn; waiting
-// costs no tick, and one timer serves all. Slots are given in the order of
-// asking.
-//
-// A slot that is out is in one of two states; requests are open in the first alone:
-//
-//	slot      bound                      entered by            left by
-//	in place  MaxInFlight, below that    Acquire, resume       rest → resting
-//	          the limit                                        Release
-//	resting   with those in place slots  rest, between two     resume → in place
-//	                                     attempts              unrest, then Release
-//
-// So what rests takes no place from others, and the platform never has more requests
-// than places. What would go wrong without more:
-//
-//   - The platform accepts nothing, all come to rest, and others take their places:
-//     many times more requests before the circuit opens. So those of which openAfter
-//     came to rest with nothing accepted since keep their places (see doubted).
-//   - Those without a slot would take every place, and a retry would never have its
-//     turn: it goes before them, in the order of asking.
-//   - All places hang, and a retry waits for one: see resume.
+// Slots are given in the order of asking. A slot belongs to a delivery, from before its
+// first attempt until its last one has ended: the wait before a quick retry is included.
+// Whoever waits is a goroutine of its caller's; one timer serves all.
 type Gate struct {
 	config GateConfig
-	// open mirrors circuit.phase == Open for those who ask without the lock, and
-	// closings counts how often it closed: one more before open says so.
-	open     atomic.Bool
-	closings atomic.Uint64
-	// requests are those of the clients whose gate this is.
-	requests inFlight
+	// open mirrors circuit.phase == Open for those who ask without the lock.
+	open atomic.Bool
 
 	mu      sync.Mutex // guards all below
 	circuit circuit
 	limiter *limiter // nil: the limit is fixed
 	pace    pace
-	// inFlight is how many slots are in place, 0 to circuit.max.
+	// inFlight is how many slots are in use, 0 to circuit.max.
 	inFlight int
-	// resting is how many more are out and rest; inFlight+resting is at most slots, which
-	// is twice MaxInFlight, and restMore.
-	// ended of them will make no further attempt: the next Release is taken for
-	// one of theirs.
-	resting, ended, slots int
-	// doubted is how many came to rest since anything was accepted, at most resting.
-	doubted int
-	// old is how many of inFlight were out when the circuit closed last, as far as
+	// old is how many of inFlight were in use when the circuit closed last, as far as
 	// is known: a slot that comes back is taken for an old one while there are
 	// any. They do not count against a ramp's limit, or requests that hang
 	// since the outage would keep everything waiting after it.
 	old int
-	// accepted counts the acceptances.
-	accepted uint64
+	// closed is when the circuit closed last; zero: it never did.
+	closed time.Time
 	// pausedUntil is when slots are given again: it never moves back, and is
 	// zero again once it is noticed to have passed.
 	pausedUntil time.Time
 
-	// retries wait whose slot rests, asking those who have none yet. Nobody waits
-	// while a slot may be given now: dispatch follows each change.
-	retries, asking queue
-	waiting         int
-	// free keeps waiters for reuse, linked by next; as many as ever waited at
-	// once. (A sync.Pool would carry channels from one synctest bubble to the next.)
-	free *waiter
-	// alarm is set to due where time alone lets the first in the queue go on.
+	// waiters are chan bool with room for one: whoever gives a slot does not wait. Nobody
+	// waits while a slot may be given now: dispatch follows each change.
+	waiters list.List
+	// alarm is set to due where time alone lets the first of them go on.
 	alarm *time.Timer
 	due   time.Time // zero: not set
 
@@ -96,23 +63,12 @@ type Gate struct {
 	telling bool
 }
 
-// waiter is one Acquire, or one resume, in its queue.
-type waiter struct {
-	// granted has room for one: whoever gives the slot does not wait.
-	granted    chan bool
-	prev, next *waiter
-	queued     bool // false once the slot is given
-	resting    bool // has a slot, whose delivery wants to make its next attempt
-	denied     bool // and may not: the circuit has opened
-}
-
 // GateState is what metrics and pages show of a gate.
 type GateState struct {
 	Phase Phase
 	Since time.Time // when Phase began; zero: from the start
-	// InFlight slots are in place, Limit may be (1 is begun a second while open; as
-	// long as nothing speaks against MaxInFlight it is that, reached within a second),
-	// Waiting callers are queued, for a slot or for the next attempt.
+	// InFlight slots are in use, Limit may be (1 is begun a second while open; as
+	// long as nothing speaks against MaxInFlight it is that), Waiting callers are queued.
 	InFlight, Limit, Waiting int
 	PausedUntil              time.Time // zero or past: not paused
 }
@@ -122,7 +78,7 @@ func NewGate(config GateConfig) *Gate {
 	if config.MaxInFlight < 1 {
 		config.MaxInFlight = 64
 	}
-	g := &Gate{config: config, slots: 2*config.MaxInFlight + restMore}
+	g := &Gate{config: config}
 	g.circuit.max, g.circuit.limit = config.MaxInFlight, config.MaxInFlight
 	if config.Adaptive {
 		g.limiter = newLimiter(config.MaxInFlight)
@@ -138,27 +94,32 @@ func (g *Gate) Acquire(ctx context.Context) (probe bool, err error) {
 		return false, err
 	}
 	g.mu.Lock()
-	if g.waiting == 0 {
-		if ok, _ := g.admit(false); ok {
+	if g.waiters.Len() == 0 {
+		if ok, _ := g.admit(); ok {
 			probe := g.give(false)
 			g.mu.Unlock()
 			return probe, nil
 		}
 	}
-	w := g.enqueue(false)
+	granted := make(chan bool, 1)
+	place := g.waiters.PushBack(granted)
 	g.dispatch() // sets the alarm
 	g.mu.Unlock()
 
 	select {
-	case probe = <-w.granted:
-		g.mu.Lock()
-		g.recycle(w)
-		g.mu.Unlock()
+	case probe = <-granted:
 		return probe, nil
 	case <-ctx.Done():
-		g.abandon(w)
-		return false, ctx.Err()
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	select {
+	case <-granted: // meanwhile: it goes to the next
+		g.release(false)
+	default:
+		g.waiters.Remove(place)
+	}
+	return false, ctx.Err()
 }
 
 // Release gives a slot back. used says that a request was made with it; an
@@ -173,15 +134,11 @@ func (g *Gate) Release(used bool) {
 }
 
 func (g *Gate) release(used bool) {
-	switch {
-	case g.ended > 0:
-		g.ended--
-		g.rested()
-	case g.inFlight == 0:
+	if g.inFlight == 0 {
 		panic("upstream: a slot was released that nobody had")
-	default:
-		g.vacate()
 	}
+	g.inFlight--
+	g.old = max(g.old-1, 0)
 	if !used {
 		g.pace.giveBack()
 		if g.circuit.phase == Open {
@@ -191,35 +148,48 @@ func (g *Gate) release(used bool) {
 	g.dispatch()
 }
 
+// retry reserves the rate's next turn for one more attempt in the slot that the delivery
+// has. It reports how long to wait for it; false where that is more than within.
+func (g *Gate) retry(within time.Duration) (wait time.Duration, ok bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now, at := time.Now(), g.pausedUntil
+	if g.pace.interval > 0 {
+		at = later(at, g.pace.next)
+	}
+	if wait = max(0, at.Sub(now)); wait > within {
+		return 0, false
+	}
+	if g.pace.interval > 0 {
+		g.pace.take(now.Add(wait), false)
+	}
+	return wait, true
+}
+
 // Open reports whether the circuit is open. It is cheap.
 func (g *Gate) Open() bool { return g.open.Load() }
 
-// Closings counts how often the circuit has closed. Where it is not open and the count
-// is another than at the beginning of a delivery, an outage ended while that was under
-// way: its failure may tell of the outage alone. It is cheap.
-func (g *Gate) Closings() uint64 { return g.closings.Load() }
+// RecoveredSince reports whether the circuit is closed and closed last after a time. Then the
+// failure of a delivery that began at that time may tell of the outage alone.
+func (g *Gate) RecoveredSince(began time.Time) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.circuit.phase != Open && g.closed.After(began)
+}
 
 // Accepted notes that the platform accepted a record: it closes an open
 // circuit, and widens the limit after that.
 func (g *Gate) Accepted() {
 	g.mu.Lock()
-	g.accepted++
-	doubted := g.doubted > 0
-	g.doubted = 0
 	if g.circuit.phase == Closed {
 		g.circuit.forget()
-		if doubted {
-			g.dispatch()
-		}
 		g.mu.Unlock()
 		return
 	}
 	now, since := time.Now(), g.circuit.since
 	if g.circuit.accept(now) {
-		g.old = g.inFlight
-		g.closings.Add(1)
+		g.old, g.closed = g.inFlight, now
 		g.open.Store(false)
-		g.requests.closed()
 		if g.limiter != nil {
 			g.limiter.resume(now)
 		}
@@ -241,7 +211,6 @@ func (g *Gate) Failed(id any) {
 	if g.circuit.fail(id, time.Now()) {
 		g.old = 0
 		g.open.Store(true)
-		g.requests.opened()
 		if call := g.config.OnOpen; call != nil {
 			g.news = append(g.news, call)
 		}
@@ -267,17 +236,16 @@ func (g *Gate) State() GateState {
 	defer g.mu.Unlock()
 	return GateState{
 		Phase: g.circuit.phase, Since: g.circuit.since,
-		InFlight: g.inFlight, Limit: g.shownLimit(), Waiting: g.waiting,
+		InFlight: g.inFlight, Limit: g.shownLimit(), Waiting: g.waiters.Len(),
 		PausedUntil: g.pausedUntil,
 	}
 }
 
-// admit reports whether a slot may be given now, or one that rests go on; if not, at is
-// when time alone will allow it, zero where something must happen first. Where no
-// resting one may, no other may either.
-func (g *Gate) admit(resting bool) (ok bool, at time.Time) {
+// admit reports whether a slot may be given now; if not, at is when time alone will allow
+// it, zero where something must happen first.
+func (g *Gate) admit() (ok bool, at time.Time) {
 	c := &g.circuit
-	if full, until := g.full(resting); full {
+	if full, until := g.full(); full {
 		return false, until
 	}
 	at = g.pausedUntil
@@ -313,17 +281,13 @@ func (g *Gate) shownLimit() int {
 	return min(g.circuit.limit, g.limiter.shown())
 }
 
-// full reports whether all places are taken, or for one without a slot whether it must
-// wait for those that rest, and until when if time alone changes that.
-func (g *Gate) full(resting bool) (full bool, until time.Time) {
-	c := &g.circuit
+// full reports whether all slots are in use, and until when if time alone changes that.
+func (g *Gate) full() (full bool, until time.Time) {
 	switch {
-	case g.inFlight >= c.max, !resting && g.inFlight+g.resting >= g.slots:
+	case g.inFlight >= g.circuit.max:
 		return true, time.Time{}
-	case c.phase == Open:
+	case g.circuit.phase == Open:
 		return false, time.Time{}
-	case !resting && g.doubted >= openAfter && g.inFlight+g.doubted >= c.max:
-		return true, time.Time{}
 	}
 	for g.inFlight-g.old >= g.limit() {
 		if g.limiter == nil {
@@ -338,7 +302,7 @@ func (g *Gate) full(resting bool) (full bool, until time.Time) {
 
 // Slot tells a watchdog whether a slot could be given now as far as time goes (no pause,
 // no turn of the rate or of an open circuit that is still to come or was due just now),
-// and whether all are out. It changes nothing.
+// and whether all are in use. It changes nothing.
 func (g *Gate) Slot() (may, full bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -349,10 +313,7 @@ func (g *Gate) Slot() (may, full bool) {
 	if g.pace.interval > 0 {
 		at = later(at, g.pace.next)
 	}
-	full = g.inFlight >= c.max || g.inFlight+g.resting >= g.slots
-	if c.phase != Open {
-		full = full || g.doubted >= openAfter && g.inFlight+g.doubted >= c.max || g.inFlight-g.old >= g.limit()
-	}
+	full = g.inFlight >= c.max || c.phase != Open && g.inFlight-g.old >= g.limit()
 	return time.Since(at) > probeInterval, full
 }
 
@@ -376,22 +337,35 @@ func (g *Gate) give(waited bool) (probe bool) {
 // dispatch gives slots to those who wait, as many as may be given, and sets the
 // alarm if time alone will allow the next. It follows each change of state.
 func (g *Gate) dispatch() {
-	for w := g.next(); w != nil; w = g.next() {
-		if w.resting && g.circuit.phase == Open {
-			g.deny(w)
-			continue
-		}
-		ok, at := g.admit(w.resting)
+	for w := g.waiters.Front(); w != nil; w = g.waiters.Front() {
+		ok, at := g.admit()
 		if !ok {
 			g.wakeAt(at)
 			return
 		}
-		g.unlink(w)
-		if w.resting {
-			g.rested()
-		}
-		w.granted <- g.give(true) // has room: see waiter
+		g.waiters.Remove(w).(chan bool) <- g.give(true)
 	}
+}
+
+// wakeAt sets the alarm. One that goes off too early does no harm, so it is
+// never stopped, only moved.
+func (g *Gate) wakeAt(at time.Time) {
+	if at.IsZero() || at.Equal(g.due) {
+		return
+	}
+	g.due = at
+	if g.alarm == nil {
+		g.alarm = time.AfterFunc(time.Until(at), g.ring)
+	} else {
+		g.alarm.Reset(time.Until(at))
+	}
+}
+
+func (g *Gate) ring() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.due = time.Time{}
+	g.dispatch()
 }
 
 // tell calls OnOpen and OnClose for what has changed.

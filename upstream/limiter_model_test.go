@@ -123,10 +123,8 @@ func (l *load) deliver(ctx context.Context) bool {
 			l.failed(begun)
 			return true
 		}
-		l.gate.rest()
 		sleep(ctx, 100*time.Millisecond+rand.N(100*time.Millisecond))
-		if l.gate.Open() || !l.gate.resume(ctx, time.Second, nil) {
-			l.gate.unrest()
+		if l.gate.Open() {
 			break
 		}
 	}

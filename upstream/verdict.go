@@ -28,8 +28,7 @@ const (
 	Failed
 	// Unreadable: an answer came, but its body is not one JSON object with one code.
 	Unreadable
-	// Timeout: the attempt was not over within Config.Timeout, or hung since an
-	// outage that is over (Answer.LeftOver).
+	// Timeout: the attempt was not over within Config.Timeout.
 	Timeout
 	// Unreachable: no answer, for a reason other than time.
 	Unreachable

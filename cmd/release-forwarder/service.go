@@ -214,10 +214,11 @@ func (v *service) wireEngine(dialFunc) error {
 }
 
 // deliveryLimit is how long a delivery may take by configuration: each attempt, one more
-// for a credential's other secret, the waits between, and its letter.
+// for a credential's other secret, the waits between (for a retry, and for its turn of the
+// rate), and its letter.
 func (v *service) deliveryLimit() time.Duration {
 	u := v.settings.Upstream
-	return time.Duration(u.RetryMax+2)*u.Timeout + time.Duration(u.RetryMax)*u.RetryWaitMax + v.letters.Limit()
+	return time.Duration(u.RetryMax+2)*u.Timeout + time.Duration(2*u.RetryMax+1)*u.RetryWaitMax + v.letters.Limit()
 }
 
 // session is what keeps order: one parking of one lot.

@@ -59,9 +59,9 @@ func (blind) Acquire(ctx context.Context) (bool, error) { <-ctx.Done(); return f
 // What does not move is told of within its limit and 30 s, by its place in Kafka and no
 // more, and does not keep the process from ending.
 func TestWhatDoesNotMoveIsNotAlive(t *testing.T) {
-	// Its limit, by the settings below: 4 attempts of 10 s, two waits of 1 s; its letter:
+	// Its limit, by the settings below: 4 attempts of 10 s, two waits of 1 s and three turns of the rate as late; its letter:
 	// 30 s behind others, and 3 requests of 10 s.
-	const limit = 4*10*time.Second + 2*time.Second + 30*time.Second + 30*time.Second
+	const limit = 4*10*time.Second + 5*time.Second + 30*time.Second + 30*time.Second
 	handling := func(first func(context.Context, *consumer.Delivery)) func(*service, *consumer.Config) {
 		return func(_ *service, cfg *consumer.Config) { cfg.Handler = &mistaken{Handler: cfg.Handler, first: first} }
 	}

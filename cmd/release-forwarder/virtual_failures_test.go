@@ -34,7 +34,7 @@ type failure struct {
 func failures() []failure {
 	return []failure{
 		{name: "connection refused", refuse: true},
-		{name: "no answer within UPSTREAM_TIMEOUT", reply: &platform.Reply{Hang: true}, slow: 10 * time.Second},
+		{name: "no answer within UPSTREAM_TIMEOUT", reply: &platform.Reply{Hang: true}, slow: 10 * time.Second, more: 10 * time.Second},
 		{name: "connection cut", reply: &platform.Reply{Cut: true}},
 		{name: "HTTP 502 with an HTML page", reply: &platform.Reply{Status: 502, Body: "<html>", Header: http.Header{"Content-Type": {"text/html"}}}},
 		{name: "code 500", reply: &platform.Reply{Status: 500, Body: `{"code":"500"}`}},

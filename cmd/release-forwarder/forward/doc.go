@@ -4,49 +4,50 @@
 // What it promises: a record is done only when the platform accepted it or its
 // dead letter is acknowledged; only permanent failures become dead letters.
 //
-// # Outcomes
+// # What waits, and why
 //
-//	the delivery                          | outcome
-//	--------------------------------------+----------------------------------------
-//	cannot be mapped                      | letter (stage mapping); no request
-//	accepted                              | done
-//	permanent                             | letter (stage upstream, refused)
-//	cut                                   | none: the partition's next owner sends it
-//	throttled, with Retry-After           | the platform is paused; again in turn
-//	  … again, while others were accepted | held alone, at least so long; may count
-//	begun before an outage was over       | again at once; counts for nothing
-//	  … throttled                         | as above; counts for nothing
-//	no byte of it left this host          | as below; counts against no record
-//	any other failure, circuit open       | again in turn: the gate alone paces it
-//	any other failure, circuit closed     | held for the backoff; may count
-//	  … and it was the last one allowed   | letter (stage upstream, budget-exhausted)
-//	letter not written                    | held; then the letter alone is tried again
+// One decision, decide, at three moments: before a record is sent, after its delivery, and
+// before its dead letter is written. It rests on what happened, on what is known of the
+// platform, of the record's lot and of its streaks of dead letters, and on nothing else. The
+// first row that fits holds. Each row is a case of TestEachRowOfTheTable.
 //
-// # Budget
+//	what happened                                        | what becomes of the record
+//	-----------------------------------------------------+-----------------------------------------
+//	before it is sent
+//	  its lot waits                                      | as after a delivery
+//	  a storm of its lot, another has the place          | waits for the place
+//	  … and it is evicted                                | sent
+//	  nothing in its way                                 | sent
+//	after its delivery
+//	  accepted                                           | done
+//	  permanent                                          | dead letter, refused
+//	  cut                                                | its next owner's
+//	  a person has decided (DLQ_HELD_BEFORE)             | dead letter, by-operator
+//	  begun before an outage was over                    | again at once; counts for nothing
+//	  its lot waits for LOT_HOLD_MAX, others accepted    | dead letter, lot-refused
+//	  its lot waits, it is evicted, others accepted      | dead letter, lot-refused
+//	  its lot waits                                      | until the lot's next attempt
+//	  throttled, with Retry-After                        | so long, and so does the platform
+//	  throttled so again, while others were accepted     | backoff, at least so long; may count
+//	  throttled, begun before an outage was over         | as asked; counts for nothing
+//	  failed, the circuit is open                        | until its turn at the gate
+//	  failed with Retry-After, the circuit is open       | so long
+//	  no byte left this host                             | backoff; the circuit is told
+//	  failed, nothing proves that it is the record's own | backoff; the circuit is told
+//	  failed, and that is proved                         | backoff; counts against its budget
+//	  … for the last time allowed                        | dead letter, budget-exhausted
+//	before its dead letter is written
+//	  no storm, or it has the place                      | written
+//	  a storm of its source, another has the place       | waits for the place
+//	  … and it is evicted                                | written
+//	  a storm of all, another has the place              | waits for the place, evicted or not
 //
-// A failure counts only where there is proof that the platform is up and mostly
-// accepts, and the record is the trouble (see evidence). Others are first deliveries
-// of other records on this replica since the record's last failure that counted, at
-// first since its delivery began. The first row that fits holds. The last two are
-// cases of TestTheLastFailureOfTheBudgetMakesTheLetter, the refused lot's is held by
-// TestARefusedLotStopsNobodyAndItsRecordsArriveInOrderWhenItIsMended (no letter, however
-// often it is refused), that no byte left by TestWhatNeverLeftThisHostCountsAgainstNoRecord,
-// each other is a case of TestWhichFailuresCountForTheBudget.
+// A letter that could not be written waits for its backoff, and is decided on again.
 //
-//	the failure                                       | counts
-//	--------------------------------------------------+-------------------------------
-//	begun before an outage was over                   | no
-//	of a lot that alone is refused                    | no: the lot waits (see lots)
-//	no byte of the request left this host             | no: ours, not the record's
-//	throttled, nothing accepted since it last was     | no
-//	the circuit is open                               | no
-//	less than 10 others were accepted                 | no
-//	less than four times as many others as failed     | no; permanent answers left out
-//	401 or 403, its lot was not accepted since        | no
-//	any other                                         | yes; the proof is used up
-//	  … the RETRY_BUDGET-th that counts               | yes, and makes a letter
-//	  … the third, while waiting records crowd        | the same
-//	    the partition                                 |
-//
-// What does not count is told to the circuit instead, but for the first two.
+// The budget is RETRY_BUDGET, and 3 where held records take more than half of one of the
+// partition's bounds. That a failure is the record's own is proved where, since its last
+// failure that counted (at first since its delivery began), at least 10 first deliveries of
+// other records were accepted and four times as many as failed; after a 401 or 403 the lot
+// must have been accepted too (see evidence). Whether a lot waits is told by lots, whether
+// there is a place by storms, each with its own table of states.
 package forward

@@ -43,7 +43,7 @@ type mark struct {
 	own bool
 }
 
-// now marks the moment at which a record's delivery begins.
+// now marks this moment.
 func (e *evidence) now() mark {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -75,10 +75,9 @@ func (e *evidence) fail(since *mark) {
 	since.own = true
 }
 
-// proves tells whether a failure is the record's own, by what happened since its
-// mark, and if so moves the mark to now. Where lot is not "", the lot must have
-// been accepted too.
-func (e *evidence) proves(since *mark, lot string) bool {
+// proves tells whether a failure is the record's own, by what happened since its mark. Where lot
+// is not "", the lot must have been accepted too.
+func (e *evidence) proves(since mark, lot string) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	accepted, failed := e.accepted-since.accepted, e.failed-since.failed
@@ -88,11 +87,7 @@ func (e *evidence) proves(since *mark, lot string) bool {
 	if accepted < provenBy || accepted < provenRatio*failed {
 		return false
 	}
-	if lot != "" && max(e.younger[lot], e.older[lot]) <= since.count {
-		return false
-	}
-	*since = mark{accepted: e.accepted, failed: e.failed, count: e.count}
-	return true
+	return lot == "" || max(e.younger[lot], e.older[lot]) > since.count
 }
 
 // acceptedSince tells whether anything was accepted after a time.

@@ -46,10 +46,10 @@ func TestEvidenceProvesAFailureOnlyWhereThePlatformMostlyAccepts(t *testing.T) {
 			if c.own {
 				e.fail(&since)
 			}
-			if got := e.proves(&since, ""); got != c.want {
+			if got := e.proves(since, ""); got != c.want {
 				t.Fatalf("proves %v, want %v", got, c.want)
 			}
-			if c.want && e.proves(&since, "") {
+			if e.proves(e.now(), "") {
 				t.Error("the same acceptances prove two failures")
 			}
 		})
@@ -64,17 +64,18 @@ func TestARefusalNeedsAnAcceptanceOfItsLot(t *testing.T) {
 	for range 10 {
 		e.accept("other", true)
 	}
-	if e.proves(&since, "mine") {
+	if e.proves(since, "mine") {
 		t.Error("the lot was last accepted before the delivery began")
 	}
 	e.accept("mine", false)
-	if !e.proves(&since, "mine") {
+	if !e.proves(since, "mine") {
 		t.Error("the lot was accepted since, and ten others")
 	}
+	since = e.now()
 	for range 10 {
 		e.accept("other", true)
 	}
-	if e.proves(&since, "mine") {
+	if e.proves(since, "mine") {
 		t.Error("the lot's acceptance proved two failures")
 	}
 }
@@ -91,20 +92,20 @@ func TestEvidenceForgetsLotsWithinItsBound(t *testing.T) {
 	for range 10 {
 		e.accept("fresh", true)
 	}
-	if !e.proves(&since, "fresh") {
+	if !e.proves(since, "fresh") {
 		t.Error("the lot accepted last was forgotten")
 	}
 }
 
-func TestTheBudgetIsThreeInACrowdAndNeverWhereItIsNone(t *testing.T) {
+func TestTheBudgetIsThreeOverHalfAndNeverWhereItIsNone(t *testing.T) {
 	for _, c := range []struct {
-		budget  int
-		crowded bool
-		want    int
+		budget   int
+		overHalf bool
+		want     int
 	}{{20, false, 20}, {20, true, 3}, {2, true, 2}, {0, false, 0}, {0, true, 0}} {
 		f := New(Config{Budget: c.budget})
-		if got := f.budget(c.crowded); got != c.want {
-			t.Errorf("budget %d, crowded %v: %d failures, want %d", c.budget, c.crowded, got, c.want)
+		if got := f.budget(c.overHalf); got != c.want {
+			t.Errorf("budget %d, overHalf %v: %d failures, want %d", c.budget, c.overHalf, got, c.want)
 		}
 	}
 }

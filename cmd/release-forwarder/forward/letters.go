@@ -32,7 +32,7 @@ func upstreamLetter(reason string, a upstream.Answer) dlq.Letter {
 
 // unmappable gives up a record that is no event that can be sent, or has too many headers
 // to be one.
-func (f *Forwarder) unmappable(ctx context.Context, d *consumer.Delivery, h *history, err error) {
+func (f *Forwarder) unmappable(ctx context.Context, d *delivery, err error) {
 	l := dlq.Letter{Stage: dlq.StageMapping, Message: err.Error()}
 	if e, ok := errors.AsType[*mapping.Error](err); ok {
 		l.Reason, l.Field = string(e.Reason), e.Field
@@ -40,30 +40,42 @@ func (f *Forwarder) unmappable(ctx context.Context, d *consumer.Delivery, h *his
 		l.Reason, l.Field = string(mapping.TooLong), "headers"
 		l.Message = fmt.Sprintf("%v; the letter keeps the first %d", e, e.Kept)
 	}
-	source := partitionSource(d.Record.Topic, d.Record.Partition)
+	d.source = partitionSource(d.Record.Topic, d.Record.Partition)
 	if lot, _ := mapping.Identify(d.Record.Value); lot != "" {
-		source = lotSource(lot)
+		d.source = lotSource(lot)
 	}
-	f.giveUp(ctx, d, h, source, l)
+	f.giveUp(ctx, d, l)
 }
 
-// giveUp writes the record's dead letter; the record is done when it is written.
-// In a storm of its source, or of all, the letter waits for its turn; one without
-// a source neither counts for a storm nor waits for it.
-func (f *Forwarder) giveUp(ctx context.Context, d *consumer.Delivery, h *history, source string, l dlq.Letter) {
-	l.Attempts, l.First, l.Last = h.attempts, h.first, h.last
+// giveUp makes a record a dead letter; it is done when that is written. The letters of refused
+// lots, and those that a person has decided on, neither count for a storm nor wait for one.
+func (f *Forwarder) giveUp(ctx context.Context, d *delivery, l dlq.Letter) {
+	l.Attempts, l.First, l.Last = d.attempts, d.first, d.last
 	l.Traceparent = telemetry.Traceparent(ctx)
-	h.letter, h.source, h.gaveUp = &l, source, trace.SpanContextFromContext(ctx)
-	if source == "" {
-		f.write(ctx, d, h)
-		return
-	}
-	if f.storms.letter(source) {
+	d.letter, d.letterSpan = &l, trace.SpanContextFromContext(ctx)
+	switch {
+	case l.Reason == dlq.ReasonLotRefused || l.Reason == dlq.ReasonByOperator:
+		f.storms.leave(d.Delivery, d.source)
+		d.source = ""
+	case f.storms.count(d.source):
 		f.Log.LogAttrs(telemetry.StateChange(ctx), slog.LevelError,
 			"dead-letter storm: so many letters in a row with nothing accepted between; written at one a second from now on, look at the producer and at the platform's contract",
 			slog.String("reason", l.Reason), slog.String("field", l.Field), slog.Int("letters", f.StormLimit))
 	}
-	f.writeInTurn(ctx, d, h)
+	f.deadLetter(ctx, d)
+}
+
+// deadLetter hands a record's dead letter to its topic, or has it wait for its place in a storm.
+func (f *Forwarder) deadLetter(ctx context.Context, d *delivery) {
+	due := facts{letter: true, evicted: d.Evicted}
+	if d.source != "" {
+		due.storm = f.storms.take(d.Delivery, d.source, true)
+	}
+	if o := decide(&due); o.action != write {
+		f.end(ctx, d, o, upstream.Answer{})
+		return
+	}
+	f.write(ctx, d)
 }
 
 // whole is a record's letter as it is written.
@@ -74,51 +86,29 @@ func (h *history) whole(r *consumer.Record) *dlq.Letter {
 	return &l
 }
 
-// writeInTurn writes a letter when its turn in a storm has come, when the storm is
-// over, or to make room.
-func (f *Forwarder) writeInTurn(ctx context.Context, d *consumer.Delivery, h *history) {
-	if h.source == "" {
-		f.write(ctx, d, h)
-		return
-	}
-	now := time.Now()
-	at := f.storms.await(&h.turns, h.source, true, now)
-	_, all := f.storms.storming(h.source)
-	switch {
-	case !at.After(now):
-		f.write(ctx, d, h)
-	case h.makesRoom(d, quotaStorms) && !all:
-		f.storms.giveBack(&h.turns, h.source)
-		f.write(ctx, d, h)
-	default:
-		f.holdForTurn(d, h, h.source, at, all)
-	}
-}
-
 // write tries to write a record's letter once. A letter that cannot be written is
 // kept with its record and tried again with backoff for ever: its record must not
 // be passed over.
-func (f *Forwarder) write(ctx context.Context, d *consumer.Delivery, h *history) {
+func (f *Forwarder) write(ctx context.Context, d *delivery) {
 	span := f.Tracer.StartLetter(ctx, f.Letters.Topic())
-	l := h.whole(&d.Record)
+	l := d.whole(&d.Record)
 	f.Letters.Publish(ctx, l, func(err error) {
 		telemetry.EndKafka(span, kafkaFailure(err))
+		f.storms.leave(d.Delivery, d.source)
 		if err == nil {
 			f.Written(string(l.Stage), l.Reason)
-			f.Log.LogAttrs(ctx, slog.LevelWarn, "dead letter written", f.about(d,
+			f.Log.LogAttrs(ctx, slog.LevelWarn, "dead letter written", f.about(d.Delivery,
 				slog.String("stage", string(l.Stage)), slog.String("reason", l.Reason), slog.String("field", l.Field),
 				slog.String("code", tamed(l.Code)), slog.String("seqno", tamed(l.Seqno)))...)
 			d.Done()
 			return
 		}
-		h.letterTries++
+		d.letterTries++
 		if ctx.Err() == nil {
-			f.Log.LogAttrs(ctx, slog.LevelError, "a dead letter cannot be written: its partition's commit waits for it, tried again", f.about(d,
-				slog.String("reason", l.Reason), slog.Int("tries", h.letterTries), slog.String("error", err.Error()))...)
+			f.Log.LogAttrs(ctx, slog.LevelError, "a dead letter cannot be written: its partition's commit waits for it, tried again", f.about(d.Delivery,
+				slog.String("reason", l.Reason), slog.Int("tries", d.letterTries), slog.String("error", err.Error()))...)
 		}
-		hold := h.hold(HeldDeadLetter)
-		hold.Firm = true
-		d.AgainAt(time.Now().Add(f.backoff(h.letterTries)), hold)
+		d.AgainAt(time.Now().Add(f.backoff(d.letterTries)), d.hold(HeldDeadLetter, outcome{firm: true}))
 	})
 }
 

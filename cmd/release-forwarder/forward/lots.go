@@ -1,6 +1,7 @@
 package forward
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -30,6 +31,7 @@ type lots struct {
 	known map[string]*lot // suspected and refused ones; at most lotsRemembered
 }
 
+// lot is guarded by the lots' mutex.
 type lot struct {
 	row     int    // refusals since the last acceptance
 	since   uint64 // acceptances, of any lot, when the row began
@@ -37,22 +39,17 @@ type lot struct {
 	began   time.Time // when it was found refused
 	tries   int       // attempts since then
 	next    time.Time // when the next may go out
-	out     *attempt  // the one that is out; nil if none is
+	out     bool      // one is out: nobody else of the lot is sent until it is given back
+	hurried bool      // it is to try at once since: what comes of that one puts off no other
 }
 
-// attempt is a refused lot's one attempt while it is out: nobody else of the lot is sent
-// until whoever took it has given it back. A nil one is none.
-type attempt struct {
-	of       *lot
-	outdated bool // began before the lot was to try at once
-}
-
-// turn is what may be done with a record of a lot now.
-type turn struct {
-	send  bool
-	try   *attempt  // the one attempt of a refused lot, to be given back
-	until time.Time // when to ask again, where it may not be sent
-	began time.Time // when the lot was found refused
+// standing is what is known of a lot now, as far as a record of it is concerned.
+type standing struct {
+	waits   bool      // the record waits for its lot's next attempt
+	newly   bool      // this found the lot refused
+	began   time.Time // when it was
+	next    time.Time // when the next attempt may go out
+	attempt *lot      // the record is that attempt, to be given back
 }
 
 func newLots(backoff func(n int) time.Duration) *lots {
@@ -61,7 +58,7 @@ func newLots(backoff func(n int) time.Duration) *lots {
 
 // turn asks for a record of a lot. An attempt that it takes must be given back,
 // whatever comes of it.
-func (l *lots) turn(name string, credential bool, now time.Time) turn {
+func (l *lots) turn(name string, credential bool, now time.Time) standing {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.known[name]
@@ -69,83 +66,77 @@ func (l *lots) turn(name string, credential bool, now time.Time) turn {
 		s = l.remember(name)
 		s.refused, s.began, s.next = true, now, now
 	}
-	if s == nil || !s.refused {
-		return turn{send: true}
-	}
+	due := s != nil && !now.Before(s.next)
 	switch {
+	case s == nil || !s.refused:
+		return standing{}
 	case !credential:
-		if !now.Before(s.next) {
+		if due {
 			s.tries++
 			s.next = now.Add(l.backoff(s.tries))
 		}
-		return turn{until: s.next, began: s.began}
-	case s.out != nil:
-		return turn{until: now.Add(l.backoff(1)), began: s.began}
-	case now.Before(s.next):
-		return turn{until: s.next, began: s.began}
+	case s.out:
+		return standing{waits: true, began: s.began, next: now.Add(l.backoff(1))}
+	case due:
+		s.out = true
+		return standing{attempt: s}
 	}
-	s.out = &attempt{of: s}
-	return turn{send: true, try: s.out, began: s.began}
+	return standing{waits: true, began: s.began, next: s.next}
 }
 
-// giveBack ends an attempt, where that has not been done yet.
-func (l *lots) giveBack(try *attempt) {
-	if try == nil {
+// giveBack ends an attempt that was not made.
+func (l *lots) giveBack(attempt *lot) {
+	if attempt == nil {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	try.end()
+	attempt.out, attempt.hurried = false, false
 }
 
-// end lets the lot have another attempt. The lots' mutex is held.
-func (a *attempt) end() {
-	if a != nil && a.of.out == a {
-		a.of.out = nil
-	}
-}
-
-// remember makes a lot known; where too many are, one is forgotten, a refused one
-// only where there are no others. That costs it three attempts to be found again.
+// remember makes a lot known; where too many are, one is forgotten. That costs it three attempts
+// to be found again.
 func (l *lots) remember(name string) *lot {
-	if s := l.known[name]; s != nil {
-		return s
+	s := l.known[name]
+	if s == nil {
+		s = &lot{}
+		makeRoom(l.known, func(s *lot) bool { return s.refused })
+		l.known[name] = s
 	}
-	if len(l.known) >= lotsRemembered {
-		victim := ""
-		for other, s := range l.known {
-			if victim = other; !s.refused {
-				break
-			}
-		}
-		delete(l.known, victim)
-	}
-	s := &lot{}
-	l.known[name] = s
 	return s
 }
 
-// standing is what a delivery's end said of its lot.
-type standing struct {
-	waits bool      // the record waits for its lot; else the failure is an ordinary one
-	newly bool      // this found the lot refused
-	began time.Time // when it was
-	next  time.Time // when its next attempt may go out
+// makeRoom forgets one of too many lots or sources, one to keep only where there are no others.
+func makeRoom[V any](known map[string]V, keep func(V) bool) {
+	if len(known) < lotsRemembered {
+		return
+	}
+	victim := ""
+	for name, v := range known {
+		if victim = name; !keep(v) {
+			break
+		}
+	}
+	delete(known, victim)
 }
 
-// ended notes how a delivery ended, and gives back the lot's attempt where it was that:
-// each end is told here before anything is decided about the record. It says nothing of
-// the lot where it was cut or began before an outage was over; an acceptance has a method
-// of its own. Acceptances is the count of those so far, of any lot.
-func (l *lots) ended(name string, try *attempt, a *upstream.Answer, over bool, acceptances uint64, now time.Time) standing {
+// ended notes how a delivery ended, before anything is decided about the record, and ends the
+// lot's attempt where it was that. It says nothing of the lot where it was cut or began before an
+// outage was over; an acceptance has a method of its own. Acceptances is the count of those so
+// far, of any lot.
+func (l *lots) ended(name string, attempt *lot, a *upstream.Answer, over bool, acceptances uint64, now time.Time) standing {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	try.end()
-	if a.Verdict == upstream.Accepted || a.Verdict == upstream.Cut || over {
-		return standing{}
+	refused, hurried := a.Verdict == upstream.Refused, false
+	if attempt != nil {
+		hurried = attempt.hurried
+		attempt.out, attempt.hurried = false, false
+	}
+	if a.Verdict == upstream.Accepted || a.Verdict == upstream.Cut || over || !refused && attempt == nil {
+		return standing{} // it says nothing of the lot
 	}
 	s, newly := l.known[name], false
-	if a.Verdict == upstream.Refused {
+	if refused {
 		s = l.remember(name)
 		if s.row++; s.row == 1 {
 			s.since = acceptances
@@ -155,18 +146,15 @@ func (l *lots) ended(name string, try *attempt, a *upstream.Answer, over bool, a
 		}
 	}
 	switch {
-	case a.Verdict != upstream.Refused && try == nil:
-		return standing{} // says nothing of the lot
-	case (s == nil || !s.refused) && a.Verdict == upstream.Refused:
-		return standing{} // suspected at the most
-	case s == nil || !s.refused:
-		// Its lot was accepted meanwhile, or forgotten.
-		return standing{waits: true, began: now, next: now.Add(max(l.backoff(1), a.RetryAfter))}
-	case try != nil && try.outdated:
+	case s != nil && s.refused && hurried:
 		s.next = now.Add(a.RetryAfter)
-	default:
+	case s != nil && s.refused:
 		s.tries++
 		s.next = now.Add(max(l.backoff(s.tries), a.RetryAfter))
+	case refused:
+		return standing{} // suspected at the most
+	default: // its lot was accepted meanwhile, or forgotten
+		return standing{waits: true, began: now, next: now.Add(max(l.backoff(1), a.RetryAfter))}
 	}
 	return standing{waits: true, newly: newly, began: s.began, next: s.next}
 }
@@ -176,34 +164,18 @@ func (l *lots) accepted(name string) (ended bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.known[name]
-	if s == nil {
-		return false
-	}
 	delete(l.known, name)
-	return s.refused
+	return s != nil && s.refused
 }
 
-// tryNow lets refused lots try at once; nil names all. An attempt that is out was made
-// before: what comes of it puts off no other.
+// tryNow lets refused lots try at once; nil names all.
 func (l *lots) tryNow(names []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
-	again := func(s *lot) {
-		s.next, s.tries = now, 0
-		if s.out != nil {
-			s.out.outdated = true
-		}
-	}
-	if names == nil {
-		for _, s := range l.known {
-			again(s)
-		}
-		return
-	}
-	for _, name := range names {
-		if s := l.known[name]; s != nil {
-			again(s)
+	for name, s := range l.known {
+		if names == nil || slices.Contains(names, name) {
+			s.next, s.tries, s.hurried = now, 0, s.out
 		}
 	}
 }

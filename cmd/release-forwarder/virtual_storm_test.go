@@ -1,0 +1,104 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"release-forwarder/cmd/sandbox/platform"
+)
+
+// The letters of a storm come one a second and in the order of their records, whatever was
+// before: an outage of their topic has them wait, and then there is no haste.
+func TestAStormIsPacedAfterAnOutageOfItsTopicToo(t *testing.T) {
+	const limit, records, outage = 10, 200, 3 * time.Minute
+	outages := map[string]func(w *world) (over func()){
+		"none": func(*world) func() { return func() {} },
+		"refuses all": func(w *world) func() {
+			for _, err := range []*kerr.Error{kerr.NotEnoughReplicas, kerr.TopicAuthorizationFailed} {
+				w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: letterTopic, Err: err, Count: 40})
+			}
+			return func() {}
+		},
+		"hangs": func(w *world) func() {
+			end := time.Now().Add(outage)
+			w.cluster.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
+				w.cluster.KeepControl()
+				if req.(*kmsg.ProduceRequest).Topics[0].Topic == letterTopic && time.Now().Before(end) {
+					w.cluster.SleepControl(func() { time.Sleep(time.Until(end)) })
+					return nil, errors.New("not carried out"), true
+				}
+				return nil, nil, false
+			})
+			return func() {}
+		},
+	}
+	lots := map[string]func(n int) string{
+		"of a lot": func(int) string { return "sick" },
+		"of all":   func(n int) string { return fmt.Sprint("lot-", n) },
+	}
+	for kind, lot := range lots {
+		for what, begin := range outages {
+			t.Run(kind+", the topic "+what, func(t *testing.T) {
+				inVirtualTime(t, 1, func(w *world) {
+					var mu sync.Mutex
+					var sent []time.Time
+					w.platform.Script(func(q *platform.Request) *platform.Reply {
+						if q.Params["park_uuid"] == "healthy" {
+							return nil
+						}
+						mu.Lock()
+						defer mu.Unlock()
+						sent = append(sent, time.Now())
+						return &platform.Reply{Status: 200, Body: `{"code":"400"}`}
+					})
+					r := w.start("DLQ_STORM_LIMIT", strconv.Itoa(limit), "LOG_LEVEL", "error")
+					for n := range limit + 20 {
+						w.produce(0, ofLot(lot(n), n))
+					}
+					w.until("the storm", func() bool { return r.forwarder.Storms() > 0 })
+					begin(w)
+					for n := range records {
+						w.produce(0, ofLot(lot(limit+20+n), limit+20+n))
+					}
+					if kind == "of a lot" {
+						w.produce(0, ofLot("healthy", 1<<20)) // ends the storm of all
+					}
+					w.until("the letters", func() bool { return w.letterCount() == records+limit+20 }, time.Hour)
+					w.end(r)
+					var written []time.Time
+					var offsets []int
+					for _, l := range w.letters()[limit:] {
+						written = append(written, l.Timestamp)
+						offset, _ := strconv.Atoi(header(l, "offset"))
+						offsets = append(offsets, offset)
+					}
+					for n := range len(written) - 1 {
+						if gap := written[n+1].Sub(written[n]); gap < 990*time.Millisecond {
+							t.Fatalf("letters %d and %d are %s apart", limit+n, limit+n+1, gap)
+						}
+					}
+					if paced := offsets[64:]; what == "none" && !slices.IsSorted(paced) {
+						t.Errorf("not in the order of their records: %v", paced)
+					}
+					// In the storm of a lot, what was not under way when it began is sent in its place.
+					if late := len(sent) - 64 - limit; kind == "of a lot" && late > 0 {
+						for n := range late - 1 {
+							if gap := sent[64+limit+n+1].Sub(sent[64+limit+n]); gap < 990*time.Millisecond {
+								t.Fatalf("requests %d and %d are %s apart", n, n+1, gap)
+							}
+						}
+					}
+				})
+			})
+		}
+	}
+}
