@@ -22,7 +22,8 @@ const (
 	ResetNone OffsetReset = "none"
 )
 
-// Config is what an Engine needs. Every field without a default must be set.
+// Config is what an Engine needs: settings of the service, one by one, and its parts. Every field
+// without a default must be set.
 type Config struct {
 	Brokers []string
 	// Topics must exist before anything is read; they are waited for. Optional
@@ -55,7 +56,7 @@ type Config struct {
 	// is processed alone.
 	MaxRecordBytes int
 
-	// Workers bounds the deliveries in hand at once, those apart that rest.
+	// Workers bounds the deliveries in hand at once.
 	Workers int
 
 	// DeliveryLimit is how long a delivery may take by configuration: its attempts, the

@@ -15,21 +15,25 @@ type Engine struct {
 	log *slog.Logger
 
 	// ctx is what idle workers wait under; ended when Run returns.
-	ctx  context.Context
-	quit context.CancelFunc
-
-	// wake is signalled for each lane that may be delivered.
-	wake *sync.Cond
+	ctx     context.Context
+	quit    context.CancelFunc
+	running sync.WaitGroup // workers, and whatever else delivers
+	seeing
 
 	mu sync.Mutex
 	// The rest is guarded by mu.
+	pool
+	holding
+	groupState
+	commitLimits
+	openDeliveries
+}
 
-	gen     *generation // the one running or draining, else nil
-	members uint64      // generations so far; kafka's own numbers may repeat
-	ring    []*partition
-	timed   timetable // held records by time
-	timer   *time.Timer
-
+// pool is the workers, and what they choose from.
+type pool struct {
+	// wake is signalled for each lane that may be delivered.
+	wake *sync.Cond
+	ring []*partition // that have something ready, the next first
 	// workers there are; idle of them wait for something to deliver, looking of them
 	// have been woken for it, and may wait for the gate.
 	workers, idle, looking int
@@ -37,6 +41,44 @@ type Engine struct {
 	// suspended says that the group has not been heard of for a session
 	// time-out: another may own the partitions.
 	suspended bool
+}
+
+// holding is the records that wait for another try.
+type holding struct {
+	timed  timetable // by time
+	timer  *time.Timer
+	heldBy map[string]int // by reason
+	// large is the record above Config.MaxRecordBytes that is in memory, or is being
+	// read; nil: none is.
+	large *Delivery
+}
+
+// groupState is what is known of the group and its topics, from the first join to the end of the
+// process.
+type groupState struct {
+	gen     *generation // the one running or draining, else nil
+	members uint64      // generations so far; kafka's own numbers may repeat
+	// recollections of the partitions that were given up: where the same
+	// process gets one back before anybody else has committed, it repeats
+	// nothing, although its last commits were not taken.
+	recollections map[topicPartition]recollection
+
+	contact time.Time // when the group's coordinator last answered anything
+	joined  bool      // a generation has begun
+	started bool      // a partition has been read
+	outside time.Time // since when there has been no generation; zero while there is one
+	refused time.Time // since when joining has failed, again and again; zero where it has not
+	// uncommitted is since when no commit that was sent has been taken.
+	uncommitted time.Time
+	brokers     int // as last seen
+	counts      map[string]topicCount
+	// assigned is what this member, as the leader, knew of the topics when it
+	// last assigned; nil if another led.
+	assigned map[string]int
+}
+
+// commitLimits are what was learnt of what the coordinator takes.
+type commitLimits struct {
 	// noMetadata says that the broker takes less commit metadata than ours, noEvidence that it
 	// does not even take by what a log is known.
 	noMetadata, noEvidence bool
@@ -44,36 +86,17 @@ type Engine struct {
 	// commits are sent in parts, or without metadata.
 	size           commitSize
 	splits, strips bool
-	// large is the record above Config.MaxRecordBytes that is in memory, or is being
-	// read; nil: none is.
-	large *Delivery
+}
 
-	// recollections of the partitions that were given up: where the same
-	// process gets one back before anybody else has committed, it repeats
-	// nothing, although its last commits were not taken.
-	recollections map[topicPartition]recollection
-
-	heldBy  map[string]int // records that wait for another try, by reason
-	contact time.Time      // when the group's coordinator last answered anything
-	joined  bool           // a generation has begun
-	started bool           // a partition has been read
-	outside time.Time      // since when there has been no generation; zero while there is one
-	refused time.Time      // since when joining has failed, again and again; zero where it has not
-	brokers int            // as last seen
-	// uncommitted is since when no commit that was sent has been taken.
-	uncommitted time.Time
-	counts      map[string]topicCount
-	// assigned is what this member, as the leader, knew of the topics when it
-	// last assigned; nil if another led.
-	assigned map[string]int
-
+// openDeliveries is what the watchdog looks at, see alive.go.
+type openDeliveries struct {
 	opened openList   // deliveries in hand
 	slots  int        // of the gate, which they have
 	ripens standstill // of the earliest held record
+}
 
-	running sync.WaitGroup // workers
-
-	// What the watchdog counts and saw; without the mutex, which may be what is stuck.
+// seeing is what the watchdog counts and saw; without the mutex, which may be what is stuck.
+type seeing struct {
 	ticks atomic.Int64
 	seen  atomic.Pointer[seen]
 }
@@ -81,16 +104,10 @@ type Engine struct {
 // New makes an engine. It contacts nothing.
 func New(cfg Config) *Engine {
 	cfg.Hooks.fill()
-	e := &Engine{
-		cfg:    cfg,
-		log:    cfg.Log,
-		heldBy: map[string]int{},
-		size:   widest,
-		counts: map[string]topicCount{},
-
-		recollections: map[topicPartition]recollection{},
-	}
+	e := &Engine{cfg: cfg, log: cfg.Log}
 	e.wake = sync.NewCond(&e.mu)
+	e.heldBy, e.size = map[string]int{}, widest
+	e.counts, e.recollections = map[string]topicCount{}, map[topicPartition]recollection{}
 	e.ctx, e.quit = context.WithCancel(context.Background())
 	return e
 }

@@ -145,7 +145,8 @@ func onlyEnd(err error) error {
 }
 
 func newDelivery(p *partition, rec fetch.Record, now time.Time) *Delivery {
-	d := &Delivery{Record: Record{Topic: p.topic, Partition: p.partition, Record: rec}, part: p, size: payload(&rec), before: unknownEpoch}
+	d := &Delivery{Record: Record{Topic: p.topic, Partition: p.partition, Record: rec}, part: p, size: payload(&rec)}
+	d.before = unknownEpoch
 	d.oversized = d.size > p.engine.cfg.MaxRecordBytes
 	if d.cost = recordOverhead; !d.oversized {
 		d.cost += d.size

@@ -92,29 +92,40 @@ type Delivery struct {
 	size int // bytes of its key, value and headers
 	cost int // bytes it takes of the partition's bound: its size, unless it is large, its session's and recordOverhead
 
-	oversized bool      // larger than Config.MaxRecordBytes: see large.go
-	beyond    time.Time // of a large one: since when it has been above the log's end; its loader's
+	// The rest is guarded by the engine's mutex.
+	state deliveryState
+	slot  bool // the open try holds a gate slot
+	waits
+	largeBytes
+	links
+}
 
-	// Guarded by the engine's mutex.
-	state     deliveryState
-	slot      bool      // the open try holds a gate slot
-	until     time.Time // held: when it is ready again
+// waits is why and until when a held record waits. It is kept while the record is open.
+type waits struct {
+	until     time.Time
 	hold      Hold
-	heapIndex int // held: its place in the heap
-	// Of a large one: its bytes are in memory; the queue that it waits in when they
-	// are; and the tries to read them.
-	loaded bool
-	then   *laneQueue
-	loads  retry
-	// failing is since when all of them have failed.
-	failing time.Time
-	// The partition's list of unfinished records (see progress).
+	heapIndex int // its place among those held
+}
+
+// largeBytes is of a record larger than Config.MaxRecordBytes: see large.go.
+type largeBytes struct {
+	oversized bool       // it is one
+	beyond    time.Time  // since when it has been above the log's end; its loader's
+	loaded    bool       // they are in memory
+	then      *laneQueue // the queue that it waits in when they are
+	loads     retry      // of the tries to read them
+	failing   time.Time  // since when all of them have failed
+}
+
+// links are a delivery's places in lists.
+type links struct {
+	// The partition's unfinished records (see progress).
 	prev, next *Delivery
 	doneBefore bool
 	before     int32 // the epoch of what was read last before it
 	// The next record of the same lane.
 	behind *Delivery
-	// Where it stands among those that are open, and by which tick it must end.
+	// Those that are open, and by which tick it must end.
 	openBefore, openAfter *Delivery
 	endsBy                int64
 	listed                bool

@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// Config says where the platform is and how to speak to it. URL and one of
+// Config says where the platform is and how to speak to it: settings of the service, one by one,
+// and what telemetry is told. URL and one of
 // Credentials and Credential are required; other zero values mean the defaults named here, those of the
 // service's settings.
 type Config struct {
