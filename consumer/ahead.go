@@ -54,7 +54,7 @@ func (g *generation) allot(p *partition, among int) {
 // that wait for it to become low.
 func (g *generation) recount(p *partition) {
 	has := p.fresh.count
-	if p.stuckCount > 0 || p.gapBound {
+	if p.blocked.records > 0 || p.gapBound {
 		has = 0
 	}
 	waits := !g.low()

@@ -221,7 +221,7 @@ func TestTheBoundThatIsShownIsTheOneThatPausesNow(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		for p.stuckCount > 0 {
+		for p.blocked.records > 0 {
 			s.deliver(1)[0].Done()
 		}
 		if p.paused != boundAhead {
@@ -285,8 +285,8 @@ func TestAPartitionWithARecordThatWaitsForAnotherTryTakesNothingOfWhatOthersMayH
 		for range 4 { // of both partitions in turn, of one a fresh and the one whose time has come
 			s.deliver(1)[0].Done()
 		}
-		if stuck.stuckCount != 0 || s.g.ready != stuck.fresh.count+other.fresh.count {
-			t.Errorf("%d wait, counted %d after the record was done, there are %d and %d", stuck.stuckCount, s.g.ready, stuck.fresh.count, other.fresh.count)
+		if stuck.blocked.records != 0 || s.g.ready != stuck.fresh.count+other.fresh.count {
+			t.Errorf("%d wait, counted %d after the record was done, there are %d and %d", stuck.blocked.records, s.g.ready, stuck.fresh.count, other.fresh.count)
 		}
 	})
 }

@@ -21,7 +21,7 @@ type track struct {
 }
 
 func newTrack(session func(i int) string) *track {
-	p := &partition{engine: &Engine{}, lanes: map[string]*lane{}, progress: newProgress(0, unknownEpoch, knowledge{})}
+	p := &partition{engine: &Engine{}, delivering: delivering{lanes: map[string]*lane{}}, progress: newProgress(0, unknownEpoch, knowledge{})}
 	t := &track{partition: p}
 	for i := range t.deliveries {
 		t.deliveries[i] = newDelivery(p, fetch.Record{Value: []byte("event")}, time.Time{})

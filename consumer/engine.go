@@ -240,7 +240,7 @@ func (e *Engine) take(probe bool) (d *Delivery, try int) {
 // open begins a try of a lane's head, with a slot of the gate or without one.
 func (e *Engine) open(p *partition, l *lane, slot bool) *Delivery {
 	d := l.head
-	d.OverHalf = p.blocked().overHalf(p) // itself included: it is one of those that wait
+	d.OverHalf = p.blocked.overHalf(p) // itself included: it is one of those that wait
 	if l.stuck {
 		if p.longest(d.hold.Quota) == d {
 			d.Evicted = d.hold.Quota

@@ -341,7 +341,7 @@ func TestSlotsAndOrderAreExactWhateverTheHandlerDoes(t *testing.T) {
 				}
 				for p := range 3 {
 					pt := r.part(p)
-					if len(done[int32(p)]) != 200 || pt.watermark() != 200 || pt.count != 0 || pt.bytes != 0 || pt.stuckCount != 0 || pt.stuckBytes != 0 || pt.open != 0 || len(pt.lanes) != 0 || pt.readyLanes() != 0 {
+					if len(done[int32(p)]) != 200 || pt.watermark() != 200 || pt.count != 0 || pt.bytes != 0 || pt.blocked.records != 0 || pt.blocked.bytes != 0 || pt.open != 0 || len(pt.lanes) != 0 || pt.readyLanes() != 0 {
 						t.Errorf("partition %d: %d done, %+v", p, len(done[int32(p)]), pt.progress)
 					}
 				}

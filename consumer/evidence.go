@@ -260,7 +260,7 @@ func (g *generation) checked(v verifying, parted *parting, bounds fetch.Bounds, 
 	p.outside, p.outOfRange = false, time.Time{}
 	p.phase = reading
 	if p.failures == 0 {
-		p.failing, p.cause = time.Time{}, ""
+		p.failingSince, p.cause = time.Time{}, ""
 	}
 	g.nudge()
 }

@@ -105,9 +105,10 @@ func (e *Engine) newGeneration(gen *kafka.Generation, topics []string) *generati
 			tp := topicPartition{topic, int32(a.ID)}
 			p := &partition{
 				engine: e, gen: g, topicPartition: tp,
-				lanes:  map[string]*lane{},
-				logEnd: -1, facts: commitFacts{last: mark{offset: -1}},
-				near: leaderAlone,
+				delivering: delivering{lanes: map[string]*lane{}},
+				fetching:   fetching{near: leaderAlone},
+				ends:       ends{logEnd: -1},
+				committing: committing{facts: commitFacts{last: mark{offset: -1}}},
 			}
 			e.mu.Lock()
 			if r, known := e.recollections[tp]; known {

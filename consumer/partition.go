@@ -58,7 +58,7 @@ func (tp topicPartition) compare(other topicPartition) int {
 }
 
 // partition is one assigned partition: its progress, its lanes and what may be
-// delivered now. Guarded by the engine's mutex.
+// delivered now. Guarded by the engine's mutex. All of it is of one assignment.
 type partition struct {
 	engine *Engine
 	gen    *generation
@@ -66,6 +66,16 @@ type partition struct {
 	phase phase
 
 	progress
+	delivering
+	fetching
+	failing
+	ends
+	identity
+	committing
+}
+
+// delivering is the partition's lanes and the bounds of its unfinished records.
+type delivering struct {
 	lanes map[string]*lane // by session; lanes without one are not in it
 
 	// Lanes whose head is ready: fresh ones never tried, due ones whose hold has
@@ -74,48 +84,57 @@ type partition struct {
 	unloaded         laneQueue // those of all three whose head's bytes must be read first
 	dueNext          bool      // take turns between fresh and tried ones
 	inRing           bool
-
-	takes standstill // see alive.go
+	takes            standstill // see alive.go
 
 	open  int // deliveries in hand
 	bytes int // of unfinished records
-
-	// Records in stuck lanes, all and by quota.
-	stuckCount, stuckBytes int
-	quotas                 map[string]tally
-
+	// The held records and those behind them in their lanes, all and by quota.
+	blocked tally
+	quotas  map[string]tally
 	// metaBound is what the metadata may come to take, whatever the order in
 	// which the open deliveries finish: computed now and then, and raised with
 	// each delivery between.
 	metaBound int
 	gapBound  bool // no delivery may begin that splits a run
+}
 
-	// Reading.
-	fetching     bool      // in a request now
+// fetching is what is known for the next request.
+type fetching struct {
+	inRequest    bool
 	allotted     int       // fresh records that may be ready, as last shared out
 	counted      int       // of generation.ready
 	size         int       // bytes of a record in the log, as last seen; 0 before
 	batch        int64     // bytes that its next batch is thought to have
 	batchRecords int       // records that the last answer's first batch had
 	notBefore    time.Time // after an error: do not ask before
-	failures     int       // requests that failed in a row
-	failing      time.Time // since when they have, or since when its start has failed
-	cause        string    // of it, in Kafka's words
-	told         string    // the cause that was last logged
-	toldAt       time.Time
-	look         retry // for its log's bounds; the resolver's
 	paused       Bound
 	wants        int // bytes of the next record, where they did not fit; else 0
 	near         near
-	logEnd       int64  // high watermark as last heard, -1 before
-	reaches      int64  // up to where the log was seen to reach beside reading
-	unread       unread // what the log holds beyond the position
-	readable     int64  // the last stable offset as heard with records; 0 where there were none, and the greatest before
+}
+
+// failing is what keeps it from being read.
+type failing struct {
+	failures     int       // requests that failed in a row
+	failingSince time.Time // since when they have, or since when its start has failed
+	cause        string    // of it, in Kafka's words
+	told         string    // the cause that was last logged
+	toldAt       time.Time
 	reread       string // why a large record's bytes cannot be read again, and since when
 	rereads      time.Time
 	unreadable   bool // the log cannot be decoded where reading stands
+}
 
-	// Evidence of the log; see evidence.go.
+// ends are where the log was heard to end.
+type ends struct {
+	look     retry  // for its bounds; the resolver's
+	logEnd   int64  // high watermark as last heard, -1 before
+	reaches  int64  // up to where the log was seen to reach beside reading
+	unread   unread // what the log holds beyond the position
+	readable int64  // the last stable offset as heard with records; 0 where there were none, and the greatest before
+}
+
+// identity is by what the log is known; see evidence.go.
+type identity struct {
 	logID      wire.ID   // the topic's; zero: not known
 	verified   evidence  // by what it was last verified
 	trusted    bool      // it has been, since it was assigned
@@ -125,10 +144,12 @@ type partition struct {
 	outOfRange time.Time // since when it has been above the log's end, and no epoch tells why
 	parted     parting
 	toldParted bool // it was counted and said, and what was read above is not finished
+}
 
-	// Commits.
+// committing is what is known of its commits.
+type committing struct {
 	facts   commitFacts
-	refused time.Time // since when its commits have been refused, while others may be taken
+	refused time.Time // since when they have been refused, while others may be taken
 	refusal string    // the cause
 }
 
@@ -205,8 +226,8 @@ func (p *partition) setStuck(l *lane, stuck bool, quota string) {
 }
 
 func (p *partition) countStuck(quota string, records, bytes int) {
-	p.stuckCount += records
-	p.stuckBytes += bytes
+	p.blocked.records += records
+	p.blocked.bytes += bytes
 	if quota == "" {
 		return
 	}
@@ -216,9 +237,6 @@ func (p *partition) countStuck(quota string, records, bytes int) {
 	t := p.quotas[quota]
 	p.quotas[quota] = tally{t.records + records, t.bytes + bytes}
 }
-
-// blocked counts the held records and those behind them in their sessions.
-func (p *partition) blocked() tally { return tally{p.stuckCount, p.stuckBytes} }
 
 // overHalf tells whether so many take more than half of one of the partition's bounds.
 func (t tally) overHalf(p *partition) bool {
@@ -325,7 +343,7 @@ func (p *partition) room() (records, bytes int, bound Bound) {
 // try, those that are ready are enough for the workers; the rest costs no memory
 // in the log. Where something waits others must get past it, up to the bounds.
 func (p *partition) ahead() int {
-	if p.stuckCount > 0 {
+	if p.blocked.records > 0 {
 		return p.engine.cfg.MaxPending
 	}
 	return p.allotted - p.fresh.count
@@ -341,11 +359,11 @@ func (p *partition) obstacle() Bound {
 	if bound != BoundNone || p.count == 0 {
 		return bound
 	}
-	most, free := p.engine.cfg.MaxPending, p.engine.share()-int64(p.stuckBytes)
+	most, free := p.engine.cfg.MaxPending, p.engine.share()-int64(p.blocked.bytes)
 	switch {
-	case p.stuckCount == 0 && p.fresh.count > p.inAnyCase()/4 && !p.gen.low():
+	case p.blocked.records == 0 && p.fresh.count > p.inAnyCase()/4 && !p.gen.low():
 		return boundAhead
-	case most-p.count <= (most-p.stuckCount)/4:
+	case most-p.count <= (most-p.blocked.records)/4:
 		return BoundRecords
 	case int64(bytes) <= free/4 || bytes < p.wants:
 		return BoundBytes

@@ -58,7 +58,7 @@ func TestHeldRecordsOverHalfOfABound(t *testing.T) {
 				}
 				r.read(0, 1000, "", 1)
 				if d := in.take()[0]; d.OverHalf != c.want {
-					t.Errorf("over half %v with %d of %d bytes held", d.OverHalf, r.part(0).stuckBytes, r.e.share())
+					t.Errorf("over half %v with %d of %d bytes held", d.OverHalf, r.part(0).blocked.bytes, r.e.share())
 				}
 			})
 		})

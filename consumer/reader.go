@@ -123,7 +123,7 @@ func (g *generation) wanted() (parts []*partition, next time.Time) {
 	now := time.Now()
 	for _, p := range g.parts {
 		switch {
-		case p.phase != reading || p.fetching || p.paused != BoundNone:
+		case p.phase != reading || p.inRequest || p.paused != BoundNone:
 		case p.notBefore.After(now):
 			next = earlier(next, p.notBefore)
 		default:
@@ -191,7 +191,7 @@ func (g *generation) fetchRequest(from fetchFrom, parts []*partition, partitions
 		}
 	}
 	for _, p := range parts {
-		p.fetching = true
+		p.inRequest = true
 		g.allot(p, behind)
 		usual := clamp(e.share()/2, 16<<10, answer)
 		if p.size > 0 {
@@ -322,10 +322,10 @@ func (g *generation) release(p *partition, err error) {
 	e := g.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	p.fetching = false
+	p.inRequest = false
 	if err != nil {
-		if p.failures++; p.failing.IsZero() {
-			p.failing = time.Now()
+		if p.failures++; p.failingSince.IsZero() {
+			p.failingSince = time.Now()
 		}
 		p.cause = cause(err)
 		p.doubt() // the leader may have moved, or the topic been made anew
@@ -334,7 +334,7 @@ func (g *generation) release(p *partition, err error) {
 			p.notBefore = backoff
 		}
 	} else {
-		p.failures, p.failing, p.cause = 0, time.Time{}, ""
+		p.failures, p.failingSince, p.cause = 0, time.Time{}, ""
 	}
 	// What made room may have come while the answer was taken in.
 	if p.paused != BoundNone {

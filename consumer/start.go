@@ -273,7 +273,7 @@ func (g *generation) begins(starts ...start) {
 	for _, s := range starts {
 		s.part.progress = s.at
 		s.part.phase, s.part.readable = checking, math.MaxInt64
-		s.part.failing, s.part.cause = time.Time{}, ""
+		s.part.failingSince, s.part.cause = time.Time{}, ""
 	}
 	e.mu.Unlock()
 	poke(g.looks)

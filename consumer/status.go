@@ -117,8 +117,8 @@ func (e *Engine) Status() Status {
 		ps := PartitionStatus{
 			Topic: p.topic, Partition: p.partition, Phase: p.phase.String(),
 			PartitionOffsets: PartitionOffsets{p.facts.last.offset, p.watermark(), p.position, p.logEnd},
-			Pending:          p.count, Held: p.stuckCount, Paused: p.paused,
-			PartitionTrouble: PartitionTrouble{p.failing, p.cause, p.refused, p.refusal},
+			Pending:          p.count, Held: p.blocked.records, Paused: p.paused,
+			PartitionTrouble: PartitionTrouble{p.failingSince, p.cause, p.refused, p.refusal},
 		}
 		if ps.Cause == "" && p.reread != "" {
 			ps.Cause, ps.Failing = p.reread, p.rereads

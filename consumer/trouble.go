@@ -56,11 +56,11 @@ func (g *generation) waits(ctx context.Context, grace time.Duration, why map[*pa
 	e.mu.Lock()
 	for p, err := range why {
 		is := cause(err)
-		if p.failing.IsZero() {
-			p.failing = now
+		if p.failingSince.IsZero() {
+			p.failingSince = now
 		}
 		p.cause = is
-		if now.Sub(p.failing) < grace || is == p.told && now.Sub(p.toldAt) < sayAgain {
+		if now.Sub(p.failingSince) < grace || is == p.told && now.Sub(p.toldAt) < sayAgain {
 			continue
 		}
 		p.told, p.toldAt = is, now

@@ -50,7 +50,7 @@ func TestWhatATransactionHoldsBack(t *testing.T) {
 
 // While an answer is taken in, position and end are new and the rest is not.
 func TestNothingIsHeldBackWhileAnAnswerIsTakenIn(t *testing.T) {
-	p := &partition{phase: reading, progress: newProgress(5, unknownEpoch, knowledge{}), logEnd: 9}
+	p := &partition{phase: reading, progress: newProgress(5, unknownEpoch, knowledge{}), ends: ends{logEnd: 9}}
 	p.weigh(5, time.Now())
 	p.position, p.logEnd = 7, 20
 	var s PartitionStatus
