@@ -184,12 +184,17 @@ func (a *attempt) otherProtocol() string {
 	return notHTTP(a.wire.began())
 }
 
-// load says what the attempt tells about the platform's load.
+// load says what the attempt tells about the platform's load. A refusal tells it once for a
+// record: its quick retries, which keep the slot, would tell it again.
 func (a *attempt) load() Load {
+	load := a.answer.load()
 	if a.answer.Verdict == Unreachable && overloaded(a.cause) {
-		return LoadRefused
+		load = LoadRefused
 	}
-	return a.answer.load()
+	if load == LoadRefused && a.answer.Attempts > 1 {
+		return LoadUnknown
+	}
+	return load
 }
 
 // judged notes what the answer means. unreadable is nil where reply was read.

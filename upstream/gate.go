@@ -81,7 +81,7 @@ func NewGate(config GateConfig) *Gate {
 	g := &Gate{config: config}
 	g.circuit.max, g.circuit.limit = config.MaxInFlight, config.MaxInFlight
 	if config.Adaptive {
-		g.limiter = newLimiter(config.MaxInFlight)
+		g.limiter = newLimiter(config.MaxInFlight, time.Time{})
 	}
 	return g
 }
@@ -191,7 +191,7 @@ func (g *Gate) Accepted() {
 		g.old, g.closed = g.inFlight, now
 		g.open.Store(false)
 		if g.limiter != nil {
-			g.limiter.resume(now)
+			g.limiter = newLimiter(g.config.MaxInFlight, now)
 		}
 		if call := g.config.OnClose; call != nil {
 			g.news = append(g.news, func() { call(now.Sub(since)) })
@@ -289,15 +289,7 @@ func (g *Gate) full() (full bool, until time.Time) {
 	case g.circuit.phase == Open:
 		return false, time.Time{}
 	}
-	for g.inFlight-g.old >= g.limit() {
-		if g.limiter == nil {
-			return true, time.Time{}
-		}
-		if raised, at := g.limiter.hold(); !raised {
-			return true, at
-		}
-	}
-	return false, time.Time{}
+	return g.inFlight-g.old >= g.limit(), time.Time{}
 }
 
 // Slot tells a watchdog whether a slot could be given now as far as time goes (no pause,
@@ -327,9 +319,6 @@ func (g *Gate) give(waited bool) (probe bool) {
 	if g.circuit.phase == Open {
 		g.circuit.take(time.Now())
 		return true
-	}
-	if g.limiter != nil && g.inFlight-g.old >= g.limit() {
-		g.limiter.used = true
 	}
 	return false
 }

@@ -1,6 +1,10 @@
 package upstream
 
-import "time"
+import (
+	"cmp"
+	"math"
+	"time"
+)
 
 // Load is what an HTTP attempt tells about the platform's load.
 type Load int
@@ -14,304 +18,202 @@ const (
 	LoadTimedOut             // nothing in time: it cannot, or will not take this record
 )
 
-// tooMuch reports whether it may be the load that was too much.
-func (l Load) tooMuch() bool { return l == LoadRefused || l == LoadTimedOut }
-
 const (
-	// startLimit is where the limit begins. It doubles with each turn of requests
-	// from there and, as long as nothing of the turn is answered, every startStep:
-	// so that 64 are reached within a second however long an answer takes.
-	startLimit = 4
-	startStep  = 80 * time.Millisecond
-	// cautious is what an answer adds to the limit once the platform has refused
-	// some, and the share of refusals that this costs: it is the price of finding
-	// out that the platform takes more again.
-	cautious = 0.02
-	// faster is how much more an answer adds after each turn of requests of which
-	// none was refused, but for where the last was.
-	faster = 2
-	// byChance is the part of the limit that is left where what is refused beside the
-	// one request that is too much may be chance.
-	byChance = 0.75
-	// nextToNone in flight are too much for hardly any platform. Time-outs alone,
-	// while others are answered as fast as ever, do not go below it.
-	nextToNone = 8
-	// relapse is how soon after an outage another one makes the limit a suspect.
-	relapse = 2 * time.Minute
+	startLimit = 8
+	// An answer adds slowStart to the limit until something is refused: half as much again
+	// each round. Then it adds careful to bold.
+	slowStart, bold, careful = 0.5, 0.3, 0.02
+	// probing is how long one slot must work before the limit goes one up by careful steps.
+	// A refused record keeps its slot through a quick retry's wait: next to nothing of this.
+	probing = 5 * time.Second
+	// burst refusals at once may be chance; more are not.
+	burst = 3
+	// fewest is what time-outs alone leave: few requests are too many for hardly any platform.
+	fewest = 8
+	// An answer may take tooSlow times what it takes with few in flight, and brief whatever
+	// that is: below, the scheduling of either side counts for more than load. Half as much
+	// in flight must make answers faster than unhelped of before, or load is not the cause.
+	tooSlow, unhelped = 2, 0.875
+	brief             = 25 * time.Millisecond
+	// ages is what a round leaves of the usual time, so that it is asked again in a while.
+	ages = 0.998
 )
 
-// limiter follows what the platform can take: a limit for the requests in
-// flight, from 1 to max. It knows no lock and no waiters, like circuit.
+
+
+// limiter follows what the platform can take: a limit for the requests in flight, from 1 to
+// max. It knows no lock and no waiters. After an outage the gate takes a new one.
 //
-// Three things move it. An answer raises it, while it is the limit that holds
-// requests back (see grow). A refusal for load (429, 503, a time-out) lowers it by
-// 1: as many as are too many are refused, so that a burst is right at once (see
-// shrink). Answers that take twice as long as they did when little was in flight
-// lower it in proportion (see judge).
+// Increase: an answer raises the limit by gain while the limit is what holds requests back.
+// Until the first refusal that is slow start. Near the ceiling, the place of the last
+// refusals, it is careful: a platform that serves so many at once refuses the next at once.
 //
-//	state     the limit                  an answer adds              left by
-//	starting  below max, nothing refused 1: it doubles with          max is reached: growing
-//	                                     each turn                   a refusal: near
-//	near      at the ceiling, where it   cautious; 1 a turn where    a refusal: near, with the
-//	          was refused last, or less  more than a quarter was     ceiling there
-//	          than 2 below               refused at once, for then   a turn at the ceiling
-//	                                     the ceiling is not sure     without: growing
-//	growing   elsewhere                  cautious, twice as much     the ceiling: near
-//	                                     after each turn, 1 at most  a refusal: near
-//	pressed   any; answers are slow, or  nothing                     they are not: as before
-//	          it is asked whether less
-//	          in flight helps
+// Decrease: each refusal takes one off. As many as are too many are refused, so what is left
+// is what the platform takes.
 //
-// A turn is as many answers as the limit allows requests in flight, to requests sent
-// since the turn before ended.
+// Gain: a refusal just above the ceiling was to be expected, and halves the gain. One below
+// the ceiling was not: the record may be the cause, not the load, and the gain doubles, or a
+// few such records would hold the limit down. A round above the ceiling without a refusal
+// doubles it too: the platform takes more.
 //
-// What is not caused by load must not throttle: some records that time out
-// whatever is in flight, a platform that has become slower for everybody. So when
-// slowness has lowered the limit it is judged whether that was of use (see judge),
-// and when refusals have, a trial is made (see doubt).
+// Slow answers: see judge.
 type limiter struct {
-	max   int
-	limit float64
-	gain  float64 // what an answer adds where it is not near the ceiling: cautious to 1
-	// ceiling is the limit at which a request was refused last, as a whole number;
-	// 0: none was, or it has been passed.
-	ceiling int
-	// turn is when the turn began, clean how many of its answers have come.
-	turn  time.Time
-	clean int
-	// starting says that nothing has spoken against max yet. Then idle says that the
-	// limit has held nothing back of late; after that, held is since when it does,
-	// blind that nothing sent since was answered yet, and nextStep when it doubles.
-	starting, idle, blind bool
-	held, nextStep        time.Time
-	// used says that the limit has held requests back since the round began.
-	used bool
-	// since is when the limit was set anew; what was sent before tells nothing.
-	since time.Time
-	// was is the limit at lowered, when the first of a turn was refused, of which all
-	// that were sent before are: what hangs is sent long before it is refused.
-	lowered time.Time
-	was     float64
-	// expected says that the refusals of this turn are those of the ceiling, sure that
-	// the ceiling is no more than a few too low.
-	expected, sure bool
-	// proven is the limit at the last answer, resumed when the last outage ended.
-	proven  float64
-	resumed time.Time
-	latency latency
-	doubt   doubt
+	max     int
+	limit   float64
+	gain    float64
+	ceiling float64   // 0: nothing has spoken against max yet
+	since   time.Time // what was sent before tells nothing
+	moved   time.Time // when the limit was last raised or lowered
+	// wave is when the first of the last refusals came, and was the limit then: all that was
+	// sent before is of the same wave. Time-outs come so, long after they were sent.
+	wave time.Time
+	was  float64
+	round
+	usual, least float64 // what an answer takes with few in flight, in seconds; 0: not known
+	// hold stops the increase: answers are slow. Then before, unless 0, is what they took at
+	// high, which was twice the limit.
+	hold         bool
+	before, high float64
 }
 
-func newLimiter(most int) *limiter {
-	l := &limiter{max: most}
-	l.set(min(float64(most), startLimit), time.Time{})
-	l.starting, l.idle = true, true
+// round is as many answers as the limit allows requests, to requests sent since it began.
+type round struct {
+	began           time.Time
+	limit           float64 // when it began
+	above           bool    // the limit has passed the ceiling, and nothing was refused since
+	answers, served int
+	logs            float64 // sum of the logarithms of what served answers took
+}
+
+func newLimiter(most int, now time.Time) *limiter {
+	l := &limiter{max: most, limit: min(float64(most), startLimit), gain: slowStart, since: now}
+	l.begin(now, false)
 	return l
 }
 
-// set begins anew with a limit.
-func (l *limiter) set(limit float64, now time.Time) {
-	l.limit, l.proven, l.since = limit, limit, now
-	l.gain, l.turn, l.clean = 1, now, 0
-	l.latency.forget()
-	l.doubt.forget(limit, now)
-	l.begin(now)
+func (l *limiter) begin(now time.Time, above bool) {
+	l.round = round{began: now, limit: l.limit, above: above}
 }
 
-// begin begins a round of the latency.
-func (l *limiter) begin(now time.Time) {
-	l.latency.begin(l.limit, now)
-	l.used = false
-}
-
-// resume begins anew after an outage, with what was right before it. One that
-// followed the last so soon was perhaps of our own making, by as much in flight:
-// then it is found out anew. A trial goes on, and will tell.
-func (l *limiter) resume(now time.Time) {
-	again := !l.resumed.IsZero() && now.Sub(l.resumed) <= max(relapse, 6*l.doubt.lag)
-	l.resumed = now
-	switch {
-	case l.doubt.trial.step != none:
-	case again:
-		peak := l.doubt.peak
-		l.set(min(l.proven, nextToNone), now)
-		l.doubt.peak = peak
-	default:
-		l.set(l.proven, now)
-	}
-}
-
-// shown is the limit as an operator sees it: what may be in flight, or will be
-// within a second once there is as much to send.
+// shown is the limit as an operator sees it: what may be in flight, or soon will be once there
+// is as much to send.
 func (l *limiter) shown() int {
-	if l.starting {
+	if l.ceiling == 0 && !l.hold {
 		return l.max
 	}
 	return int(l.limit)
 }
 
-// hold notes that the limit holds requests back. It reports whether it has just
-// been raised, and if not when time alone will raise it; zero: it will not.
-func (l *limiter) hold() (raised bool, at time.Time) {
-	l.used = true
-	if !l.starting || !l.idle && !l.blind {
-		return false, time.Time{}
-	}
-	now := time.Now()
-	if l.idle {
-		l.idle, l.blind, l.held, l.nextStep = false, true, now, now.Add(startStep)
-	}
-	if now.Before(l.nextStep) {
-		return false, l.nextStep
-	}
-	l.raise(l.limit)
-	l.nextStep = now.Add(startStep)
-	return true, time.Time{}
-}
-
-// raise adds to the limit.
-func (l *limiter) raise(by float64) {
-	l.limit = min(l.limit+by, float64(l.max))
-	if l.limit == float64(l.max) {
-		l.starting = false
-	}
-}
-
-// observe notes how an attempt ended that began at sent.
-func (l *limiter) observe(load Load, took time.Duration, now time.Time) {
+// observe notes how an attempt ended. inFlight are the slots that are out, its own among them.
+func (l *limiter) observe(load Load, took time.Duration, now time.Time, inFlight int) {
 	sent := now.Add(-took)
-	if load == LoadUnknown || sent.Before(l.since) {
-		return
-	}
-	l.blind = l.blind && sent.Before(l.held)
-	refused := load.tooMuch()
-	if l.doubt.trial.step != none {
-		l.try(refused, took, now)
-		return
-	}
-	l.doubt.note(refused, took, l.limit, now)
-	if refused {
-		l.shrink(load, sent, now)
-		return
-	}
-	l.grow(sent, now)
-	l.proven = l.limit
-	if l.latency.note(load, took, sent) {
-		l.judge(now)
+	switch {
+	case load == LoadUnknown || sent.Before(l.since):
+	case load == LoadRefused || load == LoadTimedOut:
+		l.lower(load, sent, now, inFlight)
+	case inFlight == int(l.limit): // fewer: nothing is held back; more: it was just lowered
+		if !l.hold {
+			l.raise(now)
+		}
+		l.note(load, took, sent, now)
 	}
 }
 
-// shrink notes a refusal. As many as are too many are refused, so each lowers the limit by
-// 1; but of time-outs, which come together long after, one turn leaves half.
-func (l *limiter) shrink(load Load, sent, now time.Time) {
-	first := !sent.Before(l.lowered)
-	if first {
-		l.lowered, l.was = now, l.limit
-		l.expected = l.ceiling > 0 && int(l.limit) >= l.ceiling
-	}
-	before, least := int(l.limit), min(l.least(load), l.limit)
-	if l.doubt.tolerates() {
-		// Not the limit is what they refuse. At the share that is tolerated it stays.
-		share := l.doubt.share
-		l.limit = max(l.limit-cautious*(1-share)/share, least)
-		l.ceiling = 0
-	} else {
-		l.lowerCeiling()
-		l.latency.interrupted()
-		l.limit = max(l.limit-(1-cautious), least)
-		l.careful(now)
-		if l.expected {
-			l.gain = 1 // back to below the ceiling at once
-		}
-	}
+func (l *limiter) lower(load Load, sent, now time.Time, inFlight int) {
+	same := !sent.After(l.wave)
 	switch {
-	case load == LoadTimedOut && l.doubt.recent >= dense && int(l.limit) < before:
-	case load == LoadRefused && !first:
-		if l.doubt.share == 0 && l.limit <= burst*l.was {
-			l.doubt.forget(l.limit, now)
-		}
-	case l.doubt.arises(l.limit, now):
-		l.limit = l.doubt.begin(l.limit, now)
-	}
-}
-
-// least is what refusals of a kind leave of the limit.
-func (l *limiter) least(load Load) float64 {
-	switch {
-	case load == LoadRefused:
-		return 1
-	case l.latency.pressed:
-		return max(1, l.was/2)
+	case same:
+	case inFlight > int(l.limit):
+		return // it was lowered already, and those that are too many are still there
 	default:
-		return max(nextToNone, l.was/2)
+		l.wave, l.was = now, l.limit
+		l.adapt()
 	}
+	least := 1.0
+	if load == LoadTimedOut {
+		least = min(l.limit, max(fewest, l.was/2))
+	}
+	l.limit = max(least, l.limit-1)
+	if l.ceiling == 0 || load == LoadRefused && l.was-l.limit > burst {
+		l.ceiling, l.gain = l.limit, careful
+	}
+	l.ceiling = (l.ceiling + l.limit) / 2
+	l.moved, l.before = now, 0
+	l.begin(now, false)
 }
 
-// lowerCeiling notes a refusal at the limit. One at the ceiling is no news, and some more of
-// the same turn are chance. Any other is: the ceiling is where as many as are too many have
-// been refused. Where those were many it is not sure, and tried after a turn.
-func (l *limiter) lowerCeiling() {
-	few := l.limit > byChance*l.was
-	if l.expected = l.expected && few; l.expected {
-		l.sure = true
-		return
-	}
-	l.ceiling, l.sure = int(l.limit), few
-}
-
-// careful begins to grow anew, by little.
-func (l *limiter) careful(now time.Time) {
-	l.starting = false
-	l.gain, l.turn, l.clean = cautious, now, 0
-}
-
-// grow notes an answer to a request sent at a time. Near the ceiling the limit rises
-// by little: it is mostly still too much, and then this is what finding out costs. Where
-// a whole turn was answered the platform takes more, and how much more is found out
-// ever faster, as cubic growth does (RFC 9438): slowly about the last congestion, fast
-// away from it.
-func (l *limiter) grow(sent, now time.Time) {
-	if !l.used || l.latency.pressed || l.latency.asking || l.limit >= float64(l.max) {
-		return
-	}
-	below, gain := l.belowCeiling(), l.gain
+// adapt changes the gain for a refusal.
+func (l *limiter) adapt() {
 	switch {
-	case below > 0:
-		gain = min(gain, below)
-	case l.ceiling > 0:
-		gain = min(l.probing(), float64(l.ceiling)-l.limit)
+	case l.above:
+		l.gain = min(bold, max(careful, l.gain/2))
+	default:
+		l.gain = min(bold, 2*l.gain)
 	}
-	was := int(l.limit)
-	l.raise(gain)
-	if was < l.ceiling && int(l.limit) >= l.ceiling {
-		l.turn, l.clean = now, 0 // what was sent before was not too much
-	}
-	if sent.Before(l.turn) {
-		return
-	}
-	if l.clean++; l.clean < int(l.limit) {
-		return
-	}
-	l.turn, l.clean = now, 0
+}
+
+func (l *limiter) raise(now time.Time) {
+	gain := l.gain
 	switch {
-	case l.ceiling > 0 && int(l.limit) >= l.ceiling: // it has been passed
-		l.gain = faster * l.probing()
-		l.ceiling = 0
-	case l.ceiling == 0 || below > 0:
-		l.gain = min(1, faster*l.gain)
+	case l.ceiling == 0:
+	case l.limit <= l.ceiling-1:
+		gain = bold
+	case gain <= careful:
+		gain = min(gain, l.limit*float64(now.Sub(l.moved))/float64(probing))
+	}
+	l.moved = now
+	l.limit = min(float64(l.max), l.limit+gain)
+	if l.ceiling > 0 && l.limit > l.ceiling {
+		if int(l.limit) > int(l.ceiling) && !l.above {
+			l.begin(now, true)
+		}
+		l.ceiling = l.limit
 	}
 }
 
-// probing is what an answer adds near the ceiling.
-func (l *limiter) probing() float64 {
-	if l.sure {
-		return cautious
+// note counts an answer for the round, and ends the round.
+func (l *limiter) note(load Load, took time.Duration, sent, now time.Time) {
+	if sent.Before(l.began) {
+		return
 	}
-	return max(cautious, 1/l.limit)
+	l.answers++
+	if load == LoadServed {
+		l.served++
+		l.logs += math.Log(max(took, brief).Seconds())
+	}
+	if l.answers < int(max(l.round.limit, startLimit)) {
+		return
+	}
+	if l.served > 0 {
+		l.judge(math.Exp(l.logs / float64(l.served))) // a mean that a few long ones hardly move
+	}
+	if l.above && !l.hold {
+		l.gain = min(slowStart, 2*l.gain)
+	}
+	l.begin(now, l.above)
 }
 
-// belowCeiling is how much the limit may rise before it is near the ceiling.
-func (l *limiter) belowCeiling() float64 { return float64(l.ceiling-1) - l.limit }
+// judge acts on what an answer of this round typically took. Too slow: the increase stops for
+// a round, then the limit is halved. If answers are no faster then, load is not the cause: the
+// limit is back, and this is the usual time. If they are, the increase is careful from there.
+func (l *limiter) judge(typical float64) {
+	if before := l.before; before > 0 {
+		l.before = 0
+		if typical > unhelped*before {
+			l.limit, l.usual = max(l.limit, l.high), typical
+		} else {
+			l.ceiling, l.gain = 0.75*l.high, careful
+		}
+	}
+	l.least = min(typical, cmp.Or(l.least, typical))
+	l.usual = max(l.least, min(typical, ages*l.usual))
+	slow := typical > tooSlow*l.usual
+	if slow && l.hold {
+		l.before, l.high = typical, l.limit
+		l.limit = max(1, l.limit/2)
+	}
+	l.hold = slow
+}
 
 // Observe notes what an HTTP attempt told about the platform's load, and how
 // long it took; of a gate that is not adaptive it does nothing.
@@ -325,7 +227,7 @@ func (g *Gate) Observe(load Load, took time.Duration) {
 		return
 	}
 	before := int(g.limiter.limit)
-	g.limiter.observe(load, took, time.Now())
+	g.limiter.observe(load, took, time.Now(), g.inFlight-g.old)
 	if int(g.limiter.limit) > before {
 		g.dispatch()
 	}
