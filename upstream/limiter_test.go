@@ -111,9 +111,9 @@ func TestRefusalsForOtherReasonsDoNotShrink(t *testing.T) {
 	})
 }
 
-// After an outage the limit is what was right before it, however the requests
+// After an outage the limit is found anew within a second, however the requests
 // ended that hung in it.
-func TestLimitOfBeforeTheOutage(t *testing.T) {
+func TestLimitAfterAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dead := constant(time.Hour)
 		healthy := constant(50 * time.Millisecond)
@@ -146,7 +146,7 @@ func TestLimitDoesNotGrowUnused(t *testing.T) {
 		if limit := l.gate.limit(); limit != startLimit {
 			t.Errorf("the limit is %d with 2 in flight", limit)
 		}
-		if o := l.gate.State(); o.Limit != 64 { // as far as an operator is concerned: see below
+		if o := l.gate.State(); o.Limit != 64 { // as far as an operator is concerned
 			t.Errorf("the limit is shown as %d", o.Limit)
 		}
 	})
