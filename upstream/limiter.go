@@ -25,7 +25,7 @@ const (
 	// One slot must work for probing until the limit goes one up by careful steps: a refused
 	// record keeps its slot while it waits for its quick retry.
 	probing = 5 * time.Second
-	burst   = 3 // so many refused together may be chance
+	burst   = 5 // so many refused together may be chance
 	fewest  = 8 // time-outs alone leave as many: hardly any platform is slow with these
 	// Answers are slow when they take tooSlow times the usual time, and twice brief. If with
 	// half in flight they still take more than unhelped of that, load is not the cause. Each
