@@ -245,8 +245,8 @@ func (g *Gate) State() GateState {
 // it, zero where something must happen first.
 func (g *Gate) admit() (ok bool, at time.Time) {
 	c := &g.circuit
-	if full, until := g.full(); full {
-		return false, until
+	if g.full() {
+		return false, time.Time{}
 	}
 	at = g.pausedUntil
 	if c.phase == Open && c.nextProbe.After(at) {
@@ -281,15 +281,9 @@ func (g *Gate) shownLimit() int {
 	return min(g.circuit.limit, g.limiter.shown())
 }
 
-// full reports whether all slots are in use, and until when if time alone changes that.
-func (g *Gate) full() (full bool, until time.Time) {
-	switch {
-	case g.inFlight >= g.circuit.max:
-		return true, time.Time{}
-	case g.circuit.phase == Open:
-		return false, time.Time{}
-	}
-	return g.inFlight-g.old >= g.limit(), time.Time{}
+// full reports whether all slots are in use.
+func (g *Gate) full() bool {
+	return g.inFlight >= g.circuit.max || g.circuit.phase != Open && g.inFlight-g.old >= g.limit()
 }
 
 // Slot tells a watchdog whether a slot could be given now as far as time goes (no pause,
@@ -305,8 +299,7 @@ func (g *Gate) Slot() (may, full bool) {
 	if g.pace.interval > 0 {
 		at = later(at, g.pace.next)
 	}
-	full = g.inFlight >= c.max || c.phase != Open && g.inFlight-g.old >= g.limit()
-	return time.Since(at) > probeInterval, full
+	return time.Since(at) > probeInterval, g.full()
 }
 
 // give takes a slot out, and says whether it is an open circuit's. waited says
