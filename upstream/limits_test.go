@@ -242,3 +242,16 @@ func cutNumbers(row string) (words string, numbers []float64) {
 	columns[len(columns)-1] = measured.ReplaceAllString(last, "%")
 	return strings.Join(columns, "|"), numbers
 }
+
+// Not only with the numbers above: with few and with odd ones nine tenths are used, a
+// twentieth is wasted at most, and the circuit stays closed.
+func TestLimitOfAnyPlatformThatServesSoManyAtOnce(t *testing.T) {
+	for _, k := range []int{1, 2, 3, 8, 19, 28, 41, 60} {
+		t.Run(fmt.Sprint(k), func(t *testing.T) {
+			c := limitCase{model: atMost(k, 50*time.Millisecond, 5*time.Millisecond), best: float64(k) / 0.05}
+			if o := c.run(t, adaptive(limitMost), 1); o.rate < 0.9*c.best || o.waste() > 0.05 || o.opened > 0 || o.dead > 0 {
+				t.Errorf("%.0f a second of %.0f, %.1f %% wasted, the circuit opened %d times, %d dead", o.rate, c.best, 100*o.waste(), o.opened, o.dead)
+			}
+		})
+	}
+}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -297,10 +298,12 @@ func TestAPartitionIsMendedWhileAnotherCannotStart(t *testing.T) {
 
 func TestOnePartitionUsesTheWholeOfALargeLimit(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		w.platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Delay: 5 * time.Second} })
-		w.backlog(1, 4000)
+		w.platform.Script(func(*platform.Request) *platform.Reply {
+			return &platform.Reply{Delay: 5*time.Second + rand.N(100*time.Millisecond)}
+		})
+		w.backlog(1, 12000)
 		r := w.start("UPSTREAM_MAX_IN_FLIGHT", "2000")
-		time.Sleep(4 * time.Second)
+		time.Sleep(80 * time.Second) // sixteen answers' time: half as much again with each
 		if n := w.platform.Stats().InFlight; n != 2000 {
 			t.Errorf("%d requests are open, the limit is 2000 and nothing is held; paused by %q", n, r.engine.Status().Partitions[0].Paused)
 		}
