@@ -231,12 +231,12 @@ func TestTheBoundThatIsShownIsTheOneThatPausesNow(t *testing.T) {
 	onShelf(t, 1, func(s *shelf) {
 		p := s.part(0)
 		for ; s.offset[p] < 3200; s.offset[p]++ {
-			s.rig.read(0, s.offset[p], "one session", 1)
+			s.rig.read(0, s.offset[p], "one order key", 1)
 		}
 		if s.read(p, 1); p.paused != BoundRecords {
 			t.Fatalf("paused at %q", p.paused)
 		}
-		for range 2 { // the session's, then another
+		for range 2 { // the order key's, then another
 			s.deliver(1)[0].Done()
 		}
 		if p.paused != boundAhead {
@@ -328,16 +328,16 @@ func TestReadingAheadIsNoBoundWhereARecordWaitsForAnotherTry(t *testing.T) {
 	})
 }
 
-// Of a long session only the first can be delivered: the others must not keep the workers
-// from what is behind them.
-func TestWhatWaitsBehindItsSessionIsNotReady(t *testing.T) {
+// Of a long order key only the first can be delivered: the others must not keep the
+// workers from what is behind them.
+func TestWhatWaitsBehindItsOrderKeyIsNotReady(t *testing.T) {
 	onShelf(t, 1, func(s *shelf) {
 		p := s.part(0)
 		for ; s.offset[p] < 500; s.offset[p]++ {
-			s.rig.read(0, s.offset[p], "one session", 1)
+			s.rig.read(0, s.offset[p], "one order key", 1)
 		}
 		if n := s.read(p, 1); n != allReady-1 {
-			t.Errorf("%d are read behind a session of 500, want %d", n, allReady-1)
+			t.Errorf("%d are read behind an order key of 500, want %d", n, allReady-1)
 		}
 	})
 }

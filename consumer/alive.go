@@ -115,9 +115,9 @@ func (e *Engine) stuck(now int64, slot bool) string {
 // deliverable tells whether something could be delivered. What waits for its bytes could not.
 func (p *partition) deliverable() bool {
 	if p.overfull() { // then only the first unfinished record
-		return p.head != nil && p.head.state == ready && p.head.lane.queue != &p.unloaded
+		return p.head != nil && p.head.state == ready && p.head.keyQueue.waitsIn != &p.unloaded
 	}
-	return p.readyLanes() > 0
+	return p.readyKeyQueues() > 0
 }
 
 func at(d *Delivery) string {

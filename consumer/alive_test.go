@@ -131,8 +131,8 @@ func TestWhatMayNotBeDeliveredIsNoStandstill(t *testing.T) {
 				if name == "gaps" {
 					p.head.state = held
 				}
-				l := &lane{}
-				l.push(&Delivery{part: p, lane: l, state: ready})
+				l := &keyQueue{}
+				l.push(&Delivery{part: p, keyQueue: l, state: ready})
 				p.fresh.push(l)
 				r.e.mu.Unlock()
 				if ok, why := r.looks(100); !ok {
@@ -164,7 +164,7 @@ func TestALargeRecordThatWaitsForItsBytesIsNoStandstill(t *testing.T) {
 		p.gapBound, p.metaBound = true, metaLimit
 		r.e.mu.Unlock()
 		d := r.read(0, 40_000, "large", 2<<20)
-		if d.lane.queue != &p.unloaded || !p.overfull() {
+		if d.keyQueue.waitsIn != &p.unloaded || !p.overfull() {
 			t.Fatal("it does not wait for its bytes at the bound of gaps")
 		}
 		if ok, why := r.looks(100); !ok {

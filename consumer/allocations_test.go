@@ -6,7 +6,7 @@ import "testing"
 
 // Not under the race detector, whose build allocates what escapes it alone.
 func TestAllocations(t *testing.T) {
-	own, same := newTrack(sessionOf(1)), newTrack(sessionOf(inHand))
+	own, same := newTrack(orderKeyOf(1)), newTrack(orderKeyOf(inHand))
 	usual, most := gaps(here, 1), gaps(here, gapLimit)
 	written, _ := encodeMetadata(here, usual)
 	longest, _ := encodeMetadata(here, most)
@@ -20,8 +20,8 @@ func TestAllocations(t *testing.T) {
 			own.add(d)
 			own.finish(d)
 		}},
-		{"lanes: one for each session", inHand, func() { own.pass() }},
-		{"lanes: one for all records of a session", 1, func() { same.pass() }},
+		{"key queues: one for each order key", inHand, func() { own.pass() }},
+		{"key queues: one for all records of an order key", 1, func() { same.pass() }},
 		{"encoding a gap: the runs, their digest, the text", 3, func() { encodeMetadata(here, usual) }},
 		{"encoding 500 gaps: what grows, grows by doubling", 7, func() { encodeMetadata(here, most) }},
 		{"decoding a gap", 3, func() { _, _ = decodeMetadata(here, written) }},

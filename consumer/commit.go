@@ -88,10 +88,10 @@ func (g *generation) patience() time.Duration {
 // commit sends what has changed since the last commit that was taken, and tells
 // whether something is left to commit that may be taken if it is sent again at once.
 func (g *generation) commit(ctx context.Context) (left bool) {
-	if !g.turn(ctx) {
+	if !g.beginRound(ctx) {
 		return true
 	}
-	defer g.endTurn()
+	defer g.endRound()
 	commits := g.commitments()
 	if len(commits) == 0 {
 		return false
@@ -107,8 +107,8 @@ func notIn(commits, others []commitment) []commitment {
 	})
 }
 
-// turn waits until no commit is under way; false where ctx has ended before.
-func (g *generation) turn(ctx context.Context) bool {
+// beginRound waits until no commit is under way; false where ctx has ended before.
+func (g *generation) beginRound(ctx context.Context) bool {
 	select {
 	case g.committing <- struct{}{}:
 		return true
@@ -117,7 +117,7 @@ func (g *generation) turn(ctx context.Context) bool {
 	}
 }
 
-func (g *generation) endTurn() { <-g.committing }
+func (g *generation) endRound() { <-g.committing }
 
 // commitments collects what has changed, what may be overtaken, and what is old.
 func (g *generation) commitments() []commitment {
@@ -147,15 +147,15 @@ func (g *generation) commitment(p *partition, now time.Time) commitment {
 		return c
 	}
 	k := p.knowledge()
-	if c.metadata, _ = encodeMetadata(p.place(c.offset), k); e.noMetadata || len(c.metadata) > int(e.size) {
+	if c.metadata, _ = encodeMetadata(p.commitKey(c.offset), k); e.noMetadata || len(c.metadata) > int(e.size) {
 		// By what the log is known takes some 40 bytes: it stays.
-		c.metadata, _ = encodeMetadata(p.place(c.offset), knowledge{end: c.offset, endEpoch: c.epoch, read: k.read})
+		c.metadata, _ = encodeMetadata(p.commitKey(c.offset), knowledge{end: c.offset, endEpoch: c.epoch, read: k.read})
 	}
 	return c
 }
 
-func (p *partition) place(offset int64) place {
-	return place{cluster: p.gen.cluster, topic: p.topic, partition: p.partition, offset: offset, topicID: p.logID}
+func (p *partition) commitKey(offset int64) commitKey {
+	return commitKey{cluster: p.gen.cluster, topic: p.topic, partition: p.partition, offset: offset, topicID: p.logID}
 }
 
 // outcome is what became of the commits of one request.
@@ -343,7 +343,7 @@ func (g *generation) noteRefused(c commitment, err error) {
 		if e.noMetadata = true; first {
 			for _, p := range g.parts { // the bound of gaps is no more
 				p.fits()
-				e.arm(p)
+				e.markReady(p)
 				e.unpause(p)
 			}
 		}

@@ -4,7 +4,7 @@ import "time"
 
 // commitFacts are what is known of one partition's commits. They live as long as the member is
 // in the group and this process knows of the partition, through any generation: in the engine's
-// recollections while the partition is not owned.
+// cached progress while the partition is not owned.
 type commitFacts struct {
 	// member is the ID under which they were sent: the group refuses what another one sent.
 	member string

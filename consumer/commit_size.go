@@ -23,8 +23,8 @@ const (
 	mostRefusals = 16
 )
 
-// fit is how many of the commits, from the first on, one request takes: one at least.
-func (s commitSize) fit(group string, commits []commitment) int {
+// take is how many of the commits, from the first on, one request takes: one at least.
+func (s commitSize) take(group string, commits []commitment) int {
 	n, bytes := 0, 0
 	for n < len(commits) && (n == 0 || bytes+commits[n].weight(group) <= int(s)) {
 		bytes += commits[n].weight(group)
@@ -83,7 +83,7 @@ func (g *generation) send(ctx context.Context, commits []commitment) (taken []co
 	e.mu.Unlock()
 	rest := commits
 	for refusals := 0; len(rest) > 0 && refusals < mostRefusals && (refusals == 0 || ctx.Err() == nil); {
-		n := s.size.fit(e.cfg.GroupID, rest)
+		n := s.size.take(e.cfg.GroupID, rest)
 		o := g.request(ctx, rest[:n])
 		s.taken = append(s.taken, o.taken...)
 		s.all = s.all || o.err != nil && !g.refusedAside(rest[:n])

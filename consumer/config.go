@@ -60,7 +60,8 @@ type Config struct {
 	Workers int
 
 	// DeliveryLimit is how long a delivery may take by configuration: its attempts, the
-	// waits between them but for those at the gate, and its letter. 0: nobody looks.
+	// waits between them but for those at the gate, and its dead letter. 0: nobody
+	// looks.
 	DeliveryLimit time.Duration
 	// Slot tells whether the gate would give a slot now as far as time goes, and whether
 	// all slots are out. It must not wait. nil: it would.
@@ -71,9 +72,9 @@ type Config struct {
 	// partitions are given up.
 	DrainTimeout time.Duration
 
-	// Session gives a record's session, or "" where it has none that can be
+	// OrderKey gives a record's order key, or "" where it has none that can be
 	// read: such a record waits for no other.
-	Session func(value []byte) string
+	OrderKey func(value []byte) string
 
 	Gate    Gate
 	Handler Handler
@@ -149,7 +150,7 @@ func (h *Hooks) fill() {
 
 const (
 	// recordOverhead is what a waiting record costs beside its bytes: the
-	// delivery, its lane and their place in maps and queues.
+	// delivery, its key queue and their place in maps and queues.
 	recordOverhead = 512
 
 	// fetchWait is the long poll's length.

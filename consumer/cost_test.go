@@ -16,16 +16,16 @@ const inHand = 64
 type track struct {
 	*partition
 	deliveries [inHand]*Delivery
-	sessions   [inHand]string
+	orderKeys  [inHand]string
 	offset     int64
 }
 
-func newTrack(session func(i int) string) *track {
-	p := &partition{engine: &Engine{}, delivering: delivering{lanes: map[string]*lane{}}, progress: newProgress(0, unknownEpoch, knowledge{})}
+func newTrack(orderKey func(i int) string) *track {
+	p := &partition{engine: &Engine{}, delivering: delivering{keyQueues: map[string]*keyQueue{}}, progress: newProgress(0, unknownEpoch, knowledge{})}
 	t := &track{partition: p}
 	for i := range t.deliveries {
 		t.deliveries[i] = newDelivery(p, fetch.Record{Value: []byte("event")}, time.Time{})
-		t.sessions[i] = session(i)
+		t.orderKeys[i] = orderKey(i)
 	}
 	return t
 }
@@ -75,10 +75,11 @@ func BenchmarkProgress(b *testing.B) {
 	}
 }
 
-// pass queues inHand records, delivers them as their lanes allow and finishes them.
+// pass queues inHand records, delivers them as their key queues allow and finishes
+// them.
 func (t *track) pass() (delivered int) {
 	for i := range inHand {
-		t.join(t.next(i), t.sessions[i])
+		t.join(t.next(i), t.orderKeys[i])
 	}
 	for l := t.choose(false); l != nil; l = t.choose(false) {
 		t.leave(l.head)
@@ -87,17 +88,17 @@ func (t *track) pass() (delivered int) {
 	return delivered
 }
 
-func sessionOf(of int) func(i int) string {
+func orderKeyOf(of int) func(i int) string {
 	return func(i int) string { return fmt.Sprintf("lot\x00%d", i/of) }
 }
 
-func BenchmarkLanes(b *testing.B) {
+func BenchmarkKeyQueues(b *testing.B) {
 	for _, c := range []struct {
 		name string
-		of   int // records of a session
-	}{{"a session each", 1}, {"sessions of 8", 8}, {"one session", inHand}} {
+		of   int // records of an order key
+	}{{"an order key each", 1}, {"order keys of 8", 8}, {"one order key", inHand}} {
 		b.Run(c.name, func(b *testing.B) {
-			t := newTrack(sessionOf(c.of))
+			t := newTrack(orderKeyOf(c.of))
 			b.ReportAllocs()
 			for b.Loop() {
 				if n := t.pass(); n != inHand {
@@ -110,7 +111,7 @@ func BenchmarkLanes(b *testing.B) {
 }
 
 // gaps is what is known of a log with n unfinished runs.
-func gaps(at place, n int) knowledge {
+func gaps(at commitKey, n int) knowledge {
 	k := knowledge{end: at.offset}
 	for range n {
 		k.unfinished = append(k.unfinished, span{k.end, k.end})

@@ -1,13 +1,13 @@
 // Package consumer delivers the records of Kafka topics to a handler, at least
-// once and hardly ever twice, in the order of their sessions.
+// once and hardly ever twice, in order within each order key.
 //
 // What it promises:
 //
 //   - A committed offset stands behind finished records only. Nothing else
 //     moves a commit, but the start of a partition that has none and a reset
 //     after Kafka itself dropped what was committed; both are logged.
-//   - Records with the same session key in one partition are delivered one after
-//     the other, in offset order. Sessions do not wait for one another.
+//   - Records with the same order key in one partition are delivered one after
+//     the other, in offset order. Order keys do not wait for one another.
 //   - What is finished beyond the committed offset stands in the commit's
 //     metadata, so that the next owner of the partition passes it over.
 //   - Memory, goroutines and requests are bounded by Config, whatever the backlog
@@ -20,18 +20,18 @@
 // # A record's way
 //
 // The reader fetches while a partition is within its bounds. Each record joins
-// the lane of its session; the lane's head is ready unless it is being delivered
-// or held. A worker waits until a lane is ready, takes a slot from the gate, and
-// only then the next lane, partition by partition in turn. The handler ends the
-// delivery: done, again at a time, or again when its turn comes. A record that is
-// done leaves the partition's progress; the committer writes the watermark and
-// what is done beyond it.
+// the key queue of its order key; the key queue's head is ready unless it is
+// being delivered or held. A worker waits until a key queue is ready, takes a
+// slot from the gate, and only then the next key queue, partition by partition in
+// turn. The handler ends the delivery: done, again at a time, or again when its
+// turn comes. A record that is done leaves the partition's progress; the
+// committer writes the watermark and what is done beyond it.
 //
 //	state    | entered by                    | left by
 //	---------+-------------------------------+---------------------------------------
 //	waiting  | read, behind others of its    | the one before is done -> ready
-//	         | session                       |
-//	ready    | it is its lane's head         | a worker takes it -> open
+//	         | order key                     |
+//	ready    | it is its key queue's head    | a worker takes it -> open
 //	open     | taken by a worker             | Done -> gone; AgainAt -> held;
 //	         |                               | AgainInTurn -> ready
 //	held     | AgainAt                       | its time comes, or Hasten -> ready

@@ -31,7 +31,7 @@ type Engine struct {
 
 // pool is the workers, and what they choose from.
 type pool struct {
-	// wake is signalled for each lane that may be delivered.
+	// wake is signalled for each key queue that may be delivered.
 	wake *sync.Cond
 	ring []*partition // that have something ready, the next first
 	// workers there are; idle of them wait for something to deliver, looking of them
@@ -58,10 +58,10 @@ type holding struct {
 type groupState struct {
 	gen     *generation // the one running or draining, else nil
 	members uint64      // generations so far; kafka's own numbers may repeat
-	// recollections of the partitions that were given up: where the same
+	// cached of the partitions that were given up: where the same
 	// process gets one back before anybody else has committed, it repeats
 	// nothing, although its last commits were not taken.
-	recollections map[topicPartition]recollection
+	cached map[topicPartition]cachedProgress
 
 	contact time.Time // when the group's coordinator last answered anything
 	joined  bool      // a generation has begun
@@ -107,7 +107,7 @@ func New(cfg Config) *Engine {
 	e := &Engine{cfg: cfg, log: cfg.Log}
 	e.wake = sync.NewCond(&e.mu)
 	e.heldBy, e.size = map[string]int{}, widest
-	e.counts, e.recollections = map[string]topicCount{}, map[topicPartition]recollection{}
+	e.counts, e.cached = map[string]topicCount{}, map[topicPartition]cachedProgress{}
 	e.ctx, e.quit = context.WithCancel(context.Background())
 	return e
 }
@@ -124,27 +124,27 @@ func (e *Engine) share() int64 {
 // answerBytes is the part of MaxPendingBytes kept for answers being read.
 func (e *Engine) answerBytes() int64 { return e.cfg.MaxPendingBytes / 4 }
 
-// arm puts a partition among those that have something to deliver and sees to it
-// that a worker looks. The one that takes a lane wakes the next.
-func (e *Engine) arm(p *partition) {
+// markReady puts a partition among those that have something to deliver and sees to it
+// that a worker looks. The one that takes a key queue wakes the next.
+func (e *Engine) markReady(p *partition) {
 	if p.phase == revoked || p.gen.draining {
 		return
 	}
 	if p.unloaded.count > 0 {
 		e.loadNext()
 	}
-	if p.readyLanes() == 0 {
+	if p.readyKeyQueues() == 0 {
 		return
 	}
 	if !p.inRing {
 		p.inRing = true
 		e.ring = append(e.ring, p)
 	}
-	e.rouse()
+	e.wakeWorker()
 }
 
-// rouse wakes one worker, or starts one where all have a record and more are allowed.
-func (e *Engine) rouse() {
+// wakeWorker wakes one worker, or starts one where all have a record and more are allowed.
+func (e *Engine) wakeWorker() {
 	switch {
 	case e.suspended || e.stopped:
 	case e.idle > 0:
@@ -186,13 +186,13 @@ func (e *Engine) await() bool {
 		}
 		e.idle++
 		e.looking--
-		e.wake.Wait() // for rouse, which counts it
+		e.wake.Wait() // for wakeWorker, which counts it
 	}
 	return false
 }
 
-// take chooses the next lane's head, partition by partition in turn. A probe
-// looks for records never tried in all partitions first.
+// take chooses the next key queue's head, partition by partition in turn. A
+// probe looks for records never tried in all partitions first.
 func (e *Engine) take(probe bool) (d *Delivery, try int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -221,13 +221,13 @@ func (e *Engine) take(probe bool) (d *Delivery, try int) {
 			p.gen.recount(p)
 			continue // it comes back when something of it changes
 		}
-		if p.readyLanes() > 0 {
+		if p.readyKeyQueues() > 0 {
 			p.inRing = true
 			e.ring = append(e.ring, p)
 		}
 		e.looking--
 		if len(e.ring) > 0 {
-			e.rouse()
+			e.wakeWorker()
 		}
 		d := e.open(p, l, true)
 		p.takes.begun++
@@ -237,11 +237,12 @@ func (e *Engine) take(probe bool) (d *Delivery, try int) {
 	return nil, 0
 }
 
-// open begins a try of a lane's head, with a slot of the gate or without one.
-func (e *Engine) open(p *partition, l *lane, slot bool) *Delivery {
+// open begins a try of a key queue's head, with a slot of the gate or without
+// one.
+func (e *Engine) open(p *partition, l *keyQueue, slot bool) *Delivery {
 	d := l.head
 	d.OverHalf = p.blocked.overHalf(p) // itself included: it is one of those that wait
-	if l.stuck {
+	if l.blocked {
 		if p.longest(d.hold.Quota) == d {
 			d.Evicted = d.hold.Quota
 		}
@@ -293,7 +294,7 @@ func (e *Engine) done(d *Delivery) {
 		p.leave(d)
 		e.evict(p, evicted, nil)
 		p.gen.dirty = true
-		e.arm(p)
+		e.markReady(p)
 		e.unpause(p)
 	}
 	e.mu.Unlock()
@@ -310,7 +311,7 @@ func (e *Engine) againAt(d *Delivery, t time.Time, hold Hold) {
 		e.timed.add(d)
 		e.hold(d, hold)
 		e.schedule()
-		e.arm(d.part) // what it might have split is whole
+		e.markReady(d.part) // what it might have split is whole
 		e.unpause(d.part)
 	}
 	e.mu.Unlock()
@@ -325,8 +326,8 @@ func (e *Engine) againInTurn(d *Delivery, hold Hold) {
 	if current {
 		e.hold(d, hold)
 		d.state = ready
-		d.part.enqueue(d.lane, &d.part.turn)
-		e.arm(d.part)
+		d.part.enqueue(d.keyQueue, &d.part.turn)
+		e.markReady(d.part)
 		e.unpause(d.part)
 	}
 	e.mu.Unlock()
@@ -345,7 +346,8 @@ func (e *Engine) returnSlot(d *Delivery, used bool) {
 }
 
 // settleSlot gives back the slot of a try whose handler returned without ending
-// it: what is left of it (a letter being written) needs none. Its worker looks again.
+// it: what is left of it (a dead letter being written) needs none. Its worker looks
+// again.
 func (e *Engine) settleSlot(d *Delivery, try int) {
 	e.mu.Lock()
 	e.looking++
@@ -371,7 +373,7 @@ func (e *Engine) renew(g *generation, at time.Time) {
 	if e.suspended {
 		e.suspended = false
 		for range min(len(e.ring), e.cfg.Workers) {
-			e.rouse()
+			e.wakeWorker()
 		}
 		e.loadNext()
 	}

@@ -20,7 +20,7 @@ func offsets(ds []*Delivery) (o []int64) {
 	return o
 }
 
-func TestRecordsOfASessionFollowOneAnotherAndOthersDoNotWait(t *testing.T) {
+func TestRecordsOfAnOrderKeyFollowOneAnotherAndOthersDoNotWait(t *testing.T) {
 	var in inbox
 	inRig(t, 1, func(c *Config) { c.Handler = &in }, func(r *rig) {
 		r.read(0, 0, "a", 1)
@@ -30,15 +30,15 @@ func TestRecordsOfASessionFollowOneAnotherAndOthersDoNotWait(t *testing.T) {
 		r.read(0, 4, "", 1)
 		first := in.take()
 		if got := fmt.Sprint(offsets(first)); got != "[0 2 3 4]" {
-			t.Fatalf("delivered %s at first, want the head of each session", got)
+			t.Fatalf("delivered %s at first, want the head of each order key", got)
 		}
 		first[1].Done()
 		if more := in.take(); len(more) != 0 {
-			t.Fatalf("%v delivered before the one before it of the session was done", offsets(more))
+			t.Fatalf("%v delivered before the one before it of the order key was done", offsets(more))
 		}
 		first[0].AgainAt(time.Now().Add(time.Minute), Hold{})
 		if more := in.take(); len(more) != 0 {
-			t.Fatalf("%v delivered while the head of the session is held", offsets(more))
+			t.Fatalf("%v delivered while the head of the order key is held", offsets(more))
 		}
 		time.Sleep(time.Minute)
 		again := in.take()
@@ -47,7 +47,7 @@ func TestRecordsOfASessionFollowOneAnotherAndOthersDoNotWait(t *testing.T) {
 		}
 		again[0].Done()
 		if got := fmt.Sprint(offsets(in.take())); got != "[1]" {
-			t.Fatalf("then %s was delivered, want the next of the session", got)
+			t.Fatalf("then %s was delivered, want the next of the order key", got)
 		}
 	})
 }
@@ -211,8 +211,8 @@ func TestWorkersAreStartedAsTheGateGivesSlots(t *testing.T) {
 	})
 }
 
-// What sends nothing (a letter to be written) is not held up by a gate that gives no
-// slot, as in an outage, and stops for what stops all else.
+// What sends nothing (a dead letter to be written) is not held up by a gate that
+// gives no slot, as in an outage, and stops for what stops all else.
 func TestWhatSendsNothingWaitsForNoSlot(t *testing.T) {
 	var in inbox
 	inRig(t, 2, func(c *Config) { c.Handler = &in }, func(r *rig) {
@@ -271,7 +271,7 @@ func TestWhatSendsNothingWaitsForNoSlot(t *testing.T) {
 }
 
 // A handler that does everything a handler may, at random: at the end every slot
-// is back, every record was done once, in the order of its session.
+// is back, every record was done once, in order within its order key.
 func TestSlotsAndOrderAreExactWhateverTheHandlerDoes(t *testing.T) {
 	for seed := range uint64(20) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
@@ -279,11 +279,11 @@ func TestSlotsAndOrderAreExactWhateverTheHandlerDoes(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 1))
 			chance := func(n int) int { mu.Lock(); defer mu.Unlock(); return rnd.IntN(n) }
 			done := map[int32][]int64{}
-			openSessions := map[string]bool{}
+			openOrderKeys := map[string]bool{}
 			finish := func(d *Delivery) {
 				mu.Lock()
-				session := fmt.Sprint(d.Record.Partition, d.lane.key)
-				delete(openSessions, session)
+				orderKey := fmt.Sprint(d.Record.Partition, d.keyQueue.key)
+				delete(openOrderKeys, orderKey)
 				mu.Unlock()
 				switch n := chance(10); {
 				case n < 5:
@@ -299,11 +299,11 @@ func TestSlotsAndOrderAreExactWhateverTheHandlerDoes(t *testing.T) {
 			}
 			h := handler(func(_ context.Context, d *Delivery) {
 				mu.Lock()
-				session := fmt.Sprint(d.Record.Partition, d.lane.key)
-				if openSessions[session] {
-					t.Error("two deliveries of a session at once")
+				orderKey := fmt.Sprint(d.Record.Partition, d.keyQueue.key)
+				if openOrderKeys[orderKey] {
+					t.Error("two deliveries of an order key at once")
 				}
-				openSessions[session] = true
+				openOrderKeys[orderKey] = true
 				mu.Unlock()
 				if chance(3) == 0 {
 					d.ReturnSlot()
@@ -322,12 +322,12 @@ func TestSlotsAndOrderAreExactWhateverTheHandlerDoes(t *testing.T) {
 				finish(d)
 			})
 			inRig(t, 3, func(c *Config) { c.Handler = h }, func(r *rig) {
-				sessions := map[string][]int64{}
+				orderKeys := map[string][]int64{}
 				for o := range 200 {
 					for p := range 3 {
 						s := fmt.Sprint("s", chance(20))
 						r.read(p, int64(o), s, 1)
-						sessions[fmt.Sprint(p, s)] = append(sessions[fmt.Sprint(p, s)], int64(o))
+						orderKeys[fmt.Sprint(p, s)] = append(orderKeys[fmt.Sprint(p, s)], int64(o))
 					}
 					if chance(10) == 0 {
 						time.Sleep(time.Duration(chance(1000)) * time.Millisecond)
@@ -341,21 +341,21 @@ func TestSlotsAndOrderAreExactWhateverTheHandlerDoes(t *testing.T) {
 				}
 				for p := range 3 {
 					pt := r.part(p)
-					if len(done[int32(p)]) != 200 || pt.watermark() != 200 || pt.count != 0 || pt.bytes != 0 || pt.blocked.records != 0 || pt.blocked.bytes != 0 || pt.open != 0 || len(pt.lanes) != 0 || pt.readyLanes() != 0 {
+					if len(done[int32(p)]) != 200 || pt.watermark() != 200 || pt.count != 0 || pt.bytes != 0 || pt.blocked.records != 0 || pt.blocked.bytes != 0 || pt.open != 0 || len(pt.keyQueues) != 0 || pt.readyKeyQueues() != 0 {
 						t.Errorf("partition %d: %d done, %+v", p, len(done[int32(p)]), pt.progress)
 					}
 				}
 				if n := r.e.heldBy["failed"]; n != 0 || len(r.e.timed) != 0 || r.g.open != 0 {
 					t.Errorf("%d held, %d timed, %d open when all is done", n, len(r.e.timed), r.g.open)
 				}
-				for key, want := range sessions {
+				for key, want := range orderKeys {
 					at := map[int64]int{}
 					for i, o := range done[int32(key[0]-'0')] {
 						at[o] = i
 					}
 					for i := 1; i < len(want); i++ {
 						if at[want[i]] < at[want[i-1]] {
-							t.Errorf("session %s: %d was done before %d", key, want[i], want[i-1])
+							t.Errorf("order key %s: %d was done before %d", key, want[i], want[i-1])
 						}
 					}
 				}

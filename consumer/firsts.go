@@ -78,7 +78,7 @@ func (g *generation) firstCommitment(f first, offset int64) commitment {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if !e.noEvidence {
-		at := f.part.place(offset)
+		at := f.part.commitKey(offset)
 		at.topicID = f.leader.id
 		c.metadata, _ = encodeMetadata(at, knowledge{end: offset, endEpoch: unknownEpoch})
 	}

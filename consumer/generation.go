@@ -105,13 +105,13 @@ func (e *Engine) newGeneration(gen *kafka.Generation, topics []string) *generati
 			tp := topicPartition{topic, int32(a.ID)}
 			p := &partition{
 				engine: e, gen: g, topicPartition: tp,
-				delivering: delivering{lanes: map[string]*lane{}},
+				delivering: delivering{keyQueues: map[string]*keyQueue{}},
 				fetching:   fetching{near: leaderAlone},
 				ends:       ends{logEnd: -1},
 				committing: committing{facts: commitFacts{last: mark{offset: -1}}},
 			}
 			e.mu.Lock()
-			if r, known := e.recollections[tp]; known {
+			if r, known := e.cached[tp]; known {
 				p.facts = r.facts
 			}
 			e.mu.Unlock()
@@ -223,11 +223,11 @@ func (g *generation) begin() {
 	e.joined = true
 	e.outside, e.refused, e.uncommitted = time.Time{}, time.Time{}, time.Time{}
 	e.contact = time.Now()
-	for tp, r := range e.recollections {
+	for tp, r := range e.cached {
 		if g.parts[tp] == nil { // it has moved: its records are another's now
 			r.memories = nil
 			r.facts.renewed = time.Time{} // and its commits
-			e.recollections[tp] = r
+			e.cached[tp] = r
 		}
 	}
 	e.mu.Unlock()
@@ -328,13 +328,13 @@ func (g *generation) revoke() {
 	clear(e.heldBy)
 	e.large = nil
 	for tp, p := range g.parts {
-		r := recollection{facts: p.facts}
+		r := cachedProgress{facts: p.facts}
 		if p.trusted && (p.phase != parted || !p.parted.cut) {
-			r.known, r.knowledge, r.logID, r.cluster, r.memories = true, p.recollect(), p.logID, g.cluster, p.remember()
+			r.known, r.knowledge, r.logID, r.cluster, r.memories = true, p.toCache(), p.logID, g.cluster, p.remember()
 			r.position, r.end = p.position, p.known()
 			r.parted, r.toldParted = p.parted, p.toldParted
 		}
-		e.recollections[tp] = r
+		e.cached[tp] = r
 		p.phase = revoked
 		for d := p.head; d != nil; d = d.next {
 			if d.state != open { // those end by themselves, and give their slots back

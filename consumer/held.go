@@ -7,7 +7,7 @@ func (e *Engine) hold(d *Delivery, h Hold) {
 	d.hold = h
 	e.heldBy[h.Reason]++
 	p := d.part
-	p.setStuck(d.lane, true, h.Quota)
+	p.setBlocked(d.keyQueue, true, h.Quota)
 	e.evict(p, h.Quota, d) // which was just tried: it would be tried without end
 }
 
@@ -19,7 +19,7 @@ func (e *Engine) evict(p *partition, quota string, but *Delivery) {
 		return
 	}
 	e.timed.remove(d)
-	if e.ripe(d) {
+	if e.due(d) {
 		e.running.Go(func() { e.hand(d) })
 	}
 	e.schedule()
@@ -27,7 +27,7 @@ func (e *Engine) evict(p *partition, quota string, but *Delivery) {
 
 func (e *Engine) unhold(d *Delivery) {
 	e.heldBy[d.hold.Reason]--
-	d.part.setStuck(d.lane, false, "")
+	d.part.setBlocked(d.keyQueue, false, "")
 }
 
 // schedule sets the one timer to the earliest held record.
@@ -37,14 +37,14 @@ func (e *Engine) schedule() {
 	}
 	wait := max(0, time.Until(e.timed[0].until))
 	if e.timer == nil {
-		e.timer = time.AfterFunc(wait, e.ripen)
+		e.timer = time.AfterFunc(wait, e.makeDue)
 		return
 	}
 	e.timer.Reset(wait)
 }
 
-// ripen makes every held record ready whose time has come.
-func (e *Engine) ripen() {
+// makeDue makes every held record ready whose time has come.
+func (e *Engine) makeDue() {
 	e.mu.Lock()
 	opened := e.release(time.Now())
 	e.mu.Unlock()
@@ -54,7 +54,7 @@ func (e *Engine) ripen() {
 func (e *Engine) release(now time.Time) (opened []*Delivery) {
 	for len(e.timed) > 0 && !e.timed[0].until.After(now) {
 		e.ripens.begun++
-		if d := e.timed.pop(); e.ripe(d) {
+		if d := e.timed.pop(); e.due(d) {
 			opened = append(opened, d)
 		}
 	}
@@ -62,14 +62,14 @@ func (e *Engine) release(now time.Time) (opened []*Delivery) {
 	return opened
 }
 
-// ripe ends a record's wait: it is ready, or already open, and then the caller hands it on
+// due ends a record's wait: it is ready, or already open, and then the caller hands it on
 // without the lock. The caller sets the timer too.
-func (e *Engine) ripe(d *Delivery) (opened bool) {
+func (e *Engine) due(d *Delivery) (opened bool) {
 	d.state = ready
 	switch {
 	case !d.hold.NoSlot || d.oversized && !d.loaded:
-		d.part.enqueue(d.lane, &d.part.due)
-		e.arm(d.part)
+		d.part.enqueue(d.keyQueue, &d.part.due)
+		e.markReady(d.part)
 	case e.openNow(d):
 		return true
 	default:
@@ -89,7 +89,7 @@ func (e *Engine) openNow(d *Delivery) bool {
 	if !d.hold.NoSlot || g.draining || e.stopped || !time.Now().Before(g.lease) || d != p.head && !p.fits() {
 		return false
 	}
-	e.open(p, d.lane, false)
+	e.open(p, d.keyQueue, false)
 	e.unpause(p)
 	return true
 }
@@ -108,7 +108,7 @@ func (e *Engine) wakeUp(d *Delivery) bool {
 	opened := false
 	if waits {
 		e.timed.remove(d)
-		opened = e.ripe(d)
+		opened = e.due(d)
 		e.schedule()
 	}
 	e.mu.Unlock()
@@ -124,7 +124,7 @@ func (e *Engine) Hasten() {
 	e.mu.Lock()
 	var opened []*Delivery
 	for _, d := range e.timed.hasten() {
-		if e.ripe(d) {
+		if e.due(d) {
 			opened = append(opened, d)
 		}
 	}

@@ -79,7 +79,7 @@ func (p *partition) pausedNow() Bound {
 func (g *generation) read(p *partition, rd *fetch.Reader) error {
 	e := g.engine
 	var batch []*Delivery
-	var sessions []string
+	var orderKeys []string
 	for {
 		e.mu.Lock()
 		if p.phase != reading || g.draining {
@@ -95,7 +95,7 @@ func (g *generation) read(p *partition, rd *fetch.Reader) error {
 		empty := p.count == 0
 		e.mu.Unlock()
 
-		batch, sessions = batch[:0], sessions[:0]
+		batch, orderKeys = batch[:0], orderKeys[:0]
 		var last error
 		var full Bound
 		var wants *Delivery // what did not fit
@@ -105,10 +105,10 @@ func (g *generation) read(p *partition, rd *fetch.Reader) error {
 			if rec, last = rd.Next(); last != nil {
 				break
 			}
-			session := e.cfg.Session(rec.Value)
+			orderKey := e.cfg.OrderKey(rec.Value)
 			d := newDelivery(p, rec, now)
 			d.before = rd.Before()
-			d.cost += len(session) // its lane has it, which may be its own
+			d.cost += len(orderKey) // its key queue has it, which may be its own
 			first := empty && len(batch) == 0
 			if !first && d.cost > bytes {
 				full, wants = BoundBytes, d
@@ -116,12 +116,12 @@ func (g *generation) read(p *partition, rd *fetch.Reader) error {
 			}
 			bytes -= d.cost
 			batch = append(batch, d)
-			sessions = append(sessions, session)
+			orderKeys = append(orderKeys, orderKey)
 			if d.oversized {
 				d.strip()
 			}
 		}
-		if g.add(p, batch, sessions, full, wants, last, rd.Position(), rd.Epoch()) {
+		if g.add(p, batch, orderKeys, full, wants, last, rd.Position(), rd.Epoch()) {
 			return nil
 		}
 		if last != nil {
@@ -166,7 +166,7 @@ func (d *Delivery) readAt(now time.Time) {
 
 // add queues a batch and tells whether reading this answer must stop. Reading has come to
 // a position with an epoch below it.
-func (g *generation) add(p *partition, batch []*Delivery, sessions []string, full Bound, wants *Delivery, last error, position int64, epoch int32) (stop bool) {
+func (g *generation) add(p *partition, batch []*Delivery, orderKeys []string, full Bound, wants *Delivery, last error, position int64, epoch int32) (stop bool) {
 	e := g.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -188,7 +188,7 @@ func (g *generation) add(p *partition, batch []*Delivery, sessions []string, ful
 			e.log.Warn("a record above KAFKA_MAX_RECORD_BYTES is processed, no other such beside it",
 				"topic", p.topic, "partition", p.partition, "offset", d.Record.Offset, "bytes", d.size)
 		}
-		if p.join(d, sessions[i]) {
+		if p.join(d, orderKeys[i]) {
 			readied++
 		}
 	}
@@ -205,7 +205,7 @@ func (g *generation) add(p *partition, batch []*Delivery, sessions []string, ful
 		p.wants = wants.cost
 	}
 	if readied > 0 {
-		e.arm(p)
+		e.markReady(p)
 	}
 	return full != BoundNone
 }

@@ -46,7 +46,7 @@ func TestAPartitionStartsWithTheEpochsOfItsCommit(t *testing.T) {
 			"something is":              {knowledge{end: 9, endEpoch: 4, unfinished: run}, 9, 3, 4},
 			"of an epoch nobody knows":  {knowledge{end: 9, endEpoch: unknownEpoch, unfinished: run, epochs: []int32{2}}, 7, 3, 3},
 		} {
-			metadata, _ := encodeMetadata(p.place(7), c.k)
+			metadata, _ := encodeMetadata(p.commitKey(7), c.k)
 			s := r.g.startAt(p, Commit{7, 3, metadata}, wire.ID{})
 			end, upper := s.at.upper()
 			if s.at.watermarkEpoch() != c.watermark || end != c.end || upper != c.upper {

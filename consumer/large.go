@@ -14,14 +14,14 @@ import (
 )
 
 // A record above Config.MaxRecordBytes is large. Its bytes are in memory only while it is
-// tried: it is read, and known by its place, its session and its leader epoch; its bytes are
-// given up at once and read again when its turn has come. One at a time is in memory, in
-// the whole process. So one that waits, for whatever reason and however long, keeps no
-// other waiting, and those that wait cost no more than small ones.
+// tried: it is read, and known by its place, its order key and its leader epoch; its bytes
+// are given up at once and read again when its turn has come. One at a time is in memory, in
+// the whole process. So one that waits, for whatever reason and however long, keeps no other
+// waiting, and those that wait cost no more than small ones.
 //
 //	state     | entered by                           | left by
 //	----------+--------------------------------------+-----------------------------------
-//	unloaded  | it is its lane's head and ready      | its turn, and none is in memory -> loading
+//	unloaded  | it is its key queue's head and ready | its turn, and none is in memory -> loading
 //	loading   | its bytes are being read             | read -> ready, before all others of its
 //	          |                                      | queue; Kafka has it no more -> gone; else
 //	          |                                      | held, and tried again
@@ -38,9 +38,9 @@ func (d *Delivery) strip() {
 	d.loaded = false
 }
 
-// enqueue makes a lane whose head is ready wait in a queue of its partition, or for its
-// head's bytes first. The engine's mutex is held here and below.
-func (p *partition) enqueue(l *lane, q *laneQueue) {
+// enqueue makes a key queue whose head is ready wait in a queue of its partition, or
+// for its head's bytes first. The engine's mutex is held here and below.
+func (p *partition) enqueue(l *keyQueue, q *readyQueue) {
 	if d := l.head; d.oversized && !d.loaded {
 		d.then = q
 		q = &p.unloaded
@@ -67,10 +67,10 @@ func (e *Engine) unload(p *partition) {
 	if d == nil || d.part != p || d.state != ready || !d.loaded {
 		return
 	}
-	q := d.lane.queue
-	q.remove(d.lane)
+	q := d.keyQueue.waitsIn
+	q.remove(d.keyQueue)
 	d.strip()
-	p.enqueue(d.lane, q)
+	p.enqueue(d.keyQueue, q)
 	e.large = nil
 	e.loadNext()
 }
@@ -83,7 +83,7 @@ func (e *Engine) loadNext() {
 	for _, p := range e.gen.parts {
 		l := p.unloaded.head
 		if l != nil && !p.fits() { // as in choose
-			if l = p.head.lane; l.queue != &p.unloaded {
+			if l = p.head.keyQueue; l.waitsIn != &p.unloaded {
 				continue
 			}
 		}
@@ -130,11 +130,11 @@ func (e *Engine) loaded(g *generation, d *Delivery, rec fetch.Record, err error)
 		d.Record.Record, d.loaded, d.loads = rec, true, retry{}
 		d.beyond = time.Time{}
 		d.state = ready
-		if d.lane.stuck && e.openNow(d) {
+		if d.keyQueue.blocked && e.openNow(d) {
 			return true
 		}
-		d.then.pushFront(d.lane)
-		e.arm(p)
+		d.then.pushFront(d.keyQueue)
+		e.markReady(p)
 		return false
 	case errors.Is(err, errGone):
 		e.large = nil
@@ -158,7 +158,7 @@ func (e *Engine) loaded(g *generation, d *Delivery, rec fetch.Record, err error)
 // gone passes over a record that Kafka dropped while it waited, and says so.
 func (e *Engine) gone(d *Delivery) {
 	p, offset := d.part, d.Record.Offset
-	if d.lane.stuck {
+	if d.keyQueue.blocked {
 		e.unhold(d)
 	}
 	p.leave(d)
@@ -166,7 +166,7 @@ func (e *Engine) gone(d *Delivery) {
 	e.cfg.Hooks.Dropped(p.topic, p.partition, 1)
 	e.log.Error("Kafka dropped a record above KAFKA_MAX_RECORD_BYTES while it waited to be sent (retention, truncation, or the topic was made anew); it is passed over",
 		"topic", p.topic, "partition", p.partition, "from", offset, "to", offset+1, "count", 1)
-	e.arm(p)
+	e.markReady(p)
 	e.unpause(p)
 }
 

@@ -31,23 +31,23 @@ func TestALargeRecordAtTheBoundOfGapsGivesItsBytesUp(t *testing.T) {
 		d := r.read(0, 40_000, "large", large)
 		synctest.Wait()
 		r.e.mu.Lock()
-		if d.loaded || d.lane.queue == &p.fresh {
+		if d.loaded || d.keyQueue.waitsIn == &p.fresh {
 			t.Error("it is ready without its bytes")
 		}
 		switch d.state {
 		case held: // it could not be read
 			r.e.timed.remove(d)
 		default:
-			p.unloaded.remove(d.lane)
+			p.unloaded.remove(d.keyQueue)
 		}
 		d.state, d.loaded, d.then = ready, true, &p.fresh
 		r.e.large = d
-		p.fresh.pushFront(d.lane)
-		r.e.arm(p)
+		p.fresh.pushFront(d.keyQueue)
+		r.e.markReady(p)
 		r.e.mu.Unlock()
 		synctest.Wait()
 		r.e.mu.Lock()
-		if d.loaded || r.e.large == d || d.lane.queue != &p.unloaded {
+		if d.loaded || r.e.large == d || d.keyQueue.waitsIn != &p.unloaded {
 			t.Error("it keeps its bytes, and all other large records waiting")
 		}
 		r.e.mu.Unlock()
@@ -90,7 +90,7 @@ func TestALargeRecordThatWaitsForItsBytesIsListed(t *testing.T) {
 		r.e.mu.Unlock()
 		listed("in the queue")
 		r.e.mu.Lock()
-		r.part(0).unloaded.remove(d.lane)
+		r.part(0).unloaded.remove(d.keyQueue)
 		d.state, r.e.large = loading, d
 		r.e.mu.Unlock()
 		listed("being read")

@@ -32,10 +32,10 @@ type knowledge struct {
 	epochs []int32
 }
 
-// place is where knowledge was written. It counts nowhere else: tools copy
+// commitKey is where knowledge was written. It counts nowhere else: tools copy
 // commit metadata beside other offsets, topics and clusters (MirrorMaker 2
 // does), where its runs would name other records.
-type place struct {
+type commitKey struct {
 	cluster   string
 	topic     string
 	topicID   topicID
@@ -91,7 +91,7 @@ var (
 // known. Then, where something beyond the commit is done, unsigned varints: the length of the first unfinished run (0
 // where the committed offset is done), then for each further run the length of the
 // done run before it and its own, last the length of the done run up to the end.
-func encodeMetadata(at place, k knowledge) (metadata string, whole bool) {
+func encodeMetadata(at commitKey, k knowledge) (metadata string, whole bool) {
 	k, whole = k.fitting(at.offset)
 	buf := binary.AppendUvarint(make([]byte, digestLen, 256), uint64(int64(k.endEpoch)+1))
 	if began := k.endBegan(); began.known && began.first <= k.end {
@@ -191,7 +191,7 @@ func appendRuns(buf []byte, offset int64, k knowledge) []byte {
 // tells nothing; metadata that does not belong to the place, byte for byte, is
 // an error and tells nothing either. So is that of another topic ID, where both are
 // known.
-func decodeMetadata(at place, metadata string) (knowledge, error) {
+func decodeMetadata(at commitKey, metadata string) (knowledge, error) {
 	none := knowledge{end: at.offset, endEpoch: unknownEpoch}
 	if metadata == "" {
 		return none, nil
@@ -277,7 +277,7 @@ func decodeRuns(offset int64, buf []byte) (knowledge, error) {
 
 // digest binds what follows it to the place, the version, and the topic's ID as written.
 // Every part stands with its length, so that no two places run together.
-func (at place) digest(id string, body []byte) [sha256.Size]byte {
+func (at commitKey) digest(id string, body []byte) [sha256.Size]byte {
 	buf := make([]byte, 0, 160+len(body))
 	for _, s := range [...]string{metadataVersion, at.cluster, at.topic} {
 		buf = appendText(buf, s)

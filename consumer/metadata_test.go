@@ -12,7 +12,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-var here = place{cluster: "lkc-1", topic: "events", partition: 3, offset: 1000}
+var here = commitKey{cluster: "lkc-1", topic: "events", partition: 3, offset: 1000}
 
 func someEpoch(t *rapid.T) int32 {
 	return rapid.OneOf(rapid.Just(unknownEpoch), rapid.Int32Range(0, 9), rapid.Just[int32](math.MaxInt32)).Draw(t, "epoch")
@@ -97,7 +97,7 @@ func TestMetadataTellsWhatWasWritten(t *testing.T) {
 }
 
 func TestFiveHundredGapsFarApartFit(t *testing.T) {
-	at := place{cluster: strings.Repeat("c", 22), topic: strings.Repeat("t", 249), partition: 1 << 30, offset: 1 << 50, topicID: otherID}
+	at := commitKey{cluster: strings.Repeat("c", 22), topic: strings.Repeat("t", 249), partition: 1 << 30, offset: 1 << 50, topicID: otherID}
 	k := knowledge{end: at.offset, endEpoch: math.MaxInt32}
 	for range 500 {
 		k.unfinished = append(k.unfinished, span{k.end, k.end})
@@ -115,15 +115,15 @@ func TestFiveHundredGapsFarApartFit(t *testing.T) {
 func TestMetadataCountsOnlyWhereItWasWritten(t *testing.T) {
 	k := knowledge{unfinished: []span{{1000, 1001}, {1010, 1010}}, end: 1020}
 	metadata, _ := encodeMetadata(here, k)
-	for name, change := range map[string]func(*place){
-		"another cluster":                       func(p *place) { p.cluster = "lkc-2" },
-		"a cluster without an ID":               func(p *place) { p.cluster = "" },
-		"another topic":                         func(p *place) { p.topic = "events2" },
-		"another partition":                     func(p *place) { p.partition = 4 },
-		"reset by a tool":                       func(p *place) { p.offset = 999 },
-		"translated by MirrorMaker":             func(p *place) { p.offset = 12 },
-		"names that run together differently":   func(p *place) { p.cluster, p.topic = "lkc-1e", "vents" },
-		"names that run together the other way": func(p *place) { p.cluster, p.topic = "lkc-", "1events" },
+	for name, change := range map[string]func(*commitKey){
+		"another cluster":                       func(p *commitKey) { p.cluster = "lkc-2" },
+		"a cluster without an ID":               func(p *commitKey) { p.cluster = "" },
+		"another topic":                         func(p *commitKey) { p.topic = "events2" },
+		"another partition":                     func(p *commitKey) { p.partition = 4 },
+		"reset by a tool":                       func(p *commitKey) { p.offset = 999 },
+		"translated by MirrorMaker":             func(p *commitKey) { p.offset = 12 },
+		"names that run together differently":   func(p *commitKey) { p.cluster, p.topic = "lkc-1e", "vents" },
+		"names that run together the other way": func(p *commitKey) { p.cluster, p.topic = "lkc-", "1events" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			other := here
@@ -210,7 +210,7 @@ func TestACommitOfAnotherTopicIsToldFromADamagedOne(t *testing.T) {
 	old.topicID, fresh.topicID = topicID{1}, topicID{2}
 	for _, c := range []struct {
 		name        string
-		wrote, read place
+		wrote, read commitKey
 		want        error
 	}{
 		{"the same topic", old, old, nil},
@@ -293,7 +293,7 @@ func FuzzMetadata(f *testing.F) {
 	f.Add("rf3:", int64(0), "")
 	f.Add("rf3::AAAAAAAAAAAA", int64(7), "x")
 	f.Fuzz(func(t *testing.T, metadata string, offset int64, cluster string) {
-		at := place{cluster: cluster, topic: "events", partition: 3, offset: offset}
+		at := commitKey{cluster: cluster, topic: "events", partition: 3, offset: offset}
 		k, err := decodeMetadata(at, metadata)
 		if err != nil || metadata == "" {
 			if len(k.unfinished) != 0 || k.end != offset {

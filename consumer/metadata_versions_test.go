@@ -95,7 +95,7 @@ func TestADamagedByteNeverMeansSomethingElse(t *testing.T) {
 }
 
 // oldDecode is decodeMetadata of the version that wrote "rf2:".
-func oldDecode(at place, metadata string) (knowledge, error) {
+func oldDecode(at commitKey, metadata string) (knowledge, error) {
 	none := knowledge{end: at.offset}
 	if metadata == "" {
 		return none, nil

@@ -52,7 +52,7 @@ type Progress struct {
 // partition and the committed offset it lies beside. It never fails; what must not be
 // believed is Ignored, or AnotherTopic's.
 func ParseProgress(cluster, topic string, id [16]byte, partition int32, committed int64, metadata string) Progress {
-	k, err := decodeMetadata(place{cluster, topic, id, partition, committed}, metadata)
+	k, err := decodeMetadata(commitKey{cluster, topic, id, partition, committed}, metadata)
 	another := errors.Is(err, errAnotherTopic)
 	p := Progress{Committed: committed, End: k.end, Ignored: err != nil && !another, AnotherTopic: another}
 	next := committed

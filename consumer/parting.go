@@ -141,9 +141,9 @@ func (g *generation) resettle(ctx context.Context) (next time.Time) {
 	}
 	e.mu.Unlock()
 	var taken []commitment
-	if len(commits) > 0 && g.turn(ctx) {
+	if len(commits) > 0 && g.beginRound(ctx) {
 		taken = g.send(ctx, commits)
-		g.endTurn()
+		g.endRound()
 	}
 	e.mu.Lock()
 	for _, c := range taken {

@@ -57,8 +57,9 @@ func (tp topicPartition) compare(other topicPartition) int {
 	return cmp.Or(cmp.Compare(tp.topic, other.topic), cmp.Compare(tp.partition, other.partition))
 }
 
-// partition is one assigned partition: its progress, its lanes and what may be
-// delivered now. Guarded by the engine's mutex. All of it is of one assignment.
+// partition is one assigned partition: its progress, its key queues and what
+// may be delivered now. Guarded by the engine's mutex. All of it is of one
+// assignment.
 type partition struct {
 	engine *Engine
 	gen    *generation
@@ -74,21 +75,23 @@ type partition struct {
 	committing
 }
 
-// delivering is the partition's lanes and the bounds of its unfinished records.
+// delivering is the partition's key queues and the bounds of its unfinished
+// records.
 type delivering struct {
-	lanes map[string]*lane // by session; lanes without one are not in it
+	keyQueues map[string]*keyQueue // by order key; key queues without one are not in it
 
-	// Lanes whose head is ready: fresh ones never tried, due ones whose hold has
-	// ended, and those that wait for their turn, untimed.
-	fresh, due, turn laneQueue
-	unloaded         laneQueue // those of all three whose head's bytes must be read first
-	dueNext          bool      // take turns between fresh and tried ones
+	// Key queues whose head is ready: fresh ones never tried, due ones whose hold
+	// has ended, and those that wait for their turn, untimed.
+	fresh, due, turn readyQueue
+	unloaded         readyQueue // those of all three whose head's bytes must be read first
+	dueNext          bool       // take turns between fresh and tried ones
 	inRing           bool
 	takes            standstill // see alive.go
 
 	open  int // deliveries in hand
 	bytes int // of unfinished records
-	// The held records and those behind them in their lanes, all and by quota.
+	// The held records and those behind them in their key queues, all and by
+	// quota.
 	blocked tally
 	quotas  map[string]tally
 	// metaBound is what the metadata may come to take, whatever the order in
@@ -162,24 +165,24 @@ func (p *partition) commits() bool {
 	return p.trusted && !cut && !gone
 }
 
-func (p *partition) readyLanes() int { return p.fresh.count + p.due.count + p.turn.count }
+func (p *partition) readyKeyQueues() int { return p.fresh.count + p.due.count + p.turn.count }
 
-// join queues records that were read, in offset order, and tells how many lanes
-// became ready.
-func (p *partition) join(d *Delivery, session string) (readied bool) {
+// join queues records that were read, in offset order, and tells how many key
+// queues became ready.
+func (p *partition) join(d *Delivery, orderKey string) (readied bool) {
 	p.add(d)
 	p.bytes += d.cost
-	l := p.lanes[session]
-	if session == "" || l == nil {
-		l = &lane{key: session}
-		if session != "" {
-			p.lanes[session] = l
+	l := p.keyQueues[orderKey]
+	if orderKey == "" || l == nil {
+		l = &keyQueue{key: orderKey}
+		if orderKey != "" {
+			p.keyQueues[orderKey] = l
 		}
 	}
-	d.lane = l
+	d.keyQueue = l
 	l.push(d)
-	if l.stuck {
-		p.countStuck(l.quota, 1, d.cost)
+	if l.blocked {
+		p.countBlocked(l.quota, 1, d.cost)
 	}
 	if l.head != d {
 		d.state = waiting
@@ -190,16 +193,16 @@ func (p *partition) join(d *Delivery, session string) (readied bool) {
 	return true
 }
 
-// leave takes a finished record out; its lane's next becomes ready.
+// leave takes a finished record out; its key queue's next becomes ready.
 func (p *partition) leave(d *Delivery) {
 	p.finish(d)
 	p.bytes -= d.cost
 	d.state = gone
-	l := d.lane
+	l := d.keyQueue
 	next := l.pop()
 	if next == nil {
 		if l.key != "" {
-			delete(p.lanes, l.key)
+			delete(p.keyQueues, l.key)
 		}
 		return
 	}
@@ -210,22 +213,22 @@ func (p *partition) leave(d *Delivery) {
 // tally counts records.
 type tally struct{ records, bytes int }
 
-// setStuck notes that the head of a lane begins or ceases to wait for another
-// try.
-func (p *partition) setStuck(l *lane, stuck bool, quota string) {
-	if l.stuck == stuck {
+// setBlocked notes that the head of a key queue begins or ceases to wait for
+// another try.
+func (p *partition) setBlocked(l *keyQueue, blocked bool, quota string) {
+	if l.blocked == blocked {
 		return
 	}
-	if stuck {
-		l.stuck, l.quota = true, quota
-		p.countStuck(quota, l.count, l.bytes)
+	if blocked {
+		l.blocked, l.quota = true, quota
+		p.countBlocked(quota, l.count, l.bytes)
 		return
 	}
-	p.countStuck(l.quota, -l.count, -l.bytes)
-	l.stuck, l.quota = false, ""
+	p.countBlocked(l.quota, -l.count, -l.bytes)
+	l.blocked, l.quota = false, ""
 }
 
-func (p *partition) countStuck(quota string, records, bytes int) {
+func (p *partition) countBlocked(quota string, records, bytes int) {
 	p.blocked.records += records
 	p.blocked.bytes += bytes
 	if quota == "" {
@@ -252,7 +255,7 @@ func (p *partition) longest(quota string) *Delivery {
 		return nil
 	}
 	for d := p.head; d != nil; d = d.next {
-		if d.lane.stuck && d.lane.head == d && d.hold.Quota == quota {
+		if d.keyQueue.blocked && d.keyQueue.head == d && d.hold.Quota == quota {
 			return d
 		}
 	}
@@ -288,22 +291,23 @@ func (p *partition) overfull() bool {
 	return p.gapBound && !p.engine.noMetadata && p.worst()+openCost > metaLimit
 }
 
-// choose takes the lane to deliver next out of its queue, nil if there is none.
-func (p *partition) choose(probe bool) *lane {
+// choose takes the key queue to deliver next out of its queue, nil if there is
+// none.
+func (p *partition) choose(probe bool) *keyQueue {
 	if !p.fits() {
 		// Only the first unfinished record: it makes the metadata shorter.
-		if p.head == nil || p.head.state != ready || p.head.lane.queue == &p.unloaded {
+		if p.head == nil || p.head.state != ready || p.head.keyQueue.waitsIn == &p.unloaded {
 			p.engine.unload(p)
 			return nil
 		}
-		l := p.head.lane
-		l.queue.remove(l)
+		l := p.head.keyQueue
+		l.waitsIn.remove(l)
 		return l
 	}
-	order := [...]*laneQueue{&p.fresh, &p.due, &p.turn}
+	order := [...]*readyQueue{&p.fresh, &p.due, &p.turn}
 	if !probe {
 		if p.dueNext {
-			order = [...]*laneQueue{&p.due, &p.turn, &p.fresh}
+			order = [...]*readyQueue{&p.due, &p.turn, &p.fresh}
 		}
 		p.dueNext = !p.dueNext
 	}

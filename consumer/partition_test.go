@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-func TestARecordIsToldThatItsOwnSessionCrowdsThePartition(t *testing.T) {
+func TestARecordIsToldThatItsOwnOrderKeyTakesOverHalf(t *testing.T) {
 	for _, c := range []struct {
 		name    string
-		records int // of the session, its head included
+		records int // of the order key, its head included
 		size    int // of each
 	}{
 		{"by records: more than half of the bound wait behind the head", 60, 1},

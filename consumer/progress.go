@@ -261,9 +261,9 @@ func (p *progress) worst() int {
 	return size
 }
 
-// recollection is what the process knows of a partition that it gave up: of its commits, and,
+// cachedProgress is what the process knows of a partition that it gave up: of its commits, and,
 // where that is known, more than its last commit tells, where that was not taken.
-type recollection struct {
+type cachedProgress struct {
 	facts commitFacts
 
 	known     bool
@@ -323,9 +323,9 @@ type mark struct {
 	metadata string
 }
 
-// recollect tells all that is known: what is unfinished, and that everything
+// toCache tells all that is known: what is unfinished, and that everything
 // else up to the position is done.
-func (p *progress) recollect() knowledge {
+func (p *progress) toCache() knowledge {
 	k := p.knowledge()
 	if p.tellsInherited() {
 		return k

@@ -89,7 +89,7 @@ func TestProgressAgreesWithANaiveModelOverSeveralOwners(t *testing.T) {
 		l.write(t, rapid.IntRange(1, 60).Draw(t, "size"))
 		committed, metadata := int64(0), ""
 		for range rapid.IntRange(1, 5).Draw(t, "owners") {
-			at := place{"cluster", "topic", topicID{}, 1, committed}
+			at := commitKey{"cluster", "topic", topicID{}, 1, committed}
 			k, err := decodeMetadata(at, metadata)
 			if err != nil {
 				t.Fatalf("what was committed cannot be read: %v", err)
@@ -111,7 +111,7 @@ func TestProgressAgreesWithANaiveModelOverSeveralOwners(t *testing.T) {
 			}
 			committed = p.watermark()
 			var whole bool
-			metadata, whole = encodeMetadata(place{"cluster", "topic", topicID{}, 1, committed}, p.knowledge())
+			metadata, whole = encodeMetadata(commitKey{"cluster", "topic", topicID{}, 1, committed}, p.knowledge())
 			if !whole {
 				t.Fatal("knowledge of 90 records does not fit")
 			}
@@ -136,7 +136,7 @@ func (l *log) checkProgress(t *rapid.T, p *progress, old bool, pending int) {
 		t.Fatalf("epoch %d below the uppermost end %d, want %d", epoch, offset, l.below(offset))
 	}
 	l.check(t, "knowledge", p.watermark(), p.knowledge(), upto)
-	l.check(t, "recollection", p.watermark(), p.recollect(), upto)
+	l.check(t, "cached progress", p.watermark(), p.toCache(), upto)
 	if got, want := p.watermarkEpoch(), l.below(p.watermark()); got != want {
 		t.Fatalf("epoch %d below the watermark %d, want %d", got, p.watermark(), want)
 	}

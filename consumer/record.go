@@ -59,7 +59,7 @@ type Hold struct {
 type deliveryState uint8
 
 const (
-	waiting deliveryState = iota // behind others of its lane
+	waiting deliveryState = iota // behind others of its key queue
 	ready                        // in one of the partition's queues
 	open                         // handed to the handler
 	held                         // in the engine's heap, until its time
@@ -87,10 +87,10 @@ type Delivery struct {
 	Read time.Time
 	Note any
 
-	part *partition
-	lane *lane
-	size int // bytes of its key, value and headers
-	cost int // bytes it takes of the partition's bound: its size, unless it is large, its session's and recordOverhead
+	part     *partition
+	keyQueue *keyQueue
+	size     int // bytes of its key, value and headers
+	cost     int // bytes it takes of the partition's bound: its size, unless it is large, its order key's and recordOverhead
 
 	// The rest is guarded by the engine's mutex.
 	state deliveryState
@@ -109,12 +109,12 @@ type waits struct {
 
 // largeBytes is of a record larger than Config.MaxRecordBytes: see large.go.
 type largeBytes struct {
-	oversized bool       // it is one
-	beyond    time.Time  // since when it has been above the log's end; its loader's
-	loaded    bool       // they are in memory
-	then      *laneQueue // the queue that it waits in when they are
-	loads     retry      // of the tries to read them
-	failing   time.Time  // since when all of them have failed
+	oversized bool        // it is one
+	beyond    time.Time   // since when it has been above the log's end; its loader's
+	loaded    bool        // they are in memory
+	then      *readyQueue // the queue that it waits in when they are
+	loads     retry       // of the tries to read them
+	failing   time.Time   // since when all of them have failed
 }
 
 // links are a delivery's places in lists.
@@ -123,7 +123,7 @@ type links struct {
 	prev, next *Delivery
 	doneBefore bool
 	before     int32 // the epoch of what was read last before it
-	// The next record of the same lane.
+	// The next record of the same key queue.
 	behind *Delivery
 	// Those that are open, and by which tick it must end.
 	openBefore, openAfter *Delivery

@@ -44,8 +44,8 @@ func newRig(t testing.TB, partitions int, change func(*Config)) *rig {
 		SessionTimeout: 30 * time.Second, HeartbeatInterval: 3 * time.Second, RebalanceTimeout: time.Minute,
 		OffsetReset: ResetEarliest, MaxPending: 1000, MaxPendingBytes: 16 << 20, MaxRecordBytes: 1 << 20,
 		Workers: 8, CommitInterval: time.Second, DrainTimeout: 20 * time.Second,
-		Session: func(value []byte) string { return string(value) },
-		Wire:    away{}, Gate: r.gate, Log: slog.New(slog.DiscardHandler),
+		OrderKey: func(value []byte) string { return string(value) },
+		Wire:     away{}, Gate: r.gate, Log: slog.New(slog.DiscardHandler),
 	}
 	if change != nil {
 		change(&cfg)
@@ -100,12 +100,12 @@ func (r *rig) close() {
 
 func (r *rig) part(n int) *partition { return r.g.parts[topicPartition{"events", int32(n)}] }
 
-// read takes in one record with a session and a value of size bytes.
-func (r *rig) read(partition int, offset int64, session string, size int) *Delivery {
+// read takes in one record with an order key and a value of size bytes.
+func (r *rig) read(partition int, offset int64, orderKey string, size int) *Delivery {
 	p := r.part(partition)
 	d := newDelivery(p, fetch.Record{Offset: offset, Value: make([]byte, size)}, time.Now())
 	d.oversized = size > r.e.cfg.MaxRecordBytes
-	r.g.add(p, []*Delivery{d}, []string{session}, BoundNone, nil, nil, offset+1, 0)
+	r.g.add(p, []*Delivery{d}, []string{orderKey}, BoundNone, nil, nil, offset+1, 0)
 	return d
 }
 

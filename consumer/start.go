@@ -162,16 +162,16 @@ func (g *generation) startFirst(ctx context.Context, parts []*partition) (starte
 // commitFirst commits first offsets and starts the partitions whose one was
 // taken; it returns how many those are.
 func (g *generation) commitFirst(ctx context.Context, commits []commitment) (started int) {
-	if len(commits) == 0 || !g.turn(ctx) {
+	if len(commits) == 0 || !g.beginRound(ctx) {
 		return 0
 	}
 	commits = slices.DeleteFunc(commits, func(c commitment) bool { return !g.anew(c) })
 	taken := g.send(ctx, commits)
-	g.endTurn()
+	g.endRound()
 	var begun []start
 	for _, c := range taken {
 		g.engine.mu.Lock()
-		delete(g.engine.recollections, c.part.topicPartition)
+		delete(g.engine.cached, c.part.topicPartition)
 		c.part.logID = c.logID
 		g.engine.mu.Unlock()
 		g.engine.log.Info("partition without a committed offset starts at its first record",
@@ -189,7 +189,7 @@ func (g *generation) anew(c commitment) bool {
 	e, p := g.engine, c.part
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	r := e.recollections[p.topicPartition]
+	r := e.cached[p.topicPartition]
 	if !r.known || r.logID == c.logID || r.logID == (wire.ID{}) || c.logID == (wire.ID{}) {
 		return true
 	}
@@ -197,7 +197,7 @@ func (g *generation) anew(c commitment) bool {
 	if !r.toldParted {
 		goesOn = e.tellGone(p.topicPartition, remade, r.position, r.end, c.offset)
 		r.toldParted = true
-		e.recollections[p.topicPartition] = r
+		e.cached[p.topicPartition] = r
 	}
 	if !goesOn {
 		p.progress = newProgress(r.position, unknownEpoch, knowledge{end: r.position, endEpoch: unknownEpoch})
@@ -219,7 +219,7 @@ type start struct {
 func (g *generation) startAt(p *partition, c Commit, id wire.ID) start {
 	e := g.engine
 	found := mark{c.Offset, c.LeaderEpoch, c.Metadata}
-	at := p.place(c.Offset)
+	at := p.commitKey(c.Offset)
 	at.topicID = id
 	k, err := decodeMetadata(at, c.Metadata)
 	logID, epoch := wire.ID{}, c.LeaderEpoch
@@ -235,13 +235,13 @@ func (g *generation) startAt(p *partition, c Commit, id wire.ID) start {
 	var memories []memory
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if r := e.recollections[p.topicPartition]; r.known && r.cluster == g.cluster && r.facts.ours(found) && !errors.Is(err, errAnotherTopic) {
+	if r := e.cached[p.topicPartition]; r.known && r.cluster == g.cluster && r.facts.ours(found) && !errors.Is(err, errAnotherTopic) {
 		// Nobody has committed since this process gave the partition up: what it
 		// knows beyond the commit still holds, if the log is the same.
 		k, logID, memories, err = r.knowledge, r.logID, r.memories, nil
 		p.reaches, p.parted, p.toldParted = r.end, r.parted, r.toldParted
 	}
-	delete(e.recollections, p.topicPartition)
+	delete(e.cached, p.topicPartition)
 	p.facts.found(found)
 	if p.logID = logID; logID != (wire.ID{}) && logID != id {
 		p.doubted = time.Now() // the metadata may be older than the commit

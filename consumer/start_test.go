@@ -9,7 +9,7 @@ import (
 // What a process remembers of a partition that it gave up counts only where the
 // commit it was beside was written: another cluster's equal offset names other
 // records.
-func TestARecollectionCountsOnlyOnItsOwnCluster(t *testing.T) {
+func TestACachedProgressCountsOnlyOnItsOwnCluster(t *testing.T) {
 	for _, c := range []struct {
 		name, cluster string
 		want          int64 // where the knowledge ends

@@ -15,7 +15,7 @@ type PartitionStatus struct {
 	Phase string
 	PartitionOffsets
 	// Pending counts unfinished records in memory, Held those of them that wait
-	// for another try and those behind them in their sessions.
+	// for another try and those behind them in their order keys.
 	Pending, Held int
 	// Oldest is the time of the first unfinished record in memory, zero if there is
 	// none.
@@ -164,14 +164,14 @@ func (e *Engine) Held(most int) []HeldRecord {
 		}
 		held = append(held, heldRecord(d, d.until))
 	}
-	if d := e.large; d != nil && d.state == loading && d.lane.stuck {
+	if d := e.large; d != nil && d.state == loading && d.keyQueue.blocked {
 		held = append(held, heldRecord(d, time.Time{}))
 	}
 	if e.gen != nil {
 		for _, p := range e.gen.parts {
-			for _, q := range []*laneQueue{&p.due, &p.turn, &p.unloaded} {
+			for _, q := range []*readyQueue{&p.due, &p.turn, &p.unloaded} {
 				for l := q.head; l != nil && len(held) < len(e.timed)+most; l = l.next {
-					if l.stuck {
+					if l.blocked {
 						held = append(held, heldRecord(l.head, time.Time{}))
 					}
 				}

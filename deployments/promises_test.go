@@ -411,19 +411,19 @@ func TestScalingKnowsTheMetrics(t *testing.T) {
 // (package dlq, ledger.go): the chain of its locks stands whole for a day.
 const ledgerLag = 86400000
 
-// TestTopicsKeepWhatTheyHold: the dead-letter topic takes every letter, and both
-// keep what is acknowledged.
+// TestTopicsKeepWhatTheyHold: the dead-letter topic takes every dead letter, and
+// both keep what is acknowledged.
 func TestTopicsKeepWhatTheyHold(t *testing.T) {
 	for _, o := range overlays(t) {
 		if len(o.eventTopics) == 0 {
 			continue
 		}
 		s, _ := o.load(t)
-		letters, is := o.eventTopics[s.DeadLetters.Topic]
+		deadLetters, is := o.eventTopics[s.DeadLetters.Topic]
 		if _, events := o.eventTopics[s.Kafka.Topic]; !is || !events {
 			t.Fatalf("%s: %s or %s is not among the topics", o.name, s.Kafka.Topic, s.DeadLetters.Topic)
 		}
-		if size, _ := letters.Spec.Config["max.message.bytes"].(int); int64(size) < s.Kafka.MaxRecordBytes+32<<10 {
+		if size, _ := deadLetters.Spec.Config["max.message.bytes"].(int); int64(size) < s.Kafka.MaxRecordBytes+32<<10 {
 			t.Errorf("%s: the dead-letter topic takes %d bytes; a record of %d bytes and its headers do not fit", o.name, size, s.Kafka.MaxRecordBytes)
 		}
 		ledger, is := o.eventTopics[dlq.LedgerTopic(s.DeadLetters.Topic)]

@@ -14,7 +14,7 @@ import (
 func TestLettersWrittenAfterTheChoiceAreNotSent(t *testing.T) {
 	inHall(t, func(h *hall) {
 		h.post(letters(10)...)
-		d := h.desk("alice")
+		d := h.reader("alice")
 		r := all()
 		var err error
 		if r.Spans, err = d.Spans(h.ctx); err != nil {
@@ -36,7 +36,7 @@ func TestWhichLettersAreLeftOutAndWhy(t *testing.T) {
 		often.Headers = headersOf(HeaderPrefix+"redrives", "3")
 		h.post(letter(0, "s", 1), often)
 		h.foreign(1, "another program's")
-		d := h.desk("alice")
+		d := h.reader("alice")
 		if _, err := d.Close(h.ctx, []ID{at(0, 0)}, "why"); err != nil {
 			t.Fatal(err)
 		}
@@ -71,7 +71,7 @@ func TestWhichLettersAreLeftOutAndWhy(t *testing.T) {
 			{"not yet", func(r *Replay) { r.MaxRedrives = 4 }, "0/1 sent, 1/0 unfit: 1"},
 			{"again", func(r *Replay) { r.Again = true }, "0/0 sent, 0/1 sent, 1/0 unfit: 1"},
 			{"one", func(r *Replay) { r.Again, r.Limit = true, 1 }, "0/0 sent"},
-			{"by ID", func(r *Replay) { r.IDs = ids }, "0/0 letter events.dlq/0/0 is closed already, 0/1 sent"},
+			{"by ID", func(r *Replay) { r.IDs = ids }, "0/0 dead letter events.dlq/0/0 is closed already, 0/1 sent"},
 			{"by ID and reason", func(r *Replay) { r.IDs, r.Filter = ids, &Filter{Reasons: []string{"bad-time"}} },
 				"0/0 the other conditions leave it out, 0/1 the other conditions leave it out"},
 		} {
@@ -82,7 +82,8 @@ func TestWhichLettersAreLeftOutAndWhy(t *testing.T) {
 	})
 }
 
-// Where one event cannot be written, the later ones of its session wait; others go.
+// Where one event cannot be written, the later ones of its order key wait; others
+// go.
 func TestOrderIsKeptBehindAnEventThatCannotBeSent(t *testing.T) {
 	inHall(t, func(h *hall) {
 		var all9 []Letter
@@ -107,7 +108,7 @@ func TestOrderIsKeptBehindAnEventThatCannotBeSent(t *testing.T) {
 			}
 			left = append(left, string(s.Value)+" "+what)
 		}
-		if err := h.deskOver("alice", p).Replay(h.ctx, r); err != nil {
+		if err := h.readerOver("alice", p).Replay(h.ctx, r); err != nil {
 			t.Fatal(err)
 		}
 		if got := strings.Join(left, ", "); got != "s-1:4 is too large, s-1:7 waits" {

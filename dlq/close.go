@@ -13,9 +13,9 @@ import (
 // how. It closes those that are open and returns how many. Of one that is being
 // replayed right now it waits for the end; then it is not open any more, unless
 // that replay was killed.
-func (d *Desk) Close(ctx context.Context, ids []ID, why string) (closed int, err error) {
+func (d *Reader) Close(ctx context.Context, ids []ID, why string) (closed int, err error) {
 	if why == "" || len(why) > MaxWhy {
-		return 0, fmt.Errorf("a letter is closed for a reason of 1 to %d bytes", MaxWhy)
+		return 0, fmt.Errorf("a dead letter is closed for a reason of 1 to %d bytes", MaxWhy)
 	}
 	// All are looked up first: a mistyped ID closes nothing.
 	var letters []*Stored

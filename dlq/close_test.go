@@ -12,7 +12,7 @@ import (
 // states counts the letters by what became of them.
 func (h *hall) states() map[State]int {
 	h.t.Helper()
-	d := h.desk("observer")
+	d := h.reader("observer")
 	ledger, err := d.Ledger(h.ctx)
 	if err != nil {
 		h.t.Fatal(err)
@@ -37,7 +37,7 @@ func TestAClosedLetterIsNotReplayed(t *testing.T) {
 	inHall(t, func(h *hall) {
 		const n = 20
 		h.post(letters(n)...)
-		d := h.desk("alice")
+		d := h.reader("alice")
 		if closed, err := d.Close(h.ctx, []ID{at(0, 1), at(1, 0), at(0, 1)}, "tests of the vendor"); err != nil || closed != 2 {
 			t.Fatalf("%d closed: %v", closed, err)
 		}
@@ -71,7 +71,7 @@ func TestAClosedLetterIsNotReplayed(t *testing.T) {
 func TestAMistypedIDClosesNothing(t *testing.T) {
 	inHall(t, func(h *hall) {
 		h.post(letters(20)...)
-		_, err := h.desk("alice").Close(h.ctx, []ID{at(0, 0), at(0, 500)}, "why")
+		_, err := h.reader("alice").Close(h.ctx, []ID{at(0, 0), at(0, 500)}, "why")
 		if missing, is := errors.AsType[*MissingError](err); !is || missing.ID != at(0, 500) {
 			t.Errorf("%v", err)
 		}
@@ -79,7 +79,7 @@ func TestAMistypedIDClosesNothing(t *testing.T) {
 			t.Errorf("%v", got)
 		}
 		for _, why := range []string{"", string(make([]byte, MaxWhy+1))} {
-			if _, err := h.desk("alice").Close(h.ctx, []ID{at(0, 0)}, why); err == nil {
+			if _, err := h.reader("alice").Close(h.ctx, []ID{at(0, 0)}, why); err == nil {
 				t.Errorf("closed with a reason of %d bytes", len(why))
 			}
 		}
@@ -100,14 +100,14 @@ func TestCloseWaitsForAReplay(t *testing.T) {
 			if sendsTo(req, eventTopic) && !begun {
 				begun = true
 				go func() {
-					closed, err := h.desk("bob").Close(h.ctx, []ID{at(0, 0)}, "why")
+					closed, err := h.reader("bob").Close(h.ctx, []ID{at(0, 0)}, "why")
 					bob <- outcome{closed, err}
 				}()
 				time.Sleep(3 * time.Second) // bob looks meanwhile
 			}
 			return nil
 		}}
-		if err := h.deskOver("alice", p).Replay(h.ctx, all()); err != nil {
+		if err := h.readerOver("alice", p).Replay(h.ctx, all()); err != nil {
 			t.Error(err)
 		}
 		if got := <-bob; got.err != nil || got.closed != 0 {
@@ -130,11 +130,11 @@ func TestCloseWaitsForADeadReplayNotForEver(t *testing.T) {
 			}
 			return nil
 		}
-		if err := h.deskOver("alice", p).Replay(h.ctx, all()); !errors.Is(err, errCut) {
+		if err := h.readerOver("alice", p).Replay(h.ctx, all()); !errors.Is(err, errCut) {
 			t.Fatal(err)
 		}
 		begun := time.Now()
-		if closed, err := h.desk("bob").Close(h.ctx, []ID{at(0, 0)}, "why"); err != nil || closed != 1 || time.Since(begun) < leaseTime {
+		if closed, err := h.reader("bob").Close(h.ctx, []ID{at(0, 0)}, "why"); err != nil || closed != 1 || time.Since(begun) < leaseTime {
 			t.Errorf("%d closed after %s: %v", closed, time.Since(begun), err)
 		}
 	})

@@ -1,6 +1,6 @@
 // Package dlq writes dead letters: records that can never be delivered, set aside
-// in a Kafka topic as they came, with headers that say why. And it is the desk
-// where people work them off: read, replayed, closed, until none is open.
+// in a Kafka topic as they came, with headers that say why. And it is the reader
+// with which people work them off: read, replayed, closed, until none is open.
 //
 // What [Publisher] promises: a letter that is reported as written is acknowledged
 // by all in-sync replicas of the topic; key, value and headers are those of the
@@ -10,7 +10,7 @@
 // retention counts by it: with an old record's time Kafka would delete the letter
 // at once.
 //
-// What [Desk] promises: it changes nothing in the dead-letter topic. An event whose
+// What [Reader] promises: it changes nothing in the dead-letter topic. An event whose
 // sending a broker confirmed is not sent again unless that is asked for, whoever
 // replays, and however many at once; of a run that was killed, or that could not
 // learn what became of its last batch, at most the last 100 unconfirmed letters are

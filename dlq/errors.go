@@ -73,15 +73,15 @@ type MissingError struct {
 
 func (e *MissingError) Error() string {
 	if e.First >= e.End {
-		return fmt.Sprintf("there is no letter %s: the partition is empty", e.ID)
+		return fmt.Sprintf("there is no dead letter %s: the partition is empty", e.ID)
 	}
 	if e.ID.Offset < e.First {
-		return fmt.Sprintf("there is no letter %s: retention took it; the partition begins at %d", e.ID, e.First)
+		return fmt.Sprintf("there is no dead letter %s: retention took it; the partition begins at %d", e.ID, e.First)
 	}
 	if e.ID.Offset >= e.End {
-		return fmt.Sprintf("there is no letter %s: the partition ends at %d", e.ID, e.End-1)
+		return fmt.Sprintf("there is no dead letter %s: the partition ends at %d", e.ID, e.End-1)
 	}
-	return fmt.Sprintf("there is no letter %s: that offset holds no record", e.ID)
+	return fmt.Sprintf("there is no dead letter %s: that offset holds no record", e.ID)
 }
 
 // OtherGroupError says that a letter is another consumer group's.
@@ -91,7 +91,7 @@ type OtherGroupError struct {
 }
 
 func (e *OtherGroupError) Error() string {
-	return fmt.Sprintf("letter %s is of the group %s, not of this one", e.ID, quoted(e.Group))
+	return fmt.Sprintf("dead letter %s is of the group %s, not of this one", e.ID, quoted(e.Group))
 }
 
 // UnfitError says why a letter cannot be replayed.
@@ -101,7 +101,7 @@ type UnfitError struct {
 }
 
 func (e *UnfitError) Error() string {
-	return fmt.Sprintf("letter %s cannot be replayed: %s", e.ID, strings.Join(e.Problems, "; "))
+	return fmt.Sprintf("dead letter %s cannot be replayed: %s", e.ID, strings.Join(e.Problems, "; "))
 }
 
 // LedgerError says that there is no usable ledger, and how to make one.

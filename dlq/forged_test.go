@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// skeptic opens a desk that believes what replays say of themselves of records of "replay"
-// alone.
-func (h *hall) skeptic() *Desk {
-	d := h.desk("alice")
+// skeptic opens a reader that believes what replays say of themselves of records of
+// "replay" alone.
+func (h *hall) skeptic() *Reader {
+	d := h.reader("alice")
 	d.cfg.Replays = "replay"
 	return d
 }
@@ -56,7 +56,7 @@ func TestAForgedOriginOrdersAndHidesNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 			if !slices.Equal(got, c.want) {
-				t.Errorf("at most %d redrives: %v, want %v", c.most, got, c.want)
+				t.Errorf("at most %d replays: %v, want %v", c.most, got, c.want)
 			}
 		}
 		tally := NewTally()
@@ -65,8 +65,8 @@ func TestAForgedOriginOrdersAndHidesNothing(t *testing.T) {
 				tally.Add(s, Open, false)
 			}
 		}
-		if tally.Redriven != 1 {
-			t.Errorf("%d were replayed before, want 1", tally.Redriven)
+		if tally.Replayed != 1 {
+			t.Errorf("%d were replayed before, want 1", tally.Replayed)
 		}
 	})
 }
@@ -77,7 +77,7 @@ func TestWithoutAReplayTopicTheEventsAreBelieved(t *testing.T) {
 		elsewhere := forged(2, 3, "1", "events/0/1")
 		elsewhere.Topic = "elsewhere"
 		h.post(letter(2, "s", 6), forged(2, 9, "1", "events/2/5"), elsewhere)
-		d := h.desk("alice")
+		d := h.reader("alice")
 		d.cfg.Replays = eventTopic
 		var got []string
 		for s, err := range d.Letters(h.ctx, []Span{{0, 0, 100}, {1, 0, 100}}, nil) {
@@ -101,7 +101,7 @@ func TestAForgedOriginIsNotHandedOn(t *testing.T) {
 		sent := map[string]string{}
 		r := all()
 		r.Sent = func(s *Stored, _ int32, _ int64) {
-			for _, header := range s.redriven(s.Value, false).headers {
+			for _, header := range s.replayed(s.Value, false).headers {
 				sent[s.Source()+" "+header.Key] = string(header.Value)
 			}
 		}
@@ -126,7 +126,7 @@ func TestAForgedOriginEndsNoOtherEvent(t *testing.T) {
 	inHall(t, func(h *hall) {
 		h.post(letter(0, "s", 1), letter(0, "s", 2))
 		d := h.skeptic()
-		p, err := d.Pursue(h.ctx, eventTopic, "group")
+		p, err := d.Track(h.ctx, eventTopic, "group")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -146,8 +146,8 @@ func TestAForgedOriginEndsNoOtherEvent(t *testing.T) {
 		for i, name := range names {
 			h.post(forged(0, 700+i, "1", name))
 		}
-		var last Fate
-		err = p.Follow(h.ctx, time.Second, func(context.Context) (Progress, error) { return finished{0: 1000}, nil }, func(f Fate) { last = f })
+		var last Outcome
+		err = p.Follow(h.ctx, time.Second, func(context.Context) (Progress, error) { return finished{0: 1000}, nil }, func(f Outcome) { last = f })
 		if err != nil || last.Accepted != 2 || last.Failed != 0 {
 			t.Errorf("%+v %v, want 2 accepted", last, err)
 		}

@@ -35,7 +35,7 @@ func FuzzHeaders(f *testing.F) {
 		}
 		written := checkWritten(t, &l, brought)
 		if s := parse("events.dlq", 1, &fetch.Record{Offset: 4, Key: l.Key, Value: l.Value, Headers: written}); s.Unfit() != nil || s.Foreign ||
-			s.Topic != "events" || s.Partition != 2 || s.Offset != 7 || s.Group != "group" || s.Reason != ReasonRefused || s.Message != fit(text) {
+			s.Topic != "events" || s.Partition != 2 || s.Offset != 7 || s.Group != "group" || s.Reason != ReasonRefused || s.Message != truncate(text) {
 			t.Fatalf("written, and read as %+v", s)
 		}
 		checkStored(t, brought)
@@ -81,7 +81,7 @@ func checkStored(t *testing.T, headers []kafka.Header) {
 	}
 	checkFit(t, s, headers)
 	for _, changed := range []bool{false, true} {
-		r := s.redriven([]byte("w"), changed)
+		r := s.replayed([]byte("w"), changed)
 		if want := map[bool]string{false: "v", true: "w"}[changed]; string(r.key) != "k" || string(r.value) != want {
 			t.Fatalf("key %q and value %q are sent", r.key, r.value)
 		}
@@ -89,7 +89,7 @@ func checkStored(t *testing.T, headers []kafka.Header) {
 		again := Letter{Topic: "events", Stage: StageMapping, Reason: "empty", Headers: asRead(r.headers)}
 		second := parse("events.dlq", 0, &fetch.Record{Headers: checkWritten(t, &again, r.headers)})
 		if second.Unfit() != nil || second.Redrives != min(s.Redrives+1, 1<<countBits-1) || isOrigin([]byte(s.Origin)) && second.Origin != s.Origin {
-			t.Fatalf("redriven as %d from %q, after %d from %q: %v", second.Redrives, second.Origin, s.Redrives, s.Origin, second.Problems)
+			t.Fatalf("replayed as %d from %q, after %d from %q: %v", second.Redrives, second.Origin, s.Redrives, s.Origin, second.Problems)
 		}
 	}
 }

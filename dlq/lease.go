@@ -157,8 +157,8 @@ func (l *lease) release(ctx context.Context) {
 	}
 }
 
-// ripe tells whether the next sign of life is due.
-func (l *lease) ripe() bool { return time.Until(l.until) < leaseTime-renewAfter }
+// due tells whether the next sign of life is due.
+func (l *lease) due() bool { return time.Until(l.until) < leaseTime-renewAfter }
 
 // sendUntil is the moment after which nothing may be sent.
 func (l *lease) sendUntil() time.Time { return l.until.Add(sendWithin - leaseTime) }

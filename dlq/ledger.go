@@ -34,7 +34,7 @@ type Ledger struct {
 const largeLedger = 100_000
 
 // openLedger reads the whole ledger. One that does not exist is empty.
-func openLedger(ctx context.Context, cfg DeskConfig, watch ...ID) (*Ledger, error) {
+func openLedger(ctx context.Context, cfg ReaderConfig, watch ...ID) (*Ledger, error) {
 	l := &Ledger{
 		source: source{wire: cfg.Wire, clientID: cfg.ClientID, topic: LedgerTopic(cfg.Topic)}, brokers: cfg.Brokers,
 		marks: map[int32]map[int64]mark{}, chain: chain{head: -1}, watched: map[ID]*Entry{},

@@ -43,7 +43,7 @@ func TestALedgerThatItsLeaderDoesNotKnowYetIsWaitedFor(t *testing.T) {
 	inHall(t, func(h *hall) {
 		h.post(letters(10)...)
 		fault := h.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Topic: LedgerTopic(letterTopic), Err: kerr.UnknownTopicOrPartition, Count: 6})
-		if err := h.desk("alice").Replay(h.ctx, all()); err != nil {
+		if err := h.reader("alice").Replay(h.ctx, all()); err != nil {
 			t.Fatal(err)
 		}
 		if fault.Hits() == 0 {
@@ -75,10 +75,10 @@ func TestEntriesOfALaterVersionAreKeptAndPassedOver(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if l, err := h.desk("alice").Ledger(h.ctx); err != nil || l.PassedOver != len(later) {
+		if l, err := h.reader("alice").Ledger(h.ctx); err != nil || l.PassedOver != len(later) {
 			t.Errorf("%d passed over: %v", l.PassedOver, err)
 		}
-		if err := h.desk("alice").Replay(h.ctx, all()); err != nil {
+		if err := h.reader("alice").Replay(h.ctx, all()); err != nil {
 			t.Fatal(err)
 		}
 		if missing, repeated := h.account(n); missing != 0 || repeated != 0 {
@@ -100,7 +100,7 @@ func TestEntriesOfALaterVersionAreKeptAndPassedOver(t *testing.T) {
 func TestALedgerOfAnEarlierTopicHidesNoLetter(t *testing.T) {
 	inHall(t, func(h *hall) {
 		h.post(letters(6)...)
-		if err := h.desk("alice").Replay(h.ctx, all()); err != nil {
+		if err := h.reader("alice").Replay(h.ctx, all()); err != nil {
 			t.Fatal(err)
 		}
 		admin := kadm.NewClient(h.observer)
@@ -123,7 +123,7 @@ func TestALedgerOfAnEarlierTopicHidesNoLetter(t *testing.T) {
 func TestTheLedgerForgetsWhatRetentionTook(t *testing.T) {
 	inHall(t, func(h *hall) {
 		h.post(letters(300)...)
-		if err := h.desk("alice").Replay(h.ctx, all()); err != nil {
+		if err := h.reader("alice").Replay(h.ctx, all()); err != nil {
 			t.Fatal(err)
 		}
 		offsets := kadm.Offsets{}
@@ -132,7 +132,7 @@ func TestTheLedgerForgetsWhatRetentionTook(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 2 {
-			if err := h.desk("alice").Replay(h.ctx, all()); err != nil {
+			if err := h.reader("alice").Replay(h.ctx, all()); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -165,7 +165,7 @@ func TestTheLedgerHoldsNothingOfAnEvent(t *testing.T) {
 		h.post(l)
 		r := all()
 		r.Change = func(s *Stored) ([]byte, error) { return append([]byte("x"), s.Value...), nil }
-		if err := h.desk("alice").Replay(h.ctx, r); err != nil {
+		if err := h.reader("alice").Replay(h.ctx, r); err != nil {
 			t.Fatal(err)
 		}
 		for _, r := range h.read(LedgerTopic(letterTopic)) {
@@ -182,7 +182,7 @@ func TestALargeLedgerIsSaidBeforeItIsRead(t *testing.T) {
 	inHall(t, func(h *hall) {
 		h.ledger()
 		said := int64(0)
-		d := h.desk("alice")
+		d := h.reader("alice")
 		d.cfg.LargeLedger = func(entries int64) { said = entries }
 		for _, c := range []struct {
 			more int

@@ -81,7 +81,7 @@ func (l *Letter) headers(group string) []kafka.Header {
 	}
 	add := func(name, value string) {
 		if value != "" {
-			headers = append(headers, kafka.Header{Key: HeaderPrefix + name, Value: []byte(fit(value))})
+			headers = append(headers, kafka.Header{Key: HeaderPrefix + name, Value: []byte(truncate(value))})
 		}
 	}
 	add("topic", l.Topic)
@@ -113,8 +113,8 @@ func (l *Letter) headers(group string) []kafka.Header {
 // maxHeader bounds the value of a header, in bytes.
 const maxHeader = 1024
 
-// fit makes text valid UTF-8 of at most maxHeader bytes.
-func fit(s string) string {
+// truncate makes text valid UTF-8 of at most maxHeader bytes.
+func truncate(s string) string {
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	if len(s) <= maxHeader {
 		return s
@@ -128,7 +128,7 @@ func fit(s string) string {
 
 // Text is a text as a letter holds it, in memory of its own: what waits to be written must
 // not keep more.
-func Text(s string) string { return strings.Clone(fit(s)) }
+func Text(s string) string { return strings.Clone(truncate(s)) }
 
 // stamp writes a time as RFC 3339 in UTC with milliseconds.
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
@@ -142,7 +142,7 @@ func Stamp(timestamp int64) string {
 	return strconv.FormatInt(timestamp, 10)
 }
 
-// countBits bounds a count of redrives; it stays at the largest ([Stored.redriven]).
+// countBits bounds a count of redrives; it stays at the largest ([Stored.replayed]).
 const countBits = 62
 
 func isCount(b []byte) bool {

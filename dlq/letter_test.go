@@ -122,7 +122,7 @@ func TestTextsAreCutAtARuneAndMadeValid(t *testing.T) {
 		{"not UTF-8", "a\xffb", "a\uFFFDb"},
 		{"grown by mending it", strings.Repeat("a\xff", 600), strings.Repeat("a\uFFFD", 256)},
 	} {
-		got := fit(c.text)
+		got := truncate(c.text)
 		if got != c.want || len(got) > 1024 || !utf8.ValidString(got) {
 			t.Errorf("%s: %d bytes %.20q…, want %d", c.name, len(got), got, len(c.want))
 		}

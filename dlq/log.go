@@ -10,9 +10,9 @@ import (
 	"release-forwarder/consumer/fetch"
 )
 
-// Log reads any topic as a Desk reads the dead letters: as a committed reader,
-// from the partitions' leaders, without a group. It changes nothing. The user
-// needs Read on the topic.
+// Log reads any topic as a Reader reads the dead letters: as a committed
+// reader, from the partitions' leaders, without a group. It changes nothing.
+// The user needs Read on the topic.
 type Log struct{ source }
 
 // NewLog makes a log of a topic. It contacts nothing.

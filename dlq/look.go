@@ -12,13 +12,13 @@ import (
 // to look whether the events lie in their partition. It needs Read on the topic
 // sent to; without it, as where the look tells nothing, the run ends.
 
-// sight is what a look tells.
-type sight int
+// written is what a look tells.
+type written int
 
 const (
-	unclear sight = iota // nothing
-	lies                 // the events lie in the partition
-	absent               // none of them is below the end that the leader knows of
+	unclear written = iota // nothing
+	lies                   // the events lie in the partition
+	absent                 // none of them is below the end that the leader knows of
 )
 
 // mark is where a partition ended before a batch was sent to it for the first time.
@@ -40,7 +40,7 @@ func (r *run) before(ctx context.Context, partition int32) {
 }
 
 // look looks for the events of a batch, which lie together if at all.
-func (r *run) look(ctx context.Context, partition int32, items []item) (base int64, seen sight) {
+func (r *run) look(ctx context.Context, partition int32, items []item) (base int64, seen written) {
 	mark, known := r.ends[partition]
 	if !known {
 		return 0, unclear
@@ -78,7 +78,7 @@ func (r *run) look(ctx context.Context, partition int32, items []item) (base int
 }
 
 // is tells whether a record of the log is this one.
-func (r *redrivenRecord) is(rec *fetch.Record) bool {
+func (r *replayRecord) is(rec *fetch.Record) bool {
 	if !bytes.Equal(r.key, rec.Key) || !bytes.Equal(r.value, rec.Value) || len(r.headers) != rec.Headers.Len() {
 		return false
 	}

@@ -56,7 +56,7 @@ func TestALetterKeepsTheFirstOfTooManyHeaders(t *testing.T) {
 		}
 		written := headersIn(l.headers("g"))
 		if err := CheckHeaders(written); err != nil {
-			t.Errorf("%s: the letter: %v", c.name, err)
+			t.Errorf("%s: the dead letter: %v", c.name, err)
 		}
 		s := parse("dlq", 0, &fetch.Record{Headers: written})
 		n := 0
@@ -69,14 +69,14 @@ func TestALetterKeepsTheFirstOfTooManyHeaders(t *testing.T) {
 			t.Errorf("%s: %d kept, want %d", c.name, n, c.kept)
 		}
 		// Changed and replayed it is a record that is sent, again and again.
-		record := s.redriven([]byte("{}"), true)
+		record := s.replayed([]byte("{}"), true)
 		for range 3 {
 			sent := headersIn(record.headers)
 			if err := CheckHeaders(sent); err != nil {
 				t.Errorf("%s: replayed: %v", c.name, err)
 			}
 			l = Letter{Headers: sent}
-			record = parse("dlq", 0, &fetch.Record{Headers: headersIn(l.headers("g"))}).redriven([]byte("{}"), true)
+			record = parse("dlq", 0, &fetch.Record{Headers: headersIn(l.headers("g"))}).replayed([]byte("{}"), true)
 		}
 	}
 }
@@ -90,7 +90,7 @@ func TestOfALettersHeadersNoMoreIsReadThanOnesOfOurs(t *testing.T) {
 	}
 	r := fetch.Record{Headers: fetch.HeadersOf(list...)}
 	if n := testing.AllocsPerRun(1, func() { parse("dlq", 0, &r) }); n > 100 {
-		t.Errorf("%v allocations for names that no letter has", n)
+		t.Errorf("%v allocations for names that no dead letter has", n)
 	}
 	list = append(list, many(100_000, HeaderPrefix+"reason", []byte("refused"))...)
 	list = append(list, many(10, HeaderPrefix+"message", []byte(strings.Repeat("m", 1<<20)))...)

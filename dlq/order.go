@@ -13,7 +13,7 @@ import (
 
 // A replay sends events in the order in which they lay, whatever the order of
 // their letters is: the dead letters' topic may have grown, so that letters of one
-// session lie in two of its partitions, and a person may replay a later event
+// order key lie in two of its partitions, and a person may replay a later event
 // before an earlier one. So the letters are looked through first, and where each
 // lies is noted beside where its event lay. Then they are read again in the
 // events' order, some MiB at a time.
@@ -55,8 +55,8 @@ func (o *Order) Len() (n int) {
 
 // Order looks through the letters that a replay may send: those that its filter,
 // or its IDs, choose, but for those that are decided. It tells of none that is
-// left out: [Desk.Choose] does.
-func (d *Desk) Order(ctx context.Context, ledger *Ledger, r *Replay) (*Order, error) {
+// left out: [Reader.Choose] does.
+func (d *Reader) Order(ctx context.Context, ledger *Ledger, r *Replay) (*Order, error) {
 	letters, err := d.letters(ctx, r)
 	if err != nil {
 		return nil, err
@@ -128,7 +128,7 @@ func window(list []noted, most int) (n int) {
 
 // inOrder reads letters in the order of their events, at most so many at a time. One
 // that is not there any more is told of as ErrGone.
-func (d *Desk) inOrder(ctx context.Context, o *Order, r *Replay, most func() int, yield func(*Stored) error) error {
+func (d *Reader) inOrder(ctx context.Context, o *Order, r *Replay, most func() int, yield func(*Stored) error) error {
 	for _, where := range o.beds() {
 		for list := o.places[where]; len(list) > 0; {
 			n := window(list, most())
@@ -163,7 +163,7 @@ const leap = 2000
 
 // fetchAll reads letters in the order in which they lie, and gives them in the
 // order of the list; nil for one that is not there.
-func (d *Desk) fetchAll(ctx context.Context, list []noted, alive func() error) ([]*Stored, error) {
+func (d *Reader) fetchAll(ctx context.Context, list []noted, alive func() error) ([]*Stored, error) {
 	found := make([]*Stored, len(list))
 	turn := make([]int, len(list))
 	for i := range turn {
@@ -187,7 +187,7 @@ func (d *Desk) fetchAll(ctx context.Context, list []noted, alive func() error) (
 }
 
 // fetchRun reads letters of one partition, in their order.
-func (d *Desk) fetchRun(ctx context.Context, list []noted, turn []int, found []*Stored, alive func() error) error {
+func (d *Reader) fetchRun(ctx context.Context, list []noted, turn []int, found []*Stored, alive func() error) error {
 	first, last := list[turn[0]], list[turn[len(turn)-1]]
 	for rec, err := range d.Read(ctx, first.partition, first.letter, last.letter+1) {
 		if err == nil && alive != nil {

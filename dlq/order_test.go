@@ -36,8 +36,8 @@ func (h *hall) sent(topic string) map[int32][]string {
 	return values
 }
 
-// The topic of dead letters grows, so that letters of one session lie in two of
-// its partitions, the later ones in the lower one.
+// The topic of dead letters grows, so that letters of one order key lie in two
+// of its partitions, the later ones in the lower one.
 func TestAReplayKeepsTheEventsOrderWhereverTheirLettersLie(t *testing.T) {
 	inHall(t, func(h *hall) {
 		const n = 300
@@ -50,7 +50,7 @@ func TestAReplayKeepsTheEventsOrderWhereverTheirLettersLie(t *testing.T) {
 		var order []string
 		r := all()
 		r.Sent = func(s *Stored, _ int32, _ int64) { order = append(order, s.Origin) }
-		if err := h.desk("alice").Replay(h.ctx, r); err != nil {
+		if err := h.reader("alice").Replay(h.ctx, r); err != nil {
 			t.Fatal(err)
 		}
 		for partition, values := range h.sent(eventTopic) {
@@ -102,7 +102,7 @@ func jumbled(n int) []Letter {
 // choice gives where the events of letters began, as Choose gives them.
 func (h *hall) choice(r *Replay) (order []string) {
 	h.t.Helper()
-	d := h.desk("observer")
+	d := h.reader("observer")
 	ledger, err := d.Ledger(h.ctx)
 	if err != nil {
 		h.t.Fatal(err)
@@ -151,8 +151,8 @@ func TestAReplayedEventKeepsItsPlaceAmongTheOthers(t *testing.T) {
 	})
 }
 
-// A run that is killed anywhere, with letters of one session on both sides of a
-// partition that was added: the next one goes on in order.
+// A run that is killed anywhere, with letters of one order key on both sides of
+// a partition that was added: the next one goes on in order.
 func TestAReplayThatIsKilledGoesOnInTheEventsOrder(t *testing.T) {
 	for at := int64(1); ; at += 5 {
 		finished := false
@@ -166,8 +166,8 @@ func TestAReplayThatIsKilledGoesOnInTheEventsOrder(t *testing.T) {
 			h.grown(3)
 			h.post(all250[n/2:]...)
 			p := &power{at: at, late: at%2 == 0}
-			finished = h.deskOver("alice", p).Replay(h.ctx, all()) == nil && p.count.Load() < at
-			if err := h.desk("bob").Replay(h.ctx, all()); err != nil {
+			finished = h.readerOver("alice", p).Replay(h.ctx, all()) == nil && p.count.Load() < at
+			if err := h.reader("bob").Replay(h.ctx, all()); err != nil {
 				t.Fatalf("cut at %d: the next run: %v", at, err)
 			}
 			if missing, repeated := h.account(n); missing != 0 || repeated > batchMost {
@@ -184,7 +184,7 @@ func TestAReplayThatIsKilledGoesOnInTheEventsOrder(t *testing.T) {
 func TestALetterThatIsGoneIsToldOf(t *testing.T) {
 	inHall(t, func(h *hall) {
 		h.post(letters(20)...)
-		d := h.desk("alice")
+		d := h.reader("alice")
 		ledger, err := d.Ledger(h.ctx)
 		if err != nil {
 			t.Fatal(err)

@@ -62,7 +62,7 @@ func (o *office) post(ctx context.Context, letters ...*Letter) []error {
 	}
 	o.t.Cleanup(func() { // after Close, when nobody can tell any more
 		if len(done) != 0 {
-			o.t.Error("a letter's outcome was told twice")
+			o.t.Error("a dead letter's outcome was told twice")
 		}
 	})
 	o.t.Cleanup(o.Close)
@@ -166,14 +166,14 @@ func TestOneLetterThatIsTooLargeKeepsNoOtherFromBeingWritten(t *testing.T) {
 	}
 	for i, err := range o.post(t.Context(), letters...) {
 		if i == 7 && !errors.Is(err, kafka.MessageSizeTooLarge) {
-			t.Errorf("the large letter: %v", err)
+			t.Errorf("the large dead letter: %v", err)
 		}
 		if i != 7 && err != nil {
-			t.Errorf("letter %d: %v", i, err)
+			t.Errorf("dead letter %d: %v", i, err)
 		}
 	}
 	if n := len(o.read(19)); n != 19 {
-		t.Errorf("%d letters lie there, want 19", n)
+		t.Errorf("%d dead letters lie there, want 19", n)
 	}
 }
 
@@ -199,12 +199,12 @@ func TestLettersInDoubtAreWrittenOnceATry(t *testing.T) {
 		}
 		for _, err := range o.post(t.Context(), letters...) {
 			if err == nil {
-				t.Errorf("%s: a letter counts as written", code.Message)
+				t.Errorf("%s: a dead letter counts as written", code.Message)
 			}
 		}
 		mu.Lock()
 		if written != 50 {
-			t.Errorf("%s: 50 letters were written %d times", code.Message, written)
+			t.Errorf("%s: 50 dead letters were written %d times", code.Message, written)
 		}
 		mu.Unlock()
 	}
@@ -216,7 +216,7 @@ func TestAMissingTopicIsAnErrorUntilItIsThere(t *testing.T) {
 		t.Fatalf("%v", err)
 	}
 	if o.RefusingSince().IsZero() {
-		t.Error("no letter could be written, and nothing is said to refuse them")
+		t.Error("no dead letter could be written, and nothing is said to refuse them")
 	}
 	if err := o.cluster.CreateTopic(topic, 1, nil); err != nil {
 		t.Fatal(err)
@@ -225,7 +225,7 @@ func TestAMissingTopicIsAnErrorUntilItIsThere(t *testing.T) {
 		o.wire.Refresh()
 	}
 	if !o.RefusingSince().IsZero() {
-		t.Error("a letter was written, and yet they are said to be refused")
+		t.Error("a dead letter was written, and yet they are said to be refused")
 	}
 	if o.cluster.TopicInfo(topic) == nil || o.Exists(t.Context()) != nil {
 		t.Error("the topic is there and not found")
@@ -291,11 +291,11 @@ func TestManyLettersShareRequestsAndEachIsWrittenOnce(t *testing.T) {
 	}
 	for i := range 3000 {
 		if n := seen[fmt.Sprint(i)]; n != 1 {
-			t.Errorf("letter %d was written %d times", i, n)
+			t.Errorf("dead letter %d was written %d times", i, n)
 		}
 	}
 	if n := requests.Load(); n > 600 {
-		t.Errorf("%d requests for 3000 letters", n)
+		t.Errorf("%d requests for 3000 dead letters", n)
 	}
 }
 
@@ -315,9 +315,9 @@ func TestCloseCutsALetterThatHangsAndTellsIt(t *testing.T) {
 	select {
 	case err := <-outcome:
 		if err == nil {
-			t.Error("a letter that was not acknowledged counts as written")
+			t.Error("a dead letter that was not acknowledged counts as written")
 		}
 	default:
-		t.Error("closed, and a letter's outcome was never told")
+		t.Error("closed, and a dead letter's outcome was never told")
 	}
 }

@@ -28,7 +28,7 @@ type Replay struct {
 	Spans []Span
 	// IDs, where there are any, are the letters, of which Filter may leave some out.
 	IDs []ID
-	// Order is what Desk.Order has made of all this; nil: it is made anew.
+	// Order is what Reader.Order has made of all this; nil: it is made anew.
 	Order *Order
 	// Limit is the most letters to send, the first by their events' order; 0: all.
 	Limit int
@@ -60,7 +60,7 @@ var (
 	// ErrOften: Replay.MaxRedrives.
 	ErrOften = errors.New("its event was replayed too often already")
 	// ErrHeldBack: order within the session.
-	ErrHeldBack = errors.New("an earlier event of its session could not be sent")
+	ErrHeldBack = errors.New("an earlier event of its order key could not be sent")
 	// ErrUnchosen: Replay.IDs names it, Replay.Filter leaves it out.
 	ErrUnchosen = errors.New("the other conditions leave it out")
 )
@@ -71,11 +71,13 @@ type DecidedError struct {
 	State State
 }
 
-func (e *DecidedError) Error() string { return fmt.Sprintf("letter %s is %s already", e.ID, e.State) }
+func (e *DecidedError) Error() string {
+	return fmt.Sprintf("dead letter %s is %s already", e.ID, e.State)
+}
 
 // Choose yields the letters that a replay would send, in its order: those that
 // are open, unless r.Again, and that can be sent. It tells r.LeftOut of others.
-func (d *Desk) Choose(ctx context.Context, ledger *Ledger, r *Replay, yield func(*Stored) error) error {
+func (d *Reader) Choose(ctx context.Context, ledger *Ledger, r *Replay, yield func(*Stored) error) error {
 	order := r.Order
 	if order == nil {
 		var err error
@@ -111,10 +113,10 @@ func (d *Desk) Choose(ctx context.Context, ledger *Ledger, r *Replay, yield func
 }
 
 // errEnough ends a choice at its limit.
-var errEnough = errors.New("enough letters are chosen")
+var errEnough = errors.New("enough dead letters are chosen")
 
 // letters yields those of which a replay chooses.
-func (d *Desk) letters(ctx context.Context, r *Replay) (iter.Seq2[*Stored, error], error) {
+func (d *Reader) letters(ctx context.Context, r *Replay) (iter.Seq2[*Stored, error], error) {
 	if len(r.IDs) > 0 {
 		return d.Pick(ctx, r.IDs...), nil
 	}
@@ -153,10 +155,10 @@ func (r *Replay) leave(s *Stored, err error) {
 // ledger. It waits until no other run replays. When ctx ends, the batch under way
 // is finished; another call goes on from there. See lease for what becomes of
 // letters when a run is killed.
-func (d *Desk) Replay(ctx context.Context, r *Replay) error {
+func (d *Reader) Replay(ctx context.Context, r *Replay) error {
 	mine := *r
 	r = &mine
-	run := &run{desk: d, Replay: r, held: map[string]bool{}, log: source{wire: d.wire, clientID: d.clientID, topic: r.To}, ends: map[int32]endMark{}}
+	run := &run{reader: d, Replay: r, held: map[string]bool{}, log: source{wire: d.wire, clientID: d.clientID, topic: r.To}, ends: map[int32]endMark{}}
 	var err error
 	if run.to, err = d.Target(ctx, r.To); err != nil {
 		return err
@@ -195,7 +197,7 @@ func (d *Desk) Replay(ctx context.Context, r *Replay) error {
 // stayAlive renews the lease when it is due.
 func (r *run) stayAlive(ctx context.Context) func() error {
 	return func() error {
-		if !r.lease.ripe() {
+		if !r.lease.due() {
 			return nil
 		}
 		return r.lease.renew(context.WithoutCancel(ctx), nil)
@@ -208,7 +210,7 @@ const forgetMost = 10_000
 // forget takes entries of letters out of the ledger that retention has taken, so
 // that it does not grow for ever. What others read meanwhile stays as it was.
 func (r *run) forget(ctx context.Context) error {
-	spans, err := r.desk.Spans(ctx)
+	spans, err := r.reader.Spans(ctx)
 	if err != nil {
 		return err
 	}
@@ -234,7 +236,7 @@ func (r *run) forget(ctx context.Context) error {
 
 // run is a replay under way.
 type run struct {
-	desk *Desk
+	reader *Reader
 	*Replay
 	to     Target
 	ledger *Ledger
@@ -243,7 +245,8 @@ type run struct {
 	batch   []item
 	bytes   int
 	sending []string // the batch under way, for the lock
-	// held are sessions of which an event could not be sent: the later ones wait.
+	// held are order keys of which an event could not be sent: the later ones
+	// wait.
 	held map[string]bool
 	next time.Time // when Rate allows the next batch
 	log  source    // of the topic sent to
@@ -253,8 +256,8 @@ type run struct {
 // item is a letter on its way.
 type item struct {
 	letter    *Stored
-	record    *redrivenRecord
-	session   string
+	record    *replayRecord
+	orderKey  string
 	partition int32
 	changed   bool
 }
@@ -277,9 +280,9 @@ func (r *run) add(ctx context.Context, s *Stored) error {
 	if err != nil {
 		return err // Choose leaves those out
 	}
-	it := item{letter: s, record: s.redriven(value, changed), partition: partition, changed: changed}
-	if r.desk.cfg.Session != nil {
-		it.session = r.desk.cfg.Session(value)
+	it := item{letter: s, record: s.replayed(value, changed), partition: partition, changed: changed}
+	if r.reader.cfg.OrderKey != nil {
+		it.orderKey = r.reader.cfg.OrderKey(value)
 	}
 	if r.bytes > 0 && r.bytes+it.record.size() > batchSize {
 		if err := r.turn(ctx); err != nil {

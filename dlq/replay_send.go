@@ -17,11 +17,11 @@ type arrived struct {
 
 // send writes items to one partition, in order. Where the broker refuses them as
 // a whole for good, each is sent alone, so that one that cannot be written keeps
-// back its own session alone.
+// back its own order key alone.
 func (r *run) send(ctx context.Context, partition int32, items []item) (sent []arrived, err error) {
 	free := make([]item, 0, len(items))
 	for _, it := range items {
-		if it.session != "" && r.held[it.session] {
+		if it.orderKey != "" && r.held[it.orderKey] {
 			r.leave(it.letter, ErrHeldBack)
 			continue
 		}
@@ -41,7 +41,7 @@ func (r *run) send(ctx context.Context, partition int32, items []item) (sent []a
 		return nil, err
 	case len(free) == 1:
 		r.leave(free[0].letter, err)
-		return nil, r.holdBack(free[0].session)
+		return nil, r.holdBack(free[0].orderKey)
 	}
 	for i := range free {
 		one, err := r.send(ctx, partition, free[i:i+1])
@@ -53,16 +53,16 @@ func (r *run) send(ctx context.Context, partition int32, items []item) (sent []a
 	return sent, nil
 }
 
-// maxHeld bounds the sessions of which an event could not be sent. A topic that
-// refuses more than that refuses more than single events.
+// maxHeld bounds the order keys of which an event could not be sent. A topic
+// that refuses more than that refuses more than single events.
 const maxHeld = 10_000
 
-func (r *run) holdBack(session string) error {
-	if session != "" {
-		r.held[session] = true
+func (r *run) holdBack(orderKey string) error {
+	if orderKey != "" {
+		r.held[orderKey] = true
 	}
 	if len(r.held) > maxHeld {
-		return fmt.Errorf("topic %s refuses the events of more than %d sessions", r.To, maxHeld)
+		return fmt.Errorf("topic %s refuses the events of more than %d order keys", r.To, maxHeld)
 	}
 	return nil
 }
@@ -109,7 +109,7 @@ func (r *run) write(ctx context.Context, partition int32, items []item) (base in
 func (r *run) produce(ctx context.Context, partition int32, records []kafka.Record) (int64, error) {
 	ctx, cancel := context.WithDeadline(ctx, r.lease.until)
 	defer cancel()
-	base, err := produce(ctx, r.desk.client(), r.To, partition, records)
+	base, err := produce(ctx, r.reader.client(), r.To, partition, records)
 	if err == nil {
 		r.ends[partition] = endMark{base + int64(len(records)), time.Now()}
 	}
@@ -134,12 +134,12 @@ func (r *run) confirm(ctx context.Context, sent []arrived) error {
 	entries := make([]keyed, len(sent))
 	for i, a := range sent {
 		key, value := encodeLetter(a.letter.ID, a.letter.Written, Entry{
-			State: Replayed, At: now, By: r.desk.cfg.By, To: fmt.Sprintf("%s/%d/%d", r.To, a.partition, a.offset), Changed: a.changed,
+			State: Replayed, At: now, By: r.reader.cfg.By, To: fmt.Sprintf("%s/%d/%d", r.To, a.partition, a.offset), Changed: a.changed,
 		})
 		entries[i] = keyed{key, value}
 	}
 	if err := r.ledger.enter(ctx, entries...); err != nil {
-		return fmt.Errorf("%d letters were sent but could not be entered into the ledger, and will be sent again by the next replay: %w", len(sent), err)
+		return fmt.Errorf("%d dead letters were sent but could not be entered into the ledger, and will be sent again by the next replay: %w", len(sent), err)
 	}
 	for _, a := range sent {
 		if r.Sent != nil {

@@ -19,13 +19,13 @@ func TestAReplaySendsEachOpenLetterOnce(t *testing.T) {
 		sent := 0
 		r := all()
 		r.Sent = func(*Stored, int32, int64) { sent++ }
-		if err := h.desk("alice").Replay(h.ctx, r); err != nil {
+		if err := h.reader("alice").Replay(h.ctx, r); err != nil {
 			t.Fatal(err)
 		}
 		if missing, repeated := h.account(250); missing != 0 || repeated != 0 || sent != 250 {
 			t.Errorf("%d missing, %d repeated, %d told of", missing, repeated, sent)
 		}
-		if err := h.desk("bob").Replay(h.ctx, all()); err != nil {
+		if err := h.reader("bob").Replay(h.ctx, all()); err != nil {
 			t.Fatal(err)
 		}
 		if _, repeated := h.account(250); repeated != 0 {
@@ -33,7 +33,7 @@ func TestAReplaySendsEachOpenLetterOnce(t *testing.T) {
 		}
 		again := all()
 		again.Again, again.Limit = true, 3
-		if err := h.desk("bob").Replay(h.ctx, again); err != nil {
+		if err := h.reader("bob").Replay(h.ctx, again); err != nil {
 			t.Fatal(err)
 		}
 		if _, repeated := h.account(250); repeated != 3 {
@@ -55,7 +55,7 @@ func TestTwoReplaysAtOnceSendNothingTwice(t *testing.T) {
 				r := all()
 				r.Waiting = func(string) { mu.Lock(); waited[by] = true; mu.Unlock() }
 				r.Sent = func(*Stored, int32, int64) { time.Sleep(time.Millisecond) }
-				if err := h.desk(by).Replay(h.ctx, r); err != nil {
+				if err := h.reader(by).Replay(h.ctx, r); err != nil {
 					t.Error(by, err)
 				}
 			})
@@ -81,12 +81,12 @@ func TestAReplayThatIsKilledAtAnyStepGoesOn(t *testing.T) {
 				const n = 230
 				h.post(letters(n)...)
 				p := &power{at: at, late: late}
-				err := h.deskOver("alice", p).Replay(h.ctx, all())
+				err := h.readerOver("alice", p).Replay(h.ctx, all())
 				finished = err == nil && p.count.Load() < at
 				if err == nil && !finished && p.count.Load() > at+40 {
 					t.Errorf("cut at %d, yet it went on", at)
 				}
-				if err := h.desk("bob").Replay(h.ctx, all()); err != nil {
+				if err := h.reader("bob").Replay(h.ctx, all()); err != nil {
 					t.Fatalf("cut at %d: the next run: %v", at, err)
 				}
 				if missing, repeated := h.account(n); missing != 0 || repeated > batchMost {
@@ -112,7 +112,7 @@ func TestAReplayThatIsStoppedGoesOnAtOnce(t *testing.T) {
 				stop()
 			}
 		}
-		if err := h.desk("alice").Replay(ctx, r); !errors.Is(err, context.Canceled) {
+		if err := h.reader("alice").Replay(ctx, r); !errors.Is(err, context.Canceled) {
 			t.Fatal(err)
 		}
 		if sent != 200 {
@@ -121,7 +121,7 @@ func TestAReplayThatIsStoppedGoesOnAtOnce(t *testing.T) {
 		r = all()
 		r.Waiting = func(by string) { t.Errorf("waits for %s, who has stopped", by) }
 		r.Doubt = func(_ string, letters []string) { t.Errorf("%d in doubt", len(letters)) }
-		if err := h.desk("bob").Replay(h.ctx, r); err != nil {
+		if err := h.reader("bob").Replay(h.ctx, r); err != nil {
 			t.Fatal(err)
 		}
 		if missing, repeated := h.account(n); missing != 0 || repeated != 0 {
@@ -146,9 +146,9 @@ func TestARunThatWasSilentForTooLongSendsNothingMore(t *testing.T) {
 		}
 		go func() {
 			<-frozen
-			others <- h.desk("bob").Replay(h.ctx, all())
+			others <- h.reader("bob").Replay(h.ctx, all())
 		}()
-		if err := h.desk("alice").Replay(h.ctx, r); !errors.Is(err, ErrTakenOver) {
+		if err := h.reader("alice").Replay(h.ctx, r); !errors.Is(err, ErrTakenOver) {
 			t.Errorf("alice's ended with %v", err)
 		}
 		if err := <-others; err != nil {
@@ -167,7 +167,7 @@ func TestARateIsKept(t *testing.T) {
 			r := all()
 			r.Rate, r.Again = rate, true
 			begun := time.Now()
-			if err := h.desk("alice").Replay(h.ctx, r); err != nil {
+			if err := h.reader("alice").Replay(h.ctx, r); err != nil {
 				t.Fatal(err)
 			}
 			took, least := time.Since(begun), time.Duration(60/rate*float64(time.Second))
@@ -185,7 +185,7 @@ func TestWhatIsSentIsTheEventWithItsHistory(t *testing.T) {
 		l.Headers = headersOf("a", "1", HeaderPrefix+"redrives", "2147483648", HeaderPrefix+"origin", "events/2/1", "", "x")
 		h.post(l, letter(1, "s-2", 8))
 		begun := time.Now()
-		if err := h.desk("alice").Replay(h.ctx, all()); err != nil {
+		if err := h.reader("alice").Replay(h.ctx, all()); err != nil {
 			t.Fatal(err)
 		}
 		for _, r := range h.read(eventTopic) {
@@ -219,7 +219,7 @@ func TestAChangedEventKeepsItsFirstValue(t *testing.T) {
 		h.post(first, second)
 		r := all()
 		r.Change = func(s *Stored) ([]byte, error) { return append([]byte("s-9:"), s.Value...), nil }
-		if err := h.desk("alice").Replay(h.ctx, r); err != nil {
+		if err := h.reader("alice").Replay(h.ctx, r); err != nil {
 			t.Fatal(err)
 		}
 		records := h.read(eventTopic)

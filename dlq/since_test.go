@@ -28,7 +28,7 @@ func TestSinceBeginsAtJustTheMillisecond(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		log := NewLog(h.desk("alice").wire, "alice", letterTopic)
+		log := NewLog(h.reader("alice").wire, "alice", letterTopic)
 		spans, err := log.Spans(h.ctx)
 		if err != nil {
 			t.Fatal(err)

@@ -44,12 +44,12 @@ func ParseID(text, topic string, partitions int) (ID, error) {
 		parts = []string{"0", parts[0]}
 	}
 	if len(parts) != 2 {
-		return ID{}, fmt.Errorf("%s is no ID of a letter; give topic/partition/offset, or partition/offset", quoted(text))
+		return ID{}, fmt.Errorf("%s is no ID of a dead letter; give topic/partition/offset, or partition/offset", quoted(text))
 	}
 	partition, err1 := strconv.ParseUint(parts[0], 10, 31)
 	offset, err2 := strconv.ParseUint(parts[1], 10, 63)
 	if err1 != nil || err2 != nil {
-		return ID{}, fmt.Errorf("%s is no ID of a letter; give topic/partition/offset, or partition/offset", quoted(text))
+		return ID{}, fmt.Errorf("%s is no ID of a dead letter; give topic/partition/offset, or partition/offset", quoted(text))
 	}
 	if int(partition) >= partitions {
 		return ID{}, fmt.Errorf("%s: topic %s has partitions 0 to %d only", quoted(text), topic, partitions-1)
@@ -86,7 +86,7 @@ type Stored struct {
 	// says; of a letter that was never replayed, the record's own place.
 	Origin string
 	// ClaimedRedrives and ClaimedOrigin are what a record says of itself that did not lie
-	// where replays go ([DeskConfig].Replays). Nothing is decided by them.
+	// where replays go ([ReaderConfig].Replays). Nothing is decided by them.
 	ClaimedRedrives int
 	ClaimedOrigin   string
 	// Foreign says that this program did not write the letter: none of its
@@ -204,7 +204,7 @@ func (s *Stored) Source() string {
 }
 
 // parse reads a record of the dead-letter topic, and believes of it what may be.
-func (d *Desk) parse(partition int32, rec *fetch.Record) *Stored {
+func (d *Reader) parse(partition int32, rec *fetch.Record) *Stored {
 	s := parse(d.topic, partition, rec)
 	if d.cfg.Replays == "" || s.Topic == d.cfg.Replays || s.Foreign {
 		return s
@@ -281,11 +281,11 @@ func (s *Stored) number(ours map[string]string, name string, bits int, needed bo
 // with [HeaderPrefix], so that it stays with the record if it fails again.
 const OriginalHeader = "__forwarder.original"
 
-// redriven returns the record that a replay sends: key, value and headers as they
-// came, one redrive more, and where the event began. A value that differs from
+// replayed returns the record that a replay sends: key, value and headers as they
+// came, one replay more, and where the event began. A value that differs from
 // the letter's is sent instead, the original beside it.
-func (s *Stored) redriven(value []byte, changed bool) *redrivenRecord {
-	r := &redrivenRecord{key: s.Key, value: s.Value}
+func (s *Stored) replayed(value []byte, changed bool) *replayRecord {
+	r := &replayRecord{key: s.Key, value: s.Value}
 	r.headers = make([]kafka.Header, 0, s.Headers.Len()+3) // it was checked that they are few
 	kept := false
 	for key, value := range s.Own() {
@@ -304,18 +304,18 @@ func (s *Stored) redriven(value []byte, changed bool) *redrivenRecord {
 	return r
 }
 
-// redrivenRecord is a record ready to be sent.
-type redrivenRecord struct {
+// replayRecord is a record ready to be sent.
+type replayRecord struct {
 	key, value []byte
 	headers    []kafka.Header
 }
 
 // kafka is the record for one request, dated now.
-func (r *redrivenRecord) kafka() kafka.Record {
+func (r *replayRecord) kafka() kafka.Record {
 	return kafka.Record{Time: time.Now(), Key: protocol.NewBytes(r.key), Value: protocol.NewBytes(r.value), Headers: r.headers}
 }
 
-func (r *redrivenRecord) size() int {
+func (r *replayRecord) size() int {
 	n := len(r.key) + len(r.value) + 64
 	for _, h := range r.headers {
 		n += len(h.Key) + len(h.Value) + headerCost

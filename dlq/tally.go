@@ -11,7 +11,7 @@ type Tally struct {
 	ByState  map[State]int `json:"by_state"`
 	Foreign  int           `json:"foreign"`  // this program did not write them
 	Unfit    int           `json:"unfit"`    // open, and a replay leaves them out; the foreign ones too
-	Redriven int           `json:"redriven"` // open, and were replayed before
+	Replayed int           `json:"redriven"` // open, and were replayed before
 	// ByReason counts the open ones; ByDay too, by the day of writing.
 	ByReason map[string]int            `json:"by_reason"`
 	ByDay    map[string]map[string]int `json:"by_day"`
@@ -60,7 +60,7 @@ func (t *Tally) Add(s *Stored, state State, due bool) {
 		t.Unfit++
 	}
 	if s.Redrives > 0 {
-		t.Redriven++
+		t.Replayed++
 	}
 	if due {
 		t.Due++

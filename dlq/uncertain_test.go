@@ -42,9 +42,9 @@ func (a *answering) RoundTrip(ctx context.Context, addr netAddr, req kafka.Reque
 	return res, err
 }
 
-// deskAnswered opens a person's desk at such a broker.
-func (h *hall) deskAnswered(by string, p *power, topic string, code kafka.Error) *Desk {
-	d := h.deskOver(by, p)
+// readerAnswered opens a person's reader at such a broker.
+func (h *hall) readerAnswered(by string, p *power, topic string, code kafka.Error) *Reader {
+	d := h.readerOver(by, p)
 	p.Wire = &answering{Wire: p.Wire, topic: topic, code: code}
 	return d
 }
@@ -68,7 +68,7 @@ func TestAnAnswerThatProvesNothingSendsNothingTwice(t *testing.T) {
 							return nil
 						}
 					}
-					err := h.deskAnswered("alice", p, eventTopic, code).Replay(h.ctx, all())
+					err := h.readerAnswered("alice", p, eventTopic, code).Replay(h.ctx, all())
 					missing, repeated := h.account(n)
 					if blind != errors.Is(err, ErrUncertain) || !blind && (err != nil || missing != 0) || repeated != 0 {
 						t.Errorf("%d missing, %d repeated: %v", missing, repeated, err)
@@ -92,7 +92,7 @@ func TestWhatIsRefusedBeforeTheAppendIsNotInDoubt(t *testing.T) {
 					t.Fatalf("no error has the code %d", code)
 				}
 				h.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: eventTopic, Err: answer, Count: 2})
-				err := h.desk("alice").Replay(h.ctx, all())
+				err := h.reader("alice").Replay(h.ctx, all())
 				missing, repeated := h.account(n)
 				if errors.Is(err, ErrUncertain) || repeated != 0 || code == kafka.NotEnoughReplicas && (err != nil || missing != 0) {
 					t.Errorf("%d missing, %d repeated: %v", missing, repeated, err)
@@ -122,7 +122,7 @@ func TestAnEndThatIsNotToldIsNoEmptyTopic(t *testing.T) {
 		const n = 60
 		h.post(letters(n)...)
 		p := &power{}
-		d := h.deskAnswered("alice", p, eventTopic, kafka.NotLeaderForPartition)
+		d := h.readerAnswered("alice", p, eventTopic, kafka.NotLeaderForPartition)
 		p.Wire = forgetful{p.Wire, eventTopic}
 		err := d.Replay(h.ctx, all())
 		if _, repeated := h.account(n); repeated != 0 || !errors.Is(err, ErrUncertain) {
@@ -138,7 +138,7 @@ func TestAReplayGoesOnAfterTheLeaderHasMoved(t *testing.T) {
 		const n = 60
 		h.post(letters(n)...)
 		h.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: eventTopic, Err: kerr.NotLeaderForPartition, Count: 4})
-		err := h.desk("alice").Replay(h.ctx, all())
+		err := h.reader("alice").Replay(h.ctx, all())
 		if missing, repeated := h.account(n); err != nil || missing != 0 || repeated != 0 {
 			t.Errorf("%d missing, %d repeated: %v", missing, repeated, err)
 		}
@@ -160,7 +160,7 @@ func TestWhatIsNotSeenAfterATimeOutIsNotSentAgain(t *testing.T) {
 				valuesOf(req)
 				return answer
 			}}
-			if err := h.deskOver("alice", p).Replay(h.ctx, all()); !errors.Is(err, ErrUncertain) || !errors.Is(err, answer) || sent != 1 {
+			if err := h.readerOver("alice", p).Replay(h.ctx, all()); !errors.Is(err, ErrUncertain) || !errors.Is(err, answer) || sent != 1 {
 				t.Errorf("%v: sent %d times: %v", answer, sent, err)
 			}
 		})
@@ -181,7 +181,7 @@ func TestWhatWasNeverSentIsSentAgain(t *testing.T) {
 				}
 				return nil
 			}}
-			err := h.deskOver("alice", p).Replay(h.ctx, all())
+			err := h.readerOver("alice", p).Replay(h.ctx, all())
 			if missing, repeated := h.account(n); err != nil || missing != 0 || repeated != 0 {
 				t.Errorf("%v: %d missing, %d repeated: %v", kept, missing, repeated, err)
 			}
@@ -211,7 +211,7 @@ func TestTheLedgerIsWrittenWhateverItsBrokerAnswers(t *testing.T) {
 			const n = 60
 			h.post(letters(n)...)
 			for _, by := range []string{"alice", "bob"} {
-				if err := h.deskAnswered(by, &power{}, LedgerTopic(letterTopic), code).Replay(h.ctx, all()); err != nil {
+				if err := h.readerAnswered(by, &power{}, LedgerTopic(letterTopic), code).Replay(h.ctx, all()); err != nil {
 					t.Errorf("%d: %v", code, err)
 				}
 			}
@@ -240,14 +240,14 @@ func TestWhatLiesBehindAnOpenTransactionIsNotSentAgain(t *testing.T) {
 		}
 		const n = 60
 		h.post(letters(n)...)
-		if err := h.deskAnswered("alice", &power{}, eventTopic, kafka.NotLeaderForPartition).Replay(h.ctx, all()); !errors.Is(err, ErrUncertain) {
+		if err := h.readerAnswered("alice", &power{}, eventTopic, kafka.NotLeaderForPartition).Replay(h.ctx, all()); !errors.Is(err, ErrUncertain) {
 			t.Error(err)
 		}
 		if err := producer.EndTransaction(h.ctx, kgo.TryCommit); err != nil {
 			t.Fatal(err)
 		}
 		values := map[string]int{}
-		log := NewLog(h.desk("observer").wire, "", eventTopic)
+		log := NewLog(h.reader("observer").wire, "", eventTopic)
 		spans, err := log.Spans(h.ctx)
 		if err != nil {
 			t.Fatal(err)

@@ -56,7 +56,7 @@ func TestALeaderIsAskedByItsEpochAndTheTopicsID(t *testing.T) {
 			t.Fatal(err)
 		}
 		if n := h.readAll(log, spans); n != 20 {
-			t.Errorf("%d letters", n)
+			t.Errorf("%d dead letters", n)
 		}
 		// 2 partitions: firsts, ends and since; one end.
 		if a.fetches != 3 || a.offsets != 7 || a.vague != 0 {
@@ -114,7 +114,7 @@ func TestANewLeaderIsFoundAtOnce(t *testing.T) {
 					time.Sleep(time.Minute)
 				}
 				if n := h.readAll(log, spans); n != 20 {
-					t.Errorf("%d letters", n)
+					t.Errorf("%d dead letters", n)
 				}
 			}, kfake.NumBrokers(2))
 		})

@@ -14,7 +14,7 @@
 //     the name of the field, and holds nothing of the record.
 //   - No input panics. Time and memory are linear in the value's length, whatever
 //     it holds.
-//   - [Identify] reads the session of a record cheaply, also of one that does not
+//   - [Identify] reads the order key of a record cheaply, also of one that does not
 //     map, and agrees with Map wherever Map succeeds.
 //
 // It leaves to others: JSON's grammar (jsontext), which record comes when, what becomes of a

@@ -1,6 +1,6 @@
 package mapping
 
-// Identify reads the session of a record, its lot (park_uuid) and serial
+// Identify reads the order key of a record, its lot (park_uuid) and serial
 // (parking_serial), as [Mapper.Map] would send them, also where the event cannot be
 // mapped for a reason that lies elsewhere: a missing plate, a bad time, bad text in
 // another field, another key that comes twice.

@@ -15,7 +15,7 @@ type Answer struct {
 	// What the body said, "" where it was not readable or said it in another
 	// type than a string. Texts of the platform are personal data (the hint of a
 	// 401 holds the plate): only the dead letter may show Message and Hint, and
-	// Code and Seqno go through Tame before they are logged. Each is at most
+	// Code and Seqno go through Sanitize before they are logged. Each is at most
 	// 1,024 bytes of valid UTF-8, with *** for every occurrence of the secret.
 	Code, Message, Hint, Seqno string
 	// Explanation says what is probably wrong with a signature that was refused,
@@ -47,7 +47,7 @@ type Answer struct {
 // dead letter takes.
 const maxText = 1024
 
-// clean makes a text of the platform safe to keep: secrets are masked first,
+// clean makes a text of the platform safe to keep: secrets are redacted first,
 // so that cutting cannot leave a part of one behind.
 func clean(text string, secrets ...string) string {
 	if text == "" {
@@ -57,11 +57,11 @@ func clean(text string, secrets ...string) string {
 		if secret == "" {
 			continue
 		}
-		text = strings.ReplaceAll(text, secret, mask)
+		text = strings.ReplaceAll(text, secret, redacted)
 		if form := url.QueryEscape(secret); form != secret {
 			for _, escaped := range []string{form, strings.ReplaceAll(form, "+", "%20"), url.PathEscape(secret)} {
-				text = strings.ReplaceAll(text, escaped, mask)
-				text = strings.ReplaceAll(text, lowerHex(escaped), mask)
+				text = strings.ReplaceAll(text, escaped, redacted)
+				text = strings.ReplaceAll(text, lowerHex(escaped), redacted)
 			}
 		}
 	}
@@ -120,9 +120,9 @@ func truncate(text string, limit int) string {
 	return text[:limit]
 }
 
-// Tame returns s if it is 1 to 64 of A–Z a–z 0–9 . _ - and ? otherwise: how a
+// Sanitize returns s if it is 1 to 64 of A–Z a–z 0–9 . _ - and ? otherwise: how a
 // lot, a code or a seqno may appear in logs, spans, metrics and pages.
-func Tame(s string) string {
+func Sanitize(s string) string {
 	if len(s) == 0 || len(s) > 64 {
 		return "?"
 	}

@@ -50,7 +50,7 @@ func TestCleanText(t *testing.T) {
 		{"no secret", "abc", "", "abc"},
 		{"not UTF-8", "a\xff\xfeb", "s", "a\uFFFDb"},
 		{"cut between code points", strings.Repeat("签", 400), "s", strings.Repeat("签", 341)},
-		{"masked before it is cut", strings.Repeat("x", 1022) + "s3cret", "s3cret", strings.Repeat("x", 1022) + "**"},
+		{"redacted before it is cut", strings.Repeat("x", 1022) + "s3cret", "s3cret", strings.Repeat("x", 1022) + "**"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := clean(c.text, c.secret)
@@ -61,14 +61,14 @@ func TestCleanText(t *testing.T) {
 	}
 }
 
-func TestTame(t *testing.T) {
+func TestSanitize(t *testing.T) {
 	for _, s := range []string{"a", "1001", "PARKUUID-XXXX_x.9", strings.Repeat("a", 64)} {
-		if got := Tame(s); got != s {
+		if got := Sanitize(s); got != s {
 			t.Errorf("%q became %q", s, got)
 		}
 	}
 	for _, s := range []string{"", "粤B12345", "a b", "a/b", "a\n", strings.Repeat("a", 65), "\x00"} {
-		if got := Tame(s); got != "?" {
+		if got := Sanitize(s); got != "?" {
 			t.Errorf("%q became %q", s, got)
 		}
 	}

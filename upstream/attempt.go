@@ -216,14 +216,14 @@ func (a *attempt) judged(rules rules, reply reply, unreadable error) {
 }
 
 func (a *attempt) describe() Attempt {
-	tame := func(s string) string {
+	sanitize := func(s string) string {
 		if s == "" {
 			return ""
 		}
-		return Tame(s)
+		return Sanitize(s)
 	}
 	return Attempt{
 		Number: a.answer.Attempts, Verdict: a.answer.Verdict, HTTPStatus: a.answer.HTTPStatus,
-		Code: tame(a.answer.Code), Seqno: tame(a.answer.Seqno), Err: a.answer.Err,
+		Code: sanitize(a.answer.Code), Seqno: sanitize(a.answer.Seqno), Err: a.answer.Err,
 	}
 }

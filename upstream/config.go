@@ -86,7 +86,7 @@ type Attempt struct {
 	Number     int // from 1 within its delivery
 	Verdict    Verdict
 	HTTPStatus int // 0 where no answer came
-	// As in the body, tamed (see Tame); "" where it had none.
+	// As in the body, sanitized (see Sanitize); "" where it had none.
 	Code, Seqno string
 	Err         error // as in Answer
 }
@@ -137,14 +137,14 @@ func (c Config) complete() (Config, *url.URL, error) {
 		return c, nil, ErrEncoding
 	case c.Timeout < 0, c.MaxInFlight < 0, c.RetryMax < 0, c.RetryWaitMin < 0, c.RetryWaitMin > c.RetryWaitMax, c.RetryAfterMax < 0:
 		return c, nil, ErrBounds
-	case !fit(c.SuccessCodes, c.PermanentCodes):
+	case !compatible(c.SuccessCodes, c.PermanentCodes):
 		return c, nil, ErrCodes
 	}
 	return c, endpoint, nil
 }
 
-// fit reports whether the two lists of codes can stand together.
-func fit(success, permanent []string) bool {
+// compatible reports whether the two lists of codes can stand together.
+func compatible(success, permanent []string) bool {
 	never := append([]string{"", "401", "403", "429", "500", "503"}, success...)
 	return !slices.Contains(success, "") &&
 		!slices.ContainsFunc(permanent, func(code string) bool { return slices.Contains(never, code) })

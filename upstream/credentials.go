@@ -73,7 +73,7 @@ func (c *Credentials) Source(lot string) Source {
 
 // Listed is a credential as it may be shown to an operator.
 type Listed struct {
-	Lot    string // tamed; AnyLot for the lots without an entry of their own
+	Lot    string // sanitized; AnyLot for the lots without an entry of their own
 	AppID  string // "": none is sent
 	Source Source
 	Next   bool // there is a second secret
@@ -85,7 +85,7 @@ func (c *Credentials) List() []Listed {
 	list := make([]Listed, 0, len(c.own)+1)
 	for _, lot := range slices.Sorted(maps.Keys(c.own)) {
 		own := c.own[lot]
-		list = append(list, Listed{Tame(lot), own.AppID, OwnEntry, !own.Next.IsZero()})
+		list = append(list, Listed{Sanitize(lot), own.AppID, OwnEntry, !own.Next.IsZero()})
 	}
 	if c.source != NoSource {
 		list = append(list, Listed{AnyLot, c.rest.AppID, c.source, !c.rest.Next.IsZero()})

@@ -80,7 +80,7 @@ func TestEachDeliveryUsesTheSecretInForce(t *testing.T) {
 	}
 }
 
-func TestEchoedSecretIsMasked(t *testing.T) {
+func TestEchoedSecretIsRedacted(t *testing.T) {
 	server := newPlatform(t, nil, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = fmt.Fprintf(w, `{"code":"401%[1]s","message":"%[1]s and \u0074op-s3cret","hint":"plate=?&app_secret=%[1]s","seqno":"%[1]s"}`, secretText)
 	})

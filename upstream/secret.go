@@ -6,8 +6,8 @@ import (
 	"log/slog"
 )
 
-// mask stands wherever a secret would.
-const mask = "***"
+// redacted stands wherever a secret would.
+const redacted = "***"
 
 // Secret is an app secret. It prints as *** in every way there is to print it
 // by accident: fmt with any verb, log/slog, encoding/json. The zero value is no
@@ -47,7 +47,7 @@ func (s Secret) String() string {
 	if s.IsZero() {
 		return ""
 	}
-	return mask
+	return redacted
 }
 
 // Format writes what String returns, whatever the verb and flags: %x and %#v

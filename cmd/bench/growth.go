@@ -13,7 +13,7 @@ type growthCommand struct {
 	Partitions []int         `default:"1,100,1000" help:"Partitions."`
 	Waiting    []int         `default:"10000,100000,1000000" help:"Records waiting in the topic."`
 	Held       []int         `default:"0,100,1000" help:"Records held because the platform fails for them alone."`
-	Sessions   int           `default:"1000000" help:"Distinct sessions that pass through."`
+	OrderKeys  int           `default:"1000000" help:"Distinct order keys that pass through."`
 	For        time.Duration `default:"10s" help:"How long is watched what does not end by itself."`
 	Write      bool          `help:"Write the tables into docs/performance.md."`
 }
@@ -34,8 +34,8 @@ type grower struct {
 	count int64
 }
 
-// Run prints what grows with partitions, waiting records, held ones and sessions,
-// and what does not.
+// Run prints what grows with partitions, waiting records, held ones and order
+// keys, and what does not.
 func (c growthCommand) Run() error {
 	return shared{backend: c.backend, Partitions: 6, Open: 64, Size: small}.with(func(l *lab) error {
 		var b strings.Builder
@@ -46,7 +46,7 @@ func (c growthCommand) Run() error {
 			{"Partitions, after their records", c.byPartitions},
 			{"Records waiting in the topic, while they are worked off", c.byWaiting},
 			{"Records held, after the others were accepted", c.byHeld},
-			{"Distinct sessions that have passed through", c.bySessions},
+			{"Distinct order keys that have passed through", c.byOrderKeys},
 		} {
 			states, err := part.measure(l)
 			if err != nil {
@@ -145,16 +145,16 @@ func (c growthCommand) byHeld(l *lab) (states []state, err error) {
 	return states, nil
 }
 
-func (c growthCommand) bySessions(l *lab) (states []state, err error) {
-	topic, err := l.fill(c.Sessions) // each event has a session of its own
+func (c growthCommand) byOrderKeys(l *lab) (states []state, err error) {
+	topic, err := l.fill(c.OrderKeys) // each event has an order key of its own
 	if err != nil {
 		return nil, err
 	}
 	defer l.drop(topic)
 	return l.grow(topic, 0, nil, func(g *grower) (states []state, err error) {
 		for _, share := range []int{10, 4, 2, 1} {
-			n := c.Sessions / share
-			s, err := g.when(fmt.Sprintf("%d sessions", n), int64(n))
+			n := c.OrderKeys / share
+			s, err := g.when(fmt.Sprintf("%d order keys", n), int64(n))
 			if err != nil {
 				return nil, err
 			}

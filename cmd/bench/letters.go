@@ -24,8 +24,8 @@ type lettersCommand struct {
 }
 
 // Run writes dead letters as the service does, and prints what each command that
-// works them off needs: the time to the first letter shown, the whole time, CPU
-// and peak memory.
+// works them off needs: the time to the first dead letter shown, the whole time,
+// CPU and peak memory.
 func (c lettersCommand) Run() error {
 	return c.with(func(l *lab) error {
 		topic, err := l.fill(0)
@@ -36,8 +36,8 @@ func (c lettersCommand) Run() error {
 		if err := l.post(topic, c.N); err != nil {
 			return err
 		}
-		fmt.Printf("%d letters written in %s\n", c.N, time.Since(begun).Round(time.Second))
-		fmt.Printf("%-34s %9s %9s %9s %9s %9s\n", "", "1st line", "1st letter", "whole", "CPU", "peak")
+		fmt.Printf("%d dead letters written in %s\n", c.N, time.Since(begun).Round(time.Second))
+		fmt.Printf("%-34s %9s %9s %9s %9s %9s\n", "", "1st line", "1st dead letter", "whole", "CPU", "peak")
 		for _, args := range [][]string{
 			{"list", "--limit", "20"}, {"list", "--since", "1s"}, {"list"}, {"stats"}, {"show", "0/0"}, {"export"}, {"replay", "--dry-run"}, {"replay"},
 			// Against a ledger of as many entries.
@@ -52,10 +52,10 @@ func (c lettersCommand) Run() error {
 	})
 }
 
-// waiting bounds the letters that a publisher holds.
+// waiting bounds the dead letters that a publisher holds.
 const waiting = 5000
 
-// post writes n letters of the topic's events.
+// post writes n dead letters of the topic's events.
 func (l *lab) post(topic string, n int) error {
 	ctx, hangUp := context.WithCancel(context.Background())
 	defer hangUp()

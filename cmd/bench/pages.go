@@ -24,7 +24,7 @@ func (c pageCommand) steps() (steps [][]string) {
 			{"start", "--real", "--n=3000", "--rounds=1"},
 			{"outage", "--real", "--before=2s", "--outage=2s", "--rounds=1"},
 			{"replicas", "--real", "--replicas=1,2", "--for=1s", "--rounds=1"},
-			{"growth", "--real", "--n=500", "--partitions=1,20", "--waiting=2000", "--held=0,20", "--sessions=2000", "--for=1s"},
+			{"growth", "--real", "--n=500", "--partitions=1,20", "--waiting=2000", "--held=0,20", "--order-keys=2000", "--for=1s"},
 		}
 	}
 	return [][]string{

@@ -23,7 +23,7 @@ type checkCommand struct {
 // Help implements kong's HelpProvider.
 func (checkCommand) Help() string {
 	return `Prints for each event the request it would become, the exact string to sign with the
-secret masked, and the signature where a secret is set; or the reason for which it
+secret redacted, and the signature where a secret is set; or the reason for which it
 would be dead-lettered. A text with line ends or characters that nobody sees is put into
 quotes and shown with escapes, as "a\nb"; within quotes \\ is a backslash and \" a quote. Sends nothing. Ends with 0 if every event could be sent, with 1
 if any could not or a file cannot be read, with 2 if a setting is wrong.

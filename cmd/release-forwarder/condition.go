@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	// lettersLimit is how long the dead-letter topic may refuse all letters
-	// while one waits before the replica is not ready.
-	lettersLimit = 30 * time.Second
+	// deadLettersLimit is how long the dead-letter topic may refuse all dead
+	// letters while one waits before the replica is not ready.
+	deadLettersLimit = 30 * time.Second
 	// contactSlack is added to the rebalance time-out: so long the group's
 	// coordinator may be silent while all is well.
 	contactSlack = 10 * time.Second
@@ -58,7 +58,7 @@ func (v *service) ready() (bool, string) {
 // unready is what keeps the replica from being ready; none where it is.
 func (v *service) unready(s consumer.Status) admin.Condition {
 	v.mu.Lock()
-	found, stopping := v.lettersFound, v.stopping
+	found, stopping := v.deadLettersFound, v.stopping
 	v.mu.Unlock()
 	patience := v.settings.Kafka.RebalanceTimeout + contactSlack
 	switch silent := time.Since(s.Contact); {
@@ -75,8 +75,8 @@ func (v *service) unready(s consumer.Status) admin.Condition {
 	case unstarted(s):
 		p := s.Partitions[0]
 		return admin.Condition{Kind: admin.PartitionUnreadable, Count: int64(len(s.Partitions)), Name: placed(p)}
-	case v.lettersBlocked(s):
-		return admin.Condition{Kind: admin.DeadLettersRefused, Since: v.letters.RefusingSince(), Count: int64(s.HeldBy[forward.HeldDeadLetter])}
+	case v.deadLettersBlocked(s):
+		return admin.Condition{Kind: admin.DeadLettersRefused, Since: v.deadLetters.RefusingSince(), Count: int64(s.HeldBy[forward.HeldDeadLetter])}
 	}
 	return admin.Condition{}
 }
@@ -96,9 +96,9 @@ func placed(p consumer.PartitionStatus) string {
 	return name
 }
 
-func (v *service) lettersBlocked(s consumer.Status) bool {
-	since := v.letters.RefusingSince()
-	return s.HeldBy[forward.HeldDeadLetter] > 0 && !since.IsZero() && time.Since(since) > lettersLimit
+func (v *service) deadLettersBlocked(s consumer.Status) bool {
+	since := v.deadLetters.RefusingSince()
+	return s.HeldBy[forward.HeldDeadLetter] > 0 && !since.IsZero() && time.Since(since) > deadLettersLimit
 }
 
 // condition says what the service is doing: the first row that applies, so that
@@ -142,7 +142,7 @@ func (v *service) condition(s consumer.Status, g upstream.GateState, refused []f
 	case v.gate.Open():
 		return admin.Condition{Kind: admin.CircuitOpen, Since: g.Since}
 	case len(refused) > 0:
-		return admin.Condition{Kind: admin.LotsRefused, Count: int64(len(refused)), Name: upstream.Tame(refused[0].Lot), Since: refused[0].Since}
+		return admin.Condition{Kind: admin.LotsRefused, Count: int64(len(refused)), Name: upstream.Sanitize(refused[0].Lot), Since: refused[0].Since}
 	case storms > 0:
 		return admin.Condition{Kind: admin.Storm, Count: int64(storms)}
 	case !s.CommitsFail.IsZero() && time.Since(s.CommitsFail) > failingShown:

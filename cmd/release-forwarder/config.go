@@ -10,8 +10,8 @@ type configCommand struct{}
 // Help implements kong's HelpProvider.
 func (configCommand) Help() string {
 	return `Prints every setting with its type, default, bounds, meaning and the value in force,
-secrets masked, and the lots of UPSTREAM_CREDENTIALS_FILE with their app_ids. On a wrong configuration it prints all it can, then one line for
-every wrong setting, and ends with 2.
+secrets redacted, and the lots of UPSTREAM_CREDENTIALS_FILE with their app_ids. On a wrong configuration it prints all it can, then one line
+for every wrong setting, and ends with 2.
 
 Example:
 

@@ -97,7 +97,7 @@ func watch[T any](v *service, setting, name string, parse func([]byte) (T, error
 func (v *service) credentialsChanged(lots []string) {
 	attrs := []slog.Attr{slog.Bool("all", lots == nil), slog.Int("lots", len(lots))}
 	if len(lots) > 0 {
-		attrs = append(attrs, slog.String("first", upstream.Tame(lots[0])))
+		attrs = append(attrs, slog.String("first", upstream.Sanitize(lots[0])))
 	}
 	v.log.LogAttrs(telemetry.StateChange(context.Background()), slog.LevelInfo, "the changed credentials are in force", attrs...)
 	if v.forwarder != nil { // nil while the service is being put together
@@ -113,7 +113,7 @@ func (v *service) secretSwitched(lot string, next bool) {
 	}
 	v.log.LogAttrs(telemetry.StateChange(context.Background()), slog.LevelInfo,
 		"the platform takes the other secret of this credential, which stays in use",
-		slog.String("lot", upstream.Tame(lot)), slog.String("secret", which))
+		slog.String("lot", upstream.Sanitize(lot)), slog.String("secret", which))
 }
 
 // printCredentials lists which lots have a credential and with which app_id, for
@@ -134,7 +134,7 @@ func shownAppID(appID string) string {
 	if appID == "" {
 		return "-"
 	}
-	return upstream.Tame(appID)
+	return upstream.Sanitize(appID)
 }
 
 // sourceWords says where a lot's credential comes from.

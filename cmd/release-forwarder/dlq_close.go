@@ -6,14 +6,14 @@ import (
 )
 
 type dlqCloseCommand struct {
-	IDs       []string `arg:"" name:"id" help:"The letters: topic/partition/offset, or partition/offset."`
+	IDs       []string `arg:"" name:"id" help:"The dead letters: topic/partition/offset, or partition/offset."`
 	Why       string   `required:"" placeholder:"TEXT" help:"How they were dealt with; kept in the ledger with your name and the time. No personal data."`
-	AllGroups bool     `help:"Letters of other consumer groups than KAFKA_GROUP_ID too."`
+	AllGroups bool     `help:"Dead letters of other consumer groups than KAFKA_GROUP_ID too."`
 }
 
 // Help implements kong's HelpProvider.
 func (dlqCloseCommand) Help() string {
-	return `Enters into the ledger that letters were dealt with otherwise: they are not listed as open
+	return `Enters into the ledger that dead letters were dealt with otherwise: they are not listed as open
 any more, and no replay sends them unless it is asked to (--again). Nothing is deleted.
 The user needs Read on DLQ_TOPIC, and Read and Write on its ledger (<DLQ_TOPIC>.ledger),
 which is made if it is missing and the user may.
@@ -23,7 +23,7 @@ Example:
   release-forwarder dlq close 0/17 0/18 --why "test events of the vendor, ticket 4711"`
 }
 
-// Run closes letters.
+// Run closes dead letters.
 func (c *dlqCloseCommand) Run(stop stopper, out *output) error {
 	ctx, end := unbroken(stop, out)
 	defer end()
@@ -31,12 +31,12 @@ func (c *dlqCloseCommand) Run(stop stopper, out *output) error {
 }
 
 func (c *dlqCloseCommand) run(ctx context.Context, sc screen, dial dialFunc) error {
-	return workAtDesk(ctx, sc, dial, c.AllGroups, "", nil, func(r *dlqRun) error {
+	return openReader(ctx, sc, dial, c.AllGroups, "", nil, func(r *dlqRun) error {
 		ids, err := r.ids(ctx, c.IDs)
 		if err != nil {
 			return err
 		}
-		closed, err := r.desk.Close(ctx, ids, c.Why)
+		closed, err := r.reader.Close(ctx, ids, c.Why)
 		if err != nil {
 			return err
 		}

@@ -72,25 +72,26 @@ func (s screen) say(format string, args ...any) {
 
 // unbroken keeps a command that writes to Kafka from ending amid a batch when
 // nobody reads what it prints any more (| head): that is no reason to leave
-// letters in doubt. A terminal that goes away stops it as SIGTERM does.
+// dead letters in doubt. A terminal that goes away stops it as SIGTERM does.
 func unbroken(stop stopper, out *output) (ctx context.Context, end func()) {
 	signal.Ignore(syscall.SIGPIPE)
 	out.to = dropping{out.to}
 	return hangUp(stop)
 }
 
-// dlqRun is one run of a dlq command: the settings it uses, a desk to work at.
+// dlqRun is one run of a dlq command: the settings it uses, a reader to work
+// with.
 type dlqRun struct {
 	screen
-	s    *settings.Settings
-	wire *wire.Client
-	desk *dlq.Desk
-	to   string // --to
+	s      *settings.Settings
+	wire   *wire.Client
+	reader *dlq.Reader
+	to     string // --to
 }
 
-// workAtDesk loads the settings of groups beside Kafka's and the dead letters',
+// openReader loads the settings of groups beside Kafka's and the dead letters',
 // connects, and runs work. Dial is nil for the network.
-func workAtDesk(ctx context.Context, sc screen, dial dialFunc, allGroups bool, to string, groups []settings.Group, work func(*dlqRun) error) error {
+func openReader(ctx context.Context, sc screen, dial dialFunc, allGroups bool, to string, groups []settings.Group, work func(*dlqRun) error) error {
 	s, warnings, err := settings.Load(append([]settings.Group{settings.GroupKafka, settings.GroupDeadLetters}, groups...)...)
 	if err != nil {
 		return err
@@ -110,7 +111,7 @@ func workAtDesk(ctx context.Context, sc screen, dial dialFunc, allGroups bool, t
 	defer k.Wire.Close()
 	// The transport tries for ever, and its errors do not tell a wrong password
 	// from a closed connection.
-	if err := k.Probe(ctx); err != nil {
+	if err := k.Reach(ctx); err != nil {
 		return fmt.Errorf("Kafka cannot be reached: %w", err) //nolint:staticcheck // a name begins it
 	}
 	group := s.Kafka.GroupID
@@ -118,11 +119,11 @@ func workAtDesk(ctx context.Context, sc screen, dial dialFunc, allGroups bool, t
 		group = ""
 	}
 	r := &dlqRun{screen: sc, s: s, to: to, wire: k.Wire}
-	r.desk = dlq.NewDesk(dlq.DeskConfig{
+	r.reader = dlq.NewReader(dlq.ReaderConfig{
 		Wire: r.wire, ClientID: s.Kafka.ClientID, Brokers: s.Kafka.Brokers, Topic: s.DeadLetters.Topic, Group: group, By: whoami(), Replays: target(s, ""),
-		Session: session, Lot: func(value []byte) string { lot, _ := mapping.Identify(value); return lot },
+		OrderKey: orderKey, Lot: func(value []byte) string { lot, _ := mapping.Identify(value); return lot },
 		LargeLedger: func(entries int64) {
-			sc.say("reading what was decided of letters before: up to %s entries of %s", number(entries), dlq.LedgerTopic(s.DeadLetters.Topic))
+			sc.say("reading what was decided of dead letters before: up to %s entries of %s", number(entries), dlq.LedgerTopic(s.DeadLetters.Topic))
 		},
 	})
 	return r.explain(work(r))
@@ -174,7 +175,7 @@ func (r *dlqRun) explain(err error) error {
 
 // ids reads what a person gives as IDs, of which short forms are taken.
 func (r *dlqRun) ids(ctx context.Context, texts []string) ([]dlq.ID, error) {
-	spans, err := r.desk.Spans(ctx)
+	spans, err := r.reader.Spans(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -189,17 +190,17 @@ func (r *dlqRun) ids(ctx context.Context, texts []string) ([]dlq.ID, error) {
 	return ids, nil
 }
 
-// dlqFilterFlags choose letters. Within a flag given several times one is enough;
-// all flags must fit.
+// dlqFilterFlags choose dead letters. Within a flag given several times one is
+// enough; all flags must fit.
 type dlqFilterFlags struct {
-	Reason    []string `help:"Letters with this reason; may be given several times."`
-	Stage     []string `help:"Letters of this stage: mapping, upstream."`
-	Code      []string `help:"Letters with this code of the platform."`
-	Lot       []string `help:"Letters of this lot (park_uuid)."`
-	Since     string   `placeholder:"TIME" help:"Letters written at or after it: RFC 3339, a date (UTC), or how long ago, as 24h or 7d."`
-	Until     string   `placeholder:"TIME" help:"Letters written before it."`
-	Partition string   `placeholder:"N|N-M" help:"Letters in these partitions of the dead-letter topic."`
-	AllGroups bool     `help:"Letters of other consumer groups than KAFKA_GROUP_ID too."`
+	Reason    []string `help:"Dead letters with this reason; may be given several times."`
+	Stage     []string `help:"Dead letters of this stage: mapping, upstream."`
+	Code      []string `help:"Dead letters with this code of the platform."`
+	Lot       []string `help:"Dead letters of this lot (park_uuid)."`
+	Since     string   `placeholder:"TIME" help:"Dead letters written at or after it: RFC 3339, a date (UTC), or how long ago, as 24h or 7d."`
+	Until     string   `placeholder:"TIME" help:"Dead letters written before it."`
+	Partition string   `placeholder:"N|N-M" help:"Dead letters in these partitions of the dead-letter topic."`
+	AllGroups bool     `help:"Dead letters of other consumer groups than KAFKA_GROUP_ID too."`
 }
 
 // within looks whether the partitions asked for are among the topic's.
@@ -270,8 +271,8 @@ func duration(text string) (time.Duration, error) {
 
 // dlqRetentionFlags say when retention is near.
 type dlqRetentionFlags struct {
-	Retention      string  `placeholder:"DURATION" help:"How long the topic keeps letters, as 7d, where the user may not read its configuration."`
-	RetentionShare float64 `default:"0.8" help:"Warn of open letters older than this share of the retention (0 to 1)."`
+	Retention      string  `placeholder:"DURATION" help:"How long the topic keeps dead letters, as 7d, where the user may not read its configuration."`
+	RetentionShare float64 `default:"0.8" help:"Warn of open dead letters older than this share of the retention (0 to 1)."`
 }
 
 // retention asks for it, unless it is given.
@@ -280,7 +281,7 @@ func (f *dlqRetentionFlags) retention(ctx context.Context, r *dlqRun) (dlq.Reten
 		return dlq.Retention{}, fmt.Errorf("--retention-share: %v is not above 0 and at most 1", f.RetentionShare)
 	}
 	if f.Retention == "" {
-		return r.desk.Retention(ctx)
+		return r.reader.Retention(ctx)
 	}
 	d, err := duration(f.Retention)
 	if err != nil || d == 0 {

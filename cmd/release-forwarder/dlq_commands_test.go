@@ -39,8 +39,8 @@ var (
 const plantedEvent = `{"park_uuid":"lot-1","flow_no":"F1","parking_serial":"S1","plate":"粤PLANTED1","operator":"张PLANTED",` +
 	`"reason":"设PLANTED","car_desc":"临PLANTED","plate_color":"蓝","unknown":"PLANTED","other":{"PLANTED":1}}`
 
-// plant makes letters: an event that the platform refuses in words that repeat it,
-// and a value that is none.
+// plant makes dead letters: an event that the platform refuses in words that
+// repeat it, and a value that is none.
 func (w *world) plant() {
 	w.t.Helper()
 	w.platform.Script(func(r *platform.Request) *platform.Reply {
@@ -52,14 +52,14 @@ func (w *world) plant() {
 		if err := w.kafka.ProduceSync(context.Background(), record).FirstErr(); err != nil {
 			w.t.Fatal(err)
 		}
-		w.until("the letter", func() bool { return strings.Count(w.log.String(), "dead letter written") == i+1 })
+		w.until("the dead letter", func() bool { return strings.Count(w.log.String(), "dead letter written") == i+1 })
 	}
 	w.end(r)
 }
 
 // What dlq shows of plate, operator and free text is the first character and the
 // length; of key, headers and a value that cannot be parsed, the length.
-func TestDeadLettersAreShownMaskedUnlessRevealed(t *testing.T) {
+func TestDeadLettersAreShownRedactedUnlessRevealed(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.plant()
 		showJSON, export, listJSON, statsJSON := dlqShowCommand{ID: "0/0", JSON: true}, dlqExportCommand{}, listed, counted
@@ -81,7 +81,7 @@ func TestDeadLettersAreShownMaskedUnlessRevealed(t *testing.T) {
 		for _, want := range []string{
 			"state           open\n", "reason          refused\n", "plate           粤… (9)\n", "operator        张… (8)\n", "key             11 bytes\n", "header          lane, 7 bytes\n",
 			"header          none, null\n", "and 2 members that the API does not know", "message         b… (19)\n", "seqno           abc1\n", "plate_color     1\n",
-			"string to sign  car_desc=临… (8)&flow_no=F1&", "&app_secret=***\n", "a replay        sends it to events, partition 0, as redrive 1 of the event that began as events/0/0\n",
+			"string to sign  car_desc=临… (8)&flow_no=F1&", "&app_secret=***\n", "a replay        sends it to events, partition 0, as replay 1 of the event that began as events/0/0\n",
 		} {
 			if !strings.Contains(out, want) {
 				t.Errorf("show lacks %q: %s", want, out)
@@ -103,7 +103,7 @@ func TestDeadLettersAreShownMaskedUnlessRevealed(t *testing.T) {
 			}
 		}
 		out, _, _ = w.dlq(&dlqExportCommand{Reveal: true})
-		var first shownLetter
+		var first shownDeadLetter
 		if err := json.Unmarshal([]byte(out[:strings.IndexByte(out, '\n')]), &first); err != nil {
 			t.Fatal(err)
 		}
@@ -141,7 +141,8 @@ func TestAListCountsFirst(t *testing.T) {
 	})
 }
 
-// Open letters near the end of their retention are warned of, and --check fails.
+// Open dead letters near the end of their retention are warned of, and --check
+// fails.
 func TestRetentionIsWarnedOf(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.plant()
@@ -151,10 +152,10 @@ func TestRetentionIsWarnedOf(t *testing.T) {
 			t.Errorf("%v %s", err, beside)
 		}
 		time.Sleep(6 * 24 * time.Hour) // of Kafka's 7 days
-		if _, beside, err := w.dlq(&check); !errors.Is(err, errRetention) || !strings.Contains(beside, "warning: 2 open letters are older than 80% of the 7d0h that events.dlq keeps them") {
+		if _, beside, err := w.dlq(&check); !errors.Is(err, errRetention) || !strings.Contains(beside, "warning: 2 open dead letters are older than 80% of the 7d0h that events.dlq keeps them") {
 			t.Errorf("%v %s", err, beside)
 		}
-		if _, beside, err := w.dlq(&listed); err != nil || !strings.Contains(beside, "2 open letters are older") {
+		if _, beside, err := w.dlq(&listed); err != nil || !strings.Contains(beside, "2 open dead letters are older") {
 			t.Errorf("%v %s", err, beside)
 		}
 		check.Retention = "30d"
@@ -230,7 +231,7 @@ func TestCleanTextsOnly(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{"": "", "粤B12345": "粤… (7)", "\x1b": "?… (1)", "\xff\xfe": "?… (2)"} {
-		if got := mask(text); got != want {
+		if got := redact(text); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}

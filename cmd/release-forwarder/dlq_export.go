@@ -11,14 +11,14 @@ import (
 
 type dlqExportCommand struct {
 	dlqFilterFlags
-	All    bool `help:"Letters that were replayed or closed too."`
-	Limit  int  `placeholder:"N" help:"Write N letters at most."`
+	All    bool `help:"Dead letters that were replayed or closed too."`
+	Limit  int  `placeholder:"N" help:"Write N dead letters at most."`
 	Reveal bool `help:"Write everything as it is. The file then holds personal data."`
 }
 
 // Help implements kong's HelpProvider.
 func (dlqExportCommand) Help() string {
-	return `Writes the open letters as JSON, one object a line, each with its record: for the lane's
+	return `Writes the open dead letters as JSON, one object a line, each with its record: for the lane's
 vendor, who must mend what the lane sends. Plate, operator and free text are their first
 character and length, key and header values their lengths, unless --reveal is given. They come as they lie, partition by partition in the order of writing.
 
@@ -27,7 +27,7 @@ Example:
   release-forwarder dlq export --stage mapping --lot 4f1c --since 7d > letters.jsonl`
 }
 
-// Run writes letters.
+// Run writes dead letters.
 func (c *dlqExportCommand) Run(stop stopper, out *output) error {
 	return c.run(stop, standardScreen(stop, out), nil)
 }
@@ -40,22 +40,22 @@ func (c *dlqExportCommand) run(ctx context.Context, sc screen, dial dialFunc) er
 	if c.Limit < 0 {
 		return errLimit
 	}
-	return workAtDesk(ctx, sc, dial, c.AllGroups, "", nil, func(r *dlqRun) error {
+	return openReader(ctx, sc, dial, c.AllGroups, "", nil, func(r *dlqRun) error {
 		seen := c.watch(filter)
-		spans, err := r.desk.Spans(ctx)
+		spans, err := r.reader.Spans(ctx)
 		if err != nil {
 			return err
 		}
 		if err := c.within(r.s.DeadLetters.Topic, spans, filter); err != nil {
 			return err
 		}
-		ledger, err := r.desk.Ledger(ctx)
+		ledger, err := r.reader.Ledger(ctx)
 		if err != nil {
 			return err
 		}
 		out := bufio.NewWriter(r.out)
 		lines, n := json.NewEncoder(out), 0
-		for s, err := range r.desk.Letters(ctx, spans, filter) {
+		for s, err := range r.reader.Letters(ctx, spans, filter) {
 			if err != nil {
 				return err
 			}
@@ -63,7 +63,7 @@ func (c *dlqExportCommand) run(ctx context.Context, sc screen, dial dialFunc) er
 			if state != dlq.Open && !c.All {
 				continue
 			}
-			if err := lines.Encode(showLetter(s, state, c.Reveal, true)); err != nil {
+			if err := lines.Encode(showDeadLetter(s, state, c.Reveal, true)); err != nil {
 				return err
 			}
 			if n++; n == c.Limit {

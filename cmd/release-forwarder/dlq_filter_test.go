@@ -13,7 +13,7 @@ import (
 	"release-forwarder/dlq"
 )
 
-// filtered are the commands that choose letters by a filter.
+// filtered are the commands that choose dead letters by a filter.
 func filtered(f dlqFilterFlags) map[string]dlqRunner {
 	retention := dlqRetentionFlags{RetentionShare: 0.8}
 	return map[string]dlqRunner{
@@ -24,7 +24,7 @@ func filtered(f dlqFilterFlags) map[string]dlqRunner {
 	}
 }
 
-// A filter that no letter can pass is a mistake, not "0 open".
+// A filter that no dead letter can pass is a mistake, not "0 open".
 func TestAFilterThatCannotMatchIsAnError(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.plant()
@@ -32,9 +32,9 @@ func TestAFilterThatCannotMatchIsAnError(t *testing.T) {
 			flags dlqFilterFlags
 			says  string
 		}{
-			{dlqFilterFlags{Reason: []string{"refussed"}}, `--reason: no letter here has "refussed", nor does this version know it; it knows empty, invalid-json, `},
+			{dlqFilterFlags{Reason: []string{"refussed"}}, `--reason: no dead letter here has "refussed", nor does this version know it; it knows empty, invalid-json, `},
 			{dlqFilterFlags{Reason: []string{"refused", "Bad-Time"}}, `"Bad-Time"`},
-			{dlqFilterFlags{Stage: []string{"mappin"}}, `--stage: no letter here has "mappin", nor does this version know it; it knows mapping, upstream`},
+			{dlqFilterFlags{Stage: []string{"mappin"}}, `--stage: no dead letter here has "mappin", nor does this version know it; it knows mapping, upstream`},
 			{dlqFilterFlags{Partition: "7"}, "--partition: events.dlq has partitions 0 to 1 only"},
 			{dlqFilterFlags{Since: "2020-01-02", Until: "2020-01-02"}, "--since must lie before --until"},
 		} {
@@ -61,7 +61,7 @@ func TestAFilterThatCannotMatchIsAnError(t *testing.T) {
 func TestAReasonOfALaterVersionCanBeChosen(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.plant()
-		later := &kgo.Record{Topic: letterTopic, Partition: 1, Value: []byte(plantedEvent)}
+		later := &kgo.Record{Topic: deadLetterTopic, Partition: 1, Value: []byte(plantedEvent)}
 		for name, value := range map[string]string{"topic": eventTopic, "partition": "0", "offset": "1", "group": group, "stage": "receipt", "reason": "receipt-lost", "redrives": "0"} {
 			later.Headers = append(later.Headers, kgo.RecordHeader{Key: dlq.HeaderPrefix + name, Value: []byte(value)})
 		}
@@ -76,18 +76,18 @@ func TestAReasonOfALaterVersionCanBeChosen(t *testing.T) {
 	})
 }
 
-// Who looks with another group's name is told whose letters there are.
-func TestLettersOfOtherGroupsAreNotPassedOverInSilence(t *testing.T) {
+// Who looks with another group's name is told whose dead letters there are.
+func TestDeadLettersOfOtherGroupsAreNotPassedOverInSilence(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.plant()
 		t.Setenv("KAFKA_GROUP_ID", "forwarder") // mistyped
 		for name, command := range filtered(dlqFilterFlags{}) {
-			if out, beside, err := w.dlq(command); err != nil || !strings.Contains(out+beside, "2 letters of other groups fit: "+group+" 2; --all-groups") {
+			if out, beside, err := w.dlq(command); err != nil || !strings.Contains(out+beside, "2 dead letters of other groups fit: "+group+" 2; --all-groups") {
 				t.Errorf("%s: %v\n%s%s", name, err, out, beside)
 			}
 		}
 		for name, command := range filtered(dlqFilterFlags{Reason: []string{"refused"}}) {
-			if out, beside, err := w.dlq(command); err != nil || !strings.Contains(out+beside, "1 letter of another group fits: "+group+" 1; --all-groups") {
+			if out, beside, err := w.dlq(command); err != nil || !strings.Contains(out+beside, "1 dead letter of another group fits: "+group+" 1; --all-groups") {
 				t.Errorf("%s --reason refused: %v\n%s%s", name, err, out, beside)
 			}
 		}
@@ -137,19 +137,19 @@ func TestAMissingTopicIsToldOnce(t *testing.T) {
 	})
 }
 
-// Of two letters of one record find shows the one that was written later, whichever
-// of them it reads first.
-func TestFindShowsTheLaterOfTwoLetters(t *testing.T) {
+// Of two dead letters of one record find shows the one that was written later,
+// whichever of them it reads first.
+func TestFindShowsTheLaterOfTwoDeadLetters(t *testing.T) {
 	for _, order := range [][]int64{{1, 2}, {2, 1}} {
-		f := &finder{c: &findCommand{}, wanted: &criteria{fields: map[string][]string{"flow_no": {"F1"}}}, print: &findPrinter{}, letters: map[place]*foundLetter{}}
+		f := &finder{c: &findCommand{}, wanted: &criteria{fields: map[string][]string{"flow_no": {"F1"}}}, print: &findPrinter{}, deadLetters: map[place]*foundDeadLetter{}}
 		for _, n := range order {
-			s := &dlq.Stored{ID: dlq.ID{Topic: letterTopic, Offset: n}, Written: n}
+			s := &dlq.Stored{ID: dlq.ID{Topic: deadLetterTopic, Offset: n}, Written: n}
 			s.Topic, s.Partition, s.Offset, s.Value = eventTopic, 0, 7, []byte(plantedEvent)
 			if err := f.keep(s, nil); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if l := f.letters[place{eventTopic, 0, 7}]; l == nil || l.id != letterTopic+"/0/2" {
+		if l := f.deadLetters[place{eventTopic, 0, 7}]; l == nil || l.id != deadLetterTopic+"/0/2" {
 			t.Errorf("read in the order %v: %+v", order, l)
 		}
 	}

@@ -38,11 +38,11 @@ func TestWhatOnlyAWriterStatesIsSaidSo(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		w.until("the letters", func() bool { return strings.Count(w.log.String(), "dead letter written") == 2 })
+		w.until("the dead letters", func() bool { return strings.Count(w.log.String(), "dead letter written") == 2 })
 		w.end(r)
-		// The letters' headers keep what came: who reads them judges.
+		// The dead letters' headers keep what came: who reads them judges.
 		kept := map[string]string{}
-		for _, l := range w.letters() {
+		for _, l := range w.deadLetters() {
 			headers := map[string]string{}
 			for _, h := range l.Headers {
 				headers[strings.TrimPrefix(h.Key, dlq.HeaderPrefix)] = string(h.Value)
@@ -65,7 +65,7 @@ func TestWhatOnlyAWriterStatesIsSaidSo(t *testing.T) {
 		}
 		ids := map[string]string{}
 		for line := range strings.Lines(out) {
-			var l shownLetter
+			var l shownDeadLetter
 			if err := json.Unmarshal([]byte(line), &l); err != nil {
 				t.Fatal(err)
 			}
@@ -84,8 +84,8 @@ func TestWhatOnlyAWriterStatesIsSaidSo(t *testing.T) {
 			}
 		}
 		for id, want := range map[string][]string{
-			ids["events/0/1"]:  {"redrives        0\n", "7 (claimed; ", "origin events/0/0 (claimed; ", "as redrive 1 of the event that began as events/0/1\n"},
-			ids["replays/0/0"]: {"redrives        1\n", "began as        events/0/0 (as its writer states)\n", "as redrive 2 of the event that began as events/0/0\n"},
+			ids["events/0/1"]:  {"redrives        0\n", "7 (claimed; ", "origin events/0/0 (claimed; ", "as replay 1 of the event that began as events/0/1\n"},
+			ids["replays/0/0"]: {"redrives        1\n", "began as        events/0/0 (as its writer states)\n", "as replay 2 of the event that began as events/0/0\n"},
 		} {
 			out, _, err := w.dlq(&dlqShowCommand{ID: id})
 			for _, text := range want {
@@ -108,11 +108,11 @@ func TestWhatOnlyAWriterStatesIsSaidSo(t *testing.T) {
 		}
 
 		// The event whose place both name was accepted, and is told so.
-		fates := w.fates(findCommand{Lot: []string{"lot-1"}}, "")
+		outcomes := w.outcomes(findCommand{Lot: []string{"lot-1"}}, "")
 		want := map[string]string{"events/0/0": "done", "events/0/1": "dead-lettered missing-field closed", "replays/0/0": "dead-lettered missing-field open"}
-		for at, fate := range want {
-			if fates[at] != fate {
-				t.Errorf("%s: %s, want %s", at, fates[at], fate)
+		for at, outcome := range want {
+			if outcomes[at] != outcome {
+				t.Errorf("%s: %s, want %s", at, outcomes[at], outcome)
 			}
 		}
 		out, _, err = w.find(findCommand{Lot: []string{"lot-1"}}, "")

@@ -16,29 +16,29 @@ import (
 type dlqListCommand struct {
 	dlqFilterFlags
 	dlqRetentionFlags
-	All    bool `help:"Letters that were replayed or closed too."`
-	Limit  int  `placeholder:"N" help:"Show N letters at most."`
-	JSON   bool `name:"json" help:"Print one JSON object a line for each letter, without the counts."`
+	All    bool `help:"Dead letters that were replayed or closed too."`
+	Limit  int  `placeholder:"N" help:"Show N dead letters at most."`
+	JSON   bool `name:"json" help:"Print one JSON object a line for each dead letter, without the counts."`
 	Reveal bool `help:"Show texts of the platform, lot, code and seqno as they are."`
 }
 
 // Help implements kong's HelpProvider.
 func (dlqListCommand) Help() string {
-	return `Prints how many letters are open, by reason, then a line for each, partition by partition
+	return `Prints how many dead letters are open, by reason, then a line for each, partition by partition
 in the order of writing. On a topic too large to be counted within half a second the counts are
-those of its first letters, and say so; "dlq stats" counts all.
+those of its first dead letters, and say so; "dlq stats" counts all.
 
-  ID      topic/partition/offset of the letter; "show", "replay" and "close" take it, and
+  ID      topic/partition/offset of the dead letter; "show", "replay" and "close" take it, and
           partition/offset too
   AT      what is to blame: a field of the event, or the platform's code
   SOURCE  topic/partition/offset of the event
   REDRIVES  how often it was replayed, as its record states; "claims" where that is not
           believed, since the record did not lie where replays go
 
-A reason or stage that this version does not know and no letter has is an error. Where no letter
-of KAFKA_GROUP_ID fits, it says how many of which other groups do.
+A reason or stage that this version does not know and no dead letter has is an error. Where no
+dead letter of KAFKA_GROUP_ID fits, it says how many of which other groups do.
 
-Warns, on standard error, of open letters that retention takes soon. The user needs Read on
+Warns, on standard error, of open dead letters that retention takes soon. The user needs Read on
 DLQ_TOPIC and its ledger (<DLQ_TOPIC>.ledger), and for the warning DescribeConfigs on DLQ_TOPIC.
 
 Examples:
@@ -47,7 +47,7 @@ Examples:
   release-forwarder dlq list --all --json | jq -r .id`
 }
 
-// Run lists letters.
+// Run lists dead letters.
 func (c *dlqListCommand) Run(stop stopper, out *output) error {
 	return c.run(stop, standardScreen(stop, out), nil)
 }
@@ -60,17 +60,17 @@ func (c *dlqListCommand) run(ctx context.Context, sc screen, dial dialFunc) erro
 	if c.Limit < 0 {
 		return errLimit
 	}
-	return workAtDesk(ctx, sc, dial, c.AllGroups, "", nil, func(r *dlqRun) error { return c.list(ctx, r, filter, c.watch(filter)) })
+	return openReader(ctx, sc, dial, c.AllGroups, "", nil, func(r *dlqRun) error { return c.list(ctx, r, filter, c.watch(filter)) })
 }
 
 // errLimit refuses a limit below 0.
 var errLimit = errors.New("--limit: give 0, for all, or more")
 
-// countFor is how long list counts before it shows letters.
+// countFor is how long list counts before it shows dead letters.
 const countFor = 500 * time.Millisecond
 
 func (c *dlqListCommand) list(ctx context.Context, r *dlqRun, filter *dlq.Filter, seen *passed) error {
-	spans, err := r.desk.Spans(ctx)
+	spans, err := r.reader.Spans(ctx)
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func (c *dlqListCommand) list(ctx context.Context, r *dlqRun, filter *dlq.Filter
 		return err
 	}
 	retention, retentionErr := c.retention(ctx, r)
-	ledger, err := r.desk.Ledger(ctx)
+	ledger, err := r.reader.Ledger(ctx)
 	if err != nil {
 		return err
 	}
@@ -92,10 +92,10 @@ func (c *dlqListCommand) list(ctx context.Context, r *dlqRun, filter *dlq.Filter
 			return err
 		}
 	}
-	w := &letterWriter{c: c, out: out, widths: []int{widest(r.s.DeadLetters.Topic, spans), 20, 9, 16, 14, 12, 24, 8}}
+	w := &deadLetterWriter{c: c, out: out, widths: []int{widest(r.s.DeadLetters.Topic, spans), 20, 9, 16, 14, 12, 24, 8}}
 	due, all := 0, true
 	now := time.Now()
-	for s, err := range r.desk.Letters(ctx, spans, filter) {
+	for s, err := range r.reader.Letters(ctx, spans, filter) {
 		if err != nil {
 			return err
 		}
@@ -129,10 +129,10 @@ func (c *dlqListCommand) list(ctx context.Context, r *dlqRun, filter *dlq.Filter
 	return nil
 }
 
-// count prints how many letters are open, by reason.
+// count prints how many dead letters are open, by reason.
 func (c *dlqListCommand) count(ctx context.Context, r *dlqRun, out *bufio.Writer, spans []dlq.Span, ledger *dlq.Ledger, filter *dlq.Filter, seen *passed) error {
 	tally, begun, whole := dlq.NewTally(), time.Now(), true
-	for s, err := range r.desk.Letters(ctx, spans, filter) {
+	for s, err := range r.reader.Letters(ctx, spans, filter) {
 		if err != nil {
 			return err
 		}
@@ -156,7 +156,7 @@ func (c *dlqListCommand) count(ctx context.Context, r *dlqRun, out *bufio.Writer
 		for _, span := range spans {
 			offsets += span.End - span.First
 		}
-		of = fmt.Sprintf("among the first %s of up to %s letters (dlq stats counts all)", number(tally.Letters), number(offsets))
+		of = fmt.Sprintf("among the first %s of up to %s dead letters (dlq stats counts all)", number(tally.Letters), number(offsets))
 	}
 	fmt.Fprintf(out, "%s open in %s %s %s\n", number(tally.ByState[dlq.Open]), r.s.DeadLetters.Topic, group, of)
 	for _, reason := range sortedByCount(tally.ByReason) {
@@ -181,21 +181,21 @@ func widest(topic string, spans []dlq.Span) int {
 	return width
 }
 
-// letterWriter writes letters as they come.
-type letterWriter struct {
+// deadLetterWriter writes dead letters as they come.
+type deadLetterWriter struct {
 	c      *dlqListCommand
 	out    *bufio.Writer
 	widths []int
 	n      int
 }
 
-// flushFirst is how many letters are written out at once, so that a person sees
-// something; later ones fill buffers.
+// flushFirst is how many dead letters are written out at once, so that a person
+// sees something; later ones fill buffers.
 const flushFirst = 50
 
-func (w *letterWriter) write(s *dlq.Stored, state dlq.State) error {
+func (w *deadLetterWriter) write(s *dlq.Stored, state dlq.State) error {
 	w.n++
-	shown := showLetter(s, state, w.c.Reveal, false)
+	shown := showDeadLetter(s, state, w.c.Reveal, false)
 	if w.c.JSON {
 		if err := json.NewEncoder(w.out).Encode(shown); err != nil {
 			return err
@@ -234,15 +234,15 @@ func (w *letterWriter) write(s *dlq.Stored, state dlq.State) error {
 func warnOfRetention(r *dlqRun, retention dlq.Retention, err error, due int, share float64) {
 	switch {
 	case err != nil:
-		r.say("warning: whether retention takes letters soon cannot be told: %v", err)
+		r.say("warning: whether retention takes dead letters soon cannot be told: %v", err)
 	case retention.Bytes > 0:
-		r.say("warning: topic %s keeps %s bytes of each partition at the most (retention.bytes): letters may go sooner than by their age, and without a warning", r.s.DeadLetters.Topic, number(retention.Bytes))
+		r.say("warning: topic %s keeps %s bytes of each partition at the most (retention.bytes): dead letters may go sooner than by their age, and without a warning", r.s.DeadLetters.Topic, number(retention.Bytes))
 	}
 	if retention.Compacted {
-		r.say("warning: topic %s is compacted: of letters with one key only the last is kept; set its cleanup.policy to delete", r.s.DeadLetters.Topic)
+		r.say("warning: topic %s is compacted: of dead letters with one key only the last is kept; set its cleanup.policy to delete", r.s.DeadLetters.Topic)
 	}
 	if due > 0 {
-		r.say("warning: %s open letters are older than %.0f%% of the %s that %s keeps them: replay or close them, or raise its retention.ms",
+		r.say("warning: %s open dead letters are older than %.0f%% of the %s that %s keeps them: replay or close them, or raise its retention.ms",
 			number(due), share*100, age(retention.For), r.s.DeadLetters.Topic)
 	}
 }

@@ -50,12 +50,13 @@ func newMender(pairs []string, mapper *mapping.Mapper, reveal bool) (*mender, er
 // freeText may hold what people write: several lines, and characters that join others.
 var freeText = []string{"car_desc", "operator", "reason"}
 
-// errUnmendable says that a letter's event cannot be sent with the fields given.
+// errUnmendable says that a dead letter's event cannot be sent with the fields
+// given.
 var errUnmendable = errors.New("the fields cannot be set")
 
-// change returns the letter's value with the fields set. It is an error where the
-// value is not one JSON object, and where the event cannot be mapped even so:
-// it would only come back.
+// change returns the dead letter's value with the fields set. It is an error
+// where the value is not one JSON object, and where the event cannot be mapped
+// even so: it would only come back.
 func (m *mender) change(s *dlq.Stored) ([]byte, error) {
 	value, err := setMembers(s.Value, m.fields)
 	if err != nil {
@@ -88,12 +89,12 @@ func (m *mender) same(s *dlq.Stored) bool {
 	return err == nil && !slices.ContainsFunc(m.fields, func(f shownMember) bool { return times[f.Name] != 1 })
 }
 
-// difference says what change changes, masked.
+// difference says what change changes, redacted.
 func (m *mender) difference(s *dlq.Stored) string {
 	before := map[string]string{}
 	_ = eachMember(s.Value, func(name string, raw jsontext.Value) error {
-		if masked, known := apiField(name); known {
-			before[name] = showValue(raw, masked && !m.reveal)
+		if redacted, known := apiField(name); known {
+			before[name] = showValue(raw, redacted && !m.reveal)
 		}
 		return nil
 	})
@@ -109,8 +110,8 @@ func (m *mender) difference(s *dlq.Stored) string {
 }
 
 func shownField(f shownMember, reveal bool) string {
-	if masked, _ := apiField(f.Name); masked && !reveal {
-		return mask(f.Value)
+	if redacted, _ := apiField(f.Name); redacted && !reveal {
+		return redact(f.Value)
 	}
 	return f.Value
 }

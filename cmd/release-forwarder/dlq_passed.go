@@ -15,8 +15,8 @@ import (
 type passed struct {
 	wanted *dlqFilterFlags
 	own    int
-	words  map[string]bool // reasons and stages of letters
-	others map[string]int  // letters of other groups, by group
+	words  map[string]bool // reasons and stages of dead letters
+	others map[string]int  // dead letters of other groups, by group
 }
 
 // watch notes from now on what a filter lets through.
@@ -33,7 +33,7 @@ const mostGroups = 100
 func (p *passed) note(s *dlq.Stored, own bool) {
 	if own {
 		p.own++
-		if len(p.wanted.Reason) > 0 || len(p.wanted.Stage) > 0 { // else anything a foreign letter states
+		if len(p.wanted.Reason) > 0 || len(p.wanted.Stage) > 0 { // else anything a foreign dead letter states
 			p.words[s.Reason], p.words[string(s.Stage)] = true, true
 		}
 		return
@@ -46,8 +46,8 @@ func (p *passed) note(s *dlq.Stored, own bool) {
 }
 
 // mistaken returns an error where a reason or a stage was asked for that this version
-// does not know, and that no letter has: a later version may give others. It must
-// be asked after all letters were seen.
+// does not know, and that no dead letter has: a later version may give others. It
+// must be asked after all dead letters were seen.
 func (p *passed) mistaken() error {
 	reasons := slices.Concat(telemetry.MappingReasons, telemetry.UpstreamReasons)
 	for _, flag := range []struct {
@@ -58,14 +58,15 @@ func (p *passed) mistaken() error {
 	} {
 		for _, word := range flag.wanted {
 			if !slices.Contains(flag.known, word) && !p.words[word] {
-				return fmt.Errorf("%s: no letter here has %s, nor does this version know it; it knows %s", flag.name, strconv.Quote(clean(word)), strings.Join(flag.known, ", "))
+				return fmt.Errorf("%s: no dead letter here has %s, nor does this version know it; it knows %s", flag.name, strconv.Quote(clean(word)), strings.Join(flag.known, ", "))
 			}
 		}
 	}
 	return nil
 }
 
-// elsewhere says whose letters fit where none of this group's does; "" for nobody's.
+// elsewhere says whose dead letters fit where none of this group's does; "" for
+// nobody's.
 func (p *passed) elsewhere() string {
 	if p.own > 0 || len(p.others) == 0 {
 		return ""
@@ -80,9 +81,9 @@ func (p *passed) elsewhere() string {
 	if len(p.others) > len(named) {
 		named = append(named, fmt.Sprintf("and %d groups more", len(p.others)-len(named)))
 	}
-	what := number(total) + " letters of other groups fit"
+	what := number(total) + " dead letters of other groups fit"
 	if total == 1 {
-		what = "1 letter of another group fits"
+		what = "1 dead letter of another group fits"
 	}
 	return what + ": " + strings.Join(named, ", ") + "; --all-groups takes those too"
 }

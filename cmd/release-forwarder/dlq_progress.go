@@ -29,7 +29,7 @@ func newProgress(sc screen, what string, total int) *progress {
 	p := &progress{out: sc.err, what: what, total: total, begun: time.Now(), last: time.Now()}
 	if sc.bar != nil {
 		p.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(sc.bar), progressbar.OptionSetDescription(what),
-			progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("letters"),
+			progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("dead letters"),
 			progressbar.OptionSetPredictTime(true), progressbar.OptionFullWidth(), progressbar.OptionThrottle(100*time.Millisecond))
 	}
 	return p

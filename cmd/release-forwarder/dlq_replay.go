@@ -18,33 +18,33 @@ import (
 
 type dlqReplayCommand struct {
 	dlqFilterFlags
-	ID          []string      `name:"id" placeholder:"ID" help:"Replay this letter; may be given several times. The other flags may leave some out."`
-	Limit       int           `placeholder:"N" help:"Replay N letters at most."`
+	ID          []string      `name:"id" placeholder:"ID" help:"Replay this dead letter; may be given several times. The other flags may leave some out."`
+	Limit       int           `placeholder:"N" help:"Replay N dead letters at most."`
 	Rate        float64       `placeholder:"N" help:"Send N events a second at most, to protect the platform."`
 	To          string        `placeholder:"TOPIC" help:"Send to this topic instead of KAFKA_REPLAY_TOPIC or KAFKA_TOPIC."`
-	Again       bool          `help:"Letters too that were replayed or closed."`
-	MaxRedrives int           `placeholder:"N" default:"-1" help:"Leave out letters whose events were replayed N times already."`
+	Again       bool          `help:"Dead letters too that were replayed or closed."`
+	MaxRedrives int           `placeholder:"N" default:"-1" help:"Leave out dead letters whose events were replayed N times already."`
 	Set         []string      `sep:"none" placeholder:"FIELD=VALUE" help:"Send the events with this field changed, the original kept in a header; may be given several times."`
 	Yes         bool          `help:"Do not ask whether changed events may be sent."`
-	Reveal      bool          `help:"Show changes as they are, not masked."`
-	DryRun      bool          `help:"Print how many and which letters would be replayed; send nothing."`
+	Reveal      bool          `help:"Show changes as they are, not redacted."`
+	DryRun      bool          `help:"Print how many and which dead letters would be replayed; send nothing."`
 	Wait        bool          `help:"Follow each event until it was accepted or dead-lettered again."`
 	Timeout     time.Duration `placeholder:"DURATION" help:"With --wait: follow for so long at most; without, until all have ended."`
 }
 
 // Help implements kong's HelpProvider.
 func (dlqReplayCommand) Help() string {
-	return `Sends the events of open letters to KAFKA_REPLAY_TOPIC, or KAFKA_TOPIC where that is not set,
+	return `Sends the events of open dead letters to KAFKA_REPLAY_TOPIC, or KAFKA_TOPIC where that is not set,
 each into the partition it came from (modulo that topic's partitions: give the replay topic as
 many as the events have), in the order of the events (topic, partition and offset where each came
-first), wherever their letters lie; --limit takes the first of that order. What was sent is entered into the ledger
-(<DLQ_TOPIC>.ledger), so that nothing is sent twice: a replay that was stopped or killed goes
-on where it was when it is started again (at most the last 100 letters of a killed one are sent
-twice; the platform ignores repeats), and a second person's waits for the first one's end.
+first), wherever their dead letters lie; --limit takes the first of that order. What was sent is entered into the
+ledger (<DLQ_TOPIC>.ledger), so that nothing is sent twice: a replay that was stopped or killed goes on where it
+was when it is started again (at most the last 100 dead letters of a killed one are sent twice; the platform
+ignores repeats), and a second person's waits for the first one's end.
 
 An event that fails again is dead-lettered again, with redrives one higher. With --wait the
 command follows the events to their ends, and ends with 1 unless all were accepted. Without, it
-ends with 1 where a chosen letter could not be sent.
+ends with 1 where a chosen dead letter could not be sent.
 
 --set shows what it changes and wants --yes, or a yes on a terminal. The record as it first came
 is kept in the header __forwarder.original. The platform ignores a flow_no that it has accepted
@@ -63,7 +63,7 @@ Examples:
   release-forwarder dlq replay --id 0/17 --set plate_color=2`
 }
 
-// Run replays letters.
+// Run replays dead letters.
 func (c *dlqReplayCommand) Run(stop stopper, out *output) error {
 	ctx, end := unbroken(stop, out)
 	defer end()
@@ -82,7 +82,7 @@ func (c *dlqReplayCommand) run(ctx context.Context, sc screen, dial dialFunc) er
 	if len(c.Set) > 0 {
 		groups = []settings.Group{settings.GroupEvent}
 	}
-	return workAtDesk(ctx, sc, dial, c.AllGroups, c.To, groups, func(r *dlqRun) error {
+	return openReader(ctx, sc, dial, c.AllGroups, c.To, groups, func(r *dlqRun) error {
 		job := &replayJob{c: c, dlqRun: r, seen: c.watch(filter), to: target(r.s, c.To)}
 		return job.run(ctx, filter)
 	})
@@ -99,7 +99,7 @@ type replayJob struct {
 	seen   *passed
 
 	chosen, sent int
-	changed      int // of those chosen: sent with other fields than the letter's
+	changed      int // of those chosen: sent with other fields than the dead letter's
 	left         int // not sent, and told of
 	failed       int // of those left: chosen, but could not be sent
 }
@@ -112,11 +112,11 @@ func (j *replayJob) run(ctx context.Context, filter *dlq.Filter) error {
 		return err
 	}
 	if j.c.DryRun {
-		fmt.Fprintf(j.out, "%s letters would be replayed to %s; nothing was sent\n", number(j.chosen), j.to)
+		fmt.Fprintf(j.out, "%s dead letters would be replayed to %s; nothing was sent\n", number(j.chosen), j.to)
 		return nil
 	}
 	if j.chosen == 0 {
-		fmt.Fprintln(j.out, "nothing to replay: no letter is open that fits")
+		fmt.Fprintln(j.out, "nothing to replay: no dead letter is open that fits")
 		return j.verdict()
 	}
 	if j.changed > 0 && !j.c.Yes {
@@ -124,15 +124,15 @@ func (j *replayJob) run(ctx context.Context, filter *dlq.Filter) error {
 			return err
 		}
 	}
-	pursuit, err := j.desk.Pursue(ctx, j.to, j.s.Kafka.GroupID)
+	tracker, err := j.reader.Track(ctx, j.to, j.s.Kafka.GroupID)
 	if err != nil {
 		return err
 	}
-	if err := j.send(ctx, pursuit); err != nil {
+	if err := j.send(ctx, tracker); err != nil {
 		return err
 	}
 	if j.c.Wait && j.sent > 0 {
-		if err := j.follow(ctx, pursuit); err != nil {
+		if err := j.follow(ctx, tracker); err != nil {
 			return err
 		}
 	}
@@ -142,7 +142,7 @@ func (j *replayJob) run(ctx context.Context, filter *dlq.Filter) error {
 // prepare puts together what to replay.
 func (j *replayJob) prepare(ctx context.Context, filter *dlq.Filter) error {
 	if j.to == j.s.DeadLetters.Topic || j.to == dlq.LedgerTopic(j.s.DeadLetters.Topic) {
-		return fmt.Errorf("events cannot be replayed to %s: it holds the letters", j.to)
+		return fmt.Errorf("events cannot be replayed to %s: it holds the dead letters", j.to)
 	}
 	j.replay = &dlq.Replay{To: j.to, Filter: filter, Limit: j.c.Limit, Again: j.c.Again, MaxRedrives: j.c.MaxRedrives, Rate: j.c.Rate}
 	if len(j.c.ID) > 0 {
@@ -169,27 +169,27 @@ func (j *replayJob) prepare(ctx context.Context, filter *dlq.Filter) error {
 const differencesShown = 10
 
 // choose counts what will be sent, shows it where that is asked for, and tells of
-// the letters that cannot be.
+// the dead letters that cannot be.
 func (j *replayJob) choose(ctx context.Context) error {
-	j.say("choosing letters of %s …", j.s.DeadLetters.Topic)
+	j.say("choosing dead letters of %s …", j.s.DeadLetters.Topic)
 	var err error
-	if j.replay.Spans, err = j.desk.Spans(ctx); err != nil {
+	if j.replay.Spans, err = j.reader.Spans(ctx); err != nil {
 		return err
 	}
 	if err := j.c.within(j.s.DeadLetters.Topic, j.replay.Spans, j.replay.Filter); err != nil {
 		return err
 	}
-	if j.target, err = j.desk.Target(ctx, j.to); err != nil {
+	if j.target, err = j.reader.Target(ctx, j.to); err != nil {
 		return err
 	}
-	ledger, err := j.desk.Ledger(ctx)
+	ledger, err := j.reader.Ledger(ctx)
 	if err != nil {
 		return err
 	}
-	if j.replay.Order, err = j.desk.Order(ctx, ledger, j.replay); err != nil {
+	if j.replay.Order, err = j.reader.Order(ctx, ledger, j.replay); err != nil {
 		return err
 	}
-	if len(j.c.ID) == 0 { // else each letter left out is told of
+	if len(j.c.ID) == 0 { // else each dead letter left out is told of
 		if err := j.seen.mistaken(); err != nil {
 			return err
 		}
@@ -200,7 +200,7 @@ func (j *replayJob) choose(ctx context.Context) error {
 	plan := *j.replay
 	plan.LeftOut = j.leftOut
 	out := bufio.NewWriter(j.out)
-	err = j.desk.Choose(ctx, ledger, &plan, func(s *dlq.Stored) error {
+	err = j.reader.Choose(ctx, ledger, &plan, func(s *dlq.Stored) error {
 		changed := false
 		if j.mender != nil {
 			value, err := j.mender.change(s)
@@ -224,7 +224,7 @@ func (j *replayJob) choose(ctx context.Context) error {
 	return out.Flush()
 }
 
-// announce prints what would be done with a letter.
+// announce prints what would be done with a dead letter.
 func (j *replayJob) announce(out *bufio.Writer, s *dlq.Stored, changed bool) error {
 	if !j.c.DryRun && (!changed || j.changed > differencesShown) {
 		return nil
@@ -267,19 +267,19 @@ func (j *replayJob) ask() error {
 }
 
 // send sends, with progress.
-func (j *replayJob) send(ctx context.Context, pursuit *dlq.Pursuit) error {
-	j.say("replaying %s letters of %s to %s", number(j.chosen), j.s.DeadLetters.Topic, j.to)
+func (j *replayJob) send(ctx context.Context, tracker *dlq.Tracker) error {
+	j.say("replaying %s dead letters of %s to %s", number(j.chosen), j.s.DeadLetters.Topic, j.to)
 	p := newProgress(j.screen, "sent", j.chosen)
 	j.replay.Waiting = func(by string) {
 		j.say("%s (as stated) replays right now, or did until it was killed: waiting until that has ended", clean(by))
 	}
-	j.replay.Doubt = func(by string, letters []string) {
-		j.say("the replay of %s (as stated) ended without a word: it is not known whether %s of its letters arrived; those of them that are chosen are sent again", clean(by), number(len(letters)))
+	j.replay.Doubt = func(by string, deadLetters []string) {
+		j.say("the replay of %s (as stated) ended without a word: it is not known whether %s of its dead letters arrived; those of them that are chosen are sent again", clean(by), number(len(deadLetters)))
 	}
 	j.replay.Sent = func(_ *dlq.Stored, partition int32, offset int64) {
 		j.sent++
 		if j.c.Wait {
-			pursuit.Add(partition, offset)
+			tracker.Add(partition, offset)
 		}
 		p.set(j.sent)
 	}
@@ -288,7 +288,7 @@ func (j *replayJob) send(ctx context.Context, pursuit *dlq.Pursuit) error {
 			j.leftOut(s, err)
 		}
 	}
-	err := j.desk.Replay(ctx, j.replay)
+	err := j.reader.Replay(ctx, j.replay)
 	p.end()
 	fmt.Fprintf(j.out, "%s sent to %s", number(j.sent), j.to)
 	if j.left > 0 {
@@ -304,7 +304,7 @@ func (j *replayJob) send(ctx context.Context, pursuit *dlq.Pursuit) error {
 	return nil
 }
 
-// leftOutShown is how many letters left out are named.
+// leftOutShown is how many dead letters left out are named.
 const leftOutShown = 20
 
 // foreseen tells whether the choice has told of it already.
@@ -325,8 +325,9 @@ func (j *replayJob) leftOut(s *dlq.Stored, err error) {
 		return
 	}
 	j.left++
-	// A letter that no replay can send, and one that was replayed often enough,
-	// are passed over by a replay of all; asked for by its ID it is a failure.
+	// A dead letter that no replay can send, and one that was replayed often
+	// enough, are passed over by a replay of all; asked for by its ID it is a
+	// failure.
 	unfit, _ := errors.AsType[*dlq.UnfitError](err)
 	if len(j.c.ID) > 0 || unfit == nil && !errors.Is(err, dlq.ErrOften) {
 		j.failed++
@@ -334,7 +335,7 @@ func (j *replayJob) leftOut(s *dlq.Stored, err error) {
 	if j.left <= leftOutShown {
 		text := err.Error()
 		if unfit == nil {
-			text = "letter " + s.ID.String() + ": " + text
+			text = "dead letter " + s.ID.String() + ": " + text
 		}
 		j.say("left out: %v", text)
 	} else if j.left == leftOutShown+1 {
@@ -345,7 +346,7 @@ func (j *replayJob) leftOut(s *dlq.Stored, err error) {
 // verdict is the command's end.
 func (j *replayJob) verdict() error {
 	if j.failed > 0 {
-		return fmt.Errorf("%s chosen letters could not be sent; they stay open", number(j.failed))
+		return fmt.Errorf("%s chosen dead letters could not be sent; they stay open", number(j.failed))
 	}
 	return nil
 }

@@ -14,16 +14,16 @@ import (
 )
 
 type dlqShowCommand struct {
-	ID        string `arg:"" name:"id" help:"The letter: topic/partition/offset, or partition/offset."`
+	ID        string `arg:"" name:"id" help:"The dead letter: topic/partition/offset, or partition/offset."`
 	To        string `placeholder:"TOPIC" help:"The topic that a replay would send to, instead of KAFKA_REPLAY_TOPIC or KAFKA_TOPIC."`
-	AllGroups bool   `help:"A letter of another consumer group than KAFKA_GROUP_ID too."`
+	AllGroups bool   `help:"A dead letter of another consumer group than KAFKA_GROUP_ID too."`
 	Reveal    bool   `help:"Show everything as it is."`
 	JSON      bool   `name:"json" help:"Print one JSON object."`
 }
 
 // Help implements kong's HelpProvider.
 func (dlqShowCommand) Help() string {
-	return `Prints the letter: what became of it, why it was given up, the record, the request that
+	return `Prints the dead letter: what became of it, why it was given up, the record, the request that
 the event becomes if it can be mapped now, the string to sign, and what a replay would do.
 Plate, operator and free text are shown as their first character and length, the key and
 headers as their lengths, unless --reveal is given. Beside Kafka's settings it uses those
@@ -39,23 +39,23 @@ Example:
   release-forwarder dlq show 0/17`
 }
 
-// Run shows a letter.
+// Run shows a dead letter.
 func (c *dlqShowCommand) Run(stop stopper, out *output) error {
 	return c.run(stop, standardScreen(stop, out), nil)
 }
 
 func (c *dlqShowCommand) run(ctx context.Context, sc screen, dial dialFunc) error {
 	groups := []settings.Group{settings.GroupEvent, settings.GroupCredential}
-	return workAtDesk(ctx, sc, dial, c.AllGroups, c.To, groups, func(r *dlqRun) error {
+	return openReader(ctx, sc, dial, c.AllGroups, c.To, groups, func(r *dlqRun) error {
 		ids, err := r.ids(ctx, []string{c.ID})
 		if err != nil {
 			return err
 		}
-		ledger, err := r.desk.Ledger(ctx, ids...)
+		ledger, err := r.reader.Ledger(ctx, ids...)
 		if err != nil {
 			return err
 		}
-		for s, err := range r.desk.Pick(ctx, ids...) {
+		for s, err := range r.reader.Pick(ctx, ids...) {
 			if err != nil {
 				return err
 			}
@@ -67,7 +67,7 @@ func (c *dlqShowCommand) run(ctx context.Context, sc screen, dial dialFunc) erro
 
 // shownWhole is what show prints, as JSON as it stands.
 type shownWhole struct {
-	shownLetter
+	shownDeadLetter
 	Decided *dlq.Entry `json:"decided,omitempty"`
 	// Request is what the event becomes, StringToSign what is signed then; both are
 	// absent where it cannot be mapped, and Unmappable says why.
@@ -78,7 +78,7 @@ type shownWhole struct {
 }
 
 func (c *dlqShowCommand) show(ctx context.Context, r *dlqRun, s *dlq.Stored, ledger *dlq.Ledger) error {
-	w := shownWhole{shownLetter: showLetter(s, ledger.State(s), c.Reveal, true), Decided: ledger.Entry(s)}
+	w := shownWhole{shownDeadLetter: showDeadLetter(s, ledger.State(s), c.Reveal, true), Decided: ledger.Entry(s)}
 	if w.Decided != nil {
 		w.AsStated = append(w.AsStated, "decided")
 	}
@@ -100,7 +100,7 @@ func (c *dlqShowCommand) show(ctx context.Context, r *dlqRun, s *dlq.Stored, led
 	return nil
 }
 
-// request gives the parameters and the string to sign, both masked.
+// request gives the parameters and the string to sign, both redacted.
 func (c *dlqShowCommand) request(r *dlqRun, release *mapping.Release) ([]shownMember, string) {
 	var shown []shownMember
 	var params []upstream.Param
@@ -108,8 +108,8 @@ func (c *dlqShowCommand) request(r *dlqRun, release *mapping.Release) ([]shownMe
 		params = append(params, upstream.Param{Name: "app_id", Value: c.AppID})
 	}
 	for name, value := range release.All() {
-		if masked, _ := apiField(name); masked && !c.Reveal {
-			value = mask(value)
+		if redacted, _ := apiField(name); redacted && !c.Reveal {
+			value = redact(value)
 		}
 		shown = append(shown, shownMember{name, value})
 		params = append(params, upstream.Param{Name: name, Value: value})
@@ -117,13 +117,13 @@ func (c *dlqShowCommand) request(r *dlqRun, release *mapping.Release) ([]shownMe
 	return shown, upstream.StringToSign(params, "***")
 }
 
-// outlook says what a replay would do with the letter.
+// outlook says what a replay would do with the dead letter.
 func (c *dlqShowCommand) outlook(ctx context.Context, r *dlqRun, s *dlq.Stored, state dlq.State) string {
 	to := target(r.s, c.To)
 	if err := s.Unfit(); err != nil {
 		return "refuses: " + err.Error()
 	}
-	topic, err := r.desk.Target(ctx, to)
+	topic, err := r.reader.Target(ctx, to)
 	if err != nil {
 		return "refuses: " + err.Error()
 	}
@@ -131,7 +131,7 @@ func (c *dlqShowCommand) outlook(ctx context.Context, r *dlqRun, s *dlq.Stored, 
 	if err != nil {
 		return "refuses: " + err.Error()
 	}
-	text := fmt.Sprintf("sends it to %s, partition %d, as redrive %d of the event that began as %s", to, partition, s.Redrives+1, s.Origin)
+	text := fmt.Sprintf("sends it to %s, partition %d, as replay %d of the event that began as %s", to, partition, s.Redrives+1, s.Origin)
 	if state != dlq.Open {
 		return "passes it over, since it is " + string(state) + "; with --again it " + text
 	}
@@ -158,7 +158,7 @@ func (w *shownWhole) print(r *dlqRun) {
 			line(name, "%s", clean(value))
 		}
 	}
-	line("letter", "%s", w.ID)
+	line("dead letter", "%s", w.ID)
 	line("state", "%s", w.State)
 	if d := w.Decided; d != nil {
 		line("", "by %s (as stated), %s", clean(d.By), stampOf(d.At))

@@ -16,17 +16,17 @@ import (
 type dlqStatsCommand struct {
 	dlqFilterFlags
 	dlqRetentionFlags
-	Check bool `help:"End with 1 where open letters are within the share of the retention, or that cannot be told."`
+	Check bool `help:"End with 1 where open dead letters are within the share of the retention, or that cannot be told."`
 	JSON  bool `name:"json" help:"Print one JSON object."`
 }
 
 // Help implements kong's HelpProvider.
 func (dlqStatsCommand) Help() string {
-	return `Counts all letters: open, replayed, closed; the open ones by reason and day of writing
-(UTC), and the oldest. With --check it is a probe for a CronJob: it ends with 1 where
-retention takes open letters soon, so that its failure can raise an alert. The service
-itself may not read dead letters. The user needs Read on DLQ_TOPIC and its ledger, and
-DescribeConfigs on DLQ_TOPIC unless --retention is given.
+	return `Counts all dead letters: open, replayed, closed; the open ones by reason and day of writing
+(UTC), and the oldest. With --check it is a check for a CronJob: it ends with 1 where
+retention takes open dead letters soon, so that its failure can raise an alert. The
+service itself may not read dead letters. The user needs Read on DLQ_TOPIC and its
+ledger, and DescribeConfigs on DLQ_TOPIC unless --retention is given.
 
 Examples:
 
@@ -34,10 +34,10 @@ Examples:
   release-forwarder dlq stats --check --retention-share 0.7`
 }
 
-// errRetention says that retention takes letters soon; that was printed.
-var errRetention = fmt.Errorf("open letters are near the end of their retention: %w", errSomeFailed)
+// errRetention says that retention takes dead letters soon; that was printed.
+var errRetention = fmt.Errorf("open dead letters are near the end of their retention: %w", errSomeFailed)
 
-// Run counts letters.
+// Run counts dead letters.
 func (c *dlqStatsCommand) Run(stop stopper, out *output) error {
 	return c.run(stop, standardScreen(stop, out), nil)
 }
@@ -47,11 +47,11 @@ func (c *dlqStatsCommand) run(ctx context.Context, sc screen, dial dialFunc) err
 	if err != nil {
 		return err
 	}
-	return workAtDesk(ctx, sc, dial, c.AllGroups, "", nil, func(r *dlqRun) error { return c.count(ctx, r, filter, c.watch(filter)) })
+	return openReader(ctx, sc, dial, c.AllGroups, "", nil, func(r *dlqRun) error { return c.count(ctx, r, filter, c.watch(filter)) })
 }
 
 func (c *dlqStatsCommand) count(ctx context.Context, r *dlqRun, filter *dlq.Filter, seen *passed) error {
-	spans, err := r.desk.Spans(ctx)
+	spans, err := r.reader.Spans(ctx)
 	if err != nil {
 		return err
 	}
@@ -62,12 +62,12 @@ func (c *dlqStatsCommand) count(ctx context.Context, r *dlqRun, filter *dlq.Filt
 	if c.Check && retentionErr != nil {
 		return retentionErr
 	}
-	ledger, err := r.desk.Ledger(ctx)
+	ledger, err := r.reader.Ledger(ctx)
 	if err != nil {
 		return err
 	}
 	tally, now := dlq.NewTally(), time.Now()
-	for s, err := range r.desk.Letters(ctx, spans, filter) {
+	for s, err := range r.reader.Letters(ctx, spans, filter) {
 		if err != nil {
 			return err
 		}
@@ -101,15 +101,15 @@ func (c *dlqStatsCommand) print(r *dlqRun, t *dlq.Tally, ledger *dlq.Ledger, now
 	if c.AllGroups {
 		group = "all groups"
 	}
-	fmt.Fprintf(r.out, "%s letters of %s in %s\n", number(t.Letters), group, r.s.DeadLetters.Topic)
+	fmt.Fprintf(r.out, "%s dead letters of %s in %s\n", number(t.Letters), group, r.s.DeadLetters.Topic)
 	oldest := ""
 	if !t.Oldest.IsZero() {
 		oldest = fmt.Sprintf("   the oldest %s, written %s (%s ago)", t.OldestID, t.Oldest.Format(time.RFC3339), age(now.Sub(t.Oldest)))
 	}
 	fmt.Fprintf(r.out, "  open      %9s%s\n", number(t.ByState[dlq.Open]), oldest)
 	fmt.Fprintf(r.out, "  replayed  %9s\n  closed    %9s\n", number(t.ByState[dlq.Replayed]), number(t.ByState[dlq.Closed]))
-	if t.Redriven > 0 {
-		fmt.Fprintf(r.out, "  %s of the open ones were replayed before and failed again\n", number(t.Redriven))
+	if t.Replayed > 0 {
+		fmt.Fprintf(r.out, "  %s of the open ones were replayed before and failed again\n", number(t.Replayed))
 	}
 	if t.Unfit > 0 {
 		fmt.Fprintf(r.out, "  %s of the open ones cannot be replayed: their headers cannot be read, or this program did not write them\n", number(t.Unfit))
@@ -123,8 +123,8 @@ func (c *dlqStatsCommand) print(r *dlqRun, t *dlq.Tally, ledger *dlq.Ledger, now
 	return printDays(r, t)
 }
 
-// printDays writes the open letters as a table: a line for each day, a column for
-// each reason.
+// printDays writes the open dead letters as a table: a line for each day, a
+// column for each reason.
 func printDays(r *dlqRun, t *dlq.Tally) error {
 	reasons := sortedByCount(t.ByReason)
 	const most = 8 // columns; the rest of the reasons share one

@@ -16,7 +16,7 @@ import (
 const lookEvery = time.Second
 
 // follow waits until the replayed events have ended, and counts how.
-func (j *replayJob) follow(ctx context.Context, pursuit *dlq.Pursuit) error {
+func (j *replayJob) follow(ctx context.Context, tracker *dlq.Tracker) error {
 	if j.c.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, j.c.Timeout)
@@ -36,20 +36,20 @@ func (j *replayJob) follow(ctx context.Context, pursuit *dlq.Pursuit) error {
 		}
 		return groupProgress(partitions), nil
 	}
-	var fate dlq.Fate
-	err := pursuit.Follow(ctx, lookEvery, look, func(f dlq.Fate) {
-		fate = f
+	var outcome dlq.Outcome
+	err := tracker.Follow(ctx, lookEvery, look, func(f dlq.Outcome) {
+		outcome = f
 		p.set(f.Accepted + f.Failed)
 	})
 	p.end()
-	fmt.Fprintf(j.out, "%s accepted, %s dead-lettered again, %s not ended\n", number(fate.Accepted), number(fate.Failed), number(fate.Waiting))
+	fmt.Fprintf(j.out, "%s accepted, %s dead-lettered again, %s not ended\n", number(outcome.Accepted), number(outcome.Failed), number(outcome.Waiting))
 	switch {
-	case errors.Is(err, context.DeadlineExceeded) && fate.Waiting > 0:
-		return fmt.Errorf("%s events had not ended after %s", number(fate.Waiting), j.c.Timeout)
+	case errors.Is(err, context.DeadlineExceeded) && outcome.Waiting > 0:
+		return fmt.Errorf("%s events had not ended after %s", number(outcome.Waiting), j.c.Timeout)
 	case err != nil:
 		return err
-	case fate.Failed > 0:
-		return fmt.Errorf("%s events failed again; dlq list shows their new letters", number(fate.Failed))
+	case outcome.Failed > 0:
+		return fmt.Errorf("%s events failed again; dlq list shows their new dead letters", number(outcome.Failed))
 	}
 	return nil
 }

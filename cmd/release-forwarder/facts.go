@@ -17,13 +17,13 @@ type facts struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	refusal   *admin.Refusal
-	letters   map[letterKind]*tally
-	dropped   int64 // records that Kafka dropped unread
-	droppedAt time.Time
+	refusal     *admin.Refusal
+	deadLetters map[deadLetterKind]*tally
+	dropped     int64 // records that Kafka dropped unread
+	droppedAt   time.Time
 }
 
-type letterKind struct{ stage, reason string }
+type deadLetterKind struct{ stage, reason string }
 
 // tally counts since the start, and by the minute for an hour.
 type tally struct {
@@ -32,7 +32,7 @@ type tally struct {
 	last    int64 // the minute last counted, since 1970
 }
 
-func newFacts() *facts { return &facts{letters: map[letterKind]*tally{}} }
+func newFacts() *facts { return &facts{deadLetters: map[deadLetterKind]*tally{}} }
 
 func (f *facts) acceptance(at time.Time) { f.accepted.Store(at.UnixNano()) }
 
@@ -69,26 +69,26 @@ func (f *facts) drops() (n int64, last time.Time) {
 	return f.dropped, f.droppedAt
 }
 
-func (f *facts) letter(stage, reason string, at time.Time) {
+func (f *facts) deadLetter(stage, reason string, at time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	k := letterKind{stage, reason}
-	t := f.letters[k]
+	k := deadLetterKind{stage, reason}
+	t := f.deadLetters[k]
 	if t == nil {
 		t = &tally{}
-		f.letters[k] = t
+		f.deadLetters[k] = t
 	}
 	t.turn(at)
 	t.all++
 	t.minutes[t.last%60]++
 }
 
-// written lists the letters by stage and reason.
+// written lists the dead letters by stage and reason.
 func (f *facts) written(now time.Time) []admin.DeadLetters {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var list []admin.DeadLetters
-	for k, t := range f.letters {
+	for k, t := range f.deadLetters {
 		t.turn(now)
 		row := admin.DeadLetters{Stage: k.stage, Reason: k.reason, Count: t.all}
 		for _, n := range t.minutes {

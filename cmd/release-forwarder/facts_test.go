@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-func TestLettersOfTheLastHourAreThoseOfTheLastHour(t *testing.T) {
+func TestDeadLettersOfTheLastHourAreThoseOfTheLastHour(t *testing.T) {
 	f, start := newFacts(), time.Date(2026, 3, 1, 8, 0, 30, 0, time.UTC)
 	for minute := range 90 { // one a minute
-		f.letter("mapping", "bad-time", start.Add(time.Duration(minute)*time.Minute))
+		f.deadLetter("mapping", "bad-time", start.Add(time.Duration(minute)*time.Minute))
 	}
-	f.letter("upstream", "refused", start.Add(89*time.Minute))
+	f.deadLetter("upstream", "refused", start.Add(89*time.Minute))
 	for _, c := range []struct {
 		name       string
 		now        time.Time
@@ -31,7 +31,7 @@ func TestLettersOfTheLastHourAreThoseOfTheLastHour(t *testing.T) {
 		}
 	}
 	// A clock that is set back loses nothing and counts nothing twice.
-	f.letter("upstream", "refused", start)
+	f.deadLetter("upstream", "refused", start)
 	for _, r := range f.written(start) {
 		if r.Reason == "refused" && r.Count != 2 {
 			t.Errorf("after the clock was set back: %+v", r)

@@ -31,8 +31,8 @@ func (findCommand) Help() string {
 	return `Reads KAFKA_TOPIC, KAFKA_REPLAY_TOPIC and DLQ_TOPIC within a time range and prints for each
 event that fits where it lies and what became of it:
 
-  done           the group is finished with it and no letter tells of it: it was accepted
-  dead-lettered  its letter is in DLQ_TOPIC; the line gives the reason, the letter's ID for
+  done           the group is finished with it and no dead letter tells of it: it was accepted
+  dead-lettered  its dead letter is in DLQ_TOPIC; the line gives the reason, the dead letter's ID for
                  "dlq show", and whether it is open, replayed or closed
   waiting        held, behind one that is, under way, or not read yet
   unknown        the partition's commit cannot be read
@@ -70,9 +70,9 @@ func (c *findCommand) run(ctx context.Context, sc screen, dial dialFunc) error {
 	if err != nil {
 		return err
 	}
-	return workAtDesk(ctx, sc, dial, false, "", nil, func(r *dlqRun) error {
+	return openReader(ctx, sc, dial, false, "", nil, func(r *dlqRun) error {
 		out := bufio.NewWriter(sc.out)
-		f := &finder{c: c, r: r, span: span, wanted: wanted, print: newFindPrinter(out, c, sc.err, len(r.s.Kafka.Topic), len(r.s.DeadLetters.Topic)), letters: map[place]*foundLetter{}}
+		f := &finder{c: c, r: r, span: span, wanted: wanted, print: newFindPrinter(out, c, sc.err, len(r.s.Kafka.Topic), len(r.s.DeadLetters.Topic)), deadLetters: map[place]*foundDeadLetter{}}
 		err := f.find(ctx)
 		if flushErr := out.Flush(); err == nil {
 			err = flushErr

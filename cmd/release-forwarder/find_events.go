@@ -15,24 +15,24 @@ import (
 
 // What became of an event.
 const (
-	fateDone    = "done"
-	fateLetter  = "dead-lettered"
-	fateWaiting = "waiting"
-	fateUnknown = "unknown"
+	outcomeDone       = "done"
+	outcomeDeadLetter = "dead-lettered"
+	outcomeWaiting    = "waiting"
+	outcomeUnknown    = "unknown"
 )
 
 // foundMatch is an event that fits, as it is shown.
 type foundMatch struct {
-	Kind   string `json:"kind"` // match
-	At     string `json:"at"`   // topic/partition/offset
-	Dated  string `json:"dated,omitempty"`
-	Fate   string `json:"fate"`
-	Reason string `json:"reason,omitempty"` // of the letter
-	Letter string `json:"letter,omitempty"`
-	// LetterState is open, replayed or closed.
-	LetterState dlq.State `json:"letter_state,omitempty"`
-	Written     string    `json:"written,omitempty"`   // when the letter was
-	ReplayOf    string    `json:"replay_of,omitempty"` // where a replayed event began, as its record says
+	Kind       string `json:"kind"` // match
+	At         string `json:"at"`   // topic/partition/offset
+	Dated      string `json:"dated,omitempty"`
+	Outcome    string `json:"fate"`
+	Reason     string `json:"reason,omitempty"` // of the dead letter
+	DeadLetter string `json:"letter,omitempty"`
+	// DeadLetterState is open, replayed or closed.
+	DeadLetterState dlq.State `json:"letter_state,omitempty"`
+	Written         string    `json:"written,omitempty"`   // when the dead letter was
+	ReplayOf        string    `json:"replay_of,omitempty"` // where a replayed event began, as its record says
 	// ClaimedOrigin is what a record says of itself that does not lie where replays go.
 	ClaimedOrigin string   `json:"origin_claimed,omitempty"`
 	AsStated      []string `json:"as_stated,omitempty"` // the members that only the record's writer states
@@ -81,7 +81,7 @@ func (f *finder) judge(at place, rec *fetch.Record) foundMatch {
 		m.ClaimedOrigin = origin
 	}
 	done := groupProgress(f.group).Done(at.topic, at.partition, at.offset)
-	if l := f.letters[at]; l != nil {
+	if l := f.deadLetters[at]; l != nil {
 		l.joined = true
 		m.tell(l)
 		if !done {
@@ -92,22 +92,22 @@ func (f *finder) judge(at place, rec *fetch.Record) foundMatch {
 	p := f.progressOf(at)
 	switch {
 	case p == nil || p.Err != nil:
-		m.Fate = fateUnknown
+		m.Outcome = outcomeUnknown
 	case done:
-		m.Fate = fateDone
-		if dated, _ := rec.Dated(); !f.lettersSince.IsZero() && dated.Before(f.lettersSince) {
-			m.Note = "accepted, unless its letter was deleted: the letters do not reach back so far"
+		m.Outcome = outcomeDone
+		if dated, _ := rec.Dated(); !f.deadLettersSince.IsZero() && dated.Before(f.deadLettersSince) {
+			m.Note = "accepted, unless its dead letter was deleted: the dead letters do not reach back so far"
 		}
 	default:
-		m.Fate = fateWaiting
+		m.Outcome = outcomeWaiting
 		m.Note = whyWaiting(p, at.offset)
 	}
 	return m
 }
 
-// tell puts a letter beside its event.
-func (m *foundMatch) tell(l *foundLetter) {
-	m.Fate, m.Reason, m.Letter, m.LetterState, m.Written = fateLetter, l.reason, l.id, l.state, l.written
+// tell puts a dead letter beside its event.
+func (m *foundMatch) tell(l *foundDeadLetter) {
+	m.Outcome, m.Reason, m.DeadLetter, m.DeadLetterState, m.Written = outcomeDeadLetter, l.reason, l.id, l.state, l.written
 }
 
 func (f *finder) progressOf(at place) *consumer.PartitionProgress {
@@ -139,11 +139,11 @@ func originOf(rec *fetch.Record) string {
 	return ""
 }
 
-// leftLetters prints the letters whose events were not found: they are no longer
-// in their topic, or dated outside of the range.
-func (f *finder) leftLetters() {
+// leftDeadLetters prints the dead letters whose events were not found: they are no
+// longer in their topic, or dated outside of the range.
+func (f *finder) leftDeadLetters() {
 	var left []place
-	for at, l := range f.letters {
+	for at, l := range f.deadLetters {
 		if !l.joined {
 			left = append(left, at)
 		}
@@ -156,8 +156,8 @@ func (f *finder) leftLetters() {
 			f.print.limited = true
 			return
 		}
-		l := f.letters[at]
-		m := foundMatch{At: at.String(), Dated: l.dated, foundEvent: l.event, Note: "only the letter was found: the event is gone, or dated outside of the range"}
+		l := f.deadLetters[at]
+		m := foundMatch{At: at.String(), Dated: l.dated, foundEvent: l.event, Note: "only the dead letter was found: the event is gone, or dated outside of the range"}
 		m.tell(l)
 		f.print.match(m)
 	}

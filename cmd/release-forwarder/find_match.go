@@ -110,7 +110,7 @@ func describeEvent(value []byte, reveal bool) foundEvent {
 	err := eachMember(value, func(name string, raw jsontext.Value) error {
 		switch name {
 		case "park_uuid":
-			e.Lot = tame(strings.TrimSpace(unquoted(raw)), reveal)
+			e.Lot = sanitize(strings.TrimSpace(unquoted(raw)), reveal)
 		case "flow_no":
 			e.Flow = showValue(raw, false)
 		case "parking_serial":

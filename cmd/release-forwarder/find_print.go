@@ -12,23 +12,23 @@ import (
 
 // findPrinter writes matches as they come.
 type findPrinter struct {
-	out     *bufio.Writer
-	err     io.Writer
-	json    bool
-	limit   int
-	widths  []int
-	read    int64 // records looked at
-	matches int
-	fates   map[string]int
-	short   []string // topics that do not reach back to the beginning of the search
-	limited bool
-	failed  error // of the first write that failed
+	out      *bufio.Writer
+	err      io.Writer
+	json     bool
+	limit    int
+	widths   []int
+	read     int64 // records looked at
+	matches  int
+	outcomes map[string]int
+	short    []string // topics that do not reach back to the beginning of the search
+	limited  bool
+	failed   error // of the first write that failed
 }
 
 // newFindPrinter makes a printer for places in topics with names of these lengths.
-func newFindPrinter(out *bufio.Writer, c *findCommand, err io.Writer, events, letters int) *findPrinter {
-	return &findPrinter{out: out, err: err, json: c.JSON, limit: c.Limit, fates: map[string]int{},
-		widths: []int{events + len("/99/9999999"), 24, 13, 16, letters + len("/99/9999"), 8, 12, 20, 20, 10}}
+func newFindPrinter(out *bufio.Writer, c *findCommand, err io.Writer, events, deadLetters int) *findPrinter {
+	return &findPrinter{out: out, err: err, json: c.JSON, limit: c.Limit, outcomes: map[string]int{},
+		widths: []int{events + len("/99/9999999"), 24, 13, 16, deadLetters + len("/99/9999"), 8, 12, 20, 20, 10}}
 }
 
 func (p *findPrinter) line(v any, text string) {
@@ -69,15 +69,15 @@ func (p *findPrinter) reach(r topicReach) {
 func (p *findPrinter) match(m foundMatch) {
 	m.Kind = "match"
 	p.matches++
-	p.fates[m.Fate]++
+	p.outcomes[m.Outcome]++
 	if p.matches == 1 && !p.json {
-		p.line(nil, "\n"+columns(p.widths, "AT", "DATED", "FATE", "REASON", "LETTER", "STATE", "LOT", "FLOW_NO", "PARKING_SERIAL", "PLATE"))
+		p.line(nil, "\n"+columns(p.widths, "AT", "DATED", "OUTCOME", "REASON", "LETTER", "STATE", "LOT", "FLOW_NO", "PARKING_SERIAL", "PLATE"))
 	}
 	event := []string{cmp.Or(m.Lot, "-"), cmp.Or(m.Flow, "-"), cmp.Or(m.Serial, "-"), cmp.Or(m.Plate, "-")}
 	if m.Bytes != nil {
 		event = []string{fmt.Sprintf("(not one JSON object, %s bytes)", number(*m.Bytes))}
 	}
-	text := columns(p.widths, append([]string{m.At, cmp.Or(m.Dated, "-"), m.Fate, cmp.Or(m.Reason, "-"), cmp.Or(m.Letter, "-"), cmp.Or(string(m.LetterState), "-")}, event...)...)
+	text := columns(p.widths, append([]string{m.At, cmp.Or(m.Dated, "-"), m.Outcome, cmp.Or(m.Reason, "-"), cmp.Or(m.DeadLetter, "-"), cmp.Or(string(m.DeadLetterState), "-")}, event...)...)
 	if m.ReplayOf != "" {
 		text += "\n  replay of " + clean(m.ReplayOf) + " (as its writer states)"
 	}
@@ -95,10 +95,10 @@ func (p *findPrinter) match(m foundMatch) {
 
 // foundSum is the last line.
 type foundSum struct {
-	Kind    string         `json:"kind"` // end
-	Matches int            `json:"matches"`
-	Fates   map[string]int `json:"fates"`
-	Read    int64          `json:"read"`
+	Kind     string         `json:"kind"` // end
+	Matches  int            `json:"matches"`
+	Outcomes map[string]int `json:"fates"`
+	Read     int64          `json:"read"`
 	// Limited says that more may fit than were shown.
 	Limited bool `json:"limited,omitempty"`
 	// Short are the topics that do not reach back to the beginning of the search.
@@ -106,15 +106,15 @@ type foundSum struct {
 }
 
 func (p *findPrinter) end() error {
-	text := fmt.Sprintf("\n%s matches: %s done, %s dead-lettered, %s waiting", number(p.matches), number(p.fates[fateDone]), number(p.fates[fateLetter]), number(p.fates[fateWaiting]))
-	if n := p.fates[fateUnknown]; n > 0 {
+	text := fmt.Sprintf("\n%s matches: %s done, %s dead-lettered, %s waiting", number(p.matches), number(p.outcomes[outcomeDone]), number(p.outcomes[outcomeDeadLetter]), number(p.outcomes[outcomeWaiting]))
+	if n := p.outcomes[outcomeUnknown]; n > 0 {
 		text += fmt.Sprintf(", %s unknown", number(n))
 	}
 	text += fmt.Sprintf("; %s records read", number(p.read))
 	if p.limited {
 		text += fmt.Sprintf("\nonly the first %s are shown: --limit shows more", number(p.limit))
 	}
-	p.line(foundSum{Kind: "end", Matches: p.matches, Fates: p.fates, Read: p.read, Limited: p.limited, Short: p.short}, text)
+	p.line(foundSum{Kind: "end", Matches: p.matches, Outcomes: p.outcomes, Read: p.read, Limited: p.limited, Short: p.short}, text)
 	for _, topic := range p.short {
 		fmt.Fprintf(p.err, "warning: %s does not reach back to the beginning of the search: what is older is gone\n", topic)
 	}

@@ -13,26 +13,27 @@ import (
 	"release-forwarder/dlq"
 )
 
-// mostLetters bounds the letters that are kept in memory to be set beside their
-// events.
-const mostLetters = 10_000
+// mostDeadLetters bounds the dead letters that are kept in memory to be set beside
+// their events.
+const mostDeadLetters = 10_000
 
 // finder is one search.
 type finder struct {
-	c       *findCommand
-	r       *dlqRun
-	span    timeRange
-	wanted  *criteria
-	print   *findPrinter
-	letters map[place]*foundLetter // those that fit, by their event's place
-	group   []consumer.PartitionProgress
-	failed  bool // something could not be read or told
-	// lettersSince is since when the letters are all there; zero: since ever.
-	lettersSince time.Time
+	c           *findCommand
+	r           *dlqRun
+	span        timeRange
+	wanted      *criteria
+	print       *findPrinter
+	deadLetters map[place]*foundDeadLetter // those that fit, by their event's place
+	group       []consumer.PartitionProgress
+	failed      bool // something could not be read or told
+	// deadLettersSince is since when the dead letters are all there; zero: since
+	// ever.
+	deadLettersSince time.Time
 }
 
-// foundLetter is a letter that fits.
-type foundLetter struct {
+// foundDeadLetter is a dead letter that fits.
+type foundDeadLetter struct {
 	id      string
 	reason  string
 	state   dlq.State // "" where the ledger cannot be read
@@ -51,9 +52,9 @@ type searched struct {
 }
 
 // find looks at the topics' ends, then at the group's progress, then at the
-// letters, then at the events. A letter is acknowledged before its record is
-// done: so a record that is done, and of which none of the letters read later
-// tells, was accepted.
+// dead letters, then at the events. A dead letter is acknowledged before its
+// record is done: so a record that is done, and of which none of the dead
+// letters read later tells, was accepted.
 func (f *finder) find(ctx context.Context) error {
 	topics, err := f.open(ctx)
 	if err != nil {
@@ -62,7 +63,7 @@ func (f *finder) find(ctx context.Context) error {
 	if err := f.readProgress(ctx, topics); err != nil {
 		return err
 	}
-	if err := f.readLetters(ctx); err != nil {
+	if err := f.readDeadLetters(ctx); err != nil {
 		return err
 	}
 	for _, t := range topics {
@@ -70,7 +71,7 @@ func (f *finder) find(ctx context.Context) error {
 			return errors.Join(err, f.end())
 		}
 	}
-	f.leftLetters()
+	f.leftDeadLetters()
 	return f.end()
 }
 
@@ -142,9 +143,9 @@ func (f *finder) reach(ctx context.Context, t searched, holds string) error {
 		said.Short = !told || last.After(f.span.since)
 	}
 	if holds == "letters" && !said.Whole {
-		f.lettersSince = last
+		f.deadLettersSince = last
 		if !told {
-			f.lettersSince = time.Now()
+			f.deadLettersSince = time.Now()
 		}
 	}
 	f.print.reach(said)
@@ -175,10 +176,10 @@ func (f *finder) trouble(what string) {
 	f.r.say("warning: %v", what)
 }
 
-// readLetters keeps the letters that fit. One is written after its record was
-// sent, so no letter of a record dated since a time lies before it; where the
-// record's producer has a clock that is ahead, none of this holds.
-func (f *finder) readLetters(ctx context.Context) error {
+// readDeadLetters keeps the dead letters that fit. One is written after its
+// record was sent, so no dead letter of a record dated since a time lies before
+// it; where the record's producer has a clock that is ahead, none of this holds.
+func (f *finder) readDeadLetters(ctx context.Context) error {
 	log := dlq.NewLog(f.r.wire, f.r.s.Kafka.ClientID, f.r.s.DeadLetters.Topic)
 	spans, err := log.Spans(ctx)
 	if errors.Is(err, kafka.UnknownTopicOrPartition) {
@@ -194,18 +195,18 @@ func (f *finder) readLetters(ctx context.Context) error {
 	if spans, err = log.Since(ctx, spans, f.span.since); err != nil {
 		return err
 	}
-	ledger, err := f.r.desk.Ledger(ctx)
+	ledger, err := f.r.reader.Ledger(ctx)
 	if err != nil {
 		ledger = nil
 		f.trouble("what was replayed or closed is not told: " + err.Error())
 	}
 	for _, span := range spans {
-		for s, err := range f.r.desk.Letters(ctx, []dlq.Span{span}, nil) {
+		for s, err := range f.r.reader.Letters(ctx, []dlq.Span{span}, nil) {
 			if err != nil {
 				if ctx.Err() != nil {
 					return err
 				}
-				f.trouble(fmt.Sprintf("%s/%d: not all letters were read: %v", log.Topic(), span.Partition, err))
+				f.trouble(fmt.Sprintf("%s/%d: not all dead letters were read: %v", log.Topic(), span.Partition, err))
 				break
 			}
 			if err := f.keep(s, ledger); err != nil {
@@ -216,16 +217,16 @@ func (f *finder) readLetters(ctx context.Context) error {
 	return nil
 }
 
-// keep takes a letter that fits.
+// keep takes a dead letter that fits.
 func (f *finder) keep(s *dlq.Stored, ledger *dlq.Ledger) error {
 	f.print.read++
 	if _, dated := fetch.TimeOf(s.Timestamp); !f.span.has(s.Written) && (!dated || !f.span.has(s.Timestamp)) || !f.wanted.match(s.Value) {
 		return nil
 	}
-	if len(f.letters) == mostLetters {
-		return fmt.Errorf("more than %s letters fit; narrow the search with --since, --until or another flag", number(mostLetters))
+	if len(f.deadLetters) == mostDeadLetters {
+		return fmt.Errorf("more than %s dead letters fit; narrow the search with --since, --until or another flag", number(mostDeadLetters))
 	}
-	l := &foundLetter{id: s.ID.String(), reason: s.Reason, ms: s.Written, written: writtenOf(s), dated: s.Dated, event: describeEvent(s.Value, f.c.Reveal)}
+	l := &foundDeadLetter{id: s.ID.String(), reason: s.Reason, ms: s.Written, written: writtenOf(s), dated: s.Dated, event: describeEvent(s.Value, f.c.Reveal)}
 	if l.reason == "" {
 		l.reason = "?"
 	}
@@ -236,10 +237,10 @@ func (f *finder) keep(s *dlq.Stored, ledger *dlq.Ledger) error {
 	if s.Topic == "" || s.Partition < 0 || s.Offset < 0 { // its place cannot be read
 		at = place{s.ID.Topic, s.ID.Partition, s.ID.Offset}
 	}
-	// A record may have two letters: one was written again, or its topic was made
-	// anew. The later one counts, wherever it lies.
-	if other := f.letters[at]; other == nil || other.ms <= l.ms {
-		f.letters[at] = l
+	// A record may have two dead letters: one was written again, or its topic was
+	// made anew. The later one counts, wherever it lies.
+	if other := f.deadLetters[at]; other == nil || other.ms <= l.ms {
+		f.deadLetters[at] = l
 	}
 	return nil
 }

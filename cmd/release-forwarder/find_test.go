@@ -32,36 +32,36 @@ func (w *world) find(c findCommand, input string) (out, said string, err error) 
 	return stdout.String(), stderr.String(), err
 }
 
-// fates runs the command and gives what became of each match.
-func (w *world) fates(c findCommand, input string) map[string]string {
+// outcomes runs the command and gives what became of each match.
+func (w *world) outcomes(c findCommand, input string) map[string]string {
 	w.t.Helper()
 	c.JSON = true
 	out, said, err := w.find(c, input)
 	if err != nil {
 		w.t.Fatalf("%v\n%s", err, said)
 	}
-	fates := map[string]string{}
+	outcomes := map[string]string{}
 	for line := range strings.Lines(out) {
 		var m foundMatch
 		if err := json.Unmarshal([]byte(line), &m); err != nil {
 			w.t.Fatalf("%v: %s", err, line)
 		}
 		if m.Kind == "match" {
-			fates[m.At] = strings.TrimSpace(m.Fate + " " + m.Reason + " " + string(m.LetterState))
+			outcomes[m.At] = strings.TrimSpace(m.Outcome + " " + m.Reason + " " + string(m.DeadLetterState))
 		}
 	}
-	return fates
+	return outcomes
 }
 
-// troubled leaves a partition with every fate: 0 held, 1 accepted, 2 a letter, 3
-// behind 0, 4 accepted, 5 a letter that is no JSON.
+// troubled leaves a partition with every outcome: 0 held, 1 accepted, 2 a dead
+// letter, 3 behind 0, 4 accepted, 5 a dead letter that is no JSON.
 func (w *world) troubled() *replica {
 	w.t.Helper()
 	w.refuse("S-1")
 	r := w.start()
 	w.until("the group", func() bool { return w.committed(0) == 0 })
 	w.produce(0, event(1, 0), event(2, 0), strings.Replace(event(2, 1), `"flow_no"`, `"flow"`, 1), event(1, 1), event(3, 0), `{"plate":"粤B00003",,`)
-	w.until("the ends", func() bool { return w.platform.Stats().Accepted == 2 && len(w.letters()) == 2 })
+	w.until("the ends", func() bool { return w.platform.Stats().Accepted == 2 && len(w.deadLetters()) == 2 })
 	w.until("the commit", func() bool {
 		p, err := w.offsets(offsetsCommand{})
 		return err == nil && strings.Contains(p, " 4     2 ")
@@ -90,7 +90,7 @@ func TestFindTellsWhatBecameOfAnEvent(t *testing.T) {
 		}
 		for _, running := range []bool{true, false} {
 			for _, c := range cases {
-				if got := w.fates(c.c, c.input); fmt.Sprint(got) != fmt.Sprint(c.want) {
+				if got := w.outcomes(c.c, c.input); fmt.Sprint(got) != fmt.Sprint(c.want) {
 					t.Errorf("running %v, %s: %v, want %v", running, c.name, got, c.want)
 				}
 			}
@@ -101,14 +101,14 @@ func TestFindTellsWhatBecameOfAnEvent(t *testing.T) {
 	})
 }
 
-func TestFindMasksUnlessToldOtherwise(t *testing.T) {
+func TestFindRedactsUnlessToldOtherwise(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.end(w.troubled())
 		for _, asJSON := range []bool{false, true} {
 			c := findCommand{Lot: []string{"lot-1", "lot-2", "lot-3"}, JSON: asJSON}
 			out, said, err := w.find(c, "")
 			if err != nil || strings.Contains(out+said, "粤B") || !strings.Contains(out, "粤… (7)") || !strings.Contains(out, "F-1-1") {
-				t.Errorf("masked: %v\n%s%s", err, out, said)
+				t.Errorf("redacted: %v\n%s%s", err, out, said)
 			}
 			c.Reveal = true
 			out, _, err = w.find(c, "")
@@ -169,7 +169,7 @@ func TestFindKeepsToTheTimeRange(t *testing.T) {
 			{"30m", "", "[]"},
 			{"20000d", "29h", "[events/0/0 events/0/2]"},
 		} {
-			found := w.fates(findCommand{Serial: []string{"S-1"}, Since: c.since, Until: c.until}, "")
+			found := w.outcomes(findCommand{Serial: []string{"S-1"}, Since: c.since, Until: c.until}, "")
 			var at []string
 			for place := range found {
 				at = append(at, place)
@@ -193,23 +193,23 @@ func TestFindSaysSinceWhenTheTopicsReachBack(t *testing.T) {
 		if err != nil || said != "" || !strings.Contains(out, "events   events: whole") || !strings.Contains(out, "letters  events.dlq: whole") {
 			t.Fatalf("%v %s\n%s", err, said, out)
 		}
-		// Retention takes the event; its letter is still there.
+		// Retention takes the event; its dead letter is still there.
 		if err := w.cluster.DeleteRecords(eventTopic, 0, 3); err != nil {
 			t.Fatal(err)
 		}
 		out, said, err = w.find(findCommand{Lot: []string{"lot-2"}}, "")
 		if err != nil || !strings.Contains(out, "reaches back to 2000-01-01T") || !strings.Contains(said, "events does not reach back") ||
-			!strings.Contains(out, "only the letter was found") || !strings.Contains(out, "1 matches: 0 done, 1 dead-lettered") {
+			!strings.Contains(out, "only the dead letter was found") || !strings.Contains(out, "1 matches: 0 done, 1 dead-lettered") {
 			t.Errorf("%v %s\n%s", err, said, out)
 		}
-		// And now the letters: what is done may have been a letter.
+		// And now the dead letters: what is done may have been a dead letter.
 		for partition := range int32(2) {
-			if err := w.cluster.DeleteRecords(letterTopic, partition, -1); err != nil {
+			if err := w.cluster.DeleteRecords(deadLetterTopic, partition, -1); err != nil {
 				t.Fatal(err)
 			}
 		}
 		out, _, err = w.find(findCommand{Lot: []string{"lot-3"}}, "")
-		if err != nil || !strings.Contains(out, "letters  events.dlq: how far") || !strings.Contains(out, "unless its letter was deleted") {
+		if err != nil || !strings.Contains(out, "letters  events.dlq: how far") || !strings.Contains(out, "unless its dead letter was deleted") {
 			t.Errorf("%v\n%s", err, out)
 		}
 	})
@@ -233,7 +233,7 @@ func TestFindSaysWhatItCannotRead(t *testing.T) {
 				t.Errorf("%v", err)
 			}
 		})
-		t.Run("a replay topic that is not there yet, and no letters' topic", func(t *testing.T) {
+		t.Run("a replay topic that is not there yet, and no dead letters' topic", func(t *testing.T) {
 			t.Setenv("KAFKA_REPLAY_TOPIC", "replays")
 			t.Setenv("DLQ_TOPIC", "letters")
 			out, _, err := w.find(findCommand{Lot: []string{"lot-1"}}, "")

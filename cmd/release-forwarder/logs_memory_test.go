@@ -113,12 +113,12 @@ func TestABatchThatUnpacksToAThousandTimesItsSizeTakesNoMemoryAndStopsNobodyElse
 		values[o] = append([]byte(event(int(o)+10, 0)), bytes.Repeat([]byte{' '}, 1<<10)...)
 	}
 	bomb := logOf(batchOf(compress.Zstd, 0, 0, nil, map[int64][]byte{0: append(eventAt(0), bytes.Repeat([]byte{' '}, 40*mib)...)}, 0), batch(1, 1))
-	crowd := logOf(batchOf(compress.Zstd, 0, many-1, nil, values, offsets...))
+	packed := logOf(batchOf(compress.Zstd, 0, many-1, nil, values, offsets...))
 	if size := len(bomb.pieces[0].bytes); size > 40*mib/1000 {
 		t.Fatalf("the bomb has %d bytes: it does not unpack to a thousand times that", size)
 	}
 	inVirtualTime(t, 2, func(w *world) {
-		w.serve(bomb, crowd)
+		w.serve(bomb, packed)
 		before := live()
 		r := w.start()
 		most := int64(0)

@@ -35,7 +35,9 @@ type commands struct {
 	DLQ     dlqCommand     `cmd:"" name:"dlq" help:"Work off dead letters: list, show, replay, close, export, stats."`
 	Offsets offsetsCommand `cmd:"" help:"Show how far the group is: committed, done beyond it, waiting, lag."`
 	Find    findCommand    `cmd:"" help:"Find an event by plate, flow, serial or lot, and say what became of it."`
-	Probe   probeCommand   `cmd:"" help:"Look at brokers, topics, rights, group and credentials, and say what is wrong."`
+	Doctor  doctorCommand  `cmd:"" help:"Look at brokers, topics, rights, group and credentials, and say what is wrong."`
+	// Probe is what doctor was called before: for one release, for init containers and scripts.
+	Probe   doctorCommand  `cmd:"" hidden:""`
 	Version versionCommand `cmd:"" help:"Show the version."`
 }
 

@@ -31,7 +31,7 @@ func (offsetsCommand) Help() string {
   DONE       how much of the lag is finished already and will not be sent again
   OPEN       the rest: held, waiting, under way, or not read yet
   WAITING    offsets that were not finished when the commit was written although later
-             ones were: held records and those behind them in their sessions. The first
+             ones were: held records and those behind them in their order keys. The first
              one is what the committed offset waits for
 
 Below the table it says where an open transaction holds back records.
@@ -98,7 +98,7 @@ func readProgress(ctx context.Context, s *settings.Settings, dial dialFunc, topi
 	defer k.Wire.Close()
 	// The transport's own errors do not tell a wrong password from a closed
 	// connection, and it tries for ever.
-	if err := k.Probe(ctx); err != nil {
+	if err := k.Reach(ctx); err != nil {
 		return none, fmt.Errorf("Kafka cannot be reached: %w", err) //nolint:staticcheck // a name begins it
 	}
 	progress, err := consumer.ReadProgress(ctx, k.Wire, s.Kafka.GroupID, topics)

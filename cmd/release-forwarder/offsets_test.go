@@ -41,10 +41,10 @@ func (w *world) offsetsFrom(brokers string, c offsetsCommand) (string, error) {
 	return out.String(), err
 }
 
-// refuse makes the platform fail all requests of a session.
-func (w *world) refuse(session string) {
+// refuse makes the platform fail all requests of an order key.
+func (w *world) refuse(orderKey string) {
 	w.platform.Script(func(r *platform.Request) *platform.Reply {
-		if r.Params["parking_serial"] == session {
+		if r.Params["parking_serial"] == orderKey {
 			return &platform.Reply{Status: 500, Body: `{"code":"500"}`}
 		}
 		return nil
@@ -257,7 +257,7 @@ func TestACommitCopiedToAMirrorSkipsNothing(t *testing.T) {
 func (w *world) mirror(id string) (*kfake.Cluster, *kgo.Client) {
 	w.t.Helper()
 	c, err := kfake.NewCluster(kfake.NumBrokers(3), kfake.ListenFn(w.net.Listen), kfake.ClusterID(id),
-		kfake.SeedTopics(1, eventTopic), kfake.SeedTopics(1, letterTopic))
+		kfake.SeedTopics(1, eventTopic), kfake.SeedTopics(1, deadLetterTopic))
 	if err != nil {
 		w.t.Fatal(err)
 	}

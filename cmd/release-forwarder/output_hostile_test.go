@@ -63,7 +63,7 @@ func besieged(t *testing.T) *kfake.Cluster {
 	// The bytes that JSON may hold stand as they are.
 	raw := strings.NewReplacer("\x1b", `\u001b`, "\b", `\b`, "\r", `\r`, "\n", `\n`, "\t", `\t`).Replace(hostile)
 	event := `{"park_uuid":"lot-1","flow_no":"` + raw + `","parking_serial":` + string(text) + `,"plate":"` + raw + `","reason":"` + raw + `","` + raw + `":"` + raw + `"}`
-	letter := func(group string, more ...string) *kgo.Record {
+	deadLetter := func(group string, more ...string) *kgo.Record {
 		r := &kgo.Record{Topic: "events.dlq", Key: []byte(hostileBytes), Value: []byte(event), Headers: []kgo.RecordHeader{{Key: hostileBytes, Value: []byte(hostileBytes)}, {Key: hostile, Value: []byte(hostile)}}}
 		for i, pairs := 0, append([]string{"topic", "events", "partition", "0", "offset", "0", "timestamp", "2026-01-02T03:04:05.000Z", "group", group, "stage", "upstream"}, more...); i < len(pairs); i += 2 {
 			r.Headers = append(r.Headers, kgo.RecordHeader{Key: dlq.HeaderPrefix + pairs[i], Value: []byte(pairs[i+1])})
@@ -73,12 +73,12 @@ func besieged(t *testing.T) *kfake.Cluster {
 	told := func(text string) []string {
 		return []string{"reason", text, "field", text, "message", text, "hint", text, "code", text, "seqno", text, "traceparent", text, "redrives", "1", "origin", hostile + "/0/1"}
 	}
-	notJSON := letter("group", told(hostile)...)
+	notJSON := deadLetter("group", told(hostile)...)
 	notJSON.Value = []byte(hostileBytes)
-	twice := letter("group", append(told(hostile), hostileBytes, "1", hostileBytes, "2")...)
+	twice := deadLetter("group", append(told(hostile), hostileBytes, "1", hostileBytes, "2")...)
 	for _, r := range []*kgo.Record{
 		{Topic: "events", Value: []byte(event), Headers: []kgo.RecordHeader{{Key: dlq.HeaderPrefix + "origin", Value: []byte(hostileBytes)}}},
-		letter("group", told(hostile)...), letter("group", told(hostileBytes)...), notJSON, twice, letter(hostile, told(hostile)...), letter(hostileBytes, told(hostile)...),
+		deadLetter("group", told(hostile)...), deadLetter("group", told(hostileBytes)...), notJSON, twice, deadLetter(hostile, told(hostile)...), deadLetter(hostileBytes, told(hostile)...),
 		{Topic: "events.dlq", Key: []byte(hostileBytes), Value: []byte(hostileBytes)},
 		{Topic: "events.dlq.ledger", Key: []byte("1/lock"), Value: []byte(`{"v":1,"holder":"x","by":` + string(text) + `,"at":"2026-01-02T03:04:05Z","after":-1}`)},
 	} {
@@ -161,7 +161,7 @@ func TestNoCommandLetsThroughWhatNobodySees(t *testing.T) {
 		{"dlq", "replay", "--dry-run"}, {"dlq", "replay", "--dry-run", "--all-groups", "--set", "reason=" + hostile, "--reveal"}, {"dlq", "replay", "--set", hostileBytes},
 		{"dlq", "replay", "--to", hostileBytes}, {"dlq", "replay", "--id", "0/0"}, {"dlq", "close", "0/2", "--why", hostile}, {"dlq", "show", "0/2"}, {"dlq", "show", "0/2", "--json"},
 		{"find", "--lot", "lot-1"}, {"find", "--lot", "lot-1", "--reveal"}, {"find", "--lot", "lot-1", "--json", "--reveal"}, {"find", "--lot", hostileBytes}, {"find", "--plate", hostileBytes},
-		{"offsets"}, {"offsets", "--json"}, {"offsets", "--topic", hostileBytes}, {"probe"}, {"probe", "--json"}, {"probe", "--platform", "--lot", hostileBytes},
+		{"offsets"}, {"offsets", "--json"}, {"offsets", "--topic", hostileBytes}, {"doctor"}, {"doctor", "--json"}, {"doctor", "--platform", "--lot", hostileBytes},
 		{"check", wrong}, {"check", file(hostile+".json", event)}, {"check", wrong + hostileBytes}, {"check", dir + "/" + hostile}, {"check", "--" + hostileBytes},
 		{"config"}, {"version"}, {hostileBytes}, {"--" + hostileBytes}, {"dlq", hostile}, {"offsets", "--timeout", hostileBytes},
 	} {
@@ -220,7 +220,7 @@ func TestABrokersNameSteersNoTerminal(t *testing.T) {
 			return hostileBroker(r.(*kmsg.MetadataRequest), evil, port), nil, true
 		})
 		for _, args := range [][]string{
-			{"offsets", "--timeout", "3s"}, {"offsets", "--timeout", "3s", "--json"}, {"probe", "--timeout", "3s"}, {"probe", "--timeout", "3s", "--json"},
+			{"offsets", "--timeout", "3s"}, {"offsets", "--timeout", "3s", "--json"}, {"doctor", "--timeout", "3s"}, {"doctor", "--timeout", "3s", "--json"},
 			{"dlq", "list"},
 		} {
 			if args[0] == "dlq" && name != "controls" {
@@ -265,20 +265,20 @@ func hostileBroker(req *kmsg.MetadataRequest, evil string, port int32) kmsg.Resp
 func TestJSONKeepsWhatItEscapes(t *testing.T) {
 	besieged(t)
 	_, out, beside := said(t, "dlq", "export", "--reveal")
-	var letter shownLetter
-	if err := json.NewDecoder(strings.NewReader(out)).Decode(&letter); err != nil {
+	var deadLetter shownDeadLetter
+	if err := json.NewDecoder(strings.NewReader(out)).Decode(&deadLetter); err != nil {
 		t.Fatalf("%v\n%s%s", err, out, beside)
 	}
 	for name, got := range map[string]string{
-		"reason": letter.Hint, "field": letter.Message, "code": letter.Code, "seqno": letter.Seqno, "traceparent": letter.Trace,
-		"a member": letter.Record.Event.Members[1].Value, "a header": *letter.Record.Headers[1].Value, "a header's name": letter.Record.Headers[1].Name,
+		"reason": deadLetter.Hint, "field": deadLetter.Message, "code": deadLetter.Code, "seqno": deadLetter.Seqno, "traceparent": deadLetter.Trace,
+		"a member": deadLetter.Record.Event.Members[1].Value, "a header": *deadLetter.Record.Headers[1].Value, "a header's name": deadLetter.Record.Headers[1].Name,
 	} {
 		if got != hostile {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
-	if !strings.Contains(*letter.Record.Value, "粤") || !strings.Contains(*letter.Record.Value, "\u202e") {
-		t.Errorf("the value: %q", *letter.Record.Value)
+	if !strings.Contains(*deadLetter.Record.Value, "粤") || !strings.Contains(*deadLetter.Record.Value, "\u202e") {
+		t.Errorf("the value: %q", *deadLetter.Record.Value)
 	}
 }
 

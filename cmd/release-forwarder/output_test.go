@@ -28,11 +28,12 @@ func printing(t *testing.T) []string {
 	return []string{
 		"dlq stats", "dlq stats --json", "dlq stats --reason bad-time", "dlq list", "dlq list --json", "dlq show 0/0", "dlq show 0/0 --json", "dlq export",
 		"dlq replay --dry-run", "dlq replay --id 0/0", "dlq replay --reason bad-time", "dlq close 0/1 --why test",
-		"find --lot lot-1", "find --lot lot-1 --json", "offsets", "offsets --json", "probe", "probe --json", "check " + good, "config", "version",
+		"find --lot lot-1", "find --lot lot-1 --json", "offsets", "offsets --json", "doctor", "doctor --json", "check " + good, "config", "version",
 	}
 }
 
-// posted makes a Kafka with two open letters, and sets the environment for it.
+// posted makes a Kafka with two open dead letters, and sets the environment for
+// it.
 func posted(t *testing.T) {
 	t.Helper()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "events", "events.dlq"))

@@ -31,7 +31,7 @@ type dialFunc = func(ctx context.Context, network, address string) (net.Conn, er
 // service is the parts and how they are wired:
 //
 //	Kafka ─▶ engine ─▶ forwarder ─▶ mapper, platform ─▶ the platform's API
-//	           │  ▲        └──────▶ letters ─▶ Kafka
+//	           │  ▲        └──────▶ dead letters ─▶ Kafka
 //	         gate └─ outcome
 type service struct {
 	settings  *settings.Settings
@@ -45,7 +45,7 @@ type service struct {
 	platform    *upstream.Client
 	gate        *upstream.Gate
 	credentials *credentials
-	letters     *dlq.Publisher
+	deadLetters *dlq.Publisher
 
 	forwarder *forward.Forwarder
 	engine    *consumer.Engine
@@ -61,9 +61,9 @@ type service struct {
 	stopping context.Context
 	mu       sync.Mutex
 	// Guarded by mu.
-	counted      int       // partitions of KAFKA_TOPIC, as known last; 0: not yet
-	lettersFound bool      // the dead-letter topic was there once
-	stopped      time.Time // when the service was told to stop; zero before
+	counted          int       // partitions of KAFKA_TOPIC, as known last; 0: not yet
+	deadLettersFound bool      // the dead-letter topic was there once
+	stopped          time.Time // when the service was told to stop; zero before
 }
 
 // newService wires the parts. Doubles may change what the engine is made of: it is
@@ -114,7 +114,7 @@ func (v *service) wireKafka(dial dialFunc) (err error) {
 	v.watched = append(v.watched, v.kafka.Run)
 	v.retention = newRetention(v.kafka, v.settings.Kafka.ClientID, v.log)
 	v.unread = newUnread(v.kafka, v.settings.Kafka.ClientID, v.log)
-	v.letters = dlq.NewPublisher(dlq.Config{
+	v.deadLetters = dlq.NewPublisher(dlq.Config{
 		Client: v.kafka.Client(),
 		Topic:  v.settings.DeadLetters.Topic, Group: v.settings.Kafka.GroupID,
 	})
@@ -175,11 +175,11 @@ func (v *service) wireEngine(dialFunc) error {
 		return err
 	}
 	v.forwarder = forward.New(forward.Config{
-		Mapper: mapper, Platform: v.platform, Gate: v.gate, Letters: v.letters,
+		Mapper: mapper, Platform: v.platform, Gate: v.gate, DeadLetters: v.deadLetters,
 		Budget: s.Retry.Budget, BackoffMin: s.Retry.BackoffMin, BackoffMax: s.Retry.BackoffMax,
 		LotHoldMax: s.Retry.LotHoldMax, HeldBefore: s.DeadLetters.HeldBefore, StormLimit: s.DeadLetters.StormLimit,
 		Hasten: func() { v.engine.Hasten() },
-		Tracer: v.telemetry.Tracer, Metrics: count, Written: v.letterWritten, Log: v.log,
+		Tracer: v.telemetry.Tracer, Metrics: count, Written: v.deadLetterWritten, Log: v.log,
 	})
 	cfg := consumer.Config{
 		Brokers: []string{connect.Bootstrap}, Topics: []string{s.Kafka.Topic}, Optional: s.Topics()[1:], GroupID: s.Kafka.GroupID, ClientID: s.Kafka.ClientID,
@@ -189,7 +189,7 @@ func (v *service) wireEngine(dialFunc) error {
 		MaxPending:  s.Consumer.MaxPending, MaxPendingBytes: s.Consumer.MaxPendingBytes, MaxRecordBytes: int(s.Kafka.MaxRecordBytes),
 		Workers: s.Upstream.MaxInFlight, CommitInterval: s.Consumer.CommitInterval, DrainTimeout: s.Drain(),
 		DeliveryLimit: v.deliveryLimit(), Slot: v.gate.Slot,
-		Session: session, Gate: v.gate,
+		OrderKey: orderKey, Gate: v.gate,
 		Handler: v.forwarder,
 		Hooks: consumer.Hooks{
 			Assigned: func(topic string, partition int32) {
@@ -215,14 +215,14 @@ func (v *service) wireEngine(dialFunc) error {
 
 // deliveryLimit is how long a delivery may take by configuration: each attempt, one more
 // for a credential's other secret, the waits between (for a retry, and for its turn of the
-// rate), and its letter.
+// rate), and its dead letter.
 func (v *service) deliveryLimit() time.Duration {
 	u := v.settings.Upstream
-	return time.Duration(u.RetryMax+2)*u.Timeout + time.Duration(2*u.RetryMax+1)*u.RetryWaitMax + v.letters.Limit()
+	return time.Duration(u.RetryMax+2)*u.Timeout + time.Duration(2*u.RetryMax+1)*u.RetryWaitMax + v.deadLetters.Limit()
 }
 
-// session is what keeps order: one parking of one lot.
-func session(value []byte) string {
+// orderKey is what keeps order: one parking of one lot.
+func orderKey(value []byte) string {
 	lot, serial := mapping.Identify(value)
 	if lot == "" || serial == "" {
 		return ""
@@ -284,7 +284,7 @@ func (v *service) work(stop context.Context) error {
 	for _, watch := range v.watched {
 		side.Go(func() { watch(serving) })
 	}
-	side.Go(func() { v.findLetters(serving) })
+	side.Go(func() { v.findDeadLetters(serving) })
 	side.Go(func() { v.explainConnection(serving) })
 	side.Go(func() { v.warnAtStart(serving) })
 	side.Go(func() { v.retention.run(serving, v.engine.Status) })
@@ -292,7 +292,7 @@ func (v *service) work(stop context.Context) error {
 
 	err := v.engine.Run(stop)
 
-	v.letters.Close()
+	v.deadLetters.Close()
 	close()
 	side.Wait() // before the connections end: none of them opens another
 	v.hangUp()
@@ -320,14 +320,14 @@ func (v *service) flushUntil() time.Time {
 	return until
 }
 
-// findLetters waits until the dead-letter topic is there, for the readiness
-// probe.
-func (v *service) findLetters(ctx context.Context) {
+// findDeadLetters waits until the dead-letter topic is there, for the readiness
+// doctor.
+func (v *service) findDeadLetters(ctx context.Context) {
 	for {
-		err := v.letters.Exists(ctx)
+		err := v.deadLetters.Exists(ctx)
 		if err == nil {
 			v.mu.Lock()
-			v.lettersFound = true
+			v.deadLettersFound = true
 			v.mu.Unlock()
 			return
 		}
@@ -350,7 +350,7 @@ func (v *service) findLetters(ctx context.Context) {
 // cannot: the transport's own errors do not tell a wrong password from a closed
 // connection.
 func (v *service) explainConnection(ctx context.Context) {
-	err := v.kafka.Probe(ctx)
+	err := v.kafka.Reach(ctx)
 	if err != nil && ctx.Err() == nil {
 		v.log.LogAttrs(telemetry.StateChange(ctx), slog.LevelError, "Kafka cannot be reached; tried again for ever", slog.String("error", err.Error()))
 	}

@@ -47,15 +47,15 @@ func TestEventsReachThePlatformOnceAndAreCommitted(t *testing.T) {
 	})
 }
 
-func TestUnmappableEventsBecomeLettersAndOthersPass(t *testing.T) {
+func TestUnmappableEventsBecomeDeadLettersAndOthersPass(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		r := w.start()
 		w.produce(0, event(1, 1), `{"park_uuid":"lot-1"`, event(2, 1), `{"park_uuid":"lot-1","flow_no":"f","parking_serial":"s"}`, event(3, 1))
 		w.until("the commit", func() bool { return w.committed(0) == 5 })
 		w.end(r)
-		letters := w.letters()
-		if len(letters) != 2 || header(letters[0], "reason") != "invalid-json" || header(letters[1], "reason") != "missing-field" || header(letters[1], "field") != "plate" {
-			t.Errorf("letters %v", letters)
+		deadLetters := w.deadLetters()
+		if len(deadLetters) != 2 || header(deadLetters[0], "reason") != "invalid-json" || header(deadLetters[1], "reason") != "missing-field" || header(deadLetters[1], "field") != "plate" {
+			t.Errorf("dead letters %v", deadLetters)
 		}
 		if n := w.platform.Stats().Accepted; n != 3 {
 			t.Errorf("%d accepted, want 3", n)
@@ -63,7 +63,7 @@ func TestUnmappableEventsBecomeLettersAndOthersPass(t *testing.T) {
 	})
 }
 
-func TestAnOutageMakesNoLetterAndIsProbedOnceASecond(t *testing.T) {
+func TestAnOutageMakesNoDeadLetterAndIsProbedOnceASecond(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
 		var down atomic.Bool
 		down.Store(true)
@@ -97,8 +97,8 @@ func TestAnOutageMakesNoLetterAndIsProbedOnceASecond(t *testing.T) {
 			t.Errorf("drained after %s", d)
 		}
 		w.end(r)
-		if letters := w.letters(); len(letters) != 0 {
-			t.Errorf("%d letters from an outage", len(letters))
+		if deadLetters := w.deadLetters(); len(deadLetters) != 0 {
+			t.Errorf("%d dead letters from an outage", len(deadLetters))
 		}
 	})
 }
@@ -135,7 +135,7 @@ func TestAHeldRecordHoldsUpNobodyAndAKillRepeatsNoneOfThem(t *testing.T) {
 	})
 }
 
-func TestAPoisonRecordBecomesALetterWhileOthersAreAccepted(t *testing.T) {
+func TestAPoisonRecordBecomesADeadLetterWhileOthersAreAccepted(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.platform.Script(func(r *platform.Request) *platform.Reply {
 			if r.Params["parking_serial"] == "S-7" {
@@ -150,9 +150,9 @@ func TestAPoisonRecordBecomesALetterWhileOthersAreAccepted(t *testing.T) {
 		}
 		w.until("the commit", func() bool { return w.committed(0) == 600 })
 		w.end(r)
-		letters := w.letters()
-		if len(letters) != 1 || header(letters[0], "reason") != "budget-exhausted" || header(letters[0], "code") != "500" || header(letters[0], "seqno") != "abc" {
-			t.Errorf("letters %v", letters)
+		deadLetters := w.deadLetters()
+		if len(deadLetters) != 1 || header(deadLetters[0], "reason") != "budget-exhausted" || header(deadLetters[0], "code") != "500" || header(deadLetters[0], "seqno") != "abc" {
+			t.Errorf("dead letters %v", deadLetters)
 		}
 	})
 }

@@ -54,7 +54,7 @@ func (o *observer) stuck(after time.Duration) {
 }
 
 // account settles the accounts at the end (P2, P5): every event the platform's
-// or a letter's, and which of the two as its nature says.
+// or a dead letter's, and which of the two as its nature says.
 func (o *observer) account() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -84,15 +84,16 @@ func (o *observer) account() {
 	}
 }
 
-// missing counts requests that found no dead-letter topic while a letter waited.
+// missing counts requests that found no dead-letter topic while a dead letter
+// waited.
 func (o *observer) missing(req kmsg.Request) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	f := o.lettersGone
-	if f == nil || o.cluster.Load().TopicInfo(letterTopic) != nil {
+	f := o.deadLettersGone
+	if f == nil || o.cluster.Load().TopicInfo(deadLetterTopic) != nil {
 		return
 	}
-	if m, ok := req.(*kmsg.MetadataRequest); ok && !slices.ContainsFunc(m.Topics, func(t kmsg.MetadataRequestTopic) bool { return text(t.Topic) == letterTopic }) {
+	if m, ok := req.(*kmsg.MetadataRequest); ok && !slices.ContainsFunc(m.Topics, func(t kmsg.MetadataRequestTopic) bool { return text(t.Topic) == deadLetterTopic }) {
 		return
 	}
 	for _, l := range o.parts {

@@ -228,7 +228,7 @@ func (o *observer) fetching(req *kmsg.FetchRequest) {
 	}
 }
 
-// post is a batch of letters that has arrived at a broker. Whether it was
+// post is a batch of dead letters that has arrived at a broker. Whether it was
 // written shows in the partition's end when the next one arrives, or earlier.
 type post struct {
 	base    int64
@@ -236,39 +236,39 @@ type post struct {
 	count   int
 }
 
-// writing judges letters on their arrival (P5).
+// writing judges dead letters on their arrival (P5).
 func (o *observer) writing(req *kmsg.ProduceRequest) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, t := range req.Topics {
-		if o.nameOf(t.Topic, t.TopicID) != letterTopic {
+		if o.nameOf(t.Topic, t.TopicID) != deadLetterTopic {
 			continue
 		}
 		o.settle()
 		for _, p := range t.Partitions {
-			info := o.cluster.Load().PartitionInfo(letterTopic, p.Partition)
+			info := o.cluster.Load().PartitionInfo(deadLetterTopic, p.Partition)
 			if info == nil {
 				continue
 			}
 			batch := &post{base: info.HighWatermark}
 			records, err := decodeBatch(p.Records)
 			if err != nil {
-				o.breach("P5", "a batch of letters cannot be read: %v", err)
+				o.breach("P5", "a batch of dead letters cannot be read: %v", err)
 				continue
 			}
 			for i := range records {
 				batch.count++
-				if r := o.letter(p.Partition, &records[i]); r != nil {
+				if r := o.deadLetter(p.Partition, &records[i]); r != nil {
 					batch.records = append(batch.records, r)
 				}
 			}
-			o.letters[p.Partition] = batch
+			o.deadLetters[p.Partition] = batch
 		}
 	}
 }
 
-// letter judges one letter and finds its record. The mutex is held.
-func (o *observer) letter(partition int32, kr *kmsg.Record) *record {
+// deadLetter judges one dead letter and finds its record. The mutex is held.
+func (o *observer) deadLetter(partition int32, kr *kmsg.Record) *record {
 	h := map[string]string{}
 	for _, header := range kr.Headers {
 		h[header.Key] = string(header.Value)
@@ -277,7 +277,7 @@ func (o *observer) letter(partition int32, kr *kmsg.Record) *record {
 	source, err1 := strconv.Atoi(field("partition"))
 	offset, err2 := strconv.Atoi(field("offset"))
 	if err1 != nil || err2 != nil || source >= len(o.parts) || o.parts[source].of(int64(offset), string(kr.Value)) == nil {
-		o.breach("P5", "a letter about nothing: partition %q, offset %q", field("partition"), field("offset"))
+		o.breach("P5", "a dead letter about nothing: partition %q, offset %q", field("partition"), field("offset"))
 		return nil
 	}
 	r := o.parts[source].of(int64(offset), string(kr.Value))
@@ -287,30 +287,30 @@ func (o *observer) letter(partition int32, kr *kmsg.Record) *record {
 		// Allowed where the lot's records take more than half of a bound.
 		r.givenUp = true
 	case field("reason") != reason:
-		o.breach("P5", "a letter about %s with reason %s", r, field("reason"))
+		o.breach("P5", "a dead letter about %s with reason %s", r, field("reason"))
 	case string(kr.Value) != r.value(r.partition, r.offset):
-		o.breach("P5", "the letter about %s does not hold its value", r)
-	case partition != int32(source)%letterPartitions:
-		o.breach("P5", "the letter about %s is sent to partition %d", r, partition)
+		o.breach("P5", "the dead letter about %s does not hold its value", r)
+	case partition != int32(source)%deadLetterPartitions:
+		o.breach("P5", "the dead letter about %s is sent to partition %d", r, partition)
 	}
 	return r
 }
 
-// settle finds out which letters under way have been written. The mutex is
+// settle finds out which dead letters under way have been written. The mutex is
 // held.
 func (o *observer) settle() {
-	for partition, b := range o.letters {
-		info := o.cluster.Load().PartitionInfo(letterTopic, partition)
+	for partition, b := range o.deadLetters {
+		info := o.cluster.Load().PartitionInfo(deadLetterTopic, partition)
 		if info == nil || info.HighWatermark < b.base+int64(b.count) {
 			continue
 		}
-		delete(o.letters, partition)
+		delete(o.deadLetters, partition)
 		for _, r := range b.records {
 			if n := len(r.written); n > 0 && !o.mixed && !o.disturbed(nil, r.written[n-1].Add(-aftermath), time.Now()) && !o.killed() {
-				o.breach("P4", "a second letter about %s, although nobody was killed and Kafka was well", r)
+				o.breach("P4", "a second dead letter about %s, although nobody was killed and Kafka was well", r)
 			}
 			r.written = append(r.written, time.Now())
-			o.say("a letter about %s is written", r)
+			o.say("a dead letter about %s is written", r)
 			o.parts[r.partition].finish()
 		}
 	}

@@ -25,9 +25,9 @@ func handlerMistakes() []*mistake {
 		verdicts("a throttled record is taken for done", upstream.Throttled).in("platform throttles"),
 		verdicts("a refused record is taken for done", upstream.Refused).in("one lot refused", "secret changed"),
 		verdicts("what a drain cuts is taken for done", upstream.Cut).in("platform stalls", "half-open to the platform"),
-		lettered("a failure is a letter at once", func(_ int, v upstream.Verdict) bool { return v == upstream.Failed }),
-		lettered("a time-out is a letter at once", func(_ int, v upstream.Verdict) bool { return v == upstream.Timeout }),
-		lettered("a refused lot's record is a letter at once", func(_ int, v upstream.Verdict) bool { return v == upstream.Refused }),
+		lettered("a failure is a dead letter at once", func(_ int, v upstream.Verdict) bool { return v == upstream.Failed }),
+		lettered("a time-out is a dead letter at once", func(_ int, v upstream.Verdict) bool { return v == upstream.Timeout }),
+		lettered("a refused lot's record is a dead letter at once", func(_ int, v upstream.Verdict) bool { return v == upstream.Refused }),
 		lettered("the budget is spent in an outage", func(failures int, _ upstream.Verdict) bool { return failures >= 6 }).in(anOutage...),
 		handled("a record that cannot be mapped is dropped", func(h *handler, ctx context.Context, d *consumer.Delivery) {
 			if _, err := h.mapper.Map(d.Record.Value, d.Record.Time); err != nil {
@@ -36,25 +36,25 @@ func handlerMistakes() []*mistake {
 			}
 			h.right.Handle(ctx, d)
 		}),
-		unmappable("a letter is not awaited", func(h *handler, ctx context.Context, d *consumer.Delivery, l *dlq.Letter) {
-			h.v.letters.Publish(ctx, l, func(error) {})
+		unmappable("a dead letter is not awaited", func(h *handler, ctx context.Context, d *consumer.Delivery, l *dlq.Letter) {
+			h.v.deadLetters.Publish(ctx, l, func(error) {})
 			d.Done()
 		}),
-		unmappable("a letter that could not be written is taken for done", func(h *handler, ctx context.Context, d *consumer.Delivery, l *dlq.Letter) {
-			h.v.letters.Publish(ctx, l, func(error) { d.Done() })
+		unmappable("a dead letter that could not be written is taken for done", func(h *handler, ctx context.Context, d *consumer.Delivery, l *dlq.Letter) {
+			h.v.deadLetters.Publish(ctx, l, func(error) { d.Done() })
 		}),
-		unmappable("a letter is written twice", func(h *handler, ctx context.Context, d *consumer.Delivery, l *dlq.Letter) {
-			h.v.letters.Publish(ctx, l, func(error) {
-				h.v.letters.Publish(ctx, l, func(err error) { h.settle(d, err) })
+		unmappable("a dead letter is written twice", func(h *handler, ctx context.Context, d *consumer.Delivery, l *dlq.Letter) {
+			h.v.deadLetters.Publish(ctx, l, func(error) {
+				h.v.deadLetters.Publish(ctx, l, func(err error) { h.settle(d, err) })
 			})
 		}),
-		unmappable("a letter is cut", func(h *handler, ctx context.Context, d *consumer.Delivery, l *dlq.Letter) {
+		unmappable("a dead letter is cut", func(h *handler, ctx context.Context, d *consumer.Delivery, l *dlq.Letter) {
 			l.Value = l.Value[:len(l.Value)-1]
-			h.v.letters.Publish(ctx, l, func(err error) { h.settle(d, err) })
+			h.v.deadLetters.Publish(ctx, l, func(err error) { h.settle(d, err) })
 		}),
-		unmappable("a letter lies in another partition", func(h *handler, ctx context.Context, d *consumer.Delivery, l *dlq.Letter) {
+		unmappable("a dead letter lies in another partition", func(h *handler, ctx context.Context, d *consumer.Delivery, l *dlq.Letter) {
 			l.Partition++
-			h.v.letters.Publish(ctx, l, func(err error) { h.settle(d, err) })
+			h.v.deadLetters.Publish(ctx, l, func(err error) { h.settle(d, err) })
 		}),
 		handled("one record in twenty is sent twice", func(h *handler, ctx context.Context, d *consumer.Delivery) {
 			if h.n.Add(1)%20 == 0 {
@@ -118,7 +118,7 @@ func decide(name string, wrong func(h *handler, ctx context.Context, d *consumer
 			return
 		}
 		if _, own := d.Note.(int); !own && d.Note != nil {
-			h.right.Handle(ctx, d) // its letter waits
+			h.right.Handle(ctx, d) // its dead letter waits
 			return
 		}
 		a := h.deliver(ctx, d)
@@ -164,9 +164,9 @@ func lettered(name string, enough func(failures int, v upstream.Verdict) bool) *
 		if !enough(failures, v) {
 			return false
 		}
-		l := letterAbout(d)
+		l := deadLetterAbout(d)
 		l.Stage, l.Reason = dlq.StageUpstream, dlq.ReasonBudgetExhausted
-		h.v.letters.Publish(ctx, l, func(err error) { h.settle(d, err) })
+		h.v.deadLetters.Publish(ctx, l, func(err error) { h.settle(d, err) })
 		return true
 	})
 }
@@ -178,17 +178,17 @@ func unmappable(name string, write func(h *handler, ctx context.Context, d *cons
 			return
 		}
 		d.ReturnSlot()
-		l := letterAbout(d)
+		l := deadLetterAbout(d)
 		l.Stage, l.Reason = dlq.StageMapping, "missing-field"
 		write(h, ctx, d, l)
 	})
 }
 
-func letterAbout(d *consumer.Delivery) *dlq.Letter {
+func deadLetterAbout(d *consumer.Delivery) *dlq.Letter {
 	return &dlq.Letter{Topic: d.Record.Topic, Partition: d.Record.Partition, Offset: d.Record.Offset, Timestamp: d.Record.Timestamp, Key: d.Record.Key, Value: d.Record.Value}
 }
 
-// settle ends a delivery by what became of its letter.
+// settle ends a delivery by what became of its dead letter.
 func (h *handler) settle(d *consumer.Delivery, err error) {
 	if err == nil {
 		d.Done()

@@ -44,7 +44,7 @@ var kinds = func() []*kind {
 		refusing("metadata refused", 3, kmsg.Metadata, byTopic(eventTopic), kerr.LeaderNotAvailable),
 		leaveRefused(refusing("leave refused", 8, kmsg.LeaveGroup, byGroup, kerr.NotCoordinator, kerr.CoordinatorNotAvailable, kerr.UnknownMemberID, kerr.GroupAuthorizationFailed)),
 		refusing("versions refused", 5, kmsg.ApiVersions, byService, kerr.UnsupportedVersion, kerr.UnknownServerError),
-		refusing("letter refused", 5, kmsg.Produce, byTopic(letterTopic), kerr.NotEnoughReplicas, kerr.NotEnoughReplicasAfterAppend, kerr.NotLeaderForPartition, kerr.MessageTooLarge,
+		refusing("dead letter refused", 5, kmsg.Produce, byTopic(deadLetterTopic), kerr.NotEnoughReplicas, kerr.NotEnoughReplicasAfterAppend, kerr.NotLeaderForPartition, kerr.MessageTooLarge,
 			kerr.TopicAuthorizationFailed, kerr.RequestTimedOut, kerr.KafkaStorageError),
 
 		// The network and the brokers as machines.
@@ -196,7 +196,7 @@ func restartBroker(s *simulation, f *fault) func() {
 	end := s.affect(f, nil, gone, memnet.Condition{Refuse: true})
 	s.cut(f, gone)
 	if f.b%3 > 0 {
-		for _, topic := range []string{eventTopic, letterTopic} {
+		for _, topic := range []string{eventTopic, deadLetterTopic} {
 			for _, p := range s.cluster.Load().PartitionInfos(topic) {
 				if p.Leader == n {
 					_ = s.cluster.Load().MoveTopicPartition(topic, p.Partition, (n+1+p.Partition%2)%3) // both are there
@@ -215,7 +215,7 @@ func restartBroker(s *simulation, f *fault) func() {
 
 func moveLeader(s *simulation, f *fault) func() {
 	over := s.observer.disturb(nil)
-	topic := []string{eventTopic, eventTopic, letterTopic}[f.b%3]
+	topic := []string{eventTopic, eventTopic, deadLetterTopic}[f.b%3]
 	infos := s.cluster.Load().PartitionInfos(topic)
 	if len(infos) == 0 {
 		over()

@@ -276,8 +276,8 @@ func (s *simulation) writeOver(f *fault, partition int32) {
 	n := len(l.former[len(l.former)-1].records) - len(l.records) + int(f.b%5)
 	b := burst{partition: partition}
 	for i := range n {
-		session := 1000*l.life + i/2
-		b.events = append(b.events, spec{nature: fine, session: session, lot: session % 5})
+		orderKey := 1000*l.life + i/2
+		b.events = append(b.events, spec{nature: fine, orderKey: orderKey, lot: orderKey % 5})
 	}
 	o.mu.Unlock()
 	if n > 0 {
@@ -310,7 +310,7 @@ func truncateLog(s *simulation, f *fault) func() {
 	o.look()
 	o.mu.Unlock()
 	led := map[string][]*kfake.PartitionInfo{}
-	for _, topic := range []string{eventTopic, letterTopic} {
+	for _, topic := range []string{eventTopic, deadLetterTopic} {
 		led[topic] = s.cluster.Load().PartitionInfos(topic)
 	}
 	s.cluster.Load().Close()

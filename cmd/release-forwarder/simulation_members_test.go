@@ -316,7 +316,7 @@ func addPartitions(s *simulation, f *fault) func() {
 		time.Sleep(time.Second)
 		b := burst{partition: n}
 		for i := range 1 + int(f.a%5) {
-			b.events = append(b.events, spec{nature: fine, session: i / 2, lot: i / 2 % 5})
+			b.events = append(b.events, spec{nature: fine, orderKey: i / 2, lot: i / 2 % 5})
 		}
 		s.produce(b)
 	})

@@ -118,15 +118,15 @@ func mistakes() []*mistake {
 		}),
 		{name: "commits come three times as seldom", double: func(_ *service, cfg *consumer.Config) { cfg.CommitInterval *= 3 }, shows: []string{"member killed"}},
 		{name: "a drain waits for nothing", double: func(_ *service, cfg *consumer.Config) { cfg.DrainTimeout = time.Nanosecond }, shows: []string{"member told to stop"}},
-		{name: "sessions are not told apart from records", double: func(_ *service, cfg *consumer.Config) { cfg.Session = func([]byte) string { return "" } }},
-		{name: "a session's records are in two lanes", double: func(_ *service, cfg *consumer.Config) {
-			right := cfg.Session
+		{name: "order keys are not told apart from records", double: func(_ *service, cfg *consumer.Config) { cfg.OrderKey = func([]byte) string { return "" } }},
+		{name: "an order key's records are in two key queues", double: func(_ *service, cfg *consumer.Config) {
+			right := cfg.OrderKey
 			var n atomic.Int64
-			cfg.Session = func(value []byte) string { return right(value) + []string{"", "other"}[n.Add(1)%2] }
+			cfg.OrderKey = func(value []byte) string { return right(value) + []string{"", "other"}[n.Add(1)%2] }
 		}},
-		{name: "spoilt records keep no place in their session", double: func(_ *service, cfg *consumer.Config) {
-			right := cfg.Session
-			cfg.Session = func(value []byte) string {
+		{name: "spoilt records keep no place in their order key", double: func(_ *service, cfg *consumer.Config) {
+			right := cfg.OrderKey
+			cfg.OrderKey = func(value []byte) string {
 				if strings.Contains(string(value), `"plate":""`) {
 					return ""
 				}
@@ -260,14 +260,14 @@ func earlyCommit() *mistake {
 	})
 }
 
-// orderAfterRetry gives the records of a session that are read after one of it was
-// tried again lanes of their own.
+// orderAfterRetry gives the records of an order key that are read after one of it
+// was tried again key queues of their own.
 func orderAfterRetry() *mistake {
-	return &mistake{name: "a session's order is broken after a retry", double: func(_ *service, cfg *consumer.Config) {
-		var retried sync.Map // sessions
-		session, right := cfg.Session, cfg.Handler
-		cfg.Session = func(value []byte) string {
-			key := session(value)
+	return &mistake{name: "an order key's order is broken after a retry", double: func(_ *service, cfg *consumer.Config) {
+		var retried sync.Map // order keys
+		orderKey, right := cfg.OrderKey, cfg.Handler
+		cfg.OrderKey = func(value []byte) string {
+			key := orderKey(value)
 			if _, is := retried.Load(key); is {
 				return ""
 			}
@@ -275,7 +275,7 @@ func orderAfterRetry() *mistake {
 		}
 		cfg.Handler = handlerFunc(func(ctx context.Context, d *consumer.Delivery) {
 			if d.Number > 1 {
-				retried.Store(session(d.Record.Value), true)
+				retried.Store(orderKey(d.Record.Value), true)
 			}
 			right.Handle(ctx, d)
 		})

@@ -26,17 +26,17 @@ type observer struct {
 	counted dropCounts
 	hosts   map[string]*host // by IP address; complete before a host sends
 
-	mu      sync.Mutex
-	parts   []*log
-	flows   map[string]*record
-	open    map[string]*acceptance // by connection: accepted, the answer not read yet
-	letters map[int32]*post        // by partition of the dead-letter topic: under way
-	trouble []trouble
-	eras    []era
-	story   []string
-	// lettersGone is the fault that has taken the dead-letter topic away.
-	lettersGone *fault
-	broken      []string // promises, in words
+	mu          sync.Mutex
+	parts       []*log
+	flows       map[string]*record
+	open        map[string]*acceptance // by connection: accepted, the answer not read yet
+	deadLetters map[int32]*post        // by partition of the dead-letter topic: under way
+	trouble     []trouble
+	eras        []era
+	story       []string
+	// deadLettersGone is the fault that has taken the dead-letter topic away.
+	deadLettersGone *fault
+	broken          []string // promises, in words
 	// refusedLots are those that the platform has refused, alone.
 	refusedLots map[int]bool
 	lives       map[string]time.Time // when each member of the group was last heard of
@@ -84,9 +84,9 @@ type record struct {
 	spec
 	partition int32
 	offset    int64
-	before    *record // of the same session
+	before    *record // of the same order key
 	accepted  []*acceptance
-	written   []time.Time // letters that are in the topic
+	written   []time.Time // dead letters that are in the topic
 	covered   time.Time   // when a commit that says it is finished was taken
 	givenUp   bool        // with its lot, which the platform refuses
 	light     int         // how often faults that pick single requests have hit it
@@ -120,7 +120,7 @@ type era struct {
 func newObserver(c *atomic.Pointer[kfake.Cluster], plan *schedule) *observer {
 	o := &observer{
 		cluster: c, plan: plan, began: time.Now(), hosts: map[string]*host{},
-		flows: map[string]*record{}, open: map[string]*acceptance{}, letters: map[int32]*post{}, lives: map[string]time.Time{}, refusedLots: map[int]bool{},
+		flows: map[string]*record{}, open: map[string]*acceptance{}, deadLetters: map[int32]*post{}, lives: map[string]time.Time{}, refusedLots: map[int]bool{},
 	}
 	o.add(plan.partitions)
 	return o
@@ -161,7 +161,7 @@ func (o *observer) expect(b burst) (values []string) {
 		e.life = l.life
 		r := &record{spec: e, partition: b.partition, offset: int64(len(l.records))}
 		for _, earlier := range slices.Backward(l.records) {
-			if earlier.session == r.session {
+			if earlier.orderKey == r.orderKey {
 				r.before = earlier
 				break
 			}
@@ -238,7 +238,7 @@ func (o *observer) asked(r *platform.Request) *record {
 	}
 	for b := rec.before; b != nil; b = b.before {
 		if !b.finished() && !b.gone {
-			o.breach("P3", "%s was sent while %s of the same session is not finished", rec, b)
+			o.breach("P3", "%s was sent while %s of the same order key is not finished", rec, b)
 			break
 		}
 	}

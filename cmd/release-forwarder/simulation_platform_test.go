@@ -56,7 +56,7 @@ func platformKinds() []*kind {
 			return &platform.Reply{Body: []string{`{"code":"401","hint":"x"}`, `{"code":"403"}`}[f.b%2]}
 		}),
 		{name: "secret changed", weight: 3, least: second, most: 10 * second, begin: changeSecret},
-		{name: "letters' topic missing", weight: 3, least: 3 * second, most: 30 * second, early: true, begin: loseLetterTopic},
+		{name: "dead letters' topic missing", weight: 3, least: 3 * second, most: 30 * second, early: true, begin: loseDeadLetterTopic},
 	}
 }
 
@@ -229,26 +229,26 @@ func changeSecret(s *simulation, f *fault) func() {
 	}
 }
 
-// loseLetterTopic makes the dead-letter topic missing from the start; a letter
-// that is in it is never taken away.
-func loseLetterTopic(s *simulation, f *fault) func() {
+// loseDeadLetterTopic makes the dead-letter topic missing from the start; a dead
+// letter that is in it is never taken away.
+func loseDeadLetterTopic(s *simulation, f *fault) func() {
 	o := s.observer
 	o.mu.Lock()
 	o.settle()
-	used := len(o.letters) > 0
-	for _, p := range s.cluster.Load().PartitionInfos(letterTopic) {
+	used := len(o.deadLetters) > 0
+	for _, p := range s.cluster.Load().PartitionInfos(deadLetterTopic) {
 		used = used || p.HighWatermark > 0
 	}
 	if !used {
-		o.lettersGone = f
+		o.deadLettersGone = f
 	}
 	o.mu.Unlock()
-	if used || s.cluster.Load().DeleteTopic(letterTopic) != nil {
+	if used || s.cluster.Load().DeleteTopic(deadLetterTopic) != nil {
 		return nil
 	}
 	over := o.disturb(nil)
 	return func() {
-		if err := s.cluster.Load().CreateTopic(letterTopic, letterPartitions, nil); err != nil {
+		if err := s.cluster.Load().CreateTopic(deadLetterTopic, deadLetterPartitions, nil); err != nil {
 			o.fail("the dead-letter topic: %v", err)
 		}
 		over()

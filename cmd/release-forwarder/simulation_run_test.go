@@ -24,12 +24,12 @@ import (
 )
 
 const (
-	clusterID        = "kfake" // the embedded Kafka's own
-	letterPartitions = 2
-	sessionTime      = 6 * time.Second // the least the embedded Kafka takes
-	rebalanceTime    = 8 * time.Second
-	drainTime        = 4 * time.Second
-	mostMembers      = 4
+	clusterID            = "kfake" // the embedded Kafka's own
+	deadLetterPartitions = 2
+	sessionTime          = 6 * time.Second // the least the embedded Kafka takes
+	rebalanceTime        = 8 * time.Second
+	drainTime            = 4 * time.Second
+	mostMembers          = 4
 )
 
 // simulation is one run of a schedule.
@@ -110,7 +110,7 @@ func simulate(t *testing.T, base settings.Settings, plan *schedule, m *mistake, 
 			t.Fatal(err)
 		}
 		s.options = []kfake.Opt{kfake.Ports(9001, 9002, 9003), kfake.ListenFn(s.net.Listen),
-			kfake.SeedTopics(plan.partitions, eventTopic), kfake.SeedTopics(letterPartitions, letterTopic)}
+			kfake.SeedTopics(plan.partitions, eventTopic), kfake.SeedTopics(deadLetterPartitions, deadLetterTopic)}
 		if slices.ContainsFunc(plan.faults, func(f *fault) bool { return f.kind.name == truncation }) {
 			s.folder = filepath.Join(dir, "logs")
 			s.options = append(s.options, kfake.DataDir(s.folder))

@@ -42,7 +42,7 @@ type nature byte
 
 const (
 	fine    nature = 'F' // accepted
-	spoilt  nature = 'B' // cannot be mapped; its session can be read
+	spoilt  nature = 'B' // cannot be mapped; its order key can be read
 	refused nature = 'R' // the platform answers 400
 	poison  nature = 'P' // the platform fails for this one alone, for ever
 )
@@ -50,10 +50,10 @@ const (
 // spec is one event: its offset follows from the order of production, and its
 // flow number tells it.
 type spec struct {
-	nature  nature
-	lot     int
-	session int
-	life    int // of its partition's log: how often that was cut or made anew before
+	nature   nature
+	lot      int
+	orderKey int
+	life     int // of its partition's log: how often that was cut or made anew before
 }
 
 func (s spec) flow(partition int32, offset int64) string {
@@ -64,12 +64,12 @@ func (s spec) flow(partition int32, offset int64) string {
 }
 
 func (s spec) value(partition int32, offset int64) string {
-	plate := fmt.Sprintf("粤B%05d", s.session)
+	plate := fmt.Sprintf("粤B%05d", s.orderKey)
 	if s.nature == spoilt {
 		plate = "" // blank, so that a required field is missing
 	}
 	return fmt.Sprintf(`{"park_uuid":"lot-%d","flow_no":"%s","parking_serial":"S-%d-%d","plate":"%s"}`,
-		s.lot, s.flow(partition, offset), partition, s.session, plate)
+		s.lot, s.flow(partition, offset), partition, s.orderKey, plate)
 }
 
 // fault is one entry of the schedule.
@@ -145,16 +145,16 @@ func draw(seed uint64) *schedule {
 // drawEvents spreads a few hundred events over the run; half of them at random
 // moments, the rest in bursts, so that there is a backlog now and then.
 func (s *schedule) drawEvents(r *rand.Rand) {
-	next := make([]int, s.partitions) // sessions, never used again
+	next := make([]int, s.partitions) // order keys, never used again
 	for range 30 + r.IntN(40) {
 		b := burst{
 			at:        time.Duration(r.Int64N(int64(s.length))),
 			partition: r.Int32N(s.partitions),
 		}
-		sessions := 1 + r.IntN(4)
+		orderKeys := 1 + r.IntN(4)
 		for range 1 + r.IntN(8) {
-			e := spec{nature: fine, session: next[b.partition] + r.IntN(sessions)}
-			e.lot = e.session % 5
+			e := spec{nature: fine, orderKey: next[b.partition] + r.IntN(orderKeys)}
+			e.lot = e.orderKey % 5
 			switch n := r.IntN(100); {
 			case n < 3:
 				e.nature = spoilt
@@ -165,8 +165,8 @@ func (s *schedule) drawEvents(r *rand.Rand) {
 			}
 			b.events = append(b.events, e)
 		}
-		if r.IntN(3) > 0 { // else some of the sessions go on in the next burst
-			next[b.partition] += sessions
+		if r.IntN(3) > 0 { // else some of the order keys go on in the next burst
+			next[b.partition] += orderKeys
 		}
 		s.events = append(s.events, b)
 	}

@@ -35,7 +35,7 @@ func (v *service) status() admin.Status {
 	}
 	st.Dropped, st.DroppedAt = v.facts.drops()
 	for _, l := range refused[:min(len(refused), shownLots)] {
-		st.RefusedLots = append(st.RefusedLots, admin.RefusedLot{Lot: upstream.Tame(l.Lot), Since: l.Since, Next: l.Next})
+		st.RefusedLots = append(st.RefusedLots, admin.RefusedLot{Lot: upstream.Sanitize(l.Lot), Since: l.Since, Next: l.Next})
 	}
 	for _, n := range s.HeldBy {
 		st.HeldTotal += int64(n)
@@ -56,7 +56,7 @@ func (v *service) status() admin.Status {
 	for _, c := range credentials[:min(len(credentials), shownCredentials)] {
 		row := admin.Credential{Lot: c.Lot, Next: c.Next}
 		if c.AppID != "" {
-			row.AppID = upstream.Tame(c.AppID)
+			row.AppID = upstream.Sanitize(c.AppID)
 		}
 		st.Credentials = append(st.Credentials, row)
 	}

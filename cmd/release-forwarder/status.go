@@ -108,9 +108,9 @@ func (v *service) answered(ctx context.Context, a upstream.Attempt) {
 	v.facts.refused(admin.Refusal{At: time.Now(), Verdict: a.Verdict.String(), Code: a.Code, Seqno: a.Seqno, TraceID: telemetry.TraceID(ctx)})
 }
 
-func (v *service) letterWritten(stage, reason string) {
+func (v *service) deadLetterWritten(stage, reason string) {
 	v.telemetry.Instruments.DeadLetter(stage, reason)
-	v.facts.letter(stage, reason, time.Now())
+	v.facts.deadLetter(stage, reason, time.Now())
 }
 
 // committing is the span of an offset commit.

@@ -59,8 +59,8 @@ func (blind) Acquire(ctx context.Context) (bool, error) { <-ctx.Done(); return f
 // What does not move is told of within its limit and 30 s, by its place in Kafka and no
 // more, and does not keep the process from ending.
 func TestWhatDoesNotMoveIsNotAlive(t *testing.T) {
-	// Its limit, by the settings below: 4 attempts of 10 s, two waits of 1 s and three turns of the rate as late; its letter:
-	// 30 s behind others, and 3 requests of 10 s.
+	// Its limit, by the settings below: 4 attempts of 10 s, two waits of 1 s and three turns of the rate as late; its dead
+	// letter: 30 s behind others, and 3 requests of 10 s.
 	const limit = 4*10*time.Second + 5*time.Second + 30*time.Second + 30*time.Second
 	handling := func(first func(context.Context, *consumer.Delivery)) func(*service, *consumer.Config) {
 		return func(_ *service, cfg *consumer.Config) { cfg.Handler = &mistaken{Handler: cfg.Handler, first: first} }
@@ -165,7 +165,7 @@ func outages() map[string]func(w *world) (r *replica) {
 			return r
 		}
 	}
-	letters := func(fault func(w *world)) func(w *world) *replica {
+	deadLetters := func(fault func(w *world)) func(w *world) *replica {
 		return func(w *world) *replica {
 			for p := range int32(2) {
 				var bad []string
@@ -227,16 +227,16 @@ func outages() map[string]func(w *world) (r *replica) {
 			w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.CoordinatorNotAvailable, Count: -1})
 			return r
 		},
-		"the dead-letter topic refuses all": letters(func(w *world) {
-			w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: letterTopic, Err: kerr.NotEnoughReplicas, Count: -1})
+		"the dead-letter topic refuses all": deadLetters(func(w *world) {
+			w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: deadLetterTopic, Err: kerr.NotEnoughReplicas, Count: -1})
 		}),
-		"the dead-letter topic refuses each letter": letters(func(w *world) {
-			w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: letterTopic, Err: kerr.TopicAuthorizationFailed, Count: -1})
+		"the dead-letter topic refuses each dead letter": deadLetters(func(w *world) {
+			w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: deadLetterTopic, Err: kerr.TopicAuthorizationFailed, Count: -1})
 		}),
-		"the dead-letter topic hangs": letters(func(w *world) {
+		"the dead-letter topic hangs": deadLetters(func(w *world) {
 			w.cluster.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
 				w.cluster.KeepControl()
-				if req.(*kmsg.ProduceRequest).Topics[0].Topic == letterTopic {
+				if req.(*kmsg.ProduceRequest).Topics[0].Topic == deadLetterTopic {
 					w.cluster.SleepControl(func() { time.Sleep(25 * time.Second) })
 				}
 				return nil, nil, false
@@ -244,9 +244,9 @@ func outages() map[string]func(w *world) (r *replica) {
 		}),
 		"held records fill the bound of gaps": func(w *world) *replica {
 			w.failing(func(flow string) bool {
-				var session, n int
-				_, _ = fmt.Sscanf(flow, "F-%d-%d", &session, &n)
-				return session%2 == 0
+				var orderKey, n int
+				_, _ = fmt.Sscanf(flow, "F-%d-%d", &orderKey, &n)
+				return orderKey%2 == 0
 			})
 			return w.start("RETRY_BUDGET", "0", "RETRY_BACKOFF_MAX", "10m")
 		},

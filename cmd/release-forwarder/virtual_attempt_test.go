@@ -27,7 +27,7 @@ func TestALotIsTriedAgainWhateverItsAttemptCameTo(t *testing.T) {
 	for name, c := range map[string]struct {
 		reply  platform.Reply
 		which  string // the record that the attempt is made with
-		reason string // of its letter
+		reason string // of its dead letter
 		mended func(r *replica)
 		within time.Duration
 	}{
@@ -59,24 +59,24 @@ func TestALotIsTriedAgainWhateverItsAttemptCameTo(t *testing.T) {
 				w.until("the lot is refused", func() bool { return len(r.forwarder.RefusedLots()) == 1 })
 				w.produce(0, ofLot("good", 20))
 				// Its only record is given up: the next attempt is free for whoever comes.
-				w.until("its letter", func() bool { return w.letterCount() == 1 }, 5*time.Minute)
+				w.until("its dead letter", func() bool { return w.deadLetterCount() == 1 }, 5*time.Minute)
 				time.Sleep(time.Minute)
 				dated := time.Now()
 				if c.which == old {
 					dated = dated.Add(-2 * time.Hour)
 				}
 				w.produceDated(0, ofLot("bad", 100), dated)
-				w.until("the attempt's letter", func() bool { return w.letterCount() == 2 }, 20*time.Second)
+				w.until("the attempt's dead letter", func() bool { return w.deadLetterCount() == 2 }, 20*time.Second)
 				w.platform.Script(nil)
 				c.mended(r)
 				w.produce(0, ofLot("bad", 200), ofLot("bad", 202), ofLot("good", 30))
 				w.until("the mended lot's records", func() bool { return w.committed(0) == 7 }, c.within+2*time.Second)
 				w.end(r)
-				letters := w.letters()
-				if len(letters) != 2 {
-					t.Fatalf("%d letters, want 2", len(letters))
+				deadLetters := w.deadLetters()
+				if len(deadLetters) != 2 {
+					t.Fatalf("%d dead letters, want 2", len(deadLetters))
 				}
-				for _, l := range letters {
+				for _, l := range deadLetters {
 					if reason := header(l, "reason"); reason != c.reason && reason != "lot-refused" {
 						t.Errorf("reason %s", reason)
 					}
@@ -91,7 +91,7 @@ func changed(r *replica) { r.credentialsChanged([]string{"bad"}) }
 
 // A record that may be its lot's attempt waits for its turn in a storm first: the
 // attempt is free for it when that comes.
-func TestARefusedLotIsTriedAgainInAStormOfItsLetters(t *testing.T) {
+func TestARefusedLotIsTriedAgainInAStormOfItsDeadLetters(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.platform.Script(func(q *platform.Request) *platform.Reply {
 			if q.Params["park_uuid"] == "bad" {
@@ -105,7 +105,7 @@ func TestARefusedLotIsTriedAgainInAStormOfItsLetters(t *testing.T) {
 		w.produce(0, ofLot("good", 0))
 		w.until("the lot is refused", func() bool { return len(r.forwarder.RefusedLots()) == 1 })
 		w.produce(0, ofLot("good", 2))
-		w.until("its letter", func() bool { return w.letterCount() == 1 }, 5*time.Minute)
+		w.until("its dead letter", func() bool { return w.deadLetterCount() == 1 }, 5*time.Minute)
 		time.Sleep(time.Minute)
 		const rubbish, limit = 60, 10
 		var values []string

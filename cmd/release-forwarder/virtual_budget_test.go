@@ -107,19 +107,19 @@ func TestWhichFailuresCountForTheBudget(t *testing.T) {
 	}
 }
 
-// The last failure that a record is allowed makes its letter: the RETRY_BUDGET-th that
-// counts, and where records that wait crowd the partition the third. Every failure counts
-// here: it takes 2 s, in which many others are accepted.
-func TestTheLastFailureOfTheBudgetMakesTheLetter(t *testing.T) {
+// The last failure that a record is allowed makes its dead letter: the RETRY_BUDGET-th
+// that counts, and where blocked records take over half of the partition the third. Every
+// failure counts here: it takes 2 s, in which many others are accepted.
+func TestTheLastFailureOfTheBudgetMakesTheDeadLetter(t *testing.T) {
 	for name, c := range map[string]struct {
 		budget string
 		poison int
-		want   string // attempts of the first letter
+		want   string // attempts of the first dead letter
 	}{
 		"the last of the budget":   {"5", 1, "5"},
-		"the third, in a crowd":    {"5", 28, "3"}, // of 40 that may be unfinished; more than a quarter must be free
+		"the third, over half":     {"5", 28, "3"}, // of 40 that may be unfinished; more than a quarter must be free
 		"a budget of less than it": {"2", 28, "2"},
-		"the last, no crowd":       {"5", 15, "5"},
+		"the last, not over half":  {"5", 15, "5"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {
@@ -139,19 +139,19 @@ func TestTheLastFailureOfTheBudgetMakesTheLetter(t *testing.T) {
 				for n := range c.poison {
 					w.produce(0, ofLot("ill", 2*n))
 				}
-				for w.letterCount() == 0 && others < 60000 {
+				for w.deadLetterCount() == 0 && others < 60000 {
 					for range 20 {
 						w.produce(0, event(others, 0))
 						others++
 					}
 					time.Sleep(100 * time.Millisecond)
 				}
-				letters := w.letters()
+				deadLetters := w.deadLetters()
 				w.end(r)
-				if len(letters) == 0 {
-					t.Fatal("no letter")
+				if len(deadLetters) == 0 {
+					t.Fatal("no dead letter")
 				}
-				if l := letters[0]; header(l, "reason") != "budget-exhausted" || header(l, "attempts") != c.want {
+				if l := deadLetters[0]; header(l, "reason") != "budget-exhausted" || header(l, "attempts") != c.want {
 					t.Errorf("%s after %s attempts, want %s", header(l, "reason"), header(l, "attempts"), c.want)
 				}
 			})

@@ -127,8 +127,8 @@ func TestAChangedEntryTouchesOnlyItsLot(t *testing.T) {
 			t.Errorf("lot b: %d accepted of %d", accepted, n)
 		}
 		w.end(r)
-		if n := len(w.letters()); n != 0 {
-			t.Errorf("%d letters", n)
+		if n := len(w.deadLetters()); n != 0 {
+			t.Errorf("%d dead letters", n)
 		}
 		log := w.log.String()
 		for _, line := range []string{"file cannot be taken up", "lot refused", `"explanation":"both strings to sign are the same`} {
@@ -164,8 +164,8 @@ func TestASecretRotatedUnderLoadCostsNothing(t *testing.T) {
 		}
 		w.until("all", w.allCommitted(2, 25*rounds), 5*time.Second)
 		w.end(r)
-		if n := len(w.letters()); n != 0 {
-			t.Errorf("%d letters", n)
+		if n := len(w.deadLetters()); n != 0 {
+			t.Errorf("%d dead letters", n)
 		}
 		var times []time.Time
 		flows := map[platform.Flow]int{}

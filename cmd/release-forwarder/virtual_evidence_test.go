@@ -54,14 +54,14 @@ func TestALeaderThatMovesIsNoTruncation(t *testing.T) {
 					release := w.heldInFront()
 					for range 3 {
 						w.moveLeader()
-						w.sessions(newFrom+len(w.acknowledged), newFrom+len(w.acknowledged)+n)
+						w.orderKeys(newFrom+len(w.acknowledged), newFrom+len(w.acknowledged)+n)
 						time.Sleep(5 * time.Second)
 					}
 					m = disturb(w, m)
 					w.moveLeader()
 					time.Sleep(20 * time.Second)
 					release()
-					w.sessions(2*newFrom, 2*newFrom+10)
+					w.orderKeys(2*newFrom, 2*newFrom+10)
 					w.caughtUp()
 					w.end(m.replica)
 					w.witness(0)
@@ -89,7 +89,7 @@ func TestAnEpochsEndThatIsRefusedSaysNothingOfTheLog(t *testing.T) {
 				release := w.heldInFront()
 				refused := refuse(w)
 				w.moveLeader()
-				w.sessions(newFrom, newFrom+10) // so that the embedded Kafka answers by itself
+				w.orderKeys(newFrom, newFrom+10) // so that the embedded Kafka answers by itself
 				time.Sleep(time.Minute)
 				refused.Remove()
 				release()
@@ -137,18 +137,18 @@ func TestAnEpochThatTheLeaderDoesNotKnowIsAnotherLog(t *testing.T) {
 					w.failing(func(string) bool { return true })
 				}
 				r := w.start(c.settings...)
-				w.sessions(0, 50)
+				w.orderKeys(0, 50)
 				if c.stopped {
 					w.until("the commit", w.allCommitted(1, 50))
 					w.end(r)
 				} else {
-					w.sessions(50, 100)
+					w.orderKeys(50, 100)
 					time.Sleep(30 * time.Second)
 				}
 				before := w.commitOf(w.kafka, 0)
 				w.anew(nil)
 				w.inTransaction(kgo.TryCommit, newFrom, newFrom+49) // a marker where the last record lay
-				w.sessions(2*newFrom, 2*newFrom+100)
+				w.orderKeys(2*newFrom, 2*newFrom+100)
 				if c.stopped {
 					w.commitWith(w.kafka, before.At, before.LeaderEpoch, before.Metadata)
 					r = w.start(c.settings...)
@@ -174,13 +174,13 @@ func TestATopicIDThatABrokerDoesNotKnowYetIsNoOtherTopic(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {
 				unknown := w.cluster.Fault(kfake.Fault{Keys: keys, Topic: eventTopic, Err: kerr.UnknownTopicID, Count: -1})
-				w.sessions(0, 50)
+				w.orderKeys(0, 50)
 				r := w.start()
 				time.Sleep(20 * time.Second)
 				unknown.Remove()
 				w.until("the commit", w.allCommitted(1, 50), 2*time.Minute)
 				unknown = w.cluster.Fault(kfake.Fault{Keys: keys, Topic: eventTopic, Err: kerr.UnknownTopicID, Count: -1})
-				w.sessions(50, 100)
+				w.orderKeys(50, 100)
 				time.Sleep(20 * time.Second)
 				unknown.Remove()
 				w.caughtUp()
@@ -199,13 +199,13 @@ func TestMetadataThatIsOldIsNotBelieved(t *testing.T) {
 		t.Run("the leader moved/"+broker, func(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {
 				r := w.start()
-				w.sessions(0, 100)
+				w.orderKeys(0, 100)
 				w.until("the commit", w.allCommitted(1, 100))
 				freeze, fresh := w.old(node)
 				w.moveLeader()
-				w.sessions(newFrom, newFrom+10)
+				w.orderKeys(newFrom, newFrom+10)
 				w.moveLeader()
-				w.sessions(2*newFrom, 2*newFrom+10)
+				w.orderKeys(2*newFrom, 2*newFrom+10)
 				freeze()
 				time.Sleep(time.Minute)
 				fresh()
@@ -218,11 +218,11 @@ func TestMetadataThatIsOldIsNotBelieved(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {
 				r := w.start("CONSUMER_MAX_PENDING", "50")
 				w.failing(func(string) bool { return true })
-				w.sessions(0, 100)
+				w.orderKeys(0, 100)
 				time.Sleep(30 * time.Second)
 				freeze, fresh := w.old(node)
 				w.anew(nil)
-				w.sessions(newFrom, newFrom+250)
+				w.orderKeys(newFrom, newFrom+250)
 				freeze()
 				w.platform.Script(nil)
 				time.Sleep(time.Minute)
@@ -263,7 +263,7 @@ func (w *world) old(node int32) (freeze, fresh func()) {
 			b.NodeID, b.Host, b.Port = int32(i), host, int32(n)
 			resp.Brokers = append(resp.Brokers, b)
 		}
-		for name, partitions := range map[string]int32{eventTopic: 1, letterTopic: letterPartitions} {
+		for name, partitions := range map[string]int32{eventTopic: 1, deadLetterTopic: deadLetterPartitions} {
 			t := kmsg.NewMetadataResponseTopic()
 			t.Topic = kmsg.StringPtr(name)
 			t.TopicID = topic.TopicID
@@ -294,14 +294,14 @@ func TestACommitOfAToolIsBelievedInTheLog(t *testing.T) {
 		t.Run(strconv.Itoa(int(at)), func(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {
 				r := w.start()
-				w.sessions(0, 100)
+				w.orderKeys(0, 100)
 				w.until("the commit", w.allCommitted(1, 100))
 				w.end(r)
 				w.moveLeader()
 				w.commitAs(w.kafka, at, "")
 				r = w.start()
 				time.Sleep(time.Minute)
-				w.sessions(newFrom, newFrom+10)
+				w.orderKeys(newFrom, newFrom+10)
 				w.caughtUp()
 				w.end(r)
 				w.witness(0)
@@ -316,11 +316,11 @@ func TestACommitOfAToolIsBelievedInTheLog(t *testing.T) {
 // Beyond the log's end it is not; what is written meanwhile is not passed over.
 func TestACommitOfAToolBeyondTheLogPassesNothingOver(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		w.sessions(0, 50)
+		w.orderKeys(0, 50)
 		w.commitAs(w.kafka, 1000, "")
 		r := w.start()
 		time.Sleep(10 * time.Second)
-		w.sessions(50, 100)
+		w.orderKeys(50, 100)
 		w.caughtUp()
 		w.end(r)
 		w.witness(1)

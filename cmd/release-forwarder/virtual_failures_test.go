@@ -131,11 +131,11 @@ func (w *world) outage(f failure, lasts time.Duration, more ...string) (row stri
 	if n := strings.Count(w.log.String(), "circuit opened"); n > 1 {
 		w.t.Errorf("the circuit opened %d times", n)
 	}
-	letters := len(w.letters())
-	if letters != 0 || commits != 0 {
-		w.t.Errorf("%d letters, %d committed in the outage", letters, commits)
+	deadLetters := len(w.deadLetters())
+	if deadLetters != 0 || commits != 0 {
+		w.t.Errorf("%d dead letters, %d committed in the outage", deadLetters, commits)
 	}
-	return fmt.Sprintf("| %s | %d | %d | %d | %d, %.2f a second | %.1f s |\n", f.name, letters, commits, wasted, late,
+	return fmt.Sprintf("| %s | %d | %d | %d | %d, %.2f a second | %.1f s |\n", f.name, deadLetters, commits, wasted, late,
 		float64(late)/(lasts-first).Seconds(), drained.Seconds())
 }
 

@@ -62,8 +62,8 @@ func TestAPlatformThatServesFewAtOnceIsUsedFully(t *testing.T) {
 				if n := strings.Count(w.log.String(), "circuit opened"); n > 0 {
 					t.Errorf("the circuit opened %d times for a platform that accepts", n)
 				}
-				if n := len(w.letters()); n != 0 {
-					t.Errorf("%d letters", n)
+				if n := len(w.deadLetters()); n != 0 {
+					t.Errorf("%d dead letters", n)
 				}
 			})
 		})
@@ -97,8 +97,8 @@ func TestAPlatformWhoseRoomChangesIsUsedFully(t *testing.T) {
 		if n := strings.Count(w.log.String(), "circuit opened"); n > 1 {
 			t.Errorf("the circuit opened %d times for a platform that accepts", n)
 		}
-		if n := len(w.letters()); n != 0 {
-			t.Errorf("%d letters", n)
+		if n := len(w.deadLetters()); n != 0 {
+			t.Errorf("%d dead letters", n)
 		}
 	})
 }

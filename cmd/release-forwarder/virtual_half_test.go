@@ -53,7 +53,7 @@ func atHalfOfCapacity(t *testing.T, slots, poison int) (inTime int, p99 time.Dur
 			time.Sleep(every)
 		}
 		inTime = w.platform.Stats().Accepted
-		w.until("the poison's letters", func() bool {
+		w.until("the poison's dead letters", func() bool {
 			return w.committed(0) == int64(each*times) || poison > 0 && r.engine.Status().Pending < each*times/80
 		}, 5*time.Minute)
 		w.end(r)
@@ -63,7 +63,7 @@ func atHalfOfCapacity(t *testing.T, slots, poison int) (inTime int, p99 time.Dur
 		}
 		slices.Sort(took)
 		p99 = took[len(took)*99/100]
-		for _, l := range w.letters() {
+		for _, l := range w.deadLetters() {
 			if header(l, "reason") != "budget-exhausted" {
 				t.Errorf("reason %s", header(l, "reason"))
 			}

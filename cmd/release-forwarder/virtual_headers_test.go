@@ -45,7 +45,7 @@ func inUse() int64 {
 // more memory than the bound; what lies in other partitions is sent all the same.
 func TestRecordsOfManyHeadersThatAreHeldKeepToTheBytes(t *testing.T) {
 	inVirtualTime(t, 3, func(w *world) {
-		refuses := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: letterTopic, Err: kerr.NotEnoughReplicas, Count: -1})
+		refuses := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: deadLetterTopic, Err: kerr.NotEnoughReplicas, Count: -1})
 		w.refusesLot("refused")
 		var bombs []string
 		for i := range 30 {
@@ -69,11 +69,11 @@ func TestRecordsOfManyHeadersThatAreHeldKeepToTheBytes(t *testing.T) {
 	})
 }
 
-// A record that has too many headers is not posted. It becomes a letter in its turn, which
-// holds the first of them, says so, and is replayed as any other.
-func TestARecordOfTooManyHeadersBecomesALetterInItsTurn(t *testing.T) {
+// A record that has too many headers is not posted. It becomes a dead letter in its turn,
+// which holds the first of them, says so, and is replayed as any other.
+func TestARecordOfTooManyHeadersBecomesADeadLetterInItsTurn(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		refuses := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: letterTopic, Err: kerr.NotEnoughReplicas, Count: -1})
+		refuses := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: deadLetterTopic, Err: kerr.NotEnoughReplicas, Count: -1})
 		headers := make([]kgo.RecordHeader, 1_000_000)
 		for i := range headers {
 			headers[i].Key = fmt.Sprint(i % 10)
@@ -84,10 +84,10 @@ func TestARecordOfTooManyHeadersBecomesALetterInItsTurn(t *testing.T) {
 		w.produceHeaders(eventTopic, 0, headers[:4096], event(2, 0))
 		w.produce(0, event(1, 2))
 		r := w.start()
-		w.until("what is before it, and another session's", func() bool { return w.platform.Stats().Accepted == 2 })
+		w.until("what is before it, and another order key's", func() bool { return w.platform.Stats().Accepted == 2 })
 		time.Sleep(time.Minute)
 		if n := w.platform.Stats().Accepted; n != 2 {
-			t.Errorf("%d were accepted, with one of the session that is behind the letter", n)
+			t.Errorf("%d were accepted, with one of the order key that is behind the dead letter", n)
 		}
 		refuses.Remove()
 		w.until("all", w.allCommitted(1, 4), 5*time.Minute)
@@ -95,14 +95,14 @@ func TestARecordOfTooManyHeadersBecomesALetterInItsTurn(t *testing.T) {
 		if n := w.platform.Stats().Accepted; n != 3 {
 			t.Errorf("%d were accepted, want all but the one", n)
 		}
-		letters := w.letters()
-		if len(letters) != 1 {
-			t.Fatalf("%d letters", len(letters))
+		deadLetters := w.deadLetters()
+		if len(deadLetters) != 1 {
+			t.Fatalf("%d dead letters", len(deadLetters))
 		}
-		l := letters[0]
+		l := deadLetters[0]
 		if string(l.Value) != event(1, 1) || header(l, "reason") != "too-long" || header(l, "stage") != "mapping" || header(l, "field") != "headers" ||
-			header(l, "message") != "headers: 1000000, at most 4096; the letter keeps the first 4096" || header(l, "redrives") != "3" {
-			t.Errorf("the letter says %q, %q, %q, %q", header(l, "reason"), header(l, "field"), header(l, "message"), header(l, "redrives"))
+			header(l, "message") != "headers: 1000000, at most 4096; the dead letter keeps the first 4096" || header(l, "redrives") != "3" {
+			t.Errorf("the dead letter says %q, %q, %q, %q", header(l, "reason"), header(l, "field"), header(l, "message"), header(l, "redrives"))
 		}
 		if n := len(l.Headers); n < 4096 || n > 4096+20 || l.Headers[4095].Key != "5" {
 			t.Errorf("%d headers", n)
@@ -110,9 +110,9 @@ func TestARecordOfTooManyHeadersBecomesALetterInItsTurn(t *testing.T) {
 	})
 }
 
-// A letter that any writer left takes the memory that it takes in the log, 8 MB, a few
-// times: as often as it is read.
-func TestTheCommandsReadLettersOfManyHeaders(t *testing.T) {
+// A dead letter that any writer left takes the memory that it takes in the log, 8 MB,
+// a few times: as often as it is read.
+func TestTheCommandsReadDeadLettersOfManyHeaders(t *testing.T) {
 	for name, command := range map[string]func(w *world) error{
 		"list":   func(w *world) error { _, _, err := w.dlq(&listed); return err },
 		"show":   func(w *world) error { _, _, err := w.dlq(&dlqShowCommand{ID: "0/0", JSON: true}); return err },
@@ -142,7 +142,7 @@ func TestTheCommandsReadLettersOfManyHeaders(t *testing.T) {
 				for i := range 250_000 {
 					headers = append(headers, kgo.RecordHeader{Key: "__forwarder.errors." + fmt.Sprint(i)}, kgo.RecordHeader{}, kgo.RecordHeader{}, kgo.RecordHeader{})
 				}
-				w.produceHeaders(letterTopic, 0, headers, event(1, 0))
+				w.produceHeaders(deadLetterTopic, 0, headers, event(1, 0))
 				var before, after runtime.MemStats
 				runtime.ReadMemStats(&before)
 				if err := command(w); err != nil {
@@ -178,8 +178,8 @@ func TestARecordThatIsTooLargeToReadStopsItsPartitionUntilTheBoundIsRaised(t *te
 		r = w.start("KAFKA_MAX_RECORD_BYTES", "10MiB")
 		w.until("the rest", func() bool { return w.committed(0) == 13 }, 5*time.Minute)
 		w.end(r)
-		if l := w.letters(); len(l) != 1 || len(l[0].Value) != 40_000_000 || header(l[0], "reason") != "invalid-json" {
-			t.Errorf("%d letters", len(l))
+		if l := w.deadLetters(); len(l) != 1 || len(l[0].Value) != 40_000_000 || header(l[0], "reason") != "invalid-json" {
+			t.Errorf("%d dead letters", len(l))
 		}
 	})
 }

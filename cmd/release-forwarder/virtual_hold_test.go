@@ -60,33 +60,33 @@ func TestALotsRecordsAreGivenUpInTimeThroughRebalances(t *testing.T) {
 		generation := r.engine.Status().Generation
 		w.produce(0, ofLot("bad", 4)) // begins to wait later
 		w.minutes(28, 1, 7, w.rebalance)
-		if n := w.letterCount(); n != 0 {
-			t.Errorf("%d letters before LOT_HOLD_MAX", n)
+		if n := w.deadLetterCount(); n != 0 {
+			t.Errorf("%d dead letters before LOT_HOLD_MAX", n)
 		}
 		w.minutes(5, 1, 0, nil)
-		if n := w.letterCount(); n != 3 {
-			t.Errorf("%d letters after LOT_HOLD_MAX, want 3", n)
+		if n := w.deadLetterCount(); n != 3 {
+			t.Errorf("%d dead letters after LOT_HOLD_MAX, want 3", n)
 		}
 		w.minutes(25, 1, 7, w.rebalance)
-		if n := w.letterCount(); n != 3 {
-			t.Errorf("%d letters before that of the record that came later", n)
+		if n := w.deadLetterCount(); n != 3 {
+			t.Errorf("%d dead letters before that of the record that came later", n)
 		}
 		w.minutes(5, 1, 0, nil)
 		if n := r.engine.Status().Generation - generation; n < 6 {
 			t.Fatalf("%d generations", n)
 		}
 		w.end(r)
-		letters := w.letters()
-		if len(letters) != 4 {
-			t.Fatalf("%d letters, want 4", len(letters))
+		deadLetters := w.deadLetters()
+		if len(deadLetters) != 4 {
+			t.Fatalf("%d dead letters, want 4", len(deadLetters))
 		}
-		for _, l := range letters {
+		for _, l := range deadLetters {
 			if header(l, "reason") != "lot-refused" {
 				t.Errorf("reason %s", header(l, "reason"))
 			}
 		}
-		if first := since(t, letters[0], "first.attempt", begun); first > time.Minute {
-			t.Errorf("the letter's first attempt was %s after the record came", first)
+		if first := since(t, deadLetters[0], "first.attempt", begun); first > time.Minute {
+			t.Errorf("the dead letter's first attempt was %s after the record came", first)
 		}
 	})
 }
@@ -112,21 +112,21 @@ func TestTheWaitForALotBeginsAgainWhereItsPartitionMoves(t *testing.T) {
 		w.end(second)
 		w.until("it has come back", func() bool { return len(first.engine.Status().Partitions) == 2 }, 2*time.Minute)
 		w.minutes(15, 2, 0, nil)
-		if n := w.letterCount(); n != 0 {
-			t.Errorf("%d letters before LOT_HOLD_MAX", n)
+		if n := w.deadLetterCount(); n != 0 {
+			t.Errorf("%d dead letters before LOT_HOLD_MAX", n)
 		}
 		w.minutes(10, 2, 0, nil)
-		letters := w.letters()
-		if len(letters) != 1 || header(letters[0], "partition") == strconv.Itoa(int(moved)) {
-			t.Fatalf("after 65 minutes %d letters, want that of the partition that stayed", len(letters))
+		deadLetters := w.deadLetters()
+		if len(deadLetters) != 1 || header(deadLetters[0], "partition") == strconv.Itoa(int(moved)) {
+			t.Fatalf("after 65 minutes %d dead letters, want that of the partition that stayed", len(deadLetters))
 		}
 		w.minutes(30, 2, 0, nil)
-		if n := w.letterCount(); n != 1 {
-			t.Errorf("%d letters, 55 minutes after the partition came back", n)
+		if n := w.deadLetterCount(); n != 1 {
+			t.Errorf("%d dead letters, 55 minutes after the partition came back", n)
 		}
 		w.minutes(10, 2, 0, nil)
-		if n := w.letterCount(); n != 2 {
-			t.Errorf("%d letters, 65 minutes after the partition came back", n)
+		if n := w.deadLetterCount(); n != 2 {
+			t.Errorf("%d dead letters, 65 minutes after the partition came back", n)
 		}
 		w.end(first)
 	})
@@ -150,18 +150,18 @@ func TestABudgetSurvivesRebalances(t *testing.T) {
 			}
 		}
 		w.end(r)
-		letters := w.letters()
-		if len(letters) != 1 || header(letters[0], "reason") != "budget-exhausted" {
-			t.Fatalf("%d letters, want one", len(letters))
+		deadLetters := w.deadLetters()
+		if len(deadLetters) != 1 || header(deadLetters[0], "reason") != "budget-exhausted" {
+			t.Fatalf("%d dead letters, want one", len(deadLetters))
 		}
 		// Six failures that count, and two quick retries of the first.
-		if n, err := strconv.Atoi(header(letters[0], "attempts")); err != nil || n < 8 {
-			t.Errorf("the letter tells of %d attempts, %v", n, err)
+		if n, err := strconv.Atoi(header(deadLetters[0], "attempts")); err != nil || n < 8 {
+			t.Errorf("the dead letter tells of %d attempts, %v", n, err)
 		}
-		if first := since(t, letters[0], "first.attempt", begun); first > time.Second {
-			t.Errorf("the letter's first attempt was %s after the record came", first)
+		if first := since(t, deadLetters[0], "first.attempt", begun); first > time.Second {
+			t.Errorf("the dead letter's first attempt was %s after the record came", first)
 		}
-		if took := since(t, letters[0], "last.attempt", begun); took < 24*time.Second {
+		if took := since(t, deadLetters[0], "last.attempt", begun); took < 24*time.Second {
 			t.Errorf("the last attempt was after %s: within a generation or two", took)
 		}
 	})
@@ -200,11 +200,11 @@ func TestNothingIsGivenUpForItsLotWhileNoOtherIsAccepted(t *testing.T) {
 			time.Sleep(25 * time.Minute)
 			w.rebalance()
 		}
-		if n := w.letterCount(); n != 0 {
-			t.Errorf("%d letters while nothing was accepted", n)
+		if n := w.deadLetterCount(); n != 0 {
+			t.Errorf("%d dead letters while nothing was accepted", n)
 		}
 		w.produce(0, ofLot("good", 12))
-		w.until("the letter", func() bool { return w.letterCount() == 1 }, 35*time.Second)
+		w.until("the dead letter", func() bool { return w.deadLetterCount() == 1 }, 35*time.Second)
 		w.end(r)
 	})
 }

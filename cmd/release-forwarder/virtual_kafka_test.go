@@ -147,7 +147,7 @@ func TestAnOffsetAboveTheLogsEndIsBelievedAfterHalfAMinute(t *testing.T) {
 
 func TestAMissingDeadLetterTopicStopsTheCommitAndNobodyElse(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		if err := w.cluster.DeleteTopic(letterTopic); err != nil {
+		if err := w.cluster.DeleteTopic(deadLetterTopic); err != nil {
 			t.Fatal(err)
 		}
 		r := w.start()
@@ -156,12 +156,12 @@ func TestAMissingDeadLetterTopicStopsTheCommitAndNobodyElse(t *testing.T) {
 		w.until("the others", func() bool { return w.platform.Stats().Accepted == 300 })
 		time.Sleep(time.Hour)
 		if c := w.committed(0); c != 1 {
-			t.Errorf("committed %d, want 1: the letter is not written", c)
+			t.Errorf("committed %d, want 1: the dead letter is not written", c)
 		}
 		if ok, why := r.ready(); ok {
 			t.Errorf("ready without a dead-letter topic: %s", why)
 		}
-		if err := w.cluster.CreateTopic(letterTopic, 2, nil); err != nil {
+		if err := w.cluster.CreateTopic(deadLetterTopic, 2, nil); err != nil {
 			t.Fatal(err)
 		}
 		w.until("the commit", w.allCommitted(1, 302), 2*time.Minute)
@@ -169,8 +169,8 @@ func TestAMissingDeadLetterTopicStopsTheCommitAndNobodyElse(t *testing.T) {
 			t.Errorf("not ready: %s", why)
 		}
 		w.end(r)
-		if n := len(w.letters()); n != 1 {
-			t.Errorf("%d letters", n)
+		if n := len(w.deadLetters()); n != 1 {
+			t.Errorf("%d dead letters", n)
 		}
 	})
 }

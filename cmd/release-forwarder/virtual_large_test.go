@@ -16,8 +16,8 @@ import (
 )
 
 // largeOf is an event above the 64KiB that these tests set.
-func largeOf(lot string, session int) string {
-	e := strings.Replace(padded(session, 0, 100<<10), fmt.Sprintf(`"lot-%d"`, session%7), fmt.Sprintf("%q", lot), 1)
+func largeOf(lot string, orderKey int) string {
+	e := strings.Replace(padded(orderKey, 0, 100<<10), fmt.Sprintf(`"lot-%d"`, orderKey%7), fmt.Sprintf("%q", lot), 1)
 	return e
 }
 
@@ -43,10 +43,10 @@ func TestALargeRecordThatWaitsKeepsNoOtherWaiting(t *testing.T) {
 		"it fails": {largeOf("lot-1", 1), func(w *world) {
 			w.failing(func(flow string) bool { return flow == "F-1-0" })
 		}},
-		"its letter cannot be written": {`{"park_uuid":"lot","parking_serial":"S","camera":"` + strings.Repeat("x", 100<<10) + `"}`, func(w *world) {
-			w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: letterTopic, Err: kerr.NotEnoughReplicas, Count: -1})
+		"its dead letter cannot be written": {`{"park_uuid":"lot","parking_serial":"S","camera":"` + strings.Repeat("x", 100<<10) + `"}`, func(w *world) {
+			w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: deadLetterTopic, Err: kerr.NotEnoughReplicas, Count: -1})
 		}},
-		"behind one of its session": {largeOf("refused", 1), func(w *world) {
+		"behind one of its order key": {largeOf("refused", 1), func(w *world) {
 			w.refusesLot("refused")
 			w.produce(0, strings.Replace(largeOf("refused", 1), strings.Repeat("x", 50), "", 1))
 		}},
@@ -120,8 +120,9 @@ func TestLargeRecordsThatWaitTakeNoMemory(t *testing.T) {
 	})
 }
 
-// A large record keeps its place in its session, whatever the others of it are.
-func TestALargeRecordKeepsItsPlaceInItsSession(t *testing.T) {
+// A large record keeps its place in its order key, whatever the others of it
+// are.
+func TestALargeRecordKeepsItsPlaceInItsOrderKey(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		tries := map[string]int{}
 		var order []string

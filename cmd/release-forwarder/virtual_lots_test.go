@@ -16,10 +16,10 @@ func ofLot(lot string, n int) string {
 	return fmt.Sprintf(`{"park_uuid":%q,"flow_no":"F-%d","parking_serial":"S-%d","plate":"粤B%05d"}`, lot, n, n/2, n)
 }
 
-// letterCount counts the letters written so far.
-func (w *world) letterCount() int64 {
+// deadLetterCount counts the dead letters written so far.
+func (w *world) deadLetterCount() int64 {
 	w.t.Helper()
-	ends, err := kadm.NewClient(w.kafka).ListEndOffsets(context.Background(), letterTopic)
+	ends, err := kadm.NewClient(w.kafka).ListEndOffsets(context.Background(), deadLetterTopic)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -69,8 +69,8 @@ func TestARefusedLotStopsNobodyAndItsRecordsArriveInOrderWhenItIsMended(t *testi
 		refusing = false
 		w.until("the bad lot's", func() bool { return w.committed(0) == 3*rounds }, 2*time.Minute)
 		w.end(r)
-		if l := w.letters(); len(l) != 0 {
-			t.Errorf("%d letters", len(l))
+		if l := w.deadLetters(); len(l) != 0 {
+			t.Errorf("%d dead letters", len(l))
 		}
 		last := map[string]string{}
 		for _, q := range w.platform.Accepted() {
@@ -79,7 +79,7 @@ func TestARefusedLotStopsNobodyAndItsRecordsArriveInOrderWhenItIsMended(t *testi
 			}
 			serial, flow := q.Params["parking_serial"], q.Params["flow_no"]
 			if before := last[serial]; before != "" && len(before) >= len(flow) && before > flow {
-				t.Errorf("session %s: %s after %s", serial, flow, before)
+				t.Errorf("order key %s: %s after %s", serial, flow, before)
 			}
 			last[serial] = flow
 		}
@@ -102,16 +102,16 @@ func TestRecordsOfARefusedLotKeepToHalfOfTheBounds(t *testing.T) {
 		w.until("the others", func() bool { return w.platform.Stats().Accepted == 300 })
 		time.Sleep(time.Minute)
 		w.end(r)
-		letters := w.letters()
-		if n := len(letters); n < 190 || n > 210 {
-			t.Errorf("%d letters, want those of 300 that do not fit into 100", n)
+		deadLetters := w.deadLetters()
+		if n := len(deadLetters); n < 190 || n > 210 {
+			t.Errorf("%d dead letters, want those of 300 that do not fit into 100", n)
 		}
-		for i, l := range letters {
+		for i, l := range deadLetters {
 			if header(l, "reason") != "lot-refused" {
 				t.Fatalf("reason %s", header(l, "reason"))
 			}
-			if i > 0 && len(header(l, "offset")) == len(header(letters[i-1], "offset")) && header(l, "offset") < header(letters[i-1], "offset") {
-				t.Errorf("offset %s given up after %s: not the longest waiting", header(l, "offset"), header(letters[i-1], "offset"))
+			if i > 0 && len(header(l, "offset")) == len(header(deadLetters[i-1], "offset")) && header(l, "offset") < header(deadLetters[i-1], "offset") {
+				t.Errorf("offset %s given up after %s: not the longest waiting", header(l, "offset"), header(deadLetters[i-1], "offset"))
 			}
 		}
 	})
@@ -132,14 +132,14 @@ func TestALotThatIsRefusedForTooLongIsGivenUpOnlyWhileOthersAreAccepted(t *testi
 			w.produce(0, ofLot("bad", 2*n), ofLot("good", 1+n))
 		}
 		time.Sleep(50 * time.Minute)
-		if l := w.letters(); len(l) != 0 {
-			t.Errorf("%d letters before LOT_HOLD_MAX", len(l))
+		if l := w.deadLetters(); len(l) != 0 {
+			t.Errorf("%d dead letters before LOT_HOLD_MAX", len(l))
 		}
 		w.produce(0, ofLot("good", 100))
 		w.until("the commit", func() bool { return w.committed(0) == 12 }, 15*time.Minute)
 		w.end(r)
-		if l := w.letters(); len(l) != 5 || header(l[0], "reason") != "lot-refused" {
-			t.Errorf("letters %v", l)
+		if l := w.deadLetters(); len(l) != 5 || header(l[0], "reason") != "lot-refused" {
+			t.Errorf("dead letters %v", l)
 		}
 	})
 }
@@ -162,15 +162,15 @@ func TestAProducersRubbishIsPacedAndTheHealthyFlowThroughIt(t *testing.T) {
 		if !strings.Contains(w.log.String(), "dead-letter storm") {
 			t.Error("no line tells of the storm")
 		}
-		// 1,000 letters: 100 as they come, then one a second until 200 wait,
+		// 1,000 dead letters: 100 as they come, then one a second until 200 wait,
 		// and beyond that as they come.
-		if n := w.letterCount(); n < 790 || n > 960 {
-			t.Errorf("%d letters after 100 s, want about 900", n)
+		if n := w.deadLetterCount(); n < 790 || n > 960 {
+			t.Errorf("%d dead letters after 100 s, want about 900", n)
 		}
 		w.until("the commit", func() bool { return w.committed(0) == int64(rubbish+good) }, 5*time.Minute)
 		w.end(r)
-		if n := len(w.letters()); n != rubbish {
-			t.Errorf("%d letters of %d", n, rubbish)
+		if n := len(w.deadLetters()); n != rubbish {
+			t.Errorf("%d dead letters of %d", n, rubbish)
 		}
 	})
 }
@@ -198,8 +198,8 @@ func TestTenThousandHealthyFlowThroughTenThousandOfRubbish(t *testing.T) {
 		w.until("the healthy", func() bool { return w.platform.Stats().Accepted == n }, 5*time.Second)
 		w.until("the commit", func() bool { return w.committed(0) == int64(2*n) }, time.Hour)
 		w.end(r)
-		if got := w.letterCount(); got != int64(n) {
-			t.Errorf("%d letters of %d", got, n)
+		if got := w.deadLetterCount(); got != int64(n) {
+			t.Errorf("%d dead letters of %d", got, n)
 		}
 	})
 }
@@ -216,8 +216,8 @@ func TestAStormOfAllIsWrittenAtOneASecond(t *testing.T) {
 		}
 		w.produce(0, values...)
 		time.Sleep(100 * time.Second)
-		if n := w.letterCount(); n < 110 || n > 125 {
-			t.Errorf("%d letters after 100 s, want 20 and one a second", n)
+		if n := w.deadLetterCount(); n < 110 || n > 125 {
+			t.Errorf("%d dead letters after 100 s, want 20 and one a second", n)
 		}
 		w.until("the commit", func() bool { return w.committed(0) == 400 }, 20*time.Minute)
 		w.end(r)
@@ -243,20 +243,20 @@ func TestRebalancesDoNotPutOffWhatWaitsInAStorm(t *testing.T) {
 			w.produce(0, ofLot("healthy", 2+2*i))
 			time.Sleep(each)
 			most := int64(limit + 1 + (i+1)*int(each/time.Second))
-			if n := w.letterCount(); r.forwarder.Storms() > 0 && n > most {
-				t.Errorf("%d letters after %s, want %d at most", n, time.Duration(i+1)*each, most)
+			if n := w.deadLetterCount(); r.forwarder.Storms() > 0 && n > most {
+				t.Errorf("%d dead letters after %s, want %d at most", n, time.Duration(i+1)*each, most)
 			}
 		}
 		if n := r.engine.Status().Generation - generation; n < rebalances {
 			t.Fatalf("%d generations", n)
 		}
-		// 40 letters and the record that is well, one a second, and a second for each
-		// rebalance at most.
+		// 40 dead letters and the record that is well, one a second, and a second for
+		// each rebalance at most.
 		w.until("the lot's record", func() bool { return w.platform.Stats().Accepted == rebalances+1 }, 10*time.Second)
 		w.until("the commit", func() bool { return w.committed(0) == rubbish+1+rebalances })
 		w.end(r)
-		if n := len(w.letters()); n != rubbish {
-			t.Errorf("%d letters of %d", n, rubbish)
+		if n := len(w.deadLetters()); n != rubbish {
+			t.Errorf("%d dead letters of %d", n, rubbish)
 		}
 	})
 }
@@ -271,14 +271,14 @@ func TestAPersonGivesUpWhatIsOld(t *testing.T) {
 		w.until("the commit", func() bool { return w.committed(0) == 2 })
 		time.Sleep(time.Minute)
 		w.end(r)
-		if l := w.letters(); len(l) != 2 || header(l[0], "reason") != "by-operator" || header(l[0], "code") != "500" {
-			t.Errorf("letters %v", l)
+		if l := w.deadLetters(); len(l) != 2 || header(l[0], "reason") != "by-operator" || header(l[0], "code") != "500" {
+			t.Errorf("dead letters %v", l)
 		}
 	})
 }
 
-// A person's decision waits for no storm's pace: all that is old becomes a letter at
-// its next failure.
+// A person's decision waits for no storm's pace: all that is old becomes a dead
+// letter at its next failure.
 func TestWhatAPersonGivesUpIsNotPaced(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Status: 500, Body: `{"code":"500"}`} })
@@ -291,14 +291,14 @@ func TestWhatAPersonGivesUpIsNotPaced(t *testing.T) {
 			t.Errorf("%d storms", n)
 		}
 		w.end(r)
-		letters := w.letters()
-		for _, l := range letters {
+		deadLetters := w.deadLetters()
+		for _, l := range deadLetters {
 			if reason := header(l, "reason"); reason != "by-operator" {
 				t.Fatalf("reason %s", reason)
 			}
 		}
-		if len(letters) != old {
-			t.Errorf("%d letters of %d", len(letters), old)
+		if len(deadLetters) != old {
+			t.Errorf("%d dead letters of %d", len(deadLetters), old)
 		}
 	})
 }

@@ -45,7 +45,7 @@ func (w *world) rebalance() {
 	w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.RebalanceInProgress, Count: 1})
 }
 
-func TestAPartitionThatComesBackWithinASecondKeepsItsHeldSessionInOrder(t *testing.T) {
+func TestAPartitionThatComesBackWithinASecondKeepsItsHeldOrderKeyInOrder(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.refuse("S-1")
 		r := w.start("KAFKA_HEARTBEAT_INTERVAL", "300ms")
@@ -74,7 +74,7 @@ func TestAPartitionThatComesBackWithinASecondKeepsItsHeldSessionInOrder(t *testi
 			}
 		}
 		if fmt.Sprint(order) != "[F-1-0 F-1-1]" {
-			t.Errorf("the held session arrived as %v", order)
+			t.Errorf("the held order key arrived as %v", order)
 		}
 		if s := w.platform.Stats(); s.Accepted != 9 || s.Repeated != 0 {
 			t.Errorf("%d accepted of 9, %d repeated", s.Accepted, s.Repeated)

@@ -32,7 +32,7 @@ func TestAStormOfNullsHoldsUpWhoIsBehindIt(t *testing.T) {
 		// Each time something is accepted about half of the bound passes.
 		"events in the others each second":  {6, time.Second, limit, 0, time.Duration(*nulls/(bound/6)+5) * time.Second},
 		"events in the others now and then": {6, 10 * time.Second, limit, 0, time.Duration(*nulls/(bound/2)+2) * 10 * time.Second},
-		// Nothing is: a storm of all, in which one letter passes each second.
+		// Nothing is: a storm of all, in which one dead letter passes each second.
 		"nothing else on this replica": {1, time.Second, limit, time.Duration(*nulls-limit-bound-30) * time.Second, time.Duration(*nulls-limit) * time.Second},
 		"without a limit":              {1, time.Second, 0, 0, time.Second},
 	} {
@@ -52,7 +52,7 @@ func TestAStormOfNullsHoldsUpWhoIsBehindIt(t *testing.T) {
 						time.Sleep(c.every)
 					}
 				}
-				w.until("the letters", func() bool { return w.committed(0) == int64(*nulls+rounds) }, 2*c.most+time.Duration(bound)*time.Second)
+				w.until("the dead letters", func() bool { return w.committed(0) == int64(*nulls+rounds) }, 2*c.most+time.Duration(bound)*time.Second)
 				w.end(r)
 				behind, others := time.Duration(0), time.Duration(0)
 				for _, q := range w.platform.Accepted() {
@@ -70,8 +70,8 @@ func TestAStormOfNullsHoldsUpWhoIsBehindIt(t *testing.T) {
 				if others > 100*time.Millisecond {
 					t.Errorf("in the other partitions: %s", others)
 				}
-				if n, letters := w.platform.Stats().Accepted, w.letterCount(); n != len(produced) || letters != int64(*nulls) {
-					t.Errorf("%d accepted of %d, %d letters", n, len(produced), letters)
+				if n, deadLetters := w.platform.Stats().Accepted, w.deadLetterCount(); n != len(produced) || deadLetters != int64(*nulls) {
+					t.Errorf("%d accepted of %d, %d dead letters", n, len(produced), deadLetters)
 				}
 			})
 		})

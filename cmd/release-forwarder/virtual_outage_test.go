@@ -16,7 +16,7 @@ import (
 	"release-forwarder/cmd/sandbox/platform"
 )
 
-// backlog produces n events of different sessions to each partition.
+// backlog produces n events of different order keys to each partition.
 func (w *world) backlog(partitions int32, n int) {
 	w.t.Helper()
 	for p := range partitions {
@@ -39,7 +39,7 @@ func (w *world) allCommitted(partitions int32, n int64) func() bool {
 	}
 }
 
-func TestNoKindOfOutageMakesALetter(t *testing.T) {
+func TestNoKindOfOutageMakesADeadLetter(t *testing.T) {
 	for name, reply := range map[string]*platform.Reply{
 		"an HTML page":             {Status: 502, Body: "<html>502</html>", Header: http.Header{"Content-Type": {"text/html"}}},
 		"nothing within the time":  {Hang: true},
@@ -79,31 +79,31 @@ func TestNoKindOfOutageMakesALetter(t *testing.T) {
 				down.Store(false)
 				w.until("the backlog", w.allCommitted(2, 300), time.Minute)
 				w.end(r)
-				if n := len(w.letters()); n != 0 {
-					t.Errorf("%d letters", n)
+				if n := len(w.deadLetters()); n != 0 {
+					t.Errorf("%d dead letters", n)
 				}
 			})
 		})
 	}
 }
 
-// A letter needs the platform for nothing: where it could not be written at first it is
-// not held up by the outage of a platform for which hundreds wait to be sent.
-func TestALetterDoesNotWaitForThePlatform(t *testing.T) {
+// A dead letter needs the platform for nothing: where it could not be written at first
+// it is not held up by the outage of a platform for which hundreds wait to be sent.
+func TestADeadLetterDoesNotWaitForThePlatform(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Status: 500} })
 		w.produce(0, "{") // cannot be mapped
-		away := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: letterTopic, Err: kerr.NotEnoughReplicas, Count: -1})
+		away := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: deadLetterTopic, Err: kerr.NotEnoughReplicas, Count: -1})
 		w.backlog(1, 300)
 		r := w.start("RETRY_BACKOFF_MAX", "4s")
 		time.Sleep(20 * time.Second)
 		away.Remove()
-		w.until("the letter", func() bool { return len(w.letters()) == 1 }, 5*time.Second)
+		w.until("the dead letter", func() bool { return len(w.deadLetters()) == 1 }, 5*time.Second)
 		w.end(r)
 	})
 }
 
-func TestAPlatformThatCannotBeReachedMakesNoLetter(t *testing.T) {
+func TestAPlatformThatCannotBeReachedMakesNoDeadLetter(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		var tries, down atomic.Int64
 		down.Store(1)
@@ -125,13 +125,13 @@ func TestAPlatformThatCannotBeReachedMakesNoLetter(t *testing.T) {
 		down.Store(0)
 		w.until("the backlog", w.allCommitted(1, 300))
 		w.end(r)
-		if n := len(w.letters()); n != 0 {
-			t.Errorf("%d letters", n)
+		if n := len(w.deadLetters()); n != 0 {
+			t.Errorf("%d dead letters", n)
 		}
 	})
 }
 
-func TestABrownOutMakesNoLetter(t *testing.T) {
+func TestABrownOutMakesNoDeadLetter(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
 		var n, brown atomic.Int64
 		brown.Store(1)
@@ -150,8 +150,8 @@ func TestABrownOutMakesNoLetter(t *testing.T) {
 		brown.Store(0)
 		w.until("all", w.allCommitted(2, 600), 5*time.Minute)
 		w.end(r)
-		if n := len(w.letters()); n != 0 {
-			t.Errorf("%d letters from an hour in which 9 of 10 requests failed", n)
+		if n := len(w.deadLetters()); n != 0 {
+			t.Errorf("%d dead letters from an hour in which 9 of 10 requests failed", n)
 		}
 	})
 }
@@ -228,7 +228,7 @@ func TestLogLinesAreFew(t *testing.T) {
 					w.produce(int32(i%4), strings.Replace(event(i, 0), `"plate":"`, `"plate":"`+strings.Repeat("粤", 1100), 1))
 				}
 			}
-			w.until("the letters", w.allCommitted(4, 2500), 10*time.Minute)
+			w.until("the dead letters", w.allCommitted(4, 2500), 10*time.Minute)
 			w.end(r)
 			if n := w.log.lines(); n >= 1000 {
 				t.Errorf("%d log lines", n)

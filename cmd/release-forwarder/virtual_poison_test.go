@@ -24,7 +24,7 @@ func share(flow string, ofHundred int) bool {
 	return int(h.Sum32()>>8%100) < ofHundred
 }
 
-func TestSevenOfTenAttemptsFailingMakeNoLetter(t *testing.T) {
+func TestSevenOfTenAttemptsFailingMakeNoDeadLetter(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		var n, ill atomic.Int64
 		ill.Store(1)
@@ -43,8 +43,8 @@ func TestSevenOfTenAttemptsFailingMakeNoLetter(t *testing.T) {
 		ill.Store(0)
 		w.until("all", w.allCommitted(1, 3*rounds), 5*time.Minute)
 		w.end(r)
-		if n := len(w.letters()); n != 0 {
-			t.Errorf("%d letters from three hours in which 7 of 10 attempts failed", n)
+		if n := len(w.deadLetters()); n != 0 {
+			t.Errorf("%d dead letters from three hours in which 7 of 10 attempts failed", n)
 		}
 	})
 }
@@ -88,8 +88,8 @@ func TestOneLotOfTenRefusedForSixHours(t *testing.T) {
 		refusing.Store(false)
 		w.until("the bad lot's", func() bool { return w.committed(0) == 10*rounds }, 2*time.Minute)
 		w.end(r)
-		if n := len(w.letters()); n != 0 {
-			t.Errorf("%d letters", n)
+		if n := len(w.deadLetters()); n != 0 {
+			t.Errorf("%d dead letters", n)
 		}
 		last := -1
 		for _, q := range w.platform.Accepted() {
@@ -97,7 +97,7 @@ func TestOneLotOfTenRefusedForSixHours(t *testing.T) {
 			if q.Params["park_uuid"] == "bad" {
 				fmt.Sscanf(q.Params["flow_no"], "F-%d", &flow)
 				if flow%2 == 1 && last != flow-1 && flow > 0 && !accepted(w, flow-1, q.Seq) {
-					t.Errorf("F-%d before the one before it of its session", flow)
+					t.Errorf("F-%d before the one before it of its order key", flow)
 				}
 				last = flow
 			}
@@ -116,8 +116,9 @@ func accepted(w *world, flow, seq int) bool {
 }
 
 // By themselves these are a tenth of the whole, for long enough that held records
-// crowd the partition. The whole, 300 events a second with the default bounds for two
-// hours, is -poison.rate 300 -poison.minutes 120, best one share at a time (-run).
+// take over half of the partition. The whole, 300 events a second with the default
+// bounds for two hours, is -poison.rate 300 -poison.minutes 120, best one share at a
+// time (-run).
 var (
 	poisonMinutes = flag.Int("poison.minutes", 6, "how long poison arrives")
 	poisonRate    = flag.Int("poison.rate", 30, "events a second; the bound on records follows, at 300 it is the default")
@@ -137,8 +138,8 @@ func TestPoisonNeverStopsItsNeighbours(t *testing.T) {
 					return &platform.Reply{Delay: 20 * time.Millisecond}
 				})
 				rate := *poisonRate
-				letters := w.tallyLetters()
-				defer letters.client.Close()
+				deadLetters := w.tallyDeadLetters()
+				defer deadLetters.client.Close()
 				r := w.start("CONSUMER_MAX_PENDING", strconv.Itoa(4096*rate/300), "LOG_LEVEL", "error")
 				before, least := 0, math.MaxInt
 				for n := range *poisonMinutes * 60 {
@@ -157,13 +158,13 @@ func TestPoisonNeverStopsItsNeighbours(t *testing.T) {
 					}
 					least = min(least, now-before)
 					before = now
-					letters.read()
+					deadLetters.read()
 					w.forget(0, w.committed(0))
 				}
 				w.end(r)
-				letters.read()
-				t.Logf("%d accepted, %d at the least in ten seconds; letters %v", before, least, letters.reasons)
-				for reason := range letters.reasons {
+				deadLetters.read()
+				t.Logf("%d accepted, %d at the least in ten seconds; dead letters %v", before, least, deadLetters.reasons)
+				for reason := range deadLetters.reasons {
 					if reason != "budget-exhausted" {
 						t.Errorf("reason %s", reason)
 					}
@@ -173,29 +174,29 @@ func TestPoisonNeverStopsItsNeighbours(t *testing.T) {
 	}
 }
 
-// letterTally counts letters by reason as they come.
-type letterTally struct {
+// deadLetterTally counts dead letters by reason as they come.
+type deadLetterTally struct {
 	w       *world
 	client  *kgo.Client
 	count   int64
 	reasons map[string]int
 }
 
-func (w *world) tallyLetters() *letterTally {
+func (w *world) tallyDeadLetters() *deadLetterTally {
 	w.t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(w.cluster.ListenAddrs()...), kgo.Dialer(w.net.Dial), kgo.ConsumeTopics(letterTopic))
+	client, err := kgo.NewClient(kgo.SeedBrokers(w.cluster.ListenAddrs()...), kgo.Dialer(w.net.Dial), kgo.ConsumeTopics(deadLetterTopic))
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return &letterTally{w: w, client: client, reasons: map[string]int{}}
+	return &deadLetterTally{w: w, client: client, reasons: map[string]int{}}
 }
 
 // read counts those that were written by now.
-func (l *letterTally) read() {
-	for written := l.w.letterCount(); l.count < written; {
-		for _, letter := range l.client.PollFetches(context.Background()).Records() {
+func (l *deadLetterTally) read() {
+	for written := l.w.deadLetterCount(); l.count < written; {
+		for _, deadLetter := range l.client.PollFetches(context.Background()).Records() {
 			l.count++
-			l.reasons[header(letter, "reason")]++
+			l.reasons[header(deadLetter, "reason")]++
 		}
 	}
 }

@@ -144,7 +144,7 @@ func TestAnAnswerWithoutTheTopicChangesNoShare(t *testing.T) {
 // losesTopic has the brokers tell the service nothing of the event topic while there is
 // trouble: an error, or without one they leave it out.
 func (w *world) losesTopic(trouble *atomic.Bool, refusal *kerr.Error) {
-	meta, err := kadm.NewClient(w.kafka).Metadata(context.Background(), letterTopic)
+	meta, err := kadm.NewClient(w.kafka).Metadata(context.Background(), deadLetterTopic)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -35,8 +35,8 @@ func (w *world) countFetches(brake int64) *atomic.Int64 {
 }
 
 // padded is an event with a field the API does not know, size bytes long.
-func padded(session, n, size int) string {
-	return strings.TrimSuffix(event(session, n), "}") + `,"camera":"` + strings.Repeat("x", size) + `"}`
+func padded(orderKey, n, size int) string {
+	return strings.TrimSuffix(event(orderKey, n), "}") + `,"camera":"` + strings.Repeat("x", size) + `"}`
 }
 
 // failing makes the platform answer 500 for what match chooses.
@@ -78,14 +78,14 @@ func TestBacklogsOfManyPartitionsGoOnEvenlyAndShareMemory(t *testing.T) {
 		var mu sync.Mutex
 		var sent [partitions]int
 		w.platform.Script(func(r *platform.Request) *platform.Reply {
-			var session, n int
-			if _, err := fmt.Sscanf(r.Params["flow_no"], "F-%d-%d", &session, &n); err != nil {
+			var orderKey, n int
+			if _, err := fmt.Sscanf(r.Params["flow_no"], "F-%d-%d", &orderKey, &n); err != nil {
 				t.Error(err)
 				return nil
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			sent[session/each]++
+			sent[orderKey/each]++
 			return &platform.Reply{Delay: 100 * time.Millisecond}
 		})
 		for p := range partitions {
@@ -213,7 +213,7 @@ func TestReadingGoesOnWhileHeldRecordsLeaveRoom(t *testing.T) {
 		}
 		w.produce(0, values...)
 		r := w.start("CONSUMER_MAX_PENDING", "100", "UPSTREAM_MAX_IN_FLIGHT", "1", "RETRY_BACKOFF_MIN", "30s", "RETRY_BACKOFF_MAX", "30s", "RETRY_BUDGET", "1000000", "UPSTREAM_RETRY_MAX", "0")
-		w.until("those of other sessions", func() bool { return w.platform.Stats().Accepted == 520 }, 10*time.Minute)
+		w.until("those of other order keys", func() bool { return w.platform.Stats().Accepted == 520 }, 10*time.Minute)
 		w.end(r)
 	})
 }
@@ -227,7 +227,7 @@ func TestAHeldLargeRecordDoesNotStopItsPartitionForGood(t *testing.T) {
 			w.produce(0, event(2+i, 0))
 			time.Sleep(time.Second)
 		}
-		w.until("the neighbours, or a letter", func() bool { return w.platform.Stats().Accepted >= 101 }, 20*time.Minute)
+		w.until("the neighbours, or a dead letter", func() bool { return w.platform.Stats().Accepted >= 101 }, 20*time.Minute)
 		w.end(r)
 	})
 }
@@ -245,12 +245,12 @@ func TestALargeRecordBehindAHeldOneIsSent(t *testing.T) {
 	})
 }
 
-func TestLettersThatCannotBeWrittenDoNotKeepOthersFromBeingRead(t *testing.T) {
+func TestDeadLettersThatCannotBeWrittenDoNotKeepOthersFromBeingRead(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		fault := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: letterTopic, Err: kerr.NotEnoughReplicas, Count: -1})
+		fault := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: deadLetterTopic, Err: kerr.NotEnoughReplicas, Count: -1})
 		w.cluster.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
 			w.cluster.KeepControl()
-			if req.(*kmsg.ProduceRequest).Topics[0].Topic == letterTopic {
+			if req.(*kmsg.ProduceRequest).Topics[0].Topic == deadLetterTopic {
 				time.Sleep(100 * time.Millisecond)
 			}
 			return nil, nil, false
@@ -270,8 +270,8 @@ func TestLettersThatCannotBeWrittenDoNotKeepOthersFromBeingRead(t *testing.T) {
 		fault.Remove()
 		w.until("the commit", func() bool { return w.committed(0) == 2000 }, 5*time.Minute)
 		w.end(r)
-		if n := len(w.letters()); n < 1500 {
-			t.Errorf("%d letters, want 1500", n)
+		if n := len(w.deadLetters()); n < 1500 {
+			t.Errorf("%d dead letters, want 1500", n)
 		}
 	})
 }

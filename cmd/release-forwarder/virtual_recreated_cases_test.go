@@ -16,8 +16,8 @@ import (
 	"release-forwarder/consumer/wire"
 )
 
-// The old log holds events of the sessions 0 to 99, the new one of sessions from
-// newFrom on.
+// The old log holds events of the order keys 0 to 99, the new one of order keys
+// from newFrom on.
 const (
 	oldEvents = 100
 	newFrom   = 1000
@@ -25,9 +25,9 @@ const (
 
 // newLogs are what is written to the new topic, beside the old one's 100.
 var newLogs = map[string]func(w *world, from int){
-	"smaller": func(w *world, from int) { w.sessions(from, from+40) },
-	"equal":   func(w *world, from int) { w.sessions(from, from+oldEvents) },
-	"larger":  func(w *world, from int) { w.sessions(from, from+250) },
+	"smaller": func(w *world, from int) { w.orderKeys(from, from+40) },
+	"equal":   func(w *world, from int) { w.orderKeys(from, from+oldEvents) },
+	"larger":  func(w *world, from int) { w.orderKeys(from, from+250) },
 	// Markers have the offsets 49 and 99, where a record lay that the service
 	// remembers; at the end lies an aborted transaction.
 	"by transactions": func(w *world, from int) {
@@ -64,7 +64,7 @@ func TestNothingOfATopicMadeAnewIsPassedOver(t *testing.T) {
 	}{
 		"while it is read": {gone: 1, run: func(w *world, remake func(), settings []string) {
 			r := w.start(settings...)
-			w.sessions(0, oldEvents)
+			w.orderKeys(0, oldEvents)
 			w.until("the commit", w.allCommitted(1, oldEvents))
 			remake()
 			w.caughtUp()
@@ -73,7 +73,7 @@ func TestNothingOfATopicMadeAnewIsPassedOver(t *testing.T) {
 		"while it is read in an epoch above the new one's": {gone: 1, run: func(w *world, remake func(), settings []string) {
 			w.raise(5)
 			r := w.start(settings...)
-			w.sessions(0, oldEvents)
+			w.orderKeys(0, oldEvents)
 			w.until("the commit", w.allCommitted(1, oldEvents))
 			remake()
 			w.caughtUp()
@@ -82,7 +82,7 @@ func TestNothingOfATopicMadeAnewIsPassedOver(t *testing.T) {
 		"while reading pauses at its bound": {settings: []string{"CONSUMER_MAX_PENDING", "50"}, gone: 50, run: func(w *world, remake func(), settings []string) {
 			w.failing(func(string) bool { return true })
 			r := w.start(settings...)
-			w.sessions(0, oldEvents)
+			w.orderKeys(0, oldEvents)
 			time.Sleep(30 * time.Second)
 			remake()
 			time.Sleep(time.Minute)
@@ -92,7 +92,7 @@ func TestNothingOfATopicMadeAnewIsPassedOver(t *testing.T) {
 		}},
 		"while the partition is lost": {gone: 1, run: func(w *world, remake func(), settings []string) {
 			r := w.start(settings...)
-			w.sessions(0, oldEvents)
+			w.orderKeys(0, oldEvents)
 			w.until("the commit", w.allCommitted(1, oldEvents))
 			lost := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: eventTopic, Err: kerr.OffsetOutOfRange, Count: -1})
 			time.Sleep(5 * time.Second)
@@ -104,7 +104,7 @@ func TestNothingOfATopicMadeAnewIsPassedOver(t *testing.T) {
 		}},
 		"while the topic is away for minutes": {gone: 1, run: func(w *world, remake func(), settings []string) {
 			r := w.start(settings...)
-			w.sessions(0, oldEvents)
+			w.orderKeys(0, oldEvents)
 			w.until("the commit", w.allCommitted(1, oldEvents))
 			away := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch, kmsg.Metadata, kmsg.ListOffsets}, Topic: eventTopic, Err: kerr.UnknownTopicOrPartition, Count: -1})
 			time.Sleep(3 * time.Minute)
@@ -116,7 +116,7 @@ func TestNothingOfATopicMadeAnewIsPassedOver(t *testing.T) {
 		"while it drains": {gone: 1, run: func(w *world, remake func(), settings []string) {
 			w.platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Delay: 5 * time.Second} })
 			r := w.start(settings...)
-			w.sessions(0, oldEvents)
+			w.orderKeys(0, oldEvents)
 			w.until("the first requests", func() bool { return w.platform.Stats().Received > 0 })
 			time.Sleep(time.Second)
 			r.stop()
@@ -130,7 +130,7 @@ func TestNothingOfATopicMadeAnewIsPassedOver(t *testing.T) {
 		}},
 		"while it is stopped, and the commit is brought back": {gone: 1, run: func(w *world, remake func(), settings []string) {
 			r := w.start(settings...)
-			w.sessions(0, oldEvents)
+			w.orderKeys(0, oldEvents)
 			w.until("the commit", w.allCommitted(1, oldEvents))
 			w.end(r)
 			c := w.commitOf(w.kafka, 0)
@@ -143,7 +143,7 @@ func TestNothingOfATopicMadeAnewIsPassedOver(t *testing.T) {
 		"with a held record in front": {gone: 1, run: func(w *world, remake func(), settings []string) {
 			release := w.holding("F-0-0")
 			r := w.start(settings...)
-			w.sessions(0, oldEvents)
+			w.orderKeys(0, oldEvents)
 			w.until("the neighbours", func() bool { return w.platform.Stats().Accepted == oldEvents-1 })
 			time.Sleep(5 * time.Second)
 			remake()
@@ -155,7 +155,7 @@ func TestNothingOfATopicMadeAnewIsPassedOver(t *testing.T) {
 		"with a held record in front, stopped, the commit brought back": {gone: 1, run: func(w *world, remake func(), settings []string) {
 			release := w.holding("F-0-0")
 			r := w.start(settings...)
-			w.sessions(0, oldEvents)
+			w.orderKeys(0, oldEvents)
 			w.until("the neighbours", func() bool { return w.platform.Stats().Accepted == oldEvents-1 })
 			w.end(r)
 			c := w.commitOf(w.kafka, 0)
@@ -168,10 +168,10 @@ func TestNothingOfATopicMadeAnewIsPassedOver(t *testing.T) {
 		}},
 		"between two generations, commits not taken, the last one brought back": {gone: 1, run: func(w *world, remake func(), settings []string) {
 			r := w.start(settings...)
-			w.sessions(0, oldEvents/2)
+			w.orderKeys(0, oldEvents/2)
 			w.until("the commit", w.allCommitted(1, oldEvents/2))
 			refused := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Topic: eventTopic, Err: kerr.CoordinatorNotAvailable, Count: -1})
-			w.sessions(oldEvents/2, oldEvents)
+			w.orderKeys(oldEvents/2, oldEvents)
 			w.until("all", func() bool { return w.platform.Stats().Accepted == oldEvents })
 			time.Sleep(5 * time.Second)
 			lift := w.betweenGenerations()
@@ -202,7 +202,7 @@ func TestATopicMadeAnewTwiceIsReadFromItsFirstRecord(t *testing.T) {
 			t.Run(name+"/"+log, func(t *testing.T) {
 				inVirtualTime(t, 1, func(w *world) {
 					r := w.start()
-					w.sessions(0, oldEvents)
+					w.orderKeys(0, oldEvents)
 					w.until("the commit", w.allCommitted(1, oldEvents))
 					w.anew(nil)
 					write(w, newFrom)
@@ -225,7 +225,7 @@ func TestATopicMadeAnewTwiceUnderAHeldRecordIsReadFromItsFirstRecord(t *testing.
 			inVirtualTime(t, 1, func(w *world) {
 				release := w.holding("F-0-0")
 				r := w.start()
-				w.sessions(0, oldEvents)
+				w.orderKeys(0, oldEvents)
 				w.until("the neighbours", func() bool { return w.platform.Stats().Accepted == oldEvents-1 })
 				w.anew(nil)
 				write(w, newFrom)
@@ -270,11 +270,11 @@ func TestACommitOfATopicMadeAnewIsNotTakenForAnothersByWhoKnowsTheOldOne(t *test
 				})
 				late := w.mistakes
 				r := w.start()
-				w.sessions(0, oldEvents)
+				w.orderKeys(0, oldEvents)
 				w.until("the commit", w.allCommitted(1, oldEvents))
 				w.end(r)
 				w.anew(nil)
-				w.sessions(newFrom, newFrom+50)
+				w.orderKeys(newFrom, newFrom+50)
 				w.mistakes = nil
 				r = w.start()
 				w.caughtUp()
@@ -282,7 +282,7 @@ func TestACommitOfATopicMadeAnewIsNotTakenForAnothersByWhoKnowsTheOldOne(t *test
 				w.mistakes, until = late, time.Now().Add(10*time.Second)
 				r = w.start()
 				time.Sleep(time.Minute)
-				w.sessions(newFrom+50, newFrom+60)
+				w.orderKeys(newFrom+50, newFrom+60)
 				w.caughtUp()
 				w.end(r)
 				w.witness(0)
@@ -300,7 +300,7 @@ func TestACompactedTopicMadeAnewIsReadFromItsFirstRecord(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {
 				r := w.start()
-				w.sessions(0, 50)
+				w.orderKeys(0, 50)
 				w.until("the commit", w.allCommitted(1, 50))
 				c := w.commitOf(w.kafka, 0)
 				// Down while the topic is compacted, so that its old records are gone
@@ -352,7 +352,7 @@ func TestResetNoneWaitsWhereATopicWasMadeAnewAndPassesNothingOver(t *testing.T) 
 		t.Run(log, func(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {
 				r := w.start("KAFKA_OFFSET_RESET", "none")
-				w.sessions(0, oldEvents)
+				w.orderKeys(0, oldEvents)
 				w.until("the commit", w.allCommitted(1, oldEvents))
 				w.anew(nil)
 				write(w, newFrom)

@@ -7,7 +7,7 @@ import (
 )
 
 // recreate deletes the event topic, makes it anew and writes events of these
-// sessions to partition 0.
+// order keys to partition 0.
 func (w *world) recreate(from, to int) {
 	w.t.Helper()
 	if err := w.cluster.DeleteTopic(eventTopic); err != nil {
@@ -17,7 +17,7 @@ func (w *world) recreate(from, to int) {
 		w.t.Fatal(err)
 	}
 	w.renew()
-	w.sessions(from, to)
+	w.orderKeys(from, to)
 }
 
 // renew makes the observer's client anew: the old one knows the topic by its old
@@ -28,8 +28,8 @@ func (w *world) renew() {
 	w.observe()
 }
 
-// sessions writes an event of each session to partition 0.
-func (w *world) sessions(from, to int) {
+// orderKeys writes an event of each order key to partition 0.
+func (w *world) orderKeys(from, to int) {
 	w.t.Helper()
 	var values []string
 	for i := from; i < to; i++ {
@@ -45,7 +45,7 @@ func TestATopicMadeAnewLargerThanBeforeIsReadFromItsFirstRecord(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {
 				r := w.start()
-				w.sessions(0, 100)
+				w.orderKeys(0, 100)
 				w.until("the commit", w.allCommitted(1, 100))
 				if stopped {
 					w.end(r)
@@ -76,7 +76,7 @@ func TestATopicMadeAnewIsNotTakenForTheOneOfWhichRunsAreDone(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.failing(func(flow string) bool { return flow == "F-0-0" })
 		r := w.start()
-		w.sessions(0, 100)
+		w.orderKeys(0, 100)
 		w.until("the neighbours", func() bool { return w.platform.Stats().Accepted == 99 })
 		w.end(r)
 		c := w.commitOf(w.kafka, 0)
@@ -97,7 +97,7 @@ func TestATopicMadeAnewIsNotTakenForTheOneOfWhichRunsAreDone(t *testing.T) {
 func TestResetNoneAlsoWaitsForAPersonWhereTheLogIsAnother(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		r := w.start("KAFKA_OFFSET_RESET", "none")
-		w.sessions(0, 100)
+		w.orderKeys(0, 100)
 		w.until("the commit", w.allCommitted(1, 100))
 		w.recreate(1000, 1250)
 		time.Sleep(10 * time.Minute)
@@ -135,13 +135,13 @@ func TestALogThatIsTheSameIsReadOn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {
 				r := w.start()
-				w.sessions(0, 100)
+				w.orderKeys(0, 100)
 				w.until("the commit", w.allCommitted(1, 100))
 				if disturb(w) {
 					w.end(r)
 					r = w.start()
 				}
-				w.sessions(100, 200)
+				w.orderKeys(100, 200)
 				w.until("the rest", w.allCommitted(1, 200))
 				w.end(r)
 				if s := w.platform.Stats(); s.Received != 200 {

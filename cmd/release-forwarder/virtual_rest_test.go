@@ -22,7 +22,7 @@ var requestsAtRest = map[kmsg.Key]int{
 func TestAtRestHardlyAnythingIsAsked(t *testing.T) {
 	inVirtualTime(t, 3, func(w *world) {
 		r := w.start()
-		w.sessions(0, 10)
+		w.orderKeys(0, 10)
 		w.until("the commits", w.allCommitted(1, 10))
 		time.Sleep(time.Minute)
 		var mu sync.Mutex

@@ -61,7 +61,7 @@ func TestRightsLostForAMinuteAreWaitedFor(t *testing.T) {
 				joins, lines := w.asked(kmsg.JoinGroup), w.log.lines()
 				fault := kfake.Fault{Keys: []kmsg.Key{c.key}, Err: c.err, TopLevel: c.top, Count: -1}
 				if c.key == kmsg.Produce {
-					fault.Topic = letterTopic // the events' producer is another user
+					fault.Topic = deadLetterTopic // the events' producer is another user
 				}
 				if c.key == kmsg.ListOffsets { // asked for where a position seems not to be in the log
 					w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: eventTopic, Err: kerr.OffsetOutOfRange, Count: 2})
@@ -151,7 +151,7 @@ func TestATopicThatIsMissingIsWaitedForWithoutHaste(t *testing.T) {
 					r = w.start()
 				} else {
 					r = w.start()
-					w.sessions(0, 10)
+					w.orderKeys(0, 10)
 					w.until("the group", w.allCommitted(1, 10))
 					remove()
 				}
@@ -168,7 +168,7 @@ func TestATopicThatIsMissingIsWaitedForWithoutHaste(t *testing.T) {
 					t.Fatal(err)
 				}
 				w.renew()
-				w.sessions(100, 150)
+				w.orderKeys(100, 150)
 				w.until("its events", func() bool { return w.committed(0) == 50 }, 2*time.Minute)
 				w.end(r)
 			})
@@ -194,7 +194,7 @@ func TestAStopEndsInTimeWhateverKafkaLeavesUnanswered(t *testing.T) {
 				r := w.start()
 				w.until("the commit", w.allCommitted(1, 10))
 				silence()
-				w.sessions(100, 110)
+				w.orderKeys(100, 110)
 				w.rebalance()
 				time.Sleep(5 * time.Second)
 				begun := time.Now()

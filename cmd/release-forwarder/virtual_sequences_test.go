@@ -12,9 +12,9 @@ func TestEpochZeroOfTheVersionBeforeIsNone(t *testing.T) {
 	for name, metadata := range map[string]string{"its own metadata": versionBefore, "bare": ""} {
 		t.Run(name, func(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {
-				w.sessions(0, 5)
+				w.orderKeys(0, 5)
 				w.raise(3)
-				w.sessions(5, 15)
+				w.orderKeys(5, 15)
 				w.commitWith(w.kafka, 10, 0, metadata)
 				r := w.start()
 				time.Sleep(30 * time.Second)
@@ -35,11 +35,11 @@ func TestATopicMadeAnewAgainBeforeTheFirstIsFinishedWith(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.failing(func(f string) bool { return f == "F-0-0" })
 		r := w.start()
-		w.sessions(0, 100)
+		w.orderKeys(0, 100)
 		time.Sleep(30 * time.Second)
 		for n := 1; n <= 2; n++ {
 			w.anew(nil)
-			w.sessions(n*newFrom, n*newFrom+40)
+			w.orderKeys(n*newFrom, n*newFrom+40)
 			time.Sleep(time.Minute)
 		}
 		w.platform.Script(nil)
@@ -54,10 +54,10 @@ func TestATopicMadeAnewAgainBeforeTheFirstIsFinishedWith(t *testing.T) {
 func TestResetNoneWaitsThroughRebalances(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		r := w.start("KAFKA_OFFSET_RESET", "none")
-		w.sessions(0, 100)
+		w.orderKeys(0, 100)
 		w.until("the commit", w.allCommitted(1, 100))
 		w.anew(nil)
-		w.sessions(newFrom, newFrom+40)
+		w.orderKeys(newFrom, newFrom+40)
 		time.Sleep(time.Minute)
 		for range 4 {
 			if p := r.engine.Status().Partitions[0]; p.Phase != "parked" {
@@ -80,11 +80,11 @@ func TestResetNoneWaitsThroughRebalances(t *testing.T) {
 // fits: the runs are verified, the position's epoch diverges with each fetch.
 func TestAWrongEpochBesideVerifiedRunsHoldsNothingUp(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		w.sessions(0, 5)
+		w.orderKeys(0, 5)
 		w.raise(3)
 		release := w.holding("F-10-0")
 		r := w.start()
-		w.sessions(5, 100)
+		w.orderKeys(5, 100)
 		w.until("the neighbours", func() bool { return w.platform.Stats().Accepted == 99 })
 		time.Sleep(5 * time.Second)
 		w.end(r)

@@ -51,9 +51,9 @@ func (w *world) afterJoining(r *replica, n int) time.Duration {
 
 // oneInEveryOther puts an event into every other partition. Those without any
 // hold up none that has.
-func (w *world) oneInEveryOther(partitions int32, session int) (n int) {
+func (w *world) oneInEveryOther(partitions int32, orderKey int) (n int) {
 	for p := int32(0); p < partitions; p += 2 {
-		w.produce(p, event(session+int(p), 0))
+		w.produce(p, event(orderKey+int(p), 0))
 		n++
 	}
 	return n

@@ -12,11 +12,11 @@ import (
 	"release-forwarder/cmd/sandbox/platform"
 )
 
-func TestAStopWhileLettersHangEndsInTime(t *testing.T) {
+func TestAStopWhileDeadLettersHangEndsInTime(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		hang := make(chan struct{})
 		w.cluster.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
-			if req.(*kmsg.ProduceRequest).Topics[0].Topic == letterTopic {
+			if req.(*kmsg.ProduceRequest).Topics[0].Topic == deadLetterTopic {
 				w.cluster.KeepControl()
 				w.cluster.SleepControl(func() { <-hang })
 			}
@@ -87,13 +87,13 @@ func TestAGracefulStopRepeatsNothingAlthoughTheCoordinatorMoves(t *testing.T) {
 	})
 }
 
-func TestAStopWhoseLastAnswerLeadsToALetterThatHangsEndsInTime(t *testing.T) {
+func TestAStopWhoseLastAnswerLeadsToADeadLetterThatHangsEndsInTime(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		hang := make(chan struct{})
 		defer close(hang)
 		w.cluster.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
 			w.cluster.KeepControl()
-			if req.(*kmsg.ProduceRequest).Topics[0].Topic == letterTopic {
+			if req.(*kmsg.ProduceRequest).Topics[0].Topic == deadLetterTopic {
 				w.cluster.SleepControl(func() { <-hang })
 			}
 			return nil, nil, false

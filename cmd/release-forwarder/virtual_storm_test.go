@@ -16,15 +16,15 @@ import (
 	"release-forwarder/cmd/sandbox/platform"
 )
 
-// The letters of a storm come one a second and in the order of their records, whatever was
-// before: an outage of their topic has them wait, and then there is no haste.
+// The dead letters of a storm come one a second and in the order of their records,
+// whatever was before: an outage of their topic has them wait, and then there is no haste.
 func TestAStormIsPacedAfterAnOutageOfItsTopicToo(t *testing.T) {
 	const limit, records, outage = 10, 200, 3 * time.Minute
 	outages := map[string]func(w *world) (over func()){
 		"none": func(*world) func() { return func() {} },
 		"refuses all": func(w *world) func() {
 			for _, err := range []*kerr.Error{kerr.NotEnoughReplicas, kerr.TopicAuthorizationFailed} {
-				w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: letterTopic, Err: err, Count: 40})
+				w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: deadLetterTopic, Err: err, Count: 40})
 			}
 			return func() {}
 		},
@@ -32,7 +32,7 @@ func TestAStormIsPacedAfterAnOutageOfItsTopicToo(t *testing.T) {
 			end := time.Now().Add(outage)
 			w.cluster.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
 				w.cluster.KeepControl()
-				if req.(*kmsg.ProduceRequest).Topics[0].Topic == letterTopic && time.Now().Before(end) {
+				if req.(*kmsg.ProduceRequest).Topics[0].Topic == deadLetterTopic && time.Now().Before(end) {
 					w.cluster.SleepControl(func() { time.Sleep(time.Until(end)) })
 					return nil, errors.New("not carried out"), true
 				}
@@ -72,18 +72,18 @@ func TestAStormIsPacedAfterAnOutageOfItsTopicToo(t *testing.T) {
 					if kind == "of a lot" {
 						w.produce(0, ofLot("healthy", 1<<20)) // ends the storm of all
 					}
-					w.until("the letters", func() bool { return w.letterCount() == records+limit+20 }, time.Hour)
+					w.until("the dead letters", func() bool { return w.deadLetterCount() == records+limit+20 }, time.Hour)
 					w.end(r)
 					var written []time.Time
 					var offsets []int
-					for _, l := range w.letters()[limit:] {
+					for _, l := range w.deadLetters()[limit:] {
 						written = append(written, l.Timestamp)
 						offset, _ := strconv.Atoi(header(l, "offset"))
 						offsets = append(offsets, offset)
 					}
 					for n := range len(written) - 1 {
 						if gap := written[n+1].Sub(written[n]); gap < 990*time.Millisecond {
-							t.Fatalf("letters %d and %d are %s apart", limit+n, limit+n+1, gap)
+							t.Fatalf("dead letters %d and %d are %s apart", limit+n, limit+n+1, gap)
 						}
 					}
 					if paced := offsets[64:]; what == "none" && !slices.IsSorted(paced) {

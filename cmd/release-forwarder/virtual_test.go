@@ -26,10 +26,10 @@ import (
 )
 
 const (
-	eventTopic  = "events"
-	letterTopic = "events.dlq"
-	group       = "forwarders"
-	secret      = "a-secret-nobody-may-see"
+	eventTopic      = "events"
+	deadLetterTopic = "events.dlq"
+	group           = "forwarders"
+	secret          = "a-secret-nobody-may-see"
 )
 
 // world is a cluster of three brokers and a platform in one bubble of virtual
@@ -72,7 +72,7 @@ func inVirtualTimeWith(t *testing.T, partitions int32, remembers platform.Config
 	}
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, net: &memnet.Net{}, log: &buffer{}, epochs: newEpochs(eventTopic), acknowledged: map[string]bool{}}
-		w.options = append([]kfake.Opt{kfake.NumBrokers(3), kfake.ListenFn(w.net.Listen), kfake.SeedTopics(partitions, eventTopic), kfake.SeedTopics(2, letterTopic)}, more...)
+		w.options = append([]kfake.Opt{kfake.NumBrokers(3), kfake.ListenFn(w.net.Listen), kfake.SeedTopics(partitions, eventTopic), kfake.SeedTopics(2, deadLetterTopic)}, more...)
 		w.openBrokers()
 		remembers.Secret, remembers.OnAnswer = secret, func(q platform.Request) {
 			if told := w.answering.Load(); told != nil {
@@ -189,8 +189,8 @@ func (w *world) end(r *replica) {
 	}
 }
 
-func event(session, n int) string {
-	return fmt.Sprintf(`{"park_uuid":"lot-%d","flow_no":"F-%d-%d","parking_serial":"S-%d","plate":"粤B%05d"}`, session%7, session, n, session, session)
+func event(orderKey, n int) string {
+	return fmt.Sprintf(`{"park_uuid":"lot-%d","flow_no":"F-%d-%d","parking_serial":"S-%d","plate":"粤B%05d"}`, orderKey%7, orderKey, n, orderKey, orderKey)
 }
 
 // produce writes values to a partition and returns when they are there.
@@ -223,10 +223,10 @@ func (w *world) committed(partition int32) int64 {
 	return o.At
 }
 
-// letters reads the whole dead-letter topic.
-func (w *world) letters() []*kgo.Record {
+// deadLetters reads the whole dead-letter topic.
+func (w *world) deadLetters() []*kgo.Record {
 	w.t.Helper()
-	c, err := kgo.NewClient(kgo.SeedBrokers(w.cluster.ListenAddrs()...), kgo.Dialer(w.net.Dial), kgo.ConsumeTopics(letterTopic))
+	c, err := kgo.NewClient(kgo.SeedBrokers(w.cluster.ListenAddrs()...), kgo.Dialer(w.net.Dial), kgo.ConsumeTopics(deadLetterTopic))
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -22,8 +22,8 @@ import (
 // Producers write anything as a record's time.
 var strangeTimestamps = []int64{1_795_493_203_806_000, 1_795_493_203, 0, -1, math.MaxInt64, math.MinInt64, 4_102_444_800_000}
 
-// What a person gives up by its age includes what states no believable one; the letter
-// and whoever shows it tell the number as it came, and no age overflows.
+// What a person gives up by its age includes what states no believable one; the dead
+// letter and whoever shows it tell the number as it came, and no age overflows.
 func TestTimestampsThatCannotBeBelievedDoNoHarm(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.platform.Script(func(q *platform.Request) *platform.Reply {
@@ -39,7 +39,7 @@ func TestTimestampsThatCannotBeBelievedDoNoHarm(t *testing.T) {
 		}
 		w.produceDated(0, ofLot("bad", 200), time.Now()) // after the person's time: it stays
 		r := w.start("DLQ_HELD_BEFORE", time.Now().Add(-time.Hour).UTC().Format(time.RFC3339))
-		w.until("the letters", func() bool { return w.letterCount() == int64(len(strangeTimestamps)) }, 20*time.Second)
+		w.until("the dead letters", func() bool { return w.deadLetterCount() == int64(len(strangeTimestamps)) }, 20*time.Second)
 		if age := r.gauges().OldestUnfinished(); age < 0 || age > 60 {
 			t.Errorf("the oldest unfinished record is %v s old", age)
 		}
@@ -49,9 +49,9 @@ func TestTimestampsThatCannotBeBelievedDoNoHarm(t *testing.T) {
 		w.end(r)
 		shown := map[string]dlqRunner{}
 		var want []string
-		letters := w.letters()
-		slices.SortFunc(letters, func(a, b *kgo.Record) int { return int(a.Partition - b.Partition) })
-		for _, l := range letters {
+		deadLetters := w.deadLetters()
+		slices.SortFunc(deadLetters, func(a, b *kgo.Record) int { return int(a.Partition - b.Partition) })
+		for _, l := range deadLetters {
 			if header(l, "reason") != "by-operator" {
 				t.Errorf("reason %s", header(l, "reason"))
 			}
@@ -65,7 +65,7 @@ func TestTimestampsThatCannotBeBelievedDoNoHarm(t *testing.T) {
 		}
 		for _, timestamp := range strangeTimestamps {
 			if !slices.Contains(want, fmt.Sprint(timestamp)) {
-				t.Errorf("no letter tells of %d: %v", timestamp, want)
+				t.Errorf("no dead letter tells of %d: %v", timestamp, want)
 			}
 		}
 		listJSON := listed
@@ -85,8 +85,8 @@ func TestTimestampsThatCannotBeBelievedDoNoHarm(t *testing.T) {
 	})
 }
 
-// Letters that another program copied, with times of their own.
-func TestLettersOfStrangeTimesHaveNoAge(t *testing.T) {
+// Dead letters that another program copied, with times of their own.
+func TestDeadLettersOfStrangeTimesHaveNoAge(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		time.Sleep(24 * time.Hour)
 		var headers []kmsg.Header
@@ -94,7 +94,7 @@ func TestLettersOfStrangeTimesHaveNoAge(t *testing.T) {
 			headers = append(headers, kmsg.Header{Key: "__forwarder.errors." + name, Value: []byte(value)})
 		}
 		for _, timestamp := range append(strangeTimestamps, time.Now().UnixMilli()) {
-			w.produceStamped(letterTopic, ofLot("bad", 0), timestamp, headers...)
+			w.produceStamped(deadLetterTopic, ofLot("bad", 0), timestamp, headers...)
 		}
 		time.Sleep(time.Hour)
 		counted, listed := counted, listed

@@ -105,7 +105,7 @@ func TestAnOpenTransactionIsSaid(t *testing.T) {
 		defer p.Close()
 		began := time.Now()
 		w.begin(p, event(1000, 0))
-		w.sessions(2000, 2300)
+		w.orderKeys(2000, 2300)
 		time.Sleep(10 * time.Minute)
 		open := time.Since(began).Seconds()
 
@@ -209,7 +209,7 @@ func TestAnOpenTransactionIsSaidWithoutItsProducer(t *testing.T) {
 				p := w.transactional("lanes")
 				defer p.Close()
 				w.begin(p, event(0, 0))
-				w.sessions(1, 11)
+				w.orderKeys(1, 11)
 				time.Sleep(5 * time.Minute)
 				_, status := r.page("en")
 				if status["condition"] != "open-transaction" || !strings.Contains(fmt.Sprint(status["state"]), "holds back 11 records") {
@@ -286,7 +286,7 @@ func TestTheCommandsTellOfAnOpenTransaction(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			report, _, err := w.probed(w.t.Context(), probeCommand{}, w.net.Dial)
+			report, _, err := w.examined(w.t.Context(), doctorCommand{}, w.net.Dial)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -313,7 +313,7 @@ func TestTheCommandsTellOfAnOpenTransaction(t *testing.T) {
 		p := w.transactional("lanes")
 		defer p.Close()
 		w.begin(p, event(1000, 0))
-		w.sessions(2000, 2005)
+		w.orderKeys(2000, 2005)
 		look("ok", "transactions of events", "holds back 6 records in partitions 0", "ago")
 		time.Sleep(10 * time.Minute)
 		look("warning", "transactions of events", "holds back 6 records in partitions 0", "10m")

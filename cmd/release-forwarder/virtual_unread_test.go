@@ -193,7 +193,7 @@ func TestATransactionThatReadingHasNotReachedHoldsNothingBack(t *testing.T) {
 		p := w.transactional("lanes")
 		defer p.Close()
 		w.begin(p, event(1000, 0))
-		w.sessions(2000, 2010)
+		w.orderKeys(2000, 2010)
 		time.Sleep(5 * time.Minute)
 		if s := r.partitions()[0]; s.HeldBack != 0 || s.Blocked != "" || s.Paused != "records" {
 			t.Errorf("%+v", s)
@@ -222,7 +222,7 @@ func TestAnOpenTransactionOutlivesARebalance(t *testing.T) {
 		defer p.Close()
 		began := time.Now()
 		w.begin(p, event(1000, 0))
-		w.sessions(2000, 2010)
+		w.orderKeys(2000, 2010)
 		time.Sleep(5 * time.Minute)
 		second := w.start() // one of them is a standby from now on
 		time.Sleep(2 * time.Minute)
@@ -281,7 +281,7 @@ func TestATransactionWithoutATimeToBelieve(t *testing.T) {
 func TestATransactionOfATopicThatIsMadeAnew(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		r := w.start()
-		w.sessions(0, 100)
+		w.orderKeys(0, 100)
 		w.until("the commit", w.allCommitted(1, 100))
 		p := w.transactional("lanes")
 		defer p.Close()
@@ -337,7 +337,7 @@ func TestATransactionBehindHeldRecords(t *testing.T) {
 		defer p.Close()
 		opened := time.Now()
 		w.begin(p, event(1000, 0))
-		w.sessions(2000, 2010)
+		w.orderKeys(2000, 2010)
 		time.Sleep(10 * time.Minute)
 		if !r.about("oldest_unfinished_seconds", time.Since(began)) || !r.about(leftOfPartition0, 10*time.Hour-time.Since(began)) {
 			t.Errorf("oldest %v, left %v", r.seconds("oldest_unfinished_seconds"), r.seconds(leftOfPartition0))

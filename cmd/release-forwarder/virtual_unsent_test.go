@@ -51,7 +51,7 @@ func (deaf) Write([]byte) (int, error) {
 
 // A failure of which no byte left this host is no record's own, however well the platform
 // treats others meanwhile. One of nine requests finds no connection; one failure that counts
-// would make a letter.
+// would make a dead letter.
 func TestWhatNeverLeftThisHostCountsAgainstNoRecord(t *testing.T) {
 	errno := func(call string, e syscall.Errno) func() (net.Conn, error) {
 		return func() (net.Conn, error) {
@@ -85,8 +85,8 @@ func TestWhatNeverLeftThisHostCountsAgainstNoRecord(t *testing.T) {
 					t.Errorf("%s failures counted, none of whose requests left this host", spent)
 				}
 				w.end(r)
-				if letters := w.letters(); len(letters) != 0 {
-					t.Errorf("%d dead letters; the first says %s, %s", len(letters), header(letters[0], "reason"), header(letters[0], "message"))
+				if deadLetters := w.deadLetters(); len(deadLetters) != 0 {
+					t.Errorf("%d dead letters; the first says %s, %s", len(deadLetters), header(deadLetters[0], "reason"), header(deadLetters[0], "message"))
 				}
 				if r.sample("release_forwarder_attempts_total{verdict=\"unreachable\"}") == "0" {
 					t.Error("nothing was lacking")

@@ -90,7 +90,7 @@ func TestVersionsOfTheMetadataLiveInOneGroup(t *testing.T) {
 // again, and nothing else.
 func TestACommitOfTheVersionBeforeIsIgnored(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		w.sessions(0, 10)
+		w.orderKeys(0, 10)
 		w.commitWith(w.kafka, 5, 0, versionBefore)
 		r := w.start()
 		w.until("all", w.allCommitted(1, 10))
@@ -114,7 +114,7 @@ func TestARecordHeldForHoursHoldsUpNobodyAndAKillRepeatsNone(t *testing.T) {
 		r := w.startOn(link.Dial, "RETRY_BUDGET", "0")
 		sent := 0
 		for range 2 * 30 { // two hours, two minutes a turn
-			w.sessions(sent, sent+10)
+			w.orderKeys(sent, sent+10)
 			sent += 10
 			time.Sleep(2 * time.Minute)
 		}

@@ -17,8 +17,9 @@ import (
 // What Kafka did to a log is judged by three witnesses, none of them the service's
 // own word: what stands in the log at the end, what the platform accepted, and what
 // Kafka acknowledged to the producers. A record of the log that is neither accepted
-// nor a letter was passed over. One that was acknowledged, is in no log any more and
-// was not accepted is gone; the service cannot help that, but it must count and say it.
+// nor a dead letter was passed over. One that was acknowledged, is in no log any more
+// and was not accepted is gone; the service cannot help that, but it must count and say
+// it.
 
 // acknowledge notes events that Kafka took.
 func (w *world) acknowledge(values ...string) {
@@ -66,13 +67,13 @@ func (w *world) standing() (flows []string, end int64) {
 }
 
 // finished tells of each flow number whether the platform has accepted it or a
-// letter holds it.
+// dead letter holds it.
 func (w *world) finished() map[string]bool {
 	done := map[string]bool{}
 	for _, r := range w.platform.Accepted() {
 		done[r.Flow().No] = true
 	}
-	for _, l := range w.letters() {
+	for _, l := range w.deadLetters() {
 		done[flowOf(string(l.Value))] = true
 	}
 	return done
@@ -141,8 +142,8 @@ func (w *world) caughtUp() {
 	}
 }
 
-// singly writes an event of each session, each in a batch of its own, so that the log
-// can be cut between them.
+// singly writes an event of each order key, each in a batch of its own, so that the
+// log can be cut between them.
 func (w *world) singly(from, to int) {
 	w.t.Helper()
 	for i := from; i < to; i++ {
@@ -150,8 +151,8 @@ func (w *world) singly(from, to int) {
 	}
 }
 
-// inTransaction writes events of these sessions to partition 0 in one transaction;
-// its marker takes the offset after them.
+// inTransaction writes events of these order keys to partition 0 in one
+// transaction; its marker takes the offset after them.
 func (w *world) inTransaction(how kgo.TransactionEndTry, from, to int) {
 	w.t.Helper()
 	p := w.transactional(fmt.Sprintf("producer-%d", from))

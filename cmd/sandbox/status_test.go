@@ -12,7 +12,7 @@ import (
 func example() status {
 	return status{
 		Elapsed: 83 * time.Second, Phase: "events flow",
-		Progress: account.Progress{Produced: 4150, Letters: 31, Lag: 17},
+		Progress: account.Progress{Produced: 4150, DeadLetters: 31, Lag: 17},
 		Stats: platform.Stats{
 			Accepted: 4102, InFlight: 3, Unanswered: 2, Refused: map[string]int{"401": 1}, Scripted: map[string]int{"500": 40, "": 5},
 		},

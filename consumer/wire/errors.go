@@ -79,10 +79,10 @@ var remedies = map[kafka.Error]string{
 func Remedy(err error) string {
 	code, is := errors.AsType[kafka.Error](err)
 	if !is {
-		return "look at KAFKA_BROKERS, the network and the brokers; release-forwarder probe says at which step it fails"
+		return "look at KAFKA_BROKERS, the network and the brokers; release-forwarder doctor says at which step it fails"
 	}
 	if remedy := remedies[code]; remedy != "" {
 		return remedy
 	}
-	return "look at the coordinator's log; release-forwarder probe looks at rights, topics and the group"
+	return "look at the coordinator's log; release-forwarder doctor looks at rights, topics and the group"
 }

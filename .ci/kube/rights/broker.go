@@ -12,12 +12,12 @@ import (
 )
 
 const (
-	events   = "abnormal-release"
-	replays  = "abnormal-release.replay"
-	letters  = "abnormal-release.dlq"
-	ledger   = "abnormal-release.dlq.ledger"
-	group    = "release-forwarder"
-	password = "password-of-all"
+	events      = "abnormal-release"
+	replays     = "abnormal-release.replay"
+	deadLetters = "abnormal-release.dlq"
+	ledger      = "abnormal-release.dlq.ledger"
+	group       = "release-forwarder"
+	password    = "password-of-all"
 )
 
 // broker is the one broker, seen by its super user.
@@ -38,7 +38,7 @@ func newBroker(ctx context.Context, admin, sasl string) (*broker, error) {
 	if r, err := b.admin.CreateTopic(ctx, 1, 1, map[string]*string{"cleanup.policy": &compacted}, ledger); err != nil || r.Err != nil {
 		return nil, errors.Join(err, r.Err)
 	}
-	for _, topic := range []string{events, replays, letters} {
+	for _, topic := range []string{events, replays, deadLetters} {
 		if r, err := b.admin.CreateTopic(ctx, 1, 1, nil, topic); err != nil || r.Err != nil {
 			return nil, errors.Join(err, r.Err)
 		}

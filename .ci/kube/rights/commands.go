@@ -13,7 +13,8 @@ import (
 const commandTime = 60 * time.Second
 
 // commands are what a person's role is for, with the forwarder's own binary. The
-// letter 0/0 is there, and so are events of lot p: the service's trial comes first.
+// dead letter 0/0 is there, and so are events of lot p: the service's trial comes
+// first.
 func commands(role string) [][]string {
 	list := [][]string{
 		{"dlq", "list"}, {"dlq", "show", "0/0"}, {"dlq", "export"}, {"dlq", "stats", "--check"}, {"offsets"}, {"offsets", "--topic", replays}, {"find", "--lot", "p"},
@@ -35,8 +36,8 @@ var foreign = []struct {
 	{right{"topic", events, "Write"}, ""},
 	{right{"topic", replays, "Read"}, "service viewer replayer"},
 	{right{"topic", replays, "Write"}, "replayer"},
-	{right{"topic", letters, "Read"}, "viewer replayer"},
-	{right{"topic", letters, "Write"}, "service"},
+	{right{"topic", deadLetters, "Read"}, "viewer replayer"},
+	{right{"topic", deadLetters, "Write"}, "service"},
 	{right{"topic", ledger, "Read"}, "viewer replayer"},
 	{right{"topic", ledger, "Write"}, "replayer"},
 	{right{"group", group, "Read"}, "service"},

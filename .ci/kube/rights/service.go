@@ -24,9 +24,9 @@ import (
 const patience = 40 * time.Second
 
 // tryService runs the forwarder. With all rights an event and a replay are
-// accepted, a letter is written, the metrics tell how long what waits of each topic
-// has until retention, `probe` finds nothing wrong, and no line is about rights.
-// Without one right a line of the service, or of `probe` where the service
+// accepted, a dead letter is written, the metrics tell how long what waits of each
+// topic has until retention, `doctor` finds nothing wrong, and no line is about
+// rights. Without one right a line of the service, or of `doctor` where the service
 // does not need it, names the resource.
 func (b *broker) tryService(ctx context.Context, binary, user string, gone *right) (said string, ok bool) {
 	double := platform.New(platform.Config{Secret: "secret"})
@@ -38,7 +38,7 @@ func (b *broker) tryService(ctx context.Context, binary, user string, gone *righ
 	})
 	server := httptest.NewServer(double)
 	defer server.Close()
-	before, err := b.end(ctx, letters)
+	before, err := b.end(ctx, deadLetters)
 	if err != nil {
 		return err.Error(), false
 	}
@@ -65,7 +65,7 @@ func (b *broker) tryService(ctx context.Context, binary, user string, gone *righ
 		if line := lineAbout(log.String(), gone); gone != nil && line != "" {
 			return "run: " + line, true
 		}
-		now, err := b.end(ctx, letters)
+		now, err := b.end(ctx, deadLetters)
 		if err != nil || double.Stats().Accepted < 2 || now == before {
 			continue
 		}
@@ -80,7 +80,7 @@ func (b *broker) tryService(ctx context.Context, binary, user string, gone *righ
 		if line := lineAbout(log.String(), nil); gone == nil && line != "" {
 			return line, false
 		}
-		return b.tryProbe(ctx, binary, user, gone)
+		return b.tryDoctor(ctx, binary, user, gone)
 	}
 	return fmt.Sprintf("%d accepted, and no line names it: %s", double.Stats().Accepted, log.String()), false
 }
@@ -88,8 +88,9 @@ func (b *broker) tryService(ctx context.Context, binary, user string, gone *righ
 // old is the parking of events that have waited for an hour.
 const old = "old"
 
-// produce writes an event that becomes a letter, one that is accepted, and a
-// replay; and an old event and replay, which wait until the platform takes them.
+// produce writes an event that becomes a dead letter, one that is accepted, and
+// a replay; and an old event and replay, which wait until the platform takes
+// them.
 func (b *broker) produce(ctx context.Context) error {
 	event := func(parking string) []byte {
 		b.sent++
@@ -118,20 +119,21 @@ func retentionLeft(ctx context.Context, address, topic string) bool {
 	return err == nil && strings.Contains(string(text), fmt.Sprintf("release_forwarder_retention_left_seconds{partition=\"0\",topic=%q}", topic))
 }
 
-// tryProbe asks the command that looks at rights.
-func (b *broker) tryProbe(ctx context.Context, binary, user string, gone *right) (said string, ok bool) {
-	out, err := b.command(ctx, binary, user, []string{"probe"})
+// tryDoctor asks the command that looks at rights.
+func (b *broker) tryDoctor(ctx context.Context, binary, user string, gone *right) (said string, ok bool) {
+	out, err := b.command(ctx, binary, user, []string{"doctor"})
 	if gone == nil {
-		// What it may not see, of the letters and the brokers, is unknown and not wrong.
+		// What it may not see, of the dead letters and the brokers, is unknown and not
+		// wrong.
 		if err != nil {
-			return fmt.Sprintf("probe: %v\n%s", err, out), false
+			return fmt.Sprintf("doctor: %v\n%s", err, out), false
 		}
-		return "an event and a replay accepted, a letter written, time until retention told of both topics, no line about rights; probe finds nothing wrong", true
+		return "an event and a replay accepted, a dead letter written, time until retention told of both topics, no line about rights; doctor finds nothing wrong", true
 	}
 	if line := lineAbout(out, gone); line != "" {
-		return "works; probe: " + line, true
+		return "works; doctor: " + line, true
 	}
-	return "works without it, and probe does not name it: " + out, false
+	return "works without it, and doctor does not name it: " + out, false
 }
 
 // lineAbout returns the first line that is about a missing right and, where one

@@ -23,10 +23,10 @@ import (
 )
 
 const (
-	topic      = "abnormal-release"
-	letters    = "abnormal-release.dlq"
-	group      = "release-forwarder"
-	partitions = 6
+	topic       = "abnormal-release"
+	deadLetters = "abnormal-release.dlq"
+	group       = "release-forwarder"
+	partitions  = 6
 	// shippedUser is whom the manifests let containers run as.
 	shippedUser = 65532
 	// endings is how many containers the steps end at the least: an update, an undo and
@@ -85,7 +85,7 @@ func newWorld(ctx context.Context, c config) (*world, error) {
 		return nil, err
 	}
 	w.kafka = kadm.NewClient(w.client)
-	for name, n := range map[string]int32{topic: partitions, letters: 1} {
+	for name, n := range map[string]int32{topic: partitions, deadLetters: 1} {
 		if r, err := w.kafka.CreateTopic(ctx, n, 1, nil, name); err != nil || r.Err != nil {
 			return nil, errors.Join(err, r.Err)
 		}
@@ -147,10 +147,10 @@ func (w *world) next() *kgo.Record {
 
 // event is the n-th: four in a row are of one parking.
 func event(n int) []byte {
-	session := n / 4
+	orderKey := n / 4
 	value, _ := json.Marshal(map[string]any{
-		"park_uuid": "lot-" + strconv.Itoa(session%50), "flow_no": "flow-" + strconv.Itoa(n), "parking_serial": "parking-" + strconv.Itoa(session),
-		"plate": "TEST" + strconv.Itoa(session), "leave_time": leaveTime, "lane_log": laneLog,
+		"park_uuid": "lot-" + strconv.Itoa(orderKey%50), "flow_no": "flow-" + strconv.Itoa(n), "parking_serial": "parking-" + strconv.Itoa(orderKey),
+		"plate": "TEST" + strconv.Itoa(orderKey), "leave_time": leaveTime, "lane_log": laneLog,
 	})
 	return value
 }
@@ -209,16 +209,16 @@ func (w *world) settle(ctx context.Context) error {
 		return err
 	}
 	s, produced := w.double.Stats(), int(w.produced.Load())
-	written, err := w.kafka.ListEndOffsets(ctx, letters)
+	written, err := w.kafka.ListEndOffsets(ctx, deadLetters)
 	if err != nil {
 		return err
 	}
-	letter, _ := written.Lookup(letters, 0)
-	fmt.Printf("rollout: produced %d, accepted %d, lost %d, repeated %d, letters %d, unanswered %d, refused %v\n",
-		produced, s.Accepted, produced-s.Accepted, s.Repeated, letter.Offset, s.Unanswered, s.Refused)
+	deadLetter, _ := written.Lookup(deadLetters, 0)
+	fmt.Printf("rollout: produced %d, accepted %d, lost %d, repeated %d, dead letters %d, unanswered %d, refused %v\n",
+		produced, s.Accepted, produced-s.Accepted, s.Repeated, deadLetter.Offset, s.Unanswered, s.Refused)
 	codes := w.ends.all()
 	fmt.Printf("rollout: %d containers ended with 0; others: %v\n", codes[0], others(codes))
-	if produced != s.Accepted || s.Repeated != 0 || letter.Offset != 0 {
+	if produced != s.Accepted || s.Repeated != 0 || deadLetter.Offset != 0 {
 		return errors.New("events were lost or repeated")
 	}
 	if n := w.badTimes.Load(); n > 0 {

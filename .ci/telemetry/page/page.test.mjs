@@ -26,7 +26,7 @@ before(async () => {
 after(async () => {
   await browser?.close();
   const codes = await Promise.all(Object.entries(running).map(async ([name, one]) => [name, await one.stop()]));
-  // Of a storm letters are left, one a second.
+  // Of a storm dead letters are left, one a second.
   assert.deepEqual(codes.filter(([name, code]) => code !== 0 && name !== "storm"), [], "an account does not close");
 });
 
@@ -148,7 +148,7 @@ for (const [name, state] of Object.entries(states)) {
         const shown = Object.fromEntries((await read(page)).tables["Settings in force"]);
         assert.equal(shown.KAFKA_TOPIC, "abnormal-releases");
         assert.equal(shown.RETRY_BUDGET, "5");
-        assert.match(shown.UPSTREAM_APP_SECRET, /^\W*(masked|\*+)\W*$/);
+        assert.match(shown.UPSTREAM_APP_SECRET, /^\W*(redacted|\*+)\W*$/);
         const { settings } = await fetch(new URL("status.json", running[name].page)).then((answer) => answer.json());
         assert.deepEqual(shown, Object.fromEntries(settings.map((setting) => [setting.name, setting.value])));
       }));

@@ -125,7 +125,7 @@ func replaced(by func(r *relay)) func(t *testing.T) {
 		w.drained()
 		verdict += fmt.Sprintf(", alone again after %.1fs", time.Since(left).Seconds())
 		f.stop()
-		w.noLetters()
+		w.noDeadLetters()
 	}
 }
 
@@ -167,7 +167,7 @@ func knownGone(t *testing.T) {
 	w.drained()
 	evidence.add(t.Name(), "-", fmt.Sprintf("sent and committed %.1fs after the broker was there again", time.Since(begun).Seconds()), "0")
 	f.stop()
-	w.noLetters()
+	w.noDeadLetters()
 }
 
 // advertise lets the broker send its clients elsewhere, and starts it anew.

@@ -19,7 +19,7 @@ func scenarios() []scenario {
 	var all []scenario
 	for _, part := range [][]scenario{
 		codecScenarios(), securityScenarios(), recordScenarios(), permanentScenarios(), verdictScenarios(), orderScenarios(),
-		outageScenarios(), endScenarios(), kafkaScenarios(), movingScenarios(), letterScenarios(), workedOffScenarios(), startScenarios(),
+		outageScenarios(), endScenarios(), kafkaScenarios(), movingScenarios(), deadLetterScenarios(), workedOffScenarios(), startScenarios(),
 		outsideScenarios(), findScenarios(), unreadScenarios(), lackScenarios(), recreatedScenarios(), truncatedScenarios(), nearScenarios(), addressScenarios(), versionScenarios(),
 	} {
 		all = append(all, part...)

@@ -66,7 +66,7 @@ func killWithHeldRecord(t *testing.T) {
 	})
 	w.platform.script(nil)
 	w.drained()
-	w.noLetters()
+	w.noDeadLetters()
 	w.acceptedOnce(neighbours...)
 }
 
@@ -125,7 +125,7 @@ func killUnderLoad(t *testing.T) {
 	}
 	w.start()
 	w.drained()
-	w.noLetters()
+	w.noDeadLetters()
 	if n := w.platform.repeated(); n > allowed {
 		t.Errorf("%d repeats, at most %d were under way or not yet committed", n, allowed)
 	}
@@ -144,7 +144,7 @@ func termUnderLoad(t *testing.T) {
 	}
 	w.start()
 	w.drained()
-	w.noLetters()
+	w.noDeadLetters()
 	if n := w.platform.repeated(); n > 0 {
 		t.Errorf("%d repeats, want none", n)
 	}
@@ -167,7 +167,7 @@ func rolling(t *testing.T) {
 	w.total(w.platform.total() + 100)
 	stop()
 	w.drained()
-	w.noLetters()
+	w.noDeadLetters()
 	if n := w.platform.repeated(); n > 0 {
 		t.Errorf("%d repeats, want none", n)
 	}
@@ -191,7 +191,7 @@ func frozen(t *testing.T) {
 	w.total(w.platform.total() + 500)
 	stop()
 	w.drained()
-	w.noLetters()
+	w.noDeadLetters()
 	f.stays()
 }
 

@@ -17,12 +17,12 @@ type event struct {
 	// flow is the flow number it should be accepted under; zero for a value
 	// that cannot be mapped.
 	flow platform.Flow
-	// session is its parking_serial.
-	session string
+	// orderKey is its parking_serial.
+	orderKey string
 }
 
-// release makes an event that can be mapped, of a session of its own; pairs of
-// a field's name and its value change it, nil takes a field out.
+// release makes an event that can be mapped, of an order key of its own; pairs
+// of a field's name and its value change it, nil takes a field out.
 func (w *world) release(partition int32, pairs ...any) *event {
 	w.t.Helper()
 	w.mu.Lock()
@@ -46,9 +46,9 @@ func (w *world) release(partition int32, pairs ...any) *event {
 		w.t.Fatal(err)
 	}
 	e := w.raw(partition, value)
-	e.session = fmt.Sprint(fields["parking_serial"])
+	e.orderKey = fmt.Sprint(fields["parking_serial"])
 	e.flow = platform.Flow{Lot: fmt.Sprint(fields["park_uuid"]), No: fmt.Sprint(fields["flow_no"])}
-	e.record.Key = []byte(planted + "-key-" + e.session)
+	e.record.Key = []byte(planted + "-key-" + e.orderKey)
 	e.record.Headers = []kgo.RecordHeader{{Key: "source", Value: []byte(planted + "-header")}}
 	return e
 }

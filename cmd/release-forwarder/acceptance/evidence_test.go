@@ -197,9 +197,9 @@ func flowOf(value []byte) platform.Flow {
 
 // dead are the flow numbers of the dead letters.
 func (s *suspect) dead() (map[platform.Flow]bool, error) {
-	letters, err := s.letters()
+	deadLetters, err := s.deadLetters()
 	dead := map[platform.Flow]bool{}
-	for _, of := range letters {
+	for _, of := range deadLetters {
 		for _, r := range of {
 			dead[flowOf(r.Value)] = true
 		}

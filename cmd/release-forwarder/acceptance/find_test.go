@@ -23,7 +23,7 @@ func findAPlate(t *testing.T) {
 	accepted := w.release(0, "plate", plate, "flow_no", "f-1", "parking_serial", "s-1")
 	held := w.release(1, "plate", plate, "flow_no", "f-2", "parking_serial", "s-2")
 	other := w.release(0)
-	letter := w.raw(1, fmt.Appendf(nil, `{"park_uuid":"lot-a","parking_serial":"s-9","plate":%q}`, plate))
+	deadLetter := w.raw(1, fmt.Appendf(nil, `{"park_uuid":"lot-a","parking_serial":"s-9","plate":%q}`, plate))
 	w.platform.script(func(r *platform.Request) *platform.Reply {
 		if r.Flow() == held.flow {
 			return &platform.Reply{Body: body("500")}
@@ -31,7 +31,7 @@ func findAPlate(t *testing.T) {
 		return nil
 	})
 	f := w.start().ready()
-	w.produce(accepted, held, other, letter)
+	w.produce(accepted, held, other, deadLetter)
 	w.acceptedAll(accepted, other)
 	eventually(t, "the commit tells what is done", func() error {
 		commits, err := w.commits()
@@ -46,7 +46,7 @@ func findAPlate(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := w.ask(plate+"\n", "find", "--since", "2h", "--plate", "-")
-	for e, want := range map[*event]string{accepted: "done", held: "waiting", letter: "dead-lettered missing-field " + w.dlq + "/0/0 open"} {
+	for e, want := range map[*event]string{accepted: "done", held: "waiting", deadLetter: "dead-lettered missing-field " + w.dlq + "/0/0 open"} {
 		at := fmt.Sprintf("%s/%d/%d ", w.topic, e.record.Partition, e.record.Offset)
 		if _, line, found := strings.Cut(out, at); !found || !strings.Contains(strings.Join(strings.Fields(line[:strings.IndexByte(line, '\n')]), " "), want) {
 			t.Errorf("the event at %s is not told as %s:\n%s", at, want, out)

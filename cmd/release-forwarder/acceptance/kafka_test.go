@@ -89,7 +89,7 @@ func transactions(t *testing.T) {
 		}
 	})
 	w.drained()
-	w.noLetters()
+	w.noDeadLetters()
 	for _, e := range append(aborted, open...) {
 		if got := w.platform.Tally(e.flow); got.Received > 0 {
 			t.Errorf("the aborted record at %d was sent", e.record.Offset)
@@ -118,7 +118,7 @@ func partitionsAdded(t *testing.T) {
 	producer := w.producer()
 	w.produceBy(producer, w.releases(40, 4)...)
 	w.drained()
-	w.noLetters()
+	w.noDeadLetters()
 	if n := w.platform.repeated(); n > 0 {
 		t.Errorf("%d repeats, want none", n)
 	}
@@ -182,7 +182,7 @@ func brokersRolled(t *testing.T) {
 	w.total(w.platform.total() + 300)
 	stop()
 	w.drained()
-	w.noLetters()
+	w.noDeadLetters()
 	f.stays()
 	t.Log(w.summary())
 }
@@ -231,7 +231,7 @@ func compacted(t *testing.T) {
 	}
 	w.start()
 	w.caughtUp()
-	w.noLetters()
+	w.noDeadLetters()
 	w.acceptedOnce(unique...)
 	for _, e := range replaced {
 		if w.platform.Tally(e.flow).Received > 0 {

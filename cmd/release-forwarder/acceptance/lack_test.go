@@ -15,7 +15,7 @@ func lackScenarios() []scenario {
 }
 
 // fewDescriptors has more requests in flight than connections can be opened. A single failure
-// that counted against a record would make a letter.
+// that counted against a record would make a dead letter.
 func fewDescriptors(t *testing.T) {
 	w := newWorld(t, plan{partitions: 2, settings: map[string]string{"RETRY_BUDGET": "1", "UPSTREAM_RETRY_MAX": "0", "UPSTREAM_MAX_IN_FLIGHT": "32"}})
 	w.watchCommits()
@@ -25,7 +25,7 @@ func fewDescriptors(t *testing.T) {
 	f := launchAs(t, settings, []string{"/bin/sh", "-c", `ulimit -n 28 && exec "$0"`, binary}, nil)
 	w.produce(w.releases(2000, 2)...)
 	w.drained()
-	w.noLetters()
+	w.noDeadLetters()
 	if !f.alive() {
 		t.Error("the process has ended")
 	}

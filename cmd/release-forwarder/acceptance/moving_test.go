@@ -66,7 +66,7 @@ func movingBackToATime(t *testing.T) {
 	w.acceptedAgain(2, late)
 	w.drained()
 	f.stop()
-	w.noLetters()
+	w.noDeadLetters()
 	w.acceptedTimes(1, early...)
 	w.acceptedTimes(2, late...)
 }
@@ -113,7 +113,7 @@ func movingOffsetsGone(t *testing.T) {
 	w.acceptedAgain(3, late)
 	w.drained()
 	f.stop()
-	w.noLetters()
+	w.noDeadLetters()
 	w.acceptedTimes(2, early...)
 	w.acceptedTimes(3, late...)
 }
@@ -136,7 +136,7 @@ func movingWrongPlatform(t *testing.T) {
 	f = w.start("UPSTREAM_URL", wrong.url())
 	w.caughtUp()
 	f.stop()
-	w.checkLetter(t, refused, map[string]string{"reason": "refused"})
+	w.checkDeadLetter(t, refused, map[string]string{"reason": "refused"})
 	if n := wrong.total(); n != len(late)-1 {
 		t.Errorf("the wrong platform accepted %d, want %d", n, len(late)-1)
 	}
@@ -172,7 +172,7 @@ func movingTopicAnew(t *testing.T) {
 	w.acceptedAll(w.produced()...)
 	w.drained()
 	f.stop()
-	w.noLetters()
+	w.noDeadLetters()
 	w.acceptedOnce(w.produced()...)
 }
 
@@ -189,7 +189,7 @@ func movingTopicAnewUnderReplicas(t *testing.T) {
 	w.acceptedAll(w.produced()...)
 	w.drained()
 	f.stop()
-	w.noLetters()
+	w.noDeadLetters()
 }
 
 func movingParked(t *testing.T) {
@@ -273,8 +273,8 @@ func movingMirror(t *testing.T) {
 	w.acceptedAgain(2, meanwhile)
 	w.drained()
 	f.stop()
-	w.noLetters()
-	m.noLetters()
+	w.noDeadLetters()
+	m.noDeadLetters()
 	w.acceptedTimes(1, append(before, held)...)
 	w.acceptedTimes(2, append(meanwhile, beyond...)...)
 	if len(copies) != len(before)+1+len(beyond) {
@@ -301,7 +301,7 @@ func (w *world) copy(events []*event) (copies []*event) {
 	w.t.Helper()
 	for _, e := range events {
 		r := e.record
-		copies = append(copies, &event{flow: e.flow, session: e.session, record: &kgo.Record{
+		copies = append(copies, &event{flow: e.flow, orderKey: e.orderKey, record: &kgo.Record{
 			Topic: w.topic, Partition: r.Partition, Key: r.Key, Value: r.Value, Headers: r.Headers, Timestamp: r.Timestamp,
 		}})
 	}

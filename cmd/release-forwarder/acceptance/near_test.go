@@ -82,7 +82,7 @@ func nearReplica(breaks, mends string) func(t *testing.T) {
 		step("near one back", near)
 		w.drained()
 		f.stop()
-		w.noLetters()
+		w.noDeadLetters()
 	}
 }
 

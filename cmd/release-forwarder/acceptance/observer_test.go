@@ -73,27 +73,28 @@ type origin struct {
 }
 
 // The prefix of the dead letter's headers.
-const letterPrefix = "__forwarder.errors."
+const deadLetterPrefix = "__forwarder.errors."
 
-// letterHeader is a header of a letter without the prefix; "" where it has none.
-func letterHeader(r *kgo.Record, name string) string {
+// deadLetterHeader is a header of a dead letter without the prefix; "" where it has
+// none.
+func deadLetterHeader(r *kgo.Record, name string) string {
 	for _, h := range r.Headers {
-		if h.Key == letterPrefix+name {
+		if h.Key == deadLetterPrefix+name {
 			return string(h.Value)
 		}
 	}
 	return ""
 }
 
-// letters reads the whole dead-letter topic, by where the events stood; a place
-// has several records where a letter was written more than once.
-func (w *world) letters() (map[origin][]*kgo.Record, error) {
+// deadLetters reads the whole dead-letter topic, by where the events stood; a place
+// has several records where a dead letter was written more than once.
+func (w *world) deadLetters() (map[origin][]*kgo.Record, error) {
 	records, err := w.read(w.dlq)
 	all := map[origin][]*kgo.Record{}
 	for _, r := range records {
-		partition, _ := strconv.ParseInt(letterHeader(r, "partition"), 10, 32)
-		offset, _ := strconv.ParseInt(letterHeader(r, "offset"), 10, 64)
-		if letterHeader(r, "topic") == w.topic {
+		partition, _ := strconv.ParseInt(deadLetterHeader(r, "partition"), 10, 32)
+		offset, _ := strconv.ParseInt(deadLetterHeader(r, "offset"), 10, 64)
+		if deadLetterHeader(r, "topic") == w.topic {
 			at := origin{int32(partition), offset}
 			all[at] = append(all[at], r)
 		}
@@ -162,11 +163,11 @@ func (w *world) unfinished(events []*event) ([]*event, error) {
 	if len(open) == 0 {
 		return nil, nil
 	}
-	letters, err := w.letters()
+	deadLetters, err := w.deadLetters()
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(open, func(e *event) bool { return len(letters[e.origin()]) > 0 }), nil
+	return slices.DeleteFunc(open, func(e *event) bool { return len(deadLetters[e.origin()]) > 0 }), nil
 }
 
 // drained waits until the group's lag is 0, and then checks that no event was
@@ -210,16 +211,16 @@ func (w *world) nothingLost() {
 	}
 }
 
-// noLetters checks that the dead-letter topic is empty.
-func (w *world) noLetters() {
+// noDeadLetters checks that the dead-letter topic is empty.
+func (w *world) noDeadLetters() {
 	w.t.Helper()
-	letters, err := w.letters()
+	deadLetters, err := w.deadLetters()
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if len(letters) > 0 {
-		at := slices.Collect(maps.Keys(letters))[0]
-		w.t.Errorf("%d dead letters, one of %+v with reason %q", len(letters), at, letterHeader(letters[at][0], "reason"))
+	if len(deadLetters) > 0 {
+		at := slices.Collect(maps.Keys(deadLetters))[0]
+		w.t.Errorf("%d dead letters, one of %+v with reason %q", len(deadLetters), at, deadLetterHeader(deadLetters[at][0], "reason"))
 	}
 }
 

@@ -10,34 +10,34 @@ import (
 
 func orderScenarios() []scenario {
 	return []scenario{
-		{name: "a session's events are sent in order, whatever fails", run: order},
-		{name: "a dead letter keeps its place in its session", run: orderWithLetters},
+		{name: "an order key's events are sent in order, whatever fails", run: order},
+		{name: "a dead letter keeps its place in its order key", run: orderWithDeadLetters},
 	}
 }
 
-// sessions makes events of several sessions, their turns mixed.
-func (w *world) sessions(sessions, each, partitions int) []*event {
+// orderKeys makes events of several order keys, their turns mixed.
+func (w *world) orderKeys(orderKeys, each, partitions int) []*event {
 	w.t.Helper()
 	var all []*event
 	for range each {
-		for s := range sessions {
+		for s := range orderKeys {
 			all = append(all, w.release(int32(s%partitions), "parking_serial", fmt.Sprintf("%s-session-%d", planted, s)))
 		}
 	}
 	return all
 }
 
-// inOrder checks that no event of a session arrived at the platform before the
-// one before it was accepted or refused for good.
+// inOrder checks that no event of an order key arrived at the platform before
+// the one before it was accepted or refused for good.
 func (w *world) inOrder(events []*event) {
 	w.t.Helper()
 	before := map[platform.Flow]*event{}
 	last := map[string]*event{}
 	for _, e := range events {
-		if p := last[e.session]; p != nil {
+		if p := last[e.orderKey]; p != nil {
 			before[e.flow] = p
 		}
-		last[e.session] = e
+		last[e.orderKey] = e
 	}
 	done := map[platform.Flow]bool{}
 	early := 0
@@ -75,18 +75,18 @@ func order(t *testing.T) {
 		}
 		return nil
 	})
-	events := w.sessions(20, 15, 2)
+	events := w.orderKeys(20, 15, 2)
 	w.produce(events...)
 	w.start()
 	w.drained()
-	w.noLetters()
+	w.noDeadLetters()
 	w.inOrder(events)
 }
 
-func orderWithLetters(t *testing.T) {
+func orderWithDeadLetters(t *testing.T) {
 	w := newWorld(t, plan{})
 	w.watchCommits()
-	events := w.sessions(5, 10, 1)
+	events := w.orderKeys(5, 10, 1)
 	refused := map[platform.Flow]bool{}
 	for i, e := range events {
 		if i%7 == 0 {
@@ -108,7 +108,7 @@ func orderWithLetters(t *testing.T) {
 	w.inOrder(events)
 	for _, e := range events {
 		if refused[e.flow] {
-			w.checkLetter(t, e, map[string]string{"reason": "refused"})
+			w.checkDeadLetter(t, e, map[string]string{"reason": "refused"})
 		}
 	}
 }

@@ -65,7 +65,7 @@ func outage(t *testing.T, fault platform.Reply) {
 	if during > 3*64+30 { // what was under way, its quick retries, and the probes
 		t.Errorf("%d requests to a platform that is down", during)
 	}
-	w.noLetters()
+	w.noDeadLetters()
 	for partition := range int32(2) {
 		if at := w.committed(partition); at != 20 {
 			t.Errorf("partition %d: committed %d, want the 20 that were accepted", partition, at)
@@ -75,7 +75,7 @@ func outage(t *testing.T, fault platform.Reply) {
 	f.answers("/readyz", 200) // a rollout must be able to bring the cure
 	w.platform.script(nil)
 	w.drained()
-	w.noLetters()
+	w.noDeadLetters()
 }
 
 func nobodyListens(t *testing.T) {
@@ -85,13 +85,13 @@ func nobodyListens(t *testing.T) {
 	f := w.start().ready()
 	w.produce(w.releases(200, 1)...)
 	eventually(t, "the circuit is open", func() error { return f.metric("release_forwarder_circuit_open", 1) })
-	w.noLetters()
+	w.noDeadLetters()
 	if at := w.committed(0); at > 0 {
 		t.Errorf("committed %d", at)
 	}
 	w.platform.open()
 	w.drained()
-	w.noLetters()
+	w.noDeadLetters()
 }
 
 // yesUnasked has a server that refuses all, and says yes behind each refusal, with texts
@@ -132,7 +132,7 @@ func yesUnasked(t *testing.T) {
 	if at := w.committed(0); at > 0 {
 		t.Errorf("committed %d, and nothing was accepted", at)
 	}
-	w.noLetters()
+	w.noDeadLetters()
 	f.kill()
 	if strings.Contains(f.out.String(), "nsolicited") {
 		t.Error("net/http's own line is printed")

@@ -22,7 +22,7 @@ func outsideScenarios() []scenario {
 		{name: "nothing personal is printed or served, at the debug level, whatever fails", run: discreet},
 		{name: "version and config", run: commands},
 		{name: "each command explains itself, and refuses what it does not know", run: helps},
-		{name: "probe says what is wrong, and asks the platform only when told to", run: probed},
+		{name: "doctor says what is wrong, and asks the platform only when told to", run: examined},
 	}
 }
 
@@ -123,7 +123,7 @@ func outside(t *testing.T) {
 	}
 	w.platform.script(nil)
 	w.drained()
-	w.checkLetter(t, bad, map[string]string{"reason": "empty"})
+	w.checkDeadLetter(t, bad, map[string]string{"reason": "empty"})
 	eventually(t, "the lag is 0", func() error { return f.metric("release_forwarder_lag_records{"+labels+"}", 0) })
 }
 
@@ -206,7 +206,7 @@ func bare(t *testing.T, args ...string) (text string, code int) {
 // there is not; those that need settings name them.
 func helps(t *testing.T) {
 	for command, needs := range map[string]bool{
-		"run": true, "check": false, "config": true, "version": false, "offsets": true, "probe": true, "dlq list": true, "dlq show ID": true,
+		"run": true, "check": false, "config": true, "version": false, "offsets": true, "doctor": true, "dlq list": true, "dlq show ID": true,
 		"dlq replay": true, "dlq close --why=x ID": true, "dlq export": true, "dlq stats": true,
 	} {
 		args := strings.Fields(command)

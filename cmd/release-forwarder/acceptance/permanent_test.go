@@ -93,7 +93,7 @@ func permanentScenarios() []scenario {
 			w.drained()
 			for i, c := range cases {
 				t.Run(c.name, func(t *testing.T) {
-					w.checkLetter(t, bad[i], map[string]string{"stage": "mapping", "reason": c.reason, "field": cmp.Or(c.field, anything)})
+					w.checkDeadLetter(t, bad[i], map[string]string{"stage": "mapping", "reason": c.reason, "field": cmp.Or(c.field, anything)})
 				})
 			}
 			for i, e := range all {

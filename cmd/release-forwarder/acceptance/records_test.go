@@ -24,7 +24,7 @@ func codecScenarios() []scenario {
 				w.produceBy(producer, w.releases(20, 2)...)
 			}
 			w.drained()
-			w.noLetters()
+			w.noDeadLetters()
 			w.acceptedOnce(w.produced()...)
 		}})
 	}
@@ -46,7 +46,7 @@ func securityScenarios() []scenario {
 			bad := w.raw(0, []byte("not JSON"))
 			w.produce(append(w.releases(10, 1), bad)...)
 			w.drained()
-			w.checkLetter(t, bad, map[string]string{"reason": "invalid-json"})
+			w.checkDeadLetter(t, bad, map[string]string{"reason": "invalid-json"})
 			f.stop()
 		}})
 	}
@@ -67,7 +67,7 @@ func recordScenarios() []scenario {
 			}
 			w.produce(nullKey, emptyKey, bare, many)
 			w.drained()
-			w.noLetters()
+			w.noDeadLetters()
 			w.acceptedOnce(w.produced()...)
 		}},
 		{name: "a record of 1 MiB", run: func(t *testing.T) {
@@ -79,7 +79,7 @@ func recordScenarios() []scenario {
 			w.produce(w.release(0), good, nested, w.release(0))
 			w.drained()
 			w.acceptedOnce(good)
-			w.checkLetter(t, nested, map[string]string{"reason": "invalid-json", "stage": "mapping"})
+			w.checkDeadLetter(t, nested, map[string]string{"reason": "invalid-json", "stage": "mapping"})
 		}},
 		{name: "the request holds what the event says", run: func(t *testing.T) {
 			for _, encoding := range []string{"form", "multipart"} {
@@ -90,7 +90,7 @@ func recordScenarios() []scenario {
 				w.drained()
 				got := w.platform.Accepted()[0]
 				want := map[string]string{
-					"app_id": appID, "park_uuid": "lot-a", "flow_no": e.flow.No, "parking_serial": e.session, "plate": plantedPlate, "plate_color": "5", "car_type": "3",
+					"app_id": appID, "park_uuid": "lot-a", "flow_no": e.flow.No, "parking_serial": e.orderKey, "plate": plantedPlate, "plate_color": "5", "car_type": "3",
 					"car_desc": plantedDesc, "enter_time": "2026-03-01T00:00:00Z", "leave_time": "2026-03-01T01:30:00Z", "operate_time": "2026-03-01T01:30:01Z",
 					"operator": plantedOperator, "reason": strings.TrimSpace(plantedReason), "sign": got.Params["sign"],
 				}

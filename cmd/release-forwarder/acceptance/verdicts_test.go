@@ -162,7 +162,7 @@ func (w *world) checkVerdict(t *testing.T, e *event, c verdictCase) {
 		t.Fatalf("%d requests, want %d", len(arrivals), want)
 	}
 	if want == 1 && c.then == refuse {
-		w.checkLetter(t, e, map[string]string{
+		w.checkDeadLetter(t, e, map[string]string{
 			"stage": "upstream", "reason": "refused", "code": "400", "hint": plantedHint, "message": plantedHint, "seqno": "17224239894628849085",
 			"http.status": fmt.Sprint(max(c.reply.Status, 200)), "attempts": "1",
 		})
@@ -198,7 +198,7 @@ func budget(t *testing.T) {
 	})
 	w.produce(bad)
 	w.start()
-	eventually(t, "the record's letter is written", func() error {
+	eventually(t, "the record's dead letter is written", func() error {
 		healthy := w.releases(20, 1)
 		w.produce(healthy...)
 		w.acceptedAll(healthy...)
@@ -209,7 +209,7 @@ func budget(t *testing.T) {
 		return err
 	})
 	w.drained()
-	w.checkLetter(t, bad, map[string]string{
+	w.checkDeadLetter(t, bad, map[string]string{
 		"stage": "upstream", "reason": "budget-exhausted", "code": "500", "http.status": "500", "seqno": "17224239894628849085",
 		"attempts": fmt.Sprint(w.platform.Tally(bad.flow).Received),
 	})
@@ -235,7 +235,7 @@ func hintedSuccess(t *testing.T) {
 	w.produce(hidden, plain, hinted)
 	w.start()
 	w.caughtUp()
-	w.noLetters()
+	w.noDeadLetters()
 	for e, want := range map[*event]int{hidden: 2, plain: 1, hinted: 1} {
 		if got := w.platform.Tally(e.flow).Received; got != want {
 			t.Errorf("the event at %d: %d requests, want %d", e.record.Offset, got, want)
@@ -252,7 +252,7 @@ func (w *world) refusedFor(n int) {
 		}
 		return nil
 	})
-	w.noLetters()
+	w.noDeadLetters()
 	if at := w.committed(0); at > 0 {
 		w.t.Errorf("committed %d while nothing is accepted", at)
 	}
@@ -267,7 +267,7 @@ func secretMendedThere(t *testing.T) {
 	w.refusedFor(8)
 	w.platform.SetSecret(plantedSecret)
 	w.drained()
-	w.noLetters()
+	w.noDeadLetters()
 	f.stays()
 }
 
@@ -286,7 +286,7 @@ func secretMendedHere(t *testing.T) {
 	w.refusedFor(8)
 	write(plantedSecret)
 	w.drained()
-	w.noLetters()
+	w.noDeadLetters()
 }
 
 // retryAfter checks that nothing arrives at the platform for as long as it
@@ -309,7 +309,7 @@ func retryAfter(t *testing.T, reply platform.Reply) {
 	w.produce(events...)
 	w.start()
 	w.drained()
-	w.noLetters()
+	w.noDeadLetters()
 	var asked time.Time
 	for _, s := range w.platform.history() {
 		switch {

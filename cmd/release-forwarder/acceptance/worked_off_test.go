@@ -20,11 +20,11 @@ import (
 // workedOffScenarios: dead letters are listed, replayed, mended, closed.
 func workedOffScenarios() []scenario {
 	return []scenario{
-		{name: "letters of a broken platform are replayed through the replay topic, and followed to their ends", run: replayedToTheEnd},
-		{name: "a replay killed in the middle goes on: every letter arrives, at most 100 twice", run: replayKilled},
+		{name: "dead letters of a broken platform are replayed through the replay topic, and followed to their ends", run: replayedToTheEnd},
+		{name: "a replay killed in the middle goes on: every dead letter arrives, at most 100 twice", run: replayKilled},
 		{name: "two replays at once send nothing twice, in order", run: twoReplays},
 		{name: "a mended event is sent with its original beside it, once somebody agreed", run: mendedReplay},
-		{name: "closed letters are not replayed, and stats --check fails before retention takes open ones", run: closedLetters},
+		{name: "closed dead letters are not replayed, and stats --check fails before retention takes open ones", run: closedDeadLetters},
 	}
 }
 
@@ -111,7 +111,7 @@ func replayedToTheEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.says(w.dlqCommand(0, "replay", "--reason", "refused", "--dry-run"), "30 letters would be replayed to "+replays)
+	w.says(w.dlqCommand(0, "replay", "--reason", "refused", "--dry-run"), "30 dead letters would be replayed to "+replays)
 	w.breaks(events[:5]...) // mended, but for 5
 	w.says(w.dlqCommand(1, "replay", "--reason", "refused", "--rate", "200", "--wait"), "30 sent to "+replays, "25 accepted, 5 dead-lettered again, 0 not ended")
 	w.takenOnce(events[5:]...)
@@ -137,13 +137,13 @@ func checkReplayed(w *world, events []*event, replays string) {
 	for _, e := range events {
 		times := 0
 		for _, r := range records {
-			if letterHeader(r, "origin") != e.place() {
+			if deadLetterHeader(r, "origin") != e.place() {
 				continue
 			}
 			times++
 			headers := slices.Clone(e.record.Headers)
-			headers = append(headers, kgo.RecordHeader{Key: letterPrefix + "redrives", Value: []byte(strconv.Itoa(times))},
-				kgo.RecordHeader{Key: letterPrefix + "origin", Value: []byte(e.place())})
+			headers = append(headers, kgo.RecordHeader{Key: deadLetterPrefix + "redrives", Value: []byte(strconv.Itoa(times))},
+				kgo.RecordHeader{Key: deadLetterPrefix + "origin", Value: []byte(e.place())})
 			if !same(r.Key, e.record.Key) || !same(r.Value, e.record.Value) || r.Partition != e.record.Partition%2 ||
 				!slices.EqualFunc(r.Headers, headers, func(a, b kgo.RecordHeader) bool { return a.Key == b.Key && same(a.Value, b.Value) }) {
 				w.t.Errorf("%s was replayed as %.100q %.200q in %d with %q", e.place(), r.Key, r.Value, r.Partition, r.Headers)
@@ -155,7 +155,7 @@ func checkReplayed(w *world, events []*event, replays string) {
 	}
 }
 
-// unmappable makes letters of events that are no JSON.
+// unmappable makes dead letters of events that are no JSON.
 func (w *world) unmappable(n, partitions int) {
 	w.t.Helper()
 	w.settings["DLQ_STORM_LIMIT"] = "0"
@@ -169,23 +169,24 @@ func (w *world) unmappable(n, partitions int) {
 	f.stop()
 }
 
-// replayArrivals counts how often the event of each letter arrived in a topic, and
-// checks that the first arrivals came in the order in which the events lay.
+// replayArrivals counts how often the event of each dead letter arrived in a
+// topic, and checks that the first arrivals came in the order in which the events
+// lay.
 func (w *world) replayArrivals(topic string) (missing, repeated int) {
 	w.t.Helper()
-	letters := map[string]bool{} // by origin
+	deadLetters := map[string]bool{} // by origin
 	for _, l := range w.contents(w.dlq) {
-		letters[fmt.Sprintf("%s/%s/%s", letterHeader(l, "topic"), letterHeader(l, "partition"), letterHeader(l, "offset"))] = true
+		deadLetters[fmt.Sprintf("%s/%s/%s", deadLetterHeader(l, "topic"), deadLetterHeader(l, "partition"), deadLetterHeader(l, "offset"))] = true
 	}
 	times, last := map[string]int{}, map[string]int64{}
 	for _, r := range w.contents(topic) {
-		origin := letterHeader(r, "origin")
+		origin := deadLetterHeader(r, "origin")
 		if times[origin]++; times[origin] > 1 {
 			repeated++
 			continue
 		}
-		if !letters[origin] {
-			w.t.Fatalf("%s has no letter", origin)
+		if !deadLetters[origin] {
+			w.t.Fatalf("%s has no dead letter", origin)
 		}
 		cut := strings.LastIndexByte(origin, '/')
 		offset, err := strconv.ParseInt(origin[cut+1:], 10, 64)
@@ -197,7 +198,7 @@ func (w *world) replayArrivals(topic string) (missing, repeated int) {
 		}
 		last[origin[:cut]] = offset
 	}
-	return len(letters) - len(times), repeated
+	return len(deadLetters) - len(times), repeated
 }
 
 func replayKilled(t *testing.T) {
@@ -296,7 +297,7 @@ func mendedReplay(t *testing.T) {
 	wrong := w.release(0, "plate_color", true)
 	w.produce(wrong, w.release(0))
 	w.drained()
-	w.checkLetter(t, wrong, map[string]string{"reason": "wrong-type", "field": "plate_color"})
+	w.checkDeadLetter(t, wrong, map[string]string{"reason": "wrong-type", "field": "plate_color"})
 	id := w.dlq + "/0/0"
 	w.says(w.dlqCommand(1, "replay", "--id", id, "--set", "plate_color=yellow"), "plate_color: (not a text) true -> yellow", "--yes", "nothing was sent")
 	if got := len(w.contents(w.topic)); got != 2 {
@@ -326,19 +327,19 @@ func mendedReplay(t *testing.T) {
 	w.says(w.dlqCommand(0, "replay", "--id", "0/0", "--wait"), "is replayed already; --again", "nothing to replay")
 }
 
-func closedLetters(t *testing.T) {
+func closedDeadLetters(t *testing.T) {
 	w := newWorld(t, plan{dlqConfig: map[string]string{"retention.ms": "3600000"}})
 	w.unmappable(3, 1)
 	w.says(w.dlqCommand(0, "stats", "--check"), "open              3")
 	old := []string{"stats", "--check", "--retention", "2s", "--retention-share", "0.5"}
-	eventually(t, "all letters are old", func() error { // they were not all written at once
-		if f := w.dlqStart(old...); f.exit() != 1 || !strings.Contains(f.out.String(), "3 open letters") {
+	eventually(t, "all dead letters are old", func() error { // they were not all written at once
+		if f := w.dlqStart(old...); f.exit() != 1 || !strings.Contains(f.out.String(), "3 open dead letters") {
 			return errors.New(f.out.String())
 		}
 		return nil
 	})
-	w.says(w.dlqCommand(1, old...), "warning: 3 open letters are older than 50% of the 2s that "+w.dlq+" keeps them")
-	w.says(w.dlqCommand(1, "close", "0/0", "0/7", "--why", "tests"), "there is no letter "+w.dlq+"/0/7")
+	w.says(w.dlqCommand(1, old...), "warning: 3 open dead letters are older than 50% of the 2s that "+w.dlq+" keeps them")
+	w.says(w.dlqCommand(1, "close", "0/0", "0/7", "--why", "tests"), "there is no dead letter "+w.dlq+"/0/7")
 	w.says(w.dlqCommand(0, "close", "0/0", w.dlq+"/0/1", "--why", "tests of the vendor"), "2 closed")
 	w.says(w.dlqCommand(0, "list"), "1 open in "+w.dlq, "0 replayed, 2 closed", w.dlq+"/0/2")
 	w.says(w.dlqCommand(0, "replay", "--to", w.topic), "1 sent to "+w.topic)

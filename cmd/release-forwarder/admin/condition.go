@@ -41,8 +41,8 @@ const (
 )
 
 // Condition is a kind with its facts. Which of them a kind's sentence names
-// stands in the table; the others are not looked at. Names must be tame: see
-// package telemetry.
+// stands in the table; the others are not looked at. Names must be sanitized:
+// see package telemetry.
 type Condition struct {
 	Kind  Kind
 	Count int64

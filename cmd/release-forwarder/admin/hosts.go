@@ -65,8 +65,8 @@ func isPort(text string) bool {
 	return text == "" || err == nil
 }
 
-// asciiLower folds nothing but A to Z: what Unicode takes for the same letter is
-// another name.
+// asciiLower folds nothing but A to Z: what Unicode takes for the same dead
+// letter is another name.
 func asciiLower(text string) string {
 	return strings.Map(func(r rune) rune {
 		if 'A' <= r && r <= 'Z' {

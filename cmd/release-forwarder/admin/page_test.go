@@ -87,7 +87,7 @@ func TestTheOverviewTellsWhatIsLostWaitingAndDone(t *testing.T) {
 		body, _ := asked(t, s, "en")
 		for _, want := range []string{
 			c.want, "20 records, the oldest from 2026-03-01 05:00:00Z (3h1m ago)", "2026-03-01 08:00:00Z (1m ago)",
-			`<td class="n">1234</td>`, `<td class="n">5</td><td class="n">17</td>`, "<strong>1</strong> storm: letters are written at one a second",
+			`<td class="n">1234</td>`, `<td class="n">5</td><td class="n">17</td>`, "<strong>1</strong> storm: dead letters are written at one a second",
 		} {
 			if !strings.Contains(body, want) {
 				t.Errorf("%s: the page lacks %q", name, want)
@@ -114,7 +114,7 @@ func TestProgramsReadTheCondition(t *testing.T) {
 var placeholder = regexp.MustCompile(`\{[a-z]+\}`)
 
 // plural is one of something in the words of many.
-var plural = regexp.MustCompile(`\b1 (dead )?(partitions|letters|lots|storms|records|wait)\b`)
+var plural = regexp.MustCompile(`\b1 (dead )?(partitions|dead letters|lots|storms|records|wait)\b`)
 
 // TestEverySentenceIsWhole holds the two languages to one another, each trouble
 // to a remedy, and each runbook to a page in both languages.

@@ -22,10 +22,10 @@ var sentences = []sentence{
 			"本程序的缺陷：保留日志并上报；若 Kubernetes 没有重启本副本，请手动重启。"}},
 	{kind: ReadingPaused, level: LevelWaiting, runbook: "reading-paused", says: phrase{
 		"Reading is paused where a partition's unfinished records reach a bound; nothing is lost.",
-		"某分区未完成的记录达到上限，暂停读取；没有丢失。"},
+		"某分区未完成的消息达到上限，暂停读取；消息未丢失。"},
 		remedy: phrase{
 			"Normal for moments. If it stays: see which records are held, and mend what they wait for.",
-			"短暂出现属正常。若持续：查看被保留的记录，处理其等待的原因。"}},
+			"短暂出现属正常。若持续：查看挂起的消息，处理其等待的原因。"}},
 	{kind: NotJoined, level: LevelTrouble, runbook: "not-reading", says: phrase{
 		"Nothing is read: has not joined the group for {for}; it waits for Kafka, the event topic or the group. Nothing is lost while the topic keeps the records.",
 		"没有读取：已 {for} 未加入消费组，在等待 Kafka、事件主题或消费组。主题保留期内不会丢失。"},
@@ -34,7 +34,7 @@ var sentences = []sentence{
 			"查看日志最后的警告：其中写明缺少的 broker、主题或权限。"}},
 	{kind: Rebalancing, level: LevelWaiting, runbook: "rebalances", says: phrase{
 		"Rebalancing: the group has been assigning its partitions anew for {for}; this replica reads nothing meanwhile. Nothing is lost.",
-		"正在再均衡：消费组重新分配分区已 {for}，其间本副本不读取。没有丢失。"},
+		"正在再均衡：消费组重新分配分区已 {for}，其间本副本不读取。消息未丢失。"},
 		remedy: phrase{
 			"Normal for moments. If it stays: see which replicas are slow to give up their partitions, or come and go.",
 			"短暂出现属正常。若持续：查看哪些副本迟迟不交出分区，或反复上下线。"}},
@@ -46,31 +46,31 @@ var sentences = []sentence{
 			"查看日志最后一条 join-failed 的 error 和 remedy：缺少消费组权限、broker 不允许的超时设置，或无法连接 broker。"}},
 	{kind: CoordinatorSilent, level: LevelTrouble, runbook: "not-reading", says: phrase{
 		"Kafka is silent: the group's coordinator has not answered for {for}. Nothing is lost.",
-		"Kafka 无响应：消费组协调者已 {for} 没有应答。没有丢失。"},
+		"Kafka 无响应：消费组协调者已 {for} 没有应答。消息未丢失。"},
 		remedy: phrase{
 			"Look at the brokers and at the network to them. A restart of this service mends nothing.",
 			"检查 broker 及到 broker 的网络。重启本服务无济于事。"}},
 	{kind: NoDeadLetterTopic, level: LevelTrouble, runbook: "dead-letters-blocked", says: phrase{
 		"The dead-letter topic {name} is not there; events flow, but a dead letter would stop its partition's commit. Nothing is lost.",
-		"死信主题 {name} 不存在；事件仍在转发，但一旦出现死信，其分区将停止提交。没有丢失。"},
+		"死信主题 {name} 不存在；事件仍在转发，但一旦出现死信，其分区将停止提交。消息未丢失。"},
 		remedy: phrase{
 			"Create the topic, or grant this user Describe and Write on it.",
 			"创建该主题，或授予本用户 Describe 和 Write 权限。"}},
 	{kind: DeadLettersRefused, level: LevelTrouble, runbook: "dead-letters-blocked", says: phrase{
-		"The dead-letter topic has refused all letters since {since}; {count} {waits and holds its partition's commits|wait and hold their partitions' commits}. Nothing is lost.",
-		"死信主题自 {since} 起拒绝所有死信；{count} 条在等待，其分区停止提交。没有丢失。"},
+		"The dead-letter topic has refused all dead letters since {since}; {count} {waits and holds its partition's commits|wait and hold their partitions' commits}. Nothing is lost.",
+		"死信主题自 {since} 起拒绝所有死信；{count} 条在等待，其分区停止提交。消息未丢失。"},
 		remedy: phrase{
 			"Read `error` in the log line about the dead letter: topic missing, no right to write, in-sync replicas, or disk. It is tried again for ever.",
 			"查看日志中该死信一行的 error：主题缺失、无写权限、同步副本不足或磁盘。会一直重试。"}},
 	{kind: DeadLettersBlocked, level: LevelTrouble, runbook: "dead-letters-blocked", says: phrase{
-		"{count} dead {letter cannot be written; its partition's commits wait|letters cannot be written; their partitions' commits wait}. Nothing is lost.",
-		"{count} 条死信无法写入；其分区停止提交。没有丢失。"},
+		"{count} {dead letter cannot be written; its partition's commits wait|dead letters cannot be written; their partitions' commits wait}. Nothing is lost.",
+		"{count} 条死信无法写入；其分区停止提交。消息未丢失。"},
 		remedy: phrase{
-			"Read `error` in the log line about the dead letter; a letter that is too large wants a higher max.message.bytes.",
+			"Read `error` in the log line about the dead letter; a dead letter that is too large wants a higher max.message.bytes.",
 			"查看日志中该死信一行的 error；死信过大时需提高主题的 max.message.bytes。"}},
 	{kind: PartitionParked, level: LevelTrouble, runbook: "records-dropped", says: phrase{
 		"{count} {partition waits|partitions wait} for a person: Kafka dropped records that were not read, and KAFKA_OFFSET_RESET is none.",
-		"{count} 个分区在等待人工处理：Kafka 丢弃了尚未读取的记录，且 KAFKA_OFFSET_RESET 为 none。"},
+		"{count} 个分区在等待人工处理：Kafka 丢弃了尚未读取的消息，且 KAFKA_OFFSET_RESET 为 none。"},
 		remedy: phrase{
 			"Decide what becomes of the gap, stop all replicas, set the group's offset of the partition, start them.",
 			"决定如何处理缺口，停止所有副本，设置该分区的位点，再启动。"}},
@@ -94,31 +94,31 @@ var sentences = []sentence{
 			"让生产者（broker 提供时，下方有其 producer ID）提交或中止事务。已无人结束的事务：kafka-transactions.sh abort。"}},
 	{kind: CommitsFail, level: LevelTrouble, runbook: "commits-fail", says: phrase{
 		"Kafka has taken no commit since {since}; events are still sent, a restart would repeat what was done since. Nothing is lost.",
-		"Kafka 自 {since} 起不接受提交；事件仍在发送，重启会重发其后的部分。没有丢失。"},
+		"Kafka 自 {since} 起不接受提交；事件仍在发送，重启会重发其后的部分。消息未丢失。"},
 		remedy: phrase{
 			"Read `error` in the last log line request-refused: a right on the group or topic that is missing, or the coordinator's disk.",
 			"查看日志最后一条 request-refused 的 error：缺少消费组或主题权限，或协调者磁盘问题。"}},
 	{kind: CircuitOpen, level: LevelTrouble, runbook: "platform-refuses-everything", says: phrase{
 		"The platform accepts nothing since {since}; it is tried once a second. Nothing is lost or dead-lettered.",
-		"平台自 {since} 起不接受任何请求；每秒尝试一次。没有丢失，也没有进入死信。"},
+		"平台自 {since} 起不接受任何请求；每秒尝试一次。消息未丢失，也未进入死信。"},
 		remedy: phrase{
 			"See the last refusal below: refused means secret or app ID; unreachable or timeout the network or the platform; failed or unreadable: ask the platform, with seqno.",
-			"查看下方最近一次拒绝：refused 为密钥或 app_id；unreachable、timeout 为网络或平台；failed、unreadable 请带 seqno 询问平台。"}},
+			"查看下方最近一次失败：refused 为密钥或 app_id；unreachable、timeout 为网络或平台；failed、unreadable 请带 seqno 询问平台。"}},
 	{kind: LotsRefused, level: LevelTrouble, runbook: "lot-refused", says: phrase{
 		"The platform refuses {count} {lot|lots} while it accepts others, the first {name} since {since}; their records wait, the others flow. Nothing is lost.",
-		"平台单独拒绝 {count} 个车场，最早为 {name}（自 {since} 起）；其记录在等待，其余照常。没有丢失。"},
+		"平台单独拒绝 {count} 个车场，最早为 {name}（自 {since} 起）；其消息在等待，其余照常。消息未丢失。"},
 		remedy: phrase{
 			"Mend the lot's secret, app_id or contract with the platform before LOT_HOLD_MAX is over; then its records become dead letters and must be replayed. Where a partition moves to another replica the wait begins again.",
-			"在 LOT_HOLD_MAX 之前与平台解决该车场的密钥、app_id 或合约；超时后其记录进入死信，需重放。分区移到其他副本后，等待从头计算。"}},
+			"在 LOT_HOLD_MAX 之前与平台解决该车场的密钥、app_id 或签约状态；超时后其消息进入死信，需重放。分区移到其他副本后，等待从头计算。"}},
 	{kind: Storm, level: LevelTrouble, runbook: "dead-letter-storm", says: phrase{
-		"Dead letters in a row with nothing accepted between ({count} {storm|storms}): they are written at one a second until something is accepted. Nothing is lost: each letter holds its record.",
-		"死信连续出现而无一被接受（{count} 处风暴）：每秒只写一条，直到有记录被接受。没有丢失：死信保存完整记录。"},
+		"Dead letters in a row with nothing accepted between ({count} {storm|storms}): they are written at one a second until something is accepted. Nothing is lost: each dead letter holds its record.",
+		"连续产生死信，期间没有一条被平台接受（{count} 处风暴）：每秒只写一条，直到有消息被接受。消息未丢失：死信保存完整消息。"},
 		remedy: phrase{
 			"See the reasons below: a producer, the mapping or the platform has changed. Stop the replicas to keep the records in the topic.",
-			"查看下方死信原因：生产者、映射或平台有变化。停止副本可让记录留在主题中。"}},
+			"查看下方死信原因：生产者、映射或平台有变化。停止副本可让消息留在主题中。"}},
 	{kind: RecordsDropped, level: LevelTrouble, runbook: "records-dropped", says: phrase{
 		"Kafka dropped {count} {record before it|records before they} could be read, last noticed at {since}: a loss that Kafka caused.",
-		"Kafka 在读取之前丢弃了 {count} 条记录，最近一次发现于 {since}：由 Kafka 造成的丢失。"},
+		"Kafka 在读取之前丢弃了 {count} 条消息，最近一次发现于 {since}：由 Kafka 造成的丢失。"},
 		remedy: phrase{
 			"The log line has topic, partition, from, to and count: have the producer send them again.",
 			"日志中有 topic、partition、from、to、count：请生产者重新发送。"}},

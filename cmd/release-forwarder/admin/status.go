@@ -60,8 +60,8 @@ type Status struct {
 	Held      []Held `json:"held"`
 	HeldTotal int64  `json:"held_total"`
 
-	// DeadLetters counts the letters written since the start. DeadLettersWaiting
-	// are those that the topic has not taken yet.
+	// DeadLetters counts the dead letters written since the start.
+	// DeadLettersWaiting are those that the topic has not taken yet.
 	DeadLetters        []DeadLetters `json:"dead_letters"`
 	DeadLettersWaiting int64         `json:"dead_letters_waiting"`
 
@@ -70,7 +70,7 @@ type Status struct {
 	Credentials      []Credential `json:"credentials"`
 	CredentialsTotal int          `json:"credentials_total"`
 
-	// Settings are those in force, secrets masked.
+	// Settings are those in force, secrets redacted.
 	Settings []Setting `json:"settings"`
 }
 
@@ -164,8 +164,8 @@ type Credential struct {
 	Next bool `json:"two_secrets"`
 }
 
-// DeadLetters counts letters of one stage and reason: of the last hour, and since
-// the start.
+// DeadLetters counts dead letters of one stage and reason: of the last hour, and
+// since the start.
 type DeadLetters struct {
 	Stage    string `json:"stage"`
 	Reason   string `json:"reason"`

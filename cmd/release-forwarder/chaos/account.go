@@ -12,13 +12,13 @@ import (
 
 // records are what a run left behind, all of it from others than the forwarders.
 type records struct {
-	cluster string // the cluster's ID
-	log     []entry
-	acked   map[string]bool
-	flows   map[string]*visits
-	commits map[int32][]commit
-	letters int
-	faults  []injected
+	cluster     string // the cluster's ID
+	log         []entry
+	acked       map[string]bool
+	flows       map[string]*visits
+	commits     map[int32][]commit
+	deadLetters int
+	faults      []injected
 }
 
 // account is the verdict.
@@ -27,7 +27,7 @@ type account struct {
 	Lost              int // in the log and never accepted
 	LostByKafka       int // acknowledged and not in the log
 	Unknown           int // accepted and not in the log
-	Letters           int
+	DeadLetters       int
 	Commits           int
 	Gaps              int // commits that told of something done beyond the watermark
 	Ahead             int // commits ahead of an acceptance
@@ -35,7 +35,7 @@ type account struct {
 	MetadataIgnored   int // commits with metadata that nobody can read
 	Fallen            int // commits below the one before
 	Behind            int // partitions whose last commit is not their end
-	Disorder          int // records sent before the one before in their session was accepted
+	Disorder          int // records sent before the one before in their order key was accepted
 	Repeats           int // acceptances after the first
 	Allowed           int // the repeats that P4 allows for these faults
 	Unexplained       int // repeats that no fault explains
@@ -55,7 +55,7 @@ type toll struct {
 
 // settle judges what a run left behind.
 func settle(r records) *account {
-	a := &account{Records: len(r.log), Letters: r.letters, ByKind: map[kind]*toll{}}
+	a := &account{Records: len(r.log), DeadLetters: r.deadLetters, ByKind: map[kind]*toll{}}
 	for _, f := range r.faults {
 		a.toll(f.Kind).Injected++
 	}
@@ -174,19 +174,19 @@ func (a *account) judgeCommits(r records, partition int32, entries []entry) {
 	}
 }
 
-// order checks that no record was sent before the one before it in its session
-// was accepted.
+// order checks that no record was sent before the one before it in its order
+// key was accepted.
 func (a *account) order(r records) {
 	before := map[string]entry{}
-	for _, e := range r.log { // in offset order within a partition, and so within a session
-		previous, ok := before[e.session]
-		before[e.session] = e
+	for _, e := range r.log { // in offset order within a partition, and so within an order key
+		previous, ok := before[e.orderKey]
+		before[e.orderKey] = e
 		v := r.flows[e.flow]
 		if !ok || v == nil || len(v.arrivals) == 0 {
 			continue
 		}
 		if at, accepted := r.accepted(previous.flow); !accepted || at.After(v.arrivals[0]) {
-			a.note(&a.Disorder, "session %s: offset %d was sent before %d was accepted", e.session, e.offset, previous.offset)
+			a.note(&a.Disorder, "order key %s: offset %d was sent before %d was accepted", e.orderKey, e.offset, previous.offset)
 		}
 	}
 }
@@ -232,7 +232,7 @@ func (a *account) violations() []string {
 		what string
 	}{
 		{a.Lost, "records lost"}, {a.LostByKafka, "acknowledged records that Kafka lost"}, {a.Unknown, "records sent that are not in the log"},
-		{a.Letters, "dead letters"}, {a.Ahead, "commits ahead of an acceptance"}, {a.AheadBeyond, "records told done before they were accepted"},
+		{a.DeadLetters, "dead letters"}, {a.Ahead, "commits ahead of an acceptance"}, {a.AheadBeyond, "records told done before they were accepted"},
 		{a.MetadataIgnored, "commits with metadata that cannot be read"}, {a.Fallen, "commits that fell"},
 		{a.Behind, "partitions not committed to their end"}, {a.Disorder, "records sent out of order"},
 		{a.Unexplained, "repeats that no fault explains"}, {max(0, a.Repeats-a.Unexplained-a.Allowed), "repeats more than P4 allows"},

@@ -15,8 +15,9 @@ var dawn = time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
 
 func after(seconds float64) time.Time { return dawn.Add(time.Duration(seconds * float64(time.Second))) }
 
-// peaceful is a run of ten records, one a second, two of each session: produced,
-// sent a tenth later, accepted a tenth after that, committed within the second.
+// peaceful is a run of ten records, one a second, two of each order key:
+// produced, sent a tenth later, accepted a tenth after that, committed within
+// the second.
 func peaceful() records {
 	r := records{cluster: "c", acked: map[string]bool{}, flows: map[string]*visits{}, commits: map[int32][]commit{}}
 	for i := range 10 {
@@ -84,7 +85,7 @@ func TestWhatTheAccountForgivesAndWhatNot(t *testing.T) {
 		"no commit was seen":                  {func(r *records) { r.commits = nil }, "1 partitions not committed to their end"},
 		"acknowledged, and gone from the log": {func(r *records) { r.acked["F-77"] = true }, "1 acknowledged records that Kafka lost"},
 		"sent, and not in the log":            {func(r *records) { r.flows["F-77"] = &visits{arrivals: []time.Time{after(1)}} }, "1 records sent that are not in the log"},
-		"a dead letter":                       {func(r *records) { r.letters = 1 }, "1 dead letters"},
+		"a dead letter":                       {func(r *records) { r.deadLetters = 1 }, "1 dead letters"},
 		"committed a millisecond too early":   {func(r *records) { r.commits[0][4].at = after(4.199) }, "1 commits ahead of an acceptance"},
 		"committed in the same millisecond":   {func(r *records) { r.flows["F-4"].accepts[0].at = after(4.2005); r.commits[0][4].at = after(4.2) }, ""},
 		"told done beyond the watermark":      {func(r *records) { r.commits[0][4].metadata = beyond(5, 1, 1) }, "1 records told done before they were accepted"},

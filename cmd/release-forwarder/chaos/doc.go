@@ -17,7 +17,7 @@
 //   - every record of the log was accepted, and none became a dead letter;
 //   - no commit, nor what its metadata tells beyond it, was ahead of an
 //     acceptance, none fell back, and the last ones are the log's end;
-//   - the first request of a session's record came after the acceptance of the
+//   - the first request of an order key's record came after the acceptance of the
 //     one before;
 //   - every repeat is explained by a fault of the forwarder that had the record
 //     accepted, or of a broker: the acceptance lies within the fault, or at most

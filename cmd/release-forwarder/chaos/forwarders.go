@@ -23,8 +23,8 @@ const (
 
 // What the run calls things.
 const (
-	eventTopic, letterTopic, groupID = "chaos", "chaos.dlq", "chaos-forwarders"
-	appID, appSecret                 = "op88641899bd20661", "chaos-secret"
+	eventTopic, deadLetterTopic, groupID = "chaos", "chaos.dlq", "chaos-forwarders"
+	appID, appSecret                     = "op88641899bd20661", "chaos-secret"
 )
 
 // forwarder is one replica: a process, and the next one when that was killed.
@@ -44,7 +44,7 @@ type forwarder struct {
 func newForwarder(number int, binary, dir string, brokers []string, platformURL string) *forwarder {
 	return &forwarder{number: number, binary: binary, dir: dir, env: []string{
 		"KAFKA_BROKERS=" + strings.Join(brokers, ","), "KAFKA_CLIENT_ID=" + clientName(number),
-		"KAFKA_TOPIC=" + eventTopic, "DLQ_TOPIC=" + letterTopic, "KAFKA_GROUP_ID=" + groupID,
+		"KAFKA_TOPIC=" + eventTopic, "DLQ_TOPIC=" + deadLetterTopic, "KAFKA_GROUP_ID=" + groupID,
 		"KAFKA_SASL_MECHANISM=SCRAM-SHA-256", "KAFKA_SASL_USERNAME=" + saslUser, "KAFKA_SASL_PASSWORD=" + saslPassword,
 		"KAFKA_SESSION_TIMEOUT=" + sessionTimeout.String(), "KAFKA_HEARTBEAT_INTERVAL=1s", "KAFKA_REBALANCE_TIMEOUT=" + rebalanceTimeout.String(),
 		"CONSUMER_COMMIT_INTERVAL=" + commitInterval.String(), "CONSUMER_DRAIN_TIMEOUT=5s",

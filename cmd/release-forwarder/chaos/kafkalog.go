@@ -24,7 +24,7 @@ type entry struct {
 	offset    int64
 	produced  time.Time
 	flow      string
-	session   string
+	orderKey  string
 }
 
 // events reads the whole event topic, in offset order within each partition.
@@ -33,14 +33,14 @@ func (k *kafkaLog) events(ctx context.Context) ([]entry, error) {
 	records, err := k.read(ctx, eventTopic)
 	for _, r := range records {
 		var e struct {
-			Lot     string `json:"park_uuid"`
-			Flow    string `json:"flow_no"`
-			Session string `json:"parking_serial"`
+			Lot      string `json:"park_uuid"`
+			Flow     string `json:"flow_no"`
+			OrderKey string `json:"parking_serial"`
 		}
 		if err := json.Unmarshal(r.Value, &e); err != nil {
 			return nil, fmt.Errorf("partition %d offset %d: %w", r.Partition, r.Offset, err)
 		}
-		log = append(log, entry{r.Partition, r.Offset, r.Timestamp, e.Flow, e.Lot + "/" + e.Session})
+		log = append(log, entry{r.Partition, r.Offset, r.Timestamp, e.Flow, e.Lot + "/" + e.OrderKey})
 	}
 	return log, err
 }

@@ -19,9 +19,9 @@ type load struct {
 	acked map[string]bool // guarded by mu: flow numbers that Kafka acknowledged
 }
 
-// sessions is how many parkings are under way at a time; each has a handful of
+// orderKeys is how many parkings are under way at a time; each has a handful of
 // events and is then followed by another.
-const sessions, sessionEvents = 60, 5
+const orderKeys, orderKeyEvents = 60, 5
 
 // run produces until ctx ends, and returns when Kafka has acknowledged all.
 func (l *load) run(ctx context.Context, rate int) error {
@@ -49,14 +49,14 @@ func (l *load) run(ctx context.Context, rate int) error {
 	}
 }
 
-// event makes the n-th event. A session's stand in one partition.
+// event makes the n-th event. An order key's stand in one partition.
 func (l *load) event(n int) (flow string, record *kgo.Record) {
-	slot := n % sessions
-	session := fmt.Sprintf("S-%d-%d", slot, n/sessions/sessionEvents)
+	slot := n % orderKeys
+	orderKey := fmt.Sprintf("S-%d-%d", slot, n/orderKeys/orderKeyEvents)
 	flow = fmt.Sprintf("F-%07d", n)
-	value := fmt.Sprintf(`{"park_uuid":"lot-%d","flow_no":%q,"parking_serial":%q,"plate":"粤B%05d","car_type":1}`, slot%7, flow, session, slot)
+	value := fmt.Sprintf(`{"park_uuid":"lot-%d","flow_no":%q,"parking_serial":%q,"plate":"粤B%05d","car_type":1}`, slot%7, flow, orderKey, slot)
 	return flow, &kgo.Record{
-		Topic: eventTopic, Partition: int32(slot % l.partitions), Key: []byte(session), Value: []byte(value), Timestamp: time.Now(),
+		Topic: eventTopic, Partition: int32(slot % l.partitions), Key: []byte(orderKey), Value: []byte(value), Timestamp: time.Now(),
 	}
 }
 

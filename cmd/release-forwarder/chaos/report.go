@@ -56,7 +56,7 @@ func (r *run) write(out io.Writer, a *account) {
 	line("records in the log", a.Records)
 	line("accepted", a.Accepted)
 	line("lost", a.Lost)
-	line("dead letters", a.Letters)
+	line("dead letters", a.DeadLetters)
 	line("sent out of order", a.Disorder)
 	line("commits in Kafka's log", a.Commits)
 	line("  that told of more than the watermark", a.Gaps)

@@ -78,7 +78,7 @@ func (s *stage) topics(ctx context.Context) error {
 	for deadline := time.Now().Add(time.Minute); ; {
 		_, err := s.kafka.admin.CreateTopic(ctx, partitions, replicas, nil, eventTopic)
 		if err == nil {
-			_, err = s.kafka.admin.CreateTopic(ctx, 1, replicas, nil, letterTopic)
+			_, err = s.kafka.admin.CreateTopic(ctx, 1, replicas, nil, deadLetterTopic)
 		}
 		if err == nil || time.Now().After(deadline) || !sleep(ctx, time.Second) {
 			return err
@@ -126,7 +126,7 @@ func (s *stage) play(ctx context.Context, r *run, out io.Writer) error {
 // flowing waits until much was accepted: faults before that would test the
 // start.
 func (s *stage) flowing(ctx context.Context) error {
-	for deadline := time.Now().Add(time.Minute); s.ledger.known() <= 3*sessions; {
+	for deadline := time.Now().Add(time.Minute); s.ledger.known() <= 3*orderKeys; {
 		if time.Now().After(deadline) {
 			return errors.New("the forwarders do not forward")
 		}
@@ -164,7 +164,7 @@ func (s *stage) settle(ctx context.Context, l *load, j *injector, r *run, out io
 	if err != nil {
 		return err
 	}
-	letters, err := s.kafka.read(read, letterTopic)
+	deadLetters, err := s.kafka.read(read, deadLetterTopic)
 	if err != nil {
 		return err
 	}
@@ -174,7 +174,7 @@ func (s *stage) settle(ctx context.Context, l *load, j *injector, r *run, out io
 		return err
 	}
 	a := settle(records{
-		cluster: meta.Cluster, log: log, acked: l.acknowledged(), flows: s.ledger.flows, commits: commits, letters: len(letters), faults: j.done,
+		cluster: meta.Cluster, log: log, acked: l.acknowledged(), flows: s.ledger.flows, commits: commits, deadLetters: len(deadLetters), faults: j.done,
 	})
 	r.kafka = s.cluster.version
 	r.write(out, a)

@@ -13,7 +13,7 @@
 //     allocates by them first, and one hostile number would end the process;
 //   - uses the certificates and the password that the files hold at that moment.
 //
-// [Kafka.Probe] says at the start, in words, why a broker cannot be used.
+// [Kafka.Reach] says at the start, in words, why a broker cannot be used.
 //
 // [Watched] re-reads any file when its contents change and keeps the last good
 // ones in force. It is used for the platform's secret and CA too.

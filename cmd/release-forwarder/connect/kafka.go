@@ -38,7 +38,7 @@ const Bootstrap = "bootstrap:0"
 // Config is what New needs.
 type Config struct {
 	Kafka settings.Kafka
-	// Topics are those whose metadata is kept: the events' and the letters'.
+	// Topics are those whose metadata is kept: the events' and the dead letters'.
 	Topics []string
 	// Dial opens the TCP connections; nil: a net.Dialer. It is the seam of the
 	// simulation.

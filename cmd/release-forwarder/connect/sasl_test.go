@@ -21,7 +21,7 @@ func TestLogin(t *testing.T) {
 		t.Run(string(m), func(t *testing.T) {
 			address := broker(t, kfake.EnableSASL(), kfake.Superuser(string(m), "lane", "s3cret"))
 			k := connected(t, Config{Kafka: kafkaSettings(user(m, "lane", "s3cret"), address)})
-			if err := k.Probe(t.Context()); err != nil {
+			if err := k.Reach(t.Context()); err != nil {
 				t.Errorf("over the dialer: %v", err)
 			}
 			if err := metadataOf(t.Context(), k); err != nil {
@@ -29,8 +29,8 @@ func TestLogin(t *testing.T) {
 			}
 
 			wrong := connected(t, Config{Kafka: kafkaSettings(user(m, "lane", "wr0ng"), address)})
-			err := wrong.Probe(t.Context())
-			if fault, is := errors.AsType[*ProbeError](err); !is || fault.Fault != BadLogin {
+			err := wrong.Reach(t.Context())
+			if fault, is := errors.AsType[*ReachError](err); !is || fault.Fault != BadLogin {
 				t.Errorf("wrong password: %v", err)
 			}
 			if strings.Contains(err.Error(), "wr0ng") {
@@ -44,7 +44,7 @@ func TestLoginOverTLS(t *testing.T) {
 	ca := newAuthority(t, "ca")
 	address := broker(t, kfake.TLS(ca.server("127.0.0.1")), kfake.EnableSASL(), kfake.Superuser("PLAIN", "lane", "s3cret"))
 	k := connected(t, Config{Kafka: kafkaSettings(together(trusting(t, ca), user(settings.Plain, "lane", "s3cret")), address)})
-	if err := errors.Join(k.Probe(t.Context()), metadataOf(t.Context(), k)); err != nil {
+	if err := errors.Join(k.Reach(t.Context()), metadataOf(t.Context(), k)); err != nil {
 		t.Error(err)
 	}
 }
@@ -57,15 +57,15 @@ func TestAChangedPasswordFileCountsFromTheNextConnection(t *testing.T) {
 			k := connected(t, Config{Kafka: kafkaSettings(func(k *settings.Kafka) {
 				k.SASL = settings.SASL{Mechanism: m, Username: "lane", PasswordFile: files.path("password")}
 			}, address)})
-			if err := k.Probe(t.Context()); err == nil {
+			if err := k.Reach(t.Context()); err == nil {
 				t.Fatal("the old password is refused")
 			}
 			files.swap(map[string][]byte{"password": []byte("new\n")})
-			if err := errors.Join(k.Probe(t.Context()), metadataOf(t.Context(), k)); err != nil {
+			if err := errors.Join(k.Reach(t.Context()), metadataOf(t.Context(), k)); err != nil {
 				t.Errorf("after the change: %v", err)
 			}
 			files.swap(map[string][]byte{"password": []byte("\n")})
-			if err := k.Probe(t.Context()); err != nil {
+			if err := k.Reach(t.Context()); err != nil {
 				t.Errorf("a blank file must leave the last good password: %v", err)
 			}
 		})

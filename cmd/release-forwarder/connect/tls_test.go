@@ -88,13 +88,13 @@ func TestTLS(t *testing.T) {
 			address := broker(t, kfake.TLS(c.server))
 			var open sockets
 			k := connected(t, Config{Kafka: kafkaSettings(c.client, address), Dial: open.dial})
-			err := k.Probe(t.Context())
-			fault, is := errors.AsType[*ProbeError](err)
+			err := k.Reach(t.Context())
+			fault, is := errors.AsType[*ReachError](err)
 			switch {
 			case c.fault == "" && err != nil:
-				t.Fatalf("probe: %v", err)
+				t.Fatalf("reach: %v", err)
 			case c.fault != "" && (!is || fault.Fault != c.fault):
-				t.Fatalf("probe: %v, want a fault of kind %s", err, c.fault)
+				t.Fatalf("reach: %v, want a fault of kind %s", err, c.fault)
 			case c.fault != "" && !open.allClosed():
 				t.Error("the socket of a refused connection is left open")
 			}
@@ -114,15 +114,15 @@ func TestACAInASwappedFolderCountsFromTheNextConnection(t *testing.T) {
 	k := connected(t, Config{Kafka: kafkaSettings(func(k *settings.Kafka) {
 		k.TLS.Enabled, k.TLS.CAFile = true, m.path("ca.crt")
 	}, address)})
-	if err := k.Probe(t.Context()); err == nil {
+	if err := k.Reach(t.Context()); err == nil {
 		t.Fatal("the authority is not trusted yet")
 	}
 	m.swap(map[string][]byte{"ca.crt": []byte("half wri")})
-	if err := k.Probe(t.Context()); err == nil {
+	if err := k.Reach(t.Context()); err == nil {
 		t.Fatal("a broken file must not open the door")
 	}
 	m.swap(map[string][]byte{"ca.crt": after.pem})
-	if err := k.Probe(t.Context()); err != nil {
+	if err := k.Reach(t.Context()); err != nil {
 		t.Errorf("after the swap: %v", err)
 	}
 }
@@ -138,11 +138,11 @@ func TestAClientCertificateInASwappedFolderCountsFromTheNextConnection(t *testin
 	k := connected(t, Config{Kafka: kafkaSettings(together(trusting(t, ours), func(k *settings.Kafka) {
 		k.TLS.CertFile, k.TLS.KeyFile = m.path("tls.crt"), m.path("tls.key")
 	}), address)})
-	if err := k.Probe(t.Context()); err == nil {
+	if err := k.Reach(t.Context()); err == nil {
 		t.Fatal("the client's authority is another")
 	}
 	m.swap(files(ours))
-	if err := k.Probe(t.Context()); err != nil {
+	if err := k.Reach(t.Context()); err != nil {
 		t.Errorf("after the swap: %v", err)
 	}
 }

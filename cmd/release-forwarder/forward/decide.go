@@ -16,9 +16,9 @@ const (
 
 // facts are all that a decision rests on.
 type facts struct {
-	// What happened: letter says that the record's dead letter is due; else verdict is what
-	// became of its delivery, Unknown before that.
-	letter     bool
+	// What happened: dead letter says that the record's dead letter is due; else verdict is
+	// what became of its delivery, Unknown before that.
+	deadLetter bool
 	verdict    upstream.Verdict
 	retryAfter time.Duration // asked for by the answer
 	asked      bool          // it asked for one, if only for 0
@@ -96,7 +96,7 @@ func decide(f *facts) outcome {
 		return outcome{action: leave}
 	case upstream.Unknown:
 		if !f.lot.waits {
-			return f.storm.pass(f.letter, f.evicted)
+			return f.storm.pass(f.deadLetter, f.evicted)
 		}
 	}
 	switch {
@@ -112,12 +112,12 @@ func decide(f *facts) outcome {
 	return f.failure()
 }
 
-// pass says whether a record, or its letter, goes now as far as storms go.
-func (s *stormFacts) pass(letter bool, evicted string) outcome {
+// pass says whether a record, or its dead letter, goes now as far as storms go.
+func (s *stormFacts) pass(deadLetter bool, evicted string) outcome {
 	switch {
 	case s.waits && (s.all || evicted != quotaStorms): // in a storm of all there is nobody to make room for
 		return outcome{action: waitForPlace, wait: s.about, firm: true, quota: quotaStorms}
-	case letter:
+	case deadLetter:
 		return outcome{action: write}
 	}
 	return outcome{action: send}

@@ -73,15 +73,15 @@ var tableOfCases = map[string]struct {
 		facts{verdict: upstream.Failed, platform: platformFacts{proven: true}, failures: 19, budget: 20},
 		outcome{action: deadLetter, reason: dlq.ReasonBudgetExhausted, counts: true}},
 
-	"before its dead letter is written: no storm, or it has the place": {facts{letter: true, storm: stormFacts{all: true}}, outcome{action: write}},
+	"before its dead letter is written: no storm, or it has the place": {facts{deadLetter: true, storm: stormFacts{all: true}}, outcome{action: write}},
 	"before its dead letter is written: a storm of its source, another has the place": {
-		facts{letter: true, storm: stormFacts{waits: true, about: time.Minute}},
+		facts{deadLetter: true, storm: stormFacts{waits: true, about: time.Minute}},
 		outcome{action: waitForPlace, wait: time.Minute, firm: true, quota: quotaStorms}},
 	"before its dead letter is written: … and it is evicted": {
-		facts{letter: true, storm: stormFacts{waits: true}, evicted: quotaStorms},
+		facts{deadLetter: true, storm: stormFacts{waits: true}, evicted: quotaStorms},
 		outcome{action: write}},
 	"before its dead letter is written: a storm of all, another has the place": {
-		facts{letter: true, storm: stormFacts{waits: true, all: true}, evicted: quotaStorms},
+		facts{deadLetter: true, storm: stormFacts{waits: true, all: true}, evicted: quotaStorms},
 		outcome{action: waitForPlace, firm: true, quota: quotaStorms}},
 }
 

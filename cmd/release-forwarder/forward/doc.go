@@ -42,7 +42,8 @@
 //	  … and it is evicted                                | written
 //	  a storm of all, another has the place              | waits for the place, evicted or not
 //
-// A letter that could not be written waits for its backoff, and is decided on again.
+// A dead letter that could not be written waits for its backoff, and is decided on
+// again.
 //
 // The budget is RETRY_BUDGET, and 3 where held records take more than half of one of the
 // partition's bounds. That a failure is the record's own is proved where, since its last

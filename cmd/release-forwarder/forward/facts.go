@@ -41,7 +41,7 @@ func (f *Forwarder) byOperator(d *delivery) bool {
 // beforeSending gathers what says whether a record may be sent, and takes its lot's attempt and
 // its storm's place where it needs them.
 func (f *Forwarder) beforeSending(d *delivery) *facts {
-	before, lot := f.facts(d), f.lots.turn(d.lot, f.Platform.HasCredential(d.lot), time.Now())
+	before, lot := f.facts(d), f.lots.permit(d.lot, f.Platform.HasCredential(d.lot), time.Now())
 	d.attempt = lot.attempt
 	if lot.waits {
 		f.lotWaits(before, d, lot)
@@ -62,7 +62,7 @@ func (f *Forwarder) afterDelivery(ctx context.Context, d *delivery, a upstream.A
 	if lot.newly {
 		f.Log.LogAttrs(telemetry.StateChange(ctx), slog.LevelError,
 			"lot refused: the platform refuses this lot alone (its secret, app_id or contract); its records wait, the others flow",
-			answer(a, slog.String("lot", upstream.Tame(d.lot)))...)
+			answer(a, slog.String("lot", upstream.Sanitize(d.lot)))...)
 	}
 	switch {
 	case a.Verdict == upstream.Accepted || a.Verdict == upstream.Permanent || a.Verdict == upstream.Cut, after.byOperator, recovered && !throttled:

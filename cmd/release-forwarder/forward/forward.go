@@ -18,16 +18,16 @@ import (
 // Why records wait that do not wait for the verdict of their last delivery, in
 // the metric held_records.
 const (
-	HeldDeadLetter = "dead-letter" // its letter could not be written
-	HeldStorm      = "storm"       // its letter's turn has not come
+	HeldDeadLetter = "dead-letter" // its dead letter could not be written
+	HeldStorm      = "storm"       // its dead letter's turn has not come
 )
 
 // Config is what a Forwarder joins: settings of the service, and its parts.
 type Config struct {
-	Mapper   *mapping.Mapper
-	Platform *upstream.Client
-	Gate     *upstream.Gate
-	Letters  *dlq.Publisher
+	Mapper      *mapping.Mapper
+	Platform    *upstream.Client
+	Gate        *upstream.Gate
+	DeadLetters *dlq.Publisher
 
 	// Budget is how many failures that count make a dead letter; 0: none does.
 	Budget int
@@ -47,7 +47,7 @@ type Config struct {
 
 	Tracer  *telemetry.Tracer
 	Metrics *telemetry.Instruments
-	// Written is told of each letter that was written.
+	// Written is told of each dead letter that was written.
 	Written func(stage, reason string)
 	Log     *slog.Logger
 }
@@ -81,10 +81,10 @@ type history struct {
 	firstSpan, lastSpan trace.SpanContext // of its deliveries
 
 	// Its dead letter, once it is one: the verdict alone, see whole.
-	letter      *dlq.Letter
-	letterTries int
-	letterSpan  trace.SpanContext // of the delivery that led to it
-	source      string            // of its streak; "": its letter neither counts nor waits
+	deadLetter      *dlq.Letter
+	deadLetterTries int
+	deadLetterSpan  trace.SpanContext // of the delivery that led to it
+	source          string            // of its streak; "": its dead letter neither counts nor waits
 }
 
 // delivery is one delivery of one record: what Handle was given, what is known of it, and what
@@ -111,9 +111,9 @@ func (f *Forwarder) Handle(ctx context.Context, cd *consumer.Delivery) {
 		cd.Note = h
 	}
 	d := &delivery{Delivery: cd, history: h}
-	if h.letter != nil {
+	if h.deadLetter != nil {
 		d.ReturnSlot()
-		f.deadLetter(trace.ContextWithSpanContext(ctx, h.letterSpan), d)
+		f.deadLetter(trace.ContextWithSpanContext(ctx, h.deadLetterSpan), d)
 		return
 	}
 	release, err := f.read(&d.Record)
@@ -208,13 +208,13 @@ func (f *Forwarder) end(ctx context.Context, d *delivery, o outcome, a upstream.
 		f.accepted(ctx, d)
 		return
 	case deadLetter:
-		f.giveUp(ctx, d, upstreamLetter(o.reason, a))
+		f.giveUp(ctx, d, upstreamDeadLetter(o.reason, a))
 		return
 	case waitForPlace:
-		letter := d.letter != nil // d is another goroutine's once it is held
+		deadLetter := d.deadLetter != nil // d is another goroutine's once it is held
 		cd, source := d.Delivery, d.source
 		d.AgainAt(now.Add(o.wait), d.hold(HeldStorm, o))
-		f.storms.wait(cd, source, letter)
+		f.storms.wait(cd, source, deadLetter)
 		return
 	}
 	f.storms.leave(d.Delivery, d.source)
@@ -235,7 +235,7 @@ func (f *Forwarder) end(ctx context.Context, d *delivery, o outcome, a upstream.
 // hold is why the record waits, with how often it was sent and the trace of its
 // last delivery: also where it comes to wait anew without having been sent.
 func (h *history) hold(reason string, o outcome) consumer.Hold {
-	hold := consumer.Hold{Reason: reason, Firm: o.firm, Quota: o.quota, NoSlot: h.letter != nil, Attempts: h.attempts}
+	hold := consumer.Hold{Reason: reason, Firm: o.firm, Quota: o.quota, NoSlot: h.deadLetter != nil, Attempts: h.attempts}
 	if h.lastSpan.HasTraceID() {
 		hold.Trace = h.lastSpan.TraceID().String()
 	}
@@ -259,7 +259,7 @@ func (f *Forwarder) accepted(ctx context.Context, d *delivery) {
 		f.Log.LogAttrs(telemetry.StateChange(ctx), slog.LevelInfo, "dead-letter storm over: something of it was accepted")
 	}
 	if f.lots.accepted(d.lot) {
-		f.Log.LogAttrs(telemetry.StateChange(ctx), slog.LevelInfo, "lot accepted again: its records go on", slog.String("lot", upstream.Tame(d.lot)))
+		f.Log.LogAttrs(telemetry.StateChange(ctx), slog.LevelInfo, "lot accepted again: its records go on", slog.String("lot", upstream.Sanitize(d.lot)))
 		f.Hasten()
 	}
 }

@@ -23,10 +23,10 @@ func answer(a upstream.Answer, more ...slog.Attr) []slog.Attr {
 		attrs = append(attrs, slog.Int("http_status", a.HTTPStatus))
 	}
 	if a.Code != "" {
-		attrs = append(attrs, slog.String("code", upstream.Tame(a.Code)))
+		attrs = append(attrs, slog.String("code", upstream.Sanitize(a.Code)))
 	}
 	if a.Seqno != "" {
-		attrs = append(attrs, slog.String("seqno", upstream.Tame(a.Seqno)))
+		attrs = append(attrs, slog.String("seqno", upstream.Sanitize(a.Seqno)))
 	}
 	if a.Explanation != "" {
 		attrs = append(attrs, slog.String("explanation", a.Explanation))

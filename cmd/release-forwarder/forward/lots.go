@@ -33,8 +33,8 @@ type lots struct {
 
 // lot is guarded by the lots' mutex.
 type lot struct {
-	row     int    // refusals since the last acceptance
-	since   uint64 // acceptances, of any lot, when the row began
+	streak  int    // refusals since the last acceptance
+	since   uint64 // acceptances, of any lot, when the streak began
 	refused bool
 	began   time.Time // when it was found refused
 	tries   int       // attempts since then
@@ -56,9 +56,9 @@ func newLots(backoff func(n int) time.Duration) *lots {
 	return &lots{backoff: backoff, known: map[string]*lot{}}
 }
 
-// turn asks for a record of a lot. An attempt that it takes must be given back,
+// permit asks for a record of a lot. An attempt that it takes must be given back,
 // whatever comes of it.
-func (l *lots) turn(name string, credential bool, now time.Time) standing {
+func (l *lots) permit(name string, credential bool, now time.Time) standing {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.known[name]
@@ -138,10 +138,10 @@ func (l *lots) ended(name string, attempt *lot, a *upstream.Answer, over bool, a
 	s, newly := l.known[name], false
 	if refused {
 		s = l.remember(name)
-		if s.row++; s.row == 1 {
+		if s.streak++; s.streak == 1 {
 			s.since = acceptances
 		}
-		if !s.refused && s.row >= refusalsInARow && acceptances > s.since {
+		if !s.refused && s.streak >= refusalsInARow && acceptances > s.since {
 			s.refused, s.began, newly = true, now, true
 		}
 	}
@@ -195,6 +195,6 @@ func (l *lots) list() []RefusedLot {
 
 // RefusedLot is a lot in an outage of its own.
 type RefusedLot struct {
-	Lot         string // as in the event: tame it before it is shown
+	Lot         string // as in the event: sanitize it before it is shown
 	Since, Next time.Time
 }

@@ -36,7 +36,7 @@ func TestStatesOfALot(t *testing.T) {
 		"suspected, three, other accepted: refused": {func(l *lots, now time.Time) { refuse(l, now, 1, 1, 2) }, false, true},
 		"suspected, the other comes late: refused":  {func(l *lots, now time.Time) { refuse(l, now, 1, 1, 1, 1, 2) }, false, true},
 		"refused, accepted: fine":                   {func(l *lots, now time.Time) { refuse(l, now, 1, 1, 2); l.accepted("bad") }, true, false},
-		"fine, no credential: refused":              {func(l *lots, now time.Time) { l.turn("bad", false, now) }, false, true},
+		"fine, no credential: refused":              {func(l *lots, now time.Time) { l.permit("bad", false, now) }, false, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l, now := rigOfLots()
@@ -44,10 +44,10 @@ func TestStatesOfALot(t *testing.T) {
 			if got := len(l.list()) == 1; got != c.refused {
 				t.Errorf("refused %v", got)
 			}
-			if got := l.turn("bad", name != "fine, no credential: refused", now); got.waits == c.send {
+			if got := l.permit("bad", name != "fine, no credential: refused", now); got.waits == c.send {
 				t.Errorf("%+v", got)
 			}
-			if got := l.turn("good", true, now); got.waits || got.attempt != nil {
+			if got := l.permit("good", true, now); got.waits || got.attempt != nil {
 				t.Errorf("another lot: %+v", got)
 			}
 		})
@@ -60,15 +60,15 @@ func TestARefusedLotHasOneAttemptPerBackoff(t *testing.T) {
 		l.ended("bad", nil, refusal, false, uint64(i), now)
 	}
 	for n := 1; n <= 5; n++ {
-		if got := l.turn("bad", true, now); !got.waits || got.next.Sub(now) != time.Duration(n)*time.Second {
+		if got := l.permit("bad", true, now); !got.waits || got.next.Sub(now) != time.Duration(n)*time.Second {
 			t.Fatalf("before the backoff: %+v", got)
 		}
 		now = now.Add(time.Duration(n) * time.Second)
-		one := l.turn("bad", true, now)
+		one := l.permit("bad", true, now)
 		if one.waits || one.attempt == nil {
 			t.Fatalf("after it: %+v", one)
 		}
-		if got := l.turn("bad", true, now); !got.waits {
+		if got := l.permit("bad", true, now); !got.waits {
 			t.Fatalf("a second one while the first is out: %+v", got)
 		}
 		switch n % 2 { // whatever becomes of it
@@ -89,13 +89,13 @@ func TestAChangedCredentialLetsItsLotAloneTryAtOnce(t *testing.T) {
 		}
 	}
 	l.tryNow([]string{"a"})
-	a, b := l.turn("a", true, time.Now()), l.turn("b", true, time.Now())
+	a, b := l.permit("a", true, time.Now()), l.permit("b", true, time.Now())
 	if a.waits || !b.waits {
 		t.Errorf("a %+v, b %+v", a, b)
 	}
 	l.giveBack(a.attempt)
 	l.tryNow(nil)
-	if b := l.turn("b", true, time.Now()); b.waits {
+	if b := l.permit("b", true, time.Now()); b.waits {
 		t.Errorf("b %+v", b)
 	}
 }
@@ -118,16 +118,16 @@ func TestALotsAttemptIsGivenBackOnceByWhoTookIt(t *testing.T) {
 		l.ended("bad", nil, refusal, false, uint64(i), now)
 	}
 	now = now.Add(time.Minute)
-	first := l.turn("bad", true, now)
+	first := l.permit("bad", true, now)
 	for _, late := range []*upstream.Answer{refusal, failure, {Verdict: upstream.Cut}, {Verdict: upstream.Permanent}} {
 		l.ended("bad", nil, late, false, 9, now)
-		if got := l.turn("bad", true, now.Add(time.Hour)); !got.waits {
+		if got := l.permit("bad", true, now.Add(time.Hour)); !got.waits {
 			t.Fatalf("%s, without the attempt: a second one is out", late.Verdict)
 		}
 	}
 	l.giveBack(first.attempt)
 	now = now.Add(time.Hour)
-	second := l.turn("bad", true, now)
+	second := l.permit("bad", true, now)
 	if second.attempt == nil {
 		t.Fatal("none after it was given back")
 	}
@@ -135,7 +135,7 @@ func TestALotsAttemptIsGivenBackOnceByWhoTookIt(t *testing.T) {
 		for _, over := range []bool{false, true} {
 			l.ended("bad", second.attempt, end, over, 9, now)
 			now = now.Add(time.Hour)
-			if second = l.turn("bad", true, now); second.attempt == nil {
+			if second = l.permit("bad", true, now); second.attempt == nil {
 				t.Fatalf("%s, over %v: none an hour after", end.Verdict, over)
 			}
 		}
@@ -151,12 +151,12 @@ func TestAChangedCredentialIsTriedAtOnceAfterAnAttemptThatIsOut(t *testing.T) {
 		l.ended("bad", nil, refusal, false, uint64(i), now)
 	}
 	now = now.Add(time.Minute)
-	try := l.turn("bad", true, now).attempt
+	try := l.permit("bad", true, now).attempt
 	l.tryNow([]string{"bad"})
 	if got := l.ended("bad", try, refusal, false, 9, now); !got.waits || got.next.After(now) {
 		t.Errorf("the next attempt is %s away", got.next.Sub(now))
 	}
-	try = l.turn("bad", true, now).attempt
+	try = l.permit("bad", true, now).attempt
 	if got := l.ended("bad", try, refusal, false, 9, now); got.next.Sub(now) != time.Second {
 		t.Errorf("the one after it is %s away, want its backoff", got.next.Sub(now))
 	}
@@ -164,7 +164,7 @@ func TestAChangedCredentialIsTriedAtOnceAfterAnAttemptThatIsOut(t *testing.T) {
 
 func TestARefusedLotIsForgottenLast(t *testing.T) {
 	l, now := rigOfLots()
-	l.turn("bad", false, now)
+	l.permit("bad", false, now)
 	for i := range 2 * lotsRemembered {
 		l.ended(fmt.Sprint(i), nil, refusal, false, 1, now)
 	}

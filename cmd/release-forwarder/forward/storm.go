@@ -18,14 +18,14 @@ import (
 //
 // There is a streak for each source, which is a lot, or a partition where the lot cannot be
 // read, and one for all together. From the limit on a streak is a storm: it has one place,
-// which a record takes before its letter is handed to the topic, and keeps until that has been
-// written or has failed. In the storm of a lot it takes it before it is sent, so that the lot's
-// records are not sent faster than its letters are written.
+// which a record takes before its dead letter is handed to the topic, and keeps until that has
+// been written or has failed. In the storm of a lot it takes it before it is sent, so that the
+// lot's records are not sent faster than its dead letters are written.
 //
 //	a streak is | entered by                | letters                          | left by
 //	------------+---------------------------+----------------------------------+---------------------
-//	counting    | the first letter          | as they come                     | the limit -> storm
-//	storm, free | letter number `limit`;    | the next place is given a second | a record takes the
+//	counting    | the first dead letter     | as they come                     | the limit -> storm
+//	storm, free | dead letter number `limit`; | the next place is given a second | a record takes the
 //	            | the place is given up     | after the last, to who was read  | place -> taken
 //	            |                           | first of those who wait          |
 //	taken       | as above                  | one is on its way; an evicted    | the place is given
@@ -33,7 +33,7 @@ import (
 //
 // An acceptance of the source ends its streak, any acceptance that of all: who waits goes on.
 type storms struct {
-	limit int // letters in a row that are written as they come; 0: all
+	limit int // dead letters in a row that are written as they come; 0: all
 
 	mu      sync.Mutex
 	all     *streak
@@ -42,11 +42,11 @@ type storms struct {
 
 // streak is guarded by the storms' mutex.
 type streak struct {
-	letters int
-	pace    *rate.Limiter        // of places; nil: not a storm
-	out     *consumer.Delivery   // has the place; nil: it is free
-	waiting []*consumer.Delivery // held until they are woken, in order
-	timer   *time.Timer          // for the first of them; nil: not set
+	deadLetters int
+	pace        *rate.Limiter        // of places; nil: not a storm
+	out         *consumer.Delivery   // has the place; nil: it is free
+	waiting     []*consumer.Delivery // held until they are woken, in order
+	timer       *time.Timer          // for the first of them; nil: not set
 }
 
 func newStorms(limit int) *storms {
@@ -60,7 +60,7 @@ func partitionSource(topic string, partition int32) string {
 	return "partition " + topic + " " + strconv.Itoa(int(partition))
 }
 
-// count counts a letter; it tells whether it began a storm.
+// count counts a dead letter; it tells whether it began a storm.
 func (s *storms) count(source string) (began bool) {
 	if s.limit <= 0 {
 		return false
@@ -72,7 +72,7 @@ func (s *storms) count(source string) (began bool) {
 		s.sources[source] = &streak{}
 	}
 	for _, k := range []*streak{s.sources[source], s.all} {
-		if k.letters++; k.letters == s.limit {
+		if k.deadLetters++; k.deadLetters == s.limit {
 			k.pace, began = rate.NewLimiter(rate.Every(time.Second), 1), true
 		}
 	}
@@ -80,26 +80,26 @@ func (s *storms) count(source string) (began bool) {
 }
 
 // storming lists the storms that a record of a source has to do with: first its own, then,
-// for its letter, that of all. The mutex is held.
-func (s *storms) storming(source string, letter bool) (in []*streak) {
+// for its dead letter, that of all. The mutex is held.
+func (s *storms) storming(source string, deadLetter bool) (in []*streak) {
 	if k := s.sources[source]; k != nil && k.pace != nil {
 		in = append(in, k)
 	}
-	if letter && s.all.pace != nil {
+	if deadLetter && s.all.pace != nil {
 		in = append(in, s.all)
 	}
 	return in
 }
 
-// take takes the places that a record needs, before it is sent or for its letter. Where it has
-// not got all it is to wait: see wait.
-func (s *storms) take(d *consumer.Delivery, source string, letter bool) stormFacts {
+// take takes the places that a record needs, before it is sent or for its dead letter. Where
+// it has not got all it is to wait: see wait.
+func (s *storms) take(d *consumer.Delivery, source string, deadLetter bool) stormFacts {
 	if s.limit <= 0 {
 		return stormFacts{}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, k := range s.storming(source, letter) {
+	for _, k := range s.storming(source, deadLetter) {
 		switch {
 		case k.out == d:
 		case k.out == nil && len(k.waiting) == 0 && k.pace.Allow():
@@ -113,9 +113,9 @@ func (s *storms) take(d *consumer.Delivery, source string, letter bool) stormFac
 
 // wait is for a record that was held because it was refused a place: it is woken when it has
 // one, or when there is no storm any more.
-func (s *storms) wait(d *consumer.Delivery, source string, letter bool) {
+func (s *storms) wait(d *consumer.Delivery, source string, deadLetter bool) {
 	s.mu.Lock()
-	for _, k := range s.storming(source, letter) {
+	for _, k := range s.storming(source, deadLetter) {
 		if k.out != d {
 			at, there := slices.BinarySearchFunc(k.waiting, d, readBefore)
 			if !there {
@@ -221,7 +221,7 @@ func (s *storms) rejoined() {
 	}
 }
 
-// active counts the storms there are.
+// activeCount counts the storms there are.
 func (s *storms) active() (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func letters(s *storms, source string, n int) {
+func deadLetters(s *storms, source string, n int) {
 	for range n {
 		s.count(source)
 	}
@@ -17,13 +17,13 @@ func TestAStormBeginsAtTheLimitAndEndsWithAnAcceptance(t *testing.T) {
 		do         func(s *storms)
 		alone, all bool
 	}{
-		"one less than the limit":             {func(s *storms) { letters(s, a, 4) }, false, false},
-		"the limit, of one":                   {func(s *storms) { letters(s, a, 5) }, true, true},
-		"the limit, others accepted":          {func(s *storms) { letters(s, a, 5); s.accepted(b) }, true, false},
-		"the limit of all, of several":        {func(s *storms) { letters(s, a, 2); letters(s, b, 3) }, false, true},
-		"accepted just before":                {func(s *storms) { letters(s, a, 4); s.accepted(a); letters(s, a, 4) }, false, false},
-		"accepted in it":                      {func(s *storms) { letters(s, a, 9); s.accepted(a) }, false, false},
-		"its own and others' between letters": {func(s *storms) { letters(s, a, 3); s.accepted(b); letters(s, a, 2) }, true, false},
+		"one less than the limit":                  {func(s *storms) { deadLetters(s, a, 4) }, false, false},
+		"the limit, of one":                        {func(s *storms) { deadLetters(s, a, 5) }, true, true},
+		"the limit, others accepted":               {func(s *storms) { deadLetters(s, a, 5); s.accepted(b) }, true, false},
+		"the limit of all, of several":             {func(s *storms) { deadLetters(s, a, 2); deadLetters(s, b, 3) }, false, true},
+		"accepted just before":                     {func(s *storms) { deadLetters(s, a, 4); s.accepted(a); deadLetters(s, a, 4) }, false, false},
+		"accepted in it":                           {func(s *storms) { deadLetters(s, a, 9); s.accepted(a) }, false, false},
+		"its own and others' between dead letters": {func(s *storms) { deadLetters(s, a, 3); s.accepted(b); deadLetters(s, a, 2) }, true, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStorms(5)
@@ -39,14 +39,14 @@ func TestAStormBeginsAtTheLimitAndEndsWithAnAcceptance(t *testing.T) {
 func TestAStormIsForgottenLast(t *testing.T) {
 	s := newStorms(5)
 	for _, lot := range []string{"a", "b"} {
-		letters(s, lotSource(lot), 5)
+		deadLetters(s, lotSource(lot), 5)
 	}
 	for n := range 3 * lotsRemembered {
 		s.count(lotSource(strconv.Itoa(n)))
 	}
 	for _, lot := range []string{"a", "b"} {
 		if len(s.storming(lotSource(lot), false)) == 0 {
-			t.Errorf("the storm of %s is forgotten for lots with one letter", lot)
+			t.Errorf("the storm of %s is forgotten for lots with one dead letter", lot)
 		}
 	}
 	if n := len(s.sources); n > lotsRemembered {
@@ -56,7 +56,7 @@ func TestAStormIsForgottenLast(t *testing.T) {
 
 func TestNoLimitIsNoStorm(t *testing.T) {
 	s := newStorms(0)
-	letters(s, lotSource("a"), 1000)
+	deadLetters(s, lotSource("a"), 1000)
 	if len(s.storming(lotSource("a"), true)) > 0 || s.active() != 0 {
 		t.Error("a storm")
 	}

@@ -51,7 +51,7 @@ func ParseCredentials(contents []byte) (map[string]upstream.Credential, error) {
 		case lot == "":
 			return nil, errors.New("a lot's name is blank; write its park_uuid, or * for all")
 		case twice:
-			return nil, fmt.Errorf("the lot %s is there twice; keep one", upstream.Tame(lot))
+			return nil, fmt.Errorf("the lot %s is there twice; keep one", upstream.Sanitize(lot))
 		case entry == nil:
 			entry = new(credential)
 		}
@@ -94,7 +94,7 @@ func shownLot(lot string) string {
 	if lot == upstream.AnyLot {
 		return lot
 	}
-	return upstream.Tame(lot)
+	return upstream.Sanitize(lot)
 }
 
 // offset says where in the contents the trouble is.

@@ -18,7 +18,7 @@ func (l *loader) judge() {
 	}
 	l.judgeTopics()
 	l.judgeCredential()
-	l.judgeLetters()
+	l.judgeDeadLetters()
 	if l.loads(GroupUpstream) {
 		l.judgePlatform()
 		l.judgeProxy()
@@ -119,23 +119,23 @@ func (l *loader) judgeSASL() {
 	}
 }
 
-// judgeTopics derives DLQ_TOPIC and keeps it apart from the events: letters in
-// the events' topic would be read as events.
+// judgeTopics derives DLQ_TOPIC and keeps it apart from the events: dead
+// letters in the events' topic would be read as events.
 func (l *loader) judgeTopics() {
-	const events, letters = "KAFKA_TOPIC", "DLQ_TOPIC"
-	if !l.right(events, letters) || l.s.Kafka.Topic == "" {
+	const events, deadLetters = "KAFKA_TOPIC", "DLQ_TOPIC"
+	if !l.right(events, deadLetters) || l.s.Kafka.Topic == "" {
 		return
 	}
 	topic := &l.s.DeadLetters.Topic
-	if !l.given(letters) {
+	if !l.given(deadLetters) {
 		*topic = l.s.Kafka.Topic + ".dlq"
-		l.s.shown[letters] = *topic
+		l.s.shown[deadLetters] = *topic
 		if !topicName.MatchString(*topic) {
-			l.refuse(letters, "its default, %s.dlq, is too long for a topic's name; set it", events)
+			l.refuse(deadLetters, "its default, %s.dlq, is too long for a topic's name; set it", events)
 		}
 	}
 	if *topic == l.s.Kafka.Topic {
-		l.refuse(letters, "is the same topic as %s; name another", events)
+		l.refuse(deadLetters, "is the same topic as %s; name another", events)
 	}
 	const replay = "KAFKA_REPLAY_TOPIC"
 	switch {
@@ -143,12 +143,12 @@ func (l *loader) judgeTopics() {
 	case l.s.Kafka.ReplayTopic == l.s.Kafka.Topic:
 		l.refuse(replay, "is the same topic as %s; leave it out, or name another", events)
 	case l.s.Kafka.ReplayTopic == *topic:
-		l.refuse(replay, "is the same topic as %s; name another", letters)
+		l.refuse(replay, "is the same topic as %s; name another", deadLetters)
 	}
 }
 
-// judgeLetters reminds of decisions that must not outlive their reason.
-func (l *loader) judgeLetters() {
+// judgeDeadLetters reminds of decisions that must not outlive their reason.
+func (l *loader) judgeDeadLetters() {
 	if l.right("DLQ_STORM_LIMIT") && l.s.DeadLetters.StormLimit == 0 {
 		l.warn("DLQ_STORM_LIMIT", "is 0: nothing slows dead letters when a producer or the platform has changed, and the whole topic may become dead letters before a person has looked; set a number again when the reason is gone")
 	}

@@ -51,7 +51,7 @@ var kinds = map[string]kind{
 	"level":             {bounds: "debug, info, warn, error", parse: parseLevel},
 	"URL":               {bounds: "absolute, http or https", parse: parseURL, show: showURL},
 	"file":              {bounds: "a path", parse: parseText},
-	kindSecret:          {parse: parseSecretText, show: func(string) string { return mask }},
+	kindSecret:          {parse: parseSecretText, show: func(string) string { return redacted }},
 }
 
 func parseText(_ *field, text string) (any, error) { return text, nil }
@@ -301,16 +301,16 @@ func parseURL(_ *field, text string) (any, error) {
 func showURL(text string) string {
 	u, err := url.Parse(text)
 	if err != nil {
-		return mask
+		return redacted
 	}
 	if u.User != nil {
-		u.User = url.User(mask)
+		u.User = url.User(redacted)
 	}
 	if u.RawQuery != "" {
-		u.RawQuery = mask
+		u.RawQuery = redacted
 	}
 	u.Fragment, u.RawFragment = "", ""
-	return strings.ReplaceAll(u.String(), "%2A%2A%2A", mask)
+	return strings.ReplaceAll(u.String(), "%2A%2A%2A", redacted)
 }
 
 // list splits at commas, trims, and drops empty and repeated elements.

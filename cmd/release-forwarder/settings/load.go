@@ -125,7 +125,7 @@ func (l *loader) refuse(name, format string, args ...any) {
 		return
 	}
 	if l.s.shown[name] != "" {
-		l.s.shown[name] = mask
+		l.s.shown[name] = redacted
 	}
 	l.wrong = append(l.wrong, Wrong{name, fmt.Sprintf(format, args...)})
 }
@@ -185,7 +185,7 @@ func (a *answer) text(given string) (string, error) {
 func (a *answer) Decode(text string) error {
 	text, err := a.text(text)
 	if err != nil {
-		a.given, a.shown, a.err = true, mask, err
+		a.given, a.shown, a.err = true, redacted, err
 		return nil //nolint:nilerr // kept, so that envconfig goes on to the next
 	}
 	own, _ := a.text(os.Getenv(a.Name))

@@ -2,8 +2,8 @@ package settings
 
 import "release-forwarder/upstream"
 
-// mask stands for a secret wherever one would be printed.
-const mask = "***"
+// redacted stands for a secret wherever one would be printed.
+const redacted = "***"
 
 // Secret is a text that prints as *** in every way there is to print it: what
 // the platform's client makes of its app secret holds for a password too.

@@ -15,7 +15,7 @@ type Setting struct {
 	Default  string // "required" where there is none and there must be a value
 	Bounds   string // empty: no bounds beyond the type's
 	Meaning  string
-	Secret   bool // its value is masked wherever it is printed
+	Secret   bool // its value is redacted wherever it is printed
 	Required bool
 	Group    Group
 }

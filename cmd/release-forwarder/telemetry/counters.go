@@ -70,12 +70,12 @@ func (c *counter) observe(o metric.Int64Observer) {
 	}
 }
 
-// letters counts dead letters: two labels of which only the pairs that can
+// deadLetterCounts counts dead letters: two labels of which only the pairs that can
 // occur are series.
-type letters struct{ stages map[string]*counter }
+type deadLetterCounts struct{ stages map[string]*counter }
 
-func newLetters() *letters {
-	l := &letters{stages: map[string]*counter{}}
+func newDeadLetterCounts() *deadLetterCounts {
+	l := &deadLetterCounts{stages: map[string]*counter{}}
 	for stage, reasons := range map[string][]string{"mapping": MappingReasons, "upstream": UpstreamReasons, other: nil} {
 		c := &counter{series: map[string]*series{}}
 		key := attribute.String("stage", stage)
@@ -88,7 +88,7 @@ func newLetters() *letters {
 	return l
 }
 
-func (l *letters) add(stage, reason string) {
+func (l *deadLetterCounts) add(stage, reason string) {
 	c, ok := l.stages[stage]
 	if !ok {
 		c = l.stages[other]
@@ -96,7 +96,7 @@ func (l *letters) add(stage, reason string) {
 	c.add(reason)
 }
 
-func (l *letters) observe(o metric.Int64Observer) {
+func (l *deadLetterCounts) observe(o metric.Int64Observer) {
 	for _, c := range l.stages {
 		c.observe(o)
 	}

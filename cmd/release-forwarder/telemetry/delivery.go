@@ -123,7 +123,7 @@ const (
 // error of that type.
 func (t *Tracer) EndDelivery(span trace.Span, outcome string, failed bool) {
 	if span.IsRecording() {
-		outcome = Tame(outcome)
+		outcome = Sanitize(outcome)
 		span.SetAttributes(outcomeKey.String(outcome))
 		if failed {
 			span.SetAttributes(semconv.ErrorTypeKey.String(outcome))

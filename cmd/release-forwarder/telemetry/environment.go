@@ -110,7 +110,7 @@ func (e *environment) propagators(get func(string) string) bool {
 }
 
 func (e *environment) warn(variable, value string) {
-	w := fmt.Sprintf("%s: %s is not supported", variable, Tame(strings.ReplaceAll(value, "/", "-")))
+	w := fmt.Sprintf("%s: %s is not supported", variable, Sanitize(strings.ReplaceAll(value, "/", "-")))
 	if !slices.Contains(e.warnings, w) {
 		e.warnings = append(e.warnings, w)
 	}

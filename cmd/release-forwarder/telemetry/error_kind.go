@@ -20,7 +20,7 @@ func errorKind(err error) string {
 		error
 		ErrorType() string
 	}](err); ok {
-		return Tame(typed.ErrorType())
+		return Sanitize(typed.ErrorType())
 	}
 	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
 		return "timeout"

@@ -25,7 +25,7 @@ func logged(t *testing.T) map[string]string {
 			switch {
 			case err != nil:
 				return err
-			case e.IsDir() && (e.Name() == "chaos" || e.Name() == "acceptance" || e.Name() == "probe"):
+			case e.IsDir() && (e.Name() == "chaos" || e.Name() == "acceptance" || e.Name() == "doctor"):
 				return fs.SkipDir
 			case !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go"):
 				return nil

@@ -41,7 +41,7 @@ type Gauges struct {
 	ReadingPaused func() []PartitionPause
 	// ReadingBlocked has one value for each partition held now that is not read.
 	ReadingBlocked func() []PartitionBlock
-	// DeadLettersBlocked is the number of letters being tried again.
+	// DeadLettersBlocked is the number of dead letters being tried again.
 	DeadLettersBlocked func() int64
 }
 

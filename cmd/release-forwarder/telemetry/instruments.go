@@ -17,7 +17,7 @@ type Instruments struct {
 	accepted, attempts, commits, rebalances *counter
 	suspicious, metadataIgnored, budget     *counter
 	reloads, reloadFailures                 *counter
-	letters                                 *letters
+	deadLetters                             *deadLetterCounts
 	dropped                                 *byPartitionCounter
 	delivery, drain                         metric.Float64Histogram
 
@@ -33,7 +33,7 @@ func newInstruments(meter metric.Meter, cfg Config) (*Instruments, error) {
 		rebalances: newCounter(rebalances), suspicious: newCounter(suspicious),
 		metadataIgnored: newCounter(metadataIgnored), budget: newCounter(budgetSpent),
 		reloads: newCounter(reloads), reloadFailures: newCounter(reloadFailures),
-		letters: newLetters(), dropped: &byPartitionCounter{series: map[partition]*series{}},
+		deadLetters: newDeadLetterCounts(), dropped: &byPartitionCounter{series: map[partition]*series{}},
 	}
 	i.gauges.Store(&Gauges{})
 	linesDropped := newCounter(logLinesDropped)
@@ -45,7 +45,7 @@ func newInstruments(meter metric.Meter, cfg Config) (*Instruments, error) {
 			return nil, err
 		}
 	}
-	if err := registerCounter(meter, deadLetters, i.letters.observe); err != nil {
+	if err := registerCounter(meter, deadLetters, i.deadLetters.observe); err != nil {
 		return nil, err
 	}
 	if err := registerCounter(meter, recordsDropped, i.dropped.observe); err != nil {
@@ -103,8 +103,8 @@ func (i *Instruments) Drained(seconds float64) { i.drain.Record(context.Backgrou
 // BudgetSpent counts a failure that counted against its record's budget.
 func (i *Instruments) BudgetSpent() { i.budget.add("") }
 
-// DeadLetter counts a letter that the dead-letter topic acknowledged.
-func (i *Instruments) DeadLetter(stage, reason string) { i.letters.add(stage, reason) }
+// DeadLetter counts a dead letter that the dead-letter topic acknowledged.
+func (i *Instruments) DeadLetter(stage, reason string) { i.deadLetters.add(stage, reason) }
 
 // Attempt counts one HTTP request by its verdict. One that a drain cut off has
 // none and is not counted.

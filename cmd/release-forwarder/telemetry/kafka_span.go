@@ -9,10 +9,10 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// StartLetter begins the PRODUCER span of one try to write a dead letter: a child
+// StartDeadLetter begins the PRODUCER span of one try to write a dead letter: a child
 // of the delivery that gave the record up, whose span ctx carries. End it with
 // [EndKafka].
-func (t *Tracer) StartLetter(ctx context.Context, topic string) trace.Span {
+func (t *Tracer) StartDeadLetter(ctx context.Context, topic string) trace.Span {
 	_, span := t.tracer.Start(ctx, "send "+topic, trace.WithSpanKind(trace.SpanKindProducer))
 	if span.IsRecording() {
 		span.SetAttributes(
@@ -52,7 +52,7 @@ const partitionsKey = attribute.Key("release_forwarder.partitions")
 // taken, else the word of what went wrong, from a closed list.
 func EndKafka(span trace.Span, failure string) {
 	if failure != "" && span.IsRecording() {
-		failure = Tame(failure)
+		failure = Sanitize(failure)
 		span.SetAttributes(semconv.ErrorTypeKey.String(failure))
 		span.SetStatus(codes.Error, failure)
 	}

@@ -8,11 +8,11 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-func TestALetterIsSentWithinTheDeliveryThatGaveUp(t *testing.T) {
+func TestADeadLetterIsSentWithinTheDeliveryThatGaveUp(t *testing.T) {
 	tracer, recorder := recording()
 	ctx, delivery := tracer.StartDelivery(t.Context(), Record{Topic: "releases"})
-	EndKafka(tracer.StartLetter(ctx, "releases.dlq"), "kafka_3")
-	EndKafka(tracer.StartLetter(ctx, "releases.dlq"), "")
+	EndKafka(tracer.StartDeadLetter(ctx, "releases.dlq"), "kafka_3")
+	EndKafka(tracer.StartDeadLetter(ctx, "releases.dlq"), "")
 	tracer.EndDelivery(delivery, "mapping", true)
 	for i, want := range []string{"kafka_3", ""} {
 		s := recorder.Ended()[i]

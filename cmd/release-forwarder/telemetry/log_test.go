@@ -88,14 +88,14 @@ func TestTheSDKsOwnLogShowsNoValues(t *testing.T) {
 	}
 }
 
-func TestTame(t *testing.T) {
+func TestSanitize(t *testing.T) {
 	long := strings.Repeat("a", 64)
 	for in, want := range map[string]string{
 		"PARKUUID-1.x_Y": "PARKUUID-1.x_Y", "1001": "1001", long: long,
 		"": "?", long + "a": "?", "粤B12345": "?", "a b": "?", "a\n": "?", "\xff": "?", "a=b": "?", "<b>": "?",
 	} {
-		if got := Tame(in); got != want {
-			t.Errorf("Tame(%q) = %q, want %q", in, got, want)
+		if got := Sanitize(in); got != want {
+			t.Errorf("Sanitize(%q) = %q, want %q", in, got, want)
 		}
 	}
 }

@@ -61,7 +61,7 @@ var (
 	// Verdicts are what an attempt's answer can mean.
 	Verdicts = []string{"accepted", "permanent", "refused", "throttled", "failed", "unreadable", "timeout", "unreachable"}
 	// HeldReasons say why a record waits: the verdict of its last delivery, or
-	// dead-letter where its letter could not be written yet.
+	// dead-letter where its dead letter could not be written yet.
 	HeldReasons = []string{"refused", "throttled", "failed", "unreadable", "timeout", "unreachable", "dead-letter", "storm"}
 	// CommitResults: ok; stale, refused by Kafka since the replica no longer owns
 	// the partition; failed, not answered or refused otherwise.
@@ -106,13 +106,13 @@ var (
 	pendingRecords = Instrument{"pending_records", Gauge, "{record}", nil,
 		"Records read and not yet finished."}
 	heldRecords = Instrument{"held_records", Gauge, "{record}", []Label{{"reason", HeldReasons}},
-		"Records waiting, by the verdict of their last delivery; dead-letter: for the dead-letter topic to take their letter."}
+		"Records waiting, by the verdict of their last delivery; dead-letter: for the dead-letter topic to take their dead letter."}
 	lagRecords = Instrument{"lag_records", Gauge, "{record}", byPartition,
 		"Offsets between the commit and the end of the partition, for partitions held now of which both are known: what Kafka's tools show. It overstates what is left: see lag_done_records."}
 	lagDone = Instrument{"lag_done_records", Gauge, "{record}", byPartition,
 		"Offsets of lag_records that are finished already, beyond a record that is not: the commit waits for that one, they are not sent again."}
 	lagHeld = Instrument{"lag_held_records", Gauge, "{record}", byPartition,
-		"Records of lag_records that wait for another try, and those behind them in their sessions."}
+		"Records of lag_records that wait for another try, and those behind them in their order keys."}
 	assigned = Instrument{"assigned_partitions", Gauge, "{partition}", nil,
 		"Partitions this replica holds now; 0 on a standby."}
 	retentionLeft = Instrument{"retention_left_seconds", Gauge, unitSeconds, byPartition,

@@ -73,16 +73,16 @@ func AnnotateAttempt(ctx context.Context, resend int, code, seqno, verdict strin
 	if !span.IsRecording() {
 		return
 	}
-	verdict = Tame(verdict)
+	verdict = Sanitize(verdict)
 	attributes := append(make([]attribute.KeyValue, 0, 5), verdictKey.String(verdict)) // each call costs the span a copy
 	if resend > 0 {
 		attributes = append(attributes, semconv.HTTPRequestResendCount(resend))
 	}
 	if code != "" {
-		attributes = append(attributes, codeKey.String(Tame(code)))
+		attributes = append(attributes, codeKey.String(Sanitize(code)))
 	}
 	if seqno != "" {
-		attributes = append(attributes, seqnoKey.String(Tame(seqno)))
+		attributes = append(attributes, seqnoKey.String(Sanitize(seqno)))
 	}
 	if verdict == "accepted" {
 		span.SetStatus(codes.Ok, "")

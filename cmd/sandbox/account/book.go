@@ -30,8 +30,8 @@ type Book struct {
 
 // entry is what the lanes say about the record at a place.
 type entry struct {
-	flow    platform.Flow
-	session string
+	flow     platform.Flow
+	orderKey string
 	// reason is why it must be dead-lettered; "" for an event that maps.
 	reason string
 }
@@ -67,11 +67,11 @@ func (b *Book) Acked(e lanes.Event, partition int32, offset int64) {
 		b.places = map[Place]entry{}
 	}
 	b.places[Place{partition, offset}] = entry{
-		flow: platform.Flow{Lot: e.Lot, No: e.Flow}, session: sessionOf(e.Lot, e.Serial), reason: e.Reason,
+		flow: platform.Flow{Lot: e.Lot, No: e.Flow}, orderKey: orderKeyOf(e.Lot, e.Serial), reason: e.Reason,
 	}
 }
 
-func sessionOf(lot, serial string) string { return lot + "\x00" + serial }
+func orderKeyOf(lot, serial string) string { return lot + "\x00" + serial }
 
 // Answered notes a request that the platform's double has decided; see
 // [platform.Config].

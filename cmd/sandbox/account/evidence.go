@@ -23,25 +23,25 @@ type Print [sha256.Size]byte
 type Record struct {
 	Place Place
 	Print Print
-	// Flow and Session are what its value holds; zero where it cannot be read.
-	Flow    platform.Flow
-	Session string
+	// Flow and Order key are what its value holds; zero where it cannot be read.
+	Flow     platform.Flow
+	OrderKey string
 }
 
-// Letter is a record of the dead-letter topic.
-type Letter struct {
-	// Of is the place of the record it is the letter of, in Topic.
+// DeadLetter is a record of the dead-letter topic.
+type DeadLetter struct {
+	// Of is the place of the record it is the dead letter of, in Topic.
 	Topic string
 	Of    Place
-	// Print leaves out the headers that a letter adds.
+	// Print leaves out the headers that a dead letter adds.
 	Print         Print
 	Stage, Reason string
 }
 
 // Evidence is what Kafka holds.
 type Evidence struct {
-	Records []Record // by partition, in order of offsets
-	Letters []Letter
+	Records     []Record // by partition, in order of offsets
+	DeadLetters []DeadLetter
 	// Committed is each partition's committed offset; one without has none.
 	// End is where each partition ends.
 	Committed, End map[int32]int64
@@ -59,16 +59,16 @@ func newRecord(r *kgo.Record) Record {
 		lot, serial := strings.TrimSpace(event.Lot), strings.TrimSpace(event.Serial)
 		out.Flow = platform.Flow{Lot: lot, No: strings.TrimSpace(event.Flow)}
 		if lot != "" && serial != "" {
-			out.Session = sessionOf(lot, serial)
+			out.OrderKey = orderKeyOf(lot, serial)
 		}
 	}
 	return out
 }
 
-// newLetter reads a record of the dead-letter topic. One without the headers
-// of a letter is the letter of no record.
-func newLetter(r *kgo.Record) Letter {
-	l := Letter{Of: Place{Partition: -1, Offset: -1}, Print: printOf(r)}
+// newDeadLetter reads a record of the dead-letter topic. One without the headers
+// of a dead letter is the dead letter of no record.
+func newDeadLetter(r *kgo.Record) DeadLetter {
+	l := DeadLetter{Of: Place{Partition: -1, Offset: -1}, Print: printOf(r)}
 	for _, h := range r.Headers {
 		name, ours := strings.CutPrefix(h.Key, headerPrefix)
 		if !ours {

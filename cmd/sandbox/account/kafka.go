@@ -22,8 +22,8 @@ type Kafka struct {
 
 // Progress is how far a run has come, in records.
 type Progress struct {
-	// Produced and Letters are how many records the two topics hold.
-	Produced, Letters int64
+	// Produced and Dead letters are how many records the two topics hold.
+	Produced, DeadLetters int64
 	// Lag is what is not committed yet.
 	Lag int64
 }
@@ -40,7 +40,7 @@ func (k *Kafka) Progress(ctx context.Context) (Progress, error) {
 		p.Lag += end - committed[partition]
 	}
 	for _, end := range ends[k.DeadLetters] {
-		p.Letters += end
+		p.DeadLetters += end
 	}
 	return p, nil
 }
@@ -87,7 +87,7 @@ func (k *Kafka) Evidence(ctx context.Context) (Evidence, error) {
 		if r.Topic == k.Topic {
 			e.Records = append(e.Records, newRecord(r))
 		} else {
-			e.Letters = append(e.Letters, newLetter(r))
+			e.DeadLetters = append(e.DeadLetters, newDeadLetter(r))
 		}
 	})
 	return e, err

@@ -60,7 +60,7 @@ func TestEvidenceIsAllThatKafkaHolds(t *testing.T) {
 	produce(t, client, &kgo.Record{
 		Topic: "letters", Value: []byte("not JSON"),
 		Headers: []kgo.RecordHeader{
-			{Key: "topic", Value: []byte("the record's own, not the letter's")},
+			{Key: "topic", Value: []byte("the record's own, not the dead letter's")},
 			{Key: "__forwarder.errors.topic", Value: []byte(topic)}, {Key: "__forwarder.errors.partition", Value: []byte("1")},
 			{Key: "__forwarder.errors.offset", Value: []byte("250")}, {Key: "__forwarder.errors.stage", Value: []byte("mapping")},
 			{Key: "__forwarder.errors.reason", Value: []byte("invalid-json")},
@@ -72,8 +72,8 @@ func TestEvidenceIsAllThatKafkaHolds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(e.Records) != 501 || len(e.Letters) != 1 || e.End[0] != 250 || e.End[1] != 251 {
-		t.Fatalf("%d records, %d letters, ends %v", len(e.Records), len(e.Letters), e.End)
+	if len(e.Records) != 501 || len(e.DeadLetters) != 1 || e.End[0] != 250 || e.End[1] != 251 {
+		t.Fatalf("%d records, %d dead letters, ends %v", len(e.Records), len(e.DeadLetters), e.End)
 	}
 	if at, any := e.Committed[1]; at != 251 || !any {
 		t.Errorf("committed %v", e.Committed)
@@ -81,12 +81,12 @@ func TestEvidenceIsAllThatKafkaHolds(t *testing.T) {
 	if _, any := e.Committed[0]; any {
 		t.Errorf("partition 0 has no commit, yet: %v", e.Committed)
 	}
-	l := e.Letters[0]
+	l := e.DeadLetters[0]
 	if want := (account.Place{Partition: 1, Offset: 250}); l.Of != want || l.Topic != topic || l.Stage != "mapping" || l.Reason != "invalid-json" {
-		t.Errorf("letter %+v", l)
+		t.Errorf("dead letter %+v", l)
 	}
 	for _, r := range e.Records {
-		if r.Place.Offset < 250 && (r.Flow.Lot != "lot" || r.Session == "") {
+		if r.Place.Offset < 250 && (r.Flow.Lot != "lot" || r.OrderKey == "") {
 			t.Fatalf("record %+v", r)
 		}
 	}
@@ -95,7 +95,7 @@ func TestEvidenceIsAllThatKafkaHolds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (account.Progress{Produced: 501, Letters: 1, Lag: 250}); p != want {
+	if want := (account.Progress{Produced: 501, DeadLetters: 1, Lag: 250}); p != want {
 		t.Errorf("progress %+v, want %+v", p, want)
 	}
 }
@@ -103,12 +103,12 @@ func TestEvidenceIsAllThatKafkaHolds(t *testing.T) {
 func TestEvidenceOfEmptyTopics(t *testing.T) {
 	k, _ := newKafka(t)
 	e, err := k.Evidence(t.Context())
-	if err != nil || len(e.Records)+len(e.Letters) != 0 {
+	if err != nil || len(e.Records)+len(e.DeadLetters) != 0 {
 		t.Errorf("%+v, %v", e, err)
 	}
 }
 
-func TestALettersPrintIsItsRecordsAndNoOther(t *testing.T) {
+func TestADeadLettersPrintIsItsRecordsAndNoOther(t *testing.T) {
 	k, client := newKafka(t)
 	added := kgo.RecordHeader{Key: "__forwarder.errors.stage", Value: []byte("mapping")}
 	records := []*kgo.Record{
@@ -130,7 +130,7 @@ func TestALettersPrintIsItsRecordsAndNoOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	if e.Records[0].Print != e.Records[1].Print {
-		t.Error("a header that a letter adds changes the print")
+		t.Error("a header that a dead letter adds changes the print")
 	}
 	seen := map[account.Print]int{}
 	for i, r := range e.Records[1:] {

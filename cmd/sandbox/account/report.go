@@ -23,7 +23,7 @@ func (a *Account) troubles() []string {
 		{a.Stray, "dead letters of no record"},
 		{a.Misjudged, "judged against the contract"},
 		{a.Distorted, "received with other values than were meant" + list(" ", a.DistortedFields)},
-		{a.Disordered, "sent out of their session's order"},
+		{a.Disordered, "sent out of their order key's order"},
 		{a.Invented, "accepted but never produced"},
 	} {
 		if t.n > 0 {
@@ -54,8 +54,8 @@ func (a *Account) Table(forced int) string {
 		row("both", a.Both, "accepted and dead-lettered")
 	}
 	row("sent again", a.Repeats, fmt.Sprintf("after an acceptance; answers lost on purpose: %s", Count(forced)))
-	if a.LettersAgain > 0 {
-		row("written again", a.LettersAgain, "letters")
+	if a.DeadLettersAgain > 0 {
+		row("written again", a.DeadLettersAgain, "dead letters")
 	}
 	return strings.Join(lines, "\n")
 }

@@ -25,30 +25,30 @@ type Account struct {
 	// Both were accepted and dead-lettered.
 	Both int
 
-	// Uncommitted have their fate, but the commit does not stand behind it.
+	// Uncommitted have their outcome, but the commit does not stand behind it.
 	Uncommitted int
-	// Repeats counts acceptances beyond a record's first; LettersAgain letters
-	// beyond a record's first. Both are harmless: the platform ignores a
+	// Repeats counts acceptances beyond a record's first; DeadLettersAgain dead
+	// letters beyond a record's first. Both are harmless: the platform ignores a
 	// repeated flow number.
-	Repeats, LettersAgain int
+	Repeats, DeadLettersAgain int
 
-	// Altered letters are not byte for byte what they are letters of; Stray
-	// letters are of no record; Misjudged records were sent though they cannot
-	// be mapped, or dead-lettered for a reason that is not theirs.
+	// Altered dead letters are not byte for byte what they are dead letters of;
+	// Stray dead letters are of no record; Misjudged records were sent though they
+	// cannot be mapped, or dead-lettered for a reason that is not theirs.
 	Altered, Stray, Misjudged int
 	// Distorted records reached the platform with other values than the lane
 	// meant; DistortedFields says which parameters.
 	Distorted       int
 	DistortedFields map[string]int
 	// Disordered records were sent before one that stands ahead of them in
-	// their session.
+	// their order key.
 	Disordered int
 	// Invented flow numbers were accepted but are in no record.
 	Invented int
 }
 
 // Closes reports whether something was produced and every record has exactly
-// the one fate it should have, with the commit behind it.
+// the one outcome it should have, with the commit behind it.
 func (a *Account) Closes() bool {
 	return a.Produced > 0 && len(a.troubles()) == 0
 }
@@ -58,15 +58,15 @@ func Settle(b *Book, topic string, e Evidence) Account {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := settlement{
-		book: b, evidence: e, letters: map[Place][]Letter{}, records: map[platform.Flow]int{}, ahead: map[lane]int{},
+		book: b, evidence: e, deadLetters: map[Place][]DeadLetter{}, records: map[platform.Flow]int{}, ahead: map[keyQueue]int{},
 		Account: Account{Reasons: map[string]int{}, DistortedFields: map[string]int{}},
 	}
-	for _, l := range e.Letters {
+	for _, l := range e.DeadLetters {
 		if l.Topic != topic {
 			s.Stray++
 			continue
 		}
-		s.letters[l.Of] = append(s.letters[l.Of], l)
+		s.deadLetters[l.Of] = append(s.deadLetters[l.Of], l)
 	}
 	slices.SortFunc(e.Records, func(a, b Record) int {
 		return cmp.Or(cmp.Compare(a.Place.Partition, b.Place.Partition), cmp.Compare(a.Place.Offset, b.Place.Offset))
@@ -86,13 +86,13 @@ func (s *settlement) entryOf(r Record) entry {
 	if e, ours := s.book.places[r.Place]; ours {
 		return e
 	}
-	return entry{flow: r.Flow, session: r.Session}
+	return entry{flow: r.Flow, orderKey: r.OrderKey}
 }
 
-// lane is a session within a partition: there its order holds.
-type lane struct {
+// keyQueue is an order key within a partition: there its order holds.
+type keyQueue struct {
 	partition int32
-	session   string
+	orderKey  string
 }
 
 // settlement is an account being settled.
@@ -100,18 +100,18 @@ type settlement struct {
 	Account
 	book     *Book
 	evidence Evidence
-	// letters are those whose record was not met yet.
-	letters map[Place][]Letter
+	// deadLetters are those whose record was not met yet.
+	deadLetters map[Place][]DeadLetter
 	// records counts those of each flow number.
 	records map[platform.Flow]int
-	// ahead is the request that had the last accepted record of a session
+	// ahead is the request that had the last accepted record of an order key
 	// accepted.
-	ahead map[lane]int
+	ahead map[keyQueue]int
 }
 
-// record finds the fate of one record. Requests name a flow number, not a record:
-// of an event that somebody replayed those without a letter were accepted, where one
-// was.
+// record finds the outcome of one record. Requests name a flow number, not a record:
+// of an event that somebody replayed those without a dead letter were accepted,
+// where one was.
 func (s *settlement) record(r Record) {
 	s.Produced++
 	_, ours := s.book.places[r.Place]
@@ -119,41 +119,41 @@ func (s *settlement) record(r Record) {
 		s.Foreign++
 	}
 	e := s.entryOf(r)
-	letters := s.letters[r.Place]
-	delete(s.letters, r.Place)
+	deadLetters := s.deadLetters[r.Place]
+	delete(s.deadLetters, r.Place)
 	seen := s.book.seen[e.flow]
 	replayed := s.records[e.flow] > 1
-	if e.flow == (platform.Flow{}) || seen == nil || replayed && len(letters) > 0 {
+	if e.flow == (platform.Flow{}) || seen == nil || replayed && len(deadLetters) > 0 {
 		seen = &sighting{}
 	}
 	if replayed {
-		e.session = "" // comes after what it once stood ahead of
+		e.orderKey = "" // comes after what it once stood ahead of
 	}
 
 	committed := r.Place.Offset < s.evidence.Committed[r.Place.Partition]
 	switch accepted := seen.accepted > 0; {
-	case accepted && len(letters) > 0:
+	case accepted && len(deadLetters) > 0:
 		s.Both++
 	case accepted:
 		s.Accepted++
-	case len(letters) > 0:
+	case len(deadLetters) > 0:
 		s.DeadLettered++
 	case committed:
 		s.Lost++
 	default:
 		s.Waiting++
 	}
-	if !committed && (seen.accepted > 0 || len(letters) > 0) {
+	if !committed && (seen.accepted > 0 || len(deadLetters) > 0) {
 		s.Uncommitted++
 	}
 	s.acceptance(r, e, seen)
-	s.lettersOf(r, e, ours, letters)
+	s.deadLettersOf(r, e, ours, deadLetters)
 }
 
 // acceptance looks at what the platform received.
 func (s *settlement) acceptance(r Record, e entry, seen *sighting) {
-	key := lane{r.Place.Partition, e.session}
-	if e.session != "" && seen.first > 0 && seen.first < s.ahead[key] {
+	key := keyQueue{r.Place.Partition, e.orderKey}
+	if e.orderKey != "" && seen.first > 0 && seen.first < s.ahead[key] {
 		s.Disordered++
 	}
 	if seen.accepted == 0 {
@@ -172,19 +172,19 @@ func (s *settlement) acceptance(r Record, e entry, seen *sighting) {
 	}
 }
 
-// lettersOf looks at the letters of one record.
-func (s *settlement) lettersOf(r Record, e entry, ours bool, letters []Letter) {
-	if len(letters) == 0 {
+// deadLettersOf looks at the dead letters of one record.
+func (s *settlement) deadLettersOf(r Record, e entry, ours bool, deadLetters []DeadLetter) {
+	if len(deadLetters) == 0 {
 		return
 	}
-	first := letters[0]
+	first := deadLetters[0]
 	s.Reasons[cmp.Or(first.Reason, "without a reason")]++
-	s.LettersAgain += len(letters) - 1
+	s.DeadLettersAgain += len(deadLetters) - 1
 	mapping := first.Stage == "mapping"
 	if ours && (mapping != (e.reason != "") || mapping && first.Reason != e.reason) {
 		s.Misjudged++
 	}
-	for _, l := range letters {
+	for _, l := range deadLetters {
 		if l.Print != r.Print {
 			s.Altered++
 		}
@@ -193,8 +193,8 @@ func (s *settlement) lettersOf(r Record, e entry, ours bool, letters []Letter) {
 
 // leftovers are what no record explains.
 func (s *settlement) leftovers() {
-	for _, letters := range s.letters {
-		s.Stray += len(letters)
+	for _, deadLetters := range s.deadLetters {
+		s.Stray += len(deadLetters)
 	}
 	here := make(map[Place]bool, len(s.evidence.Records))
 	for _, r := range s.evidence.Records {

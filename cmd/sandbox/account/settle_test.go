@@ -12,7 +12,7 @@ import (
 
 const topic = "events"
 
-// history is a run of three events of one session in partition 0: the first
+// history is a run of three events of one order key in partition 0: the first
 // and the third map, the second does not. All went well.
 type history struct {
 	events   []lanes.Event
@@ -32,15 +32,15 @@ func newHistory() *history {
 		h.Records = append(h.Records, account.Record{Place: place(i), Print: account.Print{byte(i)}})
 	}
 	h.accept(0, "粤B12345")
-	h.Letters = []account.Letter{h.letter(1, "mapping", lanes.ReasonBadTime)}
+	h.DeadLetters = []account.DeadLetter{h.deadLetter(1, "mapping", lanes.ReasonBadTime)}
 	h.accept(2, "粤B12345")
 	return h
 }
 
 func place(offset int) account.Place { return account.Place{Partition: 0, Offset: int64(offset)} }
 
-func (h *history) letter(of int, stage, reason string) account.Letter {
-	return account.Letter{Topic: topic, Of: place(of), Print: account.Print{byte(of)}, Stage: stage, Reason: reason}
+func (h *history) deadLetter(of int, stage, reason string) account.DeadLetter {
+	return account.DeadLetter{Topic: topic, Of: place(of), Print: account.Print{byte(of)}, Stage: stage, Reason: reason}
 }
 
 // answer adds a request to what the platform saw.
@@ -92,7 +92,7 @@ func TestAnAccountThatDoesNotClose(t *testing.T) {
 			h.requests = h.requests[:1]
 			h.answer(2, "1001", "粤B12345", true)
 		}, "1 LOST"},
-		"a committed event without its letter":            {func(h *history) { h.Letters = nil }, "1 LOST"},
+		"a committed event without its dead letter":       {func(h *history) { h.DeadLetters = nil }, "1 LOST"},
 		"an acknowledged event that is gone from the log": {func(h *history) { h.Records = h.Records[:2] }, "1 LOST"},
 		"an event that waits": {func(h *history) {
 			h.requests, h.Committed[0] = h.requests[:1], 2
@@ -100,24 +100,24 @@ func TestAnAccountThatDoesNotClose(t *testing.T) {
 		"no commit at all":   {func(h *history) { delete(h.Committed, 0) }, "3 done but not committed"},
 		"a commit that lags": {func(h *history) { h.Committed[0] = 2 }, "1 done but not committed"},
 		"an event accepted and dead-lettered": {func(h *history) {
-			h.Letters = append(h.Letters, h.letter(0, "upstream", "refused"))
+			h.DeadLetters = append(h.DeadLetters, h.deadLetter(0, "upstream", "refused"))
 		}, "1 accepted and dead-lettered"},
-		"a letter that was changed": {func(h *history) { h.Letters[0].Print[5]++ }, "1 dead letters that are not"},
-		"a letter of no record": {func(h *history) {
-			h.Letters = append(h.Letters, h.letter(9, "mapping", "bad-time"))
+		"a dead letter that was changed": {func(h *history) { h.DeadLetters[0].Print[5]++ }, "1 dead letters that are not"},
+		"a dead letter of no record": {func(h *history) {
+			h.DeadLetters = append(h.DeadLetters, h.deadLetter(9, "mapping", "bad-time"))
 		}, "1 dead letters of no record"},
-		"a letter of another topic": {func(h *history) {
-			l := h.letter(1, "mapping", "bad-time")
+		"a dead letter of another topic": {func(h *history) {
+			l := h.deadLetter(1, "mapping", "bad-time")
 			l.Topic = "else"
-			h.Letters = append(h.Letters, l)
+			h.DeadLetters = append(h.DeadLetters, l)
 		}, "1 dead letters of no record"},
-		"a letter with another reason": {func(h *history) { h.Letters[0].Reason = "wrong-type" }, "1 judged against"},
+		"a dead letter with another reason": {func(h *history) { h.DeadLetters[0].Reason = "wrong-type" }, "1 judged against"},
 		"an event that maps, dead-lettered by the mapping": {func(h *history) {
 			h.requests = h.requests[:1]
-			h.Letters = append(h.Letters, h.letter(2, "mapping", "bad-time"))
+			h.DeadLetters = append(h.DeadLetters, h.deadLetter(2, "mapping", "bad-time"))
 		}, "1 judged against"},
 		"an event that does not map, accepted": {func(h *history) {
-			h.Letters = nil
+			h.DeadLetters = nil
 			h.accept(1, "粤B12345")
 		}, "1 judged against"},
 		"another plate": {func(h *history) {
@@ -128,14 +128,14 @@ func TestAnAccountThatDoesNotClose(t *testing.T) {
 			h.requests = nil
 			h.accept(2, "粤B12345")
 			h.accept(0, "粤B12345")
-		}, "1 sent out of their session's order"},
+		}, "1 sent out of their order key's order"},
 		"sent before the one ahead was accepted": {func(h *history) {
 			h.requests = nil
 			h.answer(0, "500", "粤B12345", true)
 			h.answer(2, "500", "粤B12345", true)
 			h.accept(0, "粤B12345")
 			h.accept(2, "粤B12345")
-		}, "1 sent out of their session's order"},
+		}, "1 sent out of their order key's order"},
 		"an acceptance of something nobody produced": {func(h *history) {
 			h.requests = append(h.requests, platform.Request{
 				Seq: 99, Code: "1001", Params: map[string]string{"park_uuid": "lot", "flow_no": "invented"},
@@ -168,10 +168,10 @@ func TestRepeatsAreCountedAndHarmless(t *testing.T) {
 	h := newHistory()
 	h.accept(0, "粤B12345")
 	h.accept(0, "粤B12345")
-	h.Letters = append(h.Letters, h.Letters[0])
+	h.DeadLetters = append(h.DeadLetters, h.DeadLetters[0])
 	a := h.settle()
-	if a.Repeats != 2 || a.LettersAgain != 1 {
-		t.Errorf("%d repeats and %d letters again, want 2 and 1", a.Repeats, a.LettersAgain)
+	if a.Repeats != 2 || a.DeadLettersAgain != 1 {
+		t.Errorf("%d repeats and %d dead letters again, want 2 and 1", a.Repeats, a.DeadLettersAgain)
 	}
 	if !a.Closes() {
 		t.Errorf("does not close: %s", a.Verdict())
@@ -181,12 +181,12 @@ func TestRepeatsAreCountedAndHarmless(t *testing.T) {
 	}
 }
 
-func TestRecordsOfOthersHaveAFateToo(t *testing.T) {
+func TestRecordsOfOthersHaveAnOutcomeToo(t *testing.T) {
 	h := newHistory()
 	flow := platform.Flow{Lot: "theirs", No: "1"}
 	h.Records = append(h.Records,
 		account.Record{Place: place(3), Flow: flow}, account.Record{Place: place(4), Print: account.Print{4}})
-	h.Letters = append(h.Letters, h.letter(4, "mapping", "invalid-json"))
+	h.DeadLetters = append(h.DeadLetters, h.deadLetter(4, "mapping", "invalid-json"))
 	h.Committed[0], h.End[0] = 5, 5
 	if a := h.settle(); a.Closes() || a.Lost != 1 || a.Foreign != 2 {
 		t.Errorf("with a foreign record that nobody took: %s", a.Verdict())
@@ -199,16 +199,16 @@ func TestRecordsOfOthersHaveAFateToo(t *testing.T) {
 	}
 }
 
-// The first event is refused, and somebody replays it when the third of its session
-// was accepted.
-func TestAReplayedEventHasAFateOfItsOwn(t *testing.T) {
+// The first event is refused, and somebody replays it when the third of its order
+// key was accepted.
+func TestAReplayedEventHasAnOutcomeOfItsOwn(t *testing.T) {
 	replayed := func() *history {
 		h := newHistory()
 		h.requests = nil
 		h.answer(0, "400", "粤B12345", true)
-		h.Letters = append(h.Letters, h.letter(0, "upstream", "refused"))
+		h.DeadLetters = append(h.DeadLetters, h.deadLetter(0, "upstream", "refused"))
 		h.accept(2, "粤B12345")
-		h.Records = append(h.Records, account.Record{Place: place(3), Print: account.Print{3}, Flow: platform.Flow{Lot: "lot", No: "flow0"}, Session: "parking"})
+		h.Records = append(h.Records, account.Record{Place: place(3), Print: account.Print{3}, Flow: platform.Flow{Lot: "lot", No: "flow0"}, OrderKey: "parking"})
 		h.Committed[0], h.End[0] = 4, 4
 		return h
 	}
@@ -222,7 +222,7 @@ func TestAReplayedEventHasAFateOfItsOwn(t *testing.T) {
 	}
 	h = replayed()
 	h.answer(0, "400", "粤B12345", true)
-	h.Letters = append(h.Letters, h.letter(3, "upstream", "refused"))
+	h.DeadLetters = append(h.DeadLetters, h.deadLetter(3, "upstream", "refused"))
 	if a := h.settle(); !a.Closes() || a.Accepted != 1 || a.DeadLettered != 3 {
 		t.Errorf("it was refused again: %s", a.Verdict())
 	}

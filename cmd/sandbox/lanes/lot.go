@@ -25,7 +25,7 @@ type keyForm int
 
 const (
 	keyLot     keyForm = iota // all of a lot in one partition
-	keySession                // a session in one partition
+	keyParking                // a parking in one partition
 	keyNone                   // null: no order is promised
 	keyForms                  // how many there are
 )

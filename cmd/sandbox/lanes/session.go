@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// session is one parking, from the gate in to the gate out.
-type session struct {
+// parking is one parking, from the gate in to the gate out.
+type parking struct {
 	lot     *lot
 	serial  string
 	plate   string
@@ -19,9 +19,9 @@ type session struct {
 	left int
 }
 
-// newSession opens a parking that began between a minute and eight hours ago.
-func newSession(l *lot, number int, now time.Time, rng *rand.Rand) *session {
-	s := &session{
+// newParking opens a parking that began between a minute and eight hours ago.
+func newParking(l *lot, number int, now time.Time, rng *rand.Rand) *parking {
+	s := &parking{
 		lot:     l,
 		serial:  fmt.Sprintf("P%02d-%s-%06d", l.number, now.In(china).Format("0102150405"), number),
 		carType: []code{temporary, temporary, temporary, monthly, monthly, vip, stored, other}[rng.IntN(8)],
@@ -36,9 +36,9 @@ func newSession(l *lot, number int, now time.Time, rng *rand.Rand) *session {
 	return s
 }
 
-// next makes the session's next event as the lane writes it, and what the
+// next makes the parking's next event as the lane writes it, and what the
 // platform must receive for it.
-func (s *session) next(flow string, now time.Time, rng *rand.Rand) (object, map[string]string) {
+func (s *parking) next(flow string, now time.Time, rng *rand.Rand) (object, map[string]string) {
 	l := s.lot
 	operator, reason := pick(rng, l.operators), pick(rng, reasons)
 	var o object

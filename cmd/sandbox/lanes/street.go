@@ -49,8 +49,8 @@ type Street struct {
 	rng  *rand.Rand
 	lots []*lot
 	// open are the parkings with events still to come.
-	open            []*session
-	flows, sessions int
+	open            []*parking
+	flows, parkings int
 }
 
 // openAtOnce is how many parkings are under way together: the events of one
@@ -70,8 +70,8 @@ func NewStreet(cfg Config) *Street {
 // Next returns the next event, operated at now.
 func (s *Street) Next(now time.Time) Event {
 	for len(s.open) < openAtOnce {
-		s.sessions++
-		s.open = append(s.open, newSession(s.lots[s.rng.IntN(len(s.lots))], s.sessions, now, s.rng))
+		s.parkings++
+		s.open = append(s.open, newParking(s.lots[s.rng.IntN(len(s.lots))], s.parkings, now, s.rng))
 	}
 	at := s.rng.IntN(len(s.open))
 	parking := s.open[at]
@@ -94,11 +94,11 @@ func (s *Street) Next(now time.Time) Event {
 	return e
 }
 
-func (s *Street) key(p *session) []byte {
+func (s *Street) key(p *parking) []byte {
 	switch p.lot.keys {
 	case keyLot:
 		return []byte(p.lot.uuid)
-	case keySession:
+	case keyParking:
 		return []byte(p.serial)
 	default:
 		return nil

@@ -74,32 +74,32 @@ func TestAFewPerCentAreSpoilt(t *testing.T) {
 	}
 }
 
-func TestFlowNumbersAreUniqueAndSessionsKeepTheirPlate(t *testing.T) {
+func TestFlowNumbersAreUniqueAndParkingsKeepTheirPlate(t *testing.T) {
 	flows := map[[2]string]bool{}
 	plates, events := map[[2]string]string{}, map[[2]string]int{}
 	for _, e := range walk(lanes.Config{Seed: 4}, 5000) {
-		flow, session := [2]string{e.Lot, e.Flow}, [2]string{e.Lot, e.Serial}
+		flow, parking := [2]string{e.Lot, e.Flow}, [2]string{e.Lot, e.Serial}
 		if flows[flow] {
 			t.Fatalf("flow number %v twice", flow)
 		}
 		flows[flow] = true
-		events[session]++
-		if was := plates[session]; was != "" && was != e.Want["plate"] {
-			t.Fatalf("session %v changed its plate", session)
+		events[parking]++
+		if was := plates[parking]; was != "" && was != e.Want["plate"] {
+			t.Fatalf("parking %v changed its plate", parking)
 		}
-		plates[session] = e.Want["plate"]
+		plates[parking] = e.Want["plate"]
 	}
 	several := 0
 	for _, n := range events {
 		if n > 3 {
-			t.Errorf("a session of %d events", n)
+			t.Errorf("a parking of %d events", n)
 		}
 		if n > 1 {
 			several++
 		}
 	}
 	if several < len(events)/10 {
-		t.Errorf("only %d of %d sessions have several events", several, len(events))
+		t.Errorf("only %d of %d parkings have several events", several, len(events))
 	}
 }
 

@@ -13,7 +13,7 @@
 // A request that is right is answered {"code":"1001","message":"OK",…}. A flow
 // number that this lot has used before is ignored, and answered 1001 all the
 // same. A wrong signature is answered 401, with the string that the double
-// signed as the hint, secret masked; a wrong parameter 400, with a hint that
+// signed as the hint, secret redacted; a wrong parameter 400, with a hint that
 // names it. The HTTP status is the body's code where that is an error's, 200
 // otherwise. The path is free, as the endpoint is a setting.
 //

@@ -141,7 +141,7 @@ func TestRefuses(t *testing.T) {
 		"a parameter sent twice": {form, formBody(signed(release(), secret)) + "&plate=B", "400", "plate"},
 		"without a lot":          {form, formBody(signed(release("park_uuid", ""), secret)), "400", "park_uuid"},
 		"without a flow number":  {form, formBody(signed(release("flow_no", ""), secret)), "400", "flow_no"},
-		"without a session":      {form, formBody(signed(release("parking_serial", ""), secret)), "400", "parking_serial"},
+		"without an order key":   {form, formBody(signed(release("parking_serial", ""), secret)), "400", "parking_serial"},
 		"without a plate":        {form, formBody(signed(release("plate", ""), secret)), "400", "plate"},
 		"blank plate":            {form, formBody(signed(release("plate", " "), secret)), "400", "plate"},
 		"colour by name":         {form, formBody(signed(release("plate_color", "blue"), secret)), "400", "plate_color"},

@@ -63,7 +63,7 @@ func TestNothingThatIsNobodysBusinessIsSeen(t *testing.T) {
 
 	seenBy := map[string]string{"the pages of one": pages(), "the pages of two": more()}
 	for _, args := range [][]string{
-		{"config"}, {"offsets"}, {"probe"}, {"dlq", "list"}, {"dlq", "stats"}, {"find", "--lot", "lot-1", "--since", "1h"}, {"version"},
+		{"config"}, {"offsets"}, {"doctor"}, {"dlq", "list"}, {"dlq", "stats"}, {"find", "--lot", "lot-1", "--since", "1h"}, {"version"},
 		{"dlq", "replay", "--dry-run"}, {"--no-such-flag"},
 	} {
 		out, err := w.Command(t.Context(), one, args...)
@@ -246,14 +246,14 @@ func (w *world) droppedByKafka(f *stage.Forwarder) {
 
 func (w *world) refusedByKafka(f *stage.Forwarder) {
 	w.t.Helper()
-	letters := w.Kafka.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: stage.Letters, Err: kerr.TopicAuthorizationFailed, Count: -1})
+	deadLetters := w.Kafka.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: stage.DeadLetters, Err: kerr.TopicAuthorizationFailed, Count: -1})
 	commits := w.Kafka.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Group: stage.Group, Err: kerr.GroupAuthorizationFailed, Count: -1})
 	for _, value := range unmappable() {
 		w.send(raw(0, value))
 	}
 	w.until(func() error { return f.Condition(w.t.Context(), "dead-letters-blocked") })
 	w.until(func() error { return w.wrote(f, "request-refused") })
-	letters.Remove()
+	deadLetters.Remove()
 	commits.Remove()
 }
 

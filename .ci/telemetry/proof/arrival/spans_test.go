@@ -25,9 +25,9 @@ const (
 	noParent                    = ""
 )
 
-// TestATraceTellsOfEachDeliveryAttemptLetterAndCommit sends three records: one that is accepted, one that is held after
+// TestATraceTellsOfEachDeliveryAttemptDeadLetterAndCommit sends three records: one that is accepted, one that is held after
 // its quick retries and accepted then, and one that cannot be mapped.
-func TestATraceTellsOfEachDeliveryAttemptLetterAndCommit(t *testing.T) {
+func TestATraceTellsOfEachDeliveryAttemptDeadLetterAndCommit(t *testing.T) {
 	for _, protocol := range []string{"http/protobuf", "grpc"} {
 		t.Run(protocol, func(t *testing.T) {
 			w := open(t, "secret")
@@ -202,13 +202,13 @@ func checkUnmapped(t *testing.T, spans []received.Span) {
 	t.Helper()
 	s := delivery(t, spans, 2, 0, 1)
 	holds(t, s, "Consumer", map[string]any{"release_forwarder.outcome": "mapping", "error.type": "mapping"})
-	letters := children(spans, s, "send "+stage.Letters)
-	if len(letters) != 1 || s.Status != "Error" || len(s.Links) != 0 {
-		t.Fatalf("%d letters of %+v", len(letters), s)
+	deadLetters := children(spans, s, "send "+stage.DeadLetters)
+	if len(deadLetters) != 1 || s.Status != "Error" || len(s.Links) != 0 {
+		t.Fatalf("%d dead letters of %+v", len(deadLetters), s)
 	}
-	holds(t, letters[0], "Producer", map[string]any{
+	holds(t, deadLetters[0], "Producer", map[string]any{
 		"messaging.system": "kafka", "messaging.operation.name": "send", "messaging.operation.type": "send",
-		"messaging.destination.name": stage.Letters, "error.type": nil,
+		"messaging.destination.name": stage.DeadLetters, "error.type": nil,
 	})
 }
 

@@ -72,7 +72,7 @@ func laden(r *kgo.Record) *kgo.Record {
 // flow is a planted flow number; the platform's answer goes by its end.
 func flow(name string, i int) string { return fmt.Sprintf("%s-%d-%s", planted["flow_no"], i, name) }
 
-// planting is one laden event, in a session of its own.
+// planting is one laden event, in an order key of its own.
 func planting(partition int32, name string, i int, more map[string]any) *kgo.Record {
 	all := fields(more)
 	all["parking_serial"] = fmt.Sprintf("%s-%s-%d", planted["parking_serial"], name, i)
@@ -122,7 +122,7 @@ func script(down, mended func() bool) func(r *platform.Request) *platform.Reply 
 	}
 }
 
-// letterOf is a raw record.
+// raw is a raw record.
 func raw(partition int32, value string) *kgo.Record {
 	return laden(&kgo.Record{Topic: stage.Topic, Partition: partition, Value: []byte(value)})
 }

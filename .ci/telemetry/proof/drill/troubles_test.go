@@ -89,7 +89,7 @@ var troubles = []trouble{
 	{
 		name: "dead-letter topic gone",
 		provoke: func(d *drill) {
-			d.must(d.Kafka.DeleteTopic(stage.Letters))
+			d.must(d.Kafka.DeleteTopic(stage.DeadLetters))
 			d.spoil()
 		},
 		alerts: []string{"ReleaseForwarderDeadLettersBlocked"}, condition: "dead-letters-blocked",
@@ -98,7 +98,7 @@ var troubles = []trouble{
 	{
 		name: "right to write dead letters gone",
 		provoke: func(d *drill) {
-			d.Kafka.Fault(kfake.Fault{Keys: requests(kmsg.Produce), Topic: stage.Letters, Err: kerr.TopicAuthorizationFailed, Count: -1})
+			d.Kafka.Fault(kfake.Fault{Keys: requests(kmsg.Produce), Topic: stage.DeadLetters, Err: kerr.TopicAuthorizationFailed, Count: -1})
 			d.spoil()
 		},
 		alerts: []string{"ReleaseForwarderDeadLettersBlocked"}, condition: "dead-letters-blocked",

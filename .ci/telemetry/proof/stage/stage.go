@@ -25,10 +25,10 @@ import (
 
 // Names on the stage.
 const (
-	Topic      = "events"
-	Letters    = Topic + ".dlq"
-	Group      = "proof"
-	Partitions = 3
+	Topic       = "events"
+	DeadLetters = Topic + ".dlq"
+	Group       = "proof"
+	Partitions  = 3
 )
 
 // Stage is Kafka and the platform, and the forwarders between them.
@@ -53,7 +53,7 @@ func Open(binary, dir, secret string) (*Stage, error) {
 	s := &Stage{Secret: secret, binary: binary, dir: dir, broker: &broker{}, headers: map[string]int{}}
 	var err error
 	s.Kafka, err = kfake.NewCluster(kfake.NumBrokers(1), kfake.ClusterID("proof"), kfake.ListenFn(s.broker.listen),
-		kfake.SeedTopics(Partitions, Topic, Letters), kfake.GroupMinSessionTimeout(time.Second))
+		kfake.SeedTopics(Partitions, Topic, DeadLetters), kfake.GroupMinSessionTimeout(time.Second))
 	if err != nil {
 		return nil, fmt.Errorf("stage: embedded Kafka: %w", err)
 	}

@@ -1,0 +1,250 @@
+package doctor
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+
+	"release-forwarder/cmd/release-forwarder/connect"
+	"release-forwarder/cmd/release-forwarder/settings"
+	"release-forwarder/consumer/wire"
+)
+
+// certificateNotice is how long before its end a certificate is warned of: time
+// for a person to have one issued.
+const certificateNotice = 30 * 24 * time.Hour
+
+// broker looks at one broker and reports whether it can be used. Why it was
+// looked at stands behind the address.
+func (p *doctor) broker(ctx context.Context, address, role string) (Report, bool) {
+	f := &findings{area: Brokers, subject: address + " (" + role + ")"}
+	cfg := p.settings.Kafka
+	cfg.Brokers = []string{address}
+	cfg.RebalanceTimeout = 0 // nothing here waits for a join
+	connected, hangUp := context.WithCancel(ctx)
+	defer hangUp()
+	k, err := connect.New(connected, connect.Config{Kafka: cfg, Dial: p.dial})
+	if err != nil {
+		f.wrong("reachable", err.Error(), "mend the file that the setting names")
+		return f.list, false
+	}
+	if err := k.Reach(ctx); err != nil {
+		f.failed(err, role)
+		return f.list, false
+	}
+	conn, certificates, err := dial(ctx, k, address)
+	if err != nil {
+		f.failed(err, role)
+		return f.list, false
+	}
+	defer func() { _ = conn.Close() }()
+	f.ok("reachable", "answers")
+	f.tls(certificates, cfg.TLS)
+	if m := cfg.SASL.Mechanism; m == settings.NoSASL || m == "" {
+		f.ok("sasl", "off")
+	} else {
+		f.ok("sasl", "logged in as %s by %s", cfg.SASL.Username, m)
+	}
+	f.versions(conn)
+	return f.list, true
+}
+
+// failed says why a broker cannot be used, under the name of the step that failed.
+func (f *findings) failed(err error, role string) {
+	fault, is := errors.AsType[*connect.ReachError](err)
+	if !is {
+		f.unknown("reachable", "no answer in time: "+err.Error(), "raise --timeout, or look at the broker and the network")
+		return
+	}
+	check := map[connect.Fault]string{connect.BadTLS: "tls", connect.BadLogin: "sasl"}[fault.Fault]
+	check = cmp.Or(check, "reachable")
+	remedy := fault.Remedy
+	if role == advertised && fault.Fault == connect.Unreachable {
+		remedy = "the cluster tells its clients this address (advertised.listeners) and this host cannot reach it; mend it there, or DNS, or the network"
+	}
+	f.wrong(check, fault.Err.Error(), remedy)
+}
+
+// dial opens a connection as the service does and keeps the broker's
+// certificates, nil without TLS.
+func dial(ctx context.Context, k *connect.Kafka, address string) (*kafka.Conn, *tls.ConnectionState, error) {
+	var state *tls.ConnectionState
+	d := *k.Dialer
+	d.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := k.Dialer.DialFunc(ctx, network, address)
+		state = connect.TLSState(conn)
+		return conn, err
+	}
+	conn, err := d.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, nil, err
+	}
+	return conn, state, conn.SetDeadline(time.Now().Add(connect.RequestTimeout))
+}
+
+// tls judges a handshake that succeeded: what it will need before long.
+func (f *findings) tls(state *tls.ConnectionState, cfg settings.TLS) {
+	if state == nil || len(state.PeerCertificates) == 0 {
+		f.ok("tls", "off")
+		return
+	}
+	end := lasts(state)
+	text := fmt.Sprintf("%s, certificate for %s, %s", tls.VersionName(state.Version), names(state.PeerCertificates[0]), until(end))
+	if cfg.Verify == settings.VerifyChain {
+		text += "; the name is not checked (KAFKA_TLS_VERIFY=chain)"
+	}
+	f.expiry("tls", text, end, "renew the broker's certificate, or the one that signed it; from then on no connection succeeds")
+}
+
+// lasts is when the other side is no longer trusted: the end of the chain that was
+// verified and lasts longest, and of a chain the certificate that ends first. What
+// a server sends beside its chain, such as a root's old cross-signature, does not
+// count; where the chains are not known, all that it sent does.
+func lasts(state *tls.ConnectionState) time.Time {
+	chains := state.VerifiedChains
+	if len(chains) == 0 {
+		chains = [][]*x509.Certificate{state.PeerCertificates}
+	}
+	sooner := func(a, b *x509.Certificate) int { return a.NotAfter.Compare(b.NotAfter) }
+	var end time.Time
+	for _, chain := range chains {
+		if first := slices.MinFunc(chain, sooner).NotAfter; first.After(end) {
+			end = first
+		}
+	}
+	return end
+}
+
+// expiry is ok, a warning where a certificate ends soon, wrong where it has ended.
+func (f *findings) expiry(check, text string, end time.Time, remedy string) {
+	switch left := time.Until(end); {
+	case left <= 0:
+		f.wrong(check, text, remedy)
+	case left < certificateNotice:
+		f.warn(check, text, remedy)
+	default:
+		f.ok(check, "%s", text)
+	}
+}
+
+// names returns what a certificate is for, the first few names.
+func names(c *x509.Certificate) string {
+	all := slices.Clone(c.DNSNames)
+	for _, ip := range c.IPAddresses {
+		all = append(all, ip.String())
+	}
+	if len(all) == 0 {
+		return cmp.Or(c.Subject.CommonName, "nobody")
+	}
+	if len(all) > 3 {
+		return fmt.Sprintf("%s and %d more", strings.Join(all[:3], ", "), len(all)-3)
+	}
+	return strings.Join(all, ", ")
+}
+
+func until(end time.Time) string {
+	days := int(time.Until(end) / (24 * time.Hour))
+	if time.Until(end) <= 0 {
+		return "ended " + end.UTC().Format(time.DateOnly)
+	}
+	return fmt.Sprintf("ends %s, in %d days", end.UTC().Format(time.DateOnly), days)
+}
+
+// clientCertificate looks at this side's certificate for mutual TLS.
+func (p *doctor) clientCertificate() Report {
+	c := p.settings.Kafka.TLS
+	if c.CertFile == "" {
+		return nil
+	}
+	f := &findings{area: Brokers, subject: "this client"}
+	const check = "certificate"
+	certificate, err := os.ReadFile(c.CertFile)
+	if err != nil {
+		f.wrong(check, "KAFKA_TLS_CERT_FILE: "+err.Error(), "mend the file")
+		return f.list
+	}
+	key, err := os.ReadFile(c.KeyFile)
+	if err != nil {
+		f.wrong(check, "KAFKA_TLS_KEY_FILE: "+err.Error(), "mend the file")
+		return f.list
+	}
+	pair, err := settings.ParseKeyPair(certificate, key)
+	if err != nil {
+		f.wrong(check, "KAFKA_TLS_CERT_FILE: "+err.Error(), "mend the files")
+		return f.list
+	}
+	f.expiry(check, "for "+names(pair.Leaf)+", "+until(pair.Leaf.NotAfter), pair.Leaf.NotAfter,
+		"put a renewed one into KAFKA_TLS_CERT_FILE and KAFKA_TLS_KEY_FILE; no restart is needed")
+	return f.list
+}
+
+// spoken are the versions that the service sends and no other, or no older one: the library
+// under the group's membership knows one of each.
+var spoken = []struct {
+	key     protocol.ApiKey
+	version int16
+}{
+	{protocol.ListOffsets, 1}, {protocol.FindCoordinator, 0}, {protocol.JoinGroup, 2}, {protocol.SyncGroup, 0},
+	{protocol.Heartbeat, 0}, {protocol.LeaveGroup, 0},
+	{protocol.OffsetFetch, 1}, {protocol.Fetch, 11}, {protocol.OffsetForLeaderEpoch, 3},
+}
+
+// versions judges what a broker speaks.
+func (f *findings) versions(conn *kafka.Conn) {
+	const check = "versions"
+	ranges, err := conn.ApiVersions()
+	if err != nil {
+		f.unknown(check, "the broker does not tell: "+err.Error(), "")
+		return
+	}
+	byKey := map[protocol.ApiKey]kafka.ApiVersion{}
+	for _, r := range ranges {
+		byKey[protocol.ApiKey(r.ApiKey)] = r
+	}
+	var lacks []string
+	for _, s := range spoken {
+		if r, ok := byKey[s.key]; !ok || s.version < r.MinVersion || s.version > r.MaxVersion {
+			lacks = append(lacks, fmt.Sprintf("%s version %d", s.key, s.version))
+		}
+	}
+	if len(lacks) > 0 {
+		f.wrong(check, "the broker does not speak "+strings.Join(lacks, ", "), "use Apache Kafka 2.3 or later, with the classic group protocol; if the broker is newer than this program, a newer version of it")
+		return
+	}
+	fetch, produce := byKey[protocol.Fetch], byKey[protocol.Produce]
+	f.ok(check, "all that is needed (Fetch %d to %d, Produce %d to %d)", fetch.MinVersion, fetch.MaxVersion, produce.MinVersion, produce.MaxVersion)
+	f.logs(wire.TellsBy(func(key int16) int16 {
+		if r, has := byKey[protocol.ApiKey(key)]; has {
+			return r.MaxVersion
+		}
+		return -1
+	}))
+}
+
+// logs says what the broker cannot tell of its logs.
+func (f *findings) logs(tells wire.Tells) {
+	const check = "log identity"
+	switch {
+	case !tells.IDs:
+		f.warn(check, "leader epochs, no topic IDs: a topic that is deleted and made anew is noticed only where its leader epochs or its end tell",
+			"use Apache Kafka 3.1 or later; until then stop all replicas before a topic is made anew, and delete the group's offsets of it (docs/kafka-versions.md)")
+	case !tells.FetchByID:
+		f.warn(check, "leader epochs and topic IDs, no fetch by ID: a topic that is made anew is noticed within two seconds",
+			"use Apache Kafka 3.1 or later (docs/kafka-versions.md)")
+	case !tells.CommitByID:
+		f.ok(check, "leader epochs and topic IDs; commits go by the topic's name, and carry its ID")
+	default:
+		f.ok(check, "leader epochs and topic IDs, commits by ID too")
+	}
+}

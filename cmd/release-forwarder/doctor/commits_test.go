@@ -1,0 +1,24 @@
+package doctor
+
+import (
+	"strings"
+	"testing"
+
+	"release-forwarder/consumer"
+)
+
+// Its offset says nothing of the log that there is: neither that records were dropped,
+// nor that it lies above the end.
+func TestACommitOfATopicThatWasDeletedIsAWarningOfItsOwn(t *testing.T) {
+	another := consumer.Progress{Committed: 100, End: 100, AnotherTopic: true}
+	c := count([]consumer.PartitionProgress{
+		{Topic: "events", Partition: 0, Progress: consumer.Progress{Committed: 5, End: 5}, LogEnd: 5, Stable: 5},
+		{Topic: "events", Partition: 3, Progress: another, LogEnd: 20, Stable: 20},
+	})
+	f := &findings{}
+	(&doctor{}).judgeProgress(f, "commits of events", c)
+	if len(f.list) != 1 || f.list[0].Verdict != Warning || !strings.Contains(f.list[0].Text, "that was deleted since, in partitions 3") ||
+		!strings.Contains(f.list[0].Text, "lag 20, of which 20 are not finished") {
+		t.Errorf("%+v", f.list)
+	}
+}

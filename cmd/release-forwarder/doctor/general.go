@@ -1,0 +1,78 @@
+package doctor
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// progressBytes is how much metadata a commit of the service may carry.
+const progressBytes = 4096
+
+// general judges the brokers' settings.
+func (p *doctor) general(g general, seen []*topic) Report {
+	f := &findings{area: Brokers, subject: "all brokers' settings"}
+	if g.err != nil {
+		f.unknown("settings", "auto.create.topics.enable, connections.max.reauth.ms, group.*.session.timeout.ms, offset.metadata.max.bytes: "+say(g.err),
+			"look: kafka-configs.sh --describe --all --entity-type brokers; or grant this user DescribeConfigs on the cluster")
+		return f.list
+	}
+	judgeAutoCreate(f, g.configs, seen)
+	p.judgeSession(f, g.configs)
+	if n, ok := readNumber(f, g.configs, "offset.metadata.max.bytes"); ok {
+		if n < progressBytes {
+			f.warn("offset.metadata.max.bytes", fmt.Sprintf("%d: commits cannot tell what is finished beyond them, so a restart repeats more", n), "set it to "+strconv.Itoa(progressBytes)+" on the brokers")
+		} else {
+			f.ok("offset.metadata.max.bytes", "%d", n)
+		}
+	}
+	if n, ok := readNumber(f, g.configs, "connections.max.reauth.ms"); ok {
+		if n > 0 {
+			f.warn("connections.max.reauth.ms", age(n)+": brokers cut every connection that does not log in anew, which this client does not do; each cut is a rebalance", "unset it for this listener, or make it a day")
+		} else {
+			f.ok("connections.max.reauth.ms", "off")
+		}
+	}
+	return f.list
+}
+
+// judgeAutoCreate warns where asking for a missing topic would create it.
+func judgeAutoCreate(f *findings, configs map[string]string, seen []*topic) {
+	const check = "auto.create.topics.enable"
+	may := slices.ContainsFunc(seen, func(t *topic) bool {
+		return t.err == nil && (t.authorized == unsaid || t.authorized&bit(operationCreate) != 0)
+	})
+	switch on := configs[check]; {
+	case on == "":
+		f.unknown(check, "the broker does not tell", "")
+	case on == "true" && may:
+		f.warn(check, "true, and this user may create topics: a missing topic comes into being with the brokers' defaults when the group asks for it", "set it to false, or take Create from this user")
+	case on == "true":
+		f.ok(check, "true, but this user may not create topics")
+	default:
+		f.ok(check, "%s", on)
+	}
+}
+
+// judgeSession holds KAFKA_SESSION_TIMEOUT against the brokers' bounds.
+func (p *doctor) judgeSession(f *findings, configs map[string]string) {
+	const check = "group.*.session.timeout.ms"
+	least, err := strconv.ParseInt(configs["group.min.session.timeout.ms"], 10, 64)
+	if err != nil {
+		f.unknown(check, "the broker does not tell", "")
+		return
+	}
+	most, err := strconv.ParseInt(configs["group.max.session.timeout.ms"], 10, 64)
+	if err != nil {
+		f.unknown(check, "the broker does not tell", "")
+		return
+	}
+	ours := p.settings.Kafka.SessionTimeout
+	text := fmt.Sprintf("KAFKA_SESSION_TIMEOUT is %s, the brokers take %s to %s", ours, time.Duration(least)*time.Millisecond, time.Duration(most)*time.Millisecond)
+	if ours.Milliseconds() < least || ours.Milliseconds() > most {
+		f.wrong(check, text+": no replica can join the group", "set KAFKA_SESSION_TIMEOUT within them")
+		return
+	}
+	f.ok(check, "%s", text)
+}

@@ -1,0 +1,227 @@
+package doctor
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"flag"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
+
+	"release-forwarder/cmd/release-forwarder/memnet"
+	"release-forwarder/cmd/release-forwarder/settings"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+const (
+	eventTopic      = "events"
+	deadLetterTopic = "events.dlq"
+	groupID         = "forwarders"
+	adminUser       = "admin"
+	password        = "pass-word-of-nobody"
+)
+
+// lab is a cluster in virtual time, with a client that makes it what a test
+// wants, and the settings to look at it with.
+type lab struct {
+	t        *testing.T
+	net      *memnet.Net
+	cluster  *kfake.Cluster
+	admin    *kadm.Client
+	client   *kgo.Client
+	settings *settings.Settings
+}
+
+// inLab runs a test in a bubble with a cluster of three brokers.
+func inLab(t *testing.T, test func(l *lab), opts ...kfake.Opt) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		l := &lab{t: t, net: &memnet.Net{}}
+		cluster, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(3), kfake.ListenFn(l.net.Listen)}, opts...)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer cluster.Close()
+		l.cluster = cluster
+		l.settings = &settings.Settings{
+			Kafka: settings.Kafka{
+				Brokers: slices.Sorted(slices.Values(cluster.ListenAddrs())), Topic: eventTopic, GroupID: groupID, ClientID: "doctor",
+				OffsetReset: settings.ResetEarliest, MaxRecordBytes: 1 << 20, SessionTimeout: 30 * time.Second, RebalanceTimeout: time.Minute,
+				TLS: settings.TLS{Verify: settings.VerifyFull}, SASL: settings.SASL{Mechanism: settings.NoSASL},
+			},
+			DeadLetters: settings.DeadLetters{Topic: deadLetterTopic},
+		}
+		l.connect()
+		defer func() { l.client.Close() }()
+		test(l)
+	})
+}
+
+// connect makes the observer's client, with options beside the usual ones.
+func (l *lab) connect(opts ...kgo.Opt) {
+	l.t.Helper()
+	if l.client != nil {
+		l.client.Close()
+	}
+	l.client = l.newClient(opts...)
+	l.admin = kadm.NewClient(l.client)
+}
+
+func (l *lab) newClient(opts ...kgo.Opt) *kgo.Client {
+	l.t.Helper()
+	c, err := kgo.NewClient(append([]kgo.Opt{
+		kgo.SeedBrokers(l.cluster.ListenAddrs()...), kgo.Dialer(l.net.Dial), kgo.RecordPartitioner(kgo.ManualPartitioner()),
+	}, opts...)...)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return c
+}
+
+// create makes a topic; settings are given as name, value, ….
+func (l *lab) create(name string, partitions int32, replicas int16, config ...string) {
+	l.t.Helper()
+	configs := map[string]*string{}
+	for i := 0; i < len(config); i += 2 {
+		configs[config[i]] = &config[i+1]
+	}
+	if _, err := l.admin.CreateTopic(l.t.Context(), partitions, replicas, configs, name); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// healthy makes both topics as they should be, with settings of the dead
+// letters beside them.
+func (l *lab) healthy(deadLetters ...string) {
+	l.t.Helper()
+	l.create(eventTopic, 4, 3, "min.insync.replicas", "2")
+	l.create(deadLetterTopic, 2, 3, append([]string{"min.insync.replicas", "2", "max.message.bytes", "1100000", "retention.ms", "2592000000"}, deadLetters...)...)
+}
+
+func (l *lab) produce(topic string, partition int32, n int) {
+	l.t.Helper()
+	for range n {
+		r := &kgo.Record{Topic: topic, Partition: partition, Value: []byte(`{"plate":"a-plate-nobody-may-see"}`)}
+		if err := l.client.ProduceSync(l.t.Context(), r).FirstErr(); err != nil {
+			l.t.Fatal(err)
+		}
+	}
+}
+
+func (l *lab) commit(topic string, partition int32, offset int64) {
+	l.t.Helper()
+	var o kadm.Offsets
+	o.AddOffset(topic, partition, offset, -1)
+	if err := l.admin.CommitAllOffsets(l.t.Context(), groupID, o); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// look is what the package says of the cluster.
+func (l *lab) look() Report {
+	ctx, cancel := context.WithTimeout(l.t.Context(), time.Minute)
+	defer cancel()
+	return Kafka(ctx, l.settings, l.net.Dial)
+}
+
+// user makes the settings, and the observer, log in.
+func (l *lab) user(name, secret string) {
+	l.settings.Kafka.SASL = settings.SASL{Mechanism: settings.ScramSHA512, Username: name, Password: settings.NewSecret(secret)}
+}
+
+func asAdmin() kgo.Opt {
+	return kgo.SASL(scram.Auth{User: adminUser, Pass: password}.AsSha512Mechanism())
+}
+
+// find returns the findings of a check.
+func (r Report) find(area Area, check string) Report {
+	return slices.DeleteFunc(slices.Clone(r), func(f Finding) bool { return f.Area != area || f.Check != check })
+}
+
+func golden(t *testing.T, name string, r Report) {
+	t.Helper()
+	var got bytes.Buffer
+	if err := r.Text(&got); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, got.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got.Bytes(), want) {
+		t.Errorf("got\n%s\nwant\n%s", got.String(), want)
+	}
+}
+
+// certified returns a broker's certificate for 127.0.0.1 that is good from then
+// for so long, and a file with it, for it signs itself.
+func certified(t *testing.T, from time.Time, length time.Duration) (tls.Certificate, string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "broker"},
+		NotBefore: from.Add(-time.Hour), NotAfter: from.Add(length),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, path
+}
+
+// bubbleBegins is where a bubble's clock begins.
+var bubbleBegins = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func offsets(topic string, partition int32, at int64) kadm.Offsets {
+	var o kadm.Offsets
+	o.AddOffset(topic, partition, at, -1)
+	return o
+}
+
+// silent dials a broker that accepts and never answers.
+func (l *lab) silent() func(context.Context, string, string) (net.Conn, error) {
+	return func(context.Context, string, string) (net.Conn, error) {
+		here, there := net.Pipe()
+		go func() {
+			buf := make([]byte, 1024)
+			for {
+				if _, err := there.Read(buf); err != nil {
+					return
+				}
+			}
+		}()
+		return here, nil
+	}
+}

@@ -1,0 +1,185 @@
+package doctor
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol/metadata"
+)
+
+// role is what a topic is to the service.
+type role string
+
+// The roles, with the words of a report.
+const (
+	events      role = "events"
+	replay      role = "replay"
+	deadLetters role = "dead letters"
+)
+
+// topic is what was seen of a topic.
+type topic struct {
+	name string
+	role role
+
+	err        error // why there is nothing else, nil where there is
+	partitions []metadata.ResponsePartition
+	authorized int32 // KIP-430's bits; unsaid where the broker does not tell
+
+	configs    map[string]string // the settings in force
+	configsErr error             // why there are none
+}
+
+// unsaid is what a broker sends for operations it does not tell (KIP-430).
+const unsaid = math.MinInt32
+
+// withOperations is the version of Metadata from which on they are told.
+const withOperations = 8
+
+func (t *topic) subject() string { return fmt.Sprintf("%s (%s)", t.name, t.role) }
+
+// see takes what the brokers say of the topic.
+func (t *topic) see(m *metadata.Response, version int16) {
+	i := slices.IndexFunc(m.Topics, func(r metadata.ResponseTopic) bool { return r.Name == t.name })
+	if i < 0 {
+		t.err = kafka.UnknownTopicOrPartition
+		return
+	}
+	answer := m.Topics[i]
+	t.err = refusal(answer.ErrorCode)
+	t.partitions = answer.Partitions
+	t.authorized = answer.TopicAuthorizedOperations
+	if version < withOperations {
+		t.authorized = unsaid
+	}
+}
+
+// judge judges the topic; all are those of the service, itself among them.
+func (t *topic) judge(all []*topic) Report {
+	f := &findings{area: Topics, subject: t.subject()}
+	if t.err != nil {
+		t.missing(f)
+		return f.list
+	}
+	t.judgePartitions(f)
+	t.judgeReplicas(f)
+	if t.configsErr != nil {
+		f.unknown("settings", "cleanup.policy, retention, min.insync.replicas and max.message.bytes: "+say(t.configsErr),
+			fmt.Sprintf("grant this user DescribeConfigs on the topic, or look: kafka-configs.sh --describe --all --entity-type topics --entity-name %s", t.name))
+		return f.list
+	}
+	t.judgeInsync(f)
+	t.judgeCleanup(f)
+	t.judgeRetention(f)
+	t.judgeSize(f, all)
+	return f.list
+}
+
+// Exists is the check whether a topic is there.
+const Exists = "exists"
+
+// missing says why there is nothing to judge.
+func (t *topic) missing(f *findings) {
+	const check = Exists
+	code, is := t.err.(kafka.Error) //nolint:errorlint // refusal returns it as it is
+	switch {
+	case is && code == kafka.TopicAuthorizationFailed:
+		f.unknown(check, "this user may not describe it", "see the rights below")
+	case is && code == kafka.UnknownTopicOrPartition && t.role == replay:
+		f.warn(check, "there is no such topic, or this user may not know of it", "create it, or unset KAFKA_REPLAY_TOPIC; the events flow without it")
+	case is && code == kafka.UnknownTopicOrPartition && t.role == deadLetters:
+		f.wrong(check, "there is no such topic, or this user may not know of it", "create it before the service starts: a dead letter would hold its partition's commit")
+	case is && code == kafka.UnknownTopicOrPartition:
+		f.wrong(check, "there is no such topic, or this user may not know of it", "create it, or check KAFKA_TOPIC; the service waits for it")
+	default:
+		f.unknown(check, say(t.err), "try again")
+	}
+}
+
+func (t *topic) judgePartitions(f *findings) {
+	const check = "partitions"
+	var leaderless []string
+	for _, p := range t.partitions {
+		if p.LeaderID < 0 {
+			leaderless = append(leaderless, strconv.Itoa(int(p.PartitionIndex)))
+		}
+	}
+	if len(leaderless) > 0 {
+		f.wrong(check, fmt.Sprintf("%d, of which %s have no leader", len(t.partitions), few(leaderless)), "bring back the brokers that hold them")
+		return
+	}
+	text := strconv.Itoa(len(t.partitions))
+	if t.role == events {
+		text += fmt.Sprintf("; at most %d replicas of the service work at once", len(t.partitions))
+	}
+	f.ok(check, "%s", text)
+}
+
+func (t *topic) judgeReplicas(f *findings) {
+	const check = "replicas"
+	var behind []string
+	least := math.MaxInt
+	for _, p := range t.partitions {
+		least = min(least, len(p.ReplicaNodes))
+		if len(p.IsrNodes) < len(p.ReplicaNodes) {
+			behind = append(behind, strconv.Itoa(int(p.PartitionIndex)))
+		}
+	}
+	switch {
+	case len(t.partitions) == 0:
+	case least < 2:
+		f.warn(check, fmt.Sprintf("%d: a lost disk loses %s", least, t.role), "have 3 replicas (kafka-reassign-partitions.sh)")
+	case len(behind) > 0:
+		f.warn(check, fmt.Sprintf("%d, not all in sync in partitions %s", least, few(behind)), "look at the brokers that hold them")
+	default:
+		f.ok(check, "%d, all in sync", least)
+	}
+}
+
+func (t *topic) judgeInsync(f *findings) {
+	const check = "min.insync.replicas"
+	need, ok := t.number(f, check)
+	if !ok || len(t.partitions) == 0 {
+		return
+	}
+	replicas, alive := math.MaxInt, math.MaxInt
+	for _, p := range t.partitions {
+		replicas, alive = min(replicas, len(p.ReplicaNodes)), min(alive, len(p.IsrNodes))
+	}
+	switch {
+	case need > int64(replicas):
+		f.wrong(check, fmt.Sprintf("%d, but there are only %d replicas: nothing with acks=all can be written", need, replicas), t.set(check, strconv.Itoa(max(1, replicas-1)))+", or have more replicas")
+	case need > int64(alive):
+		v := Warning
+		if t.role == deadLetters {
+			v = Wrong // the service itself writes there
+		}
+		f.add(check, v, fmt.Sprintf("%d, but a partition has only %d in sync: nothing with acks=all can be written to it now", need, alive), "bring back the brokers that hold it")
+	case replicas < 2:
+		f.ok(check, "%d of %d replica", need, replicas)
+	case need < 2:
+		f.warn(check, fmt.Sprintf("%d: what a single broker has acknowledged counts as written, and is lost with it", need), t.set(check, "2"))
+	case need == int64(replicas):
+		f.warn(check, fmt.Sprintf("%d, as many as there are replicas: with any broker down nothing can be written", need), "have one replica more, or "+t.set(check, strconv.FormatInt(need-1, 10)))
+	default:
+		f.ok(check, "%d of %d replicas", need, replicas)
+	}
+}
+
+// set is the remedy that sets a topic's setting.
+func (t *topic) set(name, value string) string {
+	return fmt.Sprintf("set it: kafka-configs.sh --alter --entity-type topics --entity-name %s --add-config %s=%s", t.name, name, value)
+}
+
+// few joins names and leaves out what nobody reads.
+func few(names []string) string {
+	const most = 10
+	if len(names) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,152 @@
+package dlq
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// Progress is how far a consumer group is, at one moment.
+type Progress interface {
+	// Done tells that the group is finished with a record: it was accepted, or
+	// its dead letter is acknowledged.
+	Done(topic string, partition int32, offset int64) bool
+}
+
+// Tracker follows replayed events to their ends. A record that the group is
+// finished with was accepted, unless a letter tells of it: letters are
+// acknowledged before their records are done, so that looking at the letters
+// after the group's progress misses none.
+type Tracker struct {
+	reader *Reader
+	to     string
+	group  string
+	// ends are where the dead letters' partitions ended, and were read up to.
+	ends map[int32]int64
+	sent map[int32]map[int64]outcome // by partition and offset of the event
+}
+
+// outcome is what is known of one event that was sent.
+type outcome struct {
+	done   bool // the group is finished with it
+	failed bool // it was dead-lettered again
+}
+
+// Outcome is what became of replayed events so far.
+type Outcome struct {
+	Sent, Accepted, Failed, Waiting int
+}
+
+// Track begins to follow what a group makes of events sent to a topic. It must be
+// called before the first one is sent.
+func (d *Reader) Track(ctx context.Context, to, group string) (*Tracker, error) {
+	spans, err := d.Spans(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p := &Tracker{reader: d, to: to, group: truncate(group), ends: map[int32]int64{}, sent: map[int32]map[int64]outcome{}}
+	for _, s := range spans {
+		p.ends[s.Partition] = s.End
+	}
+	return p, nil
+}
+
+// Add takes an event that was sent.
+func (p *Tracker) Add(partition int32, offset int64) {
+	if p.sent[partition] == nil {
+		p.sent[partition] = map[int64]outcome{}
+	}
+	p.sent[partition][offset] = outcome{}
+}
+
+// Outcome tells what is known.
+func (p *Tracker) Outcome() Outcome {
+	var f Outcome
+	for _, sent := range p.sent {
+		f.Sent += len(sent)
+		for _, o := range sent {
+			switch {
+			case !o.done: // its letter may be read before its record is done
+				f.Waiting++
+			case o.failed:
+				f.Failed++
+			default:
+				f.Accepted++
+			}
+		}
+	}
+	return f
+}
+
+// lookFailing is how long looks may fail for reasons that pass, as while a broker
+// is restarted, before following ends.
+const lookFailing = 2 * time.Minute
+
+// Follow looks at the group's progress until none of the events waits any more,
+// and reports after each look.
+func (p *Tracker) Follow(ctx context.Context, look time.Duration, progress func(context.Context) (Progress, error), report func(Outcome)) error {
+	last := time.Now() // that a look succeeded
+	for {
+		switch err := p.look(ctx, progress); {
+		case err == nil:
+			last = time.Now()
+			f := p.Outcome()
+			report(f)
+			if f.Waiting == 0 {
+				return nil
+			}
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case !passing(err) || time.Since(last) > lookFailing:
+			return err
+		}
+		if err := pause(ctx, look); err != nil {
+			return err
+		}
+	}
+}
+
+// look reads what is finished, then the letters.
+func (p *Tracker) look(ctx context.Context, progress func(context.Context) (Progress, error)) error {
+	now, err := progress(ctx)
+	if err != nil {
+		return err
+	}
+	for partition, sent := range p.sent {
+		for offset, o := range sent {
+			if !o.done && now.Done(p.to, partition, offset) {
+				sent[offset] = outcome{done: true, failed: o.failed}
+			}
+		}
+	}
+	return p.readLetters(ctx)
+}
+
+// readDeadLetters reads what came to the dead letters since the last look.
+func (p *Tracker) readLetters(ctx context.Context) error {
+	spans, err := p.reader.Spans(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range spans {
+		if from, is := p.ends[spans[i].Partition]; is {
+			spans[i].First = max(from, spans[i].First)
+		}
+	}
+	spans = slices.DeleteFunc(spans, func(s Span) bool { return s.First >= s.End })
+	for s, err := range p.reader.Letters(ctx, spans, nil) {
+		if err != nil {
+			return err
+		}
+		if s.Topic != p.to || s.Group != p.group || len(s.Problems) > 0 {
+			continue
+		}
+		if o, sent := p.sent[s.Partition][s.Offset]; sent {
+			p.sent[s.Partition][s.Offset] = outcome{done: o.done, failed: true}
+		}
+	}
+	for _, s := range spans {
+		p.ends[s.Partition] = s.End
+	}
+	return nil
+}
