@@ -96,7 +96,7 @@ func (e *Engine) stuck(now int64, slot bool) string {
 	if d := e.opened.first; d != nil && now-d.endsBy >= stuckTicks {
 		return fmt.Sprintf("the delivery of %s has taken %s longer than its limit, %s", at(d), time.Duration(now-d.endsBy)*tick, e.cfg.DeliveryLimit)
 	}
-	if due := len(e.timed) > 0 && time.Since(e.timed[0].until) > tick; e.ripens.stands(due) {
+	if due := len(e.timed) > 0 && time.Since(e.timed[0].until) > tick; e.dues.stands(due) {
 		return fmt.Sprintf("%s is held although its time came at %s", at(e.timed[0]), e.timed[0].until.UTC().Format(time.RFC3339))
 	}
 	if e.gen == nil {

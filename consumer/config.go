@@ -100,7 +100,6 @@ type Wire interface {
 // called with the engine's lock held: they must neither block nor call it.
 type Hooks struct {
 	Assigned func(topic string, partition int32)
-	Revoked  func(topic string, partition int32)
 	Dropped  func(topic string, partition int32, count int64)
 	// Committing is told of a commit that begins, with the topic where it covers
 	// only one, and gives what is to be told of its end.
@@ -121,9 +120,6 @@ func (h *Hooks) fill() {
 	nop := func(string, int32) {}
 	if h.Assigned == nil {
 		h.Assigned = nop
-	}
-	if h.Revoked == nil {
-		h.Revoked = nop
 	}
 	if h.Dropped == nil {
 		h.Dropped = func(string, int32, int64) {}

@@ -56,8 +56,7 @@ type holding struct {
 // groupState is what is known of the group and its topics, from the first join to the end of the
 // process.
 type groupState struct {
-	gen     *generation // the one running or draining, else nil
-	members uint64      // generations so far; kafka's own numbers may repeat
+	gen *generation // the one running or draining, else nil
 	// cached of the partitions that were given up: where the same
 	// process gets one back before anybody else has committed, it repeats
 	// nothing, although its last commits were not taken.
@@ -92,7 +91,7 @@ type commitLimits struct {
 type openDeliveries struct {
 	opened openList   // deliveries in hand
 	slots  int        // of the gate, which they have
-	ripens standstill // of the earliest held record
+	dues   standstill // of the earliest held record
 }
 
 // seeing is what the watchdog counts and saw; without the mutex, which may be what is stuck.

@@ -218,7 +218,6 @@ func reasonWord(why error) string {
 func (g *generation) begin() {
 	e := g.engine
 	e.mu.Lock()
-	e.members++
 	e.gen = g
 	e.joined = true
 	e.outside, e.refused, e.uncommitted = time.Time{}, time.Time{}, time.Time{}
@@ -345,9 +344,6 @@ func (g *generation) revoke() {
 	e.gen = nil
 	e.outside = time.Now()
 	e.mu.Unlock()
-	for tp := range g.parts {
-		e.cfg.Hooks.Revoked(tp.topic, tp.partition)
-	}
 	e.cfg.Hooks.Owns(nil, nil)
 }
 

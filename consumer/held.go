@@ -53,7 +53,7 @@ func (e *Engine) makeDue() {
 
 func (e *Engine) release(now time.Time) (opened []*Delivery) {
 	for len(e.timed) > 0 && !e.timed[0].until.After(now) {
-		e.ripens.begun++
+		e.dues.begun++
 		if d := e.timed.pop(); e.due(d) {
 			opened = append(opened, d)
 		}

@@ -34,7 +34,7 @@
 // as absent, for codes and times too.
 //
 // Codes (plate_color, car_type) take a whole number, that number as a string, or a
-// name; letters match without regard to case, and 贵宾车辆(免费车) matches
+// name; upper and lower case are the same, and 贵宾车辆(免费车) matches
 // with full-width parentheses too, as input methods write them. A number is read as a
 // float64: 1, 1.0 and 1e0 are the same, since some producers (a pandas column with gaps)
 // know only floating point; "01" and "+1" are not JSON numbers and so are other text. Every

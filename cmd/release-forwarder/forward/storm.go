@@ -22,14 +22,14 @@ import (
 // been written or has failed. In the storm of a lot it takes it before it is sent, so that the
 // lot's records are not sent faster than its dead letters are written.
 //
-//	a streak is | entered by                | letters                          | left by
-//	------------+---------------------------+----------------------------------+---------------------
-//	counting    | the first dead letter     | as they come                     | the limit -> storm
+//	a streak is | entered by                  | dead letters                     | left by
+//	------------+-----------------------------+----------------------------------+--------------------
+//	counting    | the first dead letter       | as they come                     | the limit -> storm
 //	storm, free | dead letter number `limit`; | the next place is given a second | a record takes the
-//	            | the place is given up     | after the last, to who was read  | place -> taken
-//	            |                           | first of those who wait          |
-//	taken       | as above                  | one is on its way; an evicted    | the place is given
-//	            |                           | one goes without a place         | up -> free
+//	            | the place is given up       | after the last, to who was read  | place -> taken
+//	            |                             | first of those who wait          |
+//	taken       | as above                    | one is on its way; an evicted    | the place is given
+//	            |                             | one goes without a place         | up -> free
 //
 // An acceptance of the source ends its streak, any acceptance that of all: who waits goes on.
 type storms struct {
@@ -221,7 +221,7 @@ func (s *storms) rejoined() {
 	}
 }
 
-// activeCount counts the storms there are.
+// active counts the storms there are.
 func (s *storms) active() (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
