@@ -131,7 +131,7 @@ func (g *generation) commitments() []commitment {
 		if !p.commits() || !due && !g.dirty {
 			continue
 		}
-		if c := g.commitment(p, now); due || c.mark != p.facts.last {
+		if c := g.commitment(p); due || c.mark != p.facts.last {
 			commits = append(commits, c)
 		}
 	}
@@ -140,7 +140,7 @@ func (g *generation) commitments() []commitment {
 }
 
 // commitment is what a partition's commit says now. The engine's mutex is held.
-func (g *generation) commitment(p *partition, now time.Time) commitment {
+func (g *generation) commitment(p *partition) commitment {
 	e := g.engine
 	c := commitment{part: p, logID: p.logID, mark: mark{offset: p.watermark(), epoch: p.watermarkEpoch()}}
 	if e.noEvidence {

@@ -136,7 +136,7 @@ func (g *generation) resettle(ctx context.Context) (next time.Time) {
 		case !p.parted.cut && !g.cutAt(p):
 			waits = true
 		default:
-			commits = append(commits, g.commitment(p, time.Now()))
+			commits = append(commits, g.commitment(p))
 		}
 	}
 	e.mu.Unlock()

@@ -43,22 +43,23 @@ func (e *evaluation) evaluate(f field, m member) (string, *Error) {
 	if s == "" {
 		return "", refused
 	}
-	known, t := true, (*time.Time)(nil)
+	var t *time.Time
 	switch f {
 	case plateColor:
-		s, known = codeOf(plateColors, s, unknownPlateColor)
+		code, known := codeOf(plateColors, s, unknownPlateColor)
 		e.oddColor = !known
+		return code, nil
 	case carType:
-		s, known = codeOf(carTypes, s, unknownCarType)
+		code, known := codeOf(carTypes, s, unknownCarType)
 		e.oddCarType = !known
+		return code, nil
 	case enterTime:
 		t = &e.enter
 	case leaveTime:
 		t = &e.leave
 	case operateTime:
 		t = &e.operate
-	}
-	if t == nil {
+	default:
 		return s, nil
 	}
 	var problem string

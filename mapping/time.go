@@ -32,7 +32,7 @@ func timeOf(s string, zone *time.Location) (t time.Time, problem string) {
 	}
 	s = strings.ToUpper(s) // RFC 3339 takes t and z
 	seconds := len(layout)
-	switch stated := false; {
+	switch {
 	case len(s) == 14:
 		layout = "20060102150405"
 	// What time.Parse takes beyond RFC 3339: hours of one digit, fractions after a comma, and
@@ -43,7 +43,7 @@ func timeOf(s string, zone *time.Location) (t time.Time, problem string) {
 		layout = time.DateTime
 	default:
 		end := s[seconds:]
-		if stated = strings.ContainsAny(end, "Z+-"); stated {
+		if strings.ContainsAny(end, "Z+-") {
 			layout, zone = time.RFC3339, nil
 			if o := strings.TrimLeft(end, ".0123456789"); len(o) == 6 && (o[1:3] > "23" || o[4:] > "59") {
 				return t, noTimeForm

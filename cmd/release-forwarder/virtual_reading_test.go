@@ -133,9 +133,9 @@ func TestOneBacklogAmongManyPartitionsUsesAllRequestsInFlight(t *testing.T) {
 		w.backlog(1, n)
 		fetches := w.countFetches(10000)
 		r := w.start("UPSTREAM_MAX_IN_FLIGHT", "64")
-		// 640 a second.
-		if took := w.afterJoining(r, n); took > 11*time.Second {
-			t.Errorf("all are sent %s after joining, want 11s at the most", took)
+		// 640 a second, and up to ten answers' time until the limit is found.
+		if took := w.afterJoining(r, n); took > 12*time.Second {
+			t.Errorf("all are sent %s after joining, want 12s at the most", took)
 		}
 		// Two long polls of half a second at three brokers for the idle ones make 120, and
 		// each half of what is read ahead takes one or two more.
