@@ -15,6 +15,7 @@ func (m *Mapper) Map(value []byte, at time.Time) (*Release, error) {
 		return nil, refused
 	}
 	r := new(Release)
+	parameters := r.parameters()
 	e := evaluation{zone: m.location}
 	for f := range fieldCount {
 		sent, refused := e.evaluate(f, doc.members[f])
@@ -24,7 +25,7 @@ func (m *Mapper) Map(value []byte, at time.Time) (*Release, error) {
 		if sent == "" && m.required[f] {
 			return nil, &Error{Reason: MissingField, Field: f.name(), Detail: "required, but absent, null or blank", Offset: -1}
 		}
-		*r.parameter(f) = sent
+		*parameters[f] = sent
 	}
 	r.Suspicions = e.suspicions(at)
 	return r, nil

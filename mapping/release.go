@@ -35,22 +35,23 @@ var ascending = slices.SortedFunc(maps.Values(fieldsByName), func(a, b field) in
 // bytes of the name.
 func (r *Release) All() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
+		parameters := r.parameters()
 		for _, f := range ascending {
-			if value := *r.parameter(f); value != "" && !yield(f.name(), value) {
+			if value := *parameters[f]; value != "" && !yield(f.name(), value) {
 				return
 			}
 		}
 	}
 }
 
-// parameter is the value that f names.
-func (r *Release) parameter(f field) *string {
+// parameters are the values that the fields name.
+func (r *Release) parameters() [fieldCount]*string {
 	return [fieldCount]*string{
 		parkUUID: &r.ParkUUID, flowNo: &r.FlowNo, parkingSerial: &r.ParkingSerial, plate: &r.Plate,
 		plateColor: &r.PlateColor, carType: &r.CarType, carDesc: &r.CarDesc,
 		enterTime: &r.EnterTime, leaveTime: &r.LeaveTime, operateTime: &r.OperateTime,
 		operator: &r.Operator, reason: &r.Reason,
-	}[f]
+	}
 }
 
 // A Release holds personal data. Printing or logging one by mistake shows nothing.

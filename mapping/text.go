@@ -11,6 +11,16 @@ import (
 // it left out.
 const MaxTextLength = 1024
 
+// unquoted returns what a string holds, and whether that is sound. Most have no escapes.
+func (m member) unquoted() (plain []byte, sound bool) {
+	if bytes.IndexByte(m.value, '\\') < 0 {
+		plain = m.value[1 : len(m.value)-1]
+		return plain, utf8.Valid(plain)
+	}
+	plain, err := jsontext.AppendUnquote(nil, m.value)
+	return plain, err == nil
+}
+
 // text returns what a member holds for f: a string without white space around it, or
 // a number as it is written; "" where it is absent, null, blank or refused.
 func (m member) text(f field) (string, *Error) {
@@ -27,11 +37,10 @@ func (m member) text(f field) (string, *Error) {
 	case kind != jsontext.KindString:
 		return refuse(WrongType, "neither a string nor a number")
 	}
-	var room [256]byte
-	plain, err := jsontext.AppendUnquote(room[:0], m.value)
+	plain, sound := m.unquoted()
 	trimmed := bytes.TrimSpace(plain)
 	switch {
-	case err != nil:
+	case !sound:
 		return refuse(BadText, notText)
 	case bytes.IndexByte(plain, 0) >= 0:
 		return refuse(BadText, "holds U+0000")

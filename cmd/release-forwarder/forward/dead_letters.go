@@ -72,7 +72,7 @@ func (f *Forwarder) deadLetter(ctx context.Context, d *delivery) {
 	if d.source != "" {
 		due.storm = f.storms.take(d.Delivery, d.source, true)
 	}
-	if o := decide(&due); o.action != write {
+	if o := decide(due); o.action != write {
 		f.end(ctx, d, o, upstream.Answer{})
 		return
 	}

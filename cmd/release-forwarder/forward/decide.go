@@ -86,7 +86,7 @@ type outcome struct {
 
 // decide says what becomes of a record, by the table in the package's doc: of its rows the first
 // that fits holds. It is pure.
-func decide(f *facts) outcome {
+func decide(f facts) outcome {
 	switch f.verdict {
 	case upstream.Accepted:
 		return outcome{action: done}

@@ -110,7 +110,7 @@ func TestEachRowOfTheTable(t *testing.T) {
 			if !rows[name] {
 				t.Error("the table has no such row")
 			}
-			if got := decide(&c.f); got != c.want {
+			if got := decide(c.f); got != c.want {
 				t.Errorf("%+v\nwant %+v", got, c.want)
 			}
 		})
@@ -122,7 +122,7 @@ func TestEachRowOfTheTable(t *testing.T) {
 
 func TestABudgetOfNoneIsNeverExhausted(t *testing.T) {
 	f := facts{verdict: upstream.Failed, platform: platformFacts{proven: true}, failures: 1 << 30}
-	if got := decide(&f); got.action != waitUntil || !got.counts {
+	if got := decide(f); got.action != waitUntil || !got.counts {
 		t.Errorf("%+v", got)
 	}
 }

@@ -10,8 +10,8 @@ import (
 )
 
 // facts are those that hold whatever has happened.
-func (f *Forwarder) facts(d *delivery) *facts {
-	return &facts{
+func (f *Forwarder) facts(d *delivery) facts {
+	return facts{
 		failures: d.failures, budget: f.budget(d.OverHalf), evicted: d.Evicted, byOperator: f.byOperator(d),
 		platform: platformFacts{open: f.Gate.Open()},
 	}
@@ -40,11 +40,11 @@ func (f *Forwarder) byOperator(d *delivery) bool {
 
 // beforeSending gathers what says whether a record may be sent, and takes its lot's attempt and
 // its storm's place where it needs them.
-func (f *Forwarder) beforeSending(d *delivery) *facts {
+func (f *Forwarder) beforeSending(d *delivery) facts {
 	before, lot := f.facts(d), f.lots.permit(d.lot, f.Platform.HasCredential(d.lot), time.Now())
 	d.attempt = lot.attempt
 	if lot.waits {
-		f.lotWaits(before, d, lot)
+		f.lotWaits(&before, d, lot)
 	} else {
 		before.storm = f.storms.take(d.Delivery, d.source, false)
 	}
@@ -53,7 +53,7 @@ func (f *Forwarder) beforeSending(d *delivery) *facts {
 
 // afterDelivery gathers what says what becomes of a record that was sent, and notes what its
 // delivery tells of the lot and of the platform.
-func (f *Forwarder) afterDelivery(ctx context.Context, d *delivery, a upstream.Answer, recovered bool) *facts {
+func (f *Forwarder) afterDelivery(ctx context.Context, d *delivery, a upstream.Answer, recovered bool) facts {
 	after := f.facts(d)
 	after.verdict, after.retryAfter, after.asked, after.unsent, after.recovered = a.Verdict, a.RetryAfter, a.HasRetryAfter, a.Unsent, recovered
 	acceptances, throttled := f.evidence.acceptances(), a.Verdict == upstream.Throttled
@@ -68,7 +68,7 @@ func (f *Forwarder) afterDelivery(ctx context.Context, d *delivery, a upstream.A
 	case a.Verdict == upstream.Accepted || a.Verdict == upstream.Permanent || a.Verdict == upstream.Cut, after.byOperator, recovered && !throttled:
 		return after
 	case lot.waits:
-		f.lotWaits(after, d, lot)
+		f.lotWaits(&after, d, lot)
 		return after
 	}
 	if d.deliveries == 1 {
