@@ -304,11 +304,13 @@ func (e *Engine) done(d *Delivery) {
 
 func (e *Engine) againAt(d *Delivery, t time.Time, hold Hold) {
 	e.mu.Lock()
+	evicted := d.Evicted
 	slot, current := e.close(d)
 	if current {
 		d.state, d.until = held, t
 		e.timed.add(d)
 		e.hold(d, hold)
+		e.evict(d.part, evicted, d)
 		e.schedule()
 		e.markReady(d.part) // what it might have split is whole
 		e.unpause(d.part)

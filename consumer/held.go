@@ -66,27 +66,30 @@ func (e *Engine) release(now time.Time) (opened []*Delivery) {
 // without the lock. The caller sets the timer too.
 func (e *Engine) due(d *Delivery) (opened bool) {
 	d.state = ready
-	switch {
-	case !d.hold.NoSlot || d.oversized && !d.loaded:
-		d.part.enqueue(d.keyQueue, &d.part.due)
-		e.markReady(d.part)
-	case e.openNow(d):
+	if e.openNow(d) {
 		return true
-	default:
+	}
+	if d.hold.NoSlot && !time.Now().Before(d.part.gen.lease) {
 		d.state, d.until = held, time.Now().Add(lookAgain)
 		e.timed.add(d)
+		return false
 	}
+	d.part.enqueue(d.keyQueue, &d.part.due)
+	e.markReady(d.part)
 	return false
 }
 
-// lookAgain is how soon it is tried again to open what needs no slot.
+// lookAgain is how soon it is looked again whether the group was heard of.
 const lookAgain = time.Second
 
 // openNow opens a ready record whose try sends nothing, and so needs no slot of the gate; not
 // where something else stands in its way.
 func (e *Engine) openNow(d *Delivery) bool {
 	p, g := d.part, d.part.gen
-	if !d.hold.NoSlot || g.draining || e.stopped || !time.Now().Before(g.lease) || d != p.head && !p.fits() {
+	switch {
+	case !d.hold.NoSlot || d.oversized && !d.loaded || g.draining || e.stopped || !time.Now().Before(g.lease):
+		return false
+	case d != p.head && !p.fits():
 		return false
 	}
 	e.open(p, d.keyQueue, false)
@@ -99,6 +102,13 @@ func (e *Engine) hand(opened ...*Delivery) {
 	for _, d := range opened {
 		e.cfg.Handler.Handle(d.part.gen.ctx, d)
 	}
+}
+
+// is tells whether a record is in a state.
+func (e *Engine) is(d *Delivery, state deliveryState) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return d.state == state
 }
 
 // wakeUp ends a record's wait before its time.

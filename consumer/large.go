@@ -127,7 +127,8 @@ func (e *Engine) loaded(g *generation, d *Delivery, rec fetch.Record, err error)
 	p.reread, p.rereads = "", time.Time{}
 	switch {
 	case err == nil:
-		d.Record.Record, d.loaded, d.loads = rec, true, retry{}
+		d.Record.Key, d.Record.Value, d.Record.Headers = rec.Key, rec.Value, rec.Headers
+		d.loaded, d.loads = true, retry{}
 		d.beyond = time.Time{}
 		d.state = ready
 		if d.keyQueue.blocked && e.openNow(d) {

@@ -151,6 +151,13 @@ func (d *Delivery) AgainAt(t time.Time, hold Hold) { d.part.engine.againAt(d, t,
 // any time, and may deliver the record before it returns.
 func (d *Delivery) Wake() bool { return d.part.engine.wakeUp(d) }
 
+// Held tells whether the record waits, for a time or for Wake, and Gone whether it is done or its
+// partition was revoked.
+func (d *Delivery) Held() bool { return d.part.engine.is(d, held) }
+
+// Gone is explained with Held.
+func (d *Delivery) Gone() bool { return d.part.engine.is(d, gone) }
+
 // AgainInTurn ends the delivery: the record is ready again, behind all others.
 // It is for a record that failed because nothing can succeed now: the gate alone
 // paces its next try.

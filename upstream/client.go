@@ -195,7 +195,7 @@ func (c *Client) mayTryOther(d *delivery, ch choice) bool {
 // other's turn of the rate may stand in its way for longer than RetryWaitMax.
 func (c *Client) await(d *delivery) bool {
 	if gate := c.config.Gate; gate != nil {
-		wait, ok := gate.retry(c.config.RetryWaitMax)
+		wait, ok := gate.retry(d.answer.LastAttempt, c.config.RetryWaitMax)
 		if !ok {
 			return false
 		}
@@ -205,6 +205,9 @@ func (c *Client) await(d *delivery) bool {
 			select {
 			case <-timer.C:
 			case <-d.Done():
+			}
+			if gate.paused() { // since
+				return false
 			}
 		}
 	}

@@ -39,13 +39,7 @@ type Gate struct {
 	pace    pace
 	// inFlight is how many slots are in use, 0 to circuit.max.
 	inFlight int
-	// old is how many of inFlight were in use when the circuit closed last, as far as
-	// is known: a slot that comes back is taken for an old one while there are
-	// any. They do not count against a ramp's limit, or requests that hang
-	// since the outage would keep everything waiting after it.
-	old int
-	// closed is when the circuit closed last; zero: it never did.
-	closed time.Time
+	sinceOutage
 	// pausedUntil is when slots are given again: it never moves back, and is
 	// zero again once it is noticed to have passed.
 	pausedUntil time.Time
@@ -61,6 +55,16 @@ type Gate struct {
 	// while somebody makes them.
 	news    []func()
 	telling bool
+}
+
+// sinceOutage is what is left in use from before the circuit closed last.
+type sinceOutage struct {
+	closed time.Time // when that was; zero: it never did
+	// old is how many of inFlight have been in use since before: their requests may hang until
+	// their time-out. They do not count against the limit, or they would keep everything
+	// waiting that long. The requests of ended of them have ended, and their slots are the
+	// next to come back.
+	old, ended int
 }
 
 // GateState is what metrics and pages show of a gate.
@@ -81,7 +85,7 @@ func NewGate(config GateConfig) *Gate {
 	g := &Gate{config: config}
 	g.circuit.max, g.circuit.limit = config.MaxInFlight, config.MaxInFlight
 	if config.Adaptive {
-		g.limiter = newLimiter(config.MaxInFlight, time.Time{})
+		g.limiter = newLimiter(config.MaxInFlight, startLimit, time.Time{})
 	}
 	return g
 }
@@ -138,7 +142,12 @@ func (g *Gate) release(used bool) {
 		panic("upstream: a slot was released that nobody had")
 	}
 	g.inFlight--
-	g.old = max(g.old-1, 0)
+	if g.ended > 0 {
+		g.ended--
+		g.old--
+	}
+	g.old = min(g.old, g.inFlight)
+	g.ended = min(g.ended, g.old)
 	if !used {
 		g.pace.giveBack()
 		if g.circuit.phase == Open {
@@ -149,10 +158,14 @@ func (g *Gate) release(used bool) {
 }
 
 // retry reserves the rate's next turn for one more attempt in the slot that the delivery
-// has. It reports how long to wait for it; false where that is more than within.
-func (g *Gate) retry(within time.Duration) (wait time.Duration, ok bool) {
+// has, whose last attempt began at last. It reports how long to wait for it; false where that
+// is more than within.
+func (g *Gate) retry(last time.Time, within time.Duration) (wait time.Duration, ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.old > g.ended && last.Before(g.closed) {
+		g.old-- // nothing of it hangs
+	}
 	now, at := time.Now(), g.pausedUntil
 	if g.pace.interval > 0 {
 		at = later(at, g.pace.next)
@@ -164,6 +177,13 @@ func (g *Gate) retry(within time.Duration) (wait time.Duration, ok bool) {
 		g.pace.take(now.Add(wait), false)
 	}
 	return wait, true
+}
+
+// paused reports whether the platform has asked to be left alone.
+func (g *Gate) paused() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return time.Now().Before(g.pausedUntil)
 }
 
 // Open reports whether the circuit is open. It is cheap.
@@ -188,10 +208,10 @@ func (g *Gate) Accepted() {
 	}
 	now, since := time.Now(), g.circuit.since
 	if g.circuit.accept(now) {
-		g.old, g.closed = g.inFlight, now
+		g.old, g.ended, g.closed = g.inFlight, min(1, g.inFlight), now // who was accepted has ended
 		g.open.Store(false)
 		if g.limiter != nil {
-			g.limiter = newLimiter(g.config.MaxInFlight, now)
+			g.limiter = newLimiter(g.config.MaxInFlight, g.limiter.limit, now)
 		}
 		if call := g.config.OnClose; call != nil {
 			g.news = append(g.news, func() { call(now.Sub(since)) })
@@ -209,7 +229,7 @@ func (g *Gate) Accepted() {
 func (g *Gate) Failed(id any) {
 	g.mu.Lock()
 	if g.circuit.fail(id, time.Now()) {
-		g.old = 0
+		g.old, g.ended = 0, 0
 		g.open.Store(true)
 		if call := g.config.OnOpen; call != nil {
 			g.news = append(g.news, call)
@@ -227,6 +247,24 @@ func (g *Gate) Pause(until time.Time) {
 	defer g.mu.Unlock()
 	if until.After(g.pausedUntil) {
 		g.pausedUntil = until
+	}
+}
+
+// Observe notes what an HTTP attempt told about the platform's load, and how long it took. The
+// slot that it had must not have been released.
+func (g *Gate) Observe(load Load, took time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.circuit.phase == Open {
+		return
+	}
+	now := time.Now()
+	if g.ended < g.old && now.Add(-took).Before(g.closed) {
+		g.ended++
+	}
+	if g.limiter != nil {
+		g.limiter.observe(load, took, now, g.inFlight-g.old)
+		g.dispatch() // the limit may have been raised
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -340,7 +342,7 @@ func TestLateAcceptanceCloses(t *testing.T) {
 		s.want("one flows although five still hang", 5.5)
 		s.gate.Accepted()
 		s.gate.Release(true)
-		s.want("two more", 5.5)
+		s.want("two more", 5.5, 5.5)
 		if state := s.gate.State(); state.Phase != upstream.Ramp || state.Limit != 2 {
 			t.Errorf("%+v", state)
 		}
@@ -476,4 +478,64 @@ func TestReleaseOfNothingIsABug(t *testing.T) {
 		}
 	}()
 	upstream.NewGate(upstream.GateConfig{}).Release(true)
+}
+
+// Requests that hang since an outage keep nobody waiting, whatever their time-out, and whatever
+// else is answered.
+func TestWhatHangsAfterAnOutageHoldsUpNothing(t *testing.T) {
+	for _, adaptive := range []bool{true, false} {
+		for _, timeout := range []time.Duration{10 * time.Second, 40 * time.Second} {
+			t.Run(fmt.Sprintf("adaptive %v, %s", adaptive, timeout), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					gate := upstream.NewGate(upstream.GateConfig{MaxInFlight: 64, Adaptive: adaptive})
+					for n := range 5 {
+						gate.Failed(n)
+					}
+					well := time.Now().Add(2*time.Minute + 500*time.Millisecond)
+					ctx, stop := context.WithCancel(t.Context())
+					var all sync.WaitGroup
+					var answered atomic.Int64
+					deliver := func(n int) {
+						sent := time.Now()
+						if sent.Before(well) {
+							time.Sleep(timeout)
+							gate.Observe(upstream.LoadTimedOut, timeout)
+							if !gate.RecoveredSince(sent) {
+								gate.Failed(n)
+							}
+							return
+						}
+						time.Sleep(20 * time.Millisecond)
+						if answered.Add(1)%2 == 0 { // a permanent code
+							gate.Observe(upstream.LoadAnswered, 20*time.Millisecond)
+							return
+						}
+						gate.Observe(upstream.LoadServed, 20*time.Millisecond)
+						gate.Accepted()
+					}
+					for n := range 64 {
+						all.Go(func() {
+							for {
+								if _, err := gate.Acquire(ctx); err != nil {
+									return
+								}
+								deliver(n)
+								gate.Release(true)
+							}
+						})
+					}
+					time.Sleep(time.Until(well.Add(2 * time.Second)))
+					for range 50 {
+						before := answered.Load()
+						time.Sleep(time.Second)
+						if n := answered.Load() - before; n < 500 {
+							t.Errorf("%d answers in a second, %s after the outage", n, time.Since(well))
+						}
+					}
+					stop()
+					all.Wait()
+				})
+			})
+		}
+	}
 }

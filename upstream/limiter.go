@@ -66,8 +66,9 @@ type round struct {
 	logs            float64 // sum of the logarithms of what served answers took
 }
 
-func newLimiter(most int, now time.Time) *limiter {
-	l := &limiter{max: most, limit: min(float64(most), startLimit), gain: slowStart, since: now}
+// newLimiter begins with slow start, after an outage with no more than was left before it.
+func newLimiter(most int, left float64, now time.Time) *limiter {
+	l := &limiter{max: most, limit: min(float64(most), startLimit, left), gain: slowStart, since: now}
 	l.begin(now, false)
 	return l
 }
@@ -184,17 +185,4 @@ func (l *limiter) judge(typical float64) {
 		l.limit = max(1, l.limit/2)
 	}
 	l.hold = slow
-}
-
-// Observe notes what an HTTP attempt told about the platform's load, and how long it took.
-func (g *Gate) Observe(load Load, took time.Duration) {
-	if g.limiter == nil || load == LoadUnknown {
-		return
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.circuit.phase != Open {
-		g.limiter.observe(load, took, time.Now(), g.inFlight-g.old)
-		g.dispatch() // the limit may have been raised
-	}
 }

@@ -127,14 +127,16 @@ func (l *load) deliver(ctx context.Context, attempts int, stray bool) bool {
 	}
 	defer l.gate.Release(true)
 	begun := l.evidence()
+	var last time.Time
 	for n := range attempts {
 		if n > 0 {
 			wait := 100 + 100*float64(int(1)<<n-1)*l.draw() // as backoff does
 			sleep(ctx, time.Duration(wait*float64(time.Millisecond)))
-			if l.gate.Open() {
+			if _, ok := l.gate.retry(last, time.Second); !ok || l.gate.Open() {
 				break
 			}
 		}
+		last = time.Now()
 		load := l.attempt(ctx, stray, n > 0)
 		if load == LoadServed {
 			l.gate.Accepted()

@@ -200,7 +200,7 @@ func (v *service) wireEngine(dialFunc) error {
 			Committing:      v.committing,
 			Committed:       count.Commit,
 			Drained:         func(took time.Duration) { count.Drained(took.Seconds()) },
-			Rebalanced:      v.rebalanced,
+			Rebalanced:      count.Rebalance,
 			Owns:            v.shareRate,
 			MetadataIgnored: count.MetadataIgnored,
 		},

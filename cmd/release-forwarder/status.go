@@ -124,12 +124,6 @@ func (v *service) committing(topic string, partitions int) (ended func(string)) 
 	}
 }
 
-// rebalanced notes a generation that was joined.
-func (v *service) rebalanced() {
-	v.telemetry.Instruments.Rebalance()
-	v.forwarder.Rejoined()
-}
-
 // dropped notes records that Kafka dropped before they could be read.
 func (v *service) dropped(topic string, partition int32, n int64) {
 	v.telemetry.Instruments.DroppedByKafka(topic, int(partition), n)

@@ -102,3 +102,58 @@ func TestAStormIsPacedAfterAnOutageOfItsTopicToo(t *testing.T) {
 		}
 	}
 }
+
+// A record that has the place of a storm and does not begin holds up no other dead letter: it
+// is large and Kafka drops it, its bytes cannot be read, or it is to be sent in an outage.
+func TestNobodyKeepsThePlaceOfAStorm(t *testing.T) {
+	for name, spoil := range map[string]func(w *world){
+		"Kafka drops it": func(w *world) {
+			if err := w.cluster.DeleteRecords(eventTopic, 0, 61); err != nil {
+				w.t.Fatal(err)
+			}
+		},
+		"its bytes cannot be read": func(w *world) {
+			w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: eventTopic, Err: kerr.KafkaStorageError, Count: -1})
+		},
+		"it is to be sent in an outage": func(w *world) {
+			w.platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Status: 500, Body: `{"code":"500"}`} })
+			for n := range 200 {
+				w.produce(1, ofLot("healthy", 1<<21+2*n))
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inVirtualTime(t, 2, func(w *world) {
+				w.platform.Script(func(q *platform.Request) *platform.Reply {
+					if q.Params["park_uuid"] == "healthy" {
+						return nil
+					}
+					return &platform.Reply{Status: 200, Body: `{"code":"400"}`}
+				})
+				r := w.start("DLQ_STORM_LIMIT", "5", "LOG_LEVEL", "error", "KAFKA_MAX_RECORD_BYTES", "64KiB", "UPSTREAM_MAX_IN_FLIGHT", "1")
+				unmappable := func(n int) string { return fmt.Sprintf(`{"park_uuid":"sick","parking_serial":"B-%d"}`, n) }
+				for n := range 60 {
+					w.produce(0, unmappable(n))
+				}
+				w.produce(0, largeOf("sick", 1000)) // offset 60
+				for n := range 60 {
+					w.produce(0, ofLot("sick", 2000+2*n))
+					w.produce(0, unmappable(100+n))
+				}
+				w.produce(1, ofLot("healthy", 1<<20)) // ends the storm of all
+				w.until("the storm", func() bool { return r.forwarder.Storms() > 0 })
+				time.Sleep(20 * time.Second)
+				spoil(w)
+				time.Sleep(10 * time.Second)
+				for range 6 {
+					before := w.deadLetterCount()
+					time.Sleep(time.Minute)
+					if n := w.deadLetterCount() - before; n == 0 && w.deadLetterCount() < 120 {
+						t.Fatalf("no dead letter in a minute, %d are written", before)
+					}
+				}
+				w.end(r)
+			})
+		})
+	}
+}

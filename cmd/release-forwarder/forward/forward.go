@@ -193,6 +193,7 @@ func (f *Forwarder) end(ctx context.Context, d *delivery, o outcome, a upstream.
 	}
 	if o.outage {
 		f.Gate.Failed(recordID{d.Record.Topic, d.Record.Partition, d.Record.Offset})
+		o.grows = o.grows && !f.Gate.Open() // which this failure may have done
 	}
 	now := time.Now()
 	if o.pauses {
@@ -279,10 +280,6 @@ func (f *Forwarder) backoff(n int) time.Duration {
 
 // RefusedLots lists the lots in an outage of their own.
 func (f *Forwarder) RefusedLots() []RefusedLot { return f.lots.list() }
-
-// Rejoined is to be told when a new generation of the group begins: what waited in
-// the one before it is read again.
-func (f *Forwarder) Rejoined() { f.storms.rejoined() }
 
 // Storms counts the dead-letter storms there are.
 func (f *Forwarder) Storms() int { return f.storms.active() }

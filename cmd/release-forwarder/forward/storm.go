@@ -25,9 +25,9 @@ import (
 //	a streak is | entered by                  | dead letters                     | left by
 //	------------+-----------------------------+----------------------------------+--------------------
 //	counting    | the first dead letter       | as they come                     | the limit -> storm
-//	storm, free | dead letter number `limit`; | the next place is given a second | a record takes the
-//	            | the place is given up       | after the last, to who was read  | place -> taken
-//	            |                             | first of those who wait          |
+//	storm, free | dead letter number `limit`; | the next place is offered a      | a record takes the
+//	            | the place is given up, or   | second after the last, to who    | place -> taken
+//	            | not taken up for 5 s        | was read first of those who wait |
 //	taken       | as above                    | one is on its way; an evicted    | the place is given
 //	            |                             | one goes without a place         | up -> free
 //
@@ -45,8 +45,9 @@ type streak struct {
 	deadLetters int
 	pace        *rate.Limiter        // of places; nil: not a storm
 	out         *consumer.Delivery   // has the place; nil: it is free
+	offered     bool                 // it has not taken it up yet
 	waiting     []*consumer.Delivery // held until they are woken, in order
-	timer       *time.Timer          // for the first of them; nil: not set
+	timer       *time.Timer          // for the first of them, or for the offer; nil: not set
 }
 
 func newStorms(limit int) *storms {
@@ -102,6 +103,7 @@ func (s *storms) take(d *consumer.Delivery, source string, deadLetter bool) stor
 	for _, k := range s.storming(source, deadLetter) {
 		switch {
 		case k.out == d:
+			k.takenUp()
 		case k.out == nil && len(k.waiting) == 0 && k.pace.Allow():
 			k.out = d
 		default:
@@ -121,6 +123,7 @@ func (s *storms) wait(d *consumer.Delivery, source string, deadLetter bool) {
 			if !there {
 				k.waiting = slices.Insert(k.waiting, at, d)
 			}
+			k.waiting[at] = d // it may have been the same record of the generation before
 			s.schedule(k)
 			s.mu.Unlock()
 			return
@@ -131,7 +134,8 @@ func (s *storms) wait(d *consumer.Delivery, source string, deadLetter bool) {
 }
 
 func readBefore(a, b *consumer.Delivery) int {
-	return cmp.Or(a.Read.Compare(b.Read), cmp.Compare(a.Record.Offset, b.Record.Offset), cmp.Compare(a.Record.Partition, b.Record.Partition))
+	return cmp.Or(a.Read.Compare(b.Read), cmp.Compare(a.Record.Offset, b.Record.Offset),
+		cmp.Compare(a.Record.Partition, b.Record.Partition), cmp.Compare(a.Record.Topic, b.Record.Topic))
 }
 
 // leave gives up a record's places, at the end of whatever it had them for; the record does
@@ -147,6 +151,7 @@ func (s *storms) leave(d *consumer.Delivery, source string) {
 			k.waiting = slices.Delete(k.waiting, at, at+1)
 		}
 		if k.out == d {
+			k.takenUp()
 			k.out = nil
 			k.pace.Allow() // what took longer than a second is no reason for haste
 			s.schedule(k)
@@ -154,33 +159,52 @@ func (s *storms) leave(d *consumer.Delivery, source string) {
 	}
 }
 
+// takenUp ends the offer of a place.
+func (k *streak) takenUp() {
+	if k.offered {
+		k.offered = false
+		k.timer.Stop()
+		k.timer = nil
+	}
+}
+
+// offerTime is how long a place is offered to a record that does not begin: its bytes cannot
+// be read, or it waits for a slot of the gate. Then the next has it.
+const offerTime = 5 * time.Second
+
 // schedule sets the timer for the next place, where somebody waits for it.
 func (s *storms) schedule(k *streak) {
+	if k.out != nil && k.out.Gone() {
+		k.takenUp()
+		k.out = nil
+	}
 	if k.out == nil && k.timer == nil && len(k.waiting) > 0 {
 		missing := max(0, 1-k.pace.Tokens())
 		k.timer = time.AfterFunc(time.Duration(missing*float64(time.Second)), func() { s.give(k) })
 	}
 }
 
-// give gives the place to the first who waits for it.
+// give offers the place to the first who waits for it.
 func (s *storms) give(k *streak) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	k.timer = nil
-	for k.out == nil && len(k.waiting) > 0 {
-		d := k.waiting[0]
-		if !k.pace.Allow() {
-			s.schedule(k)
-			return
-		}
-		k.out, k.waiting = d, k.waiting[1:]
-		s.mu.Unlock()
-		woken := d.Wake() // which may deliver it here
-		s.mu.Lock()
-		if !woken && k.out == d { // it is another replica's
-			k.out = nil
-		}
+	if k.offered {
+		k.out, k.offered = nil, false
 	}
+	for len(k.waiting) > 0 && !k.waiting[0].Held() { // it was evicted, or is another replica's
+		k.waiting = k.waiting[1:]
+	}
+	if k.out != nil || len(k.waiting) == 0 || !k.pace.Allow() {
+		s.schedule(k)
+		return
+	}
+	d := k.waiting[0]
+	k.out, k.offered, k.waiting = d, true, k.waiting[1:]
+	k.timer = time.AfterFunc(offerTime, func() { s.give(k) })
+	s.mu.Unlock()
+	d.Wake() // which may deliver it here
+	s.mu.Lock()
 }
 
 // accepted ends the streaks of the sources, and that of all; it tells whether a storm ended.
@@ -208,17 +232,6 @@ func (s *storms) accepted(sources ...string) (ended bool) {
 		d.Wake()
 	}
 	return ended
-}
-
-// rejoined forgets who has a place and who waits: in a new generation of the group all are
-// read again.
-func (s *storms) rejoined() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.all.out, s.all.waiting = nil, nil
-	for _, k := range s.sources {
-		k.out, k.waiting = nil, nil
-	}
 }
 
 // active counts the storms there are.
