@@ -40,8 +40,13 @@ type document struct {
 	others    map[string]bool // the keys seen that are not the API's
 }
 
-// decoders keeps jsontext's working memory from one value to the next.
-var decoders = sync.Pool{New: func() any { return new(jsontext.Decoder) }}
+// decoder is jsontext's working memory, kept from one value to the next.
+type decoder struct {
+	jsontext.Decoder
+	in bytes.Buffer
+}
+
+var decoders = sync.Pool{New: func() any { return new(decoder) }}
 
 // Keys that come twice are our own matter: only those at the top level count.
 var (
@@ -88,13 +93,15 @@ func invalid(err error) *Error {
 // read passes over a value, judging text and remembering all keys only on demand. Its
 // error is an *[Error] or jsontext's, whose text may quote the value.
 func (doc *document) read(value []byte, judgeText bool) error {
-	d := decoders.Get().(*jsontext.Decoder)
-	defer decoders.Put(d)
+	kept := decoders.Get().(*decoder)
+	defer func() { kept.in = bytes.Buffer{}; decoders.Put(kept) }()
+	d := &kept.Decoder
 	options := lenient
 	if judgeText {
 		options = strict
 	}
-	d.Reset(bytes.NewBuffer(value), options...) // parses value where it lies
+	kept.in = *bytes.NewBuffer(value)
+	d.Reset(&kept.in, options...) // parses value where it lies
 	switch begin, err := d.ReadToken(); {
 	case errors.Is(err, io.EOF):
 		return &Error{Reason: Empty, Detail: "no value", Offset: -1}

@@ -67,6 +67,9 @@ func (e *evaluation) evaluate(f field, m member) (string, *Error) {
 	if *t, problem = timeOf(s, e.zone); problem != "" {
 		return "", &Error{Reason: BadTime, Field: f.name(), Detail: problem, Offset: m.at}
 	}
+	if len(s) == len("2006-01-02T15:04:05Z") && s[10] == 'T' && s[19] == 'Z' {
+		return s, nil // as it is sent
+	}
 	return t.Format(time.RFC3339), nil
 }
 
