@@ -49,7 +49,7 @@ func (b *kfakeBackend) open(t testing.TB, n need) *cluster {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { fake.Close() }) // the one there is by then
-	c, err := newCluster(fake.ListenAddrs(), n, b.certs)
+	c, err := newCluster(fake.ListenAddrs(), n, b.certificates(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,14 +79,15 @@ func (b *kfakeBackend) another(t testing.TB) *cluster {
 		t.Fatal(err)
 	}
 	t.Cleanup(fake.Close)
-	c, err := newCluster(fake.ListenAddrs(), need{}, b.certs)
+	c, err := newCluster(fake.ListenAddrs(), need{}, b.certificates(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c
 }
 
-func (b *kfakeBackend) serverTLS(t testing.TB, clientRequired bool) *tls.Config {
+// certificates makes them once, for all scenarios, which run together.
+func (b *kfakeBackend) certificates(t testing.TB) certificates {
 	t.Helper()
 	b.once.Do(func() {
 		dir := filepath.Join(b.dir, "tls")
@@ -95,13 +96,19 @@ func (b *kfakeBackend) serverTLS(t testing.TB, clientRequired bool) *tls.Config 
 		}
 		b.certs = makeCertificates(t, dir)
 	})
-	pair, err := tls.LoadX509KeyPair(b.certs.serverCert, b.certs.serverKey)
+	return b.certs
+}
+
+func (b *kfakeBackend) serverTLS(t testing.TB, clientRequired bool) *tls.Config {
+	t.Helper()
+	certs := b.certificates(t)
+	pair, err := tls.LoadX509KeyPair(certs.serverCert, certs.serverKey)
 	if err != nil {
 		t.Fatal(err)
 	}
 	config := &tls.Config{Certificates: []tls.Certificate{pair}}
 	if clientRequired {
-		pem, err := os.ReadFile(b.certs.ca)
+		pem, err := os.ReadFile(certs.ca)
 		if err != nil {
 			t.Fatal(err)
 		}
