@@ -22,6 +22,6 @@ func (doc *document) certain(f field) string {
 	if doc.twice[f] {
 		return ""
 	}
-	sent, _ := doc.members[f].text(f) // what is refused is ""
+	sent, _ := doc.members[f].text(f, "") // what is refused is ""
 	return sent
 }

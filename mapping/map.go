@@ -6,6 +6,10 @@ import "time"
 // time before the event is suspicious.
 const FutureTolerance = 10 * time.Minute
 
+// sharedText is the largest value whose texts are parts of one string, of the whole value: one
+// allocation, and as many bytes as long as the Release is kept.
+const sharedText = 4 << 10
+
 // Map maps the value of a record. at is the time of the record, as far as it can be
 // believed, and only decides the suspicion [Future]; zero means unknown. The error is
 // always an *[Error]. The Release shares no memory with value.
@@ -17,6 +21,9 @@ func (m *Mapper) Map(value []byte, at time.Time) (*Release, error) {
 	r := new(Release)
 	parameters := r.parameters()
 	e := evaluation{zone: m.location}
+	if len(value) <= sharedText {
+		e.whole = string(value)
+	}
 	for f := range fieldCount {
 		sent, refused := e.evaluate(f, doc.members[f])
 		if refused != nil {
@@ -34,13 +41,14 @@ func (m *Mapper) Map(value []byte, at time.Time) (*Release, error) {
 // evaluation is what Map learns of one event.
 type evaluation struct {
 	zone                  *time.Location // of times that state none
+	whole                 string         // the value, where the texts are to be parts of it; ""
 	enter, leave, operate time.Time      // zero while absent
 	oddColor, oddCarType  bool           // a code was given that the API does not have
 }
 
 // evaluate returns what is sent for f, "" where it is absent.
 func (e *evaluation) evaluate(f field, m member) (string, *Error) {
-	s, refused := m.text(f)
+	s, refused := m.text(f, e.whole)
 	if s == "" {
 		return "", refused
 	}

@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"bytes"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -11,19 +12,29 @@ import (
 // it left out.
 const MaxTextLength = 1024
 
-// unquoted returns what a string holds, and whether that is sound. Most have no escapes.
-func (m member) unquoted() (plain []byte, sound bool) {
-	if bytes.IndexByte(m.value, '\\') < 0 {
-		plain = m.value[1 : len(m.value)-1]
-		return plain, utf8.Valid(plain)
+// raw is the member as it stands in the value: a part of whole, the value as a string, where
+// that is not "".
+func (m member) raw(whole string) string {
+	if whole != "" {
+		return whole[m.at : m.at+len(m.value)]
 	}
-	plain, err := jsontext.AppendUnquote(nil, m.value)
-	return plain, err == nil
+	return string(m.value)
+}
+
+// unquoted returns what a string holds, and whether that is sound. Most have no escapes.
+func (m member) unquoted(whole string) (plain string, sound bool) {
+	if bytes.IndexByte(m.value, '\\') >= 0 {
+		resolved, err := jsontext.AppendUnquote(nil, m.value)
+		return string(resolved), err == nil
+	}
+	plain = m.raw(whole)
+	plain = plain[1 : len(plain)-1]
+	return plain, utf8.ValidString(plain)
 }
 
 // text returns what a member holds for f: a string without white space around it, or
 // a number as it is written; "" where it is absent, null, blank or refused.
-func (m member) text(f field) (string, *Error) {
+func (m member) text(f field, whole string) (string, *Error) {
 	refuse := func(r Reason, detail string) (string, *Error) {
 		return "", &Error{Reason: r, Field: f.name(), Detail: detail, Offset: m.at}
 	}
@@ -31,21 +42,21 @@ func (m member) text(f field) (string, *Error) {
 	case kind == jsontext.KindInvalid || kind == jsontext.KindNull: // invalid: no value at all
 		return "", nil
 	case kind == jsontext.KindNumber && !f.isText():
-		return string(m.value), nil
+		return m.raw(whole), nil
 	case kind != jsontext.KindString && f.isText():
 		return refuse(WrongType, "not a string")
 	case kind != jsontext.KindString:
 		return refuse(WrongType, "neither a string nor a number")
 	}
-	plain, sound := m.unquoted()
-	trimmed := bytes.TrimSpace(plain)
+	plain, sound := m.unquoted(whole)
+	trimmed := strings.TrimSpace(plain)
 	switch {
 	case !sound:
 		return refuse(BadText, notText)
-	case bytes.IndexByte(plain, 0) >= 0:
+	case strings.IndexByte(plain, 0) >= 0:
 		return refuse(BadText, "holds U+0000")
-	case len(trimmed) > MaxTextLength && utf8.RuneCount(trimmed) > MaxTextLength:
+	case len(trimmed) > MaxTextLength && utf8.RuneCountInString(trimmed) > MaxTextLength:
 		return refuse(TooLong, "longer than 1,024 code points")
 	}
-	return string(trimmed), nil
+	return trimmed, nil
 }

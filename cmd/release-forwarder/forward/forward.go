@@ -254,9 +254,9 @@ func (f *Forwarder) accepted(ctx context.Context, d *delivery) {
 			slog.Int("deliveries", d.deliveries), slog.Int("attempts", d.attempts))...)
 	}
 	f.storms.leave(d.Delivery, d.source)
-	partition := partitionSource(d.Record.Topic, d.Record.Partition)
+	source, topic, partition := d.source, d.Record.Topic, d.Record.Partition
 	d.Done()
-	if f.storms.accepted(d.source, partition) {
+	if f.storms.counting() && f.storms.accepted(source, partitionSource(topic, partition)) {
 		f.Log.LogAttrs(telemetry.StateChange(ctx), slog.LevelInfo, "dead-letter storm over: something of it was accepted")
 	}
 	if f.lots.accepted(d.lot) {

@@ -207,11 +207,15 @@ func (s *storms) give(k *streak) {
 	s.mu.Lock()
 }
 
+// counting tells whether there is any streak: mostly there is none.
+func (s *storms) counting() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.all.deadLetters > 0 || len(s.sources) > 0
+}
+
 // accepted ends the streaks of the sources, and that of all; it tells whether a storm ended.
 func (s *storms) accepted(sources ...string) (ended bool) {
-	if s.limit <= 0 {
-		return false
-	}
 	s.mu.Lock()
 	over := []*streak{s.all}
 	s.all = &streak{}
