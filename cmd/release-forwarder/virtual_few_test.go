@@ -77,10 +77,10 @@ func TestAPlatformWhoseRoomChangesIsUsedFully(t *testing.T) {
 		var k atomic.Int64
 		k.Store(64)
 		refused := w.servesAtMost(&k, takes)
-		w.backlog(1, 100000)
+		w.backlog(1, 150000)
 		r := w.start("UPSTREAM_MAX_IN_FLIGHT", "64")
 		w.until("the first", func() bool { return w.platform.Stats().Accepted > 0 })
-		for _, atOnce := range []int64{16, 4, 40, 1, 20} {
+		for _, atOnce := range []int64{16, 4, 48, 40, 1, 2, 20} {
 			k.Store(atOnce)
 			time.Sleep(30 * time.Second) // until it is found out: see docs/limits.md
 			before, wasted := w.platform.Stats(), refused.Load()

@@ -37,24 +37,7 @@ func killWithHeldRecord(t *testing.T) {
 	w.produce(append([]*event{held}, neighbours...)...)
 	f := w.start()
 	w.acceptedAll(neighbours...)
-	// What is finished beyond the held record stands in the commit's metadata:
-	// wait for that of the last neighbour, the metadata that no longer changes.
-	var last string
-	var since time.Time
-	eventually(t, "the metadata is complete", func() error {
-		commits, err := w.commits()
-		if err != nil {
-			return err
-		}
-		c := commits[0]
-		if c.At != held.record.Offset || c.Metadata == "" || c.Metadata != last {
-			last, since = c.Metadata, time.Now()
-		}
-		if time.Since(since) < time.Second {
-			return fmt.Errorf("commit %d, metadata of %d bytes", c.At, len(c.Metadata))
-		}
-		return nil
-	})
+	w.allButOneDone()
 	f.kill()
 	w.start()
 	tries := w.platform.Tally(held.flow).Received

@@ -2,6 +2,7 @@ package acceptance
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"os/exec"
@@ -85,4 +86,21 @@ func (w *world) ask(input string, args ...string) string {
 	}
 	checkDiscreet(w.t, args[0]+"'s remarks", said.String())
 	return out.String()
+}
+
+// allButOneDone waits until the group's commits tell that all but one record of the topic is
+// done: the one that is held, and for whose neighbours a kill repeats nothing then.
+func (w *world) allButOneDone() {
+	w.t.Helper()
+	eventually(w.t, "the commit tells what is done beyond the held record", func() error {
+		var shown struct{ Total struct{ Lag, Open int64 } }
+		out := w.ask("", "offsets", "--json")
+		if err := json.Unmarshal([]byte(out), &shown); err != nil {
+			return err
+		}
+		if shown.Total.Open != 1 || shown.Total.Lag == 0 {
+			return fmt.Errorf("%d are open of %d", shown.Total.Open, shown.Total.Lag)
+		}
+		return nil
+	})
 }

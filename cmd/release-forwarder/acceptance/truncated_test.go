@@ -175,7 +175,7 @@ func (c *truncation) alone() {
 // finished waits until Kafka knows that all is sent.
 func (c *truncation) finished() {
 	if c.held {
-		c.s.twoIntervals()
+		c.s.allButOneDone()
 	} else {
 		c.s.caughtUp()
 	}
