@@ -86,6 +86,17 @@ func (a *Answer) unsigned() bool {
 	return a.Verdict == Refused && a.Code != "" && a.Code != "403"
 }
 
+// Load is what an HTTP attempt tells about the platform's load.
+type Load int
+
+const (
+	LoadUnknown  Load = iota // nothing
+	LoadServed               // the platform did its work: it can take this much, and the time it took counts
+	LoadAnswered             // it answered a record it will not take: it can take this much
+	LoadRefused              // 429, 503, no connection: it cannot
+	LoadTimedOut             // nothing in time: it cannot, or will not take this record
+)
+
 // load says what an attempt tells about the platform's load.
 func (a *Answer) load() Load {
 	switch a.Verdict {

@@ -81,6 +81,10 @@ func (b *bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 	a.Context, cancel = context.WithTimeout(req.Context(), b.timeout)
 	defer cancel()
 
+	var request *Attempting
+	if b.gate != nil {
+		request = b.gate.Begin(a.answer.Attempts > 1)
+	}
 	a.trace.GotConn = a.given
 	resp, err := b.next.RoundTrip(req.WithContext(httptrace.WithClientTrace(a, &a.trace)))
 	if err != nil && a.answer.Verdict == Unknown {
@@ -88,7 +92,7 @@ func (b *bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	d.answer = a.answer
 	if b.gate != nil {
-		b.gate.Observe(a.load(), time.Since(a.answer.LastAttempt))
+		b.gate.Observe(request, a.load(), time.Since(a.answer.LastAttempt))
 	}
 	if b.onAttempt != nil {
 		b.onAttempt(a.answer.Verdict)
@@ -184,17 +188,12 @@ func (a *attempt) otherProtocol() string {
 	return notHTTP(a.wire.began())
 }
 
-// load says what the attempt tells about the platform's load. A refusal tells it once for a
-// record: its quick retries, which keep the slot, would tell it again.
+// load says what the attempt tells about the platform's load.
 func (a *attempt) load() Load {
-	load := a.answer.load()
 	if a.answer.Verdict == Unreachable && overloaded(a.cause) {
-		load = LoadRefused
+		return LoadRefused
 	}
-	if load == LoadRefused && a.answer.Attempts > 1 {
-		return LoadUnknown
-	}
-	return load
+	return a.answer.load()
 }
 
 // judged notes what the answer means. unreadable is nil where reply was read.

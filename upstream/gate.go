@@ -39,6 +39,8 @@ type Gate struct {
 	pace    pace
 	// inFlight is how many slots are in use, 0 to circuit.max.
 	inFlight int
+	requests map[*Attempting]struct{} // open now: fewer, where deliveries wait for their quick retries
+	begun    uint64
 	sinceOutage
 	// pausedUntil is when slots are given again: it never moves back, and is
 	// zero again once it is noticed to have passed.
@@ -82,10 +84,10 @@ func NewGate(config GateConfig) *Gate {
 	if config.MaxInFlight < 1 {
 		config.MaxInFlight = 64
 	}
-	g := &Gate{config: config}
+	g := &Gate{config: config, requests: map[*Attempting]struct{}{}}
 	g.circuit.max, g.circuit.limit = config.MaxInFlight, config.MaxInFlight
 	if config.Adaptive {
-		g.limiter = newLimiter(config.MaxInFlight, startLimit, time.Time{})
+		g.limiter = newLimiter(config.MaxInFlight)
 	}
 	return g
 }
@@ -211,7 +213,7 @@ func (g *Gate) Accepted() {
 		g.old, g.ended, g.closed = g.inFlight, min(1, g.inFlight), now // who was accepted has ended
 		g.open.Store(false)
 		if g.limiter != nil {
-			g.limiter = newLimiter(g.config.MaxInFlight, g.limiter.limit, now)
+			g.limiter = g.limiter.resume(now)
 		}
 		if call := g.config.OnClose; call != nil {
 			g.news = append(g.news, func() { call(now.Sub(since)) })
@@ -250,11 +252,40 @@ func (g *Gate) Pause(until time.Time) {
 	}
 }
 
-// Observe notes what an HTTP attempt told about the platform's load, and how long it took. The
-// slot that it had must not have been released.
-func (g *Gate) Observe(load Load, took time.Duration) {
+// Attempting is an HTTP attempt that is open.
+type Attempting struct {
+	number uint64
+	open   int // how many were when it began, itself included; not those that were refused
+	retry  bool
+}
+
+// Begin notes that an HTTP attempt begins; retry says that it is not its delivery's first.
+func (g *Gate) Begin(retry bool) *Attempting {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.begun++
+	r := &Attempting{g.begun, len(g.requests) + 1, retry}
+	g.requests[r] = struct{}{}
+	return r
+}
+
+// Observe notes that an HTTP attempt has ended, what it told about the platform's load and how
+// long it took. The slot that it had must not have been released. A record that is refused tells
+// it once: its quick retries, which keep the slot, would tell it again.
+func (g *Gate) Observe(r *Attempting, load Load, took time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.requests, r)
+	if load == LoadRefused {
+		for other := range g.requests {
+			if other.number > r.number {
+				other.open--
+			}
+		}
+		if r.retry {
+			load = LoadUnknown
+		}
+	}
 	if g.circuit.phase == Open {
 		return
 	}
@@ -263,7 +294,7 @@ func (g *Gate) Observe(load Load, took time.Duration) {
 		g.ended++
 	}
 	if g.limiter != nil {
-		g.limiter.observe(load, took, now, g.inFlight-g.old)
+		g.limiter.observe(load, took, now, g.inFlight-g.old, r.open)
 		g.dispatch() // the limit may have been raised
 	}
 }

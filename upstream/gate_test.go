@@ -496,10 +496,10 @@ func TestWhatHangsAfterAnOutageHoldsUpNothing(t *testing.T) {
 					var all sync.WaitGroup
 					var answered atomic.Int64
 					deliver := func(n int) {
-						sent := time.Now()
+						sent, request := time.Now(), gate.Begin(false)
 						if sent.Before(well) {
 							time.Sleep(timeout)
-							gate.Observe(upstream.LoadTimedOut, timeout)
+							gate.Observe(request, upstream.LoadTimedOut, timeout)
 							if !gate.RecoveredSince(sent) {
 								gate.Failed(n)
 							}
@@ -507,10 +507,10 @@ func TestWhatHangsAfterAnOutageHoldsUpNothing(t *testing.T) {
 						}
 						time.Sleep(20 * time.Millisecond)
 						if answered.Add(1)%2 == 0 { // a permanent code
-							gate.Observe(upstream.LoadAnswered, 20*time.Millisecond)
+							gate.Observe(request, upstream.LoadAnswered, 20*time.Millisecond)
 							return
 						}
-						gate.Observe(upstream.LoadServed, 20*time.Millisecond)
+						gate.Observe(request, upstream.LoadServed, 20*time.Millisecond)
 						gate.Accepted()
 					}
 					for n := range 64 {

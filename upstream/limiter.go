@@ -6,17 +6,6 @@ import (
 	"time"
 )
 
-// Load is what an HTTP attempt tells about the platform's load.
-type Load int
-
-const (
-	LoadUnknown  Load = iota // nothing
-	LoadServed               // the platform did its work: it can take this much, and the time it took counts
-	LoadAnswered             // it answered a record it will not take: it can take this much
-	LoadRefused              // 429, 503, no connection: it cannot
-	LoadTimedOut             // nothing in time: it cannot, or will not take this record
-)
-
 const (
 	startLimit = 8
 	// What an answer adds to the limit: slowStart until something is refused (half as much
@@ -25,24 +14,26 @@ const (
 	// One slot must work for probing until the limit goes one up by careful steps: a refused
 	// record keeps its slot while it waits for its quick retry.
 	probing = 5 * time.Second
-	burst   = 5 // so many refused together may be chance
-	fewest  = 8 // time-outs alone leave as many: hardly any platform is slow with these
+	// What is served at once is learnt anew every window limits of answers. Above fewest it is
+	// told too high by a little where answers come together, and nearly as much counts.
+	window, nearly = 4, 0.95
+	fewest         = 8 // what is not load leaves as many: hardly any platform is slow with these
 	// Answers are slow when they take tooSlow times the usual time, and twice brief. If with
 	// half in flight they still take more than unhelped of that, load is not the cause. Each
 	// round the usual time ages, so that this is asked again.
-	tooSlow, unhelped, ages = 2, 0.875, 0.998
-	brief                   = 25 * time.Millisecond
+	slower, tooSlow, unhelped, ages, brief = 1.5, 2, 0.875, 0.998, 25 * time.Millisecond
 )
 
 // limiter follows what the platform can take: a limit for the requests in flight, from 1 to
-// max. It knows no lock and no waiters. After an outage the gate takes a new one.
-// An answer adds gain to the limit while the limit is what holds requests back; each refusal
-// takes one off. As many as are too many are refused, so what is left is what the platform
-// takes. The ceiling remembers where that was; below it the increase is bold.
+// max. It knows no lock and no waiters. An answer adds gain to the limit while the limit is
+// what holds requests back; each refusal takes one off. As many as are too many are refused,
+// so what is left is what the platform takes. The ceiling remembers where that was; below it
+// the increase is bold.
 //
-// A refusal just above the ceiling is load, and halves the gain. One below the ceiling may be
-// the record's own fault and doubles it, or a few such records would hold the limit down. A
-// round above the ceiling without a refusal doubles it too: the platform takes more.
+// A refusal with more requests open than were served of late is load: from there on the limit
+// rises carefully. With fewer it may be the record's own fault, and the gain doubles, or a few
+// such records would hold the limit down. A round above the ceiling without a refusal and with
+// answers no slower doubles it too: the platform takes more.
 type limiter struct {
 	max          int
 	limit, gain  float64
@@ -51,6 +42,9 @@ type limiter struct {
 	moved        time.Time // when the limit was last raised or lowered
 	wave         time.Time // when a wave of refusals began: of what was sent before that
 	was          float64   // the limit then
+	load         bool      // it is load that refuses
+	proven, most float64   // requests open at once when one began that was served: in the last
+	seen         int       // window and in this one, which has seen so many answers
 	usual, least float64   // what answers take with few in flight, in seconds; and ever took
 	hold         bool      // answers are slow: no increase
 	before, high float64   // unless 0: what answers took at the limit high; the limit is half
@@ -66,11 +60,21 @@ type round struct {
 	logs            float64 // sum of the logarithms of what served answers took
 }
 
-// newLimiter begins with slow start, after an outage with no more than was left before it.
-func newLimiter(most int, left float64, now time.Time) *limiter {
-	l := &limiter{max: most, limit: min(float64(most), startLimit, left), gain: slowStart, since: now}
-	l.begin(now, false)
+// newLimiter begins with slow start.
+func newLimiter(most int) *limiter {
+	l := &limiter{max: most, limit: min(float64(most), startLimit), gain: slowStart}
+	l.begin(time.Time{}, false)
 	return l
+}
+
+// resume is a new one after an outage: slow start with no more than was left before it, and what
+// answers take with few in flight is still known.
+func (l *limiter) resume(now time.Time) *limiter {
+	anew := newLimiter(l.max)
+	anew.limit = min(anew.limit, l.limit)
+	anew.since, anew.usual, anew.least = now, l.usual, l.least
+	anew.begin(now, false)
+	return anew
 }
 
 func (l *limiter) begin(now time.Time, above bool) {
@@ -85,42 +89,47 @@ func (l *limiter) shown() int {
 	return int(l.limit)
 }
 
-// observe notes how an attempt ended. inFlight are the slots that are out, its own among them.
-func (l *limiter) observe(load Load, took time.Duration, now time.Time, inFlight int) {
+// observe notes how an attempt ended. inFlight are the slots that are out, its own among them,
+// open the requests there were when it began.
+func (l *limiter) observe(load Load, took time.Duration, now time.Time, inFlight, open int) {
 	switch sent := now.Add(-took); {
 	case load == LoadUnknown || sent.Before(l.since):
 	case load == LoadRefused || load == LoadTimedOut:
-		l.lower(load, sent, now, inFlight)
-	case inFlight == int(l.limit): // fewer: nothing is held back; more: it was just lowered
-		if !l.hold {
-			l.raise(now)
+		l.lower(load, sent, now, inFlight, open)
+	default:
+		l.most = max(l.most, float64(open))
+		if l.seen++; l.seen >= window*int(l.limit) {
+			l.proven, l.most, l.seen = l.most, 0, 0
 		}
-		l.note(load, took, sent, now)
+		if inFlight == int(l.limit) { // fewer: nothing is held back; more: it was just lowered
+			l.raise(now)
+			l.note(load, took, sent, now)
+		}
 	}
 }
 
-func (l *limiter) lower(load Load, sent, now time.Time, inFlight int) {
+func (l *limiter) lower(load Load, sent, now time.Time, inFlight, open int) {
 	if sent.After(l.wave) {
 		if inFlight > int(l.limit) {
 			return // it was lowered already, and those that are too many are still there
 		}
 		l.wave, l.was = now, l.limit
-		if l.above {
-			l.gain = max(careful, l.gain/2)
-		} else {
-			l.gain *= 2
+		served := max(l.proven, l.most)
+		if load == LoadRefused && served > fewest {
+			served *= nearly
 		}
-		l.gain = min(bold, l.gain)
+		l.load, l.gain = float64(open) > served, min(bold, 2*l.gain)
 	}
 	least := 1.0
 	if load == LoadTimedOut {
 		least = max(fewest, l.was/2)
+	} else if !l.load {
+		least = fewest
 	}
 	l.limit = min(l.limit, max(least, l.limit-1))
-	if l.ceiling == 0 || load == LoadRefused && l.was-l.limit > burst {
+	if l.load {
 		l.ceiling, l.gain = l.limit, careful
 	}
-	l.ceiling = (l.ceiling + l.limit) / 2
 	l.moved, l.before = now, 0
 	l.begin(now, false)
 }
@@ -128,6 +137,8 @@ func (l *limiter) lower(load Load, sent, now time.Time, inFlight int) {
 func (l *limiter) raise(now time.Time) {
 	gain := l.gain
 	switch {
+	case l.hold:
+		return
 	case l.ceiling == 0:
 	case l.limit <= l.ceiling-1:
 		gain = bold
@@ -160,9 +171,6 @@ func (l *limiter) note(load Load, took time.Duration, sent, now time.Time) {
 	if l.served > 0 {
 		l.judge(math.Exp(l.logs / float64(l.served))) // a mean that a few long ones hardly move
 	}
-	if l.above && !l.hold {
-		l.gain = min(slowStart, 2*l.gain)
-	}
 	l.begin(now, l.above)
 }
 
@@ -179,6 +187,9 @@ func (l *limiter) judge(typical float64) {
 	l.before = 0
 	l.least = min(typical, cmp.Or(l.least, typical))
 	l.usual = max(l.least, min(typical, ages*l.usual))
+	if l.above && typical < slower*l.usual {
+		l.gain = min(slowStart, 2*l.gain)
+	}
 	slow := typical > tooSlow*l.usual
 	if slow && l.hold {
 		l.before, l.high = typical, l.limit

@@ -175,6 +175,7 @@ func (l *load) failed(begun evidence) {
 }
 
 func (l *load) attempt(ctx context.Context, stray, again bool) Load {
+	request := l.gate.Begin(again)
 	load, takes := l.arrive(stray)
 	sleep(ctx, takes)
 	l.mu.Lock()
@@ -188,11 +189,7 @@ func (l *load) attempt(ctx context.Context, stray, again bool) Load {
 		l.open--
 	}
 	l.mu.Unlock()
-	if again && load == LoadRefused {
-		l.gate.Observe(LoadUnknown, takes)
-	} else {
-		l.gate.Observe(load, takes)
-	}
+	l.gate.Observe(request, load, takes)
 	return load
 }
 
