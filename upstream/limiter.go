@@ -14,10 +14,11 @@ const (
 	// One slot must work for probing until the limit goes one up by careful steps: a refused
 	// record keeps its slot while it waits for its quick retry.
 	probing = 5 * time.Second
-	// What is served at once is learnt anew every window limits of answers. Above fewest it is
-	// told too high by a little where answers come together, and nearly as much counts.
+	// What is served at once is learnt anew every window limits of answers. It is told too high
+	// by a little where answers come together: so nearly as much counts. With up to fewest it
+	// does so just after a rise, else a few strays would hold the limit there.
 	window, nearly = 4, 0.95
-	fewest         = 8 // what is not load leaves as many: hardly any platform is slow with these
+	fewest         = 8 // time-outs alone leave as many: hardly any platform is slow with these
 	// Answers are slow when they take tooSlow times the usual time, and twice brief. If with
 	// half in flight they still take more than unhelped of that, load is not the cause. Each
 	// round the usual time ages, so that this is asked again.
@@ -115,7 +116,7 @@ func (l *limiter) lower(load Load, sent, now time.Time, inFlight, open int) {
 		}
 		l.wave, l.was = now, l.limit
 		served := max(l.proven, l.most)
-		if load == LoadRefused && served > fewest {
+		if load == LoadRefused && (served > fewest || l.above || l.ceiling == 0) {
 			served *= nearly
 		}
 		l.load, l.gain = float64(open) > served, min(bold, 2*l.gain)
@@ -123,8 +124,6 @@ func (l *limiter) lower(load Load, sent, now time.Time, inFlight, open int) {
 	least := 1.0
 	if load == LoadTimedOut {
 		least = max(fewest, l.was/2)
-	} else if !l.load {
-		least = fewest
 	}
 	l.limit = min(l.limit, max(least, l.limit-1))
 	if l.load {

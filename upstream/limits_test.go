@@ -54,14 +54,14 @@ func limitCases() []limitCase {
 			best:     float64(twice) / 0.1, least: 0.8,
 		})
 	}
-	for _, stray := range []float64{0.01, 0.05, 0.1} {
+	for _, stray := range []float64{0.01, 0.05} {
 		for _, as := range []Load{LoadTimedOut, LoadRefused} {
 			words := map[Load]string{LoadTimedOut: "time out", LoadRefused: "are answered 503"}[as]
 			for _, takes := range []time.Duration{20 * ms, 100 * ms} {
 				all = append(all, limitCase{
 					platform: fmt.Sprintf("answers in %d ms, but %.0f %% of the records %s", takes.Milliseconds(), 100*stray, words),
 					model:    constant(takes), stray: stray, strayAs: as,
-					least: map[float64]float64{0.01: 0.9, 0.05: 0.5, 0.1: 0.5}[stray], wasted: 1,
+					least: map[float64]float64{0.01: 0.9, 0.05: 0.5}[stray], wasted: 1,
 				})
 			}
 		}
@@ -73,7 +73,7 @@ func limitCases() []limitCase {
 				}
 				return LoadServed, 50 * ms
 			},
-			least: map[float64]float64{0.01: 0.9, 0.05: 0.5, 0.1: 0.5}[stray], wasted: 1,
+			least: map[float64]float64{0.01: 0.9, 0.05: 0.5}[stray], wasted: 1,
 		})
 	}
 	return all
