@@ -228,7 +228,7 @@ func (g *generation) outcome(commits []commitment, res *kmsg.OffsetCommitRespons
 		}
 		o.refused = append(o.refused, c)
 		g.noteRefused(c, c.refused)
-		if may, _ := ofSize(c.refused); may {
+		if may, certain := ofSize(c.refused); certain || may && weight(g.engine.cfg.GroupID, commits) >= leastBatch {
 			o.heavy = append(o.heavy, c)
 		}
 		if o.err == nil || isStale(c.refused) {

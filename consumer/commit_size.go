@@ -19,6 +19,10 @@ const (
 	// widest is half of a batch that a broker's defaults take (message.max.bytes, 1 MiB).
 	widest commitSize = 512 << 10
 
+	// leastBatch is what every coordinator takes: else it could not keep a group. An error that may
+	// be anything says nothing of the size of less.
+	leastBatch = 1 << 10
+
 	// mostRefusals bounds the search of one interval. It goes on with the next.
 	mostRefusals = 16
 )

@@ -234,6 +234,34 @@ func TestACoordinatorInTroubleIsNoReasonForSmallerCommits(t *testing.T) {
 	}
 }
 
+// An error that may be anything, in the middle of a turn, costs a small commit nothing of its metadata.
+func TestAnErrorOfTheServerStripsNoSmallCommit(t *testing.T) {
+	in := &inbox{}
+	group := &narrow{stands: map[int32]kmsg.OffsetCommitRequestTopicPartition{}}
+	group.refuses = func(*kmsg.OffsetCommitRequest, *kmsg.OffsetCommitRequestTopicPartition) (kafka.Error, error) {
+		if group.requests%2 == 1 {
+			return kafka.Unknown, nil
+		}
+		return 0, nil
+	}
+	inRig(t, 1, func(cfg *Config) { cfg.Wire, cfg.Handler = group, in }, func(r *rig) {
+		for o := range int64(4) {
+			r.read(0, o, "", 1)
+		}
+		r.gate.add(4)
+		in.take()[3].Done() // the others are open: it is finished beyond the commit
+		for range 4 {
+			r.g.commit(context.Background())
+			time.Sleep(time.Second)
+		}
+		p := group.stands[0]
+		k, err := decodeMetadata(r.part(0).commitKey(p.Offset), told(p))
+		if err != nil || k.end != 4 {
+			t.Errorf("offset %d, %d bytes of metadata, known up to %d (%v), want 4", p.Offset, len(told(p)), k.end, err)
+		}
+	})
+}
+
 func TestWhatMaySayThatACommitIsTooLarge(t *testing.T) {
 	for _, c := range []struct {
 		err          error
