@@ -82,7 +82,7 @@ func TestAPlatformWhoseRoomChangesIsUsedFully(t *testing.T) {
 		w.until("the first", func() bool { return w.platform.Stats().Accepted > 0 })
 		for _, atOnce := range []int64{16, 4, 48, 40, 1, 2, 20} {
 			k.Store(atOnce)
-			time.Sleep(2 * time.Second) // what is too many is refused, and its quick retries
+			time.Sleep(5 * time.Second) // what is too many is refused, and its quick retries
 			before, wasted := w.platform.Stats(), refused.Load()
 			time.Sleep(lasts)
 			after := w.platform.Stats()
