@@ -1,0 +1,371 @@
+package membership
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"golang.org/x/time/rate"
+
+	"release-forwarder/consumer/wire"
+)
+
+// Classic is a member by the classic group protocol.
+type Classic struct {
+	cfg  Config
+	pace *rate.Limiter // of joins
+	wake chan struct{} // there is a reason to join, or all is lost
+
+	// Of the goroutine that joins:
+	owned       []Partition
+	subscribed  []string
+	protocol    string
+	assignedFor map[string]int32 // the leader's: the numbers of partitions when it assigned
+
+	mu sync.Mutex
+	// The rest is guarded by mu.
+	id      Identity
+	calm    time.Time // when a request was sent that was answered while no rebalance was under way
+	known   bool      // to the coordinator
+	joining bool      // a JoinGroup or SyncGroup is under way
+	again   bool      // there is a reason to join
+	lost    error     // why all is lost
+}
+
+// NewClassic makes a member. It contacts nothing.
+func NewClassic(cfg Config) *Classic {
+	return &Classic{cfg: cfg, pace: rate.NewLimiter(rate.Every(joinInterval), joinBurst), wake: make(chan struct{}, 1)}
+}
+
+// Run keeps the membership until ctx ends, then leaves the group. What is owned must have been
+// given up before: it is not given up here.
+func (m *Classic) Run(ctx context.Context) {
+	var beats sync.WaitGroup
+	beats.Go(func() { m.heartbeats(ctx) })
+	for m.pace.Wait(ctx) == nil {
+		m.join(ctx)
+		m.await(ctx)
+	}
+	beats.Wait()
+	m.leave()
+}
+
+// Rejoin has the member join again: what it subscribes to has changed.
+func (m *Classic) Rejoin() {
+	m.mu.Lock()
+	m.again = true
+	m.mu.Unlock()
+	m.poke()
+}
+
+func (m *Classic) poke() {
+	select {
+	case m.wake <- struct{}{}:
+	default:
+	}
+}
+
+// join makes one round: JoinGroup, SyncGroup, and what follows from them. Where it fails there is a
+// reason for the next one.
+func (m *Classic) join(ctx context.Context) {
+	m.mu.Lock()
+	m.again = false
+	m.mu.Unlock()
+	if m.protocol != "" && m.protocol != cooperative && len(m.owned) > 0 {
+		m.revoke(m.owned)
+	}
+	topics := m.cfg.Owner.Topics(ctx)
+	if topics == nil {
+		return
+	}
+	m.setJoining(true)
+	defer m.setJoining(false)
+	joined, err := m.joinGroup(ctx, topics)
+	if err != nil {
+		m.failed(ctx, err)
+		return
+	}
+	cut := m.protocol == cooperative && *joined.Protocol != cooperative
+	m.subscribed, m.protocol = topics, *joined.Protocol
+	m.cfg.Owner.Joined(m.identity(), cut && joined.LeaderID != joined.MemberID)
+	assigned, withheld, err := m.sync(ctx, joined, cut)
+	if err != nil {
+		m.failed(ctx, err)
+		return
+	}
+	m.setJoining(false)
+	m.take(assigned, withheld || !cut)
+}
+
+// take begins what is new, and gives up what is no longer assigned.
+func (m *Classic) take(assigned []Partition, orderly bool) {
+	gone, added := missing(m.owned, assigned), missing(assigned, m.owned)
+	if len(gone) > 0 && !orderly {
+		m.owned = missing(m.owned, gone)
+		m.cfg.Owner.Lost(gone)
+	}
+	m.owned = append(m.owned, added...)
+	m.cfg.Owner.Assigned(m.identity(), added)
+	if len(gone) > 0 {
+		if orderly {
+			m.revoke(gone)
+		}
+		m.Rejoin() // without them, so that they get an owner
+	}
+}
+
+func (m *Classic) revoke(parts []Partition) {
+	m.cfg.Owner.Revoked(parts)
+	m.owned = missing(m.owned, parts)
+}
+
+// await waits for a reason to join again.
+func (m *Classic) await(ctx context.Context) {
+	watch := time.NewTicker(m.cfg.WatchInterval)
+	defer watch.Stop()
+	for {
+		m.mu.Lock()
+		lost, again := m.lost, m.again
+		m.mu.Unlock()
+		switch {
+		case lost != nil:
+			m.lose()
+			return
+		case again:
+			return
+		}
+		select {
+		case <-m.wake:
+		case <-watch.C:
+			m.watch(ctx)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// lose gives up all that was owned, which others may own by now.
+func (m *Classic) lose() {
+	parts := m.owned
+	m.owned = nil
+	m.cfg.Owner.Lost(parts)
+	m.mu.Lock()
+	lost := m.lost
+	m.lost, m.known = nil, false
+	m.mu.Unlock()
+	if unknown(lost) {
+		m.leave() // should it be known all the same, nobody waits for it
+		m.mu.Lock()
+		m.id.Member = ""
+		m.mu.Unlock()
+	}
+}
+
+// watch has the leader assign anew when the topics of its members have other partitions. Only the
+// leader's join makes a new generation.
+func (m *Classic) watch(ctx context.Context) {
+	if m.assignedFor == nil {
+		return
+	}
+	counts, err := m.cfg.Owner.Counts(ctx, slices.Sorted(maps.Keys(m.assignedFor)))
+	if err != nil {
+		return
+	}
+	for topic, before := range m.assignedFor {
+		if now := counts[topic]; now != before {
+			m.cfg.Log.Info("the topics' partitions changed; the group assigns anew", "topic", topic, "before", before, "now", now)
+			m.Rejoin()
+			return
+		}
+	}
+}
+
+// failed draws the conclusions from a join that failed.
+func (m *Classic) failed(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	if Answered(err) {
+		m.cfg.Owner.Heard()
+	}
+	if unknown(err) {
+		m.fence("join", err)
+		return
+	}
+	m.cfg.Owner.Failed(err)
+	m.Rejoin()
+	select {
+	case <-time.After(joinInterval):
+	case <-ctx.Done():
+	}
+}
+
+// unknown tells whether the coordinator does not know the member, by its ID.
+func unknown(err error) bool {
+	return errors.Is(err, kafka.UnknownMemberId) || errors.Is(err, kafka.FencedInstanceID)
+}
+
+// fence says that all is lost.
+func (m *Classic) fence(request string, err error) {
+	m.mu.Lock()
+	first := m.lost == nil && m.known
+	if m.lost == nil {
+		m.lost = err
+	}
+	m.mu.Unlock()
+	if first {
+		m.cfg.Owner.Fenced(request, err)
+	}
+	m.poke()
+}
+
+// renew tells for how long others cannot own the partitions. The coordinator forgets a member of which
+// it has heard nothing for the session time-out, and one that has not joined when the rebalance time-out
+// has passed since a rebalance began, whatever else it hears of it.
+func (m *Classic) renew(sent time.Time, calm bool) {
+	m.mu.Lock()
+	if calm && sent.After(m.calm) {
+		m.calm = sent
+	}
+	until, least := sent.Add(m.cfg.SessionTimeout), m.calm.Add(m.cfg.RebalanceTimeout)
+	m.mu.Unlock()
+	if least.Before(until) {
+		until = least
+	}
+	m.cfg.Owner.Renewed(until)
+}
+
+func (m *Classic) setJoining(joining bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.joining = joining
+}
+
+func (m *Classic) identity() Identity {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.id
+}
+
+// ofGroup is the error of a code from the group's coordinator, nil for 0. One that is not, or
+// no longer, the coordinator is not asked again.
+func (m *Classic) ofGroup(code int16) error {
+	if code == 0 {
+		return nil
+	}
+	err := kafka.Error(code)
+	if wire.Moved(err) {
+		m.cfg.Wire.ForgetCoordinator(m.cfg.Group)
+	}
+	return err
+}
+
+// Judge draws the conclusions from the coordinator's answer to a request that was sent under an
+// identity: what a heartbeat's or a commit's code says of the membership. It reports whether the
+// error is one that it has dealt with.
+func (m *Classic) Judge(request string, id Identity, sent time.Time, err error) (settled bool) {
+	if Answered(err) {
+		m.cfg.Owner.Heard()
+	}
+	m.mu.Lock()
+	held := id == m.id && m.known
+	joining := m.joining
+	m.mu.Unlock()
+	switch {
+	case err == nil, errors.Is(err, kafka.RebalanceInProgress):
+		if id.Member == m.identity().Member {
+			m.renew(sent, err == nil && request == "heartbeat")
+		}
+		if err != nil && held && !joining {
+			m.Rejoin()
+		}
+		return true
+	case unknown(err):
+		if id.Member == m.identity().Member {
+			m.fence(request, err)
+		}
+		return true
+	case errors.Is(err, kafka.IllegalGeneration):
+		if held && !joining {
+			m.fence(request, err)
+		}
+		return true
+	}
+	return false
+}
+
+// Answered tells whether an error is an answer of the group's coordinator.
+func Answered(err error) bool {
+	code, is := errors.AsType[kafka.Error](err)
+	return err == nil || is && !wire.Moved(code)
+}
+
+// heartbeats tell the coordinator that this member lives, also while it joins and while it gives
+// partitions up. What they prove is that no other member owns its partitions.
+func (m *Classic) heartbeats(ctx context.Context) {
+	tick := time.NewTicker(m.cfg.HeartbeatInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		m.mu.Lock()
+		id, beats := m.id, m.known && m.lost == nil
+		m.mu.Unlock()
+		if beats {
+			m.heartbeat(ctx, id)
+		}
+	}
+}
+
+// heartbeatVersion: from 4 on the answer is flexible and brings nothing that is needed here.
+const heartbeatVersion = 3
+
+func (m *Classic) heartbeat(ctx context.Context, id Identity) {
+	request, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	req := kmsg.NewPtrHeartbeatRequest()
+	req.SetVersion(heartbeatVersion)
+	req.Group, req.Generation, req.MemberID = m.cfg.Group, id.Generation, id.Member
+	sent := time.Now()
+	res, err := m.cfg.Wire.SendToCoordinator(request, m.cfg.Group, req)
+	if err == nil {
+		err = m.ofGroup(res.(*kmsg.HeartbeatResponse).ErrorCode)
+	}
+	if ctx.Err() != nil && !Answered(err) {
+		return // given up at the end, which says nothing of the coordinator
+	}
+	if !m.Judge("heartbeat", id, sent, err) {
+		m.cfg.Log.Warn("the group's coordinator did not take a request; it is sent again", "request", "heartbeat", "error", err.Error())
+		if Answered(err) {
+			m.Rejoin() // which the coordinator may take, and tells where the group stands
+		}
+	}
+}
+
+// leave tells the group at once that this member is gone. A join that is still under way does not
+// hold it up: it is on another connection.
+func (m *Classic) leave() {
+	id := m.identity()
+	if id.Member == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
+	defer cancel()
+	req := kmsg.NewPtrLeaveGroupRequest()
+	req.Group, req.MemberID = m.cfg.Group, id.Member
+	member := kmsg.NewLeaveGroupRequestMember()
+	member.MemberID = id.Member
+	member.Reason = kmsg.StringPtr("the program stops")
+	req.Members = append(req.Members, member)
+	if _, err := m.cfg.Wire.SendToCoordinator(ctx, m.cfg.Group, req); err != nil {
+		m.cfg.Log.Warn("leaving the group failed; the group notices by the session time-out", "timeout", m.cfg.SessionTimeout.String(), "error", err.Error())
+	}
+}

@@ -1,0 +1,42 @@
+// Package membership keeps a process in a consumer group: which partitions it owns, from when
+// to when, and under which name its commits are sent. It knows no records.
+//
+// # Classic, cooperative (KIP-429)
+//
+// A member joins with what it owns. The group's leader leaves each partition with its owner, or
+// with nobody for one round: who is to give one up keeps the rest, finishes what is in hand,
+// commits, and joins again without it. Then its new owner gets it. So what stays is never
+// interrupted.
+//
+//	state     | entered by                                | left by
+//	----------+-------------------------------------------+--------------------------------------------
+//	outside   | the start; the coordinator knows the      | JoinGroup is answered -> joined
+//	          | member no more                            |
+//	joined    | JoinGroup is answered: a new generation   | SyncGroup is answered -> stable; refused ->
+//	          |                                           | joining
+//	stable    | SyncGroup is answered: what is new is     | the coordinator says that the group joins
+//	          | owned, what is not in it is given up      | anew, partitions were given up, the
+//	          |                                           | subscription or the leader's metadata has
+//	          |                                           | changed -> joining
+//	joining   | a JoinGroup is under way                  | as outside. What is owned stays owned
+//
+// Which protocol a generation has is known from JoinGroup's answer alone. "range" and "roundrobin"
+// are offered for members that know nothing better, such as this service before it was
+// cooperative; they are eager: what a member owns may be another's as soon as it joins.
+//
+//	from        | to          | what is owned before the join
+//	------------+-------------+---------------------------------------------------------------
+//	cooperative | cooperative | stays
+//	cooperative | eager       | where this service leads it leaves out, for that round, what others still own,
+//	            |             | and says so: its owner gives it up as above. Where another leads, what was not
+//	            |             | assigned again is lost: it may have an owner already
+//	eager       | any         | is given up before JoinGroup is sent
+//
+// What an answer means (heartbeat, commit):
+//
+//	none, or another error       | nothing: it is sent again
+//	0                            | the coordinator knows this member: until the session time-out nobody else owns its partitions
+//	27 REBALANCE_IN_PROGRESS     | the same, and the member joins again
+//	22 ILLEGAL_GENERATION        | of a generation older than the one held, or while joining: nothing; else all is lost
+//	25 UNKNOWN_MEMBER_ID, 82     | all is lost; the member joins as a new one
+package membership

@@ -1,0 +1,89 @@
+package membership
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// Partition is one partition of a topic.
+type Partition struct {
+	Topic  string
+	Number int32
+}
+
+// Compare orders by topic and number.
+func (p Partition) Compare(other Partition) int {
+	return cmp.Or(cmp.Compare(p.Topic, other.Topic), cmp.Compare(p.Number, other.Number))
+}
+
+// Identity is under which name a member's requests are sent.
+type Identity struct {
+	Member     string
+	Generation int32
+}
+
+// Owner is told what the member owns. All but Fenced and Renewed are called by one goroutine,
+// one at a time.
+type Owner interface {
+	// Assigned tells of each new generation, and what is owned from now on beside what was.
+	Assigned(id Identity, added []Partition)
+	// Revoked takes partitions back. It returns when nothing of them is in hand any more and
+	// their last commit was sent.
+	Revoked(parts []Partition)
+	// Fenced says that all partitions may have other owners: what is in hand must be cut, and nothing
+	// may begin. It must not wait. Lost follows.
+	Fenced(request string, err error)
+	// Lost takes partitions back that may have other owners already: nothing of them is committed.
+	Lost(parts []Partition)
+	// Joined says that JoinGroup was answered. Until Assigned no commit is taken; unsafe: nor may
+	// one be sent, since another member's leader may have given the partitions away.
+	Joined(id Identity, unsafe bool)
+	// Renewed tells until when no other member can own what this one owns.
+	Renewed(until time.Time)
+	// Heard says that the coordinator has answered something, Failed why joining has failed.
+	Heard()
+	Failed(err error)
+	// Topics are what to subscribe to, sorted; it waits until they exist. nil: ctx has ended.
+	Topics(ctx context.Context) []string
+	// Counts are the numbers of partitions of topics, those left out of which it is not known.
+	Counts(ctx context.Context, topics []string) (map[string]int32, error)
+}
+
+// Wire is the way to the group's coordinator.
+type Wire interface {
+	SendToCoordinator(ctx context.Context, group string, req kmsg.Request) (kmsg.Response, error)
+	ForgetCoordinator(group string)
+}
+
+// Config is what a member needs. Every field must be set.
+type Config struct {
+	Group string
+	Wire  Wire
+	Owner Owner
+	Log   *slog.Logger
+
+	SessionTimeout, HeartbeatInterval, RebalanceTimeout time.Duration
+	// WatchInterval is how often the leader looks whether the topics' partitions have changed.
+	WatchInterval time.Duration
+}
+
+const (
+	// requestTimeout bounds a request that the coordinator answers at once.
+	requestTimeout = 10 * time.Second
+	// leaveTimeout bounds the wait for leaving: after it the session time-out frees the partitions.
+	leaveTimeout = time.Second
+	// A member joins joinBurst times in a row at the most, and then once in joinInterval, whatever
+	// the coordinator answers.
+	joinInterval = time.Second
+	joinBurst    = 2
+)
+
+// missing are the partitions of a that are not in b.
+func missing(a, b []Partition) []Partition {
+	return slices.DeleteFunc(slices.Clone(a), func(p Partition) bool { return slices.Contains(b, p) })
+}
