@@ -139,6 +139,15 @@ func TestWhatTheAccountForgivesAndWhatNot(t *testing.T) {
 			r.fault(killBroker, 4, 6)
 			r.forgotten("F-5", 12)
 		}, ""},
+		"a repeat of what was accepted while the group waited for its assignment": {func(r *records) {
+			r.fault(assigning, 4, 6)
+			r.fault(killForwarder, 9, 10)
+			r.forgotten("F-5", 12)
+		}, ""},
+		"a repeat of what was accepted long after the group had it": {func(r *records) {
+			r.fault(assigning, 0.5, 1)
+			r.again("F-8", 12, 2)
+		}, "1 repeats that no fault explains; 1 repeats of what a commit had told as done, beyond what was in flight"},
 		"answers cut off make nothing forgotten that was told": {func(r *records) {
 			r.fault(cutPlatform, 8, 9)
 			r.forgotten("F-5", 12)

@@ -155,3 +155,24 @@ func (k *kafkaLog) read(ctx context.Context, topic string) ([]*kgo.Record, error
 	}
 	return all, nil
 }
+
+// assigning watches the group until ctx ends, and gives the times in which it waited for an assignment.
+func (k *kafkaLog) assigning(ctx context.Context) (times []injected) {
+	before, waits := time.Now(), false
+	for sleep(ctx, 100*time.Millisecond) {
+		groups, err := k.admin.DescribeGroups(ctx, groupID)
+		now := time.Now()
+		if err != nil || groups[groupID].Err != nil {
+			continue // its coordinator is away: a broker's fault
+		}
+		was := waits
+		if waits = groups[groupID].State == "CompletingRebalance"; waits && !was {
+			times = append(times, injected{planned: planned{Kind: assigning}, begun: before, healed: now})
+		}
+		if was {
+			times[len(times)-1].healed = now
+		}
+		before = now
+	}
+	return times
+}

@@ -18,6 +18,10 @@ const (
 	cutLink        kind = "forwarder cut off from one broker"
 	cutBroker      kind = "broker cut off from the forwarders"
 	cutPlatform    kind = "forwarder cut off from the platform"
+
+	// assigning is no fault of the plan but what comes of some: the group waits for its leader's assignment
+	// (CompletingRebalance), and Kafka takes no commit meanwhile. Members go on with what they own.
+	assigning kind = "group waits for its assignment"
 )
 
 // The three families that a run must have enough of.

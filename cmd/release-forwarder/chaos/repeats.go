@@ -10,7 +10,8 @@ import (
 
 // P4 allows two kinds of repeats. A record is forgotten where its acceptance was
 // of the last commit interval, or under way, when the replica that had it was
-// killed, frozen or cut off, or of a time in which Kafka took no commits. A
+// killed, frozen or cut off, or of a time in which Kafka took no commits: its
+// coordinator was away, or the group waited for its assignment. A
 // request is late where it was on its way while its replica was frozen or cut
 // off, and the record was accepted from another meanwhile.
 
@@ -26,7 +27,9 @@ const (
 
 // hits tells whether the fault is one of the forwarder; a broker's is one of
 // all.
-func (f injected) hits(forwarder int) bool { return f.ofBroker() || f.On == forwarder }
+func (f injected) hits(forwarder int) bool {
+	return f.ofBroker() || f.Kind == assigning || f.On == forwarder
+}
 
 // forgets is the time in which acceptances may be forgotten because of the
 // fault.
@@ -37,6 +40,8 @@ func (f injected) forgets() (from, to time.Time) {
 		return from, f.begun.Add(slack)
 	case cutPlatform: // commits go on: only answers are lost
 		return f.begun.Add(-slack), f.healed.Add(platformTimeout + slack)
+	case assigning:
+		return from, f.healed.Add(commitInterval + slack)
 	case killBroker, pauseBroker, cutBroker:
 		return from, f.healed.Add(coordination)
 	default:

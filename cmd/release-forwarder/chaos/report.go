@@ -46,7 +46,7 @@ func (r *run) write(out io.Writer, a *account) {
 		r.kafka, replicas, replicas, r.rate, r.length, r.every, r.seed)
 	p("")
 	p("%-40s %8s %8s %8s %10s %10s", "fault", "injected", "repeats", "worst", "recovery", "slowest")
-	for _, k := range slices.Concat(kills, pauses, cuts) {
+	for _, k := range slices.Concat(kills, pauses, cuts, []kind{assigning}) {
 		t := a.toll(k)
 		p("%-40s %8d %8d %8d %10s %10s", k, t.Injected, t.Repeats, t.Worst, seconds(median(t.Recoveries)), seconds(last(t.Recoveries)))
 	}

@@ -93,6 +93,9 @@ func (s *stage) play(ctx context.Context, r *run, out io.Writer) error {
 	producing, stopLoad := context.WithCancel(ctx)
 	loaded := make(chan error, 1)
 	go func() { loaded <- l.run(producing, r.rate) }()
+	watching, stopWatch := context.WithCancel(ctx)
+	watched := make(chan []injected, 1)
+	go func() { watched <- s.kafka.assigning(watching) }()
 	err := s.flowing(ctx)
 	if err == nil {
 		begun := time.Now()
@@ -100,6 +103,7 @@ func (s *stage) play(ctx context.Context, r *run, out io.Writer) error {
 		sleep(ctx, r.length-time.Since(begun))
 		sleep(ctx, warmUp) // the recovery from the last fault is measured too
 	}
+	defer stopWatch()
 	stopLoad()
 	if ctx.Err() != nil {
 		s.client.Close() // what is not written yet need not be
@@ -115,6 +119,8 @@ func (s *stage) play(ctx context.Context, r *run, out io.Writer) error {
 	if err != nil {
 		return errors.Join(err, s.ended())
 	}
+	stopWatch()
+	j.done = append(j.done, <-watched...)
 	for _, f := range s.forwarders {
 		if err := f.stop(); err != nil {
 			j.failed = append(j.failed, fmt.Errorf("forwarder %d did not stop as asked: %w", f.number, err))
