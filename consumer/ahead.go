@@ -29,7 +29,7 @@ const (
 
 // mostAhead is how many fresh records of all partitions are read ahead. The engine's mutex is
 // held here and below.
-func (g *generation) mostAhead() int {
+func (g *member) mostAhead() int {
 	c := &g.engine.cfg
 	return max(leastPerWorker*c.Workers, min(c.MaxPending, aheadPerWorker*c.Workers))
 }
@@ -37,22 +37,22 @@ func (g *generation) mostAhead() int {
 // inAnyCase is how many of them the partition may have.
 func (p *partition) inAnyCase() int {
 	ofBatch := min(p.batchRecords/batchParts, mostOfBatch*p.engine.cfg.Workers)
-	return max(leastAhead, p.gen.mostAhead()/len(p.gen.parts), ofBatch)
+	return max(leastAhead, p.member.mostAhead()/max(1, len(p.member.parts)), ofBatch)
 }
 
 // low tells whether so few are ready that it is time to read.
-func (g *generation) low() bool { return g.ready <= g.mostAhead()/2 }
+func (g *member) low() bool { return g.ready <= g.mostAhead()/2 }
 
 // allot gives a partition its part of what is left, as one of so many that have records to
 // take in.
-func (g *generation) allot(p *partition, among int) {
+func (g *member) allot(p *partition, among int) {
 	left := max(0, g.mostAhead()-g.ready)
 	p.allotted = max(p.inAnyCase(), p.fresh.count+left/max(1, among))
 }
 
 // recount brings what is ready up to date after a change in a partition, and has all read on
 // that wait for it to become low.
-func (g *generation) recount(p *partition) {
+func (g *member) recount(p *partition) {
 	has := p.fresh.count
 	if p.blocked.records > 0 || p.gapBound {
 		has = 0

@@ -195,7 +195,7 @@ func TestAPartitionIsAskedForAsManyBytesAsItHasRoomFor(t *testing.T) {
 			{"a batch that is larger", 1, 300 << 10, 300 << 10},
 		} {
 			p.size, p.batch = c.size, c.batch
-			if got := s.g.fetchRequest(fetchFrom{broker: 1}, []*partition{p}, 100, 0).Partitions[0].MaxBytes; got != c.want {
+			if got := s.g.fetchRequest(fetchFrom{broker: 1}, []*partition{p}, 0).Partitions[0].MaxBytes; got != c.want {
 				t.Errorf("%s: asked for %d bytes, want %d", c.name, got, c.want)
 			}
 		}
@@ -203,7 +203,7 @@ func TestAPartitionIsAskedForAsManyBytesAsItHasRoomFor(t *testing.T) {
 		for ; s.offset[other] < 10; s.offset[other]++ {
 			s.rig.read(1, s.offset[other], "", 420)
 		}
-		if got, want := s.g.fetchRequest(fetchFrom{broker: 1}, []*partition{other}, 100, 0).Partitions[0].MaxBytes, int32(500*(allReady-10)); got != want {
+		if got, want := s.g.fetchRequest(fetchFrom{broker: 1}, []*partition{other}, 0).Partitions[0].MaxBytes, int32(500*(allReady-10)); got != want {
 			t.Errorf("after ten records of 420 bytes: asked for %d bytes, want %d: 80 more for each, and no room for the ten", got, want)
 		}
 	})

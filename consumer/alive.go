@@ -99,12 +99,12 @@ func (e *Engine) stuck(now int64, slot bool) string {
 	if due := len(e.timed) > 0 && time.Since(e.timed[0].until) > tick; e.dues.stands(due) {
 		return fmt.Sprintf("%s is held although its time came at %s", at(e.timed[0]), e.timed[0].until.UTC().Format(time.RFC3339))
 	}
-	if e.gen == nil {
+	if e.member == nil {
 		return ""
 	}
-	open := !e.gen.draining && !e.stopped && time.Now().Before(e.gen.lease)
-	for _, p := range e.gen.parts {
-		if p.takes.stands(open && slot && p.deliverable()) {
+	open := !e.stopped && time.Now().Before(e.member.lease)
+	for _, p := range e.member.parts {
+		if p.takes.stands(open && slot && p.drain == nil && p.deliverable()) {
 			return fmt.Sprintf("nothing of %s/%d was tried for %s although records are due and nothing stands in their way; the first unfinished is offset %d",
 				p.topic, p.partition, stuckAfter, p.watermark())
 		}

@@ -107,10 +107,10 @@ func TestAllSlotsInUseAreNoStandstill(t *testing.T) {
 
 // With a drain, an ended lease or a bound of gaps there is nothing to take.
 func TestWhatMayNotBeDeliveredIsNoStandstill(t *testing.T) {
-	for name, change := range map[string]func(g *generation, p *partition){
-		"lease ended": func(g *generation, _ *partition) { g.lease = time.Now() },
-		"draining":    func(g *generation, _ *partition) { g.draining = true },
-		"gaps": func(_ *generation, p *partition) {
+	for name, change := range map[string]func(g *member, p *partition){
+		"lease ended": func(g *member, _ *partition) { g.lease = time.Now() },
+		"draining":    func(_ *member, p *partition) { p.drain = &drain{} },
+		"gaps": func(_ *member, p *partition) {
 			p.gapBound = true
 			for n := range 2000 { // every other record is done
 				d := &Delivery{part: p, state: held}
@@ -139,7 +139,7 @@ func TestWhatMayNotBeDeliveredIsNoStandstill(t *testing.T) {
 					t.Error(why)
 				}
 				r.e.mu.Lock()
-				r.g.lease, r.g.draining, p.gapBound = time.Now().Add(time.Hour), false, false
+				r.g.lease, p.drain, p.gapBound = time.Now().Add(time.Hour), nil, false
 				r.e.mu.Unlock()
 				if ok, _ := r.looks(30); !ok {
 					t.Error("what was seen meanwhile is counted")

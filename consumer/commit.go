@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/membership"
 	"release-forwarder/consumer/wire"
 )
 
@@ -24,7 +25,7 @@ type commitment struct {
 
 // commitLoop commits what has changed, once an interval. One request holds all
 // partitions; there is none while nothing changes.
-func (g *generation) commitLoop(ctx context.Context) {
+func (g *member) commitLoop(ctx context.Context) {
 	tick := time.NewTicker(g.engine.cfg.CommitInterval)
 	defer tick.Stop()
 	for {
@@ -41,10 +42,10 @@ func (g *generation) commitLoop(ctx context.Context) {
 
 // commitLast commits at the end of a drain and tries again until all is taken or
 // the drain's limit is reached, but for lastCommit at least.
-func (g *generation) commitLast() {
-	ctx, cancel := context.WithTimeout(context.Background(), max(time.Until(g.limit), lastCommit))
+func (g *member) commitLast(limit time.Time) {
+	ctx, cancel := context.WithTimeout(context.Background(), max(time.Until(limit), lastCommit))
 	defer cancel()
-	for g.commit(ctx) && g.fenced.Err() == nil && ctx.Err() == nil {
+	for g.commit(ctx) && !g.isFenced() && ctx.Err() == nil {
 		select {
 		case <-time.After(lastCommit / 10):
 		case <-ctx.Done():
@@ -81,13 +82,37 @@ const (
 // is to end: of a drain all but what the last commit needs. What is given up may
 // take effect after that one, on another connection, and its older offsets
 // would stand.
-func (g *generation) patience() time.Duration {
+func (g *member) patience() time.Duration {
+	g.engine.mu.Lock()
+	defer g.engine.mu.Unlock()
 	return max(commitGrace, time.Until(g.limit)-lastCommit)
+}
+
+// underWay notes the commit that is under way, by what gives it up; nil: none is. One that begins
+// in a drain has what is left of it.
+func (g *member) underWay(giveUp context.CancelFunc) {
+	g.engine.mu.Lock()
+	g.giveUpCommit = giveUp
+	hurry := g.drains > 0
+	g.engine.mu.Unlock()
+	if hurry {
+		g.hurry()
+	}
+}
+
+// hurry gives the commit that is under way what is left of a drain.
+func (g *member) hurry() {
+	patience := g.patience()
+	g.engine.mu.Lock()
+	defer g.engine.mu.Unlock()
+	if giveUp := g.giveUpCommit; giveUp != nil {
+		time.AfterFunc(patience, giveUp)
+	}
 }
 
 // commit sends what has changed since the last commit that was taken, and tells
 // whether something is left to commit that may be taken if it is sent again at once.
-func (g *generation) commit(ctx context.Context) (left bool) {
+func (g *member) commit(ctx context.Context) (left bool) {
 	if !g.beginRound(ctx) {
 		return true
 	}
@@ -108,7 +133,7 @@ func notIn(commits, others []commitment) []commitment {
 }
 
 // beginRound waits until no commit is under way; false where ctx has ended before.
-func (g *generation) beginRound(ctx context.Context) bool {
+func (g *member) beginRound(ctx context.Context) bool {
 	select {
 	case g.committing <- struct{}{}:
 		return true
@@ -117,15 +142,18 @@ func (g *generation) beginRound(ctx context.Context) bool {
 	}
 }
 
-func (g *generation) endRound() { <-g.committing }
+func (g *member) endRound() { <-g.committing }
 
 // commitments collects what has changed, what may be overtaken, and what is old.
-func (g *generation) commitments() []commitment {
+func (g *member) commitments() []commitment {
 	e := g.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := time.Now()
 	var commits []commitment
+	if g.unsafe {
+		return nil
+	}
 	for _, p := range g.parts {
 		due := p.facts.due(now, p.phase)
 		if !p.commits() || !due && !g.dirty {
@@ -140,7 +168,7 @@ func (g *generation) commitments() []commitment {
 }
 
 // commitment is what a partition's commit says now. The engine's mutex is held.
-func (g *generation) commitment(p *partition) commitment {
+func (g *member) commitment(p *partition) commitment {
 	e := g.engine
 	c := commitment{part: p, logID: p.logID, mark: mark{offset: p.watermark(), epoch: p.watermarkEpoch()}}
 	if e.noEvidence {
@@ -155,7 +183,7 @@ func (g *generation) commitment(p *partition) commitment {
 }
 
 func (p *partition) commitKey(offset int64) commitKey {
-	return commitKey{cluster: p.gen.cluster, topic: p.topic, partition: p.partition, offset: offset, topicID: p.logID}
+	return commitKey{cluster: p.member.cluster, topic: p.topic, partition: p.partition, offset: offset, topicID: p.logID}
 }
 
 // outcome is what became of the commits of one request.
@@ -166,9 +194,10 @@ type outcome struct {
 }
 
 // request sends one request and notes what was taken.
-func (g *generation) request(ctx context.Context, commits []commitment) outcome {
+func (g *member) request(ctx context.Context, commits []commitment) outcome {
 	e := g.engine
-	req := g.commitRequest(commits)
+	id := g.named()
+	req := g.commitRequest(id, commits)
 	topic := ""
 	if len(req.Topics) == 1 {
 		topic = commits[0].part.topic
@@ -176,14 +205,14 @@ func (g *generation) request(ctx context.Context, commits []commitment) outcome 
 	sent, ended := time.Now(), e.cfg.Hooks.Committing(topic, len(commits))
 	g.noteSent(commits)
 	res, err := g.exchange(ctx, req)
-	if !answered(err) {
+	if !membership.Answered(err) {
 		g.noteUnanswered(commits)
 	}
 	o := g.outcome(commits, res, err)
 	if canBeLess(commits, o.err) {
 		e.heard() // what follows is said there
 	} else {
-		g.judge("commit", sent, o.err, o.about()...)
+		g.judge(id, sent, o.err, o.about()...)
 	}
 	result := "failed"
 	switch {
@@ -197,14 +226,50 @@ func (g *generation) request(ctx context.Context, commits []commitment) outcome 
 	return o
 }
 
+// named is under which name requests are sent now.
+func (g *member) named() membership.Identity {
+	g.engine.mu.Lock()
+	defer g.engine.mu.Unlock()
+	return g.id
+}
+
+// judge draws the conclusions from the answer to a commit; about says what it was about.
+func (g *member) judge(id membership.Identity, sent time.Time, err error, about ...any) {
+	if !g.group.Judge("commit", id, sent, err) {
+		g.engine.log.Warn("the group's coordinator did not take a request; it is sent again",
+			append([]any{"request", "commit", "error", err.Error()}, about...)...)
+	}
+}
+
+// isStale tells whether Kafka refused a request because the member or generation
+// is no longer the group's.
+func isStale(err error) bool {
+	return errors.Is(err, kafka.IllegalGeneration) || errors.Is(err, kafka.UnknownMemberId) || errors.Is(err, kafka.FencedInstanceID)
+}
+
+// ofGroup is the error of a code from the group's coordinator, nil for 0. One that is not, or
+// no longer, the coordinator is not asked again.
+func (e *Engine) ofGroup(code int16) error {
+	if code == 0 {
+		return nil
+	}
+	err := kafka.Error(code)
+	if wire.Moved(err) {
+		e.cfg.Wire.ForgetCoordinator(e.cfg.GroupID)
+	}
+	return err
+}
+
 // exchange sends a commit and waits for the answer. It is not given up for the next one:
 // that could overtake it, and the older offset would stand.
-func (g *generation) exchange(ctx context.Context, req *kmsg.OffsetCommitRequest) (*kmsg.OffsetCommitResponse, error) {
+func (g *member) exchange(ctx context.Context, req *kmsg.OffsetCommitRequest) (*kmsg.OffsetCommitResponse, error) {
 	e := g.engine
 	request, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
 	defer cancel()
+	g.underWay(cancel)
+	defer g.underWay(nil)
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(g.patience(), cancel) })()
-	defer context.AfterFunc(g.fenced, func() { time.AfterFunc(commitGrace, cancel) })()
+	defer context.AfterFunc(g.fencing(), func() { time.AfterFunc(commitGrace, cancel) })()
 	answer, err := e.cfg.Wire.SendToCoordinator(request, e.cfg.GroupID, req)
 	if err != nil {
 		return nil, err
@@ -214,7 +279,7 @@ func (g *generation) exchange(ctx context.Context, req *kmsg.OffsetCommitRequest
 
 // outcome notes what was taken and what was refused. The request's own error is nil when
 // partitions were refused, and a partition that the answer does not name was not taken.
-func (g *generation) outcome(commits []commitment, res *kmsg.OffsetCommitResponse, err error) outcome {
+func (g *member) outcome(commits []commitment, res *kmsg.OffsetCommitResponse, err error) outcome {
 	o := outcome{err: err}
 	for _, c := range commits {
 		c.refused = err
@@ -258,9 +323,9 @@ func (o *outcome) about() []any {
 const byName = 9
 
 // commitRequest is the request for commits of this member.
-func (g *generation) commitRequest(commits []commitment) *kmsg.OffsetCommitRequest {
+func (g *member) commitRequest(id membership.Identity, commits []commitment) *kmsg.OffsetCommitRequest {
 	req := kmsg.NewPtrOffsetCommitRequest()
-	req.Group, req.Generation, req.MemberID = g.engine.cfg.GroupID, g.id, g.member
+	req.Group, req.Generation, req.MemberID = g.engine.cfg.GroupID, id.Generation, id.Member
 	at := map[logName]int{}
 	for _, c := range commits {
 		name := logName{c.part.topic, c.logID}
@@ -322,7 +387,7 @@ func (e *Engine) commitError(res *kmsg.OffsetCommitResponse, c commitment) error
 	return err
 }
 
-func (g *generation) noteCommitted(c commitment) {
+func (g *member) noteCommitted(c commitment) {
 	e := g.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -330,7 +395,7 @@ func (g *generation) noteCommitted(c commitment) {
 	c.part.refused, c.part.refusal = time.Time{}, ""
 }
 
-func (g *generation) noteRefused(c commitment, err error) {
+func (g *member) noteRefused(c commitment, err error) {
 	e := g.engine
 	if ofPartition(err) {
 		g.noteAside(c, err)
@@ -357,7 +422,7 @@ func (g *generation) noteRefused(c commitment, err error) {
 }
 
 // noteAside notes a commit that was refused while others are taken.
-func (g *generation) noteAside(c commitment, err error) {
+func (g *member) noteAside(c commitment, err error) {
 	g.engine.mu.Lock()
 	defer g.engine.mu.Unlock()
 	c.part.isRefused(err)
@@ -373,7 +438,7 @@ func (p *partition) isRefused(err error) {
 
 // refusedAside tells whether all of these are noted so: that they are refused, again
 // perhaps and alone, says nothing of others.
-func (g *generation) refusedAside(commits []commitment) bool {
+func (g *member) refusedAside(commits []commitment) bool {
 	g.engine.mu.Lock()
 	defer g.engine.mu.Unlock()
 	return !slices.ContainsFunc(commits, func(c commitment) bool { return c.part.refused.IsZero() })
@@ -394,7 +459,7 @@ func ofPartition(err error) bool {
 
 // refusesAll tells whether Kafka takes no commit of this generation, as far as the
 // refusals tell. The engine's mutex is held.
-func (g *generation) refusesAll() bool {
+func (g *member) refusesAll() bool {
 	for _, p := range g.parts {
 		if p.refused.IsZero() {
 			return false

@@ -66,7 +66,7 @@ func (f *commitFacts) due(now time.Time, ph phase) bool {
 	return !f.late.IsZero() || (ph == reading || ph == parked) && now.Sub(f.renewed) >= commitRenewal
 }
 
-func (g *generation) noteSent(commits []commitment) {
+func (g *member) noteSent(commits []commitment) {
 	g.engine.mu.Lock()
 	defer g.engine.mu.Unlock()
 	for _, c := range commits {
@@ -75,7 +75,7 @@ func (g *generation) noteSent(commits []commitment) {
 }
 
 // noteUnanswered notes commits that were given up: they may take effect after later ones.
-func (g *generation) noteUnanswered(commits []commitment) {
+func (g *member) noteUnanswered(commits []commitment) {
 	g.engine.mu.Lock()
 	defer g.engine.mu.Unlock()
 	until := time.Now().Add(commitLate)

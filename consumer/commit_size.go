@@ -79,7 +79,7 @@ type search struct {
 
 // send commits, in as many requests as it takes, and returns what was taken. It is its
 // caller's turn.
-func (g *generation) send(ctx context.Context, commits []commitment) (taken []commitment) {
+func (g *member) send(ctx context.Context, commits []commitment) (taken []commitment) {
 	e := g.engine
 	began := time.Now()
 	e.mu.Lock()
@@ -108,7 +108,7 @@ func (g *generation) send(ctx context.Context, commits []commitment) (taken []co
 // smaller is what to send of commits that were refused together: less of them at a time,
 // or the last one bare, or nothing. Where others of the same request were taken, as whole
 // denies, that says nothing of sizes.
-func (g *generation) smaller(s *search, heavy []commitment, whole bool) []commitment {
+func (g *member) smaller(s *search, heavy []commitment, whole bool) []commitment {
 	c := &heavy[0]
 	if c.metadata == "" && len(heavy) == 1 {
 		s.alone = append(s.alone, *c)
@@ -125,7 +125,7 @@ func (g *generation) smaller(s *search, heavy []commitment, whole bool) []commit
 }
 
 // learn keeps what a turn has shown of sizes, where anything was taken: else it may be anything.
-func (g *generation) learn(s search, commits []commitment, began time.Time) {
+func (g *member) learn(s search, commits []commitment, began time.Time) {
 	e := g.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()

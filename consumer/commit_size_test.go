@@ -216,7 +216,7 @@ func TestACoordinatorInTroubleIsNoReasonForSmallerCommits(t *testing.T) {
 				r.g.commit(context.Background())
 				time.Sleep(commitLate + time.Second)
 				r.g.commit(context.Background())
-				r.e.renew(r.g, time.Now().Add(1000*time.Hour))
+				r.heard(time.Now().Add(1000 * time.Hour))
 				all(1)
 				before := group.requests
 				r.g.commit(context.Background())

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"release-forwarder/consumer/wire"
@@ -36,10 +35,7 @@ type Config struct {
 	// (KIP-392); "": the leader is.
 	Rack string
 
-	// Dialer is for the group's membership, from Brokers on; it must bound every read (a silent
-	// broker must not block for ever). Wire is for everything else.
-	Dialer *kafka.Dialer
-	Wire   Wire
+	Wire Wire
 
 	SessionTimeout    time.Duration
 	HeartbeatInterval time.Duration
@@ -105,9 +101,9 @@ type Hooks struct {
 	// only one, and gives what is to be told of its end.
 	Committing func(topic string, partitions int) (ended func(result string))
 	Committed  func(result string) // ok, stale, failed
-	// Drained tells how long a drain took, from the end of a generation to its
-	// last commit.
-	Drained    func(took time.Duration)
+	// Drained tells how long a drain took, from its beginning to the last commit.
+	Drained func(took time.Duration)
+	// Rebalanced is told of each rebalance that changed what this member owns.
 	Rebalanced func()
 	// Owns tells how many partitions of each topic this member owns, and how
 	// many there are, a topic of which that is not known left out: when it has

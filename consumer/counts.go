@@ -39,11 +39,30 @@ func (c *topicCount) note(n int, now time.Time) {
 // partitionCounts gives the number of partitions of each topic that is known to exist. It
 // asks the wire for what is new.
 func (e *Engine) partitionCounts(ctx context.Context) (map[string]int, error) {
-	topics := slices.Concat(e.cfg.Topics, e.cfg.Optional)
 	m, err := e.metadata(ctx)
 	if err != nil {
 		return nil, err
 	}
+	return e.countIn(m, slices.Concat(e.cfg.Topics, e.cfg.Optional)), nil
+}
+
+// countsOf gives those of any topics: a leader assigns for members that read others.
+func (e *Engine) countsOf(ctx context.Context, topics []string) (map[string]int32, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	m, err := e.cfg.Wire.MetadataOf(ctx, topics)
+	if err != nil {
+		return nil, err
+	}
+	counts := map[string]int32{}
+	for topic, n := range e.countIn(m, topics) {
+		counts[topic] = int32(n)
+	}
+	return counts, nil
+}
+
+// countIn notes and gives the numbers that an answer tells of topics.
+func (e *Engine) countIn(m *wire.Metadata, topics []string) map[string]int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now, counts := time.Now(), map[string]int{}
@@ -68,7 +87,7 @@ func (e *Engine) partitionCounts(ctx context.Context) (map[string]int, error) {
 			counts[topic] = c.n
 		}
 	}
-	return counts, nil
+	return counts
 }
 
 // metadata is what the cluster last told, waited for within a request's time.
@@ -86,20 +105,20 @@ func (e *Engine) topicCause(topic string) string {
 }
 
 // tellShare tells how many of the topics' partitions are this member's, where that is news.
-func (g *generation) tellShare() {
+func (g *member) tellShare() {
 	e := g.engine
 	owned, all := map[string]int{}, map[string]int{}
+	e.mu.Lock()
 	for tp := range g.parts {
 		owned[tp.topic]++
 	}
-	e.mu.Lock()
-	for topic, c := range e.counts {
-		if c.n > 0 {
+	for _, topic := range slices.Concat(e.cfg.Topics, e.cfg.Optional) {
+		if c := e.counts[topic]; c.n > 0 {
 			all[topic] = c.n
 		}
 	}
-	news := !maps.Equal(all, g.shareOf)
-	g.shareOf = all
+	news := !maps.Equal(all, g.shareOf) || !maps.Equal(owned, g.owned)
+	g.shareOf, g.owned = all, owned
 	e.mu.Unlock()
 	if news {
 		e.cfg.Hooks.Owns(owned, all)

@@ -39,14 +39,11 @@
 // Any state ends when the partition is revoked: the next owner reads the record
 // anew.
 //
-// # A generation's way
+// # A partition's way
 //
-//	joining -> running -> draining -> ended -> joining …
-//
-// Running ends when the group rebalances, when a commit or heartbeat is refused
-// as stale (fenced), when the topic's partitions changed, or when the program
-// stops. Draining starts no delivery, waits for the open ones up to
-// Config.DrainTimeout while it keeps the membership alive with heartbeats of its
-// own (kafka-go's stop when the generation ends), and commits. A fenced
-// generation cuts what is open at once: its records belong to another replica.
+// Package membership tells what this process owns. A rebalance touches nothing that stays. A partition
+// that is revoked drains: no delivery of it starts, open ones are waited for up to
+// Config.DrainTimeout, and its last commit is sent; the others go on. One that is lost, since
+// the coordinator does not know this member any more, is cut at once and not committed: its
+// records belong to another replica.
 package consumer

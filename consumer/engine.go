@@ -56,24 +56,24 @@ type holding struct {
 // groupState is what is known of the group and its topics, from the first join to the end of the
 // process.
 type groupState struct {
-	gen *generation // the one running or draining, else nil
+	member *member // nil before Run
+	// subscribed are the topics of the last join; toldAbsent says that a missing one was logged.
+	subscribed []string
+	toldAbsent bool
 	// cached of the partitions that were given up: where the same
 	// process gets one back before anybody else has committed, it repeats
 	// nothing, although its last commits were not taken.
 	cached map[topicPartition]cachedProgress
 
 	contact time.Time // when the group's coordinator last answered anything
-	joined  bool      // a generation has begun
+	joined  bool      // it was in the group once
 	started bool      // a partition has been read
-	outside time.Time // since when there has been no generation; zero while there is one
+	outside time.Time // since when it has not been in the group; zero while it is
 	refused time.Time // since when joining has failed, again and again; zero where it has not
 	// uncommitted is since when no commit that was sent has been taken.
 	uncommitted time.Time
 	brokers     int // as last seen
 	counts      map[string]topicCount
-	// assigned is what this member, as the leader, knew of the topics when it
-	// last assigned; nil if another led.
-	assigned map[string]int
 }
 
 // commitLimits are what was learnt of what the coordinator takes.
@@ -114,8 +114,8 @@ func New(cfg Config) *Engine {
 // share is the bytes of unfinished records each partition may hold.
 func (e *Engine) share() int64 {
 	n := int64(1)
-	if e.gen != nil {
-		n = int64(max(1, len(e.gen.parts)))
+	if e.member != nil {
+		n = int64(max(1, len(e.member.parts)))
 	}
 	return (e.cfg.MaxPendingBytes - e.answerBytes()) / n
 }
@@ -126,7 +126,7 @@ func (e *Engine) answerBytes() int64 { return e.cfg.MaxPendingBytes / 4 }
 // markReady puts a partition among those that have something to deliver and sees to it
 // that a worker looks. The one that takes a key queue wakes the next.
 func (e *Engine) markReady(p *partition) {
-	if p.phase == revoked || p.gen.draining {
+	if p.phase == revoked || p.drain != nil {
 		return
 	}
 	if p.unloaded.count > 0 {
@@ -170,7 +170,7 @@ func (e *Engine) work() {
 			e.cfg.Gate.Release(false)
 			continue
 		}
-		e.cfg.Handler.Handle(d.part.gen.ctx, d)
+		e.cfg.Handler.Handle(d.part.ctx, d)
 		e.settleSlot(d, try)
 	}
 }
@@ -195,10 +195,10 @@ func (e *Engine) await() bool {
 func (e *Engine) take(probe bool) (d *Delivery, try int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.gen == nil || e.stopped {
+	if e.member == nil || e.stopped {
 		return nil, 0
 	}
-	if !time.Now().Before(e.gen.lease) {
+	if !time.Now().Before(e.member.lease) {
 		e.suspended = true
 		return nil, 0
 	}
@@ -217,7 +217,7 @@ func (e *Engine) take(probe bool) (d *Delivery, try int) {
 		p.inRing = false
 		l := p.choose(probe)
 		if l == nil {
-			p.gen.recount(p)
+			p.member.recount(p)
 			continue // it comes back when something of it changes
 		}
 		if p.readyKeyQueues() > 0 {
@@ -254,7 +254,6 @@ func (e *Engine) open(p *partition, l *keyQueue, slot bool) *Delivery {
 	e.moves(d)
 	d.Number++
 	p.open++
-	p.gen.open++
 	p.metaBound += openCost
 	return d
 }
@@ -269,8 +268,7 @@ func (e *Engine) close(d *Delivery) (slot, current bool) {
 	slot = e.dropSlot(d)
 	e.opened.remove(d)
 	d.Evicted = ""
-	d.part.open--
-	d.part.gen.closed()
+	d.part.ended()
 	e.putLarge(d)
 	return slot, d.part.phase != revoked
 }
@@ -292,7 +290,7 @@ func (e *Engine) done(d *Delivery) {
 		p := d.part
 		p.leave(d)
 		e.evict(p, evicted, nil)
-		p.gen.dirty = true
+		p.member.dirty = true
 		e.markReady(p)
 		e.unpause(p)
 	}
@@ -362,16 +360,21 @@ func (e *Engine) settleSlot(d *Delivery, try int) {
 func (e *Engine) current(d *Delivery) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	g := d.part.gen
-	return d.state == open && d.part.phase != revoked && !g.draining && time.Now().Before(g.lease)
+	p := d.part
+	return d.state == open && p.phase != revoked && p.drain == nil && time.Now().Before(p.member.lease)
 }
 
-// renew notes that the group's coordinator knew this member at a time.
-func (e *Engine) renew(g *generation, at time.Time) {
+// renew notes until when no other member can own what this one owns.
+func (e *Engine) renew(g *member, until time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	g.lease = at.Add(e.cfg.SessionTimeout)
-	if e.suspended {
+	if g.fenced.Err() != nil {
+		return
+	}
+	if until.After(g.lease) {
+		g.lease = until
+	}
+	if e.suspended && time.Now().Before(g.lease) {
 		e.suspended = false
 		for range min(len(e.ring), e.cfg.Workers) {
 			e.wakeWorker()
@@ -389,6 +392,6 @@ func (e *Engine) heard() {
 
 // unpause lets a partition be read again once there is room.
 func (e *Engine) unpause(p *partition) {
-	p.gen.recount(p)
+	p.member.recount(p)
 	p.readOn()
 }

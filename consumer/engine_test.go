@@ -217,7 +217,7 @@ func TestWhatSendsNothingWaitsForNoSlot(t *testing.T) {
 	var in inbox
 	inRig(t, 2, func(c *Config) { c.Handler = &in }, func(r *rig) {
 		r.gate.manual, r.gate.free = true, 4
-		r.e.renew(r.g, time.Now())
+		r.heard(time.Now())
 		for o := range 3 {
 			r.read(0, int64(o), "", 1)
 		}
@@ -254,7 +254,7 @@ func TestWhatSendsNothingWaitsForNoSlot(t *testing.T) {
 		if more := in.take(); len(more) > 0 {
 			t.Errorf("%v delivered after the session's end", offsets(more))
 		}
-		r.e.renew(r.g, time.Now())
+		r.heard(time.Now())
 		time.Sleep(lookAgain)
 		again := in.take()
 		if len(again) != 3 {
@@ -262,7 +262,7 @@ func TestWhatSendsNothingWaitsForNoSlot(t *testing.T) {
 		}
 		again[0].Done()
 		hold(again[1:])
-		r.g.drain()
+		r.drain()
 		time.Sleep(time.Minute)
 		if more := in.take(); len(more) > 0 {
 			t.Errorf("%v delivered while the generation drains", offsets(more))
@@ -345,8 +345,8 @@ func TestSlotsAndOrderAreExactWhateverTheHandlerDoes(t *testing.T) {
 						t.Errorf("partition %d: %d done, %+v", p, len(done[int32(p)]), pt.progress)
 					}
 				}
-				if n := r.e.heldBy["failed"]; n != 0 || len(r.e.timed) != 0 || r.g.open != 0 {
-					t.Errorf("%d held, %d timed, %d open when all is done", n, len(r.e.timed), r.g.open)
+				if n := r.e.heldBy["failed"]; n != 0 || len(r.e.timed) != 0 || r.part(0).open != 0 {
+					t.Errorf("%d held, %d timed, %d open when all is done", n, len(r.e.timed), r.part(0).open)
 				}
 				for key, want := range orderKeys {
 					at := map[int64]int{}
@@ -376,7 +376,7 @@ func TestADrainStartsNothingAndWaitsForWhatIsOpen(t *testing.T) {
 		r.read(0, 10, "", 1)
 		begun := time.Now()
 		left := make(chan int)
-		go func() { left <- r.g.drain() }()
+		go func() { left <- r.drain() }()
 		synctest.Wait()
 		held := slices.Concat(open, more)
 		r.read(0, 11, "", 1)
@@ -415,18 +415,19 @@ func TestWhatIsOpenAtTheDrainsLimitIsCut(t *testing.T) {
 		r.read(0, 0, "", 1)
 		synctest.Wait()
 		begun := time.Now()
-		if n := r.g.drain(); n != 1 {
+		if n := r.drain(); n != 1 {
 			t.Errorf("%d cut, want 1", n)
 		}
 		if d := time.Since(begun); d < 20*time.Second || d > 21*time.Second {
 			t.Errorf("cut after %s, the limit is 20s", d)
 		}
-		r.g.revoke()
+		p := r.part(0)
+		r.revoke()
 		synctest.Wait()
 		if n := r.gate.taken(); n != 0 {
 			t.Errorf("%d slots are out", n)
 		}
-		if w := r.part(0).watermark(); w != 0 {
+		if w := p.watermark(); w != 0 {
 			t.Errorf("watermark %d over a record that was cut", w)
 		}
 	})
@@ -440,9 +441,9 @@ func TestAFencedGenerationIsCutAtOnce(t *testing.T) {
 	inRig(t, 1, func(c *Config) { c.Handler = h }, func(r *rig) {
 		r.read(0, 0, "", 1)
 		synctest.Wait()
-		r.g.fence("commit", errFenced)
+		owner{r.g}.Fenced("commit", errAway)
 		begun := time.Now()
-		if r.g.drain(); time.Since(begun) != 0 {
+		if r.drain(); time.Since(begun) != 0 {
 			t.Errorf("cut after %s, want at once", time.Since(begun))
 		}
 	})
@@ -459,8 +460,8 @@ func TestASlotComesBackAlsoFromAHandlerThatOutlivesItsGeneration(t *testing.T) {
 			r.read(0, int64(o), "", 1)
 		}
 		synctest.Wait()
-		r.g.drain()
-		r.g.revoke()
+		r.drain()
+		r.revoke()
 		time.Sleep(time.Minute)
 		if n := r.gate.taken(); n != 0 {
 			t.Errorf("%d of 4 slots never came back", n)
@@ -471,7 +472,7 @@ func TestASlotComesBackAlsoFromAHandlerThatOutlivesItsGeneration(t *testing.T) {
 func TestAReplicaThatHeardNothingOfItsGroupStopsSendingAndGoesOnWhenItDoes(t *testing.T) {
 	var in inbox
 	inRig(t, 1, func(c *Config) { c.Handler = &in }, func(r *rig) {
-		r.e.renew(r.g, time.Now())
+		r.heard(time.Now())
 		r.read(0, 0, "", 1)
 		ds := in.take()
 		if len(ds) != 1 || !ds[0].Current() {
@@ -492,7 +493,7 @@ func TestAReplicaThatHeardNothingOfItsGroupStopsSendingAndGoesOnWhenItDoes(t *te
 		if n := r.gate.taken(); n != 0 {
 			t.Errorf("%d slots are kept while nothing may be sent", n)
 		}
-		r.e.renew(r.g, time.Now())
+		r.heard(time.Now())
 		if more := in.take(); len(more) != 21 {
 			t.Errorf("%d delivered when the group was heard again, want all 21", len(more))
 		}

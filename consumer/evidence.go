@@ -56,11 +56,11 @@ type verifying struct {
 func (p *partition) doubt() {
 	if p.phase == reading || p.phase == checking {
 		p.phase, p.doubted = checking, time.Now()
-		poke(p.gen.looks)
+		poke(p.member.looks)
 	}
 }
 
-func (g *generation) doubt(p *partition) {
+func (g *member) doubt(p *partition) {
 	g.engine.mu.Lock()
 	defer g.engine.mu.Unlock()
 	p.doubt()
@@ -68,7 +68,7 @@ func (g *generation) doubt(p *partition) {
 
 // stands tells whether the partition was verified by what its leader is now. If not, it is
 // before it is read.
-func (g *generation) stands(p *partition, l leader) bool {
+func (g *member) stands(p *partition, l leader) bool {
 	g.engine.mu.Lock()
 	defer g.engine.mu.Unlock()
 	if p.phase == reading && p.verified != (evidence{l.id, l.epoch}) {
@@ -81,19 +81,19 @@ func (g *generation) stands(p *partition, l leader) bool {
 // check verifies partitions that are doubted, each leader's by one request, and tells when
 // some must be looked at again; zero: none. What takes its time goes on beside, and wakes the
 // resolver when it has ended.
-func (g *generation) check(ctx context.Context) (next time.Time) {
+func (g *member) check(ctx context.Context) (next time.Time) {
 	e := g.engine
 	parts := g.inPhase(checking)
 	if len(parts) == 0 {
 		return next
 	}
-	leaders, asked, err := g.leaders(ctx)
+	leaders, err := g.leaders(ctx)
 	unled := map[*partition]error{}
 	byBroker := map[int32][]verifying{}
 	for _, p := range parts {
-		l := leaders[p.topicPartition]
+		l := leaders.of(p.topicPartition)
 		e.mu.Lock()
-		busy, due, early := p.asking, p.look.due(), !asked.After(p.doubted) || l.doubt
+		busy, due, early := p.asking, p.look.due(), !leaders.asked().After(p.doubted) || l.doubt
 		g.vouches(p)
 		v := verifying{part: p, leader: l, logID: p.logID}
 		v.offset, v.epoch = p.upper()
@@ -129,7 +129,7 @@ func (g *generation) check(ctx context.Context) (next time.Time) {
 
 // distrusts forgets the epoch below the position where its leader says that the log is another one there,
 // although a higher end was verified: then all below it is the same log, and the epoch is wrong.
-func (g *generation) distrusts(p *partition) {
+func (g *member) distrusts(p *partition) {
 	g.engine.mu.Lock()
 	defer g.engine.mu.Unlock()
 	if p.phase == reading && p.inheritedEnd > p.position && p.inheritedEpoch != unknownEpoch {
@@ -139,7 +139,7 @@ func (g *generation) distrusts(p *partition) {
 
 // vouches forgets what this process remembers beyond the position where no epoch tells of it:
 // that was of the log as it was then. The engine's mutex is held.
-func (g *generation) vouches(p *partition) {
+func (g *member) vouches(p *partition) {
 	if p.trusted && p.inheritedEnd > p.position && p.inheritedEpoch == unknownEpoch {
 		g.ignored(p, p.facts.last)
 		p.inherited, p.inheritedEnd = nil, 0
@@ -147,14 +147,14 @@ func (g *generation) vouches(p *partition) {
 }
 
 // unchecked says why partitions cannot be verified.
-func (g *generation) unchecked(ctx context.Context, why map[*partition]error) {
+func (g *member) unchecked(ctx context.Context, why map[*partition]error) {
 	for _, line := range g.waits(ctx, electionTakes, why) {
 		g.engine.log.Warn("a partition's leader cannot be asked whether its log is the one that was read before; it is not read before", line...)
 	}
 }
 
 // checkAt verifies the partitions of one leader.
-func (g *generation) checkAt(ctx context.Context, broker int32, all []verifying) {
+func (g *member) checkAt(ctx context.Context, broker int32, all []verifying) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	var asks []fetch.EpochAsk
@@ -223,14 +223,14 @@ func (v verifying) judge(end fetch.EpochTold) (*parting, error) {
 	return &parting{at: at, epoch: end.Epoch}, nil
 }
 
-func (g *generation) isOutside(p *partition) bool {
+func (g *member) isOutside(p *partition) bool {
 	g.engine.mu.Lock()
 	defer g.engine.mu.Unlock()
 	return p.outside
 }
 
 // checked takes in what was found out of a partition.
-func (g *generation) checked(v verifying, parted *parting, bounds fetch.Bounds, err error) {
+func (g *member) checked(v verifying, parted *parting, bounds fetch.Bounds, err error) {
 	e, p := g.engine, v.part
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -268,7 +268,7 @@ func (g *generation) checked(v verifying, parted *parting, bounds fetch.Bounds, 
 // inside decides for a position that Kafka says is not in the log, although that is the one
 // that was read: retention took what it points to, or nothing can tell. It reports false where
 // the position is not believed, or not yet. The engine's mutex is held.
-func (g *generation) inside(p *partition, v verifying, bounds fetch.Bounds) bool {
+func (g *member) inside(p *partition, v verifying, bounds fetch.Bounds) bool {
 	e, now := g.engine, time.Now()
 	switch {
 	case p.position < bounds.First:
@@ -293,7 +293,7 @@ func (g *generation) inside(p *partition, v verifying, bounds fetch.Bounds) bool
 
 // dropped passes over what retention took before it could be read. It reports false where a
 // person decides. The engine's mutex is held.
-func (g *generation) dropped(p *partition, first int64) bool {
+func (g *member) dropped(p *partition, first int64) bool {
 	e := g.engine
 	e.cfg.Hooks.Dropped(p.topic, p.partition, first-p.position)
 	report := []any{"topic", p.topic, "partition", p.partition, "from", p.position, "to", first, "count", first - p.position}

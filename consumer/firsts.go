@@ -13,11 +13,11 @@ import (
 // round trips. Each leader's answer comes by itself, so that one that does not
 // answer holds up no other's; then the channel is closed. A partition whose leader
 // did not tell is left out, and logged.
-func (g *generation) firstOffsets(ctx context.Context, parts []*partition) <-chan []commitment {
-	leaders, _, err := g.leaders(ctx)
+func (g *member) firstOffsets(ctx context.Context, parts []*partition) <-chan []commitment {
+	leaders, err := g.leaders(ctx)
 	led, why := map[int32][]first{}, map[*partition]error{}
 	for _, p := range parts {
-		l := leaders[p.topicPartition]
+		l := leaders.of(p.topicPartition)
 		if l.err = cmp.Or(err, l.err); l.err != nil {
 			why[p] = l.err
 			continue
@@ -44,7 +44,7 @@ type first struct {
 }
 
 // firstsAt asks one leader. What it told is to be committed.
-func (g *generation) firstsAt(ctx context.Context, broker int32, parts []first) (firsts []commitment) {
+func (g *member) firstsAt(ctx context.Context, broker int32, parts []first) (firsts []commitment) {
 	e := g.engine
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
@@ -72,7 +72,7 @@ func (g *generation) firstsAt(ctx context.Context, broker int32, parts []first) 
 }
 
 // firstCommitment is the commit of a log's first offset: nothing below it is known.
-func (g *generation) firstCommitment(f first, offset int64) commitment {
+func (g *member) firstCommitment(f first, offset int64) commitment {
 	e := g.engine
 	c := commitment{part: f.part, logID: f.leader.id, mark: mark{offset: offset, epoch: unknownEpoch}}
 	e.mu.Lock()

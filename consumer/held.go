@@ -69,7 +69,7 @@ func (e *Engine) due(d *Delivery) (opened bool) {
 	if e.openNow(d) {
 		return true
 	}
-	if d.hold.NoSlot && !time.Now().Before(d.part.gen.lease) {
+	if d.hold.NoSlot && !time.Now().Before(d.part.member.lease) {
 		d.state, d.until = held, time.Now().Add(lookAgain)
 		e.timed.add(d)
 		return false
@@ -85,9 +85,9 @@ const lookAgain = time.Second
 // openNow opens a ready record whose try sends nothing, and so needs no slot of the gate; not
 // where something else stands in its way.
 func (e *Engine) openNow(d *Delivery) bool {
-	p, g := d.part, d.part.gen
+	p := d.part
 	switch {
-	case !d.hold.NoSlot || d.oversized && !d.loaded || g.draining || e.stopped || !time.Now().Before(g.lease):
+	case !d.hold.NoSlot || d.oversized && !d.loaded || p.drain != nil || e.stopped || !time.Now().Before(p.member.lease):
 		return false
 	case d != p.head && !p.fits():
 		return false
@@ -100,7 +100,7 @@ func (e *Engine) openNow(d *Delivery) bool {
 // hand delivers records that were opened without a slot.
 func (e *Engine) hand(opened ...*Delivery) {
 	for _, d := range opened {
-		e.cfg.Handler.Handle(d.part.gen.ctx, d)
+		e.cfg.Handler.Handle(d.part.ctx, d)
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 
 // takeIn handles one partition's part of an answer. Left is how many of its parts have
 // records that are not taken in yet, this one included.
-func (g *generation) takeIn(p *partition, broker int32, a *fetch.Answer, left int) {
+func (g *member) takeIn(p *partition, broker int32, a *fetch.Answer, left int) {
 	switch {
 	case a.Err != nil:
 		g.fetchRefused(p, broker, a.Err)
@@ -76,13 +76,13 @@ func (p *partition) pausedNow() Bound {
 }
 
 // read takes the reader's records in, as many as the partition has room for.
-func (g *generation) read(p *partition, rd *fetch.Reader) error {
+func (g *member) read(p *partition, rd *fetch.Reader) error {
 	e := g.engine
 	var batch []*Delivery
 	var orderKeys []string
 	for {
 		e.mu.Lock()
-		if p.phase != reading || g.draining {
+		if p.phase != reading || p.drain != nil {
 			e.mu.Unlock()
 			return nil
 		}
@@ -166,11 +166,11 @@ func (d *Delivery) readAt(now time.Time) {
 
 // add queues a batch and tells whether reading this answer must stop. Reading has come to
 // a position with an epoch below it.
-func (g *generation) add(p *partition, batch []*Delivery, orderKeys []string, full Bound, wants *Delivery, last error, position int64, epoch int32) (stop bool) {
+func (g *member) add(p *partition, batch []*Delivery, orderKeys []string, full Bound, wants *Delivery, last error, position int64, epoch int32) (stop bool) {
 	e := g.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if p.phase != reading || g.draining {
+	if p.phase != reading || p.drain != nil {
 		return true
 	}
 	readied, size := 0, 0

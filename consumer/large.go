@@ -77,10 +77,13 @@ func (e *Engine) unload(p *partition) {
 
 // loadNext begins to read the bytes of the next large record, if none is in memory.
 func (e *Engine) loadNext() {
-	if e.large != nil || e.stopped || e.suspended || e.gen == nil || e.gen.draining {
+	if e.large != nil || e.stopped || e.suspended || e.member == nil {
 		return
 	}
-	for _, p := range e.gen.parts {
+	for _, p := range e.member.parts {
+		if p.drain != nil {
+			continue
+		}
 		l := p.unloaded.head
 		if l != nil && !p.fits() { // as in choose
 			if l = p.head.keyQueue; l.waitsIn != &p.unloaded {
@@ -93,7 +96,7 @@ func (e *Engine) loadNext() {
 		p.unloaded.remove(l)
 		l.head.state = loading
 		e.large = l.head
-		e.running.Go(func() { e.load(p.gen, l.head) })
+		e.running.Go(func() { e.load(p.member, l.head) })
 		return
 	}
 }
@@ -102,10 +105,10 @@ func (e *Engine) loadNext() {
 var errGone = errors.New("the record is no longer in the log")
 
 // load reads a large record's bytes and makes it ready.
-func (e *Engine) load(g *generation, d *Delivery) {
+func (e *Engine) load(g *member, d *Delivery) {
 	rec, err := g.readAgain(d)
 	e.mu.Lock()
-	opened := e.loaded(g, d, rec, err)
+	opened := e.loaded(d, rec, err)
 	e.mu.Unlock()
 	if opened {
 		e.hand(d)
@@ -113,7 +116,7 @@ func (e *Engine) load(g *generation, d *Delivery) {
 }
 
 // loaded takes a large record's bytes, or notes why there are none.
-func (e *Engine) loaded(g *generation, d *Delivery, rec fetch.Record, err error) (opened bool) {
+func (e *Engine) loaded(d *Delivery, rec fetch.Record, err error) (opened bool) {
 	switch {
 	case err == nil:
 		d.failing = time.Time{}
@@ -147,7 +150,7 @@ func (e *Engine) loaded(g *generation, d *Delivery, rec fetch.Record, err error)
 		d.state, d.until = held, d.loads.next
 		e.timed.add(d)
 		e.schedule()
-		if g.ctx.Err() == nil {
+		if p.ctx.Err() == nil {
 			e.log.Warn("a record above KAFKA_MAX_RECORD_BYTES cannot be read again for its try; tried again",
 				"topic", p.topic, "partition", p.partition, "offset", d.Record.Offset, "cause", cause(err), "error", err.Error())
 		}
@@ -163,7 +166,7 @@ func (e *Engine) gone(d *Delivery) {
 		e.unhold(d)
 	}
 	p.leave(d)
-	p.gen.dirty = true
+	p.member.dirty = true
 	e.cfg.Hooks.Dropped(p.topic, p.partition, 1)
 	e.log.Error("Kafka dropped a record above KAFKA_MAX_RECORD_BYTES while it waited to be sent (retention, truncation, or the topic was made anew); it is passed over",
 		"topic", p.topic, "partition", p.partition, "from", offset, "to", offset+1, "count", 1)
@@ -173,12 +176,12 @@ func (e *Engine) gone(d *Delivery) {
 
 // readAgain reads one record from its partition's leader. It must be the one that was
 // read before: another one at its place is of another log.
-func (g *generation) readAgain(d *Delivery) (rec fetch.Record, err error) {
+func (g *member) readAgain(d *Delivery) (rec fetch.Record, err error) {
 	e, p, offset := g.engine, d.part, d.Record.Offset
-	ctx, cancel := context.WithTimeout(g.ctx, requestTimeout)
+	ctx, cancel := context.WithTimeout(p.ctx, requestTimeout)
 	defer cancel()
-	leaders, _, err := g.leaders(ctx)
-	l := leaders[p.topicPartition]
+	leaders, err := g.leaders(ctx)
+	l := leaders.of(p.topicPartition)
 	if err = cmp.Or(err, l.err); err != nil {
 		return rec, err
 	}
@@ -227,7 +230,7 @@ func (g *generation) readAgain(d *Delivery) (rec fetch.Record, err error) {
 
 // outOfLog says what it means that a record's offset is not in the log: below its start
 // it is gone; above its end that is believed when it has stood so for settleTime.
-func (g *generation) outOfLog(ctx context.Context, d *Delivery, l leader) error {
+func (g *member) outOfLog(ctx context.Context, d *Delivery, l leader) error {
 	b, err := boundsOf(ctx, g.engine.cfg.Wire, d.part.topic, d.part.partition, wire.Partition{Leader: l.broker, Epoch: l.epoch}, false)
 	switch {
 	case err != nil:

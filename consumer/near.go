@@ -29,7 +29,7 @@ type fetchFrom struct {
 }
 
 // from tells where to fetch a partition from.
-func (g *generation) from(p *partition, l leader) fetchFrom {
+func (g *member) from(p *partition, l leader) fetchFrom {
 	e := g.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -50,7 +50,7 @@ func (p *partition) goesNear(replica int32) {
 
 // leavesNear goes back to the leader where a request to another replica failed, and tells
 // whether that is so.
-func (g *generation) leavesNear(p *partition, broker int32) bool {
+func (g *member) leavesNear(p *partition, broker int32) bool {
 	g.engine.mu.Lock()
 	defer g.engine.mu.Unlock()
 	if p.near.replica == noReplica || p.near.replica != broker {

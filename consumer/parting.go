@@ -23,7 +23,7 @@ type parting struct {
 
 // part notes that the log is another one from an offset on, says what is gone, and lets the
 // partition wait until all that was read above is finished. The engine's mutex is held.
-func (g *generation) part(p *partition, at parting) {
+func (g *member) part(p *partition, at parting) {
 	e := g.engine
 	known := p.known()
 	switch {
@@ -60,19 +60,19 @@ func (p *partition) known() int64 { return max(p.position, p.inheritedEnd, p.log
 // only where reading still stands at position, and the log is led as it was verified.
 func (e *Engine) Reaches(topic string, partition int32, position, end int64) {
 	e.mu.Lock()
-	g := e.gen
+	g := e.member
 	e.mu.Unlock()
 	if g == nil {
 		return
 	}
-	leaders, _, err := g.leaders(e.ctx)
+	leaders, err := g.leaders(e.ctx)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	p := g.parts[topicPartition{topic, partition}]
 	if err != nil || p == nil || p.phase != reading || p.position != position {
 		return
 	}
-	if l := leaders[p.topicPartition]; p.verified == (evidence{l.id, l.epoch}) {
+	if l := leaders.of(p.topicPartition); p.verified == (evidence{l.id, l.epoch}) {
 		p.reaches = max(p.reaches, end)
 	}
 }
@@ -114,22 +114,25 @@ func (e *Engine) tellGone(tp topicPartition, why string, since, known, next int6
 // resettle lets partitions go on whose log has parted from the one that was read: their
 // progress is cut there and committed, before anything is read. It tells when some must be
 // looked at again; zero: none.
-func (g *generation) resettle(ctx context.Context) (next time.Time) {
+func (g *member) resettle(ctx context.Context) (next time.Time) {
 	e := g.engine
 	if len(g.inPhase(parted)) == 0 {
 		return next
 	}
-	leaders, _, err := g.leaders(ctx)
+	leaders, err := g.leaders(ctx)
 	if err != nil {
 		return time.Now().Add(joinInterval)
+	}
+	if !g.beginRound(ctx) {
+		return next
 	}
 	var commits []commitment
 	waits := false
 	e.mu.Lock()
 	for _, p := range g.parts {
-		l := leaders[p.topicPartition]
+		l := leaders.of(p.topicPartition)
 		switch {
-		case p.phase != parted:
+		case p.phase != parted || p.drain != nil:
 		case l.err == nil && l.id != p.parted.id: // made anew once more: its end is another one
 			p.phase, p.doubted = checking, time.Now()
 			poke(g.looks)
@@ -141,10 +144,10 @@ func (g *generation) resettle(ctx context.Context) (next time.Time) {
 	}
 	e.mu.Unlock()
 	var taken []commitment
-	if len(commits) > 0 && g.beginRound(ctx) {
+	if len(commits) > 0 {
 		taken = g.send(ctx, commits)
-		g.endRound()
 	}
+	g.endRound()
 	e.mu.Lock()
 	for _, c := range taken {
 		if c.part.phase == parted {
@@ -161,7 +164,7 @@ func (g *generation) resettle(ctx context.Context) (next time.Time) {
 
 // cutAt cuts the progress where the log parts, once nothing that lies above is unfinished. The
 // engine's mutex is held.
-func (g *generation) cutAt(p *partition) bool {
+func (g *member) cutAt(p *partition) bool {
 	at := &p.parted
 	switch {
 	case at.another && p.count > 0, p.unfinishedFrom(at.at) > 0:

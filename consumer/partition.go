@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"cmp"
+	"context"
 	"time"
 
 	"release-forwarder/consumer/fetch"
@@ -59,12 +60,18 @@ func (tp topicPartition) compare(other topicPartition) int {
 
 // partition is one assigned partition: its progress, its key queues and what
 // may be delivered now. Guarded by the engine's mutex. All of it is of one
-// assignment.
+// ownership: where it is given up and owned again that is another one.
 type partition struct {
 	engine *Engine
-	gen    *generation
+	member *member
 	topicPartition
 	phase phase
+	began time.Time
+	// ctx is the deliveries': it ends when they must be cut.
+	ctx    context.Context
+	cancel context.CancelFunc
+	// drain is set once the partition is being given up.
+	drain *drain
 
 	progress
 	delivering
@@ -88,8 +95,9 @@ type delivering struct {
 	inRing           bool
 	takes            standstill // see alive.go
 
-	open  int // deliveries in hand
-	bytes int // of unfinished records
+	open      int   // deliveries in hand
+	bytes     int   // of unfinished records
+	mostShare int64 // see largestShare
 	// The held records and those behind them in their key queues, all and by
 	// quota.
 	blocked tally
@@ -162,7 +170,7 @@ type committing struct {
 func (p *partition) commits() bool {
 	cut := p.phase == parted && p.parted.cut
 	gone := (p.phase == parted || p.phase == parked) && p.parted.another
-	return p.trusted && !cut && !gone
+	return p.trusted && !cut && !gone && p.phase != revoked
 }
 
 func (p *partition) readyKeyQueues() int { return p.fresh.count + p.due.count + p.turn.count }
@@ -244,8 +252,15 @@ func (p *partition) countBlocked(quota string, records, bytes int) {
 // overHalf tells whether so many take more than half of one of the partition's bounds.
 func (t tally) overHalf(p *partition) bool {
 	return t.records > p.engine.cfg.MaxPending/2 ||
-		int64(t.bytes) > p.engine.share()/2 ||
+		int64(t.bytes) > p.largestShare()/2 ||
 		min(t.records, p.runs) > gapLimit/2
+}
+
+// largestShare is the largest share of bytes that the partition has had. A share becomes less when
+// partitions are added: then it is not read on for a while, and what waits is no reason to evict.
+func (p *partition) largestShare() int64 {
+	p.mostShare = max(p.mostShare, p.engine.share())
+	return p.mostShare
 }
 
 // longest returns the record of a quota that has waited longest, where all of them take more
@@ -325,6 +340,7 @@ func (p *partition) choose(probe bool) *keyQueue {
 // room for one.
 func (p *partition) room() (records, bytes int, bound Bound) {
 	ahead := p.ahead()
+	p.largestShare()
 	if p.count == 0 {
 		return min(max(1, ahead), p.engine.cfg.MaxPending), int(p.engine.share()), BoundNone
 	}
@@ -365,7 +381,7 @@ func (p *partition) obstacle() Bound {
 	}
 	most, free := p.engine.cfg.MaxPending, p.engine.share()-int64(p.blocked.bytes)
 	switch {
-	case p.blocked.records == 0 && p.fresh.count > p.inAnyCase()/4 && !p.gen.low():
+	case p.blocked.records == 0 && p.fresh.count > p.inAnyCase()/4 && !p.member.low():
 		return boundAhead
 	case most-p.count <= (most-p.blocked.records)/4:
 		return BoundRecords
@@ -381,7 +397,7 @@ func (p *partition) readOn() {
 		return
 	}
 	if p.paused = p.obstacle(); p.paused == BoundNone {
-		p.gen.nudge()
+		p.member.nudge()
 	}
 }
 

@@ -32,7 +32,7 @@ const fetchPause = time.Millisecond
 // readLoop keeps every partition that has room in a fetch to its leader, several
 // partitions of one broker in one request. It has no tick: a request's end, room
 // in a partition and the end of an error's backoff wake it.
-func (g *generation) readLoop(ctx context.Context) {
+func (g *member) readLoop(ctx context.Context) {
 	under := map[int32]int{}       // requests by broker
 	begun := map[int32]time.Time{} // the last one of each
 	ended := make(chan int32)
@@ -64,15 +64,15 @@ func (g *generation) readLoop(ctx context.Context) {
 // startFetches starts a request at each broker that may have one more and has
 // partitions to read; it returns when the next partition's backoff or a broker's pause
 // ends, zero if none waits.
-func (g *generation) startFetches(ctx context.Context, under map[int32]int, begun map[int32]time.Time, ended chan<- int32) (next time.Time) {
+func (g *member) startFetches(ctx context.Context, under map[int32]int, begun map[int32]time.Time, ended chan<- int32) (next time.Time) {
 	wanted, next := g.wanted()
 	if len(wanted) == 0 {
 		return next
 	}
-	leaders, _, err := g.leaders(ctx)
+	leaders, err := g.leaders(ctx)
 	groups := map[fetchFrom][]*partition{}
 	for _, p := range wanted {
-		l := leaders[p.topicPartition]
+		l := leaders.of(p.topicPartition)
 		if err != nil || l.err != nil {
 			g.doubt(p) // no leader now, or the topic is gone
 			continue
@@ -97,7 +97,7 @@ func (g *generation) startFetches(ctx context.Context, under map[int32]int, begu
 		}
 		begun[from.broker] = now
 		under[from.broker]++
-		req := g.fetchRequest(from, parts, len(leaders), wait)
+		req := g.fetchRequest(from, parts, wait)
 		go func() {
 			g.fetch(ctx, req, parts)
 			ended <- from.broker
@@ -116,14 +116,14 @@ func earlier(a, b time.Time) time.Time {
 
 // wanted returns the partitions to read now, and when the next one's backoff
 // ends.
-func (g *generation) wanted() (parts []*partition, next time.Time) {
+func (g *member) wanted() (parts []*partition, next time.Time) {
 	e := g.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := time.Now()
 	for _, p := range g.parts {
 		switch {
-		case p.phase != reading || p.inRequest || p.paused != BoundNone:
+		case p.phase != reading || p.drain != nil || p.inRequest || p.paused != BoundNone:
 		case p.notBefore.After(now):
 			next = earlier(next, p.notBefore)
 		default:
@@ -135,7 +135,7 @@ func (g *generation) wanted() (parts []*partition, next time.Time) {
 
 // behind tells whether a fetch of the partition is known to bring something, or
 // nothing is known of it yet.
-func (g *generation) behind(p *partition) bool {
+func (g *member) behind(p *partition) bool {
 	g.engine.mu.Lock()
 	defer g.engine.mu.Unlock()
 	return p.position < p.readable
@@ -150,33 +150,43 @@ type leader struct {
 	err    error
 }
 
-// leaders gives each partition's leader, and when that was asked for. Each partition of this
-// generation is in it.
-func (g *generation) leaders(ctx context.Context) (all map[topicPartition]leader, asked time.Time, err error) {
+// leaders tells who leads, by the metadata as it was last told.
+type leaders struct{ told *wire.Metadata }
+
+func (g *member) leaders(ctx context.Context) (leaders, error) {
 	m, err := g.engine.metadata(ctx)
-	if err != nil {
-		return nil, asked, err
+	return leaders{m}, err
+}
+
+// asked is when that was asked for.
+func (l leaders) asked() time.Time {
+	if l.told == nil {
+		return time.Time{}
 	}
-	all = map[topicPartition]leader{}
-	for tp := range g.parts {
-		t, told := m.Topics[tp.topic]
-		p, has := t.Partitions[tp.partition]
-		l := leader{broker: p.Leader, epoch: p.Epoch, id: t.ID, doubt: t.Doubted, err: cmp.Or(t.Err, p.Err)}
-		if l.err == nil && (!told || !has) {
-			l.err = fetch.ErrLeftOut
-		}
-		all[tp] = l
+	return l.told.Asked
+}
+
+// of is a partition's leader.
+func (l leaders) of(tp topicPartition) leader {
+	if l.told == nil {
+		return leader{err: fetch.ErrLeftOut}
 	}
-	return all, m.Asked, nil
+	t, told := l.told.Topics[tp.topic]
+	p, has := t.Partitions[tp.partition]
+	of := leader{broker: p.Leader, epoch: p.Epoch, id: t.ID, doubt: t.Doubted, err: cmp.Or(t.Err, p.Err)}
+	if of.err == nil && (!told || !has) {
+		of.err = fetch.ErrLeftOut
+	}
+	return of
 }
 
 // fetchRequest reserves the partitions and asks for as much as their bounds and
 // the part of memory for answers allow.
-func (g *generation) fetchRequest(from fetchFrom, parts []*partition, partitions int, wait time.Duration) *fetch.Request {
+func (g *member) fetchRequest(from fetchFrom, parts []*partition, wait time.Duration) *fetch.Request {
 	e := g.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	brokers := max(1, min(e.brokers, partitions))
+	brokers := max(1, min(e.brokers, len(g.parts)))
 	answer := clamp(e.answerBytes()/int64(brokers*requestsPerBroker), 16<<10, 1<<20)
 	req := &fetch.Request{
 		Broker: from.broker, ClientID: e.cfg.ClientID, MaxWait: wait, MinBytes: 1, MaxBytes: int32(answer),
@@ -209,7 +219,7 @@ func (g *generation) fetchRequest(from fetchFrom, parts []*partition, partitions
 func clamp(n, low, high int64) int64 { return max(low, min(n, high)) }
 
 // fetch reads once and takes in what was read.
-func (g *generation) fetch(ctx context.Context, req *fetch.Request, parts []*partition) {
+func (g *member) fetch(ctx context.Context, req *fetch.Request, parts []*partition) {
 	e := g.engine
 	ctx, cancel := context.WithTimeout(ctx, fetchWait+requestTimeout)
 	defer cancel()
@@ -217,12 +227,15 @@ func (g *generation) fetch(ctx context.Context, req *fetch.Request, parts []*par
 	if err != nil && ctx.Err() == nil {
 		e.log.Warn("fetch failed; it is tried again", "broker", req.Broker, "error", err.Error())
 	}
-	heard := map[topicPartition]bool{}
+	heard, asked := map[topicPartition]bool{}, map[topicPartition]*partition{}
+	for _, p := range parts {
+		asked[p.topicPartition] = p // as it was owned then: it may be given up, and another's or anew, by now
+	}
 	missed := err
 	if err == nil {
 		defer res.Free()
 		g.throttled(parts, res.Throttle)
-		g.told(req, res)
+		g.told(req, res, asked)
 		left := 0
 		if len(res.Partitions) < len(parts) {
 			missed = fetch.ErrLeftOut // unless the answer is full
@@ -236,7 +249,7 @@ func (g *generation) fetch(ctx context.Context, req *fetch.Request, parts []*par
 		for i := range res.Partitions {
 			a := &res.Partitions[i]
 			tp := topicPartition{a.Topic, a.Partition}
-			if p := g.parts[tp]; p != nil && !heard[tp] {
+			if p := asked[tp]; p != nil && !heard[tp] {
 				heard[tp] = true
 				g.takeIn(p, req.Broker, a, left)
 			}
@@ -261,7 +274,7 @@ func (g *generation) fetch(ctx context.Context, req *fetch.Request, parts []*par
 // what was asked for. An answer without any records was all there is, whatever it
 // says: else partitions of a broker that is wrong there would be asked for without
 // a pause.
-func (g *generation) told(req *fetch.Request, res *fetch.Response) {
+func (g *member) told(req *fetch.Request, res *fetch.Response, parts map[topicPartition]*partition) {
 	asked, size := map[topicPartition]int64{}, int64(0)
 	for _, p := range req.Partitions {
 		asked[topicPartition{p.Topic, p.Partition}] = int64(p.MaxBytes)
@@ -275,7 +288,7 @@ func (g *generation) told(req *fetch.Request, res *fetch.Response) {
 	for i := range res.Partitions {
 		a := &res.Partitions[i]
 		tp := topicPartition{a.Topic, a.Partition}
-		p := g.parts[tp]
+		p := parts[tp]
 		if p == nil || a.Err != nil {
 			continue
 		}
@@ -299,7 +312,7 @@ func (g *generation) told(req *fetch.Request, res *fetch.Response) {
 // throttled leaves the broker alone for as long as it asks (quotas, KIP-219): it
 // does not read from the connection meanwhile, so a request would only run into
 // its time-out.
-func (g *generation) throttled(parts []*partition, wait time.Duration) {
+func (g *member) throttled(parts []*partition, wait time.Duration) {
 	if wait <= 0 {
 		return
 	}
@@ -318,7 +331,7 @@ func (g *generation) throttled(parts []*partition, wait time.Duration) {
 const maxThrottle = time.Minute
 
 // release lets a partition be read again, after a pause where a request failed.
-func (g *generation) release(p *partition, err error) {
+func (g *member) release(p *partition, err error) {
 	e := g.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -349,7 +362,7 @@ const (
 )
 
 // fetchRefused draws the conclusions from a partition's error, of the replica that was asked.
-func (g *generation) fetchRefused(p *partition, broker int32, err error) {
+func (g *member) fetchRefused(p *partition, broker int32, err error) {
 	e := g.engine
 	switch {
 	case g.leavesNear(p, broker):

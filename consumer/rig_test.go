@@ -10,10 +10,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/membership"
 	"release-forwarder/consumer/wire"
 )
 
@@ -22,7 +22,7 @@ import (
 type rig struct {
 	t    *testing.T
 	e    *Engine
-	g    *generation
+	g    *member
 	gate *semaphore
 }
 
@@ -60,17 +60,20 @@ func newRig(t testing.TB, partitions int, change func(*Config)) *rig {
 
 // join begins a new generation with all partitions read from offset 0.
 func (r *rig) join(partitions int) {
-	var assigned []kafka.PartitionAssignment
+	var assigned []membership.Partition
 	for n := range partitions {
-		assigned = append(assigned, kafka.PartitionAssignment{ID: n})
+		assigned = append(assigned, membership.Partition{Topic: "events", Number: int32(n)})
 	}
-	r.g = r.e.newGeneration(&kafka.Generation{ID: 1, MemberID: "member", Assignments: map[string][]kafka.PartitionAssignment{"events": assigned}}, r.e.cfg.Topics)
-	r.g.begin()
+	if r.g == nil {
+		r.g = r.e.newMember()
+		r.e.member = r.g
+	}
+	owner{r.g}.Assigned(membership.Identity{Member: "member", Generation: 1}, assigned)
 	for _, p := range r.g.parts {
 		r.g.begins(start{p, newProgress(0, unknownEpoch, knowledge{})})
 		p.phase, p.trusted = reading, true
 	}
-	r.e.renew(r.g, time.Now().Add(1000*time.Hour))
+	r.heard(time.Now().Add(1000 * time.Hour))
 }
 
 // away is a cluster of which nothing can be learnt.
@@ -94,8 +97,28 @@ func (away) Exchange(context.Context, int32, int16, func(io.ReadWriter, int16) e
 }
 
 func (r *rig) close() {
-	r.g.cut()
+	for _, p := range r.g.all() {
+		p.cancel()
+	}
 	r.e.stopWorkers()
+}
+
+// drain drains all partitions and tells how many deliveries were cut.
+func (r *rig) drain() (left int) {
+	limit := time.Now().Add(r.e.cfg.DrainTimeout)
+	d, parts, _ := r.g.beginDrain(r.g.all(), limit)
+	return r.g.await(d, parts, time.Until(limit))
+}
+
+// revoke gives up all partitions.
+func (r *rig) revoke() { r.g.remove(r.g.all(), time.Now()) }
+
+// heard lets the group have been heard of last at a time.
+func (r *rig) heard(at time.Time) {
+	r.e.mu.Lock()
+	r.g.lease = time.Time{}
+	r.e.mu.Unlock()
+	r.e.renew(r.g, at.Add(r.e.cfg.SessionTimeout))
 }
 
 func (r *rig) part(n int) *partition { return r.g.parts[topicPartition{"events", int32(n)}] }

@@ -13,18 +13,20 @@ import (
 	"release-forwarder/consumer/wire"
 )
 
-// startLoop finds where to read for the partitions that were assigned, until all have started.
+// startLoop finds where to read for the partitions that were assigned.
 // A leader that does not answer holds it up, and not those that verify what has started.
-func (g *generation) startLoop(ctx context.Context) {
+func (g *member) startLoop(ctx context.Context) {
 	var starts retry
 	for {
 		of, started := g.resolveStarting(ctx)
-		if of == started {
-			return
-		}
 		starts.after(of, started)
+		var again <-chan time.Time
+		if of > started {
+			again = time.After(time.Until(starts.next))
+		}
 		select {
-		case <-time.After(time.Until(starts.next)):
+		case <-again:
+		case <-g.starts:
 		case <-ctx.Done():
 			return
 		}
@@ -32,7 +34,7 @@ func (g *generation) startLoop(ctx context.Context) {
 }
 
 // resolveLoop verifies what is believed of each partition before it is read.
-func (g *generation) resolveLoop(ctx context.Context) {
+func (g *member) resolveLoop(ctx context.Context) {
 	defer g.checks.Wait()
 	for {
 		var again <-chan time.Time
@@ -48,12 +50,12 @@ func (g *generation) resolveLoop(ctx context.Context) {
 	}
 }
 
-func (g *generation) inPhase(ph phase) []*partition {
+func (g *member) inPhase(ph phase) []*partition {
 	g.engine.mu.Lock()
 	defer g.engine.mu.Unlock()
 	var parts []*partition
 	for _, p := range g.parts {
-		if p.phase == ph {
+		if p.phase == ph && p.drain == nil {
 			parts = append(parts, p)
 		}
 	}
@@ -62,7 +64,7 @@ func (g *generation) inPhase(ph phase) []*partition {
 
 // resolveStarting starts the partitions whose committed offsets can be learnt, and tells
 // how many there were and how many of them have started.
-func (g *generation) resolveStarting(ctx context.Context) (of, started int) {
+func (g *member) resolveStarting(ctx context.Context) (of, started int) {
 	parts := g.inPhase(starting)
 	if len(parts) == 0 {
 		return 0, 0
@@ -95,7 +97,7 @@ func (g *generation) resolveStarting(ctx context.Context) (of, started int) {
 
 // fetchOffsets asks the group's coordinator for committed offsets. The topics' IDs are as told
 // before.
-func (g *generation) fetchOffsets(ctx context.Context, parts []*partition) (found commits, ids map[string]wire.ID, err error) {
+func (g *member) fetchOffsets(ctx context.Context, parts []*partition) (found commits, ids map[string]wire.ID, err error) {
 	e := g.engine
 	if ids, err = g.learnCluster(ctx); err != nil {
 		return nil, nil, err
@@ -115,7 +117,7 @@ func (g *generation) fetchOffsets(ctx context.Context, parts []*partition) (foun
 
 // learnCluster learns the cluster's and the topics' IDs, to which commit metadata is bound,
 // and how many partitions there are.
-func (g *generation) learnCluster(ctx context.Context) (ids map[string]wire.ID, err error) {
+func (g *member) learnCluster(ctx context.Context) (ids map[string]wire.ID, err error) {
 	e := g.engine
 	m, err := e.metadata(ctx)
 	if err != nil {
@@ -140,7 +142,7 @@ func (g *generation) learnCluster(ctx context.Context) (ids map[string]wire.ID, 
 // records, and tells how many have started. The offsets are committed before
 // anything is read: from then on the group has an offset to which every later
 // commit can be compared. One commit holds all that are known by then.
-func (g *generation) startFirst(ctx context.Context, parts []*partition) (started int) {
+func (g *member) startFirst(ctx context.Context, parts []*partition) (started int) {
 	if len(parts) == 0 {
 		return 0
 	}
@@ -161,11 +163,11 @@ func (g *generation) startFirst(ctx context.Context, parts []*partition) (starte
 
 // commitFirst commits first offsets and starts the partitions whose one was
 // taken; it returns how many those are.
-func (g *generation) commitFirst(ctx context.Context, commits []commitment) (started int) {
+func (g *member) commitFirst(ctx context.Context, commits []commitment) (started int) {
 	if len(commits) == 0 || !g.beginRound(ctx) {
 		return 0
 	}
-	commits = slices.DeleteFunc(commits, func(c commitment) bool { return !g.anew(c) })
+	commits = slices.DeleteFunc(commits, func(c commitment) bool { return !g.starting(c.part) || !g.anew(c) })
 	taken := g.send(ctx, commits)
 	g.endRound()
 	var begun []start
@@ -182,10 +184,17 @@ func (g *generation) commitFirst(ctx context.Context, commits []commitment) (sta
 	return len(begun)
 }
 
+// starting tells whether a partition is still to be started.
+func (g *member) starting(p *partition) bool {
+	g.engine.mu.Lock()
+	defer g.engine.mu.Unlock()
+	return p.phase == starting && p.drain == nil
+}
+
 // anew looks at a partition that has no commit. Where this process had read it, of a topic with
 // another ID, Kafka has deleted the commit with that topic, and what it held is gone: that is
 // said once. It reports false where a person decides.
-func (g *generation) anew(c commitment) bool {
+func (g *member) anew(c commitment) bool {
 	e, p := g.engine, c.part
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -216,7 +225,7 @@ type start struct {
 
 // startAt is the start at a committed offset with what the metadata tells. All of it is
 // verified before it is believed; what the commit carries is by what.
-func (g *generation) startAt(p *partition, c Commit, id wire.ID) start {
+func (g *member) startAt(p *partition, c Commit, id wire.ID) start {
 	e := g.engine
 	found := mark{c.Offset, c.LeaderEpoch, c.Metadata}
 	at := p.commitKey(c.Offset)
@@ -256,7 +265,7 @@ func (g *generation) startAt(p *partition, c Commit, id wire.ID) start {
 
 // ignored counts and logs that what a commit tells beyond its offset does not count. The
 // engine's mutex is held.
-func (g *generation) ignored(p *partition, commit mark) {
+func (g *member) ignored(p *partition, commit mark) {
 	e := g.engine
 	e.cfg.Hooks.MetadataIgnored()
 	e.log.Warn("the commit's metadata is ignored: it was not written at this place by this version (moved beside another offset, copied from another cluster, "+
@@ -266,11 +275,14 @@ func (g *generation) ignored(p *partition, commit mark) {
 
 // begins lets partitions be verified and read, all from the same moment on: the reader would
 // else leave for a long poll with the first of them.
-func (g *generation) begins(starts ...start) {
+func (g *member) begins(starts ...start) {
 	e := g.engine
 	e.mu.Lock()
 	e.started = e.started || len(starts) > 0
 	for _, s := range starts {
+		if s.part.phase != starting || s.part.drain != nil {
+			continue // it is being given up
+		}
 		s.part.progress = s.at
 		s.part.phase, s.part.readable = checking, math.MaxInt64
 		s.part.failingSince, s.part.cause = time.Time{}, ""

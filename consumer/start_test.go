@@ -26,10 +26,11 @@ func TestACachedProgressCountsOnlyOnItsOwnCluster(t *testing.T) {
 				for _, d := range in.take() {
 					d.Done()
 				}
-				r.g.drain()
-				r.g.revoke()
+				r.drain()
+				r.revoke()
 				r.join(1)
 				r.g.cluster = c.cluster
+				r.part(0).phase = starting
 				r.g.begins(r.g.startAt(r.part(0), Commit{Offset: 0, LeaderEpoch: unknownEpoch}, wire.ID{}))
 				if end := r.part(0).inheritedEnd; end != c.want {
 					t.Errorf("offsets below %d count as done, want %d", end, c.want)

@@ -20,6 +20,8 @@ type PartitionStatus struct {
 	// Oldest is the time of the first unfinished record in memory, zero if there is
 	// none.
 	Oldest time.Time
+	// Draining says that the partition is being given up.
+	Draining bool
 	// Paused is the bound that keeps the partition from being read.
 	Paused Bound
 	PartitionTrouble
@@ -84,6 +86,9 @@ type Status struct {
 	// rebalance for a moment, and JoinFails since when it has tried to join in
 	// vain; zero where it is in the group, or never was.
 	Outside, JoinFails time.Time
+	// Suspended says that the group has not been heard of for a session time-out: nothing is sent,
+	// since others may own the partitions. Outside is since when, then.
+	Suspended bool
 	// CommitsFail is since when Kafka has taken no commit of those sent.
 	CommitsFail time.Time
 	Generation  int32
@@ -108,23 +113,27 @@ func (e *Engine) Status() Status {
 	s := Status{Joined: e.joined, Contact: e.contact, HeldBy: maps.Clone(e.heldBy)}
 	s.Outside, s.JoinFails = e.outside, e.refused
 	s.CommitsFail = e.uncommitted
-	if e.gen == nil {
+	if e.member == nil {
 		return s
 	}
-	s.Began, s.Started = e.gen.began, e.started
-	s.Generation, s.Draining, s.Open = e.gen.id, e.gen.draining, e.gen.open
-	for _, p := range e.gen.parts {
+	s.Began, s.Started = e.member.began, e.started
+	if s.Suspended = e.joined && s.Outside.IsZero() && !time.Now().Before(e.member.lease); s.Suspended {
+		s.Outside = e.member.lease
+	}
+	s.Generation, s.Draining = e.member.id.Generation, e.member.stopping
+	for _, p := range e.member.parts {
+		s.Open += p.open
 		ps := PartitionStatus{
 			Topic: p.topic, Partition: p.partition, Phase: p.phase.String(),
 			PartitionOffsets: PartitionOffsets{p.facts.last.offset, p.watermark(), p.position, p.logEnd},
-			Pending:          p.count, Held: p.blocked.records, Paused: p.paused,
+			Pending:          p.count, Held: p.blocked.records, Paused: p.paused, Draining: p.drain != nil,
 			PartitionTrouble: PartitionTrouble{p.failingSince, p.cause, p.refused, p.refusal},
 		}
 		if ps.Cause == "" && p.reread != "" {
 			ps.Cause, ps.Failing = p.reread, p.rereads
 		}
 		if p.phase == starting {
-			ps.Failing = e.gen.began
+			ps.Failing = p.began
 			s.Unstarted++
 		}
 		switch {
@@ -167,8 +176,8 @@ func (e *Engine) Held(most int) []HeldRecord {
 	if d := e.large; d != nil && d.state == loading && d.keyQueue.blocked {
 		held = append(held, heldRecord(d, time.Time{}))
 	}
-	if e.gen != nil {
-		for _, p := range e.gen.parts {
+	if e.member != nil {
+		for _, p := range e.member.parts {
 			for _, q := range []*readyQueue{&p.due, &p.turn, &p.unloaded} {
 				for l := q.head; l != nil && len(held) < len(e.timed)+most; l = l.next {
 					if l.blocked {

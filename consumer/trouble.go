@@ -47,7 +47,7 @@ func (r *retry) failed() {
 // of one line for each cause, with the first of its partitions, however many there are. Of
 // a partition nothing is said before it has waited for grace, then when the cause is
 // another one, and once a minute.
-func (g *generation) waits(ctx context.Context, grace time.Duration, why map[*partition]error) (lines [][]any) {
+func (g *member) waits(ctx context.Context, grace time.Duration, why map[*partition]error) (lines [][]any) {
 	if ctx.Err() != nil || len(why) == 0 {
 		return nil
 	}
@@ -77,7 +77,7 @@ func (g *generation) waits(ctx context.Context, grace time.Duration, why map[*pa
 }
 
 // boundsUnread notes that the bounds of partitions' logs cannot be learnt.
-func (g *generation) boundsUnread(ctx context.Context, why map[*partition]error) {
+func (g *member) boundsUnread(ctx context.Context, why map[*partition]error) {
 	for _, line := range g.waits(ctx, 0, why) {
 		g.engine.log.Warn("the bounds of a partition's log cannot be read; tried again", line...)
 	}

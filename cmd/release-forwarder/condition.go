@@ -133,7 +133,7 @@ func (v *service) condition(s consumer.Status, g upstream.GateState, refused []f
 		return admin.Condition{Kind: admin.Stuck, Name: why}
 	case unready.Kind != "":
 		return unready
-	case !s.Outside.IsZero():
+	case !s.Outside.IsZero(), joinFails(s):
 		return v.outside(s)
 	case parked > 0:
 		return admin.Condition{Kind: admin.PartitionParked, Count: int64(parked)}
@@ -183,12 +183,20 @@ func heldBack(open []heldPartition) admin.Condition {
 	return c
 }
 
-// outside says of a replica that has no generation whether that is a rebalance's
-// moment or keeps it from reading.
+// joinFails tells that joining has failed for longer than a coordinator takes to move.
+func joinFails(s consumer.Status) bool {
+	return !s.JoinFails.IsZero() && time.Since(s.JoinFails) > joinPatience
+}
+
+// outside says of a replica that is outside the group whether that is a moment's or keeps it
+// from reading.
 func (v *service) outside(s consumer.Status) admin.Condition {
-	c := admin.Condition{Kind: admin.Rebalancing, For: time.Since(s.Outside)}
-	failing := !s.JoinFails.IsZero() && time.Since(s.JoinFails) > joinPatience
-	if failing || c.For > v.settings.Kafka.RebalanceTimeout+contactSlack {
+	since := s.Outside
+	if since.IsZero() {
+		since = s.JoinFails
+	}
+	c := admin.Condition{Kind: admin.Rebalancing, For: time.Since(since)}
+	if joinFails(s) || s.Suspended || c.For > v.settings.Kafka.RebalanceTimeout+contactSlack {
 		c.Kind = admin.OutsideGroup
 	}
 	return c

@@ -183,7 +183,7 @@ func (v *service) wireEngine(dialFunc) error {
 	})
 	cfg := consumer.Config{
 		Brokers: []string{connect.Bootstrap}, Topics: []string{s.Kafka.Topic}, Optional: s.Topics()[1:], GroupID: s.Kafka.GroupID, ClientID: s.Kafka.ClientID,
-		Rack: s.Kafka.ClientRack, Dialer: v.kafka.Dialer, Wire: v.kafka.Wire,
+		Rack: s.Kafka.ClientRack, Wire: v.kafka.Wire,
 		SessionTimeout: s.Kafka.SessionTimeout, HeartbeatInterval: s.Kafka.HeartbeatInterval, RebalanceTimeout: s.Kafka.RebalanceTimeout,
 		OffsetReset: consumer.OffsetReset(s.Kafka.OffsetReset),
 		MaxPending:  s.Consumer.MaxPending, MaxPendingBytes: s.Consumer.MaxPendingBytes, MaxRecordBytes: int(s.Kafka.MaxRecordBytes),

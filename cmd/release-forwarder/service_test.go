@@ -226,13 +226,13 @@ func TestCommitsThatAreNotTakenMakeNoRepeatWhereTheReplicaKeepsItsPartitions(t *
 			w.produce(int32(i%2), event(i, 0))
 		}
 		w.until("the acceptances", func() bool { return w.platform.Stats().Accepted == 199 })
-		w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.RebalanceInProgress, Count: 1})
+		w.loses()
 		time.Sleep(10 * time.Second)
 		refused.Remove()
 		w.failing(func(string) bool { return false })
 		w.until("the commits", func() bool { return w.committed(0) == 100 && w.committed(1) == 100 }, 2*time.Minute)
 		w.end(r)
-		if !strings.Contains(w.log.String(), `"why":"rebalance"`) {
+		if !strings.Contains(w.log.String(), `"why":"fenced"`) {
 			t.Error("the generation did not end: nothing was tried")
 		}
 		for flow, n := range w.platform.Tallies() {

@@ -176,7 +176,7 @@ func TestAReplicaIsNotReadyWhereNoPartitionCanBeStarted(t *testing.T) {
 		w.until("all", w.allCommitted(2, 10))
 		_, lift := w.refusesStart(kmsg.OffsetFetch, kerr.UnstableOffsetCommit, 0)
 		_, lift2 := w.refusesStart(kmsg.OffsetFetch, kerr.UnstableOffsetCommit, 1)
-		w.rebalance()
+		w.loses()
 		time.Sleep(5 * time.Second)
 		if ok, why := r.ready(); !ok {
 			t.Errorf("not ready a moment after a rebalance: %s", why)

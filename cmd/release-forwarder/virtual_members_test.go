@@ -45,6 +45,11 @@ func (w *world) rebalance() {
 	w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.RebalanceInProgress, Count: 1})
 }
 
+// loses has the group forget the member: it loses all and joins as a new one.
+func (w *world) loses() {
+	w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.UnknownMemberID, Count: 1})
+}
+
 func TestAPartitionThatComesBackWithinASecondKeepsItsHeldOrderKeyInOrder(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.refuse("S-1")

@@ -379,7 +379,7 @@ func TestResetNoneWaitsWhereATopicWasMadeAnewAndPassesNothingOver(t *testing.T) 
 func (w *world) betweenGenerations() (lift func()) {
 	w.t.Helper()
 	joining := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, Group: group, Err: kerr.CoordinatorNotAvailable, Count: -1})
-	w.rebalance()
+	w.loses()
 	w.until("the end of the generation", func() bool { return len(w.said("drained")) > 0 }, 2*time.Minute)
 	return joining.Remove
 }

@@ -39,7 +39,7 @@ func TestRightsLostForAMinuteAreWaitedFor(t *testing.T) {
 	}{
 		{kmsg.Fetch, topic, false, admin.PartitionUnreadable},
 		{kmsg.ListOffsets, topic, false, ""}, // which replica is told so, and how often, is chance
-		{kmsg.Metadata, topic, false, admin.OutsideGroup},
+		{kmsg.Metadata, topic, false, admin.PartitionUnreadable},
 		{kmsg.Produce, topic, false, admin.DeadLettersRefused},
 		{kmsg.OffsetCommit, topic, false, admin.CommitsFail},
 		{kmsg.OffsetCommit, all, false, admin.CommitsFail},
@@ -65,6 +65,9 @@ func TestRightsLostForAMinuteAreWaitedFor(t *testing.T) {
 				}
 				if c.key == kmsg.ListOffsets { // asked for where a position seems not to be in the log
 					w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: eventTopic, Err: kerr.OffsetOutOfRange, Count: 2})
+				}
+				if c.key == kmsg.FindCoordinator { // asked for where the one that is known says that it is none
+					w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.NotCoordinator, TopLevel: true, Count: 2})
 				}
 				lost := w.cluster.Fault(fault)
 				for p := range int32(2) {
@@ -219,7 +222,7 @@ func TestAReplicaOutsideTheGroupSaysSo(t *testing.T) {
 		well := func() bool { return r.status().Condition.Kind == admin.Well }
 		w.until("the group", well)
 		again := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, Err: kerr.RebalanceInProgress, TopLevel: true, Count: -1})
-		w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.RebalanceInProgress, TopLevel: true})
+		w.loses()
 		time.Sleep(10 * time.Second)
 		banner(admin.Rebalancing)
 		time.Sleep(r.settings.Kafka.RebalanceTimeout + contactSlack)

@@ -39,8 +39,8 @@ var sentences = []sentence{
 			"Normal for moments. If it stays: see which replicas are slow to give up their partitions, or come and go.",
 			"短暂出现属正常。若持续：查看哪些副本迟迟不交出分区，或反复上下线。"}},
 	{kind: OutsideGroup, level: LevelTrouble, runbook: "not-reading", says: phrase{
-		"Nothing is read here: this replica has been outside the group for {for} and cannot join it. Nothing is lost while the topic keeps the records.",
-		"本副本没有读取：已离开消费组 {for}，且无法加入。主题保留期内不会丢失。"},
+		"This replica cannot join the group, for {for}: it reads nothing, or for a while what it still owns. Nothing is lost while the topic keeps the records.",
+		"本副本已 {for} 无法加入消费组：没有读取，或暂时只读取仍归它的分区。主题保留期内不会丢失。"},
 		remedy: phrase{
 			"Read `error` and `remedy` in the last log line join-failed: a right on the group that is missing, a time-out that the brokers do not allow, or brokers that cannot be reached.",
 			"查看日志最后一条 join-failed 的 error 和 remedy：缺少消费组权限、broker 不允许的超时设置，或无法连接 broker。"}},

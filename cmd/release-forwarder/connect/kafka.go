@@ -55,7 +55,7 @@ type Config struct {
 
 // Kafka is the way to one cluster.
 type Kafka struct {
-	// Dialer is for the consumer group; [Bootstrap] is the address to begin with. Its connections'
+	// Dialer is for looking at brokers one by one; [Bootstrap] is the address to begin with. Its connections'
 	// cap is above KAFKA_REBALANCE_TIMEOUT, since a join is answered only when all have joined.
 	Dialer *kafka.Dialer
 	// Wire is for all other requests.

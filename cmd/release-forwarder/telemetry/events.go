@@ -52,7 +52,7 @@ var events = []Event{
 		Remedy: "once: nothing; often: look for CPU throttling and network loss, raise KAFKA_SESSION_TIMEOUT", Runbook: "rebalances"},
 	{Name: "stuck", Level: fail, State: true, Message: "a delivery does not end, or none begins although it could: /livez answers 503 until it moves",
 		Remedy: "a defect of this program: keep what and the log before it, and report it; a restart helps", Runbook: "not-reading"},
-	{Name: "leave-slow", Level: warn, Message: "leaving the group takes too long; the group notices by the session time-out"},
+	{Name: "leave-slow", Level: warn, Message: "leaving the group failed; the group notices by the session time-out"},
 	{Name: "join-failed", Level: warn, Message: "joining the group failed; tried again",
 		Remedy: "the line's own remedy says what the error asks for: KAFKA_SESSION_TIMEOUT, a right on the group, another KAFKA_GROUP_ID, or to wait for the coordinator", Runbook: "not-reading"},
 	{Name: "no-broker", Level: warn, Message: "no broker has answered yet; waiting for Kafka",

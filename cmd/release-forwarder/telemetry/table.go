@@ -138,7 +138,7 @@ var (
 	commits = Instrument{"commits_total", Counter, "{commit}", []Label{{"result", CommitResults}},
 		"Offset commits by result; stale is one Kafka refused since the replica no longer owns the partition."}
 	rebalances = Instrument{"rebalances_total", Counter, "{rebalance}", nil,
-		"Group generations joined."}
+		"Rebalances that changed what this replica owns."}
 	suspicious = Instrument{"suspicious_events_total", Counter, "{event}", []Label{{"kind", Suspicions}},
 		"Events that were sent although something in them can hardly be meant so."}
 	readingPaused = Instrument{"reading_paused", Gauge, "", append(append([]Label(nil), byPartition...), Label{"bound", Bounds}),

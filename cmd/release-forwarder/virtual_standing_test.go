@@ -1,0 +1,167 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+
+	"release-forwarder/cmd/release-forwarder/memnet"
+	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/consumer"
+)
+
+// What the group does is no reason for a delivery to wait: records of partitions that stay with their replica
+// are sent as soon as they are there, whoever joins, leaves, dies or differs meanwhile. Where nothing
+// piles up that another replica left, answers take 3 s, so that a drain is seen.
+func TestNobodyStandsStillWhenTheGroupChanges(t *testing.T) {
+	const partitions, long, short = 6, 3 * time.Second, 50 * time.Millisecond
+	// A partition whose answer has just come may wait for the end of a poll that began without it: with or
+	// without the group.
+	const poll = 500 * time.Millisecond
+	for name, c := range map[string]struct {
+		takes   time.Duration
+		happens func(w *world)
+	}{
+		"nothing, the control": {long, func(*world) { time.Sleep(30 * time.Second) }},
+		"a third joins and leaves": {long, func(w *world) {
+			third := w.start()
+			time.Sleep(20 * time.Second)
+			w.end(third)
+			time.Sleep(20 * time.Second)
+		}},
+		"a third dies right after its join, five times": {short, func(w *world) {
+			for range 5 {
+				third := w.startMortal()
+				w.until("its join", func() bool { return third.engine.Status().Joined }, time.Minute)
+				w.kill(third)
+				time.Sleep(10 * time.Second)
+			}
+			time.Sleep(time.Minute)
+		}},
+		"a third hangs": {short, func(w *world) {
+			third := w.startMortal()
+			time.Sleep(20 * time.Second)
+			third.link.Set(func(string) memnet.Condition { return memnet.Condition{Hold: true} })
+			time.Sleep(2 * time.Minute)
+			third.link.Set(func(string) memnet.Condition { return memnet.Condition{} })
+			time.Sleep(time.Minute)
+			w.end(third.replica)
+			time.Sleep(20 * time.Second)
+		}},
+		"a third reads another topic too": {long, func(w *world) {
+			if _, err := kadm.NewClient(w.kafka).CreateTopic(w.t.Context(), 2, 1, nil, "replays"); err != nil {
+				w.t.Fatal(err)
+			}
+			third := w.start("KAFKA_REPLAY_TOPIC", "replays")
+			time.Sleep(time.Minute)
+			w.end(third)
+			time.Sleep(20 * time.Second)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inVirtualTime(t, partitions, func(w *world) {
+				var mu sync.Mutex
+				produced, longest := map[string]time.Time{}, map[int]time.Duration{}
+				w.platform.Script(func(q *platform.Request) *platform.Reply {
+					mu.Lock()
+					defer mu.Unlock()
+					var order, n int
+					if _, err := fmt.Sscanf(q.Params["flow_no"], "F-%d-%d", &order, &n); err == nil && !produced[q.Params["flow_no"]].IsZero() {
+						p := order % partitions
+						longest[p] = max(longest[p], time.Since(produced[q.Params["flow_no"]]))
+					}
+					return &platform.Reply{Delay: c.takes}
+				})
+				first, second := w.start("UPSTREAM_MAX_IN_FLIGHT", "256"), w.start("UPSTREAM_MAX_IN_FLIGHT", "256")
+				w.until("both", func() bool {
+					return len(first.engine.Status().Partitions) == partitions/2 && len(second.engine.Status().Partitions) == partitions/2
+				}, time.Minute)
+				w.backlog(partitions, 600) // until the limit is no reason to wait
+				w.until("the backlog", func() bool { return w.platform.Stats().Accepted == 600*partitions }, 10*time.Minute)
+				time.Sleep(20 * time.Second)
+				before := owned(first.engine, second.engine)
+				stop, stopped := make(chan struct{}), make(chan struct{})
+				go func() {
+					defer close(stopped)
+					for n := 0; ; n++ {
+						select {
+						case <-stop:
+							return
+						case <-time.After(200 * time.Millisecond):
+						}
+						for p := range partitions {
+							order := p + partitions*n
+							mu.Lock()
+							produced[fmt.Sprintf("F-%d-9", order)] = time.Now()
+							mu.Unlock()
+							w.produce(int32(p), event(order, 9))
+						}
+					}
+				}()
+				stays := map[int]bool{}
+				for p := range before {
+					stays[p] = true
+				}
+				watch := make(chan struct{})
+				go func() {
+					defer close(watch)
+					for {
+						select {
+						case <-stop:
+							return
+						case <-time.After(100 * time.Millisecond):
+						}
+						now := owned(first.engine, second.engine)
+						for p := range before {
+							stays[p] = stays[p] && now[p] == before[p]
+						}
+					}
+				}()
+				c.happens(w)
+				close(stop)
+				<-stopped
+				<-watch
+				mu.Lock()
+				kept := 0
+				for p, s := range stays {
+					if !s {
+						continue
+					}
+					kept++
+					if longest[p] > poll {
+						t.Errorf("partition %d stays, and a record of it waited %s", p, longest[p])
+					}
+				}
+				mu.Unlock()
+				if kept < partitions/2 {
+					t.Errorf("%d partitions stayed, want %d at least", kept, partitions/2)
+				}
+				w.until("all", func() bool { return w.platform.Stats().Accepted == 600*partitions+len(produced) }, 5*time.Minute)
+				w.end(first)
+				w.end(second)
+				if strings.Contains(name, "joins") || strings.Contains(name, "control") {
+					if s := w.platform.Stats(); s.Received != s.Accepted {
+						t.Errorf("%d received of %d: repeated", s.Received, s.Accepted)
+					}
+				}
+			})
+		})
+	}
+}
+
+// owned tells which of two replicas has each partition of the events.
+func owned(engines ...*consumer.Engine) map[int]int {
+	all := map[int]int{}
+	for i, e := range engines {
+		for _, p := range e.Status().Partitions {
+			if p.Topic == eventTopic && !p.Draining {
+				all[int(p.Partition)] = i + 1
+			}
+		}
+	}
+	return all
+}
