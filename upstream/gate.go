@@ -39,8 +39,7 @@ type Gate struct {
 	pace    pace
 	// inFlight is how many slots are in use, 0 to circuit.max.
 	inFlight int
-	requests map[*Attempting]struct{} // open now: fewer, where deliveries wait for their quick retries
-	begun    uint64
+	attempts
 	sinceOutage
 	// pausedUntil is when slots are given again: it never moves back, and is
 	// zero again once it is noticed to have passed.
@@ -57,6 +56,13 @@ type Gate struct {
 	// while somebody makes them.
 	news    []func()
 	telling bool
+}
+
+// attempts are the HTTP attempts that are open: fewer than slots are in use, where deliveries wait
+// for their quick retries.
+type attempts struct {
+	requests map[*Attempting]struct{}
+	begun    uint64 // so many there were in all
 }
 
 // sinceOutage is what is left in use from before the circuit closed last.
@@ -84,7 +90,7 @@ func NewGate(config GateConfig) *Gate {
 	if config.MaxInFlight < 1 {
 		config.MaxInFlight = 64
 	}
-	g := &Gate{config: config, requests: map[*Attempting]struct{}{}}
+	g := &Gate{config: config, attempts: attempts{requests: map[*Attempting]struct{}{}}}
 	g.circuit.max, g.circuit.limit = config.MaxInFlight, config.MaxInFlight
 	if config.Adaptive {
 		g.limiter = newLimiter(config.MaxInFlight)

@@ -34,7 +34,8 @@ const (
 // A refusal with more requests open than were served of late is load: from there on the limit
 // rises carefully. With fewer it may be the record's own fault, and the gain doubles, or a few
 // such records would hold the limit down. A round above the ceiling without a refusal and with
-// answers no slower doubles it too: the platform takes more.
+// answers no slower doubles it too: the platform takes more. (Its fields are many, to have all that
+// one answer changes in one place.)
 type limiter struct {
 	max          int
 	limit, gain  float64
