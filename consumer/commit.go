@@ -293,7 +293,7 @@ func (g *member) outcome(commits []commitment, res *kmsg.OffsetCommitResponse, e
 		}
 		o.refused = append(o.refused, c)
 		g.noteRefused(c, c.refused)
-		if may, certain := ofSize(c.refused); certain || may && weight(g.engine.cfg.GroupID, commits) >= leastBatch {
+		if may, _ := ofSize(c.refused); may {
 			o.heavy = append(o.heavy, c)
 		}
 		if o.err == nil || isStale(c.refused) {

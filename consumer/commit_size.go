@@ -20,7 +20,7 @@ const (
 	widest commitSize = 512 << 10
 
 	// leastBatch is what every coordinator takes: else it could not keep a group. An error that may
-	// be anything says nothing of the size of less.
+	// be anything costs a commit of less than that nothing of its metadata.
 	leastBatch = 1 << 10
 
 	// mostRefusals bounds the search of one interval. It goes on with the next.
@@ -73,7 +73,7 @@ type search struct {
 	size, began commitSize
 	certain     bool // it became less for refusals that can be nothing else
 	taken       []commitment
-	alone       []commitment // refused alone and without metadata
+	alone       []commitment // refused alone, and nothing can be left out
 	all         bool         // something was refused that is not for one partition's sake
 }
 
@@ -110,13 +110,14 @@ func (g *member) send(ctx context.Context, commits []commitment) (taken []commit
 // denies, that says nothing of sizes.
 func (g *member) smaller(s *search, heavy []commitment, whole bool) []commitment {
 	c := &heavy[0]
-	if c.metadata == "" && len(heavy) == 1 {
+	_, certain := ofSize(c.refused)
+	size := weight(g.engine.cfg.GroupID, heavy)
+	if len(heavy) == 1 && (c.metadata == "" || !certain && size < leastBatch) {
 		s.alone = append(s.alone, *c)
 		return nil
 	}
 	if whole {
-		_, certain := ofSize(c.refused)
-		s.size, s.certain = commitSize(weight(g.engine.cfg.GroupID, heavy)/2), s.certain || certain
+		s.size, s.certain = commitSize(size/2), s.certain || certain
 	}
 	if len(heavy) == 1 {
 		c.stripped, c.metadata = len(c.metadata), ""
