@@ -54,7 +54,7 @@ func (g *member) allot(p *partition, among int) {
 // that wait for it to become low.
 func (g *member) recount(p *partition) {
 	has := p.fresh.count
-	if p.blocked.records > 0 || p.gapBound {
+	if p.blocked.records > 0 || p.gapBound || p.drain != nil {
 		has = 0
 	}
 	waits := !g.low()

@@ -151,9 +151,6 @@ func (g *member) commitments() []commitment {
 	defer e.mu.Unlock()
 	now := time.Now()
 	var commits []commitment
-	if g.unsafe {
-		return nil
-	}
 	for _, p := range g.parts {
 		due := p.facts.due(now, p.phase)
 		if !p.commits() || !due && !g.dirty {
@@ -194,9 +191,8 @@ type outcome struct {
 }
 
 // request sends one request and notes what was taken.
-func (g *member) request(ctx context.Context, commits []commitment) outcome {
+func (g *member) request(ctx context.Context, id membership.Identity, commits []commitment) outcome {
 	e := g.engine
-	id := g.named()
 	req := g.commitRequest(id, commits)
 	topic := ""
 	if len(req.Topics) == 1 {
@@ -226,11 +222,15 @@ func (g *member) request(ctx context.Context, commits []commitment) outcome {
 	return o
 }
 
-// named is under which name requests are sent now.
-func (g *member) named() membership.Identity {
+// current are those of the commits that may be sent now, and under which name: of partitions that are
+// still owned, and none while others may own them.
+func (g *member) current(commits []commitment) (id membership.Identity, current []commitment) {
 	g.engine.mu.Lock()
 	defer g.engine.mu.Unlock()
-	return g.id
+	if g.unsafe {
+		return g.id, nil
+	}
+	return g.id, slices.DeleteFunc(slices.Clone(commits), func(c commitment) bool { return c.part.phase == revoked })
 }
 
 // judge draws the conclusions from the answer to a commit; about says what it was about.

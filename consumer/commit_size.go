@@ -87,8 +87,12 @@ func (g *member) send(ctx context.Context, commits []commitment) (taken []commit
 	e.mu.Unlock()
 	rest := commits
 	for refusals := 0; len(rest) > 0 && refusals < mostRefusals && (refusals == 0 || ctx.Err() == nil); {
+		id, current := g.current(rest)
+		if rest = current; len(rest) == 0 {
+			break
+		}
 		n := s.size.take(e.cfg.GroupID, rest)
-		o := g.request(ctx, rest[:n])
+		o := g.request(ctx, id, rest[:n])
 		s.taken = append(s.taken, o.taken...)
 		s.all = s.all || o.err != nil && !g.refusedAside(rest[:n])
 		if len(o.heavy) == 0 {

@@ -130,6 +130,11 @@ func (e *Engine) loaded(d *Delivery, rec fetch.Record, err error) (opened bool) 
 	p.reread, p.rereads = "", time.Time{}
 	switch {
 	case err == nil:
+		if p.drain != nil { // it is not tried any more, and another's may be read
+			e.large, d.state = nil, ready
+			p.enqueue(d.keyQueue, d.then)
+			break
+		}
 		d.Record.Key, d.Record.Value, d.Record.Headers = rec.Key, rec.Value, rec.Headers
 		d.loaded, d.loads = true, retry{}
 		d.beyond = time.Time{}

@@ -334,6 +334,8 @@ func (g *member) beginDrain(all []*partition, limit time.Time) (d *drain, parts 
 			parts = append(parts, p)
 			p.drain, p.inRing = d, false
 			d.open += p.open
+			e.unload(p) // another's may be read
+			g.recount(p)
 		}
 	}
 	e.ring = slices.DeleteFunc(e.ring, func(p *partition) bool { return p.drain != nil })
@@ -466,6 +468,10 @@ func (g *member) removeOne(p *partition) {
 		r.known, r.knowledge, r.logID, r.cluster, r.memories = true, p.toCache(), p.logID, g.cluster, p.remember()
 		r.position, r.end = p.position, p.known()
 		r.parted, r.toldParted = p.parted, p.toldParted
+	}
+	if before := e.cached[p.topicPartition]; before.known && !r.known { // it was never begun with
+		before.facts = r.facts
+		r = before
 	}
 	e.cached[p.topicPartition] = r
 	p.phase, g.moved = revoked, true

@@ -250,7 +250,9 @@ func (g *member) startAt(p *partition, c Commit, id wire.ID) start {
 		k, logID, memories, err = r.knowledge, r.logID, r.memories, nil
 		p.reaches, p.parted, p.toldParted = r.end, r.parted, r.toldParted
 	}
-	delete(e.cached, p.topicPartition)
+	if p.phase == starting && p.drain == nil { // else what is cached may be a later owner's
+		delete(e.cached, p.topicPartition)
+	}
 	p.facts.found(found)
 	if p.logID = logID; logID != (wire.ID{}) && logID != id {
 		p.doubted = time.Now() // the metadata may be older than the commit

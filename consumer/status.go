@@ -118,7 +118,9 @@ func (e *Engine) Status() Status {
 	}
 	s.Began, s.Started = e.member.began, e.started
 	if s.Suspended = e.joined && s.Outside.IsZero() && !time.Now().Before(e.member.lease); s.Suspended {
-		s.Outside = e.member.lease
+		if s.Outside = e.member.lease; s.Outside.IsZero() {
+			s.Outside = e.contact
+		}
 	}
 	s.Generation, s.Draining = e.member.id.Generation, e.member.stopping
 	for _, p := range e.member.parts {

@@ -23,22 +23,25 @@ type Classic struct {
 
 	// Of the goroutine that joins:
 	owned       []Partition
-	subscribed  []string
 	protocol    string
 	assignedFor map[string]int32 // the leader's: the numbers of partitions when it assigned
 
 	mu sync.Mutex
 	// The rest is guarded by mu.
 	id      Identity
-	calm    time.Time // when a request was sent that was answered while no rebalance was under way
-	known   bool      // to the coordinator
-	joining bool      // a JoinGroup or SyncGroup is under way
-	again   bool      // there is a reason to join
-	lost    error     // why all is lost
+	calm    time.Time          // when a request was sent that was answered while no rebalance was under way
+	known   bool               // to the coordinator
+	joining bool               // a JoinGroup or SyncGroup is under way
+	again   bool               // there is a reason to join
+	fencing bool               // the owner is being told that all is lost
+	lost    error              // why all is lost, once the owner knows
+	giveUp  context.CancelFunc // ends the join that is under way
 }
 
 // NewClassic makes a member. It contacts nothing.
 func NewClassic(cfg Config) *Classic {
+	// A member that hears of a rebalance only after the rebalance time-out has lost its partitions before.
+	cfg.HeartbeatInterval = min(cfg.HeartbeatInterval, cfg.RebalanceTimeout/3)
 	return &Classic{cfg: cfg, pace: rate.NewLimiter(rate.Every(joinInterval), joinBurst), wake: make(chan struct{}, 1)}
 }
 
@@ -46,13 +49,13 @@ func NewClassic(cfg Config) *Classic {
 // given up before: it is not given up here.
 func (m *Classic) Run(ctx context.Context) {
 	var beats sync.WaitGroup
-	beats.Go(func() { m.heartbeats(ctx) })
+	beats.Go(func() { m.beat(ctx) })
 	for m.pace.Wait(ctx) == nil {
 		m.join(ctx)
 		m.await(ctx)
 	}
 	beats.Wait()
-	m.leave()
+	m.leave(m.identity())
 }
 
 // Rejoin has the member join again: what it subscribes to has changed.
@@ -73,9 +76,6 @@ func (m *Classic) poke() {
 // join makes one round: JoinGroup, SyncGroup, and what follows from them. Where it fails there is a
 // reason for the next one.
 func (m *Classic) join(ctx context.Context) {
-	m.mu.Lock()
-	m.again = false
-	m.mu.Unlock()
 	if m.protocol != "" && m.protocol != cooperative && len(m.owned) > 0 {
 		m.revoke(m.owned)
 	}
@@ -83,23 +83,32 @@ func (m *Classic) join(ctx context.Context) {
 	if topics == nil {
 		return
 	}
-	m.setJoining(true)
-	defer m.setJoining(false)
+	ctx, giveUp := context.WithCancel(ctx)
+	defer giveUp()
+	m.mu.Lock()
+	m.joining, m.again, m.giveUp = true, false, giveUp // what was heard before leads to this join
+	m.mu.Unlock()
 	joined, err := m.joinGroup(ctx, topics)
 	if err != nil {
 		m.failed(ctx, err)
 		return
 	}
-	cut := m.protocol == cooperative && *joined.Protocol != cooperative
-	m.subscribed, m.protocol = topics, *joined.Protocol
-	m.cfg.Owner.Joined(m.identity(), cut && joined.LeaderID != joined.MemberID)
-	assigned, withheld, err := m.sync(ctx, joined, cut)
+	m.protocol = *joined.Protocol
+	// Another member that leads an eager generation may give away what is owned: see the package's doc.
+	unsafe := m.protocol != cooperative && len(m.owned) > 0 && joined.LeaderID != joined.MemberID
+	m.cfg.Owner.Joined(m.identity(), unsafe)
+	assigned, withheld, err := m.sync(ctx, joined)
 	if err != nil {
+		if unsafe {
+			parts := m.owned
+			m.owned = nil
+			m.cfg.Owner.Lost(parts)
+		}
 		m.failed(ctx, err)
 		return
 	}
-	m.setJoining(false)
-	m.take(assigned, withheld || !cut)
+	m.joinEnded()
+	m.take(assigned, withheld || m.protocol == cooperative)
 }
 
 // take begins what is new, and gives up what is no longer assigned.
@@ -155,14 +164,14 @@ func (m *Classic) lose() {
 	m.owned = nil
 	m.cfg.Owner.Lost(parts)
 	m.mu.Lock()
-	lost := m.lost
+	id, anew := m.id, unknown(m.lost)
 	m.lost, m.known = nil, false
-	m.mu.Unlock()
-	if unknown(lost) {
-		m.leave() // should it be known all the same, nobody waits for it
-		m.mu.Lock()
+	if anew {
 		m.id.Member = ""
-		m.mu.Unlock()
+	}
+	m.mu.Unlock()
+	if anew {
+		m.leave(id) // should it be known all the same, nobody waits for it
 	}
 }
 
@@ -187,6 +196,7 @@ func (m *Classic) watch(ctx context.Context) {
 
 // failed draws the conclusions from a join that failed.
 func (m *Classic) failed(ctx context.Context, err error) {
+	m.joinEnded()
 	if ctx.Err() != nil {
 		return
 	}
@@ -213,13 +223,20 @@ func unknown(err error) bool {
 // fence says that all is lost.
 func (m *Classic) fence(request string, err error) {
 	m.mu.Lock()
-	first := m.lost == nil && m.known
-	if m.lost == nil {
-		m.lost = err
-	}
+	first, known, giveUp := m.lost == nil && !m.fencing, m.known, m.giveUp
+	m.fencing = m.fencing || first
 	m.mu.Unlock()
-	if first {
+	if !first {
+		return
+	}
+	if known {
 		m.cfg.Owner.Fenced(request, err)
+	}
+	m.mu.Lock()
+	m.lost, m.fencing = err, false // not before: Lost follows Fenced
+	m.mu.Unlock()
+	if giveUp != nil {
+		giveUp() // the coordinator does not know who waits there
 	}
 	m.poke()
 }
@@ -229,6 +246,7 @@ func (m *Classic) fence(request string, err error) {
 // has passed since a rebalance began, whatever else it hears of it.
 func (m *Classic) renew(sent time.Time, calm bool) {
 	m.mu.Lock()
+	calm = calm && !m.joining // who has not sent SyncGroup in time is forgotten as well
 	if calm && sent.After(m.calm) {
 		m.calm = sent
 	}
@@ -240,10 +258,10 @@ func (m *Classic) renew(sent time.Time, calm bool) {
 	m.cfg.Owner.Renewed(until)
 }
 
-func (m *Classic) setJoining(joining bool) {
+func (m *Classic) joinEnded() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.joining = joining
+	m.joining, m.giveUp = false, nil
 }
 
 func (m *Classic) identity() Identity {
@@ -265,6 +283,10 @@ func (m *Classic) ofGroup(code int16) error {
 	return err
 }
 
+// heartbeats are judged by this word: they alone tell that a rebalance has begun, or has not. A commit that is
+// refused for one may be late.
+const heartbeats = "heartbeat"
+
 // Judge draws the conclusions from the coordinator's answer to a request that was sent under an
 // identity: what a heartbeat's or a commit's code says of the membership. It reports whether the
 // error is one that it has dealt with.
@@ -273,20 +295,20 @@ func (m *Classic) Judge(request string, id Identity, sent time.Time, err error) 
 		m.cfg.Owner.Heard()
 	}
 	m.mu.Lock()
-	held := id == m.id && m.known
+	held, ours := id == m.id && m.known, id.Member == m.id.Member && m.known
 	joining := m.joining
 	m.mu.Unlock()
 	switch {
 	case err == nil, errors.Is(err, kafka.RebalanceInProgress):
-		if id.Member == m.identity().Member {
-			m.renew(sent, err == nil && request == "heartbeat")
+		if ours {
+			m.renew(sent, err == nil && request == heartbeats)
 		}
-		if err != nil && held && !joining {
+		if err != nil && held && !joining && request == heartbeats {
 			m.Rejoin()
 		}
 		return true
 	case unknown(err):
-		if id.Member == m.identity().Member {
+		if ours {
 			m.fence(request, err)
 		}
 		return true
@@ -305,9 +327,9 @@ func Answered(err error) bool {
 	return err == nil || is && !wire.Moved(code)
 }
 
-// heartbeats tell the coordinator that this member lives, also while it joins and while it gives
+// beat tells the coordinator that this member lives, also while it joins and while it gives
 // partitions up. What they prove is that no other member owns its partitions.
-func (m *Classic) heartbeats(ctx context.Context) {
+func (m *Classic) beat(ctx context.Context) {
 	tick := time.NewTicker(m.cfg.HeartbeatInterval)
 	defer tick.Stop()
 	for {
@@ -342,9 +364,9 @@ func (m *Classic) heartbeat(ctx context.Context, id Identity) {
 	if ctx.Err() != nil && !Answered(err) {
 		return // given up at the end, which says nothing of the coordinator
 	}
-	if !m.Judge("heartbeat", id, sent, err) {
-		m.cfg.Log.Warn("the group's coordinator did not take a request; it is sent again", "request", "heartbeat", "error", err.Error())
-		if Answered(err) {
+	if !m.Judge(heartbeats, id, sent, err) {
+		m.cfg.Log.Warn("the group's coordinator did not take a request; it is sent again", "request", heartbeats, "error", err.Error())
+		if errors.Is(err, kafka.GroupAuthorizationFailed) {
 			m.Rejoin() // which the coordinator may take, and tells where the group stands
 		}
 	}
@@ -352,8 +374,7 @@ func (m *Classic) heartbeat(ctx context.Context, id Identity) {
 
 // leave tells the group at once that this member is gone. A join that is still under way does not
 // hold it up: it is on another connection.
-func (m *Classic) leave() {
-	id := m.identity()
+func (m *Classic) leave(id Identity) {
 	if id.Member == "" {
 		return
 	}
@@ -365,7 +386,14 @@ func (m *Classic) leave() {
 	member.MemberID = id.Member
 	member.Reason = kmsg.StringPtr("the program stops")
 	req.Members = append(req.Members, member)
-	if _, err := m.cfg.Wire.SendToCoordinator(ctx, m.cfg.Group, req); err != nil {
+	err := error(kafka.NotCoordinatorForGroup)
+	for try := 0; try < 2 && wire.Moved(err); try++ { // it may have moved just now
+		var res kmsg.Response
+		if res, err = m.cfg.Wire.SendToCoordinator(ctx, m.cfg.Group, req); err == nil {
+			err = m.ofGroup(res.(*kmsg.LeaveGroupResponse).ErrorCode)
+		}
+	}
+	if err != nil && !unknown(err) {
 		m.cfg.Log.Warn("leaving the group failed; the group notices by the session time-out", "timeout", m.cfg.SessionTimeout.String(), "error", err.Error())
 	}
 }

@@ -125,7 +125,12 @@ func (p *person) lets(parts []Partition, how string) {
 	}
 }
 
-func (p *person) Fenced(string, error) {}
+func (p *person) Fenced(string, error) {
+	time.Sleep(p.takes)
+	p.g.mu.Lock()
+	defer p.g.mu.Unlock()
+	p.say("is fenced")
+}
 
 func (p *person) Joined(_ Identity, unsafe bool) {
 	p.g.mu.Lock()
@@ -287,6 +292,9 @@ func TestAMemberThatKnowsOnlyRange(t *testing.T) {
 		}
 		b.leave() // what it had moves, in a generation that is eager as the one before was
 		g.wants(20*time.Second, "a 3")
+		if told := g.said(); strings.Count(told, "a gives up") != 1 {
+			t.Errorf("%s: heartbeats of the drain made another rebalance", told)
+		}
 		b = g.joins("b", slow)
 		g.wants(20*time.Second, "a 2, b 2")
 		old.Close()
@@ -413,7 +421,7 @@ func TestWhatAnAnswerMeans(t *testing.T) {
 		if k, is := err.(*kerr.Error); is { //nolint:errorlint // as it stands in the table
 			err = m.ofGroup(k.Code)
 		}
-		m.Judge("commit", c.sentAs, time.Now(), err)
+		m.Judge(heartbeats, c.sentAs, time.Now(), err)
 		got := nothing
 		switch {
 		case m.lost != nil:
@@ -425,6 +433,34 @@ func TestWhatAnAnswerMeans(t *testing.T) {
 			t.Errorf("%v, sent as %v, joining %v: %s, want %s", c.err, c.sentAs, c.joining, got, c.want)
 		}
 	}
+}
+
+// However many answers say that all is lost, the owner is told once, and before it is taken from it.
+func TestFencedComesBeforeLost(t *testing.T) {
+	inGroup(t, func(g *rooms) {
+		a := g.joins("a", func(p *person) { p.takes = time.Second })
+		g.wants(5*time.Second, "a 6")
+		g.said()
+		id := a.identity()
+		var all sync.WaitGroup
+		for n := range 3 {
+			all.Go(func() {
+				time.Sleep(time.Duration(n) * 500 * time.Millisecond) // while it is told, and when it was
+				a.Judge("commit", id, time.Now(), kafka.UnknownMemberId)
+			})
+		}
+		all.Wait()
+		g.wants(10*time.Second, "a 6")
+		if told := g.said(); told != "a is fenced; a loses 6; a gets 6" {
+			t.Error(told)
+		}
+		a.Judge("commit", a.identity(), time.Now(), kafka.IllegalGeneration)
+		g.wants(10*time.Second, "a 6")
+		if told := g.said(); told != "a is fenced; a loses 6; a gets 6" {
+			t.Errorf("a second time: %s", told)
+		}
+		a.leave()
+	})
 }
 
 // A rebalance in which the member could not join ends its ownership, whatever its heartbeats say.

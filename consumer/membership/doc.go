@@ -27,16 +27,17 @@
 //	from        | to          | what is owned before the join
 //	------------+-------------+---------------------------------------------------------------
 //	cooperative | cooperative | stays
-//	cooperative | eager       | where this service leads it leaves out, for that round, what others still own,
-//	            |             | and says so: its owner gives it up as above. Where another leads, what was not
-//	            |             | assigned again is lost: it may have an owner already
+//	cooperative | eager       | where this service leads it leaves out what others still own, and says so: its
+//	            |             | owner gives it up as above. Where another leads, what was not assigned again is
+//	            |             | lost: it may have an owner already
 //	eager       | any         | is given up before JoinGroup is sent
 //
 // What an answer means (heartbeat, commit):
 //
 //	none, or another error       | nothing: it is sent again
 //	0                            | the coordinator knows this member: until the session time-out nobody else owns its partitions
-//	27 REBALANCE_IN_PROGRESS     | the same, and the member joins again
+//	27 REBALANCE_IN_PROGRESS     | the same, but not beyond the rebalance time-out; of a heartbeat: the member joins again
+//	GROUP_AUTHORIZATION_FAILED   | of a heartbeat: the member joins again, which the coordinator may take all the same
 //	22 ILLEGAL_GENERATION        | of a generation older than the one held, or while joining: nothing; else all is lost
 //	25 UNKNOWN_MEMBER_ID, 82     | all is lost; the member joins as a new one
 package membership

@@ -119,13 +119,13 @@ func byTopic(parts []Partition) map[string][]int32 {
 }
 
 // sync sends what the leader has decided and waits for this member's part.
-func (m *Classic) sync(ctx context.Context, joined *kmsg.JoinGroupResponse, cut bool) (assigned []Partition, withheld bool, err error) {
+func (m *Classic) sync(ctx context.Context, joined *kmsg.JoinGroupResponse) (assigned []Partition, withheld bool, err error) {
 	req := kmsg.NewPtrSyncGroupRequest()
 	req.Group, req.MemberID, req.Generation = m.cfg.Group, joined.MemberID, joined.Generation
 	req.ProtocolType, req.Protocol = kmsg.StringPtr(consumerType), joined.Protocol
 	m.assignedFor = nil
 	if joined.LeaderID == joined.MemberID {
-		if req.GroupAssignment, err = m.assign(ctx, joined, cut); err != nil {
+		if req.GroupAssignment, err = m.assign(ctx, joined); err != nil {
 			return nil, false, err
 		}
 	}
@@ -140,6 +140,7 @@ func (m *Classic) sync(ctx context.Context, joined *kmsg.JoinGroupResponse, cut 
 	if err = m.ofGroup(res.ErrorCode); err != nil {
 		return nil, false, err
 	}
+	m.joinEnded()
 	m.renew(sent, true)
 	m.cfg.Owner.Heard()
 	if len(res.MemberAssignment) == 0 {
@@ -159,13 +160,13 @@ func (m *Classic) sync(ctx context.Context, joined *kmsg.JoinGroupResponse, cut 
 	return assigned, string(a.UserData) == withholds, nil
 }
 
-// withholds is what a leader of this service says in an eager generation that follows a cooperative
-// one: what others still own was left out.
+// withholds is what a leader of this service says in an eager generation: what others still own was left
+// out.
 const withholds = "withholds"
 
 // assign decides for all members who gets what. Of topics about which nothing is known nobody gets
 // any: that is their subscribers' trouble alone.
-func (m *Classic) assign(ctx context.Context, joined *kmsg.JoinGroupResponse, cut bool) ([]kmsg.SyncGroupRequestGroupAssignment, error) {
+func (m *Classic) assign(ctx context.Context, joined *kmsg.JoinGroupResponse) ([]kmsg.SyncGroupRequestGroupAssignment, error) {
 	var balancer kgo.GroupBalancer
 	for _, b := range balancers() {
 		if b.ProtocolName() == *joined.Protocol {
@@ -201,13 +202,14 @@ func (m *Classic) assign(ctx context.Context, joined *kmsg.JoinGroupResponse, cu
 		m.assignedFor[t] = counts[t]
 	}
 	assignments := all.IntoSyncAssignment()
-	if cut {
+	if *joined.Protocol != cooperative {
 		return withhold(assignments, members)
 	}
 	return assignments, nil
 }
 
-// withhold leaves out of an eager assignment, for one round, what other members still own.
+// withhold leaves out of an eager assignment what other members still own, as those do that were in a
+// cooperative generation before; they give it up and join again.
 func withhold(assignments []kmsg.SyncGroupRequestGroupAssignment, members []kmsg.JoinGroupResponseMember) ([]kmsg.SyncGroupRequestGroupAssignment, error) {
 	owners := map[Partition]string{}
 	for i := range members {
