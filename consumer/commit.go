@@ -244,7 +244,14 @@ func (g *member) judge(id membership.Identity, sent time.Time, err error, about 
 // isStale tells whether Kafka refused a request because the member or generation
 // is no longer the group's.
 func isStale(err error) bool {
-	return errors.Is(err, kafka.IllegalGeneration) || errors.Is(err, kafka.UnknownMemberId) || errors.Is(err, kafka.FencedInstanceID)
+	for _, stale := range []error{
+		kafka.IllegalGeneration, kafka.UnknownMemberId, kafka.FencedInstanceID, wire.FencedMemberEpoch, wire.StaleMemberEpoch,
+	} {
+		if errors.Is(err, stale) {
+			return true
+		}
+	}
+	return false
 }
 
 // ofGroup is the error of a code from the group's coordinator, nil for 0. One that is not, or

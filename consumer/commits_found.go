@@ -7,6 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/membership"
 )
 
 // Commit is a group's commit for a partition, as Kafka keeps it.
@@ -35,9 +36,62 @@ func (c commits) of(tp topicPartition) (Commit, error) {
 	return found.Commit, found.err
 }
 
-// offsetFetchVersion: 5 has leader epochs, from 6 on the answer is flexible and brings nothing
-// that is needed here.
-const offsetFetchVersion = 5
+const (
+	// offsetFetchVersion: 5 has leader epochs, from 6 on the answer is flexible and brings nothing
+	// that is needed here.
+	offsetFetchVersion = 5
+	// memberFetchVersion is the first one that names the member that asks (KIP-848).
+	memberFetchVersion = 9
+)
+
+// fetchCommitsAs asks as a member of the consumer protocol: the coordinator refuses one that is not, or
+// whose epoch is another one.
+func fetchCommitsAs(ctx context.Context, w Wire, group string, as membership.Identity, asked map[string][]int32) (commits, error) {
+	req := kmsg.NewPtrOffsetFetchRequest()
+	req.SetVersion(memberFetchVersion)
+	of := kmsg.NewOffsetFetchRequestGroup()
+	of.Group, of.MemberID, of.MemberEpoch = group, &as.Member, as.Generation
+	for topic, partitions := range asked {
+		t := kmsg.NewOffsetFetchRequestGroupTopic()
+		t.Topic, t.Partitions = topic, partitions
+		of.Topics = append(of.Topics, t)
+	}
+	req.Groups = append(req.Groups, of)
+	answer, err := w.SendToCoordinator(ctx, group, req)
+	if err != nil {
+		return nil, err
+	}
+	res := answer.(*kmsg.OffsetFetchResponse)
+	if len(res.Groups) != 1 || res.Groups[0].Group != group {
+		return nil, fetch.ErrLeftOut
+	}
+	told := &res.Groups[0]
+	if told.ErrorCode != 0 {
+		return nil, kafka.Error(told.ErrorCode)
+	}
+	all := commits{}
+	for _, t := range told.Topics {
+		for _, p := range t.Partitions {
+			all.add(topicPartition{t.Topic, p.Partition}, Commit{Offset: p.Offset, LeaderEpoch: p.LeaderEpoch}, p.Metadata, p.ErrorCode)
+		}
+	}
+	return all, nil
+}
+
+// add notes what an answer says of one partition.
+func (c commits) add(tp topicPartition, found Commit, metadata *string, code int16) {
+	f := foundCommit{Commit: found}
+	if metadata != nil {
+		f.Metadata = *metadata
+	}
+	if code != 0 {
+		f.err = kafka.Error(code)
+	}
+	if _, twice := c[tp]; twice {
+		f = foundCommit{err: fetch.ErrTwice}
+	}
+	c[tp] = f
+}
 
 // fetchCommits asks a group's coordinator for commits, by topic and partition. The error is the
 // request's, or a kafka.Error about the group.
@@ -61,18 +115,7 @@ func fetchCommits(ctx context.Context, w Wire, group string, asked map[string][]
 	all := commits{}
 	for _, t := range res.Topics {
 		for _, p := range t.Partitions {
-			c := foundCommit{Commit: Commit{Offset: p.Offset, LeaderEpoch: p.LeaderEpoch}}
-			if p.Metadata != nil {
-				c.Metadata = *p.Metadata
-			}
-			if p.ErrorCode != 0 {
-				c.err = kafka.Error(p.ErrorCode)
-			}
-			tp := topicPartition{t.Topic, p.Partition}
-			if _, twice := all[tp]; twice {
-				c = foundCommit{err: fetch.ErrTwice}
-			}
-			all[tp] = c
+			all.add(topicPartition{t.Topic, p.Partition}, Commit{Offset: p.Offset, LeaderEpoch: p.LeaderEpoch}, p.Metadata, p.ErrorCode)
 		}
 	}
 	return all, nil

@@ -30,7 +30,9 @@ type Config struct {
 	Topics   []string
 	Optional []string
 	GroupID  string
-	ClientID string
+	// GroupProtocol is membership.ProtocolClassic, as "" is, or membership.ProtocolConsumer.
+	GroupProtocol string
+	ClientID      string
 	// Rack is where this client is: a replica there is read from where brokers know racks
 	// (KIP-392); "": the leader is.
 	Rack string

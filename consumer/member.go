@@ -3,17 +3,19 @@ package consumer
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
 	"release-forwarder/consumer/membership"
+	"release-forwarder/consumer/wire"
 )
 
 // member is this process in the group, for as long as it runs: the partitions that it owns now,
 // and the loops that work on them. What stays through a rebalance is not touched by it.
 type member struct {
 	engine *Engine
-	group  *membership.Classic
+	group  membership.Member
 	signals
 
 	// The rest is guarded by the engine's mutex.
@@ -72,8 +74,8 @@ func (e *Engine) newMember() *member {
 		parts: map[topicPartition]*partition{},
 	}
 	g.fenced, g.stale = context.WithCancel(context.Background())
-	g.group = membership.NewClassic(membership.Config{
-		Group: e.cfg.GroupID, Wire: e.cfg.Wire, Owner: owner{g}, Log: e.log,
+	g.group = membership.New(membership.Config{
+		Protocol: e.cfg.GroupProtocol, Group: e.cfg.GroupID, ClientID: e.cfg.ClientID, Wire: e.cfg.Wire, Owner: owner{g}, Log: e.log,
 		SessionTimeout: e.cfg.SessionTimeout, HeartbeatInterval: e.cfg.HeartbeatInterval,
 		RebalanceTimeout: e.cfg.RebalanceTimeout, WatchInterval: watchInterval,
 	})
@@ -111,6 +113,12 @@ func (g *member) serve(stop context.Context) {
 	loops.Wait()
 }
 
+func (g *member) identity() membership.Identity {
+	g.engine.mu.Lock()
+	defer g.engine.mu.Unlock()
+	return g.id
+}
+
 // all are the partitions that are owned now.
 func (g *member) all() []*partition {
 	g.engine.mu.Lock()
@@ -126,10 +134,10 @@ func (g *member) all() []*partition {
 type owner struct{ g *member }
 
 // Assigned implements membership.Owner.
-func (o owner) Assigned(id membership.Identity, added []membership.Partition) {
+func (o owner) Assigned(added []membership.Partition) {
 	g, e := o.g, o.g.engine
 	e.mu.Lock()
-	g.id, g.began, g.unsafe = id, time.Now(), false
+	g.began, g.unsafe = time.Now(), false
 	e.joined = true
 	e.outside, e.refused, e.uncommitted = time.Time{}, time.Time{}, time.Time{}
 	e.contact = time.Now()
@@ -147,7 +155,7 @@ func (o owner) Assigned(id membership.Identity, added []membership.Partition) {
 			e.cached[tp] = r
 		}
 	}
-	owned, changed := len(g.parts), len(added) > 0 || g.moved
+	owned, changed, generation := len(g.parts), len(added) > 0 || g.moved, g.id.Generation
 	g.moved = false
 	e.mu.Unlock()
 	for _, a := range added {
@@ -156,7 +164,7 @@ func (o owner) Assigned(id membership.Identity, added []membership.Partition) {
 	if changed {
 		e.cfg.Hooks.Rebalanced()
 	}
-	e.log.Info("joined the group", "group", e.cfg.GroupID, "generation", id.Generation, "partitions", owned, "new", len(added))
+	e.log.Info("joined the group", "group", e.cfg.GroupID, "generation", generation, "partitions", owned, "new", len(added))
 	g.tellShare()
 	poke(g.starts)
 }
@@ -261,6 +269,24 @@ func (o owner) Topics(ctx context.Context) []string {
 // Counts implements membership.Owner.
 func (o owner) Counts(ctx context.Context, topics []string) (map[string]int32, error) {
 	return o.g.engine.countsOf(ctx, topics)
+}
+
+// Names implements membership.Owner.
+func (o owner) Names(ctx context.Context, ids []wire.ID) map[wire.ID]string {
+	names := map[wire.ID]string{}
+	m, err := o.g.engine.metadata(ctx)
+	if err != nil {
+		return names
+	}
+	for name, t := range m.Topics {
+		if slices.Contains(ids, t.ID) {
+			names[t.ID] = name
+		}
+	}
+	if len(names) < len(ids) {
+		o.g.engine.cfg.Wire.Refresh() // one was made just now
+	}
+	return names
 }
 
 // nudge wakes the reader; at most one nudge is remembered.

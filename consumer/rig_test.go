@@ -68,7 +68,8 @@ func (r *rig) join(partitions int) {
 		r.g = r.e.newMember()
 		r.e.member = r.g
 	}
-	owner{r.g}.Assigned(membership.Identity{Member: "member", Generation: 1}, assigned)
+	owner{r.g}.Joined(membership.Identity{Member: "member", Generation: 1}, false)
+	owner{r.g}.Assigned(assigned)
 	for _, p := range r.g.parts {
 		r.g.begins(start{p, newProgress(0, unknownEpoch, knowledge{})})
 		p.phase, p.trusted = reading, true

@@ -23,7 +23,8 @@ func TestAShareThatShrinksEvictsNothing(t *testing.T) {
 		for n := range int32(7) {
 			added = append(added, membership.Partition{Topic: "events", Number: n + 1})
 		}
-		owner{r.g}.Assigned(membership.Identity{Member: "member", Generation: 2}, added)
+		owner{r.g}.Joined(membership.Identity{Member: "member", Generation: 2}, false)
+		owner{r.g}.Assigned(added)
 		if b := r.room(r.part(0)); b != BoundBytes {
 			t.Errorf("paused by %q, want bytes: the share is 96 KiB", b)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"release-forwarder/consumer/membership"
 	"release-forwarder/consumer/wire"
 )
 
@@ -89,6 +90,9 @@ func (g *member) resolveStarting(ctx context.Context) (of, started int) {
 		}
 	}
 	g.begins(found...)
+	if isStale(err) {
+		why = nil // the group goes on, and the next try with it
+	}
 	for _, line := range g.waits(ctx, 0, why) {
 		g.engine.log.Warn("the group's committed offsets cannot be read; tried again", line...)
 	}
@@ -108,7 +112,15 @@ func (g *member) fetchOffsets(ctx context.Context, parts []*partition) (found co
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	found, err = fetchCommits(ctx, e.cfg.Wire, e.cfg.GroupID, asked)
+	id, sent := g.identity(), time.Now()
+	if e.cfg.GroupProtocol == membership.ProtocolConsumer {
+		found, err = fetchCommitsAs(ctx, e.cfg.Wire, e.cfg.GroupID, id, asked)
+		if isStale(err) {
+			g.group.Judge("offset fetch", id, sent, err)
+		}
+	} else {
+		found, err = fetchCommits(ctx, e.cfg.Wire, e.cfg.GroupID, asked)
+	}
 	if code, is := errors.AsType[kafka.Error](err); is {
 		err = e.ofGroup(int16(code))
 	}

@@ -10,44 +10,31 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
-	"golang.org/x/time/rate"
-
-	"release-forwarder/consumer/wire"
 )
 
-// Classic is a member by the classic group protocol.
-type Classic struct {
-	cfg  Config
-	pace *rate.Limiter // of joins
-	wake chan struct{} // there is a reason to join, or all is lost
+// classic is a member by the classic group protocol.
+type classic struct {
+	bond
 
 	// Of the goroutine that joins:
 	owned       []Partition
 	protocol    string
 	assignedFor map[string]int32 // the leader's: the numbers of partitions when it assigned
 
-	mu sync.Mutex
-	// The rest is guarded by mu.
-	id      Identity
-	calm    time.Time          // when a request was sent that was answered while no rebalance was under way
-	known   bool               // to the coordinator
+	// Guarded by the bond's mutex:
 	joining bool               // a JoinGroup or SyncGroup is under way
 	again   bool               // there is a reason to join
-	fencing bool               // the owner is being told that all is lost
-	lost    error              // why all is lost, once the owner knows
 	giveUp  context.CancelFunc // ends the join that is under way
 }
 
-// NewClassic makes a member. It contacts nothing.
-func NewClassic(cfg Config) *Classic {
+func newClassic(cfg Config) *classic {
 	// A member that hears of a rebalance only after the rebalance time-out has lost its partitions before.
 	cfg.HeartbeatInterval = min(cfg.HeartbeatInterval, cfg.RebalanceTimeout/3)
-	return &Classic{cfg: cfg, pace: rate.NewLimiter(rate.Every(joinInterval), joinBurst), wake: make(chan struct{}, 1)}
+	return &classic{bond: newBond(cfg)}
 }
 
-// Run keeps the membership until ctx ends, then leaves the group. What is owned must have been
-// given up before: it is not given up here.
-func (m *Classic) Run(ctx context.Context) {
+// Run implements Member.
+func (m *classic) Run(ctx context.Context) {
 	var beats sync.WaitGroup
 	beats.Go(func() { m.beat(ctx) })
 	for m.pace.Wait(ctx) == nil {
@@ -58,24 +45,17 @@ func (m *Classic) Run(ctx context.Context) {
 	m.leave(m.identity())
 }
 
-// Rejoin has the member join again: what it subscribes to has changed.
-func (m *Classic) Rejoin() {
+// Rejoin implements Member.
+func (m *classic) Rejoin() {
 	m.mu.Lock()
 	m.again = true
 	m.mu.Unlock()
 	m.poke()
 }
 
-func (m *Classic) poke() {
-	select {
-	case m.wake <- struct{}{}:
-	default:
-	}
-}
-
 // join makes one round: JoinGroup, SyncGroup, and what follows from them. Where it fails there is a
 // reason for the next one.
-func (m *Classic) join(ctx context.Context) {
+func (m *classic) join(ctx context.Context) {
 	if m.protocol != "" && m.protocol != cooperative && len(m.owned) > 0 {
 		m.revoke(m.owned)
 	}
@@ -112,14 +92,14 @@ func (m *Classic) join(ctx context.Context) {
 }
 
 // take begins what is new, and gives up what is no longer assigned.
-func (m *Classic) take(assigned []Partition, orderly bool) {
+func (m *classic) take(assigned []Partition, orderly bool) {
 	gone, added := missing(m.owned, assigned), missing(assigned, m.owned)
 	if len(gone) > 0 && !orderly {
 		m.owned = missing(m.owned, gone)
 		m.cfg.Owner.Lost(gone)
 	}
 	m.owned = append(m.owned, added...)
-	m.cfg.Owner.Assigned(m.identity(), added)
+	m.cfg.Owner.Assigned(added)
 	if len(gone) > 0 {
 		if orderly {
 			m.revoke(gone)
@@ -128,13 +108,13 @@ func (m *Classic) take(assigned []Partition, orderly bool) {
 	}
 }
 
-func (m *Classic) revoke(parts []Partition) {
+func (m *classic) revoke(parts []Partition) {
 	m.cfg.Owner.Revoked(parts)
 	m.owned = missing(m.owned, parts)
 }
 
 // await waits for a reason to join again.
-func (m *Classic) await(ctx context.Context) {
+func (m *classic) await(ctx context.Context) {
 	watch := time.NewTicker(m.cfg.WatchInterval)
 	defer watch.Stop()
 	for {
@@ -159,7 +139,7 @@ func (m *Classic) await(ctx context.Context) {
 }
 
 // lose gives up all that was owned, which others may own by now.
-func (m *Classic) lose() {
+func (m *classic) lose() {
 	parts := m.owned
 	m.owned = nil
 	m.cfg.Owner.Lost(parts)
@@ -177,7 +157,7 @@ func (m *Classic) lose() {
 
 // watch has the leader assign anew when the topics of its members have other partitions. Only the
 // leader's join makes a new generation.
-func (m *Classic) watch(ctx context.Context) {
+func (m *classic) watch(ctx context.Context) {
 	if m.assignedFor == nil {
 		return
 	}
@@ -195,7 +175,7 @@ func (m *Classic) watch(ctx context.Context) {
 }
 
 // failed draws the conclusions from a join that failed.
-func (m *Classic) failed(ctx context.Context, err error) {
+func (m *classic) failed(ctx context.Context, err error) {
 	m.joinEnded()
 	if ctx.Err() != nil {
 		return
@@ -215,82 +195,24 @@ func (m *Classic) failed(ctx context.Context, err error) {
 	}
 }
 
-// unknown tells whether the coordinator does not know the member, by its ID.
-func unknown(err error) bool {
-	return errors.Is(err, kafka.UnknownMemberId) || errors.Is(err, kafka.FencedInstanceID)
-}
-
 // fence says that all is lost.
-func (m *Classic) fence(request string, err error) {
+func (m *classic) fence(request string, err error) {
 	m.mu.Lock()
-	first, known, giveUp := m.lost == nil && !m.fencing, m.known, m.giveUp
-	m.fencing = m.fencing || first
+	giveUp := m.giveUp
 	m.mu.Unlock()
-	if !first {
-		return
-	}
-	if known {
-		m.cfg.Owner.Fenced(request, err)
-	}
-	m.mu.Lock()
-	m.lost, m.fencing = err, false // not before: Lost follows Fenced
-	m.mu.Unlock()
-	if giveUp != nil {
+	if m.bond.fence(request, err) && giveUp != nil {
 		giveUp() // the coordinator does not know who waits there
 	}
-	m.poke()
 }
 
-// renew tells for how long others cannot own the partitions. The coordinator forgets a member of which
-// it has heard nothing for the session time-out, and one that has not joined when the rebalance time-out
-// has passed since a rebalance began, whatever else it hears of it.
-func (m *Classic) renew(sent time.Time, calm bool) {
-	m.mu.Lock()
-	calm = calm && !m.joining // who has not sent SyncGroup in time is forgotten as well
-	if calm && sent.After(m.calm) {
-		m.calm = sent
-	}
-	until, least := sent.Add(m.cfg.SessionTimeout), m.calm.Add(m.cfg.RebalanceTimeout)
-	m.mu.Unlock()
-	if least.Before(until) {
-		until = least
-	}
-	m.cfg.Owner.Renewed(until)
-}
-
-func (m *Classic) joinEnded() {
+func (m *classic) joinEnded() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.joining, m.giveUp = false, nil
 }
 
-func (m *Classic) identity() Identity {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.id
-}
-
-// ofGroup is the error of a code from the group's coordinator, nil for 0. One that is not, or
-// no longer, the coordinator is not asked again.
-func (m *Classic) ofGroup(code int16) error {
-	if code == 0 {
-		return nil
-	}
-	err := kafka.Error(code)
-	if wire.Moved(err) {
-		m.cfg.Wire.ForgetCoordinator(m.cfg.Group)
-	}
-	return err
-}
-
-// heartbeats are judged by this word: they alone tell that a rebalance has begun, or has not. A commit that is
-// refused for one may be late.
-const heartbeats = "heartbeat"
-
-// Judge draws the conclusions from the coordinator's answer to a request that was sent under an
-// identity: what a heartbeat's or a commit's code says of the membership. It reports whether the
-// error is one that it has dealt with.
-func (m *Classic) Judge(request string, id Identity, sent time.Time, err error) (settled bool) {
+// Judge implements Member.
+func (m *classic) Judge(request string, id Identity, sent time.Time, err error) (settled bool) {
 	if Answered(err) {
 		m.cfg.Owner.Heard()
 	}
@@ -301,7 +223,7 @@ func (m *Classic) Judge(request string, id Identity, sent time.Time, err error) 
 	switch {
 	case err == nil, errors.Is(err, kafka.RebalanceInProgress):
 		if ours {
-			m.renew(sent, err == nil && request == heartbeats)
+			m.renew(sent, err == nil && request == heartbeats && !joining) // who has not sent SyncGroup in time is forgotten as well
 		}
 		if err != nil && held && !joining && request == heartbeats {
 			m.Rejoin()
@@ -321,15 +243,9 @@ func (m *Classic) Judge(request string, id Identity, sent time.Time, err error) 
 	return false
 }
 
-// Answered tells whether an error is an answer of the group's coordinator.
-func Answered(err error) bool {
-	code, is := errors.AsType[kafka.Error](err)
-	return err == nil || is && !wire.Moved(code)
-}
-
 // beat tells the coordinator that this member lives, also while it joins and while it gives
 // partitions up. What they prove is that no other member owns its partitions.
-func (m *Classic) beat(ctx context.Context) {
+func (m *classic) beat(ctx context.Context) {
 	tick := time.NewTicker(m.cfg.HeartbeatInterval)
 	defer tick.Stop()
 	for {
@@ -350,16 +266,14 @@ func (m *Classic) beat(ctx context.Context) {
 // heartbeatVersion: from 4 on the answer is flexible and brings nothing that is needed here.
 const heartbeatVersion = 3
 
-func (m *Classic) heartbeat(ctx context.Context, id Identity) {
-	request, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
+func (m *classic) heartbeat(ctx context.Context, id Identity) {
 	req := kmsg.NewPtrHeartbeatRequest()
 	req.SetVersion(heartbeatVersion)
 	req.Group, req.Generation, req.MemberID = m.cfg.Group, id.Generation, id.Member
 	sent := time.Now()
-	res, err := m.cfg.Wire.SendToCoordinator(request, m.cfg.Group, req)
+	res, err := m.send(ctx, requestTimeout, req)
 	if err == nil {
-		err = m.ofGroup(res.(*kmsg.HeartbeatResponse).ErrorCode)
+		err = m.ofGroup(res.(*kmsg.HeartbeatResponse).ErrorCode, nil)
 	}
 	if ctx.Err() != nil && !Answered(err) {
 		return // given up at the end, which says nothing of the coordinator
@@ -374,26 +288,15 @@ func (m *Classic) heartbeat(ctx context.Context, id Identity) {
 
 // leave tells the group at once that this member is gone. A join that is still under way does not
 // hold it up: it is on another connection.
-func (m *Classic) leave(id Identity) {
+func (m *classic) leave(id Identity) {
 	if id.Member == "" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
-	defer cancel()
 	req := kmsg.NewPtrLeaveGroupRequest()
 	req.Group, req.MemberID = m.cfg.Group, id.Member
 	member := kmsg.NewLeaveGroupRequestMember()
 	member.MemberID = id.Member
 	member.Reason = kmsg.StringPtr("the program stops")
 	req.Members = append(req.Members, member)
-	err := error(kafka.NotCoordinatorForGroup)
-	for try := 0; try < 2 && wire.Moved(err); try++ { // it may have moved just now
-		var res kmsg.Response
-		if res, err = m.cfg.Wire.SendToCoordinator(ctx, m.cfg.Group, req); err == nil {
-			err = m.ofGroup(res.(*kmsg.LeaveGroupResponse).ErrorCode)
-		}
-	}
-	if err != nil && !unknown(err) {
-		m.cfg.Log.Warn("leaving the group failed; the group notices by the session time-out", "timeout", m.cfg.SessionTimeout.String(), "error", err.Error())
-	}
+	m.depart(req, func(res kmsg.Response) error { return m.ofGroup(res.(*kmsg.LeaveGroupResponse).ErrorCode, nil) })
 }

@@ -40,4 +40,29 @@
 //	GROUP_AUTHORIZATION_FAILED   | of a heartbeat: the member joins again, which the coordinator may take all the same
 //	22 ILLEGAL_GENERATION        | of a generation older than the one held, or while joining: nothing; else all is lost
 //	25 UNKNOWN_MEMBER_ID, 82     | all is lost; the member joins as a new one
+//
+// # Consumer (KIP-848)
+//
+// The coordinator assigns, and tells of it in its answers to heartbeats; partitions are named by the topic's
+// ID. There are no rounds: each member takes what it is given, and says what it still owns.
+//
+//	state    | entered by                                | left by
+//	---------+-------------------------------------------+--------------------------------------------
+//	outside  | the start; the coordinator knows the      | a heartbeat of epoch 0 is answered -> member
+//	         | member no more                            |
+//	member   | the coordinator has answered: what is     | 110, 25, or 69: all is lost -> outside
+//	         | assigned and has a name is owned          |
+//	giving   | an answer assigns less than is owned      | what is gone is drained and its last commit
+//	up       |                                           | sent: a heartbeat says so at once -> member
+//
+// A heartbeat says what has changed; after one that was not answered the next says all. What an
+// answer means (heartbeat, commit, offset fetch):
+//
+//	none, or another error       | nothing: it is sent again
+//	0                            | of a heartbeat: until the session time-out nobody else owns its partitions; while something is
+//	                             | to be given up, not beyond the rebalance time-out
+//	113 STALE_MEMBER_EPOCH, 22   | nothing: a heartbeat, which tells the epoch, is sent at once, and the request again
+//	110 FENCED_MEMBER_EPOCH, 69  | all is lost; the member joins again under its name
+//	25 UNKNOWN_MEMBER_ID         | all is lost; the member joins as a new one
+//	29 TOPIC_AUTHORIZATION_FAILED| the next heartbeat names no topics, so that the membership does not end
 package membership

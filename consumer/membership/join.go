@@ -27,7 +27,7 @@ func balancers() []kgo.GroupBalancer {
 
 // joinGroup sends JoinGroup and waits for the answer, which comes when all members have joined. A new
 // member is given its ID first (KIP-394), so that a lost answer leaves no ghost in the group.
-func (m *Classic) joinGroup(ctx context.Context, topics []string) (*kmsg.JoinGroupResponse, error) {
+func (m *classic) joinGroup(ctx context.Context, topics []string) (*kmsg.JoinGroupResponse, error) {
 	for {
 		id := m.identity()
 		req := kmsg.NewPtrJoinGroupRequest()
@@ -41,14 +41,12 @@ func (m *Classic) joinGroup(ctx context.Context, topics []string) (*kmsg.JoinGro
 			}
 			req.Protocols = append(req.Protocols, p)
 		}
-		request, cancel := context.WithTimeout(ctx, m.cfg.RebalanceTimeout+requestTimeout)
-		answer, err := m.cfg.Wire.SendToCoordinator(request, m.cfg.Group, req)
-		cancel()
+		answer, err := m.send(ctx, m.cfg.RebalanceTimeout+requestTimeout, req)
 		if err != nil {
 			return nil, err
 		}
 		res := answer.(*kmsg.JoinGroupResponse)
-		err = m.ofGroup(res.ErrorCode)
+		err = m.ofGroup(res.ErrorCode, nil)
 		switch {
 		case errors.Is(err, kafka.MemberIDRequired) && id.Member == "" && res.MemberID != "":
 			m.mu.Lock()
@@ -76,7 +74,7 @@ func millis(d time.Duration) int32 { return int32(d / time.Millisecond) }
 
 // plainSubscription is that of an eager protocol, in its first version: a leader that knows nothing
 // better may not read more (kafka-go). What is owned is in its user data, for leaders of this service.
-func (m *Classic) plainSubscription(topics []string, generation int32) []byte {
+func (m *classic) plainSubscription(topics []string, generation int32) []byte {
 	meta := kmsg.NewConsumerMemberMetadata()
 	meta.Topics = topics
 	meta.UserData = append([]byte(owns), m.subscription(nil, generation)...)
@@ -88,7 +86,7 @@ const owns = "owns:"
 
 // subscription is what a leader is told of this member: its topics, what it owns and since which
 // generation (version 3, without a rack).
-func (m *Classic) subscription(topics []string, generation int32) []byte {
+func (m *classic) subscription(topics []string, generation int32) []byte {
 	meta := kmsg.NewConsumerMemberMetadata()
 	meta.Version, meta.Topics = 3, topics
 	meta.Generation = generation
@@ -119,7 +117,7 @@ func byTopic(parts []Partition) map[string][]int32 {
 }
 
 // sync sends what the leader has decided and waits for this member's part.
-func (m *Classic) sync(ctx context.Context, joined *kmsg.JoinGroupResponse) (assigned []Partition, withheld bool, err error) {
+func (m *classic) sync(ctx context.Context, joined *kmsg.JoinGroupResponse) (assigned []Partition, withheld bool, err error) {
 	req := kmsg.NewPtrSyncGroupRequest()
 	req.Group, req.MemberID, req.Generation = m.cfg.Group, joined.MemberID, joined.Generation
 	req.ProtocolType, req.Protocol = kmsg.StringPtr(consumerType), joined.Protocol
@@ -130,14 +128,12 @@ func (m *Classic) sync(ctx context.Context, joined *kmsg.JoinGroupResponse) (ass
 		}
 	}
 	sent := time.Now()
-	request, cancel := context.WithTimeout(ctx, m.cfg.RebalanceTimeout+requestTimeout)
-	defer cancel()
-	answer, err := m.cfg.Wire.SendToCoordinator(request, m.cfg.Group, req)
+	answer, err := m.send(ctx, m.cfg.RebalanceTimeout+requestTimeout, req)
 	if err != nil {
 		return nil, false, err
 	}
 	res := answer.(*kmsg.SyncGroupResponse)
-	if err = m.ofGroup(res.ErrorCode); err != nil {
+	if err = m.ofGroup(res.ErrorCode, nil); err != nil {
 		return nil, false, err
 	}
 	m.joinEnded()
@@ -166,7 +162,7 @@ const withholds = "withholds"
 
 // assign decides for all members who gets what. Of topics about which nothing is known nobody gets
 // any: that is their subscribers' trouble alone.
-func (m *Classic) assign(ctx context.Context, joined *kmsg.JoinGroupResponse) ([]kmsg.SyncGroupRequestGroupAssignment, error) {
+func (m *classic) assign(ctx context.Context, joined *kmsg.JoinGroupResponse) ([]kmsg.SyncGroupRequestGroupAssignment, error) {
 	var balancer kgo.GroupBalancer
 	for _, b := range balancers() {
 		if b.ProtocolName() == *joined.Protocol {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"release-forwarder/consumer/wire"
 )
 
 // Partition is one partition of a topic.
@@ -27,11 +29,38 @@ type Identity struct {
 	Generation int32
 }
 
-// Owner is told what the member owns. All but Fenced and Renewed are called by one goroutine,
-// one at a time.
+// Member is this process in the group, by one of the two protocols.
+type Member interface {
+	// Run keeps the membership until ctx ends, then leaves the group. What is owned must have been
+	// given up before: it is not given up here.
+	Run(ctx context.Context)
+	// Rejoin has the member tell the group what it subscribes to, which has changed.
+	Rejoin()
+	// Judge draws the conclusions from the coordinator's answer to a request that was sent under an
+	// identity at a time: what its code says of the membership. It reports whether the error is one that it has
+	// dealt with.
+	Judge(request string, id Identity, sent time.Time, err error) (settled bool)
+}
+
+// The group protocols.
+const (
+	ProtocolClassic  = "classic"
+	ProtocolConsumer = "consumer" // KIP-848, Kafka 4.0 and later
+)
+
+// New makes a member. It contacts nothing.
+func New(cfg Config) Member {
+	if cfg.Protocol == ProtocolConsumer {
+		return newConsumer(cfg)
+	}
+	return newClassic(cfg)
+}
+
+// Owner is told what the member owns. All but Fenced, Renewed, Joined and Heard are called by one
+// goroutine, one at a time.
 type Owner interface {
 	// Assigned tells of each new generation, and what is owned from now on beside what was.
-	Assigned(id Identity, added []Partition)
+	Assigned(added []Partition)
 	// Revoked takes partitions back. It returns when nothing of them is in hand any more and
 	// their last commit was sent.
 	Revoked(parts []Partition)
@@ -40,8 +69,8 @@ type Owner interface {
 	Fenced(request string, err error)
 	// Lost takes partitions back that may have other owners already: nothing of them is committed.
 	Lost(parts []Partition)
-	// Joined says that JoinGroup was answered. Until Assigned no commit is taken; unsafe: nor may
-	// one be sent, since another member's leader may have given the partitions away.
+	// Joined tells under which name requests are sent from now on. unsafe: until Assigned no commit may
+	// be sent, since another member's leader may have given the partitions away.
 	Joined(id Identity, unsafe bool)
 	// Renewed tells until when no other member can own what this one owns.
 	Renewed(until time.Time)
@@ -52,6 +81,8 @@ type Owner interface {
 	Topics(ctx context.Context) []string
 	// Counts are the numbers of partitions of topics, those left out of which it is not known.
 	Counts(ctx context.Context, topics []string) (map[string]int32, error)
+	// Names are the topics' names by their IDs (KIP-516), those left out of which it is not known yet.
+	Names(ctx context.Context, ids []wire.ID) map[wire.ID]string
 }
 
 // Wire is the way to the group's coordinator.
@@ -62,11 +93,15 @@ type Wire interface {
 
 // Config is what a member needs. Every field must be set.
 type Config struct {
-	Group string
-	Wire  Wire
-	Owner Owner
-	Log   *slog.Logger
+	Protocol string // ProtocolClassic or ProtocolConsumer
+	Group    string
+	ClientID string
+	Wire     Wire
+	Owner    Owner
+	Log      *slog.Logger
 
+	// The session time-out and the interval are the broker's in the consumer protocol: there the first
+	// is what is counted on all the same, and must not be longer than the broker's.
 	SessionTimeout, HeartbeatInterval, RebalanceTimeout time.Duration
 	// WatchInterval is how often the leader looks whether the topics' partitions have changed.
 	WatchInterval time.Duration

@@ -10,6 +10,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
+// Codes of the consumer group protocol (KIP-848) that kafka-go does not name.
+const (
+	FencedMemberEpoch   kafka.Error = 110
+	UnsupportedAssignor kafka.Error = 112
+	StaleMemberEpoch    kafka.Error = 113
+)
+
 // Cause says in a few words what an error is: its name in Kafka's table, or what became of the
 // request.
 func Cause(err error) string {
@@ -56,7 +63,7 @@ var remedies = map[kafka.Error]string{
 	kafka.IllegalSASLState:           "the listener does not take SASL as it is set: check KAFKA_SASL_MECHANISM and the port in KAFKA_BROKERS",
 	kafka.UnknownTopicOrPartition:    "an event topic is gone: check KAFKA_TOPIC, create it, or grant this user Describe on it",
 
-	kafka.UnsupportedVersion:           "the brokers do not take the requests sent: Kafka 2.3 or later is needed, with the classic group protocol; look for a proxy before them",
+	kafka.UnsupportedVersion:           "the brokers do not take the requests sent: Kafka 2.3 or later is needed, 4.0 or later with KAFKA_GROUP_PROTOCOL=consumer; look for a proxy before them",
 	kafka.InvalidRequest:               "the brokers do not take the requests sent: look at the coordinator's log, and for a proxy before it",
 	kafka.GroupLoadInProgress:          "wait: the coordinator reads the group's state; if it stands, look at the coordinator's log",
 	kafka.GroupCoordinatorNotAvailable: "wait: the group has no coordinator yet; if it stands, look at the leaders and in-sync replicas of __consumer_offsets",

@@ -65,6 +65,15 @@ const (
 	ResetNone     OffsetReset = "none"     // nowhere: the partition waits for a person
 )
 
+// GroupProtocol is how the replicas share the partitions.
+type GroupProtocol string
+
+// The values of KAFKA_GROUP_PROTOCOL.
+const (
+	ProtocolClassic  GroupProtocol = "classic"  // a member assigns: cooperative (KIP-429)
+	ProtocolConsumer GroupProtocol = "consumer" // the coordinator assigns (KIP-848)
+)
+
 // Kafka holds how the cluster is reached and what is read from it.
 type Kafka struct {
 	Brokers           []string      `envconfig:"KAFKA_BROKERS" type:"list of host:port" need:"true" meaning:"host:port of the brokers to begin with, and again when none of the brokers known since answers; one that hangs costs one time-out; name three or more"`
@@ -72,6 +81,7 @@ type Kafka struct {
 	ReplayTopic       string        `envconfig:"KAFKA_REPLAY_TOPIC" type:"topic name" meaning:"replayed dead letters: read beside KAFKA_TOPIC in the same group, so that other readers of the events see none twice"`
 	GroupID           string        `envconfig:"KAFKA_GROUP_ID" type:"text" need:"true" meaning:"consumer group; no default, so that two deployments never share one by accident"`
 	ClientID          string        `envconfig:"KAFKA_CLIENT_ID" type:"text" default:"release-forwarder" meaning:"for quotas and the brokers' logs"`
+	GroupProtocol     GroupProtocol `envconfig:"KAFKA_GROUP_PROTOCOL" type:"choice" choices:"classic,consumer" default:"classic" meaning:"how the replicas share the partitions: classic (cooperative, KIP-429), or consumer (KIP-848, Kafka 4.0 and later), where the brokers assign and set the heartbeats' interval and the session time-out; to change it see docs/moving.md"`
 	ClientRack        string        `envconfig:"KAFKA_CLIENT_RACK" type:"text" meaning:"the rack, zone or room this replica stands in: events are read from a broker there where brokers offer it (KIP-392: broker.rack and replica.selector.class are theirs to set); empty: from the leader"`
 	OffsetReset       OffsetReset   `envconfig:"KAFKA_OFFSET_RESET" type:"choice" choices:"earliest,none" default:"earliest" meaning:"where to go on when a committed offset is not in the log: at the first record there is, or nowhere until a person decides"`
 	MaxRecordBytes    int64         `envconfig:"KAFKA_MAX_RECORD_BYTES" type:"size" min:"1KiB" max:"128MiB" default:"1MiB" meaning:"largest record handled without remark; a larger one is still processed, alone"`
