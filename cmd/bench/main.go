@@ -9,6 +9,7 @@
 //	bench start    from the process's start to the first acceptance and to full speed
 //	bench outage   how fast a backlog is worked off after an outage of the API
 //	bench replicas what 1, 2 and 4 replicas reach together
+//	bench group    how long records wait while replicas join, leave, die and freeze
 //	bench growth   what grows with partitions, waiting records, held ones and order keys
 //	bench page     all of these on a real Kafka, into docs/performance.md
 //	bench rate     records a second and CPU for each, beside the bare loop alone
@@ -32,6 +33,7 @@ type commands struct {
 	Start    startCommand    `cmd:"" help:"From the process's start to full speed."`
 	Outage   outageCommand   `cmd:"" help:"How fast a backlog is worked off after an outage of the API."`
 	Replicas replicasCommand `cmd:"" help:"What several replicas of a group reach together."`
+	Group    groupCommand    `cmd:"" help:"How long records wait while replicas of a group join, leave, die and freeze."`
 	Growth   growthCommand   `cmd:"" help:"Memory and CPU by partitions, waiting records, held ones and order keys."`
 	Page     pageCommand     `cmd:"" help:"All of the above, into docs/performance.md."`
 

@@ -176,25 +176,45 @@ func TestADrainLongerThanTheSessionKeepsThePartitions(t *testing.T) {
 	})
 }
 
-func TestACommitThatIsRefusedAsStaleEndsTheGenerationAtOnce(t *testing.T) {
-	for _, err := range []*kerr.Error{kerr.IllegalGeneration, kerr.UnknownMemberID} {
-		t.Run(err.Message, func(t *testing.T) {
+func TestACommitOfAMemberThatIsNotKnownEndsItAtOnce(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		r := w.start("UPSTREAM_TIMEOUT", "60s", "KAFKA_HEARTBEAT_INTERVAL", "10s")
+		w.until("the group", w.allCommitted(1, 0))
+		refused := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Topic: eventTopic, Err: kerr.UnknownMemberID, Count: 1})
+		// What is open hangs: only a cut ends it before a minute is over.
+		w.platform.Script(func(r *platform.Request) *platform.Reply {
+			if r.Params["flow_no"] == "F-0-0" || refused.Hits() > 0 {
+				return nil
+			}
+			return &platform.Reply{Hang: true}
+		})
+		w.backlog(1, 20)
+		w.until("all, those that hung by the next member", w.allCommitted(1, 20), 10*time.Second)
+		w.end(r)
+		if n := strings.Count(w.log.String(), `"why":"fenced"`); n != 1 {
+			t.Errorf("fenced %d times, want once", n)
+		}
+	})
+}
+
+// A generation that is another one at the coordinator, as when the last member of the consumer protocol
+// leaves a group, is no reason to give anything up: the member joins again with what it owns.
+func TestAGenerationThatIsNotTheGroupsCostsNothing(t *testing.T) {
+	for _, key := range []kmsg.Key{kmsg.Heartbeat, kmsg.OffsetCommit} {
+		t.Run(key.Name(), func(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {
-				r := w.start("UPSTREAM_TIMEOUT", "60s", "KAFKA_HEARTBEAT_INTERVAL", "10s")
+				w.platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Delay: 3 * time.Second} })
+				r := w.start()
 				w.until("the group", w.allCommitted(1, 0))
-				refused := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Topic: eventTopic, Err: err, Count: 1})
-				// What is open hangs: only a cut ends it before a minute is over.
-				w.platform.Script(func(r *platform.Request) *platform.Reply {
-					if r.Params["flow_no"] == "F-0-0" || refused.Hits() > 0 {
-						return nil
-					}
-					return &platform.Reply{Hang: true}
-				})
-				w.backlog(1, 20)
-				w.until("all, those that hung by the next generation", w.allCommitted(1, 20), 10*time.Second)
+				w.backlog(1, 40)
+				w.until("requests that are open", func() bool { return w.platform.Stats().InFlight > 0 })
+				generation := r.engine.Status().Generation
+				w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Err: kerr.IllegalGeneration, Count: 1})
+				w.until("the next generation", func() bool { return r.engine.Status().Generation > generation })
+				w.until("all", w.allCommitted(1, 40), time.Minute)
 				w.end(r)
-				if n := strings.Count(w.log.String(), `"why":"fenced"`); n != 1 {
-					t.Errorf("%d generations ended as fenced, want 1", n)
+				if s := w.platform.Stats(); s.Received != 40 || strings.Contains(w.log.String(), "fenced") {
+					t.Errorf("%d requests for 40, or fenced", s.Received)
 				}
 			})
 		})

@@ -235,8 +235,10 @@ func (m *classic) Judge(request string, id Identity, sent time.Time, err error) 
 		}
 		return true
 	case errors.Is(err, kafka.IllegalGeneration):
+		// The member is known, so that no round has closed without it: its generation is another one since the
+		// group's type has changed, or its coordinator's log was cut. It joins with what it owns.
 		if held && !joining {
-			m.fence(request, err)
+			m.Rejoin()
 		}
 		return true
 	}

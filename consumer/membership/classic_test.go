@@ -167,7 +167,7 @@ func TestWhatAnAnswerMeans(t *testing.T) {
 	}{
 		{nil, now, false, nothing},
 		{kerr.RebalanceInProgress, now, false, again}, {kerr.RebalanceInProgress, now, true, nothing}, {kerr.RebalanceInProgress, before, false, nothing},
-		{kerr.IllegalGeneration, now, false, lost}, {kerr.IllegalGeneration, now, true, nothing}, {kerr.IllegalGeneration, before, false, nothing},
+		{kerr.IllegalGeneration, now, false, again}, {kerr.IllegalGeneration, now, true, nothing}, {kerr.IllegalGeneration, before, false, nothing},
 		{kerr.UnknownMemberID, now, false, lost}, {kerr.UnknownMemberID, now, true, lost}, {kerr.UnknownMemberID, before, false, lost},
 		{kerr.UnknownMemberID, another, false, nothing},
 		{kerr.FencedInstanceID, now, false, lost},

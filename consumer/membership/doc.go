@@ -38,7 +38,7 @@
 //	0                            | the coordinator knows this member: until the session time-out nobody else owns its partitions
 //	27 REBALANCE_IN_PROGRESS     | the same, but not beyond the rebalance time-out; of a heartbeat: the member joins again
 //	GROUP_AUTHORIZATION_FAILED   | of a heartbeat: the member joins again, which the coordinator may take all the same
-//	22 ILLEGAL_GENERATION        | of a generation older than the one held, or while joining: nothing; else all is lost
+//	22 ILLEGAL_GENERATION        | the member joins again, unless it does or has since: it is known, so that what it owns was given to nobody
 //	25 UNKNOWN_MEMBER_ID, 82     | all is lost; the member joins as a new one
 //
 // # Consumer (KIP-848)

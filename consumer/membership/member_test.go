@@ -312,7 +312,7 @@ func TestFencedComesBeforeLost(t *testing.T) {
 		if told := g.said(); told != "a is fenced; a loses 6; a gets 6" {
 			t.Error(told)
 		}
-		fences := map[string]kafka.Error{ProtocolClassic: kafka.IllegalGeneration, ProtocolConsumer: wire.FencedMemberEpoch}
+		fences := map[string]kafka.Error{ProtocolClassic: kafka.FencedInstanceID, ProtocolConsumer: wire.FencedMemberEpoch}
 		a.Judge("commit", a.identity(), time.Now(), fences[g.speaks])
 		g.wants(10*time.Second, "a 6")
 		if told := g.said(); told != "a is fenced; a loses 6; a gets 6" {
