@@ -11,6 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/consumer/wire"
 )
 
@@ -30,6 +31,8 @@ func (o *observer) watch(req kmsg.Request) (kmsg.Response, error, bool) {
 	case *kmsg.SyncGroupRequest:
 		o.heard(req.MemberID)
 		o.syncing(req)
+	case *kmsg.ConsumerGroupHeartbeatRequest:
+		o.assigned()
 	case *kmsg.OffsetFetchRequest:
 		o.tell("committed offsets are asked for")
 	case *kmsg.FetchRequest:
@@ -192,6 +195,34 @@ func (o *observer) syncing(req *kmsg.SyncGroupRequest) {
 	if n := len(o.eras); n == 0 || o.eras[n-1].generation != g.Epoch {
 		o.eras = append(o.eras, era{generation: g.Epoch, from: time.Now(), senders: map[int32]*host{}})
 		o.say("generation %d of the group begins, %d members", g.Epoch, len(g.Members))
+	}
+}
+
+// assigned notes whom the coordinator has assigned each partition to, in the consumer protocol. It gives none to
+// another member before its owner has released it, or is none any more.
+func (o *observer) assigned() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.noteOwners()
+}
+
+// noteOwners is assigned for who holds the mutex.
+func (o *observer) noteOwners() {
+	if o.plan.protocol != settings.ProtocolConsumer {
+		return
+	}
+	g := o.cluster.Load().GroupInfo(group)
+	if g == nil {
+		return
+	}
+	for i := range g.Members {
+		h := o.named(brief(g.Members[i].MemberID))
+		for _, partition := range g.Members[i].Assignment[eventTopic] {
+			if before, known := o.owners[partition]; !known || before.host != h {
+				o.owners[partition] = ownership{h, time.Now()}
+				o.say("partition %d is assigned to %s, epoch %d of the group", partition, brief(g.Members[i].MemberID), g.Epoch)
+			}
+		}
 	}
 }
 

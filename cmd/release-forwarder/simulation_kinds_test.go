@@ -29,10 +29,10 @@ var kinds = func() []*kind {
 	k := []*kind{
 		// What a broker answers.
 		refusing("commit refused", 4, kmsg.OffsetCommit, byGroup, kerr.RebalanceInProgress, kerr.IllegalGeneration, kerr.UnknownMemberID, kerr.NotCoordinator,
-			kerr.CoordinatorNotAvailable, kerr.CoordinatorLoadInProgress, kerr.GroupAuthorizationFailed, kerr.RequestTimedOut),
-		refusing("heartbeat refused", 4, kmsg.Heartbeat, byGroup, kerr.RebalanceInProgress, kerr.IllegalGeneration, kerr.UnknownMemberID, kerr.NotCoordinator,
-			kerr.CoordinatorNotAvailable, kerr.GroupAuthorizationFailed),
-		refusing("join refused", 9, kmsg.JoinGroup, byGroup, kerr.NotCoordinator, kerr.CoordinatorNotAvailable, kerr.CoordinatorLoadInProgress, kerr.UnknownMemberID, kerr.GroupAuthorizationFailed),
+			kerr.CoordinatorNotAvailable, kerr.CoordinatorLoadInProgress, kerr.GroupAuthorizationFailed, kerr.RequestTimedOut, kerr.StaleMemberEpoch),
+		refusing("heartbeat refused", 4, kmsg.Heartbeat, byMember, kerr.RebalanceInProgress, kerr.IllegalGeneration, kerr.UnknownMemberID, kerr.NotCoordinator,
+			kerr.CoordinatorNotAvailable, kerr.GroupAuthorizationFailed, kerr.FencedMemberEpoch),
+		refusing("join refused", 9, kmsg.JoinGroup, byNewcomer, kerr.NotCoordinator, kerr.CoordinatorNotAvailable, kerr.CoordinatorLoadInProgress, kerr.UnknownMemberID, kerr.GroupAuthorizationFailed),
 		refusing("sync refused", 5, kmsg.SyncGroup, byGroup, kerr.RebalanceInProgress, kerr.NotCoordinator, kerr.UnknownMemberID, kerr.IllegalGeneration),
 		refusing("coordinator not found", 4, kmsg.FindCoordinator, byGroup, kerr.CoordinatorNotAvailable, kerr.GroupAuthorizationFailed, kerr.UnknownServerError),
 		refusing("fetch refused", 4, kmsg.Fetch, byTopic(eventTopic), kerr.NotLeaderForPartition, kerr.UnknownTopicOrPartition, kerr.KafkaStorageError, kerr.OffsetOutOfRange,
@@ -42,7 +42,7 @@ var kinds = func() []*kind {
 			kerr.KafkaStorageError, kerr.UnknownTopicOrPartition, kerr.TopicAuthorizationFailed, kerr.OffsetNotAvailable, kerr.UnknownServerError),
 		refusing("committed offsets refused", 5, kmsg.OffsetFetch, byGroup, kerr.NotCoordinator, kerr.CoordinatorLoadInProgress, kerr.GroupAuthorizationFailed, kerr.UnstableOffsetCommit),
 		refusing("metadata refused", 3, kmsg.Metadata, byTopic(eventTopic), kerr.LeaderNotAvailable),
-		leaveRefused(refusing("leave refused", 8, kmsg.LeaveGroup, byGroup, kerr.NotCoordinator, kerr.CoordinatorNotAvailable, kerr.UnknownMemberID, kerr.GroupAuthorizationFailed)),
+		leaveRefused(refusing("leave refused", 8, kmsg.LeaveGroup, byLeaver, kerr.NotCoordinator, kerr.CoordinatorNotAvailable, kerr.UnknownMemberID, kerr.GroupAuthorizationFailed)),
 		refusing("versions refused", 5, kmsg.ApiVersions, byService, kerr.UnsupportedVersion, kerr.UnknownServerError),
 		refusing("dead letter refused", 5, kmsg.Produce, byTopic(deadLetterTopic), kerr.NotEnoughReplicas, kerr.NotEnoughReplicasAfterAppend, kerr.NotLeaderForPartition, kerr.MessageTooLarge,
 			kerr.TopicAuthorizationFailed, kerr.RequestTimedOut, kerr.KafkaStorageError),
@@ -85,6 +85,22 @@ func byService(f *kfake.Fault) {
 }
 
 func byGroup(f *kfake.Fault) { f.Group = group }
+
+// byMember is for heartbeats of either protocol, byNewcomer and byLeaver for what joins and leaves in the consumer
+// protocol, which are heartbeats there.
+func byMember(f *kfake.Fault)   { byEpoch(f, func(epoch int32) bool { return epoch > 0 }) }
+func byNewcomer(f *kfake.Fault) { byEpoch(f, func(epoch int32) bool { return epoch == 0 }) }
+func byLeaver(f *kfake.Fault)   { byEpoch(f, func(epoch int32) bool { return epoch < 0 }) }
+
+func byEpoch(f *kfake.Fault, is func(epoch int32) bool) {
+	f.Group = group
+	f.Keys = append(f.Keys, kmsg.ConsumerGroupHeartbeat)
+	hits := f.When
+	f.When = func(req kmsg.Request) bool {
+		beat, consumer := req.(*kmsg.ConsumerGroupHeartbeatRequest)
+		return (!consumer || is(beat.MemberEpoch)) && hits(req)
+	}
+}
 
 func byTopic(topic string) selector { return func(f *kfake.Fault) { f.Topic = topic } }
 

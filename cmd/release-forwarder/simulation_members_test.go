@@ -31,6 +31,7 @@ func (s *simulation) join(doubles ...func(*service, *consumer.Config)) *member {
 	c := s.base
 	c.Kafka.Brokers = slices.Clone(s.brokers)
 	c.Kafka.ClientID = fmt.Sprintf("replica-%d", n)
+	c.Kafka.GroupProtocol = s.plan.protocol
 	c.Kafka.SessionTimeout, c.Kafka.HeartbeatInterval, c.Kafka.RebalanceTimeout = sessionTime, 1500*time.Millisecond, rebalanceTime
 	c.Upstream.URL = &url.URL{Scheme: "http", Host: "127.0.0.1:80", Path: "/gate"}
 	c.Upstream.MaxInFlight, c.Upstream.Timeout = t.maxInFlight, t.timeout

@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 
+	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/consumer"
 	"release-forwarder/consumer/wire"
 )
@@ -31,6 +32,8 @@ type mistake struct {
 	// beside is what goes wrong anyway, without being this mistake: a seed that finds it
 	// where that alone is found as well does not count.
 	beside *mistake
+	// protocol is the group's in which it can be made; "": in either.
+	protocol settings.GroupProtocol
 }
 
 // in names kinds of faults without one of which it does nothing.
@@ -44,6 +47,9 @@ func (m *mistake) in(kinds ...string) *mistake {
 func (m *mistake) worth(plan *schedule) bool {
 	has := func(kinds ...string) bool {
 		return slices.ContainsFunc(plan.faults, func(f *fault) bool { return slices.Contains(kinds, f.kind.name) })
+	}
+	if m.protocol != "" && m.protocol != plan.protocol {
+		return false
 	}
 	if len(m.shows) > 0 {
 		return has(m.shows...) && (slices.Contains(m.shows, hours) || !has(hours))
@@ -105,15 +111,15 @@ func mistakes() []*mistake {
 				}
 			}
 		}).in("commit refused"),
-		commitsFound("the metadata is not read", func(p *kmsg.OffsetFetchResponseTopicPartition) { p.Metadata = nil }),
-		commitsFound("reading begins one record late", func(p *kmsg.OffsetFetchResponseTopicPartition) {
-			if p.Offset > 0 {
-				p.Offset, p.Metadata = p.Offset+1, nil
+		commitsFound("the metadata is not read", func(_ *int64, metadata **string) { *metadata = nil }),
+		commitsFound("reading begins one record late", func(offset *int64, metadata **string) {
+			if *offset > 0 {
+				*offset, *metadata = *offset+1, nil
 			}
 		}),
-		commitsFound("reading begins twenty records early", func(p *kmsg.OffsetFetchResponseTopicPartition) {
-			if p.Offset > 0 {
-				p.Offset, p.Metadata = max(0, p.Offset-20), nil
+		commitsFound("reading begins twenty records early", func(offset *int64, metadata **string) {
+			if *offset > 0 {
+				*offset, *metadata = max(0, *offset-20), nil
 			}
 		}),
 		{name: "commits come three times as seldom", double: func(_ *service, cfg *consumer.Config) { cfg.CommitInterval *= 3 }, shows: []string{"member killed"}},
@@ -138,7 +144,7 @@ func mistakes() []*mistake {
 		{name: "requests in flight have no bound", double: func(_ *service, cfg *consumer.Config) { cfg.Workers, cfg.Gate = 3*cfg.Workers, freeGate{} }, shows: anOutage},
 		{name: "the circuit is not asked", double: func(_ *service, cfg *consumer.Config) { cfg.Gate = freeGate{} }, shows: anOutage},
 	}
-	return slices.Concat(all, handlerMistakes(), evidenceMistakes())
+	return slices.Concat(all, handlerMistakes(), evidenceMistakes(), membershipMistakes())
 }
 
 var anOutage = []string{"outage", "brown-out"}
@@ -157,13 +163,18 @@ type wired struct {
 	consumer.Wire
 	learnt func(w *wired, m *wire.Metadata) *wire.Metadata
 	asked  func(req kmsg.Request)
-	before func(w *wired, ctx context.Context, group string, req *kmsg.OffsetCommitRequest)
-	edit   func(w *wired, p *partitionCommit)
-	after  func(w *wired, group string, req kmsg.Request, res kmsg.Response)
+	// answers is the answer to what never reaches the coordinator; nil: it does. It may change the request.
+	answers func(w *wired, req kmsg.Request) kmsg.Response
+	before  func(w *wired, ctx context.Context, group string, req *kmsg.OffsetCommitRequest)
+	edit    func(w *wired, p *partitionCommit)
+	after   func(w *wired, group string, req kmsg.Request, res kmsg.Response)
 
 	mu    sync.Mutex
 	last  map[int32]partitionCommit
 	first *wire.Metadata
+	// What the coordinator has assigned last, and what the member has claimed.
+	assigned []kmsg.ConsumerGroupHeartbeatResponseAssignmentTopic
+	claims   []kmsg.ConsumerMemberMetadataOwnedPartition
 }
 
 // Metadata implements consumer.Wire.
@@ -185,6 +196,11 @@ func (w *wired) Send(ctx context.Context, broker int32, req kmsg.Request) (kmsg.
 
 // SendToCoordinator implements consumer.Wire.
 func (w *wired) SendToCoordinator(ctx context.Context, group string, req kmsg.Request) (kmsg.Response, error) {
+	if w.answers != nil {
+		if res := w.answers(w, req); res != nil {
+			return res, nil
+		}
+	}
 	if commit, ok := req.(*kmsg.OffsetCommitRequest); ok {
 		if w.before != nil {
 			w.before(w, ctx, group, commit)
@@ -222,14 +238,10 @@ func onAnswer(name string, after func(w *wired, group string, req kmsg.Request, 
 	return withWire(name, func(w *wired) { w.after = after })
 }
 
-func commitsFound(name string, edit func(p *kmsg.OffsetFetchResponseTopicPartition)) *mistake {
+func commitsFound(name string, edit func(offset *int64, metadata **string)) *mistake {
 	return onAnswer(name, func(_ *wired, _ string, _ kmsg.Request, res kmsg.Response) {
 		if res, ok := res.(*kmsg.OffsetFetchResponse); ok {
-			for i := range res.Topics {
-				for j := range res.Topics[i].Partitions {
-					edit(&res.Topics[i].Partitions[j])
-				}
-			}
+			eachFound(res, edit)
 		}
 	})
 }

@@ -33,6 +33,7 @@ type observer struct {
 	deadLetters map[int32]*post        // by partition of the dead-letter topic: under way
 	trouble     []trouble
 	eras        []era
+	owners      map[int32]ownership // by partition, in the consumer protocol
 	story       []string
 	// deadLettersGone is the fault that has taken the dead-letter topic away.
 	deadLettersGone *fault
@@ -117,10 +118,17 @@ type era struct {
 	senders    map[int32]*host // by partition
 }
 
+// ownership is whom the coordinator has assigned a partition to, and since when that was seen.
+type ownership struct {
+	host  *host
+	since time.Time
+}
+
 func newObserver(c *atomic.Pointer[kfake.Cluster], plan *schedule) *observer {
 	o := &observer{
 		cluster: c, plan: plan, began: time.Now(), hosts: map[string]*host{},
 		flows: map[string]*record{}, open: map[string]*acceptance{}, deadLetters: map[int32]*post{}, lives: map[string]time.Time{}, refusedLots: map[int]bool{},
+		owners: map[int32]ownership{},
 	}
 	o.add(plan.partitions)
 	return o
@@ -266,6 +274,11 @@ func (o *observer) asked(r *platform.Request) *record {
 				e.generation, rec.partition, by.number, h.number)
 		}
 		break
+	}
+	o.noteOwners()
+	if owner, known := o.owners[rec.partition]; known && fair && owner.host != nil && owner.host != h && sent.After(owner.since) {
+		o.breach("P2", "partition %d was sent from by replica %d at %s although it has been replica %d's since %s",
+			rec.partition, h.number, o.at(sent), owner.host.number, o.at(owner.since))
 	}
 	if h.open != nil {
 		if open, asked := h.open(); asked > o.plan.tuning.maxInFlight || open > 2*o.plan.tuning.maxInFlight+4 {

@@ -110,7 +110,11 @@ func simulate(t *testing.T, base settings.Settings, plan *schedule, m *mistake, 
 			t.Fatal(err)
 		}
 		s.options = []kfake.Opt{kfake.Ports(9001, 9002, 9003), kfake.ListenFn(s.net.Listen),
-			kfake.SeedTopics(plan.partitions, eventTopic), kfake.SeedTopics(deadLetterPartitions, deadLetterTopic)}
+			kfake.SeedTopics(plan.partitions, eventTopic), kfake.SeedTopics(deadLetterPartitions, deadLetterTopic),
+			kfake.BrokerConfigs(map[string]string{ // of the consumer protocol
+				"group.consumer.session.timeout.ms":    fmt.Sprint(sessionTime.Milliseconds()),
+				"group.consumer.heartbeat.interval.ms": "1500",
+			})}
 		if slices.ContainsFunc(plan.faults, func(f *fault) bool { return f.kind.name == truncation }) {
 			s.folder = filepath.Join(dir, "logs")
 			s.options = append(s.options, kfake.DataDir(s.folder))
@@ -139,7 +143,9 @@ func simulate(t *testing.T, base settings.Settings, plan *schedule, m *mistake, 
 		defer func() { s.kafka.Load().Close() }()
 		keeping, stop := context.WithCancel(context.Background())
 		var keeper sync.WaitGroup
-		keeper.Go(func() { s.keep(keeping) })
+		if plan.protocol == settings.ProtocolClassic {
+			keeper.Go(func() { s.keep(keeping) })
+		}
 		s.run()
 		stop()
 		keeper.Wait()

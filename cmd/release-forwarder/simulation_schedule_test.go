@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"release-forwarder/cmd/release-forwarder/settings"
 )
 
 // schedule is what happens to the service in one run. It is drawn from a seed
@@ -14,6 +16,7 @@ type schedule struct {
 	seed       uint64
 	partitions int32
 	replicas   int // at the start
+	protocol   settings.GroupProtocol
 	tuning     tuning
 	events     []burst
 	faults     []*fault // by their beginning
@@ -139,6 +142,7 @@ func draw(seed uint64) *schedule {
 	}
 	s.drawEvents(r)
 	s.drawFaults(r)
+	s.protocol = []settings.GroupProtocol{settings.ProtocolClassic, settings.ProtocolConsumer}[r.IntN(2)]
 	return s
 }
 

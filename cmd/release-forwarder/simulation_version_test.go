@@ -35,16 +35,29 @@ func otherVersion(_ *service, cfg *consumer.Config) {
 			if !ok {
 				return
 			}
-			for i := range found.Topics {
-				for j := range found.Topics[i].Partitions {
-					p := &found.Topics[i].Partitions[j]
-					if p.Metadata != nil && strings.HasPrefix(*p.Metadata, otherFormat) {
-						p.Metadata = renamed(p.Metadata, otherFormat, ourFormat)
-					} else {
-						p.Metadata = renamed(p.Metadata, ourFormat, otherFormat)
-					}
+			eachFound(found, func(_ *int64, metadata **string) {
+				if *metadata != nil && strings.HasPrefix(**metadata, otherFormat) {
+					*metadata = renamed(*metadata, otherFormat, ourFormat)
+				} else {
+					*metadata = renamed(*metadata, ourFormat, otherFormat)
 				}
-			}
+			})
 		},
+	}
+}
+
+// eachFound goes through the commits that an answer tells of, in the form that either protocol asks for.
+func eachFound(found *kmsg.OffsetFetchResponse, edit func(offset *int64, metadata **string)) {
+	for i := range found.Topics {
+		for j := range found.Topics[i].Partitions {
+			edit(&found.Topics[i].Partitions[j].Offset, &found.Topics[i].Partitions[j].Metadata)
+		}
+	}
+	for g := range found.Groups {
+		for i := range found.Groups[g].Topics {
+			for j := range found.Groups[g].Topics[i].Partitions {
+				edit(&found.Groups[g].Topics[i].Partitions[j].Offset, &found.Groups[g].Topics[i].Partitions[j].Metadata)
+			}
+		}
 	}
 }
