@@ -18,7 +18,7 @@ import (
 
 const (
 	// ownersTurn is how often the group's coordinator is asked who owns what.
-	ownersTurn = 10 * time.Second
+	ownersTurn = 20 * time.Second
 	// ownersPatience is how long a partition may be without an owner: one that moves has none for a moment. For so
 	// long an answer counts, too: in a rebalance the coordinator does not tell.
 	ownersPatience = time.Minute

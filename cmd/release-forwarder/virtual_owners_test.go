@@ -131,6 +131,7 @@ func TestPartitionsThatNobodyOwnsInAGroupOfTheNewType(t *testing.T) {
 		billing := w.other(kgo.ConsumeTopics("other"), kgo.ServerSideBalancer(), kgo.Balancers(kgo.StickyBalancer()))
 		defer billing.Close()
 		time.Sleep(10 * time.Second)
+		w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, Err: kerr.InconsistentGroupProtocol, TopLevel: true, Count: -1})
 		r := w.start()
 		time.Sleep(ownersPatience + 2*ownersTurn)
 		if n := r.owners.counts(); n[eventTopic] != 2 {

@@ -319,7 +319,7 @@ func TestAGroupOfAnotherKindSaysWhoIsInIt(t *testing.T) {
 				if c.denied {
 					w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ConsumerGroupDescribe, kmsg.DescribeGroups}, Err: kerr.GroupAuthorizationFailed, Count: -1})
 				}
-				described := w.asked(kmsg.ConsumerGroupDescribe)
+				described := w.asked(kmsg.DescribeGroups)
 				r := w.start()
 				time.Sleep(time.Minute)
 				said := r.status().Condition

@@ -80,14 +80,16 @@ const (
 // Describe asks the group's coordinator what the group is and who is in it. A group that does not exist is
 // no error. The right Describe on the group is needed, which Read implies.
 func Describe(ctx context.Context, c Cluster, group string) (Group, error) {
-	g, err := describeConsumer(ctx, c, group)
+	g, err := describeClassic(ctx, c, group)
+	if err != nil || len(g.Members) > 0 || g.State == groupEmpty {
+		return g, err
+	}
+	operations := g.Operations
+	g, err = describeConsumer(ctx, c, group)
 	if !errors.Is(err, kafka.GroupIdNotFound) && !errors.Is(err, kafka.UnsupportedVersion) {
 		return g, err
 	}
-	if g, err = describeClassic(ctx, c, group); err != nil || g.State != groupDead {
-		return g, err
-	}
-	return listed(ctx, c, group, g.Operations)
+	return listed(ctx, c, group, operations)
 }
 
 // asked turns a code of the coordinator into an error; one that is no longer the coordinator is not asked again.
