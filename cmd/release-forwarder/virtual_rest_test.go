@@ -17,7 +17,7 @@ import (
 var requestsAtRest = map[kmsg.Key]int{
 	kmsg.Fetch: 3 * 121, kmsg.Heartbeat: 40, kmsg.Metadata: 31, kmsg.ListOffsets: 6, kmsg.DescribeConfigs: 1,
 	kmsg.DescribeGroups: 3,
-	kmsg.ApiVersions: 5, kmsg.PushTelemetry: 2,
+	kmsg.ApiVersions:    5, kmsg.PushTelemetry: 2,
 }
 
 func TestAtRestHardlyAnythingIsAsked(t *testing.T) {
