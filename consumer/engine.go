@@ -65,11 +65,12 @@ type groupState struct {
 	// nothing, although its last commits were not taken.
 	cached map[topicPartition]cachedProgress
 
-	contact time.Time // when the group's coordinator last answered anything
-	joined  bool      // it was in the group once
-	started bool      // a partition has been read
-	outside time.Time // since when it has not been in the group; zero while it is
-	refused time.Time // since when joining has failed, again and again; zero where it has not
+	contact time.Time   // when the group's coordinator last answered anything
+	joined  bool        // it was in the group once
+	started bool        // a partition has been read
+	outside time.Time   // since when it has not been in the group; zero while it is
+	refused time.Time   // since when joining has failed, again and again; zero where it has not
+	trouble joinTrouble // of the last time, while refused is not zero
 	// uncommitted is since when no commit that was sent has been taken.
 	uncommitted time.Time
 	brokers     int // as last seen

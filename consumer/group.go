@@ -9,6 +9,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"release-forwarder/consumer/membership"
 	"release-forwarder/consumer/wire"
 )
 
@@ -32,18 +33,85 @@ func (e *Engine) Run(ctx context.Context) error {
 	return nil
 }
 
+// joinTrouble is why the last try to join failed, as a person is told.
+type joinTrouble struct {
+	cause, remedy string
+	// found is what the coordinator tells of the group, where its type or its members may be the cause; seen is
+	// when it was asked.
+	found string
+	seen  time.Time
+}
+
+// seenAnew is how long it counts what the coordinator told of the group, and seeTakes how long the answer may take.
+const (
+	seenAnew = 10 * time.Second
+	seeTakes = 2 * time.Second
+)
+
 func (e *Engine) joinFailed(err error) {
-	level := e.log.Warn
-	if errors.Is(err, kafka.RebalanceInProgress) || errors.Is(err, kafka.GroupCoordinatorNotAvailable) {
-		level = e.log.Info // part of every rebalance, and of a fresh cluster's first minute
-	} else {
-		e.mu.Lock()
-		if e.refused.IsZero() {
-			e.refused = time.Now()
+	level, fields := e.log.Info, []any{"group", e.cfg.GroupID, "error", err.Error(), "cause", wire.Cause(err), "remedy", wire.Remedy(err)}
+	// These two are part of every rebalance, and of a fresh cluster's first minute.
+	if !errors.Is(err, kafka.RebalanceInProgress) && !errors.Is(err, kafka.GroupCoordinatorNotAvailable) {
+		level = e.log.Warn
+		if found := e.noteTrouble(err); found != "" {
+			fields = append(fields, "found", found)
 		}
-		e.mu.Unlock()
 	}
-	level("joining the group failed; tried again", "group", e.cfg.GroupID, "error", err.Error(), "remedy", wire.Remedy(err))
+	level("joining the group failed; tried again", fields...)
+}
+
+// noteTrouble notes why joining failed, and gives what was found of the group, where that may be the cause.
+func (e *Engine) noteTrouble(err error) (found string) {
+	e.mu.Lock()
+	now := e.trouble
+	e.mu.Unlock()
+	now.cause, now.remedy = wire.Cause(err), wire.Remedy(err)
+	switch {
+	case !ofTheGroup(err):
+		now.found = ""
+	case now.found == "" || time.Since(now.seen) > seenAnew:
+		now.found, now.seen = e.seeGroup(), time.Now()
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.refused.IsZero() {
+		e.refused = time.Now()
+	}
+	e.trouble = now
+	return now.found
+}
+
+// ofTheGroup tells whether an error may have its cause in what the group is, or in who is in it.
+func ofTheGroup(err error) bool {
+	return slices.ContainsFunc([]error{kafka.InconsistentGroupProtocol, kafka.GroupIdNotFound, kafka.GroupMaxSizeReached, kafka.Unknown},
+		func(of error) bool { return errors.Is(err, of) })
+}
+
+// seeGroup says what the group is and who is in it, as far as the coordinator tells this user.
+func (e *Engine) seeGroup() string {
+	ctx, cancel := context.WithTimeout(context.Background(), seeTakes)
+	defer cancel()
+	g, err := membership.Describe(ctx, e.cfg.Wire, e.cfg.GroupID)
+	if err != nil {
+		return "the group cannot be described: " + wire.Cause(err)
+	}
+	return g.String()
+}
+
+// joinTold is what a person is told of why this member is outside the group; suspended says that the group is not
+// heard of. The engine's mutex is held.
+func (e *Engine) joinTold(suspended bool) (cause, remedy string) {
+	switch {
+	case !e.refused.IsZero():
+		cause, remedy = e.trouble.cause, e.trouble.remedy
+		if e.trouble.found != "" {
+			cause += "; found: " + e.trouble.found
+		}
+		return cause, remedy
+	case suspended:
+		return wire.Cause(context.DeadlineExceeded), wire.Remedy(context.DeadlineExceeded)
+	}
+	return wire.Cause(kafka.RebalanceInProgress), wire.Remedy(kafka.RebalanceInProgress)
 }
 
 // awaitTopics waits until all topics exist that must, and returns them with the

@@ -79,9 +79,8 @@ type HeldRecord struct {
 	Trace     string // trace ID of the last try
 }
 
-// Status is what the engine is doing.
-type Status struct {
-	Joined bool // in the group, once
+// GroupTrouble is what keeps this member from the group; zero while it is in it.
+type GroupTrouble struct {
 	// Outside is since when this member has been outside the group, as in every
 	// rebalance for a moment, and JoinFails since when it has tried to join in
 	// vain; zero where it is in the group, or never was.
@@ -89,6 +88,15 @@ type Status struct {
 	// Suspended says that the group has not been heard of for a session time-out: nothing is sent,
 	// since others may own the partitions. Outside is since when, then.
 	Suspended bool
+	// JoinCause is why it is outside: the name of Kafka's error, with what was found of the group where that may
+	// be the reason; JoinRemedy is what to do.
+	JoinCause, JoinRemedy string
+}
+
+// Status is what the engine is doing.
+type Status struct {
+	Joined bool // in the group, once
+	GroupTrouble
 	// CommitsFail is since when Kafka has taken no commit of those sent.
 	CommitsFail time.Time
 	Generation  int32
@@ -121,6 +129,9 @@ func (e *Engine) Status() Status {
 		if s.Outside = e.member.lease; s.Outside.IsZero() {
 			s.Outside = e.contact
 		}
+	}
+	if !s.Outside.IsZero() || !s.JoinFails.IsZero() {
+		s.JoinCause, s.JoinRemedy = e.joinTold(s.Suspended)
 	}
 	s.Generation, s.Draining = e.member.id.Generation, e.member.stopping
 	for _, p := range e.member.parts {

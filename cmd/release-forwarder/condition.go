@@ -10,6 +10,7 @@ import (
 	"release-forwarder/cmd/release-forwarder/admin"
 	"release-forwarder/cmd/release-forwarder/forward"
 	"release-forwarder/consumer"
+	"release-forwarder/consumer/membership"
 	"release-forwarder/upstream"
 )
 
@@ -64,6 +65,8 @@ func (v *service) unready(s consumer.Status) admin.Condition {
 	switch silent := time.Since(s.Contact); {
 	case stopping.Err() != nil:
 		return admin.Condition{Kind: admin.Stopping}
+	case !s.Joined && joinFails(s):
+		return v.outside(s)
 	case !s.Joined && time.Since(v.started) < patience:
 		return admin.Condition{Kind: admin.Starting}
 	case !s.Joined:
@@ -101,32 +104,43 @@ func (v *service) deadLettersBlocked(s consumer.Status) bool {
 	return s.HeldBy[forward.HeldDeadLetter] > 0 && !since.IsZero() && time.Since(since) > deadLettersLimit
 }
 
-// condition says what the service is doing: the first row that applies, so that
-// what keeps most from going on comes first.
-func (v *service) condition(s consumer.Status, g upstream.GateState, refused []forward.RefusedLot, held []heldPartition) admin.Condition {
-	parked, stuck, paused, refusals := 0, 0, 0, 0
-	var first, refusal consumer.PartitionStatus
-	for _, p := range s.Partitions {
+// partitionTroubles count what keeps partitions from going on, with the first that is stuck, and the first whose
+// commits are refused.
+type partitionTroubles struct {
+	parked, stuck, paused, refusals int
+	first, refusal                  consumer.PartitionStatus
+}
+
+func judged(parts []consumer.PartitionStatus) (t partitionTroubles) {
+	for _, p := range parts {
 		switch {
 		case p.Phase == "parked":
-			parked++
+			t.parked++
 		case p.Phase == "lost", p.Phase == "unreadable", !p.Failing.IsZero() && time.Since(p.Failing) > failingShown:
-			if stuck++; stuck == 1 {
-				first = p
+			if t.stuck++; t.stuck == 1 {
+				t.first = p
 			}
 		case p.Paused != consumer.BoundNone:
-			paused++
+			t.paused++
 		}
 		if !p.Refused.IsZero() && time.Since(p.Refused) > failingShown {
-			if refusals++; refusals == 1 {
-				refusal = p
+			if t.refusals++; t.refusals == 1 {
+				t.refusal = p
 			}
 		}
 	}
+	return t
+}
+
+// condition says what the service is doing: the first row that applies, so that
+// what keeps most from going on comes first.
+func (v *service) condition(s consumer.Status, g upstream.GateState, refused []forward.RefusedLot, held []heldPartition) admin.Condition {
+	parts := judged(s.Partitions)
 	alive, why := v.engine.Alive()
 	unready := v.unready(s)
 	dropped, droppedAt := v.facts.drops()
 	open := transactions(held)
+	unowned, since, _ := v.owners.unowned()
 	blocked, storms := s.HeldBy[forward.HeldDeadLetter], v.forwarder.Storms()
 	switch {
 	case !alive:
@@ -135,8 +149,10 @@ func (v *service) condition(s consumer.Status, g upstream.GateState, refused []f
 		return unready
 	case !s.Outside.IsZero(), joinFails(s):
 		return v.outside(s)
-	case parked > 0:
-		return admin.Condition{Kind: admin.PartitionParked, Count: int64(parked)}
+	case parts.parked > 0:
+		return admin.Condition{Kind: admin.PartitionParked, Count: int64(parts.parked)}
+	case len(unowned) > 0:
+		return admin.Condition{Kind: admin.PartitionsUnowned, Count: int64(len(unowned)), Name: places(unowned), Since: since}
 	case blocked > 0:
 		return admin.Condition{Kind: admin.DeadLettersBlocked, Count: int64(blocked)}
 	case v.gate.Open():
@@ -147,16 +163,18 @@ func (v *service) condition(s consumer.Status, g upstream.GateState, refused []f
 		return admin.Condition{Kind: admin.Storm, Count: int64(storms)}
 	case !s.CommitsFail.IsZero() && time.Since(s.CommitsFail) > failingShown:
 		return admin.Condition{Kind: admin.CommitsFail, Since: s.CommitsFail}
-	case stuck > 0:
-		return admin.Condition{Kind: admin.PartitionUnreadable, Count: int64(stuck), Name: placed(first)}
-	case refusals > 0:
-		return admin.Condition{Kind: admin.PartitionCommitRefused, Count: int64(refusals), Name: placed(refusal), Since: refusal.Refused}
+	case parts.stuck > 0:
+		return admin.Condition{Kind: admin.PartitionUnreadable, Count: int64(parts.stuck), Name: placed(parts.first)}
+	case parts.refusals > 0:
+		return admin.Condition{Kind: admin.PartitionCommitRefused, Count: int64(parts.refusals), Name: placed(parts.refusal), Since: parts.refusal.Refused}
 	case len(open) > 0:
 		return heldBack(open)
 	case dropped > 0 && time.Since(droppedAt) < droppedShown:
 		return admin.Condition{Kind: admin.RecordsDropped, Count: dropped, Since: droppedAt}
-	case paused > 0:
+	case parts.paused > 0:
 		return admin.Condition{Kind: admin.ReadingPaused}
+	case len(s.Partitions) == 0 && !v.owners.all():
+		return admin.Condition{Kind: admin.Unassigned}
 	case len(s.Partitions) == 0:
 		return admin.Condition{Kind: admin.Standby}
 	}
@@ -169,18 +187,25 @@ const placesShown = 3
 // heldBack says of transactions, of which there is one at least, what they hold back.
 func heldBack(open []heldPartition) admin.Condition {
 	c := admin.Condition{Kind: admin.OpenTransaction, Since: open[0].Since}
-	var names []string
-	for i, p := range open {
+	var where []membership.Partition
+	for _, p := range open {
 		c.Count += p.HeldBack
-		switch {
-		case i < placesShown:
-			names = append(names, p.Topic+"/"+strconv.Itoa(int(p.Partition)))
-		case i == placesShown:
-			names = append(names, "…")
-		}
+		where = append(where, membership.Partition{Topic: p.Topic, Number: p.Partition})
 	}
-	c.Name = strings.Join(names, ", ")
+	c.Name = places(where)
 	return c
+}
+
+// places names partitions, the first few.
+func places(where []membership.Partition) string {
+	var names []string
+	for _, p := range where[:min(len(where), placesShown)] {
+		names = append(names, p.Topic+"/"+strconv.Itoa(int(p.Number)))
+	}
+	if len(where) > placesShown {
+		names = append(names, "…")
+	}
+	return strings.Join(names, ", ")
 }
 
 // joinFails tells that joining has failed for longer than a coordinator takes to move.
@@ -195,7 +220,7 @@ func (v *service) outside(s consumer.Status) admin.Condition {
 	if since.IsZero() {
 		since = s.JoinFails
 	}
-	c := admin.Condition{Kind: admin.Rebalancing, For: time.Since(since)}
+	c := admin.Condition{Kind: admin.Rebalancing, For: time.Since(since), Name: s.JoinCause, Advice: s.JoinRemedy}
 	if joinFails(s) || s.Suspended || c.For > v.settings.Kafka.RebalanceTimeout+contactSlack {
 		c.Kind = admin.OutsideGroup
 	}

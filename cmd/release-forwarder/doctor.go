@@ -33,8 +33,8 @@ func (doctorCommand) Help() string {
 
 and the remedy. It looks at brokers (reachable, certificate, log-in, versions), topics
 (partitions, replicas, min.insync.replicas, cleanup.policy, retention, largest message),
-this user's rights, the group (members, commits and their age), and which lots have
-credentials. It changes nothing, and sends nothing to the platform unless told to.
+this user's rights, the group (type, protocol, members, partitions without an owner,
+commits and their age), and which lots have credentials. It changes nothing, and sends nothing to the platform unless told to.
 
 With --platform it sends one request without flow_no, which the platform can only
 refuse, and says what the answer tells of the way there, the clocks and the signature.

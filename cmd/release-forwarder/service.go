@@ -56,6 +56,7 @@ type service struct {
 	facts     *facts
 	retention *retention
 	unread    *unread
+	owners    *owners
 	started   time.Time
 	// stopping ends when the service was told to stop; guarded by mu.
 	stopping context.Context
@@ -114,6 +115,7 @@ func (v *service) wireKafka(dial dialFunc) (err error) {
 	v.watched = append(v.watched, v.kafka.Run)
 	v.retention = newRetention(v.kafka, v.settings.Kafka.ClientID, v.log)
 	v.unread = newUnread(v.kafka, v.settings.Kafka.ClientID, v.log)
+	v.owners = newOwners(v.kafka, v.settings.Kafka.GroupID, v.settings.Topics(), v.log)
 	v.deadLetters = dlq.NewPublisher(dlq.Config{
 		Client: v.kafka.Client(),
 		Topic:  v.settings.DeadLetters.Topic, Group: v.settings.Kafka.GroupID,
@@ -288,6 +290,7 @@ func (v *service) work(stop context.Context) error {
 	side.Go(func() { v.explainConnection(serving) })
 	side.Go(func() { v.warnAtStart(serving) })
 	side.Go(func() { v.retention.run(serving, v.engine.Status) })
+	side.Go(func() { v.owners.run(serving) })
 	side.Go(func() { v.unread.run(serving, v.engine.Status, v.engine.Reaches) })
 
 	err := v.engine.Run(stop)

@@ -96,12 +96,6 @@ func membershipMistakes() []*mistake {
 				}
 			})
 		}).in("commit refused").speaking(byConsumer),
-		onAnswer("an epoch that has moved on is taken for fencing", func(_ *wired, _ string, req kmsg.Request, res kmsg.Response) {
-			beat, ok := req.(*kmsg.ConsumerGroupHeartbeatRequest)
-			if told, _ := res.(*kmsg.ConsumerGroupHeartbeatResponse); ok && beat.MemberEpoch > 0 && told.MemberEpoch > beat.MemberEpoch {
-				told.ErrorCode = kerr.FencedMemberEpoch.Code
-			}
-		}).speaking(byConsumer),
 		lastCommitLost("the last commit before a release is not sent", byConsumer),
 		lastCommitLost("the last commit before a join is not sent", byClassic),
 

@@ -40,6 +40,7 @@ func (v *service) gauges() telemetry.Gauges {
 			return blocked
 		},
 		Assigned: func() int64 { return int64(len(v.engine.Status().Partitions)) },
+		Unowned:  v.owners.counts,
 		ReadingPaused: func() (paused []telemetry.PartitionPause) {
 			for _, p := range v.engine.Status().Partitions {
 				paused = append(paused, telemetry.PartitionPause{

@@ -13,10 +13,11 @@ import (
 // requestsAtRest are how many requests of each kind one replica of three partitions may send in a
 // minute in which nothing happens. Each partition is in one long poll of half a second; the group's library and the
 // lease send a heartbeat every three seconds each; the metadata is asked for every two; once a minute
-// it is looked how long the topics keep their records. ApiVersions begins connections; PushTelemetry is the test's own client's.
+// it is looked how long the topics keep their records, three times who owns the partitions. ApiVersions begins connections; PushTelemetry is the test's own client's.
 var requestsAtRest = map[kmsg.Key]int{
 	kmsg.Fetch: 3 * 121, kmsg.Heartbeat: 40, kmsg.Metadata: 31, kmsg.ListOffsets: 6, kmsg.DescribeConfigs: 1,
-	kmsg.ApiVersions: 5, kmsg.PushTelemetry: 2,
+	kmsg.DescribeGroups: 3,
+	kmsg.ApiVersions:    5, kmsg.PushTelemetry: 2,
 }
 
 func TestAtRestHardlyAnythingIsAsked(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"release-forwarder/cmd/release-forwarder/admin"
@@ -233,31 +234,105 @@ func TestAReplicaOutsideTheGroupSaysSo(t *testing.T) {
 	})
 }
 
-// What Kafka gives to a member that joins names its own remedy, once.
-func TestAJoinThatFailsSaysWhatToDo(t *testing.T) {
+// What Kafka gives to a member that joins is named with its cause and remedy: in the log, on the status page and to
+// who asks whether the replica is ready.
+func TestAJoinThatFailsSaysWhyAndWhatToDo(t *testing.T) {
 	for _, c := range []struct {
 		err   *kerr.Error
 		names string
+		found bool // what the group is may be the cause
 	}{
-		{kerr.InvalidSessionTimeout, "KAFKA_SESSION_TIMEOUT"}, {kerr.GroupMaxSizeReached, "group.max.size"},
-		{kerr.InconsistentGroupProtocol, "KAFKA_GROUP_ID"}, {kerr.GroupAuthorizationFailed, "grant this user Read on the group"},
+		{kerr.InconsistentGroupProtocol, "KAFKA_GROUP_ID", true},
+		{kerr.GroupIDNotFound, "KAFKA_GROUP_PROTOCOL", true},
+		{kerr.GroupMaxSizeReached, "group.max.size", true},
+		{kerr.UnknownServerError, "its log", true},
+		{kerr.InvalidSessionTimeout, "KAFKA_SESSION_TIMEOUT", false},
+		{kerr.InvalidGroupID, "KAFKA_GROUP_ID", false},
+		{kerr.GroupAuthorizationFailed, "grant this user Read on the group", false},
+		{kerr.TopicAuthorizationFailed, "Read on KAFKA_TOPIC", false},
+		{kerr.UnsupportedVersion, "Kafka 2.3", false},
+		{kerr.UnsupportedAssignor, "group.consumer.assignors", false},
+		{kerr.InvalidRequest, "coordinator's log", false},
 	} {
-		inVirtualTime(t, 1, func(w *world) {
-			w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, Err: c.err, TopLevel: true, Count: 2})
-			r := w.start()
-			w.until("a generation", func() bool { return len(r.engine.Status().Partitions) == 1 })
-			found := false
-			for line := range strings.Lines(w.log.String()) {
-				if strings.Contains(line, "joining the group failed") {
-					found = true
-					if strings.Count(line, "remedy") != 1 || !strings.Contains(line, c.names) {
-						t.Errorf("%s: %s", c.err.Message, line)
+		t.Run(c.err.Message, func(t *testing.T) {
+			inVirtualTime(t, 1, func(w *world) {
+				refused := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, Err: c.err, TopLevel: true, Count: -1})
+				r := w.start()
+				time.Sleep(joinPatience + 2*time.Second)
+				said := r.status().Condition
+				if s := said.String(); said.Kind != admin.OutsideGroup || !strings.Contains(s, c.err.Message) || strings.Contains(s, "found: no such group") != c.found {
+					t.Errorf("%s: %s", said.Kind, s)
+				}
+				if s := said.Remedy(); !strings.Contains(s, c.names) {
+					t.Errorf("the status page says to do: %s", s)
+				}
+				if ok, why := r.ready(); ok || !strings.Contains(why, c.err.Message) {
+					t.Errorf("ready %v: %s", ok, why)
+				}
+				refused.Remove()
+				w.until("a generation", func() bool { return len(r.engine.Status().Partitions) == 1 })
+				if kind := r.says(); kind == admin.OutsideGroup {
+					t.Error("it is still said")
+				}
+				lines := 0
+				for line := range strings.Lines(w.log.String()) {
+					if !strings.Contains(line, "joining the group failed") {
+						continue
+					}
+					lines++
+					if strings.Count(line, `"remedy"`) != 1 || !strings.Contains(line, c.names) || !strings.Contains(line, `"cause":"`+c.err.Message+`"`) || strings.Contains(line, `"found":"no such group"`) != c.found {
+						t.Error(line)
 					}
 				}
-			}
-			if !found {
-				t.Errorf("%s: no line tells of it", c.err.Message)
-			}
+				if lines == 0 {
+					t.Error("no line tells of it")
+				}
+			})
+		})
+	}
+}
+
+// Who is in a group that cannot be joined is said, as far as the coordinator tells.
+func TestAGroupOfAnotherKindSaysWhoIsInIt(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		joins  func(w *world) (leave func())
+		denied bool
+		found  string
+	}{
+		{"of the new type", func(w *world) func() {
+			// A real coordinator compares the classic protocols of its members, too.
+			w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, Err: kerr.InconsistentGroupProtocol, TopLevel: true, Count: -1})
+			return w.other(kgo.ConsumeTopics(eventTopic), kgo.ServerSideBalancer(), kgo.Balancers(kgo.StickyBalancer())).Close
+		}, false, "type consumer, Stable, protocol uniform, members: billing at 127.0.0.1"},
+		{"of a protocol that is not offered", func(w *world) func() {
+			return w.other(kgo.ConsumeTopics(eventTopic), kgo.Balancers(kgo.StickyBalancer())).Close
+		}, false, "type classic, Stable, protocol sticky, members: billing at 127.0.0.1"},
+		{"that may not be seen", func(w *world) func() {
+			return w.other(kgo.ConsumeTopics(eventTopic), kgo.Balancers(kgo.StickyBalancer())).Close
+		}, true, "the group cannot be described: GROUP_AUTHORIZATION_FAILED"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inVirtualTime(t, 1, func(w *world) {
+				defer c.joins(w)()
+				time.Sleep(10 * time.Second)
+				if c.denied {
+					w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ConsumerGroupDescribe, kmsg.DescribeGroups}, Err: kerr.GroupAuthorizationFailed, Count: -1})
+				}
+				described := w.asked(kmsg.DescribeGroups)
+				r := w.start()
+				time.Sleep(time.Minute)
+				said := r.status().Condition
+				if s := said.String(); said.Kind != admin.OutsideGroup || !strings.Contains(s, "INCONSISTENT_GROUP_PROTOCOL; found: "+c.found) {
+					t.Errorf("%s: %s", said.Kind, s)
+				}
+				if s := w.log.String(); !strings.Contains(s, `"found":"`+c.found) {
+					t.Error("the log does not tell")
+				}
+				if n := described.Load(); n > 20 {
+					t.Errorf("the group was described %d times in a minute", n)
+				}
+			})
 		})
 	}
 }

@@ -38,22 +38,40 @@ func Cause(err error) string {
 	return err.Error()[:min(len(err.Error()), mostCause)]
 }
 
+// Errors that kafka-go has no names for.
+var (
+	fencedMemberEpoch        = kafka.Error(kerr.FencedMemberEpoch.Code)
+	unreleasedInstanceID     = kafka.Error(kerr.UnreleasedInstanceID.Code)
+	unsupportedAssignor      = kafka.Error(kerr.UnsupportedAssignor.Code)
+	staleMemberEpoch         = kafka.Error(kerr.StaleMemberEpoch.Code)
+	invalidRegularExpression = kafka.Error(kerr.InvalidRegularExpression.Code)
+)
+
 // mostCause bounds what a library's error may take of a status page.
 const mostCause = 200
 
-// remedies are what a person should do about each error that Kafka gives to this service: to
-// requests about the group, and to those for topics, offsets and records.
+// remedies are why Kafka gives each error to this service, and what a person should do: to requests about the
+// group (JoinGroup, SyncGroup, Heartbeat, ConsumerGroupHeartbeat, FindCoordinator), and to those for topics,
+// offsets and records.
 var remedies = map[kafka.Error]string{
-	kafka.InconsistentGroupProtocol: "the group has members of another program, or of another group protocol: give one of them another KAFKA_GROUP_ID, or wait until those are gone",
-	kafka.InvalidGroupId:            "the brokers do not take this name of a group: choose another KAFKA_GROUP_ID",
-	kafka.InvalidSessionTimeout: "set KAFKA_SESSION_TIMEOUT to what the brokers allow: from group.min.session.timeout.ms (6s unless set) to group.max.session.timeout.ms (30m unless set); " +
+	kafka.InconsistentGroupProtocol: "the group has members that know no protocol this service offers (cooperative-sticky, range, roundrobin), or is of another kind or type, as found says: " +
+		"stop them, or give one of both another KAFKA_GROUP_ID",
+	kafka.GroupIdNotFound: "the group is of another type, as found says: a classic one whose members cannot be taken over (another kind, or brokers whose group.consumer.migration.policy forbids it), or one of type share or streams: " +
+		"stop its members, set KAFKA_GROUP_PROTOCOL to the group's type, or choose another KAFKA_GROUP_ID",
+	kafka.InvalidGroupId: "the brokers do not take this name of a group: choose another KAFKA_GROUP_ID",
+	kafka.InvalidSessionTimeout: "set KAFKA_SESSION_TIMEOUT to what the brokers allow: from group.min.session.timeout.ms (6s unless set) to group.max.session.timeout.ms (30m unless set), which release-forwarder doctor shows; " +
 		"KAFKA_HEARTBEAT_INTERVAL is at most a third of it",
-	kafka.GroupMaxSizeReached: "the group has as many members as the brokers' group.max.size allows: run fewer replicas, or raise it",
+	kafka.GroupMaxSizeReached: "the group has as many members as the brokers' group.max.size, or group.consumer.max.size, allows: run fewer replicas, or raise it",
 	kafka.UnknownMemberId:     "once: nothing, it joins as a new member; often: the coordinator forgets it, raise KAFKA_SESSION_TIMEOUT and look for CPU throttling and network loss",
 	kafka.IllegalGeneration:   "once: nothing, it joins again; often: look for replicas that come and go",
 	kafka.RebalanceInProgress: "nothing, a rebalance is under way; if it stands, look for replicas that come and go, and at KAFKA_REBALANCE_TIMEOUT",
-	kafka.MemberIDRequired:    "the requests sent need no such ID (KIP-394): look for a proxy before the brokers that changes them",
+	kafka.MemberIDRequired:    "the coordinator names no member ID although it asks for one (KIP-394): look for a proxy before the brokers that changes answers",
 	kafka.FencedInstanceID:    "this service sets no group.instance.id (KIP-345): look for a proxy before the brokers that adds one",
+	unreleasedInstanceID:      "this service sets no group.instance.id (KIP-345): look for a proxy before the brokers that adds one",
+	fencedMemberEpoch:         "once: nothing, it joins again; often: the coordinator gives its partitions away, look for CPU throttling and network loss, and raise the group's consumer.session.timeout.ms",
+	staleMemberEpoch:          "once: nothing, it is sent again with the next epoch; often: look at the coordinator's log",
+	unsupportedAssignor:       "the brokers' group.consumer.assignors lacks what this service asks for: add it (uniform is Kafka's default), or set KAFKA_GROUP_PROTOCOL=classic",
+	invalidRegularExpression:  "this service subscribes by names alone (KIP-848): look for a proxy before the brokers that changes requests",
 
 	kafka.GroupAuthorizationFailed:   "grant this user Read on the group KAFKA_GROUP_ID",
 	kafka.TopicAuthorizationFailed:   "grant this user Describe and Read on KAFKA_TOPIC and KAFKA_REPLAY_TOPIC",
@@ -63,14 +81,16 @@ var remedies = map[kafka.Error]string{
 	kafka.IllegalSASLState:           "the listener does not take SASL as it is set: check KAFKA_SASL_MECHANISM and the port in KAFKA_BROKERS",
 	kafka.UnknownTopicOrPartition:    "an event topic is gone: check KAFKA_TOPIC, create it, or grant this user Describe on it",
 
-	kafka.UnsupportedVersion:           "the brokers do not take the requests sent: Kafka 2.3 or later is needed, 4.0 or later with KAFKA_GROUP_PROTOCOL=consumer; look for a proxy before them",
+	kafka.UnsupportedVersion: "the brokers do not take the requests sent: Kafka 2.3 or later is needed, and for KAFKA_GROUP_PROTOCOL=consumer Kafka 4.0 or later with consumer in group.coordinator.rebalance.protocols; " +
+		"look for a proxy before them",
 	kafka.InvalidRequest:               "the brokers do not take the requests sent: look at the coordinator's log, and for a proxy before it",
 	kafka.GroupLoadInProgress:          "wait: the coordinator reads the group's state; if it stands, look at the coordinator's log",
 	kafka.GroupCoordinatorNotAvailable: "wait: the group has no coordinator yet; if it stands, look at the leaders and in-sync replicas of __consumer_offsets",
 	kafka.NotCoordinatorForGroup:       "wait: the coordinator is moving; if it stands, look at the leaders of __consumer_offsets",
 	kafka.RequestTimedOut:              "wait: the coordinator's replicas are slow; if it stands, look at the in-sync replicas of __consumer_offsets",
 	kafka.ThrottlingQuotaExceeded:      "raise the quota of KAFKA_CLIENT_ID or of this user",
-	kafka.Unknown:                      "the broker failed: look at its log",
+	kafka.Unknown: "the broker failed at the request: its log says at what; where found names a group of type consumer, it may be a classic member's subscription that cannot be read: " +
+		"update what joins so (a version of this service from before it was cooperative) first",
 
 	kafka.NotLeaderForPartition: "wait: the leader is moving; if it stands, look at the partition's leader and at the controller: they do not agree",
 	kafka.LeaderNotAvailable:    "bring back the brokers that hold the partition",
@@ -82,7 +102,7 @@ var remedies = map[kafka.Error]string{
 	kafka.KafkaStorageError:     "look at the broker's disk and log",
 }
 
-// Remedy is what to do about an error of Kafka's, or about one of reaching it.
+// Remedy is why, and what to do about it, of an error of Kafka's, or about one of reaching it.
 func Remedy(err error) string {
 	code, is := errors.AsType[kafka.Error](err)
 	if !is {

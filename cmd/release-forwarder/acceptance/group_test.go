@@ -1,201 +1,126 @@
 package acceptance
 
 import (
-	"context"
-	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
+	"errors"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
-	"release-forwarder/cmd/sandbox/platform"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// groupScenarios: replicas are replaced one by one under load, from one group protocol to the other, and a
-// member of Kafka's own client joins them. The embedded Kafka cannot change a group's type while it has members.
+// groupScenarios: what is told of the group, and of who else is in it.
 func groupScenarios() []scenario {
 	return []scenario{
-		{name: "group: replaced one by one, classic", run: oneByOne("classic", "classic"), notOn: notReal},
-		{name: "group: replaced one by one, consumer", run: oneByOne("consumer", "consumer"), notOn: beforeKIP848},
-		{name: "group: from classic to consumer and back, one by one", run: oneByOne("classic", "consumer", "classic"), notOn: beforeKIP848},
-		{name: "group: from the version before to classic and back, one by one", run: oneByOne("before", "classic", "before"), notOn: notReal},
-		{name: "group: from the version before to consumer, and back by classic", run: oneByOne("before", "classic", "consumer", "classic", "before"), notOn: beforeKIP848},
-		{name: "group: with a member of the Java client, classic", run: withJava("classic", "classic"), notOn: beforeKIP848},
-		{name: "group: with a member of the Java client, consumer", run: withJava("consumer", "consumer"), notOn: beforeKIP848},
-		{name: "group: classic, with a Java member of the consumer protocol", run: withJava("classic", "consumer"), notOn: beforeKIP848},
-		{name: "group: consumer, with a Java member of the classic protocol", run: withJava("consumer", "classic"), notOn: beforeKIP848},
+		{name: "doctor tells a classic group's protocol, members and owners", run: classicGroup},
+		{name: "doctor tells a group of type consumer, and its session time-out", run: consumerGroup, notOn: beforeConsumerGroups},
+		{name: "partitions that the group's leader leaves to nobody are said", run: leftToNobody},
 	}
 }
 
-func notReal(b backend) string {
-	if _, real := b.(*realBackend); !real {
-		return "needs what only a real Kafka's coordinator does"
+// beforeConsumerGroups: groups of type consumer are there from Kafka 4.0 on.
+func beforeConsumerGroups(b backend) string {
+	if r, real := b.(*realBackend); real && number(r.listeners["KAFKA_VERSION"]) < number("4.0.0") {
+		return "Kafka has no groups of type consumer before 4.0"
 	}
 	return ""
 }
 
-func beforeKIP848(b backend) string {
-	real, is := b.(*realBackend)
-	if is && number(real.listeners["KAFKA_VERSION"]) >= 4000 {
-		return ""
+// member joins a group as another program does.
+func (w *world) member(id string, opts ...kgo.Opt) *kgo.Client {
+	w.t.Helper()
+	c, err := kgo.NewClient(slices.Concat(w.cluster.client, []kgo.Opt{kgo.ConsumerGroup(w.group), kgo.ConsumeTopics(w.topic), kgo.ClientID(id), kgo.DisableAutoCommit()}, opts)...)
+	if err != nil {
+		w.t.Fatal(err)
 	}
-	return "needs Kafka 4.0 or later (KIP-848)"
+	w.t.Cleanup(c.Close)
+	return c
 }
 
-// Load: 48 events a second, answered in 3 s each.
-const (
-	groupPartitions = 8
-	perTick         = groupPartitions
-	ticks           = 6 // a second
-	answersTake     = 3 * time.Second
-)
-
-// team is replicas under load.
-type team struct {
-	*world
-	members []*forwarder
-	stop    func() int // ends the load and tells how many events there were
-}
-
-func newTeam(t *testing.T) *team {
-	w := newWorld(t, plan{partitions: groupPartitions, settings: map[string]string{"UPSTREAM_MAX_IN_FLIGHT": "256"}})
-	w.platform.script(func(*platform.Request) *platform.Reply { return &platform.Reply{Delay: answersTake} })
-	return &team{world: w}
-}
-
-// join starts a replica by a protocol, or by the version before, and waits until it is ready.
-func (m *team) join(protocol string) *forwarder {
-	m.t.Helper()
-	command, pairs := []string{binary}, []string{"KAFKA_GROUP_PROTOCOL", protocol}
-	if protocol == "before" {
-		command, pairs = []string{versionBefore(m.t)}, nil
-	}
-	return m.startAs(command, nil, pairs...).ready()
-}
-
-// load produces until it is stopped.
-func (m *team) load() {
-	ctx, cancel := context.WithCancel(m.ctx())
-	var producing sync.WaitGroup
-	n := 0
-	producing.Go(func() {
-		tick := time.NewTicker(time.Second / ticks)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				m.produce(m.releases(perTick, groupPartitions)...)
-				n += perTick
-			case <-ctx.Done():
-				return
+// doctorSays waits until the doctor prints each of the lines, given by their parts.
+func (w *world) doctorSays(what string, lines ...[]string) {
+	w.t.Helper()
+	eventually(w.t, what, func() error {
+		text, _ := w.doctor(nil)
+		for _, parts := range lines {
+			if !hasLine(text, parts...) {
+				return errors.New("no line has " + strings.Join(parts, ", ") + ":\n" + text)
 			}
-		}
-	})
-	m.stop = func() int { cancel(); producing.Wait(); return n }
-}
-
-// settled waits until the load is keeping up: as many events were accepted as there were some seconds ago.
-func (m *team) settled() {
-	m.t.Helper()
-	m.mu.Lock()
-	n := len(m.events)
-	m.mu.Unlock()
-	eventually(m.t, "what was produced is accepted", func() error {
-		if accepted := m.platform.total(); accepted < n {
-			return fmt.Errorf("%d of %d", accepted, n)
 		}
 		return nil
 	})
 }
 
-// account ends the load: nothing is lost, nothing was sent twice, nothing is a dead letter.
-func (m *team) account() {
-	m.t.Helper()
-	n := m.stop()
-	m.drained()
-	m.noDeadLetters()
-	received := m.platform.Stats().Received
-	evidence.add(m.t.Name(), "-", fmt.Sprintf("%d events, %d requests", n, received), "-")
-	if received != n {
-		m.t.Errorf("%d requests for %d events", received, n)
-	}
-	for _, f := range m.members {
-		f.stop()
-		if strings.Contains(f.out.String(), "fenced: ") {
-			m.t.Error("a replica was fenced")
-		}
-	}
+// roomy are settings of the dead-letter topic that leave the doctor nothing to say.
+var roomy = map[string]string{"max.message.bytes": "2000000"}
+
+func classicGroup(t *testing.T) {
+	w := newWorld(t, plan{partitions: 4, dlqConfig: roomy})
+	w.start().ready()
+	w.start().ready()
+	w.doctorSays("two replicas", []string{"ok", "state", "Stable, type classic, protocol cooperative-sticky"},
+		[]string{"ok", "members", "2: ", "release-forwarder at ", "with 2 partitions"}, []string{"ok", "owners", "each of 4 partitions has one"})
+	billing := w.member("billing", kgo.Balancers(kgo.RangeBalancer()))
+	w.doctorSays("a member that knows only range", []string{"ok", "state", "protocol range"},
+		[]string{"warning", "members", "3: billing at ", "since billing at ", "know only range"}, []string{"ok", "owners"})
+	billing.Close()
+	w.doctorSays("two replicas again", []string{"ok", "state", "protocol cooperative-sticky"}, []string{"ok", "members", "2: "})
 }
 
-// oneByOne replaces four replicas of the first protocol by such of the next ones, one by one, under load.
-func oneByOne(protocols ...string) func(t *testing.T) {
-	return func(t *testing.T) {
-		m := newTeam(t)
-		for range 4 {
-			m.members = append(m.members, m.join(protocols[0]))
-		}
-		m.load()
-		m.settled()
-		for _, next := range protocols[1:] {
-			for i, old := range m.members {
-				old.stop()
-				m.members[i] = m.join(next)
+func consumerGroup(t *testing.T) {
+	w := newWorld(t, plan{partitions: 4, dlqConfig: roomy, settings: map[string]string{"KAFKA_CLIENT_ID": "next"}})
+	next := w.member("next", kgo.ServerSideBalancer(), kgo.Balancers(kgo.StickyBalancer()))
+	w.doctorSays("a member of the new protocol", []string{"ok", "state", "Stable, type consumer, protocol uniform"},
+		[]string{"ok", "members", "1: next at ", "with 4 partitions"}, []string{"ok", "owners", "each of 4 partitions has one"},
+		[]string{"ok", "consumer.session.timeout.ms", "45s, heartbeats each 5s: the broker's, not below KAFKA_SESSION_TIMEOUT (6s)"})
+	w.settings["KAFKA_SESSION_TIMEOUT"] = "50s"
+	w.doctorSays("a session that is shorter", []string{"warning", "consumer.session.timeout.ms", "45s", "below KAFKA_SESSION_TIMEOUT (50s)"})
+	next.Close()
+}
+
+// nobodys is a balancer that gives nobody anything.
+type nobodys struct{ kgo.GroupBalancer }
+
+// MemberBalancer implements kgo.GroupBalancer.
+func (n nobodys) MemberBalancer(members []kmsg.JoinGroupResponseMember) (kgo.GroupMemberBalancer, map[string]struct{}, error) {
+	_, topics, err := n.GroupBalancer.MemberBalancer(members)
+	return n, topics, err
+}
+
+// Balance implements kgo.GroupMemberBalancer.
+func (nobodys) Balance(map[string]int32) kgo.IntoSyncAssignment { return nothing{} }
+
+type nothing struct{}
+
+// IntoSyncAssignment implements kgo.IntoSyncAssignment.
+func (nothing) IntoSyncAssignment() []kmsg.SyncGroupRequestGroupAssignment { return nil }
+
+// leftToNobody has another program lead the group: it joins first.
+func leftToNobody(t *testing.T) {
+	w := newWorld(t, plan{partitions: 2, dlqConfig: roomy})
+	billing := w.member("billing", kgo.Balancers(nobodys{kgo.RangeBalancer()}))
+	w.doctorSays("the other program leads", []string{"warning", "owners", "nobody reads 2 of 2 partitions"})
+	f := w.start().ready()
+	status := func(part string) func() error {
+		return func() error {
+			_, text, err := f.get("/status.json")
+			if err == nil && !strings.Contains(text, part) {
+				err = errors.New("no " + part + " in:\n" + text)
 			}
-			m.settled()
-		}
-		m.account()
-	}
-}
-
-// withJava has a member of Kafka's own client read some records beside two replicas. It commits nothing: what
-// it read is sent when its partitions come back.
-func withJava(ours, javas string) func(t *testing.T) {
-	return func(t *testing.T) {
-		m := newTeam(t)
-		m.members = append(m.members, m.join(ours), m.join(ours))
-		m.load()
-		m.settled()
-		out, err := kafka.(*realBackend).script("tool", "org.apache.kafka.tools.consumer.ConsoleConsumer",
-			"--topic", m.topic, "--group", m.group, "--max-messages", "20", "--timeout-ms", "60000",
-			"--command-property", "group.protocol="+javas, "--command-property", "enable.auto.commit=false")
-		if err != nil || strings.Count(out, planted+"-flow-") != 20 {
-			t.Errorf("the Java member: %v\n%s", err, tail(out, 2000))
-		}
-		m.settled()
-		m.account()
-	}
-}
-
-// before is the last commit whose membership was kafka-go's: what ran before this group was cooperative.
-const before = "0b12f4c"
-
-var buildBefore = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "before-*")
-	if err != nil {
-		return "", err
-	}
-	tree := filepath.Join(dir, "tree")
-	for _, command := range [][]string{
-		{"git", "-C", root, "worktree", "add", "--detach", tree, before},
-		{"go", "-C", tree, "build", "-o", filepath.Join(dir, "release-forwarder"), "./cmd/release-forwarder"},
-		{"git", "-C", root, "worktree", "remove", "--force", tree},
-	} {
-		if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil {
-			return "", fmt.Errorf("%s: %w: %s", strings.Join(command, " "), err, out)
+			return err
 		}
 	}
-	return filepath.Join(dir, "release-forwarder"), nil
-})
-
-// versionBefore is the binary of it, built from the history.
-func versionBefore(t testing.TB) string {
-	t.Helper()
-	path, err := buildBefore()
-	if err != nil {
-		t.Fatal(err)
+	eventually(t, "no standby", status(`"condition": "unassigned"`))
+	within(t, 2*kafka.patience(), "nobody reads them", status(`"condition": "partitions-unowned"`))
+	if err := f.metric(`release_forwarder_unowned_partitions{topic="`+w.topic+`"}`, 2); err != nil {
+		t.Error(err)
 	}
-	return path
+	if s := f.out.String(); !hasLine(s, `"event":"partitions-unowned"`, "billing at ", `"remedy"`) {
+		t.Error("no line says who is in the group")
+	}
+	billing.Close()
+	eventually(t, "all is well", status(`"condition": "well"`))
+	w.produce(w.releases(5, 1)...)
+	w.drained()
 }

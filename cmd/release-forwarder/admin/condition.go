@@ -15,6 +15,8 @@ type Kind string
 const (
 	Well                Kind = "well"
 	Standby             Kind = "standby"
+	Unassigned          Kind = "unassigned"
+	PartitionsUnowned   Kind = "partitions-unowned"
 	Starting            Kind = "starting"
 	Stopping            Kind = "stopping"
 	ReadingPaused       Kind = "reading-paused"
@@ -47,12 +49,14 @@ type Condition struct {
 	Kind  Kind
 	Count int64
 	Name  string // a topic, a lot, partitions with their cause, or what is stuck
-	Since time.Time
-	For   time.Duration
+	// Advice is what to do, where the cause alone tells: English, as in the log.
+	Advice string
+	Since  time.Time
+	For    time.Duration
 }
 
-// sentence is what a kind says, in each language, with {count}, {name}, {since}
-// and {for} in place of the facts and {one|many} for words that go by the count,
+// sentence is what a kind says, in each language, with {count}, {name}, {since},
+// {for} and {advice} in place of the facts and {one|many} for words that go by the count,
 // and what a person should do about it.
 type sentence struct {
 	kind    Kind
@@ -105,5 +109,5 @@ func ofNumber(one bool, text string) string {
 
 func (c Condition) fill(text string) string {
 	return strings.NewReplacer("{count}", strconv.FormatInt(c.Count, 10), "{name}", c.Name,
-		"{since}", clock(c.Since), "{for}", c.For.Round(time.Second).String()).Replace(ofNumber(c.Count == 1, text))
+		"{advice}", c.Advice, "{since}", clock(c.Since), "{for}", c.For.Round(time.Second).String()).Replace(ofNumber(c.Count == 1, text))
 }

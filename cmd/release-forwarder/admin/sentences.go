@@ -8,6 +8,18 @@ var sentences = []sentence{
 	{kind: Standby, level: LevelOK, says: phrase{
 		"All is well: a standby without a partition.",
 		"一切正常：本副本为备用，没有分区。"}},
+	{kind: Unassigned, level: LevelWaiting, runbook: "not-reading", says: phrase{
+		"This replica has no partition, and the group has not shown that each has an owner.",
+		"本副本没有分区，且尚未从消费组得知每个分区都有所属副本。"},
+		remedy: phrase{
+			"Normal for a minute. If it stays: release-forwarder doctor says what this user may see of the group.",
+			"一分钟内属正常。若持续：运行 release-forwarder doctor，查看本用户可见的消费组信息。"}},
+	{kind: PartitionsUnowned, level: LevelTrouble, runbook: "not-reading", says: phrase{
+		"Nobody reads {count} {partition|partitions} since {since} ({name}): no member of the group has {it|them}. Nothing is lost while the topic keeps the records.",
+		"自 {since} 起有 {count} 个分区无人读取（{name}）：消费组中没有成员持有。主题保留期内消息不会丢失。"},
+		remedy: phrase{
+			"See by release-forwarder doctor who is in the group: another program, a member that subscribes to other topics, or one that assigns wrongly. Give it a group of its own, or stop it.",
+			"运行 release-forwarder doctor 查看消费组成员：是否有其他程序、订阅其他主题的成员，或分配有误的成员。为其另设消费组，或将其停止。"}},
 	{kind: Starting, level: LevelWaiting, says: phrase{
 		"Starting: has not joined the group yet; waits for Kafka, the event topic or the group.",
 		"正在启动：尚未加入消费组，在等待 Kafka、事件主题或消费组。"}},
@@ -39,11 +51,11 @@ var sentences = []sentence{
 			"Normal for moments. If it stays: see which replicas are slow to give up their partitions, or come and go.",
 			"短暂出现属正常。若持续：查看哪些副本迟迟不交出分区，或反复上下线。"}},
 	{kind: OutsideGroup, level: LevelTrouble, runbook: "not-reading", says: phrase{
-		"This replica cannot join the group, for {for}: it reads nothing, or for a while what it still owns. Nothing is lost while the topic keeps the records.",
-		"本副本已 {for} 无法加入消费组：没有读取，或暂时只读取仍归它的分区。主题保留期内不会丢失。"},
+		"This replica cannot join the group, for {for}: it reads nothing, or for a while what it still owns. Cause: {name}. Nothing is lost while the topic keeps the records.",
+		"本副本已 {for} 无法加入消费组：没有读取，或暂时只读取仍归它的分区。原因：{name}。主题保留期内不会丢失。"},
 		remedy: phrase{
-			"Read `error` and `remedy` in the last log line join-failed: a right on the group that is missing, a time-out that the brokers do not allow, or brokers that cannot be reached.",
-			"查看日志最后一条 join-failed 的 error 和 remedy：缺少消费组权限、broker 不允许的超时设置，或无法连接 broker。"}},
+			"{advice}. The same stands in the log line join-failed.",
+			"{advice}（英文，与日志 join-failed 的 remedy 相同）。"}},
 	{kind: CoordinatorSilent, level: LevelTrouble, runbook: "not-reading", says: phrase{
 		"Kafka is silent: the group's coordinator has not answered for {for}. Nothing is lost.",
 		"Kafka 无响应：消费组协调者已 {for} 没有应答。消息未丢失。"},

@@ -9,15 +9,15 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol/describegroups"
 	"github.com/segmentio/kafka-go/protocol/metadata"
 
 	"release-forwarder/consumer"
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/membership"
 )
 
 // judgeCommits judges what the group has committed, topic by topic.
-func (p *doctor) judgeCommits(ctx context.Context, f *findings, seen []*topic, g general, described describegroups.ResponseGroup) {
+func (p *doctor) judgeCommits(ctx context.Context, f *findings, seen []*topic, g general, described membership.Group) {
 	commits := int64(0)
 	for _, t := range seen {
 		if t.role == deadLetters || t.err != nil {

@@ -16,6 +16,7 @@ import (
 const (
 	resourceTopic  int8 = 2
 	resourceBroker int8 = 4
+	resourceGroup  int8 = 32
 )
 
 // topicSettings are those of a topic by which records are lost, or not taken.
@@ -23,7 +24,8 @@ var topicSettings = []string{"cleanup.policy", "max.message.bytes", "min.insync.
 
 // brokerSettings are those of the brokers that the service depends on.
 var brokerSettings = []string{
-	"auto.create.topics.enable", "connections.max.reauth.ms", "group.max.session.timeout.ms", "group.min.session.timeout.ms",
+	"auto.create.topics.enable", "connections.max.reauth.ms", "group.consumer.heartbeat.interval.ms", "group.consumer.session.timeout.ms",
+	"group.max.session.timeout.ms", "group.min.session.timeout.ms",
 	"offset.metadata.max.bytes", "offsets.retention.minutes",
 }
 
@@ -42,7 +44,7 @@ func configs(ctx context.Context, c *cluster, node int32, kind int8, name string
 	r := answer.Resources[0]
 	switch kafka.Error(r.ErrorCode) {
 	case 0:
-	case kafka.TopicAuthorizationFailed, kafka.ClusterAuthorizationFailed:
+	case kafka.TopicAuthorizationFailed, kafka.ClusterAuthorizationFailed, kafka.GroupAuthorizationFailed:
 		return nil, errors.New("this user may not see them")
 	default:
 		return nil, errors.New(say(kafka.Error(r.ErrorCode)))

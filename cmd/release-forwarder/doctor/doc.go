@@ -4,8 +4,8 @@
 //
 // [Kafka] looks at the cluster: each broker (reachable, certificate, log-in,
 // protocol versions), the topics (partitions, replicas, the settings that lose
-// records), the rights of this user, and the group (members, commits and how old
-// they are). [Credentials] tells what requests would be signed with. [Platform],
+// records), the rights of this user, and the group (type, protocol, members, partitions that
+// nobody owns, commits and how old they are). [Credentials] tells what requests would be signed with. [Platform],
 // which is called only when a person asks for it, sends one request that the
 // platform must refuse.
 //

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"release-forwarder/cmd/release-forwarder/settings"
 )
 
 // progressBytes is how much metadata a commit of the service may carry.
@@ -29,7 +31,7 @@ func (p *doctor) general(g general, seen []*topic) Report {
 	}
 	if n, ok := readNumber(f, g.configs, "connections.max.reauth.ms"); ok {
 		if n > 0 {
-			f.warn("connections.max.reauth.ms", age(n)+": brokers cut every connection that does not log in anew, which this client does not do; each cut is a rebalance", "unset it for this listener, or make it a day")
+			f.ok("connections.max.reauth.ms", "%s: connections are opened anew for it, which is no rebalance", age(n))
 		} else {
 			f.ok("connections.max.reauth.ms", "off")
 		}
@@ -58,6 +60,9 @@ func judgeAutoCreate(f *findings, configs map[string]string, seen []*topic) {
 // judgeSession holds KAFKA_SESSION_TIMEOUT against the brokers' bounds.
 func (p *doctor) judgeSession(f *findings, configs map[string]string) {
 	const check = "group.*.session.timeout.ms"
+	if p.settings.Kafka.GroupProtocol == settings.ProtocolConsumer {
+		return // it is the group's there
+	}
 	least, err := strconv.ParseInt(configs["group.min.session.timeout.ms"], 10, 64)
 	if err != nil {
 		f.unknown(check, "the broker does not tell", "")

@@ -6,20 +6,22 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol"
-	"github.com/segmentio/kafka-go/protocol/consumer"
-	"github.com/segmentio/kafka-go/protocol/describegroups"
-	"github.com/segmentio/kafka-go/protocol/findcoordinator"
+
+	"release-forwarder/cmd/release-forwarder/connect"
+	"release-forwarder/cmd/release-forwarder/settings"
+	"release-forwarder/consumer/membership"
+	"release-forwarder/consumer/wire"
 )
 
 // consumerProtocol is the kind of group that Kafka's consumers form.
 const consumerProtocol = "consumer"
 
-// group looks at the group: rights, members, commits.
+// group looks at the group: rights, type, members, commits.
 func (p *doctor) group(ctx context.Context, seen []*topic, g general) {
 	name := p.settings.Kafka.GroupID
 	rights := &findings{area: Rights, subject: "group " + name}
@@ -29,22 +31,22 @@ func (p *doctor) group(ctx context.Context, seen []*topic, g general) {
 	switch {
 	case errors.Is(err, kafka.GroupAuthorizationFailed):
 		rights.wrong("read", "missing: this user may not even describe the group", remedy)
-		f.unknown("state", "this user may not see it", "")
+		f.unknown("state", "this user may not see it: Describe on the group is missing, which Read implies", "")
+	case errors.Is(err, kafka.TopicAuthorizationFailed):
+		rights.unknown("read", "the group's coordinator does not tell", "")
+		f.unknown("state", "of type consumer; some member reads a topic that this user may not describe, so that the broker tells nothing of the members",
+			"look as a user with Describe on all topics; if that member is another program, give it a group of its own")
 	case err != nil:
 		rights.unknown("read", "the group's coordinator does not tell", "")
 		f.unknown("state", say(err), "try again; after a broker's loss a coordinator takes a moment")
 	default:
-		judgeOperation(rights, "read", described.AuthorizedOperations, operationRead, remedy)
-		p.judgeMembers(f, described)
+		judgeOperation(rights, "read", described.Operations, operationRead, remedy)
+		p.judgeGroup(ctx, f, seen, g, described)
 		p.judgeCommits(ctx, f, seen, g, described)
 	}
 	p.report = append(p.report, rights.list...)
 	p.report = append(p.report, f.list...)
 }
-
-// withGroupOperations is the version of DescribeGroups from which on rights are
-// told.
-const withGroupOperations = 3
 
 // A coordinator that is starting or moving is asked again: the first question of
 // all makes a new cluster create the topic that commits are kept in.
@@ -54,9 +56,12 @@ const (
 )
 
 // describe asks the group's coordinator.
-func (p *doctor) describe(ctx context.Context) (g describegroups.ResponseGroup, err error) {
+func (p *doctor) describe(ctx context.Context) (g membership.Group, err error) {
 	for range coordinatorTries {
-		if g, err = p.describeOnce(ctx); !moving(err) {
+		asking, cancel := context.WithTimeout(ctx, connect.RequestTimeout)
+		g, err = membership.Describe(asking, p.cluster.kafka.Wire, p.settings.Kafka.GroupID)
+		cancel()
+		if !wire.Moved(err) && !errors.Is(err, kafka.GroupLoadInProgress) {
 			return g, err
 		}
 		select {
@@ -68,77 +73,155 @@ func (p *doctor) describe(ctx context.Context) (g describegroups.ResponseGroup, 
 	return g, err
 }
 
-func moving(err error) bool {
-	return errors.Is(err, kafka.GroupCoordinatorNotAvailable) || errors.Is(err, kafka.NotCoordinatorForGroup) || errors.Is(err, kafka.GroupLoadInProgress)
+// judgeGroup judges what the group is, who is in it, and whether each partition has an owner.
+func (p *doctor) judgeGroup(ctx context.Context, f *findings, seen []*topic, g general, described membership.Group) {
+	const check = "state"
+	words := []string{described.State}
+	if described.Type != "" {
+		words = append(words, "type "+described.Type)
+	}
+	if described.Protocol != "" {
+		words = append(words, "protocol "+described.Protocol)
+	}
+	text := strings.Join(words, ", ")
+	ours := described.Type == membership.TypeClassic || described.Type == membership.TypeConsumer
+	switch {
+	case described.Type != "" && !ours, described.Kind != "" && described.Kind != consumerProtocol:
+		f.wrong(check, text+", but of another kind: "+described.Kind, "choose another KAFKA_GROUP_ID: no consumer can join this one")
+		return
+	case len(described.Members) == 0:
+		f.ok(check, "no replica is running (%s)", text)
+	case described.Type == membership.TypeClassic && described.Protocol != "" && !slices.Contains(membership.Protocols(), described.Protocol):
+		f.warn(check, text+": unless its members know one of "+strings.Join(membership.Protocols(), ", ")+" too, no replica can join them", "give those members a group of their own")
+	default:
+		f.ok(check, "%s", text)
+	}
+	if described.Type == membership.TypeConsumer || p.settings.Kafka.GroupProtocol == settings.ProtocolConsumer {
+		p.judgeGroupTimes(ctx, f, g)
+	}
+	if len(described.Members) > 0 {
+		unowned, told := described.Unowned(counts(seen))
+		p.judgeMembers(f, described, told)
+		judgeOwners(f, unowned, told, counts(seen))
+	}
 }
 
-func (p *doctor) describeOnce(ctx context.Context) (describegroups.ResponseGroup, error) {
-	none := describegroups.ResponseGroup{}
-	name := p.settings.Kafka.GroupID
-	coordinator, _, err := ask[*findcoordinator.Response](ctx, p.cluster, anyNode, &findcoordinator.Request{Key: name})
-	if err != nil {
-		return none, err
+// counts are the numbers of partitions of the topics that are read.
+func counts(seen []*topic) map[string]int {
+	n := map[string]int{}
+	for _, t := range seen {
+		if t.role != deadLetters && t.err == nil {
+			n[t.name] = len(t.partitions)
+		}
 	}
-	if err := refusal(coordinator.ErrorCode); err != nil {
-		return none, err
-	}
-	answer, version, err := ask[*describegroups.Response](ctx, p.cluster, coordinator.NodeID, &describegroups.Request{
-		Groups: []string{name}, IncludeAuthorizedOperations: true,
-	})
-	if err != nil {
-		return none, err
-	}
-	if len(answer.Groups) != 1 {
-		return none, errors.New("the coordinator's answer leaves the group out")
-	}
-	g := answer.Groups[0]
-	if version < withGroupOperations {
-		g.AuthorizedOperations = unsaid
-	}
-	return g, refusal(g.ErrorCode)
+	return n
 }
 
-// judgeMembers judges who is in the group.
-func (p *doctor) judgeMembers(f *findings, g describegroups.ResponseGroup) {
+// judgeMembers judges who is in the group; told says that it is known what each has.
+func (p *doctor) judgeMembers(f *findings, g membership.Group, told bool) {
 	const check = "members"
-	if g.ProtocolType != "" && g.ProtocolType != consumerProtocol {
-		f.wrong("state", fmt.Sprintf("%s, but of another kind: %s", g.GroupState, g.ProtocolType), "choose another KAFKA_GROUP_ID: no consumer can join this one")
-		return
-	}
-	if len(g.Members) == 0 {
-		f.ok("state", "no replica is running (%s)", orDead(g.GroupState))
-		return
-	}
-	f.ok("state", "%s", strings.TrimSuffix(g.GroupState+", protocol "+g.ProtocolData, ", protocol "))
-	clients, foreign, readable := map[string]int{}, map[string]bool{}, true
+	clients, foreign, eager, others, readable := map[string]int{}, map[string]bool{}, map[string]bool{}, map[string]bool{}, true
 	for _, m := range g.Members {
-		topics, err := assigned(m.MemberAssignment)
-		readable = readable && err == nil
-		n := 0
-		for topic, partitions := range topics {
-			if n += partitions; !slices.Contains(p.settings.Topics(), topic) {
+		readable = readable && !m.Unreadable
+		topics := slices.Clone(m.Topics)
+		for _, part := range m.Owned {
+			topics = append(topics, part.Topic)
+		}
+		for _, topic := range topics {
+			if !slices.Contains(p.settings.Topics(), topic) {
 				foreign[topic] = true
 			}
 		}
-		clients[fmt.Sprintf("%s at %s with %d", m.ClientID, strings.TrimPrefix(m.ClientHost, "/"), n)]++
+		client := m.Client + " at " + m.Host
+		eager[client] = eager[client] || m.Eager
+		others[client] = m.Client != p.settings.Kafka.ClientID
+		if told {
+			client += fmt.Sprintf(" with %d", len(m.Owned))
+		}
+		if m.Classic {
+			client += " (classic protocol)"
+		}
+		clients[client]++
 	}
-	text := fmt.Sprintf("%d: %s partitions", len(g.Members), few(counted(clients)))
+	text := fmt.Sprintf("%d: %s", len(g.Members), few(counted(clients)))
+	if told {
+		text += " partitions"
+	}
 	switch {
 	case len(foreign) > 0:
-		f.warn(check, text+"; some of "+few(slices.Sorted(maps.Keys(foreign))), "another program is in this group, and each takes partitions the other cannot read: give one of them a group of its own")
+		f.warn(check, text+"; some read "+few(slices.Sorted(maps.Keys(foreign))), "another program is in this group, and each may take partitions the other cannot read: give one of them a group of its own; replicas read the same topics, KAFKA_REPLAY_TOPIC included")
 	case !readable:
-		f.warn(check, text+"; an assignment cannot be read", "look whether another program is in this group")
+		f.warn(check, text+"; a subscription or an assignment cannot be read", "look whether another program is in this group")
+	case len(those(eager)) > 0:
+		f.warn(check, text+"; every rebalance stops all of them, since "+few(those(eager))+" know only "+g.Protocol, "update these replicas, or give that program a group of its own")
+	case len(those(others)) > 0:
+		f.warn(check, text+"; "+few(those(others))+" by another client ID than "+p.settings.Kafka.ClientID, "if it is another program, it takes events that are then not sent: give it a group of its own; if it is a replica, give all of them one KAFKA_CLIENT_ID")
 	default:
 		f.ok(check, "%s", text)
 	}
 }
 
-// orDead is the state of a group; one that never was has none.
-func orDead(state string) string {
-	if state == "" {
-		return "Dead"
+// those are the names that are set, sorted.
+func those(set map[string]bool) []string {
+	maps.DeleteFunc(set, func(_ string, is bool) bool { return !is })
+	return slices.Sorted(maps.Keys(set))
+}
+
+// judgeOwners judges whether each partition is read by somebody.
+func judgeOwners(f *findings, unowned []membership.Partition, told bool, counts map[string]int) {
+	const check = "owners"
+	all := 0
+	for _, n := range counts {
+		all += n
 	}
-	return state
+	switch {
+	case !told:
+		f.unknown(check, "not told while the group rebalances", "try again in a minute")
+	case len(unowned) > 0:
+		var names []string
+		for _, p := range unowned {
+			names = append(names, fmt.Sprintf("%s/%d", p.Topic, p.Number))
+		}
+		f.warn(check, fmt.Sprintf("nobody reads %d of %d partitions: %s", len(unowned), all, few(names)),
+			"one that moves has none for a moment: look again in a minute; if it stands, a member leads the group that assigns wrongly, or the members subscribe to other topics: stop those that are no replicas")
+	default:
+		f.ok(check, "each of %d partitions has one", all)
+	}
+}
+
+// judgeGroupTimes judges the times of a group of type consumer, which are the broker's: beyond the group's session
+// another member may own what a replica that was cut off still trusts in for KAFKA_SESSION_TIMEOUT.
+func (p *doctor) judgeGroupTimes(ctx context.Context, f *findings, g general) {
+	const session, interval = "consumer.session.timeout.ms", "consumer.heartbeat.interval.ms"
+	name, ours := p.settings.Kafka.GroupID, p.settings.Kafka.SessionTimeout
+	own, err := configs(ctx, p.cluster, anyNode, resourceGroup, name, []string{session, interval})
+	ms := func(setting string) int64 {
+		for _, told := range []string{own[setting], g.configs["group."+setting]} {
+			if n, err := strconv.ParseInt(told, 10, 64); err == nil {
+				return n
+			}
+		}
+		return 0
+	}
+	if ms(session) == 0 {
+		why := "the broker does not tell"
+		if err != nil {
+			why = say(err)
+		}
+		f.unknown(session, why+"; it is the broker's, and must not be below KAFKA_SESSION_TIMEOUT ("+ours.String()+")", p.grant("DescribeConfigs", "--group "+name))
+		return
+	}
+	theirs := time.Duration(ms(session)) * time.Millisecond
+	text := theirs.String()
+	if n := ms(interval); n > 0 {
+		text += ", heartbeats each " + (time.Duration(n) * time.Millisecond).String()
+	}
+	if text += ": the broker's"; theirs < ours {
+		f.warn(session, fmt.Sprintf("%s, below KAFKA_SESSION_TIMEOUT (%s): a replica that is cut off trusts in its partitions when others own them already, and both send", text, ours),
+			fmt.Sprintf("set KAFKA_SESSION_TIMEOUT to no more, or: kafka-configs.sh --alter --entity-type groups --entity-name %s --add-config %s=%d", name, session, ours.Milliseconds()))
+		return
+	}
+	f.ok(session, "%s, not below KAFKA_SESSION_TIMEOUT (%s)", text, ours)
 }
 
 // counted lists what was counted, sorted.
@@ -151,21 +234,4 @@ func counted(counts map[string]int) []string {
 		list = append(list, what)
 	}
 	return list
-}
-
-// assigned counts the partitions of each topic that a member has; nothing during
-// a rebalance.
-func assigned(data []byte) (map[string]int, error) {
-	if len(data) == 0 {
-		return nil, nil
-	}
-	var a consumer.Assignment
-	if err := protocol.Unmarshal(data, 0, &a); err != nil {
-		return nil, err
-	}
-	counts := map[string]int{}
-	for _, t := range a.AssignedPartitions {
-		counts[t.Topic] += len(t.Partitions)
-	}
-	return counts, nil
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -54,7 +55,7 @@ func TestAHealthyCluster(t *testing.T) {
 		l.connect(overTLS(l, ca), asAdmin())
 		l.healthy()
 		member := l.newClient(overTLS(l, ca), asAdmin(), kgo.ClientID("release-forwarder"), kgo.ConsumerGroup(groupID), kgo.ConsumeTopics(eventTopic),
-			kgo.Balancers(kgo.RangeBalancer()), kgo.DisableAutoCommit())
+			kgo.Balancers(kgo.CooperativeStickyBalancer()), kgo.DisableAutoCommit())
 		defer member.Close()
 		for p := range int32(4) {
 			l.produce(eventTopic, p, 5)
@@ -170,7 +171,51 @@ func TestOneThingIsWrong(t *testing.T) {
 			other := l.newClient(kgo.ClientID("billing"), kgo.ConsumerGroup(groupID), kgo.ConsumeTopics("other"), kgo.Balancers(kgo.RangeBalancer()))
 			l.t.Cleanup(other.Close)
 			time.Sleep(10 * time.Second)
-		}, Group, "members", Warning, "with 1 partitions; some of other"},
+		}, Group, "members", Warning, "with 1 partitions; some read other"},
+		{"another program that leaves partitions to nobody", nil, func(l *lab) {
+			l.healthy()
+			l.create("other", 1, 3)
+			l.joins(kgo.ClientID("billing"), kgo.ConsumeTopics("other"))
+		}, Group, "owners", Warning, "nobody reads 4 of 4 partitions: events/0, events/1"},
+		{"a member that knows only range", nil, func(l *lab) {
+			l.healthy()
+			l.joins(kgo.ConsumeTopics(eventTopic), kgo.Balancers(kgo.RangeBalancer()))
+		}, Group, "members", Warning, "know only range"},
+		{"a member by another client ID", nil, func(l *lab) {
+			l.healthy()
+			l.joins(kgo.ClientID("billing"), kgo.ConsumeTopics(eventTopic), kgo.Balancers(kgo.CooperativeStickyBalancer()))
+		}, Group, "members", Warning, "by another client ID than release-forwarder"},
+		{"a protocol that is not offered", nil, func(l *lab) {
+			l.healthy()
+			l.joins(kgo.ConsumeTopics(eventTopic), kgo.Balancers(kgo.StickyBalancer()))
+		}, Group, "state", Warning, "protocol sticky: unless its members know one of cooperative-sticky, range, roundrobin too"},
+		{"a rebalance that does not end", nil, func(l *lab) {
+			l.healthy()
+			l.joinsHalf()
+		}, Group, "owners", Unknown, "not told while the group rebalances"},
+		{"a group of type consumer", nil, func(l *lab) {
+			l.healthy()
+			l.joins(kgo.ConsumeTopics(eventTopic), kgo.ServerSideBalancer(), kgo.Balancers(kgo.StickyBalancer()))
+		}, Group, "state", OK, "Stable, type consumer, protocol uniform"},
+		{"its session is not known", nil, func(l *lab) {
+			l.healthy()
+			l.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.DescribeConfigs}, Err: kerr.ClusterAuthorizationFailed, Count: -1})
+			l.joins(kgo.ConsumeTopics(eventTopic), kgo.ServerSideBalancer(), kgo.Balancers(kgo.StickyBalancer()))
+		}, Group, "consumer.session.timeout.ms", Unknown, "--operation DescribeConfigs --group forwarders"},
+		{"its session is shorter than the service's", nil, func(l *lab) {
+			l.healthy()
+			l.joins(kgo.ConsumeTopics(eventTopic), kgo.ServerSideBalancer(), kgo.Balancers(kgo.StickyBalancer()))
+			l.ofGroup("consumer.session.timeout.ms", "20000", "consumer.heartbeat.interval.ms", "3000")
+		}, Group, "consumer.session.timeout.ms", Warning, "20s, heartbeats each 3s: the broker's, below KAFKA_SESSION_TIMEOUT (30s)"},
+		{"its session is the brokers', and longer", nil, func(l *lab) {
+			l.healthy()
+			l.joins(kgo.ConsumeTopics(eventTopic), kgo.ServerSideBalancer(), kgo.Balancers(kgo.StickyBalancer()))
+		}, Group, "consumer.session.timeout.ms", OK, "45s, heartbeats each 5s: the broker's, not below KAFKA_SESSION_TIMEOUT (30s)"},
+		{"a group of another type", nil, func(l *lab) { l.healthy(); l.shares() }, Group, "state", Wrong, "type share, but of another kind"},
+		{"a group that the broker tells nothing of", nil, func(l *lab) {
+			l.healthy()
+			l.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ConsumerGroupDescribe}, Err: kerr.TopicAuthorizationFailed, Count: -1})
+		}, Group, "state", Unknown, "a topic that this user may not describe"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inLab(t, func(l *lab) {
@@ -299,6 +344,7 @@ func TestNothingIsChangedAndNothingOfARecordIsTold(t *testing.T) {
 
 var harmless = map[kmsg.Key]bool{
 	kmsg.ApiVersions: true, kmsg.Metadata: true, kmsg.DescribeConfigs: true, kmsg.FindCoordinator: true, kmsg.DescribeGroups: true,
+	kmsg.ConsumerGroupDescribe: true, kmsg.ListGroups: true,
 	kmsg.OffsetFetch: true, kmsg.ListOffsets: true, kmsg.Fetch: true, kmsg.SASLHandshake: true, kmsg.SASLAuthenticate: true,
 	kmsg.GetTelemetrySubscriptions: true, kmsg.PushTelemetry: true, // the observer's
 }

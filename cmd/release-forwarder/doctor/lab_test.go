@@ -23,6 +23,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 
 	"release-forwarder/cmd/release-forwarder/memnet"
@@ -63,7 +64,7 @@ func inLab(t *testing.T, test func(l *lab), opts ...kfake.Opt) {
 		l.cluster = cluster
 		l.settings = &settings.Settings{
 			Kafka: settings.Kafka{
-				Brokers: slices.Sorted(slices.Values(cluster.ListenAddrs())), Topic: eventTopic, GroupID: groupID, ClientID: "doctor",
+				Brokers: slices.Sorted(slices.Values(cluster.ListenAddrs())), Topic: eventTopic, GroupID: groupID, ClientID: "release-forwarder",
 				OffsetReset: settings.ResetEarliest, MaxRecordBytes: 1 << 20, SessionTimeout: 30 * time.Second, RebalanceTimeout: time.Minute,
 				TLS: settings.TLS{Verify: settings.VerifyFull}, SASL: settings.SASL{Mechanism: settings.NoSASL},
 			},
@@ -140,6 +141,57 @@ func (l *lab) look() Report {
 	ctx, cancel := context.WithTimeout(l.t.Context(), time.Minute)
 	defer cancel()
 	return Kafka(ctx, l.settings, l.net.Dial)
+}
+
+// joins has a member join the group that is no replica, and waits until it has settled.
+func (l *lab) joins(opts ...kgo.Opt) {
+	l.t.Helper()
+	member := l.newClient(append([]kgo.Opt{kgo.ClientID("release-forwarder"), kgo.ConsumerGroup(groupID)}, opts...)...)
+	l.t.Cleanup(member.Close)
+	time.Sleep(10 * time.Second)
+}
+
+// joinsHalf leaves a group that waits for what its leader assigns.
+func (l *lab) joinsHalf() {
+	l.t.Helper()
+	req := kmsg.NewPtrJoinGroupRequest()
+	req.Group, req.ProtocolType, req.SessionTimeoutMillis, req.RebalanceTimeoutMillis = groupID, "consumer", 60_000, 60_000
+	p := kmsg.NewJoinGroupRequestProtocol()
+	p.Name = "range"
+	req.Protocols = append(req.Protocols, p)
+	for range 2 { // the first answer gives the member its ID
+		res, err := req.RequestWith(l.t.Context(), l.client)
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		req.MemberID = res.MemberID
+	}
+}
+
+// shares makes the group one of type share.
+func (l *lab) shares() {
+	l.t.Helper()
+	member := l.newClient(kgo.ShareGroup(groupID), kgo.ConsumeTopics(eventTopic))
+	l.t.Cleanup(member.Close)
+	time.Sleep(10 * time.Second)
+}
+
+// ofGroup sets settings of the group, given as name, value, ….
+func (l *lab) ofGroup(config ...string) {
+	l.t.Helper()
+	req := kmsg.NewPtrIncrementalAlterConfigsRequest()
+	r := kmsg.NewIncrementalAlterConfigsRequestResource()
+	r.ResourceType, r.ResourceName = kmsg.ConfigResourceTypeGroupConfig, groupID
+	for i := 0; i < len(config); i += 2 {
+		c := kmsg.NewIncrementalAlterConfigsRequestResourceConfig()
+		c.Name, c.Value = config[i], &config[i+1]
+		r.Configs = append(r.Configs, c)
+	}
+	req.Resources = append(req.Resources, r)
+	res, err := req.RequestWith(l.t.Context(), l.client)
+	if err != nil || res.Resources[0].ErrorCode != 0 {
+		l.t.Fatal(err, res)
+	}
 }
 
 // user makes the settings, and the observer, log in.

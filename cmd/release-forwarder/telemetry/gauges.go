@@ -26,6 +26,8 @@ type Gauges struct {
 	RetentionLeft func() []PartitionValue
 	// Assigned is the number of partitions held now.
 	Assigned func() int64
+	// Unowned counts the partitions of each topic that no member of the group owns; nil where that is not known.
+	Unowned func() map[string]int64
 	// OldestUnfinished is the age of the oldest unfinished record in seconds, read or
 	// not; 0 without one.
 	OldestUnfinished func() float64
@@ -81,6 +83,7 @@ var gaugeRows = []struct {
 	{lagHeld, byParts(func(g Gauges) func() []PartitionValue { return g.LagHeld })},
 	{retentionLeft, byParts(func(g Gauges) func() []PartitionValue { return g.RetentionLeft })},
 	{assigned, number(func(g Gauges) func() int64 { return g.Assigned })},
+	{unowned, observeUnowned},
 	{circuitOpen, truth(func(g Gauges) func() bool { return g.CircuitOpen })},
 	{stormGuardActive, truth(func(g Gauges) func() bool { return g.StormGuardActive })},
 	{refusedLots, number(func(g Gauges) func() int64 { return g.RefusedLots })},
@@ -139,6 +142,15 @@ func byParts(pick func(Gauges) func() []PartitionValue) func(Gauges, metric.Int6
 		for _, p := range ask() {
 			o.Observe(p.Value, metric.WithAttributes(partitionLabels(p.Topic, p.Partition)...))
 		}
+	}
+}
+
+func observeUnowned(g Gauges, o metric.Int64Observer) {
+	if g.Unowned == nil {
+		return
+	}
+	for topic, n := range g.Unowned() {
+		o.Observe(n, metric.WithAttributes(attribute.String("topic", topic)))
 	}
 }
 

@@ -114,7 +114,9 @@ var (
 	lagHeld = Instrument{"lag_held_records", Gauge, "{record}", byPartition,
 		"Records of lag_records that wait for another try, and those behind them in their order keys."}
 	assigned = Instrument{"assigned_partitions", Gauge, "{partition}", nil,
-		"Partitions this replica holds now; 0 on a standby."}
+		"Partitions this replica holds now; 0 on a standby, while unowned_partitions is 0."}
+	unowned = Instrument{"unowned_partitions", Gauge, "{partition}", []Label{{Name: "topic"}},
+		"Partitions of a topic of the service that no member of the group has owned for a minute, as the group's coordinator tells each replica: nobody reads them. Not there until it has told, and while it has not told for a minute: in a rebalance that does not end, or where this user may not describe the group."}
 	retentionLeft = Instrument{"retention_left_seconds", Gauge, unitSeconds, byPartition,
 		"Time until Kafka deletes the oldest unfinished record of a partition held now, by the topic's retention.ms and, where retention.bytes is set, by how fast the log's start moves. What is not read yet counts as in oldest_unfinished_seconds. Not there where nothing has been unfinished for 15 minutes (while reading_blocked_seconds is there: at all), nothing is ever deleted, or this user may not read the topic's configuration (DescribeConfigs)."}
 	oldestUnfinished = Instrument{"oldest_unfinished_seconds", Gauge, unitSeconds, nil,
@@ -163,7 +165,7 @@ var (
 func Table() []Instrument {
 	return []Instrument{
 		recordsAccepted, deadLetters, attempts, recordsDropped, pendingRecords, heldRecords, lagRecords, lagDone, lagHeld,
-		assigned, oldestUnfinished, retentionLeft, deliverySeconds, budgetSpent, drainSeconds, circuitOpen, stormGuardActive, refusedLots, inFlight, inFlightLimit,
+		assigned, unowned, oldestUnfinished, retentionLeft, deliverySeconds, budgetSpent, drainSeconds, circuitOpen, stormGuardActive, refusedLots, inFlight, inFlightLimit,
 		commits, rebalances, suspicious, readingPaused, readingBlocked, metadataIgnored, deadLettersBlocked, reloads, reloadFailures, logLinesDropped, buildInfo,
 	}
 }

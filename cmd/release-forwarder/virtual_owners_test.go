@@ -1,0 +1,192 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"release-forwarder/cmd/release-forwarder/admin"
+	"release-forwarder/cmd/release-forwarder/connect"
+	"release-forwarder/consumer/membership"
+)
+
+// assignsNobody has each leader of the group give a partition to nobody, until the returned function is called.
+func (w *world) assignsNobody(number int32) (end func()) {
+	stopped := make(chan struct{})
+	w.cluster.ControlKey(int16(kmsg.SyncGroup), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		select {
+		case <-stopped:
+			return nil, nil, false
+		default:
+		}
+		w.cluster.KeepControl()
+		req := r.(*kmsg.SyncGroupRequest)
+		for i := range req.GroupAssignment {
+			var a kmsg.ConsumerMemberAssignment
+			if err := a.ReadFrom(req.GroupAssignment[i].MemberAssignment); err != nil {
+				w.t.Error(err)
+			}
+			for j := range a.Topics {
+				t := &a.Topics[j]
+				for k := len(t.Partitions) - 1; k >= 0; k-- {
+					if t.Partitions[k] == number {
+						t.Partitions = append(t.Partitions[:k], t.Partitions[k+1:]...)
+					}
+				}
+			}
+			req.GroupAssignment[i].MemberAssignment = a.AppendTo(nil)
+		}
+		return nil, nil, false
+	})
+	return func() { close(stopped) }
+}
+
+// other is another program in the group.
+func (w *world) other(opts ...kgo.Opt) *kgo.Client {
+	w.t.Helper()
+	c, err := kgo.NewClient(append([]kgo.Opt{
+		kgo.SeedBrokers(w.cluster.ListenAddrs()...), kgo.Dialer(w.net.Dial), kgo.ConsumerGroup(group), kgo.ClientID("billing"),
+	}, opts...)...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return c
+}
+
+func (r *replica) says() admin.Kind { return r.status().Condition.Kind }
+
+func TestAStandbyIsOneOnlyWhereEachPartitionHasAnOwner(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		first, second := w.start(), w.start()
+		w.until("the group", w.allCommitted(1, 0))
+		if n := len(first.engine.Status().Partitions) + len(second.engine.Status().Partitions); n != 1 {
+			t.Fatalf("%d partitions are owned", n)
+		}
+		standby := second
+		if len(standby.engine.Status().Partitions) > 0 {
+			standby = first
+		}
+		w.until("that it is known", func() bool { return standby.says() == admin.Standby }, 20*time.Second)
+		for range 30 {
+			time.Sleep(ownersTurn)
+			for _, r := range w.replicas {
+				if n := r.owners.counts(); len(n) != 1 || n[eventTopic] != 0 {
+					t.Fatalf("without an owner: %v", n)
+				}
+			}
+		}
+		if s := w.log.String(); strings.Contains(s, "have no owner") || strings.Contains(s, "cannot be seen") {
+			t.Error("it was said that a partition has no owner, or that nobody knows")
+		}
+	})
+}
+
+func TestPartitionsThatNobodyOwnsAreNoStandbysMatter(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		end := w.assignsNobody(0)
+		r := w.start()
+		w.until("the group", func() bool { return r.engine.Status().Joined })
+		for begun := time.Now(); time.Since(begun) < ownersPatience; time.Sleep(time.Second) {
+			if kind := r.says(); kind != admin.Unassigned || r.owners.counts()[eventTopic] != 0 {
+				t.Fatalf("after %s it says %s", time.Since(begun), kind)
+			}
+		}
+		w.until("that it is said", func() bool { return r.says() == admin.PartitionsUnowned }, 2*ownersTurn)
+		c := r.status().Condition
+		if s := c.String(); c.Level() != admin.LevelTrouble || !strings.Contains(s, "Nobody reads 1 partition since 2000-01-01 00:00:") || !strings.Contains(s, "(events/0)") {
+			t.Error(s)
+		}
+		if n := r.owners.counts(); n[eventTopic] != 1 {
+			t.Errorf("without an owner: %v", n)
+		}
+		if ok, why := r.ready(); !ok {
+			t.Errorf("not ready: %s", why)
+		}
+		time.Sleep(10 * time.Minute)
+		if n := strings.Count(w.log.String(), "partitions have no owner"); n != 1 {
+			t.Errorf("said %d times", n)
+		}
+		if !strings.Contains(w.log.String(), "members: release-forwarder at 127.0.0.1") {
+			t.Error("it is not said who is in the group")
+		}
+		end()
+		w.loses() // the group assigns anew
+		w.until("an owner", func() bool { return r.says() == admin.Well && r.owners.counts()[eventTopic] == 0 }, 2*time.Minute)
+		w.until("that it is said", func() bool { return strings.Contains(w.log.String(), "each partition has an owner again") }, 2*ownersTurn)
+	})
+}
+
+// A group of the new type tells at any time who owns what, also of members of other programs.
+func TestPartitionsThatNobodyOwnsInAGroupOfTheNewType(t *testing.T) {
+	inVirtualTime(t, 2, func(w *world) {
+		if err := w.cluster.CreateTopic("other", 1, nil); err != nil {
+			t.Fatal(err)
+		}
+		billing := w.other(kgo.ConsumeTopics("other"), kgo.ServerSideBalancer(), kgo.Balancers(kgo.StickyBalancer()))
+		defer billing.Close()
+		time.Sleep(10 * time.Second)
+		w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, Err: kerr.InconsistentGroupProtocol, TopLevel: true, Count: -1})
+		r := w.start()
+		time.Sleep(ownersPatience + 2*ownersTurn)
+		if n := r.owners.counts(); n[eventTopic] != 2 {
+			t.Errorf("without an owner: %v", n)
+		}
+	})
+}
+
+func TestWhereTheGroupCannotBeSeenNobodyIsAStandby(t *testing.T) {
+	for _, err := range []*kerr.Error{kerr.GroupAuthorizationFailed, kerr.TopicAuthorizationFailed, kerr.CoordinatorLoadInProgress} {
+		inVirtualTime(t, 1, func(w *world) {
+			w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ConsumerGroupDescribe, kmsg.DescribeGroups}, Err: err, Count: -1})
+			first := w.start()
+			w.until("the group", func() bool { return first.says() == admin.Well })
+			second := w.start()
+			w.until("the second", func() bool { return second.engine.Status().Joined })
+			for range 30 {
+				time.Sleep(ownersTurn)
+				for _, r := range w.replicas {
+					if n := r.owners.counts(); n != nil {
+						t.Fatalf("%s: %v", err.Message, n)
+					}
+					if kind := r.says(); len(r.engine.Status().Partitions) == 0 && kind != admin.Unassigned {
+						t.Fatalf("%s: it says %s", err.Message, kind)
+					}
+				}
+			}
+			want := 2 // each replica, once
+			if err == kerr.CoordinatorLoadInProgress {
+				want = 0 // it passes
+			}
+			if n := strings.Count(w.log.String(), "which partitions have an owner cannot be seen"); n != want {
+				t.Errorf("%s: said %d times", err.Message, n)
+			}
+		})
+	}
+}
+
+// A partition that moves again and again has an owner between.
+func TestWhatHasAnOwnerBetweenIsNotWithoutOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOwners(&connect.Kafka{}, group, []string{eventTopic}, nil)
+		moving, left := membership.Partition{Topic: eventTopic, Number: 1}, membership.Partition{Topic: eventTopic, Number: 2}
+		for range 10 {
+			o.note([]membership.Partition{moving, left}, time.Now())
+			time.Sleep(ownersPatience - time.Second)
+			o.note([]membership.Partition{left}, time.Now())
+			time.Sleep(time.Second)
+		}
+		if where, _, known := o.unowned(); !known || len(where) != 1 || where[0] != left {
+			t.Errorf("%v", where)
+		}
+		time.Sleep(ownersPatience)
+		if where, _, known := o.unowned(); known || where != nil || o.counts() != nil || o.all() {
+			t.Errorf("an answer of a minute ago counts: %v", where)
+		}
+	})
+}
