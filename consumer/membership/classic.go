@@ -15,22 +15,25 @@ import (
 // classic is a member by the classic group protocol.
 type classic struct {
 	bond
+	stray chan struct{} // the generation is not the group's, while partitions are given up
 
 	// Of the goroutine that joins:
 	owned       []Partition
+	topics      []string // of the last join
 	protocol    string
 	assignedFor map[string]int32 // the leader's: the numbers of partitions when it assigned
 
 	// Guarded by the bond's mutex:
 	joining bool               // a JoinGroup or SyncGroup is under way
 	again   bool               // there is a reason to join
+	gives   bool               // partitions are being given up
 	giveUp  context.CancelFunc // ends the join that is under way
 }
 
 func newClassic(cfg Config) *classic {
 	// A member that hears of a rebalance only after the rebalance time-out has lost its partitions before.
 	cfg.HeartbeatInterval = min(cfg.HeartbeatInterval, cfg.RebalanceTimeout/3)
-	return &classic{bond: newBond(cfg)}
+	return &classic{bond: newBond(cfg), stray: make(chan struct{}, 1)}
 }
 
 // Run implements Member.
@@ -57,12 +60,13 @@ func (m *classic) Rejoin() {
 // reason for the next one.
 func (m *classic) join(ctx context.Context) {
 	if m.protocol != "" && m.protocol != cooperative && len(m.owned) > 0 {
-		m.revoke(m.owned)
+		m.revoke(ctx, m.owned)
 	}
 	topics := m.cfg.Owner.Topics(ctx)
 	if topics == nil {
 		return
 	}
+	m.topics = topics
 	ctx, giveUp := context.WithCancel(ctx)
 	defer giveUp()
 	m.mu.Lock()
@@ -88,11 +92,11 @@ func (m *classic) join(ctx context.Context) {
 		return
 	}
 	m.joinEnded()
-	m.take(assigned, withheld || m.protocol == cooperative)
+	m.take(ctx, assigned, withheld || m.protocol == cooperative)
 }
 
 // take begins what is new, and gives up what is no longer assigned.
-func (m *classic) take(assigned []Partition, orderly bool) {
+func (m *classic) take(ctx context.Context, assigned []Partition, orderly bool) {
 	gone, added := missing(m.owned, assigned), missing(assigned, m.owned)
 	if len(gone) > 0 && !orderly {
 		m.owned = missing(m.owned, gone)
@@ -102,15 +106,66 @@ func (m *classic) take(assigned []Partition, orderly bool) {
 	m.cfg.Owner.Assigned(added)
 	if len(gone) > 0 {
 		if orderly {
-			m.revoke(gone)
+			m.revoke(ctx, gone)
 		}
 		m.Rejoin() // without them, so that they get an owner
 	}
 }
 
-func (m *classic) revoke(parts []Partition) {
-	m.cfg.Owner.Revoked(parts)
+// revoke gives partitions up. Others wait for that before they join, but for one case: where the member's
+// generation is no longer the group's, only a join lets it commit what it has in hand.
+func (m *classic) revoke(ctx context.Context, parts []Partition) {
+	m.setGives(true)
+	select {
+	case <-m.stray: // of a drain before
+	default:
+	}
+	done := make(chan struct{})
+	go func() {
+		m.cfg.Owner.Revoked(parts)
+		close(done)
+	}()
+	for given := false; !given; {
+		select {
+		case <-done:
+			given = true
+		case <-m.stray:
+			m.joinMeanwhile(ctx)
+		}
+	}
+	m.setGives(false)
 	m.owned = missing(m.owned, parts)
+}
+
+func (m *classic) setGives(gives bool) {
+	m.mu.Lock()
+	m.gives = gives
+	m.mu.Unlock()
+}
+
+// joinMeanwhile joins while partitions are given up, with all that is owned. What it is assigned does not count:
+// another join follows.
+func (m *classic) joinMeanwhile(ctx context.Context) {
+	m.mu.Lock()
+	m.joining = true
+	m.mu.Unlock()
+	defer m.joinEnded()
+	joined, err := m.joinGroup(ctx, m.topics)
+	if err == nil && *joined.Protocol != cooperative { // others may get what is owned
+		m.fence("join", kafka.IllegalGeneration)
+		return
+	}
+	if err == nil {
+		m.cfg.Owner.Joined(m.identity(), false)
+		_, _, err = m.sync(ctx, joined)
+	}
+	switch {
+	case err == nil || ctx.Err() != nil:
+	case unknown(err):
+		m.fence("join", err)
+	default:
+		m.cfg.Owner.Failed(err)
+	}
 }
 
 // await waits for a reason to join again.
@@ -218,7 +273,7 @@ func (m *classic) Judge(request string, id Identity, sent time.Time, err error) 
 	}
 	m.mu.Lock()
 	held, ours := id == m.id && m.known, id.Member == m.id.Member && m.known
-	joining := m.joining
+	joining, gives := m.joining, m.gives
 	m.mu.Unlock()
 	switch {
 	case err == nil, errors.Is(err, kafka.RebalanceInProgress):
@@ -237,7 +292,11 @@ func (m *classic) Judge(request string, id Identity, sent time.Time, err error) 
 	case errors.Is(err, kafka.IllegalGeneration):
 		// The member is known, so that no round has closed without it: its generation is another one since the
 		// group's type has changed, or its coordinator's log was cut. It joins with what it owns.
-		if held && !joining {
+		switch {
+		case !held || joining:
+		case gives:
+			poke(m.stray)
+		default:
 			m.Rejoin()
 		}
 		return true

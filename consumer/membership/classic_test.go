@@ -155,6 +155,37 @@ func TestMembersMayReadOtherTopics(t *testing.T) {
 	})
 }
 
+// A member whose generation is no longer the group's while it gives partitions up joins meanwhile: it could
+// commit nothing else.
+func TestAGenerationThatIsNotTheGroupsInADrain(t *testing.T) {
+	inGroup(t, ProtocolClassic, func(g *rooms) {
+		a := g.joins("a", func(p *person) { p.takes = 20 * time.Second })
+		g.wants(5*time.Second, "a 6")
+		b := g.joins("b", nil)
+		time.Sleep(5 * time.Second) // a drains for b
+		before := a.identity()
+		g.cluster.ControlKey(int16(kmsg.Heartbeat), func(r kmsg.Request) (kmsg.Response, error, bool) {
+			g.cluster.KeepControl()
+			if req := r.(*kmsg.HeartbeatRequest); req.MemberID == before.Member && req.Generation == before.Generation {
+				res := req.ResponseKind().(*kmsg.HeartbeatResponse)
+				res.ErrorCode = kerr.IllegalGeneration.Code
+				return res, nil, true
+			}
+			return nil, nil, false
+		})
+		g.wants(8*time.Second, "a 6")
+		if now := a.identity(); now.Member != before.Member || now.Generation <= before.Generation {
+			t.Errorf("%v is still %v", before, now)
+		}
+		g.wants(30*time.Second, "a 3, b 3")
+		if told := g.said(); strings.Contains(told, "loses") || strings.Contains(told, "fenced") {
+			t.Error(told)
+		}
+		a.leave()
+		b.leave()
+	})
+}
+
 // What an answer says of the membership, by when it was sent.
 func TestWhatAnAnswerMeans(t *testing.T) {
 	const nothing, again, lost = "nothing", "joins again", "all is lost"
