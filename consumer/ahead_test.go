@@ -225,7 +225,7 @@ func TestTheBoundThatIsShownIsTheOneThatPausesNow(t *testing.T) {
 			s.deliver(1)[0].Done()
 		}
 		if p.paused != boundAhead {
-			t.Errorf("paused at %q with %d pending of which none waits, want %q", p.paused, p.count, boundAhead)
+			t.Errorf("paused at %q with %d pending of which none waits, want %q", p.paused, p.Len(), boundAhead)
 		}
 	})
 	onShelf(t, 1, func(s *shelf) {
@@ -240,7 +240,7 @@ func TestTheBoundThatIsShownIsTheOneThatPausesNow(t *testing.T) {
 			s.deliver(1)[0].Done()
 		}
 		if p.paused != boundAhead {
-			t.Errorf("paused at %q with %d pending and %d ready, want %q", p.paused, p.count, p.fresh.count, boundAhead)
+			t.Errorf("paused at %q with %d pending and %d ready, want %q", p.paused, p.Len(), p.fresh.count, boundAhead)
 		}
 	})
 }
@@ -322,8 +322,8 @@ func TestReadingAheadIsNoBoundWhereARecordWaitsForAnotherTry(t *testing.T) {
 		if p.paused != BoundNone {
 			t.Fatal("not read on although a record waits for another try")
 		}
-		if s.read(p, 1); p.paused != BoundRecords || p.count != 4096 {
-			t.Errorf("paused at %q with %d pending, want %q with 4096", p.paused, p.count, BoundRecords)
+		if s.read(p, 1); p.paused != BoundRecords || p.Len() != 4096 {
+			t.Errorf("paused at %q with %d pending, want %q with 4096", p.paused, p.Len(), BoundRecords)
 		}
 	})
 }

@@ -106,7 +106,7 @@ func (e *Engine) stuck(now int64, slot bool) string {
 	for _, p := range e.member.parts {
 		if p.takes.stands(open && slot && p.drain == nil && p.deliverable()) {
 			return fmt.Sprintf("nothing of %s/%d was tried for %s although records are due and nothing stands in their way; the first unfinished is offset %d",
-				p.topic, p.partition, stuckAfter, p.watermark())
+				p.topic, p.partition, stuckAfter, p.Watermark())
 		}
 	}
 	return ""
@@ -115,7 +115,8 @@ func (e *Engine) stuck(now int64, slot bool) string {
 // deliverable tells whether something could be delivered. What waits for its bytes could not.
 func (p *partition) deliverable() bool {
 	if p.overfull() { // then only the first unfinished record
-		return p.head != nil && p.head.state == ready && p.head.keyQueue.waitsIn != &p.unloaded
+		d := p.First()
+		return d != nil && d.state == ready && d.keyQueue.waitsIn != &p.unloaded
 	}
 	return p.readyKeyQueues() > 0
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"release-forwarder/consumer/fetch"
 )
 
 // looks lets the watchdog tick and look so often.
@@ -111,15 +113,8 @@ func TestWhatMayNotBeDeliveredIsNoStandstill(t *testing.T) {
 		"lease ended": func(g *member, _ *partition) { g.lease = time.Now() },
 		"draining":    func(_ *member, p *partition) { p.drain = &drain{} },
 		"gaps": func(_ *member, p *partition) {
-			p.gapBound = true
-			for n := range 2000 { // every other record is done
-				d := &Delivery{part: p, state: held}
-				d.Record.Offset = int64(1 + 1000*n)
-				if n > 0 {
-					p.doneAfter = true
-				}
-				p.add(d)
-			}
+			p.Progress, p.gapBound = fullOfGaps(0), true
+			p.Add(&newDelivery(p, fetch.Record{}, time.Now()).progress)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -129,7 +124,7 @@ func TestWhatMayNotBeDeliveredIsNoStandstill(t *testing.T) {
 				r.e.mu.Lock()
 				change(r.g, p)
 				if name == "gaps" {
-					p.head.state = held
+					p.First().state = held
 				}
 				l := &keyQueue{}
 				l.push(&Delivery{part: p, keyQueue: l, state: ready})
@@ -160,8 +155,7 @@ func TestALargeRecordThatWaitsForItsBytesIsNoStandstill(t *testing.T) {
 		p := r.part(0)
 		r.e.mu.Lock()
 		r.e.large = &Delivery{state: open} // another partition's
-		p.inherited, p.inheritedEnd = fullOfGaps().unfinished[1:], fullOfGaps().end
-		p.gapBound, p.metaBound = true, metaLimit
+		p.Progress, p.gapBound = fullOfGaps(0), true
 		r.e.mu.Unlock()
 		d := r.read(0, 40_000, "large", 2<<20)
 		if d.keyQueue.waitsIn != &p.unloaded || !p.overfull() {

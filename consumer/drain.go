@@ -7,6 +7,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"release-forwarder/consumer/progress"
 	"release-forwarder/consumer/wire"
 )
 
@@ -169,7 +170,7 @@ func (g *member) tellRemade(parts []*partition) {
 		l := leaders.of(p.topicPartition)
 		another := l.id != (wire.ID{}) && p.logID != (wire.ID{}) && l.id != p.logID
 		if another && p.trusted && (p.phase == reading || p.phase == checking) {
-			g.part(p, parting{at: p.position, epoch: unknownEpoch, id: l.id, another: true})
+			g.part(p, parting{at: p.Position(), epoch: progress.UnknownEpoch, id: l.id, another: true})
 		}
 	}
 }
@@ -210,8 +211,8 @@ func (g *member) removeOne(p *partition) {
 	}
 	r := cachedProgress{facts: p.facts}
 	if p.trusted && (p.phase != parted || !p.parted.cut) {
-		r.known, r.knowledge, r.logID, r.cluster, r.memories = true, p.toCache(), p.logID, g.cluster, p.remember()
-		r.position, r.end = p.position, p.known()
+		r.known, r.knowledge, r.logID, r.cluster, r.memories = true, p.Whole(), p.logID, g.cluster, p.remember()
+		r.position, r.end = p.Position(), p.known()
 		r.parted, r.toldParted = p.parted, p.toldParted
 	}
 	if before := e.cached[p.topicPartition]; before.known && !r.known { // it was never begun with
@@ -220,7 +221,7 @@ func (g *member) removeOne(p *partition) {
 	}
 	e.cached[p.topicPartition] = r
 	p.phase, g.moved = revoked, true
-	for d := p.head; d != nil; d = d.next {
+	for d := range p.All() {
 		if d.keyQueue.blocked && d.keyQueue.head == d {
 			e.heldBy[d.hold.Reason]--
 		}

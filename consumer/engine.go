@@ -254,7 +254,7 @@ func (e *Engine) open(p *partition, l *keyQueue, slot bool) *Delivery {
 	e.moves(d)
 	d.Number++
 	p.open++
-	p.metaBound += openCost
+	p.Opened(&d.progress)
 	return d
 }
 
@@ -268,6 +268,7 @@ func (e *Engine) close(d *Delivery) (slot, current bool) {
 	slot = e.dropSlot(d)
 	e.opened.remove(d)
 	d.Evicted = ""
+	d.part.Closed(&d.progress)
 	d.part.ended()
 	e.putLarge(d)
 	return slot, d.part.phase != revoked

@@ -341,8 +341,8 @@ func TestSlotsAndOrderAreExactWhateverTheHandlerDoes(t *testing.T) {
 				}
 				for p := range 3 {
 					pt := r.part(p)
-					if len(done[int32(p)]) != 200 || pt.watermark() != 200 || pt.count != 0 || pt.bytes != 0 || pt.blocked.records != 0 || pt.blocked.bytes != 0 || pt.open != 0 || len(pt.keyQueues) != 0 || pt.readyKeyQueues() != 0 {
-						t.Errorf("partition %d: %d done, %+v", p, len(done[int32(p)]), pt.progress)
+					if len(done[int32(p)]) != 200 || pt.Watermark() != 200 || pt.Len() != 0 || pt.bytes != 0 || pt.blocked.records != 0 || pt.blocked.bytes != 0 || pt.open != 0 || len(pt.keyQueues) != 0 || pt.readyKeyQueues() != 0 {
+						t.Errorf("partition %d: %d done, %+v", p, len(done[int32(p)]), &pt.Progress)
 					}
 				}
 				if n := r.e.heldBy["failed"]; n != 0 || len(r.e.timed) != 0 || r.part(0).open != 0 {
@@ -427,7 +427,7 @@ func TestWhatIsOpenAtTheDrainsLimitIsCut(t *testing.T) {
 		if n := r.gate.taken(); n != 0 {
 			t.Errorf("%d slots are out", n)
 		}
-		if w := p.watermark(); w != 0 {
+		if w := p.Watermark(); w != 0 {
 			t.Errorf("watermark %d over a record that was cut", w)
 		}
 	})

@@ -89,7 +89,7 @@ func (e *Engine) openNow(d *Delivery) bool {
 	switch {
 	case !d.hold.NoSlot || d.oversized && !d.loaded || p.drain != nil || e.stopped || !time.Now().Before(p.member.lease):
 		return false
-	case d != p.head && !p.fits():
+	case d != p.First() && !p.fits():
 		return false
 	}
 	e.open(p, d.keyQueue, false)

@@ -10,6 +10,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/progress"
 	"release-forwarder/consumer/wire"
 )
 
@@ -86,7 +87,7 @@ func (e *Engine) loadNext() {
 		}
 		l := p.unloaded.head
 		if l != nil && !p.fits() { // as in choose
-			if l = p.head.keyQueue; l.waitsIn != &p.unloaded {
+			if l = p.First().keyQueue; l.waitsIn != &p.unloaded {
 				continue
 			}
 		}
@@ -200,7 +201,7 @@ func (g *member) readAgain(d *Delivery) (rec fetch.Record, err error) {
 	res, err := fetch.Do(ctx, e.cfg.Wire, &fetch.Request{
 		Broker: l.broker, ClientID: e.cfg.ClientID, MinBytes: 1, MaxBytes: 1,
 		Partitions: []fetch.Partition{{
-			Topic: p.topic, TopicID: logID, Partition: p.partition, Offset: offset, LeaderEpoch: l.epoch, LastEpoch: unknownEpoch, MaxBytes: 1,
+			Topic: p.topic, TopicID: logID, Partition: p.partition, Offset: offset, LeaderEpoch: l.epoch, LastEpoch: progress.UnknownEpoch, MaxBytes: 1,
 		}},
 	})
 	if err != nil {

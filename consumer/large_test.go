@@ -19,15 +19,11 @@ func TestALargeRecordAtTheBoundOfGapsGivesItsBytesUp(t *testing.T) {
 	var in inbox
 	inRig(t, 2, func(cfg *Config) { cfg.Handler, cfg.Wire = &in, away{} }, func(r *rig) {
 		p := r.part(0)
+		p.Progress = fullOfGaps(0)
 		first := r.read(0, 0, "first", 1)
 		if open := in.take(); len(open) != 1 || open[0] != first {
 			t.Fatal("the first record is not delivered")
 		}
-		r.e.mu.Lock()
-		p.inherited, p.inheritedEnd = fullOfGaps().unfinished[1:], fullOfGaps().end
-		p.metaBound = metaLimit // computed anew with the next choice
-		r.e.mu.Unlock()
-
 		d := r.read(0, 40_000, "large", large)
 		synctest.Wait()
 		r.e.mu.Lock()

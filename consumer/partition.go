@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/progress"
 	"release-forwarder/consumer/wire"
 )
 
@@ -73,7 +74,7 @@ type partition struct {
 	// drain is set once the partition is being given up.
 	drain *drain
 
-	progress
+	progress.Progress[*Delivery]
 	delivering
 	fetching
 	failing
@@ -100,13 +101,10 @@ type delivering struct {
 	mostShare int64 // see largestShare
 	// The held records and those behind them in their key queues, all and by
 	// quota.
-	blocked tally
-	quotas  map[string]tally
-	// metaBound is what the metadata may come to take, whatever the order in
-	// which the open deliveries finish: computed now and then, and raised with
-	// each delivery between.
-	metaBound int
-	gapBound  bool // no delivery may begin that splits a run
+	blocked  tally
+	quotas   map[string]tally
+	gapBound bool // no delivery may begin that splits a run
+	memories memories
 }
 
 // fetching is what is known for the next request.
@@ -178,7 +176,7 @@ func (p *partition) readyKeyQueues() int { return p.fresh.count + p.due.count + 
 // join queues records that were read, in offset order, and tells how many key
 // queues became ready.
 func (p *partition) join(d *Delivery, orderKey string) (readied bool) {
-	p.add(d)
+	p.Add(&d.progress)
 	p.bytes += d.cost
 	l := p.keyQueues[orderKey]
 	if orderKey == "" || l == nil {
@@ -203,7 +201,7 @@ func (p *partition) join(d *Delivery, orderKey string) (readied bool) {
 
 // leave takes a finished record out; its key queue's next becomes ready.
 func (p *partition) leave(d *Delivery) {
-	p.finish(d)
+	p.Finish(&d.progress)
 	p.bytes -= d.cost
 	d.state = gone
 	l := d.keyQueue
@@ -253,7 +251,7 @@ func (p *partition) countBlocked(quota string, records, bytes int) {
 func (t tally) overHalf(p *partition) bool {
 	return t.records > p.engine.cfg.MaxPending/2 ||
 		int64(t.bytes) > p.largestShare()/2 ||
-		min(t.records, p.runs) > gapLimit/2
+		min(t.records, p.Runs()) > progress.MaxRuns/2
 }
 
 // largestShare is the largest share of bytes that the partition has had. A share becomes less when
@@ -269,7 +267,7 @@ func (p *partition) longest(quota string) *Delivery {
 	if quota == "" || !p.quotas[quota].overHalf(p) {
 		return nil
 	}
-	for d := p.head; d != nil; d = d.next {
+	for d := range p.All() {
 		if d.keyQueue.blocked && d.keyQueue.head == d && d.hold.Quota == quota {
 			return d
 		}
@@ -277,45 +275,27 @@ func (p *partition) longest(quota string) *Delivery {
 	return nil
 }
 
-const (
-	// gapLimit is how many separate unfinished runs always fit into a commit's
-	// metadata, up to 2^21 records apart.
-	gapLimit = 500
-
-	// openCost bounds what one more open delivery may add: a done run, and a
-	// run that was split off.
-	openCost = 4
-
-	// metaLimit leaves room for lengths that grow by a byte between two
-	// computations.
-	metaLimit = payloadLimit - 64
-)
-
 // fits tells whether one more delivery that splits a run may begin: what is open
 // may finish in any order, and all of it must fit into the metadata then.
 func (p *partition) fits() bool {
-	if p.metaBound+openCost > metaLimit {
-		p.metaBound = p.worst()
-	}
-	p.gapBound = !p.engine.noMetadata && p.metaBound+openCost > metaLimit
+	p.gapBound = !p.engine.noMetadata && !p.Fits()
 	return !p.gapBound
 }
 
-// overfull is whether nothing fits, without a change: for the watchdog.
-func (p *partition) overfull() bool {
-	return p.gapBound && !p.engine.noMetadata && p.worst()+openCost > metaLimit
-}
+// overfull is whether nothing fits, and gapBound as it was: for the watchdog.
+func (p *partition) overfull() bool { return p.gapBound && !p.engine.noMetadata && !p.Fits() }
 
 // choose takes the key queue to deliver next out of its queue, nil if there is
 // none.
 func (p *partition) choose(probe bool) *keyQueue {
 	if !p.fits() {
 		// Only the first unfinished record: it makes the metadata shorter.
-		if p.head == nil || p.head.state != ready || p.head.keyQueue.waitsIn == &p.unloaded {
+		d := p.First()
+		if d == nil || d.state != ready || d.keyQueue.waitsIn == &p.unloaded {
 			p.engine.unload(p)
 			return nil
 		}
-		l := p.head.keyQueue
+		l := d.keyQueue
 		l.waitsIn.remove(l)
 		return l
 	}
@@ -341,10 +321,10 @@ func (p *partition) choose(probe bool) *keyQueue {
 func (p *partition) room() (records, bytes int, bound Bound) {
 	ahead := p.ahead()
 	p.largestShare()
-	if p.count == 0 {
+	if p.Len() == 0 {
 		return min(max(1, ahead), p.engine.cfg.MaxPending), int(p.engine.share()), BoundNone
 	}
-	records = p.engine.cfg.MaxPending - p.count
+	records = p.engine.cfg.MaxPending - p.Len()
 	bytes = int(p.engine.share()) - p.bytes
 	switch {
 	case records <= 0:
@@ -376,14 +356,14 @@ func (p *partition) ahead() int {
 // one request may fill many.
 func (p *partition) obstacle() Bound {
 	_, bytes, bound := p.room()
-	if bound != BoundNone || p.count == 0 {
+	if bound != BoundNone || p.Len() == 0 {
 		return bound
 	}
 	most, free := p.engine.cfg.MaxPending, p.engine.share()-int64(p.blocked.bytes)
 	switch {
 	case p.blocked.records == 0 && p.fresh.count > p.inAnyCase()/4 && !p.member.low():
 		return boundAhead
-	case most-p.count <= (most-p.blocked.records)/4:
+	case most-p.Len() <= (most-p.blocked.records)/4:
 		return BoundRecords
 	case int64(bytes) <= free/4 || bytes < p.wants:
 		return BoundBytes

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/progress"
 )
 
 // Record is one record of a topic as Kafka holds it.
@@ -88,6 +89,7 @@ type Delivery struct {
 	Note any
 
 	part     *partition
+	progress progress.Item[*Delivery] // its place among the partition's unfinished records
 	keyQueue *keyQueue
 	size     int // bytes of its key, value and headers
 	cost     int // bytes it takes of the partition's bound: its size, unless it is large, its order key's and recordOverhead
@@ -119,10 +121,6 @@ type largeBytes struct {
 
 // links are a delivery's places in lists.
 type links struct {
-	// The partition's unfinished records (see progress).
-	prev, next *Delivery
-	doneBefore bool
-	before     int32 // the epoch of what was read last before it
 	// The next record of the same key queue.
 	behind *Delivery
 	// Those that are open, and by which tick it must end.

@@ -14,6 +14,7 @@ import (
 
 	"release-forwarder/consumer/fetch"
 	"release-forwarder/consumer/membership"
+	"release-forwarder/consumer/progress"
 	"release-forwarder/consumer/wire"
 )
 
@@ -70,7 +71,7 @@ func (r *rig) join(partitions int) {
 	}
 	owner{r.g}.Assigned(membership.Identity{Member: "member", Generation: 1}, assigned)
 	for _, p := range r.g.parts {
-		r.g.begins(start{p, newProgress(0, unknownEpoch, knowledge{})})
+		r.g.begins(start{p, progress.New[*Delivery](0, progress.UnknownEpoch, progress.Knowledge{})})
 		p.phase, p.trusted = reading, true
 	}
 	r.heard(time.Now().Add(1000 * time.Hour))

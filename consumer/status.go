@@ -127,8 +127,8 @@ func (e *Engine) Status() Status {
 		s.Open += p.open
 		ps := PartitionStatus{
 			Topic: p.topic, Partition: p.partition, Phase: p.phase.String(),
-			PartitionOffsets: PartitionOffsets{p.facts.last.offset, p.watermark(), p.position, p.logEnd},
-			Pending:          p.count, Held: p.blocked.records, Paused: p.paused, Draining: p.drain != nil,
+			PartitionOffsets: PartitionOffsets{p.facts.last.offset, p.Watermark(), p.Position(), p.logEnd},
+			Pending:          p.Len(), Held: p.blocked.records, Paused: p.paused, Draining: p.drain != nil,
 			PartitionTrouble: PartitionTrouble{p.failingSince, p.cause, p.refused, p.refusal},
 		}
 		if ps.Cause == "" && p.reread != "" {
@@ -150,11 +150,11 @@ func (e *Engine) Status() Status {
 		case p.paused == boundAhead:
 			ps.Paused = BoundNone
 		}
-		if p.head != nil {
-			ps.Oldest = p.head.Record.Time
+		if p.First() != nil {
+			ps.Oldest = p.First().Record.Time
 		}
 		p.tell(&ps)
-		s.Pending += p.count
+		s.Pending += p.Len()
 		s.Partitions = append(s.Partitions, ps)
 	}
 	slices.SortFunc(s.Partitions, func(a, b PartitionStatus) int {
