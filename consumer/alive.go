@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"release-forwarder/consumer/queue"
 )
 
 // The engine is alive as long as deliveries move: each ends within its own limit, and
@@ -96,8 +98,8 @@ func (e *Engine) stuck(now int64, slot bool) string {
 	if d := e.opened.first; d != nil && now-d.endsBy >= stuckTicks {
 		return fmt.Sprintf("the delivery of %s has taken %s longer than its limit, %s", at(d), time.Duration(now-d.endsBy)*tick, e.cfg.DeliveryLimit)
 	}
-	if due := len(e.timed) > 0 && time.Since(e.timed[0].until) > tick; e.dues.stands(due) {
-		return fmt.Sprintf("%s is held although its time came at %s", at(e.timed[0]), e.timed[0].until.UTC().Format(time.RFC3339))
+	if d, until := e.timed.First(); e.dues.stands(d != nil && time.Since(until) > tick) {
+		return fmt.Sprintf("%s is held although its time came at %s", at(d), until.UTC().Format(time.RFC3339))
 	}
 	if e.member == nil {
 		return ""
@@ -116,9 +118,9 @@ func (e *Engine) stuck(now int64, slot bool) string {
 func (p *partition) deliverable() bool {
 	if p.overfull() { // then only the first unfinished record
 		d := p.First()
-		return d != nil && d.state == ready && d.keyQueue.waitsIn != &p.unloaded
+		return d != nil && d.queued.In() != queue.None && d.queued.In() != queue.Unloaded
 	}
-	return p.readyKeyQueues() > 0
+	return p.Ready() > 0
 }
 
 func at(d *Delivery) string {

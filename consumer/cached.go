@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"release-forwarder/consumer/progress"
+	"release-forwarder/consumer/queue"
 	"release-forwarder/consumer/wire"
 )
 
@@ -50,7 +51,7 @@ func (p *partition) remember() memories {
 	kept := make(memories, 0, p.Len()+len(p.memories))
 	for d := range p.All() {
 		m := memory{offset: d.Record.Offset, epoch: d.Record.Epoch, read: d.Read}
-		if d.state != open {
+		if d.queued.State() != queue.Open {
 			m.note = d.Note
 		}
 		kept = append(kept, m)

@@ -8,6 +8,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"release-forwarder/consumer/progress"
+	"release-forwarder/consumer/queue"
 	"release-forwarder/consumer/wire"
 )
 
@@ -222,18 +223,16 @@ func (g *member) removeOne(p *partition) {
 	e.cached[p.topicPartition] = r
 	p.phase, g.moved = revoked, true
 	for d := range p.All() {
-		if d.keyQueue.blocked && d.keyQueue.head == d {
+		if d.queued.Blocking() {
 			e.heldBy[d.hold.Reason]--
 		}
-		if d.state == held {
-			e.timed.remove(d)
+		if d.queued.State() == queue.Held {
+			e.timed.Remove(&d.queued)
 		}
 		if e.large == d {
 			e.large = nil
 		}
-		if d.state != open { // those end by themselves, and give their slots back
-			d.state = gone
-		}
+		d.queued.Drop() // but for those that are open: they end by themselves, and give their slots back
 	}
 	p.cancel()
 	g.ready -= p.counted

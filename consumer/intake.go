@@ -7,6 +7,7 @@ import (
 
 	"release-forwarder/consumer/fetch"
 	"release-forwarder/consumer/progress"
+	"release-forwarder/consumer/queue"
 )
 
 // takeIn handles one partition's part of an answer. Left is how many of its parts have
@@ -109,13 +110,13 @@ func (g *member) read(p *partition, rd *fetch.Reader) error {
 			orderKey := e.cfg.OrderKey(rec.Value)
 			d := newDelivery(p, rec, now)
 			d.progress.Before = rd.Before()
-			d.cost += len(orderKey) // its key queue has it, which may be its own
+			d.queued.Cost += len(orderKey) // its key queue has it, which may be its own
 			first := empty && len(batch) == 0
-			if !first && d.cost > bytes {
+			if !first && d.queued.Cost > bytes {
 				full, wants = BoundBytes, d
 				break
 			}
-			bytes -= d.cost
+			bytes -= d.queued.Cost
 			batch = append(batch, d)
 			orderKeys = append(orderKeys, orderKey)
 			if d.oversized {
@@ -149,8 +150,9 @@ func newDelivery(p *partition, rec fetch.Record, now time.Time) *Delivery {
 	d := &Delivery{Record: Record{Topic: p.topic, Partition: p.partition, Record: rec}, part: p, size: payload(&rec)}
 	d.progress = progress.Item[*Delivery]{Of: d, Offset: rec.Offset, Epoch: rec.Epoch, Before: progress.UnknownEpoch}
 	d.oversized = d.size > p.engine.cfg.MaxRecordBytes
-	if d.cost = recordOverhead; !d.oversized {
-		d.cost += d.size
+	d.queued = queue.Item[*Delivery]{Of: d, Cost: recordOverhead, Unloaded: d.oversized}
+	if !d.oversized {
+		d.queued.Cost += d.size
 	}
 	d.readAt(now)
 	return d
@@ -203,7 +205,7 @@ func (g *member) add(p *partition, batch []*Delivery, orderKeys []string, full B
 	g.dirty = true
 	p.paused, p.wants = full, 0
 	if wants != nil {
-		p.wants = wants.cost
+		p.wants = wants.queued.Cost
 	}
 	if readied > 0 {
 		e.markReady(p)

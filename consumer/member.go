@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"release-forwarder/consumer/membership"
+	"release-forwarder/consumer/queue"
 )
 
 // member is this process in the group, for as long as it runs: the partitions that it owns now,
@@ -166,7 +167,7 @@ func (g *member) begin(tp topicPartition) {
 	e := g.engine
 	p := &partition{
 		engine: e, member: g, topicPartition: tp, began: time.Now(),
-		delivering: delivering{keyQueues: map[string]*keyQueue{}},
+		delivering: delivering{Queues: queue.New[*Delivery]()},
 		fetching:   fetching{near: leaderAlone},
 		ends:       ends{logEnd: -1},
 		committing: committing{facts: commitFacts{last: mark{offset: -1}}},

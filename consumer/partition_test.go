@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"release-forwarder/consumer/progress"
+	"release-forwarder/consumer/queue"
 )
 
 func TestARecordIsToldThatItsOwnOrderKeyTakesOverHalf(t *testing.T) {
@@ -60,7 +61,7 @@ func TestHeldRecordsOverHalfOfABound(t *testing.T) {
 				}
 				r.read(0, 1000, "", 1)
 				if d := in.take()[0]; d.OverHalf != c.want {
-					t.Errorf("over half %v with %d of %d bytes held", d.OverHalf, r.part(0).blocked.bytes, r.e.share())
+					t.Errorf("over half %v with %d of %d bytes held", d.OverHalf, r.part(0).Blocked().Bytes, r.e.share())
 				}
 			})
 		})
@@ -88,8 +89,8 @@ func TestReadingGoesOnWhenWhatWasOpenIsHeld(t *testing.T) {
 	inRig(t, 1, func(c *Config) { c.Handler, c.MaxPending = &in, 9000 }, func(r *rig) {
 		p := r.part(0)
 		open := r.openToTheGapBound(p, &in)
-		if p.fresh.count == 0 || r.g.ready != 0 {
-			t.Errorf("%d are counted of %d that may not be delivered now", r.g.ready, p.fresh.count)
+		if p.Count(queue.Fresh) == 0 || r.g.ready != 0 {
+			t.Errorf("%d are counted of %d that may not be delivered now", r.g.ready, p.Count(queue.Fresh))
 		}
 		for len(open) > 0 {
 			for _, d := range open {

@@ -128,7 +128,6 @@ func (r *rig) part(n int) *partition { return r.g.parts[topicPartition{"events",
 func (r *rig) read(partition int, offset int64, orderKey string, size int) *Delivery {
 	p := r.part(partition)
 	d := newDelivery(p, fetch.Record{Offset: offset, Value: make([]byte, size)}, time.Now())
-	d.oversized = size > r.e.cfg.MaxRecordBytes
 	r.g.add(p, []*Delivery{d}, []string{orderKey}, BoundNone, nil, nil, offset+1, 0)
 	return d
 }

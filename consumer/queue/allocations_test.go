@@ -1,19 +1,19 @@
 //go:build !race
 
-package consumer
+package queue
 
 import "testing"
 
 // Not under the race detector, whose build allocates what escapes it alone.
 func TestAllocations(t *testing.T) {
-	own, same := newTrack(orderKeyOf(1)), newTrack(orderKeyOf(inHand))
+	own, same := newTrack(keyOf(1)), newTrack(keyOf(inHand))
 	for _, c := range []struct {
 		name string
 		max  float64
 		run  func()
 	}{
-		{"key queues: one for each order key", inHand, func() { own.pass() }},
-		{"key queues: one for all records of an order key", 1, func() { same.pass() }},
+		{"one for each order key", inHand, func() { own.pass() }},
+		{"one for all records of an order key", 1, func() { same.pass() }},
 	} {
 		if got := testing.AllocsPerRun(100, c.run); got > c.max {
 			t.Errorf("%s: %v allocations, want at most %v", c.name, got, c.max)
