@@ -22,13 +22,38 @@ type Engine struct {
 	running sync.WaitGroup // workers, and whatever else delivers
 	seeing
 
-	mu sync.Mutex
+	mu lock
 	// The rest is guarded by mu.
 	pool
 	holding
 	groupState
 	commitLimits
 	openDeliveries
+}
+
+// lock is the engine's mutex. Hooks are called without it: what they are to be told while it is held is
+// told when it is given up.
+type lock struct {
+	sync.Mutex
+	tells []func()
+}
+
+// Unlock gives the mutex up, and tells what is to be told.
+func (l *lock) Unlock() {
+	tells := l.tells
+	l.tells = nil
+	l.Mutex.Unlock()
+	for _, tell := range tells {
+		tell()
+	}
+}
+
+// tell has a hook called when the mutex, which is held, is given up.
+func (e *Engine) tell(hook func()) { e.mu.tells = append(e.mu.tells, hook) }
+
+// dropped tells of records that Kafka has no more. The mutex is held.
+func (e *Engine) dropped(tp topicPartition, count int64) {
+	e.tell(func() { e.cfg.Hooks.Dropped(tp.topic, tp.partition, count) })
 }
 
 // pool is the workers, and what they choose from.

@@ -294,7 +294,7 @@ func (g *member) inside(p *partition, v verifying, bounds fetch.Bounds) bool {
 // person decides. The engine's mutex is held.
 func (g *member) dropped(p *partition, first int64) bool {
 	e := g.engine
-	e.cfg.Hooks.Dropped(p.topic, p.partition, first-p.Position())
+	e.dropped(p.topicPartition, first-p.Position())
 	report := []any{"topic", p.topic, "partition", p.partition, "from", p.Position(), "to", first, "count", first - p.Position()}
 	if e.cfg.OffsetReset == ResetNone {
 		p.phase = parked

@@ -165,7 +165,7 @@ func (e *Engine) gone(d *Delivery) {
 	}
 	p.leave(d)
 	p.member.dirty = true
-	e.cfg.Hooks.Dropped(p.topic, p.partition, 1)
+	e.dropped(p.topicPartition, 1)
 	e.log.Error("Kafka dropped a record above KAFKA_MAX_RECORD_BYTES while it waited to be sent (retention, truncation, or the topic was made anew); it is passed over",
 		"topic", p.topic, "partition", p.partition, "from", offset, "to", offset+1, "count", 1)
 	e.markReady(p)

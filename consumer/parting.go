@@ -43,7 +43,7 @@ func (g *member) part(p *partition, at parting) {
 		return
 	}
 	if upper, _ := p.Upper(); upper > max(p.Position(), at.at) {
-		e.cfg.Hooks.MetadataIgnored()
+		e.tell(e.cfg.Hooks.MetadataIgnored)
 	}
 	if e.tellGone(p.topicPartition, at.why(), at.since, known, at.at) {
 		p.phase = parted
@@ -103,7 +103,7 @@ func (at *parting) why() string {
 func (e *Engine) tellGone(tp topicPartition, why string, since, known, next int64) bool {
 	// At least one: nobody can say that there was none, and it must alert.
 	until := max(known, since+1)
-	e.cfg.Hooks.Dropped(tp.topic, tp.partition, until-since)
+	e.dropped(tp, until-since)
 	report := []any{"topic", tp.topic, "partition", tp.partition, "from", since, "to", until, "count", until - since, "why", why}
 	if e.cfg.OffsetReset == ResetNone {
 		e.log.Error("the log is another one than was read before, from an offset on; "+

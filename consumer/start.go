@@ -266,7 +266,7 @@ func (g *member) startAt(p *partition, c Commit, id wire.ID) start {
 // engine's mutex is held.
 func (g *member) ignored(p *partition, commit mark) {
 	e := g.engine
-	e.cfg.Hooks.MetadataIgnored()
+	e.tell(e.cfg.Hooks.MetadataIgnored)
 	e.log.Warn("the commit's metadata is ignored: it was not written at this place by this version (moved beside another offset, copied from another cluster, "+
 		"another program's or another version's), or is damaged; records done beyond the commit are sent again, none is skipped",
 		"topic", p.topic, "partition", p.partition, "offset", commit.offset, "bytes", len(commit.metadata))
