@@ -256,6 +256,17 @@ func uvarintLen(n int64) int {
 	return size
 }
 
+// longest is how many bytes so many lengths take at most that add up to a sum.
+func longest(lengths, sum int64) int {
+	bytes := lengths
+	// The first 127 more make a length of one byte one of two, then 128 times as many one of three.
+	for sum, more := sum-lengths, int64(127); sum >= more; more <<= 7 {
+		longer := min(lengths, sum/more)
+		bytes, sum = bytes+longer, sum-longer*more
+	}
+	return int(bytes)
+}
+
 // EvidenceLimit is what metadata takes at most that tells by what the log is known, and nothing
 // that is done beyond the commit.
 const EvidenceLimit = len(metadataVersion) + idLen + len(":") + (digestLen+epochLen)*8/6 + 1

@@ -344,3 +344,28 @@ func checkRuns(t *testing.T, offset int64, k Knowledge) {
 		t.Fatalf("ends before its last run: %+v", k)
 	}
 }
+
+// So many lengths take most bytes together when the sum is shared out as longest does.
+func TestLengthsThatAddUpTakeNoMoreThanLongest(t *testing.T) {
+	const sums = 20_000
+	most := make([]int, sums) // of one length, then of one more each time
+	for sum := range most {
+		most[sum] = uvarintLen(int64(sum))
+	}
+	for lengths := int64(1); lengths <= 4; lengths++ {
+		for sum := lengths; sum < sums; sum++ {
+			if got := longest(lengths, sum); got != most[sum] {
+				t.Fatalf("%d lengths that add up to %d take %d bytes, want %d", lengths, sum, got, most[sum])
+			}
+		}
+		more := make([]int, sums)
+		for sum := lengths + 1; sum < sums; sum++ {
+			for _, one := range []int64{1, 128, 16384} { // more is no longer
+				if one <= sum-lengths {
+					more[sum] = max(more[sum], uvarintLen(one)+most[sum-one])
+				}
+			}
+		}
+		most = more
+	}
+}

@@ -299,8 +299,8 @@ func (p *Progress[T]) Closed(r *Item[T]) { r.open = false }
 
 const (
 	// openCost bounds what one more open record may add: a done run, and a
-	// run that was split off.
-	openCost = 4
+	// run that was split off, both of less than 2^21.
+	openCost = 6
 
 	// boundLimit leaves room for lengths that grow by a byte between two
 	// computations.
@@ -322,17 +322,17 @@ func (p *Progress[T]) Fits() bool {
 func (p *Progress[T]) worst() int {
 	size := p.Knowledge().size(p.Watermark())
 	for first := p.head; first != nil; {
-		// first to last is a stretch of neighbours that are all open, or one
-		// record that is not.
-		n, last := int64(1), first
-		for r := first.next; r != nil && !r.doneBefore && r.open && first.open; r = r.next {
-			n, last = n+1, r
+		// first to last is an unfinished run; in a row, so many before last are open.
+		gaps, row, last := int64(0), int64(0), first
+		for r := first; r != nil && (r == first || !r.doneBefore); r = r.next {
+			if last = r; !r.open {
+				row = 0
+			} else if row++; row%2 == 1 {
+				gaps++
+			}
 		}
-		if first.open {
-			// Lengths that add up to the stretch take most when they are equal.
-			gaps := (n + 1) / 2
-			each := (last.Offset - first.Offset + 1) / gaps
-			size += int(gaps) * (uvarintLen(each) + 1)
+		if length := last.Offset - first.Offset + 1; gaps > 0 {
+			size += longest(2*gaps+1, length) - uvarintLen(length)
 		}
 		first = last.next
 	}

@@ -253,17 +253,18 @@ func TestTheWatermarkPassesMarkersAndGaps(t *testing.T) {
 // As long as it fits, whatever is open may finish in any order, and all that is known then is
 // told.
 func TestWhatIsOpenFitsInWhateverOrderItFinishes(t *testing.T) {
-	for seed := range uint64(20) {
+	for seed := range uint64(64) {
 		random := rand.New(rand.NewPCG(seed, 0))
 		k, ordered := Nothing(0, 0), seed%2 == 0
 		for n := range seed % 4 * 240 { // which the owner before left
-			k.Unfinished = append(k.Unfinished, Range{int64(5000 + 400*n), int64(5199 + 400*n)})
-			k.End = int64(5400 + 400*n)
+			k.Unfinished = append(k.Unfinished, Range{int64(1<<40 + 400*n), int64(1<<40 + 199 + 400*n)})
+			k.End = int64(1<<40 + 400 + 400*n)
 		}
+		apart := []int64{1, 2, 1 << 7, 1 << 14}[seed/4%4] // where others' records or markers lie between
 		p := New[int64](0, 0, k)
 		var closed, open []*Item[int64]
 		for range 4000 {
-			r := &Item[int64]{Offset: p.Position()}
+			r := &Item[int64]{Offset: p.Position() + random.Int64N(apart)}
 			p.Add(r)
 			closed = append(closed, r)
 		}
