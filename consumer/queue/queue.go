@@ -124,10 +124,7 @@ func (q *Queues[T]) Ready() int {
 	return q.ready[Fresh].count + q.ready[Due].count + q.ready[Turn].count
 }
 
-// Keys is how many order keys have records, and Bytes what all records cost.
-func (q *Queues[T]) Keys() int { return len(q.byKey) }
-
-// Bytes is explained with Keys.
+// Bytes is what all records cost.
 func (q *Queues[T]) Bytes() int { return q.bytes }
 
 // Blocked counts the records of blocked key queues, and Quota those of one quota.

@@ -242,8 +242,8 @@ func (m *model) check() {
 		}
 	}
 	delete(keys, "")
-	if m.q.Bytes() != bytes || m.q.Keys() != len(keys) || m.q.Blocked() != blocked {
-		m.Fatalf("%d bytes of %d keys, %+v blocked; want %d, %d, %+v", m.q.Bytes(), m.q.Keys(), m.q.Blocked(), bytes, len(keys), blocked)
+	if m.q.Bytes() != bytes || len(m.q.byKey) != len(keys) || m.q.Blocked() != blocked {
+		m.Fatalf("%d bytes of %d keys, %+v blocked; want %d, %d, %+v", m.q.Bytes(), len(m.q.byKey), m.q.Blocked(), bytes, len(keys), blocked)
 	}
 	for _, name := range []string{"p", "q"} {
 		if m.q.Quota(name) != quotas[name] || m.q.Longest(name) != longest[name] {
