@@ -7,7 +7,6 @@ import (
 
 	"release-forwarder/consumer/fetch"
 	"release-forwarder/consumer/progress"
-	"release-forwarder/consumer/queue"
 )
 
 // takeIn handles one partition's part of an answer. Left is how many of its parts have
@@ -148,9 +147,9 @@ func onlyEnd(err error) error {
 
 func newDelivery(p *partition, rec fetch.Record, now time.Time) *Delivery {
 	d := &Delivery{Record: Record{Topic: p.topic, Partition: p.partition, Record: rec}, part: p, size: payload(&rec)}
-	d.progress = progress.Item[*Delivery]{Of: d, Offset: rec.Offset, Epoch: rec.Epoch, Before: progress.UnknownEpoch}
+	d.progress.Of, d.progress.Offset, d.progress.Epoch, d.progress.Before = d, rec.Offset, rec.Epoch, progress.UnknownEpoch
 	d.oversized = d.size > p.engine.cfg.MaxRecordBytes
-	d.queued = queue.Item[*Delivery]{Of: d, Cost: recordOverhead, Unloaded: d.oversized}
+	d.queued.Of, d.queued.Cost, d.queued.Unloaded = d, recordOverhead, d.oversized
 	if !d.oversized {
 		d.queued.Cost += d.size
 	}

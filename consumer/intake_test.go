@@ -4,6 +4,7 @@ import (
 	"io"
 	"testing"
 	"time"
+	"unsafe"
 
 	"release-forwarder/consumer/fetch"
 	"release-forwarder/consumer/progress"
@@ -55,4 +56,12 @@ func TestAPartitionStartsWithTheEpochsOfItsCommit(t *testing.T) {
 			}
 		}
 	})
+}
+
+// One more word, and each record that waits takes 64 bytes more: that is Go's next size.
+func TestADeliveryStaysWithinItsSizeOfMemory(t *testing.T) {
+	const most = 576 - 8 // Go's own word
+	if size := unsafe.Sizeof(Delivery{}); size > most {
+		t.Errorf("%d bytes, want at most %d", size, most)
+	}
 }

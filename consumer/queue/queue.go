@@ -1,6 +1,9 @@
 package queue
 
-import "iter"
+import (
+	"iter"
+	"time"
+)
 
 // State is where a record stands; see the package's table.
 type State uint8
@@ -38,10 +41,13 @@ type Item[T any] struct {
 
 	state    State
 	then     Kind // where it waits when its bytes are read
+	firm     bool // its hold is not shortened
 	number   int  // by which those that joined are ordered
 	keyQueue *keyQueue[T]
 	behind   *Item[T] // the next record of the same key queue
-	holding
+	until    time.Time
+	// Where it lies in a timetable, and among the heads of its quota.
+	timed, first int32
 }
 
 // State tells where the record stands.

@@ -7,13 +7,6 @@ import (
 	"time"
 )
 
-// holding is an item's places in heaps.
-type holding struct {
-	until        time.Time
-	firm         bool
-	timed, first int // where it lies in a timetable, and among the heads of its quota
-}
-
 // Timetable holds the held records of all partitions, the earliest first: a heap, so that one
 // timer serves all. Make one with [NewTimetable].
 type Timetable[T any] struct{ heap ordered[T] }
@@ -22,7 +15,7 @@ type Timetable[T any] struct{ heap ordered[T] }
 func NewTimetable[T any]() Timetable[T] {
 	return Timetable[T]{ordered[T]{
 		before: func(a, b *Item[T]) bool { return a.until.Before(b.until) },
-		at:     func(it *Item[T]) *int { return &it.timed },
+		at:     func(it *Item[T]) *int32 { return &it.timed },
 	}}
 }
 
@@ -66,7 +59,7 @@ func (t *Timetable[T]) Hasten() (hastened []T) {
 			ended = append(ended, it)
 			continue
 		}
-		it.timed = len(firm)
+		it.timed = int32(len(firm))
 		firm = append(firm, it)
 	}
 	clear(t.heap.items[len(firm):])
@@ -83,7 +76,7 @@ func (t *Timetable[T]) Hasten() (hastened []T) {
 func byNumber[T any]() ordered[T] {
 	return ordered[T]{
 		before: func(a, b *Item[T]) bool { return a.number < b.number },
-		at:     func(it *Item[T]) *int { return &it.first },
+		at:     func(it *Item[T]) *int32 { return &it.first },
 	}
 }
 
@@ -91,21 +84,21 @@ func byNumber[T any]() ordered[T] {
 type ordered[T any] struct {
 	items  []*Item[T]
 	before func(a, b *Item[T]) bool
-	at     func(*Item[T]) *int
+	at     func(*Item[T]) *int32
 }
 
 func (h *ordered[T]) add(it *Item[T])    { heap.Push(h, it) }
-func (h *ordered[T]) remove(it *Item[T]) { heap.Remove(h, *h.at(it)) }
+func (h *ordered[T]) remove(it *Item[T]) { heap.Remove(h, int(*h.at(it))) }
 
 func (h *ordered[T]) Len() int           { return len(h.items) }
 func (h *ordered[T]) Less(i, j int) bool { return h.before(h.items[i], h.items[j]) }
 func (h *ordered[T]) Swap(i, j int) {
 	h.items[i], h.items[j] = h.items[j], h.items[i]
-	*h.at(h.items[i]), *h.at(h.items[j]) = i, j
+	*h.at(h.items[i]), *h.at(h.items[j]) = int32(i), int32(j)
 }
 func (h *ordered[T]) Push(x any) {
 	it := x.(*Item[T])
-	*h.at(it) = len(h.items)
+	*h.at(it) = int32(len(h.items))
 	h.items = append(h.items, it)
 }
 func (h *ordered[T]) Pop() any {
