@@ -1,5 +1,7 @@
 package consumer
 
+import "release-forwarder/consumer/queue"
+
 // What is read ahead is what the workers need, of all partitions together: more would be
 // marked by each garbage collection, less fetched more often. The partitions whose records
 // an answer brings share what is left of it evenly. So one with a backlog among idle ones
@@ -47,14 +49,14 @@ func (g *member) low() bool { return g.ready <= g.mostAhead()/2 }
 // take in.
 func (g *member) allot(p *partition, among int) {
 	left := max(0, g.mostAhead()-g.ready)
-	p.allotted = max(p.inAnyCase(), p.fresh.count+left/max(1, among))
+	p.allotted = max(p.inAnyCase(), p.Count(queue.Fresh)+left/max(1, among))
 }
 
 // recount brings what is ready up to date after a change in a partition, and has all read on
 // that wait for it to become low.
 func (g *member) recount(p *partition) {
-	has := p.fresh.count
-	if p.blocked.records > 0 || p.gapBound || p.drain != nil {
+	has := p.Count(queue.Fresh)
+	if p.Blocked().Records > 0 || p.gapBound || p.drain != nil {
 		has = 0
 	}
 	waits := !g.low()

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"release-forwarder/consumer/queue"
 )
 
 // shelf is a rig whose workers wait at the gate, so that nothing is taken of what is ready
@@ -66,7 +68,7 @@ func (s *shelf) deliver(n int) []*Delivery {
 func (s *shelf) takeOf(p *partition) {
 	s.e.mu.Lock()
 	defer s.e.mu.Unlock()
-	s.e.open(p, p.choose(false), true)
+	s.e.open(p.choose(false), true)
 	s.e.unpause(p)
 }
 
@@ -95,7 +97,7 @@ func TestManyBacklogsTogetherAreReadAheadAsFarAsOne(t *testing.T) {
 			s.all()
 			total, least, most := 0, allReady, 0
 			for _, p := range s.g.parts {
-				n := p.fresh.count
+				n := p.Count(queue.Fresh)
 				total, least, most = total+n, min(least, n), max(most, n)
 			}
 			if bound := max(allReady, inAnyCase*partitions); total > bound || total < allReady-partitions {
@@ -143,7 +145,7 @@ func TestAPartitionThatHasItsPartStillReadsOnWhenHalfIsLeft(t *testing.T) {
 		}
 		s.takeOf(full)
 		if has.paused != BoundNone {
-			t.Errorf("not read on with %d ready, of which it has %d", s.g.ready, has.fresh.count)
+			t.Errorf("not read on with %d ready, of which it has %d", s.g.ready, has.Count(queue.Fresh))
 		}
 	})
 }
@@ -221,11 +223,11 @@ func TestTheBoundThatIsShownIsTheOneThatPausesNow(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		for p.blocked.records > 0 {
+		for p.Blocked().Records > 0 {
 			s.deliver(1)[0].Done()
 		}
 		if p.paused != boundAhead {
-			t.Errorf("paused at %q with %d pending of which none waits, want %q", p.paused, p.count, boundAhead)
+			t.Errorf("paused at %q with %d pending of which none waits, want %q", p.paused, p.Len(), boundAhead)
 		}
 	})
 	onShelf(t, 1, func(s *shelf) {
@@ -240,7 +242,7 @@ func TestTheBoundThatIsShownIsTheOneThatPausesNow(t *testing.T) {
 			s.deliver(1)[0].Done()
 		}
 		if p.paused != boundAhead {
-			t.Errorf("paused at %q with %d pending and %d ready, want %q", p.paused, p.count, p.fresh.count, boundAhead)
+			t.Errorf("paused at %q with %d pending and %d ready, want %q", p.paused, p.Len(), p.Count(queue.Fresh), boundAhead)
 		}
 	})
 }
@@ -254,14 +256,14 @@ func TestAPartitionWithHardlyAnythingReadyReadsOnAtOnce(t *testing.T) {
 		if n := s.read(late, 1); n != allReady/partitions {
 			t.Fatalf("%d are ready beside a full one, want %d, its share", n, allReady/partitions)
 		}
-		for late.fresh.count > allReady/partitions/4 {
+		for late.Count(queue.Fresh) > allReady/partitions/4 {
 			if late.paused == BoundNone {
-				t.Fatalf("read on with %d ready, and %d of the other", late.fresh.count, full.fresh.count)
+				t.Fatalf("read on with %d ready, and %d of the other", late.Count(queue.Fresh), full.Count(queue.Fresh))
 			}
 			s.deliver(1) // what is open need not end for it
 		}
 		if late.paused != BoundNone || full.paused != boundAhead {
-			t.Errorf("the one with hardly anything is paused at %q, the one with %d at %q", late.paused, full.fresh.count, full.paused)
+			t.Errorf("the one with hardly anything is paused at %q, the one with %d at %q", late.paused, full.Count(queue.Fresh), full.paused)
 		}
 	})
 }
@@ -278,15 +280,15 @@ func TestAPartitionWithARecordThatWaitsForAnotherTryTakesNothingOfWhatOthersMayH
 		d.AgainAt(time.Now().Add(time.Hour), Hold{})
 		s.read(stuck, 1)
 		if n := s.read(other, 1); n != allReady {
-			t.Errorf("%d are read beside %d of a partition with a record that waits, want %d", n, stuck.fresh.count, allReady)
+			t.Errorf("%d are read beside %d of a partition with a record that waits, want %d", n, stuck.Count(queue.Fresh), allReady)
 		}
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		for range 4 { // of both partitions in turn, of one a fresh and the one whose time has come
 			s.deliver(1)[0].Done()
 		}
-		if stuck.blocked.records != 0 || s.g.ready != stuck.fresh.count+other.fresh.count {
-			t.Errorf("%d wait, counted %d after the record was done, there are %d and %d", stuck.blocked.records, s.g.ready, stuck.fresh.count, other.fresh.count)
+		if stuck.Blocked().Records != 0 || s.g.ready != stuck.Count(queue.Fresh)+other.Count(queue.Fresh) {
+			t.Errorf("%d wait, counted %d after the record was done, there are %d and %d", stuck.Blocked().Records, s.g.ready, stuck.Count(queue.Fresh), other.Count(queue.Fresh))
 		}
 	})
 }
@@ -322,8 +324,8 @@ func TestReadingAheadIsNoBoundWhereARecordWaitsForAnotherTry(t *testing.T) {
 		if p.paused != BoundNone {
 			t.Fatal("not read on although a record waits for another try")
 		}
-		if s.read(p, 1); p.paused != BoundRecords || p.count != 4096 {
-			t.Errorf("paused at %q with %d pending, want %q with 4096", p.paused, p.count, BoundRecords)
+		if s.read(p, 1); p.paused != BoundRecords || p.Len() != 4096 {
+			t.Errorf("paused at %q with %d pending, want %q with 4096", p.paused, p.Len(), BoundRecords)
 		}
 	})
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"release-forwarder/consumer/queue"
 )
 
 // The engine is alive as long as deliveries move: each ends within its own limit, and
@@ -96,8 +98,8 @@ func (e *Engine) stuck(now int64, slot bool) string {
 	if d := e.opened.first; d != nil && now-d.endsBy >= stuckTicks {
 		return fmt.Sprintf("the delivery of %s has taken %s longer than its limit, %s", at(d), time.Duration(now-d.endsBy)*tick, e.cfg.DeliveryLimit)
 	}
-	if due := len(e.timed) > 0 && time.Since(e.timed[0].until) > tick; e.dues.stands(due) {
-		return fmt.Sprintf("%s is held although its time came at %s", at(e.timed[0]), e.timed[0].until.UTC().Format(time.RFC3339))
+	if d, until := e.timed.First(); e.dues.stands(d != nil && time.Since(until) > tick) {
+		return fmt.Sprintf("%s is held although its time came at %s", at(d), until.UTC().Format(time.RFC3339))
 	}
 	if e.member == nil {
 		return ""
@@ -106,7 +108,7 @@ func (e *Engine) stuck(now int64, slot bool) string {
 	for _, p := range e.member.parts {
 		if p.takes.stands(open && slot && p.drain == nil && p.deliverable()) {
 			return fmt.Sprintf("nothing of %s/%d was tried for %s although records are due and nothing stands in their way; the first unfinished is offset %d",
-				p.topic, p.partition, stuckAfter, p.watermark())
+				p.topic, p.partition, stuckAfter, p.Watermark())
 		}
 	}
 	return ""
@@ -115,9 +117,10 @@ func (e *Engine) stuck(now int64, slot bool) string {
 // deliverable tells whether something could be delivered. What waits for its bytes could not.
 func (p *partition) deliverable() bool {
 	if p.overfull() { // then only the first unfinished record
-		return p.head != nil && p.head.state == ready && p.head.keyQueue.waitsIn != &p.unloaded
+		d := p.First()
+		return d != nil && d.queued.In() != queue.None && d.queued.In() != queue.Unloaded
 	}
-	return p.readyKeyQueues() > 0
+	return p.Ready() > 0
 }
 
 func at(d *Delivery) string {

@@ -7,6 +7,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/queue"
 )
 
 // looks lets the watchdog tick and look so often.
@@ -110,16 +113,12 @@ func TestWhatMayNotBeDeliveredIsNoStandstill(t *testing.T) {
 	for name, change := range map[string]func(g *member, p *partition){
 		"lease ended": func(g *member, _ *partition) { g.lease = time.Now() },
 		"draining":    func(_ *member, p *partition) { p.drain = &drain{} },
-		"gaps": func(_ *member, p *partition) {
-			p.gapBound = true
-			for n := range 2000 { // every other record is done
-				d := &Delivery{part: p, state: held}
-				d.Record.Offset = int64(1 + 1000*n)
-				if n > 0 {
-					p.doneAfter = true
-				}
-				p.add(d)
-			}
+		"gaps": func(g *member, p *partition) {
+			p.Progress, p.gapBound = fullOfGaps(0), true
+			d := newDelivery(p, fetch.Record{}, time.Now())
+			p.join(d, "held")
+			p.Next(false)
+			g.engine.timed.Add(&d.queued, time.Now().Add(1000*time.Hour), false)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -128,12 +127,7 @@ func TestWhatMayNotBeDeliveredIsNoStandstill(t *testing.T) {
 				p := r.part(0)
 				r.e.mu.Lock()
 				change(r.g, p)
-				if name == "gaps" {
-					p.head.state = held
-				}
-				l := &keyQueue{}
-				l.push(&Delivery{part: p, keyQueue: l, state: ready})
-				p.fresh.push(l)
+				p.Join(&newDelivery(p, fetch.Record{Offset: 1}, time.Now()).queued, "")
 				r.e.mu.Unlock()
 				if ok, why := r.looks(100); !ok {
 					t.Error(why)
@@ -159,12 +153,11 @@ func TestALargeRecordThatWaitsForItsBytesIsNoStandstill(t *testing.T) {
 	watched(t, func(c *Config) { c.Handler, c.Wire = &inbox{}, away{} }, func(r *rig) {
 		p := r.part(0)
 		r.e.mu.Lock()
-		r.e.large = &Delivery{state: open} // another partition's
-		p.inherited, p.inheritedEnd = fullOfGaps().unfinished[1:], fullOfGaps().end
-		p.gapBound, p.metaBound = true, metaLimit
+		r.e.large = &Delivery{} // another partition's
+		p.Progress, p.gapBound = fullOfGaps(0), true
 		r.e.mu.Unlock()
 		d := r.read(0, 40_000, "large", 2<<20)
-		if d.keyQueue.waitsIn != &p.unloaded || !p.overfull() {
+		if d.queued.In() != queue.Unloaded || !p.overfull() {
 			t.Fatal("it does not wait for its bytes at the bound of gaps")
 		}
 		if ok, why := r.looks(100); !ok {

@@ -11,6 +11,7 @@ import (
 
 	"release-forwarder/consumer/fetch"
 	"release-forwarder/consumer/membership"
+	"release-forwarder/consumer/progress"
 	"release-forwarder/consumer/wire"
 )
 
@@ -167,20 +168,19 @@ func (g *member) commitments() []commitment {
 // commitment is what a partition's commit says now. The engine's mutex is held.
 func (g *member) commitment(p *partition) commitment {
 	e := g.engine
-	c := commitment{part: p, logID: p.logID, mark: mark{offset: p.watermark(), epoch: p.watermarkEpoch()}}
+	c := commitment{part: p, logID: p.logID, mark: mark{offset: p.Watermark(), epoch: p.WatermarkEpoch()}}
 	if e.noEvidence {
 		return c
 	}
-	k := p.knowledge()
-	if c.metadata, _ = encodeMetadata(p.commitKey(c.offset), k); e.noMetadata || len(c.metadata) > int(e.size) {
+	if c.metadata, _ = progress.Encode(p.commitKey(c.offset), p.Knowledge()); e.noMetadata || len(c.metadata) > int(e.size) {
 		// By what the log is known takes some 40 bytes: it stays.
-		c.metadata, _ = encodeMetadata(p.commitKey(c.offset), knowledge{end: c.offset, endEpoch: c.epoch, read: k.read})
+		c.metadata, _ = progress.Encode(p.commitKey(c.offset), p.Evidence())
 	}
 	return c
 }
 
-func (p *partition) commitKey(offset int64) commitKey {
-	return commitKey{cluster: p.member.cluster, topic: p.topic, partition: p.partition, offset: offset, topicID: p.logID}
+func (p *partition) commitKey(offset int64) progress.CommitKey {
+	return progress.CommitKey{Cluster: p.member.cluster, Topic: p.topic, Partition: p.partition, Offset: offset, TopicID: p.logID}
 }
 
 // outcome is what became of the commits of one request.
@@ -411,7 +411,7 @@ func (g *member) noteRefused(c commitment, err error) {
 	if errors.Is(err, kafka.OffsetMetadataTooLarge) {
 		e.mu.Lock()
 		first := !e.noMetadata
-		e.noEvidence = !first && len(c.metadata) <= evidenceLimit
+		e.noEvidence = !first && len(c.metadata) <= progress.EvidenceLimit
 		if e.noMetadata = true; first {
 			for _, p := range g.parts { // the bound of gaps is no more
 				p.fits()

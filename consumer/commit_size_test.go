@@ -12,6 +12,8 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"release-forwarder/consumer/progress"
 )
 
 // narrow is a coordinator that takes a commit only where refuses says nothing against it.
@@ -70,15 +72,16 @@ func told(p kmsg.OffsetCommitRequestTopicPartition) string {
 	return *p.Metadata
 }
 
-// fullOfGaps is knowledge that fills a commit's metadata: every other stretch of 20,000 records
-// is done.
-func fullOfGaps() knowledge {
-	k := knowledge{}
-	for n := range int64(gapLimit) {
-		k.unfinished = append(k.unfinished, span{40_000 * n, 40_000*n + 19_999})
+// fullOfGaps is read up to an offset, of knowledge that fills a commit's metadata: every other
+// stretch of 20,000 records is done.
+func fullOfGaps(upto int64) progress.Progress[*Delivery] {
+	k := progress.Nothing(40_000*progress.MaxRuns, 0)
+	for n := range int64(progress.MaxRuns) {
+		k.Unfinished = append(k.Unfinished, progress.Range{First: 40_000 * n, Last: 40_000*n + 19_999})
 	}
-	k.end = 40_000 * gapLimit
-	return k
+	p := progress.New[*Delivery](0, progress.UnknownEpoch, k)
+	p.Advance(upto, progress.UnknownEpoch)
+	return p
 }
 
 // gapsTo lets every partition be full of gaps, and be read to an offset.
@@ -86,8 +89,7 @@ func (r *rig) gapsTo(offset int64) {
 	r.e.mu.Lock()
 	defer r.e.mu.Unlock()
 	for _, p := range r.g.parts {
-		p.progress = newProgress(0, unknownEpoch, fullOfGaps())
-		p.advance(offset, unknownEpoch)
+		p.Progress = fullOfGaps(offset)
 	}
 	r.g.dirty = true
 }
@@ -139,8 +141,7 @@ func TestACommitThatIsTooLargeIsSplit(t *testing.T) {
 					r.e.mu.Lock()
 					defer r.e.mu.Unlock()
 					for _, p := range r.g.parts {
-						p.progress = newProgress(0, unknownEpoch, fullOfGaps())
-						p.advance(moved, unknownEpoch)
+						p.Progress = fullOfGaps(moved)
 					}
 					r.g.dirty = true
 				}
@@ -164,7 +165,7 @@ func TestACommitThatIsTooLargeIsSplit(t *testing.T) {
 				for _, s := range group.stands {
 					if s.Offset == 1 {
 						taken++
-						if len(told(s)) <= evidenceLimit {
+						if len(told(s)) <= progress.EvidenceLimit {
 							bare++
 						}
 					}
@@ -255,9 +256,9 @@ func TestAnErrorOfTheServerStripsNoSmallCommit(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		p := group.stands[0]
-		k, err := decodeMetadata(r.part(0).commitKey(p.Offset), told(p))
-		if err != nil || k.end != 4 {
-			t.Errorf("offset %d, %d bytes of metadata, known up to %d (%v), want 4", p.Offset, len(told(p)), k.end, err)
+		k, err := progress.Decode(r.part(0).commitKey(p.Offset), told(p))
+		if err != nil || k.End != 4 {
+			t.Errorf("offset %d, %d bytes of metadata, known up to %d (%v), want 4", p.Offset, len(told(p)), k.End, err)
 		}
 	})
 }
@@ -290,7 +291,7 @@ func TestAConnectionLostOnceSaysNothingOfSizes(t *testing.T) {
 	inRig(t, 2, func(cfg *Config) { cfg.Wire, cfg.Handler = group, in }, func(r *rig) {
 		for range 3 {
 			for n := range 2 {
-				r.read(n, r.part(n).position, "", 1)
+				r.read(n, r.part(n).Position(), "", 1)
 				in.take()[0].Done()
 			}
 			r.g.commit(context.Background())
@@ -380,13 +381,13 @@ func TestABrokerThatTakesNoMetadataEndsTheBoundOfGaps(t *testing.T) {
 	var in inbox
 	inRig(t, 1, func(cfg *Config) { cfg.Handler, cfg.Wire = &in, group }, func(r *rig) {
 		p := r.part(0)
+		p.Progress = fullOfGaps(0)
 		first := r.read(0, 0, "first", 1)
 		if open := in.take(); len(open) != 1 || open[0] != first {
 			t.Fatal("the first record is not delivered")
 		}
 		r.e.mu.Lock()
-		p.inherited, p.inheritedEnd = fullOfGaps().unfinished[1:], fullOfGaps().end
-		p.metaBound, p.allotted = metaLimit, 100 // the one is computed anew with the next choice
+		p.allotted = 100
 		r.e.mu.Unlock()
 		second := r.read(0, 40_000, "second", 1)
 		if open := in.take(); len(open) != 0 {

@@ -94,8 +94,8 @@ type Wire interface {
 	Exchange(ctx context.Context, broker int32, key int16, exchange func(rw io.ReadWriter, version int16) error) error
 }
 
-// Hooks tell of what happens, for metrics. Every one may be nil. They may be
-// called with the engine's lock held: they must neither block nor call it.
+// Hooks tell of what happens, for metrics. Every one may be nil. They are called without the
+// engine's lock, and may call it; what happened waits for them, so they must not block.
 type Hooks struct {
 	Assigned func(topic string, partition int32)
 	Dropped  func(topic string, partition int32, count int64)

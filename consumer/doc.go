@@ -27,17 +27,9 @@
 // turn comes. A record that is done leaves the partition's progress; the
 // committer writes the watermark and what is done beyond it.
 //
-//	state    | entered by                    | left by
-//	---------+-------------------------------+---------------------------------------
-//	waiting  | read, behind others of its    | the one before is done -> ready
-//	         | order key                     |
-//	ready    | it is its key queue's head    | a worker takes it -> open
-//	open     | taken by a worker             | Done -> gone; AgainAt -> held;
-//	         |                               | AgainInTurn -> ready
-//	held     | AgainAt                       | its time comes, or Hasten -> ready
-//
-// Any state ends when the partition is revoked: the next owner reads the record
-// anew.
+// Package queue has the states of a record. Done ends them; AgainAt holds it until its time comes
+// or Hasten; AgainInTurn makes it ready again. Any state ends when the partition is revoked: the next
+// owner reads the record anew. Package progress has what is finished, and how a commit tells it.
 //
 // # A partition's way
 //

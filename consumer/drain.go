@@ -7,6 +7,8 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"release-forwarder/consumer/progress"
+	"release-forwarder/consumer/queue"
 	"release-forwarder/consumer/wire"
 )
 
@@ -169,7 +171,7 @@ func (g *member) tellRemade(parts []*partition) {
 		l := leaders.of(p.topicPartition)
 		another := l.id != (wire.ID{}) && p.logID != (wire.ID{}) && l.id != p.logID
 		if another && p.trusted && (p.phase == reading || p.phase == checking) {
-			g.part(p, parting{at: p.position, epoch: unknownEpoch, id: l.id, another: true})
+			g.part(p, parting{at: p.Position(), epoch: progress.UnknownEpoch, id: l.id, another: true})
 		}
 	}
 }
@@ -210,8 +212,8 @@ func (g *member) removeOne(p *partition) {
 	}
 	r := cachedProgress{facts: p.facts}
 	if p.trusted && (p.phase != parted || !p.parted.cut) {
-		r.known, r.knowledge, r.logID, r.cluster, r.memories = true, p.toCache(), p.logID, g.cluster, p.remember()
-		r.position, r.end = p.position, p.known()
+		r.known, r.knowledge, r.logID, r.cluster, r.memories = true, p.Whole(), p.logID, g.cluster, p.remember()
+		r.position, r.end = p.Position(), p.known()
 		r.parted, r.toldParted = p.parted, p.toldParted
 	}
 	if before := e.cached[p.topicPartition]; before.known && !r.known { // it was never begun with
@@ -220,19 +222,17 @@ func (g *member) removeOne(p *partition) {
 	}
 	e.cached[p.topicPartition] = r
 	p.phase, g.moved = revoked, true
-	for d := p.head; d != nil; d = d.next {
-		if d.keyQueue.blocked && d.keyQueue.head == d {
+	for d := range p.All() {
+		if d.queued.Blocking() {
 			e.heldBy[d.hold.Reason]--
 		}
-		if d.state == held {
-			e.timed.remove(d)
+		if d.queued.State() == queue.Held {
+			e.timed.Remove(&d.queued)
 		}
 		if e.large == d {
 			e.large = nil
 		}
-		if d.state != open { // those end by themselves, and give their slots back
-			d.state = gone
-		}
+		d.queued.Drop() // but for those that are open: they end by themselves, and give their slots back
 	}
 	p.cancel()
 	g.ready -= p.counted

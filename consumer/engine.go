@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"release-forwarder/consumer/queue"
 )
 
 // Engine delivers the records of the partitions its group gives it. Make one with
@@ -20,13 +22,38 @@ type Engine struct {
 	running sync.WaitGroup // workers, and whatever else delivers
 	seeing
 
-	mu sync.Mutex
+	mu lock
 	// The rest is guarded by mu.
 	pool
 	holding
 	groupState
 	commitLimits
 	openDeliveries
+}
+
+// lock is the engine's mutex. Hooks are called without it: what they are to be told while it is held is
+// told when it is given up.
+type lock struct {
+	sync.Mutex
+	tells []func()
+}
+
+// Unlock gives the mutex up, and tells what is to be told.
+func (l *lock) Unlock() {
+	tells := l.tells
+	l.tells = nil
+	l.Mutex.Unlock()
+	for _, tell := range tells {
+		tell()
+	}
+}
+
+// tell has a hook called when the mutex, which is held, is given up.
+func (e *Engine) tell(hook func()) { e.mu.tells = append(e.mu.tells, hook) }
+
+// dropped tells of records that Kafka has no more. The mutex is held.
+func (e *Engine) dropped(tp topicPartition, count int64) {
+	e.tell(func() { e.cfg.Hooks.Dropped(tp.topic, tp.partition, count) })
 }
 
 // pool is the workers, and what they choose from.
@@ -45,7 +72,7 @@ type pool struct {
 
 // holding is the records that wait for another try.
 type holding struct {
-	timed  timetable // by time
+	timed  queue.Timetable[*Delivery]
 	timer  *time.Timer
 	heldBy map[string]int // by reason
 	// large is the record above Config.MaxRecordBytes that is in memory, or is being
@@ -106,6 +133,7 @@ func New(cfg Config) *Engine {
 	cfg.Hooks.fill()
 	e := &Engine{cfg: cfg, log: cfg.Log}
 	e.wake = sync.NewCond(&e.mu)
+	e.timed = queue.NewTimetable[*Delivery]()
 	e.heldBy, e.size = map[string]int{}, widest
 	e.counts, e.cached = map[string]topicCount{}, map[topicPartition]cachedProgress{}
 	e.ctx, e.quit = context.WithCancel(context.Background())
@@ -130,10 +158,10 @@ func (e *Engine) markReady(p *partition) {
 	if p.phase == revoked || p.drain != nil {
 		return
 	}
-	if p.unloaded.count > 0 {
+	if p.Count(queue.Unloaded) > 0 {
 		e.loadNext()
 	}
-	if p.readyKeyQueues() == 0 {
+	if p.Ready() == 0 {
 		return
 	}
 	if !p.inRing {
@@ -205,7 +233,7 @@ func (e *Engine) take(probe bool) (d *Delivery, try int) {
 	}
 	if probe {
 		for i, p := range e.ring {
-			if p.fresh.count > 0 {
+			if p.Count(queue.Fresh) > 0 {
 				e.ring[0], e.ring[i] = e.ring[i], e.ring[0]
 				break
 			}
@@ -216,12 +244,12 @@ func (e *Engine) take(probe bool) (d *Delivery, try int) {
 		copy(e.ring, e.ring[1:])
 		e.ring = e.ring[:len(e.ring)-1]
 		p.inRing = false
-		l := p.choose(probe)
-		if l == nil {
+		d := p.choose(probe)
+		if d == nil {
 			p.member.recount(p)
 			continue // it comes back when something of it changes
 		}
-		if p.readyKeyQueues() > 0 {
+		if p.Ready() > 0 {
 			p.inRing = true
 			e.ring = append(e.ring, p)
 		}
@@ -229,7 +257,7 @@ func (e *Engine) take(probe bool) (d *Delivery, try int) {
 		if len(e.ring) > 0 {
 			e.wakeWorker()
 		}
-		d := e.open(p, l, true)
+		e.open(d, true)
 		p.takes.begun++
 		e.unpause(p)
 		return d, d.Number
@@ -237,38 +265,38 @@ func (e *Engine) take(probe bool) (d *Delivery, try int) {
 	return nil, 0
 }
 
-// open begins a try of a key queue's head, with a slot of the gate or without
+// open begins a try of a record that was taken, with a slot of the gate or without
 // one.
-func (e *Engine) open(p *partition, l *keyQueue, slot bool) *Delivery {
-	d := l.head
-	d.OverHalf = p.blocked.overHalf(p) // itself included: it is one of those that wait
-	if l.blocked {
+func (e *Engine) open(d *Delivery, slot bool) {
+	p := d.part
+	d.OverHalf = p.overHalf(p.Blocked()) // itself included: it is one of those that wait
+	if d.queued.Blocking() {
 		if p.longest(d.hold.Quota) == d {
 			d.Evicted = d.hold.Quota
 		}
-		e.unhold(d)
+		e.heldBy[d.hold.Reason]--
 	}
-	d.state = open
+	p.Open(&d.queued)
 	if d.slot = slot; slot {
 		e.slots++
 	}
 	e.moves(d)
 	d.Number++
 	p.open++
-	p.metaBound += openCost
-	return d
+	p.Opened(&d.progress)
 }
 
 // close ends the open try of d, whose slot the caller gives back if it is told
 // to. False means that the try was ended before, or the record's partition was
 // revoked meanwhile: then the record is another's.
 func (e *Engine) close(d *Delivery) (slot, current bool) {
-	if d.state != open {
+	if d.queued.State() != queue.Open {
 		return false, false
 	}
 	slot = e.dropSlot(d)
 	e.opened.remove(d)
 	d.Evicted = ""
+	d.part.Closed(&d.progress)
 	d.part.ended()
 	e.putLarge(d)
 	return slot, d.part.phase != revoked
@@ -306,8 +334,7 @@ func (e *Engine) againAt(d *Delivery, t time.Time, hold Hold) {
 	evicted := d.Evicted
 	slot, current := e.close(d)
 	if current {
-		d.state, d.until = held, t
-		e.timed.add(d)
+		e.timed.Add(&d.queued, t, hold.Firm)
 		e.hold(d, hold)
 		e.evict(d.part, evicted, d)
 		e.schedule()
@@ -325,8 +352,7 @@ func (e *Engine) againInTurn(d *Delivery, hold Hold) {
 	slot, current := e.close(d)
 	if current {
 		e.hold(d, hold)
-		d.state = ready
-		d.part.enqueue(d.keyQueue, &d.part.turn)
+		d.part.Turn(&d.queued)
 		e.markReady(d.part)
 		e.unpause(d.part)
 	}
@@ -338,7 +364,7 @@ func (e *Engine) againInTurn(d *Delivery, hold Hold) {
 
 func (e *Engine) returnSlot(d *Delivery, used bool) {
 	e.mu.Lock()
-	slot := d.state == open && e.dropSlot(d)
+	slot := d.queued.State() == queue.Open && e.dropSlot(d)
 	e.mu.Unlock()
 	if slot {
 		e.cfg.Gate.Release(used)
@@ -351,7 +377,7 @@ func (e *Engine) returnSlot(d *Delivery, used bool) {
 func (e *Engine) settleSlot(d *Delivery, try int) {
 	e.mu.Lock()
 	e.looking++
-	slot := d.state == open && d.Number == try && e.dropSlot(d)
+	slot := d.queued.State() == queue.Open && d.Number == try && e.dropSlot(d)
 	e.mu.Unlock()
 	if slot {
 		e.cfg.Gate.Release(true)
@@ -362,7 +388,7 @@ func (e *Engine) current(d *Delivery) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	p := d.part
-	return d.state == open && p.phase != revoked && p.drain == nil && time.Now().Before(p.member.lease)
+	return d.queued.State() == queue.Open && p.phase != revoked && p.drain == nil && time.Now().Before(p.member.lease)
 }
 
 // renew notes until when no other member can own what this one owns.

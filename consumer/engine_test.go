@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"release-forwarder/consumer/queue"
 )
 
 func offsets(ds []*Delivery) (o []int64) {
@@ -100,7 +102,7 @@ func TestPartitionsAndTriedRecordsTakeTurns(t *testing.T) {
 		}
 		fresh := 0
 		for p := range 3 {
-			fresh += r.part(p).fresh.count
+			fresh += r.part(p).Count(queue.Fresh)
 		}
 		// With both kinds ready they take turns: 60 deliveries, not all fresh.
 		if tried := 60 - (150 - fresh); tried < 20 || tried > 40 {
@@ -164,7 +166,7 @@ func TestAWaitingRecordCostsNoGoroutine(t *testing.T) {
 			r.read(0, int64(o), "", 1)
 		}
 		synctest.Wait()
-		if n := len(r.e.timed); n != 5000 {
+		if n := r.e.timed.Len(); n != 5000 {
 			t.Fatalf("%d are held, want 5000", n)
 		}
 		if n := runtime.NumGoroutine() - before; n > r.e.cfg.Workers {
@@ -282,7 +284,7 @@ func TestSlotsAndOrderAreExactWhateverTheHandlerDoes(t *testing.T) {
 			openOrderKeys := map[string]bool{}
 			finish := func(d *Delivery) {
 				mu.Lock()
-				orderKey := fmt.Sprint(d.Record.Partition, d.keyQueue.key)
+				orderKey := fmt.Sprint(d.Record.Partition, d.queued.Key())
 				delete(openOrderKeys, orderKey)
 				mu.Unlock()
 				switch n := chance(10); {
@@ -299,7 +301,7 @@ func TestSlotsAndOrderAreExactWhateverTheHandlerDoes(t *testing.T) {
 			}
 			h := handler(func(_ context.Context, d *Delivery) {
 				mu.Lock()
-				orderKey := fmt.Sprint(d.Record.Partition, d.keyQueue.key)
+				orderKey := fmt.Sprint(d.Record.Partition, d.queued.Key())
 				if openOrderKeys[orderKey] {
 					t.Error("two deliveries of an order key at once")
 				}
@@ -341,12 +343,12 @@ func TestSlotsAndOrderAreExactWhateverTheHandlerDoes(t *testing.T) {
 				}
 				for p := range 3 {
 					pt := r.part(p)
-					if len(done[int32(p)]) != 200 || pt.watermark() != 200 || pt.count != 0 || pt.bytes != 0 || pt.blocked.records != 0 || pt.blocked.bytes != 0 || pt.open != 0 || len(pt.keyQueues) != 0 || pt.readyKeyQueues() != 0 {
-						t.Errorf("partition %d: %d done, %+v", p, len(done[int32(p)]), pt.progress)
+					if len(done[int32(p)]) != 200 || pt.Watermark() != 200 || pt.Len() != 0 || pt.Bytes() != 0 || pt.Blocked().Records != 0 || pt.Blocked().Bytes != 0 || pt.open != 0 || pt.Ready() != 0 {
+						t.Errorf("partition %d: %d done, %+v", p, len(done[int32(p)]), &pt.Progress)
 					}
 				}
-				if n := r.e.heldBy["failed"]; n != 0 || len(r.e.timed) != 0 || r.part(0).open != 0 {
-					t.Errorf("%d held, %d timed, %d open when all is done", n, len(r.e.timed), r.part(0).open)
+				if n := r.e.heldBy["failed"]; n != 0 || r.e.timed.Len() != 0 || r.part(0).open != 0 {
+					t.Errorf("%d held, %d timed, %d open when all is done", n, r.e.timed.Len(), r.part(0).open)
 				}
 				for key, want := range orderKeys {
 					at := map[int64]int{}
@@ -427,7 +429,7 @@ func TestWhatIsOpenAtTheDrainsLimitIsCut(t *testing.T) {
 		if n := r.gate.taken(); n != 0 {
 			t.Errorf("%d slots are out", n)
 		}
-		if w := p.watermark(); w != 0 {
+		if w := p.Watermark(); w != 0 {
 			t.Errorf("watermark %d over a record that was cut", w)
 		}
 	})

@@ -4,12 +4,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/segmentio/kafka-go"
 
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/progress"
 	"release-forwarder/consumer/wire"
 )
 
@@ -48,7 +48,7 @@ type verifying struct {
 	logID  wire.ID // the topic's that was read
 	offset int64   // the upper end, and the epoch below it
 	epoch  int32
-	epochs epochs // below it, as far as they are known
+	epochs progress.Epochs // below it, as far as they are known
 }
 
 // doubt has what is believed of a partition verified before it is read on; what brokers said
@@ -96,8 +96,8 @@ func (g *member) check(ctx context.Context) (next time.Time) {
 		busy, due, early := p.asking, p.look.due(), !leaders.asked().After(p.doubted) || l.doubt
 		g.vouches(p)
 		v := verifying{part: p, leader: l, logID: p.logID}
-		v.offset, v.epoch = p.upper()
-		v.epochs = slices.Clone(p.upperEpochs())
+		v.offset, v.epoch = p.Upper()
+		v.epochs = p.UpperEpochs()
 		e.mu.Unlock()
 		switch {
 		case busy:
@@ -132,17 +132,16 @@ func (g *member) check(ctx context.Context) (next time.Time) {
 func (g *member) distrusts(p *partition) {
 	g.engine.mu.Lock()
 	defer g.engine.mu.Unlock()
-	if p.phase == reading && p.inheritedEnd > p.position && p.inheritedEpoch != unknownEpoch {
-		p.epoch = unknownEpoch
+	if p.phase == reading {
+		p.Distrust()
 	}
 }
 
 // vouches forgets what this process remembers beyond the position where no epoch tells of it:
 // that was of the log as it was then. The engine's mutex is held.
 func (g *member) vouches(p *partition) {
-	if p.trusted && p.inheritedEnd > p.position && p.inheritedEpoch == unknownEpoch {
+	if p.trusted && p.ForgetUnverified() {
 		g.ignored(p, p.facts.last)
-		p.inherited, p.inheritedEnd = nil, 0
 	}
 }
 
@@ -213,12 +212,12 @@ func (v verifying) judge(end fetch.EpochTold) (*parting, error) {
 	case end.Epoch < 0, end.End < 0, v.logID == (wire.ID{}), v.leader.id == (wire.ID{}):
 		return &parting{at: -1, epoch: -1}, nil
 	}
-	at, known := v.epochs.parts(end.Epoch, end.End)
+	at, known := v.epochs.Parts(end.Epoch, end.End)
 	switch {
 	case !known, at >= v.offset: // the latter cannot be: our history would be another one
 		return &parting{at: -1, epoch: -1}, nil
 	case at < end.End:
-		return &parting{at: at, epoch: v.epochs.belowOf(at)}, nil
+		return &parting{at: at, epoch: v.epochs.Below(at)}, nil
 	}
 	return &parting{at: at, epoch: end.Epoch}, nil
 }
@@ -240,7 +239,7 @@ func (g *member) checked(v verifying, parted *parting, bounds fetch.Bounds, err 
 		p.doubted = time.Now()
 		return
 	}
-	offset, epoch := p.upper()
+	offset, epoch := p.Upper()
 	if p.phase != checking || offset != v.offset || epoch != v.epoch {
 		return // it is asked about as it is now
 	}
@@ -271,19 +270,19 @@ func (g *member) checked(v verifying, parted *parting, bounds fetch.Bounds, err 
 func (g *member) inside(p *partition, v verifying, bounds fetch.Bounds) bool {
 	e, now := g.engine, time.Now()
 	switch {
-	case p.position < bounds.First:
+	case p.Position() < bounds.First:
 		return g.dropped(p, bounds.First)
 	case v.asks(), v.offset <= bounds.End:
 		return true // a leader that lagged has caught up
 	case p.outOfRange.IsZero():
 		p.outOfRange = now
 		e.log.Warn("what was read before is above the log's end, and no leader epoch tells why; believed when it has stood so for 30s, since a new leader may lag",
-			"topic", p.topic, "partition", p.partition, "position", p.position, "done_to", p.inheritedEnd, "end", bounds.End)
+			"topic", p.topic, "partition", p.partition, "position", p.Position(), "done_to", v.offset, "end", bounds.End)
 		fallthrough
 	case now.Sub(p.outOfRange) < settleTime:
 		p.look.next = now.Add(joinInterval)
 		return false
-	case p.position <= bounds.End:
+	case p.Position() <= bounds.End:
 		g.part(p, parting{at: bounds.End, epoch: -1, id: v.leader.id})
 	default:
 		g.part(p, parting{at: bounds.First, epoch: -1, id: v.leader.id, atFirst: true, since: bounds.End})
@@ -295,8 +294,8 @@ func (g *member) inside(p *partition, v verifying, bounds fetch.Bounds) bool {
 // person decides. The engine's mutex is held.
 func (g *member) dropped(p *partition, first int64) bool {
 	e := g.engine
-	e.cfg.Hooks.Dropped(p.topic, p.partition, first-p.position)
-	report := []any{"topic", p.topic, "partition", p.partition, "from", p.position, "to", first, "count", first - p.position}
+	e.dropped(p.topicPartition, first-p.Position())
+	report := []any{"topic", p.topic, "partition", p.partition, "from", p.Position(), "to", first, "count", first - p.Position()}
 	if e.cfg.OffsetReset == ResetNone {
 		p.phase = parked
 		e.log.Error("Kafka no longer has records that were not read (retention); "+
@@ -304,7 +303,7 @@ func (g *member) dropped(p *partition, first int64) bool {
 		return false
 	}
 	e.log.Error("Kafka dropped records before they could be read (retention); reading goes on at the first record there is", append(report, "next", first)...)
-	p.advance(first, unknownEpoch)
+	p.Advance(first, progress.UnknownEpoch)
 	g.dirty = true
 	return true
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/progress"
 )
 
 // firstOffsets asks for the first offsets of partitions' logs, all leaders at once
@@ -74,13 +75,13 @@ func (g *member) firstsAt(ctx context.Context, broker int32, parts []first) (fir
 // firstCommitment is the commit of a log's first offset: nothing below it is known.
 func (g *member) firstCommitment(f first, offset int64) commitment {
 	e := g.engine
-	c := commitment{part: f.part, logID: f.leader.id, mark: mark{offset: offset, epoch: unknownEpoch}}
+	c := commitment{part: f.part, logID: f.leader.id, mark: mark{offset: offset, epoch: progress.UnknownEpoch}}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if !e.noEvidence {
 		at := f.part.commitKey(offset)
-		at.topicID = f.leader.id
-		c.metadata, _ = encodeMetadata(at, knowledge{end: offset, endEpoch: unknownEpoch})
+		at.TopicID = f.leader.id
+		c.metadata, _ = progress.Encode(at, progress.Nothing(offset, progress.UnknownEpoch))
 	}
 	return c
 }

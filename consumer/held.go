@@ -1,13 +1,17 @@
 package consumer
 
-import "time"
+import (
+	"time"
 
-// hold notes that a record waits for another try, until unhold.
+	"release-forwarder/consumer/queue"
+)
+
+// hold notes that a record waits for another try, until it is opened.
 func (e *Engine) hold(d *Delivery, h Hold) {
 	d.hold = h
 	e.heldBy[h.Reason]++
 	p := d.part
-	p.setBlocked(d.keyQueue, true, h.Quota)
+	p.Block(&d.queued, h.Quota)
 	e.evict(p, h.Quota, d) // which was just tried: it would be tried without end
 }
 
@@ -15,27 +19,23 @@ func (e *Engine) hold(d *Delivery, h Hold) {
 // half of a bound. It is asked for each that is held, and when an evicted one is done.
 func (e *Engine) evict(p *partition, quota string, but *Delivery) {
 	d := p.longest(quota)
-	if d == nil || d == but || d.state != held {
+	if d == nil || d == but || d.queued.State() != queue.Held {
 		return
 	}
-	e.timed.remove(d)
+	e.timed.Remove(&d.queued)
 	if e.due(d) {
 		e.running.Go(func() { e.hand(d) })
 	}
 	e.schedule()
 }
 
-func (e *Engine) unhold(d *Delivery) {
-	e.heldBy[d.hold.Reason]--
-	d.part.setBlocked(d.keyQueue, false, "")
-}
-
 // schedule sets the one timer to the earliest held record.
 func (e *Engine) schedule() {
-	if len(e.timed) == 0 || e.stopped {
+	first, until := e.timed.First()
+	if first == nil || e.stopped {
 		return
 	}
-	wait := max(0, time.Until(e.timed[0].until))
+	wait := max(0, time.Until(until))
 	if e.timer == nil {
 		e.timer = time.AfterFunc(wait, e.makeDue)
 		return
@@ -52,9 +52,10 @@ func (e *Engine) makeDue() {
 }
 
 func (e *Engine) release(now time.Time) (opened []*Delivery) {
-	for len(e.timed) > 0 && !e.timed[0].until.After(now) {
+	for d, until := e.timed.First(); d != nil && !until.After(now); d, until = e.timed.First() {
+		e.timed.Remove(&d.queued)
 		e.dues.begun++
-		if d := e.timed.pop(); e.due(d) {
+		if e.due(d) {
 			opened = append(opened, d)
 		}
 	}
@@ -65,16 +66,14 @@ func (e *Engine) release(now time.Time) (opened []*Delivery) {
 // due ends a record's wait: it is ready, or already open, and then the caller hands it on
 // without the lock. The caller sets the timer too.
 func (e *Engine) due(d *Delivery) (opened bool) {
-	d.state = ready
 	if e.openNow(d) {
 		return true
 	}
 	if d.hold.NoSlot && !time.Now().Before(d.part.member.lease) {
-		d.state, d.until = held, time.Now().Add(lookAgain)
-		e.timed.add(d)
+		e.timed.Add(&d.queued, time.Now().Add(lookAgain), d.hold.Firm)
 		return false
 	}
-	d.part.enqueue(d.keyQueue, &d.part.due)
+	d.part.Due(&d.queued)
 	e.markReady(d.part)
 	return false
 }
@@ -87,12 +86,12 @@ const lookAgain = time.Second
 func (e *Engine) openNow(d *Delivery) bool {
 	p := d.part
 	switch {
-	case !d.hold.NoSlot || d.oversized && !d.loaded || p.drain != nil || e.stopped || !time.Now().Before(p.member.lease):
+	case !d.hold.NoSlot || d.queued.Unloaded || p.drain != nil || e.stopped || !time.Now().Before(p.member.lease):
 		return false
-	case d != p.head && !p.fits():
+	case d != p.First() && !p.fits():
 		return false
 	}
-	e.open(p, d.keyQueue, false)
+	e.open(d, false)
 	e.unpause(p)
 	return true
 }
@@ -105,19 +104,19 @@ func (e *Engine) hand(opened ...*Delivery) {
 }
 
 // is tells whether a record is in a state.
-func (e *Engine) is(d *Delivery, state deliveryState) bool {
+func (e *Engine) is(d *Delivery, state queue.State) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return d.state == state
+	return d.queued.State() == state
 }
 
 // wakeUp ends a record's wait before its time.
 func (e *Engine) wakeUp(d *Delivery) bool {
 	e.mu.Lock()
-	waits := d.state == held
+	waits := d.queued.State() == queue.Held
 	opened := false
 	if waits {
-		e.timed.remove(d)
+		e.timed.Remove(&d.queued)
 		opened = e.due(d)
 		e.schedule()
 	}
@@ -133,7 +132,7 @@ func (e *Engine) wakeUp(d *Delivery) bool {
 func (e *Engine) Hasten() {
 	e.mu.Lock()
 	var opened []*Delivery
-	for _, d := range e.timed.hasten() {
+	for _, d := range e.timed.Hasten() {
 		if e.due(d) {
 			opened = append(opened, d)
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/progress"
 )
 
 // takeIn handles one partition's part of an answer. Left is how many of its parts have
@@ -32,7 +33,7 @@ func (g *member) takeIn(p *partition, broker int32, a *fetch.Answer, left int) {
 	e.mu.Lock()
 	p.logEnd = a.HighWatermark
 	g.allot(p, left)
-	from := p.position
+	from := p.Position()
 	e.mu.Unlock()
 
 	rd := a.Records(from, e.limits())
@@ -92,7 +93,7 @@ func (g *member) read(p *partition, rd *fetch.Reader) error {
 			e.mu.Unlock()
 			return nil
 		}
-		empty := p.count == 0
+		empty := p.Len() == 0
 		e.mu.Unlock()
 
 		batch, orderKeys = batch[:0], orderKeys[:0]
@@ -107,14 +108,14 @@ func (g *member) read(p *partition, rd *fetch.Reader) error {
 			}
 			orderKey := e.cfg.OrderKey(rec.Value)
 			d := newDelivery(p, rec, now)
-			d.before = rd.Before()
-			d.cost += len(orderKey) // its key queue has it, which may be its own
+			d.progress.Before = rd.Before()
+			d.queued.Cost += len(orderKey) // its key queue has it, which may be its own
 			first := empty && len(batch) == 0
-			if !first && d.cost > bytes {
+			if !first && d.queued.Cost > bytes {
 				full, wants = BoundBytes, d
 				break
 			}
-			bytes -= d.cost
+			bytes -= d.queued.Cost
 			batch = append(batch, d)
 			orderKeys = append(orderKeys, orderKey)
 			if d.oversized {
@@ -146,10 +147,11 @@ func onlyEnd(err error) error {
 
 func newDelivery(p *partition, rec fetch.Record, now time.Time) *Delivery {
 	d := &Delivery{Record: Record{Topic: p.topic, Partition: p.partition, Record: rec}, part: p, size: payload(&rec)}
-	d.before = unknownEpoch
+	d.progress.Of, d.progress.Offset, d.progress.Epoch, d.progress.Before = d, rec.Offset, rec.Epoch, progress.UnknownEpoch
 	d.oversized = d.size > p.engine.cfg.MaxRecordBytes
-	if d.cost = recordOverhead; !d.oversized {
-		d.cost += d.size
+	d.queued.Of, d.queued.Cost, d.queued.Unloaded = d, recordOverhead, d.oversized
+	if !d.oversized {
+		d.queued.Cost += d.size
 	}
 	d.readAt(now)
 	return d
@@ -176,14 +178,14 @@ func (g *member) add(p *partition, batch []*Delivery, orderKeys []string, full B
 	readied, size := 0, 0
 	for i, d := range batch {
 		size += d.size
-		if d.before != unknownEpoch {
-			p.advance(d.Record.Offset, d.before) // past markers
+		if before := d.progress.Before; before != progress.UnknownEpoch {
+			p.Advance(d.Record.Offset, before) // past markers
 		}
-		if p.finishedBefore(d.Record.Offset) {
-			p.pass(d)
+		if p.FinishedBefore(d.Record.Offset) {
+			p.Pass(d.Record.Offset, d.Record.Epoch)
 			continue
 		}
-		p.recall(d)
+		p.memories.recall(d)
 		if d.oversized {
 			e.log.Warn("a record above KAFKA_MAX_RECORD_BYTES is processed, no other such beside it",
 				"topic", p.topic, "partition", p.partition, "offset", d.Record.Offset, "bytes", d.size)
@@ -197,12 +199,12 @@ func (g *member) add(p *partition, batch []*Delivery, orderKeys []string, full B
 		p.size = size/len(batch) + framing
 	}
 	if full == BoundNone && (last == nil || errors.Is(last, io.EOF)) {
-		p.advance(position, epoch)
+		p.Advance(position, epoch)
 	}
 	g.dirty = true
 	p.paused, p.wants = full, 0
 	if wants != nil {
-		p.wants = wants.cost
+		p.wants = wants.queued.Cost
 	}
 	if readied > 0 {
 		e.markReady(p)

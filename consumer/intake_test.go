@@ -4,8 +4,10 @@ import (
 	"io"
 	"testing"
 	"time"
+	"unsafe"
 
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/progress"
 	"release-forwarder/consumer/wire"
 )
 
@@ -18,13 +20,13 @@ func TestTheEpochOfACommitIsThatOfWhatLiesRightBelow(t *testing.T) {
 		p := r.part(0)
 		first := newDelivery(p, fetch.Record{Offset: 0, Epoch: 3}, time.Now())
 		second := newDelivery(p, fetch.Record{Offset: 2, Epoch: 5}, time.Now())
-		second.before = 4 // a marker's, at 1
+		second.progress.Before = 4 // a marker's, at 1
 		r.g.add(p, []*Delivery{first, second}, []string{"a", "b"}, BoundNone, nil, io.EOF, 4, 6)
 		in.take()[0].Done()
-		if at, epoch := p.watermark(), p.watermarkEpoch(); at != 2 || epoch != 4 {
+		if at, epoch := p.Watermark(), p.WatermarkEpoch(); at != 2 || epoch != 4 {
 			t.Errorf("watermark %d, epoch %d below; want 2 and 4", at, epoch)
 		}
-		if at, epoch := p.upper(); at != 4 || epoch != 6 {
+		if at, epoch := p.Upper(); at != 4 || epoch != 6 {
 			t.Errorf("read up to %d, epoch %d below; want 4 and 6, of the marker at 3", at, epoch)
 		}
 	})
@@ -35,23 +37,31 @@ func TestTheEpochOfACommitIsThatOfWhatLiesRightBelow(t *testing.T) {
 func TestAPartitionStartsWithTheEpochsOfItsCommit(t *testing.T) {
 	inRig(t, 1, nil, func(r *rig) {
 		p := r.part(0)
-		run := []span{{7, 7}}
+		run := []progress.Range{{First: 7, Last: 7}}
 		for name, c := range map[string]struct {
-			k         knowledge
+			k         progress.Knowledge
 			end       int64
 			watermark int32
 			upper     int32
 		}{
-			"nothing beyond it is done": {knowledge{end: 7, endEpoch: 3}, 7, 3, 3},
-			"something is":              {knowledge{end: 9, endEpoch: 4, unfinished: run}, 9, 3, 4},
-			"of an epoch nobody knows":  {knowledge{end: 9, endEpoch: unknownEpoch, unfinished: run, epochs: []int32{2}}, 7, 3, 3},
+			"nothing beyond it is done": {progress.Knowledge{End: 7, EndEpoch: 3}, 7, 3, 3},
+			"something is":              {progress.Knowledge{End: 9, EndEpoch: 4, Unfinished: run}, 9, 3, 4},
+			"of an epoch nobody knows":  {progress.Knowledge{End: 9, EndEpoch: progress.UnknownEpoch, Unfinished: run}, 7, 3, 3},
 		} {
-			metadata, _ := encodeMetadata(p.commitKey(7), c.k)
+			metadata, _ := progress.Encode(p.commitKey(7), c.k)
 			s := r.g.startAt(p, Commit{7, 3, metadata}, wire.ID{})
-			end, upper := s.at.upper()
-			if s.at.watermarkEpoch() != c.watermark || end != c.end || upper != c.upper {
-				t.Errorf("%s: epoch %d below the commit, %d below the upper end %d; want %d, %d and %d", name, s.at.watermarkEpoch(), upper, end, c.watermark, c.upper, c.end)
+			end, upper := s.at.Upper()
+			if s.at.WatermarkEpoch() != c.watermark || end != c.end || upper != c.upper {
+				t.Errorf("%s: epoch %d below the commit, %d below the upper end %d; want %d, %d and %d", name, s.at.WatermarkEpoch(), upper, end, c.watermark, c.upper, c.end)
 			}
 		}
 	})
+}
+
+// One more word, and each record that waits takes 64 bytes more: that is Go's next size.
+func TestADeliveryStaysWithinItsSizeOfMemory(t *testing.T) {
+	const most = 576 - 8 // Go's own word
+	if size := unsafe.Sizeof(Delivery{}); size > most {
+		t.Errorf("%d bytes, want at most %d", size, most)
+	}
 }

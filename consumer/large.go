@@ -10,6 +10,8 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/progress"
+	"release-forwarder/consumer/queue"
 	"release-forwarder/consumer/wire"
 )
 
@@ -35,21 +37,11 @@ import (
 // strip gives up a large record's bytes.
 func (d *Delivery) strip() {
 	d.Record.Key, d.Record.Value, d.Record.Headers = nil, nil, fetch.Headers{}
-	d.loaded = false
-}
-
-// enqueue makes a key queue whose head is ready wait in a queue of its partition, or
-// for its head's bytes first. The engine's mutex is held here and below.
-func (p *partition) enqueue(l *keyQueue, q *readyQueue) {
-	if d := l.head; d.oversized && !d.loaded {
-		d.then = q
-		q = &p.unloaded
-	}
-	q.push(l)
+	d.queued.Unloaded = true
 }
 
 // putLarge gives up the bytes of the large record that is in memory, if it is this one,
-// and lets the next one be read.
+// and lets the next one be read. The engine's mutex is held here and below.
 func (e *Engine) putLarge(d *Delivery) {
 	if !d.oversized {
 		return
@@ -64,13 +56,11 @@ func (e *Engine) putLarge(d *Delivery) {
 // unload puts a partition's large record back that is in memory and not taken.
 func (e *Engine) unload(p *partition) {
 	d := e.large
-	if d == nil || d.part != p || d.state != ready || !d.loaded {
+	if d == nil || d.part != p || d.queued.State() != queue.Ready {
 		return
 	}
-	q := d.keyQueue.waitsIn
-	q.remove(d.keyQueue)
 	d.strip()
-	p.enqueue(d.keyQueue, q)
+	p.Unload(&d.queued)
 	e.large = nil
 	e.loadNext()
 }
@@ -84,21 +74,26 @@ func (e *Engine) loadNext() {
 		if p.drain != nil {
 			continue
 		}
-		l := p.unloaded.head
-		if l != nil && !p.fits() { // as in choose
-			if l = p.head.keyQueue; l.waitsIn != &p.unloaded {
-				continue
-			}
-		}
-		if l == nil {
+		d := p.nextToLoad()
+		if d == nil {
 			continue
 		}
-		p.unloaded.remove(l)
-		l.head.state = loading
-		e.large = l.head
-		e.running.Go(func() { e.load(p.member, l.head) })
+		e.large = d
+		e.running.Go(func() { e.load(p.member, d) })
 		return
 	}
+}
+
+// nextToLoad takes the large record of the partition that is to be read next, nil if there is none.
+func (p *partition) nextToLoad() *Delivery {
+	d := p.Head(queue.Unloaded)
+	if d != nil && !p.fits() {
+		d = p.First() // as in choose
+	}
+	if d == nil || !p.Load(&d.queued) {
+		return nil
+	}
+	return d
 }
 
 // errGone says that Kafka has a record no more.
@@ -123,7 +118,7 @@ func (e *Engine) loaded(d *Delivery, rec fetch.Record, err error) (opened bool) 
 	case d.failing.IsZero():
 		d.failing = time.Now()
 	}
-	if e.large != d || d.state != loading {
+	if e.large != d || d.queued.State() != queue.Loading {
 		return false // its partition was revoked meanwhile
 	}
 	p := d.part
@@ -131,18 +126,17 @@ func (e *Engine) loaded(d *Delivery, rec fetch.Record, err error) (opened bool) 
 	switch {
 	case err == nil:
 		if p.drain != nil { // it is not tried any more, and another's may be read
-			e.large, d.state = nil, ready
-			p.enqueue(d.keyQueue, d.then)
+			e.large = nil
+			p.Unload(&d.queued)
 			break
 		}
 		d.Record.Key, d.Record.Value, d.Record.Headers = rec.Key, rec.Value, rec.Headers
-		d.loaded, d.loads = true, retry{}
+		d.queued.Unloaded, d.loads = false, retry{}
 		d.beyond = time.Time{}
-		d.state = ready
-		if d.keyQueue.blocked && e.openNow(d) {
+		if d.queued.Blocking() && e.openNow(d) {
 			return true
 		}
-		d.then.pushFront(d.keyQueue)
+		p.Loaded(&d.queued)
 		e.markReady(p)
 		return false
 	case errors.Is(err, errGone):
@@ -152,8 +146,7 @@ func (e *Engine) loaded(d *Delivery, rec fetch.Record, err error) (opened bool) 
 		e.large = nil
 		d.loads.after(1, 0)
 		p.reread, p.rereads = cause(err), d.failing
-		d.state, d.until = held, d.loads.next
-		e.timed.add(d)
+		e.timed.Add(&d.queued, d.loads.next, d.hold.Firm)
 		e.schedule()
 		if p.ctx.Err() == nil {
 			e.log.Warn("a record above KAFKA_MAX_RECORD_BYTES cannot be read again for its try; tried again",
@@ -167,12 +160,12 @@ func (e *Engine) loaded(d *Delivery, rec fetch.Record, err error) (opened bool) 
 // gone passes over a record that Kafka dropped while it waited, and says so.
 func (e *Engine) gone(d *Delivery) {
 	p, offset := d.part, d.Record.Offset
-	if d.keyQueue.blocked {
-		e.unhold(d)
+	if d.queued.Blocking() {
+		e.heldBy[d.hold.Reason]--
 	}
 	p.leave(d)
 	p.member.dirty = true
-	e.cfg.Hooks.Dropped(p.topic, p.partition, 1)
+	e.dropped(p.topicPartition, 1)
 	e.log.Error("Kafka dropped a record above KAFKA_MAX_RECORD_BYTES while it waited to be sent (retention, truncation, or the topic was made anew); it is passed over",
 		"topic", p.topic, "partition", p.partition, "from", offset, "to", offset+1, "count", 1)
 	e.markReady(p)
@@ -200,7 +193,7 @@ func (g *member) readAgain(d *Delivery) (rec fetch.Record, err error) {
 	res, err := fetch.Do(ctx, e.cfg.Wire, &fetch.Request{
 		Broker: l.broker, ClientID: e.cfg.ClientID, MinBytes: 1, MaxBytes: 1,
 		Partitions: []fetch.Partition{{
-			Topic: p.topic, TopicID: logID, Partition: p.partition, Offset: offset, LeaderEpoch: l.epoch, LastEpoch: unknownEpoch, MaxBytes: 1,
+			Topic: p.topic, TopicID: logID, Partition: p.partition, Offset: offset, LeaderEpoch: l.epoch, LastEpoch: progress.UnknownEpoch, MaxBytes: 1,
 		}},
 	})
 	if err != nil {

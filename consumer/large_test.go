@@ -9,6 +9,8 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"release-forwarder/consumer/queue"
 )
 
 // A large record whose bytes are in memory is not taken, since its partition has reached
@@ -19,35 +21,27 @@ func TestALargeRecordAtTheBoundOfGapsGivesItsBytesUp(t *testing.T) {
 	var in inbox
 	inRig(t, 2, func(cfg *Config) { cfg.Handler, cfg.Wire = &in, away{} }, func(r *rig) {
 		p := r.part(0)
+		p.Progress = fullOfGaps(0)
 		first := r.read(0, 0, "first", 1)
 		if open := in.take(); len(open) != 1 || open[0] != first {
 			t.Fatal("the first record is not delivered")
 		}
-		r.e.mu.Lock()
-		p.inherited, p.inheritedEnd = fullOfGaps().unfinished[1:], fullOfGaps().end
-		p.metaBound = metaLimit // computed anew with the next choice
-		r.e.mu.Unlock()
-
 		d := r.read(0, 40_000, "large", large)
 		synctest.Wait()
 		r.e.mu.Lock()
-		if d.loaded || d.keyQueue.waitsIn == &p.fresh {
+		if !d.queued.Unloaded || d.queued.In() == queue.Fresh {
 			t.Error("it is ready without its bytes")
 		}
-		switch d.state {
-		case held: // it could not be read
-			r.e.timed.remove(d)
-		default:
-			p.unloaded.remove(d.keyQueue)
+		if !p.Load(&d.queued) { // it could not be read
+			r.e.timed.Remove(&d.queued)
 		}
-		d.state, d.loaded, d.then = ready, true, &p.fresh
+		p.Loaded(&d.queued)
 		r.e.large = d
-		p.fresh.pushFront(d.keyQueue)
 		r.e.markReady(p)
 		r.e.mu.Unlock()
 		synctest.Wait()
 		r.e.mu.Lock()
-		if d.loaded || r.e.large == d || d.keyQueue.waitsIn != &p.unloaded {
+		if !d.queued.Unloaded || r.e.large == d || d.queued.In() != queue.Unloaded {
 			t.Error("it keeps its bytes, and all other large records waiting")
 		}
 		r.e.mu.Unlock()
@@ -55,8 +49,8 @@ func TestALargeRecordAtTheBoundOfGapsGivesItsBytesUp(t *testing.T) {
 		other := r.read(1, 0, "other", large)
 		synctest.Wait()
 		r.e.mu.Lock()
-		if other.loads.wait == 0 || other.state != held {
-			t.Errorf("another partition's large record was not asked for: state %d", other.state)
+		if other.loads.wait == 0 || other.queued.State() != queue.Held {
+			t.Errorf("another partition's large record was not asked for: state %d", other.queued.State())
 		}
 		r.e.mu.Unlock()
 		first.Done()
@@ -73,7 +67,7 @@ func TestALargeRecordAtTheBoundOfGapsGivesItsBytesUp(t *testing.T) {
 func TestALargeRecordThatWaitsForItsBytesIsListed(t *testing.T) {
 	inRig(t, 1, func(cfg *Config) { cfg.Handler, cfg.Wire = &inbox{}, away{} }, func(r *rig) {
 		r.e.mu.Lock()
-		r.e.large = &Delivery{state: open} // another one
+		r.e.large = &Delivery{} // another one
 		r.e.mu.Unlock()
 		d := r.read(0, 7, "large", 2<<20)
 		if n := len(r.e.Held(10)); n != 0 {
@@ -90,8 +84,8 @@ func TestALargeRecordThatWaitsForItsBytesIsListed(t *testing.T) {
 		r.e.mu.Unlock()
 		listed("in the queue")
 		r.e.mu.Lock()
-		r.part(0).unloaded.remove(d.keyQueue)
-		d.state, r.e.large = loading, d
+		r.part(0).Load(&d.queued)
+		r.e.large = d
 		r.e.mu.Unlock()
 		listed("being read")
 		r.e.mu.Lock()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"release-forwarder/consumer/membership"
+	"release-forwarder/consumer/queue"
 	"release-forwarder/consumer/wire"
 )
 
@@ -174,7 +175,7 @@ func (g *member) begin(tp topicPartition) {
 	e := g.engine
 	p := &partition{
 		engine: e, member: g, topicPartition: tp, began: time.Now(),
-		delivering: delivering{keyQueues: map[string]*keyQueue{}},
+		delivering: delivering{Queues: queue.New[*Delivery]()},
 		fetching:   fetching{near: leaderAlone},
 		ends:       ends{logEnd: -1},
 		committing: committing{facts: commitFacts{last: mark{offset: -1}}},

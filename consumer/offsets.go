@@ -10,72 +10,17 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/progress"
 	"release-forwarder/consumer/wire"
 )
-
-// Range is a run of offsets of one partition, First and Last included.
-type Range struct {
-	First int64 `json:"first"`
-	Last  int64 `json:"last"`
-}
-
-// Count is how many offsets the run holds. Some may hold no record (transaction
-// markers, what compaction removed).
-func (r Range) Count() int64 { return r.Last - r.First + 1 }
-
-// Progress is what a commit of this service tells: its offset, and what is
-// finished beyond it. It is for tools; the engine keeps its own.
-type Progress struct {
-	// Committed is the committed offset: every record below it is finished.
-	Committed int64
-	// Done are the runs beyond Committed whose records are finished too, ordered
-	// and apart from one another.
-	Done []Range
-	// Unfinished are the runs between Committed and End that are not: records
-	// held, waiting behind one that is, or under way when the commit was written.
-	Unfinished []Range
-	// End is where the commit's knowledge ends. Nothing is known of the records
-	// from there on; it is Committed where nothing beyond that is finished.
-	End int64
-	// Ignored says that the commit carries metadata which does not belong to it,
-	// or cannot be read: it counts as empty, here as in the service.
-	Ignored bool
-	// AnotherTopic says that the commit is of a topic of this name that was deleted
-	// since. Its offset means nothing in the log that there is now, which counts as
-	// one without a commit.
-	AnotherTopic bool
-}
-
-// ParseProgress reads the metadata of a commit as the next owner of the
-// partition would. The place decides whether it counts: the cluster's ID as its
-// brokers state it, the topic and its ID (zero: not known, and not compared), the
-// partition and the committed offset it lies beside. It never fails; what must not be
-// believed is Ignored, or AnotherTopic's.
-func ParseProgress(cluster, topic string, id [16]byte, partition int32, committed int64, metadata string) Progress {
-	k, err := decodeMetadata(commitKey{cluster, topic, id, partition, committed}, metadata)
-	another := errors.Is(err, errAnotherTopic)
-	p := Progress{Committed: committed, End: k.end, Ignored: err != nil && !another, AnotherTopic: another}
-	next := committed
-	for _, s := range k.unfinished {
-		if s.first > next {
-			p.Done = append(p.Done, Range{next, s.first - 1})
-		}
-		p.Unfinished = append(p.Unfinished, Range{s.first, s.last})
-		next = s.last + 1
-	}
-	if next < k.end {
-		p.Done = append(p.Done, Range{next, k.end - 1})
-	}
-	return p
-}
 
 // PartitionProgress is one partition's progress beside its log.
 type PartitionProgress struct {
 	Topic     string
 	Partition int32
-	// Progress holds what the group committed. Its Committed is -1 where the
+	// Told is what the group committed. Its Committed is -1 where the
 	// group has no commit for the partition: never read, or expired.
-	Progress
+	progress.Told
 	// LogStart is the first offset of the log, LogEnd the one behind its last
 	// record; both are -1 where Err is set.
 	LogStart, LogEnd int64
@@ -163,7 +108,7 @@ func ReadProgress(ctx context.Context, w Wire, group string, topics []string) ([
 			return nil, fmt.Errorf("topic %s: %w", topic, t.Err)
 		}
 		for n := range t.Partitions {
-			all = append(all, PartitionProgress{Topic: topic, Partition: n, Progress: Progress{Committed: -1, End: -1}, LogStart: -1, LogEnd: -1, Stable: -1})
+			all = append(all, PartitionProgress{Topic: topic, Partition: n, Told: progress.Told{Committed: -1, End: -1}, LogStart: -1, LogEnd: -1, Stable: -1})
 			asked[topic] = append(asked[topic], n)
 		}
 	}
@@ -203,7 +148,8 @@ func (p *PartitionProgress) readCommit(m *wire.Metadata, found commits) {
 	case err != nil:
 		p.Err = fmt.Errorf("the commit cannot be read: %w", err)
 	case c.Offset >= 0:
-		p.Progress = ParseProgress(m.ClusterID, p.Topic, m.Topics[p.Topic].ID, p.Partition, c.Offset, c.Metadata)
+		at := progress.CommitKey{Cluster: m.ClusterID, Topic: p.Topic, TopicID: m.Topics[p.Topic].ID, Partition: p.Partition, Offset: c.Offset}
+		p.Told = progress.Parse(at, c.Metadata)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"release-forwarder/consumer/progress"
 	"release-forwarder/consumer/wire"
 )
 
@@ -28,7 +29,7 @@ func (g *member) part(p *partition, at parting) {
 	known := p.known()
 	switch {
 	case at.another:
-		at.since = p.position
+		at.since = p.Position()
 	case at.since == 0:
 		at.since = min(at.at, known)
 	}
@@ -41,8 +42,8 @@ func (g *member) part(p *partition, at parting) {
 		poke(g.looks)
 		return
 	}
-	if p.inheritedEnd > p.position && p.inheritedEnd > at.at {
-		e.cfg.Hooks.MetadataIgnored()
+	if upper, _ := p.Upper(); upper > max(p.Position(), at.at) {
+		e.tell(e.cfg.Hooks.MetadataIgnored)
 	}
 	if e.tellGone(p.topicPartition, at.why(), at.since, known, at.at) {
 		p.phase = parted
@@ -53,7 +54,10 @@ func (g *member) part(p *partition, at parting) {
 }
 
 // known is up to where the log was known to reach.
-func (p *partition) known() int64 { return max(p.position, p.inheritedEnd, p.logEnd, p.reaches) }
+func (p *partition) known() int64 {
+	upper, _ := p.Upper()
+	return max(upper, p.logEnd, p.reaches)
+}
 
 // Reaches notes where a partition's log was seen to end while the engine did not read it, as where a
 // bound pauses it: should the log turn out to be another one, that is gone. It counts
@@ -69,7 +73,7 @@ func (e *Engine) Reaches(topic string, partition int32, position, end int64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	p := g.parts[topicPartition{topic, partition}]
-	if err != nil || p == nil || p.phase != reading || p.position != position {
+	if err != nil || p == nil || p.phase != reading || p.Position() != position {
 		return
 	}
 	if l := leaders.of(p.topicPartition); p.verified == (evidence{l.id, l.epoch}) {
@@ -99,7 +103,7 @@ func (at *parting) why() string {
 func (e *Engine) tellGone(tp topicPartition, why string, since, known, next int64) bool {
 	// At least one: nobody can say that there was none, and it must alert.
 	until := max(known, since+1)
-	e.cfg.Hooks.Dropped(tp.topic, tp.partition, until-since)
+	e.dropped(tp, until-since)
 	report := []any{"topic", tp.topic, "partition", tp.partition, "from", since, "to", until, "count", until - since, "why", why}
 	if e.cfg.OffsetReset == ResetNone {
 		e.log.Error("the log is another one than was read before, from an offset on; "+
@@ -167,14 +171,15 @@ func (g *member) resettle(ctx context.Context) (next time.Time) {
 func (g *member) cutAt(p *partition) bool {
 	at := &p.parted
 	switch {
-	case at.another && p.count > 0, p.unfinishedFrom(at.at) > 0:
+	case at.another && p.Len() > 0, p.UnfinishedFrom(at.at) > 0:
 		return false
 	case at.another:
-		p.progress = newLog(at.at)
+		p.Progress, p.memories = progress.NewLog[*Delivery](at.at), nil
 	default:
-		p.cut(at.at, at.epoch)
+		p.Cut(at.at, at.epoch)
+		p.memories.cut(at.at)
 		if at.atFirst {
-			p.advance(at.at, at.epoch) // where that lies above
+			p.Advance(at.at, at.epoch) // where that lies above
 		}
 	}
 	at.cut, p.toldParted = true, false

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/progress"
+	"release-forwarder/consumer/queue"
 	"release-forwarder/consumer/wire"
 )
 
@@ -73,7 +75,7 @@ type partition struct {
 	// drain is set once the partition is being given up.
 	drain *drain
 
-	progress
+	progress.Progress[*Delivery]
 	delivering
 	fetching
 	failing
@@ -82,31 +84,15 @@ type partition struct {
 	committing
 }
 
-// delivering is the partition's key queues and the bounds of its unfinished
-// records.
+// delivering is what may be delivered, what is, and what bounds it.
 type delivering struct {
-	keyQueues map[string]*keyQueue // by order key; key queues without one are not in it
-
-	// Key queues whose head is ready: fresh ones never tried, due ones whose hold
-	// has ended, and those that wait for their turn, untimed.
-	fresh, due, turn readyQueue
-	unloaded         readyQueue // those of all three whose head's bytes must be read first
-	dueNext          bool       // take turns between fresh and tried ones
-	inRing           bool
-	takes            standstill // see alive.go
-
-	open      int   // deliveries in hand
-	bytes     int   // of unfinished records
-	mostShare int64 // see largestShare
-	// The held records and those behind them in their key queues, all and by
-	// quota.
-	blocked tally
-	quotas  map[string]tally
-	// metaBound is what the metadata may come to take, whatever the order in
-	// which the open deliveries finish: computed now and then, and raised with
-	// each delivery between.
-	metaBound int
-	gapBound  bool // no delivery may begin that splits a run
+	queue.Queues[*Delivery]
+	inRing    bool
+	takes     standstill // see alive.go
+	open      int        // deliveries in hand
+	mostShare int64      // see largestShare
+	gapBound  bool       // no delivery may begin that splits a run
+	memories  memories
 }
 
 // fetching is what is known for the next request.
@@ -173,87 +159,24 @@ func (p *partition) commits() bool {
 	return p.trusted && !cut && !gone && p.phase != revoked
 }
 
-func (p *partition) readyKeyQueues() int { return p.fresh.count + p.due.count + p.turn.count }
-
-// join queues records that were read, in offset order, and tells how many key
-// queues became ready.
+// join takes in a record that was read, in offset order, and tells whether its key
+// queue became ready.
 func (p *partition) join(d *Delivery, orderKey string) (readied bool) {
-	p.add(d)
-	p.bytes += d.cost
-	l := p.keyQueues[orderKey]
-	if orderKey == "" || l == nil {
-		l = &keyQueue{key: orderKey}
-		if orderKey != "" {
-			p.keyQueues[orderKey] = l
-		}
-	}
-	d.keyQueue = l
-	l.push(d)
-	if l.blocked {
-		p.countBlocked(l.quota, 1, d.cost)
-	}
-	if l.head != d {
-		d.state = waiting
-		return false
-	}
-	d.state = ready
-	p.enqueue(l, &p.fresh)
-	return true
+	p.Add(&d.progress)
+	return p.Join(&d.queued, orderKey)
 }
 
 // leave takes a finished record out; its key queue's next becomes ready.
 func (p *partition) leave(d *Delivery) {
-	p.finish(d)
-	p.bytes -= d.cost
-	d.state = gone
-	l := d.keyQueue
-	next := l.pop()
-	if next == nil {
-		if l.key != "" {
-			delete(p.keyQueues, l.key)
-		}
-		return
-	}
-	next.state = ready
-	p.enqueue(l, &p.fresh)
-}
-
-// tally counts records.
-type tally struct{ records, bytes int }
-
-// setBlocked notes that the head of a key queue begins or ceases to wait for
-// another try.
-func (p *partition) setBlocked(l *keyQueue, blocked bool, quota string) {
-	if l.blocked == blocked {
-		return
-	}
-	if blocked {
-		l.blocked, l.quota = true, quota
-		p.countBlocked(quota, l.count, l.bytes)
-		return
-	}
-	p.countBlocked(l.quota, -l.count, -l.bytes)
-	l.blocked, l.quota = false, ""
-}
-
-func (p *partition) countBlocked(quota string, records, bytes int) {
-	p.blocked.records += records
-	p.blocked.bytes += bytes
-	if quota == "" {
-		return
-	}
-	if p.quotas == nil {
-		p.quotas = map[string]tally{}
-	}
-	t := p.quotas[quota]
-	p.quotas[quota] = tally{t.records + records, t.bytes + bytes}
+	p.Finish(&d.progress)
+	p.Leave(&d.queued)
 }
 
 // overHalf tells whether so many take more than half of one of the partition's bounds.
-func (t tally) overHalf(p *partition) bool {
-	return t.records > p.engine.cfg.MaxPending/2 ||
-		int64(t.bytes) > p.largestShare()/2 ||
-		min(t.records, p.runs) > gapLimit/2
+func (p *partition) overHalf(t queue.Tally) bool {
+	return t.Records > p.engine.cfg.MaxPending/2 ||
+		int64(t.Bytes) > p.largestShare()/2 ||
+		min(t.Records, p.Runs()) > progress.MaxRuns/2
 }
 
 // largestShare is the largest share of bytes that the partition has had. A share becomes less when
@@ -266,72 +189,32 @@ func (p *partition) largestShare() int64 {
 // longest returns the record of a quota that has waited longest, where all of them take more
 // than half of a bound; else nil.
 func (p *partition) longest(quota string) *Delivery {
-	if quota == "" || !p.quotas[quota].overHalf(p) {
+	if quota == "" || !p.overHalf(p.Quota(quota)) {
 		return nil
 	}
-	for d := p.head; d != nil; d = d.next {
-		if d.keyQueue.blocked && d.keyQueue.head == d && d.hold.Quota == quota {
-			return d
-		}
-	}
-	return nil
+	return p.Longest(quota)
 }
-
-const (
-	// gapLimit is how many separate unfinished runs always fit into a commit's
-	// metadata, up to 2^21 records apart.
-	gapLimit = 500
-
-	// openCost bounds what one more open delivery may add: a done run, and a
-	// run that was split off.
-	openCost = 4
-
-	// metaLimit leaves room for lengths that grow by a byte between two
-	// computations.
-	metaLimit = payloadLimit - 64
-)
 
 // fits tells whether one more delivery that splits a run may begin: what is open
 // may finish in any order, and all of it must fit into the metadata then.
 func (p *partition) fits() bool {
-	if p.metaBound+openCost > metaLimit {
-		p.metaBound = p.worst()
-	}
-	p.gapBound = !p.engine.noMetadata && p.metaBound+openCost > metaLimit
+	p.gapBound = !p.engine.noMetadata && !p.Fits()
 	return !p.gapBound
 }
 
-// overfull is whether nothing fits, without a change: for the watchdog.
-func (p *partition) overfull() bool {
-	return p.gapBound && !p.engine.noMetadata && p.worst()+openCost > metaLimit
-}
+// overfull is whether nothing fits, and gapBound as it was: for the watchdog.
+func (p *partition) overfull() bool { return p.gapBound && !p.engine.noMetadata && !p.Fits() }
 
-// choose takes the key queue to deliver next out of its queue, nil if there is
-// none.
-func (p *partition) choose(probe bool) *keyQueue {
-	if !p.fits() {
-		// Only the first unfinished record: it makes the metadata shorter.
-		if p.head == nil || p.head.state != ready || p.head.keyQueue.waitsIn == &p.unloaded {
-			p.engine.unload(p)
-			return nil
-		}
-		l := p.head.keyQueue
-		l.waitsIn.remove(l)
-		return l
+// choose takes the record to deliver next out of its queue, nil if there is none.
+func (p *partition) choose(probe bool) *Delivery {
+	if p.fits() {
+		return p.Next(probe)
 	}
-	order := [...]*readyQueue{&p.fresh, &p.due, &p.turn}
-	if !probe {
-		if p.dueNext {
-			order = [...]*readyQueue{&p.due, &p.turn, &p.fresh}
-		}
-		p.dueNext = !p.dueNext
+	// Only the first unfinished record: it makes the metadata shorter.
+	if d := p.First(); d != nil && p.Take(&d.queued) {
+		return d
 	}
-	for _, q := range order {
-		if l := q.head; l != nil {
-			q.remove(l)
-			return l
-		}
-	}
+	p.engine.unload(p)
 	return nil
 }
 
@@ -341,11 +224,11 @@ func (p *partition) choose(probe bool) *keyQueue {
 func (p *partition) room() (records, bytes int, bound Bound) {
 	ahead := p.ahead()
 	p.largestShare()
-	if p.count == 0 {
+	if p.Len() == 0 {
 		return min(max(1, ahead), p.engine.cfg.MaxPending), int(p.engine.share()), BoundNone
 	}
-	records = p.engine.cfg.MaxPending - p.count
-	bytes = int(p.engine.share()) - p.bytes
+	records = p.engine.cfg.MaxPending - p.Len()
+	bytes = int(p.engine.share()) - p.Bytes()
 	switch {
 	case records <= 0:
 		bound = BoundRecords
@@ -363,10 +246,10 @@ func (p *partition) room() (records, bytes int, bound Bound) {
 // try, those that are ready are enough for the workers; the rest costs no memory
 // in the log. Where something waits others must get past it, up to the bounds.
 func (p *partition) ahead() int {
-	if p.blocked.records > 0 {
+	if p.Blocked().Records > 0 {
 		return p.engine.cfg.MaxPending
 	}
-	return p.allotted - p.fresh.count
+	return p.allotted - p.Count(queue.Fresh)
 }
 
 // obstacle tells what keeps a paused partition from being read on. That is worth a
@@ -376,14 +259,14 @@ func (p *partition) ahead() int {
 // one request may fill many.
 func (p *partition) obstacle() Bound {
 	_, bytes, bound := p.room()
-	if bound != BoundNone || p.count == 0 {
+	if bound != BoundNone || p.Len() == 0 {
 		return bound
 	}
-	most, free := p.engine.cfg.MaxPending, p.engine.share()-int64(p.blocked.bytes)
+	most, free := p.engine.cfg.MaxPending, p.engine.share()-int64(p.Blocked().Bytes)
 	switch {
-	case p.blocked.records == 0 && p.fresh.count > p.inAnyCase()/4 && !p.member.low():
+	case p.Blocked().Records == 0 && p.Count(queue.Fresh) > p.inAnyCase()/4 && !p.member.low():
 		return boundAhead
-	case most-p.count <= (most-p.blocked.records)/4:
+	case most-p.Len() <= (most-p.Blocked().Records)/4:
 		return BoundRecords
 	case int64(bytes) <= free/4 || bytes < p.wants:
 		return BoundBytes

@@ -138,7 +138,7 @@ func (g *member) wanted() (parts []*partition, next time.Time) {
 func (g *member) behind(p *partition) bool {
 	g.engine.mu.Lock()
 	defer g.engine.mu.Unlock()
-	return p.position < p.readable
+	return p.Position() < p.readable
 }
 
 // leader is who leads a partition by the metadata, or why nobody is known to.
@@ -196,7 +196,7 @@ func (g *member) fetchRequest(from fetchFrom, parts []*partition, wait time.Dura
 	}
 	behind := 0
 	for _, p := range parts {
-		if p.position < p.readable {
+		if p.Position() < p.readable {
 			behind++
 		}
 	}
@@ -208,8 +208,8 @@ func (g *member) fetchRequest(from fetchFrom, parts []*partition, wait time.Dura
 			usual = clamp(int64(p.ahead())*int64(p.size), 4<<10, usual)
 		}
 		req.Partitions = append(req.Partitions, fetch.Partition{
-			Topic: p.topic, TopicID: p.verified.id, Partition: p.partition, Offset: p.position,
-			LeaderEpoch: p.verified.epoch, LastEpoch: p.epoch,
+			Topic: p.topic, TopicID: p.verified.id, Partition: p.partition, Offset: p.Position(),
+			LeaderEpoch: p.verified.epoch, LastEpoch: p.Epoch(),
 			MaxBytes: int32(clamp(p.batch, usual, answer)),
 		})
 	}
@@ -300,7 +300,7 @@ func (g *member) told(req *fetch.Request, res *fetch.Response, parts map[topicPa
 		case a.Len() > 0:
 			size, records := a.FirstBatch()
 			p.batch, p.batchRecords = int64(size), records
-		case p.position < p.readable && size+asked[tp] <= int64(req.MaxBytes):
+		case p.Position() < p.readable && size+asked[tp] <= int64(req.MaxBytes):
 			// There was room for what was asked for, and there are records: only
 			// the first batch of an answer comes whatever its size. It would be
 			// this partition's turn in one answer of many.

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/progress"
+	"release-forwarder/consumer/queue"
 )
 
 // Record is one record of a topic as Kafka holds it.
@@ -56,17 +58,6 @@ type Hold struct {
 	Trace    string
 }
 
-type deliveryState uint8
-
-const (
-	waiting deliveryState = iota // behind others of its key queue
-	ready                        // in one of the partition's queues
-	open                         // handed to the handler
-	held                         // in the engine's heap, until its time
-	loading                      // its bytes are being read again
-	gone                         // done, or its partition was revoked
-)
-
 // Delivery is a record on its way: it is handed to the handler once for each
 // try. The fields the handler may read do not change while a try is open.
 type Delivery struct {
@@ -87,45 +78,30 @@ type Delivery struct {
 	Read time.Time
 	Note any
 
-	part     *partition
-	keyQueue *keyQueue
-	size     int // bytes of its key, value and headers
-	cost     int // bytes it takes of the partition's bound: its size, unless it is large, its order key's and recordOverhead
+	part *partition
+	size int // bytes of its key, value and headers
 
 	// The rest is guarded by the engine's mutex.
-	state deliveryState
-	slot  bool // the open try holds a gate slot
-	waits
+	progress progress.Item[*Delivery] // its place among the partition's unfinished records
+	// queued is its place in the queues. What it costs is its size, unless it is large, its order
+	// key's and recordOverhead.
+	queued queue.Item[*Delivery]
+	hold   Hold // why it waits; kept while it is open
+	slot   bool // the open try holds a gate slot
 	largeBytes
-	links
-}
-
-// waits is why and until when a held record waits. It is kept while the record is open.
-type waits struct {
-	until     time.Time
-	hold      Hold
-	heapIndex int // its place among those held
+	timing
 }
 
 // largeBytes is of a record larger than Config.MaxRecordBytes: see large.go.
 type largeBytes struct {
-	oversized bool        // it is one
-	beyond    time.Time   // since when it has been above the log's end; its loader's
-	loaded    bool        // they are in memory
-	then      *readyQueue // the queue that it waits in when they are
-	loads     retry       // of the tries to read them
-	failing   time.Time   // since when all of them have failed
+	oversized bool      // it is one
+	beyond    time.Time // since when it has been above the log's end; its loader's
+	loads     retry     // of the tries to read them
+	failing   time.Time // since when all of them have failed
 }
 
-// links are a delivery's places in lists.
-type links struct {
-	// The partition's unfinished records (see progress).
-	prev, next *Delivery
-	doneBefore bool
-	before     int32 // the epoch of what was read last before it
-	// The next record of the same key queue.
-	behind *Delivery
-	// Those that are open, and by which tick it must end.
+// timing is of an open delivery: its neighbours in the list of those, and by which tick it must end.
+type timing struct {
 	openBefore, openAfter *Delivery
 	endsBy                int64
 	listed                bool
@@ -153,10 +129,10 @@ func (d *Delivery) Wake() bool { return d.part.engine.wakeUp(d) }
 
 // Held tells whether the record waits, for a time or for Wake, and Gone whether it is done or its
 // partition was revoked.
-func (d *Delivery) Held() bool { return d.part.engine.is(d, held) }
+func (d *Delivery) Held() bool { return d.part.engine.is(d, queue.Held) }
 
 // Gone is explained with Held.
-func (d *Delivery) Gone() bool { return d.part.engine.is(d, gone) }
+func (d *Delivery) Gone() bool { return d.part.engine.is(d, queue.Gone) }
 
 // AgainInTurn ends the delivery: the record is ready again, behind all others.
 // It is for a record that failed because nothing can succeed now: the gate alone

@@ -14,6 +14,7 @@ import (
 
 	"release-forwarder/consumer/fetch"
 	"release-forwarder/consumer/membership"
+	"release-forwarder/consumer/progress"
 	"release-forwarder/consumer/wire"
 )
 
@@ -71,7 +72,7 @@ func (r *rig) join(partitions int) {
 	owner{r.g}.Joined(membership.Identity{Member: "member", Generation: 1}, false)
 	owner{r.g}.Assigned(assigned)
 	for _, p := range r.g.parts {
-		r.g.begins(start{p, newProgress(0, unknownEpoch, knowledge{})})
+		r.g.begins(start{p, progress.New[*Delivery](0, progress.UnknownEpoch, progress.Knowledge{})})
 		p.phase, p.trusted = reading, true
 	}
 	r.heard(time.Now().Add(1000 * time.Hour))
@@ -128,7 +129,6 @@ func (r *rig) part(n int) *partition { return r.g.parts[topicPartition{"events",
 func (r *rig) read(partition int, offset int64, orderKey string, size int) *Delivery {
 	p := r.part(partition)
 	d := newDelivery(p, fetch.Record{Offset: offset, Value: make([]byte, size)}, time.Now())
-	d.oversized = size > r.e.cfg.MaxRecordBytes
 	r.g.add(p, []*Delivery{d}, []string{orderKey}, BoundNone, nil, nil, offset+1, 0)
 	return d
 }

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/segmentio/kafka-go"
 
 	"release-forwarder/consumer/membership"
+	"release-forwarder/consumer/progress"
 	"release-forwarder/consumer/wire"
 )
 
@@ -190,7 +190,7 @@ func (g *member) commitFirst(ctx context.Context, commits []commitment) (started
 		g.engine.mu.Unlock()
 		g.engine.log.Info("partition without a committed offset starts at its first record",
 			"topic", c.part.topic, "partition", c.part.partition, "offset", c.offset)
-		begun = append(begun, start{c.part, newLog(c.offset)})
+		begun = append(begun, start{c.part, progress.NewLog[*Delivery](c.offset)})
 	}
 	g.begins(begun...)
 	return len(begun)
@@ -221,9 +221,9 @@ func (g *member) anew(c commitment) bool {
 		e.cached[p.topicPartition] = r
 	}
 	if !goesOn {
-		p.progress = newProgress(r.position, unknownEpoch, knowledge{end: r.position, endEpoch: unknownEpoch})
+		p.Progress = progress.New[*Delivery](r.position, progress.UnknownEpoch, progress.Nothing(r.position, progress.UnknownEpoch))
 		p.phase, p.logID, p.trusted, p.toldParted = parked, r.logID, true, true
-		p.parted = parting{at: c.offset, epoch: unknownEpoch, id: c.logID, another: true}
+		p.parted = parting{at: c.offset, epoch: progress.UnknownEpoch, id: c.logID, another: true}
 		p.reaches = r.end
 	}
 	return goesOn
@@ -232,7 +232,7 @@ func (g *member) anew(c commitment) bool {
 // start is where the reading of a partition begins.
 type start struct {
 	part *partition
-	at   progress
+	at   progress.Progress[*Delivery]
 }
 
 // startAt is the start at a committed offset with what the metadata tells. All of it is
@@ -241,25 +241,24 @@ func (g *member) startAt(p *partition, c Commit, id wire.ID) start {
 	e := g.engine
 	found := mark{c.Offset, c.LeaderEpoch, c.Metadata}
 	at := p.commitKey(c.Offset)
-	at.topicID = id
-	k, err := decodeMetadata(at, c.Metadata)
+	at.TopicID = id
+	k, err := progress.Decode(at, c.Metadata)
 	logID, epoch := wire.ID{}, c.LeaderEpoch
-	if err == nil || errors.Is(err, errAnotherTopic) {
-		logID = writtenID(c.Metadata)
+	if err == nil || errors.Is(err, progress.ErrAnotherTopic) {
+		logID = progress.WrittenID(c.Metadata)
 	}
-	if epoch == 0 && (c.Metadata == "" || strings.HasPrefix(c.Metadata, metadataUnverified)) {
-		epoch = unknownEpoch // kafka-go says 0 where it knows none
+	if epoch == 0 && progress.TellsNoEpoch(c.Metadata) {
+		epoch = progress.UnknownEpoch // kafka-go says 0 where it knows none
 	}
-	if k.endEpoch == unknownEpoch {
-		k.unfinished, k.end = nil, c.Offset // nothing to verify them by
+	if k.EndEpoch == progress.UnknownEpoch {
+		k = progress.Nothing(c.Offset, progress.UnknownEpoch) // nothing to verify the rest by
 	}
-	var memories []memory
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if r := e.cached[p.topicPartition]; r.known && r.cluster == g.cluster && r.facts.ours(found) && !errors.Is(err, errAnotherTopic) {
+	if r := e.cached[p.topicPartition]; r.known && r.cluster == g.cluster && r.facts.ours(found) && !errors.Is(err, progress.ErrAnotherTopic) {
 		// Nobody has committed since this process gave the partition up: what it
 		// knows beyond the commit still holds, if the log is the same.
-		k, logID, memories, err = r.knowledge, r.logID, r.memories, nil
+		k, logID, p.memories, err = r.knowledge, r.logID, r.memories, nil
 		p.reaches, p.parted, p.toldParted = r.end, r.parted, r.toldParted
 	}
 	if p.phase == starting && p.drain == nil { // else what is cached may be a later owner's
@@ -269,19 +268,17 @@ func (g *member) startAt(p *partition, c Commit, id wire.ID) start {
 	if p.logID = logID; logID != (wire.ID{}) && logID != id {
 		p.doubted = time.Now() // the metadata may be older than the commit
 	}
-	if err != nil && !errors.Is(err, errAnotherTopic) { // which is said when it is verified
+	if err != nil && !errors.Is(err, progress.ErrAnotherTopic) { // which is said when it is verified
 		g.ignored(p, found)
 	}
-	s := start{p, newProgress(c.Offset, epoch, k)}
-	s.at.memories = memories
-	return s
+	return start{p, progress.New[*Delivery](c.Offset, epoch, k)}
 }
 
 // ignored counts and logs that what a commit tells beyond its offset does not count. The
 // engine's mutex is held.
 func (g *member) ignored(p *partition, commit mark) {
 	e := g.engine
-	e.cfg.Hooks.MetadataIgnored()
+	e.tell(e.cfg.Hooks.MetadataIgnored)
 	e.log.Warn("the commit's metadata is ignored: it was not written at this place by this version (moved beside another offset, copied from another cluster, "+
 		"another program's or another version's), or is damaged; records done beyond the commit are sent again, none is skipped",
 		"topic", p.topic, "partition", p.partition, "offset", commit.offset, "bytes", len(commit.metadata))
@@ -297,7 +294,7 @@ func (g *member) begins(starts ...start) {
 		if s.part.phase != starting || s.part.drain != nil {
 			continue // it is being given up
 		}
-		s.part.progress = s.at
+		s.part.Progress = s.at
 		s.part.phase, s.part.readable = checking, math.MaxInt64
 		s.part.failingSince, s.part.cause = time.Time{}, ""
 	}

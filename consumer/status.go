@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"release-forwarder/consumer/queue"
 )
 
 // PartitionStatus is where one assigned partition stands.
@@ -138,8 +140,8 @@ func (e *Engine) Status() Status {
 		s.Open += p.open
 		ps := PartitionStatus{
 			Topic: p.topic, Partition: p.partition, Phase: p.phase.String(),
-			PartitionOffsets: PartitionOffsets{p.facts.last.offset, p.watermark(), p.position, p.logEnd},
-			Pending:          p.count, Held: p.blocked.records, Paused: p.paused, Draining: p.drain != nil,
+			PartitionOffsets: PartitionOffsets{p.facts.last.offset, p.Watermark(), p.Position(), p.logEnd},
+			Pending:          p.Len(), Held: p.Blocked().Records, Paused: p.paused, Draining: p.drain != nil,
 			PartitionTrouble: PartitionTrouble{p.failingSince, p.cause, p.refused, p.refusal},
 		}
 		if ps.Cause == "" && p.reread != "" {
@@ -161,11 +163,11 @@ func (e *Engine) Status() Status {
 		case p.paused == boundAhead:
 			ps.Paused = BoundNone
 		}
-		if p.head != nil {
-			ps.Oldest = p.head.Record.Time
+		if p.First() != nil {
+			ps.Oldest = p.First().Record.Time
 		}
 		p.tell(&ps)
-		s.Pending += p.count
+		s.Pending += p.Len()
 		s.Partitions = append(s.Partitions, ps)
 	}
 	slices.SortFunc(s.Partitions, func(a, b PartitionStatus) int {
@@ -180,23 +182,22 @@ func (e *Engine) Held(most int) []HeldRecord {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var held []HeldRecord
-	for _, d := range e.timed {
+	for d, until := range e.timed.All() {
 		if d.hold.Reason == "" {
 			continue // its bytes could not be read; it was not tried yet
 		}
-		held = append(held, heldRecord(d, d.until))
+		held = append(held, heldRecord(d, until))
 	}
-	if d := e.large; d != nil && d.state == loading && d.keyQueue.blocked {
+	if d := e.large; d != nil && d.queued.State() == queue.Loading && d.queued.Blocking() {
 		held = append(held, heldRecord(d, time.Time{}))
 	}
 	if e.member != nil {
 		for _, p := range e.member.parts {
-			for _, q := range []*readyQueue{&p.due, &p.turn, &p.unloaded} {
-				for l := q.head; l != nil && len(held) < len(e.timed)+most; l = l.next {
-					if l.blocked {
-						held = append(held, heldRecord(l.head, time.Time{}))
-					}
+			for d := range p.Tried() {
+				if len(held) >= e.timed.Len()+most {
+					break
 				}
+				held = append(held, heldRecord(d, time.Time{}))
 			}
 		}
 	}

@@ -16,15 +16,15 @@ type unread struct {
 func (p *partition) weigh(stable int64, now time.Time) {
 	u := &p.unread
 	u.stable = stable
-	if p.position >= p.logEnd {
+	if p.Position() >= p.logEnd {
 		u.behind, u.stands = time.Time{}, time.Time{}
 		return
 	}
 	if u.behind.IsZero() {
 		u.behind = now
 	}
-	if u.stands.IsZero() || u.offset != p.position {
-		u.stands, u.offset = now, p.position
+	if u.stands.IsZero() || u.offset != p.Position() {
+		u.stands, u.offset = now, p.Position()
 	}
 }
 
@@ -32,19 +32,19 @@ func (p *partition) weigh(stable int64, now time.Time) {
 // the last stable offset, and there are more. Where reading stands before it, something
 // else keeps the records.
 func (p *partition) heldBack() int64 {
-	if p.phase != reading || p.unreadable || p.unread.stable < 0 || p.position < p.unread.stable {
+	if p.phase != reading || p.unreadable || p.unread.stable < 0 || p.Position() < p.unread.stable {
 		return 0
 	}
-	return max(0, p.logEnd-p.position)
+	return max(0, p.logEnd-p.Position())
 }
 
 // tell writes what is not read into the partition's status.
 func (p *partition) tell(s *PartitionStatus) {
-	if p.position >= p.logEnd {
+	if p.Position() >= p.logEnd {
 		return
 	}
 	s.Behind = p.unread.behind
-	if p.unread.offset == p.position { // else an answer is being taken in
+	if p.unread.offset == p.Position() { // else an answer is being taken in
 		s.Stands, s.HeldBack = p.unread.stands, p.heldBack()
 	}
 }

@@ -3,6 +3,8 @@ package consumer
 import (
 	"testing"
 	"time"
+
+	"release-forwarder/consumer/progress"
 )
 
 // What an open transaction holds back, and since when, by what answers tell.
@@ -28,7 +30,7 @@ func TestWhatATransactionHoldsBack(t *testing.T) {
 		"a parked partition":                    {[]answer{{5, 5, 9}}, parked, 0, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := &partition{phase: c.phase, progress: newProgress(0, unknownEpoch, knowledge{})}
+			p := &partition{phase: c.phase}
 			at := func(n int) time.Time {
 				if n < 0 {
 					return time.Time{}
@@ -36,7 +38,7 @@ func TestWhatATransactionHoldsBack(t *testing.T) {
 				return start.Add(time.Duration(n) * time.Second)
 			}
 			for i, a := range c.answers {
-				p.position, p.logEnd = a.position, a.end
+				p.Progress, p.logEnd = progress.NewLog[*Delivery](a.position), a.end
 				p.weigh(a.stable, at(i))
 			}
 			var s PartitionStatus
@@ -50,9 +52,10 @@ func TestWhatATransactionHoldsBack(t *testing.T) {
 
 // While an answer is taken in, position and end are new and the rest is not.
 func TestNothingIsHeldBackWhileAnAnswerIsTakenIn(t *testing.T) {
-	p := &partition{phase: reading, progress: newProgress(5, unknownEpoch, knowledge{}), ends: ends{logEnd: 9}}
+	p := &partition{phase: reading, Progress: progress.NewLog[*Delivery](5), ends: ends{logEnd: 9}}
 	p.weigh(5, time.Now())
-	p.position, p.logEnd = 7, 20
+	p.Advance(7, 0)
+	p.logEnd = 20
 	var s PartitionStatus
 	if p.tell(&s); s.HeldBack != 0 || !s.Stands.IsZero() {
 		t.Errorf("%+v", s)

@@ -8,10 +8,10 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// progress shows how far something is: as a bar with rate and time left on a
+// progressBar shows how far something is: as a bar with rate and time left on a
 // terminal, else as a line now and then. A bar steers the terminal, so it is drawn beside the
 // way that everything else takes, and shows numbers and words of ours alone.
-type progress struct {
+type progressBar struct {
 	out      io.Writer
 	what     string
 	total    int
@@ -25,8 +25,8 @@ type progress struct {
 // plainEvery is how often a plain line comes.
 const plainEvery = 5 * time.Second
 
-func newProgress(sc screen, what string, total int) *progress {
-	p := &progress{out: sc.err, what: what, total: total, begun: time.Now(), last: time.Now()}
+func newProgress(sc screen, what string, total int) *progressBar {
+	p := &progressBar{out: sc.err, what: what, total: total, begun: time.Now(), last: time.Now()}
 	if sc.bar != nil {
 		p.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(sc.bar), progressbar.OptionSetDescription(what),
 			progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("dead letters"),
@@ -36,7 +36,7 @@ func newProgress(sc screen, what string, total int) *progress {
 }
 
 // set says how many are done.
-func (p *progress) set(done int) {
+func (p *progressBar) set(done int) {
 	p.done = done
 	if p.bar != nil {
 		_ = p.bar.Set(min(done, p.total)) // a bar that cannot be drawn is no reason to stop
@@ -49,7 +49,7 @@ func (p *progress) set(done int) {
 }
 
 // line is the state in words.
-func (p *progress) line() string {
+func (p *progressBar) line() string {
 	took := time.Since(p.begun)
 	text := fmt.Sprintf("%s %s of %s", p.what, number(p.done), number(p.total))
 	if p.done > 0 && took > 0 {
@@ -63,7 +63,7 @@ func (p *progress) line() string {
 }
 
 // end leaves the line to what comes next.
-func (p *progress) end() {
+func (p *progressBar) end() {
 	if p.bar != nil {
 		fmt.Fprintln(p.out)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"release-forwarder/consumer"
+	"release-forwarder/consumer/progress"
 	"release-forwarder/dlq"
 )
 
@@ -68,7 +69,7 @@ func (g groupProgress) Done(topic string, partition int32, offset int64) bool {
 	if offset < g[i].Committed {
 		return true
 	}
-	_, done := slices.BinarySearchFunc(g[i].Done, offset, func(r consumer.Range, o int64) int {
+	_, done := slices.BinarySearchFunc(g[i].Done, offset, func(r progress.Range, o int64) int {
 		switch {
 		case r.Last < o:
 			return -1

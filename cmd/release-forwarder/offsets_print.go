@@ -10,6 +10,7 @@ import (
 
 	"release-forwarder/cmd/release-forwarder/visible"
 	"release-forwarder/consumer"
+	"release-forwarder/consumer/progress"
 )
 
 // shownOffsets is what `offsets` prints, as JSON as it stands.
@@ -40,15 +41,15 @@ type shownPartition struct {
 	Lag       int64            `json:"lag"`
 	Done      int64            `json:"done"`
 	Open      int64            `json:"open"`
-	DoneRuns  []consumer.Range `json:"done_runs,omitempty"`
-	Waiting   []consumer.Range `json:"waiting_runs,omitempty"`
+	DoneRuns  []progress.Range `json:"done_runs,omitempty"`
+	Waiting   []progress.Range `json:"waiting_runs,omitempty"`
 	Notes     []string         `json:"notes,omitempty"`
 	Error     string           `json:"error,omitempty"`
 }
 
-func describeOffsets(group string, progress []consumer.PartitionProgress) shownOffsets {
+func describeOffsets(group string, all []consumer.PartitionProgress) shownOffsets {
 	shown := shownOffsets{Group: group, Partitions: []shownPartition{}}
-	for _, p := range progress {
+	for _, p := range all {
 		s := shownPartition{Topic: p.Topic, Partition: p.Partition, DoneRuns: p.Done, Waiting: p.Unfinished}
 		if p.Committed >= 0 {
 			s.Committed = &p.Committed
@@ -148,7 +149,7 @@ func offsetText(offset *int64) string {
 // runsShown is how many runs stand in a row of the table.
 const runsShown = 4
 
-func runsText(runs []consumer.Range) string {
+func runsText(runs []progress.Range) string {
 	var b strings.Builder
 	for i, r := range runs {
 		if i == runsShown {

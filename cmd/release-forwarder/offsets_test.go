@@ -18,6 +18,7 @@ import (
 	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/cmd/sandbox/platform"
 	"release-forwarder/consumer"
+	"release-forwarder/consumer/progress"
 )
 
 // offsets runs the command and gives what it prints.
@@ -270,7 +271,7 @@ func (w *world) mirror(id string) (*kfake.Cluster, *kgo.Client) {
 
 func TestOffsetsSayThatACommitIsOfATopicThatWasDeleted(t *testing.T) {
 	p := consumer.PartitionProgress{
-		Topic: "events", Progress: consumer.Progress{Committed: 100, End: 100, AnotherTopic: true}, LogStart: 40, LogEnd: 60, Stable: 60,
+		Topic: "events", Told: progress.Told{Committed: 100, End: 100, AnotherTopic: true}, LogStart: 40, LogEnd: 60, Stable: 60,
 	}
 	if said := notes(p); len(said) != 1 || !strings.Contains(said[0], "a topic of this name that was deleted since") {
 		t.Errorf("%q", said)

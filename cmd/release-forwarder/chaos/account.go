@@ -7,7 +7,7 @@ import (
 	"sort"
 	"time"
 
-	"release-forwarder/consumer"
+	"release-forwarder/consumer/progress"
 )
 
 // records are what a run left behind, all of it from others than the forwarders.
@@ -102,6 +102,11 @@ func below(entries []entry, offset int64) int {
 	return sort.Search(len(entries), func(i int) bool { return entries[i].offset >= offset })
 }
 
+// told is what a commit tells.
+func (r *records) told(partition int32, c commit) progress.Told {
+	return progress.Parse(progress.CommitKey{Cluster: r.cluster, Topic: eventTopic, Partition: partition, Offset: c.offset}, c.metadata)
+}
+
 // accepted is when the flow was first accepted; false if never.
 func (r *records) accepted(flow string) (time.Time, bool) {
 	if v := r.flows[flow]; v != nil && len(v.accepts) > 0 {
@@ -150,7 +155,7 @@ func (a *account) judgeCommits(r records, partition int32, entries []entry) {
 				a.note(&a.Ahead, "commit %d of partition %d, %s, is ahead of offset %d", c.offset, partition, clock(c.at), entries[checked].offset)
 			}
 		}
-		p := consumer.ParseProgress(r.cluster, eventTopic, [16]byte{}, partition, c.offset, c.metadata)
+		p := r.told(partition, c)
 		if p.Ignored || p.AnotherTopic {
 			a.note(&a.MetadataIgnored, "the metadata of commit %d of partition %d cannot be read", c.offset, partition)
 		}

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"release-forwarder/consumer"
 )
 
 // P4 allows two kinds of repeats. A record is forgotten where its acceptance was
@@ -161,7 +159,7 @@ func tellings(r records, partition int32, entries []entry) []time.Time {
 			tell(next, upto, c.at)
 			next = upto
 		}
-		for _, run := range consumer.ParseProgress(r.cluster, eventTopic, [16]byte{}, partition, c.offset, c.metadata).Done {
+		for _, run := range r.told(partition, c).Done {
 			tell(below(entries, run.First), below(entries, run.Last+1), c.at)
 		}
 	}

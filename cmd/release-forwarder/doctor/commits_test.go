@@ -5,15 +5,16 @@ import (
 	"testing"
 
 	"release-forwarder/consumer"
+	"release-forwarder/consumer/progress"
 )
 
 // Its offset says nothing of the log that there is: neither that records were dropped,
 // nor that it lies above the end.
 func TestACommitOfATopicThatWasDeletedIsAWarningOfItsOwn(t *testing.T) {
-	another := consumer.Progress{Committed: 100, End: 100, AnotherTopic: true}
+	another := progress.Told{Committed: 100, End: 100, AnotherTopic: true}
 	c := count([]consumer.PartitionProgress{
-		{Topic: "events", Partition: 0, Progress: consumer.Progress{Committed: 5, End: 5}, LogEnd: 5, Stable: 5},
-		{Topic: "events", Partition: 3, Progress: another, LogEnd: 20, Stable: 20},
+		{Topic: "events", Partition: 0, Told: progress.Told{Committed: 5, End: 5}, LogEnd: 5, Stable: 5},
+		{Topic: "events", Partition: 3, Told: another, LogEnd: 20, Stable: 20},
 	})
 	f := &findings{}
 	(&doctor{}).judgeProgress(f, "commits of events", c)

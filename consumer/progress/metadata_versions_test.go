@@ -1,4 +1,4 @@
-package consumer
+package progress
 
 import (
 	"crypto/sha256"
@@ -24,34 +24,34 @@ const (
 )
 
 func TestEveryVersionInUseIsRead(t *testing.T) {
-	runs := knowledge{unfinished: []span{{1000, 1001}, {1010, 1010}}, end: 1020, endEpoch: 5}
+	runs := Knowledge{Unfinished: []Range{{1000, 1001}, {1010, 1010}}, End: 1020, EndEpoch: 5}
 	began := runs
 	began.began = epochBegan{true, 990, 3}
-	nothing := knowledge{end: 1000, endEpoch: unknownEpoch}
+	nothing := Knowledge{End: 1000, EndEpoch: UnknownEpoch}
 	at := here
-	at.topicID = otherID
+	at.TopicID = otherID
 	for name, c := range map[string]struct {
 		metadata string
-		want     knowledge
+		want     Knowledge
 		err      error
 	}{
 		"by epochs":              {frozenEpochs, runs, nil},
 		"by epochs, from where":  {frozenBegan, began, nil},
 		"by epochs, without IDs": {frozenNameless, runs, nil},
-		"by a record: ignored":   {frozenAnchored, nothing, errMetadataForeign},
-		"by nothing: ignored":    {frozenPlain, nothing, errMetadataForeign},
+		"by a record: ignored":   {frozenAnchored, nothing, ErrForeign},
+		"by nothing: ignored":    {frozenPlain, nothing, ErrForeign},
 	} {
-		if got, err := decodeMetadata(at, c.metadata); !errors.Is(err, c.err) || !reflect.DeepEqual(got, c.want) {
+		if got, err := Decode(at, c.metadata); !errors.Is(err, c.err) || !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: %+v, %v; want %+v", name, got, err, c.want)
 		}
 	}
-	if m, _ := encodeMetadata(at, runs); m != frozenEpochs {
+	if m, _ := Encode(at, runs); m != frozenEpochs {
 		t.Errorf("written %q, want %q", m, frozenEpochs)
 	}
-	if m, _ := encodeMetadata(at, began); m != frozenBegan {
+	if m, _ := Encode(at, began); m != frozenBegan {
 		t.Errorf("written %q, want %q", m, frozenBegan)
 	}
-	if m, _ := encodeMetadata(here, runs); m != frozenNameless {
+	if m, _ := Encode(here, runs); m != frozenNameless {
 		t.Errorf("written without an ID %q, want %q", m, frozenNameless)
 	}
 }
@@ -59,17 +59,17 @@ func TestEveryVersionInUseIsRead(t *testing.T) {
 // Both versions work in one group: the one before passes over nothing for what this one
 // wrote. It is kept here as it was.
 func TestTheVersionBeforeIgnoresWhatIsWritten(t *testing.T) {
-	if k, err := oldDecode(here, frozenAnchored); err != nil || k.end != 1020 {
+	if k, err := oldDecode(here, frozenAnchored); err != nil || k.End != 1020 {
 		t.Fatalf("the old decoder is not what it was: %+v, %v", k, err)
 	}
-	if k, err := oldDecode(here, frozenPlain); err != nil || k.end != 1020 {
+	if k, err := oldDecode(here, frozenPlain); err != nil || k.End != 1020 {
 		t.Fatalf("the old decoder is not what it was: %+v, %v", k, err)
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		at := here
-		at.topicID = someID(t)
-		metadata, _ := encodeMetadata(at, someKnowledge(t, at.offset, 20, 1<<20))
-		if k, err := oldDecode(at, metadata); !errors.Is(err, errMetadataForeign) || len(k.unfinished) != 0 || k.end != at.offset {
+		at.TopicID = someID(t)
+		metadata, _ := Encode(at, someKnowledge(t, at.Offset, 20, 1<<20))
+		if k, err := oldDecode(at, metadata); !errors.Is(err, ErrForeign) || len(k.Unfinished) != 0 || k.End != at.Offset {
 			t.Fatalf("the version before takes %q as %+v, %v", metadata, k, err)
 		}
 	})
@@ -78,7 +78,7 @@ func TestTheVersionBeforeIgnoresWhatIsWritten(t *testing.T) {
 // Whatever byte is damaged, and however: nothing is told that was not written.
 func TestADamagedByteNeverMeansSomethingElse(t *testing.T) {
 	at := here
-	at.topicID = otherID
+	at.TopicID = otherID
 	for _, metadata := range []string{frozenEpochs, frozenNameless} {
 		for i := range metadata {
 			for b := range 256 {
@@ -86,7 +86,7 @@ func TestADamagedByteNeverMeansSomethingElse(t *testing.T) {
 				if damaged == metadata {
 					continue
 				}
-				if k, err := decodeMetadata(at, damaged); !errors.Is(err, errMetadataForeign) || !reflect.DeepEqual(k, knowledge{end: 1000, endEpoch: unknownEpoch}) {
+				if k, err := Decode(at, damaged); !errors.Is(err, ErrForeign) || !reflect.DeepEqual(k, Knowledge{End: 1000, EndEpoch: UnknownEpoch}) {
 					t.Errorf("%q is taken as %+v, %v", damaged, k, err)
 				}
 			}
@@ -94,45 +94,45 @@ func TestADamagedByteNeverMeansSomethingElse(t *testing.T) {
 	}
 }
 
-// oldDecode is decodeMetadata of the version that wrote "rf2:".
-func oldDecode(at commitKey, metadata string) (knowledge, error) {
-	none := knowledge{end: at.offset}
+// oldDecode is Decode of the version that wrote "rf2:".
+func oldDecode(at CommitKey, metadata string) (Knowledge, error) {
+	none := Knowledge{End: at.Offset}
 	if metadata == "" {
 		return none, nil
 	}
 	version := metadata[:min(len(metadata), len("rf1:"))]
 	text := metadata[len(version):]
 	if version != "rf1:" && version != "rf2:" || len(metadata) > metadataLimit || strings.ContainsAny(text, "\r\n") {
-		return none, errMetadataForeign
+		return none, ErrForeign
 	}
 	buf, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	if err != nil || len(buf) <= digestLen {
-		return none, errMetadataForeign
+		return none, ErrForeign
 	}
 	var place []byte
-	for _, s := range []string{version, at.cluster, at.topic} {
+	for _, s := range []string{version, at.Cluster, at.Topic} {
 		place = binary.AppendUvarint(place, uint64(len(s)))
 		place = append(place, s...)
 	}
-	place = binary.BigEndian.AppendUint32(place, uint32(at.partition))
-	place = binary.BigEndian.AppendUint64(place, uint64(at.offset))
+	place = binary.BigEndian.AppendUint32(place, uint32(at.Partition))
+	place = binary.BigEndian.AppendUint64(place, uint64(at.Offset))
 	digest := sha256.Sum256(append(place, buf[digestLen:]...))
 	if string(buf[:digestLen]) != string(digest[:digestLen]) {
-		return none, errMetadataForeign
+		return none, ErrForeign
 	}
 	body := buf[digestLen:]
 	const recordSum = 8 // of a record by which it knew the log
 	if version == "rf2:" {
 		below, size := binary.Uvarint(body)
-		if size <= 0 || below > uint64(max(at.offset, 0)) || len(body) < size+recordSum {
-			return none, errMetadataForeign
+		if size <= 0 || below > uint64(max(at.Offset, 0)) || len(body) < size+recordSum {
+			return none, ErrForeign
 		}
 		body = body[size+recordSum:]
 		if len(body) == 0 {
 			return none, nil
 		}
 	}
-	k, err := decodeRuns(at.offset, body)
+	k, err := decodeRuns(at.Offset, body)
 	if err != nil {
 		return none, err
 	}

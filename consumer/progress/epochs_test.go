@@ -1,4 +1,4 @@
-package consumer
+package progress
 
 import (
 	"testing"
@@ -37,7 +37,7 @@ func TestAFormerLogPartsAtOrBelowWhereItDoes(t *testing.T) {
 			return // they part later
 		}
 		from := rapid.IntRange(0, len(ours)-1).Draw(t, "read from")
-		var known epochs
+		var known Epochs
 		for o := from; o < len(ours); o++ {
 			known.reads(int64(o), ours[o], from == 0)
 		}
@@ -51,7 +51,7 @@ func TestAFormerLogPartsAtOrBelowWhereItDoes(t *testing.T) {
 		if told < 0 || told == last && end >= int64(len(ours)) {
 			return // UNDEFINED, or the same log
 		}
-		at, sure := known.parts(told, end)
+		at, sure := known.Parts(told, end)
 		if sure && at > int64(shared) {
 			t.Fatalf("ours %v, theirs %v: they part at %d, told (%d, %d), taken for %d by %v", ours, theirs, shared, told, end, at, known)
 		}

@@ -1,0 +1,94 @@
+package progress
+
+import "encoding/binary"
+
+// UnknownEpoch stands for a leader epoch that nobody tells, as of a commit set by a tool. It equals no other, itself included.
+const UnknownEpoch int32 = -1
+
+// MaxRuns is how many separate unfinished runs always fit into a commit's metadata, up to 2^21
+// records apart.
+const MaxRuns = 500
+
+// Range is a run of offsets of one partition, First and Last included.
+type Range struct {
+	First int64 `json:"first"`
+	Last  int64 `json:"last"`
+}
+
+// Count is how many offsets the run holds. Some may hold no record (transaction
+// markers, what compaction removed).
+func (r Range) Count() int64 { return r.Last - r.First + 1 }
+
+// Knowledge is what is known of a log beyond a committed offset: everything
+// from that offset up to End is done but the unfinished runs, which are
+// ordered, do not touch, and lie between the two.
+type Knowledge struct {
+	Unfinished []Range
+	End        int64
+	// EndEpoch is the leader epoch of the last record below End, or UnknownEpoch. Where
+	// the leader has it there too, the log is the same up to End (KIP-101).
+	EndEpoch int32
+	// began is where that epoch began, where it was told; read are the epochs of what was
+	// read, which tell it too.
+	began epochBegan
+	read  Epochs
+	// epochs are those of the last record below each unfinished run, as far as they are
+	// known: the knowledge may be cut there.
+	epochs []int32
+}
+
+// Nothing is what is known where nothing beyond an offset is done, with the epoch below it.
+func Nothing(offset int64, epoch int32) Knowledge { return Knowledge{End: offset, EndEpoch: epoch} }
+
+// endBegan is where the epoch below the end began.
+func (k Knowledge) endBegan() epochBegan {
+	if k.began.known {
+		return k.began
+	}
+	return k.read.began(k.EndEpoch)
+}
+
+// fitting is the knowledge as far as it fits. It is cut where the epoch is known:
+// runs that cannot be verified would not count.
+func (k Knowledge) fitting(offset int64) (_ Knowledge, whole bool) {
+	if k.size(offset) <= payloadLimit {
+		return k, true
+	}
+	cut := Nothing(offset, UnknownEpoch)
+	size, next := epochLen+1, offset
+	for i, s := range k.Unfinished {
+		// Room for what is before this run, and for the done run that must close the list.
+		if size+binary.MaxVarintLen64 > payloadLimit {
+			break
+		}
+		if i < len(k.epochs) && k.epochs[i] != UnknownEpoch {
+			cut = Knowledge{Unfinished: k.Unfinished[:i], End: s.First, EndEpoch: k.epochs[i], epochs: k.epochs[:i], read: k.read}
+		}
+		size += runLen(i, s, next, offset)
+		next = s.Last + 1
+	}
+	return cut, false
+}
+
+// size is how many payload bytes the knowledge takes at most, as Encode
+// writes it at an offset, whether or not they fit.
+func (k Knowledge) size(offset int64) int {
+	if k.End <= offset {
+		return epochLen
+	}
+	size, next := epochLen+1, offset
+	for i, s := range k.Unfinished {
+		size += runLen(i, s, next, offset)
+		next = s.Last + 1
+	}
+	return size + binary.MaxVarintLen64
+}
+
+// runLen is what the i-th run takes where the next one may begin: its length and that of
+// the done run before it. The byte of the very first length is counted already.
+func runLen(i int, s Range, next, offset int64) int {
+	if i == 0 && s.First == offset {
+		return uvarintLen(s.Last-s.First+1) - 1
+	}
+	return uvarintLen(s.First-next) + uvarintLen(s.Last-s.First+1)
+}
