@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -23,6 +24,7 @@ func rollingScenarios() []scenario {
 		{name: "group: from classic to consumer and back, one by one", run: oneByOne("classic", "consumer", "classic"), notOn: realKIP848},
 		{name: "group: from the version before to classic and back, one by one", run: oneByOne("before", "classic", "before"), notOn: notReal},
 		{name: "group: from the version before to consumer, and back by classic", run: oneByOne("before", "classic", "consumer", "classic", "before"), notOn: realKIP848},
+		{name: "group: a replica of the consumer protocol is refused beside the version before", run: refusedBeside, notOn: realKIP848},
 		{name: "group: with a member of the Java client, classic", run: withJava("classic", "classic"), notOn: realKIP848},
 		{name: "group: with a member of the Java client, consumer", run: withJava("consumer", "consumer"), notOn: realKIP848},
 		{name: "group: classic, with a Java member of the consumer protocol", run: withJava("classic", "consumer"), notOn: realKIP848},
@@ -161,6 +163,30 @@ func withJava(ours, javas string) func(t *testing.T) {
 		m.settled()
 		m.account()
 	}
+}
+
+// refusedBeside starts a replica of the consumer protocol beside one that Kafka cannot take over: it says why it
+// waits, and nobody stands still.
+func refusedBeside(t *testing.T) {
+	m := newTeam(t)
+	m.members = append(m.members, m.join("before"))
+	m.load()
+	m.settled()
+	refused := m.start("KAFKA_GROUP_PROTOCOL", "consumer")
+	eventually(t, "it says that it cannot join, and why", func() error {
+		for line := range strings.Lines(refused.out.String()) {
+			if strings.Contains(line, "joining the group failed") && strings.Contains(line, "GROUP_ID_NOT_FOUND") {
+				return nil
+			}
+		}
+		return fmt.Errorf("it said:\n%s", tail(refused.out.String(), 2000))
+	})
+	m.settled()
+	refused.signal(syscall.SIGTERM)
+	if code := refused.exit(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	m.account()
 }
 
 // before is the last commit whose membership was kafka-go's: what ran before this group was cooperative.
