@@ -294,7 +294,11 @@ func (r *replica) owns() (partitions []int) {
 
 const replaySuffix = ".replays"
 
-// produce writes so many events a second to each partition until it is told to stop.
+// backlog is how many events each partition begins with: they raise the limit of requests in flight until that
+// is no reason to wait.
+const backlog = 150
+
+// produce writes the backlog, then so many events a second to each partition until it is told to stop.
 func (g *gathering) produce(partitions, rate int) (stop func(), err error) {
 	client, err := kgo.NewClient(kgo.SeedBrokers(g.l.Brokers), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0))
 	if err != nil {
@@ -306,10 +310,12 @@ func (g *gathering) produce(partitions, rate int) (stop func(), err error) {
 		tick := time.NewTicker(time.Second / time.Duration(rate))
 		defer tick.Stop()
 		for n := 0; ; n++ {
-			select {
-			case <-tick.C:
-			case <-ctx.Done():
-				return
+			if n >= backlog {
+				select {
+				case <-tick.C:
+				case <-ctx.Done():
+					return
+				}
 			}
 			for p := range partitions {
 				i := n*partitions + p

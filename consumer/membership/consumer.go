@@ -29,6 +29,7 @@ type consumer struct {
 	owned  map[topicIDPartition]Partition // changed by Run's goroutine alone
 	joined bool                           // the coordinator has taken the member in, which the owner was not told yet
 	told   report
+	asked  bool // the coordinator has assigned anew, and waits for what is owned now
 	barred bool // the last heartbeat was refused for a topic that it named
 }
 
@@ -71,13 +72,13 @@ func (m *consumer) Run(ctx context.Context) {
 		m.follow(ctx)
 	}
 	beats.Wait()
-	if m.asked() {
+	if m.joins() {
 		m.leave(m.identity())
 	}
 }
 
-// asked tells whether the coordinator may know the member.
-func (m *consumer) asked() bool {
+// joins tells whether the coordinator may know the member.
+func (m *consumer) joins() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.topics != nil
@@ -142,7 +143,7 @@ func (m *consumer) reconcile(ctx context.Context) (all bool) {
 		m.mu.Unlock()
 		return true
 	}
-	joined := m.joined
+	joined, asked := m.joined, m.asked
 	m.joined = false
 	held := map[Partition]bool{}
 	var gone []topicIDPartition
@@ -169,6 +170,9 @@ func (m *consumer) reconcile(ctx context.Context) (all bool) {
 	m.mu.Unlock()
 	if joined || len(added) > 0 {
 		m.cfg.Owner.Assigned(added)
+	}
+	if len(gone) == 0 && asked {
+		poke(m.due) // also where nothing has changed: something that had no name may be assigned to others
 	}
 	m.release(gone)
 	return all
@@ -219,7 +223,7 @@ func (m *consumer) lose() {
 	m.cfg.Owner.Lost(parts)
 	m.mu.Lock()
 	clear(m.owned)
-	m.target, m.joined, m.told = nil, false, report{}
+	m.target, m.joined, m.told, m.asked = nil, false, report{}, false
 	id, anew := m.id, unknown(m.lost)
 	if m.id.Generation = 0; anew {
 		m.id = m.anew() // what is late of the one before counts for nothing
@@ -313,7 +317,7 @@ func (m *consumer) request() (*kmsg.ConsumerGroupHeartbeatRequest, report) {
 	case whole || !slices.Equal(m.told.topics, m.topics):
 		req.SubscribedTopicNames = m.topics
 	}
-	if whole || !slices.Equal(m.told.owned, tells.owned) {
+	if whole || m.asked || !slices.Equal(m.told.owned, tells.owned) {
 		req.Topics = byTopicID(tells.owned)
 	}
 	return req, tells
@@ -341,15 +345,12 @@ func (m *consumer) take(req *kmsg.ConsumerGroupHeartbeatRequest, res *kmsg.Consu
 		return
 	}
 	m.joined = m.joined || req.MemberEpoch == 0
-	m.known, m.told, m.barred = true, tells, false
+	m.known, m.told, m.barred, m.asked = true, tells, false, false
 	m.id.Generation = res.MemberEpoch
 	if res.Assignment != nil {
-		m.target = nil
-		for _, t := range res.Assignment.Topics {
-			for _, n := range t.Partitions {
-				m.target = append(m.target, topicIDPartition{t.TopicID, n})
-			}
-		}
+		before := m.target
+		m.target = assigned(res.Assignment)
+		m.asked = !slices.Equal(before, m.target)
 	}
 	calm := true
 	for p := range m.owned {
@@ -364,6 +365,17 @@ func (m *consumer) take(req *kmsg.ConsumerGroupHeartbeatRequest, res *kmsg.Consu
 	if res.Assignment != nil || req.MemberEpoch == 0 {
 		m.poke()
 	}
+}
+
+// assigned are the partitions of an assignment, sorted.
+func assigned(a *kmsg.ConsumerGroupHeartbeatResponseAssignment) (parts []topicIDPartition) {
+	for _, t := range a.Topics {
+		for _, n := range t.Partitions {
+			parts = append(parts, topicIDPartition{t.TopicID, n})
+		}
+	}
+	slices.SortFunc(parts, topicIDPartition.compare)
+	return parts
 }
 
 // refused draws the conclusions from a heartbeat that was refused, or not answered.

@@ -322,6 +322,19 @@ func TestATopicWhoseNameIsNotKnownYet(t *testing.T) {
 	})
 }
 
+// What had no name is released like all else when it is taken away: the coordinator waits for that.
+func TestAReleaseOfWhatWasNeverNamed(t *testing.T) {
+	c := &coordinator{answers: []kmsg.ConsumerGroupHeartbeatResponse{says(1, wire.ID{1}), says(1, wire.ID{1}), says(1), {MemberEpoch: 1, HeartbeatIntervalMillis: 1000}}}
+	withCoordinator(t, c, func(wire.ID) string { return "" }, func(*consumer, *person) {
+		time.Sleep(10 * time.Second)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if after := c.asked[3]; after.Topics == nil || len(after.Topics) > 0 {
+			t.Errorf("the heartbeat after it says %v", after.Topics)
+		}
+	})
+}
+
 // An answer to who the member was before counts for nothing.
 func TestAnAnswerThatComesWhenAllIsLost(t *testing.T) {
 	c := &coordinator{
