@@ -25,6 +25,7 @@ type classic struct {
 
 	// Guarded by the bond's mutex:
 	joining bool               // a JoinGroup or SyncGroup is under way
+	ended   time.Time          // when the last one was over
 	again   bool               // there is a reason to join
 	gives   bool               // partitions are being given up
 	giveUp  context.CancelFunc // ends the join that is under way
@@ -263,7 +264,7 @@ func (m *classic) fence(request string, err error) {
 func (m *classic) joinEnded() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.joining, m.giveUp = false, nil
+	m.joining, m.giveUp, m.ended = false, nil, time.Now()
 }
 
 // Judge implements Member.
@@ -272,16 +273,24 @@ func (m *classic) Judge(request string, id Identity, sent time.Time, err error) 
 		m.cfg.Owner.Heard()
 	}
 	m.mu.Lock()
-	held, ours := id == m.id && m.known, id.Member == m.id.Member && m.known
-	joining, gives := m.joining, m.gives
+	ours := id.Member == m.id.Member && m.known
+	current := id == m.id && ours && !m.joining && sent.After(m.ended) // what was sent in a join tells of that
+	stray := current && m.gives && errors.Is(err, kafka.IllegalGeneration)
+	// 22 says that the member is known, so that no round has closed without it: its generation is another one since
+	// the group's type has changed, or its coordinator's log was cut. It joins with what it owns.
+	again := current && !stray && (errors.Is(err, kafka.IllegalGeneration) || request == heartbeats && errors.Is(err, kafka.RebalanceInProgress))
+	m.again = m.again || again // while it is certain that no join has begun since
 	m.mu.Unlock()
+	switch {
+	case stray:
+		poke(m.stray)
+	case again:
+		m.poke()
+	}
 	switch {
 	case err == nil, errors.Is(err, kafka.RebalanceInProgress):
 		if ours {
-			m.renew(sent, err == nil && request == heartbeats && !joining) // who has not sent SyncGroup in time is forgotten as well
-		}
-		if err != nil && held && !joining && request == heartbeats {
-			m.Rejoin()
+			m.renew(sent, err == nil && request == heartbeats && current) // who has not sent SyncGroup in time is forgotten as well
 		}
 		return true
 	case unknown(err):
@@ -289,19 +298,8 @@ func (m *classic) Judge(request string, id Identity, sent time.Time, err error) 
 			m.fence(request, err)
 		}
 		return true
-	case errors.Is(err, kafka.IllegalGeneration):
-		// The member is known, so that no round has closed without it: its generation is another one since the
-		// group's type has changed, or its coordinator's log was cut. It joins with what it owns.
-		switch {
-		case !held || joining:
-		case gives:
-			poke(m.stray)
-		default:
-			m.Rejoin()
-		}
-		return true
 	}
-	return false
+	return errors.Is(err, kafka.IllegalGeneration)
 }
 
 // beat tells the coordinator that this member lives, also while it joins and while it gives
