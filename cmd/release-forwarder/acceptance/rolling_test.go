@@ -57,7 +57,9 @@ type team struct {
 }
 
 func newTeam(t *testing.T) *team {
-	w := newWorld(t, plan{partitions: groupPartitions, settings: map[string]string{"UPSTREAM_MAX_IN_FLIGHT": "256"}})
+	w := newWorld(t, plan{partitions: groupPartitions, settings: map[string]string{
+		"UPSTREAM_MAX_IN_FLIGHT": "256", "KAFKA_SESSION_TIMEOUT": "20s", "KAFKA_REBALANCE_TIMEOUT": "30s", // nobody dies here
+	}})
 	w.platform.script(func(*platform.Request) *platform.Reply { return &platform.Reply{Delay: answersTake} })
 	return &team{world: w}
 }
