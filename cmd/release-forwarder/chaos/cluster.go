@@ -35,6 +35,21 @@ type cluster struct {
 // is silent for longer loses its partitions.
 const brokerSession = 6 * time.Second
 
+// groupTimes are the brokers' settings by which members of the consumer protocol live like the others.
+func groupTimes() string {
+	var lines []string
+	for _, setting := range []string{"session.timeout.ms", "heartbeat.interval.ms"} {
+		value := sessionTimeout
+		if setting == "heartbeat.interval.ms" {
+			value = heartbeatInterval
+		}
+		for _, name := range []string{"group.consumer." + setting, "group.consumer.min." + setting} {
+			lines = append(lines, fmt.Sprintf("%s=%d", name, value.Milliseconds()))
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
 // The user of the forwarders, as kafka.sh makes it.
 const saslUser, saslPassword = "scram", "scram-secret"
 
@@ -146,7 +161,7 @@ func (c *cluster) doWithin(ctx context.Context, args ...string) (string, error) 
 	// for the script.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.Env = append(os.Environ(), "KAFKA_RUN="+c.run, "KAFKA_OWNER="+strconv.Itoa(os.Getpid()), "KAFKA_BASE_PORT="+strconv.Itoa(c.base))
+	cmd.Env = append(os.Environ(), "KAFKA_RUN="+c.run, "KAFKA_OWNER="+strconv.Itoa(os.Getpid()), "KAFKA_BASE_PORT="+strconv.Itoa(c.base), "KAFKA_EXTRA="+groupTimes())
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

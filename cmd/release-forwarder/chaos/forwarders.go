@@ -14,11 +14,12 @@ import (
 
 // The settings of every forwarder that the account rests on.
 const (
-	sessionTimeout   = 6 * time.Second
-	rebalanceTimeout = 10 * time.Second
-	commitInterval   = time.Second
-	platformTimeout  = 3 * time.Second
-	inFlight         = 8
+	sessionTimeout    = 6 * time.Second
+	heartbeatInterval = time.Second
+	rebalanceTimeout  = 10 * time.Second
+	commitInterval    = time.Second
+	platformTimeout   = 3 * time.Second
+	inFlight          = 8
 )
 
 // What the run calls things.
@@ -41,12 +42,12 @@ type forwarder struct {
 	died   []string         // guarded by mu: how processes ended that nobody killed
 }
 
-func newForwarder(number int, binary, dir string, brokers []string, platformURL string) *forwarder {
+func newForwarder(number int, binary, dir string, brokers []string, platformURL, protocol string) *forwarder {
 	return &forwarder{number: number, binary: binary, dir: dir, env: []string{
 		"KAFKA_BROKERS=" + strings.Join(brokers, ","), "KAFKA_CLIENT_ID=" + clientName(number),
-		"KAFKA_TOPIC=" + eventTopic, "DLQ_TOPIC=" + deadLetterTopic, "KAFKA_GROUP_ID=" + groupID,
+		"KAFKA_TOPIC=" + eventTopic, "DLQ_TOPIC=" + deadLetterTopic, "KAFKA_GROUP_ID=" + groupID, "KAFKA_GROUP_PROTOCOL=" + protocol,
 		"KAFKA_SASL_MECHANISM=SCRAM-SHA-256", "KAFKA_SASL_USERNAME=" + saslUser, "KAFKA_SASL_PASSWORD=" + saslPassword,
-		"KAFKA_SESSION_TIMEOUT=" + sessionTimeout.String(), "KAFKA_HEARTBEAT_INTERVAL=1s", "KAFKA_REBALANCE_TIMEOUT=" + rebalanceTimeout.String(),
+		"KAFKA_SESSION_TIMEOUT=" + sessionTimeout.String(), "KAFKA_HEARTBEAT_INTERVAL=" + heartbeatInterval.String(), "KAFKA_REBALANCE_TIMEOUT=" + rebalanceTimeout.String(),
 		"CONSUMER_COMMIT_INTERVAL=" + commitInterval.String(), "CONSUMER_DRAIN_TIMEOUT=5s",
 		"UPSTREAM_URL=" + platformURL, "UPSTREAM_APP_ID=" + appID, "UPSTREAM_APP_SECRET=" + appSecret,
 		"UPSTREAM_TIMEOUT=" + platformTimeout.String(), fmt.Sprintf("UPSTREAM_MAX_IN_FLIGHT=%d", inFlight),

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"release-forwarder/consumer/membership"
 )
 
 // usualRhythm is the mean time between two faults.
@@ -22,6 +24,7 @@ type options struct {
 	length, every time.Duration
 	seed          uint64
 	rate          int // events a second
+	protocol      string
 	report        string
 	script        string
 }
@@ -32,6 +35,7 @@ func main() {
 	flag.DurationVar(&o.every, "every", usualRhythm, "mean time between two faults; those of brokers wait for one another, so that a short one makes the run longer")
 	flag.Uint64Var(&o.seed, "seed", rand.Uint64N(1_000_000), "draws the faults; the default is drawn itself")
 	flag.IntVar(&o.rate, "rate", 120, "events a second")
+	flag.StringVar(&o.protocol, "protocol", membership.ProtocolClassic, "the forwarders' KAFKA_GROUP_PROTOCOL: classic or consumer")
 	flag.StringVar(&o.report, "report", "", "file to append the report to")
 	flag.StringVar(&o.script, "kafka", ".ci/kafka/kafka.sh", "the script that runs the brokers")
 	flag.Usage = func() {
@@ -66,6 +70,9 @@ func (o *options) judge() error {
 	var wrong []string
 	if o.length <= 0 || o.every <= 0 || o.rate <= 0 {
 		wrong = append(wrong, "-for, -every and -rate must be above 0")
+	}
+	if o.protocol != membership.ProtocolClassic && o.protocol != membership.ProtocolConsumer {
+		wrong = append(wrong, "-protocol is classic or consumer")
 	}
 	if flag.NArg() > 0 {
 		wrong = append(wrong, fmt.Sprintf("%q is no flag; see -help", flag.Arg(0)))
@@ -105,7 +112,7 @@ func chaos(ctx context.Context, o options) (err error) {
 		}
 		_ = os.RemoveAll(dir) // nothing in it is needed
 	}()
-	if err := s.build(ctx, o.script); err != nil {
+	if err := s.build(ctx, o.script, o.protocol); err != nil {
 		return err
 	}
 	return s.play(ctx, &run{options: o}, out)

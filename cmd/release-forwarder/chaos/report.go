@@ -42,8 +42,8 @@ func (a *account) injected(kinds []kind) (n int) {
 // write prints the report.
 func (r *run) write(out io.Writer, a *account) {
 	p := func(format string, args ...any) { fmt.Fprintf(out, format+"\n", args...) }
-	p("chaos: Kafka %s, %d brokers, %d forwarders, %d events/s, %s, a fault every %s, seed %d",
-		r.kafka, replicas, replicas, r.rate, r.length, r.every, r.seed)
+	p("chaos: Kafka %s, %d brokers, %d forwarders, %d events/s, %s, a fault every %s, protocol %s, seed %d",
+		r.kafka, replicas, replicas, r.rate, r.length, r.every, r.protocol, r.seed)
 	p("")
 	p("%-40s %8s %8s %8s %10s %10s", "fault", "injected", "repeats", "worst", "recovery", "slowest")
 	for _, k := range slices.Concat(kills, pauses, cuts, []kind{assigning}) {

@@ -33,7 +33,7 @@ type stage struct {
 	kafka      *kafkaLog
 }
 
-func (s *stage) build(ctx context.Context, script string) error {
+func (s *stage) build(ctx context.Context, script, protocol string) error {
 	fmt.Println("starting three brokers and three forwarders…")
 	var err error
 	if s.cluster, err = startCluster(ctx, script, s.dir, s.net); err != nil {
@@ -64,7 +64,7 @@ func (s *stage) build(ctx context.Context, script string) error {
 			return err
 		}
 		go s.net.serve(front, always(n), platformSide, origin.Addr().String())
-		f := newForwarder(n, binary, s.dir, s.cluster.proxy, platformURL(front, n))
+		f := newForwarder(n, binary, s.dir, s.cluster.proxy, platformURL(front, n), protocol)
 		if err := f.start(); err != nil {
 			return err
 		}
