@@ -261,8 +261,10 @@ func (g *Gate) Pause(until time.Time) {
 // Attempting is an HTTP attempt that is open.
 type Attempting struct {
 	number uint64
-	open   int // how many were when it began, itself included; not those that were refused
-	retry  bool
+	// open is how many were when it began, itself included; not those that were refused. For one that
+	// is refused, how many are when it ends: some that began after it may have reached the platform first.
+	open  int
+	retry bool
 }
 
 // Begin notes that an HTTP attempt begins; retry says that it is not its delivery's first.
@@ -281,8 +283,8 @@ func (g *Gate) Begin(retry bool) *Attempting {
 func (g *Gate) Observe(r *Attempting, load Load, took time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	delete(g.requests, r)
 	if load == LoadRefused {
+		r.open = len(g.requests)
 		for other := range g.requests {
 			if other.number > r.number {
 				other.open--
@@ -292,6 +294,7 @@ func (g *Gate) Observe(r *Attempting, load Load, took time.Duration) {
 			load = LoadUnknown
 		}
 	}
+	delete(g.requests, r)
 	if g.circuit.phase == Open {
 		return
 	}
