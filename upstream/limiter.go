@@ -158,7 +158,7 @@ func (l *limiter) raise(now time.Time) {
 
 // note counts an answer for the round, and ends the round.
 func (l *limiter) note(load Load, took time.Duration, sent, now time.Time) {
-	if sent.Before(l.began) {
+	if !sent.After(l.began) { // what was sent at that moment may have been sent before
 		return
 	}
 	l.answers++
