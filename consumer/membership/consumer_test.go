@@ -280,7 +280,9 @@ func withCoordinator(t *testing.T, c *coordinator, names func(wire.ID) string, t
 func TestOneAnswerWithATopicMadeAnew(t *testing.T) {
 	c := &coordinator{answers: []kmsg.ConsumerGroupHeartbeatResponse{says(1, wire.ID{1}), says(2, wire.ID{2})}}
 	withCoordinator(t, c, func(wire.ID) string { return "events" }, func(_ *consumer, p *person) {
+		p.g.mu.Lock()
 		p.takes = 2 * time.Second
+		p.g.mu.Unlock()
 		time.Sleep(10 * time.Second)
 		if told := p.g.said(); told != "a gets 1; a gives up 1; a gets 1" {
 			t.Error(told)

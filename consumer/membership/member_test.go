@@ -131,7 +131,10 @@ func (p *person) Assigned(added []Partition) {
 }
 
 func (p *person) Revoked(parts []Partition) {
-	time.Sleep(p.takes)
+	p.g.mu.Lock()
+	takes := p.takes
+	p.g.mu.Unlock()
+	time.Sleep(takes)
 	p.lets(parts, "gives up")
 }
 
