@@ -261,10 +261,8 @@ func (g *Gate) Pause(until time.Time) {
 // Attempting is an HTTP attempt that is open.
 type Attempting struct {
 	number uint64
-	// open is how many were when it began, itself included; not those that were refused. For one that
-	// is refused, how many are when it ends: some that began after it may have reached the platform first.
-	open  int
-	retry bool
+	open   int // how many were when it began, itself included; not those that were refused
+	retry  bool
 }
 
 // Begin notes that an HTTP attempt begins; retry says that it is not its delivery's first.
@@ -283,8 +281,8 @@ func (g *Gate) Begin(retry bool) *Attempting {
 func (g *Gate) Observe(r *Attempting, load Load, took time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	delete(g.requests, r)
 	if load == LoadRefused {
-		r.open = len(g.requests)
 		for other := range g.requests {
 			if other.number > r.number {
 				other.open--
@@ -294,7 +292,6 @@ func (g *Gate) Observe(r *Attempting, load Load, took time.Duration) {
 			load = LoadUnknown
 		}
 	}
-	delete(g.requests, r)
 	if g.circuit.phase == Open {
 		return
 	}

@@ -14,9 +14,11 @@ const (
 	// One slot must work for probing until the limit goes one up by careful steps: a refused
 	// record keeps its slot while it waits for its quick retry.
 	probing = 5 * time.Second
-	// One request above the mean is too many; the mean itself is not so exact.
-	more   = 0.5
-	fewest = 8 // time-outs alone leave as many: hardly any platform is slow with these
+	// What is served at once is learnt anew every window limits of answers. It is told too high
+	// by a little where answers come together: so nearly as much counts. With up to fewest it
+	// does so just after a rise, else a few strays would hold the limit there.
+	window, nearly = 4, 0.95
+	fewest         = 8 // time-outs alone leave as many: hardly any platform is slow with these
 	// Answers are slow when they take tooSlow times the usual time, and twice brief. If with
 	// half in flight they still take more than unhelped of that, load is not the cause. Each
 	// round the usual time ages, so that this is asked again.
@@ -29,14 +31,11 @@ const (
 // so what is left is what the platform takes. The ceiling remembers where that was; below it
 // the increase is bold.
 //
-// A refusal with more requests open than the mean is load: there is the ceiling, and the gain is
-// halved, down to careful. With no more it may be the record's own fault, and the gain is bold, or a
-// few such records would hold the limit down. A round above the ceiling without a refusal and with
-// answers no slower doubles it: the platform takes more. (Its fields are many, to have all that one
-// answer changes in one place.)
-//
-// It is a mean over time, not the most that was served: for a moment more requests seem to be open
-// than the platform has, as it ended some and the client does not know it yet.
+// A refusal with more requests open than were served of late is load: from there on the limit
+// rises carefully. With fewer it may be the record's own fault, and the gain doubles, or a few
+// such records would hold the limit down. A round above the ceiling without a refusal and with
+// answers no slower doubles it too: the platform takes more. (Its fields are many, to have all that
+// one answer changes in one place.)
 type limiter struct {
 	max          int
 	limit, gain  float64
@@ -46,8 +45,8 @@ type limiter struct {
 	wave         time.Time // when a wave of refusals began: of what was sent before that
 	was          float64   // the limit then
 	load         bool      // it is load that refuses
-	open         float64   // requests open at once: a mean over about as long as one takes, without
-	sent         time.Time // those refused; what was sent until then is in it
+	proven, most float64   // requests open at once when one began that was served: in the last
+	seen         int       // window and in this one, which has seen so many answers
 	usual, least float64   // what answers take with few in flight, in seconds; and ever took
 	hold         bool      // answers are slow: no increase
 	before, high float64   // unless 0: what answers took at the limit high; the limit is half
@@ -93,16 +92,16 @@ func (l *limiter) shown() int {
 }
 
 // observe notes how an attempt ended. inFlight are the slots that are out, its own among them,
-// open the requests at the platform with it; see Observe.
+// open the requests there were when it began.
 func (l *limiter) observe(load Load, took time.Duration, now time.Time, inFlight, open int) {
 	switch sent := now.Add(-took); {
 	case load == LoadUnknown || sent.Before(l.since):
 	case load == LoadRefused || load == LoadTimedOut:
 		l.lower(load, sent, now, inFlight, open)
 	default:
-		if passed := sent.Sub(l.sent); passed > 0 {
-			l.open += (float64(open) - l.open) * min(1, float64(passed)/float64(max(took, 1)))
-			l.sent = sent
+		l.most = max(l.most, float64(open))
+		if l.seen++; l.seen >= window*int(l.limit) {
+			l.proven, l.most, l.seen = l.most, 0, 0
 		}
 		if inFlight == int(l.limit) { // fewer: nothing is held back; more: it was just lowered
 			l.raise(now)
@@ -117,11 +116,11 @@ func (l *limiter) lower(load Load, sent, now time.Time, inFlight, open int) {
 			return // it was lowered already, and those that are too many are still there
 		}
 		l.wave, l.was = now, l.limit
-		if l.load = float64(open) > l.open+more; l.load {
-			l.gain = max(careful, l.gain/2)
-		} else {
-			l.gain = bold
+		served := max(l.proven, l.most)
+		if load == LoadRefused && (served > fewest || l.above || l.ceiling == 0) {
+			served *= nearly
 		}
+		l.load, l.gain = float64(open) > served, min(bold, 2*l.gain)
 	}
 	least := 1.0
 	if load == LoadTimedOut {
@@ -129,7 +128,7 @@ func (l *limiter) lower(load Load, sent, now time.Time, inFlight, open int) {
 	}
 	l.limit = min(l.limit, max(least, l.limit-1))
 	if l.load {
-		l.ceiling = l.limit
+		l.ceiling, l.gain = l.limit, careful
 	}
 	l.moved, l.before = now, 0
 	l.begin(now, false)
