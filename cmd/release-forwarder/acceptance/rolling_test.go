@@ -183,7 +183,12 @@ func refusedBeside(t *testing.T) {
 		}
 		return fmt.Errorf("it said:\n%s", tail(refused.out.String(), 2000))
 	})
-	m.settled()
+	eventually(t, "the other one goes on meanwhile", func() error {
+		if n := m.platform.total(); n < 20*perTick {
+			return fmt.Errorf("%d accepted", n)
+		}
+		return nil
+	})
 	refused.signal(syscall.SIGTERM)
 	if code := refused.exit(); code != 0 {
 		t.Errorf("exit code %d", code)
