@@ -23,7 +23,7 @@ type groupCommand struct {
 	backend
 	Partitions int      `default:"6" help:"Partitions of the topic."`
 	Rate       int      `default:"2" help:"Events a second for each partition."`
-	Protocols  []string `default:"classic,consumer" help:"Of KAFKA_GROUP_PROTOCOL; empty in a list: the setting is left out, for an older binary."`
+	Protocols  []string `default:"classic,consumer" help:"Of KAFKA_GROUP_PROTOCOL; none: the setting is left out, for an older binary."`
 	Events     []string `help:"What happens: all unless named (control, join, leave, crash loop, frozen, other topics)."`
 	Binary     string   `help:"Another build of the forwarder to measure." type:"existingfile"`
 }
@@ -91,11 +91,10 @@ type gathering struct {
 	env            []string
 	members        []*replica
 
-	mu   sync.Mutex
-	sent map[string]*passage // by flow_no
-	// moved are the partitions of which one of the first two was not the owner at every look.
-	owner map[int]int
-	moved map[int]bool
+	mu    sync.Mutex
+	sent  map[string]*passage // by flow_no
+	owner map[int]int         // who of the first two owned each partition at the first look
+	moved map[int]bool        // the partitions of which another one, or nobody, did at a later look
 }
 
 // passage is an event on its way.
@@ -137,7 +136,7 @@ func (c groupCommand) Run() error {
 func (c groupCommand) measure(l *lab, u upheaval, protocol string) error {
 	g := &gathering{l: l, sent: map[string]*passage{}, moved: map[int]bool{}}
 	defer g.end()
-	if protocol != "" {
+	if protocol != "none" {
 		g.env = append(g.env, "KAFKA_GROUP_PROTOCOL="+protocol)
 	}
 	server, err := g.platform(u.takes)

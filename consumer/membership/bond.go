@@ -116,7 +116,7 @@ func Answered(err error) bool {
 	return err == nil || is && !wire.Moved(code)
 }
 
-// send sends a request to the coordinator, which answers it at once.
+// send sends a request to the coordinator and waits so long for the answer.
 func (b *bond) send(ctx context.Context, within time.Duration, req kmsg.Request) (kmsg.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
