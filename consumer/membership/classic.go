@@ -68,11 +68,8 @@ func (m *classic) join(ctx context.Context) {
 		return
 	}
 	m.topics = topics
-	ctx, giveUp := context.WithCancel(ctx)
+	ctx, giveUp := m.joinBegins(ctx)
 	defer giveUp()
-	m.mu.Lock()
-	m.joining, m.again, m.giveUp = true, false, giveUp // what was heard before leads to this join
-	m.mu.Unlock()
 	joined, err := m.joinGroup(ctx, topics)
 	if err != nil {
 		m.failed(ctx, err)
@@ -147,9 +144,8 @@ func (m *classic) setGives(gives bool) {
 // joinMeanwhile joins while partitions are given up, with all that is owned. What it is assigned does not count:
 // another join follows.
 func (m *classic) joinMeanwhile(ctx context.Context) {
-	m.mu.Lock()
-	m.joining = true
-	m.mu.Unlock()
+	ctx, giveUp := m.joinBegins(ctx)
+	defer giveUp()
 	defer m.joinEnded()
 	joined, err := m.joinGroup(ctx, m.topics)
 	if err == nil && *joined.Protocol != cooperative { // others may get what is owned
@@ -261,6 +257,15 @@ func (m *classic) fence(request string, err error) {
 	}
 }
 
+// joinBegins notes that a join is under way, which ends with its context.
+func (m *classic) joinBegins(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, giveUp := context.WithCancel(ctx)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.joining, m.again, m.giveUp = true, false, giveUp // what was heard before leads to this join
+	return ctx, giveUp
+}
+
 func (m *classic) joinEnded() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -337,11 +342,25 @@ func (m *classic) heartbeat(ctx context.Context, id Identity) {
 	if ctx.Err() != nil && !Answered(err) {
 		return // given up at the end, which says nothing of the coordinator
 	}
+	if !Answered(err) {
+		m.abandon()
+	}
 	if !m.Judge(heartbeats, id, sent, err) {
 		m.cfg.Log.Warn("the group's coordinator did not take a request; it is sent again", "request", heartbeats, "error", err.Error())
 		if errors.Is(err, kafka.GroupAuthorizationFailed) {
 			m.Rejoin() // which the coordinator may take, and tells where the group stands
 		}
+	}
+}
+
+// abandon gives up a join that waits at a coordinator that answers no heartbeat, for the next one to find another:
+// its host may have died without a word, and a join waits as long as a rebalance may take.
+func (m *classic) abandon() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.giveUp != nil {
+		m.again = true
+		m.giveUp()
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"release-forwarder/cmd/release-forwarder/memnet"
 )
 
 // A member that knows only range: the group is eager for as long as it is there. With one of ours as
@@ -183,6 +185,29 @@ func TestAGenerationThatIsNotTheGroupsInADrain(t *testing.T) {
 		}
 		a.leave()
 		b.leave()
+	})
+}
+
+// A join whose coordinator has died without a word is given up when a heartbeat has no answer, not when the
+// rebalance's time is over: what is joined again comes in time.
+func TestAJoinAtACoordinatorThatHasDied(t *testing.T) {
+	inGroup(t, ProtocolClassic, func(g *rooms) {
+		link := g.net.NewLink(1)
+		a := g.joins("a", func(p *person) { p.dial, p.sits = link.Dial, 30*time.Second })
+		b := g.joins("b", func(p *person) { p.takes = 25 * time.Second })
+		g.wants(40*time.Second, "a 3, b 3")
+		c := g.joins("c", nil)
+		g.wants(10*time.Second, "a 2, b 3") // a has joined again, b drains
+		link.Set(func(string) memnet.Condition { return memnet.Condition{LoseRequests: true, LoseAnswers: true} })
+		link.Set(nil) // what was open stays dead
+		before := a.identity()
+		g.wants(25*time.Second, "a 2, b 2, c 2")
+		if now := a.identity(); now.Member != before.Member {
+			t.Errorf("%v has become %v", before, now)
+		}
+		for _, p := range []*person{a, b, c} {
+			p.leave()
+		}
 	})
 }
 

@@ -34,7 +34,8 @@
 //
 // What an answer means (heartbeat, commit):
 //
-//	none, or another error       | nothing: it is sent again
+//	none, or another error       | it is sent again. Of a heartbeat: no answer, or one of a broker that is not the coordinator, gives up
+//	                             | a join that waits there, and the member joins again: the host may have died without a word
 //	0                            | the coordinator knows this member: until the session time-out nobody else owns its partitions
 //	27 REBALANCE_IN_PROGRESS     | the same, but not beyond the rebalance time-out; of a heartbeat: the member joins again
 //	GROUP_AUTHORIZATION_FAILED   | of a heartbeat: the member joins again, which the coordinator may take all the same

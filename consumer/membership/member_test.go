@@ -1,6 +1,7 @@
 package membership
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -59,6 +60,8 @@ type person struct {
 	g      *rooms
 	name   string
 	takes  time.Duration // to give partitions up
+	sits   time.Duration // the session time-out; 0: 10s
+	dial   wire.DialFunc // nil: the network's
 	topics []string
 	wire   *wire.Client
 
@@ -74,11 +77,14 @@ func (g *rooms) joins(name string, change func(*person)) *person {
 	if change != nil {
 		change(p)
 	}
+	if p.dial == nil {
+		p.dial = g.net.Dial
+	}
 	ctx, cancel := context.WithCancel(context.Background())
-	p.wire = wire.New(ctx, wire.Config{Brokers: g.cluster.ListenAddrs(), ClientID: name, Topics: p.topics, Dial: g.net.Dial})
+	p.wire = wire.New(ctx, wire.Config{Brokers: g.cluster.ListenAddrs(), ClientID: name, Topics: p.topics, Dial: p.dial})
 	p.Member = New(Config{
 		Protocol: g.speaks, Group: "group", ClientID: name, Wire: p.wire, Owner: p, Log: slog.New(slog.DiscardHandler), WatchInterval: 5 * time.Second,
-		SessionTimeout: 10 * time.Second, HeartbeatInterval: time.Second, RebalanceTimeout: 30 * time.Second,
+		SessionTimeout: cmp.Or(p.sits, 10*time.Second), HeartbeatInterval: time.Second, RebalanceTimeout: 30 * time.Second,
 	})
 	joining, leave := context.WithCancel(context.Background())
 	p.leave = func() { leave(); <-p.left }

@@ -26,11 +26,17 @@ const (
 	dialTimeout      = 5 * time.Second  // TCP, to one address
 	handshakeTimeout = 5 * time.Second  // TLS
 	openTimeout      = 15 * time.Second // all of a group's connection's beginning, SASL too
-	keepAlive        = 30 * time.Second
 	// RequestTimeout is what callers give their requests beside what those wait
 	// for on purpose, and what the group's cap leaves room for.
 	RequestTimeout = 10 * time.Second
 )
+
+// network opens the connections. A host that dies without a word is noticed within 30s, KAFKA_SESSION_TIMEOUT's default:
+// a new member's JoinGroup waits for its answer as long as a rebalance may take, and sends nothing meanwhile.
+var network = net.Dialer{
+	Timeout:         dialTimeout,
+	KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 4},
+}
 
 // Bootstrap is the address that the Dialer resolves to a broker that answers.
 const Bootstrap = "bootstrap:0"
@@ -81,7 +87,7 @@ func New(ctx context.Context, cfg Config) (*Kafka, error) {
 	}
 	dial := cfg.Dial
 	if dial == nil {
-		dial = (&net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}).DialContext
+		dial = network.DialContext
 	}
 	mechanism, err := k.mechanism(cfg)
 	if err != nil {
