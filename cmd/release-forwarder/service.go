@@ -184,7 +184,7 @@ func (v *service) wireEngine(dialFunc) error {
 		Tracer: v.telemetry.Tracer, Metrics: count, Written: v.deadLetterWritten, Log: v.log,
 	})
 	cfg := consumer.Config{
-		Brokers: []string{connect.Bootstrap}, Topics: []string{s.Kafka.Topic}, Optional: s.Topics()[1:], GroupID: s.Kafka.GroupID, GroupProtocol: string(s.Kafka.GroupProtocol), ClientID: s.Kafka.ClientID,
+		Topics: []string{s.Kafka.Topic}, Optional: s.Topics()[1:], GroupID: s.Kafka.GroupID, GroupProtocol: string(s.Kafka.GroupProtocol), ClientID: s.Kafka.ClientID,
 		Rack: s.Kafka.ClientRack, Wire: v.kafka.Wire,
 		SessionTimeout: s.Kafka.SessionTimeout, HeartbeatInterval: s.Kafka.HeartbeatInterval, RebalanceTimeout: s.Kafka.RebalanceTimeout,
 		OffsetReset: consumer.OffsetReset(s.Kafka.OffsetReset),

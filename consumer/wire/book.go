@@ -97,38 +97,3 @@ func (c *Client) takeAny(ctx context.Context) (*conn, error) {
 	}
 	return nil, fmt.Errorf("no broker answers: %w", errors.Join(failed...))
 }
-
-// DialAny opens a connection, with another dial function, to a broker that the cluster
-// names and that answers: for kafka-go's group, which would stay with the first address that
-// accepts connections.
-func (c *Client) DialAny(ctx context.Context, dial DialFunc) (net.Conn, error) {
-	if _, err := c.Metadata(ctx); err != nil {
-		return nil, err
-	}
-	var failed []error
-	for _, address := range c.addresses() {
-		raw, err := c.greeted(ctx, dial, address)
-		if err == nil {
-			return raw, nil
-		}
-		c.passOver(ctx, address, err)
-		failed = append(failed, err)
-		if ctx.Err() != nil {
-			break
-		}
-	}
-	return nil, fmt.Errorf("no broker answers: %w", errors.Join(failed...))
-}
-
-// greeted opens a connection to an address that has just answered on another one: a broker that
-// wants a log-in takes one question for its versions before it, and kafka-go asks that itself.
-func (c *Client) greeted(ctx context.Context, dial DialFunc, address string) (net.Conn, error) {
-	k, err := c.open(ctx, address)
-	if err != nil {
-		return nil, err
-	}
-	c.keep(k)
-	ctx, cancel := context.WithTimeout(ctx, firstAnswer)
-	defer cancel()
-	return dial(ctx, "tcp", address)
-}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -116,22 +115,17 @@ func TestAnotherClusterIsPassedOver(t *testing.T) {
 	}
 }
 
-// kafka-go asks for the versions too before its log-in, and a broker takes that once.
-func TestAGroupsConnectionLogsIn(t *testing.T) {
+// Before a log-in a broker takes one question for its versions, and no other.
+func TestAConnectionLogsIn(t *testing.T) {
 	inCluster(t, []string{"hung:1", "a:1"}, func(t *testing.T, n *network, c *Client) {
 		c.cfg.SASL = plain.Mechanism{Username: "user", Password: "secret"}
 		n.set("hung:1", &broker{hangs: true})
 		b := tells(1, one(&state{cluster: "ours"}))
 		b.guarded = true
 		n.set("a:1", b)
-		dialer := &kafka.Dialer{ClientID: "test", SASLMechanism: c.cfg.SASL, DialFunc: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return c.DialAny(ctx, n.dial)
-		}}
-		conn, err := dialer.DialContext(t.Context(), "tcp", "bootstrap:0")
-		if err != nil {
-			t.Fatal(err)
+		if m := metadataOf(t, c); m.ClusterID != "ours" {
+			t.Errorf("the cluster is %q", m.ClusterID)
 		}
-		_ = conn.Close()
 	})
 }
 

@@ -54,7 +54,7 @@ type asked struct {
 }
 
 // openRequests bounds the requests without an answer on one connection: the wire sends
-// one at a time, kafka-go's group few.
+// one at a time, kafka-go's connections few.
 const openRequests = 64
 
 // TLSState is what was agreed on a connection that one of Kafka's dial functions

@@ -25,9 +25,9 @@ type DialFunc func(ctx context.Context, network, address string) (net.Conn, erro
 const (
 	dialTimeout      = 5 * time.Second  // TCP, to one address
 	handshakeTimeout = 5 * time.Second  // TLS
-	openTimeout      = 15 * time.Second // all of a group's connection's beginning, SASL too
+	openTimeout      = 15 * time.Second // all of the beginning of a connection of the Dialer's, SASL too
 	// RequestTimeout is what callers give their requests beside what those wait
-	// for on purpose, and what the group's cap leaves room for.
+	// for on purpose.
 	RequestTimeout = 10 * time.Second
 )
 
@@ -37,9 +37,6 @@ var network = net.Dialer{
 	Timeout:         dialTimeout,
 	KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 4},
 }
-
-// Bootstrap is the address that the Dialer resolves to a broker that answers.
-const Bootstrap = "bootstrap:0"
 
 // Config is what New needs.
 type Config struct {
@@ -61,8 +58,7 @@ type Config struct {
 
 // Kafka is the way to one cluster.
 type Kafka struct {
-	// Dialer is for looking at brokers one by one; [Bootstrap] is the address to begin with. Its connections'
-	// cap is above KAFKA_REBALANCE_TIMEOUT, since a join is answered only when all have joined.
+	// Dialer is for looking at brokers one by one.
 	Dialer *kafka.Dialer
 	// Wire is for all other requests.
 	Wire *wire.Client
@@ -98,20 +94,10 @@ func New(ctx context.Context, cfg Config) (*Kafka, error) {
 		Dial: wire.DialFunc(k.dialer(dial, 0)), SASL: mechanism, Logger: cfg.Logger,
 	})
 	k.Dialer = &kafka.Dialer{
-		ClientID: cfg.Kafka.ClientID, DialFunc: k.toGroup(k.dialer(dial, cfg.Kafka.RebalanceTimeout+2*RequestTimeout)),
+		ClientID: cfg.Kafka.ClientID, DialFunc: k.dialer(dial, RequestTimeout),
 		Timeout: openTimeout, SASLMechanism: mechanism,
 	}
 	return k, nil
-}
-
-// toGroup is the group's dial function: it resolves the address to begin with.
-func (k *Kafka) toGroup(dial DialFunc) DialFunc {
-	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		if address != Bootstrap {
-			return dial(ctx, network, address)
-		}
-		return k.Wire.DialAny(ctx, wire.DialFunc(dial))
-	}
 }
 
 // mechanism is the log-in that all connections share, nil where there is none.
@@ -170,9 +156,9 @@ func (k *Kafka) dialer(dial DialFunc, limit time.Duration) DialFunc {
 	}
 }
 
-// Client is kafka-go's, over the wire.
+// Client is kafka-go's, over the wire, which does not look at the address.
 func (k *Kafka) Client() *kafka.Client {
-	return &kafka.Client{Addr: kafka.TCP(Bootstrap), Transport: k.Wire, Timeout: RequestTimeout}
+	return &kafka.Client{Addr: kafka.TCP("kafka:0"), Transport: k.Wire, Timeout: RequestTimeout}
 }
 
 // Run watches the files until ctx ends. Connections look at them anyway; Run

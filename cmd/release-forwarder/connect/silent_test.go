@@ -49,7 +49,7 @@ func TestASilentBrokerEndsTheDialersLogin(t *testing.T) {
 				if !errors.Is(err, os.ErrDeadlineExceeded) {
 					t.Errorf("error is %v, want a time-out", err)
 				}
-				if took, limit := time.Since(begin), time.Minute+2*RequestTimeout; took > limit {
+				if took, limit := time.Since(begin), 2*RequestTimeout; took > limit {
 					t.Errorf("took %v, limit %v", took, limit)
 				}
 			})
@@ -78,22 +78,6 @@ func TestASilentBrokerDoesNotStopTheWireForGood(t *testing.T) {
 		cancel()
 		k.Wire.Close()
 		time.Sleep(5 * time.Minute) // whatever still waits for the broker ends
-	})
-}
-
-func TestASilentBrokerDoesNotKeepTheGroupFromClosing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		k := connected(t, Config{Kafka: kafkaSettings(loggingIn, "broker:9092"), Dial: new(silence).dial})
-		group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{ID: "g", Brokers: []string{Bootstrap}, Topics: []string{"events"}, Dialer: k.Dialer})
-		if err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Second)
-		begin := time.Now()
-		_ = group.Close()
-		if took, limit := time.Since(begin), time.Minute+2*RequestTimeout; took > limit {
-			t.Errorf("closing took %v, limit %v", took, limit)
-		}
 	})
 }
 

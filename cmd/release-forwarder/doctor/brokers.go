@@ -31,7 +31,6 @@ func (p *doctor) broker(ctx context.Context, address, role string) (Report, bool
 	f := &findings{area: Brokers, subject: address + " (" + role + ")"}
 	cfg := p.settings.Kafka
 	cfg.Brokers = []string{address}
-	cfg.RebalanceTimeout = 0 // nothing here waits for a join
 	connected, hangUp := context.WithCancel(ctx)
 	defer hangUp()
 	k, err := connect.New(connected, connect.Config{Kafka: cfg, Dial: p.dial})
