@@ -43,7 +43,7 @@ func (s *shelf) read(p *partition, among int) (n int) {
 	s.g.allot(p, among)
 	s.e.mu.Unlock()
 	for ; s.room(p) == BoundNone; n++ {
-		s.rig.read(int(p.partition), s.offset[p], "", 1)
+		s.rig.read(int(p.Number), s.offset[p], "", 1)
 		s.offset[p]++
 	}
 	return n

@@ -108,7 +108,7 @@ func (e *Engine) stuck(now int64, slot bool) string {
 	for _, p := range e.member.parts {
 		if p.takes.stands(open && slot && p.drain == nil && p.deliverable()) {
 			return fmt.Sprintf("nothing of %s/%d was tried for %s although records are due and nothing stands in their way; the first unfinished is offset %d",
-				p.topic, p.partition, stuckAfter, p.Watermark())
+				p.Topic, p.Number, stuckAfter, p.Watermark())
 		}
 	}
 	return ""

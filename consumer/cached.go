@@ -8,10 +8,10 @@ import (
 	"release-forwarder/consumer/wire"
 )
 
-// mark is a commit as Kafka keeps it.
+// mark is a group's commit for a partition, as Kafka keeps it.
 type mark struct {
-	offset   int64
-	epoch    int32 // of the last record below
+	offset   int64 // −1: there is none
+	epoch    int32 // the leader's, of the last record below; −1: whoever committed told none
 	metadata string
 }
 

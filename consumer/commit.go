@@ -180,7 +180,7 @@ func (g *member) commitment(p *partition) commitment {
 }
 
 func (p *partition) commitKey(offset int64) progress.CommitKey {
-	return progress.CommitKey{Cluster: p.member.cluster, Topic: p.topic, Partition: p.partition, Offset: offset, TopicID: p.logID}
+	return progress.CommitKey{Cluster: p.member.cluster, Topic: p.Topic, Partition: p.Number, Offset: offset, TopicID: p.logID}
 }
 
 // outcome is what became of the commits of one request.
@@ -196,7 +196,7 @@ func (g *member) request(ctx context.Context, id membership.Identity, commits []
 	req := g.commitRequest(id, commits)
 	topic := ""
 	if len(req.Topics) == 1 {
-		topic = commits[0].part.topic
+		topic = commits[0].part.Topic
 	}
 	sent, ended := time.Now(), e.cfg.Hooks.Committing(topic, len(commits))
 	g.noteSent(commits)
@@ -254,19 +254,6 @@ func isStale(err error) bool {
 	return false
 }
 
-// ofGroup is the error of a code from the group's coordinator, nil for 0. One that is not, or
-// no longer, the coordinator is not asked again.
-func (e *Engine) ofGroup(code int16) error {
-	if code == 0 {
-		return nil
-	}
-	err := kafka.Error(code)
-	if wire.Moved(err) {
-		e.cfg.Wire.ForgetCoordinator(e.cfg.GroupID)
-	}
-	return err
-}
-
 // exchange sends a commit and waits for the answer. It is not given up for the next one:
 // that could overtake it, and the older offset would stand.
 func (g *member) exchange(ctx context.Context, req *kmsg.OffsetCommitRequest) (*kmsg.OffsetCommitResponse, error) {
@@ -321,7 +308,7 @@ func (o *outcome) about() []any {
 		return nil
 	}
 	c := o.refused[0]
-	return []any{"topic", c.part.topic, "partition", c.part.partition, "cause", cause(c.refused), "partitions", len(o.refused)}
+	return []any{"topic", c.part.Topic, "partition", c.part.Number, "cause", wire.Cause(c.refused), "partitions", len(o.refused)}
 }
 
 // byName is the newest version of OffsetCommit that names topics by their names; from the
@@ -335,7 +322,7 @@ func (g *member) commitRequest(id membership.Identity, commits []commitment) *km
 	req.Group, req.Generation, req.MemberID = g.engine.cfg.GroupID, id.Generation, id.Member
 	at := map[logName]int{}
 	for _, c := range commits {
-		name := logName{c.part.topic, c.logID}
+		name := logName{c.part.Topic, c.logID}
 		if c.logID == (wire.ID{}) {
 			req.SetVersion(byName)
 		}
@@ -348,7 +335,7 @@ func (g *member) commitRequest(id membership.Identity, commits []commitment) *km
 			req.Topics = append(req.Topics, t)
 		}
 		p := kmsg.NewOffsetCommitRequestTopicPartition()
-		p.Partition, p.Offset, p.LeaderEpoch = c.part.partition, c.offset, c.epoch
+		p.Partition, p.Offset, p.LeaderEpoch = c.part.Number, c.offset, c.epoch
 		p.Metadata = kmsg.StringPtr(c.metadata)
 		req.Topics[i].Partitions = append(req.Topics[i].Partitions, p)
 	}
@@ -378,16 +365,16 @@ func canBeLess(commits []commitment, err error) bool {
 func (e *Engine) commitError(res *kmsg.OffsetCommitResponse, c commitment) error {
 	err, told := fetch.ErrLeftOut, false
 	for _, t := range res.Topics {
-		if res.Version > byName && t.TopicID != c.logID || res.Version <= byName && t.Topic != c.part.topic {
+		if res.Version > byName && t.TopicID != c.logID || res.Version <= byName && t.Topic != c.part.Topic {
 			continue
 		}
 		for _, p := range t.Partitions {
 			switch {
-			case p.Partition != c.part.partition:
+			case p.Partition != c.part.Number:
 			case told:
 				return fetch.ErrTwice
 			default:
-				err, told = e.ofGroup(p.ErrorCode), true
+				err, told = membership.CodeError(e.cfg.Wire, e.cfg.GroupID, p.ErrorCode, nil), true
 			}
 		}
 	}
@@ -423,7 +410,7 @@ func (g *member) noteRefused(c commitment, err error) {
 		if first {
 			e.log.Error("the broker takes less commit metadata than 4096 bytes (offset.metadata.max.bytes): "+
 				"only the watermark is committed, a kill repeats all that is done beyond it",
-				"topic", c.part.topic, "partition", c.part.partition, "bytes", len(c.metadata))
+				"topic", c.part.Topic, "partition", c.part.Number, "bytes", len(c.metadata))
 		}
 	}
 }
@@ -440,7 +427,7 @@ func (p *partition) isRefused(err error) {
 	if p.refused.IsZero() {
 		p.refused = time.Now()
 	}
-	p.refusal = cause(err)
+	p.refusal = wire.Cause(err)
 }
 
 // refusedAside tells whether all of these are noted so: that they are refused, again

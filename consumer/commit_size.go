@@ -40,7 +40,7 @@ func (s commitSize) take(group string, commits []commitment) int {
 // weight is nearly what a commit takes in the coordinator's log: group, topic and
 // metadata, and numbers and lengths beside them.
 func (c commitment) weight(group string) int {
-	return len(group) + len(c.part.topic) + len(c.metadata) + 64
+	return len(group) + len(c.part.Topic) + len(c.metadata) + 64
 }
 
 func weight(group string, commits []commitment) (bytes int) {
@@ -151,7 +151,7 @@ func (g *member) learn(s search, commits []commitment, began time.Time) {
 		if c.stripped > 0 && !e.strips {
 			e.strips = true
 			e.log.Error("the coordinator refuses a partition's commit as too large with its metadata: only the watermark is committed where there is so much, a kill repeats what is done beyond it",
-				"topic", c.part.topic, "partition", c.part.partition, "bytes", c.stripped)
+				"topic", c.part.Topic, "partition", c.part.Number, "bytes", c.stripped)
 		}
 	}
 	if s.size == s.began {

@@ -10,30 +10,21 @@ import (
 	"release-forwarder/consumer/membership"
 )
 
-// Commit is a group's commit for a partition, as Kafka keeps it.
-type Commit struct {
-	// Offset is −1 where there is none.
-	Offset int64
-	// LeaderEpoch is that of the last record below Offset; −1: whoever committed told none.
-	LeaderEpoch int32
-	Metadata    string
-}
-
 // commits are those that an answer tells of, or the errors.
 type commits map[topicPartition]foundCommit
 
 type foundCommit struct {
-	Commit
+	mark
 	err error
 }
 
 // of is one partition's. One that is missing is an error, and so is one that is there twice.
-func (c commits) of(tp topicPartition) (Commit, error) {
+func (c commits) of(tp topicPartition) (mark, error) {
 	found, told := c[tp]
 	if !told {
-		return Commit{}, fetch.ErrLeftOut
+		return mark{}, fetch.ErrLeftOut
 	}
-	return found.Commit, found.err
+	return found.mark, found.err
 }
 
 const (
@@ -66,23 +57,23 @@ func fetchCommitsAs(ctx context.Context, w Wire, group string, as membership.Ide
 		return nil, fetch.ErrLeftOut
 	}
 	told := &res.Groups[0]
-	if told.ErrorCode != 0 {
-		return nil, kafka.Error(told.ErrorCode)
+	if err := membership.CodeError(w, group, told.ErrorCode, nil); err != nil {
+		return nil, err
 	}
 	all := commits{}
 	for _, t := range told.Topics {
 		for _, p := range t.Partitions {
-			all.add(topicPartition{t.Topic, p.Partition}, Commit{Offset: p.Offset, LeaderEpoch: p.LeaderEpoch}, p.Metadata, p.ErrorCode)
+			all.add(topicPartition{Topic: t.Topic, Number: p.Partition}, mark{offset: p.Offset, epoch: p.LeaderEpoch}, p.Metadata, p.ErrorCode)
 		}
 	}
 	return all, nil
 }
 
 // add notes what an answer says of one partition.
-func (c commits) add(tp topicPartition, found Commit, metadata *string, code int16) {
-	f := foundCommit{Commit: found}
+func (c commits) add(tp topicPartition, found mark, metadata *string, code int16) {
+	f := foundCommit{mark: found}
 	if metadata != nil {
-		f.Metadata = *metadata
+		f.metadata = *metadata
 	}
 	if code != 0 {
 		f.err = kafka.Error(code)
@@ -109,13 +100,13 @@ func fetchCommits(ctx context.Context, w Wire, group string, asked map[string][]
 		return nil, err
 	}
 	res := answer.(*kmsg.OffsetFetchResponse)
-	if res.ErrorCode != 0 {
-		return nil, kafka.Error(res.ErrorCode)
+	if err := membership.CodeError(w, group, res.ErrorCode, nil); err != nil {
+		return nil, err
 	}
 	all := commits{}
 	for _, t := range res.Topics {
 		for _, p := range t.Partitions {
-			all.add(topicPartition{t.Topic, p.Partition}, Commit{Offset: p.Offset, LeaderEpoch: p.LeaderEpoch}, p.Metadata, p.ErrorCode)
+			all.add(topicPartition{Topic: t.Topic, Number: p.Partition}, mark{offset: p.Offset, epoch: p.LeaderEpoch}, p.Metadata, p.ErrorCode)
 		}
 	}
 	return all, nil

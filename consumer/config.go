@@ -24,7 +24,6 @@ const (
 // Config is what an Engine needs: settings of the service, one by one, and its parts. Every field
 // without a default must be set.
 type Config struct {
-	Brokers []string
 	// Topics must exist before anything is read; they are waited for. Optional
 	// ones are read as well while they exist.
 	Topics   []string
@@ -94,8 +93,8 @@ type Wire interface {
 	Exchange(ctx context.Context, broker int32, key int16, exchange func(rw io.ReadWriter, version int16) error) error
 }
 
-// Hooks tell of what happens, for metrics. Every one may be nil. They are called without the
-// engine's lock, and may call it; what happened waits for them, so they must not block.
+// Hooks tell of what happens, for metrics. They are called without the engine's lock, and may
+// call it; what happened waits for them, so they must not block.
 type Hooks struct {
 	Assigned func(topic string, partition int32)
 	Dropped  func(topic string, partition int32, count int64)
@@ -112,34 +111,6 @@ type Hooks struct {
 	// joined, when that has changed, and with nothing owned when it gave them up.
 	Owns            func(owned, all map[string]int)
 	MetadataIgnored func()
-}
-
-func (h *Hooks) fill() {
-	nop := func(string, int32) {}
-	if h.Assigned == nil {
-		h.Assigned = nop
-	}
-	if h.Dropped == nil {
-		h.Dropped = func(string, int32, int64) {}
-	}
-	if h.Committing == nil {
-		h.Committing = func(string, int) func(string) { return func(string) {} }
-	}
-	if h.Drained == nil {
-		h.Drained = func(time.Duration) {}
-	}
-	if h.Committed == nil {
-		h.Committed = func(string) {}
-	}
-	if h.Rebalanced == nil {
-		h.Rebalanced = func() {}
-	}
-	if h.Owns == nil {
-		h.Owns = func(map[string]int, map[string]int) {}
-	}
-	if h.MetadataIgnored == nil {
-		h.MetadataIgnored = func() {}
-	}
 }
 
 const (

@@ -101,7 +101,7 @@ func (e *Engine) metadata(ctx context.Context) (*wire.Metadata, error) {
 func (e *Engine) topicCause(topic string) string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return cause(e.counts[topic].cause)
+	return wire.Cause(e.counts[topic].cause)
 }
 
 // tellShare tells how many of the topics' partitions are this member's, where that is news.
@@ -110,7 +110,7 @@ func (g *member) tellShare() {
 	owned, all := map[string]int{}, map[string]int{}
 	e.mu.Lock()
 	for tp := range g.parts {
-		owned[tp.topic]++
+		owned[tp.Topic]++
 	}
 	for _, topic := range slices.Concat(e.cfg.Topics, e.cfg.Optional) {
 		if c := e.counts[topic]; c.n > 0 {

@@ -53,7 +53,7 @@ func (e *Engine) tell(hook func()) { e.mu.tells = append(e.mu.tells, hook) }
 
 // dropped tells of records that Kafka has no more. The mutex is held.
 func (e *Engine) dropped(tp topicPartition, count int64) {
-	e.tell(func() { e.cfg.Hooks.Dropped(tp.topic, tp.partition, count) })
+	e.tell(func() { e.cfg.Hooks.Dropped(tp.Topic, tp.Number, count) })
 }
 
 // pool is the workers, and what they choose from.
@@ -130,7 +130,6 @@ type seeing struct {
 
 // New makes an engine. It contacts nothing.
 func New(cfg Config) *Engine {
-	cfg.Hooks.fill()
 	e := &Engine{cfg: cfg, log: cfg.Log}
 	e.wake = sync.NewCond(&e.mu)
 	e.timed = queue.NewTimetable[*Delivery]()

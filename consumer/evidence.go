@@ -145,13 +145,6 @@ func (g *member) vouches(p *partition) {
 	}
 }
 
-// unchecked says why partitions cannot be verified.
-func (g *member) unchecked(ctx context.Context, why map[*partition]error) {
-	for _, line := range g.waits(ctx, electionTakes, why) {
-		g.engine.log.Warn("a partition's leader cannot be asked whether its log is the one that was read before; it is not read before", line...)
-	}
-}
-
 // checkAt verifies the partitions of one leader.
 func (g *member) checkAt(ctx context.Context, broker int32, all []verifying) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
@@ -159,7 +152,7 @@ func (g *member) checkAt(ctx context.Context, broker int32, all []verifying) {
 	var asks []fetch.EpochAsk
 	for _, v := range all {
 		if v.asks() {
-			asks = append(asks, fetch.EpochAsk{Topic: v.part.topic, Partition: v.part.partition, LeaderEpoch: v.leader.epoch, Epoch: v.epoch})
+			asks = append(asks, fetch.EpochAsk{Topic: v.part.Topic, Partition: v.part.Number, LeaderEpoch: v.leader.epoch, Epoch: v.epoch})
 		}
 	}
 	var ends []fetch.EpochTold
@@ -181,7 +174,7 @@ func (g *member) checkAt(ctx context.Context, broker int32, all []verifying) {
 		}
 		var bounds fetch.Bounds
 		if perr == nil && (parted != nil && parted.at < 0 || g.isOutside(p)) {
-			bounds, perr = boundsOf(ctx, g.engine.cfg.Wire, p.topic, p.partition, wire.Partition{Leader: broker, Epoch: v.leader.epoch}, false)
+			bounds, perr = boundsOf(ctx, g.engine.cfg.Wire, p.Topic, p.Number, wire.Partition{Leader: broker, Epoch: v.leader.epoch}, false)
 		}
 		if perr != nil {
 			why[p] = perr
@@ -191,7 +184,9 @@ func (g *member) checkAt(ctx context.Context, broker int32, all []verifying) {
 	if ctx.Err() == nil && len(why) > 0 {
 		g.engine.cfg.Wire.Refresh() // the leader may be another one
 	}
-	g.unchecked(ctx, why)
+	for _, line := range g.waits(ctx, electionTakes, why) {
+		g.engine.log.Warn("a partition's leader cannot be asked whether its log is the one that was read before; it is not read before", line...)
+	}
 }
 
 // another tells whether the topic is another one than the one that was read.
@@ -277,7 +272,7 @@ func (g *member) inside(p *partition, v verifying, bounds fetch.Bounds) bool {
 	case p.outOfRange.IsZero():
 		p.outOfRange = now
 		e.log.Warn("what was read before is above the log's end, and no leader epoch tells why; believed when it has stood so for 30s, since a new leader may lag",
-			"topic", p.topic, "partition", p.partition, "position", p.Position(), "done_to", v.offset, "end", bounds.End)
+			"topic", p.Topic, "partition", p.Number, "position", p.Position(), "done_to", v.offset, "end", bounds.End)
 		fallthrough
 	case now.Sub(p.outOfRange) < settleTime:
 		p.look.next = now.Add(joinInterval)
@@ -295,7 +290,7 @@ func (g *member) inside(p *partition, v verifying, bounds fetch.Bounds) bool {
 func (g *member) dropped(p *partition, first int64) bool {
 	e := g.engine
 	e.dropped(p.topicPartition, first-p.Position())
-	report := []any{"topic", p.topic, "partition", p.partition, "from", p.Position(), "to", first, "count", first - p.Position()}
+	report := []any{"topic", p.Topic, "partition", p.Number, "from", p.Position(), "to", first, "count", first - p.Position()}
 	if e.cfg.OffsetReset == ResetNone {
 		p.phase = parked
 		e.log.Error("Kafka no longer has records that were not read (retention); "+

@@ -51,7 +51,7 @@ func (g *member) firstsAt(ctx context.Context, broker int32, parts []first) (fir
 	defer cancel()
 	asks := make([]fetch.OffsetAsk, len(parts))
 	for i, f := range parts {
-		asks[i] = fetch.OffsetAsk{Topic: f.part.topic, Partition: f.part.partition, LeaderEpoch: f.leader.epoch}
+		asks[i] = fetch.OffsetAsk{Topic: f.part.Topic, Partition: f.part.Number, LeaderEpoch: f.leader.epoch}
 	}
 	told, err := fetch.FirstOffsets(ctx, e.cfg.Wire, broker, asks)
 	why := map[*partition]error{}

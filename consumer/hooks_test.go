@@ -29,7 +29,7 @@ func TestHooksAreCalledWithoutTheLock(t *testing.T) {
 			}
 			inRig(t, 1, func(c *Config) {
 				c.Handler, c.Wire = &inbox{}, away{}
-				c.Hooks = Hooks{MetadataIgnored: hook, Dropped: func(string, int32, int64) { hook() }}
+				c.Hooks.MetadataIgnored, c.Hooks.Dropped = hook, func(string, int32, int64) { hook() }
 			}, func(own *rig) {
 				r = own
 				p := r.part(0)

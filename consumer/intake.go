@@ -24,7 +24,7 @@ func (g *member) takeIn(p *partition, broker int32, a *fetch.Answer, left int) {
 		return
 	case a.Preferred != noReplica && a.Preferred != broker:
 		g.engine.mu.Lock()
-		p.goesNear(a.Preferred)
+		p.near = near{a.Preferred, time.Now().Add(nearFor)}
 		g.engine.mu.Unlock()
 		g.release(p, nil)
 		return
@@ -42,15 +42,16 @@ func (g *member) takeIn(p *partition, broker int32, a *fetch.Answer, left int) {
 	e.mu.Lock()
 	p.unreadable = err != nil
 	p.weigh(a.LastStableOffset, time.Now())
+	paused := p.paused
 	e.mu.Unlock()
 	if err != nil {
 		e.log.Error("the log cannot be read here: this partition stops until it can, the others go on; "+
 			"see the broker's log for a damaged disk, and README.md for passing over the record",
-			"topic", p.topic, "partition", p.partition, "offset", rd.Position(), "error", err.Error())
+			"topic", p.Topic, "partition", p.Number, "offset", rd.Position(), "error", err.Error())
 	}
 	// An answer that held nothing although there is something must not be
 	// asked for again without a pause.
-	stuck := rd.Position() == from && from < a.LastStableOffset && a.Len() > 0 && p.pausedNow() == BoundNone
+	stuck := rd.Position() == from && from < a.LastStableOffset && a.Len() > 0 && paused == BoundNone
 	if err == nil && stuck {
 		err = errStuck
 	}
@@ -69,12 +70,6 @@ func (e *Engine) limits() fetch.Limits {
 // hardRecordLimit is the most one record may unpack to: a small batch can claim
 // any size. Kafka's own default bound is 1 MiB.
 const hardRecordLimit = 32 << 20
-
-func (p *partition) pausedNow() Bound {
-	p.engine.mu.Lock()
-	defer p.engine.mu.Unlock()
-	return p.paused
-}
 
 // read takes the reader's records in, as many as the partition has room for.
 func (g *member) read(p *partition, rd *fetch.Reader) error {
@@ -146,7 +141,7 @@ func onlyEnd(err error) error {
 }
 
 func newDelivery(p *partition, rec fetch.Record, now time.Time) *Delivery {
-	d := &Delivery{Record: Record{Topic: p.topic, Partition: p.partition, Record: rec}, part: p, size: payload(&rec)}
+	d := &Delivery{Record: Record{Topic: p.Topic, Partition: p.Number, Record: rec}, part: p, size: payload(&rec)}
 	d.progress.Of, d.progress.Offset, d.progress.Epoch, d.progress.Before = d, rec.Offset, rec.Epoch, progress.UnknownEpoch
 	d.oversized = d.size > p.engine.cfg.MaxRecordBytes
 	d.queued.Of, d.queued.Cost, d.queued.Unloaded = d, recordOverhead, d.oversized
@@ -188,7 +183,7 @@ func (g *member) add(p *partition, batch []*Delivery, orderKeys []string, full B
 		p.memories.recall(d)
 		if d.oversized {
 			e.log.Warn("a record above KAFKA_MAX_RECORD_BYTES is processed, no other such beside it",
-				"topic", p.topic, "partition", p.partition, "offset", d.Record.Offset, "bytes", d.size)
+				"topic", p.Topic, "partition", p.Number, "offset", d.Record.Offset, "bytes", d.size)
 		}
 		if p.join(d, orderKeys[i]) {
 			readied++

@@ -145,12 +145,12 @@ func (e *Engine) loaded(d *Delivery, rec fetch.Record, err error) (opened bool) 
 	default:
 		e.large = nil
 		d.loads.after(1, 0)
-		p.reread, p.rereads = cause(err), d.failing
+		p.reread, p.rereads = wire.Cause(err), d.failing
 		e.timed.Add(&d.queued, d.loads.next, d.hold.Firm)
 		e.schedule()
 		if p.ctx.Err() == nil {
 			e.log.Warn("a record above KAFKA_MAX_RECORD_BYTES cannot be read again for its try; tried again",
-				"topic", p.topic, "partition", p.partition, "offset", d.Record.Offset, "cause", cause(err), "error", err.Error())
+				"topic", p.Topic, "partition", p.Number, "offset", d.Record.Offset, "cause", wire.Cause(err), "error", err.Error())
 		}
 	}
 	e.loadNext()
@@ -167,7 +167,7 @@ func (e *Engine) gone(d *Delivery) {
 	p.member.dirty = true
 	e.dropped(p.topicPartition, 1)
 	e.log.Error("Kafka dropped a record above KAFKA_MAX_RECORD_BYTES while it waited to be sent (retention, truncation, or the topic was made anew); it is passed over",
-		"topic", p.topic, "partition", p.partition, "from", offset, "to", offset+1, "count", 1)
+		"topic", p.Topic, "partition", p.Number, "from", offset, "to", offset+1, "count", 1)
 	e.markReady(p)
 	e.unpause(p)
 }
@@ -193,7 +193,7 @@ func (g *member) readAgain(d *Delivery) (rec fetch.Record, err error) {
 	res, err := fetch.Do(ctx, e.cfg.Wire, &fetch.Request{
 		Broker: l.broker, ClientID: e.cfg.ClientID, MinBytes: 1, MaxBytes: 1,
 		Partitions: []fetch.Partition{{
-			Topic: p.topic, TopicID: logID, Partition: p.partition, Offset: offset, LeaderEpoch: l.epoch, LastEpoch: progress.UnknownEpoch, MaxBytes: 1,
+			Topic: p.Topic, TopicID: logID, Partition: p.Number, Offset: offset, LeaderEpoch: l.epoch, LastEpoch: progress.UnknownEpoch, MaxBytes: 1,
 		}},
 	})
 	if err != nil {
@@ -229,7 +229,7 @@ func (g *member) readAgain(d *Delivery) (rec fetch.Record, err error) {
 // outOfLog says what it means that a record's offset is not in the log: below its start
 // it is gone; above its end that is believed when it has stood so for settleTime.
 func (g *member) outOfLog(ctx context.Context, d *Delivery, l leader) error {
-	b, err := boundsOf(ctx, g.engine.cfg.Wire, d.part.topic, d.part.partition, wire.Partition{Leader: l.broker, Epoch: l.epoch}, false)
+	b, err := boundsOf(ctx, g.engine.cfg.Wire, d.part.Topic, d.part.Number, wire.Partition{Leader: l.broker, Epoch: l.epoch}, false)
 	switch {
 	case err != nil:
 		return err

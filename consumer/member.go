@@ -147,7 +147,7 @@ func (o owner) Assigned(added []membership.Partition) {
 		return
 	}
 	for _, a := range added {
-		g.begin(topicPartition{a.Topic, a.Number})
+		g.begin(a)
 	}
 	for tp, r := range e.cached {
 		if g.parts[tp] == nil { // it has moved: its records are another's now
@@ -193,7 +193,7 @@ func (g *member) owns(named []membership.Partition) (parts []*partition) {
 	g.engine.mu.Lock()
 	defer g.engine.mu.Unlock()
 	for _, n := range named {
-		if p := g.parts[topicPartition{n.Topic, n.Number}]; p != nil {
+		if p := g.parts[n]; p != nil {
 			parts = append(parts, p)
 		}
 	}

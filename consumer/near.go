@@ -43,11 +43,6 @@ func (g *member) from(p *partition, l leader) fetchFrom {
 	return fetchFrom{broker: l.broker, rack: e.cfg.Rack != "" && !now.Before(p.near.until)}
 }
 
-// goesNear notes the replica that the leader named. The engine's mutex is held.
-func (p *partition) goesNear(replica int32) {
-	p.near = near{replica, time.Now().Add(nearFor)}
-}
-
 // leavesNear goes back to the leader where a request to another replica failed, and tells
 // whether that is so.
 func (g *member) leavesNear(p *partition, broker int32) bool {

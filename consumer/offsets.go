@@ -113,7 +113,7 @@ func ReadProgress(ctx context.Context, w Wire, group string, topics []string) ([
 		}
 	}
 	slices.SortFunc(all, func(a, b PartitionProgress) int {
-		return topicPartition{a.Topic, a.Partition}.compare(topicPartition{b.Topic, b.Partition})
+		return topicPartition{Topic: a.Topic, Number: a.Partition}.Compare(topicPartition{Topic: b.Topic, Number: b.Partition})
 	})
 	found, err := fetchCommits(ctx, w, group, asked)
 	if errors.Is(err, kafka.GroupIdNotFound) {
@@ -143,13 +143,13 @@ func ReadProgress(ctx context.Context, w Wire, group string, topics []string) ([
 const logsAtOnce = 8
 
 func (p *PartitionProgress) readCommit(m *wire.Metadata, found commits) {
-	c, err := found.of(topicPartition{p.Topic, p.Partition})
+	c, err := found.of(topicPartition{Topic: p.Topic, Number: p.Partition})
 	switch {
 	case err != nil:
 		p.Err = fmt.Errorf("the commit cannot be read: %w", err)
-	case c.Offset >= 0:
-		at := progress.CommitKey{Cluster: m.ClusterID, Topic: p.Topic, TopicID: m.Topics[p.Topic].ID, Partition: p.Partition, Offset: c.Offset}
-		p.Told = progress.Parse(at, c.Metadata)
+	case c.offset >= 0:
+		at := progress.CommitKey{Cluster: m.ClusterID, Topic: p.Topic, TopicID: m.Topics[p.Topic].ID, Partition: p.Partition, Offset: c.offset}
+		p.Told = progress.Parse(at, c.metadata)
 	}
 }
 

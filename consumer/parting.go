@@ -72,7 +72,7 @@ func (e *Engine) Reaches(topic string, partition int32, position, end int64) {
 	leaders, err := g.leaders(e.ctx)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	p := g.parts[topicPartition{topic, partition}]
+	p := g.parts[topicPartition{Topic: topic, Number: partition}]
 	if err != nil || p == nil || p.phase != reading || p.Position() != position {
 		return
 	}
@@ -104,7 +104,7 @@ func (e *Engine) tellGone(tp topicPartition, why string, since, known, next int6
 	// At least one: nobody can say that there was none, and it must alert.
 	until := max(known, since+1)
 	e.dropped(tp, until-since)
-	report := []any{"topic", tp.topic, "partition", tp.partition, "from", since, "to", until, "count", until - since, "why", why}
+	report := []any{"topic", tp.Topic, "partition", tp.Number, "from", since, "to", until, "count", until - since, "why", why}
 	if e.cfg.OffsetReset == ResetNone {
 		e.log.Error("the log is another one than was read before, from an offset on; "+
 			"the partition waits for a person, as KAFKA_OFFSET_RESET=none says: set the group's offset and start the replicas again", report...)

@@ -1,11 +1,11 @@
 package consumer
 
 import (
-	"cmp"
 	"context"
 	"time"
 
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/membership"
 	"release-forwarder/consumer/progress"
 	"release-forwarder/consumer/queue"
 	"release-forwarder/consumer/wire"
@@ -50,15 +50,7 @@ const (
 	boundAhead Bound = "ahead"
 )
 
-type topicPartition struct {
-	topic     string
-	partition int32
-}
-
-// compare orders by topic and number.
-func (tp topicPartition) compare(other topicPartition) int {
-	return cmp.Or(cmp.Compare(tp.topic, other.topic), cmp.Compare(tp.partition, other.partition))
-}
+type topicPartition = membership.Partition
 
 // partition is one assigned partition: its progress, its key queues and what
 // may be delivered now. Guarded by the engine's mutex. All of it is of one

@@ -73,7 +73,7 @@ func (r *rig) openToTheGapBound(p *partition, in *inbox) (open []*Delivery) {
 	r.t.Helper()
 	r.g.allot(p, 1)
 	for o := int64(0); r.room(p) == BoundNone; o++ {
-		r.read(int(p.partition), o, "", 1)
+		r.read(int(p.Number), o, "", 1)
 		open = append(open, in.take()...)
 	}
 	if p.paused != BoundGaps {

@@ -171,8 +171,8 @@ func (l leaders) of(tp topicPartition) leader {
 	if l.told == nil {
 		return leader{err: fetch.ErrLeftOut}
 	}
-	t, told := l.told.Topics[tp.topic]
-	p, has := t.Partitions[tp.partition]
+	t, told := l.told.Topics[tp.Topic]
+	p, has := t.Partitions[tp.Number]
 	of := leader{broker: p.Leader, epoch: p.Epoch, id: t.ID, doubt: t.Doubted, err: cmp.Or(t.Err, p.Err)}
 	if of.err == nil && (!told || !has) {
 		of.err = fetch.ErrLeftOut
@@ -208,7 +208,7 @@ func (g *member) fetchRequest(from fetchFrom, parts []*partition, wait time.Dura
 			usual = clamp(int64(p.ahead())*int64(p.size), 4<<10, usual)
 		}
 		req.Partitions = append(req.Partitions, fetch.Partition{
-			Topic: p.topic, TopicID: p.verified.id, Partition: p.partition, Offset: p.Position(),
+			Topic: p.Topic, TopicID: p.verified.id, Partition: p.Number, Offset: p.Position(),
 			LeaderEpoch: p.verified.epoch, LastEpoch: p.Epoch(),
 			MaxBytes: int32(clamp(p.batch, usual, answer)),
 		})
@@ -248,7 +248,7 @@ func (g *member) fetch(ctx context.Context, req *fetch.Request, parts []*partiti
 		}
 		for i := range res.Partitions {
 			a := &res.Partitions[i]
-			tp := topicPartition{a.Topic, a.Partition}
+			tp := topicPartition{Topic: a.Topic, Number: a.Partition}
 			if p := asked[tp]; p != nil && !heard[tp] {
 				heard[tp] = true
 				g.takeIn(p, req.Broker, a, left)
@@ -277,7 +277,7 @@ func (g *member) fetch(ctx context.Context, req *fetch.Request, parts []*partiti
 func (g *member) told(req *fetch.Request, res *fetch.Response, parts map[topicPartition]*partition) {
 	asked, size := map[topicPartition]int64{}, int64(0)
 	for _, p := range req.Partitions {
-		asked[topicPartition{p.Topic, p.Partition}] = int64(p.MaxBytes)
+		asked[topicPartition{Topic: p.Topic, Number: p.Partition}] = int64(p.MaxBytes)
 	}
 	for i := range res.Partitions {
 		size += int64(res.Partitions[i].Len())
@@ -287,7 +287,7 @@ func (g *member) told(req *fetch.Request, res *fetch.Response, parts map[topicPa
 	defer e.mu.Unlock()
 	for i := range res.Partitions {
 		a := &res.Partitions[i]
-		tp := topicPartition{a.Topic, a.Partition}
+		tp := topicPartition{Topic: a.Topic, Number: a.Partition}
 		p := parts[tp]
 		if p == nil || a.Err != nil {
 			continue
@@ -340,7 +340,7 @@ func (g *member) release(p *partition, err error) {
 		if p.failures++; p.failingSince.IsZero() {
 			p.failingSince = time.Now()
 		}
-		p.cause = cause(err)
+		p.cause = wire.Cause(err)
 		p.doubt() // the leader may have moved, or the topic been made anew
 		backoff := time.Now().Add(min(fetchBackoff<<min(p.failures-1, 8), maxFetchBackoff))
 		if backoff.After(p.notBefore) {
@@ -378,7 +378,7 @@ func (g *member) fetchRefused(p *partition, broker int32, err error) {
 		}
 	default:
 		e.log.Warn("the broker refused to let a partition be read; it is tried again",
-			"topic", p.topic, "partition", p.partition, "cause", cause(err), "error", err.Error())
+			"topic", p.Topic, "partition", p.Number, "cause", wire.Cause(err), "error", err.Error())
 	}
 	g.release(p, err)
 }

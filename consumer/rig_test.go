@@ -41,12 +41,22 @@ func newRig(t testing.TB, partitions int, change func(*Config)) *rig {
 	r := &rig{gate: &semaphore{free: 4}}
 	r.t, _ = t.(*testing.T)
 	cfg := Config{
-		Brokers: []string{"nowhere:1"}, Topics: []string{"events"}, GroupID: "group",
+		Topics: []string{"events"}, GroupID: "group",
 		SessionTimeout: 30 * time.Second, HeartbeatInterval: 3 * time.Second, RebalanceTimeout: time.Minute,
 		OffsetReset: ResetEarliest, MaxPending: 1000, MaxPendingBytes: 16 << 20, MaxRecordBytes: 1 << 20,
 		Workers: 8, CommitInterval: time.Second, DrainTimeout: 20 * time.Second,
 		OrderKey: func(value []byte) string { return string(value) },
 		Wire:     away{}, Gate: r.gate, Log: slog.New(slog.DiscardHandler),
+		Hooks: Hooks{
+			Assigned:        func(string, int32) {},
+			Dropped:         func(string, int32, int64) {},
+			Committing:      func(string, int) func(string) { return func(string) {} },
+			Committed:       func(string) {},
+			Drained:         func(time.Duration) {},
+			Rebalanced:      func() {},
+			Owns:            func(owned, all map[string]int) {},
+			MetadataIgnored: func() {},
+		},
 	}
 	if change != nil {
 		change(&cfg)
@@ -123,7 +133,9 @@ func (r *rig) heard(at time.Time) {
 	r.e.renew(r.g, at.Add(r.e.cfg.SessionTimeout))
 }
 
-func (r *rig) part(n int) *partition { return r.g.parts[topicPartition{"events", int32(n)}] }
+func (r *rig) part(n int) *partition {
+	return r.g.parts[topicPartition{Topic: "events", Number: int32(n)}]
+}
 
 // read takes in one record with an order key and a value of size bytes.
 func (r *rig) read(partition int, offset int64, orderKey string, size int) *Delivery {

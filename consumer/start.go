@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/segmentio/kafka-go"
-
 	"release-forwarder/consumer/membership"
 	"release-forwarder/consumer/progress"
 	"release-forwarder/consumer/wire"
@@ -76,17 +74,17 @@ func (g *member) resolveStarting(ctx context.Context) (of, started int) {
 	var fresh []*partition
 	for _, p := range parts {
 		perr := err
-		var c Commit
+		var c mark
 		if perr == nil {
 			c, perr = commits.of(p.topicPartition)
 		}
 		switch {
 		case perr != nil:
 			why[p] = perr
-		case c.Offset < 0:
+		case c.offset < 0:
 			fresh = append(fresh, p)
 		default:
-			found = append(found, g.startAt(p, c, ids[p.topic]))
+			found = append(found, g.startAt(p, c, ids[p.Topic]))
 		}
 	}
 	g.begins(found...)
@@ -108,7 +106,7 @@ func (g *member) fetchOffsets(ctx context.Context, parts []*partition) (found co
 	}
 	asked := map[string][]int32{}
 	for _, p := range parts {
-		asked[p.topic] = append(asked[p.topic], p.partition)
+		asked[p.Topic] = append(asked[p.Topic], p.Number)
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
@@ -120,9 +118,6 @@ func (g *member) fetchOffsets(ctx context.Context, parts []*partition) (found co
 		}
 	} else {
 		found, err = fetchCommits(ctx, e.cfg.Wire, e.cfg.GroupID, asked)
-	}
-	if code, is := errors.AsType[kafka.Error](err); is {
-		err = e.ofGroup(int16(code))
 	}
 	return found, ids, err
 }
@@ -189,7 +184,7 @@ func (g *member) commitFirst(ctx context.Context, commits []commitment) (started
 		c.part.logID = c.logID
 		g.engine.mu.Unlock()
 		g.engine.log.Info("partition without a committed offset starts at its first record",
-			"topic", c.part.topic, "partition", c.part.partition, "offset", c.offset)
+			"topic", c.part.Topic, "partition", c.part.Number, "offset", c.offset)
 		begun = append(begun, start{c.part, progress.NewLog[*Delivery](c.offset)})
 	}
 	g.begins(begun...)
@@ -237,21 +232,20 @@ type start struct {
 
 // startAt is the start at a committed offset with what the metadata tells. All of it is
 // verified before it is believed; what the commit carries is by what.
-func (g *member) startAt(p *partition, c Commit, id wire.ID) start {
+func (g *member) startAt(p *partition, found mark, id wire.ID) start {
 	e := g.engine
-	found := mark{c.Offset, c.LeaderEpoch, c.Metadata}
-	at := p.commitKey(c.Offset)
+	at := p.commitKey(found.offset)
 	at.TopicID = id
-	k, err := progress.Decode(at, c.Metadata)
-	logID, epoch := wire.ID{}, c.LeaderEpoch
+	k, err := progress.Decode(at, found.metadata)
+	logID, epoch := wire.ID{}, found.epoch
 	if err == nil || errors.Is(err, progress.ErrAnotherTopic) {
-		logID = progress.WrittenID(c.Metadata)
+		logID = progress.WrittenID(found.metadata)
 	}
-	if epoch == 0 && progress.TellsNoEpoch(c.Metadata) {
+	if epoch == 0 && progress.TellsNoEpoch(found.metadata) {
 		epoch = progress.UnknownEpoch // kafka-go says 0 where it knows none
 	}
 	if k.EndEpoch == progress.UnknownEpoch {
-		k = progress.Nothing(c.Offset, progress.UnknownEpoch) // nothing to verify the rest by
+		k = progress.Nothing(found.offset, progress.UnknownEpoch) // nothing to verify the rest by
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -271,7 +265,7 @@ func (g *member) startAt(p *partition, c Commit, id wire.ID) start {
 	if err != nil && !errors.Is(err, progress.ErrAnotherTopic) { // which is said when it is verified
 		g.ignored(p, found)
 	}
-	return start{p, progress.New[*Delivery](c.Offset, epoch, k)}
+	return start{p, progress.New[*Delivery](found.offset, epoch, k)}
 }
 
 // ignored counts and logs that what a commit tells beyond its offset does not count. The
@@ -281,7 +275,7 @@ func (g *member) ignored(p *partition, commit mark) {
 	e.tell(e.cfg.Hooks.MetadataIgnored)
 	e.log.Warn("the commit's metadata is ignored: it was not written at this place by this version (moved beside another offset, copied from another cluster, "+
 		"another program's or another version's), or is damaged; records done beyond the commit are sent again, none is skipped",
-		"topic", p.topic, "partition", p.partition, "offset", commit.offset, "bytes", len(commit.metadata))
+		"topic", p.Topic, "partition", p.Number, "offset", commit.offset, "bytes", len(commit.metadata))
 }
 
 // begins lets partitions be verified and read, all from the same moment on: the reader would

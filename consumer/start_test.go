@@ -32,7 +32,7 @@ func TestACachedProgressCountsOnlyOnItsOwnCluster(t *testing.T) {
 				r.join(1)
 				r.g.cluster = c.cluster
 				r.part(0).phase = starting
-				r.g.begins(r.g.startAt(r.part(0), Commit{Offset: 0, LeaderEpoch: progress.UnknownEpoch}, wire.ID{}))
+				r.g.begins(r.g.startAt(r.part(0), mark{offset: 0, epoch: progress.UnknownEpoch}, wire.ID{}))
 				if end, _ := r.part(0).Upper(); end != c.want {
 					t.Errorf("offsets below %d count as done, want %d", end, c.want)
 				}

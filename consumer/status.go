@@ -139,7 +139,7 @@ func (e *Engine) Status() Status {
 	for _, p := range e.member.parts {
 		s.Open += p.open
 		ps := PartitionStatus{
-			Topic: p.topic, Partition: p.partition, Phase: p.phase.String(),
+			Topic: p.Topic, Partition: p.Number, Phase: p.phase.String(),
 			PartitionOffsets: PartitionOffsets{p.facts.last.offset, p.Watermark(), p.Position(), p.logEnd},
 			Pending:          p.Len(), Held: p.Blocked().Records, Paused: p.paused, Draining: p.drain != nil,
 			PartitionTrouble: PartitionTrouble{p.failingSince, p.cause, p.refused, p.refusal},
@@ -171,7 +171,7 @@ func (e *Engine) Status() Status {
 		s.Partitions = append(s.Partitions, ps)
 	}
 	slices.SortFunc(s.Partitions, func(a, b PartitionStatus) int {
-		return topicPartition{a.Topic, a.Partition}.compare(topicPartition{b.Topic, b.Partition})
+		return topicPartition{Topic: a.Topic, Number: a.Partition}.Compare(topicPartition{Topic: b.Topic, Number: b.Partition})
 	})
 	return s
 }

@@ -8,9 +8,6 @@ import (
 	"release-forwarder/consumer/wire"
 )
 
-// cause says in a few words why Kafka does not let a partition go on.
-func cause(err error) string { return wire.Cause(err) }
-
 // retry spaces the tries of something that Kafka does not let happen: the wait doubles up
 // to mostRetry, and begins anew when something got on.
 type retry struct {
@@ -55,7 +52,7 @@ func (g *member) waits(ctx context.Context, grace time.Duration, why map[*partit
 	byCause := map[string][]*partition{}
 	e.mu.Lock()
 	for p, err := range why {
-		is := cause(err)
+		is := wire.Cause(err)
 		if p.failingSince.IsZero() {
 			p.failingSince = now
 		}
@@ -68,9 +65,9 @@ func (g *member) waits(ctx context.Context, grace time.Duration, why map[*partit
 	}
 	e.mu.Unlock()
 	for is, parts := range byCause {
-		first := slices.MinFunc(parts, func(a, b *partition) int { return a.compare(b.topicPartition) })
+		first := slices.MinFunc(parts, func(a, b *partition) int { return a.Compare(b.topicPartition) })
 		lines = append(lines, []any{
-			"topic", first.topic, "partition", first.partition, "partitions", len(parts), "cause", is, "error", why[first].Error(),
+			"topic", first.Topic, "partition", first.Number, "partitions", len(parts), "cause", is, "error", why[first].Error(),
 		})
 	}
 	return lines

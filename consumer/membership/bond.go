@@ -90,15 +90,20 @@ func (b *bond) renew(sent time.Time, calm bool) {
 	b.cfg.Owner.Renewed(until)
 }
 
-// ofGroup is the error of a code from the group's coordinator, with what it says of it; nil for 0. One
-// that is not, or no longer, the coordinator is not asked again.
+// ofGroup is CodeError for this group.
 func (b *bond) ofGroup(code int16, message *string) error {
+	return CodeError(b.cfg.Wire, b.cfg.Group, code, message)
+}
+
+// CodeError is the error of a code from the group's coordinator, with what it says of it; nil for 0. One
+// that is not, or no longer, the coordinator is not asked again.
+func CodeError(w Wire, group string, code int16, message *string) error {
 	if code == 0 {
 		return nil
 	}
 	err := kafka.Error(code)
 	if wire.Moved(err) {
-		b.cfg.Wire.ForgetCoordinator(b.cfg.Group)
+		w.ForgetCoordinator(group)
 	}
 	if message != nil && *message != "" {
 		return fmt.Errorf("%w: %s", err, *message)

@@ -92,18 +92,6 @@ func Describe(ctx context.Context, c Cluster, group string) (Group, error) {
 	return listed(ctx, c, group, operations)
 }
 
-// asked turns a code of the coordinator into an error; one that is no longer the coordinator is not asked again.
-func asked(c Cluster, group string, code int16) error {
-	if code == 0 {
-		return nil
-	}
-	err := kafka.Error(code)
-	if wire.Moved(err) {
-		c.ForgetCoordinator(group)
-	}
-	return err
-}
-
 var errLeftOut = errors.New("the coordinator's answer leaves the group out")
 
 // describeConsumer describes a group of type consumer; kafka.GroupIdNotFound where it is of another.
@@ -119,7 +107,7 @@ func describeConsumer(ctx context.Context, c Cluster, group string) (Group, erro
 		return Group{}, errLeftOut
 	}
 	told := res.Groups[0]
-	if err := asked(c, group, told.ErrorCode); err != nil {
+	if err := CodeError(c, group, told.ErrorCode, nil); err != nil {
 		return Group{}, err
 	}
 	m, err := c.Metadata(ctx)
@@ -159,7 +147,7 @@ func describeClassic(ctx context.Context, c Cluster, group string) (Group, error
 		return Group{}, errLeftOut
 	}
 	told := res.Groups[0]
-	if err := asked(c, group, told.ErrorCode); err != nil {
+	if err := CodeError(c, group, told.ErrorCode, nil); err != nil {
 		return Group{}, err
 	}
 	g := Group{Type: TypeClassic, State: told.State, Kind: told.ProtocolType, Protocol: told.Protocol, Operations: told.AuthorizedOperations}
@@ -203,7 +191,7 @@ func listed(ctx context.Context, c Cluster, group string, operations int32) (Gro
 		return none, err
 	}
 	res := answer.(*kmsg.ListGroupsResponse)
-	if err := asked(c, group, res.ErrorCode); err != nil {
+	if err := CodeError(c, group, res.ErrorCode, nil); err != nil {
 		return none, err
 	}
 	for _, told := range res.Groups {
