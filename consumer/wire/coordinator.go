@@ -15,7 +15,7 @@ const coordinatorVersion = 2
 // SendToCoordinator sends a message to the group's coordinator. It is looked up at the first
 // use, and again after [Client.ForgetCoordinator] or where it cannot be reached.
 func (c *Client) SendToCoordinator(ctx context.Context, group string, req kmsg.Request) (kmsg.Response, error) {
-	broker, err := c.Coordinator(ctx, group)
+	broker, err := c.coordinator(ctx, group)
 	if err != nil {
 		return nil, err
 	}
@@ -26,9 +26,9 @@ func (c *Client) SendToCoordinator(ctx context.Context, group string, req kmsg.R
 	return res, err
 }
 
-// Coordinator is the broker that coordinates a group. Its errors are the broker's, as
+// coordinator is the broker that coordinates a group. Its errors are the broker's, as
 // kafka.GroupCoordinatorNotAvailable and kafka.GroupAuthorizationFailed.
-func (c *Client) Coordinator(ctx context.Context, group string) (int32, error) {
+func (c *Client) coordinator(ctx context.Context, group string) (int32, error) {
 	c.mu.Lock()
 	broker, known := c.coordinators[group]
 	c.mu.Unlock()

@@ -10,11 +10,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
-// Codes of the consumer group protocol (KIP-848) that kafka-go does not name.
+// Codes that kafka-go does not name; the exported ones are of the consumer group protocol (KIP-848).
 const (
-	FencedMemberEpoch   kafka.Error = 110
-	UnsupportedAssignor kafka.Error = 112
-	StaleMemberEpoch    kafka.Error = 113
+	FencedMemberEpoch        kafka.Error = 110
+	unreleasedInstanceID     kafka.Error = 111
+	unsupportedAssignor      kafka.Error = 112
+	StaleMemberEpoch         kafka.Error = 113
+	invalidRegularExpression kafka.Error = 128
 )
 
 // Cause says in a few words what an error is: its name in Kafka's table, or what became of the
@@ -38,15 +40,6 @@ func Cause(err error) string {
 	return err.Error()[:min(len(err.Error()), mostCause)]
 }
 
-// Errors that kafka-go has no names for.
-var (
-	fencedMemberEpoch        = kafka.Error(kerr.FencedMemberEpoch.Code)
-	unreleasedInstanceID     = kafka.Error(kerr.UnreleasedInstanceID.Code)
-	unsupportedAssignor      = kafka.Error(kerr.UnsupportedAssignor.Code)
-	staleMemberEpoch         = kafka.Error(kerr.StaleMemberEpoch.Code)
-	invalidRegularExpression = kafka.Error(kerr.InvalidRegularExpression.Code)
-)
-
 // mostCause bounds what a library's error may take of a status page.
 const mostCause = 200
 
@@ -68,8 +61,8 @@ var remedies = map[kafka.Error]string{
 	kafka.MemberIDRequired:    "the coordinator names no member ID although it asks for one (KIP-394): look for a proxy before the brokers that changes answers",
 	kafka.FencedInstanceID:    "this service sets no group.instance.id (KIP-345): look for a proxy before the brokers that adds one",
 	unreleasedInstanceID:      "this service sets no group.instance.id (KIP-345): look for a proxy before the brokers that adds one",
-	fencedMemberEpoch:         "once: nothing, it joins again; often: the coordinator gives its partitions away, look for CPU throttling and network loss, and raise the group's consumer.session.timeout.ms",
-	staleMemberEpoch:          "once: nothing, it is sent again with the next epoch; often: look at the coordinator's log",
+	FencedMemberEpoch:         "once: nothing, it joins again; often: the coordinator gives its partitions away, look for CPU throttling and network loss, and raise the group's consumer.session.timeout.ms",
+	StaleMemberEpoch:          "once: nothing, it is sent again with the next epoch; often: look at the coordinator's log",
 	unsupportedAssignor:       "the brokers' group.consumer.assignors lacks what this service asks for: add it (uniform is Kafka's default), or set KAFKA_GROUP_PROTOCOL=classic",
 	invalidRegularExpression:  "this service subscribes by names alone (KIP-848): look for a proxy before the brokers that changes requests",
 

@@ -12,8 +12,8 @@ import (
 	"github.com/segmentio/kafka-go/protocol/metadata"
 )
 
-// RoundTrip implements kafka.RoundTripper for kafka-go's own messages; the address is not
-// looked at.
+// RoundTrip implements kafka.RoundTripper for kafka-go's messages about topics, to one broker each: no
+// groups, and no configuration of several brokers. The address is not looked at.
 func (c *Client) RoundTrip(ctx context.Context, _ net.Addr, req kafka.Request) (kafka.Response, error) {
 	if m, is := req.(*metadata.Request); is {
 		return c.metadataFor(ctx, m)
@@ -22,50 +22,14 @@ func (c *Client) RoundTrip(ctx context.Context, _ net.Addr, req kafka.Request) (
 	if err != nil {
 		return nil, err
 	}
-	cluster := m.cluster()
-	splitter, is := req.(protocol.Splitter)
-	if !is {
-		return c.roundTrip(ctx, req, cluster)
-	}
-	parts, merger, err := splitter.Split(cluster)
-	if err != nil {
-		return nil, err
-	}
-	results := make([]any, len(parts))
-	ended := make(chan int)
-	for i, part := range parts {
-		go func() {
-			res, err := c.roundTrip(ctx, part, cluster)
-			if results[i] = res; err != nil {
-				results[i] = err
-			}
-			ended <- i
-		}()
-	}
-	for range parts {
-		<-ended
-	}
-	return merger.Merge(parts, results)
-}
-
-// roundTrip sends one message to where it says.
-func (c *Client) roundTrip(ctx context.Context, req kafka.Request, cluster protocol.Cluster) (kafka.Response, error) {
 	broker := Any
-	var err error
-	switch m := req.(type) {
-	case protocol.BrokerMessage:
-		var b protocol.Broker
-		if b, err = m.Broker(cluster); err == nil {
-			broker = b.ID
-		} else {
+	if to, is := req.(protocol.BrokerMessage); is {
+		b, err := to.Broker(m.cluster())
+		if err != nil {
 			c.Refresh() // what is not known now may be made, or led, by then
+			return nil, err
 		}
-	case protocol.GroupMessage:
-		c.ForgetCoordinator(m.Group()) // an answer's code is not looked at here
-		broker, err = c.Coordinator(ctx, m.Group())
-	}
-	if err != nil {
-		return nil, err
+		broker = b.ID
 	}
 	var res kafka.Response
 	err = c.exchange(ctx, broker, func(k *conn) (err error) {
