@@ -14,11 +14,9 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol"
 
 	"release-forwarder/cmd/release-forwarder/connect"
 	"release-forwarder/cmd/release-forwarder/settings"
-	"release-forwarder/consumer/wire"
 )
 
 // certificateNotice is how long before its end a certificate is warned of: time
@@ -55,7 +53,7 @@ func (p *doctor) broker(ctx context.Context, address, role string) (Report, bool
 	} else {
 		f.ok("sasl", "logged in as %s by %s", cfg.SASL.Username, m)
 	}
-	f.versions(conn)
+	f.versions(conn, cfg.GroupProtocol)
 	return f.list, true
 }
 
@@ -186,64 +184,4 @@ func (p *doctor) clientCertificate() Report {
 	f.expiry(check, "for "+names(pair.Leaf)+", "+until(pair.Leaf.NotAfter), pair.Leaf.NotAfter,
 		"put a renewed one into KAFKA_TLS_CERT_FILE and KAFKA_TLS_KEY_FILE; no restart is needed")
 	return f.list
-}
-
-// spoken are the versions that the service sends and no other, or no older one: the library
-// under the group's membership knows one of each.
-var spoken = []struct {
-	key     protocol.ApiKey
-	version int16
-}{
-	{protocol.ListOffsets, 1}, {protocol.FindCoordinator, 0}, {protocol.JoinGroup, 2}, {protocol.SyncGroup, 0},
-	{protocol.Heartbeat, 0}, {protocol.LeaveGroup, 0},
-	{protocol.OffsetFetch, 1}, {protocol.Fetch, 11}, {protocol.OffsetForLeaderEpoch, 3},
-}
-
-// versions judges what a broker speaks.
-func (f *findings) versions(conn *kafka.Conn) {
-	const check = "versions"
-	ranges, err := conn.ApiVersions()
-	if err != nil {
-		f.unknown(check, "the broker does not tell: "+err.Error(), "")
-		return
-	}
-	byKey := map[protocol.ApiKey]kafka.ApiVersion{}
-	for _, r := range ranges {
-		byKey[protocol.ApiKey(r.ApiKey)] = r
-	}
-	var lacks []string
-	for _, s := range spoken {
-		if r, ok := byKey[s.key]; !ok || s.version < r.MinVersion || s.version > r.MaxVersion {
-			lacks = append(lacks, fmt.Sprintf("%s version %d", s.key, s.version))
-		}
-	}
-	if len(lacks) > 0 {
-		f.wrong(check, "the broker does not speak "+strings.Join(lacks, ", "), "use Apache Kafka 2.3 or later, with the classic group protocol; if the broker is newer than this program, a newer version of it")
-		return
-	}
-	fetch, produce := byKey[protocol.Fetch], byKey[protocol.Produce]
-	f.ok(check, "all that is needed (Fetch %d to %d, Produce %d to %d)", fetch.MinVersion, fetch.MaxVersion, produce.MinVersion, produce.MaxVersion)
-	f.logs(wire.TellsBy(func(key int16) int16 {
-		if r, has := byKey[protocol.ApiKey(key)]; has {
-			return r.MaxVersion
-		}
-		return -1
-	}))
-}
-
-// logs says what the broker cannot tell of its logs.
-func (f *findings) logs(tells wire.Tells) {
-	const check = "log identity"
-	switch {
-	case !tells.IDs:
-		f.warn(check, "leader epochs, no topic IDs: a topic that is deleted and made anew is noticed only where its leader epochs or its end tell",
-			"use Apache Kafka 3.1 or later; until then stop all replicas before a topic is made anew, and delete the group's offsets of it (docs/kafka-versions.md)")
-	case !tells.FetchByID:
-		f.warn(check, "leader epochs and topic IDs, no fetch by ID: a topic that is made anew is noticed within two seconds",
-			"use Apache Kafka 3.1 or later (docs/kafka-versions.md)")
-	case !tells.CommitByID:
-		f.ok(check, "leader epochs and topic IDs; commits go by the topic's name, and carry its ID")
-	default:
-		f.ok(check, "leader epochs and topic IDs, commits by ID too")
-	}
 }

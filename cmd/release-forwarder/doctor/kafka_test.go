@@ -130,6 +130,10 @@ func TestOneThingIsWrong(t *testing.T) {
 		{"another authority", []kfake.Opt{secured}, func(l *lab) { l.secured(otherCA) }, Brokers, "tls", Wrong, "KAFKA_TLS_CA_FILE"},
 		{"a wrong password", []kfake.Opt{kfake.EnableSASL(), kfake.Superuser("SCRAM-SHA-512", adminUser, password)}, func(l *lab) { l.user(adminUser, "wr0ng") }, Brokers, "sasl", Wrong, "KAFKA_SASL_USERNAME"},
 		{"an old broker", []kfake.Opt{kfake.MaxVersions(kversion.V2_2_0())}, func(l *lab) { l.healthy() }, Brokers, "versions", Wrong, "Fetch version 11"},
+		{"a broker without the consumer protocol", []kfake.Opt{kfake.MaxVersions(kversion.V3_9_0())}, func(l *lab) {
+			l.healthy()
+			l.settings.Kafka.GroupProtocol = settings.ProtocolConsumer
+		}, Brokers, "versions", Wrong, "ConsumerGroupHeartbeat version 1"},
 		{"a broker without topic IDs", []kfake.Opt{kfake.MaxVersions(kversion.V2_7_0())}, func(l *lab) { l.healthy() }, Brokers, "log identity", Warning, "no topic IDs"},
 		{"a broker that is not read by ID", []kfake.Opt{kfake.MaxVersions(kversion.V3_0_0())}, func(l *lab) { l.healthy() }, Brokers, "log identity", Warning, "within two seconds"},
 		{"a broker that is down", nil, func(l *lab) {

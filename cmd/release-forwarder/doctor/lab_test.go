@@ -64,7 +64,8 @@ func inLab(t *testing.T, test func(l *lab), opts ...kfake.Opt) {
 		l.cluster = cluster
 		l.settings = &settings.Settings{
 			Kafka: settings.Kafka{
-				Brokers: slices.Sorted(slices.Values(cluster.ListenAddrs())), Topic: eventTopic, GroupID: groupID, ClientID: "release-forwarder",
+				GroupProtocol: settings.ProtocolClassic,
+				Brokers:       slices.Sorted(slices.Values(cluster.ListenAddrs())), Topic: eventTopic, GroupID: groupID, ClientID: "release-forwarder",
 				OffsetReset: settings.ResetEarliest, MaxRecordBytes: 1 << 20, SessionTimeout: 30 * time.Second, RebalanceTimeout: time.Minute,
 				TLS: settings.TLS{Verify: settings.VerifyFull}, SASL: settings.SASL{Mechanism: settings.NoSASL},
 			},

@@ -1,0 +1,104 @@
+package doctor
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"release-forwarder/cmd/release-forwarder/settings"
+	"release-forwarder/consumer/wire"
+)
+
+// Speech is an API that the service cannot do without: it sends the newest version that the broker takes,
+// from Least to Newest.
+type Speech struct {
+	Key           kmsg.Key
+	Least, Newest int16
+}
+
+// Spoken is what the service sends with a group protocol.
+func Spoken(protocol settings.GroupProtocol) []Speech {
+	return append(slices.Clone(spoken), spokenInGroup[protocol]...)
+}
+
+var spoken = []Speech{
+	{kmsg.Produce, 3, 8}, {kmsg.Fetch, 11, 13}, {kmsg.ListOffsets, 0, 5}, {kmsg.Metadata, 0, 12}, {kmsg.OffsetCommit, 0, 10},
+	{kmsg.FindCoordinator, 0, 2}, {kmsg.OffsetForLeaderEpoch, 3, 3},
+}
+
+var spokenInGroup = map[settings.GroupProtocol][]Speech{
+	settings.ProtocolClassic: {
+		{kmsg.OffsetFetch, 0, 5}, {kmsg.JoinGroup, 0, 9}, {kmsg.SyncGroup, 0, 5}, {kmsg.Heartbeat, 0, 3}, {kmsg.LeaveGroup, 0, 5},
+	},
+	settings.ProtocolConsumer: {{kmsg.OffsetFetch, 9, 9}, {kmsg.ConsumerGroupHeartbeat, 1, 1}},
+}
+
+// lacks says what of it a broker does not take; "": nothing.
+func (s Speech) lacks(takes kafka.ApiVersion, known bool) string {
+	switch {
+	case !known:
+		return s.Key.Name()
+	case takes.MaxVersion < s.Least:
+		return fmt.Sprintf("%s version %d", s.Key.Name(), s.Least)
+	case takes.MinVersion > s.Newest:
+		return fmt.Sprintf("%s version %d", s.Key.Name(), s.Newest)
+	}
+	return ""
+}
+
+// versions judges what a broker speaks.
+func (f *findings) versions(conn *kafka.Conn, protocol settings.GroupProtocol) {
+	const check = "versions"
+	ranges, err := conn.ApiVersions()
+	if err != nil {
+		f.unknown(check, "the broker does not tell: "+err.Error(), "")
+		return
+	}
+	byKey := map[kmsg.Key]kafka.ApiVersion{}
+	for _, r := range ranges {
+		byKey[kmsg.Key(r.ApiKey)] = r
+	}
+	var lacks []string
+	for _, s := range Spoken(protocol) {
+		takes, known := byKey[s.Key]
+		if lack := s.lacks(takes, known); lack != "" {
+			lacks = append(lacks, lack)
+		}
+	}
+	if len(lacks) > 0 {
+		older := "use Apache Kafka 2.3 or later"
+		if protocol == settings.ProtocolConsumer {
+			older = "use Apache Kafka 4.0 or later, or KAFKA_GROUP_PROTOCOL=classic"
+		}
+		f.wrong(check, "the broker does not speak "+strings.Join(lacks, ", "), older+"; if the broker is newer than this program, a newer version of it")
+		return
+	}
+	fetch, produce := byKey[kmsg.Fetch], byKey[kmsg.Produce]
+	f.ok(check, "all that is needed (Fetch %d to %d, Produce %d to %d)", fetch.MinVersion, fetch.MaxVersion, produce.MinVersion, produce.MaxVersion)
+	f.logs(wire.TellsBy(func(key int16) int16 {
+		if r, has := byKey[kmsg.Key(key)]; has {
+			return r.MaxVersion
+		}
+		return -1
+	}))
+}
+
+// logs says what the broker cannot tell of its logs.
+func (f *findings) logs(tells wire.Tells) {
+	const check = "log identity"
+	switch {
+	case !tells.IDs:
+		f.warn(check, "leader epochs, no topic IDs: a topic that is deleted and made anew is noticed only where its leader epochs or its end tell",
+			"use Apache Kafka 3.1 or later; until then stop all replicas before a topic is made anew, and delete the group's offsets of it (docs/kafka-versions.md)")
+	case !tells.FetchByID:
+		f.warn(check, "leader epochs and topic IDs, no fetch by ID: a topic that is made anew is noticed within two seconds",
+			"use Apache Kafka 3.1 or later (docs/kafka-versions.md)")
+	case !tells.CommitByID:
+		f.ok(check, "leader epochs and topic IDs; commits go by the topic's name, and carry its ID")
+	default:
+		f.ok(check, "leader epochs and topic IDs, commits by ID too")
+	}
+}
