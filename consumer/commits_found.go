@@ -3,7 +3,6 @@ package consumer
 import (
 	"context"
 
-	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"release-forwarder/consumer/fetch"
@@ -11,21 +10,7 @@ import (
 )
 
 // commits are those that an answer tells of, or the errors.
-type commits map[topicPartition]foundCommit
-
-type foundCommit struct {
-	mark
-	err error
-}
-
-// of is one partition's. One that is missing is an error, and so is one that is there twice.
-func (c commits) of(tp topicPartition) (mark, error) {
-	found, told := c[tp]
-	if !told {
-		return mark{}, fetch.ErrLeftOut
-	}
-	return found.mark, found.err
-}
+type commits = fetch.Told[mark]
 
 const (
 	// offsetFetchVersion: 5 has leader epochs, from 6 on the answer is flexible and brings nothing
@@ -56,32 +41,26 @@ func fetchCommitsAs(ctx context.Context, w Wire, group string, as membership.Ide
 	if len(res.Groups) != 1 || res.Groups[0].Group != group {
 		return nil, fetch.ErrLeftOut
 	}
-	told := &res.Groups[0]
-	if err := membership.CodeError(w, group, told.ErrorCode, nil); err != nil {
+	found := &res.Groups[0]
+	if err := membership.CodeError(w, group, found.ErrorCode, nil); err != nil {
 		return nil, err
 	}
 	all := commits{}
-	for _, t := range told.Topics {
+	for _, t := range found.Topics {
 		for _, p := range t.Partitions {
-			all.add(topicPartition{Topic: t.Topic, Number: p.Partition}, mark{offset: p.Offset, epoch: p.LeaderEpoch}, p.Metadata, p.ErrorCode)
+			all.Add(t.Topic, p.Partition, p.ErrorCode, markOf(p.Offset, p.LeaderEpoch, p.Metadata))
 		}
 	}
 	return all, nil
 }
 
-// add notes what an answer says of one partition.
-func (c commits) add(tp topicPartition, found mark, metadata *string, code int16) {
-	f := foundCommit{mark: found}
+// markOf is a commit as an answer tells it.
+func markOf(offset int64, epoch int32, metadata *string) mark {
+	m := mark{offset: offset, epoch: epoch}
 	if metadata != nil {
-		f.metadata = *metadata
+		m.metadata = *metadata
 	}
-	if code != 0 {
-		f.err = kafka.Error(code)
-	}
-	if _, twice := c[tp]; twice {
-		f = foundCommit{err: fetch.ErrTwice}
-	}
-	c[tp] = f
+	return m
 }
 
 // fetchCommits asks a group's coordinator for commits, by topic and partition. The error is the
@@ -106,7 +85,7 @@ func fetchCommits(ctx context.Context, w Wire, group string, asked map[string][]
 	all := commits{}
 	for _, t := range res.Topics {
 		for _, p := range t.Partitions {
-			all.add(topicPartition{Topic: t.Topic, Number: p.Partition}, mark{offset: p.Offset, epoch: p.LeaderEpoch}, p.Metadata, p.ErrorCode)
+			all.Add(t.Topic, p.Partition, p.ErrorCode, markOf(p.Offset, p.LeaderEpoch, p.Metadata))
 		}
 	}
 	return all, nil

@@ -143,7 +143,7 @@ func ReadProgress(ctx context.Context, w Wire, group string, topics []string) ([
 const logsAtOnce = 8
 
 func (p *PartitionProgress) readCommit(m *wire.Metadata, found commits) {
-	c, err := found.of(topicPartition{Topic: p.Topic, Number: p.Partition})
+	c, err := found.Of(p.Topic, p.Partition)
 	switch {
 	case err != nil:
 		p.Err = fmt.Errorf("the commit cannot be read: %w", err)

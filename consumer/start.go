@@ -76,7 +76,7 @@ func (g *member) resolveStarting(ctx context.Context) (of, started int) {
 		perr := err
 		var c mark
 		if perr == nil {
-			c, perr = commits.of(p.topicPartition)
+			c, perr = commits.Of(p.Topic, p.Number)
 		}
 		switch {
 		case perr != nil:

@@ -11,8 +11,8 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// headroom is what an answer may have above the bytes asked for, where the
-// caller set no bound: its first batch, which comes whole.
+// headroom is what an answer may have above the bytes asked for: its first batch,
+// which comes whole.
 const headroom = 64 << 20
 
 // frame reads an answer field by field off the connection, so that each
@@ -45,11 +45,7 @@ func readAnswer(rd io.Reader, r *Request, v int16, id int32) (*Response, error) 
 	if f.err != nil {
 		return nil, f.err
 	}
-	limit := r.MaxAnswer
-	if limit <= 0 {
-		limit = int64(max(r.MaxBytes, 0)) + headroom
-	}
-	if size > limit {
+	if limit := int64(max(r.MaxBytes, 0)) + headroom; size > limit {
 		return nil, fmt.Errorf("%w: %d bytes, limit %d", ErrAnswerTooLarge, size, limit)
 	}
 	f.left = size

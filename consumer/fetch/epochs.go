@@ -70,15 +70,15 @@ func EpochEnds(ctx context.Context, s Sender, broker int32, asks []EpochAsk) ([]
 	if res.Version < epochsVersion {
 		return nil, fmt.Errorf("leader epochs of broker %d: %w", broker, kafka.UnsupportedVersion)
 	}
-	list := told[EpochEnd]{}
+	list := Told[EpochEnd]{}
 	for _, t := range res.Topics {
 		for _, p := range t.Partitions {
-			list.add(t.Topic, p.Partition, p.ErrorCode, EpochEnd{p.LeaderEpoch, p.EndOffset})
+			list.Add(t.Topic, p.Partition, p.ErrorCode, EpochEnd{p.LeaderEpoch, p.EndOffset})
 		}
 	}
 	all := make([]EpochTold, len(asks))
 	for i, ask := range asks {
-		end, err := list.of(ask.Topic, ask.Partition)
+		end, err := list.Of(ask.Topic, ask.Partition)
 		if err != nil {
 			end = EpochEnd{epochNone, -1}
 		}

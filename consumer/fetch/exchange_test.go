@@ -352,6 +352,7 @@ func testAnswersRefused(t *testing.T, v int16) {
 	}{
 		{"correlation ID of another request", func(id int32) []byte { return framed(id+1, good) }, ErrMalformed},
 		{"larger than allowed", func(id int32) []byte { return binary.BigEndian.AppendUint32(nil, 1<<20+64<<20+1) }, ErrAnswerTooLarge},
+		{"as large as allowed, and cut off", func(id int32) []byte { return binary.BigEndian.AppendUint32(nil, 1<<20+64<<20) }, io.ErrUnexpectedEOF},
 		{"negative size", func(id int32) []byte { return binary.BigEndian.AppendUint32(nil, math.MaxUint32) }, ErrMalformed},
 		{"no bytes", func(id int32) []byte { return nil }, io.EOF},
 		{"cut off", func(id int32) []byte { return framed(id, good)[:50] }, io.ErrUnexpectedEOF},
@@ -381,17 +382,6 @@ func testAnswersRefused(t *testing.T, v int16) {
 			}
 		})
 	}
-	t.Run("limit of the caller", func(t *testing.T) {
-		r := *someRequest
-		r.MaxAnswer = int64(len(good))
-		if _, _, err := exchangeIn(v, &r, func(id int32) []byte { return framed(id, good) }); !errors.Is(err, ErrAnswerTooLarge) {
-			t.Errorf("%v, want %v", err, ErrAnswerTooLarge)
-		}
-		r.MaxAnswer += 4 // the correlation ID counts
-		if _, _, err := exchangeIn(v, &r, func(id int32) []byte { return framed(id, good) }); err != nil {
-			t.Error(err)
-		}
-	})
 	// Cut anywhere, an answer is an error and never a panic.
 	for n := range len(good) {
 		if _, _, err := exchangeIn(v, someRequest, func(id int32) []byte { return framed(id, good[:n]) }); err == nil {
@@ -495,17 +485,12 @@ func TestDeadlineOfAnExchange(t *testing.T) {
 			<-ctx.Done()
 			return ctx.Err()
 		})
-		begun := time.Now()
-		_, err := Do(t.Context(), never, someRequest)
-		if got := time.Since(begun); !errors.Is(err, context.DeadlineExceeded) || got != someRequest.MaxWait+answerSlack {
-			t.Errorf("without a deadline: %v after %v", err, got)
-		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		begun = time.Now()
-		_, err = Do(ctx, never, someRequest)
+		begun := time.Now()
+		_, err := Do(ctx, never, someRequest)
 		if got := time.Since(begun); !errors.Is(err, context.DeadlineExceeded) || got != time.Minute {
-			t.Errorf("with one: %v after %v", err, got)
+			t.Errorf("%v after %v", err, got)
 		}
 	})
 	odd := exchanger(func(context.Context, func(io.ReadWriter, int16) error) error { return nil })

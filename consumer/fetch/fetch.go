@@ -10,10 +10,6 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 )
 
-// answerSlack is how long past its MaxWait an answer may take when the caller
-// set no deadline: the broker's reading from disk and the transfer itself.
-const answerSlack = 10 * time.Second
-
 // Exchanger lends connections to brokers.
 type Exchanger interface {
 	// Exchange lends a connection to the broker, by its ID, for one exchange. version
@@ -35,11 +31,9 @@ type Request struct {
 	// anything.
 	MinBytes int32
 	// MaxBytes bounds the whole answer, but for its first batch, which comes
-	// whole whatever its size (KIP-74).
+	// whole whatever its size (KIP-74). An answer of 64 MiB more is refused
+	// unread with [ErrAnswerTooLarge].
 	MaxBytes int32
-	// MaxAnswer is the most bytes an answer may have before it is refused
-	// unread with [ErrAnswerTooLarge]; 0 means MaxBytes + 64 MiB.
-	MaxAnswer int64
 	// Rack is where the reader is, for a leader that knows a nearer replica (KIP-392);
 	// empty: the leader itself is to answer.
 	Rack string
@@ -151,19 +145,12 @@ func (a *Answer) Written() int64 {
 // Do sends a fetch request (version 11 to 13, read_committed unless it is a peek, without a
 // KIP-227 session) to r.Broker and returns its answer.
 //
-// A deadline in ctx holds for the whole exchange; without one it is MaxWait and
-// ten seconds. When ctx ends, the connection is given up at once, so that no
-// answer arrives for nobody.
+// When ctx ends, the connection is given up at once, so that no answer arrives for nobody.
 //
 // Errors: the Exchanger's; kafka.UnsupportedVersion if the broker does not speak
 // version 11; another kafka.Error if it refused the request as a whole;
 // [ErrAnswerTooLarge]; [ErrMalformed]; ctx's error; or the connection's.
 func Do(ctx context.Context, x Exchanger, r *Request) (*Response, error) {
-	if _, ok := ctx.Deadline(); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, r.MaxWait+answerSlack)
-		defer cancel()
-	}
 	// An exchange may still run when its caller has gone, so they share nothing else
 	// that is written.
 	answers := make(chan *Response, 1)

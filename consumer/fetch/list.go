@@ -22,16 +22,17 @@ var (
 	ErrNoOffset = errors.New("the answer states no offset")
 )
 
-// told is what an answer says about partitions. Brokers send lists: one that leaves a
+// Told is what an answer says about partitions. Brokers send lists: one that leaves a
 // partition out, or contradicts itself, has told nothing about it.
-type told[V comparable] map[partitionKey]item[V]
+type Told[V comparable] map[partitionKey]item[V]
 
 type item[V comparable] struct {
 	value V
 	err   error
 }
 
-func (t told[V]) add(topic string, partition int32, code int16, value V) {
+// Add takes in what an answer says of one partition.
+func (t Told[V]) Add(topic string, partition int32, code int16, value V) {
 	it := item[V]{value: value}
 	if code != 0 {
 		it = item[V]{err: kafka.Error(code)}
@@ -43,7 +44,8 @@ func (t told[V]) add(topic string, partition int32, code int16, value V) {
 	t[k] = it
 }
 
-func (t told[V]) of(topic string, partition int32) (V, error) {
+// Of is what was said of a partition: an error of Kafka's, [ErrLeftOut] or [ErrTwice] where it is none.
+func (t Told[V]) Of(topic string, partition int32) (V, error) {
 	it, ok := t[partitionKey{topic, partition}]
 	if !ok {
 		it.err = ErrLeftOut

@@ -76,15 +76,15 @@ func offsetsAt(ctx context.Context, s Sender, broker int32, time int64, committe
 	if !ok {
 		return nil, fmt.Errorf("offsets of broker %d: the answer is %T", broker, m)
 	}
-	list := told[int64]{}
+	list := Told[int64]{}
 	for _, t := range res.Topics {
 		for _, p := range t.Partitions {
-			list.add(t.Topic, p.Partition, p.ErrorCode, p.Offset)
+			list.Add(t.Topic, p.Partition, p.ErrorCode, p.Offset)
 		}
 	}
 	all := make([]OffsetTold, len(asks))
 	for i, ask := range asks {
-		offset, err := list.of(ask.Topic, ask.Partition)
+		offset, err := list.Of(ask.Topic, ask.Partition)
 		if err == nil && offset < 0 {
 			err = ErrNoOffset
 		}
