@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol/metadata"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"release-forwarder/consumer"
 	"release-forwarder/consumer/fetch"
@@ -203,13 +203,13 @@ func (p *doctor) timestamp(ctx context.Context, t *topic, q consumer.PartitionPr
 // written reads when the batch at an offset of a partition was written, whether or not
 // its transaction has ended; zero where there is none, or it has no timestamp.
 func (p *doctor) written(ctx context.Context, t *topic, partition int32, offset int64) (time.Time, error) {
-	i := slices.IndexFunc(t.partitions, func(m metadata.ResponsePartition) bool { return m.PartitionIndex == partition })
+	i := slices.IndexFunc(t.partitions, func(m kmsg.MetadataResponseTopicPartition) bool { return m.Partition == partition })
 	if i < 0 {
 		return time.Time{}, errors.New("a partition has come since")
 	}
 	// One byte is asked for: the first batch comes whole, and no second.
 	answer, err := fetch.Do(ctx, p.cluster.kafka.Wire, &fetch.Request{
-		Broker: t.partitions[i].LeaderID, ClientID: p.cluster.clientID, MinBytes: 1, MaxBytes: 1, Peek: true,
+		Broker: t.partitions[i].Leader, ClientID: p.cluster.clientID, MinBytes: 1, MaxBytes: 1, Peek: true,
 		Partitions: []fetch.Partition{{Topic: t.name, Partition: partition, LeaderEpoch: -1, LastEpoch: -1, Offset: offset, MaxBytes: 1}},
 	})
 	if err != nil {

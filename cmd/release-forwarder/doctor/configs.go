@@ -9,14 +9,9 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol/describeconfigs"
-)
+	"github.com/twmb/franz-go/pkg/kmsg"
 
-// Resource types of DescribeConfigs.
-const (
-	resourceTopic  int8 = 2
-	resourceBroker int8 = 4
-	resourceGroup  int8 = 32
+	"release-forwarder/consumer/wire"
 )
 
 // topicSettings are those of a topic by which records are lost, or not taken.
@@ -31,10 +26,12 @@ var brokerSettings = []string{
 
 // configs reads settings of a topic or broker. What the broker leaves out is not
 // in the map.
-func configs(ctx context.Context, c *cluster, node int32, kind int8, name string, wanted []string) (map[string]string, error) {
-	answer, _, err := ask[*describeconfigs.Response](ctx, c, node, &describeconfigs.Request{
-		Resources: []describeconfigs.RequestResource{{ResourceType: kind, ResourceName: name, ConfigNames: wanted}},
-	})
+func configs(ctx context.Context, c *cluster, node int32, kind kmsg.ConfigResourceType, name string, wanted []string) (map[string]string, error) {
+	of := kmsg.NewDescribeConfigsRequestResource()
+	of.ResourceType, of.ResourceName, of.ConfigNames = kind, name, wanted
+	req := kmsg.NewPtrDescribeConfigsRequest()
+	req.Resources = append(req.Resources, of)
+	answer, err := ask[*kmsg.DescribeConfigsResponse](ctx, c, node, req)
 	if err != nil {
 		return nil, err
 	}
@@ -50,8 +47,10 @@ func configs(ctx context.Context, c *cluster, node int32, kind int8, name string
 		return nil, errors.New(say(kafka.Error(r.ErrorCode)))
 	}
 	found := map[string]string{}
-	for _, e := range r.ConfigEntries {
-		found[e.ConfigName] = e.ConfigValue
+	for _, e := range r.Configs {
+		if e.Value != nil {
+			found[e.Name] = *e.Value
+		}
 	}
 	return found, nil
 }
@@ -61,7 +60,7 @@ func (t *topic) configure(ctx context.Context, c *cluster) {
 	if t.err != nil {
 		return
 	}
-	t.configs, t.configsErr = configs(ctx, c, anyNode, resourceTopic, t.name, topicSettings)
+	t.configs, t.configsErr = configs(ctx, c, wire.Any, kmsg.ConfigResourceTypeTopic, t.name, topicSettings)
 }
 
 // general is what the brokers' own settings say, or why they do not.
@@ -72,7 +71,7 @@ type general struct {
 
 // brokerConfigs reads them of one broker: they are meant to be alike.
 func brokerConfigs(ctx context.Context, c *cluster, node int32) general {
-	found, err := configs(ctx, c, node, resourceBroker, strconv.Itoa(int(node)), brokerSettings)
+	found, err := configs(ctx, c, node, kmsg.ConfigResourceTypeBroker, strconv.Itoa(int(node)), brokerSettings)
 	return general{found, err}
 }
 

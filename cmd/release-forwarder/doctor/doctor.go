@@ -12,10 +12,11 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol/metadata"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"release-forwarder/cmd/release-forwarder/connect"
 	"release-forwarder/cmd/release-forwarder/settings"
+	"release-forwarder/consumer/wire"
 )
 
 // Why a broker is looked at.
@@ -102,9 +103,7 @@ func (p *doctor) blind(why string) {
 
 // ask looks at what the brokers say of the cluster.
 func (p *doctor) ask(ctx context.Context) {
-	m, version, err := ask[*metadata.Response](ctx, p.cluster, anyNode, &metadata.Request{
-		TopicNames: p.topicNames(), IncludeTopicAuthorizedOperations: true,
-	})
+	m, err := ask[*kmsg.MetadataResponse](ctx, p.cluster, wire.Any, p.metadata())
 	if err != nil {
 		p.blind(say(err))
 		return
@@ -114,7 +113,7 @@ func (p *doctor) ask(ctx context.Context) {
 
 	seen := make([]*topic, 0, 3)
 	for _, t := range p.topics() {
-		t.see(m, version)
+		t.see(m)
 		t.configure(ctx, p.cluster)
 		seen = append(seen, t)
 	}
@@ -132,9 +131,9 @@ func (p *doctor) ask(ctx context.Context) {
 // forgive makes a warning of a broker that cannot be reached and that the cluster
 // does not count among its own: down, but others have taken over. One that the
 // cluster names leads partitions that this host cannot get at.
-func (p *doctor) forgive(m *metadata.Response) {
+func (p *doctor) forgive(m *kmsg.MetadataResponse) {
 	for i, f := range p.report {
-		if f.Area == Brokers && f.Check == "reachable" && f.Verdict == Wrong && !slices.ContainsFunc(m.Brokers, func(b metadata.ResponseBroker) bool {
+		if f.Area == Brokers && f.Check == "reachable" && f.Verdict == Wrong && !slices.ContainsFunc(m.Brokers, func(b kmsg.MetadataResponseBroker) bool {
 			return strings.HasPrefix(f.Subject, addressOf(b)+" ")
 		}) {
 			p.report[i].Verdict = Warning
@@ -142,13 +141,13 @@ func (p *doctor) forgive(m *metadata.Response) {
 	}
 }
 
-func addressOf(b metadata.ResponseBroker) string {
+func addressOf(b kmsg.MetadataResponseBroker) string {
 	return net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))
 }
 
 // others returns the addresses by which the cluster names its brokers, those left
 // out that were looked at already.
-func (p *doctor) others(m *metadata.Response) []string {
+func (p *doctor) others(m *kmsg.MetadataResponse) []string {
 	var addresses []string
 	for _, b := range m.Brokers {
 		if address := addressOf(b); !slices.Contains(p.settings.Kafka.Brokers, address) {
@@ -178,6 +177,18 @@ func (p *doctor) topicNames() []string {
 		names = append(names, t.name)
 	}
 	return names
+}
+
+// metadata asks for the topics, and what this user may do with them.
+func (p *doctor) metadata() *kmsg.MetadataRequest {
+	req := kmsg.NewPtrMetadataRequest()
+	req.IncludeTopicAuthorizedOperations = true
+	for _, name := range p.topicNames() {
+		of := kmsg.NewMetadataRequestTopic()
+		of.Topic = &name
+		req.Topics = append(req.Topics, of)
+	}
+	return req
 }
 
 // say puts an error in few words: a refusal by its title, with its number for a

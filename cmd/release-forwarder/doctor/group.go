@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"release-forwarder/cmd/release-forwarder/connect"
 	"release-forwarder/cmd/release-forwarder/settings"
@@ -194,7 +195,7 @@ func judgeOwners(f *findings, unowned []membership.Partition, told bool, counts 
 func (p *doctor) judgeGroupTimes(ctx context.Context, f *findings, g general) {
 	const session, interval = "consumer.session.timeout.ms", "consumer.heartbeat.interval.ms"
 	name, ours := p.settings.Kafka.GroupID, p.settings.Kafka.SessionTimeout
-	own, err := configs(ctx, p.cluster, anyNode, resourceGroup, name, []string{session, interval})
+	own, err := configs(ctx, p.cluster, wire.Any, kmsg.ConfigResourceTypeGroupConfig, name, []string{session, interval})
 	ms := func(setting string) int64 {
 		for _, told := range []string{own[setting], g.configs["group."+setting]} {
 			if n, err := strconv.ParseInt(told, 10, 64); err == nil {

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol/metadata"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // role is what a topic is to the service.
@@ -27,7 +27,7 @@ type topic struct {
 	role role
 
 	err        error // why there is nothing else, nil where there is
-	partitions []metadata.ResponsePartition
+	partitions []kmsg.MetadataResponseTopicPartition
 	authorized int32 // KIP-430's bits; unsaid where the broker does not tell
 
 	configs    map[string]string // the settings in force
@@ -37,14 +37,11 @@ type topic struct {
 // unsaid is what a broker sends for operations it does not tell (KIP-430).
 const unsaid = math.MinInt32
 
-// withOperations is the version of Metadata from which on they are told.
-const withOperations = 8
-
 func (t *topic) subject() string { return fmt.Sprintf("%s (%s)", t.name, t.role) }
 
 // see takes what the brokers say of the topic.
-func (t *topic) see(m *metadata.Response, version int16) {
-	i := slices.IndexFunc(m.Topics, func(r metadata.ResponseTopic) bool { return r.Name == t.name })
+func (t *topic) see(m *kmsg.MetadataResponse) {
+	i := slices.IndexFunc(m.Topics, func(r kmsg.MetadataResponseTopic) bool { return r.Topic != nil && *r.Topic == t.name })
 	if i < 0 {
 		t.err = kafka.UnknownTopicOrPartition
 		return
@@ -52,10 +49,7 @@ func (t *topic) see(m *metadata.Response, version int16) {
 	answer := m.Topics[i]
 	t.err = refusal(answer.ErrorCode)
 	t.partitions = answer.Partitions
-	t.authorized = answer.TopicAuthorizedOperations
-	if version < withOperations {
-		t.authorized = unsaid
-	}
+	t.authorized = answer.AuthorizedOperations
 }
 
 // judge judges the topic; all are those of the service, itself among them.
@@ -104,8 +98,8 @@ func (t *topic) judgePartitions(f *findings) {
 	const check = "partitions"
 	var leaderless []string
 	for _, p := range t.partitions {
-		if p.LeaderID < 0 {
-			leaderless = append(leaderless, strconv.Itoa(int(p.PartitionIndex)))
+		if p.Leader < 0 {
+			leaderless = append(leaderless, strconv.Itoa(int(p.Partition)))
 		}
 	}
 	if len(leaderless) > 0 {
@@ -124,9 +118,9 @@ func (t *topic) judgeReplicas(f *findings) {
 	var behind []string
 	least := math.MaxInt
 	for _, p := range t.partitions {
-		least = min(least, len(p.ReplicaNodes))
-		if len(p.IsrNodes) < len(p.ReplicaNodes) {
-			behind = append(behind, strconv.Itoa(int(p.PartitionIndex)))
+		least = min(least, len(p.Replicas))
+		if len(p.ISR) < len(p.Replicas) {
+			behind = append(behind, strconv.Itoa(int(p.Partition)))
 		}
 	}
 	switch {
@@ -148,7 +142,7 @@ func (t *topic) judgeInsync(f *findings) {
 	}
 	replicas, alive := math.MaxInt, math.MaxInt
 	for _, p := range t.partitions {
-		replicas, alive = min(replicas, len(p.ReplicaNodes)), min(alive, len(p.IsrNodes))
+		replicas, alive = min(replicas, len(p.Replicas)), min(alive, len(p.ISR))
 	}
 	switch {
 	case need > int64(replicas):
