@@ -30,6 +30,7 @@ func configs(ctx context.Context, c *cluster, node int32, kind kmsg.ConfigResour
 	of := kmsg.NewDescribeConfigsRequestResource()
 	of.ResourceType, of.ResourceName, of.ConfigNames = kind, name, wanted
 	req := kmsg.NewPtrDescribeConfigsRequest()
+	req.SetVersion(configsVersion)
 	req.Resources = append(req.Resources, of)
 	answer, err := ask[*kmsg.DescribeConfigsResponse](ctx, c, node, req)
 	if err != nil {

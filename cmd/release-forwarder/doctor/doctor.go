@@ -182,6 +182,7 @@ func (p *doctor) topicNames() []string {
 // metadata asks for the topics, and what this user may do with them.
 func (p *doctor) metadata() *kmsg.MetadataRequest {
 	req := kmsg.NewPtrMetadataRequest()
+	req.SetVersion(metadataVersion)
 	req.IncludeTopicAuthorizedOperations = true
 	for _, name := range p.topicNames() {
 		of := kmsg.NewMetadataRequestTopic()

@@ -10,6 +10,12 @@ import (
 	"release-forwarder/cmd/release-forwarder/connect"
 )
 
+// The newest versions of which package connect checks an answer's lengths before it is read.
+const (
+	metadataVersion = 12
+	configsVersion  = 3
+)
+
 // cluster is the way to a cluster of which a broker has answered.
 type cluster struct {
 	kafka    *connect.Kafka
