@@ -262,17 +262,14 @@ func (l *Ledger) create(ctx context.Context) error {
 func (l *Ledger) replicas(ctx context.Context) (most int, err error) {
 	topic := strings.TrimSuffix(l.topic, ledgerSuffix)
 	err = again(ctx, func() error {
-		res, err := l.client().Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
+		ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+		defer cancel()
+		t, err := described(ctx, l.wire, topic)
 		if err != nil {
 			return err
 		}
-		for _, t := range res.Topics {
-			if t.Error != nil {
-				return t.Error
-			}
-			for _, p := range t.Partitions {
-				most = max(most, len(p.Replicas))
-			}
+		for _, p := range t.Partitions {
+			most = max(most, p.Replicas)
 		}
 		if most == 0 {
 			return kafka.LeaderNotAvailable

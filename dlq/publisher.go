@@ -13,11 +13,12 @@ import (
 
 // Config is what a Publisher needs.
 type Config struct {
-	// Client sends to the cluster; its Timeout bounds one request, and half of
-	// it is what the broker is given to gather the acknowledgements.
-	Client *kafka.Client
-	Topic  string
-	Group  string // the consumer group, for the header
+	Wire Wire
+	// Timeout bounds one request, and half of it is what the broker is given to
+	// gather the acknowledgements.
+	Timeout time.Duration
+	Topic   string
+	Group   string // the consumer group, for the header
 }
 
 // Publisher writes letters. Letters to one partition share requests, written by
@@ -81,7 +82,7 @@ var errBehind = errors.New("others before it could not be written in time; it wa
 
 // Limit is how long a letter may take: what came before, finding its partition, and its own
 // request. Then done was called.
-func (p *Publisher) Limit() time.Duration { return patience + 3*p.cfg.Client.Timeout }
+func (p *Publisher) Limit() time.Duration { return patience + 3*p.cfg.Timeout }
 
 // route hands what came in to the writers of its partitions.
 func (p *Publisher) route() {
@@ -127,19 +128,13 @@ func (p *Publisher) Exists(ctx context.Context) error {
 
 // partitions counts the topic's partitions.
 func (p *Publisher) partitions(ctx context.Context) (int, error) {
-	res, err := p.cfg.Client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{p.cfg.Topic}})
+	ctx, cancel := context.WithTimeout(ctx, p.cfg.Timeout)
+	defer cancel()
+	t, err := described(ctx, p.cfg.Wire, p.cfg.Topic)
 	if err != nil {
 		return 0, fmt.Errorf("dead-letter topic %s: %w", p.cfg.Topic, err)
 	}
-	for _, t := range res.Topics {
-		if t.Error != nil {
-			return 0, fmt.Errorf("dead-letter topic %s: %w", p.cfg.Topic, t.Error)
-		}
-		if len(t.Partitions) > 0 {
-			return len(t.Partitions), nil
-		}
-	}
-	return 0, fmt.Errorf("dead-letter topic %s: %w", p.cfg.Topic, kafka.UnknownTopicOrPartition)
+	return len(t.Partitions), nil
 }
 
 func (p *Publisher) enqueue(partition int, j job) {
@@ -234,7 +229,7 @@ func (p *Publisher) send(partition int, jobs []job) error {
 			Key: protocol.NewBytes(j.letter.Key), Value: protocol.NewBytes(j.letter.Value),
 		}
 	}
-	if _, err := produce(p.ctx, p.cfg.Client, p.cfg.Topic, int32(partition), records); err != nil {
+	if _, err := produce(p.ctx, client(p.cfg.Wire, p.cfg.Timeout), p.cfg.Topic, int32(partition), records); err != nil {
 		return fmt.Errorf("dead-letter topic %s, partition %d: %w", p.cfg.Topic, partition, err)
 	}
 	return nil

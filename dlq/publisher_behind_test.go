@@ -9,25 +9,27 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol/metadata"
+
+	"release-forwarder/consumer/wire"
 )
 
 // mute is a cluster that tells its topics and answers nothing else.
-type mute struct{}
+type mute struct{ Wire }
 
 func (mute) RoundTrip(ctx context.Context, _ net.Addr, req kafka.Request) (kafka.Response, error) {
-	if _, asks := req.(*metadata.Request); asks {
-		return &metadata.Response{Topics: []metadata.ResponseTopic{{Name: topic, Partitions: []metadata.ResponsePartition{{}}}}}, nil
-	}
 	<-ctx.Done()
 	return nil, ctx.Err()
+}
+
+func (mute) MetadataOf(context.Context, []string) (*wire.Metadata, error) {
+	return &wire.Metadata{Topics: map[string]wire.Topic{topic: {Partitions: map[int32]wire.Partition{0: {}}}}}, nil
 }
 
 // However many letters wait at a topic that takes none, each is told of within Limit; no
 // other word is given that the topic refuses them than that of the requests.
 func TestALetterIsNeverKeptLongerThanItsLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := NewPublisher(Config{Client: &kafka.Client{Addr: kafka.TCP("nowhere:1"), Transport: mute{}, Timeout: 10 * time.Second}, Topic: topic})
+		p := NewPublisher(Config{Wire: mute{}, Timeout: 10 * time.Second, Topic: topic})
 		const many = 20 * batchLetters // 200 s, request by request
 		begun := time.Now()
 		done := make(chan error, many)

@@ -39,7 +39,7 @@ func open(t *testing.T, options ...kfake.Opt) *office {
 	t.Cleanup(cluster.Close)
 	w := wire.New(t.Context(), wire.Config{Brokers: cluster.ListenAddrs(), Topics: []string{topic}})
 	o := &office{t: t, cluster: cluster, wire: w, Publisher: NewPublisher(Config{
-		Client: &kafka.Client{Addr: kafka.TCP(cluster.ListenAddrs()...), Transport: w, Timeout: 10 * time.Second}, Topic: topic, Group: "group",
+		Wire: w, Timeout: 10 * time.Second, Topic: topic, Group: "group",
 	})}
 	return o
 }

@@ -139,7 +139,7 @@ func (h *hall) post(letters ...Letter) { h.t.Helper(); h.postOf("group", letters
 // postOf writes letters of another group.
 func (h *hall) postOf(group string, letters ...Letter) {
 	h.t.Helper()
-	p := NewPublisher(Config{Client: &kafka.Client{Addr: kafka.TCP(h.cluster.ListenAddrs()...), Transport: h.wire(), Timeout: 10 * time.Second}, Topic: letterTopic, Group: group})
+	p := NewPublisher(Config{Wire: h.wire(), Timeout: 10 * time.Second, Topic: letterTopic, Group: group})
 	defer p.Close()
 	done := make(chan error, len(letters))
 	for i := range letters {

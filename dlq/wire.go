@@ -27,19 +27,25 @@ type Wire interface {
 var anywhere = kafka.TCP("kafka:0")
 
 // client is kafka-go's, over the wire.
-func (s *source) client() *kafka.Client {
-	return &kafka.Client{Addr: anywhere, Transport: s.wire, Timeout: requestTimeout}
+func client(w Wire, timeout time.Duration) *kafka.Client {
+	return &kafka.Client{Addr: anywhere, Transport: w, Timeout: timeout}
 }
 
-// described is the topic by the cluster's metadata: its ID, and who leads its partitions.
+func (s *source) client() *kafka.Client { return client(s.wire, requestTimeout) }
+
 func (s *source) described(ctx context.Context) (wire.Topic, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	m, err := s.wire.MetadataOf(ctx, []string{s.topic})
+	return described(ctx, s.wire, s.topic)
+}
+
+// described is a topic by the cluster's metadata: its ID, and who leads its partitions.
+func described(ctx context.Context, w Wire, topic string) (wire.Topic, error) {
+	m, err := w.MetadataOf(ctx, []string{topic})
 	if err != nil {
 		return wire.Topic{}, err
 	}
-	t := m.Topics[s.topic]
+	t := m.Topics[topic]
 	if t.Err == nil && len(t.Partitions) == 0 {
 		t.Err = kafka.UnknownTopicOrPartition
 	}

@@ -12,8 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/segmentio/kafka-go"
-
 	"release-forwarder/consumer/wire"
 	"release-forwarder/dlq"
 )
@@ -61,8 +59,7 @@ func (l *lab) post(topic string, n int) error {
 	defer hangUp()
 	w := wire.New(ctx, wire.Config{Brokers: strings.Split(l.Brokers, ","), Topics: []string{topic + ".dlq"}})
 	p := dlq.NewPublisher(dlq.Config{
-		Client: &kafka.Client{Addr: kafka.TCP(l.Brokers), Transport: w, Timeout: time.Minute},
-		Topic:  topic + ".dlq", Group: topic,
+		Wire: w, Timeout: time.Minute, Topic: topic + ".dlq", Group: topic,
 	})
 	defer p.Close()
 	for p.Exists(context.Background()) != nil { // the topic was made a moment ago

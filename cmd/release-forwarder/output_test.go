@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"release-forwarder/consumer/wire"
@@ -49,7 +48,7 @@ func posted(t *testing.T) {
 		t.Setenv(name, value)
 	}
 	w := wire.New(t.Context(), wire.Config{Brokers: cluster.ListenAddrs(), Topics: []string{"events.dlq"}})
-	p := dlq.NewPublisher(dlq.Config{Client: &kafka.Client{Addr: kafka.TCP(address), Transport: w, Timeout: time.Minute}, Topic: "events.dlq", Group: "group"})
+	p := dlq.NewPublisher(dlq.Config{Wire: w, Timeout: time.Minute, Topic: "events.dlq", Group: "group"})
 	defer p.Close()
 	done := make(chan error)
 	for i := range int64(2) {

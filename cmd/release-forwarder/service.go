@@ -117,8 +117,8 @@ func (v *service) wireKafka(dial dialFunc) (err error) {
 	v.unread = newUnread(v.kafka, v.settings.Kafka.ClientID, v.log)
 	v.owners = newOwners(v.kafka, v.settings.Kafka.GroupID, v.settings.Topics(), v.log)
 	v.deadLetters = dlq.NewPublisher(dlq.Config{
-		Client: v.kafka.Client(),
-		Topic:  v.settings.DeadLetters.Topic, Group: v.settings.Kafka.GroupID,
+		Wire: v.kafka.Wire, Timeout: connect.RequestTimeout,
+		Topic: v.settings.DeadLetters.Topic, Group: v.settings.Kafka.GroupID,
 	})
 	return nil
 }

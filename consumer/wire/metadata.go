@@ -35,7 +35,7 @@ type Metadata struct {
 	// Asked is when it was asked for: it tells nothing of what happened later.
 	Asked time.Time
 
-	answer *kmsg.MetadataResponse
+	controller int32
 }
 
 // Broker is where a broker listens.
@@ -63,7 +63,9 @@ type Partition struct {
 	Leader int32
 	// Epoch is the leader's (KIP-320), −1 where the brokers are too old to tell (before Kafka 2.1).
 	Epoch int32
-	Err   error
+	// Replicas is how many brokers hold it.
+	Replicas int
+	Err      error
 }
 
 const (
@@ -266,7 +268,7 @@ var errNamedTwice = errors.New("the answer names something twice")
 
 // read takes an answer apart.
 func read(res *kmsg.MetadataResponse) (*Metadata, error) {
-	m := &Metadata{Brokers: map[int32]Broker{}, Topics: map[string]Topic{}, answer: res}
+	m := &Metadata{Brokers: map[int32]Broker{}, Topics: map[string]Topic{}, controller: res.ControllerID}
 	if res.ClusterID != nil {
 		m.ClusterID = *res.ClusterID
 	}
@@ -306,11 +308,13 @@ func read(res *kmsg.MetadataResponse) (*Metadata, error) {
 // away (REPLICA_NOT_AVAILABLE). Whom an answer names beside any other error is no leader.
 func partitionOf(m *Metadata, p kmsg.MetadataResponseTopicPartition) Partition {
 	_, led := m.Brokers[p.Leader]
+	told := Partition{Leader: p.Leader, Epoch: p.LeaderEpoch, Replicas: len(p.Replicas)}
 	switch {
 	case led && (p.ErrorCode == 0 || kafka.Error(p.ErrorCode) == kafka.ReplicaNotAvailable):
-		return Partition{Leader: p.Leader, Epoch: p.LeaderEpoch}
 	case p.ErrorCode != 0:
-		return Partition{Leader: -1, Epoch: p.LeaderEpoch, Err: kafka.Error(p.ErrorCode)}
+		told.Leader, told.Err = -1, kafka.Error(p.ErrorCode)
+	default:
+		told.Leader, told.Err = -1, kafka.LeaderNotAvailable
 	}
-	return Partition{Leader: -1, Epoch: p.LeaderEpoch, Err: kafka.LeaderNotAvailable}
+	return told
 }

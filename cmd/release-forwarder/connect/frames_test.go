@@ -17,7 +17,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/consumer"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -95,8 +94,9 @@ func TestACountWithoutBytesIsAnErrorNotMemory(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				client := k.Client()
-				if _, err = client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{"x"}}); err == nil {
+				asking, giveUp := context.WithTimeout(ctx, RequestTimeout)
+				defer giveUp()
+				if _, err = k.Wire.MetadataOf(asking, []string{"x"}); err == nil {
 					t.Error("the wire believes it")
 				}
 				conn, err := k.Dialer.DialContext(ctx, "tcp", "broker:9092")

@@ -156,11 +156,6 @@ func (k *Kafka) dialer(dial DialFunc, limit time.Duration) DialFunc {
 	}
 }
 
-// Client is kafka-go's, over the wire, which does not look at the address.
-func (k *Kafka) Client() *kafka.Client {
-	return &kafka.Client{Addr: kafka.TCP("kafka:0"), Transport: k.Wire, Timeout: RequestTimeout}
-}
-
 // Run watches the files until ctx ends. Connections look at them anyway; Run
 // makes that a broken one is noticed before a connection needs it.
 func (k *Kafka) Run(ctx context.Context) {

@@ -11,8 +11,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/segmentio/kafka-go"
-
 	"release-forwarder/cmd/release-forwarder/settings"
 )
 
@@ -65,11 +63,12 @@ func TestASilentBrokerDoesNotStopTheWireForGood(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		client := k.Client()
 		for range 20 {
-			if _, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{"events"}}); err == nil {
+			asking, giveUp := context.WithTimeout(ctx, RequestTimeout)
+			if _, err := k.Wire.MetadataOf(asking, []string{"events"}); err == nil {
 				t.Fatal("a silent broker answered")
 			}
+			giveUp()
 			time.Sleep(RequestTimeout)
 		}
 		if n := broker.dials.Load(); n < 5 {

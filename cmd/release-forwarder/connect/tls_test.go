@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"release-forwarder/cmd/release-forwarder/settings"
@@ -46,11 +45,12 @@ func together(changes ...func(*settings.Kafka)) func(*settings.Kafka) {
 	}
 }
 
-// metadata asks over the Transport, as the service does.
+// metadataOf asks over the wire, as the service does.
 func metadataOf(ctx context.Context, k *Kafka) error {
-	client := k.Client()
-	answer, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{"events"}})
-	if err == nil && (len(answer.Topics) != 1 || answer.Topics[0].Error != nil) {
+	ctx, cancel := context.WithTimeout(ctx, RequestTimeout)
+	defer cancel()
+	m, err := k.Wire.MetadataOf(ctx, []string{"events"})
+	if err == nil && len(m.Topics["events"].Partitions) == 0 {
 		err = errors.New("the topic is not there")
 	}
 	return err
