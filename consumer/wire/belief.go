@@ -203,7 +203,7 @@ func (c *Client) believe(m *Metadata, by string) (settled bool) {
 		case d.id != topic.ID:
 			*d = doubt{id: topic.ID, by: by, since: now, told: now}
 			settled = false
-			c.wakeLocked()
+			c.Refresh()
 		case d.by != by, len(m.Brokers) == 1, now.Sub(d.since) >= aloneFor:
 			b.replace(topic.ID)
 		default:
@@ -228,13 +228,6 @@ func (b *belief) replace(id ID) {
 	}
 	b.id, b.doubt, b.back = id, doubt{}, stretch{}
 	b.leaders, b.older = nil, stretch{}
-}
-
-func (c *Client) wakeLocked() {
-	select {
-	case c.wake <- struct{}{}:
-	default:
-	}
 }
 
 // newer is a topic as now told, with what is known to be newer from before: all of it, where
