@@ -210,7 +210,7 @@ func (a *attempt) judged(rules rules, reply reply, unreadable error) {
 	a.answer.Hint = clean(reply.hint, secret, next)
 	a.answer.Seqno = clean(reply.seqno, secret, next)
 	if a.answer.unsigned() {
-		a.answer.Explanation = Explain(a.delivery.signed, reply.hint)
+		a.answer.Explanation = Explain(a.delivery.signed, reply.hint, rules.fields)
 	}
 }
 

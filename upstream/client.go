@@ -54,7 +54,7 @@ func New(config Config) (*Client, error) {
 	c := &Client{config: config, endpoint: endpoint, connections: &connections{config: config}}
 	var chain http.RoundTripper = &reading{
 		next:          c.connections,
-		rules:         rules{config.SuccessCodes, config.PermanentCodes},
+		rules:         rules{config.SuccessCodes, config.PermanentCodes, config.Fields},
 		retryAfterMax: config.RetryAfterMax,
 		onAnswer:      config.OnAnswer,
 	}

@@ -40,6 +40,9 @@ type Config struct {
 	SuccessCodes []string
 	// PermanentCodes are the body codes that never change; 400.
 	PermanentCodes []string
+	// Fields names the parameters that a request can have, so that an explanation may
+	// name one which the platform signed and we did not send; none.
+	Fields []string
 
 	// RetryMax is how many quick retries a delivery may have; 0: none.
 	RetryMax int

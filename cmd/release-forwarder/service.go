@@ -138,7 +138,7 @@ func (v *service) wirePlatform(dial dialFunc) error {
 	v.platform, err = upstream.New(upstream.Config{
 		URL: s.Upstream.URL.String(), Credentials: v.credentials.For, Encoding: upstream.Encoding(s.Upstream.Encoding),
 		Timeout: s.Upstream.Timeout, MaxInFlight: s.Upstream.MaxInFlight,
-		SuccessCodes: s.Upstream.SuccessCodes, PermanentCodes: s.Upstream.PermanentCodes,
+		SuccessCodes: s.Upstream.SuccessCodes, PermanentCodes: s.Upstream.PermanentCodes, Fields: mapping.Fields(),
 		RetryMax: s.Upstream.RetryMax, RetryWaitMin: s.Upstream.RetryWaitMin, RetryWaitMax: s.Upstream.RetryWaitMax,
 		RetryAfterMax: s.Retry.BackoffMax, MayRetry: func() bool { return !v.gate.Open() },
 		RootCAs: roots, Proxy: s.Upstream.Proxy.For, Dial: dial, Wrap: v.telemetry.Tracer.HTTPTransport,

@@ -124,7 +124,7 @@ func (f *Forwarder) Handle(ctx context.Context, cd *consumer.Delivery) {
 		f.unmappable(ctx, d, err)
 		return
 	}
-	d.lot, h.source = release.ParkUUID, lotSource(release.ParkUUID)
+	d.lot, h.source = release.Lot(), lotSource(release.Lot())
 	if o := decide(f.beforeSending(d)); o.action != send {
 		d.ReturnSlot()
 		f.lots.giveBack(d.attempt)
