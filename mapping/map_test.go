@@ -180,10 +180,11 @@ func TestUnknownFieldsAreIgnored(t *testing.T) {
 
 func TestRequiredFields(t *testing.T) {
 	m := mapperIn(t, "Asia/Shanghai", Fields()[4:]...)
-	good := map[string]string{
-		"park_uuid": `"P1"`, "flow_no": `"F1"`, "parking_serial": `"S1"`, "plate": `"粤B12345"`, "plate_color": `-1`, "car_type": `0`, "car_desc": `"x"`,
-		"enter_time": `20210902173646`, "leave_time": `20210902173646`, "operate_time": `20210902173646`, "operator": `"x"`, "reason": `"x"`,
+	good := map[string]string{}
+	for _, f := range table {
+		good[f.Name] = map[Kind]string{Text: `"x"`, Code: `0`, Time: `20210902173646`}[f.Kind]
 	}
+	good["plate_color"] = `-1`
 	write := func(members map[string]string) []byte {
 		var parts []string
 		for name, value := range members {

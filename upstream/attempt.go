@@ -171,7 +171,7 @@ func (a *attempt) fail(ctx context.Context, cause error) error {
 		if a.otherProtocol() != "" {
 			text += ": " + a.otherProtocol()
 		}
-	default:
+	case Unknown, Accepted, Permanent, Refused, Throttled, Failed, Unreadable, Unreachable:
 		a.answer.Verdict = Unreachable
 		text = cmp.Or(a.otherProtocol(), explain(cause))
 	}

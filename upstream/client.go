@@ -270,9 +270,9 @@ func (d *delivery) retryable() bool {
 	switch d.answer.Verdict {
 	case Failed, Unreadable, Unreachable:
 		return d.request.Quick && d.answer.RetryAfter == 0
-	default:
-		return false
+	case Unknown, Accepted, Permanent, Refused, Throttled, Timeout, Cut:
 	}
+	return false
 }
 
 // backoff doubles the most that is waited, from twice the least to max, and

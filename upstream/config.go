@@ -136,7 +136,7 @@ func (c Config) complete() (Config, *url.URL, error) {
 		return c, nil, ErrURL
 	case c.Credentials == nil:
 		return c, nil, ErrCredential
-	case c.Encoding != Form && c.Encoding != Multipart:
+	case !slices.Contains(c.Encoding.Choices(), string(c.Encoding)):
 		return c, nil, ErrEncoding
 	case c.Timeout < 0, c.MaxInFlight < 0, c.RetryMax < 0, c.RetryWaitMin < 0, c.RetryWaitMin > c.RetryWaitMax, c.RetryAfterMax < 0:
 		return c, nil, ErrBounds

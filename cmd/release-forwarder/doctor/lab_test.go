@@ -28,6 +28,7 @@ import (
 
 	"release-forwarder/cmd/release-forwarder/memnet"
 	"release-forwarder/cmd/release-forwarder/settings"
+	"release-forwarder/consumer"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -65,7 +66,7 @@ func inLab(t *testing.T, test func(l *lab), opts ...kfake.Opt) {
 		l.settings = &settings.Settings{
 			Kafka: settings.Kafka{
 				Brokers: slices.Sorted(slices.Values(cluster.ListenAddrs())), Topic: eventTopic, GroupID: groupID, ClientID: "release-forwarder",
-				OffsetReset: settings.ResetEarliest, MaxRecordBytes: 1 << 20, SessionTimeout: 30 * time.Second, RebalanceTimeout: time.Minute,
+				OffsetReset: consumer.ResetEarliest, MaxRecordBytes: 1 << 20, SessionTimeout: 30 * time.Second, RebalanceTimeout: time.Minute,
 				TLS: settings.TLS{Verify: settings.VerifyFull}, SASL: settings.SASL{Mechanism: settings.NoSASL},
 			},
 			DeadLetters: settings.DeadLetters{Topic: deadLetterTopic},

@@ -31,12 +31,15 @@ type kind struct {
 	show func(text string) string
 }
 
-const kindSecret = "secret"
+const (
+	kindSecret = "secret"
+	kindChoice = "choice"
+)
 
 // kinds holds what the tag `type` may name.
 var kinds = map[string]kind{
 	"text":              {parse: parseText},
-	"choice":            {parse: parseChoice},
+	kindChoice:          {parse: parseChoice},
 	"boolean":           {bounds: "true, false", parse: parseBoolean},
 	"number":            {parse: parseNumber},
 	"rate":              {parse: parseRate},
