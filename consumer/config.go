@@ -8,10 +8,12 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"release-forwarder/consumer/membership"
 	"release-forwarder/consumer/wire"
 )
 
-// OffsetReset says where to go on when a committed offset is not in the log.
+// OffsetReset says where to go on when a committed offset is not in the log: the values of
+// KAFKA_OFFSET_RESET.
 type OffsetReset string
 
 const (
@@ -21,16 +23,29 @@ const (
 	ResetNone OffsetReset = "none"
 )
 
+// Choices are the values.
+func (OffsetReset) Choices() []string { return []string{string(ResetEarliest), string(ResetNone)} }
+
+// waits tells whether a person decides.
+func (r OffsetReset) waits() bool {
+	switch r {
+	case ResetEarliest:
+		return false
+	case ResetNone:
+		return true
+	}
+	panic("consumer: no such offset reset: " + string(r))
+}
+
 // Config is what an Engine needs: settings of the service, one by one, and its parts. Every field
 // without a default must be set.
 type Config struct {
 	// Topics must exist before anything is read; they are waited for. Optional
 	// ones are read as well while they exist.
-	Topics   []string
-	Optional []string
-	GroupID  string
-	// GroupProtocol is membership.ProtocolClassic, as "" is, or membership.ProtocolConsumer.
-	GroupProtocol string
+	Topics        []string
+	Optional      []string
+	GroupID       string
+	GroupProtocol membership.Protocol
 	ClientID      string
 	// Rack is where this client is: a replica there is read from where brokers know racks
 	// (KIP-392); "": the leader is.

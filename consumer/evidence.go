@@ -291,7 +291,7 @@ func (g *member) dropped(p *partition, first int64) bool {
 	e := g.engine
 	e.dropped(p.topicPartition, first-p.Position())
 	report := []any{"topic", p.Topic, "partition", p.Number, "from", p.Position(), "to", first, "count", first - p.Position()}
-	if e.cfg.OffsetReset == ResetNone {
+	if e.cfg.OffsetReset.waits() {
 		p.phase = parked
 		e.log.Error("Kafka no longer has records that were not read (retention); "+
 			"the partition waits for a person, as KAFKA_OFFSET_RESET=none says: set the group's offset and start the replicas again", report...)

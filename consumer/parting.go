@@ -36,7 +36,7 @@ func (g *member) part(p *partition, at parting) {
 	told := p.parted.at == at.at && p.parted.id == at.id && p.parted.another == at.another && !p.parted.cut && p.toldParted
 	if p.parted, p.toldParted = at, true; told {
 		p.phase = parted
-		if e.cfg.OffsetReset == ResetNone {
+		if e.cfg.OffsetReset.waits() {
 			p.phase = parked
 		}
 		poke(g.looks)
@@ -105,7 +105,7 @@ func (e *Engine) tellGone(tp topicPartition, why string, since, known, next int6
 	until := max(known, since+1)
 	e.dropped(tp, until-since)
 	report := []any{"topic", tp.Topic, "partition", tp.Number, "from", since, "to", until, "count", until - since, "why", why}
-	if e.cfg.OffsetReset == ResetNone {
+	if e.cfg.OffsetReset.waits() {
 		e.log.Error("the log is another one than was read before, from an offset on; "+
 			"the partition waits for a person, as KAFKA_OFFSET_RESET=none says: set the group's offset and start the replicas again", report...)
 		return false

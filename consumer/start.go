@@ -111,12 +111,13 @@ func (g *member) fetchOffsets(ctx context.Context, parts []*partition) (found co
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	id, sent := g.identity(), time.Now()
-	if e.cfg.GroupProtocol == membership.ProtocolConsumer {
+	switch e.cfg.GroupProtocol {
+	case membership.ProtocolConsumer:
 		found, err = fetchCommitsAs(ctx, e.cfg.Wire, e.cfg.GroupID, id, asked)
 		if isStale(err) {
 			g.group.Judge("offset fetch", id, sent, err)
 		}
-	} else {
+	case membership.ProtocolClassic:
 		found, err = fetchCommits(ctx, e.cfg.Wire, e.cfg.GroupID, asked)
 	}
 	return found, ids, err
@@ -209,7 +210,7 @@ func (g *member) anew(c commitment) bool {
 	if !r.known || r.logID == c.logID || r.logID == (wire.ID{}) || c.logID == (wire.ID{}) {
 		return true
 	}
-	goesOn := e.cfg.OffsetReset != ResetNone
+	goesOn := !e.cfg.OffsetReset.waits()
 	if !r.toldParted {
 		goesOn = e.tellGone(p.topicPartition, remade, r.position, r.end, c.offset)
 		r.toldParted = true

@@ -7,35 +7,35 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// What the API calls unknown.
-const (
-	unknownPlateColor = "-1"
-	unknownCarType    = "0"
-)
+// codeList are the codes of one field.
+type codeList struct {
+	byName  map[string]string // by number and by name
+	unknown string            // what the API calls unknown
+	odd     Suspicion         // any other number or name
+}
 
-// plateColors and carTypes give the API's codes by number and by name.
 var (
-	plateColors = map[string]string{
+	plateColors = &codeList{unknown: "-1", odd: UnknownPlateColor, byName: map[string]string{
 		"1": "1", "blue": "1", "蓝色": "1", "蓝": "1",
 		"2": "2", "yellow": "2", "黄色": "2", "黄": "2",
 		"3": "3", "white": "3", "白色": "3", "白": "3",
 		"4": "4", "black": "4", "黑色": "4", "黑": "4",
 		"5": "5", "green": "5", "绿色": "5", "绿": "5",
-		"-1": unknownPlateColor, "unknown": unknownPlateColor, "未知": unknownPlateColor,
-	}
-	carTypes = map[string]string{
+		"-1": "-1", "unknown": "-1", "未知": "-1",
+	}}
+	carTypes = &codeList{unknown: "0", odd: UnknownCarType, byName: map[string]string{
 		"1": "1", "temporary": "1", "临停车辆": "1", "临停": "1",
 		"2": "2", "monthly": "2", "月卡车辆": "2", "月卡": "2",
 		"3": "3", "vip": "3", "贵宾车辆": "3", "贵宾车辆(免费车)": "3", "贵宾车辆（免费车）": "3", "免费车": "3",
 		"4": "4", "stored_value": "4", "储值车辆": "4", "储值": "4",
-		"0": unknownCarType, "-0": unknownCarType, "other": unknownCarType, "其他未知": unknownCarType, "其他": unknownCarType,
-	}
+		"0": "0", "-0": "0", "other": "0", "其他未知": "0", "其他": "0",
+	}}
 )
 
-// codeOf finds a code by number or name, in any case. known is false where the API has
+// find finds a code by number or name, in any case. known is false where the API has
 // none; the code is then the one for unknown.
-func codeOf(codes map[string]string, s, unknown string) (code string, known bool) {
-	if code, known = codes[s]; known {
+func (c *codeList) find(s string) (code string, known bool) {
+	if code, known = c.byName[s]; known {
 		return code, true
 	}
 	// 3.0 and 3e0 are 3; what strconv reads beyond JSON ("+3", "0x3") is other text.
@@ -44,8 +44,8 @@ func codeOf(codes map[string]string, s, unknown string) (code string, known bool
 			s = strconv.FormatFloat(n, 'f', -1, 64)
 		}
 	}
-	if code, known = codes[strings.ToLower(s)]; known {
+	if code, known = c.byName[strings.ToLower(s)]; known {
 		return code, true
 	}
-	return unknown, false
+	return c.unknown, false
 }

@@ -10,7 +10,6 @@ import (
 // stand there.
 type codeSpellings struct {
 	field    string
-	sent     func(*Release) string
 	known    map[string][]string
 	unknown  []string
 	fallback string
@@ -20,7 +19,6 @@ type codeSpellings struct {
 var codes = []codeSpellings{
 	{
 		field: "plate_color",
-		sent:  func(r *Release) string { return r.PlateColor },
 		known: map[string][]string{
 			"1":  {`1`, `"1"`, `" 1 "`, `"\u30001"`, `"blue"`, `"BLUE"`, `"Blue"`, `"蓝色"`, `"蓝"`, `" 蓝色\n"`, `1.0`, `1e0`, `"1.0"`, `10e-1`, `0.1E1`, `0.0100e+2`, `1.00000000000000000000000000000001`},
 			"2":  {`2`, `"2"`, `"yellow"`, `"黄色"`, `"黄"`},
@@ -38,7 +36,6 @@ var codes = []codeSpellings{
 	},
 	{
 		field: "car_type",
-		sent:  func(r *Release) string { return r.CarType },
 		known: map[string][]string{
 			"1": {`1`, `"1"`, `"temporary"`, `"Temporary"`, `"临停车辆"`, `"临停"`},
 			"2": {`2`, `"2"`, `"monthly"`, `"月卡车辆"`, `"月卡"`},
@@ -57,15 +54,15 @@ func TestCodes(t *testing.T) {
 		for code, spellings := range c.known {
 			for _, s := range spellings {
 				r := mustMap(t, m, event(`"`+c.field+`":`+s))
-				if c.sent(r) != code || r.Suspicions != nil {
-					t.Errorf("%s %s is sent as %q %v, want %s", c.field, s, c.sent(r), r.Suspicions, code)
+				if r.sent[named(c.field)] != code || r.Suspicions != nil {
+					t.Errorf("%s %s is sent as %q %v, want %s", c.field, s, r.sent[named(c.field)], r.Suspicions, code)
 				}
 			}
 		}
 		for _, s := range c.unknown {
 			r := mustMap(t, m, event(`"`+c.field+`":`+s))
-			if c.sent(r) != c.fallback || !slices.Equal(r.Suspicions, []Suspicion{c.kind}) {
-				t.Errorf("%s %.40s is sent as %q %v, want %s and counted", c.field, s, c.sent(r), r.Suspicions, c.fallback)
+			if r.sent[named(c.field)] != c.fallback || !slices.Equal(r.Suspicions, []Suspicion{c.kind}) {
+				t.Errorf("%s %.40s is sent as %q %v, want %s and counted", c.field, s, r.sent[named(c.field)], r.Suspicions, c.fallback)
 			}
 		}
 	}

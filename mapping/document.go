@@ -161,6 +161,7 @@ func readMember(d *jsontext.Decoder, value []byte) (member, error) {
 
 // note takes down a key, which begins at a place, and returns the field that it names.
 func (doc *document) note(key jsontext.Value, at int, others bool) field {
+	// Without others only the two of the order key are looked for.
 	const longest = len(`""`) + len(`\u0000`)*len("parking_serial")
 	if len(key) > longest && !others {
 		return unknown

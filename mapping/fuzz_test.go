@@ -52,8 +52,8 @@ func checkPromises(t *testing.T, m *Mapper, value []byte, at time.Time) {
 		}
 		return
 	}
-	if lot != r.ParkUUID || serial != r.ParkingSerial {
-		t.Fatalf("Identify says %q and %q, Map %q and %q", lot, serial, r.ParkUUID, r.ParkingSerial)
+	if lot != r.Lot() || serial != r.sent[parkingSerial] {
+		t.Fatalf("Identify says %q and %q, Map %q and %q", lot, serial, r.Lot(), r.sent[parkingSerial])
 	}
 	sent := maps.Collect(r.All())
 	for _, name := range AlwaysRequired() {

@@ -19,7 +19,6 @@ func (m *Mapper) Map(value []byte, at time.Time) (*Release, error) {
 		return nil, refused
 	}
 	r := new(Release)
-	parameters := r.parameters()
 	e := evaluation{zone: m.location}
 	if len(value) <= sharedText {
 		e.whole = string(value)
@@ -32,7 +31,7 @@ func (m *Mapper) Map(value []byte, at time.Time) (*Release, error) {
 		if sent == "" && m.required[f] {
 			return nil, &Error{Reason: MissingField, Field: f.name(), Detail: "required, but absent, null or blank", Offset: -1}
 		}
-		*parameters[f] = sent
+		r.sent[f] = sent
 	}
 	r.Suspicions = e.suspicions(at)
 	return r, nil
@@ -40,10 +39,10 @@ func (m *Mapper) Map(value []byte, at time.Time) (*Release, error) {
 
 // evaluation is what Map learns of one event.
 type evaluation struct {
-	zone                  *time.Location // of times that state none
-	whole                 string         // the value, where the texts are to be parts of it; ""
-	enter, leave, operate time.Time      // zero while absent
-	oddColor, oddCarType  bool           // a code was given that the API does not have
+	zone  *time.Location        // of times that state none
+	whole string                // the value, where the texts are to be parts of it; ""
+	times [fieldCount]time.Time // zero while absent
+	odd   []Suspicion           // codes were given that the API does not have
 }
 
 // evaluate returns what is sent for f, "" where it is absent.
@@ -52,47 +51,35 @@ func (e *evaluation) evaluate(f field, m member) (string, *Error) {
 	if s == "" {
 		return "", refused
 	}
-	var t *time.Time
-	switch f {
-	case plateColor:
-		code, known := codeOf(plateColors, s, unknownPlateColor)
-		e.oddColor = !known
+	switch table[f].Kind {
+	case Code:
+		code, known := table[f].codes.find(s)
+		if !known {
+			e.odd = append(e.odd, table[f].codes.odd)
+		}
 		return code, nil
-	case carType:
-		code, known := codeOf(carTypes, s, unknownCarType)
-		e.oddCarType = !known
-		return code, nil
-	case enterTime:
-		t = &e.enter
-	case leaveTime:
-		t = &e.leave
-	case operateTime:
-		t = &e.operate
-	default:
-		return s, nil
+	case Time:
+		t, problem := timeOf(s, e.zone)
+		if problem != "" {
+			return "", &Error{Reason: BadTime, Field: f.name(), Detail: problem, Offset: m.at}
+		}
+		e.times[f] = t
+		if len(s) == len("2006-01-02T15:04:05Z") && s[10] == 'T' && s[19] == 'Z' {
+			return s, nil // as it is sent
+		}
+		return t.Format(time.RFC3339), nil
+	case Text:
 	}
-	var problem string
-	if *t, problem = timeOf(s, e.zone); problem != "" {
-		return "", &Error{Reason: BadTime, Field: f.name(), Detail: problem, Offset: m.at}
-	}
-	if len(s) == len("2006-01-02T15:04:05Z") && s[10] == 'T' && s[19] == 'Z' {
-		return s, nil // as it is sent
-	}
-	return t.Format(time.RFC3339), nil
+	return s, nil
 }
 
 func (e *evaluation) suspicions(at time.Time) (found []Suspicion) {
-	if last := at.Add(FutureTolerance); !at.IsZero() && (e.leave.After(last) || e.operate.After(last)) {
+	enter, leave, operate := e.times[enterTime], e.times[leaveTime], e.times[operateTime]
+	if last := at.Add(FutureTolerance); !at.IsZero() && (leave.After(last) || operate.After(last)) {
 		found = append(found, Future)
 	}
-	if !e.leave.IsZero() && e.leave.Before(e.enter) {
+	if !leave.IsZero() && leave.Before(enter) {
 		found = append(found, LeaveBeforeEnter)
 	}
-	if e.oddColor {
-		found = append(found, UnknownPlateColor)
-	}
-	if e.oddCarType {
-		found = append(found, UnknownCarType)
-	}
-	return found
+	return append(found, e.odd...)
 }

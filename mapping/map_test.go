@@ -60,14 +60,17 @@ func TestWholeEvent(t *testing.T) {
 		"plate_color": "蓝色", "car_type": 2, "car_desc": "月卡A",
 		"enter_time": "2021-09-02T09:36:46.020Z", "leave_time": "2021-09-02 18:36:46", "operate_time": 1630579006020,
 		"operator": "张三", "reason": "设备异常"}`))
-	want := &Release{
-		ParkUUID: "PARKUUID-1", FlowNo: "FLOW000001", ParkingSerial: "PS-1", Plate: "粤B12345",
-		PlateColor: "1", CarType: "2", CarDesc: "月卡A",
-		EnterTime: "2021-09-02T09:36:46Z", LeaveTime: "2021-09-02T10:36:46Z", OperateTime: "2021-09-02T10:36:46Z",
-		Operator: "张三", Reason: "设备异常",
+	want := map[string]string{
+		"park_uuid": "PARKUUID-1", "flow_no": "FLOW000001", "parking_serial": "PS-1", "plate": "粤B12345",
+		"plate_color": "1", "car_type": "2", "car_desc": "月卡A",
+		"enter_time": "2021-09-02T09:36:46Z", "leave_time": "2021-09-02T10:36:46Z", "operate_time": "2021-09-02T10:36:46Z",
+		"operator": "张三", "reason": "设备异常",
 	}
-	if diff := cmp.Diff(want, r); diff != "" {
+	if diff := cmp.Diff(want, maps.Collect(r.All())); diff != "" {
 		t.Error(diff)
+	}
+	if r.Lot() != "PARKUUID-1" || r.Suspicions != nil {
+		t.Errorf("lot %q, suspicious of %v", r.Lot(), r.Suspicions)
 	}
 	var names []string
 	for name, value := range r.All() {
@@ -82,9 +85,9 @@ func TestWholeEvent(t *testing.T) {
 }
 
 func TestAllStopsWhenAskedTo(t *testing.T) {
-	r := &Release{Plate: "粤B12345", Reason: "设备异常"}
+	r := mustMap(t, mapperIn(t, "Asia/Shanghai"), event(`"reason":"设备异常"`))
 	for name := range r.All() {
-		if name != "plate" {
+		if name != "flow_no" {
 			t.Fatalf("went on to %s", name)
 		}
 		break
@@ -168,8 +171,8 @@ func TestUnknownFieldsAreIgnored(t *testing.T) {
 		"literals":               `[true, false ,null,-0,0.5e-3]`,
 	} {
 		for _, key := range []string{"app_id", "sign", "lane", "\\u0000", ""} {
-			if r := mustMap(t, m, event(`"`+key+`":`+value)); r.Plate != "粤B12345" {
-				t.Errorf("%s in %q: plate %q", name, key, r.Plate)
+			if r := mustMap(t, m, event(`"`+key+`":`+value)); r.sent[named("plate")] != "粤B12345" {
+				t.Errorf("%s in %q: plate %q", name, key, r.sent[named("plate")])
 			}
 		}
 	}
@@ -177,10 +180,11 @@ func TestUnknownFieldsAreIgnored(t *testing.T) {
 
 func TestRequiredFields(t *testing.T) {
 	m := mapperIn(t, "Asia/Shanghai", Fields()[4:]...)
-	good := map[string]string{
-		"park_uuid": `"P1"`, "flow_no": `"F1"`, "parking_serial": `"S1"`, "plate": `"粤B12345"`, "plate_color": `-1`, "car_type": `0`, "car_desc": `"x"`,
-		"enter_time": `20210902173646`, "leave_time": `20210902173646`, "operate_time": `20210902173646`, "operator": `"x"`, "reason": `"x"`,
+	good := map[string]string{}
+	for _, f := range table {
+		good[f.Name] = map[Kind]string{Text: `"x"`, Code: `0`, Time: `20210902173646`}[f.Kind]
 	}
+	good["plate_color"] = `-1`
 	write := func(members map[string]string) []byte {
 		var parts []string
 		for name, value := range members {

@@ -9,24 +9,16 @@ import (
 )
 
 // Release is an abnormal release as the platform takes it: the parameters of the
-// API's table but app_id and sign, as they are sent, "" where one is not sent.
+// API's table but app_id and sign, as they are sent.
 type Release struct {
-	ParkUUID      string // the lot: the platform's UUID of it
-	FlowNo        string // number of the change; a lot's repeats are ignored by the platform
-	ParkingSerial string // the lot's own number of this parking
-	Plate         string // 车牌号码
-	PlateColor    string // 1 blue, 2 yellow, 3 white, 4 black, 5 green, -1 unknown
-	CarType       string // 1 temporary, 2 monthly, 3 vip, 4 stored value, 0 other
-	CarDesc       string
-	EnterTime     string // times: 2006-01-02T15:04:05Z
-	LeaveTime     string
-	OperateTime   string
-	Operator      string
-	Reason        string // 放行原因
+	sent [fieldCount]string // "" where one is not sent
 
 	// Suspicions holds what is odd, each kind once, in the order of [Suspicions].
 	Suspicions []Suspicion
 }
+
+// Lot is the platform's UUID of the lot.
+func (r *Release) Lot() string { return r.sent[parkUUID] }
 
 // ascending is the order of the names' bytes, which the platform's signature wants.
 var ascending = slices.SortedFunc(maps.Values(fieldsByName), func(a, b field) int { return cmp.Compare(a.name(), b.name()) })
@@ -35,22 +27,11 @@ var ascending = slices.SortedFunc(maps.Values(fieldsByName), func(a, b field) in
 // bytes of the name.
 func (r *Release) All() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
-		parameters := r.parameters()
 		for _, f := range ascending {
-			if value := *parameters[f]; value != "" && !yield(f.name(), value) {
+			if value := r.sent[f]; value != "" && !yield(f.name(), value) {
 				return
 			}
 		}
-	}
-}
-
-// parameters are the values that the fields name.
-func (r *Release) parameters() [fieldCount]*string {
-	return [fieldCount]*string{
-		parkUUID: &r.ParkUUID, flowNo: &r.FlowNo, parkingSerial: &r.ParkingSerial, plate: &r.Plate,
-		plateColor: &r.PlateColor, carType: &r.CarType, carDesc: &r.CarDesc,
-		enterTime: &r.EnterTime, leaveTime: &r.LeaveTime, operateTime: &r.OperateTime,
-		operator: &r.Operator, reason: &r.Reason,
 	}
 }
 

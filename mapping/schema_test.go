@@ -180,7 +180,7 @@ func drawValue(t *rapid.T, name string) string {
 	case 1:
 		return str(strings.Repeat(rapid.SampledFrom([]string{"x", "车", "🚗", "x "}).Draw(t, "unit"), rapid.SampledFrom([]int{0, 1, 511, 512, 513, 1023, 1024, 1025}).Draw(t, "times")))
 	}
-	if !strings.HasSuffix(name, "_time") {
+	if f, _ := FieldOf(name); f.Kind != Time {
 		return str(rapid.SampledFrom([]string{"粤B12345", "blue", "1", "张三", "a\nb", "", "\u3000", "a\u0001"}).Draw(t, "text"))
 	}
 	digits := drawTime(t)
@@ -272,9 +272,6 @@ func TestSchemaShowsWhatMapKnows(t *testing.T) {
 		if r := mustMap(t, m, example); r.Suspicions != nil || !accepts(t, s, example) {
 			t.Errorf("%s: %v", example, r.Suspicions)
 		}
-	}
-	if got, want := slices.Sorted(maps.Keys(document.Properties)), slices.Sorted(slices.Values(Fields())); !slices.Equal(got, want) {
-		t.Errorf("properties %v, want %v", got, want)
 	}
 	with := func(name string, value json.RawMessage) []byte {
 		members := map[string]string{"park_uuid": `"P"`, "flow_no": `"F"`, "parking_serial": `"S"`, "plate": `"粤B12345"`}

@@ -41,9 +41,9 @@ func (m member) text(f field, whole string) (string, *Error) {
 	switch kind := m.value.Kind(); {
 	case kind == jsontext.KindInvalid || kind == jsontext.KindNull: // invalid: no value at all
 		return "", nil
-	case kind == jsontext.KindNumber && !f.isText():
+	case kind == jsontext.KindNumber && table[f].Kind != Text:
 		return m.raw(whole), nil
-	case kind != jsontext.KindString && f.isText():
+	case kind != jsontext.KindString && table[f].Kind == Text:
 		return refuse(WrongType, "not a string")
 	case kind != jsontext.KindString:
 		return refuse(WrongType, "neither a string nor a number")

@@ -61,9 +61,8 @@ func TestTimes(t *testing.T) {
 			m := mapperIn(t, c.zone)
 			for _, name := range []string{"enter_time", "leave_time", "operate_time"} {
 				r := mustMap(t, m, event(`"`+name+`":`+c.json))
-				sent := map[string]string{"enter_time": r.EnterTime, "leave_time": r.LeaveTime, "operate_time": r.OperateTime}
-				if sent[name] != c.want {
-					t.Errorf("%s: %s, want %s", name, sent[name], c.want)
+				if sent := r.sent[named(name)]; sent != c.want {
+					t.Errorf("%s: %s, want %s", name, sent, c.want)
 				}
 			}
 		})

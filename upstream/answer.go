@@ -116,6 +116,7 @@ func (a *Answer) load() Load {
 		if a.HTTPStatus == http.StatusServiceUnavailable {
 			return LoadRefused
 		}
+	case Unknown, Refused, Unreachable, Cut:
 	}
 	return LoadUnknown
 }

@@ -171,7 +171,7 @@ func (a *attempt) fail(ctx context.Context, cause error) error {
 		if a.otherProtocol() != "" {
 			text += ": " + a.otherProtocol()
 		}
-	default:
+	case Unknown, Accepted, Permanent, Refused, Throttled, Failed, Unreadable, Unreachable:
 		a.answer.Verdict = Unreachable
 		text = cmp.Or(a.otherProtocol(), explain(cause))
 	}
@@ -210,7 +210,7 @@ func (a *attempt) judged(rules rules, reply reply, unreadable error) {
 	a.answer.Hint = clean(reply.hint, secret, next)
 	a.answer.Seqno = clean(reply.seqno, secret, next)
 	if a.answer.unsigned() {
-		a.answer.Explanation = Explain(a.delivery.signed, reply.hint)
+		a.answer.Explanation = Explain(a.delivery.signed, reply.hint, rules.fields)
 	}
 }
 

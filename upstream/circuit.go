@@ -85,6 +85,7 @@ func (c *circuit) accept(now time.Time) bool {
 		if c.limit == c.max {
 			c.enter(Closed, now)
 		}
+	case Closed:
 	}
 	return false
 }

@@ -54,7 +54,7 @@ func New(config Config) (*Client, error) {
 	c := &Client{config: config, endpoint: endpoint, connections: &connections{config: config}}
 	var chain http.RoundTripper = &reading{
 		next:          c.connections,
-		rules:         rules{config.SuccessCodes, config.PermanentCodes},
+		rules:         rules{config.SuccessCodes, config.PermanentCodes, config.Fields},
 		retryAfterMax: config.RetryAfterMax,
 		onAnswer:      config.OnAnswer,
 	}
@@ -270,9 +270,9 @@ func (d *delivery) retryable() bool {
 	switch d.answer.Verdict {
 	case Failed, Unreadable, Unreachable:
 		return d.request.Quick && d.answer.RetryAfter == 0
-	default:
-		return false
+	case Unknown, Accepted, Permanent, Refused, Throttled, Timeout, Cut:
 	}
+	return false
 }
 
 // backoff doubles the most that is waited, from twice the least to max, and

@@ -40,6 +40,9 @@ type Config struct {
 	SuccessCodes []string
 	// PermanentCodes are the body codes that never change; 400.
 	PermanentCodes []string
+	// Fields names the parameters that a request can have, so that an explanation may
+	// name one which the platform signed and we did not send; none.
+	Fields []string
 
 	// RetryMax is how many quick retries a delivery may have; 0: none.
 	RetryMax int
@@ -133,7 +136,7 @@ func (c Config) complete() (Config, *url.URL, error) {
 		return c, nil, ErrURL
 	case c.Credentials == nil:
 		return c, nil, ErrCredential
-	case c.Encoding != Form && c.Encoding != Multipart:
+	case !slices.Contains(c.Encoding.Choices(), string(c.Encoding)):
 		return c, nil, ErrEncoding
 	case c.Timeout < 0, c.MaxInFlight < 0, c.RetryMax < 0, c.RetryWaitMin < 0, c.RetryWaitMin > c.RetryWaitMax, c.RetryAfterMax < 0:
 		return c, nil, ErrBounds

@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// Encoding is how the parameters travel in the body of the POST.
+// Encoding is how the parameters travel in the body of the POST: the values of
+// UPSTREAM_ENCODING.
 type Encoding string
 
 // The encodings that the platform takes, both in UTF-8. The charset is stated,
@@ -19,6 +20,9 @@ const (
 	Multipart Encoding = "multipart"
 )
 
+// Choices are the values.
+func (Encoding) Choices() []string { return []string{string(Form), string(Multipart)} }
+
 const (
 	formType = "application/x-www-form-urlencoded; charset=UTF-8"
 	partType = "text/plain; charset=UTF-8"
@@ -28,10 +32,13 @@ const (
 // type. The body must be fresh for each delivery: net/http may still read it
 // after the answer has come.
 func (e Encoding) encode(params []Param, sign string) (body []byte, contentType string) {
-	if e == Multipart {
+	switch e {
+	case Form:
+		return encodeForm(params, sign), formType
+	case Multipart:
 		return encodeMultipart(params, sign)
 	}
-	return encodeForm(params, sign), formType
+	panic("upstream: no such encoding: " + string(e)) // New refuses it
 }
 
 func encodeForm(params []Param, sign string) []byte {

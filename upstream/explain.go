@@ -27,20 +27,20 @@ const (
 	sayUnknown     = "a parameter that is not the API's: not sent by us"
 )
 
-// apiNames are the parameters of the API, which an explanation may name: the seed
-// document's table, and the public ones of the platform's general part.
-var apiNames = []string{
-	nameAppID, "car_desc", "car_type", "enter_time", "flow_no", "leave_time", "operate_time", "operator",
-	"park_uuid", "parking_serial", "plate", "plate_color", "reason", "sign_type", "timestamp",
-}
+// publicNames are the public parameters of the platform's general part.
+var publicNames = []string{nameAppID, "sign_type", "timestamp"}
 
 // Explain says why the platform did not take a signature, as far as that shows
 // in the hint of its answer, which mostly holds the string that it signed itself.
-// signed are the parameters that were sent, with app_id where there was one.
-// Whatever the hint holds, the explanation is made of fixed words and of names of
-// the API's parameters: it is fit for logs.
-func Explain(signed []Param, hint string) string {
-	theirs, found := findToSign(hint)
+// signed are the parameters that were sent, with app_id where there was one; fields
+// names those that an event can have. Whatever the hint holds, the explanation is made
+// of fixed words and of names of the API's parameters: it is fit for logs.
+func Explain(signed []Param, hint string, fields []string) string {
+	names := slices.Concat(publicNames, fields)
+	for _, p := range signed {
+		names = append(names, p.Name)
+	}
+	theirs, found := findToSign(hint, names)
 	if !found {
 		return sayNoHint
 	}
@@ -53,18 +53,19 @@ func Explain(signed []Param, hint string) string {
 		}
 		return saySecret + "; " + sayBytes
 	}
-	return compare(params, split(theirs))
+	return compare(params, split(theirs), names)
 }
 
-// findToSign finds the string to sign within a hint, up to the secret.
-func findToSign(hint string) (string, bool) {
+// findToSign finds the string to sign within a hint, up to the secret. It begins with one
+// of the names.
+func findToSign(hint string, names []string) (string, bool) {
 	end := strings.LastIndex(hint, "&app_secret=")
 	if end < 0 {
 		return "", false
 	}
 	text := hint[:end]
 	begin := -1
-	for _, name := range apiNames {
+	for _, name := range names {
 		for at := 0; ; {
 			i := strings.Index(text[at:], name+"=")
 			if i < 0 {
@@ -119,11 +120,12 @@ func startsParam(text string) bool {
 	return false
 }
 
-// compare words the differences, in the order of the names.
-func compare(ours []Param, theirs []Param) string {
+// compare words the differences, in the order of the parameters. No other name than
+// those given is repeated.
+func compare(ours, theirs []Param, names []string) string {
 	var says []string
 	say := func(name, words string) {
-		if !slices.Contains(apiNames, name) {
+		if !slices.Contains(names, name) {
 			name, words = "", sayUnknown
 		}
 		if text := name + words; !slices.Contains(says, text) {

@@ -38,13 +38,15 @@ func TestExplainARefusedSignature(t *testing.T) {
 		"a plus for a blank":         {strings.Replace(same, "c +1", "c  1", 1) + secret, "reason: blank or line end otherwise"},
 		"another value":              {strings.Replace(same, "p-1", "p-2", 1) + secret, "park_uuid: another value there"},
 		"one more of the API":        {same + "&sign_type=MD5" + secret, "sign_type: not sent by us"},
+		"one more of an event":       {same + "&car_desc=x" + secret, "car_desc: not sent by us"},
+		"it begins with one more":    {"x[car_desc=x&" + same + secret, "car_desc: not sent by us"},
 		"one more that is not":       {same + "&张三=MD5&hunter2=x" + secret, "a parameter that is not the API's: not sent by us"},
 		"another order":              {"flow_no=F-1&" + strings.Replace(same, "flow_no=F-1&", "", 1) + secret, "the same parameters in another order"},
 		// "&=" begins no parameter, so all of it is the plate's value.
 		"garbage": {"plate=" + strings.Repeat("&=&", 1000) + secret, "plate: another value there"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := upstream.Explain(params, c.hint)
+			got := upstream.Explain(params, c.hint, []string{"car_desc"})
 			if !strings.Contains(got, c.says) {
 				t.Errorf("%q, want %q", got, c.says)
 			}
@@ -64,7 +66,7 @@ func TestAnswersAboutTheSignatureAreExplained(t *testing.T) {
 		body      string
 		explained bool
 	}{
-		"401":                      {`{"code":"401","hint":"flow_no=FLOW000001&operator=??&park_uuid=p-1&plate=?B12345&app_secret=***"}`, true},
+		"401":                      {`{"code":"401","hint":"flow_no=FLOW000001&operator=??&park_uuid=p-1&plate=?B12345&x=1&app_secret=***"}`, true},
 		"401 without a hint":       {`{"code":401}`, true},
 		"a success with a hint":    {`{"code":"200","hint":"签名验证不通过[x]"}`, true},
 		"403":                      {`{"code":"403","hint":"plate=?&app_secret=***"}`, false},
@@ -73,10 +75,13 @@ func TestAnswersAboutTheSignatureAreExplained(t *testing.T) {
 	} {
 		server := newPlatform(t, nil, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, c.body) })
 		conf := config(server.URL)
-		conf.SuccessCodes = []string{"1001", "200"}
+		conf.SuccessCodes, conf.Fields = []string{"1001", "200"}, []string{"x"}
 		answer := client(t, conf).Deliver(context.Background(), upstream.Request{Params: release})
 		if (answer.Explanation != "") != c.explained {
 			t.Errorf("%s: %v %q", name, answer.Verdict, answer.Explanation)
+		}
+		if name == "401" && !strings.Contains(answer.Explanation, "x: not sent by us") {
+			t.Errorf("a field of Config.Fields is not named: %q", answer.Explanation)
 		}
 	}
 }
@@ -86,7 +91,7 @@ func FuzzExplain(f *testing.F) {
 	f.Add("&app_secret=", "a&b=c")
 	f.Fuzz(func(t *testing.T, hint, plate string) {
 		params := []upstream.Param{{Name: "flow_no", Value: "1"}, {Name: "plate", Value: plate}}
-		got := upstream.Explain(params, hint)
+		got := upstream.Explain(params, hint, nil)
 		if got == "" || len(got) > 2000 {
 			t.Errorf("%d bytes", len(got))
 		}
@@ -96,14 +101,14 @@ func FuzzExplain(f *testing.F) {
 			}
 		}
 		own := upstream.StringToSign(params, "***")
-		if plate != "" && !strings.Contains(plate, "app_secret") && !strings.HasPrefix(upstream.Explain(params, own), "both strings") {
-			t.Errorf("its own string: %q", upstream.Explain(params, own))
+		if plate != "" && !strings.Contains(plate, "app_secret") && !strings.HasPrefix(upstream.Explain(params, own, nil), "both strings") {
+			t.Errorf("its own string: %q", upstream.Explain(params, own, nil))
 		}
 	})
 }
 
 func ExampleExplain() {
 	params := []upstream.Param{{Name: "park_uuid", Value: "p-1"}, {Name: "plate", Value: "粤KKKKKK"}}
-	fmt.Println(upstream.Explain(params, "park_uuid=p-1&plate=?KKKKKK&app_secret=***"))
+	fmt.Println(upstream.Explain(params, "park_uuid=p-1&plate=?KKKKKK&app_secret=***", nil))
 	// Output: plate: ? where a character beyond ASCII was: the charset is not UTF-8 on the way
 }

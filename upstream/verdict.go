@@ -61,8 +61,9 @@ func Verdicts() []Verdict {
 // believed even beside a hint.
 const codeAccepted = "1001"
 
-// rules tell what a body code means. Everything in them is trimmed.
-type rules struct{ success, permanent []string }
+// rules tell what an answer means: the body codes, trimmed, and the fields of an event
+// that an explanation may name.
+type rules struct{ success, permanent, fields []string }
 
 // judge applies the table of verdicts to an answer that came. readable says
 // whether reply could be read from its body; if so, the HTTP status has no say.

@@ -142,7 +142,7 @@ func (k *checker) event(where string, value []byte) {
 		return
 	}
 	fmt.Fprintf(k.out, "%s: would be sent\n", where)
-	credential, has := credentialOf(k.book, k.settings, release.ParkUUID)
+	credential, has := credentialOf(k.book, k.settings, release.Lot())
 	params := []upstream.Param{}
 	if credential.AppID != "" {
 		params = append(params, upstream.Param{Name: "app_id", Value: credential.AppID})
@@ -156,7 +156,7 @@ func (k *checker) event(where string, value []byte) {
 	for _, s := range release.Suspicions {
 		fmt.Fprintf(k.out, "  suspicious      %s\n", s)
 	}
-	fmt.Fprintf(k.out, "  credential      %s\n", sourceWords(k.book.Source(release.ParkUUID), false))
+	fmt.Fprintf(k.out, "  credential      %s\n", sourceWords(k.book.Source(release.Lot()), false))
 	fmt.Fprintf(k.out, "  string to sign  %s\n", visible.Value(upstream.StringToSign(params, "***")))
 	if has {
 		fmt.Fprintf(k.out, "  sign            %s\n", upstream.Sign(params, credential.Secret.Reveal()))

@@ -26,17 +26,15 @@ func newMender(pairs []string, mapper *mapping.Mapper, reveal bool) (*mender, er
 	m := &mender{mapper: mapper, reveal: reveal}
 	for i, pair := range pairs {
 		name, value, is := strings.Cut(pair, "=")
-		if _, known := apiField(name); !is || !known {
-			var names []string
-			for _, f := range apiFields {
-				names = append(names, f.name)
-			}
-			return nil, fmt.Errorf("--set: number %d is not field=value; fields are %s", i+1, strings.Join(names, ", ")) // it may be a plate
+		field, known := mapping.FieldOf(name)
+		if !is || !known {
+			return nil, fmt.Errorf("--set: number %d is not field=value; fields are %s", i+1, strings.Join(mapping.Fields(), ", ")) // it may be a plate
 		}
 		if slices.ContainsFunc(m.fields, func(f shownMember) bool { return f.Name == name }) {
 			return nil, fmt.Errorf("--set: %s is given twice", name)
 		}
-		if !slices.Contains(freeText, name) {
+		// An optional text is what people write: several lines, and characters that join others.
+		if field.Kind != mapping.Text || field.Required {
 			var err error
 			if value, err = settings.Text(value); err != nil {
 				return nil, fmt.Errorf("--set: the value of %s %w", name, err)
@@ -46,9 +44,6 @@ func newMender(pairs []string, mapper *mapping.Mapper, reveal bool) (*mender, er
 	}
 	return m, nil
 }
-
-// freeText may hold what people write: several lines, and characters that join others.
-var freeText = []string{"car_desc", "operator", "reason"}
 
 // errUnmendable says that a dead letter's event cannot be sent with the fields
 // given.
@@ -93,8 +88,8 @@ func (m *mender) same(s *dlq.Stored) bool {
 func (m *mender) difference(s *dlq.Stored) string {
 	before := map[string]string{}
 	_ = eachMember(s.Value, func(name string, raw jsontext.Value) error {
-		if redacted, known := apiField(name); known {
-			before[name] = showValue(raw, redacted && !m.reveal)
+		if f, known := mapping.FieldOf(name); known {
+			before[name] = showValue(raw, f.Personal && !m.reveal)
 		}
 		return nil
 	})
@@ -110,7 +105,7 @@ func (m *mender) difference(s *dlq.Stored) string {
 }
 
 func shownField(f shownMember, reveal bool) string {
-	if redacted, _ := apiField(f.Name); redacted && !reveal {
+	if field, _ := mapping.FieldOf(f.Name); field.Personal && !reveal {
 		return redact(f.Value)
 	}
 	return f.Value

@@ -13,42 +13,13 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"release-forwarder/cmd/release-forwarder/visible"
+	"release-forwarder/mapping"
 )
 
-// What of a dead letter may be shown without --reveal: plate, operator and free
-// text by their first character and length; the record's key, its headers'
+// What of a dead letter may be shown without --reveal: personal fields
+// by their first character and length; the record's key, its headers'
 // values and a value that cannot be parsed by length alone; of members that the
 // API does not know, their number.
-
-// apiFields are the event's fields in the order of the API's table, and whether
-// they hold what is redacted.
-var apiFields = []struct {
-	name     string
-	redacted bool
-}{
-	{"park_uuid", false},
-	{"flow_no", false},
-	{"parking_serial", false},
-	{"plate", true},
-	{"plate_color", false},
-	{"car_type", false},
-	{"car_desc", true},
-	{"enter_time", false},
-	{"leave_time", false},
-	{"operate_time", false},
-	{"operator", true},
-	{"reason", true},
-}
-
-// apiField tells whether the API has a field, and whether it is redacted.
-func apiField(name string) (redacted, known bool) {
-	for _, f := range apiFields {
-		if f.name == name {
-			return f.redacted, true
-		}
-	}
-	return false, false
-}
 
 // redact shows the first character of a text and how many there are.
 func redact(text string) string {
@@ -106,7 +77,7 @@ var errNoObject = errors.New("not one JSON object")
 func showEvent(value []byte, reveal bool) (*shownEvent, error) {
 	event := &shownEvent{Members: []shownMember{}}
 	err := eachMember(value, func(name string, raw jsontext.Value) error {
-		redacted, known := apiField(name)
+		f, known := mapping.FieldOf(name)
 		switch {
 		case len(event.Members) == maxMembers && (known || reveal):
 			event.More++
@@ -115,7 +86,7 @@ func showEvent(value []byte, reveal bool) (*shownEvent, error) {
 		case !known:
 			event.Others++
 		default:
-			event.Members = append(event.Members, shownMember{name, showValue(raw, redacted && !reveal)})
+			event.Members = append(event.Members, shownMember{name, showValue(raw, f.Personal && !reveal)})
 		}
 		return nil
 	})

@@ -104,11 +104,11 @@ func (c *dlqShowCommand) show(ctx context.Context, r *dlqRun, s *dlq.Stored, led
 func (c *dlqShowCommand) request(r *dlqRun, release *mapping.Release) ([]shownMember, string) {
 	var shown []shownMember
 	var params []upstream.Param
-	if c, _ := credentialOf(r.s.Credential.Book(), r.s.Credential, release.ParkUUID); c.AppID != "" {
+	if c, _ := credentialOf(r.s.Credential.Book(), r.s.Credential, release.Lot()); c.AppID != "" {
 		params = append(params, upstream.Param{Name: "app_id", Value: c.AppID})
 	}
 	for name, value := range release.All() {
-		if redacted, _ := apiField(name); redacted && !c.Reveal {
+		if f, _ := mapping.FieldOf(name); f.Personal && !c.Reveal {
 			value = redact(value)
 		}
 		shown = append(shown, shownMember{name, value})

@@ -12,6 +12,7 @@ import (
 
 	"release-forwarder/cmd/release-forwarder/doctor"
 	"release-forwarder/cmd/release-forwarder/settings"
+	"release-forwarder/mapping"
 	"release-forwarder/upstream"
 )
 
@@ -109,8 +110,8 @@ func (c *doctorCommand) askPlatform(ctx context.Context, s *settings.Settings, d
 		fmt.Fprintf(progress, "sending one signed request without flow_no to %s (lot %s); the platform can only refuse it\n", endpoint, upstream.Sanitize(lot))
 	}
 	return doctor.Platform(ctx, upstream.Config{
-		URL: s.Upstream.URL.String(), Credentials: s.Credential.Book().For, Encoding: upstream.Encoding(s.Upstream.Encoding),
-		Timeout: s.Upstream.Timeout, SuccessCodes: s.Upstream.SuccessCodes, PermanentCodes: s.Upstream.PermanentCodes,
+		URL: s.Upstream.URL.String(), Credentials: s.Credential.Book().For, Encoding: s.Upstream.Encoding,
+		Timeout: s.Upstream.Timeout, SuccessCodes: s.Upstream.SuccessCodes, PermanentCodes: s.Upstream.PermanentCodes, Fields: mapping.Fields(),
 		RootCAs: func() *x509.CertPool { return roots }, Proxy: s.Upstream.Proxy.For, Dial: dial,
 	}, lot, before)
 }

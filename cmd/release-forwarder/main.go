@@ -63,7 +63,7 @@ func execute(stop stopper, args []string, stdout io.Writer) int {
 	}
 	var stderr io.Writer = out.beside
 	if command.Command() == "run" { // the service ends whether or not anybody reads why
-		lines := telemetry.NewQueue(out.beside, telemetry.FormatText)
+		lines := telemetry.NewQueue(out.beside, settings.FormatText)
 		defer lines.Flush(linesLimit)
 		stderr = lines
 	}
@@ -125,7 +125,7 @@ func stopSignal() stopper {
 		<-signals
 		stop()
 		<-signals
-		lines := telemetry.NewQueue(os.Stderr, telemetry.FormatText) // whoever reads it, if anybody, must not hold up the end
+		lines := telemetry.NewQueue(os.Stderr, settings.FormatText) // whoever reads it, if anybody, must not hold up the end
 		fmt.Fprintln(lines, "release-forwarder: second signal: ends at once, open requests are cut and may be sent again")
 		lines.Flush(lastWordLimit)
 		os.Exit(exitFailed)

@@ -25,6 +25,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/cmd/release-forwarder/telemetry"
 	"release-forwarder/cmd/release-forwarder/visible"
 	"release-forwarder/dlq"
@@ -331,16 +332,16 @@ func TestABarIsDrawnBesideTheBorder(t *testing.T) {
 
 // A log line is clean in both formats, and a JSON one means the same.
 func TestLogLinesSteerNoTerminal(t *testing.T) {
-	for _, format := range []string{telemetry.FormatJSON, telemetry.FormatText} {
+	for _, format := range []settings.Format{settings.FormatJSON, settings.FormatText} {
 		var lines bytes.Buffer
 		queue := telemetry.NewQueue(visible.NewWriter(&lines), format)
 		slog.New(telemetry.NewLogHandler(queue, slog.LevelInfo, format)).Info(hostile, "host", hostileBytes, hostile, hostile, "err", errors.New(hostileBytes))
 		queue.Flush(time.Minute)
-		mustBeClean(t, format, lines.String())
+		mustBeClean(t, string(format), lines.String())
 		if strings.Count(lines.String(), "\n") != 1 {
 			t.Errorf("%s: not one line: %q", format, lines.String())
 		}
-		if format == telemetry.FormatJSON {
+		if format == settings.FormatJSON {
 			var line map[string]any
 			if err := json.Unmarshal(lines.Bytes(), &line); err != nil || line["msg"] != hostile || line[hostile] != hostile {
 				t.Errorf("%v %q", err, line)
@@ -399,6 +400,6 @@ func TestThereIsOneWayOut(t *testing.T) {
 var waysOut = []string{
 	"main.go: os.Exit(execute(stopSignal(), os.Args[1:], os.Stdout))",
 	"main.go: out := newOutput(stdout, os.Stderr)",
-	"main.go: lines := telemetry.NewQueue(os.Stderr, telemetry.FormatText) // whoever reads it, if anybody, must not hold up the end", // a constant
-	"telemetry/telemetry.go: cfg.Writer = os.Stderr",                                                                                  // for tests; the service names a writer
+	"main.go: lines := telemetry.NewQueue(os.Stderr, settings.FormatText) // whoever reads it, if anybody, must not hold up the end", // a constant
+	"telemetry/telemetry.go: cfg.Writer = os.Stderr",                                                                                 // for tests; the service names a writer
 }

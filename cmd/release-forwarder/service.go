@@ -70,9 +70,9 @@ type service struct {
 // newService wires the parts. Doubles may change what the engine is made of: it is
 // the seam at which tests put deliberate mistakes.
 func newService(s *settings.Settings, dial dialFunc, stderr io.Writer, doubles ...func(*service, *consumer.Config)) (*service, error) {
-	lines := telemetry.NewQueue(stderr, string(s.Log.Format))
+	lines := telemetry.NewQueue(stderr, s.Log.Format)
 	t, err := telemetry.Start(context.Background(), telemetry.Config{
-		Writer: lines, LogLevel: s.Log.Level, LogFormat: string(s.Log.Format),
+		Writer: lines, LogLevel: s.Log.Level, LogFormat: s.Log.Format,
 		Build: buildInfo(), Group: s.Kafka.GroupID, ClientID: s.Kafka.ClientID,
 	})
 	if err != nil {
@@ -136,9 +136,9 @@ func (v *service) wirePlatform(dial dialFunc) error {
 		return err
 	}
 	v.platform, err = upstream.New(upstream.Config{
-		URL: s.Upstream.URL.String(), Credentials: v.credentials.For, Encoding: upstream.Encoding(s.Upstream.Encoding),
+		URL: s.Upstream.URL.String(), Credentials: v.credentials.For, Encoding: s.Upstream.Encoding,
 		Timeout: s.Upstream.Timeout, MaxInFlight: s.Upstream.MaxInFlight,
-		SuccessCodes: s.Upstream.SuccessCodes, PermanentCodes: s.Upstream.PermanentCodes,
+		SuccessCodes: s.Upstream.SuccessCodes, PermanentCodes: s.Upstream.PermanentCodes, Fields: mapping.Fields(),
 		RetryMax: s.Upstream.RetryMax, RetryWaitMin: s.Upstream.RetryWaitMin, RetryWaitMax: s.Upstream.RetryWaitMax,
 		RetryAfterMax: s.Retry.BackoffMax, MayRetry: func() bool { return !v.gate.Open() },
 		RootCAs: roots, Proxy: s.Upstream.Proxy.For, Dial: dial, Wrap: v.telemetry.Tracer.HTTPTransport,
@@ -184,10 +184,10 @@ func (v *service) wireEngine(dialFunc) error {
 		Tracer: v.telemetry.Tracer, Metrics: count, Written: v.deadLetterWritten, Log: v.log,
 	})
 	cfg := consumer.Config{
-		Topics: []string{s.Kafka.Topic}, Optional: s.Topics()[1:], GroupID: s.Kafka.GroupID, GroupProtocol: string(s.Kafka.GroupProtocol), ClientID: s.Kafka.ClientID,
+		Topics: []string{s.Kafka.Topic}, Optional: s.Topics()[1:], GroupID: s.Kafka.GroupID, GroupProtocol: s.Kafka.GroupProtocol, ClientID: s.Kafka.ClientID,
 		Rack: s.Kafka.ClientRack, Wire: v.kafka.Wire,
 		SessionTimeout: s.Kafka.SessionTimeout, HeartbeatInterval: s.Kafka.HeartbeatInterval, RebalanceTimeout: s.Kafka.RebalanceTimeout,
-		OffsetReset: consumer.OffsetReset(s.Kafka.OffsetReset),
+		OffsetReset: s.Kafka.OffsetReset,
 		MaxPending:  s.Consumer.MaxPending, MaxPendingBytes: s.Consumer.MaxPendingBytes, MaxRecordBytes: int(s.Kafka.MaxRecordBytes),
 		Workers: s.Upstream.MaxInFlight, CommitInterval: s.Consumer.CommitInterval, DrainTimeout: s.Drain(),
 		DeliveryLimit: v.deliveryLimit(), Slot: v.gate.Slot,

@@ -11,7 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"release-forwarder/cmd/release-forwarder/settings"
+	"release-forwarder/consumer/membership"
 	"release-forwarder/consumer/wire"
 )
 
@@ -208,7 +208,7 @@ func (o *observer) assigned() {
 
 // noteOwners is assigned for who holds the mutex.
 func (o *observer) noteOwners() {
-	if o.plan.protocol != settings.ProtocolConsumer {
+	if o.plan.protocol != membership.ProtocolConsumer {
 		return
 	}
 	g := o.cluster.Load().GroupInfo(group)

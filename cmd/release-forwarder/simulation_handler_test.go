@@ -106,7 +106,7 @@ func (h *handler) deliver(ctx context.Context, d *consumer.Delivery) upstream.An
 	for name, value := range release.All() {
 		params = append(params, upstream.Param{Name: name, Value: value})
 	}
-	return h.v.platform.Deliver(ctx, upstream.Request{Lot: release.ParkUUID, Params: params, Quick: d.Number == 1, Proceed: d.Current})
+	return h.v.platform.Deliver(ctx, upstream.Request{Lot: release.Lot(), Params: params, Quick: d.Number == 1, Proceed: d.Current})
 }
 
 // decide is a simple handler that is right but for what wrong makes of some

@@ -9,18 +9,18 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/consumer"
+	"release-forwarder/consumer/membership"
 )
 
 // In which protocol a mistake can be made.
 const (
-	byClassic  = settings.ProtocolClassic
-	byConsumer = settings.ProtocolConsumer
+	byClassic  = membership.ProtocolClassic
+	byConsumer = membership.ProtocolConsumer
 )
 
 // speaking limits a mistake to the plans of a protocol.
-func (m *mistake) speaking(protocol settings.GroupProtocol) *mistake {
+func (m *mistake) speaking(protocol membership.Protocol) *mistake {
 	m.protocol = protocol
 	return m
 }
@@ -163,7 +163,7 @@ func released(assigned []kmsg.ConsumerGroupHeartbeatResponseAssignmentTopic) []k
 	return topics
 }
 
-func lease(name string, protocol settings.GroupProtocol) *mistake {
+func lease(name string, protocol membership.Protocol) *mistake {
 	m := &mistake{name: name, double: func(_ *service, cfg *consumer.Config) { cfg.SessionTimeout *= 5 }}
 	if protocol == byClassic {
 		m = onRequest(name, func(_ *wired, req kmsg.Request) kmsg.Response {
@@ -179,7 +179,7 @@ func lease(name string, protocol settings.GroupProtocol) *mistake {
 }
 
 // foreignCommit adds to each commit what the member has committed last of partitions that are not in it.
-func foreignCommit(name string, protocol settings.GroupProtocol) *mistake {
+func foreignCommit(name string, protocol membership.Protocol) *mistake {
 	return withWire(name, func(w *wired) {
 		w.before = func(w *wired, _ context.Context, _ string, req *kmsg.OffsetCommitRequest) {
 			w.mu.Lock()
@@ -210,7 +210,7 @@ func eachCommitted(res kmsg.Response, edit func(code *int16)) {
 }
 
 // lastCommitLost answers commits by itself for a moment after a partition was taken away.
-func lastCommitLost(name string, protocol settings.GroupProtocol) *mistake {
+func lastCommitLost(name string, protocol membership.Protocol) *mistake {
 	return withWire(name, func(w *wired) {
 		var mu sync.Mutex
 		var until time.Time

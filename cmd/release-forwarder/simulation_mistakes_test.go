@@ -12,8 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 
-	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/consumer"
+	"release-forwarder/consumer/membership"
 	"release-forwarder/consumer/wire"
 )
 
@@ -33,7 +33,7 @@ type mistake struct {
 	// where that alone is found as well does not count.
 	beside *mistake
 	// protocol is the group's in which it can be made; "": in either.
-	protocol settings.GroupProtocol
+	protocol membership.Protocol
 }
 
 // in names kinds of faults without one of which it does nothing.

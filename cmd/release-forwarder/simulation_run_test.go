@@ -21,6 +21,7 @@ import (
 	"release-forwarder/cmd/release-forwarder/memnet"
 	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/consumer/membership"
 )
 
 const (
@@ -143,7 +144,7 @@ func simulate(t *testing.T, base settings.Settings, plan *schedule, m *mistake, 
 		defer func() { s.kafka.Load().Close() }()
 		keeping, stop := context.WithCancel(context.Background())
 		var keeper sync.WaitGroup
-		if plan.protocol == settings.ProtocolClassic {
+		if plan.protocol == membership.ProtocolClassic {
 			keeper.Go(func() { s.keep(keeping) })
 		}
 		s.run()

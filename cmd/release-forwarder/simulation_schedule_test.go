@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"release-forwarder/cmd/release-forwarder/settings"
+	"release-forwarder/consumer/membership"
 )
 
 // schedule is what happens to the service in one run. It is drawn from a seed
@@ -16,7 +16,7 @@ type schedule struct {
 	seed       uint64
 	partitions int32
 	replicas   int // at the start
-	protocol   settings.GroupProtocol
+	protocol   membership.Protocol
 	tuning     tuning
 	events     []burst
 	faults     []*fault // by their beginning
@@ -142,7 +142,7 @@ func draw(seed uint64) *schedule {
 	}
 	s.drawEvents(r)
 	s.drawFaults(r)
-	s.protocol = []settings.GroupProtocol{settings.ProtocolClassic, settings.ProtocolConsumer}[r.IntN(2)]
+	s.protocol = []membership.Protocol{membership.ProtocolClassic, membership.ProtocolConsumer}[r.IntN(2)]
 	return s
 }
 

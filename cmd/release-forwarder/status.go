@@ -99,11 +99,11 @@ func (v *service) attempted(verdict upstream.Verdict) {
 // answered notes what an attempt's answer meant, within its span.
 func (v *service) answered(ctx context.Context, a upstream.Attempt) {
 	telemetry.AnnotateAttempt(ctx, a.Number-1, a.Code, a.Seqno, a.Verdict.String())
-	switch a.Verdict {
-	case upstream.Accepted:
+	if a.Verdict == upstream.Accepted {
 		v.facts.acceptance(time.Now())
 		return
-	case upstream.Cut:
+	}
+	if a.Verdict == upstream.Cut {
 		return
 	}
 	v.facts.refused(admin.Refusal{At: time.Now(), Verdict: a.Verdict.String(), Code: a.Code, Seqno: a.Seqno, TraceID: telemetry.TraceID(ctx)})

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/mapping"
 	"release-forwarder/upstream"
 )
 
@@ -182,6 +183,36 @@ func TestASecretRotatedUnderLoadCostsNothing(t *testing.T) {
 		for i := 1; i < len(times); i++ {
 			if gap := times[i].Sub(times[i-1]); gap > 2500*time.Millisecond {
 				t.Errorf("nothing accepted for %s", gap)
+			}
+		}
+	})
+}
+
+// A platform that signed something which the event did not have is told of by the field's
+// name, whichever field of an event it is.
+func TestAnExplanationNamesEveryField(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		signed := strings.Join(mapping.Fields(), "=x&") + "=x&lane_no=x&app_secret=***"
+		w.platform.Script(func(*platform.Request) *platform.Reply {
+			return &platform.Reply{Status: 401, Body: `{"code":"401","hint":"` + signed + `"}`}
+		})
+		r := w.start()
+		w.produce(0, `{"park_uuid":"P1","flow_no":"F1","parking_serial":"S1","plate":"粤B12345"}`)
+		time.Sleep(time.Second)
+		report, _, err := w.examined(w.t.Context(), doctorCommand{Platform: true, Lot: "lot-1"}, w.net.Dial)
+		if err == nil {
+			t.Error("the doctor finds nothing wrong")
+		}
+		w.platform.Script(nil)
+		w.end(r)
+		for where, text := range map[string]string{"the log": w.log.String(), "the doctor": report} {
+			for _, name := range mapping.Fields() {
+				if f, _ := mapping.FieldOf(name); !f.Required && !strings.Contains(text, name+": not sent by us") {
+					t.Errorf("%s does not say that %s was not sent:\n%s", where, name, text)
+				}
+			}
+			if strings.Contains(text, "lane_no") {
+				t.Errorf("%s names what is no parameter of the API", where)
 			}
 		}
 	})

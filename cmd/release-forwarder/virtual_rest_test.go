@@ -16,7 +16,7 @@ import (
 // minute in which nothing happens. Each partition is in one long poll of half a second; the member's heartbeats are three
 // seconds apart, or as the broker says; the metadata is asked for every two; once a minute
 // it is looked how long the topics keep their records, three times who owns the partitions. ApiVersions begins connections; PushTelemetry is the test's own client's.
-var requestsAtRest = map[string]map[kmsg.Key]int{
+var requestsAtRest = map[membership.Protocol]map[kmsg.Key]int{
 	membership.ProtocolClassic:  {kmsg.Heartbeat: 21, kmsg.DescribeGroups: 3},
 	membership.ProtocolConsumer: {kmsg.ConsumerGroupHeartbeat: 13, kmsg.DescribeGroups: 3, kmsg.ConsumerGroupDescribe: 3},
 	"either": {
@@ -27,12 +27,12 @@ var requestsAtRest = map[string]map[kmsg.Key]int{
 
 func TestAtRestHardlyAnythingIsAsked(t *testing.T) {
 	for _, protocol := range protocols {
-		t.Run(protocol, func(t *testing.T) { inVirtualTime(t, 3, func(w *world) { atRest(w, protocol) }) })
+		t.Run(string(protocol), func(t *testing.T) { inVirtualTime(t, 3, func(w *world) { atRest(w, protocol) }) })
 	}
 }
 
-func atRest(w *world, protocol string) {
-	r := w.start("KAFKA_GROUP_PROTOCOL", protocol)
+func atRest(w *world, protocol membership.Protocol) {
+	r := w.start("KAFKA_GROUP_PROTOCOL", string(protocol))
 	w.orderKeys(0, 10)
 	w.until("the commits", w.allCommitted(1, 10))
 	time.Sleep(time.Minute)

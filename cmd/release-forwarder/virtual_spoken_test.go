@@ -13,7 +13,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"release-forwarder/cmd/release-forwarder/doctor"
-	"release-forwarder/cmd/release-forwarder/settings"
 )
 
 // ear notes the newest version of each API in which requests are sent.
@@ -65,7 +64,7 @@ var notNeeded = []kmsg.Key{kmsg.ApiVersions, kmsg.DescribeConfigs, kmsg.Describe
 // What doctor looks for is what the service sends, by either group protocol.
 func TestDoctorKnowsWhatTheServiceSpeaks(t *testing.T) {
 	for _, protocol := range protocols {
-		t.Run(protocol, func(t *testing.T) {
+		t.Run(string(protocol), func(t *testing.T) {
 			inVirtualTime(t, 3, func(w *world) {
 				e := &ear{heard: map[kmsg.Key]int16{}}
 				dial := func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -76,7 +75,7 @@ func TestDoctorKnowsWhatTheServiceSpeaks(t *testing.T) {
 					return &hearing{Conn: conn, ear: e}, nil
 				}
 				for n := range 2 { // the second one verifies what the first has committed
-					r := w.startOn(dial, "KAFKA_GROUP_PROTOCOL", protocol)
+					r := w.startOn(dial, "KAFKA_GROUP_PROTOCOL", string(protocol))
 					w.orderKeys(10*n, 10*n+10)
 					w.produce(1, "no event")
 					w.until("the commits", w.allCommitted(1, int64(10*n+10)))
@@ -84,7 +83,7 @@ func TestDoctorKnowsWhatTheServiceSpeaks(t *testing.T) {
 					w.end(r)                     // which leaves the group
 				}
 				needs := map[kmsg.Key]int16{}
-				for _, s := range doctor.Spoken(settings.GroupProtocol(protocol)) {
+				for _, s := range doctor.Spoken(protocol) {
 					needs[s.Key] = s.Newest
 				}
 				for _, key := range slices.Sorted(maps.Keys(e.heard)) {

@@ -16,7 +16,7 @@ import (
 )
 
 // protocols are the group's.
-var protocols = []string{membership.ProtocolClassic, membership.ProtocolConsumer}
+var protocols = []membership.Protocol{membership.ProtocolClassic, membership.ProtocolConsumer}
 
 // What the group does is no reason for a delivery to wait: records of partitions that stay with their replica
 // are sent as soon as they are there, whoever joins, leaves, dies or differs meanwhile. Where nothing
@@ -67,8 +67,8 @@ func TestNobodyStandsStillWhenTheGroupChanges(t *testing.T) {
 		}},
 	} {
 		for _, protocol := range protocols {
-			t.Run(name+", "+protocol, func(t *testing.T) {
-				t.Setenv("KAFKA_GROUP_PROTOCOL", protocol)
+			t.Run(name+", "+string(protocol), func(t *testing.T) {
+				t.Setenv("KAFKA_GROUP_PROTOCOL", string(protocol))
 				inVirtualTime(t, partitions, func(w *world) {
 					var mu sync.Mutex
 					produced, longest := map[string]time.Time{}, map[int]time.Duration{}

@@ -27,14 +27,14 @@ type rooms struct {
 	net     *memnet.Net
 	cluster *kfake.Cluster
 	counts  map[string]int32
-	speaks  string // the protocol
+	speaks  Protocol
 
 	mu     sync.Mutex
 	owners map[Partition]string
 	told   []string
 }
 
-func inGroup(t *testing.T, protocol string, test func(g *rooms)) {
+func inGroup(t *testing.T, protocol Protocol, test func(g *rooms)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		g := &rooms{t: t, speaks: protocol, net: &memnet.Net{}, owners: map[Partition]string{}, counts: map[string]int32{"events": 6, "replays": 2}}
@@ -47,10 +47,19 @@ func inGroup(t *testing.T, protocol string, test func(g *rooms)) {
 	})
 }
 
+func TestAnUnknownProtocolIsNotTakenForAnother(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("a member of a protocol that was not asked for")
+		}
+	}()
+	New(Config{Protocol: "share"})
+}
+
 // byEither runs a test by both protocols.
 func byEither(t *testing.T, test func(g *rooms)) {
-	for _, protocol := range []string{ProtocolClassic, ProtocolConsumer} {
-		t.Run(protocol, func(t *testing.T) { inGroup(t, protocol, test) })
+	for _, protocol := range []Protocol{ProtocolClassic, ProtocolConsumer} {
+		t.Run(string(protocol), func(t *testing.T) { inGroup(t, protocol, test) })
 	}
 }
 
@@ -321,7 +330,7 @@ func TestFencedComesBeforeLost(t *testing.T) {
 		if told := g.said(); told != "a is fenced; a loses 6; a gets 6" {
 			t.Error(told)
 		}
-		fences := map[string]kafka.Error{ProtocolClassic: kafka.FencedInstanceID, ProtocolConsumer: wire.FencedMemberEpoch}
+		fences := map[Protocol]kafka.Error{ProtocolClassic: kafka.FencedInstanceID, ProtocolConsumer: wire.FencedMemberEpoch}
 		a.Judge("commit", a.identity(), time.Now(), fences[g.speaks])
 		g.wants(10*time.Second, "a 6")
 		if told := g.said(); told != "a is fenced; a loses 6; a gets 6" {

@@ -42,18 +42,29 @@ type Member interface {
 	Judge(request string, id Identity, sent time.Time, err error) (settled bool)
 }
 
+// Protocol is how the members share the partitions: the values of KAFKA_GROUP_PROTOCOL.
+type Protocol string
+
 // The group protocols.
 const (
-	ProtocolClassic  = "classic"
-	ProtocolConsumer = "consumer" // KIP-848, Kafka 4.0 and later
+	ProtocolClassic  Protocol = "classic"  // a member assigns: cooperative (KIP-429)
+	ProtocolConsumer Protocol = "consumer" // the coordinator assigns: KIP-848, Kafka 4.0 and later
 )
+
+// Choices are the values.
+func (Protocol) Choices() []string {
+	return []string{string(ProtocolClassic), string(ProtocolConsumer)}
+}
 
 // New makes a member. It contacts nothing.
 func New(cfg Config) Member {
-	if cfg.Protocol == ProtocolConsumer {
+	switch cfg.Protocol {
+	case ProtocolClassic:
+		return newClassic(cfg)
+	case ProtocolConsumer:
 		return newConsumer(cfg)
 	}
-	return newClassic(cfg)
+	panic("membership: no such protocol: " + string(cfg.Protocol))
 }
 
 // Owner is told what the member owns. All but Fenced, Renewed, Joined and Heard are called by one
@@ -93,7 +104,7 @@ type Wire interface {
 
 // Config is what a member needs. Every field must be set.
 type Config struct {
-	Protocol string // ProtocolClassic or ProtocolConsumer
+	Protocol Protocol
 	Group    string
 	ClientID string
 	Wire     Wire

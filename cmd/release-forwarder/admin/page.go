@@ -79,6 +79,7 @@ func mark(l Level) string {
 		return "✓"
 	case LevelWaiting:
 		return "…"
+	case LevelTrouble:
 	}
 	return "✗"
 }

@@ -89,6 +89,7 @@ func (p planned) String() string {
 		if how = ", refused"; p.Silent {
 			how = ", silent"
 		}
+	case killForwarder, killBroker, pauseForwarder, pauseBroker, assigning:
 	}
 	if p.Kind == cutLink {
 		how = fmt.Sprintf(" (%d)%s", p.Other, how)
@@ -124,9 +125,11 @@ func (j *injector) inject(p planned) (mend func() error, err error) {
 		return between(cut{Forwarder: p.On, Broker: p.Other})
 	case cutBroker:
 		return between(cut{Broker: p.On})
-	default:
+	case cutPlatform:
 		return between(cut{Forwarder: p.On, Broker: platformSide})
+	case assigning: // the group's own
 	}
+	return nil, fmt.Errorf("chaos: %s cannot be injected", p.Kind)
 }
 
 // awaitReplicas waits until all replicas of all topics are in sync again, a while

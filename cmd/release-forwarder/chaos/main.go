@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -35,7 +36,7 @@ func main() {
 	flag.DurationVar(&o.every, "every", usualRhythm, "mean time between two faults; those of brokers wait for one another, so that a short one makes the run longer")
 	flag.Uint64Var(&o.seed, "seed", rand.Uint64N(1_000_000), "draws the faults; the default is drawn itself")
 	flag.IntVar(&o.rate, "rate", 120, "events a second")
-	flag.StringVar(&o.protocol, "protocol", membership.ProtocolClassic, "the forwarders' KAFKA_GROUP_PROTOCOL: classic or consumer")
+	flag.StringVar(&o.protocol, "protocol", string(membership.ProtocolClassic), "the forwarders' KAFKA_GROUP_PROTOCOL: classic or consumer")
 	flag.StringVar(&o.report, "report", "", "file to append the report to")
 	flag.StringVar(&o.script, "kafka", ".ci/kafka/kafka.sh", "the script that runs the brokers")
 	flag.Usage = func() {
@@ -71,7 +72,7 @@ func (o *options) judge() error {
 	if o.length <= 0 || o.every <= 0 || o.rate <= 0 {
 		wrong = append(wrong, "-for, -every and -rate must be above 0")
 	}
-	if o.protocol != membership.ProtocolClassic && o.protocol != membership.ProtocolConsumer {
+	if !slices.Contains(membership.Protocol("").Choices(), o.protocol) {
 		wrong = append(wrong, "-protocol is classic or consumer")
 	}
 	if flag.NArg() > 0 {

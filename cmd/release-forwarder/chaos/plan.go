@@ -83,8 +83,9 @@ func draw(seed uint64, length, every time.Duration) []planned {
 				p.Lasts = between(sessionTimeout+time.Second, sessionTimeout+4*time.Second)
 			case pauseBroker:
 				p.Lasts = between(brokerSession+time.Second, brokerSession+4*time.Second)
-			default:
+			case cutForwarder, cutLink, cutBroker, cutPlatform:
 				p.Lasts = between(2*time.Second, sessionTimeout+4*time.Second)
+			case assigning: // the group's own
 			}
 			plan = append(plan, p)
 			at += between(every*2/3, every*4/3)

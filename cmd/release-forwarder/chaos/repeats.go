@@ -42,9 +42,9 @@ func (f injected) forgets() (from, to time.Time) {
 		return from, f.healed.Add(commitInterval + slack)
 	case killBroker, pauseBroker, cutBroker:
 		return from, f.healed.Add(coordination)
-	default:
-		return from, f.healed.Add(platformTimeout + slack)
+	case cutForwarder, cutLink:
 	}
+	return from, f.healed.Add(platformTimeout + slack)
 }
 
 // delays tells whether the fault keeps requests on their way to the platform.

@@ -102,14 +102,18 @@ func New(ctx context.Context, cfg Config) (*Kafka, error) {
 
 // mechanism is the log-in that all connections share, nil where there is none.
 func (k *Kafka) mechanism(cfg Config) (sasl.Mechanism, error) {
-	if cfg.Kafka.SASL.Mechanism == settings.NoSASL || cfg.Kafka.SASL.Mechanism == "" {
+	switch m := cfg.Kafka.SASL.Mechanism; m {
+	case settings.NoSASL, "":
 		return nil, nil //nolint:nilnil // none is a kind of log-in
+	case settings.Plain, settings.ScramSHA256, settings.ScramSHA512:
+		l, err := k.login(cfg)
+		if err != nil {
+			return nil, err
+		}
+		return l, nil
+	default:
+		return nil, unknownMechanism(m)
 	}
-	l, err := k.login(cfg)
-	if err != nil {
-		return nil, err
-	}
-	return l, nil
 }
 
 // login builds the SASL mechanism that Dialer and Wire share.

@@ -41,7 +41,12 @@ func (l *login) current() (sasl.Mechanism, error) {
 		return scram.Mechanism(scram.SHA512, l.username, password)
 	case settings.Plain:
 		return plain.Mechanism{Username: l.username, Password: password}, nil
+	case settings.NoSASL:
 	}
 	// Not PLAIN: it would send the password of another mechanism in clear.
-	return nil, fmt.Errorf("KAFKA_SASL_MECHANISM: %q is not known here", l.mechanism)
+	return nil, unknownMechanism(l.mechanism)
+}
+
+func unknownMechanism(m settings.Mechanism) error {
+	return fmt.Errorf("KAFKA_SASL_MECHANISM: %q is not known here", m)
 }

@@ -23,8 +23,14 @@ type tlsClient struct {
 }
 
 func newTLSClient(cfg settings.TLS, failed, taken func(string), logger *slog.Logger) (*tlsClient, error) {
-	if cfg.Verify == settings.VerifyChain && cfg.CAFile == "" {
-		return nil, errors.New("KAFKA_TLS_VERIFY: chain needs KAFKA_TLS_CA_FILE") // the settings refuse it too
+	switch cfg.Verify {
+	case settings.VerifyFull:
+	case settings.VerifyChain:
+		if cfg.CAFile == "" {
+			return nil, errors.New("KAFKA_TLS_VERIFY: chain needs KAFKA_TLS_CA_FILE") // the settings refuse it too
+		}
+	default:
+		return nil, fmt.Errorf("KAFKA_TLS_VERIFY: %q is not known here", cfg.Verify)
 	}
 	c := &tlsClient{serverName: cfg.ServerName, verify: cfg.Verify}
 	var err error

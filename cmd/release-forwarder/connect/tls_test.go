@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -159,6 +160,18 @@ func TestFilesAreNeededAtTheStart(t *testing.T) {
 	} {
 		if _, err := New(t.Context(), Config{Kafka: kafkaSettings(change, "broker:9092")}); err == nil {
 			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func TestAnUnknownChoiceIsRefusedAtTheStart(t *testing.T) {
+	for name, change := range map[string]func(*settings.Kafka){
+		"KAFKA_SASL_MECHANISM": user("OAUTHBEARER", "lane", "s3cret"),
+		"KAFKA_TLS_VERIFY":     func(k *settings.Kafka) { k.TLS.Enabled, k.TLS.Verify = true, "none" },
+	} {
+		_, err := New(t.Context(), Config{Kafka: kafkaSettings(change, "broker:9092")})
+		if err == nil || !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"time"
 
-	"release-forwarder/cmd/release-forwarder/settings"
+	"release-forwarder/consumer/membership"
 )
 
 // progressBytes is how much metadata a commit of the service may carry.
@@ -60,7 +60,7 @@ func judgeAutoCreate(f *findings, configs map[string]string, seen []*topic) {
 // judgeSession holds KAFKA_SESSION_TIMEOUT against the brokers' bounds.
 func (p *doctor) judgeSession(f *findings, configs map[string]string) {
 	const check = "group.*.session.timeout.ms"
-	if p.settings.Kafka.GroupProtocol == settings.ProtocolConsumer {
+	if p.settings.Kafka.GroupProtocol == membership.ProtocolConsumer {
 		return // it is the group's there
 	}
 	least, err := strconv.ParseInt(configs["group.min.session.timeout.ms"], 10, 64)

@@ -14,7 +14,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"release-forwarder/cmd/release-forwarder/connect"
-	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/consumer/membership"
 	"release-forwarder/consumer/wire"
 )
@@ -97,7 +96,7 @@ func (p *doctor) judgeGroup(ctx context.Context, f *findings, seen []*topic, g g
 	default:
 		f.ok(check, "%s", text)
 	}
-	if described.Type == membership.TypeConsumer || p.settings.Kafka.GroupProtocol == settings.ProtocolConsumer {
+	if described.Type == membership.TypeConsumer || p.settings.Kafka.GroupProtocol == membership.ProtocolConsumer {
 		p.judgeGroupTimes(ctx, f, g)
 	}
 	if len(described.Members) > 0 {

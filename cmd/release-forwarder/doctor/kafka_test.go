@@ -21,6 +21,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kversion"
 
 	"release-forwarder/cmd/release-forwarder/settings"
+	"release-forwarder/consumer/membership"
 )
 
 const day = 24 * time.Hour
@@ -132,7 +133,7 @@ func TestOneThingIsWrong(t *testing.T) {
 		{"an old broker", []kfake.Opt{kfake.MaxVersions(kversion.V2_2_0())}, func(l *lab) { l.healthy() }, Brokers, "versions", Wrong, "Fetch version 11"},
 		{"a broker without the consumer protocol", []kfake.Opt{kfake.MaxVersions(kversion.V3_9_0())}, func(l *lab) {
 			l.healthy()
-			l.settings.Kafka.GroupProtocol = settings.ProtocolConsumer
+			l.settings.Kafka.GroupProtocol = membership.ProtocolConsumer
 		}, Brokers, "versions", Wrong, "ConsumerGroupHeartbeat version 1"},
 		{"a broker without topic IDs", []kfake.Opt{kfake.MaxVersions(kversion.V2_7_0())}, func(l *lab) { l.healthy() }, Brokers, "log identity", Warning, "no topic IDs"},
 		{"a broker that is not read by ID", []kfake.Opt{kfake.MaxVersions(kversion.V3_0_0())}, func(l *lab) { l.healthy() }, Brokers, "log identity", Warning, "within two seconds"},

@@ -28,6 +28,8 @@ import (
 
 	"release-forwarder/cmd/release-forwarder/memnet"
 	"release-forwarder/cmd/release-forwarder/settings"
+	"release-forwarder/consumer"
+	"release-forwarder/consumer/membership"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -64,9 +66,9 @@ func inLab(t *testing.T, test func(l *lab), opts ...kfake.Opt) {
 		l.cluster = cluster
 		l.settings = &settings.Settings{
 			Kafka: settings.Kafka{
-				GroupProtocol: settings.ProtocolClassic,
+				GroupProtocol: membership.ProtocolClassic,
 				Brokers:       slices.Sorted(slices.Values(cluster.ListenAddrs())), Topic: eventTopic, GroupID: groupID, ClientID: "release-forwarder",
-				OffsetReset: settings.ResetEarliest, MaxRecordBytes: 1 << 20, SessionTimeout: 30 * time.Second, RebalanceTimeout: time.Minute,
+				OffsetReset: consumer.ResetEarliest, MaxRecordBytes: 1 << 20, SessionTimeout: 30 * time.Second, RebalanceTimeout: time.Minute,
 				TLS: settings.TLS{Verify: settings.VerifyFull}, SASL: settings.SASL{Mechanism: settings.NoSASL},
 			},
 			DeadLetters: settings.DeadLetters{Topic: deadLetterTopic},

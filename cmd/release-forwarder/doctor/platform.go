@@ -110,7 +110,7 @@ func (f *findings) reached(a upstream.Answer) {
 		f.wrong(check, a.Err.Error(), "look at the network and the platform; UPSTREAM_TIMEOUT is the limit")
 	case upstream.Unreadable:
 		f.wrong(check, took+"; "+a.Err.Error(), "the answer is none of the platform's: check UPSTREAM_URL, and what stands in between (a proxy, a captive portal)")
-	default:
+	case upstream.Unknown, upstream.Accepted, upstream.Permanent, upstream.Refused, upstream.Throttled, upstream.Failed:
 		f.ok(check, "%s", took)
 	}
 }

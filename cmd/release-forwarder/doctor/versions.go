@@ -8,7 +8,7 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"release-forwarder/cmd/release-forwarder/settings"
+	"release-forwarder/consumer/membership"
 	"release-forwarder/consumer/wire"
 )
 
@@ -20,7 +20,7 @@ type Speech struct {
 }
 
 // Spoken is what the service sends with a group protocol.
-func Spoken(protocol settings.GroupProtocol) []Speech {
+func Spoken(protocol membership.Protocol) []Speech {
 	return append(slices.Clone(spoken), spokenInGroup[protocol]...)
 }
 
@@ -29,11 +29,11 @@ var spoken = []Speech{
 	{kmsg.FindCoordinator, 0, 2}, {kmsg.OffsetForLeaderEpoch, 3, 3},
 }
 
-var spokenInGroup = map[settings.GroupProtocol][]Speech{
-	settings.ProtocolClassic: {
+var spokenInGroup = map[membership.Protocol][]Speech{
+	membership.ProtocolClassic: {
 		{kmsg.OffsetFetch, 0, 5}, {kmsg.JoinGroup, 0, 9}, {kmsg.SyncGroup, 0, 5}, {kmsg.Heartbeat, 0, 3}, {kmsg.LeaveGroup, 0, 5},
 	},
-	settings.ProtocolConsumer: {{kmsg.OffsetFetch, 9, 9}, {kmsg.ConsumerGroupHeartbeat, 1, 1}},
+	membership.ProtocolConsumer: {{kmsg.OffsetFetch, 9, 9}, {kmsg.ConsumerGroupHeartbeat, 1, 1}},
 }
 
 // lacks says what of it a broker does not take; "": nothing.
@@ -50,7 +50,7 @@ func (s Speech) lacks(takes kafka.ApiVersion, known bool) string {
 }
 
 // versions judges what a broker speaks.
-func (f *findings) versions(conn *kafka.Conn, protocol settings.GroupProtocol) {
+func (f *findings) versions(conn *kafka.Conn, protocol membership.Protocol) {
 	const check = "versions"
 	ranges, err := conn.ApiVersions()
 	if err != nil {
@@ -70,7 +70,7 @@ func (f *findings) versions(conn *kafka.Conn, protocol settings.GroupProtocol) {
 	}
 	if len(lacks) > 0 {
 		older := "use Apache Kafka 2.3 or later"
-		if protocol == settings.ProtocolConsumer {
+		if protocol == membership.ProtocolConsumer {
 			older = "use Apache Kafka 4.0 or later, or KAFKA_GROUP_PROTOCOL=classic"
 		}
 		f.wrong(check, "the broker does not speak "+strings.Join(lacks, ", "), older+"; if the broker is newer than this program, a newer version of it")

@@ -98,6 +98,7 @@ func decide(f facts) outcome {
 		if !f.lot.waits {
 			return f.storm.pass(f.deadLetter, f.evicted)
 		}
+	case upstream.Refused, upstream.Throttled, upstream.Failed, upstream.Unreadable, upstream.Timeout, upstream.Unreachable:
 	}
 	switch {
 	case f.byOperator:

@@ -124,7 +124,7 @@ func (f *Forwarder) Handle(ctx context.Context, cd *consumer.Delivery) {
 		f.unmappable(ctx, d, err)
 		return
 	}
-	d.lot, h.source = release.ParkUUID, lotSource(release.ParkUUID)
+	d.lot, h.source = release.Lot(), lotSource(release.Lot())
 	if o := decide(f.beforeSending(d)); o.action != send {
 		d.ReturnSlot()
 		f.lots.giveBack(d.attempt)
@@ -217,20 +217,20 @@ func (f *Forwarder) end(ctx context.Context, d *delivery, o outcome, a upstream.
 		d.AgainAt(now.Add(o.wait), d.hold(HeldStorm, o))
 		f.storms.wait(cd, source, deadLetter)
 		return
-	}
-	f.storms.leave(d.Delivery, d.source)
-	switch o.action {
-	case leave: // whatever is said here is not heard
-		d.AgainAt(now, d.hold(a.Verdict.String(), o))
-	case waitForGate:
-		d.AgainInTurn(d.hold(a.Verdict.String(), o))
-	default:
+	case leave, waitForGate: // of leave, whatever is said here is not heard
+	case waitUntil:
 		if o.grows {
 			d.backoffs++
 			o.wait = max(o.wait, f.backoff(d.backoffs))
 		}
-		d.AgainAt(now.Add(o.wait), d.hold(a.Verdict.String(), o))
+	case send, write: // decided before a delivery, and never here
 	}
+	f.storms.leave(d.Delivery, d.source)
+	if o.action == waitForGate {
+		d.AgainInTurn(d.hold(a.Verdict.String(), o))
+		return
+	}
+	d.AgainAt(now.Add(o.wait), d.hold(a.Verdict.String(), o))
 }
 
 // hold is why the record waits, with how often it was sent and the trace of its

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"time"
 	_ "time/tzdata" // EVENT_TIMEZONE must not depend on the image
+
+	"release-forwarder/mapping"
 )
 
 // kind is how the text of a setting becomes its value.
@@ -29,12 +31,15 @@ type kind struct {
 	show func(text string) string
 }
 
-const kindSecret = "secret"
+const (
+	kindSecret = "secret"
+	kindChoice = "choice"
+)
 
 // kinds holds what the tag `type` may name.
 var kinds = map[string]kind{
 	"text":              {parse: parseText},
-	"choice":            {parse: parseChoice},
+	kindChoice:          {parse: parseChoice},
 	"boolean":           {bounds: "true, false", parse: parseBoolean},
 	"number":            {parse: parseNumber},
 	"rate":              {parse: parseRate},
@@ -226,22 +231,14 @@ func parseCodes(_ *field, text string) (any, error) {
 	return codes, nil
 }
 
-// requiredFields may never be left out of EVENT_REQUIRED_FIELDS, optionalFields
-// may be added: the parameters of the platform's API that an event can carry.
-var (
-	requiredFields = []string{"park_uuid", "flow_no", "parking_serial", "plate"}
-	optionalFields = []string{"plate_color", "car_type", "car_desc", "enter_time", "leave_time", "operate_time", "operator", "reason"}
-)
-
 func parseFields(_ *field, text string) (any, error) {
 	named := list(text)
 	for i, n := range named {
-		if !slices.Contains(requiredFields, n) && !slices.Contains(optionalFields, n) {
-			return nil, fmt.Errorf("entry %d is not a field of an event; there are %s", i+1,
-				strings.Join(slices.Concat(requiredFields, optionalFields), ", "))
+		if _, known := mapping.FieldOf(n); !known {
+			return nil, fmt.Errorf("entry %d is not a field of an event; there are %s", i+1, strings.Join(mapping.Fields(), ", "))
 		}
 	}
-	for _, r := range requiredFields {
+	for _, r := range mapping.AlwaysRequired() {
 		if !slices.Contains(named, r) {
 			return nil, fmt.Errorf("leaves out %s, which the platform demands; name it too", r)
 		}

@@ -15,6 +15,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"release-forwarder/consumer"
+	"release-forwarder/upstream"
 )
 
 // environment clears the program's names, the proxies and what this machine trusts, and sets
@@ -84,7 +87,7 @@ func TestDefaults(t *testing.T) {
 		got, want any
 	}{
 		{"KAFKA_CLIENT_ID", s.Kafka.ClientID, "release-forwarder"},
-		{"KAFKA_OFFSET_RESET", s.Kafka.OffsetReset, ResetEarliest},
+		{"KAFKA_OFFSET_RESET", s.Kafka.OffsetReset, consumer.ResetEarliest},
 		{"KAFKA_MAX_RECORD_BYTES", s.Kafka.MaxRecordBytes, int64(1 << 20)},
 		{"KAFKA_SESSION_TIMEOUT", s.Kafka.SessionTimeout, 30 * time.Second},
 		{"KAFKA_HEARTBEAT_INTERVAL", s.Kafka.HeartbeatInterval, 3 * time.Second},
@@ -101,7 +104,7 @@ func TestDefaults(t *testing.T) {
 		{"UPSTREAM_MAX_RATE", s.Upstream.MaxRate, 0.0},
 		{"UPSTREAM_SUCCESS_CODES", strings.Join(s.Upstream.SuccessCodes, " "), "1001"},
 		{"UPSTREAM_PERMANENT_CODES", strings.Join(s.Upstream.PermanentCodes, " "), "400"},
-		{"UPSTREAM_ENCODING", s.Upstream.Encoding, EncodingForm},
+		{"UPSTREAM_ENCODING", s.Upstream.Encoding, upstream.Form},
 		{"UPSTREAM_RETRY_MAX", s.Upstream.RetryMax, 2},
 		{"UPSTREAM_RETRY_WAIT_MIN", s.Upstream.RetryWaitMin, 100 * time.Millisecond},
 		{"UPSTREAM_RETRY_WAIT_MAX", s.Upstream.RetryWaitMax, time.Second},
@@ -155,7 +158,7 @@ func TestValues(t *testing.T) {
 		got, want any
 	}{
 		{"a list is trimmed, without empty and repeated elements", strings.Join(s.Kafka.Brokers, " "), "a:1 [::1]:9093"},
-		{"a choice", s.Kafka.OffsetReset, ResetNone},
+		{"a choice", s.Kafka.OffsetReset, consumer.ResetNone},
 		{"a size with a unit", s.Kafka.MaxRecordBytes, int64(512 << 10)},
 		{"a size in bytes", s.Consumer.MaxPendingBytes, int64(2 << 20)},
 		{"a choice in another case", s.Kafka.SASL.Mechanism, ScramSHA512},
@@ -163,7 +166,7 @@ func TestValues(t *testing.T) {
 		{"a number at its bound", s.Upstream.MaxInFlight, 10000},
 		{"a duration", s.Upstream.Timeout, 90 * time.Second},
 		{"a rate with decimals", s.Upstream.MaxRate, 0.25},
-		{"an encoding", s.Upstream.Encoding, EncodingMultipart},
+		{"an encoding", s.Upstream.Encoding, upstream.Multipart},
 		{"a number that is 0", s.Retry.Budget, 0},
 		{"a zone", s.Event.Location.String(), "America/St_Johns"},
 		{"fields", strings.Join(s.Event.Required, " "), "plate park_uuid flow_no parking_serial operator"},

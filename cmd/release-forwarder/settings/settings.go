@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"time"
 
+	"release-forwarder/consumer"
+	"release-forwarder/consumer/membership"
 	"release-forwarder/upstream"
 )
 
@@ -35,7 +37,6 @@ const (
 //	unset      what the table shows for a setting without a default; else "none"
 //	min, max   inclusive bounds of a number, size or duration; a duration without
 //	           min must be above 0
-//	choices    of a choice
 //	meaning    one sentence for the operator
 type Settings struct {
 	Kafka       Kafka       `group:"Kafka"`
@@ -55,39 +56,20 @@ type Settings struct {
 	outside []Shown
 }
 
-// OffsetReset says where a partition goes on whose committed offset is not in
-// the log.
-type OffsetReset string
-
-// The values of KAFKA_OFFSET_RESET.
-const (
-	ResetEarliest OffsetReset = "earliest" // at the first record there is, after counting what is missing
-	ResetNone     OffsetReset = "none"     // nowhere: the partition waits for a person
-)
-
-// GroupProtocol is how the replicas share the partitions.
-type GroupProtocol string
-
-// The values of KAFKA_GROUP_PROTOCOL.
-const (
-	ProtocolClassic  GroupProtocol = "classic"  // a member assigns: cooperative (KIP-429)
-	ProtocolConsumer GroupProtocol = "consumer" // the coordinator assigns (KIP-848)
-)
-
 // Kafka holds how the cluster is reached and what is read from it.
 type Kafka struct {
-	Brokers           []string      `envconfig:"KAFKA_BROKERS" type:"list of host:port" need:"true" meaning:"host:port of the brokers to begin with, and again when none of the brokers known since answers; one that hangs costs one time-out; name three or more"`
-	Topic             string        `envconfig:"KAFKA_TOPIC" type:"topic name" need:"true" meaning:"the events"`
-	ReplayTopic       string        `envconfig:"KAFKA_REPLAY_TOPIC" type:"topic name" meaning:"replayed dead letters: read beside KAFKA_TOPIC in the same group, so that other readers of the events see none twice"`
-	GroupID           string        `envconfig:"KAFKA_GROUP_ID" type:"text" need:"true" meaning:"consumer group; no default, so that two deployments never share one by accident"`
-	ClientID          string        `envconfig:"KAFKA_CLIENT_ID" type:"text" default:"release-forwarder" meaning:"for quotas and the brokers' logs"`
-	GroupProtocol     GroupProtocol `envconfig:"KAFKA_GROUP_PROTOCOL" type:"choice" choices:"classic,consumer" default:"classic" meaning:"how the replicas share the partitions: classic (cooperative, KIP-429), or consumer (KIP-848, Kafka 4.0 and later), where the brokers assign and set the heartbeats' interval and the session time-out; docs/group.md tells how to change it"`
-	ClientRack        string        `envconfig:"KAFKA_CLIENT_RACK" type:"text" meaning:"the rack, zone or room this replica stands in: events are read from a broker there where brokers offer it (KIP-392: broker.rack and replica.selector.class are theirs to set); empty: from the leader"`
-	OffsetReset       OffsetReset   `envconfig:"KAFKA_OFFSET_RESET" type:"choice" choices:"earliest,none" default:"earliest" meaning:"where to go on when a committed offset is not in the log: at the first record there is, or nowhere until a person decides"`
-	MaxRecordBytes    int64         `envconfig:"KAFKA_MAX_RECORD_BYTES" type:"size" min:"1KiB" max:"128MiB" default:"1MiB" meaning:"largest record handled without remark; a larger one is still processed, alone"`
-	SessionTimeout    time.Duration `envconfig:"KAFKA_SESSION_TIMEOUT" type:"duration" min:"1s" max:"30m" default:"30s" meaning:"a silent replica's partitions are given away after this"`
-	HeartbeatInterval time.Duration `envconfig:"KAFKA_HEARTBEAT_INTERVAL" type:"duration" max:"10m" default:"3s" meaning:"sign of life to the group; at most a third of KAFKA_SESSION_TIMEOUT"`
-	RebalanceTimeout  time.Duration `envconfig:"KAFKA_REBALANCE_TIMEOUT" type:"duration" min:"5s" max:"1h" default:"60s" meaning:"time a replica has to give up its partitions"`
+	Brokers           []string             `envconfig:"KAFKA_BROKERS" type:"list of host:port" need:"true" meaning:"host:port of the brokers to begin with, and again when none of the brokers known since answers; one that hangs costs one time-out; name three or more"`
+	Topic             string               `envconfig:"KAFKA_TOPIC" type:"topic name" need:"true" meaning:"the events"`
+	ReplayTopic       string               `envconfig:"KAFKA_REPLAY_TOPIC" type:"topic name" meaning:"replayed dead letters: read beside KAFKA_TOPIC in the same group, so that other readers of the events see none twice"`
+	GroupID           string               `envconfig:"KAFKA_GROUP_ID" type:"text" need:"true" meaning:"consumer group; no default, so that two deployments never share one by accident"`
+	ClientID          string               `envconfig:"KAFKA_CLIENT_ID" type:"text" default:"release-forwarder" meaning:"for quotas and the brokers' logs"`
+	GroupProtocol     membership.Protocol  `envconfig:"KAFKA_GROUP_PROTOCOL" type:"choice" default:"classic" meaning:"how the replicas share the partitions: classic (cooperative, KIP-429), or consumer (KIP-848, Kafka 4.0 and later), where the brokers assign and set the heartbeats' interval and the session time-out; docs/group.md tells how to change it"`
+	ClientRack        string               `envconfig:"KAFKA_CLIENT_RACK" type:"text" meaning:"the rack, zone or room this replica stands in: events are read from a broker there where brokers offer it (KIP-392: broker.rack and replica.selector.class are theirs to set); empty: from the leader"`
+	OffsetReset       consumer.OffsetReset `envconfig:"KAFKA_OFFSET_RESET" type:"choice" default:"earliest" meaning:"where to go on when a committed offset is not in the log: at the first record there is, or nowhere until a person decides"`
+	MaxRecordBytes    int64                `envconfig:"KAFKA_MAX_RECORD_BYTES" type:"size" min:"1KiB" max:"128MiB" default:"1MiB" meaning:"largest record handled without remark; a larger one is still processed, alone"`
+	SessionTimeout    time.Duration        `envconfig:"KAFKA_SESSION_TIMEOUT" type:"duration" min:"1s" max:"30m" default:"30s" meaning:"a silent replica's partitions are given away after this"`
+	HeartbeatInterval time.Duration        `envconfig:"KAFKA_HEARTBEAT_INTERVAL" type:"duration" max:"10m" default:"3s" meaning:"sign of life to the group; at most a third of KAFKA_SESSION_TIMEOUT"`
+	RebalanceTimeout  time.Duration        `envconfig:"KAFKA_REBALANCE_TIMEOUT" type:"duration" min:"5s" max:"1h" default:"60s" meaning:"time a replica has to give up its partitions"`
 	TLS               TLS
 	SASL              SASL
 }
@@ -101,6 +83,9 @@ const (
 	VerifyChain Verify = "chain" // the chain but not the name
 )
 
+// Choices are the values.
+func (Verify) Choices() []string { return []string{string(VerifyFull), string(VerifyChain)} }
+
 // TLS holds TLS towards Kafka. All fields but Enabled and Verify are empty
 // unless Enabled.
 type TLS struct {
@@ -109,7 +94,7 @@ type TLS struct {
 	CertFile   string `envconfig:"KAFKA_TLS_CERT_FILE" type:"file" meaning:"PEM client certificate for mutual TLS; taken up again when changed"`
 	KeyFile    string `envconfig:"KAFKA_TLS_KEY_FILE" type:"file" meaning:"PEM key of the client certificate"`
 	ServerName string `envconfig:"KAFKA_TLS_SERVER_NAME" type:"text" unset:"the broker's host" meaning:"name that the brokers' certificates must carry"`
-	Verify     Verify `envconfig:"KAFKA_TLS_VERIFY" type:"choice" choices:"full,chain" default:"full" meaning:"full; or chain, only with KAFKA_TLS_CA_FILE: the chain but not the name, for managed services whose certificates carry another"`
+	Verify     Verify `envconfig:"KAFKA_TLS_VERIFY" type:"choice" default:"full" meaning:"full; or chain, only with KAFKA_TLS_CA_FILE: the chain but not the name, for managed services whose certificates carry another"`
 }
 
 // Mechanism is a SASL mechanism (RFC 4616, RFC 5802).
@@ -123,9 +108,14 @@ const (
 	ScramSHA512 Mechanism = "SCRAM-SHA-512"
 )
 
+// Choices are the values.
+func (Mechanism) Choices() []string {
+	return []string{string(NoSASL), string(Plain), string(ScramSHA256), string(ScramSHA512)}
+}
+
 // SASL holds the log-in to Kafka.
 type SASL struct {
-	Mechanism      Mechanism `envconfig:"KAFKA_SASL_MECHANISM" type:"choice" choices:"none,PLAIN,SCRAM-SHA-256,SCRAM-SHA-512" default:"none" meaning:"how to log in to the brokers"`
+	Mechanism      Mechanism `envconfig:"KAFKA_SASL_MECHANISM" type:"choice" default:"none" meaning:"how to log in to the brokers"`
 	Username       string    `envconfig:"KAFKA_SASL_USERNAME" type:"text" meaning:"user name at the brokers"`
 	Password       Secret    `envconfig:"KAFKA_SASL_PASSWORD" type:"secret" meaning:"password, or name a file with it"` // read from PasswordFile where that is set
 	PasswordFile   string    `envconfig:"KAFKA_SASL_PASSWORD_FILE" type:"file" meaning:"file with the password; a changed one is taken up at the next connection"`
@@ -150,29 +140,20 @@ type Credential struct {
 	ByLot         map[string]upstream.Credential // of CredentialsFile
 }
 
-// Encoding is the form in which parameters travel.
-type Encoding string
-
-// The values of UPSTREAM_ENCODING.
-const (
-	EncodingForm      Encoding = "form"      // application/x-www-form-urlencoded
-	EncodingMultipart Encoding = "multipart" // multipart/form-data
-)
-
 // Upstream holds how the platform is reached and what its answers mean.
 type Upstream struct {
-	URL            *url.URL      `envconfig:"UPSTREAM_URL" type:"URL" need:"true" meaning:"the platform's endpoint, whole; no default, so that nobody posts to production by accident"`
-	Timeout        time.Duration `envconfig:"UPSTREAM_TIMEOUT" type:"duration" max:"10m" default:"10s" meaning:"one attempt, connection to last byte"`
-	MaxInFlight    int           `envconfig:"UPSTREAM_MAX_IN_FLIGHT" type:"number" min:"1" max:"10000" default:"64" meaning:"requests open at once, per replica"`
-	MaxRate        float64       `envconfig:"UPSTREAM_MAX_RATE" type:"rate" min:"0" max:"1000000" default:"0" meaning:"requests a second of the whole group, every HTTP attempt counted; decimals allowed; 0: no limit"`
-	SuccessCodes   []string      `envconfig:"UPSTREAM_SUCCESS_CODES" type:"list of codes" default:"1001" meaning:"body codes that count as accepted"`
-	PermanentCodes []string      `envconfig:"UPSTREAM_PERMANENT_CODES" type:"list of codes" default:"400" meaning:"body codes that dead-letter at once"`
-	Encoding       Encoding      `envconfig:"UPSTREAM_ENCODING" type:"choice" choices:"form,multipart" default:"form" meaning:"form (application/x-www-form-urlencoded) or multipart (multipart/form-data)"`
-	TLSCAFile      string        `envconfig:"UPSTREAM_TLS_CA_FILE" type:"file" unset:"the system's" meaning:"additional CA for the platform or a proxy; taken up again when changed"`
-	RetryMax       int           `envconfig:"UPSTREAM_RETRY_MAX" type:"number" min:"0" max:"100" default:"2" meaning:"quick retries inside a record's first delivery"`
-	RetryWaitMin   time.Duration `envconfig:"UPSTREAM_RETRY_WAIT_MIN" type:"duration" max:"10m" default:"100ms" meaning:"least wait before a quick retry"`
-	RetryWaitMax   time.Duration `envconfig:"UPSTREAM_RETRY_WAIT_MAX" type:"duration" max:"10m" default:"1s" meaning:"longest wait before a quick retry"`
-	Proxy          Proxy         // of HTTPS_PROXY, HTTP_PROXY and NO_PROXY
+	URL            *url.URL          `envconfig:"UPSTREAM_URL" type:"URL" need:"true" meaning:"the platform's endpoint, whole; no default, so that nobody posts to production by accident"`
+	Timeout        time.Duration     `envconfig:"UPSTREAM_TIMEOUT" type:"duration" max:"10m" default:"10s" meaning:"one attempt, connection to last byte"`
+	MaxInFlight    int               `envconfig:"UPSTREAM_MAX_IN_FLIGHT" type:"number" min:"1" max:"10000" default:"64" meaning:"requests open at once, per replica"`
+	MaxRate        float64           `envconfig:"UPSTREAM_MAX_RATE" type:"rate" min:"0" max:"1000000" default:"0" meaning:"requests a second of the whole group, every HTTP attempt counted; decimals allowed; 0: no limit"`
+	SuccessCodes   []string          `envconfig:"UPSTREAM_SUCCESS_CODES" type:"list of codes" default:"1001" meaning:"body codes that count as accepted"`
+	PermanentCodes []string          `envconfig:"UPSTREAM_PERMANENT_CODES" type:"list of codes" default:"400" meaning:"body codes that dead-letter at once"`
+	Encoding       upstream.Encoding `envconfig:"UPSTREAM_ENCODING" type:"choice" default:"form" meaning:"form (application/x-www-form-urlencoded) or multipart (multipart/form-data)"`
+	TLSCAFile      string            `envconfig:"UPSTREAM_TLS_CA_FILE" type:"file" unset:"the system's" meaning:"additional CA for the platform or a proxy; taken up again when changed"`
+	RetryMax       int               `envconfig:"UPSTREAM_RETRY_MAX" type:"number" min:"0" max:"100" default:"2" meaning:"quick retries inside a record's first delivery"`
+	RetryWaitMin   time.Duration     `envconfig:"UPSTREAM_RETRY_WAIT_MIN" type:"duration" max:"10m" default:"100ms" meaning:"least wait before a quick retry"`
+	RetryWaitMax   time.Duration     `envconfig:"UPSTREAM_RETRY_WAIT_MAX" type:"duration" max:"10m" default:"1s" meaning:"longest wait before a quick retry"`
+	Proxy          Proxy             // of HTTPS_PROXY, HTTP_PROXY and NO_PROXY
 }
 
 // Retry holds how records that were not accepted are tried again.
@@ -212,10 +193,13 @@ const (
 	FormatText Format = "text"
 )
 
+// Choices are the values.
+func (Format) Choices() []string { return []string{string(FormatJSON), string(FormatText)} }
+
 // Log holds what is written to standard error.
 type Log struct {
 	Level  slog.Level `envconfig:"LOG_LEVEL" type:"level" default:"info" meaning:"least level that is written"`
-	Format Format     `envconfig:"LOG_FORMAT" type:"choice" choices:"json,text" default:"json" meaning:"form of a log line"`
+	Format Format     `envconfig:"LOG_FORMAT" type:"choice" default:"json" meaning:"form of a log line"`
 }
 
 // Topics returns what is read: KAFKA_TOPIC, then KAFKA_REPLAY_TOPIC where it is

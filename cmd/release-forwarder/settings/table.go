@@ -62,7 +62,7 @@ func structFields(t reflect.Type, at []int, group Group) []field {
 		index := append(slices.Clone(at), i)
 		switch {
 		case f.Tag.Get("envconfig") != "":
-			all = append(all, describe(f.Tag, index, group))
+			all = append(all, describe(f, index, group))
 		case f.Type.Kind() == reflect.Struct:
 			all = append(all, structFields(f.Type, index, group)...)
 		}
@@ -70,8 +70,12 @@ func structFields(t reflect.Type, at []int, group Group) []field {
 	return all
 }
 
+// chooses is what the type of a choice must be: its values are listed beside them.
+type chooses interface{ Choices() []string }
+
 // describe reads the tags of one setting.
-func describe(tag reflect.StructTag, index []int, group Group) field {
+func describe(of reflect.StructField, index []int, group Group) field {
+	tag := of.Tag
 	f := field{
 		Setting: Setting{
 			Name:     tag.Get("envconfig"),
@@ -87,8 +91,8 @@ func describe(tag reflect.StructTag, index []int, group Group) field {
 		max:   tag.Get("max"),
 		tag:   tag,
 	}
-	if c := tag.Get("choices"); c != "" {
-		f.choices = strings.Split(c, ",")
+	if f.Type == kindChoice {
+		f.choices = reflect.Zero(of.Type).Interface().(chooses).Choices()
 	}
 	f.Default = cmp.Or(f.deflt, tag.Get("unset"), "none")
 	if f.Required {

@@ -80,6 +80,33 @@ func TestTags(t *testing.T) {
 	}
 }
 
+// A choice takes what its type lists, in any case, and nothing else.
+func TestChoicesAreClosed(t *testing.T) {
+	found := 0
+	for _, f := range fields {
+		if f.Type != kindChoice {
+			continue
+		}
+		found++
+		for _, choice := range f.choices {
+			for _, text := range []string{choice, strings.ToUpper(choice), strings.ToLower(choice)} {
+				if got, err := parseChoice(&f, text); err != nil || got != choice {
+					t.Errorf("%s: %s is %v, %v", f.Name, text, got, err)
+				}
+			}
+			if got, err := parseChoice(&f, choice+"x"); err == nil {
+				t.Errorf("%s: %sx is taken for %v", f.Name, choice, got)
+			}
+		}
+		if !slices.Contains(f.choices, f.deflt) || len(f.choices) < 2 {
+			t.Errorf("%s: the default %q is one of %v", f.Name, f.deflt, f.choices)
+		}
+	}
+	if found != 6 {
+		t.Errorf("%d choices", found)
+	}
+}
+
 func TestTableMarksSecrets(t *testing.T) {
 	var secrets []string
 	for _, s := range Table() {

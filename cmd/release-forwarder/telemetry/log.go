@@ -7,12 +7,8 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
-)
 
-// Formats of log lines, the values of LOG_FORMAT.
-const (
-	FormatJSON = "json"
-	FormatText = "text"
+	"release-forwarder/cmd/release-forwarder/settings"
 )
 
 // NewLogHandler returns the handler that writes lines to w: JSON objects (or
@@ -22,12 +18,15 @@ const (
 // nothing of its unit.
 //
 // It does not limit repeats: see [NewLimiter].
-func NewLogHandler(w io.Writer, level slog.Leveler, format string) slog.Handler {
+func NewLogHandler(w io.Writer, level slog.Leveler, format settings.Format) slog.Handler {
 	options := &slog.HandlerOptions{Level: level, ReplaceAttr: replace}
-	if format == FormatText {
+	switch format {
+	case settings.FormatJSON:
+		return identified{slog.NewJSONHandler(w, options)}
+	case settings.FormatText:
 		return identified{slog.NewTextHandler(w, options)}
 	}
-	return identified{slog.NewJSONHandler(w, options)}
+	panic("telemetry: no such format of lines: " + string(format))
 }
 
 func replace(groups []string, a slog.Attr) slog.Attr {
@@ -69,7 +68,7 @@ func (h identified) WithGroup(name string) slog.Handler { return identified{h.ne
 type byKind struct{ state, other slog.Handler }
 
 // newByKind is NewLogHandler for a writer that may be a Queue.
-func newByKind(w io.Writer, level slog.Leveler, format string) slog.Handler {
+func newByKind(w io.Writer, level slog.Leveler, format settings.Format) slog.Handler {
 	return byKind{NewLogHandler(outlet(w, lineState), level, format), NewLogHandler(outlet(w, lineLog), level, format)}
 }
 

@@ -8,11 +8,22 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"release-forwarder/cmd/release-forwarder/settings"
 )
+
+func TestAnUnknownFormatIsNotTakenForAnother(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("lines are written in a format that was not asked for")
+		}
+	}()
+	NewLogHandler(&bytes.Buffer{}, slog.LevelInfo, "logfmt")
+}
 
 func TestLinesAreJSONWithStableKeys(t *testing.T) {
 	var out bytes.Buffer
-	slog.New(NewLogHandler(&out, slog.LevelInfo, FormatJSON)).Info("joined", "topic", "releases", "took", 1500*time.Millisecond)
+	slog.New(NewLogHandler(&out, slog.LevelInfo, settings.FormatJSON)).Info("joined", "topic", "releases", "took", 1500*time.Millisecond)
 	var line map[string]any
 	if err := json.Unmarshal(out.Bytes(), &line); err != nil {
 		t.Fatal(err)
@@ -48,7 +59,7 @@ func TestLinesOfASpanCarryItsIDs(t *testing.T) {
 
 func TestTextFormatAndLevel(t *testing.T) {
 	var out bytes.Buffer
-	logger := slog.New(NewLogHandler(&out, slog.LevelWarn, FormatText))
+	logger := slog.New(NewLogHandler(&out, slog.LevelWarn, settings.FormatText))
 	logger.Info("quiet")
 	logger.Warn("loud")
 	if got := out.String(); strings.Contains(got, "quiet") || !strings.Contains(got, "level=WARN msg=loud") {
@@ -73,7 +84,7 @@ func TestExportersErrorsAreShownWithoutWhatTheyQuote(t *testing.T) {
 
 func TestTheSDKsOwnLogShowsNoValues(t *testing.T) {
 	out := &bytes.Buffer{}
-	logger := newSDKLogger(slog.New(NewLogHandler(out, slog.LevelDebug, FormatJSON)))
+	logger := newSDKLogger(slog.New(NewLogHandler(out, slog.LevelDebug, settings.FormatJSON)))
 	logger.Error(errors.New("missing '='"), "parse headers", "input", "authorization:Bearer s3cr3t")
 	logger.V(1).Info("parse duration", "environment variable", "OTEL_BSP_SCHEDULE_DELAY", "value", "10s")
 	logger.V(4).Info("TracerProvider created", "config", "everything")

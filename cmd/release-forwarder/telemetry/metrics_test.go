@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"release-forwarder/cmd/release-forwarder/settings"
 )
 
 // start begins telemetry in an environment without OTEL_ variables but those
@@ -25,7 +27,7 @@ func start(t *testing.T, env map[string]string) (*Telemetry, *bytes.Buffer) {
 	}
 	var lines bytes.Buffer
 	tel, err := Start(t.Context(), Config{
-		Writer: &lines, LogFormat: FormatJSON, Build: Build{"v1.2.3", "abcdef"}, Group: "lots", ClientID: "release-forwarder",
+		Writer: &lines, LogFormat: settings.FormatJSON, Build: Build{"v1.2.3", "abcdef"}, Group: "lots", ClientID: "release-forwarder",
 	})
 	if err != nil {
 		t.Fatal(err)

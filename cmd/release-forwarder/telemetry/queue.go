@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"release-forwarder/cmd/release-forwarder/settings"
 )
 
 // Bounds of a Queue, in bytes. Lines that are no change of state leave the reserve free:
@@ -60,7 +62,7 @@ type line struct {
 
 // NewQueue returns a queue before to; format is that of the line which tells of lines
 // that were dropped.
-func NewQueue(to io.Writer, format string) *Queue {
+func NewQueue(to io.Writer, format settings.Format) *Queue {
 	q := &Queue{to: to, dropped: newCounter(logLinesDropped)}
 	q.notice = named{NewLogHandler(&q.says, slog.LevelInfo, format)}
 	return q

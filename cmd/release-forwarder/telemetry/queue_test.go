@@ -13,6 +13,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"release-forwarder/cmd/release-forwarder/settings"
+
 	"google.golang.org/grpc/grpclog"
 )
 
@@ -71,8 +73,8 @@ func inQueue(t *testing.T, open bool, test func(r *reader, q *Queue, tel *Teleme
 	synctest.Test(t, func(t *testing.T) {
 		t.Setenv("OTEL_SDK_DISABLED", "true")
 		r := newReader(open)
-		q := NewQueue(r, FormatJSON)
-		tel, err := Start(t.Context(), Config{Writer: q, LogFormat: FormatJSON, LogLevel: slog.LevelDebug})
+		q := NewQueue(r, settings.FormatJSON)
+		tel, err := Start(t.Context(), Config{Writer: q, LogFormat: settings.FormatJSON, LogLevel: slog.LevelDebug})
 		if err != nil {
 			t.Fatal(err)
 		}

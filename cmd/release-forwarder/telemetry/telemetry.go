@@ -19,6 +19,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
+	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/cmd/release-forwarder/telemetry/otelenv"
 )
 
@@ -34,8 +35,8 @@ type Config struct {
 	Writer io.Writer
 	// LogLevel is LOG_LEVEL; nil is info.
 	LogLevel slog.Leveler
-	// LogFormat is LOG_FORMAT: FormatJSON, or FormatText.
-	LogFormat string
+	// LogFormat is LOG_FORMAT.
+	LogFormat settings.Format
 	// Build is the program's version, for build_info and the resource.
 	Build Build
 	// Group and ClientID are KAFKA_GROUP_ID and KAFKA_CLIENT_ID, for spans.

@@ -110,10 +110,10 @@ func reply(k Kind, seqno string) *platform.Reply {
 		return &platform.Reply{
 			Status: http.StatusForbidden, Body: body(platform.CodeForbidden, "无权限", "park_uuid: 车场未授权", seqno),
 		}
-	default: // Errors, Poison
-		return &platform.Reply{
-			Status: http.StatusInternalServerError, Body: body(platform.CodeError, "服务器内部错误", "", seqno),
-		}
+	case Errors, Poison:
+	}
+	return &platform.Reply{
+		Status: http.StatusInternalServerError, Body: body(platform.CodeError, "服务器内部错误", "", seqno),
 	}
 }
 

@@ -38,7 +38,7 @@ const (
 	codeNumber codeForm = iota
 	codeString
 	codeName
-	codeForms // how many there are
+	codeForms int = iota // how many there are
 )
 
 // write returns the JSON of the code.
@@ -51,9 +51,9 @@ func (f codeForm) write(c code, rng *rand.Rand) string {
 		return strconv.Itoa(c.number)
 	case codeString:
 		return quote(strconv.Itoa(c.number))
-	default:
-		return quote(pick(rng, c.names))
+	case codeName:
 	}
+	return quote(pick(rng, c.names))
 }
 
 func (c code) sent() string { return strconv.Itoa(c.number) }

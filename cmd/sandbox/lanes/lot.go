@@ -27,7 +27,7 @@ const (
 	keyLot     keyForm = iota // all of a lot in one partition
 	keyParking                // a parking in one partition
 	keyNone                   // null: no order is promised
-	keyForms                  // how many there are
+	keyForms   int     = iota // how many there are
 )
 
 // lot is one parking lot, with the habits of the vendor that fitted it out.
@@ -56,9 +56,9 @@ func newLot(number int, rng *rand.Rand) *lot {
 		uuid:     newUUID(rng),
 		province: pick(rng, []rune(provinces)),
 		times:    timeForms[number%len(timeForms)],
-		codes:    codeForm(number % int(codeForms)),
+		codes:    codeForm(number % codeForms),
 		// Null keys are seldom: every eighth lot.
-		keys:    keyForm(number % (int(keyForms) - 1)),
+		keys:    keyForm(number % (keyForms - 1)),
 		verbose: number%5 == 1,
 		terse:   number%9 == 8,
 		traced:  number%3 != 2,

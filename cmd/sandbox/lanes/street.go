@@ -100,9 +100,9 @@ func (s *Street) key(p *parking) []byte {
 		return []byte(p.lot.uuid)
 	case keyParking:
 		return []byte(p.serial)
-	default:
-		return nil
+	case keyNone:
 	}
+	return nil
 }
 
 func (s *Street) headers(l *lot) []Header {

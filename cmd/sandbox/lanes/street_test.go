@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"release-forwarder/cmd/sandbox/lanes"
+	"release-forwarder/mapping"
 )
 
 var noon = time.Date(2026, 11, 24, 4, 0, 7, 891e6, time.UTC)
@@ -36,6 +37,20 @@ func TestAnEventMapsToWhatItSaysThePlatformMustReceive(t *testing.T) {
 		}
 		if e.Lot != got["park_uuid"] || e.Serial != got["parking_serial"] || e.Flow != got["flow_no"] {
 			t.Fatalf("event %s/%s/%s holds %s", e.Lot, e.Serial, e.Flow, e.Value)
+		}
+	}
+}
+
+func TestTheLanesWriteEveryFieldOfAnEvent(t *testing.T) {
+	written := map[string]bool{}
+	for _, e := range walk(lanes.Config{Seed: 1, Spoilt: 0}, 500) {
+		for name := range e.Want {
+			written[name] = true
+		}
+	}
+	for _, name := range mapping.Fields() {
+		if !written[name] {
+			t.Errorf("no lane writes %s: write it in parking.next of session.go, and read it in check_test.go", name)
 		}
 	}
 }

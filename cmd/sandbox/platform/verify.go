@@ -13,9 +13,8 @@ const timeForm = "2006-01-02T15:04:05Z"
 
 // field is one parameter of the endpoint's table.
 type field struct {
-	required bool
-	codes    []string // the values there are; nil: any text
-	time     bool
+	codes []string // the values there are; nil: any text
+	time  bool
 }
 
 // fields is the endpoint's table of parameters, with the two public ones of
@@ -23,10 +22,10 @@ type field struct {
 var fields = map[string]field{
 	"app_id":         {},
 	"sign":           {},
-	"park_uuid":      {required: true},
-	"flow_no":        {required: true},
-	"parking_serial": {required: true},
-	"plate":          {required: true},
+	"park_uuid":      {},
+	"flow_no":        {},
+	"parking_serial": {},
+	"plate":          {},
 	"plate_color":    {codes: []string{"1", "2", "3", "4", "5", "-1"}},
 	"car_type":       {codes: []string{"1", "2", "3", "4", "0"}},
 	"car_desc":       {},
@@ -39,7 +38,7 @@ var fields = map[string]field{
 	"sign_type":      {codes: []string{"MD5"}},
 }
 
-// required are the names of the required fields, in the table's order.
+// required are the names of those that must be there, in the table's order.
 var required = []string{"park_uuid", "flow_no", "parking_serial", "plate"}
 
 // badParam is the answer to a wrong parameter; the hint names it and holds no
