@@ -31,23 +31,63 @@ func TestTheAnomaliesPageNamesWhatIsThere(t *testing.T) {
 			t.Errorf("the page does not name the class %s", class)
 		}
 	}
-	there := checks(t)
 	kinds := map[string]int{}
-	for name := range named {
-		kind := regexp.MustCompile(`^(simulation |chaos: |acceptance: |Test)[^…]`).FindStringSubmatch(name)
-		if kind == nil {
-			continue
-		}
-		kinds[kind[1]]++
-		if !slices.Contains(there, name) {
-			t.Errorf("the page names a check that does not exist: %s", name)
-		}
+	for _, name := range checksThatExist(t, page, checks(t)) {
+		kinds[checkName.FindStringSubmatch(name)[1]]++
 	}
 	for _, kind := range []string{"simulation ", "chaos: ", "acceptance: ", "Test"} {
 		if kinds[kind] < 5 {
 			t.Errorf("only %d checks of the kind %q were found on the page: this looks at nothing", kinds[kind], kind)
 		}
 	}
+}
+
+// TestTheGuaranteesPageNamesWhatIsThere holds docs/guarantees.md to the checks of
+// this repository: each guarantee names at least three, and all of them exist.
+func TestTheGuaranteesPageNamesWhatIsThere(t *testing.T) {
+	page := readFile(t, "../../docs/guarantees.md")
+	there, numbers := checks(t), map[string]bool{}
+	for _, section := range strings.Split(page, "\n## ")[1:] {
+		title, _, _ := strings.Cut(section, "\n")
+		number, _, _ := strings.Cut(title, " ")
+		numbers[number] = true
+		_, held, _ := strings.Cut(section, "\nHeld by: ")
+		if names := checksThatExist(t, held, there); len(names) < 3 {
+			t.Errorf("%s names %d checks after \"Held by: \": %v", number, len(names), names)
+		}
+		anchor := "(#" + strings.ToLower(strings.ReplaceAll(title, " ", "-")) + ")"
+		if !strings.Contains(page, "["+number+"]"+anchor) {
+			t.Errorf("no link at the top leads to %q", title)
+		}
+	}
+	for _, number := range strings.Fields("P1 P2 P3 P4 P5 P6 P7 P8 P9") {
+		if !numbers[number] {
+			t.Errorf("the page has no section %s", number)
+		}
+	}
+	if len(numbers) != 9 {
+		t.Errorf("%d sections: a guarantee is not to be renumbered, code and reports cite it", len(numbers))
+	}
+}
+
+// checkName is the form of a check's name on a page.
+var checkName = regexp.MustCompile(`^(simulation |chaos: |acceptance: |Test)[^…]`)
+
+// checksThatExist gives the checks that a text names, each once, and fails for
+// those that are not there.
+func checksThatExist(t *testing.T, text string, there []string) (names []string) {
+	t.Helper()
+	for _, span := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(text, -1) {
+		name := span[1]
+		if !checkName.MatchString(name) || slices.Contains(names, name) {
+			continue
+		}
+		names = append(names, name)
+		if !slices.Contains(there, name) {
+			t.Errorf("the page names a check that does not exist: %s", name)
+		}
+	}
+	return names
 }
 
 // checks are the names of all checks, as the page writes them.
