@@ -34,8 +34,8 @@ const (
 	ReasonByOperator      = "by-operator"      // a person decided so
 )
 
-// Letter is a record that can never be delivered, and why. It has a field for each header
-// that the contract names, beside the record.
+// Letter is a record that can never be delivered, and why: the record, and a field for
+// each header of README.md, "Dead letters".
 type Letter struct {
 	// The record, as Kafka held it. A nil key or value is null.
 	Topic      string

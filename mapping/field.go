@@ -3,7 +3,7 @@ package mapping
 import "slices"
 
 // field is one of the API's parameters that an event carries. The order is that of
-// the seed document's table, and the order in which faults are reported.
+// the API's table (docs/platform-api.md), and the order in which faults are reported.
 type field uint8
 
 const (
@@ -74,8 +74,8 @@ func fieldOf(name string) field {
 	return unknown
 }
 
-// Fields returns the names of the twelve fields of an event in the order of the API
-// document's table. The first four are required always.
+// Fields returns the names of the twelve fields of an event, in the order of the API's
+// table (docs/platform-api.md). The first four are always required.
 func Fields() []string {
 	return slices.Clone(fieldNames[:])
 }

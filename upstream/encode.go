@@ -15,7 +15,7 @@ type Encoding string
 const (
 	// Form is application/x-www-form-urlencoded; the zero Encoding means it too.
 	Form Encoding = "form"
-	// Multipart is multipart/form-data, as the endpoint's published sample sends it.
+	// Multipart is multipart/form-data, as the platform's sample of this endpoint sends it.
 	Multipart Encoding = "multipart"
 )
 

@@ -27,8 +27,8 @@ const (
 	sayUnknown     = "a parameter that is not the API's: not sent by us"
 )
 
-// apiNames are the parameters of the API, which an explanation may name: the seed
-// document's table, and the public ones of the platform's general part.
+// apiNames are the parameters that an explanation may name: those of the endpoint,
+// and the public ones of the platform's general pages (docs/platform-api.md).
 var apiNames = []string{
 	nameAppID, "car_desc", "car_type", "enter_time", "flow_no", "leave_time", "operate_time", "operator",
 	"park_uuid", "parking_serial", "plate", "plate_color", "reason", "sign_type", "timestamp",

@@ -11,8 +11,8 @@ import (
 	"release-forwarder/upstream"
 )
 
-// docs/platform-api.md is what a reader has instead of the platform's own document.
-// Its worked example and its table of codes are what the code does.
+// docs/platform-api.md stands in for the platform's own document. Its worked example
+// and its table of codes are what the code does.
 func TestThePlatformPageIsTheCode(t *testing.T) {
 	text, err := os.ReadFile("../docs/platform-api.md")
 	if err != nil {

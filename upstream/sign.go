@@ -21,8 +21,7 @@ type Param struct{ Name, Value string }
 // StringToSign returns the text whose MD5 is the signature: the parameters but
 // sign whose value is not empty, ascending by the bytes of their names, as
 // name=value with the raw values, joined by &, then &app_secret= and the secret
-// (the platform's public documentation, openapi/README). Who wants to show the
-// text gives *** as the secret.
+// (docs/platform-api.md has an example). To show the text, give *** as the secret.
 func StringToSign(params []Param, secret string) string {
 	return string(appendToSign(nil, canonical(params), secret))
 }

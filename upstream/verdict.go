@@ -57,8 +57,8 @@ func Verdicts() []Verdict {
 	return []Verdict{Accepted, Permanent, Refused, Throttled, Failed, Unreadable, Timeout, Unreachable}
 }
 
-// The code that the seed document gives for a success: the only one that is
-// believed even beside a hint.
+// The platform's code for a success (docs/platform-api.md): the only one that is
+// believed beside a hint.
 const codeAccepted = "1001"
 
 // rules tell what a body code means. Everything in them is trimmed.

@@ -32,7 +32,7 @@ func (s scripted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 var statuses = []int{200, 201, 301, 302, 307, 308, 400, 401, 403, 404, 418, 429, 500, 502, 503, 504}
 
-// Every row of the contract's table, under every HTTP status: where the body is
+// Every row of README.md, "What an answer means", under every HTTP status: if the body is
 // readable, the status has no say.
 func TestVerdicts(t *testing.T) {
 	always := func(v upstream.Verdict) func(int, bool) upstream.Verdict {
@@ -203,7 +203,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	}
 }
 
-// The words are those of the metric's label and part of the public contract.
+// The words are the values of the metric's label: alerts rely on them.
 func TestVerdictWords(t *testing.T) {
 	var words []string
 	for _, v := range upstream.Verdicts() {
