@@ -10,8 +10,8 @@ import (
 // Encoding is how the parameters travel in the body of the POST.
 type Encoding string
 
-// The encodings that the platform takes, both in UTF-8. The charset is stated,
-// since a platform that guesses another signs another text.
+// The encodings that the platform takes, both in UTF-8. The charset is stated: a
+// platform that guesses another one signs another text.
 const (
 	// Form is application/x-www-form-urlencoded; the zero Encoding means it too.
 	Form Encoding = "form"
