@@ -7,7 +7,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// What the API calls unknown.
+// The API's codes for unknown.
 const (
 	unknownPlateColor = "-1"
 	unknownCarType    = "0"
@@ -32,13 +32,13 @@ var (
 	}
 )
 
-// codeOf finds a code by number or name, in any case. known is false where the API has
-// none; the code is then the one for unknown.
+// codeOf finds a code by number or by name, in upper or lower case. If the API has no
+// such code, known is false and the code is unknown.
 func codeOf(codes map[string]string, s, unknown string) (code string, known bool) {
 	if code, known = codes[s]; known {
 		return code, true
 	}
-	// 3.0 and 3e0 are 3; what strconv reads beyond JSON ("+3", "0x3") is other text.
+	// 3.0 and 3e0 are 3. What only strconv reads as a number ("+3", "0x3") is other text.
 	if number := jsontext.Value(s); number.Kind() == jsontext.KindNumber && number.IsValid() {
 		if n, err := strconv.ParseFloat(s, 64); err == nil {
 			s = strconv.FormatFloat(n, 'f', -1, 64)

@@ -48,7 +48,7 @@ func (f field) name() string {
 	return fieldNames[f]
 }
 
-// isText tells that f takes strings alone; codes and times take numbers too.
+// isText reports whether f takes only strings; codes and times take numbers too.
 func (f field) isText() bool {
 	switch f {
 	case plateColor, carType, enterTime, leaveTime, operateTime:
@@ -57,7 +57,7 @@ func (f field) isText() bool {
 	return true
 }
 
-// fieldsByName finds fields by their names exactly as in the API.
+// fieldsByName finds fields by their exact names.
 var fieldsByName = func() map[string]field {
 	byName := map[string]field{}
 	for f, name := range fieldNames {
@@ -66,7 +66,7 @@ var fieldsByName = func() map[string]field {
 	return byName
 }()
 
-// fieldOf finds the field with a name, else unknown.
+// fieldOf returns the field with a name, or unknown.
 func fieldOf(name string) field {
 	if f, ok := fieldsByName[name]; ok {
 		return f
@@ -80,7 +80,7 @@ func Fields() []string {
 	return slices.Clone(fieldNames[:])
 }
 
-// AlwaysRequired returns the names of the four fields without which no event maps:
+// AlwaysRequired returns the names of the four fields that every event needs:
 // park_uuid, flow_no, parking_serial and plate.
 func AlwaysRequired() []string {
 	return slices.Clone(fieldNames[:plate+1])

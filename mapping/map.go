@@ -2,17 +2,17 @@ package mapping
 
 import "time"
 
-// FutureTolerance is how far leave_time and operate_time may be ahead of the record's
-// time before the event is suspicious.
+// FutureTolerance is how far leave_time and operate_time may be after the record's time;
+// beyond that the event is suspicious.
 const FutureTolerance = 10 * time.Minute
 
-// sharedText is the largest value whose texts are parts of one string, of the whole value: one
-// allocation, and as many bytes as long as the Release is kept.
+// sharedText is the largest value that is copied to one string, of which the texts are parts.
+// That is one allocation, and it keeps the whole value in memory as long as the Release.
 const sharedText = 4 << 10
 
-// Map maps the value of a record. at is the time of the record, as far as it can be
-// believed, and only decides the suspicion [Future]; zero means unknown. The error is
-// always an *[Error]. The Release shares no memory with value.
+// Map maps the value of a record. at is the time of the record, used only for the
+// suspicion [Future]; zero means unknown. The error is always an *[Error]. The Release
+// shares no memory with value.
 func (m *Mapper) Map(value []byte, at time.Time) (*Release, error) {
 	var doc document
 	if refused := doc.parse(value); refused != nil {
@@ -38,15 +38,15 @@ func (m *Mapper) Map(value []byte, at time.Time) (*Release, error) {
 	return r, nil
 }
 
-// evaluation is what Map learns of one event.
+// evaluation is the state of Map for one event.
 type evaluation struct {
-	zone                  *time.Location // of times that state none
-	whole                 string         // the value, where the texts are to be parts of it; ""
-	enter, leave, operate time.Time      // zero while absent
-	oddColor, oddCarType  bool           // a code was given that the API does not have
+	zone                  *time.Location // of times without one
+	whole                 string         // the value, if the texts are parts of it; else ""
+	enter, leave, operate time.Time      // zero if absent
+	oddColor, oddCarType  bool           // the API has no such code
 }
 
-// evaluate returns what is sent for f, "" where it is absent.
+// evaluate returns the text that is sent for f, "" if it is absent.
 func (e *evaluation) evaluate(f field, m member) (string, *Error) {
 	s, refused := m.text(f, e.whole)
 	if s == "" {
@@ -76,7 +76,7 @@ func (e *evaluation) evaluate(f field, m member) (string, *Error) {
 		return "", &Error{Reason: BadTime, Field: f.name(), Detail: problem, Offset: m.at}
 	}
 	if len(s) == len("2006-01-02T15:04:05Z") && s[10] == 'T' && s[19] == 'Z' {
-		return s, nil // as it is sent
+		return s, nil // already in the form that is sent
 	}
 	return t.Format(time.RFC3339), nil
 }

@@ -8,11 +8,11 @@ import (
 	"slices"
 )
 
-// Release is an abnormal release as the platform takes it: the parameters of the
-// API's table but app_id and sign, as they are sent, "" where one is not sent.
+// Release is an abnormal release in the platform's form: the parameters of the API's table
+// (docs/platform-api.md) without app_id and sign, as they are sent; "" if not sent.
 type Release struct {
 	ParkUUID      string // the lot: the platform's UUID of it
-	FlowNo        string // number of the change; a lot's repeats are ignored by the platform
+	FlowNo        string // number of the change; the platform ignores a lot's repeats
 	ParkingSerial string // the lot's own number of this parking
 	Plate         string // 车牌号码
 	PlateColor    string // 1 blue, 2 yellow, 3 white, 4 black, 5 green, -1 unknown
@@ -24,15 +24,15 @@ type Release struct {
 	Operator      string
 	Reason        string // 放行原因
 
-	// Suspicions holds what is odd, each kind once, in the order of [Suspicions].
+	// Suspicions holds each kind once, in the order of [Suspicions].
 	Suspicions []Suspicion
 }
 
-// ascending is the order of the names' bytes, which the platform's signature wants.
+// ascending is sorted by the bytes of the names, as the platform's signature requires.
 var ascending = slices.SortedFunc(maps.Values(fieldsByName), func(a, b field) int { return cmp.Compare(a.name(), b.name()) })
 
-// All yields the names and values of the parameters that are sent, ascending by the
-// bytes of the name.
+// All yields the names and values of the parameters that are sent, sorted by the bytes of
+// the name.
 func (r *Release) All() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
 		parameters := r.parameters()
@@ -44,7 +44,7 @@ func (r *Release) All() iter.Seq2[string, string] {
 	}
 }
 
-// parameters are the values that the fields name.
+// parameters returns the values by field.
 func (r *Release) parameters() [fieldCount]*string {
 	return [fieldCount]*string{
 		parkUUID: &r.ParkUUID, flowNo: &r.FlowNo, parkingSerial: &r.ParkingSerial, plate: &r.Plate,
@@ -54,7 +54,7 @@ func (r *Release) parameters() [fieldCount]*string {
 	}
 }
 
-// A Release holds personal data. Printing or logging one by mistake shows nothing.
+// A Release holds personal data: printing or logging one by mistake must show nothing.
 const withheld = "mapping.Release{withheld}"
 
 // String withholds the contents.

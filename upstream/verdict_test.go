@@ -33,7 +33,7 @@ func (s scripted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 var statuses = []int{200, 201, 301, 302, 307, 308, 400, 401, 403, 404, 418, 429, 500, 502, 503, 504}
 
 // Every row of README.md, "What an answer means", under every HTTP status: if the body is
-// readable, the status has no say.
+// readable, the status does not matter.
 func TestVerdicts(t *testing.T) {
 	always := func(v upstream.Verdict) func(int, bool) upstream.Verdict {
 		return func(int, bool) upstream.Verdict { return v }
@@ -109,8 +109,8 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-// The client asks for what it can unpack, once: net/http would ask and unpack by
-// itself where nobody else does.
+// The client asks for gzip, once: net/http would ask for it and unpack it by itself if the
+// client did not.
 func TestGzipIsAskedFor(t *testing.T) {
 	asked := make(chan []string, 1)
 	server := newPlatform(t, nil, func(w http.ResponseWriter, r *http.Request) {
