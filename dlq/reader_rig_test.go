@@ -73,7 +73,7 @@ type power struct {
 	at    int64 // the request at which it is cut; 0: never
 	late  bool  // its answer is lost, not the request
 	count atomic.Int64
-	// before, unless nil, sees each request, and may refuse it. dead says that it was cut.
+	// before, unless nil, sees each request and may refuse it; dead is for its use.
 	before func(req any) error
 	dead   bool
 }
