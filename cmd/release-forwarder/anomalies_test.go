@@ -98,7 +98,7 @@ func checks(t *testing.T) (names []string) {
 			names = append(names, prefix+m[1])
 		}
 	}
-	for _, file := range goFiles(t, "../..") {
+	for _, file := range filesOf(t, "../..", ".go") {
 		test := strings.HasSuffix(file, "_test.go")
 		text := readFile(t, file)
 		switch dir := filepath.Base(filepath.Dir(file)); {
@@ -116,8 +116,8 @@ func checks(t *testing.T) (names []string) {
 	return names
 }
 
-// goFiles are the Go files of the module.
-func goFiles(t *testing.T, root string) (files []string) {
+// filesOf are the files below root whose names end in suffix, hidden folders left out.
+func filesOf(t *testing.T, root, suffix string) (files []string) {
 	t.Helper()
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		switch {
@@ -125,7 +125,7 @@ func goFiles(t *testing.T, root string) (files []string) {
 			return err
 		case d.IsDir() && strings.HasPrefix(d.Name(), ".") && d.Name() != "..":
 			return fs.SkipDir
-		case strings.HasSuffix(path, ".go"):
+		case strings.HasSuffix(path, suffix):
 			files = append(files, path)
 		}
 		return nil
