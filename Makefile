@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 GO ?= go
 # What one word is meant for reaches a recipe as a variable of its shell ("$$SEED"), so that its text is never a part of
-# the script; a release's VERSION is a tag that somebody pushed. SANDBOX, BENCH and CHAOS are flags of who runs make, with
+# the script; a release's VERSION is a pushed tag. SANDBOX, BENCH and CHAOS are flags of who runs make, with
 # quotes as in a shell. make hands on by itself what is given to it (KAFKA_VERSION), these with their defaults too.
 export BROKERS DURATION SEEDS DAYS FROM SEED TIMES MISTAKE PICTURES FUZZTIME VERSION
 KAFKA_VERSION ?=
@@ -59,7 +59,7 @@ fmt: ## format the code
 build: ## the forwarder's binary, as shipped
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags="-s -w -X main.version=$$(git describe --tags --always --dirty 2>/dev/null || echo devel) -X main.revision=$$(git rev-parse HEAD 2>/dev/null || echo unknown)" -o $(BIN)/release-forwarder ./cmd/release-forwarder
 
-generate: ## write the generated parts of the documentation anew
+generate: ## rewrite the generated parts of the documentation
 	$(GO) generate ./cmd/release-forwarder/settings
 	$(GO) test ./cmd/release-forwarder/telemetry -update
 	$(GO) test ./deployments -run TestTheTableOfRights -update
@@ -87,19 +87,19 @@ replay: ## one seed with its story and the replicas' logs (SEED=7 TIMES=100; MIS
 chaos: ## kill, freeze and cut off three real brokers and three forwarders (DURATION=2m, CHAOS="-seed 7 -every 4s"; Java 17 and Maven)
 	@mkdir -p $(BIN) && $(GO) build -buildvcs=false -o $(BIN)/chaos ./cmd/release-forwarder/chaos && exec $(BIN)/chaos -for "$$DURATION" -report $(BIN)/chaos.txt $(CHAOS)
 
-drill: ## provoke what an operator may be woken by: which alert, after how long, and where the cause stands; writes docs/drill.md anew
+drill: ## provoke what an operator may be woken by: which alert, after how long, and where the cause stands; rewrites docs/drill.md
 	.ci/telemetry/proof/run.sh drill -v -update
 
 bench: ## throughput, CPU and memory beside other ways of doing the same (BENCH="compare --real --rounds 9", BENCH="latency --real", BENCH=--help)
 	@$(GO) build -o $(BIN)/bench ./cmd/bench && exec $(BIN)/bench $(BENCH)
 
-bench-page: ## all figures of docs/performance.md anew, on a real Kafka (70 minutes on an idle machine; Java 17 and Maven)
+bench-page: ## measure all figures of docs/performance.md again, on a real Kafka (70 minutes on an idle machine; Java 17 and Maven)
 	@$(GO) build -o $(BIN)/bench ./cmd/bench && exec $(BIN)/bench page
 
 test-alerts: ## the alert rules, by Prometheus's own rule tests (installs Debian's prometheus where promtool is missing)
 	.ci/telemetry/alerts/run.sh
 
-test-page: ## the status page in headless Chromium (Node 20 and npm; installs Debian's chromium where there is none; PICTURES=docs/pictures takes them anew)
+test-page: ## the status page in headless Chromium (Node 20 and npm; installs Debian's chromium where there is none; PICTURES=docs/pictures replaces them)
 	.ci/telemetry/page/run.sh
 
 test-telemetry: ## traces, metrics and logs at a real OpenTelemetry Collector, what must not be in them, and every query at a real Prometheus

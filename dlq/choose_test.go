@@ -10,7 +10,7 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// An event that fails again while others wait for their turn was chosen by nobody.
+// A dead letter that is written during a replay was not chosen, and is not sent.
 func TestLettersWrittenAfterTheChoiceAreNotSent(t *testing.T) {
 	inHall(t, func(h *hall) {
 		h.post(letters(10)...)
@@ -82,8 +82,8 @@ func TestWhichLettersAreLeftOutAndWhy(t *testing.T) {
 	})
 }
 
-// Where one event cannot be written, the later ones of its order key wait; others
-// go.
+// If one event cannot be written, the later ones of its order key are held back; others are
+// sent.
 func TestOrderIsKeptBehindAnEventThatCannotBeSent(t *testing.T) {
 	inHall(t, func(h *hall) {
 		var all9 []Letter

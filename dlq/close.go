@@ -9,15 +9,15 @@ import (
 	"release-forwarder/consumer/fetch"
 )
 
-// Close enters into the ledger that letters were dealt with otherwise: why says
-// how. It closes those that are open and returns how many. Of one that is being
-// replayed right now it waits for the end; then it is not open any more, unless
-// that replay was killed.
+// Close records in the ledger that a person dealt with letters otherwise; why says how.
+// It closes those that are open and returns how many. If a letter is being replayed,
+// Close waits for the end; the letter is then no longer open, unless that replay was
+// killed.
 func (d *Reader) Close(ctx context.Context, ids []ID, why string) (closed int, err error) {
 	if why == "" || len(why) > MaxWhy {
 		return 0, fmt.Errorf("a dead letter is closed for a reason of 1 to %d bytes", MaxWhy)
 	}
-	// All are looked up first: a mistyped ID closes nothing.
+	// Look up all first, so that a mistyped ID closes nothing.
 	var letters []*Stored
 	for s, err := range d.Pick(ctx, ids...) {
 		if err != nil {
@@ -57,9 +57,9 @@ func (d *Reader) Close(ctx context.Context, ids []ID, why string) (closed int, e
 	return closed, nil
 }
 
-// settled reads the ledger until none of the letters is being sent, or the run
-// that said so has been silent for a lease: it was killed, and whether they
-// arrived nobody knows. Closing them is the decision of the person who asks.
+// settled reads the ledger until none of the letters is being sent, or the run that sends
+// them has been silent for a lease. That run was killed, and it is unknown whether they
+// arrived. The person who closes them decides.
 func (l *Ledger) settled(ctx context.Context, letters []*Stored) error {
 	seen, since := int64(-1), time.Time{}
 	for {

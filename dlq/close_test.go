@@ -9,7 +9,7 @@ import (
 	produceapi "github.com/segmentio/kafka-go/protocol/produce"
 )
 
-// states counts the letters by what became of them.
+// states counts the letters by state.
 func (h *hall) states() map[State]int {
 	h.t.Helper()
 	d := h.reader("observer")
@@ -86,7 +86,7 @@ func TestAMistypedIDClosesNothing(t *testing.T) {
 	})
 }
 
-// A letter that is being sent is not closed under the replay's hands.
+// A letter that is being sent cannot be closed until the replay has finished with it.
 func TestCloseWaitsForAReplay(t *testing.T) {
 	inHall(t, func(h *hall) {
 		h.post(letters(20)...)
@@ -103,7 +103,7 @@ func TestCloseWaitsForAReplay(t *testing.T) {
 					closed, err := h.reader("bob").Close(h.ctx, []ID{at(0, 0)}, "why")
 					bob <- outcome{closed, err}
 				}()
-				time.Sleep(3 * time.Second) // bob looks meanwhile
+				time.Sleep(3 * time.Second) // bob reads the ledger meanwhile
 			}
 			return nil
 		}}
@@ -119,7 +119,7 @@ func TestCloseWaitsForAReplay(t *testing.T) {
 	})
 }
 
-// What a killed replay left in the dark can be closed, once it must be dead.
+// Letters that a killed replay left unconfirmed can be closed after its lease.
 func TestCloseWaitsForADeadReplayNotForEver(t *testing.T) {
 	inHall(t, func(h *hall) {
 		h.post(letters(20)...)
@@ -140,13 +140,13 @@ func TestCloseWaitsForADeadReplayNotForEver(t *testing.T) {
 	})
 }
 
-// sendsTo tells whether a request writes to a topic.
+// sendsTo reports whether a request writes to a topic.
 func sendsTo(req any, topic string) bool {
 	p, is := req.(*produceapi.Request)
 	return is && p.Topics[0].Topic == topic
 }
 
-// valuesOf reads the values of what is written, and leaves the request as it was.
+// valuesOf reads the values in a request, and leaves the request unchanged.
 func valuesOf(req any) (values []string) {
 	records := &req.(*produceapi.Request).Topics[0].Partitions[0].RecordSet
 	var all []protocol.Record

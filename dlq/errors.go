@@ -16,18 +16,17 @@ import (
 	"release-forwarder/consumer/fetch"
 )
 
-// TopicError says that something could not be done with a topic, and what to do
-// about it.
+// TopicError says that an operation on a topic failed, and what to do.
 type TopicError struct {
-	Op     string // what was tried: "read", "write to", …
+	Op     string // "read", "write to", …
 	Topic  string
-	Remedy string // in words for a person; may be empty
+	Remedy string // for a person; may be empty
 	Err    error
 }
 
 func (e *TopicError) Error() string {
 	cause := e.Err.Error()
-	switch { // Kafka's own texts say it twice already
+	switch { // Kafka's texts repeat themselves
 	case errors.Is(e.Err, kafka.UnknownTopicOrPartition):
 		cause = "it does not exist, or this user may not describe it"
 	case errors.Is(e.Err, kafka.TopicAuthorizationFailed):
@@ -42,8 +41,7 @@ func (e *TopicError) Error() string {
 
 func (e *TopicError) Unwrap() error { return e.Err }
 
-// topicError wraps what Kafka said; the remedies are for the errors that a person
-// can do something about.
+// topicError wraps Kafka's error, with a remedy if a person can do something.
 func topicError(op, topic string, err error) error {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return err
@@ -65,10 +63,10 @@ func topicError(op, topic string, err error) error {
 	return e
 }
 
-// MissingError says that there is no letter where an ID points.
+// MissingError says that there is no letter with an ID.
 type MissingError struct {
 	ID         ID
-	First, End int64 // what the partition holds: from First up to, without, End
+	First, End int64 // the partition's offsets: from First, up to but excluding End
 }
 
 func (e *MissingError) Error() string {
@@ -108,7 +106,7 @@ func (e *UnfitError) Error() string {
 type LedgerError struct {
 	Topic   string
 	Why     string
-	Command string // makes or mends it with Kafka's own tools; may be empty
+	Command string // creates or fixes it with Kafka's own tools; may be empty
 	Err     error  // may be nil
 }
 
@@ -127,16 +125,16 @@ func (e *LedgerError) Unwrap() error { return e.Err }
 
 // Errors of a replay.
 var (
-	// ErrTakenOver ends a replay whose place another one took, after this one was
-	// silent for longer than the lease. What was confirmed stays so.
+	// ErrTakenOver ends a replay after another one took the lock, because this one was
+	// silent for longer than the lease. Confirmed letters stay confirmed.
 	ErrTakenOver = errors.New("another replay has taken over: this one was silent for too long")
-	// ErrUncertain ends a replay that does not know what became of its last
-	// batch, nor finds it in the topic. Those letters stay open; the next replay
-	// sends them again.
+	// ErrUncertain ends a replay that does not know the result of its last batch and
+	// does not find it in the topic. Those letters stay open; the next replay sends
+	// them again.
 	ErrUncertain = errors.New("it is not known whether the last batch arrived")
 )
 
-// passing tells whether an error may be gone at the next try.
+// passing reports whether the next try may succeed.
 func passing(err error) bool {
 	if code, is := errors.AsType[kafka.Error](err); is {
 		return code.Temporary() && code != kafka.UnknownTopicOrPartition || code == kafka.BrokerNotAvailable
@@ -152,7 +150,7 @@ func passing(err error) bool {
 		errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
-// unwrittenError marks an error that proves that nothing of a request was written.
+// unwrittenError marks an error that proves that no record of a request was written.
 type unwrittenError struct{ err error }
 
 func (e *unwrittenError) Error() string { return e.err.Error() }
@@ -163,20 +161,19 @@ func unwritten(err error) bool {
 	return is
 }
 
-// checkedFirst are the answers to a Produce request that Kafka gives only before
-// the append. Any other leaves it open whether the records are in the log, those
-// too that nobody knows yet: a leader that loses its partition, or its disk, while
-// the records wait for the replicas (acks=all) answers as one that never took them
-// (DelayedProduce.tryComplete: NOT_LEADER_OR_FOLLOWER, KAFKA_STORAGE_ERROR,
-// UNKNOWN_TOPIC_OR_PARTITION, NOT_ENOUGH_REPLICAS_AFTER_APPEND; REQUEST_TIMED_OUT
-// when their time is over).
+// checkedFirst are the answers to a Produce request that Kafka gives only before the
+// append. After any other, also an unknown one, the records may be in the log: a leader
+// that loses its partition, or its disk, while the records wait for the replicas
+// (acks=all) answers like one that never took them (DelayedProduce.tryComplete:
+// NOT_LEADER_OR_FOLLOWER, KAFKA_STORAGE_ERROR, UNKNOWN_TOPIC_OR_PARTITION,
+// NOT_ENOUGH_REPLICAS_AFTER_APPEND; REQUEST_TIMED_OUT after the time-out).
 var checkedFirst = []kafka.Error{
 	kafka.TopicAuthorizationFailed,    // KafkaApis.handleProduceRequest
 	kafka.UnsupportedCompressionType,  // ProduceRequest.validateRecords
 	kafka.InvalidRequiredAcks,         // ReplicaManager.appendRecords
 	kafka.InvalidTopic,                // ReplicaManager.appendToLocalLog
 	kafka.NotEnoughReplicas,           // Partition.appendRecordsToLeader
-	kafka.MessageSizeTooLarge,         // UnifiedLog.analyzeAndValidateRecords, and .append after compressing anew
+	kafka.MessageSizeTooLarge,         // UnifiedLog.analyzeAndValidateRecords, and .append after recompressing
 	kafka.InvalidMessage,              // UnifiedLog.analyzeAndValidateRecords: the checksum
 	kafka.RecordListTooLarge,          // UnifiedLog.append: larger than a segment
 	kafka.InvalidRecord,               // LogValidator, and ProduceRequest.validateRecords
@@ -184,7 +181,7 @@ var checkedFirst = []kafka.Error{
 	kafka.UnsupportedForMessageFormat, // LogValidator
 }
 
-// recordRefused tells whether a broker refuses what a record is, for good. All of
+// recordRefused reports whether a broker refuses the record itself, for good. All of
 // these are checked before the append.
 func recordRefused(err error) bool {
 	code, is := errors.AsType[kafka.Error](err)

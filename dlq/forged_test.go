@@ -9,22 +9,22 @@ import (
 	"time"
 )
 
-// skeptic opens a reader that believes what replays say of themselves of records of
-// "replay" alone.
+// skeptic opens a reader that uses the headers of a replay only for records of the topic
+// "replay".
 func (h *hall) skeptic() *Reader {
 	d := h.reader("alice")
 	d.cfg.Replays = "replay"
 	return d
 }
 
-// forged is a letter of an event that a lane wrote with the marks of a replay.
+// forged is a letter of an event that a lane wrote with the headers of a replay.
 func forged(partition int32, n int, redrives, origin string) Letter {
 	l := letter(partition, "s", n)
 	l.Headers = headersOf(HeaderPrefix+"redrives", redrives, HeaderPrefix+"origin", origin)
 	return l
 }
 
-// A record's word moves no event before others, and no replay is kept from it.
+// Forged headers change neither the order of events nor whether an event can be replayed.
 func TestAForgedOriginOrdersAndHidesNothing(t *testing.T) {
 	inHall(t, func(h *hall) {
 		genuine := forged(0, 900, "1", "events/2/5")
@@ -71,7 +71,8 @@ func TestAForgedOriginOrdersAndHidesNothing(t *testing.T) {
 	})
 }
 
-// Without a topic of their own replays lie among the events, and any of these is believed.
+// Without a topic of their own replays are among the events, so the headers of every event are
+// used.
 func TestWithoutAReplayTopicTheEventsAreBelieved(t *testing.T) {
 	inHall(t, func(h *hall) {
 		elsewhere := forged(2, 3, "1", "events/0/1")
@@ -92,7 +93,8 @@ func TestWithoutAReplayTopicTheEventsAreBelieved(t *testing.T) {
 	})
 }
 
-// What is sent begins at its own place, whatever it claimed; a genuine one goes on from its.
+// A replayed record gets its own place as origin, whatever it claimed. A genuine replay keeps
+// its origin.
 func TestAForgedOriginIsNotHandedOn(t *testing.T) {
 	inHall(t, func(h *hall) {
 		genuine := forged(1, 900, "1", "events/2/5")
@@ -120,8 +122,8 @@ func TestAForgedOriginIsNotHandedOn(t *testing.T) {
 	})
 }
 
-// An event that names another's place as its own is neither that event's end nor its letter: who
-// follows a replay goes by where records lie, and the ledger by where letters do.
+// An event that claims another's place does not count as that event or its letter: a tracker uses
+// the places of records, and the ledger those of letters.
 func TestAForgedOriginEndsNoOtherEvent(t *testing.T) {
 	inHall(t, func(h *hall) {
 		h.post(letter(0, "s", 1), letter(0, "s", 2))
@@ -138,7 +140,7 @@ func TestAForgedOriginEndsNoOtherEvent(t *testing.T) {
 		if err := d.Replay(h.ctx, r); err != nil {
 			t.Fatal(err)
 		}
-		// The replayed events, the letters' own, and the letters.
+		// The replayed events, the letters' original events, and the letters.
 		names := []string{"events/0/1", "events/0/2", "events.dlq/0/0"}
 		for _, offset := range sent {
 			names = append(names, fmt.Sprintf("events/0/%d", offset))

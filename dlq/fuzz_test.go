@@ -16,9 +16,9 @@ import (
 	"release-forwarder/consumer/fetch"
 )
 
-// FuzzHeaders: whatever headers a record brings, its letter holds them as they came and
-// can be replayed; whatever headers lie in the dead-letter topic, they are read without
-// harm, and a replay of what may be replayed counts one more and keeps where it began.
+// FuzzHeaders: for any headers of a record, its letter holds them unchanged and can be
+// replayed. Any headers in the dead-letter topic can be read, and if the letter is replayed the
+// count of replays is one higher and the origin is kept.
 func FuzzHeaders(f *testing.F) {
 	letter := Letter{Topic: "events", Partition: 3, Offset: 9, Timestamp: 1700000000123, Stage: StageUpstream, Reason: ReasonRefused, Message: "m", Code: "400", Attempts: 1}
 	f.Add(spelled(letter.headers("group")), "text")
@@ -42,7 +42,7 @@ func FuzzHeaders(f *testing.F) {
 	})
 }
 
-// checkWritten holds the headers of a letter that is written to what brought them.
+// checkWritten compares the headers of a written letter with those of its record.
 func checkWritten(t *testing.T, l *Letter, brought []kafka.Header) fetch.Headers {
 	t.Helper()
 	headers := l.headers("group")
@@ -63,7 +63,7 @@ func checkWritten(t *testing.T, l *Letter, brought []kafka.Header) fetch.Headers
 	return asRead(headers)
 }
 
-// checkStored reads headers as they may lie in the dead-letter topic.
+// checkStored reads headers that may be in the dead-letter topic.
 func checkStored(t *testing.T, headers []kafka.Header) {
 	t.Helper()
 	rec := &fetch.Record{Offset: 3, Timestamp: 5, Key: []byte("k"), Value: []byte("v"), Headers: asRead(headers)}
@@ -94,8 +94,8 @@ func checkStored(t *testing.T, headers []kafka.Header) {
 	}
 }
 
-// checkFit holds a letter that may be replayed to its headers: each that a replay cannot
-// do without is there once, and is what it is read as.
+// checkFit compares a letter that may be replayed with its headers: each header that a replay
+// needs is there once, with the value that was read.
 func checkFit(t *testing.T, s *Stored, headers []kafka.Header) {
 	t.Helper()
 	for name, got := range map[string]string{
@@ -120,7 +120,7 @@ func checkFit(t *testing.T, s *Stored, headers []kafka.Header) {
 	}
 }
 
-// sameOwn holds the headers that are not ours, as they are, to those that came.
+// sameOwn checks that the headers that are not ours are unchanged.
 func sameOwn(t *testing.T, got, came []kafka.Header) {
 	t.Helper()
 	own := func(all []kafka.Header) (own []kafka.Header) {
@@ -191,8 +191,8 @@ func spoken(raw []byte) (headers []kafka.Header) {
 	return headers
 }
 
-// FuzzLedgerEntry: a ledger's record counts only where it is one of this version, and
-// means what a slow reader of its JSON says; what is in doubt leaves a letter open.
+// FuzzLedgerEntry: a record of the ledger counts only if it is of this version, and means what
+// another reader of its JSON says. In doubt a letter stays open.
 func FuzzLedgerEntry(f *testing.F) {
 	for _, e := range []Entry{{State: Replayed, By: "a", To: "events/1/2"}, {State: Closed, Why: "w", Changed: true}} {
 		key, value := encodeLetter(ID{"events.dlq", 4, 5}, 7, e)
@@ -225,8 +225,8 @@ func FuzzLedgerEntry(f *testing.F) {
 	})
 }
 
-// checkEntry holds a letter's entry that was taken to its key and value, and to what this
-// program would write.
+// checkEntry compares a letter's entry with its key and value, and with what this program would
+// write.
 func checkEntry(t *testing.T, key, value []byte, d decoded) {
 	t.Helper()
 	if want := fmt.Sprintf("1/letter/%d/%d", d.partition, d.offset); string(key) != want || d.partition < 0 || d.offset < 0 {
@@ -271,8 +271,8 @@ func checkLock(t *testing.T, key, value []byte, offset int64, l *lockEntry) {
 	}
 }
 
-// lastOf reads into to the last member of an object with a name in any case: so does
-// encoding/json where it fills a struct.
+// lastOf reads the last member of an object with a name, in upper or lower case, like
+// encoding/json.
 func lastOf(t *testing.T, value []byte, name string, to any) {
 	t.Helper()
 	d := json.NewDecoder(bytes.NewReader(value))

@@ -8,38 +8,35 @@ import (
 	"release-forwarder/consumer/fetch"
 )
 
-// MaxHeaders is how many headers a record may have that is sent, and the most of a record's
-// own that its letter keeps. Two bytes in the log are a header, and more than forty in the
-// memory of whoever reads it: a record that Kafka takes may be hundreds of times its size
-// there.
+// MaxHeaders is how many headers a record may have to be sent, and how many a letter keeps of
+// a record's. A header of two bytes in the log takes more than forty in a reader's memory: a
+// record may take hundreds of times its size there.
 const MaxHeaders = 4096
 
 const (
-	// keptBytes is the most that the headers of a record which has too many take in its
-	// letter.
+	// keptBytes is how many bytes of headers a letter keeps of a record with too many.
 	keptBytes = 64 << 10
-	// brought is how many headers of this program's a record may have beside its own: of
-	// a replayed event they say where it began. A record that was let through, and its
-	// letter, must be let through when it is replayed.
+	// brought is how many headers of this program a record may have beside its own: in a
+	// replayed event they say where it began. They do not count, so that a record below
+	// MaxHeaders, or its letter, is not refused when it is replayed.
 	brought = 32
-	// headerCost is what a header takes in memory beside its bytes when it is written.
+	// headerCost is the memory of a header beside its bytes, while it is written.
 	headerCost = 64
 )
 
 var prefix, broughtPrefix = []byte(HeaderPrefix), []byte("__forwarder.")
 
-// HeadersError says that a record has too many headers, of which its letter keeps the
-// first few.
+// HeadersError says that a record has too many headers, and how many its letter keeps.
 type HeadersError struct{ Headers, Kept int }
 
-// Error holds numbers alone.
+// Error returns a text with numbers only.
 func (e *HeadersError) Error() string {
 	return fmt.Sprintf("headers: %d, at most %d", e.Headers, MaxHeaders)
 }
 
-// CheckHeaders returns a [*HeadersError] where a record has more headers than are sent.
-// Such a record becomes a letter, and its letter keeps the first of them alone: it must not
-// be to its readers what the record was.
+// CheckHeaders returns a [*HeadersError] if a record has too many headers to be sent. Such a
+// record becomes a letter with only the first of them, so that the letter is no such burden
+// for its readers.
 func CheckHeaders(h fetch.Headers) error {
 	if !tooMany(h) {
 		return nil
@@ -72,8 +69,8 @@ func (l *Letter) Own() iter.Seq2[[]byte, []byte] {
 	}
 }
 
-// kept is how many of the record's own headers the letter keeps: all, or of too many as
-// many of the first as are within the bounds.
+// kept is how many of the record's own headers the letter keeps: all, or if there are too
+// many, the first ones within the bounds.
 func (l *Letter) kept() (n int) {
 	cut, size := tooMany(l.Headers), 0
 	for key, value := range l.Own() {

@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// At any time at most one run replays the letters of a topic. Kafka has no locks;
-// what it has is one order of the ledger's records, the same for all. The lock is
-// a chain in that order: a link counts only if it names the last link that
-// counted before it. Two runs that write at once name the same link; the one
-// whose record comes first counts, the other sees that it does not.
+// At any time at most one run replays the letters of a topic. Kafka has no locks, but all
+// readers see the ledger's records in the same order. The lock is a chain in that order: a
+// link counts only if it names the last link that counted before it. If two runs write at
+// the same time, both name the same link. The record that comes first counts, and the other
+// run sees that its own does not.
 //
 //	a run is   | entered by                         | left by
 //	-----------+------------------------------------+-----------------------------------
@@ -27,45 +27,44 @@ import (
 //	silent     | see above: nothing is sent         | its next link counts -> holding
 //	taken over | see above: the run ends            |
 //
-// Times are never compared between machines. One who waits counts a lease from
-// the moment it saw the last link, which is later than the moment its writer began
-// to write it; the writer counts from there, and sends nothing in the last third.
+// Times of different machines are never compared. A waiting run counts a lease from the
+// moment when it saw the last link. The writer counts from the earlier moment when it began
+// to write that link, and sends nothing in the last third.
 //
-// What can go wrong with a batch, and what follows:
+// What can go wrong with a batch, and the result:
 //
 //	killed before its link counts          nothing was sent
 //	killed after that, before its entries  up to a batch is sent again by the next run
 //	killed after its entries               nothing is sent again
-//	frozen before sending, for long        the run sees that its time is over, and sends nothing
-//	frozen within the request itself       up to a batch arrives twice
-//	the link's outcome unknown             the ledger is read: it is there or it is written again
+//	frozen before sending, for long        the run sees that its lease is over, and sends nothing
+//	frozen during the request              up to a batch arrives twice
+//	the link's outcome unknown             the ledger is read; if it is not there it is written again
 //	the records' outcome unknown           the topic is read: what is there is confirmed; else
 //	                                       the run ends (ErrUncertain): the batch stays open
-//	the entries' outcome unknown           they are written again: they say the same
+//	the entries' outcome unknown           they are written again with the same content
 //
-// So a batch, the letters sent between two links, is the most that is ever sent twice.
+// So at most one batch, the letters sent between two links, is sent twice.
 const (
 	// leaseTime is how long a run may be silent before another takes over.
 	leaseTime = 15 * time.Second
-	// renewAfter is when a run that waits says that it is still there.
+	// renewAfter is when a run renews its lease.
 	renewAfter = leaseTime / 3
 	// sendWithin is the part of a lease in which records may be sent.
 	sendWithin = leaseTime * 2 / 3
-	// lookAgain is how often a run that waits looks at the ledger.
+	// lookAgain is how often a waiting run reads the ledger.
 	lookAgain = 500 * time.Millisecond
-	// lockTime bounds the writing of one link, its repetitions included.
+	// lockTime bounds the writing of one link, retries included.
 	lockTime = leaseTime * 2 / 3
 )
 
-// chain is the state of the lock, as far as the ledger was read.
+// chain is the state of the lock, according to the ledger as far as it was read.
 type chain struct {
 	head  int64 // offset of the last link that counts; −1: none
 	link  lockEntry
 	links []int64 // offsets of all links that were read, ascending
 }
 
-// apply reads the next link. Compaction may have taken the link that it names:
-// then there is nobody left to tell, and it counts.
+// apply reads the next link. If compaction has removed the link that it names, it counts.
 func (c *chain) apply(offset int64, l *lockEntry) {
 	_, known := slices.BinarySearch(c.links, l.After)
 	c.links = append(c.links, offset)
@@ -74,7 +73,7 @@ func (c *chain) apply(offset int64, l *lockEntry) {
 	}
 }
 
-// free tells whether nobody holds the lock.
+// free reports whether no run holds the lock.
 func (c *chain) free() bool { return c.head < 0 || c.link.Released }
 
 // lease is a run's hold on the lock.
@@ -82,21 +81,21 @@ type lease struct {
 	ledger *Ledger
 	token  string
 	by     string
-	until  time.Time // while it lasts nobody else can have taken over
+	until  time.Time // before this no other run can have taken over
 }
 
 func newLease(ledger *Ledger, by string) *lease {
 	return &lease{ledger: ledger, token: rand.Text(), by: by}
 }
 
-// unconfirmed are letters that an earlier run may or may not have sent.
+// unconfirmed are letters that an earlier run may have sent.
 type unconfirmed struct {
 	by      string
 	letters []string
 }
 
-// acquire waits until the lock is this run's. It tells waiting whose it is, once
-// for each, and returns what an earlier run left in the dark.
+// acquire waits until this run has the lock. It calls waiting once for each other holder,
+// and returns the letters that an earlier run left unconfirmed.
 func (l *lease) acquire(ctx context.Context, waiting func(by string)) (unconfirmed, error) {
 	seen, since, told := int64(-1), time.Time{}, ""
 	for {
@@ -125,7 +124,7 @@ func (l *lease) acquire(ctx context.Context, waiting func(by string)) (unconfirm
 	}
 }
 
-// open leaves out letters that have entries.
+// open returns the letters without entries.
 func (l *lease) open(letters []string) []string {
 	return slices.DeleteFunc(slices.Clone(letters), func(short string) bool {
 		id, err := ParseID(short, "", 1<<31-1)
@@ -137,8 +136,8 @@ func (l *lease) open(letters []string) []string {
 	})
 }
 
-// renew says that this run goes on, and what it sends next. It returns
-// ErrTakenOver where it may not.
+// renew extends the lease and says what this run sends next. It returns ErrTakenOver if
+// another run has the lock.
 func (l *lease) renew(ctx context.Context, sending []string) error {
 	if l.ledger.chain.link.Holder != l.token {
 		return ErrTakenOver
@@ -150,33 +149,33 @@ func (l *lease) renew(ctx context.Context, sending []string) error {
 	return err
 }
 
-// release lets others in at once. What goes wrong with it costs them a lease.
+// release frees the lock. If it fails, others wait for a lease.
 func (l *lease) release(ctx context.Context) {
 	if l.ledger.chain.link.Holder == l.token {
 		_, _ = l.link(ctx, nil, true)
 	}
 }
 
-// due tells whether the next sign of life is due.
+// due reports whether to renew now.
 func (l *lease) due() bool { return time.Until(l.until) < leaseTime-renewAfter }
 
-// sendUntil is the moment after which nothing may be sent.
+// sendUntil is the time after which nothing may be sent.
 func (l *lease) sendUntil() time.Time { return l.until.Add(sendWithin - leaseTime) }
 
-// link writes a link and reads whether it counts. One whose writing ends in the
-// dark may still arrive: reading tells, and a late one names a link that is not
-// the last any more.
+// link writes a link and reads whether it counts. If the result of writing is unknown,
+// reading tells. A link that arrives late does not count: it names one that is no longer
+// the last.
 func (l *lease) link(ctx context.Context, sending []string, released bool) (held bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, lockTime)
 	defer cancel()
-	begun := time.Now() // of the first try: one that seemed to fail may have counted
+	begun := time.Now() // of the first try: it may count although it seemed to fail
 	after := l.ledger.chain.head
 	for n := 1; ; n++ {
 		key, value := encodeLock(lockEntry{Holder: l.token, By: l.by, At: begun.UTC(), After: after, Released: released, Sending: sending})
 		err = l.ledger.append(ctx, keyed{key, value})
 		c := &l.ledger.chain
 		if err == nil || passing(err) || !unwritten(err) {
-			if c.head == after { // somebody else wrote too, or the answer was lost
+			if c.head == after { // another run wrote too, or the answer was lost
 				if err2 := l.ledger.follow(ctx); err2 != nil {
 					return false, err2
 				}
@@ -201,7 +200,7 @@ func (l *lease) link(ctx context.Context, sending []string, released bool) (held
 	}
 }
 
-// sending are the letters that a replay says it is sending.
+// sending are the letters that a running replay is sending, by its link.
 func (l *Ledger) sending() []string {
 	if l.chain.free() {
 		return nil

@@ -14,8 +14,8 @@ import (
 	"release-forwarder/consumer/fetch"
 )
 
-// Ledger is what was decided about letters, read from Kafka. It is used by one
-// goroutine at a time.
+// Ledger holds the decisions about letters, read from Kafka. Use it from one goroutine at
+// a time.
 type Ledger struct {
 	source
 	brokers  []string
@@ -23,17 +23,17 @@ type Ledger struct {
 	position int64                    // the next offset to read; everything below it is in marks and chain
 	marks    map[int32]map[int64]mark // by partition and offset of the letter
 	chain    chain
-	// PassedOver counts records that were written by a later version, or cannot be
-	// read. They are left as they are.
+	// PassedOver counts records that a later version wrote or that cannot be read. They
+	// are left unchanged.
 	PassedOver int
-	// watched are letters whose whole entries are kept; others' states alone are.
+	// watched are letters whose whole entries are kept; for others only the state is kept.
 	watched map[ID]*Entry
 }
 
-// largeLedger is how many entries take about half a second.
+// largeLedger is how many entries can be read in about half a second.
 const largeLedger = 100_000
 
-// openLedger reads the whole ledger. One that does not exist is empty.
+// openLedger reads the whole ledger. A missing ledger is empty.
 func openLedger(ctx context.Context, cfg ReaderConfig, watch ...ID) (*Ledger, error) {
 	l := &Ledger{
 		source: source{wire: cfg.Wire, clientID: cfg.ClientID, topic: LedgerTopic(cfg.Topic)}, brokers: cfg.Brokers,
@@ -57,7 +57,7 @@ func openLedger(ctx context.Context, cfg ReaderConfig, watch ...ID) (*Ledger, er
 	return l, l.followTo(ctx, span.End)
 }
 
-// span looks at what the ledger holds.
+// span returns the ledger's offsets.
 func (l *Ledger) span(ctx context.Context) (Span, error) {
 	spans, err := l.Spans(ctx)
 	if err != nil {
@@ -69,7 +69,7 @@ func (l *Ledger) span(ctx context.Context) (Span, error) {
 	return spans[0], nil
 }
 
-// follow reads up to the ledger's end as it is now.
+// follow reads up to the ledger's current end.
 func (l *Ledger) follow(ctx context.Context) error {
 	span, err := l.span(ctx)
 	if err != nil {
@@ -93,7 +93,7 @@ func (l *Ledger) followTo(ctx context.Context, end int64) error {
 		}
 		l.position = rec.Offset + 1
 	}
-	// What compaction removed, and transaction markers, hold no record.
+	// After the last record there may be offsets without one: compacted, or markers.
 	l.position = max(l.position, end)
 	return nil
 }
@@ -124,7 +124,7 @@ type mark struct {
 	closed  bool   // else replayed
 }
 
-// State tells what became of a letter.
+// State returns the state of a letter.
 func (l *Ledger) State(s *Stored) State {
 	switch m, decided := l.marks[s.ID.Partition][s.ID.Offset]; {
 	case !decided || m.written != uint32(s.Written):
@@ -135,8 +135,8 @@ func (l *Ledger) State(s *Stored) State {
 	return Replayed
 }
 
-// before gives the letters of a partition that lie before an offset and are not open, most
-// of them at the most.
+// before returns letters of a partition that lie before an offset and are not open, at most
+// the first most.
 func (l *Ledger) before(partition int32, offset int64, most int) (letters []int64) {
 	for o := range l.marks[partition] {
 		if o < offset {
@@ -147,7 +147,7 @@ func (l *Ledger) before(partition int32, offset int64, most int) (letters []int6
 	return letters[:min(most, len(letters))]
 }
 
-// Entry returns what is known of a watched letter, nil for nothing.
+// Entry returns the entry of a watched letter, or nil.
 func (l *Ledger) Entry(s *Stored) *Entry {
 	if l.State(s) == Open {
 		return nil
@@ -158,15 +158,15 @@ func (l *Ledger) Entry(s *Stored) *Entry {
 // keyed is a record to be written to the ledger.
 type keyed struct{ key, value []byte }
 
-// enter writes letters' entries, again where they may be written already: they say
-// the same.
+// enter writes letters' entries, and retries even if they may have been written: the
+// content is the same.
 func (l *Ledger) enter(ctx context.Context, entries ...keyed) error {
 	return repeat(ctx, func(err error) bool { return passing(err) || !unwritten(err) }, func() error { return l.append(ctx, entries...) })
 }
 
-// append writes records, in order and together, acknowledged by all in-sync
-// replicas. Where nobody else wrote meanwhile they are applied at once;
-// otherwise the next follow reads them with what came between.
+// append writes records, in order and together, acknowledged by all in-sync replicas. If no
+// other run wrote meanwhile they are applied at once; otherwise the next follow reads them
+// with the others.
 func (l *Ledger) append(ctx context.Context, entries ...keyed) error {
 	records := make([]kafka.Record, len(entries))
 	now := time.Now()
@@ -190,8 +190,7 @@ func (l *Ledger) append(ctx context.Context, entries ...keyed) error {
 	return nil
 }
 
-// ensure makes the ledger where it is missing, and looks whether it can keep
-// what is written to it.
+// ensure creates the ledger if it is missing, and checks that Kafka will keep its records.
 func (l *Ledger) ensure(ctx context.Context) error {
 	if !l.exists {
 		if err := l.create(ctx); err != nil {
@@ -213,14 +212,14 @@ func (l *Ledger) ensure(ctx context.Context) error {
 
 func (l *Ledger) bootstrap() string { return strings.Join(l.brokers, ",") }
 
-// Configuration of a ledger that is made here. What was written within the lag
-// is not compacted, so that the chain of locks stands whole while it matters.
+// Configuration of a new ledger. Records younger than the lag are not compacted, so that
+// the chain of locks is complete while it matters.
 const (
 	ledgerPolicy = "compact"
 	ledgerLag    = "86400000"
 )
 
-// create makes the ledger with as many replicas as the dead-letter topic has.
+// create creates the ledger with as many replicas as the dead-letter topic.
 func (l *Ledger) create(ctx context.Context) error {
 	replicas, err := l.replicas(ctx)
 	if err != nil {
@@ -242,7 +241,7 @@ func (l *Ledger) create(ctx context.Context) error {
 		refused.Err = err
 		return refused
 	}
-	// The cluster's metadata may lag behind, and its leader behind that.
+	// The cluster's metadata may be old, and the leader may not know the topic yet.
 	for n := range 4 * tries {
 		if _, err = l.described(ctx); err == nil {
 			l.exists = true
@@ -257,8 +256,8 @@ func (l *Ledger) create(ctx context.Context) error {
 	return topicError("read", l.topic, err)
 }
 
-// replicas counts the dead-letter topic's. Where they cannot be told no ledger is made:
-// one on a single disk would stay so.
+// replicas returns the number of replicas of the dead-letter topic. If it is unknown, no
+// ledger is created: one with a single replica would stay so.
 func (l *Ledger) replicas(ctx context.Context) (most int, err error) {
 	topic := strings.TrimSuffix(l.topic, ledgerSuffix)
 	err = again(ctx, func() error {
@@ -279,7 +278,7 @@ func (l *Ledger) replicas(ctx context.Context) (most int, err error) {
 	return most, err
 }
 
-// configs asks for a topic's configuration.
+// configs returns a topic's configuration.
 func configs(ctx context.Context, client *kafka.Client, topic string, names ...string) (map[string]string, error) {
 	res, err := client.DescribeConfigs(ctx, &kafka.DescribeConfigsRequest{Resources: []kafka.DescribeConfigRequestResource{{
 		ResourceType: kafka.ResourceTypeTopic, ResourceName: topic, ConfigNames: names,

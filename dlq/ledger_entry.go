@@ -12,17 +12,15 @@ import (
 	"release-forwarder/consumer/fetch"
 )
 
-// The ledger is a compacted topic beside the dead letters', read and written in
-// its partition 0. A record's key begins with the version of its format; what
-// begins with another is another version's: it is neither read nor, since
-// compaction goes by key, ever replaced by ours. The keys of this version are
+// The ledger is a compacted topic; only its partition 0 is used. A record's key begins
+// with the version of its format. Records of another version are not read, and ours never
+// replace them, since compaction works by key. The keys of this version are
 //
 //	1/letter/<partition>/<offset>   what was decided about a letter
 //	1/lock                          who may replay now: see lease
 //
-// Values are JSON objects. Members that are not known are ignored; a value that
-// cannot be read, or states another version, is passed over. Either way a letter
-// counts as open, and the worst that follows is that it is sent again.
+// Values are JSON objects. Unknown members are ignored. A value that cannot be read, or of
+// another version, is skipped: its letter counts as open, and at worst is sent again.
 const (
 	ledgerSuffix    = ".ledger"
 	ledgerVersion   = 1
@@ -37,17 +35,17 @@ const (
 // LedgerTopic is the name of the ledger of a dead-letter topic.
 func LedgerTopic(deadLetters string) string { return deadLetters + ledgerSuffix }
 
-// State is what became of a letter.
+// State is the state of a letter.
 type State string
 
-// The states. A letter that no entry tells of is open.
+// The states. A letter without an entry is open.
 const (
 	Open     State = "open"
 	Replayed State = "replayed" // its event was sent, and the broker confirmed it
 	Closed   State = "closed"   // a person dealt with it otherwise
 )
 
-// Entry is what the ledger tells of a letter.
+// Entry is the decision about a letter.
 type Entry struct {
 	State State     `json:"state"`
 	At    time.Time `json:"at"`
@@ -58,27 +56,27 @@ type Entry struct {
 	Changed bool `json:"changed,omitempty"`
 }
 
-// letterEntry is an Entry as it stands in the ledger.
+// letterEntry is an Entry in the ledger's format.
 type letterEntry struct {
 	V int `json:"v"`
-	// Written is the letter's timestamp: where the dead-letter topic was made anew,
-	// another letter lies at the same offset, and the entry must not hide it.
+	// Written is the letter's timestamp: if the dead-letter topic was recreated, another
+	// letter has the same offset, and the entry must not hide it.
 	Written int64 `json:"written"`
 	Entry
 }
 
-// lockEntry is a link in the chain that says who may replay.
+// lockEntry is a link of the lock's chain.
 type lockEntry struct {
 	V      int       `json:"v"`
 	Holder string    `json:"holder"` // a token of one run
 	By     string    `json:"by"`     // who runs it, for people
-	At     time.Time `json:"at"`     // for people: nothing is decided by it
+	At     time.Time `json:"at"`     // for people; no decision uses it
 	// After is the offset of the last link that counted when this one was written,
 	// −1 for none. A link that names another does not count.
 	After    int64 `json:"after"`
 	Released bool  `json:"released,omitempty"`
-	// Sending are the letters (partition/offset) that are sent once this link
-	// counts. Until they have entries of their own it is not known whether they were.
+	// Sending are the letters (partition/offset) that are sent once this link counts.
+	// Until they have entries of their own it is unknown whether they were sent.
 	Sending []string `json:"sending,omitempty"`
 }
 
@@ -96,7 +94,7 @@ func encodeLock(l lockEntry) (key, value []byte) {
 	return []byte(lockKey), mustJSON(l)
 }
 
-// mustJSON encodes what always can be.
+// mustJSON encodes a value that can always be encoded.
 func mustJSON(v any) []byte {
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -105,15 +103,15 @@ func mustJSON(v any) []byte {
 	return b
 }
 
-// decoded is a ledger record that was understood: a letter's or a lock's.
+// decoded is a ledger record that could be read: a letter's or the lock's.
 type decoded struct {
 	partition int32
 	offset    int64
-	letter    letterEntry // Open where the entry was taken back (a tombstone)
+	letter    letterEntry // Open if the entry was deleted (a tombstone)
 	lock      *lockEntry  // nil with a letter
 }
 
-// decode reads a ledger record; false where it is not this version's or damaged.
+// decode reads a ledger record; false if it is of another version or damaged.
 func decode(rec *fetch.Record) (d decoded, ok bool) {
 	if len(rec.Value) > maxEntryBytes || !utf8.Valid(rec.Value) {
 		return decoded{}, false
@@ -142,7 +140,7 @@ func decode(rec *fetch.Record) (d decoded, ok bool) {
 	return d, unmarshal(rec.Value, e) && e.V == ledgerVersion && (e.State == Replayed || e.State == Closed)
 }
 
-// unmarshal wants one JSON object.
+// unmarshal reads one JSON object.
 func unmarshal(value []byte, into any) bool {
 	return bytes.HasPrefix(bytes.TrimLeft(value, " \t\r\n"), []byte("{")) && json.Unmarshal(value, into) == nil
 }

@@ -105,7 +105,7 @@ func BenchmarkDecode(b *testing.B) {
 	}
 }
 
-// What doc.go shows of the ledger is what is written to it.
+// The entries in doc.go are those that are written.
 func TestTheDocumentedEntriesAreThoseWritten(t *testing.T) {
 	text, err := os.ReadFile("doc.go")
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// A ledger that is made here is compacted, in one partition.
+// A new ledger is compacted and has one partition.
 func TestTheLedgerIsMadeSoThatItIsKept(t *testing.T) {
 	inHall(t, func(h *hall) {
 		h.ledger()
@@ -37,8 +37,8 @@ func TestTheLedgerIsMadeSoThatItIsKept(t *testing.T) {
 	})
 }
 
-// The leader of a ledger that was just made may not know it yet, although another broker
-// told who it is.
+// The leader of a new ledger may not know the topic yet, although another broker named it as
+// the leader.
 func TestALedgerThatItsLeaderDoesNotKnowYetIsWaitedFor(t *testing.T) {
 	inHall(t, func(h *hall) {
 		h.post(letters(10)...)
@@ -55,8 +55,7 @@ func TestALedgerThatItsLeaderDoesNotKnowYetIsWaitedFor(t *testing.T) {
 	})
 }
 
-// Entries of a later version are kept as they are, and passed over: what follows
-// is at most that a letter is sent again.
+// Entries of a later version are skipped and left unchanged: at worst a letter is sent again.
 func TestEntriesOfALaterVersionAreKeptAndPassedOver(t *testing.T) {
 	inHall(t, func(h *hall) {
 		const n = 10
@@ -95,8 +94,8 @@ func TestEntriesOfALaterVersionAreKeptAndPassedOver(t *testing.T) {
 	})
 }
 
-// A dead-letter topic that was made anew has other letters at the same offsets:
-// the old ledger must not hide them.
+// A recreated dead-letter topic has other letters at the same offsets: the old ledger must not
+// hide them.
 func TestALedgerOfAnEarlierTopicHidesNoLetter(t *testing.T) {
 	inHall(t, func(h *hall) {
 		h.post(letters(6)...)
@@ -119,7 +118,7 @@ func TestALedgerOfAnEarlierTopicHidesNoLetter(t *testing.T) {
 	})
 }
 
-// Of letters that retention has taken nothing need be known any more.
+// The ledger deletes entries of letters that retention has deleted.
 func TestTheLedgerForgetsWhatRetentionTook(t *testing.T) {
 	inHall(t, func(h *hall) {
 		h.post(letters(300)...)
@@ -157,7 +156,7 @@ func TestTheLedgerForgetsWhatRetentionTook(t *testing.T) {
 	})
 }
 
-// Nothing of an event stands in the ledger: it may be read by more people.
+// The ledger holds nothing of an event, because more people may read it.
 func TestTheLedgerHoldsNothingOfAnEvent(t *testing.T) {
 	inHall(t, func(h *hall) {
 		l := letter(0, "PLANTED", 1)
@@ -176,8 +175,7 @@ func TestTheLedgerHoldsNothingOfAnEvent(t *testing.T) {
 	})
 }
 
-// What takes longer to read than a person waits without a word is said before it is
-// read.
+// Before a ledger is read that takes long, the person is told.
 func TestALargeLedgerIsSaidBeforeItIsRead(t *testing.T) {
 	inHall(t, func(h *hall) {
 		h.ledger()

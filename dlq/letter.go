@@ -12,21 +12,20 @@ import (
 	"release-forwarder/consumer/fetch"
 )
 
-// HeaderPrefix begins the names of all headers that this package writes. Those
-// that a record brought are replaced.
+// HeaderPrefix begins the names of all headers that this package writes. A record's own
+// headers with this prefix are replaced.
 const HeaderPrefix = "__forwarder.errors."
 
-// Stage is where a record's way ended.
+// Stage is where a record failed.
 type Stage string
 
 // The stages.
 const (
-	StageMapping  Stage = "mapping"  // it is no event that can be sent
-	StageUpstream Stage = "upstream" // the platform does not take it
+	StageMapping  Stage = "mapping"  // the event cannot be mapped
+	StageUpstream Stage = "upstream" // the platform does not accept it
 )
 
-// The reasons of letters from the upstream stage; those of the mapping stage are
-// the mapping's own.
+// The reasons of the upstream stage. Package mapping has those of the mapping stage.
 const (
 	ReasonRefused         = "refused"          // answered with a permanent code
 	ReasonBudgetExhausted = "budget-exhausted" // kept failing while others were accepted
@@ -34,25 +33,25 @@ const (
 	ReasonByOperator      = "by-operator"      // a person decided so
 )
 
-// Letter is a record that can never be delivered, and why. It has a field for each header
-// that the contract names, beside the record.
+// Letter is a record that can never be delivered, and why: the record, and a field for
+// each header of README.md, "Dead letters".
 type Letter struct {
 	// The record, as Kafka held it. A nil key or value is null.
 	Topic      string
 	Partition  int32
 	Offset     int64
-	Timestamp  int64 // milliseconds since 1970 as it came; −1 where there is none
+	Timestamp  int64 // milliseconds since 1970, unchanged; −1 if there is none
 	Key, Value []byte
-	// Headers are the record's as they came; of too many the letter keeps the first: see
-	// [CheckHeaders].
+	// Headers are the record's, unchanged. If there are too many the letter keeps the
+	// first: see [CheckHeaders].
 	Headers fetch.Headers
 
 	Stage  Stage
 	Reason string
-	Field  string // of the API, where one is to blame; "headers" for too many of them
+	Field  string // the API's field that is wrong, if any; "headers" for too many of them
 
-	// What the platform said last, as it said it. This is personal data: it is
-	// written to the topic and nowhere else.
+	// The platform's last answer, unchanged. This is personal data: it is written to the
+	// topic and nowhere else.
 	Message, Hint, Code, Seqno string
 	HTTPStatus                 int
 
@@ -126,15 +125,14 @@ func truncate(s string) string {
 	return s[:n]
 }
 
-// Text is a text as a letter holds it, in memory of its own: what waits to be written must
-// not keep more.
+// Text is a truncated copy for a letter. A letter that waits to be written must not keep a
+// larger text in memory.
 func Text(s string) string { return strings.Clone(truncate(s)) }
 
 // stamp writes a time as RFC 3339 in UTC with milliseconds.
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
-// Stamp writes a record's timestamp as RFC 3339; one that cannot be believed as the
-// number it is.
+// Stamp writes a record's timestamp as RFC 3339, or as a number if it is not plausible.
 func Stamp(timestamp int64) string {
 	if t, believable := fetch.TimeOf(timestamp); believable {
 		return stamp(t)
@@ -142,7 +140,7 @@ func Stamp(timestamp int64) string {
 	return strconv.FormatInt(timestamp, 10)
 }
 
-// countBits bounds a count of redrives; it stays at the largest ([Stored.replayed]).
+// countBits bounds the count of redrives; it stops at the maximum ([Stored.replayed]).
 const countBits = 62
 
 func isCount(b []byte) bool {
@@ -150,8 +148,8 @@ func isCount(b []byte) bool {
 	return err == nil && len(b) <= maxHeader
 }
 
-// isOrigin tells whether b is topic/partition/offset of an event. One with so many zeros
-// in front that it would be cut is none: what is left would be another event's.
+// isOrigin reports whether b is topic/partition/offset of an event. It refuses one with so
+// many leading zeros that it would be truncated: the rest would name another event.
 func isOrigin(b []byte) bool {
 	if len(b) > maxHeader {
 		return false
@@ -165,10 +163,10 @@ func isOrigin(b []byte) bool {
 	return err1 == nil && err2 == nil
 }
 
-// maxTopic is the longest name Kafka gives a topic.
+// maxTopic is the longest name of a topic in Kafka.
 const maxTopic = 249
 
-// size is about what the letter takes before compression, in the memory of its request.
+// size is about the memory of the letter in a request, before compression.
 func (l *Letter) size() int {
 	return len(l.Key) + len(l.Value) + 1024 + l.Headers.Size() + headerCost*min(l.Headers.Len(), MaxHeaders)
 }

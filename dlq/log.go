@@ -10,26 +10,25 @@ import (
 	"release-forwarder/consumer/fetch"
 )
 
-// Log reads any topic as a Reader reads the dead letters: as a committed
-// reader, from the partitions' leaders, without a group. It changes nothing.
-// The user needs Read on the topic.
+// Log reads any topic like a Reader reads the dead letters: committed records only, from the
+// partitions' leaders, without a group. It changes nothing. The user needs Read on the topic.
 type Log struct{ source }
 
-// NewLog makes a log of a topic. It contacts nothing.
+// NewLog makes a log of a topic. It opens no connection.
 func NewLog(w Wire, clientID, topic string) *Log {
 	return &Log{source{wire: w, clientID: clientID, topic: topic}}
 }
 
-// Peek looks once at what lies at an offset of a partition or next after it, whether or
-// not its transaction is decided: when its first record was written, in milliseconds
-// since 1970 by the batch's header, −1 where that is not told; and the offset behind the
-// log's last record. Nothing of a record is kept.
+// Peek reads once the batch at an offset of a partition, or the next one, even if its
+// transaction is open. It returns when the batch's first record was written, in milliseconds
+// since 1970 by the batch's header, or −1 if unknown, and the log's end. It keeps nothing of
+// a record.
 func (l *Log) Peek(ctx context.Context, partition int32, from int64) (written, end int64, err error) {
 	look := func() (*fetch.Answer, error) {
 		return l.ask(ctx, &fetch.Request{MaxBytes: 1, Peek: true}, fetch.Partition{Partition: partition, Offset: from, MaxBytes: 1})
 	}
 	a, err := look()
-	if errors.Is(err, kafka.OffsetOutOfRange) { // retention took it
+	if errors.Is(err, kafka.OffsetOutOfRange) { // deleted by retention
 		spans, _ := l.Bounds(ctx)
 		for _, s := range spans {
 			if s.Partition == partition && s.First > from {
@@ -45,14 +44,14 @@ func (l *Log) Peek(ctx context.Context, partition int32, from int64) (written, e
 }
 
 const (
-	// oneRecord is enough for one record of the usual size, however many follow.
+	// oneRecord is enough for one record of the usual size.
 	oneRecord = 16 << 10
-	// largestFirst bounds what a record takes whose time alone is wanted.
+	// largestFirst bounds the size of a record that is read only for its time.
 	largestFirst = 1 << 20
 )
 
-// First gives the time of a partition's first record, zero where there is none or
-// it has no timestamp that can be believed; an error where the record takes more than 1 MiB.
+// First returns the time of a partition's first record. It is zero if there is no record or
+// no plausible timestamp. A record above 1 MiB is an error.
 func (l *Log) First(ctx context.Context, span Span) (time.Time, error) {
 	few := l.source
 	few.most, few.largest = oneRecord, largestFirst

@@ -8,27 +8,27 @@ import (
 	"release-forwarder/consumer/fetch"
 )
 
-// An answer that does not prove that nothing was written leaves one way to know:
-// to look whether the events lie in their partition. It needs Read on the topic
-// sent to; without it, as where the look tells nothing, the run ends.
+// If an answer does not prove that nothing was written, the run reads the partition to see
+// whether the events are there. This needs Read on that topic. Without it, or if the result
+// is unclear, the run ends.
 
-// written is what a look tells.
+// written is the result of a look.
 type written int
 
 const (
-	unclear written = iota // nothing
-	lies                   // the events lie in the partition
-	absent                 // none of them is below the end that the leader knows of
+	unclear written = iota // it is not known
+	lies                   // the events are in the partition
+	absent                 // none of them is below the end that the leader knows
 )
 
-// mark is where a partition ended before a batch was sent to it for the first time.
+// endMark is where a partition ended before a batch was sent to it for the first time.
 type endMark struct {
 	offset int64
 	at     time.Time
 }
 
-// before notes where a partition ends, unless that is known from a moment ago. No
-// event of the batch lies below it. What cannot be told now is not looked for later.
+// before records where a partition ends, unless that was just read. No event of the batch
+// lies below it. If the end is unknown now, look will not search.
 func (r *run) before(ctx context.Context, partition int32) {
 	if time.Since(r.ends[partition].at) < leaseTime {
 		return
@@ -39,7 +39,7 @@ func (r *run) before(ctx context.Context, partition int32) {
 	}
 }
 
-// look looks for the events of a batch, which lie together if at all.
+// look searches for the events of a batch. They are all there, one after the other, or none.
 func (r *run) look(ctx context.Context, partition int32, items []item) (base int64, seen written) {
 	mark, known := r.ends[partition]
 	if !known {
@@ -47,8 +47,8 @@ func (r *run) look(ctx context.Context, partition int32, items []item) (base int
 	}
 	ctx, cancel := context.WithDeadline(ctx, r.lease.until)
 	defer cancel()
-	// A leader that was just elected does not tell the end until all that it has of
-	// the former leader's records is below it (KIP-207).
+	// A new leader does not tell the end until it includes all records that it has of the
+	// former leader (KIP-207).
 	end, err := r.log.end(ctx, partition, false)
 	if err != nil {
 		return 0, unclear
@@ -70,14 +70,14 @@ func (r *run) look(ctx context.Context, partition int32, items []item) (base int
 			}
 		}
 	}
-	// What lies behind an open transaction is not read.
+	// Records after an open transaction cannot be read.
 	if stable, err := r.log.end(ctx, partition, true); err != nil || some || stable < end {
 		return 0, unclear
 	}
 	return 0, absent
 }
 
-// is tells whether a record of the log is this one.
+// is reports whether a record of the log is this one.
 func (r *replayRecord) is(rec *fetch.Record) bool {
 	if !bytes.Equal(r.key, rec.Key) || !bytes.Equal(r.value, rec.Value) || len(r.headers) != rec.Headers.Len() {
 		return false
@@ -92,8 +92,8 @@ func (r *replayRecord) is(rec *fetch.Record) bool {
 	return true
 }
 
-// end asks where a partition ends, for a reader of committed records alone or for any,
-// again where the error passes.
+// end returns where a partition ends, for readers of committed records or for all. It retries
+// passing errors.
 func (s *source) end(ctx context.Context, partition int32, committed bool) (end int64, err error) {
 	err = again(ctx, func() error { end, err = s.endOnce(ctx, partition, committed); return err })
 	return end, err

@@ -12,7 +12,7 @@ import (
 	"release-forwarder/consumer/fetch"
 )
 
-// headersIn makes headers of what would be written.
+// headersIn makes headers of a list that would be written.
 func headersIn(list []kafka.Header) fetch.Headers {
 	var all []fetch.Header
 	for _, h := range list {
@@ -68,7 +68,7 @@ func TestALetterKeepsTheFirstOfTooManyHeaders(t *testing.T) {
 		if n != c.kept {
 			t.Errorf("%s: %d kept, want %d", c.name, n, c.kept)
 		}
-		// Changed and replayed it is a record that is sent, again and again.
+		// Changed and replayed repeatedly, it is still a record that may be sent.
 		record := s.replayed([]byte("{}"), true)
 		for range 3 {
 			sent := headersIn(record.headers)
@@ -81,8 +81,7 @@ func TestALetterKeepsTheFirstOfTooManyHeaders(t *testing.T) {
 	}
 }
 
-// Whoever writes into the topic, no more of a letter's texts is kept than one of this
-// program's has.
+// Of a letter of another program, no more is kept in memory than a letter of this program has.
 func TestOfALettersHeadersNoMoreIsReadThanOnesOfOurs(t *testing.T) {
 	var list []fetch.Header
 	for i := range 100_000 {

@@ -11,33 +11,32 @@ import (
 	"strings"
 )
 
-// A replay sends events in the order in which they lay, whatever the order of
-// their letters is: the dead letters' topic may have grown, so that letters of one
-// order key lie in two of its partitions, and a person may replay a later event
-// before an earlier one. So the letters are looked through first, and where each
-// lies is noted beside where its event lay. Then they are read again in the
-// events' order, some MiB at a time.
+// A replay sends events in their original order, which may differ from the order of their
+// letters: partitions may have been added to the dead-letter topic, so that letters of one
+// order key are in two of them, and a person may replay a later event before an earlier one.
+// So a replay first reads all letters and records the place of each letter and of its event.
+// Then it reads them again in the events' order, some MiB at a time.
 
-// ErrGone: retention has taken the letter since it was chosen.
+// ErrGone: retention has deleted the letter since it was chosen.
 var ErrGone = errors.New("it was deleted since it was chosen")
 
-// Order is the letters of which a replay chooses, by where their events lay. It
-// takes 24 bytes for each.
+// Order holds the letters that a replay chooses from, by the places of their events. It takes
+// 24 bytes for each.
 type Order struct {
 	places map[bed][]noted
 }
 
-// bed is a partition that events lay in.
+// bed is the original partition of events.
 type bed struct {
 	topic     string
 	partition int32
 }
 
-// noWhere is the bed of letters that do not tell where their events lay. None of
-// them can be sent.
+// noWhere is the bed of letters that do not tell where their events were. They cannot be
+// sent.
 var noWhere = bed{partition: math.MaxInt32}
 
-// noted is a letter, without what it holds.
+// noted is a letter without its content.
 type noted struct {
 	event     int64 // the event's offset
 	letter    int64 // the letter's, in
@@ -53,9 +52,9 @@ func (o *Order) Len() (n int) {
 	return n
 }
 
-// Order looks through the letters that a replay may send: those that its filter,
-// or its IDs, choose, but for those that are decided. It tells of none that is
-// left out: [Reader.Choose] does.
+// Order reads the letters that a replay may send: those that its filter or IDs choose,
+// without those that are not open. It does not report which are left out: [Reader.Choose]
+// does.
 func (d *Reader) Order(ctx context.Context, ledger *Ledger, r *Replay) (*Order, error) {
 	letters, err := d.letters(ctx, r)
 	if err != nil {
@@ -82,8 +81,8 @@ func (d *Reader) Order(ctx context.Context, ledger *Ledger, r *Replay) (*Order, 
 	return o, nil
 }
 
-// bed tells where a letter's event lay when it came first: a replayed one lay
-// before others there, whenever it was replayed.
+// bed returns the original place of a letter's event. A replayed event keeps its place
+// before later ones.
 func (s *Stored) bed() (bed, int64) {
 	if s.Topic == "" || s.Partition < 0 || s.Offset < 0 {
 		return noWhere, 0
@@ -98,12 +97,12 @@ func (s *Stored) bed() (bed, int64) {
 	return bed{s.Topic, s.Partition}, s.Offset
 }
 
-// size is about what a letter takes in memory.
+// size is about the memory of a letter.
 func (s *Stored) size() int32 {
 	return int32(min(len(s.Key)+len(s.Value)+1024+s.Headers.Size(), math.MaxInt32))
 }
 
-// beds are the partitions of events, in order; those that nobody knows come last.
+// beds are the partitions of events, in order; unknown ones come last.
 func (o *Order) beds() []bed {
 	return slices.SortedFunc(maps.Keys(o.places), func(a, b bed) int {
 		if a == noWhere || b == noWhere {
@@ -113,7 +112,7 @@ func (o *Order) beds() []bed {
 	})
 }
 
-// windowBytes is what is read of letters at a time; one letter may be larger.
+// windowBytes is how many bytes of letters are read at a time; one letter may be larger.
 const windowBytes = 8 << 20
 
 // window is how many letters of a list are read at a time.
@@ -126,8 +125,8 @@ func window(list []noted, most int) (n int) {
 	return n
 }
 
-// inOrder reads letters in the order of their events, at most so many at a time. One
-// that is not there any more is told of as ErrGone.
+// inOrder reads letters in the order of their events, at most most() at a time. A letter
+// that no longer exists is reported as ErrGone.
 func (d *Reader) inOrder(ctx context.Context, o *Order, r *Replay, most func() int, yield func(*Stored) error) error {
 	for _, where := range o.beds() {
 		for list := o.places[where]; len(list) > 0; {
@@ -142,7 +141,7 @@ func (d *Reader) inOrder(ctx context.Context, o *Order, r *Replay, most func() i
 					r.leave(&Stored{ID: id}, ErrGone)
 					continue
 				}
-				if is, event := s.bed(); is != where || event != list[i].event { // of a topic that was made anew
+				if is, event := s.bed(); is != where || event != list[i].event { // of a recreated topic
 					r.leave(&Stored{ID: id}, ErrGone)
 					continue
 				}
@@ -157,12 +156,12 @@ func (d *Reader) inOrder(ctx context.Context, o *Order, r *Replay, most func() i
 	return nil
 }
 
-// leap is how many offsets between two letters are passed over by asking anew,
-// instead of reading what lies there.
+// leap is the distance in offsets between two letters from which they are read by separate
+// requests.
 const leap = 2000
 
-// fetchAll reads letters in the order in which they lie, and gives them in the
-// order of the list; nil for one that is not there.
+// fetchAll reads letters in the order of their offsets, and returns them in the order of the
+// list; nil for one that is missing.
 func (d *Reader) fetchAll(ctx context.Context, list []noted, alive func() error) ([]*Stored, error) {
 	found := make([]*Stored, len(list))
 	turn := make([]int, len(list))
@@ -173,7 +172,7 @@ func (d *Reader) fetchAll(ctx context.Context, list []noted, alive func() error)
 		return cmp.Or(cmp.Compare(list[a].partition, list[b].partition), cmp.Compare(list[a].letter, list[b].letter))
 	})
 	for len(turn) > 0 {
-		// Those of one partition that lie near each other are read at once.
+		// Letters of one partition that are near each other are read together.
 		n := 1
 		for n < len(turn) && list[turn[n]].partition == list[turn[0]].partition && list[turn[n]].letter-list[turn[n-1]].letter <= leap {
 			n++
@@ -186,7 +185,7 @@ func (d *Reader) fetchAll(ctx context.Context, list []noted, alive func() error)
 	return found, nil
 }
 
-// fetchRun reads letters of one partition, in their order.
+// fetchRun reads letters of one partition, in order of their offsets.
 func (d *Reader) fetchRun(ctx context.Context, list []noted, turn []int, found []*Stored, alive func() error) error {
 	first, last := list[turn[0]], list[turn[len(turn)-1]]
 	for rec, err := range d.Read(ctx, first.partition, first.letter, last.letter+1) {

@@ -12,8 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// grown gives the dead letters' topic another partition, and waits until clients
-// know of it.
+// grown adds partitions to the dead-letter topic, and waits until clients know them.
 func (h *hall) grown(partitions int) {
 	h.t.Helper()
 	req := kmsg.NewPtrCreatePartitionsRequest()
@@ -26,7 +25,7 @@ func (h *hall) grown(partitions int) {
 	time.Sleep(5 * time.Second)
 }
 
-// sent gives the events that lie in a topic by their partitions, in order.
+// sent returns the events of a topic by partition, in order.
 func (h *hall) sent(topic string) map[int32][]string {
 	h.t.Helper()
 	values := map[int32][]string{}
@@ -36,8 +35,8 @@ func (h *hall) sent(topic string) map[int32][]string {
 	return values
 }
 
-// The topic of dead letters grows, so that letters of one order key lie in two
-// of its partitions, the later ones in the lower one.
+// Partitions are added to the dead-letter topic, so that letters of one order key are in two of
+// them, the later ones in the lower one.
 func TestAReplayKeepsTheEventsOrderWhereverTheirLettersLie(t *testing.T) {
 	inHall(t, func(h *hall) {
 		const n = 300
@@ -82,8 +81,8 @@ func byPlace(a, b string) int {
 	return numberIn(a, 2) - numberIn(b, 2)
 }
 
-// jumbled are n letters of two topics and three of their partitions, written in an
-// order that has nothing to do with the events', some of them large.
+// jumbled are n letters of two topics and three of their partitions, written in random order,
+// some of them large.
 func jumbled(n int) []Letter {
 	random := rand.New(rand.NewPCG(1, 2))
 	var all []Letter
@@ -99,7 +98,7 @@ func jumbled(n int) []Letter {
 	return all
 }
 
-// choice gives where the events of letters began, as Choose gives them.
+// choice returns the origins of the letters that Choose yields, in its order.
 func (h *hall) choice(r *Replay) (order []string) {
 	h.t.Helper()
 	d := h.reader("observer")
@@ -136,7 +135,7 @@ func TestAChoiceIsInTheEventsOrder(t *testing.T) {
 	})
 }
 
-// A replayed event lay where it came first, before events that followed it there.
+// A replayed event keeps its original place, before the events that followed it.
 func TestAReplayedEventKeepsItsPlaceAmongTheOthers(t *testing.T) {
 	inHall(t, func(h *hall) {
 		again := letter(0, "s", 900)
@@ -151,8 +150,8 @@ func TestAReplayedEventKeepsItsPlaceAmongTheOthers(t *testing.T) {
 	})
 }
 
-// A run that is killed anywhere, with letters of one order key on both sides of
-// a partition that was added: the next one goes on in order.
+// A run is killed at any point, with letters of one order key in an old and in an added
+// partition: the next run continues in order.
 func TestAReplayThatIsKilledGoesOnInTheEventsOrder(t *testing.T) {
 	for at := int64(1); ; at += 5 {
 		finished := false
@@ -180,7 +179,7 @@ func TestAReplayThatIsKilledGoesOnInTheEventsOrder(t *testing.T) {
 	}
 }
 
-// Letters that are deleted between the choice and the sending are told of.
+// Letters that are deleted between the choice and the sending are reported.
 func TestALetterThatIsGoneIsToldOf(t *testing.T) {
 	inHall(t, func(h *hall) {
 		h.post(letters(20)...)

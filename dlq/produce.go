@@ -10,9 +10,8 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// produce writes records to one partition, together or not at all, and returns
-// the offset of the first. Its error is an unwrittenError where it is proven that
-// nothing was written, nor will be.
+// produce writes records to one partition, all or none, and returns the offset of the first.
+// Its error is an unwrittenError if it is proven that nothing was or will be written.
 func produce(ctx context.Context, client *kafka.Client, topic string, partition int32, records []kafka.Record) (base int64, err error) {
 	once := &onceRead{RecordReader: kafka.NewRecordReader(records...)}
 	res, err := client.Produce(ctx, &kafka.ProduceRequest{
@@ -32,9 +31,9 @@ func produce(ctx context.Context, client *kafka.Client, topic string, partition 
 	return 0, err
 }
 
-// onceRead tells whether records were read, which is done right before a request
-// is sent, on a connection that is up. Unread, as where no leader is known, the
-// dial fails or time is over before, nothing was sent, whatever the error is.
+// onceRead tells whether its records were read. The transport reads them right before it
+// sends a request on an open connection. If they were not read (no leader, a failed dial, a
+// time-out before), nothing was sent, whatever the error is.
 type onceRead struct {
 	kafka.RecordReader
 	state atomic.Int32 // unread, then one of the others
@@ -46,11 +45,11 @@ const (
 	withdrawn
 )
 
-// withdraw tells whether nothing was read, and sees to it that nothing will be: the
-// transport may hold a request that its caller has given up.
+// withdraw reports whether nothing was read, and prevents a later read: the transport may
+// still hold a request that its caller has cancelled.
 func (o *onceRead) withdraw() bool { return o.state.CompareAndSwap(unread, withdrawn) }
 
-// ReadRecord implements kafka.RecordReader. A request without records is not sent.
+// ReadRecord implements kafka.RecordReader. The transport sends no request without records.
 func (o *onceRead) ReadRecord() (*kafka.Record, error) {
 	if !o.state.CompareAndSwap(unread, wasRead) && o.state.Load() == withdrawn {
 		return nil, io.EOF

@@ -11,24 +11,23 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 )
 
-// Config is what a Publisher needs.
+// Config configures a Publisher.
 type Config struct {
 	Wire Wire
-	// Timeout bounds one request, and half of it is what the broker is given to
-	// gather the acknowledgements.
+	// Timeout bounds one request; the broker has half of it to gather the acknowledgements.
 	Timeout time.Duration
 	Topic   string
 	Group   string // the consumer group, for the header
 }
 
-// Publisher writes letters. Letters to one partition share requests, written by
-// one goroutine; another finds the partition for those that come in. Both end
-// when nothing is left to do.
+// Publisher writes letters. Letters to one partition share requests, written by one
+// goroutine. Another goroutine assigns new letters to partitions. Both end when there is
+// nothing to do.
 type Publisher struct {
 	cfg     Config
 	writers sync.WaitGroup
-	// ctx is the requests': the letters' own contexts do not end one under way,
-	// since whether it was written would be unknown for all that share it.
+	// ctx is for the requests. A letter's own context does not cancel a request, because
+	// the result would be unknown for all letters that share it.
 	ctx  context.Context
 	stop context.CancelFunc
 
@@ -36,8 +35,8 @@ type Publisher struct {
 	incoming []job         // not yet routed to a partition
 	routing  bool          // its goroutine runs
 	queues   map[int][]job // by partition; present while its writer runs
-	// Guarded by mu too: since when every letter was refused, zero if the last
-	// one was written or none was tried.
+	// Guarded by mu too: since when every letter was refused; zero if the last one was
+	// written or none was tried.
 	refusing time.Time
 }
 
@@ -48,7 +47,7 @@ type job struct {
 	done   func(error)
 }
 
-// NewPublisher makes a publisher. It contacts nothing.
+// NewPublisher makes a publisher. It opens no connection.
 func NewPublisher(cfg Config) *Publisher {
 	p := &Publisher{cfg: cfg, queues: map[int][]job{}}
 	p.ctx, p.stop = context.WithCancel(context.Background())
@@ -58,10 +57,10 @@ func NewPublisher(cfg Config) *Publisher {
 // Topic is the dead-letter topic.
 func (p *Publisher) Topic() string { return p.cfg.Topic }
 
-// Publish writes a letter and reports to done, from another goroutine, exactly
-// once: nil when all in-sync replicas have it. After an error it may have been
-// written all the same. A letter whose context ends before its request is sent
-// is not written. The letter must not be changed until then.
+// Publish writes a letter and calls done exactly once, from another goroutine: with nil when
+// all in-sync replicas have it. After an error it may have been written nevertheless. A
+// letter whose context ends before its request is sent is not written. Do not change the
+// letter before done is called.
 func (p *Publisher) Publish(ctx context.Context, l *Letter, done func(error)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -72,19 +71,19 @@ func (p *Publisher) Publish(ctx context.Context, l *Letter, done func(error)) {
 	}
 }
 
-// patience is how long a letter waits for its request behind others. A topic that takes
-// none, request by request, would keep it for as many time-outs as there are requests
-// before it; nobody could tell that from a letter that is lost.
+// patience is how long a letter waits for its request behind others. If every request timed
+// out, it would otherwise wait for one time-out after the other, and would look like a lost
+// letter.
 const patience = 30 * time.Second
 
 // errBehind says that a letter was not sent.
 var errBehind = errors.New("others before it could not be written in time; it was not sent yet")
 
-// Limit is how long a letter may take: what came before, finding its partition, and its own
-// request. Then done was called.
+// Limit is the longest time until done is called: waiting for earlier letters, finding the
+// partition, and the letter's own request.
 func (p *Publisher) Limit() time.Duration { return patience + 3*p.cfg.Timeout }
 
-// route hands what came in to the writers of its partitions.
+// route hands new letters to the writers of their partitions.
 func (p *Publisher) route() {
 	for {
 		p.mu.Lock()
@@ -106,21 +105,21 @@ func (p *Publisher) route() {
 	}
 }
 
-// Close cuts what is being written and waits until every letter was reported.
+// Close cancels open requests and waits until every letter was reported.
 func (p *Publisher) Close() {
 	p.stop()
 	p.writers.Wait()
 }
 
-// RefusingSince tells since when no letter could be written although some were
-// tried; zero if the last one could.
+// RefusingSince returns since when no letter could be written although some were tried; zero
+// if the last one was written.
 func (p *Publisher) RefusingSince() time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.refusing
 }
 
-// Exists tells whether the topic is there, by the cluster's metadata.
+// Exists checks by the cluster's metadata that the topic exists.
 func (p *Publisher) Exists(ctx context.Context) error {
 	_, err := p.partitions(ctx)
 	return err
@@ -147,7 +146,7 @@ func (p *Publisher) enqueue(partition int, j job) {
 	}
 }
 
-// write works off one partition's queue.
+// write writes one partition's queue.
 func (p *Publisher) write(partition int) {
 	for {
 		jobs := p.next(partition)
@@ -159,13 +158,13 @@ func (p *Publisher) write(partition int) {
 }
 
 const (
-	// Bounds of one request, before compression. A letter is never cut, so the
-	// first may be larger.
+	// Bounds of one request, before compression. Letters are never cut, so one letter
+	// may be larger.
 	batchLetters = 500
 	batchBytes   = 512 << 10
 )
 
-// next takes a batch off a queue; nil ends the writer.
+// next takes a batch from a queue; nil ends the writer.
 func (p *Publisher) next(partition int) []job {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -183,10 +182,9 @@ func (p *Publisher) next(partition int) []job {
 	return queue[:n:n]
 }
 
-// produce writes a batch. Where the broker refuses what one of its letters is, each
-// is written alone, so that one that cannot be written keeps no other from it. Any
-// other error is reported at once: the letters may be in the topic, and each try
-// more writes them once more.
+// produce writes a batch. If the broker refuses one of its letters for good, each is written
+// alone, so that it does not block the others. Any other error is reported at once: the
+// letters may be in the topic, and each retry would write them again.
 func (p *Publisher) produce(partition int, jobs []job) {
 	live := make([]job, 0, len(jobs))
 	for _, j := range jobs {
@@ -212,7 +210,7 @@ func (p *Publisher) produce(partition int, jobs []job) {
 	p.report(live, err)
 }
 
-// report tells the outcome of a try, nil for written.
+// report reports the result of a try, nil for written.
 func (p *Publisher) report(jobs []job, err error) {
 	p.note(err)
 	for _, j := range jobs {
@@ -242,7 +240,7 @@ func (p *Publisher) note(err error) {
 	case err == nil:
 		p.refusing = time.Time{}
 	case errors.Is(err, kafka.MessageSizeTooLarge):
-		// That says something of the letter, nothing of the topic.
+		// This error is about the letter, not about the topic.
 	case p.refusing.IsZero():
 		p.refusing = time.Now()
 	}

@@ -13,7 +13,7 @@ import (
 	"release-forwarder/consumer/wire"
 )
 
-// mute is a cluster that tells its topics and answers nothing else.
+// mute is a cluster that answers only metadata requests.
 type mute struct{ Wire }
 
 func (mute) RoundTrip(ctx context.Context, _ net.Addr, req kafka.Request) (kafka.Response, error) {
@@ -25,12 +25,12 @@ func (mute) MetadataOf(context.Context, []string) (*wire.Metadata, error) {
 	return &wire.Metadata{Topics: map[string]wire.Topic{topic: {Partitions: map[int32]wire.Partition{0: {}}}}}, nil
 }
 
-// However many letters wait at a topic that takes none, each is told of within Limit; no
-// other word is given that the topic refuses them than that of the requests.
+// However many letters wait for a topic that takes none, each is reported within Limit. Only
+// requests count as refusals of the topic, not letters that were never sent.
 func TestALetterIsNeverKeptLongerThanItsLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := NewPublisher(Config{Wire: mute{}, Timeout: 10 * time.Second, Topic: topic})
-		const many = 20 * batchLetters // 200 s, request by request
+		const many = 20 * batchLetters // 200 s, one request after the other
 		begun := time.Now()
 		done := make(chan error, many)
 		for range many {

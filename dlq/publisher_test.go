@@ -44,7 +44,7 @@ func open(t *testing.T, options ...kfake.Opt) *office {
 	return o
 }
 
-// post writes letters and waits for what became of each.
+// post writes letters and waits for the result of each.
 func (o *office) post(ctx context.Context, letters ...*Letter) []error {
 	o.t.Helper()
 	type outcome struct {
@@ -60,7 +60,7 @@ func (o *office) post(ctx context.Context, letters ...*Letter) []error {
 		r := <-done
 		errs[r.letter] = r.err
 	}
-	o.t.Cleanup(func() { // after Close, when nobody can tell any more
+	o.t.Cleanup(func() { // after Close no result can come
 		if len(done) != 0 {
 			o.t.Error("a dead letter's outcome was told twice")
 		}
@@ -69,7 +69,7 @@ func (o *office) post(ctx context.Context, letters ...*Letter) []error {
 	return errs
 }
 
-// read returns n letters of the topic as they lie there.
+// read returns n letters of the topic.
 func (o *office) read(n int) []*kgo.Record {
 	o.t.Helper()
 	c, err := kgo.NewClient(kgo.SeedBrokers(o.cluster.ListenAddrs()...), kgo.ConsumeTopics(topic))
@@ -177,7 +177,7 @@ func TestOneLetterThatIsTooLargeKeepsNoOtherFromBeingWritten(t *testing.T) {
 	}
 }
 
-// Letters that may be in the topic are told of, not written once more each.
+// Letters that may be in the topic are reported, and not written again one by one.
 func TestLettersInDoubtAreWrittenOnceATry(t *testing.T) {
 	for _, code := range []*kerr.Error{kerr.UnknownServerError, kerr.PolicyViolation, kerr.NotLeaderForPartition} {
 		o := open(t, kfake.SeedTopics(1, topic))
@@ -221,7 +221,7 @@ func TestAMissingTopicIsAnErrorUntilItIsThere(t *testing.T) {
 	if err := o.cluster.CreateTopic(topic, 1, nil); err != nil {
 		t.Fatal(err)
 	}
-	for o.post(t.Context(), &Letter{Topic: "events"})[0] != nil { // until the wire has heard of it
+	for o.post(t.Context(), &Letter{Topic: "events"})[0] != nil { // until the wire knows it
 		o.wire.Refresh()
 	}
 	if !o.RefusingSince().IsZero() {

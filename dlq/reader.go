@@ -8,55 +8,54 @@ import (
 	"time"
 )
 
-// ReaderConfig is what a Reader needs.
+// ReaderConfig configures a Reader.
 type ReaderConfig struct {
-	// Wire must keep the metadata of the topics: the dead letters', their ledger and
-	// those replayed to.
+	// Wire must keep the metadata of these topics: the dead letters, the ledger, and the
+	// target of replays.
 	Wire     Wire
 	ClientID string
-	// Brokers are the addresses to name in a command that a person is to run.
+	// Brokers are the addresses to show in a command for a person to run.
 	Brokers []string
 	Topic   string // the dead letters
-	// Group is the consumer group whose letters are seen; "" sees all groups'. A
-	// letter whose group cannot be read is seen always, lest it be forgotten.
+	// Group is the consumer group whose letters are seen; "" sees all groups'. A letter
+	// whose group cannot be read is always seen, so that it is not forgotten.
 	Group string
-	// By names who decides, for the ledger and for others who wait.
+	// By names the person who decides, for the ledger and for others who wait.
 	By string
-	// Replays is the topic that replays are sent to. What a record says of being one
-	// (redrives, origin) is believed only of a record that lay there: anybody who may
-	// write a record may write that. "" believes it of every record.
+	// Replays is the topic that replays are sent to. The headers of a replay (redrives,
+	// origin) are used only if the record was in that topic: whoever may write a record
+	// may write these headers. "" uses them for every record.
 	Replays string
-	// OrderKey gives the order key of an event, within which order is kept, ""
-	// where it cannot be read; nil: every event is an order key of its own.
+	// OrderKey returns the order key of an event, within which order is kept, or "" if it
+	// cannot be read. nil: every event is an order key of its own.
 	OrderKey func(value []byte) string
-	// Lot gives the lot of an event, "" where it cannot be read.
+	// Lot returns the lot of an event, or "" if it cannot be read.
 	Lot func(value []byte) string
-	// LargeLedger is told, where it is set, of a ledger that takes longer to read
-	// than a person waits without a word: of how many entries at the most.
+	// LargeLedger, if set, is called with the highest possible number of entries before a
+	// ledger is read that takes long.
 	LargeLedger func(entries int64)
 }
 
-// Reader is where dead letters are worked off: read, replayed, closed. It is used
-// by one goroutine at a time.
+// Reader reads, replays and closes dead letters. Use it from one goroutine at a time.
 type Reader struct {
 	cfg ReaderConfig
 	source
 }
 
-// NewReader makes a reader. It contacts nothing.
+// NewReader makes a reader. It opens no connection.
 func NewReader(cfg ReaderConfig) *Reader {
 	return &Reader{cfg: cfg, source: source{wire: cfg.Wire, clientID: cfg.ClientID, topic: cfg.Topic}}
 }
 
-// Ledger reads what was decided. Of the letters watched the whole entries are
-// kept. One that does not exist is empty.
+// Ledger reads the ledger. It keeps the whole entries of the letters watched. A missing
+// ledger is empty.
 func (d *Reader) Ledger(ctx context.Context, watch ...ID) (*Ledger, error) {
 	return openLedger(ctx, d.cfg, watch...)
 }
 
-// Letters yields the letters of spans that the reader sees and the filter lets
-// through, in the order of the spans and in each by offset. One is in memory at a
-// time, beside one answer of a broker. An error ends it.
+// Letters yields the letters of spans that the reader sees and the filter chooses, in the
+// order of the spans and then by offset. It keeps one letter and one answer of a broker in
+// memory. An error ends it.
 func (d *Reader) Letters(ctx context.Context, spans []Span, f *Filter) iter.Seq2[*Stored, error] {
 	return func(yield func(*Stored, error) bool) {
 		for _, span := range d.from(ctx, spans, f) {
@@ -84,8 +83,8 @@ func (d *Reader) Letters(ctx context.Context, spans []Span, f *Filter) iter.Seq2
 	}
 }
 
-// from lets spans begin where the filter's first letter can be. Where Kafka does
-// not tell, they stay: the filter looks at each letter anyway.
+// from moves the beginning of spans to the first letter that the filter can choose. If Kafka
+// does not tell, they stay the same: the filter checks each letter anyway.
 func (d *Reader) from(ctx context.Context, spans []Span, f *Filter) []Span {
 	if f == nil || f.Since.IsZero() {
 		return spans
@@ -100,9 +99,8 @@ func (d *Reader) sees(s *Stored) bool {
 	return d.cfg.Group == "" || s.Group == "" || s.Group == truncate(d.cfg.Group)
 }
 
-// Pick reads letters by their IDs, in the order in which they lie. One that is not
-// there is a [*MissingError], one that the reader does not see a
-// [*OtherGroupError].
+// Pick reads letters by their IDs, in the order of the topic. A missing one is a
+// [*MissingError], one that the reader does not see a [*OtherGroupError].
 func (d *Reader) Pick(ctx context.Context, ids ...ID) iter.Seq2[*Stored, error] {
 	return func(yield func(*Stored, error) bool) {
 		spans, err := d.Spans(ctx)
@@ -119,7 +117,7 @@ func (d *Reader) Pick(ctx context.Context, ids ...ID) iter.Seq2[*Stored, error] 
 	}
 }
 
-// ordered sorts IDs as the letters lie, each once.
+// ordered returns the IDs in the order of the topic, each once.
 func ordered(ids []ID) []ID {
 	ids = slices.Clone(ids)
 	slices.SortFunc(ids, func(a, b ID) int {
@@ -152,18 +150,18 @@ func (d *Reader) pick(ctx context.Context, spans []Span, id ID) (*Stored, error)
 	return nil, missing
 }
 
-// Filter chooses letters. Its zero value lets all through. Within a list one is
-// enough; all that is set must fit.
+// Filter chooses letters. The zero value chooses all. All fields that are set must match; of
+// a list one value is enough.
 type Filter struct {
 	Reasons, Stages, Codes, Lots []string
 	// Since (included) and Until (not included) bound when the letter was written.
 	Since, Until time.Time
-	// FirstPartition and LastPartition bound the letters' partitions where
-	// ByPartition is set.
+	// FirstPartition and LastPartition bound the letters' partitions if ByPartition is
+	// set.
 	ByPartition                   bool
 	FirstPartition, LastPartition int32
-	// Passed is told, where it is set, of each letter of a span that the filter lets
-	// through, and whether the reader sees it: it may be another group's.
+	// Passed, if set, is called for each letter of a span that the filter chooses. own
+	// says whether the reader sees it: it may be another group's.
 	Passed func(s *Stored, own bool)
 }
 
@@ -171,7 +169,7 @@ func (f *Filter) partition(n int32) bool {
 	return f == nil || !f.ByPartition || n >= f.FirstPartition && n <= f.LastPartition
 }
 
-// fits tells whether the filter lets a letter through that was read by its ID.
+// fits reports whether the filter chooses a letter that was read by its ID.
 func (f *Filter) fits(s *Stored, lot func([]byte) string) bool {
 	return f.partition(s.ID.Partition) && f.match(s, lot)
 }
@@ -196,7 +194,7 @@ type Target struct {
 	Partitions int32
 }
 
-// Target looks at a topic that replays may send to.
+// Target describes a topic that replays may send to.
 func (d *Reader) Target(ctx context.Context, topic string) (Target, error) {
 	to := source{wire: d.wire, topic: topic}
 	t, err := to.described(ctx)
@@ -206,8 +204,8 @@ func (d *Reader) Target(ctx context.Context, topic string) (Target, error) {
 	return Target{topic, int32(len(t.Partitions))}, nil
 }
 
-// Partition is where a letter's event goes: into the partition that it came
-// from, modulo the topic's partitions. A letter that cannot be replayed has none.
+// Partition returns the partition for a letter's event: its original partition, modulo the
+// topic's partitions. A letter that cannot be replayed has none.
 func (t Target) Partition(s *Stored) (int32, error) {
 	if err := s.Unfit(); err != nil {
 		return 0, err

@@ -22,8 +22,8 @@ import (
 	"release-forwarder/consumer/wire"
 )
 
-// hall is a cluster in virtual time with dead letters, people who work them off,
-// and an observer with another client.
+// hall is a cluster in virtual time with dead letters, people who work on them, and an
+// observer with another client.
 type hall struct {
 	t        *testing.T
 	net      *memnet.Net
@@ -63,22 +63,22 @@ func inHall(t *testing.T, test func(h *hall), more ...kfake.Opt) {
 	})
 }
 
-// cut ends a person's way to Kafka: see power.
+// errCut ends a person's connection to Kafka: see power.
 var errCut = errors.New("the power is cut")
 
-// power lets requests pass until it is cut, at one of them: before it is sent, or
-// before its answer is heard. From then on nothing passes.
+// power passes requests until it is cut: before a request is sent, or before its answer is
+// read. From then on nothing passes.
 type power struct {
 	Wire
 	at    int64 // the request at which it is cut; 0: never
 	late  bool  // its answer is lost, not the request
 	count atomic.Int64
-	// before, unless nil, sees each request, and may refuse it. dead is its own.
+	// before, unless nil, sees each request and may refuse it; dead is for its use.
 	before func(req any) error
 	dead   bool
 }
 
-// pass lets one request through, or not.
+// pass sends one request, or refuses it.
 func (p *power) pass(req any, send func() error) error {
 	n := p.count.Add(1)
 	if p.before != nil {
@@ -114,7 +114,7 @@ func (p *power) MetadataOf(ctx context.Context, topics []string) (m *wire.Metada
 	return m, err
 }
 
-// wire is a way to the cluster until the hall ends.
+// wire is a client of the cluster until the end of the test.
 func (h *hall) wire() *wire.Client {
 	return wire.New(h.ctx, wire.Config{Brokers: h.cluster.ListenAddrs(), Topics: []string{eventTopic, letterTopic, LedgerTopic(letterTopic), "replay"}, Dial: h.net.Dial})
 }
@@ -132,8 +132,7 @@ func (h *hall) readerOver(by string, p *power) *Reader {
 	})
 }
 
-// post writes letters as the service does: each of the order key its value
-// begins with, from the events' partition given.
+// post writes letters like the service. The order key is the beginning of the value.
 func (h *hall) post(letters ...Letter) { h.t.Helper(); h.postOf("group", letters...) }
 
 // postOf writes letters of another group.
@@ -152,7 +151,7 @@ func (h *hall) postOf(group string, letters ...Letter) {
 	}
 }
 
-// letter is one of order key s, its n-th, from a partition of the events.
+// letter is the n-th of order key s, from a partition of the events.
 func letter(partition int32, s string, n int) Letter {
 	return Letter{
 		Topic: eventTopic, Partition: partition, Offset: int64(n), Timestamp: 1700000000000, Key: []byte("k"), Value: fmt.Appendf(nil, "%s:%d", s, n),
@@ -160,7 +159,7 @@ func letter(partition int32, s string, n int) Letter {
 	}
 }
 
-// letters are n, in turn of seven order keys, each order key in one partition.
+// letters are n letters, of seven order keys in turn, each order key in one partition.
 func letters(n int) []Letter {
 	var all []Letter
 	for i := range n {
@@ -170,8 +169,7 @@ func letters(n int) []Letter {
 	return all
 }
 
-// read returns all records of a topic, partition by partition, as far as each
-// goes now.
+// read returns all current records of a topic, partition by partition.
 func (h *hall) read(topic string) []*kgo.Record {
 	h.t.Helper()
 	c, err := kgo.NewClient(kgo.SeedBrokers(h.cluster.ListenAddrs()...), kgo.Dialer(h.net.Dial), kgo.ConsumeTopics(topic))
@@ -179,7 +177,7 @@ func (h *hall) read(topic string) []*kgo.Record {
 		h.t.Fatal(err)
 	}
 	defer c.Close()
-	left := map[int32]int64{} // where each partition that is not read to its end ends
+	left := map[int32]int64{} // the ends of partitions that are not read yet
 	for _, p := range h.cluster.PartitionInfos(topic) {
 		if p.HighWatermark > p.LogStartOffset {
 			left[p.Partition] = p.HighWatermark
@@ -204,7 +202,7 @@ func (h *hall) read(topic string) []*kgo.Record {
 	return all
 }
 
-// all replays everything that is open.
+// all replays all open letters.
 func all() *Replay { return &Replay{To: eventTopic, MaxRedrives: -1} }
 
 // account counts how often each value of n letters arrived, and checks that the

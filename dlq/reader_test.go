@@ -15,7 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// chosen gives the values of the letters that a filter lets through.
+// chosen returns the values of the letters that a filter chooses.
 func (h *hall) chosen(d *Reader, f *Filter) (values []string) {
 	h.t.Helper()
 	spans, err := d.Spans(h.ctx)
@@ -68,7 +68,7 @@ func TestAFilterChooses(t *testing.T) {
 	})
 }
 
-// Where Kafka tells where a time begins, what lies before is not read.
+// If Kafka tells where a time begins, earlier letters are not read.
 func TestSinceDoesNotReadWhatIsOlder(t *testing.T) {
 	inHall(t, func(h *hall) {
 		h.post(letters(300)...)
@@ -115,7 +115,7 @@ func TestOtherGroupsLettersAreNotSeen(t *testing.T) {
 	})
 }
 
-// foreign writes a record that is no letter of this program's.
+// foreign writes a record that is no letter of this program.
 func (h *hall) foreign(partition int32, value string, headers ...kgo.RecordHeader) {
 	h.t.Helper()
 	r := &kgo.Record{Topic: letterTopic, Partition: partition, Value: []byte(value), Headers: headers}
@@ -183,7 +183,7 @@ func TestWhatKafkaRefusesIsExplained(t *testing.T) {
 			inHall(t, func(h *hall) {
 				h.post(letters(3)...)
 				c.spoil(h)
-				time.Sleep(time.Minute) // metadata is known for longer than it is true
+				time.Sleep(time.Minute) // so that the cached metadata becomes outdated
 				err := h.reader("alice").Replay(h.ctx, all())
 				for _, want := range c.want {
 					want = strings.ReplaceAll(want, "BROKERS", strings.Join(h.cluster.ListenAddrs(), ","))
@@ -196,7 +196,7 @@ func TestWhatKafkaRefusesIsExplained(t *testing.T) {
 	}
 }
 
-// ledger makes it, as a replay would.
+// ledger creates the ledger, like a replay.
 func (h *hall) ledger() {
 	h.t.Helper()
 	l, err := h.reader("nobody").Ledger(h.ctx)
@@ -208,8 +208,7 @@ func (h *hall) ledger() {
 	}
 }
 
-// refused answers a request with an error for one topic; false where the request
-// does not concern it.
+// refused answers a request with an error for one topic; false if the request is not about it.
 func refused(req kmsg.Request, topic string, code int16) (kmsg.Response, error, bool) {
 	switch req := req.(type) {
 	case *kmsg.ProduceRequest:

@@ -9,63 +9,63 @@ import (
 	"time"
 )
 
-// batchMost is how many letters are sent between two links of the lock, and so
-// the most that a killed run leaves in the dark.
+// batchMost is how many letters are sent between two links of the lock, and so how many a
+// killed run leaves unconfirmed.
 const batchMost = 100
 
 // batchSize bounds a batch's bytes before compression; one letter may be larger.
 const batchSize = 512 << 10
 
-// Replay is what to send again, how, and who is told: a field for each flag of the command,
-// and for what a replay tells.
+// Replay says what to send again and how, with a field for each flag of the command, and
+// functions that report progress.
 type Replay struct {
-	// To is the topic that the events are sent to, each into the partition that it
-	// came from, modulo the topic's partitions.
+	// To is the topic that the events are sent to, each into its original partition,
+	// modulo the topic's partitions.
 	To     string
 	Filter *Filter
-	// Spans bound the letters; nil: all that are there when the replay begins. What
-	// is written later, a replayed event's next letter too, was not chosen.
+	// Spans bound the letters; nil: all that exist when the replay begins. Letters that
+	// are written later are not chosen, not even a replayed event's next letter.
 	Spans []Span
-	// IDs, where there are any, are the letters, of which Filter may leave some out.
+	// IDs, if there are any, are the letters. Filter may leave some out.
 	IDs []ID
-	// Order is what Reader.Order has made of all this; nil: it is made anew.
+	// Order is the result of Reader.Order for all this; nil: it is computed.
 	Order *Order
-	// Limit is the most letters to send, the first by their events' order; 0: all.
+	// Limit bounds the letters to send, the first ones in the events' order; 0: all.
 	Limit int
-	// Again sends letters too that were replayed or closed.
+	// Again also sends letters that were replayed or closed.
 	Again bool
-	// MaxRedrives leaves out letters whose events were replayed so often already;
-	// negative: none.
+	// MaxRedrives leaves out letters whose events were replayed this often already;
+	// negative: no bound.
 	MaxRedrives int
-	// Rate is the most events sent a second; 0: as fast as it goes.
+	// Rate bounds the events sent a second; 0: no bound.
 	Rate float64
-	// Change gives the value to send instead of the letter's; nil: the letters'
-	// own. A letter for which it returns an error is left out.
+	// Change returns the value to send instead of the letter's; nil: the letter's own.
+	// If it returns an error the letter is left out.
 	Change func(*Stored) ([]byte, error)
 
-	// Waiting is told, once for each, who else replays right now; Doubt what an
-	// earlier run left in the dark and is sent again; Sent of each letter whose
-	// event is confirmed; LeftOut of each one that is not sent, and why.
+	// Waiting is called once for each other run that holds the lock; Doubt for letters
+	// that an earlier run left unconfirmed and that are sent again; Sent for each letter
+	// whose event is confirmed; LeftOut for each letter that is not sent.
 	Waiting func(by string)
 	Doubt   func(by string, letters []string)
 	Sent    func(s *Stored, partition int32, offset int64)
 	LeftOut func(s *Stored, err error)
 
-	// alive is called while letters are read: a run renews its lease.
+	// alive is called while letters are read, so that a run renews its lease.
 	alive func() error
 }
 
-// Left says why a letter is not sent.
+// Why a letter is not sent.
 var (
 	// ErrOften: Replay.MaxRedrives.
 	ErrOften = errors.New("its event was replayed too often already")
-	// ErrHeldBack: order within the session.
+	// ErrHeldBack: the events of an order key are sent in order.
 	ErrHeldBack = errors.New("an earlier event of its order key could not be sent")
-	// ErrUnchosen: Replay.IDs names it, Replay.Filter leaves it out.
+	// ErrUnchosen: Replay.IDs names it, but Replay.Filter leaves it out.
 	ErrUnchosen = errors.New("the other conditions leave it out")
 )
 
-// DecidedError says that a letter named by its ID was replayed or closed already.
+// DecidedError says that a letter given by its ID was replayed or closed already.
 type DecidedError struct {
 	ID    ID
 	State State
@@ -75,8 +75,8 @@ func (e *DecidedError) Error() string {
 	return fmt.Sprintf("dead letter %s is %s already", e.ID, e.State)
 }
 
-// Choose yields the letters that a replay would send, in its order: those that
-// are open, unless r.Again, and that can be sent. It tells r.LeftOut of others.
+// Choose yields the letters that a replay would send, in its order: those that are open
+// (with r.Again also others) and can be sent. It calls r.LeftOut for the others.
 func (d *Reader) Choose(ctx context.Context, ledger *Ledger, r *Replay, yield func(*Stored) error) error {
 	order := r.Order
 	if order == nil {
@@ -115,7 +115,7 @@ func (d *Reader) Choose(ctx context.Context, ledger *Ledger, r *Replay, yield fu
 // errEnough ends a choice at its limit.
 var errEnough = errors.New("enough dead letters are chosen")
 
-// letters yields those of which a replay chooses.
+// letters yields the letters that a replay chooses from.
 func (d *Reader) letters(ctx context.Context, r *Replay) (iter.Seq2[*Stored, error], error) {
 	if len(r.IDs) > 0 {
 		return d.Pick(ctx, r.IDs...), nil
@@ -130,7 +130,7 @@ func (d *Reader) letters(ctx context.Context, r *Replay) (iter.Seq2[*Stored, err
 	return d.Letters(ctx, spans, r.Filter), nil
 }
 
-// leftOut says why a letter is not sent, nil where it is.
+// leftOut returns why a letter is not sent, or nil.
 func (r *Replay) leftOut(s *Stored, state State, lot func([]byte) string) error {
 	switch unfit := s.Unfit(); {
 	case len(r.IDs) > 0 && !r.Filter.fits(s, lot):
@@ -151,10 +151,9 @@ func (r *Replay) leave(s *Stored, err error) {
 	}
 }
 
-// Replay sends letters' events again, and enters each confirmed one into the
-// ledger. It waits until no other run replays. When ctx ends, the batch under way
-// is finished; another call goes on from there. See lease for what becomes of
-// letters when a run is killed.
+// Replay sends letters' events again, and records each confirmed one in the ledger. It waits
+// until no other run replays. When ctx ends, it finishes the current batch; another call
+// continues from there. See lease for what happens when a run is killed.
 func (d *Reader) Replay(ctx context.Context, r *Replay) error {
 	mine := *r
 	r = &mine
@@ -178,7 +177,7 @@ func (d *Reader) Replay(ctx context.Context, r *Replay) error {
 	if err != nil {
 		return err
 	}
-	// What ends the run must not cut the last batch, nor keep the lock.
+	// The end of ctx must not cut the last batch or prevent the release of the lock.
 	finish := context.WithoutCancel(ctx)
 	defer run.lease.release(finish)
 	if len(left.letters) > 0 && r.Doubt != nil {
@@ -204,11 +203,11 @@ func (r *run) stayAlive(ctx context.Context) func() error {
 	}
 }
 
-// forgetMost is how many entries one replay takes out of the ledger at the most.
+// forgetMost is how many entries one replay deletes from the ledger at most.
 const forgetMost = 10_000
 
-// forget takes entries of letters out of the ledger that retention has taken, so
-// that it does not grow for ever. What others read meanwhile stays as it was.
+// forget deletes the entries of letters that retention has deleted, so that the ledger does
+// not grow without bound. Other readers of the ledger are not affected.
 func (r *run) forget(ctx context.Context) error {
 	spans, err := r.reader.Spans(ctx)
 	if err != nil {
@@ -234,7 +233,7 @@ func (r *run) forget(ctx context.Context) error {
 	return nil
 }
 
-// run is a replay under way.
+// run is a running replay.
 type run struct {
 	reader *Reader
 	*Replay
@@ -244,16 +243,16 @@ type run struct {
 
 	batch   []item
 	bytes   int
-	sending []string // the batch under way, for the lock
-	// held are order keys of which an event could not be sent: the later ones
-	// wait.
+	sending []string // the current batch, for the lock
+	// held are order keys of which an event could not be sent: later events of them are
+	// left out.
 	held map[string]bool
 	next time.Time // when Rate allows the next batch
-	log  source    // of the topic sent to
+	log  source    // reads the target topic
 	ends map[int32]endMark
 }
 
-// item is a letter on its way.
+// item is a letter in a batch.
 type item struct {
 	letter    *Stored
 	record    *replayRecord
@@ -262,7 +261,7 @@ type item struct {
 	changed   bool
 }
 
-// add puts a letter into the batch, and sends the batch when it is full.
+// add adds a letter to the batch, and sends the batch when it is full.
 func (r *run) add(ctx context.Context, s *Stored) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -278,7 +277,7 @@ func (r *run) add(ctx context.Context, s *Stored) error {
 	}
 	partition, err := r.to.Partition(s)
 	if err != nil {
-		return err // Choose leaves those out
+		return err // Choose leaves such letters out
 	}
 	it := item{letter: s, record: s.replayed(value, changed), partition: partition, changed: changed}
 	if r.reader.cfg.OrderKey != nil {
@@ -297,7 +296,7 @@ func (r *run) add(ctx context.Context, s *Stored) error {
 	return nil
 }
 
-// most is how many letters a batch may hold: with a rate, what is due in a second.
+// most is how many letters a batch may hold: with a rate, those due in a second.
 func (r *run) most() int {
 	if r.Rate <= 0 {
 		return batchMost
@@ -305,8 +304,8 @@ func (r *run) most() int {
 	return max(1, min(batchMost, int(r.Rate)))
 }
 
-// turn waits for the rate, then sends the batch. What ends the wait sends it no
-// more; what ends the run afterwards does not cut it.
+// turn waits for the rate, then sends the batch. If the wait is cancelled, the batch is not
+// sent. A later end of the run does not cut it.
 func (r *run) turn(ctx context.Context) error {
 	for r.Rate > 0 && time.Now().Before(r.next) {
 		if err := r.alive(); err != nil {
@@ -323,7 +322,7 @@ func (r *run) turn(ctx context.Context) error {
 	return r.flush(context.WithoutCancel(ctx))
 }
 
-// longestPause is as long as a run waits between two batches, however low its rate.
+// longestPause bounds the wait between two batches, for very low rates.
 const longestPause = 365 * 24 * time.Hour
 
 // flush sends the batch and confirms it.
@@ -337,7 +336,8 @@ func (r *run) flush(ctx context.Context) error {
 	if err := r.lease.renew(ctx, r.sending); err != nil {
 		return err
 	}
-	// Decided by somebody since it was chosen: what stands before our link counts.
+	// Leave out letters that were decided since they were chosen: entries before our link
+	// count.
 	byPartition, order := map[int32][]item{}, []int32{}
 	for _, it := range batch {
 		if !r.Again && r.ledger.State(it.letter) != Open {

@@ -15,9 +15,8 @@ type arrived struct {
 	offset int64
 }
 
-// send writes items to one partition, in order. Where the broker refuses them as
-// a whole for good, each is sent alone, so that one that cannot be written keeps
-// back its own order key alone.
+// send writes items to one partition, in order. If the broker refuses them together for good,
+// each is sent alone, so that one that cannot be written holds back only its own order key.
 func (r *run) send(ctx context.Context, partition int32, items []item) (sent []arrived, err error) {
 	free := make([]item, 0, len(items))
 	for _, it := range items {
@@ -53,8 +52,8 @@ func (r *run) send(ctx context.Context, partition int32, items []item) (sent []a
 	return sent, nil
 }
 
-// maxHeld bounds the order keys of which an event could not be sent. A topic
-// that refuses more than that refuses more than single events.
+// maxHeld bounds the order keys of which an event could not be sent. If there are more, the
+// topic refuses not only single events.
 const maxHeld = 10_000
 
 func (r *run) holdBack(orderKey string) error {
@@ -67,9 +66,9 @@ func (r *run) holdBack(orderKey string) error {
 	return nil
 }
 
-// write sends one request, again while it is proven that nothing was written and
-// the reason may pass. Where it is not, the topic tells: events that lie there are
-// confirmed. It sends nothing beyond the lease.
+// write sends one request. It retries while it is proven that nothing was written and the
+// error may pass. Without that proof it reads the topic: events that are there are confirmed.
+// It sends nothing after sendUntil.
 func (r *run) write(ctx context.Context, partition int32, items []item) (base int64, err error) {
 	r.before(ctx, partition)
 	for n := 1; ; n++ {
@@ -91,9 +90,9 @@ func (r *run) write(ctx context.Context, partition int32, items []item) (base in
 			if seen == lies {
 				return base, nil
 			}
-			// One that is not the leader any more answers after the next one was chosen,
-			// and that one's log is the truth: what is absent there never comes. An answer
-			// that was not heard, or is a leader's own, may be older than the records.
+			// A broker says that it is no longer the leader after the next leader was chosen.
+			// That leader's log is final: an event that is absent there never comes. After a
+			// lost answer, or another error of the leader itself, the records may come later.
 			if seen != absent || !errors.Is(err, kafka.NotLeaderForPartition) || n == tries {
 				return 0, fmt.Errorf("topic %s, partition %d: %w: %w", r.To, partition, ErrUncertain, err)
 			}
@@ -124,8 +123,8 @@ func names(items []item) []string {
 	return all
 }
 
-// confirm enters what arrived into the ledger. It is true whoever holds the lock
-// by now, so that it is tried for longer than the lease.
+// confirm records confirmed events in the ledger. They are facts even if another run has the
+// lock by now, so confirm retries for longer than the lease.
 func (r *run) confirm(ctx context.Context, sent []arrived) error {
 	if len(sent) == 0 {
 		return nil

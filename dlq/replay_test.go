@@ -70,9 +70,8 @@ func TestTwoReplaysAtOnceSendNothingTwice(t *testing.T) {
 	})
 }
 
-// The power is cut at every request of a run in turn, before it is sent and
-// before its answer is heard. The next run sends the rest; of the earlier ones at
-// most a batch comes twice.
+// A run is killed at every request in turn, before it is sent and before its answer is read. The
+// next run sends the rest; at most one batch is sent twice.
 func TestAReplayThatIsKilledAtAnyStepGoesOn(t *testing.T) {
 	for _, late := range []bool{false, true} {
 		for at := int64(1); ; at++ {
@@ -130,7 +129,7 @@ func TestAReplayThatIsStoppedGoesOnAtOnce(t *testing.T) {
 	})
 }
 
-// A run that is frozen for longer than its lease, then wakes.
+// A run is frozen for longer than its lease, then continues.
 func TestARunThatWasSilentForTooLongSendsNothingMore(t *testing.T) {
 	inHall(t, func(h *hall) {
 		const n = 400

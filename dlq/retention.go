@@ -9,14 +9,14 @@ import (
 
 // Retention is how long Kafka keeps a topic's records.
 type Retention struct {
-	For   time.Duration // 0: for ever, as far as time goes
+	For   time.Duration // 0: no bound by time
 	Bytes int64         // 0: no bound by size; else records may go before For
-	// Compacted says that the topic keeps one record a key only.
+	// Compacted says that the topic keeps only one record for each key.
 	Compacted bool
 }
 
-// Retention asks how long Kafka keeps the topic's records; it needs the right
-// DescribeConfigs on the topic.
+// Retention returns how long Kafka keeps the topic's records. It needs DescribeConfigs on the
+// topic.
 func (d *source) Retention(ctx context.Context) (Retention, error) {
 	var conf map[string]string
 	err := again(ctx, func() (err error) {
@@ -42,8 +42,8 @@ func (d *source) Retention(ctx context.Context) (Retention, error) {
 	return r, nil
 }
 
-// Due tells whether a letter is so old that retention takes it within what is
-// left of a share (0 to 1) of its time. One whose time cannot be believed never is.
+// Due reports whether a letter's age has reached a share (0 to 1) of the retention time, so
+// that retention deletes it soon. A letter without a plausible time is never due.
 func (r Retention) Due(s *Stored, share float64, now time.Time) bool {
 	written := s.WrittenAt()
 	return r.For > 0 && !written.IsZero() && now.Sub(written) >= time.Duration(float64(r.For)*share)

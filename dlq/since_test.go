@@ -9,8 +9,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Where a time begins is the first record that is dated at just that millisecond
-// or later, wherever it lies in its batch, and in whatever order times come.
+// Since finds the first record with that millisecond or a later one, at any place in its batch,
+// and for times in any order.
 func TestSinceBeginsAtJustTheMillisecond(t *testing.T) {
 	inHall(t, func(h *hall) {
 		random := rand.New(rand.NewPCG(5, 6))
@@ -54,7 +54,7 @@ func TestSinceBeginsAtJustTheMillisecond(t *testing.T) {
 			ask(base.Add(time.Duration(ms)*time.Millisecond + 400*time.Microsecond))
 		}
 		ask(time.Time{}) // long before 1970
-		// What was read already, or deleted, is not gone back to.
+		// A span never begins before offsets that were read or deleted.
 		spans[0].First = 7
 		if later, err := log.Since(h.ctx, spans, base); err != nil || later[0].First != 7 || later[1].First != 0 {
 			t.Errorf("%+v %v", later, err)

@@ -14,7 +14,7 @@ import (
 	"release-forwarder/consumer/fetch"
 )
 
-// ID names a letter by where it lies.
+// ID is the place of a letter.
 type ID struct {
 	Topic     string
 	Partition int32
@@ -24,11 +24,11 @@ type ID struct {
 // String returns topic/partition/offset.
 func (id ID) String() string { return fmt.Sprintf("%s/%d/%d", id.Topic, id.Partition, id.Offset) }
 
-// Short returns partition/offset, which is enough within one dead-letter topic.
+// Short returns partition/offset, for use within one dead-letter topic.
 func (id ID) Short() string { return fmt.Sprintf("%d/%d", id.Partition, id.Offset) }
 
-// ParseID reads topic/partition/offset, partition/offset, or, where the topic has
-// just one partition, the offset alone.
+// ParseID reads topic/partition/offset, partition/offset, or only the offset if the topic has
+// one partition.
 func ParseID(text, topic string, partitions int) (ID, error) {
 	parts := strings.Split(text, "/")
 	if len(parts) == 3 {
@@ -65,45 +65,45 @@ func quoted(text string) string {
 	return strconv.Quote(text)
 }
 
-// Stored is a letter as it lies in the topic, as far as it can be read.
+// Stored is a letter in the topic, as far as it can be read.
 type Stored struct {
 	ID ID
-	// Written is the letter's own timestamp, when it was written, in milliseconds since
-	// 1970; it need not be one that can be believed.
+	// Written is the letter's own timestamp, in milliseconds since 1970: when it was
+	// written. It may be implausible.
 	Written int64
-	// Dated is the header timestamp as it may be shown: RFC 3339, or the number that the
-	// record had; "" where it is missing or neither. Timestamp is −1 then.
+	// Dated is the header timestamp in a form that may be shown: RFC 3339, or a number of
+	// milliseconds; "" if it is missing or neither. Then Timestamp is −1.
 	Dated string
-	// Letter is what the headers tell. Its Headers are all that lie in the topic; the
+	// Letter is read from the headers. Its Headers are all that the letter has; the
 	// record's own are those of [Letter.Own].
 	Letter
 	// Group is the consumer group that gave the record up.
 	Group string
-	// Redrives is how often the event was replayed before this letter, as the replayed
-	// record says: whoever may write where replays go may write that.
+	// Redrives is how often the event was replayed before this letter, according to the
+	// replayed record: whoever may write to the topic of replays may change it.
 	Redrives int
-	// Origin is where the event began, as topic/partition/offset, as the replayed record
-	// says; of a letter that was never replayed, the record's own place.
+	// Origin is the event's first place, as topic/partition/offset, according to the
+	// replayed record. For an event that was never replayed it is the record's own place.
 	Origin string
-	// ClaimedRedrives and ClaimedOrigin are what a record says of itself that did not lie
-	// where replays go ([ReaderConfig].Replays). Nothing is decided by them.
+	// ClaimedRedrives and ClaimedOrigin are the headers of a record that was not in the
+	// topic of replays ([ReaderConfig].Replays). No decision uses them.
 	ClaimedRedrives int
 	ClaimedOrigin   string
-	// Foreign says that this program did not write the letter: none of its
-	// headers is there.
+	// Foreign says that the letter has none of this program's headers: another program
+	// wrote it.
 	Foreign bool
-	// Problems say what of the headers is missing or cannot be read, in words.
-	// With any of them the letter is not replayed.
+	// Problems say in words which headers are missing or cannot be read. A letter with
+	// problems is not replayed.
 	Problems []string
 }
 
-// WrittenAt is Written as a time, zero where it cannot be believed.
+// WrittenAt is Written as a time, zero if it is not plausible.
 func (s *Stored) WrittenAt() time.Time {
 	t, _ := fetch.TimeOf(s.Written)
 	return t
 }
 
-// Day is the day of writing, in UTC, "unknown" where that cannot be believed.
+// Day is the day of writing in UTC, "unknown" if it is not plausible.
 func (s *Stored) Day() string {
 	t := s.WrittenAt()
 	if t.IsZero() {
@@ -112,7 +112,7 @@ func (s *Stored) Day() string {
 	return t.Format(time.DateOnly)
 }
 
-// Unfit returns an [*UnfitError] where the letter cannot be replayed.
+// Unfit returns an [*UnfitError] if the letter cannot be replayed.
 func (s *Stored) Unfit() error {
 	if len(s.Problems) == 0 {
 		return nil
@@ -140,7 +140,7 @@ func parse(topic string, partition int32, rec *fetch.Record) *Stored {
 	return s
 }
 
-// readNames are those of this program's headers that are read.
+// readNames are this program's headers that are read.
 var readNames = func() map[string]bool {
 	known := map[string]bool{}
 	for name := range strings.FieldsSeq("topic partition offset timestamp group stage reason field message hint code http.status " +
@@ -150,8 +150,8 @@ var readNames = func() map[string]bool {
 	return known
 }()
 
-// ours reads this program's headers, and tells whether there are some that have its
-// prefix. Whatever lies in the topic, no more is kept than a letter of this program's has.
+// ours reads this program's headers, and reports whether any header has its prefix. It keeps no
+// more than a letter of this program has, whatever the topic holds.
 func (s *Stored) ours() (ours map[string]string, some bool) {
 	ours = make(map[string]string, len(readNames))
 	said := map[string]bool{}
@@ -184,7 +184,7 @@ func (s *Stored) problem(format string, args ...any) {
 	s.Problems = append(s.Problems, fmt.Sprintf(format, args...))
 }
 
-// place reads where the record was, without which nothing can be replayed.
+// place reads where the record was. A letter without it cannot be replayed.
 func (s *Stored) place(ours map[string]string) {
 	s.Topic = s.text(ours, "topic", true)
 	s.Partition = int32(s.number(ours, "partition", 31, true))
@@ -198,12 +198,13 @@ func (s *Stored) place(ours map[string]string) {
 	}
 }
 
-// Source is the record's own place, where an event that was never replayed began.
+// Source is the record's own place. An event that was never replayed has this origin.
 func (s *Stored) Source() string {
 	return ID{s.Topic, s.Partition, s.Offset}.String()
 }
 
-// parse reads a record of the dead-letter topic, and believes of it what may be.
+// parse reads a record of the dead-letter topic. It uses the headers of a replay only if the
+// record was in the topic of replays.
 func (d *Reader) parse(partition int32, rec *fetch.Record) *Stored {
 	s := parse(d.topic, partition, rec)
 	if d.cfg.Replays == "" || s.Topic == d.cfg.Replays || s.Foreign {
@@ -216,8 +217,8 @@ func (d *Reader) parse(partition int32, rec *fetch.Record) *Stored {
 	return s
 }
 
-// dated reads the header timestamp. Versions before this one wrote a year of more than
-// four digits there, which is shown as it stands.
+// dated reads the header timestamp. Earlier versions could write a year of more than four
+// digits, which is shown unchanged.
 func dated(text string) (timestamp int64, shown string) {
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 		return n, Stamp(n)
@@ -231,8 +232,7 @@ func dated(text string) (timestamp int64, shown string) {
 	return -1, ""
 }
 
-// verdict reads why it was given up. Only what a replay cannot do without is a
-// problem.
+// verdict reads why the record failed. Only a header that a replay needs can be a problem.
 func (s *Stored) verdict(ours map[string]string) {
 	s.Stage = Stage(s.text(ours, "stage", true))
 	s.Reason = s.text(ours, "reason", true)
@@ -276,17 +276,17 @@ func (s *Stored) number(ours map[string]string, name string, bits int, needed bo
 	return int64(n)
 }
 
-// OriginalHeader is the name of the header that keeps the value of a record as
-// it first came, where a person changed it before a replay. It does not begin
-// with [HeaderPrefix], so that it stays with the record if it fails again.
+// OriginalHeader is the name of the header with the original value of a record that a person
+// changed before a replay. It does not begin with [HeaderPrefix], so that it stays with the
+// record if it fails again.
 const OriginalHeader = "__forwarder.original"
 
-// replayed returns the record that a replay sends: key, value and headers as they
-// came, one replay more, and where the event began. A value that differs from
-// the letter's is sent instead, the original beside it.
+// replayed returns the record that a replay sends: the original key, value and headers, the
+// count of replays plus one, and the event's origin. A changed value replaces the letter's,
+// and the original goes into a header.
 func (s *Stored) replayed(value []byte, changed bool) *replayRecord {
 	r := &replayRecord{key: s.Key, value: s.Value}
-	r.headers = make([]kafka.Header, 0, s.Headers.Len()+3) // it was checked that they are few
+	r.headers = make([]kafka.Header, 0, s.Headers.Len()+3) // checked to be few
 	kept := false
 	for key, value := range s.Own() {
 		r.headers = append(r.headers, kafka.Header{Key: string(key), Value: value})
@@ -304,13 +304,13 @@ func (s *Stored) replayed(value []byte, changed bool) *replayRecord {
 	return r
 }
 
-// replayRecord is a record ready to be sent.
+// replayRecord is a record that is ready to send.
 type replayRecord struct {
 	key, value []byte
 	headers    []kafka.Header
 }
 
-// kafka is the record for one request, dated now.
+// kafka returns the record for one request, with the current time.
 func (r *replayRecord) kafka() kafka.Record {
 	return kafka.Record{Time: time.Now(), Key: protocol.NewBytes(r.key), Value: protocol.NewBytes(r.value), Headers: r.headers}
 }

@@ -13,7 +13,7 @@ func TestParseID(t *testing.T) {
 		"events.dlq/1/17":       "events.dlq/1/17",
 		"1/17":                  "events.dlq/1/17",
 		"0/0":                   "events.dlq/0/0",
-		"17":                    "", // in which of 3?
+		"17":                    "", // 3 partitions: not unique
 		"other/1/17":            "",
 		"3/17":                  "", // there is no partition 3
 		"1/-1":                  "",
@@ -34,7 +34,7 @@ func TestParseID(t *testing.T) {
 	}
 }
 
-// whole are the headers without which a letter is not replayed.
+// whole are the headers that a replay needs.
 func whole(more ...string) []string {
 	return append([]string{
 		HeaderPrefix + "topic", "events", HeaderPrefix + "partition", "2", HeaderPrefix + "offset", "7", HeaderPrefix + "group", "group",

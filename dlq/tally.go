@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// Tally counts letters as they pass. Its memory is bounded whatever they hold.
+// Tally counts letters. Its memory is bounded for any letters.
 type Tally struct {
 	Letters  int           `json:"letters"`
 	ByState  map[State]int `json:"by_state"`
 	Foreign  int           `json:"foreign"`  // this program did not write them
 	Unfit    int           `json:"unfit"`    // open, and a replay leaves them out; the foreign ones too
 	Replayed int           `json:"redriven"` // open, and were replayed before
-	// ByReason counts the open ones; ByDay too, by the day of writing.
+	// ByReason and ByDay count the open ones, by reason and by the day of writing.
 	ByReason map[string]int            `json:"by_reason"`
 	ByDay    map[string]map[string]int `json:"by_day"`
 	Oldest   time.Time                 `json:"oldest,omitzero"` // of the open ones
@@ -21,8 +21,8 @@ type Tally struct {
 }
 
 const (
-	// Reasons and days beyond these many are counted together: a letter of another
-	// program may state anything.
+	// Further reasons and days are counted together: a letter of another program may
+	// hold anything.
 	mostReasons = 100
 	mostDays    = 1000
 	otherReason = "(others)"
@@ -30,8 +30,8 @@ const (
 	noReason    = "(unreadable)"
 )
 
-// isWord tells whether text can be a reason: what another program wrote there may
-// be anything, a plate too.
+// isWord reports whether text can be a reason. Another program may have written anything
+// there, even a plate.
 func isWord(text string) bool {
 	for _, c := range text {
 		if !strings.ContainsRune("abcdefghijklmnopqrstuvwxyz-", c) {
@@ -41,12 +41,12 @@ func isWord(text string) bool {
 	return text != "" && len(text) <= 64
 }
 
-// NewTally makes an empty one.
+// NewTally makes an empty Tally.
 func NewTally() *Tally {
 	return &Tally{ByState: map[State]int{Open: 0, Replayed: 0, Closed: 0}, ByReason: map[string]int{}, ByDay: map[string]map[string]int{}}
 }
 
-// Add counts a letter; due tells whether retention takes it soon.
+// Add counts a letter; due says that retention deletes it soon.
 func (t *Tally) Add(s *Stored, state State, due bool) {
 	t.Letters++
 	t.ByState[state]++

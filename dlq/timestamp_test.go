@@ -8,8 +8,8 @@ import (
 	"release-forwarder/consumer/fetch"
 )
 
-// What a record states as its time stands in the letter as it came, and is read from it
-// again; only what lies in 2000 to 2099 is a time.
+// A letter keeps the record's timestamp unchanged, and it can be read again. Only a timestamp
+// from 2000 to 2099 counts as a time.
 func TestALettersTimestampIsWhatTheRecordHad(t *testing.T) {
 	for timestamp, want := range map[int64]string{
 		1_795_493_203_806:     "2026-11-24T04:06:43.806Z",
@@ -36,7 +36,7 @@ func TestALettersTimestampIsWhatTheRecordHad(t *testing.T) {
 		if s.Timestamp != timestamp || s.Dated != want || len(s.Problems) > 0 {
 			t.Errorf("%d is read as %d, shown as %q, %v", timestamp, s.Timestamp, s.Dated, s.Problems)
 		}
-		// The letter's own time, where another program wrote it.
+		// The letter's own time, if another program wrote the letter.
 		now := time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
 		believed := len(want) > 4 && want[4] == '-'
 		if s.WrittenAt().IsZero() == believed || (s.Day() == "unknown") == believed {
@@ -50,7 +50,7 @@ func TestALettersTimestampIsWhatTheRecordHad(t *testing.T) {
 
 func TestTimestampsOfOtherWritersAreShownWhereTheyAreOne(t *testing.T) {
 	for text, want := range map[string]string{
-		"58881-03-28T02:13:20.000Z":              "58881-03-28T02:13:20.000Z", // of a version before this one
+		"58881-03-28T02:13:20.000Z":              "58881-03-28T02:13:20.000Z", // of an earlier version
 		"2026-11-24T12:06:43+08:00":              "2026-11-24T04:06:43.000Z",
 		"":                                       "",
 		"yesterday":                              "",

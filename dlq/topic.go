@@ -12,19 +12,18 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
-	// fetch is Kafka's log format and nothing of the engine above it: reading
-	// letters needs the same decoding of batches (any codec, transaction markers,
-	// checksums, bounds) as reading events, and kafka-go's own is not fit for it.
-	// It comes over package wire, as all that is asked of brokers. Package consumer
-	// itself is not imported, nor does it import this one.
+	// fetch is only Kafka's log format, nothing of the engine above it. Letters need the
+	// same decoding of batches as events (any codec, transaction markers, checksums,
+	// bounds), and kafka-go's decoder is not good enough. Requests go over package wire.
+	// Package consumer itself is not imported and does not import this one.
 	"release-forwarder/consumer/fetch"
 )
 
-// Span is what a partition held when it was looked at.
+// Span is the range of a partition's offsets at one moment.
 type Span struct {
 	Partition int32
 	First     int64 // the first offset of the log
-	End       int64 // the offset behind the last record a committed reader sees
+	End       int64 // the offset after the last record that a committed reader sees
 }
 
 // source reads one topic as a committed reader, from its leaders, without a group.
@@ -37,21 +36,21 @@ type source struct {
 }
 
 const (
-	// requestTimeout bounds one request beside what it waits for on purpose.
+	// requestTimeout bounds one request, in addition to the wait that it asks for.
 	requestTimeout = 10 * time.Second
-	// answerBytes is what one fetch may bring, before unpacking, but for a larger
-	// first batch. A reader holds one answer.
+	// answerBytes bounds one fetch before unpacking; only a first batch may be larger. A
+	// reader holds one answer.
 	answerBytes = 1 << 20
-	// maxRecordBytes is the most one record may unpack to.
+	// maxRecordBytes bounds one record after unpacking.
 	maxRecordBytes = 128 << 20
-	// tries is how often in a row a request may fail for reasons that pass.
+	// tries is how often in a row a request may fail with passing errors.
 	tries = 8
 	// tryPause grows with each failure, up to 8 times itself.
 	tryPause = 250 * time.Millisecond
 )
 
-// Spans looks at what the topic holds, ordered by partition, again where an error passes.
-// The offsets are more than the records where the topic has gaps.
+// Spans returns the offsets of the topic, ordered by partition. It retries passing errors.
+// There are fewer records than offsets if the topic has gaps.
 func (s *source) Spans(ctx context.Context) (spans []Span, err error) {
 	err = again(ctx, func() error { spans, err = s.Bounds(ctx); return err })
 	if err != nil {
@@ -60,7 +59,8 @@ func (s *source) Spans(ctx context.Context) (spans []Span, err error) {
 	return spans, nil
 }
 
-// Bounds looks once. With an error it gives the partitions whose leaders answered.
+// Bounds is Spans without retries. With an error it returns the partitions whose leaders
+// answered.
 func (s *source) Bounds(ctx context.Context) ([]Span, error) {
 	told, err := s.offsets(ctx, fetch.FirstOffsets, ends(true))
 	if err != nil {
@@ -79,13 +79,12 @@ func (s *source) Bounds(ctx context.Context) ([]Span, error) {
 	return spans, err
 }
 
-// Since lets spans begin at their first record that is dated at a time or later:
-// none before it is. One without such a record ends where it begins. Records
+// Since moves the beginning of spans to their first record with a timestamp at or after a
+// time. All earlier records are older. A span without such a record becomes empty. Records
 // without a timestamp are never found.
 //
-// The time is asked for as it is: the broker answers with the first offset whose
-// timestamp is at or after it (KIP-79). Its index of times is sparse, but it only
-// tells from where the broker looks at the records themselves.
+// The broker answers with the first offset whose timestamp is at or after the time (KIP-79).
+// Its time index is sparse, but the broker uses it only to find where to read the records.
 func (s *source) Since(ctx context.Context, spans []Span, at time.Time) ([]Span, error) {
 	later := slices.Clone(spans)
 	err := again(ctx, func() error {
@@ -108,8 +107,8 @@ func (s *source) Since(ctx context.Context, spans []Span, at time.Time) ([]Span,
 	return later, topicError("read", s.topic, err)
 }
 
-// begin is where a span begins that is read from an offset on; below 0, none of it
-// is.
+// begin is the beginning of a span that is read from offset on. An offset below 0 means that
+// none of it is read.
 func begin(span Span, offset int64) int64 {
 	if offset < 0 {
 		return span.End
@@ -117,9 +116,9 @@ func begin(span Span, offset int64) int64 {
 	return max(span.First, offset)
 }
 
-// Read yields the records of a partition from an offset up to, without, end. One
-// answer of a broker is in memory at a time. An error ends it. What retention
-// takes meanwhile is passed over.
+// Read yields the records of a partition from an offset up to but excluding end. It keeps one
+// answer of a broker in memory. An error ends it. Records that retention deletes meanwhile
+// are skipped.
 func (s *source) Read(ctx context.Context, partition int32, from, end int64) iter.Seq2[fetch.Record, error] {
 	return func(yield func(fetch.Record, error) bool) {
 		for from < end {
@@ -145,7 +144,7 @@ func (s *source) Read(ctx context.Context, partition int32, from, end int64) ite
 				return
 			}
 			if next == from {
-				return // truncated, or an open transaction: there is nothing more to see
+				return // truncated, or an open transaction: no more can be read
 			}
 			from = next
 		}
@@ -169,7 +168,7 @@ func (s *source) deliver(a *fetch.Answer, from, end int64, yield func(fetch.Reco
 	}
 }
 
-// fetch asks the leader, again where the error passes.
+// fetch asks the leader, and retries passing errors.
 func (s *source) fetch(ctx context.Context, partition int32, from int64) (a *fetch.Answer, err error) {
 	most := cmp.Or(s.most, answerBytes)
 	err = again(ctx, func() error {
@@ -201,7 +200,7 @@ func (s *source) ask(ctx context.Context, r *fetch.Request, p fetch.Partition) (
 	return nil, fmt.Errorf("partition %d: %w", p.Partition, fetch.ErrLeftOut)
 }
 
-// firstAfter finds where a partition begins now that an offset is not in it.
+// firstAfter returns where a partition begins, after an offset was not in it.
 func (s *source) firstAfter(ctx context.Context, partition int32, from int64) (int64, error) {
 	spans, err := s.Spans(ctx)
 	if err != nil {
@@ -215,10 +214,10 @@ func (s *source) firstAfter(ctx context.Context, partition int32, from int64) (i
 	return 0, fmt.Errorf("partition %d, offset %d: %w", partition, from, kafka.OffsetOutOfRange)
 }
 
-// again repeats what fails for reasons that pass.
+// again retries passing errors.
 func again(ctx context.Context, try func() error) error { return repeat(ctx, passing, try) }
 
-// repeat repeats what fails for reasons that are worth it.
+// repeat retries errors for which worth returns true.
 func repeat(ctx context.Context, worth func(error) bool, try func() error) error {
 	for n := 1; ; n++ {
 		err := try()
@@ -237,7 +236,7 @@ func repeat(ctx context.Context, worth func(error) bool, try func() error) error
 	}
 }
 
-// pause waits, or returns the context's error as soon as it ends.
+// pause waits, and returns the context's error if it ends before.
 func pause(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -6,39 +6,38 @@ import (
 	"time"
 )
 
-// Progress is how far a consumer group is, at one moment.
+// Progress is a consumer group's progress at one moment.
 type Progress interface {
-	// Done tells that the group is finished with a record: it was accepted, or
-	// its dead letter is acknowledged.
+	// Done reports whether a record is finished: it was accepted, or its dead letter is
+	// acknowledged.
 	Done(topic string, partition int32, offset int64) bool
 }
 
-// Tracker follows replayed events to their ends. A record that the group is
-// finished with was accepted, unless a letter tells of it: letters are
-// acknowledged before their records are done, so that looking at the letters
-// after the group's progress misses none.
+// Tracker follows replayed events to their outcome. A finished record was accepted, unless
+// there is a letter about it. Letters are acknowledged before their records are finished, so
+// reading the letters after the group's progress misses none.
 type Tracker struct {
 	reader *Reader
 	to     string
 	group  string
-	// ends are where the dead letters' partitions ended, and were read up to.
+	// ends are the offsets up to which the dead letters' partitions were read.
 	ends map[int32]int64
 	sent map[int32]map[int64]outcome // by partition and offset of the event
 }
 
-// outcome is what is known of one event that was sent.
+// outcome is what is known about one event that was sent.
 type outcome struct {
-	done   bool // the group is finished with it
+	done   bool // finished
 	failed bool // it was dead-lettered again
 }
 
-// Outcome is what became of replayed events so far.
+// Outcome counts the results of replayed events so far.
 type Outcome struct {
 	Sent, Accepted, Failed, Waiting int
 }
 
-// Track begins to follow what a group makes of events sent to a topic. It must be
-// called before the first one is sent.
+// Track begins to follow a group's progress with events sent to a topic. Call it before the
+// first one is sent.
 func (d *Reader) Track(ctx context.Context, to, group string) (*Tracker, error) {
 	spans, err := d.Spans(ctx)
 	if err != nil {
@@ -51,7 +50,7 @@ func (d *Reader) Track(ctx context.Context, to, group string) (*Tracker, error) 
 	return p, nil
 }
 
-// Add takes an event that was sent.
+// Add adds an event that was sent.
 func (p *Tracker) Add(partition int32, offset int64) {
 	if p.sent[partition] == nil {
 		p.sent[partition] = map[int64]outcome{}
@@ -59,14 +58,14 @@ func (p *Tracker) Add(partition int32, offset int64) {
 	p.sent[partition][offset] = outcome{}
 }
 
-// Outcome tells what is known.
+// Outcome returns the current counts.
 func (p *Tracker) Outcome() Outcome {
 	var f Outcome
 	for _, sent := range p.sent {
 		f.Sent += len(sent)
 		for _, o := range sent {
 			switch {
-			case !o.done: // its letter may be read before its record is done
+			case !o.done: // its letter may be read before its record is finished
 				f.Waiting++
 			case o.failed:
 				f.Failed++
@@ -78,14 +77,14 @@ func (p *Tracker) Outcome() Outcome {
 	return f
 }
 
-// lookFailing is how long looks may fail for reasons that pass, as while a broker
-// is restarted, before following ends.
+// lookFailing is how long looks may fail with passing errors, for example during the restart
+// of a broker, before Follow gives up.
 const lookFailing = 2 * time.Minute
 
-// Follow looks at the group's progress until none of the events waits any more,
-// and reports after each look.
+// Follow reads the group's progress until none of the events waits, and calls report after
+// each look.
 func (p *Tracker) Follow(ctx context.Context, look time.Duration, progress func(context.Context) (Progress, error), report func(Outcome)) error {
-	last := time.Now() // that a look succeeded
+	last := time.Now() // of a successful look
 	for {
 		switch err := p.look(ctx, progress); {
 		case err == nil:
@@ -106,7 +105,7 @@ func (p *Tracker) Follow(ctx context.Context, look time.Duration, progress func(
 	}
 }
 
-// look reads what is finished, then the letters.
+// look reads the group's progress, then the letters.
 func (p *Tracker) look(ctx context.Context, progress func(context.Context) (Progress, error)) error {
 	now, err := progress(ctx)
 	if err != nil {
@@ -122,7 +121,7 @@ func (p *Tracker) look(ctx context.Context, progress func(context.Context) (Prog
 	return p.readLetters(ctx)
 }
 
-// readDeadLetters reads what came to the dead letters since the last look.
+// readLetters reads the letters that were written since the last look.
 func (p *Tracker) readLetters(ctx context.Context) error {
 	spans, err := p.reader.Spans(ctx)
 	if err != nil {

@@ -15,7 +15,7 @@ type finished map[int32]int64
 
 func (f finished) Done(_ string, partition int32, offset int64) bool { return offset < f[partition] }
 
-// What was sent is followed until each is accepted or has a letter again.
+// Events are followed until each is accepted or has a letter again.
 func TestFollowCountsHowEachEnded(t *testing.T) {
 	inHall(t, func(h *hall) {
 		h.post(letters(30)...)
@@ -48,7 +48,7 @@ func TestFollowCountsHowEachEnded(t *testing.T) {
 			switch looks++; looks {
 			case 2:
 				return nil, fmt.Errorf("moving: %w", kafka.NotCoordinatorForGroup)
-			case 3: // the letter is written before the group is finished with its record
+			case 3: // the letter is written before its record is finished
 				h.post(again(0, sent[0][0]))
 			case 4:
 				now[0] = sent[0][2]
@@ -70,9 +70,8 @@ func TestFollowCountsHowEachEnded(t *testing.T) {
 	})
 }
 
-// Another group may read the same topic and give up the same events. Letters of
-// all groups are replayed; what the group followed makes of them is told by its
-// own letters alone.
+// Another group may read the same topic and dead-letter the same events. Letters of all groups
+// are replayed; only the followed group's own letters count as its results.
 func TestFollowPassesOverAnotherGroupsLetters(t *testing.T) {
 	inHall(t, func(h *hall) {
 		h.post(letter(0, "a", 1))
@@ -84,7 +83,7 @@ func TestFollowPassesOverAnotherGroupsLetters(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := all()
-		var sent []Letter // again, as they lie now
+		var sent []Letter // again, from the topic
 		r.Sent = func(_ *Stored, partition int32, offset int64) {
 			p.Add(partition, offset)
 			l := letter(partition, "s", int(offset))

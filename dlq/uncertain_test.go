@@ -16,15 +16,15 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// unproven are answers that Kafka gives after an append too, one that it never
-// gives to this request, and one that nobody knows.
+// unproven are answers that Kafka may give after an append, one that it never gives to this
+// request, and an unknown one.
 var unproven = []kafka.Error{
 	kafka.NotLeaderForPartition, kafka.LeaderNotAvailable, kafka.RequestTimedOut, kafka.NotEnoughReplicasAfterAppend, kafka.KafkaStorageError,
 	kafka.NetworkException, kafka.Unknown, kafka.UnknownTopicOrPartition, kafka.PolicyViolation, kafka.Error(9999),
 }
 
-// answering lets a broker write what it is asked to, and then answer each third
-// request that writes to a topic with an error.
+// answering lets a broker write, and then answer each third request that writes to a topic with
+// an error.
 type answering struct {
 	Wire
 	topic string
@@ -49,9 +49,9 @@ func (h *hall) readerAnswered(by string, p *power, topic string, code kafka.Erro
 	return d
 }
 
-// A leader that loses its partition while it waits for the replicas answers with
-// an error after it has appended. Where the topic can be read the replay goes on,
-// where it cannot it ends; the events are in it once either way.
+// A leader that loses its partition while it waits for the replicas answers with an error after
+// the append. If the topic can be read the replay continues, else it ends. In both cases the
+// events are in the topic once.
 func TestAnAnswerThatProvesNothingSendsNothingTwice(t *testing.T) {
 	for _, code := range unproven {
 		for _, blind := range []bool{false, true} {
@@ -79,8 +79,8 @@ func TestAnAnswerThatProvesNothingSendsNothingTwice(t *testing.T) {
 	}
 }
 
-// What a broker refuses before it appends is sent again, or ends the replay for a
-// reason by name; either way nothing is in doubt.
+// If a broker refuses before the append, the batch is sent again or the replay ends with a named
+// reason; in both cases it is certain that nothing was written.
 func TestWhatIsRefusedBeforeTheAppendIsNotInDoubt(t *testing.T) {
 	for _, code := range checkedFirst {
 		t.Run(fmt.Sprint(int(code)), func(t *testing.T) {
@@ -102,7 +102,7 @@ func TestWhatIsRefusedBeforeTheAppendIsNotInDoubt(t *testing.T) {
 	}
 }
 
-// forgetful leaves the partition out of each answer that tells where a topic ends.
+// forgetful removes the partition from each answer about a topic's end.
 type forgetful struct {
 	Wire
 	topic string
@@ -116,7 +116,7 @@ func (f forgetful) Send(ctx context.Context, broker int32, req kmsg.Request) (km
 	return res, err
 }
 
-// An answer that leaves the partition out does not say that it is empty.
+// An answer without the partition does not mean that it is empty.
 func TestAnEndThatIsNotToldIsNoEmptyTopic(t *testing.T) {
 	inHall(t, func(h *hall) {
 		const n = 60
@@ -131,8 +131,8 @@ func TestAnEndThatIsNotToldIsNoEmptyTopic(t *testing.T) {
 	})
 }
 
-// A broker that is not the leader any more, and wrote nothing: the new leader's log
-// does not hold the events.
+// A broker is no longer the leader and wrote nothing: the new leader's log does not hold the
+// events.
 func TestAReplayGoesOnAfterTheLeaderHasMoved(t *testing.T) {
 	inHall(t, func(h *hall) {
 		const n = 60
@@ -145,8 +145,7 @@ func TestAReplayGoesOnAfterTheLeaderHasMoved(t *testing.T) {
 	})
 }
 
-// The records may be in the leader's log above what it shows, or still be on their
-// way to it.
+// The records may be in the leader's log above the visible end, or still on their way.
 func TestWhatIsNotSeenAfterATimeOutIsNotSentAgain(t *testing.T) {
 	for _, answer := range []error{kafka.RequestTimedOut, kafka.Unknown, kafka.KafkaStorageError, kafka.Error(9999), io.ErrUnexpectedEOF, context.DeadlineExceeded} {
 		inHall(t, func(h *hall) {
@@ -167,7 +166,7 @@ func TestWhatIsNotSeenAfterATimeOutIsNotSentAgain(t *testing.T) {
 	}
 }
 
-// A request that never left is no doubt, whatever kept it.
+// It is certain that a request which was never sent wrote nothing, for any error.
 func TestWhatWasNeverSentIsSentAgain(t *testing.T) {
 	for _, kept := range []error{&net.OpError{Op: "dial", Err: errCut}, kafka.BrokerNotAvailable, context.DeadlineExceeded} {
 		inHall(t, func(h *hall) {
@@ -203,8 +202,8 @@ func TestAWithdrawnRequestIsNeverSent(t *testing.T) {
 	}
 }
 
-// The ledger's entries say the same when they are written again, and of a link the
-// ledger tells whether it counts.
+// The ledger's entries can be written again with the same content, and reading the ledger tells
+// whether a link counts.
 func TestTheLedgerIsWrittenWhateverItsBrokerAnswers(t *testing.T) {
 	for _, code := range unproven {
 		inHall(t, func(h *hall) {
@@ -222,7 +221,7 @@ func TestTheLedgerIsWrittenWhateverItsBrokerAnswers(t *testing.T) {
 	}
 }
 
-// Behind an open transaction nothing is seen, so that nothing is known to be absent.
+// Records after an open transaction cannot be read, so it is unknown whether they are there.
 func TestWhatLiesBehindAnOpenTransactionIsNotSentAgain(t *testing.T) {
 	inHall(t, func(h *hall) {
 		producer, err := kgo.NewClient(kgo.SeedBrokers(h.cluster.ListenAddrs()...), kgo.Dialer(h.net.Dial), kgo.TransactionalID("open"), kgo.RecordPartitioner(kgo.ManualPartitioner()))

@@ -23,16 +23,17 @@ type Wire interface {
 	Refresh()
 }
 
-// anywhere is the address that kafka-go's Client must have; the wire does not look at it.
+// anywhere is an address for kafka-go's Client, which requires one; the wire ignores it.
 var anywhere = kafka.TCP("kafka:0")
 
-// client is kafka-go's, over the wire.
+// client is a kafka-go client over the wire.
 func client(w Wire, timeout time.Duration) *kafka.Client {
 	return &kafka.Client{Addr: anywhere, Transport: w, Timeout: timeout}
 }
 
 func (s *source) client() *kafka.Client { return client(s.wire, requestTimeout) }
 
+// described returns the topic from the cluster's metadata: its ID and its partitions' leaders.
 func (s *source) described(ctx context.Context) (wire.Topic, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
@@ -52,7 +53,7 @@ func described(ctx context.Context, w Wire, topic string) (wire.Topic, error) {
 	return t, t.Err
 }
 
-// led is the topic's ID and who leads one of its partitions.
+// led returns the topic's ID and one of its partitions with its leader.
 func (s *source) led(ctx context.Context, partition int32) (wire.ID, wire.Partition, error) {
 	t, err := s.described(ctx)
 	if err != nil {
@@ -65,8 +66,8 @@ func (s *source) led(ctx context.Context, partition int32) (wire.ID, wire.Partit
 	return t.ID, p, p.Err
 }
 
-// refused passes a leader's error on. The metadata that named the leader, its epoch and the
-// topic's ID may be old.
+// refused returns a leader's error, and refreshes the metadata if its leader, epoch or topic
+// ID may be outdated.
 func (s *source) refused(err error) error {
 	if err != nil && (passing(err) || errors.Is(err, kafka.UnknownTopicOrPartition)) {
 		s.wire.Refresh()
@@ -74,7 +75,7 @@ func (s *source) refused(err error) error {
 	return err
 }
 
-// question asks a leader for an offset of each log.
+// question asks a leader for one offset of each log.
 type question func(ctx context.Context, to fetch.Sender, broker int32, asks []fetch.OffsetAsk) ([]fetch.OffsetTold, error)
 
 // ends asks where logs end, for a reader of committed records or for any.
@@ -84,21 +85,22 @@ func ends(committed bool) question {
 	}
 }
 
-// firstsSince asks for the first committed records that are dated at a time or later.
+// firstsSince asks for the first committed records with a timestamp at or after a time.
 func firstsSince(at time.Time) question {
 	return func(ctx context.Context, to fetch.Sender, broker int32, asks []fetch.OffsetAsk) ([]fetch.OffsetTold, error) {
 		return fetch.OffsetsSince(ctx, to, broker, at, asks)
 	}
 }
 
-// told is what a leader answered of one partition, question by question, as far as it did.
+// told holds a leader's answers about one partition, in the order of the questions, as far as
+// it answered.
 type told struct {
 	offsets []int64
 	err     error
 }
 
-// offsets asks the leaders of all partitions, each for its own: one that does not answer
-// keeps no other's answer back.
+// offsets asks the leaders of all partitions, each about its own. One that does not answer
+// does not block the others.
 func (s *source) offsets(ctx context.Context, questions ...question) (map[int32]told, error) {
 	topic, err := s.described(ctx)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// asked notes how requests to leaders name what is asked for.
+// asked counts how requests name a topic to leaders.
 type asked struct{ fetches, offsets, vague int }
 
 func (h *hall) asked() *asked {
@@ -35,8 +35,8 @@ func (h *hall) asked() *asked {
 	return a
 }
 
-// A leader that was deposed and does not know it refuses only who names the epoch; a topic
-// made anew under the name is another one only to who names the ID.
+// A leader that was replaced and does not know it refuses only requests with the epoch. A
+// recreated topic of the same name is recognized only by requests with the ID.
 func TestALeaderIsAskedByItsEpochAndTheTopicsID(t *testing.T) {
 	inHall(t, func(h *hall) {
 		h.post(letters(20)...)
@@ -78,7 +78,7 @@ func (h *hall) readAll(log *Log, spans []Span) (n int) {
 	return n
 }
 
-// The leader that the metadata names is not the leader any more, or leads anew.
+// The leader that the metadata names is no longer the leader, or is leader again.
 func TestANewLeaderIsFoundAtOnce(t *testing.T) {
 	for name, to := range map[string]int32{"another": 1, "the same": 0} {
 		t.Run(name, func(t *testing.T) {
@@ -104,7 +104,7 @@ func TestANewLeaderIsFoundAtOnce(t *testing.T) {
 					if err := ask(); err != nil {
 						t.Errorf("%s: %v", what, err)
 					}
-					// One pause before the next try, in which the metadata is asked for.
+					// One pause before the next try, to refresh the metadata.
 					if d := time.Since(begun); d > 2*tryPause {
 						t.Errorf("%s took %s", what, d)
 					}
@@ -128,7 +128,7 @@ func (h *hall) moved(topic string, partition, to int32) {
 	}
 }
 
-// One leader that does not answer hides no other's partitions.
+// A leader that does not answer does not hide the partitions of others.
 func TestALeaderThatRefusesHidesNoOthersBounds(t *testing.T) {
 	inHall(t, func(h *hall) {
 		h.moved(letterTopic, 0, 0)

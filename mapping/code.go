@@ -7,10 +7,10 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// codeList are the codes of one field.
+// codeList holds the codes of one field.
 type codeList struct {
 	byName  map[string]string // by number and by name
-	unknown string            // what the API calls unknown
+	unknown string            // the API's code for unknown
 	odd     Suspicion         // any other number or name
 }
 
@@ -32,13 +32,13 @@ var (
 	}}
 )
 
-// find finds a code by number or name, in any case. known is false where the API has
-// none; the code is then the one for unknown.
+// find finds a code by number or by name, in upper or lower case. If the API has no such
+// code, known is false and the code is the one for unknown.
 func (c *codeList) find(s string) (code string, known bool) {
 	if code, known = c.byName[s]; known {
 		return code, true
 	}
-	// 3.0 and 3e0 are 3; what strconv reads beyond JSON ("+3", "0x3") is other text.
+	// 3.0 and 3e0 are 3. What only strconv reads as a number ("+3", "0x3") is other text.
 	if number := jsontext.Value(s); number.Kind() == jsontext.KindNumber && number.IsValid() {
 		if n, err := strconv.ParseFloat(s, 64); err == nil {
 			s = strconv.FormatFloat(n, 'f', -1, 64)

@@ -6,8 +6,7 @@ import (
 	"testing"
 )
 
-// codeSpellings are a field's codes with how they may stand in JSON, and what else may
-// stand there.
+// codeSpellings are a field's codes with their spellings in JSON, and other values.
 type codeSpellings struct {
 	field    string
 	known    map[string][]string

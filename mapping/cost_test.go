@@ -103,8 +103,8 @@ func TestAllocations(t *testing.T) {
 	}
 }
 
-// A hostile value costs memory in proportion to its length at most, whether it is passed
-// over, refused or sent. Most cost next to nothing; only keys must be remembered.
+// A hostile value costs at most memory in proportion to its length, whether it is ignored,
+// refused or sent. Most cost very little; only keys must be remembered.
 func TestHostileMegabytesAreBounded(t *testing.T) {
 	m := mapperIn(t, "Asia/Shanghai")
 	for name, value := range hostile() {
@@ -117,7 +117,7 @@ func TestHostileMegabytesAreBounded(t *testing.T) {
 				limit = 16
 			}
 			if part == "Identify" && name != "a lot of escapes" {
-				limit = 0.1 // two short texts and a stack are all it keeps
+				limit = 0.1 // it keeps two short texts and a stack
 			}
 			if got := allocated(run) / float64(len(value)); got > limit {
 				t.Errorf("%s: %s allocates %.2f bytes for each byte, want at most %v", name, part, got, limit)
@@ -129,7 +129,7 @@ func TestHostileMegabytesAreBounded(t *testing.T) {
 // allocated is how many bytes run allocates.
 func allocated(run func()) float64 {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	run() // what is made once
+	run() // allocate what is made once
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	run()

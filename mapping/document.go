@@ -9,10 +9,10 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// MaxDepth is how deep an event may nest; its own object is level 1.
+// MaxDepth is how deep an event may nest; the event itself is level 1.
 const MaxDepth = 1000
 
-// Phrases of Error.Detail for what is not one JSON object of sound text.
+// Phrases of Error.Detail for a value that is not one JSON object of valid text.
 const (
 	noObject     = "not a JSON object"
 	notJSON      = "not JSON from here on"
@@ -23,24 +23,24 @@ const (
 	keyTwice     = "the key is there twice"
 )
 
-// member is a value of the event's object as it stands there; nil while absent.
+// member is the raw value of one of the event's fields; nil if absent.
 type member struct {
 	value jsontext.Value
 	at    int // where it begins in the record's value
 }
 
-// document is what one pass over a record's value finds at its top level.
+// document is the result of one pass over a record's value, at its top level.
 type document struct {
 	members [fieldCount]member
 	twice   [fieldCount]bool
 
-	// duplicate is the first key that is there twice: of any key where the text was
-	// judged, else of the API's alone.
+	// duplicate is the first key that occurs twice: any key if the text was judged, else
+	// only one of the API's.
 	duplicate *Error
 	others    map[string]bool // the keys seen that are not the API's
 }
 
-// decoder is jsontext's working memory, kept from one value to the next.
+// decoder is jsontext's working memory, reused for the next value.
 type decoder struct {
 	jsontext.Decoder
 	in bytes.Buffer
@@ -48,17 +48,17 @@ type decoder struct {
 
 var decoders = sync.Pool{New: func() any { return new(decoder) }}
 
-// Keys that come twice are our own matter: only those at the top level count.
+// jsontext does not check for duplicate keys: only those at the top level count, see note.
 var (
 	strict  = []jsontext.Options{jsontext.AllowDuplicateNames(true)}
 	lenient = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
 )
 
-// parse reads a value that must be one JSON object of sound text with unique keys.
+// parse reads a value. It must be one JSON object of valid text with unique keys.
 func (doc *document) parse(value []byte) *Error {
 	err := doc.read(value, true)
 	bad, _ := errors.AsType[*jsontext.SyntacticError](err)
-	if bad != nil { // Bad syntax anywhere outweighs bad text before it.
+	if bad != nil { // Bad syntax anywhere takes precedence over bad text before it.
 		err = new(document).read(value, false)
 	}
 	switch refused := invalid(err); {
@@ -75,7 +75,7 @@ func (doc *document) parse(value []byte) *Error {
 	return doc.duplicate
 }
 
-// invalid says what an error of read means for the event.
+// invalid converts an error of read.
 func invalid(err error) *Error {
 	if refused, ok := errors.AsType[*Error](err); ok || err == nil {
 		return refused
@@ -90,8 +90,8 @@ func invalid(err error) *Error {
 	return refused
 }
 
-// read passes over a value, judging text and remembering all keys only on demand. Its
-// error is an *[Error] or jsontext's, whose text may quote the value.
+// read parses a value. With judgeText it also checks the text and remembers all keys. Its
+// error is an *[Error], or jsontext's, whose text may quote the value.
 func (doc *document) read(value []byte, judgeText bool) error {
 	kept := decoders.Get().(*decoder)
 	defer func() { kept.in = bytes.Buffer{}; decoders.Put(kept) }()
@@ -101,7 +101,7 @@ func (doc *document) read(value []byte, judgeText bool) error {
 		options = strict
 	}
 	kept.in = *bytes.NewBuffer(value)
-	d.Reset(&kept.in, options...) // parses value where it lies
+	d.Reset(&kept.in, options...) // parses value without a copy
 	switch begin, err := d.ReadToken(); {
 	case errors.Is(err, io.EOF):
 		return &Error{Reason: Empty, Detail: "no value", Offset: -1}
@@ -133,8 +133,8 @@ func (doc *document) read(value []byte, judgeText bool) error {
 	return nil
 }
 
-// readMember reads the value behind a key. Containers are read token by token, since
-// jsontext's own limit of depth is 10,000.
+// readMember reads the value after a key. It reads containers token by token to check
+// MaxDepth, since jsontext's own limit is 10,000.
 func readMember(d *jsontext.Decoder, value []byte) (member, error) {
 	if k := d.PeekKind(); k != jsontext.KindBeginObject && k != jsontext.KindBeginArray {
 		v, err := d.ReadValue()
@@ -159,7 +159,7 @@ func readMember(d *jsontext.Decoder, value []byte) (member, error) {
 	}
 }
 
-// note takes down a key, which begins at a place, and returns the field that it names.
+// note records a key, which begins at the offset at, and returns the field that it names.
 func (doc *document) note(key jsontext.Value, at int, others bool) field {
 	// Without others only the two of the order key are looked for.
 	const longest = len(`""`) + len(`\u0000`)*len("parking_serial")

@@ -63,7 +63,7 @@ func ExampleMapper_Map_refused() {
 	// P1 S1
 }
 
-// testdata/examples.json is for people who make events; here it is held to the code.
+// testdata/examples.json, which is for people who produce events, agrees with the code.
 func TestExamples(t *testing.T) {
 	file, err := os.ReadFile("testdata/examples.json")
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// seeds are values of every kind that the tables of the tests know.
+// seeds are all values in the tables of the tests.
 func seeds() [][]byte {
 	all := [][]byte{typical, nil, []byte(`{}`)}
 	for _, c := range refusals() {
@@ -37,7 +37,7 @@ func seeds() [][]byte {
 	return all
 }
 
-// checkPromises holds the package's promises on any value.
+// checkPromises checks the promises of doc.go with any value.
 func checkPromises(t *testing.T, m *Mapper, value []byte, at time.Time) {
 	t.Helper()
 	lot, serial := Identify(value)
@@ -69,7 +69,7 @@ func checkPromises(t *testing.T, m *Mapper, value []byte, at time.Time) {
 			t.Fatalf("unknown suspicion %q", s)
 		}
 	}
-	// What is sent is an event too, and maps to itself.
+	// The parameters that are sent are an event, and it maps to itself.
 	again, err := json.Marshal(sent)
 	if err != nil {
 		t.Fatal(err)
@@ -131,7 +131,7 @@ func FuzzMap(f *testing.F) {
 // offset of 24 hours).
 var rfc3339 = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9:]{8}(\.[0-9]+)?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`)
 
-// FuzzTime looks for times that time.Time would read otherwise.
+// FuzzTime looks for times that time.Parse reads differently.
 func FuzzTime(f *testing.F) {
 	for _, c := range goodTimes {
 		f.Add(strings.Trim(c.json, `"`))

@@ -1,14 +1,14 @@
 package mapping
 
 // Identify reads the order key of a record, its lot (park_uuid) and serial
-// (parking_serial), as [Mapper.Map] would send them, also where the event cannot be
-// mapped for a reason that lies elsewhere: a missing plate, a bad time, bad text in
-// another field, another key that comes twice.
+// (parking_serial), as [Mapper.Map] would send them. It also works if the event cannot be
+// mapped for another reason: a missing plate, a bad time, bad text in another field,
+// another duplicate key.
 //
-// Each is "" where it is not certain: the value is not wholly one JSON object, the
-// key is absent or comes twice, or Map would refuse what it holds (a wrong type, blank,
-// bad text, too long). So neither is ever longer than [MaxTextLength] code points.
-// It never panics, and needs no configuration.
+// Each is "" if it is not certain: the value is not one JSON object, the key is absent or
+// occurs twice, or Map would refuse its value (wrong type, blank, bad text, too long). So
+// neither is longer than [MaxTextLength] code points. Identify never panics, and needs no
+// configuration.
 func Identify(value []byte) (lot, serial string) {
 	var doc document
 	if err := doc.read(value, false); err != nil {
@@ -17,11 +17,11 @@ func Identify(value []byte) (lot, serial string) {
 	return doc.certain(parkUUID), doc.certain(parkingSerial)
 }
 
-// certain returns the text of a field as it would be sent, "" where that cannot be known.
+// certain returns the text of a field as it would be sent, or "" if it is not certain.
 func (doc *document) certain(f field) string {
 	if doc.twice[f] {
 		return ""
 	}
-	sent, _ := doc.members[f].text(f, "") // what is refused is ""
+	sent, _ := doc.members[f].text(f, "") // "" if refused
 	return sent
 }

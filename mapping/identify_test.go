@@ -12,7 +12,7 @@ func TestIdentify(t *testing.T) {
 		{"white space around", `{"park_uuid":" \u3000P1","parking_serial":"S1\n"}`, "P1", "S1"},
 		{"names and values written with escapes", `{"park\u005fuuid":"\u0050\u0031","\u0070arking_serial":"S\/1"}`, "P1", "S/1"},
 
-		// It cannot be mapped, but its place can be kept.
+		// It cannot be mapped, but its order key is known.
 		{"no plate", `{` + pair + `}`, "P1", "S1"},
 		{"a plate of the wrong type", `{` + pair + `,"plate":7}`, "P1", "S1"},
 		{"a bad time", string(event(`"leave_time":"x"`)), "P1", "S1"},
@@ -41,7 +41,7 @@ func TestIdentify(t *testing.T) {
 		{"a lot too long", `{"park_uuid":"` + strings.Repeat("x", 1025) + `","parking_serial":"S1"}`, "", "S1"},
 		{"a lot just not too long", `{"park_uuid":"` + strings.Repeat("车", 1024) + `","parking_serial":"S1"}`, strings.Repeat("车", 1024), "S1"},
 
-		// Nothing is certain: what comes after might be more of it.
+		// Nothing is certain: the value is not one JSON object.
 		{"no value", ``, "", ""},
 		{"cut off", `{` + pair, "", ""},
 		{"trailing data", `{` + pair + `}{}`, "", ""},

@@ -2,17 +2,17 @@ package mapping
 
 import "time"
 
-// FutureTolerance is how far leave_time and operate_time may be ahead of the record's
-// time before the event is suspicious.
+// FutureTolerance is how far leave_time and operate_time may be after the record's time;
+// beyond that the event is suspicious.
 const FutureTolerance = 10 * time.Minute
 
-// sharedText is the largest value whose texts are parts of one string, of the whole value: one
-// allocation, and as many bytes as long as the Release is kept.
+// sharedText is the largest value that is copied to one string, of which the texts are parts.
+// That is one allocation, and it keeps the whole value in memory as long as the Release.
 const sharedText = 4 << 10
 
-// Map maps the value of a record. at is the time of the record, as far as it can be
-// believed, and only decides the suspicion [Future]; zero means unknown. The error is
-// always an *[Error]. The Release shares no memory with value.
+// Map maps the value of a record. at is the time of the record, used only for the
+// suspicion [Future]; zero means unknown. The error is always an *[Error]. The Release
+// shares no memory with value.
 func (m *Mapper) Map(value []byte, at time.Time) (*Release, error) {
 	var doc document
 	if refused := doc.parse(value); refused != nil {
@@ -37,15 +37,15 @@ func (m *Mapper) Map(value []byte, at time.Time) (*Release, error) {
 	return r, nil
 }
 
-// evaluation is what Map learns of one event.
+// evaluation is the state of Map for one event.
 type evaluation struct {
-	zone  *time.Location        // of times that state none
-	whole string                // the value, where the texts are to be parts of it; ""
-	times [fieldCount]time.Time // zero while absent
-	odd   []Suspicion           // codes were given that the API does not have
+	zone  *time.Location        // of times without one
+	whole string                // the value, if the texts are parts of it; else ""
+	times [fieldCount]time.Time // zero if absent
+	odd   []Suspicion           // codes that the API does not have
 }
 
-// evaluate returns what is sent for f, "" where it is absent.
+// evaluate returns the text that is sent for f, "" if it is absent.
 func (e *evaluation) evaluate(f field, m member) (string, *Error) {
 	s, refused := m.text(f, e.whole)
 	if s == "" {

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// mapperIn makes a Mapper for a zone, with what is required beyond the four.
+// mapperIn makes a Mapper for a zone, with fields that are required beyond the four.
 func mapperIn(t testing.TB, zone string, alsoRequired ...string) *Mapper {
 	t.Helper()
 	location, err := time.LoadLocation(zone)
@@ -94,7 +94,7 @@ func TestAllStopsWhenAskedTo(t *testing.T) {
 	}
 }
 
-// texts are texts as they stand in JSON and as they are sent.
+// texts are texts in JSON and as they are sent.
 var texts = []struct{ name, json, want string }{
 	{"white space around is removed", `" \t\r\n张三\u000b\u000c "`, "张三"},
 	{"so is Unicode's", `"\u3000\u00a0\u0085\u1680\u2000\u200a\u2028\u2029\u202f\u205f张三\u3000"`, "张三"},

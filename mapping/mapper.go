@@ -6,25 +6,25 @@ import (
 	"time"
 )
 
-// Config is what an operator decides about the mapping.
+// Config holds the operator's settings for the mapping.
 type Config struct {
-	// Location is the zone of times that state none (EVENT_TIMEZONE). It must be
-	// set: a zone taken by mistake would shift every time of every event.
+	// Location is the zone of times without one (EVENT_TIMEZONE). It must be set: a
+	// wrong default would shift every time of every event.
 	Location *time.Location
 
-	// Required names the fields without which an event is refused
-	// (EVENT_REQUIRED_FIELDS): any of [Fields], in any order, repeats allowed, but
-	// all of [AlwaysRequired] among them. Empty means just those.
+	// Required names the fields that an event must have (EVENT_REQUIRED_FIELDS): any of
+	// [Fields], in any order, repeats allowed, including all of [AlwaysRequired]. Empty
+	// means only those.
 	Required []string
 }
 
-// Mapper maps events. It never changes once made and may be shared.
+// Mapper maps events. It is immutable and may be shared.
 type Mapper struct {
 	location *time.Location
 	required [fieldCount]bool
 }
 
-// New makes a Mapper. The error is a *[ConfigError] that names everything wrong.
+// New makes a Mapper. The error is a *[ConfigError] that names every mistake.
 func New(c Config) (*Mapper, error) {
 	wrong := ConfigError{NoLocation: c.Location == nil}
 	m := &Mapper{location: c.Location}
@@ -54,7 +54,7 @@ func New(c Config) (*Mapper, error) {
 type ConfigError struct {
 	// NoLocation: Config.Location is nil.
 	NoLocation bool
-	// Unknown holds what Config.Required names that is no field of an event.
+	// Unknown holds the names in Config.Required that are no fields of an event.
 	Unknown []string
 	// LeftOut holds the fields of AlwaysRequired that Config.Required lacks.
 	LeftOut []string

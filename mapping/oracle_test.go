@@ -11,12 +11,12 @@ import (
 	"pgregory.net/rapid"
 )
 
-// opinion is what encoding/json, which shares no code with jsontext, and naive checks of
-// our own say of a value.
+// opinion is the result of encoding/json, which shares no code with jsontext, and of simple
+// checks of our own.
 type opinion struct {
-	object     bool                         // wholly one JSON object, no deeper than MaxDepth
+	object     bool                         // one JSON object and nothing else, no deeper than MaxDepth
 	soundText  bool                         // UTF-8, surrogates paired
-	uniqueKeys bool                         // at the top level; told only where the text is sound
+	uniqueKeys bool                         // at the top level; set only if the text is sound
 	members    map[string][]json.RawMessage // at the top level, by decoded key
 }
 
@@ -78,7 +78,7 @@ func sound(value []byte) bool {
 	return utf8.Valid(value) && !halfEscape.Match(pairEscape.ReplaceAll(escapes, []byte("_")))
 }
 
-// text is what a field would send, "" where that is not certain.
+// text is the text that would be sent for a field, "" if not certain.
 func (o opinion) text(name string) string {
 	v := o.members[name]
 	if !o.object || len(v) != 1 || v[0][0] != '"' || !sound(v[0]) {
@@ -93,7 +93,7 @@ func (o opinion) text(name string) string {
 	return s
 }
 
-// checkAgainstOracle holds parse and Identify, on any value, to encoding/json.
+// checkAgainstOracle compares parse and Identify with encoding/json, for any value.
 func checkAgainstOracle(t interface {
 	Helper()
 	Errorf(string, ...any)
@@ -128,7 +128,7 @@ func TestAgreesWithEncodingJSON(t *testing.T) {
 	}
 }
 
-// Documents put together from pieces that are mostly JSON, and mostly in an order that is.
+// Documents made of pieces that are mostly JSON, in an order that is mostly valid.
 func TestAgreesWithEncodingJSONOnPieces(t *testing.T) {
 	pieces := rapid.SampledFrom([]string{
 		`{`, `}`, `[`, `]`, `,`, `:`, `"`, `"a"`, `"a":1`, `"park_uuid":"P"`, `"parking_serial":"S"`, `"park_\u0075uid":" P "`, `{}`, `[]`, `[1,2]`, `{"a":{"a":[]}}`,
@@ -144,7 +144,7 @@ func TestAgreesWithEncodingJSONOnPieces(t *testing.T) {
 	})
 }
 
-// Events that are whole but for one byte.
+// Events with one wrong byte.
 func TestAgreesWithEncodingJSONOnDamage(t *testing.T) {
 	all := seeds()
 	rapid.Check(t, func(t *rapid.T) {

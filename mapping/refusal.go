@@ -2,15 +2,15 @@ package mapping
 
 import "fmt"
 
-// Reason says why an event cannot be mapped. The words are stable: they stand in the
-// dead letter's header `reason` and in metrics.
+// Reason says why an event cannot be mapped. The words are stable: the dead letter's
+// header `reason` and metrics use them.
 type Reason string
 
 const (
-	// Empty: the record has no value, or nothing but JSON white space.
+	// Empty: the record has no value, or only JSON white space.
 	Empty Reason = "empty"
-	// InvalidJSON: the value is not wholly one JSON object (RFC 8259), begins with
-	// a BOM, goes on after the object or nests deeper than MaxDepth.
+	// InvalidJSON: the value is not one JSON object (RFC 8259), begins with a BOM,
+	// continues after the object or nests deeper than MaxDepth.
 	InvalidJSON Reason = "invalid-json"
 	// DuplicateKey: the object has a key twice at its top level.
 	DuplicateKey Reason = "duplicate-key"
@@ -21,7 +21,7 @@ const (
 	MissingField Reason = "missing-field"
 	// WrongType: a field of the API holds a JSON type it does not take.
 	WrongType Reason = "wrong-type"
-	// BadTime: a time in no known form, that does not exist, or out of bounds.
+	// BadTime: a time that has no known form, does not exist, or is out of bounds.
 	BadTime Reason = "bad-time"
 	// TooLong: a field's text is longer than MaxTextLength.
 	TooLong Reason = "too-long"
@@ -35,21 +35,20 @@ func Reasons() []Reason {
 // Error refuses an event for good. It holds nothing of the record's contents, so it
 // may be logged and written to headers.
 type Error struct {
-	// Reason is why.
 	Reason Reason
-	// Field is the API's name of the field that is wrong; "" where the event as a
-	// whole is, or the place is not in a field of the API.
+	// Field is the API's name of the wrong field; "" if the event as a whole is wrong,
+	// or a part that is not in a field of the API.
 	Field string
-	// Detail is one of a fixed set of phrases that says more than Reason; never a
+	// Detail is one of a fixed set of phrases that says more than Reason. It holds no
 	// value.
 	Detail string
-	// Offset is where in the value, in bytes from its start, the fault was seen: the
-	// first byte that does not fit, or the start of the string, key or field
-	// that is wrong. -1 where there is no such place (empty, missing-field).
+	// Offset is the place of the fault, in bytes from the start of the value: the first
+	// wrong byte, or the start of the wrong string, key or field. -1 if there is no such
+	// place (empty, missing-field).
 	Offset int
 }
 
-// Error reads "bad-time: leave_time: second 60 (byte 118)".
+// Error returns a text like "bad-time: leave_time: second 60 (byte 118)".
 func (e *Error) Error() string {
 	text := string(e.Reason)
 	if e.Field != "" {
@@ -64,13 +63,13 @@ func (e *Error) Error() string {
 	return text
 }
 
-// Suspicion is something odd about an event that is sent nevertheless. The words are
-// stable: they stand in metrics as `kind`.
+// Suspicion is something strange in an event that is sent nevertheless. The words are
+// stable: they are the label `kind` of a metric.
 type Suspicion string
 
 const (
 	// Future: leave_time or operate_time is more than FutureTolerance after the
-	// record's time: a lane's zone or clock is set wrongly.
+	// record's time: a lane's zone or clock is wrong.
 	Future Suspicion = "future"
 	// LeaveBeforeEnter: leave_time is before enter_time.
 	LeaveBeforeEnter Suspicion = "leave-before-enter"

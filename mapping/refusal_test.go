@@ -19,8 +19,7 @@ type refusalCase struct {
 	field       string
 }
 
-// refusals are values that no configuration maps, but those for their times: see
-// badTimes.
+// refusals are values that no configuration maps. For times see badTimes.
 func refusals() []refusalCase {
 	whole := string(event(`"reason":"设备异常"`))
 	nested := func(levels int) string { // inside the event's own level
@@ -137,7 +136,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// A text takes strings alone, codes and times numbers too: the detail says which.
+// A text takes only strings, codes and times take numbers too: the detail says which.
 func TestAWrongTypeSaysWhatIsTaken(t *testing.T) {
 	m := mapperIn(t, "Asia/Shanghai")
 	numbers := []string{"plate_color", "car_type", "enter_time", "leave_time", "operate_time"}
@@ -147,7 +146,7 @@ func TestAWrongTypeSaysWhatIsTaken(t *testing.T) {
 			want := "not a string"
 			if slices.Contains(numbers, name) {
 				if !strings.ContainsAny(value[:1], "tf{[") {
-					continue // a number; what becomes of it is the code's or the time's matter
+					continue // a number, which codes and times judge themselves
 				}
 				want = "neither a string nor a number"
 			}
@@ -174,7 +173,7 @@ func manyKeys(n int) string {
 	return b.String()[1:]
 }
 
-// A tombstone has no bytes at all, which a string in a table cannot say.
+// A tombstone has a nil value, which the table's strings cannot express.
 func TestNilIsEmpty(t *testing.T) {
 	if e := refusal(t, mapperIn(t, "Asia/Shanghai"), nil); e.Reason != Empty {
 		t.Error(e)

@@ -8,23 +8,23 @@ import (
 	"slices"
 )
 
-// Release is an abnormal release as the platform takes it: the parameters of the
-// API's table but app_id and sign, as they are sent.
+// Release is an abnormal release in the platform's form: the parameters of the API's table
+// (docs/platform-api.md) without app_id and sign, as they are sent.
 type Release struct {
-	sent [fieldCount]string // "" where one is not sent
+	sent [fieldCount]string // "" if not sent
 
-	// Suspicions holds what is odd, each kind once, in the order of [Suspicions].
+	// Suspicions holds each kind once, in the order of [Suspicions].
 	Suspicions []Suspicion
 }
 
 // Lot is the platform's UUID of the lot.
 func (r *Release) Lot() string { return r.sent[parkUUID] }
 
-// ascending is the order of the names' bytes, which the platform's signature wants.
+// ascending is sorted by the bytes of the names, as the platform's signature requires.
 var ascending = slices.SortedFunc(maps.Values(fieldsByName), func(a, b field) int { return cmp.Compare(a.name(), b.name()) })
 
-// All yields the names and values of the parameters that are sent, ascending by the
-// bytes of the name.
+// All yields the names and values of the parameters that are sent, sorted by the bytes of
+// the name.
 func (r *Release) All() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
 		for _, f := range ascending {
@@ -35,7 +35,7 @@ func (r *Release) All() iter.Seq2[string, string] {
 	}
 }
 
-// A Release holds personal data. Printing or logging one by mistake shows nothing.
+// A Release holds personal data: printing or logging one by mistake must show nothing.
 const withheld = "mapping.Release{withheld}"
 
 // String withholds the contents.

@@ -45,10 +45,10 @@ func accepts(t interface{ Fatal(...any) }, s *jsonschema.Schema, value []byte) b
 	return s.Validate(document) == nil
 }
 
-// onlyCodeRefuses lists, by the names in the tables, all that the schema lets pass and
+// onlyCodeRefuses lists all cases, by their names in the tables, that the schema allows and
 // Map refuses.
 var onlyCodeRefuses = []string{
-	// Half of a surrogate pair is JSON by RFC 8259's grammar; readers of schemas replace it.
+	// Half of a surrogate pair is valid in RFC 8259's grammar; schema validators replace it.
 	"a high surrogate alone",
 	"a high surrogate before a letter",
 	"a high surrogate before another escape",
@@ -61,25 +61,25 @@ var onlyCodeRefuses = []string{
 	// No schema counts levels.
 	"nesting to level 1,001",
 	"nesting to level 1,001 in objects",
-	// A date that no calendar shows.
+	// A date that does not exist.
 	"September 31st",
 	"February 30th",
 	"February 29th of 2023",
-	// Parts of a number.
+	// Parts of a 14-digit number.
 	"second 60 in 14 digits",
 	"month 13",
-	// How a number is written: to a schema, these are whole numbers.
+	// The spelling of a number: for a schema these are whole numbers.
 	"a number with a point",
 	"a number with an exponent",
 	"a number with an exponent, 13 bytes",
-	// Bounds that an offset or the zone decides.
+	// Bounds that depend on an offset or the zone.
 	"a second too early",
 	"a second too early, local",
 	"too early by its offset",
 	"a second too late",
 	"a second too late, local",
 	"too late by its offset",
-	// What the clocks of the zone skip.
+	// Local times in a gap of the zone.
 	"a gap begins",
 	"a gap ends",
 	"a gap far ahead",
@@ -132,7 +132,7 @@ func TestSchemaAndMapAgreeOnTheTables(t *testing.T) {
 	}
 }
 
-// Events made up of what is likely to be judged differently.
+// Random events of values that the two are likely to judge differently.
 func TestSchemaAndMapAgreeOnGeneratedEvents(t *testing.T) {
 	s := compiledSchema(t)
 	m := mapperIn(t, "Asia/Shanghai")
@@ -190,7 +190,7 @@ func drawValue(t *rapid.T, name string) string {
 	return str(digits)
 }
 
-// drawTime makes a time that is right but for little.
+// drawTime makes a time that is right or almost right.
 func drawTime(t *rapid.T) string {
 	part := func(label string, usual int, format string, odd ...int) string {
 		return fmt.Sprintf(format, rapid.SampledFrom(append(slices.Repeat([]int{usual}, 3*len(odd)), odd...)).Draw(t, label))
@@ -216,15 +216,15 @@ func drawTime(t *rapid.T) string {
 	return year + "-" + month + "-" + day + separator + hour + ":" + minute + ":" + second + fraction + zone
 }
 
-// beyondSchemas tells whether a refusal is one of the kinds of onlyCodeRefuses that the
-// generator makes: dates that do not exist, times just outside the bounds, numbers.
+// beyondSchemas reports whether a refusal is of a kind in onlyCodeRefuses that the generator
+// makes: dates that do not exist, times just outside the bounds, numbers.
 func beyondSchemas(members map[string]string, e *Error) bool {
 	value := members[e.Field]
 	if e.Reason != BadTime {
 		return false
 	}
 	switch e.Detail {
-	case noTimeForm: // a whole number in bounds, written so that it shows its parts
+	case noTimeForm: // a whole number in bounds, written with a point or an exponent
 		n, ok := new(big.Rat).SetString(value)
 		return ok && n.IsInt() && strings.ContainsAny(value, ".eE")
 	case noSuchTime:
@@ -237,7 +237,7 @@ func beyondSchemas(members map[string]string, e *Error) bool {
 	return false
 }
 
-// The times in milliseconds that the schema's pattern takes are just those in bounds.
+// The schema's pattern for milliseconds takes exactly the times in bounds.
 func TestSchemaKnowsTheBoundsOfMilliseconds(t *testing.T) {
 	s := compiledSchema(t)
 	for _, bound := range []int64{earliest.UnixMilli(), tooLate.UnixMilli() - 1} {
@@ -252,8 +252,8 @@ func TestSchemaKnowsTheBoundsOfMilliseconds(t *testing.T) {
 	}
 }
 
-// The names that the schema shows are codes that Map knows, all with one meaning, and
-// every example in it maps without suspicion.
+// Map knows every name of a code in the schema, each with one meaning, and every example in
+// the schema maps without suspicion.
 func TestSchemaShowsWhatMapKnows(t *testing.T) {
 	var document struct {
 		Examples   []json.RawMessage

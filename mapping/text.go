@@ -8,12 +8,11 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// MaxTextLength is how many code points a field's text may have, white space around
-// it left out.
+// MaxTextLength is how many code points a field's text may have, without the white space
+// around it.
 const MaxTextLength = 1024
 
-// raw is the member as it stands in the value: a part of whole, the value as a string, where
-// that is not "".
+// raw is the member's JSON text. If whole, the value as a string, is not "", it is a part of it.
 func (m member) raw(whole string) string {
 	if whole != "" {
 		return whole[m.at : m.at+len(m.value)]
@@ -21,7 +20,7 @@ func (m member) raw(whole string) string {
 	return string(m.value)
 }
 
-// unquoted returns what a string holds, and whether that is sound. Most have no escapes.
+// unquoted returns the content of a string, and whether it is valid. Most have no escapes.
 func (m member) unquoted(whole string) (plain string, sound bool) {
 	if bytes.IndexByte(m.value, '\\') >= 0 {
 		resolved, err := jsontext.AppendUnquote(nil, m.value)
@@ -32,8 +31,8 @@ func (m member) unquoted(whole string) (plain string, sound bool) {
 	return plain, utf8.ValidString(plain)
 }
 
-// text returns what a member holds for f: a string without white space around it, or
-// a number as it is written; "" where it is absent, null, blank or refused.
+// text returns a member's text for f: a string without white space around it, or a number
+// as it is written; "" if it is absent, null, blank or refused.
 func (m member) text(f field, whole string) (string, *Error) {
 	refuse := func(r Reason, detail string) (string, *Error) {
 		return "", &Error{Reason: r, Field: f.name(), Detail: detail, Offset: m.at}

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// The bounds of an event's times, the last excluded.
+// The bounds of an event's times; the last is excluded.
 var (
 	earliest = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 	tooLate  = time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -21,8 +21,8 @@ const (
 	outOfBounds = "not between 2000-01-01T00:00:00Z and 2099-12-31T23:59:59Z"
 )
 
-// timeOf reads a time in any form that an event may use, in UTC and whole seconds. zone is
-// that of forms that state none. problem is "" or why there is no such time.
+// timeOf reads a time in any form that an event may use, and returns it in UTC and whole
+// seconds. zone is for forms without one. problem is "" or says what is wrong.
 func timeOf(s string, zone *time.Location) (t time.Time, problem string) {
 	layout := "2006-01-02T15:04:05"
 	if len(s) == 13 {
@@ -35,7 +35,7 @@ func timeOf(s string, zone *time.Location) (t time.Time, problem string) {
 	switch {
 	case len(s) == 14:
 		layout = "20060102150405"
-	// What time.Parse takes beyond RFC 3339: hours of one digit, fractions after a comma, and
+	// time.Parse takes more than RFC 3339: hours of one digit, fractions after a comma, and
 	// offsets of 24 hours or 60 minutes.
 	case len(s) < seconds || s[13] != ':' || strings.Contains(s, ","):
 		return t, noTimeForm
@@ -66,7 +66,7 @@ func timeOf(s string, zone *time.Location) (t time.Time, problem string) {
 	return bounded(t)
 }
 
-// bounded cuts the fraction of a time and holds it to the bounds.
+// bounded cuts the fraction of a time and checks the bounds.
 func bounded(t time.Time) (time.Time, string) {
 	t = t.UTC().Truncate(time.Second)
 	if t.Before(earliest) || !t.Before(tooLate) {
@@ -75,11 +75,12 @@ func bounded(t time.Time) (time.Time, string) {
 	return t, ""
 }
 
-// firstInstant returns the first instant at which clocks in the zone show a civil
-// time, given as the Unix seconds that it has in UTC. ok is false for one that they skip.
+// firstInstant returns the first instant at which clocks in the zone show a civil time,
+// given as its Unix seconds in UTC. ok is false for a time that they skip.
 //
-// time.Date does not say which of two instants it takes and moves a skipped time. So this
-// tries the offsets of the day before and of the day after: the larger is the earlier instant.
+// time.Date does not say which of two instants it returns, and it moves a skipped time. So
+// this tries the offsets of the day before and of the day after: the larger offset gives the
+// earlier instant.
 func firstInstant(civil int64, zone *time.Location) (instant time.Time, ok bool) {
 	offsetAt := func(unix int64) int64 {
 		_, offset := time.Unix(unix, 0).In(zone).Zone()

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// goodTimes are times as they stand in JSON and as they are sent.
+// goodTimes are times in JSON and as they are sent.
 var goodTimes = []struct{ name, zone, json, want string }{
 	{"UTC", "Asia/Shanghai", `"2023-03-21T15:59:59Z"`, "2023-03-21T15:59:59Z"},
 	{"small t and z", "Asia/Shanghai", `"2023-03-21t15:59:59z"`, "2023-03-21T15:59:59Z"},
@@ -69,7 +69,7 @@ func TestTimes(t *testing.T) {
 	}
 }
 
-// badTimes are times as they stand in JSON and why they are refused.
+// badTimes are times in JSON and why they are refused.
 var badTimes = []struct{ name, zone, json, detail string }{
 	{"no time", "Asia/Shanghai", `"x"`, noTimeForm},
 	{"a date alone", "Asia/Shanghai", `"2021-09-02"`, noTimeForm},

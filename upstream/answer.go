@@ -9,46 +9,43 @@ import (
 	"unicode/utf8"
 )
 
-// Answer is how a delivery ended: what its last attempt was told.
+// Answer is the result of a delivery: the answer to its last attempt.
 type Answer struct {
 	Verdict Verdict
-	// What the body said, "" where it was not readable or said it in another
-	// type than a string. Texts of the platform are personal data (the hint of a
-	// 401 holds the plate): only the dead letter may show Message and Hint, and
-	// Code and Seqno go through Sanitize before they are logged. Each is at most
-	// 1,024 bytes of valid UTF-8, with *** for every occurrence of the secret.
+	// From the body, "" if it was not readable or the value is no string. The
+	// platform's texts are personal data (the hint of a 401 holds the plate): only the
+	// dead letter may show Message and Hint. Code and Seqno go through Sanitize before
+	// they are logged. Each has at most 1,024 bytes of valid UTF-8, with *** for the
+	// secret.
 	Code, Message, Hint, Seqno string
-	// Explanation says what is probably wrong with a signature that was refused,
-	// in fixed words and names of the API's parameters: see Explain. It is fit for
-	// logs; "" for any other answer.
+	// Explanation says what is probably wrong with a refused signature: see Explain.
+	// It is safe to log; "" for any other answer.
 	Explanation string
-	// HTTPStatus is 0 where no answer came.
+	// HTTPStatus is 0 if no answer came.
 	HTTPStatus int
 	// Attempts counts the HTTP requests of this delivery, from 0.
 	Attempts int
-	// RetryAfter is the wait the last answer asked for, 0 to
-	// Config.RetryAfterMax; HasRetryAfter tells a 0 from none.
+	// RetryAfter is the wait that the last answer asked for, 0 to
+	// Config.RetryAfterMax. HasRetryAfter distinguishes 0 from none.
 	RetryAfter    time.Duration
 	HasRetryAfter bool
-	// Err says why there is no code: for Unreadable, Timeout, Unreachable and
-	// Cut it is an *Error, and so it is for a Throttled whose body could not be
-	// read and a Refused that was not sent for want of a credential; otherwise nil.
-	// It is fit for logs.
+	// Err says why there is no code. It is an *Error for Unreadable, Timeout,
+	// Unreachable and Cut, for Throttled without a readable body, and for Refused
+	// without a credential; otherwise nil. It is safe to log.
 	Err error
 	// Unsent says that no byte of the last attempt's request left this host: no name, no
-	// descriptor, no connection, no TLS; or no credential, and so no attempt. That tells
-	// nothing about the record.
+	// descriptor, no connection, no TLS; or no credential, and so no attempt. Such a
+	// failure says nothing about the record.
 	Unsent bool
-	// When the first and the last attempt began; zero where there was none.
+	// When the first and the last attempt began; zero if there was none.
 	FirstAttempt, LastAttempt time.Time
 }
 
-// maxText bounds each text of an Answer, in bytes: as much as a header of a
-// dead letter takes.
+// maxText bounds each text of an Answer, in bytes, like a header of a dead letter.
 const maxText = 1024
 
-// clean makes a text of the platform safe to keep: secrets are redacted first,
-// so that cutting cannot leave a part of one behind.
+// clean makes a text of the platform safe to keep. Secrets are redacted before the text
+// is truncated, so that no part of one is left.
 func clean(text string, secrets ...string) string {
 	if text == "" {
 		return ""
@@ -68,7 +65,7 @@ func clean(text string, secrets ...string) string {
 	return truncate(strings.ToValidUTF8(text, "\uFFFD"), maxText)
 }
 
-// lowerHex writes the digits of a percent-encoding in lower case, as some do.
+// lowerHex writes a percent-encoding with lower-case digits, as some servers do.
 func lowerHex(escaped string) string {
 	b := []byte(escaped)
 	for i := 0; i+2 < len(b); i++ {
@@ -80,24 +77,24 @@ func lowerHex(escaped string) string {
 	return string(b)
 }
 
-// unsigned reports whether the platform did not take the signature: 401, or a
-// success with a hint that stands for it; a 403 is another matter.
+// unsigned reports whether the platform did not take the signature: 401, or a success
+// code with a hint. A 403 has another cause.
 func (a *Answer) unsigned() bool {
 	return a.Verdict == Refused && a.Code != "" && a.Code != "403"
 }
 
-// Load is what an HTTP attempt tells about the platform's load.
+// Load is what an HTTP attempt says about the platform's load.
 type Load int
 
 const (
 	LoadUnknown  Load = iota // nothing
-	LoadServed               // the platform did its work: it can take this much, and the time it took counts
-	LoadAnswered             // it answered a record it will not take: it can take this much
-	LoadRefused              // 429, 503, no connection: it cannot
-	LoadTimedOut             // nothing in time: it cannot, or will not take this record
+	LoadServed               // accepted: it can take this much, and the duration counts
+	LoadAnswered             // refused for good: it can take this much
+	LoadRefused              // 429, 503, no connection: it cannot take this much
+	LoadTimedOut             // no answer in time: it cannot, or will not take this record
 )
 
-// load says what an attempt tells about the platform's load.
+// load is what the answer says about the platform's load.
 func (a *Answer) load() Load {
 	switch a.Verdict {
 	case Accepted:
@@ -132,8 +129,9 @@ func truncate(text string, limit int) string {
 	return text[:limit]
 }
 
-// Sanitize returns s if it is 1 to 64 of A–Z a–z 0–9 . _ - and ? otherwise: how a
-// lot, a code or a seqno may appear in logs, spans, metrics and pages.
+// Sanitize returns s if it is 1 to 64 of A–Z a–z 0–9 . _ - and ? otherwise. Lot, code
+// and seqno appear only like this in logs, spans, metrics and pages (P7 of
+// docs/guarantees.md).
 func Sanitize(s string) string {
 	if len(s) == 0 || len(s) > 64 {
 		return "?"
@@ -148,8 +146,8 @@ func Sanitize(s string) string {
 	return s
 }
 
-// retryAfter reads the header of that name (RFC 9110, 10.2.3): whole seconds or
-// a date, which may have passed. It is at most limit.
+// retryAfter reads the header Retry-After (RFC 9110, 10.2.3): whole seconds, or a date,
+// which may have passed. It returns at most limit.
 func retryAfter(header http.Header, now time.Time, limit time.Duration) (wait time.Duration, ok bool) {
 	value := strings.TrimSpace(header.Get("Retry-After"))
 	if value == "" {

@@ -11,25 +11,25 @@ import (
 	"time"
 )
 
-// attempt is one HTTP request of a delivery and its context, which ends with the
-// attempt's time. The goroutine of Deliver alone touches what it holds.
+// attempt is one HTTP request of a delivery and its context, which ends at the
+// attempt's time-out. Only the goroutine of Deliver uses its fields.
 type attempt struct {
 	context.Context
 
-	delivery *delivery // whose context's end is the caller's doing, not the time-out's
-	// answer is what this attempt was told, as far as it goes.
+	delivery *delivery // its context is the caller's and knows no time-out
+	// answer is what is known of the answer so far.
 	answer Answer
 	trace  httptrace.ClientTrace
 
-	// The connection that net/http chose last; wire is nil before, and for HTTP/2, where it
-	// is shared: whose bytes go out on it cannot be told.
+	// The connection that net/http chose last. wire is nil before that, and for HTTP/2: there
+	// requests share a connection, and bytes cannot be attributed to one of them.
 	wire   *wire
 	shared bool
 	plain  bool  // no TLS
 	cause  error // why no answer came
 }
 
-// given is told by net/http of a connection for the request.
+// given is called by net/http with the connection for the request.
 func (a *attempt) given(c httptrace.GotConnInfo) {
 	a.wire = beneath(c.Conn)
 	if a.wire == nil {
@@ -63,8 +63,8 @@ func AttemptFromContext(ctx context.Context) int {
 	return 0
 }
 
-// bounded is the outermost round tripper: it gives each attempt its time-out,
-// lets it end wholly before anything above sees it, and notes what it brought.
+// bounded is the outermost round tripper: it gives each attempt its time-out and
+// records the result, after the attempt has ended.
 type bounded struct {
 	next      http.RoundTripper
 	timeout   time.Duration
@@ -75,8 +75,8 @@ type bounded struct {
 func (b *bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 	d := deliveryFrom(req.Context())
 	a := d.begin()
-	// A context for each attempt and not Client.Timeout, which takes a goroutine
-	// for each request when the round tripper is not an http.Transport.
+	// Client.Timeout would start a goroutine for each request, because this round
+	// tripper is not an http.Transport.
 	var cancel context.CancelFunc
 	a.Context, cancel = context.WithTimeout(req.Context(), b.timeout)
 	defer cancel()
@@ -88,7 +88,7 @@ func (b *bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 	a.trace.GotConn = a.given
 	resp, err := b.next.RoundTrip(req.WithContext(httptrace.WithClientTrace(a, &a.trace)))
 	if err != nil && a.answer.Verdict == Unknown {
-		_ = a.fail(a, err) // the wrapper's own failure, which it returned
+		_ = a.fail(a, err) // the wrapper itself failed
 	}
 	d.answer = a.answer
 	if b.gate != nil {
@@ -112,7 +112,7 @@ type reading struct {
 
 func (r *reading) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
-	a := ctx.Value(attemptKey{}).(*attempt) // only Deliver comes here
+	a := ctx.Value(attemptKey{}).(*attempt) // only Deliver calls this
 	resp, err := r.exchange(req, a)
 	if r.onAnswer != nil {
 		r.onAnswer(ctx, a.describe())
@@ -128,7 +128,7 @@ func (r *reading) exchange(req *http.Request, a *attempt) (*http.Response, error
 	a.answer.HTTPStatus = resp.StatusCode
 	a.answer.RetryAfter, a.answer.HasRetryAfter = retryAfter(resp.Header, time.Now(), r.retryAfterMax)
 	location := resp.Header.Get("Location")
-	// Nothing above may follow a redirect, or see where it points.
+	// No layer above may follow a redirect, or see its target.
 	resp.Header.Del("Location")
 
 	body, err := readBody(resp)
@@ -143,11 +143,12 @@ func (r *reading) exchange(req *http.Request, a *attempt) (*http.Response, error
 		err = bodyError{err, instead(resp, location, req.URL, body)}
 	}
 	a.judged(r.rules, reply, err)
-	resp.Body, resp.ContentLength = http.NoBody, 0 // nobody above may see it
+	resp.Body, resp.ContentLength = http.NoBody, 0 // no layer above may see the body
 	return resp, nil
 }
 
-// ended says which of the attempt's contexts has ended, as a verdict.
+// ended returns the verdict for the context that has ended: Cut, Timeout, or Unknown
+// if none has.
 func (a *attempt) ended(ctx context.Context) Verdict {
 	switch {
 	case a.delivery.Err() != nil:
@@ -159,7 +160,7 @@ func (a *attempt) ended(ctx context.Context) Verdict {
 	}
 }
 
-// fail notes that no whole answer came. ctx is the attempt's.
+// fail records that no complete answer came. ctx is the attempt's.
 func (a *attempt) fail(ctx context.Context, cause error) error {
 	var text string
 	a.cause, a.answer.Unsent = cause, a.unsent()
@@ -179,8 +180,8 @@ func (a *attempt) fail(ctx context.Context, cause error) error {
 	return a.answer.Err
 }
 
-// otherProtocol says what was spoken on the connection in the place of HTTP/1; "" where
-// that does not show.
+// otherProtocol names the protocol that was spoken on the connection instead of HTTP/1,
+// or "" if it is not known.
 func (a *attempt) otherProtocol() string {
 	if !a.plain || a.wire == nil {
 		return ""
@@ -196,7 +197,7 @@ func (a *attempt) load() Load {
 	return a.answer.load()
 }
 
-// judged notes what the answer means. unreadable is nil where reply was read.
+// judged records the verdict on an answer. unreadable is nil if reply was read.
 func (a *attempt) judged(rules rules, reply reply, unreadable error) {
 	a.answer.Verdict = rules.judge(a.answer.HTTPStatus, reply, unreadable == nil, a.answer.HasRetryAfter)
 	if unreadable != nil {

@@ -16,12 +16,12 @@ import (
 	"release-forwarder/upstream"
 )
 
-// hole is a connection that a firewall may forget: from then on nothing is
-// heard, and what is written goes nowhere.
+// hole is a connection that a firewall may forget: from then on no byte arrives in
+// either direction.
 type hole struct {
 	net.Conn
 	forgotten *atomic.Bool
-	reset     *atomic.Bool // forgotten with a word: what is written meets a reset
+	reset     *atomic.Bool // forgotten, and writes get a reset
 	closed    chan struct{}
 }
 
@@ -54,10 +54,10 @@ func (h *hole) Write(p []byte) (int, error) {
 
 func (h *hole) Close() error { close(h.closed); return h.Conn.Close() }
 
-// All requests of an HTTP/2 connection hang with it. They must not hang for as
-// long as the operating system keeps trying, a quarter of an hour.
+// If an HTTP/2 connection hangs, all its requests hang. They must not hang as long as the
+// operating system retransmits, a quarter of an hour.
 func TestForgottenHTTP2ConnectionIsGivenUp(t *testing.T) {
-	// For its certificate alone.
+	// Only for its certificate.
 	certified := httptest.NewTLSServer(http.NotFoundHandler())
 	defer certified.Close()
 	synctest.Test(t, func(t *testing.T) {

@@ -26,26 +26,26 @@ const (
 	probeInterval = time.Second
 )
 
-// circuit is the state machine of the package's table. It knows no lock, no
-// waiters and no timers: the gate asks it and tells it, under its own lock.
+// circuit is the state machine of the table in doc.go. It has no lock, waiters or
+// timers: the gate calls it under its own lock.
 type circuit struct {
 	max   int
 	phase Phase
 	since time.Time // when phase began
-	limit int       // of requests in flight: max but in Ramp; 1 to max
+	limit int       // requests in flight: 1 to max in Ramp, else max
 
 	// failed are the different records that failed since the last acceptance,
 	// fewer than openAfter; empty while open.
 	failed   [openAfter - 1]any
 	failures int
 
-	// While open: when the next request may begin, and whether the slot given
-	// last may still be given back unused.
+	// While open: when the next request may begin, and whether the last slot may
+	// still be returned unused.
 	nextProbe  time.Time
 	returnable bool
 }
 
-// fail notes that a delivery of record id failed for a reason that counts
+// fail records that a delivery of record id failed for a reason that counts
 // against the platform, and reports whether that opened the circuit.
 func (c *circuit) fail(id any, now time.Time) bool {
 	if c.phase == Open {
@@ -64,12 +64,12 @@ func (c *circuit) fail(id any, now time.Time) bool {
 	c.forget()
 	c.enter(Open, now)
 	c.limit = c.max
-	// The failure that opened it was a request just now.
+	// The failed request counts as this second's.
 	c.nextProbe, c.returnable = now.Add(probeInterval), false
 	return true
 }
 
-// accept notes an acceptance and reports whether it closed the circuit.
+// accept records an acceptance and reports whether it closed the circuit.
 func (c *circuit) accept(now time.Time) bool {
 	c.forget()
 	switch c.phase {
@@ -97,14 +97,14 @@ func (c *circuit) forget() {
 
 func (c *circuit) enter(p Phase, now time.Time) { c.phase, c.since = p, now }
 
-// take notes that a slot was given.
+// take records that a slot was given.
 func (c *circuit) take(now time.Time) {
 	if c.phase == Open {
 		c.nextProbe, c.returnable = now.Add(probeInterval), true
 	}
 }
 
-// giveBack notes that a slot was returned unused: the next may follow at once.
+// giveBack records that a slot was returned unused: the next may follow at once.
 func (c *circuit) giveBack(now time.Time) {
 	if c.phase == Open && c.returnable {
 		c.nextProbe, c.returnable = now, false

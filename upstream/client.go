@@ -15,27 +15,26 @@ import (
 type Request struct {
 	// Lot is the lot's park_uuid: it chooses the credential.
 	Lot string
-	// Params are the API's parameters but app_id and sign, which are the
-	// client's own: if they are among them they are left out. Ascending by name
-	// spares a copy.
+	// Params are the API's parameters. The client adds app_id and sign itself and
+	// ignores them here. Parameters sorted by name save a copy.
 	Params []Param
-	// Quick allows quick retries: this is the record's first delivery. Without
-	// it a delivery is one attempt.
+	// Quick allows quick retries, for a record's first delivery. Without it a
+	// delivery is one attempt.
 	Quick bool
-	// Probe says that this delivery tries whether the platform, or the lot, accepts
-	// again: of two secrets it takes the one that was not refused last, and a 401 is
-	// not tried once more.
+	// Probe says that this delivery tests whether the platform, or the lot, accepts
+	// again. Of two secrets it takes the one that was not refused last, and after a
+	// 401 it does not try the other.
 	Probe bool
-	// Traceparent, where set, is sent as the header of that name (W3C Trace
-	// Context), unless what Config.Wrap puts around an attempt sets another.
+	// Traceparent, if set, is sent as the header of that name (W3C Trace Context),
+	// unless Config.Wrap sets another.
 	Traceparent string
-	// Proceed is asked before each further attempt, and again when its wait is
-	// over; nil means yes.
+	// Proceed is called before each further attempt, and again after its wait;
+	// nil means yes.
 	Proceed func() bool
 }
 
-// Client delivers records to the platform. It is safe for concurrent use; how
-// many deliveries run at once is for a Gate to say.
+// Client delivers records to the platform. It is safe for concurrent use. A Gate
+// bounds how many deliveries run at once.
 type Client struct {
 	config      Config
 	endpoint    *url.URL
@@ -44,7 +43,7 @@ type Client struct {
 	rotations   rotations
 }
 
-// New checks config and returns a client; it contacts nobody. The errors are
+// New checks config and returns a client. It opens no connection. The errors are
 // ErrURL, ErrCredential, ErrEncoding, ErrBounds and ErrCodes.
 func New(config Config) (*Client, error) {
 	config, endpoint, err := config.complete()
@@ -72,32 +71,32 @@ func New(config Config) (*Client, error) {
 		CheckRetry:   c.checkRetry,
 		Backoff:      backoff,
 		PrepareRetry: c.prepareRetry,
-		// What the last attempt brought is in the delivery.
+		// The result of the last attempt is in the delivery.
 		ErrorHandler: func(resp *http.Response, err error, _ int) (*http.Response, error) { return resp, err },
 	}
 	return c, nil
 }
 
-// Endpoint returns the URL as it may be shown: without user information, query
-// and fragment.
+// Endpoint returns the URL in a form that may be shown: without user information,
+// query and fragment.
 func (c *Client) Endpoint() string {
 	shown := *c.endpoint
 	shown.User, shown.RawQuery, shown.ForceQuery, shown.Fragment, shown.RawFragment = nil, "", false, "", ""
 	return shown.String()
 }
 
-// Close closes the connections that are idle; what is in flight goes on.
+// Close closes idle connections. Requests in flight continue.
 func (c *Client) Close() { c.connections.close() }
 
-// HasCredential reports whether there is a credential for the lot. Where there is
-// none Deliver makes no request.
+// HasCredential reports whether there is a credential for the lot. Without one
+// Deliver makes no request.
 func (c *Client) HasCredential(lot string) bool {
 	_, has := c.config.Credentials(lot)
 	return has
 }
 
-// delivery is the state of one Deliver and the context of its requests, by which
-// retryablehttp's hooks find it. All of them run in Deliver's goroutine.
+// delivery is the state of one Deliver call. It is also the context of its requests:
+// retryablehttp's hooks find it there. They all run in Deliver's goroutine.
 type delivery struct {
 	context.Context // the caller's
 
@@ -111,8 +110,8 @@ type delivery struct {
 
 type deliveryKey struct{}
 
-// Value gives the delivery itself, and whatever the caller's context holds. (A value
-// in a context of its own would be one more of them for each record.)
+// Value returns the delivery itself, or a value of the caller's context. (This saves
+// one context for each record.)
 func (d *delivery) Value(key any) any {
 	if key == (deliveryKey{}) {
 		return d
@@ -136,11 +135,10 @@ func (d *delivery) begin() *attempt {
 }
 
 // Deliver sends one record, with quick retries where the request allows them,
-// and returns what the last attempt was told. A 401 is tried once more, at once,
-// with the credential's other secret where it has two. When ctx ends before an
-// answer is whole, or between two attempts, the verdict is Cut; an answer that
-// had come wholly stands. Without a credential for the lot the verdict is
-// Refused, after no attempt.
+// and returns the answer to the last attempt. After a 401 it tries the credential's
+// other secret, if there is one, at once. If ctx ends before an answer is complete,
+// or between two attempts, the verdict is Cut; a complete answer keeps its verdict.
+// Without a credential for the lot there is no attempt, and the verdict is Refused.
 func (c *Client) Deliver(ctx context.Context, r Request) Answer {
 	credential, has := c.config.Credentials(r.Lot)
 	if !has {
@@ -163,10 +161,10 @@ func (c *Client) Deliver(ctx context.Context, r Request) Answer {
 	return d.answer
 }
 
-// sign sends a delivery with one of its credential's secrets, and remembers
-// whether that was the right one.
+// sign sends a delivery signed with one of its credential's secrets, and records
+// whether the platform took that secret.
 func (c *Client) sign(d *delivery, ch choice) {
-	// The delivery knows better than resp and err how its attempts ended.
+	// The delivery has the verdict; resp and err are not needed.
 	resp, err := c.http.Do(c.newRequest(d, ch.secret(d.credential).Reveal()))
 	if err == nil {
 		_ = resp.Body.Close()
@@ -182,8 +180,8 @@ func (c *Client) sign(d *delivery, ch choice) {
 	}
 }
 
-// mayTryOther reports whether a delivery that was refused is tried once more with
-// its credential's other secret, and waits for its turn.
+// mayTryOther reports whether a refused delivery is tried again with its credential's
+// other secret. It waits for the rate's turn.
 func (c *Client) mayTryOther(d *delivery, ch choice) bool {
 	if ch.of == nil || d.request.Probe || d.waiting || !d.answer.unsigned() || !c.allowed(d) {
 		return false
@@ -191,8 +189,8 @@ func (c *Client) mayTryOther(d *delivery, ch choice) bool {
 	return c.await(d) // if not, the next delivery begins with the other
 }
 
-// await waits for leave for one more attempt, and reports whether there is: no pause and no
-// other's turn of the rate may stand in its way for longer than RetryWaitMax.
+// await waits until one more attempt may go out, and reports whether it may. It returns
+// false if the platform's pause or the rate would delay it by more than RetryWaitMax.
 func (c *Client) await(d *delivery) bool {
 	if gate := c.config.Gate; gate != nil {
 		wait, ok := gate.retry(d.answer.LastAttempt, c.config.RetryWaitMax)
@@ -206,7 +204,7 @@ func (c *Client) await(d *delivery) bool {
 			case <-timer.C:
 			case <-d.Done():
 			}
-			if gate.paused() { // since
+			if gate.paused() { // meanwhile
 				return false
 			}
 		}
@@ -214,7 +212,7 @@ func (c *Client) await(d *delivery) bool {
 	return d.Err() == nil && c.allowed(d)
 }
 
-// Values of headers that all requests share; nobody changes them.
+// Header values that all requests share. They are never changed.
 var (
 	accept         = []string{"application/json"}
 	acceptEncoding = []string{encodingGzip}
@@ -225,7 +223,7 @@ func (c *Client) newRequest(d *delivery, secret string) *retryablehttp.Request {
 	body, contentType := c.config.Encoding.encode(d.signed, signCanonical(d.signed, secret))
 	plain := &http.Request{
 		Method: http.MethodPost,
-		URL:    c.endpoint, // nobody below changes it
+		URL:    c.endpoint, // not changed by net/http
 		Host:   c.endpoint.Host,
 		Proto:  "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{"Content-Type": {contentType}, "Accept": accept, "Accept-Encoding": acceptEncoding, "User-Agent": userAgent},
@@ -240,16 +238,16 @@ func (c *Client) newRequest(d *delivery, secret string) *retryablehttp.Request {
 
 var errStopped = errors.New("no quick retry")
 
-// checkRetry is asked after each attempt. The verdict alone decides, and with
-// it those who may forbid a retry.
+// checkRetry is called after each attempt. The verdict decides, then RetryMax, MayRetry
+// and Proceed.
 func (c *Client) checkRetry(ctx context.Context, _ *http.Response, _ error) (bool, error) {
 	d := deliveryFrom(ctx)
 	d.waiting = d.retryable() && d.answer.Attempts-d.other <= c.config.RetryMax && c.allowed(d)
 	return d.waiting, nil
 }
 
-// prepareRetry is asked when the wait is over: the circuit may have opened, or
-// a drain begun, since. A turn of the rate that is not soon makes no quick retry.
+// prepareRetry is called after the wait: meanwhile the circuit may have opened, or a
+// drain begun. If the rate's next turn is too far away there is no quick retry.
 func (c *Client) prepareRetry(req *http.Request) error {
 	d := deliveryFrom(req.Context())
 	ok := c.await(d)
@@ -264,8 +262,8 @@ func (c *Client) allowed(d *delivery) bool {
 	return c.config.MayRetry() && (d.request.Proceed == nil || d.request.Proceed())
 }
 
-// retryable says whether the last attempt's verdict invites a quick retry. A
-// time-out has taken long enough; a wait the platform asked for is not quick.
+// retryable reports whether a quick retry may follow the last verdict. There is none
+// after a time-out, which took long already, or if the platform asked for a wait.
 func (d *delivery) retryable() bool {
 	switch d.answer.Verdict {
 	case Failed, Unreadable, Unreachable:
@@ -275,8 +273,8 @@ func (d *delivery) retryable() bool {
 	return false
 }
 
-// backoff doubles the most that is waited, from twice the least to max, and
-// waits at random between least and that. n is 0 before the first retry.
+// backoff returns a random wait between least and a bound that doubles with each
+// retry, from twice least to most. n is 0 before the first retry.
 func backoff(least, most time.Duration, n int, _ *http.Response) time.Duration {
 	bound := least
 	for range n + 1 {

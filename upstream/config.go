@@ -13,19 +13,18 @@ import (
 	"time"
 )
 
-// Config says where the platform is and how to speak to it: settings of the service, one by one,
-// and what telemetry is told. URL and one of
-// Credentials and Credential are required; other zero values mean the defaults named here, those of the
-// service's settings.
+// Config says where the platform is and how to speak to it, and holds telemetry's hooks. URL
+// and one of Credentials and Credential are required. Other zero values mean the defaults that
+// stand behind the semicolons below; they are those of the service's settings.
 type Config struct {
-	// URL is the endpoint, whole: absolute, http or https. User information in
-	// it is sent as basic authentication.
+	// URL is the whole endpoint: absolute, http or https. User information in it is
+	// sent as basic authentication.
 	URL string
-	// Credentials is asked once for each delivery, so that a changed secret is
-	// used at once; false: there is none for the lot. It must be quick and safe
-	// for concurrent use.
+	// Credentials is called once for each delivery, so that a changed secret is used
+	// at once. false means that the lot has none. It must be fast and safe for
+	// concurrent use.
 	Credentials func(lot string) (Credential, bool)
-	// Credential stands for Credentials where all lots have the same.
+	// Credential replaces Credentials if all lots have the same.
 	Credential func() Credential
 	// Encoding of the body; Form.
 	Encoding Encoding
@@ -33,12 +32,12 @@ type Config struct {
 	// Timeout bounds one attempt, from the connection to the last byte of the
 	// body; 10s.
 	Timeout time.Duration
-	// MaxInFlight is how many requests the gate lets be open at once; 64. As many
+	// MaxInFlight is how many requests the gate allows at once; 64. As many
 	// connections are kept.
 	MaxInFlight int
 	// SuccessCodes are the body codes that count as accepted; 1001.
 	SuccessCodes []string
-	// PermanentCodes are the body codes that never change; 400.
+	// PermanentCodes are the body codes that no retry would change; 400.
 	PermanentCodes []string
 	// Fields names the parameters that a request can have, so that an explanation may
 	// name one which the platform signed and we did not send; none.
@@ -48,39 +47,39 @@ type Config struct {
 	RetryMax int
 	// RetryWaitMin and RetryWaitMax bound the wait before each; 100ms and 1s.
 	RetryWaitMin, RetryWaitMax time.Duration
-	// MayRetry is asked before each quick retry; nil means yes. It is the
-	// circuit's say: no quick retries while it is open.
+	// MayRetry is called before each quick retry; nil means yes. The service forbids
+	// quick retries while the circuit is open.
 	MayRetry func() bool
 	// RetryAfterMax caps what a Retry-After may ask for; 30s.
 	RetryAfterMax time.Duration
 
-	// RootCAs returns the certificates that the platform and an https proxy are
-	// trusted by, nil for the system's. It is asked for each attempt and must be
-	// quick; another pool than the last one is used for new connections, and
-	// the old connections are given up. A nil function means the system's.
+	// RootCAs returns the authorities trusted for the platform and an https proxy, nil
+	// for the system's. It is called for each attempt and must be fast. If it returns
+	// another pool than before, new connections use it and the old ones are closed. A
+	// nil function means the system's.
 	RootCAs func() *x509.CertPool
 	// Proxy chooses a proxy for a request; http.ProxyFromEnvironment.
 	Proxy func(*http.Request) (*url.URL, error)
 	// Dial opens connections; a net.Dialer's DialContext.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 
-	// Wrap may put a round tripper (telemetry) around each attempt. What it is
-	// given returns answers that were read wholly and have no body any more, and
-	// errors fit for logs. It must leave the request's body as it is: net/http
-	// takes a reader of another kind for a stream, and writes the head by itself.
+	// Wrap may put a round tripper (telemetry) around each attempt. The inner one
+	// returns answers without a body, since it has been read, and errors that are safe
+	// to log. Wrap must not replace the request's body: net/http treats a reader of
+	// another type as a stream and sends the headers separately.
 	Wrap func(http.RoundTripper) http.RoundTripper
-	// OnAttempt is called once for each HTTP attempt, when it has ended.
+	// OnAttempt is called at the end of each HTTP attempt.
 	OnAttempt func(Verdict)
-	// OnAnswer is called once for each HTTP attempt, inside what Wrap put
-	// around it: ctx carries the attempt's span.
+	// OnAnswer is called once for each HTTP attempt, inside Wrap's round tripper: ctx
+	// carries the attempt's span.
 	OnAnswer func(ctx context.Context, attempt Attempt)
-	// OnSecret is called when the platform has accepted a request of lot with the
-	// other of its credential's two secrets, which is in use from then on: next
-	// says whether that is Credential.Next.
+	// OnSecret is called when the platform has accepted a request of lot with the other
+	// of its credential's two secrets. That one is used from then on; next says whether
+	// it is Credential.Next.
 	OnSecret func(lot string, next bool)
-	// Gate is the one whose slots the deliveries have: it is told what each HTTP
-	// attempt says about the platform's load, and asked for leave for each attempt
-	// but a delivery's first. nil: none, and every delivery is alone.
+	// Gate gave the deliveries their slots. It learns what each HTTP attempt says about
+	// the platform's load, and must allow each attempt after a delivery's first. nil:
+	// there is no gate.
 	Gate *Gate
 }
 
@@ -88,14 +87,13 @@ type Config struct {
 type Attempt struct {
 	Number     int // from 1 within its delivery
 	Verdict    Verdict
-	HTTPStatus int // 0 where no answer came
-	// As in the body, sanitized (see Sanitize); "" where it had none.
+	HTTPStatus int // 0 if no answer came
+	// From the body, sanitized (see Sanitize); "" if it had none.
 	Code, Seqno string
 	Err         error // as in Answer
 }
 
-// The ways in which a Config is wrong. None quotes the URL, which may hold a
-// password.
+// The errors of a Config. None quotes the URL, which may hold a password.
 var (
 	ErrURL        = errors.New("upstream: the URL is not an absolute http or https URL")
 	ErrCredential = errors.New("upstream: no credential")
@@ -105,7 +103,7 @@ var (
 )
 
 // complete returns the configuration with its defaults filled in and its URL
-// parsed, or what is wrong with it.
+// parsed, or an error.
 func (c Config) complete() (Config, *url.URL, error) {
 	c.Encoding = cmp.Or(c.Encoding, Form)
 	c.Timeout = cmp.Or(c.Timeout, 10*time.Second)
@@ -146,14 +144,14 @@ func (c Config) complete() (Config, *url.URL, error) {
 	return c, endpoint, nil
 }
 
-// compatible reports whether the two lists of codes can stand together.
+// compatible reports whether no code is in both lists.
 func compatible(success, permanent []string) bool {
 	never := append([]string{"", "401", "403", "429", "500", "503"}, success...)
 	return !slices.Contains(success, "") &&
 		!slices.ContainsFunc(permanent, func(code string) bool { return slices.Contains(never, code) })
 }
 
-// codes returns the codes trimmed, or what they are by default.
+// codes returns the codes trimmed, or the default if none are given.
 func codes(given []string, byDefault string) []string {
 	if len(given) == 0 {
 		return []string{byDefault}

@@ -40,12 +40,12 @@ func deliverAll(t *testing.T, c *upstream.Client, atOnce, n int) map[upstream.Ve
 	return counts
 }
 
-// Whatever the answers are, and whatever stands around the attempts: a wrapper
-// that forwarded CloseIdleConnections would cost a connection for each refusal.
+// Connections are reused after any answer, with and without a wrapper: one that forwarded
+// CloseIdleConnections would cost a connection for each refusal.
 //
-// In virtual time, where a goroutine that is ready is never late: net/http gives a connection
-// up whose answer came 50 ms before it knew that the request was written
-// (maxWriteWaitBeforeConnReuse), as happens on a busy machine.
+// In virtual time no ready goroutine is late. On a busy machine net/http closes a connection
+// whose answer came 50 ms before it knew that the request was written
+// (maxWriteWaitBeforeConnReuse).
 func TestConnectionsAreReused(t *testing.T) {
 	for name, answer := range map[string]scripted{
 		"accepted":   yes,
@@ -158,8 +158,8 @@ func TestHTTP1AndHTTP2OverTLS(t *testing.T) {
 	}
 }
 
-// As many requests are open at the platform as are delivered at once, whatever
-// it allows on one connection.
+// All concurrent deliveries are open at the platform, however few streams it allows on
+// one connection.
 func TestAllInFlightAtOnceOverHTTP2(t *testing.T) {
 	var arrived sync.WaitGroup
 	arrived.Add(16)
@@ -254,7 +254,7 @@ func TestOldTLSIsRefused(t *testing.T) {
 	}
 }
 
-// One delivery over the loopback, beside net/http alone with the same body.
+// One delivery over the loopback, compared with plain net/http and the same body.
 func BenchmarkDeliver(b *testing.B) {
 	server := newPlatform(b, nil, yes.ServeHTTP)
 	b.Run("deliver", func(b *testing.B) {

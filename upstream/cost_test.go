@@ -23,8 +23,8 @@ func BenchmarkEncode(b *testing.B) {
 	}
 }
 
-// BenchmarkSignOrdinary is what a delivery does before it encodes: the client's
-// own parameters beside the record's, and the signature.
+// BenchmarkSignOrdinary is what a delivery does before it encodes: adding the client's
+// parameters, and the signature.
 func BenchmarkSignOrdinary(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {

@@ -9,8 +9,8 @@ import (
 type Credential struct {
 	AppID  string // sent and signed when not empty
 	Secret Secret
-	// Next is the secret that is about to replace Secret, or has just done so:
-	// while a platform changes from one to the other both are tried. Zero: none.
+	// Next is the secret that will replace Secret, or has just done so: during the
+	// change both are tried. Zero: none.
 	Next Secret
 }
 
@@ -19,10 +19,10 @@ func (c Credential) Equal(other Credential) bool {
 	return c.AppID == other.AppID && c.Secret.Equal(other.Secret) && c.Next.Equal(other.Next)
 }
 
-// AnyLot is the key of the credential for the lots that have none of their own.
+// AnyLot is the key of the credential for lots that have none of their own.
 const AnyLot = "*"
 
-// Source says which of an operator's credentials a lot uses.
+// Source says which of the operator's credentials a lot uses.
 type Source int
 
 // The sources of a credential, the nearest first.
@@ -30,20 +30,19 @@ const (
 	NoSource Source = iota // there is none for the lot
 	OwnEntry               // the entry of the lot itself
 	AnyEntry               // the entry of AnyLot
-	Fallback               // the one for an operator who has but one
+	Fallback               // the settings' one secret for all lots
 )
 
-// Credentials says for each lot with what its requests are signed: with its own
-// entry, else with that of AnyLot, else with the fallback, and never with another
-// lot's. It does not change; a changed file makes another one.
+// Credentials gives each lot its credential: its own entry, else that of AnyLot, else
+// the fallback, and never another lot's. It is immutable; a changed file makes a new one.
 type Credentials struct {
 	own    map[string]Credential // AnyLot is not in it
-	rest   Credential            // of all other lots; has no secret where they have none
+	rest   Credential            // of all other lots; without a secret if they have none
 	source Source                // of rest
 }
 
-// NewCredentials makes Credentials of entries by lot, AnyLot among them or not,
-// and of a fallback, which does not count without a secret.
+// NewCredentials makes Credentials from entries by lot, with or without AnyLot, and a
+// fallback, which is ignored without a secret.
 func NewCredentials(entries map[string]Credential, fallback Credential) *Credentials {
 	c := &Credentials{own: maps.Clone(entries)}
 	if anyLot, is := entries[AnyLot]; is {
@@ -55,7 +54,7 @@ func NewCredentials(entries map[string]Credential, fallback Credential) *Credent
 	return c
 }
 
-// For returns the credential of a lot, and false where it has none.
+// For returns the credential of a lot, and false if it has none.
 func (c *Credentials) For(lot string) (Credential, bool) {
 	if own, is := c.own[lot]; is {
 		return own, true
@@ -71,7 +70,7 @@ func (c *Credentials) Source(lot string) Source {
 	return c.source
 }
 
-// Listed is a credential as it may be shown to an operator.
+// Listed is a credential in a form that may be shown to an operator.
 type Listed struct {
 	Lot    string // sanitized; AnyLot for the lots without an entry of their own
 	AppID  string // "": none is sent
@@ -79,8 +78,8 @@ type Listed struct {
 	Next   bool // there is a second secret
 }
 
-// List returns the credentials by lot, ascending, and that of the other lots
-// last. No secret is in it.
+// List returns the credentials sorted by lot, and that of the other lots last. It holds
+// no secret.
 func (c *Credentials) List() []Listed {
 	list := make([]Listed, 0, len(c.own)+1)
 	for _, lot := range slices.Sorted(maps.Keys(c.own)) {
@@ -93,8 +92,8 @@ func (c *Credentials) List() []Listed {
 	return list
 }
 
-// Changes returns the lots that sign otherwise than before: empty for none, nil
-// for all, since what the lots without an entry share has changed.
+// Changes returns the lots whose credential differs from before: empty for none, nil for
+// all, if the shared credential has changed.
 func (c *Credentials) Changes(before *Credentials) []string {
 	if (c.source == NoSource) != (before.source == NoSource) || !c.rest.Equal(before.rest) {
 		return nil

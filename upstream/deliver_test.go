@@ -16,7 +16,7 @@ import (
 	"release-forwarder/upstream"
 )
 
-// What is sent verifies by the rules of the platform, in both encodings.
+// The platform's double accepts the request in both encodings.
 func TestRequestAsThePlatformSeesIt(t *testing.T) {
 	for _, encoding := range []upstream.Encoding{"", upstream.Form, upstream.Multipart} {
 		for _, appID := range []string{"", "op1234567723122"} {

@@ -17,7 +17,7 @@ import (
 	"release-forwarder/upstream"
 )
 
-// In virtual time over connections in memory: whatever waits.
+// Everything that waits, in virtual time over connections in memory.
 
 func TestTimeouts(t *testing.T) {
 	const timeout = 10 * time.Second
@@ -85,7 +85,7 @@ func TestTimeouts(t *testing.T) {
 	}
 }
 
-// answers returns a handler that gives the answers in turn, the last for ever.
+// answers returns a handler that gives the answers in turn, then repeats the last.
 func answers(all ...scripted) (http.HandlerFunc, *[]time.Time) {
 	var at []time.Time
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -174,7 +174,7 @@ func TestQuickRetries(t *testing.T) {
 	}
 }
 
-// An answer of an earlier attempt leaves nothing behind in the last one's.
+// The last answer holds nothing of an earlier attempt's.
 func TestLastAnswerStandsAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		handler, _ := answers(no, noReply)
@@ -201,8 +201,8 @@ func TestRetryAfterReachesTheCaller(t *testing.T) {
 	})
 }
 
-// A circuit that opens, or a drain that begins, ends the quick retries: before
-// the wait and at its end.
+// When the circuit opens, or a drain begins, there are no more quick retries: checked
+// before the wait and after it.
 func TestQuickRetriesAreForbidden(t *testing.T) {
 	for _, who := range []string{"circuit", "drain"} {
 		for _, when := range []time.Duration{0, 50 * time.Millisecond} {
@@ -282,7 +282,7 @@ func TestCut(t *testing.T) {
 	}
 }
 
-// The platform's answer had come when the caller gave up: it stands.
+// If the platform's answer came before the caller gave up, its verdict counts.
 func TestWholeAnswerBeatsTheCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		handler, _ := answers(yes)

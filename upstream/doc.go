@@ -1,27 +1,26 @@
-// Package upstream speaks to the parking platform: it signs a record's
-// parameters, sends them, and says what the answer means. Its second half, the
-// Gate, says when a request may go out.
+// Package upstream speaks to the parking platform: it signs a record's parameters,
+// sends them, and says what the answer means. Its second half, the Gate, says when a
+// request may go out. docs/platform-api.md describes the platform's API.
 //
 // # One delivery
 //
 // Client.Deliver makes one HTTP attempt, on a record's first delivery also a few
-// quick retries, and returns an Answer. Each attempt has Config.Timeout, from
-// the connection to the last byte of the body. What the platform says stands in
-// the body, whatever the HTTP status: a body that is wholly one JSON object with
-// exactly one code decides, and anything else is no answer to go by. Only the
-// verdict Accepted is a yes, and every doubt is a no, for the platform ignores
-// what it is sent twice and nobody would miss what was wrongly taken for sent.
+// quick retries, and returns an Answer. Each attempt has Config.Timeout, from the
+// connection to the last byte of the body. The body decides, not the HTTP status. It
+// must be one JSON object with exactly one code; any other body is unreadable. Only
+// the verdict Accepted is a yes, and every doubt is a no: a wrong no is sent twice,
+// which the platform ignores, and a wrong yes is lost.
 //
-// The package promises that nothing of a record, of an answer or of a secret
-// appears in its errors, that no redirect is followed, and that memory and
-// connections stay within bounds whatever the other side sends. It keeps no
-// record, counts no budget and writes nothing: what follows from a verdict
-// (waiting, a dead letter) is the caller's, and so is telling the Gate.
+// The package promises that nothing of a record, an answer or a secret appears in its
+// errors, that it follows no redirect, and that memory and connections stay within
+// bounds for any input. It keeps no record, counts no budget and writes nothing. The
+// caller decides what follows from a verdict (waiting, a dead letter) and tells the
+// Gate.
 //
 // # The slow and the strange
 //
-// What may come from the platform, or from what stands between, and the verdict on the
-// attempt that meets it. Each row is a case of TestTheSlowAndTheStrange.
+// What may come from the platform, or from a host on the way, and the verdict on the
+// attempt. Each row is a case of TestTheSlowAndTheStrange.
 //
 //	what comes                                                  verdict
 //	an answer that trickles, whole in time                      accepted
@@ -67,31 +66,30 @@
 //	an HTTP/2 answer without end                                unreadable
 //	an HTTP/2 connection on which nothing is heard              timeout
 //
-// What comes on an HTTP/1.1 connection between a request's answer and the next request was
-// asked for by nobody. It ends the connection, and the next request goes out on another: see
-// wire. After that request's first byte it cannot be told from its answer; HTTP/2 is the
-// remedy. TestStrayAnswerBeforeNetHTTPHasLooked and those beside it hold it.
+// Bytes that come on an HTTP/1.1 connection between a request's answer and the next request
+// are stray. They end the connection, and the next request uses another: see wire. Bytes that
+// come after that request's first byte cannot be told from its answer; only HTTP/2 solves
+// that. TestStrayAnswerBeforeNetHTTPHasLooked and the tests beside it check this.
 //
-// Connections are used for five minutes at the most, however busy: then names are
-// looked up again and the platform's new addresses are used. An idle one is closed after
-// 45s. After five exchanges in a row without an answer all connections are given up,
-// for what forgets one connection in silence has mostly forgotten all.
+// Connections are used for at most five minutes; then names are looked up again, so that the
+// platform's new addresses are used. An idle one is closed after 45s. After five exchanges in
+// a row without an answer all connections are closed: a device that silently forgets one
+// connection has mostly forgotten all.
 //
 // # The gate
 //
-// A slot is taken with Gate.Acquire before a record is chosen for it, and given
-// back with Gate.Release when its delivery has ended. The wait before a quick retry
-// keeps the slot: a small UPSTREAM_MAX_IN_FLIGHT is shared with those waits, of
-// RetryWaitMax at the most. The caller reports what came of its deliveries:
-// Accepted, Failed for what counts against the platform as a whole, Pause for a
-// throttled one. A permanent code is an answer about the record and is not
-// reported.
+// A slot is taken with Gate.Acquire before a record is chosen for it, and given back
+// with Gate.Release at the end of its delivery. The wait before a quick retry (at most
+// RetryWaitMax) keeps the slot, so these waits use up a small UPSTREAM_MAX_IN_FLIGHT.
+// The caller reports the results of its deliveries: Accepted, Failed for one that counts
+// against the platform as a whole, Pause for a throttled one. A permanent code is an
+// answer about the record and is not reported.
 //
 //	phase   slots are given                     event                         then
 //	closed  while fewer than MaxInFlight are    the 5th different record      open
 //	        in use                              fails, none accepted between
 //	                                            Accepted                      closed, failures forgotten
-//	open    one a second, the first a second    Accepted, however old the     ramp, limit 1 (closed where
+//	open    one a second, the first a second    Accepted, even for an old     ramp, limit 1 (closed if
 //	        after the opening; never more than  request                       MaxInFlight is 1)
 //	        MaxInFlight in use                  Failed                        open
 //	                                            Release(false)                open, the next slot at once
@@ -102,19 +100,19 @@
 //	any     none before the end of a pause      Pause                         the later end of a pause holds
 //	        (Retry-After)
 //
-// While the circuit is open several slots may be in use at once, since a request to
-// a platform that hangs takes a whole Config.Timeout and the next still begins
-// after a second. Failures are told apart by record: one record that fails five
-// times says nothing about the platform.
+// While the circuit is open several slots may be in use at once: a request to a platform
+// that hangs takes a whole Config.Timeout, and the next still begins after a second.
+// Failures count by record: one record that fails five times says nothing about the
+// platform.
 //
-// Refusals for load (429, 503, a time-out, a connection refused or reset, no room on this
-// host) lower the limit, attempt by attempt. A delivery whose last attempt failed so counts
-// for the circuit, unless it counts against the record. So a platform that refuses some
-// while it accepts others lowers the limit, and its circuit stays closed. Where it refuses
-// all, the circuit opens; what is seen while it is open tells the limit nothing.
+// Refusals for load (429, 503, a time-out, a connection refused or reset, no resources on
+// this host) lower the limit, attempt by attempt. A delivery whose last attempt failed like
+// this counts for the circuit, unless it counts against the record. So a platform that
+// refuses some requests and accepts others lowers the limit, and its circuit stays closed. If
+// it refuses all, the circuit opens; while it is open, the limit does not change.
 //
-// A request that hangs when the circuit closes runs into its time-out. It tells of the
-// outage that is over: the limit does not observe it, and the caller tries the record again
-// without counting it or telling the gate, as it does with any other failure of a delivery
-// that began before the circuit closed (see Gate.RecoveredSince).
+// A request that hangs when the circuit closes runs into its time-out. That is part of the
+// past outage: the limit ignores it, and the caller tries the record again without counting
+// it or telling the gate. The same holds for any failure of a delivery that began before the
+// circuit closed (see Gate.RecoveredSince).
 package upstream

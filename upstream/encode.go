@@ -11,12 +11,12 @@ import (
 // UPSTREAM_ENCODING.
 type Encoding string
 
-// The encodings that the platform takes, both in UTF-8. The charset is stated,
-// since a platform that guesses another signs another text.
+// The encodings that the platform takes, both in UTF-8. The charset is stated: a
+// platform that guesses another one signs another text.
 const (
 	// Form is application/x-www-form-urlencoded; the zero Encoding means it too.
 	Form Encoding = "form"
-	// Multipart is multipart/form-data, as the endpoint's published sample sends it.
+	// Multipart is multipart/form-data, as the platform's sample of this endpoint sends it.
 	Multipart Encoding = "multipart"
 )
 

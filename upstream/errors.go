@@ -15,19 +15,18 @@ import (
 	"unicode"
 )
 
-// Error says why an attempt brought no code. Its text is made of what is known
-// to be harmless: addresses, the operating system's and TLS's own words. It
-// holds nothing of a body, of a header that the other side chose, of a query or
-// user information, and it does not unwrap to anything that does.
+// Error says why an attempt brought no code. Its text is safe to log: addresses and
+// the words of the operating system and of TLS. It holds nothing of a body, a
+// header, a query or user information, and neither does any error it unwraps to.
 type Error struct {
-	Verdict Verdict // Unreadable, Timeout, Unreachable or Cut, Throttled for an HTTP 429 or 503 without a readable body, or Refused where there was no credential
+	Verdict Verdict // Unreadable, Timeout, Unreachable or Cut; Throttled for HTTP 429 or 503 without a readable body; Refused without a credential
 	text    string
 }
 
 // Error returns the verdict and the reason.
 func (e *Error) Error() string { return e.Verdict.String() + ": " + e.text }
 
-// ErrorType is what OpenTelemetry's conventions call error.type: the verdict.
+// ErrorType returns the verdict, for OpenTelemetry's attribute error.type.
 func (e *Error) ErrorType() string { return e.Verdict.String() }
 
 // explain makes the text of an Error from any error of net/http.
@@ -41,7 +40,7 @@ func explain(err error) string {
 	return truncate(text, 256)
 }
 
-// harmless knows the errors whose text may be shown, and gives the type of any
+// harmless returns the text of errors that are safe to show, and only the type of any
 // other: net/http quotes malformed answers, HTTP/2 the debug text of a GOAWAY,
 // url.Error the whole URL, a wrong proxy setting its password.
 func harmless(err error) string {
@@ -83,8 +82,8 @@ func harmless(err error) string {
 	return fmt.Sprintf("the exchange failed (%T)", innermost(err))
 }
 
-// untrusted gives the words of TLS: what is wrong with a certificate, a
-// handshake or the peer's alert.
+// untrusted returns what TLS says is wrong: a certificate, a handshake or the peer's
+// alert.
 func untrusted(err error) (string, bool) {
 	if e, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
 		return e.Error(), true
@@ -108,7 +107,7 @@ func untrusted(err error) (string, bool) {
 	return "", false
 }
 
-// remedies say what is to be done about what the operating system said.
+// remedies say what to do about an error of the operating system.
 var remedies = map[syscall.Errno]string{
 	syscall.EMFILE:        ": no file descriptor is left: raise the limit (ulimit -n, LimitNOFILE)",
 	syscall.ENFILE:        ": no file descriptor is left on this host: raise its limit (fs.file-max)",
@@ -119,8 +118,8 @@ var remedies = map[syscall.Errno]string{
 	syscall.EPERM:         ": a firewall or a NetworkPolicy forbids it",
 }
 
-// overloaded reports whether an error in the place of an answer may come of too much in
-// flight: the platform takes no more connections, or this host has no room for more.
+// overloaded reports whether an error may be caused by too many requests in flight: the
+// platform takes no more connections, or this host has no resources for more.
 func overloaded(err error) bool {
 	e, ok := errors.AsType[syscall.Errno](err)
 	switch {
@@ -144,8 +143,8 @@ func innermost(err error) error {
 	}
 }
 
-// proxyError is a proxy's refusal to open a tunnel. net/http's own error for it
-// is the proxy's text.
+// proxyError is a proxy's refusal to open a tunnel. It replaces net/http's error, which
+// quotes the proxy's text.
 type proxyError struct{ status int }
 
 func (e *proxyError) Error() string {

@@ -8,13 +8,13 @@ import (
 	"release-forwarder/upstream"
 )
 
-// The gate is what the engine asks for.
+// Gate implements the consumer's interface.
 var _ interface {
 	Acquire(ctx context.Context) (probe bool, err error)
 	Release(used bool)
 } = (*upstream.Gate)(nil)
 
-// What may be shown of a request that was refused for its signature.
+// The text that may be shown of a request whose signature was refused.
 func ExampleStringToSign() {
 	params := []upstream.Param{
 		{Name: "plate", Value: "粤B12345"},
@@ -25,7 +25,7 @@ func ExampleStringToSign() {
 	// Output: park_uuid=p-1&plate=粤B12345&app_secret=***
 }
 
-// How a client and a gate are joined, and what the gate is told of a delivery.
+// How to connect a client and a gate, and what to report of a delivery.
 func Example() {
 	gate := upstream.NewGate(upstream.GateConfig{MaxInFlight: 64})
 	secret := upstream.NewSecret("from a file")

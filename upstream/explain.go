@@ -7,8 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// The words of an explanation. Nothing else stands in one but names of the API's
-// parameters.
+// The texts of an explanation. It holds only these and names of the API's parameters.
 const (
 	sayNoHint      = "the platform shows no string to compare with ours: check the secret, the app_id and that the charset is UTF-8"
 	saySecret      = "both strings to sign are the same: the secret is not the one the platform has for this app_id, or this lot"
@@ -27,14 +26,14 @@ const (
 	sayUnknown     = "a parameter that is not the API's: not sent by us"
 )
 
-// publicNames are the public parameters of the platform's general part.
+// publicNames are the public parameters of the platform's general pages (docs/platform-api.md).
 var publicNames = []string{nameAppID, "sign_type", "timestamp"}
 
-// Explain says why the platform did not take a signature, as far as that shows
-// in the hint of its answer, which mostly holds the string that it signed itself.
-// signed are the parameters that were sent, with app_id where there was one; fields
-// names those that an event can have. Whatever the hint holds, the explanation is made
-// of fixed words and of names of the API's parameters: it is fit for logs.
+// Explain says why the platform did not take a signature, as far as the hint of its
+// answer shows: that mostly holds the string that the platform signed. signed are the
+// parameters that were sent, with app_id if there was one; fields names those that an event
+// can have. The explanation holds only fixed words and names of the API's parameters, so it
+// is safe to log.
 func Explain(signed []Param, hint string, fields []string) string {
 	names := slices.Concat(publicNames, fields)
 	for _, p := range signed {
@@ -91,8 +90,8 @@ func isName(c byte) bool {
 	return c == '_' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
-// split takes a string to sign apart at what looks like the beginning of a
-// parameter. A value that looks so itself is cut: see take.
+// split cuts a string to sign wherever a parameter seems to begin. This may cut a value
+// too: see take.
 func split(text string) []Param {
 	var params []Param
 	for begin := 0; begin < len(text); {
@@ -120,8 +119,7 @@ func startsParam(text string) bool {
 	return false
 }
 
-// compare words the differences, in the order of the parameters. No other name than
-// those given is repeated.
+// compare lists the differences, in the order of the names. It names only names.
 func compare(ours, theirs []Param, names []string) string {
 	var says []string
 	say := func(name, words string) {
@@ -158,9 +156,9 @@ func compare(ours, theirs []Param, names []string) string {
 	return strings.Join(says, "; ")
 }
 
-// take takes the value of our parameter p out of what theirs was split into. A
-// value of ours that looks like parameters itself was split on both sides alike:
-// what follows is part of it as long as the names are the same.
+// take removes our parameter p from theirs and returns its value there. If our value
+// looks like parameters, split has cut theirs too: the following parts belong to it as
+// long as the names are the same.
 func take(theirs []Param, p Param) (value string, found bool, rest []Param) {
 	at := slices.IndexFunc(theirs, func(q Param) bool { return q.Name == p.Name })
 	if at < 0 {
@@ -178,7 +176,7 @@ func take(theirs []Param, p Param) (value string, found bool, rest []Param) {
 	return value, true, slices.Delete(slices.Clone(theirs), at, end)
 }
 
-// difference says in what way the platform's value is another than ours.
+// difference says how the platform's value differs from ours.
 func difference(ours, theirs string) string {
 	switch {
 	case theirs == "":
@@ -199,8 +197,8 @@ func isASCII(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return r >= utf8.RuneSelf })
 }
 
-// lost reports whether theirs is ours with question marks, or the replacement
-// character, for what is beyond ASCII: as many as characters, or as bytes.
+// lost reports whether theirs is ours with question marks, or replacement characters, in
+// place of other than ASCII characters: one for each character, or for each byte.
 func lost(ours, theirs string) bool {
 	if !strings.ContainsAny(theirs, "?\uFFFD") {
 		return false
@@ -222,14 +220,14 @@ func lost(ours, theirs string) bool {
 	return squeeze(ours) == squeeze(theirs) && isASCII(strings.ReplaceAll(theirs, "\uFFFD", "?"))
 }
 
-// sameAround reports whether two texts end alike but for what is beyond ASCII;
-// the first ASCII character after it may be swallowed.
+// sameAround reports whether the ASCII parts of two texts are equal. One character may be
+// missing, because a wrong charset can swallow the ASCII character after a Chinese one.
 func sameAround(ours, theirs string) bool {
 	a, b := ascii(ours), ascii(theirs)
 	return a == b || len(a) > 0 && strings.HasSuffix(a, b) || len(a) > len(b) && strings.HasPrefix(a, b)
 }
 
-// ascii leaves out what is beyond ASCII.
+// ascii removes all other than ASCII characters.
 func ascii(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= utf8.RuneSelf {

@@ -59,8 +59,7 @@ func TestExplainARefusedSignature(t *testing.T) {
 	}
 }
 
-// The explanation stands on the answers that are about the signature, whichever
-// way the platform says so.
+// Every kind of answer about the signature has an explanation.
 func TestAnswersAboutTheSignatureAreExplained(t *testing.T) {
 	for name, c := range map[string]struct {
 		body      string

@@ -20,14 +20,14 @@ import (
 // The credentials of the fuzzer's request, which an answer may echo.
 const fuzzSecret, fuzzNext = "k9/+secret of a lot", "the=next&one"
 
-// onTheWire is an HTTP answer as it stands on a connection.
+// onTheWire is an HTTP answer in bytes.
 func onTheWire(status int, header string, body []byte) []byte {
 	return fmt.Appendf(nil, "HTTP/1.1 %d x\r\n%sContent-Length: %d\r\n\r\n%s", status, header, len(body), body)
 }
 
-// FuzzAnswer: whatever the platform, or who stands before it, answers, the verdict is
-// the one that a slow reader with another library comes to, above all a yes and a
-// permanent no; texts are bounded and hold no secret; memory follows what came.
+// FuzzAnswer: for any answer, the verdict equals that of a slow reader with another
+// library, above all for Accepted and Permanent; texts are bounded and hold no secret;
+// memory is proportional to the answer.
 func FuzzAnswer(f *testing.F) {
 	for _, body := range unreadable {
 		if len(body) < 4096 { // the fuzzer is slow with long ones
@@ -68,7 +68,7 @@ func FuzzAnswer(f *testing.F) {
 			t.Fatalf("an answer came, and yet: %v", err)
 		}
 		want := slowVerdict(resp.StatusCode, body, whole, a.answer.HasRetryAfter)
-		if got := a.answer.Verdict; got != want && (got == Accepted || got == Permanent || nesting(body) < 9000) { // beyond that the libraries differ
+		if got := a.answer.Verdict; got != want && (got == Accepted || got == Permanent || nesting(body) < 9000) { // deeper, the libraries differ
 			t.Errorf("%q: %v, a slow reader says %v", raw, got, want)
 		}
 		checkTexts(t, &a.answer)
@@ -88,8 +88,7 @@ func packed(body string) []byte {
 	return b.Bytes()
 }
 
-// slowBody reads the body of an answer once more; false where it is not whole, or more
-// than may be.
+// slowBody reads the body of an answer again; false if it is incomplete or too long.
 func slowBody(t *testing.T, raw []byte, asked *http.Request) ([]byte, bool) {
 	t.Helper()
 	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(raw)), asked)
@@ -109,7 +108,7 @@ func slowBody(t *testing.T, raw []byte, asked *http.Request) ([]byte, bool) {
 	return body, err == nil && len(body) <= 64<<10
 }
 
-// slowVerdict is README's table of verdicts, read with encoding/json.
+// slowVerdict applies README.md's table of verdicts, with encoding/json.
 func slowVerdict(status int, body []byte, whole, retryAfter bool) Verdict {
 	code, hinted, readable := slowReply(body)
 	code = strings.TrimSpace(code)
@@ -163,7 +162,7 @@ func slowReply(body []byte) (code string, hinted, readable bool) {
 // nesting is at least how deep a body is nested.
 func nesting(body []byte) int { return bytes.Count(body, []byte("[")) + bytes.Count(body, []byte("{")) }
 
-// checkTexts holds what is kept of an answer to what Answer promises.
+// checkTexts checks the texts of an answer against what Answer promises.
 func checkTexts(t *testing.T, a *Answer) {
 	t.Helper()
 	texts := []string{a.Code, a.Message, a.Hint, a.Seqno, a.Explanation}

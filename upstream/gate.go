@@ -12,12 +12,12 @@ import (
 type GateConfig struct {
 	// MaxInFlight is how many requests may be open at once; 64.
 	MaxInFlight int
-	// Adaptive lets the limit follow what the platform can take, from 1 to
-	// MaxInFlight, by what Observe is told; see limiter.
+	// Adaptive adjusts the limit to what the platform can take, from 1 to MaxInFlight,
+	// by the calls of Observe; see limiter.
 	Adaptive bool
-	// OnOpen and OnClose are called when the circuit opens and when it closes,
-	// one at a time, in the order in which it happened, without the gate's lock:
-	// they may ask the gate. OnClose is told how long the outage lasted.
+	// OnOpen and OnClose are called when the circuit opens and closes, one at a time, in
+	// order, and without the gate's lock: they may call the gate. OnClose gets the
+	// duration of the outage.
 	OnOpen  func()
 	OnClose func(lasted time.Duration)
 }
@@ -27,10 +27,10 @@ type GateConfig struct {
 //
 // Slots are given in the order of asking. A slot belongs to a delivery, from before its
 // first attempt until its last one has ended: the wait before a quick retry is included.
-// Whoever waits is a goroutine of its caller's; one timer serves all.
+// The gate starts no goroutine; one timer serves all waiting callers.
 type Gate struct {
 	config GateConfig
-	// open mirrors circuit.phase == Open for those who ask without the lock.
+	// open mirrors circuit.phase == Open, for reading without the lock.
 	open atomic.Bool
 
 	mu      sync.Mutex // guards all below
@@ -41,46 +41,45 @@ type Gate struct {
 	inFlight int
 	attempts
 	sinceOutage
-	// pausedUntil is when slots are given again: it never moves back, and is
-	// zero again once it is noticed to have passed.
+	// pausedUntil is when slots are given again. It never moves back, and becomes zero
+	// when the gate sees that it has passed.
 	pausedUntil time.Time
 
-	// waiters are chan bool with room for one: whoever gives a slot does not wait. Nobody
-	// waits while a slot may be given now: dispatch follows each change.
+	// waiters are chan bool with a buffer of one, so that giving a slot never blocks. The
+	// list is empty while a slot may be given: dispatch follows each change.
 	waiters list.List
-	// alarm is set to due where time alone lets the first of them go on.
+	// alarm is set to due if time alone lets the first of them continue.
 	alarm *time.Timer
 	due   time.Time // zero: not set
 
-	// news are the calls of OnOpen and OnClose still to be made; telling is set
-	// while somebody makes them.
+	// news are the pending calls of OnOpen and OnClose; telling is set while a goroutine
+	// makes them.
 	news    []func()
 	telling bool
 }
 
-// attempts are the HTTP attempts that are open: fewer than slots are in use, where deliveries wait
-// for their quick retries.
+// attempts are the open HTTP attempts. There are fewer of them than slots in use while
+// deliveries wait for a quick retry.
 type attempts struct {
 	requests map[*Attempting]struct{}
 	begun    uint64 // so many there were in all
 }
 
-// sinceOutage is what is left in use from before the circuit closed last.
+// sinceOutage counts the slots in use since before the circuit last closed.
 type sinceOutage struct {
-	closed time.Time // when that was; zero: it never did
-	// old is how many of inFlight have been in use since before: their requests may hang until
-	// their time-out. They do not count against the limit, or they would keep everything
-	// waiting that long. The requests of ended of them have ended, and their slots are the
-	// next to come back.
+	closed time.Time // when it closed; zero: never
+	// old is how many of inFlight were in use then. Their requests may hang until their
+	// time-out, so they do not count against the limit: else everything would wait that
+	// long. For ended of them the request has ended, and their slots come back next.
 	old, ended int
 }
 
-// GateState is what metrics and pages show of a gate.
+// GateState is the state of a gate, for metrics and pages.
 type GateState struct {
 	Phase Phase
 	Since time.Time // when Phase began; zero: from the start
-	// InFlight slots are in use, Limit may be (1 is begun a second while open; as
-	// long as nothing speaks against MaxInFlight it is that), Waiting callers are queued.
+	// Slots in use, slots allowed (MaxInFlight until a refusal lowers it; one begins a
+	// second while open), and queued callers.
 	InFlight, Limit, Waiting int
 	PausedUntil              time.Time // zero or past: not paused
 }
@@ -98,9 +97,8 @@ func NewGate(config GateConfig) *Gate {
 	return g
 }
 
-// Acquire waits for a slot, which the caller must Release. probe says that the
-// circuit is open: the slot is this second's only one. The error is ctx's,
-// and then there is no slot.
+// Acquire waits for a slot, which the caller must Release. probe says that the circuit
+// is open: it is this second's only slot. On an error, which is ctx's, there is no slot.
 func (g *Gate) Acquire(ctx context.Context) (probe bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
@@ -126,7 +124,7 @@ func (g *Gate) Acquire(ctx context.Context) (probe bool, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	select {
-	case <-granted: // meanwhile: it goes to the next
+	case <-granted: // meanwhile: pass it to the next
 		g.release(false)
 	default:
 		g.waiters.Remove(place)
@@ -134,11 +132,9 @@ func (g *Gate) Acquire(ctx context.Context) (probe bool, err error) {
 	return false, ctx.Err()
 }
 
-// Release gives a slot back. used says that a request was made with it; an
-// unused slot costs nothing, and while the circuit is open the next may have
-// its second at once. For that it must come back before the caller does
-// something else that takes long: a slot given back unused is taken for the one
-// that was given last.
+// Release gives a slot back. used says that a request was made with it. An unused slot
+// costs nothing: while the circuit is open the next caller gets this second at once. The
+// gate assumes that an unused slot is the last one given, so return it without delay.
 func (g *Gate) Release(used bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -165,14 +161,14 @@ func (g *Gate) release(used bool) {
 	g.dispatch()
 }
 
-// retry reserves the rate's next turn for one more attempt in the slot that the delivery
-// has, whose last attempt began at last. It reports how long to wait for it; false where that
-// is more than within.
+// retry reserves the rate's next turn for one more attempt of a delivery that has a slot
+// and whose last attempt began at last. It returns how long to wait for it, or false if
+// that is more than within.
 func (g *Gate) retry(last time.Time, within time.Duration) (wait time.Duration, ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.old > g.ended && last.Before(g.closed) {
-		g.old-- // nothing of it hangs
+		g.old-- // its request does not hang
 	}
 	now, at := time.Now(), g.pausedUntil
 	if g.pace.interval > 0 {
@@ -197,16 +193,16 @@ func (g *Gate) paused() bool {
 // Open reports whether the circuit is open. It is cheap.
 func (g *Gate) Open() bool { return g.open.Load() }
 
-// RecoveredSince reports whether the circuit is closed and closed last after a time. Then the
-// failure of a delivery that began at that time may tell of the outage alone.
+// RecoveredSince reports whether the circuit is closed, and closed after began. If so, the
+// failure of a delivery that began at that time may be due to the outage alone.
 func (g *Gate) RecoveredSince(began time.Time) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.circuit.phase != Open && g.closed.After(began)
 }
 
-// Accepted notes that the platform accepted a record: it closes an open
-// circuit, and widens the limit after that.
+// Accepted records that the platform accepted a record: this closes an open circuit,
+// and raises the limit after that.
 func (g *Gate) Accepted() {
 	g.mu.Lock()
 	if g.circuit.phase == Closed {
@@ -216,7 +212,7 @@ func (g *Gate) Accepted() {
 	}
 	now, since := time.Now(), g.circuit.since
 	if g.circuit.accept(now) {
-		g.old, g.ended, g.closed = g.inFlight, min(1, g.inFlight), now // who was accepted has ended
+		g.old, g.ended, g.closed = g.inFlight, min(1, g.inFlight), now // the accepted request has ended
 		g.open.Store(false)
 		if g.limiter != nil {
 			g.limiter = g.limiter.resume(now)
@@ -230,10 +226,10 @@ func (g *Gate) Accepted() {
 	g.tell()
 }
 
-// Failed notes that a delivery failed in a way that counts against the
-// platform: neither by a permanent code, nor counted against a record's own
-// budget, nor a refused lot's. id tells records apart and must be comparable.
-// The fifth record in a row, with nothing accepted between, opens the circuit.
+// Failed records that a delivery failed in a way that counts against the platform: not
+// by a permanent code, not against the record's budget, not for a refused lot. id
+// identifies the record and must be comparable. The fifth record in a row, with nothing
+// accepted between, opens the circuit.
 func (g *Gate) Failed(id any) {
 	g.mu.Lock()
 	if g.circuit.fail(id, time.Now()) {
@@ -248,8 +244,8 @@ func (g *Gate) Failed(id any) {
 	g.tell()
 }
 
-// Pause gives no slot before until, whatever the circuit says. Of several
-// pauses the one that ends last holds.
+// Pause gives no slot before until, in any phase of the circuit. Of several pauses the
+// one that ends last counts.
 func (g *Gate) Pause(until time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -261,11 +257,11 @@ func (g *Gate) Pause(until time.Time) {
 // Attempting is an HTTP attempt that is open.
 type Attempting struct {
 	number uint64
-	open   int // how many were when it began, itself included; not those that were refused
+	open   int // attempts open when it began, itself included, refused ones excluded
 	retry  bool
 }
 
-// Begin notes that an HTTP attempt begins; retry says that it is not its delivery's first.
+// Begin records that an HTTP attempt begins; retry says that it is not its delivery's first.
 func (g *Gate) Begin(retry bool) *Attempting {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -275,9 +271,9 @@ func (g *Gate) Begin(retry bool) *Attempting {
 	return r
 }
 
-// Observe notes that an HTTP attempt has ended, what it told about the platform's load and how
-// long it took. The slot that it had must not have been released. A record that is refused tells
-// it once: its quick retries, which keep the slot, would tell it again.
+// Observe records that an HTTP attempt has ended, what it says about the platform's load, and
+// how long it took. Call it before its slot is released. Of a refused record only the first
+// attempt counts, not its quick retries, which keep the slot.
 func (g *Gate) Observe(r *Attempting, load Load, took time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -305,7 +301,7 @@ func (g *Gate) Observe(r *Attempting, load Load, took time.Duration) {
 	}
 }
 
-// State returns how things stand now.
+// State returns the current state.
 func (g *Gate) State() GateState {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -316,8 +312,8 @@ func (g *Gate) State() GateState {
 	}
 }
 
-// admit reports whether a slot may be given now; if not, at is when time alone will allow
-// it, zero where something must happen first.
+// admit reports whether a slot may be given now. If not, at is when time alone will allow
+// it, or zero if an event must come first.
 func (g *Gate) admit() (ok bool, at time.Time) {
 	c := &g.circuit
 	if g.full() {
@@ -330,7 +326,7 @@ func (g *Gate) admit() (ok bool, at time.Time) {
 	if g.pace.interval > 0 && g.pace.next.After(at) {
 		at = g.pace.next
 	}
-	if at.IsZero() { // the ordinary case does not read the clock
+	if at.IsZero() { // the common case does not read the clock
 		return true, at
 	}
 	if time.Now().Before(at) {
@@ -340,7 +336,7 @@ func (g *Gate) admit() (ok bool, at time.Time) {
 	return true, at
 }
 
-// limit is how many slots may be out but for those of the outage before.
+// limit is how many slots may be in use, besides those from before the outage's end.
 func (g *Gate) limit() int {
 	if g.limiter == nil {
 		return g.circuit.limit
@@ -348,7 +344,7 @@ func (g *Gate) limit() int {
 	return min(g.circuit.limit, int(g.limiter.limit))
 }
 
-// shownLimit is limit as an operator sees it.
+// shownLimit is the limit that an operator sees.
 func (g *Gate) shownLimit() int {
 	if g.limiter == nil {
 		return g.circuit.limit
@@ -361,9 +357,9 @@ func (g *Gate) full() bool {
 	return g.inFlight >= g.circuit.max || g.circuit.phase != Open && g.inFlight-g.old >= g.limit()
 }
 
-// Slot tells a watchdog whether a slot could be given now as far as time goes (no pause,
-// no turn of the rate or of an open circuit that is still to come or was due just now),
-// and whether all are in use. It changes nothing.
+// Slot tells a watchdog whether time allows a slot now, and whether all slots are in use. Time
+// does not allow one during a pause, or before or just at the next turn of the rate or of an
+// open circuit. It changes nothing.
 func (g *Gate) Slot() (may, full bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -377,8 +373,8 @@ func (g *Gate) Slot() (may, full bool) {
 	return time.Since(at) > probeInterval, g.full()
 }
 
-// give takes a slot out, and says whether it is an open circuit's. waited says
-// that somebody waited for it.
+// give takes a slot, and reports whether it is an open circuit's. waited says that a
+// caller waited for it.
 func (g *Gate) give(waited bool) (probe bool) {
 	g.inFlight++
 	if g.pace.interval > 0 {
@@ -391,8 +387,8 @@ func (g *Gate) give(waited bool) (probe bool) {
 	return false
 }
 
-// dispatch gives slots to those who wait, as many as may be given, and sets the
-// alarm if time alone will allow the next. It follows each change of state.
+// dispatch gives as many slots to waiting callers as it may, and sets the alarm if
+// time alone will allow the next. It follows each change of state.
 func (g *Gate) dispatch() {
 	for w := g.waiters.Front(); w != nil; w = g.waiters.Front() {
 		ok, at := g.admit()
@@ -404,8 +400,7 @@ func (g *Gate) dispatch() {
 	}
 }
 
-// wakeAt sets the alarm. One that goes off too early does no harm, so it is
-// never stopped, only moved.
+// wakeAt sets the alarm. An early alarm does no harm, so it is moved and never stopped.
 func (g *Gate) wakeAt(at time.Time) {
 	if at.IsZero() || at.Equal(g.due) {
 		return
@@ -425,12 +420,12 @@ func (g *Gate) ring() {
 	g.dispatch()
 }
 
-// tell calls OnOpen and OnClose for what has changed.
+// tell makes the pending calls of OnOpen and OnClose.
 func (g *Gate) tell() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.telling {
-		return // whoever is at it goes on until nothing is left
+		return // another goroutine makes them all
 	}
 	g.telling = true
 	for len(g.news) > 0 {

@@ -12,8 +12,8 @@ import (
 	"release-forwarder/upstream"
 )
 
-// Many who take, give back, give up and report at the same instants: no slot is
-// lost, none is given twice, and nobody is forgotten.
+// Many goroutines acquire, release, cancel and report at the same instants: no slot is
+// lost, none is given twice, and no waiting caller is forgotten.
 func TestGateUnderChaos(t *testing.T) {
 	for seed := range uint64(30) {
 		synctest.Test(t, func(t *testing.T) {
@@ -58,7 +58,7 @@ func TestGateUnderChaos(t *testing.T) {
 			if most.Load() > limit || given.Load() == 0 || gaveUp.Load() == 0 {
 				t.Errorf("seed %d: %d out at once, %d given, %d gave up", seed, most.Load(), given.Load(), gaveUp.Load())
 			}
-			// All of it can still be had.
+			// All slots can still be acquired.
 			gate.Accepted()
 			for range 10 {
 				gate.Accepted()
@@ -75,8 +75,8 @@ func TestGateUnderChaos(t *testing.T) {
 	}
 }
 
-// A slot is given to one who has given up but does not know it yet: he hands it
-// on to the next.
+// A slot is given to a caller whose context has just ended: it passes the slot to the
+// next.
 func TestSlotGivenToOneWhoGivesUpIsNotLost(t *testing.T) {
 	for range 300 {
 		synctest.Test(t, func(t *testing.T) {

@@ -14,9 +14,9 @@ import (
 	"release-forwarder/upstream"
 )
 
-// The table of the package's documentation, row by row, in virtual time.
+// The table of doc.go, row by row, in virtual time.
 
-// slots takes slots in the order of asking and notes when it got them.
+// slots acquires slots in order and records when it got them.
 type slots struct {
 	t     *testing.T
 	gate  *upstream.Gate
@@ -184,7 +184,7 @@ func TestOpenKeepsToTheLimitOfSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSlots(t, 2)
 		s.ask(1)
-		s.open() // with one out since before
+		s.open() // with one slot in use since before
 		s.ask(3)
 		time.Sleep(10 * time.Second)
 		s.want("two out at once", 0, 1)
@@ -250,8 +250,8 @@ func TestUnusedSlotOfBeforeTheOutageIsNoProbe(t *testing.T) {
 	})
 }
 
-// In no window of a second do more than one slot go out that is used, and in
-// none of n seconds more than n.
+// In any window of one second at most one slot is given and used, in any n seconds at
+// most n.
 func TestOpenNeverExceedsItsRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSlots(t, 64)
@@ -326,8 +326,7 @@ func TestFiveFailuresOpenARampAgain(t *testing.T) {
 	})
 }
 
-// A request that hung since before the outage is accepted at last: the platform
-// is well, whoever asked.
+// A request that hung since before the outage is accepted: this closes the circuit, too.
 func TestLateAcceptanceCloses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSlots(t, 20)
@@ -356,7 +355,7 @@ func TestPause(t *testing.T) {
 		s.ask(1)
 		s.want("before", 0)
 		s.gate.Pause(in(10))
-		s.gate.Pause(in(5)) // the later end holds
+		s.gate.Pause(in(5)) // the later end counts
 		s.gate.Pause(in(-5))
 		s.ask(4)
 		s.gate.Release(true)
@@ -480,8 +479,7 @@ func TestReleaseOfNothingIsABug(t *testing.T) {
 	upstream.NewGate(upstream.GateConfig{}).Release(true)
 }
 
-// Requests that hang since an outage keep nobody waiting, whatever their time-out, and whatever
-// else is answered.
+// Requests that hang since an outage delay no other, for any time-out and any other answers.
 func TestWhatHangsAfterAnOutageHoldsUpNothing(t *testing.T) {
 	for _, adaptive := range []bool{true, false} {
 		for _, timeout := range []time.Duration{10 * time.Second, 40 * time.Second} {

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// The words about what came instead of an answer. Nothing of what came stands in them.
+// Texts about what came instead of an answer. They quote nothing of it.
 const (
 	sayUseHTTPS   = "the platform speaks TLS: use https://"
 	sayHTTP2      = "the platform speaks HTTP/2 without TLS, which is not supported: use https://"
@@ -26,13 +26,13 @@ const (
 	sayArray      = "it is a JSON array"
 )
 
-// bodyError is why a body is unreadable: one of errBody…, and perhaps what it is instead.
+// bodyError says why a body is unreadable: one of errBody…, and what it seems to be instead.
 type bodyError struct {
 	error
 	instead string
 }
 
-// Error leaves out what the reading said, which may quote the body.
+// Error omits the text of the read error, which may quote the body.
 func (u bodyError) Error() string {
 	text := u.error.Error()
 	if errors.Is(u.error, errBodyCut) {
@@ -44,8 +44,8 @@ func (u bodyError) Error() string {
 	return text + ": " + u.instead
 }
 
-// notHTTP says what a connection without TLS speaks by what came first on it; "" for HTTP/1,
-// or where nothing came.
+// notHTTP names the protocol of a connection without TLS, by its first bytes; "" for HTTP/1,
+// or if nothing came.
 func notHTTP(head string) string {
 	const (
 		http1            = "HTTP/"
@@ -63,8 +63,7 @@ func notHTTP(head string) string {
 	return sayNoHTTP
 }
 
-// instead says what came instead of a readable answer to what was asked; "" where that does
-// not show.
+// instead says what came instead of a readable answer, or "" if it is not known.
 func instead(resp *http.Response, location string, asked *url.URL, body []byte) string {
 	to, err := asked.Parse(location)
 	switch redirect := resp.StatusCode/100 == 3 && location != "" && err == nil; {
@@ -82,7 +81,7 @@ func instead(resp *http.Response, location string, asked *url.URL, body []byte) 
 	return otherText(resp.Header.Get("Content-Encoding"), body)
 }
 
-// wantsTLS knows what servers answer when their TLS port is asked in plain HTTP.
+// wantsTLS recognizes the answers of servers whose TLS port is used with plain HTTP.
 func wantsTLS(body []byte) bool {
 	return slices.ContainsFunc([]string{
 		"HTTP request to an HTTPS server",      // Go
@@ -92,7 +91,7 @@ func wantsTLS(body []byte) bool {
 	}, func(words string) bool { return bytes.Contains(body, []byte(words)) })
 }
 
-// otherText says what a body is that is not JSON, or not one object.
+// otherText names the kind of a body that is not one JSON object.
 func otherText(coding string, body []byte) string {
 	begins := func(with ...string) bool {
 		return slices.ContainsFunc(with, func(p string) bool { return bytes.HasPrefix(body, []byte(p)) })

@@ -13,8 +13,8 @@ import (
 	"release-forwarder/upstream"
 )
 
-// What came instead of an answer is named, in words of our own: the platform's stand in
-// none of them.
+// An error names what came instead of an answer, in fixed words and without the platform's
+// text.
 func TestWhatCameInsteadIsNamed(t *testing.T) {
 	c, pool := certificate(t, "platform.test", bubbleBegins.AddDate(1, 0, 0))
 	moved := func(to string) func(*side) {

@@ -28,9 +28,9 @@ func (h *host) dial(t *testing.T) net.Conn {
 	return conn
 }
 
-// A platform moves: its name stands for another address, and the old host goes on
-// answering. Under steady traffic, on which no connection is ever idle, the new one
-// is used after five minutes, and nothing fails on the way.
+// The platform's name gets another address, and the old host still answers. Under steady
+// traffic, where no connection is idle, the new address is used after five minutes, and
+// no request fails.
 func TestChangedAddressIsUsedAfterAWhile(t *testing.T) {
 	secured, pool := certificate(t, "platform.test", bubbleBegins.AddDate(1, 0, 0))
 	slowly := func(s *side, stream uint32) bool { time.Sleep(50 * time.Millisecond); return s.accept(stream) }
@@ -79,8 +79,8 @@ func TestChangedAddressIsUsedAfterAWhile(t *testing.T) {
 	}
 }
 
-// The old host of a platform that moved is gone: the name is looked up with the
-// next connection.
+// The platform's name gets another address, and the old host is gone: the next connection
+// looks the name up.
 func TestAddressThatIsGoneIsLeftAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		before := &host{serve: then(whole("200 OK", code1001), nil)} // and closes
@@ -99,7 +99,7 @@ func TestAddressThatIsGoneIsLeftAtOnce(t *testing.T) {
 			if a := deliverer.Deliver(t.Context(), upstream.Request{Params: release}); a.Verdict != upstream.Accepted {
 				t.Fatal(a.Verdict, a.Err)
 			}
-			synctest.Wait() // the close is seen
+			synctest.Wait() // until the client has seen the close
 		}
 		if old, fresh := before.requests.Load(), after.requests.Load(); old != 1 || fresh != 2 {
 			t.Errorf("%d requests to the old, %d to the new", old, fresh)
@@ -130,9 +130,8 @@ func TestCloseWithEveryAnswerCostsAConnectionEach(t *testing.T) {
 	})
 }
 
-// A firewall that is replaced forgets all connections at once, in silence or with
-// a reset. Those that are idle must not cost a failure each: with the circuit open
-// there is one request a second.
+// A replaced firewall forgets all connections at once, silently or with a reset. The idle
+// ones must not cost a failure each: with the circuit open there is one request a second.
 func TestForgottenConnectionsAreGivenUpTogether(t *testing.T) {
 	const idle, latency = 20, 100 * time.Millisecond
 	for name, c := range map[string]struct {

@@ -2,22 +2,22 @@ package upstream
 
 import "time"
 
-// catchUp is how late the gate may be with its turns and still make up for it:
-// timers are late by a little, and at a high rate that little would be lost.
+// catchUp is how late the gate may be with its turns and still catch up: timers are a
+// little late, and at a high rate that would lower the rate.
 const catchUp = 10 * time.Millisecond
 
-// slowest bounds the time between two turns, for rates next to nothing.
+// slowest bounds the time between two turns, for rates close to 0.
 const slowest = 24 * time.Hour
 
-// pace spaces HTTP attempts evenly: each takes a turn, one interval after the
-// turn before it. It knows no lock and no waiters, like circuit.
+// pace spaces HTTP attempts evenly: each takes a turn, one interval after the turn
+// before it. Like circuit it has no lock and no waiters.
 type pace struct {
 	interval time.Duration // 0: no limit
 	next     time.Time     // when the next turn is
 }
 
-// set changes the rate. What was taken already still counts, but never longer
-// than the new interval.
+// set changes the rate. Turns already taken still count, but never longer than the new
+// interval.
 func (p *pace) set(perSecond float64, now time.Time) {
 	p.interval = 0
 	if perSecond > 0 {
@@ -28,8 +28,8 @@ func (p *pace) set(perSecond float64, now time.Time) {
 	}
 }
 
-// take takes the turn that is due. waited says that somebody was waiting for it,
-// who is late only by the timer's doing.
+// take takes the turn that is due. waited says that a caller waited for it, so that it
+// is late only because of the timer.
 func (p *pace) take(now time.Time, waited bool) {
 	from := now
 	if waited && p.next.Before(now) {
@@ -48,9 +48,8 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// SetRate bounds the HTTP attempts of this replica, perSecond on average and
-// evenly spaced; 0 or less: no limit. It holds from now on, for those who wait
-// too.
+// SetRate bounds the HTTP attempts of this replica, perSecond on average and evenly
+// spaced; 0 or less: no limit. It applies at once, also to waiting callers.
 func (g *Gate) SetRate(perSecond float64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

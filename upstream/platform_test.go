@@ -24,10 +24,10 @@ var release = []upstream.Param{
 
 const secretText = "top-s3cret"
 
-// silent is where test servers complain.
+// silent discards the log of test servers.
 var silent = log.New(io.Discard, "", 0)
 
-// config is a configuration for tests: no proxy, whatever the machine says.
+// config is a configuration for tests, without the machine's proxy.
 func config(endpoint string) upstream.Config {
 	return upstream.Config{
 		URL:        endpoint,
@@ -121,7 +121,7 @@ func virtual(t *testing.T, handler http.HandlerFunc) upstream.Config {
 	return c
 }
 
-// hangUp closes the connection of a request without another word.
+// hangUp writes words and closes the connection of a request.
 func hangUp(w http.ResponseWriter, words string) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {

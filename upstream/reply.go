@@ -13,20 +13,20 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxBody is how many bytes of an answer are read, after decompression. The
-// platform's answers have a few hundred.
+// maxBody is how many bytes of an answer are read, after decompression. The platform's
+// answers have some hundred bytes.
 const maxBody = 64 << 10
 
-// reply is what a readable body says.
+// reply is the content of a readable body.
 type reply struct {
-	code                 string // as it stood, not trimmed
-	message, hint, seqno string // "" where missing or not a string
-	// hinted says that there is a hint of any type but null and the empty
-	// string: for the verdict a strange hint is still a hint.
+	code                 string // not trimmed
+	message, hint, seqno string // "" if missing or not a string
+	// hinted says that there is a hint other than null and the empty string. For the
+	// verdict a hint of any type counts.
 	hinted bool
 }
 
-// The ways in which a body is unreadable.
+// Why a body is unreadable.
 var (
 	errBodyEmpty   = errors.New("the body is empty")
 	errBodyTooLong = errors.New("the body is longer than 64 KiB")
@@ -34,14 +34,13 @@ var (
 	errBodyNoCode  = errors.New("the body is not one JSON object with one code")
 )
 
-// readBody reads the body to its end, so that its connection can serve the next
-// request, and closes it. The error is one of the above but where the reading
-// failed: then it is errBodyCut joined with the cause.
+// readBody reads the body to its end, so that the connection can be reused, and closes
+// it. The error is one of the above; if reading failed, errBodyCut joined with the cause.
 func readBody(resp *http.Response) ([]byte, error) {
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusSwitchingProtocols {
-		// What follows is no body (RFC 9110, 15.2.2), and net/http gives the
-		// connection away with it: no time-out would end the reading.
+		// There is no body (RFC 9110, 15.2.2), and net/http hands over the connection:
+		// no time-out would end reading it.
 		return nil, errBodyEmpty
 	}
 	if resp.ContentLength > maxBody {
@@ -65,12 +64,12 @@ func readBody(resp *http.Response) ([]byte, error) {
 	return body, nil
 }
 
-// encodingGzip is the one content coding that is asked for (RFC 9110, 8.4.1.3).
+// encodingGzip is the only content coding requested (RFC 9110, 8.4.1.3).
 const encodingGzip = "gzip"
 
 var unpackers = sync.Pool{New: func() any { return new(gzip.Reader) }}
 
-// readPacked unpacks what it reads.
+// readPacked reads gzip.
 func readPacked(from io.Reader) ([]byte, error) {
 	u := unpackers.Get().(*gzip.Reader)
 	defer unpackers.Put(u)
@@ -83,12 +82,12 @@ func readPacked(from io.Reader) ([]byte, error) {
 	return readAll(u, -1)
 }
 
-// readAll reads to the end, or to more than maxBody bytes; announced is how many
-// there will be, below 0 if that is not known.
+// readAll reads to the end, or until it has more than maxBody bytes. announced is the
+// expected length, below 0 if unknown.
 func readAll(from io.Reader, announced int) ([]byte, error) {
 	room := 512
 	if announced >= 0 {
-		room = announced + 1 // the end is noticed without growing
+		room = announced + 1 // one more, to reach the end without growing
 	}
 	b := make([]byte, 0, room)
 	for len(b) <= maxBody {
@@ -107,16 +106,15 @@ func readAll(from io.Reader, announced int) ([]byte, error) {
 	return b, nil
 }
 
-// decoders keeps what jsontext needs for its work from one answer to the next.
+// decoders keeps decoders with their buffers for the next answer.
 var decoders = sync.Pool{New: func() any { return new(jsontext.Decoder) }}
 
-// lenient is how an answer is read: a repeated name other than code does no
-// harm, and text that is not UTF-8 (a message in GBK) is tolerated, since the
-// verdict rests on the code.
+// lenient allows what does not affect the verdict, which depends on code alone: other
+// names twice, and text that is not UTF-8 (a message in GBK).
 var lenient = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
 
-// parseReply reads a body that must be wholly one JSON object with exactly one
-// code, a string or a number of digits only. Its only error is errBodyNoCode.
+// parseReply reads a body. It must be one JSON object and nothing else, with exactly one
+// code: a string, or a number of digits. The only error is errBodyNoCode.
 func parseReply(body []byte) (reply, error) {
 	d := decoders.Get().(*jsontext.Decoder)
 	defer decoders.Put(d)
@@ -167,23 +165,23 @@ func (r *reply) read(d *jsontext.Decoder) bool {
 	if _, err := d.ReadToken(); err != nil { // '}', or what should be one
 		return false
 	}
-	// What follows the object must be nothing but white space.
+	// Only white space may follow the object.
 	_, err := d.ReadToken()
 	return codes == 1 && errors.Is(err, io.EOF)
 }
 
-// text returns what a JSON string says, or "" for any other value.
+// text returns the content of a JSON string, or "" for any other value.
 func text(value jsontext.Value) string {
 	if value.Kind() != '"' {
 		return ""
 	}
-	// A string that is not UTF-8 is reported and still unquoted.
+	// A string that is not UTF-8 gives an error and the text.
 	var room [128]byte
 	plain, _ := jsontext.AppendUnquote(room[:0], value)
 	return string(plain)
 }
 
-// wholeNumber returns a number that has digits only: no sign, point or exponent.
+// wholeNumber returns a number of digits: no sign, point or exponent.
 func wholeNumber(value jsontext.Value) (string, bool) {
 	for _, c := range value {
 		if c < '0' || c > '9' {

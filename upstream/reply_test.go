@@ -36,7 +36,7 @@ func TestParseReply(t *testing.T) {
 	}
 }
 
-// unreadable are bodies of which no code may be believed.
+// unreadable are bodies without a code that counts.
 var unreadable = map[string]string{
 	"blank":               " \n",
 	"cut off":             `{"code":"1001"`,
@@ -80,7 +80,7 @@ func TestParseReplyUnreadable(t *testing.T) {
 	}
 }
 
-// Whatever is read must be what the standard library reads too.
+// The result must equal that of the standard library.
 func FuzzParseReply(f *testing.F) {
 	for _, body := range unreadable {
 		f.Add([]byte(body))

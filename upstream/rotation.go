@@ -2,35 +2,34 @@ package upstream
 
 import "sync"
 
-// rotations knows, of the credentials that have two secrets, which of them is in
-// use. It begins with the first; the platform's acceptance of the other makes
-// that the one in use.
+// rotations records which secret is in use, for credentials that have two. It begins
+// with the first; when the platform accepts the other, that one is in use.
 //
-// A refused lot notes which secret it was refused with, so that its next request
-// takes the other. Of lots without such a note the probes of an open circuit take
-// turns: with many lots each would else begin with the same one.
+// A refused lot remembers which secret was refused, so that its next request takes the
+// other. For lots without that memory the probes of an open circuit alternate; else
+// each of many lots would begin with the same secret.
 type rotations struct {
 	mu sync.Mutex
-	// byCredential has a few entries for each file that was ever in force.
+	// byCredential has a few entries for each file that was ever in use.
 	byCredential map[rotationKey]*rotation
 	refused      map[string]refusal // by lot; at most refusalsKept
 }
 
-// rotationKey is a credential by what it holds, not by where.
+// rotationKey identifies a credential by its content.
 type rotationKey struct{ appID, secret, next string }
 
 // rotation is what is known of one credential. Guarded by rotations.mu.
 type rotation struct {
 	next     bool // the next secret is in use
-	switches int  // how often that has changed
-	// The secret of the last probe, where that was refused.
+	switches int  // how often next has changed
+	// The secret of the last probe, if it was refused.
 	probed, probedNext bool
 }
 
-// refusal is what a lot was refused with last.
+// refusal is the secret that was last refused for a lot.
 type refusal struct {
 	of       *rotation
-	switches int // older ones are out of date
+	switches int // of the rotation at that time: older ones are outdated
 	next     bool
 }
 
@@ -39,7 +38,7 @@ const (
 	credentialsKnown = 4096
 )
 
-// choice is one secret of a credential; zero for one that has but one.
+// choice is one of a credential's two secrets; zero if it has only one.
 type choice struct {
 	of       *rotation
 	switches int
@@ -57,7 +56,7 @@ func (ch choice) secret(c Credential) Secret {
 // other returns the choice of the other secret.
 func (ch choice) other() choice { ch.next = !ch.next; return ch }
 
-// choose says with which secret of c a request of lot is signed first.
+// choose returns the secret of c that signs a request of lot first.
 func (r *rotations) choose(lot string, c Credential, probe bool) choice {
 	if c.Next.IsZero() {
 		return choice{}
@@ -87,7 +86,7 @@ func (r *rotations) of(c Credential) *rotation {
 	return of
 }
 
-// refuse notes that the platform did not take the signature.
+// refuse records that the platform did not take the signature.
 func (r *rotations) refuse(lot string, ch choice, probe bool) {
 	if ch.of == nil {
 		return
@@ -106,8 +105,8 @@ func (r *rotations) refuse(lot string, ch choice, probe bool) {
 	}
 }
 
-// accept notes that the platform took it, and reports whether another secret is
-// in use since.
+// accept records that the platform took it, and reports whether this changed the secret
+// in use.
 func (r *rotations) accept(lot string, ch choice) (switched bool) {
 	if ch.of == nil {
 		return false
@@ -117,7 +116,7 @@ func (r *rotations) accept(lot string, ch choice) (switched bool) {
 	delete(r.refused, lot)
 	ch.of.probed = false
 	if ch.next == ch.of.next || ch.switches != ch.of.switches {
-		return false // an answer of before the change does not turn it back
+		return false // an answer from before the change does not revert it
 	}
 	ch.of.next = ch.next
 	ch.of.switches++

@@ -6,15 +6,14 @@ import (
 	"log/slog"
 )
 
-// redacted stands wherever a secret would.
+// redacted takes the place of a secret.
 const redacted = "***"
 
-// Secret is an app secret. It prints as *** in every way there is to print it
-// by accident: fmt with any verb, log/slog, encoding/json. The zero value is no
-// secret at all.
+// Secret is an app secret. It prints as *** by fmt with any verb, log/slog and
+// encoding/json, so that it is never printed by accident. The zero value is no secret.
 type Secret struct {
-	// A pointer, because fmt follows unexported fields without asking their
-	// methods: of a pointer to a string it then shows the address alone.
+	// A pointer, because fmt prints unexported fields without calling their methods:
+	// of a pointer to a string it prints the address.
 	text *string
 }
 
@@ -26,8 +25,8 @@ func NewSecret(text string) Secret {
 	return Secret{text: &text}
 }
 
-// Reveal returns the secret itself, "" for the zero Secret. It is for signing
-// and for comparing, never for output.
+// Reveal returns the secret itself, "" for the zero Secret. Use it to sign and to
+// compare, never for output.
 func (s Secret) Reveal() string {
 	if s.text == nil {
 		return ""
@@ -38,8 +37,7 @@ func (s Secret) Reveal() string {
 // IsZero reports whether there is no secret.
 func (s Secret) IsZero() bool { return s.text == nil }
 
-// Equal reports whether both hide the same text; == would compare the places
-// where they keep it.
+// Equal reports whether both hide the same text; == would compare pointers.
 func (s Secret) Equal(other Secret) bool { return s.Reveal() == other.Reveal() }
 
 // String returns ***, or "" for the zero Secret.
@@ -50,12 +48,12 @@ func (s Secret) String() string {
 	return redacted
 }
 
-// Format writes what String returns, whatever the verb and flags: %x and %#v
-// would otherwise look inside.
+// Format writes what String returns for any verb and flags: %x and %#v would otherwise
+// print the fields.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
-// LogValue lets log/slog see what String returns.
+// LogValue returns what String returns.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
-// MarshalText lets encoders (JSON and others) see what String returns.
+// MarshalText returns what String returns, for JSON and other encoders.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }

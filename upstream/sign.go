@@ -7,28 +7,26 @@ import (
 	"strings"
 )
 
-// Names of the parameters that the client itself adds to a request.
+// The parameters that the client adds to a request.
 const (
 	nameAppID = "app_id"
 	nameSign  = "sign"
 )
 
-// Param is one parameter of the platform's API: a name and its raw value, in
-// UTF-8 and not encoded in any way. One with an empty value does not exist for
-// the API: it is neither sent nor signed.
+// Param is one parameter of the platform's API: a name and its raw value, in UTF-8 and
+// not encoded. A parameter with an empty value is neither sent nor signed.
 type Param struct{ Name, Value string }
 
-// StringToSign returns the text whose MD5 is the signature: the parameters but
-// sign whose value is not empty, ascending by the bytes of their names, as
-// name=value with the raw values, joined by &, then &app_secret= and the secret
-// (the platform's public documentation, openapi/README). Who wants to show the
-// text gives *** as the secret.
+// StringToSign returns the text whose MD5 is the signature: all parameters except sign
+// that have a value, sorted by the bytes of their names, as name=value with raw values,
+// joined by &, then &app_secret= and the secret
+// (docs/platform-api.md has an example). To show the text, give *** as the secret.
 func StringToSign(params []Param, secret string) string {
 	return string(appendToSign(nil, canonical(params), secret))
 }
 
-// Sign returns the value of the parameter sign: the MD5 of the UTF-8 bytes of
-// StringToSign as 32 upper-case hexadecimal digits.
+// Sign returns the value of the parameter sign: the MD5 of StringToSign, as 32
+// upper-case hexadecimal digits.
 func Sign(params []Param, secret string) string {
 	return signCanonical(canonical(params), secret)
 }
@@ -58,9 +56,8 @@ func appendToSign(text []byte, params []Param, secret string) []byte {
 	return append(text, secret...)
 }
 
-// canonical returns the parameters that are signed, in the order in which they
-// are. It returns params itself where that is so already, as it is for what
-// comes from the mapping, and never changes it.
+// canonical returns the parameters that are signed, in the order of signing. It never
+// changes params, and returns it without a copy if it is in order, as from mapping.
 func canonical(params []Param) []Param {
 	isOut := func(p Param) bool { return p.Value == "" || p.Name == nameSign }
 	byName := func(a, b Param) int { return strings.Compare(a.Name, b.Name) }
@@ -74,15 +71,15 @@ func canonical(params []Param) []Param {
 	return params
 }
 
-// withAppID returns params in canonical order with the client's app_id, and
-// never one of the caller's.
+// withAppID returns params in canonical order with the client's app_id instead of any
+// that the caller gave.
 func withAppID(params []Param, appID string) []Param {
 	all := make([]Param, 0, len(params)+1)
 	if appID != "" {
-		all = append(all, Param{nameAppID, appID}) // mostly its place already
+		all = append(all, Param{nameAppID, appID}) // mostly the right place
 	}
 	for _, p := range params {
-		if p.Name != nameAppID && p.Value != "" { // which canonical would copy all to leave out
+		if p.Name != nameAppID && p.Value != "" { // canonical would make a copy to leave out an empty one
 			all = append(all, p)
 		}
 	}

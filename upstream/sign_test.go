@@ -12,7 +12,7 @@ import (
 	"release-forwarder/upstream"
 )
 
-// The vector that the platform publishes.
+// The example that the platform publishes.
 var published = []upstream.Param{
 	{Name: "app_id", Value: "op88641899bd20661"},
 	{Name: "car_type", Value: "1"},
@@ -61,7 +61,7 @@ func TestStringToSign(t *testing.T) {
 	}
 }
 
-// The plain way, with a map and a join, must give the same signature.
+// A plain implementation, with a map and a join, must give the same signature.
 func TestSignAgainstThePlainWay(t *testing.T) {
 	plain := func(params map[string]string, secret string) string {
 		var parts []string

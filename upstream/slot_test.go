@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// What a watchdog sees: nothing that time alone holds back is called a slot.
+// A watchdog sees no free slot while only time keeps one from being given.
 func TestTheGateTellsAWatchdogWhetherItHasASlot(t *testing.T) {
 	for name, c := range map[string]struct {
 		set       func(g *Gate)

@@ -13,8 +13,8 @@ import (
 	"release-forwarder/upstream"
 )
 
-// A platform that accepts nothing any more gets the first request of each delivery that has
-// a slot, and their quick retries, until the circuit opens.
+// A platform that stops accepting gets only the first request of each delivery with a slot,
+// and their quick retries, until the circuit opens.
 func TestAnOutageGetsNoMoreThanTheSlotsAndTheirRetries(t *testing.T) {
 	const slots = 8
 	synctest.Test(t, func(t *testing.T) {
@@ -52,8 +52,8 @@ func TestAnOutageGetsNoMoreThanTheSlotsAndTheirRetries(t *testing.T) {
 	})
 }
 
-// A quick retry takes a turn of the rate in the slot that it has, and is left out where the
-// turn, or the end of a pause, is not soon.
+// A quick retry keeps its slot and takes a turn of the rate. It is left out if the turn, or
+// the end of a pause, is too far away.
 func TestAQuickRetryWaitsForTheRateIfThatIsSoon(t *testing.T) {
 	for name, c := range map[string]struct {
 		rate     float64

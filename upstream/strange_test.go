@@ -20,21 +20,21 @@ import (
 	"release-forwarder/upstream"
 )
 
-// The rows of the table in doc.go, each put to the test. A server is what speaks
-// on each connection that is dialled.
+// A case for each row of the table in doc.go. A server is a function that handles each
+// dialled connection.
 
 const code1001 = `{"code":"1001"}`
 
-// strange is one row: what comes, and the verdict on a delivery that meets it.
+// strange is one row: what comes, and the verdict on the delivery.
 type strange struct {
 	name  string
 	want  upstream.Verdict
 	serve func(s *side)
-	// config changes what is usual, where a row needs it.
+	// config changes the usual configuration, if a row needs it.
 	config func(*upstream.Config, *world)
-	// unsent says that nothing of the request may reach anybody.
+	// unsent says that no server may receive anything of the request.
 	unsent bool
-	// left says that some of it leaves this host all the same.
+	// left says that some of it leaves this host nevertheless.
 	left bool
 	// took is how long the delivery lasts; 0: at once, or the time-out.
 	took time.Duration
@@ -47,7 +47,7 @@ type side struct {
 	world *world
 }
 
-// world is what a row's servers were asked.
+// world counts what a row's servers received and wrote.
 type world struct {
 	t        *testing.T
 	requests atomic.Int32
@@ -56,7 +56,7 @@ type world struct {
 	servers  sync.WaitGroup
 }
 
-// request reads one request to its end; false where there is none.
+// request reads one request to its end; false if there is none.
 func (s *side) request() bool {
 	r, err := http.ReadRequest(s.in)
 	if err != nil {
@@ -69,7 +69,7 @@ func (s *side) request() bool {
 	return true
 }
 
-// say writes, and reports whether somebody still reads.
+// say writes, and reports whether the connection is still open.
 func (s *side) say(text string) bool {
 	n, err := io.WriteString(s.Conn, text)
 	s.world.written.Add(int64(n))
@@ -86,7 +86,7 @@ func (s *side) trickle(text string, pause time.Duration) {
 	}
 }
 
-// waits until the other side hangs up.
+// waits until the other side closes.
 func (s *side) waits() { _, _ = io.Copy(io.Discard, s.in) }
 
 func whole(status, body string) string {
@@ -101,7 +101,7 @@ func answer(words string) func(*side) {
 	}
 }
 
-// then answers one request and does something else.
+// then answers one request and calls what.
 func then(words string, what func(*side)) func(*side) {
 	return func(s *side) {
 		if s.request() && s.say(words) && what != nil {
@@ -216,7 +216,7 @@ func connectionOnes() []strange {
 	}
 }
 
-// reach makes a configuration whose connections a row's server speaks on.
+// reach makes a configuration whose connections lead to a row's server.
 func (c *strange) reach(t *testing.T, w *world) upstream.Config {
 	conf := config("http://platform.test/update")
 	conf.Timeout = timeout
@@ -279,7 +279,7 @@ func TestTheSlowAndTheStrange(t *testing.T) {
 	}
 }
 
-// What doc.go says is what is tested.
+// The table in doc.go and the cases are the same.
 func TestTheTableOfTheStrange(t *testing.T) {
 	doc, err := os.ReadFile("doc.go")
 	if err != nil {

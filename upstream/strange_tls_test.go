@@ -23,7 +23,7 @@ import (
 // bubbleBegins is where a bubble's clock begins.
 var bubbleBegins = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// certificate signs itself for a name, to end then.
+// certificate is self-signed for a name and valid until end.
 func certificate(t *testing.T, name string, end time.Time) (tls.Certificate, *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -47,8 +47,8 @@ func certificate(t *testing.T, name string, end time.Time) (tls.Certificate, *x5
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pool
 }
 
-// buffered never waits in a write, as a socket would not: in HTTP/2 both sides
-// write while the other does.
+// buffered never blocks in a write, like a socket: in HTTP/2 both sides write at the
+// same time.
 type buffered struct {
 	net.Conn
 	pending chan []byte
@@ -80,7 +80,7 @@ func (b *buffered) Write(p []byte) (int, error) {
 // flush ends the writing.
 func (b *buffered) flush() { close(b.pending); <-b.done }
 
-// over makes a server of one over TLS.
+// over puts a server behind TLS.
 func over(c tls.Certificate, protocols []string, serve func(*side)) func(*side) {
 	return func(s *side) {
 		out := buffer(s.Conn)
@@ -118,7 +118,7 @@ func securedOnes(t *testing.T) []strange {
 	}
 }
 
-// HTTP/2 as far as a test needs it (RFC 9113): what a well-behaved library would
+// The part of HTTP/2 that the tests need (RFC 9113): frames that a correct library would
 // not send.
 const (
 	frameData, frameHeaders, frameReset, frameSettings, framePing, frameGoAway, frameWindow = 0, 1, 3, 4, 6, 7, 8
@@ -144,8 +144,7 @@ func (s *side) accept(stream uint32) bool {
 	return s.frame(frameHeaders, endHeaders, stream, "\x88") && s.frame(frameData, endStream, stream, code1001) // :status 200 (RFC 7541, A)
 }
 
-// http2 speaks it and calls on for each request that has come wholly, until that
-// says no.
+// http2 speaks it and calls on for each complete request, until on returns false.
 func http2(on func(s *side, stream uint32) bool) func(*side) {
 	return func(s *side) {
 		preface := make([]byte, len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))
@@ -183,7 +182,7 @@ func http2(on func(s *side, stream uint32) bool) func(*side) {
 func http2Ones(t *testing.T) []strange {
 	c, pool := certificate(t, "platform.test", bubbleBegins.AddDate(1, 0, 0))
 	speaking := func(on func(*side, uint32) bool) func(*side) { return over(c, []string{"h2"}, http2(on)) }
-	// first does something to the first request of all and accepts the others.
+	// first calls on for the very first request and accepts the others.
 	first := func(on func(*side, uint32) bool) func(*side) {
 		return speaking(func(s *side, stream uint32) bool {
 			if s.world.requests.Load() == 1 {
@@ -212,8 +211,8 @@ func http2Ones(t *testing.T) []strange {
 	}
 }
 
-// floods sends what a stream's window takes, and no more: a client that is
-// flooded beyond it may hang up at once.
+// floods sends exactly what a stream's window takes: beyond it a client may close the
+// connection.
 func (s *side) floods(stream uint32) bool {
 	for range 8 {
 		if !s.frame(frameData, 0, stream, string(make([]byte, 16<<10))) {

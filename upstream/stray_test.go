@@ -17,9 +17,9 @@ import (
 	"release-forwarder/upstream"
 )
 
-// An HTTP/1.1 answer belongs to a request by its place on the connection alone. A server
-// that answers a request twice must not have its second answer taken for that of the next:
-// here each record is refused, and each answer is followed by a yes that nobody asked for.
+// HTTP/1.1 matches an answer to a request only by its place on the connection. If a server
+// answers a request twice, the second answer must not count for the next request: here each
+// record is refused, and each answer is followed by a stray yes.
 
 const refusal = `{"code":"500"}`
 
@@ -33,8 +33,8 @@ var strays = map[string]string{
 	"to continue, and another":       whole("500 Oops", refusal) + "HTTP/1.1 100 Continue\r\n\r\n" + whole("200 OK", code1001),
 }
 
-// The race of net/http, won by the stray answer: a connection is given to the next request
-// before net/http looks whether something lies on it. The hook stands between the two.
+// The race in net/http, won by the stray answer: net/http gives a connection to the next
+// request before it looks for stray bytes. The hook runs between the two.
 func TestStrayAnswerBeforeNetHTTPHasLooked(t *testing.T) {
 	plain := func(serve func(*side)) func(*side) { return serve }
 	c, pool := certificate(t, "platform.test", bubbleBegins.AddDate(1, 0, 0))
@@ -53,7 +53,7 @@ func TestStrayAnswerBeforeNetHTTPHasLooked(t *testing.T) {
 					late := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{PutIdleConn: func(error) { time.Sleep(time.Second) }})
 					var both sync.WaitGroup
 					both.Go(func() { deliverer.Deliver(late, upstream.Request{Params: release}) })
-					synctest.Wait() // the connection is idle, and not looked at yet
+					synctest.Wait() // the connection is idle, and net/http has not peeked yet
 					a := deliverer.Deliver(t.Context(), upstream.Request{Params: release})
 					both.Wait()
 					if a.Verdict == upstream.Accepted || a.Verdict == upstream.Unreachable {
@@ -68,8 +68,8 @@ func TestStrayAnswerBeforeNetHTTPHasLooked(t *testing.T) {
 	}
 }
 
-// What comes after a connection was chosen and before the request is written is not its
-// answer: net/http takes another connection, and nobody above notices.
+// Bytes that come after a connection was chosen and before the request is written are not its
+// answer: net/http takes another connection, and the caller does not notice.
 func TestStrayAnswerBetweenTheChoiceAndTheWriting(t *testing.T) {
 	for name, c := range map[string]struct {
 		stray func(*side)
@@ -108,8 +108,8 @@ func TestStrayAnswerBetweenTheChoiceAndTheWriting(t *testing.T) {
 	}
 }
 
-// On a fresh connection nothing can be left over: a server that answers before it has read
-// anything (too many connections, a wrong certificate) is heard.
+// A new connection has no stray bytes: a server may answer before it has read anything (too
+// many connections, a wrong certificate).
 func TestFreshConnectionMayAnswerAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t}
@@ -125,14 +125,13 @@ func TestFreshConnectionMayAnswerAtOnce(t *testing.T) {
 	})
 }
 
-// Stray answers by chance, on real connections and under load: what a server sends in one write
-// with an answer has reached this host before that answer is read. All are refused in the
-// server's own book.
+// Stray answers on real connections and under load: a server sends them in one write with an
+// answer, so that they have arrived before that answer is read. The server refuses every request.
 func TestStrayAnswersUnderLoad(t *testing.T) {
 	const atOnce = 8
 	certified, pool := certificate(t, "platform.test", time.Now().AddDate(1, 0, 0))
 	no, yes := whole("500 Oops", refusal), whole("200 OK", code1001)
-	// net/http reads 4 KiB at a time: what follows is left at the socket.
+	// net/http reads 4 KiB at a time: the rest stays at the socket.
 	filler := strings.Repeat("x", 4096-len(no)-len("X: \r\n"))
 	filled := strings.Replace(no, "\r\n", "\r\nX: "+filler+"\r\n", 1)
 	for name, words := range map[string]string{"behind an answer": no + yes, "behind a full buffer": filled + yes} {

@@ -11,7 +11,7 @@ import (
 	"release-forwarder/upstream"
 )
 
-// Head and body of a request go out in one write, also through a wrapper.
+// Headers and body of a request go out in one write, also through a wrapper.
 func TestOneWriteARequest(t *testing.T) {
 	for name, wrap := range map[string]func(http.RoundTripper) http.RoundTripper{
 		"plain": nil,
@@ -44,7 +44,7 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 // deliverys is the trace context of a delivery as a whole.
 const deliverys = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
 
-// Each attempt carries the delivery's trace context where no wrapper knows better.
+// Each attempt carries the delivery's trace context, unless a wrapper sets another.
 func TestTraceparentOfTheDelivery(t *testing.T) {
 	var told []string
 	server := newPlatform(t, nil, func(w http.ResponseWriter, r *http.Request) {
@@ -62,8 +62,8 @@ func TestTraceparentOfTheDelivery(t *testing.T) {
 	}
 }
 
-// What a wrapper sees: each attempt, with the hook inside it, and nothing that may
-// not be shown; and the header that it sets is the one that is sent.
+// A wrapper sees each attempt, with the hook inside it, and nothing secret or personal. The
+// header that it sets is the one that is sent.
 func TestAWrapperSeesEachAttempt(t *testing.T) {
 	var told []string
 	server := newPlatform(t, nil, func(w http.ResponseWriter, r *http.Request) {

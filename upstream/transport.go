@@ -14,34 +14,32 @@ import (
 )
 
 const (
-	// idleTimeout gives up a connection that nobody uses, below the minute
-	// after which load balancers commonly drop it in silence.
+	// idleTimeout closes an unused connection, before load balancers drop it silently,
+	// commonly after a minute.
 	idleTimeout = 45 * time.Second
-	// maxAge is how long a set of connections is used. The platform's hosts may
-	// change their addresses; under steady traffic no connection is ever idle,
-	// and its name would never be looked up again.
+	// maxAge is how long a set of connections is used. The platform's hosts may change
+	// their addresses. Under steady traffic no connection is idle, so without this the
+	// name would never be looked up again.
 	maxAge = 5 * time.Minute
-	// maxHeader bounds an answer's headers, in bytes: memory is bounded by
-	// settings, not by what the other side sends.
+	// maxHeader bounds an answer's headers, in bytes.
 	maxHeader = 64 << 10
-	// silences is how many exchanges in a row may bring no answer before the
-	// connections are given up: as many as open the circuit. A firewall, a load
-	// balancer or a host that was replaced forgets all connections at once, and
-	// each that is idle would cost a failure of its own, one a second.
+	// silences is how many exchanges in a row may bring no answer before all connections
+	// are closed: as many as open the circuit. A firewall, a load balancer or a replaced
+	// host forgets all connections at once; each idle one would cost a failure, one a
+	// second.
 	silences = 5
-	// dialSlack keeps the time-outs of dialling behind that of the attempt, so
-	// that the attempt's is the one that is seen.
+	// dialSlack makes the time-outs of dialling longer than the attempt's, so that the
+	// attempt's comes first.
 	dialSlack = time.Second
 )
 
-// connections is the round tripper at the bottom: an http.Transport that is
-// replaced by a fresh one when it has served for maxAge, when the trusted
-// certificates have changed, or when nothing is heard on it any more. What is in
-// flight on the old one ends there.
+// connections is the lowest round tripper: an http.Transport that is replaced after
+// maxAge, when the trusted certificates change, or when no answer comes on it any more.
+// Requests in flight end on the old one.
 //
-// It has no CloseIdleConnections, and so must whatever stands between it and
-// retryablehttp: that calls it after each delivery that fails for good, and
-// every refusal would cost 64 new connections.
+// It must not have a method CloseIdleConnections, nor must any round tripper between it
+// and retryablehttp: retryablehttp calls that after each failed delivery, and every
+// refusal would cost 64 new connections.
 type connections struct {
 	config Config
 	now    atomic.Pointer[generation]
@@ -91,7 +89,7 @@ func (c *connections) current() *generation {
 	return fresh
 }
 
-// retire lets the next request dial, unless others have seen to that.
+// retire makes the next request use new connections, unless g was replaced already.
 func (c *connections) retire(g *generation) {
 	if c.now.CompareAndSwap(g, nil) {
 		g.transport.CloseIdleConnections()
@@ -104,9 +102,8 @@ func (c *connections) close() {
 	}
 }
 
-// newTransport speaks HTTP/1.1 and, where the platform offers it over TLS,
-// HTTP/2; there it opens another connection when the server's limit of streams
-// is below what is in flight.
+// newTransport speaks HTTP/1.1, and HTTP/2 if the platform offers it over TLS. With
+// HTTP/2 it opens another connection when the server's limit of streams is reached.
 func newTransport(config Config, roots *x509.CertPool) *http.Transport {
 	dial := config.Dial
 	if dial == nil {
@@ -124,16 +121,16 @@ func newTransport(config Config, roots *x509.CertPool) *http.Transport {
 		},
 		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    config.Timeout + dialSlack,
-		ForceAttemptHTTP2:      true, // not by itself where dial or TLS are one's own
+		ForceAttemptHTTP2:      true, // off by default with an own dial function or TLS configuration
 		MaxIdleConns:           config.MaxInFlight,
 		MaxIdleConnsPerHost:    config.MaxInFlight,
 		MaxConnsPerHost:        config.MaxInFlight,
 		IdleConnTimeout:        idleTimeout,
-		DisableCompression:     true, // asked for and undone here, which spares a map for each request
+		DisableCompression:     true, // readBody does it, which saves a map for each request
 		MaxResponseHeaderBytes: maxHeader,
 		HTTP2: &http.HTTP2Config{
-			// Many requests share a connection: without pings one that a
-			// firewall has forgotten would time them all out for minutes.
+			// Many requests share a connection. Without pings, one that a firewall
+			// has forgotten would let them all time out for minutes.
 			SendPingTimeout:  config.Timeout,
 			PingTimeout:      config.Timeout,
 			WriteByteTimeout: config.Timeout,

@@ -12,8 +12,8 @@ import (
 	"release-forwarder/upstream"
 )
 
-// What no byte left this host for is named with what helps; and where it may come of too much
-// in flight the limit is lowered, as by a 503.
+// A failure without a byte sent is named with its remedy. If too many requests in flight may be
+// the cause, it lowers the limit like a 503.
 func TestFailuresOfThisHostAndOfConnections(t *testing.T) {
 	for name, c := range map[string]struct {
 		call   string
@@ -64,7 +64,7 @@ type broken struct {
 
 func (b broken) Write([]byte) (int, error) { return 0, b.err }
 
-// Where there is no credential nothing is sent either.
+// Without a credential nothing is sent.
 func TestWithoutACredentialNothingIsSent(t *testing.T) {
 	conf := config("http://platform.test/")
 	conf.Credential = nil

@@ -9,20 +9,20 @@ import (
 // Verdict is what an answer of the platform, or its absence, means for the record.
 type Verdict int
 
-// The verdicts, in words of the metric release_forwarder_attempts_total. Only
-// Accepted is a yes. A wrong no merely repeats, a wrong yes loses a record: so
-// whatever is in doubt is a no.
+// The verdicts; their names are labels of release_forwarder_attempts_total. Only
+// Accepted is a yes. A wrong no only repeats, a wrong yes loses a record, so every doubt
+// is a no.
 const (
 	// Unknown is the zero value and no verdict: no attempt has ended.
 	Unknown Verdict = iota
 	// Accepted: a body code that counts as a success.
 	Accepted
-	// Permanent: a body code that will not change however often it is sent.
+	// Permanent: a body code that no retry would change.
 	Permanent
-	// Refused: 401 or 403, or a success code other than 1001 with a hint, behind
-	// which the platform hides a bad signature.
+	// Refused: 401 or 403, or a success code other than 1001 with a hint: the platform
+	// can answer a wrong signature like that.
 	Refused
-	// Throttled: the platform asks to be left alone: 429, or 503 with Retry-After.
+	// Throttled: the platform asks for a pause: 429, or 503 with Retry-After.
 	Throttled
 	// Failed: any other body code.
 	Failed
@@ -30,11 +30,11 @@ const (
 	Unreadable
 	// Timeout: the attempt was not over within Config.Timeout.
 	Timeout
-	// Unreachable: no answer, for a reason other than time.
+	// Unreachable: no answer, for another reason than a time-out.
 	Unreachable
-	// Cut: the caller ended the delivery's context before the answer was whole.
-	// Whether the platform took the record is unknown. It is no label of the
-	// metric and never to be treated as accepted.
+	// Cut: the caller ended the delivery's context before the answer was complete.
+	// It is unknown whether the platform took the record, so never treat it as
+	// accepted. It is no label of the metric.
 	Cut
 )
 
@@ -51,22 +51,21 @@ func (v Verdict) String() string {
 	return verdictNames[v]
 }
 
-// Verdicts returns those that an attempt of a service that runs can have: the
-// values of the metric's label, Cut left out.
+// Verdicts returns the values of the metric's label: all verdicts but Unknown and Cut.
 func Verdicts() []Verdict {
 	return []Verdict{Accepted, Permanent, Refused, Throttled, Failed, Unreadable, Timeout, Unreachable}
 }
 
-// The code that the seed document gives for a success: the only one that is
-// believed even beside a hint.
+// The platform's code for a success (docs/platform-api.md): the only one that is
+// believed beside a hint.
 const codeAccepted = "1001"
 
-// rules tell what an answer means: the body codes, trimmed, and the fields of an event
-// that an explanation may name.
+// rules are the configured body codes, trimmed, and the fields of an event that an explanation
+// may name.
 type rules struct{ success, permanent, fields []string }
 
-// judge applies the table of verdicts to an answer that came. readable says
-// whether reply could be read from its body; if so, the HTTP status has no say.
+// judge gives the verdict on an answer. readable says whether reply could be read from
+// its body; if so, the HTTP status does not matter.
 func (r rules) judge(status int, reply reply, readable, retryAfter bool) Verdict {
 	if !readable {
 		switch {

@@ -32,8 +32,8 @@ func (s scripted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 var statuses = []int{200, 201, 301, 302, 307, 308, 400, 401, 403, 404, 418, 429, 500, 502, 503, 504}
 
-// Every row of the contract's table, under every HTTP status: where the body is
-// readable, the status has no say.
+// Every row of README.md, "What an answer means", under every HTTP status: if the body is
+// readable, the status does not matter.
 func TestVerdicts(t *testing.T) {
 	always := func(v upstream.Verdict) func(int, bool) upstream.Verdict {
 		return func(int, bool) upstream.Verdict { return v }
@@ -109,8 +109,8 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-// The client asks for what it can unpack, once: net/http would ask and unpack by
-// itself where nobody else does.
+// The client asks for gzip, once: net/http would ask for it and unpack it by itself if the
+// client did not.
 func TestGzipIsAskedFor(t *testing.T) {
 	asked := make(chan []string, 1)
 	server := newPlatform(t, nil, func(w http.ResponseWriter, r *http.Request) {
@@ -203,7 +203,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	}
 }
 
-// The words are those of the metric's label and part of the public contract.
+// The words are the values of the metric's label: alerts rely on them.
 func TestVerdictWords(t *testing.T) {
 	var words []string
 	for _, v := range upstream.Verdicts() {

@@ -9,34 +9,33 @@ import (
 	"syscall"
 )
 
-// errStray ends a connection on which something came that no request asked for.
+// errStray ends a connection that received bytes no request asked for.
 var errStray = errors.New("something came that no request asked for")
 
-// wire is a connection as it was dialled: beneath TLS, and beneath a proxy's tunnel. It
-// tells what net/http does not: whether something came before a request was written, and
-// whether any byte of the request left this host.
+// wire is a connection as it was dialled: below TLS and below a proxy's tunnel. It knows
+// what net/http does not tell: whether bytes came before a request was written, and whether
+// any byte of the request left this host.
 //
-// An HTTP/1.1 answer belongs to a request by its place on the connection alone (RFC 9112,
-// 9.2). A server may send one that nobody asked for, and what lies there when the next
-// request is written would be taken for its answer: a wrong yes. net/http looks for such
-// bytes too late: it gives the connection to the next request first (persistConn.readLoop
-// puts it among the idle ones, then peeks), and reads while it writes. So a connection that
-// is used again is
+// HTTP/1.1 matches an answer to a request only by its place on the connection (RFC 9112,
+// 9.2). A server may send an answer without a request; the next request would take it for
+// its own: a wrong yes. net/http looks for such bytes too late: persistConn.readLoop offers
+// the connection to the next request before it peeks, and it reads while it writes. So a
+// reused connection has a state:
 //
 //	state   entered by                                         left by
 //	quiet   begin: net/http waits in Read, all before is read  the first Write -> open
-//	                                                           anything that comes -> spoilt
+//	                                                           any byte that comes -> spoilt
 //	open    the request's first byte goes out                  begin of the next request
-//	spoilt  as above                                           never: Read and Write fail,
-//	                                                           so net/http, which has written
-//	                                                           nothing, takes another one
+//	spoilt  as above                                           never: Read and Write fail.
+//	                                                           net/http has written nothing
+//	                                                           and takes another connection
 //
-// It is open until it is used again, and for good where it speaks HTTP/2: there an answer
-// names its request. What comes after the first byte went out cannot be told from an answer.
+// A new connection is open until it is reused, and always with HTTP/2: there an answer names
+// its request. Bytes that come after the request's first byte cannot be told from its answer.
 type wire struct {
 	net.Conn
 
-	raw syscall.RawConn       // nil: not a socket, or it cannot be looked into
+	raw syscall.RawConn       // nil: not a socket, or peeking is not possible
 	has func(fd uintptr) bool // arrived, made once
 
 	mu     sync.Mutex // guards all below
@@ -49,7 +48,7 @@ type wire struct {
 	head   []byte // what came first on the connection, not more than maxHead
 }
 
-// maxHead is as much as tells one protocol from another.
+// maxHead bytes are enough to recognize a protocol.
 const maxHead = 5
 
 func newWire(c net.Conn) *wire {
@@ -78,8 +77,8 @@ func beneath(c net.Conn) *wire {
 	}
 }
 
-// begin notes that a request was given the connection. Where it is used again net/http is
-// on its way into Read, or finds something in its own buffer and closes: so the wait is short.
+// begin records that a request was given the connection. If it is reused, net/http is about
+// to call Read, or finds bytes in its own buffer and closes: so the wait is short.
 func (w *wire) begin(ctx context.Context, again bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -121,7 +120,7 @@ func (w *wire) Read(p []byte) (int, error) {
 	w.change.Broadcast()
 	w.mu.Unlock()
 	if w.raw != nil {
-		_ = w.raw.Read(w.has) // an error is one of Read below as well
+		_ = w.raw.Read(w.has) // Read below returns the same error
 	}
 	n, err := w.Conn.Read(p)
 	w.mu.Lock()
@@ -136,8 +135,8 @@ func (w *wire) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// arrived is called by raw.Read until it says that something has come. It notes that while
-// the bytes still lie there, so that ask, which looks there too, cannot miss them.
+// arrived is called by raw.Read until it returns true: bytes have come. It records that
+// before they are read, so that ask, which peeks too, cannot miss them.
 func (w *wire) arrived(fd uintptr) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -148,7 +147,7 @@ func (w *wire) arrived(fd uintptr) bool {
 	return true
 }
 
-// came notes that something has come, or the end. The caller holds mu.
+// came records that bytes, or the end, have come. The caller holds mu.
 func (w *wire) came() {
 	w.waits = false
 	w.spoilt = w.spoilt || w.quiet
@@ -168,7 +167,7 @@ func (w *wire) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// ask reports whether bytes may go out, and opens a quiet connection for them.
+// ask reports whether bytes may be written, and makes a quiet connection open.
 func (w *wire) ask() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

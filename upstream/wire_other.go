@@ -2,7 +2,7 @@
 
 package upstream
 
-// What lies unread at a socket cannot be told here: it is known when Read brings it.
+// A socket cannot be peeked at here: bytes are known only when Read returns them.
 const canPeek = false
 
 func pending(uintptr) bool { return false }

@@ -31,23 +31,65 @@ func TestTheAnomaliesPageNamesWhatIsThere(t *testing.T) {
 			t.Errorf("the page does not name the class %s", class)
 		}
 	}
-	there := checks(t)
 	kinds := map[string]int{}
-	for name := range named {
-		kind := regexp.MustCompile(`^(simulation |chaos: |acceptance: |Test)[^…]`).FindStringSubmatch(name)
-		if kind == nil {
-			continue
-		}
-		kinds[kind[1]]++
-		if !slices.Contains(there, name) {
-			t.Errorf("the page names a check that does not exist: %s", name)
-		}
+	for _, name := range checksThatExist(t, page, checks(t)) {
+		kinds[checkName.FindStringSubmatch(name)[1]]++
 	}
 	for _, kind := range []string{"simulation ", "chaos: ", "acceptance: ", "Test"} {
 		if kinds[kind] < 5 {
 			t.Errorf("only %d checks of the kind %q were found on the page: this looks at nothing", kinds[kind], kind)
 		}
 	}
+}
+
+// TestTheGuaranteesPageNamesWhatIsThere holds docs/guarantees.md to the checks of
+// this repository: each guarantee names at least three, and all of them exist.
+func TestTheGuaranteesPageNamesWhatIsThere(t *testing.T) {
+	page := readFile(t, "../../docs/guarantees.md")
+	there, numbers := checks(t), map[string]bool{}
+	for _, section := range strings.Split(page, "\n## ")[1:] {
+		title, _, _ := strings.Cut(section, "\n")
+		number, _, _ := strings.Cut(title, " ")
+		numbers[number] = true
+		_, held, _ := strings.Cut(section, "\nHeld by: ")
+		if names := checksThatExist(t, held, there); len(names) < 3 {
+			t.Errorf("%s names %d checks after \"Held by: \": %v", number, len(names), names)
+		}
+		anchor := "(#" + strings.ToLower(strings.ReplaceAll(title, " ", "-")) + ")"
+		if !strings.Contains(page, "["+number+"]"+anchor) {
+			t.Errorf("no link at the top leads to %q", title)
+		}
+	}
+	all := strings.Fields("P1 P2 P3 P4 P5 P6 P7 P8 P9")
+	if len(numbers) != len(all) {
+		t.Errorf("%d sections: guarantees keep their numbers, code and reports cite them", len(numbers))
+	}
+	inChinese := readFile(t, "../../docs/guarantees.zh.md")
+	for _, number := range all {
+		if !numbers[number] || !strings.Contains(inChinese, "\n## "+number+" ") {
+			t.Errorf("no section %s in English and in Chinese", number)
+		}
+	}
+}
+
+// checkName is the form of a check's name on a page.
+var checkName = regexp.MustCompile(`^(simulation |chaos: |acceptance: |Test)[^…]`)
+
+// checksThatExist gives the checks that a text names, each once, and fails for
+// those that are not there.
+func checksThatExist(t *testing.T, text string, there []string) (names []string) {
+	t.Helper()
+	for _, span := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(text, -1) {
+		name := span[1]
+		if !checkName.MatchString(name) || slices.Contains(names, name) {
+			continue
+		}
+		names = append(names, name)
+		if !slices.Contains(there, name) {
+			t.Errorf("the page names a check that does not exist: %s", name)
+		}
+	}
+	return names
 }
 
 // checks are the names of all checks, as the page writes them.
@@ -58,7 +100,7 @@ func checks(t *testing.T) (names []string) {
 			names = append(names, prefix+m[1])
 		}
 	}
-	for _, file := range goFiles(t, "../..") {
+	for _, file := range filesOf(t, "../..", ".go") {
 		test := strings.HasSuffix(file, "_test.go")
 		text := readFile(t, file)
 		switch dir := filepath.Base(filepath.Dir(file)); {
@@ -76,8 +118,8 @@ func checks(t *testing.T) (names []string) {
 	return names
 }
 
-// goFiles are the Go files of the module.
-func goFiles(t *testing.T, root string) (files []string) {
+// filesOf are the files below root whose names end in suffix, hidden folders left out.
+func filesOf(t *testing.T, root, suffix string) (files []string) {
 	t.Helper()
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		switch {
@@ -85,7 +127,7 @@ func goFiles(t *testing.T, root string) (files []string) {
 			return err
 		case d.IsDir() && strings.HasPrefix(d.Name(), ".") && d.Name() != "..":
 			return fs.SkipDir
-		case strings.HasSuffix(path, ".go"):
+		case strings.HasSuffix(path, suffix):
 			files = append(files, path)
 		}
 		return nil

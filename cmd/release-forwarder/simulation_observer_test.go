@@ -18,7 +18,7 @@ import (
 
 // observer judges a run by what reached Kafka and the platform, and by nothing
 // that the service says. It is told at the moment at which something arrives;
-// it polls nothing.
+// it polls nothing. P1 to P9 are the guarantees of docs/guarantees.md.
 type observer struct {
 	cluster *atomic.Pointer[kfake.Cluster]
 	plan    *schedule
@@ -37,7 +37,7 @@ type observer struct {
 	story       []string
 	// deadLettersGone is the fault that has taken the dead-letter topic away.
 	deadLettersGone *fault
-	broken          []string // promises, in words
+	broken          []string // guarantees, in words
 	// refusedLots are those that the platform has refused, alone.
 	refusedLots map[int]bool
 	lives       map[string]time.Time // when each member of the group was last heard of

@@ -13,8 +13,8 @@ import (
 )
 
 // drainTimeout is the forwarder's CONSUMER_DRAIN_TIMEOUT in the sandbox;
-// stopLimit is what the contract allows it from SIGTERM to its end, and a
-// little for a slow machine.
+// stopLimit is the longest time from SIGTERM to its end (README.md, "Grace period"),
+// and a little more for a slow machine.
 const (
 	drainTimeout = 5 * time.Second
 	stopLimit    = drainTimeout + 10*time.Second + 5*time.Second

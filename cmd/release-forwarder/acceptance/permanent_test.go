@@ -20,11 +20,11 @@ type permanentCase struct {
 	name   string
 	value  []byte // nil: null
 	reason string
-	field  string // "" where the contract names none
+	field  string // "" where there is none
 }
 
-// permanentCases is the contract's list. The values are complete events but for
-// the one thing that is wrong.
+// permanentCases is the list of README.md, "Event": refused for good. The values are
+// complete events but for the one thing that is wrong.
 func permanentCases(w *world) []permanentCase {
 	whole := func(pairs ...any) []byte { return w.release(0, pairs...).record.Value }
 	text := string(whole())

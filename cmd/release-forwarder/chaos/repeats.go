@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// P4 allows two kinds of repeats. A record is forgotten where its acceptance was
-// of the last commit interval, or under way, when the replica that had it was
-// killed, frozen or cut off, or of a time in which Kafka took no commits: its
-// coordinator was away, or the group waited for its assignment. A
-// request is late where it was on its way while its replica was frozen or cut
-// off, and the record was accepted from another meanwhile.
+// P4 (docs/guarantees.md) allows two kinds of repeats. A record is forgotten if its
+// replica was killed, frozen or cut off while the acceptance was under way or less
+// than a commit interval old, or if Kafka took no commits since: its coordinator was
+// away, or the group waited for its assignment. A request is late if it was on its way
+// while its replica was frozen or cut off, and another replica had the record accepted
+// meanwhile.
 
 // Times of the account.
 const (

@@ -21,7 +21,7 @@ import (
 type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
 // Times of a connection. None is a setting: they are far above what a healthy
-// cluster needs and below what the contract's own times allow.
+// cluster needs and below the session and rebalance time-outs.
 const (
 	dialTimeout      = 5 * time.Second  // TCP, to one address
 	handshakeTimeout = 5 * time.Second  // TLS

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// PollInterval is how often Run looks at the files. The contract grants 5s from
-// a change to its effect; reading two small files this often costs nothing.
+// PollInterval is how often Run looks at the files. A change takes effect within 5s
+// (README.md, "Credentials"); reading two small files this often costs nothing.
 const PollInterval = 2 * time.Second
 
 // WatchConfig says what to watch and whom to tell.

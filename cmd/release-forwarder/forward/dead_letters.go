@@ -18,7 +18,7 @@ import (
 	"release-forwarder/upstream"
 )
 
-// upstreamDeadLetter says what the platform said last.
+// upstreamDeadLetter makes a dead letter with the platform's last answer.
 func upstreamDeadLetter(reason string, a upstream.Answer) dlq.Letter {
 	l := dlq.Letter{
 		Stage: dlq.StageUpstream, Reason: reason,
@@ -30,8 +30,7 @@ func upstreamDeadLetter(reason string, a upstream.Answer) dlq.Letter {
 	return l
 }
 
-// unmappable gives up a record that is no event that can be sent, or has too many headers
-// to be one.
+// unmappable makes a dead letter of a record that cannot be mapped or has too many headers.
 func (f *Forwarder) unmappable(ctx context.Context, d *delivery, err error) {
 	l := dlq.Letter{Stage: dlq.StageMapping, Message: err.Error()}
 	if e, ok := errors.AsType[*mapping.Error](err); ok {
@@ -47,9 +46,8 @@ func (f *Forwarder) unmappable(ctx context.Context, d *delivery, err error) {
 	f.giveUp(ctx, d, l)
 }
 
-// giveUp makes a record a dead letter; it is done when that is written. The dead letters of
-// refused lots, and those that a person has decided on, neither count for a storm nor wait for
-// one.
+// giveUp makes a record a dead letter; the record is finished when that is written. Dead letters
+// of refused lots, and those by DLQ_HELD_BEFORE, neither count for a storm nor wait for one.
 func (f *Forwarder) giveUp(ctx context.Context, d *delivery, l dlq.Letter) {
 	l.Attempts, l.First, l.Last = d.attempts, d.first, d.last
 	l.Traceparent = telemetry.Traceparent(ctx)
@@ -66,7 +64,7 @@ func (f *Forwarder) giveUp(ctx context.Context, d *delivery, l dlq.Letter) {
 	f.deadLetter(ctx, d)
 }
 
-// deadLetter hands a record's dead letter to its topic, or has it wait for its place in a storm.
+// deadLetter writes a record's dead letter, or makes it wait for its place in a storm.
 func (f *Forwarder) deadLetter(ctx context.Context, d *delivery) {
 	due := facts{deadLetter: true, evicted: d.Evicted}
 	if d.source != "" {
@@ -79,7 +77,7 @@ func (f *Forwarder) deadLetter(ctx context.Context, d *delivery) {
 	f.write(ctx, d)
 }
 
-// whole is a record's dead letter as it is written.
+// whole is a record's dead letter in the form that is written.
 func (h *history) whole(r *consumer.Record) *dlq.Letter {
 	l := *h.deadLetter
 	l.Topic, l.Partition, l.Offset, l.Timestamp = r.Topic, r.Partition, r.Offset, r.Timestamp
@@ -87,9 +85,8 @@ func (h *history) whole(r *consumer.Record) *dlq.Letter {
 	return &l
 }
 
-// write tries to write a record's dead letter once. A dead letter that cannot be
-// written is kept with its record and tried again with backoff for ever: its
-// record must not be passed over.
+// write tries once to write a record's dead letter. If it fails, the dead letter stays with
+// its record and is retried with backoff indefinitely: the record must not be skipped.
 func (f *Forwarder) write(ctx context.Context, d *delivery) {
 	span := f.Tracer.StartDeadLetter(ctx, f.DeadLetters.Topic())
 	l := d.whole(&d.Record)
@@ -113,8 +110,8 @@ func (f *Forwarder) write(ctx context.Context, d *delivery) {
 	})
 }
 
-// kafkaFailure is the word for what went wrong with a request to Kafka: the
-// protocol's error code by its number, as UNKNOWN_TOPIC_OR_PARTITION is 3.
+// kafkaFailure names the error of a request to Kafka: the number of the protocol's error
+// code, for example 3 for UNKNOWN_TOPIC_OR_PARTITION.
 func kafkaFailure(err error) string {
 	if err == nil {
 		return ""

@@ -8,8 +8,8 @@ import (
 	"release-forwarder/upstream"
 )
 
-// A dead letter that waits, for its turn in a storm or for a topic that refuses it, keeps
-// of the platform's answer what is written of it, not its 64 KiB.
+// A dead letter that waits, for its place in a storm or for its topic, keeps only the part of
+// the platform's answer that is written, not its 64 KiB.
 func TestADeadLetterThatWaitsKeepsNoMoreOfAnAnswerThanIsWritten(t *testing.T) {
 	long := strings.Repeat("参", 20_000)
 	l := upstreamDeadLetter(dlq.ReasonRefused, upstream.Answer{Message: long, Hint: long, Code: long, Seqno: long})

@@ -7,17 +7,17 @@ import (
 	"release-forwarder/upstream"
 )
 
-// Quotas: records that wait for one of these reasons keep to half of a partition's bounds, so
+// Quotas: records that wait for one of these reasons may take half of a partition's bounds, so
 // that others flow. Beyond that the longest waiting are evicted.
 const (
 	quotaLots   = "refused-lots"
 	quotaStorms = "storms"
 )
 
-// facts are all that a decision rests on.
+// facts are the whole input of a decision.
 type facts struct {
-	// What happened: dead letter says that the record's dead letter is due; else verdict is
-	// what became of its delivery, Unknown before that.
+	// What happened. deadLetter says that the record's dead letter is due. Otherwise verdict
+	// is that of its delivery, or Unknown before it.
 	deadLetter bool
 	verdict    upstream.Verdict
 	retryAfter time.Duration // asked for by the answer
@@ -29,14 +29,14 @@ type facts struct {
 	lot      lotFacts
 	storm    stormFacts
 
-	// The record: failures are those that counted before, budget how many may, evicted the
-	// quota in which it is to make room; a person has decided about records as old as this.
+	// The record: failures that counted so far, the budget of them, the quota in which it must
+	// make room, and whether DLQ_HELD_BEFORE applies to it.
 	failures, budget int
 	evicted          string
 	byOperator       bool
 }
 
-// platformFacts are what is known of the platform.
+// platformFacts are facts about the platform.
 type platformFacts struct {
 	open    bool // its circuit
 	proven  bool // it mostly accepts, and the record is the trouble: see evidence
@@ -44,48 +44,47 @@ type platformFacts struct {
 	accepts bool // it has accepted others since this record's lot began to wait
 }
 
-// lotFacts are what is known of the record's lot.
+// lotFacts are facts about the record's lot.
 type lotFacts struct {
 	waits   bool          // it alone is refused, and this is not its attempt
 	next    time.Duration // to that
 	overdue bool          // the record has waited for LOT_HOLD_MAX
 }
 
-// stormFacts are what is known of the record's streaks.
+// stormFacts are facts about the record's streaks.
 type stormFacts struct {
-	waits, all bool          // there is no place for it; there is a storm of all
-	about      time.Duration // to the place
+	waits, all bool          // it has to wait for a place; there is a storm of all
+	about      time.Duration // until it gets the place
 }
 
-// action is what becomes of a record.
+// action is what to do with a record.
 type action int
 
 const (
-	send         action = iota // to the platform
-	write                      // its dead letter, to the topic
-	done                       // it is finished
-	deadLetter                 // it becomes one, for outcome.reason
-	leave                      // it is the partition's next owner's
-	waitUntil                  // for outcome.wait, and the backoff where that grows
-	waitForGate                // until its turn at the platform's gate
-	waitForPlace               // in its storm
+	send         action = iota // send it to the platform
+	write                      // write its dead letter
+	done                       // finish it
+	deadLetter                 // make it a dead letter, with outcome.reason
+	leave                      // leave it to the partition's next owner
+	waitUntil                  // wait for outcome.wait, and for the backoff if that grows
+	waitForGate                // wait for a slot of the platform's gate
+	waitForPlace               // wait for a place in its storm
 )
 
-// outcome is what is decided.
+// outcome is a decision.
 type outcome struct {
 	action action
 	reason string        // of the dead letter
 	wait   time.Duration // at least
-	grows  bool          // the record's backoff, and the wait with it
-	firm   bool          // what ends shortens no wait
-	quota  string        // in which the record waits
+	grows  bool          // the record's backoff grows, and the wait with it
+	firm   bool          // no event shortens the wait
+	quota  string        // of the waiting record
 	counts bool          // the failure counts against the budget
 	outage bool          // the failure counts for the circuit
 	pauses bool          // the whole platform waits
 }
 
-// decide says what becomes of a record, by the table in the package's doc: of its rows the first
-// that fits holds. It is pure.
+// decide is the table in doc.go: the first row that applies decides. It is a pure function.
 func decide(f facts) outcome {
 	switch f.verdict {
 	case upstream.Accepted:
@@ -113,10 +112,10 @@ func decide(f facts) outcome {
 	return f.failure()
 }
 
-// pass says whether a record, or its dead letter, goes now as far as storms go.
+// pass decides, by the storms alone, whether a record or its dead letter goes now.
 func (s *stormFacts) pass(deadLetter bool, evicted string) outcome {
 	switch {
-	case s.waits && (s.all || evicted != quotaStorms): // in a storm of all there is nobody to make room for
+	case s.waits && (s.all || evicted != quotaStorms): // in a storm of all there is no other record to make room for
 		return outcome{action: waitForPlace, wait: s.about, firm: true, quota: quotaStorms}
 	case deadLetter:
 		return outcome{action: write}
@@ -124,7 +123,7 @@ func (s *stormFacts) pass(deadLetter bool, evicted string) outcome {
 	return outcome{action: send}
 }
 
-// failure says what becomes of a record that the platform did not take.
+// failure decides about a record that the platform did not accept.
 func (f *facts) failure() outcome {
 	throttled, alone := f.verdict == upstream.Throttled, f.platform.alone
 	o := outcome{action: waitUntil, wait: f.retryAfter, firm: f.asked}

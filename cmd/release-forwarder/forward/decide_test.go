@@ -10,7 +10,7 @@ import (
 	"release-forwarder/upstream"
 )
 
-// tableOfCases is each row of the table in doc.go: the facts, and what is decided.
+// tableOfCases has each row of the table in doc.go: the facts, and the decision.
 var tableOfCases = map[string]struct {
 	f    facts
 	want outcome

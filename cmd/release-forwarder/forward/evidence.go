@@ -6,28 +6,27 @@ import (
 )
 
 const (
-	// provenBy first deliveries of other records must have been accepted before
-	// a failure is the record's own, and provenRatio times as many as failed.
+	// A failure is the record's own if at least provenBy first deliveries of other
+	// records were accepted, and at least provenRatio times as many as failed.
 	provenBy    = 10
 	provenRatio = 4
 
-	// lotsRemembered bounds the lots whose last acceptance is known. A lot that
-	// is forgotten proves nothing: its records wait longer, none is lost.
+	// lotsRemembered bounds the lots whose last acceptance is known. A forgotten lot
+	// proves nothing: its records wait longer, none is lost.
 	lotsRemembered = 4096
 )
 
-// evidence is what this replica knows of how the platform treats records in
-// general: the outcomes of first deliveries. Later ones say more about their
-// records than about the platform.
+// evidence counts the results of first deliveries: they show how the platform treats records
+// in general. Later deliveries say more about their records than about the platform.
 type evidence struct {
 	mu       sync.Mutex
 	accepted uint64    // first deliveries that were accepted
-	failed   uint64    // first deliveries that failed otherwise than for good
-	count    uint64    // acceptances, of whatever delivery
-	last     time.Time // when the last of them was
+	failed   uint64    // first deliveries that failed, but not for good
+	count    uint64    // acceptances, of first and later deliveries
+	last     time.Time // of the last acceptance
 
-	// The count at the last acceptance of each lot, in two halves: when the
-	// younger is full the older is forgotten.
+	// The count at the last acceptance of each lot, in two halves: when the younger is
+	// full the older is dropped.
 	younger, older map[string]uint64
 }
 
@@ -35,22 +34,22 @@ func newEvidence() *evidence {
 	return &evidence{younger: map[string]uint64{}, older: map[string]uint64{}}
 }
 
-// mark is a moment in the evidence, from which it is counted.
+// mark is a moment in the evidence: counting begins there.
 type mark struct {
 	accepted, failed, count uint64
-	// own says that the record's own first failure lies behind the mark: it
-	// proves nothing about others.
+	// own says that the record's own first failure came after the mark: it proves nothing
+	// about others.
 	own bool
 }
 
-// now marks this moment.
+// now returns a mark of the current moment.
 func (e *evidence) now() mark {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return mark{accepted: e.accepted, failed: e.failed, count: e.count}
 }
 
-// accept notes an acceptance.
+// accept records an acceptance.
 func (e *evidence) accept(lot string, first bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -67,7 +66,7 @@ func (e *evidence) accept(lot string, first bool) {
 	e.younger[lot] = e.count
 }
 
-// fail notes the failure of a record's first delivery, whose mark is since.
+// fail records the failure of a record's first delivery; since is the record's mark.
 func (e *evidence) fail(since *mark) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -75,8 +74,8 @@ func (e *evidence) fail(since *mark) {
 	since.own = true
 }
 
-// proves tells whether a failure is the record's own, by what happened since its mark. Where lot
-// is not "", the lot must have been accepted too.
+// proves reports whether a failure is the record's own, by the evidence since its mark. If lot is
+// not "", the lot must have been accepted too.
 func (e *evidence) proves(since mark, lot string) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -90,14 +89,14 @@ func (e *evidence) proves(since mark, lot string) bool {
 	return lot == "" || max(e.younger[lot], e.older[lot]) > since.count
 }
 
-// acceptedSince tells whether anything was accepted after a time.
+// acceptedSince reports whether any record was accepted after a time.
 func (e *evidence) acceptedSince(t time.Time) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.last.After(t)
 }
 
-// acceptances counts the acceptances so far, of whatever delivery.
+// acceptances counts the acceptances so far, of first and later deliveries.
 func (e *evidence) acceptances() uint64 {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 	"release-forwarder/upstream"
 )
 
-// facts are those that hold whatever has happened.
+// facts returns the facts that do not depend on what happened.
 func (f *Forwarder) facts(d *delivery) facts {
 	return facts{
 		failures: d.failures, budget: f.budget(d.OverHalf), evicted: d.Evicted, byOperator: f.byOperator(d),
@@ -17,8 +17,8 @@ func (f *Forwarder) facts(d *delivery) facts {
 	}
 }
 
-// overHalfBudget is enough while held records take more than half of a bound: else they
-// would fill it, nothing more would be read or accepted, and no failure would ever count again.
+// overHalfBudget is the budget while held records take more than half of a bound. Otherwise
+// they would fill it, no record would be read or accepted, and no failure would count again.
 const overHalfBudget = 3
 
 func (f *Forwarder) budget(overHalf bool) int {
@@ -28,8 +28,8 @@ func (f *Forwarder) budget(overHalf bool) int {
 	return f.Budget
 }
 
-// byOperator tells whether a person has decided to give up records as old as
-// this. One whose timestamp cannot be believed counts as old: the person waits for it to go.
+// byOperator reports whether DLQ_HELD_BEFORE applies to the record. A record without a
+// plausible timestamp counts as old: the person waits for it to go.
 func (f *Forwarder) byOperator(d *delivery) bool {
 	if f.HeldBefore.IsZero() {
 		return false
@@ -38,8 +38,8 @@ func (f *Forwarder) byOperator(d *delivery) bool {
 	return !believable || dated.Before(f.HeldBefore)
 }
 
-// beforeSending gathers what says whether a record may be sent, and takes its lot's attempt and
-// its storm's place where it needs them.
+// beforeSending collects the facts that decide whether a record may be sent, and takes its lot's
+// attempt and its storm's place if it needs them.
 func (f *Forwarder) beforeSending(d *delivery) facts {
 	before, lot := f.facts(d), f.lots.permit(d.lot, f.Platform.HasCredential(d.lot), time.Now())
 	d.attempt = lot.attempt
@@ -51,13 +51,13 @@ func (f *Forwarder) beforeSending(d *delivery) facts {
 	return before
 }
 
-// afterDelivery gathers what says what becomes of a record that was sent, and notes what its
-// delivery tells of the lot and of the platform.
+// afterDelivery collects the facts that decide about a record that was sent, and records what
+// its delivery says about the lot and the platform.
 func (f *Forwarder) afterDelivery(ctx context.Context, d *delivery, a upstream.Answer, recovered bool) facts {
 	after := f.facts(d)
 	after.verdict, after.retryAfter, after.asked, after.unsent, after.recovered = a.Verdict, a.RetryAfter, a.HasRetryAfter, a.Unsent, recovered
 	acceptances, throttled := f.evidence.acceptances(), a.Verdict == upstream.Throttled
-	// Only what is throttled says something after an outage too: how long to wait.
+	// After an outage only a throttled answer matters: it says how long to wait.
 	lot := f.lots.ended(d.lot, d.attempt, &a, recovered && !throttled, acceptances, time.Now())
 	if lot.newly {
 		f.Log.LogAttrs(telemetry.StateChange(ctx), slog.LevelError,
@@ -78,7 +78,7 @@ func (f *Forwarder) afterDelivery(ctx context.Context, d *delivery, a upstream.A
 		after.platform.alone = d.throttled > 0 && acceptances >= d.throttled
 		d.throttled = acceptances + 1
 	}
-	needs := "" // an acceptance of the same lot
+	needs := "" // the lot that must have been accepted
 	if a.Verdict == upstream.Refused {
 		needs = d.lot
 	}
@@ -86,9 +86,8 @@ func (f *Forwarder) afterDelivery(ctx context.Context, d *delivery, a upstream.A
 	return after
 }
 
-// lotWaits notes that the record's lot waits. The record has waited since it was read or since
-// its lot was found refused, whichever came later: both are kept through generations of the
-// group.
+// lotWaits sets the facts of a lot that waits. The record waits since it was read, or since its
+// lot was found refused, whichever is later: a rebalance changes neither.
 func (f *Forwarder) lotWaits(known *facts, d *delivery, lot standing) {
 	since := d.Read
 	if lot.began.After(since) {

@@ -15,39 +15,37 @@ import (
 	"release-forwarder/upstream"
 )
 
-// Why records wait that do not wait for the verdict of their last delivery, in
-// the metric held_records.
+// Reasons of the metric held_records that are not the verdict of a delivery.
 const (
 	HeldDeadLetter = "dead-letter" // its dead letter could not be written
-	HeldStorm      = "storm"       // its dead letter's turn has not come
+	HeldStorm      = "storm"       // it waits for a place in a storm
 )
 
-// Config is what a Forwarder joins: settings of the service, and its parts.
+// Config holds the settings and parts of a Forwarder.
 type Config struct {
 	Mapper      *mapping.Mapper
 	Platform    *upstream.Client
 	Gate        *upstream.Gate
 	DeadLetters *dlq.Publisher
 
-	// Budget is how many failures that count make a dead letter; 0: none does.
+	// Budget is after how many counted failures a record becomes a dead letter; 0: never.
 	Budget int
 	// BackoffMin and BackoffMax bound the wait before a held record's next
 	// delivery: exponential with jitter.
 	BackoffMin, BackoffMax time.Duration
-	// LotHoldMax is how long records of a lot that alone is refused wait.
+	// LotHoldMax is how long records of a refused lot wait.
 	LotHoldMax time.Duration
-	// HeldBefore, where set, is a person's decision: a record with a timestamp
-	// before it is given up at its next failure.
+	// HeldBefore, if set, is a person's decision: a record with an earlier timestamp
+	// becomes a dead letter at its next failure.
 	HeldBefore time.Time
-	// StormLimit is how many dead letters in a row are written as they come; 0:
-	// all are.
+	// StormLimit is how many consecutive dead letters are written at once; 0: all.
 	StormLimit int
-	// Hasten makes the engine deliver what is held, where the hold is not firm.
+	// Hasten makes the engine deliver held records whose hold is not firm.
 	Hasten func()
 
 	Tracer  *telemetry.Tracer
 	Metrics *telemetry.Instruments
-	// Written is told of each dead letter that was written.
+	// Written is called for each dead letter that was written.
 	Written func(stage, reason string)
 	Log     *slog.Logger
 }
@@ -67,36 +65,36 @@ func New(cfg Config) *Forwarder {
 	return f
 }
 
-// history is what is remembered of a record between its deliveries, through generations
-// too as long as its partition stays. It holds none of the record's bytes.
+// history is kept for a record between its deliveries, also through a rebalance if its
+// partition stays. It holds none of the record's bytes.
 type history struct {
 	deliveries  int
 	attempts    int // HTTP requests
 	first, last time.Time
-	since       mark   // where the evidence for its next failure begins
-	failures    int    // that counted
-	backoffs    int    // holds that grew
+	since       mark   // the evidence for its next failure begins here
+	failures    int    // that counted against the budget
+	backoffs    int    // how often its backoff grew
 	throttled   uint64 // 1 and the count of acceptances when it was answered 429 last; 0: never
 
 	firstSpan, lastSpan trace.SpanContext // of its deliveries
 
-	// Its dead letter, once it is one: the verdict alone, see whole.
+	// Its dead letter, once it is one, without the record: see whole.
 	deadLetter      *dlq.Letter
 	deadLetterTries int
 	deadLetterSpan  trace.SpanContext // of the delivery that led to it
 	source          string            // of its streak; "": its dead letter neither counts nor waits
 }
 
-// delivery is one delivery of one record: what Handle was given, what is known of it, and what
-// is under way.
+// delivery is one delivery of one record: the argument of Handle, the record's history, and the
+// state of this delivery.
 type delivery struct {
 	*consumer.Delivery
 	*history
 	lot     string // as the event names it
-	attempt *lot   // its lot's only one, if it is that; nil
+	attempt *lot   // set if this is a refused lot's one attempt
 }
 
-// recordID tells records apart for the circuit.
+// recordID identifies a record for the circuit.
 type recordID struct {
 	topic     string
 	partition int32
@@ -145,7 +143,7 @@ func (f *Forwarder) Handle(ctx context.Context, cd *consumer.Delivery) {
 	f.Tracer.EndDelivery(span, a.Verdict.String(), a.Verdict != upstream.Accepted)
 }
 
-// read makes a record what is sent to the platform.
+// read maps a record to the platform's parameters.
 func (f *Forwarder) read(r *consumer.Record) (*mapping.Release, error) {
 	if err := dlq.CheckHeaders(r.Headers); err != nil {
 		return nil, err
@@ -163,7 +161,7 @@ func (f *Forwarder) start(ctx context.Context, d *delivery) (context.Context, tr
 	return ctx, span
 }
 
-// send makes the delivery; recovered says that an outage ended while it was under way.
+// send makes the delivery; recovered says that an outage ended during it.
 func (f *Forwarder) send(ctx context.Context, d *delivery, release *mapping.Release) (a upstream.Answer, recovered bool) {
 	params := make([]upstream.Param, 0, 12)
 	for name, value := range release.All() {
@@ -184,7 +182,7 @@ func (f *Forwarder) send(ctx context.Context, d *delivery, release *mapping.Rele
 	return a, a.Verdict != upstream.Accepted && f.Gate.RecoveredSince(began)
 }
 
-// end does what was decided; a is the answer that it rests on, where there is one.
+// end carries out a decision; a is the answer, if there is one.
 func (f *Forwarder) end(ctx context.Context, d *delivery, o outcome, a upstream.Answer) {
 	if o.counts {
 		d.failures++
@@ -193,12 +191,12 @@ func (f *Forwarder) end(ctx context.Context, d *delivery, o outcome, a upstream.
 	}
 	if o.outage {
 		f.Gate.Failed(recordID{d.Record.Topic, d.Record.Partition, d.Record.Offset})
-		o.grows = o.grows && !f.Gate.Open() // which this failure may have done
+		o.grows = o.grows && !f.Gate.Open() // this failure may have opened the circuit
 	}
 	now := time.Now()
 	if o.pauses {
 		f.Gate.Pause(now.Add(o.wait))
-		o.wait = max(o.wait, f.BackoffMin) // a Retry-After of nothing would spin
+		o.wait = max(o.wait, f.BackoffMin) // Retry-After 0 would spin
 	}
 	if o.action != done && o.action != deadLetter && o.action != leave && a.Attempts > 0 {
 		f.Log.LogAttrs(ctx, slog.LevelWarn, "delivery failed, tried again", f.about(d.Delivery, answer(a,
@@ -212,12 +210,12 @@ func (f *Forwarder) end(ctx context.Context, d *delivery, o outcome, a upstream.
 		f.giveUp(ctx, d, upstreamDeadLetter(o.reason, a))
 		return
 	case waitForPlace:
-		deadLetter := d.deadLetter != nil // d is another goroutine's once it is held
+		deadLetter := d.deadLetter != nil // copied: after AgainAt another goroutine may use d
 		cd, source := d.Delivery, d.source
 		d.AgainAt(now.Add(o.wait), d.hold(HeldStorm, o))
 		f.storms.wait(cd, source, deadLetter)
 		return
-	case leave, waitForGate: // of leave, whatever is said here is not heard
+	case leave, waitForGate: // the engine ignores leave's hold
 	case waitUntil:
 		if o.grows {
 			d.backoffs++
@@ -233,8 +231,8 @@ func (f *Forwarder) end(ctx context.Context, d *delivery, o outcome, a upstream.
 	d.AgainAt(now.Add(o.wait), d.hold(a.Verdict.String(), o))
 }
 
-// hold is why the record waits, with how often it was sent and the trace of its
-// last delivery: also where it comes to wait anew without having been sent.
+// hold says why the record waits, how often it was sent, and the trace of its last delivery,
+// even if it was not sent this time.
 func (h *history) hold(reason string, o outcome) consumer.Hold {
 	hold := consumer.Hold{Reason: reason, Firm: o.firm, Quota: o.quota, NoSlot: h.deadLetter != nil, Attempts: h.attempts}
 	if h.lastSpan.HasTraceID() {
@@ -245,7 +243,7 @@ func (h *history) hold(reason string, o outcome) consumer.Hold {
 
 func (f *Forwarder) accepted(ctx context.Context, d *delivery) {
 	f.evidence.accept(d.lot, d.deliveries == 1)
-	// The circuit first: what waits for the platform goes on at once.
+	// The circuit first: records that wait for the platform continue at once.
 	f.Gate.Accepted()
 	f.Metrics.Accepted()
 	f.Metrics.Delivered(ctx, max(0, time.Since(d.Record.Time)).Seconds()) // the clock may have been set back
@@ -265,9 +263,9 @@ func (f *Forwarder) accepted(ctx context.Context, d *delivery) {
 	}
 }
 
-// backoff is the wait before the n-th try again: the least wait, doubled each
-// time up to the most, and up to a half more by chance, so that records that
-// failed together do not come back together.
+// backoff is the wait before the n-th retry: BackoffMin, doubled each time up to BackoffMax,
+// plus a random part of at most half, so that records that failed together are not retried
+// together.
 func (f *Forwarder) backoff(n int) time.Duration {
 	wait := f.BackoffMax
 	if n <= 32 && f.BackoffMin<<(n-1) > 0 {
@@ -278,14 +276,14 @@ func (f *Forwarder) backoff(n int) time.Duration {
 	return least + rand.N(most-least+1)
 }
 
-// RefusedLots lists the lots in an outage of their own.
+// RefusedLots lists the refused lots.
 func (f *Forwarder) RefusedLots() []RefusedLot { return f.lots.list() }
 
-// Storms counts the dead-letter storms there are.
+// Storms counts the active dead-letter storms.
 func (f *Forwarder) Storms() int { return f.storms.active() }
 
-// TryLots lets refused lots try at once, all where none is named: their
-// credential changed, or the platform accepts again.
+// TryLots lets refused lots try at once, because their credential changed or the platform
+// accepts again; nil means all.
 func (f *Forwarder) TryLots(names []string) {
 	f.lots.tryNow(names)
 	f.Hasten()

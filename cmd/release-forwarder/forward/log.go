@@ -8,15 +8,14 @@ import (
 	"release-forwarder/upstream"
 )
 
-// about is what may be said of a record in a log line: where it is, and never
-// what it holds.
+// about returns what a log line may say about a record: its place, not its content.
 func (f *Forwarder) about(d *consumer.Delivery, more ...slog.Attr) []slog.Attr {
 	return append([]slog.Attr{
 		slog.String("topic", d.Record.Topic), slog.Int("partition", int(d.Record.Partition)), slog.Int64("offset", d.Record.Offset),
 	}, more...)
 }
 
-// answer is what may be said of an answer.
+// answer returns what a log line may say about an answer.
 func answer(a upstream.Answer, more ...slog.Attr) []slog.Attr {
 	attrs := append([]slog.Attr{slog.String("verdict", a.Verdict.String())}, more...)
 	if a.HTTPStatus != 0 {

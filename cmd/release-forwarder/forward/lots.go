@@ -8,11 +8,11 @@ import (
 	"release-forwarder/upstream"
 )
 
-// refusalsInARow of a lot, with nothing of it accepted between and another lot
-// accepted since the first, mean that the lot alone is refused.
+// refusalsInARow refusals of a lot, with nothing of it accepted between, mean that the lot
+// alone is refused, if another lot was accepted since the first of them.
 const refusalsInARow = 3
 
-// lots knows the lots that were answered 401 or 403 since their last acceptance.
+// lots holds the lots that were answered 401 or 403 since their last acceptance.
 //
 //	state     | entered by                          | left by
 //	----------+-------------------------------------+------------------------------------
@@ -22,8 +22,8 @@ const refusalsInARow = 3
 //	          |                                     | another lot accepted since -> refused
 //	refused   | as above                            | an acceptance -> fine
 //
-// While a lot is refused one attempt goes out per backoff; it is as due at once
-// when the lot's credential changed or the circuit closed.
+// While a lot is refused one attempt is made per backoff. It is due at once when the lot's
+// credential changes or the circuit closes.
 type lots struct {
 	backoff func(n int) time.Duration
 
@@ -39,25 +39,25 @@ type lot struct {
 	began   time.Time // when it was found refused
 	tries   int       // attempts since then
 	next    time.Time // when the next may go out
-	out     bool      // one is out: nobody else of the lot is sent until it is given back
-	hurried bool      // it is to try at once since: what comes of that one puts off no other
+	out     bool      // one is in progress: no other record of the lot is sent until it ends
+	hurried bool      // tryNow came during it: its failure does not delay the next
 }
 
-// standing is what is known of a lot now, as far as a record of it is concerned.
+// standing is the state of a lot for one of its records.
 type standing struct {
 	waits   bool      // the record waits for its lot's next attempt
-	newly   bool      // this found the lot refused
-	began   time.Time // when it was
+	newly   bool      // the lot became refused just now
+	began   time.Time // when it was found refused
 	next    time.Time // when the next attempt may go out
-	attempt *lot      // the record is that attempt, to be given back
+	attempt *lot      // the record is that attempt; it must be given back
 }
 
 func newLots(backoff func(n int) time.Duration) *lots {
 	return &lots{backoff: backoff, known: map[string]*lot{}}
 }
 
-// permit asks for a record of a lot. An attempt that it takes must be given back,
-// whatever comes of it.
+// permit returns whether a record of a lot may be sent. If it is the lot's attempt, the caller
+// must give that back.
 func (l *lots) permit(name string, credential bool, now time.Time) standing {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -84,7 +84,7 @@ func (l *lots) permit(name string, credential bool, now time.Time) standing {
 	return standing{waits: true, began: s.began, next: s.next}
 }
 
-// giveBack ends an attempt that was not made.
+// giveBack returns an attempt that was not made.
 func (l *lots) giveBack(attempt *lot) {
 	if attempt == nil {
 		return
@@ -94,8 +94,8 @@ func (l *lots) giveBack(attempt *lot) {
 	attempt.out, attempt.hurried = false, false
 }
 
-// remember makes a lot known; where too many are, one is forgotten. That costs it three attempts
-// to be found again.
+// remember adds a lot. If there are too many, another is forgotten; it takes three attempts to
+// find that one refused again.
 func (l *lots) remember(name string) *lot {
 	s := l.known[name]
 	if s == nil {
@@ -106,7 +106,7 @@ func (l *lots) remember(name string) *lot {
 	return s
 }
 
-// makeRoom forgets one of too many lots or sources, one to keep only where there are no others.
+// makeRoom forgets one of too many lots or sources, and one to keep only if there is no other.
 func makeRoom[V any](known map[string]V, keep func(V) bool) {
 	if len(known) < lotsRemembered {
 		return
@@ -120,10 +120,10 @@ func makeRoom[V any](known map[string]V, keep func(V) bool) {
 	delete(known, victim)
 }
 
-// ended notes how a delivery ended, before anything is decided about the record, and ends the
-// lot's attempt where it was that. It says nothing of the lot where it was cut or began before an
-// outage was over; an acceptance has a method of its own. Acceptances is the count of those so
-// far, of any lot.
+// ended records the result of a delivery, before the decision about the record, and ends the
+// lot's attempt if it was that. A delivery that was cut, or began before an outage was over, says
+// nothing about the lot; for an acceptance see accepted. acceptances is their count so far, of
+// all lots.
 func (l *lots) ended(name string, attempt *lot, a *upstream.Answer, over bool, acceptances uint64, now time.Time) standing {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -133,7 +133,7 @@ func (l *lots) ended(name string, attempt *lot, a *upstream.Answer, over bool, a
 		attempt.out, attempt.hurried = false, false
 	}
 	if a.Verdict == upstream.Accepted || a.Verdict == upstream.Cut || over || !refused && attempt == nil {
-		return standing{} // it says nothing of the lot
+		return standing{} // says nothing about the lot
 	}
 	s, newly := l.known[name], false
 	if refused {
@@ -152,14 +152,14 @@ func (l *lots) ended(name string, attempt *lot, a *upstream.Answer, over bool, a
 		s.tries++
 		s.next = now.Add(max(l.backoff(s.tries), a.RetryAfter))
 	case refused:
-		return standing{} // suspected at the most
+		return standing{} // at most suspected
 	default: // its lot was accepted meanwhile, or forgotten
 		return standing{waits: true, began: now, next: now.Add(max(l.backoff(1), a.RetryAfter))}
 	}
 	return standing{waits: true, newly: newly, began: s.began, next: s.next}
 }
 
-// accepted notes an acceptance; it tells whether that ended the lot's outage.
+// accepted records an acceptance, and reports whether the lot was refused until now.
 func (l *lots) accepted(name string) (ended bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -193,8 +193,8 @@ func (l *lots) list() []RefusedLot {
 	return refused
 }
 
-// RefusedLot is a lot in an outage of its own.
+// RefusedLot is a refused lot.
 type RefusedLot struct {
-	Lot         string // as in the event: sanitize it before it is shown
+	Lot         string // from the event: sanitize it before showing it
 	Since, Next time.Time
 }

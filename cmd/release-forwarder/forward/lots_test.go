@@ -8,12 +8,12 @@ import (
 	"release-forwarder/upstream"
 )
 
-// rigOfLots is the lots with a backoff of n seconds, and a clock.
+// rigOfLots returns lots with a backoff of n seconds, and a start time.
 func rigOfLots() (*lots, time.Time) {
 	return newLots(func(n int) time.Duration { return time.Duration(n) * time.Second }), time.Unix(1000, 0)
 }
 
-// refusal and failure are how deliveries of a lot end.
+// refusal and failure are results of deliveries.
 var refusal, failure = &upstream.Answer{Verdict: upstream.Refused}, &upstream.Answer{Verdict: upstream.Failed}
 
 // Each row of the table in lots.go.
@@ -110,8 +110,8 @@ func TestLotsThatAreRememberedAreBounded(t *testing.T) {
 	}
 }
 
-// Whoever took the attempt gives it back, and nobody else: other records of the lot were
-// under way when it was found refused.
+// Only the record that took the attempt ends it: other records of the lot may be in flight when
+// it is found refused.
 func TestALotsAttemptIsGivenBackOnceByWhoTookIt(t *testing.T) {
 	l, now := rigOfLots()
 	for i := range 3 {
@@ -142,8 +142,8 @@ func TestALotsAttemptIsGivenBackOnceByWhoTookIt(t *testing.T) {
 	}
 }
 
-// An attempt under way when the credential changes was signed with the old one: its
-// failure must not put off the first with the new one.
+// An attempt in flight when the credential changes is signed with the old one: its failure must
+// not delay the first attempt with the new one.
 func TestAChangedCredentialIsTriedAtOnceAfterAnAttemptThatIsOut(t *testing.T) {
 	l, _ := rigOfLots()
 	now := time.Now()

@@ -12,28 +12,30 @@ import (
 	"release-forwarder/consumer"
 )
 
-// storms counts dead letters in a row, and lets one a second go from DLQ_STORM_LIMIT on: a
-// producer or a platform that has changed must not empty the topic into the dead letters
-// before a person has looked.
+// storms counts consecutive dead letters, and from DLQ_STORM_LIMIT on allows one a second: a
+// changed producer or platform must not turn the whole topic into dead letters before a person
+// has looked.
 //
-// There is a streak for each source, which is a lot, or a partition where the lot cannot be
-// read, and one for all together. From the limit on a streak is a storm: it has one place,
-// which a record takes before its dead letter is handed to the topic, and keeps until that has
-// been written or has failed. In the storm of a lot it takes it before it is sent, so that the
-// lot's records are not sent faster than its dead letters are written.
+// There is a streak for each source, which is a lot, or a partition if the lot cannot be read,
+// and one for all together. From the limit on a streak is a storm: it has one place. A record
+// takes the place before its dead letter is written, and keeps it until that succeeded or
+// failed. In a lot's storm it takes the place before it is sent, so that the lot's records are
+// not sent faster than its dead letters are written.
 //
 //	a streak is | entered by                  | dead letters                     | left by
 //	------------+-----------------------------+----------------------------------+--------------------
-//	counting    | the first dead letter       | as they come                     | the limit -> storm
-//	storm, free | dead letter number `limit`; | the next place is offered a      | a record takes the
-//	            | the place is given up, or   | second after the last, to who    | place -> taken
-//	            | not taken up for 5 s        | was read first of those who wait |
-//	taken       | as above                    | one is on its way; an evicted    | the place is given
-//	            |                             | one goes without a place         | up -> free
+//	counting    | the first dead letter       | are written at once              | the limit -> storm
+//	storm, free | dead letter number `limit`; | a second after the last place,   | a record takes the
+//	            | the place is given back, or | the next is offered to the       | place -> taken
+//	            | not taken within 5 s        | waiting record that was read     |
+//	            |                             | first                            |
+//	taken       | as above                    | one is being written; an evicted | the place is given
+//	            |                             | one needs no place               | back -> free
 //
-// An acceptance of the source ends its streak, any acceptance that of all: who waits goes on.
+// An acceptance of the source ends its streak, any acceptance ends that of all. Then the waiting
+// records continue.
 type storms struct {
-	limit int // dead letters in a row that are written as they come; 0: all
+	limit int // consecutive dead letters that are written at once; 0: all
 
 	mu      sync.Mutex
 	all     *streak
@@ -45,7 +47,7 @@ type streak struct {
 	deadLetters int
 	pace        *rate.Limiter        // of places; nil: not a storm
 	out         *consumer.Delivery   // has the place; nil: it is free
-	offered     bool                 // it has not taken it up yet
+	offered     bool                 // it has not taken it yet
 	waiting     []*consumer.Delivery // held until they are woken, in order
 	timer       *time.Timer          // for the first of them, or for the offer; nil: not set
 }
@@ -61,7 +63,7 @@ func partitionSource(topic string, partition int32) string {
 	return "partition " + topic + " " + strconv.Itoa(int(partition))
 }
 
-// count counts a dead letter; it tells whether it began a storm.
+// count counts a dead letter, and reports whether it began a storm.
 func (s *storms) count(source string) (began bool) {
 	if s.limit <= 0 {
 		return false
@@ -80,8 +82,8 @@ func (s *storms) count(source string) (began bool) {
 	return began
 }
 
-// storming lists the storms that a record of a source has to do with: first its own, then,
-// for its dead letter, that of all. The mutex is held.
+// storming lists the storms that apply to a record of a source: first its own, then, for its
+// dead letter, that of all. The caller holds the mutex.
 func (s *storms) storming(source string, deadLetter bool) (in []*streak) {
 	if k := s.sources[source]; k != nil && k.pace != nil {
 		in = append(in, k)
@@ -92,8 +94,8 @@ func (s *storms) storming(source string, deadLetter bool) (in []*streak) {
 	return in
 }
 
-// take takes the places that a record needs, before it is sent or for its dead letter. Where
-// it has not got all it is to wait: see wait.
+// take takes the places that a record needs, before it is sent or for its dead letter. If it
+// does not get all, it must wait: see wait.
 func (s *storms) take(d *consumer.Delivery, source string, deadLetter bool) stormFacts {
 	if s.limit <= 0 {
 		return stormFacts{}
@@ -113,8 +115,8 @@ func (s *storms) take(d *consumer.Delivery, source string, deadLetter bool) stor
 	return stormFacts{}
 }
 
-// wait is for a record that was held because it was refused a place: it is woken when it has
-// one, or when there is no storm any more.
+// wait queues a record that is held because it got no place: it is woken when it gets one, or
+// when the storm is over.
 func (s *storms) wait(d *consumer.Delivery, source string, deadLetter bool) {
 	s.mu.Lock()
 	for _, k := range s.storming(source, deadLetter) {
@@ -123,7 +125,7 @@ func (s *storms) wait(d *consumer.Delivery, source string, deadLetter bool) {
 			if !there {
 				k.waiting = slices.Insert(k.waiting, at, d)
 			}
-			k.waiting[at] = d // it may have been the same record of the generation before
+			k.waiting[at] = d // it may replace the same record of an earlier generation
 			s.schedule(k)
 			s.mu.Unlock()
 			return
@@ -138,8 +140,7 @@ func readBefore(a, b *consumer.Delivery) int {
 		cmp.Compare(a.Record.Partition, b.Record.Partition), cmp.Compare(a.Record.Topic, b.Record.Topic))
 }
 
-// leave gives up a record's places, at the end of whatever it had them for; the record does
-// not wait for one either.
+// leave gives back a record's places, and takes it out of the queues.
 func (s *storms) leave(d *consumer.Delivery, source string) {
 	if s.limit <= 0 {
 		return
@@ -153,7 +154,7 @@ func (s *storms) leave(d *consumer.Delivery, source string) {
 		if k.out == d {
 			k.takenUp()
 			k.out = nil
-			k.pace.Allow() // what took longer than a second is no reason for haste
+			k.pace.Allow() // after a write of more than a second the next still waits a second
 			s.schedule(k)
 		}
 	}
@@ -168,11 +169,11 @@ func (k *streak) takenUp() {
 	}
 }
 
-// offerTime is how long a place is offered to a record that does not begin: its bytes cannot
-// be read, or it waits for a slot of the gate. Then the next has it.
+// offerTime is how long a place is offered to a record that does not take it, because its bytes
+// cannot be read or it waits for a slot of the gate. Then the next record gets it.
 const offerTime = 5 * time.Second
 
-// schedule sets the timer for the next place, where somebody waits for it.
+// schedule sets the timer for the next place, if a record waits for it.
 func (s *storms) schedule(k *streak) {
 	if k.out != nil && k.out.Gone() {
 		k.takenUp()
@@ -184,7 +185,7 @@ func (s *storms) schedule(k *streak) {
 	}
 }
 
-// give offers the place to the first who waits for it.
+// give offers the place to the first waiting record.
 func (s *storms) give(k *streak) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -192,7 +193,7 @@ func (s *storms) give(k *streak) {
 	if k.offered {
 		k.out, k.offered = nil, false
 	}
-	for len(k.waiting) > 0 && !k.waiting[0].Held() { // it was evicted, or is another replica's
+	for len(k.waiting) > 0 && !k.waiting[0].Held() { // evicted, or moved to another replica
 		k.waiting = k.waiting[1:]
 	}
 	if k.out != nil || len(k.waiting) == 0 || !k.pace.Allow() {
@@ -203,18 +204,18 @@ func (s *storms) give(k *streak) {
 	k.out, k.offered, k.waiting = d, true, k.waiting[1:]
 	k.timer = time.AfterFunc(offerTime, func() { s.give(k) })
 	s.mu.Unlock()
-	d.Wake() // which may deliver it here
+	d.Wake() // may call Handle in this goroutine
 	s.mu.Lock()
 }
 
-// counting tells whether there is any streak: mostly there is none.
+// counting reports whether there is any streak: mostly there is none.
 func (s *storms) counting() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.all.deadLetters > 0 || len(s.sources) > 0
 }
 
-// accepted ends the streaks of the sources, and that of all; it tells whether a storm ended.
+// accepted ends the streaks of the sources and that of all, and reports whether a storm ended.
 func (s *storms) accepted(sources ...string) (ended bool) {
 	s.mu.Lock()
 	over := []*streak{s.all}
@@ -238,7 +239,7 @@ func (s *storms) accepted(sources ...string) (ended bool) {
 	return ended
 }
 
-// active counts the storms there are.
+// active counts the storms.
 func (s *storms) active() (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

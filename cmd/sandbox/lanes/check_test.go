@@ -12,10 +12,10 @@ import (
 	"unicode/utf8"
 )
 
-// This is a reader of events of the test's own: the contract's rules as far as
-// the simulator's events need them, written without a look at the simulator.
+// The test's own reader of events: the rules of README.md, "Event", as far as the
+// simulator's events need them, written independently of the simulator.
 
-// refusal is an event that cannot be mapped; its text is the contract's reason.
+// refusal is an event that cannot be mapped; its text is the reason (README.md, "Event").
 type refusal string
 
 func (r refusal) Error() string { return string(r) }
@@ -30,7 +30,7 @@ var (
 	times = []string{"enter_time", "leave_time", "operate_time"}
 )
 
-// read maps an event by the contract.
+// read maps an event by those rules.
 func read(value []byte) (map[string]string, error) {
 	members, err := object(value)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// The reasons for which events are dead-lettered before anything is sent, as
-// the event contract names them.
+// The reasons for which events are dead-lettered before anything is sent (README.md,
+// "Event").
 const (
 	ReasonEmpty        = "empty"
 	ReasonInvalidJSON  = "invalid-json"

@@ -12,14 +12,14 @@ var china = time.FixedZone("CST", 8*60*60)
 // wire is the API's own form of a time, in UTC.
 const wire = "2006-01-02T15:04:05Z"
 
-// timeForm is one way of writing a time that the event contract allows. It
-// returns the JSON of the value.
+// timeForm is one of the forms of a time in README.md, "Event". It returns the JSON
+// of the value.
 type timeForm struct {
 	name  string
 	write func(t time.Time) string
 }
 
-// timeForms are all forms of the contract; each vendor has one of them.
+// timeForms are all forms; each vendor uses one of them.
 var timeForms = []timeForm{
 	{"RFC 3339 in UTC", func(t time.Time) string { return quote(t.UTC().Format(time.RFC3339)) }},
 	{"local with a space", func(t time.Time) string { return quote(t.In(china).Format(time.DateTime)) }},

@@ -27,7 +27,7 @@ type answer struct {
 	scripted bool
 }
 
-// Body is the platform's answer as JSON: the fields of the seed's examples.
+// Body is the platform's answer as JSON (docs/platform-api.md, "Answers").
 type Body struct {
 	Code     string `json:"code"`
 	Message  string `json:"message"`

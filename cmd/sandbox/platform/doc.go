@@ -1,6 +1,6 @@
 // Package platform is a double of the parking platform's endpoint for abnormal
-// releases: an [http.Handler] that answers as the platform's documents show and
-// that trusts nobody.
+// releases: an [http.Handler] that answers as docs/platform-api.md says and trusts
+// no request.
 //
 // It is an observer as well as a stand-in, so it shares no code with the
 // forwarder: it decodes the body, checks the signature and checks each field
