@@ -37,9 +37,8 @@ test: ## all tests that need nothing but Go
 # Not under the race detector: how many seeds find a mistake, the hours of many platforms in which the limit is measured, what
 # a test allocates (the detector adds to it), and the service on logs made by hand: the embedded Kafka races with itself where
 # a fetch waits for such a log.
-# Of these, one finds a race inside kfake (two requests that its control holds back), and one measures a share that the
-# detector's scheduling moves across its bar now and then; both run in make test.
-unraced := TestLimitAgainstTheBestFixedOne|TestAPlatformWhoseRoomChangesIsUsedFully|TestATransactionWithoutATimeToBelieve|TestSimulationFindsEveryMistake|TestNothingOfATopicMadeAnew|TestNothingOfATruncatedLog|TestTheLogsPage|TestRealLogs|TestPendingMemoryStays|TestABatchThatUnpacks|TestADamagedBatch|TestALeaderThatLags|TestAThrottlingBroker|TestRetentionThatOvertakes|TestTheCommandsReadDeadLettersOfManyHeaders|TestRecordsOfManyHeadersThatAreHeld
+# One of these finds a race inside kfake (two requests that its control holds back). All of them run in make test.
+unraced := TestLimitAgainstTheBestFixedOne|TestATransactionWithoutATimeToBelieve|TestSimulationFindsEveryMistake|TestNothingOfATopicMadeAnew|TestNothingOfATruncatedLog|TestTheLogsPage|TestRealLogs|TestPendingMemoryStays|TestABatchThatUnpacks|TestADamagedBatch|TestALeaderThatLags|TestAThrottlingBroker|TestRetentionThatOvertakes|TestTheCommandsReadDeadLettersOfManyHeaders|TestRecordsOfManyHeadersThatAreHeld
 
 race: ## the same tests under the race detector, with fewer seeds and shorter outages
 	$(GO) test -race -skip '$(unraced)' $$($(GO) list ./... | grep -v /cmd/release-forwarder$$)

@@ -14,11 +14,11 @@ const (
 	// One slot must work for probing until the limit goes one up by careful steps: a refused
 	// record keeps its slot while it waits for its quick retry.
 	probing = 5 * time.Second
-	// What is served at once is learnt anew every window limits of answers. It is told too high
-	// by a little where answers come together: so nearly as much counts. With up to fewest it
-	// does so just after a rise, else a few strays would hold the limit there.
-	window, nearly = 4, 0.95
-	fewest         = 8 // time-outs alone leave as many: hardly any platform is slow with these
+	// What is served at once is the rank-highest number of a window of limits of answers: for a moment
+	// more seem to be, as the platform has ended some and the client does not know it. Nearly as much
+	// counts too; up to fewest only just after a rise, or a few strays would hold the limit there.
+	window, rank, nearly = 4, 4, 0.95
+	fewest               = 8 // time-outs alone leave as many: hardly any platform is slow with these
 	// Answers are slow when they take tooSlow times the usual time, and twice brief. If with
 	// half in flight they still take more than unhelped of that, load is not the cause. Each
 	// round the usual time ages, so that this is asked again.
@@ -28,28 +28,27 @@ const (
 // limiter follows what the platform can take: a limit for the requests in flight, from 1 to
 // max. It knows no lock and no waiters. An answer adds gain to the limit while the limit is
 // what holds requests back; each refusal takes one off. As many as are too many are refused,
-// so what is left is what the platform takes. The ceiling remembers where that was; below it
-// the increase is bold.
+// so what is left is what the platform takes. Below the ceiling, where that was, the increase is bold.
 //
 // A refusal with more requests open than were served of late is load: from there on the limit
 // rises carefully. With fewer it may be the record's own fault, and the gain doubles, or a few
-// such records would hold the limit down. A round above the ceiling without a refusal and with
-// answers no slower doubles it too: the platform takes more. (Its fields are many, to have all that
-// one answer changes in one place.)
+// such records would hold the limit down. A round above the ceiling without a refusal and with answers no
+// slower doubles it too: the platform takes more. (Its fields are all that one answer changes.)
 type limiter struct {
 	max          int
 	limit, gain  float64
-	ceiling      float64   // 0: nothing was refused yet
-	since        time.Time // what was sent before tells nothing
-	moved        time.Time // when the limit was last raised or lowered
-	wave         time.Time // when a wave of refusals began: of what was sent before that
-	was          float64   // the limit then
-	load         bool      // it is load that refuses
-	proven, most float64   // requests open at once when one began that was served: in the last
-	seen         int       // window and in this one, which has seen so many answers
-	usual, least float64   // what answers take with few in flight, in seconds; and ever took
-	hold         bool      // answers are slow: no increase
-	before, high float64   // unless 0: what answers took at the limit high; the limit is half
+	ceiling      float64       // 0: nothing was refused yet
+	since        time.Time     // what was sent before tells nothing
+	moved        time.Time     // when the limit was last raised or lowered
+	wave         time.Time     // when a wave of refusals began: of what was sent before that
+	was          float64       // the limit then
+	load         bool          // it is load that refuses
+	proven       float64       // requests open at once when one began that was served: in the last window
+	most         [rank]float64 // and in this one, the highest numbers in descending order,
+	seen         int           // which has seen so many answers
+	usual, least float64       // what answers take with few in flight, in seconds; and ever took
+	hold         bool          // answers are slow: no increase
+	before, high float64       // unless 0: what answers took at the limit high; the limit is half
 	round
 }
 
@@ -72,11 +71,11 @@ func newLimiter(most int) *limiter {
 // resume is a new one after an outage: slow start with no more than was left before it, and what
 // answers take with few in flight is still known.
 func (l *limiter) resume(now time.Time) *limiter {
-	anew := newLimiter(l.max)
-	anew.limit = min(anew.limit, l.limit)
-	anew.since, anew.usual, anew.least = now, l.usual, l.least
-	anew.begin(now, false)
-	return anew
+	fresh := newLimiter(l.max)
+	fresh.limit = min(fresh.limit, l.limit)
+	fresh.since, fresh.usual, fresh.least = now, l.usual, l.least
+	fresh.begin(now, false)
+	return fresh
 }
 
 func (l *limiter) begin(now time.Time, above bool) {
@@ -99,9 +98,11 @@ func (l *limiter) observe(load Load, took time.Duration, now time.Time, inFlight
 	case load == LoadRefused || load == LoadTimedOut:
 		l.lower(load, sent, now, inFlight, open)
 	default:
-		l.most = max(l.most, float64(open))
+		for i, n := 0, float64(open); i < rank; i++ {
+			l.most[i], n = max(l.most[i], n), min(l.most[i], n)
+		}
 		if l.seen++; l.seen >= window*int(l.limit) {
-			l.proven, l.most, l.seen = l.most, 0, 0
+			l.proven, l.most, l.seen = l.most[rank-1], [rank]float64{}, 0
 		}
 		if inFlight == int(l.limit) { // fewer: nothing is held back; more: it was just lowered
 			l.raise(now)
@@ -116,7 +117,7 @@ func (l *limiter) lower(load Load, sent, now time.Time, inFlight, open int) {
 			return // it was lowered already, and those that are too many are still there
 		}
 		l.wave, l.was = now, l.limit
-		served := max(l.proven, l.most)
+		served := max(l.proven, l.most[rank-1])
 		if load == LoadRefused && (served > fewest || l.above || l.ceiling == 0) {
 			served *= nearly
 		}

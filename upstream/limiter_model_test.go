@@ -60,6 +60,8 @@ type load struct {
 	// that takes. Nothing else becomes of them.
 	stray   float64
 	strayAs Load
+	// travels is the longest that a request is under way, or an answer.
+	travels time.Duration
 
 	mu         sync.Mutex
 	platform   model
@@ -176,6 +178,8 @@ func (l *load) failed(begun evidence) {
 
 func (l *load) attempt(ctx context.Context, stray, again bool) Load {
 	request := l.gate.Begin(again)
+	began := time.Now()
+	l.travel(ctx)
 	load, takes := l.arrive(stray)
 	sleep(ctx, takes)
 	l.mu.Lock()
@@ -189,8 +193,16 @@ func (l *load) attempt(ctx context.Context, stray, again bool) Load {
 		l.open--
 	}
 	l.mu.Unlock()
-	l.gate.Observe(request, load, takes)
+	l.travel(ctx)
+	l.gate.Observe(request, load, time.Since(began))
 	return load
+}
+
+// travel is a request's way, or an answer's.
+func (l *load) travel(ctx context.Context) {
+	if l.travels > 0 {
+		sleep(ctx, time.Duration(l.draw()*float64(l.travels)))
+	}
 }
 
 func (l *load) arrive(stray bool) (Load, time.Duration) {
@@ -233,6 +245,8 @@ func (l *load) during(d time.Duration) outcome {
 	o.accepted -= before.accepted
 	o.attempts -= before.attempts
 	o.wasted -= before.wasted
+	l.gate.mu.Lock()
+	defer l.gate.mu.Unlock()
 	o.limit = l.gate.limit()
 	o.rate = float64(o.accepted) / d.Seconds()
 	return o

@@ -38,6 +38,74 @@ func TestPlatformWhoseRoomChanges(t *testing.T) {
 	}
 }
 
+// A place is free at the platform before the client knows that it is: what begins meanwhile finds
+// more open than it serves at once, and is served. That must not make the refusals after a fall look
+// like those of records that are refused whatever is open, or the limit climbs into the next at once.
+func TestPlaceIsFreeBeforeTheClientKnows(t *testing.T) {
+	for _, takes := range []time.Duration{50 * time.Millisecond, 200 * time.Millisecond} {
+		for _, travels := range []time.Duration{takes / 1000, takes / 100, takes / 25} {
+			for _, c := range []struct{ before, k int }{{16, 1}, {16, 2}, {16, 4}, {40, 16}, {64, 40}} {
+				t.Run(fmt.Sprint(c.before, " to ", c.k, ", ", takes, ", ", travels), func(t *testing.T) {
+					for seed := range uint64(4) {
+						o := afterAFall(t, c.before, c.k, takes, travels, seed)
+						if best := float64(c.k) / takes.Seconds(); o.rate < 0.9*best || o.waste() > 0.05 {
+							t.Errorf("seed %d: %.0f a second of %.0f, %.1f%% wasted, the limit is %d", seed, o.rate, best, 100*o.waste(), o.limit)
+						}
+					}
+				})
+			}
+		}
+	}
+}
+
+// afterAFall is what a platform does some time after it serves only k at once.
+func afterAFall(t *testing.T, before, k int, takes, travels time.Duration, seed uint64) (o outcome) {
+	serves := func(k int) model {
+		return func(chance *rand.Rand, open int) (Load, time.Duration) {
+			return atMost(k, takes, time.Duration(chance.Int64N(int64(5*time.Millisecond))))(chance, open)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		l := newLoad(adaptive(64), serves(before), seed)
+		l.travels = travels
+		l.work(t.Context(), 66).during(5 * time.Second)
+		l.becomes(serves(k))
+		l.during(20*takes + 4*time.Second)
+		o = l.during(200 * takes)
+	})
+	return o
+}
+
+// Records that are refused whatever is open do not hold the limit where the platform had room for one.
+func TestStrayRefusalsDoNotHoldTheLimitDown(t *testing.T) {
+	for _, takes := range []time.Duration{20 * time.Millisecond, 200 * time.Millisecond} {
+		for _, c := range []struct{ stray, least float64 }{{0.01, 0.9}, {0.05, 0.5}, {0.07, 0.6}, {0.1, 0.1}} {
+			t.Run(fmt.Sprint(takes, ", ", c.stray), func(t *testing.T) {
+				for seed := range uint64(2) {
+					best := withStrays(t, fixed(64), takes, c.stray, seed).rate
+					if o := withStrays(t, adaptive(64), takes, c.stray, seed); o.rate < c.least*best {
+						t.Errorf("seed %d: %.0f a second of %.0f, the limit is %d", seed, o.rate, best, o.limit)
+					}
+				}
+			})
+		}
+	}
+}
+
+// withStrays is what a platform does that served one at once, and now takes all but some records.
+func withStrays(t *testing.T, gate *Gate, takes time.Duration, stray float64, seed uint64) (o outcome) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLoad(gate, atMost(1, takes, 5*time.Millisecond), seed).work(t.Context(), 66)
+		l.during(5 * time.Second)
+		l.mu.Lock()
+		l.platform, l.stray, l.strayAs = constant(takes), stray, LoadRefused
+		l.mu.Unlock()
+		l.during(20 * time.Second)
+		o = l.during(30 * time.Second)
+	})
+	return o
+}
+
 // One that becomes slower for everybody, while so much arrives that the limit holds back
 // only now and then: the limit must not fall for that, and never stay where it fell.
 func TestSlowerPlatformUnderSomeLoad(t *testing.T) {
