@@ -38,7 +38,7 @@ func (r OffsetReset) waits() bool {
 }
 
 // Config is what an Engine needs: settings of the service, one by one, and its parts. Every field
-// without a default must be set.
+// without a default must be set. It has many fields: one for each setting, in one literal.
 type Config struct {
 	// Topics must exist before anything is read; they are waited for. Optional
 	// ones are read as well while they exist.

@@ -15,7 +15,8 @@ import (
 
 // Config says where the platform is and how to speak to it, and holds telemetry's hooks. URL
 // and one of Credentials and Credential are required. Other zero values mean the defaults that
-// stand behind the semicolons below; they are those of the service's settings.
+// stand behind the semicolons below; they are those of the service's settings. It has many fields:
+// one for each setting and each hook, so that a caller sets all of them in one literal.
 type Config struct {
 	// URL is the whole endpoint: absolute, http or https. User information in it is
 	// sent as basic authentication.

@@ -21,7 +21,7 @@ func (a *Account) troubles() []string {
 		{a.Uncommitted, "done but not committed"},
 		{a.Altered, "dead letters that are not what was produced"},
 		{a.Stray, "dead letters of no record"},
-		{a.Misjudged, "judged against the contract"},
+		{a.Misjudged, "judged against the documents"},
 		{a.Distorted, "received with other values than were meant" + list(" ", a.DistortedFields)},
 		{a.Disordered, "sent out of their order key's order"},
 		{a.Invented, "accepted but never produced"},
