@@ -30,6 +30,9 @@ import (
 //	ours began                                |
 //	no answer, an error                       | asked again
 //
+// Where the group assigns by topic ID (KIP-848), another topic of the same name is not this member's before the group
+// has assigned it: what is gone is told, and the partition waits to be revoked.
+//
 // Where brokers or the commit tell no ID (brokers before 2.8) a log that ends below may be a new
 // one as well: it is read from its first record on. An epoch of −1 (a commit set by a tool, a batch
 // that says none) cannot be verified: then a position is believed as long as it lies in the log,
@@ -107,6 +110,9 @@ func (g *member) check(ctx context.Context) (next time.Time) {
 			unled[p] = cmp.Or(err, l.err)
 			p.look.failed()
 			next = earlier(next, p.look.next)
+		case p.foreign(l.id) && v.logID != p.assigned: // the metadata or the assignment is of before: one of them follows
+			e.cfg.Wire.Refresh()
+			next = earlier(next, time.Now().Add(joinInterval))
 		case early:
 			e.cfg.Wire.Refresh()
 			next = earlier(next, time.Now().Add(fetchBackoff/2))

@@ -135,7 +135,7 @@ func (g *member) all() []*partition {
 type owner struct{ g *member }
 
 // Assigned implements membership.Owner.
-func (o owner) Assigned(added []membership.Partition) {
+func (o owner) Assigned(added []membership.Assignment) {
 	g, e := o.g, o.g.engine
 	e.mu.Lock()
 	g.began, g.unsafe = time.Now(), false
@@ -171,13 +171,14 @@ func (o owner) Assigned(added []membership.Partition) {
 }
 
 // begin begins with a partition. The engine's mutex is held.
-func (g *member) begin(tp topicPartition) {
-	e := g.engine
+func (g *member) begin(a membership.Assignment) {
+	e, tp := g.engine, a.Partition
 	p := &partition{
 		engine: e, member: g, topicPartition: tp, began: time.Now(),
 		delivering: delivering{Queues: queue.New[*Delivery]()},
 		fetching:   fetching{near: leaderAlone},
 		ends:       ends{logEnd: -1},
+		identity:   identity{assigned: a.TopicID},
 		committing: committing{facts: commitFacts{last: mark{offset: -1}}},
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())

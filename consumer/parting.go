@@ -140,6 +140,8 @@ func (g *member) resettle(ctx context.Context) (next time.Time) {
 		case l.err == nil && l.id != p.parted.id: // made anew once more: its end is another one
 			p.phase, p.doubted = checking, time.Now()
 			poke(g.looks)
+		case p.foreign(p.parted.id): // the group takes it back, and assigns the new topic
+			waits = true
 		case !p.parted.cut && !g.cutAt(p):
 			waits = true
 		default:

@@ -17,7 +17,7 @@ import (
 //	checking  -> reading    the log is the one that is believed in (see evidence.go)
 //	reading   -> checking   its leader, the leader's epoch or the topic's ID changed, or a request failed
 //	checking  -> parted     the log is another one from an offset on
-//	parted    -> checking   what was read above is finished, and the offset is committed
+//	parted    -> checking   what was read above is finished, and the offset is committed; never to a topic that the group has not assigned
 //	checking  -> parked     Config.OffsetReset is none: a person decides
 //	any       -> revoked
 type phase uint8
@@ -124,7 +124,8 @@ type ends struct {
 
 // identity is by what the log is known; see evidence.go.
 type identity struct {
-	logID      wire.ID   // the topic's; zero: not known
+	assigned   wire.ID   // the topic's by which the group assigned it; zero: by its name
+	logID      wire.ID   // that of the log that is read; zero: not known
 	verified   evidence  // by what it was last verified
 	trusted    bool      // it has been, since it was assigned
 	doubted    time.Time // what was told before does not count
@@ -133,6 +134,12 @@ type identity struct {
 	outOfRange time.Time // since when it has been above the log's end, and no epoch tells why
 	parted     parting
 	toldParted bool // it was counted and said, and what was read above is not finished
+}
+
+// foreign tells whether a topic of the partition's name is not the one that the group assigned: a topic that was
+// made anew may have another owner, and is not touched before the group assigns it.
+func (i *identity) foreign(id wire.ID) bool {
+	return i.assigned != (wire.ID{}) && id != (wire.ID{}) && id != i.assigned
 }
 
 // committing is what is known of its commits.

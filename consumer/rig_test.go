@@ -71,9 +71,9 @@ func newRig(t testing.TB, partitions int, change func(*Config)) *rig {
 
 // join begins a new generation with all partitions read from offset 0.
 func (r *rig) join(partitions int) {
-	var assigned []membership.Partition
+	var assigned []membership.Assignment
 	for n := range partitions {
-		assigned = append(assigned, membership.Partition{Topic: "events", Number: int32(n)})
+		assigned = append(assigned, membership.Assignment{Partition: membership.Partition{Topic: "events", Number: int32(n)}})
 	}
 	if r.g == nil {
 		r.g = r.e.newMember()

@@ -19,9 +19,9 @@ func TestAShareThatShrinksEvictsNothing(t *testing.T) {
 		for _, d := range in.take() {
 			d.AgainAt(time.Now().Add(time.Hour), Hold{Reason: "failed", Quota: "lot"})
 		}
-		var added []membership.Partition
+		var added []membership.Assignment
 		for n := range int32(7) {
-			added = append(added, membership.Partition{Topic: "events", Number: n + 1})
+			added = append(added, membership.Assignment{Partition: membership.Partition{Topic: "events", Number: n + 1}})
 		}
 		owner{r.g}.Joined(membership.Identity{Member: "member", Generation: 2}, false)
 		owner{r.g}.Assigned(added)

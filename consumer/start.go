@@ -175,7 +175,7 @@ func (g *member) commitFirst(ctx context.Context, commits []commitment) (started
 	if len(commits) == 0 || !g.beginRound(ctx) {
 		return 0
 	}
-	commits = slices.DeleteFunc(commits, func(c commitment) bool { return !g.starting(c.part) || !g.anew(c) })
+	commits = slices.DeleteFunc(commits, func(c commitment) bool { return !g.starting(c.part) || c.part.foreign(c.logID) || !g.anew(c) })
 	taken := g.send(ctx, commits)
 	g.endRound()
 	var begun []start

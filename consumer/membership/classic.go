@@ -101,7 +101,11 @@ func (m *classic) take(ctx context.Context, assigned []Partition, orderly bool) 
 		m.cfg.Owner.Lost(gone)
 	}
 	m.owned = append(m.owned, added...)
-	m.cfg.Owner.Assigned(added)
+	byName := make([]Assignment, len(added))
+	for i, p := range added {
+		byName[i].Partition = p
+	}
+	m.cfg.Owner.Assigned(byName)
 	if len(gone) > 0 {
 		if orderly {
 			m.revoke(ctx, gone)

@@ -154,7 +154,7 @@ func (m *consumer) reconcile(ctx context.Context) (all bool) {
 		}
 	}
 	all = true
-	var added []Partition
+	var added []Assignment
 	for _, p := range m.target {
 		if _, owned := m.owned[p]; owned {
 			continue
@@ -165,7 +165,7 @@ func (m *consumer) reconcile(ctx context.Context) (all bool) {
 			continue
 		}
 		m.owned[p] = of
-		added = append(added, of)
+		added = append(added, Assignment{of, p.topic})
 	}
 	m.mu.Unlock()
 	if joined || len(added) > 0 {

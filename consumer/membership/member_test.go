@@ -130,11 +130,15 @@ func (p *person) say(format string, args ...any) {
 }
 
 // Assigned implements Owner, as the methods below.
-func (p *person) Assigned(added []Partition) {
+func (p *person) Assigned(added []Assignment) {
 	p.g.mu.Lock()
 	defer p.g.mu.Unlock()
 	p.unsafe = false
-	for _, part := range added {
+	for _, a := range added {
+		part := a.Partition
+		if byID := a.TopicID != (wire.ID{}); byID == (p.g.speaks == ProtocolClassic) {
+			p.g.t.Errorf("%s gets %v by the topic's ID: %v", p.name, part, byID)
+		}
 		if owner := p.g.owners[part]; owner != "" {
 			p.g.t.Errorf("%s gets %v while %s has it", p.name, part, owner)
 		}

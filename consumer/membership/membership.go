@@ -23,6 +23,13 @@ func (p Partition) Compare(other Partition) int {
 	return cmp.Or(cmp.Compare(p.Topic, other.Topic), cmp.Compare(p.Number, other.Number))
 }
 
+// Assignment is a partition that is assigned: of the topic with an ID (KIP-516), or of whichever has the name
+// where the protocol assigns by name (classic).
+type Assignment struct {
+	Partition
+	TopicID wire.ID // zero: by name
+}
+
 // Identity is under which name a member's requests are sent.
 type Identity struct {
 	Member     string
@@ -71,7 +78,7 @@ func New(cfg Config) Member {
 // goroutine, one at a time.
 type Owner interface {
 	// Assigned tells of each new generation, and what is owned from now on beside what was.
-	Assigned(added []Partition)
+	Assigned(added []Assignment)
 	// Revoked takes partitions back. It returns when nothing of them is in hand any more and
 	// their last commit was sent.
 	Revoked(parts []Partition)
