@@ -89,7 +89,7 @@ func (e *Engine) look() {
 	e.mu.Unlock()
 	before := e.seen.Swap(&seen{now, stuck})
 	if stuck != "" && before.stuck == "" {
-		e.log.Error("a delivery does not end, or none begins although it could: /livez answers 503 until it moves", "what", stuck)
+		eventStuck.Log(e.log, "what", stuck)
 	}
 }
 

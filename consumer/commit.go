@@ -236,8 +236,7 @@ func (g *member) current(commits []commitment) (id membership.Identity, current 
 // judge draws the conclusions from the answer to a commit; about says what it was about.
 func (g *member) judge(id membership.Identity, sent time.Time, err error, about ...any) {
 	if !g.group.Judge("commit", id, sent, err) {
-		g.engine.log.Warn("the group's coordinator did not take a request; it is sent again",
-			append([]any{"request", "commit", "error", err.Error()}, about...)...)
+		membership.EventRequestRefused.Log(g.engine.log, append([]any{"request", "commit", "error", err.Error()}, about...)...)
 	}
 }
 
@@ -408,9 +407,7 @@ func (g *member) noteRefused(c commitment, err error) {
 		}
 		e.mu.Unlock()
 		if first {
-			e.log.Error("the broker takes less commit metadata than 4096 bytes (offset.metadata.max.bytes): "+
-				"only the watermark is committed, a kill repeats all that is done beyond it",
-				"topic", c.part.Topic, "partition", c.part.Number, "bytes", len(c.metadata))
+			eventMetadataTooLarge.Log(e.log, "topic", c.part.Topic, "partition", c.part.Number, "bytes", len(c.metadata))
 		}
 	}
 }

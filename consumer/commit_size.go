@@ -150,8 +150,7 @@ func (g *member) learn(s search, commits []commitment, began time.Time) {
 	for _, c := range s.taken {
 		if c.stripped > 0 && !e.strips {
 			e.strips = true
-			e.log.Error("the coordinator refuses a partition's commit as too large with its metadata: only the watermark is committed where there is so much, a kill repeats what is done beyond it",
-				"topic", c.part.Topic, "partition", c.part.Number, "bytes", c.stripped)
+			eventCommitStripped.Log(e.log, "topic", c.part.Topic, "partition", c.part.Number, "bytes", c.stripped)
 		}
 	}
 	if s.size == s.began {
@@ -162,7 +161,6 @@ func (g *member) learn(s search, commits []commitment, began time.Time) {
 	}
 	if !e.splits {
 		e.splits = true
-		e.log.Warn("the coordinator refused a commit as too large: it is sent in parts",
-			"partitions", len(commits), "bytes", weight(e.cfg.GroupID, commits), "part_bytes", int(s.size))
+		eventCommitSplit.Log(e.log, "partitions", len(commits), "bytes", weight(e.cfg.GroupID, commits), "part_bytes", int(s.size))
 	}
 }

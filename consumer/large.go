@@ -149,7 +149,7 @@ func (e *Engine) loaded(d *Delivery, rec fetch.Record, err error) (opened bool) 
 		e.timed.Add(&d.queued, d.loads.next, d.hold.Firm)
 		e.schedule()
 		if p.ctx.Err() == nil {
-			e.log.Warn("a record above KAFKA_MAX_RECORD_BYTES cannot be read again for its try; tried again",
+			eventLargeUnreadable.Log(e.log,
 				"topic", p.Topic, "partition", p.Number, "offset", d.Record.Offset, "cause", wire.Cause(err), "error", err.Error())
 		}
 	}
@@ -166,8 +166,7 @@ func (e *Engine) gone(d *Delivery) {
 	p.leave(d)
 	p.member.dirty = true
 	e.dropped(p.topicPartition, 1)
-	e.log.Error("Kafka dropped a record above KAFKA_MAX_RECORD_BYTES while it waited to be sent (retention, truncation, or the topic was made anew); it is passed over",
-		"topic", p.Topic, "partition", p.Number, "from", offset, "to", offset+1, "count", 1)
+	eventLargeDropped.Log(e.log, "topic", p.Topic, "partition", p.Number, "from", offset, "to", offset+1, "count", 1)
 	e.markReady(p)
 	e.unpause(p)
 }

@@ -165,7 +165,7 @@ func (o owner) Assigned(added []membership.Partition) {
 	if changed {
 		e.cfg.Hooks.Rebalanced()
 	}
-	e.log.Info("joined the group", "group", e.cfg.GroupID, "generation", generation, "partitions", owned, "new", len(added))
+	eventJoined.Log(e.log, "group", e.cfg.GroupID, "generation", generation, "partitions", owned, "new", len(added))
 	g.tellShare()
 	poke(g.starts)
 }
@@ -229,8 +229,7 @@ func (o owner) Fenced(request string, err error) {
 	}
 	g.stale()
 	e.mu.Unlock()
-	e.log.Warn("fenced: the group took this member's partitions away; what was open is cut and may be sent again by their new owner",
-		"request", request, slog.Any("error", err), "generation", generation)
+	eventFenced.Log(e.log, "request", request, slog.Any("error", err), "generation", generation)
 }
 
 // Joined implements membership.Owner.

@@ -106,12 +106,10 @@ func (e *Engine) tellGone(tp topicPartition, why string, since, known, next int6
 	e.dropped(tp, until-since)
 	report := []any{"topic", tp.Topic, "partition", tp.Number, "from", since, "to", until, "count", until - since, "why", why}
 	if e.cfg.OffsetReset.waits() {
-		e.log.Error("the log is another one than was read before, from an offset on; "+
-			"the partition waits for a person, as KAFKA_OFFSET_RESET=none says: set the group's offset and start the replicas again", report...)
+		eventLogReplacedParked.Log(e.log, report...)
 		return false
 	}
-	e.log.Error("the log is another one than was read before, from an offset on; "+
-		"reading goes on at the offset next, when all that was read above is finished", append(report, "next", next)...)
+	eventLogReplaced.Log(e.log, append(report, "next", next)...)
 	return true
 }
 

@@ -76,7 +76,7 @@ func (g *member) waits(ctx context.Context, grace time.Duration, why map[*partit
 // boundsUnread notes that the bounds of partitions' logs cannot be learnt.
 func (g *member) boundsUnread(ctx context.Context, why map[*partition]error) {
 	for _, line := range g.waits(ctx, 0, why) {
-		g.engine.log.Warn("the bounds of a partition's log cannot be read; tried again", line...)
+		eventBoundsUnreadable.Log(g.engine.log, line...)
 	}
 }
 

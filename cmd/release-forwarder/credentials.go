@@ -9,8 +9,8 @@ import (
 	"sync/atomic"
 
 	"release-forwarder/cmd/release-forwarder/connect"
+	"release-forwarder/cmd/release-forwarder/events"
 	"release-forwarder/cmd/release-forwarder/settings"
-	"release-forwarder/cmd/release-forwarder/telemetry"
 	"release-forwarder/upstream"
 )
 
@@ -99,7 +99,7 @@ func (v *service) credentialsChanged(lots []string) {
 	if len(lots) > 0 {
 		attrs = append(attrs, slog.String("first", upstream.Sanitize(lots[0])))
 	}
-	v.log.LogAttrs(telemetry.StateChange(context.Background()), slog.LevelInfo, "the changed credentials are in force", attrs...)
+	events.CredentialsChanged.LogAttrs(context.Background(), v.log, attrs...)
 	if v.forwarder != nil { // nil while the service is being put together
 		v.forwarder.TryLots(lots)
 	}
@@ -111,8 +111,7 @@ func (v *service) secretSwitched(lot string, next bool) {
 	if next {
 		which = "the next"
 	}
-	v.log.LogAttrs(telemetry.StateChange(context.Background()), slog.LevelInfo,
-		"the platform takes the other secret of this credential, which stays in use",
+	events.SecretSwitched.LogAttrs(context.Background(), v.log,
 		slog.String("lot", upstream.Sanitize(lot)), slog.String("secret", which))
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"release-forwarder/cmd/release-forwarder/events"
 	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/cmd/release-forwarder/telemetry"
 	"release-forwarder/cmd/release-forwarder/visible"
@@ -199,7 +200,7 @@ func makeService(stderr io.Writer) (*service, error) {
 		return nil, err
 	}
 	for _, w := range warnings {
-		v.log.Warn("setting", "what", w.String())
+		events.Setting.Log(v.log, "what", w.String())
 	}
 	return v, nil
 }

@@ -140,6 +140,6 @@ func (b *bond) depart(req kmsg.Request, code func(kmsg.Response) error) {
 		}
 	}
 	if err != nil && !unknown(err) {
-		b.cfg.Log.Warn("leaving the group failed; the group notices by the session time-out", "timeout", b.cfg.SessionTimeout.String(), "error", err.Error())
+		eventLeaveSlow.Log(b.cfg.Log, "timeout", b.cfg.SessionTimeout.String(), "error", err.Error())
 	}
 }

@@ -219,7 +219,7 @@ func (m *classic) watch(ctx context.Context) {
 	}
 	for topic, before := range m.assignedFor {
 		if now := counts[topic]; now != before {
-			m.cfg.Log.Info("the topics' partitions changed; the group assigns anew", "topic", topic, "before", before, "now", now)
+			eventPartitionsChanged.Log(m.cfg.Log, "topic", topic, "before", before, "now", now)
 			m.Rejoin()
 			return
 		}
@@ -346,7 +346,7 @@ func (m *classic) heartbeat(ctx context.Context, id Identity) {
 		m.abandon()
 	}
 	if !m.Judge(heartbeats, id, sent, err) {
-		m.cfg.Log.Warn("the group's coordinator did not take a request; it is sent again", "request", heartbeats, "error", err.Error())
+		EventRequestRefused.Log(m.cfg.Log, "request", heartbeats, "error", err.Error())
 		if errors.Is(err, kafka.GroupAuthorizationFailed) {
 			m.Rejoin() // which the coordinator may take, and tells where the group stands
 		}

@@ -393,7 +393,7 @@ func (m *consumer) refused(req *kmsg.ConsumerGroupHeartbeatRequest, err error) {
 	case !known:
 		m.cfg.Owner.Failed(err)
 	default:
-		m.cfg.Log.Warn("the group's coordinator did not take a request; it is sent again", "request", heartbeats, "error", err.Error())
+		EventRequestRefused.Log(m.cfg.Log, "request", heartbeats, "error", err.Error())
 	}
 }
 

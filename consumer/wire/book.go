@@ -31,8 +31,7 @@ func (c *Client) passOver(ctx context.Context, address string, err error) {
 	passed := refusedFor
 	if silence(err) || errors.Is(err, errForeign) {
 		passed = passedOverFor
-		c.cfg.Logger.Warn("a broker's address is passed over for a while, the others are tried: it does not answer, or is another cluster's",
-			"address", address, "error", err.Error())
+		eventAddressPassedOver.Log(c.cfg.Logger, "address", address, "error", err.Error())
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -46,11 +46,11 @@ var (
 func (l *library) Write(p []byte) (int, error) {
 	if logger := l.logger.Load(); logger != nil {
 		if bytes.HasPrefix(p, []byte(unsolicited)) {
-			logger.LogAttrs(context.Background(), slog.LevelError, "a server sent an answer over HTTP/1.1 that no request asked for")
+			eventStrayAnswer.LogAttrs(context.Background(), logger)
 			return len(p), nil
 		}
 		text := quoted.ReplaceAllString(stamped.ReplaceAllString(strings.TrimSpace(string(p)), ""), `"…"`)
-		logger.LogAttrs(context.Background(), slog.LevelWarn, "a library says", slog.String("what", cleanError(errors.New(text))))
+		eventLibrary.LogAttrs(context.Background(), logger, slog.String("what", cleanError(errors.New(text))))
 	}
 	return len(p), nil
 }
