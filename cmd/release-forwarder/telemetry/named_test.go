@@ -15,7 +15,7 @@ var (
 	joined      = &logevent.Event{Name: "joined", Level: slog.LevelInfo, State: true, Message: "joined the group"}
 	fetchFailed = &logevent.Event{Name: "fetch-failed", Level: slog.LevelWarn, Message: "fetch failed; it is tried again"}
 	lotRefused  = &logevent.Event{Name: "lot-refused", Level: slog.LevelError, State: true, Message: "lot refused",
-		Remedy: "before LOT_HOLD_MAX is over", Runbook: "lot-refused"}
+		Remedy: "before LOT_HOLD_MAX is over", Runbook: "refusals"}
 )
 
 func TestALineHasItsNameAndRemedy(t *testing.T) {
@@ -24,7 +24,7 @@ func TestALineHasItsNameAndRemedy(t *testing.T) {
 	tel.Logger.Info("something that has no name")
 	lines := bytes.Split(bytes.TrimSpace(out.Bytes()), []byte("\n"))
 	want := `"level":"ERROR","msg":"lot refused","topic":"releases","lot":"lot-7",` +
-		`"event":"lot-refused","remedy":"before LOT_HOLD_MAX is over","runbook":"lot-refused"}`
+		`"event":"lot-refused","remedy":"before LOT_HOLD_MAX is over","runbook":"refusals"}`
 	if !bytes.HasSuffix(lines[0], []byte(want)) {
 		t.Errorf("%s, want … %s", lines[0], want)
 	}
@@ -40,7 +40,7 @@ func TestALineHasItsNameAndRemedy(t *testing.T) {
 func TestALineThatKnowsItsRemedyKeepsItAlone(t *testing.T) {
 	tel, out := start(t, nil)
 	lotRefused.Log(tel.Logger, "error", "26", "remedy", "set KAFKA_SESSION_TIMEOUT")
-	if got := out.String(); strings.Count(got, `"remedy":`) != 1 || !strings.Contains(got, `"remedy":"set KAFKA_SESSION_TIMEOUT"`) || !strings.Contains(got, `"runbook":"lot-refused"`) {
+	if got := out.String(); strings.Count(got, `"remedy":`) != 1 || !strings.Contains(got, `"remedy":"set KAFKA_SESSION_TIMEOUT"`) || !strings.Contains(got, `"runbook":"refusals"`) {
 		t.Error(got)
 	}
 }
