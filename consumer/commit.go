@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -234,9 +235,10 @@ func (g *member) current(commits []commitment) (id membership.Identity, current 
 }
 
 // judge draws the conclusions from the answer to a commit; about says what it was about.
-func (g *member) judge(id membership.Identity, sent time.Time, err error, about ...any) {
+func (g *member) judge(id membership.Identity, sent time.Time, err error, about ...slog.Attr) {
 	if !g.group.Judge("commit", id, sent, err) {
-		membership.EventRequestRefused.Log(g.engine.log, append([]any{"request", "commit", "error", err.Error()}, about...)...)
+		fields := []slog.Attr{slog.String("request", "commit"), slog.String("error", err.Error())}
+		membership.EventRequestRefused.Log(g.engine.log, append(fields, about...)...)
 	}
 }
 
@@ -302,12 +304,13 @@ func (g *member) outcome(commits []commitment, res *kmsg.OffsetCommitResponse, e
 }
 
 // about says for the log which commits were refused: the first of them, and how many.
-func (o *outcome) about() []any {
+func (o *outcome) about() []slog.Attr {
 	if len(o.refused) == 0 {
 		return nil
 	}
 	c := o.refused[0]
-	return []any{"topic", c.part.Topic, "partition", c.part.Number, "cause", wire.Cause(c.refused), "partitions", len(o.refused)}
+	return []slog.Attr{slog.String("topic", c.part.Topic), slog.Any("partition", c.part.Number),
+		slog.String("cause", wire.Cause(c.refused)), slog.Int("partitions", len(o.refused))}
 }
 
 // byName is the newest version of OffsetCommit that names topics by their names; from the
@@ -407,7 +410,8 @@ func (g *member) noteRefused(c commitment, err error) {
 		}
 		e.mu.Unlock()
 		if first {
-			eventMetadataTooLarge.Log(e.log, "topic", c.part.Topic, "partition", c.part.Number, "bytes", len(c.metadata))
+			eventMetadataTooLarge.Log(e.log, slog.String("topic", c.part.Topic), slog.Any("partition", c.part.Number),
+				slog.Int("bytes", len(c.metadata)))
 		}
 	}
 }

@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -150,7 +151,8 @@ func (g *member) learn(s search, commits []commitment, began time.Time) {
 	for _, c := range s.taken {
 		if c.stripped > 0 && !e.strips {
 			e.strips = true
-			eventCommitStripped.Log(e.log, "topic", c.part.Topic, "partition", c.part.Number, "bytes", c.stripped)
+			eventCommitStripped.Log(e.log, slog.String("topic", c.part.Topic), slog.Any("partition", c.part.Number),
+				slog.Int("bytes", c.stripped))
 		}
 	}
 	if s.size == s.began {
@@ -161,6 +163,7 @@ func (g *member) learn(s search, commits []commitment, began time.Time) {
 	}
 	if !e.splits {
 		e.splits = true
-		eventCommitSplit.Log(e.log, "partitions", len(commits), "bytes", weight(e.cfg.GroupID, commits), "part_bytes", int(s.size))
+		eventCommitSplit.Log(e.log, slog.Int("partitions", len(commits)), slog.Int("bytes", weight(e.cfg.GroupID, commits)),
+			slog.Int("part_bytes", int(s.size)))
 	}
 }

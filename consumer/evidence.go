@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -272,7 +273,8 @@ func (g *member) inside(p *partition, v verifying, bounds fetch.Bounds) bool {
 	case p.outOfRange.IsZero():
 		p.outOfRange = now
 		eventAboveLogEnd.Log(e.log,
-			"topic", p.Topic, "partition", p.Number, "position", p.Position(), "done_to", v.offset, "end", bounds.End)
+			slog.String("topic", p.Topic), slog.Any("partition", p.Number), slog.Int64("position", p.Position()),
+			slog.Int64("done_to", v.offset), slog.Int64("end", bounds.End))
 		fallthrough
 	case now.Sub(p.outOfRange) < settleTime:
 		p.look.next = now.Add(joinInterval)
@@ -290,13 +292,14 @@ func (g *member) inside(p *partition, v verifying, bounds fetch.Bounds) bool {
 func (g *member) dropped(p *partition, first int64) bool {
 	e := g.engine
 	e.dropped(p.topicPartition, first-p.Position())
-	report := []any{"topic", p.Topic, "partition", p.Number, "from", p.Position(), "to", first, "count", first - p.Position()}
+	report := []slog.Attr{slog.String("topic", p.Topic), slog.Any("partition", p.Number), slog.Int64("from", p.Position()),
+		slog.Int64("to", first), slog.Int64("count", first-p.Position())}
 	if e.cfg.OffsetReset.waits() {
 		p.phase = parked
 		eventPartitionParked.Log(e.log, report...)
 		return false
 	}
-	eventRecordsDropped.Log(e.log, append(report, "next", first)...)
+	eventRecordsDropped.Log(e.log, append(report, slog.Int64("next", first))...)
 	p.Advance(first, progress.UnknownEpoch)
 	g.dirty = true
 	return true

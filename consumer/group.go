@@ -50,12 +50,13 @@ const (
 )
 
 func (e *Engine) joinFailed(err error) {
-	line, fields := eventJoinFailed, []any{"group", e.cfg.GroupID, "error", err.Error(), "cause", wire.Cause(err), "remedy", wire.Remedy(err)}
+	line, fields := eventJoinFailed, []slog.Attr{slog.String("group", e.cfg.GroupID), slog.String("error", err.Error()),
+		slog.String("cause", wire.Cause(err)), slog.String("remedy", wire.Remedy(err))}
 	// These two are part of every rebalance, and of a fresh cluster's first minute.
 	if errors.Is(err, kafka.RebalanceInProgress) || errors.Is(err, kafka.GroupCoordinatorNotAvailable) {
 		line = line.At(slog.LevelInfo)
 	} else if found := e.noteTrouble(err); found != "" {
-		fields = append(fields, "found", found)
+		fields = append(fields, slog.String("found", found))
 	}
 	line.Log(e.log, fields...)
 }
@@ -123,15 +124,15 @@ func (e *Engine) awaitTopics(ctx context.Context) []string {
 		case ctx.Err() != nil:
 			return nil
 		case err != nil:
-			eventNoBroker.Log(e.log, "error", err.Error())
+			eventNoBroker.Log(e.log, slog.String("error", err.Error()))
 		case len(missing(e.cfg.Topics, counts)) == 0:
 			if absent := missing(e.cfg.Optional, counts); len(absent) > 0 && e.tellsAbsent(true) {
-				eventOptionalTopicMissing.Log(e.log, "topics", absent)
+				eventOptionalTopicMissing.Log(e.log, slog.Any("topics", absent))
 			}
 			return e.existing(counts)
 		default:
 			topics := missing(e.cfg.Topics, counts)
-			eventTopicMissing.Log(e.log, "topics", topics, "cause", e.topicCause(topics[0]))
+			eventTopicMissing.Log(e.log, slog.Any("topics", topics), slog.String("cause", e.topicCause(topics[0])))
 		}
 		select {
 		case <-time.After(joinInterval):

@@ -3,6 +3,7 @@ package consumer
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"time"
 
 	"release-forwarder/consumer/fetch"
@@ -45,7 +46,8 @@ func (g *member) takeIn(p *partition, broker int32, a *fetch.Answer, left int) {
 	paused := p.paused
 	e.mu.Unlock()
 	if err != nil {
-		eventLogUnreadable.Log(e.log, "topic", p.Topic, "partition", p.Number, "offset", rd.Position(), "error", err.Error())
+		eventLogUnreadable.Log(e.log, slog.String("topic", p.Topic), slog.Any("partition", p.Number),
+			slog.Int64("offset", rd.Position()), slog.String("error", err.Error()))
 	}
 	// An answer that held nothing although there is something must not be
 	// asked for again without a pause.
@@ -180,7 +182,8 @@ func (g *member) add(p *partition, batch []*Delivery, orderKeys []string, full B
 		}
 		p.memories.recall(d)
 		if d.oversized {
-			eventRecordLarge.Log(e.log, "topic", p.Topic, "partition", p.Number, "offset", d.Record.Offset, "bytes", d.size)
+			eventRecordLarge.Log(e.log, slog.String("topic", p.Topic), slog.Any("partition", p.Number),
+				slog.Int64("offset", d.Record.Offset), slog.Int("bytes", d.size))
 		}
 		if p.join(d, orderKeys[i]) {
 			readied++

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -150,7 +151,8 @@ func (e *Engine) loaded(d *Delivery, rec fetch.Record, err error) (opened bool) 
 		e.schedule()
 		if p.ctx.Err() == nil {
 			eventLargeUnreadable.Log(e.log,
-				"topic", p.Topic, "partition", p.Number, "offset", d.Record.Offset, "cause", wire.Cause(err), "error", err.Error())
+				slog.String("topic", p.Topic), slog.Any("partition", p.Number), slog.Int64("offset", d.Record.Offset),
+				slog.String("cause", wire.Cause(err)), slog.String("error", err.Error()))
 		}
 	}
 	e.loadNext()
@@ -166,7 +168,8 @@ func (e *Engine) gone(d *Delivery) {
 	p.leave(d)
 	p.member.dirty = true
 	e.dropped(p.topicPartition, 1)
-	eventLargeDropped.Log(e.log, "topic", p.Topic, "partition", p.Number, "from", offset, "to", offset+1, "count", 1)
+	eventLargeDropped.Log(e.log, slog.String("topic", p.Topic), slog.Any("partition", p.Number), slog.Int64("from", offset),
+		slog.Int64("to", offset+1), slog.Int("count", 1))
 	e.markReady(p)
 	e.unpause(p)
 }

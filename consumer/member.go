@@ -165,7 +165,8 @@ func (o owner) Assigned(added []membership.Partition) {
 	if changed {
 		e.cfg.Hooks.Rebalanced()
 	}
-	eventJoined.Log(e.log, "group", e.cfg.GroupID, "generation", generation, "partitions", owned, "new", len(added))
+	eventJoined.Log(e.log, slog.String("group", e.cfg.GroupID), slog.Any("generation", generation),
+		slog.Int("partitions", owned), slog.Int("new", len(added)))
 	g.tellShare()
 	poke(g.starts)
 }
@@ -229,7 +230,7 @@ func (o owner) Fenced(request string, err error) {
 	}
 	g.stale()
 	e.mu.Unlock()
-	eventFenced.Log(e.log, "request", request, slog.Any("error", err), "generation", generation)
+	eventFenced.Log(e.log, slog.String("request", request), slog.Any("error", err), slog.Any("generation", generation))
 }
 
 // Joined implements membership.Owner.

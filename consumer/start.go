@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"math"
 	"slices"
 	"time"
@@ -184,7 +185,8 @@ func (g *member) commitFirst(ctx context.Context, commits []commitment) (started
 		delete(g.engine.cached, c.part.topicPartition)
 		c.part.logID = c.logID
 		g.engine.mu.Unlock()
-		eventPartitionBegins.Log(g.engine.log, "topic", c.part.Topic, "partition", c.part.Number, "offset", c.offset)
+		eventPartitionBegins.Log(g.engine.log, slog.String("topic", c.part.Topic), slog.Any("partition", c.part.Number),
+			slog.Int64("offset", c.offset))
 		begun = append(begun, start{c.part, progress.NewLog[*Delivery](c.offset)})
 	}
 	g.begins(begun...)
@@ -273,7 +275,8 @@ func (g *member) startAt(p *partition, found mark, id wire.ID) start {
 func (g *member) ignored(p *partition, commit mark) {
 	e := g.engine
 	e.tell(e.cfg.Hooks.MetadataIgnored)
-	eventMetadataIgnored.Log(e.log, "topic", p.Topic, "partition", p.Number, "offset", commit.offset, "bytes", len(commit.metadata))
+	eventMetadataIgnored.Log(e.log, slog.String("topic", p.Topic), slog.Any("partition", p.Number),
+		slog.Int64("offset", commit.offset), slog.Int("bytes", len(commit.metadata)))
 }
 
 // begins lets partitions be verified and read, all from the same moment on: the reader would

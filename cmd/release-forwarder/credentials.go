@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -99,7 +98,7 @@ func (v *service) credentialsChanged(lots []string) {
 	if len(lots) > 0 {
 		attrs = append(attrs, slog.String("first", upstream.Sanitize(lots[0])))
 	}
-	events.CredentialsChanged.LogAttrs(context.Background(), v.log, attrs...)
+	events.CredentialsChanged.Log(v.log, attrs...)
 	if v.forwarder != nil { // nil while the service is being put together
 		v.forwarder.TryLots(lots)
 	}
@@ -111,7 +110,7 @@ func (v *service) secretSwitched(lot string, next bool) {
 	if next {
 		which = "the next"
 	}
-	events.SecretSwitched.LogAttrs(context.Background(), v.log,
+	events.SecretSwitched.Log(v.log,
 		slog.String("lot", upstream.Sanitize(lot)), slog.String("secret", which))
 }
 

@@ -41,10 +41,10 @@ func (v *service) warnAtStart(ctx context.Context) {
 			continue // the replay topic: the engine warns of it, whenever it is missing
 		}
 		if f.Verdict == doctor.Warning || f.Verdict == doctor.Wrong {
-			events.StartCheck.LogAttrs(ctx, v.log, attrs(f)...)
+			events.StartCheck.LogContext(ctx, v.log, attrs(f)...)
 		}
 	}
 	if n := report.Count(doctor.Unknown); n > 0 {
-		events.StartCheckUnknown.LogAttrs(ctx, v.log, slog.Int("unknown", n))
+		events.StartCheckUnknown.LogContext(ctx, v.log, slog.Int("unknown", n))
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	stdlog "log"
+	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
@@ -200,7 +201,7 @@ func makeService(stderr io.Writer) (*service, error) {
 		return nil, err
 	}
 	for _, w := range warnings {
-		events.Setting.Log(v.log, "what", w.String())
+		events.Setting.Log(v.log, slog.String("what", w.String()))
 	}
 	return v, nil
 }

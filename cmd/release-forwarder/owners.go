@@ -146,17 +146,17 @@ func (o *owners) all() bool {
 func (o *owners) tell(ctx context.Context, found membership.Group, err error) {
 	denied := errors.Is(err, kafka.GroupAuthorizationFailed) || errors.Is(err, kafka.TopicAuthorizationFailed)
 	if denied && !o.hidden {
-		events.OwnersUnknown.LogAttrs(ctx, o.log, slog.String("error", wire.Cause(err)))
+		events.OwnersUnknown.LogContext(ctx, o.log, slog.String("error", wire.Cause(err)))
 	}
 	o.hidden = denied || o.hidden && err != nil
 	where, since, known := o.unowned()
 	switch {
 	case len(where) > 0 && o.said.IsZero():
 		o.said = since
-		events.PartitionsUnowned.LogAttrs(ctx, o.log, slog.String("partitions", places(where)), slog.Int("count", len(where)),
+		events.PartitionsUnowned.LogContext(ctx, o.log, slog.String("partitions", places(where)), slog.Int("count", len(where)),
 			slog.Time("since", since.UTC()), slog.String("found", found.String()))
 	case known && len(where) == 0 && !o.said.IsZero():
-		events.PartitionsOwned.LogAttrs(ctx, o.log, slog.String("lasted", time.Since(o.said).Round(time.Second).String()))
+		events.PartitionsOwned.LogContext(ctx, o.log, slog.String("lasted", time.Since(o.said).Round(time.Second).String()))
 		o.said = time.Time{}
 	}
 }

@@ -128,7 +128,7 @@ func (r *retention) tell(ctx context.Context, topic string, err error) {
 	if code, is := errors.AsType[kafka.Error](err); is {
 		why = code.Error()
 	}
-	events.RetentionUnknown.LogAttrs(ctx, r.log, slog.String("topic", topic), slog.String("error", why))
+	events.RetentionUnknown.LogContext(ctx, r.log, slog.String("topic", topic), slog.String("error", why))
 }
 
 // knows tells whether a topic's configuration was read before: that counts on.

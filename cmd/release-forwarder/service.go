@@ -275,13 +275,14 @@ func (v *service) work(stop context.Context) error {
 	if err := v.admin.Listen(stop); err != nil {
 		return err
 	}
-	events.Started.Log(v.log, "version", buildInfo().Version, "topic", v.settings.Kafka.Topic, "group", v.settings.Kafka.GroupID,
-		"platform", v.platform.Endpoint(), "admin", v.admin.Addr())
+	events.Started.Log(v.log, slog.String("version", buildInfo().Version), slog.String("topic", v.settings.Kafka.Topic),
+		slog.String("group", v.settings.Kafka.GroupID),
+		slog.String("platform", v.platform.Endpoint()), slog.String("admin", v.admin.Addr()))
 	serving, close := context.WithCancel(context.Background())
 	var side sync.WaitGroup
 	side.Go(func() {
 		if err := v.admin.Run(serving); err != nil {
-			events.AdminEnded.Log(v.log, "error", err.Error())
+			events.AdminEnded.Log(v.log, slog.String("error", err.Error()))
 		}
 	})
 	for _, watch := range v.watched {
@@ -308,7 +309,8 @@ func (v *service) work(stop context.Context) error {
 	if err := v.telemetry.Shutdown(flush); err != nil {
 		spans, logs := v.telemetry.Dropped()
 		events.TelemetryDropped.Log(v.log,
-			"limit", flushTimeout.String(), "spans_dropped", spans, "logs_dropped", logs, "error", err.Error())
+			slog.String("limit", flushTimeout.String()), slog.Int64("spans_dropped", spans),
+			slog.Int64("logs_dropped", logs), slog.String("error", err.Error()))
 	}
 	return err
 }
@@ -339,7 +341,7 @@ func (v *service) findDeadLetters(ctx context.Context) {
 			return
 		}
 		if _, answered := errors.AsType[kafka.Error](err); answered {
-			events.DeadLetterTopicMissing.Log(v.log, "topic", v.settings.DeadLetters.Topic, "error", err.Error())
+			events.DeadLetterTopicMissing.Log(v.log, slog.String("topic", v.settings.DeadLetters.Topic), slog.String("error", err.Error()))
 		}
 		select {
 		case <-time.After(lookInterval):
@@ -355,7 +357,7 @@ func (v *service) findDeadLetters(ctx context.Context) {
 func (v *service) explainConnection(ctx context.Context) {
 	err := v.kafka.Reach(ctx)
 	if err != nil && ctx.Err() == nil {
-		events.KafkaUnreachable.LogAttrs(ctx, v.log, slog.String("error", err.Error()))
+		events.KafkaUnreachable.LogContext(ctx, v.log, slog.String("error", err.Error()))
 	}
 }
 

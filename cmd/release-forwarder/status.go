@@ -71,11 +71,11 @@ func (v *service) gauges() telemetry.Gauges {
 
 // circuitOpened and circuitClosed are the circuit's changes of state.
 func (v *service) circuitOpened() {
-	events.CircuitOpened.LogAttrs(context.Background(), v.log, slog.Any("last", v.lastRefusal()))
+	events.CircuitOpened.Log(v.log, slog.Any("last", v.lastRefusal()))
 }
 
 func (v *service) circuitClosed(lasted time.Duration) {
-	events.CircuitClosed.LogAttrs(context.Background(), v.log, slog.String("lasted", lasted.Round(time.Millisecond).String()))
+	events.CircuitClosed.Log(v.log, slog.String("lasted", lasted.Round(time.Millisecond).String()))
 	v.forwarder.TryLots(nil)
 }
 

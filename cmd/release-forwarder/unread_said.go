@@ -78,14 +78,14 @@ func (u *unread) judge(ctx context.Context, p consumer.PartitionStatus, now time
 func (u *unread) begun(ctx context.Context, p consumer.PartitionStatus, s stop, l look) {
 	fields := []slog.Attr{slog.String("topic", p.Topic), slog.Int("partition", int(p.Partition)), slog.Time("since", s.since.UTC())}
 	if s.cause != byTransaction {
-		events.PartitionNotRead.LogAttrs(ctx, u.log, append(fields, slog.String("cause", s.cause))...)
+		events.PartitionNotRead.LogContext(ctx, u.log, append(fields, slog.String("cause", s.cause))...)
 		return
 	}
 	fields = append(fields, slog.Int64("offset", p.Position), slog.Int64("records", p.HeldBack))
 	if l.producer != nil {
 		fields = append(fields, slog.Int64("producer_id", *l.producer))
 	}
-	events.OpenTransaction.LogAttrs(ctx, u.log, fields...)
+	events.OpenTransaction.LogContext(ctx, u.log, fields...)
 }
 
 // over says that it was the last of that.
@@ -94,8 +94,8 @@ func (u *unread) over(ctx context.Context, p consumer.PartitionStatus, s stop, n
 		slog.String("topic", p.Topic), slog.Int("partition", int(p.Partition)), slog.String("lasted", now.Sub(s.since).Round(time.Second).String()),
 	}
 	if s.cause == byTransaction {
-		events.OpenTransactionOver.LogAttrs(ctx, u.log, append(fields, slog.Int64("offset", s.offset))...)
+		events.OpenTransactionOver.LogContext(ctx, u.log, append(fields, slog.Int64("offset", s.offset))...)
 		return
 	}
-	events.PartitionReadAgain.LogAttrs(ctx, u.log, append(fields, slog.String("cause", s.cause))...)
+	events.PartitionReadAgain.LogContext(ctx, u.log, append(fields, slog.String("cause", s.cause))...)
 }

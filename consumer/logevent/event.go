@@ -7,7 +7,7 @@
 //		Name: "joined", Level: slog.LevelInfo, State: true, Message: "joined the group",
 //	})
 //
-//	eventJoined.Log(log, "group", group)
+//	eventJoined.Log(log, slog.String("group", group))
 //
 // The record carries the event itself in the field event, whose value prints as the event's name.
 // A handler that wants to know more takes it by [Of].
@@ -39,13 +39,13 @@ type Event struct {
 	Remedy, Runbook string
 }
 
-// Log writes the event's line to a logger, with fields as [slog.Logger.Info] takes them.
-func (e *Event) Log(log *slog.Logger, args ...any) {
-	log.Log(context.Background(), e.Level, e.Message, append(slices.Clip(args), e.attr())...)
+// Log writes the event's line to a logger.
+func (e *Event) Log(log *slog.Logger, attrs ...slog.Attr) {
+	e.LogContext(context.Background(), log, attrs...)
 }
 
-// LogAttrs is Log with typed fields. A span in ctx becomes part of the line.
-func (e *Event) LogAttrs(ctx context.Context, log *slog.Logger, attrs ...slog.Attr) {
+// LogContext is Log for a line that belongs to what ctx is about: its span becomes part of the line.
+func (e *Event) LogContext(ctx context.Context, log *slog.Logger, attrs ...slog.Attr) {
 	log.LogAttrs(ctx, e.Level, e.Message, append(slices.Clip(attrs), e.attr())...)
 }
 

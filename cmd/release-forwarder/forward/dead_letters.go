@@ -57,7 +57,7 @@ func (f *Forwarder) giveUp(ctx context.Context, d *delivery, l dlq.Letter) {
 		f.storms.leave(d.Delivery, d.source)
 		d.source = ""
 	case f.storms.count(d.source):
-		eventStormBegan.LogAttrs(ctx, f.Log,
+		eventStormBegan.LogContext(ctx, f.Log,
 			slog.String("reason", l.Reason), slog.String("field", l.Field), slog.Int("letters", f.StormLimit))
 	}
 	f.deadLetter(ctx, d)
@@ -94,7 +94,7 @@ func (f *Forwarder) write(ctx context.Context, d *delivery) {
 		f.storms.leave(d.Delivery, d.source)
 		if err == nil {
 			f.Written(string(l.Stage), l.Reason)
-			eventDeadLetterWritten.LogAttrs(ctx, f.Log, f.about(d.Delivery,
+			eventDeadLetterWritten.LogContext(ctx, f.Log, f.about(d.Delivery,
 				slog.String("stage", string(l.Stage)), slog.String("reason", l.Reason), slog.String("field", l.Field),
 				slog.String("code", sanitized(l.Code)), slog.String("seqno", sanitized(l.Seqno)))...)
 			d.Done()
@@ -102,7 +102,7 @@ func (f *Forwarder) write(ctx context.Context, d *delivery) {
 		}
 		d.deadLetterTries++
 		if ctx.Err() == nil {
-			eventDeadLetterBlocked.LogAttrs(ctx, f.Log, f.about(d.Delivery,
+			eventDeadLetterBlocked.LogContext(ctx, f.Log, f.about(d.Delivery,
 				slog.String("reason", l.Reason), slog.Int("tries", d.deadLetterTries), slog.String("error", err.Error()))...)
 		}
 		d.AgainAt(time.Now().Add(f.backoff(d.deadLetterTries)), d.hold(HeldDeadLetter, outcome{firm: true}))

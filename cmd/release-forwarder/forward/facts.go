@@ -59,7 +59,7 @@ func (f *Forwarder) afterDelivery(ctx context.Context, d *delivery, a upstream.A
 	// After an outage only a throttled answer matters: it says how long to wait.
 	lot := f.lots.ended(d.lot, d.attempt, &a, recovered && !throttled, acceptances, time.Now())
 	if lot.newly {
-		eventLotRefused.LogAttrs(ctx, f.Log, answer(a, slog.String("lot", upstream.Sanitize(d.lot)))...)
+		eventLotRefused.LogContext(ctx, f.Log, answer(a, slog.String("lot", upstream.Sanitize(d.lot)))...)
 	}
 	switch {
 	case a.Verdict == upstream.Accepted || a.Verdict == upstream.Permanent || a.Verdict == upstream.Cut, after.byOperator, recovered && !throttled:

@@ -1,7 +1,6 @@
 package telemetry
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"regexp"
@@ -37,10 +36,10 @@ type errorHandler struct{ logger *slog.Logger }
 // Handle implements otel.ErrorHandler.
 func (h errorHandler) Handle(err error) {
 	if found := invalidVariable.FindStringSubmatch(err.Error()); found != nil {
-		eventTelemetrySetup.LogAttrs(context.Background(), h.logger, slog.String("what", found[1]+" cannot be used as it is"))
+		eventTelemetrySetup.Log(h.logger, slog.String("what", found[1]+" cannot be used as it is"))
 		return
 	}
-	eventTelemetryExport.LogAttrs(context.Background(), h.logger, slog.String("error", cleanError(err)))
+	eventTelemetryExport.Log(h.logger, slog.String("error", cleanError(err)))
 }
 
 // sdkSink takes the SDK's own log: warnings and errors only. Of their values
@@ -81,5 +80,5 @@ func (s sdkSink) log(what string, keysAndValues []any, attrs ...slog.Attr) {
 			attrs = append(attrs, slog.Any("variable", keysAndValues[i+1]))
 		}
 	}
-	eventTelemetrySetup.LogAttrs(context.Background(), s.logger, attrs...)
+	eventTelemetrySetup.Log(s.logger, attrs...)
 }

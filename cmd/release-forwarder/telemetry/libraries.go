@@ -2,7 +2,6 @@ package telemetry
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"log"
@@ -46,11 +45,11 @@ var (
 func (l *library) Write(p []byte) (int, error) {
 	if logger := l.logger.Load(); logger != nil {
 		if bytes.HasPrefix(p, []byte(unsolicited)) {
-			eventStrayAnswer.LogAttrs(context.Background(), logger)
+			eventStrayAnswer.Log(logger)
 			return len(p), nil
 		}
 		text := quoted.ReplaceAllString(stamped.ReplaceAllString(strings.TrimSpace(string(p)), ""), `"…"`)
-		eventLibrary.LogAttrs(context.Background(), logger, slog.String("what", cleanError(errors.New(text))))
+		eventLibrary.Log(logger, slog.String("what", cleanError(errors.New(text))))
 	}
 	return len(p), nil
 }

@@ -97,7 +97,7 @@ func TestStateChangesAreNeverLimited(t *testing.T) {
 	for name, log := range map[string]func(){
 		"by its event":  func() { joined.Log(logger) },
 		"by logger":     func() { joined.Log(logger.With("topic", "releases")) },
-		"by group":      func() { joined.LogAttrs(t.Context(), logger.WithGroup("g"), slog.Int("n", 1)) },
+		"by group":      func() { joined.Log(logger.WithGroup("g"), slog.Int("n", 1)) },
 		"as debug line": func() { logger.Debug("joined the group") },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -90,5 +90,5 @@ type scrapeLog struct{ logger *slog.Logger }
 
 // Println implements promhttp.Logger.
 func (l scrapeLog) Println(v ...any) {
-	eventScrapeFailed.LogAttrs(context.Background(), l.logger, slog.String("error", cleanError(fmt.Errorf("%s", fmt.Sprint(v...)))))
+	eventScrapeFailed.Log(l.logger, slog.String("error", cleanError(fmt.Errorf("%s", fmt.Sprint(v...)))))
 }

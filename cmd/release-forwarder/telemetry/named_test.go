@@ -20,7 +20,7 @@ var (
 
 func TestALineHasItsNameAndRemedy(t *testing.T) {
 	tel, out := start(t, nil)
-	lotRefused.Log(tel.Logger.With("topic", "releases"), "lot", "lot-7")
+	lotRefused.Log(tel.Logger.With("topic", "releases"), slog.String("lot", "lot-7"))
 	tel.Logger.Info("something that has no name")
 	lines := bytes.Split(bytes.TrimSpace(out.Bytes()), []byte("\n"))
 	want := `"level":"ERROR","msg":"lot refused","topic":"releases","lot":"lot-7",` +
@@ -39,7 +39,7 @@ func TestALineHasItsNameAndRemedy(t *testing.T) {
 
 func TestALineThatKnowsItsRemedyKeepsItAlone(t *testing.T) {
 	tel, out := start(t, nil)
-	lotRefused.Log(tel.Logger, "error", "26", "remedy", "set KAFKA_SESSION_TIMEOUT")
+	lotRefused.Log(tel.Logger, slog.String("error", "26"), slog.String("remedy", "set KAFKA_SESSION_TIMEOUT"))
 	if got := out.String(); strings.Count(got, `"remedy":`) != 1 || !strings.Contains(got, `"remedy":"set KAFKA_SESSION_TIMEOUT"`) || !strings.Contains(got, `"runbook":"refusals"`) {
 		t.Error(got)
 	}
@@ -65,7 +65,7 @@ func TestTheNameComesBehindWhatWasLeftOut(t *testing.T) {
 	logger := slog.New(NewLimiter(named{slog.NewTextHandler(&out, nil)}, 1, 0))
 	limiter := logger.Handler().(*Limiter)
 	limiter.shared.events[fetchFailed.Message] = &window{passed: 1, suppressed: 7}
-	fetchFailed.LogAttrs(t.Context(), logger, slog.Int("broker", 3))
+	fetchFailed.Log(logger, slog.Int("broker", 3))
 	if want := "broker=3 suppressed=7 event=fetch-failed\n"; !strings.HasSuffix(out.String(), want) {
 		t.Errorf("%s, want … %s", out.String(), want)
 	}

@@ -52,7 +52,7 @@ func TestAllSignalsReachTheCollectorBeforeTheEnd(t *testing.T) {
 	ctx, span := tel.Tracer.StartDelivery(t.Context(), Record{Topic: "releases"})
 	tel.Logger.DebugContext(ctx, "below the level")
 	tel.Logger.InfoContext(ctx, "delivered", "what", "bad \xff byte", "err", errors.New("an error"))
-	lotRefused.LogAttrs(ctx, tel.Logger)
+	lotRefused.LogContext(ctx, tel.Logger)
 	tel.Instruments.Accepted()
 	tel.Tracer.EndDelivery(span, "accepted", false)
 	if err := tel.Shutdown(t.Context()); err != nil {
