@@ -61,6 +61,7 @@ build: ## the forwarder's binary, as shipped
 generate: ## rewrite the generated parts of the documentation
 	$(GO) generate ./cmd/release-forwarder/settings
 	$(GO) test ./cmd/release-forwarder/telemetry -update
+	$(GO) test ./cmd/release-forwarder/events -update
 	$(GO) test ./deployments -run TestTheTableOfRights -update
 	$(GO) test ./cmd/release-forwarder -run TestTheLogsPageIsWhatWasMeasured -logs.update
 	$(GO) test ./cmd/release-forwarder -run TestTheDLQPageIsTheHelp -update

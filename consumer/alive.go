@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -89,7 +90,7 @@ func (e *Engine) look() {
 	e.mu.Unlock()
 	before := e.seen.Swap(&seen{now, stuck})
 	if stuck != "" && before.stuck == "" {
-		e.log.Error("a delivery does not end, or none begins although it could: /livez answers 503 until it moves", "what", stuck)
+		eventStuck.Log(e.log, slog.String("what", stuck))
 	}
 }
 

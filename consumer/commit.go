@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -234,10 +235,10 @@ func (g *member) current(commits []commitment) (id membership.Identity, current 
 }
 
 // judge draws the conclusions from the answer to a commit; about says what it was about.
-func (g *member) judge(id membership.Identity, sent time.Time, err error, about ...any) {
+func (g *member) judge(id membership.Identity, sent time.Time, err error, about ...slog.Attr) {
 	if !g.group.Judge("commit", id, sent, err) {
-		g.engine.log.Warn("the group's coordinator did not take a request; it is sent again",
-			append([]any{"request", "commit", "error", err.Error()}, about...)...)
+		fields := []slog.Attr{slog.String("request", "commit"), slog.String("error", err.Error())}
+		membership.EventRequestRefused.Log(g.engine.log, append(fields, about...)...)
 	}
 }
 
@@ -303,12 +304,13 @@ func (g *member) outcome(commits []commitment, res *kmsg.OffsetCommitResponse, e
 }
 
 // about says for the log which commits were refused: the first of them, and how many.
-func (o *outcome) about() []any {
+func (o *outcome) about() []slog.Attr {
 	if len(o.refused) == 0 {
 		return nil
 	}
 	c := o.refused[0]
-	return []any{"topic", c.part.Topic, "partition", c.part.Number, "cause", wire.Cause(c.refused), "partitions", len(o.refused)}
+	return []slog.Attr{slog.String("topic", c.part.Topic), slog.Any("partition", c.part.Number),
+		slog.String("cause", wire.Cause(c.refused)), slog.Int("partitions", len(o.refused))}
 }
 
 // byName is the newest version of OffsetCommit that names topics by their names; from the
@@ -408,9 +410,8 @@ func (g *member) noteRefused(c commitment, err error) {
 		}
 		e.mu.Unlock()
 		if first {
-			e.log.Error("the broker takes less commit metadata than 4096 bytes (offset.metadata.max.bytes): "+
-				"only the watermark is committed, a kill repeats all that is done beyond it",
-				"topic", c.part.Topic, "partition", c.part.Number, "bytes", len(c.metadata))
+			eventMetadataTooLarge.Log(e.log, slog.String("topic", c.part.Topic), slog.Any("partition", c.part.Number),
+				slog.Int("bytes", len(c.metadata)))
 		}
 	}
 }

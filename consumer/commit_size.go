@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -150,8 +151,8 @@ func (g *member) learn(s search, commits []commitment, began time.Time) {
 	for _, c := range s.taken {
 		if c.stripped > 0 && !e.strips {
 			e.strips = true
-			e.log.Error("the coordinator refuses a partition's commit as too large with its metadata: only the watermark is committed where there is so much, a kill repeats what is done beyond it",
-				"topic", c.part.Topic, "partition", c.part.Number, "bytes", c.stripped)
+			eventCommitStripped.Log(e.log, slog.String("topic", c.part.Topic), slog.Any("partition", c.part.Number),
+				slog.Int("bytes", c.stripped))
 		}
 	}
 	if s.size == s.began {
@@ -162,7 +163,7 @@ func (g *member) learn(s search, commits []commitment, began time.Time) {
 	}
 	if !e.splits {
 		e.splits = true
-		e.log.Warn("the coordinator refused a commit as too large: it is sent in parts",
-			"partitions", len(commits), "bytes", weight(e.cfg.GroupID, commits), "part_bytes", int(s.size))
+		eventCommitSplit.Log(e.log, slog.Int("partitions", len(commits)), slog.Int("bytes", weight(e.cfg.GroupID, commits)),
+			slog.Int("part_bytes", int(s.size)))
 	}
 }

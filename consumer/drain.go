@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -58,10 +59,10 @@ func (g *member) giveUp(parts []*partition, why string) {
 	g.tellRemade(parts)
 	e.cfg.Hooks.Drained(time.Since(began))
 	g.remove(parts, limit)
-	e.log.Info("partitions given up", "why", why, "partitions", len(parts), "took", time.Since(began).Round(time.Millisecond).String())
+	eventDrained.Log(e.log, slog.String("why", why), slog.Int("partitions", len(parts)),
+		slog.String("took", time.Since(began).Round(time.Millisecond).String()))
 	if left > 0 {
-		e.log.Warn("the drain's limit was reached: open deliveries were cut, they stay uncommitted and may be sent again",
-			"cut", left, "limit", e.cfg.DrainTimeout.String())
+		eventDrainLimit.Log(e.log, slog.Int("cut", left), slog.String("limit", e.cfg.DrainTimeout.String()))
 	}
 }
 
@@ -140,7 +141,8 @@ func (g *member) lose(parts []*partition) {
 	g.await(d, own, 0)
 	g.remove(parts, now)
 	if len(parts) > 0 {
-		g.engine.log.Info("partitions given up", "why", "fenced", "partitions", len(parts), "took", time.Since(now).Round(time.Millisecond).String())
+		eventDrained.Log(g.engine.log, slog.String("why", "fenced"), slog.Int("partitions", len(parts)),
+			slog.String("took", time.Since(now).Round(time.Millisecond).String()))
 	}
 }
 

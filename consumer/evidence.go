@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -122,7 +123,7 @@ func (g *member) check(ctx context.Context) (next time.Time) {
 		}
 	}
 	for _, line := range g.waits(ctx, electionTakes, unled) {
-		e.log.Warn("a partition has no leader that is known; it is read when it has", line...)
+		eventLeaderMissing.Log(e.log, line...)
 	}
 	for broker, all := range byBroker {
 		g.checks.Go(func() {
@@ -191,7 +192,7 @@ func (g *member) checkAt(ctx context.Context, broker int32, all []verifying) {
 		g.engine.cfg.Wire.Refresh() // the leader may be another one
 	}
 	for _, line := range g.waits(ctx, electionTakes, why) {
-		g.engine.log.Warn("a partition's leader cannot be asked whether its log is the one that was read before; it is not read before", line...)
+		eventLogUnverified.Log(g.engine.log, line...)
 	}
 }
 
@@ -277,8 +278,9 @@ func (g *member) inside(p *partition, v verifying, bounds fetch.Bounds) bool {
 		return true // a leader that lagged has caught up
 	case p.outOfRange.IsZero():
 		p.outOfRange = now
-		e.log.Warn("what was read before is above the log's end, and no leader epoch tells why; believed when it has stood so for 30s, since a new leader may lag",
-			"topic", p.Topic, "partition", p.Number, "position", p.Position(), "done_to", v.offset, "end", bounds.End)
+		eventAboveLogEnd.Log(e.log,
+			slog.String("topic", p.Topic), slog.Any("partition", p.Number), slog.Int64("position", p.Position()),
+			slog.Int64("done_to", v.offset), slog.Int64("end", bounds.End))
 		fallthrough
 	case now.Sub(p.outOfRange) < settleTime:
 		p.look.next = now.Add(joinInterval)
@@ -296,14 +298,14 @@ func (g *member) inside(p *partition, v verifying, bounds fetch.Bounds) bool {
 func (g *member) dropped(p *partition, first int64) bool {
 	e := g.engine
 	e.dropped(p.topicPartition, first-p.Position())
-	report := []any{"topic", p.Topic, "partition", p.Number, "from", p.Position(), "to", first, "count", first - p.Position()}
+	report := []slog.Attr{slog.String("topic", p.Topic), slog.Any("partition", p.Number), slog.Int64("from", p.Position()),
+		slog.Int64("to", first), slog.Int64("count", first-p.Position())}
 	if e.cfg.OffsetReset.waits() {
 		p.phase = parked
-		e.log.Error("Kafka no longer has records that were not read (retention); "+
-			"the partition waits for a person, as KAFKA_OFFSET_RESET=none says: set the group's offset and start the replicas again", report...)
+		eventPartitionParked.Log(e.log, report...)
 		return false
 	}
-	e.log.Error("Kafka dropped records before they could be read (retention); reading goes on at the first record there is", append(report, "next", first)...)
+	eventRecordsDropped.Log(e.log, append(report, slog.Int64("next", first))...)
 	p.Advance(first, progress.UnknownEpoch)
 	g.dirty = true
 	return true

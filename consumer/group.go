@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -49,15 +50,15 @@ const (
 )
 
 func (e *Engine) joinFailed(err error) {
-	level, fields := e.log.Info, []any{"group", e.cfg.GroupID, "error", err.Error(), "cause", wire.Cause(err), "remedy", wire.Remedy(err)}
+	line, fields := eventJoinFailed, []slog.Attr{slog.String("group", e.cfg.GroupID), slog.String("error", err.Error()),
+		slog.String("cause", wire.Cause(err)), slog.String("remedy", wire.Remedy(err))}
 	// These two are part of every rebalance, and of a fresh cluster's first minute.
-	if !errors.Is(err, kafka.RebalanceInProgress) && !errors.Is(err, kafka.GroupCoordinatorNotAvailable) {
-		level = e.log.Warn
-		if found := e.noteTrouble(err); found != "" {
-			fields = append(fields, "found", found)
-		}
+	if errors.Is(err, kafka.RebalanceInProgress) || errors.Is(err, kafka.GroupCoordinatorNotAvailable) {
+		line = line.At(slog.LevelInfo)
+	} else if found := e.noteTrouble(err); found != "" {
+		fields = append(fields, slog.String("found", found))
 	}
-	level("joining the group failed; tried again", fields...)
+	line.Log(e.log, fields...)
 }
 
 // noteTrouble notes why joining failed, and gives what was found of the group, where that may be the cause.
@@ -123,15 +124,15 @@ func (e *Engine) awaitTopics(ctx context.Context) []string {
 		case ctx.Err() != nil:
 			return nil
 		case err != nil:
-			e.log.Warn("no broker has answered yet; waiting for Kafka", "error", err.Error())
+			eventNoBroker.Log(e.log, slog.String("error", err.Error()))
 		case len(missing(e.cfg.Topics, counts)) == 0:
 			if absent := missing(e.cfg.Optional, counts); len(absent) > 0 && e.tellsAbsent(true) {
-				e.log.Warn("an optional topic does not exist, or this user may not describe it; it is read when it does", "topics", absent)
+				eventOptionalTopicMissing.Log(e.log, slog.Any("topics", absent))
 			}
 			return e.existing(counts)
 		default:
 			topics := missing(e.cfg.Topics, counts)
-			e.log.Warn("an event topic does not exist, or this user may not describe it; waiting for it", "topics", topics, "cause", e.topicCause(topics[0]))
+			eventTopicMissing.Log(e.log, slog.Any("topics", topics), slog.String("cause", e.topicCause(topics[0])))
 		}
 		select {
 		case <-time.After(joinInterval):
@@ -188,7 +189,7 @@ func (g *member) watchTopics(ctx context.Context) {
 		other := e.subscribed != nil && !slices.Equal(e.existing(counts), e.subscribed)
 		e.mu.Unlock()
 		if other {
-			e.log.Info("an optional topic has come or gone; the group assigns anew")
+			eventOptionalTopicChanged.Log(e.log)
 			e.tellsAbsent(false)
 			g.group.Rejoin()
 		}

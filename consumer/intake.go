@@ -3,6 +3,7 @@ package consumer
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"time"
 
 	"release-forwarder/consumer/fetch"
@@ -45,9 +46,8 @@ func (g *member) takeIn(p *partition, broker int32, a *fetch.Answer, left int) {
 	paused := p.paused
 	e.mu.Unlock()
 	if err != nil {
-		e.log.Error("the log cannot be read here: this partition stops until it can, the others go on; "+
-			"see the broker's log for a damaged disk, and README.md for passing over the record",
-			"topic", p.Topic, "partition", p.Number, "offset", rd.Position(), "error", err.Error())
+		eventLogUnreadable.Log(e.log, slog.String("topic", p.Topic), slog.Any("partition", p.Number),
+			slog.Int64("offset", rd.Position()), slog.String("error", err.Error()))
 	}
 	// An answer that held nothing although there is something must not be
 	// asked for again without a pause.
@@ -182,8 +182,8 @@ func (g *member) add(p *partition, batch []*Delivery, orderKeys []string, full B
 		}
 		p.memories.recall(d)
 		if d.oversized {
-			e.log.Warn("a record above KAFKA_MAX_RECORD_BYTES is processed, no other such beside it",
-				"topic", p.Topic, "partition", p.Number, "offset", d.Record.Offset, "bytes", d.size)
+			eventRecordLarge.Log(e.log, slog.String("topic", p.Topic), slog.Any("partition", p.Number),
+				slog.Int64("offset", d.Record.Offset), slog.Int("bytes", d.size))
 		}
 		if p.join(d, orderKeys[i]) {
 			readied++

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -149,8 +150,9 @@ func (e *Engine) loaded(d *Delivery, rec fetch.Record, err error) (opened bool) 
 		e.timed.Add(&d.queued, d.loads.next, d.hold.Firm)
 		e.schedule()
 		if p.ctx.Err() == nil {
-			e.log.Warn("a record above KAFKA_MAX_RECORD_BYTES cannot be read again for its try; tried again",
-				"topic", p.Topic, "partition", p.Number, "offset", d.Record.Offset, "cause", wire.Cause(err), "error", err.Error())
+			eventLargeUnreadable.Log(e.log,
+				slog.String("topic", p.Topic), slog.Any("partition", p.Number), slog.Int64("offset", d.Record.Offset),
+				slog.String("cause", wire.Cause(err)), slog.String("error", err.Error()))
 		}
 	}
 	e.loadNext()
@@ -166,8 +168,8 @@ func (e *Engine) gone(d *Delivery) {
 	p.leave(d)
 	p.member.dirty = true
 	e.dropped(p.topicPartition, 1)
-	e.log.Error("Kafka dropped a record above KAFKA_MAX_RECORD_BYTES while it waited to be sent (retention, truncation, or the topic was made anew); it is passed over",
-		"topic", p.Topic, "partition", p.Number, "from", offset, "to", offset+1, "count", 1)
+	eventLargeDropped.Log(e.log, slog.String("topic", p.Topic), slog.Any("partition", p.Number), slog.Int64("from", offset),
+		slog.Int64("to", offset+1), slog.Int("count", 1))
 	e.markReady(p)
 	e.unpause(p)
 }

@@ -165,7 +165,8 @@ func (o owner) Assigned(added []membership.Assignment) {
 	if changed {
 		e.cfg.Hooks.Rebalanced()
 	}
-	e.log.Info("joined the group", "group", e.cfg.GroupID, "generation", generation, "partitions", owned, "new", len(added))
+	eventJoined.Log(e.log, slog.String("group", e.cfg.GroupID), slog.Any("generation", generation),
+		slog.Int("partitions", owned), slog.Int("new", len(added)))
 	g.tellShare()
 	poke(g.starts)
 }
@@ -230,8 +231,7 @@ func (o owner) Fenced(request string, err error) {
 	}
 	g.stale()
 	e.mu.Unlock()
-	e.log.Warn("fenced: the group took this member's partitions away; what was open is cut and may be sent again by their new owner",
-		"request", request, slog.Any("error", err), "generation", generation)
+	eventFenced.Log(e.log, slog.String("request", request), slog.Any("error", err), slog.Any("generation", generation))
 }
 
 // Joined implements membership.Owner.

@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"release-forwarder/consumer/progress"
@@ -104,14 +105,13 @@ func (e *Engine) tellGone(tp topicPartition, why string, since, known, next int6
 	// At least one: nobody can say that there was none, and it must alert.
 	until := max(known, since+1)
 	e.dropped(tp, until-since)
-	report := []any{"topic", tp.Topic, "partition", tp.Number, "from", since, "to", until, "count", until - since, "why", why}
+	report := []slog.Attr{slog.String("topic", tp.Topic), slog.Any("partition", tp.Number), slog.Int64("from", since),
+		slog.Int64("to", until), slog.Int64("count", until-since), slog.String("why", why)}
 	if e.cfg.OffsetReset.waits() {
-		e.log.Error("the log is another one than was read before, from an offset on; "+
-			"the partition waits for a person, as KAFKA_OFFSET_RESET=none says: set the group's offset and start the replicas again", report...)
+		eventLogReplacedParked.Log(e.log, report...)
 		return false
 	}
-	e.log.Error("the log is another one than was read before, from an offset on; "+
-		"reading goes on at the offset next, when all that was read above is finished", append(report, "next", next)...)
+	eventLogReplaced.Log(e.log, append(report, slog.Int64("next", next))...)
 	return true
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -225,7 +226,7 @@ func (g *member) fetch(ctx context.Context, req *fetch.Request, parts []*partiti
 	defer cancel()
 	res, err := fetch.Do(ctx, e.cfg.Wire, req)
 	if err != nil && ctx.Err() == nil {
-		e.log.Warn("fetch failed; it is tried again", "broker", req.Broker, "error", err.Error())
+		eventFetchFailed.Log(e.log, slog.Any("broker", req.Broker), slog.String("error", err.Error()))
 	}
 	heard, asked := map[topicPartition]bool{}, map[topicPartition]*partition{}
 	for _, p := range parts {
@@ -317,7 +318,7 @@ func (g *member) throttled(parts []*partition, wait time.Duration) {
 		return
 	}
 	e := g.engine
-	e.log.Info("a broker throttles the reading, as the quotas of this user or client say", "broker_asks_for", wait.String())
+	eventFetchThrottled.Log(e.log, slog.String("broker_asks_for", wait.String()))
 	until := time.Now().Add(min(wait, maxThrottle))
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -374,11 +375,11 @@ func (g *member) fetchRefused(p *partition, broker int32, err error) {
 	case staleLeader(err), errors.Is(err, kafka.ReplicaNotAvailable), errors.Is(err, fetch.ErrOtherReplica):
 		e.cfg.Wire.Refresh()
 		for _, line := range g.waits(context.Background(), electionTakes, map[*partition]error{p: err}) {
-			e.log.Warn("a partition's leader refuses to be its leader; another one is looked for", line...)
+			eventLeaderRefuses.Log(e.log, line...)
 		}
 	default:
-		e.log.Warn("the broker refused to let a partition be read; it is tried again",
-			"topic", p.Topic, "partition", p.Number, "cause", wire.Cause(err), "error", err.Error())
+		eventFetchRefused.Log(e.log, slog.String("topic", p.Topic), slog.Any("partition", p.Number),
+			slog.String("cause", wire.Cause(err)), slog.String("error", err.Error()))
 	}
 	g.release(p, err)
 }

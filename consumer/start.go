@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"math"
 	"slices"
 	"time"
@@ -92,7 +93,7 @@ func (g *member) resolveStarting(ctx context.Context) (of, started int) {
 		why = nil // the group goes on, and the next try with it
 	}
 	for _, line := range g.waits(ctx, 0, why) {
-		g.engine.log.Warn("the group's committed offsets cannot be read; tried again", line...)
+		eventOffsetsUnreadable.Log(g.engine.log, line...)
 	}
 	return len(parts), len(found) + g.startFirst(ctx, fresh)
 }
@@ -184,8 +185,8 @@ func (g *member) commitFirst(ctx context.Context, commits []commitment) (started
 		delete(g.engine.cached, c.part.topicPartition)
 		c.part.logID = c.logID
 		g.engine.mu.Unlock()
-		g.engine.log.Info("partition without a committed offset starts at its first record",
-			"topic", c.part.Topic, "partition", c.part.Number, "offset", c.offset)
+		eventPartitionBegins.Log(g.engine.log, slog.String("topic", c.part.Topic), slog.Any("partition", c.part.Number),
+			slog.Int64("offset", c.offset))
 		begun = append(begun, start{c.part, progress.NewLog[*Delivery](c.offset)})
 	}
 	g.begins(begun...)
@@ -274,9 +275,8 @@ func (g *member) startAt(p *partition, found mark, id wire.ID) start {
 func (g *member) ignored(p *partition, commit mark) {
 	e := g.engine
 	e.tell(e.cfg.Hooks.MetadataIgnored)
-	e.log.Warn("the commit's metadata is ignored: it was not written at this place by this version (moved beside another offset, copied from another cluster, "+
-		"another program's or another version's), or is damaged; records done beyond the commit are sent again, none is skipped",
-		"topic", p.Topic, "partition", p.Number, "offset", commit.offset, "bytes", len(commit.metadata))
+	eventMetadataIgnored.Log(e.log, slog.String("topic", p.Topic), slog.Any("partition", p.Number),
+		slog.Int64("offset", commit.offset), slog.Int("bytes", len(commit.metadata)))
 }
 
 // begins lets partitions be verified and read, all from the same moment on: the reader would

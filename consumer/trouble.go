@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -44,7 +45,7 @@ func (r *retry) failed() {
 // of one line for each cause, with the first of its partitions, however many there are. Of
 // a partition nothing is said before it has waited for grace, then when the cause is
 // another one, and once a minute.
-func (g *member) waits(ctx context.Context, grace time.Duration, why map[*partition]error) (lines [][]any) {
+func (g *member) waits(ctx context.Context, grace time.Duration, why map[*partition]error) (lines [][]slog.Attr) {
 	if ctx.Err() != nil || len(why) == 0 {
 		return nil
 	}
@@ -66,8 +67,9 @@ func (g *member) waits(ctx context.Context, grace time.Duration, why map[*partit
 	e.mu.Unlock()
 	for is, parts := range byCause {
 		first := slices.MinFunc(parts, func(a, b *partition) int { return a.Compare(b.topicPartition) })
-		lines = append(lines, []any{
-			"topic", first.Topic, "partition", first.Number, "partitions", len(parts), "cause", is, "error", why[first].Error(),
+		lines = append(lines, []slog.Attr{
+			slog.String("topic", first.Topic), slog.Any("partition", first.Number), slog.Int("partitions", len(parts)),
+			slog.String("cause", is), slog.String("error", why[first].Error()),
 		})
 	}
 	return lines
@@ -76,7 +78,7 @@ func (g *member) waits(ctx context.Context, grace time.Duration, why map[*partit
 // boundsUnread notes that the bounds of partitions' logs cannot be learnt.
 func (g *member) boundsUnread(ctx context.Context, why map[*partition]error) {
 	for _, line := range g.waits(ctx, 0, why) {
-		g.engine.log.Warn("the bounds of a partition's log cannot be read; tried again", line...)
+		eventBoundsUnreadable.Log(g.engine.log, line...)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"release-forwarder/cmd/release-forwarder/admin"
-	"release-forwarder/cmd/release-forwarder/telemetry"
+	"release-forwarder/cmd/release-forwarder/events"
 )
 
 // alert is a rule of the PrometheusRule.
@@ -141,9 +141,9 @@ func TestRunbooksAreWholeAndInBothLanguages(t *testing.T) {
 			wanted[name] = true
 		}
 	}
-	events := map[string]bool{}
-	for _, e := range telemetry.Events() {
-		events[e.Name] = true
+	names := map[string]bool{}
+	for _, e := range events.All() {
+		names[e.Name] = true
 		if e.Runbook != "" {
 			wanted[e.Runbook] = true
 		}
@@ -178,7 +178,7 @@ func TestRunbooksAreWholeAndInBothLanguages(t *testing.T) {
 		}
 		text := string(fileOf(t, filepath.ToSlash(page)))
 		for _, event := range regexp.MustCompile("日志(?:事件)? `([a-z-]+)`").FindAllStringSubmatch(text, -1) {
-			if !events[event[1]] {
+			if !names[event[1]] {
 				t.Errorf("%s: no log line is called %s", page, event[1])
 			}
 		}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -9,8 +8,8 @@ import (
 	"sync/atomic"
 
 	"release-forwarder/cmd/release-forwarder/connect"
+	"release-forwarder/cmd/release-forwarder/events"
 	"release-forwarder/cmd/release-forwarder/settings"
-	"release-forwarder/cmd/release-forwarder/telemetry"
 	"release-forwarder/upstream"
 )
 
@@ -99,7 +98,7 @@ func (v *service) credentialsChanged(lots []string) {
 	if len(lots) > 0 {
 		attrs = append(attrs, slog.String("first", upstream.Sanitize(lots[0])))
 	}
-	v.log.LogAttrs(telemetry.StateChange(context.Background()), slog.LevelInfo, "the changed credentials are in force", attrs...)
+	events.CredentialsChanged.Log(v.log, attrs...)
 	if v.forwarder != nil { // nil while the service is being put together
 		v.forwarder.TryLots(lots)
 	}
@@ -111,8 +110,7 @@ func (v *service) secretSwitched(lot string, next bool) {
 	if next {
 		which = "the next"
 	}
-	v.log.LogAttrs(telemetry.StateChange(context.Background()), slog.LevelInfo,
-		"the platform takes the other secret of this credential, which stays in use",
+	events.SecretSwitched.Log(v.log,
 		slog.String("lot", upstream.Sanitize(lot)), slog.String("secret", which))
 }
 

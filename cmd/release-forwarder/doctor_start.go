@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"release-forwarder/cmd/release-forwarder/doctor"
-	"release-forwarder/cmd/release-forwarder/telemetry"
+	"release-forwarder/cmd/release-forwarder/events"
 )
 
 // startChecks bounds the checks at the start; what was not seen by then is
@@ -41,10 +41,10 @@ func (v *service) warnAtStart(ctx context.Context) {
 			continue // the replay topic: the engine warns of it, whenever it is missing
 		}
 		if f.Verdict == doctor.Warning || f.Verdict == doctor.Wrong {
-			v.log.LogAttrs(telemetry.StateChange(ctx), slog.LevelWarn, "a check at the start", attrs(f)...)
+			events.StartCheck.LogContext(ctx, v.log, attrs(f)...)
 		}
 	}
 	if n := report.Count(doctor.Unknown); n > 0 {
-		v.log.LogAttrs(ctx, slog.LevelInfo, "this user may not see everything that is checked at the start; release-forwarder doctor lists it", slog.Int("unknown", n))
+		events.StartCheckUnknown.LogContext(ctx, v.log, slog.Int("unknown", n))
 	}
 }

@@ -19,7 +19,7 @@ const (
 // kept are the places in which a retired word means something else: what it is part of.
 var kept = map[string]*regexp.Regexp{
 	// Kafka's sessions of a member.
-	"session": regexp.MustCompile(`(?i)session[ \n\t/]*time|session's end|within the session|silent for its session|keeps its session|its session goes on`),
+	"session": regexp.MustCompile(`(?i)session[ _\n\t/]*time|session's end|within the session|silent for its session|keeps its session|its session goes on`),
 	// Letters of the alphabet, a command of cmd/bench, and the first column of `find`.
 	"letter": regexp.MustCompile(`(?i)(small|full-width|latin|other|by|plate) ?letters|letters? (in either|missing|and a port|for a digit|and digits|A to Z)|one or two\s+letters|(before a|the same[\s/]+) ?letter|bench letters|letters  events|letters: does not exist|of small letters|letter-[a-z]|letters\.jsonl|events, replays, letters`),
 	// The header that counts replays, and what is named for it.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	stdlog "log"
+	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"release-forwarder/cmd/release-forwarder/events"
 	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/cmd/release-forwarder/telemetry"
 	"release-forwarder/cmd/release-forwarder/visible"
@@ -199,7 +201,7 @@ func makeService(stderr io.Writer) (*service, error) {
 		return nil, err
 	}
 	for _, w := range warnings {
-		v.log.Warn("setting", "what", w.String())
+		events.Setting.Log(v.log, slog.String("what", w.String()))
 	}
 	return v, nil
 }

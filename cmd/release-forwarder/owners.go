@@ -11,7 +11,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"release-forwarder/cmd/release-forwarder/connect"
-	"release-forwarder/cmd/release-forwarder/telemetry"
+	"release-forwarder/cmd/release-forwarder/events"
 	"release-forwarder/consumer/membership"
 	"release-forwarder/consumer/wire"
 )
@@ -146,20 +146,17 @@ func (o *owners) all() bool {
 func (o *owners) tell(ctx context.Context, found membership.Group, err error) {
 	denied := errors.Is(err, kafka.GroupAuthorizationFailed) || errors.Is(err, kafka.TopicAuthorizationFailed)
 	if denied && !o.hidden {
-		o.log.LogAttrs(telemetry.StateChange(ctx), slog.LevelWarn,
-			"which partitions have an owner cannot be seen: nothing warns when nobody reads one", slog.String("error", wire.Cause(err)))
+		events.OwnersUnknown.LogContext(ctx, o.log, slog.String("error", wire.Cause(err)))
 	}
 	o.hidden = denied || o.hidden && err != nil
 	where, since, known := o.unowned()
 	switch {
 	case len(where) > 0 && o.said.IsZero():
 		o.said = since
-		o.log.LogAttrs(telemetry.StateChange(ctx), slog.LevelError,
-			"partitions have no owner: nobody reads them", slog.String("partitions", places(where)), slog.Int("count", len(where)),
+		events.PartitionsUnowned.LogContext(ctx, o.log, slog.String("partitions", places(where)), slog.Int("count", len(where)),
 			slog.Time("since", since.UTC()), slog.String("found", found.String()))
 	case known && len(where) == 0 && !o.said.IsZero():
-		o.log.LogAttrs(telemetry.StateChange(ctx), slog.LevelInfo,
-			"each partition has an owner again", slog.String("lasted", time.Since(o.said).Round(time.Second).String()))
+		events.PartitionsOwned.LogContext(ctx, o.log, slog.String("lasted", time.Since(o.said).Round(time.Second).String()))
 		o.said = time.Time{}
 	}
 }

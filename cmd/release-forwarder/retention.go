@@ -11,6 +11,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"release-forwarder/cmd/release-forwarder/connect"
+	"release-forwarder/cmd/release-forwarder/events"
 	"release-forwarder/cmd/release-forwarder/telemetry"
 	"release-forwarder/consumer"
 	"release-forwarder/consumer/wire"
@@ -127,9 +128,7 @@ func (r *retention) tell(ctx context.Context, topic string, err error) {
 	if code, is := errors.AsType[kafka.Error](err); is {
 		why = code.Error()
 	}
-	r.log.LogAttrs(telemetry.StateChange(ctx), slog.LevelWarn,
-		"how long Kafka keeps a topic's records cannot be seen: nothing warns before it deletes unfinished ones",
-		slog.String("topic", topic), slog.String("error", why))
+	events.RetentionUnknown.LogContext(ctx, r.log, slog.String("topic", topic), slog.String("error", why))
 }
 
 // knows tells whether a topic's configuration was read before: that counts on.

@@ -15,6 +15,7 @@ import (
 
 	"release-forwarder/cmd/release-forwarder/admin"
 	"release-forwarder/cmd/release-forwarder/connect"
+	"release-forwarder/cmd/release-forwarder/events"
 	"release-forwarder/cmd/release-forwarder/forward"
 	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/cmd/release-forwarder/telemetry"
@@ -274,13 +275,14 @@ func (v *service) work(stop context.Context) error {
 	if err := v.admin.Listen(stop); err != nil {
 		return err
 	}
-	v.log.Info("started", "version", buildInfo().Version, "topic", v.settings.Kafka.Topic, "group", v.settings.Kafka.GroupID,
-		"platform", v.platform.Endpoint(), "admin", v.admin.Addr())
+	events.Started.Log(v.log, slog.String("version", buildInfo().Version), slog.String("topic", v.settings.Kafka.Topic),
+		slog.String("group", v.settings.Kafka.GroupID),
+		slog.String("platform", v.platform.Endpoint()), slog.String("admin", v.admin.Addr()))
 	serving, close := context.WithCancel(context.Background())
 	var side sync.WaitGroup
 	side.Go(func() {
 		if err := v.admin.Run(serving); err != nil {
-			v.log.Error("the admin server ended", "error", err.Error())
+			events.AdminEnded.Log(v.log, slog.String("error", err.Error()))
 		}
 	})
 	for _, watch := range v.watched {
@@ -301,13 +303,14 @@ func (v *service) work(stop context.Context) error {
 	v.hangUp()
 	v.kafka.Wire.Close()
 	v.platform.Close()
-	v.log.Info("stopped")
+	events.Stopped.Log(v.log)
 	flush, cancel := context.WithDeadline(context.Background(), v.flushUntil())
 	defer cancel()
 	if err := v.telemetry.Shutdown(flush); err != nil {
 		spans, logs := v.telemetry.Dropped()
-		v.log.Warn("telemetry could not be flushed in time; the rest is dropped",
-			"limit", flushTimeout.String(), "spans_dropped", spans, "logs_dropped", logs, "error", err.Error())
+		events.TelemetryDropped.Log(v.log,
+			slog.String("limit", flushTimeout.String()), slog.Int64("spans_dropped", spans),
+			slog.Int64("logs_dropped", logs), slog.String("error", err.Error()))
 	}
 	return err
 }
@@ -338,8 +341,7 @@ func (v *service) findDeadLetters(ctx context.Context) {
 			return
 		}
 		if _, answered := errors.AsType[kafka.Error](err); answered {
-			v.log.Warn("the dead-letter topic does not exist, or this user may not describe it; a dead letter would stop its partition's commit",
-				"topic", v.settings.DeadLetters.Topic, "error", err.Error())
+			events.DeadLetterTopicMissing.Log(v.log, slog.String("topic", v.settings.DeadLetters.Topic), slog.String("error", err.Error()))
 		}
 		select {
 		case <-time.After(lookInterval):
@@ -355,7 +357,7 @@ func (v *service) findDeadLetters(ctx context.Context) {
 func (v *service) explainConnection(ctx context.Context) {
 	err := v.kafka.Reach(ctx)
 	if err != nil && ctx.Err() == nil {
-		v.log.LogAttrs(telemetry.StateChange(ctx), slog.LevelError, "Kafka cannot be reached; tried again for ever", slog.String("error", err.Error()))
+		events.KafkaUnreachable.LogContext(ctx, v.log, slog.String("error", err.Error()))
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"release-forwarder/cmd/release-forwarder/admin"
+	"release-forwarder/cmd/release-forwarder/events"
 	"release-forwarder/cmd/release-forwarder/forward"
 	"release-forwarder/cmd/release-forwarder/telemetry"
 	"release-forwarder/consumer"
@@ -70,14 +71,11 @@ func (v *service) gauges() telemetry.Gauges {
 
 // circuitOpened and circuitClosed are the circuit's changes of state.
 func (v *service) circuitOpened() {
-	v.log.LogAttrs(telemetry.StateChange(context.Background()), slog.LevelError,
-		"circuit opened: the platform accepts nothing; one attempt a second until it does, no dead letters, no commit past what was accepted",
-		slog.Any("last", v.lastRefusal()))
+	events.CircuitOpened.Log(v.log, slog.Any("last", v.lastRefusal()))
 }
 
 func (v *service) circuitClosed(lasted time.Duration) {
-	v.log.LogAttrs(telemetry.StateChange(context.Background()), slog.LevelInfo,
-		"circuit closed: the platform accepts again", slog.String("lasted", lasted.Round(time.Millisecond).String()))
+	events.CircuitClosed.Log(v.log, slog.String("lasted", lasted.Round(time.Millisecond).String()))
 	v.forwarder.TryLots(nil)
 }
 

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"release-forwarder/cmd/release-forwarder/events"
 	"release-forwarder/consumer"
 )
 
@@ -77,14 +78,14 @@ func (u *unread) judge(ctx context.Context, p consumer.PartitionStatus, now time
 func (u *unread) begun(ctx context.Context, p consumer.PartitionStatus, s stop, l look) {
 	fields := []slog.Attr{slog.String("topic", p.Topic), slog.Int("partition", int(p.Partition)), slog.Time("since", s.since.UTC())}
 	if s.cause != byTransaction {
-		u.log.LogAttrs(ctx, slog.LevelWarn, "a partition is not read", append(fields, slog.String("cause", s.cause))...)
+		events.PartitionNotRead.LogContext(ctx, u.log, append(fields, slog.String("cause", s.cause))...)
 		return
 	}
 	fields = append(fields, slog.Int64("offset", p.Position), slog.Int64("records", p.HeldBack))
 	if l.producer != nil {
 		fields = append(fields, slog.Int64("producer_id", *l.producer))
 	}
-	u.log.LogAttrs(ctx, slog.LevelWarn, "an open transaction holds back records: nothing from its first record on can be read until it ends", fields...)
+	events.OpenTransaction.LogContext(ctx, u.log, fields...)
 }
 
 // over says that it was the last of that.
@@ -93,8 +94,8 @@ func (u *unread) over(ctx context.Context, p consumer.PartitionStatus, s stop, n
 		slog.String("topic", p.Topic), slog.Int("partition", int(p.Partition)), slog.String("lasted", now.Sub(s.since).Round(time.Second).String()),
 	}
 	if s.cause == byTransaction {
-		u.log.LogAttrs(ctx, slog.LevelInfo, "the open transaction has ended: what it held back is read", append(fields, slog.Int64("offset", s.offset))...)
+		events.OpenTransactionOver.LogContext(ctx, u.log, append(fields, slog.Int64("offset", s.offset))...)
 		return
 	}
-	u.log.LogAttrs(ctx, slog.LevelInfo, "the partition is read again", append(fields, slog.String("cause", s.cause))...)
+	events.PartitionReadAgain.LogContext(ctx, u.log, append(fields, slog.String("cause", s.cause))...)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -140,6 +141,6 @@ func (b *bond) depart(req kmsg.Request, code func(kmsg.Response) error) {
 		}
 	}
 	if err != nil && !unknown(err) {
-		b.cfg.Log.Warn("leaving the group failed; the group notices by the session time-out", "timeout", b.cfg.SessionTimeout.String(), "error", err.Error())
+		eventLeaveSlow.Log(b.cfg.Log, slog.String("timeout", b.cfg.SessionTimeout.String()), slog.String("error", err.Error()))
 	}
 }

@@ -3,6 +3,7 @@ package membership
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"maps"
 	"slices"
 	"sync"
@@ -223,7 +224,7 @@ func (m *classic) watch(ctx context.Context) {
 	}
 	for topic, before := range m.assignedFor {
 		if now := counts[topic]; now != before {
-			m.cfg.Log.Info("the topics' partitions changed; the group assigns anew", "topic", topic, "before", before, "now", now)
+			eventPartitionsChanged.Log(m.cfg.Log, slog.String("topic", topic), slog.Any("before", before), slog.Any("now", now))
 			m.Rejoin()
 			return
 		}
@@ -350,7 +351,7 @@ func (m *classic) heartbeat(ctx context.Context, id Identity) {
 		m.abandon()
 	}
 	if !m.Judge(heartbeats, id, sent, err) {
-		m.cfg.Log.Warn("the group's coordinator did not take a request; it is sent again", "request", heartbeats, "error", err.Error())
+		EventRequestRefused.Log(m.cfg.Log, slog.String("request", heartbeats), slog.String("error", err.Error()))
 		if errors.Is(err, kafka.GroupAuthorizationFailed) {
 			m.Rejoin() // which the coordinator may take, and tells where the group stands
 		}

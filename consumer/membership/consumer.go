@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"log/slog"
 	"maps"
 	"slices"
 	"sync"
@@ -393,7 +394,7 @@ func (m *consumer) refused(req *kmsg.ConsumerGroupHeartbeatRequest, err error) {
 	case !known:
 		m.cfg.Owner.Failed(err)
 	default:
-		m.cfg.Log.Warn("the group's coordinator did not take a request; it is sent again", "request", heartbeats, "error", err.Error())
+		EventRequestRefused.Log(m.cfg.Log, slog.String("request", heartbeats), slog.String("error", err.Error()))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"time"
@@ -125,7 +126,7 @@ func (c *Client) foreign(m *Metadata) error {
 	if now.Sub(c.told.foreign) < foreignFor {
 		return fmt.Errorf("%w: %s, ours is %s", errForeign, m.ClusterID, last.ClusterID)
 	}
-	c.cfg.Logger.Error("for a minute only another cluster has answered: it is taken for ours from now on", "former", last.ClusterID, "cluster", m.ClusterID)
+	eventClusterReplaced.Log(c.cfg.Logger, slog.String("former", last.ClusterID), slog.String("cluster", m.ClusterID))
 	c.told = told{err: c.told.err, tries: c.told.tries, more: c.told.more, topics: map[string]*belief{}}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"slices"
@@ -31,8 +32,7 @@ func (c *Client) passOver(ctx context.Context, address string, err error) {
 	passed := refusedFor
 	if silence(err) || errors.Is(err, errForeign) {
 		passed = passedOverFor
-		c.cfg.Logger.Warn("a broker's address is passed over for a while, the others are tried: it does not answer, or is another cluster's",
-			"address", address, "error", err.Error())
+		eventAddressPassedOver.Log(c.cfg.Logger, slog.String("address", address), slog.String("error", err.Error()))
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

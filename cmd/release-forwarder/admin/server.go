@@ -129,6 +129,6 @@ type serverLog struct{ logger *slog.Logger }
 
 func (l serverLog) Write(line []byte) (int, error) {
 	text, _, _ := strings.Cut(string(line[:min(len(line), maxServerLogBytes)]), "\n")
-	l.logger.LogAttrs(context.Background(), slog.LevelWarn, "admin server", slog.String("error", strings.ToValidUTF8(text, "?")))
+	eventAdminRequest.Log(l.logger, slog.String("error", strings.ToValidUTF8(text, "?")))
 	return len(line), nil
 }

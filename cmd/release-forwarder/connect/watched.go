@@ -111,8 +111,8 @@ func (w *Watched[T]) Run(ctx context.Context) {
 		if !looked && ctx.Err() == nil {
 			w.tell(w.cfg.Files, w.cfg.Failed)
 			if !hangs {
-				w.cfg.Logger.Warn("file cannot be taken up, what it held before stays in force",
-					"files", w.names(), "error", "it cannot be read to its end: no answer for "+slowLook.String())
+				eventFileRefused.Log(w.cfg.Logger,
+					slog.String("files", w.names()), slog.String("error", "it cannot be read to its end: no answer for "+slowLook.String()))
 			}
 		}
 		hangs = !looked
@@ -164,7 +164,7 @@ func (w *Watched[T]) look() {
 	}
 	w.good, w.fault = sum, ""
 	w.value.Store(&value)
-	w.cfg.Logger.Info("file changed, taken up", "files", w.names())
+	eventFileTakenUp.Log(w.cfg.Logger, slog.String("files", w.names()))
 	w.tell(w.cfg.Files, w.cfg.Taken)
 	if w.cfg.Changed != nil {
 		w.cfg.Changed(value)
@@ -178,14 +178,14 @@ func (w *Watched[T]) failed(err error, broken []string) {
 		return
 	}
 	w.fault = err.Error()
-	w.cfg.Logger.Warn("file cannot be taken up, what it held before stays in force", "files", w.names(), "error", w.fault)
+	eventFileRefused.Log(w.cfg.Logger, slog.String("files", w.names()), slog.String("error", w.fault))
 }
 
 // mended notes that the contents in force are back.
 func (w *Watched[T]) mended() {
 	if w.fault != "" {
 		w.fault = ""
-		w.cfg.Logger.Info("file is as before again", "files", w.names())
+		eventFileMended.Log(w.cfg.Logger, slog.String("files", w.names()))
 	}
 }
 

@@ -57,8 +57,7 @@ func (f *Forwarder) giveUp(ctx context.Context, d *delivery, l dlq.Letter) {
 		f.storms.leave(d.Delivery, d.source)
 		d.source = ""
 	case f.storms.count(d.source):
-		f.Log.LogAttrs(telemetry.StateChange(ctx), slog.LevelError,
-			"dead-letter storm: so many dead letters in a row with nothing accepted between; written at one a second from now on, look at the producer and at the platform's contract",
+		eventStormBegan.LogContext(ctx, f.Log,
 			slog.String("reason", l.Reason), slog.String("field", l.Field), slog.Int("letters", f.StormLimit))
 	}
 	f.deadLetter(ctx, d)
@@ -95,7 +94,7 @@ func (f *Forwarder) write(ctx context.Context, d *delivery) {
 		f.storms.leave(d.Delivery, d.source)
 		if err == nil {
 			f.Written(string(l.Stage), l.Reason)
-			f.Log.LogAttrs(ctx, slog.LevelWarn, "dead letter written", f.about(d.Delivery,
+			eventDeadLetterWritten.LogContext(ctx, f.Log, f.about(d.Delivery,
 				slog.String("stage", string(l.Stage)), slog.String("reason", l.Reason), slog.String("field", l.Field),
 				slog.String("code", sanitized(l.Code)), slog.String("seqno", sanitized(l.Seqno)))...)
 			d.Done()
@@ -103,7 +102,7 @@ func (f *Forwarder) write(ctx context.Context, d *delivery) {
 		}
 		d.deadLetterTries++
 		if ctx.Err() == nil {
-			f.Log.LogAttrs(ctx, slog.LevelError, "a dead letter cannot be written: its partition's commit waits for it, tried again", f.about(d.Delivery,
+			eventDeadLetterBlocked.LogContext(ctx, f.Log, f.about(d.Delivery,
 				slog.String("reason", l.Reason), slog.Int("tries", d.deadLetterTries), slog.String("error", err.Error()))...)
 		}
 		d.AgainAt(time.Now().Add(f.backoff(d.deadLetterTries)), d.hold(HeldDeadLetter, outcome{firm: true}))

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"time"
 
-	"release-forwarder/cmd/release-forwarder/telemetry"
 	"release-forwarder/upstream"
 )
 
@@ -60,9 +59,7 @@ func (f *Forwarder) afterDelivery(ctx context.Context, d *delivery, a upstream.A
 	// After an outage only a throttled answer matters: it says how long to wait.
 	lot := f.lots.ended(d.lot, d.attempt, &a, recovered && !throttled, acceptances, time.Now())
 	if lot.newly {
-		f.Log.LogAttrs(telemetry.StateChange(ctx), slog.LevelError,
-			"lot refused: the platform refuses this lot alone (its secret, app_id or contract); its records wait, the others flow",
-			answer(a, slog.String("lot", upstream.Sanitize(d.lot)))...)
+		eventLotRefused.LogContext(ctx, f.Log, answer(a, slog.String("lot", upstream.Sanitize(d.lot)))...)
 	}
 	switch {
 	case a.Verdict == upstream.Accepted || a.Verdict == upstream.Permanent || a.Verdict == upstream.Cut, after.byOperator, recovered && !throttled:

@@ -199,7 +199,7 @@ func (f *Forwarder) end(ctx context.Context, d *delivery, o outcome, a upstream.
 		o.wait = max(o.wait, f.BackoffMin) // Retry-After 0 would spin
 	}
 	if o.action != done && o.action != deadLetter && o.action != leave && a.Attempts > 0 {
-		f.Log.LogAttrs(ctx, slog.LevelWarn, "delivery failed, tried again", f.about(d.Delivery, answer(a,
+		eventDeliveryFailed.LogContext(ctx, f.Log, f.about(d.Delivery, answer(a,
 			slog.Int("deliveries", d.deliveries), slog.Int("counted", d.failures))...)...)
 	}
 	switch o.action {
@@ -248,17 +248,17 @@ func (f *Forwarder) accepted(ctx context.Context, d *delivery) {
 	f.Metrics.Accepted()
 	f.Metrics.Delivered(ctx, max(0, time.Since(d.Record.Time)).Seconds()) // the clock may have been set back
 	if d.deliveries > 1 {
-		f.Log.LogAttrs(ctx, slog.LevelInfo, "accepted after it had been held", f.about(d.Delivery,
+		eventAcceptedLate.LogContext(ctx, f.Log, f.about(d.Delivery,
 			slog.Int("deliveries", d.deliveries), slog.Int("attempts", d.attempts))...)
 	}
 	f.storms.leave(d.Delivery, d.source)
 	source, topic, partition := d.source, d.Record.Topic, d.Record.Partition
 	d.Done()
 	if f.storms.counting() && f.storms.accepted(source, partitionSource(topic, partition)) {
-		f.Log.LogAttrs(telemetry.StateChange(ctx), slog.LevelInfo, "dead-letter storm over: something of it was accepted")
+		eventStormOver.LogContext(ctx, f.Log)
 	}
 	if f.lots.accepted(d.lot) {
-		f.Log.LogAttrs(telemetry.StateChange(ctx), slog.LevelInfo, "lot accepted again: its records go on", slog.String("lot", upstream.Sanitize(d.lot)))
+		eventLotAccepted.LogContext(ctx, f.Log, slog.String("lot", upstream.Sanitize(d.lot)))
 		f.Hasten()
 	}
 }

@@ -7,6 +7,8 @@
 //   - Every metric of the service stands in one table (see [Table]); the
 //     instruments, the scrape and the reference page are made from it. Counters
 //     are there with 0 for every value of their closed labels from the start.
+//   - A log line of an event ([release-forwarder/consumer/logevent]) has its name,
+//     remedy and runbook; repeats are limited, but for changes of state.
 //   - A label value comes from a closed list or is a partition: no metric can
 //     grow with the traffic, and none holds a record's contents.
 //   - Every delivery has a trace ID, also when no trace is exported, so that log

@@ -1,7 +1,6 @@
 package telemetry
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"regexp"
@@ -37,10 +36,10 @@ type errorHandler struct{ logger *slog.Logger }
 // Handle implements otel.ErrorHandler.
 func (h errorHandler) Handle(err error) {
 	if found := invalidVariable.FindStringSubmatch(err.Error()); found != nil {
-		h.logger.LogAttrs(context.Background(), slog.LevelWarn, "telemetry set-up", slog.String("what", found[1]+" cannot be used as it is"))
+		eventTelemetrySetup.Log(h.logger, slog.String("what", found[1]+" cannot be used as it is"))
 		return
 	}
-	h.logger.LogAttrs(context.Background(), slog.LevelWarn, "telemetry export failed", slog.String("error", cleanError(err)))
+	eventTelemetryExport.Log(h.logger, slog.String("error", cleanError(err)))
 }
 
 // sdkSink takes the SDK's own log: warnings and errors only. Of their values
@@ -81,5 +80,5 @@ func (s sdkSink) log(what string, keysAndValues []any, attrs ...slog.Attr) {
 			attrs = append(attrs, slog.Any("variable", keysAndValues[i+1]))
 		}
 	}
-	s.logger.LogAttrs(context.Background(), slog.LevelWarn, "telemetry set-up", attrs...)
+	eventTelemetrySetup.Log(s.logger, attrs...)
 }

@@ -2,7 +2,6 @@ package telemetry
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"log"
@@ -46,11 +45,11 @@ var (
 func (l *library) Write(p []byte) (int, error) {
 	if logger := l.logger.Load(); logger != nil {
 		if bytes.HasPrefix(p, []byte(unsolicited)) {
-			logger.LogAttrs(context.Background(), slog.LevelError, "a server sent an answer over HTTP/1.1 that no request asked for")
+			eventStrayAnswer.Log(logger)
 			return len(p), nil
 		}
 		text := quoted.ReplaceAllString(stamped.ReplaceAllString(strings.TrimSpace(string(p)), ""), `"…"`)
-		logger.LogAttrs(context.Background(), slog.LevelWarn, "a library says", slog.String("what", cleanError(errors.New(text))))
+		eventLibrary.Log(logger, slog.String("what", cleanError(errors.New(text))))
 	}
 	return len(p), nil
 }

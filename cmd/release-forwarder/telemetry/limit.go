@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"release-forwarder/consumer/logevent"
 )
 
 // Bounds of repeats of one event name: the first LimitFirst lines in each
@@ -14,42 +16,22 @@ const (
 	LimitWindow = time.Minute
 )
 
-// StateChangeKey is the field that marks a line as a change of state (a circuit
-// that opens, a partition taken or lost). Such a line is never suppressed, since
-// what came after it cannot be understood without it. The field is a boolean,
-// stays in the line, and needs nothing of this package:
-//
-//	logger.LogAttrs(ctx, slog.LevelWarn, "circuit opened", slog.Bool("state_change", true))
-const StateChangeKey = "state_change"
-
 // maxEvents bounds the windows kept. The event names are constants in the code,
 // fewer than this; should a name ever be made from data, what is beyond shares
 // one window instead of taking memory.
 const maxEvents = 512
 
-type stateChange struct{}
-
-// StateChange returns a context whose log lines are never suppressed: the same
-// as [StateChangeKey] for a caller that wants no field.
-func StateChange(ctx context.Context) context.Context {
-	return context.WithValue(ctx, stateChange{}, true)
-}
-
-func changesState(ctx context.Context) bool { return ctx.Value(stateChange{}) != nil }
-
 // Limiter is a slog.Handler that suppresses repeats. An event name is a record's
 // message: a constant, the variable part in fields. Of each name the first lines
 // of a window pass; the first line of a later window carries suppressed=K, the
 // number that was left out since. Lines below info (a person asked for all of
-// them) and changes of state always pass.
+// them) and changes of state (a circuit that opens, a partition taken or lost) always pass.
 //
-// It stands before all outputs, so that standard error and a collector agree. The context
-// it hands on is [StateChange]'s for every change of state, however it was marked.
+// It stands before all outputs, so that standard error and a collector agree.
 // A window has no timer: it costs nothing while nothing is logged.
 type Limiter struct {
-	next      slog.Handler
-	unlimited bool     // a logger made by With(state_change, true)
-	shared    *windows // one for all handlers made from the first by WithAttrs and WithGroup
+	next   slog.Handler
+	shared *windows // one for all handlers made from the first by WithAttrs and WithGroup
 }
 
 type windows struct {
@@ -79,10 +61,7 @@ func (l *Limiter) Enabled(ctx context.Context, level slog.Level) bool {
 
 // Handle implements slog.Handler.
 func (l *Limiter) Handle(ctx context.Context, r slog.Record) error {
-	if l.unlimited || changesState(ctx) || isState(r.Message) || marksStateChange(r) {
-		return l.next.Handle(StateChange(ctx), r)
-	}
-	if r.Level < slog.LevelInfo {
+	if r.Level < slog.LevelInfo || changesState(r) {
 		return l.next.Handle(ctx, r)
 	}
 	pass, suppressed := l.shared.admit(r.Message, r.Time)
@@ -98,16 +77,12 @@ func (l *Limiter) Handle(ctx context.Context, r slog.Record) error {
 
 // WithAttrs implements slog.Handler.
 func (l *Limiter) WithAttrs(attrs []slog.Attr) slog.Handler {
-	unlimited := l.unlimited
-	for _, a := range attrs {
-		unlimited = unlimited || isStateChange(a)
-	}
-	return &Limiter{next: l.next.WithAttrs(attrs), unlimited: unlimited, shared: l.shared}
+	return &Limiter{next: l.next.WithAttrs(attrs), shared: l.shared}
 }
 
 // WithGroup implements slog.Handler.
 func (l *Limiter) WithGroup(name string) slog.Handler {
-	return &Limiter{next: l.next.WithGroup(name), unlimited: l.unlimited, shared: l.shared}
+	return &Limiter{next: l.next.WithGroup(name), shared: l.shared}
 }
 
 // Flush writes one line for each event name of which lines were left out and not
@@ -117,29 +92,15 @@ func (l *Limiter) Flush(ctx context.Context) {
 		return
 	}
 	for name, n := range l.shared.takeSuppressed() {
-		r := slog.NewRecord(time.Now(), slog.LevelInfo, "log lines suppressed", 0)
-		r.AddAttrs(slog.String("of", name), slog.Int("suppressed", n))
-		_ = l.next.Handle(StateChange(ctx), r) // nobody is left to be told
+		// Nobody is left to be told of an error.
+		_ = l.next.Handle(ctx, eventSuppressed.Record(slog.String("of", name), slog.Int("suppressed", n)))
 	}
 }
 
-// isState tells whether the event of a message is a change of state.
-func isState(message string) bool {
-	e := byMessage[message]
+// changesState tells whether a line is of a change of state.
+func changesState(r slog.Record) bool {
+	e := logevent.Of(r)
 	return e != nil && e.State
-}
-
-func marksStateChange(r slog.Record) bool {
-	marked := false
-	r.Attrs(func(a slog.Attr) bool {
-		marked = isStateChange(a)
-		return !marked
-	})
-	return marked
-}
-
-func isStateChange(a slog.Attr) bool {
-	return a.Key == StateChangeKey && a.Value.Kind() == slog.KindBool && a.Value.Bool()
 }
 
 // admit says whether a line of the event may pass at the time, and how many

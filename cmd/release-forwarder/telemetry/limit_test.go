@@ -95,11 +95,10 @@ func TestStateChangesAreNeverLimited(t *testing.T) {
 	limiter := NewLimiter(out, 1, time.Hour)
 	logger := slog.New(limiter)
 	for name, log := range map[string]func(){
-		"by field":      func() { logger.Warn("circuit opened", StateChangeKey, true) },
-		"by logger":     func() { logger.With(StateChangeKey, true).Warn("circuit opened") },
-		"by group":      func() { logger.With(StateChangeKey, true).WithGroup("g").Warn("circuit opened") },
-		"by context":    func() { logger.WarnContext(StateChange(t.Context()), "circuit opened") },
-		"as debug line": func() { logger.Debug("circuit opened") },
+		"by its event":  func() { joined.Log(logger) },
+		"by logger":     func() { joined.Log(logger.With("topic", "releases")) },
+		"by group":      func() { joined.Log(logger.WithGroup("g"), slog.Int("n", 1)) },
+		"as debug line": func() { logger.Debug("joined the group") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			for range 20 {
@@ -110,9 +109,9 @@ func TestStateChangesAreNeverLimited(t *testing.T) {
 			}
 		})
 	}
-	t.Run("a field that says false marks nothing", func(t *testing.T) {
+	t.Run("an event of another kind marks nothing", func(t *testing.T) {
 		for range 20 {
-			logger.Warn("repeated", StateChangeKey, false)
+			fetchFailed.Log(logger)
 		}
 		if n := len(out.take()); n != 1 {
 			t.Errorf("%d lines", n)

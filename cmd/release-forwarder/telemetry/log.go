@@ -77,7 +77,7 @@ func (h byKind) Enabled(ctx context.Context, level slog.Level) bool {
 }
 
 func (h byKind) Handle(ctx context.Context, r slog.Record) error {
-	if changesState(ctx) {
+	if changesState(r) {
 		return h.state.Handle(ctx, r)
 	}
 	return h.other.Handle(ctx, r)

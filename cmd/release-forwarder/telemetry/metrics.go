@@ -90,6 +90,5 @@ type scrapeLog struct{ logger *slog.Logger }
 
 // Println implements promhttp.Logger.
 func (l scrapeLog) Println(v ...any) {
-	l.logger.LogAttrs(context.Background(), slog.LevelWarn, "scrape of metrics failed",
-		slog.String("error", cleanError(fmt.Errorf("%s", fmt.Sprint(v...)))))
+	eventScrapeFailed.Log(l.logger, slog.String("error", cleanError(fmt.Errorf("%s", fmt.Sprint(v...)))))
 }

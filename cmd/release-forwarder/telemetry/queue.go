@@ -137,9 +137,7 @@ func (q *Queue) drop(l line) {
 // telling is the line that tells of what was dropped since the last one.
 func (q *Queue) telling(kind string) line {
 	q.says.Reset()
-	r := slog.NewRecord(time.Now(), slog.LevelWarn, "log lines were dropped: nobody reads standard error, or it cannot be written", 0)
-	r.AddAttrs(slog.Int64("dropped", q.untold))
-	_ = q.notice.Handle(context.Background(), r) // into memory
+	_ = q.notice.Handle(context.Background(), eventLinesDropped.Record(slog.Int64("dropped", q.untold))) // into memory
 	return line{text: bytes.Clone(q.says.Bytes()), kind: kind, tells: q.untold}
 }
 

@@ -110,7 +110,7 @@ func TestNobodyWaitsForAReaderAndTheNextLineSaysWhatIsMissing(t *testing.T) {
 			tel.Logger.Debug("ordinary", "text", text) // never limited
 		}
 		for n := range 100 {
-			tel.Logger.LogAttrs(StateChange(t.Context()), slog.LevelInfo, "joined the group", slog.Int("n", n), slog.String("text", text))
+			joined.Log(tel.Logger, slog.Int("n", n), slog.String("text", text))
 		}
 		if q.bytes > QueueBytes {
 			t.Errorf("%d bytes in the queue", q.bytes)
@@ -138,7 +138,7 @@ func TestTheReserveHasAnEndToo(t *testing.T) {
 	inQueue(t, false, func(r *reader, q *Queue, tel *Telemetry) {
 		text := strings.Repeat("x", 1000)
 		for range 2000 {
-			tel.Logger.Info("joined the group", "text", text)
+			joined.Log(tel.Logger, slog.String("text", text))
 		}
 		if q.bytes > QueueBytes || q.bytes < QueueBytes-2000 {
 			t.Errorf("%d bytes in the queue", q.bytes)

@@ -96,7 +96,7 @@ func Start(ctx context.Context, cfg Config) (*Telemetry, error) {
 		return nil, errors.Join(fmt.Errorf("telemetry: metrics: %w", err), t.Shutdown(ctx))
 	}
 	for _, p := range append(warnings, problems...) {
-		t.Logger.LogAttrs(StateChange(ctx), slog.LevelWarn, "telemetry set-up", slog.String("what", p))
+		eventTelemetrySetup.LogContext(ctx, t.Logger, slog.String("what", p))
 	}
 	return t, nil
 }

@@ -52,6 +52,7 @@ func TestAllSignalsReachTheCollectorBeforeTheEnd(t *testing.T) {
 	ctx, span := tel.Tracer.StartDelivery(t.Context(), Record{Topic: "releases"})
 	tel.Logger.DebugContext(ctx, "below the level")
 	tel.Logger.InfoContext(ctx, "delivered", "what", "bad \xff byte", "err", errors.New("an error"))
+	lotRefused.LogContext(ctx, tel.Logger)
 	tel.Instruments.Accepted()
 	tel.Tracer.EndDelivery(span, "accepted", false)
 	if err := tel.Shutdown(t.Context()); err != nil {
@@ -67,7 +68,8 @@ func TestAllSignalsReachTheCollectorBeforeTheEnd(t *testing.T) {
 			}
 		}
 	}
-	if logs := c.at("/v1/logs"); strings.Contains(logs, "below the level") || strings.Contains(logs, "exception") {
+	if logs := c.at("/v1/logs"); strings.Contains(logs, "below the level") || strings.Contains(logs, "exception") ||
+		!strings.Contains(logs, "lot-refused") || !strings.Contains(logs, lotRefused.Remedy) {
 		t.Errorf("logs: %q", logs)
 	}
 	if !strings.Contains(lines.String(), "delivered") {

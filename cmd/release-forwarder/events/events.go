@@ -1,0 +1,42 @@
+// Package events knows each log line above debug that the service can write: it declares what the
+// service logs itself, and gathers what its packages declare. docs/logs.md is made from it.
+package events
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"release-forwarder/cmd/release-forwarder/admin"
+	"release-forwarder/cmd/release-forwarder/connect"
+	"release-forwarder/cmd/release-forwarder/forward"
+	"release-forwarder/cmd/release-forwarder/telemetry"
+	"release-forwarder/consumer"
+	"release-forwarder/consumer/logevent"
+	"release-forwarder/consumer/membership"
+	"release-forwarder/consumer/wire"
+)
+
+// All lists every event there is.
+func All() logevent.List {
+	return slices.Concat(own, consumer.Events(), membership.Events(), wire.Events(), forward.Events(),
+		connect.Events(), admin.Events(), telemetry.Events())
+}
+
+// Reference returns the table of events as Markdown, for docs/logs.md.
+func Reference() string {
+	var out strings.Builder
+	out.WriteString("| event | level | message | what to do | runbook |\n| --- | --- | --- | --- | --- |\n")
+	for _, e := range All() {
+		name := "`" + e.Name + "`"
+		if e.State {
+			name += " *"
+		}
+		runbook := ""
+		if e.Runbook != "" {
+			runbook = "[" + e.Runbook + "](../deployments/runbooks/" + e.Runbook + ".md)"
+		}
+		fmt.Fprintf(&out, "| %s | %s | %s | %s | %s |\n", name, strings.ToLower(e.Level.String()), e.Message, e.Remedy, runbook)
+	}
+	return out.String()
+}

@@ -1,0 +1,37 @@
+package forward
+
+import (
+	"log/slog"
+
+	"release-forwarder/consumer/logevent"
+)
+
+var events logevent.List
+
+// Events lists the log events of this package.
+func Events() logevent.List { return events }
+
+var (
+	eventDeliveryFailed = events.Add(logevent.Event{Name: "delivery-failed", Level: slog.LevelWarn,
+		Message: "delivery failed, tried again"})
+	eventAcceptedLate = events.Add(logevent.Event{Name: "accepted-late", Level: slog.LevelInfo,
+		Message: "accepted after it had been held"})
+	eventLotRefused = events.Add(logevent.Event{Name: "lot-refused", Level: slog.LevelError, State: true,
+		Message: "lot refused: the platform refuses this lot alone (its secret, app_id or contract); its records wait, the others flow",
+		Remedy:  "mend the lot's secret, app_id or contract with the platform before LOT_HOLD_MAX is over; then its records become dead letters and must be replayed",
+		Runbook: "lot-refused"})
+	eventLotAccepted = events.Add(logevent.Event{Name: "lot-accepted", Level: slog.LevelInfo, State: true,
+		Message: "lot accepted again: its records go on"})
+	eventStormBegan = events.Add(logevent.Event{Name: "storm-began", Level: slog.LevelError, State: true,
+		Message: "dead-letter storm: so many dead letters in a row with nothing accepted between; written at one a second from now on, look at the producer and at the platform's contract",
+		Remedy:  "reason and field say what has changed; stopping the replicas keeps the records in the topic",
+		Runbook: "dead-letter-storm"})
+	eventStormOver = events.Add(logevent.Event{Name: "storm-over", Level: slog.LevelInfo, State: true,
+		Message: "dead-letter storm over: something of it was accepted"})
+	eventDeadLetterWritten = events.Add(logevent.Event{Name: "letter-written", Level: slog.LevelWarn,
+		Message: "dead letter written"})
+	eventDeadLetterBlocked = events.Add(logevent.Event{Name: "letter-blocked", Level: slog.LevelError,
+		Message: "a dead letter cannot be written: its partition's commit waits for it, tried again",
+		Remedy:  "read error: create the topic, grant Write, mend in-sync replicas, or raise its max.message.bytes",
+		Runbook: "dead-letters-blocked"})
+)

@@ -1,0 +1,22 @@
+package membership
+
+import (
+	"log/slog"
+
+	"release-forwarder/consumer/logevent"
+)
+
+var events logevent.List
+
+// Events lists the log events of this package.
+func Events() logevent.List { return events }
+
+var (
+	eventLeaveSlow = events.Add(logevent.Event{Name: "leave-slow", Level: slog.LevelWarn,
+		Message: "leaving the group failed; the group notices by the session time-out"})
+	eventPartitionsChanged = events.Add(logevent.Event{Name: "partitions-changed", Level: slog.LevelInfo, State: true,
+		Message: "the topics' partitions changed; the group assigns anew"})
+	// EventRequestRefused is for requests of others to the coordinator too.
+	EventRequestRefused = events.Add(logevent.Event{Name: "request-refused", Level: slog.LevelWarn,
+		Message: "the group's coordinator did not take a request; it is sent again"})
+)
