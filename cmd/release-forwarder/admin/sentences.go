@@ -18,8 +18,8 @@ var sentences = []sentence{
 		"Nobody reads {count} {partition|partitions} since {since} ({name}): no member of the group has {it|them}. Nothing is lost while the topic keeps the records.",
 		"自 {since} 起有 {count} 个分区无人读取（{name}）：消费组中没有成员持有。主题保留期内消息不会丢失。"},
 		remedy: phrase{
-			"See by release-forwarder doctor who is in the group: another program, a member that subscribes to other topics, or one that assigns wrongly. Give it a group of its own, or stop it.",
-			"运行 release-forwarder doctor 查看消费组成员：是否有其他程序、订阅其他主题的成员，或分配有误的成员。为其另设消费组，或将其停止。"}},
+			"See by release-forwarder doctor who is in the group: a replica that crashes over and over, another program, a member that subscribes to other topics, or one that assigns wrongly. Give it a group of its own, or stop it.",
+			"运行 release-forwarder doctor 查看消费组成员：是否有反复崩溃的副本、其他程序、订阅其他主题的成员，或分配有误的成员。为其另设消费组，或将其停止。"}},
 	{kind: Starting, level: LevelWaiting, says: phrase{
 		"Starting: has not joined the group yet; waits for Kafka, the event topic or the group.",
 		"正在启动：尚未加入消费组，在等待 Kafka、事件主题或消费组。"}},

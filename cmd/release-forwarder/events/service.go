@@ -23,7 +23,7 @@ var (
 		Message: "this user may not see everything that is checked at the start; release-forwarder doctor lists it"})
 	PartitionsUnowned = own.Add(logevent.Event{Name: "partitions-unowned", Level: slog.LevelError, State: true,
 		Message: "partitions have no owner: nobody reads them",
-		Remedy:  "found says who is in the group, release-forwarder doctor more: another program, a member that subscribes to other topics, or one that assigns wrongly; give it a group of its own, or stop it",
+		Remedy:  "found says who is in the group, release-forwarder doctor more: a replica that crashes over and over (its partitions wait each time until its session ends; find out why), another program, a member that subscribes to other topics, or one that assigns wrongly; give it a group of its own, or stop it",
 		Runbook: "not-reading"})
 	PartitionsOwned = own.Add(logevent.Event{Name: "partitions-owned", Level: slog.LevelInfo, State: true,
 		Message: "each partition has an owner again"})
