@@ -79,7 +79,7 @@ func afterAFall(t *testing.T, before, k int, takes, travels time.Duration, seed 
 // Records that are refused whatever is open do not hold the limit where the platform had room for one.
 func TestStrayRefusalsDoNotHoldTheLimitDown(t *testing.T) {
 	for _, takes := range []time.Duration{20 * time.Millisecond, 200 * time.Millisecond} {
-		for _, c := range []struct{ stray, least float64 }{{0.01, 0.9}, {0.05, 0.5}, {0.07, 0.6}, {0.1, 0.1}} {
+		for _, c := range []struct{ stray, least float64 }{{0.01, 0.9}, {0.05, 0.5}} {
 			t.Run(fmt.Sprint(takes, ", ", c.stray), func(t *testing.T) {
 				for seed := range uint64(2) {
 					best := withStrays(t, fixed(64), takes, c.stray, seed).rate
