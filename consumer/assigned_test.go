@@ -39,7 +39,7 @@ func (c *otherTopic) SendToCoordinator(_ context.Context, _ string, r kmsg.Reque
 func TestAPartitionIsOfTheTopicThatWasAssigned(t *testing.T) {
 	before, now := wire.ID{1}, wire.ID{2}
 	for name, c := range map[string]struct {
-		assigned, read wire.ID
+		assigned, read wire.ID // zero: none
 		commits        bool
 	}{
 		"by name":          {read: before, commits: true},
@@ -66,6 +66,21 @@ func TestAPartitionIsOfTheTopicThatWasAssigned(t *testing.T) {
 					t.Error("it is read")
 				}
 			})
+		})
+	}
+}
+
+// The first offset of a partition without a commit is not committed for another topic than the one that was assigned.
+func TestAFirstOffsetIsOfTheTopicThatWasAssigned(t *testing.T) {
+	before, now := wire.ID{1}, wire.ID{2}
+	for assigned, want := range map[wire.ID]int{{}: 1, before: 0, now: 1} {
+		cluster := &otherTopic{id: now}
+		inRig(t, 0, func(cfg *Config) { cfg.Handler, cfg.Wire = &inbox{}, cluster }, func(r *rig) {
+			owner{r.g}.Assigned([]membership.Assignment{{Partition: membership.Partition{Topic: "events"}, TopicID: assigned}})
+			r.g.commitFirst(r.g.fencing(), []commitment{{part: r.part(0), logID: now, mark: mark{epoch: progress.UnknownEpoch}}})
+			if cluster.commits != want {
+				t.Errorf("assigned %v: %d commits, want %d", assigned[:1], cluster.commits, want)
+			}
 		})
 	}
 }

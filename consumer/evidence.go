@@ -103,6 +103,9 @@ func (g *member) check(ctx context.Context) (next time.Time) {
 		v.offset, v.epoch = p.Upper()
 		v.epochs = p.UpperEpochs()
 		e.mu.Unlock()
+		if l.err == nil && p.foreign(l.id) && v.logID != p.assigned {
+			l.err = kafka.InconsistentTopicID // the metadata or the assignment is of before: one of them follows
+		}
 		switch {
 		case busy:
 		case !due:
@@ -111,9 +114,6 @@ func (g *member) check(ctx context.Context) (next time.Time) {
 			unled[p] = cmp.Or(err, l.err)
 			p.look.failed()
 			next = earlier(next, p.look.next)
-		case p.foreign(l.id) && v.logID != p.assigned: // the metadata or the assignment is of before: one of them follows
-			e.cfg.Wire.Refresh()
-			next = earlier(next, time.Now().Add(joinInterval))
 		case early:
 			e.cfg.Wire.Refresh()
 			next = earlier(next, time.Now().Add(fetchBackoff/2))
