@@ -26,6 +26,7 @@ func inOTLP(row telemetry.Instrument) string {
 var notAtOnce = map[string]string{
 	"release_forwarder_retention_left_seconds":  "nothing has been unfinished for 15 minutes",
 	"release_forwarder_reading_blocked_seconds": "every partition is read",
+	"release_forwarder_unowned_partitions":      "the coordinator is first asked after 20 s",
 }
 
 func TestEveryMetricOfTheTableArrivesAndNoOther(t *testing.T) {
