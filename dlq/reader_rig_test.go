@@ -18,7 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"release-forwarder/cmd/release-forwarder/memnet"
+	"release-forwarder/cmd/testkit/memnet"
 	"release-forwarder/consumer/wire"
 )
 

@@ -14,7 +14,7 @@ import (
 
 	"release-forwarder/cmd/release-forwarder/forward"
 	"release-forwarder/cmd/release-forwarder/telemetry"
-	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/cmd/testkit/platform"
 	"release-forwarder/consumer"
 	"release-forwarder/dlq"
 	"release-forwarder/mapping"

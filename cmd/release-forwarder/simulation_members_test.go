@@ -10,7 +10,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 
-	"release-forwarder/cmd/release-forwarder/memnet"
+	"release-forwarder/cmd/testkit/memnet"
 	"release-forwarder/consumer"
 )
 

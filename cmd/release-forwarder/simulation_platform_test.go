@@ -7,7 +7,7 @@ import (
 	"os"
 	"time"
 
-	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/cmd/testkit/platform"
 )
 
 const hours = "outage for hours"

@@ -14,8 +14,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"release-forwarder/cmd/release-forwarder/memnet"
-	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/cmd/testkit/memnet"
+	"release-forwarder/cmd/testkit/platform"
 	"release-forwarder/consumer"
 )
 

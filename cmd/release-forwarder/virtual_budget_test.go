@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/cmd/testkit/platform"
 )
 
 // The table of forward's documentation, row by row: which failures count against

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/cmd/testkit/platform"
 	"release-forwarder/mapping"
 	"release-forwarder/upstream"
 )

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/cmd/testkit/platform"
 )
 
 // The evidence of docs/failures.md: what each failure of the platform costs.

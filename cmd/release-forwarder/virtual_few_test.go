@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/cmd/testkit/platform"
 )
 
 // servesAtMost lets the platform serve k requests at once and answer 503 beyond. It

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/cmd/testkit/platform"
 )
 
 // halfTakes is what the platform takes for each answer, accepted or not.

@@ -14,7 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/cmd/testkit/platform"
 )
 
 func TestARefusedCommitLosesNothing(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/cmd/testkit/platform"
 )
 
 // watchCommitted looks at the group's commits ten times a second until the

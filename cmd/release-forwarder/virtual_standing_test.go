@@ -9,8 +9,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 
-	"release-forwarder/cmd/release-forwarder/memnet"
-	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/cmd/testkit/memnet"
+	"release-forwarder/cmd/testkit/platform"
 	"release-forwarder/consumer"
 	"release-forwarder/consumer/membership"
 )

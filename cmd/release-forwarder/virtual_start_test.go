@@ -11,8 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"release-forwarder/cmd/release-forwarder/memnet"
-	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/cmd/testkit/memnet"
+	"release-forwarder/cmd/testkit/platform"
 )
 
 // startFarAway starts a replica whose brokers are 10 ms away, there and back, so

@@ -13,7 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/cmd/testkit/platform"
 )
 
 // The dead letters of a storm come one a second and in the order of their records,

@@ -19,9 +19,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"release-forwarder/cmd/release-forwarder/memnet"
 	"release-forwarder/cmd/release-forwarder/settings"
-	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/cmd/testkit/memnet"
+	"release-forwarder/cmd/testkit/platform"
 	"release-forwarder/consumer"
 )
 

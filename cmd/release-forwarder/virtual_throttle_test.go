@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/cmd/testkit/platform"
 )
 
 func TestOneRecordThatIsThrottledWithoutAWaitIsNotSentAgainAtOnce(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/cmd/testkit/platform"
 )
 
 // scarce lets a replica have so many connections to the platform at once; how one more

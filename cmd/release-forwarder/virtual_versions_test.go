@@ -7,8 +7,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"release-forwarder/cmd/release-forwarder/memnet"
-	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/cmd/testkit/memnet"
+	"release-forwarder/cmd/testkit/platform"
 )
 
 // otherVersion makes replicas with this client ID write commits as another

@@ -11,7 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"release-forwarder/cmd/release-forwarder/memnet"
+	"release-forwarder/cmd/testkit/memnet"
 )
 
 // What Kafka did to a log is judged by three witnesses, none of them the service's

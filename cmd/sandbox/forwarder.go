@@ -9,7 +9,7 @@ import (
 	"slices"
 	"time"
 
-	"release-forwarder/cmd/sandbox/process"
+	"release-forwarder/cmd/testkit/process"
 )
 
 // drainTimeout is the forwarder's CONSUMER_DRAIN_TIMEOUT in the sandbox;

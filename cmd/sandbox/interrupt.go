@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"release-forwarder/cmd/sandbox/process"
+	"release-forwarder/cmd/testkit/process"
 )
 
 // processes are those that must not outlive the sandbox. Its zero value is

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"release-forwarder/cmd/sandbox/faults"
-	"release-forwarder/cmd/sandbox/platform"
 	"release-forwarder/cmd/sandbox/screen"
+	"release-forwarder/cmd/testkit/platform"
 )
 
 // endpoint is the path of the platform's endpoint.

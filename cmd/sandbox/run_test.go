@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"release-forwarder/cmd/sandbox/process"
 	"release-forwarder/cmd/sandbox/screen"
+	"release-forwarder/cmd/testkit/process"
 )
 
 // run runs the sandbox with the arguments and returns what it printed.

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"release-forwarder/cmd/sandbox/account"
-	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/cmd/testkit/platform"
 )
 
 // status is how a run stands at one moment.

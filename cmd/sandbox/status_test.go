@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"release-forwarder/cmd/sandbox/account"
-	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/cmd/testkit/platform"
 )
 
 func example() status {

@@ -19,9 +19,9 @@ import (
 	"release-forwarder/cmd/sandbox/account"
 	"release-forwarder/cmd/sandbox/faults"
 	"release-forwarder/cmd/sandbox/lanes"
-	"release-forwarder/cmd/sandbox/platform"
-	"release-forwarder/cmd/sandbox/process"
 	"release-forwarder/cmd/sandbox/screen"
+	"release-forwarder/cmd/testkit/platform"
+	"release-forwarder/cmd/testkit/process"
 )
 
 // world is a run's parts.

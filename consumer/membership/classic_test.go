@@ -13,7 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"release-forwarder/cmd/release-forwarder/memnet"
+	"release-forwarder/cmd/testkit/memnet"
 )
 
 // A member that knows only range: the group is eager for as long as it is there. With one of ours as

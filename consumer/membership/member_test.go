@@ -16,7 +16,7 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
 
-	"release-forwarder/cmd/release-forwarder/memnet"
+	"release-forwarder/cmd/testkit/memnet"
 	"release-forwarder/consumer/wire"
 )
 

@@ -16,8 +16,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"release-forwarder/cmd/sandbox/platform"
-	"release-forwarder/cmd/sandbox/process"
+	"release-forwarder/cmd/testkit/platform"
+	"release-forwarder/cmd/testkit/process"
 )
 
 // patience bounds how long the forwarder is watched in one trial.

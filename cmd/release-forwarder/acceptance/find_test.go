@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/cmd/testkit/platform"
 )
 
 // findScenarios: a person asks after one car.

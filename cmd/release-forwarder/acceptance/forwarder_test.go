@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"release-forwarder/cmd/sandbox/process"
+	"release-forwarder/cmd/testkit/process"
 )
 
 // forwarder is one running process of the binary under test.

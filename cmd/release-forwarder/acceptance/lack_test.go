@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/cmd/testkit/platform"
 )
 
 // lackScenarios: this host has not enough of something, and the platform is well.

@@ -11,7 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/cmd/testkit/platform"
 )
 
 // movingScenarios: docs/moving.md, done as it says. On a real Kafka its commands

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/cmd/testkit/platform"
 )
 
 // rollingScenarios: replicas are replaced one by one under load, from one group protocol to the other, and a

@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/cmd/testkit/platform"
 )
 
 // unreadScenarios: what becomes of the service when its standard output and error

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/cmd/testkit/platform"
 )
 
 // body is an answer of the platform with a code, and texts that may be seen

@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"time"
 
-	"release-forwarder/cmd/sandbox/process"
+	"release-forwarder/cmd/testkit/process"
 )
 
 // The settings of every forwarder that the account rests on.

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/cmd/testkit/platform"
 )
 
 // acceptance is an answer 1001 to a request of a forwarder.

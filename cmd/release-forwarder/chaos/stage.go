@@ -15,7 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"release-forwarder/cmd/sandbox/process"
+	"release-forwarder/cmd/testkit/process"
 )
 
 // partitions of the event topic: each forwarder has two while all are there.

@@ -26,8 +26,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 
-	"release-forwarder/cmd/release-forwarder/memnet"
 	"release-forwarder/cmd/release-forwarder/settings"
+	"release-forwarder/cmd/testkit/memnet"
 	"release-forwarder/consumer"
 	"release-forwarder/consumer/membership"
 )

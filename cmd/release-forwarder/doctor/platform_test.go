@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/cmd/testkit/platform"
 	"release-forwarder/upstream"
 )
 

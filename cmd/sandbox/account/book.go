@@ -6,7 +6,7 @@ import (
 	"sync"
 
 	"release-forwarder/cmd/sandbox/lanes"
-	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/cmd/testkit/platform"
 )
 
 // Place is where a record lies in the event topic.

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"slices"
 
-	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/cmd/testkit/platform"
 )
 
 // Account is what became of every record of the event topic. All counts but

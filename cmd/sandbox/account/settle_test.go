@@ -7,7 +7,7 @@ import (
 
 	"release-forwarder/cmd/sandbox/account"
 	"release-forwarder/cmd/sandbox/lanes"
-	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/cmd/testkit/platform"
 )
 
 const topic = "events"

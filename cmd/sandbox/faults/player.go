@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/cmd/testkit/platform"
 )
 
 // Player plays a schedule. [Player.Run] turns faults on and off as time goes,

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"release-forwarder/cmd/sandbox/faults"
-	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/cmd/testkit/platform"
 )
 
 // stage is a player in play, in virtual time, whose clock stands at half

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"net/http"
 
-	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/cmd/testkit/platform"
 )
 
 // wide and narrow say what a kind does to a span of requests and to one event.

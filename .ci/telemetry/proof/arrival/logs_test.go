@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"proof/received"
-	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/cmd/testkit/platform"
 )
 
 // TestLinesAboutARecordCarryItsTrace holds what came by OTLP to what was written to standard error, line by line, and

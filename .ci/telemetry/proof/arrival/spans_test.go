@@ -15,7 +15,7 @@ import (
 
 	"proof/received"
 	"proof/stage"
-	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/cmd/testkit/platform"
 )
 
 var update = flag.Bool("update", false, "write the trace of docs/telemetry anew")

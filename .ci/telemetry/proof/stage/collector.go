@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"release-forwarder/cmd/sandbox/process"
+	"release-forwarder/cmd/testkit/process"
 )
 
 // Collector is a running OpenTelemetry Collector.

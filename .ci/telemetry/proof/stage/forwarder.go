@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"release-forwarder/cmd/sandbox/process"
+	"release-forwarder/cmd/testkit/process"
 )
 
 // pace are settings with which seconds show what takes minutes with the defaults.

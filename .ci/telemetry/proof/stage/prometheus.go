@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"release-forwarder/cmd/sandbox/process"
+	"release-forwarder/cmd/testkit/process"
 )
 
 // Labels that Prometheus gives to what it scrapes here, as the operator's does in a cluster.

@@ -6,7 +6,7 @@ import (
 	"net/http/httptest"
 	"strings"
 
-	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/cmd/testkit/platform"
 )
 
 // A platform that is busy for each flow number's first two requests.

@@ -18,7 +18,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"release-forwarder/cmd/sandbox/platform"
+	"release-forwarder/cmd/testkit/platform"
 )
 
 const (

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"release-forwarder/cmd/sandbox/process"
+	"release-forwarder/cmd/testkit/process"
 )
 
 // The test binary stands in for the forwarder: with ROLE set it plays a part.
