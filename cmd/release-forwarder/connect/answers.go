@@ -12,54 +12,28 @@ import (
 
 	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/apiversions"
-	"github.com/segmentio/kafka-go/protocol/consumer"
 	"github.com/segmentio/kafka-go/protocol/createtopics"
 	"github.com/segmentio/kafka-go/protocol/describeconfigs"
-	"github.com/segmentio/kafka-go/protocol/describegroups"
-	"github.com/segmentio/kafka-go/protocol/findcoordinator"
-	"github.com/segmentio/kafka-go/protocol/heartbeat"
-	"github.com/segmentio/kafka-go/protocol/joingroup"
-	"github.com/segmentio/kafka-go/protocol/leavegroup"
-	"github.com/segmentio/kafka-go/protocol/listoffsets"
 	"github.com/segmentio/kafka-go/protocol/metadata"
-	"github.com/segmentio/kafka-go/protocol/offsetcommit"
-	"github.com/segmentio/kafka-go/protocol/offsetfetch"
 	"github.com/segmentio/kafka-go/protocol/produce"
 	"github.com/segmentio/kafka-go/protocol/saslauthenticate"
 	"github.com/segmentio/kafka-go/protocol/saslhandshake"
-	"github.com/segmentio/kafka-go/protocol/syncgroup"
 )
 
-// shapes are kafka-go's own types of the answers it decodes for us: what it would
-// allocate follows from them. An answer that is not here is read by our own code.
+// shapes are kafka-go's own types of the answers that kafka-go decodes for the service:
+// those of dead letters (Produce, CreateTopics, DescribeConfigs, by consumer/wire's
+// RoundTrip) and those of a kafka.Conn (log-in, ApiVersions, Metadata). What the decoder
+// would allocate follows from the type. All other answers are decoded by kmsg, which
+// refuses a list of more elements than bytes are left, and Fetch's by consumer/fetch.
+// TestAnswersThatKafkaGoDecodesAreChecked keeps the list.
 var shapes = map[protocol.ApiKey]reflect.Type{
 	protocol.ApiVersions:      reflect.TypeFor[apiversions.Response](),
 	protocol.CreateTopics:     reflect.TypeFor[createtopics.Response](),
 	protocol.DescribeConfigs:  reflect.TypeFor[describeconfigs.Response](),
-	protocol.DescribeGroups:   reflect.TypeFor[describegroups.Response](),
-	protocol.FindCoordinator:  reflect.TypeFor[findcoordinator.Response](),
-	protocol.Heartbeat:        reflect.TypeFor[heartbeat.Response](),
-	protocol.JoinGroup:        reflect.TypeFor[joingroup.Response](),
-	protocol.LeaveGroup:       reflect.TypeFor[leavegroup.Response](),
-	protocol.ListOffsets:      reflect.TypeFor[listoffsets.Response](),
 	protocol.Metadata:         reflect.TypeFor[metadata.Response](),
-	protocol.OffsetCommit:     reflect.TypeFor[offsetcommit.Response](),
-	protocol.OffsetFetch:      reflect.TypeFor[offsetfetch.Response](),
 	protocol.Produce:          reflect.TypeFor[produce.Response](),
 	protocol.SaslAuthenticate: reflect.TypeFor[saslauthenticate.Response](),
 	protocol.SaslHandshake:    reflect.TypeFor[saslhandshake.Response](),
-	protocol.SyncGroup:        reflect.TypeFor[syncgroup.Response](),
-}
-
-// nested are the fields of bytes that kafka-go decodes as a message of their own:
-// what members of the group tell one another.
-var nested = map[reflect.Type]map[string]reflect.Type{
-	reflect.TypeFor[joingroup.ResponseMember](): {"Metadata": reflect.TypeFor[consumer.Subscription]()},
-	reflect.TypeFor[syncgroup.Response]():       {"Assignments": reflect.TypeFor[consumer.Assignment]()},
-	reflect.TypeFor[describegroups.ResponseGroupMember](): {
-		"MemberMetadata":   reflect.TypeFor[consumer.Subscription](),
-		"MemberAssignment": reflect.TypeFor[consumer.Assignment](),
-	},
 }
 
 // decodedLimit is the most that the arrays of one answer may take once decoded.
@@ -71,10 +45,7 @@ const decodedLimit = 8 << 20
 // nothing by lengths itself. A body that ends early is left to the decoder.
 func checkAnswer(key protocol.ApiKey, version int16, body []byte) error {
 	t, known := shapes[key]
-	if ours, is := newer[key]; is && version >= ours.version {
-		t, known = ours.of, true
-	}
-	if !known {
+	if !known || version > key.MaxVersion() {
 		return nil
 	}
 	w := walk{left: body, version: version, flexible: layoutOf(t, version).flexible}
@@ -149,13 +120,8 @@ func (w *walk) length(short bool) uint64 {
 
 func (w *walk) structure(t reflect.Type) {
 	l := layoutOf(t, w.version)
-	for _, f := range l.plain {
-		if f.message {
-			w.message(f.of)
-		} else {
-			w.value(f.of)
-		}
-		if w.err != nil {
+	for _, field := range l.plain {
+		if w.value(field); w.err != nil {
 			return
 		}
 	}
@@ -164,9 +130,6 @@ func (w *walk) structure(t reflect.Type) {
 	}
 }
 
-// tagSize is about what kmsg, which keeps those it does not know, takes for each.
-const tagSize = 64
-
 // tags goes through tagged fields, of two bytes or more each. kafka-go counts them down
 // to the last, also where nothing is left to read: a count of 2^62 keeps it for ever.
 func (w *walk) tags(known map[uint64]reflect.Type) {
@@ -174,7 +137,6 @@ func (w *walk) tags(known map[uint64]reflect.Type) {
 	if w.err == nil && n > uint64(len(w.left)/2) {
 		w.fail("%d tagged fields where %d bytes are left", n, len(w.left))
 	}
-	w.decodes(n * tagSize)
 	for ; n > 0 && w.err == nil; n-- {
 		id, size := w.varint(), w.varint()
 		if id > math.MaxInt32 { // the largest is the field of kafka-go's by which a struct is flexible, a struct itself
@@ -199,8 +161,6 @@ func (w *walk) value(t reflect.Type) {
 		w.skip(w.length(true))
 	case reflect.Struct:
 		w.structure(t)
-	case reflect.Array: // an ID
-		w.skip(uint64(t.Size()))
 	case reflect.Slice:
 		if t.Elem().Kind() == reflect.Uint8 {
 			w.skip(w.length(false))
@@ -212,46 +172,21 @@ func (w *walk) value(t reflect.Type) {
 	}
 }
 
-// decodes counts what is taken of memory by a length.
-func (w *walk) decodes(size uint64) {
-	if w.decoded += size; w.err == nil && w.decoded > decodedLimit {
-		w.fail("lists that take more than %d MiB", decodedLimit>>20)
-	}
-}
-
 func (w *walk) array(elem reflect.Type) {
 	n := w.length(false)
-	w.decodes(n * uint64(elem.Size()))
+	if w.decoded += n * uint64(elem.Size()); w.err == nil && w.decoded > decodedLimit {
+		w.fail("lists that take more than %d MiB", decodedLimit>>20)
+	}
 	for ; n > 0 && w.err == nil; n-- {
 		w.value(elem)
-	}
-}
-
-// message goes through bytes that hold a member's subscription or assignment, which
-// are written by another member of the group and not looked at by the broker.
-func (w *walk) message(t reflect.Type) {
-	inner := walk{left: w.skip(w.length(false)), decoded: w.decoded}
-	if w.err != nil || len(inner.left) < 2 {
-		return
-	}
-	inner.version = int16(binary.BigEndian.Uint16(inner.left))
-	inner.version = min(max(inner.version, 0), consumer.MaxVersionSupported) // later ones have more fields behind (KIP-429, KIP-881)
-	inner.structure(t)
-	if w.decoded = inner.decoded; inner.err != nil && !errors.Is(inner.err, errEnds) {
-		w.fail("what a member of the group says of itself has %w", inner.err)
 	}
 }
 
 // layout is a struct of an answer in one version: its tags are read once.
 type layout struct {
 	flexible bool // of an answer: see flexible
-	plain    []field
+	plain    []reflect.Type
 	tagged   map[uint64]reflect.Type
-}
-
-type field struct {
-	of      reflect.Type
-	message bool // it is of bytes that hold an of
 }
 
 type versioned struct {
@@ -269,14 +204,12 @@ func layoutOf(t reflect.Type, version int16) *layout {
 	for i := range t.NumField() {
 		f := t.Field(i)
 		tag, ok := tagOf(f, version)
-		switch inner := nested[t][f.Name]; {
+		switch {
 		case !ok || f.Name == "_":
 		case tag.id >= 0:
 			l.tagged[uint64(tag.id)] = f.Type
-		case inner != nil:
-			l.plain = append(l.plain, field{inner, true})
 		default:
-			l.plain = append(l.plain, field{f.Type, false})
+			l.plain = append(l.plain, f.Type)
 		}
 	}
 	layouts.Store(versioned{t, version}, l)
