@@ -294,9 +294,4 @@ func (o owner) Names(ctx context.Context, ids []wire.ID) map[wire.ID]string {
 // nudge wakes the reader; at most one nudge is remembered.
 func (g *member) nudge() { poke(g.wakes) }
 
-func poke(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}
+var poke = membership.Poke

@@ -35,9 +35,11 @@ func newBond(cfg Config) bond {
 	return bond{cfg: cfg, pace: rate.NewLimiter(rate.Every(joinInterval), joinBurst), wake: make(chan struct{}, 1)}
 }
 
-func (b *bond) poke() { poke(b.wake) }
+func (b *bond) poke() { Poke(b.wake) }
 
-func poke(c chan struct{}) {
+// Poke wakes the reader of a channel that holds one element. It does not block: a second poke before the reader
+// wakes adds nothing.
+func Poke(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:

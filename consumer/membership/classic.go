@@ -293,7 +293,7 @@ func (m *classic) Judge(request string, id Identity, sent time.Time, err error) 
 	m.mu.Unlock()
 	switch {
 	case stray:
-		poke(m.stray)
+		Poke(m.stray)
 	case again:
 		m.poke()
 	}

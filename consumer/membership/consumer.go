@@ -105,7 +105,7 @@ func (m *consumer) subscribe(ctx context.Context) bool {
 	m.mu.Lock()
 	m.topics = topics
 	m.mu.Unlock()
-	poke(m.due)
+	Poke(m.due)
 	return true
 }
 
@@ -173,7 +173,7 @@ func (m *consumer) reconcile(ctx context.Context) (all bool) {
 		m.cfg.Owner.Assigned(added)
 	}
 	if len(gone) == 0 && asked {
-		poke(m.due) // also where nothing has changed: something that had no name may be assigned to others
+		Poke(m.due) // also where nothing has changed: something that had no name may be assigned to others
 	}
 	m.release(gone)
 	return all
@@ -212,7 +212,7 @@ func (m *consumer) release(gone []topicIDPartition) {
 		delete(m.owned, p)
 	}
 	m.mu.Unlock()
-	poke(m.due)
+	Poke(m.due)
 	m.poke() // some of it may be assigned again
 }
 
@@ -416,7 +416,7 @@ func (m *consumer) Judge(request string, id Identity, _ time.Time, err error) (s
 		return true
 	case errors.Is(err, wire.StaleMemberEpoch), errors.Is(err, kafka.IllegalGeneration):
 		if held { // a heartbeat tells the epoch, or that all is lost
-			poke(m.due)
+			Poke(m.due)
 		}
 		return true
 	}

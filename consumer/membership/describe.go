@@ -16,16 +16,11 @@ import (
 	"release-forwarder/consumer/wire"
 )
 
-// The types of groups that this service can be in. Of others (share, streams) nothing but the type is told.
-const (
-	TypeClassic  = "classic"
-	TypeConsumer = "consumer" // KIP-848
-)
-
 // Group is what the coordinator tells of a group to a user who may describe it.
 type Group struct {
-	// Type is "" where there is no such group.
-	Type string
+	// Type is the protocol of the group; "" if there is no such group. Of other types than the two of this service
+	// (share, streams) only Type, State and Kind are known.
+	Type Protocol
 	// State is the coordinator's word: Stable, Empty, PreparingRebalance, Reconciling, …
 	State string
 	// Kind is what a classic group's members say they are: consumer, connect, …
@@ -118,7 +113,7 @@ func describeConsumer(ctx context.Context, c Cluster, group string) (Group, erro
 	for name, topic := range m.Topics {
 		names[topic.ID] = name
 	}
-	g := Group{Type: TypeConsumer, State: told.State, Kind: consumerType, Protocol: told.AssignorName, Operations: told.AuthorizedOperations}
+	g := Group{Type: ProtocolConsumer, State: told.State, Kind: consumerType, Protocol: told.AssignorName, Operations: told.AuthorizedOperations}
 	for _, tm := range told.Members {
 		member := GroupMember{Client: tm.ClientID, Host: host(tm.ClientHost), Topics: tm.SubscribedTopics, Classic: tm.MemberType == memberClassic}
 		for _, t := range tm.Assignment.TopicPartitions {
@@ -150,7 +145,7 @@ func describeClassic(ctx context.Context, c Cluster, group string) (Group, error
 	if err := CodeError(c, group, told.ErrorCode, nil); err != nil {
 		return Group{}, err
 	}
-	g := Group{Type: TypeClassic, State: told.State, Kind: told.ProtocolType, Protocol: told.Protocol, Operations: told.AuthorizedOperations}
+	g := Group{Type: ProtocolClassic, State: told.State, Kind: told.ProtocolType, Protocol: told.Protocol, Operations: told.AuthorizedOperations}
 	if g.State == "" { // some say it so
 		g.State = groupDead
 	}
@@ -196,7 +191,7 @@ func listed(ctx context.Context, c Cluster, group string, operations int32) (Gro
 	}
 	for _, told := range res.Groups {
 		if told.Group == group {
-			return Group{Type: told.GroupType, State: told.GroupState, Kind: told.ProtocolType, Operations: operations}, nil
+			return Group{Type: Protocol(told.GroupType), State: told.GroupState, Kind: told.ProtocolType, Operations: operations}, nil
 		}
 	}
 	return none, nil
@@ -206,8 +201,8 @@ func listed(ctx context.Context, c Cluster, group string, operations int32) (Gro
 // coordinator does not tell who owns what: in a classic group's rebalance, or where that cannot be read.
 func (g Group) Unowned(counts map[string]int) (parts []Partition, told bool) {
 	switch {
-	case g.Type == "", g.Type == TypeConsumer:
-	case g.Type != TypeClassic, g.State != groupStable && g.State != groupEmpty:
+	case g.Type == "", g.Type == ProtocolConsumer:
+	case g.Type != ProtocolClassic, g.State != groupStable && g.State != groupEmpty:
 		return nil, false
 	}
 	owned := map[Partition]bool{}
@@ -238,7 +233,7 @@ func (g Group) String() string {
 	if g.Type == "" {
 		return "no such group"
 	}
-	words := []string{"type " + harmless(g.Type)}
+	words := []string{"type " + harmless(string(g.Type))}
 	if g.Kind != consumerType && g.Kind != "" {
 		words = append(words, "of kind "+harmless(g.Kind))
 	}
@@ -246,7 +241,7 @@ func (g Group) String() string {
 	if g.Protocol != "" {
 		words = append(words, "protocol "+harmless(g.Protocol))
 	}
-	if g.Type == TypeClassic || g.Type == TypeConsumer {
+	if g.Type == ProtocolClassic || g.Type == ProtocolConsumer {
 		words = append(words, g.clients())
 	}
 	return strings.Join(words, ", ")

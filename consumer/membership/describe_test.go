@@ -130,7 +130,7 @@ func TestAGroupThatCannotBeSeenIsAnError(t *testing.T) {
 
 // What other programs say of themselves does no harm in a log or on a page.
 func TestAMembersOwnWordsAreSanitized(t *testing.T) {
-	g := Group{Type: TypeClassic, State: groupStable, Kind: consumerType, Protocol: "range", Members: []GroupMember{
+	g := Group{Type: ProtocolClassic, State: groupStable, Kind: consumerType, Protocol: "range", Members: []GroupMember{
 		{Client: "a\n<b>" + strings.Repeat("x", 100), Host: "::1"},
 		{Client: "c", Host: "1"}, {Client: "d", Host: "1"}, {Client: "d", Host: "1"}, {Client: "e", Host: "1"}, {Client: "f", Host: "1"}, {Client: "g", Host: "1"},
 	}}

@@ -78,25 +78,25 @@ func (p *doctor) judgeGroup(ctx context.Context, f *findings, seen []*topic, g g
 	const check = "state"
 	words := []string{described.State}
 	if described.Type != "" {
-		words = append(words, "type "+described.Type)
+		words = append(words, "type "+string(described.Type))
 	}
 	if described.Protocol != "" {
 		words = append(words, "protocol "+described.Protocol)
 	}
 	text := strings.Join(words, ", ")
-	ours := described.Type == membership.TypeClassic || described.Type == membership.TypeConsumer
+	ours := described.Type == membership.ProtocolClassic || described.Type == membership.ProtocolConsumer
 	switch {
 	case described.Type != "" && !ours, described.Kind != "" && described.Kind != consumerProtocol:
 		f.wrong(check, text+", but of another kind: "+described.Kind, "choose another KAFKA_GROUP_ID: no consumer can join this one")
 		return
 	case len(described.Members) == 0:
 		f.ok(check, "no replica is running (%s)", text)
-	case described.Type == membership.TypeClassic && described.Protocol != "" && !slices.Contains(membership.Protocols(), described.Protocol):
+	case described.Type == membership.ProtocolClassic && described.Protocol != "" && !slices.Contains(membership.Protocols(), described.Protocol):
 		f.warn(check, text+": unless its members know one of "+strings.Join(membership.Protocols(), ", ")+" too, no replica can join them", "give those members a group of their own")
 	default:
 		f.ok(check, "%s", text)
 	}
-	if described.Type == membership.TypeConsumer || p.settings.Kafka.GroupProtocol == membership.ProtocolConsumer {
+	if described.Type == membership.ProtocolConsumer || p.settings.Kafka.GroupProtocol == membership.ProtocolConsumer {
 		p.judgeGroupTimes(ctx, f, g)
 	}
 	if len(described.Members) > 0 {
