@@ -4,7 +4,7 @@ package queue
 
 import "testing"
 
-// Not under the race detector, whose build allocates what escapes it alone.
+// Not under the race detector: its build adds allocations for values that escape.
 func TestAllocations(t *testing.T) {
 	own, same := newTrack(keyOf(1)), newTrack(keyOf(inHand))
 	for _, c := range []struct {

@@ -5,15 +5,15 @@ import (
 	"testing"
 )
 
-// inHand is how many records are unfinished at once in the benchmarks.
+// inHand is the number of records that are unfinished at once in the benchmarks.
 const inHand = 64
 
 // record is what the tests queue.
 type record struct {
 	Item[*record]
 	offset int
-	quota  string // as it was blocked last
-	line   Kind   // where it must wait when its bytes are read
+	quota  string // its quota when it was blocked last
+	line   Kind   // where it must wait after its bytes are read
 }
 
 // track is queues, and records that are used again.
@@ -32,7 +32,7 @@ func newTrack(key func(i int) string) *track {
 	return t
 }
 
-// pass queues inHand records, takes them as their key queues allow and finishes them.
+// pass queues inHand records, takes them as their key queues allow, and finishes them.
 func (t *track) pass() (taken int) {
 	for i := range inHand {
 		t.Join(&t.records[i].Item, t.keys[i])
@@ -67,7 +67,7 @@ func BenchmarkKeyQueues(b *testing.B) {
 	}
 }
 
-// BenchmarkHold holds inHand records of one quota beside as many as there are, and ends their wait.
+// BenchmarkHold holds inHand records of one quota beside as many others, and ends their wait.
 func BenchmarkHold(b *testing.B) {
 	t, times := newTrack(keyOf(1)), NewTimetable[*record]()
 	for i := range inHand {

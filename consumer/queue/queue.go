@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// State is where a record stands; see the package's table.
+// State is the state of a record; the package comment has the table.
 type State uint8
 
 // The states of a record.
@@ -18,7 +18,7 @@ const (
 	Gone
 )
 
-// Kind is one of the queues of key queues whose heads are ready.
+// Kind is a queue of key queues whose heads are ready.
 type Kind uint8
 
 // The kinds of queues. Each is first in, first out.
@@ -26,34 +26,35 @@ const (
 	None     Kind = iota
 	Fresh         // never tried
 	Due           // their hold has ended
-	Turn          // they wait for their turn, untimed
-	Unloaded      // of any of these, those whose head's bytes must be read first
+	Turn          // they wait for their turn, without a time
+	Unloaded      // of any of these kinds: the head's bytes must be read first
 	kinds
 )
 
-// Item is one record's place. Its owner sets the exported fields before it joins, and Unloaded also
-// while it is Open.
+// Item is one record's entry in the queues. Its owner sets the exported fields before the record joins, and
+// Unloaded also while the record is Open.
 type Item[T any] struct {
-	Of   T   // whose it is
-	Cost int // bytes, as Bytes and the tallies count them
-	// Unloaded says that its bytes must be read before it may be taken.
+	Of   T   // the record
+	Cost int // bytes, as Bytes and Tally count them
+	// Unloaded: the record's bytes must be read before it may be taken.
 	Unloaded bool
 
 	state    State
-	then     Kind // where it waits when its bytes are read
-	firm     bool // its hold is not shortened
-	number   int  // by which those that joined are ordered
+	then     Kind // where it waits after its bytes are read
+	firm     bool // Hasten does not end its hold
+	number   int  // the order in which records joined
 	keyQueue *keyQueue[T]
 	behind   *Item[T] // the next record of the same key queue
 	until    time.Time
-	// Where it lies in a timetable, and among the heads of its quota.
+	// Its index in a timetable, and among the heads of its quota.
 	timed, first int32
 }
 
-// State tells where the record stands.
+// State returns the state of the record.
 func (it *Item[T]) State() State { return it.state }
 
-// In tells in which queue it waits as its key queue's head, and Key its order key.
+// In returns the queue in which the record waits as the head of its key queue, and Key its order key. In is
+// None for a record that is not such a head.
 func (it *Item[T]) In() Kind {
 	if it.keyQueue.head != it {
 		return None
@@ -61,27 +62,27 @@ func (it *Item[T]) In() Kind {
 	return it.keyQueue.in
 }
 
-// Key is explained with In.
+// Key: see In.
 func (it *Item[T]) Key() string { return it.keyQueue.key }
 
-// Blocking tells whether its key queue waits for another try of it.
+// Blocking reports whether the record blocks its key queue.
 func (it *Item[T]) Blocking() bool { return it.keyQueue.blocked && it.keyQueue.head == it }
 
-// keyQueue is the queue of one order key's unfinished records in one partition,
-// in offset order. Only its head is ever delivered.
+// keyQueue is the queue of one order key's unfinished records in one partition, in offset order. Only its head
+// is delivered.
 type keyQueue[T any] struct {
-	key        string // "" for a record without an order key: a key queue of its own
+	key        string // "" for a record without an order key: it has a key queue of its own
 	head, tail *Item[T]
 	tally      Tally
 
-	// in is where the key queue waits while its head is ready, else None.
+	// in is the queue in which the key queue waits while its head is ready, else None.
 	in         Kind
 	prev, next *keyQueue[T]
 
-	// blocked says that the head was tried and waits for another try; then all of
-	// the key queue's records count as held back, and those with a quota against it.
+	// blocked: the head was tried and waits for another try. All records of the key queue then count as
+	// blocked, and against quota.
 	blocked bool
-	quota   *quota[T] // nil: it has none
+	quota   *quota[T] // nil: none
 }
 
 // Tally counts records.
@@ -89,35 +90,35 @@ type Tally struct{ Records, Bytes int }
 
 func (t *Tally) add(records, bytes int) { t.Records, t.Bytes = t.Records+records, t.Bytes+bytes }
 
-// quota is the blocked key queues of one quota, all together and by their heads, the longest waiting first.
+// quota is the blocked key queues of one quota: their records, and their heads, the longest waiting first.
 type quota[T any] struct {
 	name  string
 	tally Tally
 	heads ordered[T]
 }
 
-// Queues are one partition's records that are not finished, by order key, and what of them is
-// ready. Make one with [New].
+// Queues are one partition's unfinished records by order key, and which of them are ready. Make one with
+// [New].
 type Queues[T any] struct {
-	byKey   map[string]*keyQueue[T] // key queues without a key are not in it
+	byKey   map[string]*keyQueue[T] // without key queues that have no key
 	ready   [kinds]readyQueue[T]
-	dueNext bool // take turns between fresh and tried ones
+	dueNext bool // alternates between fresh and tried records
 	joined  int
 	bytes   int
-	// The blocked key queues, all and by quota; of a quota that has any.
+	// The blocked key queues, all and by quota; only quotas that have any.
 	blocked Tally
 	quotas  map[string]*quota[T]
 }
 
-// New makes queues that are empty.
+// New makes empty queues.
 func New[T any]() Queues[T] {
 	return Queues[T]{byKey: map[string]*keyQueue[T]{}, quotas: map[string]*quota[T]{}}
 }
 
-// Count is how many key queues are in a queue.
+// Count returns the number of key queues in a queue.
 func (q *Queues[T]) Count(k Kind) int { return q.ready[k].count }
 
-// Head is the record that has been in a queue longest, T's zero where none is in it.
+// Head returns the record that has been in a queue longest; T's zero if the queue is empty.
 func (q *Queues[T]) Head(k Kind) (head T) {
 	if l := q.ready[k].head; l != nil {
 		head = l.head.Of
@@ -125,18 +126,18 @@ func (q *Queues[T]) Head(k Kind) (head T) {
 	return head
 }
 
-// Ready is how many may be taken.
+// Ready returns how many records may be taken.
 func (q *Queues[T]) Ready() int {
 	return q.ready[Fresh].count + q.ready[Due].count + q.ready[Turn].count
 }
 
-// Bytes is what all records cost.
+// Bytes returns the cost of all records.
 func (q *Queues[T]) Bytes() int { return q.bytes }
 
 // Blocked counts the records of blocked key queues, and Quota those of one quota.
 func (q *Queues[T]) Blocked() Tally { return q.blocked }
 
-// Quota is explained with Blocked.
+// Quota: see Blocked.
 func (q *Queues[T]) Quota(name string) (t Tally) {
 	if of := q.quotas[name]; of != nil {
 		t = of.tally
@@ -144,7 +145,8 @@ func (q *Queues[T]) Quota(name string) (t Tally) {
 	return t
 }
 
-// Longest is the record of a quota that waits for another try and joined first; T's zero where none does.
+// Longest returns the record of a quota that joined first of those that wait for another try; T's zero if none
+// does.
 func (q *Queues[T]) Longest(name string) (longest T) {
 	if of := q.quotas[name]; of != nil {
 		longest = of.heads.items[0].Of
@@ -152,7 +154,7 @@ func (q *Queues[T]) Longest(name string) (longest T) {
 	return longest
 }
 
-// Tried are the records that are ready for another try, queue by queue. Nothing may change meanwhile.
+// Tried returns the records that are ready for another try, queue by queue. Nothing may change meanwhile.
 func (q *Queues[T]) Tried() iter.Seq[T] {
 	return func(yield func(T) bool) {
 		for k := range q.ready {
@@ -165,8 +167,8 @@ func (q *Queues[T]) Tried() iter.Seq[T] {
 	}
 }
 
-// Join queues the next record of the partition, by offset, and tells whether its key queue became
-// ready. One without an order key ("") waits for no other.
+// Join queues the partition's next record, by offset, and reports whether its key queue became ready. A record
+// without an order key ("") waits for no other.
 func (q *Queues[T]) Join(it *Item[T], key string) (readied bool) {
 	l := q.byKey[key]
 	if l == nil {
@@ -190,7 +192,7 @@ func (q *Queues[T]) Join(it *Item[T], key string) (readied bool) {
 	return true
 }
 
-// Leave takes out a record that is finished; its key queue's next becomes ready.
+// Leave removes a finished record. The next record of its key queue becomes ready.
 func (q *Queues[T]) Leave(it *Item[T]) {
 	q.unblock(it.keyQueue)
 	it.state = Gone
@@ -203,15 +205,15 @@ func (q *Queues[T]) Leave(it *Item[T]) {
 	}
 }
 
-// Drop notes that the record's partition is given up. One that is open stays so.
+// Drop notes that the record's partition is given up. A record that is Open stays Open.
 func (it *Item[T]) Drop() {
 	if it.state != Open {
 		it.state = Gone
 	}
 }
 
-// Next takes the record that is to be opened next, T's zero where none is ready: those never tried and
-// the others in turn; for a probe, those never tried first.
+// Next takes the record to open next; T's zero if none is ready. It alternates between fresh and tried
+// records; for a probe, fresh records come first.
 func (q *Queues[T]) Next(probe bool) (next T) {
 	order := [...]Kind{Fresh, Due, Turn}
 	if !probe {
@@ -229,7 +231,7 @@ func (q *Queues[T]) Next(probe bool) (next T) {
 	return next
 }
 
-// Take takes a record to be opened, and reports whether it may be.
+// Take takes one record to open, and reports whether it may be taken.
 func (q *Queues[T]) Take(it *Item[T]) bool {
 	k := it.In()
 	if k == None || k == Unloaded {
@@ -245,10 +247,10 @@ func (q *Queues[T]) Open(it *Item[T]) {
 	it.state = Open
 }
 
-// Due makes a record ready whose hold has ended, and Turn one that waits for its turn.
+// Due makes a record ready whose hold has ended, and Turn a record that waits for its turn.
 func (q *Queues[T]) Due(it *Item[T]) { q.put(it, Due) }
 
-// Turn is explained with Due.
+// Turn: see Due.
 func (q *Queues[T]) Turn(it *Item[T]) { q.put(it, Turn) }
 
 // Load takes a record whose bytes are to be read, and reports whether it waits for them.
@@ -261,14 +263,14 @@ func (q *Queues[T]) Load(it *Item[T]) bool {
 	return true
 }
 
-// Loaded makes a record ready whose bytes are read, before all others of its queue.
+// Loaded makes a record ready whose bytes were read. It comes first in its queue.
 func (q *Queues[T]) Loaded(it *Item[T]) {
 	it.Unloaded, it.state = false, Ready
 	q.ready[it.then].pushFront(it.then, it.keyQueue)
 }
 
-// Unload puts a record back whose bytes are given up: one that was loaded and not taken, or whose
-// bytes are not read after all.
+// Unload puts a record back whose bytes are dropped: it was loaded and not taken, or its bytes are not read
+// after all.
 func (q *Queues[T]) Unload(it *Item[T]) {
 	if k := it.In(); k != None {
 		q.ready[k].remove(it.keyQueue)
@@ -277,7 +279,7 @@ func (q *Queues[T]) Unload(it *Item[T]) {
 	q.put(it, it.then)
 }
 
-// put makes a key queue's head ready.
+// put makes the head of a key queue ready.
 func (q *Queues[T]) put(it *Item[T], k Kind) {
 	it.state = Ready
 	if it.Unloaded {
@@ -286,8 +288,8 @@ func (q *Queues[T]) put(it *Item[T], k Kind) {
 	q.ready[k].push(k, it.keyQueue)
 }
 
-// Block notes that a key queue's head waits for another try, until it is opened or leaves, and against
-// which quota it and those behind it count; "": none.
+// Block notes that the head of a key queue waits for another try, until it is opened or leaves. The records of
+// the key queue count against the quota; "": none.
 func (q *Queues[T]) Block(it *Item[T], quotaName string) {
 	l := it.keyQueue
 	l.blocked = true
@@ -314,7 +316,7 @@ func (q *Queues[T]) unblock(l *keyQueue[T]) {
 	l.blocked, l.quota = false, nil
 }
 
-// count counts records that are held back with a key queue.
+// count counts blocked records of a key queue.
 func (q *Queues[T]) count(l *keyQueue[T], records, bytes int) {
 	q.blocked.add(records, bytes)
 	if l.quota != nil {
@@ -332,8 +334,7 @@ func (l *keyQueue[T]) push(it *Item[T]) {
 	l.tally.add(1, it.Cost)
 }
 
-// pop takes the head off and returns the key queue's next head, nil if none is
-// left.
+// pop removes the head and returns the next head, nil if there is none.
 func (l *keyQueue[T]) pop() *Item[T] {
 	it := l.head
 	l.head, it.behind = it.behind, nil
@@ -344,8 +345,8 @@ func (l *keyQueue[T]) pop() *Item[T] {
 	return l.head
 }
 
-// readyQueue is a first-in, first-out queue of key queues whose heads are
-// ready. A key queue is in one queue at most.
+// readyQueue is a first-in, first-out queue of key queues whose heads are ready. A key queue is in at most one
+// queue.
 type readyQueue[T any] struct {
 	head, tail *keyQueue[T]
 	count      int

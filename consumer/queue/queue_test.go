@@ -11,12 +11,12 @@ import (
 
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// model is a naive model of a partition's records: each is looked for where it is needed.
+// model is a naive model of a partition's records: it searches them all each time.
 type model struct {
 	*rapid.T
 	q     Queues[*record]
 	times Timetable[*record]
-	all   []*record // that are not finished, by offset
+	all   []*record // unfinished, by offset
 	// lines are the queues as they must be, by kind.
 	lines [kinds][]*record
 	open  []*record
@@ -76,7 +76,7 @@ func (m *model) leave(r *record) {
 	}
 }
 
-// take takes the next, and must take one of those that stand first.
+// take takes the next record. It must be one of those that stand first.
 func (m *model) take() {
 	probe := rapid.Bool().Draw(m.T, "probe")
 	order := []Kind{Fresh, Due, Turn}
@@ -122,7 +122,7 @@ func (m *model) takeFirst() {
 	}
 }
 
-// again ends a try otherwise than with the record's end.
+// again ends a try without ending the record.
 func (m *model) again() {
 	if len(m.open) == 0 {
 		return
@@ -152,7 +152,7 @@ func (m *model) held() (held []*record) {
 	return held
 }
 
-// due ends waits: the first's, any one's, or all that are not firm.
+// due ends waits: the first one, any one, or all that are not firm.
 func (m *model) due() {
 	held := m.held()
 	if len(held) == 0 {
@@ -305,7 +305,7 @@ func TestQueuesAgreeWithANaiveModel(t *testing.T) {
 	})
 }
 
-// Those never tried and the others take turns; a probe takes those never tried first.
+// Fresh and tried records alternate; a probe takes fresh records first.
 func TestTriedRecordsTakeTurnsWithTheOthers(t *testing.T) {
 	for probe, want := range map[bool]string{false: "[0 3 1 4 2 5]", true: "[0 1 2 3 4 5]"} {
 		q := New[*record]()

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// Timetable holds the held records of all partitions, the earliest first: a heap, so that one
-// timer serves all. Make one with [NewTimetable].
+// Timetable holds the held records of all partitions, the earliest first. It is a heap, so one timer serves
+// all. Make one with [NewTimetable].
 type Timetable[T any] struct{ heap ordered[T] }
 
-// NewTimetable makes an empty one.
+// NewTimetable makes an empty timetable.
 func NewTimetable[T any]() Timetable[T] {
 	return Timetable[T]{ordered[T]{
 		before: func(a, b *Item[T]) bool { return a.until.Before(b.until) },
@@ -19,10 +19,10 @@ func NewTimetable[T any]() Timetable[T] {
 	}}
 }
 
-// Len is how many are held.
+// Len returns the number of held records.
 func (t *Timetable[T]) Len() int { return len(t.heap.items) }
 
-// All are the held records, in no order, and when their times come.
+// All returns the held records with their times, in no order.
 func (t *Timetable[T]) All() iter.Seq2[T, time.Time] {
 	return func(yield func(T, time.Time) bool) {
 		for _, it := range t.heap.items {
@@ -33,7 +33,7 @@ func (t *Timetable[T]) All() iter.Seq2[T, time.Time] {
 	}
 }
 
-// First is the record whose time comes first, and when; T's zero where none is held.
+// First returns the record whose time comes first, and that time; T's zero if none is held.
 func (t *Timetable[T]) First() (first T, at time.Time) {
 	if t.Len() > 0 {
 		first, at = t.heap.items[0].Of, t.heap.items[0].until
@@ -41,16 +41,16 @@ func (t *Timetable[T]) First() (first T, at time.Time) {
 	return first, at
 }
 
-// Add holds a record until a time. A firm hold is not shortened by Hasten.
+// Add holds a record until a time. Hasten does not end a firm hold.
 func (t *Timetable[T]) Add(it *Item[T], until time.Time, firm bool) {
 	it.state, it.until, it.firm = Held, until, firm
 	t.heap.add(it)
 }
 
-// Remove ends a record's wait. What follows is for the caller.
+// Remove ends a record's wait. The caller decides what follows.
 func (t *Timetable[T]) Remove(it *Item[T]) { t.heap.remove(it) }
 
-// Hasten ends every wait that is not firm, and returns those records, the earliest first.
+// Hasten ends every wait that is not firm and returns those records, the earliest first.
 func (t *Timetable[T]) Hasten() (hastened []T) {
 	var ended []*Item[T]
 	firm := t.heap.items[:0]
@@ -72,7 +72,7 @@ func (t *Timetable[T]) Hasten() (hastened []T) {
 	return hastened
 }
 
-// byNumber orders by who joined first.
+// byNumber orders items by who joined first.
 func byNumber[T any]() ordered[T] {
 	return ordered[T]{
 		before: func(a, b *Item[T]) bool { return a.number < b.number },
@@ -80,7 +80,7 @@ func byNumber[T any]() ordered[T] {
 	}
 }
 
-// ordered is a heap of items that know where they lie in it.
+// ordered is a heap of items that know their index in it.
 type ordered[T any] struct {
 	items  []*Item[T]
 	before func(a, b *Item[T]) bool

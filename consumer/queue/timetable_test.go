@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Whatever is held, and whatever of it is hastened or removed: the rest comes in the order of its times.
+// Held records come in the order of their times, whichever of them are hastened or removed.
 func TestHeldRecordsComeInTheOrderOfTheirTimes(t *testing.T) {
 	for seed := range uint64(20) {
 		random, times := rand.New(rand.NewPCG(seed, 0)), NewTimetable[*record]()
