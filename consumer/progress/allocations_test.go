@@ -4,7 +4,7 @@ package progress
 
 import "testing"
 
-// Not under the race detector, whose build allocates what escapes it alone.
+// Not under the race detector: its build adds allocations for values that escape.
 func TestAllocations(t *testing.T) {
 	own := &track{}
 	usual, most := gaps(here, 1), gaps(here, MaxRuns)

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// inHand is how many records are unfinished at once in the benchmarks.
+// inHand is the number of records that are unfinished at once in the benchmarks.
 const inHand = 64
 
 // track is a progress, and items that are used again.
@@ -21,13 +21,13 @@ func (t *track) next(i int) *Item[int] {
 	return &t.items[i]
 }
 
-// BenchmarkProgress adds and finishes inHand records. A held one at the head is
-// what makes gaps of all that finish behind it.
+// BenchmarkProgress adds and finishes inHand records. If the head is held, the records that finish behind it
+// leave gaps.
 func BenchmarkProgress(b *testing.B) {
 	for _, c := range []struct {
 		name string
 		held int
-		slot func(i int) int // which is finished as the i-th
+		slot func(i int) int // which record finishes as the i-th
 	}{
 		{"in order", 0, func(i int) int { return i }},
 		{"from the last to the first", 0, func(i int) int { return inHand - 1 - i }},
@@ -58,7 +58,7 @@ func BenchmarkProgress(b *testing.B) {
 	}
 }
 
-// gaps is what is known of a log with n unfinished runs.
+// gaps is the knowledge of a log with n unfinished runs.
 func gaps(at CommitKey, n int) Knowledge {
 	k := Knowledge{End: at.Offset}
 	for range n {

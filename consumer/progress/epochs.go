@@ -5,7 +5,7 @@ import "slices"
 // epochBegan is where a leader epoch began in a log, as far as that is known.
 type epochBegan struct {
 	known bool
-	first int64 // no record of it, or of a later one, lies below
+	first int64 // no record of this or a later epoch lies below
 	below int32 // the epoch of the record below first; −1: there is none
 }
 
@@ -15,18 +15,17 @@ type epochRun struct {
 	epochBegan
 }
 
-// Epochs are the leader epochs of what lies below a position, the last few of them, oldest first.
+// Epochs are the leader epochs of what lies below a position: the last few, oldest first.
 //
-// A leader that does not know our epoch tells where a lower one ended in its own log. Ours may
-// have left it earlier, for a newer one: a log parts from ours at the lesser of that end and of
-// the place where our first epoch above the told one began (a follower takes the lesser too,
-// KIP-101).
+// A leader that does not know our epoch answers where a lower epoch ended in its log. Our log may have left
+// that epoch earlier. So the logs part at the lesser of that end and the offset where our first epoch above
+// the answered one began. A follower takes the lesser too (KIP-101).
 type Epochs []epochRun
 
-// mostEpochs bounds how many are kept: elections of a leader since a partition was assigned.
+// mostEpochs bounds how many epochs are kept: leader elections since a partition was assigned.
 const mostEpochs = 8
 
-// reads notes that what lies from one offset on has an epoch. Nothing is known where it has none.
+// reads notes that what lies from an offset on has an epoch. Without an epoch nothing is known any more.
 func (e *Epochs) reads(from int64, epoch int32, first bool) {
 	last := len(*e) - 1
 	switch {
@@ -45,7 +44,7 @@ func (e *Epochs) reads(from int64, epoch int32, first bool) {
 	}
 }
 
-// began is where an epoch began.
+// began returns where an epoch began.
 func (e Epochs) began(epoch int32) epochBegan {
 	for _, r := range e {
 		if r.epoch == epoch {
@@ -67,8 +66,8 @@ func (e Epochs) cut(offset int64, epoch int32) Epochs {
 	return Epochs{{epoch: epoch}}
 }
 
-// Parts tells where a log parts from ours in which an epoch below ours ended at an offset; false
-// where what is known of ours does not reach down so far.
+// Parts returns where another log parts from ours, in which an epoch below ours ended at an offset; false if
+// our epochs do not reach down that far.
 func (e Epochs) Parts(epoch int32, end int64) (int64, bool) {
 	for _, r := range e {
 		if r.epoch > epoch {
@@ -78,7 +77,7 @@ func (e Epochs) Parts(epoch int32, end int64) (int64, bool) {
 	return end, true
 }
 
-// Below is the epoch of the record below an offset at which one began.
+// Below returns the epoch of the record below an offset at which an epoch began.
 func (e Epochs) Below(first int64) int32 {
 	for _, r := range e {
 		if r.known && r.first == first {

@@ -6,8 +6,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Whatever is known of our epochs, a log parts at or below the place where both histories do:
-// where nothing was forgotten, at that very place.
+// Whatever is known of our epochs, Parts is at or below the offset where both histories part; at that offset
+// if nothing was forgotten.
 func TestAFormerLogPartsAtOrBelowWhereItDoes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		history := func(name string) (epochOf []int32) {
@@ -26,7 +26,7 @@ func TestAFormerLogPartsAtOrBelowWhereItDoes(t *testing.T) {
 			next = theirs[shared-1]
 		}
 		for range rapid.IntRange(0, 20).Draw(t, "theirs") {
-			// Where they part, an epoch is of one leader's log alone.
+			// Where they part, an epoch is in one log alone.
 			next = max(next, 50) + int32(rapid.IntRange(0, 1).Draw(t, "step"))
 			if rapid.Bool().Draw(t, "older") && shared > 0 && len(theirs) == shared {
 				next = theirs[shared-1] // the log that was not copied in time

@@ -2,11 +2,11 @@ package progress
 
 import "encoding/binary"
 
-// UnknownEpoch stands for a leader epoch that nobody tells, as of a commit set by a tool. It equals no other, itself included.
+// UnknownEpoch stands for a leader epoch that is not known, as in a commit set by a tool. It equals no other,
+// not even itself.
 const UnknownEpoch int32 = -1
 
-// MaxRuns is how many separate unfinished runs always fit into a commit's metadata, up to 2^21
-// records apart.
+// MaxRuns is how many separate unfinished runs always fit into a commit's metadata, up to 2^21 records apart.
 const MaxRuns = 500
 
 // Range is a run of offsets of one partition, First and Last included.
@@ -15,32 +15,31 @@ type Range struct {
 	Last  int64 `json:"last"`
 }
 
-// Count is how many offsets the run holds. Some may hold no record (transaction
-// markers, what compaction removed).
+// Count returns the number of offsets in the run. Some may hold no record (transaction markers, compacted
+// records).
 func (r Range) Count() int64 { return r.Last - r.First + 1 }
 
-// Knowledge is what is known of a log beyond a committed offset: everything
-// from that offset up to End is done but the unfinished runs, which are
-// ordered, do not touch, and lie between the two.
+// Knowledge is what is known of a log beyond a committed offset: all from that offset up to End is finished
+// except the unfinished runs. The runs are ordered, do not touch, and lie between the two.
 type Knowledge struct {
 	Unfinished []Range
 	End        int64
-	// EndEpoch is the leader epoch of the last record below End, or UnknownEpoch. Where
-	// the leader has it there too, the log is the same up to End (KIP-101).
+	// EndEpoch is the leader epoch of the last record below End, or UnknownEpoch. If the leader's log has that
+	// epoch there, it is the same log up to End (KIP-101).
 	EndEpoch int32
-	// began is where that epoch began, where it was told; read are the epochs of what was
-	// read, which tell it too.
+	// began is where that epoch began, if the commit says so. read are the epochs of what was read; they say
+	// it too.
 	began epochBegan
 	read  Epochs
-	// epochs are those of the last record below each unfinished run, as far as they are
-	// known: the knowledge may be cut there.
+	// epochs are those of the last record below each unfinished run, as far as known: the knowledge may be cut
+	// there.
 	epochs []int32
 }
 
-// Nothing is what is known where nothing beyond an offset is done, with the epoch below it.
+// Nothing is the knowledge when nothing beyond an offset is finished, with the epoch below that offset.
 func Nothing(offset int64, epoch int32) Knowledge { return Knowledge{End: offset, EndEpoch: epoch} }
 
-// endBegan is where the epoch below the end began.
+// endBegan returns where the epoch below the end began.
 func (k Knowledge) endBegan() epochBegan {
 	if k.began.known {
 		return k.began
@@ -48,8 +47,8 @@ func (k Knowledge) endBegan() epochBegan {
 	return k.read.began(k.EndEpoch)
 }
 
-// fitting is the knowledge as far as it fits. It is cut where the epoch is known:
-// runs that cannot be verified would not count.
+// fitting returns the knowledge as far as it fits. It is cut only where the epoch is known: runs that cannot
+// be verified would not count.
 func (k Knowledge) fitting(offset int64) (_ Knowledge, whole bool) {
 	if k.size(offset) <= payloadLimit {
 		return k, true
@@ -57,7 +56,7 @@ func (k Knowledge) fitting(offset int64) (_ Knowledge, whole bool) {
 	cut := Nothing(offset, UnknownEpoch)
 	size, next := epochLen+1, offset
 	for i, s := range k.Unfinished {
-		// Room for what is before this run, and for the done run that must close the list.
+		// Room for all before this run, and for the finished run that must close the list.
 		if size+binary.MaxVarintLen64 > payloadLimit {
 			break
 		}
@@ -70,8 +69,7 @@ func (k Knowledge) fitting(offset int64) (_ Knowledge, whole bool) {
 	return cut, false
 }
 
-// size is how many payload bytes the knowledge takes at most, as Encode
-// writes it at an offset, whether or not they fit.
+// size returns the most payload bytes that the knowledge takes at an offset, whether they fit or not.
 func (k Knowledge) size(offset int64) int {
 	if k.End <= offset {
 		return epochLen
@@ -84,8 +82,8 @@ func (k Knowledge) size(offset int64) int {
 	return size + binary.MaxVarintLen64
 }
 
-// runLen is what the i-th run takes where the next one may begin: its length and that of
-// the done run before it. The byte of the very first length is counted already.
+// runLen returns the bytes of the i-th run, for its length and that of the finished run before it, if the
+// finished run may begin at next. The byte of the first length is already counted.
 func runLen(i int, s Range, next, offset int64) int {
 	if i == 0 && s.First == offset {
 		return uvarintLen(s.Last-s.First+1) - 1

@@ -11,65 +11,56 @@ import (
 	"strings"
 )
 
-// CommitKey is where knowledge was written. It counts nowhere else: tools copy
-// commit metadata beside other offsets, topics and clusters (MirrorMaker 2
-// does), where its runs would name other records.
+// CommitKey is where a commit's metadata was written. It counts nowhere else: tools copy metadata beside other
+// offsets, topics and clusters (MirrorMaker 2 does), where its runs would name other records.
 type CommitKey struct {
-	Cluster string // the cluster's ID as its brokers state it
+	Cluster string // the cluster's ID, from its brokers
 	Topic   string
-	// TopicID is the topic's (KIP-516), zero where the brokers tell none (before 2.8), and
-	// not compared then. A topic that was deleted and made anew has another one.
+	// TopicID is the topic's ID (KIP-516). Zero if the brokers have none (before 2.8); it is then not
+	// compared. A topic that was deleted and recreated has another ID.
 	TopicID   topicID
 	Partition int32
-	Offset    int64 // the committed one
+	Offset    int64 // the committed offset
 }
 
 type topicID = [16]byte
 
 const (
-	// metadataLimit is the broker's default for offset.metadata.max.bytes.
+	// metadataLimit is the brokers' default of offset.metadata.max.bytes.
 	metadataLimit = 4096
 
-	// metadataVersion marks the format. Another version's metadata is ignored as a whole:
-	// its records repeat, none is skipped.
+	// metadataVersion marks the format. Metadata of another version is ignored as a whole: its records repeat,
+	// none is skipped.
 	metadataVersion = "rf3:"
 
-	// metadataUnverified is the version before, whose commits name no epoch.
+	// metadataUnverified is the version before; its commits name no epoch.
 	metadataUnverified = "rf2:"
 
-	// idLen is what the topic's ID takes as Kafka prints it.
+	// idLen is the length of a topic's ID as Kafka prints it.
 	idLen = 22
 
-	// digestLen bytes of SHA-256 over version, place and what follows stand in front.
-	// They are both the checksum and the binding to the place.
+	// digestLen bytes of SHA-256 over version, commit key and what follows stand in front: the checksum, and
+	// the binding to the commit key.
 	digestLen = 8
 
-	// payloadLimit is how many bytes of epoch and runs fit: the metadata is
-	// text (the broker keeps it as a string), so base64 takes a quarter of its
-	// room.
+	// payloadLimit is how many bytes of epoch and runs fit. Metadata is text (the broker keeps a string), so
+	// base64 takes a quarter of the room.
 	payloadLimit = (metadataLimit-len(metadataVersion)-idLen-len(":"))*6/8 - digestLen
 )
 
 var (
-	// ErrForeign says that metadata does not belong to the place it was
-	// found at or cannot be read; it is ignored as a whole. It may be wrapped.
+	// ErrForeign: metadata cannot be read, or does not belong to the commit key where it was found. It is
+	// ignored as a whole. The error may be wrapped.
 	ErrForeign = errors.New("commit metadata was not written here by this program, or is damaged")
 
-	// ErrAnotherTopic says that a commit was written here, of a topic that had this name
-	// before: its offset and runs are of a log that is gone.
+	// ErrAnotherTopic: a commit was written here for an earlier topic of this name. Its offset and runs are of
+	// a log that is gone.
 	ErrAnotherTopic = errors.New("the commit is of a topic of this name that was deleted since")
 )
 
-// Encode writes knowledge for a commit at a place. What does not fit is
-// left out from the end, so that less is remembered, never something wrong;
-// whole tells whether all fitted. It takes 4096 bytes at most.
-//
-// After the version stand the topic's ID and a colon. After the digest stands the
-// epoch below the end, plus one, as an unsigned varint; then how far below the end it
-// began, plus one, and the epoch below that, plus one, or a single 0 where that is not
-// known. Then, where something beyond the commit is done, unsigned varints: the length of the first unfinished run (0
-// where the committed offset is done), then for each further run the length of the
-// done run before it and its own, last the length of the done run up to the end.
+// Encode writes knowledge for a commit, in the format of the package comment, in at most 4,096 bytes. What
+// does not fit is left out from the end: less is remembered, never something wrong. whole reports whether all
+// fitted.
 func Encode(at CommitKey, k Knowledge) (metadata string, whole bool) {
 	k, whole = k.fitting(at.Offset)
 	buf := binary.AppendUvarint(make([]byte, digestLen, 256), uint64(int64(k.EndEpoch)+1))
@@ -88,13 +79,13 @@ func Encode(at CommitKey, k Knowledge) (metadata string, whole bool) {
 	return metadataVersion + id + ":" + base64.RawURLEncoding.EncodeToString(buf), whole
 }
 
-// TellsNoEpoch tells whether metadata is of a commit that names no epoch: there is none, or the version
-// before wrote it.
+// TellsNoEpoch reports whether metadata is of a commit that names no epoch: it is empty, or of the version
+// before.
 func TellsNoEpoch(metadata string) bool {
 	return metadata == "" || strings.HasPrefix(metadata, metadataUnverified)
 }
 
-// idText is the ID as Kafka prints it, and empty where there is none.
+// idText is the ID as Kafka prints it, "" if there is none.
 func idText(id topicID) string {
 	if id == (topicID{}) {
 		return ""
@@ -102,8 +93,7 @@ func idText(id topicID) string {
 	return base64.RawURLEncoding.EncodeToString(id[:])
 }
 
-// WrittenID is the topic's ID that stands in metadata, readable apart from the digest; zero
-// where there is none.
+// WrittenID returns the topic's ID in metadata, which is readable without the digest; zero if there is none.
 func WrittenID(metadata string) (id topicID) {
 	text, _, _ := cutID(metadata)
 	if b, err := base64.RawURLEncoding.Strict().DecodeString(text); err == nil && len(b) == len(id) {
@@ -112,7 +102,7 @@ func WrittenID(metadata string) (id topicID) {
 	return id
 }
 
-// cutID cuts metadata of this version behind the topic's ID, "" where it has none.
+// cutID cuts metadata of this version after the topic's ID; id is "" if it has none.
 func cutID(metadata string) (id, text string, ok bool) {
 	if metadata, ok = strings.CutPrefix(metadata, metadataVersion); !ok {
 		return "", "", false
@@ -142,10 +132,9 @@ func appendRuns(buf []byte, offset int64, k Knowledge) []byte {
 	return buf
 }
 
-// Decode reads what a commit at a place tells. Metadata that is empty
-// tells nothing; metadata that does not belong to the place, byte for byte, is
-// [ErrForeign] and tells nothing either. That of another topic ID, where both are
-// known, is [ErrAnotherTopic].
+// Decode reads the metadata of a commit. Empty metadata holds no knowledge. Metadata that does not match the
+// commit key byte for byte is [ErrForeign], and holds none either; with another topic's ID, if both IDs are
+// known, it is [ErrAnotherTopic].
 func Decode(at CommitKey, metadata string) (Knowledge, error) {
 	none := Nothing(at.Offset, UnknownEpoch)
 	if metadata == "" {
@@ -153,7 +142,7 @@ func Decode(at CommitKey, metadata string) (Knowledge, error) {
 	}
 	id, text, ok := cutID(metadata)
 	if !ok || len(metadata) > metadataLimit || strings.ContainsAny(text, "\r\n") {
-		return none, ErrForeign // the decoder passes over line ends
+		return none, ErrForeign // the decoder skips line ends
 	}
 	buf, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	if err != nil || len(buf) <= digestLen {
@@ -194,7 +183,7 @@ func decodeBody(offset int64, buf []byte) (Knowledge, error) {
 		k.began = epochBegan{true, -int64(below - 1), int32(int64(before) - 1)} // from the end
 	}
 	var err error
-	if len(buf) > 0 { // else nothing beyond the commit is done
+	if len(buf) > 0 { // else nothing beyond the commit is finished
 		var runs Knowledge
 		runs, err = decodeRuns(offset, buf)
 		k.Unfinished, k.End = runs.Unfinished, runs.End
@@ -216,7 +205,7 @@ func decodeRuns(offset int64, buf []byte) (Knowledge, error) {
 		lengths = append(lengths, int64(n))
 		buf = buf[size:]
 	}
-	// first unfinished, then pairs of done and unfinished, last done.
+	// First an unfinished run, then pairs of finished and unfinished runs, last a finished run.
 	if len(lengths) < 2 || len(lengths)%2 != 0 {
 		return Knowledge{}, fmt.Errorf("%w: bad number of runs", ErrForeign)
 	}
@@ -230,8 +219,8 @@ func decodeRuns(offset int64, buf []byte) (Knowledge, error) {
 	return k, nil
 }
 
-// digest binds what follows it to the place, the version, and the topic's ID as written.
-// Every part stands with its length, so that no two places run together.
+// digest binds body to the commit key, the version, and the topic's ID as written. Each part stands with its
+// length, so that no two commit keys give the same bytes.
 func (at CommitKey) digest(id string, body []byte) [sha256.Size]byte {
 	buf := make([]byte, 0, 160+len(body))
 	for _, s := range [...]string{metadataVersion, at.Cluster, at.Topic} {
@@ -256,10 +245,10 @@ func uvarintLen(n int64) int {
 	return size
 }
 
-// longest is how many bytes so many lengths take at most that add up to a sum.
+// longest returns the most bytes that this many lengths take, if they add up to sum.
 func longest(lengths, sum int64) int {
 	bytes := lengths
-	// The first 127 more make a length of one byte one of two, then 128 times as many one of three.
+	// 127 more make a one-byte length take two bytes; 128 times as many make it take three.
 	for sum, more := sum-lengths, int64(127); sum >= more; more <<= 7 {
 		longer := min(lengths, sum/more)
 		bytes, sum = bytes+longer, sum-longer*more
@@ -267,9 +256,9 @@ func longest(lengths, sum int64) int {
 	return int(bytes)
 }
 
-// EvidenceLimit is what metadata takes at most that tells by what the log is known, and nothing
-// that is done beyond the commit.
+// EvidenceLimit is the most bytes of metadata that says only by what the log is known, and nothing that is
+// finished beyond the commit.
 const EvidenceLimit = len(metadataVersion) + idLen + len(":") + (digestLen+epochLen)*8/6 + 1
 
-// epochLen is what the epoch takes at most, with where it began.
+// epochLen is the most bytes of the epoch and of where it began.
 const epochLen = 2*binary.MaxVarintLen32 + binary.MaxVarintLen64

@@ -26,8 +26,7 @@ func someID(t *rapid.T) (id topicID) {
 	return id
 }
 
-// someKnowledge draws what a progress may know at a place: ordered runs that do
-// not touch.
+// someKnowledge draws what a progress may know at a commit: ordered runs that do not touch.
 func someKnowledge(t *rapid.T, from int64, most int, far int64) Knowledge {
 	k := Knowledge{End: from, EndEpoch: someEpoch(t)}
 	for range rapid.IntRange(0, most).Draw(t, "runs") {
@@ -68,7 +67,7 @@ func TestMetadataTellsWhatWasWritten(t *testing.T) {
 		if fits := k.size(at.Offset) <= payloadLimit; fits && !whole {
 			t.Fatalf("size says %d of %d bytes, and it was cut", k.size(at.Offset), payloadLimit)
 		}
-		// What was cut off is forgotten, never turned into something done.
+		// What was cut off is forgotten, never turned into something finished.
 		if got.End > k.End || len(got.Unfinished) > len(k.Unfinished) || !reflect.DeepEqual(got.Unfinished, k.Unfinished[:len(got.Unfinished)]) {
 			t.Fatalf("cut %+v to %+v", k, got)
 		}
@@ -78,7 +77,7 @@ func TestMetadataTellsWhatWasWritten(t *testing.T) {
 		if whole {
 			return
 		}
-		// It is cut where the epoch is known, as late as one is and as fits.
+		// It is cut at the last offset that fits and whose epoch is known.
 		switch n := len(got.Unfinished); {
 		case got.EndEpoch == UnknownEpoch:
 			if got.End != at.Offset {
@@ -186,7 +185,7 @@ func TestNoMetadataTellsNothing(t *testing.T) {
 	}
 }
 
-// Each commit names the topic and the epoch, also where nothing beyond it is done.
+// Each commit names topic and epoch, even if nothing beyond it is finished.
 func TestTheEvidenceIsWrittenWithEachCommit(t *testing.T) {
 	at := here
 	at.TopicID = otherID
@@ -202,8 +201,8 @@ func TestTheEvidenceIsWrittenWithEachCommit(t *testing.T) {
 
 var otherID = topicID{0xd0, 15: 1}
 
-// A commit by name can come to lie beside a topic that was made anew. That is told apart
-// from damage; an ID that is not known is not another.
+// A commit by name can land beside a recreated topic. That is told apart from damage; an unknown ID is not
+// another ID.
 func TestACommitOfAnotherTopicIsToldFromADamagedOne(t *testing.T) {
 	k := Knowledge{Unfinished: []Range{{1000, 1001}}, End: 1020, EndEpoch: 3}
 	old, fresh, nameless := here, here, here
@@ -240,8 +239,8 @@ func TestACommitOfAnotherTopicIsToldFromADamagedOne(t *testing.T) {
 	}
 }
 
-// What does not fit is left out from the end, where the epoch below is known: else the next
-// owner could not verify what is told.
+// Runs that do not fit are left out from the end, at an offset whose epoch is known: otherwise the next owner
+// could not verify the rest.
 func TestWhatDoesNotFitIsCutWhereTheEpochIsKnown(t *testing.T) {
 	for name, epoch := range map[string]func(run int) int32{
 		"all are known":   func(run int) int32 { return int32(run) },
@@ -260,7 +259,7 @@ func TestWhatDoesNotFitIsCutWhereTheEpochIsKnown(t *testing.T) {
 		if err != nil || whole || len(metadata) > metadataLimit {
 			t.Fatalf("%s: %v, whole %v, %d bytes", name, err, whole, len(metadata))
 		}
-		want := -1 // the last run that could be left out as the first
+		want := -1 // the last run that could be the first one left out
 		for run := range 600 {
 			before := Knowledge{Unfinished: k.Unfinished[:run], End: k.Unfinished[run].First, EndEpoch: epoch(run)}
 			if epoch(run) != UnknownEpoch && before.size(here.Offset) <= payloadLimit {
@@ -301,7 +300,7 @@ func FuzzMetadata(f *testing.F) {
 			}
 			return
 		}
-		// Taken: then it was written at exactly this place.
+		// Accepted: then it was written at exactly this commit key.
 		if id := strings.Split(metadata, ":")[1]; id != "" {
 			raw, err := base64.RawURLEncoding.DecodeString(id)
 			if err != nil {
@@ -345,7 +344,7 @@ func checkRuns(t *testing.T, offset int64, k Knowledge) {
 	}
 }
 
-// So many lengths take most bytes together when the sum is shared out as longest does.
+// Lengths that add up to a sum take most bytes when the sum is shared out as longest does.
 func TestLengthsThatAddUpTakeNoMoreThanLongest(t *testing.T) {
 	const sums = 20_000
 	most := make([]int, sums) // of one length, then of one more each time
@@ -360,7 +359,7 @@ func TestLengthsThatAddUpTakeNoMoreThanLongest(t *testing.T) {
 		}
 		more := make([]int, sums)
 		for sum := lengths + 1; sum < sums; sum++ {
-			for _, one := range []int64{1, 128, 16384} { // more is no longer
+			for _, one := range []int64{1, 128, 16384} { // other steps are no longer
 				if one <= sum-lengths {
 					more[sum] = max(more[sum], uvarintLen(one)+most[sum-one])
 				}

@@ -12,9 +12,9 @@ import (
 	"pgregory.net/rapid"
 )
 
-// What versions wrote: all of these tell of the runs 1000-1001 and 1010 up to 1020. They were
-// computed apart from this program, from the format's description in ARCHITECTURE.md. What
-// "rf3:" says must be read for ever; those before it are ignored.
+// What versions wrote. All of these hold the unfinished runs 1000-1001 and 1010, up to 1020. They were
+// computed apart from this program, from the description of the format. "rf3:" must stay readable
+// indefinitely; earlier versions are ignored.
 const (
 	frozenPlain    = "rf1:Ynu9I9zBuXQCCAEJ"
 	frozenAnchored = "rf2:7UBmMMRET-ACAQIDBAUGBwgCCAEJ"
@@ -56,8 +56,8 @@ func TestEveryVersionInUseIsRead(t *testing.T) {
 	}
 }
 
-// Both versions work in one group: the one before passes over nothing for what this one
-// wrote. It is kept here as it was.
+// Both versions work in one group: the version before skips nothing because of what this version wrote. Its
+// code is kept here unchanged.
 func TestTheVersionBeforeIgnoresWhatIsWritten(t *testing.T) {
 	if k, err := oldDecode(here, frozenAnchored); err != nil || k.End != 1020 {
 		t.Fatalf("the old decoder is not what it was: %+v, %v", k, err)
@@ -75,7 +75,7 @@ func TestTheVersionBeforeIgnoresWhatIsWritten(t *testing.T) {
 	})
 }
 
-// Whatever byte is damaged, and however: nothing is told that was not written.
+// Whichever byte is damaged, and however: nothing is read that was not written.
 func TestADamagedByteNeverMeansSomethingElse(t *testing.T) {
 	at := here
 	at.TopicID = otherID

@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// Item is one unfinished record. Whoever adds it sets the exported fields, and leaves them alone
-// until it is finished; then it may be added again.
+// Item is one unfinished record. Its owner sets the exported fields before Add and does not change them until
+// it is finished. Then it may be added again.
 type Item[T any] struct {
-	Of     T // whose it is
+	Of     T // the record
 	Offset int64
 	Epoch  int32 // leader epoch of the record
 	// Before is the leader epoch of what was read last before the record. Add sets it.
@@ -19,30 +19,29 @@ type Item[T any] struct {
 	open       bool // it may finish at any time
 }
 
-// Progress knows, of one partition's log, what is finished: all below position
-// that is not in the list of unfinished records. Make one with [New] or [NewLog].
+// Progress knows which records of one partition's log are finished: all below position that are not in the
+// list of unfinished records. Make one with [New] or [NewLog].
 //
-// Only what is unfinished is stored. A record that is done leaves the list, so
-// one held record does not make thousands of finished ones cost memory, and
-// offsets that hold no record (transaction markers, what compaction removed)
-// need no thought: they are below position and not in the list.
+// Only unfinished records are stored. A finished record leaves the list, so thousands of finished records
+// behind one held record cost no memory. Offsets without a record (transaction markers, compacted records)
+// need no care: they are below position and not in the list.
 //
 // Invariants:
-//   - the list is ordered by offset, every offset in it is below position;
-//   - doneBefore of a record says that something between its predecessor in
-//     the list and itself is done (of the head it says nothing);
-//   - doneAfter says the same of what lies between the tail and position;
-//   - runs counts the records with doneBefore that are not the head, plus one
-//     where the list is not empty: the unfinished runs a commit has to tell of;
-//   - inherited holds what the owner before left unfinished at or above
-//     position, ordered; inheritedEnd is where its knowledge ended: what lies
-//     between position and inheritedEnd and in no run was done by it;
-//   - epoch is the leader epoch of what was read last below position: a record, or a
-//     marker; each record in the list keeps what it was before the record was read;
-//   - inheritedEpoch is the one of what lies below inheritedEnd;
-//   - bound is at least what the metadata may come to take when what is open finishes.
+//   - the list is ordered by offset, and every offset in it is below position;
+//   - doneBefore of a record: something between its predecessor in the list and itself is finished
+//     (of the head it says nothing);
+//   - doneAfter: the same of what lies between the tail and position;
+//   - runs counts the records with doneBefore except the head, plus one if the list is not empty: the
+//     unfinished runs that a commit has to write;
+//   - inherited holds what the previous owner left unfinished at or above position, ordered.
+//     inheritedEnd is where its knowledge ended: what lies between position and inheritedEnd and in
+//     no run was finished by that owner;
+//   - epoch is the leader epoch of what was read last below position: a record or a marker. Each record
+//     in the list keeps the epoch from before it was read;
+//   - inheritedEpoch is the epoch of what lies below inheritedEnd;
+//   - bound is at least what the metadata can come to take when open records finish.
 //
-// Epochs are UnknownEpoch where nobody tells them.
+// Epochs that are not known are UnknownEpoch.
 type Progress[T any] struct {
 	position   int64
 	epoch      int32
@@ -52,7 +51,7 @@ type Progress[T any] struct {
 	doneAfter  bool
 
 	epochs Epochs
-	// bottom says that nothing lies below position.
+	// bottom: nothing lies below position.
 	bottom bool
 
 	inherited      []Range
@@ -63,8 +62,8 @@ type Progress[T any] struct {
 	bound int // bytes of the metadata's payload
 }
 
-// New starts at a committed offset, with the epoch of the last record below it
-// and what its metadata tells, which the progress owns from then on.
+// New starts at a committed offset, with the epoch of the last record below it and what its metadata says. The
+// progress owns k from then on.
 func New[T any](committed int64, epoch int32, k Knowledge) Progress[T] {
 	p := Progress[T]{position: committed, epoch: epoch, inherited: k.Unfinished, inheritedEnd: k.End, inheritedEpoch: k.EndEpoch, inheritedBegan: k.endBegan()}
 	if epoch != UnknownEpoch {
@@ -84,19 +83,19 @@ func NewLog[T any](first int64) Progress[T] {
 	return p
 }
 
-// Position is the next offset to read, and Epoch the leader epoch below it.
+// Position returns the next offset to read, and Epoch the leader epoch below it.
 func (p *Progress[T]) Position() int64 { return p.position }
 
-// Epoch is explained with Position.
+// Epoch: see Position.
 func (p *Progress[T]) Epoch() int32 { return p.epoch }
 
 // Len counts the unfinished records, and Runs the runs of neighbours among them.
 func (p *Progress[T]) Len() int { return p.count }
 
-// Runs is explained with Len.
+// Runs: see Len.
 func (p *Progress[T]) Runs() int { return p.runs }
 
-// First is the unfinished record of the least offset, T's zero where there is none.
+// First returns the unfinished record with the least offset; T's zero if there is none.
 func (p *Progress[T]) First() (first T) {
 	if p.head != nil {
 		first = p.head.Of
@@ -104,7 +103,7 @@ func (p *Progress[T]) First() (first T) {
 	return first
 }
 
-// All are the unfinished records, by offset. None may be finished meanwhile.
+// All returns the unfinished records by offset. None may be finished meanwhile.
 func (p *Progress[T]) All() iter.Seq[T] {
 	return func(yield func(T) bool) {
 		for r := p.head; r != nil && yield(r.Of); r = r.next {
@@ -112,7 +111,7 @@ func (p *Progress[T]) All() iter.Seq[T] {
 	}
 }
 
-// Watermark is the offset to commit: every record below it is finished.
+// Watermark returns the offset to commit: every record below it is finished.
 func (p *Progress[T]) Watermark() int64 {
 	if p.head != nil {
 		return p.head.Offset
@@ -120,7 +119,7 @@ func (p *Progress[T]) Watermark() int64 {
 	return p.position
 }
 
-// WatermarkEpoch is the epoch of the last record below the watermark.
+// WatermarkEpoch returns the epoch of the last record below the watermark.
 func (p *Progress[T]) WatermarkEpoch() int32 {
 	if p.head != nil {
 		return p.head.Before
@@ -128,8 +127,8 @@ func (p *Progress[T]) WatermarkEpoch() int32 {
 	return p.epoch
 }
 
-// Upper is the uppermost end of what is believed, and the epoch below it: where the
-// leader has that epoch there too, all below is the same log.
+// Upper returns the highest offset up to which something is believed, and the epoch below it. If the leader
+// has that epoch there, all below is the same log.
 func (p *Progress[T]) Upper() (offset int64, epoch int32) {
 	if p.inheritedEnd > p.position {
 		return p.inheritedEnd, p.inheritedEpoch
@@ -137,7 +136,7 @@ func (p *Progress[T]) Upper() (offset int64, epoch int32) {
 	return p.position, p.epoch
 }
 
-// UpperEpochs are the epochs below the uppermost end, the caller's own.
+// UpperEpochs returns the epochs below Upper's offset; they belong to the caller.
 func (p *Progress[T]) UpperEpochs() Epochs {
 	if p.inheritedEnd > p.position {
 		return Epochs{{p.inheritedEpoch, p.inheritedBegan}}
@@ -145,16 +144,16 @@ func (p *Progress[T]) UpperEpochs() Epochs {
 	return slices.Clone(p.epochs)
 }
 
-// Distrust forgets the epoch below the position where a higher end is believed by its own: then all
-// below that is the same log, and a leader that knows no such epoch here is right.
+// Distrust forgets the epoch below the position if a higher end is believed for its own epoch: then all below
+// that end is the same log, and a leader that does not know the epoch here is right.
 func (p *Progress[T]) Distrust() {
 	if p.tellsInherited() {
 		p.epoch = UnknownEpoch
 	}
 }
 
-// ForgetUnverified forgets what the owner before finished beyond the position where no epoch
-// tells of it, and reports whether there was any.
+// ForgetUnverified forgets what the previous owner finished beyond the position if no epoch verifies it, and
+// reports whether there was anything.
 func (p *Progress[T]) ForgetUnverified() bool {
 	if p.inheritedEnd <= p.position || p.inheritedEpoch != UnknownEpoch {
 		return false
@@ -163,8 +162,8 @@ func (p *Progress[T]) ForgetUnverified() bool {
 	return true
 }
 
-// FinishedBefore tells whether the owner before finished the record at offset,
-// which must not be below position.
+// FinishedBefore reports whether the previous owner finished the record at offset, which must not be below
+// position.
 func (p *Progress[T]) FinishedBefore(offset int64) bool {
 	if offset >= p.inheritedEnd {
 		return false
@@ -180,8 +179,7 @@ func (p *Progress[T]) FinishedBefore(offset int64) bool {
 	return true
 }
 
-// Add puts the next record that was read at the end of the list and moves the
-// position past it.
+// Add appends the next record that was read to the list, and moves the position past it.
 func (p *Progress[T]) Add(r *Item[T]) {
 	r.Before = p.epoch
 	r.doneBefore = p.doneAfter
@@ -200,13 +198,13 @@ func (p *Progress[T]) Add(r *Item[T]) {
 	p.Advance(r.Offset+1, r.Epoch)
 }
 
-// Pass moves the position past a record that the owner before finished.
+// Pass moves the position past a record that the previous owner finished.
 func (p *Progress[T]) Pass(offset int64, epoch int32) {
 	p.doneAfter = p.count > 0
 	p.Advance(offset+1, epoch)
 }
 
-// Advance moves the position, with the epoch of what lies below it; it never goes back.
+// Advance moves the position forward, with the epoch of what lies below it. It never goes back.
 func (p *Progress[T]) Advance(position int64, epoch int32) {
 	if position <= p.position {
 		return
@@ -217,7 +215,7 @@ func (p *Progress[T]) Advance(position int64, epoch int32) {
 		p.inherited = p.inherited[1:]
 	}
 	if len(p.inherited) > 0 && p.inherited[0].First < position {
-		// Copied on write: the slice is the decoder's, never shared.
+		// Safe to change: the slice is the decoder's, never shared.
 		p.inherited[0].First = position
 	}
 }
@@ -230,9 +228,8 @@ func (p *Progress[T]) UnfinishedFrom(offset int64) (n int) {
 	return n
 }
 
-// Cut goes on in a log that is another one from an offset on, where the epoch is the one
-// of the last record below it: what is known from there on is forgotten. No record in
-// the list may lie there.
+// Cut continues in a log that is another one from offset on; epoch is that of the last record below. What is
+// known from there on is forgotten. No record in the list may lie there.
 func (p *Progress[T]) Cut(offset int64, epoch int32) {
 	if p.inheritedEnd > offset {
 		p.inheritedEnd, p.inheritedEpoch, p.inheritedBegan = offset, epoch, epochBegan{}
@@ -249,16 +246,16 @@ func (p *Progress[T]) Cut(offset int64, epoch int32) {
 	}
 	p.position, p.epoch, p.epochs = offset, epoch, p.epochs.cut(offset, epoch)
 	if p.tail != nil && p.tail.Offset+1 == offset {
-		p.doneAfter = false // that lay behind
+		p.doneAfter = false // what was finished lay there
 	}
 }
 
-// Finish takes a record off the list.
+// Finish removes a record from the list.
 func (p *Progress[T]) Finish(r *Item[T]) {
 	switch {
 	case r.prev == nil && r.next == nil:
 		p.head, p.tail, p.runs = nil, nil, 0
-		// Nothing unfinished: the position itself is the watermark.
+		// Nothing is unfinished: the position itself is the watermark.
 		p.doneAfter = false
 	case r.prev == nil:
 		p.head = r.next
@@ -287,28 +284,27 @@ func (p *Progress[T]) Finish(r *Item[T]) {
 	p.count--
 }
 
-// Opened notes that a record in the list may finish from now on at any time, and Closed that it may not
-// any more. What is open may finish in any order, and what is known then must fit into the metadata.
+// Opened notes that a record in the list may finish at any time from now on, and Closed that it may not any
+// more. Open records may finish in any order, and what is known then must fit into the metadata.
 func (p *Progress[T]) Opened(r *Item[T]) {
 	r.open = true
 	p.bound += openCost
 }
 
-// Closed is explained with Opened.
+// Closed: see Opened.
 func (p *Progress[T]) Closed(r *Item[T]) { r.open = false }
 
 const (
-	// openCost bounds what one more open record may add: a done run, and a
-	// run that was split off, both of less than 2^21.
+	// openCost bounds what one more open record may add: a finished run, and a run that was split off, each
+	// shorter than 2^21.
 	openCost = 6
 
-	// boundLimit leaves room for lengths that grow by a byte between two
-	// computations.
+	// boundLimit leaves room for lengths that grow by a byte between two computations.
 	boundLimit = payloadLimit - 64
 )
 
-// Fits tells whether one more record may be opened that splits a run. The first one may be in any
-// case: what is known becomes less with it.
+// Fits reports whether one more record that splits a run may be opened. The first record always may: it
+// shortens the metadata.
 func (p *Progress[T]) Fits() bool {
 	if p.bound+openCost > boundLimit {
 		p.bound = p.worst()
@@ -316,13 +312,12 @@ func (p *Progress[T]) Fits() bool {
 	return p.bound+openCost <= boundLimit
 }
 
-// worst bounds the size of the metadata that the list can come to need when what
-// is open now finishes in any order: of neighbours that are open every other one
-// can become a gap of its own.
+// worst bounds the size of the metadata that the list can come to need when the open records finish in any
+// order: of open neighbours every other one can become a gap.
 func (p *Progress[T]) worst() int {
 	size := p.Knowledge().size(p.Watermark())
 	for first := p.head; first != nil; {
-		// first to last is an unfinished run; in a row, so many before last are open.
+		// first to last is an unfinished run; row counts the open records in a row before last.
 		gaps, row, last := int64(0), int64(0), first
 		for r := first; r != nil && (r == first || !r.doneBefore); r = r.next {
 			if last = r; !r.open {
@@ -339,8 +334,8 @@ func (p *Progress[T]) worst() int {
 	return size
 }
 
-// Whole is all that is known, for this process itself: what is unfinished, and that everything
-// else up to the position is done.
+// Whole returns all that is known, for this process itself: the unfinished runs, and that all else up to the
+// position is finished.
 func (p *Progress[T]) Whole() Knowledge {
 	k := p.Knowledge()
 	if p.tellsInherited() {
@@ -348,7 +343,7 @@ func (p *Progress[T]) Whole() Knowledge {
 	}
 	k.End, k.EndEpoch = p.position, p.epoch
 	if p.tail != nil && !p.doneAfter {
-		// Knowledge leaves the last run out.
+		// Knowledge leaves out the last run.
 		first := p.tail
 		for first != p.head && !first.doneBefore {
 			first = first.prev
@@ -359,19 +354,19 @@ func (p *Progress[T]) Whole() Knowledge {
 	return k
 }
 
-// tellsInherited tells whether what the owner before knew goes into our own commits:
-// not where it lies below the position, and not where it could not be verified there.
+// tellsInherited reports whether our commits carry what the previous owner knew: not below the position, and
+// not if it could not be verified.
 func (p *Progress[T]) tellsInherited() bool {
 	return p.inheritedEnd > p.position && p.inheritedEpoch != UnknownEpoch
 }
 
-// Evidence is what a commit tells where nothing beyond its offset may be told.
+// Evidence is what a commit carries if nothing beyond its offset may be written.
 func (p *Progress[T]) Evidence() Knowledge {
 	return Knowledge{End: p.Watermark(), EndEpoch: p.WatermarkEpoch(), read: p.epochs}
 }
 
-// Knowledge is what a commit tells beside its offset: the unfinished runs from
-// the watermark on, and the end before which everything else is done.
+// Knowledge is what a commit carries beside its offset: the unfinished runs from the watermark on, and the end
+// before which all else is finished.
 func (p *Progress[T]) Knowledge() Knowledge {
 	k := p.Evidence()
 	for r := p.head; r != nil; r = r.next {
@@ -392,7 +387,7 @@ func (p *Progress[T]) Knowledge() Knowledge {
 	case p.doneAfter:
 		k.End, k.EndEpoch = p.position, p.epoch
 	default:
-		// Nothing beyond the last run is done: it need not be told.
+		// Nothing beyond the last run is finished: it need not be written.
 		k.End, k.EndEpoch = k.Unfinished[n-1].First, k.epochs[n-1]
 		k.Unfinished, k.epochs = k.Unfinished[:n-1], k.epochs[:n-1]
 	}

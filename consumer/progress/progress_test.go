@@ -9,9 +9,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// log is a naive model of one partition and of what became of its records: a log
-// with markers, read by one owner after the other, and truncated and written to again
-// now and then.
+// log is a naive model of one partition and of its records: a log with markers, read by one owner after the
+// other, truncated and written to again now and then.
 type log struct {
 	record []bool  // whether there is a record at the offset; else a marker
 	epoch  []int32 // of what is there
@@ -21,7 +20,7 @@ type log struct {
 	next  int32 // the epoch of the next leader
 }
 
-// write grows the log by so many offsets.
+// write grows the log by n offsets.
 func (l *log) write(t *rapid.T, n int) {
 	for range n {
 		if rapid.IntRange(0, 7).Draw(t, "a new leader") == 0 {
@@ -52,7 +51,7 @@ func tells(from int64, k Knowledge, o int64) bool {
 	return o < from || o < k.End && !slices.ContainsFunc(k.Unfinished, func(s Range) bool { return s.First <= o && o <= s.Last })
 }
 
-// known must say done of nothing that is not, and of everything below an offset that is.
+// check: k says finished of nothing that is not, and of all below upto that is.
 func (l *log) check(t *rapid.T, what string, from int64, k Knowledge, upto int64) {
 	t.Helper()
 	for o := range int64(len(l.record)) {
@@ -93,13 +92,13 @@ func TestProgressAgreesWithANaiveModelOverSeveralOwners(t *testing.T) {
 			if err != nil {
 				t.Fatalf("what was committed cannot be read: %v", err)
 			}
-			// The version before told no epoch.
+			// The version before wrote no epoch.
 			old := k.End > committed && rapid.IntRange(0, 4).Draw(t, "by the version before") == 0
 			if old {
 				k.EndEpoch = UnknownEpoch
 			}
 			p := New[int64](committed, l.below(committed), k)
-			// A new owner knows what the commit told.
+			// A new owner knows what the commit says.
 			for o := range l.known {
 				l.known[o] = l.record[o] && l.done[o] && tells(committed, k, int64(o))
 			}
@@ -127,7 +126,7 @@ func (l *log) checkProgress(t *rapid.T, p *Progress[int64], old bool, pending in
 	}
 	switch {
 	case old && offset > p.position && epoch == UnknownEpoch:
-		// What cannot be verified at its end is not told on.
+		// What cannot be verified at its end is not passed on.
 		if upto = p.position; p.Knowledge().End > upto {
 			t.Fatalf("%+v is told without an epoch", p.Knowledge())
 		}
@@ -147,8 +146,7 @@ func (l *log) checkProgress(t *rapid.T, p *Progress[int64], old bool, pending in
 	}
 }
 
-// ownStep reads a record, passes over a marker, finishes a record, or makes the log
-// another one.
+// ownStep reads a record, passes a marker, finishes a record, or makes the log another one.
 func ownStep(t *rapid.T, l *log, p *Progress[int64], pending map[int64]*Item[int64]) {
 	switch what := rapid.IntRange(0, 12).Draw(t, "what"); {
 	case what == 12:
@@ -237,7 +235,7 @@ func TestTheWatermarkPassesMarkersAndGaps(t *testing.T) {
 	d := &Item[int64]{}
 	d.Offset = 12 // 10 and 11 are markers
 	p.Add(d)
-	p.Advance(20, 3) // and so are 13 to 19
+	p.Advance(20, 3) // so are 13 to 19
 	if w := p.Watermark(); w != 12 {
 		t.Errorf("watermark %d over an unfinished record at 12", w)
 	}
@@ -250,17 +248,16 @@ func TestTheWatermarkPassesMarkersAndGaps(t *testing.T) {
 	}
 }
 
-// As long as it fits, whatever is open may finish in any order, and all that is known then is
-// told.
+// As long as Fits, open records may finish in any order and all that is then known is written.
 func TestWhatIsOpenFitsInWhateverOrderItFinishes(t *testing.T) {
 	for seed := range uint64(64) {
 		random := rand.New(rand.NewPCG(seed, 0))
 		k, ordered := Nothing(0, 0), seed%2 == 0
-		for n := range seed % 4 * 240 { // which the owner before left
+		for n := range seed % 4 * 240 { // which the previous owner left
 			k.Unfinished = append(k.Unfinished, Range{int64(1<<40 + 400*n), int64(1<<40 + 199 + 400*n)})
 			k.End = int64(1<<40 + 400 + 400*n)
 		}
-		apart := []int64{1, 2, 1 << 7, 1 << 14}[seed/4%4] // where others' records or markers lie between
+		apart := []int64{1, 2, 1 << 7, 1 << 14}[seed/4%4] // others' records or markers lie between
 		p := New[int64](0, 0, k)
 		var closed, open []*Item[int64]
 		for range 4000 {
@@ -282,7 +279,7 @@ func TestWhatIsOpenFitsInWhateverOrderItFinishes(t *testing.T) {
 				p.Opened(closed[0])
 				open, closed = append(open, closed[0]), closed[1:]
 			}
-			// Every other one makes most gaps; then some of the rest make room.
+			// Every other one makes most gaps; then some of the rest close gaps.
 			slices.SortFunc(open, func(a, b *Item[int64]) int { return cmp.Compare(a.Offset, b.Offset) })
 			var left []*Item[int64]
 			for i, r := range open {

@@ -7,7 +7,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// What tools are told is what the next owner would pass over, offset for offset.
+// Parse shows tools what the next owner skips, offset for offset.
 func TestParsedProgressTellsWhatTheNextOwnerPassesOver(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		k := someKnowledge(t, here.Offset, 8, 5)
