@@ -12,48 +12,49 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// told is what is kept of the cluster's answers. Guarded by the client's mutex.
+// told is what is kept of the cluster's answers. The client's mutex guards it.
 type told struct {
 	last  *Metadata
-	err   error // of the last try, where there is no answer yet
-	tries int   // that have ended
+	err   error // of the last try, while there is no answer yet
+	tries int   // number of tries that have ended
 	more  chan struct{}
 
-	// ours is whether any answer told of a topic of ours: until then no cluster is taken for ours.
+	// ours: some answer named a topic of ours. Until then no cluster counts as ours.
 	ours   bool
-	topics map[string]*belief // by name, also of topics that are gone
-	// foreign is since when only another cluster answers; zero: ours does.
+	topics map[string]*belief // by name, also topics that are gone
+	// foreign is since when only another cluster answers; zero: ours answers.
 	foreign time.Time
 }
 
 // belief is what is believed of a topic, whatever the last answer was.
 type belief struct {
 	id ID
-	// retired are the IDs that others have replaced, the last one last.
+	// retired are the replaced IDs, the last one last.
 	retired []ID
 	doubt   doubt
-	// back is since when a retired ID is told, and the present one is not.
+	// back is since when a retired ID is reported and the present one is not.
 	back stretch
-	// leaders are those with the highest epoch told, by partition.
+	// leaders are the leaders with the highest epoch reported, by partition.
 	leaders map[int32]Partition
-	// older is since when only older leader epochs are told.
+	// older is since when only lower leader epochs are reported.
 	older stretch
 }
 
-// doubt is a topic's other ID that one broker told.
+// doubt is another ID of a topic that one broker reported.
 type doubt struct {
 	id    ID
 	by    string    // its address
-	since time.Time // nobody has contradicted
-	told  time.Time // last
-	// denied is whether another broker has told the present ID since.
+	since time.Time // since when it is not contradicted
+	told  time.Time // when it was reported last
+	// denied: another broker has reported the present ID since.
 	denied bool
 }
 
-// stretch is a time in which something was told again and again.
+// stretch is a time in which something was reported again and again.
 type stretch struct{ since, last time.Time }
 
-// told is how long it has been told, now too. A break of more than doubtFor ends a stretch.
+// told returns how long it has been reported; it is reported now too. A break of more than doubtFor ends a
+// stretch.
 func (s *stretch) told(now time.Time) time.Duration {
 	if now.Sub(s.last) > doubtFor {
 		s.since = now
@@ -62,7 +63,7 @@ func (s *stretch) told(now time.Time) time.Duration {
 	return now.Sub(s.since)
 }
 
-// topic is what is believed of a topic.
+// topic returns what is believed of a topic.
 func (t *told) topic(name string) *belief {
 	b := t.topics[name]
 	if b == nil {
@@ -73,33 +74,32 @@ func (t *told) topic(name string) *belief {
 }
 
 const (
-	// doubtFor is how long a doubt lasts that nobody tells again.
+	// doubtFor is how long a doubt lasts that is not reported again.
 	doubtFor = 10 * time.Second
-	// aloneFor is how long one broker must have told of another topic ID, where no second one
-	// answers, until that is believed; and how long all must have told of lower leader epochs.
+	// aloneFor is how long one broker must report another topic ID, while no second broker answers, until the
+	// ID is believed; and how long all must report lower leader epochs.
 	aloneFor = 30 * time.Second
-	// foreignFor is how long another cluster must have answered alone at our addresses until
-	// it is believed to have taken the place of ours; and how long a replaced topic ID alone.
+	// foreignFor is how long another cluster must answer alone at our addresses until it is believed to
+	// replace ours; and how long a replaced topic ID must be reported alone.
 	foreignFor = time.Minute
 	// confirmTakes bounds how long the first answer waits for a second broker's.
 	confirmTakes = 100 * time.Millisecond
-	// mostRetired is how many of a topic's former IDs are known: brokers lag by one or two.
+	// mostRetired bounds a topic's former IDs that are kept: brokers lag by one or two.
 	mostRetired = 16
 )
 
-// errForeign says that an address is another cluster's.
+// errForeign: an address belongs to another cluster.
 var errForeign = errors.New("the address belongs to another cluster")
 
-// lost tells whether no cluster has told of a topic of ours yet: nothing else says which of
-// several clusters is ours.
+// lost reports whether no cluster has named a topic of ours yet: nothing else shows which cluster is ours.
 func (c *Client) lost() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return !c.told.ours
 }
 
-// unknown tells whether none of the topics exists, or may be looked at: of one that is not there
-// a cluster with access rules says that too.
+// unknown reports whether none of the topics exists or may be seen: a cluster with access rules answers so for
+// a topic that does not exist.
 func (m *Metadata) unknown() bool {
 	for _, t := range m.Topics {
 		if !errors.Is(t.Err, kafka.UnknownTopicOrPartition) && !errors.Is(t.Err, kafka.TopicAuthorizationFailed) {
@@ -109,8 +109,8 @@ func (m *Metadata) unknown() bool {
 	return len(m.Topics) > 0
 }
 
-// foreign is an error where an answer is another cluster's. After a minute in which nobody else
-// answered it is believed all the same: whoever has set up the cluster anew would wait for ever.
+// foreign returns an error if an answer is another cluster's. After a minute in which no one else answered it
+// is believed: a cluster may have been set up again, and the client would wait indefinitely.
 func (c *Client) foreign(m *Metadata) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -131,8 +131,8 @@ func (c *Client) foreign(m *Metadata) error {
 	return nil
 }
 
-// confirmed is the first answer, or one whose topic IDs two brokers have told: nothing is known
-// yet by which to judge them. Where no two have told the same within 100 ms the first stands.
+// confirmed returns the first answer, or one whose topic IDs two brokers reported: nothing is known yet to
+// judge them by. If no two report the same within 100 ms, the first stands.
 func (c *Client) confirmed(first *Metadata, by string) (*Metadata, string) {
 	ctx, cancel := context.WithTimeout(c.ctx, confirmTakes)
 	defer cancel()
@@ -159,7 +159,7 @@ func (c *Client) confirmed(first *Metadata, by string) (*Metadata, string) {
 	return first, by
 }
 
-// ids are the topics' IDs that are told.
+// ids returns the topics' IDs in the answer.
 func (m *Metadata) ids() map[string]ID {
 	ids := map[string]ID{}
 	for name, t := range m.Topics {
@@ -170,8 +170,8 @@ func (m *Metadata) ids() map[string]ID {
 	return ids
 }
 
-// believe takes an answer as the cluster's state, but for what is older than what is known.
-// It reports false where another broker must be asked: a topic has another ID.
+// believe takes an answer as the cluster's state, except what is older than what is known. It returns false if
+// another broker must be asked: a topic has another ID.
 func (c *Client) believe(m *Metadata, by string) (settled bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -193,7 +193,7 @@ func (c *Client) believe(m *Metadata, by string) (settled bool) {
 			b.id, b.leaders, b.older = topic.ID, nil, stretch{}
 		case slices.Contains(b.retired, topic.ID): // a broker that lags: it decides nothing
 			settled = settled && *d == doubt{}
-			if b.back.told(now) >= foreignFor { // unless nobody tells the other one
+			if b.back.told(now) >= foreignFor { // unless no one reports the other ID
 				b.replace(topic.ID)
 			}
 		case topic.ID == b.id && now.Sub(d.told) > doubtFor:
@@ -231,10 +231,10 @@ func (b *belief) replace(id ID) {
 	b.leaders, b.older = nil, stretch{}
 }
 
-// newer is a topic as now told, with what is known to be newer from before: all of it, where
-// its ID is not believed yet, and partitions with a higher leader epoch. A topic that was made
-// anew without an ID, and one of a cluster that was restored from a snapshot, have lower epochs
-// too: those are believed when for 30 s nobody tells others.
+// newer returns a topic as reported now, with what is newer from before: all of it if the reported ID is not
+// believed yet, and partitions with a higher leader epoch. Epochs are also lower in a topic that was recreated
+// without an ID, and in a cluster restored from a snapshot: they are believed after 30 s in which no one
+// reports others.
 func (b *belief) newer(former, now Topic) Topic {
 	switch {
 	case now.ID != (ID{}) && now.ID != b.id:
@@ -265,7 +265,7 @@ func (b *belief) newer(former, now Topic) Topic {
 	return merged
 }
 
-// led keeps the leaders of a topic. One without an epoch is no news of the epoch.
+// led keeps the leaders of a topic. A leader without an epoch does not change the epoch.
 func (b *belief) led(t Topic) {
 	if b.leaders == nil {
 		b.leaders = map[int32]Partition{}

@@ -35,7 +35,7 @@ func TestAnIDThatWasReplacedNeverComesBack(t *testing.T) {
 	})
 }
 
-// At a start after a topic was made anew the brokers that lag may be believed; and a cluster may be
+// When a topic was recreated shortly before the start, brokers that lag may be believed; and a cluster may be
 // restored from a snapshot.
 func TestAReplacedIDIsBelievedWhenNobodyTellsTheOtherOneAnyMore(t *testing.T) {
 	inCluster(t, []string{"a:1"}, func(t *testing.T, n *network, c *Client) {
@@ -116,7 +116,7 @@ func TestAClusterWithoutOurTopicsIsNotKeptForOurs(t *testing.T) {
 	})
 }
 
-// The same where a cluster has told of no topic because of its access rules.
+// The same if a cluster names no topic because of its access rules.
 func TestTopicsThatAreNowhereAreAwaitedAndFound(t *testing.T) {
 	inCluster(t, []string{"other:1", "hung:1", "a:1"}, func(t *testing.T, n *network, c *Client) {
 		other := tells(1, &state{cluster: "other", missing: true, brokers: map[int32]string{1: "other"}})
@@ -169,7 +169,7 @@ func TestAnErrorForgetsNoEpoch(t *testing.T) {
 	})
 }
 
-// leads has the partition told with a leader and an epoch, or with neither and an error.
+// leads reports the partition with a leader and an epoch, or with neither and an error.
 func leads(s *state, epoch int32, code int16) func(kmsg.Request) kmsg.Response {
 	b := tells(1, s)
 	return func(req kmsg.Request) kmsg.Response {

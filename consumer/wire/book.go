@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// How long an address comes last: one that did not answer or is another cluster's, and one
-// that refused, which costs little to ask again.
+// How long an address is tried last: after no answer or another cluster's, and after a refusal, which costs
+// little to repeat.
 const (
 	passedOverFor = 30 * time.Second
 	refusedFor    = time.Second
@@ -27,7 +27,7 @@ type book struct {
 // passOver puts an address last that could not be used.
 func (c *Client) passOver(ctx context.Context, address string, err error) {
 	if ctx.Err() != nil {
-		return // given up by who asked, which says nothing of the address
+		return // the caller gave up: that says nothing of the address
 	}
 	passed := refusedFor
 	if silence(err) || errors.Is(err, errForeign) {
@@ -39,20 +39,20 @@ func (c *Client) passOver(ctx context.Context, address string, err error) {
 	c.book.until[address] = time.Now().Add(passed)
 }
 
-// passedOver tells whether an address comes last for now. Before the first answer none is left out.
+// passedOver reports whether an address is tried last for now. Before the first answer none is.
 func (c *Client) passedOver(address string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.told.last != nil && time.Now().Before(c.book.until[address])
 }
 
-// silence tells whether nothing came where an answer was waited for.
+// silence reports whether nothing came when an answer was awaited.
 func silence(err error) bool {
 	var timeout net.Error
 	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
 }
 
-// addresses are those to try, in order.
+// addresses returns the addresses to try, in order.
 func (c *Client) addresses() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -82,7 +82,7 @@ func (c *Client) addresses() []string {
 	return append(all, last...)
 }
 
-// takeAny gives a connection to whichever broker answers.
+// takeAny returns a connection to whichever broker answers.
 func (c *Client) takeAny(ctx context.Context) (*conn, error) {
 	var failed []error
 	for _, address := range c.addresses() {

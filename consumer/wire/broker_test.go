@@ -15,7 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// network is the brokers of a test by address. One that is not there refuses.
+// network is the brokers of a test by address. An address without a broker refuses.
 type network struct {
 	mu      sync.Mutex
 	brokers map[string]*broker
@@ -27,7 +27,7 @@ type network struct {
 type broker struct {
 	node     int32
 	hangs    bool // accepts, and never answers
-	guarded  bool // wants a log-in, before which it takes one ApiVersions, as Kafka does
+	guarded  bool // requires a log-in; before it one ApiVersions is taken, as in Kafka
 	versions map[int16]int16
 	answer   func(req kmsg.Request) kmsg.Response // nil: the connection is closed
 
@@ -108,8 +108,8 @@ func (b *broker) serve(conn net.Conn) {
 	}
 }
 
-// guard is Kafka's rule (SaslServerAuthenticator): versions are asked for once at the most,
-// then comes the log-in, then the rest.
+// guard is Kafka's rule (SaslServerAuthenticator): at most one request for versions, then the log-in, then the
+// rest.
 func guard(before []int16, key int16) bool {
 	switch kmsg.Key(key) {
 	case kmsg.ApiVersions:
@@ -143,7 +143,7 @@ func (b *broker) count(key kmsg.Key) int {
 	return b.asked[int16(key)]
 }
 
-// newest are what brokers of the tests take.
+// newest are the versions that brokers of the tests take.
 var newest = map[int16]int16{
 	int16(kmsg.Metadata): 12, int16(kmsg.FindCoordinator): 4, int16(kmsg.Heartbeat): 4, int16(kmsg.OffsetForLeaderEpoch): 4,
 	int16(kmsg.ApiVersions): 3, int16(kmsg.SASLHandshake): 1, int16(kmsg.SASLAuthenticate): 1,
@@ -160,7 +160,7 @@ func inCluster(t *testing.T, named []string, test func(t *testing.T, n *network,
 	})
 }
 
-// state is what a broker of the tests tells of its cluster.
+// state is what a broker of the tests reports of its cluster.
 type state struct {
 	mu      sync.Mutex
 	cluster string
@@ -170,7 +170,7 @@ type state struct {
 	missing bool             // the topic
 }
 
-// tells makes a broker that tells a state, which may change.
+// tells makes a broker that reports a state, which may change.
 func tells(node int32, s *state) *broker {
 	b := &broker{node: node, versions: maps.Clone(newest), asked: map[int16]int{}}
 	b.answer = func(req kmsg.Request) kmsg.Response {
@@ -187,7 +187,6 @@ func tells(node int32, s *state) *broker {
 	return b
 }
 
-// change changes the state.
 func (s *state) change(to func(s *state)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -27,7 +27,7 @@ type DialFunc func(ctx context.Context, network, address string) (net.Conn, erro
 
 // Config is what New needs.
 type Config struct {
-	// Brokers are the addresses to begin with, host:port.
+	// Brokers are the first addresses to try, host:port.
 	Brokers []string
 	// ClientID names this client in the brokers' logs and quotas.
 	ClientID string
@@ -37,25 +37,24 @@ type Config struct {
 	Dial DialFunc
 	// SASL is the log-in of each connection; nil: none.
 	SASL sasl.Mechanism
-	// Logger is told of addresses that are passed over; nil: nobody is.
+	// Logger logs addresses that are passed over; nil: no log.
 	Logger *slog.Logger
 }
 
 // Times.
 const (
-	// firstAnswer bounds a connection's beginning: its name's resolution, TCP, TLS and the answer to
-	// ApiVersions.
+	// firstAnswer bounds the start of a connection: name resolution, TCP, TLS and the answer to ApiVersions.
 	firstAnswer = 8 * time.Second
 	// loginTakes bounds the log-in that follows.
 	loginTakes = 10 * time.Second
 	// exchangeTakes bounds an exchange whose context has no deadline.
 	exchangeTakes = 30 * time.Second
-	// idleLimit is how long a connection is kept that nobody uses.
+	// idleLimit is how long an idle connection is kept.
 	idleLimit = 30 * time.Second
 )
 
-// Client is the way to one cluster. Make one with New. It contacts nothing before it is used;
-// then one goroutine keeps the metadata, until the context given to New ends.
+// Client is the way to one cluster. Make one with New. It contacts nothing before its first use. Then one
+// goroutine keeps the metadata, until the context given to New ends. It is safe for concurrent use.
 type Client struct {
 	cfg Config
 	ctx context.Context
@@ -70,7 +69,7 @@ type Client struct {
 	closed bool
 	book   book
 	told   told
-	// coordinators are the brokers that coordinate groups.
+	// coordinators are the brokers that coordinate groups, by group.
 	coordinators map[string]int32
 }
 
@@ -92,12 +91,12 @@ func New(ctx context.Context, cfg Config) *Client {
 	}
 }
 
-// Send sends a message to one broker, by the ID that the metadata gives it, or to [Any], and
-// returns its answer. Codes inside the answer are for the caller to look at.
+// Send sends a message to a broker, by its ID in the metadata or to [Any], and returns the answer. The caller
+// looks at the codes inside the answer.
 //
-// The version is the newest that the broker and kmsg know, and not above the one that is set in
-// the request; kafka.UnsupportedVersion where the broker takes none of those.
-// kafka.BrokerNotAvailable: the metadata has no such broker.
+// The version is the newest that both the broker and kmsg know, and at most the one set in the request. If the
+// broker takes none of these the error is kafka.UnsupportedVersion. If the metadata has no such broker it is
+// kafka.BrokerNotAvailable.
 func (c *Client) Send(ctx context.Context, broker int32, req kmsg.Request) (kmsg.Response, error) {
 	var res kmsg.Response
 	err := c.exchange(ctx, broker, func(k *conn) (err error) {
@@ -107,14 +106,14 @@ func (c *Client) Send(ctx context.Context, broker int32, req kmsg.Request) (kmsg
 	return res, err
 }
 
-// Exchange lends a connection to a broker for one request with a codec of the caller's own.
-// version is the newest version of the API that the broker takes, −1 where it takes none. The connection is
-// closed if exchange fails. When ctx ends the exchange fails at once.
+// Exchange lends a connection to a broker for one request with the caller's own codec. version is the newest
+// version of the API that the broker takes, −1 if it has no such API. If exchange fails the connection is
+// closed. When ctx ends the exchange fails at once.
 func (c *Client) Exchange(ctx context.Context, broker int32, key int16, exchange func(rw io.ReadWriter, version int16) error) error {
 	return c.exchange(ctx, broker, func(k *conn) error { return exchange(k, k.newest(key)) })
 }
 
-// exchange takes a connection, lends it, and keeps it where all went well.
+// exchange takes a connection, lends it, and keeps it if all went well.
 func (c *Client) exchange(ctx context.Context, broker int32, use func(*conn) error) error {
 	if _, bounded := ctx.Deadline(); !bounded {
 		var cancel context.CancelFunc
@@ -128,11 +127,11 @@ func (c *Client) exchange(ctx context.Context, broker int32, use func(*conn) err
 	return c.lend(ctx, k, use)
 }
 
-// lend lets a connection be used for one exchange.
+// lend lends a connection for one exchange.
 func (c *Client) lend(ctx context.Context, k *conn, use func(*conn) error) error {
 	deadline, _ := ctx.Deadline()
 	_ = k.SetDeadline(deadline)
-	// A deadline in the past ends the reads and writes of an exchange for which nobody waits.
+	// A deadline in the past ends the reads and writes of an exchange that no one waits for.
 	stop := context.AfterFunc(ctx, func() { _ = k.SetDeadline(time.Unix(1, 0)) })
 	err := use(k)
 	if ended := !stop(); ended || err != nil {
@@ -150,7 +149,7 @@ func (c *Client) lend(ctx context.Context, k *conn, use func(*conn) error) error
 	return err
 }
 
-// broken tells whether the broker, or the way to it, has ended a connection.
+// broken reports whether the broker, or the network, has ended a connection.
 func broken(err error) bool {
 	for _, end := range []error{
 		io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, net.ErrClosed,
@@ -163,8 +162,8 @@ func broken(err error) bool {
 	return false
 }
 
-// dropIdle closes the idle connections to an address where one has just been found broken. They
-// are as old: after a broker's restart each of them would fail one more request.
+// dropIdle closes the idle connections to an address after one was found broken. They are as old: after a
+// broker's restart each would fail one more request.
 func (c *Client) dropIdle(address string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -174,7 +173,7 @@ func (c *Client) dropIdle(address string) {
 	delete(c.idle, address)
 }
 
-// overdue is ctx's error where what failed had an end by it: the connection's deadline is the same.
+// overdue returns ctx's error if that is why something failed: the connection's deadline is ctx's.
 func overdue(ctx context.Context, err error, ended bool) error {
 	switch {
 	case err == nil:
@@ -187,7 +186,7 @@ func overdue(ctx context.Context, err error, ended bool) error {
 	return err
 }
 
-// take gives a connection to a broker that nobody else uses.
+// take returns a connection to a broker, for one user.
 func (c *Client) take(ctx context.Context, broker int32) (*conn, error) {
 	if broker == Any {
 		return c.takeAny(ctx)
@@ -208,7 +207,7 @@ func (c *Client) take(ctx context.Context, broker int32) (*conn, error) {
 	return k, err
 }
 
-// to gives a connection to an address: an idle one, or a new one.
+// to returns a connection to an address: an idle one, or a new one.
 func (c *Client) to(ctx context.Context, address string) (*conn, error) {
 	if k := c.idleTo(address); k != nil {
 		return k, nil
@@ -250,7 +249,7 @@ func (c *Client) keep(k *conn) {
 	c.idle[k.address] = append(c.idle[k.address], k)
 }
 
-// sweep closes connections that nobody has used for long.
+// sweep closes connections that were idle too long.
 func (c *Client) sweep() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -269,8 +268,8 @@ func (c *Client) sweep() {
 	}
 }
 
-// Close closes the connections that nobody uses, and those in use when they are given back.
-// Requests sent after it open connections for themselves.
+// Close closes the idle connections, and those in use when they are put back. Requests after Close open
+// connections for themselves.
 func (c *Client) Close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -16,7 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// versions are those of an API that a broker takes.
+// versions are the versions of an API that a broker takes.
 type versions struct{ oldest, newest int16 }
 
 // conn is a connection to one broker. One exchange uses it at a time.
@@ -24,7 +24,7 @@ type conn struct {
 	*protocol.Conn
 	address  string
 	takes    map[int16]versions // by API key
-	since    time.Time          // since when nobody has used it
+	since    time.Time          // when it was used last
 	expires  time.Time          // the log-in's end (KIP-368); zero: none
 	sequence int32
 }
@@ -35,7 +35,7 @@ func (k *conn) good(now time.Time) bool {
 	return now.Sub(k.since) < idleLimit && (k.expires.IsZero() || now.Before(k.expires))
 }
 
-// newest is the newest version of an API that the broker takes, −1 where it takes none.
+// newest returns the newest version of an API that the broker takes, −1 if it has no such API.
 func (k *conn) newest(key int16) int16 {
 	if v, known := k.takes[key]; known {
 		return v.newest
@@ -43,7 +43,7 @@ func (k *conn) newest(key int16) int16 {
 	return -1
 }
 
-// open connects to an address and hears its first answer, then logs in.
+// open connects to an address, waits for the first answer, then logs in.
 func (c *Client) open(ctx context.Context, address string) (*conn, error) {
 	opening, cancel := context.WithTimeout(ctx, firstAnswer)
 	defer cancel()
@@ -66,7 +66,7 @@ func (c *Client) open(ctx context.Context, address string) (*conn, error) {
 	return k, nil
 }
 
-// begin does one step of a connection's beginning, which ends with ctx.
+// begin does one step of opening a connection. The step ends with ctx.
 func (c *Client) begin(ctx context.Context, k *conn, step func() error) error {
 	deadline, _ := ctx.Deadline()
 	_ = k.SetDeadline(deadline)
@@ -101,8 +101,8 @@ func (k *conn) greet(clientID string) error {
 
 const (
 	apiVersions = int16(protocol.ApiVersions)
-	// answerLimit bounds an answer's bytes: the largest honest one is OffsetFetch's, 4 KiB of
-	// metadata for each of some thousand partitions.
+	// answerLimit bounds an answer's bytes. The largest honest answer is OffsetFetch's: 4 KiB of metadata for
+	// each of some thousand partitions.
 	answerLimit = 16 << 20
 )
 
@@ -136,7 +136,7 @@ func (k *conn) send(clientID string, req kmsg.Request) (kmsg.Response, error) {
 		return nil, err
 	}
 	res := req.ResponseKind()
-	if res.IsFlexible() && res.Key() != apiVersions { // whose header stays old, for clients that are old
+	if res.IsFlexible() && res.Key() != apiVersions { // its header stays old, for old clients
 		body = afterTags(body)
 	}
 	if err := res.ReadFrom(body); err != nil {
@@ -145,8 +145,8 @@ func (k *conn) send(clientID string, req kmsg.Request) (kmsg.Response, error) {
 	return res, nil
 }
 
-// afterTags passes over the tagged fields that end a header (KIP-482). Of a header that
-// ends early nothing is left, which the body's reader refuses.
+// afterTags skips the tagged fields that end a header (KIP-482). If the header ends early nothing is left,
+// which the reader of the body refuses.
 func afterTags(b []byte) []byte {
 	next := func() uint64 {
 		n, size := binary.Uvarint(b)
@@ -180,12 +180,12 @@ func (k *conn) login(ctx context.Context, clientID string, mechanism sasl.Mechan
 	session, message, err := mechanism.Start(sasl.WithMetadata(ctx, &sasl.Metadata{Host: host, Port: number}))
 	for done := false; err == nil && !done; {
 		req := kmsg.NewPtrSASLAuthenticateRequest()
-		req.SetVersion(1) // from 2 on the answer is flexible and brings nothing
+		req.SetVersion(1) // from 2 on the answer is flexible and brings nothing new
 		req.SASLAuthBytes = message
 		began := time.Now()
 		if res, err = k.send(clientID, req); err != nil {
 			if errors.Is(err, io.EOF) {
-				err = kafka.SASLAuthenticationFailed // brokers may say it so
+				err = kafka.SASLAuthenticationFailed // some brokers report it by closing the connection
 			}
 			return err
 		}
@@ -194,7 +194,7 @@ func (k *conn) login(ctx context.Context, clientID string, mechanism sasl.Mechan
 			return kafka.Error(told.ErrorCode)
 		}
 		if life := time.Duration(told.SessionLifetimeMillis) * time.Millisecond; life > 0 {
-			k.expires = began.Add(life * 9 / 10) // then a new connection logs in anew
+			k.expires = began.Add(life * 9 / 10) // after that a new connection logs in
 		}
 		done, message, err = session.Next(ctx, told.SASLAuthBytes)
 	}

@@ -12,8 +12,8 @@ import (
 // coordinatorVersion: from 3 on the answer is flexible and brings nothing that is needed here.
 const coordinatorVersion = 2
 
-// SendToCoordinator sends a message to the group's coordinator. It is looked up at the first
-// use, and again after [Client.ForgetCoordinator] or where it cannot be reached.
+// SendToCoordinator sends a message to the group's coordinator. The coordinator is looked up at the first use,
+// after [Client.ForgetCoordinator], and if it cannot be reached.
 func (c *Client) SendToCoordinator(ctx context.Context, group string, req kmsg.Request) (kmsg.Response, error) {
 	broker, err := c.coordinator(ctx, group)
 	if err != nil {
@@ -26,7 +26,7 @@ func (c *Client) SendToCoordinator(ctx context.Context, group string, req kmsg.R
 	return res, err
 }
 
-// coordinator is the broker that coordinates a group. Its errors are the broker's, as
+// coordinator returns the broker that coordinates a group. Its errors are the broker's, such as
 // kafka.GroupCoordinatorNotAvailable and kafka.GroupAuthorizationFailed.
 func (c *Client) coordinator(ctx context.Context, group string) (int32, error) {
 	c.mu.Lock()
@@ -60,15 +60,15 @@ func (c *Client) coordinator(ctx context.Context, group string) (int32, error) {
 	return found.NodeID, nil
 }
 
-// ForgetCoordinator has the group's coordinator looked up at its next use: a broker said that
-// it is none, or no longer.
+// ForgetCoordinator makes the next request look up the group's coordinator: a broker answered that it is not,
+// or no longer, the coordinator.
 func (c *Client) ForgetCoordinator(group string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.coordinators, group)
 }
 
-// Moved tells whether an error is a coordinator's that it is none, or no longer.
+// Moved reports whether a broker answered that it is not, or no longer, the coordinator.
 func Moved(err error) bool {
 	return errors.Is(err, kafka.NotCoordinatorForGroup) || errors.Is(err, kafka.GroupCoordinatorNotAvailable)
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
-// Codes that kafka-go does not name; the exported ones are of the consumer group protocol (KIP-848).
+// Codes that kafka-go does not name. The exported ones are of the consumer group protocol (KIP-848).
 const (
 	FencedMemberEpoch        kafka.Error = 110
 	unreleasedInstanceID     kafka.Error = 111
@@ -19,8 +19,7 @@ const (
 	invalidRegularExpression kafka.Error = 128
 )
 
-// Cause says in a few words what an error is: its name in Kafka's table, or what became of the
-// request.
+// Cause says in a few words what an error is: its name in Kafka's table, or how the request failed.
 func Cause(err error) string {
 	var code kafka.Error
 	var timeout net.Error
@@ -40,12 +39,12 @@ func Cause(err error) string {
 	return err.Error()[:min(len(err.Error()), mostCause)]
 }
 
-// mostCause bounds what a library's error may take of a status page.
+// mostCause bounds a library's error text on a status page.
 const mostCause = 200
 
-// remedies are why Kafka gives each error to this service, and what a person should do: to requests about the
-// group (JoinGroup, SyncGroup, Heartbeat, ConsumerGroupHeartbeat, FindCoordinator), and to those for topics,
-// offsets and records.
+// remedies say why Kafka answers each error to this service, and what a person should do. First errors of the
+// group (JoinGroup, SyncGroup, Heartbeat, ConsumerGroupHeartbeat, FindCoordinator), then of topics, offsets
+// and records.
 var remedies = map[kafka.Error]string{
 	kafka.InconsistentGroupProtocol: "the group has members that know no protocol this service offers (cooperative-sticky, range, roundrobin), or is of another kind or type, as found says: " +
 		"stop them, or give one of both another KAFKA_GROUP_ID",
@@ -95,7 +94,7 @@ var remedies = map[kafka.Error]string{
 	kafka.KafkaStorageError:     "look at the broker's disk and log",
 }
 
-// Remedy is why, and what to do about it, of an error of Kafka's, or about one of reaching it.
+// Remedy says why Kafka answers an error, or cannot be reached, and what to do about it.
 func Remedy(err error) string {
 	code, is := errors.AsType[kafka.Error](err)
 	if !is {

@@ -11,7 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
-// The errors of Kafka's GroupCoordinator and of KafkaApis for a member that joins by either protocol, and what
+// The errors of Kafka's GroupCoordinator and KafkaApis for a member that joins by either protocol, and what
 // the remedy must name.
 func TestEachErrorHasItsRemedy(t *testing.T) {
 	for _, c := range []struct {

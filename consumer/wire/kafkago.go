@@ -9,8 +9,8 @@ import (
 	"github.com/segmentio/kafka-go/protocol/createtopics"
 )
 
-// RoundTrip implements kafka.RoundTripper for kafka-go's messages about topics, to one broker each: no
-// groups, no configuration of several brokers, and no metadata. The address is not looked at.
+// RoundTrip implements kafka.RoundTripper for kafka-go's messages about topics, to one broker each: not for
+// groups, configurations of several brokers, or metadata. The address is ignored.
 func (c *Client) RoundTrip(ctx context.Context, _ net.Addr, req kafka.Request) (kafka.Response, error) {
 	m, err := c.Metadata(ctx)
 	if err != nil {
@@ -20,7 +20,7 @@ func (c *Client) RoundTrip(ctx context.Context, _ net.Addr, req kafka.Request) (
 	if to, is := req.(protocol.BrokerMessage); is {
 		b, err := to.Broker(m.cluster())
 		if err != nil {
-			c.Refresh() // what is not known now may be made, or led, by then
+			c.Refresh() // it may be created, or have a leader, by the next try
 			return nil, err
 		}
 		broker = b.ID
@@ -36,7 +36,7 @@ func (c *Client) RoundTrip(ctx context.Context, _ net.Addr, req kafka.Request) (
 	return res, err
 }
 
-// cluster is the metadata as kafka-go's messages look at it for their way.
+// cluster is the metadata in the form in which kafka-go's messages choose a broker.
 func (m *Metadata) cluster() protocol.Cluster {
 	cluster := protocol.Cluster{
 		ClusterID: m.ClusterID, Controller: m.controller,

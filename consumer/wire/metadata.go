@@ -14,10 +14,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// ID is a topic's (KIP-516); zero where the brokers are too old to tell (before Kafka 2.8).
+// ID is a topic's ID (KIP-516); zero if the brokers have none (before Kafka 2.8).
 type ID [16]byte
 
-// String is the ID as Kafka's tools print it, "" where there is none.
+// String returns the ID as Kafka's tools print it, "" for zero.
 func (id ID) String() string {
 	if id == (ID{}) {
 		return ""
@@ -25,27 +25,27 @@ func (id ID) String() string {
 	return base64.RawURLEncoding.EncodeToString(id[:])
 }
 
-// Metadata is what the cluster told of itself. Nobody changes it.
+// Metadata is what the cluster reported of itself. It is not changed.
 type Metadata struct {
-	// ClusterID is "" where the cluster has none (before Kafka 0.10.1).
+	// ClusterID is "" if the cluster has none (before Kafka 0.10.1).
 	ClusterID string
 	Brokers   map[int32]Broker
 	// Topics holds each topic that was asked for.
 	Topics map[string]Topic
-	// Asked is when it was asked for: it tells nothing of what happened later.
+	// Asked is when it was asked for: it says nothing of later changes.
 	Asked time.Time
 
 	controller int32
 }
 
-// Broker is where a broker listens.
+// Broker is the address of a broker.
 type Broker struct {
 	Host string
 	Port int32
 	Rack string
 }
 
-// Address is host:port.
+// Address returns host:port.
 func (b Broker) Address() string { return net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port))) }
 
 // Topic is a topic, or Err, a kafka.Error, and then nothing else.
@@ -53,15 +53,14 @@ type Topic struct {
 	ID         ID
 	Err        error
 	Partitions map[int32]Partition
-	// Doubted says that a broker tells another ID, which is not believed yet: this is what was
-	// told before.
+	// Doubted: a broker reports another ID, which is not believed yet. This is the former state.
 	Doubted bool
 }
 
-// Partition is who leads a partition. Leader is −1 where nobody does, and Err says why.
+// Partition is a partition's leader. If there is none, Leader is −1 and Err says why.
 type Partition struct {
 	Leader int32
-	// Epoch is the leader's (KIP-320), −1 where the brokers are too old to tell (before Kafka 2.1).
+	// Epoch is the leader's epoch (KIP-320), −1 if the brokers have none (before Kafka 2.1).
 	Epoch int32
 	// Replicas is how many brokers hold it.
 	Replicas int
@@ -69,18 +68,18 @@ type Partition struct {
 }
 
 const (
-	// metadataAge is how old the metadata becomes. New leaders are learnt by it, where no
-	// broker's refusal tells of them before.
+	// metadataAge is the greatest age of the metadata. New leaders are found by it, unless a broker's refusal
+	// reveals them earlier.
 	metadataAge = 2 * time.Second
-	// metadataPause is the least time between two requests for it; it doubles, up to metadataAge,
-	// while no broker answers.
+	// metadataPause is the least time between two requests for metadata. It doubles, up to metadataAge, while
+	// no broker answers.
 	metadataPause = 100 * time.Millisecond
-	// metadataTakes bounds one on a connection that is open.
+	// metadataTakes bounds a request for metadata on an open connection.
 	metadataTakes = 5 * time.Second
 )
 
-// Metadata returns the cluster as last told: at most 2 s old where a broker answers, at any age
-// where none does. It waits for the first answer only; an error says why there is none yet.
+// Metadata returns the cluster's last metadata: at most 2 s old while a broker answers, of any age while none
+// does. It waits for the first answer only; an error says why there is none yet.
 func (c *Client) Metadata(ctx context.Context) (*Metadata, error) {
 	c.loop.Do(func() { go c.keepMetadata() })
 	for tries := -1; ; {
@@ -106,8 +105,8 @@ func (c *Client) Metadata(ctx context.Context) (*Metadata, error) {
 	}
 }
 
-// MetadataOf is the metadata of some topics, of all where topics is nil: what is kept, or asked
-// for where that has not all of them.
+// MetadataOf returns the metadata of some topics, or of all if topics is nil: the kept metadata, or an answer
+// to a request of its own if that lacks some.
 func (c *Client) MetadataOf(ctx context.Context, topics []string) (*Metadata, error) {
 	m, err := c.Metadata(ctx)
 	if err != nil {
@@ -119,7 +118,7 @@ func (c *Client) MetadataOf(ctx context.Context, topics []string) (*Metadata, er
 	return m, nil
 }
 
-// awaited is closed with the next try's end.
+// awaited returns a channel that closes when the next try ends.
 func (t *told) awaited() chan struct{} {
 	if t.more == nil {
 		t.more = make(chan struct{})
@@ -127,7 +126,7 @@ func (t *told) awaited() chan struct{} {
 	return t.more
 }
 
-// Refresh asks for new metadata soon: a broker's refusal has told that what is known is old.
+// Refresh asks for new metadata soon: a broker's refusal has shown that the known one is old.
 func (c *Client) Refresh() {
 	c.loop.Do(func() { go c.keepMetadata() })
 	select {
@@ -171,15 +170,15 @@ func (c *Client) keepMetadata() {
 	}
 }
 
-// learn asks one broker after the other until one's answer is believed; where one tells of
-// another topic ID a second one is asked at once.
+// learn asks one broker after the other until an answer is believed. If one reports another topic ID, a second
+// one is asked at once.
 func (c *Client) learn() error {
 	var failed []error
 	var fallback *Metadata
 	var from string
 	for _, address := range c.addresses() {
 		if fallback != nil && c.passedOver(address) {
-			continue // it is asked again when its time is over: topics that are nowhere need no haste
+			continue // it is asked again when its time is over: topics that are not found are not urgent
 		}
 		m, err := c.askMetadata(c.ctx, address)
 		if c.ctx.Err() != nil {
@@ -193,7 +192,7 @@ func (c *Client) learn() error {
 			failed = append(failed, err)
 			continue
 		}
-		if c.lost() && m.unknown() { // another address may be that of a cluster which has the topics
+		if c.lost() && m.unknown() { // another address may belong to a cluster that has the topics
 			if fallback == nil {
 				fallback, from = m, address
 			}
@@ -226,13 +225,13 @@ func (c *Client) askMetadata(ctx context.Context, address string) (*Metadata, er
 	}, c.cfg.Topics)
 }
 
-// metadataOf asks for topics, all where topics is nil.
+// metadataOf asks for topics, for all if topics is nil.
 func (c *Client) metadataOf(ctx context.Context, take func(context.Context) (*conn, error), topics []string) (*Metadata, error) {
 	k, err := take(ctx)
 	if err != nil {
 		return nil, err
 	}
-	req := kmsg.NewPtrMetadataRequest() // which asks for no topic to be made
+	req := kmsg.NewPtrMetadataRequest() // this request creates no topic
 	req.SetVersion(metadataVersion)
 	if topics != nil {
 		req.Topics = []kmsg.MetadataRequestTopic{}
@@ -263,10 +262,10 @@ func (c *Client) metadataOf(ctx context.Context, take func(context.Context) (*co
 // metadataVersion: 7 has leader epochs, 10 topic IDs.
 const metadataVersion = 12
 
-// errNamedTwice says that an answer has something twice: neither is believed.
+// errNamedTwice: an answer names something twice. Neither is believed.
 var errNamedTwice = errors.New("the answer names something twice")
 
-// read takes an answer apart.
+// read reads an answer.
 func read(res *kmsg.MetadataResponse) (*Metadata, error) {
 	m := &Metadata{Brokers: map[int32]Broker{}, Topics: map[string]Topic{}, controller: res.ControllerID}
 	if res.ClusterID != nil {
@@ -304,8 +303,8 @@ func read(res *kmsg.MetadataResponse) (*Metadata, error) {
 	return m, nil
 }
 
-// partitionOf reads one partition. One that has a leader is led, though other replicas may be
-// away (REPLICA_NOT_AVAILABLE). Whom an answer names beside any other error is no leader.
+// partitionOf reads one partition. A partition with a leader is led, even if other replicas are away
+// (REPLICA_NOT_AVAILABLE). With any other error the named broker is not the leader.
 func partitionOf(m *Metadata, p kmsg.MetadataResponseTopicPartition) Partition {
 	_, led := m.Brokers[p.Leader]
 	told := Partition{Leader: p.Leader, Epoch: p.LeaderEpoch, Replicas: len(p.Replicas)}

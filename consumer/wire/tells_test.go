@@ -12,7 +12,7 @@ import (
 
 var update = flag.Bool("update", false, "write docs/kafka-versions.md anew")
 
-// releases are those of which the page tells.
+// releases are those in the page's table.
 var releases = []struct {
 	name     string
 	versions *kversion.Versions
@@ -33,7 +33,7 @@ var releases = []struct {
 	{"4.3", kversion.V4_3_0()},
 }
 
-// The page's table is what the versions of each release say, as another client's table has them.
+// The page's table agrees with the versions of each release in another client's table.
 func TestTheVersionsPage(t *testing.T) {
 	const page, begin, end = "../../docs/kafka-versions.md", "<!-- table -->\n", "<!-- /table -->"
 	b, err := os.ReadFile(page)

@@ -19,7 +19,7 @@ func one(s *state) *state {
 	return s
 }
 
-// told gives the metadata, or ends the test.
+// metadataOf returns the metadata, or ends the test.
 func metadataOf(t *testing.T, c *Client) *Metadata {
 	t.Helper()
 	m, err := c.Metadata(t.Context())
@@ -38,7 +38,7 @@ func TestAHungAddressCostsOneTimeOutAtMost(t *testing.T) {
 			begin := time.Now()
 			metadataOf(t, c)
 			worst = max(worst, time.Since(begin))
-			time.Sleep(20 * time.Second) // the broker that is known is asked alone
+			time.Sleep(20 * time.Second) // only the known broker is asked
 			if got := n.dials["hung:1"]; got > 1 {
 				t.Errorf("the hung address was dialed %d times", got)
 			}
@@ -72,7 +72,7 @@ func TestWhereNoneOfTheKnownAnswersTheNamedAreAskedAgain(t *testing.T) {
 		n.set("boot:1", tells(9, s))
 		n.set("a:1", tells(1, s))
 		metadataOf(t, c)
-		n.set("boot:1", nil) // all that were named are replaced
+		n.set("boot:1", nil) // all named addresses are replaced
 		time.Sleep(time.Minute)
 		if m := metadataOf(t, c); time.Since(m.Asked) > 2*metadataAge {
 			t.Errorf("the metadata is %v old although a known broker answers", time.Since(m.Asked))
@@ -106,7 +106,7 @@ func TestAnotherClusterIsPassedOver(t *testing.T) {
 			if m := metadataOf(t, c); m.ClusterID != "ours" || time.Since(m.Asked) > 2*metadataAge {
 				t.Errorf("the cluster is %q, as of %v", m.ClusterID, time.Since(m.Asked))
 			}
-			n.set("a:1", nil) // set up anew, elsewhere
+			n.set("a:1", nil) // set up again, elsewhere
 			time.Sleep(2 * foreignFor)
 			if m := metadataOf(t, c); m.ClusterID != "other" {
 				t.Errorf("what has taken the cluster's place is never believed: %q", m.ClusterID)
@@ -115,7 +115,7 @@ func TestAnotherClusterIsPassedOver(t *testing.T) {
 	}
 }
 
-// Before a log-in a broker takes one question for its versions, and no other.
+// Before a log-in a broker takes one request for its versions, and nothing else.
 func TestAConnectionLogsIn(t *testing.T) {
 	inCluster(t, []string{"hung:1", "a:1"}, func(t *testing.T, n *network, c *Client) {
 		c.cfg.SASL = plain.Mechanism{Username: "user", Password: "secret"}
@@ -144,7 +144,7 @@ func TestAnOlderLeaderEpochIsNotBelieved(t *testing.T) {
 		if p := metadataOf(t, c).Topics["events"].Partitions[0]; p.Epoch != 8 {
 			t.Errorf("the epoch is %d", p.Epoch)
 		}
-		s.change(func(s *state) { s.id, s.epoch = ID{2}, 0 }) // another topic's epochs begin anew
+		s.change(func(s *state) { s.id, s.epoch = ID{2}, 0 }) // another topic's epochs begin again
 		time.Sleep(10 * time.Second)
 		if topic := metadataOf(t, c).Topics["events"]; topic.ID != (ID{2}) || topic.Partitions[0].Epoch != 0 {
 			t.Errorf("of the new topic: %v", topic)
@@ -161,7 +161,7 @@ func TestAnotherTopicIDIsBelievedWhenASecondBrokerTellsIt(t *testing.T) {
 			n.set(host+":1", tells(id, states[id]))
 		}
 		metadataOf(t, c)
-		states[2].change(func(s *state) { s.id = ID{9} }) // one broker alone, whatever made it say so
+		states[2].change(func(s *state) { s.id = ID{9} }) // one broker alone, for whatever reason
 		time.Sleep(time.Minute)
 		if id := metadataOf(t, c).Topics["events"].ID; id != (ID{1}) {
 			t.Errorf("one broker's word is believed: %v", id)
@@ -170,7 +170,7 @@ func TestAnotherTopicIDIsBelievedWhenASecondBrokerTellsIt(t *testing.T) {
 			t.Error("what a second broker has confirmed is doubted")
 		}
 		states[1].change(func(s *state) { s.id = ID{2} })
-		states[2].change(func(s *state) { s.id = ID{2} }) // made anew; the third lags
+		states[2].change(func(s *state) { s.id = ID{2} }) // recreated; the third lags
 		time.Sleep(10 * time.Second)
 		if id := metadataOf(t, c).Topics["events"].ID; id != (ID{2}) {
 			t.Errorf("two brokers' word is not believed: %v", id)
