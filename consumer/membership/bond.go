@@ -15,8 +15,8 @@ import (
 	"release-forwarder/consumer/wire"
 )
 
-// bond is what a member of either protocol knows of its membership: who it is, for how long, and
-// whether all is lost.
+// bond is what a member of either protocol knows of its membership: its identity, its lease, and whether all
+// is lost.
 type bond struct {
 	cfg  Config
 	pace *rate.Limiter // of joins
@@ -25,7 +25,7 @@ type bond struct {
 	mu sync.Mutex
 	// The rest is guarded by mu.
 	id      Identity
-	calm    time.Time // when a request was sent that was answered while nothing was asked of the member
+	calm    time.Time // when the last answered request was sent while the group asked nothing of the member
 	known   bool      // to the coordinator
 	fencing bool      // the owner is being told that all is lost
 	lost    error     // why all is lost, once the owner knows
@@ -37,8 +37,8 @@ func newBond(cfg Config) bond {
 
 func (b *bond) poke() { Poke(b.wake) }
 
-// Poke wakes the reader of a channel that holds one element. It does not block: a second poke before the reader
-// wakes adds nothing.
+// Poke wakes the reader of a channel that holds one element. It does not block: a second poke before the
+// reader wakes adds nothing.
 func Poke(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
@@ -52,12 +52,12 @@ func (b *bond) identity() Identity {
 	return b.id
 }
 
-// unknown tells whether the coordinator does not know the member, by its ID.
+// unknown reports whether the coordinator does not know the member's ID.
 func unknown(err error) bool {
 	return errors.Is(err, kafka.UnknownMemberId) || errors.Is(err, kafka.FencedInstanceID)
 }
 
-// fence says that all is lost, and reports whether that is news.
+// fence notes that all is lost. It returns false if that was known.
 func (b *bond) fence(request string, err error) (first bool) {
 	b.mu.Lock()
 	first = b.lost == nil && !b.fencing
@@ -77,9 +77,9 @@ func (b *bond) fence(request string, err error) (first bool) {
 	return true
 }
 
-// renew tells for how long others cannot own the partitions. The coordinator forgets a member of which
-// it has heard nothing for the session time-out, and one that has not done what a rebalance asks of it
-// when the rebalance time-out has passed since, whatever else it hears of it.
+// renew renews the lease: until its end no other member can own the partitions. The coordinator forgets a
+// member that is silent for the session time-out, and one that has not done what a rebalance asks of it within
+// the rebalance time-out, even if it sends heartbeats.
 func (b *bond) renew(sent time.Time, calm bool) {
 	b.mu.Lock()
 	if calm && sent.After(b.calm) {
@@ -98,8 +98,8 @@ func (b *bond) ofGroup(code int16, message *string) error {
 	return CodeError(b.cfg.Wire, b.cfg.Group, code, message)
 }
 
-// CodeError is the error of a code from the group's coordinator, with what it says of it; nil for 0. One
-// that is not, or no longer, the coordinator is not asked again.
+// CodeError returns the error of a code from the group's coordinator, with the coordinator's text; nil for 0.
+// If the broker is not, or no longer, the coordinator, the next request looks it up.
 func CodeError(w Wire, group string, code int16, message *string) error {
 	if code == 0 {
 		return nil
@@ -114,29 +114,29 @@ func CodeError(w Wire, group string, code int16, message *string) error {
 	return err
 }
 
-// heartbeats are judged by this word: they alone tell what a rebalance asks of the member. A commit that is
-// refused for one may be late.
+// heartbeats is the word by which Judge knows a heartbeat: only a heartbeat's answer says what a rebalance
+// asks of the member. A commit that is refused for a rebalance may be late.
 const heartbeats = "heartbeat"
 
-// Answered tells whether an error is an answer of the group's coordinator.
+// Answered reports whether an error (or nil) is an answer of the group's coordinator.
 func Answered(err error) bool {
 	code, is := errors.AsType[kafka.Error](err)
 	return err == nil || is && !wire.Moved(code)
 }
 
-// send sends a request to the coordinator and waits so long for the answer.
+// send sends a request to the coordinator and waits for the answer for the time within.
 func (b *bond) send(ctx context.Context, within time.Duration, req kmsg.Request) (kmsg.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	return b.cfg.Wire.SendToCoordinator(ctx, b.cfg.Group, req)
 }
 
-// depart sends the request that leaves the group; what it answers is for code to read.
+// depart sends the request that leaves the group; code reads the answer's code.
 func (b *bond) depart(req kmsg.Request, code func(kmsg.Response) error) {
 	err := error(kafka.NotCoordinatorForGroup)
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
 	defer cancel()
-	for try := 0; try < 2 && !Answered(err); try++ { // it may have moved just now, or the connection be old
+	for try := 0; try < 2 && !Answered(err); try++ { // the coordinator may have just moved, or the connection be stale
 		var res kmsg.Response
 		if res, err = b.cfg.Wire.SendToCoordinator(ctx, b.cfg.Group, req); err == nil {
 			err = code(res)

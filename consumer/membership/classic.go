@@ -16,24 +16,24 @@ import (
 // classic is a member by the classic group protocol.
 type classic struct {
 	bond
-	stray chan struct{} // the generation is not the group's, while partitions are given up
+	stray chan struct{} // while partitions are given up: the generation is not the group's
 
-	// Of the goroutine that joins:
+	// Used by the goroutine that joins:
 	owned       []Partition
 	topics      []string // of the last join
 	protocol    string
-	assignedFor map[string]int32 // the leader's: the numbers of partitions when it assigned
+	assignedFor map[string]int32 // as leader: the topics' numbers of partitions when it assigned
 
 	// Guarded by the bond's mutex:
 	joining bool               // a JoinGroup or SyncGroup is under way
-	ended   time.Time          // when the last one was over
+	ended   time.Time          // when the last one ended
 	again   bool               // there is a reason to join
 	gives   bool               // partitions are being given up
 	giveUp  context.CancelFunc // ends the join that is under way
 }
 
 func newClassic(cfg Config) *classic {
-	// A member that hears of a rebalance only after the rebalance time-out has lost its partitions before.
+	// A member that learns of a rebalance only after the rebalance time-out has already lost its partitions.
 	cfg.HeartbeatInterval = min(cfg.HeartbeatInterval, cfg.RebalanceTimeout/3)
 	return &classic{bond: newBond(cfg), stray: make(chan struct{}, 1)}
 }
@@ -58,8 +58,7 @@ func (m *classic) Rejoin() {
 	m.poke()
 }
 
-// join makes one round: JoinGroup, SyncGroup, and what follows from them. Where it fails there is a
-// reason for the next one.
+// join makes one round: JoinGroup, SyncGroup, and what follows from them. If it fails, another round follows.
 func (m *classic) join(ctx context.Context) {
 	if m.protocol != "" && m.protocol != cooperative && len(m.owned) > 0 {
 		m.revoke(ctx, m.owned)
@@ -77,7 +76,7 @@ func (m *classic) join(ctx context.Context) {
 		return
 	}
 	m.protocol = *joined.Protocol
-	// Another member that leads an eager generation may give away what is owned: see the package's doc.
+	// In an eager generation another leader may give away what is owned: see the package comment.
 	unsafe := m.protocol != cooperative && len(m.owned) > 0 && joined.LeaderID != joined.MemberID
 	m.cfg.Owner.Joined(m.identity(), unsafe)
 	assigned, withheld, err := m.sync(ctx, joined)
@@ -94,7 +93,7 @@ func (m *classic) join(ctx context.Context) {
 	m.take(ctx, assigned, withheld || m.protocol == cooperative)
 }
 
-// take begins what is new, and gives up what is no longer assigned.
+// take begins new partitions, and gives up those that are no longer assigned.
 func (m *classic) take(ctx context.Context, assigned []Partition, orderly bool) {
 	gone, added := missing(m.owned, assigned), missing(assigned, m.owned)
 	if len(gone) > 0 && !orderly {
@@ -115,12 +114,12 @@ func (m *classic) take(ctx context.Context, assigned []Partition, orderly bool) 
 	}
 }
 
-// revoke gives partitions up. Others wait for that before they join, but for one case: where the member's
-// generation is no longer the group's, only a join lets it commit what it has in hand.
+// revoke gives partitions up. A join waits until that is done, with one exception: if the member's generation
+// is no longer the group's, only a join lets it commit what is finished.
 func (m *classic) revoke(ctx context.Context, parts []Partition) {
 	m.setGives(true)
 	select {
-	case <-m.stray: // of a drain before
+	case <-m.stray: // of an earlier drain
 	default:
 	}
 	done := make(chan struct{})
@@ -146,7 +145,7 @@ func (m *classic) setGives(gives bool) {
 	m.mu.Unlock()
 }
 
-// joinMeanwhile joins while partitions are given up, with all that is owned. What it is assigned does not count:
+// joinMeanwhile joins while partitions are given up, with all that is owned. Its assignment does not count:
 // another join follows.
 func (m *classic) joinMeanwhile(ctx context.Context) {
 	ctx, giveUp := m.joinBegins(ctx)
@@ -195,25 +194,25 @@ func (m *classic) await(ctx context.Context) {
 	}
 }
 
-// lose gives up all that was owned, which others may own by now.
+// lose gives up all that was owned: others may own it by now.
 func (m *classic) lose() {
 	parts := m.owned
 	m.owned = nil
 	m.cfg.Owner.Lost(parts)
 	m.mu.Lock()
-	id, anew := m.id, unknown(m.lost)
+	id, unknown := m.id, unknown(m.lost)
 	m.lost, m.known = nil, false
-	if anew {
+	if unknown {
 		m.id.Member = ""
 	}
 	m.mu.Unlock()
-	if anew {
-		m.leave(id) // should it be known all the same, nobody waits for it
+	if unknown {
+		m.leave(id) // if the coordinator knows it after all, the group need not wait for it
 	}
 }
 
-// watch has the leader assign anew when the topics of its members have other partitions. Only the
-// leader's join makes a new generation.
+// watch rejoins the leader, which assigns again, when its members' topics have other numbers of partitions.
+// Only the leader's join makes a new generation.
 func (m *classic) watch(ctx context.Context) {
 	if m.assignedFor == nil {
 		return
@@ -231,7 +230,7 @@ func (m *classic) watch(ctx context.Context) {
 	}
 }
 
-// failed draws the conclusions from a join that failed.
+// failed handles a join that failed.
 func (m *classic) failed(ctx context.Context, err error) {
 	m.joinEnded()
 	if ctx.Err() != nil {
@@ -252,22 +251,22 @@ func (m *classic) failed(ctx context.Context, err error) {
 	}
 }
 
-// fence says that all is lost.
+// fence notes that all is lost, and ends a join that is under way.
 func (m *classic) fence(request string, err error) {
 	m.mu.Lock()
 	giveUp := m.giveUp
 	m.mu.Unlock()
 	if m.bond.fence(request, err) && giveUp != nil {
-		giveUp() // the coordinator does not know who waits there
+		giveUp() // the coordinator does not know the member that waits there
 	}
 }
 
-// joinBegins notes that a join is under way, which ends with its context.
+// joinBegins notes that a join is under way. Its context ends it.
 func (m *classic) joinBegins(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, giveUp := context.WithCancel(ctx)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.joining, m.again, m.giveUp = true, false, giveUp // what was heard before leads to this join
+	m.joining, m.again, m.giveUp = true, false, giveUp // this join covers all reasons so far
 	return ctx, giveUp
 }
 
@@ -284,12 +283,12 @@ func (m *classic) Judge(request string, id Identity, sent time.Time, err error) 
 	}
 	m.mu.Lock()
 	ours := id.Member == m.id.Member && m.known
-	current := id == m.id && ours && !m.joining && sent.After(m.ended) // what was sent in a join tells of that
+	current := id == m.id && ours && !m.joining && sent.After(m.ended) // a request sent during a join says nothing of the generation after it
 	stray := current && m.gives && errors.Is(err, kafka.IllegalGeneration)
-	// 22 says that the member is known, so that no round has closed without it: its generation is another one since
-	// the group's type has changed, or its coordinator's log was cut. It joins with what it owns.
+	// Code 22 means that the member is known, so no round has ended without it. Its generation differs because
+	// the group's type has changed, or the coordinator's log was cut. It joins with what it owns.
 	again := current && !stray && (errors.Is(err, kafka.IllegalGeneration) || request == heartbeats && errors.Is(err, kafka.RebalanceInProgress))
-	m.again = m.again || again // while it is certain that no join has begun since
+	m.again = m.again || again // under the lock: no join has begun since
 	m.mu.Unlock()
 	switch {
 	case stray:
@@ -300,7 +299,7 @@ func (m *classic) Judge(request string, id Identity, sent time.Time, err error) 
 	switch {
 	case err == nil, errors.Is(err, kafka.RebalanceInProgress):
 		if ours {
-			m.renew(sent, err == nil && request == heartbeats && current) // who has not sent SyncGroup in time is forgotten as well
+			m.renew(sent, err == nil && request == heartbeats && current) // a member that has not sent SyncGroup in time is forgotten too
 		}
 		return true
 	case unknown(err):
@@ -312,8 +311,8 @@ func (m *classic) Judge(request string, id Identity, sent time.Time, err error) 
 	return errors.Is(err, kafka.IllegalGeneration)
 }
 
-// beat tells the coordinator that this member lives, also while it joins and while it gives
-// partitions up. What they prove is that no other member owns its partitions.
+// beat sends heartbeats, also during joins and while partitions are given up. Their answers prove that no
+// other member owns its partitions.
 func (m *classic) beat(ctx context.Context) {
 	tick := time.NewTicker(m.cfg.HeartbeatInterval)
 	defer tick.Stop()
@@ -345,7 +344,7 @@ func (m *classic) heartbeat(ctx context.Context, id Identity) {
 		err = m.ofGroup(res.(*kmsg.HeartbeatResponse).ErrorCode, nil)
 	}
 	if ctx.Err() != nil && !Answered(err) {
-		return // given up at the end, which says nothing of the coordinator
+		return // ended by the stop: that says nothing of the coordinator
 	}
 	if !Answered(err) {
 		m.abandon()
@@ -353,13 +352,13 @@ func (m *classic) heartbeat(ctx context.Context, id Identity) {
 	if !m.Judge(heartbeats, id, sent, err) {
 		EventRequestRefused.Log(m.cfg.Log, slog.String("request", heartbeats), slog.String("error", err.Error()))
 		if errors.Is(err, kafka.GroupAuthorizationFailed) {
-			m.Rejoin() // which the coordinator may take, and tells where the group stands
+			m.Rejoin() // the coordinator may take the join, and its answer shows the group's state
 		}
 	}
 }
 
-// abandon gives up a join that waits at a coordinator that answers no heartbeat, for the next one to find another:
-// its host may have died without a word, and a join waits as long as a rebalance may take.
+// abandon ends a join that waits at a coordinator which answers no heartbeat, so that the next join finds the
+// present one: the host may have died silently, and a join waits as long as a rebalance may take.
 func (m *classic) abandon() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -369,8 +368,8 @@ func (m *classic) abandon() {
 	}
 }
 
-// leave tells the group at once that this member is gone. A join that is still under way does not
-// hold it up: it is on another connection.
+// leave tells the group at once that this member is gone. A join under way does not delay it: it is on another
+// connection.
 func (m *classic) leave(id Identity) {
 	if id.Member == "" {
 		return

@@ -16,8 +16,8 @@ import (
 	"release-forwarder/cmd/testkit/memnet"
 )
 
-// A member that knows only range: the group is eager for as long as it is there. With one of ours as
-// the leader nothing has two owners on the way there and back.
+// A member offers only range: the group is eager while it is there. With a leader of this service nothing has
+// two owners, neither when it comes nor when it leaves.
 func TestAMemberThatKnowsOnlyRange(t *testing.T) {
 	inGroup(t, ProtocolClassic, func(g *rooms) {
 		slow := func(p *person) { p.takes = 3 * time.Second }
@@ -50,7 +50,7 @@ func TestAMemberThatKnowsOnlyRange(t *testing.T) {
 		if told := g.said(); strings.Contains(told, "loses") {
 			t.Error(told)
 		}
-		b.leave() // what it had moves, in a generation that is eager as the one before was
+		b.leave() // its partitions move, in an eager generation that follows an eager one
 		g.wants(20*time.Second, "a 3")
 		if told := g.said(); strings.Count(told, "a gives up") != 1 {
 			t.Errorf("%s: heartbeats of the drain made another rebalance", told)
@@ -71,8 +71,8 @@ func TestAMemberThatKnowsOnlyRange(t *testing.T) {
 	})
 }
 
-// A member as this service had before, which leads: it reads no more of a subscription than the first
-// version's, and assigns by range. Its group works, and is cooperative once it is gone.
+// The leader is a member of the version before: it reads only the first version of a subscription, and assigns
+// by range. The group works, and is cooperative once that member is gone.
 func TestALeaderOfTheVersionBefore(t *testing.T) {
 	inGroup(t, ProtocolClassic, func(g *rooms) {
 		old, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
@@ -130,7 +130,7 @@ func TestALeaderOfTheVersionBefore(t *testing.T) {
 	})
 }
 
-// A topic that nobody knows is its subscribers' trouble, and other settings make no rebalances.
+// An unknown topic affects its subscribers alone, and different subscriptions cause no rebalances.
 func TestMembersMayReadOtherTopics(t *testing.T) {
 	inGroup(t, ProtocolClassic, func(g *rooms) {
 		a := g.joins("a", nil)
@@ -157,8 +157,8 @@ func TestMembersMayReadOtherTopics(t *testing.T) {
 	})
 }
 
-// A member whose generation is no longer the group's while it gives partitions up joins meanwhile: it could
-// commit nothing else.
+// While a member gives partitions up its generation stops being the group's. It joins at once: otherwise it
+// could commit nothing.
 func TestAGenerationThatIsNotTheGroupsInADrain(t *testing.T) {
 	inGroup(t, ProtocolClassic, func(g *rooms) {
 		a := g.joins("a", func(p *person) { p.takes = 20 * time.Second })
@@ -188,8 +188,8 @@ func TestAGenerationThatIsNotTheGroupsInADrain(t *testing.T) {
 	})
 }
 
-// A join whose coordinator has died without a word is given up when a heartbeat has no answer, not when the
-// rebalance's time is over: what is joined again comes in time.
+// A coordinator dies silently during a join. The join ends when a heartbeat has no answer, not when the
+// rebalance time-out is over, so that the next join is in time.
 func TestAJoinAtACoordinatorThatHasDied(t *testing.T) {
 	inGroup(t, ProtocolClassic, func(g *rooms) {
 		link := g.net.NewLink(1)
@@ -199,7 +199,7 @@ func TestAJoinAtACoordinatorThatHasDied(t *testing.T) {
 		c := g.joins("c", nil)
 		g.wants(10*time.Second, "a 2, b 3") // a has joined again, b drains
 		link.Set(func(string) memnet.Condition { return memnet.Condition{LoseRequests: true, LoseAnswers: true} })
-		link.Set(nil) // what was open stays dead
+		link.Set(nil) // open connections stay dead
 		before := a.identity()
 		g.wants(25*time.Second, "a 2, b 2, c 2")
 		if now := a.identity(); now.Member != before.Member {
@@ -211,7 +211,7 @@ func TestAJoinAtACoordinatorThatHasDied(t *testing.T) {
 	})
 }
 
-// What an answer says of the membership, by when it was sent.
+// What an answer says of the membership, by when the request was sent.
 func TestWhatAnAnswerMeans(t *testing.T) {
 	const nothing, again, lost = "nothing", "joins again", "all is lost"
 	now, before, another := Identity{"m", 5}, Identity{"m", 4}, Identity{"other", 5}
@@ -249,7 +249,7 @@ func TestWhatAnAnswerMeans(t *testing.T) {
 	}
 }
 
-// A rebalance in which the member could not join ends its ownership, whatever its heartbeats say.
+// A rebalance that the member could not join ends its ownership, even if its heartbeats are answered.
 func TestOwnershipEndsWithTheRebalance(t *testing.T) {
 	inGroup(t, ProtocolClassic, func(g *rooms) {
 		a := g.joins("a", nil)

@@ -17,24 +17,24 @@ import (
 	"release-forwarder/consumer/wire"
 )
 
-// consumer is a member by the consumer group protocol (KIP-848): the coordinator assigns, and tells of
-// it in its answers to heartbeats.
+// consumer is a member by the consumer group protocol (KIP-848): the coordinator assigns, in its answers to
+// heartbeats.
 type consumer struct {
 	bond
-	due chan struct{} // a heartbeat is
+	due chan struct{} // a heartbeat is due
 
 	// Guarded by the bond's mutex:
-	again  bool     // the owner is to be asked what to subscribe to
+	again  bool     // the owner must be asked what to subscribe to
 	topics []string // to subscribe to; nil: not known yet
 	target []topicIDPartition
 	owned  map[topicIDPartition]Partition // changed by Run's goroutine alone
-	joined bool                           // the coordinator has taken the member in, which the owner was not told yet
+	joined bool                           // the coordinator has taken the member in; the owner was not told yet
 	told   report
-	asked  bool // the coordinator has assigned anew, and waits for what is owned now
+	asked  bool // the coordinator has assigned again, and waits for what is owned now
 	barred bool // the last heartbeat was refused for a topic that it named
 }
 
-// topicIDPartition is a partition as the coordinator names it: a topic that is made anew is another one.
+// topicIDPartition is a partition as the coordinator names it: a recreated topic is another one.
 type topicIDPartition struct {
 	topic  wire.ID
 	number int32
@@ -44,8 +44,7 @@ func (p topicIDPartition) compare(other topicIDPartition) int {
 	return cmp.Or(slices.Compare(p.topic[:], other.topic[:]), cmp.Compare(p.number, other.number))
 }
 
-// report is what the coordinator knows of the member for certain, unless a heartbeat was not answered
-// since.
+// report is what the coordinator knows of the member, certain unless a heartbeat was not answered since.
 type report struct {
 	certain bool
 	topics  []string
@@ -54,12 +53,12 @@ type report struct {
 
 func newConsumer(cfg Config) *consumer {
 	m := &consumer{bond: newBond(cfg), due: make(chan struct{}, 1), owned: map[topicIDPartition]Partition{}}
-	m.id = m.anew()
+	m.id = m.newIdentity()
 	return m
 }
 
-// anew is the name of a new member, which the member itself chooses.
-func (m *consumer) anew() Identity {
+// newIdentity returns the identity of a new member; the member chooses its ID itself.
+func (m *consumer) newIdentity() Identity {
 	var id wire.ID
 	_, _ = rand.Read(id[:]) // never fails
 	return Identity{Member: m.cfg.ClientID + "-" + id.String()}
@@ -78,7 +77,7 @@ func (m *consumer) Run(ctx context.Context) {
 	}
 }
 
-// joins tells whether the coordinator may know the member.
+// joins reports whether the coordinator may know the member.
 func (m *consumer) joins() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -93,7 +92,7 @@ func (m *consumer) Rejoin() {
 	m.poke()
 }
 
-// subscribe learns what to subscribe to; false: ctx has ended.
+// subscribe asks the owner what to subscribe to; false: ctx has ended.
 func (m *consumer) subscribe(ctx context.Context) bool {
 	m.mu.Lock()
 	m.again = false
@@ -109,7 +108,7 @@ func (m *consumer) subscribe(ctx context.Context) bool {
 	return true
 }
 
-// follow does what the coordinator says, until the subscription is to be learnt anew.
+// follow does what the coordinator says, until the subscription must be asked for again.
 func (m *consumer) follow(ctx context.Context) {
 	for {
 		m.mu.Lock()
@@ -135,8 +134,8 @@ func (m *consumer) follow(ctx context.Context) {
 	}
 }
 
-// reconcile begins what is assigned, and gives up what is not. It reports whether that is all: where a
-// topic's name is not known yet its partitions are not owned, and the coordinator is told so.
+// reconcile begins what is assigned, and gives up what is not. It returns false if a topic's name is not known
+// yet: its partitions are then not owned, and the next heartbeats say so.
 func (m *consumer) reconcile(ctx context.Context) (all bool) {
 	names := m.names(ctx)
 	m.mu.Lock()
@@ -161,7 +160,7 @@ func (m *consumer) reconcile(ctx context.Context) (all bool) {
 			continue
 		}
 		of := Partition{names[p.topic], p.number}
-		if of.Topic == "" || held[of] { // one that was made anew begins when the one before is given up
+		if of.Topic == "" || held[of] { // the partition of a recreated topic begins when the earlier one is given up
 			all = all && of.Topic != ""
 			continue
 		}
@@ -173,13 +172,13 @@ func (m *consumer) reconcile(ctx context.Context) (all bool) {
 		m.cfg.Owner.Assigned(added)
 	}
 	if len(gone) == 0 && asked {
-		Poke(m.due) // also where nothing has changed: something that had no name may be assigned to others
+		Poke(m.due) // even if nothing has changed: a partition without a name may be assigned to others
 	}
 	m.release(gone)
 	return all
 }
 
-// names are the names of the topics that are assigned and not owned.
+// names returns the names of the topics that are assigned and not owned.
 func (m *consumer) names(ctx context.Context) map[wire.ID]string {
 	m.mu.Lock()
 	var ids []wire.ID
@@ -195,7 +194,7 @@ func (m *consumer) names(ctx context.Context) map[wire.ID]string {
 	return m.cfg.Owner.Names(ctx, ids)
 }
 
-// release gives partitions up, which an extra heartbeat tells at once.
+// release gives partitions up. An extra heartbeat reports it at once.
 func (m *consumer) release(gone []topicIDPartition) {
 	if len(gone) == 0 {
 		return
@@ -216,7 +215,7 @@ func (m *consumer) release(gone []topicIDPartition) {
 	m.poke() // some of it may be assigned again
 }
 
-// lose gives up all that was owned, which others may own by now.
+// lose gives up all that was owned: others may own it by now.
 func (m *consumer) lose() {
 	m.mu.Lock()
 	parts := slices.Collect(maps.Values(m.owned))
@@ -225,18 +224,18 @@ func (m *consumer) lose() {
 	m.mu.Lock()
 	clear(m.owned)
 	m.target, m.joined, m.told, m.asked = nil, false, report{}, false
-	id, anew := m.id, unknown(m.lost)
-	if m.id.Generation = 0; anew {
-		m.id = m.anew() // what is late of the one before counts for nothing
+	id, unknown := m.id, unknown(m.lost)
+	if m.id.Generation = 0; unknown {
+		m.id = m.newIdentity() // late answers to the earlier identity do not count
 	}
 	m.lost, m.known = nil, false
 	m.mu.Unlock()
-	if anew {
-		m.leave(id) // should it be known all the same, nobody waits for it
+	if unknown {
+		m.leave(id) // if the coordinator knows it after all, the group need not wait for it
 	}
 }
 
-// beat sends heartbeats: as often as the coordinator wants, and when there is something to tell.
+// beat sends heartbeats: at the coordinator's interval, and when there is something to report.
 func (m *consumer) beat(ctx context.Context) {
 	timer := time.NewTimer(joinInterval)
 	defer timer.Stop()
@@ -254,7 +253,7 @@ func (m *consumer) beat(ctx context.Context) {
 // consumerVersion is the first version in which members choose their IDs (Kafka 4.0).
 const consumerVersion = 1
 
-// heartbeat sends one and takes the answer in. It returns when the next one is due.
+// heartbeat sends a heartbeat and applies the answer. It returns the time until the next one.
 func (m *consumer) heartbeat(ctx context.Context) (next time.Duration) {
 	req, tells := m.request()
 	if req == nil {
@@ -274,7 +273,7 @@ func (m *consumer) heartbeat(ctx context.Context) (next time.Duration) {
 		err = kafka.UnsupportedVersion
 	}
 	if ctx.Err() != nil && !Answered(err) {
-		return joinInterval // given up at the end, which says nothing of the coordinator
+		return joinInterval // ended by the stop: that says nothing of the coordinator
 	}
 	if Answered(err) {
 		m.cfg.Owner.Heard()
@@ -287,7 +286,8 @@ func (m *consumer) heartbeat(ctx context.Context) (next time.Duration) {
 	return m.interval(res.HeartbeatIntervalMillis)
 }
 
-// interval is the one that the coordinator wants, and one by which the lease does not end between two.
+// interval returns the coordinator's interval, but at most a third of the time-outs, so that the lease does
+// not end between two heartbeats.
 func (m *consumer) interval(millis int32) time.Duration {
 	wanted := time.Duration(millis) * time.Millisecond
 	if wanted <= 0 {
@@ -296,9 +296,9 @@ func (m *consumer) interval(millis int32) time.Duration {
 	return min(wanted, m.cfg.SessionTimeout/3, m.cfg.RebalanceTimeout/3)
 }
 
-// request is what to tell the coordinator now, and what it knows once it has answered; nil: nothing,
-// before the subscription is known and while all is lost. What has not changed is left out, unless it
-// may not have arrived: the answer to the whole tells of all that is assigned.
+// request returns the heartbeat to send, and what the coordinator knows once it has answered. nil: none,
+// before the subscription is known and while all is lost. A heartbeat leaves out what has not changed, unless
+// the last one may not have arrived. The answer to a full heartbeat has the whole assignment.
 func (m *consumer) request() (*kmsg.ConsumerGroupHeartbeatRequest, report) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -313,7 +313,7 @@ func (m *consumer) request() (*kmsg.ConsumerGroupHeartbeatRequest, report) {
 		req.RebalanceTimeoutMillis = millis(m.cfg.RebalanceTimeout)
 	}
 	switch {
-	case m.barred && m.known: // the membership must not end for it
+	case m.barred && m.known: // a topic that may not be named must not end the membership
 		tells.topics, tells.certain = m.told.topics, m.told.certain
 	case whole || !slices.Equal(m.told.topics, m.topics):
 		req.SubscribedTopicNames = m.topics
@@ -325,7 +325,7 @@ func (m *consumer) request() (*kmsg.ConsumerGroupHeartbeatRequest, report) {
 }
 
 func byTopicID(sorted []topicIDPartition) []kmsg.ConsumerGroupHeartbeatRequestTopic {
-	topics := []kmsg.ConsumerGroupHeartbeatRequestTopic{} // none is not the same as nothing told
+	topics := []kmsg.ConsumerGroupHeartbeatRequestTopic{} // an empty list says that nothing is owned; nil would say that nothing has changed
 	for _, p := range sorted {
 		if n := len(topics); n == 0 || topics[n-1].TopicID != p.topic {
 			t := kmsg.NewConsumerGroupHeartbeatRequestTopic()
@@ -338,7 +338,7 @@ func byTopicID(sorted []topicIDPartition) []kmsg.ConsumerGroupHeartbeatRequestTo
 	return topics
 }
 
-// take takes in what the coordinator has answered.
+// take applies the coordinator's answer.
 func (m *consumer) take(req *kmsg.ConsumerGroupHeartbeatRequest, res *kmsg.ConsumerGroupHeartbeatResponse, tells report, sent time.Time) {
 	m.mu.Lock()
 	if m.id != (Identity{req.MemberID, req.MemberEpoch}) || m.lost != nil || m.fencing {
@@ -368,7 +368,7 @@ func (m *consumer) take(req *kmsg.ConsumerGroupHeartbeatRequest, res *kmsg.Consu
 	}
 }
 
-// assigned are the partitions of an assignment, sorted.
+// assigned returns the partitions of an assignment, sorted.
 func assigned(a *kmsg.ConsumerGroupHeartbeatResponseAssignment) (parts []topicIDPartition) {
 	for _, t := range a.Topics {
 		for _, n := range t.Partitions {
@@ -379,7 +379,7 @@ func assigned(a *kmsg.ConsumerGroupHeartbeatResponseAssignment) (parts []topicID
 	return parts
 }
 
-// refused draws the conclusions from a heartbeat that was refused, or not answered.
+// refused handles a heartbeat that was refused, or not answered.
 func (m *consumer) refused(req *kmsg.ConsumerGroupHeartbeatRequest, err error) {
 	m.mu.Lock()
 	known := m.known
@@ -398,7 +398,7 @@ func (m *consumer) refused(req *kmsg.ConsumerGroupHeartbeatRequest, err error) {
 	}
 }
 
-// Judge implements Member. Only heartbeats prolong a membership of this protocol.
+// Judge implements Member. In this protocol only heartbeats renew the lease.
 func (m *consumer) Judge(request string, id Identity, _ time.Time, err error) (settled bool) {
 	if Answered(err) {
 		m.cfg.Owner.Heard()
@@ -415,7 +415,7 @@ func (m *consumer) Judge(request string, id Identity, _ time.Time, err error) (s
 		}
 		return true
 	case errors.Is(err, wire.StaleMemberEpoch), errors.Is(err, kafka.IllegalGeneration):
-		if held { // a heartbeat tells the epoch, or that all is lost
+		if held { // a heartbeat's answer brings the epoch, or says that all is lost
 			Poke(m.due)
 		}
 		return true
@@ -423,7 +423,7 @@ func (m *consumer) Judge(request string, id Identity, _ time.Time, err error) (s
 	return false
 }
 
-const leaves = -1 // the epoch by which a member says so
+const leaves = -1 // the epoch in a heartbeat that leaves the group
 
 // leave tells the group at once that this member is gone.
 func (m *consumer) leave(id Identity) {

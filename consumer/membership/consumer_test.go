@@ -18,8 +18,8 @@ import (
 	"release-forwarder/consumer/wire"
 )
 
-// watchHeartbeats calls see with each heartbeat of the consumer protocol. What it returns is the
-// answer, nil the cluster's own.
+// watchHeartbeats calls see with each heartbeat of the consumer protocol. What see returns is the answer; nil:
+// the cluster answers.
 func (g *rooms) watchHeartbeats(see func(*kmsg.ConsumerGroupHeartbeatRequest) kmsg.Response) {
 	g.cluster.ControlKey(int16(kmsg.ConsumerGroupHeartbeat), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		g.cluster.KeepControl()
@@ -30,7 +30,7 @@ func (g *rooms) watchHeartbeats(see func(*kmsg.ConsumerGroupHeartbeatRequest) km
 	})
 }
 
-// What is released is told at once, by one heartbeat of its own, and not before it is.
+// A release is reported at once, by one heartbeat of its own, and not before.
 func TestAReleaseIsToldAtOnce(t *testing.T) {
 	inGroup(t, ProtocolConsumer, func(g *rooms) {
 		a := g.joins("a", func(p *person) { p.takes = 2 * time.Second })
@@ -69,7 +69,7 @@ func TestAReleaseIsToldAtOnce(t *testing.T) {
 	})
 }
 
-// Whose answers are lost says all anew, and neither loses nor misses a partition.
+// A member whose answers are lost reports all again, and neither loses nor misses a partition.
 func TestLostAnswersOfHeartbeats(t *testing.T) {
 	for every := range 4 {
 		inGroup(t, ProtocolConsumer, func(g *rooms) {
@@ -96,8 +96,9 @@ func TestLostAnswersOfHeartbeats(t *testing.T) {
 	}
 }
 
-// A topic that is deleted and made anew is given up, and begins as another one when its ID is known.
-func TestATopicMadeAnewIsAnotherAssignment(t *testing.T) {
+// The partitions of a topic that is deleted and recreated are given up. They begin as others when the new ID
+// is known.
+func TestARecreatedTopicIsAnotherAssignment(t *testing.T) {
 	inGroup(t, ProtocolConsumer, func(g *rooms) {
 		a := g.joins("a", nil)
 		g.wants(7*time.Second, "a 6")
@@ -110,9 +111,9 @@ func TestATopicMadeAnewIsAnotherAssignment(t *testing.T) {
 			t.Fatal(err)
 		}
 		create := kmsg.NewPtrCreateTopicsRequest()
-		anew := kmsg.NewCreateTopicsRequestTopic()
-		anew.Topic, anew.NumPartitions, anew.ReplicationFactor = "events", 4, 1
-		create.Topics = append(create.Topics, anew)
+		recreated := kmsg.NewCreateTopicsRequestTopic()
+		recreated.Topic, recreated.NumPartitions, recreated.ReplicationFactor = "events", 4, 1
+		create.Topics = append(create.Topics, recreated)
 		if _, err := a.wire.Send(context.Background(), wire.Any, create); err != nil {
 			t.Fatal(err)
 		}
@@ -124,7 +125,7 @@ func TestATopicMadeAnewIsAnotherAssignment(t *testing.T) {
 	})
 }
 
-// A topic that this user may not describe any more does not end the membership.
+// A topic that this user may no longer describe does not end the membership.
 func TestATopicThatMayNotBeNamed(t *testing.T) {
 	inGroup(t, ProtocolConsumer, func(g *rooms) {
 		a := g.joins("a", nil)
@@ -157,7 +158,7 @@ func TestATopicThatMayNotBeNamed(t *testing.T) {
 	})
 }
 
-// What an answer says of the membership, by which epoch it was sent under.
+// What an answer says of the membership, by the epoch of the request.
 func TestWhatAnAnswerMeansByEpoch(t *testing.T) {
 	const nothing, beats, lost = "nothing", "a heartbeat", "all is lost"
 	now, before, another := Identity{"m", 5}, Identity{"m", 4}, Identity{"other", 5}
@@ -188,8 +189,8 @@ func TestWhatAnAnswerMeansByEpoch(t *testing.T) {
 	}
 }
 
-// A member that is asked to give partitions up and does not is put out by the coordinator, whatever its
-// heartbeats say: it trusts in its ownership no longer than that.
+// The coordinator removes a member that does not give partitions up when asked, even if it sends heartbeats:
+// its lease ends no later.
 func TestOwnershipEndsWithARevocationThatIsNotDone(t *testing.T) {
 	inGroup(t, ProtocolConsumer, func(g *rooms) {
 		a := g.joins("a", func(p *person) { p.takes = time.Minute })
@@ -207,7 +208,7 @@ func TestOwnershipEndsWithARevocationThatIsNotDone(t *testing.T) {
 	})
 }
 
-// coordinator is one that answers what a test says: the answers to heartbeats in turn, the last one for good.
+// coordinator answers heartbeats with the test's answers in turn; the last one is repeated.
 type coordinator struct {
 	mu      sync.Mutex
 	answers []kmsg.ConsumerGroupHeartbeatResponse
@@ -242,7 +243,7 @@ func says(epoch int32, topics ...wire.ID) (res kmsg.ConsumerGroupHeartbeatRespon
 	return res
 }
 
-// namer is a person who knows names by the test's word.
+// namer is a person for whom the test names the topics.
 type namer struct {
 	*person
 	names func(wire.ID) string
@@ -258,7 +259,7 @@ func (n *namer) Names(_ context.Context, ids []wire.ID) map[wire.ID]string {
 	return names
 }
 
-// withCoordinator runs a member against a coordinator of the test's own for as long as the test says.
+// withCoordinator runs a member against the test's coordinator while test runs.
 func withCoordinator(t *testing.T, c *coordinator, names func(wire.ID) string, test func(*consumer, *person)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -276,8 +277,8 @@ func withCoordinator(t *testing.T, c *coordinator, names func(wire.ID) string, t
 	})
 }
 
-// One answer takes a topic's partition away and assigns that of the topic of its name that was made anew.
-func TestOneAnswerWithATopicMadeAnew(t *testing.T) {
+// One answer takes a topic's partition away and assigns that of the recreated topic of the same name.
+func TestOneAnswerWithARecreatedTopic(t *testing.T) {
 	c := &coordinator{answers: []kmsg.ConsumerGroupHeartbeatResponse{says(1, wire.ID{1}), says(2, wire.ID{2})}}
 	withCoordinator(t, c, func(wire.ID) string { return "events" }, func(_ *consumer, p *person) {
 		p.g.mu.Lock()
@@ -290,7 +291,7 @@ func TestOneAnswerWithATopicMadeAnew(t *testing.T) {
 	})
 }
 
-// What cannot be named yet is not owned, nor is it said to be, until it can.
+// A partition whose topic has no name yet is neither owned nor reported as owned.
 func TestATopicWhoseNameIsNotKnownYet(t *testing.T) {
 	c := &coordinator{answers: []kmsg.ConsumerGroupHeartbeatResponse{says(1, wire.ID{1}, wire.ID{2})}}
 	var known atomic.Bool
@@ -324,7 +325,7 @@ func TestATopicWhoseNameIsNotKnownYet(t *testing.T) {
 	})
 }
 
-// What had no name is released like all else when it is taken away: the coordinator waits for that.
+// A partition that had no name is released like any other when it is taken away: the coordinator waits for it.
 func TestAReleaseOfWhatWasNeverNamed(t *testing.T) {
 	c := &coordinator{answers: []kmsg.ConsumerGroupHeartbeatResponse{says(1, wire.ID{1}), says(1, wire.ID{1}), says(1), {MemberEpoch: 1, HeartbeatIntervalMillis: 1000}}}
 	withCoordinator(t, c, func(wire.ID) string { return "" }, func(*consumer, *person) {
@@ -337,7 +338,7 @@ func TestAReleaseOfWhatWasNeverNamed(t *testing.T) {
 	})
 }
 
-// An answer to who the member was before counts for nothing.
+// An answer to an earlier identity does not count.
 func TestAnAnswerThatComesWhenAllIsLost(t *testing.T) {
 	c := &coordinator{
 		answers: []kmsg.ConsumerGroupHeartbeatResponse{says(1, wire.ID{1}), says(7, wire.ID{1}), says(1)},

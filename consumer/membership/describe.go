@@ -16,35 +16,36 @@ import (
 	"release-forwarder/consumer/wire"
 )
 
-// Group is what the coordinator tells of a group to a user who may describe it.
+// Group is what the coordinator reports of a group.
 type Group struct {
-	// Type is the protocol of the group; "" if there is no such group. Of other types than the two of this service
+	// Type is the group's protocol; "" if there is no such group. Of a type other than the two of this service
 	// (share, streams) only Type, State and Kind are known.
 	Type Protocol
 	// State is the coordinator's word: Stable, Empty, PreparingRebalance, Reconciling, …
 	State string
-	// Kind is what a classic group's members say they are: consumer, connect, …
+	// Kind is the protocol type that a classic group's members state: consumer, connect, …
 	Kind string
-	// Protocol is what partitions are assigned by: a classic group's protocol, told while it is stable, or a
-	// consumer group's assignor.
+	// Protocol assigns the partitions: a classic group's protocol, known while it is stable, or a consumer
+	// group's assignor.
 	Protocol string
 	Members  []GroupMember
-	// Operations are what this user may do with the group, as KIP-430 counts them.
+	// Operations are what this user may do with the group, as bits (KIP-430).
 	Operations int32
 }
 
-// GroupMember is a member as the coordinator tells of it.
+// GroupMember is a member as the coordinator reports it.
 type GroupMember struct {
 	Client, Host string // its client ID and address
-	// Topics are what it subscribes to, and Owned what it owns now. A classic group tells them while it is stable.
+	// Topics are its subscription, Owned what it owns now. Of a classic group they are known while it is
+	// stable.
 	Topics []string
 	Owned  []Partition
-	// Unreadable says that they cannot be read.
+	// Unreadable: Topics and Owned cannot be read.
 	Unreadable bool
-	// Eager says that the generation is eager, and that this member does not show that it knows better: it is of
-	// another program, or of this service from before it was cooperative.
+	// Eager: the generation is eager, and this member does not show that it can be cooperative. It is another
+	// program, or a version of this service from before it was cooperative.
 	Eager bool
-	// Classic says that it is in a group of type consumer by the classic protocol.
+	// Classic: it is in a group of type consumer by the classic protocol.
 	Classic bool
 }
 
@@ -63,7 +64,7 @@ type Cluster interface {
 }
 
 const (
-	// describeVersion: from 6 on a group that is not a classic one is an error, and this user's rights are left out.
+	// describeVersion: from 6 on a group that is not classic is an error, and this user's rights are left out.
 	describeVersion = 5
 	groupDead       = "Dead"
 	groupEmpty      = "Empty"
@@ -72,8 +73,8 @@ const (
 	memberClassic = 0
 )
 
-// Describe asks the group's coordinator what the group is and who is in it. A group that does not exist is
-// no error. The right Describe on the group is needed, which Read implies.
+// Describe asks the group's coordinator for the group and its members. A group that does not exist is no
+// error. It requires the right Describe on the group, which Read implies.
 func Describe(ctx context.Context, c Cluster, group string) (Group, error) {
 	g, err := describeClassic(ctx, c, group)
 	if err != nil || len(g.Members) > 0 || g.State == groupEmpty {
@@ -89,7 +90,7 @@ func Describe(ctx context.Context, c Cluster, group string) (Group, error) {
 
 var errLeftOut = errors.New("the coordinator's answer leaves the group out")
 
-// describeConsumer describes a group of type consumer; kafka.GroupIdNotFound where it is of another.
+// describeConsumer describes a group of type consumer; kafka.GroupIdNotFound if it is of another type.
 func describeConsumer(ctx context.Context, c Cluster, group string) (Group, error) {
 	req := kmsg.NewPtrConsumerGroupDescribeRequest()
 	req.Groups, req.IncludeAuthorizedOperations = []string{group}, true
@@ -128,7 +129,8 @@ func describeConsumer(ctx context.Context, c Cluster, group string) (Group, erro
 
 func host(told string) string { return strings.TrimPrefix(told, "/") }
 
-// describeClassic describes a classic group; one of another type is dead to it, as one that does not exist.
+// describeClassic describes a classic group. Its state is Dead if the group is of another type or does not
+// exist.
 func describeClassic(ctx context.Context, c Cluster, group string) (Group, error) {
 	req := kmsg.NewPtrDescribeGroupsRequest()
 	req.SetVersion(describeVersion)
@@ -146,7 +148,7 @@ func describeClassic(ctx context.Context, c Cluster, group string) (Group, error
 		return Group{}, err
 	}
 	g := Group{Type: ProtocolClassic, State: told.State, Kind: told.ProtocolType, Protocol: told.Protocol, Operations: told.AuthorizedOperations}
-	if g.State == "" { // some say it so
+	if g.State == "" { // some coordinators answer so
 		g.State = groupDead
 	}
 	for _, tm := range told.Members {
@@ -159,7 +161,7 @@ func describeClassic(ctx context.Context, c Cluster, group string) (Group, error
 	return g, nil
 }
 
-// read takes in a member's subscription and assignment.
+// read reads a member's subscription and assignment.
 func (m *GroupMember) read(subscription, assignment []byte, eager bool) {
 	var meta kmsg.ConsumerMemberMetadata
 	m.Unreadable = meta.ReadFrom(subscription) != nil
@@ -176,7 +178,8 @@ func (m *GroupMember) read(subscription, assignment []byte, eager bool) {
 	}
 }
 
-// listed finds out whether a group that is dead to the others is of a type that they do not know.
+// listed finds out whether a group that is Dead or unknown to the other two requests is of a type that they do
+// not know.
 func listed(ctx context.Context, c Cluster, group string, operations int32) (Group, error) {
 	none := Group{State: groupDead, Operations: operations}
 	req := kmsg.NewPtrListGroupsRequest()
@@ -197,8 +200,9 @@ func listed(ctx context.Context, c Cluster, group string, operations int32) (Gro
 	return none, nil
 }
 
-// Unowned are the partitions that no member owns, of topics with so many each. told is false while the
-// coordinator does not tell who owns what: in a classic group's rebalance, or where that cannot be read.
+// Unowned returns the partitions that no member owns, of topics with these numbers of partitions. told is
+// false while the coordinator does not say who owns what: during a classic group's rebalance, or if that
+// cannot be read.
 func (g Group) Unowned(counts map[string]int) (parts []Partition, told bool) {
 	switch {
 	case g.Type == "", g.Type == ProtocolConsumer:
@@ -228,7 +232,7 @@ func (g Group) Unowned(counts map[string]int) (parts []Partition, told bool) {
 // membersSaid is how many clients a sentence names.
 const membersSaid = 5
 
-// String says what the group is and who is in it, in words for a log or a page.
+// String says what the group is and who is in it, for a log or a page.
 func (g Group) String() string {
 	if g.Type == "" {
 		return "no such group"
@@ -247,7 +251,7 @@ func (g Group) String() string {
 	return strings.Join(words, ", ")
 }
 
-// clients says who the members are, those alike once.
+// clients names the members' clients; equal ones once, with their number.
 func (g Group) clients() string {
 	if len(g.Members) == 0 {
 		return "no members"
@@ -269,7 +273,7 @@ func (g Group) clients() string {
 	return "members: " + strings.Join(said, ", ")
 }
 
-// harmless is another program's word as it may stand in a log or on a page.
+// harmless returns another program's word, safe for a log or a page: at most 64 characters, `?` for others.
 func harmless(word string) string {
 	word = strings.Map(func(r rune) rune {
 		if 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("._-:", r) {

@@ -17,7 +17,7 @@ import (
 	"release-forwarder/consumer/wire"
 )
 
-// described looks at the group as a program beside it does.
+// described describes the group as another program would.
 func (g *rooms) described() (Group, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -95,7 +95,7 @@ func TestAGroupAsItsCoordinatorTells(t *testing.T) {
 
 func both(p *person) { p.topics = []string{"events", "replays"} }
 
-// Who keeps a generation eager shows in what its members subscribe with.
+// The members' subscriptions show which one keeps a generation eager.
 func TestWhoKnowsNothingBetterIsSeen(t *testing.T) {
 	inGroup(t, ProtocolClassic, func(g *rooms) {
 		a, leave := g.joins("a", nil), g.other(kgo.ConsumeTopics("events"), kgo.Balancers(kgo.RangeBalancer()))
@@ -114,7 +114,7 @@ func TestWhoKnowsNothingBetterIsSeen(t *testing.T) {
 	})
 }
 
-// What cannot be seen is an error, and no group without members.
+// A group that cannot be seen is an error, not a group without members.
 func TestAGroupThatCannotBeSeenIsAnError(t *testing.T) {
 	for _, key := range []kmsg.Key{kmsg.ConsumerGroupDescribe, kmsg.DescribeGroups, kmsg.ListGroups} {
 		for _, err := range []*kerr.Error{kerr.GroupAuthorizationFailed, kerr.NotCoordinator} {

@@ -19,14 +19,14 @@ const (
 	cooperative  = "cooperative-sticky"
 )
 
-// balancers are how a leader assigns, the best first: the coordinator takes the first that all
-// members know. The last two are for members that know nothing better; they are eager.
+// balancers are the ways in which a leader assigns, the best first: the coordinator takes the first that all
+// members offer. The last two are eager, for members that cannot be cooperative.
 func balancers() []kgo.GroupBalancer {
 	return []kgo.GroupBalancer{kgo.CooperativeStickyBalancer(), kgo.RangeBalancer(), kgo.RoundRobinBalancer()}
 }
 
-// joinGroup sends JoinGroup and waits for the answer, which comes when all members have joined. A new
-// member is given its ID first (KIP-394), so that a lost answer leaves no ghost in the group.
+// joinGroup sends JoinGroup and waits for the answer, which comes when all members have joined. A new member
+// first gets its ID (KIP-394), so that a lost answer leaves no unknown member in the group.
 func (m *classic) joinGroup(ctx context.Context, topics []string) (*kmsg.JoinGroupResponse, error) {
 	for {
 		id := m.identity()
@@ -72,8 +72,9 @@ func (m *classic) joinGroup(ctx context.Context, topics []string) (*kmsg.JoinGro
 
 func millis(d time.Duration) int32 { return int32(d / time.Millisecond) }
 
-// plainSubscription is that of an eager protocol, in its first version: a leader that knows nothing
-// better may not read more (kafka-go). What is owned is in its user data, for leaders of this service.
+// plainSubscription is the subscription in an eager protocol, in its first version: a leader that knows only
+// eager protocols (kafka-go) may not read later ones. Its user data holds what is owned, for leaders of this
+// service.
 func (m *classic) plainSubscription(topics []string, generation int32) []byte {
 	meta := kmsg.NewConsumerMemberMetadata()
 	meta.Topics = topics
@@ -81,11 +82,11 @@ func (m *classic) plainSubscription(topics []string, generation int32) []byte {
 	return meta.AppendTo(nil)
 }
 
-// owns begins the user data of this service's members in an eager protocol; the rest is a subscription.
+// owns begins the user data of this service's members in an eager protocol; a subscription follows.
 const owns = "owns:"
 
-// subscription is what a leader is told of this member: its topics, what it owns and since which
-// generation (version 3, without a rack).
+// subscription is what a leader gets from this member: its topics, what it owns, and since which generation
+// (version 3, without a rack).
 func (m *classic) subscription(topics []string, generation int32) []byte {
 	meta := kmsg.NewConsumerMemberMetadata()
 	meta.Version, meta.Topics = 3, topics
@@ -98,7 +99,7 @@ func (m *classic) subscription(topics []string, generation int32) []byte {
 		t.Topic, t.Partitions = topic, partitions
 		meta.OwnedPartitions = append(meta.OwnedPartitions, t)
 	}
-	// The same in the same order: the coordinator compares the bytes.
+	// In the same order each time: the coordinator compares the bytes.
 	slices.SortFunc(meta.OwnedPartitions, func(a, b kmsg.ConsumerMemberMetadataOwnedPartition) int {
 		return strings.Compare(a.Topic, b.Topic)
 	})
@@ -116,7 +117,7 @@ func byTopic(parts []Partition) map[string][]int32 {
 	return all
 }
 
-// sync sends what the leader has decided and waits for this member's part.
+// sync sends the leader's assignment and waits for this member's part.
 func (m *classic) sync(ctx context.Context, joined *kmsg.JoinGroupResponse) (assigned []Partition, withheld bool, err error) {
 	req := kmsg.NewPtrSyncGroupRequest()
 	req.Group, req.MemberID, req.Generation = m.cfg.Group, joined.MemberID, joined.Generation
@@ -156,12 +157,12 @@ func (m *classic) sync(ctx context.Context, joined *kmsg.JoinGroupResponse) (ass
 	return assigned, string(a.UserData) == withholds, nil
 }
 
-// withholds is what a leader of this service says in an eager generation: what others still own was left
-// out.
+// withholds is the user data of a leader of this service in an eager generation: it has left out what others
+// still own.
 const withholds = "withholds"
 
-// assign decides for all members who gets what. Of topics about which nothing is known nobody gets
-// any: that is their subscribers' trouble alone.
+// assign decides for all members who gets what. Partitions of unknown topics are assigned to no one: that
+// affects their subscribers alone.
 func (m *classic) assign(ctx context.Context, joined *kmsg.JoinGroupResponse) ([]kmsg.SyncGroupRequestGroupAssignment, error) {
 	var balancer kgo.GroupBalancer
 	for _, b := range balancers() {
@@ -204,14 +205,14 @@ func (m *classic) assign(ctx context.Context, joined *kmsg.JoinGroupResponse) ([
 	return assignments, nil
 }
 
-// withhold leaves out of an eager assignment what other members still own, as those do that were in a
-// cooperative generation before; they give it up and join again.
+// withhold leaves out of an eager assignment what other members still own from a cooperative generation. They
+// give it up and join again.
 func withhold(assignments []kmsg.SyncGroupRequestGroupAssignment, members []kmsg.JoinGroupResponseMember) ([]kmsg.SyncGroupRequestGroupAssignment, error) {
 	owners := map[Partition]string{}
 	for i := range members {
 		var meta kmsg.ConsumerMemberMetadata
 		if meta.ReadFrom(members[i].ProtocolMetadata) != nil {
-			continue // one that is old, and owns nothing when it joins
+			continue // an old version, which owns nothing when it joins
 		}
 		if told, ours := bytes.CutPrefix(meta.UserData, []byte(owns)); ours {
 			if err := meta.ReadFrom(told); err != nil {

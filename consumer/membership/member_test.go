@@ -20,8 +20,8 @@ import (
 	"release-forwarder/consumer/wire"
 )
 
-// rooms is a group at a broker in virtual time, and who owns what in it: two at once is an error, as is
-// a partition that is taken from its owner before that one has given it up.
+// rooms is a group at a broker in virtual time, and who owns what in it. Two owners at once are an error, and
+// so is taking a partition from an owner that has not given it up.
 type rooms struct {
 	t       *testing.T
 	net     *memnet.Net
@@ -63,7 +63,7 @@ func byEither(t *testing.T, test func(g *rooms)) {
 	}
 }
 
-// person is a member and what it does when partitions are taken back.
+// person is a member, and what it does when partitions are taken back.
 type person struct {
 	Member
 	g      *rooms
@@ -77,7 +77,7 @@ type person struct {
 	leave  context.CancelFunc
 	left   chan struct{}
 	id     Identity
-	until  time.Time // others own nothing of this one's before
+	until  time.Time // until then no other member owns its partitions
 	unsafe bool
 }
 
@@ -107,7 +107,7 @@ func (g *rooms) joins(name string, change func(*person)) *person {
 	return p
 }
 
-// has are the partitions of one's own.
+// has returns the member's own partitions.
 func (p *person) has() (parts []Partition) {
 	p.g.mu.Lock()
 	defer p.g.mu.Unlock()
@@ -129,7 +129,7 @@ func (p *person) say(format string, args ...any) {
 	p.g.told = append(p.g.told, fmt.Sprintf("%s ", p.name)+fmt.Sprintf(format, args...))
 }
 
-// Assigned implements Owner, as the methods below.
+// Assigned implements Owner, as the methods below do.
 func (p *person) Assigned(added []Assignment) {
 	p.g.mu.Lock()
 	defer p.g.mu.Unlock()
@@ -219,7 +219,7 @@ func (p *person) Names(ctx context.Context, ids []wire.ID) map[wire.ID]string {
 	return names
 }
 
-// has is how many partitions each one has, in order of names.
+// has says how many partitions each member has, in order of names.
 func (g *rooms) has() string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -234,7 +234,7 @@ func (g *rooms) has() string {
 	return strings.Join(words, ", ")
 }
 
-// wants waits and holds who owns how much to it.
+// wants waits and then compares who owns how much.
 func (g *rooms) wants(after time.Duration, want string) {
 	g.t.Helper()
 	time.Sleep(after)
@@ -243,7 +243,7 @@ func (g *rooms) wants(after time.Duration, want string) {
 	}
 }
 
-// said takes what was told since.
+// said returns what was noted since the last call.
 func (g *rooms) said() string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -252,7 +252,7 @@ func (g *rooms) said() string {
 	return told
 }
 
-// Who joins gets its part, who stays keeps the rest: nothing else is ever given up.
+// A new member gets its part, the others keep the rest: nothing else is given up.
 func TestWhatStaysIsNotTouched(t *testing.T) {
 	byEither(t, func(g *rooms) {
 		a := g.joins("a", nil)
@@ -274,7 +274,7 @@ func TestWhatStaysIsNotTouched(t *testing.T) {
 	})
 }
 
-// Who takes long to give up keeps its membership meanwhile, and what it keeps.
+// A member that takes long to give up keeps its membership meanwhile, and its other partitions.
 func TestADrainLongerThanTheSessionLosesNothing(t *testing.T) {
 	byEither(t, func(g *rooms) {
 		a := g.joins("a", func(p *person) { p.takes = 25 * time.Second })
@@ -295,7 +295,7 @@ func TestADrainLongerThanTheSessionLosesNothing(t *testing.T) {
 	})
 }
 
-// Who stops while its join is under way does not wait for the group.
+// A member that stops during its join does not wait for the group.
 func TestAStopDoesNotWaitForAJoin(t *testing.T) {
 	byEither(t, func(g *rooms) {
 		a := g.joins("a", func(p *person) { p.takes = 25 * time.Second })
@@ -315,7 +315,7 @@ func TestAStopDoesNotWaitForAJoin(t *testing.T) {
 	})
 }
 
-// However many answers say that all is lost, the owner is told once, and before it is taken from it.
+// However many answers say that all is lost, the owner is told once, before the loss.
 func TestFencedComesBeforeLost(t *testing.T) {
 	byEither(t, func(g *rooms) {
 		a := g.joins("a", func(p *person) { p.takes = time.Second })
@@ -325,7 +325,7 @@ func TestFencedComesBeforeLost(t *testing.T) {
 		var all sync.WaitGroup
 		for n := range 3 {
 			all.Go(func() {
-				time.Sleep(time.Duration(n) * 500 * time.Millisecond) // while it is told, and when it was
+				time.Sleep(time.Duration(n) * 500 * time.Millisecond) // while the owner is told, and after
 				a.Judge("commit", id, time.Now(), kafka.UnknownMemberId)
 			})
 		}

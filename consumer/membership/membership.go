@@ -23,14 +23,15 @@ func (p Partition) Compare(other Partition) int {
 	return cmp.Or(cmp.Compare(p.Topic, other.Topic), cmp.Compare(p.Number, other.Number))
 }
 
-// Assignment is a partition that is assigned: of the topic with an ID (KIP-516), or of whichever has the name
-// where the protocol assigns by name (classic).
+// Assignment is an assigned partition: of the topic with an ID (KIP-516), or, in the classic protocol, of
+// whichever topic has the name.
 type Assignment struct {
 	Partition
 	TopicID wire.ID // zero: by name
 }
 
-// Identity is under which name a member's requests are sent.
+// Identity is the identity under which a member's requests are sent. In the consumer protocol Generation is
+// the member epoch.
 type Identity struct {
 	Member     string
 	Generation int32
@@ -38,14 +39,13 @@ type Identity struct {
 
 // Member is this process in the group, by one of the two protocols.
 type Member interface {
-	// Run keeps the membership until ctx ends, then leaves the group. What is owned must have been
-	// given up before: it is not given up here.
+	// Run keeps the membership until ctx ends, then leaves the group. It gives nothing up: what is owned must
+	// have been given up before.
 	Run(ctx context.Context)
-	// Rejoin has the member tell the group what it subscribes to, which has changed.
+	// Rejoin makes the member tell the group its changed subscription.
 	Rejoin()
-	// Judge draws the conclusions from the coordinator's answer to a request that was sent under an
-	// identity at a time: what its code says of the membership. It reports whether the error is one that it has
-	// dealt with.
+	// Judge applies the coordinator's answer to a request that was sent under an identity at a time: what its
+	// code says of the membership. It reports whether that deals with the error.
 	Judge(request string, id Identity, sent time.Time, err error) (settled bool)
 }
 
@@ -74,32 +74,32 @@ func New(cfg Config) Member {
 	panic("membership: no such protocol: " + string(cfg.Protocol))
 }
 
-// Owner is told what the member owns. All but Fenced, Renewed, Joined and Heard are called by one
-// goroutine, one at a time.
+// Owner is told what the member owns. One goroutine calls its methods, one at a time, except Fenced, Renewed,
+// Joined and Heard.
 type Owner interface {
-	// Assigned tells of each new generation, and what is owned from now on beside what was.
+	// Assigned reports each new generation, and what is owned from now on in addition.
 	Assigned(added []Assignment)
-	// Revoked takes partitions back. It returns when nothing of them is in hand any more and
-	// their last commit was sent.
+	// Revoked takes partitions back. It returns when none of their records is in hand any more and their last
+	// commit was sent.
 	Revoked(parts []Partition)
-	// Fenced says that all partitions may have other owners: what is in hand must be cut, and nothing
-	// may begin. It must not wait. Lost follows.
+	// Fenced: all partitions may have other owners. What is in hand must be cut, and nothing may begin. It
+	// must not wait. Lost follows.
 	Fenced(request string, err error)
 	// Lost takes partitions back that may have other owners already: nothing of them is committed.
 	Lost(parts []Partition)
-	// Joined tells under which name requests are sent from now on. unsafe: until Assigned no commit may
-	// be sent, since another member's leader may have given the partitions away.
+	// Joined gives the identity of requests from now on. unsafe: no commit may be sent before Assigned, since
+	// another member's leader may have given the partitions away.
 	Joined(id Identity, unsafe bool)
-	// Renewed tells until when no other member can own what this one owns.
+	// Renewed gives the end of the lease: until then no other member can own what this one owns.
 	Renewed(until time.Time)
-	// Heard says that the coordinator has answered something, Failed why joining has failed.
+	// Heard: the coordinator has answered something. Failed: why a join has failed.
 	Heard()
 	Failed(err error)
-	// Topics are what to subscribe to, sorted; it waits until they exist. nil: ctx has ended.
+	// Topics returns what to subscribe to, sorted; it waits until the topics exist. nil: ctx has ended.
 	Topics(ctx context.Context) []string
-	// Counts are the numbers of partitions of topics, those left out of which it is not known.
+	// Counts returns topics' numbers of partitions, without the topics whose number is not known.
 	Counts(ctx context.Context, topics []string) (map[string]int32, error)
-	// Names are the topics' names by their IDs (KIP-516), those left out of which it is not known yet.
+	// Names returns the topics' names by their IDs (KIP-516), without those that are not known yet.
 	Names(ctx context.Context, ids []wire.ID) map[wire.ID]string
 }
 
@@ -118,10 +118,10 @@ type Config struct {
 	Owner    Owner
 	Log      *slog.Logger
 
-	// The session time-out and the interval are the broker's in the consumer protocol: there the first
-	// is what is counted on all the same, and must not be longer than the broker's.
+	// In the consumer protocol the broker has a session time-out and an interval of its own. The lease still
+	// counts on SessionTimeout, which must not be longer than the broker's.
 	SessionTimeout, HeartbeatInterval, RebalanceTimeout time.Duration
-	// WatchInterval is how often the leader looks whether the topics' partitions have changed.
+	// WatchInterval is how often the leader checks whether the topics' partitions have changed.
 	WatchInterval time.Duration
 }
 
@@ -130,13 +130,13 @@ const (
 	requestTimeout = 10 * time.Second
 	// leaveTimeout bounds the wait for leaving: after it the session time-out frees the partitions.
 	leaveTimeout = time.Second
-	// A member joins joinBurst times in a row at the most, and then once in joinInterval, whatever
-	// the coordinator answers.
+	// A member joins at most joinBurst times in a row, and then once per joinInterval, whatever the
+	// coordinator answers.
 	joinInterval = time.Second
 	joinBurst    = 2
 )
 
-// missing are the partitions of a that are not in b.
+// missing returns the partitions of a that are not in b.
 func missing(a, b []Partition) []Partition {
 	return slices.DeleteFunc(slices.Clone(a), func(p Partition) bool { return slices.Contains(b, p) })
 }
