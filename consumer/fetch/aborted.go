@@ -5,23 +5,20 @@ import (
 	"slices"
 )
 
-// abortedSize is an aborted transaction's size in an answer.
+// abortedSize is the size of an aborted transaction in an answer.
 const abortedSize = 16
 
-// abortedTransaction is an entry of the answer's list: a transaction of the
-// producer that began at first and was, or will be, aborted. Its end is the
-// producer's next abort marker in the log.
+// abortedTransaction is an entry of the answer's list: a transaction of producer that began at first and was,
+// or will be, aborted. It ends at the producer's next abort marker in the log.
 type abortedTransaction struct {
 	producer, first int64
 }
 
-// abortedList tells aborted batches apart while a log is read in order.
+// abortedList tells which batches are aborted while a log is read in order.
 type abortedList struct {
-	// waiting holds the transactions not yet begun at the last batch seen, by
-	// ascending first offset.
+	// waiting holds the transactions that have not begun at the last batch seen, by ascending first offset.
 	waiting []abortedTransaction
-	// open holds the producers whose aborted transaction has begun and whose
-	// marker has not been seen.
+	// open holds the producers whose aborted transaction has begun and whose marker has not been seen.
 	open map[int64]bool
 }
 
@@ -34,7 +31,7 @@ func newAbortedList(transactions []abortedTransaction) abortedList {
 	return abortedList{waiting: waiting, open: make(map[int64]bool)}
 }
 
-// advance opens what has begun at offset. Offsets come in ascending order.
+// advance opens the transactions that have begun at offset. Offsets come in ascending order.
 func (l *abortedList) advance(offset int64) {
 	for len(l.waiting) > 0 && l.waiting[0].first <= offset {
 		l.open[l.waiting[0].producer] = true
@@ -42,7 +39,7 @@ func (l *abortedList) advance(offset int64) {
 	}
 }
 
-// holds reports whether the transactional batch of the producer is aborted.
+// holds reports whether the producer's transactional batch is aborted.
 func (l *abortedList) holds(producer int64) bool { return l.open[producer] }
 
 // ended notes the producer's abort marker.

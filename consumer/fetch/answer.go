@@ -11,19 +11,17 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// headroom is what an answer may have above the bytes asked for: its first batch,
-// which comes whole.
+// headroom is how far an answer may exceed the bytes asked for: its first batch comes whole.
 const headroom = 64 << 20
 
-// frame reads an answer field by field off the connection, so that each
-// partition's records get memory of their own and can be dropped alone. left is
-// what the frame still holds: nothing is read beyond it, and nothing allocated (but
-// for the rounding of memory).
-// The first error sticks; fields read after it are zero.
+// frame reads an answer field by field from the connection, so that each partition's records have memory of
+// their own and can be dropped separately. left counts the frame's bytes that are not read yet: nothing is
+// read beyond them, and no more is allocated (except the rounding of memory). The first error sticks; fields
+// read after it are zero.
 type frame struct {
 	r    io.Reader
 	left int64
-	// flexible says that lengths are compact and structs end with tagged fields.
+	// flexible: lengths are compact, and structs end with tagged fields.
 	flexible bool
 	err      error
 	buf      [16]byte
@@ -34,11 +32,10 @@ type partitionKey struct {
 	partition int32
 }
 
-// Tagged fields of a partition's answer. Leaders name their successors (tag 1) from
-// version 16 on.
+// Tagged fields of a partition's answer. From version 16 on leaders name their successors (tag 1).
 const divergingTag = 0
 
-// readAnswer reads one answer to r whole.
+// readAnswer reads one whole answer to r.
 func readAnswer(rd io.Reader, r *Request, v int16, id int32) (*Response, error) {
 	f := &frame{r: rd, left: 4, flexible: v >= flexibleVersion}
 	size := int64(f.int32())
@@ -56,7 +53,7 @@ func readAnswer(rd io.Reader, r *Request, v int16, id int32) (*Response, error) 
 	return res, err
 }
 
-// whole reads what the frame holds.
+// whole reads the whole frame.
 func (f *frame) whole(r *Request, v int16, id int32) (*Response, error) {
 	if got := f.int32(); f.err == nil && got != id {
 		return nil, fmt.Errorf("%w: correlation ID %d, expected %d", ErrMalformed, got, id)
@@ -81,9 +78,9 @@ func (f *frame) whole(r *Request, v int16, id int32) (*Response, error) {
 	return res, f.err
 }
 
-// topics reads the body's topics: each partition asked for once at most.
+// topics reads the topics of the body: each requested partition at most once.
 func (f *frame) topics(r *Request, v int16, res *Response) error {
-	open := make(map[topicKey]map[int32]string) // the topic's name, by how it was asked for
+	open := make(map[topicKey]map[int32]string) // the topic's name, by the key of the request
 	for i := range r.Partitions {
 		p := &r.Partitions[i]
 		k := keyOf(p, v)
@@ -147,14 +144,14 @@ func (f *frame) answer(r *Request) Answer {
 			a.Diverges = f.epochEnd()
 		}
 	})
-	if a.Diverges != nil { // whatever came with it is of another log
+	if a.Diverges != nil { // the records with it are of another log
 		reuse(a.records)
 		a.records, a.aborted = nil, nil
 	}
 	return a
 }
 
-// none is the replica of an answer that names none.
+// none is the preferred replica in an answer that names none.
 const none = -1
 
 func (f *frame) aborted() []abortedTransaction {
@@ -176,8 +173,7 @@ func (f *frame) aborted() []abortedTransaction {
 	return all
 }
 
-// epochEnd reads a divergence: nil where both fields have the values that stand for
-// a field that is not there.
+// epochEnd reads a divergence: nil if both fields have the values that mean an absent field.
 func (f *frame) epochEnd() *EpochEnd {
 	e := EpochEnd{Epoch: f.int32(), End: f.int64()}
 	f.tags(nil)
@@ -187,8 +183,8 @@ func (f *frame) epochEnd() *EpochEnd {
 	return &e
 }
 
-// tags reads the tagged fields at a struct's end (KIP-482). Where known reads nothing of
-// a field, that is one which we do not know, and is passed over.
+// tags reads the tagged fields at a struct's end (KIP-482). A field of which known reads nothing is unknown
+// and is skipped.
 func (f *frame) tags(known func(tag uint32)) {
 	if !f.flexible {
 		return
@@ -255,7 +251,7 @@ func (f *frame) bytes(n int64) []byte {
 	return b
 }
 
-// skip passes over n bytes.
+// skip skips n bytes.
 func (f *frame) skip(n int64) {
 	if f.err == nil && n > f.left {
 		f.fail("a length of %d in %d bytes", n, f.left)
@@ -266,7 +262,7 @@ func (f *frame) skip(n int64) {
 	}
 }
 
-// uvarint reads a number of at most 32 bits, seven of them in a byte.
+// uvarint reads a number of at most 32 bits, seven in each byte.
 func (f *frame) uvarint() uint32 {
 	var v uint64
 	b := f.buf[:1]
@@ -302,7 +298,7 @@ func (f *frame) int64() int64 {
 	return int64(binary.BigEndian.Uint64(b))
 }
 
-// fill reads all of b, or clears it and notes why not.
+// fill reads all of b, or clears it and notes the error.
 func (f *frame) fill(b []byte) {
 	if f.err == nil && int64(len(b)) > f.left {
 		f.fail("%d bytes wanted where %d are left", len(b), f.left)

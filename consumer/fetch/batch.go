@@ -7,7 +7,7 @@ import (
 	"io"
 )
 
-// A record batch (KIP-98): its magic, and where its fields lie.
+// A record batch (KIP-98): its magic, and the positions of its fields.
 const (
 	batchMagic        = 2
 	batchEpochAt      = 12
@@ -29,7 +29,7 @@ const (
 	control       = 0x20
 )
 
-// A record: the least it can be, and the most that its fixed fields take.
+// Sizes of a record: the least, and the most of its fixed fields.
 const (
 	minRecordBody   = 6                           // attributes, two deltas, three lengths of one byte
 	minRecord       = 1 + minRecordBody           // with its length
@@ -46,19 +46,18 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// batch is a record batch being read from Reader.stream.
+// batch is a record batch that is read from Reader.stream.
 type batch struct {
 	base, lastOffset int64
-	// epoch is the leader's that wrote it.
+	// epoch is that of the leader that wrote it.
 	epoch int32
-	// baseTime is what the records' deltas add to; with log-append time all
-	// records have appendTime.
+	// baseTime plus a record's delta is its timestamp; with log-append time all records have appendTime.
 	baseTime, appendTime int64
 	isAppendTime         bool
-	// count records are to come, the next one above previous.
+	// count is how many records are left; the next one is above previous.
 	count    int
 	previous int64
-	// isControl says that the records are markers.
+	// isControl: the records are markers.
 	isControl bool
 }
 
@@ -68,7 +67,7 @@ func (b *batch) corrupt(kind Corruption) error {
 	return &CorruptError{Offset: b.base, Kind: kind}
 }
 
-// enterBatch begins the batch at base, or passes over it.
+// enterBatch begins the batch at base, or skips it.
 func (r *Reader) enterBatch(base int64, raw []byte) error {
 	be := binary.BigEndian
 	if len(raw) < batchHeaderSize {
@@ -127,8 +126,8 @@ func (r *Reader) enterBatch(base int64, raw []byte) error {
 	return nil
 }
 
-// readMarker reads a control batch, of which only an abort marker matters. Its
-// record is not returned, so its offset is read as if nothing were behind us.
+// readMarker reads a control batch. Only an abort marker matters. Its record is not returned, so any offset in
+// the batch is accepted, also one below the position.
 func (r *Reader) readMarker(producer int64, c codec, data []byte) error {
 	if r.batch.count == 0 { // compaction keeps the batch without its marker
 		return nil
@@ -148,8 +147,7 @@ func (r *Reader) readMarker(producer int64, c codec, data []byte) error {
 	}
 }
 
-// next returns the next record at or above from, or false when all count
-// records were read and nothing follows them.
+// next returns the next record at or above from; false when all count records were read and nothing follows.
 func (b *batch) next(r *Reader, from int64) (Record, bool, error) {
 	s := &r.stream
 	for b.count > 0 {
@@ -169,8 +167,8 @@ func (b *batch) next(r *Reader, from int64) (Record, bool, error) {
 		if c.bad {
 			return Record{}, false, b.corrupt(BadLength)
 		}
-		// Deltas count from 0 to the batch's last; comparing before adding keeps
-		// a huge one from wrapping.
+		// Deltas count from 0 to the batch's last one. They are compared before they are added, so that a huge
+		// one cannot overflow.
 		if offsetDelta < 0 || offsetDelta > b.lastOffset-b.base || b.base+offsetDelta <= b.previous {
 			return Record{}, false, b.corrupt(BadOffset)
 		}
@@ -226,8 +224,7 @@ func broken(offset int64, err error) error {
 	return &CorruptError{Offset: offset, Kind: BadUnpacking, Cause: err}
 }
 
-// parse cuts key, value and headers out of body, which becomes the record's.
-// It returns what is wrong, or "".
+// parse cuts key, value and headers out of body, which the record keeps. It returns what is wrong, or "".
 func (rec *Record) parse(body []byte) Corruption {
 	c := cursor{b: body}
 	rec.Key = c.bytes()
@@ -246,8 +243,7 @@ func (rec *Record) parse(body []byte) Corruption {
 	return ""
 }
 
-// cursor reads fields of a record off b. What cannot be read sets bad and is
-// zero.
+// cursor reads fields of a record from b. A field that cannot be read sets bad and is zero.
 type cursor struct {
 	b   []byte
 	bad bool
@@ -265,7 +261,7 @@ func (c *cursor) varint() int64 {
 	return v
 }
 
-// bytes reads a length and as many bytes; −1 is null, which is nil.
+// bytes reads a length and as many bytes; −1 is null, returned as nil.
 func (c *cursor) bytes() []byte {
 	n := c.varint()
 	if c.bad || n == null {

@@ -8,8 +8,7 @@ import (
 	"testing"
 )
 
-// BenchmarkNext reads a batch of about 1 MB of records of 300 bytes, which is
-// what a busy producer sends.
+// BenchmarkNext reads a batch of about 1 MB of records of 300 bytes, as a busy producer sends it.
 func BenchmarkNext(b *testing.B) {
 	var records []rec
 	for i := range 3500 {

@@ -5,11 +5,11 @@ import (
 	"context"
 )
 
-// Bounds are where a partition's log begins, and the offset behind its last record.
+// Bounds are the first offset of a partition's log, and the offset behind its last record.
 type Bounds struct{ First, End int64 }
 
-// AskBounds asks a broker that leads a partition for the bounds of its log, up to what a
-// reader sees that reads committed records only where committed is set.
+// AskBounds asks the leader of a partition for the bounds of its log; if committed is set, for those that a
+// reader of committed records sees.
 func AskBounds(ctx context.Context, s Sender, broker int32, committed bool, ask OffsetAsk) (Bounds, error) {
 	firsts, err := FirstOffsets(ctx, s, broker, []OffsetAsk{ask})
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 	xerial "github.com/segmentio/kafka-go/compress/snappy"
 )
 
-// This file builds logs by hand, as a broker would hold them, right or wrong.
+// This file builds logs as a broker would hold them, right or wrong.
 
 // rec is a record of a batch to build.
 type rec struct {
@@ -74,7 +74,7 @@ type packer struct {
 	pack  func([]byte) []byte
 }
 
-// logBatch is a batch (magic 2) to build. What is left zero is made right.
+// logBatch is a batch (magic 2) to build. Fields left zero get right values.
 type logBatch struct {
 	base       int64
 	epoch      uint32 // the leader's; 0: 7
@@ -86,7 +86,7 @@ type logBatch struct {
 	maxTime    int64
 	packer     packer
 	count      *int32              // instead of the true one
-	body       []byte              // instead of the records, packed already
+	body       []byte              // instead of the records, already compressed
 	spoil      func(header []byte) // before the checksum
 }
 
@@ -150,8 +150,8 @@ func marker(producer, base int64, kind byte) []byte {
 	}.bytes()
 }
 
-// oldMessage is a message of magic 0 or 1, of before Kafka 0.11; attributes may say
-// that it packs others. Nothing behind the magic is looked at.
+// oldMessage is a message of magic 0 or 1, from before Kafka 0.11; attributes may say that it packs others.
+// Nothing behind the magic is read.
 func oldMessage(magic byte, offset int64, attributes byte) []byte {
 	b := binary.BigEndian.AppendUint64(nil, uint64(offset))
 	b = binary.BigEndian.AppendUint32(b, 22)
@@ -194,7 +194,7 @@ func lz4Packer(opts ...lz4.Option) packer {
 }
 
 func zstdPacker(level zstd.EncoderLevel, opts ...zstd.EOption) packer {
-	w := sync.OnceValue(func() *zstd.Encoder { // dear to make
+	w := sync.OnceValue(func() *zstd.Encoder { // expensive to make
 		w, err := zstd.NewWriter(nil, append([]zstd.EOption{zstd.WithEncoderLevel(level), zstd.WithEncoderConcurrency(1)}, opts...)...)
 		if err != nil {
 			panic(err)
@@ -217,7 +217,7 @@ var (
 	}}
 )
 
-// packers are all ways to pack that producers have.
+// packers are all ways in which producers compress.
 var packers = map[string]packer{
 	"none":          {codecNone, func(b []byte) []byte { return b }},
 	"gzip 1":        gzipPacker(stdgzip.BestSpeed),
@@ -244,8 +244,8 @@ func answer(log []byte, aborted ...abortedTransaction) *Answer {
 	return &Answer{Topic: "events", records: log, aborted: aborted}
 }
 
-// drain reads an answer to what ends it, nil for io.EOF, and checks on the way
-// what must hold for any input.
+// drain reads an answer to its end and returns the error, nil for io.EOF. It checks what must hold for any
+// input.
 func drain(t testing.TB, a *Answer, from int64, l Limits) ([]Record, int64, error) {
 	t.Helper()
 	r := a.Records(from, l)

@@ -23,27 +23,24 @@ const (
 	codecZstd   codec = 4
 )
 
-// eagerAllocation is the size up to which a record's length is believed at
-// once.
+// eagerAllocation is the size up to which memory for a record is allocated at once.
 const eagerAllocation = 1 << 20
 
-// errVarint says that a number has more than 64 bits.
+// errVarint: a number has more than 64 bits.
 var errVarint = errors.New("varint too long")
 
-// buffers are those of streams that are closed.
+// buffers are those of closed streams.
 var buffers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 8<<10) }}
 
-// stream reads a batch's records, unpacked as they are asked for. Its zero value
-// is closed.
+// stream reads a batch's records and unpacks them as they are asked for. Its zero value is closed.
 type stream struct {
 	buf *bufio.Reader // nil when closed
-	raw bytes.Reader  // what is in the log
-	src io.ReadCloser // unpacks raw; nil where raw is not compressed
+	raw bytes.Reader  // the bytes in the log
+	src io.ReadCloser // unpacks raw; nil if raw is not compressed
 }
 
-// open begins on data, the records of the batch at offset. The unpackers are kafka-go's,
-// out of its pools, but for zstd, which must be held to a window of its own. Whatever is
-// wrong with what they unpack they say when it is read.
+// open begins to read data, the records of the batch at offset. The unpackers are kafka-go's, from its pools,
+// except zstd's, whose window must be bounded. They report an error in what they unpack when it is read.
 func (s *stream) open(c codec, offset int64, data []byte, l Limits) error {
 	s.raw.Reset(data)
 	switch c {
@@ -67,7 +64,7 @@ func (s *stream) open(c codec, offset int64, data []byte, l Limits) error {
 	return nil
 }
 
-// close gives back what open borrowed. It may be called at any time.
+// close returns what open borrowed. It may be called at any time.
 func (s *stream) close() {
 	if s.src != nil {
 		_ = s.src.Close()
@@ -81,8 +78,8 @@ func (s *stream) close() {
 	s.raw.Reset(nil)
 }
 
-// fits reports whether size bytes can follow, as far as that is known: an
-// uncompressed stream knows, and no size in the format has more than 31 bits.
+// fits reports whether size bytes can follow, as far as that is known: an uncompressed stream knows, and no
+// size in the format has more than 31 bits.
 func (s *stream) fits(size int64) bool {
 	if s.src == nil {
 		return size <= int64(s.buf.Buffered()+s.raw.Len())
@@ -90,8 +87,7 @@ func (s *stream) fits(size int64) bool {
 	return size <= math.MaxInt32
 }
 
-// peek returns the next n bytes, fewer only at the end. They are valid until
-// the next call.
+// peek returns the next n bytes, fewer only at the end. They are valid until the next call.
 func (s *stream) peek(n int) ([]byte, error) {
 	b, err := s.buf.Peek(n)
 	if errors.Is(err, io.EOF) {
@@ -100,8 +96,7 @@ func (s *stream) peek(n int) ([]byte, error) {
 	return b, err
 }
 
-// more reports whether a byte follows. At the end an unpacker has checked its
-// checksum, if it has one.
+// more reports whether a byte follows. At the end an unpacker has verified its checksum, if it has one.
 func (s *stream) more() (bool, error) {
 	b, err := s.peek(1)
 	return len(b) > 0, err
@@ -131,8 +126,8 @@ func (s *stream) discard(n int64) error {
 	return err
 }
 
-// take returns the next n bytes in memory of their own. A length much above the
-// usual is believed only as far as bytes come for it.
+// take returns the next n bytes in memory of their own. For an unusually large n memory grows only as bytes
+// come.
 func (s *stream) take(n int) ([]byte, error) {
 	if n <= eagerAllocation || s.src == nil {
 		b := make([]byte, n)

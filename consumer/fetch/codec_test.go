@@ -18,7 +18,7 @@ import (
 	"github.com/pierrec/lz4/v4"
 )
 
-// manyRecords returns records of different sizes and some repetition.
+// manyRecords returns records of different sizes with some repetition.
 func manyRecords(n int) []rec {
 	var all []rec
 	for i := range n {
@@ -31,7 +31,7 @@ func manyRecords(n int) []rec {
 	return all
 }
 
-// expect compares what came with what was packed.
+// expect compares what was read with what was packed.
 func expect(t *testing.T, got []Record, base int64, want []rec) {
 	t.Helper()
 	if len(got) != len(want) {
@@ -58,7 +58,7 @@ func TestEachCodecInBatches(t *testing.T) {
 				}
 				expect(t, got[1:len(got)-1], 5, want)
 
-				from := int64(5 + n/2) // records before it are unpacked and left
+				from := int64(5 + n/2) // records before it are unpacked and skipped
 				got, _, err = drain(t, answer(log), from, roomy)
 				if err != nil {
 					t.Fatal(err)
@@ -69,11 +69,10 @@ func TestEachCodecInBatches(t *testing.T) {
 	}
 }
 
-// Files packed by the reference programs: the records of manyRecords(3000), by
-// gzip, lz4 and zstd as their names say.
+// Files packed by the reference programs gzip, lz4 and zstd: the records of manyRecords(3000).
 func TestReferencePackers(t *testing.T) {
 	want := manyRecords(3000)
-	if os.Getenv("WRITE_RECORDS") != "" { // what the files are made from
+	if os.Getenv("WRITE_RECORDS") != "" { // the input of those programs
 		if err := os.WriteFile(os.Getenv("WRITE_RECORDS"), recordBytes(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -167,7 +166,7 @@ func TestRecordAboveTheLimit(t *testing.T) {
 		if !ok || !errors.Is(err, ErrRecordTooLarge) || e.Offset != 11 || e.Limit != 1000 || e.Size < 2000 || len(got) != 1 || position != 11 {
 			t.Errorf("%s: %d records, position %d, error %v", name, len(got), position, err)
 		}
-		// A reader that begins behind the record need not take it.
+		// A reader that begins behind the record need not hold it.
 		got, position, err = drain(t, answer(log), 12, limits)
 		if err != nil || len(got) != 1 || position != 13 {
 			t.Errorf("%s: behind it: %d records, position %d, error %v", name, len(got), position, err)
@@ -203,8 +202,8 @@ func packedZeros(t *testing.T, c codec, n, size int) []byte {
 	return buf.Bytes()
 }
 
-// A small batch that unpacks to 32 MiB of records costs no more memory than a
-// record and the unpacker; one of 64 MiB in one record is refused or passed over.
+// A small batch that unpacks to 32 MiB of records costs no more memory than one record and the unpacker. One
+// that unpacks to a single record of 64 MiB is refused or skipped.
 func TestBombs(t *testing.T) {
 	const size, n = 64 << 10, 512
 	read := func(t *testing.T, body []byte, c codec, count int, from int64) error {
@@ -255,7 +254,7 @@ func TestBombs(t *testing.T) {
 		for _, from := range []int64{0, 1} {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			// A second record follows, so that the first must be passed over.
+			// A second record follows, so the first one must be skipped.
 			err := read(t, one, c, 2, from)
 			runtime.ReadMemStats(&after)
 			want := ErrRecordTooLarge
@@ -270,7 +269,7 @@ func TestBombs(t *testing.T) {
 			}
 		}
 	}
-	// A length that nothing stands behind is believed only as far as bytes come.
+	// Memory for a length without bytes grows only as bytes come.
 	var before, after runtime.MemStats
 	lie := gzipPacker(6).pack(append(binary.AppendVarint(nil, 900<<20), 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0))
 	runtime.ReadMemStats(&before)
@@ -281,8 +280,7 @@ func TestBombs(t *testing.T) {
 	}
 }
 
-// A record larger than what is believed at once, and than the window of a zstd
-// decoder, comes whole all the same.
+// A record is read whole that is larger than eagerAllocation and than the window of a zstd decoder.
 func TestLargeRecords(t *testing.T) {
 	value := bytes.Repeat([]byte("0123456789abcdef"), 600<<10) // 9.8 MB
 	for _, name := range []string{"none", "gzip 1", "snappy block", "lz4 4 MiB", "zstd one block", "zstd 64 MiB"} {
@@ -293,8 +291,8 @@ func TestLargeRecords(t *testing.T) {
 	}
 }
 
-// The window of the first frame is made smaller; batches have no other. One that
-// has is not unpacked with as much memory as it wants.
+// Only the first frame's window is reduced; batches have no other frame. A second frame is not unpacked with
+// as much memory as it declares.
 func TestSecondFrameOfAGreatWindow(t *testing.T) {
 	records := manyRecords(3000)
 	large := packers["zstd 64 MiB"].pack

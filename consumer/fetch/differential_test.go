@@ -16,8 +16,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// history makes a log up by a random number generator, as several producers,
-// the transaction coordinator and the cleaner would leave it.
+// history makes up a random log, as several producers, the transaction coordinator and the cleaner would leave
+// it.
 type history struct {
 	*rand.Rand
 	packers []packer
@@ -45,13 +45,13 @@ type endedTransaction struct {
 // add appends an entry of so many offsets, now and then under another leader.
 func (h *history) add(bytes []byte, offsets int64) {
 	h.epoch += int32(h.IntN(3) / 2)
-	binary.BigEndian.PutUint32(bytes[batchEpochAt:], uint32(h.epoch)) // the checksum does not hold it
+	binary.BigEndian.PutUint32(bytes[batchEpochAt:], uint32(h.epoch)) // the checksum does not cover it
 	h.log = append(h.log, logEntry{bytes: bytes, first: h.next, last: h.next + offsets - 1, epoch: h.epoch})
 	h.next += offsets
 }
 
-// fetched is what a broker answers from an offset on: it begins with the batch
-// that holds it, and knows the aborted transactions that reach beyond it.
+// fetched is what a broker answers from an offset on: it begins with the batch that holds the offset, and
+// lists the aborted transactions that reach beyond it.
 func (h *history) fetched(from int64) ([]byte, []abortedTransaction) {
 	var log []byte
 	for _, e := range h.log {
@@ -104,7 +104,7 @@ func (h *history) records() []rec {
 // step appends an entry.
 func (h *history) step() {
 	if h.IntN(5) == 0 {
-		h.next += int64(h.IntN(10)) // what compaction dropped whole
+		h.next += int64(h.IntN(10)) // removed by compaction
 	}
 	producer := int64(h.IntN(4))
 	first, open := h.open[producer]
@@ -138,7 +138,7 @@ func (h *history) step() {
 	}
 }
 
-// Another implementation reads the same out of the same log, from any offset.
+// Another implementation reads the same from the same log, from any offset.
 func TestAgainstFranz(t *testing.T) {
 	for seed := range uint64(100) {
 		h := newHistory(seed)
@@ -146,7 +146,7 @@ func TestAgainstFranz(t *testing.T) {
 		for range 3 + h.IntN(30) {
 			h.step()
 		}
-		for p, first := range h.open { // undecided: as if aborted later, so that both must pass over
+		for p, first := range h.open { // undecided: as if aborted later, so that both must skip them
 			h.aborted = append(h.aborted, endedTransaction{abortedTransaction{p, first}, h.next})
 		}
 		from := start
@@ -171,8 +171,8 @@ func TestAgainstFranz(t *testing.T) {
 	}
 }
 
-// One answer may be read from any offset on: what comes is the end of what comes
-// from its beginning, also where that passes over markers of transactions.
+// An answer read from a later offset returns the end of what it returns from its beginning, also if that skips
+// markers of transactions.
 func TestReadingAnAnswerAgainFromWithin(t *testing.T) {
 	for seed := range uint64(15) {
 		h := newHistory(seed)
@@ -196,8 +196,8 @@ func TestReadingAnAnswerAgainFromWithin(t *testing.T) {
 	}
 }
 
-// The epoch of a position is that of the last batch which begins below it, from any
-// offset on and wherever reading stops; −1 before any was read.
+// The epoch of a position is that of the last batch that begins below it, from any offset on and wherever
+// reading stops; −1 before any was read.
 func TestTheEpochBelowThePosition(t *testing.T) {
 	for seed := range uint64(40) {
 		h := newHistory(seed)
@@ -237,7 +237,7 @@ func TestTheEpochBelowThePosition(t *testing.T) {
 	}
 }
 
-// franzReads reads with franz-go and returns the records and where to go on.
+// franzReads reads with franz-go and returns the records and where to continue.
 func franzReads(log []byte, aborted []abortedTransaction, from int64) ([]Record, int64) {
 	rp := kmsg.NewFetchResponseTopicPartition()
 	rp.RecordBatches = log

@@ -1,47 +1,37 @@
-// Package fetch reads Kafka's log: one request to the leader of some
-// partitions, and the records of the answer one by one. It also asks leaders where
-// logs begin and end, and up to where they hold what was written under a leader epoch.
+// Package fetch reads Kafka's log. It knows one fetch request to a broker and how to decode the answer record
+// by record, and it asks leaders where logs begin and end and up to where they hold a leader epoch. It does
+// not know which broker leads a partition, when to ask again, back-off, throttling, how much may be fetched at
+// once, or what to do about an offset that is not in the log.
 //
-// The exchange runs over a connection that an [Exchanger] lends. The answer is read
-// and decoded here, field by field, since the decoders of libraries take a page of
-// 64 KiB for each batch, or the answer whole, hide errors, or do not say where a batch
-// ends. The request is kmsg's, and so are other messages, which go through a [Sender].
+// The exchange runs over a connection that an [Exchanger] lends. The answer is decoded here, field by field:
+// libraries' decoders take 64 KiB for each batch or the whole answer, hide errors, or do not say where a batch
+// ends (docs/decisions/0001). The request is kmsg's, and so are other messages, which go through a [Sender].
 //
-// A request names the topic by its ID (KIP-516), the epoch of the leader that is
-// asked, and the epoch of the last record read (KIP-320), as far as they are known
-// and the broker can tell: a topic recreated by the same name, a leader that was
-// deposed, and a log that lost what was read before are answers of their own.
+// Requests are Fetch versions 11 to 13. As far as known, and if the broker can read it, a request names the
+// topic by its ID (KIP-516, from Kafka 3.1 on), the epoch of the leader (KIP-320), and the epoch of the last
+// record read (from Kafka 2.7 on). So a recreated topic, a deposed leader, and a log that lost what was read
+// are distinct answers.
 //
-// What the package promises:
+// Promises:
 //
-//   - A [Reader] yields what a read_committed consumer may see, each record once,
-//     offsets ascending: no transaction marker, no aborted record, nothing below
-//     the offset asked for.
-//   - [Reader.Position] is where to go on. It moves over markers, aborted and empty
-//     batches and what compaction removed, but never over a record that was not
-//     returned.
-//   - [Reader.Epoch] is the leader epoch of what lies just below Position, which the
-//     next fetch is to name.
-//   - An answer that says the log diverges ([Answer.Diverges]) holds no records.
-//   - Whatever bytes a broker sends, nothing here panics, and no length or count is
-//     believed before it was held against what is there and what is allowed. A
-//     compressed batch is unpacked record by record: memory follows the largest
-//     record, not what the batch unpacks to. The exception is a snappy block, whose
-//     format wants it whole; its size is bounded beforehand.
-//   - A record's bytes are its own, so that keeping one keeps no answer in memory.
+//   - A [Reader] returns what a read_committed consumer may see, each record once, offsets ascending: no
+//     transaction marker, no aborted record, nothing below the offset asked for.
+//   - [Reader.Position] is where to continue. It skips markers, aborted and empty batches and compacted
+//     records, but never a record that was not returned.
+//   - [Reader.Epoch] is the leader epoch of what lies just below Position; the next fetch names it.
+//   - An answer that reports a divergence ([Answer.Diverges]) holds no records.
+//   - Whatever bytes a broker sends, nothing here panics, and each length or count is checked against the
+//     bytes that are there and against the bounds before memory is taken. A compressed batch is unpacked
+//     record by record: memory follows the largest record, not the batch. The exception is a snappy block,
+//     which must be unpacked whole; its size is bounded beforehand.
+//   - A record's bytes are its own: keeping a record keeps no answer in memory.
 //   - Errors are values (see [ErrCorrupt] and its neighbours) and hold no contents.
 //
-// Format: record batches (magic 2) with the codecs they know, as the Kafka protocol
-// guide, KIP-98 and KIP-110 describe them. Checksums are checked. The message sets of
-// before Kafka 0.11 (magic 0 and 1) are an [*UnsupportedError].
+// Format: record batches (magic 2, Kafka 0.11 and later) with all codecs, as the Kafka protocol guide, KIP-98
+// and KIP-110 describe them. Checksums are verified. The message sets before Kafka 0.11 (magic 0 and 1) are an
+// [*UnsupportedError].
 //
-// Memory: an [Answer] holds its bytes as they came until it is dropped; an open
-// Reader holds beside it a decompressor, which is between 8 KiB (uncompressed)
-// and about 8 MiB (zstd at its highest levels), or a whole unpacked snappy block.
-// So a partition that pauses should close its Reader, drop the Answer, and fetch
-// again from Position.
-//
-// What it leaves to others: which broker leads a partition, when to ask again,
-// back-off and throttling, how much may be fetched at once, and what to do about
-// an offset that is not in the log.
+// Memory: an [Answer] holds its bytes until it is dropped. An open Reader also holds a decompressor: between 8
+// KiB (uncompressed) and about 8 MiB (zstd at its highest levels), or a whole unpacked snappy block. When a
+// partition pauses, close its Reader, drop the Answer, and fetch again from Position.
 package fetch

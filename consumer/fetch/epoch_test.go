@@ -5,9 +5,8 @@ import (
 	"testing"
 )
 
-// A position is verified by the epoch of what lies right below it (KIP-320): that of a
-// marker where one lies there, else the leader tells an end of the former epoch that lies
-// lower, and the log looks like another one.
+// A position is verified by the epoch of what lies right below it (KIP-320), also that of a marker: otherwise
+// the leader answers a lower end of the earlier epoch, and the log looks like another one.
 func TestTheEpochBelowAPositionIsTheMarkersToo(t *testing.T) {
 	of := func(epoch uint32, b logBatch) []byte {
 		b.epoch = epoch

@@ -8,11 +8,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// EpochEnd is how far a log holds what was written under a leader epoch: End is the
-// offset behind its last record. A leader that is asked about an epoch which its log skips
-// answers with the next one below. So what was read under an epoch is still in the log only
-// where Epoch is that one and End is not below the offset behind it. Both are −1 where the
-// leader knows no epoch so high: what was read is not in its log.
+// EpochEnd is how far a log holds what was written under a leader epoch: End is the offset behind its last
+// record. If the leader's log has no such epoch, the answer is the next lower one. So what was read under an
+// epoch is still in the log only if Epoch is that epoch and End is not below the offset behind it. Both are −1
+// if the leader knows no epoch so high: what was read is not in its log.
 type EpochEnd struct {
 	Epoch int32
 	End   int64
@@ -22,29 +21,29 @@ type EpochEnd struct {
 type EpochAsk struct {
 	Topic     string
 	Partition int32
-	// LeaderEpoch is the epoch of the leader that is asked, −1 where it is not known;
-	// a broker that leads by another epoch, or did once, refuses.
+	// LeaderEpoch is the epoch of the leader that is asked, −1 if it is not known. A broker that does not lead
+	// by this epoch refuses.
 	LeaderEpoch int32
-	// Epoch is the one asked about.
+	// Epoch is the epoch asked about.
 	Epoch int32
 }
 
 // EpochTold is the answer to an [EpochAsk].
 type EpochTold struct {
 	EpochEnd
-	// Err says why there is none: a kafka.Error, [ErrLeftOut] or [ErrTwice]. Then the
-	// others are −1.
+	// Err says why there is no answer: a kafka.Error, [ErrLeftOut] or [ErrTwice]. The other fields are then
+	// −1.
 	Err error
 }
 
-// The version of OffsetForLeaderEpoch that is spoken: consumers may send it (KIP-320),
-// from Kafka 2.3 on. Before, the right to read does not suffice, and the first version
-// names no epoch in its answer, which would look like a divergence. The next one is
-// flexible and has nothing for us; kmsg believes any number of tagged fields.
+// The version of OffsetForLeaderEpoch in use: consumers may send it (KIP-320), from Kafka 2.3 on. Earlier
+// versions require more than the right to read, and the first answers without an epoch, which would look like
+// a divergence. The next version is flexible and brings nothing new; kmsg believes any number of tagged
+// fields.
 const epochsVersion = 3
 
-// EpochEnds asks a broker that leads the partitions, each at most once, up to where its
-// logs hold what was written under leader epochs. What is told stands in the order of asks.
+// EpochEnds asks the leader of the partitions, each named at most once, up to where its logs hold what was
+// written under leader epochs. The answers are in the order of asks.
 func EpochEnds(ctx context.Context, s Sender, broker int32, asks []EpochAsk) ([]EpochTold, error) {
 	req := kmsg.NewPtrOffsetForLeaderEpochRequest()
 	req.SetVersion(epochsVersion)

@@ -20,8 +20,8 @@ import (
 	"release-forwarder/consumer/fetch"
 )
 
-// plain sends to brokers, by their IDs, over a connection of its own each time. It says of
-// each that it takes what version says.
+// plain sends to brokers, by their IDs, each time over a new connection. It says that each broker takes
+// version.
 type plain struct {
 	addrs   map[int32]string
 	version int16
@@ -75,8 +75,8 @@ func (p plain) Send(ctx context.Context, broker int32, req kmsg.Request) (kmsg.R
 	return res, res.ReadFrom(b)
 }
 
-// epochs is a topic whose partition 0 has been led by one broker after the other: each
-// has written two records, under its own epoch.
+// epochs is a topic whose partition 0 was led by one broker after the other: each has written two records,
+// under its own epoch.
 type epochs struct {
 	*kfake.Cluster
 	plain
@@ -195,7 +195,7 @@ func TestALeaderOfAnotherEpochRefuses(t *testing.T) {
 	}
 }
 
-// A topic recreated by the same name is another one, and larger logs hide nothing.
+// A topic recreated by the same name is another one, and a larger log does not hide that.
 func TestATopicThatIsNoMoreIsNotRead(t *testing.T) {
 	e := epochsOf(t)
 	if err := e.DeleteTopic("events"); err != nil {

@@ -15,15 +15,14 @@ var (
 	// ErrUnsupported matches every [*UnsupportedError].
 	ErrUnsupported = errors.New("unsupported record format")
 
-	// ErrMalformed says that the answer around the records breaks the protocol.
+	// ErrMalformed: the answer around the records breaks the protocol.
 	ErrMalformed = errors.New("malformed fetch answer")
 
-	// ErrAnswerTooLarge says that an answer was refused before it was read.
+	// ErrAnswerTooLarge: an answer was refused before it was read.
 	ErrAnswerTooLarge = errors.New("fetch answer too large")
 
-	// ErrOtherReplica says that the broker gave no records but named another
-	// replica to read from (KIP-392), although no rack was sent: its replica
-	// selector wants readers elsewhere.
+	// ErrOtherReplica: the broker gave no records but named another replica to read from (KIP-392), although
+	// no rack was sent. Its replica selector wants readers elsewhere.
 	ErrOtherReplica = errors.New("the broker sends readers to another replica")
 )
 
@@ -32,16 +31,16 @@ type Corruption string
 
 // The kinds of corruption.
 const (
-	BadChecksum  Corruption = "checksum"  // the CRC does not fit the bytes
-	BadLength    Corruption = "length"    // a length leaves its frame, or is negative where none may be
-	BadCount     Corruption = "count"     // a count cannot be, or does not fit what is there
-	BadOffset    Corruption = "offset"    // an offset out of its batch, or out of order
+	BadChecksum  Corruption = "checksum"  // the CRC does not match the bytes
+	BadLength    Corruption = "length"    // a length exceeds its frame, or is negative where none may be
+	BadCount     Corruption = "count"     // a count is impossible, or does not match what is there
+	BadOffset    Corruption = "offset"    // an offset is outside its batch, or out of order
 	Truncated    Corruption = "truncated" // the records end inside a record, or the answer inside its first batch
 	Trailing     Corruption = "trailing"  // bytes follow the last record
 	BadUnpacking Corruption = "unpacking" // the compressed bytes cannot be unpacked
 )
 
-// CorruptError says that the log's bytes are not what a broker writes.
+// CorruptError: the log's bytes are not what a broker writes.
 type CorruptError struct {
 	// Offset is the first offset of the batch.
 	Offset int64
@@ -62,15 +61,14 @@ func (e *CorruptError) Is(target error) bool { return target == ErrCorrupt }
 
 func (e *CorruptError) Unwrap() error { return e.Cause }
 
-// TooLargeError says that a record, or what must be unpacked at once to reach
-// one, is larger than the limits allow.
+// TooLargeError: a record, or what must be unpacked at once to reach it, is larger than the limits allow.
 type TooLargeError struct {
-	// Offset is the record's, or the batch's first where the record's is not
-	// known. Reading on from Offset + 1 passes over a record.
+	// Offset is the record's, or the batch's first if the record's is not known. Reading from Offset + 1 skips
+	// a record.
 	Offset int64
-	// Size is the size in bytes as the log states it, Limit the bound it broke.
+	// Size is the size in bytes that the log states, Limit the exceeded bound.
 	Size, Limit int64
-	// Block says that a snappy block is too large, not a single record.
+	// Block: a snappy block is too large, not a single record.
 	Block bool
 }
 
@@ -85,8 +83,8 @@ func (e *TooLargeError) Error() string {
 // Is reports whether target is [ErrRecordTooLarge].
 func (e *TooLargeError) Is(target error) bool { return target == ErrRecordTooLarge }
 
-// UnsupportedError says that records are of a format this package does not
-// read: a magic other than 2, or a codec that the format does not have.
+// UnsupportedError: records are of a format that this package does not read: a magic other than 2, or a codec
+// that the format does not have.
 type UnsupportedError struct {
 	Offset int64
 	Magic  int8

@@ -11,7 +11,7 @@ import (
 	"release-forwarder/consumer/wire"
 )
 
-// One turn of a fetch loop for one partition.
+// One pass of a fetch loop for one partition.
 func Example() {
 	w := wire.New(context.Background(), wire.Config{Brokers: []string{"kafka-1:9092"}, Topics: []string{"events"}})
 	offset := int64(42)

@@ -9,8 +9,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// The versions spoken. Every broker since Kafka 2.3 takes the oldest, and KIP-896 keeps
-// it. Later ones have what only the flexible encoding (KIP-482) can carry.
+// The versions in use. Every broker since Kafka 2.3 takes the oldest, and KIP-896 keeps it. Later ones carry
+// what needs the flexible encoding (KIP-482).
 const (
 	oldestVersion   = 11
 	flexibleVersion = 12 // with the last fetched epoch and the answer's divergence (KIP-595)
@@ -23,11 +23,10 @@ const (
 	sessionEpoch  = -1 // KIP-227: no session
 )
 
-// epochNone is the leader epoch (KIP-320) of what has none, or where none is known.
+// epochNone is the leader epoch (KIP-320) if there is none, or it is not known.
 const epochNone = -1
 
-// correlation numbers requests; only answers on one connection are told apart
-// by it.
+// correlation numbers requests; it need only distinguish the answers on one connection.
 var correlation atomic.Int32
 
 // exchange writes the request and reads the answer.
@@ -44,7 +43,7 @@ func exchange(rw io.ReadWriter, r *Request, broker int16) (*Response, error) {
 	return readAnswer(rw, r, v, id)
 }
 
-// speak chooses the version: names and IDs cannot be mixed in one request.
+// speak chooses the version: one request cannot mix names and IDs.
 func speak(r *Request, broker int16) int16 {
 	v := min(broker, newestVersion)
 	for i := range r.Partitions {
@@ -55,8 +54,7 @@ func speak(r *Request, broker int16) int16 {
 	return v
 }
 
-// topicKey is what a topic goes by in a request and its answer: its ID from version 13
-// on, its name before.
+// topicKey is a topic in a request and its answer: its ID from version 13 on, its name before.
 type topicKey struct {
 	name string
 	id   [16]byte

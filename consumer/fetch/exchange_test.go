@@ -17,8 +17,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// broker is a connection to a broker that sends what reply says, given the
-// request's correlation ID, and keeps the request.
+// broker is a connection to a broker that sends what reply returns for the request's correlation ID, and keeps
+// the request.
 type broker struct {
 	request bytes.Buffer
 	reply   func(id int32) []byte
@@ -34,7 +34,7 @@ func (b *broker) Read(p []byte) (int, error) {
 	return b.out.Read(p)
 }
 
-// lent is the connection to every broker, which takes what it is given up to version.
+// lent is the connection to every broker; it takes versions up to version.
 type lent struct {
 	conn    io.ReadWriter
 	version int16
@@ -51,7 +51,7 @@ func framed(id int32, body []byte) []byte {
 	return append(b, body...)
 }
 
-// headed puts the tagged fields of the header, which are none, before a flexible answer.
+// headed puts the header's tagged fields, none, before a flexible answer.
 func headed(v int16, body []byte) []byte {
 	if v < flexibleVersion {
 		return body
@@ -59,10 +59,10 @@ func headed(v int16, body []byte) []byte {
 	return append([]byte{0}, body...)
 }
 
-// versions are those that are spoken.
+// versions are the versions in use.
 var versions = []int16{11, 12, 13}
 
-// inEachVersion runs a test on what each version has in its own way.
+// inEachVersion runs a test in each version.
 func inEachVersion(t *testing.T, test func(t *testing.T, v int16)) {
 	for _, v := range versions {
 		t.Run(fmt.Sprint("version ", v), func(t *testing.T) { test(t, v) })
@@ -95,7 +95,7 @@ var someRequest = &Request{
 	},
 }
 
-// requestOf reads what was sent by an independent reading of the protocol.
+// requestOf decodes what was sent with an independent decoder.
 func requestOf(t interface{ Fatalf(string, ...any) }, raw []byte, clientID string) *kmsg.FetchRequest {
 	v := int16(binary.BigEndian.Uint16(raw[6:]))
 	req := kmsg.NewFetchRequest()
@@ -143,8 +143,8 @@ func TestRequestOnTheWire(t *testing.T) {
 	})
 }
 
-// IDs are asked by where each topic has one and the broker knows them; the rest is the
-// newest version that both know.
+// A request goes by ID if each topic has one and the broker takes that version; otherwise in the newest
+// version that both know.
 func TestTheVersionSpoken(t *testing.T) {
 	unknown := *someRequest
 	unknown.Partitions = slices.Clone(someRequest.Partitions)
@@ -171,7 +171,7 @@ func TestTheVersionSpoken(t *testing.T) {
 	}
 }
 
-// A topic that was recreated between two looks at the metadata is two topics.
+// A topic that was recreated between two metadata requests is two topics.
 func TestTwoIDsOfOneName(t *testing.T) {
 	r := &Request{MaxBytes: 1 << 20, Partitions: []Partition{{Topic: "events", TopicID: eventsID}, {Topic: "events", TopicID: replayID, Partition: 1}}}
 	res, b, err := exchangeIn(13, r, func(id int32) []byte {
@@ -253,7 +253,7 @@ func testAnswerOffTheWire(t *testing.T, v int16) {
 	}
 }
 
-// Who says where it is is told of a nearer replica; who does not is to be answered.
+// A reader that names its rack is told of a nearer replica; one that does not must get records.
 func TestANearerReplica(t *testing.T) {
 	r := *someRequest
 	r.Rack = "east"
@@ -282,8 +282,8 @@ func TestANearerReplica(t *testing.T) {
 	})
 }
 
-// A divergence comes without records, whatever came with it, and is none where the field
-// holds what stands for its absence.
+// A divergence comes without records, whatever the answer holds beside it. It is none if the field has the
+// value that means absence.
 func TestADivergence(t *testing.T) {
 	for _, v := range versions[1:] {
 		res, _, err := exchangeIn(v, someRequest, func(id int32) []byte {
@@ -293,7 +293,7 @@ func TestADivergence(t *testing.T) {
 				p[0].DivergingEpoch.UnknownTags.Set(1, []byte("later"))
 				p[1].DivergingEpoch.Epoch, p[1].DivergingEpoch.EndOffset = -1, 0
 				p[1].CurrentLeader.LeaderID, p[1].SnapshotID.Epoch = 3, 4
-				r.Topics[1].Partitions[0].DivergingEpoch.UnknownTags.Set(1, nil) // else it would not be written
+				r.Topics[1].Partitions[0].DivergingEpoch.UnknownTags.Set(1, nil) // otherwise it would not be written
 			})))
 		})
 		if err != nil {
@@ -390,12 +390,12 @@ func testAnswersRefused(t *testing.T, v int16) {
 	}
 }
 
-// Lengths that lie, where each version has them.
+// False lengths, wherever each version has lengths.
 func TestLengthsThatLie(t *testing.T) {
 	batch := len(batchAt(40, 0, 1))
 	for _, c := range []struct {
 		name string
-		at   map[int16]int // the field's place in the body
+		at   map[int16]int // the field's position in the body
 	}{
 		{"topics", map[int16]int{11: 10, 12: 10, 13: 10}},
 		{"a topic's name", map[int16]int{12: 11}},
@@ -419,7 +419,7 @@ func TestLengthsThatLie(t *testing.T) {
 	}
 }
 
-// What a frame claims to hold is not allocated for a name.
+// Memory is not allocated for a name by the length that the frame claims.
 func TestANameThatIsNotThere(t *testing.T) {
 	head := answerIn(12, nil)[:10] // up to the topics
 	b := binary.AppendUvarint(append(head, 2), 32<<20)
@@ -449,7 +449,7 @@ func TestADivergenceOfAnotherLength(t *testing.T) {
 	}
 }
 
-// lying returns a copy of a body in which the length at i is another.
+// lying returns a copy of a body with another length at i.
 func lying(v int16, body []byte, i int, lie uint64) []byte {
 	if v < flexibleVersion {
 		return field(body, i, uint32(min(lie, math.MaxInt32)))
@@ -472,7 +472,6 @@ func TestBrokerTooOld(t *testing.T) {
 	}
 }
 
-// exchanger lends no connection of its own accord.
 type exchanger func(context.Context, func(io.ReadWriter, int16) error) error
 
 func (f exchanger) Exchange(ctx context.Context, _ int32, _ int16, exchange func(io.ReadWriter, int16) error) error {
@@ -499,7 +498,7 @@ func TestDeadlineOfAnExchange(t *testing.T) {
 	}
 }
 
-// header is a record batch's: 61 bytes, the format's number at 16, the records' at 57.
+// header is a record batch's header: 61 bytes, the magic at 16, the number of records at 57.
 func header(magic byte, records int32) []byte {
 	h := make([]byte, 61)
 	binary.BigEndian.PutUint32(h[8:], 61-12)

@@ -21,8 +21,8 @@ import (
 // tight keeps a fuzzer's bombs small.
 var tight = Limits{MaxRecordBytes: 64 << 10, MaxBlockBytes: 1 << 20}
 
-// Whatever the bytes, reading does not panic, offsets ascend, the position never
-// goes back, errors are of the known kinds, and memory stays in bounds.
+// Whatever the bytes: reading does not panic, offsets ascend, the position never goes back, errors are of the
+// known kinds, and memory stays within bounds.
 func FuzzLog(f *testing.F) {
 	files, err := filepath.Glob("testdata/reference/*.log")
 	if err != nil {
@@ -41,7 +41,7 @@ func FuzzLog(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, log []byte, from, producer, first int64, mend bool) {
 		if mend {
-			mendChecksums(log)
+			fixChecksums(log)
 		}
 		before := allocated()
 		r := answer(log, abortedTransaction{producer, first}).Records(from, tight)
@@ -66,17 +66,16 @@ func FuzzLog(f *testing.F) {
 			}
 			position = r.Position()
 		}
-		// The records, a decompressor's window or blocks, and change.
+		// The records, a decompressor's window or blocks, and a small rest.
 		if got := allocated() - before; got > 256*64<<10+64<<20 {
 			t.Fatalf("%d bytes allocated for %d", got, len(log))
 		}
 	})
 }
 
-// FuzzAnswer is FuzzLog for the answer around the records, with another library as
-// the judge: what is taken says what that one reads, each partition was asked for and
-// comes once at the most, and nothing that a broker may send is refused. One that is
-// left out is none of these: a broker may do so (see topics).
+// FuzzAnswer is FuzzLog for the answer around the records, with another library as the judge: an accepted
+// answer says what that library reads, each partition was asked for and comes at most once, and nothing that a
+// broker may send is refused. A partition may be left out (see topics).
 func FuzzAnswer(f *testing.F) {
 	for _, v := range versions {
 		good := answerIn(v, nil)
@@ -135,8 +134,8 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
-// manyTags tells whether kmsg might read a number of tagged fields out of what was refused
-// that is above two millions: it counts them all, whether they are there or not.
+// manyTags reports whether kmsg might read more than two million tagged fields in what was refused: it counts
+// them all, whether they are there or not.
 func manyTags(body []byte) bool {
 	high := 0
 	for _, b := range body {
@@ -150,8 +149,7 @@ func manyTags(body []byte) bool {
 	return false
 }
 
-// judged is an answer as kmsg reads it; false where it reads none, or would write it
-// otherwise.
+// judged is an answer as kmsg reads it; false if it reads none, or would write it differently.
 func judged(v int16, body []byte) (*kmsg.FetchResponse, bool) {
 	res := kmsg.NewFetchResponse()
 	res.Version = v
@@ -159,7 +157,7 @@ func judged(v int16, body []byte) (*kmsg.FetchResponse, bool) {
 	return &res, err == nil && bytes.Equal(res.AppendTo(nil), body)
 }
 
-// judge holds what came of an exchange to what the answer is to another reader.
+// judge compares the result of an exchange with what another reader reads in the answer.
 func judge(t reporter, r *Request, v int16, res *Response, err error, want *kmsg.FetchResponse) {
 	switch asked := asked(r, v, want); {
 	case want.ErrorCode != 0:
@@ -181,7 +179,7 @@ type reporter interface {
 	Fatalf(format string, args ...any)
 }
 
-// nameIn is the name that a topic of an answer was asked for by; false if it was not.
+// nameIn returns the name by which a topic of an answer was asked for; false if it was not.
 func nameIn(r *Request, v int16, topic *kmsg.FetchResponseTopic) (string, bool) {
 	for _, p := range r.Partitions {
 		if v < 13 && p.Topic == topic.Topic || v >= 13 && p.TopicID == topic.TopicID {
@@ -191,7 +189,7 @@ func nameIn(r *Request, v int16, topic *kmsg.FetchResponseTopic) (string, bool) 
 	return "", false
 }
 
-// asked tells whether an answer names nothing but what was asked for, once.
+// asked reports whether an answer names only what was asked for, each once.
 func asked(r *Request, v int16, res *kmsg.FetchResponse) bool {
 	left := map[partitionKey]int{}
 	for _, p := range r.Partitions {
@@ -212,7 +210,7 @@ func asked(r *Request, v int16, res *kmsg.FetchResponse) bool {
 	return len(res.Topics) <= len(r.Partitions) // the same one again and again, empty
 }
 
-// checkTaken holds an answer that was taken to the request and to what came.
+// checkTaken compares an accepted answer with the request and with what came.
 func checkTaken(t reporter, r *Request, res *Response, came int) {
 	t.Helper()
 	seen := map[partitionKey]bool{}
@@ -231,7 +229,7 @@ func checkTaken(t reporter, r *Request, res *Response, came int) {
 	}
 }
 
-// compareAnswers holds what was taken against what the judge reads.
+// compareAnswers compares an accepted answer with what the judge reads.
 func compareAnswers(t reporter, r *Request, v int16, res *Response, want *kmsg.FetchResponse) {
 	t.Helper()
 	if res.Throttle != time.Duration(max(want.ThrottleMillis, 0))*time.Millisecond {
@@ -289,9 +287,8 @@ func comparePartition(t reporter, r *Request, a *Answer, p *kmsg.FetchResponseTo
 	}
 }
 
-// mendChecksums makes the checksums of whole entries right, so that what lies
-// behind them is reached.
-func mendChecksums(log []byte) {
+// fixChecksums corrects the checksums of whole entries, so that what lies behind them is reached.
+func fixChecksums(log []byte) {
 	for len(log) > magicAt {
 		n := int64(int32(binary.BigEndian.Uint32(log[8:])))
 		if n < minLength || n > int64(len(log)-prefixSize) {

@@ -5,11 +5,9 @@ import (
 	"iter"
 )
 
-// Headers are a record's headers as they came: the bytes of their part of the record,
-// which is the record's own memory, and their number. Two bytes in the log are a header,
-// so a list of them would take twenty times the record's size and more. They were checked
-// when the record was read, and are read anew each time that they are asked for. Its zero
-// value is none.
+// Headers are a record's headers in their encoded form: the record's own bytes, and the number of headers. Two
+// bytes in the log are a header, so a list would take twenty times the record's size and more. They were
+// checked when the record was read, and are decoded again at each use. The zero value has none.
 type Headers struct {
 	raw []byte
 	n   int
@@ -17,9 +15,9 @@ type Headers struct {
 
 // Header is one header, for [HeadersOf].
 type Header struct {
-	// Key holds the bytes as they came, which need not be UTF-8.
+	// Key holds the bytes as they came; they need not be UTF-8.
 	Key string
-	// Value is nil where it is null.
+	// Value is nil if it is null.
 	Value []byte
 }
 
@@ -39,14 +37,14 @@ func HeadersOf(list ...Header) Headers {
 	return h
 }
 
-// Len returns how many there are.
+// Len returns the number of headers.
 func (h Headers) Len() int { return h.n }
 
 // Size returns how many bytes of memory they take.
 func (h Headers) Size() int { return len(h.raw) }
 
-// All yields each header's key and value in their order. Both are the record's memory,
-// and are not to be changed; a value is nil where it is null.
+// All yields each header's key and value in order. Both are the record's memory and must not be changed; a
+// null value is nil.
 func (h Headers) All() iter.Seq2[[]byte, []byte] {
 	return func(yield func(key, value []byte) bool) {
 		c := cursor{b: h.raw}
@@ -59,7 +57,7 @@ func (h Headers) All() iter.Seq2[[]byte, []byte] {
 	}
 }
 
-// cutHeaders reads n headers off c and returns them. It returns what is wrong, or "".
+// cutHeaders reads n headers from c. It returns what is wrong, or "".
 func cutHeaders(c *cursor, n int64) (Headers, Corruption) {
 	if n < 0 || n > int64(len(c.b)/minHeader) {
 		return Headers{}, BadCount

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// listed gives headers as a list.
+// listed returns headers as a list.
 func listed(h Headers) (list []Header) {
 	for key, value := range h.All() {
 		list = append(list, Header{Key: string(key), Value: value})
@@ -13,8 +13,7 @@ func listed(h Headers) (list []Header) {
 	return list
 }
 
-// What is kept of an answer takes the bytes of the records alone, however many headers they
-// have and whatever lies beside them.
+// Kept records take only their own bytes, however many headers they have and whatever else the answer holds.
 func TestRecordsThatAreKeptTakeTheirBytesAlone(t *testing.T) {
 	beside := rec{delta: 1, value: make([]byte, 10<<20)}
 	named := make([]Header, 100_000)

@@ -21,8 +21,7 @@ import (
 	"release-forwarder/consumer/wire"
 )
 
-// kafkaOf starts a Kafka of the process's own with one topic and returns its
-// bootstrap address and a way to it.
+// kafkaOf starts an in-process Kafka with one topic and returns its bootstrap address and a client.
 func kafkaOf(t *testing.T, partitions int32, topic string) (net.Addr, *wire.Client) {
 	t.Helper()
 	return connect(t, cluster(t, partitions, topic), topic, nil)
@@ -58,7 +57,7 @@ func producer(t *testing.T, addr net.Addr, opts ...kgo.Opt) *kgo.Client {
 	return cl
 }
 
-// leaderOf asks the metadata who leads the topic's partition 0.
+// leaderOf returns the leader of the topic's partition 0 in the metadata.
 func leaderOf(t *testing.T, w *wire.Client, topic string) int32 {
 	t.Helper()
 	m, err := w.MetadataOf(t.Context(), []string{topic})
@@ -68,8 +67,7 @@ func leaderOf(t *testing.T, w *wire.Client, topic string) int32 {
 	return m.Topics[topic].Partitions[0].Leader
 }
 
-// readLog fetches the partition from offset until the position reaches the last
-// stable offset.
+// readLog fetches the partition from offset until the position reaches the last stable offset.
 func readLog(t *testing.T, w *wire.Client, r *fetch.Request, offset int64) ([]fetch.Record, int64) {
 	t.Helper()
 	var all []fetch.Record
@@ -98,7 +96,7 @@ func readLog(t *testing.T, w *wire.Client, r *fetch.Request, offset int64) ([]fe
 	}
 }
 
-// readAll reads an answer to its end and returns what ended it.
+// readAll reads an answer to its end and returns the error that ended it.
 func readAll(a *fetch.Answer, from int64) ([]fetch.Record, int64, error) {
 	r := a.Records(from, fetch.Limits{MaxRecordBytes: 4 << 20})
 	defer r.Close()
@@ -203,7 +201,7 @@ func TestTransactionsThroughABroker(t *testing.T) {
 	if !slices.Equal(values, want) {
 		t.Errorf("got %q\nwant %q", values, want)
 	}
-	// Nine records and two markers a round: the last markers are passed over too.
+	// Nine records and two markers each time: the last markers are skipped too.
 	if position != 12*11 {
 		t.Errorf("position %d, want %d", position, 12*11)
 	}
@@ -283,10 +281,10 @@ func TestCancelledWhileTheBrokerWaits(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, want %v", err, context.Canceled)
 	}
-	<-closed // the connection is given up, an hour before its answer
+	<-closed // the connection is closed, an hour before its answer
 }
 
-// watchedConn tells when it is closed.
+// watchedConn reports when it is closed.
 type watchedConn struct {
 	net.Conn
 	closed chan<- struct{}

@@ -9,21 +9,21 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Sender sends a message to a broker, by its ID, in the newest version that both know, or
-// the one that the request was set to where that is lower.
+// Sender sends a message to a broker, by its ID, in the newest version that both know; if the request is set
+// to a lower version, in that one.
 type Sender interface {
 	Send(ctx context.Context, broker int32, req kmsg.Request) (kmsg.Response, error)
 }
 
-// Errors of an answer that is none for one of the partitions that were asked for.
+// Errors of an answer that does not answer for a requested partition.
 var (
 	ErrLeftOut  = errors.New("the answer leaves the partition out")
 	ErrTwice    = errors.New("the answer names the partition twice, with different values")
 	ErrNoOffset = errors.New("the answer states no offset")
 )
 
-// Told is what an answer says about partitions. Brokers send lists: one that leaves a
-// partition out, or contradicts itself, has told nothing about it.
+// Told is what an answer says about partitions. Brokers send lists: a list that leaves a partition out, or
+// names it twice, says nothing about it.
 type Told[V comparable] map[partitionKey]item[V]
 
 type item[V comparable] struct {
@@ -31,7 +31,7 @@ type item[V comparable] struct {
 	err   error
 }
 
-// Add takes in what an answer says of one partition.
+// Add adds what an answer says of one partition.
 func (t Told[V]) Add(topic string, partition int32, code int16, value V) {
 	it := item[V]{value: value}
 	if code != 0 {
@@ -44,7 +44,7 @@ func (t Told[V]) Add(topic string, partition int32, code int16, value V) {
 	t[k] = it
 }
 
-// Of is what was said of a partition: an error of Kafka's, [ErrLeftOut] or [ErrTwice] where it is none.
+// Of returns what was said of a partition: an error of Kafka's, or [ErrLeftOut] or [ErrTwice] if nothing was.
 func (t Told[V]) Of(topic string, partition int32) (V, error) {
 	it, ok := t[partitionKey{topic, partition}]
 	if !ok {
@@ -53,7 +53,7 @@ func (t Told[V]) Of(topic string, partition int32) (V, error) {
 	return it.value, it.err
 }
 
-// grouped gathers asks by topic, in the order of each one's first.
+// grouped groups asks by topic, in the order of each topic's first ask.
 func grouped[Ask any, Topic comparable](asks []Ask, topic func(Ask) Topic) iter.Seq2[Topic, []Ask] {
 	of := map[Topic][]Ask{}
 	var names []Topic

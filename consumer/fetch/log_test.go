@@ -145,7 +145,7 @@ func TestWhatACommittedReaderSees(t *testing.T) {
 	}
 }
 
-// Where reading fails the epoch is that of what lies below, as the position is.
+// Where reading fails the epoch, like the position, is that of what lies below.
 func TestTheEpochWhereReadingFails(t *testing.T) {
 	under := func(epoch uint32, batch []byte) []byte {
 		field32(batchEpochAt, epoch)(batch)
@@ -176,8 +176,7 @@ func TestTheEpochWhereReadingFails(t *testing.T) {
 	}
 }
 
-// Reading may stop after any record and go on with another fetch from Position:
-// each record comes once.
+// Reading may stop after any record and continue with another fetch from Position: each record comes once.
 func TestStoppingAnywhere(t *testing.T) {
 	log := join(batchAt(0, 0, 1, 5), emptyBatch(6, 9), logBatch{base: 10, records: at(2, 3), lastDelta: 7, packer: snappyBlock}.bytes(),
 		inTransaction(1, 18, 0), marker(1, 19, 0), logBatch{base: 20, records: at(0, 2, 3), packer: gzipPacker(5)}.bytes(), batchAt(24, 0))

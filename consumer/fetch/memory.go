@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// Memory of answers is used again, by powers of two, so that none holds twice
-// what it needs: under a backlog an answer of a megabyte comes every few
-// milliseconds, and as garbage they would be most of what the process makes.
+// Memory of answers is reused, in sizes of powers of two, so that none has twice what it needs. Under a
+// backlog an answer of a megabyte comes every few milliseconds; as garbage they would be most of the process's
+// allocations.
 const (
 	leastReused = 14 // 16 KiB; smaller ones are cheap
 	mostReused  = 21 // 2 MiB; a fetch asks for less, and larger is rare
@@ -27,7 +27,7 @@ func memory(n int) []byte {
 	return make([]byte, n, 1<<size)
 }
 
-// reuse takes back what memory gave.
+// reuse takes back what memory returned.
 func reuse(b []byte) {
 	if size := bits.Len(uint(cap(b))) - 1; cap(b) == 1<<max(size, 0) && size >= leastReused && size <= mostReused {
 		b = b[:0]
@@ -35,9 +35,8 @@ func reuse(b []byte) {
 	}
 }
 
-// Free gives the memory of the answers back. Neither they nor their readers may be
-// used any more; the records that were read keep their own. A Response that is not
-// freed is garbage like any other.
+// Free releases the memory of the answers. Neither they nor their readers may be used afterwards; records that
+// were read keep their own memory. A Response that is not freed is ordinary garbage.
 func (r *Response) Free() {
 	for i := range r.Partitions {
 		a := &r.Partitions[i]

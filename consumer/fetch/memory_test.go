@@ -7,8 +7,7 @@ import (
 	"testing"
 )
 
-// The memory of an answer is another's once it is freed; what was read of it must
-// not change with it.
+// After Free the memory of an answer is another's; the records read from it must not change.
 func TestRecordsOutliveTheirAnswer(t *testing.T) {
 	var records []rec
 	for i := range 100 {
@@ -48,7 +47,7 @@ func TestRecordsOutliveTheirAnswer(t *testing.T) {
 	}
 }
 
-// Memory holds what it is asked for, never twice of it where it is kept for another.
+// Memory has the size asked for, and less than twice of it if it is kept for reuse.
 func TestMemoryOfAnswers(t *testing.T) {
 	for _, n := range []int{0, 1, 16<<10 - 1, 16 << 10, 16<<10 + 1, 1 << 20, 1<<20 + 100, 2 << 20, 2<<20 + 1, 5 << 20} {
 		for range 3 {

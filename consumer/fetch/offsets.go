@@ -13,44 +13,43 @@ import (
 type OffsetAsk struct {
 	Topic     string
 	Partition int32
-	// LeaderEpoch is the epoch of the leader that is asked, −1 where it is not known;
-	// a broker that leads by another epoch, or did once, refuses.
+	// LeaderEpoch is the epoch of the leader that is asked, −1 if it is not known. A broker that does not lead
+	// by this epoch refuses.
 	LeaderEpoch int32
 }
 
 // OffsetTold is the answer to an [OffsetAsk].
 type OffsetTold struct {
 	Offset int64
-	// Err says why there is none: a kafka.Error, [ErrLeftOut], [ErrTwice] or
-	// [ErrNoOffset]. Then Offset is −1.
+	// Err says why there is no offset: a kafka.Error, [ErrLeftOut], [ErrTwice] or [ErrNoOffset]. Offset is
+	// then −1.
 	Err error
 }
 
-// newestOffsets is the last version of ListOffsets that is not flexible. Later ones have
-// nothing for us, and kmsg believes any number of tagged fields.
+// newestOffsets is the last version of ListOffsets that is not flexible. Later ones bring nothing new, and
+// kmsg believes any number of tagged fields.
 const newestOffsets = 5
 
-// FirstOffsets asks a broker that leads the partitions, each at most once, where their
-// logs begin. What is told stands in the order of asks.
+// FirstOffsets asks the leader of the partitions, each named at most once, where their logs begin. The answers
+// are in the order of asks.
 func FirstOffsets(ctx context.Context, s Sender, broker int32, asks []OffsetAsk) ([]OffsetTold, error) {
 	return offsetsAt(ctx, s, broker, kafka.FirstOffset, false, asks)
 }
 
-// EndOffsets is [FirstOffsets] for the offsets behind the last records, or, where
-// committed is set, behind the last one that a reader of committed records sees.
+// EndOffsets is [FirstOffsets] for the offsets behind the last records; if committed is set, behind the last
+// record that a reader of committed records sees.
 func EndOffsets(ctx context.Context, s Sender, broker int32, committed bool, asks []OffsetAsk) ([]OffsetTold, error) {
 	return offsetsAt(ctx, s, broker, kafka.LastOffset, committed, asks)
 }
 
-// OffsetsSince is [FirstOffsets] for the first records that are dated at a time or later, as
-// a reader of committed records sees them (KIP-79): [ErrNoOffset] where there is none.
+// OffsetsSince is [FirstOffsets] for the first records with a timestamp at or after a time, as a reader of
+// committed records sees them (KIP-79): [ErrNoOffset] if there is none.
 func OffsetsSince(ctx context.Context, s Sender, broker int32, at time.Time, asks []OffsetAsk) ([]OffsetTold, error) {
-	// Kafka takes negative times for questions of another kind.
+	// For Kafka a negative time is a request of another kind.
 	return offsetsAt(ctx, s, broker, max(0, at.UnixMilli()), true, asks)
 }
 
-// offsetsAt asks for the offsets at one time: a broker refuses a request that names a
-// partition twice.
+// offsetsAt asks for the offsets at one time. A broker refuses a request that names a partition twice.
 func offsetsAt(ctx context.Context, s Sender, broker int32, time int64, committed bool, asks []OffsetAsk) ([]OffsetTold, error) {
 	req := kmsg.NewPtrListOffsetsRequest()
 	req.SetVersion(newestOffsets)

@@ -11,8 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// answers is a broker that answers each request in turn by what is left of these, and
-// keeps the requests.
+// answers is a broker that answers the requests with these in turn, and keeps the requests.
 type answers struct {
 	left  []kmsg.Response
 	asked []kmsg.Request
@@ -52,7 +51,7 @@ func offsetsOf(items ...kmsg.ListOffsetsResponseTopicPartition) *kmsg.ListOffset
 	return res
 }
 
-// What an answer does not tell for sure is no empty log.
+// An answer that does not say it for certain is no empty log.
 func TestBoundsThatAreNotTold(t *testing.T) {
 	type items = []kmsg.ListOffsetsResponseTopicPartition
 	moved := int16(kafka.NotLeaderForPartition)
@@ -138,7 +137,7 @@ func endsOf(version int16, items ...kmsg.OffsetForLeaderEpochResponseTopicPartit
 	return res
 }
 
-// That a leader knows no such epoch is an answer; that it does not answer is an error.
+// A leader that knows no such epoch is an answer; a leader that does not answer is an error.
 func TestEpochEnds(t *testing.T) {
 	nothing := EpochEnd{-1, -1}
 	type items = []kmsg.OffsetForLeaderEpochResponseTopicPartition
@@ -173,7 +172,7 @@ func TestEpochEnds(t *testing.T) {
 	}
 }
 
-// An answer that names no epochs would look like a divergence of every log.
+// An answer without epochs would look like a divergence of every log.
 func TestEpochEndsOfABrokerThatIsTooOld(t *testing.T) {
 	for v := range int16(3) {
 		a := &answers{left: []kmsg.Response{endsOf(v, endOf(3, 0, -1, 90))}}

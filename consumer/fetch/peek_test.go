@@ -7,7 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// A look keeps a batch's header and no record, and tells when the batch was written.
+// A peek keeps a batch's header and no record, and says when the batch was written.
 func TestAPeekKeepsTheHeaderAlone(t *testing.T) {
 	for _, c := range []struct {
 		name string

@@ -10,23 +10,21 @@ import (
 // Record is one record of the log. Its bytes are its own.
 type Record struct {
 	Offset int64
-	// Epoch is the leader epoch in which it was written (KIP-101), −1 where the batch
-	// does not say.
+	// Epoch is the leader epoch in which it was written (KIP-101), −1 if the batch does not say.
 	Epoch int32
-	// Timestamp is in milliseconds since 1970, the broker's where the topic has
-	// log-append time; −1 if the record has none.
+	// Timestamp is in milliseconds since 1970, the broker's if the topic has log-append time; −1 if the record
+	// has none.
 	Timestamp int64
-	// Key and Value are nil where they are null, and empty where they are empty.
+	// Key and Value are nil if they are null, and empty if they are empty.
 	Key, Value []byte
 	Headers    Headers
 }
 
-// Dated is the record's timestamp as a time; false where it cannot be believed.
+// Dated returns the record's timestamp as a time; false if it cannot be believed.
 func (r *Record) Dated() (time.Time, bool) { return TimeOf(r.Timestamp) }
 
-// TimeOf is a record's timestamp as a time; false where it is none that can be believed.
-// Producers write microseconds, seconds, −1 or anything else there, and Kafka takes it. Only
-// a time from 2000 to 2099 enters any arithmetic.
+// TimeOf returns a record's timestamp as a time; false if it cannot be believed. Producers write microseconds,
+// seconds, −1 or anything else there, and Kafka accepts it. Only a time from 2000 to 2099 is used.
 func TimeOf(timestamp int64) (t time.Time, believable bool) {
 	if timestamp < year2000 || timestamp >= year2100 {
 		return time.Time{}, false
@@ -39,13 +37,12 @@ const year2000, year2100 = 946_684_800_000, 4_102_444_800_000
 
 // Limits bounds what a Reader allocates.
 type Limits struct {
-	// MaxRecordBytes is the largest record that is returned, in bytes of the
-	// log's format unpacked; a larger one ends the reading with a
-	// [*TooLargeError] before it is allocated. It must be positive.
+	// MaxRecordBytes is the size of the largest record that is returned, in bytes of the log's format,
+	// unpacked. A larger one ends the reading with a [*TooLargeError] before it is allocated. It must be
+	// positive.
 	MaxRecordBytes int
-	// MaxBlockBytes is the most that a snappy block, which cannot be unpacked in
-	// parts, may hold; 0 means MaxRecordBytes + 32 MiB. Producers write blocks of
-	// 32 KiB, or one block for a batch.
+	// MaxBlockBytes is the most that a snappy block may hold, which must be unpacked whole; 0: MaxRecordBytes
+	// + 32 MiB. Producers write blocks of 32 KiB, or one block for a batch.
 	MaxBlockBytes int
 }
 
@@ -56,28 +53,26 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// Reader yields the records of an answer in order. It is used by one goroutine
-// at a time. Several may read one answer.
+// Reader returns the records of an answer in order. One goroutine at a time uses it. Several readers may read
+// one answer.
 type Reader struct {
 	// rest holds what follows the batch being read.
 	rest []byte
-	// position is where reading goes on: everything below it was returned or
-	// passed over for good. It only grows.
+	// position is where reading continues: all below it was returned or skipped. It only grows.
 	position int64
-	// end is the last offset of the batch before the current one, or −1. The
-	// next batch lies beyond it.
+	// end is the last offset of the batch before the current one, or −1. The next batch lies beyond it.
 	end int64
-	// epoch is the one of the last record or batch below position, before the one of what
-	// lies below the record that was returned last; −1 where this answer holds none.
+	// epoch is that of the last record or batch below position. before is that of what lies below the last
+	// returned record. −1: this answer holds none.
 	epoch, before int32
-	// whole says that the answer held a complete batch.
+	// whole: the answer held a complete batch.
 	whole bool
 	// err ends the reading; it is returned from then on.
 	err error
 
 	limits  Limits
 	aborted abortedList
-	// batch is being read where open says so, out of stream.
+	// batch is being read from stream if open is set.
 	open   bool
 	batch  batch
 	stream stream
@@ -90,11 +85,11 @@ const (
 	minLength  = 14 // of the smallest message of magic 0
 )
 
-// maxOffset is the largest offset a record may have: its successor is still one.
+// maxOffset is the largest offset of a record: the next offset must exist.
 const maxOffset = math.MaxInt64 - 1
 
-// Records returns a reader of what a committed consumer can see from offset
-// from on, which is the offset that was asked for or one later. Close it.
+// Records returns a reader of what a committed reader can see from offset from on, which is the requested
+// offset or a later one. Close it.
 func (a *Answer) Records(from int64, l Limits) *Reader {
 	return &Reader{
 		rest:     a.records,
@@ -107,10 +102,9 @@ func (a *Answer) Records(from int64, l Limits) *Reader {
 	}
 }
 
-// Next returns the next record, or io.EOF at the answer's end: what a broker
-// cut off there is left for the next fetch. Any other error is one of
-// [*CorruptError], [*TooLargeError] and [*UnsupportedError], comes again from
-// then on, and leaves Position behind the last record before it.
+// Next returns the next record, or io.EOF at the answer's end: the next fetch returns what a broker cut off
+// there. Any other error is a [*CorruptError], [*TooLargeError] or [*UnsupportedError]; it is returned again
+// from then on, and Position stays behind the last record before it.
 func (r *Reader) Next() (Record, error) {
 	for r.err == nil {
 		if !r.open {
@@ -140,18 +134,17 @@ func (r *Reader) Next() (Record, error) {
 	return Record{}, r.err
 }
 
-// Position returns the offset to go on from: the one after everything returned
-// or passed over so far. It is right at any time, also when reading stopped
-// early; then it follows the last record returned.
+// Position returns the offset to continue from: the one after all that was returned or skipped. It is right at
+// any time: when reading stopped early it follows the last returned record.
 func (r *Reader) Position() int64 { return r.position }
 
-// Epoch returns the leader epoch of what lies just below Position: of the last batch
-// whose records (returned or not, a marker, aborted, or removed by compaction) lie
-// there. It is −1 before any, and where that batch does not say.
+// Epoch returns the leader epoch of what lies just below Position: of the last batch with offsets there,
+// whether returned, a marker, aborted, or compacted. It is −1 before any batch, and if that batch does not
+// say.
 func (r *Reader) Epoch() int32 { return r.epoch }
 
-// Close gives back what the reader borrowed. It may be called at any time and
-// more than once. Next returns io.EOF from then on unless an error came before.
+// Close releases what the reader borrowed. It may be called at any time and more than once. From then on Next
+// returns io.EOF, or the error that came before.
 func (r *Reader) Close() {
 	r.stream.close()
 	r.open, r.rest = false, nil
@@ -160,8 +153,8 @@ func (r *Reader) Close() {
 	}
 }
 
-// Before returns the leader epoch of what lies below the record that was returned last;
-// −1 where this answer held nothing there, or it has none.
+// Before returns the leader epoch of what lies below the last returned record; −1 if this answer held nothing
+// there, or it has none.
 func (r *Reader) Before() int32 { return r.before }
 
 // pass moves the position behind offset, where something of this epoch was.
@@ -170,7 +163,7 @@ func (r *Reader) pass(offset int64, epoch int32) {
 	r.epoch = epoch
 }
 
-// enter begins the next batch, or passes over it and leaves none open.
+// enter begins the next batch, or skips it and leaves none open.
 func (r *Reader) enter() error {
 	if len(r.rest) == 0 {
 		return io.EOF
@@ -201,9 +194,8 @@ func (r *Reader) enter() error {
 	return nil
 }
 
-// cutOff judges a batch that the answer does not hold whole. Brokers cut at
-// the size asked for and leave the rest to the next fetch; but the first one
-// comes whole since KIP-74, so that every fetch gets on.
+// cutOff judges a batch that did not come whole. Brokers cut at the size asked for and leave the rest to the
+// next fetch. But the first batch comes whole since KIP-74, so that every fetch makes progress.
 func (r *Reader) cutOff() error {
 	if r.whole {
 		return io.EOF

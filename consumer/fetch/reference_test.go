@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// Logs that Apache Kafka's own classes wrote and compacted, and what they read
-// out of them (testdata/reference/Reference.java); those of before Kafka 0.11 are refused.
+// Logs that Apache Kafka's own classes wrote and compacted, and what they read from them
+// (testdata/reference/Reference.java). Logs from before Kafka 0.11 are refused.
 func TestReferenceLogs(t *testing.T) {
 	logs, err := filepath.Glob("testdata/reference/*.log")
 	if err != nil || len(logs) < 20 {

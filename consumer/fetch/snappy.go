@@ -8,19 +8,18 @@ import (
 	"github.com/klauspost/compress/snappy"
 )
 
-// Snappy comes in two dresses: a bare block, and the framing of Java's
-// snappy-java ("xerial"): a header, then blocks with their length before them.
+// Snappy has two forms: a bare block, and the framing of Java's snappy-java ("xerial"): a header, then blocks
+// with their length before them.
 var xerialMagic = []byte{0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0}
 
 const (
 	xerialHeaderSize = 16 // magic, version, oldest compatible version
-	// maxSnappyRatio is above what a block can unpack to: its best element makes
-	// 64 bytes of 3.
+	// maxSnappyRatio is above what a block can unpack to: its best element makes 64 bytes from 3.
 	maxSnappyRatio = 22
 )
 
-// checkSnappy holds what the blocks in data say of their sizes against what is there and
-// what is allowed: the unpacker takes a block whole, and believes it.
+// checkSnappy checks the sizes that the blocks in data state against what is there and what is allowed: the
+// unpacker unpacks a block whole, and believes its size.
 func checkSnappy(data []byte, offset int64, limit int) error {
 	if !bytes.HasPrefix(data, xerialMagic) {
 		return checkBlock(data, offset, limit)

@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// anyRequest makes a request up: some topics, some of their partitions, with IDs or not.
+// anyRequest makes up a request: some topics, some of their partitions, with IDs or not.
 func anyRequest(t *rapid.T) *Request {
 	r := &Request{
 		ClientID: rapid.SampledFrom([]string{"", "forwarder", "放行"}).Draw(t, "client"),
@@ -43,7 +43,7 @@ func anyTags(t *rapid.T) (tags kmsg.Tags) {
 	return tags
 }
 
-// anyAnswer makes an answer up, to some of what was asked for, in any order.
+// anyAnswer makes up an answer to some of what was asked for, in any order.
 func anyAnswer(t *rapid.T, r *Request, v int16) *kmsg.FetchResponse {
 	res := kmsg.NewFetchResponse()
 	res.Version = v
@@ -104,8 +104,8 @@ func anyPartition(t *rapid.T, partition int32) kmsg.FetchResponseTopicPartition 
 	return p
 }
 
-// We ask for what is meant, and read what another library answers, in each version
-// that a broker may take and whatever tagged fields later versions add.
+// In each version that a broker may take the request asks for what is meant, and another library's answer is
+// read, whatever tagged fields later versions add.
 func TestEachVersionAgainstAnother(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := anyRequest(t)

@@ -8,8 +8,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// maxZstdWindow is how far back a zstd stream may refer, which is what its
-// decoder allocates: 8 MiB is the largest window of levels up to 19.
+// maxZstdWindow is how far back a zstd stream may refer; its decoder allocates that much. 8 MiB is the largest
+// window of levels up to 19.
 const maxZstdWindow = 8 << 20
 
 // Fields of a zstd frame's header (RFC 8878, section 3.1.1.1).
@@ -21,13 +21,13 @@ const (
 	zstdLongestHeader = 18
 )
 
-// zstds are decoders that are not in use.
+// zstds are idle decoders.
 var zstds = sync.Pool{New: func() any {
 	d, err := zstd.NewReader(nil,
 		zstd.WithDecoderConcurrency(1), // no goroutines
 		zstd.WithDecoderLowmem(true),
 		zstd.WithDecoderMaxWindow(maxZstdWindow),
-		zstd.WithDecodeBuffersBelow(0), // else small inputs are unpacked whole
+		zstd.WithDecodeBuffersBelow(0), // otherwise small inputs are unpacked whole
 	)
 	if err != nil {
 		panic(err) // the options are constant
@@ -35,31 +35,30 @@ var zstds = sync.Pool{New: func() any {
 	return d
 }}
 
-// zstdReader is a decoder out of the pool.
+// zstdReader is a decoder from the pool.
 type zstdReader struct{ *zstd.Decoder }
 
-// openZstd begins on packed, which holds data.
+// openZstd begins to read packed, which holds data.
 func openZstd(packed *bytes.Reader, data []byte) io.ReadCloser {
 	d := zstds.Get().(*zstd.Decoder)
-	_ = d.Reset(clampZstd(packed, data)) // fails only once it is closed for good
+	_ = d.Reset(clampZstd(packed, data)) // fails only after the decoder is closed
 	return zstdReader{d}
 }
 
-// Close gives the decoder back, which lets go of its input.
+// Close returns the decoder to the pool, without its input.
 func (r zstdReader) Close() error {
 	err := r.Reset(nil)
 	zstds.Put(r.Decoder)
 	return err
 }
 
-// clampZstd returns packed, or, where its frame declares a larger window than
-// maxZstdWindow, the same frame with that window. High levels declare up to
-// 2 GiB whatever the content's size, and a batch seldom unpacks to so much that
-// it could refer back farther; one that does fails to unpack.
+// clampZstd returns packed; if its frame declares a window larger than maxZstdWindow, the same frame with that
+// window. High levels declare up to 2 GiB whatever the content's size. A batch seldom unpacks to so much that
+// it refers back farther; one that does fails to unpack.
 func clampZstd(packed *bytes.Reader, data []byte) io.Reader {
 	var h zstd.Header
 	if err := h.Decode(data[:min(len(data), zstdLongestHeader)]); err != nil || h.Skippable {
-		return packed // let the decoder say what is wrong
+		return packed // the decoder says what is wrong
 	}
 	window := h.WindowSize
 	if h.SingleSegment {
@@ -71,8 +70,8 @@ func clampZstd(packed *bytes.Reader, data []byte) io.Reader {
 	head := bytes.Clone(data[:zstdWindowAt])
 	rest := data[zstdWindowAt:]
 	if h.SingleSegment {
-		// The content's size stands for the window, which has no field: a frame
-		// so large has a size of 4 or 8 bytes, the same in both kinds of frame.
+		// The content's size stands for the window, which has no field. In so large a frame that size takes 4
+		// or 8 bytes, the same in both kinds of frame.
 		head[zstdDescriptorAt] &^= zstdSingleSegment
 	} else {
 		rest = rest[1:]
