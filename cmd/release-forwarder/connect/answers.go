@@ -20,11 +20,10 @@ import (
 	"github.com/segmentio/kafka-go/protocol/saslhandshake"
 )
 
-// shapes are kafka-go's own types of the answers that kafka-go decodes for the service:
-// those of dead letters (Produce, CreateTopics, DescribeConfigs, by consumer/wire's
-// RoundTrip) and those of a kafka.Conn (log-in, ApiVersions, Metadata). What the decoder
-// would allocate follows from the type. All other answers are decoded by kmsg, which
-// refuses a list of more elements than bytes are left, and Fetch's by consumer/fetch.
+// shapes are kafka-go's own types of the answers that kafka-go decodes for the service: those of dead letters
+// (Produce, CreateTopics, DescribeConfigs, by consumer/wire's RoundTrip) and those of a kafka.Conn (log-in,
+// ApiVersions, Metadata). The type says what the decoder would allocate. kmsg decodes all other answers, and
+// refuses a list of more elements than bytes are left; consumer/fetch decodes Fetch's.
 // TestAnswersThatKafkaGoDecodesAreChecked keeps the list.
 var shapes = map[protocol.ApiKey]reflect.Type{
 	protocol.ApiVersions:      reflect.TypeFor[apiversions.Response](),
@@ -39,9 +38,8 @@ var shapes = map[protocol.ApiKey]reflect.Type{
 // decodedLimit is the most that the arrays of one answer may take once decoded.
 const decodedLimit = 8 << 20
 
-// checkAnswer looks for what decoding the body of an answer (what follows its
-// correlation ID) would allocate before reading it: a length beyond the bytes that
-// are left, or arrays that take more than decodedLimit together. It allocates
+// checkAnswer checks the body of an answer (what follows its correlation ID) before it is decoded. It refuses
+// a length beyond the bytes that are left, and arrays that take more than decodedLimit together. It allocates
 // nothing by lengths itself. A body that ends early is left to the decoder.
 func checkAnswer(key protocol.ApiKey, version int16, body []byte) error {
 	t, known := shapes[key]
@@ -98,7 +96,7 @@ func (w *walk) fail(format string, args ...any) {
 	}
 }
 
-// length reads how long a string, bytes or an array is; null is 0.
+// length reads the length of a string, bytes or an array; null is 0.
 func (w *walk) length(short bool) uint64 {
 	var n int64
 	switch {
@@ -130,8 +128,8 @@ func (w *walk) structure(t reflect.Type) {
 	}
 }
 
-// tags goes through tagged fields, of two bytes or more each. kafka-go counts them down
-// to the last, also where nothing is left to read: a count of 2^62 keeps it for ever.
+// tags goes through tagged fields, of two bytes or more each. kafka-go counts them down to the last, even if
+// no bytes are left: a count of 2^62 occupies it indefinitely.
 func (w *walk) tags(known map[uint64]reflect.Type) {
 	n := w.varint()
 	if w.err == nil && n > uint64(len(w.left)/2) {
@@ -139,7 +137,7 @@ func (w *walk) tags(known map[uint64]reflect.Type) {
 	}
 	for ; n > 0 && w.err == nil; n-- {
 		id, size := w.varint(), w.varint()
-		if id > math.MaxInt32 { // the largest is the field of kafka-go's by which a struct is flexible, a struct itself
+		if id > math.MaxInt32 { // kafka-go marks a struct as flexible by a field of a larger ID, and decodes that field as a struct
 			w.fail("a tagged field %d", id)
 		}
 		if t := known[id]; t != nil {
@@ -182,7 +180,7 @@ func (w *walk) array(elem reflect.Type) {
 	}
 }
 
-// layout is a struct of an answer in one version: its tags are read once.
+// layout is a struct of an answer in one version, so that its tags are read once.
 type layout struct {
 	flexible bool // of an answer: see flexible
 	plain    []reflect.Type
@@ -194,7 +192,7 @@ type versioned struct {
 	version int16
 }
 
-var layouts sync.Map // of versioned to *layout: as many as there are types and versions
+var layouts sync.Map // versioned to *layout: one for each type and version
 
 func layoutOf(t reflect.Type, version int16) *layout {
 	if known, ok := layouts.Load(versioned{t, version}); ok {
@@ -218,11 +216,10 @@ func layoutOf(t reflect.Type, version int16) *layout {
 
 // fieldTag is what kafka-go's struct tag says of a field in one version.
 type fieldTag struct {
-	id int // of a tagged field, −1 where the tag only makes the struct flexible, else −2
+	id int // of a tagged field; −1 if the tag only makes the struct flexible; else −2
 }
 
-// tagOf reads a tag such as "min=v0,max=v5|min=v6,max=v7,compact"; false where the
-// field is not in the version.
+// tagOf reads a tag such as "min=v0,max=v5|min=v6,max=v7,compact"; false if the field is not in the version.
 func tagOf(f reflect.StructField, version int16) (fieldTag, bool) {
 	text, ok := f.Tag.Lookup("kafka")
 	if !ok || text == "-" {
@@ -259,8 +256,8 @@ func number(s string) int {
 	return n
 }
 
-// flexible tells whether a version of an answer has compact lengths: from the first
-// version on of which a field of it is tagged.
+// flexible reports whether a version of an answer has compact lengths: from the first version on that has a
+// tagged field.
 func flexible(t reflect.Type, version int16) bool {
 	for v := range version + 1 {
 		for i := range t.NumField() {

@@ -6,12 +6,11 @@ import (
 	"time"
 )
 
-// capped is a connection on which no read and no write waits longer than limit,
-// whatever deadlines its user sets or removes.
+// capped is a connection on which no read or write waits longer than limit, whatever deadlines its user sets
+// or removes.
 //
-// The limit counts from the beginning of each read or write, so that a connection
-// that was idle for longer is still good. kafka-go reads only when it expects an
-// answer, so an idle connection has no read waiting.
+// The limit counts from the beginning of each read or write, so that a connection that was idle for longer is
+// still good. kafka-go reads only when it expects an answer, so an idle connection has no read waiting.
 type capped struct {
 	net.Conn
 	limit time.Duration
@@ -19,15 +18,14 @@ type capped struct {
 	write deadline
 }
 
-// deadline is one direction's. Its lock makes "work out the deadline, then set
-// it" one step, so that a user's deadline that arrives while a read begins is
-// not overwritten by the older one.
+// deadline is the deadline of one direction. Its lock makes "compute the deadline, then set it" one step, so
+// that a user's deadline that arrives while a read begins is not overwritten by an older one.
 type deadline struct {
 	mu   sync.Mutex
 	user time.Time // as the user set it; zero: none
 }
 
-// set remembers what the user wants and applies it, capped.
+// set remembers the user's deadline and applies it, capped.
 func (d *deadline) set(t time.Time, limit time.Duration, apply func(time.Time) error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -35,7 +33,7 @@ func (d *deadline) set(t time.Time, limit time.Duration, apply func(time.Time) e
 	return d.applyLocked(limit, apply)
 }
 
-// begin starts the limit anew for one read or write.
+// begin starts the limit again for one read or write.
 func (d *deadline) begin(limit time.Duration, apply func(time.Time) error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()

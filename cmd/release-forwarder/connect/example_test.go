@@ -9,8 +9,8 @@ import (
 	"release-forwarder/cmd/release-forwarder/settings"
 )
 
-// A secret is taken up again when its file changes; a blank file changes
-// nothing. In the program, Run looks at the file and Get is all that is called.
+// A secret is reloaded when its file changes; a blank file changes nothing. In the program Run looks at the
+// file, and only Get is called.
 func ExampleWatch() {
 	dir, err := os.MkdirTemp("", "secret")
 	if err != nil {

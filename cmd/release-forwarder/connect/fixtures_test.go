@@ -71,8 +71,8 @@ func (a *authority) sign(template *x509.Certificate, key *ecdsa.PrivateKey, pare
 	return cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
 
-// issue returns the PEM certificate and key of a broker or client. A host that
-// is an address goes into the certificate as one.
+// issue returns the PEM certificate and key of a broker or client. A host that is an address is written as an
+// address.
 func (a *authority) issue(host string, notAfter time.Time) (cert, key []byte) {
 	a.t.Helper()
 	template := &x509.Certificate{
@@ -127,8 +127,8 @@ func overwrite(t *testing.T, path string, contents []byte) {
 	}
 }
 
-// mounted is a folder as Kubernetes mounts a Secret: each name links to
-// ..data/name, and ..data links to a folder that is swapped as a whole.
+// mounted is a folder as Kubernetes mounts a Secret: each name links to ..data/name, and ..data links to a
+// folder that is swapped as a whole.
 type mounted struct {
 	t       *testing.T
 	dir     string
@@ -179,7 +179,7 @@ func broker(t *testing.T, opts ...kfake.Opt) string {
 	return cluster.ListenAddrs()[0]
 }
 
-// kafkaSettings returns what the settings hold for brokers, changed by change.
+// kafkaSettings returns the settings for brokers, changed by change.
 func kafkaSettings(change func(*settings.Kafka), brokers ...string) settings.Kafka {
 	k := settings.Kafka{
 		Brokers:          brokers,

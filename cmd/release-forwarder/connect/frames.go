@@ -12,53 +12,50 @@ import (
 )
 
 const (
-	// frameLimit is the most bytes of an answer other than Fetch's. The largest honest
-	// one is OffsetFetch's: 4 KiB of metadata for each of some thousand partitions.
+	// frameLimit is the most bytes of an answer other than Fetch's. The largest honest answer is
+	// OffsetFetch's: 4 KiB of metadata for each of some thousand partitions.
 	frameLimit = 16 << 20
-	// fetchLimit is the most bytes of Fetch's answer, whose reader (consumer/fetch)
-	// has bounds of its own and takes nothing into memory that is not there.
+	// fetchLimit is the most bytes of Fetch's answer. Its reader (consumer/fetch) has bounds of its own and
+	// allocates only for bytes that have come.
 	fetchLimit = 1 << 30
 
 	requestHead  = 12 // size, API key, version, correlation ID
 	responseHead = 8  // size, correlation ID
 )
 
-// framed is a connection on which no answer reaches its user whose lengths promise
-// more than its bytes hold: kafka-go allocates what a length promises before it
-// reads, so that one number of a hostile broker, or of whoever is on the path of
-// plain text, would end the process ("out of memory" cannot be recovered from).
+// framed is a connection that checks the lengths in an answer before its user reads it. kafka-go allocates
+// what a length states before it reads. So one number of a hostile broker, or of an attacker on a plain-text
+// path, would end the process ("out of memory" cannot be recovered from).
 //
-// It reads along which request each frame written is (Kafka answers a connection's
-// requests in order), takes a whole answer in, and hands it on once checkAnswer
-// has found nothing wrong. Fetch's answers go through as they come.
+// It notes each written request (Kafka answers a connection's requests in order), reads an answer whole, and
+// passes it on once checkAnswer accepts it. Fetch's answers pass as they come.
 type framed struct {
 	net.Conn
 
-	// Of writing.
+	// For writing.
 	head []byte // of the request being written, until it is whole
-	rest int    // bytes of that request that are still to come
+	rest int    // bytes of that request still to come
 
-	// Of reading.
+	// For reading.
 	answer  []byte // checked, not yet read by the user
-	through int    // bytes of Fetch's answer that are still to come
+	through int    // bytes of Fetch's answer still to come
 	err     error  // of a bad answer: nothing more is read
 
 	asked chan asked // the requests without an answer, in order
 }
 
-// asked is what an answer is decoded by.
+// asked is the request that decides how an answer is decoded.
 type asked struct {
 	key         protocol.ApiKey
 	version     int16
 	correlation int32
 }
 
-// openRequests bounds the requests without an answer on one connection: the wire sends
-// one at a time, kafka-go's connections few.
+// openRequests bounds the requests without an answer on one connection: the wire sends one at a time,
+// kafka-go's connections few.
 const openRequests = 64
 
-// TLSState is what was agreed on a connection that one of Kafka's dial functions
-// opened, nil where it is plain text.
+// TLSState returns the TLS state of a connection that a dial function of Kafka opened; nil on plain text.
 func TLSState(conn net.Conn) *tls.ConnectionState {
 	f, is := conn.(*framed)
 	if !is {
@@ -97,7 +94,7 @@ func (c *framed) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// begins notes a request whose head is whole.
+// begins notes a request whose head is complete.
 func (c *framed) begins() error {
 	be := binary.BigEndian
 	a := asked{
@@ -109,7 +106,7 @@ func (c *framed) begins() error {
 	case c.rest < 0:
 		return fmt.Errorf("a request of %d bytes has no room for its head", c.rest+requestHead)
 	case a.key == protocol.SaslHandshake && a.version == 0:
-		// What follows it are bytes without a head (KIP-152 ended that).
+		// It is followed by bytes without a head (KIP-152 ended that).
 		return errors.New("the broker knows no SaslHandshake but version 0, as before Kafka 1.0: not supported")
 	}
 	select {
@@ -139,8 +136,8 @@ func (c *framed) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// next reads the next answer's head, and all of it where it is checked. What ends
-// within a frame, as by a deadline, ends the connection.
+// next reads the next answer's head; if the answer is checked, all of it. An error within a frame, such as a
+// deadline, ends the connection.
 func (c *framed) next() error {
 	if c.err != nil {
 		return c.err
@@ -156,7 +153,7 @@ func (c *framed) next() error {
 	return c.err
 }
 
-// whole gives a connection that ended between two answers its plain end.
+// whole returns io.EOF if a connection ended within a frame.
 func whole(err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return io.EOF
@@ -186,7 +183,7 @@ func (c *framed) take(head [responseHead]byte) error {
 		c.answer, c.through = head[:], body
 		return nil
 	}
-	answer := make([]byte, 0, responseHead+min(body, 4<<10)) // grows as bytes come, not as they are promised
+	answer := make([]byte, 0, responseHead+min(body, 4<<10)) // grows as bytes come, not by the stated size
 	answer = append(answer, head[:]...)
 	for len(answer) < responseHead+body {
 		have := len(answer)

@@ -20,9 +20,8 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 )
 
-// hostile is a broker that answers the first request of kind key with a body, and
-// what comes before it as a broker would: with the versions it knows. From version 9 on it is
-// another body.
+// hostile is a broker that answers requests of kind key with a body, and ApiVersions before them with the
+// versions of a real broker. From version 9 on it answers another body.
 func hostile(key protocol.ApiKey, body, from9 []byte) DialFunc {
 	return func(context.Context, string, string) (net.Conn, error) {
 		near, far := net.Pipe()
@@ -55,7 +54,7 @@ func hostile(key protocol.ApiKey, body, from9 []byte) DialFunc {
 	}
 }
 
-// versions is ApiVersions' answer, version 0, of a broker that knows all.
+// versions is ApiVersions' answer, version 0, of a broker that has all APIs.
 func versions() []byte {
 	b := []byte{0, 0}
 	b = binary.BigEndian.AppendUint32(b, 40)
@@ -66,8 +65,8 @@ func versions() []byte {
 	return b
 }
 
-// A count that no bytes stand behind must cost an error. kafka-go allocates by it
-// first, and a process that cannot have the memory ends.
+// A count without bytes must be an error. kafka-go allocates by it first, and a process without that memory
+// ends.
 func TestACountWithoutBytesIsAnErrorNotMemory(t *testing.T) {
 	count := []byte{0x7f, 0xff, 0xff, 0xff}
 	compact := binary.AppendUvarint(nil, 1<<31)
@@ -112,8 +111,8 @@ func TestACountWithoutBytesIsAnErrorNotMemory(t *testing.T) {
 	}
 }
 
-// kafka-go counts tagged fields down to the last, even when no bytes are left: a count
-// without bytes would occupy one processor indefinitely, beyond every time-out.
+// kafka-go counts tagged fields down to the last, even if no bytes are left: a count without bytes would
+// occupy one processor indefinitely, beyond every time-out.
 func TestACountOfTaggedFieldsWithoutBytesIsRefused(t *testing.T) {
 	endless := binary.AppendUvarint(nil, 1<<62)
 	noTopics := []byte{0, 0, 0, 0, 0, 1} // no tags of the header, no throttling, a list of no topics
@@ -121,7 +120,7 @@ func TestACountOfTaggedFieldsWithoutBytesIsRefused(t *testing.T) {
 		"of the header":           endless,
 		"of the answer":           slices.Concat(noTopics, endless),
 		"of the answer, one more": slices.Concat(noTopics, []byte{2, 1, 0}),
-		// kafka-go takes field −1 for a struct, which has tagged fields.
+		// kafka-go decodes field −1 as a struct, which has tagged fields.
 		"of a tagged field": slices.Concat(noTopics, []byte{1}, binary.AppendUvarint(nil, math.MaxUint64), []byte{0}, endless),
 	} {
 		if err := checkAnswer(protocol.CreateTopics, 5, body); err == nil {
@@ -175,8 +174,7 @@ func fill(v reflect.Value, r *rand.Rand) {
 	}
 }
 
-// written is an answer as kafka-go's own encoder writes it, without size and
-// correlation ID.
+// written is an answer from kafka-go's own encoder, without size and correlation ID.
 func written(t testing.TB, key protocol.ApiKey, version int16, r *rand.Rand) []byte {
 	t.Helper()
 	m := reflect.New(shapes[key])
@@ -188,8 +186,7 @@ func written(t testing.TB, key protocol.ApiKey, version int16, r *rand.Rand) []b
 	return frame.Bytes()[responseHead:]
 }
 
-// Every answer that kafka-go can write, and so read, in every version is let
-// through, and gone through to its last byte.
+// Every answer that kafka-go can write, in every version, is let through, and read to its last byte.
 func TestEveryAnswerInEveryVersionIsLetThrough(t *testing.T) {
 	for key, shape := range shapes {
 		for version := key.MinVersion(); version <= key.MaxVersion(); version++ {
@@ -210,8 +207,7 @@ func TestEveryAnswerInEveryVersionIsLetThrough(t *testing.T) {
 	}
 }
 
-// A length that was blown up, wherever it stands, costs a few times what the answer
-// is long, and no more than the limit.
+// An inflated length, wherever it stands, costs a few times the answer's size, and no more than the limit.
 func FuzzAnswers(f *testing.F) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for key := range shapes {
@@ -245,15 +241,15 @@ func FuzzAnswers(f *testing.F) {
 	})
 }
 
-// allocated returns the bytes allocated by the process so far. (runtime.ReadMemStats,
-// which stops the world, would be most of what the fuzzer does.)
+// allocated returns the bytes allocated by the process so far. (runtime.ReadMemStats stops the world: it would
+// take most of the fuzzer's time.)
 func allocated() uint64 {
 	s := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
 	metrics.Read(s)
 	return s[0].Value.Uint64()
 }
 
-// An answer that would be too much once decoded is refused though its bytes are there.
+// An answer that would be too large once decoded is refused although its bytes are there.
 func TestAnAnswerOfManySmallPartsIsRefused(t *testing.T) {
 	body := binary.BigEndian.AppendUint32(make([]byte, 4), 0) // no brokers
 	body = append(body, 0xff, 0xff, 0, 0, 0, 0)
@@ -273,7 +269,7 @@ func frame(correlation uint32, body ...byte) []byte {
 	return append(binary.BigEndian.AppendUint32(b, correlation), body...)
 }
 
-// request is one as it is written.
+// request is a request as it is written.
 func request(key protocol.ApiKey, version int16, correlation uint32, rest ...byte) []byte {
 	b := binary.BigEndian.AppendUint32(nil, uint32(8+len(rest)))
 	b = binary.BigEndian.AppendUint16(b, uint16(key))
@@ -281,7 +277,7 @@ func request(key protocol.ApiKey, version int16, correlation uint32, rest ...byt
 	return append(binary.BigEndian.AppendUint32(b, correlation), rest...)
 }
 
-// played is a connection on which answers are what was written to it beforehand.
+// played is a connection whose answers are fixed beforehand.
 type played struct {
 	net.Conn
 	answers io.Reader
@@ -329,7 +325,7 @@ func TestWhatIsNoAnswerEndsTheConnection(t *testing.T) {
 			if _, err := conn.Write(c.asked); err != nil {
 				t.Fatal(err)
 			}
-			for range 2 { // and again: nothing more is read
+			for range 2 { // twice: nothing more is read
 				if _, err := conn.Read(make([]byte, 64)); err == nil || !strings.Contains(err.Error(), c.want) {
 					t.Errorf("error %v, want one that says %q", err, c.want)
 				}
@@ -338,7 +334,7 @@ func TestWhatIsNoAnswerEndsTheConnection(t *testing.T) {
 	}
 }
 
-// What ends within a frame is the end of the connection, as kafka-go expects it.
+// An answer cut off within a frame is an end of the connection, as kafka-go expects it.
 func TestAnAnswerThatIsCutOffIsAnEnd(t *testing.T) {
 	whole := frame(1, 0, 0)
 	for n := range len(whole) {

@@ -20,19 +20,19 @@ import (
 // DialFunc opens a connection, as [net.Dialer.DialContext] does.
 type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
-// Times of a connection. None is a setting: they are far above what a healthy
-// cluster needs and below the session and rebalance time-outs.
+// Times of a connection. None is a setting: they are far above what a healthy cluster needs, and below the
+// session and rebalance time-outs.
 const (
 	dialTimeout      = 5 * time.Second  // TCP, to one address
 	handshakeTimeout = 5 * time.Second  // TLS
-	openTimeout      = 15 * time.Second // all of the beginning of a connection of the Dialer's, SASL too
-	// RequestTimeout is what callers give their requests beside what those wait
-	// for on purpose.
+	openTimeout      = 15 * time.Second // the whole opening of a Dialer's connection, SASL too
+	// RequestTimeout is the time that callers give a request, beside any time that it waits on purpose.
 	RequestTimeout = 10 * time.Second
 )
 
-// network opens the connections. A host that dies without a word is noticed within 30s, KAFKA_SESSION_TIMEOUT's default:
-// a new member's JoinGroup waits for its answer as long as a rebalance may take, and sends nothing meanwhile.
+// network opens the connections. A host that dies silently is noticed within 30s, KAFKA_SESSION_TIMEOUT's
+// default: the answer to a new member's JoinGroup may take as long as a rebalance, and nothing is sent
+// meanwhile.
 var network = net.Dialer{
 	Timeout:         dialTimeout,
 	KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 4},
@@ -43,22 +43,20 @@ type Config struct {
 	Kafka settings.Kafka
 	// Topics are those whose metadata is kept: the events' and the dead letters'.
 	Topics []string
-	// Dial opens the TCP connections; nil: a net.Dialer. It is the seam of the
-	// simulation.
+	// Dial opens the TCP connections; nil: a net.Dialer. The simulation sets it.
 	Dial DialFunc
-	// ReloadFailed is called with the name of a file's setting each time the file could
-	// not be taken up again; nil: nobody is told.
+	// ReloadFailed is called with the name of a file's setting each time the file could not be reloaded; nil:
+	// no call.
 	ReloadFailed func(setting string)
-	// Reloaded is called with the name of a file's setting each time the file was taken
-	// up again; nil: nobody is told.
+	// Reloaded is called with the name of a file's setting each time the file was reloaded; nil: no call.
 	Reloaded func(setting string)
-	// Logger gets the changes and faults of files; nil: none.
+	// Logger logs changes and faults of files; nil: no log.
 	Logger *slog.Logger
 }
 
 // Kafka is the way to one cluster.
 type Kafka struct {
-	// Dialer is for looking at brokers one by one.
+	// Dialer is for looking at single brokers.
 	Dialer *kafka.Dialer
 	// Wire is for all other requests.
 	Wire *wire.Client
@@ -69,9 +67,9 @@ type Kafka struct {
 	password *Watched[settings.Secret] // nil: no password file
 }
 
-// New builds the way to the cluster. It contacts nothing; an error is that of a
-// file. Ctx ends the wire's goroutine and connections: it must live as long as requests
-// are made, the last commit and the leaving of the group included.
+// New builds the way to the cluster. It contacts nothing; an error is that of a file. ctx ends the wire's
+// goroutine and connections: it must live until the last request, the last commit and the leaving of the group
+// included.
 func New(ctx context.Context, cfg Config) (*Kafka, error) {
 	k := &Kafka{Brokers: slices.Clone(cfg.Kafka.Brokers)}
 	rand.Shuffle(len(k.Brokers), func(i, j int) { k.Brokers[i], k.Brokers[j] = k.Brokers[j], k.Brokers[i] })
@@ -100,7 +98,7 @@ func New(ctx context.Context, cfg Config) (*Kafka, error) {
 	return k, nil
 }
 
-// mechanism is the log-in that all connections share, nil where there is none.
+// mechanism returns the log-in of all connections, nil if there is none.
 func (k *Kafka) mechanism(cfg Config) (sasl.Mechanism, error) {
 	switch m := cfg.Kafka.SASL.Mechanism; m {
 	case settings.NoSASL, "":
@@ -137,9 +135,8 @@ func (k *Kafka) login(cfg Config) (*login, error) {
 	return l, nil
 }
 
-// dialer returns the dial function with everything that a connection needs below
-// the Kafka protocol. A limit of one read or write, where there is any, lies below TLS, so
-// that it bounds the handshake too.
+// dialer returns the dial function with all that a connection needs below the Kafka protocol. A limit (0:
+// none) of each read and write lies below TLS, so that it bounds the handshake too.
 func (k *Kafka) dialer(dial DialFunc, limit time.Duration) DialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dial(ctx, network, address)
@@ -160,8 +157,8 @@ func (k *Kafka) dialer(dial DialFunc, limit time.Duration) DialFunc {
 	}
 }
 
-// Run watches the files until ctx ends. Connections look at them anyway; Run
-// makes that a broken one is noticed before a connection needs it.
+// Run watches the files until ctx ends. Connections read them anyway; with Run a broken file is noticed before
+// a connection needs it.
 func (k *Kafka) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -173,7 +170,7 @@ func (k *Kafka) Run(ctx context.Context) {
 	}
 }
 
-// unreachableError marks what failed before TLS.
+// unreachableError marks a failure before TLS.
 type unreachableError struct{ err error }
 
 func (e *unreachableError) Error() string { return e.err.Error() }

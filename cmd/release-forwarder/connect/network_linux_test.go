@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// The system gives up a connection whose other host is silent within the default of KAFKA_SESSION_TIMEOUT.
+// The system closes a connection to a silent host within the default of KAFKA_SESSION_TIMEOUT.
 func TestASilentHostIsNoticedWithinASession(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

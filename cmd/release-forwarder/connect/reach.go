@@ -16,11 +16,11 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// Fault says at which step a broker could not be used.
+// Fault is the step at which a broker could not be used.
 type Fault string
 
-// The faults, from the first step to the last. A later one is nearer to success
-// and says more about the cluster.
+// The faults, from the first step to the last. A later one is nearer to success and says more about the
+// cluster.
 const (
 	Unreachable Fault = "unreachable" // no TCP connection: name, address, network, broker down
 	BadTLS      Fault = "tls"         // the handshake failed
@@ -34,7 +34,7 @@ var faults = []Fault{Unreachable, BadTLS, NotKafka, BadLogin}
 type ReachError struct {
 	Broker string // host:port of the broker that came furthest
 	Fault  Fault
-	Remedy string // what to look at, in words for the operator
+	Remedy string // what to check, for the operator
 	Err    error  // the cause; holds no secret
 }
 
@@ -44,11 +44,10 @@ func (e *ReachError) Error() string {
 
 func (e *ReachError) Unwrap() error { return e.Err }
 
-// Reach connects to the brokers in turn, logs in and asks for the list of
-// brokers, until one answers. Otherwise it returns the *ReachError of the one
-// that came furthest, or ctx's error when that ended first. Nothing is changed
-// on the cluster, and a success promises nothing for later: it is for a clear
-// word at the start.
+// Reach connects to the brokers in turn, logs in and asks for the list of brokers, until one answers.
+// Otherwise it returns the *ReachError of the broker that came furthest, or ctx's error if that ended first.
+// It changes nothing on the cluster. It is for a clear message at the start: success promises nothing for
+// later.
 func (k *Kafka) Reach(ctx context.Context) error {
 	var worst *ReachError
 	for _, broker := range k.Brokers {
@@ -79,7 +78,7 @@ func (k *Kafka) reach(ctx context.Context, broker string) error {
 	if err := conn.SetDeadline(time.Now().Add(RequestTimeout)); err != nil {
 		return err
 	}
-	_, err = conn.Brokers() // a broker tells its API versions to anybody, this not
+	_, err = conn.Brokers() // a broker tells its API versions to anyone, but not this
 	return err
 }
 
@@ -89,7 +88,7 @@ func (k *Kafka) classify(broker string, err error) *ReachError {
 	unreachable, isUnreachable := errors.AsType[*unreachableError](err)
 	switch {
 	case isUnreachable:
-		e.Err = unreachable.err // without what kafka-go says around it
+		e.Err = unreachable.err // without kafka-go's words around it
 		e.Fault, e.Remedy = Unreachable, "check KAFKA_BROKERS, the network and whether the broker runs"
 	case isHandshake:
 		e.Err = handshake.err
@@ -108,7 +107,7 @@ func (k *Kafka) classify(broker string, err error) *ReachError {
 
 const clientRemedy = "the broker wants a client certificate that it trusts; check KAFKA_TLS_CERT_FILE and KAFKA_TLS_KEY_FILE"
 
-// nameRemedy names what keeps the check first, and of what weakens it the price.
+// nameRemedy first names the way that keeps the check, then the way that weakens it, and its price.
 const nameRemedy = "the certificate carries another name; set KAFKA_TLS_SERVER_NAME to the name it carries, or use that name in KAFKA_BROKERS. " +
 	"KAFKA_TLS_VERIFY=chain, with KAFKA_TLS_CA_FILE, gives the check up: then whoever has a certificate of that authority is taken for a broker and gets the log-in"
 
@@ -130,9 +129,8 @@ func tlsRemedy(err *handshakeError) string {
 	return "the TLS handshake failed; check the KAFKA_TLS_ settings against the broker's"
 }
 
-// remoteAlert reports whether the broker ended TLS with an alert. With TLS 1.3
-// it comes only after the handshake. Crypto/tls gives its alerts no exported
-// type; the operation's name is all there is.
+// remoteAlert reports whether the broker ended TLS with an alert. With TLS 1.3 it comes only after the
+// handshake. crypto/tls has no exported type for its alerts; only the operation's name shows them.
 func remoteAlert(err error) bool {
 	op, is := errors.AsType[*net.OpError](err)
 	return is && op.Op == "remote error"
@@ -150,7 +148,7 @@ func (k *Kafka) protocolRemedy(err error) string {
 	return "connected, but the answer is none of Kafka's; check the port in KAFKA_BROKERS"
 }
 
-// closed reports whether the broker ended the connection without a word.
+// closed reports whether the broker closed the connection without an answer.
 func closed(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
 }

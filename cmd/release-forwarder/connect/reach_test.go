@@ -21,7 +21,7 @@ func closedPort(t *testing.T) string {
 	return address
 }
 
-// listen serves each connection with serve and closes it then.
+// listen serves each connection with serve and then closes it.
 func listen(t *testing.T, serve func(net.Conn)) (address string, stop func()) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -11,9 +11,8 @@ import (
 	"release-forwarder/cmd/release-forwarder/settings"
 )
 
-// login is a SASL mechanism that asks for the password at the start of each
-// exchange, so that a changed password file counts from the next connection on.
-// One value serves all connections.
+// login is a SASL mechanism that reads the password at the start of each exchange, so that a changed password
+// file counts from the next connection on. One value serves all connections.
 type login struct {
 	mechanism settings.Mechanism
 	username  string
@@ -43,7 +42,7 @@ func (l *login) current() (sasl.Mechanism, error) {
 		return plain.Mechanism{Username: l.username, Password: password}, nil
 	case settings.NoSASL:
 	}
-	// Not PLAIN: it would send the password of another mechanism in clear.
+	// Not PLAIN: it would send another mechanism's password in clear text.
 	return nil, unknownMechanism(l.mechanism)
 }
 

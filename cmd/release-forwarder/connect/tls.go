@@ -13,10 +13,9 @@ import (
 	"release-forwarder/cmd/release-forwarder/settings"
 )
 
-// tlsClient makes TLS connections to brokers with what the files hold at the
-// moment of the handshake.
+// tlsClient makes TLS connections to brokers with what the files hold at the handshake.
 type tlsClient struct {
-	serverName string // empty: the host of the address dialed
+	serverName string // empty: the host of the dialed address
 	verify     settings.Verify
 	ca         *Watched[*x509.CertPool]   // nil: the system's
 	pair       *Watched[*tls.Certificate] // nil: no client certificate
@@ -59,8 +58,7 @@ func newTLSClient(cfg settings.TLS, failed, taken func(string), logger *slog.Log
 	return c, nil
 }
 
-// handshake turns conn into a TLS connection. It closes conn when it fails; the
-// error is a *handshakeError.
+// handshake turns conn into a TLS connection. It closes conn when it fails; the error is a *handshakeError.
 func (c *tlsClient) handshake(ctx context.Context, conn net.Conn, address string) (net.Conn, error) {
 	secured := tls.Client(conn, c.config(address))
 	if err := secured.HandshakeContext(ctx); err != nil {
@@ -70,7 +68,7 @@ func (c *tlsClient) handshake(ctx context.Context, conn net.Conn, address string
 	return secured, nil
 }
 
-// config is made anew for each connection, so that none changes under another.
+// config returns a new configuration for each connection, so that none changes under another.
 func (c *tlsClient) config(address string) *tls.Config {
 	cfg := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: c.serverName}
 	if cfg.ServerName == "" {
@@ -85,13 +83,13 @@ func (c *tlsClient) config(address string) *tls.Config {
 	}
 	if c.verify == settings.VerifyChain {
 		roots := cfg.RootCAs
-		cfg.InsecureSkipVerify = true // only crypto/tls's own check, which knows no chain without a name
+		cfg.InsecureSkipVerify = true // turns off only crypto/tls's own check, which cannot check a chain without a name
 		cfg.VerifyConnection = func(state tls.ConnectionState) error { return verifyChain(state, roots) }
 	}
 	return cfg
 }
 
-// verifyChain is crypto/tls's check of a server's certificate but for the name.
+// verifyChain is crypto/tls's check of a server's certificate without the name.
 func verifyChain(state tls.ConnectionState, roots *x509.CertPool) error {
 	options := x509.VerifyOptions{Roots: roots, Intermediates: x509.NewCertPool()}
 	for _, cert := range state.PeerCertificates[1:] {
@@ -101,7 +99,7 @@ func verifyChain(state tls.ConnectionState, roots *x509.CertPool) error {
 	return err
 }
 
-// run keeps the files' faults visible between connections.
+// run watches the files, so that their faults are visible between connections.
 func (c *tlsClient) run(ctx context.Context) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -113,7 +111,7 @@ func (c *tlsClient) run(ctx context.Context) {
 	}
 }
 
-// handshakeError marks what failed between TCP and Kafka.
+// handshakeError marks a failure between TCP and Kafka.
 type handshakeError struct{ err error }
 
 func (e *handshakeError) Error() string { return "TLS handshake: " + e.err.Error() }

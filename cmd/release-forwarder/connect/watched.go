@@ -11,52 +11,48 @@ import (
 	"time"
 )
 
-// PollInterval is how often Run looks at the files. A change takes effect within 5s
-// (README.md, "Credentials"); reading two small files this often costs nothing.
+// PollInterval is how often Run reads the files. A change takes effect within 5s (README.md, "Credentials");
+// reading two small files this often costs almost nothing.
 const PollInterval = 2 * time.Second
 
-// WatchConfig says what to watch and whom to tell.
+// WatchConfig says what to watch and which functions to call.
 type WatchConfig[T any] struct {
 	// Files are read together: a certificate and its key make one value.
 	Files []string
-	// Settings are the names of the settings that name the files, in their order:
-	// one file may be that of several settings, here and in other watches, and each
-	// is told of once. Whoever is told of nothing needs none.
+	// Settings are the names of the settings that name the files, in the order of Files. One file may belong
+	// to several settings, here and in other watches; Failed and Taken are called once for each. Without these
+	// two functions none are needed.
 	Settings []string
-	// Parse makes the value of the files' contents, in the order of Files. Its
-	// error must not repeat the contents.
+	// Parse makes the value from the files' contents, in the order of Files. Its error must not repeat the
+	// contents.
 	Parse func(contents [][]byte) (T, error)
-	// Changed is called with each new value after the first; nil: nobody is told.
-	// It must not call the Watched.
+	// Changed is called with each new value after the first; nil: no call. It must not call the Watched.
 	Changed func(T)
-	// Failed is called each time the files could not be taken up, so that a counter
-	// shows a fault as long as it lasts: with the setting of the one that could not be
-	// read, or with each where together they could not be parsed, for which of two
-	// that do not fit is wrong nobody knows; nil: nobody is told.
+	// Failed is called each time the files could not be reloaded, so that a counter shows a fault as long as
+	// it lasts. It gets the setting of the file that could not be read. If the files could not be parsed
+	// together it gets each setting: which of two files that do not match is wrong is not known. nil: no call.
 	Failed func(setting string)
-	// Taken is called with each file's setting each time new contents were taken up;
-	// nil: nobody is told.
+	// Taken is called with each file's setting each time new contents were loaded; nil: no call.
 	Taken func(setting string)
-	// Logger gets one line for a change and one for a new fault; nil: none.
+	// Logger logs one line for a change and one for a new fault; nil: no log.
 	Logger *slog.Logger
 }
 
-// Watched is a value read from files. It is the last that could be parsed: a
-// file that is removed, blank or half written changes nothing but the log.
+// Watched is a value read from files: the last one that could be parsed. A file that is removed, blank or half
+// written changes nothing but the log.
 //
-// Files are compared by content, not by time or inotify: Kubernetes swaps a
-// symlinked folder, and what counts is what is read.
+// Files are compared by content, not by time or inotify: Kubernetes swaps a symlinked folder.
 type Watched[T any] struct {
 	cfg   WatchConfig[T]
 	value atomic.Pointer[T]
 
-	turn  chan struct{}     // has room for one look at a time, which guards the rest
+	turn  chan struct{}     // has room for one look at a time; it guards the rest
 	good  [sha256.Size]byte // of the contents that value was parsed from
 	fault string            // the fault logged last; empty: the last look was good
 }
 
-// Watch reads the files for the first time. The error is that of reading or
-// parsing them; there is no value to fall back on yet.
+// Watch reads the files for the first time. The error is that of reading or parsing them: there is no value
+// yet to keep.
 func Watch[T any](cfg WatchConfig[T]) (*Watched[T], error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -77,16 +73,15 @@ func Watch[T any](cfg WatchConfig[T]) (*Watched[T], error) {
 // Get returns the value in force. It never blocks and never reads a file.
 func (w *Watched[T]) Get() T { return *w.value.Load() }
 
-// How long a look may take, on a file system that hangs: for whoever needs the value
-// now, and before it is called a fault.
+// How long a look may take, on a file system that hangs: if a caller needs the value now, and before it is a
+// fault.
 const (
 	freshLimit = 2 * time.Second
 	slowLook   = 10 * time.Second
 )
 
-// Fresh looks at the files now and returns the value in force then. It is for
-// rare uses that must not be late, such as a new connection. Files that cannot be
-// read in time change nothing.
+// Fresh reads the files now and returns the value then in force. It is for rare uses that must not be late,
+// such as a new connection. Files that cannot be read in time change nothing.
 func (w *Watched[T]) Fresh() T {
 	ctx, cancel := context.WithTimeout(context.Background(), freshLimit)
 	defer cancel()
@@ -94,7 +89,7 @@ func (w *Watched[T]) Fresh() T {
 	return w.Get()
 }
 
-// Run looks at the files every [PollInterval] until ctx ends.
+// Run reads the files every [PollInterval] until ctx ends.
 func (w *Watched[T]) Run(ctx context.Context) {
 	tick := time.NewTicker(PollInterval)
 	defer tick.Stop()
@@ -119,8 +114,8 @@ func (w *Watched[T]) Run(ctx context.Context) {
 	}
 }
 
-// within looks, and waits for that as long as ctx: nobody must hang with a file system.
-// Until a look that hangs has ended no other begins.
+// within looks, and waits for the look until ctx ends: no caller may hang with a file system. While a look
+// hangs no other begins.
 func (w *Watched[T]) within(ctx context.Context) (looked bool) {
 	select {
 	case w.turn <- struct{}{}:
@@ -141,7 +136,7 @@ func (w *Watched[T]) within(ctx context.Context) (looked bool) {
 	}
 }
 
-// Look reads the files once and takes up what they hold if it is new and good.
+// Look reads the files once and loads their contents if they are new and good.
 func (w *Watched[T]) Look() { w.within(context.Background()) }
 
 func (w *Watched[T]) look() {
@@ -151,7 +146,7 @@ func (w *Watched[T]) look() {
 		broken = broken[len(contents):][:1] // those before it were read
 	}
 	if err == nil && sum == w.good {
-		w.mended()
+		w.restored()
 		return
 	}
 	var value T
@@ -171,7 +166,7 @@ func (w *Watched[T]) look() {
 	}
 }
 
-// failed tells of a fault; a fault that lasts is logged once.
+// failed reports a fault; a fault that lasts is logged once.
 func (w *Watched[T]) failed(err error, broken []string) {
 	w.tell(broken, w.cfg.Failed)
 	if w.fault == err.Error() {
@@ -181,15 +176,15 @@ func (w *Watched[T]) failed(err error, broken []string) {
 	eventFileRefused.Log(w.cfg.Logger, slog.String("files", w.names()), slog.String("error", w.fault))
 }
 
-// mended notes that the contents in force are back.
-func (w *Watched[T]) mended() {
+// restored notes that the contents in force are back.
+func (w *Watched[T]) restored() {
 	if w.fault != "" {
 		w.fault = ""
 		eventFileMended.Log(w.cfg.Logger, slog.String("files", w.names()))
 	}
 }
 
-// tell tells each setting whose file is among those.
+// tell calls told with each setting of these files.
 func (w *Watched[T]) tell(files []string, told func(setting string)) {
 	for i, setting := range w.cfg.Settings {
 		if told != nil && slices.Contains(files, w.cfg.Files[i]) {
@@ -200,8 +195,8 @@ func (w *Watched[T]) tell(files []string, told func(setting string)) {
 
 func (w *Watched[T]) names() string { return strings.Join(w.cfg.Files, ", ") }
 
-// read returns the files' contents, as far as they can be read, and a hash over all of them that tells their
-// borders apart.
+// read returns the files' contents, as far as they can be read, and a hash that also depends on where each
+// file ends.
 func read(files []string) (contents [][]byte, sum [sha256.Size]byte, err error) {
 	var sums []byte
 	for _, f := range files {

@@ -18,7 +18,7 @@ import (
 	"release-forwarder/cmd/release-forwarder/settings"
 )
 
-// upper parses files that are text in upper case.
+// upper parses text files to upper case.
 func upper(contents [][]byte) (string, error) {
 	text := string(bytes.Join(contents, []byte("+")))
 	if text == "" || strings.ToUpper(text) != text {
@@ -98,7 +98,7 @@ func TestWatchedKeepsTheLastGoodValue(t *testing.T) {
 	}
 }
 
-// Of two files the one that cannot be read is named; both are where they do not fit.
+// If one of two files cannot be read its setting is reported; if they do not match both are.
 func TestAPairThatCannotBeTakenUpIsToldOfByItsSettings(t *testing.T) {
 	const cert, key = "CERT_FILE", "KEY_FILE"
 	m := mount(t, map[string][]byte{"cert": []byte("A"), "key": []byte("B")})
@@ -214,8 +214,8 @@ func TestAFileOfTwoSettingsIsToldOfOnceForEach(t *testing.T) {
 	}
 }
 
-// A file system that hangs holds up nobody: the value in force stays, the end comes at
-// once, and the fault is told of.
+// A file system that hangs delays no one: the value in force stays, the stop is immediate, and the fault is
+// reported.
 func TestAFileThatCannotBeReadToItsEndHoldsUpNobody(t *testing.T) {
 	dir := t.TempDir()
 	name := filepath.Join(dir, "secret")

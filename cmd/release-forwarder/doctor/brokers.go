@@ -19,12 +19,11 @@ import (
 	"release-forwarder/cmd/release-forwarder/settings"
 )
 
-// certificateNotice is how long before its end a certificate is warned of: time
-// for a person to have one issued.
+// certificateNotice is how long before a certificate's end a warning begins: time for a person to have one
+// issued.
 const certificateNotice = 30 * 24 * time.Hour
 
-// broker looks at one broker and reports whether it can be used. Why it was
-// looked at stands behind the address.
+// broker examines one broker and reports whether it can be used. role says why it is examined.
 func (p *doctor) broker(ctx context.Context, address, role string) (Report, bool) {
 	f := &findings{area: Brokers, subject: address + " (" + role + ")"}
 	cfg := p.settings.Kafka
@@ -73,8 +72,7 @@ func (f *findings) failed(err error, role string) {
 	f.wrong(check, fault.Err.Error(), remedy)
 }
 
-// dial opens a connection as the service does and keeps the broker's
-// certificates, nil without TLS.
+// dial opens a connection as the service does and keeps the broker's certificates, nil without TLS.
 func dial(ctx context.Context, k *connect.Kafka, address string) (*kafka.Conn, *tls.ConnectionState, error) {
 	var state *tls.ConnectionState
 	d := *k.Dialer
@@ -90,7 +88,7 @@ func dial(ctx context.Context, k *connect.Kafka, address string) (*kafka.Conn, *
 	return conn, state, conn.SetDeadline(time.Now().Add(connect.RequestTimeout))
 }
 
-// tls judges a handshake that succeeded: what it will need before long.
+// tls judges a successful handshake: the broker's certificate and its end.
 func (f *findings) tls(state *tls.ConnectionState, cfg settings.TLS) {
 	if state == nil || len(state.PeerCertificates) == 0 {
 		f.ok("tls", "off")
@@ -104,10 +102,9 @@ func (f *findings) tls(state *tls.ConnectionState, cfg settings.TLS) {
 	f.expiry("tls", text, end, "renew the broker's certificate, or the one that signed it; from then on no connection succeeds")
 }
 
-// lasts is when the other side is no longer trusted: the end of the chain that was
-// verified and lasts longest, and of a chain the certificate that ends first. What
-// a server sends beside its chain, such as a root's old cross-signature, does not
-// count; where the chains are not known, all that it sent does.
+// lasts returns when the other side is no longer trusted: the end of the verified chain that lasts longest; a
+// chain ends with the first of its certificates. What a server sends beside its chain, such as a root's old
+// cross-signature, does not count. If the chains are not known, all that it sent counts.
 func lasts(state *tls.ConnectionState) time.Time {
 	chains := state.VerifiedChains
 	if len(chains) == 0 {
@@ -123,7 +120,7 @@ func lasts(state *tls.ConnectionState) time.Time {
 	return end
 }
 
-// expiry is ok, a warning where a certificate ends soon, wrong where it has ended.
+// expiry is ok, a warning if a certificate ends soon, wrong if it has ended.
 func (f *findings) expiry(check, text string, end time.Time, remedy string) {
 	switch left := time.Until(end); {
 	case left <= 0:
@@ -135,7 +132,7 @@ func (f *findings) expiry(check, text string, end time.Time, remedy string) {
 	}
 }
 
-// names returns what a certificate is for, the first few names.
+// names returns the first few names of a certificate.
 func names(c *x509.Certificate) string {
 	all := slices.Clone(c.DNSNames)
 	for _, ip := range c.IPAddresses {
@@ -158,7 +155,7 @@ func until(end time.Time) string {
 	return fmt.Sprintf("ends %s, in %d days", end.UTC().Format(time.DateOnly), days)
 }
 
-// clientCertificate looks at this side's certificate for mutual TLS.
+// clientCertificate examines this side's certificate for mutual TLS.
 func (p *doctor) clientCertificate() Report {
 	c := p.settings.Kafka.TLS
 	if c.CertFile == "" {

@@ -105,7 +105,7 @@ func (p *doctor) judgeProgress(f *findings, check string, c progressCount) {
 // ages bounds how many partitions are read from.
 const ages = 100
 
-// judgeAge says how long the oldest record waits that is not finished.
+// judgeAge says how long the oldest unfinished record has waited.
 func (p *doctor) judgeAge(ctx context.Context, f *findings, check string, t *topic, progress []consumer.PartitionProgress) {
 	var oldest time.Time
 	looked, open := 0, 0
@@ -153,8 +153,8 @@ func (p *doctor) judgeAge(ctx context.Context, f *findings, check string, t *top
 	f.ok(check, "%s", text)
 }
 
-// transactionLimit is how old an open transaction's first record may be: most end within
-// a minute, the default of a producer's transaction.timeout.ms.
+// transactionLimit is how old an open transaction's first record may be: most end within a minute, the default
+// of a producer's transaction.timeout.ms.
 const transactionLimit = 5 * time.Minute
 
 // judgeTransactions says where an open transaction holds records back.
@@ -194,20 +194,20 @@ func (p *doctor) judgeTransactions(ctx context.Context, f *findings, check strin
 	f.ok(check, "%s", text)
 }
 
-// timestamp reads when the first unfinished record of a partition was written;
-// zero where that cannot be believed.
+// timestamp returns when the first unfinished record of a partition was written; zero if that cannot be
+// believed.
 func (p *doctor) timestamp(ctx context.Context, t *topic, q consumer.PartitionProgress) (time.Time, error) {
 	return p.written(ctx, t, q.Partition, max(q.Committed, q.LogStart))
 }
 
-// written reads when the batch at an offset of a partition was written, whether or not
-// its transaction has ended; zero where there is none, or it has no timestamp.
+// written returns when the batch at an offset of a partition was written, whether its transaction has ended or
+// not; zero if there is no batch, or it has no timestamp.
 func (p *doctor) written(ctx context.Context, t *topic, partition int32, offset int64) (time.Time, error) {
 	i := slices.IndexFunc(t.partitions, func(m kmsg.MetadataResponseTopicPartition) bool { return m.Partition == partition })
 	if i < 0 {
 		return time.Time{}, errors.New("a partition has come since")
 	}
-	// One byte is asked for: the first batch comes whole, and no second.
+	// One byte is asked for: the first batch comes whole, and no second one.
 	answer, err := fetch.Do(ctx, p.cluster.kafka.Wire, &fetch.Request{
 		Broker: t.partitions[i].Leader, ClientID: p.cluster.clientID, MinBytes: 1, MaxBytes: 1, Peek: true,
 		Partitions: []fetch.Partition{{Topic: t.name, Partition: partition, LeaderEpoch: -1, LastEpoch: -1, Offset: offset, MaxBytes: 1}},
@@ -226,7 +226,7 @@ func (p *doctor) written(ctx context.Context, t *topic, partition int32, offset 
 	return at, nil
 }
 
-// judgeExpiry says until when the commits of a group without members stand.
+// judgeExpiry says when the commits of a group without members expire.
 func judgeExpiry(f *findings, g general) {
 	const check = "offsets.retention.minutes"
 	if g.err != nil || g.configs[check] == "" {

@@ -8,8 +8,8 @@ import (
 	"release-forwarder/consumer/progress"
 )
 
-// Its offset says nothing of the log that there is: neither that records were dropped,
-// nor that it lies above the end.
+// The offset of such a commit says nothing of the present log: neither that records were dropped, nor that it
+// lies above the end.
 func TestACommitOfATopicThatWasDeletedIsAWarningOfItsOwn(t *testing.T) {
 	another := progress.Told{Committed: 100, End: 100, AnotherTopic: true}
 	c := count([]consumer.PartitionProgress{

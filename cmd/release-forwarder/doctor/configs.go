@@ -14,18 +14,17 @@ import (
 	"release-forwarder/consumer/wire"
 )
 
-// topicSettings are those of a topic by which records are lost, or not taken.
+// topicSettings are the settings by which a topic loses records, or refuses them.
 var topicSettings = []string{"cleanup.policy", "max.message.bytes", "min.insync.replicas", "retention.bytes", "retention.ms"}
 
-// brokerSettings are those of the brokers that the service depends on.
+// brokerSettings are the brokers' settings that the service depends on.
 var brokerSettings = []string{
 	"auto.create.topics.enable", "connections.max.reauth.ms", "group.consumer.heartbeat.interval.ms", "group.consumer.session.timeout.ms",
 	"group.max.session.timeout.ms", "group.min.session.timeout.ms",
 	"offset.metadata.max.bytes", "offsets.retention.minutes",
 }
 
-// configs reads settings of a topic or broker. What the broker leaves out is not
-// in the map.
+// configs reads settings of a topic or broker. Settings that the broker leaves out are not in the map.
 func configs(ctx context.Context, c *cluster, node int32, kind kmsg.ConfigResourceType, name string, wanted []string) (map[string]string, error) {
 	of := kmsg.NewDescribeConfigsRequestResource()
 	of.ResourceType, of.ResourceName, of.ConfigNames = kind, name, wanted
@@ -64,19 +63,19 @@ func (t *topic) configure(ctx context.Context, c *cluster) {
 	t.configs, t.configsErr = configs(ctx, c, wire.Any, kmsg.ConfigResourceTypeTopic, t.name, topicSettings)
 }
 
-// general is what the brokers' own settings say, or why they do not.
+// general is what the brokers' own settings say, or why they are not known.
 type general struct {
 	configs map[string]string
 	err     error
 }
 
-// brokerConfigs reads them of one broker: they are meant to be alike.
+// brokerConfigs reads the settings of one broker: those of all brokers should be alike.
 func brokerConfigs(ctx context.Context, c *cluster, node int32) general {
 	found, err := configs(ctx, c, node, kmsg.ConfigResourceTypeBroker, strconv.Itoa(int(node)), brokerSettings)
 	return general{found, err}
 }
 
-// number reads a setting of the topic; where that fails it is unknown.
+// number reads a setting of the topic; if that fails the finding is unknown.
 func (t *topic) number(f *findings, name string) (int64, bool) {
 	return readNumber(f, t.configs, name)
 }
@@ -105,10 +104,10 @@ func (t *topic) judgeCleanup(f *findings) {
 	}
 }
 
-// Retention that is too short to live with. Kafka's own default is a week.
+// A shorter retention is a finding. Kafka's own default is a week.
 const (
 	eventsRetention      = 3 * 24 * time.Hour // a weekend's outage of the platform
-	deadLettersRetention = 7 * 24 * time.Hour // time for a person to look, and to mend
+	deadLettersRetention = 7 * 24 * time.Hour // time for a person to look, and to fix
 )
 
 func (t *topic) judgeRetention(f *findings) {
@@ -135,11 +134,11 @@ func (t *topic) judgeRetention(f *findings) {
 	}
 }
 
-// deadLetterHeaders is room for what a dead letter carries beside its record: some
-// twenty headers, of which few come near their bound of 1,024 bytes.
+// deadLetterHeaders is room for what a dead letter carries beside its record: some twenty headers, few of them
+// near their bound of 1,024 bytes.
 const deadLetterHeaders = 16 << 10
 
-// judgeSize holds the largest dead letter against the largest event.
+// judgeSize compares the largest dead letter with the largest event.
 func (t *topic) judgeSize(f *findings, all []*topic) {
 	const check = "max.message.bytes"
 	size, ok := t.number(f, check)
@@ -172,7 +171,7 @@ func (t *topic) judgeSize(f *findings, all []*topic) {
 	}
 }
 
-// age says a number of milliseconds in words.
+// age returns a number of milliseconds in words.
 func age(ms int64) string {
 	d := time.Duration(min(ms, int64(100*365*24*time.Hour/time.Millisecond))) * time.Millisecond
 	switch {

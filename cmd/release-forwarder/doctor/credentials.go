@@ -2,7 +2,7 @@ package doctor
 
 import "release-forwarder/upstream"
 
-// Credentials tells which lots' requests would be signed, and with what.
+// Credentials reports which lots' requests would be signed, and with what.
 func Credentials(book *upstream.Credentials) Report {
 	list := book.List()
 	if len(list) == 0 {

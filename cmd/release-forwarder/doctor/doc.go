@@ -1,32 +1,25 @@
-// Package doctor looks at everything the service depends on and says, check by
-// check, whether it is as it must be: ok, warning, wrong or unknown, each with
-// what was found and, where something is to be done, the remedy.
+// Package doctor examines all that the service depends on and reports, check by check, ok, warning, wrong or
+// unknown, each with what was found and, if something must be done, the remedy. It does not know what follows:
+// the command prints a [Report] and exits with 1 if something is wrong; the service logs it at its start.
 //
-// [Kafka] looks at the cluster: each broker (reachable, certificate, log-in,
-// protocol versions), the topics (partitions, replicas, the settings that lose
-// records), the rights of this user, and the group (type, protocol, members, partitions that
-// nobody owns, commits and how old they are). [Credentials] tells what requests would be signed with. [Platform],
-// which is called only when a person asks for it, sends one request that the
-// platform must refuse.
+// [Kafka] examines the cluster: each broker (reachable, certificate, log-in, protocol versions), the topics
+// (partitions, replicas, settings that lose records), this user's rights, and the group (type, protocol,
+// members, partitions without an owner, commits and their age). [Credentials] reports what requests would be
+// signed with. [Platform] sends one request that the platform must refuse; it is called only if a person asks
+// for it.
 //
-// What the package promises:
+// Promises:
 //
-//   - Nothing is changed in the cluster, no group is joined, nothing is committed or
-//     produced, no topic comes into being (but for Kafka's own that keeps commits, which asking for a group's
-//     coordinator creates in a new cluster), and nothing goes to the platform but by
-//     Platform. One batch of each partition that waits is read, for its first
-//     record's timestamp alone.
-//   - What this user may not see is unknown and never wrong. Rights are told from
-//     what the brokers say is allowed (KIP-430), not by trying writes.
-//   - A finding holds addresses, names of topics, groups, settings and rights,
-//     numbers and remedies. It never holds anything of a record, a secret, a text of
-//     the platform, or a URL's query.
-//   - It ends with its context; each single request ends by itself.
+//   - It changes nothing in the cluster, joins no group, commits and produces nothing, and creates no topic, except
+//     Kafka's own topic of commits, which the request for a group's coordinator creates in a new cluster. Only
+//     Platform sends something to the platform. Of each partition that waits one batch is read, only for its
+//     first record's timestamp.
+//   - What this user may not see is unknown, never wrong. Rights are read from what the brokers say is allowed
+//     (KIP-430), not tried by writes.
+//   - A finding holds addresses, names of topics, groups, settings and rights, numbers and remedies. It never
+//     holds anything of a record, a secret, a text of the platform, or a URL's query.
+//   - It ends with its context; each request has an end of its own.
 //
-// A wrong finding means that records would not flow, or be lost, as things stand. A
-// warning means that they would in a case that does happen: a broker lost, a full
-// disk, a long outage, a certificate's end.
-//
-// It leaves to its callers what follows: the command prints a [Report] and ends with
-// 1 where something is wrong; the service logs it at its start.
+// Wrong: as things are, records do not flow, or are lost. Warning: that happens in a case that does occur,
+// such as a lost broker, a full disk, a long outage, a certificate's end.
 package doctor

@@ -19,13 +19,13 @@ import (
 	"release-forwarder/consumer/wire"
 )
 
-// Why a broker is looked at.
+// Why a broker is examined.
 const (
 	named      = "KAFKA_BROKERS"
 	advertised = "named by the cluster"
 )
 
-// doctor is one look at a cluster.
+// doctor is one examination of a cluster.
 type doctor struct {
 	settings *settings.Settings
 	dial     connect.DialFunc
@@ -33,9 +33,8 @@ type doctor struct {
 	report   Report
 }
 
-// Kafka looks at everything that the settings say of Kafka; of s it uses the
-// Kafka and the dead letters' part. A nil dial is the network. It always returns
-// a report; where ctx ended first, what was not reached is unknown in it.
+// Kafka examines all that the settings say of Kafka; of s it uses the parts of Kafka and of the dead letters.
+// A nil dial is the network. It always returns a report; if ctx ends first, what was not reached is unknown.
 func Kafka(ctx context.Context, s *settings.Settings, dial connect.DialFunc) Report {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -62,7 +61,7 @@ func Kafka(ctx context.Context, s *settings.Settings, dial connect.DialFunc) Rep
 	return p.report
 }
 
-// dialTimeout bounds one TCP connection: a report is worth having soon.
+// dialTimeout bounds one TCP connection, so that the report comes soon.
 const dialTimeout = 5 * time.Second
 
 // hangingUp makes connections end with ctx, whatever a library waits for on them.
@@ -76,7 +75,7 @@ func hangingUp(ctx context.Context, dial connect.DialFunc) connect.DialFunc {
 	}
 }
 
-// brokers looks at several at once and returns those that can be used.
+// brokers examines several brokers at once and returns those that can be used.
 func (p *doctor) brokers(ctx context.Context, addresses []string, role string) (usable []string) {
 	reports, fit := make([]Report, len(addresses)), make([]bool, len(addresses))
 	var all sync.WaitGroup
@@ -93,7 +92,7 @@ func (p *doctor) brokers(ctx context.Context, addresses []string, role string) (
 	return usable
 }
 
-// blind says that nothing more could be seen.
+// blind reports that nothing more could be seen.
 func (p *doctor) blind(why string) {
 	for _, t := range p.topics() {
 		p.report = append(p.report, Finding{Area: Topics, Subject: t.subject(), Check: Exists, Verdict: Unknown, Text: why})
@@ -101,7 +100,7 @@ func (p *doctor) blind(why string) {
 	p.report = append(p.report, Finding{Area: Group, Subject: p.settings.Kafka.GroupID, Check: "state", Verdict: Unknown, Text: why})
 }
 
-// ask looks at what the brokers say of the cluster.
+// ask examines what the brokers say of the cluster.
 func (p *doctor) ask(ctx context.Context) {
 	m, err := ask[*kmsg.MetadataResponse](ctx, p.cluster, wire.Any, p.metadata())
 	if err != nil {
@@ -128,9 +127,8 @@ func (p *doctor) ask(ctx context.Context) {
 	p.group(ctx, seen, general)
 }
 
-// forgive makes a warning of a broker that cannot be reached and that the cluster
-// does not count among its own: down, but others have taken over. One that the
-// cluster names leads partitions that this host cannot get at.
+// forgive makes it a warning that a broker cannot be reached which the cluster does not name: it is down, but
+// others have taken over. A broker that the cluster names leads partitions that this host cannot reach.
 func (p *doctor) forgive(m *kmsg.MetadataResponse) {
 	for i, f := range p.report {
 		if f.Area == Brokers && f.Check == "reachable" && f.Verdict == Wrong && !slices.ContainsFunc(m.Brokers, func(b kmsg.MetadataResponseBroker) bool {
@@ -145,8 +143,7 @@ func addressOf(b kmsg.MetadataResponseBroker) string {
 	return net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))
 }
 
-// others returns the addresses by which the cluster names its brokers, those left
-// out that were looked at already.
+// others returns the addresses of the cluster's brokers that were not examined yet.
 func (p *doctor) others(m *kmsg.MetadataResponse) []string {
 	var addresses []string
 	for _, b := range m.Brokers {
@@ -158,7 +155,7 @@ func (p *doctor) others(m *kmsg.MetadataResponse) []string {
 	return addresses
 }
 
-// topics are those the service uses, in the order of a report.
+// topics returns the service's topics, in the order of a report.
 func (p *doctor) topics() []*topic {
 	all := []*topic{}
 	for i, name := range p.settings.Topics() {
@@ -192,8 +189,7 @@ func (p *doctor) metadata() *kmsg.MetadataRequest {
 	return req
 }
 
-// say puts an error in few words: a refusal by its title, with its number for a
-// search, and anything else as it is.
+// say shortens an error: a refusal to its title and number, for a search; any other error stays as it is.
 func say(err error) string {
 	if code, is := errors.AsType[kafka.Error](err); is {
 		return fmt.Sprintf("%s (%d)", code.Title(), int(code))

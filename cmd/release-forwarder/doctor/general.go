@@ -39,7 +39,7 @@ func (p *doctor) general(g general, seen []*topic) Report {
 	return f.list
 }
 
-// judgeAutoCreate warns where asking for a missing topic would create it.
+// judgeAutoCreate warns if asking for a missing topic would create it.
 func judgeAutoCreate(f *findings, configs map[string]string, seen []*topic) {
 	const check = "auto.create.topics.enable"
 	may := slices.ContainsFunc(seen, func(t *topic) bool {
@@ -57,11 +57,11 @@ func judgeAutoCreate(f *findings, configs map[string]string, seen []*topic) {
 	}
 }
 
-// judgeSession holds KAFKA_SESSION_TIMEOUT against the brokers' bounds.
+// judgeSession compares KAFKA_SESSION_TIMEOUT with the brokers' bounds.
 func (p *doctor) judgeSession(f *findings, configs map[string]string) {
 	const check = "group.*.session.timeout.ms"
 	if p.settings.Kafka.GroupProtocol == membership.ProtocolConsumer {
-		return // it is the group's there
+		return // the group has its own there
 	}
 	least, err := strconv.ParseInt(configs["group.min.session.timeout.ms"], 10, 64)
 	if err != nil {

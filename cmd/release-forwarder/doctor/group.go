@@ -21,7 +21,7 @@ import (
 // consumerProtocol is the kind of group that Kafka's consumers form.
 const consumerProtocol = "consumer"
 
-// group looks at the group: rights, type, members, commits.
+// group examines the group: rights, type, members, commits.
 func (p *doctor) group(ctx context.Context, seen []*topic, g general) {
 	name := p.settings.Kafka.GroupID
 	rights := &findings{area: Rights, subject: "group " + name}
@@ -48,8 +48,8 @@ func (p *doctor) group(ctx context.Context, seen []*topic, g general) {
 	p.report = append(p.report, f.list...)
 }
 
-// A coordinator that is starting or moving is asked again: the first question of
-// all makes a new cluster create the topic that commits are kept in.
+// A coordinator that is starting or moving is asked again: in a new cluster the first request creates the
+// topic of commits.
 const (
 	coordinatorTries = 10
 	coordinatorPause = 500 * time.Millisecond
@@ -106,7 +106,7 @@ func (p *doctor) judgeGroup(ctx context.Context, f *findings, seen []*topic, g g
 	}
 }
 
-// counts are the numbers of partitions of the topics that are read.
+// counts returns the numbers of partitions of the topics that are read.
 func counts(seen []*topic) map[string]int {
 	n := map[string]int{}
 	for _, t := range seen {
@@ -117,7 +117,7 @@ func counts(seen []*topic) map[string]int {
 	return n
 }
 
-// judgeMembers judges who is in the group; told says that it is known what each has.
+// judgeMembers judges who is in the group; told: it is known what each member owns.
 func (p *doctor) judgeMembers(f *findings, g membership.Group, told bool) {
 	const check = "members"
 	clients, foreign, eager, others, readable := map[string]int{}, map[string]bool{}, map[string]bool{}, map[string]bool{}, true
@@ -161,13 +161,13 @@ func (p *doctor) judgeMembers(f *findings, g membership.Group, told bool) {
 	}
 }
 
-// those are the names that are set, sorted.
+// those returns the names that are set, sorted.
 func those(set map[string]bool) []string {
 	maps.DeleteFunc(set, func(_ string, is bool) bool { return !is })
 	return slices.Sorted(maps.Keys(set))
 }
 
-// judgeOwners judges whether each partition is read by somebody.
+// judgeOwners judges whether each partition has an owner.
 func judgeOwners(f *findings, unowned []membership.Partition, told bool, counts map[string]int) {
 	const check = "owners"
 	all := 0
@@ -189,8 +189,9 @@ func judgeOwners(f *findings, unowned []membership.Partition, told bool, counts 
 	}
 }
 
-// judgeGroupTimes judges the times of a group of type consumer, which are the broker's: beyond the group's session
-// another member may own what a replica that was cut off still trusts in for KAFKA_SESSION_TIMEOUT.
+// judgeGroupTimes judges the times of a group of type consumer, which are the broker's. If the group's session
+// is shorter than KAFKA_SESSION_TIMEOUT another member may own what a replica that was cut off still believes
+// to own.
 func (p *doctor) judgeGroupTimes(ctx context.Context, f *findings, g general) {
 	const session, interval = "consumer.session.timeout.ms", "consumer.heartbeat.interval.ms"
 	name, ours := p.settings.Kafka.GroupID, p.settings.Kafka.SessionTimeout

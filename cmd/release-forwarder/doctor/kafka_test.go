@@ -64,7 +64,7 @@ func TestAHealthyCluster(t *testing.T) {
 		for n := 0; n < 20; {
 			n += len(member.PollFetches(l.t.Context()).Records())
 		}
-		// The service writes nothing beside an offset beyond which nothing is finished.
+		// The service writes nothing beside an offset if nothing beyond it is finished.
 		plain := kgo.PreCommitFnContext(l.t.Context(), func(r *kmsg.OffsetCommitRequest) error {
 			for _, topic := range r.Topics {
 				for i := range topic.Partitions {
@@ -231,7 +231,7 @@ func TestOneThingIsWrong(t *testing.T) {
 	}
 }
 
-// expect wants a check to come out so, somewhere.
+// expect requires that some finding of a check has this verdict.
 func (l *lab) expect(r Report, area Area, check string, verdict Verdict, says string) {
 	l.t.Helper()
 	for _, f := range r.find(area, check) {
@@ -259,7 +259,7 @@ func allow(kind kmsg.ACLResourceType, name string, operations ...kmsg.ACLOperati
 	return acls
 }
 
-// What a user may not see is unknown; what he may not do is wrong.
+// What a user may not see is unknown; what a user may not do is wrong.
 func TestRights(t *testing.T) {
 	const read, write, describe = kmsg.ACLOperationRead, kmsg.ACLOperationWrite, kmsg.ACLOperationDescribe
 	onEvents := func(o ...kmsg.ACLOperation) []kfake.ACL { return allow(kmsg.ACLResourceTypeTopic, eventTopic, o...) }
@@ -354,7 +354,7 @@ var harmless = map[kmsg.Key]bool{
 	kmsg.GetTelemetrySubscriptions: true, kmsg.PushTelemetry: true, // the observer's
 }
 
-// A broker that accepts and never answers costs the time given, no more.
+// A broker that accepts and never answers costs the given time, no more.
 func TestASilentBrokerEndsWithTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := (&lab{t: t}).silent()

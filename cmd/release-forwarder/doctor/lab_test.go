@@ -42,8 +42,8 @@ const (
 	password        = "pass-word-of-nobody"
 )
 
-// lab is a cluster in virtual time, with a client that makes it what a test
-// wants, and the settings to look at it with.
+// lab is a cluster in virtual time, with a client that brings it into the state of a test, and the settings to
+// examine it with.
 type lab struct {
 	t        *testing.T
 	net      *memnet.Net
@@ -79,7 +79,7 @@ func inLab(t *testing.T, test func(l *lab), opts ...kfake.Opt) {
 	})
 }
 
-// connect makes the observer's client, with options beside the usual ones.
+// connect makes the observer's client, with further options.
 func (l *lab) connect(opts ...kgo.Opt) {
 	l.t.Helper()
 	if l.client != nil {
@@ -100,7 +100,7 @@ func (l *lab) newClient(opts ...kgo.Opt) *kgo.Client {
 	return c
 }
 
-// create makes a topic; settings are given as name, value, ….
+// create creates a topic; settings are given as name, value, ….
 func (l *lab) create(name string, partitions int32, replicas int16, config ...string) {
 	l.t.Helper()
 	configs := map[string]*string{}
@@ -112,8 +112,7 @@ func (l *lab) create(name string, partitions int32, replicas int16, config ...st
 	}
 }
 
-// healthy makes both topics as they should be, with settings of the dead
-// letters beside them.
+// healthy creates both topics as they should be, with further settings of the dead letters.
 func (l *lab) healthy(deadLetters ...string) {
 	l.t.Helper()
 	l.create(eventTopic, 4, 3, "min.insync.replicas", "2")
@@ -139,14 +138,14 @@ func (l *lab) commit(topic string, partition int32, offset int64) {
 	}
 }
 
-// look is what the package says of the cluster.
+// look returns the package's report on the cluster.
 func (l *lab) look() Report {
 	ctx, cancel := context.WithTimeout(l.t.Context(), time.Minute)
 	defer cancel()
 	return Kafka(ctx, l.settings, l.net.Dial)
 }
 
-// joins has a member join the group that is no replica, and waits until it has settled.
+// joins makes a member join the group that is no replica, and waits until the group has settled.
 func (l *lab) joins(opts ...kgo.Opt) {
 	l.t.Helper()
 	member := l.newClient(append([]kgo.Opt{kgo.ClientID("release-forwarder"), kgo.ConsumerGroup(groupID)}, opts...)...)
@@ -154,7 +153,7 @@ func (l *lab) joins(opts ...kgo.Opt) {
 	time.Sleep(10 * time.Second)
 }
 
-// joinsHalf leaves a group that waits for what its leader assigns.
+// joinsHalf leaves a group that waits for its leader's assignment.
 func (l *lab) joinsHalf() {
 	l.t.Helper()
 	req := kmsg.NewPtrJoinGroupRequest()
@@ -232,8 +231,8 @@ func golden(t *testing.T, name string, r Report) {
 	}
 }
 
-// certified returns a broker's certificate for 127.0.0.1 that is good from then
-// for so long, and a file with it, for it signs itself.
+// certified returns a self-signed certificate of a broker for 127.0.0.1, valid from a time for a length, and a
+// file with it.
 func certified(t *testing.T, from time.Time, length time.Duration) (tls.Certificate, string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -256,7 +255,7 @@ func certified(t *testing.T, from time.Time, length time.Duration) (tls.Certific
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, path
 }
 
-// bubbleBegins is where a bubble's clock begins.
+// bubbleBegins is when a bubble's clock begins.
 var bubbleBegins = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func offsets(topic string, partition int32, at int64) kadm.Offsets {

@@ -11,12 +11,11 @@ import (
 	"release-forwarder/upstream"
 )
 
-// NoLot is the lot of the request where a person names none. No platform knows
-// it.
+// NoLot is the lot of the request if a person names none. No platform knows it.
 const NoLot = "release-forwarder-probe"
 
-// Refusable is the request that Platform sends: complete but for flow_no, which
-// the API requires, so that the platform can only refuse it.
+// Refusable is the request that Platform sends: complete except flow_no, which the API requires, so that the
+// platform can only refuse it.
 func Refusable(lot string) []upstream.Param {
 	return []upstream.Param{
 		{Name: "park_uuid", Value: lot},
@@ -25,13 +24,12 @@ func Refusable(lot string) []upstream.Param {
 	}
 }
 
-// clockNotice is how far two clocks may differ before it is said.
+// clockNotice is how far two clocks may differ before it is reported.
 const clockNotice = 30 * time.Second
 
-// Platform sends [Refusable] once, without a retry, and explains the answer. The
-// configuration is the service's; its RetryMax and Wrap are replaced. Of a lot that
-// has no credential it says so and sends nothing. Before is told the endpoint before
-// the request goes out.
+// Platform sends [Refusable] once, without a retry, and explains the answer. config is the service's; its
+// RetryMax and Wrap are replaced. If the lot has no credential it says so and sends nothing. before is called
+// with the endpoint before the request is sent.
 func Platform(ctx context.Context, config upstream.Config, lot string, before func(endpoint string)) (Report, error) {
 	seen := &exchange{}
 	config.RetryMax, config.Wrap = 0, seen.wrap
@@ -82,8 +80,8 @@ type roundTripper func(*http.Request) (*http.Response, error)
 // RoundTrip implements [http.RoundTripper].
 func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-// skew is how far the platform's clock is ahead of this one, at least: a date in
-// whole seconds says no more, and it was written at any time of the exchange.
+// skew returns how far at least the platform's clock is ahead of this one: its date has whole seconds, and was
+// written at any time of the exchange.
 func (e *exchange) skew() (d time.Duration, ok bool) {
 	at, err := http.ParseTime(e.date)
 	switch {
@@ -144,15 +142,13 @@ func (f *findings) clock(skew time.Duration, ok bool) {
 
 const signatureRemedy = "check the secret, UPSTREAM_APP_ID (with an app_id the secret is the developer's, without one the lot's) and the character set a proxy might change"
 
-// aboutSignature reports whether the platform's texts speak of the signature. They
-// are looked at and never shown.
+// aboutSignature reports whether the platform's texts mention the signature. The texts are never shown.
 func aboutSignature(a upstream.Answer) bool {
 	said := strings.ToLower(a.Message + a.Hint)
 	return strings.Contains(said, "签名") || strings.Contains(said, "signature")
 }
 
-// signature says what the code tells of the signature: the platform looks at it
-// before it looks at the fields.
+// signature says what the code means for the signature: the platform checks it before it checks the fields.
 func (f *findings) signature(a upstream.Answer, noLot bool) {
 	const check = "signature"
 	text := "code " + upstream.Sanitize(a.Code)
@@ -170,7 +166,7 @@ func (f *findings) signature(a upstream.Answer, noLot bool) {
 		f.ok(check, "accepted: %s is about the missing flow_no, as it should be", text)
 	case a.Code == "403":
 		f.wrong(check, text+": access is blocked", "ask the platform about this address, app_id and lot"+lot)
-	case a.Verdict == upstream.Refused, a.Code == "200" && a.Hint != "": // where a bad signature may hide
+	case a.Verdict == upstream.Refused, a.Code == "200" && a.Hint != "": // it may hide a bad signature
 		if a.Explanation != "" {
 			text += "; " + a.Explanation
 		}

@@ -122,7 +122,7 @@ func TestAPlatformsCertificateThatEnds(t *testing.T) {
 	}
 }
 
-// What a 400 says of the signature does not hang on what the service makes of it.
+// What a 400 says of the signature does not depend on what the service makes of it.
 func TestABadRequestIsAnAnswerWhateverIsPermanent(t *testing.T) {
 	server := httptest.NewServer(platform.New(platform.Config{Secret: appSecret}))
 	defer server.Close()

@@ -6,8 +6,7 @@ import (
 	"testing"
 )
 
-// What README shows is what is printed: each line in its order, … for what is
-// left out.
+// What README shows is what is printed: each line in its order; … stands for lines left out.
 func TestREADME(t *testing.T) {
 	readme, err := os.ReadFile("../../../README.md")
 	if err != nil {

@@ -9,14 +9,14 @@ import (
 	"release-forwarder/cmd/release-forwarder/visible"
 )
 
-// Verdict is how a check came out.
+// Verdict is the result of a check.
 type Verdict string
 
 // The verdicts, from the best to the worst.
 const (
 	OK      Verdict = "ok"
 	Unknown Verdict = "unknown" // it could not be seen; nothing is said about it
-	Warning Verdict = "warning" // works now, and will not in a case that does happen
+	Warning Verdict = "warning" // works now, and fails in a case that does occur
 	Wrong   Verdict = "wrong"   // does not work, or loses records
 )
 
@@ -35,15 +35,15 @@ const (
 
 var areas = []Area{Brokers, Topics, Rights, Group, Credential, ThePlatform}
 
-// Finding is the outcome of one check. Area and Check are words to rest a program
-// on; Text and Remedy are for people and may change.
+// Finding is the outcome of one check. Programs may rely on Area and Check; Text and Remedy are for people and
+// may change.
 type Finding struct {
 	Area    Area    `json:"area"`
 	Subject string  `json:"subject"` // a broker's address, a topic, the group, a lot
 	Check   string  `json:"check"`
 	Verdict Verdict `json:"verdict"`
 	Text    string  `json:"text"`             // what was found
-	Remedy  string  `json:"remedy,omitempty"` // what to do; empty where nothing is to be done
+	Remedy  string  `json:"remedy,omitempty"` // what to do; empty: nothing
 }
 
 // Report is what was found, in the order of the areas.
@@ -60,8 +60,7 @@ func (r Report) Count(v Verdict) int {
 	return n
 }
 
-// Verdict returns wrong if anything is, else warning if there is one, else ok.
-// What is unknown does not count.
+// Verdict returns wrong if any finding is, else warning if any is, else ok. Unknown findings do not count.
 func (r Report) Verdict() Verdict {
 	switch {
 	case r.Count(Wrong) > 0:
@@ -83,8 +82,8 @@ func (r Report) JSON(w io.Writer) error {
 	}{r.Verdict(), r})
 }
 
-// Text writes the report for people: an area, what it is about, a line for each
-// check and one for its remedy, and the sum at the end.
+// Text writes the report for people: an area, its subject, a line for each check and one for its remedy, and
+// the sum at the end.
 func (r Report) Text(w io.Writer) error {
 	var b strings.Builder
 	for _, area := range areas {

@@ -35,7 +35,7 @@ func held(authorized int32) string {
 	return strings.Join(names, ", ")
 }
 
-// rights judges what this user may do with the topic.
+// topicRights judges what this user may do with the topic.
 func (p *doctor) topicRights(t *topic) Report {
 	f := &findings{area: Rights, subject: "topic " + t.name}
 	need, name := operationRead, "Read"
@@ -71,7 +71,7 @@ func judgeOperation(f *findings, check string, authorized int32, need int, remed
 	}
 }
 
-// grant is the remedy for a right that is missing.
+// grant is the remedy for a missing right.
 func (p *doctor) grant(name, resource string) string {
 	user := cmp.Or(p.settings.Kafka.SASL.Username, "THIS-USER")
 	return fmt.Sprintf("grant it: kafka-acls.sh --add --allow-principal User:%s --operation %s %s", user, name, resource)

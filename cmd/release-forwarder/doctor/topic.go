@@ -14,7 +14,7 @@ import (
 // role is what a topic is to the service.
 type role string
 
-// The roles, with the words of a report.
+// The roles, in the words of a report.
 const (
 	events      role = "events"
 	replay      role = "replay"
@@ -26,20 +26,20 @@ type topic struct {
 	name string
 	role role
 
-	err        error // why there is nothing else, nil where there is
+	err        error // why nothing else is known; nil: it is
 	partitions []kmsg.MetadataResponseTopicPartition
-	authorized int32 // KIP-430's bits; unsaid where the broker does not tell
+	authorized int32 // KIP-430's bits; unsaid if the broker does not report them
 
 	configs    map[string]string // the settings in force
-	configsErr error             // why there are none
+	configsErr error             // why they are not known
 }
 
-// unsaid is what a broker sends for operations it does not tell (KIP-430).
+// unsaid is what a broker sends for operations that it does not report (KIP-430).
 const unsaid = math.MinInt32
 
 func (t *topic) subject() string { return fmt.Sprintf("%s (%s)", t.name, t.role) }
 
-// see takes what the brokers say of the topic.
+// see applies what the brokers say of the topic.
 func (t *topic) see(m *kmsg.MetadataResponse) {
 	i := slices.IndexFunc(m.Topics, func(r kmsg.MetadataResponseTopic) bool { return r.Topic != nil && *r.Topic == t.name })
 	if i < 0 {
@@ -52,7 +52,7 @@ func (t *topic) see(m *kmsg.MetadataResponse) {
 	t.authorized = answer.AuthorizedOperations
 }
 
-// judge judges the topic; all are those of the service, itself among them.
+// judge judges the topic; all are the service's topics, this one among them.
 func (t *topic) judge(all []*topic) Report {
 	f := &findings{area: Topics, subject: t.subject()}
 	if t.err != nil {
@@ -73,7 +73,7 @@ func (t *topic) judge(all []*topic) Report {
 	return f.list
 }
 
-// Exists is the check whether a topic is there.
+// Exists is the check whether a topic exists.
 const Exists = "exists"
 
 // missing says why there is nothing to judge.
@@ -169,7 +169,7 @@ func (t *topic) set(name, value string) string {
 	return fmt.Sprintf("set it: kafka-configs.sh --alter --entity-type topics --entity-name %s --add-config %s=%s", t.name, name, value)
 }
 
-// few joins names and leaves out what nobody reads.
+// few joins the first names of a long list.
 func few(names []string) string {
 	const most = 10
 	if len(names) > most {

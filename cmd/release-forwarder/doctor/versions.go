@@ -12,14 +12,14 @@ import (
 	"release-forwarder/consumer/wire"
 )
 
-// Speech is an API that the service cannot do without: it sends the newest version that the broker takes,
-// from Least to Newest.
+// Speech is an API that the service requires: it sends the newest version that the broker takes, from Least to
+// Newest.
 type Speech struct {
 	Key           kmsg.Key
 	Least, Newest int16
 }
 
-// Spoken is what the service sends with a group protocol.
+// Spoken returns what the service sends with a group protocol.
 func Spoken(protocol membership.Protocol) []Speech {
 	return append(slices.Clone(spoken), spokenInGroup[protocol]...)
 }
@@ -36,7 +36,7 @@ var spokenInGroup = map[membership.Protocol][]Speech{
 	membership.ProtocolConsumer: {{kmsg.OffsetFetch, 9, 9}, {kmsg.ConsumerGroupHeartbeat, 1, 1}},
 }
 
-// lacks says what of it a broker does not take; "": nothing.
+// lacks says what a broker does not take of it; "": nothing.
 func (s Speech) lacks(takes kafka.ApiVersion, known bool) string {
 	switch {
 	case !known:
@@ -49,7 +49,7 @@ func (s Speech) lacks(takes kafka.ApiVersion, known bool) string {
 	return ""
 }
 
-// versions judges what a broker speaks.
+// versions judges which versions a broker takes.
 func (f *findings) versions(conn *kafka.Conn, protocol membership.Protocol) {
 	const check = "versions"
 	ranges, err := conn.ApiVersions()
@@ -86,7 +86,7 @@ func (f *findings) versions(conn *kafka.Conn, protocol membership.Protocol) {
 	}))
 }
 
-// logs says what the broker cannot tell of its logs.
+// logs says what the broker cannot report of its logs.
 func (f *findings) logs(tells wire.Tells) {
 	const check = "log identity"
 	switch {

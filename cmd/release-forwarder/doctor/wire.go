@@ -10,7 +10,7 @@ import (
 	"release-forwarder/cmd/release-forwarder/connect"
 )
 
-// The newest versions of which package connect checks an answer's lengths before it is read.
+// The newest versions that are sent. Later ones bring nothing that is needed here.
 const (
 	metadataVersion = 12
 	configsVersion  = 3
@@ -34,7 +34,7 @@ func ask[Answer kmsg.Response](ctx context.Context, c *cluster, node int32, req 
 	return answer.(Answer), nil
 }
 
-// refusal turns a code of the protocol into an error, nil for 0.
+// refusal returns the error of a code of the protocol, nil for 0.
 func refusal(code int16) error {
 	if code == 0 {
 		return nil
