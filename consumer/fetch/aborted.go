@@ -42,5 +42,4 @@ func (l *abortedList) advance(offset int64) {
 // holds reports whether the producer's transactional batch is aborted.
 func (l *abortedList) holds(producer int64) bool { return l.open[producer] }
 
-// ended notes the producer's abort marker.
 func (l *abortedList) ended(producer int64) { delete(l.open, producer) }

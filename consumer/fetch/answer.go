@@ -251,7 +251,6 @@ func (f *frame) bytes(n int64) []byte {
 	return b
 }
 
-// skip skips n bytes.
 func (f *frame) skip(n int64) {
 	if f.err == nil && n > f.left {
 		f.fail("a length of %d in %d bytes", n, f.left)

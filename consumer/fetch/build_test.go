@@ -127,7 +127,6 @@ func (l logBatch) bytes() []byte {
 	return b
 }
 
-// batchAt is a batch of plain records at these offsets.
 func batchAt(base int64, deltas ...int64) []byte {
 	return logBatch{base: base, records: at(deltas...)}.bytes()
 }
@@ -137,7 +136,6 @@ func emptyBatch(base, last int64) []byte {
 	return logBatch{base: base, lastDelta: int32(last - base)}.bytes()
 }
 
-// inTransaction is a producer's transactional batch.
 func inTransaction(producer, base int64, deltas ...int64) []byte {
 	return logBatch{base: base, records: at(deltas...), attributes: transactional, producer: producer}.bytes()
 }

@@ -31,7 +31,6 @@ func manyRecords(n int) []rec {
 	return all
 }
 
-// expect compares what was read with what was packed.
 func expect(t *testing.T, got []Record, base int64, want []rec) {
 	t.Helper()
 	if len(got) != len(want) {

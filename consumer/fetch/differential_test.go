@@ -101,7 +101,6 @@ func (h *history) records() []rec {
 	return all
 }
 
-// step appends an entry.
 func (h *history) step() {
 	if h.IntN(5) == 0 {
 		h.next += int64(h.IntN(10)) // removed by compaction

@@ -122,7 +122,6 @@ func epochsOf(t *testing.T) *epochs {
 	return e
 }
 
-// ask fetches the partition.
 func (e *epochs) ask(t *testing.T, p fetch.Partition) *fetch.Answer {
 	t.Helper()
 	p.Topic, p.MaxBytes = "events", 1<<20

@@ -29,7 +29,6 @@ const epochNone = -1
 // correlation numbers requests; it need only distinguish the answers on one connection.
 var correlation atomic.Int32
 
-// exchange writes the request and reads the answer.
 func exchange(rw io.ReadWriter, r *Request, broker int16) (*Response, error) {
 	v := speak(r, broker)
 	if v < oldestVersion {
@@ -69,7 +68,6 @@ func keyOf(p *Partition, v int16) topicKey {
 	return topicKey{name: p.Topic}
 }
 
-// request is the message that asks for r.
 func request(r *Request, v int16) *kmsg.FetchRequest {
 	req := kmsg.NewPtrFetchRequest()
 	req.SetVersion(v)

@@ -5,7 +5,6 @@ import (
 	"testing"
 )
 
-// listed returns headers as a list.
 func listed(h Headers) (list []Header) {
 	for key, value := range h.All() {
 		list = append(list, Header{Key: string(key), Value: value})

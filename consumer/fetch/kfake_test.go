@@ -42,7 +42,6 @@ func connect(t *testing.T, c *kfake.Cluster, topic string, dial wire.DialFunc) (
 	return kafka.TCP(c.ListenAddrs()...), wire.New(t.Context(), wire.Config{Brokers: c.ListenAddrs(), Topics: []string{topic}, Dial: dial})
 }
 
-// producer returns a client that writes to addr.
 func producer(t *testing.T, addr net.Addr, opts ...kgo.Opt) *kgo.Client {
 	t.Helper()
 	cl, err := kgo.NewClient(append([]kgo.Opt{

@@ -8,7 +8,6 @@ import (
 	"testing"
 )
 
-// offsets returns the records' offsets.
 func offsets(records []Record) []int64 {
 	var all []int64
 	for _, r := range records {

@@ -27,7 +27,6 @@ func memory(n int) []byte {
 	return make([]byte, n, 1<<size)
 }
 
-// reuse takes back what memory returned.
 func reuse(b []byte) {
 	if size := bits.Len(uint(cap(b))) - 1; cap(b) == 1<<max(size, 0) && size >= leastReused && size <= mostReused {
 		b = b[:0]

@@ -93,7 +93,6 @@ func (b *bond) renew(sent time.Time, calm bool) {
 	b.cfg.Owner.Renewed(until)
 }
 
-// ofGroup is CodeError for this group.
 func (b *bond) ofGroup(code int16, message *string) error {
 	return CodeError(b.cfg.Wire, b.cfg.Group, code, message)
 }

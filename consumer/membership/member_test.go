@@ -56,7 +56,6 @@ func TestAnUnknownProtocolIsNotTakenForAnother(t *testing.T) {
 	New(Config{Protocol: "share"})
 }
 
-// byEither runs a test by both protocols.
 func byEither(t *testing.T, test func(g *rooms)) {
 	for _, protocol := range []Protocol{ProtocolClassic, ProtocolConsumer} {
 		t.Run(string(protocol), func(t *testing.T) { inGroup(t, protocol, test) })
@@ -107,7 +106,6 @@ func (g *rooms) joins(name string, change func(*person)) *person {
 	return p
 }
 
-// has returns the member's own partitions.
 func (p *person) has() (parts []Partition) {
 	p.g.mu.Lock()
 	defer p.g.mu.Unlock()

@@ -35,6 +35,13 @@
 // remembered, never something wrong. [MaxRuns] runs always fit.
 //
 // The digest is the checksum and binds the runs to their [CommitKey]. Metadata that does not match its commit
-// key byte for byte is ignored as a whole: records repeat, none is skipped. Earlier versions wrote "rf1:" and
-// "rf2:", without ID and epoch; they are ignored too.
+// key byte for byte is ignored as a whole: records repeat, none is skipped. Metadata with another topic's ID
+// is of a topic that was deleted ([ErrAnotherTopic]).
+//
+// Earlier versions wrote "rf1:" and "rf2:", without ID and epoch; they are ignored too. An epoch of 0 beside
+// "rf2:" or empty metadata is no evidence ([TellsNoEpoch]): kafka-go writes 0 if it knows none.
+//
+// While open records might leave more runs than fit ([Progress.Fits]), only the first unfinished record may be
+// delivered. For a broker that takes less metadata, [Progress.Evidence] has no runs: at most [EvidenceLimit]
+// bytes.
 package progress

@@ -44,7 +44,6 @@ func (e *Epochs) reads(from int64, epoch int32, first bool) {
 	}
 }
 
-// began returns where an epoch began.
 func (e Epochs) began(epoch int32) epochBegan {
 	for _, r := range e {
 		if r.epoch == epoch {

@@ -39,7 +39,6 @@ type Knowledge struct {
 // Nothing is the knowledge when nothing beyond an offset is finished, with the epoch below that offset.
 func Nothing(offset int64, epoch int32) Knowledge { return Knowledge{End: offset, EndEpoch: epoch} }
 
-// endBegan returns where the epoch below the end began.
 func (k Knowledge) endBegan() epochBegan {
 	if k.began.known {
 		return k.began

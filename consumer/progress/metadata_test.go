@@ -18,7 +18,6 @@ func someEpoch(t *rapid.T) int32 {
 	return rapid.OneOf(rapid.Just(UnknownEpoch), rapid.Int32Range(0, 9), rapid.Just[int32](math.MaxInt32)).Draw(t, "epoch")
 }
 
-// someID draws a topic's ID, or none.
 func someID(t *rapid.T) (id topicID) {
 	if rapid.Bool().Draw(t, "has an ID") {
 		copy(id[:], rapid.SliceOfN(rapid.Byte(), len(id), len(id)).Draw(t, "ID"))

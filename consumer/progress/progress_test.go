@@ -20,7 +20,6 @@ type log struct {
 	next  int32 // the epoch of the next leader
 }
 
-// write grows the log by n offsets.
 func (l *log) write(t *rapid.T, n int) {
 	for range n {
 		if rapid.IntRange(0, 7).Draw(t, "a new leader") == 0 {

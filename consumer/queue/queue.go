@@ -279,7 +279,6 @@ func (q *Queues[T]) Unload(it *Item[T]) {
 	q.put(it, it.then)
 }
 
-// put makes the head of a key queue ready.
 func (q *Queues[T]) put(it *Item[T], k Kind) {
 	it.state = Ready
 	if it.Unloaded {
@@ -316,7 +315,6 @@ func (q *Queues[T]) unblock(l *keyQueue[T]) {
 	l.blocked, l.quota = false, nil
 }
 
-// count counts blocked records of a key queue.
 func (q *Queues[T]) count(l *keyQueue[T], records, bytes int) {
 	q.blocked.add(records, bytes)
 	if l.quota != nil {

@@ -72,7 +72,6 @@ func (t *Timetable[T]) Hasten() (hastened []T) {
 	return hastened
 }
 
-// byNumber orders items by who joined first.
 func byNumber[T any]() ordered[T] {
 	return ordered[T]{
 		before: func(a, b *Item[T]) bool { return a.number < b.number },

@@ -63,7 +63,6 @@ func (s *stretch) told(now time.Time) time.Duration {
 	return now.Sub(s.since)
 }
 
-// topic returns what is believed of a topic.
 func (t *told) topic(name string) *belief {
 	b := t.topics[name]
 	if b == nil {
@@ -159,7 +158,6 @@ func (c *Client) confirmed(first *Metadata, by string) (*Metadata, string) {
 	return first, by
 }
 
-// ids returns the topics' IDs in the answer.
 func (m *Metadata) ids() map[string]ID {
 	ids := map[string]ID{}
 	for name, t := range m.Topics {

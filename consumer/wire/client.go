@@ -238,7 +238,6 @@ func (c *Client) idleTo(address string) *conn {
 	return nil
 }
 
-// keep puts a connection back.
 func (c *Client) keep(k *conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

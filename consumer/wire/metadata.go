@@ -215,7 +215,6 @@ func (c *Client) learn() error {
 	return nil
 }
 
-// askMetadata asks the broker at an address.
 func (c *Client) askMetadata(ctx context.Context, address string) (*Metadata, error) {
 	return c.metadataOf(ctx, func(ctx context.Context) (*conn, error) {
 		if k := c.idleTo(address); k != nil {
@@ -265,7 +264,6 @@ const metadataVersion = 12
 // errNamedTwice: an answer names something twice. Neither is believed.
 var errNamedTwice = errors.New("the answer names something twice")
 
-// read reads an answer.
 func read(res *kmsg.MetadataResponse) (*Metadata, error) {
 	m := &Metadata{Brokers: map[int32]Broker{}, Topics: map[string]Topic{}, controller: res.ControllerID}
 	if res.ClusterID != nil {

@@ -112,7 +112,6 @@ func (a *authority) mutual(config *tls.Config) *tls.Config {
 	return config
 }
 
-// write puts contents into a file and returns its path.
 func write(t *testing.T, contents []byte) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "file")

@@ -16,7 +16,6 @@ import (
 	"release-forwarder/consumer/membership"
 )
 
-// judgeCommits judges what the group has committed, topic by topic.
 func (p *doctor) judgeCommits(ctx context.Context, f *findings, seen []*topic, g general, described membership.Group) {
 	commits := int64(0)
 	for _, t := range seen {

@@ -55,7 +55,6 @@ func configs(ctx context.Context, c *cluster, node int32, kind kmsg.ConfigResour
 	return found, nil
 }
 
-// configure reads the topic's settings.
 func (t *topic) configure(ctx context.Context, c *cluster) {
 	if t.err != nil {
 		return
@@ -171,7 +170,6 @@ func (t *topic) judgeSize(f *findings, all []*topic) {
 	}
 }
 
-// age returns a number of milliseconds in words.
 func age(ms int64) string {
 	d := time.Duration(min(ms, int64(100*365*24*time.Hour/time.Millisecond))) * time.Millisecond
 	switch {

@@ -12,7 +12,6 @@ import (
 // progressBytes is how much metadata a commit of the service may carry.
 const progressBytes = 4096
 
-// general judges the brokers' settings.
 func (p *doctor) general(g general, seen []*topic) Report {
 	f := &findings{area: Brokers, subject: "all brokers' settings"}
 	if g.err != nil {

@@ -55,7 +55,6 @@ const (
 	coordinatorPause = 500 * time.Millisecond
 )
 
-// describe asks the group's coordinator.
 func (p *doctor) describe(ctx context.Context) (g membership.Group, err error) {
 	for range coordinatorTries {
 		asking, cancel := context.WithTimeout(ctx, connect.RequestTimeout)
@@ -225,7 +224,6 @@ func (p *doctor) judgeGroupTimes(ctx context.Context, f *findings, g general) {
 	f.ok(session, "%s, not below KAFKA_SESSION_TIMEOUT (%s)", text, ours)
 }
 
-// counted lists what was counted, sorted.
 func counted(counts map[string]int) []string {
 	var list []string
 	for _, what := range slices.Sorted(maps.Keys(counts)) {

@@ -205,7 +205,6 @@ func asAdmin() kgo.Opt {
 	return kgo.SASL(scram.Auth{User: adminUser, Pass: password}.AsSha512Mechanism())
 }
 
-// find returns the findings of a check.
 func (r Report) find(area Area, check string) Report {
 	return slices.DeleteFunc(slices.Clone(r), func(f Finding) bool { return f.Area != area || f.Check != check })
 }

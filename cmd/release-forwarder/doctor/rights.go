@@ -59,7 +59,6 @@ func (p *doctor) topicRights(t *topic) Report {
 	return f.list
 }
 
-// judgeOperation judges one right.
 func judgeOperation(f *findings, check string, authorized int32, need int, remedy string) {
 	switch {
 	case authorized == unsaid:

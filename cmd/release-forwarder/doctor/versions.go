@@ -49,7 +49,6 @@ func (s Speech) lacks(takes kafka.ApiVersion, known bool) string {
 	return ""
 }
 
-// versions judges which versions a broker takes.
 func (f *findings) versions(conn *kafka.Conn, protocol membership.Protocol) {
 	const check = "versions"
 	ranges, err := conn.ApiVersions()
