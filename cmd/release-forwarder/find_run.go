@@ -24,7 +24,7 @@ type finder struct {
 	span        timeRange
 	wanted      *criteria
 	print       *findPrinter
-	deadLetters map[place]*foundDeadLetter // those that fit, by their event's place
+	deadLetters map[dlq.ID]*foundDeadLetter // those that fit, by their event's place
 	group       []consumer.PartitionProgress
 	failed      bool // something could not be read or told
 	// deadLettersSince is since when the dead letters are all there; zero: since
@@ -233,9 +233,9 @@ func (f *finder) keep(s *dlq.Stored, ledger *dlq.Ledger) error {
 	if ledger != nil {
 		l.state = ledger.State(s)
 	}
-	at := place{s.Topic, s.Partition, s.Offset}
+	at := dlq.ID{Topic: s.Topic, Partition: s.Partition, Offset: s.Offset}
 	if s.Topic == "" || s.Partition < 0 || s.Offset < 0 { // its place cannot be read
-		at = place{s.ID.Topic, s.ID.Partition, s.ID.Offset}
+		at = s.ID
 	}
 	// A record may have two dead letters: one was written again, or its topic was
 	// made anew. The later one counts, wherever it lies.

@@ -28,7 +28,7 @@ func (w *world) find(c findCommand, input string) (out, said string, err error) 
 		c.Limit = 1000
 	}
 	var stdout, stderr bytes.Buffer
-	err = c.run(context.Background(), screen{in: strings.NewReader(input), out: &stdout, err: &stderr}, w.net.Dial)
+	err = c.Do(context.Background(), screen{in: strings.NewReader(input), out: &stdout, err: &stderr}, w.net.Dial)
 	return stdout.String(), stderr.String(), err
 }
 

@@ -1,11 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -15,7 +16,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/cmd/testkit/platform"
 	"release-forwarder/consumer"
 	"release-forwarder/consumer/progress"
@@ -24,22 +24,11 @@ import (
 // offsets runs the command and gives what it prints.
 func (w *world) offsets(c offsetsCommand) (string, error) {
 	w.t.Helper()
-	return w.offsetsFrom(strings.Join(w.cluster.ListenAddrs(), ","), c)
-}
-
-func (w *world) offsetsFrom(brokers string, c offsetsCommand) (string, error) {
-	w.t.Helper()
-	w.t.Setenv("KAFKA_BROKERS", brokers)
-	s, _, err := settings.Load(settings.GroupKafka)
-	if err != nil {
-		w.t.Fatal(err)
-	}
 	if c.Timeout == 0 {
 		c.Timeout = 20 * time.Second
 	}
-	var out bytes.Buffer
-	err = c.show(context.Background(), s, w.net.Dial, &out)
-	return out.String(), err
+	out, _, err := w.command(&c)
+	return out, err
 }
 
 // refuse makes the platform fail all requests of an order key.
@@ -177,7 +166,8 @@ func TestOffsetsSaysWhatIsWrong(t *testing.T) {
 			}
 		})
 		t.Run("no broker", func(t *testing.T) {
-			_, err := w.offsetsFrom("127.0.0.1:9", offsetsCommand{})
+			away := func(context.Context, string, string) (net.Conn, error) { return nil, syscall.ECONNREFUSED }
+			_, _, err := w.commandOn(context.Background(), away, &offsetsCommand{Timeout: 20 * time.Second})
 			if err == nil || !strings.Contains(err.Error(), "check KAFKA_BROKERS") {
 				t.Errorf("%v", err)
 			}

@@ -107,10 +107,10 @@ func (w *world) outage(f failure, lasts time.Duration, more ...string) (row stri
 	if late > int64((lasts-first)/time.Second)+1 {
 		w.t.Errorf("%d requests, want one a second at most from %s on", late, first)
 	}
-	if live, _ := r.live(); !live {
+	if live, _ := r.Live(); !live {
 		w.t.Error("not live")
 	}
-	if ready, why := r.ready(); !ready {
+	if ready, why := r.Ready(); !ready {
 		w.t.Errorf("not ready: %s", why)
 	}
 	wasted := tries.Load()

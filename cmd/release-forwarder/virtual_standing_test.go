@@ -40,7 +40,7 @@ func TestNobodyStandsStillWhenTheGroupChanges(t *testing.T) {
 		"a third dies right after its join, five times": {short, func(w *world) {
 			for range 5 {
 				third := w.startMortal()
-				w.until("its join", func() bool { return third.engine.Status().Joined }, time.Minute)
+				w.until("its join", func() bool { return third.Snapshot().Engine.Joined }, time.Minute)
 				w.kill(third)
 				time.Sleep(10 * time.Second)
 			}
@@ -84,7 +84,7 @@ func TestNobodyStandsStillWhenTheGroupChanges(t *testing.T) {
 					})
 					first, second := w.start("UPSTREAM_MAX_IN_FLIGHT", "256"), w.start("UPSTREAM_MAX_IN_FLIGHT", "256")
 					w.until("both", func() bool {
-						return len(first.engine.Status().Partitions) == partitions/2 && len(second.engine.Status().Partitions) == partitions/2
+						return len(first.Snapshot().Engine.Partitions) == partitions/2 && len(second.Snapshot().Engine.Partitions) == partitions/2
 					}, time.Minute)
 					w.backlog(partitions, 600) // until the limit is no reason to wait
 					w.until("the backlog", func() bool { return w.platform.Stats().Accepted == 600*partitions }, 10*time.Minute)
