@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -263,5 +264,15 @@ func TestTimesAsPeopleGiveThem(t *testing.T) {
 		if _, err := (&dlqFilterFlags{Partition: partition}).filter(); (err == nil) != right {
 			t.Errorf("--partition %s: %v", partition, err)
 		}
+	}
+}
+
+func TestTheQuestionBeforeAReplayEndsWithAStop(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	from, _ := io.Pipe() // nothing comes
+	j := replayJob{dlqRun: &dlqRun{screen: screen{in: stopper{ctx}.input(from), err: io.Discard, asked: true}}}
+	if err := j.ask(); !errors.Is(err, errUnasked) {
+		t.Errorf("ended with %v", err)
 	}
 }

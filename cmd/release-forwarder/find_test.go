@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -282,5 +284,15 @@ func TestPlatesAreComparedAsPeopleWriteThem(t *testing.T) {
 	}
 	if samePlate("粤B12345") == samePlate("粤B12346") {
 		t.Error("different plates are one")
+	}
+}
+
+func TestFindEndsWhereItIsToldToStopBeforeThePlates(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	from, _ := io.Pipe() // nothing comes
+	_, err := (&findCommand{Plate: "-"}).criteria(screen{in: stopper{ctx}.input(from), err: io.Discard})
+	if !errors.Is(err, errStopped) {
+		t.Errorf("ended with %v", err)
 	}
 }

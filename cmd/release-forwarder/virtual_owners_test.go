@@ -13,6 +13,13 @@ import (
 	"release-forwarder/cmd/release-forwarder/admin"
 )
 
+// The coordinator is asked who owns what so often, and a partition counts as without an owner after so long: one that
+// moves has none for a moment.
+const (
+	asked      = 20 * time.Second
+	unownedFor = time.Minute
+)
+
 // assignsNobody has each leader of the group give a partition to nobody, until the returned function is called.
 func (w *world) assignsNobody(number int32) (end func()) {
 	stopped := make(chan struct{})
@@ -71,7 +78,7 @@ func TestAStandbyIsOneOnlyWhereEachPartitionHasAnOwner(t *testing.T) {
 		}
 		w.until("that it is known", func() bool { return standby.says() == admin.Standby }, 20*time.Second)
 		for range 30 {
-			time.Sleep(ownersTurn)
+			time.Sleep(asked)
 			for _, r := range w.replicas {
 				if n := r.Snapshot().UnownedByTopic; len(n) != 1 || n[eventTopic] != 0 {
 					t.Fatalf("without an owner: %v", n)
@@ -89,12 +96,12 @@ func TestPartitionsThatNobodyOwnsAreNoStandbysMatter(t *testing.T) {
 		end := w.assignsNobody(0)
 		r := w.start()
 		w.until("the group", func() bool { return r.Snapshot().Engine.Joined })
-		for begun := time.Now(); time.Since(begun) < ownersPatience; time.Sleep(time.Second) {
+		for begun := time.Now(); time.Since(begun) < unownedFor; time.Sleep(time.Second) {
 			if kind := r.says(); kind != admin.Unassigned || r.Snapshot().UnownedByTopic[eventTopic] != 0 {
 				t.Fatalf("after %s it says %s", time.Since(begun), kind)
 			}
 		}
-		w.until("that it is said", func() bool { return r.says() == admin.PartitionsUnowned }, 2*ownersTurn)
+		w.until("that it is said", func() bool { return r.says() == admin.PartitionsUnowned }, 2*asked)
 		c := r.Status().Condition
 		if s := c.String(); c.Level() != admin.LevelTrouble || !strings.Contains(s, "Nobody reads 1 partition since 2000-01-01 00:00:") || !strings.Contains(s, "(events/0)") {
 			t.Error(s)
@@ -115,7 +122,7 @@ func TestPartitionsThatNobodyOwnsAreNoStandbysMatter(t *testing.T) {
 		end()
 		w.loses() // the group assigns anew
 		w.until("an owner", func() bool { return r.says() == admin.Well && r.Snapshot().UnownedByTopic[eventTopic] == 0 }, 2*time.Minute)
-		w.until("that it is said", func() bool { return strings.Contains(w.log.String(), "each partition has an owner again") }, 2*ownersTurn)
+		w.until("that it is said", func() bool { return strings.Contains(w.log.String(), "each partition has an owner again") }, 2*asked)
 	})
 }
 
@@ -130,7 +137,7 @@ func TestPartitionsThatNobodyOwnsInAGroupOfTheNewType(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, Err: kerr.InconsistentGroupProtocol, TopLevel: true, Count: -1})
 		r := w.start()
-		time.Sleep(ownersPatience + 2*ownersTurn)
+		time.Sleep(unownedFor + 2*asked)
 		if n := r.Snapshot().UnownedByTopic; n[eventTopic] != 2 {
 			t.Errorf("without an owner: %v", n)
 		}
@@ -146,7 +153,7 @@ func TestWhereTheGroupCannotBeSeenNobodyIsAStandby(t *testing.T) {
 			second := w.start()
 			w.until("the second", func() bool { return second.Snapshot().Engine.Joined })
 			for range 30 {
-				time.Sleep(ownersTurn)
+				time.Sleep(asked)
 				for _, r := range w.replicas {
 					if n := r.Snapshot().UnownedByTopic; n != nil {
 						t.Fatalf("%s: %v", err.Message, n)

@@ -202,7 +202,7 @@ func TestATransactionThatReadingHasNotReachedHoldsNothingBack(t *testing.T) {
 		w.until("what comes before it", func() bool { return w.committed(0) == 100 }, 5*time.Minute)
 		// It has stood for minutes, and now is what is in the way.
 		time.Sleep(time.Minute)
-		if s := r.Snapshot().Partitions[0]; s.HeldBack != 11 || s.Blocked != byTransaction || time.Since(s.Since) < 5*time.Minute {
+		if s := r.Snapshot().Partitions[0]; s.HeldBack != 11 || s.Blocked != "transaction" || time.Since(s.Since) < 5*time.Minute {
 			t.Errorf("%+v", s)
 		}
 		w.finish(p, kgo.TryCommit)
