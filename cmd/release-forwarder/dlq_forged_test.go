@@ -65,7 +65,7 @@ func TestWhatOnlyAWriterStatesIsSaidSo(t *testing.T) {
 		}
 		ids := map[string]string{}
 		for line := range strings.Lines(out) {
-			var l shownDeadLetter
+			var l struct{ Kind, ID, Source string }
 			if err := json.Unmarshal([]byte(line), &l); err != nil {
 				t.Fatal(err)
 			}

@@ -65,7 +65,7 @@ func (w *world) troubled() *replica {
 	w.produce(0, event(1, 0), event(2, 0), strings.Replace(event(2, 1), `"flow_no"`, `"flow"`, 1), event(1, 1), event(3, 0), `{"plate":"粤B00003",,`)
 	w.until("the ends", func() bool { return w.platform.Stats().Accepted == 2 && len(w.deadLetters()) == 2 })
 	w.until("the commit", func() bool {
-		p, err := w.offsets(offsetsCommand{})
+		p, _, err := w.command(&offsetsCommand{Timeout: time.Minute})
 		return err == nil && strings.Contains(p, " 4     2 ")
 	})
 	return r

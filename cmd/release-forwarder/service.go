@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"sync"
 	"time"
 
@@ -113,7 +114,7 @@ func New(cfg Config) (*service, error) {
 	t.Instruments.Observe(v.gauges)
 	v.admin = admin.New(admin.Config{
 		Addr: adminAddr(s), Hosts: s.Admin.Hosts, Logger: v.log,
-		Sources: admin.Sources{Live: v.Live, Ready: v.Ready, Metrics: t.MetricsHandler(), Status: v.Status},
+		Sources: admin.Sources{Live: v.Live, Ready: v.Ready, Metrics: v.Metrics(), Status: v.Status},
 	})
 	return v, nil
 }
@@ -334,6 +335,9 @@ func (v *service) untilStop() context.Context {
 	defer v.mu.Unlock()
 	return v.stopping
 }
+
+// Metrics answers /metrics.
+func (v *service) Metrics() http.Handler { return v.telemetry.MetricsHandler() }
 
 // flushUntil is when telemetry must have been flushed that is flushed from now on.
 func (v *service) flushUntil() time.Time {
