@@ -65,7 +65,13 @@ func TestWhatOnlyAWriterStatesIsSaidSo(t *testing.T) {
 		}
 		ids := map[string]string{}
 		for line := range strings.Lines(out) {
-			var l struct{ Kind, ID, Source string }
+			var l struct {
+				ID, Source, Origin string
+				Redrives           int
+				ClaimedRedrives    int      `json:"redrives_claimed"`
+				ClaimedOrigin      string   `json:"origin_claimed"`
+				AsStated           []string `json:"as_stated"`
+			}
 			if err := json.Unmarshal([]byte(line), &l); err != nil {
 				t.Fatal(err)
 			}
