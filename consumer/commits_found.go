@@ -9,19 +9,19 @@ import (
 	"release-forwarder/consumer/membership"
 )
 
-// commits are those that an answer tells of, or the errors.
+// commits are the commits of an answer, or the errors, by partition.
 type commits = fetch.Told[mark]
 
 const (
-	// offsetFetchVersion: 5 has leader epochs, from 6 on the answer is flexible and brings nothing
-	// that is needed here.
+	// offsetFetchVersion: 5 has leader epochs. From 6 on the answer is flexible and has nothing
+	// more that is needed here.
 	offsetFetchVersion = 5
-	// memberFetchVersion is the first one that names the member that asks (KIP-848).
+	// memberFetchVersion is the first version that names the asking member (KIP-848).
 	memberFetchVersion = 9
 )
 
-// fetchCommitsAs asks as a member of the consumer protocol: the coordinator refuses one that is not, or
-// whose epoch is another one.
+// fetchCommitsAs asks as a member of the consumer protocol. The coordinator refuses an unknown
+// member and any epoch but the member's present one.
 func fetchCommitsAs(ctx context.Context, w Wire, group string, as membership.Identity, asked map[string][]int32) (commits, error) {
 	req := kmsg.NewPtrOffsetFetchRequest()
 	req.SetVersion(memberFetchVersion)
@@ -54,7 +54,7 @@ func fetchCommitsAs(ctx context.Context, w Wire, group string, as membership.Ide
 	return all, nil
 }
 
-// markOf is a commit as an answer tells it.
+// markOf makes a mark of an answer's fields.
 func markOf(offset int64, epoch int32, metadata *string) mark {
 	m := mark{offset: offset, epoch: epoch}
 	if metadata != nil {
@@ -64,7 +64,7 @@ func markOf(offset int64, epoch int32, metadata *string) mark {
 }
 
 // fetchCommits asks a group's coordinator for commits, by topic and partition. The error is the
-// request's, or a kafka.Error about the group.
+// request's, or a kafka.Error of the whole group.
 func fetchCommits(ctx context.Context, w Wire, group string, asked map[string][]int32) (commits, error) {
 	req := kmsg.NewPtrOffsetFetchRequest()
 	req.SetVersion(offsetFetchVersion)

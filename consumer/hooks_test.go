@@ -14,7 +14,7 @@ func TestHooksAreCalledWithoutTheLock(t *testing.T) {
 		"retention took records":          func(r *rig, p *partition) { r.g.dropped(p, 7) },
 		"the log is another one":          func(r *rig, p *partition) { r.g.part(p, parting{at: 3, another: true}) },
 		"a large record is gone":          func(r *rig, p *partition) { r.e.loaded(r.large(p), fetch.Record{}, errGone) },
-		"what was cached is not verified": func(r *rig, p *partition) { r.g.vouches(p) },
+		"what was cached is not verified": func(r *rig, p *partition) { r.g.forgetUnverified(p) },
 		"a commit's metadata is foreign":  func(r *rig, p *partition) { r.g.ignored(p, mark{}) },
 	} {
 		t.Run(name, func(t *testing.T) {
