@@ -104,7 +104,7 @@ func TestPartitionsAndTriedRecordsTakeTurns(t *testing.T) {
 		for p := range 3 {
 			fresh += r.part(p).Count(queue.Fresh)
 		}
-		// With both kinds ready they take turns: 60 deliveries, not all fresh.
+		// Fresh and due records take turns: of 60 deliveries, not all are fresh.
 		if tried := 60 - (150 - fresh); tried < 20 || tried > 40 {
 			t.Errorf("%d of 60 deliveries were of records tried before, want about half", tried)
 		}
@@ -143,7 +143,7 @@ func TestHastenKeepsTheOrderOfTheHolds(t *testing.T) {
 			r.read(0, i, "", 1)
 		}
 		for i, d := range in.take() {
-			after := i * 7 % n // no two are the same
+			after := i * 7 % n // all different
 			want[after] = d.Record.Offset
 			d.AgainAt(time.Now().Add(time.Hour+time.Duration(after)*time.Second), Hold{})
 		}
@@ -178,8 +178,7 @@ func TestAWaitingRecordCostsNoGoroutine(t *testing.T) {
 	})
 }
 
-// Of the workers that there may be only those are started that the gate has slots for,
-// and one that waits for the next.
+// The engine starts as many workers as the gate has slots, and one that waits for the next slot.
 func TestWorkersAreStartedAsTheGateGivesSlots(t *testing.T) {
 	var busy atomic.Int64
 	inRig(t, 1, func(c *Config) {
@@ -213,8 +212,8 @@ func TestWorkersAreStartedAsTheGateGivesSlots(t *testing.T) {
 	})
 }
 
-// What sends nothing (a dead letter to be written) is not held up by a gate that
-// gives no slot, as in an outage, and stops for what stops all else.
+// A delivery that sends nothing (a dead letter to be written) does not wait for a slot, which an
+// outage may not give. All else that stops a delivery stops it too.
 func TestWhatSendsNothingWaitsForNoSlot(t *testing.T) {
 	var in inbox
 	inRig(t, 2, func(c *Config) { c.Handler = &in }, func(r *rig) {
@@ -233,7 +232,7 @@ func TestWhatSendsNothingWaitsForNoSlot(t *testing.T) {
 		if len(first) != 4 {
 			t.Fatalf("%v delivered", offsets(first))
 		}
-		first[1].AgainAt(time.Now(), Hold{Reason: "failed"}) // this one wants a slot
+		first[1].AgainAt(time.Now(), Hold{Reason: "failed"}) // this one needs a slot
 		hold([]*Delivery{first[0], first[2], first[3]})
 		for range 5 {
 			if more := in.take(); len(more) > 0 {
@@ -247,7 +246,7 @@ func TestWhatSendsNothingWaitsForNoSlot(t *testing.T) {
 			if n := r.gate.taken(); n > 0 {
 				t.Errorf("%d slots are taken", n)
 			}
-			again[0].ReturnSlot() // as a handler may
+			again[0].ReturnSlot() // a handler may do this
 			hold(again)
 		}
 		time.Sleep(30 * time.Second) // the session's end
@@ -272,8 +271,8 @@ func TestWhatSendsNothingWaitsForNoSlot(t *testing.T) {
 	})
 }
 
-// A handler that does everything a handler may, at random: at the end every slot
-// is back, every record was done once, in order within its order key.
+// A handler does at random all that a handler may. At the end each slot is back, and each record
+// was finished once, in order within its order key.
 func TestSlotsAndOrderAreExactWhateverTheHandlerDoes(t *testing.T) {
 	for seed := range uint64(20) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
@@ -454,7 +453,7 @@ func TestAFencedGenerationIsCutAtOnce(t *testing.T) {
 func TestASlotComesBackAlsoFromAHandlerThatOutlivesItsGeneration(t *testing.T) {
 	h := handler(func(ctx context.Context, d *Delivery) {
 		<-ctx.Done()
-		time.Sleep(5 * time.Second) // a process that was frozen meanwhile
+		time.Sleep(5 * time.Second) // as if the process was frozen meanwhile
 		d.AgainAt(time.Now(), Hold{})
 	})
 	inRig(t, 1, func(c *Config) { c.Handler = h }, func(r *rig) {

@@ -7,8 +7,8 @@ import (
 	"release-forwarder/consumer/progress"
 )
 
-// A hook may ask the engine what it likes: it is called without the lock, also where what it
-// tells happened under it, and before whoever had the lock goes on.
+// A hook may call the engine. It is called without the lock, also for an event under the lock, and
+// before the code after the unlock goes on.
 func TestHooksAreCalledWithoutTheLock(t *testing.T) {
 	for name, happens := range map[string]func(r *rig, p *partition){
 		"retention took records":          func(r *rig, p *partition) { r.g.dropped(p, 7) },
@@ -47,7 +47,7 @@ func TestHooksAreCalledWithoutTheLock(t *testing.T) {
 	}
 }
 
-// large is a record of a partition whose bytes are being read.
+// large is a large record of a partition that is being loaded.
 func (r *rig) large(p *partition) *Delivery {
 	d := newDelivery(p, fetch.Record{Offset: 5, Value: make([]byte, 2<<20)}, p.began)
 	p.join(d, "")
