@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"release-forwarder/consumer/membership"
+	"release-forwarder/consumer/offsets"
 	"release-forwarder/consumer/progress"
 	"release-forwarder/consumer/wire"
 )
@@ -77,7 +78,7 @@ func TestAFirstOffsetIsOfTheTopicThatWasAssigned(t *testing.T) {
 		cluster := &otherTopic{id: now}
 		inRig(t, 0, func(cfg *Config) { cfg.Handler, cfg.Wire = &inbox{}, cluster }, func(r *rig) {
 			owner{r.g}.Assigned([]membership.Assignment{{Partition: membership.Partition{Topic: "events"}, TopicID: assigned}})
-			r.g.commitFirst(r.g.fencing(), []commitment{{part: r.part(0), logID: now, mark: mark{epoch: progress.UnknownEpoch}}})
+			r.g.commitFirst(r.g.fencing(), []commitment{{part: r.part(0), logID: now, Commit: offsets.Commit{Epoch: progress.UnknownEpoch}}})
 			if cluster.commits != want {
 				t.Errorf("assigned %v: %d commits, want %d", assigned[:1], cluster.commits, want)
 			}

@@ -8,13 +8,6 @@ import (
 	"release-forwarder/consumer/wire"
 )
 
-// mark is a group's commit for a partition, as Kafka stores it.
-type mark struct {
-	offset   int64 // −1: there is no commit
-	epoch    int32 // the leader epoch of the last record below; −1: the commit names none
-	metadata string
-}
-
 // cachedProgress is what this process knows of a partition that it gave up: the facts of its
 // commits and, if known is set, its whole progress, which may be more than the last commit says.
 type cachedProgress struct {

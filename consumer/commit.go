@@ -12,6 +12,7 @@ import (
 
 	"release-forwarder/consumer/fetch"
 	"release-forwarder/consumer/membership"
+	"release-forwarder/consumer/offsets"
 	"release-forwarder/consumer/progress"
 	"release-forwarder/consumer/wire"
 )
@@ -20,7 +21,7 @@ import (
 type commitment struct {
 	part  *partition
 	logID wire.ID // the topic's; zero: unknown
-	mark
+	offsets.Commit
 	refused  error // the last answer's error
 	stripped int   // bytes of metadata left out after a refusal
 }
@@ -157,7 +158,7 @@ func (g *member) commitments() []commitment {
 		if !p.commits() || !due && !g.dirty {
 			continue
 		}
-		if c := g.commitment(p); due || c.mark != p.facts.last {
+		if c := g.commitment(p); due || c.Commit != p.facts.last {
 			commits = append(commits, c)
 		}
 	}
@@ -168,13 +169,13 @@ func (g *member) commitments() []commitment {
 // commitment is a partition's commit as of now. The engine's mutex is held.
 func (g *member) commitment(p *partition) commitment {
 	e := g.engine
-	c := commitment{part: p, logID: p.logID, mark: mark{offset: p.Watermark(), epoch: p.WatermarkEpoch()}}
+	c := commitment{part: p, logID: p.logID, Commit: offsets.Commit{Offset: p.Watermark(), Epoch: p.WatermarkEpoch()}}
 	if e.noEvidence {
 		return c
 	}
-	if c.metadata, _ = progress.Encode(p.commitKey(c.offset), p.Knowledge()); e.noMetadata || len(c.metadata) > int(e.size) {
+	if c.Metadata, _ = progress.Encode(p.commitKey(c.Offset), p.Knowledge()); e.noMetadata || len(c.Metadata) > int(e.size) {
 		// The topic's ID and the epoch take some 40 bytes: they stay.
-		c.metadata, _ = progress.Encode(p.commitKey(c.offset), p.Evidence())
+		c.Metadata, _ = progress.Encode(p.commitKey(c.Offset), p.Evidence())
 	}
 	return c
 }
@@ -335,8 +336,8 @@ func (g *member) commitRequest(id membership.Identity, commits []commitment) *km
 			req.Topics = append(req.Topics, t)
 		}
 		p := kmsg.NewOffsetCommitRequestTopicPartition()
-		p.Partition, p.Offset, p.LeaderEpoch = c.part.Number, c.offset, c.epoch
-		p.Metadata = kmsg.StringPtr(c.metadata)
+		p.Partition, p.Offset, p.LeaderEpoch = c.part.Number, c.Offset, c.Epoch
+		p.Metadata = kmsg.StringPtr(c.Metadata)
 		req.Topics[i].Partitions = append(req.Topics[i].Partitions, p)
 	}
 	return req
@@ -352,7 +353,7 @@ type logName struct {
 // canBeLess reports whether a refused request can be made smaller: by fewer partitions, or
 // without metadata.
 func canBeLess(commits []commitment, err error) bool {
-	bare := !slices.ContainsFunc(commits, func(c commitment) bool { return c.metadata != "" })
+	bare := !slices.ContainsFunc(commits, func(c commitment) bool { return c.Metadata != "" })
 	if errors.Is(err, kafka.OffsetMetadataTooLarge) {
 		return !bare
 	}
@@ -385,7 +386,7 @@ func (g *member) noteCommitted(c commitment) {
 	e := g.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	c.part.facts.taken(c.mark, time.Now())
+	c.part.facts.taken(c.Commit, time.Now())
 	c.part.refused, c.part.refusal = time.Time{}, ""
 }
 
@@ -398,7 +399,7 @@ func (g *member) noteRefused(c commitment, err error) {
 	if errors.Is(err, kafka.OffsetMetadataTooLarge) {
 		e.mu.Lock()
 		first := !e.noMetadata
-		e.noEvidence = !first && len(c.metadata) <= progress.EvidenceLimit
+		e.noEvidence = !first && len(c.Metadata) <= progress.EvidenceLimit
 		if e.noMetadata = true; first {
 			for _, p := range g.parts { // the bound of gaps no longer applies
 				p.fits()
@@ -409,7 +410,7 @@ func (g *member) noteRefused(c commitment, err error) {
 		e.mu.Unlock()
 		if first {
 			eventMetadataTooLarge.Log(e.log, slog.String("topic", c.part.Topic), slog.Any("partition", c.part.Number),
-				slog.Int("bytes", len(c.metadata)))
+				slog.Int("bytes", len(c.Metadata)))
 		}
 	}
 }

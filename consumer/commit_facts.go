@@ -1,6 +1,10 @@
 package consumer
 
-import "time"
+import (
+	"time"
+
+	"release-forwarder/consumer/offsets"
+)
 
 // commitFacts are what is known of one partition's commits. They outlive generations: while the
 // partition is not owned, they are in the cached progress.
@@ -8,10 +12,10 @@ type commitFacts struct {
 	// member is the member ID under which the commits were sent.
 	member string
 	// last is the last accepted commit; offset −1: none.
-	last mark
+	last offsets.Commit
 	// sent are the last mostSent commits sent since: each may have been accepted although no
 	// answer came.
-	sent []mark
+	sent []offsets.Commit
 	// late is until when an abandoned commit may land; zero: none may.
 	late time.Time
 	// renewed is when a commit was last accepted; zero: unknown.
@@ -30,16 +34,16 @@ func (f *commitFacts) begins(member string) {
 }
 
 // found notes the commit that the coordinator reported.
-func (f *commitFacts) found(m mark) { f.last, f.sent = m, nil }
+func (f *commitFacts) found(m offsets.Commit) { f.last, f.sent = m, nil }
 
-func (f *commitFacts) sends(m mark) {
+func (f *commitFacts) sends(m offsets.Commit) {
 	if f.sent = append(f.sent, m); len(f.sent) > mostSent {
 		f.sent = f.sent[1:]
 	}
 }
 
 // taken notes an accepted commit. Until late, an abandoned one may still replace it.
-func (f *commitFacts) taken(m mark, now time.Time) {
+func (f *commitFacts) taken(m offsets.Commit, now time.Time) {
 	f.last, f.renewed = m, now
 	if now.Before(f.late) {
 		return
@@ -49,7 +53,7 @@ func (f *commitFacts) taken(m mark, now time.Time) {
 
 // ours reports whether a commit is among the last that this process sent: no one else has
 // committed since.
-func (f *commitFacts) ours(m mark) bool {
+func (f *commitFacts) ours(m offsets.Commit) bool {
 	if m == f.last {
 		return true
 	}
@@ -70,7 +74,7 @@ func (g *member) noteSent(commits []commitment) {
 	g.engine.mu.Lock()
 	defer g.engine.mu.Unlock()
 	for _, c := range commits {
-		c.part.facts.sends(c.mark)
+		c.part.facts.sends(c.Commit)
 	}
 }
 

@@ -41,7 +41,7 @@ func (s commitSize) take(group string, commits []commitment) int {
 // weight is about the bytes of a commit in the coordinator's log: group, topic and metadata, and
 // 64 for numbers and lengths.
 func (c commitment) weight(group string) int {
-	return len(group) + len(c.part.Topic) + len(c.metadata) + 64
+	return len(group) + len(c.part.Topic) + len(c.Metadata) + 64
 }
 
 func weight(group string, commits []commitment) (bytes int) {
@@ -117,7 +117,7 @@ func (g *member) smaller(s *search, heavy []commitment, whole bool) []commitment
 	c := &heavy[0]
 	_, certain := ofSize(c.refused)
 	size := weight(g.engine.cfg.GroupID, heavy)
-	if len(heavy) == 1 && (c.metadata == "" || !certain && size < leastBatch) {
+	if len(heavy) == 1 && (c.Metadata == "" || !certain && size < leastBatch) {
 		s.alone = append(s.alone, *c)
 		return nil
 	}
@@ -125,7 +125,7 @@ func (g *member) smaller(s *search, heavy []commitment, whole bool) []commitment
 		s.size, s.certain = commitSize(size/2), s.certain || certain
 	}
 	if len(heavy) == 1 {
-		c.stripped, c.metadata = len(c.metadata), ""
+		c.stripped, c.Metadata = len(c.Metadata), ""
 	}
 	return heavy
 }

@@ -19,7 +19,8 @@
 // # Files
 //
 // The engine is one package because it has one lock, and each decision under it needs the whole
-// state. Pure parts are packages of their own: queue, progress, fetch, membership, wire, logevent.
+// state. Pure parts are packages of their own: queue, progress, fetch, offsets, membership,
+// wire, logevent.
 //
 // The engine and its lock:
 //
@@ -52,7 +53,6 @@
 //	commit.go        when to commit and what an answer means
 //	commit_facts.go  what is known of a partition's commits
 //	commit_size.go   how much one request may hold
-//	commits_found.go the group's commits as the coordinator reports them
 //	cached.go        the progress of partitions that were given up
 //
 // Membership events:
@@ -69,8 +69,6 @@
 //
 //	status.go        what the engine does now
 //	alive.go         whether deliveries move
-//	offsets.go       a group's progress, read from outside
-//	producers.go     whose transaction is open
 //
 // # Delivering
 //

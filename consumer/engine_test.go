@@ -15,7 +15,7 @@ import (
 	"release-forwarder/consumer/queue"
 )
 
-func offsets(ds []*Delivery) (o []int64) {
+func offsetsOf(ds []*Delivery) (o []int64) {
 	for _, d := range ds {
 		o = append(o, d.Record.Offset)
 	}
@@ -31,24 +31,24 @@ func TestRecordsOfAnOrderKeyFollowOneAnotherAndOthersDoNotWait(t *testing.T) {
 		r.read(0, 3, "", 1)
 		r.read(0, 4, "", 1)
 		first := in.take()
-		if got := fmt.Sprint(offsets(first)); got != "[0 2 3 4]" {
+		if got := fmt.Sprint(offsetsOf(first)); got != "[0 2 3 4]" {
 			t.Fatalf("delivered %s at first, want the head of each order key", got)
 		}
 		first[1].Done()
 		if more := in.take(); len(more) != 0 {
-			t.Fatalf("%v delivered before the one before it of the order key was done", offsets(more))
+			t.Fatalf("%v delivered before the one before it of the order key was done", offsetsOf(more))
 		}
 		first[0].AgainAt(time.Now().Add(time.Minute), Hold{})
 		if more := in.take(); len(more) != 0 {
-			t.Fatalf("%v delivered while the head of the order key is held", offsets(more))
+			t.Fatalf("%v delivered while the head of the order key is held", offsetsOf(more))
 		}
 		time.Sleep(time.Minute)
 		again := in.take()
-		if got := fmt.Sprint(offsets(again)); got != "[0]" || again[0].Number != 2 {
+		if got := fmt.Sprint(offsetsOf(again)); got != "[0]" || again[0].Number != 2 {
 			t.Fatalf("after its time %s was delivered", got)
 		}
 		again[0].Done()
-		if got := fmt.Sprint(offsets(in.take())); got != "[1]" {
+		if got := fmt.Sprint(offsetsOf(in.take())); got != "[1]" {
 			t.Fatalf("then %s was delivered, want the next of the order key", got)
 		}
 	})
@@ -120,7 +120,7 @@ func TestHastenBringsForwardWhatIsNotFirm(t *testing.T) {
 		ds[0].AgainAt(time.Now().Add(time.Hour), Hold{Firm: true})
 		ds[1].AgainAt(time.Now().Add(time.Hour), Hold{})
 		r.e.Hasten()
-		if got := fmt.Sprint(offsets(in.take())); got != "[1]" {
+		if got := fmt.Sprint(offsetsOf(in.take())); got != "[1]" {
 			t.Fatalf("hastened %s, want the one that is not firm", got)
 		}
 		time.Sleep(time.Hour - time.Second)
@@ -128,7 +128,7 @@ func TestHastenBringsForwardWhatIsNotFirm(t *testing.T) {
 			t.Fatal("the firm hold was shortened")
 		}
 		time.Sleep(time.Second)
-		if got := fmt.Sprint(offsets(in.take())); got != "[0]" {
+		if got := fmt.Sprint(offsetsOf(in.take())); got != "[0]" {
 			t.Fatalf("then %s", got)
 		}
 	})
@@ -148,7 +148,7 @@ func TestHastenKeepsTheOrderOfTheHolds(t *testing.T) {
 			d.AgainAt(time.Now().Add(time.Hour+time.Duration(after)*time.Second), Hold{})
 		}
 		r.e.Hasten()
-		if got := offsets(in.take()); fmt.Sprint(got) != fmt.Sprint(want) {
+		if got := offsetsOf(in.take()); fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("hastened %v, want %v", got, want)
 		}
 	})
@@ -230,18 +230,18 @@ func TestWhatSendsNothingWaitsForNoSlot(t *testing.T) {
 		}
 		first := in.take()
 		if len(first) != 4 {
-			t.Fatalf("%v delivered", offsets(first))
+			t.Fatalf("%v delivered", offsetsOf(first))
 		}
 		first[1].AgainAt(time.Now(), Hold{Reason: "failed"}) // this one needs a slot
 		hold([]*Delivery{first[0], first[2], first[3]})
 		for range 5 {
 			if more := in.take(); len(more) > 0 {
-				t.Fatalf("%v delivered before their time", offsets(more))
+				t.Fatalf("%v delivered before their time", offsetsOf(more))
 			}
 			time.Sleep(time.Second)
 			again := in.take()
 			if len(again) != 3 {
-				t.Fatalf("%v delivered without a slot, want the three that send nothing", offsets(again))
+				t.Fatalf("%v delivered without a slot, want the three that send nothing", offsetsOf(again))
 			}
 			if n := r.gate.taken(); n > 0 {
 				t.Errorf("%d slots are taken", n)
@@ -253,20 +253,20 @@ func TestWhatSendsNothingWaitsForNoSlot(t *testing.T) {
 		hold(in.take())
 		time.Sleep(time.Minute)
 		if more := in.take(); len(more) > 0 {
-			t.Errorf("%v delivered after the session's end", offsets(more))
+			t.Errorf("%v delivered after the session's end", offsetsOf(more))
 		}
 		r.heard(time.Now())
 		time.Sleep(lookAgain)
 		again := in.take()
 		if len(again) != 3 {
-			t.Errorf("%v delivered when the group was heard again", offsets(again))
+			t.Errorf("%v delivered when the group was heard again", offsetsOf(again))
 		}
 		again[0].Done()
 		hold(again[1:])
 		r.drain()
 		time.Sleep(time.Minute)
 		if more := in.take(); len(more) > 0 {
-			t.Errorf("%v delivered while the generation drains", offsets(more))
+			t.Errorf("%v delivered while the generation drains", offsetsOf(more))
 		}
 	})
 }
@@ -489,7 +489,7 @@ func TestAReplicaThatHeardNothingOfItsGroupStopsSendingAndGoesOnWhenItDoes(t *te
 		ds[0].AgainAt(time.Now(), Hold{})
 		time.Sleep(time.Minute)
 		if more := in.take(); len(more) != 0 {
-			t.Fatalf("%v delivered after the session's end", offsets(more))
+			t.Fatalf("%v delivered after the session's end", offsetsOf(more))
 		}
 		if n := r.gate.taken(); n != 0 {
 			t.Errorf("%d slots are kept while nothing may be sent", n)

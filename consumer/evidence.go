@@ -10,6 +10,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/offsets"
 	"release-forwarder/consumer/progress"
 	"release-forwarder/consumer/wire"
 )
@@ -182,7 +183,7 @@ func (g *member) checkAt(ctx context.Context, broker int32, all []verifying) {
 		}
 		var bounds fetch.Bounds
 		if perr == nil && (parted != nil && parted.at < 0 || g.isOutside(p)) {
-			bounds, perr = boundsOf(ctx, g.engine.cfg.Wire, p.Topic, p.Number, wire.Partition{Leader: broker, Epoch: v.leader.epoch}, false)
+			bounds, perr = offsets.Bounds(ctx, g.engine.cfg.Wire, p.Topic, p.Number, wire.Partition{Leader: broker, Epoch: v.leader.epoch}, false)
 		}
 		if perr != nil {
 			why[p] = perr

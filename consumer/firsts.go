@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/offsets"
 	"release-forwarder/consumer/progress"
 )
 
@@ -74,13 +75,13 @@ func (g *member) firstsAt(ctx context.Context, broker int32, parts []first) (fir
 // firstCommitment is the commit of a log's first offset. No epoch below it is known.
 func (g *member) firstCommitment(f first, offset int64) commitment {
 	e := g.engine
-	c := commitment{part: f.part, logID: f.leader.id, mark: mark{offset: offset, epoch: progress.UnknownEpoch}}
+	c := commitment{part: f.part, logID: f.leader.id, Commit: offsets.Commit{Offset: offset, Epoch: progress.UnknownEpoch}}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if !e.noEvidence {
 		at := f.part.commitKey(offset)
 		at.TopicID = f.leader.id
-		c.metadata, _ = progress.Encode(at, progress.Nothing(offset, progress.UnknownEpoch))
+		c.Metadata, _ = progress.Encode(at, progress.Nothing(offset, progress.UnknownEpoch))
 	}
 	return c
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/offsets"
 	"release-forwarder/consumer/progress"
 )
 
@@ -15,7 +16,7 @@ func TestHooksAreCalledWithoutTheLock(t *testing.T) {
 		"the log is another one":          func(r *rig, p *partition) { r.g.part(p, parting{at: 3, another: true}) },
 		"a large record is gone":          func(r *rig, p *partition) { r.e.loaded(r.large(p), fetch.Record{}, errGone) },
 		"what was cached is not verified": func(r *rig, p *partition) { r.g.forgetUnverified(p) },
-		"a commit's metadata is foreign":  func(r *rig, p *partition) { r.g.ignored(p, mark{}) },
+		"a commit's metadata is foreign":  func(r *rig, p *partition) { r.g.ignored(p, offsets.Commit{}) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			told, held := 0, false

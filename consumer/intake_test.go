@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/offsets"
 	"release-forwarder/consumer/progress"
 	"release-forwarder/consumer/wire"
 )
@@ -49,7 +50,7 @@ func TestAPartitionStartsWithTheEpochsOfItsCommit(t *testing.T) {
 			"of an epoch nobody knows":  {progress.Knowledge{End: 9, EndEpoch: progress.UnknownEpoch, Unfinished: run}, 7, 3, 3},
 		} {
 			metadata, _ := progress.Encode(p.commitKey(7), c.k)
-			s := r.g.startAt(p, mark{7, 3, metadata}, wire.ID{})
+			s := r.g.startAt(p, offsets.Commit{Offset: 7, Epoch: 3, Metadata: metadata}, wire.ID{})
 			end, upper := s.at.Upper()
 			if s.at.WatermarkEpoch() != c.watermark || end != c.end || upper != c.upper {
 				t.Errorf("%s: epoch %d below the commit, %d below the upper end %d; want %d, %d and %d", name, s.at.WatermarkEpoch(), upper, end, c.watermark, c.upper, c.end)

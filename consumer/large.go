@@ -11,6 +11,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/offsets"
 	"release-forwarder/consumer/progress"
 	"release-forwarder/consumer/queue"
 	"release-forwarder/consumer/wire"
@@ -232,7 +233,7 @@ func (g *member) readAgain(d *Delivery) (rec fetch.Record, err error) {
 // outOfLog judges a record whose offset is not in the log. Below the log's start the record is
 // gone. Above its end it is gone only after settleTime without a change: a new leader may lag.
 func (g *member) outOfLog(ctx context.Context, d *Delivery, l leader) error {
-	b, err := boundsOf(ctx, g.engine.cfg.Wire, d.part.Topic, d.part.Number, wire.Partition{Leader: l.broker, Epoch: l.epoch}, false)
+	b, err := offsets.Bounds(ctx, g.engine.cfg.Wire, d.part.Topic, d.part.Number, wire.Partition{Leader: l.broker, Epoch: l.epoch}, false)
 	switch {
 	case err != nil:
 		return err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"release-forwarder/consumer/membership"
+	"release-forwarder/consumer/offsets"
 	"release-forwarder/consumer/queue"
 	"release-forwarder/consumer/wire"
 )
@@ -180,7 +181,7 @@ func (g *member) begin(a membership.Assignment) {
 		fetching:   fetching{near: leaderAlone},
 		ends:       ends{logEnd: -1},
 		identity:   identity{assigned: a.TopicID},
-		committing: committing{facts: commitFacts{last: mark{offset: -1}}},
+		committing: committing{facts: commitFacts{last: offsets.Commit{Offset: -1}}},
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	if r, known := e.cached[tp]; known {

@@ -117,13 +117,13 @@ func TestWhatSendsNothingKeepsToTheMetadatasBound(t *testing.T) {
 		in.take() // its successor, if there is one
 		time.Sleep(time.Minute)
 		if more := in.take(); len(more) > 0 {
-			t.Errorf("%v delivered beyond the bound", offsets(more))
+			t.Errorf("%v delivered beyond the bound", offsetsOf(more))
 		}
 		open[0].AgainAt(time.Now().Add(time.Second), hold)
 		freed := in.take() // its successor
 		time.Sleep(time.Minute)
 		if freed = append(freed, in.take()...); !slices.Contains(freed, open[0]) {
-			t.Errorf("%v delivered; want the first unfinished record too", offsets(freed))
+			t.Errorf("%v delivered; want the first unfinished record too", offsetsOf(freed))
 		}
 		for i := 7; i < len(open); i += 2 { // as many gaps as the open deliveries can make
 			open[i].Done()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"release-forwarder/consumer/membership"
+	"release-forwarder/consumer/offsets"
 	"release-forwarder/consumer/progress"
 	"release-forwarder/consumer/wire"
 )
@@ -75,14 +76,14 @@ func (g *member) resolveStarting(ctx context.Context) (of, started int) {
 	var fresh []*partition
 	for _, p := range parts {
 		perr := err
-		var c mark
+		var c offsets.Commit
 		if perr == nil {
 			c, perr = commits.Of(p.Topic, p.Number)
 		}
 		switch {
 		case perr != nil:
 			why[p] = perr
-		case c.offset < 0:
+		case c.Offset < 0:
 			fresh = append(fresh, p)
 		default:
 			found = append(found, g.startAt(p, c, ids[p.Topic]))
@@ -100,7 +101,7 @@ func (g *member) resolveStarting(ctx context.Context) (of, started int) {
 
 // fetchOffsets asks the group's coordinator for committed offsets. The topics' IDs are from
 // metadata asked for before.
-func (g *member) fetchOffsets(ctx context.Context, parts []*partition) (found commits, ids map[string]wire.ID, err error) {
+func (g *member) fetchOffsets(ctx context.Context, parts []*partition) (found offsets.Commits, ids map[string]wire.ID, err error) {
 	e := g.engine
 	if ids, err = g.learnCluster(ctx); err != nil {
 		return nil, nil, err
@@ -114,12 +115,12 @@ func (g *member) fetchOffsets(ctx context.Context, parts []*partition) (found co
 	id, sent := g.identity(), time.Now()
 	switch e.cfg.GroupProtocol {
 	case membership.ProtocolConsumer:
-		found, err = fetchCommitsAs(ctx, e.cfg.Wire, e.cfg.GroupID, id, asked)
+		found, err = offsets.FetchAs(ctx, e.cfg.Wire, e.cfg.GroupID, id, asked)
 		if isStale(err) {
 			g.group.Judge("offset fetch", id, sent, err)
 		}
 	case membership.ProtocolClassic:
-		found, err = fetchCommits(ctx, e.cfg.Wire, e.cfg.GroupID, asked)
+		found, err = offsets.Fetch(ctx, e.cfg.Wire, e.cfg.GroupID, asked)
 	}
 	return found, ids, err
 }
@@ -186,8 +187,8 @@ func (g *member) commitFirst(ctx context.Context, commits []commitment) (started
 		c.part.logID = c.logID
 		g.engine.mu.Unlock()
 		eventPartitionBegins.Log(g.engine.log, slog.String("topic", c.part.Topic), slog.Any("partition", c.part.Number),
-			slog.Int64("offset", c.offset))
-		begun = append(begun, start{c.part, progress.NewLog[*Delivery](c.offset)})
+			slog.Int64("offset", c.Offset))
+		begun = append(begun, start{c.part, progress.NewLog[*Delivery](c.Offset)})
 	}
 	g.begins(begun...)
 	return len(begun)
@@ -213,14 +214,14 @@ func (g *member) mayBegin(c commitment) bool {
 	}
 	goesOn := !e.cfg.OffsetReset.waits()
 	if !r.toldParted {
-		goesOn = e.tellGone(p.topicPartition, recreated, r.position, r.end, c.offset)
+		goesOn = e.tellGone(p.topicPartition, recreated, r.position, r.end, c.Offset)
 		r.toldParted = true
 		e.cached[p.topicPartition] = r
 	}
 	if !goesOn {
 		p.Progress = progress.New[*Delivery](r.position, progress.UnknownEpoch, progress.Nothing(r.position, progress.UnknownEpoch))
 		p.phase, p.logID, p.trusted, p.toldParted = parked, r.logID, true, true
-		p.parted = parting{at: c.offset, epoch: progress.UnknownEpoch, id: c.logID, another: true}
+		p.parted = parting{at: c.Offset, epoch: progress.UnknownEpoch, id: c.logID, another: true}
 		p.reaches = r.end
 	}
 	return goesOn
@@ -234,20 +235,20 @@ type start struct {
 
 // startAt is the start at a committed offset, with what its metadata says. All of it is verified
 // before it counts, by the epochs and the topic ID that the commit carries.
-func (g *member) startAt(p *partition, found mark, id wire.ID) start {
+func (g *member) startAt(p *partition, found offsets.Commit, id wire.ID) start {
 	e := g.engine
-	at := p.commitKey(found.offset)
+	at := p.commitKey(found.Offset)
 	at.TopicID = id
-	k, err := progress.Decode(at, found.metadata)
-	logID, epoch := wire.ID{}, found.epoch
+	k, err := progress.Decode(at, found.Metadata)
+	logID, epoch := wire.ID{}, found.Epoch
 	if err == nil || errors.Is(err, progress.ErrAnotherTopic) {
-		logID = progress.WrittenID(found.metadata)
+		logID = progress.WrittenID(found.Metadata)
 	}
-	if epoch == 0 && progress.TellsNoEpoch(found.metadata) {
+	if epoch == 0 && progress.TellsNoEpoch(found.Metadata) {
 		epoch = progress.UnknownEpoch // kafka-go writes 0 if it knows none
 	}
 	if k.EndEpoch == progress.UnknownEpoch {
-		k = progress.Nothing(found.offset, progress.UnknownEpoch) // without an epoch it cannot be verified
+		k = progress.Nothing(found.Offset, progress.UnknownEpoch) // without an epoch it cannot be verified
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -267,15 +268,15 @@ func (g *member) startAt(p *partition, found mark, id wire.ID) start {
 	if err != nil && !errors.Is(err, progress.ErrAnotherTopic) { // the check logs another topic
 		g.ignored(p, found)
 	}
-	return start{p, progress.New[*Delivery](found.offset, epoch, k)}
+	return start{p, progress.New[*Delivery](found.Offset, epoch, k)}
 }
 
 // ignored counts and logs that a commit's metadata is ignored. The engine's mutex is held.
-func (g *member) ignored(p *partition, commit mark) {
+func (g *member) ignored(p *partition, commit offsets.Commit) {
 	e := g.engine
 	e.tell(e.cfg.Hooks.MetadataIgnored)
 	eventMetadataIgnored.Log(e.log, slog.String("topic", p.Topic), slog.Any("partition", p.Number),
-		slog.Int64("offset", commit.offset), slog.Int("bytes", len(commit.metadata)))
+		slog.Int64("offset", commit.Offset), slog.Int("bytes", len(commit.Metadata)))
 }
 
 // begins lets partitions be verified and read, all from the same moment on. Otherwise the reader

@@ -3,6 +3,7 @@ package consumer
 import (
 	"testing"
 
+	"release-forwarder/consumer/offsets"
 	"release-forwarder/consumer/progress"
 	"release-forwarder/consumer/wire"
 )
@@ -19,7 +20,7 @@ func TestACachedProgressCountsOnlyOnItsOwnCluster(t *testing.T) {
 			inRig(t, 1, func(cfg *Config) { cfg.Handler = &in }, func(r *rig) {
 				r.g.cluster = "one"
 				p := r.part(0)
-				p.facts.found(mark{offset: 0, epoch: progress.UnknownEpoch}) // later commits were not accepted
+				p.facts.found(offsets.Commit{Offset: 0, Epoch: progress.UnknownEpoch}) // later commits were not accepted
 				for o := range 50 {
 					r.read(0, int64(o), "", 1)
 				}
@@ -31,7 +32,7 @@ func TestACachedProgressCountsOnlyOnItsOwnCluster(t *testing.T) {
 				r.join(1)
 				r.g.cluster = c.cluster
 				r.part(0).phase = starting
-				r.g.begins(r.g.startAt(r.part(0), mark{offset: 0, epoch: progress.UnknownEpoch}, wire.ID{}))
+				r.g.begins(r.g.startAt(r.part(0), offsets.Commit{Offset: 0, Epoch: progress.UnknownEpoch}, wire.ID{}))
 				if end, _ := r.part(0).Upper(); end != c.want {
 					t.Errorf("offsets below %d count as done, want %d", end, c.want)
 				}

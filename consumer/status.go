@@ -138,7 +138,7 @@ func (e *Engine) Status() Status {
 		s.Open += p.open
 		ps := PartitionStatus{
 			Topic: p.Topic, Partition: p.Number, Phase: p.phase.String(),
-			PartitionOffsets: PartitionOffsets{p.facts.last.offset, p.Watermark(), p.Position(), p.logEnd},
+			PartitionOffsets: PartitionOffsets{p.facts.last.Offset, p.Watermark(), p.Position(), p.logEnd},
 			Pending:          p.Len(), Held: p.Blocked().Records, Paused: p.paused, Draining: p.drain != nil,
 			PartitionTrouble: PartitionTrouble{p.failingSince, p.cause, p.refused, p.refusal},
 		}

@@ -1,4 +1,4 @@
-package consumer
+package offsets
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/membership"
 	"release-forwarder/consumer/progress"
 	"release-forwarder/consumer/wire"
 )
@@ -111,9 +112,9 @@ func ReadProgress(ctx context.Context, w Wire, group string, topics []string) ([
 		}
 	}
 	slices.SortFunc(all, func(a, b PartitionProgress) int {
-		return topicPartition{Topic: a.Topic, Number: a.Partition}.Compare(topicPartition{Topic: b.Topic, Number: b.Partition})
+		return membership.Partition{Topic: a.Topic, Number: a.Partition}.Compare(membership.Partition{Topic: b.Topic, Number: b.Partition})
 	})
-	found, err := fetchCommits(ctx, w, group, asked)
+	found, err := Fetch(ctx, w, group, asked)
 	if errors.Is(err, kafka.GroupIdNotFound) {
 		err = nil // most brokers answer without commits instead
 	}
@@ -140,14 +141,14 @@ func ReadProgress(ctx context.Context, w Wire, group string, topics []string) ([
 // logsAtOnce is how many partitions are asked about at a time.
 const logsAtOnce = 8
 
-func (p *PartitionProgress) readCommit(m *wire.Metadata, found commits) {
+func (p *PartitionProgress) readCommit(m *wire.Metadata, found Commits) {
 	c, err := found.Of(p.Topic, p.Partition)
 	switch {
 	case err != nil:
 		p.Err = fmt.Errorf("the commit cannot be read: %w", err)
-	case c.offset >= 0:
-		at := progress.CommitKey{Cluster: m.ClusterID, Topic: p.Topic, TopicID: m.Topics[p.Topic].ID, Partition: p.Partition, Offset: c.offset}
-		p.Told = progress.Parse(at, c.metadata)
+	case c.Offset >= 0:
+		at := progress.CommitKey{Cluster: m.ClusterID, Topic: p.Topic, TopicID: m.Topics[p.Topic].ID, Partition: p.Partition, Offset: c.Offset}
+		p.Told = progress.Parse(at, c.Metadata)
 	}
 }
 
@@ -162,10 +163,10 @@ func (p *PartitionProgress) readLog(ctx context.Context, w Wire, leader wire.Par
 	// The last stable offset is asked for after the end. So it is below the end only if a
 	// transaction is open.
 	if err == nil {
-		bounds, err = boundsOf(ctx, w, p.Topic, p.Partition, leader, false)
+		bounds, err = Bounds(ctx, w, p.Topic, p.Partition, leader, false)
 	}
 	if err == nil {
-		stable, err = boundsOf(ctx, w, p.Topic, p.Partition, leader, true)
+		stable, err = Bounds(ctx, w, p.Topic, p.Partition, leader, true)
 	}
 	if err != nil {
 		p.Err = fmt.Errorf("the log's bounds cannot be read: %w", err)
@@ -174,8 +175,8 @@ func (p *PartitionProgress) readLog(ctx context.Context, w Wire, leader wire.Par
 	p.LogStart, p.LogEnd, p.Stable = bounds.First, bounds.End, stable.End
 }
 
-// boundsOf asks a partition's leader for the bounds of its log.
-func boundsOf(ctx context.Context, w Wire, topic string, partition int32, leader wire.Partition, committed bool) (fetch.Bounds, error) {
+// Bounds asks a partition's leader for the bounds of its log. committed: its end is the last stable offset.
+func Bounds(ctx context.Context, w Wire, topic string, partition int32, leader wire.Partition, committed bool) (fetch.Bounds, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	ask := fetch.OffsetAsk{Topic: topic, Partition: partition, LeaderEpoch: leader.Epoch}

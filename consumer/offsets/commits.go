@@ -1,4 +1,4 @@
-package consumer
+package offsets
 
 import (
 	"context"
@@ -9,8 +9,15 @@ import (
 	"release-forwarder/consumer/membership"
 )
 
-// commits are the commits of an answer, or the errors, by partition.
-type commits = fetch.Told[mark]
+// Commit is a group's commit for a partition, as Kafka stores it.
+type Commit struct {
+	Offset   int64 // −1: there is no commit
+	Epoch    int32 // the leader epoch of the last record below; −1: the commit names none
+	Metadata string
+}
+
+// Commits are the commits of an answer, or the errors, by partition.
+type Commits = fetch.Told[Commit]
 
 const (
 	// offsetFetchVersion: 5 has leader epochs. From 6 on the answer is flexible and has nothing
@@ -20,9 +27,9 @@ const (
 	memberFetchVersion = 9
 )
 
-// fetchCommitsAs asks as a member of the consumer protocol. The coordinator refuses an unknown
-// member and any epoch but the member's present one.
-func fetchCommitsAs(ctx context.Context, w Wire, group string, as membership.Identity, asked map[string][]int32) (commits, error) {
+// FetchAs is Fetch by a member of the consumer protocol (KIP-848). The coordinator refuses an unknown
+// member, and any epoch but the member's present one.
+func FetchAs(ctx context.Context, w Wire, group string, as membership.Identity, asked map[string][]int32) (Commits, error) {
 	req := kmsg.NewPtrOffsetFetchRequest()
 	req.SetVersion(memberFetchVersion)
 	of := kmsg.NewOffsetFetchRequestGroup()
@@ -45,27 +52,27 @@ func fetchCommitsAs(ctx context.Context, w Wire, group string, as membership.Ide
 	if err := membership.CodeError(w, group, found.ErrorCode, nil); err != nil {
 		return nil, err
 	}
-	all := commits{}
+	all := Commits{}
 	for _, t := range found.Topics {
 		for _, p := range t.Partitions {
-			all.Add(t.Topic, p.Partition, p.ErrorCode, markOf(p.Offset, p.LeaderEpoch, p.Metadata))
+			all.Add(t.Topic, p.Partition, p.ErrorCode, commitOf(p.Offset, p.LeaderEpoch, p.Metadata))
 		}
 	}
 	return all, nil
 }
 
-// markOf makes a mark of an answer's fields.
-func markOf(offset int64, epoch int32, metadata *string) mark {
-	m := mark{offset: offset, epoch: epoch}
+// commitOf makes a Commit of an answer's fields.
+func commitOf(offset int64, epoch int32, metadata *string) Commit {
+	c := Commit{Offset: offset, Epoch: epoch}
 	if metadata != nil {
-		m.metadata = *metadata
+		c.Metadata = *metadata
 	}
-	return m
+	return c
 }
 
-// fetchCommits asks a group's coordinator for commits, by topic and partition. The error is the
+// Fetch asks a group's coordinator for commits, by topic and partition. The error is the
 // request's, or a kafka.Error of the whole group.
-func fetchCommits(ctx context.Context, w Wire, group string, asked map[string][]int32) (commits, error) {
+func Fetch(ctx context.Context, w Wire, group string, asked map[string][]int32) (Commits, error) {
 	req := kmsg.NewPtrOffsetFetchRequest()
 	req.SetVersion(offsetFetchVersion)
 	req.Group = group
@@ -82,10 +89,10 @@ func fetchCommits(ctx context.Context, w Wire, group string, asked map[string][]
 	if err := membership.CodeError(w, group, res.ErrorCode, nil); err != nil {
 		return nil, err
 	}
-	all := commits{}
+	all := Commits{}
 	for _, t := range res.Topics {
 		for _, p := range t.Partitions {
-			all.Add(t.Topic, p.Partition, p.ErrorCode, markOf(p.Offset, p.LeaderEpoch, p.Metadata))
+			all.Add(t.Topic, p.Partition, p.ErrorCode, commitOf(p.Offset, p.LeaderEpoch, p.Metadata))
 		}
 	}
 	return all, nil
