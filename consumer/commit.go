@@ -80,7 +80,7 @@ const (
 )
 
 // patience is how long a commit in flight may run after its sender was told to stop: in a drain,
-// the time left but for lastCommit. An abandoned commit may land after the last one and
+// the time left minus lastCommit. An abandoned commit may land after the last one and
 // replace it by older offsets.
 func (g *member) patience() time.Duration {
 	g.engine.mu.Lock()

@@ -107,7 +107,7 @@
 // unfinished records always has room for one. At the bound of gaps only the first unfinished
 // record is delivered; it makes the metadata shorter.
 //
-// # A partition's way
+// # From assignment to revocation
 //
 // Package membership reports what this process owns. A rebalance does not touch partitions that
 // stay. An assigned partition goes through the phases in partition.go:

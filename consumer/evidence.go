@@ -57,7 +57,7 @@ type verifying struct {
 	epochs progress.Epochs // the known epochs below offset
 }
 
-// doubt makes a partition be verified before it is read on. Metadata that was asked for before
+// doubt has a partition verified before reading resumes. Metadata that was asked for before
 // now does not count. The engine's mutex is held.
 func (p *partition) doubt() {
 	if p.phase == reading || p.phase == checking {
@@ -72,9 +72,9 @@ func (g *member) doubt(p *partition) {
 	p.doubt()
 }
 
-// stands reports whether the partition was verified with its present leader epoch and topic
+// isVerified reports whether the partition was verified with its present leader epoch and topic
 // ID. If not, it must be verified before it is read.
-func (g *member) stands(p *partition, l leader) bool {
+func (g *member) isVerified(p *partition, l leader) bool {
 	g.engine.mu.Lock()
 	defer g.engine.mu.Unlock()
 	if p.phase == reading && p.verified != (evidence{l.id, l.epoch}) {
@@ -146,8 +146,8 @@ func (g *member) distrusts(p *partition) {
 	}
 }
 
-// forgetUnverified forgets what is finished beyond the position if no epoch can verify it: it was true of
-// the log at that time. The engine's mutex is held.
+// forgetUnverified forgets what is finished beyond the position if no epoch can verify it: it was
+// true of the log at that time. The engine's mutex is held.
 func (g *member) forgetUnverified(p *partition) {
 	if p.trusted && p.ForgetUnverified() {
 		g.ignored(p, p.facts.last)

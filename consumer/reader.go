@@ -76,7 +76,7 @@ func (g *member) startFetches(ctx context.Context, under map[int32]int, begun ma
 			g.doubt(p) // there is no leader now, or the topic is gone
 			continue
 		}
-		if !g.stands(p, l) {
+		if !g.isVerified(p, l) {
 			continue // it is verified first
 		}
 		from := g.from(p, l)
