@@ -8,8 +8,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"release-forwarder/consumer"
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/offsets"
 	"release-forwarder/dlq"
 )
 
@@ -110,8 +110,8 @@ func (m *foundMatch) tell(l *foundDeadLetter) {
 	m.Outcome, m.Reason, m.DeadLetter, m.DeadLetterState, m.Written = outcomeDeadLetter, l.reason, l.id, l.state, l.written
 }
 
-func (f *finder) progressOf(at dlq.ID) *consumer.PartitionProgress {
-	i := slices.IndexFunc(f.group, func(p consumer.PartitionProgress) bool { return p.Topic == at.Topic && p.Partition == at.Partition })
+func (f *finder) progressOf(at dlq.ID) *offsets.PartitionProgress {
+	i := slices.IndexFunc(f.group, func(p offsets.PartitionProgress) bool { return p.Topic == at.Topic && p.Partition == at.Partition })
 	if i < 0 {
 		return nil
 	}
@@ -119,7 +119,7 @@ func (f *finder) progressOf(at dlq.ID) *consumer.PartitionProgress {
 }
 
 // whyWaiting says what the group's commit tells of an offset that is not done.
-func whyWaiting(p *consumer.PartitionProgress, offset int64) string {
+func whyWaiting(p *offsets.PartitionProgress, offset int64) string {
 	switch {
 	case p.Committed < 0:
 		return "the group has no commit for this partition"

@@ -8,8 +8,8 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
-	"release-forwarder/consumer"
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/offsets"
 	"release-forwarder/dlq"
 )
 
@@ -25,7 +25,7 @@ type finder struct {
 	wanted      *criteria
 	print       *findPrinter
 	deadLetters map[dlq.ID]*foundDeadLetter // those that fit, by their event's place
-	group       []consumer.PartitionProgress
+	group       []offsets.PartitionProgress
 	failed      bool // something could not be read or told
 	// deadLettersSince is since when the dead letters are all there; zero: since
 	// ever.
@@ -157,7 +157,7 @@ func (f *finder) readProgress(ctx context.Context, topics []searched) error {
 	for _, t := range topics {
 		names = append(names, t.name)
 	}
-	group, err := consumer.ReadProgress(ctx, f.r.wire, f.r.s.Kafka.GroupID, names)
+	group, err := offsets.ReadProgress(ctx, f.r.wire, f.r.s.Kafka.GroupID, names)
 	if err != nil {
 		return explainOffsets(err)
 	}

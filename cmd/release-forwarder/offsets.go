@@ -12,7 +12,7 @@ import (
 
 	"release-forwarder/cmd/release-forwarder/connect"
 	"release-forwarder/cmd/release-forwarder/settings"
-	"release-forwarder/consumer"
+	"release-forwarder/consumer/offsets"
 )
 
 type offsetsCommand struct {
@@ -100,13 +100,13 @@ func readProgress(ctx context.Context, s *settings.Settings, dial connect.DialFu
 	if err := k.Reach(ctx); err != nil {
 		return none, fmt.Errorf("Kafka cannot be reached: %w", err) //nolint:staticcheck // a name begins it
 	}
-	progress, err := consumer.ReadProgress(ctx, k.Wire, s.Kafka.GroupID, topics)
+	progress, err := offsets.ReadProgress(ctx, k.Wire, s.Kafka.GroupID, topics)
 	if err != nil {
 		return none, explainOffsets(err)
 	}
 	absent := ""
 	if optional != "" {
-		more, err := consumer.ReadProgress(ctx, k.Wire, s.Kafka.GroupID, []string{optional})
+		more, err := offsets.ReadProgress(ctx, k.Wire, s.Kafka.GroupID, []string{optional})
 		switch {
 		case errors.Is(err, kafka.UnknownTopicOrPartition):
 			absent = optional

@@ -17,7 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"release-forwarder/cmd/testkit/platform"
-	"release-forwarder/consumer"
+	"release-forwarder/consumer/offsets"
 	"release-forwarder/consumer/progress"
 )
 
@@ -260,13 +260,13 @@ func (w *world) mirror(id string) (*kfake.Cluster, *kgo.Client) {
 }
 
 func TestOffsetsSayThatACommitIsOfATopicThatWasDeleted(t *testing.T) {
-	p := consumer.PartitionProgress{
+	p := offsets.PartitionProgress{
 		Topic: "events", Told: progress.Told{Committed: 100, End: 100, AnotherTopic: true}, LogStart: 40, LogEnd: 60, Stable: 60,
 	}
 	if said := notes(p); len(said) != 1 || !strings.Contains(said[0], "a topic of this name that was deleted since") {
 		t.Errorf("%q", said)
 	}
-	if shown := describeOffsets("group", []consumer.PartitionProgress{p}); shown.Total.Open != 20 {
+	if shown := describeOffsets("group", []offsets.PartitionProgress{p}); shown.Total.Open != 20 {
 		t.Errorf("%d are open, want all of the new topic's", shown.Total.Open)
 	}
 }

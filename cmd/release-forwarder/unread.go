@@ -12,6 +12,7 @@ import (
 	"release-forwarder/cmd/release-forwarder/connect"
 	"release-forwarder/consumer"
 	"release-forwarder/consumer/membership"
+	"release-forwarder/consumer/offsets"
 	"release-forwarder/consumer/wire"
 	"release-forwarder/dlq"
 )
@@ -221,7 +222,7 @@ func (l look) producerWanted(p consumer.PartitionStatus, now time.Time) bool {
 func (u *unread) producer(ctx context.Context, p consumer.PartitionStatus) *int64 {
 	ctx, cancel := context.WithTimeout(ctx, producerPatience)
 	defer cancel()
-	id, err := consumer.ProducerAt(ctx, u.wire, p.Topic, p.Partition, p.Position)
+	id, err := offsets.ProducerAt(ctx, u.wire, p.Topic, p.Partition, p.Position)
 	if err != nil {
 		return nil
 	}
