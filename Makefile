@@ -47,17 +47,12 @@ race: ## the same tests under the race detector, with fewer seeds and shorter ou
 fuzz: ## every fuzz target for FUZZTIME each, one after the other (FUZZTIME=5m)
 	.ci/fuzz
 
-# Modules of their own, so that what they need is no part of the service's module.
-modules := .ci/compose .ci/telemetry/collector .ci/telemetry/proof
-
 lint: ## format, vet, static analysis, of the modules below .ci too
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not formatted:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	$(GO) vet ./...
 	$(GO) tool -modfile=.ci/lint/go.mod golangci-lint run ./...
-	set -e; for module in $(modules); do \
-		cd $(CURDIR)/$$module; $(GO) vet ./...; \
-		$(GO) tool -modfile=$(CURDIR)/.ci/lint/go.mod golangci-lint run -c $(CURDIR)/.golangci.yml ./...; \
-	done
+	@root="$$PWD"; for module in .ci/compose .ci/telemetry/collector .ci/telemetry/proof; do echo "lint $$module" && cd "$$root/$$module" && \
+		$(GO) vet ./... && $(GO) tool -modfile="$$root/.ci/lint/go.mod" golangci-lint run -c "$$root/.golangci.yml" ./... || exit 1; done
 
 fmt: ## format the code
 	gofmt -w $$(git ls-files '*.go')

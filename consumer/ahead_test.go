@@ -8,15 +8,14 @@ import (
 	"release-forwarder/consumer/queue"
 )
 
-// shelf is a rig whose workers wait at the gate, so that nothing is taken of what is ready
-// until the test says so.
+// shelf is a rig whose workers wait at the gate: ready records stay ready until the test adds slots.
 type shelf struct {
 	*rig
 	in     *inbox
 	offset map[*partition]int64
 }
 
-// What 64 workers have ready, by the doc of aheadPerWorker and leastAhead.
+// What 64 workers have ready, by aheadPerWorker and leastAhead.
 const (
 	allReady  = 16 * 64
 	inAnyCase = 8
@@ -37,7 +36,7 @@ func onShelfWith(t *testing.T, partitions, maxPending int, test func(s *shelf)) 
 	})
 }
 
-// read reads on in a partition, one of so many in an answer, as long as there is room.
+// read reads on in a partition, one of among in an answer, while there is room.
 func (s *shelf) read(p *partition, among int) (n int) {
 	s.e.mu.Lock()
 	s.g.allot(p, among)
@@ -49,7 +48,7 @@ func (s *shelf) read(p *partition, among int) (n int) {
 	return n
 }
 
-// all reads an answer that brings more of every partition than there is room for.
+// all reads an answer that has more records of each partition than there is room for.
 func (s *shelf) all() {
 	left := len(s.g.parts)
 	for n := range s.g.parts {
@@ -58,13 +57,13 @@ func (s *shelf) all() {
 	}
 }
 
-// deliver has n records handed to the handler.
+// deliver adds n slots and returns the deliveries.
 func (s *shelf) deliver(n int) []*Delivery {
 	s.gate.add(n)
 	return s.in.take()
 }
 
-// takeOf opens the next delivery of one partition, whosever turn it is.
+// takeOf opens the next delivery of one partition out of turn.
 func (s *shelf) takeOf(p *partition) {
 	s.e.mu.Lock()
 	defer s.e.mu.Unlock()
@@ -130,7 +129,7 @@ func TestReadingGoesOnForAllPartitionsAtOnceWhenHalfIsLeft(t *testing.T) {
 	})
 }
 
-// Also one that has as much as it got when there was less for each.
+// This includes a partition whose part was allotted when each part was smaller.
 func TestAPartitionThatHasItsPartStillReadsOnWhenHalfIsLeft(t *testing.T) {
 	const partitions = 100
 	onShelf(t, partitions, func(s *shelf) {
@@ -150,7 +149,7 @@ func TestAPartitionThatHasItsPartStillReadsOnWhenHalfIsLeft(t *testing.T) {
 	})
 }
 
-// Or its workers would have less than they need.
+// Otherwise the workers would have fewer records than they need.
 func TestASmallBoundOfEachPartitionIsNoneForAllTogether(t *testing.T) {
 	const partitions, most = 6, 20
 	onShelfWith(t, partitions, most, func(s *shelf) {
@@ -161,7 +160,7 @@ func TestASmallBoundOfEachPartitionIsNoneForAllTogether(t *testing.T) {
 	})
 }
 
-// What must not be delivered now may fill no part of what the others have.
+// Records that must not be delivered now must not use up what the other partitions may have.
 func TestWhatIsReadyAtTheBoundOfGapsIsNotCounted(t *testing.T) {
 	onShelf(t, 2, func(s *shelf) {
 		p := s.part(0)
@@ -211,7 +210,7 @@ func TestAPartitionIsAskedForAsManyBytesAsItHasRoomFor(t *testing.T) {
 	})
 }
 
-// Each look at it names what stands in the way then.
+// Each look shows the bound that pauses reading at that time.
 func TestTheBoundThatIsShownIsTheOneThatPausesNow(t *testing.T) {
 	onShelf(t, 1, func(s *shelf) {
 		p := s.part(0)
@@ -238,7 +237,7 @@ func TestTheBoundThatIsShownIsTheOneThatPausesNow(t *testing.T) {
 		if s.read(p, 1); p.paused != BoundRecords {
 			t.Fatalf("paused at %q", p.paused)
 		}
-		for range 2 { // the order key's, then another
+		for range 2 { // the record of the order key, then another one
 			s.deliver(1)[0].Done()
 		}
 		if p.paused != boundAhead {
@@ -247,7 +246,7 @@ func TestTheBoundThatIsShownIsTheOneThatPausesNow(t *testing.T) {
 	})
 }
 
-// However much the others have ready: else it would wait for all of theirs.
+// It does so whatever the others have ready. Otherwise it would wait for all their records.
 func TestAPartitionWithHardlyAnythingReadyReadsOnAtOnce(t *testing.T) {
 	const partitions = 10
 	onShelf(t, partitions, func(s *shelf) {
@@ -260,7 +259,7 @@ func TestAPartitionWithHardlyAnythingReadyReadsOnAtOnce(t *testing.T) {
 			if late.paused == BoundNone {
 				t.Fatalf("read on with %d ready, and %d of the other", late.Count(queue.Fresh), full.Count(queue.Fresh))
 			}
-			s.deliver(1) // what is open need not end for it
+			s.deliver(1) // the open delivery need not end first
 		}
 		if late.paused != BoundNone || full.paused != boundAhead {
 			t.Errorf("the one with hardly anything is paused at %q, the one with %d at %q", late.paused, full.Count(queue.Fresh), full.paused)
@@ -268,7 +267,7 @@ func TestAPartitionWithHardlyAnythingReadyReadsOnAtOnce(t *testing.T) {
 	})
 }
 
-// What such a partition has ready may be undeliverable, and as much as may be pending.
+// Its ready records may be undeliverable, and as many as Config.MaxPending.
 func TestAPartitionWithARecordThatWaitsForAnotherTryTakesNothingOfWhatOthersMayHave(t *testing.T) {
 	onShelf(t, 3, func(s *shelf) {
 		stuck, other := s.part(0), s.part(1)
@@ -284,7 +283,7 @@ func TestAPartitionWithARecordThatWaitsForAnotherTryTakesNothingOfWhatOthersMayH
 		}
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		for range 4 { // of both partitions in turn, of one a fresh and the one whose time has come
+		for range 4 { // the partitions take turns; one of them delivers a fresh record and the due one
 			s.deliver(1)[0].Done()
 		}
 		if stuck.Blocked().Records != 0 || s.g.ready != stuck.Count(queue.Fresh)+other.Count(queue.Fresh) {
@@ -293,7 +292,7 @@ func TestAPartitionWithARecordThatWaitsForAnotherTryTakesNothingOfWhatOthersMayH
 	})
 }
 
-// What of a batch does not fit is fetched and unpacked again.
+// The part of a batch that does not fit is fetched and unpacked again.
 func TestAPartitionOfLargeBatchesReadsAGoodPartOfOne(t *testing.T) {
 	for _, c := range []struct{ batch, want int }{{1, 10}, {40, 10}, {400, 100}, {1 << 20, 2 * 64}} {
 		onShelf(t, 100, func(s *shelf) {
@@ -330,8 +329,8 @@ func TestReadingAheadIsNoBoundWhereARecordWaitsForAnotherTry(t *testing.T) {
 	})
 }
 
-// Of a long order key only the first can be delivered: the others must not keep the
-// workers from what is behind them.
+// Only the first record of an order key can be delivered. The others must not keep the workers
+// from the records behind them.
 func TestWhatWaitsBehindItsOrderKeyIsNotReady(t *testing.T) {
 	onShelf(t, 1, func(s *shelf) {
 		p := s.part(0)

@@ -10,24 +10,23 @@ import (
 	"release-forwarder/consumer/queue"
 )
 
-// The engine is alive as long as deliveries move: each ends within its own limit, and
-// none that could begin is left lying. What is judged is what happened, not whether the
-// lock is free; a lock that cannot be had is one more thing that does not move.
+// The engine is alive while deliveries move: each ends within its limit, and each that could
+// begin does. A watchdog judges once a second what has happened, not whether the lock is free.
 //
-//	dead is                                          not dead is
-//	a delivery that is open stuckAfter longer than   one that is held
+//	stuck                                            not stuck
+//	a delivery open for stuckAfter longer than       a held record
 //	Config.DeliveryLimit
-//	a partition that had something to deliver, while a gate that is closed, paused, between two turns
-//	the gate had a slot for it at every look, and    or full; the bound of gaps; a lease that has
-//	of which nothing was tried, for stuckAfter       ended; a drain; no generation
-//	a held record whose time came stuckAfter ago
-//	the lock, which nobody could have for stuckAfter
+//	a partition of which nothing was tried for       a gate that is closed, paused, between two
+//	stuckAfter, although a record was ready and the  turns or full; the bound of gaps; a lease that
+//	gate had a slot at each look                     has ended; a drain; no generation
+//	a held record that was due stuckAfter ago
+//	the lock, if the watchdog could not get it for stuckAfter
 //
-// So an outage of whatever length changes nothing: in it deliveries fail, are held and tried
-// again, or the gate gives no slot.
+// So an outage of any length is not stuck: deliveries fail, are held and tried again, or the gate
+// gives no slot.
 //
-// Time is counted in ticks of a goroutine that needs no lock. A process that is frozen, a
-// machine that sleeps, misses them: what was open meanwhile is not late when it wakes.
+// Time is counted in ticks of a goroutine that needs no lock. A frozen process or a machine that
+// sleeps counts no ticks: what was open meanwhile is not late when it wakes.
 const (
 	tick       = time.Second
 	stuckAfter = 30 * time.Second
@@ -35,13 +34,13 @@ const (
 
 const stuckTicks = int64(stuckAfter / tick)
 
-// seen is what the last look saw.
+// seen is the watchdog's last verdict.
 type seen struct {
 	at    int64  // tick
 	stuck string // what does not move; "" while all does
 }
 
-// Alive reports whether deliveries move, and if not which does not. It takes no lock.
+// Alive reports whether deliveries move, and if not, what is stuck. It takes no lock.
 func (e *Engine) Alive() (ok bool, why string) {
 	s, now := e.seen.Load(), e.ticks.Load()
 	switch {
@@ -53,7 +52,7 @@ func (e *Engine) Alive() (ok bool, why string) {
 	return s.stuck == "", s.stuck
 }
 
-// watchdog counts the ticks and takes a look at each.
+// watchdog counts the ticks and looks at each.
 func (e *Engine) watchdog(ctx context.Context) {
 	var looking sync.WaitGroup
 	defer looking.Wait()
@@ -78,7 +77,7 @@ func (e *Engine) watchdog(ctx context.Context) {
 	}
 }
 
-// look judges whether all moves.
+// look judges whether anything is stuck.
 func (e *Engine) look() {
 	may, full := true, false
 	if e.cfg.Slot != nil {
@@ -86,7 +85,7 @@ func (e *Engine) look() {
 	}
 	e.mu.Lock()
 	now := e.ticks.Load()
-	stuck := e.stuck(now, may && (!full || e.slots == 0)) // all out, and nobody has one: they are lost
+	stuck := e.stuck(now, may && (!full || e.slots == 0)) // full, but no delivery has a slot: the slots are lost
 	e.mu.Unlock()
 	before := e.seen.Swap(&seen{now, stuck})
 	if stuck != "" && before.stuck == "" {
@@ -94,7 +93,7 @@ func (e *Engine) look() {
 	}
 }
 
-// stuck says what does not move; slot says that the gate has one.
+// stuck says what is stuck, "" if nothing is; slot says whether the gate has a slot.
 func (e *Engine) stuck(now int64, slot bool) string {
 	if d := e.opened.first; d != nil && now-d.endsBy >= stuckTicks {
 		return fmt.Sprintf("the delivery of %s has taken %s longer than its limit, %s", at(d), time.Duration(now-d.endsBy)*tick, e.cfg.DeliveryLimit)
@@ -115,9 +114,9 @@ func (e *Engine) stuck(now int64, slot bool) string {
 	return ""
 }
 
-// deliverable tells whether something could be delivered. What waits for its bytes could not.
+// deliverable reports whether a delivery could begin. A large record that is not loaded cannot.
 func (p *partition) deliverable() bool {
-	if p.overfull() { // then only the first unfinished record
+	if p.overfull() { // only the first unfinished record may start
 		d := p.First()
 		return d != nil && d.queued.In() != queue.None && d.queued.In() != queue.Unloaded
 	}
@@ -128,9 +127,9 @@ func at(d *Delivery) string {
 	return fmt.Sprintf("%s/%d/%d", d.Record.Topic, d.Record.Partition, d.Record.Offset)
 }
 
-// standstill counts the looks in a row at which something could go on, and nothing did.
+// standstill counts the looks in a row at which something could have begun, and nothing did.
 type standstill struct {
-	begun, seen uint64 // how often it went on, now and at the last look
+	begun, seen uint64 // how often something began, until now and until the last look
 	looks       int64
 }
 
@@ -143,8 +142,7 @@ func (s *standstill) stands(could bool) bool {
 	return s.looks > stuckTicks
 }
 
-// openList is the deliveries that are open, in the order in which they must end. All
-// have the same time.
+// openList is the open deliveries, in the order in which they must end. All have the same limit.
 type openList struct{ first, last *Delivery }
 
 func (l *openList) add(d *Delivery) {
@@ -174,12 +172,12 @@ func (l *openList) remove(d *Delivery) {
 	d.openBefore, d.openAfter, d.listed = nil, nil, false
 }
 
-// moves notes that a delivery has begun, or has come a step further: its time begins anew.
+// moves starts a delivery's limit.
 func (e *Engine) moves(d *Delivery) {
 	if e.cfg.DeliveryLimit <= 0 {
 		return
 	}
 	e.opened.remove(d)
-	d.endsBy = e.ticks.Load() + int64((e.cfg.DeliveryLimit+tick-1)/tick) + 1 // of the tick that runs, nothing may be left
+	d.endsBy = e.ticks.Load() + int64((e.cfg.DeliveryLimit+tick-1)/tick) + 1 // the present tick may end at once
 	e.opened.add(d)
 }

@@ -12,7 +12,7 @@ import (
 	"release-forwarder/consumer/queue"
 )
 
-// looks lets the watchdog tick and look so often.
+// looks lets the watchdog tick and look n times.
 func (r *rig) looks(n int) (ok bool, why string) {
 	for range n {
 		synctest.Wait()
@@ -22,7 +22,7 @@ func (r *rig) looks(n int) (ok bool, why string) {
 	return r.e.Alive()
 }
 
-// watched is a rig whose watchdog the test is.
+// watched is a rig in which the test drives the watchdog.
 func watched(t *testing.T, change func(*Config), test func(r *rig)) {
 	t.Helper()
 	inRig(t, 1, func(c *Config) {
@@ -58,7 +58,7 @@ func TestADeliveryPastItsLimitIsNotAlive(t *testing.T) {
 	})
 }
 
-// What is due and not taken, in each way that a slot can be there.
+// A ready record is not taken, although the gate has a slot in one of several ways.
 func TestARecordThatNobodyTakesIsNotAlive(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*Config)
@@ -100,7 +100,7 @@ func TestAllSlotsInUseAreNoStandstill(t *testing.T) {
 		r.gate.free = 0
 		r.read(0, 0, "a", 1)
 		r.e.mu.Lock()
-		r.e.slots++ // another's
+		r.e.slots++ // another delivery's
 		r.e.mu.Unlock()
 		if ok, why := r.looks(100); !ok {
 			t.Error(why)
@@ -108,7 +108,7 @@ func TestAllSlotsInUseAreNoStandstill(t *testing.T) {
 	})
 }
 
-// With a drain, an ended lease or a bound of gaps there is nothing to take.
+// In a drain, after the lease or at the bound of gaps, nothing can be taken.
 func TestWhatMayNotBeDeliveredIsNoStandstill(t *testing.T) {
 	for name, change := range map[string]func(g *member, p *partition){
 		"lease ended": func(g *member, _ *partition) { g.lease = time.Now() },
@@ -146,14 +146,13 @@ func TestWhatMayNotBeDeliveredIsNoStandstill(t *testing.T) {
 	}
 }
 
-// At the bound of gaps only the first unfinished record may be delivered. Where that is a
-// large one it may wait for its bytes, since another partition's is in memory, for as long
-// as that is on its way.
+// At the bound of gaps only the first unfinished record may be delivered. If it is a large one, it
+// may wait to be loaded for as long as another partition's large record is in memory.
 func TestALargeRecordThatWaitsForItsBytesIsNoStandstill(t *testing.T) {
 	watched(t, func(c *Config) { c.Handler, c.Wire = &inbox{}, away{} }, func(r *rig) {
 		p := r.part(0)
 		r.e.mu.Lock()
-		r.e.large = &Delivery{} // another partition's
+		r.e.large = &Delivery{} // of another partition
 		p.Progress, p.gapBound = fullOfGaps(0), true
 		r.e.mu.Unlock()
 		d := r.read(0, 40_000, "large", 2<<20)
@@ -171,7 +170,7 @@ func TestAHeldRecordWhoseTimeCameIsNotAlive(t *testing.T) {
 	watched(t, func(c *Config) { c.Handler = &in }, func(r *rig) {
 		r.read(0, 3, "a", 1)
 		in.take()[0].AgainAt(time.Now().Add(time.Hour), Hold{})
-		r.e.timer.Stop() // and nobody sets it again
+		r.e.timer.Stop() // and no one sets it again
 		if ok, why := r.looks(1000); !ok {
 			t.Errorf("its time has not come: %s", why)
 		}
@@ -185,7 +184,7 @@ func TestAHeldRecordWhoseTimeCameIsNotAlive(t *testing.T) {
 	})
 }
 
-// A lock that is held is told of by who does not wait for it.
+// Alive does not wait for the lock, so it can report a lock that is stuck.
 func TestALockThatCannotBeHadIsNotAlive(t *testing.T) {
 	e := New(Config{})
 	e.seen.Store(&seen{})
@@ -199,8 +198,8 @@ func TestALockThatCannotBeHadIsNotAlive(t *testing.T) {
 	}
 }
 
-// A ticker drops the ticks that nobody takes: time in which the process was frozen, or
-// the machine slept, makes nothing late.
+// A ticker drops ticks that are not received. So nothing is late after the process was frozen or
+// the machine slept.
 func TestFrozenTimeMakesNothingLate(t *testing.T) {
 	var in inbox
 	watched(t, func(c *Config) { c.Handler = &in }, func(r *rig) {
@@ -213,7 +212,7 @@ func TestFrozenTimeMakesNothingLate(t *testing.T) {
 	})
 }
 
-// A backlog of which something is tried between two looks moves, however long it is.
+// A backlog moves, whatever its length, if something of it is tried between two looks.
 func TestABacklogThatMovesIsNoStandstill(t *testing.T) {
 	var in inbox
 	watched(t, func(c *Config) { c.Handler = &in }, func(r *rig) {

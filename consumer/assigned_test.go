@@ -9,11 +9,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"release-forwarder/consumer/membership"
+	"release-forwarder/consumer/offsets"
 	"release-forwarder/consumer/progress"
 	"release-forwarder/consumer/wire"
 )
 
-// otherTopic is a cluster whose topic was deleted and created again: it has another ID, and is empty.
+// otherTopic is a cluster whose topic was recreated: it has another ID and is empty.
 type otherTopic struct {
 	oneLeader
 	id      wire.ID
@@ -33,9 +34,9 @@ func (c *otherTopic) SendToCoordinator(_ context.Context, _ string, r kmsg.Reque
 	return nil, errAway
 }
 
-// A partition that the group assigned by its topic's ID is not that of a topic which has taken the name since: that one may
-// have another owner. Nothing of it is committed or read until the group has assigned it. Where the group assigns by
-// name the partition goes on with the new topic at once.
+// The group assigned a partition by its topic's ID, and the topic was recreated since. The new
+// topic's partition may have another owner: nothing of it is committed or read until the group
+// assigns it. If the group assigns by name, the partition goes on with the new topic at once.
 func TestAPartitionIsOfTheTopicThatWasAssigned(t *testing.T) {
 	before, now := wire.ID{1}, wire.ID{2}
 	for name, c := range map[string]struct {
@@ -70,14 +71,14 @@ func TestAPartitionIsOfTheTopicThatWasAssigned(t *testing.T) {
 	}
 }
 
-// The first offset of a partition without a commit is not committed for another topic than the one that was assigned.
+// A first offset is committed only for the topic that was assigned.
 func TestAFirstOffsetIsOfTheTopicThatWasAssigned(t *testing.T) {
 	before, now := wire.ID{1}, wire.ID{2}
 	for assigned, want := range map[wire.ID]int{{}: 1, before: 0, now: 1} {
 		cluster := &otherTopic{id: now}
 		inRig(t, 0, func(cfg *Config) { cfg.Handler, cfg.Wire = &inbox{}, cluster }, func(r *rig) {
 			owner{r.g}.Assigned([]membership.Assignment{{Partition: membership.Partition{Topic: "events"}, TopicID: assigned}})
-			r.g.commitFirst(r.g.fencing(), []commitment{{part: r.part(0), logID: now, mark: mark{epoch: progress.UnknownEpoch}}})
+			r.g.commitFirst(r.g.fencing(), []commitment{{part: r.part(0), logID: now, Commit: offsets.Commit{Epoch: progress.UnknownEpoch}}})
 			if cluster.commits != want {
 				t.Errorf("assigned %v: %d commits, want %d", assigned[:1], cluster.commits, want)
 			}

@@ -8,15 +8,8 @@ import (
 	"release-forwarder/consumer/wire"
 )
 
-// mark is a group's commit for a partition, as Kafka keeps it.
-type mark struct {
-	offset   int64 // −1: there is none
-	epoch    int32 // the leader's, of the last record below; −1: whoever committed told none
-	metadata string
-}
-
-// cachedProgress is what the process knows of a partition that it gave up: of its commits, and,
-// where that is known, more than its last commit tells, where that was not taken.
+// cachedProgress is what this process knows of a partition that it gave up: the facts of its
+// commits and, if known is set, its whole progress, which may be more than the last commit says.
 type cachedProgress struct {
 	facts commitFacts
 
@@ -25,28 +18,28 @@ type cachedProgress struct {
 	logID     wire.ID
 	cluster   string // the cluster's ID
 	position  int64
-	end       int64 // up to which the log was known to reach
-	// parted is where the log had parted from another one, which was told; zero: nowhere.
+	end       int64 // the largest known end of the log
+	// parted is where the log parted; zero: nowhere.
 	parted     parting
 	toldParted bool
-	// Of the unfinished records that were read; none where a generation has passed
-	// without the partition.
+	// memories are of unfinished records; nil once a generation has passed without the
+	// partition.
 	memories memories
 }
 
-// memory is what is kept of an unfinished record from one generation to the next.
+// memory is what is kept of an unfinished record from one ownership to the next.
 type memory struct {
 	offset int64
-	epoch  int32 // a record of another one at its place is another record
+	epoch  int32 // a record with another epoch at this offset is another record
 	read   time.Time
 	note   any
 }
 
-// memories are of records behind the last that was read, by offset.
+// memories are of records beyond the position, by offset.
 type memories []memory
 
-// remember tells what is to be kept of the unfinished records, and of those that were to
-// be read again. What an open delivery notes is its handler's.
+// remember returns what to keep of the unfinished records, and of those not yet read again. It
+// does not keep the note of an open delivery: the handler may still use it.
 func (p *partition) remember() memories {
 	kept := make(memories, 0, p.Len()+len(p.memories))
 	for d := range p.All() {
@@ -59,7 +52,7 @@ func (p *partition) remember() memories {
 	return append(kept, p.memories...)
 }
 
-// recall gives a record that is read again what was kept of it.
+// recall restores what was kept of a record that is read again.
 func (ms *memories) recall(d *Delivery) {
 	for len(*ms) > 0 && (*ms)[0].offset <= d.Record.Offset {
 		if m := (*ms)[0]; m.offset == d.Record.Offset && m.epoch == d.Record.Epoch {
@@ -73,13 +66,13 @@ func (ms *memories) recall(d *Delivery) {
 	}
 }
 
-// cut forgets those from an offset on.
+// cut forgets the records from an offset on.
 func (ms *memories) cut(offset int64) {
 	kept := 0
 	for kept < len(*ms) && (*ms)[kept].offset < offset {
 		kept++
 	}
-	clear((*ms)[kept:]) // their notes
+	clear((*ms)[kept:]) // frees their notes
 	if *ms = (*ms)[:kept]; kept == 0 {
 		*ms = nil
 	}

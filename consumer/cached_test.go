@@ -8,8 +8,8 @@ import (
 	"release-forwarder/consumer/fetch"
 )
 
-// A log may have been truncated behind the commit and written to again between two
-// generations: another record at the place of one that was read is another record.
+// Between two generations a log may be truncated above the commit and written again. A record
+// with another epoch at the same offset is another record.
 func TestWhatIsKeptOfARecordIsNotAnothers(t *testing.T) {
 	read := func(p *partition, epoch int32, at time.Time) *Delivery {
 		d := newDelivery(p, fetch.Record{Offset: 7, Timestamp: -1, Epoch: epoch}, at)
@@ -29,12 +29,12 @@ func TestWhatIsKeptOfARecordIsNotAnothers(t *testing.T) {
 	}
 }
 
-// Generations may end before all is read again: what is kept of the rest is kept on.
+// A generation may end before all is read again. What is kept of the rest stays kept.
 func TestWhatIsKeptOfRecordsOutlivesGenerationsThatDoNotReachThem(t *testing.T) {
 	begun := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	var kept []memory
 	hour := func(n int) time.Time { return begun.Add(time.Duration(n) * time.Hour) }
-	// generation reads the records at offsets, in the n-th hour, and finishes some.
+	// generation reads the records at offsets in hour n, and finishes some.
 	generation := func(n int, offsets []int64, finished ...int64) {
 		p := &partition{engine: &Engine{}, delivering: delivering{memories: kept}}
 		var read []*Delivery
@@ -58,7 +58,7 @@ func TestWhatIsKeptOfRecordsOutlivesGenerationsThatDoNotReachThem(t *testing.T) 
 	}
 	generation(0, []int64{1, 2, 3, 5, 8}, 2)
 	generation(1, []int64{1})
-	generation(2, []int64{1, 3, 4}, 1) // 4 is new: it was aborted before, say
+	generation(2, []int64{1, 3, 4}, 1) // 4 is new
 	generation(3, []int64{3, 8, 9})    // 5 is gone
 	want := map[int64]time.Time{3: hour(0), 8: hour(0), 9: hour(3)}
 	if len(kept) != len(want) {
@@ -71,7 +71,7 @@ func TestWhatIsKeptOfRecordsOutlivesGenerationsThatDoNotReachThem(t *testing.T) 
 	}
 }
 
-// What is kept of records that are no more is not given to those that took their places.
+// A record does not get what was kept of another one that had its offset before the cut.
 func TestACutForgetsWhatIsKeptOfRecordsBehindIt(t *testing.T) {
 	p := &partition{}
 	for _, o := range []int64{1, 3, 5, 8} {

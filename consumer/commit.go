@@ -12,21 +12,22 @@ import (
 
 	"release-forwarder/consumer/fetch"
 	"release-forwarder/consumer/membership"
+	"release-forwarder/consumer/offsets"
 	"release-forwarder/consumer/progress"
 	"release-forwarder/consumer/wire"
 )
 
-// commitment is what one partition has to commit.
+// commitment is one partition's part of a commit.
 type commitment struct {
 	part  *partition
-	logID wire.ID // of the topic that it is about; zero: not known
-	mark
-	refused  error // by the last answer
-	stripped int   // bytes of metadata that were left out after a refusal
+	logID wire.ID // the topic's; zero: unknown
+	offsets.Commit
+	refused  error // the last answer's error
+	stripped int   // bytes of metadata left out after a refusal
 }
 
-// commitLoop commits what has changed, once an interval. One request holds all
-// partitions; there is none while nothing changes.
+// commitLoop commits what has changed, once per Config.CommitInterval. While nothing changes it
+// sends nothing.
 func (g *member) commitLoop(ctx context.Context) {
 	tick := time.NewTicker(g.engine.cfg.CommitInterval)
 	defer tick.Stop()
@@ -36,14 +37,14 @@ func (g *member) commitLoop(ctx context.Context) {
 		case <-ctx.Done():
 		}
 		if ctx.Err() != nil {
-			return // though a tick may have come as well while the last one took long
+			return // a tick may be due at the same time
 		}
 		g.commit(ctx)
 	}
 }
 
-// commitLast commits at the end of a drain and tries again until all is taken or
-// the drain's limit is reached, but for lastCommit at least.
+// commitLast commits at the end of a drain. It tries again until all is accepted or the drain's
+// limit is reached; it has at least lastCommit.
 func (g *member) commitLast(limit time.Time) {
 	ctx, cancel := context.WithTimeout(context.Background(), max(time.Until(limit), lastCommit))
 	defer cancel()
@@ -56,42 +57,39 @@ func (g *member) commitLast(limit time.Time) {
 }
 
 const (
-	// lastCommit is what the commit at the end of a drain has at least.
+	// lastCommit is the least time for the commit at the end of a drain.
 	lastCommit = 1500 * time.Millisecond
 
-	// commitRenewal is how old a commit becomes at the most before it is sent once
-	// more, though nothing has changed. A broker forgets commits after
-	// offsets.retention.minutes, 7 days by default, of topics to which the group is
-	// not subscribed (KIP-211); kafka-go's subscription says version 1 and lacks that
-	// version's last field, so that it is for the broker to see what it says. An
-	// outage may last longer. Of a partition that another owner had nobody here knows
-	// how old its commit is: it is renewed at once.
+	// commitRenewal is the greatest age of a commit. An older one is sent again although nothing
+	// has changed. A broker forgets a commit after offsets.retention.minutes (7 days by
+	// default) if the group is not subscribed to its topic (KIP-211), and an outage may last
+	// longer. If another member owned the partition, the age of its commit is unknown: it is sent
+	// again at once.
 	commitRenewal = 6 * time.Hour
 
-	// commitLate is how long a commit that was given up unanswered may be on its way.
-	// It can take effect after the next one, on another connection, and its older
-	// offset would stand. So the partition is committed with each interval meanwhile, and once
-	// after it, by whichever generation of this member. (A broker that is frozen for longer
-	// answers nothing meanwhile either, and all begins anew.)
+	// commitLate is how long an abandoned commit (unanswered) may still land. It may land
+	// after the next one, on another connection, and its older offset would replace the newer one.
+	// So for this time the partition is committed in each interval, and once more after it,
+	// through any generation of this member. (A broker that is frozen for longer answers
+	// nothing meanwhile: each unanswered commit restarts the time.)
 	commitLate = 30 * time.Second
 
-	// commitGrace is what a commit that is under way has at least to be answered,
-	// when who sent it is to end.
+	// commitGrace is the least time for the answer to a commit in flight after its sender was
+	// told to stop.
 	commitGrace = time.Second
 )
 
-// patience is how long a commit that is under way may still take when who sent it
-// is to end: of a drain all but what the last commit needs. What is given up may
-// take effect after that one, on another connection, and its older offsets
-// would stand.
+// patience is how long a commit in flight may run after its sender was told to stop: in a drain,
+// the time left minus lastCommit. An abandoned commit may land after the last one and
+// replace it by older offsets.
 func (g *member) patience() time.Duration {
 	g.engine.mu.Lock()
 	defer g.engine.mu.Unlock()
 	return max(commitGrace, time.Until(g.limit)-lastCommit)
 }
 
-// underWay notes the commit that is under way, by what gives it up; nil: none is. One that begins
-// in a drain has what is left of it.
+// underWay notes the commit in flight by the function that abandons it; nil: none is in flight. A
+// commit that begins in a drain is limited by the drain's time.
 func (g *member) underWay(giveUp context.CancelFunc) {
 	g.engine.mu.Lock()
 	g.giveUpCommit = giveUp
@@ -102,7 +100,7 @@ func (g *member) underWay(giveUp context.CancelFunc) {
 	}
 }
 
-// hurry gives the commit that is under way what is left of a drain.
+// hurry limits the commit in flight to patience.
 func (g *member) hurry() {
 	patience := g.patience()
 	g.engine.mu.Lock()
@@ -112,8 +110,8 @@ func (g *member) hurry() {
 	}
 }
 
-// commit sends what has changed since the last commit that was taken, and tells
-// whether something is left to commit that may be taken if it is sent again at once.
+// commit sends what has changed since the last accepted commit. It reports whether something
+// is left that may be accepted if it is sent again at once.
 func (g *member) commit(ctx context.Context) (left bool) {
 	if !g.beginRound(ctx) {
 		return true
@@ -127,14 +125,15 @@ func (g *member) commit(ctx context.Context) (left bool) {
 	return len(taken) < len(commits) && !g.refusedAside(notIn(commits, taken))
 }
 
-// notIn are the commits whose partitions are in none of the others.
+// notIn returns the commits whose partitions have none among the others.
 func notIn(commits, others []commitment) []commitment {
 	return slices.DeleteFunc(slices.Clone(commits), func(c commitment) bool {
 		return slices.ContainsFunc(others, func(o commitment) bool { return o.part == c.part })
 	})
 }
 
-// beginRound waits until no commit is under way; false where ctx has ended before.
+// beginRound waits until no commit is in flight, and reserves the right to send the next; endRound
+// gives it back. false: ctx ended first.
 func (g *member) beginRound(ctx context.Context) bool {
 	select {
 	case g.committing <- struct{}{}:
@@ -146,7 +145,8 @@ func (g *member) beginRound(ctx context.Context) bool {
 
 func (g *member) endRound() { <-g.committing }
 
-// commitments collects what has changed, what may be overtaken, and what is old.
+// commitments returns the commits to send: changed ones, old ones, and those that a late commit
+// may replace.
 func (g *member) commitments() []commitment {
 	e := g.engine
 	e.mu.Lock()
@@ -158,7 +158,7 @@ func (g *member) commitments() []commitment {
 		if !p.commits() || !due && !g.dirty {
 			continue
 		}
-		if c := g.commitment(p); due || c.mark != p.facts.last {
+		if c := g.commitment(p); due || c.Commit != p.facts.last {
 			commits = append(commits, c)
 		}
 	}
@@ -166,16 +166,16 @@ func (g *member) commitments() []commitment {
 	return commits
 }
 
-// commitment is what a partition's commit says now. The engine's mutex is held.
+// commitment is a partition's commit as of now. The engine's mutex is held.
 func (g *member) commitment(p *partition) commitment {
 	e := g.engine
-	c := commitment{part: p, logID: p.logID, mark: mark{offset: p.Watermark(), epoch: p.WatermarkEpoch()}}
+	c := commitment{part: p, logID: p.logID, Commit: offsets.Commit{Offset: p.Watermark(), Epoch: p.WatermarkEpoch()}}
 	if e.noEvidence {
 		return c
 	}
-	if c.metadata, _ = progress.Encode(p.commitKey(c.offset), p.Knowledge()); e.noMetadata || len(c.metadata) > int(e.size) {
-		// By what the log is known takes some 40 bytes: it stays.
-		c.metadata, _ = progress.Encode(p.commitKey(c.offset), p.Evidence())
+	if c.Metadata, _ = progress.Encode(p.commitKey(c.Offset), p.Knowledge()); e.noMetadata || len(c.Metadata) > int(e.size) {
+		// The topic's ID and the epoch take some 40 bytes: they stay.
+		c.Metadata, _ = progress.Encode(p.commitKey(c.Offset), p.Evidence())
 	}
 	return c
 }
@@ -184,14 +184,14 @@ func (p *partition) commitKey(offset int64) progress.CommitKey {
 	return progress.CommitKey{Cluster: p.member.cluster, Topic: p.Topic, Partition: p.Number, Offset: offset, TopicID: p.logID}
 }
 
-// outcome is what became of the commits of one request.
+// outcome is the result of one request's commits.
 type outcome struct {
 	taken, refused []commitment
-	heavy          []commitment // refused for their size, or may have been
-	err            error        // the request's, or a refusal: of several the one that ends the generation
+	heavy          []commitment // refused for their size, certainly or possibly
+	err            error        // the request's, or a refusal; the one that ends the generation, if there is one
 }
 
-// request sends one request and notes what was taken.
+// request sends one request and notes what was accepted.
 func (g *member) request(ctx context.Context, id membership.Identity, commits []commitment) outcome {
 	e := g.engine
 	req := g.commitRequest(id, commits)
@@ -207,7 +207,7 @@ func (g *member) request(ctx context.Context, id membership.Identity, commits []
 	}
 	o := g.outcome(commits, res, err)
 	if canBeLess(commits, o.err) {
-		e.heard() // what follows is said there
+		e.heard() // smaller commits follow, which report the result
 	} else {
 		g.judge(id, sent, o.err, o.about()...)
 	}
@@ -223,8 +223,8 @@ func (g *member) request(ctx context.Context, id membership.Identity, commits []
 	return o
 }
 
-// current are those of the commits that may be sent now, and under which name: of partitions that are
-// still owned, and none while others may own them.
+// current returns the commits that may be sent now, and the identity to send them under: those of
+// partitions still owned, and none while other members may own them.
 func (g *member) current(commits []commitment) (id membership.Identity, current []commitment) {
 	g.engine.mu.Lock()
 	defer g.engine.mu.Unlock()
@@ -234,7 +234,7 @@ func (g *member) current(commits []commitment) (id membership.Identity, current 
 	return g.id, slices.DeleteFunc(slices.Clone(commits), func(c commitment) bool { return c.part.phase == revoked })
 }
 
-// judge draws the conclusions from the answer to a commit; about says what it was about.
+// judge handles the answer to a commit; about has its fields for the log.
 func (g *member) judge(id membership.Identity, sent time.Time, err error, about ...slog.Attr) {
 	if !g.group.Judge("commit", id, sent, err) {
 		fields := []slog.Attr{slog.String("request", "commit"), slog.String("error", err.Error())}
@@ -242,8 +242,8 @@ func (g *member) judge(id membership.Identity, sent time.Time, err error, about 
 	}
 }
 
-// isStale tells whether Kafka refused a request because the member or generation
-// is no longer the group's.
+// isStale reports whether Kafka refused a request because the group no longer knows the member
+// or its generation.
 func isStale(err error) bool {
 	for _, stale := range []error{
 		kafka.IllegalGeneration, kafka.UnknownMemberId, kafka.FencedInstanceID, wire.FencedMemberEpoch, wire.StaleMemberEpoch,
@@ -255,8 +255,8 @@ func isStale(err error) bool {
 	return false
 }
 
-// exchange sends a commit and waits for the answer. It is not given up for the next one:
-// that could overtake it, and the older offset would stand.
+// exchange sends a commit and waits for the answer, requestTimeout at most. It does not abandon a
+// commit for the next one: the next could land first, and the older offset would replace it.
 func (g *member) exchange(ctx context.Context, req *kmsg.OffsetCommitRequest) (*kmsg.OffsetCommitResponse, error) {
 	e := g.engine
 	request, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
@@ -272,8 +272,8 @@ func (g *member) exchange(ctx context.Context, req *kmsg.OffsetCommitRequest) (*
 	return answer.(*kmsg.OffsetCommitResponse), nil
 }
 
-// outcome notes what was taken and what was refused. The request's own error is nil when
-// partitions were refused, and a partition that the answer does not name was not taken.
+// outcome notes which commits were accepted and which were refused. err is nil if only partitions
+// were refused. A partition missing in the answer counts as refused.
 func (g *member) outcome(commits []commitment, res *kmsg.OffsetCommitResponse, err error) outcome {
 	o := outcome{err: err}
 	for _, c := range commits {
@@ -303,7 +303,7 @@ func (g *member) outcome(commits []commitment, res *kmsg.OffsetCommitResponse, e
 	return o
 }
 
-// about says for the log which commits were refused: the first of them, and how many.
+// about has the fields for the log: the first refused commit, and how many were refused.
 func (o *outcome) about() []slog.Attr {
 	if len(o.refused) == 0 {
 		return nil
@@ -313,12 +313,11 @@ func (o *outcome) about() []slog.Attr {
 		slog.String("cause", wire.Cause(c.refused)), slog.Int("partitions", len(o.refused))}
 }
 
-// byName is the newest version of OffsetCommit that names topics by their names; from the
-// next one on it is by ID, so that a late commit cannot land on a new topic of the name
-// (Kafka 4.2).
+// byName is the newest version of OffsetCommit that names topics by name. The next one, from
+// Kafka 4.2 on, names them by ID: a late commit cannot land on a recreated topic.
 const byName = 9
 
-// commitRequest is the request for commits of this member.
+// commitRequest makes the request.
 func (g *member) commitRequest(id membership.Identity, commits []commitment) *kmsg.OffsetCommitRequest {
 	req := kmsg.NewPtrOffsetCommitRequest()
 	req.Group, req.Generation, req.MemberID = g.engine.cfg.GroupID, id.Generation, id.Member
@@ -337,24 +336,24 @@ func (g *member) commitRequest(id membership.Identity, commits []commitment) *km
 			req.Topics = append(req.Topics, t)
 		}
 		p := kmsg.NewOffsetCommitRequestTopicPartition()
-		p.Partition, p.Offset, p.LeaderEpoch = c.part.Number, c.offset, c.epoch
-		p.Metadata = kmsg.StringPtr(c.metadata)
+		p.Partition, p.Offset, p.LeaderEpoch = c.part.Number, c.Offset, c.Epoch
+		p.Metadata = kmsg.StringPtr(c.Metadata)
 		req.Topics[i].Partitions = append(req.Topics[i].Partitions, p)
 	}
 	return req
 }
 
-// logName is a topic by its name and ID: partitions of one name may be known by two IDs
-// while one after the other learns that the topic was made anew.
+// logName is a topic's name and ID. After a topic was recreated, its partitions may have
+// different IDs for a while: they learn of it one by one.
 type logName struct {
 	topic string
 	id    wire.ID
 }
 
-// canBeLess tells whether a commit was refused for what can be left out of it: other
-// partitions, or metadata.
+// canBeLess reports whether a refused request can be made smaller: by fewer partitions, or
+// without metadata.
 func canBeLess(commits []commitment, err error) bool {
-	bare := !slices.ContainsFunc(commits, func(c commitment) bool { return c.metadata != "" })
+	bare := !slices.ContainsFunc(commits, func(c commitment) bool { return c.Metadata != "" })
 	if errors.Is(err, kafka.OffsetMetadataTooLarge) {
 		return !bare
 	}
@@ -362,8 +361,8 @@ func canBeLess(commits []commitment, err error) bool {
 	return certain && (len(commits) > 1 || !bare)
 }
 
-// commitError is what the answer says of one commit. It is an error if it says nothing, or
-// says it twice.
+// commitError is the answer's error for one commit. It is also an error if the answer leaves the
+// partition out or names it twice.
 func (e *Engine) commitError(res *kmsg.OffsetCommitResponse, c commitment) error {
 	err, told := fetch.ErrLeftOut, false
 	for _, t := range res.Topics {
@@ -387,7 +386,7 @@ func (g *member) noteCommitted(c commitment) {
 	e := g.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	c.part.facts.taken(c.mark, time.Now())
+	c.part.facts.taken(c.Commit, time.Now())
 	c.part.refused, c.part.refusal = time.Time{}, ""
 }
 
@@ -400,9 +399,9 @@ func (g *member) noteRefused(c commitment, err error) {
 	if errors.Is(err, kafka.OffsetMetadataTooLarge) {
 		e.mu.Lock()
 		first := !e.noMetadata
-		e.noEvidence = !first && len(c.metadata) <= progress.EvidenceLimit
+		e.noEvidence = !first && len(c.Metadata) <= progress.EvidenceLimit
 		if e.noMetadata = true; first {
-			for _, p := range g.parts { // the bound of gaps is no more
+			for _, p := range g.parts { // the bound of gaps no longer applies
 				p.fits()
 				e.markReady(p)
 				e.unpause(p)
@@ -411,12 +410,12 @@ func (g *member) noteRefused(c commitment, err error) {
 		e.mu.Unlock()
 		if first {
 			eventMetadataTooLarge.Log(e.log, slog.String("topic", c.part.Topic), slog.Any("partition", c.part.Number),
-				slog.Int("bytes", len(c.metadata)))
+				slog.Int("bytes", len(c.Metadata)))
 		}
 	}
 }
 
-// noteAside notes a commit that was refused while others are taken.
+// noteAside notes a commit that was refused although others may be accepted.
 func (g *member) noteAside(c commitment, err error) {
 	g.engine.mu.Lock()
 	defer g.engine.mu.Unlock()
@@ -431,16 +430,16 @@ func (p *partition) isRefused(err error) {
 	p.refusal = wire.Cause(err)
 }
 
-// refusedAside tells whether all of these are noted so: that they are refused, again
-// perhaps and alone, says nothing of others.
+// refusedAside reports whether all these commits are noted by noteAside: their refusal says
+// nothing about others.
 func (g *member) refusedAside(commits []commitment) bool {
 	g.engine.mu.Lock()
 	defer g.engine.mu.Unlock()
 	return !slices.ContainsFunc(commits, func(c commitment) bool { return c.part.refused.IsZero() })
 }
 
-// ofPartition tells whether a commit was refused for its partition's sake: others are
-// taken.
+// ofPartition reports whether a commit was refused for a reason of its partition alone: others
+// may be accepted.
 func ofPartition(err error) bool {
 	for _, of := range []error{
 		kafka.TopicAuthorizationFailed, kafka.UnknownTopicOrPartition, kafka.InvalidTopic, kafka.UnknownTopicID, fetch.ErrLeftOut, fetch.ErrTwice,
@@ -452,8 +451,8 @@ func ofPartition(err error) bool {
 	return false
 }
 
-// refusesAll tells whether Kafka takes no commit of this generation, as far as the
-// refusals tell. The engine's mutex is held.
+// refusesAll reports whether the last commit of each partition was refused. The engine's mutex is
+// held.
 func (g *member) refusesAll() bool {
 	for _, p := range g.parts {
 		if p.refused.IsZero() {

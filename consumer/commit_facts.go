@@ -1,46 +1,49 @@
 package consumer
 
-import "time"
+import (
+	"time"
 
-// commitFacts are what is known of one partition's commits. They live as long as the member is
-// in the group and this process knows of the partition, through any generation: in the engine's
-// cached progress while the partition is not owned.
+	"release-forwarder/consumer/offsets"
+)
+
+// commitFacts are what is known of one partition's commits. They outlive generations: while the
+// partition is not owned, they are in the cached progress.
 type commitFacts struct {
-	// member is the ID under which they were sent: the group refuses what another one sent.
+	// member is the member ID under which the commits were sent.
 	member string
-	// last is the last commit that was taken; offset −1: none.
-	last mark
-	// sent are those sent since: each may have been taken although no answer came. At most mostSent,
-	// the last ones.
-	sent []mark
-	// late is until when one that was given up unanswered may take effect; zero: none may.
+	// last is the last accepted commit; offset −1: none.
+	last offsets.Commit
+	// sent are the last mostSent commits sent since: each may have been accepted although no
+	// answer came.
+	sent []offsets.Commit
+	// late is until when an abandoned commit may land; zero: none may.
 	late time.Time
-	// renewed is when one was taken last; zero: nobody here knows.
+	// renewed is when a commit was last accepted; zero: unknown.
 	renewed time.Time
 }
 
-// mostSent bounds what is remembered of commits without an answer: some seconds of them.
+// mostSent bounds the unanswered commits that are kept: some seconds of them.
 const mostSent = 16
 
-// begins tells the facts under whose name commits are sent from now on. What another member
-// sent cannot take effect any more.
+// begins sets the member ID of the commits from now on. A commit of another ID cannot land any
+// more: the group refuses it.
 func (f *commitFacts) begins(member string) {
 	if f.member != member {
 		f.member, f.late = member, time.Time{}
 	}
 }
 
-// found notes the commit that the coordinator told.
-func (f *commitFacts) found(m mark) { f.last, f.sent = m, nil }
+// found notes the commit that the coordinator reported.
+func (f *commitFacts) found(m offsets.Commit) { f.last, f.sent = m, nil }
 
-func (f *commitFacts) sends(m mark) {
+func (f *commitFacts) sends(m offsets.Commit) {
 	if f.sent = append(f.sent, m); len(f.sent) > mostSent {
 		f.sent = f.sent[1:]
 	}
 }
 
-// taken notes a commit that was taken. One that was given up before may still overtake it.
-func (f *commitFacts) taken(m mark, now time.Time) {
+// taken notes an accepted commit. Until late, an abandoned one may still replace it.
+func (f *commitFacts) taken(m offsets.Commit, now time.Time) {
 	f.last, f.renewed = m, now
 	if now.Before(f.late) {
 		return
@@ -48,8 +51,9 @@ func (f *commitFacts) taken(m mark, now time.Time) {
 	f.sent, f.late = nil, time.Time{}
 }
 
-// ours tells whether a commit is one that this process sent last: nobody has committed since.
-func (f *commitFacts) ours(m mark) bool {
+// ours reports whether a commit is among the last that this process sent: no one else has
+// committed since.
+func (f *commitFacts) ours(m offsets.Commit) bool {
 	if m == f.last {
 		return true
 	}
@@ -61,7 +65,7 @@ func (f *commitFacts) ours(m mark) bool {
 	return false
 }
 
-// due tells whether a commit is to be sent although it says nothing new.
+// due reports whether a commit must be sent although nothing has changed.
 func (f *commitFacts) due(now time.Time, ph phase) bool {
 	return !f.late.IsZero() || (ph == reading || ph == parked) && now.Sub(f.renewed) >= commitRenewal
 }
@@ -70,11 +74,11 @@ func (g *member) noteSent(commits []commitment) {
 	g.engine.mu.Lock()
 	defer g.engine.mu.Unlock()
 	for _, c := range commits {
-		c.part.facts.sends(c.mark)
+		c.part.facts.sends(c.Commit)
 	}
 }
 
-// noteUnanswered notes commits that were given up: they may take effect after later ones.
+// noteUnanswered notes abandoned commits: they may land after later ones.
 func (g *member) noteUnanswered(commits []commitment) {
 	g.engine.mu.Lock()
 	defer g.engine.mu.Unlock()

@@ -9,26 +9,26 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// commitSize is how many bytes of commits one request may hold. The coordinator writes all
-// that a request commits into its log as one batch, and refuses all of it where that is
-// larger than the log takes, without saying what would fit. So what is refused is halved
-// until it is taken, down to one partition, and that one goes without its metadata; as do, from
-// then on, all whose metadata alone is more than a request may hold.
+// commitSize is how many bytes of commits one request may hold. The coordinator writes a
+// request's commits into its log as one batch. If its log does not accept a batch of that size, it
+// refuses all of them and does not say what would fit. So a refused request is halved until
+// it is accepted, down to one partition, and then that one is sent without its metadata. From then
+// on so is each commit whose metadata alone exceeds commitSize.
 type commitSize int
 
 const (
-	// widest is half of a batch that a broker's defaults take (message.max.bytes, 1 MiB).
+	// widest is half of the batch that a broker accepts by default (message.max.bytes, 1 MiB).
 	widest commitSize = 512 << 10
 
-	// leastBatch is what every coordinator takes: else it could not keep a group. An error that may
-	// be anything costs a commit of less than that nothing of its metadata.
+	// leastBatch is a size that every coordinator accepts; it could not keep a group otherwise. A
+	// smaller commit keeps its metadata after an error whose cause is unclear.
 	leastBatch = 1 << 10
 
-	// mostRefusals bounds the search of one interval. It goes on with the next.
+	// mostRefusals bounds the refused requests of one interval. The next one continues.
 	mostRefusals = 16
 )
 
-// take is how many of the commits, from the first on, one request takes: one at least.
+// take is how many of the commits, from the first on, fit into one request: at least one.
 func (s commitSize) take(group string, commits []commitment) int {
 	n, bytes := 0, 0
 	for n < len(commits) && (n == 0 || bytes+commits[n].weight(group) <= int(s)) {
@@ -38,10 +38,10 @@ func (s commitSize) take(group string, commits []commitment) int {
 	return n
 }
 
-// weight is nearly what a commit takes in the coordinator's log: group, topic and
-// metadata, and numbers and lengths beside them.
+// weight is about the bytes of a commit in the coordinator's log: group, topic and metadata, and
+// 64 for numbers and lengths.
 func (c commitment) weight(group string) int {
-	return len(group) + len(c.part.Topic) + len(c.metadata) + 64
+	return len(group) + len(c.part.Topic) + len(c.Metadata) + 64
 }
 
 func weight(group string, commits []commitment) (bytes int) {
@@ -51,9 +51,9 @@ func weight(group string, commits []commitment) (bytes int) {
 	return bytes
 }
 
-// ofSize tells whether a commit was refused for the size of what was sent, or may have been.
-// The coordinator before Kafka 4.0 says INVALID_COMMIT_OFFSET_SIZE of a batch that its log
-// does not take, the one since UNKNOWN_SERVER_ERROR, which may be anything else
+// ofSize reports whether a commit may have been refused for the request's size, and whether that is
+// certain. For a batch that is too large for its log, a coordinator before Kafka 4.0 answers
+// INVALID_COMMIT_OFFSET_SIZE; one since answers UNKNOWN_SERVER_ERROR, which may have other causes
 // (GroupMetadataManager, CoordinatorOperationExceptionHelper).
 func ofSize(err error) (may, certain bool) {
 	var code kafka.Error
@@ -69,17 +69,17 @@ func ofSize(err error) (may, certain bool) {
 	return false, false
 }
 
-// search is one turn's requests: how much is sent at a time, and what became of it.
+// search is the requests of one commit: how much each may hold, and the results.
 type search struct {
 	size, began commitSize
-	certain     bool // it became less for refusals that can be nothing else
+	certain     bool // only refusals that mean size have reduced it
 	taken       []commitment
 	alone       []commitment // refused alone, and nothing can be left out
-	all         bool         // something was refused that is not for one partition's sake
+	all         bool         // a refusal was not for a reason of its partitions alone
 }
 
-// send commits, in as many requests as it takes, and returns what was taken. It is its
-// caller's turn.
+// send commits in as many requests as needed, and returns the accepted commits. The caller has
+// called beginRound.
 func (g *member) send(ctx context.Context, commits []commitment) (taken []commitment) {
 	e := g.engine
 	began := time.Now()
@@ -98,7 +98,7 @@ func (g *member) send(ctx context.Context, commits []commitment) (taken []commit
 		s.all = s.all || o.err != nil && !g.refusedAside(rest[:n])
 		if len(o.heavy) == 0 {
 			if o.err != nil && len(o.taken) == 0 && !ofPartition(o.err) || isStale(o.err) {
-				break // it is not for this turn
+				break // nothing more can succeed now
 			}
 			rest = rest[n:]
 			continue
@@ -110,14 +110,14 @@ func (g *member) send(ctx context.Context, commits []commitment) (taken []commit
 	return s.taken
 }
 
-// smaller is what to send of commits that were refused together: less of them at a time,
-// or the last one bare, or nothing. Where others of the same request were taken, as whole
-// denies, that says nothing of sizes.
+// smaller returns what to send of commits that were refused together: all with a smaller size, or
+// a single one without metadata, or nothing. whole says that the request had no others: only
+// then the refusal says something about sizes.
 func (g *member) smaller(s *search, heavy []commitment, whole bool) []commitment {
 	c := &heavy[0]
 	_, certain := ofSize(c.refused)
 	size := weight(g.engine.cfg.GroupID, heavy)
-	if len(heavy) == 1 && (c.metadata == "" || !certain && size < leastBatch) {
+	if len(heavy) == 1 && (c.Metadata == "" || !certain && size < leastBatch) {
 		s.alone = append(s.alone, *c)
 		return nil
 	}
@@ -125,12 +125,13 @@ func (g *member) smaller(s *search, heavy []commitment, whole bool) []commitment
 		s.size, s.certain = commitSize(size/2), s.certain || certain
 	}
 	if len(heavy) == 1 {
-		c.stripped, c.metadata = len(c.metadata), ""
+		c.stripped, c.Metadata = len(c.Metadata), ""
 	}
 	return heavy
 }
 
-// learn keeps what a turn has shown of sizes, where anything was taken: else it may be anything.
+// learn keeps what the refusals have shown about sizes, if anything was accepted. If nothing was,
+// the cause may be another one.
 func (g *member) learn(s search, commits []commitment, began time.Time) {
 	e := g.engine
 	e.mu.Lock()

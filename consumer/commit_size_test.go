@@ -16,10 +16,10 @@ import (
 	"release-forwarder/consumer/progress"
 )
 
-// narrow is a coordinator that takes a commit only where refuses says nothing against it.
-// It keeps what it took, and counts the requests.
+// narrow is a coordinator that accepts a commit only if refuses returns no error. It keeps what it
+// accepted, and counts the requests.
 type narrow struct {
-	// refuses gives one partition's error, or an error instead of any answer.
+	// refuses returns one partition's error, or an error instead of an answer.
 	refuses func(req *kmsg.OffsetCommitRequest, of *kmsg.OffsetCommitRequestTopicPartition) (kafka.Error, error)
 
 	away
@@ -53,8 +53,7 @@ func (c *narrow) SendToCoordinator(_ context.Context, _ string, r kmsg.Request) 
 	return res, nil
 }
 
-// weigh is what a request's partitions and their metadata take, nearly as the
-// coordinator writes them into one batch.
+// weigh is about the bytes of a request's partitions and their metadata in the coordinator's batch.
 func weigh(req *kmsg.OffsetCommitRequest) (partitions, bytes int) {
 	for _, t := range req.Topics {
 		for _, p := range t.Partitions {
@@ -72,8 +71,8 @@ func told(p kmsg.OffsetCommitRequestTopicPartition) string {
 	return *p.Metadata
 }
 
-// fullOfGaps is read up to an offset, of knowledge that fills a commit's metadata: every other
-// stretch of 20,000 records is done.
+// fullOfGaps is a progress with position upto and as many runs as a commit's metadata holds: each
+// second run of 20,000 records is finished.
 func fullOfGaps(upto int64) progress.Progress[*Delivery] {
 	k := progress.Nothing(40_000*progress.MaxRuns, 0)
 	for n := range int64(progress.MaxRuns) {
@@ -84,7 +83,7 @@ func fullOfGaps(upto int64) progress.Progress[*Delivery] {
 	return p
 }
 
-// gapsTo lets every partition be full of gaps, and be read to an offset.
+// gapsTo makes each partition full of gaps, with position offset.
 func (r *rig) gapsTo(offset int64) {
 	r.e.mu.Lock()
 	defer r.e.mu.Unlock()
@@ -94,10 +93,9 @@ func (r *rig) gapsTo(offset int64) {
 	r.g.dirty = true
 }
 
-// What one commit may hold is for the coordinator to say: its log takes batches of some
-// size, and its listener requests of some. Whatever it says, what it can take is taken
-// within a few intervals, nothing is sent over and over, and one partition that it does
-// not take keeps no other from it.
+// The coordinator limits a commit: by the largest batch of its log, and by the largest request of
+// its listener. Whatever its error is, all that it can accept is accepted within a few
+// intervals, nothing is sent again and again, and a refused partition delays no other.
 func TestACommitThatIsTooLargeIsSplit(t *testing.T) {
 	const partitions = 260
 	batch := func(code kafka.Error, most int) func(*kmsg.OffsetCommitRequest, *kmsg.OffsetCommitRequestTopicPartition) (kafka.Error, error) {
@@ -110,17 +108,17 @@ func TestACommitThatIsTooLargeIsSplit(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		refuses func(*kmsg.OffsetCommitRequest, *kmsg.OffsetCommitRequestTopicPartition) (kafka.Error, error)
-		// taken are how many partitions' commits stand in the end, bare of them with no
-		// more than by what the log is known.
+		// taken is how many partitions' commits are accepted in the end; bare of these have no
+		// runs in their metadata.
 		taken, bare int
-		// each is how many requests an interval takes once it is known what fits.
+		// each is the number of requests of an interval once the size that fits is known.
 		each int
 	}{
 		"a batch of a mebibyte":           {batch(kafka.InvalidCommitOffsetSize, 1<<20), partitions, 0, 3},
 		"a batch of 100 KiB":              {batch(kafka.InvalidCommitOffsetSize, 100<<10), partitions, 0, 22},
 		"told as a message too large":     {batch(kafka.MessageSizeTooLarge, 100<<10), partitions, 0, 22},
 		"told as a record list too large": {batch(kafka.RecordListTooLarge, 100<<10), partitions, 0, 22},
-		"told as an error of the server":  {batch(kafka.Unknown, 100<<10), partitions, 0, 22 + 4}, // it may be anything: searched anew
+		"told as an error of the server":  {batch(kafka.Unknown, 100<<10), partitions, 0, 22 + 4}, // any cause is possible: the search starts over
 		"a batch of one commit":           {batch(kafka.InvalidCommitOffsetSize, 5<<10), partitions, 0, partitions},
 		"a batch of less than one":        {batch(kafka.InvalidCommitOffsetSize, 1<<10), partitions, partitions, 44},
 		"one partition, the others taken": {func(_ *kmsg.OffsetCommitRequest, p *kmsg.OffsetCommitRequestTopicPartition) (kafka.Error, error) {
@@ -151,7 +149,7 @@ func TestACommitThatIsTooLargeIsSplit(t *testing.T) {
 					return group.requests - before
 				}
 				knows(0)
-				for n := range 40 { // all that is to be found out is
+				for n := range 40 { // by then the search has ended
 					if sent := interval(); sent > partitions+mostRefusals {
 						t.Fatalf("%d requests in interval %d", sent, n)
 					}
@@ -181,8 +179,8 @@ func TestACommitThatIsTooLargeIsSplit(t *testing.T) {
 	}
 }
 
-// A connection that is lost now and then, or a coordinator in trouble, says nothing of
-// sizes: once it is over all is as before.
+// A connection that is lost at times, or a coordinator in trouble, says nothing about sizes.
+// Afterwards all is as before.
 func TestACoordinatorInTroubleIsNoReasonForSmallerCommits(t *testing.T) {
 	trouble := map[string]func() (kafka.Error, error){
 		"connections lost":       func() (kafka.Error, error) { return 0, io.ErrUnexpectedEOF },
@@ -235,7 +233,7 @@ func TestACoordinatorInTroubleIsNoReasonForSmallerCommits(t *testing.T) {
 	}
 }
 
-// An error that may be anything, in the middle of a turn, costs a small commit nothing of its metadata.
+// After an error whose cause is unclear, a small commit keeps its metadata.
 func TestAnErrorOfTheServerStripsNoSmallCommit(t *testing.T) {
 	in := &inbox{}
 	group := &narrow{stands: map[int32]kmsg.OffsetCommitRequestTopicPartition{}}
@@ -250,7 +248,7 @@ func TestAnErrorOfTheServerStripsNoSmallCommit(t *testing.T) {
 			r.read(0, o, "", 1)
 		}
 		r.gate.add(4)
-		in.take()[3].Done() // the others are open: it is finished beyond the commit
+		in.take()[3].Done() // the others stay open, so it is finished beyond the commit
 		for range 4 {
 			r.g.commit(context.Background())
 			time.Sleep(time.Second)
@@ -302,9 +300,8 @@ func TestAConnectionLostOnceSaysNothingOfSizes(t *testing.T) {
 	})
 }
 
-// A request of one partition is smaller than any that a listener refuses for its size, so
-// a lost connection is no reason to send the watermark alone: what is done beyond it would
-// be forgotten, and sent again after a kill.
+// A listener never refuses a request of one partition for its size. So a lost connection is no
+// reason to send the watermark alone: after a kill, what is finished beyond it would be sent again.
 func TestALostConnectionTakesNoMetadataAway(t *testing.T) {
 	for _, partitions := range []int{1, 2, 20} {
 		group := &narrow{stands: map[int32]kmsg.OffsetCommitRequestTopicPartition{}}
@@ -317,7 +314,7 @@ func TestALostConnectionTakesNoMetadataAway(t *testing.T) {
 					}
 				}
 			}
-			if group.requests%7 > 1 { // two in a row are taken: of two partitions both
+			if group.requests%7 > 1 { // two in a row are accepted: those of two partitions
 				return 0, io.EOF
 			}
 			return 0, nil
@@ -334,11 +331,11 @@ func TestALostConnectionTakesNoMetadataAway(t *testing.T) {
 	}
 }
 
-// Partitions that Kafka refuses for their own sake keep no other's commit from being sent,
-// though it goes in another request.
+// Some partitions are refused for reasons of their own. The commits of the others are still sent,
+// also in another request.
 func TestRefusedPartitionsKeepNoOtherRequestFromBeingSent(t *testing.T) {
 	group := &narrow{stands: map[int32]kmsg.OffsetCommitRequestTopicPartition{}}
-	denied := int32(0) // partitions below it
+	denied := int32(0) // partitions below this number are refused
 	group.refuses = func(req *kmsg.OffsetCommitRequest, p *kmsg.OffsetCommitRequestTopicPartition) (kafka.Error, error) {
 		if _, n := weigh(req); n > 4<<10 {
 			return kafka.InvalidCommitOffsetSize, nil
@@ -368,8 +365,8 @@ func TestRefusedPartitionsKeepNoOtherRequestFromBeingSent(t *testing.T) {
 	})
 }
 
-// A broker that takes no metadata ends the bound of gaps with its first refusal: nothing
-// has to be remembered any more, so what waited behind that bound is delivered and read.
+// The first refusal of a broker that accepts no metadata ends the bound of gaps: no runs are
+// committed any more. So what waited for that bound is delivered and read.
 func TestABrokerThatTakesNoMetadataEndsTheBoundOfGaps(t *testing.T) {
 	group := &narrow{stands: map[int32]kmsg.OffsetCommitRequestTopicPartition{}}
 	group.refuses = func(_ *kmsg.OffsetCommitRequest, p *kmsg.OffsetCommitRequestTopicPartition) (kafka.Error, error) {

@@ -14,8 +14,8 @@ import (
 	"release-forwarder/consumer/wire"
 )
 
-// coordinator keeps the commits of partition 0, as they arrive: at once, but for those
-// that lateness gives a time by their number, which are not answered, or then.
+// coordinator keeps the commits of partition 0. It applies and answers each at once, except those
+// to which lateness gives a time by their number: they are not answered, or only then.
 type coordinator struct {
 	lateness []time.Duration
 	answers  bool
@@ -26,7 +26,7 @@ type coordinator struct {
 	stands []int64 // each commit that took effect
 }
 
-// Metadata does not answer: what the test puts in is all that is read.
+// Metadata does not answer: only the test's records are read.
 func (c *coordinator) Metadata(ctx context.Context) (*wire.Metadata, error) {
 	<-ctx.Done()
 	return nil, ctx.Err()
@@ -73,9 +73,9 @@ func (c *coordinator) took() []int64 {
 	return slices.Clone(c.stands)
 }
 
-// A commit that is given up for want of an answer may take effect after the next one:
-// connections are not ordered. The next one's offset stands again soon, though nothing
-// changes, and there is an end to that.
+// A commit that is abandoned without an answer may land after the next one, on another
+// connection. The newer offset is committed again soon although nothing changes, and these
+// repeats end.
 func TestACommitThatTakesEffectLateDoesNotStand(t *testing.T) {
 	for name, lateness := range map[string][]time.Duration{
 		"just after the next": {10500 * time.Millisecond},
@@ -96,7 +96,7 @@ func TestACommitThatTakesEffectLateDoesNotStand(t *testing.T) {
 					in.take()[0].Done()
 				}
 				finish(0)
-				for n := range lateness { // while each of them is under way
+				for n := range lateness { // while each of them is in flight
 					time.Sleep(2 * time.Second)
 					finish(int64(n) + 1)
 					time.Sleep(8500 * time.Millisecond)
@@ -131,9 +131,8 @@ func TestACommitThatTakesEffectLateDoesNotStand(t *testing.T) {
 	}
 }
 
-// A drain ends with a commit of all that is done. It does not overtake one that is under
-// way as long as there is time: the older offset would stand, and what is between would be
-// repeated.
+// A drain ends with a commit of all that is finished. While there is time it waits for the
+// commit in flight: that one could land later, and its older offset would repeat records.
 func TestTheLastCommitOvertakesNone(t *testing.T) {
 	for name, c := range map[string]struct {
 		late    time.Duration
@@ -165,7 +164,7 @@ func TestTheLastCommitOvertakesNone(t *testing.T) {
 					in.take()[0].Done()
 				}
 				done(0)
-				time.Sleep(r.e.cfg.CommitInterval) // the commit is under way from here on
+				time.Sleep(r.e.cfg.CommitInterval) // the commit is in flight from here on
 				done(1)
 				synctest.Wait()
 				began := time.Now()

@@ -12,21 +12,20 @@ import (
 	"release-forwarder/consumer/wire"
 )
 
-// OffsetReset says where to go on when a committed offset is not in the log: the values of
-// KAFKA_OFFSET_RESET.
+// OffsetReset is where to read on if a committed offset is not in the log: KAFKA_OFFSET_RESET.
 type OffsetReset string
 
 const (
-	// ResetEarliest goes on at the first record there is.
+	// ResetEarliest reads on at the first record of the log.
 	ResetEarliest OffsetReset = "earliest"
-	// ResetNone leaves the partition alone until a person has decided.
+	// ResetNone stops the partition until a person has decided.
 	ResetNone OffsetReset = "none"
 )
 
-// Choices are the values.
+// Choices returns the values.
 func (OffsetReset) Choices() []string { return []string{string(ResetEarliest), string(ResetNone)} }
 
-// waits tells whether a person decides.
+// waits reports whether a person decides.
 func (r OffsetReset) waits() bool {
 	switch r {
 	case ResetEarliest:
@@ -37,18 +36,17 @@ func (r OffsetReset) waits() bool {
 	panic("consumer: no such offset reset: " + string(r))
 }
 
-// Config is what an Engine needs: settings of the service, one by one, and its parts. Every field
-// without a default must be set. It has many fields: one for each setting, in one literal.
+// Config is what an Engine needs: its parts, and settings of the service. Set every field that
+// names no default.
 type Config struct {
-	// Topics must exist before anything is read; they are waited for. Optional
-	// ones are read as well while they exist.
+	// The engine waits until all Topics exist. Optional topics are read while they exist.
 	Topics        []string
 	Optional      []string
 	GroupID       string
 	GroupProtocol membership.Protocol
 	ClientID      string
-	// Rack is where this client is: a replica there is read from where brokers know racks
-	// (KIP-392); "": the leader is.
+	// Rack is the rack of this client: a replica in it is read from if the brokers know racks
+	// (KIP-392). "": the leader is read from.
 	Rack string
 
 	Wire Wire
@@ -59,33 +57,31 @@ type Config struct {
 
 	OffsetReset OffsetReset
 
-	// MaxPending bounds the unfinished records of each partition, MaxPendingBytes
-	// those of all together and the answers being read; each partition has an
-	// equal share and always room for one record.
+	// MaxPending bounds the unfinished records of each partition. MaxPendingBytes bounds the
+	// bytes of all unfinished records and of the answers being read: a quarter is for answers,
+	// the rest is shared equally by the partitions. Each always has room for one record.
 	MaxPending      int
 	MaxPendingBytes int64
-	// MaxRecordBytes is the largest record handled without remark. A larger one
-	// is processed alone.
+	// MaxRecordBytes is the size, in bytes, above which a record is large: it is logged, and at
+	// most one is in memory at a time.
 	MaxRecordBytes int
 
-	// Workers bounds the deliveries in hand at once.
+	// Workers is the greatest number of workers. Each hands one record at a time to the Handler.
 	Workers int
 
-	// DeliveryLimit is how long a delivery may take by configuration: its attempts, the
-	// waits between them but for those at the gate, and its dead letter. 0: nobody
-	// looks.
+	// DeliveryLimit is how long a delivery may take by configuration: its attempts, its
+	// waits between them except those at the gate, and its dead letter. 0: no limit.
 	DeliveryLimit time.Duration
-	// Slot tells whether the gate would give a slot now as far as time goes, and whether
-	// all slots are out. It must not wait. nil: it would.
+	// Slot reports whether the gate would give a slot now, as far as its times say, and whether
+	// all slots are in use. It must not wait. nil: the gate always would.
 	Slot func() (may, full bool)
 
 	CommitInterval time.Duration
-	// DrainTimeout bounds how long open deliveries are waited for when
-	// partitions are given up.
+	// DrainTimeout bounds how long a drain waits for open deliveries.
 	DrainTimeout time.Duration
 
-	// OrderKey gives a record's order key, or "" where it has none that can be
-	// read: such a record waits for no other.
+	// OrderKey returns a record's order key. "": it cannot be read, and the record waits for
+	// no other.
 	OrderKey func(value []byte) string
 
 	Gate    Gate
@@ -94,10 +90,10 @@ type Config struct {
 	Log     *slog.Logger
 }
 
-// Wire is the way to the cluster: a [wire.Client]. What it is asked of brokers is by ID, as
-// the metadata names them.
+// Wire connects to the cluster; [wire.Client] implements it. Brokers are named by the IDs in
+// the metadata.
 type Wire interface {
-	// Metadata is of the topics that the service reads, MetadataOf of any.
+	// Metadata is about the topics that the service reads, MetadataOf about any topics.
 	Metadata(ctx context.Context) (*wire.Metadata, error)
 	MetadataOf(ctx context.Context, topics []string) (*wire.Metadata, error)
 	// Refresh asks for new metadata soon.
@@ -108,45 +104,46 @@ type Wire interface {
 	Exchange(ctx context.Context, broker int32, key int16, exchange func(rw io.ReadWriter, version int16) error) error
 }
 
-// Hooks tell of what happens, for metrics. They are called without the engine's lock, and may
-// call it; what happened waits for them, so they must not block.
+// Hooks report events, for metrics. The engine calls them without its lock, so that they may call
+// the engine. It waits for them: they must not block.
 type Hooks struct {
 	Assigned func(topic string, partition int32)
-	Dropped  func(topic string, partition int32, count int64)
-	// Committing is told of a commit that begins, with the topic where it covers
-	// only one, and gives what is to be told of its end.
+	// Dropped reports records that Kafka no longer has; count is the number of their offsets.
+	Dropped func(topic string, partition int32, count int64)
+	// Committing reports the start of a commit; topic is "" if the commit covers several. The
+	// engine calls ended at its end.
 	Committing func(topic string, partitions int) (ended func(result string))
 	Committed  func(result string) // ok, stale, failed
-	// Drained tells how long a drain took, from its beginning to the last commit.
+	// Drained reports how long a drain took, including its last commit.
 	Drained func(took time.Duration)
-	// Rebalanced is told of each rebalance that changed what this member owns.
+	// Rebalanced reports each rebalance that changed what this member owns.
 	Rebalanced func()
-	// Owns tells how many partitions of each topic this member owns, and how
-	// many there are, a topic of which that is not known left out: when it has
-	// joined, when that has changed, and with nothing owned when it gave them up.
+	// Owns reports, for each topic, how many partitions this member owns and how many there
+	// are; a topic whose number is unknown is left out. It is called after a join, after a
+	// change, and with nothing owned after the partitions were given up.
 	Owns            func(owned, all map[string]int)
 	MetadataIgnored func()
 }
 
 const (
-	// recordOverhead is what a waiting record costs beside its bytes: the
-	// delivery, its key queue and their place in maps and queues.
+	// recordOverhead is the bytes that an unfinished record costs beside its own: the delivery,
+	// its key queue, and their places in maps and queues.
 	recordOverhead = 512
 
-	// fetchWait is the long poll's length.
+	// fetchWait is the length of a long poll.
 	fetchWait = 500 * time.Millisecond
 
 	// requestTimeout bounds one request to Kafka.
 	requestTimeout = 10 * time.Second
 
-	// joinInterval is the least time between two joins of the group, and
-	// between tries of anything else that failed.
+	// joinInterval is the pause before a failed step (topics, start, commit of a cut) is tried
+	// again.
 	joinInterval = time.Second
 
-	// settleTime is how long a committed offset must have stood above the
-	// log's end before that is believed: a new leader may lag (KIP-207).
+	// settleTime is how long an offset must be above the log's end before that is believed: a
+	// new leader may lag (KIP-207).
 	settleTime = 30 * time.Second
 
-	// watchInterval is how often the number of partitions is looked at.
+	// watchInterval is how often the numbers of partitions are checked.
 	watchInterval = 5 * time.Second
 )

@@ -13,16 +13,15 @@ import (
 	"release-forwarder/consumer/wire"
 )
 
-// topicCount is how many partitions a topic has, as far as answers have told. A broker
-// that has just started, or is partly cut off, leaves topics and partitions out of its
-// answers: so more is believed at once, and less, or none, when it was told for
-// watchInterval without an answer between that told more. An answer with any other error
-// tells nothing.
+// topicCount is the believed number of a topic's partitions. A broker that has just started, or is
+// partly cut off, leaves topics and partitions out of its answers. So a larger number is
+// believed at once; a smaller one, or none, only if all answers for watchInterval report it.
+// An answer with another error does not count.
 type topicCount struct {
 	n     int
-	less  int       // what was told last, where that is less
-	since time.Time // since when that was told; zero where it is not
-	cause error     // of the last answer that told nothing, or of none
+	less  int       // the last reported number, if it is smaller
+	since time.Time // since when it was reported; zero: the last one was not smaller
+	cause error     // the error of the last answer without a number
 }
 
 func (c *topicCount) note(n int, now time.Time) {
@@ -36,8 +35,8 @@ func (c *topicCount) note(n int, now time.Time) {
 	}
 }
 
-// partitionCounts gives the number of partitions of each topic that is known to exist. It
-// asks the wire for what is new.
+// partitionCounts returns the number of partitions of each topic of the Config that is believed
+// to exist, after it has noted the present metadata.
 func (e *Engine) partitionCounts(ctx context.Context) (map[string]int, error) {
 	m, err := e.metadata(ctx)
 	if err != nil {
@@ -46,7 +45,7 @@ func (e *Engine) partitionCounts(ctx context.Context) (map[string]int, error) {
 	return e.countIn(m, slices.Concat(e.cfg.Topics, e.cfg.Optional)), nil
 }
 
-// countsOf gives those of any topics: a leader assigns for members that read others.
+// countsOf does the same for any topics: the group's leader also assigns topics of other members.
 func (e *Engine) countsOf(ctx context.Context, topics []string) (map[string]int32, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
@@ -61,7 +60,7 @@ func (e *Engine) countsOf(ctx context.Context, topics []string) (map[string]int3
 	return counts, nil
 }
 
-// countIn notes and gives the numbers that an answer tells of topics.
+// countIn notes an answer's numbers and returns the believed ones.
 func (e *Engine) countIn(m *wire.Metadata, topics []string) map[string]int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -90,21 +89,21 @@ func (e *Engine) countIn(m *wire.Metadata, topics []string) map[string]int {
 	return counts
 }
 
-// metadata is what the cluster last told, waited for within a request's time.
+// metadata returns the last metadata; it waits for the first up to requestTimeout.
 func (e *Engine) metadata(ctx context.Context) (*wire.Metadata, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	return e.cfg.Wire.Metadata(ctx)
 }
 
-// topicCause says why a topic is not known to exist.
+// topicCause is why a topic is not believed to exist.
 func (e *Engine) topicCause(topic string) string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return wire.Cause(e.counts[topic].cause)
 }
 
-// tellShare tells how many of the topics' partitions are this member's, where that is news.
+// tellShare calls Hooks.Owns if this member's share has changed.
 func (g *member) tellShare() {
 	e := g.engine
 	owned, all := map[string]int{}, map[string]int{}

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// More partitions are believed at once, fewer, or none, when they were told for as long as
-// two looks are apart.
+// A larger number of partitions is believed at once; a smaller one, or none, only after it was
+// reported for watchInterval.
 func TestFewerPartitionsAreBelievedWhenTheyWereToldTwice(t *testing.T) {
 	type told struct {
 		n    int

@@ -13,16 +13,16 @@ import (
 	"release-forwarder/consumer/wire"
 )
 
-// How partitions are given up: in order, or at once where others may own them already.
+// How partitions are given up: in order, or at once if other members may own them already.
 
-// drain is partitions that are being given up together.
+// drain is the drain of partitions that are given up together.
 type drain struct {
-	open    int           // deliveries in hand
+	open    int           // open deliveries
 	drained chan struct{} // closed when there are none
 	over    chan struct{} // closed when the partitions are given up
 }
 
-// ended notes that a delivery ended. The engine's mutex is held.
+// ended notes the end of a delivery. The engine's mutex is held.
 func (p *partition) ended() {
 	p.open--
 	if d := p.drain; d != nil {
@@ -32,9 +32,9 @@ func (p *partition) ended() {
 	}
 }
 
-// giveUp gives partitions up in order: no delivery starts, open ones are waited for up to the
-// limit, what is left is cut, and the last commit is sent. It returns when they are given up. What is
-// being given up already is waited for.
+// giveUp drains partitions: no delivery starts, open ones have until Config.DrainTimeout to end, the
+// rest is cut, and the last commit is sent. It returns when all are given up, including
+// partitions that another drain is giving up.
 func (g *member) giveUp(parts []*partition, why string) {
 	e := g.engine
 	began := time.Now()
@@ -56,7 +56,7 @@ func (g *member) giveUp(parts []*partition, why string) {
 		return
 	}
 	g.commitLast(limit)
-	g.tellRemade(parts)
+	g.tellRecreated(parts)
 	e.cfg.Hooks.Drained(time.Since(began))
 	g.remove(parts, limit)
 	eventDrained.Log(e.log, slog.String("why", why), slog.Int("partitions", len(parts)),
@@ -66,8 +66,8 @@ func (g *member) giveUp(parts []*partition, why string) {
 	}
 }
 
-// beginDrain lets nothing of the partitions begin any more. Those that are being given up already are
-// among the others.
+// beginDrain stops new deliveries of the partitions and returns those that d drains. others are
+// the drains of partitions that drain already.
 func (g *member) beginDrain(all []*partition, limit time.Time) (d *drain, parts []*partition, others []*drain) {
 	e := g.engine
 	e.mu.Lock()
@@ -82,7 +82,7 @@ func (g *member) beginDrain(all []*partition, limit time.Time) (d *drain, parts 
 			parts = append(parts, p)
 			p.drain, p.inRing = d, false
 			d.open += p.open
-			e.unload(p) // another's may be read
+			e.unload(p) // so that another partition's can be loaded
 			g.recount(p)
 		}
 	}
@@ -106,8 +106,8 @@ func (g *member) endDrain(d *drain) {
 	g.drains--
 }
 
-// await waits for what is in hand, cuts what is left after a time or when all is lost, and returns
-// how much that was.
+// await waits for open deliveries. After longest, or when the member is fenced, it cuts the rest
+// and returns how many that were.
 func (g *member) await(d *drain, parts []*partition, longest time.Duration) (left int) {
 	limit := time.NewTimer(longest)
 	defer limit.Stop()
@@ -123,7 +123,7 @@ func (g *member) await(d *drain, parts []*partition, longest time.Duration) (lef
 	for _, p := range parts {
 		p.cancel()
 	}
-	// What is cut ends at once, but for what does not listen.
+	// What is cut ends at once, unless it ignores its context.
 	select {
 	case <-d.drained:
 	case <-time.After(cutGrace):
@@ -131,7 +131,8 @@ func (g *member) await(d *drain, parts []*partition, longest time.Duration) (lef
 	return left
 }
 
-// lose cuts what is in hand of partitions that may have other owners, and gives them up without a commit.
+// lose gives up partitions that may have other owners: it cuts their open deliveries and commits
+// nothing.
 func (g *member) lose(parts []*partition) {
 	now := time.Now()
 	d, own, _ := g.beginDrain(parts, now)
@@ -154,9 +155,9 @@ func (g *member) fencing() context.Context {
 
 func (g *member) isFenced() bool { return g.fencing().Err() != nil }
 
-// tellRemade says what is gone of topics that were deleted and made anew while they were drained:
-// Kafka has deleted their commits too, so that nobody else can know.
-func (g *member) tellRemade(parts []*partition) {
+// tellRecreated counts and logs what is gone of topics that were recreated during their drain. Kafka
+// has deleted their commits too, so that no later owner can know.
+func (g *member) tellRecreated(parts []*partition) {
 	e := g.engine
 	if !g.refusedAsGone(parts) {
 		return
@@ -178,15 +179,15 @@ func (g *member) tellRemade(parts []*partition) {
 	}
 }
 
-// refusedAsGone tells whether a commit was refused since its topic is not there.
+// refusedAsGone reports whether a commit was refused because its topic no longer exists.
 func (g *member) refusedAsGone(parts []*partition) bool {
 	g.engine.mu.Lock()
 	defer g.engine.mu.Unlock()
 	return slices.ContainsFunc(parts, func(p *partition) bool { return p.refusal == wire.Cause(kafka.UnknownTopicID) })
 }
 
-// remove takes partitions from the engine: every record of theirs is the next owner's. A commit that
-// is under way is waited for, so that none names them afterwards.
+// remove takes partitions out of the engine: their records belong to the next owner. It first
+// waits for a commit in flight, so that none names them afterwards.
 func (g *member) remove(parts []*partition, limit time.Time) {
 	ctx, cancel := context.WithTimeout(context.Background(), max(commitGrace, time.Until(limit))+commitGrace)
 	defer cancel()
@@ -206,7 +207,7 @@ func (g *member) remove(parts []*partition, limit time.Time) {
 	g.tellShare()
 }
 
-// removeOne takes a partition from the engine. The engine's mutex is held.
+// removeOne takes a partition out of the engine. The engine's mutex is held.
 func (g *member) removeOne(p *partition) {
 	e := g.engine
 	if p.phase == revoked {
@@ -218,7 +219,7 @@ func (g *member) removeOne(p *partition) {
 		r.position, r.end = p.Position(), p.known()
 		r.parted, r.toldParted = p.parted, p.toldParted
 	}
-	if before := e.cached[p.topicPartition]; before.known && !r.known { // it was never begun with
+	if before := e.cached[p.topicPartition]; before.known && !r.known { // this ownership never started to read
 		before.facts = r.facts
 		r = before
 	}
@@ -234,7 +235,7 @@ func (g *member) removeOne(p *partition) {
 		if e.large == d {
 			e.large = nil
 		}
-		d.queued.Drop() // but for those that are open: they end by themselves, and give their slots back
+		d.queued.Drop() // not the open ones: they end by themselves and give their slots back
 	}
 	p.cancel()
 	g.ready -= p.counted
@@ -244,5 +245,5 @@ func (g *member) removeOne(p *partition) {
 	}
 }
 
-// cutGrace is how long deliveries that were cut may take to end.
+// cutGrace is how long cut deliveries may take to end.
 const cutGrace = time.Second

@@ -10,16 +10,16 @@ import (
 	"release-forwarder/consumer/queue"
 )
 
-// Engine delivers the records of the partitions its group gives it. Make one with
+// Engine delivers the records of the partitions that its group assigns. Make one with
 // New, then call Run once.
 type Engine struct {
 	cfg Config
 	log *slog.Logger
 
-	// ctx is what idle workers wait under; ended when Run returns.
+	// ctx ends when Run returns: workers at the gate stop waiting.
 	ctx     context.Context
 	quit    context.CancelFunc
-	running sync.WaitGroup // workers, and whatever else delivers
+	running sync.WaitGroup // workers, and other goroutines that deliver or load
 	seeing
 
 	mu lock
@@ -31,14 +31,14 @@ type Engine struct {
 	openDeliveries
 }
 
-// lock is the engine's mutex. Hooks are called without it: what they are to be told while it is held is
-// told when it is given up.
+// lock is the engine's mutex. Hooks are called without it: a call that is asked for while it
+// is held is made right after the unlock.
 type lock struct {
 	sync.Mutex
-	tells []func()
+	tells []func() // calls of hooks to make after the unlock
 }
 
-// Unlock gives the mutex up, and tells what is to be told.
+// Unlock unlocks the mutex, then calls the hooks.
 func (l *lock) Unlock() {
 	tells := l.tells
 	l.tells = nil
@@ -48,81 +48,79 @@ func (l *lock) Unlock() {
 	}
 }
 
-// tell has a hook called when the mutex, which is held, is given up.
+// tell has a hook called after the unlock. The mutex is held.
 func (e *Engine) tell(hook func()) { e.mu.tells = append(e.mu.tells, hook) }
 
-// dropped tells of records that Kafka has no more. The mutex is held.
+// dropped reports records that Kafka no longer has. The mutex is held.
 func (e *Engine) dropped(tp topicPartition, count int64) {
 	e.tell(func() { e.cfg.Hooks.Dropped(tp.Topic, tp.Number, count) })
 }
 
-// pool is the workers, and what they choose from.
+// pool is the workers, and the partitions from which they choose.
 type pool struct {
 	// wake is signalled for each key queue that may be delivered.
 	wake *sync.Cond
-	ring []*partition // that have something ready, the next first
-	// workers there are; idle of them wait for something to deliver, looking of them
-	// have been woken for it, and may wait for the gate.
+	ring []*partition // partitions with a ready key queue; the next to serve is first
+	// workers is how many there are. Of these, idle wait for something to deliver; looking
+	// were woken for it and may wait for the gate.
 	workers, idle, looking int
 	stopped                bool
-	// suspended says that the group has not been heard of for a session
-	// time-out: another may own the partitions.
+	// suspended: the lease has ended, so another member may own the partitions.
 	suspended bool
 }
 
-// holding is the records that wait for another try.
+// holding is the held records.
 type holding struct {
 	timed  queue.Timetable[*Delivery]
 	timer  *time.Timer
 	heldBy map[string]int // by reason
-	// large is the record above Config.MaxRecordBytes that is in memory, or is being
-	// read; nil: none is.
+	// large is the one record above Config.MaxRecordBytes that is in memory or being
+	// loaded; nil: none.
 	large *Delivery
 }
 
-// groupState is what is known of the group and its topics, from the first join to the end of the
-// process.
+// groupState is what is known of the group and its topics. It lives as long as the process.
 type groupState struct {
 	member *member // nil before Run
-	// subscribed are the topics of the last join; toldAbsent says that a missing one was logged.
+	// subscribed are the topics of the last join. toldAbsent: a missing optional one was logged.
 	subscribed []string
 	toldAbsent bool
-	// cached of the partitions that were given up: where the same
-	// process gets one back before anybody else has committed, it repeats
-	// nothing, although its last commits were not taken.
+	// cached is the progress of partitions that were given up. If this process gets one back
+	// before another member commits, it repeats nothing, even if its last commits failed.
 	cached map[topicPartition]cachedProgress
 
 	contact time.Time   // when the group's coordinator last answered anything
-	joined  bool        // it was in the group once
-	started bool        // a partition has been read
-	outside time.Time   // since when it has not been in the group; zero while it is
-	refused time.Time   // since when joining has failed, again and again; zero where it has not
-	trouble joinTrouble // of the last time, while refused is not zero
-	// uncommitted is since when no commit that was sent has been taken.
+	joined  bool        // this process was in the group once
+	started bool        // some partition has started
+	outside time.Time   // since when this process is outside the group; zero: it is in it
+	refused time.Time   // since when each join has failed; zero: the last one did not
+	trouble joinTrouble // why the last join failed, while refused is not zero
+	// uncommitted is since when the coordinator has accepted no commit; zero: the last one was accepted.
 	uncommitted time.Time
-	brokers     int // as last seen
+	brokers     int // as the metadata last reported
 	counts      map[string]topicCount
 }
 
-// commitLimits are what was learnt of what the coordinator takes.
+// commitLimits is what the coordinator accepts, as far as its refusals show.
 type commitLimits struct {
-	// noMetadata says that the broker takes less commit metadata than ours, noEvidence that it
-	// does not even take by what a log is known.
+	// noMetadata: the broker accepts less commit metadata than 4,096 bytes. noEvidence: it does
+	// not even accept the some 40 bytes of topic ID and epoch.
 	noMetadata, noEvidence bool
-	// size is what a commit may hold; splits and strips say that it was logged that
-	// commits are sent in parts, or without metadata.
+	// size is what one request may hold. splits and strips: it was logged that commits are
+	// sent in parts, or without metadata.
 	size           commitSize
 	splits, strips bool
 }
 
-// openDeliveries is what the watchdog looks at, see alive.go.
+// openDeliveries is what the watchdog judges; see alive.go.
 type openDeliveries struct {
-	opened openList   // deliveries in hand
-	slots  int        // of the gate, which they have
+	opened openList   // the open deliveries
+	slots  int        // slots of the gate that they have
 	dues   standstill // of the earliest held record
 }
 
-// seeing is what the watchdog counts and saw; without the mutex, which may be what is stuck.
+// seeing is the watchdog's count and its last verdict. The mutex does not guard it: the mutex may
+// be what is stuck.
 type seeing struct {
 	ticks atomic.Int64
 	seen  atomic.Pointer[seen]
@@ -148,11 +146,11 @@ func (e *Engine) share() int64 {
 	return (e.cfg.MaxPendingBytes - e.answerBytes()) / n
 }
 
-// answerBytes is the part of MaxPendingBytes kept for answers being read.
+// answerBytes is the part of MaxPendingBytes for answers being read: a quarter.
 func (e *Engine) answerBytes() int64 { return e.cfg.MaxPendingBytes / 4 }
 
-// markReady puts a partition among those that have something to deliver and sees to it
-// that a worker looks. The one that takes a key queue wakes the next.
+// markReady puts a partition with a ready key queue into the ring and wakes one worker.
+// A worker that takes a key queue wakes the next.
 func (e *Engine) markReady(p *partition) {
 	if p.phase == revoked || p.drain != nil {
 		return
@@ -170,7 +168,7 @@ func (e *Engine) markReady(p *partition) {
 	e.wakeWorker()
 }
 
-// wakeWorker wakes one worker, or starts one where all have a record and more are allowed.
+// wakeWorker wakes one idle worker. If none is idle or looking, it starts one, up to Config.Workers.
 func (e *Engine) wakeWorker() {
 	switch {
 	case e.suspended || e.stopped:
@@ -185,8 +183,8 @@ func (e *Engine) wakeWorker() {
 	}
 }
 
-// work is one worker: it waits for something to deliver, then for the gate, and
-// only then chooses.
+// work is one worker. It waits for something to deliver, then for the gate, and only then
+// chooses a record.
 func (e *Engine) work() {
 	for e.await() {
 		probe, err := e.cfg.Gate.Acquire(e.ctx)
@@ -213,13 +211,13 @@ func (e *Engine) await() bool {
 		}
 		e.idle++
 		e.looking--
-		e.wake.Wait() // for wakeWorker, which counts it
+		e.wake.Wait() // wakeWorker counts it as looking
 	}
 	return false
 }
 
-// take chooses the next key queue's head, partition by partition in turn. A
-// probe looks for records never tried in all partitions first.
+// take opens the head of the next key queue; partitions take turns. A probe takes
+// a record that was never tried, if any partition has one.
 func (e *Engine) take(probe bool) (d *Delivery, try int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -246,7 +244,7 @@ func (e *Engine) take(probe bool) (d *Delivery, try int) {
 		d := p.choose(probe)
 		if d == nil {
 			p.member.recount(p)
-			continue // it comes back when something of it changes
+			continue // markReady adds it to the ring again
 		}
 		if p.Ready() > 0 {
 			p.inRing = true
@@ -264,11 +262,10 @@ func (e *Engine) take(probe bool) (d *Delivery, try int) {
 	return nil, 0
 }
 
-// open begins a try of a record that was taken, with a slot of the gate or without
-// one.
+// open begins a delivery of a record; slot says whether it has a slot of the gate.
 func (e *Engine) open(d *Delivery, slot bool) {
 	p := d.part
-	d.OverHalf = p.overHalf(p.Blocked()) // itself included: it is one of those that wait
+	d.OverHalf = p.overHalf(p.Blocked()) // d counts as blocked until Open
 	if d.queued.Blocking() {
 		if p.longest(d.hold.Quota) == d {
 			d.Evicted = d.hold.Quota
@@ -285,9 +282,9 @@ func (e *Engine) open(d *Delivery, slot bool) {
 	p.Opened(&d.progress)
 }
 
-// close ends the open try of d, whose slot the caller gives back if it is told
-// to. False means that the try was ended before, or the record's partition was
-// revoked meanwhile: then the record is another's.
+// close ends the open delivery of d. If slot is true, the caller gives the slot back. current
+// is false if the delivery was ended before, or if its partition was revoked: then the record
+// belongs to another member.
 func (e *Engine) close(d *Delivery) (slot, current bool) {
 	if d.queued.State() != queue.Open {
 		return false, false
@@ -301,7 +298,7 @@ func (e *Engine) close(d *Delivery) (slot, current bool) {
 	return slot, d.part.phase != revoked
 }
 
-// dropSlot takes the slot from d that it has, if any, for the caller to give back.
+// dropSlot takes away the slot of d. It reports whether there was one: the caller gives it back.
 func (e *Engine) dropSlot(d *Delivery) (had bool) {
 	if had = d.slot; had {
 		d.slot = false
@@ -337,7 +334,7 @@ func (e *Engine) againAt(d *Delivery, t time.Time, hold Hold) {
 		e.hold(d, hold)
 		e.evict(d.part, evicted, d)
 		e.schedule()
-		e.markReady(d.part) // what it might have split is whole
+		e.markReady(d.part) // it can no longer split a run, so another may fit
 		e.unpause(d.part)
 	}
 	e.mu.Unlock()
@@ -370,9 +367,8 @@ func (e *Engine) returnSlot(d *Delivery, used bool) {
 	}
 }
 
-// settleSlot gives back the slot of a try whose handler returned without ending
-// it: what is left of it (a dead letter being written) needs none. Its worker looks
-// again.
+// settleSlot gives back the slot of a delivery whose handler returned before its end: the
+// rest (a dead letter being written) needs none. The worker looks for the next record.
 func (e *Engine) settleSlot(d *Delivery, try int) {
 	e.mu.Lock()
 	e.looking++
@@ -390,7 +386,7 @@ func (e *Engine) current(d *Delivery) bool {
 	return d.queued.State() == queue.Open && p.phase != revoked && p.drain == nil && time.Now().Before(p.member.lease)
 }
 
-// renew notes until when no other member can own what this one owns.
+// renew extends the lease: until then no other member can own this member's partitions.
 func (e *Engine) renew(g *member, until time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -409,14 +405,14 @@ func (e *Engine) renew(g *member, until time.Time) {
 	}
 }
 
-// heard notes that the group's coordinator answered something.
+// heard notes an answer of the group's coordinator.
 func (e *Engine) heard() {
 	e.mu.Lock()
 	e.contact = time.Now()
 	e.mu.Unlock()
 }
 
-// unpause lets a partition be read again once there is room.
+// unpause resumes reading of a partition if there is room.
 func (e *Engine) unpause(p *partition) {
 	p.member.recount(p)
 	p.readOn()

@@ -15,7 +15,7 @@ import (
 	"release-forwarder/consumer/queue"
 )
 
-func offsets(ds []*Delivery) (o []int64) {
+func offsetsOf(ds []*Delivery) (o []int64) {
 	for _, d := range ds {
 		o = append(o, d.Record.Offset)
 	}
@@ -31,24 +31,24 @@ func TestRecordsOfAnOrderKeyFollowOneAnotherAndOthersDoNotWait(t *testing.T) {
 		r.read(0, 3, "", 1)
 		r.read(0, 4, "", 1)
 		first := in.take()
-		if got := fmt.Sprint(offsets(first)); got != "[0 2 3 4]" {
+		if got := fmt.Sprint(offsetsOf(first)); got != "[0 2 3 4]" {
 			t.Fatalf("delivered %s at first, want the head of each order key", got)
 		}
 		first[1].Done()
 		if more := in.take(); len(more) != 0 {
-			t.Fatalf("%v delivered before the one before it of the order key was done", offsets(more))
+			t.Fatalf("%v delivered before the one before it of the order key was done", offsetsOf(more))
 		}
 		first[0].AgainAt(time.Now().Add(time.Minute), Hold{})
 		if more := in.take(); len(more) != 0 {
-			t.Fatalf("%v delivered while the head of the order key is held", offsets(more))
+			t.Fatalf("%v delivered while the head of the order key is held", offsetsOf(more))
 		}
 		time.Sleep(time.Minute)
 		again := in.take()
-		if got := fmt.Sprint(offsets(again)); got != "[0]" || again[0].Number != 2 {
+		if got := fmt.Sprint(offsetsOf(again)); got != "[0]" || again[0].Number != 2 {
 			t.Fatalf("after its time %s was delivered", got)
 		}
 		again[0].Done()
-		if got := fmt.Sprint(offsets(in.take())); got != "[1]" {
+		if got := fmt.Sprint(offsetsOf(in.take())); got != "[1]" {
 			t.Fatalf("then %s was delivered, want the next of the order key", got)
 		}
 	})
@@ -104,7 +104,7 @@ func TestPartitionsAndTriedRecordsTakeTurns(t *testing.T) {
 		for p := range 3 {
 			fresh += r.part(p).Count(queue.Fresh)
 		}
-		// With both kinds ready they take turns: 60 deliveries, not all fresh.
+		// Fresh and due records take turns: of 60 deliveries, not all are fresh.
 		if tried := 60 - (150 - fresh); tried < 20 || tried > 40 {
 			t.Errorf("%d of 60 deliveries were of records tried before, want about half", tried)
 		}
@@ -120,7 +120,7 @@ func TestHastenBringsForwardWhatIsNotFirm(t *testing.T) {
 		ds[0].AgainAt(time.Now().Add(time.Hour), Hold{Firm: true})
 		ds[1].AgainAt(time.Now().Add(time.Hour), Hold{})
 		r.e.Hasten()
-		if got := fmt.Sprint(offsets(in.take())); got != "[1]" {
+		if got := fmt.Sprint(offsetsOf(in.take())); got != "[1]" {
 			t.Fatalf("hastened %s, want the one that is not firm", got)
 		}
 		time.Sleep(time.Hour - time.Second)
@@ -128,7 +128,7 @@ func TestHastenBringsForwardWhatIsNotFirm(t *testing.T) {
 			t.Fatal("the firm hold was shortened")
 		}
 		time.Sleep(time.Second)
-		if got := fmt.Sprint(offsets(in.take())); got != "[0]" {
+		if got := fmt.Sprint(offsetsOf(in.take())); got != "[0]" {
 			t.Fatalf("then %s", got)
 		}
 	})
@@ -143,12 +143,12 @@ func TestHastenKeepsTheOrderOfTheHolds(t *testing.T) {
 			r.read(0, i, "", 1)
 		}
 		for i, d := range in.take() {
-			after := i * 7 % n // no two are the same
+			after := i * 7 % n // all different
 			want[after] = d.Record.Offset
 			d.AgainAt(time.Now().Add(time.Hour+time.Duration(after)*time.Second), Hold{})
 		}
 		r.e.Hasten()
-		if got := offsets(in.take()); fmt.Sprint(got) != fmt.Sprint(want) {
+		if got := offsetsOf(in.take()); fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("hastened %v, want %v", got, want)
 		}
 	})
@@ -178,8 +178,7 @@ func TestAWaitingRecordCostsNoGoroutine(t *testing.T) {
 	})
 }
 
-// Of the workers that there may be only those are started that the gate has slots for,
-// and one that waits for the next.
+// The engine starts as many workers as the gate has slots, and one that waits for the next slot.
 func TestWorkersAreStartedAsTheGateGivesSlots(t *testing.T) {
 	var busy atomic.Int64
 	inRig(t, 1, func(c *Config) {
@@ -213,8 +212,8 @@ func TestWorkersAreStartedAsTheGateGivesSlots(t *testing.T) {
 	})
 }
 
-// What sends nothing (a dead letter to be written) is not held up by a gate that
-// gives no slot, as in an outage, and stops for what stops all else.
+// A delivery that sends nothing (a dead letter to be written) does not wait for a slot, which an
+// outage may not give. All else that stops a delivery stops it too.
 func TestWhatSendsNothingWaitsForNoSlot(t *testing.T) {
 	var in inbox
 	inRig(t, 2, func(c *Config) { c.Handler = &in }, func(r *rig) {
@@ -231,49 +230,49 @@ func TestWhatSendsNothingWaitsForNoSlot(t *testing.T) {
 		}
 		first := in.take()
 		if len(first) != 4 {
-			t.Fatalf("%v delivered", offsets(first))
+			t.Fatalf("%v delivered", offsetsOf(first))
 		}
-		first[1].AgainAt(time.Now(), Hold{Reason: "failed"}) // this one wants a slot
+		first[1].AgainAt(time.Now(), Hold{Reason: "failed"}) // this one needs a slot
 		hold([]*Delivery{first[0], first[2], first[3]})
 		for range 5 {
 			if more := in.take(); len(more) > 0 {
-				t.Fatalf("%v delivered before their time", offsets(more))
+				t.Fatalf("%v delivered before their time", offsetsOf(more))
 			}
 			time.Sleep(time.Second)
 			again := in.take()
 			if len(again) != 3 {
-				t.Fatalf("%v delivered without a slot, want the three that send nothing", offsets(again))
+				t.Fatalf("%v delivered without a slot, want the three that send nothing", offsetsOf(again))
 			}
 			if n := r.gate.taken(); n > 0 {
 				t.Errorf("%d slots are taken", n)
 			}
-			again[0].ReturnSlot() // as a handler may
+			again[0].ReturnSlot() // a handler may do this
 			hold(again)
 		}
 		time.Sleep(30 * time.Second) // the session's end
 		hold(in.take())
 		time.Sleep(time.Minute)
 		if more := in.take(); len(more) > 0 {
-			t.Errorf("%v delivered after the session's end", offsets(more))
+			t.Errorf("%v delivered after the session's end", offsetsOf(more))
 		}
 		r.heard(time.Now())
 		time.Sleep(lookAgain)
 		again := in.take()
 		if len(again) != 3 {
-			t.Errorf("%v delivered when the group was heard again", offsets(again))
+			t.Errorf("%v delivered when the group was heard again", offsetsOf(again))
 		}
 		again[0].Done()
 		hold(again[1:])
 		r.drain()
 		time.Sleep(time.Minute)
 		if more := in.take(); len(more) > 0 {
-			t.Errorf("%v delivered while the generation drains", offsets(more))
+			t.Errorf("%v delivered while the generation drains", offsetsOf(more))
 		}
 	})
 }
 
-// A handler that does everything a handler may, at random: at the end every slot
-// is back, every record was done once, in order within its order key.
+// A handler does at random all that a handler may. At the end each slot is back, and each record
+// was finished once, in order within its order key.
 func TestSlotsAndOrderAreExactWhateverTheHandlerDoes(t *testing.T) {
 	for seed := range uint64(20) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
@@ -454,7 +453,7 @@ func TestAFencedGenerationIsCutAtOnce(t *testing.T) {
 func TestASlotComesBackAlsoFromAHandlerThatOutlivesItsGeneration(t *testing.T) {
 	h := handler(func(ctx context.Context, d *Delivery) {
 		<-ctx.Done()
-		time.Sleep(5 * time.Second) // a process that was frozen meanwhile
+		time.Sleep(5 * time.Second) // as if the process was frozen meanwhile
 		d.AgainAt(time.Now(), Hold{})
 	})
 	inRig(t, 1, func(c *Config) { c.Handler = h }, func(r *rig) {
@@ -490,7 +489,7 @@ func TestAReplicaThatHeardNothingOfItsGroupStopsSendingAndGoesOnWhenItDoes(t *te
 		ds[0].AgainAt(time.Now(), Hold{})
 		time.Sleep(time.Minute)
 		if more := in.take(); len(more) != 0 {
-			t.Fatalf("%v delivered after the session's end", offsets(more))
+			t.Fatalf("%v delivered after the session's end", offsetsOf(more))
 		}
 		if n := r.gate.taken(); n != 0 {
 			t.Errorf("%d slots are kept while nothing may be sent", n)

@@ -10,53 +10,55 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/offsets"
 	"release-forwarder/consumer/progress"
 	"release-forwarder/consumer/wire"
 )
 
-// What is believed of a partition's log (where reading stands, what is finished beyond, what
-// was remembered) is believed of one log, known by its topic's ID (KIP-516) and by the leader
-// epoch at its upper end (KIP-320): two logs that have the same epoch at an offset are the same
-// up to there (KIP-101). It is verified before it is believed: at assignment, when leader,
-// epoch or ID change, and after any error.
+// A partition's progress (the position, what is finished beyond the commit, the cached progress)
+// is true of one log only. That log is identified by its topic's ID (KIP-516) and by the leader
+// epoch at the upper end of the progress (KIP-320): two logs with the same epoch at an offset are
+// the same up to there (KIP-101). One request to the leader, OffsetForLeaderEpoch, verifies this:
+// at assignment, when leader, leader epoch or topic ID change, and after any error. A log
+// "parts" at the first offset from which it differs.
 //
-//	what the leader says                      | what follows
+//	the leader's answer                       | consequence
 //	------------------------------------------+---------------------------------------------
-//	the topic has another ID                  | the log is another one, from its first record on
+//	the topic has another ID                  | another log, from its first record on
 //	the epoch ends at or above our upper end  | verified
-//	it ends below                             | they part where it ends
-//	it has no such epoch, and names a lower   | they part where that one ends, or where our first
-//	one                                       | epoch above it began, whichever is less
-//	it names none, or we do not know where    | nobody can say where: from the first record on
-//	ours began                                |
+//	the epoch ends below                      | the log parts where the epoch ends
+//	no such epoch; a lower one is named       | the log parts where the lower one ends, or where
+//	                                          | our first epoch above it began: the lesser of both
+//	no epoch is named, or we do not know      | unknown where it parts: it is read from its first
+//	where ours began                          | record on
 //	no answer, an error                       | asked again
 //
-// Where the group assigns by topic ID (KIP-848), another topic of the same name is not this member's before the group
-// has assigned it: what is gone is told, and the partition waits to be revoked.
+// If the group assigns by topic ID (KIP-848), a recreated topic does not belong to this member
+// before the group assigns it: the loss is logged, and the partition waits to be revoked.
 //
-// Where brokers or the commit tell no ID (brokers before 2.8) a log that ends below may be a new
-// one as well: it is read from its first record on. An epoch of −1 (a commit set by a tool, a batch
-// that says none) cannot be verified: then a position is believed as long as it lies in the log,
-// and one above the log's end is not believed when it has stood so for 30 s.
+// If the brokers or the commit report no topic ID (brokers before 2.8), a log that ends below may
+// be a new one: it is read from its first record on. An epoch of −1 (a commit set by a tool, a
+// batch without one) cannot be verified. Then a position within the log is believed; one above
+// the log's end is given up after 30 s, since a new leader may lag.
 
-// evidence is by what a partition's log was last verified.
+// evidence is the topic ID and the leader's epoch with which a partition's log was last verified.
 type evidence struct {
 	id    wire.ID
 	epoch int32
 }
 
-// verifying is what one request is to find out.
+// verifying is one partition to verify.
 type verifying struct {
 	part   *partition
 	leader leader
-	logID  wire.ID // the topic's that was read
-	offset int64   // the upper end, and the epoch below it
-	epoch  int32
-	epochs progress.Epochs // below it, as far as they are known
+	logID  wire.ID         // the ID of the topic that was read
+	offset int64           // the upper end of the progress
+	epoch  int32           // the epoch below offset
+	epochs progress.Epochs // the known epochs below offset
 }
 
-// doubt has what is believed of a partition verified before it is read on; what brokers said
-// before now does not count. The engine's mutex is held.
+// doubt has a partition verified before reading resumes. Metadata that was asked for before
+// now does not count. The engine's mutex is held.
 func (p *partition) doubt() {
 	if p.phase == reading || p.phase == checking {
 		p.phase, p.doubted = checking, time.Now()
@@ -70,9 +72,9 @@ func (g *member) doubt(p *partition) {
 	p.doubt()
 }
 
-// stands tells whether the partition was verified by what its leader is now. If not, it is
-// before it is read.
-func (g *member) stands(p *partition, l leader) bool {
+// isVerified reports whether the partition was verified with its present leader epoch and topic
+// ID. If not, it must be verified before it is read.
+func (g *member) isVerified(p *partition, l leader) bool {
 	g.engine.mu.Lock()
 	defer g.engine.mu.Unlock()
 	if p.phase == reading && p.verified != (evidence{l.id, l.epoch}) {
@@ -82,9 +84,9 @@ func (g *member) stands(p *partition, l leader) bool {
 	return p.phase == reading
 }
 
-// check verifies partitions that are doubted, each leader's by one request, and tells when
-// some must be looked at again; zero: none. What takes its time goes on beside, and wakes the
-// resolver when it has ended.
+// check starts to verify the doubted partitions, with one request for each leader, and returns
+// when to check again; zero: not needed. The requests run in goroutines that wake the resolver
+// when they end.
 func (g *member) check(ctx context.Context) (next time.Time) {
 	e := g.engine
 	parts := g.inPhase(checking)
@@ -98,13 +100,13 @@ func (g *member) check(ctx context.Context) (next time.Time) {
 		l := leaders.of(p.topicPartition)
 		e.mu.Lock()
 		busy, due, early := p.asking, p.look.due(), !leaders.asked().After(p.doubted) || l.doubt
-		g.vouches(p)
+		g.forgetUnverified(p)
 		v := verifying{part: p, leader: l, logID: p.logID}
 		v.offset, v.epoch = p.Upper()
 		v.epochs = p.UpperEpochs()
 		e.mu.Unlock()
 		if l.err == nil && p.foreign(l.id) && v.logID != p.assigned {
-			l.err = kafka.InconsistentTopicID // the metadata or the assignment is of before: one of them follows
+			l.err = kafka.InconsistentTopicID // the metadata or the assignment is outdated and will follow
 		}
 		switch {
 		case busy:
@@ -134,8 +136,8 @@ func (g *member) check(ctx context.Context) (next time.Time) {
 	return next
 }
 
-// distrusts forgets the epoch below the position where its leader says that the log is another one there,
-// although a higher end was verified: then all below it is the same log, and the epoch is wrong.
+// distrusts forgets the epoch below the position after a DIVERGING_EPOCH although a higher end
+// was verified: all below that end is the same log, so the epoch is wrong.
 func (g *member) distrusts(p *partition) {
 	g.engine.mu.Lock()
 	defer g.engine.mu.Unlock()
@@ -144,9 +146,9 @@ func (g *member) distrusts(p *partition) {
 	}
 }
 
-// vouches forgets what this process remembers beyond the position where no epoch tells of it:
-// that was of the log as it was then. The engine's mutex is held.
-func (g *member) vouches(p *partition) {
+// forgetUnverified forgets what is finished beyond the position if no epoch can verify it: it was
+// true of the log at that time. The engine's mutex is held.
+func (g *member) forgetUnverified(p *partition) {
 	if p.trusted && p.ForgetUnverified() {
 		g.ignored(p, p.facts.last)
 	}
@@ -181,7 +183,7 @@ func (g *member) checkAt(ctx context.Context, broker int32, all []verifying) {
 		}
 		var bounds fetch.Bounds
 		if perr == nil && (parted != nil && parted.at < 0 || g.isOutside(p)) {
-			bounds, perr = boundsOf(ctx, g.engine.cfg.Wire, p.Topic, p.Number, wire.Partition{Leader: broker, Epoch: v.leader.epoch}, false)
+			bounds, perr = offsets.Bounds(ctx, g.engine.cfg.Wire, p.Topic, p.Number, wire.Partition{Leader: broker, Epoch: v.leader.epoch}, false)
 		}
 		if perr != nil {
 			why[p] = perr
@@ -189,22 +191,23 @@ func (g *member) checkAt(ctx context.Context, broker int32, all []verifying) {
 		g.checked(v, parted, bounds, perr)
 	}
 	if ctx.Err() == nil && len(why) > 0 {
-		g.engine.cfg.Wire.Refresh() // the leader may be another one
+		g.engine.cfg.Wire.Refresh() // the leader may have changed
 	}
 	for _, line := range g.waits(ctx, electionTakes, why) {
 		eventLogUnverified.Log(g.engine.log, line...)
 	}
 }
 
-// another tells whether the topic is another one than the one that was read.
+// another reports whether the topic was recreated since it was read.
 func (v verifying) another() bool {
 	return v.logID != (wire.ID{}) && v.leader.id != (wire.ID{}) && v.logID != v.leader.id
 }
 
-// asks tells whether there is an epoch to ask about.
+// asks reports whether there is an epoch to ask about.
 func (v verifying) asks() bool { return !v.another() && v.epoch >= 0 && v.leader.epoch >= 0 }
 
-// judge tells where the logs part, nil: nowhere. An offset of −1: at the log's first record.
+// judge returns where the log parts; nil: nowhere. An offset of −1 means unknown: the log's first
+// record.
 func (v verifying) judge(end fetch.EpochTold) (*parting, error) {
 	switch {
 	case end.Err != nil:
@@ -216,7 +219,7 @@ func (v verifying) judge(end fetch.EpochTold) (*parting, error) {
 	}
 	at, known := v.epochs.Parts(end.Epoch, end.End)
 	switch {
-	case !known, at >= v.offset: // the latter cannot be: our history would be another one
+	case !known, at >= v.offset: // the latter contradicts our epochs
 		return &parting{at: -1, epoch: -1}, nil
 	case at < end.End:
 		return &parting{at: at, epoch: v.epochs.Below(at)}, nil
@@ -230,7 +233,7 @@ func (g *member) isOutside(p *partition) bool {
 	return p.outside
 }
 
-// checked takes in what was found out of a partition.
+// checked applies the result for one partition.
 func (g *member) checked(v verifying, parted *parting, bounds fetch.Bounds, err error) {
 	e, p := g.engine, v.part
 	e.mu.Lock()
@@ -243,7 +246,7 @@ func (g *member) checked(v verifying, parted *parting, bounds fetch.Bounds, err 
 	}
 	offset, epoch := p.Upper()
 	if p.phase != checking || offset != v.offset || epoch != v.epoch {
-		return // it is asked about as it is now
+		return // it has changed meanwhile: it is checked again
 	}
 	if p.look = (retry{}); parted != nil {
 		if parted.at < 0 {
@@ -266,16 +269,16 @@ func (g *member) checked(v verifying, parted *parting, bounds fetch.Bounds, err 
 	g.nudge()
 }
 
-// inside decides for a position that Kafka says is not in the log, although that is the one
-// that was read: retention took what it points to, or nothing can tell. It reports false where
-// the position is not believed, or not yet. The engine's mutex is held.
+// inside judges a position that is not in the log (OFFSET_OUT_OF_RANGE), although no epoch shows
+// another log: retention deleted the records, or there is no epoch to verify. It returns
+// false if the position is not believed, or not yet. The engine's mutex is held.
 func (g *member) inside(p *partition, v verifying, bounds fetch.Bounds) bool {
 	e, now := g.engine, time.Now()
 	switch {
 	case p.Position() < bounds.First:
 		return g.dropped(p, bounds.First)
 	case v.asks(), v.offset <= bounds.End:
-		return true // a leader that lagged has caught up
+		return true // the leader has caught up
 	case p.outOfRange.IsZero():
 		p.outOfRange = now
 		eventAboveLogEnd.Log(e.log,
@@ -293,8 +296,8 @@ func (g *member) inside(p *partition, v verifying, bounds fetch.Bounds) bool {
 	return false
 }
 
-// dropped passes over what retention took before it could be read. It reports false where a
-// person decides. The engine's mutex is held.
+// dropped passes over records that retention deleted before they were read. It returns false if
+// a person decides. The engine's mutex is held.
 func (g *member) dropped(p *partition, first int64) bool {
 	e := g.engine
 	e.dropped(p.topicPartition, first-p.Position())
@@ -311,8 +314,8 @@ func (g *member) dropped(p *partition, first int64) bool {
 	return true
 }
 
-// staleLeader tells whether an error says that the metadata is old: of the leader, its epoch,
-// or the topic.
+// staleLeader reports whether an error means that the metadata about the leader, its epoch or
+// the topic is outdated.
 func staleLeader(err error) bool {
 	for _, of := range []kafka.Error{
 		kafka.NotLeaderForPartition, kafka.LeaderNotAvailable, kafka.FencedLeaderEpoch, kafka.UnknownLeaderEpoch,

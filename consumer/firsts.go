@@ -6,14 +6,14 @@ import (
 	"sync"
 
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/offsets"
 	"release-forwarder/consumer/progress"
 )
 
-// firstOffsets asks for the first offsets of partitions' logs, all leaders at once
-// and each by one request: what 100 new partitions begin with must not take 100
-// round trips. Each leader's answer comes by itself, so that one that does not
-// answer holds up no other's; then the channel is closed. A partition whose leader
-// did not tell is left out, and logged.
+// firstOffsets asks for the first offsets of partitions' logs: all leaders at once, one request
+// each, so that 100 new partitions do not take 100 round trips. Each leader's answer arrives on
+// its own: one that does not answer delays no other. After the last one the channel is
+// closed. A partition without an answer is logged and left out.
 func (g *member) firstOffsets(ctx context.Context, parts []*partition) <-chan []commitment {
 	leaders, err := g.leaders(ctx)
 	led, why := map[int32][]first{}, map[*partition]error{}
@@ -44,7 +44,7 @@ type first struct {
 	leader leader
 }
 
-// firstsAt asks one leader. What it told is to be committed.
+// firstsAt asks one leader and returns the commits to send.
 func (g *member) firstsAt(ctx context.Context, broker int32, parts []first) (firsts []commitment) {
 	e := g.engine
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
@@ -72,16 +72,16 @@ func (g *member) firstsAt(ctx context.Context, broker int32, parts []first) (fir
 	return firsts
 }
 
-// firstCommitment is the commit of a log's first offset: nothing below it is known.
+// firstCommitment is the commit of a log's first offset. No epoch below it is known.
 func (g *member) firstCommitment(f first, offset int64) commitment {
 	e := g.engine
-	c := commitment{part: f.part, logID: f.leader.id, mark: mark{offset: offset, epoch: progress.UnknownEpoch}}
+	c := commitment{part: f.part, logID: f.leader.id, Commit: offsets.Commit{Offset: offset, Epoch: progress.UnknownEpoch}}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if !e.noEvidence {
 		at := f.part.commitKey(offset)
 		at.TopicID = f.leader.id
-		c.metadata, _ = progress.Encode(at, progress.Nothing(offset, progress.UnknownEpoch))
+		c.Metadata, _ = progress.Encode(at, progress.Nothing(offset, progress.UnknownEpoch))
 	}
 	return c
 }

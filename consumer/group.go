@@ -14,10 +14,9 @@ import (
 	"release-forwarder/consumer/wire"
 )
 
-// Run joins the group and delivers until ctx ends; then it drains, commits and
-// leaves the group. It returns when everything it started has ended, at the
-// latest Config.DrainTimeout and five seconds after ctx. It waits for brokers
-// and topics that are not there.
+// Run joins the group and delivers until ctx ends; then it drains, commits and leaves the group. It
+// returns when all that it started has ended, at most Config.DrainTimeout + 5 s after ctx. It
+// waits for brokers and topics that are missing.
 func (e *Engine) Run(ctx context.Context) error {
 	var watch sync.WaitGroup
 	defer watch.Wait()
@@ -34,25 +33,26 @@ func (e *Engine) Run(ctx context.Context) error {
 	return nil
 }
 
-// joinTrouble is why the last try to join failed, as a person is told.
+// joinTrouble is why the last join failed, in words for people.
 type joinTrouble struct {
 	cause, remedy string
-	// found is what the coordinator tells of the group, where its type or its members may be the cause; seen is
-	// when it was asked.
+	// found is the coordinator's description of the group, if its type or its members may be the
+	// cause; seen is when it was asked.
 	found string
 	seen  time.Time
 }
 
-// seenAnew is how long it counts what the coordinator told of the group, and seeTakes how long the answer may take.
+// seenFor is how long the coordinator's description of the group counts. seeTakes is how long its
+// answer may take.
 const (
-	seenAnew = 10 * time.Second
+	seenFor  = 10 * time.Second
 	seeTakes = 2 * time.Second
 )
 
 func (e *Engine) joinFailed(err error) {
 	line, fields := eventJoinFailed, []slog.Attr{slog.String("group", e.cfg.GroupID), slog.String("error", err.Error()),
 		slog.String("cause", wire.Cause(err)), slog.String("remedy", wire.Remedy(err))}
-	// These two are part of every rebalance, and of a fresh cluster's first minute.
+	// These two are usual: in every rebalance, and in the first minute of a new cluster.
 	if errors.Is(err, kafka.RebalanceInProgress) || errors.Is(err, kafka.GroupCoordinatorNotAvailable) {
 		line = line.At(slog.LevelInfo)
 	} else if found := e.noteTrouble(err); found != "" {
@@ -61,7 +61,8 @@ func (e *Engine) joinFailed(err error) {
 	line.Log(e.log, fields...)
 }
 
-// noteTrouble notes why joining failed, and gives what was found of the group, where that may be the cause.
+// noteTrouble notes why a join failed. It returns the description of the group if the cause may be
+// in it.
 func (e *Engine) noteTrouble(err error) (found string) {
 	e.mu.Lock()
 	now := e.trouble
@@ -70,7 +71,7 @@ func (e *Engine) noteTrouble(err error) (found string) {
 	switch {
 	case !ofTheGroup(err):
 		now.found = ""
-	case now.found == "" || time.Since(now.seen) > seenAnew:
+	case now.found == "" || time.Since(now.seen) > seenFor:
 		now.found, now.seen = e.seeGroup(), time.Now()
 	}
 	e.mu.Lock()
@@ -82,13 +83,13 @@ func (e *Engine) noteTrouble(err error) (found string) {
 	return now.found
 }
 
-// ofTheGroup tells whether an error may have its cause in what the group is, or in who is in it.
+// ofTheGroup reports whether the group's type or its members may have caused an error.
 func ofTheGroup(err error) bool {
 	return slices.ContainsFunc([]error{kafka.InconsistentGroupProtocol, kafka.GroupIdNotFound, kafka.GroupMaxSizeReached, kafka.Unknown},
 		func(of error) bool { return errors.Is(err, of) })
 }
 
-// seeGroup says what the group is and who is in it, as far as the coordinator tells this user.
+// seeGroup describes the group's type and members, as far as this user may see them.
 func (e *Engine) seeGroup() string {
 	ctx, cancel := context.WithTimeout(context.Background(), seeTakes)
 	defer cancel()
@@ -99,8 +100,8 @@ func (e *Engine) seeGroup() string {
 	return g.String()
 }
 
-// joinTold is what a person is told of why this member is outside the group; suspended says that the group is not
-// heard of. The engine's mutex is held.
+// joinTold is why this member is outside the group, in words for people. suspended: the lease has
+// ended without an answer. The engine's mutex is held.
 func (e *Engine) joinTold(suspended bool) (cause, remedy string) {
 	switch {
 	case !e.refused.IsZero():
@@ -115,8 +116,8 @@ func (e *Engine) joinTold(suspended bool) (cause, remedy string) {
 	return wire.Cause(kafka.RebalanceInProgress), wire.Remedy(kafka.RebalanceInProgress)
 }
 
-// awaitTopics waits until all topics exist that must, and returns them with the
-// optional ones there are; nil if ctx ends.
+// awaitTopics waits until all of Config.Topics exist. It returns them with the optional ones
+// that exist; nil if ctx ends.
 func (e *Engine) awaitTopics(ctx context.Context) []string {
 	for {
 		counts, err := e.partitionCounts(ctx)
@@ -142,8 +143,8 @@ func (e *Engine) awaitTopics(ctx context.Context) []string {
 	}
 }
 
-// tellsAbsent notes that it is said that an optional topic is missing, or that it is news again, and
-// reports whether it is.
+// tellsAbsent sets whether the missing optional topic counts as logged. It reports whether it
+// did not before.
 func (e *Engine) tellsAbsent(told bool) (news bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -156,8 +157,7 @@ func missing(topics []string, counts map[string]int) []string {
 	return slices.DeleteFunc(slices.Clone(topics), func(t string) bool { return counts[t] > 0 })
 }
 
-// existing is what to read: the topics that must exist, and the optional ones
-// that do.
+// existing is the topics to read: Config.Topics, and the optional ones that exist.
 func (e *Engine) existing(counts map[string]int) []string {
 	topics := slices.Clone(e.cfg.Topics)
 	for _, t := range e.cfg.Optional {
@@ -169,7 +169,8 @@ func (e *Engine) existing(counts map[string]int) []string {
 	return topics
 }
 
-// watchTopics tells of shares, and joins again when an optional topic has come or gone.
+// watchTopics reports changed shares, and makes the member join again when an optional topic
+// appears or disappears.
 func (g *member) watchTopics(ctx context.Context) {
 	e := g.engine
 	tick := time.NewTicker(watchInterval)
@@ -211,7 +212,7 @@ func (e *Engine) stopWorkers() {
 		e.running.Wait()
 		close(ended)
 	}()
-	// What was cut and does not end is left behind: a stop has a limit.
+	// A stop has a limit: a cut delivery that does not end is left running.
 	select {
 	case <-ended:
 	case <-time.After(cutGrace):

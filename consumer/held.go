@@ -6,17 +6,18 @@ import (
 	"release-forwarder/consumer/queue"
 )
 
-// hold notes that a record waits for another try, until it is opened.
+// hold blocks a record's key queue until the record is opened.
 func (e *Engine) hold(d *Delivery, h Hold) {
 	d.hold = h
 	e.heldBy[h.Reason]++
 	p := d.part
 	p.Block(&d.queued, h.Quota)
-	e.evict(p, h.Quota, d) // which was just tried: it would be tried without end
+	e.evict(p, h.Quota, d) // not d itself: it was just tried, and would be tried in a loop
 }
 
-// evict delivers the longest waiting record of a quota now, but for one, where all take more than
-// half of a bound. It is asked for each that is held, and when an evicted one is done.
+// evict delivers the longest waiting record of a quota now, unless it is but, if the quota's
+// records take more than half of a bound. It is called for each record that is held, and when
+// an evicted one ends.
 func (e *Engine) evict(p *partition, quota string, but *Delivery) {
 	d := p.longest(quota)
 	if d == nil || d == but || d.queued.State() != queue.Held {
@@ -29,7 +30,7 @@ func (e *Engine) evict(p *partition, quota string, but *Delivery) {
 	e.schedule()
 }
 
-// schedule sets the one timer to the earliest held record.
+// schedule sets the engine's one timer to the earliest held record.
 func (e *Engine) schedule() {
 	first, until := e.timed.First()
 	if first == nil || e.stopped {
@@ -63,8 +64,8 @@ func (e *Engine) release(now time.Time) (opened []*Delivery) {
 	return opened
 }
 
-// due ends a record's wait: it is ready, or already open, and then the caller hands it on
-// without the lock. The caller sets the timer too.
+// due ends a record's wait: the record is ready, or open. If it is open, the caller hands it to
+// the handler after the unlock. The caller also calls schedule.
 func (e *Engine) due(d *Delivery) (opened bool) {
 	if e.openNow(d) {
 		return true
@@ -78,11 +79,11 @@ func (e *Engine) due(d *Delivery) (opened bool) {
 	return false
 }
 
-// lookAgain is how soon it is looked again whether the group was heard of.
+// lookAgain is how often a held record that needs no slot looks whether the lease is renewed.
 const lookAgain = time.Second
 
-// openNow opens a ready record whose try sends nothing, and so needs no slot of the gate; not
-// where something else stands in its way.
+// openNow opens a record whose next delivery needs no slot of the gate, unless a drain, the
+// stop, the lease or the bound of gaps forbids it. It reports whether the record is open.
 func (e *Engine) openNow(d *Delivery) bool {
 	p := d.part
 	switch {
@@ -96,21 +97,21 @@ func (e *Engine) openNow(d *Delivery) bool {
 	return true
 }
 
-// hand delivers records that were opened without a slot.
+// hand gives records that were opened without a slot to the handler.
 func (e *Engine) hand(opened ...*Delivery) {
 	for _, d := range opened {
 		e.cfg.Handler.Handle(d.part.ctx, d)
 	}
 }
 
-// is tells whether a record is in a state.
+// is reports whether a record is in a state.
 func (e *Engine) is(d *Delivery, state queue.State) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return d.queued.State() == state
 }
 
-// wakeUp ends a record's wait before its time.
+// wakeUp makes a held record due before its time.
 func (e *Engine) wakeUp(d *Delivery) bool {
 	e.mu.Lock()
 	waits := d.queued.State() == queue.Held
@@ -127,8 +128,8 @@ func (e *Engine) wakeUp(d *Delivery) bool {
 	return waits
 }
 
-// Hasten makes every held record ready at once whose hold is not firm, in the order
-// of their times: what they waited for is over.
+// Hasten makes all held records due at once, in the order of their times, except those whose
+// hold is firm. Call it when the reason to wait has ended: the circuit closed.
 func (e *Engine) Hasten() {
 	e.mu.Lock()
 	var opened []*Delivery

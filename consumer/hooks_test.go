@@ -4,18 +4,19 @@ import (
 	"testing"
 
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/offsets"
 	"release-forwarder/consumer/progress"
 )
 
-// A hook may ask the engine what it likes: it is called without the lock, also where what it
-// tells happened under it, and before whoever had the lock goes on.
+// A hook may call the engine. It is called without the lock, also for an event under the lock, and
+// before the code after the unlock goes on.
 func TestHooksAreCalledWithoutTheLock(t *testing.T) {
 	for name, happens := range map[string]func(r *rig, p *partition){
 		"retention took records":          func(r *rig, p *partition) { r.g.dropped(p, 7) },
 		"the log is another one":          func(r *rig, p *partition) { r.g.part(p, parting{at: 3, another: true}) },
 		"a large record is gone":          func(r *rig, p *partition) { r.e.loaded(r.large(p), fetch.Record{}, errGone) },
-		"what was cached is not verified": func(r *rig, p *partition) { r.g.vouches(p) },
-		"a commit's metadata is foreign":  func(r *rig, p *partition) { r.g.ignored(p, mark{}) },
+		"what was cached is not verified": func(r *rig, p *partition) { r.g.forgetUnverified(p) },
+		"a commit's metadata is foreign":  func(r *rig, p *partition) { r.g.ignored(p, offsets.Commit{}) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			told, held := 0, false
@@ -47,7 +48,7 @@ func TestHooksAreCalledWithoutTheLock(t *testing.T) {
 	}
 }
 
-// large is a record of a partition whose bytes are being read.
+// large is a large record of a partition that is being loaded.
 func (r *rig) large(p *partition) *Delivery {
 	d := newDelivery(p, fetch.Record{Offset: 5, Value: make([]byte, 2<<20)}, p.began)
 	p.join(d, "")

@@ -10,8 +10,8 @@ import (
 	"release-forwarder/consumer/progress"
 )
 
-// takeIn handles one partition's part of an answer. Left is how many of its parts have
-// records that are not taken in yet, this one included.
+// takeIn handles one partition's part of an answer. left is how many parts have records that
+// are not taken in yet, this one included.
 func (g *member) takeIn(p *partition, broker int32, a *fetch.Answer, left int) {
 	switch {
 	case a.Err != nil:
@@ -49,8 +49,7 @@ func (g *member) takeIn(p *partition, broker int32, a *fetch.Answer, left int) {
 		eventLogUnreadable.Log(e.log, slog.String("topic", p.Topic), slog.Any("partition", p.Number),
 			slog.Int64("offset", rd.Position()), slog.String("error", err.Error()))
 	}
-	// An answer that held nothing although there is something must not be
-	// asked for again without a pause.
+	// The log has records, but the answer yields none: a pause is needed before the next request.
 	stuck := rd.Position() == from && from < a.LastStableOffset && a.Len() > 0 && paused == BoundNone
 	if err == nil && stuck {
 		err = errStuck
@@ -58,7 +57,7 @@ func (g *member) takeIn(p *partition, broker int32, a *fetch.Answer, left int) {
 	g.release(p, err)
 }
 
-// errDiverging says that the log is not the one that was read, as the replica that was asked says.
+// errDiverging: the replica answered DIVERGING_EPOCH.
 var errDiverging = errors.New("the log is not the one that was read before (DIVERGING_EPOCH)")
 
 var errStuck = errors.New("the answer brings nothing of what there is")
@@ -67,11 +66,12 @@ func (e *Engine) limits() fetch.Limits {
 	return fetch.Limits{MaxRecordBytes: max(hardRecordLimit, 4*e.cfg.MaxRecordBytes)}
 }
 
-// hardRecordLimit is the most one record may unpack to: a small batch can claim
-// any size. Kafka's own default bound is 1 MiB.
+// hardRecordLimit is the size to which one record may always unpack; beyond it, up to four times
+// Config.MaxRecordBytes. It is a limit because a small batch can claim any size. Kafka's
+// default limit is 1 MiB.
 const hardRecordLimit = 32 << 20
 
-// read takes the reader's records in, as many as the partition has room for.
+// read takes in as many of the reader's records as the partition has room for.
 func (g *member) read(p *partition, rd *fetch.Reader) error {
 	e := g.engine
 	var batch []*Delivery
@@ -94,7 +94,7 @@ func (g *member) read(p *partition, rd *fetch.Reader) error {
 		batch, orderKeys = batch[:0], orderKeys[:0]
 		var last error
 		var full Bound
-		var wants *Delivery // what did not fit
+		var wants *Delivery // the record that did not fit
 		now := time.Now()
 		for len(batch) < min(records, takeInAtOnce) {
 			var rec fetch.Record
@@ -104,7 +104,7 @@ func (g *member) read(p *partition, rd *fetch.Reader) error {
 			orderKey := e.cfg.OrderKey(rec.Value)
 			d := newDelivery(p, rec, now)
 			d.progress.Before = rd.Before()
-			d.queued.Cost += len(orderKey) // its key queue has it, which may be its own
+			d.queued.Cost += len(orderKey) // its key queue keeps the order key, and may hold this record alone
 			first := empty && len(batch) == 0
 			if !first && d.queued.Cost > bytes {
 				full, wants = BoundBytes, d
@@ -126,11 +126,11 @@ func (g *member) read(p *partition, rd *fetch.Reader) error {
 	}
 }
 
-// framing is what a record takes in the log beside its bytes, where it is a batch of its
-// own: 61 for the batch and a dozen for lengths.
+// framing is the bytes of a batch in the log beside its one record's: 61 for the batch
+// and a dozen for lengths.
 const framing = 80
 
-// takeInAtOnce is how many records are decoded before they are handed on.
+// takeInAtOnce is how many records are decoded before they are added.
 const takeInAtOnce = 256
 
 func onlyEnd(err error) error {
@@ -152,8 +152,8 @@ func newDelivery(p *partition, rec fetch.Record, now time.Time) *Delivery {
 	return d
 }
 
-// readAt notes when the record was first read, which is its time where its own cannot be
-// believed.
+// readAt sets when the record was first read. This is also its Time if its timestamp is not
+// credible.
 func (d *Delivery) readAt(now time.Time) {
 	d.Read, d.Record.Time = now, now
 	if t, believable := d.Record.Dated(); believable && !t.After(now) {
@@ -161,8 +161,8 @@ func (d *Delivery) readAt(now time.Time) {
 	}
 }
 
-// add queues a batch and tells whether reading this answer must stop. Reading has come to
-// a position with an epoch below it.
+// add queues a batch and reports whether reading of this answer must stop. position and epoch
+// are the reader's: the next offset and the leader epoch below it.
 func (g *member) add(p *partition, batch []*Delivery, orderKeys []string, full Bound, wants *Delivery, last error, position int64, epoch int32) (stop bool) {
 	e := g.engine
 	e.mu.Lock()

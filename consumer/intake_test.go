@@ -7,20 +7,21 @@ import (
 	"unsafe"
 
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/offsets"
 	"release-forwarder/consumer/progress"
 	"release-forwarder/consumer/wire"
 )
 
-// The commit stands at the first unfinished record. Where a marker of a later leader lies
-// right below it, the epoch is the marker's: the leader tells that the epoch of the record
-// before ended earlier, and the log would look like another one.
+// The commit is at the first unfinished record. If a marker of a later leader lies right below it,
+// the commit's epoch is the marker's. With the epoch of the record before, the leader would answer
+// that this epoch ended earlier, and the log would seem to part.
 func TestTheEpochOfACommitIsThatOfWhatLiesRightBelow(t *testing.T) {
 	var in inbox
 	inRig(t, 1, func(cfg *Config) { cfg.Handler = &in }, func(r *rig) {
 		p := r.part(0)
 		first := newDelivery(p, fetch.Record{Offset: 0, Epoch: 3}, time.Now())
 		second := newDelivery(p, fetch.Record{Offset: 2, Epoch: 5}, time.Now())
-		second.progress.Before = 4 // a marker's, at 1
+		second.progress.Before = 4 // of a marker at offset 1
 		r.g.add(p, []*Delivery{first, second}, []string{"a", "b"}, BoundNone, nil, io.EOF, 4, 6)
 		in.take()[0].Done()
 		if at, epoch := p.Watermark(), p.WatermarkEpoch(); at != 2 || epoch != 4 {
@@ -32,8 +33,8 @@ func TestTheEpochOfACommitIsThatOfWhatLiesRightBelow(t *testing.T) {
 	})
 }
 
-// A commit's epoch is of what lies below its offset, its metadata's of what lies below the
-// upper end of what it tells. Runs that nothing can verify do not count.
+// A commit's epoch is the one below its offset. Its metadata's epoch is the one below the upper
+// end of its runs. Runs without an epoch do not count.
 func TestAPartitionStartsWithTheEpochsOfItsCommit(t *testing.T) {
 	inRig(t, 1, nil, func(r *rig) {
 		p := r.part(0)
@@ -49,7 +50,7 @@ func TestAPartitionStartsWithTheEpochsOfItsCommit(t *testing.T) {
 			"of an epoch nobody knows":  {progress.Knowledge{End: 9, EndEpoch: progress.UnknownEpoch, Unfinished: run}, 7, 3, 3},
 		} {
 			metadata, _ := progress.Encode(p.commitKey(7), c.k)
-			s := r.g.startAt(p, mark{7, 3, metadata}, wire.ID{})
+			s := r.g.startAt(p, offsets.Commit{Offset: 7, Epoch: 3, Metadata: metadata}, wire.ID{})
 			end, upper := s.at.Upper()
 			if s.at.WatermarkEpoch() != c.watermark || end != c.end || upper != c.upper {
 				t.Errorf("%s: epoch %d below the commit, %d below the upper end %d; want %d, %d and %d", name, s.at.WatermarkEpoch(), upper, end, c.watermark, c.upper, c.end)
@@ -58,7 +59,7 @@ func TestAPartitionStartsWithTheEpochsOfItsCommit(t *testing.T) {
 	})
 }
 
-// One more word, and each record that waits takes 64 bytes more: that is Go's next size.
+// With one more word each unfinished record would take 64 bytes more: Go's next size class.
 func TestADeliveryStaysWithinItsSizeOfMemory(t *testing.T) {
 	const most = 576 - 8 // Go's own word
 	if size := unsafe.Sizeof(Delivery{}); size > most {

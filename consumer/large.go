@@ -11,38 +11,40 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/offsets"
 	"release-forwarder/consumer/progress"
 	"release-forwarder/consumer/queue"
 	"release-forwarder/consumer/wire"
 )
 
 // A record above Config.MaxRecordBytes is large. Its bytes are in memory only while it is
-// tried: it is read, and known by its place, its order key and its leader epoch; its bytes
-// are given up at once and read again when its turn has come. One at a time is in memory, in
-// the whole process. So one that waits, for whatever reason and however long, keeps no other
-// waiting, and those that wait cost no more than small ones.
+// tried, one record at a time in the process. When it is read, its offset, order key, leader
+// epoch, time and size are kept, and its bytes are dropped. When its turn comes, its bytes are
+// loaded: one Fetch for this record. So a large record that waits delays no other, and costs no
+// more memory than a small one. The price is one more Fetch for each try.
 //
 //	state     | entered by                           | left by
 //	----------+--------------------------------------+-----------------------------------
 //	unloaded  | it is its key queue's head and ready | its turn, and none is in memory -> loading
 //	loading   | its bytes are being read             | read -> ready, before all others of its
-//	          |                                      | queue; Kafka has it no more -> gone; else
-//	          |                                      | held, and tried again
-//	ready     | as of any other                      | a worker takes it -> open; its partition
+//	          |                                      | queue; no longer in Kafka -> gone; else
+//	          |                                      | held, and loaded again later
+//	ready     | like any other                       | a worker takes it -> open; its partition
 //	          |                                      | reaches the bound of gaps -> unloaded
-//	open      | as of any other                      | any end: its bytes are given up
+//	open      | like any other                       | any end: its bytes are dropped
 //
-// What may keep a loaded one from being taken keeps all from it: the gate, the lease, the
-// drain. The bound of gaps is its partition's alone, and gives it up.
+// A loaded record may wait for the gate or the lease: they stop all large records alike. A
+// drain and the bound of gaps stop only its partition: its bytes are dropped, and another large
+// record is loaded.
 
-// strip gives up a large record's bytes.
+// strip drops a large record's bytes.
 func (d *Delivery) strip() {
 	d.Record.Key, d.Record.Value, d.Record.Headers = nil, nil, fetch.Headers{}
 	d.queued.Unloaded = true
 }
 
-// putLarge gives up the bytes of the large record that is in memory, if it is this one,
-// and lets the next one be read. The engine's mutex is held here and below.
+// putLarge drops the bytes of a large record and loads the next one. It does nothing for a
+// small one. The engine's mutex is held here and below.
 func (e *Engine) putLarge(d *Delivery) {
 	if !d.oversized {
 		return
@@ -54,7 +56,7 @@ func (e *Engine) putLarge(d *Delivery) {
 	}
 }
 
-// unload puts a partition's large record back that is in memory and not taken.
+// unload drops the bytes of a partition's large record that is loaded but not open.
 func (e *Engine) unload(p *partition) {
 	d := e.large
 	if d == nil || d.part != p || d.queued.State() != queue.Ready {
@@ -66,7 +68,7 @@ func (e *Engine) unload(p *partition) {
 	e.loadNext()
 }
 
-// loadNext begins to read the bytes of the next large record, if none is in memory.
+// loadNext starts to load the next large record, if none is in memory.
 func (e *Engine) loadNext() {
 	if e.large != nil || e.stopped || e.suspended || e.member == nil {
 		return
@@ -85,7 +87,7 @@ func (e *Engine) loadNext() {
 	}
 }
 
-// nextToLoad takes the large record of the partition that is to be read next, nil if there is none.
+// nextToLoad takes the partition's next large record to load; nil: none.
 func (p *partition) nextToLoad() *Delivery {
 	d := p.Head(queue.Unloaded)
 	if d != nil && !p.fits() {
@@ -97,10 +99,10 @@ func (p *partition) nextToLoad() *Delivery {
 	return d
 }
 
-// errGone says that Kafka has a record no more.
+// errGone: Kafka no longer has the record.
 var errGone = errors.New("the record is no longer in the log")
 
-// load reads a large record's bytes and makes it ready.
+// load reads a large record's bytes and makes the record ready.
 func (e *Engine) load(g *member, d *Delivery) {
 	rec, err := g.readAgain(d)
 	e.mu.Lock()
@@ -111,7 +113,7 @@ func (e *Engine) load(g *member, d *Delivery) {
 	}
 }
 
-// loaded takes a large record's bytes, or notes why there are none.
+// loaded stores a large record's bytes, or notes why they could not be read.
 func (e *Engine) loaded(d *Delivery, rec fetch.Record, err error) (opened bool) {
 	switch {
 	case err == nil:
@@ -126,7 +128,7 @@ func (e *Engine) loaded(d *Delivery, rec fetch.Record, err error) (opened bool) 
 	p.reread, p.rereads = "", time.Time{}
 	switch {
 	case err == nil:
-		if p.drain != nil { // it is not tried any more, and another's may be read
+		if p.drain != nil { // it is not tried any more, so another one may be loaded
 			e.large = nil
 			p.Unload(&d.queued)
 			break
@@ -159,7 +161,7 @@ func (e *Engine) loaded(d *Delivery, rec fetch.Record, err error) (opened bool) 
 	return false
 }
 
-// gone passes over a record that Kafka dropped while it waited, and says so.
+// gone passes over a record that Kafka dropped while it waited, counts it and logs it.
 func (e *Engine) gone(d *Delivery) {
 	p, offset := d.part, d.Record.Offset
 	if d.queued.Blocking() {
@@ -174,8 +176,8 @@ func (e *Engine) gone(d *Delivery) {
 	e.unpause(p)
 }
 
-// readAgain reads one record from its partition's leader. It must be the one that was
-// read before: another one at its place is of another log.
+// readAgain reads one record from its partition's leader. It must have the offset and the
+// epoch of the one that was read before; any other record is of another log.
 func (g *member) readAgain(d *Delivery) (rec fetch.Record, err error) {
 	e, p, offset := g.engine, d.part, d.Record.Offset
 	ctx, cancel := context.WithTimeout(p.ctx, requestTimeout)
@@ -189,9 +191,9 @@ func (g *member) readAgain(d *Delivery) (rec fetch.Record, err error) {
 	logID := p.logID
 	e.mu.Unlock()
 	if logID != (wire.ID{}) && l.id != (wire.ID{}) && l.id != logID {
-		return rec, errGone // with its topic
+		return rec, errGone // its topic is gone
 	}
-	// One byte is asked for: the first batch comes whole, and no second.
+	// With a limit of one byte the broker sends the first batch whole, and no second one.
 	res, err := fetch.Do(ctx, e.cfg.Wire, &fetch.Request{
 		Broker: l.broker, ClientID: e.cfg.ClientID, MinBytes: 1, MaxBytes: 1,
 		Partitions: []fetch.Partition{{
@@ -221,23 +223,23 @@ func (g *member) readAgain(d *Delivery) (rec fetch.Record, err error) {
 	case err == nil && rec.Offset == offset && rec.Epoch == d.Record.Epoch:
 		return rec, nil
 	case err == nil, errors.Is(err, io.EOF) && rd.Position() > offset:
-		return rec, errGone // another record, or none: compaction, or another log
+		return rec, errGone // another record or none: compaction, or another log
 	case errors.Is(err, io.EOF):
-		return rec, errStuck // behind what may be read: a leader that lags
+		return rec, errStuck // not readable yet: the leader lags
 	}
 	return rec, err
 }
 
-// outOfLog says what it means that a record's offset is not in the log: below its start
-// it is gone; above its end that is believed when it has stood so for settleTime.
+// outOfLog judges a record whose offset is not in the log. Below the log's start the record is
+// gone. Above its end it is gone only after settleTime without a change: a new leader may lag.
 func (g *member) outOfLog(ctx context.Context, d *Delivery, l leader) error {
-	b, err := boundsOf(ctx, g.engine.cfg.Wire, d.part.Topic, d.part.Number, wire.Partition{Leader: l.broker, Epoch: l.epoch}, false)
+	b, err := offsets.Bounds(ctx, g.engine.cfg.Wire, d.part.Topic, d.part.Number, wire.Partition{Leader: l.broker, Epoch: l.epoch}, false)
 	switch {
 	case err != nil:
 		return err
 	case d.Record.Offset < b.First:
 		return errGone
-	case d.Record.Offset < b.End: // a leader that lagged has caught up, or another one leads
+	case d.Record.Offset < b.End: // the leader has caught up, or there is another leader
 		d.beyond = time.Time{}
 	case d.beyond.IsZero():
 		d.beyond = time.Now()

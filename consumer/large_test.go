@@ -13,9 +13,9 @@ import (
 	"release-forwarder/consumer/queue"
 )
 
-// A large record whose bytes are in memory is not taken, since its partition has reached
-// the bound of gaps: that may last as long as another record's hold. It gives its bytes up,
-// and another partition's is read.
+// A loaded large record cannot be taken because its partition is at the bound of gaps. That may
+// last as long as another record's hold. So its bytes are dropped, and another partition's
+// large record is loaded.
 func TestALargeRecordAtTheBoundOfGapsGivesItsBytesUp(t *testing.T) {
 	const large = 2 << 20
 	var in inbox
@@ -32,7 +32,7 @@ func TestALargeRecordAtTheBoundOfGapsGivesItsBytesUp(t *testing.T) {
 		if !d.queued.Unloaded || d.queued.In() == queue.Fresh {
 			t.Error("it is ready without its bytes")
 		}
-		if !p.Load(&d.queued) { // it could not be read
+		if !p.Load(&d.queued) { // its loading failed before
 			r.e.timed.Remove(&d.queued)
 		}
 		p.Loaded(&d.queued)
@@ -63,11 +63,11 @@ func TestALargeRecordAtTheBoundOfGapsGivesItsBytesUp(t *testing.T) {
 	})
 }
 
-// A record that waits for another try is listed also while it waits for its bytes.
+// A record that waits for its next delivery is listed also while it waits to be loaded.
 func TestALargeRecordThatWaitsForItsBytesIsListed(t *testing.T) {
 	inRig(t, 1, func(cfg *Config) { cfg.Handler, cfg.Wire = &inbox{}, away{} }, func(r *rig) {
 		r.e.mu.Lock()
-		r.e.large = &Delivery{} // another one
+		r.e.large = &Delivery{} // another record
 		r.e.mu.Unlock()
 		d := r.read(0, 7, "large", 2<<20)
 		if n := len(r.e.Held(10)); n != 0 {
@@ -94,7 +94,7 @@ func TestALargeRecordThatWaitsForItsBytesIsListed(t *testing.T) {
 	})
 }
 
-// oneLeader leads partition 0 and tells its bounds.
+// oneLeader leads partition 0 and answers with its bounds.
 type oneLeader struct {
 	away
 	first, end int64
@@ -121,9 +121,8 @@ func (l *oneLeader) Send(_ context.Context, _ int32, r kmsg.Request) (kmsg.Respo
 	return res, nil
 }
 
-// A leader that lags does not have the record; between two tries it has caught up, or
-// another one leads. Only a log that ends before the record, each time for 30s, means that
-// it is gone.
+// A leader that lags lacks the record; between two tries it catches up, or another one leads. The
+// record is gone only if the log ends before it at each look for 30 s.
 func TestALargeRecordIsInTheLogAfterAll(t *testing.T) {
 	lead := &oneLeader{end: 7}
 	inRig(t, 1, func(cfg *Config) { cfg.Handler, cfg.Wire = &inbox{}, lead }, func(r *rig) {
@@ -137,9 +136,9 @@ func TestALargeRecordIsInTheLogAfterAll(t *testing.T) {
 		}
 		look(kafka.OffsetOutOfRange)
 		time.Sleep(settleTime)
-		lead.end = 8 // the record's place is in it
+		lead.end = 8 // the log includes the record's offset
 		look(kafka.OffsetOutOfRange)
-		lead.end = 7 // and another one lags
+		lead.end = 7 // another leader lags
 		look(kafka.OffsetOutOfRange)
 		time.Sleep(settleTime - 1)
 		look(kafka.OffsetOutOfRange)
@@ -148,7 +147,7 @@ func TestALargeRecordIsInTheLogAfterAll(t *testing.T) {
 	})
 }
 
-// What waits for its bytes counts as one small record, however large it is.
+// A large record that is not loaded counts as a small one.
 func TestALargeRecordTakesNoneOfTheBytes(t *testing.T) {
 	inRig(t, 1, func(cfg *Config) {
 		cfg.Handler, cfg.Wire = &inbox{}, away{}

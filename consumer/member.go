@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"release-forwarder/consumer/membership"
+	"release-forwarder/consumer/offsets"
 	"release-forwarder/consumer/queue"
 	"release-forwarder/consumer/wire"
 )
 
-// member is this process in the group, for as long as it runs: the partitions that it owns now,
-// and the loops that work on them. What stays through a rebalance is not touched by it.
+// member is this process in the group, from start to stop: the partitions that it owns now, and
+// the loops that work on them. A rebalance does not touch the partitions that stay.
 type member struct {
 	engine *Engine
 	group  membership.Member
@@ -25,43 +26,43 @@ type member struct {
 	work
 }
 
-// standing is what the group and the cluster told.
+// standing is what the group and the cluster report.
 type standing struct {
 	id      membership.Identity
-	began   time.Time // this generation
-	cluster string    // the cluster's ID, "" where it has none; learnt before any partition starts
-	// fenced ends when the group has taken all away, and with it the commit that is under way. A
-	// new one follows.
+	began   time.Time // when this generation began
+	cluster string    // the cluster's ID, "" if it has none; known before any partition starts
+	// fenced ends, through stale, when the member is fenced; the commit under way is then given
+	// up soon. Lost replaces it.
 	fenced context.Context
 	stale  context.CancelFunc
-	// unsafe: no commit may be sent before partitions are assigned again.
+	// unsafe: no commit may be sent before the next assignment.
 	unsafe bool
 }
 
 // signals go between the member's loops.
 type signals struct {
-	wakes  chan struct{} // nudges the reader
-	looks  chan struct{} // nudges the resolver
-	starts chan struct{} // nudges who learns committed offsets
+	wakes  chan struct{} // wakes readLoop
+	looks  chan struct{} // wakes resolveLoop
+	starts chan struct{} // wakes startLoop
 
-	checks sync.WaitGroup // of what leaders are asked beside the resolver
+	checks sync.WaitGroup // requests of the resolver that are under way
 
-	// committing has room for one commit at a time, so that none overtakes another. giveUpCommit gives
-	// up the one that is under way; guarded by the engine's mutex.
+	// committing holds one commit at a time, so that none overtakes another. giveUpCommit cancels
+	// the one under way; the engine's mutex guards it.
 	committing   chan struct{}
 	giveUpCommit context.CancelFunc
 }
 
 // work is how far the member is with its records.
 type work struct {
-	lease    time.Time // until then nobody else can own the partitions
-	ready    int       // records that were read ahead and are ready, of all partitions; see recount
+	lease    time.Time // until then no other member can own the partitions
+	ready    int       // records read ahead and ready, over all partitions; see recount
 	stopping bool
 	moved    bool      // partitions were given up since the last assignment
-	limit    time.Time // of the drain that ends last
-	drains   int       // under way
-	dirty    bool      // something to commit
-	// shareOf and owned are the shares that were last told.
+	limit    time.Time // when the last drain must end
+	drains   int       // drains under way
+	dirty    bool      // there is something to commit
+	// shareOf and owned are the last arguments of Hooks.Owns.
 	shareOf, owned map[string]int
 }
 
@@ -83,8 +84,8 @@ func (e *Engine) newMember() *member {
 	return g
 }
 
-// run works until stop ends; then it drains, commits and leaves the group. When it returns all
-// it started has ended.
+// run works until stop ends; then it drains, commits and leaves the group. All that it
+// started has ended when it returns.
 func (g *member) run(stop context.Context) {
 	joining, leave := context.WithCancel(context.Background())
 	var group sync.WaitGroup
@@ -95,7 +96,7 @@ func (g *member) run(stop context.Context) {
 	g.stale()
 }
 
-// serve works on what is owned, until stop ends and all is given up.
+// serve runs the loops until stop ends and all partitions are given up.
 func (g *member) serve(stop context.Context) {
 	life, end := context.WithCancel(context.Background())
 	var loops sync.WaitGroup
@@ -120,7 +121,7 @@ func (g *member) identity() membership.Identity {
 	return g.id
 }
 
-// all are the partitions that are owned now.
+// all returns the partitions owned now.
 func (g *member) all() []*partition {
 	g.engine.mu.Lock()
 	defer g.engine.mu.Unlock()
@@ -150,9 +151,9 @@ func (o owner) Assigned(added []membership.Assignment) {
 		g.begin(a)
 	}
 	for tp, r := range e.cached {
-		if g.parts[tp] == nil { // it has moved: its records are another's now
+		if g.parts[tp] == nil { // another member reads and commits it now
 			r.memories = nil
-			r.facts.renewed = time.Time{} // and its commits
+			r.facts.renewed = time.Time{}
 			e.cached[tp] = r
 		}
 	}
@@ -171,7 +172,7 @@ func (o owner) Assigned(added []membership.Assignment) {
 	poke(g.starts)
 }
 
-// begin begins with a partition. The engine's mutex is held.
+// begin adds an assigned partition. The engine's mutex is held.
 func (g *member) begin(a membership.Assignment) {
 	e, tp := g.engine, a.Partition
 	p := &partition{
@@ -180,7 +181,7 @@ func (g *member) begin(a membership.Assignment) {
 		fetching:   fetching{near: leaderAlone},
 		ends:       ends{logEnd: -1},
 		identity:   identity{assigned: a.TopicID},
-		committing: committing{facts: commitFacts{last: mark{offset: -1}}},
+		committing: committing{facts: commitFacts{last: offsets.Commit{Offset: -1}}},
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	if r, known := e.cached[tp]; known {
@@ -190,7 +191,7 @@ func (g *member) begin(a membership.Assignment) {
 	g.parts[tp] = p
 }
 
-// owns are the partitions of those named.
+// owns returns those of the named partitions that are owned.
 func (g *member) owns(named []membership.Partition) (parts []*partition) {
 	g.engine.mu.Lock()
 	defer g.engine.mu.Unlock()
@@ -224,7 +225,7 @@ func (o owner) Fenced(request string, err error) {
 	g, e := o.g, o.g.engine
 	e.mu.Lock()
 	generation := g.id.Generation
-	g.lease = time.Time{} // nothing more is delivered
+	g.lease = time.Time{} // no delivery starts
 	e.outside = time.Now()
 	for _, p := range g.parts {
 		p.cancel()
@@ -256,7 +257,7 @@ func (o owner) Topics(ctx context.Context) []string {
 	e.mu.Lock()
 	before := e.subscribed
 	e.mu.Unlock()
-	if before != nil { // the group must not wait for what cannot be seen for a moment
+	if before != nil { // a join must not wait for a topic that brokers leave out for a moment
 		if counts, err := e.partitionCounts(ctx); err != nil || len(missing(e.cfg.Topics, counts)) > 0 {
 			return before
 		}
@@ -286,12 +287,13 @@ func (o owner) Names(ctx context.Context, ids []wire.ID) map[wire.ID]string {
 		}
 	}
 	if len(names) < len(ids) {
-		o.g.engine.cfg.Wire.Refresh() // one was made just now
+		o.g.engine.cfg.Wire.Refresh() // one was created just now
 	}
 	return names
 }
 
-// nudge wakes the reader; at most one nudge is remembered.
+// nudge wakes readLoop.
 func (g *member) nudge() { poke(g.wakes) }
 
+// poke wakes the loop that reads a channel of one signal.
 var poke = membership.Poke

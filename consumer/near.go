@@ -2,22 +2,23 @@ package consumer
 
 import "time"
 
-// Where brokers know racks, a partition's leader names a replica in ours to read from (KIP-392).
-// It is read from for a while, then the leader is asked again, which knows whether that one still
-// keeps up. One that refuses, lags out of the log, or is gone is left for the leader at once, and
-// the leader is read from without a rack for as long: it would only name the same again.
+// If Config.Rack is set, a partition's leader may name a replica in that rack to read from
+// (KIP-392). It is read from for nearFor; then the leader is asked again, because only the leader
+// knows whether the replica keeps up. If the replica refuses, lacks the position or does not
+// answer, the leader is read from at once, and for farFor without a rack: with one it would
+// name the same replica again.
 const (
 	nearFor = time.Minute
 	farFor  = time.Minute
 )
 
-// noReplica stands for the leader.
+// noReplica: the leader is read from.
 const noReplica int32 = -1
 
 // near is the replica to read a partition from.
 type near struct {
 	replica int32
-	until   time.Time // the leader is asked again; of the leader: no rack is named before
+	until   time.Time // when the leader is asked again; for the leader: no rack is named before
 }
 
 var leaderAlone = near{replica: noReplica}
@@ -28,7 +29,7 @@ type fetchFrom struct {
 	rack   bool // the leader may name another replica
 }
 
-// from tells where to fetch a partition from.
+// from returns the broker from which to fetch a partition.
 func (g *member) from(p *partition, l leader) fetchFrom {
 	e := g.engine
 	e.mu.Lock()
@@ -43,8 +44,8 @@ func (g *member) from(p *partition, l leader) fetchFrom {
 	return fetchFrom{broker: l.broker, rack: e.cfg.Rack != "" && !now.Before(p.near.until)}
 }
 
-// leavesNear goes back to the leader where a request to another replica failed, and tells
-// whether that is so.
+// leavesNear returns to the leader if the broker that failed was the near replica. It reports
+// whether it was.
 func (g *member) leavesNear(p *partition, broker int32) bool {
 	g.engine.mu.Lock()
 	defer g.engine.mu.Unlock()

@@ -9,22 +9,22 @@ import (
 	"release-forwarder/consumer/wire"
 )
 
-// A log that is another one from an offset on: what is said of it, and how reading goes on.
+// What is counted and logged when a log parts (see evidence.go), and how reading goes on.
 
-// parting is where a log parts from the one that is believed in.
+// parting is where a log parts from the one that was read.
 type parting struct {
 	at    int64   // the first offset that differs
-	epoch int32   // below it; −1: not known
-	id    wire.ID // the log's now
-	// atFirst says that nobody can tell where: it is the log's first record.
+	epoch int32   // the epoch below it; −1: unknown
+	id    wire.ID // the topic ID of the log now
+	// atFirst: unknown where it parts; at is the log's first record.
 	atFirst bool
-	another bool  // it is another topic's: nothing of the former is kept
-	cut     bool  // the progress ends there, and waits for its commit
+	another bool  // the topic was recreated: nothing of the former progress is kept
+	cut     bool  // the progress is cut at this offset and must be committed
 	since   int64 // the first offset that is gone
 }
 
-// part notes that the log is another one from an offset on, says what is gone, and lets the
-// partition wait until all that was read above is finished. The engine's mutex is held.
+// part notes that the log parts, counts and logs what is gone, and makes the partition wait
+// until all that was read above is finished. The engine's mutex is held.
 func (g *member) part(p *partition, at parting) {
 	e := g.engine
 	known := p.known()
@@ -54,15 +54,15 @@ func (g *member) part(p *partition, at parting) {
 	}
 }
 
-// known is up to where the log was known to reach.
+// known is the largest known end of the log.
 func (p *partition) known() int64 {
 	upper, _ := p.Upper()
 	return max(upper, p.logEnd, p.reaches)
 }
 
-// Reaches notes where a partition's log was seen to end while the engine did not read it, as where a
-// bound pauses it: should the log turn out to be another one, that is gone. It counts
-// only where reading still stands at position, and the log is led as it was verified.
+// Reaches reports the end of a partition's log as seen from outside while a bound pauses its
+// reading. If the log parts later, records up to end count as gone. It has an effect only while
+// the partition's position is position, and its leader epoch and topic ID are those verified.
 func (e *Engine) Reaches(topic string, partition int32, position, end int64) {
 	e.mu.Lock()
 	g := e.member
@@ -82,9 +82,9 @@ func (e *Engine) Reaches(topic string, partition int32, position, end int64) {
 	}
 }
 
-// Why a log is another one, for people.
+// Why a log parts, for people.
 const (
-	remade    = "the topic was deleted and made anew"
+	recreated = "the topic was deleted and made anew"
 	truncated = "an election of a leader that did not have all records cut it"
 	untold    = "it was truncated, or the topic was made anew"
 )
@@ -94,15 +94,15 @@ func (at *parting) why() string {
 	case at.atFirst:
 		return untold
 	case at.another:
-		return remade
+		return recreated
 	}
 	return truncated
 }
 
-// tellGone counts and says what of a log is gone: the offsets from since on, up to the end that is
-// known. It reports false where a person decides. The mutex is held.
+// tellGone counts and logs the offsets of a log that are gone: from since to the known end. It
+// returns false if a person decides. The mutex is held.
 func (e *Engine) tellGone(tp topicPartition, why string, since, known, next int64) bool {
-	// At least one: nobody can say that there was none, and it must alert.
+	// At least one: the true number is unknown, and the loss must alert.
 	until := max(known, since+1)
 	e.dropped(tp, until-since)
 	report := []slog.Attr{slog.String("topic", tp.Topic), slog.Any("partition", tp.Number), slog.Int64("from", since),
@@ -115,9 +115,8 @@ func (e *Engine) tellGone(tp topicPartition, why string, since, known, next int6
 	return true
 }
 
-// resettle lets partitions go on whose log has parted from the one that was read: their
-// progress is cut there and committed, before anything is read. It tells when some must be
-// looked at again; zero: none.
+// resettle lets partitions whose log has parted go on: it cuts their progress there and commits
+// it, before anything is read. It returns when to look again; zero: not needed.
 func (g *member) resettle(ctx context.Context) (next time.Time) {
 	e := g.engine
 	if len(g.inPhase(parted)) == 0 {
@@ -137,10 +136,10 @@ func (g *member) resettle(ctx context.Context) (next time.Time) {
 		l := leaders.of(p.topicPartition)
 		switch {
 		case p.phase != parted || p.drain != nil:
-		case l.err == nil && l.id != p.parted.id: // made anew once more: its end is another one
+		case l.err == nil && l.id != p.parted.id: // recreated again: it parts elsewhere
 			p.phase, p.doubted = checking, time.Now()
 			poke(g.looks)
-		case p.foreign(p.parted.id): // the group takes it back, and assigns the new topic
+		case p.foreign(p.parted.id): // the group revokes it and assigns the new topic
 			waits = true
 		case !p.parted.cut && !g.cutAt(p):
 			waits = true
@@ -168,8 +167,8 @@ func (g *member) resettle(ctx context.Context) (next time.Time) {
 	return next
 }
 
-// cutAt cuts the progress where the log parts, once nothing that lies above is unfinished. The
-// engine's mutex is held.
+// cutAt cuts the progress where the log parts. It returns false while a record above is
+// unfinished. The engine's mutex is held.
 func (g *member) cutAt(p *partition) bool {
 	at := &p.parted
 	switch {
@@ -181,13 +180,13 @@ func (g *member) cutAt(p *partition) bool {
 		p.Cut(at.at, at.epoch)
 		p.memories.cut(at.at)
 		if at.atFirst {
-			p.Advance(at.at, at.epoch) // where that lies above
+			p.Advance(at.at, at.epoch) // if the first record lies above
 		}
 	}
 	at.cut, p.toldParted = true, false
 	p.logID = at.id
 	p.outside, p.outOfRange = false, time.Time{}
 	p.logEnd, p.reaches, p.unread = -1, -1, unread{}
-	p.facts.sent = nil // what they tell is of another log
+	p.facts.sent = nil // they were of another log
 	return true
 }

@@ -13,12 +13,12 @@ import (
 
 // phase is where a partition stands between assignment and revocation.
 //
-//	starting  -> checking   its committed offset is known
-//	checking  -> reading    the log is the one that is believed in (see evidence.go)
-//	reading   -> checking   its leader, the leader's epoch or the topic's ID changed, or a request failed
-//	checking  -> parted     the log is another one from an offset on
-//	parted    -> checking   what was read above is finished, and the offset is committed; never to a topic that the group has not assigned
-//	checking  -> parked     Config.OffsetReset is none: a person decides
+//	starting  -> checking   its committed offset is known; if there is none, its first offset is committed first
+//	checking  -> reading    the leader has verified the log (see evidence.go)
+//	reading   -> checking   the leader, its epoch or the topic's ID changed, or a request failed
+//	checking  -> parted     the log differs from an offset on
+//	parted    -> checking   all that was read above is finished, and the offset is committed; never for a topic that the group has not assigned
+//	checking  -> parked     the same, or records were dropped, and Config.OffsetReset is none: a person decides
 //	any       -> revoked
 type phase uint8
 
@@ -31,7 +31,7 @@ const (
 	revoked
 )
 
-// String is the phase's word for people.
+// String is the phase as the status page shows it.
 func (p phase) String() string {
 	return [...]string{"starting", "reading", "reading", "lost", "parked", "revoked"}[p]
 }
@@ -46,25 +46,25 @@ const (
 	BoundBytes   Bound = "bytes"
 	BoundGaps    Bound = "gaps"
 
-	// boundAhead is none that anybody need know: enough is ready.
+	// boundAhead: enough records are ready. The status does not show it.
 	boundAhead Bound = "ahead"
 )
 
 type topicPartition = membership.Partition
 
-// partition is one assigned partition: its progress, its key queues and what
-// may be delivered now. Guarded by the engine's mutex. All of it is of one
-// ownership: where it is given up and owned again that is another one.
+// partition is one assigned partition: its progress, its key queues and what may be delivered
+// now. Guarded by the engine's mutex. It serves one ownership: a partition that is given up
+// and owned again is a new partition.
 type partition struct {
 	engine *Engine
 	member *member
 	topicPartition
 	phase phase
 	began time.Time
-	// ctx is the deliveries': it ends when they must be cut.
+	// ctx is the context of its deliveries; it ends when they are cut.
 	ctx    context.Context
 	cancel context.CancelFunc
-	// drain is set once the partition is being given up.
+	// drain is not nil while the partition drains, and afterwards.
 	drain *drain
 
 	progress.Progress[*Delivery]
@@ -76,68 +76,69 @@ type partition struct {
 	committing
 }
 
-// delivering is what may be delivered, what is, and what bounds it.
+// delivering is what may be delivered, what is open, and the bounds.
 type delivering struct {
 	queue.Queues[*Delivery]
 	inRing    bool
 	takes     standstill // see alive.go
-	open      int        // deliveries in hand
+	open      int        // open deliveries
 	mostShare int64      // see largestShare
-	gapBound  bool       // no delivery may begin that splits a run
+	gapBound  bool       // at the bound of gaps: no delivery may begin that splits a run
 	memories  memories
 }
 
 // fetching is what is known for the next request.
 type fetching struct {
 	inRequest    bool
-	allotted     int       // fresh records that may be ready, as last shared out
-	counted      int       // of generation.ready
-	size         int       // bytes of a record in the log, as last seen; 0 before
-	batch        int64     // bytes that its next batch is thought to have
-	batchRecords int       // records that the last answer's first batch had
-	notBefore    time.Time // after an error: do not ask before
+	allotted     int       // fresh records that it may have ready; see allot
+	counted      int       // its part of work.ready
+	size         int       // average bytes of a record in the log, of the last batch read; 0: unknown
+	batch        int64     // expected bytes of its next batch
+	batchRecords int       // records in the first batch of the last answer
+	notBefore    time.Time // no fetch before, after an error or a throttle
 	paused       Bound
-	wants        int // bytes of the next record, where they did not fit; else 0
+	wants        int // cost of the next record if it did not fit; else 0
 	near         near
 }
 
-// failing is what keeps it from being read.
+// failing is why the partition is not read.
 type failing struct {
-	failures     int       // requests that failed in a row
-	failingSince time.Time // since when they have, or since when its start has failed
-	cause        string    // of it, in Kafka's words
+	failures     int       // failed requests in a row
+	failingSince time.Time // since when its requests, or its start, have failed
+	cause        string    // Kafka's name of the error
 	told         string    // the cause that was last logged
 	toldAt       time.Time
-	reread       string // why a large record's bytes cannot be read again, and since when
-	rereads      time.Time
-	unreadable   bool // the log cannot be decoded where reading stands
+	reread       string    // why a large record's bytes cannot be loaded
+	rereads      time.Time // since when
+	unreadable   bool      // the log cannot be decoded at the position
 }
 
-// ends are where the log was heard to end.
+// ends are the ends of the log, as reported.
 type ends struct {
-	look     retry  // for its bounds; the resolver's
-	logEnd   int64  // high watermark as last heard, -1 before
-	reaches  int64  // up to where the log was seen to reach beside reading
+	look     retry  // spaces the requests that verify it; only the resolver uses it
+	logEnd   int64  // the last high watermark; -1: unknown
+	reaches  int64  // the largest end that Engine.Reaches or the cached progress reported
 	unread   unread // what the log holds beyond the position
-	readable int64  // the last stable offset as heard with records; 0 where there were none, and the greatest before
+	readable int64  // the last stable offset of the last answer with records; 0 if the answer had none; MaxInt64 before the first
 }
 
-// identity is by what the log is known; see evidence.go.
+// identity is what identifies the log; see evidence.go.
 type identity struct {
-	assigned   wire.ID   // the topic's by which the group assigned it; zero: by its name
-	logID      wire.ID   // that of the log that is read; zero: not known
+	assigned   wire.ID   // the topic ID by which the group assigned it; zero: by name
+	logID      wire.ID   // the topic ID of the log that is read; zero: unknown
 	verified   evidence  // by what it was last verified
-	trusted    bool      // it has been, since it was assigned
-	doubted    time.Time // what was told before does not count
-	asking     bool      // its leader is being asked
-	outside    bool      // Kafka says the position is not in the log
-	outOfRange time.Time // since when it has been above the log's end, and no epoch tells why
+	trusted    bool      // it was verified since its assignment
+	doubted    time.Time // metadata that was asked for before does not count
+	asking     bool      // a request to its leader is under way
+	outside    bool      // OFFSET_OUT_OF_RANGE: the position is not in the log
+	outOfRange time.Time // since when the position lies above the log's end, and no epoch tells why
 	parted     parting
-	toldParted bool // it was counted and said, and what was read above is not finished
+	toldParted bool // the parting was counted and logged, and the progress is not cut yet
 }
 
-// foreign tells whether a topic of the partition's name is not the one that the group assigned: a topic that was
-// made anew may have another owner, and is not touched before the group assigns it.
+// foreign reports whether a topic of the partition's name is not the one that the group
+// assigned. A recreated topic may have another owner: it is not touched before the group
+// assigns it.
 func (i *identity) foreign(id wire.ID) bool {
 	return i.assigned != (wire.ID{}) && id != (wire.ID{}) && id != i.assigned
 }
@@ -145,48 +146,47 @@ func (i *identity) foreign(id wire.ID) bool {
 // committing is what is known of its commits.
 type committing struct {
 	facts   commitFacts
-	refused time.Time // since when they have been refused, while others may be taken
+	refused time.Time // since when each was refused, though others may be accepted; zero: the last was accepted
 	refusal string    // the cause
 }
 
-// commits tells whether what is believed of the partition may be committed: not before it was
-// verified, else an unverified commit would be given new evidence, and not where it is cut, which
-// must be committed before it is read.
+// commits reports whether commitLoop may commit the partition. Not before it was verified: an
+// unverified commit would get new evidence. Not once it is cut: resettle commits it.
 func (p *partition) commits() bool {
 	cut := p.phase == parted && p.parted.cut
 	gone := (p.phase == parted || p.phase == parked) && p.parted.another
 	return p.trusted && !cut && !gone && p.phase != revoked
 }
 
-// join takes in a record that was read, in offset order, and tells whether its key
-// queue became ready.
+// join adds a record that was read, in offset order. It reports whether its key queue
+// became ready.
 func (p *partition) join(d *Delivery, orderKey string) (readied bool) {
 	p.Add(&d.progress)
 	return p.Join(&d.queued, orderKey)
 }
 
-// leave takes a finished record out; its key queue's next becomes ready.
+// leave removes a finished record; the next one of its key queue becomes ready.
 func (p *partition) leave(d *Delivery) {
 	p.Finish(&d.progress)
 	p.Leave(&d.queued)
 }
 
-// overHalf tells whether so many take more than half of one of the partition's bounds.
+// overHalf reports whether t is more than half of one of the partition's bounds.
 func (p *partition) overHalf(t queue.Tally) bool {
 	return t.Records > p.engine.cfg.MaxPending/2 ||
 		int64(t.Bytes) > p.largestShare()/2 ||
 		min(t.Records, p.Runs()) > progress.MaxRuns/2
 }
 
-// largestShare is the largest share of bytes that the partition has had. A share becomes less when
-// partitions are added: then it is not read on for a while, and what waits is no reason to evict.
+// largestShare is the largest share of bytes that the partition has had. Added partitions reduce
+// the share: that pauses reading, but evicts nothing.
 func (p *partition) largestShare() int64 {
 	p.mostShare = max(p.mostShare, p.engine.share())
 	return p.mostShare
 }
 
-// longest returns the record of a quota that has waited longest, where all of them take more
-// than half of a bound; else nil.
+// longest returns the longest waiting record of a quota if its records take more than half of
+// a bound; else nil.
 func (p *partition) longest(quota string) *Delivery {
 	if quota == "" || !p.overHalf(p.Quota(quota)) {
 		return nil
@@ -194,22 +194,22 @@ func (p *partition) longest(quota string) *Delivery {
 	return p.Longest(quota)
 }
 
-// fits tells whether one more delivery that splits a run may begin: what is open
-// may finish in any order, and all of it must fit into the metadata then.
+// fits reports whether one more delivery that splits a run may begin. Open deliveries finish in
+// any order, and the runs must fit into the metadata whatever the order.
 func (p *partition) fits() bool {
 	p.gapBound = !p.engine.noMetadata && !p.Fits()
 	return !p.gapBound
 }
 
-// overfull is whether nothing fits, and gapBound as it was: for the watchdog.
+// overfull is the opposite of fits and does not change gapBound; for the watchdog.
 func (p *partition) overfull() bool { return p.gapBound && !p.engine.noMetadata && !p.Fits() }
 
-// choose takes the record to deliver next out of its queue, nil if there is none.
+// choose takes the next record to deliver out of its queue; nil: none.
 func (p *partition) choose(probe bool) *Delivery {
 	if p.fits() {
 		return p.Next(probe)
 	}
-	// Only the first unfinished record: it makes the metadata shorter.
+	// Only the first unfinished record may start: it makes the metadata shorter.
 	if d := p.First(); d != nil && p.Take(&d.queued) {
 		return d
 	}
@@ -217,9 +217,8 @@ func (p *partition) choose(probe bool) *Delivery {
 	return nil
 }
 
-// room tells how many records and bytes may be read now, and which bound stands
-// in the way where none may. A partition without unfinished records always has
-// room for one.
+// room returns how many records and bytes may be read now, and the bound that forbids it,
+// if any. A partition without unfinished records always has room for one.
 func (p *partition) room() (records, bytes int, bound Bound) {
 	ahead := p.ahead()
 	p.largestShare()
@@ -241,9 +240,9 @@ func (p *partition) room() (records, bytes int, bound Bound) {
 	return min(records, ahead), bytes, bound
 }
 
-// ahead tells how many more records are worth reading. As long as nothing waits for another
-// try, those that are ready are enough for the workers; the rest costs no memory
-// in the log. Where something waits others must get past it, up to the bounds.
+// ahead returns how many more records are worth reading. While nothing is blocked, the workers
+// need only what is allotted; the rest costs no memory in the log. While something is
+// blocked, other records must get past it, up to the bounds.
 func (p *partition) ahead() int {
 	if p.Blocked().Records > 0 {
 		return p.engine.cfg.MaxPending
@@ -251,11 +250,10 @@ func (p *partition) ahead() int {
 	return p.allotted - p.Count(queue.Fresh)
 }
 
-// obstacle tells what keeps a paused partition from being read on. That is worth a
-// request with so much room again as is a quarter of what the records that wait for
-// another try leave of its bounds, and enough for the record that did not fit. Where
-// nothing waits it is when it has hardly anything ready, or when all have so little that
-// one request may fill many.
+// obstacle returns the bound that keeps a paused partition from being read. Reading resumes
+// when more than a quarter of what blocked records leave of a bound is free, and there is room for
+// the record that did not fit. While nothing is blocked, it also needs that hardly anything of
+// the partition is ready, or that all partitions are low, so that one request may fill many.
 func (p *partition) obstacle() Bound {
 	_, bytes, bound := p.room()
 	if bound != BoundNone || p.Len() == 0 {
@@ -273,7 +271,7 @@ func (p *partition) obstacle() Bound {
 	return BoundNone
 }
 
-// readOn lets a paused partition be read again once nothing stands in the way.
+// readOn resumes reading of a paused partition if no bound forbids it.
 func (p *partition) readOn() {
 	if p.paused == BoundNone {
 		return
@@ -283,5 +281,5 @@ func (p *partition) readOn() {
 	}
 }
 
-// payload is the bytes of a record.
+// payload is the bytes of a record's key, value and headers.
 func payload(r *fetch.Record) int { return len(r.Key) + len(r.Value) + r.Headers.Size() }

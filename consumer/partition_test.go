@@ -68,7 +68,7 @@ func TestHeldRecordsOverHalfOfABound(t *testing.T) {
 	}
 }
 
-// openToTheGapBound takes in records and leaves them open, as many as the metadata allows.
+// openToTheGapBound reads as many records as the metadata allows and leaves them open.
 func (r *rig) openToTheGapBound(p *partition, in *inbox) (open []*Delivery) {
 	r.t.Helper()
 	r.g.allot(p, 1)
@@ -82,8 +82,7 @@ func (r *rig) openToTheGapBound(p *partition, in *inbox) (open []*Delivery) {
 	return open
 }
 
-// Deliveries that end without being done give back what they might have added to
-// the metadata: reading must go on.
+// A delivery that ends unfinished can no longer split a run: reading must go on.
 func TestReadingGoesOnWhenWhatWasOpenIsHeld(t *testing.T) {
 	var in inbox
 	inRig(t, 1, func(c *Config) { c.Handler, c.MaxPending = &in, 9000 }, func(r *rig) {
@@ -105,8 +104,8 @@ func TestReadingGoesOnWhenWhatWasOpenIsHeld(t *testing.T) {
 	})
 }
 
-// What sends nothing may not begin either where the metadata might not hold what it leaves,
-// but for the first unfinished record.
+// The bound of gaps also holds for a delivery that sends nothing, unless its record is the first
+// unfinished one.
 func TestWhatSendsNothingKeepsToTheMetadatasBound(t *testing.T) {
 	var in inbox
 	inRig(t, 1, func(c *Config) { c.Handler, c.MaxPending = &in, 9000 }, func(r *rig) {
@@ -115,18 +114,18 @@ func TestWhatSendsNothingKeepsToTheMetadatasBound(t *testing.T) {
 		open := r.openToTheGapBound(p, &in)
 		hold := Hold{Reason: "letter", NoSlot: true}
 		open[5].AgainAt(time.Now().Add(time.Second), hold)
-		in.take() // what takes its place, if there is any
+		in.take() // its successor, if there is one
 		time.Sleep(time.Minute)
 		if more := in.take(); len(more) > 0 {
-			t.Errorf("%v delivered beyond the bound", offsets(more))
+			t.Errorf("%v delivered beyond the bound", offsetsOf(more))
 		}
 		open[0].AgainAt(time.Now().Add(time.Second), hold)
-		freed := in.take() // what takes its place
+		freed := in.take() // its successor
 		time.Sleep(time.Minute)
 		if freed = append(freed, in.take()...); !slices.Contains(freed, open[0]) {
-			t.Errorf("%v delivered; want the first unfinished record too", offsets(freed))
+			t.Errorf("%v delivered; want the first unfinished record too", offsetsOf(freed))
 		}
-		for i := 7; i < len(open); i += 2 { // as many gaps as what is open can make
+		for i := 7; i < len(open); i += 2 { // as many gaps as the open deliveries can make
 			open[i].Done()
 		}
 		if _, whole := progress.Encode(p.commitKey(p.Watermark()), p.Knowledge()); !whole {
@@ -141,8 +140,7 @@ func TestWhatSendsNothingKeepsToTheMetadatasBound(t *testing.T) {
 	})
 }
 
-// As many are evicted as are too many, the longest waiting first, however late they are
-// delivered; and no more.
+// Exactly the excess is evicted, the longest waiting first, even if the deliveries are late.
 func TestAsManyAreEvictedAsAreTooMany(t *testing.T) {
 	for name, c := range map[string]struct{ held, bytes, want int }{
 		"half":               {50, 1, 0},
@@ -162,7 +160,7 @@ func TestAsManyAreEvictedAsAreTooMany(t *testing.T) {
 				for _, d := range held {
 					d.AgainAt(time.Now().Add(time.Hour), Hold{Quota: "q", NoSlot: d == last, Firm: d != last})
 				}
-				for range 5 { // who was counted already and waits anew asks for no more room
+				for range 5 { // a record that was counted and is held again takes no more room
 					r.e.Hasten()
 					for _, d := range in.take() {
 						d.AgainAt(time.Now().Add(time.Hour), Hold{Quota: "q", NoSlot: true})

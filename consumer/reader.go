@@ -15,27 +15,26 @@ import (
 
 // How many fetches may be under way at one broker.
 const (
-	// longPolls may wait for records. Two, so that a partition that has run dry
+	// longPolls is how many may wait for records. With two, a partition that has read all
 	// need not wait for the end of a long poll that began without it.
 	longPolls = 2
-	// requestsPerBroker: one more asks only for partitions that are known to have
-	// records, and never waits. Else those that are idle would hold up a
-	// partition that has room again.
+	// requestsPerBroker adds one that never waits: it asks only for partitions that are known
+	// to have records. Without it, idle partitions would delay one that has room again.
 	requestsPerBroker = longPolls + 1
 )
 
-// fetchPause is the least time from one request's start to the next one's at the same
-// broker. Where records come one by one each would end a long poll, and the broker and
-// this process would spend more on requests than on records: so what comes meanwhile
-// shares the next. Where records come more seldom nothing waits for it.
+// fetchPause is the least time between the starts of two requests to one broker. Without it,
+// records that come one by one would each end a long poll, and requests would cost more
+// than records. So what comes in the pause shares the next request. Records that come more
+// seldom do not wait.
 const fetchPause = time.Millisecond
 
-// readLoop keeps every partition that has room in a fetch to its leader, several
-// partitions of one broker in one request. It has no tick: a request's end, room
-// in a partition and the end of an error's backoff wake it.
+// readLoop keeps each partition that has room in a fetch to its leader. Partitions of one broker
+// share a request. It has no tick: it wakes when a request ends, a partition gets room, or
+// the backoff after an error ends.
 func (g *member) readLoop(ctx context.Context) {
 	under := map[int32]int{}       // requests by broker
-	begun := map[int32]time.Time{} // the last one of each
+	begun := map[int32]time.Time{} // when the last one to each began
 	ended := make(chan int32)
 	backoff := time.NewTimer(0)
 	defer backoff.Stop()
@@ -62,9 +61,8 @@ func (g *member) readLoop(ctx context.Context) {
 	}
 }
 
-// startFetches starts a request at each broker that may have one more and has
-// partitions to read; it returns when the next partition's backoff or a broker's pause
-// ends, zero if none waits.
+// startFetches starts one request to each broker that has partitions to read and may have one
+// more request. It returns when the next backoff or pause ends; zero: none.
 func (g *member) startFetches(ctx context.Context, under map[int32]int, begun map[int32]time.Time, ended chan<- int32) (next time.Time) {
 	wanted, next := g.wanted()
 	if len(wanted) == 0 {
@@ -75,10 +73,10 @@ func (g *member) startFetches(ctx context.Context, under map[int32]int, begun ma
 	for _, p := range wanted {
 		l := leaders.of(p.topicPartition)
 		if err != nil || l.err != nil {
-			g.doubt(p) // no leader now, or the topic is gone
+			g.doubt(p) // there is no leader now, or the topic is gone
 			continue
 		}
-		if !g.stands(p, l) {
+		if !g.isVerified(p, l) {
 			continue // it is verified first
 		}
 		from := g.from(p, l)
@@ -107,7 +105,7 @@ func (g *member) startFetches(ctx context.Context, under map[int32]int, begun ma
 	return next
 }
 
-// earlier is the first of two times; zero is none.
+// earlier returns the earlier of two times; zero stands for no time.
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b
@@ -115,8 +113,7 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// wanted returns the partitions to read now, and when the next one's backoff
-// ends.
+// wanted returns the partitions to read now, and when the next backoff ends.
 func (g *member) wanted() (parts []*partition, next time.Time) {
 	e := g.engine
 	e.mu.Lock()
@@ -134,24 +131,24 @@ func (g *member) wanted() (parts []*partition, next time.Time) {
 	return parts, next
 }
 
-// behind tells whether a fetch of the partition is known to bring something, or
-// nothing is known of it yet.
+// behind reports whether the log is known to have records beyond the position, or nothing is
+// known of it yet.
 func (g *member) behind(p *partition) bool {
 	g.engine.mu.Lock()
 	defer g.engine.mu.Unlock()
 	return p.Position() < p.readable
 }
 
-// leader is who leads a partition by the metadata, or why nobody is known to.
+// leader is a partition's leader in the metadata, or the error if none is known.
 type leader struct {
 	broker int32
-	epoch  int32   // −1: the brokers tell none
-	id     wire.ID // the topic's; zero: the brokers tell none
-	doubt  bool    // some broker tells another ID
+	epoch  int32   // −1: the brokers report none
+	id     wire.ID // the topic's; zero: the brokers report none
+	doubt  bool    // some broker reports another ID
 	err    error
 }
 
-// leaders tells who leads, by the metadata as it was last told.
+// leaders finds leaders in the last metadata.
 type leaders struct{ told *wire.Metadata }
 
 func (g *member) leaders(ctx context.Context) (leaders, error) {
@@ -159,7 +156,7 @@ func (g *member) leaders(ctx context.Context) (leaders, error) {
 	return leaders{m}, err
 }
 
-// asked is when that was asked for.
+// asked is when the metadata was requested.
 func (l leaders) asked() time.Time {
 	if l.told == nil {
 		return time.Time{}
@@ -167,7 +164,7 @@ func (l leaders) asked() time.Time {
 	return l.told.Asked
 }
 
-// of is a partition's leader.
+// of returns a partition's leader.
 func (l leaders) of(tp topicPartition) leader {
 	if l.told == nil {
 		return leader{err: fetch.ErrLeftOut}
@@ -181,8 +178,8 @@ func (l leaders) of(tp topicPartition) leader {
 	return of
 }
 
-// fetchRequest reserves the partitions and asks for as much as their bounds and
-// the part of memory for answers allow.
+// fetchRequest reserves the partitions and asks for as much as their bounds and the memory for
+// answers allow. A partition asks for half of its share of bytes, or for its expected next batch.
 func (g *member) fetchRequest(from fetchFrom, parts []*partition, wait time.Duration) *fetch.Request {
 	e := g.engine
 	e.mu.Lock()
@@ -219,7 +216,7 @@ func (g *member) fetchRequest(from fetchFrom, parts []*partition, wait time.Dura
 
 func clamp(n, low, high int64) int64 { return max(low, min(n, high)) }
 
-// fetch reads once and takes in what was read.
+// fetch sends one request and takes its answer in.
 func (g *member) fetch(ctx context.Context, req *fetch.Request, parts []*partition) {
 	e := g.engine
 	ctx, cancel := context.WithTimeout(ctx, fetchWait+requestTimeout)
@@ -230,7 +227,7 @@ func (g *member) fetch(ctx context.Context, req *fetch.Request, parts []*partiti
 	}
 	heard, asked := map[topicPartition]bool{}, map[topicPartition]*partition{}
 	for _, p := range parts {
-		asked[p.topicPartition] = p // as it was owned then: it may be given up, and another's or anew, by now
+		asked[p.topicPartition] = p // this ownership: the partition may be given up, or owned again, by now
 	}
 	missed := err
 	if err == nil {
@@ -259,8 +256,8 @@ func (g *member) fetch(ctx context.Context, req *fetch.Request, parts []*partiti
 			}
 		}
 	}
-	// What a full answer leaves out is asked for again. Requests name partitions
-	// in no order, so none is left out for ever.
+	// What a full answer leaves out is requested again. Requests list partitions in random
+	// order, so that none is always left out.
 	for _, p := range parts {
 		if !heard[p.topicPartition] {
 			if missed != nil {
@@ -271,10 +268,9 @@ func (g *member) fetch(ctx context.Context, req *fetch.Request, parts []*partiti
 	}
 }
 
-// told notes up to where the logs can be read, and whose next batch is larger than
-// what was asked for. An answer without any records was all there is, whatever it
-// says: else partitions of a broker that is wrong there would be asked for without
-// a pause.
+// told notes how far each log can be read, and the expected size of each next batch. An answer
+// without any records means that there are none, whatever stable offset it reports: a broker
+// that is wrong about that must not be asked without a pause.
 func (g *member) told(req *fetch.Request, res *fetch.Response, parts map[topicPartition]*partition) {
 	asked, size := map[topicPartition]int64{}, int64(0)
 	for _, p := range req.Partitions {
@@ -302,17 +298,16 @@ func (g *member) told(req *fetch.Request, res *fetch.Response, parts map[topicPa
 			size, records := a.FirstBatch()
 			p.batch, p.batchRecords = int64(size), records
 		case p.Position() < p.readable && size+asked[tp] <= int64(req.MaxBytes):
-			// There was room for what was asked for, and there are records: only
-			// the first batch of an answer comes whatever its size. It would be
-			// this partition's turn in one answer of many.
+			// There are records, and the answer had room, so the next batch is larger than
+			// what was asked for. A broker sends such a batch only as the first of an answer.
 			p.batch = 2 * asked[tp]
 		}
 	}
 }
 
-// throttled leaves the broker alone for as long as it asks (quotas, KIP-219): it
-// does not read from the connection meanwhile, so a request would only run into
-// its time-out.
+// throttled sends no request to the broker for as long as it asks (quotas, KIP-219), at most
+// maxThrottle. The broker does not read from the connection meanwhile: a request would
+// time out.
 func (g *member) throttled(parts []*partition, wait time.Duration) {
 	if wait <= 0 {
 		return
@@ -327,11 +322,10 @@ func (g *member) throttled(parts []*partition, wait time.Duration) {
 	}
 }
 
-// maxThrottle bounds what a broker may ask for: a mistake there must not stop
-// the reading for good.
+// maxThrottle bounds a broker's throttle: its mistake must not stop reading indefinitely.
 const maxThrottle = time.Minute
 
-// release lets a partition be read again, after a pause where a request failed.
+// release ends a partition's request. After a failure it is read again after a backoff.
 func (g *member) release(p *partition, err error) {
 	e := g.engine
 	e.mu.Lock()
@@ -342,7 +336,7 @@ func (g *member) release(p *partition, err error) {
 			p.failingSince = time.Now()
 		}
 		p.cause = wire.Cause(err)
-		p.doubt() // the leader may have moved, or the topic been made anew
+		p.doubt() // the leader may have moved, or the topic may be recreated
 		backoff := time.Now().Add(min(fetchBackoff<<min(p.failures-1, 8), maxFetchBackoff))
 		if backoff.After(p.notBefore) {
 			p.notBefore = backoff
@@ -350,7 +344,7 @@ func (g *member) release(p *partition, err error) {
 	} else {
 		p.failures, p.failingSince, p.cause = 0, time.Time{}, ""
 	}
-	// What made room may have come while the answer was taken in.
+	// A record may have finished while the answer was taken in.
 	if p.paused != BoundNone {
 		p.paused = p.obstacle()
 	}
@@ -362,12 +356,12 @@ const (
 	maxFetchBackoff = 2 * time.Second
 )
 
-// fetchRefused draws the conclusions from a partition's error, of the replica that was asked.
+// fetchRefused handles the error of a partition in the answer of the replica that was asked.
 func (g *member) fetchRefused(p *partition, broker int32, err error) {
 	e := g.engine
 	switch {
 	case g.leavesNear(p, broker):
-		// What a follower says is confirmed at the leader.
+		// A follower's error counts only if the leader confirms it.
 	case errors.Is(err, kafka.OffsetOutOfRange):
 		e.mu.Lock()
 		p.outside = true

@@ -15,28 +15,27 @@ type Record struct {
 	Partition int32
 	fetch.Record
 
-	// Time is the record's timestamp, or the time it was first read where the record
-	// has none (-1), one outside of 2000 to 2099, or one ahead of the clock then.
+	// Time is the record's timestamp. If the record has none (-1), one outside of 2000 to
+	// 2099, or one ahead of the clock, Time is when the record was first read.
 	Time time.Time
 }
 
-// Gate paces all deliveries together.
+// Gate gives a slot for each delivery. It paces all deliveries of the process.
 type Gate interface {
-	// Acquire waits until a delivery may begin. A probe is a try on a platform
-	// that is thought to be down: records never tried go first. The error is
-	// the context's.
+	// Acquire waits for a slot. A probe is the one attempt a second of an open circuit: the
+	// engine gives it a record that was never tried, if there is one. The error is the
+	// context's.
 	Acquire(ctx context.Context) (probe bool, err error)
-	// Release gives a slot back; used says whether anything was sent.
+	// Release gives a slot back; used says whether a request was sent.
 	Release(used bool)
 }
 
 // Handler delivers records.
 type Handler interface {
-	// Handle delivers the record once. It ends the delivery, before it returns
-	// or later from any goroutine, by exactly one call of Done, AgainAt or
-	// AgainInTurn. The context ends when the delivery must be cut: what is not
-	// known to be accepted then is delivered again by the partition's next
-	// owner.
+	// Handle delivers the record once. It ends the delivery by exactly one call of Done,
+	// AgainAt or AgainInTurn, before it returns or later from any goroutine. When the
+	// context ends, the delivery must end at once; a record that is not known to be accepted
+	// then is delivered again by the partition's next owner.
 	Handle(ctx context.Context, d *Delivery)
 }
 
@@ -44,37 +43,36 @@ type Handler interface {
 type Hold struct {
 	// Reason is a word for metrics and the status page.
 	Reason string
-	// Firm holds are not shortened by Engine.Hasten.
+	// Firm: Engine.Hasten does not shorten the hold.
 	Firm bool
-	// NoSlot says that the next try sends nothing: it needs no slot of the gate.
+	// NoSlot: the next delivery sends nothing, so that it needs no slot of the gate.
 	NoSlot bool
-	// Quota, where set, names those that all together keep to half of a
-	// partition's bounds. Beyond that the longest waiting of them is evicted: delivered
-	// at once, with Delivery.Evicted set.
+	// Quota, if not "", names the records that share half of each of the partition's bounds.
+	// Beyond that the longest waiting of them is evicted: delivered at once, with
+	// Delivery.Evicted set.
 	Quota string
-	// Attempts is how often the record was sent, and Trace the trace ID of its
-	// last try, for the status page; 0 and "" for one that was not sent yet.
+	// Attempts is how often the record was sent, and Trace is the trace ID of its last
+	// delivery, for the status page; 0 and "" if it was not sent yet.
 	Attempts int
 	Trace    string
 }
 
-// Delivery is a record on its way: it is handed to the handler once for each
-// try. The fields the handler may read do not change while a try is open.
+// Delivery is an unfinished record. The handler gets it once for each delivery. The exported
+// fields do not change while a delivery is open, except Note, which is the handler's.
 type Delivery struct {
 	Record Record
-	// Number counts the tries, from 1.
+	// Number counts the deliveries, from 1.
 	Number int
-	// OverHalf says that held records, and those behind them, take more than half of one
-	// of the partition's bounds.
+	// OverHalf: held records, and those behind them, take more than half of one of the
+	// partition's bounds.
 	OverHalf bool
-	// Evicted is the quota of its last hold, where this try is to make room for others:
-	// the records of that quota took more than half of a bound, and this one had waited
-	// longest. "": it is not.
+	// Evicted is the quota of its last hold if this delivery makes room for others: the records
+	// of that quota took more than half of a bound, and this one had waited longest. Else "".
 	Evicted string
-	// Read is when the record was first read, and Note the handler's own, kept from try to
-	// try: in memory only, and through generations as long as the partition stays with
-	// this process and nobody else has committed. The note must not hold the record's
-	// bytes, which are not kept, and nothing may touch it once the delivery has ended.
+	// Read is when the record was first read. Note belongs to the handler. Both are kept in
+	// memory from delivery to delivery, and through generations as long as this process keeps
+	// the partition and no one else has committed. The note must not hold the record's bytes.
+	// Do not touch it after the delivery has ended.
 	Read time.Time
 	Note any
 
@@ -83,58 +81,55 @@ type Delivery struct {
 
 	// The rest is guarded by the engine's mutex.
 	progress progress.Item[*Delivery] // its place among the partition's unfinished records
-	// queued is its place in the queues. What it costs is its size, unless it is large, its order
-	// key's and recordOverhead.
+	// queued is its place in the queues. Its cost is recordOverhead, the bytes of its order key,
+	// and its size unless it is large.
 	queued queue.Item[*Delivery]
 	hold   Hold // why it waits; kept while it is open
-	slot   bool // the open try holds a gate slot
+	slot   bool // the open delivery has a slot of the gate
 	largeBytes
 	timing
 }
 
-// largeBytes is of a record larger than Config.MaxRecordBytes: see large.go.
+// largeBytes concerns a record larger than Config.MaxRecordBytes; see large.go.
 type largeBytes struct {
-	oversized bool      // it is one
-	beyond    time.Time // since when it has been above the log's end; its loader's
-	loads     retry     // of the tries to read them
-	failing   time.Time // since when all of them have failed
+	oversized bool      // the record is larger
+	beyond    time.Time // since when it lies above the log's end; only its loader uses it
+	loads     retry     // spaces the tries to load its bytes
+	failing   time.Time // since when each of them has failed
 }
 
-// timing is of an open delivery: its neighbours in the list of those, and by which tick it must end.
+// timing is an open delivery's place in openList, and the tick by which it must end.
 type timing struct {
 	openBefore, openAfter *Delivery
 	endsBy                int64
 	listed                bool
 }
 
-// ReturnSlot gives the delivery's gate slot back unused: for a record that needs
-// no request. Calls after the first do nothing.
+// ReturnSlot gives the delivery's slot back unused, for a record that needs no request. Calls
+// after the first do nothing.
 func (d *Delivery) ReturnSlot() { d.part.engine.returnSlot(d, false) }
 
-// Current tells whether the record still belongs to this replica and new
-// requests for it may begin: false while the partition drains, after it was
-// revoked, and when the replica has not heard of its group for so long that
-// another may own the partition.
+// Current reports whether a new request for the record may begin. It is false while the
+// partition drains, after it was revoked, and after the lease has ended, since another member
+// may own the partition then.
 func (d *Delivery) Current() bool { return d.part.engine.current(d) }
 
-// Done ends the delivery: the record is finished and may be committed over.
+// Done ends the delivery: the record is finished.
 func (d *Delivery) Done() { d.part.engine.done(d) }
 
 // AgainAt ends the delivery: the record is held and delivered again at t.
 func (d *Delivery) AgainAt(t time.Time, hold Hold) { d.part.engine.againAt(d, t, hold) }
 
-// Wake makes a held record due at once, and reports whether it was held. It may be called at
-// any time, and may deliver the record before it returns.
+// Wake makes a held record due at once, and reports whether it was held. Call it at any time.
+// It may deliver the record before it returns.
 func (d *Delivery) Wake() bool { return d.part.engine.wakeUp(d) }
 
-// Held tells whether the record waits, for a time or for Wake, and Gone whether it is done or its
-// partition was revoked.
+// Held reports whether the record waits for a time or for Wake.
 func (d *Delivery) Held() bool { return d.part.engine.is(d, queue.Held) }
 
-// Gone is explained with Held.
+// Gone reports whether the record is finished, or its partition was revoked.
 func (d *Delivery) Gone() bool { return d.part.engine.is(d, queue.Gone) }
 
-// AgainInTurn ends the delivery: the record is ready again, behind all others.
-// It is for a record that failed because nothing can succeed now: the gate alone
-// paces its next try.
+// AgainInTurn ends the delivery: the record is ready again, behind all others. It is for a
+// record that failed because no request can succeed now. Only the gate delays its next delivery.
 func (d *Delivery) AgainInTurn(hold Hold) { d.part.engine.againInTurn(d, hold) }

@@ -18,8 +18,8 @@ import (
 	"release-forwarder/consumer/wire"
 )
 
-// rig is an engine in the middle of a generation, without Kafka: what a reader
-// would take in is put in by the test. It lives in a bubble of virtual time.
+// rig is an engine in a generation, without Kafka: the test adds the records that a reader would
+// take in. It runs in a bubble of virtual time.
 type rig struct {
 	t    *testing.T
 	e    *Engine
@@ -62,7 +62,7 @@ func newRig(t testing.TB, partitions int, change func(*Config)) *rig {
 		change(&cfg)
 	}
 	if _, ok := cfg.Handler.(*inbox); ok {
-		cfg.Workers = 1 // two would note what they took in the order of Go's scheduler
+		cfg.Workers = 1 // the order of two workers' deliveries would depend on Go's scheduler
 	}
 	r.e = New(cfg)
 	r.join(partitions)
@@ -88,7 +88,7 @@ func (r *rig) join(partitions int) {
 	r.heard(time.Now().Add(1000 * time.Hour))
 }
 
-// away is a cluster of which nothing can be learnt.
+// away is a cluster that does not answer.
 type away struct{}
 
 var errAway = errors.New("nobody is there")
@@ -115,7 +115,7 @@ func (r *rig) close() {
 	r.e.stopWorkers()
 }
 
-// drain drains all partitions and tells how many deliveries were cut.
+// drain drains all partitions and returns how many deliveries were cut.
 func (r *rig) drain() (left int) {
 	limit := time.Now().Add(r.e.cfg.DrainTimeout)
 	d, parts, _ := r.g.beginDrain(r.g.all(), limit)
@@ -125,7 +125,7 @@ func (r *rig) drain() (left int) {
 // revoke gives up all partitions.
 func (r *rig) revoke() { r.g.remove(r.g.all(), time.Now()) }
 
-// heard lets the group have been heard of last at a time.
+// heard sets when the group's coordinator last answered.
 func (r *rig) heard(at time.Time) {
 	r.e.mu.Lock()
 	r.g.lease = time.Time{}
@@ -137,7 +137,7 @@ func (r *rig) part(n int) *partition {
 	return r.g.parts[topicPartition{Topic: "events", Number: int32(n)}]
 }
 
-// read takes in one record with an order key and a value of size bytes.
+// read adds one record with an order key and a value of size bytes.
 func (r *rig) read(partition int, offset int64, orderKey string, size int) *Delivery {
 	p := r.part(partition)
 	d := newDelivery(p, fetch.Record{Offset: offset, Value: make([]byte, size)}, time.Now())
@@ -145,8 +145,7 @@ func (r *rig) read(partition int, offset int64, orderKey string, size int) *Deli
 	return d
 }
 
-// room tells what stands in the way of reading on, and pauses the partition there, as the
-// reader does.
+// room returns the bound that forbids reading on, and pauses the partition as the reader does.
 func (r *rig) room(p *partition) (b Bound) {
 	r.e.mu.Lock()
 	defer r.e.mu.Unlock()
@@ -156,14 +155,14 @@ func (r *rig) room(p *partition) (b Bound) {
 	return b
 }
 
-// semaphore is a gate that behaves: free slots, and whether they are probes.
+// semaphore is a well-behaved gate with free slots, which may be probes.
 type semaphore struct {
 	mu      sync.Mutex
 	free    int
 	out     int
 	probe   bool
 	unused  int
-	manual  bool // slots given back are gone: the test adds each
+	manual  bool // slots given back are lost: the test adds each slot
 	waiting []chan bool
 }
 
@@ -201,7 +200,7 @@ func (s *semaphore) Release(used bool) {
 	}
 }
 
-// give hands slots that are free to those who wait.
+// give hands free slots to the waiting workers.
 func (s *semaphore) give() {
 	s.free++
 	for s.free > 0 && len(s.waiting) > 0 {
@@ -212,7 +211,7 @@ func (s *semaphore) give() {
 	}
 }
 
-// add makes n more slots.
+// add adds n slots.
 func (s *semaphore) add(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -244,7 +243,7 @@ func (b *inbox) Handle(_ context.Context, d *Delivery) {
 	b.open = append(b.open, d)
 }
 
-// take returns what was delivered since, in the order of delivery.
+// take returns the deliveries since the last call, in order.
 func (b *inbox) take() []*Delivery {
 	synctest.Wait()
 	b.mu.Lock()

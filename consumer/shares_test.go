@@ -7,13 +7,13 @@ import (
 	"release-forwarder/consumer/membership"
 )
 
-// Partitions that are added make the others' shares smaller: those are not read on, and nothing of
-// theirs that waits is evicted or told to be too much.
+// Added partitions make the others' shares smaller. Those pause, but none of their held records is
+// evicted or counts as over half.
 func TestAShareThatShrinksEvictsNothing(t *testing.T) {
 	var in inbox
 	inRig(t, 1, func(c *Config) { c.Handler, c.MaxPendingBytes = &in, 1<<20 }, func(r *rig) {
 		r.gate.add(100)
-		for o := range int64(30) { // 300 KiB of a share of 768
+		for o := range int64(30) { // 300 KiB of a share of 768 KiB
 			r.read(0, o, "", 10<<10)
 		}
 		for _, d := range in.take() {

@@ -9,12 +9,13 @@ import (
 	"time"
 
 	"release-forwarder/consumer/membership"
+	"release-forwarder/consumer/offsets"
 	"release-forwarder/consumer/progress"
 	"release-forwarder/consumer/wire"
 )
 
-// startLoop finds where to read for the partitions that were assigned.
-// A leader that does not answer holds it up, and not those that verify what has started.
+// startLoop finds where to start reading assigned partitions. A leader that does not answer
+// delays this loop, but not resolveLoop.
 func (g *member) startLoop(ctx context.Context) {
 	var starts retry
 	for {
@@ -33,7 +34,7 @@ func (g *member) startLoop(ctx context.Context) {
 	}
 }
 
-// resolveLoop verifies what is believed of each partition before it is read.
+// resolveLoop verifies each partition's log before it is read.
 func (g *member) resolveLoop(ctx context.Context) {
 	defer g.checks.Wait()
 	for {
@@ -62,8 +63,8 @@ func (g *member) inPhase(ph phase) []*partition {
 	return parts
 }
 
-// resolveStarting starts the partitions whose committed offsets can be learnt, and tells
-// how many there were and how many of them have started.
+// resolveStarting starts the partitions whose committed offsets it can fetch. It returns how
+// many were to be started, and how many have started.
 func (g *member) resolveStarting(ctx context.Context) (of, started int) {
 	parts := g.inPhase(starting)
 	if len(parts) == 0 {
@@ -75,14 +76,14 @@ func (g *member) resolveStarting(ctx context.Context) (of, started int) {
 	var fresh []*partition
 	for _, p := range parts {
 		perr := err
-		var c mark
+		var c offsets.Commit
 		if perr == nil {
 			c, perr = commits.Of(p.Topic, p.Number)
 		}
 		switch {
 		case perr != nil:
 			why[p] = perr
-		case c.offset < 0:
+		case c.Offset < 0:
 			fresh = append(fresh, p)
 		default:
 			found = append(found, g.startAt(p, c, ids[p.Topic]))
@@ -90,7 +91,7 @@ func (g *member) resolveStarting(ctx context.Context) (of, started int) {
 	}
 	g.begins(found...)
 	if isStale(err) {
-		why = nil // the group goes on, and the next try with it
+		why = nil // a new generation follows, and then the next try
 	}
 	for _, line := range g.waits(ctx, 0, why) {
 		eventOffsetsUnreadable.Log(g.engine.log, line...)
@@ -98,9 +99,9 @@ func (g *member) resolveStarting(ctx context.Context) (of, started int) {
 	return len(parts), len(found) + g.startFirst(ctx, fresh)
 }
 
-// fetchOffsets asks the group's coordinator for committed offsets. The topics' IDs are as told
-// before.
-func (g *member) fetchOffsets(ctx context.Context, parts []*partition) (found commits, ids map[string]wire.ID, err error) {
+// fetchOffsets asks the group's coordinator for committed offsets. The topics' IDs are from
+// metadata asked for before.
+func (g *member) fetchOffsets(ctx context.Context, parts []*partition) (found offsets.Commits, ids map[string]wire.ID, err error) {
 	e := g.engine
 	if ids, err = g.learnCluster(ctx); err != nil {
 		return nil, nil, err
@@ -114,18 +115,18 @@ func (g *member) fetchOffsets(ctx context.Context, parts []*partition) (found co
 	id, sent := g.identity(), time.Now()
 	switch e.cfg.GroupProtocol {
 	case membership.ProtocolConsumer:
-		found, err = fetchCommitsAs(ctx, e.cfg.Wire, e.cfg.GroupID, id, asked)
+		found, err = offsets.FetchAs(ctx, e.cfg.Wire, e.cfg.GroupID, id, asked)
 		if isStale(err) {
 			g.group.Judge("offset fetch", id, sent, err)
 		}
 	case membership.ProtocolClassic:
-		found, err = fetchCommits(ctx, e.cfg.Wire, e.cfg.GroupID, asked)
+		found, err = offsets.Fetch(ctx, e.cfg.Wire, e.cfg.GroupID, asked)
 	}
 	return found, ids, err
 }
 
-// learnCluster learns the cluster's and the topics' IDs, to which commit metadata is bound,
-// and how many partitions there are.
+// learnCluster learns the cluster's ID and the topics' IDs, to which commit metadata is bound,
+// and the numbers of partitions.
 func (g *member) learnCluster(ctx context.Context) (ids map[string]wire.ID, err error) {
 	e := g.engine
 	m, err := e.metadata(ctx)
@@ -147,10 +148,10 @@ func (g *member) learnCluster(ctx context.Context) (ids map[string]wire.ID, err 
 	return ids, nil
 }
 
-// startFirst starts partitions that have no committed offset at their first
-// records, and tells how many have started. The offsets are committed before
-// anything is read: from then on the group has an offset to which every later
-// commit can be compared. One commit holds all that are known by then.
+// startFirst starts partitions without a committed offset at their first records, and returns
+// how many have started. Their first offsets are committed before anything is read, so
+// that each later commit can be compared with one. One commit holds all that are known by
+// then.
 func (g *member) startFirst(ctx context.Context, parts []*partition) (started int) {
 	if len(parts) == 0 {
 		return 0
@@ -170,13 +171,13 @@ func (g *member) startFirst(ctx context.Context, parts []*partition) (started in
 	return started
 }
 
-// commitFirst commits first offsets and starts the partitions whose one was
-// taken; it returns how many those are.
+// commitFirst commits first offsets and starts the partitions whose commit was accepted. It
+// returns how many.
 func (g *member) commitFirst(ctx context.Context, commits []commitment) (started int) {
 	if len(commits) == 0 || !g.beginRound(ctx) {
 		return 0
 	}
-	commits = slices.DeleteFunc(commits, func(c commitment) bool { return !g.starting(c.part) || c.part.foreign(c.logID) || !g.anew(c) })
+	commits = slices.DeleteFunc(commits, func(c commitment) bool { return !g.starting(c.part) || c.part.foreign(c.logID) || !g.mayBegin(c) })
 	taken := g.send(ctx, commits)
 	g.endRound()
 	var begun []start
@@ -186,24 +187,24 @@ func (g *member) commitFirst(ctx context.Context, commits []commitment) (started
 		c.part.logID = c.logID
 		g.engine.mu.Unlock()
 		eventPartitionBegins.Log(g.engine.log, slog.String("topic", c.part.Topic), slog.Any("partition", c.part.Number),
-			slog.Int64("offset", c.offset))
-		begun = append(begun, start{c.part, progress.NewLog[*Delivery](c.offset)})
+			slog.Int64("offset", c.Offset))
+		begun = append(begun, start{c.part, progress.NewLog[*Delivery](c.Offset)})
 	}
 	g.begins(begun...)
 	return len(begun)
 }
 
-// starting tells whether a partition is still to be started.
+// starting reports whether a partition is still to be started.
 func (g *member) starting(p *partition) bool {
 	g.engine.mu.Lock()
 	defer g.engine.mu.Unlock()
 	return p.phase == starting && p.drain == nil
 }
 
-// anew looks at a partition that has no commit. Where this process had read it, of a topic with
-// another ID, Kafka has deleted the commit with that topic, and what it held is gone: that is
-// said once. It reports false where a person decides.
-func (g *member) anew(c commitment) bool {
+// mayBegin judges a partition without a commit. If this process had read it under another topic ID,
+// the topic was recreated: Kafka deleted the commit with the former topic, and that topic's records
+// are gone. This is counted and logged once. It returns false if a person decides.
+func (g *member) mayBegin(c commitment) bool {
 	e, p := g.engine, c.part
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -213,14 +214,14 @@ func (g *member) anew(c commitment) bool {
 	}
 	goesOn := !e.cfg.OffsetReset.waits()
 	if !r.toldParted {
-		goesOn = e.tellGone(p.topicPartition, remade, r.position, r.end, c.offset)
+		goesOn = e.tellGone(p.topicPartition, recreated, r.position, r.end, c.Offset)
 		r.toldParted = true
 		e.cached[p.topicPartition] = r
 	}
 	if !goesOn {
 		p.Progress = progress.New[*Delivery](r.position, progress.UnknownEpoch, progress.Nothing(r.position, progress.UnknownEpoch))
 		p.phase, p.logID, p.trusted, p.toldParted = parked, r.logID, true, true
-		p.parted = parting{at: c.offset, epoch: progress.UnknownEpoch, id: c.logID, another: true}
+		p.parted = parting{at: c.Offset, epoch: progress.UnknownEpoch, id: c.logID, another: true}
 		p.reaches = r.end
 	}
 	return goesOn
@@ -232,62 +233,61 @@ type start struct {
 	at   progress.Progress[*Delivery]
 }
 
-// startAt is the start at a committed offset with what the metadata tells. All of it is
-// verified before it is believed; what the commit carries is by what.
-func (g *member) startAt(p *partition, found mark, id wire.ID) start {
+// startAt is the start at a committed offset, with what its metadata says. All of it is verified
+// before it counts, by the epochs and the topic ID that the commit carries.
+func (g *member) startAt(p *partition, found offsets.Commit, id wire.ID) start {
 	e := g.engine
-	at := p.commitKey(found.offset)
+	at := p.commitKey(found.Offset)
 	at.TopicID = id
-	k, err := progress.Decode(at, found.metadata)
-	logID, epoch := wire.ID{}, found.epoch
+	k, err := progress.Decode(at, found.Metadata)
+	logID, epoch := wire.ID{}, found.Epoch
 	if err == nil || errors.Is(err, progress.ErrAnotherTopic) {
-		logID = progress.WrittenID(found.metadata)
+		logID = progress.WrittenID(found.Metadata)
 	}
-	if epoch == 0 && progress.TellsNoEpoch(found.metadata) {
-		epoch = progress.UnknownEpoch // kafka-go says 0 where it knows none
+	if epoch == 0 && progress.TellsNoEpoch(found.Metadata) {
+		epoch = progress.UnknownEpoch // kafka-go writes 0 if it knows none
 	}
 	if k.EndEpoch == progress.UnknownEpoch {
-		k = progress.Nothing(found.offset, progress.UnknownEpoch) // nothing to verify the rest by
+		k = progress.Nothing(found.Offset, progress.UnknownEpoch) // without an epoch it cannot be verified
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if r := e.cached[p.topicPartition]; r.known && r.cluster == g.cluster && r.facts.ours(found) && !errors.Is(err, progress.ErrAnotherTopic) {
-		// Nobody has committed since this process gave the partition up: what it
-		// knows beyond the commit still holds, if the log is the same.
+		// No one has committed since this process gave the partition up: what it
+		// knows beyond the commit is still true if the log is the same.
 		k, logID, p.memories, err = r.knowledge, r.logID, r.memories, nil
 		p.reaches, p.parted, p.toldParted = r.end, r.parted, r.toldParted
 	}
-	if p.phase == starting && p.drain == nil { // else what is cached may be a later owner's
+	if p.phase == starting && p.drain == nil { // if not, the cache may be of a later ownership
 		delete(e.cached, p.topicPartition)
 	}
 	p.facts.found(found)
 	if p.logID = logID; logID != (wire.ID{}) && logID != id {
 		p.doubted = time.Now() // the metadata may be older than the commit
 	}
-	if err != nil && !errors.Is(err, progress.ErrAnotherTopic) { // which is said when it is verified
+	if err != nil && !errors.Is(err, progress.ErrAnotherTopic) { // the check logs another topic
 		g.ignored(p, found)
 	}
-	return start{p, progress.New[*Delivery](found.offset, epoch, k)}
+	return start{p, progress.New[*Delivery](found.Offset, epoch, k)}
 }
 
-// ignored counts and logs that what a commit tells beyond its offset does not count. The
-// engine's mutex is held.
-func (g *member) ignored(p *partition, commit mark) {
+// ignored counts and logs that a commit's metadata is ignored. The engine's mutex is held.
+func (g *member) ignored(p *partition, commit offsets.Commit) {
 	e := g.engine
 	e.tell(e.cfg.Hooks.MetadataIgnored)
 	eventMetadataIgnored.Log(e.log, slog.String("topic", p.Topic), slog.Any("partition", p.Number),
-		slog.Int64("offset", commit.offset), slog.Int("bytes", len(commit.metadata)))
+		slog.Int64("offset", commit.Offset), slog.Int("bytes", len(commit.Metadata)))
 }
 
-// begins lets partitions be verified and read, all from the same moment on: the reader would
-// else leave for a long poll with the first of them.
+// begins lets partitions be verified and read, all from the same moment on. Otherwise the reader
+// would start a long poll with the first of them alone.
 func (g *member) begins(starts ...start) {
 	e := g.engine
 	e.mu.Lock()
 	e.started = e.started || len(starts) > 0
 	for _, s := range starts {
 		if s.part.phase != starting || s.part.drain != nil {
-			continue // it is being given up
+			continue // it is given up
 		}
 		s.part.Progress = s.at
 		s.part.phase, s.part.readable = checking, math.MaxInt64

@@ -8,61 +8,59 @@ import (
 	"release-forwarder/consumer/queue"
 )
 
-// PartitionStatus is where one assigned partition stands.
+// PartitionStatus is the state of one assigned partition.
 type PartitionStatus struct {
 	Topic     string
 	Partition int32
-	// Phase is starting, reading, lost, parked, or unreadable: the log cannot be
-	// decoded where reading stands.
+	// Phase is starting, reading, lost (the log has parted), parked (a person decides), or
+	// unreadable (the log cannot be decoded at Position).
 	Phase string
 	PartitionOffsets
-	// Pending counts unfinished records in memory, Held those of them that wait
-	// for another try and those behind them in their order keys.
+	// Pending counts unfinished records in memory. Held counts those of them that are blocked:
+	// held ones and those behind them in their order keys.
 	Pending, Held int
-	// Oldest is the time of the first unfinished record in memory, zero if there is
-	// none.
+	// Oldest is the time of the first unfinished record in memory; zero: there is none.
 	Oldest time.Time
-	// Draining says that the partition is being given up.
+	// Draining: the partition is being given up.
 	Draining bool
-	// Paused is the bound that keeps the partition from being read.
+	// Paused is the bound that pauses reading.
 	Paused Bound
 	PartitionTrouble
 	PartitionUnread
 }
 
-// PartitionOffsets are a partition's offsets: Committed the one last committed, -1 before
-// the first; Watermark the one to commit next; Position the next to read; LogEnd the one
-// behind the last record, -1 until it is known.
+// PartitionOffsets are a partition's offsets. Committed is the last commit, -1 before the first;
+// Watermark the next one to commit; Position the next to read; LogEnd the one after the last
+// record, -1 while unknown.
 type PartitionOffsets struct {
 	Committed, Watermark, Position, LogEnd int64
 }
 
-// PartitionTrouble is what Kafka refuses of a partition, until it grants it.
+// PartitionTrouble is what Kafka refuses for a partition at present.
 type PartitionTrouble struct {
-	// Failing is since when every try to read the partition, or to learn its
-	// offsets at the start, has failed, and Cause why, in Kafka's words; zero and ""
-	// where the last one went well.
+	// Failing is since when each try to read the partition, or to learn its offsets at the
+	// start, has failed. Cause is Kafka's name of the error. Zero and "" after a success.
 	Failing time.Time
 	Cause   string
-	// Refused is since when Kafka has refused each of the partition's commits, and
-	// Refusal why; zero and "" where the last one was taken.
+	// Refused is since when Kafka has refused each of the partition's commits. Refusal is the
+	// cause. Zero and "" after an accepted one.
 	Refused time.Time
 	Refusal string
 }
 
-// PartitionUnread is what the last answer told of the log beyond Position; zero where
-// there is nothing, or no answer has told.
+// PartitionUnread is the log beyond Position as of the last answer. It is zero if there is
+// nothing beyond, or no answer yet.
 type PartitionUnread struct {
-	// Behind is since when the log has had records that are not read, without a
-	// break, and Stands since when the first of them has been the one at Position.
+	// Behind is since when there have always been unread records. Stands is since when
+	// Position has not moved while there are.
 	Behind, Stands time.Time
-	// HeldBack counts the offsets from Position on that an open transaction keeps from
-	// every committed reader.
+	// HeldBack counts the offsets from Position on that an open transaction holds back
+	// from every committed reader.
 	HeldBack int64
 }
 
-// Lag is how many offsets lie between the committed offset and the log's end, as
-// Kafka's tools show the group's lag; 0 until both are known.
+// Lag is the number of offsets from the committed offset to the log's end, as Kafka's tools show
+// the group's lag; 0 until both are known.
 func (p PartitionStatus) Lag() int64 {
 	if p.Committed < 0 {
 		return 0
@@ -70,7 +68,7 @@ func (p PartitionStatus) Lag() int64 {
 	return max(0, p.LogEnd-p.Committed)
 }
 
-// HeldRecord is a record that waits for another try.
+// HeldRecord is a record that waits for its next delivery.
 type HeldRecord struct {
 	Topic     string
 	Partition int32
@@ -78,45 +76,45 @@ type HeldRecord struct {
 	Attempts  int       // how often it was sent
 	Next      time.Time // zero: when its turn comes
 	Reason    string
-	Trace     string // trace ID of the last try
+	Trace     string // trace ID of the last delivery
 }
 
-// GroupTrouble is what keeps this member from the group; zero while it is in it.
+// GroupTrouble is why this member is not in the group; zero while it is.
 type GroupTrouble struct {
-	// Outside is since when this member has been outside the group, as in every
-	// rebalance for a moment, and JoinFails since when it has tried to join in
-	// vain; zero where it is in the group, or never was.
+	// Outside is since when this member has been outside the group; a rebalance causes that
+	// for a moment. JoinFails is since when each join has failed. Zero if it is in the group,
+	// or never was.
 	Outside, JoinFails time.Time
-	// Suspended says that the group has not been heard of for a session time-out: nothing is sent,
-	// since others may own the partitions. Outside is since when, then.
+	// Suspended: the lease has ended without an answer of the coordinator. Nothing is sent,
+	// since other members may own the partitions. Outside is then the end of the lease.
 	Suspended bool
-	// JoinCause is why it is outside: the name of Kafka's error, with what was found of the group where that may
-	// be the reason; JoinRemedy is what to do.
+	// JoinCause is Kafka's name of the error, with a description of the group if that may be
+	// the cause. JoinRemedy is what to do.
 	JoinCause, JoinRemedy string
 }
 
-// Status is what the engine is doing.
+// Status is the state of the engine.
 type Status struct {
-	Joined bool // in the group, once
+	Joined bool // it was in the group once
 	GroupTrouble
-	// CommitsFail is since when Kafka has taken no commit of those sent.
+	// CommitsFail is since when Kafka has accepted no commit; zero after an accepted one.
 	CommitsFail time.Time
 	Generation  int32
 	Draining    bool
 	// Contact is when the group's coordinator last answered.
 	Contact    time.Time
 	Partitions []PartitionStatus // by topic and number
-	// Unstarted counts the partitions whose offsets are not known yet; Began is when
-	// this generation began, and Started says that some partition was read once.
+	// Unstarted counts the partitions whose offsets are not known yet. Began is when this
+	// generation began. Started: some partition has started once.
 	Unstarted int
 	Began     time.Time
 	Started   bool
 	Pending   int
-	HeldBy    map[string]int // records that wait for another try, by reason
-	Open      int            // deliveries in hand
+	HeldBy    map[string]int // records that wait for their next delivery, by reason
+	Open      int            // open deliveries
 }
 
-// Status takes a picture of the engine.
+// Status returns the engine's present state.
 func (e *Engine) Status() Status {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -140,7 +138,7 @@ func (e *Engine) Status() Status {
 		s.Open += p.open
 		ps := PartitionStatus{
 			Topic: p.Topic, Partition: p.Number, Phase: p.phase.String(),
-			PartitionOffsets: PartitionOffsets{p.facts.last.offset, p.Watermark(), p.Position(), p.logEnd},
+			PartitionOffsets: PartitionOffsets{p.facts.last.Offset, p.Watermark(), p.Position(), p.logEnd},
 			Pending:          p.Len(), Held: p.Blocked().Records, Paused: p.paused, Draining: p.drain != nil,
 			PartitionTrouble: PartitionTrouble{p.failingSince, p.cause, p.refused, p.refusal},
 		}
@@ -176,15 +174,15 @@ func (e *Engine) Status() Status {
 	return s
 }
 
-// Held lists records that wait for another try, the next to be tried first, most
-// of them at the most.
+// Held lists at most most records that wait for their next delivery, in the order of their times.
+// Those that wait for their turn come first.
 func (e *Engine) Held(most int) []HeldRecord {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var held []HeldRecord
 	for d, until := range e.timed.All() {
 		if d.hold.Reason == "" {
-			continue // its bytes could not be read; it was not tried yet
+			continue // not tried yet: its bytes could not be loaded
 		}
 		held = append(held, heldRecord(d, until))
 	}

@@ -9,11 +9,11 @@ import (
 	"release-forwarder/consumer/wire"
 )
 
-// retry spaces the tries of something that Kafka does not let happen: the wait doubles up
-// to mostRetry, and begins anew when something got on.
+// retry spaces the tries of something that Kafka refuses. The wait doubles from joinInterval up to
+// mostRetry, and starts over after progress.
 type retry struct {
 	wait time.Duration
-	next time.Time // not before; zero: at once
+	next time.Time // no try before; zero: at once
 }
 
 // mostRetry is the longest wait between two tries to start a partition.
@@ -21,7 +21,7 @@ const mostRetry = 30 * time.Second
 
 func (r *retry) due() bool { return !time.Now().Before(r.next) }
 
-// after notes a try: how many had to get on, and how many of them did.
+// after notes a try: of is how many had to succeed, moved how many did.
 func (r *retry) after(of, moved int) {
 	switch {
 	case of == moved:
@@ -35,16 +35,16 @@ func (r *retry) after(of, moved int) {
 	r.next = time.Now().Add(r.wait)
 }
 
-// failed notes a try that a refused leader's successor may soon answer: the waits are a fetch's.
+// failed notes a try that a new leader may soon answer: the waits are a fetch's, up to
+// maxFetchBackoff.
 func (r *retry) failed() {
 	r.wait = min(max(2*r.wait, fetchBackoff), maxFetchBackoff)
 	r.next = time.Now().Add(r.wait)
 }
 
-// waits notes why partitions cannot go on, and returns what is to be said of it: the fields
-// of one line for each cause, with the first of its partitions, however many there are. Of
-// a partition nothing is said before it has waited for grace, then when the cause is
-// another one, and once a minute.
+// waits notes why partitions cannot go on. It returns the fields of one log line for each cause,
+// with the first of its partitions and their number. A partition is left out until it has waited
+// for grace, and then unless its cause has changed or a minute has passed.
 func (g *member) waits(ctx context.Context, grace time.Duration, why map[*partition]error) (lines [][]slog.Attr) {
 	if ctx.Err() != nil || len(why) == 0 {
 		return nil
@@ -75,7 +75,7 @@ func (g *member) waits(ctx context.Context, grace time.Duration, why map[*partit
 	return lines
 }
 
-// boundsUnread notes that the bounds of partitions' logs cannot be learnt.
+// boundsUnread notes and logs that the bounds of partitions' logs cannot be read.
 func (g *member) boundsUnread(ctx context.Context, why map[*partition]error) {
 	for _, line := range g.waits(ctx, 0, why) {
 		eventBoundsUnreadable.Log(g.engine.log, line...)
@@ -83,10 +83,10 @@ func (g *member) boundsUnread(ctx context.Context, why map[*partition]error) {
 }
 
 const (
-	// sayAgain is how often a partition's trouble is said while it is the same.
+	// sayAgain is how often an unchanged cause of a partition is logged.
 	sayAgain = time.Minute
 
-	// electionTakes is how long a partition may be without its leader before that is
-	// trouble: leaders move with every restart of a broker.
+	// electionTakes is how long a partition may be without a leader before it is logged: each
+	// restart of a broker moves leaders.
 	electionTakes = 10 * time.Second
 )

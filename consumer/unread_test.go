@@ -7,16 +7,16 @@ import (
 	"release-forwarder/consumer/progress"
 )
 
-// What an open transaction holds back, and since when, by what answers tell.
+// How many offsets an open transaction holds back, and since when, according to the answers.
 func TestWhatATransactionHoldsBack(t *testing.T) {
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	type answer struct{ position, stable, end int64 } // a second after the one before
+	type answer struct{ position, stable, end int64 } // one second after the previous one
 	for name, c := range map[string]struct {
 		answers []answer
 		phase   phase
 		held    int64
-		stands  int // the answer since which reading has stood there, -1: it does not
-		behind  int // the answer since which it has been behind, -1: it is not
+		stands  int // index of the answer since which the position has not moved; -1: none
+		behind  int // index of the answer since which records are unread; -1: none
 	}{
 		"nothing is behind":                     {[]answer{{5, 5, 5}}, reading, 0, -1, -1},
 		"an open transaction":                   {[]answer{{5, 5, 5}, {5, 5, 9}, {5, 5, 20}}, reading, 15, 1, 1},
@@ -50,7 +50,7 @@ func TestWhatATransactionHoldsBack(t *testing.T) {
 	}
 }
 
-// While an answer is taken in, position and end are new and the rest is not.
+// While an answer is taken in, only position and end are new.
 func TestNothingIsHeldBackWhileAnAnswerIsTakenIn(t *testing.T) {
 	p := &partition{phase: reading, Progress: progress.NewLog[*Delivery](5), ends: ends{logEnd: 9}}
 	p.weigh(5, time.Now())

@@ -1,23 +1,21 @@
 package deployments
 
 import (
-	"io/fs"
-	"os"
-	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
+
+	"release-forwarder/cmd/testkit/repo"
 )
 
 // TestASecurityClaimNamesATestThatIsThere: docs/security.md claims of each party what
 // it can make happen at worst, and names the tests that show it.
 func TestASecurityClaimNamesATestThatIsThere(t *testing.T) {
 	page := string(fileOf(t, "../docs/security.md"))
-	there := testsOfTheTree(t)
+	there := repo.Tests(t)
 	named := regexp.MustCompile("`((?:Test|Fuzz)[A-Za-z0-9_]+)`")
 	for _, m := range named.FindAllStringSubmatch(page, -1) {
-		if !slices.Contains(there, m[1]) {
+		if !there[m[1]] {
 			t.Errorf("docs/security.md names %s, which does not exist", m[1])
 		}
 	}
@@ -40,24 +38,4 @@ func TestASecurityClaimNamesATestThatIsThere(t *testing.T) {
 	if rows < 4 {
 		t.Errorf("%d rows are understood", rows)
 	}
-}
-
-// testsOfTheTree are the names of all tests and fuzz targets.
-func testsOfTheTree(t *testing.T) (names []string) {
-	t.Helper()
-	declared := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)[A-Za-z0-9_]+)\(`)
-	err := filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || !strings.HasSuffix(path, "_test.go") {
-			return err
-		}
-		text, err := os.ReadFile(path)
-		for _, m := range declared.FindAllSubmatch(text, -1) {
-			names = append(names, string(m[1]))
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return names
 }

@@ -2,16 +2,14 @@ package deployments
 
 import (
 	"errors"
-	"flag"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
+	"release-forwarder/cmd/testkit/repo"
+
 	"go.yaml.in/yaml/v3"
 )
-
-var update = flag.Bool("update", false, "write the table of rights in docs/security.md anew")
 
 type kafkaUser struct {
 	Metadata struct{ Name string }
@@ -28,26 +26,7 @@ type kafkaUser struct {
 // TestTheTableOfRights holds docs/security.md to the users that are deployed;
 // `make test-rights` holds those to a real broker.
 func TestTheTableOfRights(t *testing.T) {
-	const file, begin, end = "../docs/security.md", "<!-- rights:begin -->\n", "<!-- rights:end -->"
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, found := strings.Cut(string(text), begin)
-	_, after, closed := strings.Cut(rest, end)
-	if !found || !closed {
-		t.Fatalf("%s has no place for the table", file)
-	}
-	want := before + begin + rightsTable(t) + end + after
-	if want == string(text) {
-		return
-	}
-	if !*update {
-		t.Fatalf("%s and components/strimzi/users.yaml have parted: make generate", file)
-	}
-	if err := os.WriteFile(file, []byte(want), 0o644); err != nil { //nolint:gosec // a page for everybody
-		t.Fatal(err)
-	}
+	repo.Generated(t, "docs/security.md", "<!-- rights:begin -->\n", "<!-- rights:end -->", rightsTable(t), *repo.Update)
 }
 
 // TestAViewerChangesNothing: of the operations of Kafka's rights these two only read.

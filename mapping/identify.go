@@ -17,6 +17,16 @@ func Identify(value []byte) (lot, serial string) {
 	return doc.certain(parkUUID), doc.certain(parkingSerial)
 }
 
+// OrderKey names the parking whose events must be sent in order: one parking_serial of one lot. It is "" where
+// either is not certain (see [Identify]): such an event keeps no order.
+func OrderKey(value []byte) string {
+	lot, serial := Identify(value)
+	if lot == "" || serial == "" {
+		return ""
+	}
+	return lot + "\x00" + serial
+}
+
 // certain returns the text of a field as it would be sent, or "" if it is not certain.
 func (doc *document) certain(f field) string {
 	if doc.twice[f] {

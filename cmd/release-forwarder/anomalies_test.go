@@ -1,13 +1,13 @@
 package main
 
 import (
-	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"release-forwarder/cmd/testkit/repo"
 )
 
 // jepsenClasses are the errors that jepsen.tests.kafka can report, and what it
@@ -21,7 +21,7 @@ var jepsenClasses = []string{
 // TestTheAnomaliesPageNamesWhatIsThere holds docs/anomalies.md to Jepsen's classes
 // and to the checks of this repository.
 func TestTheAnomaliesPageNamesWhatIsThere(t *testing.T) {
-	page := readFile(t, "../../docs/anomalies.md")
+	page := repo.Read(t, "docs/anomalies.md")
 	named := map[string]bool{}
 	for _, span := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(page, -1) {
 		named[span[1]] = true
@@ -45,7 +45,7 @@ func TestTheAnomaliesPageNamesWhatIsThere(t *testing.T) {
 // TestTheGuaranteesPageNamesWhatIsThere holds docs/guarantees.md to the checks of
 // this repository: each guarantee names at least three, and all of them exist.
 func TestTheGuaranteesPageNamesWhatIsThere(t *testing.T) {
-	page := readFile(t, "../../docs/guarantees.md")
+	page := repo.Read(t, "docs/guarantees.md")
 	there, numbers := checks(t), map[string]bool{}
 	for _, section := range strings.Split(page, "\n## ")[1:] {
 		title, _, _ := strings.Cut(section, "\n")
@@ -64,7 +64,7 @@ func TestTheGuaranteesPageNamesWhatIsThere(t *testing.T) {
 	if len(numbers) != len(all) {
 		t.Errorf("%d sections: guarantees keep their numbers, code and reports cite them", len(numbers))
 	}
-	inChinese := readFile(t, "../../docs/guarantees.zh.md")
+	inChinese := repo.Read(t, "docs/guarantees.zh.md")
 	for _, number := range all {
 		if !numbers[number] || !strings.Contains(inChinese, "\n## "+number+" ") {
 			t.Errorf("no section %s in English and in Chinese", number)
@@ -77,7 +77,7 @@ var checkName = regexp.MustCompile(`^(simulation |chaos: |acceptance: |Test)[^â€
 
 // checksThatExist gives the checks that a text names, each once, and fails for
 // those that are not there.
-func checksThatExist(t *testing.T, text string, there []string) (names []string) {
+func checksThatExist(t *testing.T, text string, there map[string]bool) (names []string) {
 	t.Helper()
 	for _, span := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(text, -1) {
 		name := span[1]
@@ -85,7 +85,7 @@ func checksThatExist(t *testing.T, text string, there []string) (names []string)
 			continue
 		}
 		names = append(names, name)
-		if !slices.Contains(there, name) {
+		if !there[name] {
 			t.Errorf("the page names a check that does not exist: %s", name)
 		}
 	}
@@ -93,16 +93,17 @@ func checksThatExist(t *testing.T, text string, there []string) (names []string)
 }
 
 // checks are the names of all checks, as the page writes them.
-func checks(t *testing.T) (names []string) {
+func checks(t *testing.T) map[string]bool {
 	t.Helper()
+	names := repo.Tests(t)
 	add := func(prefix, pattern, text string) {
 		for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
-			names = append(names, prefix+m[1])
+			names[prefix+m[1]] = true
 		}
 	}
-	for _, file := range filesOf(t, "../..", ".go") {
+	for _, file := range repo.Files(t, ".go") {
 		test := strings.HasSuffix(file, "_test.go")
-		text := readFile(t, file)
+		text := repo.Read(t, file)
 		switch dir := filepath.Base(filepath.Dir(file)); {
 		case test && dir == "acceptance":
 			add("acceptance: ", `name: "([^"]+)"`, text)
@@ -111,38 +112,6 @@ func checks(t *testing.T) (names []string) {
 		case test && strings.HasPrefix(filepath.Base(file), "simulation_"):
 			add("simulation ", `breach\("([^"]+)"`, text)
 		}
-		if test {
-			add("", `(?m)^func (Test\w+)\(`, text)
-		}
 	}
 	return names
-}
-
-// filesOf are the files below root whose names end in suffix, hidden folders left out.
-func filesOf(t *testing.T, root, suffix string) (files []string) {
-	t.Helper()
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir() && strings.HasPrefix(d.Name(), ".") && d.Name() != "..":
-			return fs.SkipDir
-		case strings.HasSuffix(path, suffix):
-			files = append(files, path)
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return files
-}
-
-func readFile(t *testing.T, name string) string {
-	t.Helper()
-	text, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
 }

@@ -3,11 +3,11 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"os"
 	"strings"
 	"testing"
 
 	"release-forwarder/cmd/release-forwarder/settings"
+	"release-forwarder/cmd/testkit/repo"
 	"release-forwarder/mapping"
 )
 
@@ -33,19 +33,16 @@ func checked(t *testing.T, values string) string {
 }
 
 func TestCheckPrintsWhatTheREADMEShows(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	readme := repo.Read(t, "README.md")
 	t.Setenv("UPSTREAM_APP_SECRET", "XXX")
 	for _, event := range []string{
 		`{"park_uuid":"p1","flow_no":"f1","parking_serial":"s1","plate":"粤B12345","leave_time":"2021-09-02 18:36:46"}`,
 		`{"park_uuid":"p1","flow_no":"f1","parking_serial":"s1"}`,
 	} {
-		if !strings.Contains(string(readme), "echo '"+event+"'") {
+		if !strings.Contains(readme, "echo '"+event+"'") {
 			t.Errorf("README.md has not the event %s", event)
 		}
-		if printed := checked(t, event); !strings.Contains(string(readme), printed) {
+		if printed := checked(t, event); !strings.Contains(readme, printed) {
 			t.Errorf("README.md has not\n%s", printed)
 		}
 	}

@@ -2,10 +2,11 @@ package main
 
 import (
 	"math"
-	"os"
 	"runtime/debug"
 	"strings"
 	"testing"
+
+	"release-forwarder/cmd/testkit/repo"
 )
 
 // What the environment says of the collector stands; the rest is set.
@@ -44,12 +45,9 @@ func TestTheCollectorsPaceIsSetWhereNobodySetsIt(t *testing.T) {
 }
 
 func TestTheReadmeTellsTheCollectorsPace(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	readme := repo.Read(t, "README.md")
 	const told = "GOGC=200 and a GOMEMLIMIT of 16 MiB + 64 KiB × UPSTREAM_MAX_IN_FLIGHT + 2 × CONSUMER_MAX_PENDING_BYTES"
-	if text := strings.Join(strings.Fields(string(readme)), " "); !strings.Contains(text, told) {
+	if text := strings.Join(strings.Fields(readme), " "); !strings.Contains(text, told) {
 		t.Errorf("README.md does not say %q", told)
 	}
 	if gcPercent != 200 || memoryLimit(0, 0) != 16<<20 || memoryLimit(1, 1)-memoryLimit(0, 0) != 64<<10+2 {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,53 +32,50 @@ const (
 	droppedShown = 24 * time.Hour
 )
 
-// live answers the liveness probe: whether deliveries move. No outage of Kafka, of the
-// platform or of a collector has a part in it: a restart would mend nothing. It waits for
+// Live answers the liveness probe: whether deliveries move. No outage of Kafka, of the
+// platform or of a collector has a part in it: a restart would fix nothing. It waits for
 // no lock, since that may be what is stuck.
-func (v *service) live() (bool, string) {
+func (v *service) Live() (bool, string) {
 	if ok, why := v.engine.Alive(); !ok {
 		return false, why
 	}
 	return true, "alive"
 }
 
-// ready answers the readiness probe. The platform has no part in it: a rollout
+// Ready answers the readiness probe. The platform has no part in it: a rollout
 // must be able to bring the cure.
-func (v *service) ready() (bool, string) {
-	if ok, why := v.engine.Alive(); !ok { // before Status, which may wait for what is stuck
+func (v *service) Ready() (bool, string) {
+	if ok, why := v.engine.Alive(); !ok { // before a snapshot, which may wait for what is stuck
 		return false, why
 	}
-	c := v.unready(v.engine.Status())
-	if c.Kind == "" {
-		return true, "ready"
+	if c := v.unready(v.Snapshot()); c.Kind != "" {
+		return false, c.String()
 	}
-	return false, c.String()
+	return true, "ready"
 }
 
 // unready is what keeps the replica from being ready; none where it is.
-func (v *service) unready(s consumer.Status) admin.Condition {
-	v.mu.Lock()
-	found, stopping := v.deadLettersFound, v.stopping
-	v.mu.Unlock()
+func (v *service) unready(now *Snapshot) admin.Condition {
+	s := now.Engine
 	patience := v.settings.Kafka.RebalanceTimeout + contactSlack
-	switch silent := time.Since(s.Contact); {
-	case stopping.Err() != nil:
+	switch silent := now.At.Sub(s.Contact); {
+	case now.Stopping:
 		return admin.Condition{Kind: admin.Stopping}
 	case !s.Joined && joinFails(s):
 		return v.outside(s)
-	case !s.Joined && time.Since(v.started) < patience:
+	case !s.Joined && now.At.Sub(v.started) < patience:
 		return admin.Condition{Kind: admin.Starting}
 	case !s.Joined:
-		return admin.Condition{Kind: admin.NotJoined, For: time.Since(v.started)}
+		return admin.Condition{Kind: admin.NotJoined, For: now.At.Sub(v.started)}
 	case silent > patience:
 		return admin.Condition{Kind: admin.CoordinatorSilent, For: silent}
-	case !found:
+	case !now.DeadLetterTopicFound:
 		return admin.Condition{Kind: admin.NoDeadLetterTopic, Name: v.settings.DeadLetters.Topic}
 	case unstarted(s):
 		p := s.Partitions[0]
 		return admin.Condition{Kind: admin.PartitionUnreadable, Count: int64(len(s.Partitions)), Name: placed(p)}
-	case v.deadLettersBlocked(s):
-		return admin.Condition{Kind: admin.DeadLettersRefused, Since: v.deadLetters.RefusingSince(), Count: int64(s.HeldBy[forward.HeldDeadLetter])}
+	case now.deadLettersRefused():
+		return admin.Condition{Kind: admin.DeadLettersRefused, Since: now.DeadLettersRefusedSince, Count: int64(now.deadLettersWaiting())}
 	}
 	return admin.Condition{}
 }
@@ -99,9 +95,12 @@ func placed(p consumer.PartitionStatus) string {
 	return name
 }
 
-func (v *service) deadLettersBlocked(s consumer.Status) bool {
-	since := v.deadLetters.RefusingSince()
-	return s.HeldBy[forward.HeldDeadLetter] > 0 && !since.IsZero() && time.Since(since) > deadLettersLimit
+// deadLettersWaiting counts the dead letters that are tried again.
+func (s *Snapshot) deadLettersWaiting() int { return s.Engine.HeldBy[forward.HeldDeadLetter] }
+
+func (s *Snapshot) deadLettersRefused() bool {
+	since := s.DeadLettersRefusedSince
+	return s.deadLettersWaiting() > 0 && !since.IsZero() && s.At.Sub(since) > deadLettersLimit
 }
 
 // partitionTroubles count what keeps partitions from going on, with the first that is stuck, and the first whose
@@ -134,34 +133,30 @@ func judged(parts []consumer.PartitionStatus) (t partitionTroubles) {
 
 // condition says what the service is doing: the first row that applies, so that
 // what keeps most from going on comes first.
-func (v *service) condition(s consumer.Status, g upstream.GateState, refused []forward.RefusedLot, held []heldPartition) admin.Condition {
-	parts := judged(s.Partitions)
-	alive, why := v.engine.Alive()
-	unready := v.unready(s)
-	dropped, droppedAt := v.facts.drops()
-	open := transactions(held)
-	unowned, since, _ := v.owners.unowned()
-	blocked, storms := s.HeldBy[forward.HeldDeadLetter], v.forwarder.Storms()
+func (v *service) condition(now *Snapshot) admin.Condition {
+	s := now.Engine
+	parts, unready, open := judged(s.Partitions), v.unready(now), transactions(now.Partitions)
 	switch {
-	case !alive:
-		return admin.Condition{Kind: admin.Stuck, Name: why}
+	case now.Stuck != "":
+		return admin.Condition{Kind: admin.Stuck, Name: now.Stuck}
 	case unready.Kind != "":
 		return unready
 	case !s.Outside.IsZero(), joinFails(s):
 		return v.outside(s)
 	case parts.parked > 0:
 		return admin.Condition{Kind: admin.PartitionParked, Count: int64(parts.parked)}
-	case len(unowned) > 0:
-		return admin.Condition{Kind: admin.PartitionsUnowned, Count: int64(len(unowned)), Name: places(unowned), Since: since}
-	case blocked > 0:
-		return admin.Condition{Kind: admin.DeadLettersBlocked, Count: int64(blocked)}
-	case v.gate.Open():
-		return admin.Condition{Kind: admin.CircuitOpen, Since: g.Since}
-	case len(refused) > 0:
-		return admin.Condition{Kind: admin.LotsRefused, Count: int64(len(refused)), Name: upstream.Sanitize(refused[0].Lot), Since: refused[0].Since}
-	case storms > 0:
-		return admin.Condition{Kind: admin.Storm, Count: int64(storms)}
-	case !s.CommitsFail.IsZero() && time.Since(s.CommitsFail) > failingShown:
+	case len(now.Unowned) > 0:
+		return admin.Condition{Kind: admin.PartitionsUnowned, Count: int64(len(now.Unowned)), Name: places(now.Unowned), Since: now.UnownedSince}
+	case now.deadLettersWaiting() > 0:
+		return admin.Condition{Kind: admin.DeadLettersBlocked, Count: int64(now.deadLettersWaiting())}
+	case now.CircuitOpen:
+		return admin.Condition{Kind: admin.CircuitOpen, Since: now.Gate.Since}
+	case len(now.RefusedLots) > 0:
+		first := now.RefusedLots[0]
+		return admin.Condition{Kind: admin.LotsRefused, Count: int64(len(now.RefusedLots)), Name: upstream.Sanitize(first.Lot), Since: first.Since}
+	case now.Storms > 0:
+		return admin.Condition{Kind: admin.Storm, Count: int64(now.Storms)}
+	case !s.CommitsFail.IsZero() && now.At.Sub(s.CommitsFail) > failingShown:
 		return admin.Condition{Kind: admin.CommitsFail, Since: s.CommitsFail}
 	case parts.stuck > 0:
 		return admin.Condition{Kind: admin.PartitionUnreadable, Count: int64(parts.stuck), Name: placed(parts.first)}
@@ -169,11 +164,11 @@ func (v *service) condition(s consumer.Status, g upstream.GateState, refused []f
 		return admin.Condition{Kind: admin.PartitionCommitRefused, Count: int64(parts.refusals), Name: placed(parts.refusal), Since: parts.refusal.Refused}
 	case len(open) > 0:
 		return heldBack(open)
-	case dropped > 0 && time.Since(droppedAt) < droppedShown:
-		return admin.Condition{Kind: admin.RecordsDropped, Count: dropped, Since: droppedAt}
+	case now.Dropped > 0 && now.At.Sub(now.DroppedAt) < droppedShown:
+		return admin.Condition{Kind: admin.RecordsDropped, Count: now.Dropped, Since: now.DroppedAt}
 	case parts.paused > 0:
 		return admin.Condition{Kind: admin.ReadingPaused}
-	case len(s.Partitions) == 0 && !v.owners.all():
+	case len(s.Partitions) == 0 && !now.AllOwned:
 		return admin.Condition{Kind: admin.Unassigned}
 	case len(s.Partitions) == 0:
 		return admin.Condition{Kind: admin.Standby}
@@ -185,7 +180,7 @@ func (v *service) condition(s consumer.Status, g upstream.GateState, refused []f
 const placesShown = 3
 
 // heldBack says of transactions, of which there is one at least, what they hold back.
-func heldBack(open []heldPartition) admin.Condition {
+func heldBack(open []Partition) admin.Condition {
 	c := admin.Condition{Kind: admin.OpenTransaction, Since: open[0].Since}
 	var where []membership.Partition
 	for _, p := range open {
@@ -225,11 +220,4 @@ func (v *service) outside(s consumer.Status) admin.Condition {
 		c.Kind = admin.OutsideGroup
 	}
 	return c
-}
-
-// refusedLots lists the lots in an outage of their own, the longest first.
-func (v *service) refusedLots() []forward.RefusedLot {
-	lots := v.forwarder.RefusedLots()
-	slices.SortFunc(lots, func(a, b forward.RefusedLot) int { return a.Since.Compare(b.Since) })
-	return lots
 }

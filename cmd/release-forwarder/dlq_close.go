@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+
+	"release-forwarder/cmd/release-forwarder/connect"
 )
 
 type dlqCloseCommand struct {
@@ -27,10 +29,11 @@ Example:
 func (c *dlqCloseCommand) Run(stop stopper, out *output) error {
 	ctx, end := unbroken(stop, out)
 	defer end()
-	return c.run(ctx, standardScreen(stop, out), nil)
+	return c.Do(ctx, standardScreen(stop, out), nil)
 }
 
-func (c *dlqCloseCommand) run(ctx context.Context, sc screen, dial dialFunc) error {
+// Do runs the command on a screen. A nil dial is the network.
+func (c *dlqCloseCommand) Do(ctx context.Context, sc screen, dial connect.DialFunc) error {
 	return openReader(ctx, sc, dial, c.AllGroups, "", nil, func(r *dlqRun) error {
 		ids, err := r.ids(ctx, c.IDs)
 		if err != nil {

@@ -91,7 +91,7 @@ type dlqRun struct {
 
 // openReader loads the settings of groups beside Kafka's and the dead letters',
 // connects, and runs work. Dial is nil for the network.
-func openReader(ctx context.Context, sc screen, dial dialFunc, allGroups bool, to string, groups []settings.Group, work func(*dlqRun) error) error {
+func openReader(ctx context.Context, sc screen, dial connect.DialFunc, allGroups bool, to string, groups []settings.Group, work func(*dlqRun) error) error {
 	s, warnings, err := settings.Load(append([]settings.Group{settings.GroupKafka, settings.GroupDeadLetters}, groups...)...)
 	if err != nil {
 		return err
@@ -121,7 +121,7 @@ func openReader(ctx context.Context, sc screen, dial dialFunc, allGroups bool, t
 	r := &dlqRun{screen: sc, s: s, to: to, wire: k.Wire}
 	r.reader = dlq.NewReader(dlq.ReaderConfig{
 		Wire: r.wire, ClientID: s.Kafka.ClientID, Brokers: s.Kafka.Brokers, Topic: s.DeadLetters.Topic, Group: group, By: whoami(), Replays: target(s, ""),
-		OrderKey: orderKey, Lot: func(value []byte) string { lot, _ := mapping.Identify(value); return lot },
+		OrderKey: mapping.OrderKey, Lot: func(value []byte) string { lot, _ := mapping.Identify(value); return lot },
 		LargeLedger: func(entries int64) {
 			sc.say("reading what was decided of dead letters before: up to %s entries of %s", number(entries), dlq.LedgerTopic(s.DeadLetters.Topic))
 		},

@@ -5,27 +5,39 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"release-forwarder/cmd/release-forwarder/connect"
 	"release-forwarder/cmd/testkit/platform"
 )
 
-// dlqRunner is a command of dlq's.
-type dlqRunner interface {
-	run(ctx context.Context, sc screen, dial dialFunc) error
+// command is one of the command line.
+type command interface {
+	Do(ctx context.Context, sc screen, dial connect.DialFunc) error
 }
 
-// dlq runs a command and gives what it prints: to standard output, and beside.
-func (w *world) dlq(c dlqRunner, in ...string) (out, beside string, err error) {
+// command runs a command and gives what it prints: to standard output, and beside. With lines to
+// read, a person is there to be asked.
+func (w *world) command(c command, in ...string) (out, beside string, err error) {
+	w.t.Helper()
+	return w.commandOn(context.Background(), w.net.Dial, c, in...)
+}
+
+// commandOn runs one on another network.
+func (w *world) commandOn(ctx context.Context, dial connect.DialFunc, c command, in ...string) (out, beside string, err error) {
 	w.t.Helper()
 	w.t.Setenv("KAFKA_BROKERS", strings.Join(w.cluster.ListenAddrs(), ","))
 	var stdout, stderr bytes.Buffer
 	sc := screen{in: strings.NewReader(strings.Join(in, "\n")), out: &stdout, err: &stderr, asked: len(in) > 0}
-	err = c.run(context.Background(), sc, w.net.Dial)
+	err = c.Do(ctx, sc, dial)
+	if strings.Contains(stdout.String()+stderr.String(), secret) {
+		w.t.Errorf("the secret is printed:\n%s%s", stdout.String(), stderr.String())
+	}
 	return stdout.String(), stderr.String(), err
 }
 
@@ -65,11 +77,11 @@ func TestDeadLettersAreShownRedactedUnlessRevealed(t *testing.T) {
 		showJSON, export, listJSON, statsJSON := dlqShowCommand{ID: "0/0", JSON: true}, dlqExportCommand{}, listed, counted
 		listJSON.JSON, statsJSON.JSON = true, true
 		mended := dlqReplayCommand{Set: []string{"plate=京PLANTED2"}, DryRun: true, MaxRedrives: -1}
-		for name, c := range map[string]dlqRunner{
+		for name, c := range map[string]command{
 			"list": &listed, "list --json": &listJSON, "show": &dlqShowCommand{ID: "0/0"}, "show --json": &showJSON, "show of no event": &dlqShowCommand{ID: "0/1"},
 			"export": &export, "stats": &counted, "stats --json": &statsJSON, "replay --set --dry-run": &mended,
 		} {
-			out, beside, err := w.dlq(c)
+			out, beside, err := w.command(c)
 			if err != nil || out == "" {
 				t.Errorf("%s: %v %q", name, err, out)
 			}
@@ -77,7 +89,7 @@ func TestDeadLettersAreShownRedactedUnlessRevealed(t *testing.T) {
 				t.Errorf("%s shows too much: %s%s", name, out, beside)
 			}
 		}
-		out, _, _ := w.dlq(&dlqShowCommand{ID: "0/0"})
+		out, _, _ := w.command(&dlqShowCommand{ID: "0/0"})
 		for _, want := range []string{
 			"state           open\n", "reason          refused\n", "plate           粤… (9)\n", "operator        张… (8)\n", "key             11 bytes\n", "header          lane, 7 bytes\n",
 			"header          none, null\n", "and 2 members that the API does not know", "message         b… (19)\n", "seqno           abc1\n", "plate_color     1\n",
@@ -90,19 +102,19 @@ func TestDeadLettersAreShownRedactedUnlessRevealed(t *testing.T) {
 		if strings.Contains(out, secret) {
 			t.Error("show shows the secret")
 		}
-		out, _, _ = w.dlq(&dlqShowCommand{ID: "0/1"})
+		out, _, _ = w.command(&dlqShowCommand{ID: "0/1"})
 		for _, want := range []string{"reason          invalid-json\n", "value           13 bytes, not one JSON object\n", "maps now        no: invalid-json"} {
 			if !strings.Contains(out, want) {
 				t.Errorf("show lacks %q: %s", want, out)
 			}
 		}
-		out, _, _ = w.dlq(&dlqShowCommand{ID: "0/0", Reveal: true})
+		out, _, _ = w.command(&dlqShowCommand{ID: "0/0", Reveal: true})
 		for _, want := range []string{"粤PLANTED1", "张PLANTED", "PLANTED-key", "plate=粤PLANTED1"} {
 			if !strings.Contains(out, want) {
 				t.Errorf("show --reveal lacks %q: %s", want, out)
 			}
 		}
-		out, _, _ = w.dlq(&dlqExportCommand{Reveal: true})
+		out, _, _ = w.command(&dlqExportCommand{Reveal: true})
 		var first shownDeadLetter
 		if err := json.Unmarshal([]byte(out[:strings.IndexByte(out, '\n')]), &first); err != nil {
 			t.Fatal(err)
@@ -116,7 +128,7 @@ func TestDeadLettersAreShownRedactedUnlessRevealed(t *testing.T) {
 func TestAListCountsFirst(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.plant()
-		out, beside, err := w.dlq(&listed)
+		out, beside, err := w.command(&listed)
 		if err != nil || beside != "" {
 			t.Errorf("%v %q", err, beside)
 		}
@@ -125,17 +137,17 @@ func TestAListCountsFirst(t *testing.T) {
 			!strings.HasPrefix(lines[5], "events.dlq/0/0 ") || !strings.HasPrefix(lines[6], "events.dlq/0/1 ") {
 			t.Errorf("%s", out)
 		}
-		if out, _, err := w.dlq(&dlqCloseCommand{IDs: []string{"0/0"}, Why: "a test"}); err != nil || out != "1 closed\n" {
+		if out, _, err := w.command(&dlqCloseCommand{IDs: []string{"0/0"}, Why: "a test"}); err != nil || out != "1 closed\n" {
 			t.Errorf("%q %v", out, err)
 		}
 		all := listed
 		all.All = true
 		for c, want := range map[*dlqListCommand]string{&listed: "0 replayed, 1 closed (shown with --all)", &all: "closed"} {
-			if out, _, _ := w.dlq(c); !strings.Contains(out, want) || strings.Contains(out, "events.dlq/0/0 ") != c.All {
+			if out, _, _ := w.command(c); !strings.Contains(out, want) || strings.Contains(out, "events.dlq/0/0 ") != c.All {
 				t.Errorf("%s", out)
 			}
 		}
-		if out, _, _ := w.dlq(&dlqShowCommand{ID: "0/0"}); !strings.Contains(out, "state           closed\n") || !strings.Contains(out, "a test\n") || !strings.Contains(out, "passes it over, since it is closed; with --again") {
+		if out, _, _ := w.command(&dlqShowCommand{ID: "0/0"}); !strings.Contains(out, "state           closed\n") || !strings.Contains(out, "a test\n") || !strings.Contains(out, "passes it over, since it is closed; with --again") {
 			t.Errorf("%s", out)
 		}
 	})
@@ -148,23 +160,23 @@ func TestRetentionIsWarnedOf(t *testing.T) {
 		w.plant()
 		check := counted
 		check.Check = true
-		if _, beside, err := w.dlq(&check); err != nil || strings.Contains(beside, "warning") {
+		if _, beside, err := w.command(&check); err != nil || strings.Contains(beside, "warning") {
 			t.Errorf("%v %s", err, beside)
 		}
 		time.Sleep(6 * 24 * time.Hour) // of Kafka's 7 days
-		if _, beside, err := w.dlq(&check); !errors.Is(err, errRetention) || !strings.Contains(beside, "warning: 2 open dead letters are older than 80% of the 7d0h that events.dlq keeps them") {
+		if _, beside, err := w.command(&check); !errors.Is(err, errRetention) || !strings.Contains(beside, "warning: 2 open dead letters are older than 80% of the 7d0h that events.dlq keeps them") {
 			t.Errorf("%v %s", err, beside)
 		}
-		if _, beside, err := w.dlq(&listed); err != nil || !strings.Contains(beside, "2 open dead letters are older") {
+		if _, beside, err := w.command(&listed); err != nil || !strings.Contains(beside, "2 open dead letters are older") {
 			t.Errorf("%v %s", err, beside)
 		}
 		check.Retention = "30d"
-		if _, _, err := w.dlq(&check); err != nil {
+		if _, _, err := w.command(&check); err != nil {
 			t.Errorf("%v", err)
 		}
 		for _, wrong := range []string{"0", "0d", "x", "-5h"} {
 			check.Retention = wrong
-			if _, _, err := w.dlq(&check); err == nil {
+			if _, _, err := w.command(&check); err == nil {
 				t.Errorf("--retention %s was taken", wrong)
 			}
 		}
@@ -178,27 +190,27 @@ func TestChangedEventsAreAskedFor(t *testing.T) {
 		replay := func(set string) *dlqReplayCommand {
 			return &dlqReplayCommand{ID: []string{"0/0"}, Set: []string{set}, MaxRedrives: -1}
 		}
-		if _, _, err := w.dlq(replay("plate_color=2")); !errors.Is(err, errUnasked) {
+		if _, _, err := w.command(replay("plate_color=2")); !errors.Is(err, errUnasked) {
 			t.Errorf("without a terminal: %v", err)
 		}
-		if out, beside, err := w.dlq(replay("plate_color=2"), "n"); !errors.Is(err, errUnasked) || !strings.Contains(out, "events.dlq/0/0  plate_color: 蓝 -> 2\n") ||
+		if out, beside, err := w.command(replay("plate_color=2"), "n"); !errors.Is(err, errUnasked) || !strings.Contains(out, "events.dlq/0/0  plate_color: 蓝 -> 2\n") ||
 			!strings.Contains(beside, "send 1 events to events, 1 of them changed? [y/N] ") {
 			t.Errorf("after a no: %v %s %s", err, out, beside)
 		}
-		if out, _, err := w.dlq(replay("plate_color=2"), "yes"); err != nil || !strings.Contains(out, "1 sent to events") {
+		if out, _, err := w.command(replay("plate_color=2"), "yes"); err != nil || !strings.Contains(out, "1 sent to events") {
 			t.Errorf("after a yes: %v %s", err, out)
 		}
 		unchanged := replay("plate_color=蓝")
 		unchanged.Again = true
-		if out, _, err := w.dlq(unchanged); err != nil || !strings.Contains(out, "1 sent to events") {
+		if out, _, err := w.command(unchanged); err != nil || !strings.Contains(out, "1 sent to events") {
 			t.Errorf("with what stands there already: %v %s", err, out)
 		}
 		for _, wrong := range []string{"plate", "sign=x", "=x", "app_id=1"} {
-			if _, _, err := w.dlq(replay(wrong), "y"); err == nil || !strings.Contains(err.Error(), "is not field=value") {
+			if _, _, err := w.command(replay(wrong), "y"); err == nil || !strings.Contains(err.Error(), "is not field=value") {
 				t.Errorf("--set %s: %v", wrong, err)
 			}
 		}
-		if _, _, err := w.dlq(replay("plate=粤B\u200b12345"), "y"); err == nil || !strings.Contains(err.Error(), "--set: the value of plate holds U+200B at byte 4") || strings.Contains(err.Error(), "12345") {
+		if _, _, err := w.command(replay("plate=粤B\u200b12345"), "y"); err == nil || !strings.Contains(err.Error(), "--set: the value of plate holds U+200B at byte 4") || strings.Contains(err.Error(), "12345") {
 			t.Errorf("with what nobody sees: %v", err)
 		}
 	})
@@ -252,5 +264,15 @@ func TestTimesAsPeopleGiveThem(t *testing.T) {
 		if _, err := (&dlqFilterFlags{Partition: partition}).filter(); (err == nil) != right {
 			t.Errorf("--partition %s: %v", partition, err)
 		}
+	}
+}
+
+func TestTheQuestionBeforeAReplayEndsWithAStop(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	from, _ := io.Pipe() // nothing comes
+	j := replayJob{dlqRun: &dlqRun{screen: screen{in: stopper{ctx}.input(from), err: io.Discard, asked: true}}}
+	if err := j.ask(); !errors.Is(err, errUnasked) {
+		t.Errorf("ended with %v", err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 
+	"release-forwarder/cmd/release-forwarder/connect"
 	"release-forwarder/dlq"
 )
 
@@ -29,10 +30,11 @@ Example:
 
 // Run writes dead letters.
 func (c *dlqExportCommand) Run(stop stopper, out *output) error {
-	return c.run(stop, standardScreen(stop, out), nil)
+	return c.Do(stop, standardScreen(stop, out), nil)
 }
 
-func (c *dlqExportCommand) run(ctx context.Context, sc screen, dial dialFunc) error {
+// Do runs the command on a screen. A nil dial is the network.
+func (c *dlqExportCommand) Do(ctx context.Context, sc screen, dial connect.DialFunc) error {
 	filter, err := c.filter()
 	if err != nil {
 		return err

@@ -2,21 +2,19 @@ package main
 
 import (
 	"context"
-	"io"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/dlq"
 )
 
 // filtered are the commands that choose dead letters by a filter.
-func filtered(f dlqFilterFlags) map[string]dlqRunner {
+func filtered(f dlqFilterFlags) map[string]command {
 	retention := dlqRetentionFlags{RetentionShare: 0.8}
-	return map[string]dlqRunner{
+	return map[string]command{
 		"list": &dlqListCommand{dlqFilterFlags: f, dlqRetentionFlags: retention}, "list --json": &dlqListCommand{dlqFilterFlags: f, dlqRetentionFlags: retention, JSON: true, All: true},
 		"stats": &dlqStatsCommand{dlqFilterFlags: f, dlqRetentionFlags: retention}, "stats --json": &dlqStatsCommand{dlqFilterFlags: f, dlqRetentionFlags: retention, JSON: true},
 		"export": &dlqExportCommand{dlqFilterFlags: f, All: true},
@@ -39,18 +37,18 @@ func TestAFilterThatCannotMatchIsAnError(t *testing.T) {
 			{dlqFilterFlags{Since: "2020-01-02", Until: "2020-01-02"}, "--since must lie before --until"},
 		} {
 			for name, command := range filtered(c.flags) {
-				if out, _, err := w.dlq(command); err == nil || !strings.Contains(err.Error(), c.says) || strings.Contains(out, "0 open") {
+				if out, _, err := w.command(command); err == nil || !strings.Contains(err.Error(), c.says) || strings.Contains(out, "0 open") {
 					t.Errorf("%s with %+v: %v, want %s\n%s", name, c.flags, err, c.says, out)
 				}
 			}
 		}
-		for name, command := range map[string]dlqRunner{"list": &dlqListCommand{Limit: -1}, "export": &dlqExportCommand{Limit: -1}} {
-			if _, _, err := w.dlq(command); err == nil || !strings.Contains(err.Error(), "--limit") {
+		for name, command := range map[string]command{"list": &dlqListCommand{Limit: -1}, "export": &dlqExportCommand{Limit: -1}} {
+			if _, _, err := w.command(command); err == nil || !strings.Contains(err.Error(), "--limit") {
 				t.Errorf("%s --limit -1: %v", name, err)
 			}
 		}
 		for name, command := range filtered(dlqFilterFlags{Reason: []string{"bad-time"}, Partition: "1-7"}) {
-			if _, _, err := w.dlq(command); err != nil {
+			if _, _, err := w.command(command); err != nil {
 				t.Errorf("%s: none has it, but one may: %v", name, err)
 			}
 		}
@@ -69,7 +67,7 @@ func TestAReasonOfALaterVersionCanBeChosen(t *testing.T) {
 			t.Fatal(err)
 		}
 		for name, command := range filtered(dlqFilterFlags{Reason: []string{"receipt-lost"}, Stage: []string{"receipt"}}) {
-			if out, _, err := w.dlq(command); err != nil || out == "" {
+			if out, _, err := w.command(command); err != nil || out == "" {
 				t.Errorf("%s: %v %q", name, err, out)
 			}
 		}
@@ -82,22 +80,22 @@ func TestDeadLettersOfOtherGroupsAreNotPassedOverInSilence(t *testing.T) {
 		w.plant()
 		t.Setenv("KAFKA_GROUP_ID", "forwarder") // mistyped
 		for name, command := range filtered(dlqFilterFlags{}) {
-			if out, beside, err := w.dlq(command); err != nil || !strings.Contains(out+beside, "2 dead letters of other groups fit: "+group+" 2; --all-groups") {
+			if out, beside, err := w.command(command); err != nil || !strings.Contains(out+beside, "2 dead letters of other groups fit: "+group+" 2; --all-groups") {
 				t.Errorf("%s: %v\n%s%s", name, err, out, beside)
 			}
 		}
 		for name, command := range filtered(dlqFilterFlags{Reason: []string{"refused"}}) {
-			if out, beside, err := w.dlq(command); err != nil || !strings.Contains(out+beside, "1 dead letter of another group fits: "+group+" 1; --all-groups") {
+			if out, beside, err := w.command(command); err != nil || !strings.Contains(out+beside, "1 dead letter of another group fits: "+group+" 1; --all-groups") {
 				t.Errorf("%s --reason refused: %v\n%s%s", name, err, out, beside)
 			}
 		}
-		for name, command := range map[string]dlqRunner{"show": &dlqShowCommand{ID: "0/0"}, "close": &dlqCloseCommand{IDs: []string{"0/0"}, Why: "x"}, "replay": &dlqReplayCommand{ID: []string{"0/0"}, MaxRedrives: -1}} {
-			if _, _, err := w.dlq(command); err == nil || !strings.Contains(err.Error(), "--all-groups") {
+		for name, command := range map[string]command{"show": &dlqShowCommand{ID: "0/0"}, "close": &dlqCloseCommand{IDs: []string{"0/0"}, Why: "x"}, "replay": &dlqReplayCommand{ID: []string{"0/0"}, MaxRedrives: -1}} {
+			if _, _, err := w.command(command); err == nil || !strings.Contains(err.Error(), "--all-groups") {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
 		for name, command := range filtered(dlqFilterFlags{AllGroups: true}) {
-			if out, beside, err := w.dlq(command); err != nil || strings.Contains(out+beside, "--all-groups") {
+			if out, beside, err := w.command(command); err != nil || strings.Contains(out+beside, "--all-groups") {
 				t.Errorf("%s --all-groups: %v\n%s%s", name, err, out, beside)
 			}
 		}
@@ -114,25 +112,21 @@ func TestAMissingTopicIsToldOnce(t *testing.T) {
 				t.Errorf("%s: %v, want %s", name, err, want)
 			}
 		}
-		_, _, err := w.dlq(&dlqReplayCommand{To: "nosuch", MaxRedrives: -1})
+		_, _, err := w.command(&dlqReplayCommand{To: "nosuch", MaxRedrives: -1})
 		once("replay --to", err, "cannot write to topic nosuch: it does not exist, or this user may not describe it; check --to")
 		t.Setenv("DLQ_TOPIC", "nosuch.dlq")
 		for name, command := range filtered(dlqFilterFlags{}) {
-			_, _, err := w.dlq(command)
+			_, _, err := w.command(command)
 			once(name, err, "cannot read topic nosuch.dlq: it does not exist, or this user may not describe it; check DLQ_TOPIC and KAFKA_TOPIC")
 		}
-		for name, command := range map[string]dlqRunner{"show": &dlqShowCommand{ID: "0/0"}, "close": &dlqCloseCommand{IDs: []string{"0/0"}, Why: "x"}} {
-			_, _, err := w.dlq(command)
+		for name, command := range map[string]command{"show": &dlqShowCommand{ID: "0/0"}, "close": &dlqCloseCommand{IDs: []string{"0/0"}, Why: "x"}} {
+			_, _, err := w.command(command)
 			once(name, err, "cannot read topic nosuch.dlq: it does not exist, or this user may not describe it; check DLQ_TOPIC and KAFKA_TOPIC")
 		}
 		t.Setenv("KAFKA_TOPIC", "nosuch")
-		s, _, err := settings.Load(settings.GroupKafka)
-		if err != nil {
-			t.Fatal(err)
-		}
-		err = (&offsetsCommand{Timeout: time.Minute}).show(context.Background(), s, w.net.Dial, io.Discard)
+		_, _, err = w.command(&offsetsCommand{Timeout: time.Minute})
 		once("offsets", err, "topic nosuch: it does not exist, or this user may not describe it; check KAFKA_TOPIC, or --topic")
-		_, _, err = w.dlq(&findCommand{Since: "24h", Flow: []string{"F1"}, Limit: 5})
+		_, _, err = w.command(&findCommand{Since: "24h", Flow: []string{"F1"}, Limit: 5})
 		once("find", err, "cannot read topic nosuch: it does not exist, or this user may not describe it; check KAFKA_TOPIC")
 	})
 }
@@ -141,7 +135,7 @@ func TestAMissingTopicIsToldOnce(t *testing.T) {
 // whichever of them it reads first.
 func TestFindShowsTheLaterOfTwoDeadLetters(t *testing.T) {
 	for _, order := range [][]int64{{1, 2}, {2, 1}} {
-		f := &finder{c: &findCommand{}, wanted: &criteria{fields: map[string][]string{"flow_no": {"F1"}}}, print: &findPrinter{}, deadLetters: map[place]*foundDeadLetter{}}
+		f := &finder{c: &findCommand{}, wanted: &criteria{fields: map[string][]string{"flow_no": {"F1"}}}, print: &findPrinter{}, deadLetters: map[dlq.ID]*foundDeadLetter{}}
 		for _, n := range order {
 			s := &dlq.Stored{ID: dlq.ID{Topic: deadLetterTopic, Offset: n}, Written: n}
 			s.Topic, s.Partition, s.Offset, s.Value = eventTopic, 0, 7, []byte(plantedEvent)
@@ -149,7 +143,7 @@ func TestFindShowsTheLaterOfTwoDeadLetters(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if l := f.deadLetters[place{eventTopic, 0, 7}]; l == nil || l.id != deadLetterTopic+"/0/2" {
+		if l := f.deadLetters[dlq.ID{Topic: eventTopic, Offset: 7}]; l == nil || l.id != deadLetterTopic+"/0/2" {
 			t.Errorf("read in the order %v: %+v", order, l)
 		}
 	}

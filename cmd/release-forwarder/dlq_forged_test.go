@@ -53,19 +53,25 @@ func TestWhatOnlyAWriterStatesIsSaidSo(t *testing.T) {
 			t.Errorf("kept: %v", kept)
 		}
 
-		out, _, err := w.dlq(&listed)
+		out, _, err := w.command(&listed)
 		if err != nil || !strings.Contains(out, "0 (claims 7)") {
 			t.Errorf("list: %v\n%s", err, out)
 		}
 		asJSON := listed
 		asJSON.JSON = true
-		out, _, err = w.dlq(&asJSON)
+		out, _, err = w.command(&asJSON)
 		if err != nil {
 			t.Fatal(err)
 		}
 		ids := map[string]string{}
 		for line := range strings.Lines(out) {
-			var l shownDeadLetter
+			var l struct {
+				ID, Source, Origin string
+				Redrives           int
+				ClaimedRedrives    int      `json:"redrives_claimed"`
+				ClaimedOrigin      string   `json:"origin_claimed"`
+				AsStated           []string `json:"as_stated"`
+			}
 			if err := json.Unmarshal([]byte(line), &l); err != nil {
 				t.Fatal(err)
 			}
@@ -87,22 +93,22 @@ func TestWhatOnlyAWriterStatesIsSaidSo(t *testing.T) {
 			ids["events/0/1"]:  {"redrives        0\n", "7 (claimed; ", "origin events/0/0 (claimed; ", "as replay 1 of the event that began as events/0/1\n"},
 			ids["replays/0/0"]: {"redrives        1\n", "began as        events/0/0 (as its writer states)\n", "as replay 2 of the event that began as events/0/0\n"},
 		} {
-			out, _, err := w.dlq(&dlqShowCommand{ID: id})
+			out, _, err := w.command(&dlqShowCommand{ID: id})
 			for _, text := range want {
 				if err != nil || !strings.Contains(out, text) {
 					t.Errorf("show %s: %v, not there: %q\n%s", id, err, text, out)
 				}
 			}
 		}
-		if _, _, err := w.dlq(&dlqCloseCommand{IDs: []string{ids["events/0/1"]}, Why: "test"}); err != nil {
+		if _, _, err := w.command(&dlqCloseCommand{IDs: []string{ids["events/0/1"]}, Why: "test"}); err != nil {
 			t.Fatal(err)
 		}
-		out, _, err = w.dlq(&dlqShowCommand{ID: ids["events/0/1"]})
+		out, _, err = w.command(&dlqShowCommand{ID: ids["events/0/1"]})
 		if err != nil || !strings.Contains(out, " (as stated), ") {
 			t.Errorf("show: %v\n%s", err, out)
 		}
 
-		out, _, err = w.dlq(&dlqShowCommand{ID: ids["events/0/1"], JSON: true})
+		out, _, err = w.command(&dlqShowCommand{ID: ids["events/0/1"], JSON: true})
 		if err != nil || !strings.Contains(out, `"as_stated":["decided"]`) {
 			t.Errorf("show --json: %v\n%s", err, out)
 		}

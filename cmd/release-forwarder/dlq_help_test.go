@@ -2,26 +2,19 @@ package main
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
+	"release-forwarder/cmd/testkit/repo"
+
 	"github.com/alecthomas/kong"
 )
-
-var update = flag.Bool("update", false, "write docs/dlq.md anew")
 
 // helpPage is what --help says of each command on dead letters.
 func helpPage(t *testing.T) string {
 	t.Helper()
 	var page bytes.Buffer
-	fmt.Fprint(&page, `# The commands on dead letters
-
-What `+"`--help`"+` says. `+"`make generate`"+` writes this page. README.md, "Working off dead letters", says how they are used.
-`)
 	for _, command := range []string{"dlq", "dlq list", "dlq show", "dlq replay", "dlq close", "dlq export", "dlq stats"} {
 		var c commands
 		var out bytes.Buffer
@@ -52,17 +45,5 @@ func TestEveryCommandsHelpHasAnExample(t *testing.T) {
 }
 
 func TestTheDLQPageIsTheHelp(t *testing.T) {
-	file, want := filepath.Join("..", "..", "docs", "dlq.md"), helpPage(t)
-	if *update {
-		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(got) != want {
-		t.Errorf("%s differs from what --help says; run make generate", file)
-	}
+	repo.Generated(t, "docs/dlq.md", "<!-- begin: help -->\n", "<!-- end: help -->\n", helpPage(t), *repo.Update)
 }

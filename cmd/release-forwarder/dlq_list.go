@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"release-forwarder/cmd/release-forwarder/connect"
 	"release-forwarder/dlq"
 )
 
@@ -49,10 +50,11 @@ Examples:
 
 // Run lists dead letters.
 func (c *dlqListCommand) Run(stop stopper, out *output) error {
-	return c.run(stop, standardScreen(stop, out), nil)
+	return c.Do(stop, standardScreen(stop, out), nil)
 }
 
-func (c *dlqListCommand) run(ctx context.Context, sc screen, dial dialFunc) error {
+// Do runs the command on a screen. A nil dial is the network.
+func (c *dlqListCommand) Do(ctx context.Context, sc screen, dial connect.DialFunc) error {
 	filter, err := c.filter()
 	if err != nil {
 		return err

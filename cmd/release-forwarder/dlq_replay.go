@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"release-forwarder/cmd/release-forwarder/connect"
 	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/cmd/release-forwarder/visible"
 	"release-forwarder/dlq"
@@ -67,10 +68,11 @@ Examples:
 func (c *dlqReplayCommand) Run(stop stopper, out *output) error {
 	ctx, end := unbroken(stop, out)
 	defer end()
-	return c.run(ctx, standardScreen(stop, out), nil)
+	return c.Do(ctx, standardScreen(stop, out), nil)
 }
 
-func (c *dlqReplayCommand) run(ctx context.Context, sc screen, dial dialFunc) error {
+// Do runs the command on a screen. A nil dial is the network.
+func (c *dlqReplayCommand) Do(ctx context.Context, sc screen, dial connect.DialFunc) error {
 	filter, err := c.filter()
 	if err != nil {
 		return err

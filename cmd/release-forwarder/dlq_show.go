@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"release-forwarder/cmd/release-forwarder/connect"
 	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/cmd/release-forwarder/visible"
 	"release-forwarder/dlq"
@@ -41,10 +42,11 @@ Example:
 
 // Run shows a dead letter.
 func (c *dlqShowCommand) Run(stop stopper, out *output) error {
-	return c.run(stop, standardScreen(stop, out), nil)
+	return c.Do(stop, standardScreen(stop, out), nil)
 }
 
-func (c *dlqShowCommand) run(ctx context.Context, sc screen, dial dialFunc) error {
+// Do runs the command on a screen. A nil dial is the network.
+func (c *dlqShowCommand) Do(ctx context.Context, sc screen, dial connect.DialFunc) error {
 	groups := []settings.Group{settings.GroupEvent, settings.GroupCredential}
 	return openReader(ctx, sc, dial, c.AllGroups, c.To, groups, func(r *dlqRun) error {
 		ids, err := r.ids(ctx, []string{c.ID})

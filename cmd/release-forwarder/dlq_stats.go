@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"release-forwarder/cmd/release-forwarder/connect"
 	"release-forwarder/dlq"
 )
 
@@ -39,10 +40,11 @@ var errRetention = fmt.Errorf("open dead letters are near the end of their reten
 
 // Run counts dead letters.
 func (c *dlqStatsCommand) Run(stop stopper, out *output) error {
-	return c.run(stop, standardScreen(stop, out), nil)
+	return c.Do(stop, standardScreen(stop, out), nil)
 }
 
-func (c *dlqStatsCommand) run(ctx context.Context, sc screen, dial dialFunc) error {
+// Do runs the command on a screen. A nil dial is the network.
+func (c *dlqStatsCommand) Do(ctx context.Context, sc screen, dial connect.DialFunc) error {
 	filter, err := c.filter()
 	if err != nil {
 		return err

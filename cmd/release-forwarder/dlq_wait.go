@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"release-forwarder/consumer"
+	"release-forwarder/consumer/offsets"
 	"release-forwarder/consumer/progress"
 	"release-forwarder/dlq"
 )
@@ -27,11 +27,11 @@ func (j *replayJob) follow(ctx context.Context, tracker *dlq.Tracker) error {
 	p := newProgress(j.screen, "ended", j.sent)
 	told := false
 	look := func(ctx context.Context) (dlq.Progress, error) {
-		partitions, err := consumer.ReadProgress(ctx, j.wire, j.s.Kafka.GroupID, []string{j.to})
+		partitions, err := offsets.ReadProgress(ctx, j.wire, j.s.Kafka.GroupID, []string{j.to})
 		if err != nil {
 			return nil, explainOffsets(err)
 		}
-		if !told && !slices.ContainsFunc(partitions, func(p consumer.PartitionProgress) bool { return p.Committed >= 0 }) {
+		if !told && !slices.ContainsFunc(partitions, func(p offsets.PartitionProgress) bool { return p.Committed >= 0 }) {
 			told = true
 			j.say("group %s has committed nothing for %s yet: does the service run, and does it read that topic?", j.s.Kafka.GroupID, j.to)
 		}
@@ -56,11 +56,11 @@ func (j *replayJob) follow(ctx context.Context, tracker *dlq.Tracker) error {
 }
 
 // groupProgress is what a group's commits tell, ordered by topic and partition.
-type groupProgress []consumer.PartitionProgress
+type groupProgress []offsets.PartitionProgress
 
 // Done implements dlq.Progress: below the commit, or finished beyond it.
 func (g groupProgress) Done(topic string, partition int32, offset int64) bool {
-	i, found := slices.BinarySearchFunc(g, offset, func(p consumer.PartitionProgress, _ int64) int {
+	i, found := slices.BinarySearchFunc(g, offset, func(p offsets.PartitionProgress, _ int64) int {
 		return cmp.Or(cmp.Compare(p.Topic, topic), cmp.Compare(p.Partition, partition))
 	})
 	if !found || g[i].Err != nil || g[i].Committed < 0 {

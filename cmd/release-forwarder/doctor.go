@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"release-forwarder/cmd/release-forwarder/connect"
 	"release-forwarder/cmd/release-forwarder/doctor"
 	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/mapping"
@@ -58,6 +59,11 @@ With the environment of a running replica, and the platform asked too:
 
 // Run looks and prints.
 func (c *doctorCommand) Run(stop stopper, out *output) error {
+	return c.Do(stop, standardScreen(stop, out), nil)
+}
+
+// Do runs the command on a screen. A nil dial is the network.
+func (c *doctorCommand) Do(ctx context.Context, sc screen, dial connect.DialFunc) error {
 	groups := []settings.Group{settings.GroupKafka, settings.GroupDeadLetters, settings.GroupCredential}
 	if c.Platform {
 		groups = append(groups, settings.GroupUpstream)
@@ -67,13 +73,8 @@ func (c *doctorCommand) Run(stop stopper, out *output) error {
 		return err
 	}
 	for _, w := range warnings {
-		out.warn(w.String())
+		sc.say("warning: %s", w)
 	}
-	return c.show(stop, s, nil, out, out.beside)
-}
-
-// show looks and prints; dial is nil for the network.
-func (c *doctorCommand) show(ctx context.Context, s *settings.Settings, dial dialFunc, out, progress io.Writer) error {
 	limited, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 	report := append(doctor.Kafka(limited, s, dial), doctor.Credentials(s.Credential.Book())...)
@@ -81,7 +82,7 @@ func (c *doctorCommand) show(ctx context.Context, s *settings.Settings, dial dia
 		return errors.New("interrupted") // half a look says nothing
 	}
 	if c.Platform {
-		asked, err := c.askPlatform(ctx, s, dial, progress)
+		asked, err := c.askPlatform(ctx, s, dial, sc.err)
 		if err != nil {
 			return err
 		}
@@ -91,7 +92,7 @@ func (c *doctorCommand) show(ctx context.Context, s *settings.Settings, dial dia
 	if c.JSON {
 		write = report.JSON
 	}
-	if err := write(out); err != nil {
+	if err := write(sc.out); err != nil {
 		return err
 	}
 	if report.Verdict() == doctor.Wrong {
@@ -100,7 +101,7 @@ func (c *doctorCommand) show(ctx context.Context, s *settings.Settings, dial dia
 	return nil
 }
 
-func (c *doctorCommand) askPlatform(ctx context.Context, s *settings.Settings, dial dialFunc, progress io.Writer) (doctor.Report, error) {
+func (c *doctorCommand) askPlatform(ctx context.Context, s *settings.Settings, dial connect.DialFunc, progress io.Writer) (doctor.Report, error) {
 	roots, err := platformRoots(s.Upstream.TLSCAFile)
 	if err != nil {
 		return nil, err

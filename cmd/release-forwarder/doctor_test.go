@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"net"
@@ -9,27 +8,18 @@ import (
 	"testing"
 	"time"
 
+	"release-forwarder/cmd/release-forwarder/connect"
 	"release-forwarder/cmd/release-forwarder/doctor"
 	"release-forwarder/cmd/release-forwarder/settings"
 )
 
 // examined runs the command in the world and returns what it printed.
-func (w *world) examined(ctx context.Context, c doctorCommand, dial dialFunc) (report, progress string, err error) {
+func (w *world) examined(ctx context.Context, c doctorCommand, dial connect.DialFunc) (report, progress string, err error) {
 	w.t.Helper()
-	w.t.Setenv("KAFKA_BROKERS", strings.Join(w.cluster.ListenAddrs(), ","))
-	s, _, err := settings.Load()
-	if err != nil {
-		w.t.Fatal(err)
-	}
 	if c.Timeout == 0 {
 		c.Timeout = time.Minute
 	}
-	var out, aside bytes.Buffer
-	err = c.show(ctx, s, dial, &out, &aside)
-	if text := out.String() + aside.String(); strings.Contains(text, secret) {
-		w.t.Errorf("the secret is told:\n%s", text)
-	}
-	return out.String(), aside.String(), err
+	return w.commandOn(ctx, dial, &c)
 }
 
 func TestDoctorSendsNothingToThePlatform(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"release-forwarder/cmd/release-forwarder/connect"
 	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/consumer/fetch"
 	"release-forwarder/dlq"
@@ -55,10 +56,11 @@ Examples:
 
 // Run finds events.
 func (c *findCommand) Run(stop stopper, out *output) error {
-	return c.run(stop, standardScreen(stop, out), nil)
+	return c.Do(stop, standardScreen(stop, out), nil)
 }
 
-func (c *findCommand) run(ctx context.Context, sc screen, dial dialFunc) error {
+// Do runs the command on a screen. A nil dial is the network.
+func (c *findCommand) Do(ctx context.Context, sc screen, dial connect.DialFunc) error {
 	span, err := c.timeRange(time.Now())
 	if err != nil {
 		return err
@@ -72,7 +74,7 @@ func (c *findCommand) run(ctx context.Context, sc screen, dial dialFunc) error {
 	}
 	return openReader(ctx, sc, dial, false, "", nil, func(r *dlqRun) error {
 		out := bufio.NewWriter(sc.out)
-		f := &finder{c: c, r: r, span: span, wanted: wanted, print: newFindPrinter(out, c, sc.err, len(r.s.Kafka.Topic), len(r.s.DeadLetters.Topic)), deadLetters: map[place]*foundDeadLetter{}}
+		f := &finder{c: c, r: r, span: span, wanted: wanted, print: newFindPrinter(out, c, sc.err, len(r.s.Kafka.Topic), len(r.s.DeadLetters.Topic)), deadLetters: map[dlq.ID]*foundDeadLetter{}}
 		err := f.find(ctx)
 		if flushErr := out.Flush(); err == nil {
 			err = flushErr
@@ -165,15 +167,4 @@ func readPlates(in io.Reader) (plates []string, err error) {
 		return nil, errors.New("--plate: no plate came on standard input")
 	}
 	return plates, nil
-}
-
-// place is where a record lies.
-type place struct {
-	topic     string
-	partition int32
-	offset    int64
-}
-
-func (p place) String() string {
-	return dlq.ID{Topic: p.topic, Partition: p.partition, Offset: p.offset}.String()
 }

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"release-forwarder/consumer"
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/offsets"
 	"release-forwarder/dlq"
 )
 
@@ -64,23 +64,23 @@ func (f *finder) readEvents(ctx context.Context, t searched) (more bool, err err
 				f.print.limited = true
 				return false, nil
 			}
-			f.print.match(f.judge(place{t.name, span.Partition, rec.Offset}, &rec))
+			f.print.match(f.judge(dlq.ID{Topic: t.name, Partition: span.Partition, Offset: rec.Offset}, &rec))
 		}
 	}
 	return true, nil
 }
 
 // judge says what became of an event.
-func (f *finder) judge(at place, rec *fetch.Record) foundMatch {
+func (f *finder) judge(at dlq.ID, rec *fetch.Record) foundMatch {
 	m := foundMatch{At: at.String(), Dated: dlq.Stamp(rec.Timestamp), foundEvent: describeEvent(rec.Value, f.c.Reveal)}
-	if origin := originOf(rec); at.topic == target(f.r.s, "") {
+	if origin := originOf(rec); at.Topic == target(f.r.s, "") {
 		if m.ReplayOf = origin; origin != "" {
 			m.AsStated = []string{"replay_of"}
 		}
 	} else {
 		m.ClaimedOrigin = origin
 	}
-	done := groupProgress(f.group).Done(at.topic, at.partition, at.offset)
+	done := groupProgress(f.group).Done(at.Topic, at.Partition, at.Offset)
 	if l := f.deadLetters[at]; l != nil {
 		l.joined = true
 		m.tell(l)
@@ -100,7 +100,7 @@ func (f *finder) judge(at place, rec *fetch.Record) foundMatch {
 		}
 	default:
 		m.Outcome = outcomeWaiting
-		m.Note = whyWaiting(p, at.offset)
+		m.Note = whyWaiting(p, at.Offset)
 	}
 	return m
 }
@@ -110,8 +110,8 @@ func (m *foundMatch) tell(l *foundDeadLetter) {
 	m.Outcome, m.Reason, m.DeadLetter, m.DeadLetterState, m.Written = outcomeDeadLetter, l.reason, l.id, l.state, l.written
 }
 
-func (f *finder) progressOf(at place) *consumer.PartitionProgress {
-	i := slices.IndexFunc(f.group, func(p consumer.PartitionProgress) bool { return p.Topic == at.topic && p.Partition == at.partition })
+func (f *finder) progressOf(at dlq.ID) *offsets.PartitionProgress {
+	i := slices.IndexFunc(f.group, func(p offsets.PartitionProgress) bool { return p.Topic == at.Topic && p.Partition == at.Partition })
 	if i < 0 {
 		return nil
 	}
@@ -119,7 +119,7 @@ func (f *finder) progressOf(at place) *consumer.PartitionProgress {
 }
 
 // whyWaiting says what the group's commit tells of an offset that is not done.
-func whyWaiting(p *consumer.PartitionProgress, offset int64) string {
+func whyWaiting(p *offsets.PartitionProgress, offset int64) string {
 	switch {
 	case p.Committed < 0:
 		return "the group has no commit for this partition"
@@ -142,14 +142,14 @@ func originOf(rec *fetch.Record) string {
 // leftDeadLetters prints the dead letters whose events were not found: they are no
 // longer in their topic, or dated outside of the range.
 func (f *finder) leftDeadLetters() {
-	var left []place
+	var left []dlq.ID
 	for at, l := range f.deadLetters {
 		if !l.joined {
 			left = append(left, at)
 		}
 	}
-	slices.SortFunc(left, func(a, b place) int {
-		return cmp.Or(strings.Compare(a.topic, b.topic), cmp.Compare(a.partition, b.partition), cmp.Compare(a.offset, b.offset))
+	slices.SortFunc(left, func(a, b dlq.ID) int {
+		return cmp.Or(strings.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition), cmp.Compare(a.Offset, b.Offset))
 	})
 	for _, at := range left {
 		if f.print.matches == f.c.Limit {

@@ -8,8 +8,8 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
-	"release-forwarder/consumer"
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/offsets"
 	"release-forwarder/dlq"
 )
 
@@ -24,8 +24,8 @@ type finder struct {
 	span        timeRange
 	wanted      *criteria
 	print       *findPrinter
-	deadLetters map[place]*foundDeadLetter // those that fit, by their event's place
-	group       []consumer.PartitionProgress
+	deadLetters map[dlq.ID]*foundDeadLetter // those that fit, by their event's place
+	group       []offsets.PartitionProgress
 	failed      bool // something could not be read or told
 	// deadLettersSince is since when the dead letters are all there; zero: since
 	// ever.
@@ -157,7 +157,7 @@ func (f *finder) readProgress(ctx context.Context, topics []searched) error {
 	for _, t := range topics {
 		names = append(names, t.name)
 	}
-	group, err := consumer.ReadProgress(ctx, f.r.wire, f.r.s.Kafka.GroupID, names)
+	group, err := offsets.ReadProgress(ctx, f.r.wire, f.r.s.Kafka.GroupID, names)
 	if err != nil {
 		return explainOffsets(err)
 	}
@@ -233,9 +233,9 @@ func (f *finder) keep(s *dlq.Stored, ledger *dlq.Ledger) error {
 	if ledger != nil {
 		l.state = ledger.State(s)
 	}
-	at := place{s.Topic, s.Partition, s.Offset}
+	at := dlq.ID{Topic: s.Topic, Partition: s.Partition, Offset: s.Offset}
 	if s.Topic == "" || s.Partition < 0 || s.Offset < 0 { // its place cannot be read
-		at = place{s.ID.Topic, s.ID.Partition, s.ID.Offset}
+		at = s.ID
 	}
 	// A record may have two dead letters: one was written again, or its topic was
 	// made anew. The later one counts, wherever it lies.

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -28,7 +30,7 @@ func (w *world) find(c findCommand, input string) (out, said string, err error) 
 		c.Limit = 1000
 	}
 	var stdout, stderr bytes.Buffer
-	err = c.run(context.Background(), screen{in: strings.NewReader(input), out: &stdout, err: &stderr}, w.net.Dial)
+	err = c.Do(context.Background(), screen{in: strings.NewReader(input), out: &stdout, err: &stderr}, w.net.Dial)
 	return stdout.String(), stderr.String(), err
 }
 
@@ -63,7 +65,7 @@ func (w *world) troubled() *replica {
 	w.produce(0, event(1, 0), event(2, 0), strings.Replace(event(2, 1), `"flow_no"`, `"flow"`, 1), event(1, 1), event(3, 0), `{"plate":"粤B00003",,`)
 	w.until("the ends", func() bool { return w.platform.Stats().Accepted == 2 && len(w.deadLetters()) == 2 })
 	w.until("the commit", func() bool {
-		p, err := w.offsets(offsetsCommand{})
+		p, _, err := w.command(&offsetsCommand{Timeout: time.Minute})
 		return err == nil && strings.Contains(p, " 4     2 ")
 	})
 	return r
@@ -282,5 +284,15 @@ func TestPlatesAreComparedAsPeopleWriteThem(t *testing.T) {
 	}
 	if samePlate("粤B12345") == samePlate("粤B12346") {
 		t.Error("different plates are one")
+	}
+}
+
+func TestFindEndsWhereItIsToldToStopBeforeThePlates(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	from, _ := io.Pipe() // nothing comes
+	_, err := (&findCommand{Plate: "-"}).criteria(screen{in: stopper{ctx}.input(from), err: io.Discard})
+	if !errors.Is(err, errStopped) {
+		t.Errorf("ended with %v", err)
 	}
 }

@@ -4,15 +4,17 @@ import (
 	"bytes"
 	"go/scanner"
 	"go/token"
-	"os"
-	"path/filepath"
+	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"release-forwarder/cmd/testkit/repo"
 )
 
 const (
-	glossaryPage = "../../docs/glossary.md"
+	glossaryPage = "docs/glossary.md"
 	mostTerms    = 40
 )
 
@@ -49,13 +51,10 @@ func (r retired) counts(folder string) bool {
 // readGlossary gives the terms and the words that they replace.
 func readGlossary(t *testing.T) (terms []string, words map[string]retired) {
 	t.Helper()
-	page, err := os.ReadFile(glossaryPage)
-	if err != nil {
-		t.Fatal(err)
-	}
+	page := repo.Read(t, glossaryPage)
 	words = map[string]retired{}
 	entry := regexp.MustCompile(`([a-z]+)(?: \((in|outside) ([^)]*)\))?(?:, |$)`)
-	for _, line := range strings.Split(string(page), "\n") {
+	for _, line := range strings.Split(page, "\n") {
 		cells := strings.Split(line, "|")
 		if len(cells) != 6 || strings.Contains(line, "---") || strings.TrimSpace(cells[1]) == "term" {
 			continue
@@ -216,33 +215,14 @@ func TestTheGlossaryIsKept(t *testing.T) {
 		t.Errorf("%d terms, at most %d are meant", len(terms), mostTerms)
 	}
 	c := newGlossaryCheck(t, terms, words)
-	root := filepath.Join("..", "..")
-	err := filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
-		name := d.Name()
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir() && (name == "node_modules" || name == "bin" || name == "dist" || name == "testdata" || name == ".git"):
-			return filepath.SkipDir
-		case d.IsDir() || name == "CHANGELOG.md" || name == "glossary.md" || name == "glossary_test.go" ||
-			!strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, ".md"):
-			return nil
+	for _, name := range slices.Concat(repo.Files(t, ".go"), repo.Files(t, ".md")) {
+		switch file := path.Base(name); {
+		case file == "CHANGELOG.md", file == "glossary.md", file == "glossary_test.go", strings.Contains(name, "testdata/"):
+		case strings.HasSuffix(name, ".go"):
+			c.source(name, path.Dir(name), []byte(repo.Read(t, name)))
+		default:
+			c.page(name, path.Dir(name), repo.Read(t, name))
 		}
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		file, _ := filepath.Rel(root, path)
-		folder := filepath.ToSlash(filepath.Dir(file))
-		if strings.HasSuffix(name, ".go") {
-			c.source(file, folder, text)
-		} else {
-			c.page(file, folder, string(text))
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 	for term := range c.terms {
 		t.Errorf("nothing is called %q: take it out of the glossary", term)

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"os"
 	"strings"
@@ -23,28 +22,14 @@ func silentInput(t *testing.T) (stopper, *os.File) {
 	return stopper{ctx}, from
 }
 
-func TestWhatReadsStandardInputEndsWhenItIsToldToStop(t *testing.T) {
+func TestCheckEndsWhenItIsToldToStop(t *testing.T) {
 	stop, in := silentInput(t)
-	t.Run("check", func(t *testing.T) {
-		before := os.Stdin
-		os.Stdin = in
-		defer func() { os.Stdin = before }()
-		if code := execute(stop, []string{"check"}, io.Discard); code != exitFailed {
-			t.Errorf("exit code %d", code)
-		}
-	})
-	t.Run("find", func(t *testing.T) {
-		_, err := (&findCommand{Plate: "-"}).criteria(screen{in: stop.input(in), err: io.Discard})
-		if !errors.Is(err, errStopped) {
-			t.Errorf("ended with %v", err)
-		}
-	})
-	t.Run("the question before a replay", func(t *testing.T) {
-		j := replayJob{dlqRun: &dlqRun{screen: screen{in: stop.input(in), err: io.Discard, asked: true}}}
-		if err := j.ask(); !errors.Is(err, errUnasked) {
-			t.Errorf("ended with %v", err)
-		}
-	})
+	before := os.Stdin
+	os.Stdin = in
+	defer func() { os.Stdin = before }()
+	if code := execute(stop, []string{"check"}, io.Discard); code != exitFailed {
+		t.Errorf("exit code %d", code)
+	}
 }
 
 func TestStandardInputComesAsItIs(t *testing.T) {

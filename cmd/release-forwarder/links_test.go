@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"unicode"
+
+	"release-forwarder/cmd/testkit/repo"
 )
 
 // TestLinksOfTheDocumentsLeadSomewhere: a relative link in a document names a file of
@@ -14,8 +16,8 @@ import (
 func TestLinksOfTheDocumentsLeadSomewhere(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)\s]*)\)`)
 	checked := 0
-	for _, file := range filesOf(t, "../..", ".md") {
-		text := shown.ReplaceAllStringFunc(readFile(t, file), func(s string) string {
+	for _, file := range repo.Files(t, ".md") {
+		text := shown.ReplaceAllStringFunc(repo.Read(t, file), func(s string) string {
 			if strings.HasPrefix(s, "](") {
 				return s
 			}
@@ -31,9 +33,9 @@ func TestLinksOfTheDocumentsLeadSomewhere(t *testing.T) {
 			if path != "" {
 				target = filepath.Join(filepath.Dir(file), path)
 			}
-			if _, err := os.Stat(target); err != nil {
+			if _, err := os.Stat(repo.Path(t, target)); err != nil {
 				t.Errorf("%s: the link %s leads to no file", file, m[1])
-			} else if anchor != "" && !headings(readFile(t, target))[anchor] {
+			} else if anchor != "" && !headings(repo.Read(t, target))[anchor] {
 				t.Errorf("%s: the link %s leads to no heading", file, m[1])
 			}
 		}

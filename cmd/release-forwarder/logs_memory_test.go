@@ -82,7 +82,7 @@ func TestPendingMemoryStaysWithinItsBoundsWhateverTheLog(t *testing.T) {
 				time.Sleep(time.Minute) // a record of each partition has failed, then it reads up to its bounds
 				for range 3 {
 					time.Sleep(time.Minute)
-					s := r.engine.Status()
+					s := r.Snapshot().Engine
 					if s.Pending > c.pending || s.Pending < c.pending*9/10 {
 						t.Errorf("%d pending, want %d at most, and no less than nine tenths of it", s.Pending, c.pending)
 					}

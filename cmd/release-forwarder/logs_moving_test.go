@@ -48,7 +48,7 @@ func TestALeaderThatLagsIsBelievedOnlyWhenItHasSaidSoForHalfAMinute(t *testing.T
 				l.grow(110)
 				w.until("the rest", w.allCommitted(1, 110))
 				w.end(r)
-				if n, _ := r.facts.drops(); n != c.dropped {
+				if n := r.Snapshot().Dropped; n != c.dropped {
 					t.Errorf("%d counted as dropped, want %d", n, c.dropped)
 				}
 				if s := w.platform.Stats(); s.Accepted != 110 || c.dropped == 0 && s.Repeated > 0 {
@@ -109,7 +109,7 @@ func TestALeaderEpochTellsALaggingLeaderFromATruncatedLog(t *testing.T) {
 				w.until("the commit", w.allCommitted(1, 100))
 				l.change(func() { c.change(l) })
 				time.Sleep(c.lasts)
-				if n, _ := r.facts.drops(); n != c.dropped {
+				if n := r.Snapshot().Dropped; n != c.dropped {
 					t.Errorf("%d counted as dropped after %s, want %d", n, c.lasts, c.dropped)
 				}
 				l.change(func() { l.lagging = 0 })
@@ -139,10 +139,10 @@ func TestRetentionThatOvertakesThePositionWhileReadingIsPausedIsCounted(t *testi
 		w.serve(l)
 		r := w.start("CONSUMER_MAX_PENDING", "100")
 		w.until("reading pauses", func() bool {
-			p := r.engine.Status().Partitions
+			p := r.Snapshot().Engine.Partitions
 			return len(p) == 1 && p[0].Paused == "records"
 		})
-		position := r.engine.Status().Partitions[0].Position
+		position := r.Snapshot().Engine.Partitions[0].Position
 		l.change(func() {
 			l.start = 300
 			l.pieces = l.pieces[300:]
@@ -151,7 +151,7 @@ func TestRetentionThatOvertakesThePositionWhileReadingIsPausedIsCounted(t *testi
 		w.failing(func(string) bool { return false })
 		w.until("the rest", w.allCommitted(1, 500), 5*time.Minute)
 		w.end(r)
-		if n, _ := r.facts.drops(); n != 300-position {
+		if n := r.Snapshot().Dropped; n != 300-position {
 			t.Errorf("%d counted as dropped, want those from %d to 300", n, position)
 		}
 		if s := w.platform.Stats(); s.Accepted != int(position)+200 || s.Repeated != 0 {
@@ -179,12 +179,12 @@ func TestADamagedBatchStopsItsPartitionAloneAndGoesOnWhenItIsMended(t *testing.T
 		if n := strings.Count(w.log.String(), cannot); n == 0 || n > 60 {
 			t.Errorf("%d lines in a minute", n)
 		}
-		if kind := r.status().Condition.Kind; kind != admin.PartitionUnreadable {
+		if kind := r.Status().Condition.Kind; kind != admin.PartitionUnreadable {
 			t.Errorf("the status page says %q", kind)
 		}
 		bad.change(func() { bad.pieces[1] = batch(1, 1) })
 		w.until("the mended one", func() bool { return w.committed(0) == 3 })
-		if kind := r.status().Condition.Kind; kind != admin.Well {
+		if kind := r.Status().Condition.Kind; kind != admin.Well {
 			t.Errorf("then the status page says %q", kind)
 		}
 		w.end(r)

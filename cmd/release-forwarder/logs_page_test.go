@@ -5,15 +5,15 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"release-forwarder/cmd/testkit/repo"
 )
 
 // readerSight is what kafka-go's Reader did with a log.
@@ -98,10 +98,10 @@ func (c realLog) dying(t *testing.T) string {
 	return fmt.Sprintf("panics (`%s`): the process ends", found[1])
 }
 
-var updateLogs = flag.Bool("logs.update", false, "write the measured part of docs/kafka-logs.md anew")
+var updateLogs = flag.Bool("logs.update", false, "write the measured part of docs/kafka-logs.md")
 
 const (
-	logsPage  = "../../docs/kafka-logs.md"
+	logsPage  = "docs/kafka-logs.md"
 	logsBegin = "<!-- begin: measured by TestTheLogsPageIsWhatWasMeasured -->\n"
 	logsEnd   = "<!-- end: measured -->\n"
 )
@@ -125,50 +125,18 @@ func TestTheLogsPageIsWhatWasMeasured(t *testing.T) {
 		}
 		fmt.Fprintf(&table, "| %s | %s | %s | `%s` |\n", c.name, seen, c.ours, strings.ReplaceAll(c.name, " ", "_"))
 	}
-	page, err := os.ReadFile(logsPage)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, ok := strings.Cut(string(page), logsBegin)
-	measured, after, ended := strings.Cut(rest, logsEnd)
-	if !ok || !ended {
-		t.Fatalf("%s has lost its marks", logsPage)
-	}
-	if measured == table.String() {
-		return
-	}
-	if *updateLogs {
-		if err := os.WriteFile(logsPage, []byte(before+logsBegin+table.String()+logsEnd+after), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	t.Errorf("the page says otherwise (`make generate` writes it anew); measured:\n%s", table.String())
+	repo.Generated(t, logsPage, logsBegin, logsEnd, table.String(), *updateLogs)
 }
 
 // Every test that the page names is there.
 func TestEveryTestThatTheLogsPageNamesIsThere(t *testing.T) {
-	tests := map[string]bool{}
-	function := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
-	scenario := regexp.MustCompile(`\{name: "([^"]+)"`)
-	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
-			return err
-		}
-		text, err := os.ReadFile(path)
-		for _, m := range slices.Concat(function.FindAllStringSubmatch(string(text), -1), scenario.FindAllStringSubmatch(string(text), -1)) {
+	tests := repo.Tests(t)
+	for _, file := range repo.Files(t, "_test.go") {
+		for _, m := range regexp.MustCompile(`\{name: "([^"]+)"`).FindAllStringSubmatch(repo.Read(t, file), -1) {
 			tests[m[1]] = true
 		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
-	page, err := os.ReadFile(logsPage)
-	if err != nil {
-		t.Fatal(err)
-	}
-	named := regexp.MustCompile("`((?:Test|Fuzz)\\w+)[/`]|acceptance `([^`]+)`").FindAllStringSubmatch(string(page), -1)
+	named := regexp.MustCompile("`((?:Test|Fuzz)\\w+)[/`]|acceptance `([^`]+)`").FindAllStringSubmatch(repo.Read(t, logsPage), -1)
 	if len(named) < 20 {
 		t.Errorf("the page names %d tests", len(named))
 	}

@@ -23,6 +23,9 @@ import (
 	"release-forwarder/cmd/release-forwarder/visible"
 )
 
+// Set by release builds (-ldflags "-X main.version=… -X main.revision=…").
+var version, revision string
+
 // Exit codes.
 const (
 	exitAsked  = 0 // stopped as asked
@@ -69,7 +72,7 @@ func execute(stop stopper, args []string, stdout io.Writer) int {
 		defer lines.Flush(linesLimit)
 		stderr = lines
 	}
-	return exitCode(out.verdict(command.Run(stop, out)), stderr)
+	return exitCode(out.verdict(command.Run(stop, out, telemetry.NewBuild(version, revision))), stderr)
 }
 
 // exitCode prints what went wrong, once.
@@ -165,7 +168,7 @@ it as well, but under nohup. Files that change are taken up without a signal.`
 // Run is the data's way: settings, the parts wired, run, stop. What it writes to standard
 // error goes through a queue: who reads that must neither hold it up nor, by going away,
 // end it (SIGPIPE).
-func (runCommand) Run(stop stopper, out *output) error {
+func (runCommand) Run(stop stopper, out *output, build telemetry.Build) error {
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, end := hangUp(stop)
 	defer end()
@@ -175,7 +178,7 @@ func (runCommand) Run(stop stopper, out *output) error {
 	}
 	ready := make(chan made, 1)
 	go func() { // a file of a secret that cannot be read in time must not outlast a stop
-		v, err := makeService(out.beside)
+		v, err := makeService(out.beside, build)
 		ready <- made{v, err}
 	}()
 	select {
@@ -183,20 +186,20 @@ func (runCommand) Run(stop stopper, out *output) error {
 		if m.err != nil {
 			return m.err
 		}
-		return m.service.run(ctx)
+		return m.service.Run(ctx)
 	case <-ctx.Done():
 		return nil // nothing was contacted yet
 	}
 }
 
-func makeService(stderr io.Writer) (*service, error) {
+func makeService(stderr io.Writer, build telemetry.Build) (*service, error) {
 	s, warnings, err := settings.Load()
 	if err != nil {
 		return nil, err
 	}
 	s.Upstream.Proxy.Export()
 	paceCollector(os.Getenv, s.Upstream.MaxInFlight, s.Consumer.MaxPendingBytes)
-	v, err := newService(s, nil, stderr)
+	v, err := New(Config{Settings: s, Stderr: stderr, Build: build})
 	if err != nil {
 		return nil, err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -13,7 +12,7 @@ import (
 
 	"release-forwarder/cmd/release-forwarder/connect"
 	"release-forwarder/cmd/release-forwarder/settings"
-	"release-forwarder/consumer"
+	"release-forwarder/consumer/offsets"
 )
 
 type offsetsCommand struct {
@@ -48,18 +47,18 @@ Example:
 
 // Run shows the group's progress.
 func (c *offsetsCommand) Run(stop stopper, out *output) error {
+	return c.Do(stop, standardScreen(stop, out), nil)
+}
+
+// Do runs the command on a screen. A nil dial is the network.
+func (c *offsetsCommand) Do(ctx context.Context, sc screen, dial connect.DialFunc) error {
 	s, warnings, err := settings.Load(settings.GroupKafka)
 	if err != nil {
 		return err
 	}
 	for _, w := range warnings {
-		out.warn(w.String())
+		sc.say("warning: %s", w)
 	}
-	return c.show(stop, s, nil, out)
-}
-
-// show asks Kafka and prints what it says; dial is nil for the network.
-func (c *offsetsCommand) show(ctx context.Context, s *settings.Settings, dial dialFunc, out io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 	topics, optional := c.Topics, ""
@@ -71,9 +70,9 @@ func (c *offsetsCommand) show(ctx context.Context, s *settings.Settings, dial di
 		return err
 	}
 	if c.JSON {
-		err = shown.json(out)
+		err = shown.json(sc.out)
 	} else {
-		err = shown.table(out)
+		err = shown.table(sc.out)
 	}
 	if err == nil && shown.failed {
 		err = errSomeFailed
@@ -83,7 +82,7 @@ func (c *offsetsCommand) show(ctx context.Context, s *settings.Settings, dial di
 
 // readProgress reads the progress on topics, which must be there, and on an
 // optional one.
-func readProgress(ctx context.Context, s *settings.Settings, dial dialFunc, topics []string, optional string) (shownOffsets, error) {
+func readProgress(ctx context.Context, s *settings.Settings, dial connect.DialFunc, topics []string, optional string) (shownOffsets, error) {
 	var none shownOffsets
 	connected, hangUp := context.WithCancel(context.Background())
 	defer hangUp()
@@ -101,13 +100,13 @@ func readProgress(ctx context.Context, s *settings.Settings, dial dialFunc, topi
 	if err := k.Reach(ctx); err != nil {
 		return none, fmt.Errorf("Kafka cannot be reached: %w", err) //nolint:staticcheck // a name begins it
 	}
-	progress, err := consumer.ReadProgress(ctx, k.Wire, s.Kafka.GroupID, topics)
+	progress, err := offsets.ReadProgress(ctx, k.Wire, s.Kafka.GroupID, topics)
 	if err != nil {
 		return none, explainOffsets(err)
 	}
 	absent := ""
 	if optional != "" {
-		more, err := consumer.ReadProgress(ctx, k.Wire, s.Kafka.GroupID, []string{optional})
+		more, err := offsets.ReadProgress(ctx, k.Wire, s.Kafka.GroupID, []string{optional})
 		switch {
 		case errors.Is(err, kafka.UnknownTopicOrPartition):
 			absent = optional

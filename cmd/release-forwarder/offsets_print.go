@@ -9,7 +9,7 @@ import (
 	"text/tabwriter"
 
 	"release-forwarder/cmd/release-forwarder/visible"
-	"release-forwarder/consumer"
+	"release-forwarder/consumer/offsets"
 	"release-forwarder/consumer/progress"
 )
 
@@ -47,7 +47,7 @@ type shownPartition struct {
 	Error     string           `json:"error,omitempty"`
 }
 
-func describeOffsets(group string, all []consumer.PartitionProgress) shownOffsets {
+func describeOffsets(group string, all []offsets.PartitionProgress) shownOffsets {
 	shown := shownOffsets{Group: group, Partitions: []shownPartition{}}
 	for _, p := range all {
 		s := shownPartition{Topic: p.Topic, Partition: p.Partition, DoneRuns: p.Done, Waiting: p.Unfinished}
@@ -72,7 +72,7 @@ func describeOffsets(group string, all []consumer.PartitionProgress) shownOffset
 }
 
 // notes says what a person should know beside the numbers.
-func notes(p consumer.PartitionProgress) []string {
+func notes(p offsets.PartitionProgress) []string {
 	var said []string
 	if p.Committed < 0 {
 		said = append(said, "no commit: starts at the log's first record")

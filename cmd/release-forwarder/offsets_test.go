@@ -1,11 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -15,31 +16,19 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/cmd/testkit/platform"
-	"release-forwarder/consumer"
+	"release-forwarder/consumer/offsets"
 	"release-forwarder/consumer/progress"
 )
 
 // offsets runs the command and gives what it prints.
 func (w *world) offsets(c offsetsCommand) (string, error) {
 	w.t.Helper()
-	return w.offsetsFrom(strings.Join(w.cluster.ListenAddrs(), ","), c)
-}
-
-func (w *world) offsetsFrom(brokers string, c offsetsCommand) (string, error) {
-	w.t.Helper()
-	w.t.Setenv("KAFKA_BROKERS", brokers)
-	s, _, err := settings.Load(settings.GroupKafka)
-	if err != nil {
-		w.t.Fatal(err)
-	}
 	if c.Timeout == 0 {
 		c.Timeout = 20 * time.Second
 	}
-	var out bytes.Buffer
-	err = c.show(context.Background(), s, w.net.Dial, &out)
-	return out.String(), err
+	out, _, err := w.command(&c)
+	return out, err
 }
 
 // refuse makes the platform fail all requests of an order key.
@@ -177,7 +166,8 @@ func TestOffsetsSaysWhatIsWrong(t *testing.T) {
 			}
 		})
 		t.Run("no broker", func(t *testing.T) {
-			_, err := w.offsetsFrom("127.0.0.1:9", offsetsCommand{})
+			away := func(context.Context, string, string) (net.Conn, error) { return nil, syscall.ECONNREFUSED }
+			_, _, err := w.commandOn(context.Background(), away, &offsetsCommand{Timeout: 20 * time.Second})
 			if err == nil || !strings.Contains(err.Error(), "check KAFKA_BROKERS") {
 				t.Errorf("%v", err)
 			}
@@ -270,13 +260,13 @@ func (w *world) mirror(id string) (*kfake.Cluster, *kgo.Client) {
 }
 
 func TestOffsetsSayThatACommitIsOfATopicThatWasDeleted(t *testing.T) {
-	p := consumer.PartitionProgress{
+	p := offsets.PartitionProgress{
 		Topic: "events", Told: progress.Told{Committed: 100, End: 100, AnotherTopic: true}, LogStart: 40, LogEnd: 60, Stable: 60,
 	}
 	if said := notes(p); len(said) != 1 || !strings.Contains(said[0], "a topic of this name that was deleted since") {
 		t.Errorf("%q", said)
 	}
-	if shown := describeOffsets("group", []consumer.PartitionProgress{p}); shown.Total.Open != 20 {
+	if shown := describeOffsets("group", []offsets.PartitionProgress{p}); shown.Total.Open != 20 {
 		t.Errorf("%d are open, want all of the new topic's", shown.Total.Open)
 	}
 }

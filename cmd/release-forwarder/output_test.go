@@ -17,11 +17,14 @@ import (
 	"release-forwarder/dlq"
 )
 
+// anEvent could be sent.
+const anEvent = `{"park_uuid":"lot-1","flow_no":"F1","parking_serial":"S1","plate":"粤B12345"}`
+
 // printing are commands that print and, but for that, succeed.
 func printing(t *testing.T) []string {
 	t.Helper()
 	good := filepath.Join(t.TempDir(), "good.json")
-	if err := os.WriteFile(good, []byte(plantedEvent), 0o600); err != nil {
+	if err := os.WriteFile(good, []byte(anEvent), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return []string{
@@ -52,7 +55,7 @@ func posted(t *testing.T) {
 	defer p.Close()
 	done := make(chan error)
 	for i := range int64(2) {
-		l := dlq.Letter{Topic: "events", Offset: i, Timestamp: time.Now().UnixMilli(), Value: []byte(plantedEvent), Stage: dlq.StageUpstream, Reason: dlq.ReasonRefused}
+		l := dlq.Letter{Topic: "events", Offset: i, Timestamp: time.Now().UnixMilli(), Value: []byte(anEvent), Stage: dlq.StageUpstream, Reason: dlq.ReasonRefused}
 		p.Publish(context.Background(), &l, func(err error) { done <- err })
 		if err := <-done; err != nil {
 			t.Fatal(err)
@@ -144,10 +147,10 @@ func TestWhatElseFailedIsToldBesideTheOutput(t *testing.T) {
 		{nil, own, "own"},
 		{syscall.ENOSPC, nil, "the output cannot be written: no space left on device"},
 		{syscall.ENOSPC, own, "own\nthe output cannot be written: no space left on device"},
-		{syscall.ENOSPC, errRetention, "the output cannot be written: no space left on device"},
+		{syscall.ENOSPC, errSomeFailed, "the output cannot be written: no space left on device"},
 		{syscall.EPIPE, nil, "<nil>"},
 		{syscall.EPIPE, own, "own"},
-		{syscall.EPIPE, errRetention, errRetention.Error()},
+		{syscall.EPIPE, errSomeFailed, errSomeFailed.Error()},
 		// Kafka's connection broke, not the pipe.
 		{nil, syscall.EPIPE, "broken pipe"},
 	} {

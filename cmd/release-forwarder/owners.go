@@ -101,45 +101,26 @@ func (o *owners) note(parts []membership.Partition, now time.Time) {
 	o.since, o.told = since, now
 }
 
-// unowned are the partitions that nobody has owned for ownersPatience, in order, and since when the first of them
-// has had no owner. known is false where the coordinator has not told for as long.
-func (o *owners) unowned() (where []membership.Partition, since time.Time, known bool) {
+// snapshot is what the coordinator has answered so far. Partitions that lost their owner less than ownersPatience ago
+// are left out: one that moves has none for a moment.
+func (o *owners) snapshot() (s OwnersSnapshot) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.told.IsZero() || time.Since(o.told) >= ownersPatience {
-		return nil, time.Time{}, false
+		return s
+	}
+	s.AllOwned, s.UnownedByTopic = len(o.since) == 0, map[string]int{}
+	for _, topic := range o.topics {
+		s.UnownedByTopic[topic] = 0
 	}
 	for p, began := range o.since {
 		if o.told.Sub(began) >= ownersPatience {
-			where, since = append(where, p), earliest(since, began)
+			s.Unowned, s.UnownedSince = append(s.Unowned, p), earliest(s.UnownedSince, began)
+			s.UnownedByTopic[p.Topic]++
 		}
 	}
-	slices.SortFunc(where, membership.Partition.Compare)
-	return where, since, true
-}
-
-// counts are the numbers of those partitions by topic; nil where they are not known.
-func (o *owners) counts() map[string]int64 {
-	where, _, known := o.unowned()
-	if !known {
-		return nil
-	}
-	n := map[string]int64{}
-	for _, topic := range o.topics {
-		n[topic] = 0
-	}
-	for _, p := range where {
-		n[p.Topic]++
-	}
-	return n
-}
-
-// all tells whether each partition has an owner, as the coordinator last told.
-func (o *owners) all() bool {
-	_, _, known := o.unowned()
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return known && len(o.since) == 0
+	slices.SortFunc(s.Unowned, membership.Partition.Compare)
+	return s
 }
 
 // tell says once that nobody reads partitions, and once that it is over; and once where that cannot be seen.
@@ -149,13 +130,13 @@ func (o *owners) tell(ctx context.Context, found membership.Group, err error) {
 		events.OwnersUnknown.LogContext(ctx, o.log, slog.String("error", wire.Cause(err)))
 	}
 	o.hidden = denied || o.hidden && err != nil
-	where, since, known := o.unowned()
+	s := o.snapshot()
 	switch {
-	case len(where) > 0 && o.said.IsZero():
-		o.said = since
-		events.PartitionsUnowned.LogContext(ctx, o.log, slog.String("partitions", places(where)), slog.Int("count", len(where)),
-			slog.Time("since", since.UTC()), slog.String("found", found.String()))
-	case known && len(where) == 0 && !o.said.IsZero():
+	case len(s.Unowned) > 0 && o.said.IsZero():
+		o.said = s.UnownedSince
+		events.PartitionsUnowned.LogContext(ctx, o.log, slog.String("partitions", places(s.Unowned)), slog.Int("count", len(s.Unowned)),
+			slog.Time("since", s.UnownedSince.UTC()), slog.String("found", found.String()))
+	case s.UnownedByTopic != nil && len(s.Unowned) == 0 && !o.said.IsZero():
 		events.PartitionsOwned.LogContext(ctx, o.log, slog.String("lasted", time.Since(o.said).Round(time.Second).String()))
 		o.said = time.Time{}
 	}

@@ -14,6 +14,7 @@ import (
 	"release-forwarder/cmd/release-forwarder/events"
 	"release-forwarder/cmd/release-forwarder/telemetry"
 	"release-forwarder/consumer"
+	"release-forwarder/consumer/membership"
 	"release-forwarder/consumer/wire"
 	"release-forwarder/dlq"
 )
@@ -46,7 +47,7 @@ type retention struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	topics map[string]dlq.Retention
-	starts map[place][]movement // by partition; place.offset is not used
+	starts map[membership.Partition][]movement // by partition
 
 	// run's alone, by topic whose configuration cannot be read:
 	blind  map[string]time.Time // since when
@@ -62,7 +63,7 @@ type movement struct {
 func newRetention(k *connect.Kafka, clientID string, log *slog.Logger) *retention {
 	return &retention{
 		wire: k.Wire, clientID: clientID, log: log, changed: make(chan struct{}, 1), blind: map[string]time.Time{}, hidden: map[string]bool{},
-		topics: map[string]dlq.Retention{}, starts: map[place][]movement{},
+		topics: map[string]dlq.Retention{}, starts: map[membership.Partition][]movement{},
 	}
 }
 
@@ -145,7 +146,7 @@ func (r *retention) note(topic string, kept dlq.Retention, spans []dlq.Span) {
 	now := time.Now()
 	r.topics[topic] = kept
 	for _, s := range spans {
-		at := place{topic: topic, partition: s.Partition}
+		at := membership.Partition{Topic: topic, Number: s.Partition}
 		moved := slices.Concat(r.starts[at], []movement{{now, s.First, s.End}})
 		for len(moved) > 1 && now.Sub(moved[0].at) > startsKept {
 			moved = moved[1:]
@@ -164,23 +165,21 @@ func (r *retention) endNow(p consumer.PartitionStatus) int64 {
 	return max(p.LogEnd, moved[len(moved)-1].end)
 }
 
-// left tells for each partition held how many seconds its oldest unfinished record
-// has, where that is known.
-func (r *retention) left(held []heldPartition, now time.Time) (values []telemetry.PartitionValue) {
+// left tells how many seconds a partition's oldest unfinished record has; telemetry.Unknown where that is not known.
+func (r *retention) left(p *Partition, now time.Time) int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, p := range held {
-		if p.Phase == "starting" || p.Watermark >= max(p.Position, r.endNow(p.PartitionStatus)) {
-			continue // where it stands is not known, or nothing is unfinished
-		}
-		if left, known := r.of(p, now); known {
-			values = append(values, telemetry.PartitionValue{Topic: p.Topic, Partition: int(p.Partition), Value: int64(max(left, 0).Seconds())})
-		}
+	if p.Phase == "starting" || p.Watermark >= max(p.Position, r.endNow(p.PartitionStatus)) {
+		return telemetry.Unknown // where it stands is not known, or nothing is unfinished
 	}
-	return values
+	left, known := r.of(p, now)
+	if !known {
+		return telemetry.Unknown
+	}
+	return int64(max(left, 0).Seconds())
 }
 
-func (r *retention) of(p heldPartition, now time.Time) (left time.Duration, known bool) {
+func (r *retention) of(p *Partition, now time.Time) (left time.Duration, known bool) {
 	kept, is := r.topics[p.Topic]
 	if !is {
 		return 0, false

@@ -18,7 +18,7 @@ import (
 // sample gives a series of /metrics, "" where it is not there.
 func (r *replica) sample(series string) string {
 	w := httptest.NewRecorder()
-	r.telemetry.MetricsHandler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	r.Metrics().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	for line := range strings.Lines(w.Body.String()) {
 		if value, is := strings.CutPrefix(line, series+" "); is {
 			return strings.TrimSpace(value)

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
+	"net/http"
 	"sync"
 	"time"
 
@@ -25,10 +25,6 @@ import (
 	"release-forwarder/upstream"
 )
 
-// dialFunc opens every connection to Kafka and to the platform; nil is the
-// network. It is the seam by which the whole service runs in virtual time.
-type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
-
 // service is the parts and how they are wired:
 //
 //	Kafka ─▶ engine ─▶ forwarder ─▶ mapper, platform ─▶ the platform's API
@@ -36,7 +32,7 @@ type dialFunc = func(ctx context.Context, network, address string) (net.Conn, er
 //	         gate └─ outcome
 type service struct {
 	settings  *settings.Settings
-	dial      dialFunc
+	dial      connect.DialFunc
 	telemetry *telemetry.Telemetry
 	lines     *telemetry.Queue // before standard error
 	log       *slog.Logger
@@ -51,8 +47,9 @@ type service struct {
 	forwarder *forward.Forwarder
 	engine    *consumer.Engine
 	admin     *admin.Server
-	watched   []func(context.Context)            // files taken up again when they change
-	doubles   []func(*service, *consumer.Config) // see newService
+	watched   []func(context.Context) // files that are reloaded when they change
+	build     telemetry.Build
+	doubles   []Double
 
 	facts     *facts
 	retention *retention
@@ -68,30 +65,56 @@ type service struct {
 	stopped          time.Time // when the service was told to stop; zero before
 }
 
-// newService wires the parts. Doubles may change what the engine is made of: it is
-// the seam at which tests put deliberate mistakes.
-func newService(s *settings.Settings, dial dialFunc, stderr io.Writer, doubles ...func(*service, *consumer.Config)) (*service, error) {
-	lines := telemetry.NewQueue(stderr, s.Log.Format)
+// Config is what a service is made of.
+type Config struct {
+	Settings *settings.Settings
+	// Dial opens every connection to Kafka and to the platform; nil is the network. It is the seam by which the
+	// whole service runs in virtual time.
+	Dial   connect.DialFunc
+	Stderr io.Writer // log lines; a slow reader does not hold up the service
+	Build  telemetry.Build
+	// Doubles are deliberate mistakes of tests.
+	Doubles []Double
+}
+
+// Double changes the engine's configuration before the engine is made. It is the seam at which tests put deliberate
+// mistakes.
+type Double func(*Parts, *consumer.Config)
+
+// Parts are those of the service that a double may use.
+type Parts struct {
+	Settings    *settings.Settings
+	Gate        *upstream.Gate
+	Platform    *upstream.Client
+	DeadLetters *dlq.Publisher
+	// Stopping ends when the service is asked to stop.
+	Stopping func() context.Context
+}
+
+// New wires the parts. Nothing is contacted yet.
+func New(cfg Config) (*service, error) {
+	s := cfg.Settings
+	lines := telemetry.NewQueue(cfg.Stderr, s.Log.Format)
 	t, err := telemetry.Start(context.Background(), telemetry.Config{
 		Writer: lines, LogLevel: s.Log.Level, LogFormat: s.Log.Format,
-		Build: buildInfo(), Group: s.Kafka.GroupID, ClientID: s.Kafka.ClientID,
+		Build: cfg.Build, Group: s.Kafka.GroupID, ClientID: s.Kafka.ClientID,
 	})
 	if err != nil {
 		return nil, err
 	}
 	v := &service{
-		settings: s, dial: dial, telemetry: t, lines: lines, log: t.Logger, started: time.Now(), stopping: context.Background(),
-		facts: newFacts(), doubles: doubles,
+		settings: s, dial: cfg.Dial, telemetry: t, lines: lines, log: t.Logger, build: cfg.Build, started: time.Now(), stopping: context.Background(),
+		facts: newFacts(), doubles: cfg.Doubles,
 	}
-	for _, part := range []func(dialFunc) error{v.wireKafka, v.wirePlatform, v.wireEngine} {
-		if err := part(dial); err != nil {
+	for _, wire := range []func() error{v.wireKafka, v.wirePlatform, v.wireEngine} {
+		if err := wire(); err != nil {
 			return nil, err
 		}
 	}
-	t.Instruments.Observe(v.gauges())
+	t.Instruments.Observe(v.gauges)
 	v.admin = admin.New(admin.Config{
 		Addr: adminAddr(s), Hosts: s.Admin.Hosts, Logger: v.log,
-		Sources: admin.Sources{Live: v.live, Ready: v.ready, Metrics: t.MetricsHandler(), Status: v.status},
+		Sources: admin.Sources{Live: v.Live, Ready: v.Ready, Metrics: v.Metrics(), Status: v.Status},
 	})
 	return v, nil
 }
@@ -103,12 +126,12 @@ func adminAddr(s *settings.Settings) string {
 	return s.Admin.Addr
 }
 
-func (v *service) wireKafka(dial dialFunc) (err error) {
+func (v *service) wireKafka() (err error) {
 	var connected context.Context
 	connected, v.hangUp = context.WithCancel(context.Background())
 	v.kafka, err = connect.New(connected, connect.Config{
 		Kafka: v.settings.Kafka, Topics: append(v.settings.Topics(), v.settings.DeadLetters.Topic),
-		Dial: dial, Logger: v.log, ReloadFailed: v.telemetry.Instruments.ReloadFailure, Reloaded: v.telemetry.Instruments.Reloaded,
+		Dial: v.dial, Logger: v.log, ReloadFailed: v.telemetry.Instruments.ReloadFailure, Reloaded: v.telemetry.Instruments.Reloaded,
 	})
 	if err != nil {
 		return err
@@ -124,7 +147,7 @@ func (v *service) wireKafka(dial dialFunc) (err error) {
 	return nil
 }
 
-func (v *service) wirePlatform(dial dialFunc) error {
+func (v *service) wirePlatform() error {
 	s := v.settings
 	v.gate = upstream.NewGate(upstream.GateConfig{
 		MaxInFlight: s.Upstream.MaxInFlight, Adaptive: true, OnOpen: v.circuitOpened, OnClose: v.circuitClosed,
@@ -142,7 +165,7 @@ func (v *service) wirePlatform(dial dialFunc) error {
 		SuccessCodes: s.Upstream.SuccessCodes, PermanentCodes: s.Upstream.PermanentCodes, Fields: mapping.Fields(),
 		RetryMax: s.Upstream.RetryMax, RetryWaitMin: s.Upstream.RetryWaitMin, RetryWaitMax: s.Upstream.RetryWaitMax,
 		RetryAfterMax: s.Retry.BackoffMax, MayRetry: func() bool { return !v.gate.Open() },
-		RootCAs: roots, Proxy: s.Upstream.Proxy.For, Dial: dial, Wrap: v.telemetry.Tracer.HTTPTransport,
+		RootCAs: roots, Proxy: s.Upstream.Proxy.For, Dial: v.dial, Wrap: v.telemetry.Tracer.HTTPTransport,
 		OnAttempt: v.attempted, OnAnswer: v.answered,
 		OnSecret: v.secretSwitched, Gate: v.gate,
 	})
@@ -171,7 +194,7 @@ func (v *service) roots() (func() *x509.CertPool, error) {
 	return file.Get, nil
 }
 
-func (v *service) wireEngine(dialFunc) error {
+func (v *service) wireEngine() error {
 	s, count := v.settings, v.telemetry.Instruments
 	mapper, err := mapping.New(mapping.Config{Location: s.Event.Location, Required: s.Event.Required})
 	if err != nil {
@@ -192,7 +215,7 @@ func (v *service) wireEngine(dialFunc) error {
 		MaxPending:  s.Consumer.MaxPending, MaxPendingBytes: s.Consumer.MaxPendingBytes, MaxRecordBytes: int(s.Kafka.MaxRecordBytes),
 		Workers: s.Upstream.MaxInFlight, CommitInterval: s.Consumer.CommitInterval, DrainTimeout: s.Drain(),
 		DeliveryLimit: v.deliveryLimit(), Slot: v.gate.Slot,
-		OrderKey: orderKey, Gate: v.gate,
+		OrderKey: mapping.OrderKey, Gate: v.gate,
 		Handler: v.forwarder,
 		Hooks: consumer.Hooks{
 			Assigned: func(topic string, partition int32) {
@@ -210,7 +233,7 @@ func (v *service) wireEngine(dialFunc) error {
 		Log: v.log,
 	}
 	for _, double := range v.doubles {
-		double(v, &cfg)
+		double(&Parts{Settings: s, Gate: v.gate, Platform: v.platform, DeadLetters: v.deadLetters, Stopping: v.untilStop}, &cfg)
 	}
 	v.engine = consumer.New(cfg)
 	return nil
@@ -222,15 +245,6 @@ func (v *service) wireEngine(dialFunc) error {
 func (v *service) deliveryLimit() time.Duration {
 	u := v.settings.Upstream
 	return time.Duration(u.RetryMax+2)*u.Timeout + time.Duration(2*u.RetryMax+1)*u.RetryWaitMax + v.deadLetters.Limit()
-}
-
-// orderKey is what keeps order: one parking of one lot.
-func orderKey(value []byte) string {
-	lot, serial := mapping.Identify(value)
-	if lot == "" || serial == "" {
-		return ""
-	}
-	return lot + "\x00" + serial
 }
 
 // Limits of the end, after the drain's: all of it takes CONSUMER_DRAIN_TIMEOUT + 10s at
@@ -249,8 +263,8 @@ const (
 
 var errLate = errors.New("the end has taken too long: something hangs, and is left behind")
 
-// run forwards until stop ends, then drains.
-func (v *service) run(stop context.Context) error {
+// Run forwards until stop ends, then drains.
+func (v *service) Run(stop context.Context) error {
 	defer v.lines.Flush(linesLimit)
 	late, ended := make(chan struct{}), make(chan error, 1)
 	defer context.AfterFunc(stop, func() {
@@ -275,7 +289,7 @@ func (v *service) work(stop context.Context) error {
 	if err := v.admin.Listen(stop); err != nil {
 		return err
 	}
-	events.Started.Log(v.log, slog.String("version", buildInfo().Version), slog.String("topic", v.settings.Kafka.Topic),
+	events.Started.Log(v.log, slog.String("version", v.build.Version), slog.String("topic", v.settings.Kafka.Topic),
 		slog.String("group", v.settings.Kafka.GroupID),
 		slog.String("platform", v.platform.Endpoint()), slog.String("admin", v.admin.Addr()))
 	serving, close := context.WithCancel(context.Background())
@@ -314,6 +328,16 @@ func (v *service) work(stop context.Context) error {
 	}
 	return err
 }
+
+// untilStop ends when the service is asked to stop.
+func (v *service) untilStop() context.Context {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.stopping
+}
+
+// Metrics answers /metrics.
+func (v *service) Metrics() http.Handler { return v.telemetry.MetricsHandler() }
 
 // flushUntil is when telemetry must have been flushed that is flushed from now on.
 func (v *service) flushUntil() time.Time {

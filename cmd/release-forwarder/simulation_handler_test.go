@@ -37,24 +37,24 @@ func handlerMistakes() []*mistake {
 			h.right.Handle(ctx, d)
 		}),
 		unmappable("a dead letter is not awaited", func(h *handler, ctx context.Context, d *consumer.Delivery, l *dlq.Letter) {
-			h.v.deadLetters.Publish(ctx, l, func(error) {})
+			h.v.DeadLetters.Publish(ctx, l, func(error) {})
 			d.Done()
 		}),
 		unmappable("a dead letter that could not be written is taken for done", func(h *handler, ctx context.Context, d *consumer.Delivery, l *dlq.Letter) {
-			h.v.deadLetters.Publish(ctx, l, func(error) { d.Done() })
+			h.v.DeadLetters.Publish(ctx, l, func(error) { d.Done() })
 		}),
 		unmappable("a dead letter is written twice", func(h *handler, ctx context.Context, d *consumer.Delivery, l *dlq.Letter) {
-			h.v.deadLetters.Publish(ctx, l, func(error) {
-				h.v.deadLetters.Publish(ctx, l, func(err error) { h.settle(d, err) })
+			h.v.DeadLetters.Publish(ctx, l, func(error) {
+				h.v.DeadLetters.Publish(ctx, l, func(err error) { h.settle(d, err) })
 			})
 		}),
 		unmappable("a dead letter is cut", func(h *handler, ctx context.Context, d *consumer.Delivery, l *dlq.Letter) {
 			l.Value = l.Value[:len(l.Value)-1]
-			h.v.deadLetters.Publish(ctx, l, func(err error) { h.settle(d, err) })
+			h.v.DeadLetters.Publish(ctx, l, func(err error) { h.settle(d, err) })
 		}),
 		unmappable("a dead letter lies in another partition", func(h *handler, ctx context.Context, d *consumer.Delivery, l *dlq.Letter) {
 			l.Partition++
-			h.v.deadLetters.Publish(ctx, l, func(err error) { h.settle(d, err) })
+			h.v.DeadLetters.Publish(ctx, l, func(err error) { h.settle(d, err) })
 		}),
 		handled("one record in twenty is sent twice", func(h *handler, ctx context.Context, d *consumer.Delivery) {
 			if h.n.Add(1)%20 == 0 {
@@ -63,7 +63,7 @@ func handlerMistakes() []*mistake {
 			h.right.Handle(ctx, d)
 		}),
 		handled("a delivery leaves a goroutine behind until the service stops", func(h *handler, ctx context.Context, d *consumer.Delivery) {
-			go func() { <-h.v.stopping.Done() }()
+			go func() { <-h.v.Stopping().Done() }()
 			h.right.Handle(ctx, d)
 		}).in(hours),
 		handled("one delivery in fifty never ends", func(h *handler, ctx context.Context, d *consumer.Delivery) {
@@ -76,7 +76,7 @@ func handlerMistakes() []*mistake {
 
 // handler stands in for the service's, or before it.
 type handler struct {
-	v      *service
+	v      *Parts
 	right  consumer.Handler
 	mapper *mapping.Mapper
 	handle func(h *handler, ctx context.Context, d *consumer.Delivery)
@@ -87,8 +87,8 @@ type handler struct {
 func (h *handler) Handle(ctx context.Context, d *consumer.Delivery) { h.handle(h, ctx, d) }
 
 func handled(name string, handle func(h *handler, ctx context.Context, d *consumer.Delivery)) *mistake {
-	return &mistake{name: name, double: func(v *service, cfg *consumer.Config) {
-		mapper, err := mapping.New(mapping.Config{Location: v.settings.Event.Location, Required: v.settings.Event.Required})
+	return &mistake{name: name, double: func(v *Parts, cfg *consumer.Config) {
+		mapper, err := mapping.New(mapping.Config{Location: v.Settings.Event.Location, Required: v.Settings.Event.Required})
 		if err != nil {
 			panic(err)
 		}
@@ -106,7 +106,7 @@ func (h *handler) deliver(ctx context.Context, d *consumer.Delivery) upstream.An
 	for name, value := range release.All() {
 		params = append(params, upstream.Param{Name: name, Value: value})
 	}
-	return h.v.platform.Deliver(ctx, upstream.Request{Lot: release.Lot(), Params: params, Quick: d.Number == 1, Proceed: d.Current})
+	return h.v.Platform.Deliver(ctx, upstream.Request{Lot: release.Lot(), Params: params, Quick: d.Number == 1, Proceed: d.Current})
 }
 
 // decide is a simple handler that is right but for what wrong makes of some
@@ -125,14 +125,14 @@ func decide(name string, wrong func(h *handler, ctx context.Context, d *consumer
 		switch {
 		case wrong(h, ctx, d, a.Verdict):
 		case a.Verdict == upstream.Accepted:
-			h.v.gate.Accepted()
+			h.v.Gate.Accepted()
 			d.Done()
 		case a.Verdict == upstream.Permanent:
 			d.Note = nil
 			h.right.Handle(ctx, d) // which asks once more
 		default:
-			h.v.gate.Failed(d.Record.Offset)
-			if h.v.gate.Open() {
+			h.v.Gate.Failed(d.Record.Offset)
+			if h.v.Gate.Open() {
 				d.AgainInTurn(consumer.Hold{Reason: "failed"})
 			} else {
 				d.AgainAt(time.Now().Add(2*time.Second), consumer.Hold{Reason: "failed"})
@@ -166,7 +166,7 @@ func lettered(name string, enough func(failures int, v upstream.Verdict) bool) *
 		}
 		l := deadLetterAbout(d)
 		l.Stage, l.Reason = dlq.StageUpstream, dlq.ReasonBudgetExhausted
-		h.v.deadLetters.Publish(ctx, l, func(err error) { h.settle(d, err) })
+		h.v.DeadLetters.Publish(ctx, l, func(err error) { h.settle(d, err) })
 		return true
 	})
 }

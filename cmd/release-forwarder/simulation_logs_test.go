@@ -151,7 +151,7 @@ func (o *observer) countedFor(partition int32) {
 }
 
 // counting tells the observer what a replica counts as dropped.
-func (s *simulation) counting(_ *service, cfg *consumer.Config) {
+func (s *simulation) counting(_ *Parts, cfg *consumer.Config) {
 	right := cfg.Hooks.Dropped
 	cfg.Hooks.Dropped = func(topic string, partition int32, n int64) {
 		if topic == eventTopic {

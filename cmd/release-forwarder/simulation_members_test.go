@@ -11,11 +11,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 
 	"release-forwarder/cmd/testkit/memnet"
-	"release-forwarder/consumer"
 )
 
 // join starts a member; nil where it cannot start, or the run ends.
-func (s *simulation) join(doubles ...func(*service, *consumer.Config)) *member {
+func (s *simulation) join(doubles ...Double) *member {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closing {
@@ -42,7 +41,7 @@ func (s *simulation) join(doubles ...func(*service, *consumer.Config)) *member {
 	if log == nil {
 		log = io.Discard
 	}
-	v, err := newService(&c, m.link.Dial, log, append(append(doubles, s.mistake.doubles()...), s.counting)...)
+	v, err := New(Config{Settings: &c, Dial: m.link.Dial, Stderr: log, Doubles: append(append(doubles, s.mistake.doubles()...), s.counting)})
 	if err != nil {
 		s.observer.fail("a member cannot start: %v", err)
 		return nil
@@ -64,7 +63,7 @@ func (s *simulation) join(doubles ...func(*service, *consumer.Config)) *member {
 	s.observer.hosts[m.address] = m.host
 	s.observer.say("replica %d starts", n)
 	s.observer.mu.Unlock()
-	go func() { m.done <- v.run(ctx) }()
+	go func() { m.done <- v.Run(ctx) }()
 	return m
 }
 

@@ -164,7 +164,7 @@ func released(assigned []kmsg.ConsumerGroupHeartbeatResponseAssignmentTopic) []k
 }
 
 func lease(name string, protocol membership.Protocol) *mistake {
-	m := &mistake{name: name, double: func(_ *service, cfg *consumer.Config) { cfg.SessionTimeout *= 5 }}
+	m := &mistake{name: name, double: func(_ *Parts, cfg *consumer.Config) { cfg.SessionTimeout *= 5 }}
 	if protocol == byClassic {
 		m = onRequest(name, func(_ *wired, req kmsg.Request) kmsg.Response {
 			if join, ok := req.(*kmsg.JoinGroupRequest); ok {
@@ -173,7 +173,7 @@ func lease(name string, protocol membership.Protocol) *mistake {
 			return nil
 		})
 		right := m.double
-		m.double = func(v *service, cfg *consumer.Config) { right(v, cfg); cfg.SessionTimeout *= 5 }
+		m.double = func(v *Parts, cfg *consumer.Config) { right(v, cfg); cfg.SessionTimeout *= 5 }
 	}
 	return m.in("member stalled past its session", "member cut off from Kafka").speaking(protocol)
 }

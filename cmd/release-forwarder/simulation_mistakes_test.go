@@ -21,7 +21,7 @@ import (
 // simulation that does not find it is not worth running.
 type mistake struct {
 	name   string
-	double func(v *service, cfg *consumer.Config)
+	double func(v *Parts, cfg *consumer.Config)
 	// brokers puts it between the service and what it asks the brokers: an answer that
 	// the service does not read is one that says something else.
 	brokers func(s *simulation, c *kfake.Cluster)
@@ -57,11 +57,11 @@ func (m *mistake) worth(plan *schedule) bool {
 	return !has(hours)
 }
 
-func (m *mistake) doubles() []func(*service, *consumer.Config) {
+func (m *mistake) doubles() []Double {
 	if m == nil || m.double == nil {
 		return nil
 	}
-	return []func(*service, *consumer.Config){m.double}
+	return []Double{m.double}
 }
 
 // mistakes are all of them.
@@ -122,15 +122,15 @@ func mistakes() []*mistake {
 				*offset, *metadata = max(0, *offset-20), nil
 			}
 		}),
-		{name: "commits come three times as seldom", double: func(_ *service, cfg *consumer.Config) { cfg.CommitInterval *= 3 }, shows: []string{"member killed"}},
-		{name: "a drain waits for nothing", double: func(_ *service, cfg *consumer.Config) { cfg.DrainTimeout = time.Nanosecond }, shows: []string{"member told to stop"}},
-		{name: "order keys are not told apart from records", double: func(_ *service, cfg *consumer.Config) { cfg.OrderKey = func([]byte) string { return "" } }},
-		{name: "an order key's records are in two key queues", double: func(_ *service, cfg *consumer.Config) {
+		{name: "commits come three times as seldom", double: func(_ *Parts, cfg *consumer.Config) { cfg.CommitInterval *= 3 }, shows: []string{"member killed"}},
+		{name: "a drain waits for nothing", double: func(_ *Parts, cfg *consumer.Config) { cfg.DrainTimeout = time.Nanosecond }, shows: []string{"member told to stop"}},
+		{name: "order keys are not told apart from records", double: func(_ *Parts, cfg *consumer.Config) { cfg.OrderKey = func([]byte) string { return "" } }},
+		{name: "an order key's records are in two key queues", double: func(_ *Parts, cfg *consumer.Config) {
 			right := cfg.OrderKey
 			var n atomic.Int64
 			cfg.OrderKey = func(value []byte) string { return right(value) + []string{"", "other"}[n.Add(1)%2] }
 		}},
-		{name: "spoilt records keep no place in their order key", double: func(_ *service, cfg *consumer.Config) {
+		{name: "spoilt records keep no place in their order key", double: func(_ *Parts, cfg *consumer.Config) {
 			right := cfg.OrderKey
 			cfg.OrderKey = func(value []byte) string {
 				if strings.Contains(string(value), `"plate":""`) {
@@ -140,9 +140,9 @@ func mistakes() []*mistake {
 			}
 		}},
 		orderAfterRetry(),
-		{name: "reading has no bound", double: func(_ *service, cfg *consumer.Config) { cfg.MaxPending = 1 << 20 }, shows: anOutage},
-		{name: "requests in flight have no bound", double: func(_ *service, cfg *consumer.Config) { cfg.Workers, cfg.Gate = 3*cfg.Workers, freeGate{} }, shows: anOutage},
-		{name: "the circuit is not asked", double: func(_ *service, cfg *consumer.Config) { cfg.Gate = freeGate{} }, shows: anOutage},
+		{name: "reading has no bound", double: func(_ *Parts, cfg *consumer.Config) { cfg.MaxPending = 1 << 20 }, shows: anOutage},
+		{name: "requests in flight have no bound", double: func(_ *Parts, cfg *consumer.Config) { cfg.Workers, cfg.Gate = 3*cfg.Workers, freeGate{} }, shows: anOutage},
+		{name: "the circuit is not asked", double: func(_ *Parts, cfg *consumer.Config) { cfg.Gate = freeGate{} }, shows: anOutage},
 	}
 	return slices.Concat(all, handlerMistakes(), evidenceMistakes(), membershipMistakes())
 }
@@ -223,7 +223,7 @@ func (w *wired) SendToCoordinator(ctx context.Context, group string, req kmsg.Re
 }
 
 func withWire(name string, set func(w *wired)) *mistake {
-	return &mistake{name: name, double: func(_ *service, cfg *consumer.Config) {
+	return &mistake{name: name, double: func(_ *Parts, cfg *consumer.Config) {
 		w := &wired{Wire: cfg.Wire, last: map[int32]partitionCommit{}}
 		set(w)
 		cfg.Wire = w
@@ -275,7 +275,7 @@ func earlyCommit() *mistake {
 // orderAfterRetry gives the records of an order key that are read after one of it
 // was tried again key queues of their own.
 func orderAfterRetry() *mistake {
-	return &mistake{name: "an order key's order is broken after a retry", double: func(_ *service, cfg *consumer.Config) {
+	return &mistake{name: "an order key's order is broken after a retry", double: func(_ *Parts, cfg *consumer.Config) {
 		var retried sync.Map // order keys
 		orderKey, right := cfg.OrderKey, cfg.Handler
 		cfg.OrderKey = func(value []byte) string {

@@ -1,23 +1,21 @@
 package main
 
 import (
-	"os"
 	"regexp"
 	"slices"
 	"testing"
+
+	"release-forwarder/cmd/testkit/repo"
 
 	"github.com/google/go-cmp/cmp"
 )
 
 // The page's table tells of the deliberate mistakes that there are, in their order.
 func TestThePageListsEveryMistake(t *testing.T) {
-	page, err := os.ReadFile("../../docs/simulation.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	page := repo.Read(t, "docs/simulation.md")
 	var told, are []string
-	for _, row := range regexp.MustCompile(`(?m)^\| (.+) \| (?:P\d|pace|liveness|stop) \| \d+ \|$`).FindAllSubmatch(page, -1) {
-		told = append(told, string(row[1]))
+	for _, row := range regexp.MustCompile(`(?m)^\| (.+) \| (?:P\d|pace|liveness|stop) \| \d+ \|$`).FindAllStringSubmatch(page, -1) {
+		told = append(told, row[1])
 	}
 	for _, m := range mistakes() {
 		are = append(are, m.name)

@@ -24,8 +24,10 @@ import (
 	"release-forwarder/consumer/membership"
 )
 
+// clusterID is the embedded Kafka's own.
+const clusterID = "kfake"
+
 const (
-	clusterID            = "kfake" // the embedded Kafka's own
 	deadLetterPartitions = 2
 	sessionTime          = 6 * time.Second // the least the embedded Kafka takes
 	rebalanceTime        = 8 * time.Second

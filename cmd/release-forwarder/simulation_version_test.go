@@ -14,7 +14,7 @@ const ourFormat, otherFormat = "rf", "xf"
 
 // otherVersion makes a replica one of another version, at the wire: what it writes
 // carries another format's name, and only that does it understand.
-func otherVersion(_ *service, cfg *consumer.Config) {
+func otherVersion(_ *Parts, cfg *consumer.Config) {
 	rename := func(metadata, from, to string) string {
 		if rest, has := strings.CutPrefix(metadata, from); has {
 			return to + rest

@@ -1,130 +1,128 @@
 package main
 
 import (
-	"context"
-	"log/slog"
-	"time"
-
 	"release-forwarder/cmd/release-forwarder/admin"
-	"release-forwarder/cmd/release-forwarder/events"
-	"release-forwarder/cmd/release-forwarder/forward"
 	"release-forwarder/cmd/release-forwarder/telemetry"
 	"release-forwarder/consumer"
 	"release-forwarder/upstream"
 )
 
-// gauges answers what /metrics asks of the running parts.
-func (v *service) gauges() telemetry.Gauges {
-	return telemetry.Gauges{
-		Pending: func() int64 { return int64(v.engine.Status().Pending) },
-		Held: func() map[string]int64 {
-			held := map[string]int64{}
-			for reason, n := range v.engine.Status().HeldBy {
-				held[reason] = int64(n)
-			}
-			return held
+// Bounds of the status page's lists.
+const (
+	shownHeld = 100
+	shownLots = 100
+	// shownCredentials is more lots than most operators have.
+	shownCredentials = 1000
+)
+
+// Status is what the status page shows.
+func (v *service) Status() admin.Status {
+	s := v.Snapshot()
+	st := admin.Status{
+		Condition: v.condition(s),
+		Version:   v.build.Version, Group: v.settings.Kafka.GroupID, Now: s.At, Started: v.started,
+		Pending: int64(s.Engine.Pending),
+		Platform: admin.Platform{
+			Circuit: s.Gate.Phase.String(), Since: s.Gate.Since, InFlight: int64(s.Gate.InFlight), InFlightLimit: int64(s.Gate.Limit), PausedUntil: s.Gate.PausedUntil,
+			LastAccepted: v.facts.lastAccepted(), LastRefusal: v.facts.lastRefusal(),
 		},
-		Lag:     v.partitionValues(heldPartition.lag),
-		LagDone: v.partitionValues(func(p heldPartition) (int64, bool) { return doneBeyond(p.PartitionStatus), true }),
-		LagHeld: v.partitionValues(func(p heldPartition) (int64, bool) { return int64(p.Held), true }),
-		RetentionLeft: func() []telemetry.PartitionValue {
-			return v.retention.left(v.partitions(), time.Now())
-		},
-		ReadingBlocked: func() (blocked []telemetry.PartitionBlock) {
-			for _, p := range v.partitions() {
-				if p.Blocked != "" {
-					blocked = append(blocked, telemetry.PartitionBlock{
-						Topic: p.Topic, Partition: int(p.Partition), Cause: p.Blocked, Seconds: int64(time.Since(p.Since).Seconds()),
-					})
-				}
-			}
-			return blocked
-		},
-		Assigned: func() int64 { return int64(len(v.engine.Status().Partitions)) },
-		Unowned:  v.owners.counts,
-		ReadingPaused: func() (paused []telemetry.PartitionPause) {
-			for _, p := range v.engine.Status().Partitions {
-				paused = append(paused, telemetry.PartitionPause{
-					Topic: p.Topic, Partition: int(p.Partition),
-					Records: p.Paused == consumer.BoundRecords, Bytes: p.Paused == consumer.BoundBytes, Gaps: p.Paused == consumer.BoundGaps,
-				})
-			}
-			return paused
-		},
-		OldestUnfinished: func() float64 {
-			oldest := time.Duration(0)
-			for _, p := range v.partitions() {
-				if at := p.unfinished(); !at.IsZero() {
-					oldest = max(oldest, time.Since(at))
-				}
-			}
-			return oldest.Seconds()
-		},
-		CircuitOpen:        v.gate.Open,
-		StormGuardActive:   func() bool { return v.forwarder.Storms() > 0 },
-		RefusedLots:        func() int64 { return int64(len(v.forwarder.RefusedLots())) },
-		InFlight:           func() int64 { return int64(v.gate.State().InFlight) },
-		InFlightLimit:      func() int64 { return int64(v.gate.State().Limit) },
-		DeadLettersBlocked: func() int64 { return int64(v.engine.Status().HeldBy[forward.HeldDeadLetter]) },
+		Storms: s.Storms, DeadLetters: v.facts.written(s.At),
+		DeadLettersWaiting: int64(s.deadLettersWaiting()),
+		Dropped:            s.Dropped, DroppedAt: s.DroppedAt,
 	}
-}
-
-// circuitOpened and circuitClosed are the circuit's changes of state.
-func (v *service) circuitOpened() {
-	events.CircuitOpened.Log(v.log, slog.Any("last", v.lastRefusal()))
-}
-
-func (v *service) circuitClosed(lasted time.Duration) {
-	events.CircuitClosed.Log(v.log, slog.String("lasted", lasted.Round(time.Millisecond).String()))
-	v.forwarder.TryLots(nil)
-}
-
-func (v *service) lastRefusal() slog.Value {
-	r := v.facts.lastRefusal()
-	if r == nil {
-		return slog.Value{}
+	for _, l := range s.RefusedLots[:min(len(s.RefusedLots), shownLots)] {
+		st.RefusedLots = append(st.RefusedLots, admin.RefusedLot{Lot: upstream.Sanitize(l.Lot), Since: l.Since, Next: l.Next})
 	}
-	return slog.GroupValue(slog.String("verdict", r.Verdict), slog.String("code", r.Code), slog.String("seqno", r.Seqno))
-}
-
-// attempted counts each HTTP attempt.
-func (v *service) attempted(verdict upstream.Verdict) {
-	if verdict != upstream.Cut {
-		v.telemetry.Instruments.Attempt(verdict.String())
+	for _, n := range s.Engine.HeldBy {
+		st.HeldTotal += int64(n)
 	}
-}
-
-// answered notes what an attempt's answer meant, within its span.
-func (v *service) answered(ctx context.Context, a upstream.Attempt) {
-	telemetry.AnnotateAttempt(ctx, a.Number-1, a.Code, a.Seqno, a.Verdict.String())
-	if a.Verdict == upstream.Accepted {
-		v.facts.acceptance(time.Now())
-		return
+	for i := range s.Partitions {
+		p := &s.Partitions[i]
+		st.Oldest, st.OldestUnread = earliest(st.Oldest, p.Oldest), earliest(st.OldestUnread, p.Unread)
+		row := partitionRow(p)
+		st.Unread += row.Unread
+		st.Partitions = append(st.Partitions, row)
 	}
-	if a.Verdict == upstream.Cut {
-		return
+	for _, h := range v.engine.Held(shownHeld) {
+		st.Held = append(st.Held, admin.Held{
+			Topic: h.Topic, Partition: int(h.Partition), Offset: h.Offset, Attempts: h.Attempts, Next: h.Next, Reason: h.Reason, TraceID: h.Trace,
+		})
 	}
-	v.facts.refused(admin.Refusal{At: time.Now(), Verdict: a.Verdict.String(), Code: a.Code, Seqno: a.Seqno, TraceID: telemetry.TraceID(ctx)})
+	v.showCredentials(&st)
+	for _, row := range v.settings.InForce() {
+		st.Settings = append(st.Settings, admin.Setting{Name: row.Name, Value: row.Value})
+	}
+	return st
 }
 
-func (v *service) deadLetterWritten(stage, reason string) {
-	v.telemetry.Instruments.DeadLetter(stage, reason)
-	v.facts.deadLetter(stage, reason, time.Now())
-}
-
-// committing is the span of an offset commit.
-func (v *service) committing(topic string, partitions int) (ended func(string)) {
-	span := v.telemetry.Tracer.StartCommit(topic, partitions)
-	return func(result string) {
-		if result == "ok" {
-			result = ""
+func (v *service) showCredentials(st *admin.Status) {
+	credentials := v.credentials.now.Load().List()
+	st.CredentialsTotal = len(credentials)
+	for _, c := range credentials[:min(len(credentials), shownCredentials)] {
+		row := admin.Credential{Lot: c.Lot, Next: c.Next}
+		if c.AppID != "" {
+			row.AppID = upstream.Sanitize(c.AppID)
 		}
-		telemetry.EndKafka(span, result)
+		st.Credentials = append(st.Credentials, row)
 	}
 }
 
-// dropped notes records that Kafka dropped before they could be read.
-func (v *service) dropped(topic string, partition int32, n int64) {
-	v.telemetry.Instruments.DroppedByKafka(topic, int(partition), n)
-	v.facts.drop(n, time.Now())
+func partitionRow(p *Partition) admin.Partition {
+	row := admin.Partition{
+		Topic: p.Topic, Partition: int(p.Partition), Committed: p.Committed, Position: p.Position, End: p.LogEnd,
+		Lag: admin.Unknown, DoneBeyond: doneBeyond(p.PartitionStatus), Pending: int64(p.Pending), Held: int64(p.Held), Paused: string(p.Paused),
+	}
+	if p.Phase != "starting" {
+		row.Unread = max(0, p.LogEnd-p.Position)
+	}
+	if p.LogEnd >= 0 {
+		row.Lag = p.Lag()
+	}
+	switch {
+	case p.Phase != "reading":
+		row.Paused = p.Phase
+	case row.Paused == "":
+		row.Paused = p.Blocked
+	}
+	if p.Blocked == byTransaction {
+		row.HeldBack, row.HeldBackSince, row.ProducerID = p.HeldBack, p.Since, p.Producer
+	}
+	if row.Cause = p.Cause; row.Cause != "" {
+		row.FailingSince = p.Failing
+	}
+	row.CommitRefused, row.CommitRefusedSince = p.Refusal, p.Refused
+	return row
+}
+
+// doneBeyond counts the offsets between the commit and the position that are
+// finished: records that were accepted or dead-lettered, and what is no record.
+func doneBeyond(p consumer.PartitionStatus) int64 {
+	if p.Committed < 0 || p.Position < 0 {
+		return 0
+	}
+	return max(0, p.Position-p.Committed-int64(p.Pending))
+}
+
+// gauges are what a scrape or an export shows.
+func (v *service) gauges() telemetry.Gauges {
+	s := v.Snapshot()
+	g := telemetry.Gauges{
+		Pending: s.Engine.Pending, Held: s.Engine.HeldBy, DeadLettersBlocked: s.deadLettersWaiting(), OldestUnfinished: s.OldestUnfinished(),
+		CircuitOpen: s.CircuitOpen, StormGuardActive: s.Storms > 0, RefusedLots: len(s.RefusedLots),
+		InFlight: s.Gate.InFlight, InFlightLimit: s.Gate.Limit, Unowned: s.UnownedByTopic,
+	}
+	for i := range s.Partitions {
+		p := &s.Partitions[i]
+		row := telemetry.PartitionGauges{
+			Topic: p.Topic, Partition: int(p.Partition),
+			Lag: telemetry.Unknown, LagDone: doneBeyond(p.PartitionStatus), LagHeld: int64(p.Held), RetentionLeft: p.RetentionLeft,
+			Paused:  [3]bool{p.Paused == consumer.BoundRecords, p.Paused == consumer.BoundBytes, p.Paused == consumer.BoundGaps},
+			Blocked: p.Blocked, BlockedFor: s.At.Sub(p.Since),
+		}
+		if p.Committed >= 0 && p.LogEnd >= 0 {
+			row.Lag = p.Lag()
+		}
+		g.Partitions = append(g.Partitions, row)
+	}
+	return g
 }

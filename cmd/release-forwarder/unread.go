@@ -11,6 +11,8 @@ import (
 
 	"release-forwarder/cmd/release-forwarder/connect"
 	"release-forwarder/consumer"
+	"release-forwarder/consumer/membership"
+	"release-forwarder/consumer/offsets"
 	"release-forwarder/consumer/wire"
 	"release-forwarder/dlq"
 )
@@ -40,10 +42,10 @@ type unread struct {
 	log      *slog.Logger
 
 	mu sync.Mutex
-	// Guarded by mu. By partition: place.offset is not used.
-	looks map[place]look
-	stops map[place]stop // what keeps partitions from being read
-	told  map[place]stop // of those, what the log tells of and has not ended
+	// Guarded by mu. By partition.
+	looks map[membership.Partition]look
+	stops map[membership.Partition]stop // what keeps partitions from being read
+	told  map[membership.Partition]stop // of those, what the log tells of and has not ended
 }
 
 // look is what the log showed at an offset.
@@ -70,8 +72,8 @@ type stop struct {
 	said   bool // it has lasted for unreadShown
 }
 
-// heldPartition is a partition with what is known of the unread part of its log.
-type heldPartition struct {
+// Partition is a partition held now, with what is known of the unread part of its log.
+type Partition struct {
 	consumer.PartitionStatus
 	// Unread is when the first record that is not read was written, or since when it
 	// has been known to be there; zero where there is none.
@@ -81,10 +83,13 @@ type heldPartition struct {
 	Blocked  string
 	Since    time.Time
 	Producer *int64 // of the open transaction that is the cause, where it is known
+	// RetentionLeft is how many seconds are left before Kafka deletes the oldest unfinished record, telemetry.Unknown
+	// where that is not known.
+	RetentionLeft int64
 }
 
 // unfinished is the time of the oldest record that is not finished, read or not.
-func (p heldPartition) unfinished() time.Time { return earliest(p.Oldest, p.Unread) }
+func (p *Partition) unfinished() time.Time { return earliest(p.Oldest, p.Unread) }
 
 // earliest is the earlier of two times that are there.
 func earliest(a, b time.Time) time.Time {
@@ -97,7 +102,7 @@ func earliest(a, b time.Time) time.Time {
 func newUnread(k *connect.Kafka, clientID string, log *slog.Logger) *unread {
 	return &unread{
 		wire: k.Wire, clientID: clientID, log: log,
-		looks: map[place]look{}, stops: map[place]stop{}, told: map[place]stop{},
+		looks: map[membership.Partition]look{}, stops: map[membership.Partition]stop{}, told: map[membership.Partition]stop{},
 	}
 }
 
@@ -118,7 +123,7 @@ func (u *unread) run(ctx context.Context, status func() consumer.Status, reaches
 		u.ask(ctx, s.Partitions)
 		u.mu.Lock()
 		for at, l := range u.looks {
-			reaches(at.topic, at.partition, l.offset, l.end)
+			reaches(at.Topic, at.Number, l.offset, l.end)
 		}
 		u.mu.Unlock()
 		for _, p := range s.Partitions {
@@ -129,20 +134,20 @@ func (u *unread) run(ctx context.Context, status func() consumer.Status, reaches
 
 // forget drops what is known of partitions that other replicas hold now.
 func (u *unread) forget(held []consumer.PartitionStatus) {
-	here := map[place]bool{}
+	here := map[membership.Partition]bool{}
 	for _, p := range held {
 		here[placeOf(p)] = true
 	}
-	gone := func(at place) bool { return !here[at] }
+	gone := func(at membership.Partition) bool { return !here[at] }
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	maps.DeleteFunc(u.looks, func(at place, _ look) bool { return gone(at) })
-	maps.DeleteFunc(u.stops, func(at place, _ stop) bool { return gone(at) })
-	maps.DeleteFunc(u.told, func(at place, _ stop) bool { return gone(at) })
+	maps.DeleteFunc(u.looks, func(at membership.Partition, _ look) bool { return gone(at) })
+	maps.DeleteFunc(u.stops, func(at membership.Partition, _ stop) bool { return gone(at) })
+	maps.DeleteFunc(u.told, func(at membership.Partition, _ stop) bool { return gone(at) })
 }
 
-func placeOf(p consumer.PartitionStatus) place {
-	return place{topic: p.Topic, partition: p.Partition}
+func placeOf(p consumer.PartitionStatus) membership.Partition {
+	return membership.Partition{Topic: p.Topic, Number: p.Partition}
 }
 
 // ask looks into the logs where that tells more than is known.
@@ -217,7 +222,7 @@ func (l look) producerWanted(p consumer.PartitionStatus, now time.Time) bool {
 func (u *unread) producer(ctx context.Context, p consumer.PartitionStatus) *int64 {
 	ctx, cancel := context.WithTimeout(ctx, producerPatience)
 	defer cancel()
-	id, err := consumer.ProducerAt(ctx, u.wire, p.Topic, p.Partition, p.Position)
+	id, err := offsets.ProducerAt(ctx, u.wire, p.Topic, p.Partition, p.Position)
 	if err != nil {
 		return nil
 	}
@@ -243,12 +248,12 @@ func (l *look) peek(written, end int64, err error) {
 var year2000 = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // partitions adds what is known here to what the engine knows.
-func (u *unread) partitions(held []consumer.PartitionStatus) []heldPartition {
+func (u *unread) partitions(held []consumer.PartitionStatus) []Partition {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	all := make([]heldPartition, 0, len(held))
+	all := make([]Partition, 0, len(held))
 	for _, p := range held {
-		h := heldPartition{PartitionStatus: p}
+		h := Partition{PartitionStatus: p}
 		now, last := u.lookAt(p), u.looks[placeOf(p)]
 		if p.Phase != "starting" {
 			h.LogEnd = max(p.LogEnd, now.end)
@@ -282,9 +287,9 @@ func unreadSince(p consumer.PartitionStatus, now, last look) time.Time {
 }
 
 // transactions are those that are shown, the longest first.
-func transactions(held []heldPartition) []heldPartition {
-	open := slices.DeleteFunc(slices.Clone(held), func(p heldPartition) bool { return p.Blocked != byTransaction })
-	slices.SortFunc(open, func(a, b heldPartition) int {
+func transactions(held []Partition) []Partition {
+	open := slices.DeleteFunc(slices.Clone(held), func(p Partition) bool { return p.Blocked != byTransaction })
+	slices.SortFunc(open, func(a, b Partition) int {
 		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
 	})
 	return open

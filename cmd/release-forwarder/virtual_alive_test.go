@@ -37,8 +37,8 @@ func (m *mistaken) Handle(ctx context.Context, d *consumer.Delivery) {
 }
 
 // hanging is a service whose first delivery hangs until it is released.
-func hanging(release chan struct{}) func(*service, *consumer.Config) {
-	return func(_ *service, cfg *consumer.Config) {
+func hanging(release chan struct{}) Double {
+	return func(_ *Parts, cfg *consumer.Config) {
 		cfg.Handler = &mistaken{Handler: cfg.Handler, first: func(_ context.Context, d *consumer.Delivery) {
 			<-release
 			d.AgainAt(time.Now(), consumer.Hold{})
@@ -62,26 +62,26 @@ func TestWhatDoesNotMoveIsNotAlive(t *testing.T) {
 	// Its limit, by the settings below: 4 attempts of 10 s, two waits of 1 s and three turns of the rate as late; its dead
 	// letter: 30 s behind others, and 3 requests of 10 s.
 	const limit = 4*10*time.Second + 5*time.Second + 30*time.Second + 30*time.Second
-	handling := func(first func(context.Context, *consumer.Delivery)) func(*service, *consumer.Config) {
-		return func(_ *service, cfg *consumer.Config) { cfg.Handler = &mistaken{Handler: cfg.Handler, first: first} }
+	handling := func(first func(context.Context, *consumer.Delivery)) Double {
+		return func(_ *Parts, cfg *consumer.Config) { cfg.Handler = &mistaken{Handler: cfg.Handler, first: first} }
 	}
 	for name, c := range map[string]struct {
-		double func(release chan struct{}) func(*service, *consumer.Config)
+		double func(release chan struct{}) Double
 		after  time.Duration
 		names  string
 	}{
 		"a delivery that never returns": {hanging, limit + 30*time.Second, "events/0/0 "},
-		"a delivery that is forgotten": {func(chan struct{}) func(*service, *consumer.Config) {
+		"a delivery that is forgotten": {func(chan struct{}) Double {
 			return handling(func(context.Context, *consumer.Delivery) {})
 		}, limit + 30*time.Second, "events/0/0 "},
-		"a gate that gives no slot": {func(chan struct{}) func(*service, *consumer.Config) {
-			return func(_ *service, cfg *consumer.Config) { cfg.Gate = blind{cfg.Gate} }
+		"a gate that gives no slot": {func(chan struct{}) Double {
+			return func(_ *Parts, cfg *consumer.Config) { cfg.Gate = blind{cfg.Gate} }
 		}, 30 * time.Second, "events/0 "},
-		"slots that do not come back": {func(chan struct{}) func(*service, *consumer.Config) {
-			return func(_ *service, cfg *consumer.Config) { cfg.Gate = leaking{cfg.Gate} }
+		"slots that do not come back": {func(chan struct{}) Double {
+			return func(_ *Parts, cfg *consumer.Config) { cfg.Gate = leaking{cfg.Gate} }
 		}, 30 * time.Second, "events/0 "},
-		"nobody who delivers": {func(chan struct{}) func(*service, *consumer.Config) {
-			return func(_ *service, cfg *consumer.Config) { cfg.Workers = 0 }
+		"nobody who delivers": {func(chan struct{}) Double {
+			return func(_ *Parts, cfg *consumer.Config) { cfg.Workers = 0 }
 		}, 30 * time.Second, "events/0 "},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -92,20 +92,20 @@ func TestWhatDoesNotMoveIsNotAlive(t *testing.T) {
 				w.until("the group", func() bool { return w.committed(0) == 0 })
 				w.backlog(1, 200)
 				begun := time.Now()
-				for ok, why := r.live(); ok; ok, why = r.live() {
+				for ok, why := r.Live(); ok; ok, why = r.Live() {
 					if d := time.Since(begun); d > c.after+5*time.Second {
 						t.Fatalf("%q after %s", why, d)
 					}
 					time.Sleep(time.Second)
 				}
-				_, why := r.live()
+				_, why := r.Live()
 				if d := time.Since(begun); d < c.after-2*time.Second {
 					t.Errorf("%q after %s already", why, d)
 				}
 				if !strings.Contains(why, c.names) || strings.Contains(why, "lot-") {
 					t.Errorf("%q does not name its place, or more", why)
 				}
-				if ok, _ := r.ready(); ok {
+				if ok, _ := r.Ready(); ok {
 					t.Error("it is ready")
 				}
 				stopping := time.Now()
@@ -127,9 +127,9 @@ func TestWhatMovesAgainIsAlive(t *testing.T) {
 		w.mistakes = append(w.mistakes, hanging(release))
 		r := w.start()
 		w.produce(0, event(1, 0))
-		w.until("the fault", func() bool { ok, _ := r.live(); return !ok }, 3*time.Minute)
+		w.until("the fault", func() bool { ok, _ := r.Live(); return !ok }, 3*time.Minute)
 		close(release)
-		w.until("the end of the fault", func() bool { ok, _ := r.live(); return ok })
+		w.until("the end of the fault", func() bool { ok, _ := r.Live(); return ok })
 		w.until("the commit", w.allCommitted(1, 1))
 		w.end(r)
 		if n := strings.Count(w.log.String(), `"event":"stuck"`); n != 1 {
@@ -262,7 +262,7 @@ func TestNoOutageChangesWhetherItIsAlive(t *testing.T) {
 				w.backlog(2, 3000)
 				r := begin(w)
 				for begun := time.Now(); time.Since(begun) < lasts; time.Sleep(time.Second) {
-					if ok, why := r.live(); !ok {
+					if ok, why := r.Live(); !ok {
 						t.Fatalf("after %s: %s", time.Since(begun), why)
 					}
 				}
@@ -289,7 +289,7 @@ func TestAStuckDeliveryIsToldOfInAnyOutage(t *testing.T) {
 				w.mistakes = append(w.mistakes, hanging(release))
 				w.backlog(2, 300)
 				r := begin(w)
-				w.until("the fault", func() bool { ok, why := r.live(); return !ok && strings.Contains(why, "the delivery of events/") }, 5*time.Minute)
+				w.until("the fault", func() bool { ok, why := r.Live(); return !ok && strings.Contains(why, "the delivery of events/") }, 5*time.Minute)
 				w.end(r)
 				close(release)
 				time.Sleep(5 * time.Minute) // kafka-go's join cannot be interrupted

@@ -56,7 +56,7 @@ func TestALotIsTriedAgainWhateverItsAttemptCameTo(t *testing.T) {
 				w.produce(0, ofLot("bad", 0))
 				time.Sleep(500 * time.Millisecond)
 				w.produce(0, ofLot("good", 10)) // accepted after the lot's first refusal
-				w.until("the lot is refused", func() bool { return len(r.forwarder.RefusedLots()) == 1 })
+				w.until("the lot is refused", func() bool { return len(r.Snapshot().RefusedLots) == 1 })
 				w.produce(0, ofLot("good", 20))
 				// Its only record is given up: the next attempt is free for whoever comes.
 				w.until("its dead letter", func() bool { return w.deadLetterCount() == 1 }, 5*time.Minute)
@@ -103,7 +103,7 @@ func TestARefusedLotIsTriedAgainInAStormOfItsDeadLetters(t *testing.T) {
 		w.produce(0, ofLot("bad", 0))
 		time.Sleep(500 * time.Millisecond)
 		w.produce(0, ofLot("good", 0))
-		w.until("the lot is refused", func() bool { return len(r.forwarder.RefusedLots()) == 1 })
+		w.until("the lot is refused", func() bool { return len(r.Snapshot().RefusedLots) == 1 })
 		w.produce(0, ofLot("good", 2))
 		w.until("its dead letter", func() bool { return w.deadLetterCount() == 1 }, 5*time.Minute)
 		time.Sleep(time.Minute)
@@ -113,7 +113,7 @@ func TestARefusedLotIsTriedAgainInAStormOfItsDeadLetters(t *testing.T) {
 			values = append(values, fmt.Sprintf(`{"park_uuid":"bad","parking_serial":"J-%d"}`, n))
 		}
 		w.produce(0, append(values, ofLot("good", 4))...)
-		w.until("the storm", func() bool { return r.forwarder.Storms() == 1 }, 5*time.Second)
+		w.until("the storm", func() bool { return r.Snapshot().Storms == 1 }, 5*time.Second)
 		w.platform.Script(nil)
 		w.produce(0, ofLot("bad", 100))
 		w.until("the mended lot's record", func() bool { accepted, _ := w.sent("bad"); return accepted == 1 }, (rubbish-limit+3)*time.Second)

@@ -198,12 +198,12 @@ func TestWhatBeganBeforeAnOutageWasOverWaitsAlone(t *testing.T) {
 					w.produce(0, ofLot("ill", 2*n))
 				}
 				time.Sleep(1500 * time.Millisecond)
-				if !r.gate.Open() {
+				if !r.Snapshot().CircuitOpen {
 					t.Fatal("there is no outage")
 				}
 				well.Store(true)
 				time.Sleep(time.Until(answered) - 500*time.Millisecond)
-				if r.gate.Open() {
+				if r.Snapshot().CircuitOpen {
 					t.Fatal("the outage is not over")
 				}
 				for n := range 10 {
@@ -255,7 +255,7 @@ func TestARefusedLotIsTriedAgainWhenItsAttemptOutlastsAnOutage(t *testing.T) {
 			w.produce(0, ofLot("bad", 2*n), ofLot("good", 2*n))
 			time.Sleep(time.Second)
 		}
-		w.until("the lot's outage", func() bool { return len(r.forwarder.RefusedLots()) == 1 })
+		w.until("the lot's outage", func() bool { return len(r.Snapshot().RefusedLots) == 1 })
 		slow.Store(true)
 		before := w.platform.Stats().Received
 		w.until("its attempt", func() bool { return w.platform.Stats().Received > before })
@@ -264,12 +264,12 @@ func TestARefusedLotIsTriedAgainWhenItsAttemptOutlastsAnOutage(t *testing.T) {
 			w.produce(0, ofLot("good", 100+2*n))
 		}
 		time.Sleep(time.Second)
-		if !r.gate.Open() {
+		if !r.Snapshot().CircuitOpen {
 			t.Fatal("there is no outage")
 		}
 		ill.Store(false)
 		time.Sleep(3 * time.Second)
-		if r.gate.Open() {
+		if r.Snapshot().CircuitOpen {
 			t.Fatal("the outage is not over")
 		}
 		mended.Store(true) // for what is sent from now on

@@ -36,7 +36,7 @@ func TestACommitThatIsTooLargeHoweverSmallIsSaid(t *testing.T) {
 				for range 10 {
 					w.backlog(3, 10)
 					time.Sleep(time.Minute)
-					s := r.status()
+					s := r.Status()
 					if s.Condition.Kind != c.page {
 						t.Fatalf("the banner says %s", s.Condition)
 					}
@@ -52,7 +52,7 @@ func TestACommitThatIsTooLargeHoweverSmallIsSaid(t *testing.T) {
 				}
 				refused.Remove()
 				w.until("all", w.allCommitted(3, 100))
-				if s := r.status(); s.Condition.Kind != admin.Well {
+				if s := r.Status(); s.Condition.Kind != admin.Well {
 					t.Errorf("then the banner says %s", s.Condition)
 				}
 				w.end(r)

@@ -106,7 +106,7 @@ func TestAChangedEntryTouchesOnlyItsLot(t *testing.T) {
 		for range 60 {
 			all()
 		}
-		if lots := r.forwarder.RefusedLots(); len(lots) != 1 || lots[0].Lot != "b" {
+		if lots := r.Snapshot().RefusedLots; len(lots) != 1 || lots[0].Lot != "b" {
 			t.Errorf("refused lots %v", lots)
 		}
 		file.swap("{") // half written: the last good stays in force
@@ -114,7 +114,7 @@ func TestAChangedEntryTouchesOnlyItsLot(t *testing.T) {
 			all()
 		}
 		var page bytes.Buffer
-		if err := json.NewEncoder(&page).Encode(r.status()); err != nil {
+		if err := json.NewEncoder(&page).Encode(r.Status()); err != nil {
 			t.Fatal(err)
 		}
 		file.swap(strings.Replace(before, "two-", "four-", 1))

@@ -249,7 +249,7 @@ func (w *world) old(node int32) (freeze, fresh func()) {
 		w.cluster.KeepControl()
 		req := r.(*kmsg.MetadataRequest)
 		ours := slices.ContainsFunc(req.Topics, func(t kmsg.MetadataRequestTopic) bool {
-			return text(t.Topic) == eventTopic || t.TopicID == topic.TopicID
+			return t.Topic != nil && *t.Topic == eventTopic || t.TopicID == topic.TopicID
 		}) || req.Topics == nil
 		if !frozen.Load() || w.cluster.CurrentNode() != node || !ours {
 			return nil, nil, false
@@ -263,7 +263,7 @@ func (w *world) old(node int32) (freeze, fresh func()) {
 			b.NodeID, b.Host, b.Port = int32(i), host, int32(n)
 			resp.Brokers = append(resp.Brokers, b)
 		}
-		for name, partitions := range map[string]int32{eventTopic: 1, deadLetterTopic: deadLetterPartitions} {
+		for name, partitions := range map[string]int32{eventTopic: 1, deadLetterTopic: 2} {
 			t := kmsg.NewMetadataResponseTopic()
 			t.Topic = kmsg.StringPtr(name)
 			t.TopicID = topic.TopicID

@@ -5,13 +5,13 @@ import (
 	"flag"
 	"fmt"
 	"net/http"
-	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"release-forwarder/cmd/testkit/platform"
+	"release-forwarder/cmd/testkit/repo"
 )
 
 // The evidence of docs/failures.md: what each failure of the platform costs.
@@ -56,7 +56,7 @@ func TestWhatEachKindOfOutageCosts(t *testing.T) {
 	table := "| failure, for 20 minutes | dead letters | commits in it | requests wasted | of them after the first seconds | until all was drained |\n| --- | --- | --- | --- | --- | --- |\n" + strings.Join(rows, "")
 	t.Log("\n" + table)
 	if *writeFailure && !t.Failed() {
-		writeFailures(t, table)
+		repo.Generated(t, "docs/failures.md", "<!-- measured:begin -->\n", "<!-- measured:end -->", "\n"+table+"\n", true)
 	}
 }
 
@@ -107,10 +107,10 @@ func (w *world) outage(f failure, lasts time.Duration, more ...string) (row stri
 	if late > int64((lasts-first)/time.Second)+1 {
 		w.t.Errorf("%d requests, want one a second at most from %s on", late, first)
 	}
-	if live, _ := r.live(); !live {
+	if live, _ := r.Live(); !live {
 		w.t.Error("not live")
 	}
-	if ready, why := r.ready(); !ready {
+	if ready, why := r.Ready(); !ready {
 		w.t.Errorf("not ready: %s", why)
 	}
 	wasted := tries.Load()
@@ -137,23 +137,6 @@ func (w *world) outage(f failure, lasts time.Duration, more ...string) (row stri
 	}
 	return fmt.Sprintf("| %s | %d | %d | %d | %d, %.2f a second | %.1f s |\n", f.name, deadLetters, commits, wasted, late,
 		float64(late)/(lasts-first).Seconds(), drained.Seconds())
-}
-
-func writeFailures(t *testing.T, table string) {
-	t.Helper()
-	const name, begin, end = "../../docs/failures.md", "<!-- measured:begin -->\n", "<!-- measured:end -->"
-	page, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, _ := strings.Cut(string(page), begin)
-	_, after, found := strings.Cut(rest, end)
-	if !found {
-		t.Fatal("no marks in " + name)
-	}
-	if err := os.WriteFile(name, []byte(before+begin+"\n"+table+"\n"+end+after), 0o644); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // An outage of days costs a request a second and nothing else.

@@ -56,7 +56,7 @@ func atHalfOfCapacity(t *testing.T, slots, poison int) (inTime int, p99 time.Dur
 		}
 		inTime = w.platform.Stats().Accepted
 		w.until("the poison's dead letters", func() bool {
-			return w.committed(0) == int64(each*times) || poison > 0 && r.engine.Status().Pending < each*times/80
+			return w.committed(0) == int64(each*times) || poison > 0 && r.Snapshot().Engine.Pending < each*times/80
 		}, 5*time.Minute)
 		w.end(r)
 		var took []time.Duration

@@ -114,16 +114,16 @@ func TestARecordOfTooManyHeadersBecomesADeadLetterInItsTurn(t *testing.T) {
 // a few times: as often as it is read.
 func TestTheCommandsReadDeadLettersOfManyHeaders(t *testing.T) {
 	for name, command := range map[string]func(w *world) error{
-		"list":   func(w *world) error { _, _, err := w.dlq(&listed); return err },
-		"show":   func(w *world) error { _, _, err := w.dlq(&dlqShowCommand{ID: "0/0", JSON: true}); return err },
-		"stats":  func(w *world) error { _, _, err := w.dlq(&counted); return err },
-		"export": func(w *world) error { _, _, err := w.dlq(&dlqExportCommand{Reveal: true}); return err },
+		"list":   func(w *world) error { _, _, err := w.command(&listed); return err },
+		"show":   func(w *world) error { _, _, err := w.command(&dlqShowCommand{ID: "0/0", JSON: true}); return err },
+		"stats":  func(w *world) error { _, _, err := w.command(&counted); return err },
+		"export": func(w *world) error { _, _, err := w.command(&dlqExportCommand{Reveal: true}); return err },
 		"close": func(w *world) error {
-			_, _, err := w.dlq(&dlqCloseCommand{IDs: []string{"0/0"}, Why: "a test"})
+			_, _, err := w.command(&dlqCloseCommand{IDs: []string{"0/0"}, Why: "a test"})
 			return err
 		},
 		"replay": func(w *world) error {
-			_, beside, err := w.dlq(&dlqReplayCommand{MaxRedrives: -1})
+			_, beside, err := w.command(&dlqReplayCommand{MaxRedrives: -1})
 			if !strings.Contains(beside, "headers: 1000008, at most 4096") {
 				w.t.Errorf("it is replayed: %s", beside)
 			}

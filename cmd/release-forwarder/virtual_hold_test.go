@@ -57,7 +57,7 @@ func TestALotsRecordsAreGivenUpInTimeThroughRebalances(t *testing.T) {
 		begun := time.Now()
 		w.produce(0, ofLot("bad", 0), ofLot("bad", 1), ofLot("bad", 2), ofLot("good", 10))
 		w.minutes(30, 1, 7, w.rebalance)
-		generation := r.engine.Status().Generation
+		generation := r.Snapshot().Engine.Generation
 		w.produce(0, ofLot("bad", 4)) // begins to wait later
 		w.minutes(28, 1, 7, w.rebalance)
 		if n := w.deadLetterCount(); n != 0 {
@@ -72,7 +72,7 @@ func TestALotsRecordsAreGivenUpInTimeThroughRebalances(t *testing.T) {
 			t.Errorf("%d dead letters before that of the record that came later", n)
 		}
 		w.minutes(5, 1, 0, nil)
-		if n := r.engine.Status().Generation - generation; n < 6 {
+		if n := r.Snapshot().Engine.Generation - generation; n < 6 {
 			t.Fatalf("%d generations", n)
 		}
 		w.end(r)
@@ -105,12 +105,12 @@ func TestTheWaitForALotBeginsAgainWhereItsPartitionMoves(t *testing.T) {
 		w.minutes(20, 2, 0, nil)
 		second := w.start("LOT_HOLD_MAX", "1h")
 		w.until("each has one", func() bool {
-			return len(first.engine.Status().Partitions) == 1 && len(second.engine.Status().Partitions) == 1
+			return len(first.Snapshot().Engine.Partitions) == 1 && len(second.Snapshot().Engine.Partitions) == 1
 		}, 2*time.Minute)
-		moved := second.engine.Status().Partitions[0].Partition
+		moved := second.Snapshot().Engine.Partitions[0].Partition
 		time.Sleep(20 * time.Minute)
 		w.end(second)
-		w.until("it has come back", func() bool { return len(first.engine.Status().Partitions) == 2 }, 2*time.Minute)
+		w.until("it has come back", func() bool { return len(first.Snapshot().Engine.Partitions) == 2 }, 2*time.Minute)
 		w.minutes(15, 2, 0, nil)
 		if n := w.deadLetterCount(); n != 0 {
 			t.Errorf("%d dead letters before LOT_HOLD_MAX", n)
@@ -179,7 +179,7 @@ func TestTheAgeOfWhatHasNoTimestampSurvivesRebalances(t *testing.T) {
 			w.rebalance()
 		}
 		time.Sleep(time.Minute)
-		if age := r.gauges().OldestUnfinished(); age < 3600 {
+		if age := r.Snapshot().OldestUnfinished().Seconds(); age < 3600 {
 			t.Errorf("the oldest unfinished record is %v s old, an hour after it came", age)
 		}
 		w.end(r)
@@ -195,7 +195,7 @@ func TestNothingIsGivenUpForItsLotWhileNoOtherIsAccepted(t *testing.T) {
 		w.produce(0, ofLot("bad", 0))
 		time.Sleep(time.Second)
 		w.produce(0, ofLot("good", 10))
-		w.until("the lot is refused", func() bool { return len(r.forwarder.RefusedLots()) == 1 })
+		w.until("the lot is refused", func() bool { return len(r.Snapshot().RefusedLots) == 1 })
 		for range 6 {
 			time.Sleep(25 * time.Minute)
 			w.rebalance()

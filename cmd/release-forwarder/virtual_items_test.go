@@ -31,7 +31,7 @@ func (w *world) linesOf(event string) (lines []map[string]any) {
 
 // rowOf gives a partition's row of the status page.
 func rowOf(r *replica, partition int) admin.Partition {
-	for _, p := range r.status().Partitions {
+	for _, p := range r.Status().Partitions {
 		if p.Topic == eventTopic && p.Partition == partition {
 			return p
 		}
@@ -87,10 +87,10 @@ func TestAPartitionThatKafkaDoesNotLetStartIsNamedWithItsCause(t *testing.T) {
 				if cause := row.Cause + row.CommitRefused; !strings.Contains(cause, c.cause) || row.Paused != "starting" {
 					t.Errorf("the page says %+v", row)
 				}
-				if s := r.status(); s.Condition.Kind != admin.PartitionUnreadable || !strings.Contains(s.Condition.String(), "events/1") {
+				if s := r.Status(); s.Condition.Kind != admin.PartitionUnreadable || !strings.Contains(s.Condition.String(), "events/1") {
 					t.Errorf("the banner says %s", s.Condition)
 				}
-				if ok, why := r.ready(); !ok {
+				if ok, why := r.Ready(); !ok {
 					t.Errorf("not ready, though two partitions are read: %s", why)
 				}
 				lift()
@@ -157,20 +157,20 @@ func TestAReplicaIsNotReadyWhereNoPartitionCanBeStarted(t *testing.T) {
 		_, liftBoth := w.refusesStart(kmsg.OffsetFetch, kerr.UnstableOffsetCommit, 0)
 		_, liftOne := w.refusesStart(kmsg.OffsetFetch, kerr.UnstableOffsetCommit, 1)
 		r := w.start()
-		w.until("joining", func() bool { return len(r.engine.Status().Partitions) == 2 })
-		if ok, _ := r.ready(); ok {
+		w.until("joining", func() bool { return len(r.Snapshot().Engine.Partitions) == 2 })
+		if ok, _ := r.Ready(); ok {
 			t.Error("ready with no partition that was ever read")
 		}
 		time.Sleep(10 * time.Minute)
-		ok, why := r.ready()
+		ok, why := r.Ready()
 		if ok || !strings.Contains(why, "UNSTABLE_OFFSET_COMMIT") || !strings.Contains(why, "events/0") {
 			t.Errorf("ready is %v: %s", ok, why)
 		}
-		if ok, why := r.live(); !ok {
+		if ok, why := r.Live(); !ok {
 			t.Errorf("not live: %s", why)
 		}
 		liftOne()
-		w.until("one of them", func() bool { ok, _ := r.ready(); return ok })
+		w.until("one of them", func() bool { ok, _ := r.Ready(); return ok })
 		liftBoth()
 		w.backlog(2, 10)
 		w.until("all", w.allCommitted(2, 10))
@@ -178,16 +178,16 @@ func TestAReplicaIsNotReadyWhereNoPartitionCanBeStarted(t *testing.T) {
 		_, lift2 := w.refusesStart(kmsg.OffsetFetch, kerr.UnstableOffsetCommit, 1)
 		w.loses()
 		time.Sleep(5 * time.Second)
-		if ok, why := r.ready(); !ok {
+		if ok, why := r.Ready(); !ok {
 			t.Errorf("not ready a moment after a rebalance: %s", why)
 		}
 		time.Sleep(30 * time.Second)
-		if ok, _ := r.ready(); ok {
+		if ok, _ := r.Ready(); ok {
 			t.Error("ready, though nothing has been read for half a minute")
 		}
 		lift()
 		lift2()
-		w.until("all again", func() bool { ok, _ := r.ready(); return ok })
+		w.until("all again", func() bool { ok, _ := r.Ready(); return ok })
 		w.end(r)
 	})
 }
@@ -239,7 +239,7 @@ func TestAPartitionWhoseCommitsAreRefusedIsNamed(t *testing.T) {
 		if row := rowOf(r, 1); row.CommitRefused != "TOPIC_AUTHORIZATION_FAILED" {
 			t.Errorf("the page says %+v", row)
 		}
-		if s := r.status(); s.Condition.Kind != admin.PartitionCommitRefused || !strings.Contains(s.Condition.String(), "events/1: TOPIC_AUTHORIZATION_FAILED") {
+		if s := r.Status(); s.Condition.Kind != admin.PartitionCommitRefused || !strings.Contains(s.Condition.String(), "events/1: TOPIC_AUTHORIZATION_FAILED") {
 			t.Errorf("the banner says %s", s.Condition)
 		}
 		lines := w.linesOf("request-refused")
@@ -248,7 +248,7 @@ func TestAPartitionWhoseCommitsAreRefusedIsNamed(t *testing.T) {
 		}
 		refused.Remove()
 		w.until("all", w.allCommitted(3, 10))
-		if s := r.status(); s.Condition.Kind != admin.Well {
+		if s := r.Status(); s.Condition.Kind != admin.Well {
 			t.Errorf("then the banner says %s", s.Condition)
 		}
 		w.end(r)

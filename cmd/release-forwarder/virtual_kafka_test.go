@@ -158,14 +158,14 @@ func TestAMissingDeadLetterTopicStopsTheCommitAndNobodyElse(t *testing.T) {
 		if c := w.committed(0); c != 1 {
 			t.Errorf("committed %d, want 1: the dead letter is not written", c)
 		}
-		if ok, why := r.ready(); ok {
+		if ok, why := r.Ready(); ok {
 			t.Errorf("ready without a dead-letter topic: %s", why)
 		}
 		if err := w.cluster.CreateTopic(deadLetterTopic, 2, nil); err != nil {
 			t.Fatal(err)
 		}
 		w.until("the commit", w.allCommitted(1, 302), 2*time.Minute)
-		if ok, why := r.ready(); !ok {
+		if ok, why := r.Ready(); !ok {
 			t.Errorf("not ready: %s", why)
 		}
 		w.end(r)
@@ -207,7 +207,7 @@ func TestTheGapBoundPausesReadingAndAKillRepeatsNothing(t *testing.T) {
 		w.backlog(1, 9000)
 		r := w.start("CONSUMER_MAX_PENDING", "8000", "RETRY_BUDGET", "0")
 		time.Sleep(2 * time.Minute)
-		s := r.engine.Status().Partitions[0]
+		s := r.Snapshot().Engine.Partitions[0]
 		if s.Paused != "gaps" {
 			t.Errorf("paused by %q with %d pending", s.Paused, s.Pending)
 		}

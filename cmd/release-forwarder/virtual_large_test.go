@@ -103,7 +103,7 @@ func TestLargeRecordsThatWaitTakeNoMemory(t *testing.T) {
 		}
 		before := heap()
 		r := w.start("KAFKA_MAX_RECORD_BYTES", "64KiB", "RETRY_BUDGET", "0")
-		w.until("all that wait", func() bool { return r.status().HeldTotal == partitions*each }, 10*time.Minute)
+		w.until("all that wait", func() bool { return r.Status().HeldTotal == partitions*each }, 10*time.Minute)
 		for i := range 20 {
 			w.produce(int32(i), event(100+i, 1)) // the platform is up
 		}
@@ -170,7 +170,7 @@ func TestALargeRecordThatKafkaDropsWhileItWaits(t *testing.T) {
 		if len(lines) != 1 || lines[0]["from"] != 1.0 || lines[0]["to"] != 2.0 || lines[0]["count"] != 1.0 {
 			t.Errorf("the log says %v", lines)
 		}
-		if n := r.status().Dropped; n != 1 {
+		if n := r.Status().Dropped; n != 1 {
 			t.Errorf("%d are counted as dropped, want 1", n)
 		}
 		w.end(r)

@@ -57,13 +57,13 @@ func TestARefusedLotStopsNobodyAndItsRecordsArriveInOrderWhenItIsMended(t *testi
 		if most := int(time.Since(begun)/(20*time.Second)) + 10; attempts > most {
 			t.Errorf("%d attempts for the refused lot, want one per backoff, at most %d", attempts, most)
 		}
-		for _, held := range r.status().Held { // those sent, and those that wait with their lot
+		for _, held := range r.Status().Held { // those sent, and those that wait with their lot
 			if (held.Attempts > 0) != (len(held.TraceID) == 32) {
 				t.Errorf("the status page has %+v", held)
 			}
 		}
 		w.until("one that was sent is first of those held, not in flight", func() bool {
-			held := r.status().Held
+			held := r.Status().Held
 			return len(held) > 0 && held[0].Attempts > 0
 		}, time.Minute)
 		refusing = false
@@ -191,7 +191,7 @@ func TestTenThousandHealthyFlowThroughTenThousandOfRubbish(t *testing.T) {
 			if got := w.platform.Stats().Accepted; got < n-2*each {
 				t.Fatalf("after %d s %d of %d healthy ones are accepted", i+1, got, n)
 			}
-			if i == 10 && r.forwarder.Storms() == 0 {
+			if i == 10 && r.Snapshot().Storms == 0 {
 				t.Error("the guard is not seen")
 			}
 		}
@@ -231,7 +231,7 @@ func TestRebalancesDoNotPutOffWhatWaitsInAStorm(t *testing.T) {
 		const limit, rubbish = 20, 60
 		r := w.start("DLQ_STORM_LIMIT", "20", "KAFKA_HEARTBEAT_INTERVAL", "300ms")
 		w.until("the group", w.allCommitted(1, 0))
-		generation := r.engine.Status().Generation
+		generation := r.Snapshot().Engine.Generation
 		var values []string
 		for n := range rubbish {
 			values = append(values, fmt.Sprintf(`{"park_uuid":"sick","parking_serial":"J-%d"}`, n))
@@ -243,11 +243,11 @@ func TestRebalancesDoNotPutOffWhatWaitsInAStorm(t *testing.T) {
 			w.produce(0, ofLot("healthy", 2+2*i))
 			time.Sleep(each)
 			most := int64(limit + 1 + (i+1)*int(each/time.Second))
-			if n := w.deadLetterCount(); r.forwarder.Storms() > 0 && n > most {
+			if n := w.deadLetterCount(); r.Snapshot().Storms > 0 && n > most {
 				t.Errorf("%d dead letters after %s, want %d at most", n, time.Duration(i+1)*each, most)
 			}
 		}
-		if n := r.engine.Status().Generation - generation; n < rebalances {
+		if n := r.Snapshot().Engine.Generation - generation; n < rebalances {
 			t.Fatalf("%d generations", n)
 		}
 		// 40 dead letters and the record that is well, one a second, and a second for
@@ -287,7 +287,7 @@ func TestWhatAPersonGivesUpIsNotPaced(t *testing.T) {
 		time.Sleep(time.Hour)
 		r := w.start("DLQ_HELD_BEFORE", time.Now().Add(-time.Minute).UTC().Format(time.RFC3339), "DLQ_STORM_LIMIT", "10")
 		w.until("the commit", func() bool { return w.committed(0) == old }, 20*time.Second)
-		if n := r.forwarder.Storms(); n != 0 {
+		if n := r.Snapshot().Storms; n != 0 {
 			t.Errorf("%d storms", n)
 		}
 		w.end(r)

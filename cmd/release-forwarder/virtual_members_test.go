@@ -58,14 +58,14 @@ func TestAPartitionThatComesBackWithinASecondKeepsItsHeldOrderKeyInOrder(t *test
 		end := w.watchCommitted(1)
 		w.produce(0, event(1, 0), event(2, 0), event(1, 1), event(3, 0))
 		w.until("the neighbours", func() bool { return w.platform.Stats().Accepted == 2 })
-		generation := r.engine.Status().Generation
+		generation := r.Snapshot().Engine.Generation
 		for i := range 5 {
 			w.rebalance()
 			time.Sleep(500 * time.Millisecond)
 			w.produce(0, event(10+i, 0))
 			time.Sleep(1500 * time.Millisecond)
 		}
-		if n := r.engine.Status().Generation; n == generation {
+		if n := r.Snapshot().Engine.Generation; n == generation {
 			t.Fatal("the partition never left")
 		}
 		w.platform.Script(nil)
@@ -94,20 +94,20 @@ func TestARebalanceWhileReadingIsPausedByFullBuffersLosesNothing(t *testing.T) {
 		first := w.start("CONSUMER_MAX_PENDING", "100")
 		paused := func(r *replica) func() bool {
 			return func() bool {
-				for _, p := range r.engine.Status().Partitions {
+				for _, p := range r.Snapshot().Engine.Partitions {
 					if p.Paused != "records" {
 						return false
 					}
 				}
-				return len(r.engine.Status().Partitions) > 0
+				return len(r.Snapshot().Engine.Partitions) > 0
 			}
 		}
 		w.until("full buffers", paused(first))
 		end := w.watchCommitted(2)
 		second := w.start()
-		w.until("the second's share, full as well", func() bool { return paused(second)() && len(second.engine.Status().Partitions) == 1 })
+		w.until("the second's share, full as well", func() bool { return paused(second)() && len(second.Snapshot().Engine.Partitions) == 1 })
 		w.end(first)
-		w.until("all of them, full", func() bool { return paused(second)() && len(second.engine.Status().Partitions) == 2 })
+		w.until("all of them, full", func() bool { return paused(second)() && len(second.Snapshot().Engine.Partitions) == 2 })
 		w.failing(func(string) bool { return false })
 		w.until("the backlog", w.allCommitted(2, 1000), 2*time.Minute)
 		end()
@@ -208,9 +208,9 @@ func TestAGenerationThatIsNotTheGroupsCostsNothing(t *testing.T) {
 				w.until("the group", w.allCommitted(1, 0))
 				w.backlog(1, 40)
 				w.until("requests that are open", func() bool { return w.platform.Stats().InFlight > 0 })
-				generation := r.engine.Status().Generation
+				generation := r.Snapshot().Engine.Generation
 				w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Err: kerr.IllegalGeneration, Count: 1})
-				w.until("the next generation", func() bool { return r.engine.Status().Generation > generation })
+				w.until("the next generation", func() bool { return r.Snapshot().Engine.Generation > generation })
 				w.until("all", w.allCommitted(1, 40), time.Minute)
 				w.end(r)
 				if s := w.platform.Stats(); s.Received != 40 || strings.Contains(w.log.String(), "fenced") {

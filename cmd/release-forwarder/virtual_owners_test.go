@@ -3,7 +3,6 @@ package main
 import (
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -12,8 +11,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"release-forwarder/cmd/release-forwarder/admin"
-	"release-forwarder/cmd/release-forwarder/connect"
-	"release-forwarder/consumer/membership"
+)
+
+// The coordinator is asked who owns what so often, and a partition counts as without an owner after so long: one that
+// moves has none for a moment.
+const (
+	asked      = 20 * time.Second
+	unownedFor = time.Minute
 )
 
 // assignsNobody has each leader of the group give a partition to nobody, until the returned function is called.
@@ -59,24 +63,24 @@ func (w *world) other(opts ...kgo.Opt) *kgo.Client {
 	return c
 }
 
-func (r *replica) says() admin.Kind { return r.status().Condition.Kind }
+func (r *replica) says() admin.Kind { return r.Status().Condition.Kind }
 
 func TestAStandbyIsOneOnlyWhereEachPartitionHasAnOwner(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		first, second := w.start(), w.start()
 		w.until("the group", w.allCommitted(1, 0))
-		if n := len(first.engine.Status().Partitions) + len(second.engine.Status().Partitions); n != 1 {
+		if n := len(first.Snapshot().Engine.Partitions) + len(second.Snapshot().Engine.Partitions); n != 1 {
 			t.Fatalf("%d partitions are owned", n)
 		}
 		standby := second
-		if len(standby.engine.Status().Partitions) > 0 {
+		if len(standby.Snapshot().Engine.Partitions) > 0 {
 			standby = first
 		}
 		w.until("that it is known", func() bool { return standby.says() == admin.Standby }, 20*time.Second)
 		for range 30 {
-			time.Sleep(ownersTurn)
+			time.Sleep(asked)
 			for _, r := range w.replicas {
-				if n := r.owners.counts(); len(n) != 1 || n[eventTopic] != 0 {
+				if n := r.Snapshot().UnownedByTopic; len(n) != 1 || n[eventTopic] != 0 {
 					t.Fatalf("without an owner: %v", n)
 				}
 			}
@@ -91,21 +95,21 @@ func TestPartitionsThatNobodyOwnsAreNoStandbysMatter(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		end := w.assignsNobody(0)
 		r := w.start()
-		w.until("the group", func() bool { return r.engine.Status().Joined })
-		for begun := time.Now(); time.Since(begun) < ownersPatience; time.Sleep(time.Second) {
-			if kind := r.says(); kind != admin.Unassigned || r.owners.counts()[eventTopic] != 0 {
+		w.until("the group", func() bool { return r.Snapshot().Engine.Joined })
+		for begun := time.Now(); time.Since(begun) < unownedFor; time.Sleep(time.Second) {
+			if kind := r.says(); kind != admin.Unassigned || r.Snapshot().UnownedByTopic[eventTopic] != 0 {
 				t.Fatalf("after %s it says %s", time.Since(begun), kind)
 			}
 		}
-		w.until("that it is said", func() bool { return r.says() == admin.PartitionsUnowned }, 2*ownersTurn)
-		c := r.status().Condition
+		w.until("that it is said", func() bool { return r.says() == admin.PartitionsUnowned }, 2*asked)
+		c := r.Status().Condition
 		if s := c.String(); c.Level() != admin.LevelTrouble || !strings.Contains(s, "Nobody reads 1 partition since 2000-01-01 00:00:") || !strings.Contains(s, "(events/0)") {
 			t.Error(s)
 		}
-		if n := r.owners.counts(); n[eventTopic] != 1 {
+		if n := r.Snapshot().UnownedByTopic; n[eventTopic] != 1 {
 			t.Errorf("without an owner: %v", n)
 		}
-		if ok, why := r.ready(); !ok {
+		if ok, why := r.Ready(); !ok {
 			t.Errorf("not ready: %s", why)
 		}
 		time.Sleep(10 * time.Minute)
@@ -117,8 +121,8 @@ func TestPartitionsThatNobodyOwnsAreNoStandbysMatter(t *testing.T) {
 		}
 		end()
 		w.loses() // the group assigns anew
-		w.until("an owner", func() bool { return r.says() == admin.Well && r.owners.counts()[eventTopic] == 0 }, 2*time.Minute)
-		w.until("that it is said", func() bool { return strings.Contains(w.log.String(), "each partition has an owner again") }, 2*ownersTurn)
+		w.until("an owner", func() bool { return r.says() == admin.Well && r.Snapshot().UnownedByTopic[eventTopic] == 0 }, 2*time.Minute)
+		w.until("that it is said", func() bool { return strings.Contains(w.log.String(), "each partition has an owner again") }, 2*asked)
 	})
 }
 
@@ -133,8 +137,8 @@ func TestPartitionsThatNobodyOwnsInAGroupOfTheNewType(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, Err: kerr.InconsistentGroupProtocol, TopLevel: true, Count: -1})
 		r := w.start()
-		time.Sleep(ownersPatience + 2*ownersTurn)
-		if n := r.owners.counts(); n[eventTopic] != 2 {
+		time.Sleep(unownedFor + 2*asked)
+		if n := r.Snapshot().UnownedByTopic; n[eventTopic] != 2 {
 			t.Errorf("without an owner: %v", n)
 		}
 	})
@@ -147,14 +151,14 @@ func TestWhereTheGroupCannotBeSeenNobodyIsAStandby(t *testing.T) {
 			first := w.start()
 			w.until("the group", func() bool { return first.says() == admin.Well })
 			second := w.start()
-			w.until("the second", func() bool { return second.engine.Status().Joined })
+			w.until("the second", func() bool { return second.Snapshot().Engine.Joined })
 			for range 30 {
-				time.Sleep(ownersTurn)
+				time.Sleep(asked)
 				for _, r := range w.replicas {
-					if n := r.owners.counts(); n != nil {
+					if n := r.Snapshot().UnownedByTopic; n != nil {
 						t.Fatalf("%s: %v", err.Message, n)
 					}
-					if kind := r.says(); len(r.engine.Status().Partitions) == 0 && kind != admin.Unassigned {
+					if kind := r.says(); len(r.Snapshot().Engine.Partitions) == 0 && kind != admin.Unassigned {
 						t.Fatalf("%s: it says %s", err.Message, kind)
 					}
 				}
@@ -168,25 +172,4 @@ func TestWhereTheGroupCannotBeSeenNobodyIsAStandby(t *testing.T) {
 			}
 		})
 	}
-}
-
-// A partition that moves again and again has an owner between.
-func TestWhatHasAnOwnerBetweenIsNotWithoutOne(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOwners(&connect.Kafka{}, group, []string{eventTopic}, nil)
-		moving, left := membership.Partition{Topic: eventTopic, Number: 1}, membership.Partition{Topic: eventTopic, Number: 2}
-		for range 10 {
-			o.note([]membership.Partition{moving, left}, time.Now())
-			time.Sleep(ownersPatience - time.Second)
-			o.note([]membership.Partition{left}, time.Now())
-			time.Sleep(time.Second)
-		}
-		if where, _, known := o.unowned(); !known || len(where) != 1 || where[0] != left {
-			t.Errorf("%v", where)
-		}
-		time.Sleep(ownersPatience)
-		if where, _, known := o.unowned(); known || where != nil || o.counts() != nil || o.all() {
-			t.Errorf("an answer of a minute ago counts: %v", where)
-		}
-	})
 }

@@ -76,7 +76,7 @@ func TestOneLotOfTenRefusedForSixHours(t *testing.T) {
 			if got := w.platform.Stats().Accepted; got != good {
 				t.Fatalf("%s: %d of the others' %d accepted", time.Since(begun), got, good)
 			}
-			if n == 2 && len(r.forwarder.RefusedLots()) == 0 && time.Since(begun) > 3*time.Minute {
+			if n == 2 && len(r.Snapshot().RefusedLots) == 0 && time.Since(begun) > 3*time.Minute {
 				t.Error("the lot is not named")
 			}
 			time.Sleep(115 * time.Second)

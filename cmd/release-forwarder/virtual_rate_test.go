@@ -34,7 +34,7 @@ func TestTheGroupKeepsToItsRateHoweverManyReplicasThereAre(t *testing.T) {
 		time.Sleep(30 * time.Second) // the rebalance
 		about("two replicas", received(time.Minute), 60)
 		for _, r := range []*replica{one, two} {
-			if n := len(r.engine.Status().Partitions); n != 2 {
+			if n := len(r.Snapshot().Engine.Partitions); n != 2 {
 				t.Errorf("a replica has %d partitions", n)
 			}
 		}
@@ -126,7 +126,7 @@ func TestAnAnswerWithoutTheTopicChangesNoShare(t *testing.T) {
 						t.Errorf("%d requests in half a minute, want %d a second", n, rate)
 					}
 				}
-				if len(one.engine.Status().Partitions) != 2 || len(two.engine.Status().Partitions) != 2 {
+				if len(one.Snapshot().Engine.Partitions) != 2 || len(two.Snapshot().Engine.Partitions) != 2 {
 					t.Error("there was no rebalance")
 				}
 				before := w.platform.Stats().Received

@@ -104,7 +104,7 @@ func TestBacklogsOfManyPartitionsGoOnEvenlyAndShareMemory(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 			// 16 for each request in flight or 8 for each partition that has nothing
 			// else, and what is open.
-			if n := r.engine.Status().Pending; n > 16*64+10*partitions+64 {
+			if n := r.Snapshot().Engine.Pending; n > 16*64+10*partitions+64 {
 				t.Fatalf("%d records are in memory", n)
 			}
 			mu.Lock()
@@ -305,7 +305,7 @@ func TestOnePartitionUsesTheWholeOfALargeLimit(t *testing.T) {
 		r := w.start("UPSTREAM_MAX_IN_FLIGHT", "2000")
 		time.Sleep(80 * time.Second) // sixteen answers' time: half as much again with each
 		if n := w.platform.Stats().InFlight; n != 2000 {
-			t.Errorf("%d requests are open, the limit is 2000 and nothing is held; paused by %q", n, r.engine.Status().Partitions[0].Paused)
+			t.Errorf("%d requests are open, the limit is 2000 and nothing is held; paused by %q", n, r.Snapshot().Engine.Partitions[0].Paused)
 		}
 		w.end(r)
 	})

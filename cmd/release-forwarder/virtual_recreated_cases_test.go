@@ -249,7 +249,7 @@ func TestACommitOfATopicMadeAnewIsNotTakenForAnothersByWhoKnowsTheOldOne(t *test
 			inVirtualTime(t, 1, func(w *world) {
 				var first *wire.Metadata
 				var until time.Time
-				w.mistakes = append(w.mistakes, func(_ *service, cfg *consumer.Config) {
+				w.mistakes = append(w.mistakes, func(_ *Parts, cfg *consumer.Config) {
 					asked := time.Now()
 					cfg.Wire = &wired{Wire: cfg.Wire, last: map[int32]partitionCommit{}, learnt: func(_ *wired, m *wire.Metadata) *wire.Metadata {
 						if first == nil {
@@ -357,7 +357,7 @@ func TestResetNoneWaitsWhereATopicWasMadeAnewAndPassesNothingOver(t *testing.T) 
 				w.anew(nil)
 				write(w, newFrom)
 				time.Sleep(10 * time.Minute)
-				if s := r.engine.Status().Partitions[0]; s.Phase != "parked" {
+				if s := r.Snapshot().Engine.Partitions[0]; s.Phase != "parked" {
 					t.Errorf("phase %s", s.Phase)
 				}
 				if n := w.platform.Stats().Received; n != oldEvents {

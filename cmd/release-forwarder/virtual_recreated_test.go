@@ -64,7 +64,7 @@ func TestATopicMadeAnewLargerThanBeforeIsReadFromItsFirstRecord(t *testing.T) {
 				if !strings.Contains(w.log.String(), anotherLog) {
 					t.Error("nothing was said")
 				}
-				if n, _ := r.facts.drops(); n != 1 {
+				if n := r.Snapshot().Dropped; n != 1 {
 					t.Errorf("%d counted as dropped, want 1: what the old log held beyond is not known, and it must alert", n)
 				}
 			})
@@ -101,7 +101,7 @@ func TestResetNoneAlsoWaitsForAPersonWhereTheLogIsAnother(t *testing.T) {
 		w.until("the commit", w.allCommitted(1, 100))
 		w.recreate(1000, 1250)
 		time.Sleep(10 * time.Minute)
-		if s := r.engine.Status().Partitions[0]; s.Phase != "parked" {
+		if s := r.Snapshot().Engine.Partitions[0]; s.Phase != "parked" {
 			t.Errorf("phase %s", s.Phase)
 		}
 		w.end(r)
@@ -147,7 +147,7 @@ func TestALogThatIsTheSameIsReadOn(t *testing.T) {
 				if s := w.platform.Stats(); s.Received != 200 {
 					t.Errorf("%d requests for 200 events", s.Received)
 				}
-				if n, _ := r.facts.drops(); n != 0 || strings.Contains(w.log.String(), anotherLog) {
+				if n := r.Snapshot().Dropped; n != 0 || strings.Contains(w.log.String(), anotherLog) {
 					t.Errorf("taken for another log, %d dropped", n)
 				}
 			})

@@ -44,7 +44,7 @@ func TestATopicMadeAnewAgainBeforeTheFirstIsFinishedWith(t *testing.T) {
 		}
 		w.platform.Script(nil)
 		w.caughtUp()
-		if p := r.engine.Status().Partitions[0]; p.Phase != "reading" {
+		if p := r.Snapshot().Engine.Partitions[0]; p.Phase != "reading" {
 			t.Errorf("phase %s after the platform came back", p.Phase)
 		}
 		w.end(r)
@@ -60,7 +60,7 @@ func TestResetNoneWaitsThroughRebalances(t *testing.T) {
 		w.orderKeys(newFrom, newFrom+40)
 		time.Sleep(time.Minute)
 		for range 4 {
-			if p := r.engine.Status().Partitions[0]; p.Phase != "parked" {
+			if p := r.Snapshot().Engine.Partitions[0]; p.Phase != "parked" {
 				t.Errorf("phase %s", p.Phase)
 			}
 			w.rebalance()
@@ -115,7 +115,7 @@ func TestATruncationIsCountedOnceThroughRebalances(t *testing.T) {
 			w.rebalance()
 			time.Sleep(time.Minute)
 		}
-		if n, _ := m.facts.drops(); n != 50 || strings.Count(w.log.String(), anotherLog) != 1 {
+		if n := m.Snapshot().Dropped; n != 50 || strings.Count(w.log.String(), anotherLog) != 1 {
 			t.Errorf("%d counted, said %d times; want 50, once", n, strings.Count(w.log.String(), anotherLog))
 		}
 		release()

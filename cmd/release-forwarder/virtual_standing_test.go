@@ -11,7 +11,6 @@ import (
 
 	"release-forwarder/cmd/testkit/memnet"
 	"release-forwarder/cmd/testkit/platform"
-	"release-forwarder/consumer"
 	"release-forwarder/consumer/membership"
 )
 
@@ -40,7 +39,7 @@ func TestNobodyStandsStillWhenTheGroupChanges(t *testing.T) {
 		"a third dies right after its join, five times": {short, func(w *world) {
 			for range 5 {
 				third := w.startMortal()
-				w.until("its join", func() bool { return third.engine.Status().Joined }, time.Minute)
+				w.until("its join", func() bool { return third.Snapshot().Engine.Joined }, time.Minute)
 				w.kill(third)
 				time.Sleep(10 * time.Second)
 			}
@@ -84,12 +83,12 @@ func TestNobodyStandsStillWhenTheGroupChanges(t *testing.T) {
 					})
 					first, second := w.start("UPSTREAM_MAX_IN_FLIGHT", "256"), w.start("UPSTREAM_MAX_IN_FLIGHT", "256")
 					w.until("both", func() bool {
-						return len(first.engine.Status().Partitions) == partitions/2 && len(second.engine.Status().Partitions) == partitions/2
+						return len(first.Snapshot().Engine.Partitions) == partitions/2 && len(second.Snapshot().Engine.Partitions) == partitions/2
 					}, time.Minute)
 					w.backlog(partitions, 600) // until the limit is no reason to wait
 					w.until("the backlog", func() bool { return w.platform.Stats().Accepted == 600*partitions }, 10*time.Minute)
 					time.Sleep(20 * time.Second)
-					before := owned(first.engine, second.engine)
+					before := owned(first, second)
 					stop, stopped := make(chan struct{}), make(chan struct{})
 					go func() {
 						defer close(stopped)
@@ -121,7 +120,7 @@ func TestNobodyStandsStillWhenTheGroupChanges(t *testing.T) {
 								return
 							case <-time.After(100 * time.Millisecond):
 							}
-							now := owned(first.engine, second.engine)
+							now := owned(first, second)
 							for p := range before {
 								stays[p] = stays[p] && now[p] == before[p]
 							}
@@ -165,10 +164,10 @@ func TestNobodyStandsStillWhenTheGroupChanges(t *testing.T) {
 }
 
 // owned tells which of two replicas has each partition of the events.
-func owned(engines ...*consumer.Engine) map[int]int {
+func owned(replicas ...*replica) map[int]int {
 	all := map[int]int{}
-	for i, e := range engines {
-		for _, p := range e.Status().Partitions {
+	for i, r := range replicas {
+		for _, p := range r.Snapshot().Engine.Partitions {
 			if p.Topic == eventTopic && !p.Draining {
 				all[int(p.Partition)] = i + 1
 			}

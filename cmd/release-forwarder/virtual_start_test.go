@@ -39,7 +39,7 @@ const soon = 250 * time.Millisecond
 // the group that is.
 func (w *world) afterJoining(r *replica, n int) time.Duration {
 	w.t.Helper()
-	for !r.engine.Status().Joined {
+	for !r.Snapshot().Engine.Joined {
 		time.Sleep(time.Millisecond)
 	}
 	joined := time.Now()

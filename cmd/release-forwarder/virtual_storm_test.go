@@ -64,7 +64,7 @@ func TestAStormIsPacedAfterAnOutageOfItsTopicToo(t *testing.T) {
 					for n := range limit + 20 {
 						w.produce(0, ofLot(lot(n), n))
 					}
-					w.until("the storm", func() bool { return r.forwarder.Storms() > 0 })
+					w.until("the storm", func() bool { return r.Snapshot().Storms > 0 })
 					begin(w)
 					for n := range records {
 						w.produce(0, ofLot(lot(limit+20+n), limit+20+n))
@@ -141,7 +141,7 @@ func TestNobodyKeepsThePlaceOfAStorm(t *testing.T) {
 					w.produce(0, unmappable(100+n))
 				}
 				w.produce(1, ofLot("healthy", 1<<20)) // ends the storm of all
-				w.until("the storm", func() bool { return r.forwarder.Storms() > 0 })
+				w.until("the storm", func() bool { return r.Snapshot().Storms > 0 })
 				time.Sleep(20 * time.Second)
 				spoil(w)
 				time.Sleep(10 * time.Second)

@@ -19,10 +19,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"release-forwarder/cmd/release-forwarder/connect"
 	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/cmd/testkit/memnet"
 	"release-forwarder/cmd/testkit/platform"
-	"release-forwarder/consumer"
 )
 
 const (
@@ -49,7 +49,7 @@ type world struct {
 	// acknowledged are the flow numbers of all events that Kafka took.
 	acknowledged map[string]bool
 	// mistakes are deliberate, of the replicas that are started.
-	mistakes []func(*service, *consumer.Config)
+	mistakes []Double
 	// answering is told of each request before its answer is written.
 	answering atomic.Pointer[func(platform.Request)]
 }
@@ -158,7 +158,7 @@ func (w *world) start(more ...string) *replica {
 }
 
 // startOn starts a replica that reaches the world by a dial function of its own.
-func (w *world) startOn(dial dialFunc, more ...string) *replica {
+func (w *world) startOn(dial connect.DialFunc, more ...string) *replica {
 	w.t.Helper()
 	for i := 0; i < len(more); i += 2 {
 		w.t.Setenv(more[i], more[i+1])
@@ -168,14 +168,14 @@ func (w *world) startOn(dial dialFunc, more ...string) *replica {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	v, err := newService(s, dial, w.log, w.mistakes...)
+	v, err := New(Config{Settings: s, Dial: dial, Stderr: w.log, Doubles: w.mistakes})
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	r := &replica{v, stop, make(chan error, 1)}
 	w.replicas, w.started = append(w.replicas, r), append(w.started, r)
-	go func() { r.done <- v.run(ctx) }()
+	go func() { r.done <- v.Run(ctx) }()
 	return r
 }
 

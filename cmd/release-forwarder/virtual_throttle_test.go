@@ -57,7 +57,7 @@ func TestARecordThatIsThrottledAgainWaitsAlone(t *testing.T) {
 				for n := range 60 { // one a second
 					if n == 10 {
 						w.produce(0, ofLot("x", 0))
-						w.until("its first answer", func() bool { return !r.gate.State().PausedUntil.IsZero() })
+						w.until("its first answer", func() bool { return !r.Snapshot().Gate.PausedUntil.IsZero() })
 					}
 					w.produce(0, event(n, 0))
 					time.Sleep(time.Second)

@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"release-forwarder/cmd/release-forwarder/telemetry"
 	"release-forwarder/cmd/testkit/platform"
 )
 
@@ -40,14 +41,16 @@ func TestTimestampsThatCannotBeBelievedDoNoHarm(t *testing.T) {
 		w.produceDated(0, ofLot("bad", 200), time.Now()) // after the person's time: it stays
 		r := w.start("DLQ_HELD_BEFORE", time.Now().Add(-time.Hour).UTC().Format(time.RFC3339))
 		w.until("the dead letters", func() bool { return w.deadLetterCount() == int64(len(strangeTimestamps)) }, 20*time.Second)
-		if age := r.gauges().OldestUnfinished(); age < 0 || age > 60 {
+		if age := r.Snapshot().OldestUnfinished().Seconds(); age < 0 || age > 60 {
 			t.Errorf("the oldest unfinished record is %v s old", age)
 		}
-		for _, l := range r.gauges().RetentionLeft() {
-			t.Errorf("retention leaves %v", l)
+		for _, p := range r.Snapshot().Partitions {
+			if p.RetentionLeft != telemetry.Unknown {
+				t.Errorf("retention leaves %d s in %d", p.RetentionLeft, p.Partition)
+			}
 		}
 		w.end(r)
-		shown := map[string]dlqRunner{}
+		shown := map[string]command{}
 		var want []string
 		deadLetters := w.deadLetters()
 		slices.SortFunc(deadLetters, func(a, b *kgo.Record) int { return int(a.Partition - b.Partition) })
@@ -58,7 +61,7 @@ func TestTimestampsThatCannotBeBelievedDoNoHarm(t *testing.T) {
 			want = append(want, header(l, "timestamp"))
 			id := fmt.Sprintf("%d/%d", l.Partition, l.Offset)
 			shown["show "+id] = &dlqShowCommand{ID: id}
-			out, _, err := w.dlq(shown["show "+id])
+			out, _, err := w.command(shown["show "+id])
 			if line := "dated           " + header(l, "timestamp") + "\n"; err != nil || !strings.Contains(out, line) {
 				t.Errorf("show %s lacks %q: %v %s", id, line, err, out)
 			}
@@ -71,8 +74,8 @@ func TestTimestampsThatCannotBeBelievedDoNoHarm(t *testing.T) {
 		listJSON := listed
 		listJSON.JSON = true
 		find := findCommand{Lot: []string{"bad", "good"}, Since: "240h", Limit: 1000}
-		for name, c := range map[string]dlqRunner{"list --json": &listJSON, "export": &dlqExportCommand{}, "find": &find} {
-			out, beside, err := w.dlq(c)
+		for name, c := range map[string]command{"list --json": &listJSON, "export": &dlqExportCommand{}, "find": &find} {
+			out, beside, err := w.command(c)
 			if err != nil {
 				t.Errorf("%s: %v %s", name, err, beside)
 			}
@@ -98,11 +101,11 @@ func TestDeadLettersOfStrangeTimesHaveNoAge(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		counted, listed := counted, listed
-		out, beside, err := w.dlq(&counted)
+		out, beside, err := w.command(&counted)
 		if err != nil || !strings.Contains(out, "(1h0m ago)") {
 			t.Errorf("stats: %v %s %s", err, out, beside)
 		}
-		out, beside, err = w.dlq(&listed)
+		out, beside, err = w.command(&listed)
 		for _, timestamp := range strangeTimestamps {
 			if timestamp != -1 && !strings.Contains(out, fmt.Sprint(timestamp)) {
 				t.Errorf("list does not tell of %d: %v %s %s", timestamp, err, out, beside)

@@ -66,7 +66,7 @@ func (r *replica) seconds(series string) float64 {
 
 // page is the status page in a language, and as JSON.
 func (r *replica) page(language string) (html string, status map[string]any) {
-	h := admin.NewHandler(admin.Sources{Status: r.status})
+	h := admin.NewHandler(admin.Sources{Status: r.Status})
 	get := func(path string) string {
 		q := httptest.NewRequest("GET", path, nil)
 		q.Header.Set("Accept-Language", language)

@@ -198,7 +198,7 @@ func TestResetNoneWaitsWhereALogWasTruncated(t *testing.T) {
 						m = w.startMortal(settings...)
 					}
 					time.Sleep(10 * time.Minute)
-					if s := m.engine.Status().Partitions[0]; s.Phase != "parked" {
+					if s := m.Snapshot().Engine.Partitions[0]; s.Phase != "parked" {
 						t.Errorf("phase %s", s.Phase)
 					}
 					if n := w.platform.Stats().Received - sent; n != 0 {

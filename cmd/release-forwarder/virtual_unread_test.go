@@ -166,11 +166,11 @@ func TestALargeRecordThatWaitsHasItsAge(t *testing.T) {
 		w.failing(func(flow string) bool { return flow == "F-1-0" })
 		r := w.start("KAFKA_MAX_RECORD_BYTES", "64KiB", "RETRY_BUDGET", "0")
 		w.produce(0, padded(1, 0, 100<<10))
-		w.until("the first", func() bool { return r.engine.Status().Partitions[0].Held == 1 })
+		w.until("the first", func() bool { return r.Snapshot().Engine.Partitions[0].Held == 1 })
 		time.Sleep(10 * time.Minute)
 		w.produce(1, padded(2, 0, 100<<10))
 		time.Sleep(10 * time.Minute)
-		held := r.partitions()
+		held := r.Snapshot().Partitions
 		if s := held[0].unfinished(); s.IsZero() || time.Since(s) < 19*time.Minute {
 			t.Errorf("partition 0: %+v", held[0])
 		}
@@ -195,14 +195,14 @@ func TestATransactionThatReadingHasNotReachedHoldsNothingBack(t *testing.T) {
 		w.begin(p, event(1000, 0))
 		w.orderKeys(2000, 2010)
 		time.Sleep(5 * time.Minute)
-		if s := r.partitions()[0]; s.HeldBack != 0 || s.Blocked != "" || s.Paused != "records" {
+		if s := r.Snapshot().Partitions[0]; s.HeldBack != 0 || s.Blocked != "" || s.Paused != "records" {
 			t.Errorf("%+v", s)
 		}
 		w.failing(func(string) bool { return false })
 		w.until("what comes before it", func() bool { return w.committed(0) == 100 }, 5*time.Minute)
 		// It has stood for minutes, and now is what is in the way.
 		time.Sleep(time.Minute)
-		if s := r.partitions()[0]; s.HeldBack != 11 || s.Blocked != byTransaction || time.Since(s.Since) < 5*time.Minute {
+		if s := r.Snapshot().Partitions[0]; s.HeldBack != 11 || s.Blocked != "transaction" || time.Since(s.Since) < 5*time.Minute {
 			t.Errorf("%+v", s)
 		}
 		w.finish(p, kgo.TryCommit)
@@ -227,7 +227,7 @@ func TestAnOpenTransactionOutlivesARebalance(t *testing.T) {
 		second := w.start() // one of them is a standby from now on
 		time.Sleep(2 * time.Minute)
 		owner := first
-		if len(second.engine.Status().Partitions) > 0 {
+		if len(second.Snapshot().Engine.Partitions) > 0 {
 			owner = second
 		}
 		if !owner.about(blockedByTransaction, time.Since(began)) || !owner.about("oldest_unfinished_seconds", time.Since(began)) {
@@ -345,7 +345,7 @@ func TestATransactionBehindHeldRecords(t *testing.T) {
 		if !r.about(blockedByTransaction, time.Since(opened)) {
 			t.Errorf("blocked for %v", r.seconds(blockedByTransaction))
 		}
-		if s := r.partitions()[0]; s.HeldBack != 11 || s.Held != 2 || time.Since(s.Unread) > time.Since(opened)+time.Second {
+		if s := r.Snapshot().Partitions[0]; s.HeldBack != 11 || s.Held != 2 || time.Since(s.Unread) > time.Since(opened)+time.Second {
 			t.Errorf("%+v", s)
 		}
 		w.finish(p, kgo.TryAbort)

@@ -11,13 +11,14 @@ import (
 	"testing"
 	"time"
 
+	"release-forwarder/cmd/release-forwarder/connect"
 	"release-forwarder/cmd/testkit/platform"
 )
 
 // scarce lets a replica have so many connections to the platform at once; how one more
 // fails is the lack's.
 type scarce struct {
-	dial dialFunc
+	dial connect.DialFunc
 	most int32
 	lack func() (net.Conn, error)
 	open atomic.Int32

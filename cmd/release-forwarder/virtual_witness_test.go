@@ -122,7 +122,7 @@ const nobodyKnows = -1
 // counted is what all replicas there were counted as dropped.
 func (w *world) counted() (n int64) {
 	for _, r := range w.started {
-		dropped, _ := r.facts.drops()
+		dropped := r.Snapshot().Dropped
 		n += dropped
 	}
 	return n

@@ -11,9 +11,9 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"release-forwarder/consumer"
 	"release-forwarder/consumer/fetch"
 	"release-forwarder/consumer/membership"
+	"release-forwarder/consumer/offsets"
 )
 
 func (p *doctor) judgeCommits(ctx context.Context, f *findings, seen []*topic, g general, described membership.Group) {
@@ -23,7 +23,7 @@ func (p *doctor) judgeCommits(ctx context.Context, f *findings, seen []*topic, g
 			continue
 		}
 		check := "commits of " + t.name
-		progress, err := consumer.ReadProgress(ctx, p.cluster.kafka.Wire, p.settings.Kafka.GroupID, []string{t.name})
+		progress, err := offsets.ReadProgress(ctx, p.cluster.kafka.Wire, p.settings.Kafka.GroupID, []string{t.name})
 		if err != nil {
 			f.unknown(check, say(err), "try again")
 			continue
@@ -47,7 +47,7 @@ type progressCount struct {
 	anothers                        []string // partitions whose commit is of a topic that was deleted
 }
 
-func count(progress []consumer.PartitionProgress) progressCount {
+func count(progress []offsets.PartitionProgress) progressCount {
 	c := progressCount{partitions: len(progress)}
 	for _, q := range progress {
 		number := strconv.Itoa(int(q.Partition))
@@ -105,7 +105,7 @@ func (p *doctor) judgeProgress(f *findings, check string, c progressCount) {
 const ages = 100
 
 // judgeAge says how long the oldest unfinished record has waited.
-func (p *doctor) judgeAge(ctx context.Context, f *findings, check string, t *topic, progress []consumer.PartitionProgress) {
+func (p *doctor) judgeAge(ctx context.Context, f *findings, check string, t *topic, progress []offsets.PartitionProgress) {
 	var oldest time.Time
 	looked, open := 0, 0
 	var failed error
@@ -157,7 +157,7 @@ func (p *doctor) judgeAge(ctx context.Context, f *findings, check string, t *top
 const transactionLimit = 5 * time.Minute
 
 // judgeTransactions says where an open transaction holds records back.
-func (p *doctor) judgeTransactions(ctx context.Context, f *findings, check string, t *topic, progress []consumer.PartitionProgress) {
+func (p *doctor) judgeTransactions(ctx context.Context, f *findings, check string, t *topic, progress []offsets.PartitionProgress) {
 	var held int64
 	var in []string
 	var oldest time.Time
@@ -195,7 +195,7 @@ func (p *doctor) judgeTransactions(ctx context.Context, f *findings, check strin
 
 // timestamp returns when the first unfinished record of a partition was written; zero if that cannot be
 // believed.
-func (p *doctor) timestamp(ctx context.Context, t *topic, q consumer.PartitionProgress) (time.Time, error) {
+func (p *doctor) timestamp(ctx context.Context, t *topic, q offsets.PartitionProgress) (time.Time, error) {
 	return p.written(ctx, t, q.Partition, max(q.Committed, q.LogStart))
 }
 

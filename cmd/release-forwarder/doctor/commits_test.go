@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"release-forwarder/consumer"
+	"release-forwarder/consumer/offsets"
 	"release-forwarder/consumer/progress"
 )
 
@@ -12,7 +12,7 @@ import (
 // lies above the end.
 func TestACommitOfATopicThatWasDeletedIsAWarningOfItsOwn(t *testing.T) {
 	another := progress.Told{Committed: 100, End: 100, AnotherTopic: true}
-	c := count([]consumer.PartitionProgress{
+	c := count([]offsets.PartitionProgress{
 		{Topic: "events", Partition: 0, Told: progress.Told{Committed: 5, End: 5}, LogEnd: 5, Stable: 5},
 		{Topic: "events", Partition: 3, Told: another, LogEnd: 20, Stable: 20},
 	})

@@ -157,7 +157,7 @@ func TestOneThingIsWrong(t *testing.T) {
 			l.healthy()
 			l.produce(eventTopic, 1, 10)
 			l.commit(eventTopic, 1, 3)
-			if _, err := l.admin.DeleteRecords(l.t.Context(), offsets(eventTopic, 1, 8)); err != nil {
+			if _, err := l.admin.DeleteRecords(l.t.Context(), offsetsAt(eventTopic, 1, 8)); err != nil {
 				l.t.Fatal(err)
 			}
 		}, Group, "commits of events", Wrong, "deleted 5 records before they were read, in partitions 1"},

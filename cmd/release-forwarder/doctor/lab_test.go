@@ -257,7 +257,7 @@ func certified(t *testing.T, from time.Time, length time.Duration) (tls.Certific
 // bubbleBegins is when a bubble's clock begins.
 var bubbleBegins = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-func offsets(topic string, partition int32, at int64) kadm.Offsets {
+func offsetsAt(topic string, partition int32, at int64) kadm.Offsets {
 	var o kadm.Offsets
 	o.AddOffset(topic, partition, at, -1)
 	return o

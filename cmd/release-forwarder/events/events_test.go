@@ -1,17 +1,15 @@
 package events
 
 import (
-	"flag"
-	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
+	"path"
 	"regexp"
 	"strings"
 	"testing"
-)
 
-var update = flag.Bool("update", false, "write docs/logs.md anew")
+	"release-forwarder/cmd/testkit/repo"
+)
 
 const (
 	referenceBegin = "<!-- begin: generated from the lists of events that cmd/release-forwarder/events gathers -->\n"
@@ -19,26 +17,9 @@ const (
 )
 
 // TestThePageIsTheEvents fails where docs/logs.md and the code have parted.
-// `go test ./cmd/release-forwarder/events -update` writes the page anew.
+// `go test ./cmd/release-forwarder/events -update` writes the page.
 func TestThePageIsTheEvents(t *testing.T) {
-	path := filepath.Join("..", "..", "..", "docs", "logs.md")
-	page, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, begins := strings.Cut(string(page), referenceBegin)
-	table, after, ends := strings.Cut(rest, referenceEnd)
-	switch says := Reference(); {
-	case !begins || !ends:
-		t.Fatalf("%s lacks the markers %q and %q", path, referenceBegin, referenceEnd)
-	case table == says:
-	case !*update:
-		t.Errorf("%s is not what the code says; run this test with -update", path)
-	default:
-		if err := os.WriteFile(path, []byte(before+referenceBegin+says+referenceEnd+after), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	repo.Generated(t, "docs/logs.md", referenceBegin, referenceEnd, Reference(), *repo.Update)
 }
 
 // TestEveryListIsGathered finds the packages that declare events by their file events.go.
@@ -48,23 +29,13 @@ func TestEveryListIsGathered(t *testing.T) {
 		t.Fatal(err)
 	}
 	found := 0
-	for _, root := range []string{"consumer", "dlq", "mapping", "upstream", "cmd"} {
-		err := filepath.WalkDir(filepath.Join("..", "..", "..", root), func(path string, e fs.DirEntry, err error) error {
-			if err != nil || e.IsDir() || e.Name() != "events.go" {
-				return err
-			}
-			text, err := os.ReadFile(path)
-			if !strings.Contains(string(text), "\nvar events logevent.List\n") {
-				return err
-			}
-			found++
-			if list := filepath.Base(filepath.Dir(path)) + ".Events()"; !strings.Contains(string(gathered), list) {
-				t.Errorf("All lacks %s", list)
-			}
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
+	for _, file := range repo.Files(t, "/events.go") {
+		if !strings.Contains(repo.Read(t, file), "\nvar events logevent.List\n") {
+			continue
+		}
+		found++
+		if list := path.Base(path.Dir(file)) + ".Events()"; !strings.Contains(string(gathered), list) {
+			t.Errorf("All lacks %s", list)
 		}
 	}
 	if found == 0 {

@@ -2,42 +2,21 @@ package settings
 
 import (
 	"bytes"
-	"flag"
-	"os"
 	"slices"
 	"strings"
 	"testing"
+
+	"release-forwarder/cmd/testkit/repo"
 )
 
-var update = flag.Bool("update", false, "write the table of settings into the README")
-
 const (
-	readme      = "../../../README.md"
 	tableBegins = "<!-- settings:begin -->\n"
 	tableEnds   = "<!-- settings:end -->"
 )
 
-// TestREADME holds the README's table to the code; `go generate ./...` mends it.
+// TestREADME holds the README's table to the code; make generate writes it.
 func TestREADME(t *testing.T) {
-	contents, err := os.ReadFile(readme)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, begins := strings.Cut(string(contents), tableBegins)
-	table, after, ends := strings.Cut(rest, tableEnds)
-	if !begins || !ends {
-		t.Fatalf("README.md lacks %s or %s", strings.TrimSpace(tableBegins), tableEnds)
-	}
-	want := "\n" + Markdown() + "\n"
-	if table == want {
-		return
-	}
-	if !*update {
-		t.Fatal("the table of settings in README.md is not the code's; run go generate ./cmd/release-forwarder/settings")
-	}
-	if err := os.WriteFile(readme, []byte(before+tableBegins+want+tableEnds+after), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	repo.Generated(t, "README.md", tableBegins, tableEnds, "\n"+Markdown()+"\n", *repo.Update)
 }
 
 // TestTags finds a setting whose tags are wrong before an operator does.

@@ -2,113 +2,81 @@ package telemetry
 
 import (
 	"context"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 )
 
-// Gauges are the questions that /metrics asks the running parts at each scrape.
-// Each must answer at once, from any goroutine, also after its part has ended.
-// A nil one reads 0, or no partition: so it is with features that are not built.
+// Gauges are the values of all gauges at one moment. The zero value reads 0, and no partition.
 type Gauges struct {
 	// Pending is the number of records read and not yet finished.
-	Pending func() int64
-	// Held counts records that wait, by reason. Those not on [HeldReasons] are
-	// shown as "other".
-	Held func() map[string]int64
-	// Lag has one value for each partition held now of which it is known.
-	Lag func() []PartitionValue
-	// LagDone and LagHeld are the parts of Lag that are finished already, and that
-	// wait for another try.
-	LagDone, LagHeld func() []PartitionValue
-	// RetentionLeft has the seconds until the oldest unfinished record is deleted,
-	// for the partitions of which that is known.
-	RetentionLeft func() []PartitionValue
-	// Assigned is the number of partitions held now.
-	Assigned func() int64
-	// Unowned counts the partitions of each topic that no member of the group owns; nil where that is not known.
-	Unowned func() map[string]int64
-	// OldestUnfinished is the age of the oldest unfinished record in seconds, read or
-	// not; 0 without one.
-	OldestUnfinished func() float64
-	// CircuitOpen: one attempt a second goes out.
-	CircuitOpen func() bool
-	// StormGuardActive: dead letters are held to one a second.
-	StormGuardActive func() bool
-	// RefusedLots is the number of lots in an outage of their own.
-	RefusedLots func() int64
-	// InFlight and InFlightLimit are the deliveries open, and allowed, now.
-	InFlight, InFlightLimit func() int64
-	// ReadingPaused has one value for each partition held now, paused or not.
-	ReadingPaused func() []PartitionPause
-	// ReadingBlocked has one value for each partition held now that is not read.
-	ReadingBlocked func() []PartitionBlock
+	Pending int
+	// Held counts records that wait, by reason. Those not in [HeldReasons] are shown as "other".
+	Held map[string]int
 	// DeadLettersBlocked is the number of dead letters being tried again.
-	DeadLettersBlocked func() int64
+	DeadLettersBlocked int
+	// OldestUnfinished is the age of the oldest unfinished record, read or not; 0 without one.
+	OldestUnfinished time.Duration
+	// CircuitOpen: one attempt a second goes out.
+	CircuitOpen bool
+	// StormGuardActive: dead letters are held to one a second.
+	StormGuardActive bool
+	// RefusedLots is the number of lots in an outage of their own.
+	RefusedLots int
+	// InFlight and InFlightLimit are the deliveries open, and allowed.
+	InFlight, InFlightLimit int
+	// Unowned counts the partitions of each topic that no member of the group owns; nil where that is not known.
+	Unowned map[string]int
+	// Partitions are those this replica holds.
+	Partitions []PartitionGauges
 }
 
-// PartitionValue is a gauge's value for a partition.
-type PartitionValue struct {
+// PartitionGauges are the values of one partition.
+type PartitionGauges struct {
 	Topic     string
 	Partition int
-	Value     int64
+	// Lag is the group's lag in offsets as Kafka's tools show it, [Unknown] where that is not known.
+	// LagDone and LagHeld are the parts of it that are finished already, and that wait for another try.
+	Lag, LagDone, LagHeld int64
+	// RetentionLeft is how many seconds are left before Kafka deletes the oldest unfinished record, [Unknown]
+	// where that is not known.
+	RetentionLeft int64
+	// Paused are the bounds that keep the partition from being read, in the order of [Bounds].
+	Paused [3]bool
+	// Blocked is the cause, one of [BlockedBy], that has kept the partition from being read for BlockedFor; "" while
+	// it is read.
+	Blocked    string
+	BlockedFor time.Duration
 }
 
-// PartitionPause says which bounds keep a partition from being read.
-type PartitionPause struct {
-	Topic     string
-	Partition int
-	Records   bool
-	Bytes     bool
-	Gaps      bool
-}
+// Unknown is a partition's value that is not known: it has no series.
+const Unknown = -1
 
-// PartitionBlock says for how long what has kept a partition from being read.
-type PartitionBlock struct {
-	Topic     string
-	Partition int
-	Cause     string // one of BlockedBy
-	Seconds   int64
-}
+// observe notes one value of a gauge.
+type observe = func(value int64, labels ...attribute.KeyValue)
 
-// gaugeRows feeds each gauge of the table from the Gauges in force.
+// gaugeRows are the gauges of the table, with their values.
 var gaugeRows = []struct {
-	row     Instrument
-	observe func(Gauges, metric.Int64Observer)
+	row  Instrument
+	each func(Gauges, observe)
 }{
-	{pendingRecords, number(func(g Gauges) func() int64 { return g.Pending })},
+	{pendingRecords, func(g Gauges, o observe) { o(int64(g.Pending)) }},
 	{heldRecords, observeHeld},
-	{lagRecords, byParts(func(g Gauges) func() []PartitionValue { return g.Lag })},
-	{lagDone, byParts(func(g Gauges) func() []PartitionValue { return g.LagDone })},
-	{lagHeld, byParts(func(g Gauges) func() []PartitionValue { return g.LagHeld })},
-	{retentionLeft, byParts(func(g Gauges) func() []PartitionValue { return g.RetentionLeft })},
-	{assigned, number(func(g Gauges) func() int64 { return g.Assigned })},
+	{lagRecords, ofPartitions(func(p PartitionGauges) int64 { return p.Lag })},
+	{lagDone, ofPartitions(func(p PartitionGauges) int64 { return p.LagDone })},
+	{lagHeld, ofPartitions(func(p PartitionGauges) int64 { return p.LagHeld })},
+	{retentionLeft, ofPartitions(func(p PartitionGauges) int64 { return p.RetentionLeft })},
+	{assigned, func(g Gauges, o observe) { o(int64(len(g.Partitions))) }},
 	{unowned, observeUnowned},
-	{circuitOpen, truth(func(g Gauges) func() bool { return g.CircuitOpen })},
-	{stormGuardActive, truth(func(g Gauges) func() bool { return g.StormGuardActive })},
-	{refusedLots, number(func(g Gauges) func() int64 { return g.RefusedLots })},
-	{inFlight, number(func(g Gauges) func() int64 { return g.InFlight })},
-	{inFlightLimit, number(func(g Gauges) func() int64 { return g.InFlightLimit })},
+	{circuitOpen, func(g Gauges, o observe) { o(oneIf(g.CircuitOpen)) }},
+	{stormGuardActive, func(g Gauges, o observe) { o(oneIf(g.StormGuardActive)) }},
+	{refusedLots, func(g Gauges, o observe) { o(int64(g.RefusedLots)) }},
+	{inFlight, func(g Gauges, o observe) { o(int64(g.InFlight)) }},
+	{inFlightLimit, func(g Gauges, o observe) { o(int64(g.InFlightLimit)) }},
 	{readingPaused, observePaused},
 	{readingBlocked, observeBlocked},
-	{deadLettersBlocked, number(func(g Gauges) func() int64 { return g.DeadLettersBlocked })},
-}
-
-func number(pick func(Gauges) func() int64) func(Gauges, metric.Int64Observer) {
-	return func(g Gauges, o metric.Int64Observer) {
-		var value int64
-		if ask := pick(g); ask != nil {
-			value = ask()
-		}
-		o.Observe(value)
-	}
-}
-
-func truth(pick func(Gauges) func() bool) func(Gauges, metric.Int64Observer) {
-	return func(g Gauges, o metric.Int64Observer) {
-		ask := pick(g)
-		o.Observe(oneIf(ask != nil && ask()))
-	}
+	{deadLettersBlocked, func(g Gauges, o observe) { o(int64(g.DeadLettersBlocked)) }},
 }
 
 func oneIf(b bool) int64 {
@@ -118,85 +86,78 @@ func oneIf(b bool) int64 {
 	return 0
 }
 
-func observeHeld(g Gauges, o metric.Int64Observer) {
-	counts := map[string]int64{}
+func observeHeld(g Gauges, o observe) {
+	counts := map[string]int{}
 	for _, reason := range HeldReasons {
 		counts[reason] = 0
 	}
-	if g.Held != nil {
-		for reason, n := range g.Held() {
-			counts[closed(HeldReasons, reason)] += n
-		}
+	for reason, n := range g.Held {
+		counts[closed(HeldReasons, reason)] += n
 	}
 	for reason, n := range counts {
-		o.Observe(n, metric.WithAttributes(attribute.String("reason", reason)))
+		o(int64(n), attribute.String("reason", reason))
 	}
 }
 
-func byParts(pick func(Gauges) func() []PartitionValue) func(Gauges, metric.Int64Observer) {
-	return func(g Gauges, o metric.Int64Observer) {
-		ask := pick(g)
-		if ask == nil {
-			return
-		}
-		for _, p := range ask() {
-			o.Observe(p.Value, metric.WithAttributes(partitionLabels(p.Topic, p.Partition)...))
+func ofPartitions(value func(PartitionGauges) int64) func(Gauges, observe) {
+	return func(g Gauges, o observe) {
+		for _, p := range g.Partitions {
+			if n := value(p); n != Unknown {
+				o(n, partitionLabels(p.Topic, p.Partition)...)
+			}
 		}
 	}
 }
 
-func observeUnowned(g Gauges, o metric.Int64Observer) {
-	if g.Unowned == nil {
-		return
-	}
-	for topic, n := range g.Unowned() {
-		o.Observe(n, metric.WithAttributes(attribute.String("topic", topic)))
+func observeUnowned(g Gauges, o observe) {
+	for topic, n := range g.Unowned {
+		o(int64(n), attribute.String("topic", topic))
 	}
 }
 
-func observePaused(g Gauges, o metric.Int64Observer) {
-	if g.ReadingPaused == nil {
-		return
-	}
-	for _, p := range g.ReadingPaused() {
-		for i, paused := range []bool{p.Records, p.Bytes, p.Gaps} { // in the order of Bounds
-			labels := append(partitionLabels(p.Topic, p.Partition), attribute.String("bound", Bounds[i]))
-			o.Observe(oneIf(paused), metric.WithAttributes(labels...))
+func observePaused(g Gauges, o observe) {
+	for _, p := range g.Partitions {
+		for i, paused := range p.Paused {
+			o(oneIf(paused), append(partitionLabels(p.Topic, p.Partition), attribute.String("bound", Bounds[i]))...)
 		}
 	}
 }
 
-func observeBlocked(g Gauges, o metric.Int64Observer) {
-	if g.ReadingBlocked == nil {
-		return
-	}
-	for _, p := range g.ReadingBlocked() {
-		labels := append(partitionLabels(p.Topic, p.Partition), attribute.String("cause", closed(BlockedBy, p.Cause)))
-		o.Observe(p.Seconds, metric.WithAttributes(labels...))
+func observeBlocked(g Gauges, o observe) {
+	for _, p := range g.Partitions {
+		if p.Blocked != "" {
+			o(int64(p.BlockedFor.Seconds()), append(partitionLabels(p.Topic, p.Partition), attribute.String("cause", closed(BlockedBy, p.Blocked)))...)
+		}
 	}
 }
 
+// registerGauges has all gauges answered from one value of Gauges a collection, so that what they say fits together.
 func (i *Instruments) registerGauges(meter metric.Meter) error {
-	for _, gauge := range gaugeRows {
-		_, err := meter.Int64ObservableGauge(gauge.row.otelName(),
-			metric.WithDescription(gauge.row.Meaning), metric.WithUnit(gauge.row.Unit),
-			metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
-				gauge.observe(*i.gauges.Load(), o)
-				return nil
-			}))
+	var all []metric.Observable
+	gauges := make([]metric.Int64ObservableGauge, len(gaugeRows))
+	for n, gauge := range gaugeRows {
+		var err error
+		gauges[n], err = meter.Int64ObservableGauge(gauge.row.otelName(),
+			metric.WithDescription(gauge.row.Meaning), metric.WithUnit(gauge.row.Unit))
 		if err != nil {
 			return err
 		}
+		all = append(all, gauges[n])
 	}
-	_, err := meter.Float64ObservableGauge(oldestUnfinished.otelName(),
-		metric.WithDescription(oldestUnfinished.Meaning), metric.WithUnit(oldestUnfinished.Unit),
-		metric.WithFloat64Callback(func(_ context.Context, o metric.Float64Observer) error {
-			var age float64
-			if ask := i.gauges.Load().OldestUnfinished; ask != nil {
-				age = max(ask(), 0)
-			}
-			o.Observe(age)
-			return nil
-		}))
+	oldest, err := meter.Float64ObservableGauge(oldestUnfinished.otelName(),
+		metric.WithDescription(oldestUnfinished.Meaning), metric.WithUnit(oldestUnfinished.Unit))
+	if err != nil {
+		return err
+	}
+	_, err = meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		g := (*i.gauges.Load())()
+		for n, gauge := range gaugeRows {
+			gauge.each(g, func(value int64, labels ...attribute.KeyValue) {
+				o.ObserveInt64(gauges[n], value, metric.WithAttributes(labels...))
+			})
+		}
+		o.ObserveFloat64(oldest, max(g.OldestUnfinished.Seconds(), 0))
+		return nil
+	}, append(all, oldest)...)
 	return err
 }

@@ -21,7 +21,7 @@ type Instruments struct {
 	dropped                                 *byPartitionCounter
 	delivery, drain                         metric.Float64Histogram
 
-	gauges atomic.Pointer[Gauges] // never nil
+	gauges atomic.Pointer[func() Gauges] // never nil
 }
 
 // Build is what build_info says.
@@ -35,7 +35,7 @@ func newInstruments(meter metric.Meter, cfg Config) (*Instruments, error) {
 		reloads: newCounter(reloads), reloadFailures: newCounter(reloadFailures),
 		deadLetters: newDeadLetterCounts(), dropped: &byPartitionCounter{series: map[partition]*series{}},
 	}
-	i.gauges.Store(&Gauges{})
+	i.Observe(func() Gauges { return Gauges{} })
 	linesDropped := newCounter(logLinesDropped)
 	if q, ok := cfg.Writer.(*Queue); ok {
 		linesDropped = q.dropped
@@ -81,8 +81,9 @@ func registerBuild(meter metric.Meter, build Build) error {
 	return err
 }
 
-// Observe sets who answers for the gauges from now on. Before, they read 0.
-func (i *Instruments) Observe(g Gauges) { i.gauges.Store(&g) }
+// Observe sets what is asked for the gauges' values, once for each scrape or export. It must answer at once, from any
+// goroutine, also after the parts have ended. Before the first call the gauges read 0.
+func (i *Instruments) Observe(take func() Gauges) { i.gauges.Store(&take) }
 
 // Accepted counts a record the platform accepted.
 func (i *Instruments) Accepted() { i.accepted.add("") }

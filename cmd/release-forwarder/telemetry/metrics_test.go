@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"release-forwarder/cmd/release-forwarder/settings"
 )
@@ -249,7 +250,7 @@ func TestAWordOnNoListIsCountedAsOther(t *testing.T) {
 	i.DeadLetter("mapping", "refused") // a reason of the other stage
 	i.DeadLetter("nowhere", "bad-time")
 	i.Suspicious("odd")
-	i.Observe(Gauges{Held: func() map[string]int64 { return map[string]int64{"failed": 2, "made-up": 3, "also": 4} }})
+	i.Observe(func() Gauges { return Gauges{Held: map[string]int{"failed": 2, "made-up": 3, "also": 4}} })
 	body := scrape(t, tel)
 	for _, want := range []string{
 		`attempts_total{verdict="other"} 1`, `dead_letters_total{reason="other",stage="mapping"} 1`,
@@ -265,35 +266,42 @@ func TestAWordOnNoListIsCountedAsOther(t *testing.T) {
 	}
 }
 
-func TestGaugesAreAskedAtEachScrape(t *testing.T) {
+func TestGaugesAreAskedOnceForEachScrape(t *testing.T) {
 	tel, _ := start(t, nil)
-	open := false
-	held := []PartitionValue{{"releases", 0, 5}, {"releases", 1, 0}}
-	tel.Instruments.Observe(Gauges{
-		Pending: func() int64 { return 12 }, OldestUnfinished: func() float64 { return 1.5 },
-		CircuitOpen: func() bool { return open }, InFlight: func() int64 { return 3 }, InFlightLimit: func() int64 { return 64 },
-		Lag: func() []PartitionValue { return held }, LagDone: func() []PartitionValue { return []PartitionValue{{"releases", 0, 3}} },
-		LagHeld:            func() []PartitionValue { return []PartitionValue{{"releases", 0, 2}} },
-		RetentionLeft:      func() []PartitionValue { return []PartitionValue{{"releases", 1, 7200}} },
-		Assigned:           func() int64 { return 2 },
-		ReadingPaused:      func() []PartitionPause { return []PartitionPause{{Topic: "releases", Partition: 0, Gaps: true}} },
-		DeadLettersBlocked: func() int64 { return 1 },
-	})
+	asked := 0
+	now := Gauges{
+		Pending: 12, OldestUnfinished: 1500 * time.Millisecond, InFlight: 3, InFlightLimit: 64, DeadLettersBlocked: 1,
+		Partitions: []PartitionGauges{
+			{Topic: "releases", Partition: 0, Lag: 5, LagDone: 3, LagHeld: 2, RetentionLeft: Unknown, Paused: [3]bool{2: true}},
+			{Topic: "releases", Partition: 1, RetentionLeft: 7200, Blocked: "lost", BlockedFor: time.Minute},
+		},
+	}
+	tel.Instruments.Observe(func() Gauges { asked++; return now })
+	first := scrape(t, tel)
+	if asked != 1 {
+		t.Errorf("one scrape took %d snapshots", asked)
+	}
 	for _, want := range []string{
 		"pending_records 12", "oldest_unfinished_seconds 1.5", "circuit_open 0", "in_flight 3", "in_flight_limit 64",
 		`lag_records{partition="0",topic="releases"} 5`, `lag_records{partition="1",topic="releases"} 0`,
 		`lag_done_records{partition="0",topic="releases"} 3`, `lag_held_records{partition="0",topic="releases"} 2`,
 		`retention_left_seconds{partition="1",topic="releases"} 7200`, "assigned_partitions 2",
+		`reading_blocked_seconds{cause="lost",partition="1",topic="releases"} 60`,
 		`reading_paused{bound="records",partition="0",topic="releases"} 0`,
 		`reading_paused{bound="bytes",partition="0",topic="releases"} 0`,
 		`reading_paused{bound="gaps",partition="0",topic="releases"} 1`,
 		"dead_letters_blocked 1", "storm_guard_active 0", "refused_lots 0",
 	} {
-		if !strings.Contains(scrape(t, tel), prefix+want+"\n") {
+		if !strings.Contains(first, prefix+want+"\n") {
 			t.Errorf("missing: %s", want)
 		}
 	}
-	open, held = true, held[:1] // partition 1 went to another replica
+	for _, unknown := range []string{`retention_left_seconds{partition="0"`, `reading_blocked_seconds{cause="",`} {
+		if strings.Contains(first, unknown) {
+			t.Errorf("a value that is not known is there: %s", unknown)
+		}
+	}
+	now.CircuitOpen, now.Partitions = true, now.Partitions[:1] // partition 1 went to another replica
 	body := scrape(t, tel)
 	if !strings.Contains(body, prefix+"circuit_open 1\n") {
 		t.Error("the circuit's gauge is stale")

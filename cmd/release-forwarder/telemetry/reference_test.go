@@ -1,14 +1,11 @@
 package telemetry
 
 import (
-	"flag"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-)
 
-var update = flag.Bool("update", false, "write docs/metrics.md anew")
+	"release-forwarder/cmd/testkit/repo"
+)
 
 const (
 	referenceBegin = "<!-- begin: generated from the table in cmd/release-forwarder/telemetry -->\n"
@@ -16,26 +13,9 @@ const (
 )
 
 // TestThePageIsTheTable fails where the page and the code have parted.
-// `go test ./cmd/release-forwarder/telemetry -update` writes the page anew.
+// `go test ./cmd/release-forwarder/telemetry -update` writes the page.
 func TestThePageIsTheTable(t *testing.T) {
-	path := filepath.Join("..", "..", "..", "docs", "metrics.md")
-	page, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, begins := strings.Cut(string(page), referenceBegin)
-	table, after, ends := strings.Cut(rest, referenceEnd)
-	switch says := Reference(); {
-	case !begins || !ends:
-		t.Fatalf("%s lacks the markers %q and %q", path, referenceBegin, referenceEnd)
-	case table == says:
-	case !*update:
-		t.Errorf("%s is not what the code says; run this test with -update", path)
-	default:
-		if err := os.WriteFile(path, []byte(before+referenceBegin+says+referenceEnd+after), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	repo.Generated(t, "docs/metrics.md", referenceBegin, referenceEnd, Reference(), *repo.Update)
 }
 
 func TestTheTableIsWhole(t *testing.T) {

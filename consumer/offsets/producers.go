@@ -1,4 +1,4 @@
-package consumer
+package offsets
 
 import (
 	"context"
@@ -8,9 +8,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// ProducerAt asks a partition's leader which producer's open transaction begins at an
-// offset. The user needs Read on the topic, and the broker must know DescribeProducers
-// (KIP-664, Kafka 2.8).
+// ProducerAt returns the ID of the producer whose open transaction begins at an offset, as the
+// partition's leader reports it. The user needs Read on the topic, and the broker must know
+// DescribeProducers (KIP-664, Kafka 2.8).
 func ProducerAt(ctx context.Context, w Wire, topic string, partition int32, offset int64) (id int64, err error) {
 	m, err := w.MetadataOf(ctx, []string{topic})
 	if err != nil {

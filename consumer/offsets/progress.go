@@ -1,4 +1,4 @@
-package consumer
+package offsets
 
 import (
 	"context"
@@ -10,33 +10,33 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/membership"
 	"release-forwarder/consumer/progress"
 	"release-forwarder/consumer/wire"
 )
 
-// PartitionProgress is one partition's progress beside its log.
+// PartitionProgress is a group's progress on one partition, with the log's bounds.
 type PartitionProgress struct {
 	Topic     string
 	Partition int32
-	// Told is what the group committed. Its Committed is -1 where the
-	// group has no commit for the partition: never read, or expired.
+	// Told is what the group committed. Its Committed is -1 if the group has no commit for
+	// the partition: it was never read, or the commit expired.
 	progress.Told
-	// LogStart is the first offset of the log, LogEnd the one behind its last
-	// record; both are -1 where Err is set.
+	// LogStart is the log's first offset, LogEnd the offset after its last record. Both are
+	// -1 if Err is set.
 	LogStart, LogEnd int64
-	// Stable is the last stable offset: what lies between it and LogEnd waits for the
-	// end of an open transaction. It is -1 where Err is set.
+	// Stable is the last stable offset: offsets from it to LogEnd wait for the end of an open
+	// transaction. It is -1 if Err is set.
 	Stable int64
-	// Err says why this partition's part cannot be told; the others' can.
+	// Err is why this partition cannot be read. Other partitions may be complete.
 	Err error
 }
 
-// Lag is how many offsets lie between the committed offset and the log's end, as
-// Kafka's own tools show it; without a commit, all there are. It counts finished
-// ones too: see Open.
+// Lag is the number of offsets from the committed offset to the log's end, as Kafka's tools show
+// it; without a commit, from the log's start. It includes finished ones; see Open.
 func (p PartitionProgress) Lag() int64 { return max(0, p.LogEnd-p.from()) }
 
-// DoneOfLag is how much of Lag is finished already.
+// DoneOfLag is how many offsets of Lag are finished.
 func (p PartitionProgress) DoneOfLag() int64 {
 	n := int64(0)
 	for _, r := range p.Done {
@@ -46,12 +46,11 @@ func (p PartitionProgress) DoneOfLag() int64 {
 	return n
 }
 
-// Open is how many offsets are neither below the commit nor finished beyond it.
+// Open is how many offsets of Lag are not finished.
 func (p PartitionProgress) Open() int64 { return p.Lag() - p.DoneOfLag() }
 
-// Dropped is how many offsets from the commit on are no longer in the log:
-// retention, or a person, took them before they were read. Those that the commit
-// tells of as finished are not counted.
+// Dropped is how many unfinished offsets from the commit on are no longer in the log: retention
+// or a person deleted them before they were read.
 func (p PartitionProgress) Dropped() int64 {
 	if p.Committed < 0 || p.AnotherTopic || p.LogStart <= p.Committed {
 		return 0
@@ -63,8 +62,8 @@ func (p PartitionProgress) Dropped() int64 {
 	return n
 }
 
-// HeldBack is how many offsets an open transaction keeps from being read. For a moment
-// that is usual wherever transactions are.
+// HeldBack is how many offsets an open transaction holds back. With transactions this is usual
+// for a moment.
 func (p PartitionProgress) HeldBack() int64 {
 	if p.Stable < 0 {
 		return 0
@@ -72,13 +71,13 @@ func (p PartitionProgress) HeldBack() int64 {
 	return max(0, p.LogEnd-max(p.Stable, p.from()))
 }
 
-// Beyond tells that the commit, or what it tells of, lies above the log's end:
-// the log was truncated or the topic made anew, or a leader lags.
+// Beyond reports whether the commit, or an offset in its metadata, lies above the log's end: the
+// log was truncated, the topic was recreated, or a leader lags.
 func (p PartitionProgress) Beyond() bool {
 	return p.Err == nil && !p.AnotherTopic && max(p.Committed, p.End) > p.LogEnd
 }
 
-// from is where the group's reading goes on.
+// from is the offset at which the group reads on.
 func (p PartitionProgress) from() int64 {
 	if p.AnotherTopic {
 		return max(p.LogStart, 0)
@@ -86,12 +85,12 @@ func (p PartitionProgress) from() int64 {
 	return max(p.Committed, p.LogStart, 0)
 }
 
-// ReadProgress asks the cluster for the progress of a group on topics, ordered
-// by topic and partition. It reads only: whether the group runs makes no
-// difference. The user needs Describe on the group and the topics.
+// ReadProgress returns a group's progress on topics, ordered by topic and partition. It changes
+// nothing, and works whether or not the group runs. The user needs Describe on the group and
+// the topics.
 //
-// A topic that does not exist is an error that wraps
-// [kafka.UnknownTopicOrPartition]; what concerns one partition stands in its Err.
+// A topic that does not exist is an error that wraps [kafka.UnknownTopicOrPartition]. An
+// error of one partition is in its Err.
 func ReadProgress(ctx context.Context, w Wire, group string, topics []string) ([]PartitionProgress, error) {
 	m, err := w.MetadataOf(ctx, topics)
 	if err != nil {
@@ -113,9 +112,9 @@ func ReadProgress(ctx context.Context, w Wire, group string, topics []string) ([
 		}
 	}
 	slices.SortFunc(all, func(a, b PartitionProgress) int {
-		return topicPartition{Topic: a.Topic, Number: a.Partition}.Compare(topicPartition{Topic: b.Topic, Number: b.Partition})
+		return membership.Partition{Topic: a.Topic, Number: a.Partition}.Compare(membership.Partition{Topic: b.Topic, Number: b.Partition})
 	})
-	found, err := fetchCommits(ctx, w, group, asked)
+	found, err := Fetch(ctx, w, group, asked)
 	if errors.Is(err, kafka.GroupIdNotFound) {
 		err = nil // most brokers answer without commits instead
 	}
@@ -139,35 +138,35 @@ func ReadProgress(ctx context.Context, w Wire, group string, topics []string) ([
 	return all, nil
 }
 
-// logsAtOnce is how many partitions' leaders are asked at a time.
+// logsAtOnce is how many partitions are asked about at a time.
 const logsAtOnce = 8
 
-func (p *PartitionProgress) readCommit(m *wire.Metadata, found commits) {
+func (p *PartitionProgress) readCommit(m *wire.Metadata, found Commits) {
 	c, err := found.Of(p.Topic, p.Partition)
 	switch {
 	case err != nil:
 		p.Err = fmt.Errorf("the commit cannot be read: %w", err)
-	case c.offset >= 0:
-		at := progress.CommitKey{Cluster: m.ClusterID, Topic: p.Topic, TopicID: m.Topics[p.Topic].ID, Partition: p.Partition, Offset: c.offset}
-		p.Told = progress.Parse(at, c.metadata)
+	case c.Offset >= 0:
+		at := progress.CommitKey{Cluster: m.ClusterID, Topic: p.Topic, TopicID: m.Topics[p.Topic].ID, Partition: p.Partition, Offset: c.Offset}
+		p.Told = progress.Parse(at, c.Metadata)
 	}
 }
 
-// readLog asks the leader for the log's bounds. Each partition is asked for by
-// itself, so that one without a leader does not hide the others.
+// readLog asks the leader for the log's bounds. Each partition has its own request, so that one
+// without a leader does not hide the others.
 func (p *PartitionProgress) readLog(ctx context.Context, w Wire, leader wire.Partition) {
 	if p.Err != nil {
 		return
 	}
 	err := leader.Err
 	var bounds, stable fetch.Bounds
-	// The last stable offset is asked for after the end: it is below that only where a
+	// The last stable offset is asked for after the end. So it is below the end only if a
 	// transaction is open.
 	if err == nil {
-		bounds, err = boundsOf(ctx, w, p.Topic, p.Partition, leader, false)
+		bounds, err = Bounds(ctx, w, p.Topic, p.Partition, leader, false)
 	}
 	if err == nil {
-		stable, err = boundsOf(ctx, w, p.Topic, p.Partition, leader, true)
+		stable, err = Bounds(ctx, w, p.Topic, p.Partition, leader, true)
 	}
 	if err != nil {
 		p.Err = fmt.Errorf("the log's bounds cannot be read: %w", err)
@@ -176,8 +175,8 @@ func (p *PartitionProgress) readLog(ctx context.Context, w Wire, leader wire.Par
 	p.LogStart, p.LogEnd, p.Stable = bounds.First, bounds.End, stable.End
 }
 
-// boundsOf asks a partition's leader for the bounds of its log.
-func boundsOf(ctx context.Context, w Wire, topic string, partition int32, leader wire.Partition, committed bool) (fetch.Bounds, error) {
+// Bounds asks a partition's leader for the bounds of its log. committed: its end is the last stable offset.
+func Bounds(ctx context.Context, w Wire, topic string, partition int32, leader wire.Partition, committed bool) (fetch.Bounds, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	ask := fetch.OffsetAsk{Topic: topic, Partition: partition, LeaderEpoch: leader.Epoch}

@@ -1,4 +1,4 @@
-package consumer
+package offsets
 
 import (
 	"context"
@@ -9,20 +9,27 @@ import (
 	"release-forwarder/consumer/membership"
 )
 
-// commits are those that an answer tells of, or the errors.
-type commits = fetch.Told[mark]
+// Commit is a group's commit for a partition, as Kafka stores it.
+type Commit struct {
+	Offset   int64 // −1: there is no commit
+	Epoch    int32 // the leader epoch of the last record below; −1: the commit names none
+	Metadata string
+}
+
+// Commits are the commits of an answer, or the errors, by partition.
+type Commits = fetch.Told[Commit]
 
 const (
-	// offsetFetchVersion: 5 has leader epochs, from 6 on the answer is flexible and brings nothing
-	// that is needed here.
+	// offsetFetchVersion: 5 has leader epochs. From 6 on the answer is flexible and has nothing
+	// more that is needed here.
 	offsetFetchVersion = 5
-	// memberFetchVersion is the first one that names the member that asks (KIP-848).
+	// memberFetchVersion is the first version that names the asking member (KIP-848).
 	memberFetchVersion = 9
 )
 
-// fetchCommitsAs asks as a member of the consumer protocol: the coordinator refuses one that is not, or
-// whose epoch is another one.
-func fetchCommitsAs(ctx context.Context, w Wire, group string, as membership.Identity, asked map[string][]int32) (commits, error) {
+// FetchAs is Fetch by a member of the consumer protocol (KIP-848). The coordinator refuses an unknown
+// member, and any epoch but the member's present one.
+func FetchAs(ctx context.Context, w Wire, group string, as membership.Identity, asked map[string][]int32) (Commits, error) {
 	req := kmsg.NewPtrOffsetFetchRequest()
 	req.SetVersion(memberFetchVersion)
 	of := kmsg.NewOffsetFetchRequestGroup()
@@ -45,27 +52,27 @@ func fetchCommitsAs(ctx context.Context, w Wire, group string, as membership.Ide
 	if err := membership.CodeError(w, group, found.ErrorCode, nil); err != nil {
 		return nil, err
 	}
-	all := commits{}
+	all := Commits{}
 	for _, t := range found.Topics {
 		for _, p := range t.Partitions {
-			all.Add(t.Topic, p.Partition, p.ErrorCode, markOf(p.Offset, p.LeaderEpoch, p.Metadata))
+			all.Add(t.Topic, p.Partition, p.ErrorCode, commitOf(p.Offset, p.LeaderEpoch, p.Metadata))
 		}
 	}
 	return all, nil
 }
 
-// markOf is a commit as an answer tells it.
-func markOf(offset int64, epoch int32, metadata *string) mark {
-	m := mark{offset: offset, epoch: epoch}
+// commitOf makes a Commit of an answer's fields.
+func commitOf(offset int64, epoch int32, metadata *string) Commit {
+	c := Commit{Offset: offset, Epoch: epoch}
 	if metadata != nil {
-		m.metadata = *metadata
+		c.Metadata = *metadata
 	}
-	return m
+	return c
 }
 
-// fetchCommits asks a group's coordinator for commits, by topic and partition. The error is the
-// request's, or a kafka.Error about the group.
-func fetchCommits(ctx context.Context, w Wire, group string, asked map[string][]int32) (commits, error) {
+// Fetch asks a group's coordinator for commits, by topic and partition. The error is the
+// request's, or a kafka.Error of the whole group.
+func Fetch(ctx context.Context, w Wire, group string, asked map[string][]int32) (Commits, error) {
 	req := kmsg.NewPtrOffsetFetchRequest()
 	req.SetVersion(offsetFetchVersion)
 	req.Group = group
@@ -82,10 +89,10 @@ func fetchCommits(ctx context.Context, w Wire, group string, asked map[string][]
 	if err := membership.CodeError(w, group, res.ErrorCode, nil); err != nil {
 		return nil, err
 	}
-	all := commits{}
+	all := Commits{}
 	for _, t := range res.Topics {
 		for _, p := range t.Partitions {
-			all.Add(t.Topic, p.Partition, p.ErrorCode, markOf(p.Offset, p.LeaderEpoch, p.Metadata))
+			all.Add(t.Topic, p.Partition, p.ErrorCode, commitOf(p.Offset, p.LeaderEpoch, p.Metadata))
 		}
 	}
 	return all, nil
