@@ -4,9 +4,8 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
-	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +13,8 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
+
+	"release-forwarder/cmd/testkit/repo"
 )
 
 // decodedBy names the answers that kafka-go decodes in each of its methods that the service calls.
@@ -29,6 +30,9 @@ var decodedBy = map[string][]protocol.ApiKey{
 // local are methods that exchange nothing with a broker. Read and Write are here because other types have them
 // too: of kafka-go's connection no one calls them.
 var local = []string{"Broker", "Close", "LocalAddr", "Read", "RemoteAddr", "SetDeadline", "SetReadDeadline", "SetRequiredAcks", "SetWriteDeadline", "Write"}
+
+// inService matches the folders of the service, without the programs beside it.
+var inService = regexp.MustCompile(`^(consumer|dlq|cmd/release-forwarder)/`)
 
 // exchanging are kafka-go's methods that exchange something with a broker, and the number of their arguments.
 func exchanging() map[string][]int {
@@ -48,8 +52,11 @@ func exchanging() map[string][]int {
 func TestAnswersThatKafkaGoDecodesAreChecked(t *testing.T) {
 	methods := exchanging()
 	checked := map[protocol.ApiKey]bool{}
-	for _, file := range serviceFiles(t) {
-		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+	for _, file := range repo.Files(t, ".go") {
+		if !inService.MatchString(file) || strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, repo.Read(t, file), parser.SkipObjectResolution)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -85,21 +92,4 @@ func TestAnswersThatKafkaGoDecodesAreChecked(t *testing.T) {
 			t.Errorf("kafka-go decodes no answer to %s any more", key)
 		}
 	}
-}
-
-// serviceFiles are the Go files of the service, without tests and the programs beside it.
-func serviceFiles(t *testing.T) (files []string) {
-	t.Helper()
-	for _, dir := range []string{"../../../consumer", "../../../dlq", ".."} {
-		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-			if err == nil && strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
-				files = append(files, path)
-			}
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	return files
 }
