@@ -33,8 +33,8 @@ type Request struct {
 	Proceed func() bool
 }
 
-// Client delivers records to the platform. It is safe for concurrent use. A Gate
-// bounds how many deliveries run at once.
+// Client delivers records to the platform. It is safe for concurrent use. The gate, not the
+// Client, bounds how many deliveries run at once.
 type Client struct {
 	config      Config
 	endpoint    *url.URL
@@ -192,8 +192,8 @@ func (c *Client) mayTryOther(d *delivery, ch choice) bool {
 // await waits until one more attempt may go out, and reports whether it may. It returns
 // false if the platform's pause or the rate would delay it by more than RetryWaitMax.
 func (c *Client) await(d *delivery) bool {
-	if gate := c.config.Gate; gate != nil {
-		wait, ok := gate.retry(d.answer.LastAttempt, c.config.RetryWaitMax)
+	if g := c.config.Gate; g != nil {
+		wait, ok := g.Retry(d.answer.LastAttempt, c.config.RetryWaitMax)
 		if !ok {
 			return false
 		}
@@ -204,7 +204,7 @@ func (c *Client) await(d *delivery) bool {
 			case <-timer.C:
 			case <-d.Done():
 			}
-			if gate.paused() { // meanwhile
+			if g.Paused() { // meanwhile
 				return false
 			}
 		}

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"release-forwarder/upstream/gate"
 )
 
 // Config says where the platform is and how to speak to it, and holds telemetry's hooks. URL
@@ -81,7 +83,22 @@ type Config struct {
 	// Gate gave the deliveries their slots. It learns what each HTTP attempt says about
 	// the platform's load, and must allow each attempt after a delivery's first. nil:
 	// there is no gate.
-	Gate *Gate
+	Gate Gate
+}
+
+// Gate is what a Client needs of the gate that gave its deliveries their slots; *gate.Gate
+// implements it. It is called from many goroutines at once.
+type Gate interface {
+	// Begin and Observe enclose each HTTP attempt; retry says that it is not the first
+	// of its delivery.
+	Begin(retry bool) *gate.Attempt
+	Observe(attempt *gate.Attempt, load gate.Load, took time.Duration)
+	// Retry reserves the next turn for one more attempt of a delivery whose last began
+	// at last. It returns the wait for the turn, or false if that is longer than within.
+	Retry(last time.Time, within time.Duration) (wait time.Duration, ok bool)
+	// Paused reports whether the platform has asked to be left alone. It is asked after
+	// the wait.
+	Paused() bool
 }
 
 // Attempt describes one HTTP attempt to telemetry.

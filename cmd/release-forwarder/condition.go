@@ -12,6 +12,7 @@ import (
 	"release-forwarder/consumer"
 	"release-forwarder/consumer/membership"
 	"release-forwarder/upstream"
+	"release-forwarder/upstream/gate"
 )
 
 const (
@@ -134,7 +135,7 @@ func judged(parts []consumer.PartitionStatus) (t partitionTroubles) {
 
 // condition says what the service is doing: the first row that applies, so that
 // what keeps most from going on comes first.
-func (v *service) condition(s consumer.Status, g upstream.GateState, refused []forward.RefusedLot, held []heldPartition) admin.Condition {
+func (v *service) condition(s consumer.Status, g gate.State, refused []forward.RefusedLot, held []heldPartition) admin.Condition {
 	parts := judged(s.Partitions)
 	alive, why := v.engine.Alive()
 	unready := v.unready(s)

@@ -23,6 +23,7 @@ import (
 	"release-forwarder/dlq"
 	"release-forwarder/mapping"
 	"release-forwarder/upstream"
+	"release-forwarder/upstream/gate"
 )
 
 // dialFunc opens every connection to Kafka and to the platform; nil is the
@@ -44,7 +45,7 @@ type service struct {
 	kafka       *connect.Kafka
 	hangUp      context.CancelFunc // ends the connections to Kafka
 	platform    *upstream.Client
-	gate        *upstream.Gate
+	gate        *gate.Gate
 	credentials *credentials
 	deadLetters *dlq.Publisher
 
@@ -126,7 +127,7 @@ func (v *service) wireKafka(dial dialFunc) (err error) {
 
 func (v *service) wirePlatform(dial dialFunc) error {
 	s := v.settings
-	v.gate = upstream.NewGate(upstream.GateConfig{
+	v.gate = gate.New(gate.Config{
 		MaxInFlight: s.Upstream.MaxInFlight, Adaptive: true, OnOpen: v.circuitOpened, OnClose: v.circuitClosed,
 	})
 	if err := v.credential(); err != nil {
