@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"release-forwarder/upstream/credential"
 	"release-forwarder/upstream/gate"
 )
 
@@ -48,14 +49,15 @@ const maxText = 1024
 
 // clean makes a text of the platform safe to keep. Secrets are redacted before the text
 // is truncated, so that no part of one is left.
-func clean(text string, secrets ...string) string {
+func clean(text string, secrets ...credential.Secret) string {
 	if text == "" {
 		return ""
 	}
-	for _, secret := range secrets {
-		if secret == "" {
+	for _, s := range secrets {
+		if s.IsZero() {
 			continue
 		}
+		secret, redacted := s.Reveal(), s.String()
 		text = strings.ReplaceAll(text, secret, redacted)
 		if form := url.QueryEscape(secret); form != secret {
 			for _, escaped := range []string{form, strings.ReplaceAll(form, "+", "%20"), url.PathEscape(secret)} {

@@ -207,7 +207,7 @@ func (a *attempt) judged(rules rules, reply reply, unreadable error) {
 		a.answer.Err = &Error{a.answer.Verdict, text}
 		return
 	}
-	secret, next := a.delivery.credential.Secret.Reveal(), a.delivery.credential.Next.Reveal()
+	secret, next := a.delivery.credential.Secret, a.delivery.credential.Next
 	a.answer.Code = clean(strings.TrimSpace(reply.code), secret, next)
 	a.answer.Message = clean(reply.message, secret, next)
 	a.answer.Hint = clean(reply.hint, secret, next)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"release-forwarder/upstream/credential"
 	"release-forwarder/upstream/gate"
 )
 
@@ -26,9 +27,9 @@ type Config struct {
 	// Credentials is called once for each delivery, so that a changed secret is used
 	// at once. false means that the lot has none. It must be fast and safe for
 	// concurrent use.
-	Credentials func(lot string) (Credential, bool)
+	Credentials func(lot string) (credential.Credential, bool)
 	// Credential replaces Credentials if all lots have the same.
-	Credential func() Credential
+	Credential func() credential.Credential
 	// Encoding of the body; Form.
 	Encoding Encoding
 
@@ -135,7 +136,7 @@ func (c Config) complete() (Config, *url.URL, error) {
 		c.MayRetry = func() bool { return true }
 	}
 	if one := c.Credential; c.Credentials == nil && one != nil {
-		c.Credentials = func(string) (Credential, bool) { return one(), true }
+		c.Credentials = func(string) (credential.Credential, bool) { return one(), true }
 	}
 	if c.OnSecret == nil {
 		c.OnSecret = func(string, bool) {}

@@ -4,7 +4,8 @@
 //
 // It knows one delivery at a time. When a delivery may begin is the business of
 // upstream/gate, which a Client knows only as a Gate: it asks before each further attempt,
-// and tells what each attempt says about the platform's load.
+// and tells what each attempt says about the platform's load. Which secret a lot's request
+// is signed with is the business of upstream/credential.
 //
 // # One delivery
 //

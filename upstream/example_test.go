@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"release-forwarder/upstream"
+	"release-forwarder/upstream/credential"
 	"release-forwarder/upstream/gate"
 )
 
@@ -25,10 +26,10 @@ func ExampleStringToSign() {
 // How to connect a client and a gate, and what to report of a delivery.
 func Example() {
 	g := gate.New(gate.Config{MaxInFlight: 64})
-	secret := upstream.NewSecret("from a file")
+	secret := credential.NewSecret("from a file")
 	client, err := upstream.New(upstream.Config{
 		URL:        "http://127.0.0.1:1/gate/1.0/parking/internal/update", // nobody listens
-		Credential: func() upstream.Credential { return upstream.Credential{Secret: secret} },
+		Credential: func() credential.Credential { return credential.Credential{Secret: secret} },
 		MayRetry:   func() bool { return !g.Open() },
 	})
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 
 	"release-forwarder/upstream"
+	"release-forwarder/upstream/credential"
 	"release-forwarder/upstream/gate"
 )
 
@@ -70,7 +71,7 @@ func (b broken) Write([]byte) (int, error) { return 0, b.err }
 func TestWithoutACredentialNothingIsSent(t *testing.T) {
 	conf := config("http://platform.test/")
 	conf.Credential = nil
-	conf.Credentials = func(string) (upstream.Credential, bool) { return upstream.Credential{}, false }
+	conf.Credentials = func(string) (credential.Credential, bool) { return credential.Credential{}, false }
 	if a := client(t, conf).Deliver(t.Context(), upstream.Request{Params: release}); a.Verdict != upstream.Refused || !a.Unsent {
 		t.Errorf("%v, unsent %v", a.Verdict, a.Unsent)
 	}

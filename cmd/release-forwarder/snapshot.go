@@ -51,7 +51,7 @@ func (v *service) status() admin.Status {
 			Topic: h.Topic, Partition: int(h.Partition), Offset: h.Offset, Attempts: h.Attempts, Next: h.Next, Reason: h.Reason, TraceID: h.Trace,
 		})
 	}
-	credentials := v.credentials.now.Load().List()
+	credentials := v.credentials.now.Load().List(upstream.Sanitize)
 	st.CredentialsTotal = len(credentials)
 	for _, c := range credentials[:min(len(credentials), shownCredentials)] {
 		row := admin.Credential{Lot: c.Lot, Next: c.Next}
