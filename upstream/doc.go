@@ -2,10 +2,11 @@
 // sends them, and says what the answer means. docs/platform-api.md describes the
 // platform's API.
 //
-// It knows one delivery at a time. When a delivery may begin is the business of
-// upstream/gate, which a Client knows only as a Gate: it asks before each further attempt,
-// and tells what each attempt says about the platform's load. Which secret a lot's request
-// is signed with is the business of upstream/credential.
+// It knows one delivery at a time. It does not know Kafka, the order of records, budgets or
+// dead letters. When a delivery may begin is the business of upstream/gate, which a Client
+// knows only as a Gate: it asks before each further attempt, and tells what each attempt
+// says about the platform's load. Which secret signs a lot's request is the business of
+// upstream/credential. Imports go downwards alone: neither of the two knows this package.
 //
 // # One delivery
 //
