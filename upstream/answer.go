@@ -7,6 +7,9 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"release-forwarder/upstream/credential"
+	"release-forwarder/upstream/gate"
 )
 
 // Answer is the result of a delivery: the answer to its last attempt.
@@ -46,14 +49,15 @@ const maxText = 1024
 
 // clean makes a text of the platform safe to keep. Secrets are redacted before the text
 // is truncated, so that no part of one is left.
-func clean(text string, secrets ...string) string {
+func clean(text string, secrets ...credential.Secret) string {
 	if text == "" {
 		return ""
 	}
-	for _, secret := range secrets {
-		if secret == "" {
+	for _, s := range secrets {
+		if s.IsZero() {
 			continue
 		}
+		secret, redacted := s.Reveal(), s.String()
 		text = strings.ReplaceAll(text, secret, redacted)
 		if form := url.QueryEscape(secret); form != secret {
 			for _, escaped := range []string{form, strings.ReplaceAll(form, "+", "%20"), url.PathEscape(secret)} {
@@ -83,39 +87,28 @@ func (a *Answer) unsigned() bool {
 	return a.Verdict == Refused && a.Code != "" && a.Code != "403"
 }
 
-// Load is what an HTTP attempt says about the platform's load.
-type Load int
-
-const (
-	LoadUnknown  Load = iota // nothing
-	LoadServed               // accepted: it can take this much, and the duration counts
-	LoadAnswered             // refused for good: it can take this much
-	LoadRefused              // 429, 503, no connection: it cannot take this much
-	LoadTimedOut             // no answer in time: it cannot, or will not take this record
-)
-
 // load is what the answer says about the platform's load.
-func (a *Answer) load() Load {
+func (a *Answer) load() gate.Load {
 	switch a.Verdict {
 	case Accepted:
-		return LoadServed
+		return gate.LoadServed
 	case Permanent:
-		return LoadAnswered
+		return gate.LoadAnswered
 	case Timeout:
-		return LoadTimedOut
+		return gate.LoadTimedOut
 	case Throttled:
-		return LoadRefused
+		return gate.LoadRefused
 	case Failed:
 		if a.Code == "503" {
-			return LoadRefused
+			return gate.LoadRefused
 		}
 	case Unreadable:
 		if a.HTTPStatus == http.StatusServiceUnavailable {
-			return LoadRefused
+			return gate.LoadRefused
 		}
 	case Unknown, Refused, Unreachable, Cut:
 	}
-	return LoadUnknown
+	return gate.LoadUnknown
 }
 
 // truncate cuts valid UTF-8 to at most limit bytes, between code points.

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"release-forwarder/upstream/credential"
 )
 
 func TestRetryAfter(t *testing.T) {
@@ -53,7 +55,7 @@ func TestCleanText(t *testing.T) {
 		{"redacted before it is cut", strings.Repeat("x", 1022) + "s3cret", "s3cret", strings.Repeat("x", 1022) + "**"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := clean(c.text, c.secret)
+			got := clean(c.text, credential.NewSecret(c.secret))
 			if got != c.want || !utf8.ValidString(got) || len(got) > maxText {
 				t.Errorf("got %q, want %q", got, c.want)
 			}

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"release-forwarder/upstream/gate"
 )
 
 // attempt is one HTTP request of a delivery and its context, which ends at the
@@ -69,7 +71,7 @@ type bounded struct {
 	next      http.RoundTripper
 	timeout   time.Duration
 	onAttempt func(Verdict)
-	gate      *Gate
+	gate      Gate
 }
 
 func (b *bounded) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -81,7 +83,7 @@ func (b *bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 	a.Context, cancel = context.WithTimeout(req.Context(), b.timeout)
 	defer cancel()
 
-	var request *Attempting
+	var request *gate.Attempt
 	if b.gate != nil {
 		request = b.gate.Begin(a.answer.Attempts > 1)
 	}
@@ -190,9 +192,9 @@ func (a *attempt) otherProtocol() string {
 }
 
 // load says what the attempt tells about the platform's load.
-func (a *attempt) load() Load {
+func (a *attempt) load() gate.Load {
 	if a.answer.Verdict == Unreachable && overloaded(a.cause) {
-		return LoadRefused
+		return gate.LoadRefused
 	}
 	return a.answer.load()
 }
@@ -205,7 +207,7 @@ func (a *attempt) judged(rules rules, reply reply, unreadable error) {
 		a.answer.Err = &Error{a.answer.Verdict, text}
 		return
 	}
-	secret, next := a.delivery.credential.Secret.Reveal(), a.delivery.credential.Next.Reveal()
+	secret, next := a.delivery.credential.Secret, a.delivery.credential.Next
 	a.answer.Code = clean(strings.TrimSpace(reply.code), secret, next)
 	a.answer.Message = clean(reply.message, secret, next)
 	a.answer.Hint = clean(reply.hint, secret, next)

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
+
+	"release-forwarder/upstream/credential"
 )
 
 // Request is one record on its way to the platform.
@@ -33,14 +35,14 @@ type Request struct {
 	Proceed func() bool
 }
 
-// Client delivers records to the platform. It is safe for concurrent use. A Gate
-// bounds how many deliveries run at once.
+// Client delivers records to the platform. It is safe for concurrent use. The gate, not the
+// Client, bounds how many deliveries run at once.
 type Client struct {
 	config      Config
 	endpoint    *url.URL
 	connections *connections
 	http        *retryablehttp.Client
-	rotations   rotations
+	rotations   credential.Rotations
 }
 
 // New checks config and returns a client. It opens no connection. The errors are
@@ -101,7 +103,7 @@ type delivery struct {
 	context.Context // the caller's
 
 	request    Request
-	credential Credential
+	credential credential.Credential
 	signed     []Param // as they are sent, app_id among them
 	answer     Answer  // of the last attempt
 	waiting    bool    // between two attempts
@@ -140,18 +142,18 @@ func (d *delivery) begin() *attempt {
 // or between two attempts, the verdict is Cut; a complete answer keeps its verdict.
 // Without a credential for the lot there is no attempt, and the verdict is Refused.
 func (c *Client) Deliver(ctx context.Context, r Request) Answer {
-	credential, has := c.config.Credentials(r.Lot)
+	signing, has := c.config.Credentials(r.Lot)
 	if !has {
 		return Answer{Verdict: Refused, Unsent: true, Err: &Error{Refused, "there is no credential for the lot"}}
 	}
-	d := &delivery{request: r, credential: credential, Context: ctx}
-	d.signed = withAppID(r.Params, credential.AppID)
+	d := &delivery{request: r, credential: signing, Context: ctx}
+	d.signed = withAppID(r.Params, signing.AppID)
 	if ctx.Err() == nil {
-		choice := c.rotations.choose(r.Lot, credential, r.Probe)
+		choice := c.rotations.Choose(r.Lot, signing, r.Probe)
 		c.sign(d, choice)
 		if c.mayTryOther(d, choice) {
 			d.other++
-			c.sign(d, choice.other())
+			c.sign(d, choice.Other())
 		}
 	}
 	if d.answer.Verdict == Unknown || d.waiting {
@@ -163,27 +165,27 @@ func (c *Client) Deliver(ctx context.Context, r Request) Answer {
 
 // sign sends a delivery signed with one of its credential's secrets, and records
 // whether the platform took that secret.
-func (c *Client) sign(d *delivery, ch choice) {
+func (c *Client) sign(d *delivery, ch credential.Choice) {
 	// The delivery has the verdict; resp and err are not needed.
-	resp, err := c.http.Do(c.newRequest(d, ch.secret(d.credential).Reveal()))
+	resp, err := c.http.Do(c.newRequest(d, ch.Secret(d.credential).Reveal()))
 	if err == nil {
 		_ = resp.Body.Close()
 	}
 	switch {
 	case d.waiting:
 	case d.answer.Verdict == Accepted:
-		if c.rotations.accept(d.request.Lot, ch) {
-			c.config.OnSecret(d.request.Lot, ch.next)
+		if c.rotations.Accept(d.request.Lot, ch) {
+			c.config.OnSecret(d.request.Lot, ch.Next())
 		}
 	case d.answer.unsigned():
-		c.rotations.refuse(d.request.Lot, ch, d.request.Probe)
+		c.rotations.Refuse(d.request.Lot, ch, d.request.Probe)
 	}
 }
 
 // mayTryOther reports whether a refused delivery is tried again with its credential's
 // other secret. It waits for the rate's turn.
-func (c *Client) mayTryOther(d *delivery, ch choice) bool {
-	if ch.of == nil || d.request.Probe || d.waiting || !d.answer.unsigned() || !c.allowed(d) {
+func (c *Client) mayTryOther(d *delivery, ch credential.Choice) bool {
+	if !ch.HasOther() || d.request.Probe || d.waiting || !d.answer.unsigned() || !c.allowed(d) {
 		return false
 	}
 	return c.await(d) // if not, the next delivery begins with the other
@@ -192,8 +194,8 @@ func (c *Client) mayTryOther(d *delivery, ch choice) bool {
 // await waits until one more attempt may go out, and reports whether it may. It returns
 // false if the platform's pause or the rate would delay it by more than RetryWaitMax.
 func (c *Client) await(d *delivery) bool {
-	if gate := c.config.Gate; gate != nil {
-		wait, ok := gate.retry(d.answer.LastAttempt, c.config.RetryWaitMax)
+	if g := c.config.Gate; g != nil {
+		wait, ok := g.Retry(d.answer.LastAttempt, c.config.RetryWaitMax)
 		if !ok {
 			return false
 		}
@@ -204,7 +206,7 @@ func (c *Client) await(d *delivery) bool {
 			case <-timer.C:
 			case <-d.Done():
 			}
-			if gate.paused() { // meanwhile
+			if g.Paused() { // meanwhile
 				return false
 			}
 		}

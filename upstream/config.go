@@ -11,6 +11,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"release-forwarder/upstream/credential"
+	"release-forwarder/upstream/gate"
 )
 
 // Config says where the platform is and how to speak to it, and holds telemetry's hooks. URL
@@ -24,9 +27,9 @@ type Config struct {
 	// Credentials is called once for each delivery, so that a changed secret is used
 	// at once. false means that the lot has none. It must be fast and safe for
 	// concurrent use.
-	Credentials func(lot string) (Credential, bool)
+	Credentials func(lot string) (credential.Credential, bool)
 	// Credential replaces Credentials if all lots have the same.
-	Credential func() Credential
+	Credential func() credential.Credential
 	// Encoding of the body; Form.
 	Encoding Encoding
 
@@ -81,7 +84,22 @@ type Config struct {
 	// Gate gave the deliveries their slots. It learns what each HTTP attempt says about
 	// the platform's load, and must allow each attempt after a delivery's first. nil:
 	// there is no gate.
-	Gate *Gate
+	Gate Gate
+}
+
+// Gate is what a Client needs of the gate that gave its deliveries their slots; *gate.Gate
+// implements it. It is called from many goroutines at once.
+type Gate interface {
+	// Begin and Observe enclose each HTTP attempt; retry says that it is not the first
+	// of its delivery.
+	Begin(retry bool) *gate.Attempt
+	Observe(attempt *gate.Attempt, load gate.Load, took time.Duration)
+	// Retry reserves the next turn for one more attempt of a delivery whose last began
+	// at last. It returns the wait for the turn, or false if that is longer than within.
+	Retry(last time.Time, within time.Duration) (wait time.Duration, ok bool)
+	// Paused reports whether the platform has asked to be left alone. It is asked after
+	// the wait.
+	Paused() bool
 }
 
 // Attempt describes one HTTP attempt to telemetry.
@@ -118,7 +136,7 @@ func (c Config) complete() (Config, *url.URL, error) {
 		c.MayRetry = func() bool { return true }
 	}
 	if one := c.Credential; c.Credentials == nil && one != nil {
-		c.Credentials = func(string) (Credential, bool) { return one(), true }
+		c.Credentials = func(string) (credential.Credential, bool) { return one(), true }
 	}
 	if c.OnSecret == nil {
 		c.OnSecret = func(string, bool) {}

@@ -1,6 +1,12 @@
 // Package upstream speaks to the parking platform: it signs a record's parameters,
-// sends them, and says what the answer means. Its second half, the Gate, says when a
-// request may go out. docs/platform-api.md describes the platform's API.
+// sends them, and says what the answer means. docs/platform-api.md describes the
+// platform's API.
+//
+// It knows one delivery at a time. It does not know Kafka, the order of records, budgets or
+// dead letters. When a delivery may begin is the business of upstream/gate, which a Client
+// knows only as a Gate: it asks before each further attempt, and tells what each attempt
+// says about the platform's load. Which secret signs a lot's request is the business of
+// upstream/credential. Imports go downwards alone: neither of the two knows this package.
 //
 // # One delivery
 //
@@ -15,7 +21,7 @@
 // errors, that it follows no redirect, and that memory and connections stay within
 // bounds for any input. It keeps no record, counts no budget and writes nothing. The
 // caller decides what follows from a verdict (waiting, a dead letter) and tells the
-// Gate.
+// gate.
 //
 // # The slow and the strange
 //
@@ -75,44 +81,4 @@
 // platform's new addresses are used. An idle one is closed after 45s. After five exchanges in
 // a row without an answer all connections are closed: a device that silently forgets one
 // connection has mostly forgotten all.
-//
-// # The gate
-//
-// A slot is taken with Gate.Acquire before a record is chosen for it, and given back
-// with Gate.Release at the end of its delivery. The wait before a quick retry (at most
-// RetryWaitMax) keeps the slot, so these waits use up a small UPSTREAM_MAX_IN_FLIGHT.
-// The caller reports the results of its deliveries: Accepted, Failed for one that counts
-// against the platform as a whole, Pause for a throttled one. A permanent code is an
-// answer about the record and is not reported.
-//
-//	phase   slots are given                     event                         then
-//	closed  while fewer than MaxInFlight are    the 5th different record      open
-//	        in use                              fails, none accepted between
-//	                                            Accepted                      closed, failures forgotten
-//	open    one a second, the first a second    Accepted, even for an old     ramp, limit 1 (closed if
-//	        after the opening; never more than  request                       MaxInFlight is 1)
-//	        MaxInFlight in use                  Failed                        open
-//	                                            Release(false)                open, the next slot at once
-//	ramp    while fewer than the limit are in   Accepted                      limit doubled; at MaxInFlight
-//	        use (those of the outage apart)                                   closed
-//	                                            the 5th different record      open
-//	                                            fails, none accepted between
-//	any     none before the end of a pause      Pause                         the later end of a pause holds
-//	        (Retry-After)
-//
-// While the circuit is open several slots may be in use at once: a request to a platform
-// that hangs takes a whole Config.Timeout, and the next still begins after a second.
-// Failures count by record: one record that fails five times says nothing about the
-// platform.
-//
-// Refusals for load (429, 503, a time-out, a connection refused or reset, no resources on
-// this host) lower the limit, attempt by attempt. A delivery whose last attempt failed like
-// this counts for the circuit, unless it counts against the record. So a platform that
-// refuses some requests and accepts others lowers the limit, and its circuit stays closed. If
-// it refuses all, the circuit opens; while it is open, the limit does not change.
-//
-// A request that hangs when the circuit closes runs into its time-out. That is part of the
-// past outage: the limit ignores it, and the caller tries the record again without counting
-// it or telling the gate. The same holds for any failure of a delivery that began before the
-// circuit closed (see Gate.RecoveredSince).
 package upstream

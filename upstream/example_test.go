@@ -6,13 +6,11 @@ import (
 	"time"
 
 	"release-forwarder/upstream"
+	"release-forwarder/upstream/credential"
+	"release-forwarder/upstream/gate"
 )
 
-// Gate implements the consumer's interface.
-var _ interface {
-	Acquire(ctx context.Context) (probe bool, err error)
-	Release(used bool)
-} = (*upstream.Gate)(nil)
+var _ upstream.Gate = (*gate.Gate)(nil)
 
 // The text that may be shown of a request whose signature was refused.
 func ExampleStringToSign() {
@@ -27,12 +25,12 @@ func ExampleStringToSign() {
 
 // How to connect a client and a gate, and what to report of a delivery.
 func Example() {
-	gate := upstream.NewGate(upstream.GateConfig{MaxInFlight: 64})
-	secret := upstream.NewSecret("from a file")
+	g := gate.New(gate.Config{MaxInFlight: 64})
+	secret := credential.NewSecret("from a file")
 	client, err := upstream.New(upstream.Config{
 		URL:        "http://127.0.0.1:1/gate/1.0/parking/internal/update", // nobody listens
-		Credential: func() upstream.Credential { return upstream.Credential{Secret: secret} },
-		MayRetry:   func() bool { return !gate.Open() },
+		Credential: func() credential.Credential { return credential.Credential{Secret: secret} },
+		MayRetry:   func() bool { return !g.Open() },
 	})
 	if err != nil {
 		fmt.Println(err)
@@ -41,19 +39,19 @@ func Example() {
 	defer client.Close()
 
 	ctx := context.Background()
-	if _, err := gate.Acquire(ctx); err != nil {
+	if _, err := g.Acquire(ctx); err != nil {
 		return
 	}
-	defer gate.Release(true)
+	defer g.Release(true)
 	answer := client.Deliver(ctx, upstream.Request{Params: []upstream.Param{{Name: "park_uuid", Value: "p-1"}}})
 	switch answer.Verdict {
 	case upstream.Accepted:
-		gate.Accepted()
+		g.Accepted()
 	case upstream.Throttled:
-		gate.Pause(time.Now().Add(answer.RetryAfter))
+		g.Pause(time.Now().Add(answer.RetryAfter))
 	case upstream.Permanent, upstream.Cut:
 	default:
-		gate.Failed("topic/0/17")
+		g.Failed("topic/0/17")
 	}
 	fmt.Println(answer.Err)
 	// Output: unreachable: dial 127.0.0.1:1: connection refused

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"release-forwarder/upstream"
+	"release-forwarder/upstream/credential"
 )
 
 // docs/platform-api.md stands in for the platform's own document. Its worked example
@@ -55,8 +56,8 @@ func holdsItsExample(t *testing.T, page string) {
 		_, _ = io.WriteString(w, `{"code":"1001"}`)
 	})
 	c := config(server.URL)
-	c.Credential = func() upstream.Credential {
-		return upstream.Credential{AppID: appID, Secret: upstream.NewSecret("XXX")}
+	c.Credential = func() credential.Credential {
+		return credential.Credential{AppID: appID, Secret: credential.NewSecret("XXX")}
 	}
 	client(t, c).Deliver(t.Context(), upstream.Request{Params: release})
 	if string(body) != shown("body") {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"release-forwarder/upstream"
+	"release-forwarder/upstream/credential"
 )
 
 var release = []upstream.Param{
@@ -31,7 +32,7 @@ var silent = log.New(io.Discard, "", 0)
 func config(endpoint string) upstream.Config {
 	return upstream.Config{
 		URL:        endpoint,
-		Credential: func() upstream.Credential { return upstream.Credential{Secret: upstream.NewSecret(secretText)} },
+		Credential: func() credential.Credential { return credential.Credential{Secret: credential.NewSecret(secretText)} },
 		Proxy:      func(*http.Request) (*url.URL, error) { return nil, nil },
 		Timeout:    time.Minute, // real servers are as slow as the machine
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"release-forwarder/upstream"
+	"release-forwarder/upstream/credential"
 )
 
 // loop sends the requests of n events with as many goroutines as requests may be
@@ -63,7 +64,7 @@ type floorCommand struct{ loop }
 func (c floorCommand) Run() error {
 	client, err := upstream.New(upstream.Config{
 		URL: c.URL, MaxInFlight: c.Open,
-		Credential: func() upstream.Credential { return upstream.Credential{Secret: upstream.NewSecret(secret)} },
+		Credential: func() credential.Credential { return credential.Credential{Secret: credential.NewSecret(secret)} },
 	})
 	if err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 	"release-forwarder/cmd/release-forwarder/visible"
 	"release-forwarder/mapping"
 	"release-forwarder/upstream"
+	"release-forwarder/upstream/credential"
 )
 
 type checkCommand struct {
@@ -66,9 +67,9 @@ func (c *checkCommand) Run(stop stopper, stdout *output) error {
 
 // credentialOf gives what signs a lot's requests; without any secret the app ID at
 // least, which is signed whatever the secret will be.
-func credentialOf(book *upstream.Credentials, s settings.Credential, lot string) (c upstream.Credential, has bool) {
+func credentialOf(book *credential.Set, s settings.Credential, lot string) (c credential.Credential, has bool) {
 	c, has = book.For(lot)
-	if !has && book.Source("") == upstream.NoSource && len(s.ByLot) == 0 {
+	if !has && book.Source("") == credential.NoSource && len(s.ByLot) == 0 {
 		c.AppID = s.AppID
 	}
 	return c, has
@@ -78,7 +79,7 @@ func credentialOf(book *upstream.Credentials, s settings.Credential, lot string)
 type checker struct {
 	mapper       *mapping.Mapper
 	settings     settings.Credential
-	book         *upstream.Credentials
+	book         *credential.Set
 	in           io.Reader // where no file is named
 	out          *bufio.Writer
 	seen, failed int

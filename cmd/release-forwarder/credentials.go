@@ -11,12 +11,13 @@ import (
 	"release-forwarder/cmd/release-forwarder/events"
 	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/upstream"
+	"release-forwarder/upstream/credential"
 )
 
 // credentials are those in force: of the settings, and of the two files that are
 // taken up again when they change.
 type credentials struct {
-	now atomic.Pointer[upstream.Credentials]
+	now atomic.Pointer[credential.Set]
 
 	mu       sync.Mutex // guards what now is made of
 	settings settings.Credential
@@ -25,7 +26,7 @@ type credentials struct {
 }
 
 // For returns the credential of a lot, and false where it has none.
-func (c *credentials) For(lot string) (upstream.Credential, bool) { return c.now.Load().For(lot) }
+func (c *credentials) For(lot string) (credential.Credential, bool) { return c.now.Load().For(lot) }
 
 // change takes up what one of the files holds now.
 func (c *credentials) change(by func(*settings.Credential)) {
@@ -67,7 +68,7 @@ func (v *service) watchSecret() error {
 func (v *service) watchCredentials() error {
 	c := v.credentials
 	return watch(v, "UPSTREAM_CREDENTIALS_FILE", c.settings.CredentialsFile, settings.ParseCredentials,
-		func(byLot map[string]upstream.Credential) {
+		func(byLot map[string]credential.Credential) {
 			c.change(func(in *settings.Credential) { in.ByLot = byLot })
 		})
 }
@@ -116,11 +117,11 @@ func (v *service) secretSwitched(lot string, next bool) {
 
 // printCredentials lists which lots have a credential and with which app_id, for
 // people. No secret is printed.
-func printCredentials(w io.Writer, c *upstream.Credentials) error {
+func printCredentials(w io.Writer, c *credential.Set) error {
 	if _, err := fmt.Fprintln(w, "\nCREDENTIALS\nLOT  APP_ID  FROM"); err != nil {
 		return err
 	}
-	for _, l := range c.List() {
+	for _, l := range c.List(upstream.Sanitize) {
 		if _, err := fmt.Fprintf(w, "%s  %s  %s\n", l.Lot, shownAppID(l.AppID), sourceWords(l.Source, l.Next)); err != nil {
 			return err
 		}
@@ -136,12 +137,12 @@ func shownAppID(appID string) string {
 }
 
 // sourceWords says where a lot's credential comes from.
-func sourceWords(from upstream.Source, next bool) string {
-	words := map[upstream.Source]string{
-		upstream.NoSource: "none for this lot",
-		upstream.OwnEntry: "the lot's entry in UPSTREAM_CREDENTIALS_FILE",
-		upstream.AnyEntry: "* in UPSTREAM_CREDENTIALS_FILE",
-		upstream.Fallback: "UPSTREAM_APP_SECRET or UPSTREAM_APP_SECRET_FILE",
+func sourceWords(from credential.Source, next bool) string {
+	words := map[credential.Source]string{
+		credential.NoSource: "none for this lot",
+		credential.OwnEntry: "the lot's entry in UPSTREAM_CREDENTIALS_FILE",
+		credential.AnyEntry: "* in UPSTREAM_CREDENTIALS_FILE",
+		credential.Fallback: "UPSTREAM_APP_SECRET or UPSTREAM_APP_SECRET_FILE",
 	}[from]
 	if next {
 		words += ", two secrets"

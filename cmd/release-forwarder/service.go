@@ -23,6 +23,7 @@ import (
 	"release-forwarder/dlq"
 	"release-forwarder/mapping"
 	"release-forwarder/upstream"
+	"release-forwarder/upstream/gate"
 )
 
 // service is the parts and how they are wired:
@@ -40,7 +41,7 @@ type service struct {
 	kafka       *connect.Kafka
 	hangUp      context.CancelFunc // ends the connections to Kafka
 	platform    *upstream.Client
-	gate        *upstream.Gate
+	gate        *gate.Gate
 	credentials *credentials
 	deadLetters *dlq.Publisher
 
@@ -84,7 +85,7 @@ type Double func(*Parts, *consumer.Config)
 // Parts are those of the service that a double may use.
 type Parts struct {
 	Settings    *settings.Settings
-	Gate        *upstream.Gate
+	Gate        *gate.Gate
 	Platform    *upstream.Client
 	DeadLetters *dlq.Publisher
 	// Stopping ends when the service is asked to stop.
@@ -149,7 +150,7 @@ func (v *service) wireKafka() (err error) {
 
 func (v *service) wirePlatform() error {
 	s := v.settings
-	v.gate = upstream.NewGate(upstream.GateConfig{
+	v.gate = gate.New(gate.Config{
 		MaxInFlight: s.Upstream.MaxInFlight, Adaptive: true, OnOpen: v.circuitOpened, OnClose: v.circuitClosed,
 	})
 	if err := v.credential(); err != nil {

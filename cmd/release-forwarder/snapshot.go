@@ -7,7 +7,7 @@ import (
 	"release-forwarder/cmd/release-forwarder/forward"
 	"release-forwarder/consumer"
 	"release-forwarder/consumer/membership"
-	"release-forwarder/upstream"
+	"release-forwarder/upstream/gate"
 )
 
 // Snapshot is the state of the running service at one moment. A scrape, the status page and a readiness probe
@@ -31,7 +31,7 @@ type Snapshot struct {
 
 // PlatformSnapshot is the state of what leads to the platform.
 type PlatformSnapshot struct {
-	Gate        upstream.GateState
+	Gate        gate.State
 	CircuitOpen bool
 	RefusedLots []forward.RefusedLot // lots in an outage of their own, the longest first
 	Storms      int                  // reasons whose dead letters are held to one a second

@@ -56,7 +56,7 @@ func (v *service) Status() admin.Status {
 }
 
 func (v *service) showCredentials(st *admin.Status) {
-	credentials := v.credentials.now.Load().List()
+	credentials := v.credentials.now.Load().List(upstream.Sanitize)
 	st.CredentialsTotal = len(credentials)
 	for _, c := range credentials[:min(len(credentials), shownCredentials)] {
 		row := admin.Credential{Lot: c.Lot, Next: c.Next}

@@ -12,12 +12,13 @@ import (
 
 	"release-forwarder/cmd/testkit/platform"
 	"release-forwarder/upstream"
+	"release-forwarder/upstream/credential"
 )
 
 const appSecret = "app-secret-of-nobody"
 
-func signing(secret string) func() upstream.Credential {
-	return func() upstream.Credential { return upstream.Credential{Secret: upstream.NewSecret(secret)} }
+func signing(secret string) func() credential.Credential {
+	return func() credential.Credential { return credential.Credential{Secret: credential.NewSecret(secret)} }
 }
 
 func answering(status int, body string, header ...string) func(*platform.Request) *platform.Reply {
@@ -136,8 +137,8 @@ func TestTwoSecretsAreStillOneRequest(t *testing.T) {
 	double := platform.New(platform.Config{Secret: appSecret})
 	server := httptest.NewServer(double)
 	defer server.Close()
-	_, err := Platform(t.Context(), upstream.Config{URL: server.URL, Credential: func() upstream.Credential {
-		return upstream.Credential{Secret: upstream.NewSecret("wr0ng"), Next: upstream.NewSecret(appSecret)}
+	_, err := Platform(t.Context(), upstream.Config{URL: server.URL, Credential: func() credential.Credential {
+		return credential.Credential{Secret: credential.NewSecret("wr0ng"), Next: credential.NewSecret(appSecret)}
 	}}, NoLot, func(string) {})
 	if n := double.Stats().Received; err != nil || n != 1 {
 		t.Errorf("%d requests, %v", n, err)
@@ -145,7 +146,7 @@ func TestTwoSecretsAreStillOneRequest(t *testing.T) {
 }
 
 func TestALotWithoutACredentialIsNotSentFor(t *testing.T) {
-	book := upstream.NewCredentials(map[string]upstream.Credential{"lot-1": {Secret: upstream.NewSecret(appSecret)}}, upstream.Credential{})
+	book := credential.NewSet(map[string]credential.Credential{"lot-1": {Secret: credential.NewSecret(appSecret)}}, credential.Credential{})
 	r, err := Platform(t.Context(), upstream.Config{URL: "http://127.0.0.1:1", Credentials: book.For}, "lot-2", func(string) { t.Error("announced") })
 	if err != nil || r.Verdict() != Wrong || !strings.Contains(text(t, r), "nothing was sent") {
 		t.Errorf("%v, %v", r, err)
@@ -153,15 +154,15 @@ func TestALotWithoutACredentialIsNotSentFor(t *testing.T) {
 }
 
 func TestCredentialsAreListedWithoutSecrets(t *testing.T) {
-	secret := upstream.NewSecret(appSecret)
+	secret := credential.NewSecret(appSecret)
 	for name, c := range map[string]struct {
-		book *upstream.Credentials
+		book *credential.Set
 		want []string
 	}{
-		"none":         {upstream.NewCredentials(nil, upstream.Credential{}), []string{"warning  any lot  no secret is set"}},
-		"one for all":  {upstream.NewCredentials(nil, upstream.Credential{AppID: "op1", Secret: secret}), []string{"ok       any lot  a secret; app_id op1"}},
-		"some lots":    {upstream.NewCredentials(map[string]upstream.Credential{"lot-1": {Secret: secret, Next: secret}}, upstream.Credential{}), []string{"lot lot-1      two secrets; no app_id is sent", "any other lot  none: its records wait"}},
-		"lots and all": {upstream.NewCredentials(map[string]upstream.Credential{"粤": {Secret: secret}, "*": {Secret: secret}}, upstream.Credential{}), []string{"lot ?          a secret", "any other lot  a secret"}},
+		"none":         {credential.NewSet(nil, credential.Credential{}), []string{"warning  any lot  no secret is set"}},
+		"one for all":  {credential.NewSet(nil, credential.Credential{AppID: "op1", Secret: secret}), []string{"ok       any lot  a secret; app_id op1"}},
+		"some lots":    {credential.NewSet(map[string]credential.Credential{"lot-1": {Secret: secret, Next: secret}}, credential.Credential{}), []string{"lot lot-1      two secrets; no app_id is sent", "any other lot  none: its records wait"}},
+		"lots and all": {credential.NewSet(map[string]credential.Credential{"粤": {Secret: secret}, "*": {Secret: secret}}, credential.Credential{}), []string{"lot ?          a secret", "any other lot  a secret"}},
 	} {
 		said := text(t, Credentials(c.book))
 		for _, want := range c.want {

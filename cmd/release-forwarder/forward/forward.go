@@ -13,6 +13,7 @@ import (
 	"release-forwarder/dlq"
 	"release-forwarder/mapping"
 	"release-forwarder/upstream"
+	"release-forwarder/upstream/gate"
 )
 
 // Reasons of the metric held_records that are not the verdict of a delivery.
@@ -25,7 +26,7 @@ const (
 type Config struct {
 	Mapper      *mapping.Mapper
 	Platform    *upstream.Client
-	Gate        *upstream.Gate
+	Gate        *gate.Gate
 	DeadLetters *dlq.Publisher
 
 	// Budget is after how many counted failures a record becomes a dead letter; 0: never.

@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"release-forwarder/upstream"
+	"release-forwarder/upstream/credential"
 )
 
 // maxCredentials bounds the file of credentials: at a few hundred bytes a lot,
@@ -24,11 +25,11 @@ const maxCredentials = 16 << 20
 // as [Text] demands. Whatever is not as it must be makes the whole
 // file wrong, an unknown member too: it is a typing error, and with it a secret
 // would be missing. No error repeats anything of the contents but a lot.
-func ParseCredentials(contents []byte) (map[string]upstream.Credential, error) {
+func ParseCredentials(contents []byte) (map[string]credential.Credential, error) {
 	if len(contents) > maxCredentials {
 		return nil, errors.New("the file is larger than 16 MiB; is it the right one?")
 	}
-	var file map[string]*credential
+	var file map[string]*lotEntry
 	text, begin, err := unmarked(string(contents))
 	if err != nil {
 		return nil, fmt.Errorf("the file %w", err)
@@ -40,7 +41,7 @@ func ParseCredentials(contents []byte) (map[string]upstream.Credential, error) {
 	if len(file) == 0 {
 		return nil, errors.New("the file names no lot; write at least one, or * for all")
 	}
-	credentials := make(map[string]upstream.Credential, len(file))
+	credentials := make(map[string]credential.Credential, len(file))
 	for _, name := range slices.Sorted(maps.Keys(file)) { // of two mistakes always the same one is told
 		lot, err := Text(name)
 		_, twice := credentials[lot]
@@ -53,7 +54,7 @@ func ParseCredentials(contents []byte) (map[string]upstream.Credential, error) {
 		case twice:
 			return nil, fmt.Errorf("the lot %s is there twice; keep one", upstream.Sanitize(lot))
 		case entry == nil:
-			entry = new(credential)
+			entry = new(lotEntry)
 		}
 		if credentials[lot], err = entry.taken(); err != nil {
 			return nil, fmt.Errorf("the lot %s %w", shownLot(lot), err)
@@ -62,27 +63,27 @@ func ParseCredentials(contents []byte) (map[string]upstream.Credential, error) {
 	return credentials, nil
 }
 
-// credential is a lot's entry in the file.
-type credential struct {
+// lotEntry is a lot's entry in the file.
+type lotEntry struct {
 	AppID  string `json:"app_id"`
 	Secret string `json:"app_secret"`
 	Next   string `json:"next_app_secret"`
 }
 
 // taken is the entry as it counts.
-func (c *credential) taken() (upstream.Credential, error) {
+func (c *lotEntry) taken() (credential.Credential, error) {
 	texts := []string{c.AppID, c.Secret, c.Next}
 	for i, member := range []string{"app_id", "app_secret", "next_app_secret"} {
 		text, err := Text(texts[i])
 		if err != nil {
-			return upstream.Credential{}, fmt.Errorf("has a wrong %s: it %w", member, err)
+			return credential.Credential{}, fmt.Errorf("has a wrong %s: it %w", member, err)
 		}
 		texts[i] = text
 	}
 	if texts[1] == "" {
-		return upstream.Credential{}, errors.New("has no app_secret; write it")
+		return credential.Credential{}, errors.New("has no app_secret; write it")
 	}
-	taken := upstream.Credential{AppID: texts[0], Secret: NewSecret(texts[1])}
+	taken := credential.Credential{AppID: texts[0], Secret: NewSecret(texts[1])}
 	if next := NewSecret(texts[2]); !next.Equal(taken.Secret) {
 		taken.Next = next
 	}
@@ -91,7 +92,7 @@ func (c *credential) taken() (upstream.Credential, error) {
 
 // shownLot is a lot as a line for the operator may name it.
 func shownLot(lot string) string {
-	if lot == upstream.AnyLot {
+	if lot == credential.AnyLot {
 		return lot
 	}
 	return upstream.Sanitize(lot)
@@ -109,6 +110,6 @@ func offset(err error) int64 {
 }
 
 // Book returns the credentials by lot, as they were when the settings were loaded.
-func (c *Credential) Book() *upstream.Credentials {
-	return upstream.NewCredentials(c.ByLot, upstream.Credential{AppID: c.AppID, Secret: c.AppSecret, Next: c.NextAppSecret})
+func (c *Credential) Book() *credential.Set {
+	return credential.NewSet(c.ByLot, credential.Credential{AppID: c.AppID, Secret: c.AppSecret, Next: c.NextAppSecret})
 }

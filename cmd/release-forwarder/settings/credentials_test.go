@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"release-forwarder/upstream"
+	"release-forwarder/upstream/credential"
 )
 
 func TestCredentialsByLot(t *testing.T) {
@@ -100,7 +100,7 @@ func TestTheFallbackNeedsASecret(t *testing.T) {
 	if _, has := s.Credential.Book().For("lot-2"); has {
 		t.Error("a lot without an entry has a credential")
 	}
-	if got := s.Credential.Book().Source("lot-1"); got != upstream.OwnEntry {
+	if got := s.Credential.Book().Source("lot-1"); got != credential.OwnEntry {
 		t.Errorf("source %v", got)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"release-forwarder/consumer"
 	"release-forwarder/consumer/membership"
 	"release-forwarder/upstream"
+	"release-forwarder/upstream/credential"
 )
 
 // Group names a part of the settings. A command loads just the groups it uses;
@@ -136,8 +137,8 @@ type Credential struct {
 	AppSecretFile   string `envconfig:"UPSTREAM_APP_SECRET_FILE" type:"file" meaning:"file with the secret, and perhaps the next one in a second line; taken up within 5s of a change"`
 	CredentialsFile string `envconfig:"UPSTREAM_CREDENTIALS_FILE" type:"file" meaning:"JSON file with the credentials of lots that have their own, and * for the others; taken up within 5s of a change"`
 
-	NextAppSecret Secret                         // the second line of AppSecretFile; zero: none
-	ByLot         map[string]upstream.Credential // of CredentialsFile
+	NextAppSecret Secret                           // the second line of AppSecretFile; zero: none
+	ByLot         map[string]credential.Credential // of CredentialsFile
 }
 
 // Upstream holds how the platform is reached and what its answers mean.

@@ -1,9 +1,9 @@
-package upstream
+package gate
 
 import "time"
 
-// catchUp is how late the gate may be with its turns and still catch up: timers are a
-// little late, and at a high rate that would lower the rate.
+// catchUp is how late a turn may be without moving the next one: timers are a little late,
+// which would lower a high rate.
 const catchUp = 10 * time.Millisecond
 
 // slowest bounds the time between two turns, for rates close to 0.
@@ -28,8 +28,8 @@ func (p *pace) set(perSecond float64, now time.Time) {
 	}
 }
 
-// take takes the turn that is due. waited says that a caller waited for it, so that it
-// is late only because of the timer.
+// take takes the turn that is due. waited says that a caller waited for it: then only the
+// timer is why it is late.
 func (p *pace) take(now time.Time, waited bool) {
 	from := now
 	if waited && p.next.Before(now) {

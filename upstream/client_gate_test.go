@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"release-forwarder/upstream"
+	"release-forwarder/upstream/gate"
 )
 
 // A platform that stops accepting gets only the first request of each delivery with a slot,
@@ -18,29 +19,29 @@ import (
 func TestAnOutageGetsNoMoreThanTheSlotsAndTheirRetries(t *testing.T) {
 	const slots = 8
 	synctest.Test(t, func(t *testing.T) {
-		gate := upstream.NewGate(upstream.GateConfig{MaxInFlight: slots})
+		g := gate.New(gate.Config{MaxInFlight: slots})
 		var received atomic.Int64
 		c := virtual(t, func(w http.ResponseWriter, _ *http.Request) {
 			received.Add(1)
 			time.Sleep(5 * time.Millisecond)
 			fmt.Fprint(w, `{"code":"500"}`)
 		})
-		c.Gate, c.MaxInFlight, c.RetryMax = gate, slots, 2
-		c.MayRetry = func() bool { return !gate.Open() }
+		c.Gate, c.MaxInFlight, c.RetryMax = g, slots, 2
+		c.MayRetry = func() bool { return !g.Open() }
 		platform := client(t, c)
 		ctx, stop := context.WithCancel(t.Context())
 		var all sync.WaitGroup
 		for n := range 500 {
 			all.Go(func() {
-				if _, err := gate.Acquire(ctx); err != nil {
+				if _, err := g.Acquire(ctx); err != nil {
 					return
 				}
-				defer gate.Release(true)
+				defer g.Release(true)
 				platform.Deliver(ctx, upstream.Request{Params: release, Quick: true})
-				gate.Failed(n)
+				g.Failed(n)
 			})
 		}
-		for !gate.Open() {
+		for !g.Open() {
 			time.Sleep(time.Millisecond)
 		}
 		stop()
@@ -70,17 +71,17 @@ func TestAQuickRetryWaitsForTheRateIfThatIsSoon(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				gate := upstream.NewGate(upstream.GateConfig{MaxInFlight: 1})
-				gate.SetRate(c.rate)
+				g := gate.New(gate.Config{MaxInFlight: 1})
+				g.SetRate(c.rate)
 				config := virtual(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"code":"500"}`) })
-				config.Gate, config.RetryMax = gate, 2
+				config.Gate, config.RetryMax = g, 2
 				config.RetryWaitMin, config.RetryWaitMax = 100*time.Millisecond, c.most
 				platform := client(t, config)
-				if _, err := gate.Acquire(t.Context()); err != nil {
+				if _, err := g.Acquire(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 				if c.pause > 0 {
-					gate.Pause(time.Now().Add(c.pause))
+					g.Pause(time.Now().Add(c.pause))
 				}
 				began := time.Now()
 				a := platform.Deliver(t.Context(), upstream.Request{Params: release, Quick: true})

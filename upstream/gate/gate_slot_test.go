@@ -1,4 +1,4 @@
-package upstream
+package gate
 
 import (
 	"testing"
@@ -26,7 +26,7 @@ func TestTheGateTellsAWatchdogWhetherItHasASlot(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				g := NewGate(GateConfig{MaxInFlight: 4})
+				g := New(Config{MaxInFlight: 4})
 				c.set(g)
 				time.Sleep(c.after)
 				if may, full := g.Slot(); may != c.may || full != c.full {

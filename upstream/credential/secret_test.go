@@ -1,4 +1,4 @@
-package upstream_test
+package credential_test
 
 import (
 	"bytes"
@@ -8,26 +8,26 @@ import (
 	"strings"
 	"testing"
 
-	"release-forwarder/upstream"
+	"release-forwarder/upstream/credential"
 )
 
 func TestSecretNeverPrintsItself(t *testing.T) {
 	const text = "hunter2"
-	type hidden struct{ inner upstream.Secret } // fmt cannot call its methods
-	secret := upstream.NewSecret(text)
-	credential := upstream.Credential{AppID: "op1", Secret: secret}
+	type hidden struct{ inner credential.Secret } // fmt cannot call its methods
+	secret := credential.NewSecret(text)
+	signing := credential.Credential{AppID: "op1", Secret: secret}
 
 	var out strings.Builder
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%T", "%10.3s"} {
-		for _, value := range []any{secret, &secret, credential, hidden{secret}, &hidden{secret}, []upstream.Secret{secret}, map[string]any{"a": secret}} {
+		for _, value := range []any{secret, &secret, signing, hidden{secret}, &hidden{secret}, []credential.Secret{secret}, map[string]any{"a": secret}} {
 			fmt.Fprintf(&out, verb+"\n", value)
 		}
 	}
 	var logs bytes.Buffer
 	for _, handler := range []slog.Handler{slog.NewJSONHandler(&logs, nil), slog.NewTextHandler(&logs, nil)} {
-		slog.New(handler).Info("m", "secret", secret, "credential", credential, "hidden", hidden{secret})
+		slog.New(handler).Info("m", "secret", secret, "credential", signing, "hidden", hidden{secret})
 	}
-	encoded, err := json.Marshal(map[string]any{"s": secret, "c": credential, "p": &secret})
+	encoded, err := json.Marshal(map[string]any{"s": secret, "c": signing, "p": &secret})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,11 +46,11 @@ func TestSecretNeverPrintsItself(t *testing.T) {
 }
 
 func TestSecretZero(t *testing.T) {
-	zero := upstream.Secret{}
-	if !zero.IsZero() || zero.Reveal() != "" || zero.String() != "" || !upstream.NewSecret("").IsZero() {
+	zero := credential.Secret{}
+	if !zero.IsZero() || zero.Reveal() != "" || zero.String() != "" || !credential.NewSecret("").IsZero() {
 		t.Error("the zero Secret is a secret")
 	}
-	if !zero.Equal(upstream.NewSecret("")) || !upstream.NewSecret("a").Equal(upstream.NewSecret("a")) || zero.Equal(upstream.NewSecret("a")) {
+	if !zero.Equal(credential.NewSecret("")) || !credential.NewSecret("a").Equal(credential.NewSecret("a")) || zero.Equal(credential.NewSecret("a")) {
 		t.Error("Equal is wrong")
 	}
 }

@@ -1,8 +1,8 @@
-package upstream
+package gate
 
 import "time"
 
-// Phase is the state of the circuit: see the package's table.
+// Phase is the state of the circuit: see the table in doc.go.
 type Phase int
 
 // The circuit's phases.
@@ -26,8 +26,8 @@ const (
 	probeInterval = time.Second
 )
 
-// circuit is the state machine of the table in doc.go. It has no lock, waiters or
-// timers: the gate calls it under its own lock.
+// circuit is the state machine of the table in doc.go. It has no lock, no waiters and
+// no timer: the gate calls it under its own lock.
 type circuit struct {
 	max   int
 	phase Phase

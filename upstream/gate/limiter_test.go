@@ -1,4 +1,4 @@
-package upstream
+package gate
 
 import (
 	"fmt"
@@ -86,7 +86,7 @@ func TestPlatformThatCollapsesUnderLoadRecovers(t *testing.T) {
 			best := 0.0 // of all fixed limits
 			for n := range int(2 * at) {
 				synctest.Test(t, func(t *testing.T) {
-					fixed := NewGate(GateConfig{MaxInFlight: n + 1})
+					fixed := New(Config{MaxInFlight: n + 1})
 					best = max(best, newLoad(fixed, bad, 1).work(t.Context(), 128).during(20*time.Second).rate)
 				})
 			}

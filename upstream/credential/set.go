@@ -1,4 +1,4 @@
-package upstream
+package credential
 
 import (
 	"maps"
@@ -33,77 +33,77 @@ const (
 	Fallback               // the settings' one secret for all lots
 )
 
-// Credentials gives each lot its credential: its own entry, else that of AnyLot, else
-// the fallback, and never another lot's. It is immutable; a changed file makes a new one.
-type Credentials struct {
+// Set gives each lot its credential: its own entry, else that of AnyLot, else the fallback,
+// and never another lot's. It is immutable; a changed file makes a new one.
+type Set struct {
 	own    map[string]Credential // AnyLot is not in it
 	rest   Credential            // of all other lots; without a secret if they have none
 	source Source                // of rest
 }
 
-// NewCredentials makes Credentials from entries by lot, with or without AnyLot, and a
-// fallback, which is ignored without a secret.
-func NewCredentials(entries map[string]Credential, fallback Credential) *Credentials {
-	c := &Credentials{own: maps.Clone(entries)}
+// NewSet makes a Set from entries by lot, with or without AnyLot, and a fallback, which is
+// ignored without a secret.
+func NewSet(entries map[string]Credential, fallback Credential) *Set {
+	s := &Set{own: maps.Clone(entries)}
 	if anyLot, is := entries[AnyLot]; is {
-		c.rest, c.source = anyLot, AnyEntry
-		delete(c.own, AnyLot)
+		s.rest, s.source = anyLot, AnyEntry
+		delete(s.own, AnyLot)
 	} else if !fallback.Secret.IsZero() {
-		c.rest, c.source = fallback, Fallback
+		s.rest, s.source = fallback, Fallback
 	}
-	return c
+	return s
 }
 
 // For returns the credential of a lot, and false if it has none.
-func (c *Credentials) For(lot string) (Credential, bool) {
-	if own, is := c.own[lot]; is {
+func (s *Set) For(lot string) (Credential, bool) {
+	if own, is := s.own[lot]; is {
 		return own, true
 	}
-	return c.rest, c.source != NoSource
+	return s.rest, s.source != NoSource
 }
 
 // Source says where For takes a lot's credential from.
-func (c *Credentials) Source(lot string) Source {
-	if _, is := c.own[lot]; is {
+func (s *Set) Source(lot string) Source {
+	if _, is := s.own[lot]; is {
 		return OwnEntry
 	}
-	return c.source
+	return s.source
 }
 
 // Listed is a credential in a form that may be shown to an operator.
 type Listed struct {
-	Lot    string // sanitized; AnyLot for the lots without an entry of their own
+	Lot    string // as List's show returned it; AnyLot for the lots without an entry of their own
 	AppID  string // "": none is sent
 	Source Source
 	Next   bool // there is a second secret
 }
 
-// List returns the credentials sorted by lot, and that of the other lots last. It holds
-// no secret.
-func (c *Credentials) List() []Listed {
-	list := make([]Listed, 0, len(c.own)+1)
-	for _, lot := range slices.Sorted(maps.Keys(c.own)) {
-		own := c.own[lot]
-		list = append(list, Listed{Sanitize(lot), own.AppID, OwnEntry, !own.Next.IsZero()})
+// List returns the credentials sorted by lot, and that of the other lots last. show makes a
+// lot harmless to print. The list holds no secret.
+func (s *Set) List(show func(lot string) string) []Listed {
+	list := make([]Listed, 0, len(s.own)+1)
+	for _, lot := range slices.Sorted(maps.Keys(s.own)) {
+		own := s.own[lot]
+		list = append(list, Listed{show(lot), own.AppID, OwnEntry, !own.Next.IsZero()})
 	}
-	if c.source != NoSource {
-		list = append(list, Listed{AnyLot, c.rest.AppID, c.source, !c.rest.Next.IsZero()})
+	if s.source != NoSource {
+		list = append(list, Listed{AnyLot, s.rest.AppID, s.source, !s.rest.Next.IsZero()})
 	}
 	return list
 }
 
 // Changes returns the lots whose credential differs from before: empty for none, nil for
 // all, if the shared credential has changed.
-func (c *Credentials) Changes(before *Credentials) []string {
-	if (c.source == NoSource) != (before.source == NoSource) || !c.rest.Equal(before.rest) {
+func (s *Set) Changes(before *Set) []string {
+	if (s.source == NoSource) != (before.source == NoSource) || !s.rest.Equal(before.rest) {
 		return nil
 	}
 	lots := []string{}
-	named := make(map[string]Credential, len(c.own))
-	maps.Copy(named, c.own)
+	named := make(map[string]Credential, len(s.own))
+	maps.Copy(named, s.own)
 	maps.Copy(named, before.own)
 	for lot := range named {
-		now, has := c.For(lot)
+		now, has := s.For(lot)
 		was, had := before.For(lot)
 		if has != had || !now.Equal(was) {
 			lots = append(lots, lot)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"release-forwarder/upstream"
+	"release-forwarder/upstream/credential"
 )
 
 // The platform's double accepts the request in both encodings.
@@ -32,8 +33,8 @@ func TestRequestAsThePlatformSeesIt(t *testing.T) {
 				})
 				c := config(server.URL + "/gate/1.0/parking/internal/update")
 				c.Encoding = encoding
-				c.Credential = func() upstream.Credential {
-					return upstream.Credential{AppID: appID, Secret: upstream.NewSecret(secretText)}
+				c.Credential = func() credential.Credential {
+					return credential.Credential{AppID: appID, Secret: credential.NewSecret(secretText)}
 				}
 				answer := client(t, c).Deliver(t.Context(), upstream.Request{Params: release})
 				if answer.Verdict != upstream.Accepted || answer.Seqno != "abc6c253b93cc940" || answer.Message != "OK" || answer.Code != "1001" {
@@ -70,7 +71,7 @@ func TestEachDeliveryUsesTheSecretInForce(t *testing.T) {
 	})
 	secret := "one"
 	c := config(server.URL)
-	c.Credential = func() upstream.Credential { return upstream.Credential{Secret: upstream.NewSecret(secret)} }
+	c.Credential = func() credential.Credential { return credential.Credential{Secret: credential.NewSecret(secret)} }
 	deliverer := client(t, c)
 	deliverer.Deliver(t.Context(), upstream.Request{Params: release})
 	secret = "two"

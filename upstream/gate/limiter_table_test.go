@@ -1,4 +1,4 @@
-package upstream
+package gate
 
 import (
 	"flag"
@@ -183,7 +183,7 @@ var updateTable = flag.Bool("update", false, "write the measured table into docs
 type limitsPage struct{ before, table, after string }
 
 const (
-	tablePage  = "../docs/limits.md"
+	tablePage  = "../../docs/limits.md"
 	tableBegin = "<!-- measured:begin -->\n"
 	tableEnd   = "<!-- measured:end -->"
 )

@@ -1,4 +1,4 @@
-package upstream
+package gate
 
 import (
 	"cmp"
@@ -8,51 +8,56 @@ import (
 
 const (
 	startLimit = 8
-	// What an answer adds to the limit: slowStart until something is refused (half as much
-	// again each round), then careful to bold.
+	// What an answer adds to the limit: slowStart until something is refused, which raises
+	// the limit by half each round; then careful to bold.
 	slowStart, bold, careful = 0.5, 0.3, 0.02
-	// One slot must work for probing until the limit goes one up by careful steps: a refused
-	// record keeps its slot while it waits for its quick retry.
+	// By careful steps the limit rises by one only after one slot's work of this long: a
+	// refused record keeps its slot while it waits for its quick retry.
 	probing = 5 * time.Second
-	// What is served at once is the rank-highest number of a window of limits of answers: for a moment
-	// more seem to be, as the platform has ended some and the client does not know it. Nearly as much
-	// counts too; up to fewest only just after a rise, or a few strays would hold the limit there.
+	// How many the platform serves at once is the rank-highest number seen in a window of limits of
+	// answers. The highest may be too high: the platform has ended a request, and the client does not
+	// know it yet. A refusal with nearly as many open counts as load too. Where fewest or less are
+	// served, that holds only just after a rise, or a few stray refusals would keep the limit there.
 	window, rank, nearly = 4, 4, 0.95
-	fewest               = 8 // time-outs alone leave as many: hardly any platform is slow with these
-	// Answers are slow when they take tooSlow times the usual time, and twice brief. If with
-	// half in flight they still take more than unhelped of that, load is not the cause. Each
-	// round the usual time ages, so that this is asked again.
+	fewest               = 8 // time-outs alone lower the limit to no less: hardly any platform is slow with so few
+	// Answers are slow when they take tooSlow times the usual time, and at least twice brief. If
+	// they still take more than unhelped of that with half in flight, load is not the cause. The
+	// usual time shrinks by the factor ages each round, so that this is asked again.
 	slower, tooSlow, unhelped, ages, brief = 1.5, 2, 0.875, 0.998, 25 * time.Millisecond
 )
 
 // limiter follows what the platform can take: a limit for the requests in flight, from 1 to
-// max. It knows no lock and no waiters. An answer adds gain to the limit while the limit is
-// what holds requests back; each refusal takes one off. As many as are too many are refused,
-// so what is left is what the platform takes. Below the ceiling, where that was, the increase is bold.
+// max. Like circuit it has no lock and no waiters. An answer adds gain to the limit, while the
+// limit is what holds requests back. Each refusal lowers it by one: the platform refuses
+// exactly those that are too many, so what is left is what it takes. The ceiling is the limit
+// at which load was refused last; more than one below it the increase is bold.
 //
-// A refusal with more requests open than were served of late is load: from there on the limit
-// rises carefully. With fewer it may be the record's own fault, and the gain doubles, or a few
-// such records would hold the limit down. A round above the ceiling without a refusal and with answers no
-// slower doubles it too: the platform takes more. (Its fields are all that one answer changes.)
+// A refusal is load if more requests were open than were served of late: from there on the
+// limit rises carefully. With fewer open the record itself may be the cause: the gain doubles,
+// or a few such records would keep the limit low. The gain doubles also after a round above the
+// ceiling without a refusal and with answers no slower: the platform takes more.
+//
+// docs/limits.md has the rules as a table. (The fields are all that one answer changes.)
 type limiter struct {
 	max          int
 	limit, gain  float64
 	ceiling      float64       // 0: nothing was refused yet
-	since        time.Time     // what was sent before tells nothing
+	since        time.Time     // what was sent before this says nothing
 	moved        time.Time     // when the limit was last raised or lowered
-	wave         time.Time     // when a wave of refusals began: of what was sent before that
-	was          float64       // the limit then
-	load         bool          // it is load that refuses
-	proven       float64       // requests open at once when one began that was served: in the last window
-	most         [rank]float64 // and in this one, the highest numbers in descending order,
-	seen         int           // which has seen so many answers
-	usual, least float64       // what answers take with few in flight, in seconds; and ever took
+	wave         time.Time     // when the last wave of refusals began; those sent before belong to it
+	was          float64       // the limit at that time
+	load         bool          // load is the cause of the wave
+	proven       float64       // how many were open when a served one began: the rank-highest of the last window
+	most         [rank]float64 // the highest such numbers of this window, in descending order
+	seen         int           // answers in this window
+	usual, least float64       // seconds that answers take with few in flight, and the least they ever took
 	hold         bool          // answers are slow: no increase
-	before, high float64       // unless 0: what answers took at the limit high; the limit is half
+	before, high float64       // before not 0: the limit is halved as a trial; at the limit high answers took before
 	round
 }
 
-// round is as many answers as the limit allows requests, to requests sent since it began.
+// round counts answers to requests that were sent since it began, until there are as many as
+// the limit allows requests.
 type round struct {
 	began           time.Time
 	limit           float64 // when it began
@@ -61,15 +66,15 @@ type round struct {
 	logs            float64 // sum of the logarithms of what served answers took
 }
 
-// newLimiter begins with slow start.
+// newLimiter returns a limiter that begins with slow start.
 func newLimiter(most int) *limiter {
 	l := &limiter{max: most, limit: min(float64(most), startLimit), gain: slowStart}
 	l.begin(time.Time{}, false)
 	return l
 }
 
-// resume is a new one after an outage: slow start with no more than was left before it, and what
-// answers take with few in flight is still known.
+// resume returns a new limiter for the time after an outage: slow start from at most the limit
+// before it. How long answers take with few in flight is still known.
 func (l *limiter) resume(now time.Time) *limiter {
 	fresh := newLimiter(l.max)
 	fresh.limit = min(fresh.limit, l.limit)
@@ -82,7 +87,7 @@ func (l *limiter) begin(now time.Time, above bool) {
 	l.round = round{began: now, limit: l.limit, above: above}
 }
 
-// shown is the limit as an operator sees it: before any refusal max, which it soon reaches.
+// shown is the limit as an operator sees it: max before any refusal, since it soon gets there.
 func (l *limiter) shown() int {
 	if l.ceiling == 0 && !l.hold {
 		return l.max
@@ -90,8 +95,8 @@ func (l *limiter) shown() int {
 	return int(l.limit)
 }
 
-// observe notes how an attempt ended. inFlight are the slots that are out, its own among them,
-// open the requests there were when it began.
+// observe records how an attempt ended. inFlight is how many slots are in use, its own
+// included; open is how many requests were open when it began.
 func (l *limiter) observe(load Load, took time.Duration, now time.Time, inFlight, open int) {
 	switch sent := now.Add(-took); {
 	case load == LoadUnknown || sent.Before(l.since):
@@ -114,7 +119,7 @@ func (l *limiter) observe(load Load, took time.Duration, now time.Time, inFlight
 func (l *limiter) lower(load Load, sent, now time.Time, inFlight, open int) {
 	if sent.After(l.wave) {
 		if inFlight > int(l.limit) {
-			return // it was lowered already, and those that are too many are still there
+			return // it was lowered already; those that are too many have not ended yet
 		}
 		l.wave, l.was = now, l.limit
 		served := max(l.proven, l.most[rank-1])
@@ -156,9 +161,9 @@ func (l *limiter) raise(now time.Time) {
 	}
 }
 
-// note counts an answer for the round, and ends the round.
+// note counts an answer for the round, and ends the round if it is the last.
 func (l *limiter) note(load Load, took time.Duration, sent, now time.Time) {
-	if !sent.After(l.began) { // what was sent at that moment may have been sent before
+	if !sent.After(l.began) { // what was sent at this moment may have been sent before
 		return
 	}
 	l.answers++
@@ -170,13 +175,14 @@ func (l *limiter) note(load Load, took time.Duration, sent, now time.Time) {
 		return
 	}
 	if l.served > 0 {
-		l.judge(math.Exp(l.logs / float64(l.served))) // a mean that a few long ones hardly move
+		l.judge(math.Exp(l.logs / float64(l.served))) // the geometric mean: a few long ones hardly change it
 	}
 	l.begin(now, l.above)
 }
 
-// judge acts on what an answer of this round took. Where that is slow the increase stops for a
-// round, then the limit is halved. If that does not help, the limit is back and this is usual.
+// judge acts on how long an answer of this round took. If that is slow the increase stops for a
+// round; then the limit is halved. If that does not help, the limit is restored, and the time
+// counts as usual.
 func (l *limiter) judge(typical float64) {
 	switch {
 	case l.before == 0:

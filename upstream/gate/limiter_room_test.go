@@ -1,4 +1,4 @@
-package upstream
+package gate
 
 import (
 	"fmt"
@@ -17,7 +17,7 @@ func TestPlatformWhoseRoomChanges(t *testing.T) {
 		t.Run(takes.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				refuses, openings := min(takes, 5*time.Millisecond), 0
-				gate := NewGate(GateConfig{MaxInFlight: 64, Adaptive: true, OnOpen: func() { openings++ }})
+				gate := New(Config{MaxInFlight: 64, Adaptive: true, OnOpen: func() { openings++ }})
 				l := newLoad(gate, atMost(64, takes, refuses), 1).work(t.Context(), 128)
 				l.during(40 * takes)
 				for _, k := range []int{16, 4, 48, 40, 44, 1, 8, 2, 64, 12} {

@@ -1,4 +1,4 @@
-package upstream_test
+package gate_test
 
 import (
 	"context"
@@ -11,21 +11,27 @@ import (
 	"testing/synctest"
 	"time"
 
-	"release-forwarder/upstream"
+	"release-forwarder/upstream/gate"
 )
+
+// Gate implements the consumer's interface.
+var _ interface {
+	Acquire(ctx context.Context) (probe bool, err error)
+	Release(used bool)
+} = (*gate.Gate)(nil)
 
 // The table of doc.go, row by row, in virtual time.
 
 // slots acquires slots in order and records when it got them.
 type slots struct {
 	t     *testing.T
-	gate  *upstream.Gate
+	gate  *gate.Gate
 	taken chan time.Duration // since begun
 	begun time.Time
 }
 
 func newSlots(t *testing.T, max int) *slots {
-	return &slots{t, upstream.NewGate(upstream.GateConfig{MaxInFlight: max}), make(chan time.Duration, 10000), time.Now()}
+	return &slots{t, gate.New(gate.Config{MaxInFlight: max}), make(chan time.Duration, 10000), time.Now()}
 }
 
 // ask starts n callers of Acquire, one after the other.
@@ -57,10 +63,10 @@ func (s *slots) want(what string, want ...float64) {
 	}
 }
 
-func (s *slots) wantState(phase upstream.Phase, inFlight, limit int) {
+func (s *slots) wantState(phase gate.Phase, inFlight, limit int) {
 	s.t.Helper()
 	state := s.gate.State()
-	if state.Phase != phase || state.InFlight != inFlight || state.Limit != limit || s.gate.Open() != (phase == upstream.Open) {
+	if state.Phase != phase || state.InFlight != inFlight || state.Limit != limit || s.gate.Open() != (phase == gate.Open) {
 		s.t.Errorf("%+v, want %v with %d of %d", state, phase, inFlight, limit)
 	}
 }
@@ -79,7 +85,7 @@ func TestClosedGivesAsManyAsTheLimit(t *testing.T) {
 		s := newSlots(t, 3)
 		s.ask(5)
 		s.want("at first", 0, 0, 0)
-		s.wantState(upstream.Closed, 3, 3)
+		s.wantState(gate.Closed, 3, 3)
 		time.Sleep(time.Hour)
 		s.want("nobody gave one back")
 		s.gate.Release(true)
@@ -89,7 +95,7 @@ func TestClosedGivesAsManyAsTheLimit(t *testing.T) {
 		for range 3 {
 			s.gate.Release(true)
 		}
-		s.wantState(upstream.Closed, 0, 3)
+		s.wantState(gate.Closed, 0, 3)
 	})
 }
 
@@ -134,17 +140,17 @@ func TestRecordsAreToldApartByTheirIdentity(t *testing.T) {
 		partition int
 		offset    int64
 	}
-	gate := upstream.NewGate(upstream.GateConfig{})
+	g := gate.New(gate.Config{})
 	for offset := range int64(4) {
 		for range 3 {
-			gate.Failed(record{"t", 1, 7}) // equal, if not the same value
+			g.Failed(record{"t", 1, 7}) // equal, if not the same value
 		}
-		if gate.Open() {
+		if g.Open() {
 			t.Fatalf("open after only %d different records", offset+1)
 		}
-		gate.Failed(record{"t", 1, offset})
+		g.Failed(record{"t", 1, offset})
 	}
-	if !gate.Open() {
+	if !g.Open() {
 		t.Error("not open after five")
 	}
 }
@@ -157,7 +163,7 @@ func TestOpenGivesOneASecond(t *testing.T) {
 		s.want("the opening was a request just now")
 		time.Sleep(10*time.Second + time.Millisecond)
 		s.want("with none answered yet", 1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
-		s.wantState(upstream.Open, 10, 64)
+		s.wantState(gate.Open, 10, 64)
 		for range 10 {
 			s.gate.Release(true)
 			s.gate.Failed("x")
@@ -195,23 +201,23 @@ func TestOpenKeepsToTheLimitOfSlots(t *testing.T) {
 
 func TestProbesAreToldSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		gate := upstream.NewGate(upstream.GateConfig{MaxInFlight: 4})
+		g := gate.New(gate.Config{MaxInFlight: 4})
 		for i, want := range []bool{false, true, true, false} {
 			switch i {
 			case 1:
 				for id := range 5 {
-					gate.Failed(id)
+					g.Failed(id)
 				}
 			case 2: // one that is given without waiting
 				time.Sleep(5 * time.Second)
 			case 3:
-				gate.Accepted()
+				g.Accepted()
 			}
-			probe, err := gate.Acquire(t.Context())
+			probe, err := g.Acquire(t.Context())
 			if probe != want || err != nil {
 				t.Errorf("slot %d: probe %v, %v", i, probe, err)
 			}
-			gate.Release(true)
+			g.Release(true)
 		}
 	})
 }
@@ -286,20 +292,20 @@ func TestRampDoublesWithEachAcceptance(t *testing.T) {
 		s.want("the probe", 1)
 		s.gate.Accepted()
 		s.want("the accepted one, although still out, does not count", 1)
-		s.wantState(upstream.Ramp, 2, 1)
+		s.wantState(gate.Ramp, 2, 1)
 		s.gate.Release(true) // the probe's
 		s.want("one at a time")
-		s.wantState(upstream.Ramp, 1, 1)
+		s.wantState(gate.Ramp, 1, 1)
 		for _, limit := range []int{2, 4, 8, 16} {
 			s.gate.Accepted()
 			s.gate.Release(true)
 			s.want(fmt.Sprint("limit ", limit), times(limit/2+1, 1)...)
-			s.wantState(upstream.Ramp, limit, limit)
+			s.wantState(gate.Ramp, limit, limit)
 		}
 		s.gate.Accepted()
 		s.gate.Release(true)
 		s.want("the whole limit", times(5, 1)...)
-		s.wantState(upstream.Closed, 20, 20)
+		s.wantState(gate.Closed, 20, 20)
 	})
 }
 
@@ -308,7 +314,7 @@ func TestRampOfOneIsClosed(t *testing.T) {
 		s := newSlots(t, 1)
 		s.open()
 		s.gate.Accepted()
-		s.wantState(upstream.Closed, 0, 1)
+		s.wantState(gate.Closed, 0, 1)
 	})
 }
 
@@ -318,7 +324,7 @@ func TestFiveFailuresOpenARampAgain(t *testing.T) {
 		s.open()
 		s.gate.Accepted()
 		s.open()
-		s.wantState(upstream.Open, 0, 20)
+		s.wantState(gate.Open, 0, 20)
 		s.ask(2)
 		s.want("a second after it opened")
 		time.Sleep(time.Second)
@@ -342,7 +348,7 @@ func TestLateAcceptanceCloses(t *testing.T) {
 		s.gate.Accepted()
 		s.gate.Release(true)
 		s.want("two more", 5.5, 5.5)
-		if state := s.gate.State(); state.Phase != upstream.Ramp || state.Limit != 2 {
+		if state := s.gate.State(); state.Phase != gate.Ramp || state.Limit != 2 {
 			t.Errorf("%+v", state)
 		}
 	})
@@ -364,7 +370,7 @@ func TestPause(t *testing.T) {
 		if state := s.gate.State(); !state.PausedUntil.Equal(in(10)) || state.Waiting != 4 {
 			t.Errorf("%+v", state)
 		}
-		s.gate.Pause(in(12)) // while the alarm is set
+		s.gate.Pause(in(12)) // while the timer is set
 		time.Sleep(3 * time.Second)
 		s.want("as many as the limit", 12, 12, 12)
 	})
@@ -389,13 +395,13 @@ func TestPauseOfAnOpenCircuit(t *testing.T) {
 func TestCallbacksInOrderWithoutTheLock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls []string
-		var gate *upstream.Gate
-		gate = upstream.NewGate(upstream.GateConfig{
+		var g *gate.Gate
+		g = gate.New(gate.Config{
 			OnOpen: func() {
-				calls = append(calls, fmt.Sprint("open ", gate.State().Phase, gate.Open()))
+				calls = append(calls, fmt.Sprint("open ", g.State().Phase, g.Open()))
 				if len(calls) == 1 {
 					time.Sleep(time.Minute)
-					gate.Accepted() // told after this one
+					g.Accepted() // told after this one
 					calls = append(calls, "end")
 				}
 			},
@@ -403,7 +409,7 @@ func TestCallbacksInOrderWithoutTheLock(t *testing.T) {
 		})
 		for range 2 {
 			for id := range 5 {
-				gate.Failed(id)
+				g.Failed(id)
 			}
 		}
 		want := []string{"open open true", "end", "close after 1m0s", "open open true"}
@@ -415,21 +421,21 @@ func TestCallbacksInOrderWithoutTheLock(t *testing.T) {
 
 func TestAcquireGivesUpWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		gate := upstream.NewGate(upstream.GateConfig{MaxInFlight: 1})
+		g := gate.New(gate.Config{MaxInFlight: 1})
 		over, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := gate.Acquire(over); !errors.Is(err, context.Canceled) {
+		if _, err := g.Acquire(over); !errors.Is(err, context.Canceled) {
 			t.Error("a slot for one who had given up:", err)
 		}
-		if _, err := gate.Acquire(t.Context()); err != nil {
+		if _, err := g.Acquire(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		short, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := gate.Acquire(short); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := g.Acquire(short); !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)
 		}
-		if state := gate.State(); state.InFlight != 1 || state.Waiting != 0 {
+		if state := g.State(); state.InFlight != 1 || state.Waiting != 0 {
 			t.Errorf("%+v", state)
 		}
 	})
@@ -437,8 +443,8 @@ func TestAcquireGivesUpWithItsContext(t *testing.T) {
 
 func TestWaitersLeaveTheQueueFromAnyPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		gate := upstream.NewGate(upstream.GateConfig{MaxInFlight: 1})
-		if _, err := gate.Acquire(t.Context()); err != nil {
+		g := gate.New(gate.Config{MaxInFlight: 1})
+		if _, err := g.Acquire(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		var order []int
@@ -447,7 +453,7 @@ func TestWaitersLeaveTheQueueFromAnyPlace(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			cancels = append(cancels, cancel)
 			go func() {
-				if _, err := gate.Acquire(ctx); err == nil {
+				if _, err := g.Acquire(ctx); err == nil {
 					order = append(order, i)
 				}
 			}()
@@ -458,7 +464,7 @@ func TestWaitersLeaveTheQueueFromAnyPlace(t *testing.T) {
 			synctest.Wait()
 		}
 		for range 3 {
-			gate.Release(true)
+			g.Release(true)
 			synctest.Wait()
 		}
 		if !slices.Equal(order, []int{1, 3, 4}) {
@@ -476,7 +482,7 @@ func TestReleaseOfNothingIsABug(t *testing.T) {
 			t.Error("no panic")
 		}
 	}()
-	upstream.NewGate(upstream.GateConfig{}).Release(true)
+	gate.New(gate.Config{}).Release(true)
 }
 
 // Requests that hang since an outage delay no other, for any time-out and any other answers.
@@ -485,40 +491,40 @@ func TestWhatHangsAfterAnOutageHoldsUpNothing(t *testing.T) {
 		for _, timeout := range []time.Duration{10 * time.Second, 40 * time.Second} {
 			t.Run(fmt.Sprintf("adaptive %v, %s", adaptive, timeout), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					gate := upstream.NewGate(upstream.GateConfig{MaxInFlight: 64, Adaptive: adaptive})
+					g := gate.New(gate.Config{MaxInFlight: 64, Adaptive: adaptive})
 					for n := range 5 {
-						gate.Failed(n)
+						g.Failed(n)
 					}
 					well := time.Now().Add(2*time.Minute + 500*time.Millisecond)
 					ctx, stop := context.WithCancel(t.Context())
 					var all sync.WaitGroup
 					var answered atomic.Int64
 					deliver := func(n int) {
-						sent, request := time.Now(), gate.Begin(false)
+						sent, request := time.Now(), g.Begin(false)
 						if sent.Before(well) {
 							time.Sleep(timeout)
-							gate.Observe(request, upstream.LoadTimedOut, timeout)
-							if !gate.RecoveredSince(sent) {
-								gate.Failed(n)
+							g.Observe(request, gate.LoadTimedOut, timeout)
+							if !g.RecoveredSince(sent) {
+								g.Failed(n)
 							}
 							return
 						}
 						time.Sleep(20 * time.Millisecond)
 						if answered.Add(1)%2 == 0 { // a permanent code
-							gate.Observe(request, upstream.LoadAnswered, 20*time.Millisecond)
+							g.Observe(request, gate.LoadAnswered, 20*time.Millisecond)
 							return
 						}
-						gate.Observe(request, upstream.LoadServed, 20*time.Millisecond)
-						gate.Accepted()
+						g.Observe(request, gate.LoadServed, 20*time.Millisecond)
+						g.Accepted()
 					}
 					for n := range 64 {
 						all.Go(func() {
 							for {
-								if _, err := gate.Acquire(ctx); err != nil {
+								if _, err := g.Acquire(ctx); err != nil {
 									return
 								}
 								deliver(n)
-								gate.Release(true)
+								g.Release(true)
 							}
 						})
 					}

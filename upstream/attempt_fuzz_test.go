@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"release-forwarder/upstream/credential"
 )
 
 // The credentials of the fuzzer's request, which an answer may echo.
@@ -58,7 +60,7 @@ func FuzzAnswer(f *testing.F) {
 		body, whole := slowBody(t, raw, asked)
 		judged := rules{success: []string{"1001", "200"}, permanent: []string{"400"}}
 		r := &reading{next: answering{resp}, rules: judged, retryAfterMax: 30 * time.Second}
-		a := &attempt{Context: t.Context(), delivery: &delivery{Context: context.Background(), credential: Credential{Secret: NewSecret(fuzzSecret), Next: NewSecret(fuzzNext)}}}
+		a := &attempt{Context: t.Context(), delivery: &delivery{Context: context.Background(), credential: credential.Credential{Secret: credential.NewSecret(fuzzSecret), Next: credential.NewSecret(fuzzNext)}}}
 		before := allocatedBytes()
 		_, err = r.exchange(asked, a)
 		if took := allocatedBytes() - before; took > 2<<20+16*uint64(len(raw)) {

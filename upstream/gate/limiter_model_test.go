@@ -1,4 +1,4 @@
-package upstream
+package gate
 
 import (
 	"context"
@@ -134,7 +134,7 @@ func (l *load) deliver(ctx context.Context, attempts int, stray bool) bool {
 		if n > 0 {
 			wait := 100 + 100*float64(int(1)<<n-1)*l.draw() // as backoff does
 			sleep(ctx, time.Duration(wait*float64(time.Millisecond)))
-			if _, ok := l.gate.retry(last, time.Second); !ok || l.gate.Open() {
+			if _, ok := l.gate.Retry(last, time.Second); !ok || l.gate.Open() {
 				break
 			}
 		}
@@ -252,6 +252,6 @@ func (l *load) during(d time.Duration) outcome {
 	return o
 }
 
-func adaptive(most int) *Gate { return NewGate(GateConfig{MaxInFlight: most, Adaptive: true}) }
+func adaptive(most int) *Gate { return New(Config{MaxInFlight: most, Adaptive: true}) }
 
-func fixed(most int) *Gate { return NewGate(GateConfig{MaxInFlight: most}) }
+func fixed(most int) *Gate { return New(Config{MaxInFlight: most}) }

@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 
 	"release-forwarder/upstream"
+	"release-forwarder/upstream/credential"
+	"release-forwarder/upstream/gate"
 )
 
 // A failure without a byte sent is named with its remedy. If too many requests in flight may be
@@ -33,7 +35,8 @@ func TestFailuresOfThisHostAndOfConnections(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				conf := config("http://platform.test/")
-				conf.Gate = upstream.NewGate(upstream.GateConfig{MaxInFlight: 64, Adaptive: true})
+				g := gate.New(gate.Config{MaxInFlight: 64, Adaptive: true})
+				conf.Gate = g
 				failure := &net.OpError{Op: c.call, Net: "tcp", Err: os.NewSyscallError(c.call, c.err)}
 				conf.Dial = func(context.Context, string, string) (net.Conn, error) {
 					if c.call == "write" {
@@ -43,12 +46,12 @@ func TestFailuresOfThisHostAndOfConnections(t *testing.T) {
 					}
 					return nil, failure
 				}
-				before := conf.Gate.State().Limit
+				before := g.State().Limit
 				a := client(t, conf).Deliver(t.Context(), upstream.Request{Params: release})
 				if !a.Unsent || a.Verdict != upstream.Unreachable || !strings.Contains(a.Err.Error(), c.says) {
 					t.Errorf("%v (%v), unsent %v; want %q", a.Verdict, a.Err, a.Unsent, c.says)
 				}
-				if after := conf.Gate.State().Limit; (after < before) != c.lowers {
+				if after := g.State().Limit; (after < before) != c.lowers {
 					t.Errorf("the limit was %d and is %d", before, after)
 				}
 			})
@@ -68,7 +71,7 @@ func (b broken) Write([]byte) (int, error) { return 0, b.err }
 func TestWithoutACredentialNothingIsSent(t *testing.T) {
 	conf := config("http://platform.test/")
 	conf.Credential = nil
-	conf.Credentials = func(string) (upstream.Credential, bool) { return upstream.Credential{}, false }
+	conf.Credentials = func(string) (credential.Credential, bool) { return credential.Credential{}, false }
 	if a := client(t, conf).Deliver(t.Context(), upstream.Request{Params: release}); a.Verdict != upstream.Refused || !a.Unsent {
 		t.Errorf("%v, unsent %v", a.Verdict, a.Unsent)
 	}
