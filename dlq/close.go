@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/topic"
 )
 
 // Close records in the ledger that a person dealt with letters otherwise; why says how.
@@ -76,7 +77,7 @@ func (l *Ledger) settled(ctx context.Context, letters []*Stored) error {
 		if time.Since(since) > leaseTime {
 			return nil
 		}
-		if err := pause(ctx, lookAgain); err != nil {
+		if err := topic.Pause(ctx, lookAgain); err != nil {
 			return err
 		}
 	}

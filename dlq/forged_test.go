@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"release-forwarder/consumer/topic"
 )
 
 // skeptic opens a reader that uses the headers of a replay only for records of the topic
@@ -60,7 +62,7 @@ func TestAForgedOriginOrdersAndHidesNothing(t *testing.T) {
 			}
 		}
 		tally := NewTally()
-		for s, err := range d.Letters(h.ctx, []Span{{0, 0, 100}, {1, 0, 100}}, nil) {
+		for s, err := range d.Letters(h.ctx, []topic.Span{{Partition: 0, End: 100}, {Partition: 1, End: 100}}, nil) {
 			if err == nil {
 				tally.Add(s, Open, false)
 			}
@@ -81,7 +83,7 @@ func TestWithoutAReplayTopicTheEventsAreBelieved(t *testing.T) {
 		d := h.reader("alice")
 		d.cfg.Replays = eventTopic
 		var got []string
-		for s, err := range d.Letters(h.ctx, []Span{{0, 0, 100}, {1, 0, 100}}, nil) {
+		for s, err := range d.Letters(h.ctx, []topic.Span{{Partition: 0, End: 100}, {Partition: 1, End: 100}}, nil) {
 			if err == nil {
 				got = append(got, fmt.Sprintf("%s %d, claims %s %d", s.Origin, s.Redrives, s.ClaimedOrigin, s.ClaimedRedrives))
 			}
@@ -158,7 +160,7 @@ func TestAForgedOriginEndsNoOtherEvent(t *testing.T) {
 			t.Fatal(err)
 		}
 		states := map[State]int{}
-		for s, err := range d.Letters(h.ctx, []Span{{0, 0, 100}, {1, 0, 100}}, nil) {
+		for s, err := range d.Letters(h.ctx, []topic.Span{{Partition: 0, End: 100}, {Partition: 1, End: 100}}, nil) {
 			if err == nil {
 				states[ledger.State(s)]++
 			}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"release-forwarder/consumer/topic"
 )
 
 // At any time at most one run replays the letters of a topic. Kafka has no locks, but all
@@ -118,7 +120,7 @@ func (l *lease) acquire(ctx context.Context, waiting func(by string)) (unconfirm
 			told = c.link.Holder
 			waiting(c.link.By)
 		}
-		if err := pause(ctx, lookAgain); err != nil {
+		if err := topic.Pause(ctx, lookAgain); err != nil {
 			return unconfirmed{}, err
 		}
 	}
@@ -174,7 +176,7 @@ func (l *lease) link(ctx context.Context, sending []string, released bool) (held
 		key, value := encodeLock(lockEntry{Holder: l.token, By: l.by, At: begun.UTC(), After: after, Released: released, Sending: sending})
 		err = l.ledger.append(ctx, keyed{key, value})
 		c := &l.ledger.chain
-		if err == nil || passing(err) || !unwritten(err) {
+		if err == nil || topic.Retriable(err) || !topic.Unwritten(err) {
 			if c.head == after { // another run wrote too, or the answer was lost
 				if err2 := l.ledger.follow(ctx); err2 != nil {
 					return false, err2
@@ -189,12 +191,12 @@ func (l *lease) link(ctx context.Context, sending []string, released bool) (held
 			}
 		}
 		if err == nil {
-			err = fmt.Errorf("the ledger, topic %s, does not show what was written to it", l.ledger.topic)
+			err = fmt.Errorf("the ledger, topic %s, does not show what was written to it", l.ledger.log.Topic())
 		}
-		if n == tries || !passing(err) {
+		if n == topic.Tries || !topic.Retriable(err) {
 			return false, err
 		}
-		if err2 := pause(ctx, tryPause*time.Duration(n)); err2 != nil {
+		if err2 := topic.Pause(ctx, topic.TryPause*time.Duration(n)); err2 != nil {
 			return false, errors.Join(err, err2)
 		}
 	}

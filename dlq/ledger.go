@@ -12,12 +12,15 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/topic"
 )
 
 // Ledger holds the decisions about letters, read from Kafka. Use it from one goroutine at
 // a time.
 type Ledger struct {
-	source
+	log      *topic.Log
+	letters  *topic.Log // the dead letters
+	wire     topic.Wire
 	brokers  []string
 	exists   bool
 	position int64                    // the next offset to read; everything below it is in marks and chain
@@ -33,16 +36,23 @@ type Ledger struct {
 // largeLedger is how many entries can be read in about half a second.
 const largeLedger = 100_000
 
-// openLedger reads the whole ledger. A missing ledger is empty.
-func openLedger(ctx context.Context, cfg ReaderConfig, watch ...ID) (*Ledger, error) {
+// newLedger makes a ledger of which nothing was read.
+func newLedger(cfg ReaderConfig, watch ...ID) *Ledger {
 	l := &Ledger{
-		source: source{wire: cfg.Wire, clientID: cfg.ClientID, topic: LedgerTopic(cfg.Topic)}, brokers: cfg.Brokers,
+		log: topic.NewLog(cfg.Wire, cfg.ClientID, LedgerTopic(cfg.Topic)), letters: topic.NewLog(cfg.Wire, cfg.ClientID, cfg.Topic),
+		wire: cfg.Wire, brokers: cfg.Brokers,
 		marks: map[int32]map[int64]mark{}, chain: chain{head: -1}, watched: map[ID]*Entry{},
 	}
 	for _, id := range watch {
 		l.watched[id] = nil
 	}
-	_, err := l.described(ctx)
+	return l
+}
+
+// openLedger reads the whole ledger. A missing ledger is empty.
+func openLedger(ctx context.Context, cfg ReaderConfig, watch ...ID) (*Ledger, error) {
+	l := newLedger(cfg, watch...)
+	_, err := l.log.Describe(ctx)
 	if errors.Is(err, kafka.UnknownTopicOrPartition) {
 		return l, nil
 	}
@@ -58,13 +68,13 @@ func openLedger(ctx context.Context, cfg ReaderConfig, watch ...ID) (*Ledger, er
 }
 
 // span returns the ledger's offsets.
-func (l *Ledger) span(ctx context.Context) (Span, error) {
-	spans, err := l.Spans(ctx)
+func (l *Ledger) span(ctx context.Context) (topic.Span, error) {
+	spans, err := l.log.Spans(ctx)
 	if err != nil {
-		return Span{}, err
+		return topic.Span{}, err
 	}
 	if len(spans) == 0 || spans[0].Partition != ledgerPartition {
-		return Span{}, topicError("read", l.topic, kafka.UnknownTopicOrPartition)
+		return topic.Span{}, topic.Explain("read", l.log.Topic(), kafka.UnknownTopicOrPartition)
 	}
 	return spans[0], nil
 }
@@ -76,13 +86,13 @@ func (l *Ledger) follow(ctx context.Context) error {
 		return err
 	}
 	if l.position > span.End {
-		return &LedgerError{Topic: l.topic, Why: "was truncated or made anew while it was read; start again"}
+		return &LedgerError{Topic: l.log.Topic(), Why: "was truncated or made anew while it was read; start again"}
 	}
 	return l.followTo(ctx, span.End)
 }
 
 func (l *Ledger) followTo(ctx context.Context, end int64) error {
-	for rec, err := range l.Read(ctx, ledgerPartition, l.position, end) {
+	for rec, err := range l.log.Read(ctx, ledgerPartition, l.position, end) {
 		if err != nil {
 			return err
 		}
@@ -111,7 +121,7 @@ func (l *Ledger) apply(offset int64, d *decoded) {
 	} else {
 		l.marks[d.partition][d.offset] = mark{uint32(d.letter.Written), d.letter.State == Closed}
 	}
-	id := ID{strings.TrimSuffix(l.topic, ledgerSuffix), d.partition, d.offset}
+	id := ID{l.letters.Topic(), d.partition, d.offset}
 	if _, watched := l.watched[id]; watched {
 		e := d.letter.Entry
 		l.watched[id] = &e
@@ -161,7 +171,7 @@ type keyed struct{ key, value []byte }
 // enter writes letters' entries, and retries even if they may have been written: the
 // content is the same.
 func (l *Ledger) enter(ctx context.Context, entries ...keyed) error {
-	return repeat(ctx, func(err error) bool { return passing(err) || !unwritten(err) }, func() error { return l.append(ctx, entries...) })
+	return topic.RetryIf(ctx, func(err error) bool { return topic.Retriable(err) || !topic.Unwritten(err) }, func() error { return l.append(ctx, entries...) })
 }
 
 // append writes records, in order and together, acknowledged by all in-sync replicas. If no
@@ -173,9 +183,9 @@ func (l *Ledger) append(ctx context.Context, entries ...keyed) error {
 	for i, e := range entries {
 		records[i] = kafka.Record{Time: now, Key: protocol.NewBytes(e.key), Value: protocol.NewBytes(e.value)}
 	}
-	base, err := produce(ctx, l.client(), l.topic, ledgerPartition, records)
+	base, err := l.log.Append(ctx, ledgerPartition, records)
 	if err != nil {
-		return topicError("write to", l.topic, err)
+		return topic.Explain("write to", l.log.Topic(), err)
 	}
 	if base != l.position {
 		return nil
@@ -197,14 +207,14 @@ func (l *Ledger) ensure(ctx context.Context) error {
 			return err
 		}
 	}
-	conf, err := configs(ctx, l.client(), l.topic, "cleanup.policy")
+	conf, err := l.log.Configs(ctx, "cleanup.policy")
 	if err != nil {
 		return nil //nolint:nilerr // no right to look is no fault of the ledger
 	}
 	if policy := conf["cleanup.policy"]; policy != "" && !strings.Contains(policy, "compact") || strings.Contains(policy, "delete") {
 		return &LedgerError{
-			Topic: l.topic, Why: "is not kept: its cleanup.policy is " + policy + ", so that it would forget what was replayed",
-			Command: fmt.Sprintf("kafka-configs.sh --bootstrap-server %s --alter --topic %s --add-config cleanup.policy=compact", l.bootstrap(), l.topic),
+			Topic: l.log.Topic(), Why: "is not kept: its cleanup.policy is " + policy + ", so that it would forget what was replayed",
+			Command: fmt.Sprintf("kafka-configs.sh --bootstrap-server %s --alter --topic %s --add-config cleanup.policy=compact", l.bootstrap(), l.log.Topic()),
 		}
 	}
 	return nil
@@ -223,47 +233,44 @@ const (
 func (l *Ledger) create(ctx context.Context) error {
 	replicas, err := l.replicas(ctx)
 	if err != nil {
-		return topicError("read", strings.TrimSuffix(l.topic, ledgerSuffix), err)
+		return topic.Explain("read", l.letters.Topic(), err)
 	}
 	refused := &LedgerError{
-		Topic: l.topic, Why: "does not exist and cannot be made",
+		Topic: l.log.Topic(), Why: "does not exist and cannot be made",
 		Command: fmt.Sprintf("kafka-topics.sh --bootstrap-server %s --create --topic %s --partitions 1 --replication-factor %d --config cleanup.policy=%s --config min.compaction.lag.ms=%s",
-			l.bootstrap(), l.topic, replicas, ledgerPolicy, ledgerLag),
+			l.bootstrap(), l.log.Topic(), replicas, ledgerPolicy, ledgerLag),
 	}
-	res, err := l.client().CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{
-		Topic: l.topic, NumPartitions: 1, ReplicationFactor: replicas,
+	res, err := topic.Client(l.wire, topic.RequestTimeout).CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{
+		Topic: l.log.Topic(), NumPartitions: 1, ReplicationFactor: replicas,
 		ConfigEntries: []kafka.ConfigEntry{{ConfigName: "cleanup.policy", ConfigValue: ledgerPolicy}, {ConfigName: "min.compaction.lag.ms", ConfigValue: ledgerLag}},
 	}}})
 	if err == nil {
-		err = res.Errors[l.topic]
+		err = res.Errors[l.log.Topic()]
 	}
 	if err != nil && !errors.Is(err, kafka.TopicAlreadyExists) {
 		refused.Err = err
 		return refused
 	}
 	// The cluster's metadata may be old, and the leader may not know the topic yet.
-	for n := range 4 * tries {
-		if _, err = l.described(ctx); err == nil {
+	for n := range 4 * topic.Tries {
+		if _, err = l.log.Describe(ctx); err == nil {
 			l.exists = true
 			if err = l.follow(ctx); !errors.Is(err, kafka.UnknownTopicOrPartition) {
 				return err
 			}
 		}
-		if err := pause(ctx, tryPause*time.Duration(min(n+1, 4))); err != nil {
+		if err := topic.Pause(ctx, topic.TryPause*time.Duration(min(n+1, 4))); err != nil {
 			return err
 		}
 	}
-	return topicError("read", l.topic, err)
+	return topic.Explain("read", l.log.Topic(), err)
 }
 
 // replicas returns the number of replicas of the dead-letter topic. If it is unknown, no
 // ledger is created: one with a single replica would stay so.
 func (l *Ledger) replicas(ctx context.Context) (most int, err error) {
-	topic := strings.TrimSuffix(l.topic, ledgerSuffix)
-	err = again(ctx, func() error {
-		ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-		defer cancel()
-		t, err := described(ctx, l.wire, topic)
+	err = topic.Retry(ctx, func() error {
+		t, err := l.letters.Describe(ctx)
 		if err != nil {
 			return err
 		}
@@ -276,27 +283,4 @@ func (l *Ledger) replicas(ctx context.Context) (most int, err error) {
 		return nil
 	})
 	return most, err
-}
-
-// configs returns a topic's configuration.
-func configs(ctx context.Context, client *kafka.Client, topic string, names ...string) (map[string]string, error) {
-	res, err := client.DescribeConfigs(ctx, &kafka.DescribeConfigsRequest{Resources: []kafka.DescribeConfigRequestResource{{
-		ResourceType: kafka.ResourceTypeTopic, ResourceName: topic, ConfigNames: names,
-	}}})
-	if err != nil {
-		return nil, err
-	}
-	found := map[string]string{}
-	for _, r := range res.Resources {
-		if r.Error != nil {
-			return nil, r.Error
-		}
-		for _, e := range r.ConfigEntries {
-			found[e.ConfigName] = e.ConfigValue
-		}
-	}
-	if len(res.Resources) == 0 {
-		return nil, fmt.Errorf("the answer leaves topic %s out: %w", topic, kafka.BrokerNotAvailable)
-	}
-	return found, nil
 }

@@ -67,7 +67,7 @@ func TestAnEntryIsReadAsItWasWritten(t *testing.T) {
 
 func TestOfEachLetterTheLastEntryCounts(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	l, want := &Ledger{marks: map[int32]map[int64]mark{}}, map[int64]State{}
+	l, want := newLedger(ReaderConfig{Topic: "events.dlq"}), map[int64]State{}
 	states := []State{Open, Replayed, Closed}
 	for range 10_000 {
 		d := decoded{partition: 1, offset: random.Int64N(1000), letter: letterEntry{Written: 7}}

@@ -34,7 +34,7 @@ func (r *run) before(ctx context.Context, partition int32) {
 		return
 	}
 	delete(r.ends, partition)
-	if end, err := r.log.endOnce(ctx, partition, true); err == nil {
+	if end, err := r.log.EndOnce(ctx, partition, true); err == nil {
 		r.ends[partition] = endMark{end, time.Now()}
 	}
 }
@@ -49,7 +49,7 @@ func (r *run) look(ctx context.Context, partition int32, items []item) (base int
 	defer cancel()
 	// A new leader does not tell the end until it includes all records that it has of the
 	// former leader (KIP-207).
-	end, err := r.log.end(ctx, partition, false)
+	end, err := r.log.End(ctx, partition, false)
 	if err != nil {
 		return 0, unclear
 	}
@@ -71,7 +71,7 @@ func (r *run) look(ctx context.Context, partition int32, items []item) (base int
 		}
 	}
 	// Records after an open transaction cannot be read.
-	if stable, err := r.log.end(ctx, partition, true); err != nil || some || stable < end {
+	if stable, err := r.log.End(ctx, partition, true); err != nil || some || stable < end {
 		return 0, unclear
 	}
 	return 0, absent
@@ -90,25 +90,4 @@ func (r *replayRecord) is(rec *fetch.Record) bool {
 		n++
 	}
 	return true
-}
-
-// end returns where a partition ends, for readers of committed records or for all. It retries
-// passing errors.
-func (s *source) end(ctx context.Context, partition int32, committed bool) (end int64, err error) {
-	err = again(ctx, func() error { end, err = s.endOnce(ctx, partition, committed); return err })
-	return end, err
-}
-
-func (s *source) endOnce(ctx context.Context, partition int32, committed bool) (int64, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	_, led, err := s.led(ctx, partition)
-	if err != nil {
-		return 0, err
-	}
-	told, err := fetch.EndOffsets(ctx, s.wire, led.Leader, committed, []fetch.OffsetAsk{{Topic: s.topic, Partition: partition, LeaderEpoch: led.Epoch}})
-	if err != nil {
-		return 0, s.refused(err)
-	}
-	return told[0].Offset, s.refused(told[0].Err)
 }

@@ -136,7 +136,7 @@ func (d *Reader) inOrder(ctx context.Context, o *Order, r *Replay, most func() i
 				return err
 			}
 			for i, s := range letters {
-				id := ID{d.topic, list[i].partition, list[i].letter}
+				id := ID{d.cfg.Topic, list[i].partition, list[i].letter}
 				if s == nil {
 					r.leave(&Stored{ID: id}, ErrGone)
 					continue
@@ -188,7 +188,7 @@ func (d *Reader) fetchAll(ctx context.Context, list []noted, alive func() error)
 // fetchRun reads letters of one partition, in order of their offsets.
 func (d *Reader) fetchRun(ctx context.Context, list []noted, turn []int, found []*Stored, alive func() error) error {
 	first, last := list[turn[0]], list[turn[len(turn)-1]]
-	for rec, err := range d.Read(ctx, first.partition, first.letter, last.letter+1) {
+	for rec, err := range d.log.Read(ctx, first.partition, first.letter, last.letter+1) {
 		if err == nil && alive != nil {
 			err = alive()
 		}

@@ -6,13 +6,15 @@ import (
 	"iter"
 	"slices"
 	"time"
+
+	"release-forwarder/consumer/topic"
 )
 
 // ReaderConfig configures a Reader.
 type ReaderConfig struct {
 	// Wire must keep the metadata of these topics: the dead letters, the ledger, and the
 	// target of replays.
-	Wire     Wire
+	Wire     topic.Wire
 	ClientID string
 	// Brokers are the addresses to show in a command for a person to run.
 	Brokers []string
@@ -39,13 +41,19 @@ type ReaderConfig struct {
 // Reader reads, replays and closes dead letters. Use it from one goroutine at a time.
 type Reader struct {
 	cfg ReaderConfig
-	source
+	log *topic.Log
 }
 
 // NewReader makes a reader. It opens no connection.
 func NewReader(cfg ReaderConfig) *Reader {
-	return &Reader{cfg: cfg, source: source{wire: cfg.Wire, clientID: cfg.ClientID, topic: cfg.Topic}}
+	return &Reader{cfg: cfg, log: topic.NewLog(cfg.Wire, cfg.ClientID, cfg.Topic)}
 }
+
+// Spans returns the offsets of the dead-letter topic, ordered by partition.
+func (d *Reader) Spans(ctx context.Context) ([]topic.Span, error) { return d.log.Spans(ctx) }
+
+// Retention returns how long Kafka keeps dead letters.
+func (d *Reader) Retention(ctx context.Context) (topic.Retention, error) { return d.log.Retention(ctx) }
 
 // Ledger reads the ledger. It keeps the whole entries of the letters watched. A missing
 // ledger is empty.
@@ -56,13 +64,13 @@ func (d *Reader) Ledger(ctx context.Context, watch ...ID) (*Ledger, error) {
 // Letters yields the letters of spans that the reader sees and the filter chooses, in the
 // order of the spans and then by offset. It keeps one letter and one answer of a broker in
 // memory. An error ends it.
-func (d *Reader) Letters(ctx context.Context, spans []Span, f *Filter) iter.Seq2[*Stored, error] {
+func (d *Reader) Letters(ctx context.Context, spans []topic.Span, f *Filter) iter.Seq2[*Stored, error] {
 	return func(yield func(*Stored, error) bool) {
 		for _, span := range d.from(ctx, spans, f) {
 			if !f.partition(span.Partition) {
 				continue
 			}
-			for rec, err := range d.Read(ctx, span.Partition, span.First, span.End) {
+			for rec, err := range d.log.Read(ctx, span.Partition, span.First, span.End) {
 				if err != nil {
 					yield(nil, err)
 					return
@@ -85,11 +93,11 @@ func (d *Reader) Letters(ctx context.Context, spans []Span, f *Filter) iter.Seq2
 
 // from moves the beginning of spans to the first letter that the filter can choose. If Kafka
 // does not tell, they stay the same: the filter checks each letter anyway.
-func (d *Reader) from(ctx context.Context, spans []Span, f *Filter) []Span {
+func (d *Reader) from(ctx context.Context, spans []topic.Span, f *Filter) []topic.Span {
 	if f == nil || f.Since.IsZero() {
 		return spans
 	}
-	if later, err := d.Since(ctx, spans, f.Since); err == nil {
+	if later, err := d.log.Since(ctx, spans, f.Since); err == nil {
 		return later
 	}
 	return spans
@@ -126,7 +134,7 @@ func ordered(ids []ID) []ID {
 	return slices.Compact(ids)
 }
 
-func (d *Reader) pick(ctx context.Context, spans []Span, id ID) (*Stored, error) {
+func (d *Reader) pick(ctx context.Context, spans []topic.Span, id ID) (*Stored, error) {
 	missing := &MissingError{ID: id}
 	for _, span := range spans {
 		if span.Partition != id.Partition {
@@ -136,7 +144,7 @@ func (d *Reader) pick(ctx context.Context, spans []Span, id ID) (*Stored, error)
 		if id.Offset < span.First || id.Offset >= span.End {
 			break
 		}
-		for rec, err := range d.Read(ctx, id.Partition, id.Offset, id.Offset+1) {
+		for rec, err := range d.log.Read(ctx, id.Partition, id.Offset, id.Offset+1) {
 			if err != nil {
 				return nil, err
 			}
@@ -195,13 +203,12 @@ type Target struct {
 }
 
 // Target describes a topic that replays may send to.
-func (d *Reader) Target(ctx context.Context, topic string) (Target, error) {
-	to := source{wire: d.wire, topic: topic}
-	t, err := to.described(ctx)
+func (d *Reader) Target(ctx context.Context, to string) (Target, error) {
+	t, err := topic.NewLog(d.cfg.Wire, d.cfg.ClientID, to).Describe(ctx)
 	if err != nil {
-		return Target{}, topicError("write to", topic, err)
+		return Target{}, topic.Explain("write to", to, err)
 	}
-	return Target{topic, int32(len(t.Partitions))}, nil
+	return Target{to, int32(len(t.Partitions))}, nil
 }
 
 // Partition returns the partition for a letter's event: its original partition, modulo the

@@ -19,6 +19,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"release-forwarder/cmd/testkit/memnet"
+	"release-forwarder/consumer/topic"
 	"release-forwarder/consumer/wire"
 )
 
@@ -69,7 +70,7 @@ var errCut = errors.New("the power is cut")
 // power passes requests until it is cut: before a request is sent, or before its answer is
 // read. From then on nothing passes.
 type power struct {
-	Wire
+	topic.Wire
 	at    int64 // the request at which it is cut; 0: never
 	late  bool  // its answer is lost, not the request
 	count atomic.Int64

@@ -234,42 +234,6 @@ func refused(req kmsg.Request, topic string, code int16) (kmsg.Response, error, 
 	return nil, nil, false
 }
 
-func TestRetentionIsWhatTheTopicIsSetTo(t *testing.T) {
-	for _, c := range []struct {
-		config map[string]string
-		want   Retention
-	}{
-		{map[string]string{"retention.ms": "3600000"}, Retention{For: time.Hour}},
-		{map[string]string{"retention.ms": "-1"}, Retention{}},
-		{map[string]string{"retention.ms": "3600000", "retention.bytes": "1000"}, Retention{For: time.Hour, Bytes: 1000}},
-		{map[string]string{"retention.ms": "3600000", "cleanup.policy": "compact"}, Retention{Compacted: true}},
-		{map[string]string{"retention.ms": "3600000", "cleanup.policy": "compact,delete"}, Retention{For: time.Hour, Compacted: true}},
-	} {
-		inHall(t, func(h *hall) {
-			var set []kadm.AlterConfig
-			for name, value := range c.config {
-				set = append(set, kadm.AlterConfig{Name: name, Value: &value})
-			}
-			if _, err := kadm.NewClient(h.observer).AlterTopicConfigs(h.ctx, set, letterTopic); err != nil {
-				t.Fatal(err)
-			}
-			if got, err := h.reader("alice").Retention(h.ctx); err != nil || got != c.want {
-				t.Errorf("%v: %+v %v, want %+v", c.config, got, err, c.want)
-			}
-		})
-	}
-	now := time.Now()
-	for age, want := range map[time.Duration]bool{79 * time.Minute: false, 80 * time.Minute: true, 200 * time.Minute: true} {
-		s := &Stored{Written: now.Add(-age).UnixMilli()}
-		if got := (Retention{For: 100 * time.Minute}).Due(s, 0.8, now); got != want {
-			t.Errorf("%s of 100m is due: %t", age, got)
-		}
-	}
-	if (Retention{}).Due(&Stored{Written: 1}, 0.8, now) || (Retention{For: 1}).Due(&Stored{Written: -1}, 0.8, now) {
-		t.Error("due without a retention or a time")
-	}
-}
-
 func TestATallyIsBounded(t *testing.T) {
 	tally := NewTally()
 	for i := range 20_000 {

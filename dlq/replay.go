@@ -7,6 +7,8 @@ import (
 	"iter"
 	"slices"
 	"time"
+
+	"release-forwarder/consumer/topic"
 )
 
 // batchMost is how many letters are sent between two links of the lock, and so how many a
@@ -25,7 +27,7 @@ type Replay struct {
 	Filter *Filter
 	// Spans bound the letters; nil: all that exist when the replay begins. Letters that
 	// are written later are not chosen, not even a replayed event's next letter.
-	Spans []Span
+	Spans []topic.Span
 	// IDs, if there are any, are the letters. Filter may leave some out.
 	IDs []ID
 	// Order is the result of Reader.Order for all this; nil: it is computed.
@@ -157,7 +159,7 @@ func (r *Replay) leave(s *Stored, err error) {
 func (d *Reader) Replay(ctx context.Context, r *Replay) error {
 	mine := *r
 	r = &mine
-	run := &run{reader: d, Replay: r, held: map[string]bool{}, log: source{wire: d.wire, clientID: d.clientID, topic: r.To}, ends: map[int32]endMark{}}
+	run := &run{reader: d, Replay: r, held: map[string]bool{}, log: topic.NewLog(d.cfg.Wire, d.cfg.ClientID, r.To), ends: map[int32]endMark{}}
 	var err error
 	if run.to, err = d.Target(ctx, r.To); err != nil {
 		return err
@@ -247,8 +249,8 @@ type run struct {
 	// held are order keys of which an event could not be sent: later events of them are
 	// left out.
 	held map[string]bool
-	next time.Time // when Rate allows the next batch
-	log  source    // reads the target topic
+	next time.Time  // when Rate allows the next batch
+	log  *topic.Log // reads the target topic
 	ends map[int32]endMark
 }
 
@@ -311,7 +313,7 @@ func (r *run) turn(ctx context.Context) error {
 		if err := r.alive(); err != nil {
 			return err
 		}
-		if err := pause(ctx, min(time.Until(r.next), renewAfter)); err != nil {
+		if err := topic.Pause(ctx, min(time.Until(r.next), renewAfter)); err != nil {
 			r.batch = nil
 			return err
 		}

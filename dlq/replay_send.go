@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"release-forwarder/consumer/topic"
+
 	"github.com/segmentio/kafka-go"
 )
 
@@ -36,7 +38,7 @@ func (r *run) send(ctx context.Context, partition int32, items []item) (sent []a
 			sent = append(sent, arrived{it, base + int64(i)})
 		}
 		return sent, nil
-	case !recordRefused(err):
+	case !topic.RecordRefused(err):
 		return nil, err
 	case len(free) == 1:
 		r.leave(free[0].letter, err)
@@ -83,9 +85,9 @@ func (r *run) write(ctx context.Context, partition int32, items []item) (base in
 		}
 		base, err = r.produce(ctx, partition, records)
 		switch {
-		case err == nil, recordRefused(err):
+		case err == nil, topic.RecordRefused(err):
 			return base, err
-		case !unwritten(err):
+		case !topic.Unwritten(err):
 			base, seen := r.look(ctx, partition, items)
 			if seen == lies {
 				return base, nil
@@ -93,13 +95,13 @@ func (r *run) write(ctx context.Context, partition int32, items []item) (base in
 			// A broker says that it is no longer the leader after the next leader was chosen.
 			// That leader's log is final: an event that is absent there never comes. After a
 			// lost answer, or another error of the leader itself, the records may come later.
-			if seen != absent || !errors.Is(err, kafka.NotLeaderForPartition) || n == tries {
+			if seen != absent || !errors.Is(err, kafka.NotLeaderForPartition) || n == topic.Tries {
 				return 0, fmt.Errorf("topic %s, partition %d: %w: %w", r.To, partition, ErrUncertain, err)
 			}
-		case n == tries || !passing(err):
-			return 0, topicError("write to", r.To, err)
+		case n == topic.Tries || !topic.Retriable(err):
+			return 0, topic.Explain("write to", r.To, err)
 		}
-		if err := pause(ctx, tryPause*time.Duration(n)); err != nil {
+		if err := topic.Pause(ctx, topic.TryPause*time.Duration(n)); err != nil {
 			return 0, err
 		}
 	}
@@ -108,7 +110,7 @@ func (r *run) write(ctx context.Context, partition int32, items []item) (base in
 func (r *run) produce(ctx context.Context, partition int32, records []kafka.Record) (int64, error) {
 	ctx, cancel := context.WithDeadline(ctx, r.lease.until)
 	defer cancel()
-	base, err := produce(ctx, r.reader.client(), r.To, partition, records)
+	base, err := r.log.Append(ctx, partition, records)
 	if err == nil {
 		r.ends[partition] = endMark{base + int64(len(records)), time.Now()}
 	}

@@ -206,7 +206,7 @@ func (s *Stored) Source() string {
 // parse reads a record of the dead-letter topic. It uses the headers of a replay only if the
 // record was in the topic of replays.
 func (d *Reader) parse(partition int32, rec *fetch.Record) *Stored {
-	s := parse(d.topic, partition, rec)
+	s := parse(d.cfg.Topic, partition, rec)
 	if d.cfg.Replays == "" || s.Topic == d.cfg.Replays || s.Foreign {
 		return s
 	}

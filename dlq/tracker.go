@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"release-forwarder/consumer/topic"
 )
 
 // Progress is a consumer group's progress at one moment.
@@ -96,10 +98,10 @@ func (p *Tracker) Follow(ctx context.Context, look time.Duration, progress func(
 			}
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case !passing(err) || time.Since(last) > lookFailing:
+		case !topic.Retriable(err) || time.Since(last) > lookFailing:
 			return err
 		}
-		if err := pause(ctx, look); err != nil {
+		if err := topic.Pause(ctx, look); err != nil {
 			return err
 		}
 	}
@@ -132,7 +134,7 @@ func (p *Tracker) readLetters(ctx context.Context) error {
 			spans[i].First = max(from, spans[i].First)
 		}
 	}
-	spans = slices.DeleteFunc(spans, func(s Span) bool { return s.First >= s.End })
+	spans = slices.DeleteFunc(spans, func(s topic.Span) bool { return s.First >= s.End })
 	for s, err := range p.reader.Letters(ctx, spans, nil) {
 		if err != nil {
 			return err

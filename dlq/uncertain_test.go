@@ -8,6 +8,8 @@ import (
 	"net"
 	"testing"
 
+	"release-forwarder/consumer/topic"
+
 	"github.com/segmentio/kafka-go"
 	produceapi "github.com/segmentio/kafka-go/protocol/produce"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -23,10 +25,17 @@ var unproven = []kafka.Error{
 	kafka.NetworkException, kafka.Unknown, kafka.UnknownTopicOrPartition, kafka.PolicyViolation, kafka.Error(9999),
 }
 
+// proven are answers that Kafka gives only before an append.
+var proven = []kafka.Error{
+	kafka.TopicAuthorizationFailed, kafka.UnsupportedCompressionType, kafka.InvalidRequiredAcks, kafka.InvalidTopic, kafka.NotEnoughReplicas,
+	kafka.MessageSizeTooLarge, kafka.InvalidMessage, kafka.RecordListTooLarge, kafka.InvalidRecord, kafka.InvalidTimestamp,
+	kafka.UnsupportedForMessageFormat,
+}
+
 // answering lets a broker write, and then answer each third request that writes to a topic with
 // an error.
 type answering struct {
-	Wire
+	topic.Wire
 	topic string
 	code  kafka.Error
 	n     int
@@ -82,7 +91,7 @@ func TestAnAnswerThatProvesNothingSendsNothingTwice(t *testing.T) {
 // If a broker refuses before the append, the batch is sent again or the replay ends with a named
 // reason; in both cases it is certain that nothing was written.
 func TestWhatIsRefusedBeforeTheAppendIsNotInDoubt(t *testing.T) {
-	for _, code := range checkedFirst {
+	for _, code := range proven {
 		t.Run(fmt.Sprint(int(code)), func(t *testing.T) {
 			inHall(t, func(h *hall) {
 				const n = 60
@@ -104,7 +113,7 @@ func TestWhatIsRefusedBeforeTheAppendIsNotInDoubt(t *testing.T) {
 
 // forgetful removes the partition from each answer about a topic's end.
 type forgetful struct {
-	Wire
+	topic.Wire
 	topic string
 }
 
@@ -188,20 +197,6 @@ func TestWhatWasNeverSentIsSentAgain(t *testing.T) {
 	}
 }
 
-func TestAWithdrawnRequestIsNeverSent(t *testing.T) {
-	once := &onceRead{RecordReader: kafka.NewRecordReader(kafka.Record{})}
-	if !once.withdraw() {
-		t.Error("nothing was read, and yet it counts as sent")
-	}
-	if _, err := once.ReadRecord(); !errors.Is(err, io.EOF) {
-		t.Errorf("withdrawn, and yet read: %v", err)
-	}
-	once = &onceRead{RecordReader: kafka.NewRecordReader(kafka.Record{})}
-	if _, err := once.ReadRecord(); err != nil || once.withdraw() {
-		t.Errorf("%v; it was read, and yet counts as withdrawn", err)
-	}
-}
-
 // The ledger's entries can be written again with the same content, and reading the ledger tells
 // whether a link counts.
 func TestTheLedgerIsWrittenWhateverItsBrokerAnswers(t *testing.T) {
@@ -246,7 +241,7 @@ func TestWhatLiesBehindAnOpenTransactionIsNotSentAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		values := map[string]int{}
-		log := NewLog(h.reader("observer").wire, "", eventTopic)
+		log := topic.NewLog(h.wire(), "", eventTopic)
 		spans, err := log.Spans(h.ctx)
 		if err != nil {
 			t.Fatal(err)

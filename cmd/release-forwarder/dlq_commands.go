@@ -20,6 +20,7 @@ import (
 	"release-forwarder/cmd/release-forwarder/connect"
 	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/cmd/release-forwarder/visible"
+	"release-forwarder/consumer/topic"
 	"release-forwarder/consumer/wire"
 	"release-forwarder/dlq"
 	"release-forwarder/mapping"
@@ -156,11 +157,11 @@ func (r *dlqRun) explain(err error) error {
 	if _, is := errors.AsType[*dlq.OtherGroupError](err); is {
 		return fmt.Errorf("%w; set KAFKA_GROUP_ID to it, or give --all-groups", err)
 	}
-	topic, is := errors.AsType[*dlq.TopicError](err)
+	failed, is := errors.AsType[*topic.Error](err)
 	if !is || !errors.Is(err, kafka.UnknownTopicOrPartition) {
 		return err
 	}
-	switch topic.Topic {
+	switch failed.Topic {
 	case r.to:
 		return fmt.Errorf("%w; check --to", err)
 	case r.s.DeadLetters.Topic:
@@ -204,9 +205,9 @@ type dlqFilterFlags struct {
 }
 
 // within looks whether the partitions asked for are among the topic's.
-func (f *dlqFilterFlags) within(topic string, spans []dlq.Span, filter *dlq.Filter) error {
+func (f *dlqFilterFlags) within(name string, spans []topic.Span, filter *dlq.Filter) error {
 	if filter.ByPartition && int(filter.FirstPartition) >= len(spans) {
-		return fmt.Errorf("--partition: %s has partitions 0 to %d only", topic, len(spans)-1)
+		return fmt.Errorf("--partition: %s has partitions 0 to %d only", name, len(spans)-1)
 	}
 	return nil
 }
@@ -276,18 +277,22 @@ type dlqRetentionFlags struct {
 }
 
 // retention asks for it, unless it is given.
-func (f *dlqRetentionFlags) retention(ctx context.Context, r *dlqRun) (dlq.Retention, error) {
+func (f *dlqRetentionFlags) retention(ctx context.Context, r *dlqRun) (topic.Retention, error) {
 	if f.RetentionShare <= 0 || f.RetentionShare > 1 {
-		return dlq.Retention{}, fmt.Errorf("--retention-share: %v is not above 0 and at most 1", f.RetentionShare)
+		return topic.Retention{}, fmt.Errorf("--retention-share: %v is not above 0 and at most 1", f.RetentionShare)
 	}
 	if f.Retention == "" {
-		return r.reader.Retention(ctx)
+		kept, err := r.reader.Retention(ctx)
+		if failed, is := errors.AsType[*topic.Error](err); is {
+			failed.Remedy += ", or say with --retention how long it keeps records"
+		}
+		return kept, err
 	}
 	d, err := duration(f.Retention)
 	if err != nil || d == 0 {
-		return dlq.Retention{}, fmt.Errorf("--retention: %q is no duration; give for example 7d or 36h", f.Retention)
+		return topic.Retention{}, fmt.Errorf("--retention: %q is no duration; give for example 7d or 36h", f.Retention)
 	}
-	return dlq.Retention{For: d}, nil
+	return topic.Retention{For: d}, nil
 }
 
 // number writes a count with separators, as 1,234,567.

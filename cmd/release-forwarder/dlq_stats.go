@@ -71,7 +71,7 @@ func (c *dlqStatsCommand) count(ctx context.Context, r *dlqRun, filter *dlq.Filt
 		if err != nil {
 			return err
 		}
-		tally.Add(s, ledger.State(s), retention.Due(s, c.RetentionShare, now))
+		tally.Add(s, ledger.State(s), retention.Due(s.WrittenAt(), c.RetentionShare, now))
 	}
 	if err := seen.mistaken(); err != nil {
 		return err

@@ -1,4 +1,4 @@
-package dlq
+package topic
 
 import (
 	"context"
@@ -9,15 +9,6 @@ import (
 
 	"release-forwarder/consumer/fetch"
 )
-
-// Log reads any topic like a Reader reads the dead letters: committed records only, from the
-// partitions' leaders, without a group. It changes nothing. The user needs Read on the topic.
-type Log struct{ source }
-
-// NewLog makes a log of a topic. It opens no connection.
-func NewLog(w Wire, clientID, topic string) *Log {
-	return &Log{source{wire: w, clientID: clientID, topic: topic}}
-}
 
 // Peek reads once the batch at an offset of a partition, or the next one, even if its
 // transaction is open. It returns when the batch's first record was written, in milliseconds
@@ -53,7 +44,7 @@ const (
 // First returns the time of a partition's first record. It is zero if there is no record or
 // no plausible timestamp. A record above 1 MiB is an error.
 func (l *Log) First(ctx context.Context, span Span) (time.Time, error) {
-	few := l.source
+	few := *l
 	few.most, few.largest = oneRecord, largestFirst
 	for rec, err := range few.Read(ctx, span.Partition, span.First, span.End) {
 		if err != nil {
@@ -64,6 +55,3 @@ func (l *Log) First(ctx context.Context, span Span) (time.Time, error) {
 	}
 	return time.Time{}, nil
 }
-
-// Topic is the topic's name.
-func (l *Log) Topic() string { return l.topic }

@@ -1,4 +1,4 @@
-package dlq
+package topic_test
 
 import (
 	"math/rand/v2"
@@ -7,12 +7,14 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"release-forwarder/consumer/topic/topictest"
 )
 
 // Since finds the first record with that millisecond or a later one, at any place in its batch,
 // and for times in any order.
 func TestSinceBeginsAtJustTheMillisecond(t *testing.T) {
-	inHall(t, func(h *hall) {
+	inHall(t, func(h *topictest.Hall) {
 		random := rand.New(rand.NewPCG(5, 6))
 		base := time.UnixMilli(1_700_000_000_000)
 		var dates [2][]time.Time // of each partition's records
@@ -22,20 +24,18 @@ func TestSinceBeginsAtJustTheMillisecond(t *testing.T) {
 				// Few times, so that many records share one.
 				p, at := random.Int32N(2), base.Add(time.Duration(random.IntN(60))*time.Millisecond)
 				dates[p] = append(dates[p], at)
-				batch = append(batch, &kgo.Record{Topic: letterTopic, Partition: p, Timestamp: at, Value: []byte("x")})
+				batch = append(batch, &kgo.Record{Topic: name, Partition: p, Timestamp: at, Value: []byte("x")})
 			}
-			if err := h.observer.ProduceSync(h.ctx, batch...).FirstErr(); err != nil {
-				t.Fatal(err)
-			}
+			h.Produce(batch...)
 		}
-		log := NewLog(h.reader("alice").wire, "alice", letterTopic)
-		spans, err := log.Spans(h.ctx)
+		log := logOf(h)
+		spans, err := log.Spans(h.Ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
 		ask := func(at time.Time) {
 			t.Helper()
-			later, err := log.Since(h.ctx, spans, at)
+			later, err := log.Since(h.Ctx, spans, at)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -56,7 +56,7 @@ func TestSinceBeginsAtJustTheMillisecond(t *testing.T) {
 		ask(time.Time{}) // long before 1970
 		// A span never begins before offsets that were read or deleted.
 		spans[0].First = 7
-		if later, err := log.Since(h.ctx, spans, base); err != nil || later[0].First != 7 || later[1].First != 0 {
+		if later, err := log.Since(h.Ctx, spans, base); err != nil || later[0].First != 7 || later[1].First != 0 {
 			t.Errorf("%+v %v", later, err)
 		}
 	})
