@@ -1,7 +1,6 @@
 package dlq
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 )
@@ -44,35 +43,3 @@ type UnfitError struct {
 func (e *UnfitError) Error() string {
 	return fmt.Sprintf("dead letter %s cannot be replayed: %s", e.ID, strings.Join(e.Problems, "; "))
 }
-
-// LedgerError says that there is no usable ledger, and how to make one.
-type LedgerError struct {
-	Topic   string
-	Why     string
-	Command string // creates or fixes it with Kafka's own tools; may be empty
-	Err     error  // may be nil
-}
-
-func (e *LedgerError) Error() string {
-	text := "the ledger, topic " + e.Topic + ", " + e.Why
-	if e.Err != nil {
-		text += ": " + e.Err.Error()
-	}
-	if e.Command != "" {
-		text += "; somebody with the right to must run: " + e.Command
-	}
-	return text
-}
-
-func (e *LedgerError) Unwrap() error { return e.Err }
-
-// Errors of a replay.
-var (
-	// ErrTakenOver ends a replay after another one took the lock, because this one was
-	// silent for longer than the lease. Confirmed letters stay confirmed.
-	ErrTakenOver = errors.New("another replay has taken over: this one was silent for too long")
-	// ErrUncertain ends a replay that does not know the result of its last batch and
-	// does not find it in the topic. Those letters stay open; the next replay sends
-	// them again.
-	ErrUncertain = errors.New("it is not known whether the last batch arrived")
-)

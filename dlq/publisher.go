@@ -7,10 +7,10 @@ import (
 	"sync"
 	"time"
 
-	"release-forwarder/consumer/topic"
-
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
+
+	"release-forwarder/consumer/topic"
 )
 
 // Config configures a Publisher.

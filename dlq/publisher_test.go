@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
-
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -20,6 +19,8 @@ import (
 	"release-forwarder/consumer/fetch"
 	"release-forwarder/consumer/wire"
 )
+
+const letterTopic = "events.dlq"
 
 // office is a broker and a publisher that writes to it.
 type office struct {

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+
+	"release-forwarder/dlq/ledger"
 )
 
 type dlqCloseCommand struct {
@@ -36,7 +38,7 @@ func (c *dlqCloseCommand) run(ctx context.Context, sc screen, dial dialFunc) err
 		if err != nil {
 			return err
 		}
-		closed, err := r.reader.Close(ctx, ids, c.Why)
+		closed, err := ledger.Close(ctx, r.decided, r.reader, ids, c.Why)
 		if err != nil {
 			return err
 		}

@@ -23,6 +23,8 @@ import (
 	"release-forwarder/consumer/topic"
 	"release-forwarder/consumer/wire"
 	"release-forwarder/dlq"
+	"release-forwarder/dlq/ledger"
+	"release-forwarder/dlq/replay"
 	"release-forwarder/mapping"
 )
 
@@ -88,6 +90,14 @@ type dlqRun struct {
 	wire   *wire.Client
 	reader *dlq.Reader
 	to     string // --to
+
+	decided  ledger.Config
+	replayer *replay.Replayer
+}
+
+// ledger reads what was decided of dead letters.
+func (r *dlqRun) ledger(ctx context.Context, watch ...dlq.ID) (*ledger.Ledger, error) {
+	return ledger.Open(ctx, r.decided, watch...)
 }
 
 // openReader loads the settings of groups beside Kafka's and the dead letters',
@@ -100,7 +110,7 @@ func openReader(ctx context.Context, sc screen, dial dialFunc, allGroups bool, t
 	for _, w := range warnings {
 		sc.say("warning: %s", w)
 	}
-	topics := []string{s.Kafka.Topic, s.DeadLetters.Topic, dlq.LedgerTopic(s.DeadLetters.Topic), s.Kafka.ReplayTopic, to}
+	topics := []string{s.Kafka.Topic, s.DeadLetters.Topic, ledger.Topic(s.DeadLetters.Topic), s.Kafka.ReplayTopic, to}
 	topics = slices.DeleteFunc(topics, func(t string) bool { return t == "" })
 	slices.Sort(topics)
 	connected, hangUp := context.WithCancel(context.Background())
@@ -121,12 +131,16 @@ func openReader(ctx context.Context, sc screen, dial dialFunc, allGroups bool, t
 	}
 	r := &dlqRun{screen: sc, s: s, to: to, wire: k.Wire}
 	r.reader = dlq.NewReader(dlq.ReaderConfig{
-		Wire: r.wire, ClientID: s.Kafka.ClientID, Brokers: s.Kafka.Brokers, Topic: s.DeadLetters.Topic, Group: group, By: whoami(), Replays: target(s, ""),
-		OrderKey: orderKey, Lot: func(value []byte) string { lot, _ := mapping.Identify(value); return lot },
-		LargeLedger: func(entries int64) {
-			sc.say("reading what was decided of dead letters before: up to %s entries of %s", number(entries), dlq.LedgerTopic(s.DeadLetters.Topic))
-		},
+		Wire: r.wire, ClientID: s.Kafka.ClientID, Topic: s.DeadLetters.Topic, Group: group, Replays: target(s, ""),
+		Lot: func(value []byte) string { lot, _ := mapping.Identify(value); return lot },
 	})
+	r.decided = ledger.Config{
+		Wire: r.wire, ClientID: s.Kafka.ClientID, Brokers: s.Kafka.Brokers, Topic: s.DeadLetters.Topic, By: whoami(),
+		Large: func(entries int64) {
+			sc.say("reading what was decided of dead letters before: up to %s entries of %s", number(entries), ledger.Topic(s.DeadLetters.Topic))
+		},
+	}
+	r.replayer = replay.New(replay.Config{Wire: r.wire, ClientID: s.Kafka.ClientID, Reader: r.reader, Ledger: r.decided, OrderKey: orderKey})
 	return r.explain(work(r))
 }
 

@@ -49,7 +49,7 @@ func (c *dlqExportCommand) run(ctx context.Context, sc screen, dial dialFunc) er
 		if err := c.within(r.s.DeadLetters.Topic, spans, filter); err != nil {
 			return err
 		}
-		ledger, err := r.reader.Ledger(ctx)
+		ledger, err := r.ledger(ctx)
 		if err != nil {
 			return err
 		}

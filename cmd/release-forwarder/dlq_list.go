@@ -12,6 +12,7 @@ import (
 
 	"release-forwarder/consumer/topic"
 	"release-forwarder/dlq"
+	"release-forwarder/dlq/ledger"
 )
 
 type dlqListCommand struct {
@@ -79,7 +80,7 @@ func (c *dlqListCommand) list(ctx context.Context, r *dlqRun, filter *dlq.Filter
 		return err
 	}
 	retention, retentionErr := c.retention(ctx, r)
-	ledger, err := r.reader.Ledger(ctx)
+	ledger, err := r.ledger(ctx)
 	if err != nil {
 		return err
 	}
@@ -131,7 +132,7 @@ func (c *dlqListCommand) list(ctx context.Context, r *dlqRun, filter *dlq.Filter
 }
 
 // count prints how many dead letters are open, by reason.
-func (c *dlqListCommand) count(ctx context.Context, r *dlqRun, out *bufio.Writer, spans []topic.Span, ledger *dlq.Ledger, filter *dlq.Filter, seen *passed) error {
+func (c *dlqListCommand) count(ctx context.Context, r *dlqRun, out *bufio.Writer, spans []topic.Span, ledger *ledger.Ledger, filter *dlq.Filter, seen *passed) error {
 	tally, begun, whole := dlq.NewTally(), time.Now(), true
 	for s, err := range r.reader.Letters(ctx, spans, filter) {
 		if err != nil {

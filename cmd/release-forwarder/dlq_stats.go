@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"release-forwarder/dlq"
+	"release-forwarder/dlq/ledger"
 )
 
 type dlqStatsCommand struct {
@@ -62,7 +63,7 @@ func (c *dlqStatsCommand) count(ctx context.Context, r *dlqRun, filter *dlq.Filt
 	if c.Check && retentionErr != nil {
 		return retentionErr
 	}
-	ledger, err := r.reader.Ledger(ctx)
+	ledger, err := r.ledger(ctx)
 	if err != nil {
 		return err
 	}
@@ -96,7 +97,7 @@ func (c *dlqStatsCommand) count(ctx context.Context, r *dlqRun, filter *dlq.Filt
 	return err
 }
 
-func (c *dlqStatsCommand) print(r *dlqRun, t *dlq.Tally, ledger *dlq.Ledger, now time.Time) error {
+func (c *dlqStatsCommand) print(r *dlqRun, t *dlq.Tally, ledger *ledger.Ledger, now time.Time) error {
 	group := "group " + r.s.Kafka.GroupID
 	if c.AllGroups {
 		group = "all groups"

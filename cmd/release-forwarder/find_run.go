@@ -12,6 +12,7 @@ import (
 	"release-forwarder/consumer/fetch"
 	"release-forwarder/consumer/topic"
 	"release-forwarder/dlq"
+	"release-forwarder/dlq/ledger"
 )
 
 // mostDeadLetters bounds the dead letters that are kept in memory to be set beside
@@ -196,7 +197,7 @@ func (f *finder) readDeadLetters(ctx context.Context) error {
 	if spans, err = log.Since(ctx, spans, f.span.since); err != nil {
 		return err
 	}
-	ledger, err := f.r.reader.Ledger(ctx)
+	ledger, err := f.r.ledger(ctx)
 	if err != nil {
 		ledger = nil
 		f.trouble("what was replayed or closed is not told: " + err.Error())
@@ -219,7 +220,7 @@ func (f *finder) readDeadLetters(ctx context.Context) error {
 }
 
 // keep takes a dead letter that fits.
-func (f *finder) keep(s *dlq.Stored, ledger *dlq.Ledger) error {
+func (f *finder) keep(s *dlq.Stored, ledger *ledger.Ledger) error {
 	f.print.read++
 	if _, dated := fetch.TimeOf(s.Timestamp); !f.span.has(s.Written) && (!dated || !f.span.has(s.Timestamp)) || !f.wanted.match(s.Value) {
 		return nil

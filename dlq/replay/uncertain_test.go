@@ -1,4 +1,4 @@
-package dlq
+package replay
 
 import (
 	"context"
@@ -8,14 +8,15 @@ import (
 	"net"
 	"testing"
 
-	"release-forwarder/consumer/topic"
-
 	"github.com/segmentio/kafka-go"
 	produceapi "github.com/segmentio/kafka-go/protocol/produce"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"release-forwarder/consumer/topic"
+	"release-forwarder/dlq/dlqtest"
 )
 
 // unproven are answers that Kafka may give after an append, one that it never gives to this
@@ -41,7 +42,7 @@ type answering struct {
 	n     int
 }
 
-func (a *answering) RoundTrip(ctx context.Context, addr netAddr, req kafka.Request) (kafka.Response, error) {
+func (a *answering) RoundTrip(ctx context.Context, addr net.Addr, req kafka.Request) (kafka.Response, error) {
 	res, err := a.Wire.RoundTrip(ctx, addr, req)
 	if err == nil && sendsTo(req, a.topic) {
 		if a.n++; a.n%3 == 1 {
@@ -52,8 +53,8 @@ func (a *answering) RoundTrip(ctx context.Context, addr netAddr, req kafka.Reque
 }
 
 // readerAnswered opens a person's reader at such a broker.
-func (h *hall) readerAnswered(by string, p *power, topic string, code kafka.Error) *Reader {
-	d := h.readerOver(by, p)
+func (h *hall) personAnswered(by string, p *power, topic string, code kafka.Error) *person {
+	d := h.personOver(by, p)
 	p.Wire = &answering{Wire: p.Wire, topic: topic, code: code}
 	return d
 }
@@ -67,17 +68,17 @@ func TestAnAnswerThatProvesNothingSendsNothingTwice(t *testing.T) {
 			t.Run(fmt.Sprintf("%d blind=%t", code, blind), func(t *testing.T) {
 				inHall(t, func(h *hall) {
 					const n = 60
-					h.post(letters(n)...)
+					h.Post(dlqtest.Many(n)...)
 					p := &power{}
 					if blind {
 						p.before = func(req any) error {
-							if l, is := req.(*kmsg.ListOffsetsRequest); is && l.Topics[0].Topic == eventTopic {
+							if l, is := req.(*kmsg.ListOffsetsRequest); is && l.Topics[0].Topic == dlqtest.Events {
 								return kafka.TopicAuthorizationFailed
 							}
 							return nil
 						}
 					}
-					err := h.readerAnswered("alice", p, eventTopic, code).Replay(h.ctx, all())
+					err := h.personAnswered("alice", p, dlqtest.Events, code).Run(h.Ctx, all())
 					missing, repeated := h.account(n)
 					if blind != errors.Is(err, ErrUncertain) || !blind && (err != nil || missing != 0) || repeated != 0 {
 						t.Errorf("%d missing, %d repeated: %v", missing, repeated, err)
@@ -95,13 +96,13 @@ func TestWhatIsRefusedBeforeTheAppendIsNotInDoubt(t *testing.T) {
 		t.Run(fmt.Sprint(int(code)), func(t *testing.T) {
 			inHall(t, func(h *hall) {
 				const n = 60
-				h.post(letters(n)...)
+				h.Post(dlqtest.Many(n)...)
 				answer, is := errors.AsType[*kerr.Error](kerr.ErrorForCode(int16(code)))
 				if !is {
 					t.Fatalf("no error has the code %d", code)
 				}
-				h.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: eventTopic, Err: answer, Count: 2})
-				err := h.reader("alice").Replay(h.ctx, all())
+				h.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: dlqtest.Events, Err: answer, Count: 2})
+				err := h.person("alice").Run(h.Ctx, all())
 				missing, repeated := h.account(n)
 				if errors.Is(err, ErrUncertain) || repeated != 0 || code == kafka.NotEnoughReplicas && (err != nil || missing != 0) {
 					t.Errorf("%d missing, %d repeated: %v", missing, repeated, err)
@@ -129,11 +130,11 @@ func (f forgetful) Send(ctx context.Context, broker int32, req kmsg.Request) (km
 func TestAnEndThatIsNotToldIsNoEmptyTopic(t *testing.T) {
 	inHall(t, func(h *hall) {
 		const n = 60
-		h.post(letters(n)...)
+		h.Post(dlqtest.Many(n)...)
 		p := &power{}
-		d := h.readerAnswered("alice", p, eventTopic, kafka.NotLeaderForPartition)
-		p.Wire = forgetful{p.Wire, eventTopic}
-		err := d.Replay(h.ctx, all())
+		d := h.personAnswered("alice", p, dlqtest.Events, kafka.NotLeaderForPartition)
+		p.Wire = forgetful{p.Wire, dlqtest.Events}
+		err := d.Run(h.Ctx, all())
 		if _, repeated := h.account(n); repeated != 0 || !errors.Is(err, ErrUncertain) {
 			t.Errorf("%d repeated: %v", repeated, err)
 		}
@@ -145,9 +146,9 @@ func TestAnEndThatIsNotToldIsNoEmptyTopic(t *testing.T) {
 func TestAReplayGoesOnAfterTheLeaderHasMoved(t *testing.T) {
 	inHall(t, func(h *hall) {
 		const n = 60
-		h.post(letters(n)...)
-		h.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: eventTopic, Err: kerr.NotLeaderForPartition, Count: 4})
-		err := h.reader("alice").Replay(h.ctx, all())
+		h.Post(dlqtest.Many(n)...)
+		h.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: dlqtest.Events, Err: kerr.NotLeaderForPartition, Count: 4})
+		err := h.person("alice").Run(h.Ctx, all())
 		if missing, repeated := h.account(n); err != nil || missing != 0 || repeated != 0 {
 			t.Errorf("%d missing, %d repeated: %v", missing, repeated, err)
 		}
@@ -158,17 +159,17 @@ func TestAReplayGoesOnAfterTheLeaderHasMoved(t *testing.T) {
 func TestWhatIsNotSeenAfterATimeOutIsNotSentAgain(t *testing.T) {
 	for _, answer := range []error{kafka.RequestTimedOut, kafka.Unknown, kafka.KafkaStorageError, kafka.Error(9999), io.ErrUnexpectedEOF, context.DeadlineExceeded} {
 		inHall(t, func(h *hall) {
-			h.post(letters(9)...)
+			h.Post(dlqtest.Many(9)...)
 			sent := 0
 			p := &power{before: func(req any) error {
-				if !sendsTo(req, eventTopic) {
+				if !sendsTo(req, dlqtest.Events) {
 					return nil
 				}
 				sent++
 				valuesOf(req)
 				return answer
 			}}
-			if err := h.readerOver("alice", p).Replay(h.ctx, all()); !errors.Is(err, ErrUncertain) || !errors.Is(err, answer) || sent != 1 {
+			if err := h.personOver("alice", p).Run(h.Ctx, all()); !errors.Is(err, ErrUncertain) || !errors.Is(err, answer) || sent != 1 {
 				t.Errorf("%v: sent %d times: %v", answer, sent, err)
 			}
 		})
@@ -180,16 +181,16 @@ func TestWhatWasNeverSentIsSentAgain(t *testing.T) {
 	for _, kept := range []error{&net.OpError{Op: "dial", Err: errCut}, kafka.BrokerNotAvailable, context.DeadlineExceeded} {
 		inHall(t, func(h *hall) {
 			const n = 60
-			h.post(letters(n)...)
+			h.Post(dlqtest.Many(n)...)
 			failures := 0
 			p := &power{before: func(req any) error {
-				if sendsTo(req, eventTopic) && failures < 3 {
+				if sendsTo(req, dlqtest.Events) && failures < 3 {
 					failures++
 					return kept
 				}
 				return nil
 			}}
-			err := h.readerOver("alice", p).Replay(h.ctx, all())
+			err := h.personOver("alice", p).Run(h.Ctx, all())
 			if missing, repeated := h.account(n); err != nil || missing != 0 || repeated != 0 {
 				t.Errorf("%v: %d missing, %d repeated: %v", kept, missing, repeated, err)
 			}
@@ -203,9 +204,9 @@ func TestTheLedgerIsWrittenWhateverItsBrokerAnswers(t *testing.T) {
 	for _, code := range unproven {
 		inHall(t, func(h *hall) {
 			const n = 60
-			h.post(letters(n)...)
+			h.Post(dlqtest.Many(n)...)
 			for _, by := range []string{"alice", "bob"} {
-				if err := h.readerAnswered(by, &power{}, LedgerTopic(letterTopic), code).Replay(h.ctx, all()); err != nil {
+				if err := h.personAnswered(by, &power{}, dlqtest.Ledger, code).Run(h.Ctx, all()); err != nil {
 					t.Errorf("%d: %v", code, err)
 				}
 			}
@@ -219,7 +220,7 @@ func TestTheLedgerIsWrittenWhateverItsBrokerAnswers(t *testing.T) {
 // Records after an open transaction cannot be read, so it is unknown whether they are there.
 func TestWhatLiesBehindAnOpenTransactionIsNotSentAgain(t *testing.T) {
 	inHall(t, func(h *hall) {
-		producer, err := kgo.NewClient(kgo.SeedBrokers(h.cluster.ListenAddrs()...), kgo.Dialer(h.net.Dial), kgo.TransactionalID("open"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+		producer, err := kgo.NewClient(kgo.SeedBrokers(h.Cluster.ListenAddrs()...), kgo.Dialer(h.Net.Dial), kgo.TransactionalID("open"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -228,26 +229,26 @@ func TestWhatLiesBehindAnOpenTransactionIsNotSentAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		for partition := range int32(3) {
-			if err := producer.ProduceSync(h.ctx, &kgo.Record{Topic: eventTopic, Partition: partition, Value: []byte("s-9:0")}).FirstErr(); err != nil {
+			if err := producer.ProduceSync(h.Ctx, &kgo.Record{Topic: dlqtest.Events, Partition: partition, Value: []byte("s-9:0")}).FirstErr(); err != nil {
 				t.Fatal(err)
 			}
 		}
 		const n = 60
-		h.post(letters(n)...)
-		if err := h.readerAnswered("alice", &power{}, eventTopic, kafka.NotLeaderForPartition).Replay(h.ctx, all()); !errors.Is(err, ErrUncertain) {
+		h.Post(dlqtest.Many(n)...)
+		if err := h.personAnswered("alice", &power{}, dlqtest.Events, kafka.NotLeaderForPartition).Run(h.Ctx, all()); !errors.Is(err, ErrUncertain) {
 			t.Error(err)
 		}
-		if err := producer.EndTransaction(h.ctx, kgo.TryCommit); err != nil {
+		if err := producer.EndTransaction(h.Ctx, kgo.TryCommit); err != nil {
 			t.Fatal(err)
 		}
 		values := map[string]int{}
-		log := topic.NewLog(h.wire(), "", eventTopic)
-		spans, err := log.Spans(h.ctx)
+		log := topic.NewLog(h.Wire(), "", dlqtest.Events)
+		spans, err := log.Spans(h.Ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, span := range spans {
-			for rec, err := range log.Read(h.ctx, span.Partition, span.First, span.End) {
+			for rec, err := range log.Read(h.Ctx, span.Partition, span.First, span.End) {
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -1,4 +1,4 @@
-package dlq
+package replay
 
 import (
 	"context"
@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"time"
 
-	"release-forwarder/consumer/topic"
-
 	"github.com/segmentio/kafka-go"
+
+	"release-forwarder/consumer/topic"
+	"release-forwarder/dlq"
+	"release-forwarder/dlq/ledger"
 )
 
 // arrived is an item that a broker confirmed.
@@ -68,20 +70,24 @@ func (r *run) holdBack(orderKey string) error {
 	return nil
 }
 
+// ErrUncertain ends a replay that does not know the result of its last batch and does not find
+// it in the topic. Those letters stay open; the next replay sends them again.
+var ErrUncertain = errors.New("it is not known whether the last batch arrived")
+
 // write sends one request. It retries while it is proven that nothing was written and the
 // error may pass. Without that proof it reads the topic: events that are there are confirmed.
-// It sends nothing after sendUntil.
+// It sends nothing after Lease.SendUntil.
 func (r *run) write(ctx context.Context, partition int32, items []item) (base int64, err error) {
 	r.before(ctx, partition)
 	for n := 1; ; n++ {
-		if time.Now().After(r.lease.sendUntil()) {
-			if err := r.lease.renew(ctx, r.sending); err != nil {
+		if time.Now().After(r.lease.SendUntil()) {
+			if err := r.lease.Renew(ctx, r.sending); err != nil {
 				return 0, err
 			}
 		}
 		records := make([]kafka.Record, len(items))
 		for i, it := range items {
-			records[i] = it.record.kafka()
+			records[i] = it.record.ToSend()
 		}
 		base, err = r.produce(ctx, partition, records)
 		switch {
@@ -108,7 +114,7 @@ func (r *run) write(ctx context.Context, partition int32, items []item) (base in
 }
 
 func (r *run) produce(ctx context.Context, partition int32, records []kafka.Record) (int64, error) {
-	ctx, cancel := context.WithDeadline(ctx, r.lease.until)
+	ctx, cancel := context.WithDeadline(ctx, r.lease.Until())
 	defer cancel()
 	base, err := r.log.Append(ctx, partition, records)
 	if err == nil {
@@ -131,15 +137,13 @@ func (r *run) confirm(ctx context.Context, sent []arrived) error {
 	if len(sent) == 0 {
 		return nil
 	}
-	now := time.Now().UTC()
-	entries := make([]keyed, len(sent))
+	decisions := make([]ledger.Decision, len(sent))
 	for i, a := range sent {
-		key, value := encodeLetter(a.letter.ID, a.letter.Written, Entry{
-			State: Replayed, At: now, By: r.reader.cfg.By, To: fmt.Sprintf("%s/%d/%d", r.To, a.partition, a.offset), Changed: a.changed,
-		})
-		entries[i] = keyed{key, value}
+		decisions[i] = ledger.Decision{Letter: a.letter, Entry: ledger.Entry{
+			State: dlq.Replayed, To: fmt.Sprintf("%s/%d/%d", r.To, a.partition, a.offset), Changed: a.changed,
+		}}
 	}
-	if err := r.ledger.enter(ctx, entries...); err != nil {
+	if err := r.ledger.Enter(ctx, decisions...); err != nil {
 		return fmt.Errorf("%d dead letters were sent but could not be entered into the ledger, and will be sent again by the next replay: %w", len(sent), err)
 	}
 	for _, a := range sent {

@@ -1,4 +1,4 @@
-package dlq
+package replay
 
 import (
 	"errors"
@@ -10,26 +10,29 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"release-forwarder/dlq"
+	"release-forwarder/dlq/dlqtest"
 )
 
 // grown adds partitions to the dead-letter topic, and waits until clients know them.
 func (h *hall) grown(partitions int) {
-	h.t.Helper()
+	h.T.Helper()
 	req := kmsg.NewPtrCreatePartitionsRequest()
 	grow := kmsg.NewCreatePartitionsRequestTopic()
-	grow.Topic, grow.Count = letterTopic, int32(partitions)
+	grow.Topic, grow.Count = dlqtest.Letters, int32(partitions)
 	req.Topics = append(req.Topics, grow)
-	if res, err := req.RequestWith(h.ctx, h.observer); err != nil || res.Topics[0].ErrorCode != 0 {
-		h.t.Fatal(res, err)
+	if res, err := req.RequestWith(h.Ctx, h.Observer); err != nil || res.Topics[0].ErrorCode != 0 {
+		h.T.Fatal(res, err)
 	}
 	time.Sleep(5 * time.Second)
 }
 
 // sent returns the events of a topic by partition, in order.
 func (h *hall) sent(topic string) map[int32][]string {
-	h.t.Helper()
+	h.T.Helper()
 	values := map[int32][]string{}
-	for _, r := range h.read(topic) {
+	for _, r := range h.Read(topic) {
 		values[r.Partition] = append(values[r.Partition], string(r.Value))
 	}
 	return values
@@ -44,15 +47,15 @@ func TestAReplayKeepsTheEventsOrderWhereverTheirLettersLie(t *testing.T) {
 			if i == n/2 {
 				h.grown(3)
 			}
-			h.post(letter(int32(3+i%2), fmt.Sprintf("s-%d", i%2), i)) // 3 and 4: by 2 and by 3 into different ones
+			h.Post(dlqtest.Letter(int32(3+i%2), fmt.Sprintf("s-%d", i%2), i)) // 3 and 4: by 2 and by 3 into different ones
 		}
 		var order []string
 		r := all()
-		r.Sent = func(s *Stored, _ int32, _ int64) { order = append(order, s.Origin) }
-		if err := h.reader("alice").Replay(h.ctx, r); err != nil {
+		r.Sent = func(s *dlq.Stored, _ int32, _ int64) { order = append(order, s.Origin) }
+		if err := h.person("alice").Run(h.Ctx, r); err != nil {
 			t.Fatal(err)
 		}
-		for partition, values := range h.sent(eventTopic) {
+		for partition, values := range h.sent(dlqtest.Events) {
 			if !slices.IsSortedFunc(values, byNumber) {
 				t.Errorf("partition %d: %v", partition, values)
 			}
@@ -83,11 +86,11 @@ func byPlace(a, b string) int {
 
 // jumbled are n letters of two topics and three of their partitions, written in random order,
 // some of them large.
-func jumbled(n int) []Letter {
+func jumbled(n int) []dlq.Letter {
 	random := rand.New(rand.NewPCG(1, 2))
-	var all []Letter
+	var all []dlq.Letter
 	for i := range n {
-		l := letter(int32(i%3), "s", i)
+		l := dlqtest.Letter(int32(i%3), "s", i)
 		l.Topic = []string{"events", "another"}[i/3%2]
 		if i%10 == 0 {
 			l.Value = append(l.Value, strings.Repeat(" ", 100_000)...)
@@ -99,15 +102,15 @@ func jumbled(n int) []Letter {
 }
 
 // choice returns the origins of the letters that Choose yields, in its order.
-func (h *hall) choice(r *Replay) (order []string) {
-	h.t.Helper()
-	d := h.reader("observer")
-	ledger, err := d.Ledger(h.ctx)
+func (h *hall) choice(r *Plan) (order []string) {
+	h.T.Helper()
+	d := h.person("observer")
+	ledger, err := d.ledger(h.Ctx)
 	if err != nil {
-		h.t.Fatal(err)
+		h.T.Fatal(err)
 	}
-	if err := d.Choose(h.ctx, ledger, r, func(s *Stored) error { order = append(order, s.Origin); return nil }); err != nil {
-		h.t.Fatal(err)
+	if err := d.Choose(h.Ctx, ledger, r, func(s *dlq.Stored) error { order = append(order, s.Origin); return nil }); err != nil {
+		h.T.Fatal(err)
 	}
 	return order
 }
@@ -115,7 +118,7 @@ func (h *hall) choice(r *Replay) (order []string) {
 func TestAChoiceIsInTheEventsOrder(t *testing.T) {
 	inHall(t, func(h *hall) {
 		const n = 1200 // more than is read at a time
-		h.post(jumbled(n)...)
+		h.Post(jumbled(n)...)
 		whole := h.choice(all())
 		if len(whole) != n || !slices.IsSortedFunc(whole, byPlace) {
 			t.Errorf("%d in this order: %v", len(whole), whole)
@@ -127,7 +130,7 @@ func TestAChoiceIsInTheEventsOrder(t *testing.T) {
 		}
 		named := all()
 		for i := range int64(20) {
-			named.IDs = append(named.IDs, at(int32(i%2), 40-i))
+			named.IDs = append(named.IDs, dlqtest.ID(int32(i%2), 40-i))
 		}
 		if got := h.choice(named); len(got) != 20 || !slices.IsSortedFunc(got, byPlace) {
 			t.Errorf("by ID: %v", got)
@@ -138,11 +141,11 @@ func TestAChoiceIsInTheEventsOrder(t *testing.T) {
 // A replayed event keeps its original place, before the events that followed it.
 func TestAReplayedEventKeepsItsPlaceAmongTheOthers(t *testing.T) {
 	inHall(t, func(h *hall) {
-		again := letter(0, "s", 900)
-		again.Topic, again.Headers = "replay", headersOf(HeaderPrefix+"redrives", "1", HeaderPrefix+"origin", "events/2/5")
-		forged := letter(1, "s", 901)
-		forged.Headers = headersOf(HeaderPrefix+"origin", "events/0/0")
-		h.post(letter(2, "s", 6), forged, again, letter(2, "s", 4))
+		again := dlqtest.Letter(0, "s", 900)
+		again.Topic, again.Headers = "replay", dlqtest.HeadersOf(dlq.HeaderPrefix+"redrives", "1", dlq.HeaderPrefix+"origin", "events/2/5")
+		forged := dlqtest.Letter(1, "s", 901)
+		forged.Headers = dlqtest.HeadersOf(dlq.HeaderPrefix+"origin", "events/0/0")
+		h.Post(dlqtest.Letter(2, "s", 6), forged, again, dlqtest.Letter(2, "s", 4))
 		want := []string{"events/0/0", "events/2/4", "events/2/5", "events/2/6"}
 		if got := h.choice(all()); got[0] != want[0] || !slices.Equal(got, want) {
 			t.Errorf("%v, want %v", got, want)
@@ -157,16 +160,16 @@ func TestAReplayThatIsKilledGoesOnInTheEventsOrder(t *testing.T) {
 		finished := false
 		inHall(t, func(h *hall) {
 			const n = 250
-			var all250 []Letter
+			var all250 []dlq.Letter
 			for i := range n {
-				all250 = append(all250, letter(3, fmt.Sprintf("s-%d", i%7), i))
+				all250 = append(all250, dlqtest.Letter(3, fmt.Sprintf("s-%d", i%7), i))
 			}
-			h.post(all250[:n/2]...)
+			h.Post(all250[:n/2]...)
 			h.grown(3)
-			h.post(all250[n/2:]...)
+			h.Post(all250[n/2:]...)
 			p := &power{at: at, late: at%2 == 0}
-			finished = h.readerOver("alice", p).Replay(h.ctx, all()) == nil && p.count.Load() < at
-			if err := h.reader("bob").Replay(h.ctx, all()); err != nil {
+			finished = h.personOver("alice", p).Run(h.Ctx, all()) == nil && p.count.Load() < at
+			if err := h.person("bob").Run(h.Ctx, all()); err != nil {
 				t.Fatalf("cut at %d: the next run: %v", at, err)
 			}
 			if missing, repeated := h.account(n); missing != 0 || repeated > batchMost {
@@ -182,28 +185,28 @@ func TestAReplayThatIsKilledGoesOnInTheEventsOrder(t *testing.T) {
 // Letters that are deleted between the choice and the sending are reported.
 func TestALetterThatIsGoneIsToldOf(t *testing.T) {
 	inHall(t, func(h *hall) {
-		h.post(letters(20)...)
-		d := h.reader("alice")
-		ledger, err := d.Ledger(h.ctx)
+		h.Post(dlqtest.Many(20)...)
+		d := h.person("alice")
+		ledger, err := d.ledger(h.Ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
 		r := all()
-		if r.Order, err = d.Order(h.ctx, ledger, r); err != nil || r.Order.Len() != 20 {
+		if r.Order, err = d.Order(h.Ctx, ledger, r); err != nil || r.Order.Len() != 20 {
 			t.Fatal(r.Order, err)
 		}
-		if err := h.cluster.DeleteRecords(letterTopic, 0, 4); err != nil {
+		if err := h.Cluster.DeleteRecords(dlqtest.Letters, 0, 4); err != nil {
 			t.Fatal(err)
 		}
 		sent, gone := 0, []string{}
-		r.Sent = func(*Stored, int32, int64) { sent++ }
-		r.LeftOut = func(s *Stored, err error) {
+		r.Sent = func(*dlq.Stored, int32, int64) { sent++ }
+		r.LeftOut = func(s *dlq.Stored, err error) {
 			if !errors.Is(err, ErrGone) {
 				t.Error(err)
 			}
 			gone = append(gone, s.ID.Short())
 		}
-		if err := d.Replay(h.ctx, r); err != nil {
+		if err := d.Run(h.Ctx, r); err != nil {
 			t.Fatal(err)
 		}
 		if slices.Sort(gone); sent != 16 || strings.Join(gone, " ") != "0/0 0/1 0/2 0/3" {

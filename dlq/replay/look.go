@@ -1,11 +1,10 @@
-package dlq
+package replay
 
 import (
-	"bytes"
 	"context"
 	"time"
 
-	"release-forwarder/consumer/fetch"
+	"release-forwarder/dlq/ledger"
 )
 
 // If an answer does not prove that nothing was written, the run reads the partition to see
@@ -30,7 +29,7 @@ type endMark struct {
 // before records where a partition ends, unless that was just read. No event of the batch
 // lies below it. If the end is unknown now, look will not search.
 func (r *run) before(ctx context.Context, partition int32) {
-	if time.Since(r.ends[partition].at) < leaseTime {
+	if time.Since(r.ends[partition].at) < ledger.LeaseTime {
 		return
 	}
 	delete(r.ends, partition)
@@ -45,7 +44,7 @@ func (r *run) look(ctx context.Context, partition int32, items []item) (base int
 	if !known {
 		return 0, unclear
 	}
-	ctx, cancel := context.WithDeadline(ctx, r.lease.until)
+	ctx, cancel := context.WithDeadline(ctx, r.lease.Until())
 	defer cancel()
 	// A new leader does not tell the end until it includes all records that it has of the
 	// former leader (KIP-207).
@@ -58,10 +57,10 @@ func (r *run) look(ctx context.Context, partition int32, items []item) (base int
 		if err != nil {
 			return 0, unclear
 		}
-		if n > 0 && (rec.Offset != base+int64(n) || !items[n].record.is(&rec)) {
+		if n > 0 && (rec.Offset != base+int64(n) || !items[n].record.Is(&rec)) {
 			n = 0
 		}
-		if items[n].record.is(&rec) {
+		if items[n].record.Is(&rec) {
 			if some = true; n == 0 {
 				base = rec.Offset
 			}
@@ -75,19 +74,4 @@ func (r *run) look(ctx context.Context, partition int32, items []item) (base int
 		return 0, unclear
 	}
 	return 0, absent
-}
-
-// is reports whether a record of the log is this one.
-func (r *replayRecord) is(rec *fetch.Record) bool {
-	if !bytes.Equal(r.key, rec.Key) || !bytes.Equal(r.value, rec.Value) || len(r.headers) != rec.Headers.Len() {
-		return false
-	}
-	n := 0
-	for key, value := range rec.Headers.All() {
-		if r.headers[n].Key != string(key) || !bytes.Equal(r.headers[n].Value, value) {
-			return false
-		}
-		n++
-	}
-	return true
 }

@@ -1,31 +1,32 @@
-package dlq
+package replay
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-)
 
-type netAddr = net.Addr
+	"release-forwarder/dlq"
+	"release-forwarder/dlq/dlqtest"
+	"release-forwarder/dlq/ledger"
+)
 
 func TestAReplaySendsEachOpenLetterOnce(t *testing.T) {
 	inHall(t, func(h *hall) {
-		h.post(letters(250)...)
+		h.Post(dlqtest.Many(250)...)
 		sent := 0
 		r := all()
-		r.Sent = func(*Stored, int32, int64) { sent++ }
-		if err := h.reader("alice").Replay(h.ctx, r); err != nil {
+		r.Sent = func(*dlq.Stored, int32, int64) { sent++ }
+		if err := h.person("alice").Run(h.Ctx, r); err != nil {
 			t.Fatal(err)
 		}
 		if missing, repeated := h.account(250); missing != 0 || repeated != 0 || sent != 250 {
 			t.Errorf("%d missing, %d repeated, %d told of", missing, repeated, sent)
 		}
-		if err := h.reader("bob").Replay(h.ctx, all()); err != nil {
+		if err := h.person("bob").Run(h.Ctx, all()); err != nil {
 			t.Fatal(err)
 		}
 		if _, repeated := h.account(250); repeated != 0 {
@@ -33,7 +34,7 @@ func TestAReplaySendsEachOpenLetterOnce(t *testing.T) {
 		}
 		again := all()
 		again.Again, again.Limit = true, 3
-		if err := h.reader("bob").Replay(h.ctx, again); err != nil {
+		if err := h.person("bob").Run(h.Ctx, again); err != nil {
 			t.Fatal(err)
 		}
 		if _, repeated := h.account(250); repeated != 3 {
@@ -45,7 +46,7 @@ func TestAReplaySendsEachOpenLetterOnce(t *testing.T) {
 func TestTwoReplaysAtOnceSendNothingTwice(t *testing.T) {
 	inHall(t, func(h *hall) {
 		const n = 1000
-		h.post(letters(n)...)
+		h.Post(dlqtest.Many(n)...)
 		var wg sync.WaitGroup
 		var mu sync.Mutex
 		waited := map[string]bool{}
@@ -54,8 +55,8 @@ func TestTwoReplaysAtOnceSendNothingTwice(t *testing.T) {
 			wg.Go(func() {
 				r := all()
 				r.Waiting = func(string) { mu.Lock(); waited[by] = true; mu.Unlock() }
-				r.Sent = func(*Stored, int32, int64) { time.Sleep(time.Millisecond) }
-				if err := h.reader(by).Replay(h.ctx, r); err != nil {
+				r.Sent = func(*dlq.Stored, int32, int64) { time.Sleep(time.Millisecond) }
+				if err := h.person(by).Run(h.Ctx, r); err != nil {
 					t.Error(by, err)
 				}
 			})
@@ -78,14 +79,14 @@ func TestAReplayThatIsKilledAtAnyStepGoesOn(t *testing.T) {
 			finished := false
 			inHall(t, func(h *hall) {
 				const n = 230
-				h.post(letters(n)...)
+				h.Post(dlqtest.Many(n)...)
 				p := &power{at: at, late: late}
-				err := h.readerOver("alice", p).Replay(h.ctx, all())
+				err := h.personOver("alice", p).Run(h.Ctx, all())
 				finished = err == nil && p.count.Load() < at
 				if err == nil && !finished && p.count.Load() > at+40 {
 					t.Errorf("cut at %d, yet it went on", at)
 				}
-				if err := h.reader("bob").Replay(h.ctx, all()); err != nil {
+				if err := h.person("bob").Run(h.Ctx, all()); err != nil {
 					t.Fatalf("cut at %d: the next run: %v", at, err)
 				}
 				if missing, repeated := h.account(n); missing != 0 || repeated > batchMost {
@@ -102,16 +103,16 @@ func TestAReplayThatIsKilledAtAnyStepGoesOn(t *testing.T) {
 func TestAReplayThatIsStoppedGoesOnAtOnce(t *testing.T) {
 	inHall(t, func(h *hall) {
 		const n = 500
-		h.post(letters(n)...)
-		ctx, stop := context.WithCancel(h.ctx)
+		h.Post(dlqtest.Many(n)...)
+		ctx, stop := context.WithCancel(h.Ctx)
 		r := all()
 		sent := 0
-		r.Sent = func(*Stored, int32, int64) {
+		r.Sent = func(*dlq.Stored, int32, int64) {
 			if sent++; sent == 150 {
 				stop()
 			}
 		}
-		if err := h.reader("alice").Replay(ctx, r); !errors.Is(err, context.Canceled) {
+		if err := h.person("alice").Run(ctx, r); !errors.Is(err, context.Canceled) {
 			t.Fatal(err)
 		}
 		if sent != 200 {
@@ -120,7 +121,7 @@ func TestAReplayThatIsStoppedGoesOnAtOnce(t *testing.T) {
 		r = all()
 		r.Waiting = func(by string) { t.Errorf("waits for %s, who has stopped", by) }
 		r.Doubt = func(_ string, letters []string) { t.Errorf("%d in doubt", len(letters)) }
-		if err := h.reader("bob").Replay(h.ctx, r); err != nil {
+		if err := h.person("bob").Run(h.Ctx, r); err != nil {
 			t.Fatal(err)
 		}
 		if missing, repeated := h.account(n); missing != 0 || repeated != 0 {
@@ -133,21 +134,21 @@ func TestAReplayThatIsStoppedGoesOnAtOnce(t *testing.T) {
 func TestARunThatWasSilentForTooLongSendsNothingMore(t *testing.T) {
 	inHall(t, func(h *hall) {
 		const n = 400
-		h.post(letters(n)...)
+		h.Post(dlqtest.Many(n)...)
 		frozen, others := make(chan struct{}), make(chan error)
 		r := all()
 		sent := 0
-		r.Sent = func(*Stored, int32, int64) {
+		r.Sent = func(*dlq.Stored, int32, int64) {
 			if sent++; sent == 100 {
 				close(frozen)
-				time.Sleep(10 * leaseTime)
+				time.Sleep(10 * ledger.LeaseTime)
 			}
 		}
 		go func() {
 			<-frozen
-			others <- h.reader("bob").Replay(h.ctx, all())
+			others <- h.person("bob").Run(h.Ctx, all())
 		}()
-		if err := h.reader("alice").Replay(h.ctx, r); !errors.Is(err, ErrTakenOver) {
+		if err := h.person("alice").Run(h.Ctx, r); !errors.Is(err, ledger.ErrTakenOver) {
 			t.Errorf("alice's ended with %v", err)
 		}
 		if err := <-others; err != nil {
@@ -161,12 +162,12 @@ func TestARunThatWasSilentForTooLongSendsNothingMore(t *testing.T) {
 
 func TestARateIsKept(t *testing.T) {
 	inHall(t, func(h *hall) {
-		h.post(letters(61)...)
+		h.Post(dlqtest.Many(61)...)
 		for _, rate := range []float64{0.5, 20} {
 			r := all()
 			r.Rate, r.Again = rate, true
 			begun := time.Now()
-			if err := h.reader("alice").Replay(h.ctx, r); err != nil {
+			if err := h.person("alice").Run(h.Ctx, r); err != nil {
 				t.Fatal(err)
 			}
 			took, least := time.Since(begun), time.Duration(60/rate*float64(time.Second))
@@ -179,15 +180,15 @@ func TestARateIsKept(t *testing.T) {
 
 func TestWhatIsSentIsTheEventWithItsHistory(t *testing.T) {
 	inHall(t, func(h *hall) {
-		l := letter(2, "s-1", 7)
+		l := dlqtest.Letter(2, "s-1", 7)
 		l.Key = nil
-		l.Headers = headersOf("a", "1", HeaderPrefix+"redrives", "2147483648", HeaderPrefix+"origin", "events/2/1", "", "x")
-		h.post(l, letter(1, "s-2", 8))
+		l.Headers = dlqtest.HeadersOf("a", "1", dlq.HeaderPrefix+"redrives", "2147483648", dlq.HeaderPrefix+"origin", "events/2/1", "", "x")
+		h.Post(l, dlqtest.Letter(1, "s-2", 8))
 		begun := time.Now()
-		if err := h.reader("alice").Replay(h.ctx, all()); err != nil {
+		if err := h.person("alice").Run(h.Ctx, all()); err != nil {
 			t.Fatal(err)
 		}
-		for _, r := range h.read(eventTopic) {
+		for _, r := range h.Read(dlqtest.Events) {
 			var got []string
 			for _, header := range r.Headers {
 				got = append(got, header.Key+"="+string(header.Value))
@@ -213,22 +214,22 @@ func TestWhatIsSentIsTheEventWithItsHistory(t *testing.T) {
 
 func TestAChangedEventKeepsItsFirstValue(t *testing.T) {
 	inHall(t, func(h *hall) {
-		first, second := letter(0, "s-1", 1), letter(0, "s-1", 2)
-		second.Headers = headersOf(OriginalHeader, "as it first came")
-		h.post(first, second)
+		first, second := dlqtest.Letter(0, "s-1", 1), dlqtest.Letter(0, "s-1", 2)
+		second.Headers = dlqtest.HeadersOf(dlq.OriginalHeader, "as it first came")
+		h.Post(first, second)
 		r := all()
-		r.Change = func(s *Stored) ([]byte, error) { return append([]byte("s-9:"), s.Value...), nil }
-		if err := h.reader("alice").Replay(h.ctx, r); err != nil {
+		r.Change = func(s *dlq.Stored) ([]byte, error) { return append([]byte("s-9:"), s.Value...), nil }
+		if err := h.person("alice").Run(h.Ctx, r); err != nil {
 			t.Fatal(err)
 		}
-		records := h.read(eventTopic)
+		records := h.Read(dlqtest.Events)
 		for i, want := range []string{"s-1:1", "as it first came"} {
 			if got := string(records[i].Value); got != fmt.Sprintf("s-9:s-1:%d", i+1) {
 				t.Errorf("value %q", got)
 			}
 			n := 0
 			for _, header := range records[i].Headers {
-				if header.Key == OriginalHeader {
+				if header.Key == dlq.OriginalHeader {
 					n++
 					if string(header.Value) != want {
 						t.Errorf("kept %q, want %q", header.Value, want)

@@ -1,4 +1,4 @@
-package dlq
+package replay
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"release-forwarder/consumer/topic"
+	"release-forwarder/dlq"
 )
 
 // Progress is a consumer group's progress at one moment.
@@ -19,7 +20,7 @@ type Progress interface {
 // there is a letter about it. Letters are acknowledged before their records are finished, so
 // reading the letters after the group's progress misses none.
 type Tracker struct {
-	reader *Reader
+	reader *dlq.Reader
 	to     string
 	group  string
 	// ends are the offsets up to which the dead letters' partitions were read.
@@ -40,12 +41,12 @@ type Outcome struct {
 
 // Track begins to follow a group's progress with events sent to a topic. Call it before the
 // first one is sent.
-func (d *Reader) Track(ctx context.Context, to, group string) (*Tracker, error) {
-	spans, err := d.Spans(ctx)
+func Track(ctx context.Context, reader *dlq.Reader, to, group string) (*Tracker, error) {
+	spans, err := reader.Spans(ctx)
 	if err != nil {
 		return nil, err
 	}
-	p := &Tracker{reader: d, to: to, group: truncate(group), ends: map[int32]int64{}, sent: map[int32]map[int64]outcome{}}
+	p := &Tracker{reader: reader, to: to, group: dlq.Text(group), ends: map[int32]int64{}, sent: map[int32]map[int64]outcome{}}
 	for _, s := range spans {
 		p.ends[s.Partition] = s.End
 	}

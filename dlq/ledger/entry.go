@@ -1,4 +1,4 @@
-package dlq
+package ledger
 
 import (
 	"bytes"
@@ -10,44 +10,27 @@ import (
 	"unicode/utf8"
 
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/dlq"
 )
 
-// The ledger is a compacted topic; only its partition 0 is used. A record's key begins
-// with the version of its format. Records of another version are not read, and ours never
-// replace them, since compaction works by key. The keys of this version are
-//
-//	1/letter/<partition>/<offset>   what was decided about a letter
-//	1/lock                          who may replay now: see lease
-//
-// Values are JSON objects. Unknown members are ignored. A value that cannot be read, or of
-// another version, is skipped: its letter counts as open, and at worst is sent again.
+// The keys and values of the ledger's records: doc.go has the format.
 const (
-	ledgerSuffix    = ".ledger"
-	ledgerVersion   = 1
-	ledgerPartition = 0
-	letterKey       = "1/letter/"
-	lockKey         = "1/lock"
-	maxEntryBytes   = 64 << 10
+	suffix        = ".ledger"
+	version       = 1
+	onlyPartition = 0 // others are not used
+	letterKey     = "1/letter/"
+	lockKey       = "1/lock"
+	maxEntryBytes = 64 << 10
 	// MaxWhy bounds the reason given for closing a letter, in bytes.
 	MaxWhy = 1024
 )
 
-// LedgerTopic is the name of the ledger of a dead-letter topic.
-func LedgerTopic(deadLetters string) string { return deadLetters + ledgerSuffix }
-
-// State is the state of a letter.
-type State string
-
-// The states. A letter without an entry is open.
-const (
-	Open     State = "open"
-	Replayed State = "replayed" // its event was sent, and the broker confirmed it
-	Closed   State = "closed"   // a person dealt with it otherwise
-)
+// Topic is the name of the ledger of a dead-letter topic.
+func Topic(deadLetters string) string { return deadLetters + suffix }
 
 // Entry is the decision about a letter.
 type Entry struct {
-	State State     `json:"state"`
+	State dlq.State `json:"state"`
 	At    time.Time `json:"at"`
 	By    string    `json:"by"`            // who decided
 	Why   string    `json:"why,omitempty"` // of a closed letter
@@ -80,8 +63,8 @@ type lockEntry struct {
 	Sending []string `json:"sending,omitempty"`
 }
 
-func encodeLetter(id ID, written int64, e Entry) (key, value []byte) {
-	return letterName(id.Partition, id.Offset), mustJSON(letterEntry{V: ledgerVersion, Written: written, Entry: e})
+func encodeLetter(id dlq.ID, written int64, e Entry) (key, value []byte) {
+	return letterName(id.Partition, id.Offset), mustJSON(letterEntry{V: version, Written: written, Entry: e})
 }
 
 // letterName is the key of a letter's entry.
@@ -90,7 +73,7 @@ func letterName(partition int32, offset int64) []byte {
 }
 
 func encodeLock(l lockEntry) (key, value []byte) {
-	l.V = ledgerVersion
+	l.V = version
 	return []byte(lockKey), mustJSON(l)
 }
 
@@ -98,7 +81,7 @@ func encodeLock(l lockEntry) (key, value []byte) {
 func mustJSON(v any) []byte {
 	b, err := json.Marshal(v)
 	if err != nil {
-		panic("dlq: an entry is always JSON: " + err.Error())
+		panic("ledger: an entry is always JSON: " + err.Error())
 	}
 	return b
 }
@@ -118,7 +101,7 @@ func decode(rec *fetch.Record) (d decoded, ok bool) {
 	}
 	if string(rec.Key) == lockKey {
 		d.lock = &lockEntry{}
-		ok = unmarshal(rec.Value, d.lock) && d.lock.V == ledgerVersion && d.lock.Holder != "" && d.lock.After >= -1 && d.lock.After < rec.Offset
+		ok = unmarshal(rec.Value, d.lock) && d.lock.V == version && d.lock.Holder != "" && d.lock.After >= -1 && d.lock.After < rec.Offset
 		return d, ok
 	}
 	place, is := strings.CutPrefix(string(rec.Key), letterKey)
@@ -133,11 +116,11 @@ func decode(rec *fetch.Record) (d decoded, ok bool) {
 		return decoded{}, false
 	}
 	if rec.Value == nil {
-		d.letter.State = Open
+		d.letter.State = dlq.Open
 		return d, true
 	}
 	e := &d.letter
-	return d, unmarshal(rec.Value, e) && e.V == ledgerVersion && (e.State == Replayed || e.State == Closed)
+	return d, unmarshal(rec.Value, e) && e.V == version && (e.State == dlq.Replayed || e.State == dlq.Closed)
 }
 
 // unmarshal reads one JSON object.

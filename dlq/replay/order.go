@@ -1,4 +1,4 @@
-package dlq
+package replay
 
 import (
 	"cmp"
@@ -9,6 +9,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"release-forwarder/dlq"
+	"release-forwarder/dlq/ledger"
 )
 
 // A replay sends events in their original order, which may differ from the order of their
@@ -23,18 +26,18 @@ var ErrGone = errors.New("it was deleted since it was chosen")
 // Order holds the letters that a replay chooses from, by the places of their events. It takes
 // 24 bytes for each.
 type Order struct {
-	places map[bed][]noted
+	places map[origin][]noted
 }
 
-// bed is the original partition of events.
-type bed struct {
+// origin is the original partition of events.
+type origin struct {
 	topic     string
 	partition int32
 }
 
-// noWhere is the bed of letters that do not tell where their events were. They cannot be
+// unknownOrigin is the origin of letters that do not tell where their events were. They cannot be
 // sent.
-var noWhere = bed{partition: math.MaxInt32}
+var unknownOrigin = origin{partition: math.MaxInt32}
 
 // noted is a letter without its content.
 type noted struct {
@@ -53,24 +56,24 @@ func (o *Order) Len() (n int) {
 }
 
 // Order reads the letters that a replay may send: those that its filter or IDs choose,
-// without those that are not open. It does not report which are left out: [Reader.Choose]
+// without those that are not open. It does not report which are left out: [Replayer.Choose]
 // does.
-func (d *Reader) Order(ctx context.Context, ledger *Ledger, r *Replay) (*Order, error) {
-	letters, err := d.letters(ctx, r)
+func (d *Replayer) Order(ctx context.Context, l *ledger.Ledger, p *Plan) (*Order, error) {
+	letters, err := d.letters(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	o := &Order{places: map[bed][]noted{}}
+	o := &Order{places: map[origin][]noted{}}
 	for s, err := range letters {
-		if err == nil && r.alive != nil {
-			err = r.alive()
+		if err == nil && p.alive != nil {
+			err = p.alive()
 		}
 		if err != nil {
 			return nil, err
 		}
-		if r.Again || len(r.IDs) > 0 || ledger.State(s) == Open {
-			where, event := s.bed()
-			o.places[where] = append(o.places[where], noted{event, s.ID.Offset, s.ID.Partition, s.size()})
+		if p.Again || len(p.IDs) > 0 || l.State(s) == dlq.Open {
+			where, event := placeOf(s)
+			o.places[where] = append(o.places[where], noted{event, s.ID.Offset, s.ID.Partition, sizeOf(s)})
 		}
 	}
 	for _, list := range o.places {
@@ -81,31 +84,31 @@ func (d *Reader) Order(ctx context.Context, ledger *Ledger, r *Replay) (*Order, 
 	return o, nil
 }
 
-// bed returns the original place of a letter's event. A replayed event keeps its place
+// placeOf returns the original place of a letter's event. A replayed event keeps its place
 // before later ones.
-func (s *Stored) bed() (bed, int64) {
+func placeOf(s *dlq.Stored) (origin, int64) {
 	if s.Topic == "" || s.Partition < 0 || s.Offset < 0 {
-		return noWhere, 0
+		return unknownOrigin, 0
 	}
 	if parts := strings.Split(s.Origin, "/"); s.Redrives > 0 && len(parts) == 3 {
 		partition, err1 := strconv.ParseInt(parts[1], 10, 32)
 		offset, err2 := strconv.ParseInt(parts[2], 10, 64)
 		if err1 == nil && err2 == nil {
-			return bed{parts[0], int32(partition)}, offset
+			return origin{parts[0], int32(partition)}, offset
 		}
 	}
-	return bed{s.Topic, s.Partition}, s.Offset
+	return origin{s.Topic, s.Partition}, s.Offset
 }
 
-// size is about the memory of a letter.
-func (s *Stored) size() int32 {
+// sizeOf is about the memory of a letter.
+func sizeOf(s *dlq.Stored) int32 {
 	return int32(min(len(s.Key)+len(s.Value)+1024+s.Headers.Size(), math.MaxInt32))
 }
 
-// beds are the partitions of events, in order; unknown ones come last.
-func (o *Order) beds() []bed {
-	return slices.SortedFunc(maps.Keys(o.places), func(a, b bed) int {
-		if a == noWhere || b == noWhere {
+// origins are the partitions of events, in order; unknown ones come last.
+func (o *Order) origins() []origin {
+	return slices.SortedFunc(maps.Keys(o.places), func(a, b origin) int {
+		if a == unknownOrigin || b == unknownOrigin {
 			return cmp.Compare(a.partition, b.partition)
 		}
 		return cmp.Or(cmp.Compare(a.topic, b.topic), cmp.Compare(a.partition, b.partition))
@@ -127,22 +130,22 @@ func window(list []noted, most int) (n int) {
 
 // inOrder reads letters in the order of their events, at most most() at a time. A letter
 // that no longer exists is reported as ErrGone.
-func (d *Reader) inOrder(ctx context.Context, o *Order, r *Replay, most func() int, yield func(*Stored) error) error {
-	for _, where := range o.beds() {
+func (d *Replayer) inOrder(ctx context.Context, o *Order, p *Plan, most func() int, yield func(*dlq.Stored) error) error {
+	for _, where := range o.origins() {
 		for list := o.places[where]; len(list) > 0; {
 			n := window(list, most())
-			letters, err := d.fetchAll(ctx, list[:n], r.alive)
+			letters, err := d.fetchAll(ctx, list[:n], p.alive)
 			if err != nil {
 				return err
 			}
 			for i, s := range letters {
-				id := ID{d.cfg.Topic, list[i].partition, list[i].letter}
+				id := dlq.ID{Topic: d.cfg.Reader.Topic(), Partition: list[i].partition, Offset: list[i].letter}
 				if s == nil {
-					r.leave(&Stored{ID: id}, ErrGone)
+					p.leave(&dlq.Stored{ID: id}, ErrGone)
 					continue
 				}
-				if is, event := s.bed(); is != where || event != list[i].event { // of a recreated topic
-					r.leave(&Stored{ID: id}, ErrGone)
+				if is, event := placeOf(s); is != where || event != list[i].event { // of a recreated topic
+					p.leave(&dlq.Stored{ID: id}, ErrGone)
 					continue
 				}
 				letters[i] = nil
@@ -162,8 +165,8 @@ const leap = 2000
 
 // fetchAll reads letters in the order of their offsets, and returns them in the order of the
 // list; nil for one that is missing.
-func (d *Reader) fetchAll(ctx context.Context, list []noted, alive func() error) ([]*Stored, error) {
-	found := make([]*Stored, len(list))
+func (d *Replayer) fetchAll(ctx context.Context, list []noted, alive func() error) ([]*dlq.Stored, error) {
+	found := make([]*dlq.Stored, len(list))
 	turn := make([]int, len(list))
 	for i := range turn {
 		turn[i] = i
@@ -186,20 +189,20 @@ func (d *Reader) fetchAll(ctx context.Context, list []noted, alive func() error)
 }
 
 // fetchRun reads letters of one partition, in order of their offsets.
-func (d *Reader) fetchRun(ctx context.Context, list []noted, turn []int, found []*Stored, alive func() error) error {
+func (d *Replayer) fetchRun(ctx context.Context, list []noted, turn []int, found []*dlq.Stored, alive func() error) error {
 	first, last := list[turn[0]], list[turn[len(turn)-1]]
-	for rec, err := range d.log.Read(ctx, first.partition, first.letter, last.letter+1) {
+	for s, err := range d.cfg.Reader.Between(ctx, first.partition, first.letter, last.letter+1) {
 		if err == nil && alive != nil {
 			err = alive()
 		}
 		if err != nil {
 			return err
 		}
-		for len(turn) > 0 && list[turn[0]].letter < rec.Offset {
+		for len(turn) > 0 && list[turn[0]].letter < s.ID.Offset {
 			turn = turn[1:]
 		}
-		if len(turn) > 0 && list[turn[0]].letter == rec.Offset {
-			found[turn[0]] = d.parse(first.partition, &rec)
+		if len(turn) > 0 && list[turn[0]].letter == s.ID.Offset {
+			found[turn[0]] = s
 		}
 	}
 	return nil

@@ -1,4 +1,4 @@
-package dlq
+package ledger
 
 import (
 	"math/rand/v2"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/dlq"
 )
 
 func TestWhatTheLedgerIsReadAs(t *testing.T) {
@@ -16,13 +17,13 @@ func TestWhatTheLedgerIsReadAs(t *testing.T) {
 	for _, c := range []struct {
 		name, key string
 		value     any // nil: null
-		want      State
+		want      dlq.State
 		passed    bool // over
 	}{
-		{"an entry", "1/letter/0/3", entry, Replayed, false},
-		{"closed", "1/letter/0/3", `{"v":1,"written":5,"state":"closed","at":"2026-01-02T03:04:05Z","by":"a","why":"w"}`, Closed, false},
-		{"in another order, with more", "1/letter/0/3", ` {"state":"closed","more":[1],"written":5,"v":1}`, Closed, false},
-		{"taken back", "1/letter/0/3", nil, Open, false},
+		{"an entry", "1/letter/0/3", entry, dlq.Replayed, false},
+		{"closed", "1/letter/0/3", `{"v":1,"written":5,"state":"closed","at":"2026-01-02T03:04:05Z","by":"a","why":"w"}`, dlq.Closed, false},
+		{"in another order, with more", "1/letter/0/3", ` {"state":"closed","more":[1],"written":5,"v":1}`, dlq.Closed, false},
+		{"taken back", "1/letter/0/3", nil, dlq.Open, false},
 		{"a later version's key", "2/letter/0/3", entry, "", true},
 		{"a later version's value", "1/letter/0/3", `{"v":2,"written":5,"state":"replayed","at":"2026-01-02T03:04:05Z","by":"alice"}`, "", true},
 		{"a state of a later version", "1/letter/0/3", `{"v":1,"written":5,"state":"postponed","at":"2026-01-02T03:04:05Z","by":"a"}`, "", true},
@@ -46,7 +47,7 @@ func TestWhatTheLedgerIsReadAs(t *testing.T) {
 			rec.Value = []byte(text)
 		}
 		d, ok := decode(&rec)
-		if ok == c.passed || ok && (d.letter.State != c.want || d.partition != 0 || d.offset != 3 || c.want != Open && d.letter.Written != 5) {
+		if ok == c.passed || ok && (d.letter.State != c.want || d.partition != 0 || d.offset != 3 || c.want != dlq.Open && d.letter.Written != 5) {
 			t.Errorf("%s: %+v, read: %t", c.name, d, ok)
 		}
 	}
@@ -54,10 +55,10 @@ func TestWhatTheLedgerIsReadAs(t *testing.T) {
 
 func TestAnEntryIsReadAsItWasWritten(t *testing.T) {
 	for _, e := range []Entry{
-		{State: Replayed, At: time.Unix(5, 6).UTC(), By: "alice@host", To: "events/1/2", Changed: true},
-		{State: Closed, At: time.Unix(5, 0).UTC(), By: `"b"`, Why: `","state":"replayed","at":"`},
+		{State: dlq.Replayed, At: time.Unix(5, 6).UTC(), By: "alice@host", To: "events/1/2", Changed: true},
+		{State: dlq.Closed, At: time.Unix(5, 0).UTC(), By: `"b"`, Why: `","state":"replayed","at":"`},
 	} {
-		key, value := encodeLetter(ID{"events.dlq", 4, 5}, -1, e)
+		key, value := encodeLetter(dlq.ID{Topic: "events.dlq", Partition: 4, Offset: 5}, -1, e)
 		d, ok := decode(&fetch.Record{Key: key, Value: value})
 		if !ok || d.partition != 4 || d.offset != 5 || d.letter.Entry != e || d.letter.Written != -1 {
 			t.Errorf("%s: %+v %t", value, d, ok)
@@ -67,8 +68,8 @@ func TestAnEntryIsReadAsItWasWritten(t *testing.T) {
 
 func TestOfEachLetterTheLastEntryCounts(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	l, want := newLedger(ReaderConfig{Topic: "events.dlq"}), map[int64]State{}
-	states := []State{Open, Replayed, Closed}
+	l, want := unread(Config{Topic: "events.dlq"}), map[int64]dlq.State{}
+	states := []dlq.State{dlq.Open, dlq.Replayed, dlq.Closed}
 	for range 10_000 {
 		d := decoded{partition: 1, offset: random.Int64N(1000), letter: letterEntry{Written: 7}}
 		d.letter.State = states[random.IntN(3)]
@@ -77,13 +78,13 @@ func TestOfEachLetterTheLastEntryCounts(t *testing.T) {
 	}
 	decided := 0
 	for offset := range int64(1000) {
-		if got := l.State(&Stored{ID: ID{Partition: 1, Offset: offset}, Written: 7}); got != want[offset] {
+		if got := l.State(&dlq.Stored{ID: dlq.ID{Partition: 1, Offset: offset}, Written: 7}); got != want[offset] {
 			t.Fatalf("%d: %v, want %v", offset, got, want[offset])
 		}
-		if got := l.State(&Stored{ID: ID{Partition: 1, Offset: offset}, Written: 8}); got != Open {
+		if got := l.State(&dlq.Stored{ID: dlq.ID{Partition: 1, Offset: offset}, Written: 8}); got != dlq.Open {
 			t.Fatalf("%d of another topic: %v", offset, got)
 		}
-		if offset < 500 && want[offset] != Open {
+		if offset < 500 && want[offset] != dlq.Open {
 			decided++
 		}
 	}
@@ -96,7 +97,7 @@ func TestOfEachLetterTheLastEntryCounts(t *testing.T) {
 }
 
 func BenchmarkDecode(b *testing.B) {
-	key, value := encodeLetter(ID{"events.dlq", 4, 5}, time.Now().UnixMilli(), Entry{State: Replayed, At: time.Now(), By: "alice@host", To: "events/1/2"})
+	key, value := encodeLetter(dlq.ID{Topic: "events.dlq", Partition: 4, Offset: 5}, time.Now().UnixMilli(), Entry{State: dlq.Replayed, At: time.Now(), By: "alice@host", To: "events/1/2"})
 	rec := fetch.Record{Key: key, Value: value}
 	for b.Loop() {
 		if _, ok := decode(&rec); !ok {
@@ -120,14 +121,14 @@ func TestTheDocumentedEntriesAreThoseWritten(t *testing.T) {
 		seen++
 		if strings.Contains(value, "holder") {
 			var l lockEntry
-			if !unmarshal([]byte(value), &l) || l.After != 17 || len(l.Sending) != 2 || l.V != ledgerVersion {
+			if !unmarshal([]byte(value), &l) || l.After != 17 || len(l.Sending) != 2 || l.V != version {
 				t.Errorf("%s: %+v", value, l)
 			}
 			continue
 		}
 		var e letterEntry
 		ok := unmarshal([]byte(value), &e)
-		if _, written := encodeLetter(ID{}, e.Written, e.Entry); !ok || string(written) != value {
+		if _, written := encodeLetter(dlq.ID{}, e.Written, e.Entry); !ok || string(written) != value {
 			t.Errorf("%s is shown, %s is written", value, written)
 		}
 	}
