@@ -16,7 +16,7 @@ type written int
 
 const (
 	unclear written = iota // it is not known
-	lies                   // the events are in the partition
+	present                // the events are in the partition
 	absent                 // none of them is below the end that the leader knows
 )
 
@@ -65,7 +65,7 @@ func (r *run) look(ctx context.Context, partition int32, items []item) (base int
 				base = rec.Offset
 			}
 			if n++; n == len(items) {
-				return base, lies
+				return base, present
 			}
 		}
 	}

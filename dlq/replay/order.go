@@ -167,30 +167,30 @@ const leap = 2000
 // list; nil for one that is missing.
 func (d *Replayer) fetchAll(ctx context.Context, list []noted, alive func() error) ([]*dlq.Stored, error) {
 	found := make([]*dlq.Stored, len(list))
-	turn := make([]int, len(list))
-	for i := range turn {
-		turn[i] = i
+	byOffset := make([]int, len(list))
+	for i := range byOffset {
+		byOffset[i] = i
 	}
-	slices.SortFunc(turn, func(a, b int) int {
+	slices.SortFunc(byOffset, func(a, b int) int {
 		return cmp.Or(cmp.Compare(list[a].partition, list[b].partition), cmp.Compare(list[a].letter, list[b].letter))
 	})
-	for len(turn) > 0 {
+	for len(byOffset) > 0 {
 		// Letters of one partition that are near each other are read together.
 		n := 1
-		for n < len(turn) && list[turn[n]].partition == list[turn[0]].partition && list[turn[n]].letter-list[turn[n-1]].letter <= leap {
+		for n < len(byOffset) && list[byOffset[n]].partition == list[byOffset[0]].partition && list[byOffset[n]].letter-list[byOffset[n-1]].letter <= leap {
 			n++
 		}
-		if err := d.fetchRun(ctx, list, turn[:n], found, alive); err != nil {
+		if err := d.fetchRun(ctx, list, byOffset[:n], found, alive); err != nil {
 			return nil, err
 		}
-		turn = turn[n:]
+		byOffset = byOffset[n:]
 	}
 	return found, nil
 }
 
 // fetchRun reads letters of one partition, in order of their offsets.
-func (d *Replayer) fetchRun(ctx context.Context, list []noted, turn []int, found []*dlq.Stored, alive func() error) error {
-	first, last := list[turn[0]], list[turn[len(turn)-1]]
+func (d *Replayer) fetchRun(ctx context.Context, list []noted, byOffset []int, found []*dlq.Stored, alive func() error) error {
+	first, last := list[byOffset[0]], list[byOffset[len(byOffset)-1]]
 	for s, err := range d.cfg.Reader.Between(ctx, first.partition, first.letter, last.letter+1) {
 		if err == nil && alive != nil {
 			err = alive()
@@ -198,11 +198,11 @@ func (d *Replayer) fetchRun(ctx context.Context, list []noted, turn []int, found
 		if err != nil {
 			return err
 		}
-		for len(turn) > 0 && list[turn[0]].letter < s.ID.Offset {
-			turn = turn[1:]
+		for len(byOffset) > 0 && list[byOffset[0]].letter < s.ID.Offset {
+			byOffset = byOffset[1:]
 		}
-		if len(turn) > 0 && list[turn[0]].letter == s.ID.Offset {
-			found[turn[0]] = s
+		if len(byOffset) > 0 && list[byOffset[0]].letter == s.ID.Offset {
+			found[byOffset[0]] = s
 		}
 	}
 	return nil

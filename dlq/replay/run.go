@@ -58,7 +58,7 @@ func (d *Replayer) Run(ctx context.Context, p *Plan) error {
 	if err := d.Choose(ctx, r.ledger, r.Plan, func(s *dlq.Stored) error { return r.add(ctx, s) }); err != nil {
 		return err
 	}
-	return r.turn(ctx)
+	return r.sendBatch(ctx)
 }
 
 // run is a running replay.
@@ -112,14 +112,14 @@ func (r *run) add(ctx context.Context, s *dlq.Stored) error {
 		it.orderKey = r.replayer.cfg.OrderKey(value)
 	}
 	if r.bytes > 0 && r.bytes+it.record.Size() > batchSize {
-		if err := r.turn(ctx); err != nil {
+		if err := r.sendBatch(ctx); err != nil {
 			return err
 		}
 	}
 	r.batch = append(r.batch, it)
 	r.bytes += it.record.Size()
 	if len(r.batch) >= r.most() {
-		return r.turn(ctx)
+		return r.sendBatch(ctx)
 	}
 	return nil
 }
@@ -132,9 +132,9 @@ func (r *run) most() int {
 	return max(1, min(batchMost, int(r.Rate)))
 }
 
-// turn waits for the rate, then sends the batch. If the wait is cancelled, the batch is not
+// sendBatch waits for the rate, then sends the batch. If the wait is cancelled, the batch is not
 // sent. A later end of the run does not cut it.
-func (r *run) turn(ctx context.Context) error {
+func (r *run) sendBatch(ctx context.Context) error {
 	for r.Rate > 0 && time.Now().Before(r.next) {
 		if err := r.alive(); err != nil {
 			return err

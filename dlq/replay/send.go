@@ -95,7 +95,7 @@ func (r *run) write(ctx context.Context, partition int32, items []item) (base in
 			return base, err
 		case !topic.Unwritten(err):
 			base, seen := r.look(ctx, partition, items)
-			if seen == lies {
+			if seen == present {
 				return base, nil
 			}
 			// A broker says that it is no longer the leader after the next leader was chosen.
