@@ -23,7 +23,7 @@ import (
 
 	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/cmd/release-forwarder/telemetry"
-	"release-forwarder/dlq"
+	"release-forwarder/dlq/ledger"
 )
 
 // exitMargin is what the forwarder takes at the very most from SIGTERM to its
@@ -408,7 +408,7 @@ func TestScalingKnowsTheMetrics(t *testing.T) {
 }
 
 // ledgerLag is min.compaction.lag.ms of a ledger that the dlq commands make
-// (package dlq, ledger.go): the chain of its locks stands whole for a day.
+// (package dlq/ledger): the chain of its locks stands whole for a day.
 const ledgerLag = 86400000
 
 // TestTopicsKeepWhatTheyHold: the dead-letter topic takes every dead letter, and
@@ -426,7 +426,7 @@ func TestTopicsKeepWhatTheyHold(t *testing.T) {
 		if size, _ := deadLetters.Spec.Config["max.message.bytes"].(int); int64(size) < s.Kafka.MaxRecordBytes+32<<10 {
 			t.Errorf("%s: the dead-letter topic takes %d bytes; a record of %d bytes and its headers do not fit", o.name, size, s.Kafka.MaxRecordBytes)
 		}
-		ledger, is := o.eventTopics[dlq.LedgerTopic(s.DeadLetters.Topic)]
+		ledger, is := o.eventTopics[ledger.Topic(s.DeadLetters.Topic)]
 		if !is || ledger.Spec.Partitions != 1 || ledger.Spec.Config["cleanup.policy"] != "compact" || ledger.Spec.Config["min.compaction.lag.ms"] != ledgerLag {
 			t.Errorf("%s: the ledger's topic is not as the dlq commands make it: %+v", o.name, ledger.Spec)
 		}

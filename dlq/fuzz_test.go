@@ -3,7 +3,6 @@ package dlq
 import (
 	"bytes"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -81,13 +80,13 @@ func checkStored(t *testing.T, headers []kafka.Header) {
 	}
 	checkFit(t, s, headers)
 	for _, changed := range []bool{false, true} {
-		r := s.replayed([]byte("w"), changed)
-		if want := map[bool]string{false: "v", true: "w"}[changed]; string(r.key) != "k" || string(r.value) != want {
-			t.Fatalf("key %q and value %q are sent", r.key, r.value)
+		r := s.Record([]byte("w"), changed)
+		if want := map[bool]string{false: "v", true: "w"}[changed]; string(r.Key) != "k" || string(r.Value) != want {
+			t.Fatalf("key %q and value %q are sent", r.Key, r.Value)
 		}
 		// It fails again.
-		again := Letter{Topic: "events", Stage: StageMapping, Reason: "empty", Headers: asRead(r.headers)}
-		second := parse("events.dlq", 0, &fetch.Record{Headers: checkWritten(t, &again, r.headers)})
+		again := Letter{Topic: "events", Stage: StageMapping, Reason: "empty", Headers: asRead(r.Headers)}
+		second := parse("events.dlq", 0, &fetch.Record{Headers: checkWritten(t, &again, r.Headers)})
 		if second.Unfit() != nil || second.Redrives != min(s.Redrives+1, 1<<countBits-1) || isOrigin([]byte(s.Origin)) && second.Origin != s.Origin {
 			t.Fatalf("replayed as %d from %q, after %d from %q: %v", second.Redrives, second.Origin, s.Redrives, s.Origin, second.Problems)
 		}
@@ -189,104 +188,4 @@ func spoken(raw []byte) (headers []kafka.Header) {
 		headers = append(headers, kafka.Header{Key: string(key), Value: value})
 	}
 	return headers
-}
-
-// FuzzLedgerEntry: a record of the ledger counts only if it is of this version, and means what
-// another reader of its JSON says. In doubt a letter stays open.
-func FuzzLedgerEntry(f *testing.F) {
-	for _, e := range []Entry{{State: Replayed, By: "a", To: "events/1/2"}, {State: Closed, Why: "w", Changed: true}} {
-		key, value := encodeLetter(ID{"events.dlq", 4, 5}, 7, e)
-		f.Add(key, value, int64(9))
-		f.Add(key, bytes.Replace(value, []byte("{"), []byte(` {"STATE":"closed","x":[{}],`), 1), int64(9))
-		f.Add(key, value[:len(value)-1], int64(9))
-	}
-	key, value := encodeLock(lockEntry{Holder: "h", By: "b", After: 3, Sending: []string{"0/7", "x", "1/9223372036854775808"}})
-	f.Add(key, value, int64(9))
-	f.Add(key, value, int64(3))
-	f.Add([]byte(letterKey+"0/5"), []byte(" "), int64(0))
-	f.Add([]byte(letterKey+"007/5"), []byte(`{"v":1,"written":5,"state":"replayed"}`), int64(0))
-	f.Add([]byte(letterKey+"0/5"), []byte(`{"v":2,"v":1,"written":5,"state":"postponed","state":"replayed"}`), int64(0))
-	f.Add([]byte(letterKey+"0/5"), []byte(`{"v":1,"written":5,"state":"postponed"}`), int64(0))
-	f.Add([]byte(letterKey+"0/5"), []byte(`{"v":2,"written":5,"state":"closed"}`), int64(0))
-	f.Fuzz(func(t *testing.T, key, value []byte, offset int64) {
-		d, ok := decode(&fetch.Record{Offset: offset, Key: key, Value: value})
-		switch {
-		case !ok:
-			if tombstone, taken := decode(&fetch.Record{Offset: offset, Key: key}); taken && tombstone.letter.State != Open {
-				t.Fatalf("a record without a value is read as %+v", tombstone)
-			}
-		case !utf8.Valid(value) || !json.Valid(value) || len(value) > maxEntryBytes:
-			t.Fatalf("taken: %q", value)
-		case d.lock != nil:
-			checkLock(t, key, value, offset, d.lock)
-		default:
-			checkEntry(t, key, value, d)
-		}
-	})
-}
-
-// checkEntry compares a letter's entry with its key and value, and with what this program would
-// write.
-func checkEntry(t *testing.T, key, value []byte, d decoded) {
-	t.Helper()
-	if want := fmt.Sprintf("1/letter/%d/%d", d.partition, d.offset); string(key) != want || d.partition < 0 || d.offset < 0 {
-		t.Fatalf("key %q is read as %s", key, want)
-	}
-	var v int
-	var written int64
-	var state string
-	lastOf(t, value, "v", &v)
-	lastOf(t, value, "written", &written)
-	lastOf(t, value, "state", &state)
-	if v != 1 || written != d.letter.Written || state != string(d.letter.State) || d.letter.State != Replayed && d.letter.State != Closed {
-		t.Fatalf("%q is read as %+v", value, d)
-	}
-	_, again := encodeLetter(ID{"events.dlq", d.partition, d.offset}, d.letter.Written, d.letter.Entry)
-	second, ok2 := decode(&fetch.Record{Key: key, Value: again})
-	if tooLong := len(again) > maxEntryBytes; !tooLong && (!ok2 || second != d) {
-		t.Fatalf("%+v was written again as %q and read as %+v", d, again, second)
-	}
-}
-
-func checkLock(t *testing.T, key, value []byte, offset int64, l *lockEntry) {
-	t.Helper()
-	var v int
-	var holder string
-	var released bool
-	after := int64(0)
-	lastOf(t, value, "v", &v)
-	lastOf(t, value, "holder", &holder)
-	lastOf(t, value, "after", &after)
-	lastOf(t, value, "released", &released)
-	if string(key) != "1/lock" || v != 1 || holder == "" || l.Holder != holder || l.After != after || l.Released != released || after < -1 || after >= offset {
-		t.Fatalf("%q at %d is read as %+v", value, offset, l)
-	}
-	c := chain{head: -1}
-	c.apply(offset, l)
-	left := (&lease{ledger: &Ledger{chain: c}}).open(l.Sending)
-	for _, short := range left {
-		if id, err := ParseID(short, "", 1<<31-1); err != nil || id.Partition < 0 || id.Offset < 0 {
-			t.Fatalf("%q is said to be under way", short)
-		}
-	}
-}
-
-// lastOf reads the last member of an object with a name, in upper or lower case, like
-// encoding/json.
-func lastOf(t *testing.T, value []byte, name string, to any) {
-	t.Helper()
-	d := json.NewDecoder(bytes.NewReader(value))
-	if begin, err := d.Token(); err != nil || begin != json.Delim('{') {
-		t.Fatalf("taken, and no object: %q", value)
-	}
-	for d.More() {
-		member, err := d.Token()
-		var raw json.RawMessage
-		if err != nil || d.Decode(&raw) != nil {
-			t.Fatalf("taken, and no object: %q", value)
-		}
-		if strings.EqualFold(member.(string), name) && string(raw) != "null" && json.Unmarshal(raw, to) != nil {
-			t.Fatalf("%s is %s, and yet taken", name, raw)
-		}
-	}
 }

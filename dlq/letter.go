@@ -140,7 +140,7 @@ func Stamp(timestamp int64) string {
 	return strconv.FormatInt(timestamp, 10)
 }
 
-// countBits bounds the count of redrives; it stops at the maximum ([Stored.replayed]).
+// countBits bounds the count of redrives; it stops at the maximum ([Stored.Record]).
 const countBits = 62
 
 func isCount(b []byte) bool {

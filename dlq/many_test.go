@@ -69,14 +69,14 @@ func TestALetterKeepsTheFirstOfTooManyHeaders(t *testing.T) {
 			t.Errorf("%s: %d kept, want %d", c.name, n, c.kept)
 		}
 		// Changed and replayed repeatedly, it is still a record that may be sent.
-		record := s.replayed([]byte("{}"), true)
+		record := s.Record([]byte("{}"), true)
 		for range 3 {
-			sent := headersIn(record.headers)
+			sent := headersIn(record.Headers)
 			if err := CheckHeaders(sent); err != nil {
 				t.Errorf("%s: replayed: %v", c.name, err)
 			}
 			l = Letter{Headers: sent}
-			record = parse("dlq", 0, &fetch.Record{Headers: headersIn(l.headers("g"))}).replayed([]byte("{}"), true)
+			record = parse("dlq", 0, &fetch.Record{Headers: headersIn(l.headers("g"))}).Record([]byte("{}"), true)
 		}
 	}
 }

@@ -9,11 +9,13 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
+
+	"release-forwarder/consumer/topic"
 )
 
 // Config configures a Publisher.
 type Config struct {
-	Wire Wire
+	Wire topic.Wire
 	// Timeout bounds one request; the broker has half of it to gather the acknowledgements.
 	Timeout time.Duration
 	Topic   string
@@ -129,7 +131,7 @@ func (p *Publisher) Exists(ctx context.Context) error {
 func (p *Publisher) partitions(ctx context.Context) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.cfg.Timeout)
 	defer cancel()
-	t, err := described(ctx, p.cfg.Wire, p.cfg.Topic)
+	t, err := topic.Describe(ctx, p.cfg.Wire, p.cfg.Topic)
 	if err != nil {
 		return 0, fmt.Errorf("dead-letter topic %s: %w", p.cfg.Topic, err)
 	}
@@ -201,7 +203,7 @@ func (p *Publisher) produce(partition int, jobs []job) {
 		return
 	}
 	err := p.send(partition, live)
-	if len(live) > 1 && recordRefused(err) {
+	if len(live) > 1 && topic.RecordRefused(err) {
 		for i := range live {
 			p.produce(partition, live[i:i+1])
 		}
@@ -227,7 +229,7 @@ func (p *Publisher) send(partition int, jobs []job) error {
 			Key: protocol.NewBytes(j.letter.Key), Value: protocol.NewBytes(j.letter.Value),
 		}
 	}
-	if _, err := produce(p.ctx, client(p.cfg.Wire, p.cfg.Timeout), p.cfg.Topic, int32(partition), records); err != nil {
+	if _, err := topic.Append(p.ctx, p.cfg.Wire, p.cfg.Timeout, p.cfg.Topic, int32(partition), records); err != nil {
 		return fmt.Errorf("dead-letter topic %s, partition %d: %w", p.cfg.Topic, partition, err)
 	}
 	return nil

@@ -10,11 +10,12 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"release-forwarder/consumer/topic"
 	"release-forwarder/consumer/wire"
 )
 
 // mute is a cluster that answers only metadata requests.
-type mute struct{ Wire }
+type mute struct{ topic.Wire }
 
 func (mute) RoundTrip(ctx context.Context, _ net.Addr, req kafka.Request) (kafka.Response, error) {
 	<-ctx.Done()
@@ -22,14 +23,14 @@ func (mute) RoundTrip(ctx context.Context, _ net.Addr, req kafka.Request) (kafka
 }
 
 func (mute) MetadataOf(context.Context, []string) (*wire.Metadata, error) {
-	return &wire.Metadata{Topics: map[string]wire.Topic{topic: {Partitions: map[int32]wire.Partition{0: {}}}}}, nil
+	return &wire.Metadata{Topics: map[string]wire.Topic{letterTopic: {Partitions: map[int32]wire.Partition{0: {}}}}}, nil
 }
 
-// However many letters wait for a topic that takes none, each is reported within Limit. Only
-// requests count as refusals of the topic, not letters that were never sent.
+// However many letters wait for a letterTopic that takes none, each is reported within Limit. Only
+// requests count as refusals of the letterTopic, not letters that were never sent.
 func TestALetterIsNeverKeptLongerThanItsLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := NewPublisher(Config{Wire: mute{}, Timeout: 10 * time.Second, Topic: topic})
+		p := NewPublisher(Config{Wire: mute{}, Timeout: 10 * time.Second, Topic: letterTopic})
 		const many = 20 * batchLetters // 200 s, one request after the other
 		begun := time.Now()
 		done := make(chan error, many)

@@ -11,16 +11,16 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
-
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
 	"release-forwarder/consumer/fetch"
 	"release-forwarder/consumer/wire"
 )
 
-const topic = "events.dlq"
+const letterTopic = "events.dlq"
 
 // office is a broker and a publisher that writes to it.
 type office struct {
@@ -37,9 +37,9 @@ func open(t *testing.T, options ...kfake.Opt) *office {
 		t.Fatal(err)
 	}
 	t.Cleanup(cluster.Close)
-	w := wire.New(t.Context(), wire.Config{Brokers: cluster.ListenAddrs(), Topics: []string{topic}})
+	w := wire.New(t.Context(), wire.Config{Brokers: cluster.ListenAddrs(), Topics: []string{letterTopic}})
 	o := &office{t: t, cluster: cluster, wire: w, Publisher: NewPublisher(Config{
-		Wire: w, Timeout: 10 * time.Second, Topic: topic, Group: "group",
+		Wire: w, Timeout: 10 * time.Second, Topic: letterTopic, Group: "group",
 	})}
 	return o
 }
@@ -69,10 +69,10 @@ func (o *office) post(ctx context.Context, letters ...*Letter) []error {
 	return errs
 }
 
-// read returns n letters of the topic.
+// read returns n letters of the letterTopic.
 func (o *office) read(n int) []*kgo.Record {
 	o.t.Helper()
-	c, err := kgo.NewClient(kgo.SeedBrokers(o.cluster.ListenAddrs()...), kgo.ConsumeTopics(topic))
+	c, err := kgo.NewClient(kgo.SeedBrokers(o.cluster.ListenAddrs()...), kgo.ConsumeTopics(letterTopic))
 	if err != nil {
 		o.t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func TestARecordIsWrittenByteForByteAndDatedNow(t *testing.T) {
 		{"empty key and null value", []byte{}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			o := open(t, kfake.SeedTopics(3, topic))
+			o := open(t, kfake.SeedTopics(3, letterTopic))
 			before := time.Now().Add(-time.Second)
 			own := []fetch.Header{{Key: "null"}, {Key: "empty", Value: []byte{}}, {Key: "b", Value: []byte{0, 0xff}}}
 			l := &Letter{
@@ -130,7 +130,7 @@ func TestARecordIsWrittenByteForByteAndDatedNow(t *testing.T) {
 }
 
 func TestALetterIsAcknowledgedByAllReplicasAndCompressed(t *testing.T) {
-	o := open(t, kfake.SeedTopics(1, topic))
+	o := open(t, kfake.SeedTopics(1, letterTopic))
 	var acks atomic.Int32
 	acks.Store(99)
 	o.cluster.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
@@ -149,7 +149,7 @@ func TestALetterIsAcknowledgedByAllReplicasAndCompressed(t *testing.T) {
 }
 
 func TestOneLetterThatIsTooLargeKeepsNoOtherFromBeingWritten(t *testing.T) {
-	o := open(t, kfake.SeedTopics(1, topic), kfake.BrokerConfigs(map[string]string{"message.max.bytes": "20000"}))
+	o := open(t, kfake.SeedTopics(1, letterTopic), kfake.BrokerConfigs(map[string]string{"message.max.bytes": "20000"}))
 	noise := make([]byte, 100<<10) // does not compress
 	state := uint64(1)
 	for i := range noise {
@@ -177,13 +177,13 @@ func TestOneLetterThatIsTooLargeKeepsNoOtherFromBeingWritten(t *testing.T) {
 	}
 }
 
-// Letters that may be in the topic are reported, and not written again one by one.
+// Letters that may be in the letterTopic are reported, and not written again one by one.
 func TestLettersInDoubtAreWrittenOnceATry(t *testing.T) {
 	for _, code := range []*kerr.Error{kerr.UnknownServerError, kerr.PolicyViolation, kerr.NotLeaderForPartition} {
-		o := open(t, kfake.SeedTopics(1, topic))
+		o := open(t, kfake.SeedTopics(1, letterTopic))
 		var mu sync.Mutex
 		written := 0
-		o.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: topic, Err: code, Count: -1, When: func(req kmsg.Request) bool {
+		o.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: letterTopic, Err: code, Count: -1, When: func(req kmsg.Request) bool {
 			var batch kmsg.RecordBatch
 			if err := batch.ReadFrom(req.(*kmsg.ProduceRequest).Topics[0].Partitions[0].Records); err != nil {
 				t.Error(err)
@@ -218,7 +218,7 @@ func TestAMissingTopicIsAnErrorUntilItIsThere(t *testing.T) {
 	if o.RefusingSince().IsZero() {
 		t.Error("no dead letter could be written, and nothing is said to refuse them")
 	}
-	if err := o.cluster.CreateTopic(topic, 1, nil); err != nil {
+	if err := o.cluster.CreateTopic(letterTopic, 1, nil); err != nil {
 		t.Fatal(err)
 	}
 	for o.post(t.Context(), &Letter{Topic: "events"})[0] != nil { // until the wire knows it
@@ -227,14 +227,14 @@ func TestAMissingTopicIsAnErrorUntilItIsThere(t *testing.T) {
 	if !o.RefusingSince().IsZero() {
 		t.Error("a dead letter was written, and yet they are said to be refused")
 	}
-	if o.cluster.TopicInfo(topic) == nil || o.Exists(t.Context()) != nil {
-		t.Error("the topic is there and not found")
+	if o.cluster.TopicInfo(letterTopic) == nil || o.Exists(t.Context()) != nil {
+		t.Error("the letterTopic is there and not found")
 	}
 }
 
 func TestRefusingSinceKeepsItsBeginning(t *testing.T) {
-	o := open(t, kfake.SeedTopics(1, topic))
-	fault := o.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: topic, Err: kerr.PolicyViolation, Count: -1})
+	o := open(t, kfake.SeedTopics(1, letterTopic))
+	fault := o.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: letterTopic, Err: kerr.PolicyViolation, Count: -1})
 	if err := o.post(t.Context(), &Letter{Topic: "events"})[0]; !errors.Is(err, kafka.PolicyViolation) {
 		t.Fatal(err)
 	}
@@ -250,7 +250,7 @@ func TestRefusingSinceKeepsItsBeginning(t *testing.T) {
 }
 
 func TestALetterWhoseContextEndedIsNotWritten(t *testing.T) {
-	o := open(t, kfake.SeedTopics(1, topic))
+	o := open(t, kfake.SeedTopics(1, letterTopic))
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := o.post(ended, &Letter{Topic: "events", Value: []byte("cut")})[0]; !errors.Is(err, context.Canceled) {
@@ -265,7 +265,7 @@ func TestALetterWhoseContextEndedIsNotWritten(t *testing.T) {
 }
 
 func TestManyLettersShareRequestsAndEachIsWrittenOnce(t *testing.T) {
-	o := open(t, kfake.SeedTopics(2, topic))
+	o := open(t, kfake.SeedTopics(2, letterTopic))
 	var requests atomic.Int64
 	o.cluster.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
 		o.cluster.KeepControl()
@@ -300,7 +300,7 @@ func TestManyLettersShareRequestsAndEachIsWrittenOnce(t *testing.T) {
 }
 
 func TestCloseCutsALetterThatHangsAndTellsIt(t *testing.T) {
-	o := open(t, kfake.SeedTopics(1, topic))
+	o := open(t, kfake.SeedTopics(1, letterTopic))
 	hang, sent := make(chan struct{}), make(chan struct{})
 	defer close(hang)
 	o.cluster.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {

@@ -8,9 +8,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol"
-
 	"release-forwarder/consumer/fetch"
 )
 
@@ -203,20 +200,6 @@ func (s *Stored) Source() string {
 	return ID{s.Topic, s.Partition, s.Offset}.String()
 }
 
-// parse reads a record of the dead-letter topic. It uses the headers of a replay only if the
-// record was in the topic of replays.
-func (d *Reader) parse(partition int32, rec *fetch.Record) *Stored {
-	s := parse(d.topic, partition, rec)
-	if d.cfg.Replays == "" || s.Topic == d.cfg.Replays || s.Foreign {
-		return s
-	}
-	s.ClaimedRedrives, s.Redrives = s.Redrives, 0
-	if source := s.Source(); s.Origin != source {
-		s.ClaimedOrigin, s.Origin = s.Origin, source
-	}
-	return s
-}
-
 // dated reads the header timestamp. Earlier versions could write a year of more than four
 // digits, which is shown unchanged.
 func dated(text string) (timestamp int64, shown string) {
@@ -274,51 +257,4 @@ func (s *Stored) number(ours map[string]string, name string, bits int, needed bo
 		return -1
 	}
 	return int64(n)
-}
-
-// OriginalHeader is the name of the header with the original value of a record that a person
-// changed before a replay. It does not begin with [HeaderPrefix], so that it stays with the
-// record if it fails again.
-const OriginalHeader = "__forwarder.original"
-
-// replayed returns the record that a replay sends: the original key, value and headers, the
-// count of replays plus one, and the event's origin. A changed value replaces the letter's,
-// and the original goes into a header.
-func (s *Stored) replayed(value []byte, changed bool) *replayRecord {
-	r := &replayRecord{key: s.Key, value: s.Value}
-	r.headers = make([]kafka.Header, 0, s.Headers.Len()+3) // checked to be few
-	kept := false
-	for key, value := range s.Own() {
-		r.headers = append(r.headers, kafka.Header{Key: string(key), Value: value})
-		kept = kept || string(key) == OriginalHeader
-	}
-	if changed {
-		r.value = value
-		if !kept {
-			r.headers = append(r.headers, kafka.Header{Key: OriginalHeader, Value: s.Value})
-		}
-	}
-	r.headers = append(r.headers,
-		kafka.Header{Key: HeaderPrefix + "redrives", Value: strconv.AppendInt(nil, min(int64(s.Redrives)+1, 1<<countBits-1), 10)},
-		kafka.Header{Key: HeaderPrefix + "origin", Value: []byte(s.Origin)})
-	return r
-}
-
-// replayRecord is a record that is ready to send.
-type replayRecord struct {
-	key, value []byte
-	headers    []kafka.Header
-}
-
-// kafka returns the record for one request, with the current time.
-func (r *replayRecord) kafka() kafka.Record {
-	return kafka.Record{Time: time.Now(), Key: protocol.NewBytes(r.key), Value: protocol.NewBytes(r.value), Headers: r.headers}
-}
-
-func (r *replayRecord) size() int {
-	n := len(r.key) + len(r.value) + 64
-	for _, h := range r.headers {
-		n += len(h.Key) + len(h.Value) + headerCost
-	}
-	return n
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/topic"
 )
 
 // A letter keeps the record's timestamp unchanged, and it can be read again. Only a timestamp
@@ -42,7 +43,7 @@ func TestALettersTimestampIsWhatTheRecordHad(t *testing.T) {
 		if s.WrittenAt().IsZero() == believed || (s.Day() == "unknown") == believed {
 			t.Errorf("%d: written at %s, on %s", timestamp, s.WrittenAt(), s.Day())
 		}
-		if due := (Retention{For: time.Hour}).Due(s, 0.5, now); due != (believed && s.WrittenAt().Before(now)) {
+		if due := (topic.Retention{For: time.Hour}).Due(s.WrittenAt(), 0.5, now); due != (believed && s.WrittenAt().Before(now)) {
 			t.Errorf("%d: due %v", timestamp, due)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"release-forwarder/cmd/release-forwarder/connect"
+	"release-forwarder/dlq/ledger"
 )
 
 type dlqCloseCommand struct {
@@ -39,7 +40,7 @@ func (c *dlqCloseCommand) Do(ctx context.Context, sc screen, dial connect.DialFu
 		if err != nil {
 			return err
 		}
-		closed, err := r.reader.Close(ctx, ids, c.Why)
+		closed, err := ledger.Close(ctx, r.decided, r.reader, ids, c.Why)
 		if err != nil {
 			return err
 		}

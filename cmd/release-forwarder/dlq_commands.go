@@ -20,8 +20,11 @@ import (
 	"release-forwarder/cmd/release-forwarder/connect"
 	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/cmd/release-forwarder/visible"
+	"release-forwarder/consumer/topic"
 	"release-forwarder/consumer/wire"
 	"release-forwarder/dlq"
+	"release-forwarder/dlq/ledger"
+	"release-forwarder/dlq/replay"
 	"release-forwarder/mapping"
 )
 
@@ -87,6 +90,14 @@ type dlqRun struct {
 	wire   *wire.Client
 	reader *dlq.Reader
 	to     string // --to
+
+	decided  ledger.Config
+	replayer *replay.Replayer
+}
+
+// ledger reads what was decided of dead letters.
+func (r *dlqRun) ledger(ctx context.Context, watch ...dlq.ID) (*ledger.Ledger, error) {
+	return ledger.Open(ctx, r.decided, watch...)
 }
 
 // openReader loads the settings of groups beside Kafka's and the dead letters',
@@ -99,7 +110,7 @@ func openReader(ctx context.Context, sc screen, dial connect.DialFunc, allGroups
 	for _, w := range warnings {
 		sc.say("warning: %s", w)
 	}
-	topics := []string{s.Kafka.Topic, s.DeadLetters.Topic, dlq.LedgerTopic(s.DeadLetters.Topic), s.Kafka.ReplayTopic, to}
+	topics := []string{s.Kafka.Topic, s.DeadLetters.Topic, ledger.Topic(s.DeadLetters.Topic), s.Kafka.ReplayTopic, to}
 	topics = slices.DeleteFunc(topics, func(t string) bool { return t == "" })
 	slices.Sort(topics)
 	connected, hangUp := context.WithCancel(context.Background())
@@ -120,12 +131,16 @@ func openReader(ctx context.Context, sc screen, dial connect.DialFunc, allGroups
 	}
 	r := &dlqRun{screen: sc, s: s, to: to, wire: k.Wire}
 	r.reader = dlq.NewReader(dlq.ReaderConfig{
-		Wire: r.wire, ClientID: s.Kafka.ClientID, Brokers: s.Kafka.Brokers, Topic: s.DeadLetters.Topic, Group: group, By: whoami(), Replays: target(s, ""),
-		OrderKey: mapping.OrderKey, Lot: func(value []byte) string { lot, _ := mapping.Identify(value); return lot },
-		LargeLedger: func(entries int64) {
-			sc.say("reading what was decided of dead letters before: up to %s entries of %s", number(entries), dlq.LedgerTopic(s.DeadLetters.Topic))
-		},
+		Wire: r.wire, ClientID: s.Kafka.ClientID, Topic: s.DeadLetters.Topic, Group: group, Replays: target(s, ""),
+		Lot: func(value []byte) string { lot, _ := mapping.Identify(value); return lot },
 	})
+	r.decided = ledger.Config{
+		Wire: r.wire, ClientID: s.Kafka.ClientID, Brokers: s.Kafka.Brokers, Topic: s.DeadLetters.Topic, By: whoami(),
+		Large: func(entries int64) {
+			sc.say("reading what was decided of dead letters before: up to %s entries of %s", number(entries), ledger.Topic(s.DeadLetters.Topic))
+		},
+	}
+	r.replayer = replay.New(replay.Config{Wire: r.wire, ClientID: s.Kafka.ClientID, Reader: r.reader, Ledger: r.decided, OrderKey: mapping.OrderKey})
 	return r.explain(work(r))
 }
 
@@ -156,11 +171,11 @@ func (r *dlqRun) explain(err error) error {
 	if _, is := errors.AsType[*dlq.OtherGroupError](err); is {
 		return fmt.Errorf("%w; set KAFKA_GROUP_ID to it, or give --all-groups", err)
 	}
-	topic, is := errors.AsType[*dlq.TopicError](err)
+	failed, is := errors.AsType[*topic.Error](err)
 	if !is || !errors.Is(err, kafka.UnknownTopicOrPartition) {
 		return err
 	}
-	switch topic.Topic {
+	switch failed.Topic {
 	case r.to:
 		return fmt.Errorf("%w; check --to", err)
 	case r.s.DeadLetters.Topic:
@@ -204,9 +219,9 @@ type dlqFilterFlags struct {
 }
 
 // within looks whether the partitions asked for are among the topic's.
-func (f *dlqFilterFlags) within(topic string, spans []dlq.Span, filter *dlq.Filter) error {
+func (f *dlqFilterFlags) within(name string, spans []topic.Span, filter *dlq.Filter) error {
 	if filter.ByPartition && int(filter.FirstPartition) >= len(spans) {
-		return fmt.Errorf("--partition: %s has partitions 0 to %d only", topic, len(spans)-1)
+		return fmt.Errorf("--partition: %s has partitions 0 to %d only", name, len(spans)-1)
 	}
 	return nil
 }
@@ -276,18 +291,22 @@ type dlqRetentionFlags struct {
 }
 
 // retention asks for it, unless it is given.
-func (f *dlqRetentionFlags) retention(ctx context.Context, r *dlqRun) (dlq.Retention, error) {
+func (f *dlqRetentionFlags) retention(ctx context.Context, r *dlqRun) (topic.Retention, error) {
 	if f.RetentionShare <= 0 || f.RetentionShare > 1 {
-		return dlq.Retention{}, fmt.Errorf("--retention-share: %v is not above 0 and at most 1", f.RetentionShare)
+		return topic.Retention{}, fmt.Errorf("--retention-share: %v is not above 0 and at most 1", f.RetentionShare)
 	}
 	if f.Retention == "" {
-		return r.reader.Retention(ctx)
+		kept, err := r.reader.Retention(ctx)
+		if failed, is := errors.AsType[*topic.Error](err); is {
+			failed.Remedy += ", or say with --retention how long it keeps records"
+		}
+		return kept, err
 	}
 	d, err := duration(f.Retention)
 	if err != nil || d == 0 {
-		return dlq.Retention{}, fmt.Errorf("--retention: %q is no duration; give for example 7d or 36h", f.Retention)
+		return topic.Retention{}, fmt.Errorf("--retention: %q is no duration; give for example 7d or 36h", f.Retention)
 	}
-	return dlq.Retention{For: d}, nil
+	return topic.Retention{For: d}, nil
 }
 
 // number writes a count with separators, as 1,234,567.

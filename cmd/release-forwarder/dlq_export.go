@@ -51,7 +51,7 @@ func (c *dlqExportCommand) Do(ctx context.Context, sc screen, dial connect.DialF
 		if err := c.within(r.s.DeadLetters.Topic, spans, filter); err != nil {
 			return err
 		}
-		ledger, err := r.reader.Ledger(ctx)
+		ledger, err := r.ledger(ctx)
 		if err != nil {
 			return err
 		}

@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"release-forwarder/cmd/release-forwarder/connect"
+	"release-forwarder/consumer/topic"
 	"release-forwarder/dlq"
+	"release-forwarder/dlq/ledger"
 )
 
 type dlqListCommand struct {
@@ -80,7 +82,7 @@ func (c *dlqListCommand) list(ctx context.Context, r *dlqRun, filter *dlq.Filter
 		return err
 	}
 	retention, retentionErr := c.retention(ctx, r)
-	ledger, err := r.reader.Ledger(ctx)
+	ledger, err := r.ledger(ctx)
 	if err != nil {
 		return err
 	}
@@ -105,7 +107,7 @@ func (c *dlqListCommand) list(ctx context.Context, r *dlqRun, filter *dlq.Filter
 		if state != dlq.Open && !c.All {
 			continue
 		}
-		if state == dlq.Open && retention.Due(s, c.RetentionShare, now) {
+		if state == dlq.Open && retention.Due(s.WrittenAt(), c.RetentionShare, now) {
 			due++
 		}
 		if err := w.write(s, state); err != nil {
@@ -132,7 +134,7 @@ func (c *dlqListCommand) list(ctx context.Context, r *dlqRun, filter *dlq.Filter
 }
 
 // count prints how many dead letters are open, by reason.
-func (c *dlqListCommand) count(ctx context.Context, r *dlqRun, out *bufio.Writer, spans []dlq.Span, ledger *dlq.Ledger, filter *dlq.Filter, seen *passed) error {
+func (c *dlqListCommand) count(ctx context.Context, r *dlqRun, out *bufio.Writer, spans []topic.Span, ledger *ledger.Ledger, filter *dlq.Filter, seen *passed) error {
 	tally, begun, whole := dlq.NewTally(), time.Now(), true
 	for s, err := range r.reader.Letters(ctx, spans, filter) {
 		if err != nil {
@@ -175,7 +177,7 @@ func (c *dlqListCommand) count(ctx context.Context, r *dlqRun, out *bufio.Writer
 }
 
 // widest is how wide the IDs of a topic are.
-func widest(topic string, spans []dlq.Span) int {
+func widest(topic string, spans []topic.Span) int {
 	width := 0
 	for _, span := range spans {
 		width = max(width, len(dlq.ID{Topic: topic, Partition: span.Partition, Offset: max(0, span.End-1)}.String()))
@@ -233,7 +235,7 @@ func (w *deadLetterWriter) write(s *dlq.Stored, state dlq.State) error {
 
 // warnOfRetention says on standard error what retention takes soon, or why that
 // cannot be told.
-func warnOfRetention(r *dlqRun, retention dlq.Retention, err error, due int, share float64) {
+func warnOfRetention(r *dlqRun, retention topic.Retention, err error, due int, share float64) {
 	switch {
 	case err != nil:
 		r.say("warning: whether retention takes dead letters soon cannot be told: %v", err)

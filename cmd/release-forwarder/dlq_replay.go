@@ -14,6 +14,8 @@ import (
 	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/cmd/release-forwarder/visible"
 	"release-forwarder/dlq"
+	"release-forwarder/dlq/ledger"
+	"release-forwarder/dlq/replay"
 	"release-forwarder/mapping"
 )
 
@@ -95,9 +97,9 @@ type replayJob struct {
 	*dlqRun
 	c      *dlqReplayCommand
 	to     string
-	target dlq.Target
+	target replay.Target
 	mender *mender // nil: nothing is changed
-	replay *dlq.Replay
+	replay *replay.Plan
 	seen   *passed
 
 	chosen, sent int
@@ -126,7 +128,7 @@ func (j *replayJob) run(ctx context.Context, filter *dlq.Filter) error {
 			return err
 		}
 	}
-	tracker, err := j.reader.Track(ctx, j.to, j.s.Kafka.GroupID)
+	tracker, err := replay.Track(ctx, j.reader, j.to, j.s.Kafka.GroupID)
 	if err != nil {
 		return err
 	}
@@ -143,10 +145,10 @@ func (j *replayJob) run(ctx context.Context, filter *dlq.Filter) error {
 
 // prepare puts together what to replay.
 func (j *replayJob) prepare(ctx context.Context, filter *dlq.Filter) error {
-	if j.to == j.s.DeadLetters.Topic || j.to == dlq.LedgerTopic(j.s.DeadLetters.Topic) {
+	if j.to == j.s.DeadLetters.Topic || j.to == ledger.Topic(j.s.DeadLetters.Topic) {
 		return fmt.Errorf("events cannot be replayed to %s: it holds the dead letters", j.to)
 	}
-	j.replay = &dlq.Replay{To: j.to, Filter: filter, Limit: j.c.Limit, Again: j.c.Again, MaxRedrives: j.c.MaxRedrives, Rate: j.c.Rate}
+	j.replay = &replay.Plan{To: j.to, Filter: filter, Limit: j.c.Limit, Again: j.c.Again, MaxRedrives: j.c.MaxRedrives, Rate: j.c.Rate}
 	if len(j.c.ID) > 0 {
 		ids, err := j.ids(ctx, j.c.ID)
 		if err != nil {
@@ -181,14 +183,14 @@ func (j *replayJob) choose(ctx context.Context) error {
 	if err := j.c.within(j.s.DeadLetters.Topic, j.replay.Spans, j.replay.Filter); err != nil {
 		return err
 	}
-	if j.target, err = j.reader.Target(ctx, j.to); err != nil {
+	if j.target, err = j.replayer.Target(ctx, j.to); err != nil {
 		return err
 	}
-	ledger, err := j.reader.Ledger(ctx)
+	ledger, err := j.ledger(ctx)
 	if err != nil {
 		return err
 	}
-	if j.replay.Order, err = j.reader.Order(ctx, ledger, j.replay); err != nil {
+	if j.replay.Order, err = j.replayer.Order(ctx, ledger, j.replay); err != nil {
 		return err
 	}
 	if len(j.c.ID) == 0 { // else each dead letter left out is told of
@@ -202,7 +204,7 @@ func (j *replayJob) choose(ctx context.Context) error {
 	plan := *j.replay
 	plan.LeftOut = j.leftOut
 	out := bufio.NewWriter(j.out)
-	err = j.reader.Choose(ctx, ledger, &plan, func(s *dlq.Stored) error {
+	err = j.replayer.Choose(ctx, ledger, &plan, func(s *dlq.Stored) error {
 		changed := false
 		if j.mender != nil {
 			value, err := j.mender.change(s)
@@ -269,7 +271,7 @@ func (j *replayJob) ask() error {
 }
 
 // send sends, with progress.
-func (j *replayJob) send(ctx context.Context, tracker *dlq.Tracker) error {
+func (j *replayJob) send(ctx context.Context, tracker *replay.Tracker) error {
 	j.say("replaying %s dead letters of %s to %s", number(j.chosen), j.s.DeadLetters.Topic, j.to)
 	p := newProgress(j.screen, "sent", j.chosen)
 	j.replay.Waiting = func(by string) {
@@ -290,7 +292,7 @@ func (j *replayJob) send(ctx context.Context, tracker *dlq.Tracker) error {
 			j.leftOut(s, err)
 		}
 	}
-	err := j.reader.Replay(ctx, j.replay)
+	err := j.replayer.Run(ctx, j.replay)
 	p.end()
 	fmt.Fprintf(j.out, "%s sent to %s", number(j.sent), j.to)
 	if j.left > 0 {
@@ -314,14 +316,14 @@ func foreseen(err error) bool {
 	if _, is := errors.AsType[*dlq.UnfitError](err); is {
 		return true
 	}
-	if _, is := errors.AsType[*dlq.DecidedError](err); is {
+	if _, is := errors.AsType[*replay.DecidedError](err); is {
 		return true
 	}
-	return errors.Is(err, dlq.ErrOften) || errors.Is(err, dlq.ErrUnchosen) || errors.Is(err, errUnmendable)
+	return errors.Is(err, replay.ErrOften) || errors.Is(err, replay.ErrUnchosen) || errors.Is(err, errUnmendable)
 }
 
 func (j *replayJob) leftOut(s *dlq.Stored, err error) {
-	if _, is := errors.AsType[*dlq.DecidedError](err); is {
+	if _, is := errors.AsType[*replay.DecidedError](err); is {
 		// That is what was wanted: a repeated command fails for nothing.
 		j.say("passed over: %v; --again sends it again", err)
 		return
@@ -331,7 +333,7 @@ func (j *replayJob) leftOut(s *dlq.Stored, err error) {
 	// enough, are passed over by a replay of all; asked for by its ID it is a
 	// failure.
 	unfit, _ := errors.AsType[*dlq.UnfitError](err)
-	if len(j.c.ID) > 0 || unfit == nil && !errors.Is(err, dlq.ErrOften) {
+	if len(j.c.ID) > 0 || unfit == nil && !errors.Is(err, replay.ErrOften) {
 		j.failed++
 	}
 	if j.left <= leftOutShown {

@@ -10,6 +10,7 @@ import (
 	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/cmd/release-forwarder/visible"
 	"release-forwarder/dlq"
+	"release-forwarder/dlq/ledger"
 	"release-forwarder/mapping"
 	"release-forwarder/upstream"
 )
@@ -53,7 +54,7 @@ func (c *dlqShowCommand) Do(ctx context.Context, sc screen, dial connect.DialFun
 		if err != nil {
 			return err
 		}
-		ledger, err := r.reader.Ledger(ctx, ids...)
+		ledger, err := r.ledger(ctx, ids...)
 		if err != nil {
 			return err
 		}
@@ -70,7 +71,7 @@ func (c *dlqShowCommand) Do(ctx context.Context, sc screen, dial connect.DialFun
 // shownWhole is what show prints, as JSON as it stands.
 type shownWhole struct {
 	shownDeadLetter
-	Decided *dlq.Entry `json:"decided,omitempty"`
+	Decided *ledger.Entry `json:"decided,omitempty"`
 	// Request is what the event becomes, StringToSign what is signed then; both are
 	// absent where it cannot be mapped, and Unmappable says why.
 	Request      []shownMember `json:"request,omitempty"`
@@ -79,7 +80,7 @@ type shownWhole struct {
 	Replay       string        `json:"replay"`
 }
 
-func (c *dlqShowCommand) show(ctx context.Context, r *dlqRun, s *dlq.Stored, ledger *dlq.Ledger) error {
+func (c *dlqShowCommand) show(ctx context.Context, r *dlqRun, s *dlq.Stored, ledger *ledger.Ledger) error {
 	w := shownWhole{shownDeadLetter: showDeadLetter(s, ledger.State(s), c.Reveal, true), Decided: ledger.Entry(s)}
 	if w.Decided != nil {
 		w.AsStated = append(w.AsStated, "decided")
@@ -125,7 +126,7 @@ func (c *dlqShowCommand) outlook(ctx context.Context, r *dlqRun, s *dlq.Stored, 
 	if err := s.Unfit(); err != nil {
 		return "refuses: " + err.Error()
 	}
-	topic, err := r.reader.Target(ctx, to)
+	topic, err := r.replayer.Target(ctx, to)
 	if err != nil {
 		return "refuses: " + err.Error()
 	}

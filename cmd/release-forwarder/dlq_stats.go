@@ -12,6 +12,7 @@ import (
 
 	"release-forwarder/cmd/release-forwarder/connect"
 	"release-forwarder/dlq"
+	"release-forwarder/dlq/ledger"
 )
 
 type dlqStatsCommand struct {
@@ -64,7 +65,7 @@ func (c *dlqStatsCommand) count(ctx context.Context, r *dlqRun, filter *dlq.Filt
 	if c.Check && retentionErr != nil {
 		return retentionErr
 	}
-	ledger, err := r.reader.Ledger(ctx)
+	ledger, err := r.ledger(ctx)
 	if err != nil {
 		return err
 	}
@@ -73,7 +74,7 @@ func (c *dlqStatsCommand) count(ctx context.Context, r *dlqRun, filter *dlq.Filt
 		if err != nil {
 			return err
 		}
-		tally.Add(s, ledger.State(s), retention.Due(s, c.RetentionShare, now))
+		tally.Add(s, ledger.State(s), retention.Due(s.WrittenAt(), c.RetentionShare, now))
 	}
 	if err := seen.mistaken(); err != nil {
 		return err
@@ -98,7 +99,7 @@ func (c *dlqStatsCommand) count(ctx context.Context, r *dlqRun, filter *dlq.Filt
 	return err
 }
 
-func (c *dlqStatsCommand) print(r *dlqRun, t *dlq.Tally, ledger *dlq.Ledger, now time.Time) error {
+func (c *dlqStatsCommand) print(r *dlqRun, t *dlq.Tally, ledger *ledger.Ledger, now time.Time) error {
 	group := "group " + r.s.Kafka.GroupID
 	if c.AllGroups {
 		group = "all groups"

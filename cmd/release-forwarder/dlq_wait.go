@@ -10,14 +10,14 @@ import (
 
 	"release-forwarder/consumer/offsets"
 	"release-forwarder/consumer/progress"
-	"release-forwarder/dlq"
+	"release-forwarder/dlq/replay"
 )
 
 // lookEvery is how often --wait looks at the group's commits.
 const lookEvery = time.Second
 
 // follow waits until the replayed events have ended, and counts how.
-func (j *replayJob) follow(ctx context.Context, tracker *dlq.Tracker) error {
+func (j *replayJob) follow(ctx context.Context, tracker *replay.Tracker) error {
 	if j.c.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, j.c.Timeout)
@@ -26,7 +26,7 @@ func (j *replayJob) follow(ctx context.Context, tracker *dlq.Tracker) error {
 	j.say("following %s events until group %s has finished with them", number(j.sent), j.s.Kafka.GroupID)
 	p := newProgress(j.screen, "ended", j.sent)
 	told := false
-	look := func(ctx context.Context) (dlq.Progress, error) {
+	look := func(ctx context.Context) (replay.Progress, error) {
 		partitions, err := offsets.ReadProgress(ctx, j.wire, j.s.Kafka.GroupID, []string{j.to})
 		if err != nil {
 			return nil, explainOffsets(err)
@@ -37,8 +37,8 @@ func (j *replayJob) follow(ctx context.Context, tracker *dlq.Tracker) error {
 		}
 		return groupProgress(partitions), nil
 	}
-	var outcome dlq.Outcome
-	err := tracker.Follow(ctx, lookEvery, look, func(f dlq.Outcome) {
+	var outcome replay.Outcome
+	err := tracker.Follow(ctx, lookEvery, look, func(f replay.Outcome) {
 		outcome = f
 		p.set(f.Accepted + f.Failed)
 	})
@@ -58,7 +58,7 @@ func (j *replayJob) follow(ctx context.Context, tracker *dlq.Tracker) error {
 // groupProgress is what a group's commits tell, ordered by topic and partition.
 type groupProgress []offsets.PartitionProgress
 
-// Done implements dlq.Progress: below the commit, or finished beyond it.
+// Done implements replay.Progress: below the commit, or finished beyond it.
 func (g groupProgress) Done(topic string, partition int32, offset int64) bool {
 	i, found := slices.BinarySearchFunc(g, offset, func(p offsets.PartitionProgress, _ int64) int {
 		return cmp.Or(cmp.Compare(p.Topic, topic), cmp.Compare(p.Partition, partition))

@@ -10,7 +10,9 @@ import (
 
 	"release-forwarder/consumer/fetch"
 	"release-forwarder/consumer/offsets"
+	"release-forwarder/consumer/topic"
 	"release-forwarder/dlq"
+	"release-forwarder/dlq/ledger"
 )
 
 // mostDeadLetters bounds the dead letters that are kept in memory to be set beside
@@ -46,9 +48,9 @@ type foundDeadLetter struct {
 
 // searched is a topic whose events are looked through.
 type searched struct {
-	log   *dlq.Log
+	log   *topic.Log
 	name  string
-	spans []dlq.Span
+	spans []topic.Span
 }
 
 // find looks at the topics' ends, then at the group's progress, then at the
@@ -83,7 +85,7 @@ func (f *finder) open(ctx context.Context) ([]searched, error) {
 	}
 	var topics []searched
 	for i, name := range names {
-		t := searched{log: dlq.NewLog(f.r.wire, f.r.s.Kafka.ClientID, name), name: name}
+		t := searched{log: topic.NewLog(f.r.wire, f.r.s.Kafka.ClientID, name), name: name}
 		var err error
 		if t.spans, err = t.log.Spans(ctx); err != nil {
 			if i > 0 && errors.Is(err, kafka.UnknownTopicOrPartition) {
@@ -180,7 +182,7 @@ func (f *finder) trouble(what string) {
 // record was sent, so no dead letter of a record dated since a time lies before
 // it; where the record's producer has a clock that is ahead, none of this holds.
 func (f *finder) readDeadLetters(ctx context.Context) error {
-	log := dlq.NewLog(f.r.wire, f.r.s.Kafka.ClientID, f.r.s.DeadLetters.Topic)
+	log := topic.NewLog(f.r.wire, f.r.s.Kafka.ClientID, f.r.s.DeadLetters.Topic)
 	spans, err := log.Spans(ctx)
 	if errors.Is(err, kafka.UnknownTopicOrPartition) {
 		f.print.reach(topicReach{Topic: f.r.s.DeadLetters.Topic, Holds: "letters", Missing: true})
@@ -195,13 +197,13 @@ func (f *finder) readDeadLetters(ctx context.Context) error {
 	if spans, err = log.Since(ctx, spans, f.span.since); err != nil {
 		return err
 	}
-	ledger, err := f.r.reader.Ledger(ctx)
+	ledger, err := f.r.ledger(ctx)
 	if err != nil {
 		ledger = nil
 		f.trouble("what was replayed or closed is not told: " + err.Error())
 	}
 	for _, span := range spans {
-		for s, err := range f.r.reader.Letters(ctx, []dlq.Span{span}, nil) {
+		for s, err := range f.r.reader.Letters(ctx, []topic.Span{span}, nil) {
 			if err != nil {
 				if ctx.Err() != nil {
 					return err
@@ -218,7 +220,7 @@ func (f *finder) readDeadLetters(ctx context.Context) error {
 }
 
 // keep takes a dead letter that fits.
-func (f *finder) keep(s *dlq.Stored, ledger *dlq.Ledger) error {
+func (f *finder) keep(s *dlq.Stored, ledger *ledger.Ledger) error {
 	f.print.read++
 	if _, dated := fetch.TimeOf(s.Timestamp); !f.span.has(s.Written) && (!dated || !f.span.has(s.Timestamp)) || !f.wanted.match(s.Value) {
 		return nil

@@ -15,8 +15,8 @@ import (
 	"release-forwarder/cmd/release-forwarder/telemetry"
 	"release-forwarder/consumer"
 	"release-forwarder/consumer/membership"
+	"release-forwarder/consumer/topic"
 	"release-forwarder/consumer/wire"
-	"release-forwarder/dlq"
 )
 
 const (
@@ -46,7 +46,7 @@ type retention struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	topics map[string]dlq.Retention
+	topics map[string]topic.Retention
 	starts map[membership.Partition][]movement // by partition
 
 	// run's alone, by topic whose configuration cannot be read:
@@ -63,7 +63,7 @@ type movement struct {
 func newRetention(k *connect.Kafka, clientID string, log *slog.Logger) *retention {
 	return &retention{
 		wire: k.Wire, clientID: clientID, log: log, changed: make(chan struct{}, 1), blind: map[string]time.Time{}, hidden: map[string]bool{},
-		topics: map[string]dlq.Retention{}, starts: map[membership.Partition][]movement{},
+		topics: map[string]topic.Retention{}, starts: map[membership.Partition][]movement{},
 	}
 }
 
@@ -97,15 +97,15 @@ func (r *retention) look(ctx context.Context, held []consumer.PartitionStatus) {
 	for _, p := range held {
 		topics[p.Topic] = true
 	}
-	for topic := range topics {
-		log := dlq.NewLog(r.wire, r.clientID, topic)
+	for name := range topics {
+		log := topic.NewLog(r.wire, r.clientID, name)
 		kept, err := log.Retention(ctx)
-		r.tell(ctx, topic, err)
+		r.tell(ctx, name, err)
 		if err != nil {
 			continue
 		}
 		spans, _ := log.Bounds(ctx) // a partition without a leader hides no other
-		r.note(topic, kept, spans)
+		r.note(name, kept, spans)
 	}
 }
 
@@ -140,13 +140,13 @@ func (r *retention) knows(topic string) bool {
 	return known
 }
 
-func (r *retention) note(topic string, kept dlq.Retention, spans []dlq.Span) {
+func (r *retention) note(name string, kept topic.Retention, spans []topic.Span) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()
-	r.topics[topic] = kept
+	r.topics[name] = kept
 	for _, s := range spans {
-		at := membership.Partition{Topic: topic, Number: s.Partition}
+		at := membership.Partition{Topic: name, Number: s.Partition}
 		moved := slices.Concat(r.starts[at], []movement{{now, s.First, s.End}})
 		for len(moved) > 1 && now.Sub(moved[0].at) > startsKept {
 			moved = moved[1:]

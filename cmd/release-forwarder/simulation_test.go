@@ -60,7 +60,7 @@ func simulated(t *testing.T) settings.Settings {
 func TestSimulation(t *testing.T) {
 	base := simulated(t)
 	if *simulateSeed != 0 {
-		replay(t, base)
+		replaySeed(t, base)
 		return
 	}
 	r := newReport()
@@ -154,9 +154,9 @@ func seek(t *testing.T, base settings.Settings, m *mistake, first uint64) (n int
 	return 0, ""
 }
 
-// replay plays one seed as often as asked, and tells of the first run that breaks
+// replaySeed plays one seed as often as asked, and tells of the first run that breaks
 // something, or of the only one.
-func replay(t *testing.T, base settings.Settings) {
+func replaySeed(t *testing.T, base settings.Settings) {
 	var m *mistake
 	if *simulateOnly != "" {
 		all := mistakes()

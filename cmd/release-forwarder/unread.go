@@ -13,8 +13,8 @@ import (
 	"release-forwarder/consumer"
 	"release-forwarder/consumer/membership"
 	"release-forwarder/consumer/offsets"
+	"release-forwarder/consumer/topic"
 	"release-forwarder/consumer/wire"
-	"release-forwarder/dlq"
 )
 
 const (
@@ -166,7 +166,7 @@ func (u *unread) ask(ctx context.Context, held []consumer.PartitionStatus) {
 			slots <- struct{}{}
 			defer func() { <-slots }()
 			if looks {
-				l.peek(dlq.NewLog(u.wire, u.clientID, p.Topic).Peek(ctx, p.Partition, p.Position))
+				l.peek(topic.NewLog(u.wire, u.clientID, p.Topic).Peek(ctx, p.Partition, p.Position))
 			}
 			if asks {
 				l.producer, l.asked = u.producer(ctx, p), time.Now()
