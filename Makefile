@@ -41,8 +41,9 @@ test: ## all tests that need nothing but Go
 unraced := TestLimitAgainstTheBestFixedOne|TestATransactionWithoutATimeToBelieve|TestSimulationFindsEveryMistake|TestNothingOfATopicMadeAnew|TestNothingOfATruncatedLog|TestTheLogsPage|TestRealLogs|TestPendingMemoryStays|TestABatchThatUnpacks|TestADamagedBatch|TestALeaderThatLags|TestAThrottlingBroker|TestRetentionThatOvertakes|TestTheCommandsReadDeadLettersOfManyHeaders|TestRecordsOfManyHeadersThatAreHeld
 
 race: ## the same tests under the race detector, with fewer seeds and shorter outages
-	$(GO) test -race -skip '$(unraced)' $$($(GO) list ./... | grep -v /cmd/release-forwarder$$)
-	$(GO) test -race -timeout 20m ./cmd/release-forwarder -skip '$(unraced)' -simulate.seeds 60 -outage.days 0.1
+	$(GO) test -race -skip '$(unraced)' $$($(GO) list ./... | grep -v '/app/simulation$$\|/app/scenario$$')
+	$(GO) test -race -timeout 20m ./cmd/release-forwarder/app/simulation -skip '$(unraced)' -simulate.seeds 60
+	$(GO) test -race -timeout 20m ./cmd/release-forwarder/app/scenario -skip '$(unraced)' -outage.days 0.1
 
 fuzz: ## every fuzz target for FUZZTIME each, one after the other (FUZZTIME=5m)
 	.ci/fuzz
@@ -65,7 +66,7 @@ generate: ## rewrite the generated parts of the documentation
 	$(GO) test ./cmd/release-forwarder/telemetry -update
 	$(GO) test ./cmd/release-forwarder/events -update
 	$(GO) test ./deployments -run TestTheTableOfRights -update
-	$(GO) test ./cmd/release-forwarder -run TestTheLogsPageIsWhatWasMeasured -logs.update
+	$(GO) test ./cmd/release-forwarder/app/kafkalogs -run TestTheLogsPageIsWhatWasMeasured -logs.update
 	$(GO) test ./cmd/release-forwarder -run TestTheDLQPageIsTheHelp -update
 
 test-kafka: ## the acceptance suite on a real Apache Kafka, 1 broker and 3 (BROKERS=1, KAFKA_VERSION=…; Java 17 and Maven)
@@ -78,11 +79,12 @@ kafka-down: ## end the brokers that test-kafka left running, if any
 simulate: export ledger = $(abspath $(LEDGER))
 
 simulate: ## the whole service under faults drawn from seeds, and an outage of DAYS, in virtual time (SEEDS=50000 FROM=1 DAYS=30); adds to the ledger and prints it
-	$(GO) test ./cmd/release-forwarder -count=1 -v -timeout 24h -run 'TestSimulation$$|TestAnOutageOfDays' -outage.days "$$DAYS" -simulate.seeds "$$SEEDS" -simulate.from "$$FROM" \
+	$(GO) test ./cmd/release-forwarder/app/scenario -count=1 -v -timeout 24h -run TestAnOutageOfDays -outage.days "$$DAYS"
+	$(GO) test ./cmd/release-forwarder/app/simulation -count=1 -v -timeout 24h -run 'TestSimulation$$' -simulate.seeds "$$SEEDS" -simulate.from "$$FROM" \
 		-simulate.commit "$$(git describe --always --dirty 2>/dev/null || echo unknown)" -simulate.ledger "$$ledger"
 
 replay: ## one seed with its story and the replicas' logs (SEED=7 TIMES=100; MISTAKE="…" with a deliberate mistake); Linux
-	@mkdir -p $(BIN) && $(GO) build -o $(BIN)/steady .ci/simulate/steady.go && $(GO) test -c -o $(BIN)/simulation.test ./cmd/release-forwarder
+	@mkdir -p $(BIN) && $(GO) build -o $(BIN)/steady .ci/simulate/steady.go && $(GO) test -c -o $(BIN)/simulation.test ./cmd/release-forwarder/app/simulation
 	@$(BIN)/steady -times "$$TIMES" $$( [ "$$TIMES" = 1 ] || echo -quiet ) $(BIN)/simulation.test -test.v -test.run 'TestSimulation$$' \
 		-simulate.seed "$$SEED" -simulate.mistake "$$MISTAKE" $$( [ "$$TIMES" != 1 ] || echo -simulate.log )
 

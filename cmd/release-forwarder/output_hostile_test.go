@@ -25,6 +25,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"release-forwarder/cmd/release-forwarder/cli/console"
 	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/cmd/release-forwarder/telemetry"
 	"release-forwarder/cmd/release-forwarder/visible"
@@ -309,32 +310,8 @@ func TestCheckTellsAValuesLineEndFromItsOwn(t *testing.T) {
 			t.Errorf("not there: %s", want)
 		}
 	}
-	if code != exitAsked || strings.Contains(out, "\nother.json") {
+	if code != console.ExitAsked || strings.Contains(out, "\nother.json") {
 		t.Errorf("%d\n%s%s", code, out, beside)
-	}
-}
-
-// A bar steers the terminal, and goes no other way.
-func TestABarIsDrawnBesideTheBorder(t *testing.T) {
-	var terminal, lines bytes.Buffer
-	sc := screen{err: visible.NewWriter(&lines), bar: &terminal}
-	p := newProgress(sc, "sent", 2)
-	p.set(1)
-	p.set(2)
-	p.end()
-	if !strings.Contains(terminal.String(), "\r") || !strings.Contains(terminal.String(), "100%") {
-		t.Errorf("drawn: %q", terminal.String())
-	}
-	if lines.String() != "\n" {
-		t.Errorf("lines: %q", lines.String())
-	}
-	pipe, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer pipe.Close()
-	if o := newOutput(io.Discard, pipe); o.bar != nil || standardScreen(stopper{t.Context()}, o).bar != nil {
-		t.Error("a bar where there is no terminal")
 	}
 }
 
@@ -369,7 +346,7 @@ func TestAnErrorIsOneLine(t *testing.T) {
 		`why: two\none\nforged: line`:           fmt.Errorf("why: %w", errors.Join(two, one)),
 	} {
 		var out bytes.Buffer
-		if code := exitCode(err, &out); code != exitFailed || out.String() != "release-forwarder: "+want+"\n" {
+		if code := exitCode(err, &out); code != console.ExitFailed || out.String() != "release-forwarder: "+want+"\n" {
 			t.Errorf("%d, %q, want %q", code, out.String(), want)
 		}
 	}
@@ -406,8 +383,8 @@ func TestThereIsOneWayOut(t *testing.T) {
 
 // waysOut is where the process's own files are named.
 var waysOut = []string{
-	"main.go: os.Exit(execute(stopSignal(), os.Args[1:], os.Stdout))",
-	"main.go: out := newOutput(stdout, os.Stderr)",
-	"main.go: lines := telemetry.NewQueue(os.Stderr, settings.FormatText) // whoever reads it, if anybody, must not hold up the end", // a constant
-	"telemetry/telemetry.go: cfg.Writer = os.Stderr",                                                                                 // for tests; the service names a writer
+	"main.go: os.Exit(execute(console.StopSignal(), os.Args[1:], os.Stdout))",
+	"main.go: out := console.NewOutput(stdout, os.Stderr)",
+	"cli/console/stop.go: lines := telemetry.NewQueue(os.Stderr, settings.FormatText) // whoever reads it, if anybody, must not hold up the end", // a constant
+	"telemetry/telemetry.go: cfg.Writer = os.Stderr",                                                                                             // for tests; the service names a writer
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
+	"release-forwarder/cmd/release-forwarder/cli/console"
 	"release-forwarder/consumer/wire"
 	"release-forwarder/dlq"
 )
@@ -80,7 +80,7 @@ func executedWith(t *testing.T, stdout *os.File, args ...string) (code int, besi
 	terminal := os.Stderr
 	os.Stderr = file
 	defer func() { os.Stderr = terminal }()
-	code = execute(stopper{t.Context()}, args, stdout)
+	code = execute(console.Stopper{Context: t.Context()}, args, stdout)
 	said, err := os.ReadFile(file.Name())
 	if err != nil {
 		t.Fatal(err)
@@ -98,7 +98,7 @@ func TestAFullDiskIsTold(t *testing.T) {
 			t.Fatal(err)
 		}
 		code, beside := executed(t, command, full)
-		if code != exitFailed || strings.Count(beside, "the output cannot be written: ") != 1 || !strings.Contains(beside, syscall.ENOSPC.Error()) {
+		if code != console.ExitFailed || strings.Count(beside, "the output cannot be written: ") != 1 || !strings.Contains(beside, syscall.ENOSPC.Error()) {
 			t.Errorf("%s: %d, %s", command, code, beside)
 		}
 		full.Close()
@@ -117,7 +117,7 @@ func TestAClosedPipeEndsQuietly(t *testing.T) {
 		}
 		read.Close()
 		code, beside := executed(t, command, write)
-		if code != exitAsked || strings.Contains(beside, "written: ") || strings.Contains(beside, syscall.EPIPE.Error()) {
+		if code != console.ExitAsked || strings.Contains(beside, "written: ") || strings.Contains(beside, syscall.EPIPE.Error()) {
 			t.Errorf("%s: %d, %s", command, code, beside)
 		}
 		write.Close()
@@ -127,7 +127,7 @@ func TestAClosedPipeEndsQuietly(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer null.Close()
-	if code, beside := executed(t, "dlq close 0/0 0/1 --why again", null); code != exitAsked {
+	if code, beside := executed(t, "dlq close 0/0 0/1 --why again", null); code != console.ExitAsked {
 		t.Errorf("%d, %s", code, beside)
 	}
 	for _, s := range []string{"dlq replay --id 0/0", "dlq replay --id 0/1"} {
@@ -136,41 +136,3 @@ func TestAClosedPipeEndsQuietly(t *testing.T) {
 		}
 	}
 }
-
-func TestWhatElseFailedIsToldBesideTheOutput(t *testing.T) {
-	own := errors.New("own")
-	for _, c := range []struct {
-		failed, err error
-		want        string
-	}{
-		{nil, nil, "<nil>"},
-		{nil, own, "own"},
-		{syscall.ENOSPC, nil, "the output cannot be written: no space left on device"},
-		{syscall.ENOSPC, own, "own\nthe output cannot be written: no space left on device"},
-		{syscall.ENOSPC, errSomeFailed, "the output cannot be written: no space left on device"},
-		{syscall.EPIPE, nil, "<nil>"},
-		{syscall.EPIPE, own, "own"},
-		{syscall.EPIPE, errSomeFailed, errSomeFailed.Error()},
-		// Kafka's connection broke, not the pipe.
-		{nil, syscall.EPIPE, "broken pipe"},
-	} {
-		o := &output{to: failingWriter{c.failed}}
-		_, writeErr := o.Write([]byte("x"))
-		got := "<nil>"
-		if err := o.verdict(c.err); err != nil {
-			got = err.Error()
-		}
-		if got != c.want {
-			t.Errorf("%v, %v: %s, want %s", c.failed, c.err, got, c.want)
-		}
-		if c.err == nil && c.failed != nil {
-			if err := o.verdict(writeErr); (err == nil) != (c.want == "<nil>") {
-				t.Errorf("%v told by the command: %v", c.failed, err)
-			}
-		}
-	}
-}
-
-type failingWriter struct{ err error }
-
-func (f failingWriter) Write(p []byte) (int, error) { return 0, f.err }

@@ -1,0 +1,147 @@
+package apptest
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+
+	"github.com/segmentio/kafka-go/compress"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// Piece is a stretch of a log made by hand: the bytes of a batch, or of an old
+// message, as a broker holds them.
+type Piece struct {
+	last  int64 // the last offset it stands for, whether or not there is a record
+	Bytes []byte
+}
+
+func (p Piece) first() int64 { return int64(binary.BigEndian.Uint64(p.Bytes)) }
+
+// epoch is the leader's that wrote the batch; −1: unknown, as of all old messages.
+func (p Piece) epoch() int32 {
+	if p.Bytes[16] < 2 {
+		return -1
+	}
+	return int32(binary.BigEndian.Uint32(p.Bytes[12:]))
+}
+
+// inEpoch is a batch as another leader wrote it.
+func (p Piece) inEpoch(epoch int32) Piece {
+	raw := bytes.Clone(p.Bytes)
+	binary.BigEndian.PutUint32(raw[12:], uint32(epoch)) // not under the checksum
+	return Piece{p.last, raw}
+}
+
+// EventAt is the event that the hand-made logs hold at an offset.
+func EventAt(offset int64) []byte { return []byte(Event(int(offset), 0)) }
+
+// Packed is a batch of events at these offsets of which the last offset is last;
+// compaction may have removed records anywhere.
+func Packed(codec compress.Compression, attributes int16, last int64, offsets ...int64) Piece {
+	records := map[int64][]byte{}
+	for _, o := range offsets {
+		records[o] = EventAt(o)
+	}
+	return BatchOf(codec, attributes, last, nil, records, offsets...)
+}
+
+func Batch(last int64, offsets ...int64) Piece { return Packed(compress.None, 0, last, offsets...) }
+
+// Empty is what compaction leaves of an idempotent producer's batch.
+func Empty(first, last int64) Piece {
+	return batchFrom(first, compress.None, 0, last, nil, nil)
+}
+
+// Marker ends the producer's transaction.
+func Marker(offset int64, commit bool) Piece {
+	key := []byte{0, 0, 0, 0}
+	if commit {
+		key[3] = 1
+	}
+	return BatchOf(compress.None, InTransaction|isMarker, offset, key, map[int64][]byte{offset: {0, 0, 0, 0, 0, 9}}, offset)
+}
+
+func BatchOf(codec compress.Compression, attributes int16, last int64, key []byte, values map[int64][]byte, offsets ...int64) Piece {
+	return batchFrom(offsets[0], codec, attributes, last, key, values, offsets...)
+}
+
+func batchFrom(first int64, codec compress.Compression, attributes int16, last int64, key []byte, values map[int64][]byte, offsets ...int64) Piece {
+	var records []byte
+	for _, o := range offsets {
+		r := kmsg.Record{OffsetDelta: int32(o - first), Key: key, Value: values[o]}
+		r.Length = int32(len(r.AppendTo(nil)) - 1) // the length itself, 0, takes one byte
+		records = r.AppendTo(records)
+	}
+	b := kmsg.RecordBatch{
+		FirstOffset: first, Magic: 2, Attributes: attributes | int16(codec), LastOffsetDelta: int32(last - first),
+		FirstTimestamp: 1735689600000, MaxTimestamp: 1735689600000, ProducerID: producerID, NumRecords: int32(len(offsets)),
+		Records: pack(codec, records),
+	}
+	raw := b.AppendTo(nil)
+	binary.BigEndian.PutUint32(raw[8:], uint32(len(raw)-12))
+	binary.BigEndian.PutUint32(raw[17:], crc32.Checksum(raw[21:], crc32.MakeTable(crc32.Castagnoli)))
+	return Piece{last, raw}
+}
+
+func pack(codec compress.Compression, b []byte) []byte {
+	if codec == compress.None {
+		return b
+	}
+	var buf bytes.Buffer
+	w := codec.Codec().NewWriter(&buf)
+	if _, err := w.Write(b); err != nil {
+		panic(err)
+	}
+	if err := w.Close(); err != nil {
+		panic(err)
+	}
+	return buf.Bytes()
+}
+
+// OldMessage is an event as producers before Kafka 0.11 wrote it, of magic 0 or 1.
+func OldMessage(magic int8, offset int64) Piece {
+	var raw []byte
+	if magic == 0 {
+		raw = (&kmsg.MessageV0{Offset: offset, Value: EventAt(offset)}).AppendTo(nil)
+	} else {
+		raw = (&kmsg.MessageV1{Offset: offset, Magic: 1, Timestamp: 1735689600000, Value: EventAt(offset)}).AppendTo(nil)
+	}
+	binary.BigEndian.PutUint32(raw[8:], uint32(len(raw)-12))
+	binary.BigEndian.PutUint32(raw[12:], crc32.ChecksumIEEE(raw[16:]))
+	return Piece{offset, raw}
+}
+
+// Flipped is a piece with one bit of its event's plate turned over.
+func Flipped(p Piece) Piece {
+	raw := bytes.Clone(p.Bytes)
+	raw[bytes.Index(raw, []byte(`"plate":"`))+len(`"plate":"粤B`)] ^= 1
+	return Piece{p.last, raw}
+}
+
+// Swollen is a batch of one record that unpacks to size bytes of blanks around
+// its event.
+func Swollen(offset int64, size int) Piece {
+	value := append(EventAt(offset), bytes.Repeat([]byte{' '}, size)...)
+	return BatchOf(compress.Gzip, 0, offset, nil, map[int64][]byte{offset: value}, offset)
+}
+
+func OffsetsText(offsets []int64) string {
+	var b bytes.Buffer
+	for i := 0; i < len(offsets); i++ {
+		j := i
+		for j+1 < len(offsets) && offsets[j+1] == offsets[j]+1 {
+			j++
+		}
+		if b.Len() > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprint(&b, offsets[i])
+		if j > i {
+			fmt.Fprintf(&b, "–%d", offsets[j])
+		}
+		i = j
+	}
+	return b.String()
+}

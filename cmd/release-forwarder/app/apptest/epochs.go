@@ -1,0 +1,311 @@
+package apptest
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// Epochs knows at which offset each leader epoch of a topic's partitions began, as
+// Kafka's leaders do (LeaderEpochFileCache), and mends with it what the embedded
+// Kafka answers otherwise:
+//   - OffsetForLeaderEpoch for an epoch after which nothing was written. Kafka gives
+//     the place where the newest epoch began, the embedded one UNDEFINED, which says
+//     that the log is another one: a leader that moves would look like a truncation;
+//   - Fetch from version 12 on, where diverging is set: the embedded Kafka does not
+//     look at LastFetchedEpoch.
+//
+// What else it answers right is left to it.
+type Epochs struct {
+	topic string
+	// byHand says that hand-made logs are in the topic's place, which know their own.
+	byHand atomic.Bool
+
+	Mu        sync.Mutex
+	id        [16]byte
+	Began     map[int32][]Beginning // by partition, ordered
+	Diverging bool
+	// unverified, where set, chooses answers that say instead that the epoch asked for
+	// has not ended: a deliberate mistake of the service's. Set before the brokers start.
+	Unverified func(asked, epoch int32, end int64) bool
+	Told       int // how often a fetch was told that it diverges
+	// refusals answer OffsetForLeaderEpoch before anything else does.
+	refusals []*kfake.Fault
+	// deposed are the ends of logs that were cut, at leaders that have not heard yet that
+	// they lead by a new epoch: who does not name it is answered as before.
+	deposed map[int32]deposed
+}
+
+// deposed is a log's end before it was cut, and how long a leader still tells of it.
+type deposed struct {
+	end   int64
+	until time.Time
+}
+
+// Beginning is the first offset that a leader epoch may hold.
+type Beginning struct {
+	Epoch int32
+	at    int64
+}
+
+func NewEpochs(topic string) *Epochs {
+	return &Epochs{topic: topic, Began: map[int32][]Beginning{}, deposed: map[int32]deposed{}}
+}
+
+// Mend puts it into the brokers' way. It looks before anything is written, so that it
+// sees each epoch while its first offset is still the log's end.
+func (e *Epochs) Mend(c *kfake.Cluster) {
+	look := func(kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		e.look(c)
+		return nil, nil, false
+	}
+	e.look(c)
+	for _, key := range []kmsg.Key{kmsg.Produce, kmsg.EndTxn, kmsg.WriteTxnMarkers, kmsg.InitProducerID} {
+		c.ControlKey(key.Int16(), look)
+	}
+	c.ControlKey(kmsg.OffsetForLeaderEpoch.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		if e.byHand.Load() {
+			return nil, nil, false
+		}
+		e.look(c)
+		return e.endOfEpoch(c, r.(*kmsg.OffsetForLeaderEpochRequest))
+	})
+	c.ControlKey(kmsg.Fetch.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		if e.byHand.Load() {
+			return nil, nil, false
+		}
+		e.look(c)
+		return e.fetched(c, r.(*kmsg.FetchRequest))
+	})
+}
+
+func (e *Epochs) look(c *kfake.Cluster) {
+	topic := c.TopicInfo(e.topic)
+	if topic == nil {
+		return
+	}
+	infos := c.PartitionInfos(e.topic)
+	e.Mu.Lock()
+	defer e.Mu.Unlock()
+	if topic.TopicID != e.id {
+		e.id = topic.TopicID
+		clear(e.Began)
+	}
+	for _, p := range infos {
+		all := e.Began[p.Partition]
+		if n := len(all); n == 0 || all[n-1].Epoch != p.Epoch {
+			e.Began[p.Partition] = append(below(all, p.HighWatermark), Beginning{p.Epoch, p.HighWatermark})
+		}
+	}
+}
+
+// Cut is told that a partition's log was cut.
+func (e *Epochs) Cut(partition int32, end int64) {
+	e.Mu.Lock()
+	defer e.Mu.Unlock()
+	e.Began[partition] = below(e.Began[partition], end)
+}
+
+// below leaves the epochs that hold something below an offset.
+func below(all []Beginning, end int64) (left []Beginning) {
+	for _, b := range all {
+		if b.at < end {
+			left = append(left, b)
+		}
+	}
+	return left
+}
+
+// end is Kafka's own rule: the largest epoch that is not above the one asked for, and
+// where the next one begins.
+func (e *Epochs) end(p *kfake.PartitionInfo, asked int32) (epoch int32, end int64) {
+	e.Mu.Lock()
+	defer e.Mu.Unlock()
+	if asked == p.Epoch {
+		return p.Epoch, p.HighWatermark
+	}
+	epoch = -1
+	for _, b := range e.Began[p.Partition] {
+		if b.Epoch > asked {
+			if epoch < 0 {
+				epoch = asked
+			}
+			return epoch, b.at
+		}
+		epoch = b.Epoch
+	}
+	return -1, -1
+}
+
+func (e *Epochs) endOfEpoch(c *kfake.Cluster, req *kmsg.OffsetForLeaderEpochRequest) (kmsg.Response, error, bool) {
+	resp := req.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
+	ours := false
+	refused := e.refused(req)
+	for _, t := range req.Topics {
+		topic := kmsg.NewOffsetForLeaderEpochResponseTopic()
+		topic.Topic = t.Topic
+		for _, p := range t.Partitions {
+			info := c.PartitionInfo(t.Topic, p.Partition)
+			if t.Topic != e.topic || info == nil {
+				return nil, nil, false
+			}
+			part := kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
+			part.Partition = p.Partition
+			before, lags := e.lags(p.Partition)
+			switch {
+			case refused != nil:
+				part.ErrorCode, ours = refused.Code, true
+			case info.Leader != c.CurrentNode():
+				part.ErrorCode = kerr.NotLeaderForPartition.Code
+			case lags && p.CurrentLeaderEpoch < 0:
+				part.LeaderEpoch, part.EndOffset, ours = p.LeaderEpoch, before, true
+			case lags:
+				part.ErrorCode, ours = kerr.UnknownLeaderEpoch.Code, true
+			case p.CurrentLeaderEpoch >= 0 && p.CurrentLeaderEpoch < info.Epoch:
+				part.ErrorCode = kerr.FencedLeaderEpoch.Code
+			case p.CurrentLeaderEpoch > info.Epoch:
+				part.ErrorCode = kerr.UnknownLeaderEpoch.Code
+			default:
+				part.LeaderEpoch, part.EndOffset = e.end(info, p.LeaderEpoch)
+				ours = ours || part.EndOffset == info.HighWatermark
+				if e.Unverified != nil && e.Unverified(p.LeaderEpoch, part.LeaderEpoch, part.EndOffset) {
+					part.LeaderEpoch, part.EndOffset, ours = p.LeaderEpoch, math.MaxInt64, true
+				}
+			}
+			topic.Partitions = append(topic.Partitions, part)
+		}
+		resp.Topics = append(resp.Topics, topic)
+	}
+	return resp, nil, ours
+}
+
+// Refuse has requests for the ends of epochs refused until the returned function is called.
+func (e *Epochs) Refuse(f *kfake.Fault) (remove func()) {
+	e.Mu.Lock()
+	defer e.Mu.Unlock()
+	e.refusals = append(e.refusals, f)
+	return func() {
+		e.Mu.Lock()
+		defer e.Mu.Unlock()
+		e.refusals = slices.DeleteFunc(e.refusals, func(other *kfake.Fault) bool { return other == f })
+	}
+}
+
+// refused is the error with which a request is refused, nil: it is not.
+func (e *Epochs) refused(req kmsg.Request) *kerr.Error {
+	e.Mu.Lock()
+	defer e.Mu.Unlock()
+	for _, f := range e.refusals {
+		if f.When(req) {
+			return f.Err
+		}
+	}
+	return nil
+}
+
+// Lag has a partition's leader answer who does not name its epoch as if its log still ended
+// at an offset, for a while.
+func (e *Epochs) Lag(partition int32, end int64, d time.Duration) {
+	e.Mu.Lock()
+	defer e.Mu.Unlock()
+	e.deposed[partition] = deposed{end, time.Now().Add(d)}
+}
+
+func (e *Epochs) lags(partition int32) (end int64, lags bool) {
+	e.Mu.Lock()
+	defer e.Mu.Unlock()
+	d := e.deposed[partition]
+	return d.end, time.Now().Before(d.until)
+}
+
+// fetched answers a fetch of which a partition diverges, with that alone.
+func (e *Epochs) fetched(c *kfake.Cluster, req *kmsg.FetchRequest) (kmsg.Response, error, bool) {
+	e.Mu.Lock()
+	wanted, id := e.Diverging && req.Version >= 12, e.id
+	e.Mu.Unlock()
+	if !wanted {
+		return nil, nil, false
+	}
+	resp := req.ResponseKind().(*kmsg.FetchResponse)
+	found := false
+	for _, t := range req.Topics {
+		topic := kmsg.NewFetchResponseTopic()
+		topic.Topic, topic.TopicID = t.Topic, t.TopicID
+		for _, p := range t.Partitions {
+			info := c.PartitionInfo(e.topic, p.Partition)
+			if t.Topic != e.topic && t.TopicID != id || info == nil || info.Leader != c.CurrentNode() || p.LastFetchedEpoch < 0 || p.CurrentLeaderEpoch >= 0 && p.CurrentLeaderEpoch != info.Epoch {
+				continue
+			}
+			epoch, end := e.end(info, p.LastFetchedEpoch)
+			if epoch == p.LastFetchedEpoch && end >= p.FetchOffset {
+				continue
+			}
+			found = true
+			part := kmsg.NewFetchResponseTopicPartition()
+			part.Partition, part.HighWatermark, part.LastStableOffset, part.LogStartOffset = p.Partition, info.HighWatermark, info.LastStableOffset, info.LogStartOffset
+			part.DivergingEpoch.Epoch, part.DivergingEpoch.EndOffset = epoch, end
+			topic.Partitions = append(topic.Partitions, part)
+		}
+		resp.Topics = append(resp.Topics, topic)
+	}
+	if found {
+		e.Mu.Lock()
+		e.Told++
+		e.Mu.Unlock()
+	}
+	return resp, nil, found
+}
+
+// Raise moves the leader until its epoch is at least this.
+func (w *World) Raise(epoch int32) {
+	w.T.Helper()
+	for {
+		p := w.Cluster.PartitionInfo(EventTopic, 0)
+		if p.Epoch >= epoch {
+			return
+		}
+		if err := w.Cluster.MoveTopicPartition(EventTopic, 0, (p.Leader+1)%3); err != nil {
+			w.T.Fatal(err)
+		}
+	}
+}
+
+// CutLog shortens the log of a partition of the events, of which the brokers are
+// stopped, and returns its new end. Its one segment is record batches, one after the
+// other; those that reach the offset go. The snapshot beside it says where the log
+// ended; without it the brokers read that from the log, and take the leader's epoch
+// from the last batch.
+func CutLog(folder string, partition int32, to int64) (end int64, err error) {
+	dir := filepath.Join(folder, "partitions", fmt.Sprintf("%s-%d", EventTopic, partition))
+	segment := filepath.Join(dir, "0.dat")
+	log, err := os.ReadFile(segment)
+	if err != nil {
+		return 0, err
+	}
+	size := 0
+	for size < len(log) {
+		b := log[size:]
+		first, length, last := binary.BigEndian.Uint64(b), binary.BigEndian.Uint32(b[8:]), binary.BigEndian.Uint32(b[23:])
+		if int64(first)+int64(last) >= to {
+			break
+		}
+		size, end = size+12+int(length), int64(first)+int64(last)+1
+	}
+	if err := os.Truncate(segment, int64(size)); err != nil {
+		return 0, err
+	}
+	return end, os.Remove(filepath.Join(dir, "snapshot.json"))
+}

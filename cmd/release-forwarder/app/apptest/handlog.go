@@ -1,0 +1,274 @@
+package apptest
+
+import (
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// HandLog is a partition's log made by hand. What a test changes while it is
+// served, it changes under mu.
+type HandLog struct {
+	Mu         sync.Mutex
+	Start, End int64
+	Epoch      int32 // of the batches that grow appends
+	Stable     int64 // the last stable offset, where it is below the end; else 0
+	Pieces     []Piece
+	Aborted    []int64       // first offsets of the producer's aborted transactions
+	CutShort   bool          // answers end inside their last batch, unless it is their first
+	Lagging    int64         // above 0: the leader believes that the log ends here
+	Throttle   time.Duration // the broker answers nothing and asks for this much silence
+	Asked      []time.Time   // of each fetch
+	Offsets    []int64       // of each fetch
+}
+
+// Serve puts hand-made logs in the place of the event topic's partitions, from 0
+// on. Who leads a partition, and in which epoch, is the cluster's.
+func (w *World) Serve(logs ...*HandLog) {
+	w.Epochs.byHand.Store(true)
+	w.Cluster.ControlKey(int16(kmsg.Fetch), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		w.Cluster.KeepControl()
+		req := r.(*kmsg.FetchRequest)
+		for _, l := range logs {
+			l.note(req, logs)
+		}
+		resp, nothing := w.answerOf(req, logs)
+		if nothing {
+			w.Cluster.SleepControl(func() { time.Sleep(time.Duration(req.MaxWaitMillis) * time.Millisecond) })
+			resp, _ = w.answerOf(req, logs)
+		} else if n := logs[0].Fetches(); n > 300 {
+			// A reader that spins would keep virtual time from passing.
+			w.Cluster.SleepControl(func() { time.Sleep(10 * time.Millisecond) })
+		}
+		return resp, nil, true
+	})
+	w.Cluster.ControlKey(int16(kmsg.ListOffsets), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		w.Cluster.KeepControl()
+		return w.boundsOf(r.(*kmsg.ListOffsetsRequest), logs), nil, true
+	})
+	w.Cluster.ControlKey(int16(kmsg.OffsetForLeaderEpoch), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		w.Cluster.KeepControl()
+		return w.epochsOf(r.(*kmsg.OffsetForLeaderEpochRequest), logs), nil, true
+	})
+}
+
+// led gives the event topic's partitions as they are led, by number.
+func (w *World) led() []*kfake.PartitionInfo { return w.Cluster.PartitionInfos(EventTopic) }
+
+// refuses is the error of the broker that was asked, where it does not lead the
+// partition, or not in the epoch that the client names (KIP-320).
+func (w *World) refuses(p *kfake.PartitionInfo, epoch int32) int16 {
+	switch {
+	case p.Leader != w.Cluster.CurrentNode():
+		return kerr.NotLeaderForPartition.Code
+	case epoch >= 0 && epoch < p.Epoch:
+		return kerr.FencedLeaderEpoch.Code
+	case epoch > p.Epoch:
+		return kerr.UnknownLeaderEpoch.Code
+	}
+	return 0
+}
+
+// Settle lets the last long polls end: the bubble would report them.
+func Settle() { time.Sleep(10 * time.Second) }
+
+// Fetches is how many there were of the log.
+func (l *HandLog) Fetches() int {
+	l.Mu.Lock()
+	defer l.Mu.Unlock()
+	return len(l.Asked)
+}
+
+// note remembers a fetch of the log, but for the one by which the service asks
+// at its start whether it may read.
+func (l *HandLog) note(req *kmsg.FetchRequest, logs []*HandLog) {
+	if req.MaxBytes == 1 {
+		return
+	}
+	for _, t := range req.Topics {
+		for _, p := range t.Partitions {
+			if logs[p.Partition] == l {
+				l.Mu.Lock()
+				l.Asked = append(l.Asked, time.Now())
+				l.Offsets = append(l.Offsets, p.FetchOffset)
+				l.Mu.Unlock()
+			}
+		}
+	}
+}
+
+// answerOf answers a fetch; nothing tells that there is nothing to tell yet.
+func (w *World) answerOf(req *kmsg.FetchRequest, logs []*HandLog) (_ *kmsg.FetchResponse, nothing bool) {
+	led := w.led()
+	resp := req.ResponseKind().(*kmsg.FetchResponse)
+	nothing = true
+	left := int(req.MaxBytes)
+	for _, t := range req.Topics {
+		topic := kmsg.NewFetchResponseTopic()
+		topic.Topic, topic.TopicID = t.Topic, t.TopicID // the one or the other, as the version has it
+		for _, p := range t.Partitions {
+			l := logs[p.Partition]
+			l.Mu.Lock()
+			part := l.answer(p.FetchOffset, req.IsolationLevel == 1, min(left, int(p.PartitionMaxBytes)), left == int(req.MaxBytes))
+			epoch, end := l.epochEnd(led[p.Partition].Epoch, p.LastFetchedEpoch)
+			if code := w.refuses(led[p.Partition], p.CurrentLeaderEpoch); code != 0 {
+				part.RecordBatches, part.ErrorCode = nil, code
+			} else if req.Version >= 12 && p.LastFetchedEpoch >= 0 && (epoch != p.LastFetchedEpoch || end < p.FetchOffset) {
+				part.RecordBatches, part.ErrorCode = nil, 0
+				part.DivergingEpoch.Epoch, part.DivergingEpoch.EndOffset = epoch, end
+			}
+			if l.Throttle > 0 {
+				part.RecordBatches = nil
+				resp.ThrottleMillis = max(resp.ThrottleMillis, int32(l.Throttle.Milliseconds()))
+			}
+			l.Mu.Unlock()
+			left -= len(part.RecordBatches)
+			part.Partition = p.Partition
+			nothing = nothing && part.ErrorCode == 0 && part.DivergingEpoch.EndOffset < 0 && len(part.RecordBatches) == 0 && resp.ThrottleMillis == 0
+			topic.Partitions = append(topic.Partitions, part)
+		}
+		resp.Topics = append(resp.Topics, topic)
+	}
+	return resp, nothing
+}
+
+// answer holds whole batches up to a number of bytes; one always where it is the
+// first of the whole answer.
+func (l *HandLog) answer(from int64, committed bool, most int, first bool) kmsg.FetchResponseTopicPartition {
+	part := kmsg.NewFetchResponseTopicPartition()
+	end := l.End
+	if l.Lagging > 0 {
+		end = l.Lagging
+	}
+	part.HighWatermark, part.LastStableOffset, part.LogStartOffset = end, end, l.Start
+	if l.Stable > 0 {
+		part.LastStableOffset = l.Stable
+	}
+	if from < l.Start || from > end {
+		part.ErrorCode = kerr.OffsetOutOfRange.Code
+		return part
+	}
+	if committed {
+		end = part.LastStableOffset
+	}
+	for i, p := range l.Pieces {
+		if p.last < from || p.last >= end {
+			continue
+		}
+		b := p.Bytes
+		if l.CutShort && i == len(l.Pieces)-1 && len(part.RecordBatches) > 0 {
+			b = b[:len(b)-10]
+		}
+		if len(part.RecordBatches)+len(b) > most && (!first || len(part.RecordBatches) > 0) {
+			break
+		}
+		part.RecordBatches = append(part.RecordBatches, b...)
+	}
+	for _, first := range l.Aborted {
+		part.AbortedTransactions = append(part.AbortedTransactions, kmsg.FetchResponseTopicPartitionAbortedTransaction{ProducerID: producerID, FirstOffset: first})
+	}
+	return part
+}
+
+func (w *World) boundsOf(req *kmsg.ListOffsetsRequest, logs []*HandLog) kmsg.Response {
+	led := w.led()
+	resp := req.ResponseKind().(*kmsg.ListOffsetsResponse)
+	for _, t := range req.Topics {
+		topic := kmsg.NewListOffsetsResponseTopic()
+		topic.Topic = t.Topic
+		for _, p := range t.Partitions {
+			l := logs[p.Partition]
+			part := kmsg.NewListOffsetsResponseTopicPartition()
+			part.Partition = p.Partition
+			l.Mu.Lock()
+			part.Offset = l.Start
+			if p.Timestamp == -1 {
+				part.Offset = l.End
+				if l.Lagging > 0 {
+					part.Offset = l.Lagging
+				}
+			}
+			l.Mu.Unlock()
+			if code := w.refuses(led[p.Partition], p.CurrentLeaderEpoch); code != 0 {
+				part.ErrorCode, part.Offset = code, -1
+			}
+			topic.Partitions = append(topic.Partitions, part)
+		}
+		resp.Topics = append(resp.Topics, topic)
+	}
+	return resp
+}
+
+func (w *World) epochsOf(req *kmsg.OffsetForLeaderEpochRequest, logs []*HandLog) kmsg.Response {
+	resp, led := req.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse), w.led()
+	for _, t := range req.Topics {
+		topic := kmsg.NewOffsetForLeaderEpochResponseTopic()
+		topic.Topic = t.Topic
+		for _, p := range t.Partitions {
+			part := kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
+			part.Partition = p.Partition
+			if part.ErrorCode = w.refuses(led[p.Partition], p.CurrentLeaderEpoch); part.ErrorCode == 0 {
+				l := logs[p.Partition]
+				l.Mu.Lock()
+				part.LeaderEpoch, part.EndOffset = l.epochEnd(led[p.Partition].Epoch, p.LeaderEpoch)
+				l.Mu.Unlock()
+			}
+			topic.Partitions = append(topic.Partitions, part)
+		}
+		resp.Topics = append(resp.Topics, topic)
+	}
+	return resp
+}
+
+// epochEnd is Kafka's own rule: the largest epoch that is not above the one asked for,
+// and where the next one begins. It knows the log's own end, also where the leader lags.
+func (l *HandLog) epochEnd(leads, asked int32) (epoch int32, end int64) {
+	if asked > leads || asked < 0 {
+		return -1, -1
+	}
+	epoch = -1
+	for _, p := range l.Pieces {
+		switch e := p.epoch(); {
+		case e > asked && epoch < 0:
+			return asked, p.first()
+		case e > asked:
+			return epoch, p.first()
+		case e >= 0:
+			epoch = e
+		}
+	}
+	if epoch < 0 || asked == leads {
+		epoch = asked
+	}
+	return epoch, l.End
+}
+
+// Attributes of a batch.
+const (
+	InTransaction = 0x10
+	isMarker      = 0x20
+	producerID    = 7
+)
+
+func LogOf(pieces ...Piece) *HandLog {
+	return &HandLog{End: pieces[len(pieces)-1].last + 1, Pieces: pieces}
+}
+
+// Change changes a log while it is served.
+func (l *HandLog) Change(to func()) {
+	l.Mu.Lock()
+	defer l.Mu.Unlock()
+	to()
+}
+
+// Grow appends an event at each offset from the end up to one.
+func (l *HandLog) Grow(to int64) {
+	l.Change(func() {
+		for ; l.End < to; l.End++ {
+			l.Pieces = append(l.Pieces, Batch(l.End, l.End).inEpoch(l.Epoch))
+		}
+	})
+}

@@ -1,0 +1,45 @@
+package apptest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// mounted is a file as Kubernetes mounts it: a link into a folder that is a link
+// itself, which is swapped as a whole.
+type mounted struct {
+	t      *testing.T
+	dir    string
+	number int
+}
+
+func Mount(t *testing.T, contents string) *mounted {
+	m := &mounted{t: t, dir: t.TempDir()}
+	m.Swap(contents)
+	if err := os.Symlink(filepath.Join("..data", "file"), m.Name()); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func (m *mounted) Name() string { return filepath.Join(m.dir, "file") }
+
+func (m *mounted) Swap(contents string) {
+	m.t.Helper()
+	m.number++
+	folder := fmt.Sprintf("..%d", m.number)
+	next := filepath.Join(m.dir, "..data_tmp")
+	for _, err := range []error{
+		os.Mkdir(filepath.Join(m.dir, folder), 0o755),
+		os.WriteFile(filepath.Join(m.dir, folder, "file"), []byte(contents), 0o644),
+		os.Symlink(folder, next),
+		os.Rename(next, filepath.Join(m.dir, "..data")),
+		os.RemoveAll(filepath.Join(m.dir, fmt.Sprintf("..%d", m.number-1))),
+	} {
+		if err != nil {
+			m.t.Fatal(err)
+		}
+	}
+}

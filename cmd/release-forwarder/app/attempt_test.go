@@ -1,0 +1,111 @@
+package app_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"release-forwarder/cmd/release-forwarder/app/apptest"
+	"release-forwarder/cmd/testkit/platform"
+)
+
+// The one attempt of a refused lot is made with a record that a person gives up at its
+// failure, or that the platform refuses for good: the lot is tried again all the same.
+func TestALotIsTriedAgainWhateverItsAttemptCameTo(t *testing.T) {
+	const old, sick = "old", "sick"
+	for name, c := range map[string]struct {
+		reply  platform.Reply
+		which  string // the record that the attempt is made with
+		reason string // of its dead letter
+		mended func(r *apptest.Replica)
+		within time.Duration
+	}{
+		"by-operator, 401, at its backoff":           {platform.Reply{Status: 401, Body: `{"code":"401"}`}, old, "by-operator", func(*apptest.Replica) {}, 31 * time.Second},
+		"by-operator, 403, changed credential":       {platform.Reply{Status: 403, Body: `{"code":"403"}`}, old, "by-operator", changed, time.Second},
+		"by-operator, 500, at its backoff":           {platform.Reply{Status: 500, Body: `{"code":"500"}`}, old, "by-operator", func(*apptest.Replica) {}, 31 * time.Second},
+		"by-operator, throttled, at its backoff":     {platform.Reply{Status: 429, Body: `{"code":"429"}`}, old, "by-operator", func(*apptest.Replica) {}, 31 * time.Second},
+		"by-operator, no answer, at its backoff":     {platform.Reply{Hang: true}, old, "by-operator", func(*apptest.Replica) {}, 41 * time.Second},
+		"permanent, at its backoff":                  {platform.Reply{Status: 200, Body: `{"code":"400"}`}, sick, "refused", func(*apptest.Replica) {}, 31 * time.Second},
+		"permanent, changed credential":              {platform.Reply{Status: 200, Body: `{"code":"400"}`}, sick, "refused", changed, time.Second},
+		"by-operator, 401, every credential":         {platform.Reply{Status: 401, Body: `{"code":"401"}`}, old, "by-operator", func(r *apptest.Replica) { r.ChangeCredentials(nil) }, time.Second},
+		"by-operator, 401, circuit closed meanwhile": {platform.Reply{Status: 401, Body: `{"code":"401"}`}, old, "by-operator", func(r *apptest.Replica) { r.CloseCircuit(time.Minute) }, time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			apptest.InVirtualTime(t, 1, func(w *apptest.World) {
+				w.Platform.Script(func(q *platform.Request) *platform.Reply {
+					switch {
+					case q.Params["park_uuid"] != "bad":
+						return nil
+					case q.Params["parking_serial"] == "S-50":
+						return &c.reply
+					}
+					return &platform.Reply{Status: 401, Body: `{"code":"401"}`}
+				})
+				r := w.Start("DLQ_HELD_BEFORE", time.Now().Add(-time.Hour).UTC().Format(time.RFC3339), "LOT_HOLD_MAX", "1m")
+				w.Produce(0, apptest.OfLot("bad", 0))
+				time.Sleep(500 * time.Millisecond)
+				w.Produce(0, apptest.OfLot("good", 10)) // accepted after the lot's first refusal
+				w.Until("the lot is refused", func() bool { return len(r.Snapshot().RefusedLots) == 1 })
+				w.Produce(0, apptest.OfLot("good", 20))
+				// Its only record is given up: the next attempt is free for whoever comes.
+				w.Until("its dead letter", func() bool { return w.DeadLetterCount() == 1 }, 5*time.Minute)
+				time.Sleep(time.Minute)
+				dated := time.Now()
+				if c.which == old {
+					dated = dated.Add(-2 * time.Hour)
+				}
+				w.ProduceDated(0, apptest.OfLot("bad", 100), dated)
+				w.Until("the attempt's dead letter", func() bool { return w.DeadLetterCount() == 2 }, 20*time.Second)
+				w.Platform.Script(nil)
+				c.mended(r)
+				w.Produce(0, apptest.OfLot("bad", 200), apptest.OfLot("bad", 202), apptest.OfLot("good", 30))
+				w.Until("the mended lot's records", func() bool { return w.Committed(0) == 7 }, c.within+2*time.Second)
+				w.End(r)
+				deadLetters := w.DeadLetters()
+				if len(deadLetters) != 2 {
+					t.Fatalf("%d dead letters, want 2", len(deadLetters))
+				}
+				for _, l := range deadLetters {
+					if reason := apptest.Header(l, "reason"); reason != c.reason && reason != "lot-refused" {
+						t.Errorf("reason %s", reason)
+					}
+				}
+			})
+		})
+	}
+}
+
+// changed is what the service does when the lot's credential has changed.
+func changed(r *apptest.Replica) { r.ChangeCredentials([]string{"bad"}) }
+
+// A record that may be its lot's attempt waits for its turn in a storm first: the
+// attempt is free for it when that comes.
+func TestARefusedLotIsTriedAgainInAStormOfItsDeadLetters(t *testing.T) {
+	apptest.InVirtualTime(t, 1, func(w *apptest.World) {
+		w.Platform.Script(func(q *platform.Request) *platform.Reply {
+			if q.Params["park_uuid"] == "bad" {
+				return &platform.Reply{Status: 401, Body: `{"code":"401"}`}
+			}
+			return nil
+		})
+		r := w.Start("DLQ_STORM_LIMIT", "10", "LOT_HOLD_MAX", "1m")
+		w.Produce(0, apptest.OfLot("bad", 0))
+		time.Sleep(500 * time.Millisecond)
+		w.Produce(0, apptest.OfLot("good", 0))
+		w.Until("the lot is refused", func() bool { return len(r.Snapshot().RefusedLots) == 1 })
+		w.Produce(0, apptest.OfLot("good", 2))
+		w.Until("its dead letter", func() bool { return w.DeadLetterCount() == 1 }, 5*time.Minute)
+		time.Sleep(time.Minute)
+		const rubbish, limit = 60, 10
+		var values []string
+		for n := range rubbish {
+			values = append(values, fmt.Sprintf(`{"park_uuid":"bad","parking_serial":"J-%d"}`, n))
+		}
+		w.Produce(0, append(values, apptest.OfLot("good", 4))...)
+		w.Until("the storm", func() bool { return r.Snapshot().Storms == 1 }, 5*time.Second)
+		w.Platform.Script(nil)
+		w.Produce(0, apptest.OfLot("bad", 100))
+		w.Until("the mended lot's record", func() bool { accepted, _ := w.Sent("bad"); return accepted == 1 }, (rubbish-limit+3)*time.Second)
+		w.End(r)
+	})
+}

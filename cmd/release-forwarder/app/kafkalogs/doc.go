@@ -1,0 +1,3 @@
+// Package kafkalogs runs the service on logs that were made byte by byte, as brokers really hold them: transactions,
+// compaction, old formats, damage. docs/kafka-logs.md is its page.
+package kafkalogs

@@ -1,0 +1,38 @@
+package app_test
+
+import (
+	"testing"
+	"time"
+
+	"release-forwarder/cmd/release-forwarder/app/apptest"
+)
+
+func TestAReplicaWithReplayPartitionsAloneHasTheShareOfOne(t *testing.T) {
+	apptest.InVirtualTime(t, 4, func(w *apptest.World) {
+		r := w.Start("UPSTREAM_MAX_RATE", "20", "KAFKA_REPLAY_TOPIC", "replays")
+		time.Sleep(10 * time.Second)
+		n := func() int {
+			w.Backlog(1, 300)
+			time.Sleep(time.Second)
+			before := w.Platform.Stats().Received
+			time.Sleep(10 * time.Second)
+			defer time.Sleep(time.Minute)
+			return w.Platform.Stats().Received - before
+		}
+		for _, c := range []struct {
+			owned, all map[string]int
+			want       int
+		}{
+			{map[string]int{"events": 2}, map[string]int{"events": 4, "replays": 4}, 100},
+			{map[string]int{"events": 2, "replays": 3}, map[string]int{"events": 4, "replays": 4}, 100},
+			{map[string]int{"replays": 3}, map[string]int{"events": 4, "replays": 4}, 50},
+			{map[string]int{"events": 4}, map[string]int{"events": 4}, 200},
+		} {
+			r.ShareRate(c.owned, c.all)
+			if n := n(); n < c.want-2 || n > c.want+2 {
+				t.Errorf("%v of %v: %d requests in 10 s, want %d", c.owned, c.all, n, c.want)
+			}
+		}
+		w.End(r)
+	})
+}

@@ -1,0 +1,369 @@
+package scenario
+
+import (
+	"net"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
+
+	"release-forwarder/cmd/release-forwarder/app/apptest"
+	"release-forwarder/cmd/testkit/platform"
+)
+
+// What brokers tell of a log may be wrong, late, refused or missing. A log that is
+// what it was is read on, and nothing is counted; one that is not is noticed when the
+// brokers can tell.
+
+// heldInFront leaves the first record of 100 held, all others finished and the commit
+// telling so.
+func (w *world) heldInFront() (release func()) {
+	w.T.Helper()
+	return cutPlaces["below what is finished beyond the commit"].write(w)
+}
+
+func (w *world) moveLeader() {
+	w.T.Helper()
+	w.Raise(w.Cluster.PartitionInfo(apptest.EventTopic, 0).Epoch + 1)
+}
+
+var inGeneration = []string{"KAFKA_HEARTBEAT_INTERVAL", "10s", "KAFKA_SESSION_TIMEOUT", "45s"}
+
+// A leader that moves with nothing written in its epoch, several times, with runs
+// finished beyond the commit: it is the same log.
+func TestALeaderThatMovesIsNoTruncation(t *testing.T) {
+	for name, disturb := range map[string]func(w *world, m mortal) mortal{
+		runsOn: func(_ *world, m mortal) mortal { return m },
+		"it joins again": func(w *world, m mortal) mortal {
+			w.Rebalance()
+			time.Sleep(15 * time.Second)
+			return m
+		},
+		"it is restarted": func(w *world, m mortal) mortal { w.End(m.Replica); return w.startMortal(inGeneration...) },
+	} {
+		for written, n := range map[string]int{"nothing written before": 0, "something written before": 10} {
+			t.Run(name+"/"+written, func(t *testing.T) {
+				inVirtualTime(t, 1, func(w *world) {
+					m := w.startMortal(inGeneration...)
+					release := w.heldInFront()
+					for range 3 {
+						w.moveLeader()
+						w.orderKeys(newFrom+len(w.Acknowledged), newFrom+len(w.Acknowledged)+n)
+						time.Sleep(5 * time.Second)
+					}
+					m = disturb(w, m)
+					w.moveLeader()
+					time.Sleep(20 * time.Second)
+					release()
+					w.orderKeys(2*newFrom, 2*newFrom+10)
+					w.caughtUp()
+					w.End(m.Replica)
+					w.witness(0)
+					if n := w.Platform.Stats().Repeated; n != 0 {
+						t.Errorf("%d repeated", n)
+					}
+				})
+			})
+		}
+	}
+}
+
+var epochErrors = []*kerr.Error{kerr.NotLeaderForPartition, kerr.FencedLeaderEpoch, kerr.UnknownLeaderEpoch, kerr.UnknownTopicOrPartition, kerr.TopicAuthorizationFailed,
+	kerr.UnknownServerError, kerr.KafkaStorageError, kerr.LeaderNotAvailable}
+
+// An epoch's end that is refused is asked for again; it says nothing of the log.
+func TestAnEpochsEndThatIsRefusedSaysNothingOfTheLog(t *testing.T) {
+	for _, err := range epochErrors {
+		refuse := func(w *world) *kfake.FaultHandle {
+			return w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetForLeaderEpoch}, Topic: apptest.EventTopic, Err: err, Count: -1})
+		}
+		t.Run(err.Message+"/the same log", func(t *testing.T) {
+			inVirtualTime(t, 1, func(w *world) {
+				m := w.startMortal(inGeneration...)
+				release := w.heldInFront()
+				refused := refuse(w)
+				w.moveLeader()
+				w.orderKeys(newFrom, newFrom+10) // so that the embedded Kafka answers by itself
+				time.Sleep(time.Minute)
+				refused.Remove()
+				release()
+				w.caughtUp()
+				w.End(m.Replica)
+				w.witness(0)
+			})
+		})
+		t.Run(err.Message+"/a truncated one", func(t *testing.T) {
+			onDisk(t, func(w *world) {
+				m := w.startMortal(inGeneration...)
+				release := w.heldInFront()
+				w.End(m.Replica)
+				w.truncate(80)
+				w.singly(newFrom, newFrom+50)
+				refused := refuse(w)
+				m = w.startMortal(inGeneration...)
+				time.Sleep(time.Minute)
+				refused.Remove()
+				release()
+				w.caughtUp()
+				w.End(m.Replica)
+				w.witness(1)
+			})
+		})
+	}
+}
+
+// Brokers that know leader epochs and no topic IDs (2.1 to 2.7): the new topic's epoch
+// is below the one that was read in, of which its leader knows nothing: UNDEFINED. That
+// is another log.
+func TestAnEpochThatTheLeaderDoesNotKnowIsAnotherLog(t *testing.T) {
+	for name, c := range map[string]struct {
+		settings []string
+		stopped  bool
+		gone     int64
+	}{
+		"while reading pauses": {settings: []string{"CONSUMER_MAX_PENDING", "50"}, gone: 50},
+		"while it is stopped":  {stopped: true, gone: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inVirtualTimeWith(t, 1, platform.Config{}, func(w *world) {
+				w.Raise(3)
+				if !c.stopped {
+					w.Failing(func(string) bool { return true })
+				}
+				r := w.Start(c.settings...)
+				w.orderKeys(0, 50)
+				if c.stopped {
+					w.Until("the commit", w.AllCommitted(1, 50))
+					w.End(r)
+				} else {
+					w.orderKeys(50, 100)
+					time.Sleep(30 * time.Second)
+				}
+				before := w.CommitOf(w.Kafka, 0)
+				w.anew(nil)
+				w.inTransaction(kgo.TryCommit, newFrom, newFrom+49) // a marker where the last record lay
+				w.orderKeys(2*newFrom, 2*newFrom+100)
+				if c.stopped {
+					w.CommitWith(w.Kafka, before.At, before.LeaderEpoch, before.Metadata)
+					r = w.Start(c.settings...)
+				}
+				time.Sleep(time.Minute)
+				w.Platform.Script(nil)
+				w.caughtUp()
+				w.End(r)
+				w.witness(c.gone)
+			}, kfake.MaxVersions(kversion.V2_7_0()))
+		})
+	}
+}
+
+// A broker that has not heard of a new topic's ID yet says UNKNOWN_TOPIC_ID: its
+// metadata is stale. That is not another topic until a second broker says the same.
+func TestATopicIDThatABrokerDoesNotKnowYetIsNoOtherTopic(t *testing.T) {
+	for name, keys := range map[string][]kmsg.Key{
+		"fetches":           {kmsg.Fetch},
+		"commits":           {kmsg.OffsetCommit},
+		"both, and offsets": {kmsg.Fetch, kmsg.OffsetCommit, kmsg.OffsetFetch},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inVirtualTime(t, 1, func(w *world) {
+				unknown := w.Cluster.Fault(kfake.Fault{Keys: keys, Topic: apptest.EventTopic, Err: kerr.UnknownTopicID, Count: -1})
+				w.orderKeys(0, 50)
+				r := w.Start()
+				time.Sleep(20 * time.Second)
+				unknown.Remove()
+				w.Until("the commit", w.AllCommitted(1, 50), 2*time.Minute)
+				unknown = w.Cluster.Fault(kfake.Fault{Keys: keys, Topic: apptest.EventTopic, Err: kerr.UnknownTopicID, Count: -1})
+				w.orderKeys(50, 100)
+				time.Sleep(20 * time.Second)
+				unknown.Remove()
+				w.caughtUp()
+				w.End(r)
+				w.witness(0)
+			})
+		})
+	}
+}
+
+// One broker of three whose metadata is old: what it says of the leader, its epoch
+// and the topic's ID is older than what is known.
+func TestMetadataThatIsOldIsNotBelieved(t *testing.T) {
+	for node := range int32(3) {
+		broker := "broker " + strconv.Itoa(int(node))
+		t.Run("the leader moved/"+broker, func(t *testing.T) {
+			inVirtualTime(t, 1, func(w *world) {
+				r := w.Start()
+				w.orderKeys(0, 100)
+				w.Until("the commit", w.AllCommitted(1, 100))
+				freeze, fresh := w.old(node)
+				w.moveLeader()
+				w.orderKeys(newFrom, newFrom+10)
+				w.moveLeader()
+				w.orderKeys(2*newFrom, 2*newFrom+10)
+				freeze()
+				time.Sleep(time.Minute)
+				fresh()
+				w.caughtUp()
+				w.End(r)
+				w.witness(0)
+			})
+		})
+		t.Run("the topic was made anew/"+broker, func(t *testing.T) {
+			inVirtualTime(t, 1, func(w *world) {
+				r := w.Start("CONSUMER_MAX_PENDING", "50")
+				w.Failing(func(string) bool { return true })
+				w.orderKeys(0, 100)
+				time.Sleep(30 * time.Second)
+				freeze, fresh := w.old(node)
+				w.anew(nil)
+				w.orderKeys(newFrom, newFrom+250)
+				freeze()
+				w.Platform.Script(nil)
+				time.Sleep(time.Minute)
+				fresh()
+				w.caughtUp()
+				w.End(r)
+				w.witness(50)
+				if n := w.counted(); n > 101 {
+					t.Errorf("%d counted: more than once", n)
+				}
+			})
+		})
+	}
+}
+
+// old keeps what one broker tells of the event topic as it is now, from freeze to
+// fresh: what a test writes in between is written before.
+func (w *world) old(node int32) (freeze, fresh func()) {
+	w.T.Helper()
+	topic, p := w.Cluster.TopicInfo(apptest.EventTopic), w.Cluster.PartitionInfo(apptest.EventTopic, 0)
+	brokers := w.Cluster.ListenAddrs()
+	var frozen atomic.Bool
+	w.Cluster.ControlKey(kmsg.Metadata.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		w.Cluster.KeepControl()
+		req := r.(*kmsg.MetadataRequest)
+		ours := slices.ContainsFunc(req.Topics, func(t kmsg.MetadataRequestTopic) bool {
+			return t.Topic != nil && *t.Topic == apptest.EventTopic || t.TopicID == topic.TopicID
+		}) || req.Topics == nil
+		if !frozen.Load() || w.Cluster.CurrentNode() != node || !ours {
+			return nil, nil, false
+		}
+		resp := req.ResponseKind().(*kmsg.MetadataResponse)
+		resp.ClusterID, resp.ControllerID = kmsg.StringPtr("kfake"), 2
+		for i, address := range brokers {
+			b := kmsg.NewMetadataResponseBroker()
+			host, port, _ := net.SplitHostPort(address)
+			n, _ := strconv.Atoi(port)
+			b.NodeID, b.Host, b.Port = int32(i), host, int32(n)
+			resp.Brokers = append(resp.Brokers, b)
+		}
+		for name, partitions := range map[string]int32{apptest.EventTopic: 1, apptest.DeadLetterTopic: 2} {
+			t := kmsg.NewMetadataResponseTopic()
+			t.Topic = kmsg.StringPtr(name)
+			t.TopicID = topic.TopicID
+			if name != apptest.EventTopic {
+				t.TopicID = w.Cluster.TopicInfo(name).TopicID
+			}
+			for i := range partitions {
+				part := kmsg.NewMetadataResponseTopicPartition()
+				part.Partition, part.Replicas, part.ISR = i, []int32{0, 1, 2}, []int32{0, 1, 2}
+				part.Leader, part.LeaderEpoch = p.Leader, p.Epoch
+				if name != apptest.EventTopic {
+					info := w.Cluster.PartitionInfo(name, i)
+					part.Leader, part.LeaderEpoch = info.Leader, info.Epoch
+				}
+				t.Partitions = append(t.Partitions, part)
+			}
+			resp.Topics = append(resp.Topics, t)
+		}
+		return resp, nil, true
+	})
+	return func() { frozen.Store(true) }, func() { frozen.Store(false) }
+}
+
+// A commit that a tool set carries no leader epoch: it is believed where it lies in the
+// log, in whatever epoch that is now.
+func TestACommitOfAToolIsBelievedInTheLog(t *testing.T) {
+	for _, at := range []int64{0, 30, 100} {
+		t.Run(strconv.Itoa(int(at)), func(t *testing.T) {
+			inVirtualTime(t, 1, func(w *world) {
+				r := w.Start()
+				w.orderKeys(0, 100)
+				w.Until("the commit", w.AllCommitted(1, 100))
+				w.End(r)
+				w.moveLeader()
+				w.CommitAs(w.Kafka, at, "")
+				r = w.Start()
+				time.Sleep(time.Minute)
+				w.orderKeys(newFrom, newFrom+10)
+				w.caughtUp()
+				w.End(r)
+				w.witness(0)
+				if n := w.Platform.Stats().Repeated; int64(n) != 100-at {
+					t.Errorf("%d were sent again, want those from %d on", n, at)
+				}
+			})
+		})
+	}
+}
+
+// Beyond the log's end it is not; what is written meanwhile is not passed over.
+func TestACommitOfAToolBeyondTheLogPassesNothingOver(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.orderKeys(0, 50)
+		w.CommitAs(w.Kafka, 1000, "")
+		r := w.Start()
+		time.Sleep(10 * time.Second)
+		w.orderKeys(50, 100)
+		w.caughtUp()
+		w.End(r)
+		w.witness(1)
+	})
+}
+
+// A tool that brings back a commit as it was, its metadata too, brings no epoch: what
+// that tells beyond the commit cannot be verified in a log that was truncated.
+func TestRunsThatAToolBringsBackAreNotBelievedInAnotherLog(t *testing.T) {
+	onDisk(t, func(w *world) {
+		m := w.startMortal()
+		release := w.heldInFront()
+		w.End(m.Replica)
+		c := w.CommitOf(w.Kafka, 0)
+		w.truncate(80)
+		w.singly(newFrom, newFrom+50)
+		w.CommitAs(w.Kafka, c.At, c.Metadata)
+		release()
+		m = w.startMortal()
+		w.caughtUp()
+		w.End(m.Replica)
+		w.witness(nobodyKnows)
+	})
+}
+
+// Kafka tells a divergence with the fetch itself (version 12 and later).
+func TestAFetchThatIsToldThatItDiverges(t *testing.T) {
+	for _, place := range []string{"below the position", "between the last record and the position", "below the end of which is known, reading paused"} {
+		t.Run(place, func(t *testing.T) {
+			onDisk(t, func(w *world) {
+				w.Epochs.Diverging = true
+				p := cutPlaces[place]
+				m := w.startMortal(append(slices.Clone(inGeneration), p.settings...)...)
+				release := p.write(w)
+				w.truncate(p.at)
+				w.singly(newFrom, newFrom+150)
+				release()
+				w.caughtUp()
+				w.End(m.Replica)
+				w.witness(p.gone)
+				t.Logf("%d fetches were told", w.Epochs.Told)
+			})
+		})
+	}
+}

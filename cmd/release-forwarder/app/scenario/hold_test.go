@@ -1,0 +1,236 @@
+package scenario
+
+import (
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"release-forwarder/cmd/release-forwarder/app/apptest"
+	"release-forwarder/cmd/testkit/platform"
+)
+
+// refuseLot makes the platform refuse one lot.
+func (w *world) refuseLot(lot string) {
+	w.Platform.Script(func(q *platform.Request) *platform.Reply {
+		if q.Params["park_uuid"] == lot {
+			return &platform.Reply{Status: 401, Body: `{"code":"401"}`}
+		}
+		return nil
+	})
+}
+
+// minutes lets time pass, with a healthy record in each partition and what is to be done
+// every so many minutes.
+func (w *world) minutes(n int, partitions int32, each int, do func()) {
+	w.T.Helper()
+	for m := 1; m <= n; m++ {
+		time.Sleep(time.Minute)
+		for p := range partitions {
+			w.Produce(p, apptest.OfLot("good", 1000+2*m))
+		}
+		if each > 0 && m%each == 0 {
+			do()
+		}
+	}
+}
+
+func since(t *testing.T, l *kgo.Record, name string, begun time.Time) time.Duration {
+	t.Helper()
+	at, err := time.Parse(time.RFC3339, apptest.Header(l, name))
+	if err != nil {
+		t.Fatalf("header %s: %v", name, err)
+	}
+	return at.Sub(begun)
+}
+
+// LOT_HOLD_MAX counts from when the record began to wait for its lot, however many
+// generations that takes.
+func TestALotsRecordsAreGivenUpInTimeThroughRebalances(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.refuseLot("bad")
+		r := w.Start("LOT_HOLD_MAX", "1h")
+		w.Produce(0, apptest.OfLot("good", 0))
+		time.Sleep(time.Second)
+		begun := time.Now()
+		w.Produce(0, apptest.OfLot("bad", 0), apptest.OfLot("bad", 1), apptest.OfLot("bad", 2), apptest.OfLot("good", 10))
+		w.minutes(30, 1, 7, w.Rebalance)
+		generation := r.Snapshot().Engine.Generation
+		w.Produce(0, apptest.OfLot("bad", 4)) // begins to wait later
+		w.minutes(28, 1, 7, w.Rebalance)
+		if n := w.DeadLetterCount(); n != 0 {
+			t.Errorf("%d dead letters before LOT_HOLD_MAX", n)
+		}
+		w.minutes(5, 1, 0, nil)
+		if n := w.DeadLetterCount(); n != 3 {
+			t.Errorf("%d dead letters after LOT_HOLD_MAX, want 3", n)
+		}
+		w.minutes(25, 1, 7, w.Rebalance)
+		if n := w.DeadLetterCount(); n != 3 {
+			t.Errorf("%d dead letters before that of the record that came later", n)
+		}
+		w.minutes(5, 1, 0, nil)
+		if n := r.Snapshot().Engine.Generation - generation; n < 6 {
+			t.Fatalf("%d generations", n)
+		}
+		w.End(r)
+		deadLetters := w.DeadLetters()
+		if len(deadLetters) != 4 {
+			t.Fatalf("%d dead letters, want 4", len(deadLetters))
+		}
+		for _, l := range deadLetters {
+			if apptest.Header(l, "reason") != "lot-refused" {
+				t.Errorf("reason %s", apptest.Header(l, "reason"))
+			}
+		}
+		if first := since(t, deadLetters[0], "first.attempt", begun); first > time.Minute {
+			t.Errorf("the dead letter's first attempt was %s after the record came", first)
+		}
+	})
+}
+
+// Where a partition moves the wait begins again, also where it comes back: it cannot be
+// told what the other replica knew.
+func TestTheWaitForALotBeginsAgainWhereItsPartitionMoves(t *testing.T) {
+	inVirtualTime(t, 2, func(w *world) {
+		w.refuseLot("bad")
+		first := w.Start("LOT_HOLD_MAX", "1h")
+		w.Produce(0, apptest.OfLot("good", 0))
+		time.Sleep(time.Second)
+		for p := range int32(2) {
+			w.Produce(p, apptest.OfLot("bad", int(p)), apptest.OfLot("good", 10))
+		}
+		w.minutes(20, 2, 0, nil)
+		second := w.Start("LOT_HOLD_MAX", "1h")
+		w.Until("each has one", func() bool {
+			return len(first.Snapshot().Engine.Partitions) == 1 && len(second.Snapshot().Engine.Partitions) == 1
+		}, 2*time.Minute)
+		moved := second.Snapshot().Engine.Partitions[0].Partition
+		time.Sleep(20 * time.Minute)
+		w.End(second)
+		w.Until("it has come back", func() bool { return len(first.Snapshot().Engine.Partitions) == 2 }, 2*time.Minute)
+		w.minutes(15, 2, 0, nil)
+		if n := w.DeadLetterCount(); n != 0 {
+			t.Errorf("%d dead letters before LOT_HOLD_MAX", n)
+		}
+		w.minutes(10, 2, 0, nil)
+		deadLetters := w.DeadLetters()
+		if len(deadLetters) != 1 || apptest.Header(deadLetters[0], "partition") == strconv.Itoa(int(moved)) {
+			t.Fatalf("after 65 minutes %d dead letters, want that of the partition that stayed", len(deadLetters))
+		}
+		w.minutes(30, 2, 0, nil)
+		if n := w.DeadLetterCount(); n != 1 {
+			t.Errorf("%d dead letters, 55 minutes after the partition came back", n)
+		}
+		w.minutes(10, 2, 0, nil)
+		if n := w.DeadLetterCount(); n != 2 {
+			t.Errorf("%d dead letters, 65 minutes after the partition came back", n)
+		}
+		w.End(first)
+	})
+}
+
+// A record's budget is not given back with each generation as long as its partition stays.
+func TestABudgetSurvivesRebalances(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.Refuse("S-1")
+		r := w.Start("RETRY_BUDGET", "6", "RETRY_BACKOFF_MAX", "10s")
+		w.Until("the group", w.AllCommitted(1, 0))
+		begun := time.Now()
+		w.Produce(0, apptest.Event(1, 0))
+		for n := range 60 {
+			for i := range 20 {
+				w.Produce(0, apptest.Event(100+i, n))
+			}
+			time.Sleep(3 * time.Second)
+			if n%4 == 3 {
+				w.Rebalance()
+			}
+		}
+		w.End(r)
+		deadLetters := w.DeadLetters()
+		if len(deadLetters) != 1 || apptest.Header(deadLetters[0], "reason") != "budget-exhausted" {
+			t.Fatalf("%d dead letters, want one", len(deadLetters))
+		}
+		// Six failures that count, and two quick retries of the first.
+		if n, err := strconv.Atoi(apptest.Header(deadLetters[0], "attempts")); err != nil || n < 8 {
+			t.Errorf("the dead letter tells of %d attempts, %v", n, err)
+		}
+		if first := since(t, deadLetters[0], "first.attempt", begun); first > time.Second {
+			t.Errorf("the dead letter's first attempt was %s after the record came", first)
+		}
+		if took := since(t, deadLetters[0], "last.attempt", begun); took < 24*time.Second {
+			t.Errorf("the last attempt was after %s: within a generation or two", took)
+		}
+	})
+}
+
+// What has no believable timestamp is as old as since it was first read.
+func TestTheAgeOfWhatHasNoTimestampSurvivesRebalances(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.Refuse("S-1")
+		r := w.Start()
+		w.Until("the group", w.AllCommitted(1, 0))
+		w.ProduceDated(0, apptest.Event(1, 0), time.UnixMilli(1)) // of 1970
+		for range 6 {
+			time.Sleep(10 * time.Minute)
+			w.Rebalance()
+		}
+		time.Sleep(time.Minute)
+		if age := r.Snapshot().OldestUnfinished().Seconds(); age < 3600 {
+			t.Errorf("the oldest unfinished record is %v s old, an hour after it came", age)
+		}
+		w.End(r)
+	})
+}
+
+// However long a lot's records have waited, and in however many generations: without an
+// acceptance since they began to, nothing proves that the lot alone is refused still.
+func TestNothingIsGivenUpForItsLotWhileNoOtherIsAccepted(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.refuseLot("bad")
+		r := w.Start("LOT_HOLD_MAX", "1h", "RETRY_BACKOFF_MIN", "5s")
+		w.Produce(0, apptest.OfLot("bad", 0))
+		time.Sleep(time.Second)
+		w.Produce(0, apptest.OfLot("good", 10))
+		w.Until("the lot is refused", func() bool { return len(r.Snapshot().RefusedLots) == 1 })
+		for range 6 {
+			time.Sleep(25 * time.Minute)
+			w.Rebalance()
+		}
+		if n := w.DeadLetterCount(); n != 0 {
+			t.Errorf("%d dead letters while nothing was accepted", n)
+		}
+		w.Produce(0, apptest.OfLot("good", 12))
+		w.Until("the dead letter", func() bool { return w.DeadLetterCount() == 1 }, 35*time.Second)
+		w.End(r)
+	})
+}
+
+// A broker may forget commits by their age, so all are sent again every six hours: also
+// where no generation lasts so long.
+func TestCommitsAreRenewedThroughRebalances(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		r := w.Start()
+		w.Until("the group", w.AllCommitted(1, 0))
+		w.Produce(0, apptest.OfLot("good", 0))
+		w.Until("the commit", w.AllCommitted(1, 1))
+		var commits atomic.Int32
+		w.Cluster.ControlKey(int16(kmsg.OffsetCommit), func(kmsg.Request) (kmsg.Response, error, bool) {
+			w.Cluster.KeepControl()
+			commits.Add(1)
+			return nil, nil, false
+		})
+		for range 3 {
+			time.Sleep(4*time.Hour + 10*time.Minute)
+			w.Rebalance()
+		}
+		if n := commits.Load(); n != 2 {
+			t.Errorf("%d commits in twelve and a half hours without a record, want 2", n)
+		}
+		w.End(r)
+	})
+}

@@ -1,0 +1,236 @@
+package scenario
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"release-forwarder/cmd/release-forwarder/app/apptest"
+	"release-forwarder/cmd/testkit/platform"
+)
+
+func TestNoKindOfOutageMakesADeadLetter(t *testing.T) {
+	for name, reply := range map[string]*platform.Reply{
+		"an HTML page":             {Status: 502, Body: "<html>502</html>", Header: http.Header{"Content-Type": {"text/html"}}},
+		"nothing within the time":  {Hang: true},
+		"a bad signature for all":  {Status: 200, Body: `{"code":"401","hint":"plate=x"}`},
+		"blocked for all":          {Status: 200, Body: `{"code":"403"}`},
+		"code 503":                 {Status: 200, Body: `{"code":"503"}`},
+		"throttled":                {Status: 429, Header: http.Header{"Retry-After": {"7"}}},
+		"throttled for no time":    {Status: 429, Body: `{"code":"429"}`, Header: http.Header{"Retry-After": {"0"}}},
+		"throttled without a word": {Status: 429},
+		"a cut connection":         {Cut: true},
+		"half an answer":           {Cut: true, Body: `{"code":"10`},
+		"an empty answer":          {Status: 204},
+		"a redirect":               {Status: 302, Header: http.Header{"Location": {"http://127.0.0.1:80/elsewhere"}}, Body: "moved"},
+		"a code that hides a 401":  {Status: 200, Body: `{"code":"200","hint":"签名验证不通过"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inVirtualTime(t, 2, func(w *world) {
+				var down atomic.Bool
+				down.Store(true)
+				w.Platform.Script(func(*platform.Request) *platform.Reply {
+					if down.Load() {
+						return reply
+					}
+					return nil
+				})
+				w.Backlog(2, 300)
+				r := w.Start("UPSTREAM_SUCCESS_CODES", "1001,200")
+				time.Sleep(time.Minute)
+				before := w.Platform.Stats().Received
+				time.Sleep(20 * time.Minute)
+				if n := w.Platform.Stats().Received - before; n > 20*60+1 {
+					t.Errorf("%d requests in 20 minutes, want one a second at most", n)
+				}
+				if w.Committed(0) > 0 || w.Committed(1) > 0 {
+					t.Error("committed during the outage")
+				}
+				down.Store(false)
+				w.Until("the backlog", w.AllCommitted(2, 300), time.Minute)
+				w.End(r)
+				if n := len(w.DeadLetters()); n != 0 {
+					t.Errorf("%d dead letters", n)
+				}
+			})
+		})
+	}
+}
+
+// A dead letter needs the platform for nothing: where it could not be written at first
+// it is not held up by the outage of a platform for which hundreds wait to be sent.
+func TestADeadLetterDoesNotWaitForThePlatform(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.Platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Status: 500} })
+		w.Produce(0, "{") // cannot be mapped
+		away := w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: apptest.DeadLetterTopic, Err: kerr.NotEnoughReplicas, Count: -1})
+		w.Backlog(1, 300)
+		r := w.Start("RETRY_BACKOFF_MAX", "4s")
+		time.Sleep(20 * time.Second)
+		away.Remove()
+		w.Until("the dead letter", func() bool { return len(w.DeadLetters()) == 1 }, 5*time.Second)
+		w.End(r)
+	})
+}
+
+func TestAPlatformThatCannotBeReachedMakesNoDeadLetter(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		var tries, down atomic.Int64
+		down.Store(1)
+		w.Net.Refuse = func(address string) error {
+			if !strings.HasSuffix(address, ":80") || down.Load() == 0 {
+				return nil
+			}
+			tries.Add(1)
+			return errors.New("connection refused")
+		}
+		w.Backlog(1, 300)
+		r := w.Start()
+		time.Sleep(time.Minute)
+		before := tries.Load()
+		time.Sleep(time.Hour)
+		if n := tries.Load() - before; n > 3601 {
+			t.Errorf("%d tries in an hour", n)
+		}
+		down.Store(0)
+		w.Until("the backlog", w.AllCommitted(1, 300))
+		w.End(r)
+		if n := len(w.DeadLetters()); n != 0 {
+			t.Errorf("%d dead letters", n)
+		}
+	})
+}
+
+func TestABrownOutMakesNoDeadLetter(t *testing.T) {
+	inVirtualTime(t, 2, func(w *world) {
+		var n, brown atomic.Int64
+		brown.Store(1)
+		w.Platform.Script(func(*platform.Request) *platform.Reply {
+			if brown.Load() == 1 && n.Add(1)%10 != 0 {
+				return &platform.Reply{Status: 500, Body: `{"code":"500"}`, Delay: 20 * time.Millisecond}
+			}
+			return nil
+		})
+		r := w.Start("RETRY_BUDGET", "3")
+		for i := range 600 {
+			w.Produce(0, apptest.Event(2*i, 0))
+			w.Produce(1, apptest.Event(2*i+1, 0))
+			time.Sleep(6 * time.Second)
+		}
+		brown.Store(0)
+		w.Until("all", w.AllCommitted(2, 600), 5*time.Minute)
+		w.End(r)
+		if n := len(w.DeadLetters()); n != 0 {
+			t.Errorf("%d dead letters from an hour in which 9 of 10 requests failed", n)
+		}
+	})
+}
+
+func TestAnswersThatAreLostRepeatAndLoseNothing(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		var n atomic.Int64
+		w.Platform.Script(func(*platform.Request) *platform.Reply {
+			if n.Add(1)%3 == 0 {
+				return &platform.Reply{Lose: true}
+			}
+			return nil
+		})
+		w.Backlog(1, 500)
+		r := w.Start()
+		w.Until("the commit", w.AllCommitted(1, 500), 10*time.Minute)
+		w.End(r)
+		if s := w.Platform.Stats(); s.Accepted != 500 {
+			t.Errorf("%d accepted", s.Accepted)
+		}
+	})
+}
+
+func TestOnePoisonousRecordInAHundredDoesNotSlowTheOthers(t *testing.T) {
+	took := func(poison bool) (d time.Duration) {
+		inVirtualTime(t, 1, func(w *world) {
+			w.Platform.Script(func(r *platform.Request) *platform.Reply {
+				var s int
+				fmt.Sscanf(r.Params["flow_no"], "F-%d-0", &s)
+				if poison && s%100 == 50 {
+					return &platform.Reply{Status: 500, Body: `{"code":"500"}`, Delay: 20 * time.Millisecond}
+				}
+				return &platform.Reply{Delay: 20 * time.Millisecond}
+			})
+			w.Backlog(1, 10000)
+			begun := time.Now()
+			r := w.Start("RETRY_BUDGET", "0")
+			w.Until("the others", func() bool { return w.Platform.Stats().Accepted >= 9900 }, 5*time.Minute)
+			d = time.Since(begun)
+			w.End(r)
+		})
+		return d
+	}
+	without, with := took(false), took(true)
+	// A failing record takes three attempts; while it waits between them others go on.
+	t.Logf("9,900 records took %s, with one in a hundred failing %s", without, with)
+	if with > without*3/2 {
+		t.Errorf("9,900 records took %s, with one in a hundred failing %s", without, with)
+	}
+}
+
+func TestLogLinesAreFew(t *testing.T) {
+	t.Run("an hour of healthy traffic", func(t *testing.T) {
+		inVirtualTime(t, 4, func(w *world) {
+			r := w.Start()
+			for i := range 3600 {
+				w.Produce(int32(i%4), apptest.Event(i, 0))
+				time.Sleep(time.Second)
+			}
+			if n := w.Log.Lines(); n >= 100 {
+				t.Errorf("%d log lines", n)
+			}
+			w.End(r)
+		})
+	})
+	t.Run("10,000 failing records", func(t *testing.T) {
+		inVirtualTime(t, 4, func(w *world) {
+			r := w.Start("DLQ_STORM_LIMIT", "0")
+			for i := range 10000 {
+				switch i % 2 {
+				case 0:
+					w.Produce(int32(i%4), `{"park_uuid":"粤B12345"}`)
+				default:
+					w.Produce(int32(i%4), strings.Replace(apptest.Event(i, 0), `"plate":"`, `"plate":"`+strings.Repeat("粤", 1100), 1))
+				}
+			}
+			w.Until("the dead letters", w.AllCommitted(4, 2500), 10*time.Minute)
+			w.End(r)
+			if n := w.Log.Lines(); n >= 1000 {
+				t.Errorf("%d log lines", n)
+			}
+			if strings.Contains(w.Log.String(), "粤") {
+				t.Error("a plate stands in the log")
+			}
+		})
+	})
+	t.Run("10,000 records that the platform fails", func(t *testing.T) {
+		inVirtualTime(t, 4, func(w *world) {
+			w.Failing(func(string) bool { return true })
+			w.Backlog(4, 2500)
+			r := w.Start()
+			time.Sleep(10 * time.Minute)
+			w.Failing(func(string) bool { return false })
+			w.Until("the backlog", w.AllCommitted(4, 2500), time.Minute)
+			w.End(r)
+			if n := w.Log.Lines(); n >= 1000 {
+				t.Errorf("%d log lines", n)
+			}
+			if s := w.Log.String(); strings.Contains(s, "粤") || strings.Contains(s, apptest.Secret) {
+				t.Error("a plate or the secret stands in the log")
+			}
+		})
+	})
+}

@@ -1,0 +1,200 @@
+package scenario
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"release-forwarder/cmd/release-forwarder/app/apptest"
+	"release-forwarder/cmd/testkit/memnet"
+	"release-forwarder/cmd/testkit/platform"
+)
+
+// startFarAway starts a replica whose brokers are 10 ms away, there and back, so
+// that each request to Kafka takes a moment. What it is made of ends with drop.
+func (w *world) startFarAway() (r *apptest.Replica, drop func()) {
+	link := w.Net.NewLink(1)
+	link.Set(func(address string) memnet.Condition {
+		if strings.HasSuffix(address, ":80") {
+			return memnet.Condition{} // the platform
+		}
+		return memnet.Condition{Delay: 5 * time.Millisecond}
+	})
+	r = w.StartOn(link.Dial)
+	return r, func() {
+		w.End(r)
+		time.Sleep(time.Minute) // a connection that was being made is given up
+	}
+}
+
+// soon is what a handful of round trips takes, and less than a long poll.
+const soon = 250 * time.Millisecond
+
+// afterJoining waits until n events are accepted, and gives how long after joining
+// the group that is.
+func (w *world) afterJoining(r *apptest.Replica, n int) time.Duration {
+	w.T.Helper()
+	for !r.Snapshot().Engine.Joined {
+		time.Sleep(time.Millisecond)
+	}
+	joined := time.Now()
+	for w.Platform.Stats().Accepted < n && time.Since(joined) < time.Minute {
+		time.Sleep(time.Millisecond)
+	}
+	return time.Since(joined)
+}
+
+// oneInEveryOther puts an event into every other partition. Those without any
+// hold up none that has.
+func (w *world) oneInEveryOther(partitions int32, orderKey int) (n int) {
+	for p := int32(0); p < partitions; p += 2 {
+		w.Produce(p, apptest.Event(orderKey+int(p), 0))
+		n++
+	}
+	return n
+}
+
+func TestANewGroupStartsAllPartitionsAtOnce(t *testing.T) {
+	for _, partitions := range []int32{6, 100} {
+		t.Run(fmt.Sprint(partitions), func(t *testing.T) {
+			inVirtualTime(t, partitions, func(w *world) {
+				n := w.oneInEveryOther(partitions, 0)
+				commits := w.asked(kmsg.OffsetCommit)
+				r, drop := w.startFarAway()
+				took := w.afterJoining(r, n)
+				if sent := commits.Load(); took > soon || sent > 3 {
+					t.Errorf("all are sent %s after joining, want %s at the most; %d commits before, want 3 at the most, one for each leader", took, soon, sent)
+				}
+				drop()
+			})
+		})
+	}
+}
+
+func TestARestartReadsAllPartitionsAtOnce(t *testing.T) {
+	const partitions = 50
+	inVirtualTime(t, partitions, func(w *world) {
+		w.Backlog(partitions, 1)
+		r := w.Start()
+		w.Until("the commits", w.AllCommitted(partitions, 1))
+		w.End(r)
+		n := partitions + w.oneInEveryOther(partitions, 1000)
+		commits := w.asked(kmsg.OffsetCommit)
+		r, drop := w.startFarAway()
+		took := w.afterJoining(r, n)
+		if sent := commits.Load(); took > soon || sent > 0 {
+			t.Errorf("all are sent %s after joining, want %s at the most; %d commits before, want none", took, soon, sent)
+		}
+		drop()
+	})
+}
+
+func TestALeaderThatDoesNotTellItsFirstOffsetsHoldsUpNoOthers(t *testing.T) {
+	inVirtualTime(t, 6, func(w *world) {
+		w.Backlog(6, 1)
+		silent, others := w.Cluster.LeaderFor(apptest.EventTopic, 0), 0
+		for p := range int32(6) {
+			if w.Cluster.LeaderFor(apptest.EventTopic, p) != silent {
+				others++
+			}
+		}
+		begun := time.Now()
+		w.Cluster.ControlKey(int16(kmsg.ListOffsets), func(kmsg.Request) (kmsg.Response, error, bool) {
+			w.Cluster.KeepControl()
+			// Handled, and not answered.
+			return nil, nil, w.Cluster.CurrentNode() == silent && time.Since(begun) < 5*time.Second
+		})
+		r := w.Start()
+		if took := w.afterJoining(r, others); took > soon {
+			t.Errorf("the other leaders' %d are sent %s after joining, want %s at the most", others, took, soon)
+		}
+		if n := w.Platform.Stats().Accepted; n != others {
+			t.Errorf("%d are sent, want %d: one leader is silent", n, others)
+		}
+		w.Until("all", w.AllCommitted(6, 1))
+		w.End(r)
+	})
+}
+
+// Nothing is read of a partition before the offset that it begins at is committed.
+func TestAPartitionWhoseFirstCommitIsRefusedIsNotRead(t *testing.T) {
+	inVirtualTime(t, 6, func(w *world) {
+		w.Backlog(6, 1)
+		fault := w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Topic: apptest.EventTopic, Partitions: []int32{2}, Err: kerr.CoordinatorLoadInProgress, Count: -1})
+		r := w.Start()
+		if took := w.afterJoining(r, 5); took > soon {
+			t.Errorf("the others are sent %s after joining, want %s at the most", took, soon)
+		}
+		time.Sleep(time.Minute)
+		if n := w.Platform.Stats().Received; n != 5 {
+			t.Errorf("%d requests, want 5: one partition has not begun", n)
+		}
+		fault.Remove()
+		w.Until("all", w.AllCommitted(6, 1))
+		w.End(r)
+	})
+}
+
+// Five partitions of a broker run dry one after the other, so that long polls for
+// them are under way all the time; the sixth has ever again room for ten.
+func TestIdlePartitionsDoNotHoldUpOneThatHasRoomAgain(t *testing.T) {
+	inVirtualTime(t, 6, func(w *world) {
+		w.Platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Delay: 10 * time.Millisecond} })
+		n := 0
+		for p, records := range []int{2000, 0, 35, 55, 95, 155} {
+			if err := w.Cluster.MoveTopicPartition(apptest.EventTopic, int32(p), 1); err != nil {
+				t.Fatal(err)
+			}
+			var values []string
+			for i := range records {
+				values = append(values, apptest.Event(10000*p+i, 0))
+			}
+			w.Produce(int32(p), values...)
+			n += records
+		}
+		fetches := w.countFetches(3000)
+		r := w.Start("CONSUMER_MAX_PENDING", "10")
+		// Ten in ten milliseconds: two seconds.
+		if took := w.afterJoining(r, n); took > 4*time.Second {
+			t.Errorf("all are sent %s after joining, want 4s at the most", took)
+		}
+		if f := fetches.Load(); f > 1000 {
+			t.Errorf("%d fetches for %d records, ten at a time", f, n)
+		}
+		w.End(r)
+	})
+}
+
+// A broker sends of a batch that is larger than what was asked for nothing, unless
+// it is the first of the answer: a share of memory that holds one large record must
+// not mean one record an answer.
+func TestAnAnswerBringsLargeRecordsOfManyPartitions(t *testing.T) {
+	const partitions, each = 100, 3
+	chance := rand.NewChaCha8([32]byte{1})
+	inVirtualTime(t, partitions, func(w *world) {
+		for p := range int32(partitions) {
+			if err := w.Cluster.MoveTopicPartition(apptest.EventTopic, p, 1); err != nil {
+				t.Fatal(err)
+			}
+			for i := range each {
+				// A batch each, which no codec makes smaller.
+				noise := make([]byte, 50<<10)
+				_, _ = chance.Read(noise)
+				w.Produce(p, strings.TrimSuffix(apptest.Event(1000*int(p)+i, 0), "}")+fmt.Sprintf(`,"camera":"%x"}`, noise))
+			}
+		}
+		// A share is 16 MiB * 3/4 / 100 partitions = 123 KiB, an answer has 16 MiB / 4 /
+		// 3 brokers / 3 requests = 455 KiB: four records, and three answers at a time.
+		r, drop := w.startFarAway()
+		if took := w.afterJoining(r, partitions*each); took > 2*time.Second {
+			t.Errorf("all are sent %s after joining, want 2s at the most", took)
+		}
+		drop()
+	})
+}

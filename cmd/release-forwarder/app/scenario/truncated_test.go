@@ -1,0 +1,222 @@
+package scenario
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"release-forwarder/cmd/release-forwarder/app/apptest"
+)
+
+// A lost end of a log. Each place is what the service believed of the log when the
+// end went; each way is what became of the service meanwhile.
+
+// cutPlace writes a log and lets the service work on it, says where to cut, and how
+// many of the records that the service knew of are gone without having been sent.
+type cutPlace struct {
+	settings []string
+	write    func(w *world) (release func())
+	at       int64
+	gone     int64
+	// toldTo are the ways in which the service can know; nil: all. The group's commit
+	// tells of nothing that is gone, so no other process can.
+	toldTo []string
+	// whole says that what lies below the cut may not be sent again, unless a kill
+	// explains it.
+	whole bool
+}
+
+var cutPlaces = map[string]cutPlace{
+	// All of 100 is finished and committed.
+	"below the position": {write: func(w *world) func() {
+		w.singly(0, 100)
+		w.Until("the commit", w.AllCommitted(1, 100))
+		return func() {}
+	}, at: 50, gone: 1, whole: true},
+	// The last record is at 79; above it lie an aborted transaction and its marker.
+	"between the last record and the position": {write: func(w *world) func() {
+		w.singly(0, 80)
+		w.inTransaction(kgo.TryAbort, 500, 519)
+		w.Until("the commit", w.AllCommitted(1, 100))
+		return func() {}
+	}, at: 80, gone: 1, whole: true},
+	// The first record is held, all others are finished, the commit tells so.
+	"below what is finished beyond the commit": {write: func(w *world) func() {
+		release := w.holding("F-0-0")
+		w.singly(0, 100)
+		w.Until("the neighbours", func() bool { return w.Platform.Stats().Accepted == 99 })
+		time.Sleep(5 * time.Second)
+		return release
+	}, at: 80, gone: 1},
+	// The last record is held, what lies before it is finished and committed.
+	"below an unfinished record": {write: func(w *world) func() {
+		release := w.holding("F-90-0")
+		w.singly(0, 100)
+		w.Until("the neighbours", func() bool { return w.Platform.Stats().Accepted == 99 })
+		time.Sleep(5 * time.Second)
+		return release
+	}, at: 50, gone: 1},
+	// Reading pauses at 50 unfinished.
+	"below the end of which is known, reading paused": {settings: []string{"CONSUMER_MAX_PENDING", "50"}, write: func(w *world) func() {
+		w.Failing(func(string) bool { return true })
+		w.singly(0, 100)
+		time.Sleep(30 * time.Second)
+		return func() { w.Platform.Script(nil) }
+	}, at: 30, gone: 50, toldTo: []string{runsOn}},
+	// The commit stands at 50, what was finished since could not be committed.
+	"below what is finished and could not be committed": {write: func(w *world) func() {
+		w.singly(0, 50)
+		w.Until("the commit", w.AllCommitted(1, 50))
+		w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Topic: apptest.EventTopic, Err: kerr.CoordinatorNotAvailable, Count: -1})
+		w.singly(50, 100)
+		w.Until("all", func() bool { return w.Platform.Stats().Accepted == 100 })
+		return func() {}
+	}, at: 70, gone: 1, toldTo: []string{runsOn, joinsAgain}},
+	// To nothing.
+	"at its first record": {write: func(w *world) func() {
+		w.singly(0, 100)
+		w.Until("the commit", w.AllCommitted(1, 100))
+		return func() {}
+	}, at: 0, gone: 1},
+}
+
+const runsOn, joinsAgain = "it runs on", "it joins again"
+
+// What became of the replica: lose cuts the log and writes another one over it.
+var cutWays = map[string]func(w *world, m mortal, settings []string, lose func()) mortal{
+	// The heartbeat comes later than the first fetch: the generation goes on.
+	runsOn: func(w *world, m mortal, _ []string, lose func()) mortal {
+		lose()
+		time.Sleep(time.Minute)
+		return m
+	},
+	joinsAgain: func(w *world, m mortal, _ []string, lose func()) mortal {
+		w.betweenGenerations() // what refuses its join goes with the brokers
+		lose()
+		time.Sleep(time.Minute)
+		return m
+	},
+	"it is stopped before and started after": func(w *world, m mortal, settings []string, lose func()) mortal {
+		w.End(m.Replica)
+		lose()
+		return w.startMortal(settings...)
+	},
+	"it is killed before and another started after": func(w *world, m mortal, settings []string, lose func()) mortal {
+		w.kill(m)
+		lose()
+		return w.startMortal(settings...)
+	},
+	"it notices, and is restarted": func(w *world, m mortal, settings []string, lose func()) mortal {
+		lose()
+		w.noticed()
+		w.End(m.Replica)
+		return w.startMortal(settings...)
+	},
+	"it notices, and is killed before it can commit": func(w *world, m mortal, settings []string, lose func()) mortal {
+		lose()
+		commits := w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Topic: apptest.EventTopic, Err: kerr.CoordinatorNotAvailable, Count: -1})
+		w.noticed()
+		w.kill(m)
+		commits.Remove()
+		return w.startMortal(settings...)
+	},
+	"another replica takes the partition": func(w *world, m mortal, settings []string, lose func()) mortal {
+		lose()
+		other := w.startMortal(settings...)
+		w.kill(m)
+		return other
+	},
+}
+
+// noticed waits until a replica has said at level ERROR what is gone, or half a minute.
+func (w *world) noticed() {
+	w.T.Helper()
+	for range 300 {
+		if strings.Contains(w.Log.String(), `"partition":0,"from":`) {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+func TestNothingOfATruncatedLogIsPassedOver(t *testing.T) {
+	for place, p := range cutPlaces {
+		for way, takes := range cutWays {
+			sizes := map[string]int{"written over, longer": 150}
+			if way == runsOn || way == joinsAgain {
+				sizes["written over, shorter"] = 10
+			}
+			for size, n := range sizes {
+				t.Run(fmt.Sprintf("%s/%s/%s", place, way, size), func(t *testing.T) {
+					onDisk(t, func(w *world) {
+						settings := append([]string{"KAFKA_HEARTBEAT_INTERVAL", "10s", "KAFKA_SESSION_TIMEOUT", "45s"}, p.settings...)
+						m := w.startMortal(settings...)
+						release := p.write(w)
+						m = takes(w, m, settings, func() { w.truncate(p.at); w.singly(newFrom, newFrom+n) })
+						release()
+						w.caughtUp()
+						w.End(m.Replica)
+						gone := p.gone
+						if p.toldTo != nil && !slices.Contains(p.toldTo, way) {
+							gone = nobodyKnows
+						}
+						w.witness(gone)
+						if n := w.Platform.Stats().Repeated; p.whole && n > 0 && !strings.Contains(way, "kill") && !strings.Contains(way, "another") {
+							t.Errorf("%d repeated of what was finished below the cut", n)
+						}
+					})
+				})
+			}
+		}
+	}
+}
+
+// KAFKA_OFFSET_RESET=none: where a log was truncated nothing of what was written over
+// it is sent, and no commit moves, before a person has decided.
+func TestResetNoneWaitsWhereALogWasTruncated(t *testing.T) {
+	for _, place := range []string{"below the position", "between the last record and the position"} {
+		for _, stopped := range []bool{false, true} {
+			t.Run(place+"/stopped "+strconv.FormatBool(stopped), func(t *testing.T) {
+				onDisk(t, func(w *world) {
+					p := cutPlaces[place]
+					settings := append([]string{"KAFKA_OFFSET_RESET", "none"}, inGeneration...)
+					m := w.startMortal(settings...)
+					p.write(w)
+					sent := w.Platform.Stats().Received
+					if stopped {
+						w.End(m.Replica)
+					}
+					w.truncate(p.at)
+					w.singly(newFrom, newFrom+150)
+					if stopped {
+						m = w.startMortal(settings...)
+					}
+					time.Sleep(10 * time.Minute)
+					if s := m.Snapshot().Engine.Partitions[0]; s.Phase != "parked" {
+						t.Errorf("phase %s", s.Phase)
+					}
+					if n := w.Platform.Stats().Received - sent; n != 0 {
+						t.Errorf("%d were sent before a person decided", n)
+					}
+					if at := w.Committed(0); at != 100 {
+						t.Errorf("committed %d, want 100 as it was", at)
+					}
+					w.End(m.Replica)
+					w.CommitAs(w.Kafka, p.at, "")
+					m = w.startMortal(settings...)
+					w.caughtUp()
+					w.End(m.Replica)
+					w.witness(1)
+				})
+			})
+		}
+	}
+}

@@ -1,0 +1,141 @@
+package scenario
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"release-forwarder/cmd/release-forwarder/app/apptest"
+	"release-forwarder/cmd/testkit/memnet"
+	"release-forwarder/cmd/testkit/platform"
+)
+
+// otherVersion makes replicas with this client ID write commits as another
+// version of the service does: one whose metadata nobody here can read.
+func (w *world) otherVersion(clientID string, written func(metadata string) string) {
+	w.Cluster.ControlKey(int16(kmsg.OffsetCommit), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		w.Cluster.KeepControl()
+		if req := r.(*kmsg.OffsetCommitRequest); strings.HasPrefix(req.MemberID, clientID) {
+			for i := range req.Topics {
+				for j := range req.Topics[i].Partitions {
+					p := &req.Topics[i].Partitions[j]
+					if p.Metadata != nil && *p.Metadata != "" {
+						m := written(*p.Metadata)
+						p.Metadata = &m
+					}
+				}
+			}
+		}
+		return nil, nil, false
+	})
+}
+
+// A version to come, and the one that runs here, in one group, and after a
+// rollback: what is not known is ignored, records repeat, none is lost, nothing
+// stops.
+func TestVersionsOfTheMetadataLiveInOneGroup(t *testing.T) {
+	future := func(m string) string { return "rf9:" + m[4:] + "~something-else" }
+	inVirtualTime(t, 4, func(w *world) {
+		w.otherVersion("newer", future)
+		held := func(r *platform.Request) *platform.Reply {
+			if r.Params["flow_no"] == "F-3-0" || r.Params["flow_no"] == "F-103-0" {
+				return &platform.Reply{Status: 500, Body: `{"code":"500"}`}
+			}
+			return nil
+		}
+		w.Platform.Script(held)
+		sent := 0
+		more := func() {
+			for p := range int32(4) {
+				var values []string
+				for i := range 25 {
+					values = append(values, apptest.Event(sent+i, 0))
+				}
+				w.Produce(p, values...)
+				sent += 25
+			}
+			time.Sleep(5 * time.Second)
+		}
+		old := w.Start("KAFKA_CLIENT_ID", "today")
+		w.Until("the group", w.AllCommitted(4, 0))
+		more()
+		newer := w.Start("KAFKA_CLIENT_ID", "newer") // the rollout begins
+		more()
+		w.End(old) // and ends: the newer one owns all
+		more()
+		back := w.Start("KAFKA_CLIENT_ID", "today") // the rollback begins
+		more()
+		w.End(newer)
+		more()
+		w.Platform.Script(nil)
+		w.Until("all", w.AllCommitted(4, int64(sent/4)), 5*time.Minute)
+		w.End(back)
+		s := w.Platform.Stats()
+		if s.Accepted != sent {
+			t.Errorf("%d accepted of %d", s.Accepted, sent)
+		}
+		// What was done beyond the two held records when a partition came from the
+		// newer one: no more than was sent by then.
+		if s.Repeated == 0 || s.Repeated > sent {
+			t.Errorf("%d repeated of %d", s.Repeated, sent)
+		}
+		if !strings.Contains(w.Log.String(), "the commit's metadata is ignored") {
+			t.Error("nothing was said of the metadata")
+		}
+	})
+}
+
+// What the version before told beyond its commits does not count: those records are sent
+// again, and nothing else.
+func TestACommitOfTheVersionBeforeIsIgnored(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.orderKeys(0, 10)
+		w.CommitWith(w.Kafka, 5, 0, versionBefore)
+		r := w.Start()
+		w.Until("all", w.AllCommitted(1, 10))
+		w.End(r)
+		if s := w.Platform.Stats(); s.Received != 5 {
+			t.Errorf("%d requests, want those from the commit on", s.Received)
+		}
+		if !strings.Contains(w.Log.String(), "the commit's metadata is ignored") {
+			t.Error("nothing was said of the metadata")
+		}
+	})
+}
+
+// versionBefore is metadata as the version before wrote it.
+const versionBefore = "rf2:7UBmMMRET-ACAQIDBAUGBwgCCAEJ"
+
+func TestARecordHeldForHoursHoldsUpNobodyAndAKillRepeatsNone(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.Failing(func(flow string) bool { return flow == "F-0-0" })
+		link := w.Net.NewLink(1)
+		r := w.StartOn(link.Dial, "RETRY_BUDGET", "0")
+		sent := 0
+		for range 2 * 30 { // two hours, two minutes a turn
+			w.orderKeys(sent, sent+10)
+			sent += 10
+			time.Sleep(2 * time.Minute)
+		}
+		if n := w.Platform.Stats().Accepted; n != sent-1 {
+			t.Errorf("%d accepted of %d, want all but the held one", n, sent)
+		}
+		if at := w.Committed(0); at != 0 {
+			t.Errorf("committed %d over the held record", at)
+		}
+		// Killed: nothing of it arrives any more, its connections are reset.
+		link.Set(func(string) memnet.Condition { return memnet.Condition{Refuse: true} })
+		link.Cut(nil)
+		w.End(r)
+		r = w.Start()
+		time.Sleep(2 * time.Minute)
+		w.Failing(func(string) bool { return false })
+		w.Until("the held one", w.AllCommitted(1, int64(sent)), 2*time.Minute)
+		w.End(r)
+		if s := w.Platform.Stats(); s.Accepted != sent || s.Repeated != 0 {
+			t.Errorf("%d accepted of %d, %d repeated", s.Accepted, sent, s.Repeated)
+		}
+	})
+}

@@ -1,0 +1,245 @@
+package app_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"release-forwarder/cmd/release-forwarder/app/apptest"
+	"release-forwarder/cmd/release-forwarder/forward"
+	"release-forwarder/cmd/release-forwarder/telemetry"
+	"release-forwarder/cmd/testkit/platform"
+	"release-forwarder/consumer"
+	"release-forwarder/dlq"
+	"release-forwarder/mapping"
+	"release-forwarder/upstream"
+)
+
+func TestEventsReachThePlatformOnceAndAreCommitted(t *testing.T) {
+	apptest.InVirtualTime(t, 4, func(w *apptest.World) {
+		r := w.Start()
+		const each = 250
+		for p := range int32(4) {
+			var values []string
+			for i := range each {
+				values = append(values, apptest.Event(int(p)*1000+i/2, i))
+			}
+			w.Produce(p, values...)
+		}
+		w.Until("every commit", func() bool {
+			for p := range int32(4) {
+				if w.Committed(p) != each {
+					return false
+				}
+			}
+			return true
+		})
+		w.End(r)
+		if s := w.Platform.Stats(); s.Accepted != 4*each || s.Received != 4*each {
+			t.Errorf("the platform received %d and accepted %d, want each of %d once", s.Received, s.Accepted, 4*each)
+		}
+	})
+}
+
+func TestUnmappableEventsBecomeDeadLettersAndOthersPass(t *testing.T) {
+	apptest.InVirtualTime(t, 1, func(w *apptest.World) {
+		r := w.Start()
+		w.Produce(0, apptest.Event(1, 1), `{"park_uuid":"lot-1"`, apptest.Event(2, 1), `{"park_uuid":"lot-1","flow_no":"f","parking_serial":"s"}`, apptest.Event(3, 1))
+		w.Until("the commit", func() bool { return w.Committed(0) == 5 })
+		w.End(r)
+		deadLetters := w.DeadLetters()
+		if len(deadLetters) != 2 || apptest.Header(deadLetters[0], "reason") != "invalid-json" || apptest.Header(deadLetters[1], "reason") != "missing-field" || apptest.Header(deadLetters[1], "field") != "plate" {
+			t.Errorf("dead letters %v", deadLetters)
+		}
+		if n := w.Platform.Stats().Accepted; n != 3 {
+			t.Errorf("%d accepted, want 3", n)
+		}
+	})
+}
+
+func TestAnOutageMakesNoDeadLetterAndIsProbedOnceASecond(t *testing.T) {
+	apptest.InVirtualTime(t, 2, func(w *apptest.World) {
+		var down atomic.Bool
+		down.Store(true)
+		w.Platform.Script(func(*platform.Request) *platform.Reply {
+			if down.Load() {
+				return &platform.Reply{Status: 500, Body: `{"code":"500"}`}
+			}
+			return nil
+		})
+		r := w.Start()
+		for p := range int32(2) {
+			var values []string
+			for i := range 500 {
+				values = append(values, apptest.Event(int(p)*1000+i, 0))
+			}
+			w.Produce(p, values...)
+		}
+		time.Sleep(30 * time.Second)
+		before := w.Platform.Stats().Received
+		time.Sleep(time.Hour)
+		if n := w.Platform.Stats().Received - before; n < 3500 || n > 3601 {
+			t.Errorf("%d requests in an hour of outage, want about 3600", n)
+		}
+		if w.Committed(0) != 0 || w.Committed(1) != 0 {
+			t.Errorf("committed %d and %d during the outage", w.Committed(0), w.Committed(1))
+		}
+		down.Store(false)
+		ended := time.Now()
+		w.Until("the backlog", func() bool { return w.Committed(0) == 500 && w.Committed(1) == 500 })
+		if d := time.Since(ended); d > 5*time.Second {
+			t.Errorf("drained after %s", d)
+		}
+		w.End(r)
+		if deadLetters := w.DeadLetters(); len(deadLetters) != 0 {
+			t.Errorf("%d dead letters from an outage", len(deadLetters))
+		}
+	})
+}
+
+func TestAHeldRecordHoldsUpNobodyAndAKillRepeatsNoneOfThem(t *testing.T) {
+	apptest.InVirtualTime(t, 1, func(w *apptest.World) {
+		w.Platform.Script(func(r *platform.Request) *platform.Reply {
+			if r.Params["flow_no"] == "F-0-0" {
+				return &platform.Reply{Status: 401, Body: `{"code":"401"}`}
+			}
+			return nil
+		})
+		r := w.Start()
+		var values []string
+		for i := range 3000 {
+			values = append(values, apptest.Event(i, 0))
+		}
+		w.Produce(0, values...)
+		w.Until("the neighbours", func() bool { return w.Platform.Stats().Accepted == 2999 })
+		time.Sleep(3 * time.Second) // a commit interval passes
+		if c := w.Committed(0); c != 0 {
+			t.Errorf("committed %d over a held record", c)
+		}
+		w.End(r)
+		r = w.Start()
+		w.Produce(0, apptest.Event(3001, 0))
+		w.Until("the next", func() bool { return w.Platform.Stats().Accepted == 3000 })
+		w.End(r)
+		for flow, n := range w.Platform.Tallies() {
+			if n.Accepted > 1 {
+				t.Errorf("%v was sent again after its acceptance", flow)
+			}
+		}
+	})
+}
+
+func TestAPoisonRecordBecomesADeadLetterWhileOthersAreAccepted(t *testing.T) {
+	apptest.InVirtualTime(t, 1, func(w *apptest.World) {
+		w.Platform.Script(func(r *platform.Request) *platform.Reply {
+			if r.Params["parking_serial"] == "S-7" {
+				return &platform.Reply{Status: 500, Body: `{"code":"500","seqno":"abc"}`}
+			}
+			return nil
+		})
+		r := w.Start("RETRY_BUDGET", "5")
+		for i := range 200 {
+			w.Produce(0, apptest.Event(7*i, i), apptest.Event(7*i+1, 0), apptest.Event(7*i+2, 0))
+			time.Sleep(time.Second)
+		}
+		w.Until("the commit", func() bool { return w.Committed(0) == 600 })
+		w.End(r)
+		deadLetters := w.DeadLetters()
+		if len(deadLetters) != 1 || apptest.Header(deadLetters[0], "reason") != "budget-exhausted" || apptest.Header(deadLetters[0], "code") != "500" || apptest.Header(deadLetters[0], "seqno") != "abc" {
+			t.Errorf("dead letters %v", deadLetters)
+		}
+	})
+}
+
+func TestReplicasRollWithoutLossOrRepeat(t *testing.T) {
+	apptest.InVirtualTime(t, 6, func(w *apptest.World) {
+		replicas := []*apptest.Replica{w.Start(), w.Start()}
+		produced := 0
+		for step := range 30 {
+			for p := range int32(6) {
+				w.Produce(p, apptest.Event(produced, 0), apptest.Event(produced+1, 0))
+				produced += 2
+			}
+			time.Sleep(time.Second)
+			if step%10 == 5 {
+				replicas = append(replicas, w.Start())
+				w.End(replicas[0])
+				replicas = replicas[1:]
+			}
+		}
+		w.Until("all commits", func() bool {
+			sum := int64(0)
+			for p := range int32(6) {
+				sum += w.Committed(p)
+			}
+			return sum == int64(produced)
+		}, 3*time.Minute)
+		for _, r := range replicas {
+			w.End(r)
+		}
+		if s := w.Platform.Stats(); s.Accepted != produced || s.Received != produced {
+			t.Errorf("%s", fmt.Sprintf("received %d, accepted %d of %d", s.Received, s.Accepted, produced))
+		}
+	})
+}
+
+// A word that telemetry does not list would be counted as "other".
+func TestEveryWordThatIsCountedIsListed(t *testing.T) {
+	words := func(name string, listed []string, said ...string) {
+		t.Helper()
+		for _, w := range said {
+			if !slices.Contains(listed, w) {
+				t.Errorf("%s: %q is not listed", name, w)
+			}
+		}
+	}
+	for _, r := range mapping.Reasons() {
+		words("mapping reasons", telemetry.MappingReasons, string(r))
+	}
+	for _, s := range mapping.Suspicions() {
+		words("suspicions", telemetry.Suspicions, string(s))
+	}
+	for _, v := range upstream.Verdicts() {
+		words("verdicts", telemetry.Verdicts, v.String())
+		if v != upstream.Accepted && v != upstream.Permanent {
+			words("held reasons", telemetry.HeldReasons, v.String())
+		}
+	}
+	words("upstream reasons", telemetry.UpstreamReasons, dlq.ReasonRefused, dlq.ReasonBudgetExhausted)
+	words("held reasons", telemetry.HeldReasons, forward.HeldDeadLetter)
+	words("bounds", telemetry.Bounds, string(consumer.BoundRecords), string(consumer.BoundBytes), string(consumer.BoundGaps))
+}
+
+func TestCommitsThatAreNotTakenMakeNoRepeatWhereTheReplicaKeepsItsPartitions(t *testing.T) {
+	apptest.InVirtualTime(t, 2, func(w *apptest.World) {
+		r := w.Start()
+		w.Until("the group", func() bool { return w.Committed(0) == 0 && w.Committed(1) == 0 })
+		w.Failing(func(flow string) bool { return flow == "F-3-0" })
+		refused := w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.CoordinatorNotAvailable, Count: -1})
+		for i := range 200 {
+			w.Produce(int32(i%2), apptest.Event(i, 0))
+		}
+		w.Until("the acceptances", func() bool { return w.Platform.Stats().Accepted == 199 })
+		w.Loses()
+		time.Sleep(10 * time.Second)
+		refused.Remove()
+		w.Failing(func(string) bool { return false })
+		w.Until("the commits", func() bool { return w.Committed(0) == 100 && w.Committed(1) == 100 }, 2*time.Minute)
+		w.End(r)
+		if !strings.Contains(w.Log.String(), `"why":"fenced"`) {
+			t.Error("the generation did not end: nothing was tried")
+		}
+		for flow, n := range w.Platform.Tallies() {
+			if n.Accepted != 1 {
+				t.Errorf("%v accepted %d times", flow, n.Accepted)
+			}
+		}
+	})
+}

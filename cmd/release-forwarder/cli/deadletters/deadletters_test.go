@@ -1,0 +1,235 @@
+package deadletters
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"release-forwarder/cmd/release-forwarder/app/apptest"
+	"release-forwarder/cmd/release-forwarder/cli/console"
+	"release-forwarder/cmd/release-forwarder/cli/session"
+	"release-forwarder/cmd/release-forwarder/redact"
+	"release-forwarder/cmd/testkit/platform"
+)
+
+// defaults are the flags' that are not zero.
+var (
+	listed  = ListCommand{retentionFlags: retentionFlags{RetentionShare: 0.8}}
+	counted = StatsCommand{retentionFlags: retentionFlags{RetentionShare: 0.8}}
+)
+
+// plant makes dead letters: an event that the platform refuses in words that
+// repeat it, and a value that is none.
+func (w *world) plant() {
+	w.T.Helper()
+	w.Platform.Script(func(r *platform.Request) *platform.Reply {
+		return &platform.Reply{Body: `{"code":"400","message":"bad plate 粤PLANTED1","hint":"plate=粤PLANTED1","seqno":"abc1"}`}
+	})
+	r := w.Start()
+	for i, value := range []string{apptest.PlantedEvent, "plate PLANTED"} {
+		record := &kgo.Record{Topic: apptest.EventTopic, Key: []byte("PLANTED-key"), Value: []byte(value), Headers: []kgo.RecordHeader{{Key: "lane", Value: []byte("PLANTED")}, {Key: "none"}}}
+		if err := w.Kafka.ProduceSync(context.Background(), record).FirstErr(); err != nil {
+			w.T.Fatal(err)
+		}
+		w.Until("the dead letter", func() bool { return strings.Count(w.Log.String(), "dead letter written") == i+1 })
+	}
+	w.End(r)
+}
+
+// What dlq shows of plate, operator and free text is the first character and the
+// length; of key, headers and a value that cannot be parsed, the length.
+func TestDeadLettersAreShownRedactedUnlessRevealed(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.plant()
+		showJSON, export, listJSON, statsJSON := ShowCommand{ID: "0/0", JSON: true}, ExportCommand{}, listed, counted
+		listJSON.JSON, statsJSON.JSON = true, true
+		mended := ReplayCommand{Set: []string{"plate=京PLANTED2"}, DryRun: true, MaxRedrives: -1}
+		for name, c := range map[string]apptest.Command{
+			"list": &listed, "list --json": &listJSON, "show": &ShowCommand{ID: "0/0"}, "show --json": &showJSON, "show of no event": &ShowCommand{ID: "0/1"},
+			"export": &export, "stats": &counted, "stats --json": &statsJSON, "replay --set --dry-run": &mended,
+		} {
+			out, beside, err := w.Command(c)
+			if err != nil || out == "" {
+				t.Errorf("%s: %v %q", name, err, out)
+			}
+			if strings.Contains(out+beside, "PLANTED") {
+				t.Errorf("%s shows too much: %s%s", name, out, beside)
+			}
+		}
+		out, _, _ := w.Command(&ShowCommand{ID: "0/0"})
+		for _, want := range []string{
+			"state           open\n", "reason          refused\n", "plate           粤… (9)\n", "operator        张… (8)\n", "key             11 bytes\n", "header          lane, 7 bytes\n",
+			"header          none, null\n", "and 2 members that the API does not know", "message         b… (19)\n", "seqno           abc1\n", "plate_color     1\n",
+			"string to sign  car_desc=临… (8)&flow_no=F1&", "&app_secret=***\n", "a replay        sends it to events, partition 0, as replay 1 of the event that began as events/0/0\n",
+		} {
+			if !strings.Contains(out, want) {
+				t.Errorf("show lacks %q: %s", want, out)
+			}
+		}
+		if strings.Contains(out, apptest.Secret) {
+			t.Error("show shows the secret")
+		}
+		out, _, _ = w.Command(&ShowCommand{ID: "0/1"})
+		for _, want := range []string{"reason          invalid-json\n", "value           13 bytes, not one JSON object\n", "maps now        no: invalid-json"} {
+			if !strings.Contains(out, want) {
+				t.Errorf("show lacks %q: %s", want, out)
+			}
+		}
+		out, _, _ = w.Command(&ShowCommand{ID: "0/0", Reveal: true})
+		for _, want := range []string{"粤PLANTED1", "张PLANTED", "PLANTED-key", "plate=粤PLANTED1"} {
+			if !strings.Contains(out, want) {
+				t.Errorf("show --reveal lacks %q: %s", want, out)
+			}
+		}
+		out, _, _ = w.Command(&ExportCommand{Reveal: true})
+		var first shownDeadLetter
+		if err := json.Unmarshal([]byte(out[:strings.IndexByte(out, '\n')]), &first); err != nil {
+			t.Fatal(err)
+		}
+		if d := first.Record; d == nil || d.Value == nil || *d.Value != apptest.PlantedEvent || *d.Key != "PLANTED-key" || *d.Headers[0].Value != "PLANTED" || d.Headers[1].Value != nil {
+			t.Errorf("export --reveal: %s", out)
+		}
+	})
+}
+
+func TestAListCountsFirst(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.plant()
+		out, beside, err := w.Command(&listed)
+		if err != nil || beside != "" {
+			t.Errorf("%v %q", err, beside)
+		}
+		lines := strings.Split(out, "\n")
+		if !strings.HasPrefix(lines[0], "2 open in events.dlq of group "+apptest.Group) || !strings.HasPrefix(lines[1], "  invalid-json") || !strings.HasPrefix(lines[4], "ID ") ||
+			!strings.HasPrefix(lines[5], "events.dlq/0/0 ") || !strings.HasPrefix(lines[6], "events.dlq/0/1 ") {
+			t.Errorf("%s", out)
+		}
+		if out, _, err := w.Command(&CloseCommand{IDs: []string{"0/0"}, Why: "a test"}); err != nil || out != "1 closed\n" {
+			t.Errorf("%q %v", out, err)
+		}
+		all := listed
+		all.All = true
+		for c, want := range map[*ListCommand]string{&listed: "0 replayed, 1 closed (shown with --all)", &all: "closed"} {
+			if out, _, _ := w.Command(c); !strings.Contains(out, want) || strings.Contains(out, "events.dlq/0/0 ") != c.All {
+				t.Errorf("%s", out)
+			}
+		}
+		if out, _, _ := w.Command(&ShowCommand{ID: "0/0"}); !strings.Contains(out, "state           closed\n") || !strings.Contains(out, "a test\n") || !strings.Contains(out, "passes it over, since it is closed; with --again") {
+			t.Errorf("%s", out)
+		}
+	})
+}
+
+// Open dead letters near the end of their retention are warned of, and --check
+// fails.
+func TestRetentionIsWarnedOf(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.plant()
+		check := counted
+		check.Check = true
+		if _, beside, err := w.Command(&check); err != nil || strings.Contains(beside, "warning") {
+			t.Errorf("%v %s", err, beside)
+		}
+		time.Sleep(6 * 24 * time.Hour) // of Kafka's 7 days
+		if _, beside, err := w.Command(&check); !errors.Is(err, errRetention) || !strings.Contains(beside, "warning: 2 open dead letters are older than 80% of the 7d0h that events.dlq keeps them") {
+			t.Errorf("%v %s", err, beside)
+		}
+		if _, beside, err := w.Command(&listed); err != nil || !strings.Contains(beside, "2 open dead letters are older") {
+			t.Errorf("%v %s", err, beside)
+		}
+		check.Retention = "30d"
+		if _, _, err := w.Command(&check); err != nil {
+			t.Errorf("%v", err)
+		}
+		for _, wrong := range []string{"0", "0d", "x", "-5h"} {
+			check.Retention = wrong
+			if _, _, err := w.Command(&check); err == nil {
+				t.Errorf("--retention %s was taken", wrong)
+			}
+		}
+	})
+}
+
+// A person is asked before a changed event is sent, and only then.
+func TestChangedEventsAreAskedFor(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.plant()
+		replay := func(set string) *ReplayCommand {
+			return &ReplayCommand{ID: []string{"0/0"}, Set: []string{set}, MaxRedrives: -1}
+		}
+		if _, _, err := w.Command(replay("plate_color=2")); !errors.Is(err, errUnasked) {
+			t.Errorf("without a terminal: %v", err)
+		}
+		if out, beside, err := w.Command(replay("plate_color=2"), "n"); !errors.Is(err, errUnasked) || !strings.Contains(out, "events.dlq/0/0  plate_color: 蓝 -> 2\n") ||
+			!strings.Contains(beside, "send 1 events to events, 1 of them changed? [y/N] ") {
+			t.Errorf("after a no: %v %s %s", err, out, beside)
+		}
+		if out, _, err := w.Command(replay("plate_color=2"), "yes"); err != nil || !strings.Contains(out, "1 sent to events") {
+			t.Errorf("after a yes: %v %s", err, out)
+		}
+		unchanged := replay("plate_color=蓝")
+		unchanged.Again = true
+		if out, _, err := w.Command(unchanged); err != nil || !strings.Contains(out, "1 sent to events") {
+			t.Errorf("with what stands there already: %v %s", err, out)
+		}
+		for _, wrong := range []string{"plate", "sign=x", "=x", "app_id=1"} {
+			if _, _, err := w.Command(replay(wrong), "y"); err == nil || !strings.Contains(err.Error(), "is not field=value") {
+				t.Errorf("--set %s: %v", wrong, err)
+			}
+		}
+		if _, _, err := w.Command(replay("plate=粤B\u200b12345"), "y"); err == nil || !strings.Contains(err.Error(), "--set: the value of plate holds U+200B at byte 4") || strings.Contains(err.Error(), "12345") {
+			t.Errorf("with what nobody sees: %v", err)
+		}
+	})
+}
+
+func TestSettingMembersLeavesTheOthersAsTheyAre(t *testing.T) {
+	for _, c := range []struct{ value, want string }{
+		{`{"plate":"a","x":[1, 2],"reason":"r"}`, `{"plate":"b","x":[1, 2],"reason":"r","operator":"o\""}`},
+		{` { "reason" : 1.50 , "plate":null} `, `{"reason":1.50,"plate":"b","operator":"o\""}`},
+		{`{"plate":"a","plate":"c","operator":1}`, `{"plate":"b","operator":"o\""}`},
+		{`{}`, `{"plate":"b","operator":"o\""}`},
+		{`[]`, ""},
+		{`{"plate":"a"} x`, ""},
+		{``, ""},
+	} {
+		got, err := setMembers([]byte(c.value), []redact.Member{{Name: "plate", Value: "b"}, {Name: "operator", Value: `o"`}})
+		if (err != nil) != (c.want == "") || string(got) != c.want {
+			t.Errorf("%s: %s %v, want %s", c.value, got, err, c.want)
+		}
+	}
+}
+
+func TestTimesAsPeopleGiveThem(t *testing.T) {
+	now := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	for text, want := range map[string]string{
+		"24h": "2026-03-03T05:06:07Z", "7d": "2026-02-25T05:06:07Z", "2026-01-02": "2026-01-02T00:00:00Z", "2026-01-02T03:04:05+08:00": "2026-01-01T19:04:05Z",
+		"": "0001-01-01T00:00:00Z", "yesterday": "", "-1h": "", "2026-13-01": "",
+	} {
+		got, err := console.Moment("--since", text, now)
+		if (err != nil) != (want == "") || err == nil && got.UTC().Format(time.RFC3339) != want {
+			t.Errorf("%q: %s %v, want %s", text, got, err, want)
+		}
+	}
+	for partition, right := range map[string]bool{"3": true, "0-5": true, "5-0": false, "-1": false, "x": false, "1-": false} {
+		if _, err := (&filterFlags{Partition: partition}).filter(); (err == nil) != right {
+			t.Errorf("--partition %s: %v", partition, err)
+		}
+	}
+}
+
+func TestTheQuestionBeforeAReplayEndsWithAStop(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	from, _ := io.Pipe() // nothing comes
+	j := replayJob{Session: &session.Session{Screen: console.Screen{In: console.Stopper{Context: ctx}.Input(from), Err: io.Discard, Asked: true}}}
+	if err := j.ask(); !errors.Is(err, errUnasked) {
+		t.Errorf("ended with %v", err)
+	}
+}

@@ -1,0 +1,136 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"release-forwarder/cmd/release-forwarder/cli/console"
+	"release-forwarder/cmd/release-forwarder/connect"
+	"release-forwarder/cmd/release-forwarder/doctor"
+	"release-forwarder/cmd/release-forwarder/settings"
+	"release-forwarder/mapping"
+	"release-forwarder/upstream"
+)
+
+type DoctorCommand struct {
+	JSON     bool          `name:"json" help:"Print one JSON object."`
+	Platform bool          `help:"Send one signed request that the platform must refuse, and explain the answer."`
+	Lot      string        `help:"With --platform: the park_uuid of that request; it chooses the credential. Without it one that does not exist."`
+	Timeout  time.Duration `default:"60s" help:"How long the look at Kafka may take; what was not seen by then is unknown. UPSTREAM_TIMEOUT bounds the request to the platform."`
+}
+
+// Help implements kong's HelpProvider.
+func (DoctorCommand) Help() string {
+	return `Looks at everything the service depends on and prints for each check
+
+  ok       as it must be
+  warning  works, but would not in a case that does happen: a broker lost, a full disk
+  wrong    records do not flow, or are lost
+  unknown  this user has no right to see it
+
+and the remedy. It looks at brokers (reachable, certificate, log-in, versions), topics
+(partitions, replicas, min.insync.replicas, cleanup.policy, retention, largest message),
+this user's rights, the group (type, protocol, members, partitions without an owner,
+commits and their age), and which lots have credentials. It changes nothing, and sends nothing to the platform unless told to.
+
+With --platform it sends one request without flow_no, which the platform can only
+refuse, and says what the answer tells of the way there, the clocks and the signature.
+
+It uses the KAFKA_ settings, DLQ_TOPIC and the credentials; with --platform the other
+UPSTREAM_ settings too.
+
+Ends with 0 if nothing is wrong, warnings and unknowns or not; with 1 if anything is
+wrong; with 2 if a setting is wrong, before anything is contacted.
+
+Example:
+
+  KAFKA_BROKERS=kafka:9092 KAFKA_TOPIC=abnormal-release KAFKA_GROUP_ID=release-forwarder \
+  release-forwarder doctor
+
+With the environment of a running replica, and the platform asked too:
+
+  kubectl exec deploy/release-forwarder -- release-forwarder doctor --platform`
+}
+
+// Run looks and prints.
+func (c *DoctorCommand) Run(stop console.Stopper, out *console.Output) error {
+	return c.Do(stop, console.NewScreen(stop, out), nil)
+}
+
+// Do runs the command on a screen. A nil dial is the network.
+func (c *DoctorCommand) Do(ctx context.Context, sc console.Screen, dial connect.DialFunc) error {
+	groups := []settings.Group{settings.GroupKafka, settings.GroupDeadLetters, settings.GroupCredential}
+	if c.Platform {
+		groups = append(groups, settings.GroupUpstream)
+	}
+	s, warnings, err := settings.Load(groups...)
+	if err != nil {
+		return err
+	}
+	for _, w := range warnings {
+		sc.Say("warning: %s", w)
+	}
+	limited, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	report := append(doctor.Kafka(limited, s, dial), doctor.Credentials(s.Credential.Book())...)
+	if ctx.Err() != nil {
+		return errors.New("interrupted") // half a look says nothing
+	}
+	if c.Platform {
+		asked, err := c.askPlatform(ctx, s, dial, sc.Err)
+		if err != nil {
+			return err
+		}
+		report = append(report, asked...)
+	}
+	write := report.Text
+	if c.JSON {
+		write = report.JSON
+	}
+	if err := write(sc.Out); err != nil {
+		return err
+	}
+	if report.Verdict() == doctor.Wrong {
+		return console.ErrSomeFailed
+	}
+	return nil
+}
+
+func (c *DoctorCommand) askPlatform(ctx context.Context, s *settings.Settings, dial connect.DialFunc, progress io.Writer) (doctor.Report, error) {
+	roots, err := platformRoots(s.Upstream.TLSCAFile)
+	if err != nil {
+		return nil, err
+	}
+	lot := cmp.Or(c.Lot, doctor.NoLot)
+	before := func(endpoint string) {
+		fmt.Fprintf(progress, "sending one signed request without flow_no to %s (lot %s); the platform can only refuse it\n", endpoint, upstream.Sanitize(lot))
+	}
+	return doctor.Platform(ctx, upstream.Config{
+		URL: s.Upstream.URL.String(), Credentials: s.Credential.Book().For, Encoding: s.Upstream.Encoding,
+		Timeout: s.Upstream.Timeout, SuccessCodes: s.Upstream.SuccessCodes, PermanentCodes: s.Upstream.PermanentCodes, Fields: mapping.Fields(),
+		RootCAs: func() *x509.CertPool { return roots }, Proxy: s.Upstream.Proxy.For, Dial: dial,
+	}, lot, before)
+}
+
+// platformRoots reads UPSTREAM_TLS_CA_FILE beside the system's certificates; nil
+// for the system's alone.
+func platformRoots(name string) (*x509.CertPool, error) {
+	if name == "" {
+		return nil, nil
+	}
+	contents, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("UPSTREAM_TLS_CA_FILE: %w", err)
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	return settings.ParseCA(pool, contents)
+}

@@ -1,0 +1,178 @@
+package find
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"release-forwarder/cmd/release-forwarder/cli/console"
+	"release-forwarder/cmd/release-forwarder/cli/session"
+	"release-forwarder/cmd/release-forwarder/redact"
+	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/offsets"
+	"release-forwarder/dlq"
+)
+
+// What became of an event.
+const (
+	outcomeDone       = "done"
+	outcomeDeadLetter = "dead-lettered"
+	outcomeWaiting    = "waiting"
+	outcomeUnknown    = "unknown"
+)
+
+// foundMatch is an event that fits, as it is shown.
+type foundMatch struct {
+	Kind       string `json:"kind"` // match
+	At         string `json:"at"`   // topic/partition/offset
+	Dated      string `json:"dated,omitempty"`
+	Outcome    string `json:"fate"`
+	Reason     string `json:"reason,omitempty"` // of the dead letter
+	DeadLetter string `json:"letter,omitempty"`
+	// DeadLetterState is open, replayed or closed.
+	DeadLetterState dlq.State `json:"letter_state,omitempty"`
+	Written         string    `json:"written,omitempty"`   // when the dead letter was
+	ReplayOf        string    `json:"replay_of,omitempty"` // where a replayed event began, as its record says
+	// ClaimedOrigin is what a record says of itself that does not lie where replays go.
+	ClaimedOrigin string   `json:"origin_claimed,omitempty"`
+	AsStated      []string `json:"as_stated,omitempty"` // the members that only the record's writer states
+	Note          string   `json:"note,omitempty"`
+	foundEvent
+}
+
+// readEvents looks through a topic and prints what fits; more is false where the
+// limit was reached.
+func (f *finder) readEvents(ctx context.Context, t searched) (more bool, err error) {
+	spans, err := t.log.Since(ctx, t.spans, f.span.since)
+	if err != nil {
+		return false, err
+	}
+	for _, span := range spans {
+		for rec, err := range t.log.Read(ctx, span.Partition, span.First, span.End) {
+			if err != nil {
+				if ctx.Err() != nil {
+					return false, err
+				}
+				f.trouble(fmt.Sprintf("%s/%d: not all events were read: %v", t.name, span.Partition, err))
+				break
+			}
+			f.print.read++
+			if !f.span.has(rec.Timestamp) || !f.wanted.match(rec.Value) {
+				continue
+			}
+			if f.print.matches == f.c.Limit {
+				f.print.limited = true
+				return false, nil
+			}
+			f.print.match(f.judge(dlq.ID{Topic: t.name, Partition: span.Partition, Offset: rec.Offset}, &rec))
+		}
+	}
+	return true, nil
+}
+
+// judge says what became of an event.
+func (f *finder) judge(at dlq.ID, rec *fetch.Record) foundMatch {
+	m := foundMatch{At: at.String(), Dated: dlq.Stamp(rec.Timestamp), foundEvent: describeEvent(rec.Value, f.c.Reveal)}
+	if origin := originOf(rec); at.Topic == session.Target(f.r.Settings, "") {
+		if m.ReplayOf = origin; origin != "" {
+			m.AsStated = []string{"replay_of"}
+		}
+	} else {
+		m.ClaimedOrigin = origin
+	}
+	done := session.GroupProgress(f.group).Done(at.Topic, at.Partition, at.Offset)
+	if l := f.deadLetters[at]; l != nil {
+		l.joined = true
+		m.tell(l)
+		if !done {
+			m.Note = "the group has not committed it yet"
+		}
+		return m
+	}
+	p := f.progressOf(at)
+	switch {
+	case p == nil || p.Err != nil:
+		m.Outcome = outcomeUnknown
+	case done:
+		m.Outcome = outcomeDone
+		if dated, _ := rec.Dated(); !f.deadLettersSince.IsZero() && dated.Before(f.deadLettersSince) {
+			m.Note = "accepted, unless its dead letter was deleted: the dead letters do not reach back so far"
+		}
+	default:
+		m.Outcome = outcomeWaiting
+		m.Note = whyWaiting(p, at.Offset)
+	}
+	return m
+}
+
+// tell puts a dead letter beside its event.
+func (m *foundMatch) tell(l *foundDeadLetter) {
+	m.Outcome, m.Reason, m.DeadLetter, m.DeadLetterState, m.Written = outcomeDeadLetter, l.reason, l.id, l.state, l.written
+}
+
+func (f *finder) progressOf(at dlq.ID) *offsets.PartitionProgress {
+	i := slices.IndexFunc(f.group, func(p offsets.PartitionProgress) bool { return p.Topic == at.Topic && p.Partition == at.Partition })
+	if i < 0 {
+		return nil
+	}
+	return &f.group[i]
+}
+
+// whyWaiting says what the group's commit tells of an offset that is not done.
+func whyWaiting(p *offsets.PartitionProgress, offset int64) string {
+	switch {
+	case p.Committed < 0:
+		return "the group has no commit for this partition"
+	case offset < p.End:
+		return "held, or behind a held one of its parking: later events are done"
+	}
+	return "under way or not read yet"
+}
+
+// originOf reads where a record says that its event began, "" where it says nothing.
+func originOf(rec *fetch.Record) string {
+	for key, value := range rec.Headers.All() {
+		if string(key) == dlq.HeaderPrefix+"origin" {
+			return string(value[:min(len(value), redact.MaxShown*utf8.UTFMax)])
+		}
+	}
+	return ""
+}
+
+// leftDeadLetters prints the dead letters whose events were not found: they are no
+// longer in their topic, or dated outside of the range.
+func (f *finder) leftDeadLetters() {
+	var left []dlq.ID
+	for at, l := range f.deadLetters {
+		if !l.joined {
+			left = append(left, at)
+		}
+	}
+	slices.SortFunc(left, func(a, b dlq.ID) int {
+		return cmp.Or(strings.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition), cmp.Compare(a.Offset, b.Offset))
+	})
+	for _, at := range left {
+		if f.print.matches == f.c.Limit {
+			f.print.limited = true
+			return
+		}
+		l := f.deadLetters[at]
+		m := foundMatch{At: at.String(), Dated: l.dated, foundEvent: l.event, Note: "only the dead letter was found: the event is gone, or dated outside of the range"}
+		m.tell(l)
+		f.print.match(m)
+	}
+}
+
+// end prints the sum.
+func (f *finder) end() error {
+	if err := f.print.end(); err != nil {
+		return err
+	}
+	if f.failed {
+		return console.ErrSomeFailed
+	}
+	return nil
+}

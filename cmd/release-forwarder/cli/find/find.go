@@ -1,0 +1,172 @@
+package find
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"release-forwarder/cmd/release-forwarder/cli/console"
+	"release-forwarder/cmd/release-forwarder/cli/session"
+	"release-forwarder/cmd/release-forwarder/connect"
+	"release-forwarder/cmd/release-forwarder/settings"
+	"release-forwarder/consumer/fetch"
+	"release-forwarder/dlq"
+)
+
+type Command struct {
+	Plate  string   `placeholder:"-" help:"Read plates from standard input, one a line: only \"-\" is taken, so that no plate stands in a shell's history or an audit log."`
+	Flow   []string `sep:"none" help:"Events with this flow_no; may be given several times."`
+	Serial []string `sep:"none" help:"Events with this parking_serial; may be given several times."`
+	Lot    []string `sep:"none" help:"Events of this lot (park_uuid); may be given several times."`
+	Since  string   `default:"24h" placeholder:"TIME" help:"Records dated at or after it: RFC 3339, a date (UTC), or how long ago, as 2h or 7d (default: 24h)."`
+	Until  string   `placeholder:"TIME" help:"Records dated before it."`
+	Limit  int      `default:"1000" help:"Show N matches at most."`
+	JSON   bool     `name:"json" help:"Print JSON objects, one a line: topics first, then matches, then the sum."`
+	Reveal bool     `help:"Show plates, operators and free text as they are."`
+}
+
+// Help implements kong's HelpProvider.
+func (Command) Help() string {
+	return `Reads KAFKA_TOPIC, KAFKA_REPLAY_TOPIC and DLQ_TOPIC within a time range and prints for each
+event that fits where it lies and what became of it:
+
+  done           the group is finished with it and no dead letter tells of it: it was accepted
+  dead-lettered  its dead letter is in DLQ_TOPIC; the line gives the reason, the dead letter's ID for
+                 "dlq show", and whether it is open, replayed or closed
+  waiting        held, behind one that is, under way, or not read yet
+  unknown        the partition's commit cannot be read
+
+Flags of several kinds must all fit. Plates are compared without regard to case, spaces,
+dots and full-width letters. An event that cannot be parsed fits where it holds the text.
+First it says since when each topic still reaches back: what is older cannot be found.
+
+It joins no group and changes nothing, whether the service runs or not; a running group is
+behind by CONSUMER_COMMIT_INTERVAL. Memory does not grow with the topics. Plates, operators
+and free text are shown as their first character and length, unless --reveal is given.
+The user needs Read on the topics and on <DLQ_TOPIC>.ledger, and Describe on the group.
+Ends with 1 where something could not be read or told.
+
+Examples:
+
+  release-forwarder find --since 2h --plate - < plate.txt
+  release-forwarder find --since 2026-11-20 --until 2026-11-21 --lot lot-7 --json`
+}
+
+// Run finds events.
+func (c *Command) Run(stop console.Stopper, out *console.Output) error {
+	return c.Do(stop, console.NewScreen(stop, out), nil)
+}
+
+// Do runs the command on a screen. A nil dial is the network.
+func (c *Command) Do(ctx context.Context, sc console.Screen, dial connect.DialFunc) error {
+	span, err := c.timeRange(time.Now())
+	if err != nil {
+		return err
+	}
+	if c.Limit < 1 {
+		return errors.New("--limit: give 1 or more")
+	}
+	wanted, err := c.criteria(sc)
+	if err != nil {
+		return err
+	}
+	return session.Open(ctx, sc, dial, false, "", nil, func(r *session.Session) error {
+		out := bufio.NewWriter(sc.Out)
+		f := &finder{c: c, r: r, span: span, wanted: wanted, print: newPrinter(out, c, sc.Err, len(r.Settings.Kafka.Topic), len(r.Settings.DeadLetters.Topic)), deadLetters: map[dlq.ID]*foundDeadLetter{}}
+		err := f.find(ctx)
+		if flushErr := out.Flush(); err == nil {
+			err = flushErr
+		}
+		return err
+	})
+}
+
+// timeRange is when a record must be dated. A zero end is none.
+type timeRange struct{ since, until time.Time }
+
+// has takes a record too whose timestamp says nothing: none, seconds (of which today's look
+// like January 1970) or microseconds. Nothing says that it does not belong there.
+func (r timeRange) has(ms int64) bool {
+	t := time.UnixMilli(ms)
+	_, believable := fetch.TimeOf(ms)
+	return !believable && (t.Year() < 1980 || t.Year() > 2099) || !t.Before(r.since) && (r.until.IsZero() || t.Before(r.until))
+}
+
+func (c *Command) timeRange(now time.Time) (r timeRange, err error) {
+	if r.since, err = console.Moment("--since", c.Since, now); err != nil {
+		return r, err
+	}
+	if r.until, err = console.Moment("--until", c.Until, now); err != nil {
+		return r, err
+	}
+	if !r.until.IsZero() && !r.since.Before(r.until) {
+		return r, errors.New("--since must lie before --until")
+	}
+	return r, nil
+}
+
+// criteria reads what is looked for. A plate on the command line is refused, and
+// not repeated.
+func (c *Command) criteria(sc console.Screen) (*criteria, error) {
+	w := &criteria{fields: map[string][]string{}}
+	for name, texts := range map[string][]string{"flow_no": c.Flow, "parking_serial": c.Serial, "park_uuid": c.Lot} {
+		for _, text := range texts {
+			if _, err := settings.Text(text); err != nil { // an event may hold it too
+				sc.Say("the %s to find %v; an event without it does not fit", name, err)
+			}
+			if text = strings.TrimSpace(text); text != "" {
+				w.fields[name] = append(w.fields[name], text)
+			}
+		}
+	}
+	switch c.Plate {
+	case "":
+	case "-":
+		if sc.Asked {
+			sc.Say("plates, one a line; end with Ctrl-D:")
+		}
+		plates, err := readPlates(sc.In)
+		if err != nil {
+			return nil, err
+		}
+		w.plates = plates
+	default:
+		return nil, errors.New("--plate: give - and write the plate to standard input; on the command line it stands in the shell's history")
+	}
+	if len(w.fields) == 0 && len(w.plates) == 0 {
+		return nil, errors.New("say what to find: --plate -, --flow, --serial or --lot")
+	}
+	return w, nil
+}
+
+// mostPlates bounds what is read from standard input.
+const mostPlates = 1000
+
+func readPlates(in io.Reader) (plates []string, err error) {
+	lines := bufio.NewScanner(in)
+	for n := 1; lines.Scan(); n++ {
+		text, err := settings.Text(lines.Text())
+		if err != nil {
+			return nil, fmt.Errorf("--plate: line %d of standard input %w", n, err)
+		}
+		if plate := samePlate(text); plate != "" {
+			plates = append(plates, plate)
+		}
+		if len(plates) > mostPlates {
+			return nil, fmt.Errorf("--plate: more than %d plates", mostPlates)
+		}
+	}
+	switch {
+	case errors.Is(lines.Err(), bufio.ErrTooLong):
+		return nil, errors.New("--plate: a line of standard input is too long for a plate")
+	case lines.Err() != nil:
+		return nil, fmt.Errorf("--plate: standard input: %w", lines.Err())
+	case len(plates) == 0:
+		return nil, errors.New("--plate: no plate came on standard input")
+	}
+	return plates, nil
+}

@@ -1,0 +1,251 @@
+package find
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"release-forwarder/cmd/release-forwarder/cli/console"
+	"release-forwarder/cmd/release-forwarder/cli/session"
+	"release-forwarder/cmd/release-forwarder/redact"
+	"release-forwarder/consumer/fetch"
+	"release-forwarder/consumer/offsets"
+	"release-forwarder/consumer/topic"
+	"release-forwarder/dlq"
+	"release-forwarder/dlq/ledger"
+)
+
+// mostDeadLetters bounds the dead letters that are kept in memory to be set beside
+// their events.
+const mostDeadLetters = 10_000
+
+// finder is one search.
+type finder struct {
+	c           *Command
+	r           *session.Session
+	span        timeRange
+	wanted      *criteria
+	print       *printer
+	deadLetters map[dlq.ID]*foundDeadLetter // those that fit, by their event's place
+	group       []offsets.PartitionProgress
+	failed      bool // something could not be read or told
+	// deadLettersSince is since when the dead letters are all there; zero: since
+	// ever.
+	deadLettersSince time.Time
+}
+
+// foundDeadLetter is a dead letter that fits.
+type foundDeadLetter struct {
+	id      string
+	reason  string
+	state   dlq.State // "" where the ledger cannot be read
+	ms      int64     // when it was written, as Kafka has it
+	written string
+	dated   string // the record's timestamp
+	event   foundEvent
+	joined  bool // it was printed beside its event
+}
+
+// searched is a topic whose events are looked through.
+type searched struct {
+	log   *topic.Log
+	name  string
+	spans []topic.Span
+}
+
+// find looks at the topics' ends, then at the group's progress, then at the
+// dead letters, then at the events. A dead letter is acknowledged before its
+// record is done: so a record that is done, and of which none of the dead
+// letters read later tells, was accepted.
+func (f *finder) find(ctx context.Context) error {
+	topics, err := f.open(ctx)
+	if err != nil {
+		return err
+	}
+	if err := f.readProgress(ctx, topics); err != nil {
+		return err
+	}
+	if err := f.readDeadLetters(ctx); err != nil {
+		return err
+	}
+	for _, t := range topics {
+		if more, err := f.readEvents(ctx, t); err != nil || !more {
+			return errors.Join(err, f.end())
+		}
+	}
+	f.leftDeadLetters()
+	return f.end()
+}
+
+// open looks at the topics and says since when they reach back.
+func (f *finder) open(ctx context.Context) ([]searched, error) {
+	names := []string{f.r.Settings.Kafka.Topic}
+	if f.r.Settings.Kafka.ReplayTopic != "" {
+		names = append(names, f.r.Settings.Kafka.ReplayTopic)
+	}
+	var topics []searched
+	for i, name := range names {
+		t := searched{log: topic.NewLog(f.r.Wire, f.r.Settings.Kafka.ClientID, name), name: name}
+		var err error
+		if t.spans, err = t.log.Spans(ctx); err != nil {
+			if i > 0 && errors.Is(err, kafka.UnknownTopicOrPartition) {
+				f.print.reach(topicReach{Topic: name, Holds: "replays", Missing: true})
+				continue
+			}
+			return nil, err
+		}
+		topics = append(topics, t)
+		if err := f.reach(ctx, t, [...]string{"events", "replays"}[i]); err != nil {
+			return nil, err
+		}
+	}
+	return topics, nil
+}
+
+// topicReach is since when a topic still holds everything.
+type topicReach struct {
+	Kind       string `json:"kind"` // topic
+	Topic      string `json:"topic"`
+	Holds      string `json:"holds"` // events, replays, letters
+	Partitions int    `json:"partitions,omitempty"`
+	// Whole says that nothing was deleted yet. Otherwise ReachesBack is the time of
+	// the first record of the partition that reaches back least; absent where that
+	// cannot be told, because everything in a partition was deleted, or its first
+	// record has no timestamp.
+	Whole       bool   `json:"whole,omitempty"`
+	ReachesBack string `json:"reaches_back,omitempty"`
+	Missing     bool   `json:"missing,omitempty"`
+	// Short says that it does not reach back to the beginning of the search.
+	Short bool `json:"short,omitempty"`
+}
+
+func (f *finder) reach(ctx context.Context, t searched, holds string) error {
+	said := topicReach{Topic: t.name, Holds: holds, Partitions: len(t.spans), Whole: true}
+	var last time.Time
+	told := true
+	for _, span := range t.spans {
+		if span.First == 0 {
+			continue
+		}
+		said.Whole = false
+		first, err := t.log.First(ctx, span)
+		if err != nil && !errors.Is(err, fetch.ErrCorrupt) {
+			return err
+		}
+		if first.IsZero() {
+			told = false
+		} else if first.After(last) {
+			last = first
+		}
+	}
+	if !said.Whole {
+		if told {
+			said.ReachesBack = redact.Stamp(last)
+		}
+		said.Short = !told || last.After(f.span.since)
+	}
+	if holds == "letters" && !said.Whole {
+		f.deadLettersSince = last
+		if !told {
+			f.deadLettersSince = time.Now()
+		}
+	}
+	f.print.reach(said)
+	return nil
+}
+
+func (f *finder) readProgress(ctx context.Context, topics []searched) error {
+	var names []string
+	for _, t := range topics {
+		names = append(names, t.name)
+	}
+	group, err := offsets.ReadProgress(ctx, f.r.Wire, f.r.Settings.Kafka.GroupID, names)
+	if err != nil {
+		return session.ExplainOffsets(err)
+	}
+	f.group = group
+	for _, p := range group {
+		if p.Err != nil {
+			f.trouble(fmt.Sprintf("%s/%d: %v", p.Topic, p.Partition, p.Err))
+		}
+	}
+	return nil
+}
+
+// trouble says what could not be done; the search goes on.
+func (f *finder) trouble(what string) {
+	f.failed = true
+	f.r.Say("warning: %v", what)
+}
+
+// readDeadLetters keeps the dead letters that fit. One is written after its
+// record was sent, so no dead letter of a record dated since a time lies before
+// it; where the record's producer has a clock that is ahead, none of this holds.
+func (f *finder) readDeadLetters(ctx context.Context) error {
+	log := topic.NewLog(f.r.Wire, f.r.Settings.Kafka.ClientID, f.r.Settings.DeadLetters.Topic)
+	spans, err := log.Spans(ctx)
+	if errors.Is(err, kafka.UnknownTopicOrPartition) {
+		f.print.reach(topicReach{Topic: f.r.Settings.DeadLetters.Topic, Holds: "letters", Missing: true})
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := f.reach(ctx, searched{log: log, name: f.r.Settings.DeadLetters.Topic, spans: spans}, "letters"); err != nil {
+		return err
+	}
+	if spans, err = log.Since(ctx, spans, f.span.since); err != nil {
+		return err
+	}
+	ledger, err := f.r.Ledger(ctx)
+	if err != nil {
+		ledger = nil
+		f.trouble("what was replayed or closed is not told: " + err.Error())
+	}
+	for _, span := range spans {
+		for s, err := range f.r.Reader.Letters(ctx, []topic.Span{span}, nil) {
+			if err != nil {
+				if ctx.Err() != nil {
+					return err
+				}
+				f.trouble(fmt.Sprintf("%s/%d: not all dead letters were read: %v", log.Topic(), span.Partition, err))
+				break
+			}
+			if err := f.keep(s, ledger); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// keep takes a dead letter that fits.
+func (f *finder) keep(s *dlq.Stored, ledger *ledger.Ledger) error {
+	f.print.read++
+	if _, dated := fetch.TimeOf(s.Timestamp); !f.span.has(s.Written) && (!dated || !f.span.has(s.Timestamp)) || !f.wanted.match(s.Value) {
+		return nil
+	}
+	if len(f.deadLetters) == mostDeadLetters {
+		return fmt.Errorf("more than %s dead letters fit; narrow the search with --since, --until or another flag", console.Number(mostDeadLetters))
+	}
+	l := &foundDeadLetter{id: s.ID.String(), reason: s.Reason, ms: s.Written, written: redact.Written(s), dated: s.Dated, event: describeEvent(s.Value, f.c.Reveal)}
+	if l.reason == "" {
+		l.reason = "?"
+	}
+	if ledger != nil {
+		l.state = ledger.State(s)
+	}
+	at := dlq.ID{Topic: s.Topic, Partition: s.Partition, Offset: s.Offset}
+	if s.Topic == "" || s.Partition < 0 || s.Offset < 0 { // its place cannot be read
+		at = s.ID
+	}
+	// A record may have two dead letters: one was written again, or its topic was
+	// made anew. The later one counts, wherever it lies.
+	if other := f.deadLetters[at]; other == nil || other.ms <= l.ms {
+		f.deadLetters[at] = l
+	}
+	return nil
+}

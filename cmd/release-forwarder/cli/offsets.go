@@ -1,0 +1,122 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"release-forwarder/cmd/release-forwarder/cli/console"
+	"release-forwarder/cmd/release-forwarder/cli/session"
+	"release-forwarder/cmd/release-forwarder/connect"
+	"release-forwarder/cmd/release-forwarder/settings"
+	"release-forwarder/consumer/offsets"
+)
+
+type OffsetsCommand struct {
+	JSON    bool          `name:"json" help:"Print one JSON object, with every run of offsets."`
+	Topics  []string      `name:"topic" help:"Topics to show instead of KAFKA_TOPIC and KAFKA_REPLAY_TOPIC; may be given several times."`
+	Timeout time.Duration `default:"20s" help:"How long Kafka may take to answer everything."`
+}
+
+// Help implements kong's HelpProvider.
+func (OffsetsCommand) Help() string {
+	return `Prints for each partition what KAFKA_GROUP_ID has committed and what the commit tells:
+
+  COMMITTED  every record below it is finished
+  LAG        from there to the log's end, as Kafka's tools show it
+  DONE       how much of the lag is finished already and will not be sent again
+  OPEN       the rest: held, waiting, under way, or not read yet
+  WAITING    offsets that were not finished when the commit was written although later
+             ones were: held records and those behind them in their order keys. The first
+             one is what the committed offset waits for
+
+Below the table it says where an open transaction holds back records.
+
+It reads only, and does so whether the group runs or is stopped; a running group is
+behind by CONSUMER_COMMIT_INTERVAL. It uses the KAFKA_ settings alone. The user needs
+Describe on the group and the topic. Ends with 1 where something cannot be told.
+
+Example:
+
+  KAFKA_BROKERS=kafka:9092 KAFKA_TOPIC=abnormal-release KAFKA_GROUP_ID=release-forwarder \
+  release-forwarder offsets`
+}
+
+// Run shows the group's progress.
+func (c *OffsetsCommand) Run(stop console.Stopper, out *console.Output) error {
+	return c.Do(stop, console.NewScreen(stop, out), nil)
+}
+
+// Do runs the command on a screen. A nil dial is the network.
+func (c *OffsetsCommand) Do(ctx context.Context, sc console.Screen, dial connect.DialFunc) error {
+	s, warnings, err := settings.Load(settings.GroupKafka)
+	if err != nil {
+		return err
+	}
+	for _, w := range warnings {
+		sc.Say("warning: %s", w)
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	topics, optional := c.Topics, ""
+	if len(topics) == 0 {
+		topics, optional = []string{s.Kafka.Topic}, s.Kafka.ReplayTopic
+	}
+	shown, err := readProgress(ctx, s, dial, topics, optional)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		err = shown.json(sc.Out)
+	} else {
+		err = shown.table(sc.Out)
+	}
+	if err == nil && shown.failed {
+		err = console.ErrSomeFailed
+	}
+	return err
+}
+
+// readProgress reads the progress on topics, which must be there, and on an
+// optional one.
+func readProgress(ctx context.Context, s *settings.Settings, dial connect.DialFunc, topics []string, optional string) (shownOffsets, error) {
+	var none shownOffsets
+	connected, hangUp := context.WithCancel(context.Background())
+	defer hangUp()
+	known := slices.Clone(topics)
+	if optional != "" {
+		known = append(known, optional)
+	}
+	k, err := connect.New(connected, connect.Config{Kafka: s.Kafka, Topics: known, Dial: dial})
+	if err != nil {
+		return none, err
+	}
+	defer k.Wire.Close()
+	// The transport's own errors do not tell a wrong password from a closed
+	// connection, and it tries for ever.
+	if err := k.Reach(ctx); err != nil {
+		return none, fmt.Errorf("Kafka cannot be reached: %w", err) //nolint:staticcheck // a name begins it
+	}
+	progress, err := offsets.ReadProgress(ctx, k.Wire, s.Kafka.GroupID, topics)
+	if err != nil {
+		return none, session.ExplainOffsets(err)
+	}
+	absent := ""
+	if optional != "" {
+		more, err := offsets.ReadProgress(ctx, k.Wire, s.Kafka.GroupID, []string{optional})
+		switch {
+		case errors.Is(err, kafka.UnknownTopicOrPartition):
+			absent = optional
+		case err != nil:
+			return none, session.ExplainOffsets(err)
+		}
+		progress = append(progress, more...)
+	}
+	shown := describeOffsets(s.Kafka.GroupID, progress)
+	shown.Absent = absent
+	return shown, nil
+}

@@ -1,0 +1,165 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"slices"
+	"strconv"
+
+	"github.com/segmentio/kafka-go"
+
+	"release-forwarder/cmd/release-forwarder/cli/console"
+	"release-forwarder/cmd/release-forwarder/connect"
+	"release-forwarder/cmd/release-forwarder/settings"
+	"release-forwarder/consumer/topic"
+	"release-forwarder/consumer/wire"
+	"release-forwarder/dlq"
+	"release-forwarder/dlq/ledger"
+	"release-forwarder/dlq/replay"
+	"release-forwarder/mapping"
+	"release-forwarder/upstream/credential"
+)
+
+// CredentialOf gives what signs a lot's requests; without any secret the app ID at
+// least, which is signed whatever the secret will be.
+func CredentialOf(book *credential.Set, s settings.Credential, lot string) (c credential.Credential, has bool) {
+	c, has = book.For(lot)
+	if !has && book.Source("") == credential.NoSource && len(s.ByLot) == 0 {
+		c.AppID = s.AppID
+	}
+	return c, has
+}
+
+// Session is one run of a dlq command: the settings it uses, a reader to work
+// with.
+type Session struct {
+	console.Screen
+	Settings *settings.Settings
+	Wire     *wire.Client
+	Reader   *dlq.Reader
+	To       string // --to
+
+	LedgerConfig ledger.Config
+	Replayer     *replay.Replayer
+}
+
+// Ledger reads what was decided of dead letters.
+func (r *Session) Ledger(ctx context.Context, watch ...dlq.ID) (*ledger.Ledger, error) {
+	return ledger.Open(ctx, r.LedgerConfig, watch...)
+}
+
+// Open loads the settings of groups beside Kafka's and the dead letters',
+// connects, and runs work. Dial is nil for the network.
+func Open(ctx context.Context, sc console.Screen, dial connect.DialFunc, allGroups bool, to string, groups []settings.Group, work func(*Session) error) error {
+	s, warnings, err := settings.Load(append([]settings.Group{settings.GroupKafka, settings.GroupDeadLetters}, groups...)...)
+	if err != nil {
+		return err
+	}
+	for _, w := range warnings {
+		sc.Say("warning: %s", w)
+	}
+	topics := []string{s.Kafka.Topic, s.DeadLetters.Topic, ledger.Topic(s.DeadLetters.Topic), s.Kafka.ReplayTopic, to}
+	topics = slices.DeleteFunc(topics, func(t string) bool { return t == "" })
+	slices.Sort(topics)
+	connected, hangUp := context.WithCancel(context.Background())
+	defer hangUp()
+	k, err := connect.New(connected, connect.Config{Kafka: s.Kafka, Topics: slices.Compact(topics), Dial: dial})
+	if err != nil {
+		return err
+	}
+	defer k.Wire.Close()
+	// The transport tries for ever, and its errors do not tell a wrong password
+	// from a closed connection.
+	if err := k.Reach(ctx); err != nil {
+		return fmt.Errorf("Kafka cannot be reached: %w", err) //nolint:staticcheck // a name begins it
+	}
+	group := s.Kafka.GroupID
+	if allGroups {
+		group = ""
+	}
+	r := &Session{Screen: sc, Settings: s, To: to, Wire: k.Wire}
+	r.Reader = dlq.NewReader(dlq.ReaderConfig{
+		Wire: r.Wire, ClientID: s.Kafka.ClientID, Topic: s.DeadLetters.Topic, Group: group, Replays: Target(s, ""),
+		Lot: func(value []byte) string { lot, _ := mapping.Identify(value); return lot },
+	})
+	r.LedgerConfig = ledger.Config{
+		Wire: r.Wire, ClientID: s.Kafka.ClientID, Brokers: s.Kafka.Brokers, Topic: s.DeadLetters.Topic, By: whoami(),
+		Large: func(entries int64) {
+			sc.Say("reading what was decided of dead letters before: up to %s entries of %s", console.Number(entries), ledger.Topic(s.DeadLetters.Topic))
+		},
+	}
+	r.Replayer = replay.New(replay.Config{Wire: r.Wire, ClientID: s.Kafka.ClientID, Reader: r.Reader, Ledger: r.LedgerConfig, OrderKey: mapping.OrderKey})
+	return r.explain(work(r))
+}
+
+// whoami names the person for the ledger, as far as the system knows.
+func whoami() string {
+	name := os.Getenv("USER")
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		name = u.Username
+	}
+	if name == "" {
+		name = "uid " + strconv.Itoa(os.Getuid())
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "?"
+	}
+	return name + "@" + host
+}
+
+// explain adds which setting to look at.
+func (r *Session) explain(err error) error {
+	if err == context.Canceled { //nolint:errorlint // what wraps it says more
+		return console.ErrStopped
+	}
+	if _, is := errors.AsType[*dlq.OtherGroupError](err); is {
+		return fmt.Errorf("%w; set KAFKA_GROUP_ID to it, or give --all-groups", err)
+	}
+	failed, is := errors.AsType[*topic.Error](err)
+	if !is || !errors.Is(err, kafka.UnknownTopicOrPartition) {
+		return err
+	}
+	switch failed.Topic {
+	case r.To:
+		return fmt.Errorf("%w; check --to", err)
+	case r.Settings.DeadLetters.Topic:
+		return fmt.Errorf("%w; check DLQ_TOPIC and KAFKA_TOPIC", err)
+	case r.Settings.Kafka.ReplayTopic:
+		return fmt.Errorf("%w; check KAFKA_REPLAY_TOPIC", err)
+	case r.Settings.Kafka.Topic:
+		return fmt.Errorf("%w; check KAFKA_TOPIC", err)
+	}
+	return err
+}
+
+// IDs reads what a person gives as IDs, of which short forms are taken.
+func (r *Session) IDs(ctx context.Context, texts []string) ([]dlq.ID, error) {
+	spans, err := r.Reader.Spans(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var ids []dlq.ID
+	for _, text := range texts {
+		id, err := dlq.ParseID(text, r.Settings.DeadLetters.Topic, len(spans))
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+// Target is the topic that replays send to.
+func Target(s *settings.Settings, to string) string {
+	switch {
+	case to != "":
+		return to
+	case s.Kafka.ReplayTopic != "":
+		return s.Kafka.ReplayTopic
+	}
+	return s.Kafka.Topic
+}

@@ -1,0 +1,22 @@
+package cli
+
+import (
+	"fmt"
+	"runtime"
+
+	"release-forwarder/cmd/release-forwarder/cli/console"
+	"release-forwarder/cmd/release-forwarder/telemetry"
+)
+
+type VersionCommand struct{}
+
+// Help implements kong's HelpProvider.
+func (VersionCommand) Help() string {
+	return "Example:\n\n  release-forwarder version"
+}
+
+// Run prints version, commit and Go version.
+func (VersionCommand) Run(b telemetry.Build, out *console.Output) error {
+	_, err := fmt.Fprintf(out, "release-forwarder %s\ncommit %s\n%s %s/%s\n", b.Version, b.Revision, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return err
+}

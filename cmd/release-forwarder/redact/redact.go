@@ -1,0 +1,175 @@
+package redact
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"release-forwarder/cmd/release-forwarder/cli/console"
+	"release-forwarder/cmd/release-forwarder/visible"
+	"release-forwarder/mapping"
+)
+
+// What of a dead letter may be shown without --reveal: personal fields
+// by their first character and length; the record's key, its headers'
+// values and a value that cannot be parsed by length alone; of members that the
+// API does not know, their number.
+
+// Text shows the first character of a text and how many there are.
+func Text(text string) string {
+	if text == "" {
+		return ""
+	}
+	first, size := utf8.DecodeRuneInString(text)
+	if !unicode.IsPrint(first) || first == utf8.RuneError && size == 1 {
+		first = '?'
+	}
+	return fmt.Sprintf("%c… (%d)", first, utf8.RuneCountInString(text))
+}
+
+// MaxShown bounds a text within a line, in code points. The place of a record fits.
+const MaxShown = 300
+
+// Clean is a text of Kafka's within a line: it ends no line, and does not fill the screen.
+// JSON takes texts as they are.
+func Clean(text string) string {
+	n := 0
+	for i := range text {
+		if n++; n > MaxShown {
+			return visible.Line(text[:i]) + "…"
+		}
+	}
+	return visible.Line(text)
+}
+
+// Member is one member of an event, as it may be shown.
+type Member struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Event is an event as it may be shown.
+type Event struct {
+	Members []Member `json:"members"`
+	// Others is how many members the API does not know; revealed they are among
+	// the others.
+	Others int `json:"other_members,omitempty"`
+	// More is how many there are beyond those that are shown.
+	More int `json:"more_members,omitempty"`
+}
+
+// maxMembers bounds the members of an event that are shown: a name may come any number
+// of times.
+const maxMembers = 1000
+
+// ErrNoObject says that a value is not wholly one JSON object.
+var ErrNoObject = errors.New("not one JSON object")
+
+// ShowEvent reads the members of an event, in their order. It takes what the
+// mapping refuses, keys that come twice and bad text, since that is what dead letters
+// hold.
+func ShowEvent(value []byte, reveal bool) (*Event, error) {
+	event := &Event{Members: []Member{}}
+	err := EachMember(value, func(name string, raw jsontext.Value) error {
+		f, known := mapping.FieldOf(name)
+		switch {
+		case len(event.Members) == maxMembers && (known || reveal):
+			event.More++
+		case reveal && !known:
+			event.Members = append(event.Members, Member{name, string(raw)})
+		case !known:
+			event.Others++
+		default:
+			event.Members = append(event.Members, Member{name, ShowValue(raw, f.Personal && !reveal)})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return event, nil
+}
+
+// EachMember calls f for each member of the object that value must be.
+func EachMember(value []byte, f func(name string, raw jsontext.Value) error) error {
+	d := jsontext.NewDecoder(bytes.NewReader(value), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
+		return ErrNoObject
+	}
+	for d.PeekKind() != '}' {
+		name, err := d.ReadToken()
+		if err != nil {
+			return ErrNoObject
+		}
+		text := name.String()
+		raw, err := d.ReadValue()
+		if err != nil {
+			return ErrNoObject
+		}
+		if err := f(text, raw); err != nil {
+			return err
+		}
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return ErrNoObject
+	}
+	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
+		return ErrNoObject
+	}
+	return nil
+}
+
+// ShowValue shows a member's value: texts without their quotes, others as what
+// they are.
+func ShowValue(raw jsontext.Value, redacted bool) string {
+	text := string(raw)
+	switch raw.Kind() {
+	case '"':
+		plain, err := jsontext.AppendUnquote(nil, raw)
+		if err != nil && len(plain) == 0 {
+			plain = bytes.Trim(raw, `"`)
+		}
+		text = string(plain)
+		if redacted {
+			return Text(text)
+		}
+		return text
+	case '{', '[':
+		what := map[jsontext.Kind]string{'{': "an object", '[': "an array"}[raw.Kind()]
+		return fmt.Sprintf("(%s of %s bytes)", what, console.Number(len(raw)))
+	case 'n':
+		return "(null)"
+	}
+	if redacted {
+		text = Text(text)
+	}
+	return "(not a text) " + text
+}
+
+// ShowText shows a text of the platform, which may repeat what was sent to it.
+func ShowText(text string, reveal bool) string {
+	if reveal {
+		return text
+	}
+	return Text(text)
+}
+
+// Columns keeps a streaming table's columns apart; a longer cell moves its line
+// alone.
+func Columns(widths []int, cells ...string) string {
+	var b strings.Builder
+	for i, cell := range cells {
+		cell = Clean(cell)
+		b.WriteString(cell)
+		if i+1 < len(cells) {
+			b.WriteString(strings.Repeat(" ", max(0, widths[i]-utf8.RuneCountInString(cell))+2))
+		}
+	}
+	return strings.TrimRight(b.String(), " ")
+}
