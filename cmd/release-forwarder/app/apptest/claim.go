@@ -16,7 +16,7 @@ type Claim struct {
 	Offset int64
 	Done   map[int64]bool // at or beyond offset
 	// Id is the topic's, as written, and epoch the one below the end, plus one.
-	Id    string
+	ID    string
 	Epoch uint64
 }
 
@@ -44,12 +44,12 @@ func DecodeClaim(cluster, topic string, partition int32, offset int64, metadata 
 		return c, errClaim
 	}
 	text := part[2]
-	c.Id = part[1]
+	c.ID = part[1]
 	raw, err := base64.URLEncoding.WithPadding(base64.NoPadding).DecodeString(text)
 	if err != nil || len(raw) < 9 {
 		return c, errClaim
 	}
-	if string(digest("rf3:", cluster, topic, partition, offset, withLength(c.Id), raw[8:])) != string(raw[:8]) {
+	if string(digest("rf3:", cluster, topic, partition, offset, withLength(c.ID), raw[8:])) != string(raw[:8]) {
 		return c, errClaim
 	}
 	epoch, size := binary.Uvarint(raw[8:])
@@ -112,8 +112,8 @@ func (c Claim) runs() []byte {
 func (c Claim) Encode(partition int32) string {
 	body := append(binary.AppendUvarint(nil, c.Epoch), 0)
 	body = append(body, c.runs()...)
-	sum := digest("rf3:", ClusterID, EventTopic, partition, c.Offset, withLength(c.Id), body)
-	return "rf3:" + c.Id + ":" + base64.RawURLEncoding.EncodeToString(append(sum, body...))
+	sum := digest("rf3:", ClusterID, EventTopic, partition, c.Offset, withLength(c.ID), body)
+	return "rf3:" + c.ID + ":" + base64.RawURLEncoding.EncodeToString(append(sum, body...))
 }
 
 func withLength(s string) []byte {

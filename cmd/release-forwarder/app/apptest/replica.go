@@ -2,6 +2,7 @@ package apptest
 
 import (
 	"encoding/json"
+	"net/http"
 	"net/http/httptest"
 	"strconv"
 	"strings"
@@ -13,7 +14,7 @@ import (
 // Sample gives a series of /metrics, "" where it is not there.
 func (r *Replica) Sample(series string) string {
 	w := httptest.NewRecorder()
-	r.Metrics().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	r.Metrics().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	for line := range strings.Lines(w.Body.String()) {
 		if value, is := strings.CutPrefix(line, series+" "); is {
 			return strings.TrimSpace(value)
@@ -41,7 +42,7 @@ func (r *Replica) Seconds(series string) float64 {
 func (r *Replica) Page(language string) (html string, status map[string]any) {
 	h := admin.NewHandler(admin.Sources{Status: r.Status})
 	get := func(path string) string {
-		q := httptest.NewRequest("GET", path, nil)
+		q := httptest.NewRequest(http.MethodGet, path, nil)
 		q.Header.Set("Accept-Language", language)
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, q)

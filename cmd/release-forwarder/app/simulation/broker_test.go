@@ -117,8 +117,8 @@ func (o *observer) judge(by *host, topic wire.ID, partition int32, offset int64,
 	if err != nil && (!o.mixed || !strings.HasPrefix(metadata, otherFormat)) {
 		o.breach("P4", "partition %d: commit %d: %v", partition, offset, err)
 	}
-	if err == nil && metadata != "" && topic != (wire.ID{}) && c.Id != topic.String() {
-		o.breach("P4", "partition %d: commit %d is for the topic %s, and its metadata names %q", partition, offset, topic, c.Id)
+	if err == nil && metadata != "" && topic != (wire.ID{}) && c.ID != topic.String() {
+		o.breach("P4", "partition %d: commit %d is for the topic %s, and its metadata names %q", partition, offset, topic, c.ID)
 	}
 	for done := range c.Done {
 		if !l.finishedAt(done) {

@@ -38,7 +38,7 @@ func evidenceMistakes() []*mistake {
 		}),
 		commits("a commit's metadata names no topic's ID", func(_ *apptest.Wired, p *apptest.PartitionCommit) {
 			if c, err := apptest.DecodeClaim(apptest.ClusterID, apptest.EventTopic, p.Partition, p.Offset, text(p.Metadata)); err == nil {
-				c.Id = ""
+				c.ID = ""
 				p.Metadata = kmsg.StringPtr(c.Encode(p.Partition))
 			}
 		}),
@@ -118,7 +118,7 @@ func otherTopicsCommit() *mistake {
 		if p.Offset >= 0 || !ours || err != nil {
 			return
 		}
-		c.Id = now.ID.String()
+		c.ID = now.ID.String()
 		p.Offset, p.LeaderEpoch, p.Metadata = last.Offset, last.LeaderEpoch, kmsg.StringPtr(c.Encode(p.Partition))
 	}).in(remaking)
 }

@@ -1,4 +1,4 @@
-package app
+package main
 
 // Where the system has no certificates (an image with nothing but the binary),
 // those of Mozilla's list that came with the build are trusted. SSL_CERT_FILE and
