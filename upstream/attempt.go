@@ -55,16 +55,6 @@ func (a *attempt) Value(key any) any {
 	return a.Context.Value(key)
 }
 
-// AttemptFromContext returns the number of the HTTP attempt within its
-// delivery, from 1, inside what Config.Wrap put around it; 0 elsewhere. One
-// less is OpenTelemetry's http.request.resend_count.
-func AttemptFromContext(ctx context.Context) int {
-	if a, ok := ctx.Value(attemptKey{}).(*attempt); ok {
-		return a.answer.Attempts
-	}
-	return 0
-}
-
 // bounded is the outermost round tripper: it gives each attempt its time-out and
 // records the result, after the attempt has ended.
 type bounded struct {

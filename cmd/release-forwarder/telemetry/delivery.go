@@ -133,10 +133,6 @@ func (t *Tracer) EndDelivery(span trace.Span, outcome string, failed bool) {
 	span.End()
 }
 
-// SpanContext returns the span context that ctx carries, to be kept as
-// [Record.First].
-func SpanContext(ctx context.Context) trace.SpanContext { return trace.SpanContextFromContext(ctx) }
-
 // TraceID returns the trace ID that ctx carries as 32 hex digits, or "".
 func TraceID(ctx context.Context) string {
 	if sc := trace.SpanContextFromContext(ctx); sc.HasTraceID() {
