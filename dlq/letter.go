@@ -33,6 +33,11 @@ const (
 	ReasonByOperator      = "by-operator"      // a person decided so
 )
 
+// Reasons are those of the upstream stage, all of them.
+func Reasons() []string {
+	return []string{ReasonRefused, ReasonBudgetExhausted, ReasonLotRefused, ReasonByOperator}
+}
+
 // Letter is a record that can never be delivered, and why: the record, and a field for
 // each header of README.md, "Dead letters".
 type Letter struct {

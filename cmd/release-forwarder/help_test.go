@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,11 +12,43 @@ import (
 	"release-forwarder/cmd/testkit/repo"
 )
 
+// commandLines are the command lines of all commands below one, "" for all, as "dlq list"; with groups also those that
+// only hold others.
+func commandLines(t *testing.T, below string, groups bool) (lines []string) {
+	t.Helper()
+	var look func(node *kong.Node)
+	look = func(node *kong.Node) {
+		line := strings.TrimSpace(strings.TrimPrefix(node.FullPath(), "release-forwarder"))
+		inside := line != "" && (below == "" || line == below || strings.HasPrefix(line, below+" "))
+		if inside && !node.Hidden && (groups || len(node.Children) == 0) {
+			lines = append(lines, line)
+		}
+		for _, child := range node.Children {
+			look(child)
+		}
+	}
+	look(kong.Must(&commands{}, kong.Name("release-forwarder")).Model.Node)
+	if len(lines) == 0 {
+		t.Fatalf("no command below %q", below)
+	}
+	return lines
+}
+
+// tried fails for each command that is in none of the command lines that a test tries.
+func tried(t *testing.T, lines []string) {
+	t.Helper()
+	for _, command := range commandLines(t, "", false) {
+		if command != "run" && !slices.ContainsFunc(lines, func(line string) bool { return line == command || strings.HasPrefix(line, command+" ") }) {
+			t.Errorf("%s is not tried here", command)
+		}
+	}
+}
+
 // helpPage is what --help says of each command on dead letters.
 func helpPage(t *testing.T) string {
 	t.Helper()
 	var page bytes.Buffer
-	for _, command := range []string{"dlq", "dlq list", "dlq show", "dlq replay", "dlq close", "dlq export", "dlq stats"} {
+	for _, command := range commandLines(t, "dlq", true) {
 		var c commands
 		var out bytes.Buffer
 		parser := kong.Must(&c, kong.Name("release-forwarder"), kong.Writers(&out, &out), kong.Exit(func(int) { panic("help was shown") }))

@@ -27,11 +27,13 @@ func printing(t *testing.T) []string {
 	if err := os.WriteFile(good, []byte(anEvent), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return []string{
+	lines := []string{
 		"dlq stats", "dlq stats --json", "dlq stats --reason bad-time", "dlq list", "dlq list --json", "dlq show 0/0", "dlq show 0/0 --json", "dlq export",
 		"dlq replay --dry-run", "dlq replay --id 0/0", "dlq replay --reason bad-time", "dlq close 0/1 --why test",
 		"find --lot lot-1", "find --lot lot-1 --json", "offsets", "offsets --json", "doctor", "doctor --json", "check " + good, "config", "version",
 	}
+	tried(t, lines)
+	return lines
 }
 
 // posted makes a Kafka with two open dead letters, and sets the environment for

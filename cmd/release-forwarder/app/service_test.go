@@ -212,7 +212,7 @@ func TestEveryWordThatIsCountedIsListed(t *testing.T) {
 			words("held reasons", telemetry.HeldReasons, v.String())
 		}
 	}
-	words("upstream reasons", telemetry.UpstreamReasons, dlq.ReasonRefused, dlq.ReasonBudgetExhausted)
+	words("upstream reasons", telemetry.UpstreamReasons, dlq.Reasons()...)
 	words("held reasons", telemetry.HeldReasons, forward.HeldDeadLetter)
 	words("bounds", telemetry.Bounds, string(consumer.BoundRecords), string(consumer.BoundBytes), string(consumer.BoundGaps))
 }
