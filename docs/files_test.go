@@ -23,7 +23,7 @@ func TestFilesThatDocumentsNameAreThere(t *testing.T) {
 		for _, m := range file.FindAllStringSubmatch(repo.Read(t, document), -1) {
 			named++
 			found := false
-			for _, from := range []string{"", path.Dir(document), "cmd/release-forwarder", "deployments", "deployments/kubernetes"} {
+			for _, from := range []string{"", path.Dir(document), "cmd/release-forwarder", "deployments"} {
 				matches, err := filepath.Glob(repo.Path(t, path.Join(from, m[1])))
 				found = found || err == nil && len(matches) > 0
 			}

@@ -51,7 +51,7 @@ func (r *records) forgotten(flow string, at float64) {
 func (r *records) commitsEndAt(offset int) { r.commits[0] = r.commits[0][:offset] }
 
 // beyond is the metadata of a commit of partition 0 that tells runs beyond it, in
-// turn unfinished and finished: ARCHITECTURE.md has the format.
+// turn unfinished and finished: the page of package consumer/progress has the format.
 func beyond(committed uint64, runs ...uint64) string {
 	var bound []byte
 	for _, s := range []string{"rf3:", "c", eventTopic} {

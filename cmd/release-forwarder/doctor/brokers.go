@@ -63,8 +63,14 @@ func (f *findings) failed(err error, role string) {
 		f.unknown("reachable", "no answer in time: "+err.Error(), "raise --timeout, or look at the broker and the network")
 		return
 	}
-	check := map[connect.Fault]string{connect.BadTLS: "tls", connect.BadLogin: "sasl"}[fault.Fault]
-	check = cmp.Or(check, "reachable")
+	check := "reachable"
+	switch fault.Fault {
+	case connect.BadTLS:
+		check = "tls"
+	case connect.BadLogin:
+		check = "sasl"
+	case connect.Unreachable, connect.NotKafka:
+	}
 	remedy := fault.Remedy
 	if role == advertised && fault.Fault == connect.Unreachable {
 		remedy = "the cluster tells its clients this address (advertised.listeners) and this host cannot reach it; mend it there, or DNS, or the network"

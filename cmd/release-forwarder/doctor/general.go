@@ -59,7 +59,9 @@ func judgeAutoCreate(f *findings, configs map[string]string, seen []*topic) {
 // judgeSession compares KAFKA_SESSION_TIMEOUT with the brokers' bounds.
 func (p *doctor) judgeSession(f *findings, configs map[string]string) {
 	const check = "group.*.session.timeout.ms"
-	if p.settings.Kafka.GroupProtocol == membership.ProtocolConsumer {
+	switch p.settings.Kafka.GroupProtocol {
+	case membership.ProtocolClassic:
+	case membership.ProtocolConsumer:
 		return // the group has its own there
 	}
 	least, err := strconv.ParseInt(configs["group.min.session.timeout.ms"], 10, 64)

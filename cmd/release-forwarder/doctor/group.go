@@ -83,7 +83,7 @@ func (p *doctor) judgeGroup(ctx context.Context, f *findings, seen []*topic, g g
 		words = append(words, "protocol "+described.Protocol)
 	}
 	text := strings.Join(words, ", ")
-	ours := described.Type == membership.ProtocolClassic || described.Type == membership.ProtocolConsumer
+	ours := slices.Contains(described.Type.Choices(), string(described.Type))
 	switch {
 	case described.Type != "" && !ours, described.Kind != "" && described.Kind != consumerProtocol:
 		f.wrong(check, text+", but of another kind: "+described.Kind, "choose another KAFKA_GROUP_ID: no consumer can join this one")

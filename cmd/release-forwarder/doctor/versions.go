@@ -68,8 +68,11 @@ func (f *findings) versions(conn *kafka.Conn, protocol membership.Protocol) {
 		}
 	}
 	if len(lacks) > 0 {
-		older := "use Apache Kafka 2.3 or later"
-		if protocol == membership.ProtocolConsumer {
+		var older string
+		switch protocol {
+		case membership.ProtocolClassic:
+			older = "use Apache Kafka 2.3 or later"
+		case membership.ProtocolConsumer:
 			older = "use Apache Kafka 4.0 or later, or KAFKA_GROUP_PROTOCOL=classic"
 		}
 		f.wrong(check, "the broker does not speak "+strings.Join(lacks, ", "), older+"; if the broker is newer than this program, a newer version of it")

@@ -43,6 +43,8 @@ type edge struct {
 // line for people whenever a fault begins, hits an event, or ends; it must not
 // call the player.
 func NewPlayer(s Schedule, announce func(string)) *Player {
+	// Filled as faults come.
+	//exhaustive:ignore
 	p := &Player{announce: announce, armed: map[Kind]int{}, marked: map[platform.Flow]Kind{}, forbidden: map[Fault]string{}, hits: map[Kind]int{}}
 	for _, f := range s {
 		p.edges = append(p.edges, edge{at: f.Start, begin: true, fault: f})

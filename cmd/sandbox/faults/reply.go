@@ -9,6 +9,8 @@ import (
 
 // wide and narrow say what a kind does to a span of requests and to one event.
 var (
+	// The others are of one event.
+	//exhaustive:ignore
 	wide = map[Kind]string{
 		Outage:   "the platform closes every connection without an answer",
 		Errors:   "every request is answered 500",
@@ -18,6 +20,8 @@ var (
 		Lost:     "every request is processed and its answer lost",
 		Forbid:   "every request of one lot is answered 403",
 	}
+	// Forbid is of a lot.
+	//exhaustive:ignore
 	narrow = map[Kind]string{
 		Outage:   "gets its connection closed",
 		Errors:   "is answered 500, once",

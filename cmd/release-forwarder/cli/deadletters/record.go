@@ -10,7 +10,7 @@ import (
 )
 
 // shownDeadLetter is a dead letter as list and export write it as JSON, one a line.
-// What is redacted is described in dlq_redact.go.
+// Package redact says what is redacted.
 type shownDeadLetter struct {
 	ID       string    `json:"id"`
 	State    dlq.State `json:"state"`
