@@ -3,9 +3,11 @@ package acceptance
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // world is what a scenario has to itself: topics and a group on a cluster, a
@@ -119,10 +122,36 @@ func (w *world) createTopic(topic string, partitions int, config map[string]stri
 	})
 }
 
+// deleteTopic deletes a topic, and returns when no broker has its partitions any more: the answer to DeleteTopics
+// comes earlier, and until then a leader takes records and acknowledges them.
 func (w *world) deleteTopic(topic string) {
 	w.t.Helper()
 	if _, err := w.admin.DeleteTopic(w.ctx(), topic); err != nil {
 		w.t.Fatal(err)
+	}
+	brokers, err := w.admin.ListBrokers(w.ctx())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, b := range brokers {
+		eventually(w.t, "broker "+strconv.Itoa(int(b.NodeID))+" has deleted "+topic, func() error {
+			p := kmsg.NewListOffsetsRequestTopicPartition()
+			p.Timestamp = -1
+			req := kmsg.NewPtrListOffsetsRequest()
+			req.ReplicaID, req.Topics = -1, []kmsg.ListOffsetsRequestTopic{{Topic: topic, Partitions: []kmsg.ListOffsetsRequestTopicPartition{p}}}
+			res, err := w.client.Broker(int(b.NodeID)).Request(w.ctx(), req)
+			if err != nil {
+				return err
+			}
+			for _, t := range res.(*kmsg.ListOffsetsResponse).Topics {
+				for _, p := range t.Partitions {
+					if p.ErrorCode == 0 {
+						return errors.New("its log is still there")
+					}
+				}
+			}
+			return nil
+		})
 	}
 }
 
