@@ -101,8 +101,14 @@ func TestAlertsUseMetricsThatExistAndNameARunbook(t *testing.T) {
 			t.Errorf("%s says nothing", a.Alert)
 		}
 		page, is := strings.CutPrefix(a.Annotations["runbook"], "deployments/")
-		if !is || !strings.Contains(string(fileOf(t, page)), "`"+a.Alert+"`") {
-			t.Errorf("%s: its runbook %q does not name it", a.Alert, a.Annotations["runbook"])
+		for _, text := range []string{page, strings.TrimSuffix(page, ".md") + ".zh.md"} {
+			if !is || !strings.Contains(string(fileOf(t, text)), "`"+a.Alert+"`") {
+				t.Errorf("%s: its runbook %s does not name it", a.Alert, text)
+			}
+		}
+		row := regexp.MustCompile(`(?m)^\| .*\(` + regexp.QuoteMeta(filepath.Base(page)) + `\) .*$`).FindString(string(fileOf(t, "runbooks/README.md")))
+		if !slices.Contains(strings.FieldsFunc(row, func(r rune) bool { return r == ' ' || r == ',' }), a.Alert) {
+			t.Errorf("%s: the row of runbooks/README.md does not name it: %s", a.Alert, row)
 		}
 	}
 }

@@ -96,26 +96,28 @@ func (l *loader) judgeSASL() {
 	if !l.right(mechanism) {
 		return
 	}
-	if sasl.Mechanism == NoSASL {
+	switch sasl.Mechanism {
+	case NoSASL:
 		for _, n := range []string{user, password, file} {
 			if l.given(n) {
 				l.refuse(n, "is set without %s; set that, or unset this", mechanism)
 			}
 		}
 		return
+	case ScramSHA256, ScramSHA512:
+	case Plain:
+		switch clear := l.right("KAFKA_TLS_ENABLED", allow) && !l.s.Kafka.TLS.Enabled; {
+		case clear && !sasl.AllowPlaintext:
+			l.refuse(mechanism, "PLAIN without TLS sends the password in clear; set KAFKA_TLS_ENABLED=true, choose a SCRAM mechanism, or allow it with %s=true", allow)
+		case clear:
+			l.warn(allow, "PLAIN without TLS sends the password in clear to every broker")
+		}
 	}
 	if !l.given(user) {
 		l.refuse(user, "is required with %s; set it", mechanism)
 	}
 	if !l.given(password) && !l.given(file) {
 		l.refuse(password, "is required with %s; set it, or %s", mechanism, file)
-	}
-	if sasl.Mechanism == Plain && l.right("KAFKA_TLS_ENABLED", allow) && !l.s.Kafka.TLS.Enabled {
-		if !sasl.AllowPlaintext {
-			l.refuse(mechanism, "PLAIN without TLS sends the password in clear; set KAFKA_TLS_ENABLED=true, choose a SCRAM mechanism, or allow it with %s=true", allow)
-		} else {
-			l.warn(allow, "PLAIN without TLS sends the password in clear to every broker")
-		}
 	}
 }
 
