@@ -36,3 +36,22 @@ func TestFilesThatDocumentsNameAreThere(t *testing.T) {
 		t.Errorf("only %d files are named: this looks at nothing", named)
 	}
 }
+
+// TestTestsThatDocumentsNameAreThere: a name of a test in backticks is one of this repository.
+func TestTestsThatDocumentsNameAreThere(t *testing.T) {
+	name := regexp.MustCompile("`((?:Test|Fuzz)[A-Z]\\w+)[`/]")
+	there, named := repo.Tests(t), 0
+	for _, document := range repo.Files(t, ".md") {
+		if path.Base(document) == "CHANGELOG.md" {
+			continue
+		}
+		for _, m := range name.FindAllStringSubmatch(repo.Read(t, document), -1) {
+			if named++; !there[m[1]] {
+				t.Errorf("%s names %s, which is not there", document, m[1])
+			}
+		}
+	}
+	if named < 50 {
+		t.Errorf("only %d tests are named: this looks at nothing", named)
+	}
+}

@@ -53,12 +53,13 @@ func TestAnUnknownProtocolIsNotTakenForAnother(t *testing.T) {
 			t.Error("a member of a protocol that was not asked for")
 		}
 	}()
-	New(Config{Protocol: "share"})
+	New(Config{Protocol: "unheard-of"})
 }
 
+// byEither runs a test by each protocol that there is.
 func byEither(t *testing.T, test func(g *rooms)) {
-	for _, protocol := range []Protocol{ProtocolClassic, ProtocolConsumer} {
-		t.Run(string(protocol), func(t *testing.T) { inGroup(t, protocol, test) })
+	for _, protocol := range Protocol("").Choices() {
+		t.Run(protocol, func(t *testing.T) { inGroup(t, Protocol(protocol), test) })
 	}
 }
 
