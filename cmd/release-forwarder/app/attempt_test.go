@@ -9,9 +9,10 @@ import (
 	"release-forwarder/cmd/testkit/platform"
 )
 
-// The one attempt of a refused lot is made with a record that a person gives up at its
-// failure, or that the platform refuses for good: the lot is tried again all the same.
-func TestALotIsTriedAgainWhateverItsAttemptCameTo(t *testing.T) {
+// A refused lot is tried again, whatever happened to the record of its last attempt.
+//
+// An operator may have given that record up at its failure, or the platform may have refused it for good.
+func TestARefusedLotIsAlwaysTriedAgain(t *testing.T) {
 	const old, sick = "old", "sick"
 	for name, c := range map[string]struct {
 		reply  platform.Reply
@@ -78,9 +79,10 @@ func TestALotIsTriedAgainWhateverItsAttemptCameTo(t *testing.T) {
 // changed is what the service does when the lot's credential has changed.
 func changed(r *apptest.Replica) { r.ChangeCredentials([]string{"bad"}) }
 
-// A record that may be its lot's attempt waits for its turn in a storm first: the
-// attempt is free for it when that comes.
-func TestARefusedLotIsTriedAgainInAStormOfItsDeadLetters(t *testing.T) {
+// A refused lot is tried again while its own dead letters are paced by a storm.
+//
+// A record that may be the lot's attempt first waits for its place in the storm. The attempt is still free for it then.
+func TestARefusedLotIsTriedAgainInItsOwnStorm(t *testing.T) {
 	apptest.InVirtualTime(t, 1, func(w *apptest.World) {
 		w.Platform.Script(func(q *platform.Request) *platform.Reply {
 			if q.Params["park_uuid"] == "bad" {

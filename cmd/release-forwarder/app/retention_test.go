@@ -14,7 +14,10 @@ import (
 	"release-forwarder/cmd/release-forwarder/app/apptest"
 )
 
-func TestWhatIsLeftBeforeRetentionIsTold(t *testing.T) {
+// The metric retention_left_seconds reports when Kafka deletes the oldest unfinished record.
+//
+// A record that has just come has no such series, and where nothing is unfinished there is none.
+func TestTheTimeLeftBeforeRetentionIsReported(t *testing.T) {
 	const series = `release_forwarder_retention_left_seconds{partition="0",topic="events"}`
 	apptest.InVirtualTime(t, 1, func(w *apptest.World) {
 		w.Configure("retention.ms", "3600000") // an hour
@@ -46,7 +49,8 @@ func TestWhatIsLeftBeforeRetentionIsTold(t *testing.T) {
 	})
 }
 
-func TestWhatIsLeftFollowsThePaceOfTheLogsStart(t *testing.T) {
+// Where retention is by size, the time left follows from how fast the log's start moves.
+func TestRetentionBySizeFollowsTheLogsStart(t *testing.T) {
 	apptest.InVirtualTime(t, 1, func(w *apptest.World) {
 		w.Configure("retention.ms", "-1")
 		w.Configure("retention.bytes", "1000000")
@@ -77,7 +81,8 @@ func TestWhatIsLeftFollowsThePaceOfTheLogsStart(t *testing.T) {
 	})
 }
 
-func TestAParkedPartitionsFirstRecordCounts(t *testing.T) {
+// A partition that waits for an operator (KAFKA_OFFSET_RESET=none) reports the time left of its first record.
+func TestAParkedPartitionReportsTheTimeLeft(t *testing.T) {
 	apptest.InVirtualTime(t, 1, func(w *apptest.World) {
 		w.Configure("retention.ms", "36000000")
 		r := w.Start()
@@ -97,14 +102,15 @@ func TestAParkedPartitionsFirstRecordCounts(t *testing.T) {
 	})
 }
 
-func TestRetentionThatMayNotBeSeenIsSaidOnce(t *testing.T) {
+// A retention that cannot be read is logged once, with the topic and the right; the metric comes with the right.
+func TestRetentionThatCannotBeReadIsLoggedOnce(t *testing.T) {
 	for _, why := range []*kerr.Error{kerr.TopicAuthorizationFailed, kerr.ClusterAuthorizationFailed, kerr.UnknownServerError, kerr.UnsupportedVersion} {
 		t.Run(why.Message, func(t *testing.T) { retentionUnseen(t, why) })
 	}
 }
 
-// What was read before counts on: an error that comes later makes no alert silent.
-func TestRetentionThatWasSeenIsKept(t *testing.T) {
+// A retention that was read stays in use: an error that comes later makes no alert silent.
+func TestRetentionThatWasReadIsKept(t *testing.T) {
 	const series = `release_forwarder_retention_left_seconds{partition="0",topic="events"}`
 	apptest.InVirtualTime(t, 1, func(w *apptest.World) {
 		w.Configure("retention.ms", "36000000")
@@ -155,9 +161,8 @@ func retentionUnseen(t *testing.T, why *kerr.Error) {
 	})
 }
 
-// A replica that takes over what is near its end must not wait for a minute to say
-// so.
-func TestWhatIsLeftIsToldAsSoonAsAPartitionIsHeld(t *testing.T) {
+// A replica that takes over a partition reports the time left within 10 s.
+func TestANewOwnerReportsTheTimeLeftAtOnce(t *testing.T) {
 	apptest.InVirtualTime(t, 1, func(w *apptest.World) {
 		w.Configure("retention.ms", "36000000")
 		first := w.HeldAtTheFront()

@@ -22,6 +22,7 @@ import (
 	"release-forwarder/upstream"
 )
 
+// Each event reaches the platform once and is committed.
 func TestEventsReachThePlatformOnceAndAreCommitted(t *testing.T) {
 	apptest.InVirtualTime(t, 4, func(w *apptest.World) {
 		r := w.Start()
@@ -48,7 +49,8 @@ func TestEventsReachThePlatformOnceAndAreCommitted(t *testing.T) {
 	})
 }
 
-func TestUnmappableEventsBecomeDeadLettersAndOthersPass(t *testing.T) {
+// An event that cannot be mapped becomes a dead letter; all others are sent.
+func TestUnmappableEventsBecomeDeadLetters(t *testing.T) {
 	apptest.InVirtualTime(t, 1, func(w *apptest.World) {
 		r := w.Start()
 		w.Produce(0, apptest.Event(1, 1), `{"park_uuid":"lot-1"`, apptest.Event(2, 1), `{"park_uuid":"lot-1","flow_no":"f","parking_serial":"s"}`, apptest.Event(3, 1))
@@ -64,7 +66,8 @@ func TestUnmappableEventsBecomeDeadLettersAndOthersPass(t *testing.T) {
 	})
 }
 
-func TestAnOutageMakesNoDeadLetterAndIsProbedOnceASecond(t *testing.T) {
+// An outage of the platform makes no dead letter, costs one request a second, and is drained within 5 s of its end.
+func TestAnOutageIsProbedOnceASecond(t *testing.T) {
 	apptest.InVirtualTime(t, 2, func(w *apptest.World) {
 		var down atomic.Bool
 		down.Store(true)
@@ -104,7 +107,8 @@ func TestAnOutageMakesNoDeadLetterAndIsProbedOnceASecond(t *testing.T) {
 	})
 }
 
-func TestAHeldRecordHoldsUpNobodyAndAKillRepeatsNoneOfThem(t *testing.T) {
+// A held record delays no record of another order key, and a restart sends none of those again.
+func TestAHeldRecordDelaysNoOther(t *testing.T) {
 	apptest.InVirtualTime(t, 1, func(w *apptest.World) {
 		w.Platform.Script(func(r *platform.Request) *platform.Reply {
 			if r.Params["flow_no"] == "F-0-0" {
@@ -136,7 +140,8 @@ func TestAHeldRecordHoldsUpNobodyAndAKillRepeatsNoneOfThem(t *testing.T) {
 	})
 }
 
-func TestAPoisonRecordBecomesADeadLetterWhileOthersAreAccepted(t *testing.T) {
+// A record that fails while others are accepted becomes a dead letter after RETRY_BUDGET failures.
+func TestAPoisonRecordBecomesADeadLetter(t *testing.T) {
 	apptest.InVirtualTime(t, 1, func(w *apptest.World) {
 		w.Platform.Script(func(r *platform.Request) *platform.Reply {
 			if r.Params["parking_serial"] == "S-7" {
@@ -158,6 +163,7 @@ func TestAPoisonRecordBecomesADeadLetterWhileOthersAreAccepted(t *testing.T) {
 	})
 }
 
+// A rolling restart loses no event and sends none twice.
 func TestReplicasRollWithoutLossOrRepeat(t *testing.T) {
 	apptest.InVirtualTime(t, 6, func(w *apptest.World) {
 		replicas := []*apptest.Replica{w.Start(), w.Start()}
@@ -190,6 +196,8 @@ func TestReplicasRollWithoutLossOrRepeat(t *testing.T) {
 	})
 }
 
+// Each reason, verdict and bound has a label of its own in the metrics.
+//
 // A word that telemetry does not list would be counted as "other".
 func TestEveryWordThatIsCountedIsListed(t *testing.T) {
 	words := func(name string, listed []string, said ...string) {
@@ -217,7 +225,8 @@ func TestEveryWordThatIsCountedIsListed(t *testing.T) {
 	words("bounds", telemetry.Bounds, string(consumer.BoundRecords), string(consumer.BoundBytes), string(consumer.BoundGaps))
 }
 
-func TestCommitsThatAreNotTakenMakeNoRepeatWhereTheReplicaKeepsItsPartitions(t *testing.T) {
+// Where commits are refused and the replica gets its partitions back, nothing is sent twice.
+func TestRefusedCommitsRepeatNothingOnOneReplica(t *testing.T) {
 	apptest.InVirtualTime(t, 2, func(w *apptest.World) {
 		r := w.Start()
 		w.Until("the group", func() bool { return w.Committed(0) == 0 && w.Committed(1) == 0 })

@@ -27,6 +27,7 @@ func (c realLog) served(t *testing.T, test func(w *apptest.World, l *apptest.Han
 // have stood to be believed.
 const watched = time.Minute
 
+// Each log that a broker may hold is read as the table of docs/kafka-logs.md says.
 func TestRealLogs(t *testing.T) {
 	for _, c := range realLogs {
 		t.Run(c.name, func(t *testing.T) {
@@ -76,7 +77,8 @@ func TestRealLogs(t *testing.T) {
 	}
 }
 
-func TestAThrottlingBrokerIsLeftAloneAsLongAsItAsks(t *testing.T) {
+// A broker that throttles is left alone as long as it asks; the partitions of other brokers are read.
+func TestAThrottlingBrokerIsLeftAlone(t *testing.T) {
 	apptest.InVirtualTime(t, 2, func(w *apptest.World) {
 		slow, other := apptest.LogOf(apptest.Batch(2, 0, 1, 2)), apptest.LogOf(apptest.Batch(2, 0, 1, 2))
 		slow.Throttle = 7 * time.Second

@@ -56,7 +56,8 @@ func wide(events, size int) *apptest.HandLog {
 	return l
 }
 
-func TestPendingMemoryStaysWithinItsBoundsWhateverTheLog(t *testing.T) {
+// Unfinished records keep to the bounds of memory, and cost no goroutine each, whatever the log holds.
+func TestPendingMemoryStaysWithinItsBounds(t *testing.T) {
 	for _, c := range []struct {
 		name       string
 		partitions int32
@@ -104,9 +105,11 @@ func TestPendingMemoryStaysWithinItsBoundsWhateverTheLog(t *testing.T) {
 	}
 }
 
-// Two small batches: one holds a single record of 40 MiB of blanks, the other
-// 5,000 events of which each unpacks to 1 KiB.
-func TestABatchThatUnpacksToAThousandTimesItsSizeTakesNoMemoryAndStopsNobodyElse(t *testing.T) {
+// A batch that unpacks to a thousand times its size takes no memory and stops no other partition.
+//
+// Of two small batches one holds a single record of 40 MiB of blanks, the other 5,000 events of which each unpacks to
+// 1 KiB.
+func TestABatchThatUnpacksToMuchTakesNoMemory(t *testing.T) {
 	const many = 5000
 	var offsets []int64
 	values := map[int64][]byte{}

@@ -9,9 +9,10 @@ import (
 	"release-forwarder/cmd/release-forwarder/app/apptest"
 )
 
-// A new leader may not know yet up to where its log is committed, and believe that it
-// ends earlier. Where no leader epoch tells, only time does.
-func TestALeaderThatLagsIsBelievedOnlyWhenItHasSaidSoForHalfAMinute(t *testing.T) {
+// Without a leader epoch a log that ends below the position is believed after 30 s, not before.
+//
+// A new leader may not know yet up to where its log is committed, and answer that it ends earlier.
+func TestALeaderThatLagsIsBelievedAfter30s(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		lasts   time.Duration
@@ -48,7 +49,7 @@ func TestALeaderThatLagsIsBelievedOnlyWhenItHasSaidSoForHalfAMinute(t *testing.T
 	}
 }
 
-// Half a minute counts from the last time the leader knew the position.
+// The 30 s begin again each time the leader knows the position.
 func TestALeaderThatLagsAgainAndAgainIsNotBelieved(t *testing.T) {
 	apptest.InVirtualTime(t, 1, func(w *apptest.World) {
 		l := &apptest.HandLog{Epoch: -1}
@@ -72,9 +73,8 @@ func TestALeaderThatLagsAgainAndAgainIsNotBelieved(t *testing.T) {
 	})
 }
 
-// Where epochs tell, nothing waits for time to tell: what the leader's epoch still holds is
-// waited for, however long, and what it does not is known to be gone at once.
-func TestALeaderEpochTellsALaggingLeaderFromATruncatedLog(t *testing.T) {
+// With leader epochs a lagging leader is waited for, however long, and a truncated log is noticed at once.
+func TestALeaderEpochTellsLagFromTruncation(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		change  func(l *apptest.HandLog)
@@ -116,7 +116,8 @@ func TestALeaderEpochTellsALaggingLeaderFromATruncatedLog(t *testing.T) {
 	}
 }
 
-func TestRetentionThatOvertakesThePositionWhileReadingIsPausedIsCounted(t *testing.T) {
+// Records that retention takes while reading pauses are counted; all others are sent once.
+func TestRetentionThatOvertakesThePositionIsCounted(t *testing.T) {
 	apptest.InVirtualTime(t, 1, func(w *apptest.World) {
 		w.Failing(func(string) bool { return true })
 		l := &apptest.HandLog{}
@@ -146,8 +147,8 @@ func TestRetentionThatOvertakesThePositionWhileReadingIsPausedIsCounted(t *testi
 	})
 }
 
-// A partition that cannot be read goes on by itself when it can be.
-func TestADamagedBatchStopsItsPartitionAloneAndGoesOnWhenItIsMended(t *testing.T) {
+// A damaged batch stops its partition alone, until it can be read.
+func TestADamagedBatchStopsItsPartitionAlone(t *testing.T) {
 	apptest.InVirtualTime(t, 2, func(w *apptest.World) {
 		bad := apptest.LogOf(apptest.Batch(0, 0), apptest.Flipped(apptest.Batch(1, 1)), apptest.Batch(2, 2))
 		good := &apptest.HandLog{Start: 1000, End: 1000} // events that bad does not hold

@@ -107,8 +107,9 @@ const (
 	logsEnd   = "<!-- end: measured -->\n"
 )
 
-// The page's table is what kafka-go's Reader did in this run, beside what
-// TestRealLogs holds the service to.
+// The table of docs/kafka-logs.md is what kafka-go's Reader did in this run, beside what the service does.
+//
+// TestRealLogs holds the service to its column.
 func TestTheLogsPageIsWhatWasMeasured(t *testing.T) {
 	if name := os.Getenv(alone); name != "" {
 		i := slices.IndexFunc(realLogs, func(c realLog) bool { return c.name == name })
@@ -129,7 +130,7 @@ func TestTheLogsPageIsWhatWasMeasured(t *testing.T) {
 	repo.Generated(t, logsPage, logsBegin, logsEnd, table.String(), *updateLogs)
 }
 
-// Every test that the page names is there.
+// Every test that docs/kafka-logs.md names exists.
 func TestEveryTestThatTheLogsPageNamesIsThere(t *testing.T) {
 	tests := repo.Tests(t)
 	for _, file := range repo.Files(t, "_test.go") {

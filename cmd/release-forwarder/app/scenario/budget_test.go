@@ -13,9 +13,10 @@ import (
 	"release-forwarder/cmd/testkit/platform"
 )
 
-// The table of forward's documentation, row by row: which failures count against
-// the record's budget. The record in question is of lot x, and its answer takes 3 s;
-// meanwhile others are accepted or fail.
+// A failure counts against a record's budget only with proof that the platform is up.
+//
+// The cases are the table of forward's documentation, row by row. The record in question is of lot x, and its answer
+// takes 3 s; meanwhile others are accepted or fail.
 func TestWhichFailuresCountForTheBudget(t *testing.T) {
 	after := func(delay time.Duration, code string) *platform.Reply {
 		return &platform.Reply{Status: 200, Body: `{"code":"` + code + `"}`, Delay: delay}
@@ -108,9 +109,9 @@ func TestWhichFailuresCountForTheBudget(t *testing.T) {
 	}
 }
 
-// The last failure that a record is allowed makes its dead letter: the RETRY_BUDGET-th
-// that counts, and where blocked records take over half of the partition the third. Every
-// failure counts here: it takes 2 s, in which many others are accepted.
+// The RETRY_BUDGET-th failure that counts makes the dead letter; the third does in a partition over half.
+//
+// Every failure counts here: it takes 2 s, in which many others are accepted.
 func TestTheLastFailureOfTheBudgetMakesTheDeadLetter(t *testing.T) {
 	for name, c := range map[string]struct {
 		budget string
@@ -160,9 +161,8 @@ func TestTheLastFailureOfTheBudgetMakesTheDeadLetter(t *testing.T) {
 	}
 }
 
-// An answer that asks for a wait has it, also where it says nothing of the platform as it
-// is now; and nobody else waits for it.
-func TestWhatBeganBeforeAnOutageWasOverWaitsAlone(t *testing.T) {
+// The wait that an answer asks for is kept, also where its request began before an outage was over; no other waits.
+func TestADeliveryOlderThanAnOutagesEndWaitsAlone(t *testing.T) {
 	for name, c := range map[string]struct {
 		code, after string // Retry-After
 		least, most time.Duration
@@ -234,8 +234,8 @@ func TestWhatBeganBeforeAnOutageWasOverWaitsAlone(t *testing.T) {
 	}
 }
 
-// Or it would never be tried again.
-func TestARefusedLotIsTriedAgainWhenItsAttemptOutlastsAnOutage(t *testing.T) {
+// A refused lot is tried again, also where its one attempt outlasts an outage.
+func TestALotIsTriedAgainAfterAnOutage(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		var slow, ill, mended atomic.Bool
 		w.Platform.Script(func(q *platform.Request) *platform.Reply {

@@ -13,9 +13,10 @@ import (
 	"release-forwarder/cmd/release-forwarder/app/apptest"
 )
 
-// The coordinator finds a commit too large however little it holds. The log says so with
-// the cause, the page tells one partition from all, and it goes on by itself.
-func TestACommitThatIsTooLargeHoweverSmallIsSaid(t *testing.T) {
+// Where the coordinator refuses even the smallest commit as too large, the log and the status page say why.
+//
+// The page tells one partition from all. Commits go on by themselves.
+func TestACommitRefusedAsTooLargeIsReported(t *testing.T) {
 	all := []int32{0, 1, 2}
 	for name, c := range map[string]struct {
 		err        *kerr.Error

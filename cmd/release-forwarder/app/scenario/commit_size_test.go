@@ -9,10 +9,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// A commit of many partitions is more than the coordinator takes: its log refuses it as
-// a whole. That goes for the first commits, those
-// of each interval, and the last one of a drain.
-func TestACommitOfManyPartitionsThatIsTooLargeIsSplit(t *testing.T) {
+// A commit that is too large for the coordinator is split, and all partitions are committed.
+//
+// That holds for the first commits, those of each interval, and the last one of a drain.
+func TestATooLargeCommitIsSplit(t *testing.T) {
 	const partitions, most = 60, 7
 	for name, code := range map[string]*kerr.Error{"refused": kerr.InvalidCommitOffsetSize, "as an error of the server": kerr.UnknownServerError} {
 		t.Run(name, func(t *testing.T) {

@@ -35,6 +35,7 @@ func (w *world) signedWith(secretOf func(lot string) string) {
 	})
 }
 
+// A changed entry of the credentials file affects its lot alone; a broken file changes nothing.
 func TestAChangedEntryTouchesOnlyItsLot(t *testing.T) {
 	const before = `{"a":{"app_id":"op-a","app_secret":"one-nobody-sees"},"b":{"app_secret":"two-nobody-sees"},"*":{"app_secret":"three-nobody-sees"}}`
 	file := apptest.Mount(t, before)
@@ -95,6 +96,7 @@ func TestAChangedEntryTouchesOnlyItsLot(t *testing.T) {
 	})
 }
 
+// A secret is rotated under load without a repeat, a gap or a dead letter.
 func TestASecretRotatedUnderLoadCostsNothing(t *testing.T) {
 	file := apptest.Mount(t, "old-secret\nnew-secret\n")
 	inVirtualTime(t, 2, func(w *world) {
@@ -140,8 +142,7 @@ func TestASecretRotatedUnderLoadCostsNothing(t *testing.T) {
 	})
 }
 
-// A platform that signed something which the event did not have is told of by the field's
-// name, whichever field of an event it is.
+// Where the platform signed a field that was not sent, the log and doctor name the field.
 func TestAnExplanationNamesEveryField(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		signed := strings.Join(mapping.Fields(), "=x&") + "=x&lane_no=x&app_secret=***"

@@ -11,11 +11,12 @@ import (
 	"release-forwarder/cmd/release-forwarder/app/apptest"
 )
 
-// Two unclean elections: the second leader's log has records of an older epoch that the
-// first one's had not, where ours has records of a newer one. Leaders tell the end of the
-// older epoch in their own log, which lies above where the logs part (a follower takes the
-// lesser of that and the end in its own log, KIP-101).
-func TestTwoUncleanElectionsPassNothingOver(t *testing.T) {
+// Two unclean elections skip no record of the log.
+//
+// The second leader's log has records of an older epoch that the first one's had not, where ours has records of a newer
+// one. Leaders report the end of the older epoch in their own log, which lies above where the logs part (a follower takes
+// the lesser of that and the end in its own log, KIP-101).
+func TestTwoUncleanElectionsSkipNothing(t *testing.T) {
 	for _, running := range []bool{true, false} {
 		t.Run(fmt.Sprint("running ", running), func(t *testing.T) {
 			onDisk(t, func(w *world) {

@@ -47,8 +47,8 @@ func (w *world) diverges(at int64, last int32) (epoch int32, end int64, told boo
 	return d.Epoch, d.EndOffset, d.EndOffset >= 0
 }
 
-// What the tests rest on: the embedded brokers, mended, answer as Kafka's.
-func TestTheMendedBrokersTellWhereAnEpochEnded(t *testing.T) {
+// The embedded brokers answer for leader epochs as Kafka's do: the other tests rest on it.
+func TestTheBrokersReportWhereAnEpochEnded(t *testing.T) {
 	onDisk(t, func(w *world) {
 		w.Epochs.Diverging = true
 		ends := func(asked, epoch int32, end int64) {

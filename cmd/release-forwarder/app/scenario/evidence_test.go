@@ -36,8 +36,9 @@ func (w *world) moveLeader() {
 
 var inGeneration = []string{"KAFKA_HEARTBEAT_INTERVAL", "10s", "KAFKA_SESSION_TIMEOUT", "45s"}
 
-// A leader that moves with nothing written in its epoch, several times, with runs
-// finished beyond the commit: it is the same log.
+// A partition is read on when its leader moves: nothing is repeated or counted as dropped.
+//
+// The leader moves several times with nothing written in its epoch, and runs are finished beyond the commit.
 func TestALeaderThatMovesIsNoTruncation(t *testing.T) {
 	for name, disturb := range map[string]func(w *world, m mortal) mortal{
 		runsOn: func(_ *world, m mortal) mortal { return m },
@@ -78,8 +79,8 @@ func TestALeaderThatMovesIsNoTruncation(t *testing.T) {
 var epochErrors = []*kerr.Error{kerr.NotLeaderForPartition, kerr.FencedLeaderEpoch, kerr.UnknownLeaderEpoch, kerr.UnknownTopicOrPartition, kerr.TopicAuthorizationFailed,
 	kerr.UnknownServerError, kerr.KafkaStorageError, kerr.LeaderNotAvailable}
 
-// An epoch's end that is refused is asked for again; it says nothing of the log.
-func TestAnEpochsEndThatIsRefusedSaysNothingOfTheLog(t *testing.T) {
+// Where a broker refuses to say where an epoch ended, it is asked again, and no record is skipped.
+func TestARefusedEpochEndIsAskedForAgain(t *testing.T) {
 	for _, err := range epochErrors {
 		refuse := func(w *world) *kfake.FaultHandle {
 			return w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetForLeaderEpoch}, Topic: apptest.EventTopic, Err: err, Count: -1})
@@ -119,10 +120,10 @@ func TestAnEpochsEndThatIsRefusedSaysNothingOfTheLog(t *testing.T) {
 	}
 }
 
-// Brokers that know leader epochs and no topic IDs (2.1 to 2.7): the new topic's epoch
-// is below the one that was read in, of which its leader knows nothing: UNDEFINED. That
-// is another log.
-func TestAnEpochThatTheLeaderDoesNotKnowIsAnotherLog(t *testing.T) {
+// On brokers without topic IDs (Kafka 2.1 to 2.7) a recreated topic is noticed by its leader epoch.
+//
+// The new topic's epoch is below the one that was read in. Its leader does not know that one: UNDEFINED.
+func TestAnUnknownEpochIsAnotherLog(t *testing.T) {
 	for name, c := range map[string]struct {
 		settings []string
 		stopped  bool
@@ -164,9 +165,10 @@ func TestAnEpochThatTheLeaderDoesNotKnowIsAnotherLog(t *testing.T) {
 	}
 }
 
-// A broker that has not heard of a new topic's ID yet says UNKNOWN_TOPIC_ID: its
-// metadata is stale. That is not another topic until a second broker says the same.
-func TestATopicIDThatABrokerDoesNotKnowYetIsNoOtherTopic(t *testing.T) {
+// A broker that does not know the topic's ID yet is waited for, and nothing counts as dropped.
+//
+// It says UNKNOWN_TOPIC_ID: its metadata is stale. That is not another topic until a second broker says the same.
+func TestAnUnknownTopicIDIsWaitedFor(t *testing.T) {
 	for name, keys := range map[string][]kmsg.Key{
 		"fetches":           {kmsg.Fetch},
 		"commits":           {kmsg.OffsetCommit},
@@ -192,9 +194,8 @@ func TestATopicIDThatABrokerDoesNotKnowYetIsNoOtherTopic(t *testing.T) {
 	}
 }
 
-// One broker of three whose metadata is old: what it says of the leader, its epoch
-// and the topic's ID is older than what is known.
-func TestMetadataThatIsOldIsNotBelieved(t *testing.T) {
+// Old metadata of one broker makes no loss: neither of the leader and its epoch nor of the topic's ID.
+func TestOldMetadataIsNotBelieved(t *testing.T) {
 	for node := range int32(3) {
 		broker := "broker " + strconv.Itoa(int(node))
 		t.Run("the leader moved/"+broker, func(t *testing.T) {
@@ -288,9 +289,10 @@ func (w *world) old(node int32) (freeze, fresh func()) {
 	return func() { frozen.Store(true) }, func() { frozen.Store(false) }
 }
 
-// A commit that a tool set carries no leader epoch: it is believed where it lies in the
-// log, in whatever epoch that is now.
-func TestACommitOfAToolIsBelievedInTheLog(t *testing.T) {
+// Reading begins where a tool has set the group's offset, if that lies in the log.
+//
+// A tool's commit carries no leader epoch: it is believed in whatever epoch that is now.
+func TestAToolsCommitInTheLogIsUsed(t *testing.T) {
 	for _, at := range []int64{0, 30, 100} {
 		t.Run(strconv.Itoa(int(at)), func(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {
@@ -314,8 +316,8 @@ func TestACommitOfAToolIsBelievedInTheLog(t *testing.T) {
 	}
 }
 
-// Beyond the log's end it is not; what is written meanwhile is not passed over.
-func TestACommitOfAToolBeyondTheLogPassesNothingOver(t *testing.T) {
+// A tool's offset beyond the log's end skips nothing that is written meanwhile.
+func TestAToolsCommitBeyondTheLogSkipsNothing(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.orderKeys(0, 50)
 		w.CommitAs(w.Kafka, 1000, "")
@@ -328,9 +330,10 @@ func TestACommitOfAToolBeyondTheLogPassesNothingOver(t *testing.T) {
 	})
 }
 
-// A tool that brings back a commit as it was, its metadata too, brings no epoch: what
-// that tells beyond the commit cannot be verified in a log that was truncated.
-func TestRunsThatAToolBringsBackAreNotBelievedInAnotherLog(t *testing.T) {
+// A commit that a tool restores with its metadata skips nothing in a log that was truncated since.
+//
+// It carries no epoch, so what its metadata says beyond the commit cannot be verified.
+func TestRestoredMetadataIsNotUsedInAnotherLog(t *testing.T) {
 	onDisk(t, func(w *world) {
 		m := w.startMortal()
 		release := w.heldInFront()
@@ -347,8 +350,8 @@ func TestRunsThatAToolBringsBackAreNotBelievedInAnotherLog(t *testing.T) {
 	})
 }
 
-// Kafka tells a divergence with the fetch itself (version 12 and later).
-func TestAFetchThatIsToldThatItDiverges(t *testing.T) {
+// Where a fetch itself reports the truncation (version 12 and later), nothing is skipped.
+func TestAFetchThatDivergesSkipsNothing(t *testing.T) {
 	for _, place := range []string{"below the position", "between the last record and the position", "below the end of which is known, reading paused"} {
 		t.Run(place, func(t *testing.T) {
 			onDisk(t, func(w *world) {

@@ -23,9 +23,10 @@ func marked(topic, value, redrives, origin string) *kgo.Record {
 	}}
 }
 
-// What only a writer states is said so, and none of it changes what is told of another event:
-// a lane may write the marks of a replay, whoever replays any name.
-func TestWhatOnlyAWriterStatesIsSaidSo(t *testing.T) {
+// What only the writer of a record states is shown as its claim, and changes nothing about another event.
+//
+// A lane may write the headers of a replay, and a replayer may name any event.
+func TestClaimsOfAWriterAreShownAsClaims(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.T.Setenv("KAFKA_REPLAY_TOPIC", "replays")
 		admin := kadm.NewClient(w.Kafka)

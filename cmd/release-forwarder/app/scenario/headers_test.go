@@ -45,9 +45,10 @@ func inUse() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// Two bytes in the log are a header. Records of half a million of them are held, and take no
-// more memory than the bound; what lies in other partitions is sent all the same.
-func TestRecordsOfManyHeadersThatAreHeldKeepToTheBytes(t *testing.T) {
+// Held records of half a million headers keep to CONSUMER_MAX_PENDING_BYTES, and the others are sent.
+//
+// A header takes two bytes in the log.
+func TestHeldRecordsOfManyHeadersKeepToTheBytes(t *testing.T) {
 	inVirtualTime(t, 3, func(w *world) {
 		refuses := w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: apptest.DeadLetterTopic, Err: kerr.NotEnoughReplicas, Count: -1})
 		w.refusesLot("refused")
@@ -73,9 +74,10 @@ func TestRecordsOfManyHeadersThatAreHeldKeepToTheBytes(t *testing.T) {
 	})
 }
 
-// A record that has too many headers is not posted. It becomes a dead letter in its turn,
-// which holds the first of them, says so, and is replayed as any other.
-func TestARecordOfTooManyHeadersBecomesADeadLetterInItsTurn(t *testing.T) {
+// A record of more than 4096 headers is not sent: it becomes a dead letter in its turn.
+//
+// The dead letter holds the first 4096, says so, and is replayed as any other.
+func TestARecordOfTooManyHeadersIsADeadLetter(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		refuses := w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: apptest.DeadLetterTopic, Err: kerr.NotEnoughReplicas, Count: -1})
 		headers := make([]kgo.RecordHeader, 1_000_000)
@@ -114,8 +116,9 @@ func TestARecordOfTooManyHeadersBecomesADeadLetterInItsTurn(t *testing.T) {
 	})
 }
 
-// A dead letter that any writer left takes the memory that it takes in the log, 8 MB,
-// a few times: as often as it is read.
+// Each command reads a dead letter of a million headers in 128 MiB.
+//
+// Any writer may have left it; it takes 8 MB in the log.
 func TestTheCommandsReadDeadLettersOfManyHeaders(t *testing.T) {
 	for name, command := range map[string]func(w *world) error{
 		"list": func(w *world) error { _, _, err := w.Command(&listed); return err },
@@ -164,9 +167,10 @@ func TestTheCommandsReadDeadLettersOfManyHeaders(t *testing.T) {
 	}
 }
 
-// A record that unpacks to more than is read stops its partition alone. The bound is a
-// setting: raised, the record becomes what it is, and nothing is passed over.
-func TestARecordThatIsTooLargeToReadStopsItsPartitionUntilTheBoundIsRaised(t *testing.T) {
+// A record that is too large to read stops its partition alone, until KAFKA_MAX_RECORD_BYTES is raised.
+//
+// Then the record is handled as any other, and nothing is skipped.
+func TestARecordTooLargeToReadStopsItsPartition(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
 		w.Produce(0, apptest.Event(1, 0))
 		w.produceHeaders(apptest.EventTopic, 0, nil, strings.Repeat("\x00", 40_000_000))

@@ -47,9 +47,8 @@ func since(t *testing.T, l *kgo.Record, name string, begun time.Time) time.Durat
 	return at.Sub(begun)
 }
 
-// LOT_HOLD_MAX counts from when the record began to wait for its lot, however many
-// generations that takes.
-func TestALotsRecordsAreGivenUpInTimeThroughRebalances(t *testing.T) {
+// LOT_HOLD_MAX counts from when a record began to wait for its lot, through any number of rebalances.
+func TestLotHoldMaxCountsThroughRebalances(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.refuseLot("bad")
 		r := w.Start("LOT_HOLD_MAX", "1h")
@@ -92,9 +91,10 @@ func TestALotsRecordsAreGivenUpInTimeThroughRebalances(t *testing.T) {
 	})
 }
 
-// Where a partition moves the wait begins again, also where it comes back: it cannot be
-// told what the other replica knew.
-func TestTheWaitForALotBeginsAgainWhereItsPartitionMoves(t *testing.T) {
+// Where a partition moves to another replica LOT_HOLD_MAX begins again, also where it comes back.
+//
+// A commit cannot carry what the other replica knew.
+func TestLotHoldMaxBeginsAgainOnAnotherReplica(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
 		w.refuseLot("bad")
 		first := w.Start("LOT_HOLD_MAX", "1h")
@@ -133,7 +133,7 @@ func TestTheWaitForALotBeginsAgainWhereItsPartitionMoves(t *testing.T) {
 	})
 }
 
-// A record's budget is not given back with each generation as long as its partition stays.
+// A rebalance does not give a record its budget back, as long as its partition stays.
 func TestABudgetSurvivesRebalances(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.Refuse("S-1")
@@ -168,8 +168,8 @@ func TestABudgetSurvivesRebalances(t *testing.T) {
 	})
 }
 
-// What has no believable timestamp is as old as since it was first read.
-func TestTheAgeOfWhatHasNoTimestampSurvivesRebalances(t *testing.T) {
+// A record without a believable timestamp ages from when it was first read, through rebalances.
+func TestAnAgeWithoutTimestampSurvivesRebalances(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.Refuse("S-1")
 		r := w.Start()
@@ -187,9 +187,10 @@ func TestTheAgeOfWhatHasNoTimestampSurvivesRebalances(t *testing.T) {
 	})
 }
 
-// However long a lot's records have waited, and in however many generations: without an
-// acceptance since they began to, nothing proves that the lot alone is refused still.
-func TestNothingIsGivenUpForItsLotWhileNoOtherIsAccepted(t *testing.T) {
+// No record is given up for its lot while no other lot is accepted, however long it has waited.
+//
+// Nothing proves then that the lot alone is refused.
+func TestNoLotIsGivenUpWithoutAnAcceptance(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.refuseLot("bad")
 		r := w.Start("LOT_HOLD_MAX", "1h", "RETRY_BACKOFF_MIN", "5s")
@@ -210,8 +211,7 @@ func TestNothingIsGivenUpForItsLotWhileNoOtherIsAccepted(t *testing.T) {
 	})
 }
 
-// A broker may forget commits by their age, so all are sent again every six hours: also
-// where no generation lasts so long.
+// Commits are sent again every six hours, also where no generation lasts so long: a broker may forget them by age.
 func TestCommitsAreRenewedThroughRebalances(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		r := w.Start()

@@ -24,10 +24,10 @@ func rowOf(r *apptest.Replica, partition int) admin.Partition {
 	return admin.Partition{}
 }
 
-// Kafka does not tell where one partition begins, for half an hour. The others go on, the
-// log and the page say which one waits and why, nothing is asked for in haste, and it goes
-// on by itself.
-func TestAPartitionThatKafkaDoesNotLetStartIsNamedWithItsCause(t *testing.T) {
+// A partition that Kafka does not let start is named with its cause, in the log and on the status page.
+//
+// The others are read, Kafka is asked about once a minute, and the partition starts by itself later.
+func TestAPartitionThatCannotStartIsNamed(t *testing.T) {
 	for name, c := range map[string]struct {
 		key   kmsg.Key
 		err   *kerr.Error
@@ -132,9 +132,10 @@ func (w *world) refusesStart(key kmsg.Key, refusal *kerr.Error, partition int32)
 	return func() int { return int(hits.Load()) }, func() { over.Store(true) }
 }
 
-// A replica none of whose partitions can be started is not ready, from its start on, and
-// is when one could. A later rebalance changes that only when it lasts.
-func TestAReplicaIsNotReadyWhereNoPartitionCanBeStarted(t *testing.T) {
+// A replica is not ready until it could start one of its partitions.
+//
+// A later rebalance changes that only where it lasts.
+func TestAReplicaWithoutAStartedPartitionIsNotReady(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
 		first := w.Start()
 		w.Until("the group", w.AllCommitted(2, 0))
@@ -177,7 +178,7 @@ func TestAReplicaIsNotReadyWhereNoPartitionCanBeStarted(t *testing.T) {
 	})
 }
 
-// A partition that has lost its leader for long is named, and not with each look.
+// A partition that has had no leader for long is named, in the log about once a minute at most.
 func TestAPartitionWithoutALeaderIsNamed(t *testing.T) {
 	inVirtualTime(t, 3, func(w *world) {
 		r := w.Start()
@@ -213,7 +214,7 @@ func TestAPartitionWithoutALeaderIsNamed(t *testing.T) {
 	})
 }
 
-// One partition's commits are refused while the others' are taken.
+// A partition whose commits are refused is named, while those of others are taken.
 func TestAPartitionWhoseCommitsAreRefusedIsNamed(t *testing.T) {
 	inVirtualTime(t, 3, func(w *world) {
 		r := w.Start()
@@ -240,8 +241,7 @@ func TestAPartitionWhoseCommitsAreRefusedIsNamed(t *testing.T) {
 	})
 }
 
-// A leader's answer leaves a partition out, or names it without an offset: that is no
-// empty log, and nothing was dropped.
+// Where a leader's answer leaves a partition out, or gives no offset, nothing counts as dropped.
 func TestALeaderThatLeavesAPartitionOutMakesNoLoss(t *testing.T) {
 	for name, empty := range map[string]bool{"left out": true, "without an offset": false} {
 		t.Run(name, func(t *testing.T) {

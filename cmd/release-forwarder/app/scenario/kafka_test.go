@@ -18,6 +18,7 @@ import (
 	"release-forwarder/cmd/testkit/platform"
 )
 
+// A refused commit is sent again, whatever the error, and no event is lost.
 func TestARefusedCommitLosesNothing(t *testing.T) {
 	for _, err := range []*kerr.Error{kerr.RebalanceInProgress, kerr.IllegalGeneration, kerr.UnknownMemberID, kerr.NotCoordinator, kerr.CoordinatorLoadInProgress, kerr.GroupAuthorizationFailed} {
 		t.Run(err.Message, func(t *testing.T) {
@@ -47,7 +48,8 @@ func TestARefusedCommitLosesNothing(t *testing.T) {
 	}
 }
 
-func TestMetadataThatTheBrokerFindsTooLargeLeavesTheWatermark(t *testing.T) {
+// Where the broker takes no metadata, the watermark is committed without it, and one log line says so.
+func TestTooLargeMetadataLeavesTheWatermark(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.Cluster.Fault(kfake.Fault{
 			Keys: []kmsg.Key{kmsg.OffsetCommit}, Topic: apptest.EventTopic, Err: kerr.OffsetMetadataTooLarge, Count: -1,
@@ -67,6 +69,7 @@ func TestMetadataThatTheBrokerFindsTooLargeLeavesTheWatermark(t *testing.T) {
 	})
 }
 
+// A rebalance repeats nothing, also where the platform takes seconds to answer.
 func TestARebalanceWithSlowAnswersRepeatsNothing(t *testing.T) {
 	inVirtualTime(t, 4, func(w *world) {
 		w.Platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Delay: 7 * time.Second} })
@@ -87,7 +90,8 @@ func TestARebalanceWithSlowAnswersRepeatsNothing(t *testing.T) {
 	})
 }
 
-func TestWhatRetentionDroppedIsCountedAndReadingGoesOn(t *testing.T) {
+// What Kafka deleted before it could be read is counted and logged, and the rest is read.
+func TestWhatRetentionDroppedIsCounted(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		r := w.Start()
 		w.Backlog(1, 10)
@@ -106,7 +110,8 @@ func TestWhatRetentionDroppedIsCountedAndReadingGoesOn(t *testing.T) {
 	})
 }
 
-func TestResetNoneWaitsForAPerson(t *testing.T) {
+// With KAFKA_OFFSET_RESET=none a partition whose offset is out of range waits; its neighbours are read.
+func TestResetNoneWaitsForAnOperator(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
 		r := w.Start("KAFKA_OFFSET_RESET", "none")
 		w.Backlog(2, 10)
@@ -125,7 +130,8 @@ func TestResetNoneWaitsForAPerson(t *testing.T) {
 	})
 }
 
-func TestAnOffsetAboveTheLogsEndIsBelievedAfterHalfAMinute(t *testing.T) {
+// A committed offset above the log's end is reset after 30 s, and what is missing is logged.
+func TestAnOffsetAboveTheEndIsResetAfter30s(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.Backlog(1, 10)
 		offsets := kadm.Offsets{}
@@ -146,7 +152,8 @@ func TestAnOffsetAboveTheLogsEndIsBelievedAfterHalfAMinute(t *testing.T) {
 	})
 }
 
-func TestAMissingDeadLetterTopicStopsTheCommitAndNobodyElse(t *testing.T) {
+// Without a dead-letter topic the others are sent, no commit passes the record, and the replica is not ready.
+func TestAMissingDeadLetterTopicStopsOnlyTheCommit(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		if err := w.Cluster.DeleteTopic(apptest.DeadLetterTopic); err != nil {
 			t.Fatal(err)
@@ -176,7 +183,8 @@ func TestAMissingDeadLetterTopicStopsTheCommitAndNobodyElse(t *testing.T) {
 	})
 }
 
-func TestPartitionsThatAreAddedAreRead(t *testing.T) {
+// Partitions that are added to the topic are read without a restart.
+func TestAddedPartitionsAreRead(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		r, follower := w.Start(), w.Start()
 		w.Backlog(1, 10)
@@ -197,7 +205,8 @@ func TestPartitionsThatAreAddedAreRead(t *testing.T) {
 	})
 }
 
-func TestTheGapBoundPausesReadingAndAKillRepeatsNothing(t *testing.T) {
+// Where held records leave more gaps than a commit can carry, reading pauses, and a restart repeats nothing.
+func TestTheBoundOnGapsPausesReading(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		var heal atomic.Bool
 		w.Failing(func(flow string) bool {
@@ -224,7 +233,8 @@ func TestTheGapBoundPausesReadingAndAKillRepeatsNothing(t *testing.T) {
 	})
 }
 
-func TestAReplicaCutOffFromKafkaStopsSendingAndRepeatsLittle(t *testing.T) {
+// A replica that cannot reach its coordinator stops sending: another one may own its partitions.
+func TestAReplicaCutOffFromKafkaStopsSending(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.Platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Delay: 100 * time.Millisecond} })
 		r := w.Start("UPSTREAM_MAX_IN_FLIGHT", "4")
@@ -253,7 +263,8 @@ func TestAReplicaCutOffFromKafkaStopsSendingAndRepeatsLittle(t *testing.T) {
 	})
 }
 
-func TestATopicMadeAnewIsReadAlthoughTheCommitTellsOfOffsetsBeyondItsEnd(t *testing.T) {
+// A recreated topic is read, although the old commit's metadata names offsets beyond its end.
+func TestARecreatedTopicIsReadDespiteItsMetadata(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.Failing(func(flow string) bool { return flow == "F-0-0" })
 		w.Backlog(1, 100)
@@ -295,8 +306,9 @@ func TestATopicMadeAnewIsReadAlthoughTheCommitTellsOfOffsetsBeyondItsEnd(t *test
 	})
 }
 
-// The interval's commit waits for the one that a partition begins with, which the
-// coordinator takes long to answer.
+// There is never more than one commit under way.
+//
+// The interval's commit waits for the one that a partition begins with, which the coordinator takes long to answer.
 func TestACommitWaitsForTheOneUnderWay(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		var open, most atomic.Int64
@@ -319,7 +331,7 @@ func TestACommitWaitsForTheOneUnderWay(t *testing.T) {
 	})
 }
 
-// The broker forgets commits after seven hours, and nothing happens for eight.
+// Commits are renewed before the broker forgets them, here after seven of eight hours without an event.
 func TestCommitsAreRenewedBeforeTheBrokerForgetsThem(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		minutes := "420"

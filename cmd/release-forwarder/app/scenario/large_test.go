@@ -32,10 +32,10 @@ func (w *world) refusesLot(lot string) {
 	})
 }
 
-// A record above KAFKA_MAX_RECORD_BYTES waits in one partition, for whatever reason and
-// however long. Others of other partitions are sent all the same, and so is what lies
-// behind it in its own.
-func TestALargeRecordThatWaitsKeepsNoOtherWaiting(t *testing.T) {
+// A record above KAFKA_MAX_RECORD_BYTES that waits delays no other, whatever it waits for.
+//
+// Records of other partitions are sent, and so is what lies behind it in its own.
+func TestAWaitingLargeRecordDelaysNoOther(t *testing.T) {
 	for name, c := range map[string]struct {
 		value string
 		set   func(w *world)
@@ -78,9 +78,8 @@ func TestALargeRecordThatWaitsKeepsNoOtherWaiting(t *testing.T) {
 	}
 }
 
-// Records that wait cost no more than small ones, however large they are; each is sent
-// whole when its time comes, once.
-func TestLargeRecordsThatWaitTakeNoMemory(t *testing.T) {
+// Large records that wait take no more memory than small ones; each is sent whole, once.
+func TestWaitingLargeRecordsTakeNoMemory(t *testing.T) {
 	const partitions, each, size = 20, 5, 500 << 10
 	inVirtualTime(t, partitions, func(w *world) {
 		down := true
@@ -121,9 +120,8 @@ func TestLargeRecordsThatWaitTakeNoMemory(t *testing.T) {
 	})
 }
 
-// A large record keeps its place in its order key, whatever the others of it
-// are.
-func TestALargeRecordKeepsItsPlaceInItsOrderKey(t *testing.T) {
+// A large record keeps its place in its order key.
+func TestALargeRecordIsSentInOrder(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		tries := map[string]int{}
 		var order []string
@@ -145,9 +143,10 @@ func TestALargeRecordKeepsItsPlaceInItsOrderKey(t *testing.T) {
 	})
 }
 
-// While a large record waits Kafka drops it, or makes the topic anew. It is counted and
-// said, and what lies behind it goes on. A leader that cannot be asked is waited for.
-func TestALargeRecordThatKafkaDropsWhileItWaits(t *testing.T) {
+// A large record that Kafka deletes while it waits is counted and logged, and what lies behind it goes on.
+//
+// A leader that cannot be asked is waited for.
+func TestALargeRecordThatKafkaDropsIsCounted(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.refusesLot("refused")
 		r := w.Start("KAFKA_MAX_RECORD_BYTES", "64KiB")
@@ -178,7 +177,8 @@ func TestALargeRecordThatKafkaDropsWhileItWaits(t *testing.T) {
 	})
 }
 
-func TestATopicIsMadeAnewWhileALargeRecordWaits(t *testing.T) {
+// Where the topic is recreated while a large record waits, that record is counted and the new log is sent.
+func TestATopicIsRecreatedWhileALargeRecordWaits(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.refusesLot("refused")
 		r := w.Start("KAFKA_MAX_RECORD_BYTES", "64KiB")
@@ -203,8 +203,8 @@ func TestATopicIsMadeAnewWhileALargeRecordWaits(t *testing.T) {
 	})
 }
 
-// The group assigns anew, and the next owner reads what waits.
-func TestALargeRecordThatWaitsIsItsNextOwners(t *testing.T) {
+// The next owner of a partition sends the large record that waits in it.
+func TestTheNextOwnerSendsAWaitingLargeRecord(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
 		w.refusesLot("refused")
 		first := w.Start("KAFKA_MAX_RECORD_BYTES", "64KiB")

@@ -10,7 +10,8 @@ import (
 	"release-forwarder/cmd/testkit/platform"
 )
 
-func TestARefusedLotStopsNobodyAndItsRecordsArriveInOrderWhenItIsMended(t *testing.T) {
+// A refused lot delays no other lot, and its records arrive in order when it is accepted again.
+func TestARefusedLotDelaysNoOther(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		refusing := true
 		w.Platform.Script(func(r *platform.Request) *platform.Reply {
@@ -68,6 +69,7 @@ func TestARefusedLotStopsNobodyAndItsRecordsArriveInOrderWhenItIsMended(t *testi
 	})
 }
 
+// Records of a refused lot take half of a partition's bounds at most; the longest waiting are given up first.
 func TestRecordsOfARefusedLotKeepToHalfOfTheBounds(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.Platform.Script(func(r *platform.Request) *platform.Reply {
@@ -99,7 +101,8 @@ func TestRecordsOfARefusedLotKeepToHalfOfTheBounds(t *testing.T) {
 	})
 }
 
-func TestALotThatIsRefusedForTooLongIsGivenUpOnlyWhileOthersAreAccepted(t *testing.T) {
+// A lot's records are given up after LOT_HOLD_MAX, and only while other lots are accepted.
+func TestALotIsGivenUpOnlyWhileOthersAreAccepted(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.Platform.Script(func(r *platform.Request) *platform.Reply {
 			if r.Params["park_uuid"] == "bad" {
@@ -126,7 +129,8 @@ func TestALotThatIsRefusedForTooLongIsGivenUpOnlyWhileOthersAreAccepted(t *testi
 	})
 }
 
-func TestAProducersRubbishIsPacedAndTheHealthyFlowThroughIt(t *testing.T) {
+// The dead letters of unmappable events are paced, and all other events are sent.
+func TestAStormIsPacedAndTheOthersAreSent(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		r := w.Start("CONSUMER_MAX_PENDING", "400")
 		rubbish, good := 0, 0
@@ -157,7 +161,8 @@ func TestAProducersRubbishIsPacedAndTheHealthyFlowThroughIt(t *testing.T) {
 	})
 }
 
-func TestTenThousandHealthyFlowThroughTenThousandOfRubbish(t *testing.T) {
+// Ten thousand events pass ten thousand unmappable ones of their partition, two seconds late at most.
+func TestTenThousandEventsPassAStormOfTenThousand(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		const rounds, each = 100, 100
 		r := w.Start()
@@ -186,6 +191,7 @@ func TestTenThousandHealthyFlowThroughTenThousandOfRubbish(t *testing.T) {
 	})
 }
 
+// Where the platform refuses every event for good, dead letters are written at one a second after DLQ_STORM_LIMIT.
 func TestAStormOfAllIsWrittenAtOneASecond(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.Platform.Script(func(*platform.Request) *platform.Reply {
@@ -206,9 +212,11 @@ func TestAStormOfAllIsWrittenAtOneASecond(t *testing.T) {
 	})
 }
 
-// A rebalance every few seconds, as in a rollout of many replicas: what is read
-// again must not wait behind the turns of those that waited before.
-func TestRebalancesDoNotPutOffWhatWaitsInAStorm(t *testing.T) {
+// Rebalances do not delay what waits in a storm.
+//
+// There is one every few seconds, as in a rollout of many replicas: what is read again must not wait behind the places
+// of those that waited before.
+func TestRebalancesDelayNoStorm(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		const limit, rubbish = 20, 60
 		r := w.Start("DLQ_STORM_LIMIT", "20", "KAFKA_HEARTBEAT_INTERVAL", "300ms")
@@ -243,7 +251,8 @@ func TestRebalancesDoNotPutOffWhatWaitsInAStorm(t *testing.T) {
 	})
 }
 
-func TestAPersonGivesUpWhatIsOld(t *testing.T) {
+// DLQ_HELD_BEFORE makes a dead letter of each failing record that is older, and of no other.
+func TestAnOperatorGivesUpWhatIsOld(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.Platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Status: 500, Body: `{"code":"500"}`} })
 		w.Produce(0, apptest.OfLot("a", 0), apptest.OfLot("a", 2))
@@ -259,9 +268,8 @@ func TestAPersonGivesUpWhatIsOld(t *testing.T) {
 	})
 }
 
-// A person's decision waits for no storm's pace: all that is old becomes a dead
-// letter at its next failure.
-func TestWhatAPersonGivesUpIsNotPaced(t *testing.T) {
+// What an operator gives up is not paced by a storm: it becomes a dead letter at its next failure.
+func TestWhatAnOperatorGivesUpIsNotPaced(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.Platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Status: 500, Body: `{"code":"500"}`} })
 		const old = 200

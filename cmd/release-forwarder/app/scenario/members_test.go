@@ -41,7 +41,8 @@ func (w *world) watchCommitted(partitions int32) (end func()) {
 	return func() { close(stop); <-ended }
 }
 
-func TestAPartitionThatComesBackWithinASecondKeepsItsHeldOrderKeyInOrder(t *testing.T) {
+// A partition that comes back within a second keeps the order of its held order key, and repeats nothing.
+func TestAPartitionThatComesBackKeepsItsOrder(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.Refuse("S-1")
 		r := w.Start("KAFKA_HEARTBEAT_INTERVAL", "300ms")
@@ -78,7 +79,8 @@ func TestAPartitionThatComesBackWithinASecondKeepsItsHeldOrderKeyInOrder(t *test
 	})
 }
 
-func TestARebalanceWhileReadingIsPausedByFullBuffersLosesNothing(t *testing.T) {
+// A rebalance while reading pauses at a bound loses and repeats nothing.
+func TestARebalanceWhileReadingPausesLosesNothing(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
 		w.Failing(func(string) bool { return true })
 		w.Backlog(2, 1000)
@@ -109,7 +111,8 @@ func TestARebalanceWhileReadingIsPausedByFullBuffersLosesNothing(t *testing.T) {
 	})
 }
 
-func TestACommitThatArrivesAfterItsPartitionWasRevokedMovesNothing(t *testing.T) {
+// A commit that arrives after its partition was revoked moves no offset back.
+func TestALateCommitMovesNothing(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		first := w.Start("KAFKA_CLIENT_ID", "first")
 		w.Until("the group", w.AllCommitted(1, 0))
@@ -147,7 +150,8 @@ func TestACommitThatArrivesAfterItsPartitionWasRevokedMovesNothing(t *testing.T)
 	})
 }
 
-func TestADrainLongerThanTheSessionKeepsThePartitions(t *testing.T) {
+// A drain may outlast KAFKA_SESSION_TIMEOUT: nothing is lost, and each event is sent once.
+func TestADrainMayOutlastTheSession(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
 		w.Platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Delay: 15 * time.Second} })
 		first := w.Start("KAFKA_SESSION_TIMEOUT", "6s", "KAFKA_HEARTBEAT_INTERVAL", "1s", "UPSTREAM_TIMEOUT", "25s")
@@ -167,7 +171,8 @@ func TestADrainLongerThanTheSessionKeepsThePartitions(t *testing.T) {
 	})
 }
 
-func TestACommitOfAMemberThatIsNotKnownEndsItAtOnce(t *testing.T) {
+// A member whose commit the coordinator does not know ends its deliveries at once and joins again.
+func TestAnUnknownMembersCommitEndsItsDeliveries(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		r := w.Start("UPSTREAM_TIMEOUT", "60s", "KAFKA_HEARTBEAT_INTERVAL", "10s")
 		w.Until("the group", w.AllCommitted(1, 0))
@@ -188,9 +193,10 @@ func TestACommitOfAMemberThatIsNotKnownEndsItAtOnce(t *testing.T) {
 	})
 }
 
-// A generation that is another one at the coordinator, as when the last member of the consumer protocol
-// leaves a group, is no reason to give anything up: the member joins again with what it owns.
-func TestAGenerationThatIsNotTheGroupsCostsNothing(t *testing.T) {
+// A member of another generation than the coordinator's joins again with what it owns, and nothing is repeated.
+//
+// That happens when the last member of the consumer protocol leaves a group.
+func TestAnIllegalGenerationCostsNothing(t *testing.T) {
 	for _, key := range []kmsg.Key{kmsg.Heartbeat, kmsg.OffsetCommit} {
 		t.Run(key.Name(), func(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {
@@ -212,8 +218,7 @@ func TestAGenerationThatIsNotTheGroupsCostsNothing(t *testing.T) {
 	}
 }
 
-// A member whose join was answered to nobody holds its share until its session
-// ends, no longer.
+// A member whose join was never answered delays its share by one session at most.
 func TestAGhostMemberCostsNoMoreThanOneSession(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
 		r := w.Start()

@@ -17,6 +17,7 @@ import (
 	"release-forwarder/cmd/testkit/platform"
 )
 
+// No kind of outage makes a dead letter, a commit, or more than one request a second.
 func TestNoKindOfOutageMakesADeadLetter(t *testing.T) {
 	for name, reply := range map[string]*platform.Reply{
 		"an HTML page":             {Status: 502, Body: "<html>502</html>", Header: http.Header{"Content-Type": {"text/html"}}},
@@ -65,8 +66,9 @@ func TestNoKindOfOutageMakesADeadLetter(t *testing.T) {
 	}
 }
 
-// A dead letter needs the platform for nothing: where it could not be written at first
-// it is not held up by the outage of a platform for which hundreds wait to be sent.
+// A dead letter is written during an outage of the platform: it needs the platform for nothing.
+//
+// Its topic refused it at first, and hundreds of events wait to be sent.
 func TestADeadLetterDoesNotWaitForThePlatform(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.Platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Status: 500} })
@@ -81,7 +83,8 @@ func TestADeadLetterDoesNotWaitForThePlatform(t *testing.T) {
 	})
 }
 
-func TestAPlatformThatCannotBeReachedMakesNoDeadLetter(t *testing.T) {
+// A platform that cannot be reached costs one try a second and makes no dead letter.
+func TestAnUnreachablePlatformMakesNoDeadLetter(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		var tries, down atomic.Int64
 		down.Store(1)
@@ -109,6 +112,7 @@ func TestAPlatformThatCannotBeReachedMakesNoDeadLetter(t *testing.T) {
 	})
 }
 
+// An hour in which nine of ten requests fail makes no dead letter.
 func TestABrownOutMakesNoDeadLetter(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
 		var n, brown atomic.Int64
@@ -134,7 +138,8 @@ func TestABrownOutMakesNoDeadLetter(t *testing.T) {
 	})
 }
 
-func TestAnswersThatAreLostRepeatAndLoseNothing(t *testing.T) {
+// Where the platform's answers are lost, events are sent again and none is lost.
+func TestLostAnswersLoseNoEvent(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		var n atomic.Int64
 		w.Platform.Script(func(*platform.Request) *platform.Reply {
@@ -153,7 +158,8 @@ func TestAnswersThatAreLostRepeatAndLoseNothing(t *testing.T) {
 	})
 }
 
-func TestOnePoisonousRecordInAHundredDoesNotSlowTheOthers(t *testing.T) {
+// One poison record in a hundred makes the others take half as long again at most.
+func TestOnePoisonRecordInAHundredSlowsNoOther(t *testing.T) {
 	took := func(poison bool) (d time.Duration) {
 		inVirtualTime(t, 1, func(w *world) {
 			w.Platform.Script(func(r *platform.Request) *platform.Reply {
@@ -181,6 +187,7 @@ func TestOnePoisonousRecordInAHundredDoesNotSlowTheOthers(t *testing.T) {
 	}
 }
 
+// Log lines are few, in healthy traffic and with ten thousand failing records, and show no plate.
 func TestLogLinesAreFew(t *testing.T) {
 	t.Run("an hour of healthy traffic", func(t *testing.T) {
 		inVirtualTime(t, 4, func(w *world) {

@@ -64,7 +64,8 @@ func (w *world) other(opts ...kgo.Opt) *kgo.Client {
 	return c
 }
 
-func TestAStandbyIsOneOnlyWhereEachPartitionHasAnOwner(t *testing.T) {
+// A replica says that it is a standby only while each partition has an owner.
+func TestAStandbyMeansThatEachPartitionHasAnOwner(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		first, second := w.Start(), w.Start()
 		w.Until("the group", w.AllCommitted(1, 0))
@@ -90,7 +91,10 @@ func TestAStandbyIsOneOnlyWhereEachPartitionHasAnOwner(t *testing.T) {
 	})
 }
 
-func TestPartitionsThatNobodyOwnsAreNoStandbysMatter(t *testing.T) {
+// Partitions without an owner are reported after a minute, in the log, the metric and on the status page.
+//
+// A replica that owns nothing does not say then that it is a standby.
+func TestPartitionsWithoutAnOwnerAreReported(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		end := w.assignsNobody(0)
 		r := w.Start()
@@ -125,8 +129,10 @@ func TestPartitionsThatNobodyOwnsAreNoStandbysMatter(t *testing.T) {
 	})
 }
 
-// A group of the new type tells at any time who owns what, also of members of other programs.
-func TestPartitionsThatNobodyOwnsInAGroupOfTheNewType(t *testing.T) {
+// Partitions without an owner are reported in a group of the consumer protocol too.
+//
+// Its coordinator knows at any time who owns what, also of members of other programs.
+func TestAConsumerGroupReportsPartitionsWithoutOwner(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
 		if err := w.Cluster.CreateTopic("other", 1, nil); err != nil {
 			t.Fatal(err)
@@ -143,7 +149,8 @@ func TestPartitionsThatNobodyOwnsInAGroupOfTheNewType(t *testing.T) {
 	})
 }
 
-func TestWhereTheGroupCannotBeSeenNobodyIsAStandby(t *testing.T) {
+// Where the group cannot be described, no replica says that it is a standby, and the log says why once.
+func TestAGroupThatCannotBeSeenHasNoStandby(t *testing.T) {
 	for _, err := range []*kerr.Error{kerr.GroupAuthorizationFailed, kerr.TopicAuthorizationFailed, kerr.CoordinatorLoadInProgress} {
 		inVirtualTime(t, 1, func(w *world) {
 			w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ConsumerGroupDescribe, kmsg.DescribeGroups}, Err: err, Count: -1})

@@ -25,6 +25,7 @@ func share(flow string, ofHundred int) bool {
 	return int(h.Sum32()>>8%100) < ofHundred
 }
 
+// Three hours in which seven of ten attempts fail make no dead letter.
 func TestSevenOfTenAttemptsFailingMakeNoDeadLetter(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		var n, ill atomic.Int64
@@ -50,6 +51,7 @@ func TestSevenOfTenAttemptsFailingMakeNoDeadLetter(t *testing.T) {
 	})
 }
 
+// A lot that is refused for six hours delays no other, makes no dead letter, and is sent in order afterwards.
 func TestOneLotOfTenRefusedForSixHours(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		var refusing atomic.Bool
@@ -125,8 +127,9 @@ var (
 	poisonRate    = flag.Int("poison.rate", 30, "events a second; the bound on records follows, at 300 it is the default")
 )
 
-// Poison arrives with the rest. Whatever its share, the neighbours flow in every ten
-// seconds and only the poison is given up.
+// Poison records, whatever their share, never stop the others, and they alone become dead letters.
+//
+// The others are accepted in every ten seconds.
 func TestPoisonNeverStopsItsNeighbours(t *testing.T) {
 	for _, ofHundred := range []int{1, 5, 15} {
 		t.Run(fmt.Sprintf("%d%%", ofHundred), func(t *testing.T) {

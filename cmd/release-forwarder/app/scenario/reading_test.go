@@ -40,7 +40,8 @@ func padded(orderKey, n, size int) string {
 	return strings.TrimSuffix(apptest.Event(orderKey, n), "}") + `,"camera":"` + strings.Repeat("x", size) + `"}`
 }
 
-func TestARecordThatDoesNotFitBesideAHeldOneIsNotAskedForWithoutAPause(t *testing.T) {
+// A record that does not fit into memory beside a held one is not fetched in haste.
+func TestARecordThatDoesNotFitIsFetchedWithPauses(t *testing.T) {
 	inVirtualTime(t, 8, func(w *world) {
 		w.Failing(func(flow string) bool { return flow == "F-1-0" })
 		// A share is 4 MiB * 3/4 / 8 partitions = 384 KiB.
@@ -60,10 +61,11 @@ func TestARecordThatDoesNotFitBesideAHeldOneIsNotAskedForWithoutAPause(t *testin
 	})
 }
 
-// A hundred partitions have more than can be in memory, and the platform is slow: each goes
-// on as fast as the others, all requests in flight are used, and what is read ahead is what
-// 64 requests need, not what 64 need of each partition.
-func TestBacklogsOfManyPartitionsGoOnEvenlyAndShareMemory(t *testing.T) {
+// Backlogs of a hundred partitions are sent evenly, with all requests in flight in use.
+//
+// They have more than fits into memory, and the platform is slow. What is read ahead is what 64 requests need, not what
+// 64 need of each partition.
+func TestBacklogsOfManyPartitionsAreSentEvenly(t *testing.T) {
 	const partitions, each = 100, 200
 	inVirtualTime(t, partitions, func(w *world) {
 		var mu sync.Mutex
@@ -116,8 +118,8 @@ func TestBacklogsOfManyPartitionsGoOnEvenlyAndShareMemory(t *testing.T) {
 	})
 }
 
-// It may not be the fewer for it that there are many partitions, where only one has records.
-func TestOneBacklogAmongManyPartitionsUsesAllRequestsInFlight(t *testing.T) {
+// The backlog of one partition among a hundred uses all requests in flight.
+func TestOneBacklogUsesAllRequestsInFlight(t *testing.T) {
 	const partitions, n = 100, 6400
 	inVirtualTime(t, partitions, func(w *world) {
 		w.Platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Delay: 100 * time.Millisecond} })
@@ -137,9 +139,11 @@ func TestOneBacklogAmongManyPartitionsUsesAllRequestsInFlight(t *testing.T) {
 	})
 }
 
-// What of a batch is not taken in is fetched and unpacked again, so that little of it at a
-// time would cost more than all else.
-func TestLargeBatchesOfManyPartitionsAreNotReadRecordByRecord(t *testing.T) {
+// Large batches of many partitions are fetched eight times each at most.
+//
+// What of a batch finds no room is fetched and unpacked again, so that little of it at a time would cost more than all
+// else.
+func TestLargeBatchesAreNotReadRecordByRecord(t *testing.T) {
 	const partitions, each = 100, 400
 	inVirtualTime(t, partitions, func(w *world) {
 		w.Platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Delay: 20 * time.Millisecond} })
@@ -173,6 +177,7 @@ func TestLargeBatchesOfManyPartitionsAreNotReadRecordByRecord(t *testing.T) {
 	})
 }
 
+// Records that come one by one share fetches: one a millisecond at each broker at most.
 func TestRecordsThatComeOneByOneShareFetches(t *testing.T) {
 	const n = 2000
 	inVirtualTime(t, 6, func(w *world) {
@@ -194,6 +199,7 @@ func TestRecordsThatComeOneByOneShareFetches(t *testing.T) {
 	})
 }
 
+// Reading goes on while held records leave room within CONSUMER_MAX_PENDING.
 func TestReadingGoesOnWhileHeldRecordsLeaveRoom(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		// 80 of 100 are held: the bound leaves room for 20.
@@ -209,7 +215,8 @@ func TestReadingGoesOnWhileHeldRecordsLeaveRoom(t *testing.T) {
 	})
 }
 
-func TestAHeldLargeRecordDoesNotStopItsPartitionForGood(t *testing.T) {
+// A held record above KAFKA_MAX_RECORD_BYTES does not stop its partition for good.
+func TestAHeldLargeRecordStopsNoPartition(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.Failing(func(flow string) bool { return flow == "F-1-0" })
 		r := w.Start("KAFKA_MAX_RECORD_BYTES", "64KiB")
@@ -223,6 +230,7 @@ func TestAHeldLargeRecordDoesNotStopItsPartitionForGood(t *testing.T) {
 	})
 }
 
+// A large record behind a held one is sent, and so is what follows it.
 func TestALargeRecordBehindAHeldOneIsSent(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.Failing(func(flow string) bool { return flow == "F-1-0" })
@@ -236,7 +244,8 @@ func TestALargeRecordBehindAHeldOneIsSent(t *testing.T) {
 	})
 }
 
-func TestDeadLettersThatCannotBeWrittenDoNotKeepOthersFromBeingRead(t *testing.T) {
+// Dead letters that cannot be written do not stop others from being read and sent.
+func TestUnwrittenDeadLettersStopNoReading(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		fault := w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: apptest.DeadLetterTopic, Err: kerr.NotEnoughReplicas, Count: -1})
 		w.Cluster.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
@@ -267,7 +276,8 @@ func TestDeadLettersThatCannotBeWrittenDoNotKeepOthersFromBeingRead(t *testing.T
 	})
 }
 
-func TestAPartitionIsMendedWhileAnotherCannotStart(t *testing.T) {
+// A partition whose offset is out of range is reset while another one cannot start.
+func TestAPartitionIsResetWhileAnotherCannotStart(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
 		w.Produce(1, apptest.Event(1, 0), apptest.Event(2, 0), apptest.Event(3, 0), apptest.Event(4, 0), apptest.Event(5, 0))
 		// Partition 1 was read once, up to what retention has dropped since;
@@ -287,6 +297,7 @@ func TestAPartitionIsMendedWhileAnotherCannotStart(t *testing.T) {
 	})
 }
 
+// One partition can use all of a large UPSTREAM_MAX_IN_FLIGHT.
 func TestOnePartitionUsesTheWholeOfALargeLimit(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.Platform.Script(func(*platform.Request) *platform.Reply {

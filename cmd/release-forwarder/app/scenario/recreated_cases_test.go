@@ -52,9 +52,10 @@ func (w *world) anew(configs map[string]string) {
 	w.renew()
 }
 
-// A topic made anew, whatever the service did meanwhile: all of the new log is sent,
-// and what of the old one was not sent is counted.
-func TestNothingOfATopicMadeAnewIsPassedOver(t *testing.T) {
+// All of a recreated topic is sent, and what of the old one was not sent is counted.
+//
+// That holds whatever the service did when the topic was recreated.
+func TestNothingOfARecreatedTopicIsSkipped(t *testing.T) {
 	for name, c := range map[string]struct {
 		settings []string
 		// gone is how many of the old log's events had not been sent, of which the
@@ -198,7 +199,8 @@ func TestNothingOfATopicMadeAnewIsPassedOver(t *testing.T) {
 	}
 }
 
-func TestATopicMadeAnewTwiceIsReadFromItsFirstRecord(t *testing.T) {
+// A topic that is recreated twice is read from its first record.
+func TestATopicRecreatedTwiceIsReadFromItsStart(t *testing.T) {
 	for name, between := range map[string]time.Duration{"at once": 0, "with a minute between": time.Minute} {
 		for log, write := range newLogs {
 			t.Run(name+"/"+log, func(t *testing.T) {
@@ -220,8 +222,8 @@ func TestATopicMadeAnewTwiceIsReadFromItsFirstRecord(t *testing.T) {
 	}
 }
 
-// Once more, while the service still waits for a record of the first log.
-func TestATopicMadeAnewTwiceUnderAHeldRecordIsReadFromItsFirstRecord(t *testing.T) {
+// A topic that is recreated twice is read from its first record, also while a record of the first log is held.
+func TestATopicRecreatedTwiceUnderAHeldRecord(t *testing.T) {
 	for log, write := range newLogs {
 		t.Run(log, func(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {
@@ -244,8 +246,8 @@ func TestATopicMadeAnewTwiceUnderAHeldRecordIsReadFromItsFirstRecord(t *testing.
 	}
 }
 
-// A replica whose brokers tell of the topic that is gone finds a commit of the new one.
-func TestACommitOfATopicMadeAnewIsNotTakenForAnothersByWhoKnowsTheOldOne(t *testing.T) {
+// A replica whose brokers still report the old topic uses the new topic's commit, and repeats nothing.
+func TestACommitOfARecreatedTopicIsRecognized(t *testing.T) {
 	for name, doubted := range map[string]bool{"of which no broker has told it": false, "which one broker tells it": true} {
 		t.Run(name, func(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {
@@ -296,8 +298,10 @@ func TestACommitOfATopicMadeAnewIsNotTakenForAnothersByWhoKnowsTheOldOne(t *test
 	}
 }
 
-// A new log of which compaction has taken what lay where the old log's last record lay.
-func TestACompactedTopicMadeAnewIsReadFromItsFirstRecord(t *testing.T) {
+// A recreated topic is read from its first record, also where it is compacted.
+//
+// Compaction has taken what lay where the old log's last record lay.
+func TestARecreatedCompactedTopicIsReadFromItsStart(t *testing.T) {
 	for name, stopped := range map[string]bool{"while the service runs": false, "while it is stopped, and the commit is brought back": true} {
 		t.Run(name, func(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {
@@ -347,9 +351,8 @@ func (w *world) keyed(key, value string) {
 	w.Acknowledge(value)
 }
 
-// KAFKA_OFFSET_RESET=none: nothing of the new log is read before a person has decided,
-// and nothing of it is passed over then.
-func TestResetNoneWaitsWhereATopicWasMadeAnewAndPassesNothingOver(t *testing.T) {
+// With KAFKA_OFFSET_RESET=none nothing of a recreated topic is sent before an operator decides; then all of it is.
+func TestResetNoneWaitsWhereATopicWasRecreated(t *testing.T) {
 	for log, write := range newLogs {
 		t.Run(log, func(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {

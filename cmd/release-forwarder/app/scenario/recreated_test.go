@@ -40,7 +40,8 @@ func (w *world) orderKeys(from, to int) {
 	w.Produce(0, values...)
 }
 
-func TestATopicMadeAnewLargerThanBeforeIsReadFromItsFirstRecord(t *testing.T) {
+// A recreated topic that is larger than the old one is read from its first record, and the loss is reported.
+func TestALargerRecreatedTopicIsReadFromItsStart(t *testing.T) {
 	for name, stopped := range map[string]bool{"while the service runs": false, "while it is stopped and the group keeps its commit": true} {
 		t.Run(name, func(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {
@@ -72,7 +73,8 @@ func TestATopicMadeAnewLargerThanBeforeIsReadFromItsFirstRecord(t *testing.T) {
 	}
 }
 
-func TestATopicMadeAnewIsNotTakenForTheOneOfWhichRunsAreDone(t *testing.T) {
+// Runs that a restored commit of the old topic lists as finished skip nothing of the recreated one.
+func TestRunsOfAnOldTopicSkipNothingOfTheNewOne(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.Failing(func(flow string) bool { return flow == "F-0-0" })
 		r := w.Start()
@@ -94,7 +96,8 @@ func TestATopicMadeAnewIsNotTakenForTheOneOfWhichRunsAreDone(t *testing.T) {
 	})
 }
 
-func TestResetNoneAlsoWaitsForAPersonWhereTheLogIsAnother(t *testing.T) {
+// With KAFKA_OFFSET_RESET=none a recreated topic is read once an operator has set the group's offset.
+func TestResetNoneGoesOnFromTheOffsetThatIsSet(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		r := w.Start("KAFKA_OFFSET_RESET", "none")
 		w.orderKeys(0, 100)
@@ -113,9 +116,7 @@ func TestResetNoneAlsoWaitsForAPersonWhereTheLogIsAnother(t *testing.T) {
 	})
 }
 
-// Whatever makes the service look at the anchor, a log that is what it was is
-// read on: a broker that is away, a leader that moves, a restart, retention that
-// has taken the record, or compaction.
+// A log that is the same is read on, after a leader's move, a restart, or retention that took what was read.
 func TestALogThatIsTheSameIsReadOn(t *testing.T) {
 	for name, disturb := range map[string]func(w *world) bool{
 		"the leader moves": func(w *world) bool {

@@ -37,7 +37,8 @@ func sampled(t *testing.T, sample string) int {
 	return n
 }
 
-func TestASecretThatCannotBeParsedIsCountedWhileItStays(t *testing.T) {
+// A secret file that cannot be parsed is counted while it stays so; the last good secret signs.
+func TestASecretThatCannotBeParsedIsCounted(t *testing.T) {
 	for setting, c := range map[string]struct{ good, bad, better string }{
 		"UPSTREAM_APP_SECRET_FILE":  {apptest.Secret, "one\ntwo\nthree\n", apptest.Secret + "\nanother-secret\n"},
 		"UPSTREAM_CREDENTIALS_FILE": {`{"*":{"app_secret":"` + apptest.Secret + `"}}`, `{"*":{"app_secret":`, `{"*":{"app_secret":"` + apptest.Secret + `","app_id":"op"}}`},
@@ -72,9 +73,10 @@ func TestASecretThatCannotBeParsedIsCountedWhileItStays(t *testing.T) {
 	}
 }
 
-// A secret is signed with as it reads: a mark before it does not count, and a file with
-// what nobody sees is not taken up.
-func TestASecretSavedByAnEditorOnWindowsSignsAsItReads(t *testing.T) {
+// A secret file saved by an editor on Windows is read without its byte order mark and line end.
+//
+// A file that holds invisible characters is not loaded.
+func TestASecretSavedOnWindowsIsRead(t *testing.T) {
 	for setting, form := range map[string]string{
 		"UPSTREAM_APP_SECRET_FILE":  "\ufeff%s\r\n",
 		"UPSTREAM_CREDENTIALS_FILE": "\ufeff{\"*\":{\"app_secret\":\"%s\"}}\r\n",
@@ -101,8 +103,9 @@ func TestASecretSavedByAnEditorOnWindowsSignsAsItReads(t *testing.T) {
 	}
 }
 
-// One file may be that of several settings, each of which watches it for itself: what
-// happens to it counts once for each.
+// A change of a file that two settings name is counted once for each.
+//
+// Each setting watches the file for itself.
 func TestAFileOfTwoSettingsCountsOnceForEach(t *testing.T) {
 	file := apptest.Mount(t, stranger(t))
 	inVirtualTime(t, 1, func(w *world) {
@@ -130,7 +133,8 @@ func TestAFileOfTwoSettingsCountsOnceForEach(t *testing.T) {
 	})
 }
 
-func TestThePlatformsAuthoritiesInASwappedFolderAreTakenUp(t *testing.T) {
+// UPSTREAM_TLS_CA_FILE is reloaded without a restart, also where its folder is swapped as in Kubernetes.
+func TestUpstreamTLSCAFileIsReloaded(t *testing.T) {
 	certified := httptest.NewTLSServer(http.NotFoundHandler()) // for its certificate alone
 	defer certified.Close()
 	right := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certified.Certificate().Raw}))

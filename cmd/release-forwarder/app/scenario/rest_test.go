@@ -25,7 +25,8 @@ var requestsAtRest = map[membership.Protocol]map[kmsg.Key]int{
 	},
 }
 
-func TestAtRestHardlyAnythingIsAsked(t *testing.T) {
+// A replica at rest sends Kafka few requests, each kind within its bound.
+func TestAtRestFewRequestsAreSent(t *testing.T) {
 	for _, protocol := range protocols {
 		t.Run(string(protocol), func(t *testing.T) { inVirtualTime(t, 3, func(w *world) { atRest(w, protocol) }) })
 	}

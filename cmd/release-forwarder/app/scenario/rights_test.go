@@ -29,7 +29,8 @@ func (w *world) asked(key kmsg.Key) *atomic.Int64 {
 	return &n
 }
 
-func TestRightsLostForAMinuteAreWaitedFor(t *testing.T) {
+// Rights that are lost for a minute are waited for: the status page names it, and nothing is lost.
+func TestLostRightsAreWaitedFor(t *testing.T) {
 	topic, all := kerr.TopicAuthorizationFailed, kerr.GroupAuthorizationFailed
 	for _, c := range []struct {
 		key kmsg.Key
@@ -109,7 +110,8 @@ func TestRightsLostForAMinuteAreWaitedFor(t *testing.T) {
 	}
 }
 
-func TestAMemberJoinsAtMostOnceASecondWhateverTheBrokerAnswers(t *testing.T) {
+// A member joins the group at most once a second, whatever the broker answers.
+func TestAMemberJoinsAtMostOnceASecond(t *testing.T) {
 	for _, key := range []kmsg.Key{kmsg.FindCoordinator, kmsg.JoinGroup, kmsg.SyncGroup, kmsg.Heartbeat, kmsg.OffsetFetch, kmsg.OffsetCommit} {
 		for _, err := range []*kerr.Error{
 			kerr.RebalanceInProgress, kerr.IllegalGeneration, kerr.UnknownMemberID, kerr.CoordinatorNotAvailable, kerr.NotCoordinator,
@@ -141,7 +143,8 @@ func TestAMemberJoinsAtMostOnceASecondWhateverTheBrokerAnswers(t *testing.T) {
 	}
 }
 
-func TestATopicThatIsMissingIsWaitedForWithoutHaste(t *testing.T) {
+// A topic that is missing is waited for with few requests and log lines, and read once it exists.
+func TestAMissingTopicIsWaitedFor(t *testing.T) {
 	for name, before := range map[string]bool{"from the start": true, "deleted while it is read": false} {
 		t.Run(name, func(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {
@@ -181,8 +184,8 @@ func TestATopicThatIsMissingIsWaitedForWithoutHaste(t *testing.T) {
 	}
 }
 
-// Whatever Kafka leaves unanswered, a stop ends within the drain and ten seconds.
-func TestAStopEndsInTimeWhateverKafkaLeavesUnanswered(t *testing.T) {
+// A stop ends within CONSUMER_DRAIN_TIMEOUT and 10 s, whatever Kafka leaves unanswered.
+func TestAStopEndsInTimeWhileKafkaIsSilent(t *testing.T) {
 	for _, key := range []kmsg.Key{kmsg.JoinGroup, kmsg.SyncGroup, kmsg.Heartbeat, kmsg.LeaveGroup, kmsg.OffsetCommit, kmsg.OffsetFetch, kmsg.Fetch, kmsg.Metadata, kmsg.FindCoordinator} {
 		t.Run(kmsg.NameForKey(int16(key)), func(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {
@@ -212,6 +215,7 @@ func TestAStopEndsInTimeWhateverKafkaLeavesUnanswered(t *testing.T) {
 	}
 }
 
+// A replica that is outside the group for longer than a rebalance takes says so on the status page.
 func TestAReplicaOutsideTheGroupSaysSo(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		r := w.Start()
@@ -235,8 +239,7 @@ func TestAReplicaOutsideTheGroupSaysSo(t *testing.T) {
 	})
 }
 
-// What Kafka gives to a member that joins is named with its cause and remedy: in the log, on the status page and to
-// who asks whether the replica is ready.
+// A join that fails is reported with its cause and remedy, in the log, on the status page and by /readyz.
 func TestAJoinThatFailsSaysWhyAndWhatToDo(t *testing.T) {
 	for _, c := range []struct {
 		err   *kerr.Error
@@ -293,7 +296,7 @@ func TestAJoinThatFailsSaysWhyAndWhatToDo(t *testing.T) {
 	}
 }
 
-// Who is in a group that cannot be joined is said, as far as the coordinator tells.
+// Where a group of another kind cannot be joined, its members are named, as far as the coordinator says.
 func TestAGroupOfAnotherKindSaysWhoIsInIt(t *testing.T) {
 	for _, c := range []struct {
 		name   string

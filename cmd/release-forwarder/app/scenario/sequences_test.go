@@ -8,9 +8,10 @@ import (
 	"release-forwarder/cmd/release-forwarder/app/apptest"
 )
 
-// kafka-go's Client.OffsetCommit, by which the version before committed, speaks version 6 or 7
-// and leaves the leader epoch at 0: that is no evidence.
-func TestEpochZeroOfTheVersionBeforeIsNone(t *testing.T) {
+// Leader epoch 0 in a commit of the version before is ignored: the log is read on from the commit.
+//
+// kafka-go's Client.OffsetCommit, by which that version committed, speaks version 6 or 7 and leaves the epoch at 0.
+func TestEpochZeroOfTheVersionBeforeIsIgnored(t *testing.T) {
 	for name, metadata := range map[string]string{"its own metadata": versionBefore, "bare": ""} {
 		t.Run(name, func(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {
@@ -32,8 +33,8 @@ func TestEpochZeroOfTheVersionBeforeIsNone(t *testing.T) {
 	}
 }
 
-// Made anew, noticed; records of the first log are open for minutes; made anew once more.
-func TestATopicMadeAnewAgainBeforeTheFirstIsFinishedWith(t *testing.T) {
+// A topic that is recreated again, while records of the first log are open, is read in the end.
+func TestATopicRecreatedAgainIsReadInTheEnd(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.Failing(func(f string) bool { return f == "F-0-0" })
 		r := w.Start()
@@ -53,6 +54,7 @@ func TestATopicMadeAnewAgainBeforeTheFirstIsFinishedWith(t *testing.T) {
 	})
 }
 
+// With KAFKA_OFFSET_RESET=none a partition waits for an operator through rebalances, and one log line says so.
 func TestResetNoneWaitsThroughRebalances(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		r := w.Start("KAFKA_OFFSET_RESET", "none")
@@ -78,9 +80,10 @@ func TestResetNoneWaitsThroughRebalances(t *testing.T) {
 	})
 }
 
-// A commit whose leader epoch is another program's (kafka-go's 0), beside metadata that
-// fits: the runs are verified, the position's epoch diverges with each fetch.
-func TestAWrongEpochBesideVerifiedRunsHoldsNothingUp(t *testing.T) {
+// A wrong leader epoch in a commit whose metadata is right delays nothing.
+//
+// The epoch is another program's (kafka-go's 0): the runs are verified, and the position's epoch diverges with each fetch.
+func TestAWrongEpochBesideRunsDelaysNothing(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.orderKeys(0, 5)
 		w.Raise(3)
@@ -105,8 +108,8 @@ func TestAWrongEpochBesideVerifiedRunsHoldsNothingUp(t *testing.T) {
 	})
 }
 
-// What was cut is counted once, whatever the group does until what was read above is finished.
-func TestATruncationIsCountedOnceThroughRebalances(t *testing.T) {
+// What a truncation took is counted once, whatever the group does until the records above it are finished.
+func TestATruncationIsCountedOnce(t *testing.T) {
 	onDisk(t, func(w *world) {
 		m := w.startMortal(inGeneration...)
 		release := cutPlaces["below an unfinished record"].write(w)

@@ -61,8 +61,8 @@ func (e *ear) hear(key kmsg.Key, version int16) {
 // tells what a broker takes.
 var notNeeded = []kmsg.Key{kmsg.ApiVersions, kmsg.DescribeConfigs, kmsg.DescribeGroups, kmsg.ConsumerGroupDescribe, kmsg.ListGroups}
 
-// What doctor looks for is what the service sends, by either group protocol.
-func TestDoctorKnowsWhatTheServiceSpeaks(t *testing.T) {
+// doctor checks the brokers for exactly the APIs and versions that the service sends, by either group protocol.
+func TestDoctorChecksTheAPIsThatTheServiceUses(t *testing.T) {
 	for _, protocol := range protocols {
 		t.Run(string(protocol), func(t *testing.T) {
 			inVirtualTime(t, 3, func(w *world) {

@@ -18,10 +18,10 @@ import (
 // protocols are the group's.
 var protocols = []membership.Protocol{membership.ProtocolClassic, membership.ProtocolConsumer}
 
-// What the group does is no reason for a delivery to wait: records of partitions that stay with their replica
-// are sent as soon as they are there, whoever joins, leaves, dies or differs meanwhile. Where nothing
-// piles up that another replica left, answers take 3 s, so that a drain is seen.
-func TestNobodyStandsStillWhenTheGroupChanges(t *testing.T) {
+// Records of partitions that stay with their replica are sent at once, whoever joins, leaves or dies.
+//
+// Where no backlog of another replica builds up, answers take 3 s, so that a drain is seen.
+func TestNoDeliveryWaitsForTheGroup(t *testing.T) {
 	const partitions, long, short = 6, 3 * time.Second, 50 * time.Millisecond
 	// A partition whose answer has just come may wait for the end of a poll that began without it: with or
 	// without the group.

@@ -60,6 +60,7 @@ func (w *world) oneInEveryOther(partitions int32, orderKey int) (n int) {
 	return n
 }
 
+// A new group reads all its partitions at once, with one first commit for each leader.
 func TestANewGroupStartsAllPartitionsAtOnce(t *testing.T) {
 	for _, partitions := range []int32{6, 100} {
 		t.Run(fmt.Sprint(partitions), func(t *testing.T) {
@@ -77,6 +78,7 @@ func TestANewGroupStartsAllPartitionsAtOnce(t *testing.T) {
 	}
 }
 
+// A restarted replica reads all its partitions at once, without a commit before.
 func TestARestartReadsAllPartitionsAtOnce(t *testing.T) {
 	const partitions = 50
 	inVirtualTime(t, partitions, func(w *world) {
@@ -95,7 +97,8 @@ func TestARestartReadsAllPartitionsAtOnce(t *testing.T) {
 	})
 }
 
-func TestALeaderThatDoesNotTellItsFirstOffsetsHoldsUpNoOthers(t *testing.T) {
+// A leader that does not answer at the start delays no partition of the others.
+func TestASilentLeaderDelaysNoOtherPartition(t *testing.T) {
 	inVirtualTime(t, 6, func(w *world) {
 		w.Backlog(6, 1)
 		silent, others := w.Cluster.LeaderFor(apptest.EventTopic, 0), 0
@@ -122,7 +125,7 @@ func TestALeaderThatDoesNotTellItsFirstOffsetsHoldsUpNoOthers(t *testing.T) {
 	})
 }
 
-// Nothing is read of a partition before the offset that it begins at is committed.
+// A partition is not read before the offset where it begins is committed; the others are.
 func TestAPartitionWhoseFirstCommitIsRefusedIsNotRead(t *testing.T) {
 	inVirtualTime(t, 6, func(w *world) {
 		w.Backlog(6, 1)
@@ -141,9 +144,11 @@ func TestAPartitionWhoseFirstCommitIsRefusedIsNotRead(t *testing.T) {
 	})
 }
 
-// Five partitions of a broker run dry one after the other, so that long polls for
-// them are under way all the time; the sixth has ever again room for ten.
-func TestIdlePartitionsDoNotHoldUpOneThatHasRoomAgain(t *testing.T) {
+// Idle partitions do not delay one that has room for records again.
+//
+// Five partitions of a broker run dry one after the other, so that long polls for them are under way all the time; the
+// sixth has room for ten at a time.
+func TestIdlePartitionsDelayNoOther(t *testing.T) {
 	inVirtualTime(t, 6, func(w *world) {
 		w.Platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Delay: 10 * time.Millisecond} })
 		n := 0
@@ -171,10 +176,10 @@ func TestIdlePartitionsDoNotHoldUpOneThatHasRoomAgain(t *testing.T) {
 	})
 }
 
-// A broker sends of a batch that is larger than what was asked for nothing, unless
-// it is the first of the answer: a share of memory that holds one large record must
-// not mean one record an answer.
-func TestAnAnswerBringsLargeRecordsOfManyPartitions(t *testing.T) {
+// One fetch brings large records of several partitions, not one record each.
+//
+// A broker sends nothing of a batch that is larger than what was asked for, unless it is the first of the answer.
+func TestAFetchBringsLargeRecordsOfManyPartitions(t *testing.T) {
 	const partitions, each = 100, 3
 	chance := rand.NewChaCha8([32]byte{1})
 	inVirtualTime(t, partitions, func(w *world) {

@@ -13,6 +13,7 @@ import (
 	"release-forwarder/cmd/testkit/platform"
 )
 
+// A stop ends in time while the dead-letter topic does not answer.
 func TestAStopWhileDeadLettersHangEndsInTime(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		hang := make(chan struct{})
@@ -36,6 +37,7 @@ func TestAStopWhileDeadLettersHangEndsInTime(t *testing.T) {
 	})
 }
 
+// A stop waits for the platform's answers as long as CONSUMER_DRAIN_TIMEOUT, and ends in time.
 func TestAStopWhileThePlatformHangsEndsInTime(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.Platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Hang: true} })
@@ -50,6 +52,7 @@ func TestAStopWhileThePlatformHangsEndsInTime(t *testing.T) {
 	})
 }
 
+// A stop during an outage ends at once: held records are not waited for.
 func TestAStopDuringAnOutageEndsAtOnce(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.Platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Status: 502, Body: "<html>"} })
@@ -69,7 +72,8 @@ func TestAStopDuringAnOutageEndsAtOnce(t *testing.T) {
 	})
 }
 
-func TestAGracefulStopRepeatsNothingAlthoughTheCoordinatorMoves(t *testing.T) {
+// A stop commits what was accepted, also where the coordinator moves meanwhile.
+func TestAStopRepeatsNothingWhileTheCoordinatorMoves(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		r := w.Start("CONSUMER_COMMIT_INTERVAL", "10s")
 		w.Until("the group", func() bool { return w.Committed(0) == 0 })
@@ -88,7 +92,8 @@ func TestAGracefulStopRepeatsNothingAlthoughTheCoordinatorMoves(t *testing.T) {
 	})
 }
 
-func TestAStopWhoseLastAnswerLeadsToADeadLetterThatHangsEndsInTime(t *testing.T) {
+// A stop ends in time, also where the last answer leads to a dead letter that cannot be written.
+func TestAStopWhoseLastDeadLetterHangsEndsInTime(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		hang := make(chan struct{})
 		defer close(hang)
@@ -114,6 +119,7 @@ func TestAStopWhoseLastAnswerLeadsToADeadLetterThatHangsEndsInTime(t *testing.T)
 	})
 }
 
+// A clean stop logs no warning.
 func TestACleanStopWarnsOfNothing(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		r := w.Start()

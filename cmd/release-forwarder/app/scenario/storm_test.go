@@ -17,9 +17,8 @@ import (
 	"release-forwarder/cmd/testkit/platform"
 )
 
-// The dead letters of a storm come one a second and in the order of their records,
-// whatever was before: an outage of their topic has them wait, and then there is no haste.
-func TestAStormIsPacedAfterAnOutageOfItsTopicToo(t *testing.T) {
+// The dead letters of a storm are written one a second, in order, also after an outage of their topic.
+func TestAStormIsPacedAfterAnOutageOfItsTopic(t *testing.T) {
 	const limit, records, outage = 10, 200, 3 * time.Minute
 	outages := map[string]func(w *world) (over func()){
 		"none": func(*world) func() { return func() {} },
@@ -104,9 +103,10 @@ func TestAStormIsPacedAfterAnOutageOfItsTopicToo(t *testing.T) {
 	}
 }
 
-// A record that has the place of a storm and does not begin holds up no other dead letter: it
-// is large and Kafka drops it, its bytes cannot be read, or it is to be sent in an outage.
-func TestNobodyKeepsThePlaceOfAStorm(t *testing.T) {
+// A record that cannot use its place in a storm delays no other dead letter.
+//
+// It is large and Kafka deletes it, its bytes cannot be read, or it is to be sent in an outage.
+func TestNoRecordKeepsThePlaceOfAStorm(t *testing.T) {
 	for name, spoil := range map[string]func(w *world){
 		"Kafka drops it": func(w *world) {
 			if err := w.Cluster.DeleteRecords(apptest.EventTopic, 0, 61); err != nil {

@@ -9,7 +9,8 @@ import (
 	"release-forwarder/cmd/testkit/platform"
 )
 
-func TestOneRecordThatIsThrottledWithoutAWaitIsNotSentAgainAtOnce(t *testing.T) {
+// A record that is throttled with no time to wait is sent again about once a second at most.
+func TestAThrottledRecordIsNotSentAgainAtOnce(t *testing.T) {
 	for _, after := range []string{"0", "Fri, 31 Dec 1999 00:00:00 GMT"} {
 		t.Run("Retry-After "+after, func(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {
@@ -28,9 +29,10 @@ func TestOneRecordThatIsThrottledWithoutAWaitIsNotSentAgainAtOnce(t *testing.T) 
 	}
 }
 
-// A Retry-After holds back the whole platform. A record that gets it again although others
-// were accepted since its last waits alone, at least so long. When a pause ends the record
-// and the others are sent in the same instant: what counts is who is answered first.
+// A second 429, while others are accepted, delays only its record, for at least the time of Retry-After.
+//
+// The first one pauses all requests. When a pause ends the record and the others are sent in the same instant: what
+// counts is whose answer comes first.
 func TestARecordThatIsThrottledAgainWaitsAlone(t *testing.T) {
 	for name, c := range map[string]struct {
 		its, others time.Duration // what the answers take

@@ -26,9 +26,10 @@ import (
 // Producers write anything as a record's time.
 var strangeTimestamps = []int64{1_795_493_203_806_000, 1_795_493_203, 0, -1, math.MaxInt64, math.MinInt64, 4_102_444_800_000}
 
-// What a person gives up by its age includes what states no believable one; the dead
-// letter and whoever shows it tell the number as it came, and no age overflows.
-func TestTimestampsThatCannotBeBelievedDoNoHarm(t *testing.T) {
+// A record's timestamp may be any number: it is shown as it came, and no age overflows.
+//
+// DLQ_HELD_BEFORE includes records without a believable timestamp.
+func TestStrangeTimestampsDoNoHarm(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.Platform.Script(func(q *platform.Request) *platform.Reply {
 			if q.Params["park_uuid"] == "bad" {
@@ -91,8 +92,10 @@ func TestTimestampsThatCannotBeBelievedDoNoHarm(t *testing.T) {
 	})
 }
 
-// Dead letters that another program copied, with times of their own.
-func TestDeadLettersOfStrangeTimesHaveNoAge(t *testing.T) {
+// Dead letters of any timestamp are listed as they are, and do not change the age of the oldest.
+//
+// Another program copied them, with times of its own.
+func TestDeadLettersOfStrangeTimesAreListed(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		time.Sleep(24 * time.Hour)
 		var headers []kmsg.Header

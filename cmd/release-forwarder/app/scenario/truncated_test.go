@@ -147,7 +147,8 @@ func (w *world) noticed() {
 	}
 }
 
-func TestNothingOfATruncatedLogIsPassedOver(t *testing.T) {
+// Nothing that is written over a truncated log is skipped, and what is gone is counted.
+func TestNothingOfATruncatedLogIsSkipped(t *testing.T) {
 	for place, p := range cutPlaces {
 		for way, takes := range cutWays {
 			sizes := map[string]int{"written over, longer": 150}
@@ -179,8 +180,7 @@ func TestNothingOfATruncatedLogIsPassedOver(t *testing.T) {
 	}
 }
 
-// KAFKA_OFFSET_RESET=none: where a log was truncated nothing of what was written over
-// it is sent, and no commit moves, before a person has decided.
+// With KAFKA_OFFSET_RESET=none nothing of a truncated log is sent or committed before an operator decides.
 func TestResetNoneWaitsWhereALogWasTruncated(t *testing.T) {
 	for _, place := range []string{"below the position", "between the last record and the position"} {
 		for _, stopped := range []bool{false, true} {

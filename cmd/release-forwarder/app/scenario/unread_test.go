@@ -18,9 +18,10 @@ func blocked(cause string, partition int) string {
 	return fmt.Sprintf(`reading_blocked_seconds{cause=%q,partition="%d",topic="events"}`, cause, partition)
 }
 
-// Whatever keeps records from being read, their age is told, with a cause; in every case
-// the records have waited for 20 minutes, and nothing that was read is unfinished.
-func TestWhatIsNotReadIsToldWhateverKeepsIt(t *testing.T) {
+// Records that are not read are reported with their age and the cause, whatever the cause is.
+//
+// In every case they have waited for 20 minutes, and nothing that was read is unfinished.
+func TestWhatIsNotReadIsReported(t *testing.T) {
 	const twenty = 20 * time.Minute
 	for _, c := range []struct {
 		name, cause string
@@ -98,8 +99,8 @@ func (w *world) leaderless(partition int32) (back func()) {
 	}).Remove
 }
 
-// A leader that goes away and comes back: said once each, and the metric ends.
-func TestAPartitionThatIsReadAgainIsSaidToBe(t *testing.T) {
+// A partition that cannot be read, and is read again, is logged once each; then its metric ends.
+func TestAPartitionThatIsReadAgainIsReported(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
 		r := w.Start()
 		w.Until("both partitions", func() bool { return w.Committed(0) == 0 && w.Committed(1) == 0 })
@@ -122,8 +123,8 @@ func TestAPartitionThatIsReadAgainIsSaidToBe(t *testing.T) {
 	})
 }
 
-// A partition whose leader does not answer does not hide what is left of the others.
-func TestRetentionIsToldBesideAPartitionWithoutALeader(t *testing.T) {
+// A partition whose leader does not answer does not hide the time left of the others.
+func TestRetentionBesideALeaderlessPartition(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
 		w.Configure("retention.ms", "36000000")
 		w.Refuse("S-1")
@@ -138,8 +139,9 @@ func TestRetentionIsToldBesideAPartitionWithoutALeader(t *testing.T) {
 	})
 }
 
-// A quota lets through so little that nothing read is ever unfinished for long, while
-// the log's next record is old.
+// A backlog that a broker's quota delays is reported with its age.
+//
+// The quota lets through so little that nothing that was read is unfinished for long.
 func TestABacklogBehindAQuotaHasItsAge(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		l := &apptest.HandLog{Throttle: 20 * time.Second}
@@ -155,9 +157,8 @@ func TestABacklogBehindAQuotaHasItsAge(t *testing.T) {
 	})
 }
 
-// A record above KAFKA_MAX_RECORD_BYTES that waits has its age, though its bytes were given
-// up; one of another partition does not wait for it.
-func TestALargeRecordThatWaitsHasItsAge(t *testing.T) {
+// A large record that waits is reported with its age, and delays no large record of another partition.
+func TestAWaitingLargeRecordHasItsAge(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
 		w.Failing(func(flow string) bool { return flow == "F-1-0" })
 		r := w.Start("KAFKA_MAX_RECORD_BYTES", "64KiB", "RETRY_BUDGET", "0")
@@ -179,8 +180,8 @@ func TestALargeRecordThatWaitsHasItsAge(t *testing.T) {
 	})
 }
 
-// Where held records fill a bound before the transaction, they are what keeps the rest.
-func TestATransactionThatReadingHasNotReachedHoldsNothingBack(t *testing.T) {
+// A transaction that reading has not reached is not reported: held records that fill a bound are the cause.
+func TestATransactionNotYetReachedIsNotReported(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.Failing(func(string) bool { return true })
 		r := w.Start("CONSUMER_MAX_PENDING", "20", "RETRY_BUDGET", "0")
@@ -207,8 +208,7 @@ func TestATransactionThatReadingHasNotReachedHoldsNothingBack(t *testing.T) {
 	})
 }
 
-// The age of what a transaction holds back outlives the replica that saw it begin; who
-// keeps the partition says it once.
+// The age of an open transaction survives a rebalance; a replica that keeps its partition reports it once.
 func TestAnOpenTransactionOutlivesARebalance(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		first := w.Start()
@@ -246,8 +246,8 @@ func TestAnOpenTransactionOutlivesARebalance(t *testing.T) {
 	})
 }
 
-// Timestamps that cannot be believed leave the time since when reading has stood there.
-func TestATransactionWithoutATimeToBelieve(t *testing.T) {
+// Where timestamps cannot be believed, a transaction's age counts from when reading stopped at it.
+func TestATransactionWithoutABelievableTime(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		l := &apptest.HandLog{Stable: 5} // its batches are of 2025, ahead of this clock
 		l.Grow(20)
@@ -273,8 +273,8 @@ func TestATransactionWithoutATimeToBelieve(t *testing.T) {
 	})
 }
 
-// The topic is made anew while a transaction is open: the new log has none.
-func TestATransactionOfATopicThatIsMadeAnew(t *testing.T) {
+// Where a topic is recreated its open transaction is no longer reported.
+func TestATransactionOfARecreatedTopic(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		r := w.Start()
 		w.orderKeys(0, 100)
@@ -299,8 +299,8 @@ func TestATransactionOfATopicThatIsMadeAnew(t *testing.T) {
 	})
 }
 
-// Where a partition's commit cannot be learnt, nobody knows what is left: it is not 0.
-func TestNothingIsLeftToTellOfAPartitionThatHasNotStarted(t *testing.T) {
+// A partition whose commit cannot be read reports neither lag nor time left: they are unknown, not 0.
+func TestAPartitionNotStartedReportsNoLag(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.Configure("retention.bytes", "1000000")
 		w.Backlog(1, 1000)
@@ -322,7 +322,7 @@ func TestNothingIsLeftToTellOfAPartitionThatHasNotStarted(t *testing.T) {
 	})
 }
 
-// Held records before the transaction are the oldest, and both are told.
+// Held records before an open transaction give the oldest age; both are reported.
 func TestATransactionBehindHeldRecords(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.Configure("retention.ms", "36000000")

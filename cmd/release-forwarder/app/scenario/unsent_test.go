@@ -51,10 +51,11 @@ func (deaf) Write([]byte) (int, error) {
 	return 0, &net.OpError{Op: "write", Net: "tcp", Err: os.NewSyscallError("write", syscall.ECONNRESET)}
 }
 
-// A failure of which no byte left this host is no record's own, however well the platform
-// treats others meanwhile. One of nine requests finds no connection; one failure that counts
-// would make a dead letter.
-func TestWhatNeverLeftThisHostCountsAgainstNoRecord(t *testing.T) {
+// A failure of which no byte left this host counts against no record's budget.
+//
+// That holds however well the platform treats others meanwhile. One of nine requests finds no connection; one failure
+// that counts would make a dead letter.
+func TestWhatNeverLeftThisHostCountsForNoRecord(t *testing.T) {
 	errno := func(call string, e syscall.Errno) func() (net.Conn, error) {
 		return func() (net.Conn, error) {
 			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError(call, e)}

@@ -32,10 +32,10 @@ func (w *world) otherVersion(clientID string, written func(metadata string) stri
 	})
 }
 
-// A version to come, and the one that runs here, in one group, and after a
-// rollback: what is not known is ignored, records repeat, none is lost, nothing
-// stops.
-func TestVersionsOfTheMetadataLiveInOneGroup(t *testing.T) {
+// Two versions of the service share one group, in a rollout and in a rollback: nothing is lost or stops.
+//
+// Metadata of an unknown version is ignored, so records may repeat.
+func TestVersionsOfTheMetadataShareOneGroup(t *testing.T) {
 	future := func(m string) string { return "rf9:" + m[4:] + "~something-else" }
 	inVirtualTime(t, 4, func(w *world) {
 		w.otherVersion("newer", future)
@@ -87,9 +87,8 @@ func TestVersionsOfTheMetadataLiveInOneGroup(t *testing.T) {
 	})
 }
 
-// What the version before told beyond its commits does not count: those records are sent
-// again, and nothing else.
-func TestACommitOfTheVersionBeforeIsIgnored(t *testing.T) {
+// What the version before wrote beyond its commits is ignored: those records are sent again, and nothing else.
+func TestMetadataOfTheVersionBeforeIsIgnored(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.orderKeys(0, 10)
 		w.CommitWith(w.Kafka, 5, 0, versionBefore)
@@ -108,7 +107,8 @@ func TestACommitOfTheVersionBeforeIsIgnored(t *testing.T) {
 // versionBefore is metadata as the version before wrote it.
 const versionBefore = "rf2:7UBmMMRET-ACAQIDBAUGBwgCCAEJ"
 
-func TestARecordHeldForHoursHoldsUpNobodyAndAKillRepeatsNone(t *testing.T) {
+// A record that is held for hours delays no other, and a kill repeats nothing that was accepted.
+func TestARecordHeldForHoursDelaysNoOther(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.Failing(func(flow string) bool { return flow == "F-0-0" })
 		link := w.Net.NewLink(1)
