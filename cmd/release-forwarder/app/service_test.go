@@ -2,24 +2,12 @@ package app_test
 
 import (
 	"fmt"
-	"slices"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kfake"
-	"github.com/twmb/franz-go/pkg/kmsg"
-
 	"release-forwarder/cmd/release-forwarder/app/apptest"
-	"release-forwarder/cmd/release-forwarder/forward"
-	"release-forwarder/cmd/release-forwarder/telemetry"
 	"release-forwarder/cmd/testkit/platform"
-	"release-forwarder/consumer"
-	"release-forwarder/dlq"
-	"release-forwarder/mapping"
-	"release-forwarder/upstream"
 )
 
 // Each event reaches the platform once and is committed.
@@ -192,63 +180,6 @@ func TestReplicasRollWithoutLossOrRepeat(t *testing.T) {
 		}
 		if s := w.Platform.Stats(); s.Accepted != produced || s.Received != produced {
 			t.Errorf("%s", fmt.Sprintf("received %d, accepted %d of %d", s.Received, s.Accepted, produced))
-		}
-	})
-}
-
-// Each reason, verdict and bound has a label of its own in the metrics.
-//
-// A word that telemetry does not list would be counted as "other".
-func TestEveryWordThatIsCountedIsListed(t *testing.T) {
-	words := func(name string, listed []string, said ...string) {
-		t.Helper()
-		for _, w := range said {
-			if !slices.Contains(listed, w) {
-				t.Errorf("%s: %q is not listed", name, w)
-			}
-		}
-	}
-	for _, r := range mapping.Reasons() {
-		words("mapping reasons", telemetry.MappingReasons, string(r))
-	}
-	for _, s := range mapping.Suspicions() {
-		words("suspicions", telemetry.Suspicions, string(s))
-	}
-	for _, v := range upstream.Verdicts() {
-		words("verdicts", telemetry.Verdicts, v.String())
-		if v != upstream.Accepted && v != upstream.Permanent {
-			words("held reasons", telemetry.HeldReasons, v.String())
-		}
-	}
-	words("upstream reasons", telemetry.UpstreamReasons, dlq.ReasonRefused, dlq.ReasonBudgetExhausted)
-	words("held reasons", telemetry.HeldReasons, forward.HeldDeadLetter)
-	words("bounds", telemetry.Bounds, string(consumer.BoundRecords), string(consumer.BoundBytes), string(consumer.BoundGaps))
-}
-
-// Where commits are refused and the replica gets its partitions back, nothing is sent twice.
-func TestRefusedCommitsRepeatNothingOnOneReplica(t *testing.T) {
-	apptest.InVirtualTime(t, 2, func(w *apptest.World) {
-		r := w.Start()
-		w.Until("the group", func() bool { return w.Committed(0) == 0 && w.Committed(1) == 0 })
-		w.Failing(func(flow string) bool { return flow == "F-3-0" })
-		refused := w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.CoordinatorNotAvailable, Count: -1})
-		for i := range 200 {
-			w.Produce(int32(i%2), apptest.Event(i, 0))
-		}
-		w.Until("the acceptances", func() bool { return w.Platform.Stats().Accepted == 199 })
-		w.Loses()
-		time.Sleep(10 * time.Second)
-		refused.Remove()
-		w.Failing(func(string) bool { return false })
-		w.Until("the commits", func() bool { return w.Committed(0) == 100 && w.Committed(1) == 100 }, 2*time.Minute)
-		w.End(r)
-		if !strings.Contains(w.Log.String(), `"why":"fenced"`) {
-			t.Error("the generation did not end: nothing was tried")
-		}
-		for flow, n := range w.Platform.Tallies() {
-			if n.Accepted != 1 {
-				t.Errorf("%v accepted %d times", flow, n.Accepted)
-			}
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -289,67 +290,6 @@ func (w *world) old(node int32) (freeze, fresh func()) {
 	return func() { frozen.Store(true) }, func() { frozen.Store(false) }
 }
 
-// Reading begins where a tool has set the group's offset, if that lies in the log.
-//
-// A tool's commit carries no leader epoch: it is believed in whatever epoch that is now.
-func TestAToolsCommitInTheLogIsUsed(t *testing.T) {
-	for _, at := range []int64{0, 30, 100} {
-		t.Run(strconv.Itoa(int(at)), func(t *testing.T) {
-			inVirtualTime(t, 1, func(w *world) {
-				r := w.Start()
-				w.orderKeys(0, 100)
-				w.Until("the commit", w.AllCommitted(1, 100))
-				w.End(r)
-				w.moveLeader()
-				w.CommitAs(w.Kafka, at, "")
-				r = w.Start()
-				time.Sleep(time.Minute)
-				w.orderKeys(newFrom, newFrom+10)
-				w.caughtUp()
-				w.End(r)
-				w.witness(0)
-				if n := w.Platform.Stats().Repeated; int64(n) != 100-at {
-					t.Errorf("%d were sent again, want those from %d on", n, at)
-				}
-			})
-		})
-	}
-}
-
-// A tool's offset beyond the log's end skips nothing that is written meanwhile.
-func TestAToolsCommitBeyondTheLogSkipsNothing(t *testing.T) {
-	inVirtualTime(t, 1, func(w *world) {
-		w.orderKeys(0, 50)
-		w.CommitAs(w.Kafka, 1000, "")
-		r := w.Start()
-		time.Sleep(10 * time.Second)
-		w.orderKeys(50, 100)
-		w.caughtUp()
-		w.End(r)
-		w.witness(1)
-	})
-}
-
-// A commit that a tool restores with its metadata skips nothing in a log that was truncated since.
-//
-// It carries no epoch, so what its metadata says beyond the commit cannot be verified.
-func TestRestoredMetadataIsNotUsedInAnotherLog(t *testing.T) {
-	onDisk(t, func(w *world) {
-		m := w.startMortal()
-		release := w.heldInFront()
-		w.End(m.Replica)
-		c := w.CommitOf(w.Kafka, 0)
-		w.truncate(80)
-		w.singly(newFrom, newFrom+50)
-		w.CommitAs(w.Kafka, c.At, c.Metadata)
-		release()
-		m = w.startMortal()
-		w.caughtUp()
-		w.End(m.Replica)
-		w.witness(nobodyKnows)
-	})
-}
-
 // Where a fetch itself reports the truncation (version 12 and later), nothing is skipped.
 func TestAFetchThatDivergesSkipsNothing(t *testing.T) {
 	for _, place := range []string{"below the position", "between the last record and the position", "below the end of which is known, reading paused"} {
@@ -366,6 +306,46 @@ func TestAFetchThatDivergesSkipsNothing(t *testing.T) {
 				w.End(m.Replica)
 				w.witness(p.gone)
 				t.Logf("%d fetches were told", w.Epochs.Told)
+			})
+		})
+	}
+}
+
+// A log that is the same is read on, after a leader's move, a restart, or retention that took what was read.
+func TestALogThatIsTheSameIsReadOn(t *testing.T) {
+	for name, disturb := range map[string]func(w *world) bool{
+		"the leader moves": func(w *world) bool {
+			if err := w.Cluster.MoveTopicPartition(apptest.EventTopic, 0, (w.Cluster.LeaderFor(apptest.EventTopic, 0)+1)%3); err != nil {
+				w.T.Fatal(err)
+			}
+			return false
+		},
+		"a restart": func(*world) bool { return true },
+		"retention has taken all that was read": func(w *world) bool {
+			if err := w.Cluster.DeleteRecords(apptest.EventTopic, 0, 100); err != nil {
+				w.T.Fatal(err)
+			}
+			return true
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inVirtualTime(t, 1, func(w *world) {
+				r := w.Start()
+				w.orderKeys(0, 100)
+				w.Until("the commit", w.AllCommitted(1, 100))
+				if disturb(w) {
+					w.End(r)
+					r = w.Start()
+				}
+				w.orderKeys(100, 200)
+				w.Until("the rest", w.AllCommitted(1, 200))
+				w.End(r)
+				if s := w.Platform.Stats(); s.Received != 200 {
+					t.Errorf("%d requests for 200 events", s.Received)
+				}
+				if n := r.Snapshot().Dropped; n != 0 || strings.Contains(w.Log.String(), apptest.AnotherLog) {
+					t.Errorf("taken for another log, %d dropped", n)
+				}
 			})
 		})
 	}

@@ -2,14 +2,13 @@ package scenario
 
 import (
 	"strconv"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"release-forwarder/cmd/release-forwarder/app/apptest"
+	"release-forwarder/cmd/testkit/memnet"
 	"release-forwarder/cmd/testkit/platform"
 )
 
@@ -211,26 +210,35 @@ func TestNoLotIsGivenUpWithoutAnAcceptance(t *testing.T) {
 	})
 }
 
-// Commits are sent again every six hours, also where no generation lasts so long: a broker may forget them by age.
-func TestCommitsAreRenewedThroughRebalances(t *testing.T) {
+// A record that is held for hours delays no other, and a kill repeats nothing that was accepted.
+func TestARecordHeldForHoursDelaysNoOther(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		r := w.Start()
-		w.Until("the group", w.AllCommitted(1, 0))
-		w.Produce(0, apptest.OfLot("good", 0))
-		w.Until("the commit", w.AllCommitted(1, 1))
-		var commits atomic.Int32
-		w.Cluster.ControlKey(int16(kmsg.OffsetCommit), func(kmsg.Request) (kmsg.Response, error, bool) {
-			w.Cluster.KeepControl()
-			commits.Add(1)
-			return nil, nil, false
-		})
-		for range 3 {
-			time.Sleep(4*time.Hour + 10*time.Minute)
-			w.Rebalance()
+		w.Failing(func(flow string) bool { return flow == "F-0-0" })
+		link := w.Net.NewLink(1)
+		r := w.StartOn(link.Dial, "RETRY_BUDGET", "0")
+		sent := 0
+		for range 2 * 30 { // two hours, two minutes a turn
+			w.orderKeys(sent, sent+10)
+			sent += 10
+			time.Sleep(2 * time.Minute)
 		}
-		if n := commits.Load(); n != 2 {
-			t.Errorf("%d commits in twelve and a half hours without a record, want 2", n)
+		if n := w.Platform.Stats().Accepted; n != sent-1 {
+			t.Errorf("%d accepted of %d, want all but the held one", n, sent)
 		}
+		if at := w.Committed(0); at != 0 {
+			t.Errorf("committed %d over the held record", at)
+		}
+		// Killed: nothing of it arrives any more, its connections are reset.
+		link.Set(func(string) memnet.Condition { return memnet.Condition{Refuse: true} })
+		link.Cut(nil)
 		w.End(r)
+		r = w.Start()
+		time.Sleep(2 * time.Minute)
+		w.Failing(func(string) bool { return false })
+		w.Until("the held one", w.AllCommitted(1, int64(sent)), 2*time.Minute)
+		w.End(r)
+		if s := w.Platform.Stats(); s.Accepted != sent || s.Repeated != 0 {
+			t.Errorf("%d accepted of %d, %d repeated", s.Accepted, sent, s.Repeated)
+		}
 	})
 }

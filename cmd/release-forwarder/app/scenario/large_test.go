@@ -220,3 +220,32 @@ func TestTheNextOwnerSendsAWaitingLargeRecord(t *testing.T) {
 		w.End(second)
 	})
 }
+
+// A held record above KAFKA_MAX_RECORD_BYTES does not stop its partition for good.
+func TestAHeldLargeRecordStopsNoPartition(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.Failing(func(flow string) bool { return flow == "F-1-0" })
+		r := w.Start("KAFKA_MAX_RECORD_BYTES", "64KiB")
+		w.Produce(0, apptest.Event(0, 0), padded(1, 0, 100<<10))
+		for i := range 100 {
+			w.Produce(0, apptest.Event(2+i, 0))
+			time.Sleep(time.Second)
+		}
+		w.Until("the neighbours, or a dead letter", func() bool { return w.Platform.Stats().Accepted >= 101 }, 20*time.Minute)
+		w.End(r)
+	})
+}
+
+// A large record behind a held one is sent, and so is what follows it.
+func TestALargeRecordBehindAHeldOneIsSent(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.Failing(func(flow string) bool { return flow == "F-1-0" })
+		r := w.Start("KAFKA_MAX_RECORD_BYTES", "64KiB")
+		w.Produce(0, apptest.Event(1, 0), padded(2, 0, 100<<10))
+		for i := range 100 {
+			w.Produce(0, apptest.Event(3+i, 0))
+		}
+		w.Until("all but the one that is held", func() bool { return w.Platform.Stats().Accepted == 101 }, 20*time.Minute)
+		w.End(r)
+	})
+}

@@ -250,3 +250,24 @@ func TestAGhostMemberCostsNoMoreThanOneSession(t *testing.T) {
 		}
 	})
 }
+
+// A rebalance repeats nothing, also where the platform takes seconds to answer.
+func TestARebalanceWithSlowAnswersRepeatsNothing(t *testing.T) {
+	inVirtualTime(t, 4, func(w *world) {
+		w.Platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Delay: 7 * time.Second} })
+		first := w.Start()
+		w.Until("the group", w.AllCommitted(4, 0))
+		w.Backlog(4, 100)
+		time.Sleep(3 * time.Second)
+		second := w.Start()
+		time.Sleep(25 * time.Second)
+		third := w.Start()
+		w.Until("all", w.AllCommitted(4, 100), 10*time.Minute)
+		for _, r := range []*apptest.Replica{first, second, third} {
+			w.End(r)
+		}
+		if s := w.Platform.Stats(); s.Received != 400 || s.Accepted != 400 {
+			t.Errorf("%d received, %d accepted, want 400 each", s.Received, s.Accepted)
+		}
+	})
+}

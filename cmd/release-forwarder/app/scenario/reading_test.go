@@ -1,7 +1,6 @@
 package scenario
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -12,7 +11,6 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go/compress"
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -215,35 +213,6 @@ func TestReadingGoesOnWhileHeldRecordsLeaveRoom(t *testing.T) {
 	})
 }
 
-// A held record above KAFKA_MAX_RECORD_BYTES does not stop its partition for good.
-func TestAHeldLargeRecordStopsNoPartition(t *testing.T) {
-	inVirtualTime(t, 1, func(w *world) {
-		w.Failing(func(flow string) bool { return flow == "F-1-0" })
-		r := w.Start("KAFKA_MAX_RECORD_BYTES", "64KiB")
-		w.Produce(0, apptest.Event(0, 0), padded(1, 0, 100<<10))
-		for i := range 100 {
-			w.Produce(0, apptest.Event(2+i, 0))
-			time.Sleep(time.Second)
-		}
-		w.Until("the neighbours, or a dead letter", func() bool { return w.Platform.Stats().Accepted >= 101 }, 20*time.Minute)
-		w.End(r)
-	})
-}
-
-// A large record behind a held one is sent, and so is what follows it.
-func TestALargeRecordBehindAHeldOneIsSent(t *testing.T) {
-	inVirtualTime(t, 1, func(w *world) {
-		w.Failing(func(flow string) bool { return flow == "F-1-0" })
-		r := w.Start("KAFKA_MAX_RECORD_BYTES", "64KiB")
-		w.Produce(0, apptest.Event(1, 0), padded(2, 0, 100<<10))
-		for i := range 100 {
-			w.Produce(0, apptest.Event(3+i, 0))
-		}
-		w.Until("all but the one that is held", func() bool { return w.Platform.Stats().Accepted == 101 }, 20*time.Minute)
-		w.End(r)
-	})
-}
-
 // Dead letters that cannot be written do not stop others from being read and sent.
 func TestUnwrittenDeadLettersStopNoReading(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
@@ -276,27 +245,6 @@ func TestUnwrittenDeadLettersStopNoReading(t *testing.T) {
 	})
 }
 
-// A partition whose offset is out of range is reset while another one cannot start.
-func TestAPartitionIsResetWhileAnotherCannotStart(t *testing.T) {
-	inVirtualTime(t, 2, func(w *world) {
-		w.Produce(1, apptest.Event(1, 0), apptest.Event(2, 0), apptest.Event(3, 0), apptest.Event(4, 0), apptest.Event(5, 0))
-		// Partition 1 was read once, up to what retention has dropped since;
-		// partition 0 never, and its log cannot be asked for its bounds.
-		offsets := kadm.Offsets{}
-		offsets.AddOffset(apptest.EventTopic, 1, 2, -1)
-		if _, err := kadm.NewClient(w.Kafka).CommitOffsets(context.Background(), apptest.Group, offsets); err != nil {
-			t.Fatal(err)
-		}
-		if err := w.Cluster.DeleteRecords(apptest.EventTopic, 1, 4); err != nil {
-			t.Fatal(err)
-		}
-		w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Topic: apptest.EventTopic, Partitions: []int32{0}, Err: kerr.LeaderNotAvailable, Count: -1})
-		r := w.Start()
-		w.Until("the other partition", func() bool { return w.Committed(1) == 5 }, 5*time.Minute)
-		w.End(r)
-	})
-}
-
 // One partition can use all of a large UPSTREAM_MAX_IN_FLIGHT.
 func TestOnePartitionUsesTheWholeOfALargeLimit(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
@@ -310,5 +258,93 @@ func TestOnePartitionUsesTheWholeOfALargeLimit(t *testing.T) {
 			t.Errorf("%d requests are open, the limit is 2000 and nothing is held; paused by %q", n, r.Snapshot().Engine.Partitions[0].Paused)
 		}
 		w.End(r)
+	})
+}
+
+// Where held records leave more gaps than a commit can carry, reading pauses, and a restart repeats nothing.
+func TestTheBoundOnGapsPausesReading(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		var heal atomic.Bool
+		w.Failing(func(flow string) bool {
+			var s int
+			fmt.Sscanf(flow, "F-%d-0", &s)
+			return !heal.Load() && s%3 == 0 && s < 6000
+		})
+		w.Backlog(1, 9000)
+		r := w.Start("CONSUMER_MAX_PENDING", "8000", "RETRY_BUDGET", "0")
+		time.Sleep(2 * time.Minute)
+		s := r.Snapshot().Engine.Partitions[0]
+		if s.Paused != "gaps" {
+			t.Errorf("paused by %q with %d pending", s.Paused, s.Pending)
+		}
+		accepted := w.Platform.Stats().Accepted
+		w.End(r)
+		heal.Store(true)
+		r = w.Start()
+		w.Until("all", w.AllCommitted(1, 9000), 5*time.Minute)
+		w.End(r)
+		if s := w.Platform.Stats(); s.Accepted != 9000 || s.Repeated != 0 {
+			t.Errorf("%d accepted, %d of the %d accepted before the stop were repeated", s.Accepted, s.Repeated, accepted)
+		}
+	})
+}
+
+// Idle partitions do not delay one that has room for records again.
+//
+// Five partitions of a broker run dry one after the other, so that long polls for them are under way all the time; the
+// sixth has room for ten at a time.
+func TestIdlePartitionsDelayNoOther(t *testing.T) {
+	inVirtualTime(t, 6, func(w *world) {
+		w.Platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Delay: 10 * time.Millisecond} })
+		n := 0
+		for p, records := range []int{2000, 0, 35, 55, 95, 155} {
+			if err := w.Cluster.MoveTopicPartition(apptest.EventTopic, int32(p), 1); err != nil {
+				t.Fatal(err)
+			}
+			var values []string
+			for i := range records {
+				values = append(values, apptest.Event(10000*p+i, 0))
+			}
+			w.Produce(int32(p), values...)
+			n += records
+		}
+		fetches := w.countFetches(3000)
+		r := w.Start("CONSUMER_MAX_PENDING", "10")
+		// Ten in ten milliseconds: two seconds.
+		if took := w.afterJoining(r, n); took > 4*time.Second {
+			t.Errorf("all are sent %s after joining, want 4s at the most", took)
+		}
+		if f := fetches.Load(); f > 1000 {
+			t.Errorf("%d fetches for %d records, ten at a time", f, n)
+		}
+		w.End(r)
+	})
+}
+
+// One fetch brings large records of several partitions, not one record each.
+//
+// A broker sends nothing of a batch that is larger than what was asked for, unless it is the first of the answer.
+func TestAFetchBringsLargeRecordsOfManyPartitions(t *testing.T) {
+	const partitions, each = 100, 3
+	chance := rand.NewChaCha8([32]byte{1})
+	inVirtualTime(t, partitions, func(w *world) {
+		for p := range int32(partitions) {
+			if err := w.Cluster.MoveTopicPartition(apptest.EventTopic, p, 1); err != nil {
+				t.Fatal(err)
+			}
+			for i := range each {
+				// A batch each, which no codec makes smaller.
+				noise := make([]byte, 50<<10)
+				_, _ = chance.Read(noise)
+				w.Produce(p, strings.TrimSuffix(apptest.Event(1000*int(p)+i, 0), "}")+fmt.Sprintf(`,"camera":"%x"}`, noise))
+			}
+		}
+		// A share is 16 MiB * 3/4 / 100 partitions = 123 KiB, an answer has 16 MiB / 4 /
+		// 3 brokers / 3 requests = 455 KiB: four records, and three answers at a time.
+		r, drop := w.startFarAway()
+		if took := w.afterJoining(r, partitions*each); took > 2*time.Second {
+			t.Errorf("all are sent %s after joining, want 2s at the most", took)
+		}
+		drop()
 	})
 }

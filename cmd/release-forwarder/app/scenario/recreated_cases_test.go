@@ -351,34 +351,6 @@ func (w *world) keyed(key, value string) {
 	w.Acknowledge(value)
 }
 
-// With KAFKA_OFFSET_RESET=none nothing of a recreated topic is sent before an operator decides; then all of it is.
-func TestResetNoneWaitsWhereATopicWasRecreated(t *testing.T) {
-	for log, write := range newLogs {
-		t.Run(log, func(t *testing.T) {
-			inVirtualTime(t, 1, func(w *world) {
-				r := w.Start("KAFKA_OFFSET_RESET", "none")
-				w.orderKeys(0, oldEvents)
-				w.Until("the commit", w.AllCommitted(1, oldEvents))
-				w.anew(nil)
-				write(w, newFrom)
-				time.Sleep(10 * time.Minute)
-				if s := r.Snapshot().Engine.Partitions[0]; s.Phase != "parked" {
-					t.Errorf("phase %s", s.Phase)
-				}
-				if n := w.Platform.Stats().Received; n != oldEvents {
-					t.Errorf("%d of the new log were sent", n-oldEvents)
-				}
-				w.End(r)
-				w.CommitAs(w.Kafka, 0, "")
-				r = w.Start()
-				w.caughtUp()
-				w.End(r)
-				w.witness(1)
-			})
-		})
-	}
-}
-
 // betweenGenerations has the one member give up its partitions and keeps it from
 // joining again, until lifted.
 func (w *world) betweenGenerations() (lift func()) {
@@ -387,4 +359,25 @@ func (w *world) betweenGenerations() (lift func()) {
 	w.Loses()
 	w.Until("the end of the generation", func() bool { return len(w.said("drained")) > 0 }, 2*time.Minute)
 	return joining.Remove
+}
+
+// A topic that is recreated again, while records of the first log are open, is read in the end.
+func TestATopicRecreatedAgainIsReadInTheEnd(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.Failing(func(f string) bool { return f == "F-0-0" })
+		r := w.Start()
+		w.orderKeys(0, 100)
+		time.Sleep(30 * time.Second)
+		for n := 1; n <= 2; n++ {
+			w.anew(nil)
+			w.orderKeys(n*newFrom, n*newFrom+40)
+			time.Sleep(time.Minute)
+		}
+		w.Platform.Script(nil)
+		w.caughtUp()
+		if p := r.Snapshot().Engine.Partitions[0]; p.Phase != "reading" {
+			t.Errorf("phase %s after the platform came back", p.Phase)
+		}
+		w.End(r)
+	})
 }

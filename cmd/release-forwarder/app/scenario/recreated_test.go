@@ -1,9 +1,13 @@
 package scenario
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"release-forwarder/cmd/release-forwarder/app/apptest"
 )
@@ -96,62 +100,45 @@ func TestRunsOfAnOldTopicSkipNothingOfTheNewOne(t *testing.T) {
 	})
 }
 
-// With KAFKA_OFFSET_RESET=none a recreated topic is read once an operator has set the group's offset.
-func TestResetNoneGoesOnFromTheOffsetThatIsSet(t *testing.T) {
+// A recreated topic is read, although the old commit's metadata names offsets beyond its end.
+func TestARecreatedTopicIsReadDespiteItsMetadata(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		r := w.Start("KAFKA_OFFSET_RESET", "none")
-		w.orderKeys(0, 100)
-		w.Until("the commit", w.AllCommitted(1, 100))
-		w.recreate(1000, 1250)
-		time.Sleep(10 * time.Minute)
-		if s := r.Snapshot().Engine.Partitions[0]; s.Phase != "parked" {
-			t.Errorf("phase %s", s.Phase)
-		}
+		w.Failing(func(flow string) bool { return flow == "F-0-0" })
+		w.Backlog(1, 100)
+		r := w.Start()
+		w.Until("the neighbours", func() bool { return w.Platform.Stats().Accepted == 99 })
 		w.End(r)
-		// As README.md says: set the group's offset, start the replicas.
-		w.CommitAs(w.Kafka, 0, "")
+		offsets, err := kadm.NewClient(w.Kafka).FetchOffsets(context.Background(), apptest.Group)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Cluster.DeleteTopic(apptest.EventTopic); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Cluster.CreateTopic(apptest.EventTopic, 1, nil); err != nil {
+			t.Fatal(err)
+		}
+		w.Kafka.Close() // it knows the topic by its old ID
+		w.Kafka, err = kgo.NewClient(kgo.SeedBrokers(w.Cluster.ListenAddrs()...), kgo.Dialer(w.Net.Dial), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Truncated by an unclean election, the group keeps its commit.
+		if err := kadm.NewClient(w.Kafka).CommitAllOffsets(context.Background(), apptest.Group, offsets.Offsets()); err != nil {
+			t.Fatal(err)
+		}
+		send := func(from, to int) {
+			var values []string
+			for i := from; i < to; i++ {
+				values = append(values, apptest.Event(1000+i, 0))
+			}
+			w.Produce(0, values...)
+		}
+		send(0, 10)
 		r = w.Start()
-		w.Until("every new event", w.AllCommitted(1, 250))
+		time.Sleep(time.Minute)
+		send(10, 200)
+		w.Until("every new event", func() bool { return w.Platform.Stats().Accepted == 99+200 }, 5*time.Minute)
 		w.End(r)
 	})
-}
-
-// A log that is the same is read on, after a leader's move, a restart, or retention that took what was read.
-func TestALogThatIsTheSameIsReadOn(t *testing.T) {
-	for name, disturb := range map[string]func(w *world) bool{
-		"the leader moves": func(w *world) bool {
-			if err := w.Cluster.MoveTopicPartition(apptest.EventTopic, 0, (w.Cluster.LeaderFor(apptest.EventTopic, 0)+1)%3); err != nil {
-				w.T.Fatal(err)
-			}
-			return false
-		},
-		"a restart": func(*world) bool { return true },
-		"retention has taken all that was read": func(w *world) bool {
-			if err := w.Cluster.DeleteRecords(apptest.EventTopic, 0, 100); err != nil {
-				w.T.Fatal(err)
-			}
-			return true
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			inVirtualTime(t, 1, func(w *world) {
-				r := w.Start()
-				w.orderKeys(0, 100)
-				w.Until("the commit", w.AllCommitted(1, 100))
-				if disturb(w) {
-					w.End(r)
-					r = w.Start()
-				}
-				w.orderKeys(100, 200)
-				w.Until("the rest", w.AllCommitted(1, 200))
-				w.End(r)
-				if s := w.Platform.Stats(); s.Received != 200 {
-					t.Errorf("%d requests for 200 events", s.Received)
-				}
-				if n := r.Snapshot().Dropped; n != 0 || strings.Contains(w.Log.String(), apptest.AnotherLog) {
-					t.Errorf("taken for another log, %d dropped", n)
-				}
-			})
-		})
-	}
 }

@@ -134,3 +134,34 @@ func TestACleanStopWarnsOfNothing(t *testing.T) {
 		}
 	})
 }
+
+// A stop ends within CONSUMER_DRAIN_TIMEOUT and 10 s, whatever Kafka leaves unanswered.
+func TestAStopEndsInTimeWhileKafkaIsSilent(t *testing.T) {
+	for _, key := range []kmsg.Key{kmsg.JoinGroup, kmsg.SyncGroup, kmsg.Heartbeat, kmsg.LeaveGroup, kmsg.OffsetCommit, kmsg.OffsetFetch, kmsg.Fetch, kmsg.Metadata, kmsg.FindCoordinator} {
+		t.Run(kmsg.NameForKey(int16(key)), func(t *testing.T) {
+			inVirtualTime(t, 1, func(w *world) {
+				w.Backlog(1, 10)
+				hang := make(chan struct{})
+				silence := func() {
+					w.Cluster.ControlKey(int16(key), func(kmsg.Request) (kmsg.Response, error, bool) {
+						w.Cluster.KeepControl()
+						w.Cluster.SleepControl(func() { <-hang })
+						return nil, nil, false
+					})
+				}
+				defer func() { close(hang); apptest.Settle() }()
+				r := w.Start()
+				w.Until("the commit", w.AllCommitted(1, 10))
+				silence()
+				w.orderKeys(100, 110)
+				w.Rebalance()
+				time.Sleep(5 * time.Second)
+				begun := time.Now()
+				w.End(r)
+				if d := time.Since(begun); d > 30*time.Second {
+					t.Errorf("stopped after %s, CONSUMER_DRAIN_TIMEOUT + 10s is 30s", d)
+				}
+			})
+		})
+	}
+}

@@ -3,7 +3,6 @@ package scenario
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"release-forwarder/cmd/release-forwarder/app/apptest"
+	"release-forwarder/cmd/testkit/platform"
 )
 
 // A lost end of a log. Each place is what the service believed of the log when the
@@ -180,43 +180,57 @@ func TestNothingOfATruncatedLogIsSkipped(t *testing.T) {
 	}
 }
 
-// With KAFKA_OFFSET_RESET=none nothing of a truncated log is sent or committed before an operator decides.
-func TestResetNoneWaitsWhereALogWasTruncated(t *testing.T) {
-	for _, place := range []string{"below the position", "between the last record and the position"} {
-		for _, stopped := range []bool{false, true} {
-			t.Run(place+"/stopped "+strconv.FormatBool(stopped), func(t *testing.T) {
-				onDisk(t, func(w *world) {
-					p := cutPlaces[place]
-					settings := append([]string{"KAFKA_OFFSET_RESET", "none"}, inGeneration...)
-					m := w.startMortal(settings...)
-					p.write(w)
-					sent := w.Platform.Stats().Received
-					if stopped {
-						w.End(m.Replica)
-					}
-					w.truncate(p.at)
-					w.singly(newFrom, newFrom+150)
-					if stopped {
-						m = w.startMortal(settings...)
-					}
-					time.Sleep(10 * time.Minute)
-					if s := m.Snapshot().Engine.Partitions[0]; s.Phase != "parked" {
-						t.Errorf("phase %s", s.Phase)
-					}
-					if n := w.Platform.Stats().Received - sent; n != 0 {
-						t.Errorf("%d were sent before a person decided", n)
-					}
-					if at := w.Committed(0); at != 100 {
-						t.Errorf("committed %d, want 100 as it was", at)
-					}
-					w.End(m.Replica)
-					w.CommitAs(w.Kafka, p.at, "")
-					m = w.startMortal(settings...)
-					w.caughtUp()
-					w.End(m.Replica)
-					w.witness(1)
-				})
-			})
+// What a truncation took is counted once, whatever the group does until the records above it are finished.
+func TestATruncationIsCountedOnce(t *testing.T) {
+	onDisk(t, func(w *world) {
+		m := w.startMortal(inGeneration...)
+		release := cutPlaces["below an unfinished record"].write(w)
+		w.truncate(50)
+		w.singly(newFrom, newFrom+10)
+		time.Sleep(time.Minute)
+		for range 3 {
+			w.Rebalance()
+			time.Sleep(time.Minute)
 		}
+		if n := m.Snapshot().Dropped; n != 50 || strings.Count(w.Log.String(), apptest.AnotherLog) != 1 {
+			t.Errorf("%d counted, said %d times; want 50, once", n, strings.Count(w.Log.String(), apptest.AnotherLog))
+		}
+		release()
+		w.caughtUp()
+		w.End(m.Replica)
+	})
+}
+
+// onDisk runs a test in a bubble, on brokers that keep their logs in a folder: they
+// can be stopped and started again, at the same addresses. A read or write of a file
+// does not hold up virtual time.
+func onDisk(t *testing.T, test func(w *world)) {
+	t.Helper()
+	folder := t.TempDir()
+	inVirtualTimeWith(t, 1, platform.Config{}, func(w *world) {
+		w.Folder = folder
+		test(w)
+	}, kfake.DataDir(folder), kfake.Ports(9001, 9002, 9003))
+}
+
+// truncate is what an unclean election does to partition 0: the brokers stop, its log
+// loses all from an offset on, and when they are there again another one leads, in an
+// epoch that is new.
+func (w *world) truncate(to int64) {
+	w.T.Helper()
+	before := w.Cluster.PartitionInfo(apptest.EventTopic, 0).Epoch
+	w.Cluster.Close()
+	w.cut(to)
+	w.OpenBrokers()
+	w.Raise(before + 1)
+	w.renew()
+}
+
+func (w *world) cut(to int64) {
+	w.T.Helper()
+	end, err := apptest.CutLog(w.Folder, 0, to)
+	if err != nil {
+		w.T.Fatal(err)
 	}
+	w.Epochs.Cut(0, end)
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"release-forwarder/cmd/release-forwarder/app/apptest"
 	"release-forwarder/cmd/release-forwarder/cli"
@@ -84,3 +86,17 @@ var (
 	listed  = func() (c deadletters.ListCommand) { c.RetentionShare = 0.8; return c }()
 	counted = func() (c deadletters.StatsCommand) { c.RetentionShare = 0.8; return c }()
 )
+
+// asked counts the requests of one type, of all replicas. Who spins would keep
+// virtual time from passing, so beyond some number each takes a moment.
+func (w *world) asked(key kmsg.Key) *atomic.Int64 {
+	var n atomic.Int64
+	w.Cluster.ControlKey(int16(key), func(kmsg.Request) (kmsg.Response, error, bool) {
+		w.Cluster.KeepControl()
+		if n.Add(1) > 500 {
+			time.Sleep(10 * time.Millisecond)
+		}
+		return nil, nil, false
+	})
+	return &n
+}

@@ -1,11 +1,13 @@
 package scenario
 
 import (
+	"context"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -281,4 +283,26 @@ func TestALeaderThatLeavesAPartitionOutMakesNoLoss(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Partitions that are added to the topic are read without a restart.
+func TestAddedPartitionsAreRead(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		r, follower := w.Start(), w.Start()
+		w.Backlog(1, 10)
+		w.Until("the commit", w.AllCommitted(1, 10))
+		if _, err := kadm.NewClient(w.Kafka).UpdatePartitions(context.Background(), 4, apptest.EventTopic); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		w.Kafka.ForceMetadataRefresh()
+		time.Sleep(10 * time.Second)
+		w.Produce(3, apptest.Event(100, 0))
+		w.Until("the new partition", func() bool { return w.Committed(3) == 1 })
+		w.End(r)
+		w.End(follower)
+		if n := w.Platform.Stats().Received; n != 11 {
+			t.Errorf("%d requests for 11 events", n)
+		}
+	})
 }
