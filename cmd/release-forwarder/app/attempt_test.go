@@ -43,11 +43,11 @@ func TestARefusedLotIsAlwaysTriedAgain(t *testing.T) {
 					return &platform.Reply{Status: 401, Body: `{"code":"401"}`}
 				})
 				r := w.Start("DLQ_HELD_BEFORE", time.Now().Add(-time.Hour).UTC().Format(time.RFC3339), "LOT_HOLD_MAX", "1m")
-				w.Produce(0, apptest.OfLot("bad", 0))
+				w.Produce(0, apptest.EventOfLot("bad", 0))
 				time.Sleep(500 * time.Millisecond)
-				w.Produce(0, apptest.OfLot("good", 10)) // accepted after the lot's first refusal
+				w.Produce(0, apptest.EventOfLot("good", 10)) // accepted after the lot's first refusal
 				w.Until("the lot is refused", func() bool { return len(r.Snapshot().RefusedLots) == 1 })
-				w.Produce(0, apptest.OfLot("good", 20))
+				w.Produce(0, apptest.EventOfLot("good", 20))
 				// Its only record is given up: the next attempt is free for whoever comes.
 				w.Until("its dead letter", func() bool { return w.DeadLetterCount() == 1 }, 5*time.Minute)
 				time.Sleep(time.Minute)
@@ -55,11 +55,11 @@ func TestARefusedLotIsAlwaysTriedAgain(t *testing.T) {
 				if c.which == old {
 					dated = dated.Add(-2 * time.Hour)
 				}
-				w.ProduceDated(0, apptest.OfLot("bad", 100), dated)
+				w.ProduceAt(0, apptest.EventOfLot("bad", 100), dated)
 				w.Until("the attempt's dead letter", func() bool { return w.DeadLetterCount() == 2 }, 20*time.Second)
 				w.Platform.Script(nil)
 				c.mended(r)
-				w.Produce(0, apptest.OfLot("bad", 200), apptest.OfLot("bad", 202), apptest.OfLot("good", 30))
+				w.Produce(0, apptest.EventOfLot("bad", 200), apptest.EventOfLot("bad", 202), apptest.EventOfLot("good", 30))
 				w.Until("the mended lot's records", func() bool { return w.Committed(0) == 7 }, c.within+2*time.Second)
 				w.End(r)
 				deadLetters := w.DeadLetters()
@@ -67,7 +67,7 @@ func TestARefusedLotIsAlwaysTriedAgain(t *testing.T) {
 					t.Fatalf("%d dead letters, want 2", len(deadLetters))
 				}
 				for _, l := range deadLetters {
-					if reason := apptest.Header(l, "reason"); reason != c.reason && reason != "lot-refused" {
+					if reason := apptest.DeadLetterHeader(l, "reason"); reason != c.reason && reason != "lot-refused" {
 						t.Errorf("reason %s", reason)
 					}
 				}
@@ -91,11 +91,11 @@ func TestARefusedLotIsTriedAgainInItsOwnStorm(t *testing.T) {
 			return nil
 		})
 		r := w.Start("DLQ_STORM_LIMIT", "10", "LOT_HOLD_MAX", "1m")
-		w.Produce(0, apptest.OfLot("bad", 0))
+		w.Produce(0, apptest.EventOfLot("bad", 0))
 		time.Sleep(500 * time.Millisecond)
-		w.Produce(0, apptest.OfLot("good", 0))
+		w.Produce(0, apptest.EventOfLot("good", 0))
 		w.Until("the lot is refused", func() bool { return len(r.Snapshot().RefusedLots) == 1 })
-		w.Produce(0, apptest.OfLot("good", 2))
+		w.Produce(0, apptest.EventOfLot("good", 2))
 		w.Until("its dead letter", func() bool { return w.DeadLetterCount() == 1 }, 5*time.Minute)
 		time.Sleep(time.Minute)
 		const rubbish, limit = 60, 10
@@ -103,11 +103,11 @@ func TestARefusedLotIsTriedAgainInItsOwnStorm(t *testing.T) {
 		for n := range rubbish {
 			values = append(values, fmt.Sprintf(`{"park_uuid":"bad","parking_serial":"J-%d"}`, n))
 		}
-		w.Produce(0, append(values, apptest.OfLot("good", 4))...)
+		w.Produce(0, append(values, apptest.EventOfLot("good", 4))...)
 		w.Until("the storm", func() bool { return r.Snapshot().Storms == 1 }, 5*time.Second)
 		w.Platform.Script(nil)
-		w.Produce(0, apptest.OfLot("bad", 100))
-		w.Until("the mended lot's record", func() bool { accepted, _ := w.Sent("bad"); return accepted == 1 }, (rubbish-limit+3)*time.Second)
+		w.Produce(0, apptest.EventOfLot("bad", 100))
+		w.Until("the mended lot's record", func() bool { accepted, _ := w.AnswersOf("bad"); return accepted == 1 }, (rubbish-limit+3)*time.Second)
 		w.End(r)
 	})
 }

@@ -20,9 +20,9 @@ import (
 func TestTheTimeLeftBeforeRetentionIsReported(t *testing.T) {
 	const series = `release_forwarder_retention_left_seconds{partition="0",topic="events"}`
 	apptest.InVirtualTime(t, 1, func(w *apptest.World) {
-		w.Configure("retention.ms", "3600000") // an hour
+		w.ConfigureTopic("retention.ms", "3600000") // an hour
 		before := time.Now()
-		r := w.HeldAtTheFront()
+		r := w.StartWithHeldRecords()
 		after := time.Now()
 		if got := r.Sample(series); got != "" {
 			t.Errorf("a record that has just come has %q seconds", got)
@@ -52,12 +52,12 @@ func TestTheTimeLeftBeforeRetentionIsReported(t *testing.T) {
 // Where retention is by size, the time left follows from how fast the log's start moves.
 func TestRetentionBySizeFollowsTheLogsStart(t *testing.T) {
 	apptest.InVirtualTime(t, 1, func(w *apptest.World) {
-		w.Configure("retention.ms", "-1")
-		w.Configure("retention.bytes", "1000000")
+		w.ConfigureTopic("retention.ms", "-1")
+		w.ConfigureTopic("retention.bytes", "1000000")
 		w.Backlog(1, 1000)
 		// Of 1,000 records the one at 900 is not finished; every 20 minutes 100 are
 		// deleted.
-		w.Failing(func(flow string) bool { return flow == "F-900-0" })
+		w.FailFlows(func(flow string) bool { return flow == "F-900-0" })
 		r := w.Start("RETRY_BACKOFF_MAX", "15m")
 		w.Until("the commit", func() bool { return w.Committed(0) == 900 })
 		const series = `release_forwarder_retention_left_seconds{partition="0",topic="events"}`
@@ -84,7 +84,7 @@ func TestRetentionBySizeFollowsTheLogsStart(t *testing.T) {
 // A partition that waits for an operator (KAFKA_OFFSET_RESET=none) reports the time left of its first record.
 func TestAParkedPartitionReportsTheTimeLeft(t *testing.T) {
 	apptest.InVirtualTime(t, 1, func(w *apptest.World) {
-		w.Configure("retention.ms", "36000000")
+		w.ConfigureTopic("retention.ms", "36000000")
 		r := w.Start()
 		w.Backlog(1, 10)
 		w.Until("the commit", w.AllCommitted(1, 10))
@@ -113,12 +113,12 @@ func TestRetentionThatCannotBeReadIsLoggedOnce(t *testing.T) {
 func TestRetentionThatWasReadIsKept(t *testing.T) {
 	const series = `release_forwarder_retention_left_seconds{partition="0",topic="events"}`
 	apptest.InVirtualTime(t, 1, func(w *apptest.World) {
-		w.Configure("retention.ms", "36000000")
-		r := w.HeldAtTheFront()
+		w.ConfigureTopic("retention.ms", "36000000")
+		r := w.StartWithHeldRecords()
 		time.Sleep(2 * time.Minute)
 		w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.DescribeConfigs}, Err: kerr.UnknownServerError, Count: -1})
 		time.Sleep(30 * time.Minute)
-		if lines := w.LinesOf("retention-unknown"); len(lines) > 0 {
+		if lines := w.LogLines("retention-unknown"); len(lines) > 0 {
 			t.Errorf("the log says %v", lines)
 		}
 		if got := r.Sample(series); got == "" {
@@ -132,9 +132,9 @@ func TestRetentionThatWasReadIsKept(t *testing.T) {
 func retentionUnseen(t *testing.T, why *kerr.Error) {
 	const series = `release_forwarder_retention_left_seconds{partition="0",topic="events"}`
 	apptest.InVirtualTime(t, 1, func(w *apptest.World) {
-		w.Configure("retention.ms", "36000000")
+		w.ConfigureTopic("retention.ms", "36000000")
 		denied := w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.DescribeConfigs}, Err: why, Count: -1})
-		r := w.HeldAtTheFront()
+		r := w.StartWithHeldRecords()
 		time.Sleep(20 * time.Minute)
 		said := 0
 		for line := range strings.Lines(w.Log.String()) {
@@ -164,8 +164,8 @@ func retentionUnseen(t *testing.T, why *kerr.Error) {
 // A replica that takes over a partition reports the time left within 10 s.
 func TestANewOwnerReportsTheTimeLeftAtOnce(t *testing.T) {
 	apptest.InVirtualTime(t, 1, func(w *apptest.World) {
-		w.Configure("retention.ms", "36000000")
-		first := w.HeldAtTheFront()
+		w.ConfigureTopic("retention.ms", "36000000")
+		first := w.StartWithHeldRecords()
 		time.Sleep(20 * time.Minute)
 		w.End(first)
 		second := w.Start()

@@ -45,7 +45,7 @@ func TestUnmappableEventsBecomeDeadLetters(t *testing.T) {
 		w.Until("the commit", func() bool { return w.Committed(0) == 5 })
 		w.End(r)
 		deadLetters := w.DeadLetters()
-		if len(deadLetters) != 2 || apptest.Header(deadLetters[0], "reason") != "invalid-json" || apptest.Header(deadLetters[1], "reason") != "missing-field" || apptest.Header(deadLetters[1], "field") != "plate" {
+		if len(deadLetters) != 2 || apptest.DeadLetterHeader(deadLetters[0], "reason") != "invalid-json" || apptest.DeadLetterHeader(deadLetters[1], "reason") != "missing-field" || apptest.DeadLetterHeader(deadLetters[1], "field") != "plate" {
 			t.Errorf("dead letters %v", deadLetters)
 		}
 		if n := w.Platform.Stats().Accepted; n != 3 {
@@ -145,7 +145,7 @@ func TestAPoisonRecordBecomesADeadLetter(t *testing.T) {
 		w.Until("the commit", func() bool { return w.Committed(0) == 600 })
 		w.End(r)
 		deadLetters := w.DeadLetters()
-		if len(deadLetters) != 1 || apptest.Header(deadLetters[0], "reason") != "budget-exhausted" || apptest.Header(deadLetters[0], "code") != "500" || apptest.Header(deadLetters[0], "seqno") != "abc" {
+		if len(deadLetters) != 1 || apptest.DeadLetterHeader(deadLetters[0], "reason") != "budget-exhausted" || apptest.DeadLetterHeader(deadLetters[0], "code") != "500" || apptest.DeadLetterHeader(deadLetters[0], "seqno") != "abc" {
 			t.Errorf("dead letters %v", deadLetters)
 		}
 	})

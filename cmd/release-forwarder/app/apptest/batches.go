@@ -12,15 +12,15 @@ import (
 
 // Piece is a stretch of a log made by hand: the bytes of a batch, or of an old
 // message, as a broker holds them.
-type Piece struct {
+type RawBatch struct {
 	last  int64 // the last offset it stands for, whether or not there is a record
 	Bytes []byte
 }
 
-func (p Piece) first() int64 { return int64(binary.BigEndian.Uint64(p.Bytes)) }
+func (p RawBatch) first() int64 { return int64(binary.BigEndian.Uint64(p.Bytes)) }
 
 // epoch is the leader's that wrote the batch; −1: unknown, as of all old messages.
-func (p Piece) epoch() int32 {
+func (p RawBatch) epoch() int32 {
 	if p.Bytes[16] < 2 {
 		return -1
 	}
@@ -28,10 +28,10 @@ func (p Piece) epoch() int32 {
 }
 
 // inEpoch is a batch as another leader wrote it.
-func (p Piece) inEpoch(epoch int32) Piece {
+func (p RawBatch) withEpoch(epoch int32) RawBatch {
 	raw := bytes.Clone(p.Bytes)
 	binary.BigEndian.PutUint32(raw[12:], uint32(epoch)) // not under the checksum
-	return Piece{p.last, raw}
+	return RawBatch{p.last, raw}
 }
 
 // EventAt is the event that the hand-made logs hold at an offset.
@@ -39,35 +39,37 @@ func EventAt(offset int64) []byte { return []byte(Event(int(offset), 0)) }
 
 // Packed is a batch of events at these offsets of which the last offset is last;
 // compaction may have removed records anywhere.
-func Packed(codec compress.Compression, attributes int16, last int64, offsets ...int64) Piece {
+func CompressedBatch(codec compress.Compression, attributes int16, last int64, offsets ...int64) RawBatch {
 	records := map[int64][]byte{}
 	for _, o := range offsets {
 		records[o] = EventAt(o)
 	}
-	return BatchOf(codec, attributes, last, nil, records, offsets...)
+	return ValueBatch(codec, attributes, last, nil, records, offsets...)
 }
 
-func Batch(last int64, offsets ...int64) Piece { return Packed(compress.None, 0, last, offsets...) }
+func EventBatch(last int64, offsets ...int64) RawBatch {
+	return CompressedBatch(compress.None, 0, last, offsets...)
+}
 
 // Empty is what compaction leaves of an idempotent producer's batch.
-func Empty(first, last int64) Piece {
+func EmptyBatch(first, last int64) RawBatch {
 	return batchFrom(first, compress.None, 0, last, nil, nil)
 }
 
 // Marker ends the producer's transaction.
-func Marker(offset int64, commit bool) Piece {
+func TransactionMarker(offset int64, commit bool) RawBatch {
 	key := []byte{0, 0, 0, 0}
 	if commit {
 		key[3] = 1
 	}
-	return BatchOf(compress.None, InTransaction|isMarker, offset, key, map[int64][]byte{offset: {0, 0, 0, 0, 0, 9}}, offset)
+	return ValueBatch(compress.None, InTransaction|isMarker, offset, key, map[int64][]byte{offset: {0, 0, 0, 0, 0, 9}}, offset)
 }
 
-func BatchOf(codec compress.Compression, attributes int16, last int64, key []byte, values map[int64][]byte, offsets ...int64) Piece {
+func ValueBatch(codec compress.Compression, attributes int16, last int64, key []byte, values map[int64][]byte, offsets ...int64) RawBatch {
 	return batchFrom(offsets[0], codec, attributes, last, key, values, offsets...)
 }
 
-func batchFrom(first int64, codec compress.Compression, attributes int16, last int64, key []byte, values map[int64][]byte, offsets ...int64) Piece {
+func batchFrom(first int64, codec compress.Compression, attributes int16, last int64, key []byte, values map[int64][]byte, offsets ...int64) RawBatch {
 	var records []byte
 	for _, o := range offsets {
 		r := kmsg.Record{OffsetDelta: int32(o - first), Key: key, Value: values[o]}
@@ -82,7 +84,7 @@ func batchFrom(first int64, codec compress.Compression, attributes int16, last i
 	raw := b.AppendTo(nil)
 	binary.BigEndian.PutUint32(raw[8:], uint32(len(raw)-12))
 	binary.BigEndian.PutUint32(raw[17:], crc32.Checksum(raw[21:], crc32.MakeTable(crc32.Castagnoli)))
-	return Piece{last, raw}
+	return RawBatch{last, raw}
 }
 
 func pack(codec compress.Compression, b []byte) []byte {
@@ -101,7 +103,7 @@ func pack(codec compress.Compression, b []byte) []byte {
 }
 
 // OldMessage is an event as producers before Kafka 0.11 wrote it, of magic 0 or 1.
-func OldMessage(magic int8, offset int64) Piece {
+func OldMessage(magic int8, offset int64) RawBatch {
 	var raw []byte
 	if magic == 0 {
 		raw = (&kmsg.MessageV0{Offset: offset, Value: EventAt(offset)}).AppendTo(nil)
@@ -110,24 +112,24 @@ func OldMessage(magic int8, offset int64) Piece {
 	}
 	binary.BigEndian.PutUint32(raw[8:], uint32(len(raw)-12))
 	binary.BigEndian.PutUint32(raw[12:], crc32.ChecksumIEEE(raw[16:]))
-	return Piece{offset, raw}
+	return RawBatch{offset, raw}
 }
 
 // Flipped is a piece with one bit of its event's plate turned over.
-func Flipped(p Piece) Piece {
+func Corrupted(p RawBatch) RawBatch {
 	raw := bytes.Clone(p.Bytes)
 	raw[bytes.Index(raw, []byte(`"plate":"`))+len(`"plate":"粤B`)] ^= 1
-	return Piece{p.last, raw}
+	return RawBatch{p.last, raw}
 }
 
 // Swollen is a batch of one record that unpacks to size bytes of blanks around
 // its event.
-func Swollen(offset int64, size int) Piece {
+func DecompressionBomb(offset int64, size int) RawBatch {
 	value := append(EventAt(offset), bytes.Repeat([]byte{' '}, size)...)
-	return BatchOf(compress.Gzip, 0, offset, nil, map[int64][]byte{offset: value}, offset)
+	return ValueBatch(compress.Gzip, 0, offset, nil, map[int64][]byte{offset: value}, offset)
 }
 
-func OffsetsText(offsets []int64) string {
+func FormatOffsets(offsets []int64) string {
 	var b bytes.Buffer
 	for i := 0; i < len(offsets); i++ {
 		j := i

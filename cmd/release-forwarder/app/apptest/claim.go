@@ -12,60 +12,60 @@ import (
 // everything in done. It is read by a decoder of the simulation's own, written
 // from the format's description in ARCHITECTURE.md: a mistake in the service's
 // encoder must not be undone by the same mistake in its decoder.
-type Claim struct {
+type CommittedProgress struct {
 	Offset int64
 	Done   map[int64]bool // at or beyond offset
 	// Id is the topic's, as written, and epoch the one below the end, plus one.
-	Id    string
-	Epoch uint64
+	TopicID string
+	Epoch   uint64
 }
 
-func (c Claim) Says(offset int64) bool { return offset < c.Offset || c.Done[offset] }
+func (c CommittedProgress) Covers(offset int64) bool { return offset < c.Offset || c.Done[offset] }
 
 // Unsays tells whether it says less than one before.
-func (c Claim) Unsays(before Claim) bool {
+func (c CommittedProgress) Retracts(before CommittedProgress) bool {
 	for done := range before.Done {
-		if !c.Says(done) {
+		if !c.Covers(done) {
 			return true
 		}
 	}
 	return c.Offset < before.Offset
 }
 
-var errClaim = errors.New("the metadata does not belong to this commit")
+var errMetadata = errors.New("the metadata does not belong to this commit")
 
-func DecodeClaim(cluster, topic string, partition int32, offset int64, metadata string) (Claim, error) {
-	c := Claim{Offset: offset, Done: map[int64]bool{}}
+func DecodeCommit(cluster, topic string, partition int32, offset int64, metadata string) (CommittedProgress, error) {
+	c := CommittedProgress{Offset: offset, Done: map[int64]bool{}}
 	if metadata == "" {
 		return c, nil
 	}
 	part := strings.Split(metadata, ":")
 	if len(metadata) > 4096 || len(part) != 3 || part[0] != "rf3" || part[1] != "" && len(part[1]) != 22 {
-		return c, errClaim
+		return c, errMetadata
 	}
 	text := part[2]
-	c.Id = part[1]
+	c.TopicID = part[1]
 	raw, err := base64.URLEncoding.WithPadding(base64.NoPadding).DecodeString(text)
 	if err != nil || len(raw) < 9 {
-		return c, errClaim
+		return c, errMetadata
 	}
-	if string(digest("rf3:", cluster, topic, partition, offset, withLength(c.Id), raw[8:])) != string(raw[:8]) {
-		return c, errClaim
+	if string(digest("rf3:", cluster, topic, partition, offset, withLength(c.TopicID), raw[8:])) != string(raw[:8]) {
+		return c, errMetadata
 	}
 	epoch, size := binary.Uvarint(raw[8:])
 	if size <= 0 || epoch > 1<<31 {
-		return c, errClaim
+		return c, errMetadata
 	}
 	c.Epoch = epoch
 	rest := raw[8+size:]
 	below, size := binary.Uvarint(rest) // how far below the end the epoch began, plus one
 	if size <= 0 {
-		return c, errClaim
+		return c, errMetadata
 	}
 	if rest = rest[size:]; below > 0 {
 		before, size := binary.Uvarint(rest)
 		if size <= 0 || before > epoch {
-			return c, errClaim
+			return c, errMetadata
 		}
 		rest = rest[size:]
 	}
@@ -73,7 +73,7 @@ func DecodeClaim(cluster, topic string, partition int32, offset int64, metadata 
 	for ; len(rest) > 0; finished = !finished {
 		n, size := binary.Uvarint(rest)
 		if size <= 0 || n > 1<<22 {
-			return c, errClaim
+			return c, errMetadata
 		}
 		rest = rest[size:]
 		for end := at + int64(n); at < end; at++ {
@@ -83,13 +83,13 @@ func DecodeClaim(cluster, topic string, partition int32, offset int64, metadata 
 		}
 	}
 	if finished {
-		return c, errClaim // the number of lengths is odd
+		return c, errMetadata // the number of lengths is odd
 	}
 	return c, nil
 }
 
 // runs are the lengths of what is unfinished and finished in turn.
-func (c Claim) runs() []byte {
+func (c CommittedProgress) runs() []byte {
 	last := c.Offset
 	for done := range c.Done {
 		last = max(last, done+1)
@@ -109,11 +109,11 @@ func (c Claim) runs() []byte {
 
 // Encode writes metadata that says what the claim says, for the mistakes that
 // need it well-formed.
-func (c Claim) Encode(partition int32) string {
+func (c CommittedProgress) Encode(partition int32) string {
 	body := append(binary.AppendUvarint(nil, c.Epoch), 0)
 	body = append(body, c.runs()...)
-	sum := digest("rf3:", ClusterID, EventTopic, partition, c.Offset, withLength(c.Id), body)
-	return "rf3:" + c.Id + ":" + base64.RawURLEncoding.EncodeToString(append(sum, body...))
+	sum := digest("rf3:", ClusterID, EventTopic, partition, c.Offset, withLength(c.TopicID), body)
+	return "rf3:" + c.TopicID + ":" + base64.RawURLEncoding.EncodeToString(append(sum, body...))
 }
 
 func withLength(s string) []byte {

@@ -26,19 +26,19 @@ import (
 //     look at LastFetchedEpoch.
 //
 // What else it answers right is left to it.
-type Epochs struct {
+type LeaderEpochs struct {
 	topic string
 	// byHand says that hand-made logs are in the topic's place, which know their own.
-	byHand atomic.Bool
+	crafted atomic.Bool
 
-	Mu        sync.Mutex
-	id        [16]byte
-	Began     map[int32][]Beginning // by partition, ordered
-	Diverging bool
+	Mu               sync.Mutex
+	id               [16]byte
+	Starts           map[int32][]EpochStart // by partition, ordered
+	ReportDivergence bool
 	// unverified, where set, chooses answers that say instead that the epoch asked for
 	// has not ended: a deliberate mistake of the service's. Set before the brokers start.
-	Unverified func(asked, epoch int32, end int64) bool
-	Told       int // how often a fetch was told that it diverges
+	Unended  func(asked, epoch int32, end int64) bool
+	Diverged int // how often a fetch was told that it diverges
 	// refusals answer OffsetForLeaderEpoch before anything else does.
 	refusals []*kfake.Fault
 	// deposed are the ends of logs that were cut, at leaders that have not heard yet that
@@ -53,18 +53,18 @@ type deposed struct {
 }
 
 // Beginning is the first offset that a leader epoch may hold.
-type Beginning struct {
-	Epoch int32
-	at    int64
+type EpochStart struct {
+	Epoch  int32
+	Offset int64
 }
 
-func NewEpochs(topic string) *Epochs {
-	return &Epochs{topic: topic, Began: map[int32][]Beginning{}, deposed: map[int32]deposed{}}
+func NewLeaderEpochs(topic string) *LeaderEpochs {
+	return &LeaderEpochs{topic: topic, Starts: map[int32][]EpochStart{}, deposed: map[int32]deposed{}}
 }
 
 // Mend puts it into the brokers' way. It looks before anything is written, so that it
 // sees each epoch while its first offset is still the log's end.
-func (e *Epochs) Mend(c *kfake.Cluster) {
+func (e *LeaderEpochs) Install(c *kfake.Cluster) {
 	look := func(kmsg.Request) (kmsg.Response, error, bool) {
 		c.KeepControl()
 		e.look(c)
@@ -76,7 +76,7 @@ func (e *Epochs) Mend(c *kfake.Cluster) {
 	}
 	c.ControlKey(kmsg.OffsetForLeaderEpoch.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		c.KeepControl()
-		if e.byHand.Load() {
+		if e.crafted.Load() {
 			return nil, nil, false
 		}
 		e.look(c)
@@ -84,7 +84,7 @@ func (e *Epochs) Mend(c *kfake.Cluster) {
 	})
 	c.ControlKey(kmsg.Fetch.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		c.KeepControl()
-		if e.byHand.Load() {
+		if e.crafted.Load() {
 			return nil, nil, false
 		}
 		e.look(c)
@@ -92,7 +92,7 @@ func (e *Epochs) Mend(c *kfake.Cluster) {
 	})
 }
 
-func (e *Epochs) look(c *kfake.Cluster) {
+func (e *LeaderEpochs) look(c *kfake.Cluster) {
 	topic := c.TopicInfo(e.topic)
 	if topic == nil {
 		return
@@ -102,27 +102,27 @@ func (e *Epochs) look(c *kfake.Cluster) {
 	defer e.Mu.Unlock()
 	if topic.TopicID != e.id {
 		e.id = topic.TopicID
-		clear(e.Began)
+		clear(e.Starts)
 	}
 	for _, p := range infos {
-		all := e.Began[p.Partition]
+		all := e.Starts[p.Partition]
 		if n := len(all); n == 0 || all[n-1].Epoch != p.Epoch {
-			e.Began[p.Partition] = append(below(all, p.HighWatermark), Beginning{p.Epoch, p.HighWatermark})
+			e.Starts[p.Partition] = append(below(all, p.HighWatermark), EpochStart{p.Epoch, p.HighWatermark})
 		}
 	}
 }
 
 // Cut is told that a partition's log was cut.
-func (e *Epochs) Cut(partition int32, end int64) {
+func (e *LeaderEpochs) Truncated(partition int32, end int64) {
 	e.Mu.Lock()
 	defer e.Mu.Unlock()
-	e.Began[partition] = below(e.Began[partition], end)
+	e.Starts[partition] = below(e.Starts[partition], end)
 }
 
 // below leaves the epochs that hold something below an offset.
-func below(all []Beginning, end int64) (left []Beginning) {
+func below(all []EpochStart, end int64) (left []EpochStart) {
 	for _, b := range all {
-		if b.at < end {
+		if b.Offset < end {
 			left = append(left, b)
 		}
 	}
@@ -131,26 +131,26 @@ func below(all []Beginning, end int64) (left []Beginning) {
 
 // end is Kafka's own rule: the largest epoch that is not above the one asked for, and
 // where the next one begins.
-func (e *Epochs) end(p *kfake.PartitionInfo, asked int32) (epoch int32, end int64) {
+func (e *LeaderEpochs) end(p *kfake.PartitionInfo, asked int32) (epoch int32, end int64) {
 	e.Mu.Lock()
 	defer e.Mu.Unlock()
 	if asked == p.Epoch {
 		return p.Epoch, p.HighWatermark
 	}
 	epoch = -1
-	for _, b := range e.Began[p.Partition] {
+	for _, b := range e.Starts[p.Partition] {
 		if b.Epoch > asked {
 			if epoch < 0 {
 				epoch = asked
 			}
-			return epoch, b.at
+			return epoch, b.Offset
 		}
 		epoch = b.Epoch
 	}
 	return -1, -1
 }
 
-func (e *Epochs) endOfEpoch(c *kfake.Cluster, req *kmsg.OffsetForLeaderEpochRequest) (kmsg.Response, error, bool) {
+func (e *LeaderEpochs) endOfEpoch(c *kfake.Cluster, req *kmsg.OffsetForLeaderEpochRequest) (kmsg.Response, error, bool) {
 	resp := req.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
 	ours := false
 	refused := e.refused(req)
@@ -181,7 +181,7 @@ func (e *Epochs) endOfEpoch(c *kfake.Cluster, req *kmsg.OffsetForLeaderEpochRequ
 			default:
 				part.LeaderEpoch, part.EndOffset = e.end(info, p.LeaderEpoch)
 				ours = ours || part.EndOffset == info.HighWatermark
-				if e.Unverified != nil && e.Unverified(p.LeaderEpoch, part.LeaderEpoch, part.EndOffset) {
+				if e.Unended != nil && e.Unended(p.LeaderEpoch, part.LeaderEpoch, part.EndOffset) {
 					part.LeaderEpoch, part.EndOffset, ours = p.LeaderEpoch, math.MaxInt64, true
 				}
 			}
@@ -193,7 +193,7 @@ func (e *Epochs) endOfEpoch(c *kfake.Cluster, req *kmsg.OffsetForLeaderEpochRequ
 }
 
 // Refuse has requests for the ends of epochs refused until the returned function is called.
-func (e *Epochs) Refuse(f *kfake.Fault) (remove func()) {
+func (e *LeaderEpochs) Refuse(f *kfake.Fault) (remove func()) {
 	e.Mu.Lock()
 	defer e.Mu.Unlock()
 	e.refusals = append(e.refusals, f)
@@ -205,7 +205,7 @@ func (e *Epochs) Refuse(f *kfake.Fault) (remove func()) {
 }
 
 // refused is the error with which a request is refused, nil: it is not.
-func (e *Epochs) refused(req kmsg.Request) *kerr.Error {
+func (e *LeaderEpochs) refused(req kmsg.Request) *kerr.Error {
 	e.Mu.Lock()
 	defer e.Mu.Unlock()
 	for _, f := range e.refusals {
@@ -218,13 +218,13 @@ func (e *Epochs) refused(req kmsg.Request) *kerr.Error {
 
 // Lag has a partition's leader answer who does not name its epoch as if its log still ended
 // at an offset, for a while.
-func (e *Epochs) Lag(partition int32, end int64, d time.Duration) {
+func (e *LeaderEpochs) Lag(partition int32, end int64, d time.Duration) {
 	e.Mu.Lock()
 	defer e.Mu.Unlock()
 	e.deposed[partition] = deposed{end, time.Now().Add(d)}
 }
 
-func (e *Epochs) lags(partition int32) (end int64, lags bool) {
+func (e *LeaderEpochs) lags(partition int32) (end int64, lags bool) {
 	e.Mu.Lock()
 	defer e.Mu.Unlock()
 	d := e.deposed[partition]
@@ -232,9 +232,9 @@ func (e *Epochs) lags(partition int32) (end int64, lags bool) {
 }
 
 // fetched answers a fetch of which a partition diverges, with that alone.
-func (e *Epochs) fetched(c *kfake.Cluster, req *kmsg.FetchRequest) (kmsg.Response, error, bool) {
+func (e *LeaderEpochs) fetched(c *kfake.Cluster, req *kmsg.FetchRequest) (kmsg.Response, error, bool) {
 	e.Mu.Lock()
-	wanted, id := e.Diverging && req.Version >= 12, e.id
+	wanted, id := e.ReportDivergence && req.Version >= 12, e.id
 	e.Mu.Unlock()
 	if !wanted {
 		return nil, nil, false
@@ -263,14 +263,14 @@ func (e *Epochs) fetched(c *kfake.Cluster, req *kmsg.FetchRequest) (kmsg.Respons
 	}
 	if found {
 		e.Mu.Lock()
-		e.Told++
+		e.Diverged++
 		e.Mu.Unlock()
 	}
 	return resp, nil, found
 }
 
 // Raise moves the leader until its epoch is at least this.
-func (w *World) Raise(epoch int32) {
+func (w *World) RaiseEpoch(epoch int32) {
 	w.T.Helper()
 	for {
 		p := w.Cluster.PartitionInfo(EventTopic, 0)
@@ -288,7 +288,7 @@ func (w *World) Raise(epoch int32) {
 // other; those that reach the offset go. The snapshot beside it says where the log
 // ended; without it the brokers read that from the log, and take the leader's epoch
 // from the last batch.
-func CutLog(folder string, partition int32, to int64) (end int64, err error) {
+func TruncateLog(folder string, partition int32, to int64) (end int64, err error) {
 	dir := filepath.Join(folder, "partitions", fmt.Sprintf("%s-%d", EventTopic, partition))
 	segment := filepath.Join(dir, "0.dat")
 	log, err := os.ReadFile(segment)

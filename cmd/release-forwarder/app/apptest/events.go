@@ -21,7 +21,7 @@ const PlantedEvent = `{"park_uuid":"lot-1","flow_no":"F1","parking_serial":"S1",
 	`"reason":"设PLANTED","car_desc":"临PLANTED","plate_color":"蓝","unknown":"PLANTED","other":{"PLANTED":1}}`
 
 // Refuse makes the platform fail all requests of an order key.
-func (w *World) Refuse(orderKey string) {
+func (w *World) FailOrderKey(orderKey string) {
 	w.Platform.Script(func(r *platform.Request) *platform.Reply {
 		if r.Params["parking_serial"] == orderKey {
 			return &platform.Reply{Status: 500, Body: `{"code":"500"}`}
@@ -43,30 +43,30 @@ func (w *World) CommitOf(client *kgo.Client, partition int32) kadm.Offset {
 
 // HeldAtTheFront leaves 5 records, of which the first and the second last are
 // held, and a commit that tells so.
-func (w *World) HeldAtTheFront() *Replica {
+func (w *World) StartWithHeldRecords() *Replica {
 	w.T.Helper()
-	w.Refuse("S-1")
+	w.FailOrderKey("S-1")
 	r := w.Start()
 	w.Until("the group", func() bool { return w.Committed(0) == 0 })
 	w.Produce(0, Event(1, 0), Event(2, 0), Event(3, 0), Event(1, 1), Event(4, 0))
 	w.Until("the acceptances", func() bool { return w.Platform.Stats().Accepted == 3 })
 	w.Until("the commit", func() bool {
 		c := w.CommitOf(w.Kafka, 0)
-		tells, err := DecodeClaim(ClusterID, EventTopic, 0, c.At, c.Metadata)
+		tells, err := DecodeCommit(ClusterID, EventTopic, 0, c.At, c.Metadata)
 		return err == nil && len(tells.Done) == 3
 	})
 	return r
 }
 
 // CommitAs commits for the group as a tool does: from outside, without a member.
-func (w *World) CommitAs(client *kgo.Client, offset int64, metadata string) {
+func (w *World) CommitAsTool(client *kgo.Client, offset int64, metadata string) {
 	w.T.Helper()
-	w.CommitWith(client, offset, -1, metadata)
+	w.CommitWithEpoch(client, offset, -1, metadata)
 }
 
 // CommitWith commits with the leader epoch of the last record below, as the service
 // does.
-func (w *World) CommitWith(client *kgo.Client, offset int64, epoch int32, metadata string) {
+func (w *World) CommitWithEpoch(client *kgo.Client, offset int64, epoch int32, metadata string) {
 	w.T.Helper()
 	var offsets kadm.Offsets
 	offsets.Add(kadm.Offset{Topic: EventTopic, Partition: 0, At: offset, LeaderEpoch: epoch, Metadata: metadata})
@@ -80,7 +80,7 @@ func (w *World) CommitWith(client *kgo.Client, offset int64, epoch int32, metada
 }
 
 // Configure sets a configuration of the event topic.
-func (w *World) Configure(name, value string) {
+func (w *World) ConfigureTopic(name, value string) {
 	w.T.Helper()
 	if _, err := kadm.NewClient(w.Kafka).AlterTopicConfigs(context.Background(), []kadm.AlterConfig{{Op: kadm.SetConfig, Name: name, Value: &value}}, EventTopic); err != nil {
 		w.T.Fatal(err)
@@ -88,7 +88,7 @@ func (w *World) Configure(name, value string) {
 }
 
 // ProduceDated writes a value whose record states a time.
-func (w *World) ProduceDated(partition int32, value string, at time.Time) {
+func (w *World) ProduceAt(partition int32, value string, at time.Time) {
 	w.T.Helper()
 	err := w.Kafka.ProduceSync(context.Background(), &kgo.Record{Topic: EventTopic, Partition: partition, Value: []byte(value), Timestamp: at}).FirstErr()
 	if err != nil {
@@ -97,7 +97,7 @@ func (w *World) ProduceDated(partition int32, value string, at time.Time) {
 }
 
 // Sent tells how often a lot's requests were accepted and refused.
-func (w *World) Sent(lot string) (accepted, refused int) {
+func (w *World) AnswersOf(lot string) (accepted, refused int) {
 	for _, r := range w.Platform.Requests() {
 		if r.Params["park_uuid"] != lot {
 			continue
@@ -112,7 +112,7 @@ func (w *World) Sent(lot string) (accepted, refused int) {
 }
 
 // LinesOf gives the log lines of an event.
-func (w *World) LinesOf(event string) (lines []map[string]any) {
+func (w *World) LogLines(event string) (lines []map[string]any) {
 	w.T.Helper()
 	for line := range strings.Lines(w.Log.String()) {
 		var l map[string]any
@@ -126,7 +126,7 @@ func (w *World) LinesOf(event string) (lines []map[string]any) {
 	return lines
 }
 
-func OfLot(lot string, n int) string {
+func EventOfLot(lot string, n int) string {
 	return fmt.Sprintf(`{"park_uuid":%q,"flow_no":"F-%d","parking_serial":"S-%d","plate":"粤B%05d"}`, lot, n, n/2, n)
 }
 
@@ -148,7 +148,7 @@ func (w *World) Rebalance() {
 }
 
 // Loses has the group forget the member: it loses all and joins as a new one.
-func (w *World) Loses() {
+func (w *World) ForgetMember() {
 	w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.UnknownMemberID, Count: 1})
 }
 
@@ -176,7 +176,7 @@ func (w *World) AllCommitted(partitions int32, n int64) func() bool {
 }
 
 // Failing makes the platform answer 500 for what match chooses.
-func (w *World) Failing(match func(flow string) bool) {
+func (w *World) FailFlows(match func(flow string) bool) {
 	w.Platform.Script(func(r *platform.Request) *platform.Reply {
 		if match(r.Params["flow_no"]) {
 			return &platform.Reply{Status: 500, Body: `{"code":"500"}`}
@@ -185,7 +185,7 @@ func (w *World) Failing(match func(flow string) bool) {
 	})
 }
 
-const AnotherLog = "the log is another one than was read before"
+const AnotherLogLine = "the log is another one than was read before"
 
 // What Kafka did to a log is judged by three witnesses, none of them the service's
 // own word: what stands in the log at the end, what the platform accepted, and what
@@ -197,13 +197,13 @@ const AnotherLog = "the log is another one than was read before"
 // Acknowledge notes events that Kafka took.
 func (w *World) Acknowledge(values ...string) {
 	for _, v := range values {
-		if no := FlowOf(v); no != "" {
+		if no := FlowNo(v); no != "" {
 			w.Acknowledged[no] = true
 		}
 	}
 }
 
-func FlowOf(value string) string {
+func FlowNo(value string) string {
 	var e struct {
 		FlowNo string `json:"flow_no"`
 	}

@@ -9,14 +9,14 @@ import (
 
 // mounted is a file as Kubernetes mounts it: a link into a folder that is a link
 // itself, which is swapped as a whole.
-type mounted struct {
+type MountedFile struct {
 	t      *testing.T
 	dir    string
 	number int
 }
 
-func Mount(t *testing.T, contents string) *mounted {
-	m := &mounted{t: t, dir: t.TempDir()}
+func MountFile(t *testing.T, contents string) *MountedFile {
+	m := &MountedFile{t: t, dir: t.TempDir()}
 	m.Swap(contents)
 	if err := os.Symlink(filepath.Join("..data", "file"), m.Name()); err != nil {
 		t.Fatal(err)
@@ -24,9 +24,9 @@ func Mount(t *testing.T, contents string) *mounted {
 	return m
 }
 
-func (m *mounted) Name() string { return filepath.Join(m.dir, "file") }
+func (m *MountedFile) Name() string { return filepath.Join(m.dir, "file") }
 
-func (m *mounted) Swap(contents string) {
+func (m *MountedFile) Swap(contents string) {
 	m.t.Helper()
 	m.number++
 	folder := fmt.Sprintf("..%d", m.number)

@@ -22,7 +22,7 @@ func (r *Replica) Sample(series string) string {
 	return ""
 }
 
-func (r *Replica) Says() admin.Kind { return r.Status().Condition.Kind }
+func (r *Replica) ConditionKind() admin.Kind { return r.Status().Condition.Kind }
 
 // Seconds is a gauge's value, -1 where it is not there.
 func (r *Replica) Seconds(series string) float64 {
@@ -54,7 +54,7 @@ func (r *Replica) Page(language string) (html string, status map[string]any) {
 }
 
 // About tells whether a gauge is what it should be, within the time between two looks.
-func (r *Replica) About(series string, want time.Duration) bool {
+func (r *Replica) IsAbout(series string, want time.Duration) bool {
 	got := r.Seconds(series)
 	return got >= want.Seconds()-15 && got <= want.Seconds()+15
 }

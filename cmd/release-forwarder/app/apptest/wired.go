@@ -13,65 +13,65 @@ import (
 type PartitionCommit = kmsg.OffsetCommitRequestTopicPartition
 
 // Wired stands between the engine and the brokers.
-type Wired struct {
+type InterceptedWire struct {
 	consumer.Wire
-	Learnt func(w *Wired, m *wire.Metadata) *wire.Metadata
-	Asked  func(req kmsg.Request)
+	OnMetadata func(w *InterceptedWire, m *wire.Metadata) *wire.Metadata
+	OnSend     func(req kmsg.Request)
 	// Answers is the answer to what never reaches the coordinator; nil: it does. It may change the request.
-	Answers func(w *Wired, req kmsg.Request) kmsg.Response
-	Before  func(w *Wired, ctx context.Context, group string, req *kmsg.OffsetCommitRequest)
-	Edit    func(w *Wired, p *PartitionCommit)
-	After   func(w *Wired, group string, req kmsg.Request, res kmsg.Response)
+	Answer       func(w *InterceptedWire, req kmsg.Request) kmsg.Response
+	BeforeCommit func(w *InterceptedWire, ctx context.Context, group string, req *kmsg.OffsetCommitRequest)
+	EditCommit   func(w *InterceptedWire, p *PartitionCommit)
+	AfterSend    func(w *InterceptedWire, group string, req kmsg.Request, res kmsg.Response)
 
-	Mu    sync.Mutex
-	Last  map[int32]PartitionCommit
-	First *wire.Metadata
+	Mu            sync.Mutex
+	LastCommits   map[int32]PartitionCommit
+	FirstMetadata *wire.Metadata
 	// What the coordinator has assigned last, and what the member has claimed.
 	Assigned []kmsg.ConsumerGroupHeartbeatResponseAssignmentTopic
-	Claims   []kmsg.ConsumerMemberMetadataOwnedPartition
+	Owned    []kmsg.ConsumerMemberMetadataOwnedPartition
 }
 
 // Metadata implements consumer.Wire.
-func (w *Wired) Metadata(ctx context.Context) (*wire.Metadata, error) {
+func (w *InterceptedWire) Metadata(ctx context.Context) (*wire.Metadata, error) {
 	m, err := w.Wire.Metadata(ctx)
-	if err == nil && w.Learnt != nil {
-		m = w.Learnt(w, m)
+	if err == nil && w.OnMetadata != nil {
+		m = w.OnMetadata(w, m)
 	}
 	return m, err
 }
 
 // Send implements consumer.Wire.
-func (w *Wired) Send(ctx context.Context, broker int32, req kmsg.Request) (kmsg.Response, error) {
-	if w.Asked != nil {
-		w.Asked(req)
+func (w *InterceptedWire) Send(ctx context.Context, broker int32, req kmsg.Request) (kmsg.Response, error) {
+	if w.OnSend != nil {
+		w.OnSend(req)
 	}
 	return w.Wire.Send(ctx, broker, req)
 }
 
 // SendToCoordinator implements consumer.Wire.
-func (w *Wired) SendToCoordinator(ctx context.Context, group string, req kmsg.Request) (kmsg.Response, error) {
-	if w.Answers != nil {
-		if res := w.Answers(w, req); res != nil {
+func (w *InterceptedWire) SendToCoordinator(ctx context.Context, group string, req kmsg.Request) (kmsg.Response, error) {
+	if w.Answer != nil {
+		if res := w.Answer(w, req); res != nil {
 			return res, nil
 		}
 	}
 	if commit, ok := req.(*kmsg.OffsetCommitRequest); ok {
-		if w.Before != nil {
-			w.Before(w, ctx, group, commit)
+		if w.BeforeCommit != nil {
+			w.BeforeCommit(w, ctx, group, commit)
 		}
-		if w.Edit != nil {
+		if w.EditCommit != nil {
 			w.Mu.Lock()
 			for i := range commit.Topics {
 				for j := range commit.Topics[i].Partitions {
-					w.Edit(w, &commit.Topics[i].Partitions[j])
+					w.EditCommit(w, &commit.Topics[i].Partitions[j])
 				}
 			}
 			w.Mu.Unlock()
 		}
 	}
 	res, err := w.Wire.SendToCoordinator(ctx, group, req)
-	if err == nil && w.After != nil {
-		w.After(w, group, req, res)
+	if err == nil && w.AfterSend != nil {
+		w.AfterSend(w, group, req, res)
 	}
 	return res, err
 }

@@ -36,23 +36,23 @@ const (
 // World is a cluster of three brokers and a platform in one bubble of virtual
 // time, with replicas of the whole service, unmodified.
 type World struct {
-	T        *testing.T
-	Net      *memnet.Net
-	Cluster  *kfake.Cluster
-	Platform *platform.Double
-	Kafka    *kgo.Client // the observer's own client
-	Log      *Buffer
-	Replicas []*Replica // Started and not yet ended
-	Started  []*Replica // all there were
-	options  []kfake.Opt
-	Epochs   *Epochs
-	Folder   string // of the brokers' logs, where they are kept
+	T         *testing.T
+	Net       *memnet.Net
+	Cluster   *kfake.Cluster
+	Platform  *platform.Double
+	Kafka     *kgo.Client // the observer's own client
+	Log       *LogBuffer
+	Replicas  []*Replica // Started and not yet ended
+	Started   []*Replica // all there were
+	options   []kfake.Opt
+	Epochs    *LeaderEpochs
+	LogFolder string // of the brokers' logs, where they are kept
 	// Acknowledged are the flow numbers of all events that Kafka took.
 	Acknowledged map[string]bool
 	// Mistakes are deliberate, of the replicas that are started.
 	Mistakes []app.Double
 	// Answering is told of each request before its answer is written.
-	Answering atomic.Pointer[func(platform.Request)]
+	OnAnswer atomic.Pointer[func(platform.Request)]
 }
 
 // InVirtualTime runs a test in a bubble.
@@ -72,11 +72,11 @@ func InVirtualTimeWith(t *testing.T, partitions int32, remembers platform.Config
 		t.Setenv(name, value)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		w := &World{T: t, Net: &memnet.Net{}, Log: &Buffer{}, Epochs: NewEpochs(EventTopic), Acknowledged: map[string]bool{}}
+		w := &World{T: t, Net: &memnet.Net{}, Log: &LogBuffer{}, Epochs: NewLeaderEpochs(EventTopic), Acknowledged: map[string]bool{}}
 		w.options = append([]kfake.Opt{kfake.NumBrokers(3), kfake.ListenFn(w.Net.Listen), kfake.SeedTopics(partitions, EventTopic), kfake.SeedTopics(2, DeadLetterTopic)}, more...)
-		w.OpenBrokers()
+		w.StartBrokers()
 		remembers.Secret, remembers.OnAnswer = Secret, func(q platform.Request) {
-			if told := w.Answering.Load(); told != nil {
+			if told := w.OnAnswer.Load(); told != nil {
 				(*told)(q)
 			}
 		}
@@ -87,7 +87,7 @@ func InVirtualTimeWith(t *testing.T, partitions int32, remembers platform.Config
 		}
 		server := &http.Server{Handler: w.Platform}
 		go server.Serve(l)
-		w.Observe()
+		w.ConnectObserver()
 		defer func() {
 			// A test that gave up leaves its replicas: the bubble would
 			// report them instead of what failed.
@@ -106,17 +106,17 @@ func InVirtualTimeWith(t *testing.T, partitions int32, remembers platform.Config
 }
 
 // OpenBrokers starts the cluster.
-func (w *World) OpenBrokers() {
+func (w *World) StartBrokers() {
 	w.T.Helper()
 	var err error
 	if w.Cluster, err = kfake.NewCluster(w.options...); err != nil {
 		w.T.Fatal(err)
 	}
-	w.Epochs.Mend(w.Cluster)
+	w.Epochs.Install(w.Cluster)
 }
 
 // Observe makes the observer's client.
-func (w *World) Observe() {
+func (w *World) ConnectObserver() {
 	w.T.Helper()
 	var err error
 	w.Kafka, err = kgo.NewClient(kgo.SeedBrokers(w.Cluster.ListenAddrs()...), kgo.Dialer(w.Net.Dial), kgo.RecordPartitioner(kgo.ManualPartitioner()))
@@ -126,24 +126,24 @@ func (w *World) Observe() {
 }
 
 // Buffer is a log that may be written by several replicas.
-type Buffer struct {
+type LogBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
 }
 
-func (b *Buffer) Write(p []byte) (int, error) {
+func (b *LogBuffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.b.Write(p)
 }
 
-func (b *Buffer) String() string {
+func (b *LogBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.b.String()
 }
 
-func (b *Buffer) Lines() int { return strings.Count(b.String(), "\n") }
+func (b *LogBuffer) Lines() int { return strings.Count(b.String(), "\n") }
 
 // Replica is one running service.
 type Replica struct {
@@ -257,7 +257,7 @@ func (w *World) Until(what string, cond func() bool, limit ...time.Duration) {
 	}
 }
 
-func Header(r *kgo.Record, name string) string {
+func DeadLetterHeader(r *kgo.Record, name string) string {
 	for _, h := range r.Headers {
 		if h.Key == "__forwarder.errors."+name {
 			return string(h.Value)

@@ -46,11 +46,11 @@ func ownGoroutines() (n int) {
 }
 
 // wide is a log of events of size bytes, one in each batch.
-func wide(events, size int) *apptest.HandLog {
-	l := &apptest.HandLog{}
+func wide(events, size int) *apptest.CraftedLog {
+	l := &apptest.CraftedLog{}
 	for o := range int64(events) {
 		value := append(apptest.EventAt(o), bytes.Repeat([]byte{' '}, size-len(apptest.EventAt(o)))...)
-		l.Pieces = append(l.Pieces, apptest.BatchOf(compress.None, 0, o, nil, map[int64][]byte{o: value}, o))
+		l.Batches = append(l.Batches, apptest.ValueBatch(compress.None, 0, o, nil, map[int64][]byte{o: value}, o))
 	}
 	l.End = int64(events)
 	return l
@@ -61,7 +61,7 @@ func TestPendingMemoryStaysWithinItsBounds(t *testing.T) {
 	for _, c := range []struct {
 		name       string
 		partitions int32
-		log        *apptest.HandLog
+		log        *apptest.CraftedLog
 		pending    int   // at most, of all partitions
 		memory     int64 // at most, beside what the test itself holds
 	}{
@@ -74,12 +74,12 @@ func TestPendingMemoryStaysWithinItsBounds(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			apptest.InVirtualTime(t, c.partitions, func(w *apptest.World) {
-				w.Failing(func(string) bool { return true })
-				logs := make([]*apptest.HandLog, c.partitions)
+				w.FailFlows(func(string) bool { return true })
+				logs := make([]*apptest.CraftedLog, c.partitions)
 				for i := range logs {
-					logs[i] = &apptest.HandLog{End: c.log.End, Pieces: c.log.Pieces}
+					logs[i] = &apptest.CraftedLog{End: c.log.End, Batches: c.log.Batches}
 				}
-				w.Serve(logs...)
+				w.ServeLogs(logs...)
 				before, goroutines := live(), ownGoroutines()
 				r := w.Start("UPSTREAM_MAX_IN_FLIGHT", "64")
 				time.Sleep(time.Minute) // a record of each partition has failed, then it reads up to its bounds
@@ -99,7 +99,7 @@ func TestPendingMemoryStaysWithinItsBounds(t *testing.T) {
 					}
 				}
 				w.End(r)
-				apptest.Settle()
+				apptest.EndLongPolls()
 			})
 		})
 	}
@@ -117,13 +117,13 @@ func TestABatchThatUnpacksToMuchTakesNoMemory(t *testing.T) {
 		offsets = append(offsets, o)
 		values[o] = append([]byte(apptest.Event(int(o)+10, 0)), bytes.Repeat([]byte{' '}, 1<<10)...)
 	}
-	bomb := apptest.LogOf(apptest.BatchOf(compress.Zstd, 0, 0, nil, map[int64][]byte{0: append(apptest.EventAt(0), bytes.Repeat([]byte{' '}, 40*mib)...)}, 0), apptest.Batch(1, 1))
-	packed := apptest.LogOf(apptest.BatchOf(compress.Zstd, 0, many-1, nil, values, offsets...))
-	if size := len(bomb.Pieces[0].Bytes); size > 40*mib/1000 {
+	bomb := apptest.NewCraftedLog(apptest.ValueBatch(compress.Zstd, 0, 0, nil, map[int64][]byte{0: append(apptest.EventAt(0), bytes.Repeat([]byte{' '}, 40*mib)...)}, 0), apptest.EventBatch(1, 1))
+	packed := apptest.NewCraftedLog(apptest.ValueBatch(compress.Zstd, 0, many-1, nil, values, offsets...))
+	if size := len(bomb.Batches[0].Bytes); size > 40*mib/1000 {
 		t.Fatalf("the bomb has %d bytes: it does not unpack to a thousand times that", size)
 	}
 	apptest.InVirtualTime(t, 2, func(w *apptest.World) {
-		w.Serve(bomb, packed)
+		w.ServeLogs(bomb, packed)
 		before := live()
 		r := w.Start()
 		most := int64(0)
@@ -146,6 +146,6 @@ func TestABatchThatUnpacksToMuchTakesNoMemory(t *testing.T) {
 		if n := m1.TotalAlloc - m0.TotalAlloc; n > 60*mib {
 			t.Errorf("%d MiB allocated in a minute in which only the bomb was tried", n/mib)
 		}
-		apptest.Settle()
+		apptest.EndLongPolls()
 	})
 }

@@ -57,13 +57,13 @@ func (s readerSight) text(c realLog) string {
 	if len(want) > 0 && len(missing) == len(want) {
 		said = append(said, "gives none of the events")
 	} else if len(missing) > 0 {
-		said = append(said, "never gives "+apptest.OffsetsText(missing))
+		said = append(said, "never gives "+apptest.FormatOffsets(missing))
 	}
 	if len(wrong) > 0 {
-		said = append(said, "gives "+apptest.OffsetsText(wrong)+", which it should not")
+		said = append(said, "gives "+apptest.FormatOffsets(wrong)+", which it should not")
 	}
 	if len(again) > 0 {
-		said = append(said, "gives "+apptest.OffsetsText(again)+" again and again")
+		said = append(said, "gives "+apptest.FormatOffsets(again)+" again and again")
 	}
 	if s.fetches > int(s.took.Seconds())*20 {
 		said = append(said, "asks the broker without a pause")

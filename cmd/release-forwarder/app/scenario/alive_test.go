@@ -246,7 +246,7 @@ func outages() map[string]func(w *world) (r *apptest.Replica) {
 			})
 		}),
 		"held records fill the bound of gaps": func(w *world) *apptest.Replica {
-			w.Failing(func(flow string) bool {
+			w.FailFlows(func(flow string) bool {
 				var orderKey, n int
 				_, _ = fmt.Sscanf(flow, "F-%d-%d", &orderKey, &n)
 				return orderKey%2 == 0

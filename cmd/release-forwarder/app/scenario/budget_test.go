@@ -81,20 +81,20 @@ func TestWhichFailuresCountForTheBudget(t *testing.T) {
 						others++
 					}
 				}
-				w.Produce(0, apptest.OfLot("x", 0))
+				w.Produce(0, apptest.EventOfLot("x", 0))
 				w.Until("its request", func() bool { return w.Platform.Stats().Received == 1 })
 				began := time.Now()
 				at := func(d time.Duration) { time.Sleep(d - time.Since(began)) }
 				accept(c.accepted)
 				if c.ofLot {
-					w.Produce(0, apptest.OfLot("x", 2))
+					w.Produce(0, apptest.EventOfLot("x", 2))
 				}
 				at(2 * time.Second)
 				for n := range c.failed {
-					w.Produce(0, apptest.OfLot("ill", 2*n))
+					w.Produce(0, apptest.EventOfLot("ill", 2*n))
 				}
 				for n := range c.refused {
-					w.Produce(0, apptest.OfLot("never", 2*n))
+					w.Produce(0, apptest.EventOfLot("never", 2*n))
 				}
 				at(4*time.Second - 200*time.Millisecond)
 				well.Store(c.heals)
@@ -139,7 +139,7 @@ func TestTheLastFailureOfTheBudgetMakesTheDeadLetter(t *testing.T) {
 				}
 				w.Until("the limit", func() bool { return w.Platform.Stats().Accepted == others })
 				for n := range c.poison {
-					w.Produce(0, apptest.OfLot("ill", 2*n))
+					w.Produce(0, apptest.EventOfLot("ill", 2*n))
 				}
 				for w.DeadLetterCount() == 0 && others < 60000 {
 					for range 20 {
@@ -153,8 +153,8 @@ func TestTheLastFailureOfTheBudgetMakesTheDeadLetter(t *testing.T) {
 				if len(deadLetters) == 0 {
 					t.Fatal("no dead letter")
 				}
-				if l := deadLetters[0]; apptest.Header(l, "reason") != "budget-exhausted" || apptest.Header(l, "attempts") != c.want {
-					t.Errorf("%s after %s attempts, want %s", apptest.Header(l, "reason"), apptest.Header(l, "attempts"), c.want)
+				if l := deadLetters[0]; apptest.DeadLetterHeader(l, "reason") != "budget-exhausted" || apptest.DeadLetterHeader(l, "attempts") != c.want {
+					t.Errorf("%s after %s attempts, want %s", apptest.DeadLetterHeader(l, "reason"), apptest.DeadLetterHeader(l, "attempts"), c.want)
 				}
 			})
 		})
@@ -192,11 +192,11 @@ func TestADeliveryOlderThanAnOutagesEndWaitsAlone(t *testing.T) {
 				})
 				r := w.Start("UPSTREAM_RETRY_MAX", "0", "RETRY_BACKOFF_MIN", "1s")
 				w.Until("the start", func() bool { return w.Committed(0) == 0 })
-				w.Produce(0, apptest.OfLot("x", 0))
+				w.Produce(0, apptest.EventOfLot("x", 0))
 				w.Until("its second request", func() bool { return w.Platform.Stats().Received == 2 })
 				answered := w.Platform.Requests()[1].At.Add(4 * time.Second)
 				for n := range 5 {
-					w.Produce(0, apptest.OfLot("ill", 2*n))
+					w.Produce(0, apptest.EventOfLot("ill", 2*n))
 				}
 				time.Sleep(1500 * time.Millisecond)
 				if !r.Snapshot().CircuitOpen {
@@ -253,7 +253,7 @@ func TestALotIsTriedAgainAfterAnOutage(t *testing.T) {
 		r := w.Start("UPSTREAM_RETRY_MAX", "0")
 		w.Until("the start", func() bool { return w.Committed(0) == 0 })
 		for n := range 5 {
-			w.Produce(0, apptest.OfLot("bad", 2*n), apptest.OfLot("good", 2*n))
+			w.Produce(0, apptest.EventOfLot("bad", 2*n), apptest.EventOfLot("good", 2*n))
 			time.Sleep(time.Second)
 		}
 		w.Until("the lot's outage", func() bool { return len(r.Snapshot().RefusedLots) == 1 })
@@ -262,7 +262,7 @@ func TestALotIsTriedAgainAfterAnOutage(t *testing.T) {
 		w.Until("its attempt", func() bool { return w.Platform.Stats().Received > before })
 		ill.Store(true)
 		for n := range 5 {
-			w.Produce(0, apptest.OfLot("good", 100+2*n))
+			w.Produce(0, apptest.EventOfLot("good", 100+2*n))
 		}
 		time.Sleep(time.Second)
 		if !r.Snapshot().CircuitOpen {

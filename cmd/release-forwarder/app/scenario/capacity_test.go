@@ -20,7 +20,7 @@ func (w *world) servesAtMost(k *atomic.Int64, takes time.Duration) (refused *ato
 			open.Add(-1) // there is room before the client knows
 		}
 	}
-	w.Answering.Store(&answering)
+	w.OnAnswer.Store(&answering)
 	w.Platform.Script(func(*platform.Request) *platform.Reply {
 		if open.Add(1) > k.Load() {
 			open.Add(-1)

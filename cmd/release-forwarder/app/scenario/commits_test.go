@@ -46,7 +46,7 @@ func TestACommitRefusedAsTooLargeIsReported(t *testing.T) {
 						t.Fatalf("the banner says %s", s.Condition)
 					}
 				}
-				lines := w.LinesOf("request-refused")
+				lines := w.LogLines("request-refused")
 				if len(lines) < 10 || len(lines) > 110 {
 					t.Errorf("%d lines in 10 minutes", len(lines))
 				}
@@ -161,7 +161,7 @@ func TestTooLargeMetadataLeavesTheWatermark(t *testing.T) {
 				return m != nil && len(*m) > 8
 			},
 		})
-		w.Failing(func(flow string) bool { return flow == "F-50-0" })
+		w.FailFlows(func(flow string) bool { return flow == "F-50-0" })
 		w.Backlog(1, 100)
 		r := w.Start()
 		w.Until("the watermark", func() bool { return w.Committed(0) == 50 })
@@ -223,7 +223,7 @@ func TestCommitsAreRenewedThroughRebalances(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		r := w.Start()
 		w.Until("the group", w.AllCommitted(1, 0))
-		w.Produce(0, apptest.OfLot("good", 0))
+		w.Produce(0, apptest.EventOfLot("good", 0))
 		w.Until("the commit", w.AllCommitted(1, 1))
 		var commits atomic.Int32
 		w.Cluster.ControlKey(int16(kmsg.OffsetCommit), func(kmsg.Request) (kmsg.Response, error, bool) {
@@ -247,16 +247,16 @@ func TestRefusedCommitsRepeatNothingOnOneReplica(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
 		r := w.Start()
 		w.Until("the group", func() bool { return w.Committed(0) == 0 && w.Committed(1) == 0 })
-		w.Failing(func(flow string) bool { return flow == "F-3-0" })
+		w.FailFlows(func(flow string) bool { return flow == "F-3-0" })
 		refused := w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.CoordinatorNotAvailable, Count: -1})
 		for i := range 200 {
 			w.Produce(int32(i%2), apptest.Event(i, 0))
 		}
 		w.Until("the acceptances", func() bool { return w.Platform.Stats().Accepted == 199 })
-		w.Loses()
+		w.ForgetMember()
 		time.Sleep(10 * time.Second)
 		refused.Remove()
-		w.Failing(func(string) bool { return false })
+		w.FailFlows(func(string) bool { return false })
 		w.Until("the commits", func() bool { return w.Committed(0) == 100 && w.Committed(1) == 100 }, 2*time.Minute)
 		w.End(r)
 		if !strings.Contains(w.Log.String(), `"why":"fenced"`) {

@@ -25,9 +25,9 @@ func TestTwoUncleanElectionsSkipNothing(t *testing.T) {
 				w.Until("the commit", w.AllCommitted(1, 50))
 				w.End(m.Replica)
 				w.singly(100, 130) // at 50 to 79, which nobody has read
-				folder := filepath.Join(w.Folder, "partitions", apptest.EventTopic+"-0")
+				folder := filepath.Join(w.LogFolder, "partitions", apptest.EventTopic+"-0")
 				w.Epochs.Mu.Lock()
-				began := slices.Clone(w.Epochs.Began[0])
+				began := slices.Clone(w.Epochs.Starts[0])
 				w.Epochs.Mu.Unlock()
 				w.Cluster.Close()
 				saved := map[string][]byte{}
@@ -38,7 +38,7 @@ func TestTwoUncleanElectionsSkipNothing(t *testing.T) {
 					}
 					saved[name] = b
 				}
-				w.OpenBrokers()
+				w.StartBrokers()
 				w.renew()
 				w.truncate(50)
 				w.singly(newFrom, newFrom+100)
@@ -58,13 +58,13 @@ func TestTwoUncleanElectionsSkipNothing(t *testing.T) {
 					t.Fatal(err)
 				}
 				w.Epochs.Mu.Lock()
-				w.Epochs.Began[0] = began
+				w.Epochs.Starts[0] = began
 				w.Epochs.Mu.Unlock()
-				w.OpenBrokers()
-				w.Raise(before + 1)
+				w.StartBrokers()
+				w.RaiseEpoch(before + 1)
 				w.Epochs.Mu.Lock()
 				// It leads in the last of these epochs alone.
-				w.Epochs.Began[0] = slices.DeleteFunc(w.Epochs.Began[0], func(b apptest.Beginning) bool { return b.Epoch > began[len(began)-1].Epoch && b.Epoch <= before })
+				w.Epochs.Starts[0] = slices.DeleteFunc(w.Epochs.Starts[0], func(b apptest.EpochStart) bool { return b.Epoch > began[len(began)-1].Epoch && b.Epoch <= before })
 				w.Epochs.Mu.Unlock()
 				w.renew()
 				w.singly(2*newFrom, 2*newFrom+5)

@@ -32,7 +32,7 @@ func (w *world) heldInFront() (release func()) {
 
 func (w *world) moveLeader() {
 	w.T.Helper()
-	w.Raise(w.Cluster.PartitionInfo(apptest.EventTopic, 0).Epoch + 1)
+	w.RaiseEpoch(w.Cluster.PartitionInfo(apptest.EventTopic, 0).Epoch + 1)
 }
 
 var inGeneration = []string{"KAFKA_HEARTBEAT_INTERVAL", "10s", "KAFKA_SESSION_TIMEOUT", "45s"}
@@ -135,9 +135,9 @@ func TestAnUnknownEpochIsAnotherLog(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inVirtualTimeWith(t, 1, platform.Config{}, func(w *world) {
-				w.Raise(3)
+				w.RaiseEpoch(3)
 				if !c.stopped {
-					w.Failing(func(string) bool { return true })
+					w.FailFlows(func(string) bool { return true })
 				}
 				r := w.Start(c.settings...)
 				w.orderKeys(0, 50)
@@ -153,7 +153,7 @@ func TestAnUnknownEpochIsAnotherLog(t *testing.T) {
 				w.inTransaction(kgo.TryCommit, newFrom, newFrom+49) // a marker where the last record lay
 				w.orderKeys(2*newFrom, 2*newFrom+100)
 				if c.stopped {
-					w.CommitWith(w.Kafka, before.At, before.LeaderEpoch, before.Metadata)
+					w.CommitWithEpoch(w.Kafka, before.At, before.LeaderEpoch, before.Metadata)
 					r = w.Start(c.settings...)
 				}
 				time.Sleep(time.Minute)
@@ -220,7 +220,7 @@ func TestOldMetadataIsNotBelieved(t *testing.T) {
 		t.Run("the topic was made anew/"+broker, func(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {
 				r := w.Start("CONSUMER_MAX_PENDING", "50")
-				w.Failing(func(string) bool { return true })
+				w.FailFlows(func(string) bool { return true })
 				w.orderKeys(0, 100)
 				time.Sleep(30 * time.Second)
 				freeze, fresh := w.old(node)
@@ -295,7 +295,7 @@ func TestAFetchThatDivergesSkipsNothing(t *testing.T) {
 	for _, place := range []string{"below the position", "between the last record and the position", "below the end of which is known, reading paused"} {
 		t.Run(place, func(t *testing.T) {
 			onDisk(t, func(w *world) {
-				w.Epochs.Diverging = true
+				w.Epochs.ReportDivergence = true
 				p := cutPlaces[place]
 				m := w.startMortal(append(slices.Clone(inGeneration), p.settings...)...)
 				release := p.write(w)
@@ -305,7 +305,7 @@ func TestAFetchThatDivergesSkipsNothing(t *testing.T) {
 				w.caughtUp()
 				w.End(m.Replica)
 				w.witness(p.gone)
-				t.Logf("%d fetches were told", w.Epochs.Told)
+				t.Logf("%d fetches were told", w.Epochs.Diverged)
 			})
 		})
 	}
@@ -343,7 +343,7 @@ func TestALogThatIsTheSameIsReadOn(t *testing.T) {
 				if s := w.Platform.Stats(); s.Received != 200 {
 					t.Errorf("%d requests for 200 events", s.Received)
 				}
-				if n := r.Snapshot().Dropped; n != 0 || strings.Contains(w.Log.String(), apptest.AnotherLog) {
+				if n := r.Snapshot().Dropped; n != 0 || strings.Contains(w.Log.String(), apptest.AnotherLogLine) {
 					t.Errorf("taken for another log, %d dropped", n)
 				}
 			})

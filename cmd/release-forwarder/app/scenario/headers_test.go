@@ -106,9 +106,9 @@ func TestARecordOfTooManyHeadersIsADeadLetter(t *testing.T) {
 			t.Fatalf("%d dead letters", len(deadLetters))
 		}
 		l := deadLetters[0]
-		if string(l.Value) != apptest.Event(1, 1) || apptest.Header(l, "reason") != "too-long" || apptest.Header(l, "stage") != "mapping" || apptest.Header(l, "field") != "headers" ||
-			apptest.Header(l, "message") != "headers: 1000000, at most 4096; the dead letter keeps the first 4096" || apptest.Header(l, "redrives") != "3" {
-			t.Errorf("the dead letter says %q, %q, %q, %q", apptest.Header(l, "reason"), apptest.Header(l, "field"), apptest.Header(l, "message"), apptest.Header(l, "redrives"))
+		if string(l.Value) != apptest.Event(1, 1) || apptest.DeadLetterHeader(l, "reason") != "too-long" || apptest.DeadLetterHeader(l, "stage") != "mapping" || apptest.DeadLetterHeader(l, "field") != "headers" ||
+			apptest.DeadLetterHeader(l, "message") != "headers: 1000000, at most 4096; the dead letter keeps the first 4096" || apptest.DeadLetterHeader(l, "redrives") != "3" {
+			t.Errorf("the dead letter says %q, %q, %q, %q", apptest.DeadLetterHeader(l, "reason"), apptest.DeadLetterHeader(l, "field"), apptest.DeadLetterHeader(l, "message"), apptest.DeadLetterHeader(l, "redrives"))
 		}
 		if n := len(l.Headers); n < 4096 || n > 4096+20 || l.Headers[4095].Key != "5" {
 			t.Errorf("%d headers", n)
@@ -182,14 +182,14 @@ func TestARecordTooLargeToReadStopsItsPartition(t *testing.T) {
 		if at := w.Committed(0); at != 1 {
 			t.Errorf("committed %d, past what cannot be read", at)
 		}
-		if len(w.LinesOf("log-unreadable")) == 0 {
+		if len(w.LogLines("log-unreadable")) == 0 {
 			t.Error("nothing says why it stands")
 		}
 		w.End(r)
 		r = w.Start("KAFKA_MAX_RECORD_BYTES", "10MiB")
 		w.Until("the rest", func() bool { return w.Committed(0) == 13 }, 5*time.Minute)
 		w.End(r)
-		if l := w.DeadLetters(); len(l) != 1 || len(l[0].Value) != 40_000_000 || apptest.Header(l[0], "reason") != "invalid-json" {
+		if l := w.DeadLetters(); len(l) != 1 || len(l[0].Value) != 40_000_000 || apptest.DeadLetterHeader(l[0], "reason") != "invalid-json" {
 			t.Errorf("%d dead letters", len(l))
 		}
 	})

@@ -12,14 +12,14 @@ import (
 func TestAnOperatorGivesUpWhatIsOld(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.Platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Status: 500, Body: `{"code":"500"}`} })
-		w.Produce(0, apptest.OfLot("a", 0), apptest.OfLot("a", 2))
+		w.Produce(0, apptest.EventOfLot("a", 0), apptest.EventOfLot("a", 2))
 		time.Sleep(time.Hour)
-		w.Produce(0, apptest.OfLot("a", 4))
+		w.Produce(0, apptest.EventOfLot("a", 4))
 		r := w.Start("DLQ_HELD_BEFORE", time.Now().Add(-time.Minute).UTC().Format(time.RFC3339))
 		w.Until("the commit", func() bool { return w.Committed(0) == 2 })
 		time.Sleep(time.Minute)
 		w.End(r)
-		if l := w.DeadLetters(); len(l) != 2 || apptest.Header(l[0], "reason") != "by-operator" || apptest.Header(l[0], "code") != "500" {
+		if l := w.DeadLetters(); len(l) != 2 || apptest.DeadLetterHeader(l[0], "reason") != "by-operator" || apptest.DeadLetterHeader(l[0], "code") != "500" {
 			t.Errorf("dead letters %v", l)
 		}
 	})
@@ -40,7 +40,7 @@ func TestWhatAnOperatorGivesUpIsNotPaced(t *testing.T) {
 		w.End(r)
 		deadLetters := w.DeadLetters()
 		for _, l := range deadLetters {
-			if reason := apptest.Header(l, "reason"); reason != "by-operator" {
+			if reason := apptest.DeadLetterHeader(l, "reason"); reason != "by-operator" {
 				t.Fatalf("reason %s", reason)
 			}
 		}

@@ -29,7 +29,7 @@ func (w *world) minutes(n int, partitions int32, each int, do func()) {
 	for m := 1; m <= n; m++ {
 		time.Sleep(time.Minute)
 		for p := range partitions {
-			w.Produce(p, apptest.OfLot("good", 1000+2*m))
+			w.Produce(p, apptest.EventOfLot("good", 1000+2*m))
 		}
 		if each > 0 && m%each == 0 {
 			do()
@@ -39,7 +39,7 @@ func (w *world) minutes(n int, partitions int32, each int, do func()) {
 
 func since(t *testing.T, l *kgo.Record, name string, begun time.Time) time.Duration {
 	t.Helper()
-	at, err := time.Parse(time.RFC3339, apptest.Header(l, name))
+	at, err := time.Parse(time.RFC3339, apptest.DeadLetterHeader(l, name))
 	if err != nil {
 		t.Fatalf("header %s: %v", name, err)
 	}
@@ -51,13 +51,13 @@ func TestLotHoldMaxCountsThroughRebalances(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.refuseLot("bad")
 		r := w.Start("LOT_HOLD_MAX", "1h")
-		w.Produce(0, apptest.OfLot("good", 0))
+		w.Produce(0, apptest.EventOfLot("good", 0))
 		time.Sleep(time.Second)
 		begun := time.Now()
-		w.Produce(0, apptest.OfLot("bad", 0), apptest.OfLot("bad", 1), apptest.OfLot("bad", 2), apptest.OfLot("good", 10))
+		w.Produce(0, apptest.EventOfLot("bad", 0), apptest.EventOfLot("bad", 1), apptest.EventOfLot("bad", 2), apptest.EventOfLot("good", 10))
 		w.minutes(30, 1, 7, w.Rebalance)
 		generation := r.Snapshot().Engine.Generation
-		w.Produce(0, apptest.OfLot("bad", 4)) // begins to wait later
+		w.Produce(0, apptest.EventOfLot("bad", 4)) // begins to wait later
 		w.minutes(28, 1, 7, w.Rebalance)
 		if n := w.DeadLetterCount(); n != 0 {
 			t.Errorf("%d dead letters before LOT_HOLD_MAX", n)
@@ -80,8 +80,8 @@ func TestLotHoldMaxCountsThroughRebalances(t *testing.T) {
 			t.Fatalf("%d dead letters, want 4", len(deadLetters))
 		}
 		for _, l := range deadLetters {
-			if apptest.Header(l, "reason") != "lot-refused" {
-				t.Errorf("reason %s", apptest.Header(l, "reason"))
+			if apptest.DeadLetterHeader(l, "reason") != "lot-refused" {
+				t.Errorf("reason %s", apptest.DeadLetterHeader(l, "reason"))
 			}
 		}
 		if first := since(t, deadLetters[0], "first.attempt", begun); first > time.Minute {
@@ -97,10 +97,10 @@ func TestLotHoldMaxBeginsAgainOnAnotherReplica(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
 		w.refuseLot("bad")
 		first := w.Start("LOT_HOLD_MAX", "1h")
-		w.Produce(0, apptest.OfLot("good", 0))
+		w.Produce(0, apptest.EventOfLot("good", 0))
 		time.Sleep(time.Second)
 		for p := range int32(2) {
-			w.Produce(p, apptest.OfLot("bad", int(p)), apptest.OfLot("good", 10))
+			w.Produce(p, apptest.EventOfLot("bad", int(p)), apptest.EventOfLot("good", 10))
 		}
 		w.minutes(20, 2, 0, nil)
 		second := w.Start("LOT_HOLD_MAX", "1h")
@@ -117,7 +117,7 @@ func TestLotHoldMaxBeginsAgainOnAnotherReplica(t *testing.T) {
 		}
 		w.minutes(10, 2, 0, nil)
 		deadLetters := w.DeadLetters()
-		if len(deadLetters) != 1 || apptest.Header(deadLetters[0], "partition") == strconv.Itoa(int(moved)) {
+		if len(deadLetters) != 1 || apptest.DeadLetterHeader(deadLetters[0], "partition") == strconv.Itoa(int(moved)) {
 			t.Fatalf("after 65 minutes %d dead letters, want that of the partition that stayed", len(deadLetters))
 		}
 		w.minutes(30, 2, 0, nil)
@@ -135,7 +135,7 @@ func TestLotHoldMaxBeginsAgainOnAnotherReplica(t *testing.T) {
 // A rebalance does not give a record its budget back, as long as its partition stays.
 func TestABudgetSurvivesRebalances(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		w.Refuse("S-1")
+		w.FailOrderKey("S-1")
 		r := w.Start("RETRY_BUDGET", "6", "RETRY_BACKOFF_MAX", "10s")
 		w.Until("the group", w.AllCommitted(1, 0))
 		begun := time.Now()
@@ -151,11 +151,11 @@ func TestABudgetSurvivesRebalances(t *testing.T) {
 		}
 		w.End(r)
 		deadLetters := w.DeadLetters()
-		if len(deadLetters) != 1 || apptest.Header(deadLetters[0], "reason") != "budget-exhausted" {
+		if len(deadLetters) != 1 || apptest.DeadLetterHeader(deadLetters[0], "reason") != "budget-exhausted" {
 			t.Fatalf("%d dead letters, want one", len(deadLetters))
 		}
 		// Six failures that count, and two quick retries of the first.
-		if n, err := strconv.Atoi(apptest.Header(deadLetters[0], "attempts")); err != nil || n < 8 {
+		if n, err := strconv.Atoi(apptest.DeadLetterHeader(deadLetters[0], "attempts")); err != nil || n < 8 {
 			t.Errorf("the dead letter tells of %d attempts, %v", n, err)
 		}
 		if first := since(t, deadLetters[0], "first.attempt", begun); first > time.Second {
@@ -170,10 +170,10 @@ func TestABudgetSurvivesRebalances(t *testing.T) {
 // A record without a believable timestamp ages from when it was first read, through rebalances.
 func TestAnAgeWithoutTimestampSurvivesRebalances(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		w.Refuse("S-1")
+		w.FailOrderKey("S-1")
 		r := w.Start()
 		w.Until("the group", w.AllCommitted(1, 0))
-		w.ProduceDated(0, apptest.Event(1, 0), time.UnixMilli(1)) // of 1970
+		w.ProduceAt(0, apptest.Event(1, 0), time.UnixMilli(1)) // of 1970
 		for range 6 {
 			time.Sleep(10 * time.Minute)
 			w.Rebalance()
@@ -193,9 +193,9 @@ func TestNoLotIsGivenUpWithoutAnAcceptance(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.refuseLot("bad")
 		r := w.Start("LOT_HOLD_MAX", "1h", "RETRY_BACKOFF_MIN", "5s")
-		w.Produce(0, apptest.OfLot("bad", 0))
+		w.Produce(0, apptest.EventOfLot("bad", 0))
 		time.Sleep(time.Second)
-		w.Produce(0, apptest.OfLot("good", 10))
+		w.Produce(0, apptest.EventOfLot("good", 10))
 		w.Until("the lot is refused", func() bool { return len(r.Snapshot().RefusedLots) == 1 })
 		for range 6 {
 			time.Sleep(25 * time.Minute)
@@ -204,7 +204,7 @@ func TestNoLotIsGivenUpWithoutAnAcceptance(t *testing.T) {
 		if n := w.DeadLetterCount(); n != 0 {
 			t.Errorf("%d dead letters while nothing was accepted", n)
 		}
-		w.Produce(0, apptest.OfLot("good", 12))
+		w.Produce(0, apptest.EventOfLot("good", 12))
 		w.Until("the dead letter", func() bool { return w.DeadLetterCount() == 1 }, 35*time.Second)
 		w.End(r)
 	})
@@ -213,7 +213,7 @@ func TestNoLotIsGivenUpWithoutAnAcceptance(t *testing.T) {
 // A record that is held for hours delays no other, and a kill repeats nothing that was accepted.
 func TestARecordHeldForHoursDelaysNoOther(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		w.Failing(func(flow string) bool { return flow == "F-0-0" })
+		w.FailFlows(func(flow string) bool { return flow == "F-0-0" })
 		link := w.Net.NewLink(1)
 		r := w.StartOn(link.Dial, "RETRY_BUDGET", "0")
 		sent := 0
@@ -234,7 +234,7 @@ func TestARecordHeldForHoursDelaysNoOther(t *testing.T) {
 		w.End(r)
 		r = w.Start()
 		time.Sleep(2 * time.Minute)
-		w.Failing(func(string) bool { return false })
+		w.FailFlows(func(string) bool { return false })
 		w.Until("the held one", w.AllCommitted(1, int64(sent)), 2*time.Minute)
 		w.End(r)
 		if s := w.Platform.Stats(); s.Accepted != sent || s.Repeated != 0 {

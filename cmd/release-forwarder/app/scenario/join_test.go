@@ -60,7 +60,7 @@ func TestAReplicaOutsideTheGroupSaysSo(t *testing.T) {
 		well := func() bool { return r.Status().Condition.Kind == admin.Well }
 		w.Until("the group", well)
 		again := w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, Err: kerr.RebalanceInProgress, TopLevel: true, Count: -1})
-		w.Loses()
+		w.ForgetMember()
 		time.Sleep(10 * time.Second)
 		banner(admin.Rebalancing)
 		time.Sleep(70 * time.Second) // KAFKA_REBALANCE_TIMEOUT + 10s
@@ -107,7 +107,7 @@ func TestAJoinThatFailsSaysWhyAndWhatToDo(t *testing.T) {
 				}
 				refused.Remove()
 				w.Until("a generation", func() bool { return len(r.Snapshot().Engine.Partitions) == 1 })
-				if kind := r.Says(); kind == admin.OutsideGroup {
+				if kind := r.ConditionKind(); kind == admin.OutsideGroup {
 					t.Error("it is still said")
 				}
 				lines := 0

@@ -42,7 +42,7 @@ func TestAWaitingLargeRecordDelaysNoOther(t *testing.T) {
 	}{
 		"its lot is refused": {largeOf("refused", 1), func(w *world) { w.refusesLot("refused") }},
 		"it fails": {largeOf("lot-1", 1), func(w *world) {
-			w.Failing(func(flow string) bool { return flow == "F-1-0" })
+			w.FailFlows(func(flow string) bool { return flow == "F-1-0" })
 		}},
 		"its dead letter cannot be written": {`{"park_uuid":"lot","parking_serial":"S","camera":"` + strings.Repeat("x", 100<<10) + `"}`, func(w *world) {
 			w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: apptest.DeadLetterTopic, Err: kerr.NotEnoughReplicas, Count: -1})
@@ -155,10 +155,10 @@ func TestALargeRecordThatKafkaDropsIsCounted(t *testing.T) {
 		w.Until("the others", func() bool { return w.Platform.Stats().Accepted == 4 })
 		away := w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: apptest.EventTopic, Err: kerr.KafkaStorageError, Count: -1})
 		time.Sleep(10 * time.Minute)
-		if n := len(w.LinesOf("large-unreadable")); n == 0 || n > 50 {
+		if n := len(w.LogLines("large-unreadable")); n == 0 || n > 50 {
 			t.Errorf("%d lines in ten minutes say that it cannot be read", n)
 		}
-		if n := len(w.LinesOf("large-dropped")); n != 0 {
+		if n := len(w.LogLines("large-dropped")); n != 0 {
 			t.Error("a record is reported as dropped that is in the log")
 		}
 		away.Remove()
@@ -166,7 +166,7 @@ func TestALargeRecordThatKafkaDropsIsCounted(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.Until("the commit", w.AllCommitted(1, 5), 5*time.Minute)
-		lines := w.LinesOf("large-dropped")
+		lines := w.LogLines("large-dropped")
 		if len(lines) != 1 || lines[0]["from"] != 1.0 || lines[0]["to"] != 2.0 || lines[0]["count"] != 1.0 {
 			t.Errorf("the log says %v", lines)
 		}
@@ -196,7 +196,7 @@ func TestATopicIsRecreatedWhileALargeRecordWaits(t *testing.T) {
 		}
 		w.Until("the new ones", func() bool { return w.Platform.Stats().Accepted == 12 }, 10*time.Minute)
 		w.Until("the commit", w.AllCommitted(1, 10), 10*time.Minute)
-		if n := len(w.LinesOf("large-dropped")); n != 1 {
+		if n := len(w.LogLines("large-dropped")); n != 1 {
 			t.Errorf("%d records are reported as dropped while they waited, want 1: another one lies at its place", n)
 		}
 		w.End(r)
@@ -224,7 +224,7 @@ func TestTheNextOwnerSendsAWaitingLargeRecord(t *testing.T) {
 // A held record above KAFKA_MAX_RECORD_BYTES does not stop its partition for good.
 func TestAHeldLargeRecordStopsNoPartition(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		w.Failing(func(flow string) bool { return flow == "F-1-0" })
+		w.FailFlows(func(flow string) bool { return flow == "F-1-0" })
 		r := w.Start("KAFKA_MAX_RECORD_BYTES", "64KiB")
 		w.Produce(0, apptest.Event(0, 0), padded(1, 0, 100<<10))
 		for i := range 100 {
@@ -239,7 +239,7 @@ func TestAHeldLargeRecordStopsNoPartition(t *testing.T) {
 // A large record behind a held one is sent, and so is what follows it.
 func TestALargeRecordBehindAHeldOneIsSent(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		w.Failing(func(flow string) bool { return flow == "F-1-0" })
+		w.FailFlows(func(flow string) bool { return flow == "F-1-0" })
 		r := w.Start("KAFKA_MAX_RECORD_BYTES", "64KiB")
 		w.Produce(0, apptest.Event(1, 0), padded(2, 0, 100<<10))
 		for i := range 100 {

@@ -46,11 +46,11 @@ func TestLogLinesAreFew(t *testing.T) {
 	})
 	t.Run("10,000 records that the platform fails", func(t *testing.T) {
 		inVirtualTime(t, 4, func(w *world) {
-			w.Failing(func(string) bool { return true })
+			w.FailFlows(func(string) bool { return true })
 			w.Backlog(4, 2500)
 			r := w.Start()
 			time.Sleep(10 * time.Minute)
-			w.Failing(func(string) bool { return false })
+			w.FailFlows(func(string) bool { return false })
 			w.Until("the backlog", w.AllCommitted(4, 2500), time.Minute)
 			w.End(r)
 			if n := w.Log.Lines(); n >= 1000 {

@@ -25,7 +25,7 @@ func TestARefusedLotDelaysNoOther(t *testing.T) {
 		const rounds = 240 // as many fit into half of the gaps a commit can tell of
 		begun := time.Now()
 		for n := range rounds {
-			w.Produce(0, apptest.OfLot("bad", n), apptest.OfLot("good-1", n), apptest.OfLot("good-2", n))
+			w.Produce(0, apptest.EventOfLot("bad", n), apptest.EventOfLot("good-1", n), apptest.EventOfLot("good-2", n))
 			time.Sleep(15 * time.Second)
 		}
 		w.Until("the others", func() bool { return w.Platform.Stats().Accepted == 2*rounds })
@@ -81,7 +81,7 @@ func TestRecordsOfARefusedLotKeepToHalfOfTheBounds(t *testing.T) {
 		})
 		r := w.Start("CONSUMER_MAX_PENDING", "200")
 		for n := range 300 {
-			w.Produce(0, apptest.OfLot("bad", 2*n), apptest.OfLot("good", n))
+			w.Produce(0, apptest.EventOfLot("bad", 2*n), apptest.EventOfLot("good", n))
 			time.Sleep(time.Second)
 		}
 		w.Until("the others", func() bool { return w.Platform.Stats().Accepted == 300 })
@@ -92,11 +92,11 @@ func TestRecordsOfARefusedLotKeepToHalfOfTheBounds(t *testing.T) {
 			t.Errorf("%d dead letters, want those of 300 that do not fit into 100", n)
 		}
 		for i, l := range deadLetters {
-			if apptest.Header(l, "reason") != "lot-refused" {
-				t.Fatalf("reason %s", apptest.Header(l, "reason"))
+			if apptest.DeadLetterHeader(l, "reason") != "lot-refused" {
+				t.Fatalf("reason %s", apptest.DeadLetterHeader(l, "reason"))
 			}
-			if i > 0 && len(apptest.Header(l, "offset")) == len(apptest.Header(deadLetters[i-1], "offset")) && apptest.Header(l, "offset") < apptest.Header(deadLetters[i-1], "offset") {
-				t.Errorf("offset %s given up after %s: not the longest waiting", apptest.Header(l, "offset"), apptest.Header(deadLetters[i-1], "offset"))
+			if i > 0 && len(apptest.DeadLetterHeader(l, "offset")) == len(apptest.DeadLetterHeader(deadLetters[i-1], "offset")) && apptest.DeadLetterHeader(l, "offset") < apptest.DeadLetterHeader(deadLetters[i-1], "offset") {
+				t.Errorf("offset %s given up after %s: not the longest waiting", apptest.DeadLetterHeader(l, "offset"), apptest.DeadLetterHeader(deadLetters[i-1], "offset"))
 			}
 		}
 	})
@@ -112,19 +112,19 @@ func TestALotIsGivenUpOnlyWhileOthersAreAccepted(t *testing.T) {
 			return nil
 		})
 		r := w.Start("LOT_HOLD_MAX", "1h")
-		w.Produce(0, apptest.OfLot("good", 0))
+		w.Produce(0, apptest.EventOfLot("good", 0))
 		time.Sleep(time.Second)
 		for n := range 5 {
-			w.Produce(0, apptest.OfLot("bad", 2*n), apptest.OfLot("good", 1+n))
+			w.Produce(0, apptest.EventOfLot("bad", 2*n), apptest.EventOfLot("good", 1+n))
 		}
 		time.Sleep(50 * time.Minute)
 		if l := w.DeadLetters(); len(l) != 0 {
 			t.Errorf("%d dead letters before LOT_HOLD_MAX", len(l))
 		}
-		w.Produce(0, apptest.OfLot("good", 100))
+		w.Produce(0, apptest.EventOfLot("good", 100))
 		w.Until("the commit", func() bool { return w.Committed(0) == 12 }, 15*time.Minute)
 		w.End(r)
-		if l := w.DeadLetters(); len(l) != 5 || apptest.Header(l[0], "reason") != "lot-refused" {
+		if l := w.DeadLetters(); len(l) != 5 || apptest.DeadLetterHeader(l[0], "reason") != "lot-refused" {
 			t.Errorf("dead letters %v", l)
 		}
 	})
@@ -148,9 +148,9 @@ func TestOneLotOfTenRefusedForSixHours(t *testing.T) {
 		begun := time.Now()
 		good := 0
 		for n := range rounds {
-			values := []string{apptest.OfLot("bad", n)}
+			values := []string{apptest.EventOfLot("bad", n)}
 			for lot := range 9 {
-				values = append(values, apptest.OfLot(fmt.Sprintf("good-%d", lot), n))
+				values = append(values, apptest.EventOfLot(fmt.Sprintf("good-%d", lot), n))
 			}
 			good += 9
 			w.Produce(0, values...)

@@ -44,7 +44,7 @@ func (w *world) watchCommitted(partitions int32) (end func()) {
 // A partition that comes back within a second keeps the order of its held order key, and repeats nothing.
 func TestAPartitionThatComesBackKeepsItsOrder(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		w.Refuse("S-1")
+		w.FailOrderKey("S-1")
 		r := w.Start("KAFKA_HEARTBEAT_INTERVAL", "300ms")
 		w.Until("the group", w.AllCommitted(1, 0))
 		end := w.watchCommitted(1)
@@ -82,7 +82,7 @@ func TestAPartitionThatComesBackKeepsItsOrder(t *testing.T) {
 // A rebalance while reading pauses at a bound loses and repeats nothing.
 func TestARebalanceWhileReadingPausesLosesNothing(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
-		w.Failing(func(string) bool { return true })
+		w.FailFlows(func(string) bool { return true })
 		w.Backlog(2, 1000)
 		first := w.Start("CONSUMER_MAX_PENDING", "100")
 		paused := func(r *apptest.Replica) func() bool {
@@ -101,7 +101,7 @@ func TestARebalanceWhileReadingPausesLosesNothing(t *testing.T) {
 		w.Until("the second's share, full as well", func() bool { return paused(second)() && len(second.Snapshot().Engine.Partitions) == 1 })
 		w.End(first)
 		w.Until("all of them, full", func() bool { return paused(second)() && len(second.Snapshot().Engine.Partitions) == 2 })
-		w.Failing(func(string) bool { return false })
+		w.FailFlows(func(string) bool { return false })
 		w.Until("the backlog", w.AllCommitted(2, 1000), 2*time.Minute)
 		end()
 		w.End(second)

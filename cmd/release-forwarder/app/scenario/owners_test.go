@@ -76,7 +76,7 @@ func TestAStandbyMeansThatEachPartitionHasAnOwner(t *testing.T) {
 		if len(standby.Snapshot().Engine.Partitions) > 0 {
 			standby = first
 		}
-		w.Until("that it is known", func() bool { return standby.Says() == admin.Standby }, 20*time.Second)
+		w.Until("that it is known", func() bool { return standby.ConditionKind() == admin.Standby }, 20*time.Second)
 		for range 30 {
 			time.Sleep(asked)
 			for _, r := range w.Replicas {
@@ -100,11 +100,11 @@ func TestPartitionsWithoutAnOwnerAreReported(t *testing.T) {
 		r := w.Start()
 		w.Until("the group", func() bool { return r.Snapshot().Engine.Joined })
 		for begun := time.Now(); time.Since(begun) < unownedFor; time.Sleep(time.Second) {
-			if kind := r.Says(); kind != admin.Unassigned || r.Snapshot().UnownedByTopic[apptest.EventTopic] != 0 {
+			if kind := r.ConditionKind(); kind != admin.Unassigned || r.Snapshot().UnownedByTopic[apptest.EventTopic] != 0 {
 				t.Fatalf("after %s it says %s", time.Since(begun), kind)
 			}
 		}
-		w.Until("that it is said", func() bool { return r.Says() == admin.PartitionsUnowned }, 2*asked)
+		w.Until("that it is said", func() bool { return r.ConditionKind() == admin.PartitionsUnowned }, 2*asked)
 		c := r.Status().Condition
 		if s := c.String(); c.Level() != admin.LevelTrouble || !strings.Contains(s, "Nobody reads 1 partition since 2000-01-01 00:00:") || !strings.Contains(s, "(events/0)") {
 			t.Error(s)
@@ -123,8 +123,10 @@ func TestPartitionsWithoutAnOwnerAreReported(t *testing.T) {
 			t.Error("it is not said who is in the group")
 		}
 		end()
-		w.Loses() // the group assigns anew
-		w.Until("an owner", func() bool { return r.Says() == admin.Well && r.Snapshot().UnownedByTopic[apptest.EventTopic] == 0 }, 2*time.Minute)
+		w.ForgetMember() // the group assigns anew
+		w.Until("an owner", func() bool {
+			return r.ConditionKind() == admin.Well && r.Snapshot().UnownedByTopic[apptest.EventTopic] == 0
+		}, 2*time.Minute)
 		w.Until("that it is said", func() bool { return strings.Contains(w.Log.String(), "each partition has an owner again") }, 2*asked)
 	})
 }
@@ -155,7 +157,7 @@ func TestAGroupThatCannotBeSeenHasNoStandby(t *testing.T) {
 		inVirtualTime(t, 1, func(w *world) {
 			w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ConsumerGroupDescribe, kmsg.DescribeGroups}, Err: err, Count: -1})
 			first := w.Start()
-			w.Until("the group", func() bool { return first.Says() == admin.Well })
+			w.Until("the group", func() bool { return first.ConditionKind() == admin.Well })
 			second := w.Start()
 			w.Until("the second", func() bool { return second.Snapshot().Engine.Joined })
 			for range 30 {
@@ -164,7 +166,7 @@ func TestAGroupThatCannotBeSeenHasNoStandby(t *testing.T) {
 					if n := r.Snapshot().UnownedByTopic; n != nil {
 						t.Fatalf("%s: %v", err.Message, n)
 					}
-					if kind := r.Says(); len(r.Snapshot().Engine.Partitions) == 0 && kind != admin.Unassigned {
+					if kind := r.ConditionKind(); len(r.Snapshot().Engine.Partitions) == 0 && kind != admin.Unassigned {
 						t.Fatalf("%s: it says %s", err.Message, kind)
 					}
 				}

@@ -61,7 +61,7 @@ func TestAPartitionThatCannotStartIsNamed(t *testing.T) {
 				if n := asked(); n < 30 || n > 100 {
 					t.Errorf("%d tries in half an hour, want 30 to 100", n)
 				}
-				lines := w.LinesOf(c.event)
+				lines := w.LogLines(c.event)
 				if len(lines) == 0 || len(lines) > 70 {
 					t.Errorf("%d lines in half an hour, want one a minute or so", len(lines))
 				}
@@ -164,7 +164,7 @@ func TestAReplicaWithoutAStartedPartitionIsNotReady(t *testing.T) {
 		w.Until("all", w.AllCommitted(2, 10))
 		_, lift := w.refusesStart(kmsg.OffsetFetch, kerr.UnstableOffsetCommit, 0)
 		_, lift2 := w.refusesStart(kmsg.OffsetFetch, kerr.UnstableOffsetCommit, 1)
-		w.Loses()
+		w.ForgetMember()
 		time.Sleep(5 * time.Second)
 		if ok, why := r.Ready(); !ok {
 			t.Errorf("not ready a moment after a rebalance: %s", why)
@@ -189,11 +189,11 @@ func TestAPartitionWithoutALeaderIsNamed(t *testing.T) {
 		lost := w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: apptest.EventTopic, Partitions: []int32{1}, Err: kerr.LeaderNotAvailable, Count: -1})
 		stale := w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: apptest.EventTopic, Partitions: []int32{1}, Err: kerr.NotLeaderForPartition, Count: -1})
 		time.Sleep(8 * time.Second)
-		if n := len(w.LinesOf("leader-missing")) + len(w.LinesOf("leader-refuses")); n != 0 {
+		if n := len(w.LogLines("leader-missing")) + len(w.LogLines("leader-refuses")); n != 0 {
 			t.Errorf("%d lines within 8s: leaders move", n)
 		}
 		time.Sleep(30 * time.Minute)
-		lines := append(w.LinesOf("leader-missing"), w.LinesOf("leader-refuses")...)
+		lines := append(w.LogLines("leader-missing"), w.LogLines("leader-refuses")...)
 		if len(lines) == 0 || len(lines) > 60 {
 			t.Errorf("%d lines in half an hour", len(lines))
 		}
@@ -230,7 +230,7 @@ func TestAPartitionWhoseCommitsAreRefusedIsNamed(t *testing.T) {
 		if s := r.Status(); s.Condition.Kind != admin.PartitionCommitRefused || !strings.Contains(s.Condition.String(), "events/1: TOPIC_AUTHORIZATION_FAILED") {
 			t.Errorf("the banner says %s", s.Condition)
 		}
-		lines := w.LinesOf("request-refused")
+		lines := w.LogLines("request-refused")
 		if len(lines) == 0 || lines[0]["partition"] != 1.0 || lines[0]["topic"] != apptest.EventTopic || lines[0]["cause"] != "TOPIC_AUTHORIZATION_FAILED" {
 			t.Errorf("the log says %v", lines)
 		}
@@ -270,10 +270,10 @@ func TestALeaderThatLeavesAPartitionOutMakesNoLoss(t *testing.T) {
 				if n := w.Platform.Stats().Received; n != 100 {
 					t.Errorf("%d requests for 100 events", n)
 				}
-				if n := len(w.LinesOf("records-dropped")); n != 0 {
+				if n := len(w.LogLines("records-dropped")); n != 0 {
 					t.Errorf("%d losses are reported", n)
 				}
-				if n := len(w.LinesOf("log-unverified")); n == 0 || n > 10 {
+				if n := len(w.LogLines("log-unverified")); n == 0 || n > 10 {
 					t.Errorf("%d lines say that the leader cannot be asked", n)
 				}
 				trouble.Store(false)

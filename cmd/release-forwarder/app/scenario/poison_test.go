@@ -107,7 +107,7 @@ func (l *deadLetterTally) read() {
 	for written := l.w.DeadLetterCount(); l.count < written; {
 		for _, deadLetter := range l.client.PollFetches(context.Background()).Records() {
 			l.count++
-			l.reasons[apptest.Header(deadLetter, "reason")]++
+			l.reasons[apptest.DeadLetterHeader(deadLetter, "reason")]++
 		}
 	}
 }
@@ -209,8 +209,8 @@ func atHalfOfCapacity(t *testing.T, slots, poison int) (inTime int, p99 time.Dur
 		slices.Sort(took)
 		p99 = took[len(took)*99/100]
 		for _, l := range w.DeadLetters() {
-			if apptest.Header(l, "reason") != "budget-exhausted" {
-				t.Errorf("reason %s", apptest.Header(l, "reason"))
+			if apptest.DeadLetterHeader(l, "reason") != "budget-exhausted" {
+				t.Errorf("reason %s", apptest.DeadLetterHeader(l, "reason"))
 			}
 		}
 	})

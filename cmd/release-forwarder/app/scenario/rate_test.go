@@ -51,7 +51,7 @@ func TestTheGroupKeepsToItsRate(t *testing.T) {
 // Each HTTP attempt counts for the rate, quick retries too.
 func TestQuickRetriesCountForTheRate(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		w.Failing(func(flow string) bool { return len(flow)%2 == 0 })
+		w.FailFlows(func(flow string) bool { return len(flow)%2 == 0 })
 		w.Backlog(1, 1000)
 		r := w.Start("UPSTREAM_MAX_RATE", "2.5")
 		time.Sleep(5 * time.Second)

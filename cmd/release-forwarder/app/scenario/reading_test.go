@@ -41,7 +41,7 @@ func padded(orderKey, n, size int) string {
 // A record that does not fit into memory beside a held one is not fetched in haste.
 func TestARecordThatDoesNotFitIsFetchedWithPauses(t *testing.T) {
 	inVirtualTime(t, 8, func(w *world) {
-		w.Failing(func(flow string) bool { return flow == "F-1-0" })
+		w.FailFlows(func(flow string) bool { return flow == "F-1-0" })
 		// A share is 4 MiB * 3/4 / 8 partitions = 384 KiB.
 		w.Produce(0, padded(1, 0, 100<<10))
 		fetches := w.countFetches(3000)
@@ -145,7 +145,7 @@ func TestLargeBatchesAreNotReadRecordByRecord(t *testing.T) {
 	const partitions, each = 100, 400
 	inVirtualTime(t, partitions, func(w *world) {
 		w.Platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Delay: 20 * time.Millisecond} })
-		logs := make([]*apptest.HandLog, partitions)
+		logs := make([]*apptest.CraftedLog, partitions)
 		for p := range logs {
 			values := map[int64][]byte{}
 			var offsets []int64
@@ -153,15 +153,15 @@ func TestLargeBatchesAreNotReadRecordByRecord(t *testing.T) {
 				values[o] = []byte(apptest.Event(each*p+int(o), 0))
 				offsets = append(offsets, o)
 			}
-			logs[p] = apptest.LogOf(apptest.BatchOf(compress.Gzip, 0, each-1, nil, values, offsets...))
+			logs[p] = apptest.NewCraftedLog(apptest.ValueBatch(compress.Gzip, 0, each-1, nil, values, offsets...))
 		}
-		w.Serve(logs...)
+		w.ServeLogs(logs...)
 		r := w.Start("UPSTREAM_MAX_IN_FLIGHT", "64")
 		w.Until("all", func() bool { return w.Platform.Stats().Accepted == partitions*each }, 5*time.Minute)
 		w.End(r)
 		times := 0
 		for _, l := range logs {
-			for _, o := range l.Offsets {
+			for _, o := range l.FetchOffsets {
 				if o < each {
 					times++
 				}
@@ -171,7 +171,7 @@ func TestLargeBatchesAreNotReadRecordByRecord(t *testing.T) {
 		if times > partitions*8 {
 			t.Errorf("batches were fetched %d times, %.1f times each", times, float64(times)/partitions)
 		}
-		apptest.Settle()
+		apptest.EndLongPolls()
 	})
 }
 
@@ -201,7 +201,7 @@ func TestRecordsThatComeOneByOneShareFetches(t *testing.T) {
 func TestReadingGoesOnWhileHeldRecordsLeaveRoom(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		// 80 of 100 are held: the bound leaves room for 20.
-		w.Failing(func(flow string) bool { var s int; fmt.Sscanf(flow, "F-%d-0", &s); return s < 160 && s%2 == 0 })
+		w.FailFlows(func(flow string) bool { var s int; fmt.Sscanf(flow, "F-%d-0", &s); return s < 160 && s%2 == 0 })
 		var values []string
 		for i := range 600 {
 			values = append(values, apptest.Event(i, 0))
@@ -265,7 +265,7 @@ func TestOnePartitionUsesTheWholeOfALargeLimit(t *testing.T) {
 func TestTheBoundOnGapsPausesReading(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		var heal atomic.Bool
-		w.Failing(func(flow string) bool {
+		w.FailFlows(func(flow string) bool {
 			var s int
 			fmt.Sscanf(flow, "F-%d-0", &s)
 			return !heal.Load() && s%3 == 0 && s < 6000

@@ -74,7 +74,7 @@ func TestNothingOfARecreatedTopicIsSkipped(t *testing.T) {
 			w.End(r)
 		}},
 		"while it is read in an epoch above the new one's": {gone: 1, run: func(w *world, remake func(), settings []string) {
-			w.Raise(5)
+			w.RaiseEpoch(5)
 			r := w.Start(settings...)
 			w.orderKeys(0, oldEvents)
 			w.Until("the commit", w.AllCommitted(1, oldEvents))
@@ -83,7 +83,7 @@ func TestNothingOfARecreatedTopicIsSkipped(t *testing.T) {
 			w.End(r)
 		}},
 		"while reading pauses at its bound": {settings: []string{"CONSUMER_MAX_PENDING", "50"}, gone: 50, run: func(w *world, remake func(), settings []string) {
-			w.Failing(func(string) bool { return true })
+			w.FailFlows(func(string) bool { return true })
 			r := w.Start(settings...)
 			w.orderKeys(0, oldEvents)
 			time.Sleep(30 * time.Second)
@@ -138,7 +138,7 @@ func TestNothingOfARecreatedTopicIsSkipped(t *testing.T) {
 			w.End(r)
 			c := w.CommitOf(w.Kafka, 0)
 			remake()
-			w.CommitWith(w.Kafka, c.At, c.LeaderEpoch, c.Metadata)
+			w.CommitWithEpoch(w.Kafka, c.At, c.LeaderEpoch, c.Metadata)
 			r = w.Start(settings...)
 			w.caughtUp()
 			w.End(r)
@@ -164,7 +164,7 @@ func TestNothingOfARecreatedTopicIsSkipped(t *testing.T) {
 			c := w.CommitOf(w.Kafka, 0)
 			release()
 			remake()
-			w.CommitWith(w.Kafka, c.At, c.LeaderEpoch, c.Metadata)
+			w.CommitWithEpoch(w.Kafka, c.At, c.LeaderEpoch, c.Metadata)
 			r = w.Start(settings...)
 			w.caughtUp()
 			w.End(r)
@@ -182,7 +182,7 @@ func TestNothingOfARecreatedTopicIsSkipped(t *testing.T) {
 			refused.Remove()
 			c := w.CommitOf(w.Kafka, 0)
 			remake()
-			w.CommitWith(w.Kafka, c.At, c.LeaderEpoch, c.Metadata)
+			w.CommitWithEpoch(w.Kafka, c.At, c.LeaderEpoch, c.Metadata)
 			lift()
 			w.caughtUp()
 			w.End(r)
@@ -255,7 +255,7 @@ func TestACommitOfARecreatedTopicIsRecognized(t *testing.T) {
 				var until time.Time
 				w.Mistakes = append(w.Mistakes, func(_ *app.Parts, cfg *consumer.Config) {
 					asked := time.Now()
-					cfg.Wire = &apptest.Wired{Wire: cfg.Wire, Last: map[int32]apptest.PartitionCommit{}, Learnt: func(_ *apptest.Wired, m *wire.Metadata) *wire.Metadata {
+					cfg.Wire = &apptest.InterceptedWire{Wire: cfg.Wire, LastCommits: map[int32]apptest.PartitionCommit{}, OnMetadata: func(_ *apptest.InterceptedWire, m *wire.Metadata) *wire.Metadata {
 						if first == nil {
 							first = m
 						}
@@ -328,7 +328,7 @@ func TestARecreatedCompactedTopicIsReadFromItsStart(t *testing.T) {
 				w.Cluster.Compact()
 				away.Remove()
 				if stopped {
-					w.CommitWith(w.Kafka, c.At, c.LeaderEpoch, c.Metadata)
+					w.CommitWithEpoch(w.Kafka, c.At, c.LeaderEpoch, c.Metadata)
 					r = w.Start()
 				}
 				w.caughtUp()
@@ -356,7 +356,7 @@ func (w *world) keyed(key, value string) {
 func (w *world) betweenGenerations() (lift func()) {
 	w.T.Helper()
 	joining := w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, Group: apptest.Group, Err: kerr.CoordinatorNotAvailable, Count: -1})
-	w.Loses()
+	w.ForgetMember()
 	w.Until("the end of the generation", func() bool { return len(w.said("drained")) > 0 }, 2*time.Minute)
 	return joining.Remove
 }
@@ -364,7 +364,7 @@ func (w *world) betweenGenerations() (lift func()) {
 // A topic that is recreated again, while records of the first log are open, is read in the end.
 func TestATopicRecreatedAgainIsReadInTheEnd(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		w.Failing(func(f string) bool { return f == "F-0-0" })
+		w.FailFlows(func(f string) bool { return f == "F-0-0" })
 		r := w.Start()
 		w.orderKeys(0, 100)
 		time.Sleep(30 * time.Second)

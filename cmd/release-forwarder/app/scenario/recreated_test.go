@@ -31,7 +31,7 @@ func (w *world) recreate(from, to int) {
 func (w *world) renew() {
 	w.T.Helper()
 	w.Kafka.Close()
-	w.Observe()
+	w.ConnectObserver()
 }
 
 // orderKeys writes an event of each order key to partition 0.
@@ -56,7 +56,7 @@ func TestALargerRecreatedTopicIsReadFromItsStart(t *testing.T) {
 					w.End(r)
 					c := w.CommitOf(w.Kafka, 0)
 					w.recreate(1000, 1250)
-					w.CommitAs(w.Kafka, c.At, c.Metadata)
+					w.CommitAsTool(w.Kafka, c.At, c.Metadata)
 					r = w.Start()
 				} else {
 					w.recreate(1000, 1250)
@@ -66,7 +66,7 @@ func TestALargerRecreatedTopicIsReadFromItsStart(t *testing.T) {
 				if s := w.Platform.Stats(); s.Accepted != 350 || s.Repeated != 0 {
 					t.Errorf("%d accepted, %d repeated, want 100 of the old log and 250 of the new", s.Accepted, s.Repeated)
 				}
-				if !strings.Contains(w.Log.String(), apptest.AnotherLog) {
+				if !strings.Contains(w.Log.String(), apptest.AnotherLogLine) {
 					t.Error("nothing was said")
 				}
 				if n := r.Snapshot().Dropped; n != 1 {
@@ -80,7 +80,7 @@ func TestALargerRecreatedTopicIsReadFromItsStart(t *testing.T) {
 // Runs that a restored commit of the old topic lists as finished skip nothing of the recreated one.
 func TestRunsOfAnOldTopicSkipNothingOfTheNewOne(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		w.Failing(func(flow string) bool { return flow == "F-0-0" })
+		w.FailFlows(func(flow string) bool { return flow == "F-0-0" })
 		r := w.Start()
 		w.orderKeys(0, 100)
 		w.Until("the neighbours", func() bool { return w.Platform.Stats().Accepted == 99 })
@@ -90,7 +90,7 @@ func TestRunsOfAnOldTopicSkipNothingOfTheNewOne(t *testing.T) {
 			t.Fatalf("the commit: %+v", c)
 		}
 		w.recreate(1000, 1250)
-		w.CommitAs(w.Kafka, c.At, c.Metadata)
+		w.CommitAsTool(w.Kafka, c.At, c.Metadata)
 		r = w.Start()
 		w.Until("every new event", w.AllCommitted(1, 250))
 		w.End(r)
@@ -103,7 +103,7 @@ func TestRunsOfAnOldTopicSkipNothingOfTheNewOne(t *testing.T) {
 // A recreated topic is read, although the old commit's metadata names offsets beyond its end.
 func TestARecreatedTopicIsReadDespiteItsMetadata(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		w.Failing(func(flow string) bool { return flow == "F-0-0" })
+		w.FailFlows(func(flow string) bool { return flow == "F-0-0" })
 		w.Backlog(1, 100)
 		r := w.Start()
 		w.Until("the neighbours", func() bool { return w.Platform.Stats().Accepted == 99 })

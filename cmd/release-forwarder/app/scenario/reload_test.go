@@ -44,7 +44,7 @@ func TestASecretThatCannotBeParsedIsCounted(t *testing.T) {
 		"UPSTREAM_CREDENTIALS_FILE": {`{"*":{"app_secret":"` + apptest.Secret + `"}}`, `{"*":{"app_secret":`, `{"*":{"app_secret":"` + apptest.Secret + `","app_id":"op"}}`},
 	} {
 		t.Run(setting, func(t *testing.T) {
-			file := apptest.Mount(t, c.good)
+			file := apptest.MountFile(t, c.good)
 			inVirtualTime(t, 1, func(w *world) {
 				r := w.Start("UPSTREAM_APP_SECRET", "", setting, file.Name())
 				count := func() string { return r.Sample(reloadFailures(setting)) }
@@ -82,7 +82,7 @@ func TestASecretSavedOnWindowsIsRead(t *testing.T) {
 		"UPSTREAM_CREDENTIALS_FILE": "\ufeff{\"*\":{\"app_secret\":\"%s\"}}\r\n",
 	} {
 		t.Run(setting, func(t *testing.T) {
-			file := apptest.Mount(t, fmt.Sprintf(form, apptest.Secret))
+			file := apptest.MountFile(t, fmt.Sprintf(form, apptest.Secret))
 			inVirtualTime(t, 1, func(w *world) {
 				r := w.Start("UPSTREAM_APP_SECRET", "", setting, file.Name())
 				w.Produce(0, apptest.Event(1, 0))
@@ -107,7 +107,7 @@ func TestASecretSavedOnWindowsIsRead(t *testing.T) {
 //
 // Each setting watches the file for itself.
 func TestAFileOfTwoSettingsCountsOnceForEach(t *testing.T) {
-	file := apptest.Mount(t, stranger(t))
+	file := apptest.MountFile(t, stranger(t))
 	inVirtualTime(t, 1, func(w *world) {
 		r := w.Start("KAFKA_TLS_ENABLED", "true", "KAFKA_TLS_CA_FILE", file.Name(), "UPSTREAM_TLS_CA_FILE", file.Name())
 		time.Sleep(time.Minute)
@@ -138,7 +138,7 @@ func TestUpstreamTLSCAFileIsReloaded(t *testing.T) {
 	certified := httptest.NewTLSServer(http.NotFoundHandler()) // for its certificate alone
 	defer certified.Close()
 	right := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certified.Certificate().Raw}))
-	file := apptest.Mount(t, stranger(t))
+	file := apptest.MountFile(t, stranger(t))
 	inVirtualTime(t, 1, func(w *world) {
 		l, err := w.Net.Listen("tcp", "127.0.0.1:443")
 		if err != nil {

@@ -48,7 +48,7 @@ func TestResetNoneGoesOnFromTheOffsetThatIsSet(t *testing.T) {
 		}
 		w.End(r)
 		// As README.md says: set the group's offset, start the replicas.
-		w.CommitAs(w.Kafka, 0, "")
+		w.CommitAsTool(w.Kafka, 0, "")
 		r = w.Start()
 		w.Until("every new event", w.AllCommitted(1, 250))
 		w.End(r)
@@ -73,7 +73,7 @@ func TestResetNoneWaitsWhereATopicWasRecreated(t *testing.T) {
 					t.Errorf("%d of the new log were sent", n-oldEvents)
 				}
 				w.End(r)
-				w.CommitAs(w.Kafka, 0, "")
+				w.CommitAsTool(w.Kafka, 0, "")
 				r = w.Start()
 				w.caughtUp()
 				w.End(r)
@@ -113,7 +113,7 @@ func TestResetNoneWaitsWhereALogWasTruncated(t *testing.T) {
 						t.Errorf("committed %d, want 100 as it was", at)
 					}
 					w.End(m.Replica)
-					w.CommitAs(w.Kafka, p.at, "")
+					w.CommitAsTool(w.Kafka, p.at, "")
 					m = w.startMortal(settings...)
 					w.caughtUp()
 					w.End(m.Replica)
@@ -143,7 +143,7 @@ func TestResetNoneWaitsThroughRebalances(t *testing.T) {
 		if n := w.Platform.Stats().Accepted; n != 100 {
 			t.Errorf("%d accepted: the new log was read though nobody set the offset", n)
 		}
-		if n := strings.Count(w.Log.String(), apptest.AnotherLog); n != 1 {
+		if n := strings.Count(w.Log.String(), apptest.AnotherLogLine); n != 1 {
 			t.Errorf("said %d times", n)
 		}
 		w.End(r)

@@ -149,7 +149,7 @@ func TestAStopEndsInTimeWhileKafkaIsSilent(t *testing.T) {
 						return nil, nil, false
 					})
 				}
-				defer func() { close(hang); apptest.Settle() }()
+				defer func() { close(hang); apptest.EndLongPolls() }()
 				r := w.Start()
 				w.Until("the commit", w.AllCommitted(1, 10))
 				silence()

@@ -63,15 +63,15 @@ func TestAStormIsPacedAfterAnOutageOfItsTopic(t *testing.T) {
 					})
 					r := w.Start("DLQ_STORM_LIMIT", strconv.Itoa(limit), "LOG_LEVEL", "error")
 					for n := range limit + 20 {
-						w.Produce(0, apptest.OfLot(lot(n), n))
+						w.Produce(0, apptest.EventOfLot(lot(n), n))
 					}
 					w.Until("the storm", func() bool { return r.Snapshot().Storms > 0 })
 					begin(w)
 					for n := range records {
-						w.Produce(0, apptest.OfLot(lot(limit+20+n), limit+20+n))
+						w.Produce(0, apptest.EventOfLot(lot(limit+20+n), limit+20+n))
 					}
 					if kind == "of a lot" {
-						w.Produce(0, apptest.OfLot("healthy", 1<<20)) // ends the storm of all
+						w.Produce(0, apptest.EventOfLot("healthy", 1<<20)) // ends the storm of all
 					}
 					w.Until("the dead letters", func() bool { return w.DeadLetterCount() == records+limit+20 }, time.Hour)
 					w.End(r)
@@ -79,7 +79,7 @@ func TestAStormIsPacedAfterAnOutageOfItsTopic(t *testing.T) {
 					var offsets []int
 					for _, l := range w.DeadLetters()[limit:] {
 						written = append(written, l.Timestamp)
-						offset, _ := strconv.Atoi(apptest.Header(l, "offset"))
+						offset, _ := strconv.Atoi(apptest.DeadLetterHeader(l, "offset"))
 						offsets = append(offsets, offset)
 					}
 					for n := range len(written) - 1 {
@@ -120,7 +120,7 @@ func TestNoRecordKeepsThePlaceOfAStorm(t *testing.T) {
 		"it is to be sent in an outage": func(w *world) {
 			w.Platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Status: 500, Body: `{"code":"500"}`} })
 			for n := range 200 {
-				w.Produce(1, apptest.OfLot("healthy", 1<<21+2*n))
+				w.Produce(1, apptest.EventOfLot("healthy", 1<<21+2*n))
 			}
 		},
 	} {
@@ -139,10 +139,10 @@ func TestNoRecordKeepsThePlaceOfAStorm(t *testing.T) {
 				}
 				w.Produce(0, largeOf("sick", 1000)) // offset 60
 				for n := range 60 {
-					w.Produce(0, apptest.OfLot("sick", 2000+2*n))
+					w.Produce(0, apptest.EventOfLot("sick", 2000+2*n))
 					w.Produce(0, unmappable(100+n))
 				}
-				w.Produce(1, apptest.OfLot("healthy", 1<<20)) // ends the storm of all
+				w.Produce(1, apptest.EventOfLot("healthy", 1<<20)) // ends the storm of all
 				w.Until("the storm", func() bool { return r.Snapshot().Storms > 0 })
 				time.Sleep(20 * time.Second)
 				spoil(w)
@@ -168,7 +168,7 @@ func TestAStormIsPacedAndTheOthersAreSent(t *testing.T) {
 		for range 100 {
 			var values []string
 			for range 10 {
-				values = append(values, fmt.Sprintf(`{"park_uuid":"junk","parking_serial":"J-%d"}`, rubbish), apptest.OfLot("good", 2*good))
+				values = append(values, fmt.Sprintf(`{"park_uuid":"junk","parking_serial":"J-%d"}`, rubbish), apptest.EventOfLot("good", 2*good))
 				rubbish++
 				good++
 			}
@@ -201,7 +201,7 @@ func TestTenThousandEventsPassAStormOfTenThousand(t *testing.T) {
 		for i := range rounds {
 			var values []string
 			for range each {
-				values = append(values, fmt.Sprintf(`{"park_uuid":"junk","parking_serial":"J-%d"}`, n), apptest.OfLot("good", 2*n))
+				values = append(values, fmt.Sprintf(`{"park_uuid":"junk","parking_serial":"J-%d"}`, n), apptest.EventOfLot("good", 2*n))
 				n++
 			}
 			w.Produce(0, values...)
@@ -231,7 +231,7 @@ func TestAStormOfAllIsWrittenAtOneASecond(t *testing.T) {
 		r := w.Start("DLQ_STORM_LIMIT", "20")
 		var values []string
 		for n := range 400 {
-			values = append(values, apptest.OfLot(fmt.Sprintf("lot-%d", n), n))
+			values = append(values, apptest.EventOfLot(fmt.Sprintf("lot-%d", n), n))
 		}
 		w.Produce(0, values...)
 		time.Sleep(100 * time.Second)
@@ -257,11 +257,11 @@ func TestRebalancesDelayNoStorm(t *testing.T) {
 		for n := range rubbish {
 			values = append(values, fmt.Sprintf(`{"park_uuid":"sick","parking_serial":"J-%d"}`, n))
 		}
-		w.Produce(0, append(values, apptest.OfLot("sick", 0))...)
+		w.Produce(0, append(values, apptest.EventOfLot("sick", 0))...)
 		const rebalances, each = 12, 4 * time.Second
 		for i := range rebalances {
 			w.Rebalance()
-			w.Produce(0, apptest.OfLot("healthy", 2+2*i))
+			w.Produce(0, apptest.EventOfLot("healthy", 2+2*i))
 			time.Sleep(each)
 			most := int64(limit + 1 + (i+1)*int(each/time.Second))
 			if n := w.DeadLetterCount(); r.Snapshot().Storms > 0 && n > most {

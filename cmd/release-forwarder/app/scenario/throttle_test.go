@@ -59,7 +59,7 @@ func TestARecordThatIsThrottledAgainWaitsAlone(t *testing.T) {
 				w.Until("the backlog", func() bool { return w.Platform.Stats().Accepted == 400 })
 				for n := range 60 { // one a second
 					if n == 10 {
-						w.Produce(0, apptest.OfLot("x", 0))
+						w.Produce(0, apptest.EventOfLot("x", 0))
 						w.Until("its first answer", func() bool { return !r.Snapshot().Gate.PausedUntil.IsZero() })
 					}
 					w.Produce(0, apptest.Event(n, 0))

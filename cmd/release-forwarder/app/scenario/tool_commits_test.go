@@ -18,7 +18,7 @@ func TestAToolsCommitInTheLogIsUsed(t *testing.T) {
 				w.Until("the commit", w.AllCommitted(1, 100))
 				w.End(r)
 				w.moveLeader()
-				w.CommitAs(w.Kafka, at, "")
+				w.CommitAsTool(w.Kafka, at, "")
 				r = w.Start()
 				time.Sleep(time.Minute)
 				w.orderKeys(newFrom, newFrom+10)
@@ -37,7 +37,7 @@ func TestAToolsCommitInTheLogIsUsed(t *testing.T) {
 func TestAToolsCommitBeyondTheLogSkipsNothing(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.orderKeys(0, 50)
-		w.CommitAs(w.Kafka, 1000, "")
+		w.CommitAsTool(w.Kafka, 1000, "")
 		r := w.Start()
 		time.Sleep(10 * time.Second)
 		w.orderKeys(50, 100)
@@ -58,7 +58,7 @@ func TestRestoredMetadataIsNotUsedInAnotherLog(t *testing.T) {
 		c := w.CommitOf(w.Kafka, 0)
 		w.truncate(80)
 		w.singly(newFrom, newFrom+50)
-		w.CommitAs(w.Kafka, c.At, c.Metadata)
+		w.CommitAsTool(w.Kafka, c.At, c.Metadata)
 		release()
 		m = w.startMortal()
 		w.caughtUp()
@@ -73,7 +73,7 @@ func TestRestoredMetadataIsNotUsedInAnotherLog(t *testing.T) {
 func TestAWrongEpochBesideRunsDelaysNothing(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.orderKeys(0, 5)
-		w.Raise(3)
+		w.RaiseEpoch(3)
 		release := w.holding("F-10-0")
 		r := w.Start()
 		w.orderKeys(5, 100)
@@ -81,9 +81,9 @@ func TestAWrongEpochBesideRunsDelaysNothing(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		w.End(r)
 		c := w.CommitOf(w.Kafka, 0)
-		w.CommitWith(w.Kafka, c.At, 0, c.Metadata)
+		w.CommitWithEpoch(w.Kafka, c.At, 0, c.Metadata)
 		w.Epochs.Mu.Lock()
-		w.Epochs.Diverging = true
+		w.Epochs.ReportDivergence = true
 		w.Epochs.Mu.Unlock()
 		release()
 		r = w.Start()

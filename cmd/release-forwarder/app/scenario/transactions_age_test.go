@@ -12,7 +12,7 @@ import (
 // A transaction that reading has not reached is not reported: held records that fill a bound are the cause.
 func TestATransactionNotYetReachedIsNotReported(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		w.Failing(func(string) bool { return true })
+		w.FailFlows(func(string) bool { return true })
 		r := w.Start("CONSUMER_MAX_PENDING", "20", "RETRY_BUDGET", "0")
 		w.Until("the start", func() bool { return w.Committed(0) == 0 })
 		w.Backlog(1, 100)
@@ -24,7 +24,7 @@ func TestATransactionNotYetReachedIsNotReported(t *testing.T) {
 		if s := r.Snapshot().Partitions[0]; s.HeldBack != 0 || s.Blocked != "" || s.Paused != "records" {
 			t.Errorf("%+v", s)
 		}
-		w.Failing(func(string) bool { return false })
+		w.FailFlows(func(string) bool { return false })
 		w.Until("what comes before it", func() bool { return w.Committed(0) == 100 }, 5*time.Minute)
 		// It has stood for minutes, and now is what is in the way.
 		time.Sleep(time.Minute)
@@ -55,7 +55,7 @@ func TestAnOpenTransactionOutlivesARebalance(t *testing.T) {
 		if len(second.Snapshot().Engine.Partitions) > 0 {
 			owner = second
 		}
-		if !owner.About(blockedByTransaction, time.Since(began)) || !owner.About("oldest_unfinished_seconds", time.Since(began)) {
+		if !owner.IsAbout(blockedByTransaction, time.Since(began)) || !owner.IsAbout("oldest_unfinished_seconds", time.Since(began)) {
 			t.Errorf("after the rebalance %v and %v", owner.Seconds(blockedByTransaction), owner.Seconds("oldest_unfinished_seconds"))
 		}
 		if n := len(w.said("open-transaction")); owner == first && n != 1 || n > 2 {
@@ -66,7 +66,7 @@ func TestAnOpenTransactionOutlivesARebalance(t *testing.T) {
 		}
 		w.End(first)
 		time.Sleep(time.Minute)
-		if !second.About(blockedByTransaction, time.Since(began)) {
+		if !second.IsAbout(blockedByTransaction, time.Since(began)) {
 			t.Errorf("the next owner: %v", second.Seconds(blockedByTransaction))
 		}
 		w.finish(p, kgo.TryCommit)
@@ -78,27 +78,27 @@ func TestAnOpenTransactionOutlivesARebalance(t *testing.T) {
 // Where timestamps cannot be believed, a transaction's age counts from when reading stopped at it.
 func TestATransactionWithoutABelievableTime(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		l := &apptest.HandLog{Stable: 5} // its batches are of 2025, ahead of this clock
-		l.Grow(20)
-		w.Serve(l)
+		l := &apptest.CraftedLog{LastStable: 5} // its batches are of 2025, ahead of this clock
+		l.GrowTo(20)
+		w.ServeLogs(l)
 		r := w.Start()
 		time.Sleep(10 * time.Minute)
-		if !r.About(blockedByTransaction, 10*time.Minute) || !r.About("oldest_unfinished_seconds", 10*time.Minute) {
+		if !r.IsAbout(blockedByTransaction, 10*time.Minute) || !r.IsAbout("oldest_unfinished_seconds", 10*time.Minute) {
 			t.Errorf("%v and %v", r.Seconds(blockedByTransaction), r.Seconds("oldest_unfinished_seconds"))
 		}
 		// It ends, and the next one has stood since then.
-		l.Change(func() { l.Stable = 12 })
+		l.Update(func() { l.LastStable = 12 })
 		time.Sleep(2 * time.Minute)
-		if !r.About(blockedByTransaction, 2*time.Minute) || !r.About("oldest_unfinished_seconds", 2*time.Minute) {
+		if !r.IsAbout(blockedByTransaction, 2*time.Minute) || !r.IsAbout("oldest_unfinished_seconds", 2*time.Minute) {
 			t.Errorf("the next: %v and %v", r.Seconds(blockedByTransaction), r.Seconds("oldest_unfinished_seconds"))
 		}
 		if n, m := len(w.said("open-transaction")), len(w.said("open-transaction-over")); n != 2 || m != 1 {
 			t.Errorf("said %d and %d times", n, m)
 		}
-		l.Change(func() { l.Stable = 0 })
+		l.Update(func() { l.LastStable = 0 })
 		w.Until("all", w.AllCommitted(1, 20))
 		w.End(r)
-		apptest.Settle()
+		apptest.EndLongPolls()
 	})
 }
 
@@ -131,9 +131,9 @@ func TestATransactionOfARecreatedTopic(t *testing.T) {
 // Held records before an open transaction give the oldest age; both are reported.
 func TestATransactionBehindHeldRecords(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		w.Configure("retention.ms", "36000000")
+		w.ConfigureTopic("retention.ms", "36000000")
 		began := time.Now()
-		r := w.HeldAtTheFront()
+		r := w.StartWithHeldRecords()
 		time.Sleep(10 * time.Minute)
 		p := w.transactional("lanes")
 		defer p.Close()
@@ -141,10 +141,10 @@ func TestATransactionBehindHeldRecords(t *testing.T) {
 		w.begin(p, apptest.Event(1000, 0))
 		w.orderKeys(2000, 2010)
 		time.Sleep(10 * time.Minute)
-		if !r.About("oldest_unfinished_seconds", time.Since(began)) || !r.About(leftOfPartition0, 10*time.Hour-time.Since(began)) {
+		if !r.IsAbout("oldest_unfinished_seconds", time.Since(began)) || !r.IsAbout(leftOfPartition0, 10*time.Hour-time.Since(began)) {
 			t.Errorf("oldest %v, left %v", r.Seconds("oldest_unfinished_seconds"), r.Seconds(leftOfPartition0))
 		}
-		if !r.About(blockedByTransaction, time.Since(opened)) {
+		if !r.IsAbout(blockedByTransaction, time.Since(opened)) {
 			t.Errorf("blocked for %v", r.Seconds(blockedByTransaction))
 		}
 		if s := r.Snapshot().Partitions[0]; s.HeldBack != 11 || s.Held != 2 || time.Since(s.Unread) > time.Since(opened)+time.Second {

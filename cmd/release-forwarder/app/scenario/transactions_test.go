@@ -67,7 +67,7 @@ const (
 // An open transaction is reported with the records behind it, its age and its producer, and so is its end.
 func TestAnOpenTransactionIsReported(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		w.Configure("retention.ms", "36000000") // 10 hours
+		w.ConfigureTopic("retention.ms", "36000000") // 10 hours
 		r := w.Start()
 		w.Backlog(1, 10)
 		w.Until("what comes before", w.AllCommitted(1, 10))
@@ -135,7 +135,7 @@ func TestAnOpenTransactionIsReported(t *testing.T) {
 // Each is open when the one before ends, so that the last stable offset never reaches the end.
 func TestTransactionsThatMoveOnAreNoAlarm(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		w.Configure("retention.ms", "36000000")
+		w.ConfigureTopic("retention.ms", "36000000")
 		r := w.Start()
 		producers := []*kgo.Client{w.transactional("a"), w.transactional("b")}
 		w.begin(producers[0], apptest.Event(0, 0))

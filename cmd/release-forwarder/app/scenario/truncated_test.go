@@ -66,7 +66,7 @@ var cutPlaces = map[string]cutPlace{
 	}, at: 50, gone: 1},
 	// Reading pauses at 50 unfinished.
 	"below the end of which is known, reading paused": {settings: []string{"CONSUMER_MAX_PENDING", "50"}, write: func(w *world) func() {
-		w.Failing(func(string) bool { return true })
+		w.FailFlows(func(string) bool { return true })
 		w.singly(0, 100)
 		time.Sleep(30 * time.Second)
 		return func() { w.Platform.Script(nil) }
@@ -192,8 +192,8 @@ func TestATruncationIsCountedOnce(t *testing.T) {
 			w.Rebalance()
 			time.Sleep(time.Minute)
 		}
-		if n := m.Snapshot().Dropped; n != 50 || strings.Count(w.Log.String(), apptest.AnotherLog) != 1 {
-			t.Errorf("%d counted, said %d times; want 50, once", n, strings.Count(w.Log.String(), apptest.AnotherLog))
+		if n := m.Snapshot().Dropped; n != 50 || strings.Count(w.Log.String(), apptest.AnotherLogLine) != 1 {
+			t.Errorf("%d counted, said %d times; want 50, once", n, strings.Count(w.Log.String(), apptest.AnotherLogLine))
 		}
 		release()
 		w.caughtUp()
@@ -208,7 +208,7 @@ func onDisk(t *testing.T, test func(w *world)) {
 	t.Helper()
 	folder := t.TempDir()
 	inVirtualTimeWith(t, 1, platform.Config{}, func(w *world) {
-		w.Folder = folder
+		w.LogFolder = folder
 		test(w)
 	}, kfake.DataDir(folder), kfake.Ports(9001, 9002, 9003))
 }
@@ -221,16 +221,16 @@ func (w *world) truncate(to int64) {
 	before := w.Cluster.PartitionInfo(apptest.EventTopic, 0).Epoch
 	w.Cluster.Close()
 	w.cut(to)
-	w.OpenBrokers()
-	w.Raise(before + 1)
+	w.StartBrokers()
+	w.RaiseEpoch(before + 1)
 	w.renew()
 }
 
 func (w *world) cut(to int64) {
 	w.T.Helper()
-	end, err := apptest.CutLog(w.Folder, 0, to)
+	end, err := apptest.TruncateLog(w.LogFolder, 0, to)
 	if err != nil {
 		w.T.Fatal(err)
 	}
-	w.Epochs.Cut(0, end)
+	w.Epochs.Truncated(0, end)
 }

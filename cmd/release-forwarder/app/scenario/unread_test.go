@@ -29,15 +29,15 @@ func TestWhatIsNotReadIsReported(t *testing.T) {
 		prepare     func(w *world) // the records are there when it returns
 	}{
 		{name: "a batch that is damaged", cause: "unreadable", oldest: true, prepare: func(w *world) {
-			l := &apptest.HandLog{End: 3, Pieces: []apptest.Piece{apptest.Flipped(apptest.Batch(0, 0)), apptest.Batch(1, 1), apptest.Batch(2, 2)}}
-			w.Serve(l)
+			l := &apptest.CraftedLog{End: 3, Batches: []apptest.RawBatch{apptest.Corrupted(apptest.EventBatch(0, 0)), apptest.EventBatch(1, 1), apptest.EventBatch(2, 2)}}
+			w.ServeLogs(l)
 		}},
 		{name: "a record that is too large", cause: "unreadable", oldest: true, prepare: func(w *world) {
-			l := &apptest.HandLog{End: 2, Pieces: []apptest.Piece{apptest.Swollen(0, 40<<20), apptest.Batch(1, 1)}}
-			w.Serve(l)
+			l := &apptest.CraftedLog{End: 2, Batches: []apptest.RawBatch{apptest.DecompressionBomb(0, 40<<20), apptest.EventBatch(1, 1)}}
+			w.ServeLogs(l)
 		}},
 		{name: "the position is not in the log, and a person decides", cause: "parked", oldest: true, settings: []string{"KAFKA_OFFSET_RESET", "none"}, prepare: func(w *world) {
-			w.CommitAs(w.Kafka, 0, "")
+			w.CommitAsTool(w.Kafka, 0, "")
 			w.Backlog(1, 10)
 			if err := w.Cluster.DeleteRecords(apptest.EventTopic, 0, 5); err != nil {
 				w.T.Fatal(err)
@@ -48,7 +48,7 @@ func TestWhatIsNotReadIsReported(t *testing.T) {
 			w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: apptest.EventTopic, Err: kerr.TopicAuthorizationFailed, Count: -1})
 		}},
 		{name: "no leader", cause: "failing", prepare: func(w *world) {
-			w.CommitAs(w.Kafka, 0, "")
+			w.CommitAsTool(w.Kafka, 0, "")
 			w.Backlog(1, 10)
 			w.leaderless(0)
 		}},
@@ -61,12 +61,12 @@ func TestWhatIsNotReadIsReported(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {
-				w.Configure("retention.ms", "36000000")
-				w.Configure("retention.bytes", "1000000")
+				w.ConfigureTopic("retention.ms", "36000000")
+				w.ConfigureTopic("retention.bytes", "1000000")
 				c.prepare(w)
 				r := w.Start(c.settings...)
 				time.Sleep(twenty)
-				if !r.About(blocked(c.cause, 0), twenty) {
+				if !r.IsAbout(blocked(c.cause, 0), twenty) {
 					t.Errorf("%s is %v", blocked(c.cause, 0), r.Seconds(blocked(c.cause, 0)))
 				}
 				_, status := r.Page("en")
@@ -77,14 +77,14 @@ func TestWhatIsNotReadIsReported(t *testing.T) {
 					t.Errorf("the log says %q", lines)
 				}
 				oldest, left := r.Seconds("oldest_unfinished_seconds"), r.Seconds(leftOfPartition0)
-				if c.oldest != (oldest > 0) || oldest > 0 && !r.About("oldest_unfinished_seconds", twenty) {
+				if c.oldest != (oldest > 0) || oldest > 0 && !r.IsAbout("oldest_unfinished_seconds", twenty) {
 					t.Errorf("oldest_unfinished_seconds %v", oldest)
 				}
-				if c.oldest != (left > 0) || left > 0 && !r.About(leftOfPartition0, 10*time.Hour-twenty) {
+				if c.oldest != (left > 0) || left > 0 && !r.IsAbout(leftOfPartition0, 10*time.Hour-twenty) {
 					t.Errorf("retention_left_seconds %v", left)
 				}
 				w.End(r)
-				apptest.Settle()
+				apptest.EndLongPolls()
 			})
 		})
 	}
@@ -105,7 +105,7 @@ func TestAPartitionThatIsReadAgainIsReported(t *testing.T) {
 		w.Until("both partitions", func() bool { return w.Committed(0) == 0 && w.Committed(1) == 0 })
 		back := w.leaderless(1)
 		time.Sleep(5 * time.Minute)
-		if !r.About(blocked("failing", 1), 5*time.Minute) || r.Seconds(blocked("failing", 0)) != -1 {
+		if !r.IsAbout(blocked("failing", 1), 5*time.Minute) || r.Seconds(blocked("failing", 0)) != -1 {
 			t.Errorf("blocked for %v, the other %v", r.Seconds(blocked("failing", 1)), r.Seconds(blocked("failing", 0)))
 		}
 		back()
@@ -125,8 +125,8 @@ func TestAPartitionThatIsReadAgainIsReported(t *testing.T) {
 // A partition whose leader does not answer does not hide the time left of the others.
 func TestRetentionBesideALeaderlessPartition(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
-		w.Configure("retention.ms", "36000000")
-		w.Refuse("S-1")
+		w.ConfigureTopic("retention.ms", "36000000")
+		w.FailOrderKey("S-1")
 		w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Topic: apptest.EventTopic, Partitions: []int32{1}, Err: kerr.LeaderNotAvailable, Count: -1})
 		r := w.Start()
 		w.Produce(0, apptest.Event(1, 0))
@@ -143,23 +143,23 @@ func TestRetentionBesideALeaderlessPartition(t *testing.T) {
 // The quota lets through so little that nothing that was read is unfinished for long.
 func TestABacklogBehindAQuotaHasItsAge(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		l := &apptest.HandLog{Throttle: 20 * time.Second}
-		l.Grow(10)
-		w.Serve(l)
+		l := &apptest.CraftedLog{Throttle: 20 * time.Second}
+		l.GrowTo(10)
+		w.ServeLogs(l)
 		r := w.Start()
 		time.Sleep(20 * time.Minute)
-		if !r.About("oldest_unfinished_seconds", 20*time.Minute) {
+		if !r.IsAbout("oldest_unfinished_seconds", 20*time.Minute) {
 			t.Errorf("oldest_unfinished_seconds %v", r.Seconds("oldest_unfinished_seconds"))
 		}
 		w.End(r)
-		apptest.Settle()
+		apptest.EndLongPolls()
 	})
 }
 
 // A large record that waits is reported with its age, and delays no large record of another partition.
 func TestAWaitingLargeRecordHasItsAge(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
-		w.Failing(func(flow string) bool { return flow == "F-1-0" })
+		w.FailFlows(func(flow string) bool { return flow == "F-1-0" })
 		r := w.Start("KAFKA_MAX_RECORD_BYTES", "64KiB", "RETRY_BUDGET", "0")
 		w.Produce(0, padded(1, 0, 100<<10))
 		w.Until("the first", func() bool { return r.Snapshot().Engine.Partitions[0].Held == 1 })
@@ -182,7 +182,7 @@ func TestAWaitingLargeRecordHasItsAge(t *testing.T) {
 // A partition whose commit cannot be read reports neither lag nor time left: they are unknown, not 0.
 func TestAPartitionNotStartedReportsNoLag(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		w.Configure("retention.bytes", "1000000")
+		w.ConfigureTopic("retention.bytes", "1000000")
 		w.Backlog(1, 1000)
 		w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetFetch}, Err: kerr.UnstableOffsetCommit, Count: -1})
 		r := w.Start()

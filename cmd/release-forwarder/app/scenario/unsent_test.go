@@ -89,7 +89,7 @@ func TestWhatNeverLeftThisHostCountsForNoRecord(t *testing.T) {
 				}
 				w.End(r)
 				if deadLetters := w.DeadLetters(); len(deadLetters) != 0 {
-					t.Errorf("%d dead letters; the first says %s, %s", len(deadLetters), apptest.Header(deadLetters[0], "reason"), apptest.Header(deadLetters[0], "message"))
+					t.Errorf("%d dead letters; the first says %s, %s", len(deadLetters), apptest.DeadLetterHeader(deadLetters[0], "reason"), apptest.DeadLetterHeader(deadLetters[0], "message"))
 				}
 				if r.Sample("release_forwarder_attempts_total{verdict=\"unreachable\"}") == "0" {
 					t.Error("nothing was lacking")

@@ -90,7 +90,7 @@ func TestVersionsOfTheMetadataShareOneGroup(t *testing.T) {
 func TestMetadataOfTheVersionBeforeIsIgnored(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.orderKeys(0, 10)
-		w.CommitWith(w.Kafka, 5, 0, versionBefore)
+		w.CommitWithEpoch(w.Kafka, 5, 0, versionBefore)
 		r := w.Start()
 		w.Until("all", w.AllCommitted(1, 10))
 		w.End(r)
@@ -114,16 +114,16 @@ func TestEpochZeroOfTheVersionBeforeIsIgnored(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {
 				w.orderKeys(0, 5)
-				w.Raise(3)
+				w.RaiseEpoch(3)
 				w.orderKeys(5, 15)
-				w.CommitWith(w.Kafka, 10, 0, metadata)
+				w.CommitWithEpoch(w.Kafka, 10, 0, metadata)
 				r := w.Start()
 				time.Sleep(30 * time.Second)
 				w.End(r)
 				if n := w.Platform.Stats().Received; n != 5 {
 					t.Errorf("%d requests, want those from the commit on", n)
 				}
-				if strings.Contains(w.Log.String(), apptest.AnotherLog) {
+				if strings.Contains(w.Log.String(), apptest.AnotherLogLine) {
 					t.Error("the log is said to be another one")
 				}
 			})

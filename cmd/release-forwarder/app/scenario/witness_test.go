@@ -34,7 +34,7 @@ func (w *world) standing() (flows []string, end int64) {
 			w.T.Fatal(err)
 		}
 		for _, r := range fetches.Records() {
-			flows = append(flows, apptest.FlowOf(string(r.Value)))
+			flows = append(flows, apptest.FlowNo(string(r.Value)))
 		}
 		if ended {
 			return flows, info.HighWatermark
@@ -50,7 +50,7 @@ func (w *world) finished() map[string]bool {
 		done[r.Flow().No] = true
 	}
 	for _, l := range w.DeadLetters() {
-		done[apptest.FlowOf(string(l.Value))] = true
+		done[apptest.FlowNo(string(l.Value))] = true
 	}
 	return done
 }
@@ -165,6 +165,6 @@ func (w *world) kill(m mortal) {
 
 // holding makes the platform fail all events of these flow numbers, until released.
 func (w *world) holding(flows ...string) (release func()) {
-	w.Failing(func(flow string) bool { return slices.Contains(flows, flow) })
+	w.FailFlows(func(flow string) bool { return slices.Contains(flows, flow) })
 	return func() { w.Platform.Script(nil) }
 }

@@ -63,7 +63,7 @@ func (w *world) outcomes(c Command, input string) map[string]string {
 // letter, 3 behind 0, 4 accepted, 5 a dead letter that is no JSON.
 func (w *world) troubled() *apptest.Replica {
 	w.T.Helper()
-	w.Refuse("S-1")
+	w.FailOrderKey("S-1")
 	r := w.Start()
 	w.Until("the group", func() bool { return w.Committed(0) == 0 })
 	w.Produce(0, apptest.Event(1, 0), apptest.Event(2, 0), strings.Replace(apptest.Event(2, 1), `"flow_no"`, `"flow"`, 1), apptest.Event(1, 1), apptest.Event(3, 0), `{"plate":"粤B00003",,`)
