@@ -10,8 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Piece is a stretch of a log made by hand: the bytes of a batch, or of an old
-// message, as a broker holds them.
+// RawBatch is a part of a crafted log: the bytes of a record batch, or of a message of before Kafka 0.11, as a broker
+// holds them. Batches of a CraftedLog follow one another by their offsets.
 type RawBatch struct {
 	last  int64 // the last offset it stands for, whether or not there is a record
 	Bytes []byte
@@ -27,18 +27,18 @@ func (p RawBatch) epoch() int32 {
 	return int32(binary.BigEndian.Uint32(p.Bytes[12:]))
 }
 
-// inEpoch is a batch as another leader wrote it.
+// withEpoch is the batch as the leader of another epoch wrote it.
 func (p RawBatch) withEpoch(epoch int32) RawBatch {
 	raw := bytes.Clone(p.Bytes)
 	binary.BigEndian.PutUint32(raw[12:], uint32(epoch)) // not under the checksum
 	return RawBatch{p.last, raw}
 }
 
-// EventAt is the event that the hand-made logs hold at an offset.
+// EventAt is the event that crafted logs hold at an offset: Event(offset, 0).
 func EventAt(offset int64) []byte { return []byte(Event(int(offset), 0)) }
 
-// Packed is a batch of events at these offsets of which the last offset is last;
-// compaction may have removed records anywhere.
+// CompressedBatch is a batch of the events (EventAt) at these offsets, ascending, as a codec packs them; compress.None is
+// none. Its last offset is last: what lies between has been removed by compaction. Attributes are InTransaction or 0.
 func CompressedBatch(codec compress.Compression, attributes int16, last int64, offsets ...int64) RawBatch {
 	records := map[int64][]byte{}
 	for _, o := range offsets {
@@ -47,16 +47,17 @@ func CompressedBatch(codec compress.Compression, attributes int16, last int64, o
 	return ValueBatch(codec, attributes, last, nil, records, offsets...)
 }
 
+// EventBatch is CompressedBatch without a codec and outside a transaction.
 func EventBatch(last int64, offsets ...int64) RawBatch {
 	return CompressedBatch(compress.None, 0, last, offsets...)
 }
 
-// Empty is what compaction leaves of an idempotent producer's batch.
+// EmptyBatch is what compaction leaves of an idempotent producer's batch: no record, and its first and last offset.
 func EmptyBatch(first, last int64) RawBatch {
 	return batchFrom(first, compress.None, 0, last, nil, nil)
 }
 
-// Marker ends the producer's transaction.
+// TransactionMarker ends the transaction of the one producer that crafted logs have, at an offset of its own.
 func TransactionMarker(offset int64, commit bool) RawBatch {
 	key := []byte{0, 0, 0, 0}
 	if commit {
@@ -65,6 +66,7 @@ func TransactionMarker(offset int64, commit bool) RawBatch {
 	return ValueBatch(compress.None, InTransaction|isMarker, offset, key, map[int64][]byte{offset: {0, 0, 0, 0, 0, 9}}, offset)
 }
 
+// ValueBatch is CompressedBatch of any values, by offset (nil for those that are left out), all with one key.
 func ValueBatch(codec compress.Compression, attributes int16, last int64, key []byte, values map[int64][]byte, offsets ...int64) RawBatch {
 	return batchFrom(offsets[0], codec, attributes, last, key, values, offsets...)
 }
@@ -87,6 +89,7 @@ func batchFrom(first int64, codec compress.Compression, attributes int16, last i
 	return RawBatch{last, raw}
 }
 
+// pack is what a codec makes of records.
 func pack(codec compress.Compression, b []byte) []byte {
 	if codec == compress.None {
 		return b
@@ -102,7 +105,7 @@ func pack(codec compress.Compression, b []byte) []byte {
 	return buf.Bytes()
 }
 
-// OldMessage is an event as producers before Kafka 0.11 wrote it, of magic 0 or 1.
+// OldMessage is the event at an offset as producers before Kafka 0.11 wrote it, of magic 0 or 1.
 func OldMessage(magic int8, offset int64) RawBatch {
 	var raw []byte
 	if magic == 0 {
@@ -115,20 +118,20 @@ func OldMessage(magic int8, offset int64) RawBatch {
 	return RawBatch{offset, raw}
 }
 
-// Flipped is a piece with one bit of its event's plate turned over.
+// Corrupted is the batch of one event, with one bit of the event's plate turned over: its checksum is wrong.
 func Corrupted(p RawBatch) RawBatch {
 	raw := bytes.Clone(p.Bytes)
 	raw[bytes.Index(raw, []byte(`"plate":"`))+len(`"plate":"粤B`)] ^= 1
 	return RawBatch{p.last, raw}
 }
 
-// Swollen is a batch of one record that unpacks to size bytes of blanks around
-// its event.
+// DecompressionBomb is a small batch of one record that unpacks to its event and size bytes of blanks.
 func DecompressionBomb(offset int64, size int) RawBatch {
 	value := append(EventAt(offset), bytes.Repeat([]byte{' '}, size)...)
 	return ValueBatch(compress.Gzip, 0, offset, nil, map[int64][]byte{offset: value}, offset)
 }
 
+// FormatOffsets prints ascending offsets with their runs joined, such as "0–2, 5".
 func FormatOffsets(offsets []int64) string {
 	var b bytes.Buffer
 	for i := 0; i < len(offsets); i++ {

@@ -16,54 +16,52 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Epochs knows at which offset each leader epoch of a topic's partitions began, as
-// Kafka's leaders do (LeaderEpochFileCache), and mends with it what the embedded
-// Kafka answers otherwise:
-//   - OffsetForLeaderEpoch for an epoch after which nothing was written. Kafka gives
-//     the place where the newest epoch began, the embedded one UNDEFINED, which says
-//     that the log is another one: a leader that moves would look like a truncation;
-//   - Fetch from version 12 on, where diverging is set: the embedded Kafka does not
-//     look at LastFetchedEpoch.
+// LeaderEpochs knows at which offset each leader epoch of a topic's partitions began, as Kafka's leaders do
+// (LeaderEpochFileCache). With it the embedded Kafka answers as Kafka does where it would not by itself:
+//   - OffsetForLeaderEpoch for an epoch after which nothing was written. Kafka answers with the offset where the newest
+//     epoch began, the embedded one with UNDEFINED, which says that the log is another one: a leader that moves would
+//     look like a truncation;
+//   - Fetch from version 12 on, where ReportDivergence is set: the embedded Kafka ignores LastFetchedEpoch.
 //
-// What else it answers right is left to it.
+// All else the embedded Kafka answers itself.
 type LeaderEpochs struct {
-	topic string
-	// byHand says that hand-made logs are in the topic's place, which know their own.
-	crafted atomic.Bool
+	topic   string
+	crafted atomic.Bool // crafted logs are in the topic's place: they know their own epochs
 
-	Mu               sync.Mutex
-	id               [16]byte
-	Starts           map[int32][]EpochStart // by partition, ordered
+	Mu     sync.Mutex
+	Starts map[int32][]EpochStart // of each partition, ascending; guarded by Mu
+	// ReportDivergence lets a fetch report that the log diverges from what was fetched (KIP-595); guarded by Mu.
 	ReportDivergence bool
-	// unverified, where set, chooses answers that say instead that the epoch asked for
-	// has not ended: a deliberate mistake of the service's. Set before the brokers start.
-	Unended  func(asked, epoch int32, end int64) bool
-	Diverged int // how often a fetch was told that it diverges
-	// refusals answer OffsetForLeaderEpoch before anything else does.
-	refusals []*kfake.Fault
-	// deposed are the ends of logs that were cut, at leaders that have not heard yet that
-	// they lead by a new epoch: who does not name it is answered as before.
-	deposed map[int32]deposed
+	// Diverged counts the fetches that were answered so; guarded by Mu.
+	Diverged int
+	// Unended, where set, chooses the answers that say, wrongly, that the epoch asked for has not ended: so a test plants
+	// a mistake. Set it before the brokers start.
+	Unended func(asked, epoch int32, end int64) bool
+
+	id       [16]byte       // of the topic, so that a new one has no epochs yet
+	refusals []*kfake.Fault // see Refuse
+	lagging  map[int32]lag  // see Lag
 }
 
-// deposed is a log's end before it was cut, and how long a leader still tells of it.
-type deposed struct {
+// lag is where a log ended before it was truncated, and until when its leader still says so.
+type lag struct {
 	end   int64
 	until time.Time
 }
 
-// Beginning is the first offset that a leader epoch may hold.
+// EpochStart is the first offset that records of a leader epoch may have.
 type EpochStart struct {
 	Epoch  int32
 	Offset int64
 }
 
+// NewLeaderEpochs are those of a topic whose partitions are not yet led, or still empty.
 func NewLeaderEpochs(topic string) *LeaderEpochs {
-	return &LeaderEpochs{topic: topic, Starts: map[int32][]EpochStart{}, deposed: map[int32]deposed{}}
+	return &LeaderEpochs{topic: topic, Starts: map[int32][]EpochStart{}, lagging: map[int32]lag{}}
 }
 
-// Mend puts it into the brokers' way. It looks before anything is written, so that it
-// sees each epoch while its first offset is still the log's end.
+// Install makes a cluster's brokers answer by these epochs; after a restart of the brokers call it again. It looks at
+// the partitions before each write, so that it sees an epoch while its first offset is still the log's end.
 func (e *LeaderEpochs) Install(c *kfake.Cluster) {
 	look := func(kmsg.Request) (kmsg.Response, error, bool) {
 		c.KeepControl()
@@ -112,7 +110,7 @@ func (e *LeaderEpochs) look(c *kfake.Cluster) {
 	}
 }
 
-// Cut is told that a partition's log was cut.
+// Truncated notes that a partition's log was truncated, and now ends here.
 func (e *LeaderEpochs) Truncated(partition int32, end int64) {
 	e.Mu.Lock()
 	defer e.Mu.Unlock()
@@ -192,7 +190,8 @@ func (e *LeaderEpochs) endOfEpoch(c *kfake.Cluster, req *kmsg.OffsetForLeaderEpo
 	return resp, nil, ours
 }
 
-// Refuse has requests for the ends of epochs refused until the returned function is called.
+// Refuse has requests for the ends of epochs refused, those that f.When chooses with f.Err, until the returned function
+// is called.
 func (e *LeaderEpochs) Refuse(f *kfake.Fault) (remove func()) {
 	e.Mu.Lock()
 	defer e.Mu.Unlock()
@@ -216,18 +215,18 @@ func (e *LeaderEpochs) refused(req kmsg.Request) *kerr.Error {
 	return nil
 }
 
-// Lag has a partition's leader answer who does not name its epoch as if its log still ended
-// at an offset, for a while.
+// Lag has a partition's leader answer for a while as if its log still ended at an offset: it does not know yet that it
+// leads in a new epoch. A request that names that epoch is answered with UNKNOWN_LEADER_EPOCH.
 func (e *LeaderEpochs) Lag(partition int32, end int64, d time.Duration) {
 	e.Mu.Lock()
 	defer e.Mu.Unlock()
-	e.deposed[partition] = deposed{end, time.Now().Add(d)}
+	e.lagging[partition] = lag{end, time.Now().Add(d)}
 }
 
 func (e *LeaderEpochs) lags(partition int32) (end int64, lags bool) {
 	e.Mu.Lock()
 	defer e.Mu.Unlock()
-	d := e.deposed[partition]
+	d := e.lagging[partition]
 	return d.end, time.Now().Before(d.until)
 }
 
@@ -269,7 +268,7 @@ func (e *LeaderEpochs) fetched(c *kfake.Cluster, req *kmsg.FetchRequest) (kmsg.R
 	return resp, nil, found
 }
 
-// Raise moves the leader until its epoch is at least this.
+// RaiseEpoch moves the leader of partition 0 of the events until its epoch is at least this.
 func (w *World) RaiseEpoch(epoch int32) {
 	w.T.Helper()
 	for {
@@ -283,11 +282,10 @@ func (w *World) RaiseEpoch(epoch int32) {
 	}
 }
 
-// CutLog shortens the log of a partition of the events, of which the brokers are
-// stopped, and returns its new end. Its one segment is record batches, one after the
-// other; those that reach the offset go. The snapshot beside it says where the log
-// ended; without it the brokers read that from the log, and take the leader's epoch
-// from the last batch.
+// TruncateLog removes the batches that reach offset to from the log of a partition of the events, in the folder that the
+// brokers keep their logs in, and returns the new end. The brokers must be stopped. Its one segment is record batches,
+// one after the other. The snapshot beside it says where the log ended; without it the brokers read that from the log,
+// and take the leader's epoch from the last batch.
 func TruncateLog(folder string, partition int32, to int64) (end int64, err error) {
 	dir := filepath.Join(folder, "partitions", fmt.Sprintf("%s-%d", EventTopic, partition))
 	segment := filepath.Join(dir, "0.dat")

@@ -7,14 +7,15 @@ import (
 	"testing"
 )
 
-// mounted is a file as Kubernetes mounts it: a link into a folder that is a link
-// itself, which is swapped as a whole.
+// MountedFile is a file as Kubernetes mounts one of a Secret: a link into a folder that is a link itself, which is
+// swapped as a whole.
 type MountedFile struct {
 	t      *testing.T
 	dir    string
-	number int
+	number int // of the folder that is linked now
 }
 
+// MountFile makes such a file. Call it outside the bubble: it is removed at the test's end.
 func MountFile(t *testing.T, contents string) *MountedFile {
 	m := &MountedFile{t: t, dir: t.TempDir()}
 	m.Swap(contents)
@@ -24,8 +25,10 @@ func MountFile(t *testing.T, contents string) *MountedFile {
 	return m
 }
 
+// Name gives the file's path, which never changes.
 func (m *MountedFile) Name() string { return filepath.Join(m.dir, "file") }
 
+// Swap gives the file other contents, in one step: no reader sees a part of them.
 func (m *MountedFile) Swap(contents string) {
 	m.t.Helper()
 	m.number++

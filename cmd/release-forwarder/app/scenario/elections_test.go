@@ -39,7 +39,7 @@ func TestTwoUncleanElectionsSkipNothing(t *testing.T) {
 					saved[name] = b
 				}
 				w.StartBrokers()
-				w.renew()
+				w.ReconnectObserver()
 				w.truncate(50)
 				w.singly(newFrom, newFrom+100)
 				m = w.startMortal(inGeneration...)
@@ -66,7 +66,7 @@ func TestTwoUncleanElectionsSkipNothing(t *testing.T) {
 				// It leads in the last of these epochs alone.
 				w.Epochs.Starts[0] = slices.DeleteFunc(w.Epochs.Starts[0], func(b apptest.EpochStart) bool { return b.Epoch > began[len(began)-1].Epoch && b.Epoch <= before })
 				w.Epochs.Mu.Unlock()
-				w.renew()
+				w.ReconnectObserver()
 				w.singly(2*newFrom, 2*newFrom+5)
 				if !running {
 					m = w.startMortal(inGeneration...)

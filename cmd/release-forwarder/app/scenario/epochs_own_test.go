@@ -85,7 +85,7 @@ func TestTheBrokersReportWhereAnEpochEnded(t *testing.T) {
 		if _, _, told := w.diverges(12, 3); told {
 			t.Error("a fetch at 12 that read in epoch 3 does not diverge")
 		}
-		w.anew(nil)
+		w.RecreateTopic(nil)
 		w.singly(30, 40)
 		ends(0, 0, 10)
 		ends(4, -1, -1)

@@ -149,7 +149,7 @@ func TestAnUnknownEpochIsAnotherLog(t *testing.T) {
 					time.Sleep(30 * time.Second)
 				}
 				before := w.CommitOf(w.Kafka, 0)
-				w.anew(nil)
+				w.RecreateTopic(nil)
 				w.inTransaction(kgo.TryCommit, newFrom, newFrom+49) // a marker where the last record lay
 				w.orderKeys(2*newFrom, 2*newFrom+100)
 				if c.stopped {
@@ -224,7 +224,7 @@ func TestOldMetadataIsNotBelieved(t *testing.T) {
 				w.orderKeys(0, 100)
 				time.Sleep(30 * time.Second)
 				freeze, fresh := w.old(node)
-				w.anew(nil)
+				w.RecreateTopic(nil)
 				w.orderKeys(newFrom, newFrom+250)
 				freeze()
 				w.Platform.Script(nil)

@@ -36,33 +36,24 @@ func (w *world) produceHeaders(topic string, partition int32, headers []kgo.Reco
 	}
 }
 
-// inUse is the memory that something holds.
-func inUse() int64 {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
-}
-
 // Held records of half a million headers keep to CONSUMER_MAX_PENDING_BYTES, and the others are sent.
 //
 // A header takes two bytes in the log.
 func TestHeldRecordsOfManyHeadersKeepToTheBytes(t *testing.T) {
 	inVirtualTime(t, 3, func(w *world) {
 		refuses := w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: apptest.DeadLetterTopic, Err: kerr.NotEnoughReplicas, Count: -1})
-		w.refusesLot("refused")
+		w.RefuseLot("refused")
 		var bombs []string
 		for i := range 30 {
 			bombs = append(bombs, strings.Replace(apptest.Event(1000+i, 0), fmt.Sprintf("lot-%d", (1000+i)%7), "refused", 1))
 		}
 		w.produceHeaders(apptest.EventTopic, 0, make([]kgo.RecordHeader, 500_000), bombs...)
 		w.Backlog(3, 20)
-		before := inUse()
+		before := apptest.HeapInUse()
 		r := w.Start()
 		w.Until("the others", func() bool { return w.Platform.Stats().Accepted >= 40 })
 		time.Sleep(5 * time.Minute)
-		if grown := inUse() - before; grown > 16<<20 {
+		if grown := apptest.HeapInUse() - before; grown > 16<<20 {
 			t.Errorf("%d MiB more in memory, where CONSUMER_MAX_PENDING_BYTES is 16MiB", grown>>20)
 		}
 		refuses.Remove()

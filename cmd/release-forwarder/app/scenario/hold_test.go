@@ -9,18 +9,7 @@ import (
 
 	"release-forwarder/cmd/release-forwarder/app/apptest"
 	"release-forwarder/cmd/testkit/memnet"
-	"release-forwarder/cmd/testkit/platform"
 )
-
-// refuseLot makes the platform refuse one lot.
-func (w *world) refuseLot(lot string) {
-	w.Platform.Script(func(q *platform.Request) *platform.Reply {
-		if q.Params["park_uuid"] == lot {
-			return &platform.Reply{Status: 401, Body: `{"code":"401"}`}
-		}
-		return nil
-	})
-}
 
 // minutes lets time pass, with a healthy record in each partition and what is to be done
 // every so many minutes.
@@ -49,7 +38,7 @@ func since(t *testing.T, l *kgo.Record, name string, begun time.Time) time.Durat
 // LOT_HOLD_MAX counts from when a record began to wait for its lot, through any number of rebalances.
 func TestLotHoldMaxCountsThroughRebalances(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		w.refuseLot("bad")
+		w.RefuseLot("bad")
 		r := w.Start("LOT_HOLD_MAX", "1h")
 		w.Produce(0, apptest.EventOfLot("good", 0))
 		time.Sleep(time.Second)
@@ -95,7 +84,7 @@ func TestLotHoldMaxCountsThroughRebalances(t *testing.T) {
 // A commit cannot carry what the other replica knew.
 func TestLotHoldMaxBeginsAgainOnAnotherReplica(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
-		w.refuseLot("bad")
+		w.RefuseLot("bad")
 		first := w.Start("LOT_HOLD_MAX", "1h")
 		w.Produce(0, apptest.EventOfLot("good", 0))
 		time.Sleep(time.Second)
@@ -191,7 +180,7 @@ func TestAnAgeWithoutTimestampSurvivesRebalances(t *testing.T) {
 // Nothing proves then that the lot alone is refused.
 func TestNoLotIsGivenUpWithoutAnAcceptance(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		w.refuseLot("bad")
+		w.RefuseLot("bad")
 		r := w.Start("LOT_HOLD_MAX", "1h", "RETRY_BACKOFF_MIN", "5s")
 		w.Produce(0, apptest.EventOfLot("bad", 0))
 		time.Sleep(time.Second)

@@ -126,7 +126,7 @@ func TestAMissingTopicIsWaitedFor(t *testing.T) {
 				if err := w.Cluster.CreateTopic(apptest.EventTopic, 1, nil); err != nil {
 					t.Fatal(err)
 				}
-				w.renew()
+				w.ReconnectObserver()
 				w.orderKeys(100, 150)
 				w.Until("its events", func() bool { return w.Committed(0) == 50 }, 2*time.Minute)
 				w.End(r)

@@ -3,7 +3,6 @@ package scenario
 import (
 	"fmt"
 	"net/http"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -22,16 +21,6 @@ func largeOf(lot string, orderKey int) string {
 	return e
 }
 
-// refusesLot has the platform refuse one lot alone.
-func (w *world) refusesLot(lot string) {
-	w.Platform.Script(func(q *platform.Request) *platform.Reply {
-		if q.Params["park_uuid"] == lot {
-			return &platform.Reply{Status: http.StatusUnauthorized, Body: `{"code":"401"}`}
-		}
-		return nil
-	})
-}
-
 // A record above KAFKA_MAX_RECORD_BYTES that waits delays no other, whatever it waits for.
 //
 // Records of other partitions are sent, and so is what lies behind it in its own.
@@ -40,7 +29,7 @@ func TestAWaitingLargeRecordDelaysNoOther(t *testing.T) {
 		value string
 		set   func(w *world)
 	}{
-		"its lot is refused": {largeOf("refused", 1), func(w *world) { w.refusesLot("refused") }},
+		"its lot is refused": {largeOf("refused", 1), func(w *world) { w.RefuseLot("refused") }},
 		"it fails": {largeOf("lot-1", 1), func(w *world) {
 			w.FailFlows(func(flow string) bool { return flow == "F-1-0" })
 		}},
@@ -48,7 +37,7 @@ func TestAWaitingLargeRecordDelaysNoOther(t *testing.T) {
 			w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: apptest.DeadLetterTopic, Err: kerr.NotEnoughReplicas, Count: -1})
 		}},
 		"behind one of its order key": {largeOf("refused", 1), func(w *world) {
-			w.refusesLot("refused")
+			w.RefuseLot("refused")
 			w.Produce(0, strings.Replace(largeOf("refused", 1), strings.Repeat("x", 50), "", 1))
 		}},
 	} {
@@ -94,20 +83,13 @@ func TestWaitingLargeRecordsTakeNoMemory(t *testing.T) {
 				w.Produce(p, padded(1000*int(p)+i, 0, size))
 			}
 		}
-		heap := func() int64 {
-			runtime.GC()
-			runtime.GC()
-			var m runtime.MemStats
-			runtime.ReadMemStats(&m)
-			return int64(m.HeapAlloc)
-		}
-		before := heap()
+		before := apptest.HeapInUse()
 		r := w.Start("KAFKA_MAX_RECORD_BYTES", "64KiB", "RETRY_BUDGET", "0")
 		w.Until("all that wait", func() bool { return r.Status().HeldTotal == partitions*each }, 10*time.Minute)
 		for i := range 20 {
 			w.Produce(int32(i), apptest.Event(100+i, 1)) // the platform is up
 		}
-		if grown := heap() - before; grown > 16<<20 {
+		if grown := apptest.HeapInUse() - before; grown > 16<<20 {
 			t.Errorf("%d MiB more in memory with %d MiB that wait", grown>>20, partitions*each*size>>20)
 		}
 		down = false
@@ -148,7 +130,7 @@ func TestALargeRecordIsSentInOrder(t *testing.T) {
 // A leader that cannot be asked is waited for.
 func TestALargeRecordThatKafkaDropsIsCounted(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		w.refusesLot("refused")
+		w.RefuseLot("refused")
 		r := w.Start("KAFKA_MAX_RECORD_BYTES", "64KiB")
 		w.Produce(0, apptest.Event(0, 0))
 		w.Produce(0, largeOf("refused", 1), apptest.Event(2, 0), apptest.Event(3, 0), apptest.Event(4, 0))
@@ -180,17 +162,11 @@ func TestALargeRecordThatKafkaDropsIsCounted(t *testing.T) {
 // Where the topic is recreated while a large record waits, that record is counted and the new log is sent.
 func TestATopicIsRecreatedWhileALargeRecordWaits(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		w.refusesLot("refused")
+		w.RefuseLot("refused")
 		r := w.Start("KAFKA_MAX_RECORD_BYTES", "64KiB")
 		w.Produce(0, apptest.Event(0, 0), largeOf("refused", 1), apptest.Event(2, 0))
 		w.Until("the others", func() bool { return w.Platform.Stats().Accepted == 2 })
-		if err := w.Cluster.DeleteTopic(apptest.EventTopic); err != nil {
-			t.Fatal(err)
-		}
-		if err := w.Cluster.CreateTopic(apptest.EventTopic, 1, nil); err != nil {
-			t.Fatal(err)
-		}
-		w.renew()
+		w.RecreateTopic(nil)
 		for i := range 10 {
 			w.Produce(0, apptest.Event(100+i, 0))
 		}
@@ -206,7 +182,7 @@ func TestATopicIsRecreatedWhileALargeRecordWaits(t *testing.T) {
 // The next owner of a partition sends the large record that waits in it.
 func TestTheNextOwnerSendsAWaitingLargeRecord(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
-		w.refusesLot("refused")
+		w.RefuseLot("refused")
 		first := w.Start("KAFKA_MAX_RECORD_BYTES", "64KiB")
 		w.Backlog(2, 10)
 		w.Produce(0, largeOf("refused", 1))

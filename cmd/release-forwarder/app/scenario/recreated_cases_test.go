@@ -40,18 +40,6 @@ var newLogs = map[string]func(w *world, from int){
 	},
 }
 
-// anew deletes the event topic and makes it anew, empty.
-func (w *world) anew(configs map[string]string) {
-	w.T.Helper()
-	if err := w.Cluster.DeleteTopic(apptest.EventTopic); err != nil {
-		w.T.Fatal(err)
-	}
-	if err := w.Cluster.CreateTopic(apptest.EventTopic, 1, configs); err != nil {
-		w.T.Fatal(err)
-	}
-	w.renew()
-}
-
 // All of a recreated topic is sent, and what of the old one was not sent is counted.
 //
 // That holds whatever the service did when the topic was recreated.
@@ -191,7 +179,7 @@ func TestNothingOfARecreatedTopicIsSkipped(t *testing.T) {
 		for log, write := range newLogs {
 			t.Run(name+"/"+log, func(t *testing.T) {
 				inVirtualTime(t, 1, func(w *world) {
-					c.run(w, func() { w.anew(nil); write(w, newFrom) }, c.settings)
+					c.run(w, func() { w.RecreateTopic(nil); write(w, newFrom) }, c.settings)
 					w.witness(c.gone)
 				})
 			})
@@ -208,10 +196,10 @@ func TestATopicRecreatedTwiceIsReadFromItsStart(t *testing.T) {
 					r := w.Start()
 					w.orderKeys(0, oldEvents)
 					w.Until("the commit", w.AllCommitted(1, oldEvents))
-					w.anew(nil)
+					w.RecreateTopic(nil)
 					write(w, newFrom)
 					time.Sleep(between)
-					w.anew(nil)
+					w.RecreateTopic(nil)
 					write(w, 2*newFrom)
 					w.caughtUp()
 					w.End(r)
@@ -231,10 +219,10 @@ func TestATopicRecreatedTwiceUnderAHeldRecord(t *testing.T) {
 				r := w.Start()
 				w.orderKeys(0, oldEvents)
 				w.Until("the neighbours", func() bool { return w.Platform.Stats().Accepted == oldEvents-1 })
-				w.anew(nil)
+				w.RecreateTopic(nil)
 				write(w, newFrom)
 				time.Sleep(time.Minute)
-				w.anew(nil)
+				w.RecreateTopic(nil)
 				write(w, 2*newFrom)
 				time.Sleep(time.Minute)
 				release()
@@ -277,7 +265,7 @@ func TestACommitOfARecreatedTopicIsRecognized(t *testing.T) {
 				w.orderKeys(0, oldEvents)
 				w.Until("the commit", w.AllCommitted(1, oldEvents))
 				w.End(r)
-				w.anew(nil)
+				w.RecreateTopic(nil)
 				w.orderKeys(newFrom, newFrom+50)
 				w.Mistakes = nil
 				r = w.Start()
@@ -315,7 +303,7 @@ func TestARecreatedCompactedTopicIsReadFromItsStart(t *testing.T) {
 				if stopped {
 					w.End(r)
 				}
-				w.anew(map[string]string{"cleanup.policy": "compact", "min.compaction.lag.ms": "0", "segment.ms": "1"})
+				w.RecreateTopic(map[string]string{"cleanup.policy": "compact", "min.compaction.lag.ms": "0", "segment.ms": "1"})
 				for i := range 100 {
 					key := fmt.Sprint(i)
 					if i == 49 {
@@ -369,7 +357,7 @@ func TestATopicRecreatedAgainIsReadInTheEnd(t *testing.T) {
 		w.orderKeys(0, 100)
 		time.Sleep(30 * time.Second)
 		for n := 1; n <= 2; n++ {
-			w.anew(nil)
+			w.RecreateTopic(nil)
 			w.orderKeys(n*newFrom, n*newFrom+40)
 			time.Sleep(time.Minute)
 		}

@@ -7,31 +7,15 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"release-forwarder/cmd/release-forwarder/app/apptest"
 )
 
-// recreate deletes the event topic, makes it anew and writes events of these
-// order keys to partition 0.
+// recreate recreates the event topic and writes events of these order keys to it.
 func (w *world) recreate(from, to int) {
 	w.T.Helper()
-	if err := w.Cluster.DeleteTopic(apptest.EventTopic); err != nil {
-		w.T.Fatal(err)
-	}
-	if err := w.Cluster.CreateTopic(apptest.EventTopic, 1, nil); err != nil {
-		w.T.Fatal(err)
-	}
-	w.renew()
+	w.RecreateTopic(nil)
 	w.orderKeys(from, to)
-}
-
-// renew makes the observer's client anew: the old one knows the topic by its old
-// ID.
-func (w *world) renew() {
-	w.T.Helper()
-	w.Kafka.Close()
-	w.ConnectObserver()
 }
 
 // orderKeys writes an event of each order key to partition 0.
@@ -112,17 +96,7 @@ func TestARecreatedTopicIsReadDespiteItsMetadata(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := w.Cluster.DeleteTopic(apptest.EventTopic); err != nil {
-			t.Fatal(err)
-		}
-		if err := w.Cluster.CreateTopic(apptest.EventTopic, 1, nil); err != nil {
-			t.Fatal(err)
-		}
-		w.Kafka.Close() // it knows the topic by its old ID
-		w.Kafka, err = kgo.NewClient(kgo.SeedBrokers(w.Cluster.ListenAddrs()...), kgo.Dialer(w.Net.Dial), kgo.RecordPartitioner(kgo.ManualPartitioner()))
-		if err != nil {
-			t.Fatal(err)
-		}
+		w.RecreateTopic(nil)
 		// Truncated by an unclean election, the group keeps its commit.
 		if err := kadm.NewClient(w.Kafka).CommitAllOffsets(context.Background(), apptest.Group, offsets.Offsets()); err != nil {
 			t.Fatal(err)

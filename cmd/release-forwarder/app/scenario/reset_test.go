@@ -63,7 +63,7 @@ func TestResetNoneWaitsWhereATopicWasRecreated(t *testing.T) {
 				r := w.Start("KAFKA_OFFSET_RESET", "none")
 				w.orderKeys(0, oldEvents)
 				w.Until("the commit", w.AllCommitted(1, oldEvents))
-				w.anew(nil)
+				w.RecreateTopic(nil)
 				write(w, newFrom)
 				time.Sleep(10 * time.Minute)
 				if s := r.Snapshot().Engine.Partitions[0]; s.Phase != "parked" {
@@ -130,7 +130,7 @@ func TestResetNoneWaitsThroughRebalances(t *testing.T) {
 		r := w.Start("KAFKA_OFFSET_RESET", "none")
 		w.orderKeys(0, 100)
 		w.Until("the commit", w.AllCommitted(1, 100))
-		w.anew(nil)
+		w.RecreateTopic(nil)
 		w.orderKeys(newFrom, newFrom+40)
 		time.Sleep(time.Minute)
 		for range 4 {
@@ -154,11 +154,7 @@ func TestResetNoneWaitsThroughRebalances(t *testing.T) {
 func TestAnOffsetAboveTheEndIsResetAfter30s(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.Backlog(1, 10)
-		offsets := kadm.Offsets{}
-		offsets.AddOffset(apptest.EventTopic, 0, 1000, -1)
-		if _, err := kadm.NewClient(w.Kafka).CommitOffsets(context.Background(), apptest.Group, offsets); err != nil {
-			t.Fatal(err)
-		}
+		w.CommitAsTool(w.Kafka, 1000, "")
 		r := w.Start()
 		time.Sleep(25 * time.Second)
 		if n := w.Platform.Stats().Received; n != 0 || w.Committed(0) != 1000 {

@@ -223,7 +223,7 @@ func (w *world) truncate(to int64) {
 	w.cut(to)
 	w.StartBrokers()
 	w.RaiseEpoch(before + 1)
-	w.renew()
+	w.ReconnectObserver()
 }
 
 func (w *world) cut(to int64) {

@@ -2,8 +2,6 @@ package scenario
 
 import (
 	"context"
-	"encoding/json"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -64,21 +62,7 @@ func (w *world) outcomes(c find.Command) map[string]string {
 	if err != nil {
 		w.T.Fatalf("%v\n%s", err, said)
 	}
-	outcomes := map[string]string{}
-	for line := range strings.Lines(out) {
-		var m struct {
-			Kind, At, Reason string
-			Outcome          string `json:"fate"`
-			State            string `json:"letter_state"`
-		}
-		if err := json.Unmarshal([]byte(line), &m); err != nil {
-			w.T.Fatalf("%v: %s", err, line)
-		}
-		if m.Kind == "match" {
-			outcomes[m.At] = strings.TrimSpace(m.Outcome + " " + m.Reason + " " + m.State)
-		}
-	}
-	return outcomes
+	return w.FoundOutcomes(out)
 }
 
 // listed and counted are dlq list and dlq stats with their defaults.

@@ -3,7 +3,6 @@ package find
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -46,17 +45,7 @@ func (w *world) outcomes(c Command, input string) map[string]string {
 	if err != nil {
 		w.T.Fatalf("%v\n%s", err, said)
 	}
-	outcomes := map[string]string{}
-	for line := range strings.Lines(out) {
-		var m foundMatch
-		if err := json.Unmarshal([]byte(line), &m); err != nil {
-			w.T.Fatalf("%v: %s", err, line)
-		}
-		if m.Kind == "match" {
-			outcomes[m.At] = strings.TrimSpace(m.Outcome + " " + m.Reason + " " + string(m.DeadLetterState))
-		}
-	}
-	return outcomes
+	return w.FoundOutcomes(out)
 }
 
 // troubled leaves a partition with every outcome: 0 held, 1 accepted, 2 a dead

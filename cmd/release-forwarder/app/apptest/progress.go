@@ -8,21 +8,20 @@ import (
 	"strings"
 )
 
-// Claim is what a commit says: everything below offset is finished, and so is
-// everything in done. It is read by a decoder of the simulation's own, written
-// from the format's description in ARCHITECTURE.md: a mistake in the service's
-// encoder must not be undone by the same mistake in its decoder.
+// CommittedProgress is what a commit says is finished: all below Offset, and all in Done. Its decoder is the tests' own,
+// written from the format's description alone (package consumer/progress): a mistake in the service's encoder must not be
+// undone by the same mistake in its decoder.
 type CommittedProgress struct {
-	Offset int64
-	Done   map[int64]bool // at or beyond offset
-	// Id is the topic's, as written, and epoch the one below the end, plus one.
-	TopicID string
-	Epoch   uint64
+	Offset  int64          // the watermark
+	Done    map[int64]bool // the finished offsets above Offset, as far as they fit into 4096 bytes of metadata
+	TopicID string         // of the topic, 22 characters of base64; "" where the brokers know none
+	Epoch   uint64         // the leader epoch of the last record below the end of Done, plus one; 0: unknown
 }
 
+// Covers says whether the commit tells that the record at an offset is finished.
 func (c CommittedProgress) Covers(offset int64) bool { return offset < c.Offset || c.Done[offset] }
 
-// Unsays tells whether it says less than one before.
+// Retracts says whether the commit covers less than one before it.
 func (c CommittedProgress) Retracts(before CommittedProgress) bool {
 	for done := range before.Done {
 		if !c.Covers(done) {
@@ -34,6 +33,9 @@ func (c CommittedProgress) Retracts(before CommittedProgress) bool {
 
 var errMetadata = errors.New("the metadata does not belong to this commit")
 
+// DecodeCommit reads a commit of a partition as Kafka holds it. Without metadata only what lies below the offset is
+// finished. Metadata that is malformed, or was written for another cluster, topic, partition or offset, is an error;
+// the result then covers what lies below the offset.
 func DecodeCommit(cluster, topic string, partition int32, offset int64, metadata string) (CommittedProgress, error) {
 	c := CommittedProgress{Offset: offset, Done: map[int64]bool{}}
 	if metadata == "" {
@@ -107,8 +109,8 @@ func (c CommittedProgress) runs() []byte {
 	return runs
 }
 
-// Encode writes metadata that says what the claim says, for the mistakes that
-// need it well-formed.
+// Encode writes well-formed metadata that says this of a partition of EventTopic in the cluster ClusterID. It leaves out
+// how far below the end the leader epoch began.
 func (c CommittedProgress) Encode(partition int32) string {
 	body := append(binary.AppendUvarint(nil, c.Epoch), 0)
 	body = append(body, c.runs()...)
@@ -125,14 +127,11 @@ func digest(version, cluster, topic string, partition int32, offset int64, id, b
 	for _, part := range []string{version, cluster, topic} {
 		sum.Write(withLength(part))
 	}
-	var place [12]byte
-	binary.BigEndian.PutUint32(place[:4], uint32(partition))
-	binary.BigEndian.PutUint64(place[4:], uint64(offset))
-	sum.Write(place[:])
+	var at [12]byte // partition and offset
+	binary.BigEndian.PutUint32(at[:4], uint32(partition))
+	binary.BigEndian.PutUint64(at[4:], uint64(offset))
+	sum.Write(at[:])
 	sum.Write(id)
 	sum.Write(body)
 	return sum.Sum(nil)[:8]
 }
-
-// ClusterID is the embedded Kafka's own.
-const ClusterID = "kfake"

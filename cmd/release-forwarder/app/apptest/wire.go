@@ -10,25 +10,34 @@ import (
 	"release-forwarder/consumer/wire"
 )
 
+// PartitionCommit is what an OffsetCommit request says of one partition.
 type PartitionCommit = kmsg.OffsetCommitRequestTopicPartition
 
-// Wired stands between the engine and the brokers.
+// InterceptedWire lies between the engine of one replica and the brokers, and changes what they tell each other: put it
+// into consumer.Config.Wire by World.Mistakes. Each function may be nil; all may run at the same time.
 type InterceptedWire struct {
-	consumer.Wire
-	OnMetadata func(w *InterceptedWire, m *wire.Metadata) *wire.Metadata
-	OnSend     func(req kmsg.Request)
-	// Answers is the answer to what never reaches the coordinator; nil: it does. It may change the request.
-	Answer       func(w *InterceptedWire, req kmsg.Request) kmsg.Response
-	BeforeCommit func(w *InterceptedWire, ctx context.Context, group string, req *kmsg.OffsetCommitRequest)
-	EditCommit   func(w *InterceptedWire, p *PartitionCommit)
-	AfterSend    func(w *InterceptedWire, group string, req kmsg.Request, res kmsg.Response)
+	consumer.Wire // to the brokers
 
+	// OnMetadata gives the metadata that the engine learns instead of m.
+	OnMetadata func(w *InterceptedWire, m *wire.Metadata) *wire.Metadata
+	// OnSend may change a request before it goes to a broker that is no coordinator.
+	OnSend func(req kmsg.Request)
+	// Answer answers a request in the coordinator's place. Where it gives nil the request is sent, as Answer may have
+	// changed it.
+	Answer func(w *InterceptedWire, req kmsg.Request) kmsg.Response
+	// BeforeCommit is called before a commit is sent, without Mu.
+	BeforeCommit func(w *InterceptedWire, ctx context.Context, group string, req *kmsg.OffsetCommitRequest)
+	// EditCommit may change each partition of a commit; called after BeforeCommit, under Mu.
+	EditCommit func(w *InterceptedWire, p *PartitionCommit)
+	// AfterSend may change the coordinator's answer before the engine sees it; called without Mu.
+	AfterSend func(w *InterceptedWire, group string, req kmsg.Request, res kmsg.Response)
+
+	// What the functions above keep from one call to the next. Guarded by Mu. InterceptedWire itself does not use it.
 	Mu            sync.Mutex
-	LastCommits   map[int32]PartitionCommit
+	LastCommits   map[int32]PartitionCommit // by partition; make it before EditCommit writes to it
 	FirstMetadata *wire.Metadata
-	// What the coordinator has assigned last, and what the member has claimed.
-	Assigned []kmsg.ConsumerGroupHeartbeatResponseAssignmentTopic
-	Owned    []kmsg.ConsumerMemberMetadataOwnedPartition
+	Assigned      []kmsg.ConsumerGroupHeartbeatResponseAssignmentTopic // by the coordinator, last
+	Owned         []kmsg.ConsumerMemberMetadataOwnedPartition          // as the member has said, last
 }
 
 // Metadata implements consumer.Wire.

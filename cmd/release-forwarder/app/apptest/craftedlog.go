@@ -9,24 +9,66 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// HandLog is a partition's log made by hand. What a test changes while it is
-// served, it changes under mu.
+// CraftedLog is a partition's log that a test has made. What changes while it is served, changes under Mu (Update).
 type CraftedLog struct {
-	Mu             sync.Mutex
-	Start, End     int64
-	Epoch          int32 // of the batches that grow appends
-	LastStable     int64 // the last stable offset, where it is below the end; else 0
-	Batches        []RawBatch
-	Aborted        []int64       // first offsets of the producer's aborted transactions
-	PartialAnswers bool          // answers end inside their last batch, unless it is their first
-	LaggingEnd     int64         // above 0: the leader believes that the log ends here
-	Throttle       time.Duration // the broker answers nothing and asks for this much silence
-	FetchTimes     []time.Time   // of each fetch
-	FetchOffsets   []int64       // of each fetch
+	Mu         sync.Mutex
+	Start      int64 // the first offset; below it all is deleted
+	End        int64 // the offset after the last one
+	Batches    []RawBatch
+	Epoch      int32   // the leader epoch of what GrowTo appends; -1: unknown, as of old messages
+	LastStable int64   // the last stable offset, where it is below End; else 0
+	Aborted    []int64 // first offsets of the producer's aborted transactions
+
+	// What its leader does.
+	PartialAnswers bool          // answers end within their last batch, unless it is their first
+	LaggingEnd     int64         // above 0: the leader answers that the log ends here
+	Throttle       time.Duration // above 0: it answers with no record and asks for so long a silence
+
+	// Each fetch of the log so far: when, and from which offset.
+	FetchTimes   []time.Time
+	FetchOffsets []int64
 }
 
-// Serve puts hand-made logs in the place of the event topic's partitions, from 0
-// on. Who leads a partition, and in which epoch, is the cluster's.
+// Attributes of a batch.
+const (
+	// InTransaction is the attribute of a batch within the producer's transaction.
+	InTransaction = 0x10
+	isMarker      = 0x20
+	producerID    = 7 // the one producer of crafted logs
+)
+
+// NewCraftedLog is a log of these batches, whose first offset is 0 and whose end lies after the last batch.
+func NewCraftedLog(pieces ...RawBatch) *CraftedLog {
+	return &CraftedLog{End: pieces[len(pieces)-1].last + 1, Batches: pieces}
+}
+
+// Update changes the log while it is served.
+func (l *CraftedLog) Update(to func()) {
+	l.Mu.Lock()
+	defer l.Mu.Unlock()
+	to()
+}
+
+// GrowTo appends the event (EventAt) at each offset from End on, so that End is to. Each lies in a batch of its own, of
+// the leader epoch Epoch.
+func (l *CraftedLog) GrowTo(to int64) {
+	l.Update(func() {
+		for ; l.End < to; l.End++ {
+			l.Batches = append(l.Batches, EventBatch(l.End, l.End).withEpoch(l.Epoch))
+		}
+	})
+}
+
+// Fetches counts the fetches of the log so far.
+func (l *CraftedLog) Fetches() int {
+	l.Mu.Lock()
+	defer l.Mu.Unlock()
+	return len(l.FetchTimes)
+}
+
+// ServeLogs puts crafted logs in the place of the event topic's partitions, from 0 on; there must be one for each. Who
+// leads a partition, and in which epoch, is still the cluster's. They are not written to: only GrowTo appends. Call
+// EndLongPolls before the test ends.
 func (w *World) ServeLogs(logs ...*CraftedLog) {
 	w.Epochs.crafted.Store(true)
 	w.Cluster.ControlKey(int16(kmsg.Fetch), func(r kmsg.Request) (kmsg.Response, error, bool) {
@@ -70,16 +112,6 @@ func (w *World) refuses(p *kfake.PartitionInfo, epoch int32) int16 {
 		return kerr.UnknownLeaderEpoch.Code
 	}
 	return 0
-}
-
-// Settle lets the last long polls end: the bubble would report them.
-func EndLongPolls() { time.Sleep(10 * time.Second) }
-
-// Fetches is how many there were of the log.
-func (l *CraftedLog) Fetches() int {
-	l.Mu.Lock()
-	defer l.Mu.Unlock()
-	return len(l.FetchTimes)
 }
 
 // note remembers a fetch of the log, but for the one by which the service asks
@@ -173,6 +205,7 @@ func (l *CraftedLog) answer(from int64, committed bool, most int, first bool) km
 	return part
 }
 
+// boundsOf answers a request for first or last offsets.
 func (w *World) boundsOf(req *kmsg.ListOffsetsRequest, logs []*CraftedLog) kmsg.Response {
 	led := w.led()
 	resp := req.ResponseKind().(*kmsg.ListOffsetsResponse)
@@ -202,6 +235,7 @@ func (w *World) boundsOf(req *kmsg.ListOffsetsRequest, logs []*CraftedLog) kmsg.
 	return resp
 }
 
+// epochsOf answers a request for the ends of leader epochs.
 func (w *World) epochsOf(req *kmsg.OffsetForLeaderEpochRequest, logs []*CraftedLog) kmsg.Response {
 	resp, led := req.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse), w.led()
 	for _, t := range req.Topics {
@@ -244,31 +278,4 @@ func (l *CraftedLog) epochEnd(leads, asked int32) (epoch int32, end int64) {
 		epoch = asked
 	}
 	return epoch, l.End
-}
-
-// Attributes of a batch.
-const (
-	InTransaction = 0x10
-	isMarker      = 0x20
-	producerID    = 7
-)
-
-func NewCraftedLog(pieces ...RawBatch) *CraftedLog {
-	return &CraftedLog{End: pieces[len(pieces)-1].last + 1, Batches: pieces}
-}
-
-// Change changes a log while it is served.
-func (l *CraftedLog) Update(to func()) {
-	l.Mu.Lock()
-	defer l.Mu.Unlock()
-	to()
-}
-
-// Grow appends an event at each offset from the end up to one.
-func (l *CraftedLog) GrowTo(to int64) {
-	l.Update(func() {
-		for ; l.End < to; l.End++ {
-			l.Batches = append(l.Batches, EventBatch(l.End, l.End).withEpoch(l.Epoch))
-		}
-	})
 }
