@@ -15,11 +15,11 @@ import (
 func TestARefusedLotIsAlwaysTriedAgain(t *testing.T) {
 	const old, sick = "old", "sick"
 	for name, c := range map[string]struct {
-		reply  platform.Reply
-		which  string // the record that the attempt is made with
-		reason string // of its dead letter
-		mended func(r *apptest.Replica)
-		within time.Duration
+		reply    platform.Reply
+		which    string // the record that the attempt is made with
+		reason   string // of its dead letter
+		recovers func(r *apptest.Replica)
+		within   time.Duration
 	}{
 		"by-operator, 401, at its backoff":           {platform.Reply{Status: 401, Body: `{"code":"401"}`}, old, "by-operator", func(*apptest.Replica) {}, 31 * time.Second},
 		"by-operator, 403, changed credential":       {platform.Reply{Status: 403, Body: `{"code":"403"}`}, old, "by-operator", changed, time.Second},
@@ -48,7 +48,7 @@ func TestARefusedLotIsAlwaysTriedAgain(t *testing.T) {
 				w.Produce(0, apptest.EventOfLot("good", 10)) // accepted after the lot's first refusal
 				w.Until("the lot is refused", func() bool { return len(r.Snapshot().RefusedLots) == 1 })
 				w.Produce(0, apptest.EventOfLot("good", 20))
-				// Its only record is given up: the next attempt is free for whoever comes.
+				// Its only record is given up: the next attempt is free for the next record.
 				w.Until("its dead letter", func() bool { return w.DeadLetterCount() == 1 }, 5*time.Minute)
 				time.Sleep(time.Minute)
 				dated := time.Now()
@@ -58,9 +58,9 @@ func TestARefusedLotIsAlwaysTriedAgain(t *testing.T) {
 				w.ProduceAt(0, apptest.EventOfLot("bad", 100), dated)
 				w.Until("the attempt's dead letter", func() bool { return w.DeadLetterCount() == 2 }, 20*time.Second)
 				w.Platform.Script(nil)
-				c.mended(r)
+				c.recovers(r)
 				w.Produce(0, apptest.EventOfLot("bad", 200), apptest.EventOfLot("bad", 202), apptest.EventOfLot("good", 30))
-				w.Until("the mended lot's records", func() bool { return w.Committed(0) == 7 }, c.within+2*time.Second)
+				w.Until("the recovered lot's records", func() bool { return w.Committed(0) == 7 }, c.within+2*time.Second)
 				w.End(r)
 				deadLetters := w.DeadLetters()
 				if len(deadLetters) != 2 {
@@ -107,7 +107,7 @@ func TestARefusedLotIsTriedAgainInItsOwnStorm(t *testing.T) {
 		w.Until("the storm", func() bool { return r.Snapshot().Storms == 1 }, 5*time.Second)
 		w.Platform.Script(nil)
 		w.Produce(0, apptest.EventOfLot("bad", 100))
-		w.Until("the mended lot's record", func() bool { accepted, _ := w.AnswersOf("bad"); return accepted == 1 }, (rubbish-limit+3)*time.Second)
+		w.Until("the recovers lot's record", func() bool { accepted, _ := w.AnswersOf("bad"); return accepted == 1 }, (rubbish-limit+3)*time.Second)
 		w.End(r)
 	})
 }

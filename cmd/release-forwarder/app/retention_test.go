@@ -122,7 +122,7 @@ func TestRetentionThatWasReadIsKept(t *testing.T) {
 			t.Errorf("the log says %v", lines)
 		}
 		if got := r.Sample(series); got == "" {
-			t.Error("what is left is not told any more")
+			t.Error("the time left is no longer reported")
 		}
 		w.Platform.Script(nil)
 		w.End(r)
@@ -149,12 +149,12 @@ func retentionUnseen(t *testing.T, why *kerr.Error) {
 			t.Errorf("said %d times in 20 minutes", said)
 		}
 		if got := r.Sample(series); got != "" {
-			t.Errorf("%q seconds are left, and nobody knows of how many", got)
+			t.Errorf("%q seconds are left, though the retention is unknown", got)
 		}
 		denied.Remove()
 		time.Sleep(2 * time.Minute)
 		if got := r.Sample(series); got == "" {
-			t.Error("the right was given, and what is left is not told")
+			t.Error("the right was given, and the time left is not reported")
 		}
 		w.Platform.Script(nil)
 		w.End(r)
@@ -171,7 +171,7 @@ func TestANewOwnerReportsTheTimeLeftAtOnce(t *testing.T) {
 		second := w.Start()
 		time.Sleep(10 * time.Second)
 		if got := second.Sample(`release_forwarder_retention_left_seconds{partition="0",topic="events"}`); got == "" {
-			t.Error("what is left is not told 10 seconds after the start")
+			t.Error("the time left is not reported 10 seconds after the start")
 		}
 		w.Platform.Script(nil)
 		w.End(second)

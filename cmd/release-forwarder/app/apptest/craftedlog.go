@@ -132,7 +132,7 @@ func (l *CraftedLog) note(req *kmsg.FetchRequest, logs []*CraftedLog) {
 	}
 }
 
-// answerOf answers a fetch; nothing tells that there is nothing to tell yet.
+// answerOf answers a fetch; nothing is true where there is no record to send yet.
 func (w *World) answerOf(req *kmsg.FetchRequest, logs []*CraftedLog) (_ *kmsg.FetchResponse, nothing bool) {
 	led := w.led()
 	resp := req.ResponseKind().(*kmsg.FetchResponse)

@@ -16,7 +16,7 @@
 //   - CraftedLog, a partition's log of batches that a test makes byte by byte (RawBatch);
 //   - LeaderEpochs, which adds to the embedded Kafka what its leaders know of epochs;
 //   - CommittedProgress, a commit's metadata, decoded by the format's description alone;
-//   - InterceptedWire, which changes what the service and the brokers tell each other;
+//   - InterceptedWire, which changes what the service and the brokers send each other;
 //   - MountedFile, a file that is swapped as Kubernetes swaps a mounted one.
 //
 // Methods of World fail the test where Kafka does not answer as it should: they return no errors.

@@ -6,7 +6,7 @@ import (
 	"release-forwarder/cmd/testkit/platform"
 )
 
-// The methods below replace what the platform was told before (platform.Double.Script): it answers in one way at a
+// The methods below replace the script that the platform had before (platform.Double.Script): it answers in one way at a
 // time. w.Platform.Script(nil) makes it accept everything again.
 
 // FailFlows makes the platform answer 500 to the events whose flow number match chooses, and accept all others.

@@ -18,7 +18,7 @@ type CommittedProgress struct {
 	Epoch   uint64         // the leader epoch of the last record below the end of Done, plus one; 0: unknown
 }
 
-// Covers says whether the commit tells that the record at an offset is finished.
+// Covers says whether the commit says that the record at an offset is finished.
 func (c CommittedProgress) Covers(offset int64) bool { return offset < c.Offset || c.Done[offset] }
 
 // Retracts says whether the commit covers less than one before it.
@@ -34,8 +34,8 @@ func (c CommittedProgress) Retracts(before CommittedProgress) bool {
 var errMetadata = errors.New("the metadata does not belong to this commit")
 
 // DecodeCommit reads a commit of a partition as Kafka holds it. Without metadata only what lies below the offset is
-// finished. Metadata that is malformed, or was written for another cluster, topic, partition or offset, is an error;
-// the result then covers what lies below the offset.
+// finished. Metadata that is malformed, or was written for another cluster, topic, partition or offset, is an error:
+// Done may then lack offsets.
 func DecodeCommit(cluster, topic string, partition int32, offset int64, metadata string) (CommittedProgress, error) {
 	c := CommittedProgress{Offset: offset, Done: map[int64]bool{}}
 	if metadata == "" {

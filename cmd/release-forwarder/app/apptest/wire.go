@@ -13,7 +13,7 @@ import (
 // PartitionCommit is what an OffsetCommit request says of one partition.
 type PartitionCommit = kmsg.OffsetCommitRequestTopicPartition
 
-// InterceptedWire lies between the engine of one replica and the brokers, and changes what they tell each other: put it
+// InterceptedWire lies between the engine of one replica and the brokers, and changes what they send each other: put it
 // into consumer.Config.Wire by World.Mistakes. Each function may be nil; all may run at the same time.
 type InterceptedWire struct {
 	consumer.Wire // to the brokers

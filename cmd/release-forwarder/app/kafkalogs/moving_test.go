@@ -80,7 +80,7 @@ func TestALeaderEpochTellsLagFromTruncation(t *testing.T) {
 		change  func(l *apptest.CraftedLog)
 		lasts   time.Duration
 		dropped int64
-		sent    int // of 110 events; those that were truncated are written anew
+		sent    int // of 110 events; those that were truncated are written again
 	}{
 		{"its log holds all: it is waited for", func(l *apptest.CraftedLog) { l.LaggingEnd = 40 }, 10 * time.Minute, 0, 110},
 		{"its log ends below: the rest is gone", func(l *apptest.CraftedLog) { l.End, l.Batches = 40, l.Batches[:40] }, time.Second, 60, 170},
@@ -169,7 +169,7 @@ func TestADamagedBatchStopsItsPartitionAlone(t *testing.T) {
 			t.Errorf("the status page says %q", kind)
 		}
 		bad.Update(func() { bad.Batches[1] = apptest.EventBatch(1, 1) })
-		w.Until("the mended one", func() bool { return w.Committed(0) == 3 })
+		w.Until("the repaired one", func() bool { return w.Committed(0) == 3 })
 		if kind := r.Status().Condition.Kind; kind != admin.Well {
 			t.Errorf("then the status page says %q", kind)
 		}

@@ -83,7 +83,7 @@ func (s readerSight) text(c realLog) string {
 	return strings.Join(said, "; ")
 }
 
-// alone tells the test that it is the process kafka-go may take down.
+// alone is set in the process that kafka-go may take down.
 const alone = "LOGS_TEST_ALONE"
 
 // dying is the Reader's sight in a process of its own.

@@ -83,7 +83,7 @@ func TestAStuckReplicaIsNotAlive(t *testing.T) {
 		"slots that do not come back": {func(chan struct{}) app.Double {
 			return func(_ *app.Parts, cfg *consumer.Config) { cfg.Gate = leaking{cfg.Gate} }
 		}, 30 * time.Second, "events/0 "},
-		"nobody who delivers": {func(chan struct{}) app.Double {
+		"no worker": {func(chan struct{}) app.Double {
 			return func(_ *app.Parts, cfg *consumer.Config) { cfg.Workers = 0 }
 		}, 30 * time.Second, "events/0 "},
 	} {
@@ -141,7 +141,7 @@ func TestAReplicaThatMovesAgainIsAlive(t *testing.T) {
 	})
 }
 
-// outages are twenty minutes of something that a restart would not mend.
+// outages are twenty minutes of something that a restart would not fix.
 func outages() map[string]func(w *world) (r *apptest.Replica) {
 	answer := func(reply *platform.Reply) func(w *world) *apptest.Replica {
 		return func(w *world) *apptest.Replica {

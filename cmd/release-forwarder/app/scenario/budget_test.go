@@ -237,10 +237,10 @@ func TestADeliveryOlderThanAnOutagesEndWaitsAlone(t *testing.T) {
 // A refused lot is tried again, also where its one attempt outlasts an outage.
 func TestALotIsTriedAgainAfterAnOutage(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		var slow, ill, mended atomic.Bool
+		var slow, ill, healed atomic.Bool
 		w.Platform.Script(func(q *platform.Request) *platform.Reply {
 			switch lot := q.Params["park_uuid"]; {
-			case lot == "bad" && mended.Load():
+			case lot == "bad" && healed.Load():
 			case lot == "bad" && slow.Load():
 				return &platform.Reply{Status: 500, Body: `{"code":"500"}`, Delay: 6 * time.Second}
 			case lot == "bad":
@@ -273,7 +273,7 @@ func TestALotIsTriedAgainAfterAnOutage(t *testing.T) {
 		if r.Snapshot().CircuitOpen {
 			t.Fatal("the outage is not over")
 		}
-		mended.Store(true) // for what is sent from now on
+		healed.Store(true) // for what is sent from now on
 		w.Until("the commit", func() bool { return w.Committed(0) == 15 }, 2*time.Minute)
 		w.End(r)
 	})

@@ -18,7 +18,7 @@ import (
 
 // Where the coordinator refuses even the smallest commit as too large, the log and the status page say why.
 //
-// The page tells one partition from all. Commits go on by themselves.
+// The page says whether it is one partition or all. Commits go on by themselves.
 func TestACommitRefusedAsTooLargeIsReported(t *testing.T) {
 	all := []int32{0, 1, 2}
 	for name, c := range map[string]struct {
@@ -26,12 +26,12 @@ func TestACommitRefusedAsTooLargeIsReported(t *testing.T) {
 		partitions []int32
 		page       admin.Kind
 	}{
-		"one partition's":            {kerr.InvalidCommitOffsetSize, []int32{1}, admin.PartitionCommitRefused},
-		"one's, told as a message":   {kerr.MessageTooLarge, []int32{1}, admin.PartitionCommitRefused},
-		"one's, told as the server":  {kerr.UnknownServerError, []int32{1}, admin.PartitionCommitRefused},
-		"all":                        {kerr.InvalidCommitOffsetSize, all, admin.CommitsFail},
-		"all, told as a record list": {kerr.RecordListTooLarge, all, admin.CommitsFail},
-		"all, with no metadata":      {kerr.OffsetMetadataTooLarge, all, admin.CommitsFail},
+		"one partition's":                  {kerr.InvalidCommitOffsetSize, []int32{1}, admin.PartitionCommitRefused},
+		"one's, by another code":           {kerr.MessageTooLarge, []int32{1}, admin.PartitionCommitRefused},
+		"one's, as an error of the server": {kerr.UnknownServerError, []int32{1}, admin.PartitionCommitRefused},
+		"all":                              {kerr.InvalidCommitOffsetSize, all, admin.CommitsFail},
+		"all, as a record list":            {kerr.RecordListTooLarge, all, admin.CommitsFail},
+		"all, with no metadata":            {kerr.OffsetMetadataTooLarge, all, admin.CommitsFail},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inVirtualTime(t, 3, func(w *world) {
@@ -225,12 +225,7 @@ func TestCommitsAreRenewedThroughRebalances(t *testing.T) {
 		w.Until("the group", w.AllCommitted(1, 0))
 		w.Produce(0, apptest.EventOfLot("good", 0))
 		w.Until("the commit", w.AllCommitted(1, 1))
-		var commits atomic.Int32
-		w.Cluster.ControlKey(int16(kmsg.OffsetCommit), func(kmsg.Request) (kmsg.Response, error, bool) {
-			w.Cluster.KeepControl()
-			commits.Add(1)
-			return nil, nil, false
-		})
+		commits := w.asked(kmsg.OffsetCommit)
 		for range 3 {
 			time.Sleep(4*time.Hour + 10*time.Minute)
 			w.Rebalance()

@@ -71,7 +71,7 @@ func TestAChangedEntryTouchesOnlyItsLot(t *testing.T) {
 			t.Fatal(err)
 		}
 		file.Swap(strings.Replace(before, "two-", "four-", 1))
-		w.Until("the mended lot's", func() bool { return w.Committed(0) == int64(3*n) }, 10*time.Second)
+		w.Until("the recovered lot's", func() bool { return w.Committed(0) == int64(3*n) }, 10*time.Second)
 		for _, lot := range []string{"a", "c"} {
 			if accepted, refused := w.AnswersOf(lot); accepted != n || refused != 0 {
 				t.Errorf("lot %s: %d accepted, %d refused", lot, accepted, refused)

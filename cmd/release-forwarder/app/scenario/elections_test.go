@@ -24,7 +24,7 @@ func TestTwoUncleanElectionsSkipNothing(t *testing.T) {
 				w.singly(0, 50)
 				w.Until("the commit", w.AllCommitted(1, 50))
 				w.End(m.Replica)
-				w.singly(100, 130) // at 50 to 79, which nobody has read
+				w.singly(100, 130) // at 50 to 79, which no replica has read
 				folder := filepath.Join(w.LogFolder, "partitions", apptest.EventTopic+"-0")
 				w.Epochs.Mu.Lock()
 				began := slices.Clone(w.Epochs.Starts[0])

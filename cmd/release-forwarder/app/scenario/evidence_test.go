@@ -19,12 +19,10 @@ import (
 	"release-forwarder/cmd/testkit/platform"
 )
 
-// What brokers tell of a log may be wrong, late, refused or missing. A log that is
-// what it was is read on, and nothing is counted; one that is not is noticed when the
-// brokers can tell.
+// What brokers report of a log may be wrong, late, refused or missing. A log that is the same is read on, and nothing
+// is counted; another one is noticed as soon as the brokers report it.
 
-// heldInFront leaves the first record of 100 held, all others finished and the commit
-// telling so.
+// heldInFront leaves the first record of 100 held and all others finished, and the commit says so.
 func (w *world) heldInFront() (release func()) {
 	w.T.Helper()
 	return cutPlaces["below what is finished beyond the commit"].write(w)
@@ -217,7 +215,7 @@ func TestOldMetadataIsNotBelieved(t *testing.T) {
 				w.witness(0)
 			})
 		})
-		t.Run("the topic was made anew/"+broker, func(t *testing.T) {
+		t.Run("the topic was recreated/"+broker, func(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {
 				r := w.Start("CONSUMER_MAX_PENDING", "50")
 				w.FailFlows(func(string) bool { return true })
@@ -241,8 +239,8 @@ func TestOldMetadataIsNotBelieved(t *testing.T) {
 	}
 }
 
-// old keeps what one broker tells of the event topic as it is now, from freeze to
-// fresh: what a test writes in between is written before.
+// old keeps what one broker reports of the event topic as it is now, from freeze to fresh. A test writes between old
+// and freeze, so that this state is old then.
 func (w *world) old(node int32) (freeze, fresh func()) {
 	w.T.Helper()
 	topic, p := w.Cluster.TopicInfo(apptest.EventTopic), w.Cluster.PartitionInfo(apptest.EventTopic, 0)
@@ -305,7 +303,7 @@ func TestAFetchThatDivergesSkipsNothing(t *testing.T) {
 				w.caughtUp()
 				w.End(m.Replica)
 				w.witness(p.gone)
-				t.Logf("%d fetches were told", w.Epochs.Diverged)
+				t.Logf("%d fetches were answered with a divergence", w.Epochs.Diverged)
 			})
 		})
 	}

@@ -44,7 +44,7 @@ func TestClaimsOfAWriterAreShownAsClaims(t *testing.T) {
 		}
 		w.Until("the dead letters", func() bool { return strings.Count(w.Log.String(), "dead letter written") == 2 })
 		w.End(r)
-		// The dead letters' headers keep what came: who reads them judges.
+		// The dead letters' headers keep what came; the commands judge it.
 		kept := map[string]string{}
 		for _, l := range w.DeadLetters() {
 			headers := map[string]string{}
@@ -117,7 +117,7 @@ func TestClaimsOfAWriterAreShownAsClaims(t *testing.T) {
 			t.Errorf("show --json: %v\n%s", err, out)
 		}
 
-		// The event whose place both name was accepted, and is told so.
+		// The event that both name as their origin was accepted, and is shown so.
 		outcomes := w.outcomes(find.Command{Lot: []string{"lot-1"}})
 		want := map[string]string{"events/0/0": "done", "events/0/1": "dead-lettered missing-field closed", "replays/0/0": "dead-lettered missing-field open"}
 		for at, outcome := range want {

@@ -145,7 +145,7 @@ func TestABudgetSurvivesRebalances(t *testing.T) {
 		}
 		// Six failures that count, and two quick retries of the first.
 		if n, err := strconv.Atoi(apptest.DeadLetterHeader(deadLetters[0], "attempts")); err != nil || n < 8 {
-			t.Errorf("the dead letter tells of %d attempts, %v", n, err)
+			t.Errorf("the dead letter says %d attempts, %v", n, err)
 		}
 		if first := since(t, deadLetters[0], "first.attempt", begun); first > time.Second {
 			t.Errorf("the dead letter's first attempt was %s after the record came", first)

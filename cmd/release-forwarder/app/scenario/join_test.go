@@ -121,7 +121,7 @@ func TestAJoinThatFailsSaysWhyAndWhatToDo(t *testing.T) {
 					}
 				}
 				if lines == 0 {
-					t.Error("no line tells of it")
+					t.Error("no line says so")
 				}
 			})
 		})

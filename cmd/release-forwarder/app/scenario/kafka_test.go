@@ -28,7 +28,7 @@ func TestWhatRetentionDroppedIsCounted(t *testing.T) {
 		w.Until("the rest", w.AllCommitted(1, 30))
 		w.End(r)
 		if s := w.Log.String(); !strings.Contains(s, `"from":10,"to":25,"count":15`) {
-			t.Error("what was dropped is not told")
+			t.Error("what was dropped is not logged")
 		}
 	})
 }

@@ -22,7 +22,7 @@ func TestARefusedLotDelaysNoOther(t *testing.T) {
 			return nil
 		})
 		r := w.Start()
-		const rounds = 240 // as many fit into half of the gaps a commit can tell of
+		const rounds = 240 // as many fit into half of the gaps a commit can carry
 		begun := time.Now()
 		for n := range rounds {
 			w.Produce(0, apptest.EventOfLot("bad", n), apptest.EventOfLot("good-1", n), apptest.EventOfLot("good-2", n))
@@ -187,7 +187,7 @@ func TestOneLotOfTenRefusedForSixHours(t *testing.T) {
 	})
 }
 
-// accepted tells whether the bad lot's flow was accepted before a request.
+// accepted says whether the bad lot's flow was accepted before a request.
 func accepted(w *world, flow, seq int) bool {
 	for _, q := range w.Platform.Accepted() {
 		if q.Params["park_uuid"] == "bad" && q.Params["flow_no"] == fmt.Sprintf("F-%d", flow) {

@@ -14,8 +14,8 @@ import (
 	"release-forwarder/cmd/testkit/platform"
 )
 
-// By itself this is a tenth of what docs/security.md and README.md tell; -nulls 20000 is
-// the whole, with the default bounds.
+// The default is a tenth of what docs/security.md and README.md state; -nulls 20000 is the whole, with the default
+// bounds.
 var nulls = flag.Int("nulls", 2000, "null records; the bound on records follows, at 20000 it is the default")
 
 // Null records without end delay events of their own partition alone, as long as docs/security.md says.

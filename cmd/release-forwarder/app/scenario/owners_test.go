@@ -21,8 +21,8 @@ const (
 	unownedFor = time.Minute
 )
 
-// assignsNobody has each leader of the group give a partition to nobody, until the returned function is called.
-func (w *world) assignsNobody(number int32) (end func()) {
+// leavesUnowned has each leader of the group assign a partition to no member, until the returned function is called.
+func (w *world) leavesUnowned(number int32) (end func()) {
 	stopped := make(chan struct{})
 	w.Cluster.ControlKey(int16(kmsg.SyncGroup), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		select {
@@ -86,7 +86,7 @@ func TestAStandbyMeansThatEachPartitionHasAnOwner(t *testing.T) {
 			}
 		}
 		if s := w.Log.String(); strings.Contains(s, "have no owner") || strings.Contains(s, "cannot be seen") {
-			t.Error("it was said that a partition has no owner, or that nobody knows")
+			t.Error("it was said that a partition has no owner, or that it is unknown")
 		}
 	})
 }
@@ -96,7 +96,7 @@ func TestAStandbyMeansThatEachPartitionHasAnOwner(t *testing.T) {
 // A replica that owns nothing does not say then that it is a standby.
 func TestPartitionsWithoutAnOwnerAreReported(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		end := w.assignsNobody(0)
+		end := w.leavesUnowned(0)
 		r := w.Start()
 		w.Until("the group", func() bool { return r.Snapshot().Engine.Joined })
 		for begun := time.Now(); time.Since(begun) < unownedFor; time.Sleep(time.Second) {
@@ -123,7 +123,7 @@ func TestPartitionsWithoutAnOwnerAreReported(t *testing.T) {
 			t.Error("it is not said who is in the group")
 		}
 		end()
-		w.ForgetMember() // the group assigns anew
+		w.ForgetMember() // the group assigns again
 		w.Until("an owner", func() bool {
 			return r.ConditionKind() == admin.Well && r.Snapshot().UnownedByTopic[apptest.EventTopic] == 0
 		}, 2*time.Minute)

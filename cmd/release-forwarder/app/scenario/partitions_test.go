@@ -99,7 +99,7 @@ func (w *world) refusesStart(key kmsg.Key, refusal *kerr.Error, partition int32)
 		case *kmsg.OffsetFetchRequest:
 			return r.Version == 5 // the observer asks in a later one, the library before it joins in an earlier one
 		case *kmsg.ListOffsetsRequest:
-			return r.IsolationLevel == 0 // not who looks how long the topic is kept
+			return r.IsolationLevel == 0 // not the look at what retention leaves
 		}
 		return true
 	}

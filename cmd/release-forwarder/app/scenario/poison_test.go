@@ -18,7 +18,7 @@ import (
 	"release-forwarder/cmd/testkit/platform"
 )
 
-// share tells whether a flow is among so many of a hundred, always alike.
+// share says whether a flow is among so many of a hundred; it always says the same of a flow.
 func share(flow string, ofHundred int) bool {
 	h := fnv.New32a()
 	h.Write([]byte(flow))

@@ -115,8 +115,8 @@ func TestAnAnswerWithoutTheTopicChangesNoShare(t *testing.T) {
 	}
 }
 
-// losesTopic has the brokers tell the service nothing of the event topic while there is
-// trouble: an error, or without one they leave it out.
+// losesTopic has the brokers report nothing of the event topic to the service while there is
+// trouble: they answer with an error, or without one leave it out.
 func (w *world) losesTopic(trouble *atomic.Bool, refusal *kerr.Error) {
 	meta, err := kadm.NewClient(w.Kafka).Metadata(context.Background(), apptest.DeadLetterTopic)
 	if err != nil {

@@ -19,19 +19,8 @@ import (
 	"release-forwarder/cmd/testkit/platform"
 )
 
-// countFetches counts the fetches of all replicas. A reader that spins would keep
-// virtual time from passing, so beyond brake each fetch takes a moment.
-func (w *world) countFetches(brake int64) *atomic.Int64 {
-	var fetches atomic.Int64
-	w.Cluster.ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (kmsg.Response, error, bool) {
-		w.Cluster.KeepControl()
-		if fetches.Add(1) > brake {
-			time.Sleep(10 * time.Millisecond)
-		}
-		return nil, nil, false
-	})
-	return &fetches
-}
+// countFetches counts the fetches of all replicas.
+func (w *world) countFetches(brake int64) *atomic.Int64 { return w.askedWithBrake(kmsg.Fetch, brake) }
 
 // padded is an event with a field the API does not know, size bytes long.
 func padded(orderKey, n, size int) string {

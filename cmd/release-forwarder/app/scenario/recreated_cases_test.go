@@ -49,8 +49,8 @@ func TestNothingOfARecreatedTopicIsSkipped(t *testing.T) {
 		// gone is how many of the old log's events had not been sent, of which the
 		// service knew; 1 where it cannot know of any, as it must alert.
 		gone int64
-		// run has the service read the old log's events and makes the topic anew when
-		// it is in the state that the name tells.
+		// run has the service read the old log's events and recreates the topic in
+		// the state that the name says.
 		run func(w *world, remake func(), settings []string)
 	}{
 		"while it is read": {gone: 1, run: func(w *world, remake func(), settings []string) {
@@ -236,7 +236,7 @@ func TestATopicRecreatedTwiceUnderAHeldRecord(t *testing.T) {
 
 // A replica whose brokers still report the old topic uses the new topic's commit, and repeats nothing.
 func TestACommitOfARecreatedTopicIsRecognized(t *testing.T) {
-	for name, doubted := range map[string]bool{"of which no broker has told it": false, "which one broker tells it": true} {
+	for name, doubted := range map[string]bool{"that no broker has reported": false, "that one broker reports": true} {
 		t.Run(name, func(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {
 				var first *wire.Metadata

@@ -21,8 +21,8 @@ import (
 	"release-forwarder/cmd/release-forwarder/telemetry"
 )
 
-// Files that are taken up without a restart: how a fault of theirs is counted, and
-// that the platform's authorities are among them.
+// Files that are reloaded without a restart: how their faults are counted, and that the platform's authorities are
+// among them.
 
 func reloadFailures(file string) string {
 	return `release_forwarder_reload_failures_total{file="` + file + `"}`
@@ -62,10 +62,10 @@ func TestASecretThatCannotBeParsedIsCounted(t *testing.T) {
 				}
 				file.Swap(c.better)
 				time.Sleep(5 * time.Second)
-				mended := count()
+				fixed := count()
 				time.Sleep(time.Minute)
-				if n := count(); n != mended || r.Sample(`release_forwarder_reloads_total{file="`+setting+`"}`) != "1" {
-					t.Errorf("%s failures when it was mended, then %s", mended, n)
+				if n := count(); n != fixed || r.Sample(`release_forwarder_reloads_total{file="`+setting+`"}`) != "1" {
+					t.Errorf("%s failures when it was fixed, then %s", fixed, n)
 				}
 				w.End(r)
 			})

@@ -141,7 +141,7 @@ func TestResetNoneWaitsThroughRebalances(t *testing.T) {
 			time.Sleep(time.Minute)
 		}
 		if n := w.Platform.Stats().Accepted; n != 100 {
-			t.Errorf("%d accepted: the new log was read though nobody set the offset", n)
+			t.Errorf("%d accepted: the new log was read though no operator set the offset", n)
 		}
 		if n := strings.Count(w.Log.String(), apptest.AnotherLogLine); n != 1 {
 			t.Errorf("said %d times", n)
@@ -163,7 +163,7 @@ func TestAnOffsetAboveTheEndIsResetAfter30s(t *testing.T) {
 		w.Until("the reset", w.AllCommitted(1, 10))
 		w.End(r)
 		if s := w.Log.String(); !strings.Contains(s, `"from":10,"to":1000,"count":990`) {
-			t.Error("what is missing is not told")
+			t.Error("what is missing is not logged")
 		}
 	})
 }

@@ -24,7 +24,7 @@ func TestLostRightsAreWaitedFor(t *testing.T) {
 		says admin.Kind
 	}{
 		{kmsg.Fetch, topic, false, admin.PartitionUnreadable},
-		{kmsg.ListOffsets, topic, false, ""}, // which replica is told so, and how often, is chance
+		{kmsg.ListOffsets, topic, false, ""}, // which replica gets the error, and how often, is chance
 		{kmsg.Metadata, topic, false, admin.PartitionUnreadable},
 		{kmsg.Produce, topic, false, admin.DeadLettersRefused},
 		{kmsg.OffsetCommit, topic, false, admin.CommitsFail},
@@ -63,7 +63,7 @@ func TestLostRightsAreWaitedFor(t *testing.T) {
 					}
 					w.Produce(p, values...)
 				}
-				w.End(second) // the group assigns anew, and all requests are made
+				w.End(second) // the group assigns again, and all requests are made
 				time.Sleep(time.Minute)
 				if ok, why := r.Live(); !ok {
 					t.Errorf("not live: %s", why)

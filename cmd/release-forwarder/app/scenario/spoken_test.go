@@ -57,8 +57,8 @@ func (e *ear) hear(key kmsg.Key, version int16) {
 	e.heard[key] = max(version, e.heard[key])
 }
 
-// What the service can do without, at the start and later: it says what it does not see then. ApiVersions
-// tells what a broker takes.
+// What the service can do without, at the start and later: it logs what it cannot see then. By ApiVersions it asks
+// what a broker supports.
 var notNeeded = []kmsg.Key{kmsg.ApiVersions, kmsg.DescribeConfigs, kmsg.DescribeGroups, kmsg.ConsumerGroupDescribe, kmsg.ListGroups}
 
 // doctor checks the brokers for exactly the APIs and versions that the service sends, by either group protocol.

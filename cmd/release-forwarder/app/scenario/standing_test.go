@@ -15,7 +15,7 @@ import (
 	"release-forwarder/consumer/membership"
 )
 
-// protocols are the group's.
+// protocols are those by which a group can be joined.
 var protocols = []membership.Protocol{membership.ProtocolClassic, membership.ProtocolConsumer}
 
 // Records of partitions that stay with their replica are sent at once, whoever joins, leaves or dies.
@@ -164,7 +164,7 @@ func TestNoDeliveryWaitsForTheGroup(t *testing.T) {
 	}
 }
 
-// owned tells which of two replicas has each partition of the events.
+// owned gives for each partition of the events the number of the replica that owns it, from 1.
 func owned(replicas ...*apptest.Replica) map[int]int {
 	all := map[int]int{}
 	for i, r := range replicas {

@@ -177,7 +177,7 @@ func TestAStormIsPacedAndTheOthersAreSent(t *testing.T) {
 		}
 		w.Until("the healthy", func() bool { return w.Platform.Stats().Accepted == good })
 		if !strings.Contains(w.Log.String(), "dead-letter storm") {
-			t.Error("no line tells of the storm")
+			t.Error("no line says that there is a storm")
 		}
 		// 1,000 dead letters: 100 as they come, then one a second until 200 wait,
 		// and beyond that as they come.

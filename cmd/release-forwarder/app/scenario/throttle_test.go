@@ -72,12 +72,12 @@ func TestARecordThatIsThrottledAgainWaitsAlone(t *testing.T) {
 	}
 }
 
-// wantPauses wants the others to have been held back so often, each time for the 7 s that the
-// record of lot x was told, from its answer on; and it to have been sent again after those.
+// wantPauses checks that the others paused so often, each time for the 7 s of Retry-After from the answer to lot x on,
+// and that the record of lot x was sent again after those.
 func (w *world) wantPauses(its time.Duration, want int) {
 	w.T.Helper()
 	var last time.Time
-	var throttled []time.Time // when it was told
+	var throttled []time.Time // when its answer came
 	pauses := 0
 	for _, q := range w.Platform.Requests() {
 		if q.Params["park_uuid"] == "x" {
@@ -89,7 +89,7 @@ func (w *world) wantPauses(its time.Duration, want int) {
 		}
 		if gap := q.At.Sub(last); !last.IsZero() && gap > 2*time.Second { // one comes each second
 			if pauses >= len(throttled) || q.At.Sub(throttled[pauses]) != 7*time.Second {
-				w.T.Errorf("the others paused for %s until %s; it was told to wait at %s", gap, q.At, throttled)
+				w.T.Errorf("the others paused for %s until %s; it was answered at %s", gap, q.At, throttled)
 			}
 			pauses++
 		}

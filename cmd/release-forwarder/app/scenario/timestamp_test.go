@@ -72,7 +72,7 @@ func TestStrangeTimestampsDoNoHarm(t *testing.T) {
 		}
 		for _, timestamp := range strangeTimestamps {
 			if !slices.Contains(want, fmt.Sprint(timestamp)) {
-				t.Errorf("no dead letter tells of %d: %v", timestamp, want)
+				t.Errorf("no dead letter shows %d: %v", timestamp, want)
 			}
 		}
 		listJSON := listed

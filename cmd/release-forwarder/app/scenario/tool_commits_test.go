@@ -63,7 +63,7 @@ func TestRestoredMetadataIsNotUsedInAnotherLog(t *testing.T) {
 		m = w.startMortal()
 		w.caughtUp()
 		w.End(m.Replica)
-		w.witness(nobodyKnows)
+		w.witness(unknownLoss)
 	})
 }
 

@@ -26,9 +26,9 @@ type cutPlace struct {
 	write    func(w *world) (release func())
 	at       int64
 	gone     int64
-	// toldTo are the ways in which the service can know; nil: all. The group's commit
-	// tells of nothing that is gone, so no other process can.
-	toldTo []string
+	// knownBy are the ways in which the service can know; nil: all. The group's commit
+	// holds nothing of what is gone, so no other process can.
+	knownBy []string
 	// whole says that what lies below the cut may not be sent again, unless a kill
 	// explains it.
 	whole bool
@@ -48,7 +48,7 @@ var cutPlaces = map[string]cutPlace{
 		w.Until("the commit", w.AllCommitted(1, 100))
 		return func() {}
 	}, at: 80, gone: 1, whole: true},
-	// The first record is held, all others are finished, the commit tells so.
+	// The first record is held, all others are finished, the commit says so.
 	"below what is finished beyond the commit": {write: func(w *world) func() {
 		release := w.holding("F-0-0")
 		w.singly(0, 100)
@@ -70,7 +70,7 @@ var cutPlaces = map[string]cutPlace{
 		w.singly(0, 100)
 		time.Sleep(30 * time.Second)
 		return func() { w.Platform.Script(nil) }
-	}, at: 30, gone: 50, toldTo: []string{runsOn}},
+	}, at: 30, gone: 50, knownBy: []string{runsOn}},
 	// The commit stands at 50, what was finished since could not be committed.
 	"below what is finished and could not be committed": {write: func(w *world) func() {
 		w.singly(0, 50)
@@ -79,7 +79,7 @@ var cutPlaces = map[string]cutPlace{
 		w.singly(50, 100)
 		w.Until("all", func() bool { return w.Platform.Stats().Accepted == 100 })
 		return func() {}
-	}, at: 70, gone: 1, toldTo: []string{runsOn, joinsAgain}},
+	}, at: 70, gone: 1, knownBy: []string{runsOn, joinsAgain}},
 	// To nothing.
 	"at its first record": {write: func(w *world) func() {
 		w.singly(0, 100)
@@ -166,8 +166,8 @@ func TestNothingOfATruncatedLogIsSkipped(t *testing.T) {
 						w.caughtUp()
 						w.End(m.Replica)
 						gone := p.gone
-						if p.toldTo != nil && !slices.Contains(p.toldTo, way) {
-							gone = nobodyKnows
+						if p.knownBy != nil && !slices.Contains(p.knownBy, way) {
+							gone = unknownLoss
 						}
 						w.witness(gone)
 						if n := w.Platform.Stats().Repeated; p.whole && n > 0 && !strings.Contains(way, "kill") && !strings.Contains(way, "another") {

@@ -195,7 +195,7 @@ func TestAPartitionNotStartedReportsNoLag(t *testing.T) {
 				t.Fatalf("retention_left_seconds %v", got)
 			}
 			if got := r.Seconds(`lag_records{partition="0",topic="events"}`); got != -1 {
-				t.Fatalf("lag_records %v, and nobody knows it", got)
+				t.Fatalf("lag_records %v, though it is unknown", got)
 			}
 		}
 		w.End(r)

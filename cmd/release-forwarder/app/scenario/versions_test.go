@@ -11,8 +11,8 @@ import (
 	"release-forwarder/cmd/testkit/platform"
 )
 
-// otherVersion makes replicas with this client ID write commits as another
-// version of the service does: one whose metadata nobody here can read.
+// otherVersion makes replicas with this client ID write commits as another version of the service does, whose metadata
+// this one cannot read.
 func (w *world) otherVersion(clientID string, written func(metadata string) string) {
 	w.Cluster.ControlKey(int16(kmsg.OffsetCommit), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		w.Cluster.KeepControl()

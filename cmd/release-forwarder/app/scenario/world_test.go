@@ -71,13 +71,16 @@ var (
 	counted = func() (c deadletters.StatsCommand) { c.RetentionShare = 0.8; return c }()
 )
 
-// asked counts the requests of one type, of all replicas. Who spins would keep
-// virtual time from passing, so beyond some number each takes a moment.
-func (w *world) asked(key kmsg.Key) *atomic.Int64 {
+// asked counts the requests of one type, of all replicas.
+func (w *world) asked(key kmsg.Key) *atomic.Int64 { return w.askedWithBrake(key, 500) }
+
+// askedWithBrake is asked that lets each request beyond brake take a moment: a replica that spins would keep virtual
+// time from passing.
+func (w *world) askedWithBrake(key kmsg.Key, brake int64) *atomic.Int64 {
 	var n atomic.Int64
 	w.Cluster.ControlKey(int16(key), func(kmsg.Request) (kmsg.Response, error, bool) {
 		w.Cluster.KeepControl()
-		if n.Add(1) > 500 {
+		if n.Add(1) > brake {
 			time.Sleep(10 * time.Millisecond)
 		}
 		return nil, nil, false
