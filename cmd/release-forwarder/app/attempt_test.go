@@ -84,12 +84,7 @@ func changed(r *apptest.Replica) { r.ChangeCredentials([]string{"bad"}) }
 // A record that may be the lot's attempt first waits for its place in the storm. The attempt is still free for it then.
 func TestARefusedLotIsTriedAgainInItsOwnStorm(t *testing.T) {
 	apptest.InVirtualTime(t, 1, func(w *apptest.World) {
-		w.Platform.Script(func(q *platform.Request) *platform.Reply {
-			if q.Params["park_uuid"] == "bad" {
-				return &platform.Reply{Status: 401, Body: `{"code":"401"}`}
-			}
-			return nil
-		})
+		w.RefuseLot("bad")
 		r := w.Start("DLQ_STORM_LIMIT", "10", "LOT_HOLD_MAX", "1m")
 		w.Produce(0, apptest.EventOfLot("bad", 0))
 		time.Sleep(500 * time.Millisecond)

@@ -5,13 +5,12 @@ import (
 	"time"
 
 	"release-forwarder/cmd/release-forwarder/app/apptest"
-	"release-forwarder/cmd/testkit/platform"
 )
 
 // DLQ_HELD_BEFORE makes a dead letter of each failing record that is older, and of no other.
 func TestAnOperatorGivesUpWhatIsOld(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		w.Platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Status: 500, Body: `{"code":"500"}`} })
+		w.FailFlows(func(string) bool { return true })
 		w.Produce(0, apptest.EventOfLot("a", 0), apptest.EventOfLot("a", 2))
 		time.Sleep(time.Hour)
 		w.Produce(0, apptest.EventOfLot("a", 4))
@@ -28,7 +27,7 @@ func TestAnOperatorGivesUpWhatIsOld(t *testing.T) {
 // What an operator gives up is not paced by a storm: it becomes a dead letter at its next failure.
 func TestWhatAnOperatorGivesUpIsNotPaced(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		w.Platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Status: 500, Body: `{"code":"500"}`} })
+		w.FailFlows(func(string) bool { return true })
 		const old = 200
 		w.Backlog(1, old)
 		time.Sleep(time.Hour)

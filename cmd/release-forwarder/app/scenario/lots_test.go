@@ -105,12 +105,7 @@ func TestRecordsOfARefusedLotKeepToHalfOfTheBounds(t *testing.T) {
 // A lot's records are given up after LOT_HOLD_MAX, and only while other lots are accepted.
 func TestALotIsGivenUpOnlyWhileOthersAreAccepted(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		w.Platform.Script(func(r *platform.Request) *platform.Reply {
-			if r.Params["park_uuid"] == "bad" {
-				return &platform.Reply{Status: 401, Body: `{"code":"401"}`}
-			}
-			return nil
-		})
+		w.RefuseLot("bad")
 		r := w.Start("LOT_HOLD_MAX", "1h")
 		w.Produce(0, apptest.EventOfLot("good", 0))
 		time.Sleep(time.Second)

@@ -118,7 +118,7 @@ func TestNoRecordKeepsThePlaceOfAStorm(t *testing.T) {
 			w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: apptest.EventTopic, Err: kerr.KafkaStorageError, Count: -1})
 		},
 		"it is to be sent in an outage": func(w *world) {
-			w.Platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Status: 500, Body: `{"code":"500"}`} })
+			w.FailFlows(func(string) bool { return true })
 			for n := range 200 {
 				w.Produce(1, apptest.EventOfLot("healthy", 1<<21+2*n))
 			}
