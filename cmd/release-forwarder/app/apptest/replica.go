@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strconv"
@@ -65,7 +66,7 @@ func (w *World) End(r *Replica) {
 // Sample gives the value of a series of /metrics, named with its labels; "" where the series is absent.
 func (r *Replica) Sample(series string) string {
 	w := httptest.NewRecorder()
-	r.Metrics().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	r.Metrics().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	for line := range strings.Lines(w.Body.String()) {
 		if value, is := strings.CutPrefix(line, series+" "); is {
 			return strings.TrimSpace(value)
@@ -100,7 +101,7 @@ func (r *Replica) ConditionKind() admin.Kind { return r.Status().Condition.Kind 
 func (r *Replica) Page(language string) (html string, status map[string]any) {
 	h := admin.NewHandler(admin.Sources{Status: r.Status})
 	get := func(path string) string {
-		q := httptest.NewRequest("GET", path, nil)
+		q := httptest.NewRequest(http.MethodGet, path, nil)
 		q.Header.Set("Accept-Language", language)
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, q)

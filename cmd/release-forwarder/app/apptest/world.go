@@ -86,7 +86,7 @@ func InVirtualTimeWith(t *testing.T, partitions int32, config platform.Config, t
 			t.Fatal(err)
 		}
 		server := &http.Server{Handler: w.Platform}
-		go server.Serve(l)
+		go func() { _ = server.Serve(l) }() // until server.Close
 		w.ConnectObserver()
 		defer func() {
 			// A test that gave up leaves its replicas: the bubble would
