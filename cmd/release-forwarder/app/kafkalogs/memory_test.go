@@ -16,6 +16,15 @@ import (
 
 const mib = 1 << 20
 
+// live is how many bytes of memory are in use after one collection. What lies in pools then still counts, so that it is
+// more than apptest.HeapInUse gives.
+func live() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
 // ownGoroutines counts all but those that began in net/http, where each idle
 // connection has some at both ends, and in the embedded Kafka.
 func ownGoroutines() (n int) {
@@ -72,7 +81,7 @@ func TestPendingMemoryStaysWithinItsBounds(t *testing.T) {
 					logs[i] = &apptest.CraftedLog{End: c.log.End, Batches: c.log.Batches}
 				}
 				w.ServeLogs(logs...)
-				before, goroutines := apptest.HeapInUse(), ownGoroutines()
+				before, goroutines := live(), ownGoroutines()
 				r := w.Start("UPSTREAM_MAX_IN_FLIGHT", "64")
 				time.Sleep(time.Minute) // a record of each partition has failed, then it reads up to its bounds
 				for range 3 {
@@ -81,7 +90,7 @@ func TestPendingMemoryStaysWithinItsBounds(t *testing.T) {
 					if s.Pending > c.pending || s.Pending < c.pending*9/10 {
 						t.Errorf("%d pending, want %d at most, and no less than nine tenths of it", s.Pending, c.pending)
 					}
-					if n := apptest.HeapInUse() - before; n > c.memory {
+					if n := live() - before; n > c.memory {
 						t.Errorf("%d MiB are in use, want %d at most", n/mib, c.memory/mib)
 					}
 					// One for each request that may be in flight, and what a process has
@@ -97,11 +106,11 @@ func TestPendingMemoryStaysWithinItsBounds(t *testing.T) {
 	}
 }
 
-// A batch that unpacks to a thousand times its size takes no memory and stops no other partition.
+// A batch that unpacks to a thousand times its size takes 32 MiB at most and stops no other partition.
 //
 // Of two small batches one holds a single record of 40 MiB of blanks, the other 5,000 events of which each unpacks to
 // 1 KiB.
-func TestABatchThatUnpacksToMuchTakesNoMemory(t *testing.T) {
+func TestABatchThatUnpacksToMuchTakesLittleMemory(t *testing.T) {
 	const many = 5000
 	var offsets []int64
 	values := map[int64][]byte{}
@@ -116,11 +125,11 @@ func TestABatchThatUnpacksToMuchTakesNoMemory(t *testing.T) {
 	}
 	apptest.InVirtualTime(t, 2, func(w *apptest.World) {
 		w.ServeLogs(bomb, packed)
-		before := apptest.HeapInUse()
+		before := live()
 		r := w.Start()
 		most := int64(0)
 		w.Until("all of the many", func() bool {
-			most = max(most, apptest.HeapInUse()-before)
+			most = max(most, live()-before)
 			return w.Committed(1) == many
 		}, 10*time.Minute)
 		var m0, m1 runtime.MemStats
