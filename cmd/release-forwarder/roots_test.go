@@ -39,8 +39,9 @@ func authorities(t *testing.T) (made, known *x509.Certificate) {
 	return nil, nil
 }
 
-// TestTrustsWithoutASystem runs itself as a process that has no certificates:
-// they are read once for each process.
+// Certificates of public authorities are trusted where the system has none (an image with nothing but the binary).
+//
+// The test runs itself as a process that has no certificates: they are read once for each process.
 func TestTrustsWithoutASystem(t *testing.T) {
 	if os.Getenv("SSL_CERT_DIR") != "/nonexistent" {
 		again := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestTrustsWithoutASystem$", "-test.v")

@@ -9,8 +9,8 @@ import (
 	"release-forwarder/cmd/testkit/repo"
 )
 
-// What the environment says of the collector stands; the rest is set.
-func TestTheCollectorsPaceIsSetWhereNobodySetsIt(t *testing.T) {
+// What GOGC and GOMEMLIMIT say is kept; the service sets only what they leave open.
+func TestTheEnvironmentSetsTheCollectorsPace(t *testing.T) {
 	const percent, limit = 123, int64(1 << 40)
 	percentBefore, limitBefore := debug.SetGCPercent(percent), debug.SetMemoryLimit(limit)
 	t.Cleanup(func() {
@@ -44,6 +44,7 @@ func TestTheCollectorsPaceIsSetWhereNobodySetsIt(t *testing.T) {
 	}
 }
 
+// README.md states the GOGC and GOMEMLIMIT that the service sets.
 func TestTheReadmeTellsTheCollectorsPace(t *testing.T) {
 	readme := repo.Read(t, "README.md")
 	const told = "GOGC=200 and a GOMEMLIMIT of 16 MiB + 64 KiB × UPSTREAM_MAX_IN_FLIGHT + 2 × CONSUMER_MAX_PENDING_BYTES"

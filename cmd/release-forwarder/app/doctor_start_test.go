@@ -10,8 +10,8 @@ import (
 	"release-forwarder/cmd/release-forwarder/settings"
 )
 
-// The service says at its start what the command would, once, and goes on.
-func TestServiceLogsAtItsStartWhatTheDoctorWarnsOf(t *testing.T) {
+// The service logs at its start, once, each warning that the command doctor reports, and runs on.
+func TestTheServiceLogsTheDoctorsWarningsAtItsStart(t *testing.T) {
 	apptest.InVirtualTime(t, 2, func(w *apptest.World) {
 		r := w.Start("KAFKA_REPLAY_TOPIC", "again", "KAFKA_SESSION_TIMEOUT", "30s")
 		w.Until("the warnings", func() bool { return strings.Contains(w.Log.String(), `"a check at the start"`) })

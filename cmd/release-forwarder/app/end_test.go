@@ -5,8 +5,10 @@ import (
 	"time"
 )
 
-// Where something hangs and nobody reads standard error, the last lines are waited for
-// twice: the service's, then what execute says of the end.
+// The process ends within 10 s after the drain, also where something hangs.
+//
+// Where standard error is not read, the last lines are waited for twice: those of the service, then what execute
+// reports of the end.
 func TestTheLimitsOfTheEndAreWithinTenSeconds(t *testing.T) {
 	if most := endLimit + 2*LinesLimit; most > 10*time.Second {
 		t.Errorf("the end may take %s after the drain", most)

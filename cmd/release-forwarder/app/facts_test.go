@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-func TestDeadLettersOfTheLastHourAreThoseOfTheLastHour(t *testing.T) {
+// The status page counts each dead letter in all, and in the last hour.
+func TestDeadLettersAreCountedForTheLastHour(t *testing.T) {
 	f, start := newFacts(), time.Date(2026, 3, 1, 8, 0, 30, 0, time.UTC)
 	for minute := range 90 { // one a minute
 		f.deadLetter("mapping", "bad-time", start.Add(time.Duration(minute)*time.Minute))

@@ -9,8 +9,8 @@ import (
 	"release-forwarder/consumer/membership"
 )
 
-// A partition that moves again and again has an owner between.
-func TestWhatHasAnOwnerBetweenIsNotWithoutOne(t *testing.T) {
+// A partition that moves again and again does not count as without an owner: it has one in between.
+func TestAPartitionThatMovesIsNotWithoutAnOwner(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOwners(&connect.Kafka{}, "group", []string{"events"}, nil)
 		moving, left := membership.Partition{Topic: "events", Number: 1}, membership.Partition{Topic: "events", Number: 2}

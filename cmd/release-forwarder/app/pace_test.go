@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A log's start that crawls towards a far offset needs longer than a duration can say.
+// The time left is estimated without overflow, however slowly a log's start moves to a far offset.
 func TestThePaceOfALogsStartDoesNotOverflow(t *testing.T) {
 	now := time.Now()
 	crawls := []movement{{now.Add(-2 * time.Hour), 0, 10}, {now, 1, 10}}

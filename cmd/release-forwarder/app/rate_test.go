@@ -7,7 +7,8 @@ import (
 	"release-forwarder/cmd/release-forwarder/app/apptest"
 )
 
-func TestAReplicaWithReplayPartitionsAloneHasTheShareOfOne(t *testing.T) {
+// A replica that owns only replay partitions may send at the rate of one event partition.
+func TestReplayPartitionsAloneHaveTheShareOfOne(t *testing.T) {
 	apptest.InVirtualTime(t, 4, func(w *apptest.World) {
 		r := w.Start("UPSTREAM_MAX_RATE", "20", "KAFKA_REPLAY_TOPIC", "replays")
 		time.Sleep(10 * time.Second)

@@ -14,12 +14,15 @@ import (
 	"release-forwarder/cmd/release-forwarder/app/apptest"
 )
 
-func TestWhatIsLeftBeforeRetentionIsTold(t *testing.T) {
+// The metric retention_left_seconds reports when Kafka deletes the oldest unfinished record.
+//
+// A record that has just come has no such series, and where nothing is unfinished there is none.
+func TestTheTimeLeftBeforeRetentionIsReported(t *testing.T) {
 	const series = `release_forwarder_retention_left_seconds{partition="0",topic="events"}`
 	apptest.InVirtualTime(t, 1, func(w *apptest.World) {
-		w.Configure("retention.ms", "3600000") // an hour
+		w.ConfigureTopic("retention.ms", "3600000") // an hour
 		before := time.Now()
-		r := w.HeldAtTheFront()
+		r := w.StartWithHeldRecords()
 		after := time.Now()
 		if got := r.Sample(series); got != "" {
 			t.Errorf("a record that has just come has %q seconds", got)
@@ -46,14 +49,15 @@ func TestWhatIsLeftBeforeRetentionIsTold(t *testing.T) {
 	})
 }
 
-func TestWhatIsLeftFollowsThePaceOfTheLogsStart(t *testing.T) {
+// Where retention is by size, the time left follows from how fast the log's start moves.
+func TestRetentionBySizeFollowsTheLogsStart(t *testing.T) {
 	apptest.InVirtualTime(t, 1, func(w *apptest.World) {
-		w.Configure("retention.ms", "-1")
-		w.Configure("retention.bytes", "1000000")
+		w.ConfigureTopic("retention.ms", "-1")
+		w.ConfigureTopic("retention.bytes", "1000000")
 		w.Backlog(1, 1000)
 		// Of 1,000 records the one at 900 is not finished; every 20 minutes 100 are
 		// deleted.
-		w.Failing(func(flow string) bool { return flow == "F-900-0" })
+		w.FailFlows(func(flow string) bool { return flow == "F-900-0" })
 		r := w.Start("RETRY_BACKOFF_MAX", "15m")
 		w.Until("the commit", func() bool { return w.Committed(0) == 900 })
 		const series = `release_forwarder_retention_left_seconds{partition="0",topic="events"}`
@@ -77,9 +81,10 @@ func TestWhatIsLeftFollowsThePaceOfTheLogsStart(t *testing.T) {
 	})
 }
 
-func TestAParkedPartitionsFirstRecordCounts(t *testing.T) {
+// A partition that waits for an operator (KAFKA_OFFSET_RESET=none) reports the time left of its first record.
+func TestAParkedPartitionReportsTheTimeLeft(t *testing.T) {
 	apptest.InVirtualTime(t, 1, func(w *apptest.World) {
-		w.Configure("retention.ms", "36000000")
+		w.ConfigureTopic("retention.ms", "36000000")
 		r := w.Start()
 		w.Backlog(1, 10)
 		w.Until("the commit", w.AllCommitted(1, 10))
@@ -97,26 +102,27 @@ func TestAParkedPartitionsFirstRecordCounts(t *testing.T) {
 	})
 }
 
-func TestRetentionThatMayNotBeSeenIsSaidOnce(t *testing.T) {
+// A retention that cannot be read is logged once, with the topic and the right; the metric comes with the right.
+func TestRetentionThatCannotBeReadIsLoggedOnce(t *testing.T) {
 	for _, why := range []*kerr.Error{kerr.TopicAuthorizationFailed, kerr.ClusterAuthorizationFailed, kerr.UnknownServerError, kerr.UnsupportedVersion} {
 		t.Run(why.Message, func(t *testing.T) { retentionUnseen(t, why) })
 	}
 }
 
-// What was read before counts on: an error that comes later makes no alert silent.
-func TestRetentionThatWasSeenIsKept(t *testing.T) {
+// A retention that was read stays in use: an error that comes later makes no alert silent.
+func TestRetentionThatWasReadIsKept(t *testing.T) {
 	const series = `release_forwarder_retention_left_seconds{partition="0",topic="events"}`
 	apptest.InVirtualTime(t, 1, func(w *apptest.World) {
-		w.Configure("retention.ms", "36000000")
-		r := w.HeldAtTheFront()
+		w.ConfigureTopic("retention.ms", "36000000")
+		r := w.StartWithHeldRecords()
 		time.Sleep(2 * time.Minute)
 		w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.DescribeConfigs}, Err: kerr.UnknownServerError, Count: -1})
 		time.Sleep(30 * time.Minute)
-		if lines := w.LinesOf("retention-unknown"); len(lines) > 0 {
+		if lines := w.LogLines("retention-unknown"); len(lines) > 0 {
 			t.Errorf("the log says %v", lines)
 		}
 		if got := r.Sample(series); got == "" {
-			t.Error("what is left is not told any more")
+			t.Error("the time left is no longer reported")
 		}
 		w.Platform.Script(nil)
 		w.End(r)
@@ -126,9 +132,9 @@ func TestRetentionThatWasSeenIsKept(t *testing.T) {
 func retentionUnseen(t *testing.T, why *kerr.Error) {
 	const series = `release_forwarder_retention_left_seconds{partition="0",topic="events"}`
 	apptest.InVirtualTime(t, 1, func(w *apptest.World) {
-		w.Configure("retention.ms", "36000000")
+		w.ConfigureTopic("retention.ms", "36000000")
 		denied := w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.DescribeConfigs}, Err: why, Count: -1})
-		r := w.HeldAtTheFront()
+		r := w.StartWithHeldRecords()
 		time.Sleep(20 * time.Minute)
 		said := 0
 		for line := range strings.Lines(w.Log.String()) {
@@ -143,30 +149,29 @@ func retentionUnseen(t *testing.T, why *kerr.Error) {
 			t.Errorf("said %d times in 20 minutes", said)
 		}
 		if got := r.Sample(series); got != "" {
-			t.Errorf("%q seconds are left, and nobody knows of how many", got)
+			t.Errorf("%q seconds are left, though the retention is unknown", got)
 		}
 		denied.Remove()
 		time.Sleep(2 * time.Minute)
 		if got := r.Sample(series); got == "" {
-			t.Error("the right was given, and what is left is not told")
+			t.Error("the right was given, and the time left is not reported")
 		}
 		w.Platform.Script(nil)
 		w.End(r)
 	})
 }
 
-// A replica that takes over what is near its end must not wait for a minute to say
-// so.
-func TestWhatIsLeftIsToldAsSoonAsAPartitionIsHeld(t *testing.T) {
+// A replica that takes over a partition reports the time left within 10 s.
+func TestANewOwnerReportsTheTimeLeftAtOnce(t *testing.T) {
 	apptest.InVirtualTime(t, 1, func(w *apptest.World) {
-		w.Configure("retention.ms", "36000000")
-		first := w.HeldAtTheFront()
+		w.ConfigureTopic("retention.ms", "36000000")
+		first := w.StartWithHeldRecords()
 		time.Sleep(20 * time.Minute)
 		w.End(first)
 		second := w.Start()
 		time.Sleep(10 * time.Second)
 		if got := second.Sample(`release_forwarder_retention_left_seconds{partition="0",topic="events"}`); got == "" {
-			t.Error("what is left is not told 10 seconds after the start")
+			t.Error("the time left is not reported 10 seconds after the start")
 		}
 		w.Platform.Script(nil)
 		w.End(second)

@@ -2,26 +2,15 @@ package app_test
 
 import (
 	"fmt"
-	"slices"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kfake"
-	"github.com/twmb/franz-go/pkg/kmsg"
-
 	"release-forwarder/cmd/release-forwarder/app/apptest"
-	"release-forwarder/cmd/release-forwarder/forward"
-	"release-forwarder/cmd/release-forwarder/telemetry"
 	"release-forwarder/cmd/testkit/platform"
-	"release-forwarder/consumer"
-	"release-forwarder/dlq"
-	"release-forwarder/mapping"
-	"release-forwarder/upstream"
 )
 
+// Each event reaches the platform once and is committed.
 func TestEventsReachThePlatformOnceAndAreCommitted(t *testing.T) {
 	apptest.InVirtualTime(t, 4, func(w *apptest.World) {
 		r := w.Start()
@@ -48,14 +37,15 @@ func TestEventsReachThePlatformOnceAndAreCommitted(t *testing.T) {
 	})
 }
 
-func TestUnmappableEventsBecomeDeadLettersAndOthersPass(t *testing.T) {
+// An event that cannot be mapped becomes a dead letter; all others are sent.
+func TestUnmappableEventsBecomeDeadLetters(t *testing.T) {
 	apptest.InVirtualTime(t, 1, func(w *apptest.World) {
 		r := w.Start()
 		w.Produce(0, apptest.Event(1, 1), `{"park_uuid":"lot-1"`, apptest.Event(2, 1), `{"park_uuid":"lot-1","flow_no":"f","parking_serial":"s"}`, apptest.Event(3, 1))
 		w.Until("the commit", func() bool { return w.Committed(0) == 5 })
 		w.End(r)
 		deadLetters := w.DeadLetters()
-		if len(deadLetters) != 2 || apptest.Header(deadLetters[0], "reason") != "invalid-json" || apptest.Header(deadLetters[1], "reason") != "missing-field" || apptest.Header(deadLetters[1], "field") != "plate" {
+		if len(deadLetters) != 2 || apptest.DeadLetterHeader(deadLetters[0], "reason") != "invalid-json" || apptest.DeadLetterHeader(deadLetters[1], "reason") != "missing-field" || apptest.DeadLetterHeader(deadLetters[1], "field") != "plate" {
 			t.Errorf("dead letters %v", deadLetters)
 		}
 		if n := w.Platform.Stats().Accepted; n != 3 {
@@ -64,7 +54,8 @@ func TestUnmappableEventsBecomeDeadLettersAndOthersPass(t *testing.T) {
 	})
 }
 
-func TestAnOutageMakesNoDeadLetterAndIsProbedOnceASecond(t *testing.T) {
+// An outage of the platform makes no dead letter, costs one request a second, and is drained within 5 s of its end.
+func TestAnOutageIsProbedOnceASecond(t *testing.T) {
 	apptest.InVirtualTime(t, 2, func(w *apptest.World) {
 		var down atomic.Bool
 		down.Store(true)
@@ -104,7 +95,8 @@ func TestAnOutageMakesNoDeadLetterAndIsProbedOnceASecond(t *testing.T) {
 	})
 }
 
-func TestAHeldRecordHoldsUpNobodyAndAKillRepeatsNoneOfThem(t *testing.T) {
+// A held record delays no record of another order key, and a restart sends none of those again.
+func TestAHeldRecordDelaysNoOther(t *testing.T) {
 	apptest.InVirtualTime(t, 1, func(w *apptest.World) {
 		w.Platform.Script(func(r *platform.Request) *platform.Reply {
 			if r.Params["flow_no"] == "F-0-0" {
@@ -136,7 +128,8 @@ func TestAHeldRecordHoldsUpNobodyAndAKillRepeatsNoneOfThem(t *testing.T) {
 	})
 }
 
-func TestAPoisonRecordBecomesADeadLetterWhileOthersAreAccepted(t *testing.T) {
+// A record that fails while others are accepted becomes a dead letter after RETRY_BUDGET failures.
+func TestAPoisonRecordBecomesADeadLetter(t *testing.T) {
 	apptest.InVirtualTime(t, 1, func(w *apptest.World) {
 		w.Platform.Script(func(r *platform.Request) *platform.Reply {
 			if r.Params["parking_serial"] == "S-7" {
@@ -152,12 +145,13 @@ func TestAPoisonRecordBecomesADeadLetterWhileOthersAreAccepted(t *testing.T) {
 		w.Until("the commit", func() bool { return w.Committed(0) == 600 })
 		w.End(r)
 		deadLetters := w.DeadLetters()
-		if len(deadLetters) != 1 || apptest.Header(deadLetters[0], "reason") != "budget-exhausted" || apptest.Header(deadLetters[0], "code") != "500" || apptest.Header(deadLetters[0], "seqno") != "abc" {
+		if len(deadLetters) != 1 || apptest.DeadLetterHeader(deadLetters[0], "reason") != "budget-exhausted" || apptest.DeadLetterHeader(deadLetters[0], "code") != "500" || apptest.DeadLetterHeader(deadLetters[0], "seqno") != "abc" {
 			t.Errorf("dead letters %v", deadLetters)
 		}
 	})
 }
 
+// A rolling restart loses no event and sends none twice.
 func TestReplicasRollWithoutLossOrRepeat(t *testing.T) {
 	apptest.InVirtualTime(t, 6, func(w *apptest.World) {
 		replicas := []*apptest.Replica{w.Start(), w.Start()}
@@ -186,60 +180,6 @@ func TestReplicasRollWithoutLossOrRepeat(t *testing.T) {
 		}
 		if s := w.Platform.Stats(); s.Accepted != produced || s.Received != produced {
 			t.Errorf("%s", fmt.Sprintf("received %d, accepted %d of %d", s.Received, s.Accepted, produced))
-		}
-	})
-}
-
-// A word that telemetry does not list would be counted as "other".
-func TestEveryWordThatIsCountedIsListed(t *testing.T) {
-	words := func(name string, listed []string, said ...string) {
-		t.Helper()
-		for _, w := range said {
-			if !slices.Contains(listed, w) {
-				t.Errorf("%s: %q is not listed", name, w)
-			}
-		}
-	}
-	for _, r := range mapping.Reasons() {
-		words("mapping reasons", telemetry.MappingReasons, string(r))
-	}
-	for _, s := range mapping.Suspicions() {
-		words("suspicions", telemetry.Suspicions, string(s))
-	}
-	for _, v := range upstream.Verdicts() {
-		words("verdicts", telemetry.Verdicts, v.String())
-		if v != upstream.Accepted && v != upstream.Permanent {
-			words("held reasons", telemetry.HeldReasons, v.String())
-		}
-	}
-	words("upstream reasons", telemetry.UpstreamReasons, dlq.Reasons()...)
-	words("held reasons", telemetry.HeldReasons, forward.HeldDeadLetter)
-	words("bounds", telemetry.Bounds, string(consumer.BoundRecords), string(consumer.BoundBytes), string(consumer.BoundGaps))
-}
-
-func TestCommitsThatAreNotTakenMakeNoRepeatWhereTheReplicaKeepsItsPartitions(t *testing.T) {
-	apptest.InVirtualTime(t, 2, func(w *apptest.World) {
-		r := w.Start()
-		w.Until("the group", func() bool { return w.Committed(0) == 0 && w.Committed(1) == 0 })
-		w.Failing(func(flow string) bool { return flow == "F-3-0" })
-		refused := w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.CoordinatorNotAvailable, Count: -1})
-		for i := range 200 {
-			w.Produce(int32(i%2), apptest.Event(i, 0))
-		}
-		w.Until("the acceptances", func() bool { return w.Platform.Stats().Accepted == 199 })
-		w.Loses()
-		time.Sleep(10 * time.Second)
-		refused.Remove()
-		w.Failing(func(string) bool { return false })
-		w.Until("the commits", func() bool { return w.Committed(0) == 100 && w.Committed(1) == 100 }, 2*time.Minute)
-		w.End(r)
-		if !strings.Contains(w.Log.String(), `"why":"fenced"`) {
-			t.Error("the generation did not end: nothing was tried")
-		}
-		for flow, n := range w.Platform.Tallies() {
-			if n.Accepted != 1 {
-				t.Errorf("%v accepted %d times", flow, n.Accepted)
-			}
 		}
 	})
 }

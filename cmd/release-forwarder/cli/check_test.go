@@ -67,10 +67,10 @@ func TestCheckSaysWhichCredentialItUsed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if c.byLot != "" {
-				t.Setenv("UPSTREAM_CREDENTIALS_FILE", apptest.Mount(t, c.byLot).Name())
+				t.Setenv("UPSTREAM_CREDENTIALS_FILE", apptest.MountFile(t, c.byLot).Name())
 			}
 			t.Setenv("UPSTREAM_APP_SECRET", c.secret)
-			printed := checked(t, apptest.OfLot(c.lot, 0))
+			printed := checked(t, apptest.EventOfLot(c.lot, 0))
 			if !strings.Contains(printed, "  credential      "+c.want) || strings.Contains(printed, "nobody-sees") {
 				t.Errorf("want credential %q:\n%s", c.want, printed)
 			}

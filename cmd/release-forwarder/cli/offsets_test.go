@@ -33,7 +33,7 @@ func (w *world) offsets(c OffsetsCommand) (string, error) {
 
 func TestOffsetsTellsWhatIsDoneWhetherTheGroupRunsOrNot(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
-		r := w.HeldAtTheFront()
+		r := w.StartWithHeldRecords()
 		running, err := w.offsets(OffsetsCommand{})
 		if err != nil {
 			t.Fatal(err)
@@ -114,14 +114,14 @@ func TestOffsetsSaysWhatIsWrong(t *testing.T) {
 		})
 		t.Run("a commit that was copied from elsewhere", func(t *testing.T) {
 			w.Produce(0, apptest.Event(1, 0), apptest.Event(2, 0), apptest.Event(3, 0))
-			w.CommitAs(w.Kafka, 1, "rf3::AAAAAAAAAAAAAAAAAAAA")
+			w.CommitAsTool(w.Kafka, 1, "rf3::AAAAAAAAAAAAAAAAAAAA")
 			out, err := w.offsets(OffsetsCommand{})
 			if err != nil || !strings.Contains(out, "is ignored") || !strings.Contains(out, "events  0          1          3        2    0     2") {
 				t.Errorf("%v\n%s", err, out)
 			}
 		})
 		t.Run("a commit above the log's end", func(t *testing.T) {
-			w.CommitAs(w.Kafka, 9, "")
+			w.CommitAsTool(w.Kafka, 9, "")
 			out, err := w.offsets(OffsetsCommand{})
 			if err != nil || !strings.Contains(out, "above the log's end") {
 				t.Errorf("%v\n%s", err, out)
@@ -143,7 +143,7 @@ func TestACommitCopiedToAMirrorSkipsNothing(t *testing.T) {
 	for name, clusterID := range map[string]string{"a mirror with an ID of its own": "mirror", "even one that claims the same ID": "kfake"} {
 		t.Run(name, func(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {
-				w.End(w.HeldAtTheFront())
+				w.End(w.StartWithHeldRecords())
 				source := w.CommitOf(w.Kafka, 0)
 				if source.At != 0 || !strings.HasPrefix(source.Metadata, "rf3:") {
 					t.Fatalf("the source's commit: %+v", source)
@@ -160,7 +160,7 @@ func TestACommitCopiedToAMirrorSkipsNothing(t *testing.T) {
 				if err := client.ProduceSync(context.Background(), records...).FirstErr(); err != nil {
 					t.Fatal(err)
 				}
-				w.CommitAs(client, source.At+translated, source.Metadata)
+				w.CommitAsTool(client, source.At+translated, source.Metadata)
 
 				origin := w.Cluster
 				w.Cluster = mirror

@@ -10,64 +10,68 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Piece is a stretch of a log made by hand: the bytes of a batch, or of an old
-// message, as a broker holds them.
-type Piece struct {
+// RawBatch is a part of a crafted log: the bytes of a record batch, or of a message of before Kafka 0.11, as a broker
+// holds them. Batches of a CraftedLog follow one another by their offsets.
+type RawBatch struct {
 	last  int64 // the last offset it stands for, whether or not there is a record
 	Bytes []byte
 }
 
-func (p Piece) first() int64 { return int64(binary.BigEndian.Uint64(p.Bytes)) }
+func (p RawBatch) first() int64 { return int64(binary.BigEndian.Uint64(p.Bytes)) }
 
 // epoch is the leader's that wrote the batch; −1: unknown, as of all old messages.
-func (p Piece) epoch() int32 {
+func (p RawBatch) epoch() int32 {
 	if p.Bytes[16] < 2 {
 		return -1
 	}
 	return int32(binary.BigEndian.Uint32(p.Bytes[12:]))
 }
 
-// inEpoch is a batch as another leader wrote it.
-func (p Piece) inEpoch(epoch int32) Piece {
+// withEpoch is the batch as the leader of another epoch wrote it.
+func (p RawBatch) withEpoch(epoch int32) RawBatch {
 	raw := bytes.Clone(p.Bytes)
 	binary.BigEndian.PutUint32(raw[12:], uint32(epoch)) // not under the checksum
-	return Piece{p.last, raw}
+	return RawBatch{p.last, raw}
 }
 
-// EventAt is the event that the hand-made logs hold at an offset.
+// EventAt is the event that crafted logs hold at an offset: Event(offset, 0).
 func EventAt(offset int64) []byte { return []byte(Event(int(offset), 0)) }
 
-// Packed is a batch of events at these offsets of which the last offset is last;
-// compaction may have removed records anywhere.
-func Packed(codec compress.Compression, attributes int16, last int64, offsets ...int64) Piece {
+// CompressedBatch is a batch of the events (EventAt) at these offsets, ascending, as a codec packs them; compress.None is
+// none. Its last offset is last: what lies between has been removed by compaction. Attributes are InTransaction or 0.
+func CompressedBatch(codec compress.Compression, attributes int16, last int64, offsets ...int64) RawBatch {
 	records := map[int64][]byte{}
 	for _, o := range offsets {
 		records[o] = EventAt(o)
 	}
-	return BatchOf(codec, attributes, last, nil, records, offsets...)
+	return ValueBatch(codec, attributes, last, nil, records, offsets...)
 }
 
-func Batch(last int64, offsets ...int64) Piece { return Packed(compress.None, 0, last, offsets...) }
+// EventBatch is CompressedBatch without a codec and outside a transaction.
+func EventBatch(last int64, offsets ...int64) RawBatch {
+	return CompressedBatch(compress.None, 0, last, offsets...)
+}
 
-// Empty is what compaction leaves of an idempotent producer's batch.
-func Empty(first, last int64) Piece {
+// EmptyBatch is what compaction leaves of an idempotent producer's batch: no record, and its first and last offset.
+func EmptyBatch(first, last int64) RawBatch {
 	return batchFrom(first, compress.None, 0, last, nil, nil)
 }
 
-// Marker ends the producer's transaction.
-func Marker(offset int64, commit bool) Piece {
+// TransactionMarker ends the transaction of the one producer that crafted logs have, at an offset of its own.
+func TransactionMarker(offset int64, commit bool) RawBatch {
 	key := []byte{0, 0, 0, 0}
 	if commit {
 		key[3] = 1
 	}
-	return BatchOf(compress.None, InTransaction|isMarker, offset, key, map[int64][]byte{offset: {0, 0, 0, 0, 0, 9}}, offset)
+	return ValueBatch(compress.None, InTransaction|isMarker, offset, key, map[int64][]byte{offset: {0, 0, 0, 0, 0, 9}}, offset)
 }
 
-func BatchOf(codec compress.Compression, attributes int16, last int64, key []byte, values map[int64][]byte, offsets ...int64) Piece {
+// ValueBatch is CompressedBatch of any values, by offset (nil for those that are left out), all with one key.
+func ValueBatch(codec compress.Compression, attributes int16, last int64, key []byte, values map[int64][]byte, offsets ...int64) RawBatch {
 	return batchFrom(offsets[0], codec, attributes, last, key, values, offsets...)
 }
 
-func batchFrom(first int64, codec compress.Compression, attributes int16, last int64, key []byte, values map[int64][]byte, offsets ...int64) Piece {
+func batchFrom(first int64, codec compress.Compression, attributes int16, last int64, key []byte, values map[int64][]byte, offsets ...int64) RawBatch {
 	var records []byte
 	for _, o := range offsets {
 		r := kmsg.Record{OffsetDelta: int32(o - first), Key: key, Value: values[o]}
@@ -82,9 +86,10 @@ func batchFrom(first int64, codec compress.Compression, attributes int16, last i
 	raw := b.AppendTo(nil)
 	binary.BigEndian.PutUint32(raw[8:], uint32(len(raw)-12))
 	binary.BigEndian.PutUint32(raw[17:], crc32.Checksum(raw[21:], crc32.MakeTable(crc32.Castagnoli)))
-	return Piece{last, raw}
+	return RawBatch{last, raw}
 }
 
+// pack is what a codec makes of records.
 func pack(codec compress.Compression, b []byte) []byte {
 	if codec == compress.None {
 		return b
@@ -100,8 +105,8 @@ func pack(codec compress.Compression, b []byte) []byte {
 	return buf.Bytes()
 }
 
-// OldMessage is an event as producers before Kafka 0.11 wrote it, of magic 0 or 1.
-func OldMessage(magic int8, offset int64) Piece {
+// OldMessage is the event at an offset as producers before Kafka 0.11 wrote it, of magic 0 or 1.
+func OldMessage(magic int8, offset int64) RawBatch {
 	var raw []byte
 	if magic == 0 {
 		raw = (&kmsg.MessageV0{Offset: offset, Value: EventAt(offset)}).AppendTo(nil)
@@ -110,24 +115,24 @@ func OldMessage(magic int8, offset int64) Piece {
 	}
 	binary.BigEndian.PutUint32(raw[8:], uint32(len(raw)-12))
 	binary.BigEndian.PutUint32(raw[12:], crc32.ChecksumIEEE(raw[16:]))
-	return Piece{offset, raw}
+	return RawBatch{offset, raw}
 }
 
-// Flipped is a piece with one bit of its event's plate turned over.
-func Flipped(p Piece) Piece {
+// Corrupted is the batch of one event, with one bit of the event's plate turned over: its checksum is wrong.
+func Corrupted(p RawBatch) RawBatch {
 	raw := bytes.Clone(p.Bytes)
 	raw[bytes.Index(raw, []byte(`"plate":"`))+len(`"plate":"粤B`)] ^= 1
-	return Piece{p.last, raw}
+	return RawBatch{p.last, raw}
 }
 
-// Swollen is a batch of one record that unpacks to size bytes of blanks around
-// its event.
-func Swollen(offset int64, size int) Piece {
+// DecompressionBomb is a small batch of one record that unpacks to its event and size bytes of blanks.
+func DecompressionBomb(offset int64, size int) RawBatch {
 	value := append(EventAt(offset), bytes.Repeat([]byte{' '}, size)...)
-	return BatchOf(compress.Gzip, 0, offset, nil, map[int64][]byte{offset: value}, offset)
+	return ValueBatch(compress.Gzip, 0, offset, nil, map[int64][]byte{offset: value}, offset)
 }
 
-func OffsetsText(offsets []int64) string {
+// FormatOffsets prints ascending offsets with their runs joined, such as "0–2, 5".
+func FormatOffsets(offsets []int64) string {
 	var b bytes.Buffer
 	for i := 0; i < len(offsets); i++ {
 		j := i

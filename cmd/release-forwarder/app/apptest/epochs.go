@@ -16,55 +16,53 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Epochs knows at which offset each leader epoch of a topic's partitions began, as
-// Kafka's leaders do (LeaderEpochFileCache), and mends with it what the embedded
-// Kafka answers otherwise:
-//   - OffsetForLeaderEpoch for an epoch after which nothing was written. Kafka gives
-//     the place where the newest epoch began, the embedded one UNDEFINED, which says
-//     that the log is another one: a leader that moves would look like a truncation;
-//   - Fetch from version 12 on, where diverging is set: the embedded Kafka does not
-//     look at LastFetchedEpoch.
+// LeaderEpochs knows at which offset each leader epoch of a topic's partitions began, as Kafka's leaders do
+// (LeaderEpochFileCache). With it the embedded Kafka answers as Kafka does where it would not by itself:
+//   - OffsetForLeaderEpoch for an epoch after which nothing was written. Kafka answers with the offset where the newest
+//     epoch began, the embedded one with UNDEFINED, which says that the log is another one: a leader that moves would
+//     look like a truncation;
+//   - Fetch from version 12 on, where ReportDivergence is set: the embedded Kafka ignores LastFetchedEpoch.
 //
-// What else it answers right is left to it.
-type Epochs struct {
-	topic string
-	// byHand says that hand-made logs are in the topic's place, which know their own.
-	byHand atomic.Bool
+// All else the embedded Kafka answers itself.
+type LeaderEpochs struct {
+	topic   string
+	crafted atomic.Bool // crafted logs are in the topic's place: they know their own epochs
 
-	Mu        sync.Mutex
-	id        [16]byte
-	Began     map[int32][]Beginning // by partition, ordered
-	Diverging bool
-	// unverified, where set, chooses answers that say instead that the epoch asked for
-	// has not ended: a deliberate mistake of the service's. Set before the brokers start.
-	Unverified func(asked, epoch int32, end int64) bool
-	Told       int // how often a fetch was told that it diverges
-	// refusals answer OffsetForLeaderEpoch before anything else does.
-	refusals []*kfake.Fault
-	// deposed are the ends of logs that were cut, at leaders that have not heard yet that
-	// they lead by a new epoch: who does not name it is answered as before.
-	deposed map[int32]deposed
+	Mu     sync.Mutex
+	Starts map[int32][]EpochStart // of each partition, ascending; guarded by Mu
+	// ReportDivergence lets a fetch report that the log diverges from what was fetched (KIP-595); guarded by Mu.
+	ReportDivergence bool
+	// Diverged counts the fetches that were answered so; guarded by Mu.
+	Diverged int
+	// Unended, where set, chooses the answers that say, wrongly, that the epoch asked for has not ended: so a test plants
+	// a mistake. Set it before the brokers start.
+	Unended func(asked, epoch int32, end int64) bool
+
+	id       [16]byte       // of the topic, so that a new one has no epochs yet
+	refusals []*kfake.Fault // see Refuse
+	lagging  map[int32]lag  // see Lag
 }
 
-// deposed is a log's end before it was cut, and how long a leader still tells of it.
-type deposed struct {
+// lag is where a log ended before it was truncated, and until when its leader still says so.
+type lag struct {
 	end   int64
 	until time.Time
 }
 
-// Beginning is the first offset that a leader epoch may hold.
-type Beginning struct {
-	Epoch int32
-	at    int64
+// EpochStart is the first offset that records of a leader epoch may have.
+type EpochStart struct {
+	Epoch  int32
+	Offset int64
 }
 
-func NewEpochs(topic string) *Epochs {
-	return &Epochs{topic: topic, Began: map[int32][]Beginning{}, deposed: map[int32]deposed{}}
+// NewLeaderEpochs are those of a topic whose partitions are not yet led, or still empty.
+func NewLeaderEpochs(topic string) *LeaderEpochs {
+	return &LeaderEpochs{topic: topic, Starts: map[int32][]EpochStart{}, lagging: map[int32]lag{}}
 }
 
-// Mend puts it into the brokers' way. It looks before anything is written, so that it
-// sees each epoch while its first offset is still the log's end.
-func (e *Epochs) Mend(c *kfake.Cluster) {
+// Install makes a cluster's brokers answer by these epochs; after a restart of the brokers call it again. It looks at
+// the partitions before each write, so that it sees an epoch while its first offset is still the log's end.
+func (e *LeaderEpochs) Install(c *kfake.Cluster) {
 	look := func(kmsg.Request) (kmsg.Response, error, bool) {
 		c.KeepControl()
 		e.look(c)
@@ -76,7 +74,7 @@ func (e *Epochs) Mend(c *kfake.Cluster) {
 	}
 	c.ControlKey(kmsg.OffsetForLeaderEpoch.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		c.KeepControl()
-		if e.byHand.Load() {
+		if e.crafted.Load() {
 			return nil, nil, false
 		}
 		e.look(c)
@@ -84,7 +82,7 @@ func (e *Epochs) Mend(c *kfake.Cluster) {
 	})
 	c.ControlKey(kmsg.Fetch.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		c.KeepControl()
-		if e.byHand.Load() {
+		if e.crafted.Load() {
 			return nil, nil, false
 		}
 		e.look(c)
@@ -92,7 +90,7 @@ func (e *Epochs) Mend(c *kfake.Cluster) {
 	})
 }
 
-func (e *Epochs) look(c *kfake.Cluster) {
+func (e *LeaderEpochs) look(c *kfake.Cluster) {
 	topic := c.TopicInfo(e.topic)
 	if topic == nil {
 		return
@@ -102,27 +100,27 @@ func (e *Epochs) look(c *kfake.Cluster) {
 	defer e.Mu.Unlock()
 	if topic.TopicID != e.id {
 		e.id = topic.TopicID
-		clear(e.Began)
+		clear(e.Starts)
 	}
 	for _, p := range infos {
-		all := e.Began[p.Partition]
+		all := e.Starts[p.Partition]
 		if n := len(all); n == 0 || all[n-1].Epoch != p.Epoch {
-			e.Began[p.Partition] = append(below(all, p.HighWatermark), Beginning{p.Epoch, p.HighWatermark})
+			e.Starts[p.Partition] = append(below(all, p.HighWatermark), EpochStart{p.Epoch, p.HighWatermark})
 		}
 	}
 }
 
-// Cut is told that a partition's log was cut.
-func (e *Epochs) Cut(partition int32, end int64) {
+// Truncated notes that a partition's log was truncated, and now ends here.
+func (e *LeaderEpochs) Truncated(partition int32, end int64) {
 	e.Mu.Lock()
 	defer e.Mu.Unlock()
-	e.Began[partition] = below(e.Began[partition], end)
+	e.Starts[partition] = below(e.Starts[partition], end)
 }
 
 // below leaves the epochs that hold something below an offset.
-func below(all []Beginning, end int64) (left []Beginning) {
+func below(all []EpochStart, end int64) (left []EpochStart) {
 	for _, b := range all {
-		if b.at < end {
+		if b.Offset < end {
 			left = append(left, b)
 		}
 	}
@@ -131,26 +129,26 @@ func below(all []Beginning, end int64) (left []Beginning) {
 
 // end is Kafka's own rule: the largest epoch that is not above the one asked for, and
 // where the next one begins.
-func (e *Epochs) end(p *kfake.PartitionInfo, asked int32) (epoch int32, end int64) {
+func (e *LeaderEpochs) end(p *kfake.PartitionInfo, asked int32) (epoch int32, end int64) {
 	e.Mu.Lock()
 	defer e.Mu.Unlock()
 	if asked == p.Epoch {
 		return p.Epoch, p.HighWatermark
 	}
 	epoch = -1
-	for _, b := range e.Began[p.Partition] {
+	for _, b := range e.Starts[p.Partition] {
 		if b.Epoch > asked {
 			if epoch < 0 {
 				epoch = asked
 			}
-			return epoch, b.at
+			return epoch, b.Offset
 		}
 		epoch = b.Epoch
 	}
 	return -1, -1
 }
 
-func (e *Epochs) endOfEpoch(c *kfake.Cluster, req *kmsg.OffsetForLeaderEpochRequest) (kmsg.Response, error, bool) {
+func (e *LeaderEpochs) endOfEpoch(c *kfake.Cluster, req *kmsg.OffsetForLeaderEpochRequest) (kmsg.Response, error, bool) {
 	resp := req.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
 	ours := false
 	refused := e.refused(req)
@@ -181,7 +179,7 @@ func (e *Epochs) endOfEpoch(c *kfake.Cluster, req *kmsg.OffsetForLeaderEpochRequ
 			default:
 				part.LeaderEpoch, part.EndOffset = e.end(info, p.LeaderEpoch)
 				ours = ours || part.EndOffset == info.HighWatermark
-				if e.Unverified != nil && e.Unverified(p.LeaderEpoch, part.LeaderEpoch, part.EndOffset) {
+				if e.Unended != nil && e.Unended(p.LeaderEpoch, part.LeaderEpoch, part.EndOffset) {
 					part.LeaderEpoch, part.EndOffset, ours = p.LeaderEpoch, math.MaxInt64, true
 				}
 			}
@@ -192,8 +190,9 @@ func (e *Epochs) endOfEpoch(c *kfake.Cluster, req *kmsg.OffsetForLeaderEpochRequ
 	return resp, nil, ours
 }
 
-// Refuse has requests for the ends of epochs refused until the returned function is called.
-func (e *Epochs) Refuse(f *kfake.Fault) (remove func()) {
+// Refuse has requests for the ends of epochs refused, those that f.When chooses with f.Err, until the returned function
+// is called.
+func (e *LeaderEpochs) Refuse(f *kfake.Fault) (remove func()) {
 	e.Mu.Lock()
 	defer e.Mu.Unlock()
 	e.refusals = append(e.refusals, f)
@@ -205,7 +204,7 @@ func (e *Epochs) Refuse(f *kfake.Fault) (remove func()) {
 }
 
 // refused is the error with which a request is refused, nil: it is not.
-func (e *Epochs) refused(req kmsg.Request) *kerr.Error {
+func (e *LeaderEpochs) refused(req kmsg.Request) *kerr.Error {
 	e.Mu.Lock()
 	defer e.Mu.Unlock()
 	for _, f := range e.refusals {
@@ -216,25 +215,25 @@ func (e *Epochs) refused(req kmsg.Request) *kerr.Error {
 	return nil
 }
 
-// Lag has a partition's leader answer who does not name its epoch as if its log still ended
-// at an offset, for a while.
-func (e *Epochs) Lag(partition int32, end int64, d time.Duration) {
+// Lag has a partition's leader answer for a while as if its log still ended at an offset: it does not know yet that it
+// leads in a new epoch. A request that names that epoch is answered with UNKNOWN_LEADER_EPOCH.
+func (e *LeaderEpochs) Lag(partition int32, end int64, d time.Duration) {
 	e.Mu.Lock()
 	defer e.Mu.Unlock()
-	e.deposed[partition] = deposed{end, time.Now().Add(d)}
+	e.lagging[partition] = lag{end, time.Now().Add(d)}
 }
 
-func (e *Epochs) lags(partition int32) (end int64, lags bool) {
+func (e *LeaderEpochs) lags(partition int32) (end int64, lags bool) {
 	e.Mu.Lock()
 	defer e.Mu.Unlock()
-	d := e.deposed[partition]
+	d := e.lagging[partition]
 	return d.end, time.Now().Before(d.until)
 }
 
 // fetched answers a fetch of which a partition diverges, with that alone.
-func (e *Epochs) fetched(c *kfake.Cluster, req *kmsg.FetchRequest) (kmsg.Response, error, bool) {
+func (e *LeaderEpochs) fetched(c *kfake.Cluster, req *kmsg.FetchRequest) (kmsg.Response, error, bool) {
 	e.Mu.Lock()
-	wanted, id := e.Diverging && req.Version >= 12, e.id
+	wanted, id := e.ReportDivergence && req.Version >= 12, e.id
 	e.Mu.Unlock()
 	if !wanted {
 		return nil, nil, false
@@ -263,14 +262,14 @@ func (e *Epochs) fetched(c *kfake.Cluster, req *kmsg.FetchRequest) (kmsg.Respons
 	}
 	if found {
 		e.Mu.Lock()
-		e.Told++
+		e.Diverged++
 		e.Mu.Unlock()
 	}
 	return resp, nil, found
 }
 
-// Raise moves the leader until its epoch is at least this.
-func (w *World) Raise(epoch int32) {
+// RaiseEpoch moves the leader of partition 0 of the events until its epoch is at least this.
+func (w *World) RaiseEpoch(epoch int32) {
 	w.T.Helper()
 	for {
 		p := w.Cluster.PartitionInfo(EventTopic, 0)
@@ -283,12 +282,11 @@ func (w *World) Raise(epoch int32) {
 	}
 }
 
-// CutLog shortens the log of a partition of the events, of which the brokers are
-// stopped, and returns its new end. Its one segment is record batches, one after the
-// other; those that reach the offset go. The snapshot beside it says where the log
-// ended; without it the brokers read that from the log, and take the leader's epoch
-// from the last batch.
-func CutLog(folder string, partition int32, to int64) (end int64, err error) {
+// TruncateLog removes the batches that reach offset to from the log of a partition of the events, in the folder that the
+// brokers keep their logs in, and returns the new end. The brokers must be stopped. Its one segment is record batches,
+// one after the other. The snapshot beside it says where the log ended; without it the brokers read that from the log,
+// and take the leader's epoch from the last batch.
+func TruncateLog(folder string, partition int32, to int64) (end int64, err error) {
 	dir := filepath.Join(folder, "partitions", fmt.Sprintf("%s-%d", EventTopic, partition))
 	segment := filepath.Join(dir, "0.dat")
 	log, err := os.ReadFile(segment)

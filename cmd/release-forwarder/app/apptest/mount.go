@@ -7,16 +7,17 @@ import (
 	"testing"
 )
 
-// mounted is a file as Kubernetes mounts it: a link into a folder that is a link
-// itself, which is swapped as a whole.
-type mounted struct {
+// MountedFile is a file as Kubernetes mounts one of a Secret: a link into a folder that is a link itself, which is
+// swapped as a whole.
+type MountedFile struct {
 	t      *testing.T
 	dir    string
-	number int
+	number int // of the folder that is linked now
 }
 
-func Mount(t *testing.T, contents string) *mounted {
-	m := &mounted{t: t, dir: t.TempDir()}
+// MountFile makes such a file. Call it outside the bubble: it is removed at the test's end.
+func MountFile(t *testing.T, contents string) *MountedFile {
+	m := &MountedFile{t: t, dir: t.TempDir()}
 	m.Swap(contents)
 	if err := os.Symlink(filepath.Join("..data", "file"), m.Name()); err != nil {
 		t.Fatal(err)
@@ -24,9 +25,11 @@ func Mount(t *testing.T, contents string) *mounted {
 	return m
 }
 
-func (m *mounted) Name() string { return filepath.Join(m.dir, "file") }
+// Name gives the file's path, which never changes.
+func (m *MountedFile) Name() string { return filepath.Join(m.dir, "file") }
 
-func (m *mounted) Swap(contents string) {
+// Swap gives the file other contents, in one step: no reader sees a part of them.
+func (m *MountedFile) Swap(contents string) {
 	m.t.Helper()
 	m.number++
 	folder := fmt.Sprintf("..%d", m.number)

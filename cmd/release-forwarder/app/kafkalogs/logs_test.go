@@ -13,13 +13,13 @@ import (
 
 // served runs a test with a hand-made log in the place of the event topic's only
 // partition.
-func (c realLog) served(t *testing.T, test func(w *apptest.World, l *apptest.HandLog)) {
+func (c realLog) served(t *testing.T, test func(w *apptest.World, l *apptest.CraftedLog)) {
 	t.Helper()
 	apptest.InVirtualTime(t, 1, func(w *apptest.World) {
 		l := c.log()
-		w.Serve(l)
+		w.ServeLogs(l)
 		test(w, l)
-		apptest.Settle()
+		apptest.EndLongPolls()
 	})
 }
 
@@ -27,12 +27,13 @@ func (c realLog) served(t *testing.T, test func(w *apptest.World, l *apptest.Han
 // have stood to be believed.
 const watched = time.Minute
 
+// Each log that a broker may hold is read as the table of docs/kafka-logs.md says.
 func TestRealLogs(t *testing.T) {
 	for _, c := range realLogs {
 		t.Run(c.name, func(t *testing.T) {
-			c.served(t, func(w *apptest.World, l *apptest.HandLog) {
+			c.served(t, func(w *apptest.World, l *apptest.CraftedLog) {
 				if c.from > 0 {
-					w.CommitAs(w.Kafka, c.from, "")
+					w.CommitAsTool(w.Kafka, c.from, "")
 				}
 				r := w.Start()
 				time.Sleep(watched)
@@ -54,7 +55,7 @@ func TestRealLogs(t *testing.T) {
 						}
 					}
 				}
-				if got, want := apptest.OffsetsText(sent), apptest.OffsetsText(c.want); got != want || w.Platform.Stats().Received != len(c.want) {
+				if got, want := apptest.FormatOffsets(sent), apptest.FormatOffsets(c.want); got != want || w.Platform.Stats().Received != len(c.want) {
 					t.Errorf("sent %s, want %s", got, want)
 				}
 				// Long polls of half a second at most, two at a time.
@@ -76,9 +77,10 @@ func TestRealLogs(t *testing.T) {
 	}
 }
 
-func TestAThrottlingBrokerIsLeftAloneAsLongAsItAsks(t *testing.T) {
+// A broker that throttles is left alone as long as it asks; the partitions of other brokers are read.
+func TestAThrottlingBrokerIsLeftAlone(t *testing.T) {
 	apptest.InVirtualTime(t, 2, func(w *apptest.World) {
-		slow, other := apptest.LogOf(apptest.Batch(2, 0, 1, 2)), apptest.LogOf(apptest.Batch(2, 0, 1, 2))
+		slow, other := apptest.NewCraftedLog(apptest.EventBatch(2, 0, 1, 2)), apptest.NewCraftedLog(apptest.EventBatch(2, 0, 1, 2))
 		slow.Throttle = 7 * time.Second
 		if err := w.Cluster.MoveTopicPartition(apptest.EventTopic, 0, 0); err != nil {
 			t.Fatal(err)
@@ -86,13 +88,13 @@ func TestAThrottlingBrokerIsLeftAloneAsLongAsItAsks(t *testing.T) {
 		if err := w.Cluster.MoveTopicPartition(apptest.EventTopic, 1, 1); err != nil {
 			t.Fatal(err)
 		}
-		w.Serve(slow, other)
+		w.ServeLogs(slow, other)
 		r := w.Start()
 		w.Until("the other broker's partition", func() bool { return w.Committed(1) == 3 }, 5*time.Second)
 		time.Sleep(time.Minute)
 		slow.Mu.Lock()
-		for i := 1; i < len(slow.Asked); i++ {
-			if d := slow.Asked[i].Sub(slow.Asked[i-1]); d < slow.Throttle {
+		for i := 1; i < len(slow.FetchTimes); i++ {
+			if d := slow.FetchTimes[i].Sub(slow.FetchTimes[i-1]); d < slow.Throttle {
 				t.Errorf("asked again after %s, the broker wanted to hear nothing for %s", d, slow.Throttle)
 			}
 		}
@@ -100,14 +102,14 @@ func TestAThrottlingBrokerIsLeftAloneAsLongAsItAsks(t *testing.T) {
 		slow.Mu.Unlock()
 		w.Until("the throttled partition", func() bool { return w.Committed(0) == 3 }, 10*time.Second)
 		w.End(r)
-		apptest.Settle()
+		apptest.EndLongPolls()
 	})
 }
 
 // readerSees is what kafka-go's own Reader makes of the log in the same time.
 func (c realLog) readerSees(t *testing.T) (saw readerSight) {
 	t.Helper()
-	c.served(t, func(w *apptest.World, l *apptest.HandLog) {
+	c.served(t, func(w *apptest.World, l *apptest.CraftedLog) {
 		r := kafka.NewReader(kafka.ReaderConfig{
 			Brokers: w.Cluster.ListenAddrs(), Topic: apptest.EventTopic, Partition: 0, MinBytes: 1, MaxBytes: 1 << 20, MaxWait: 2 * time.Second,
 			ReadLagInterval: -1, IsolationLevel: kafka.ReadCommitted, MaxAttempts: 3,
@@ -131,9 +133,9 @@ func (c realLog) readerSees(t *testing.T) (saw readerSight) {
 			saw.took = watched - time.Until(deadline)
 		}
 		l.Mu.Lock()
-		saw.fetches = len(l.Asked)
-		for i := 1; i < len(l.Asked); i++ {
-			if l.Throttle > 0 && l.Asked[i].Sub(l.Asked[i-1]) < l.Throttle {
+		saw.fetches = len(l.FetchTimes)
+		for i := 1; i < len(l.FetchTimes); i++ {
+			if l.Throttle > 0 && l.FetchTimes[i].Sub(l.FetchTimes[i-1]) < l.Throttle {
 				saw.impatient = true
 			}
 		}

@@ -16,7 +16,8 @@ import (
 
 const mib = 1 << 20
 
-// live is how many bytes of memory are in use once all that can be freed is.
+// live is how many bytes of memory are in use after one collection. What lies in pools then still counts, so that it is
+// more than apptest.HeapInUse gives.
 func live() int64 {
 	runtime.GC()
 	var m runtime.MemStats
@@ -46,21 +47,22 @@ func ownGoroutines() (n int) {
 }
 
 // wide is a log of events of size bytes, one in each batch.
-func wide(events, size int) *apptest.HandLog {
-	l := &apptest.HandLog{}
+func wide(events, size int) *apptest.CraftedLog {
+	l := &apptest.CraftedLog{}
 	for o := range int64(events) {
 		value := append(apptest.EventAt(o), bytes.Repeat([]byte{' '}, size-len(apptest.EventAt(o)))...)
-		l.Pieces = append(l.Pieces, apptest.BatchOf(compress.None, 0, o, nil, map[int64][]byte{o: value}, o))
+		l.Batches = append(l.Batches, apptest.ValueBatch(compress.None, 0, o, nil, map[int64][]byte{o: value}, o))
 	}
 	l.End = int64(events)
 	return l
 }
 
-func TestPendingMemoryStaysWithinItsBoundsWhateverTheLog(t *testing.T) {
+// Unfinished records keep to the bounds of memory, and cost no goroutine each, whatever the log holds.
+func TestPendingMemoryStaysWithinItsBounds(t *testing.T) {
 	for _, c := range []struct {
 		name       string
 		partitions int32
-		log        *apptest.HandLog
+		log        *apptest.CraftedLog
 		pending    int   // at most, of all partitions
 		memory     int64 // at most, beside what the test itself holds
 	}{
@@ -73,12 +75,12 @@ func TestPendingMemoryStaysWithinItsBoundsWhateverTheLog(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			apptest.InVirtualTime(t, c.partitions, func(w *apptest.World) {
-				w.Failing(func(string) bool { return true })
-				logs := make([]*apptest.HandLog, c.partitions)
+				w.FailFlows(func(string) bool { return true })
+				logs := make([]*apptest.CraftedLog, c.partitions)
 				for i := range logs {
-					logs[i] = &apptest.HandLog{End: c.log.End, Pieces: c.log.Pieces}
+					logs[i] = &apptest.CraftedLog{End: c.log.End, Batches: c.log.Batches}
 				}
-				w.Serve(logs...)
+				w.ServeLogs(logs...)
 				before, goroutines := live(), ownGoroutines()
 				r := w.Start("UPSTREAM_MAX_IN_FLIGHT", "64")
 				time.Sleep(time.Minute) // a record of each partition has failed, then it reads up to its bounds
@@ -98,15 +100,17 @@ func TestPendingMemoryStaysWithinItsBoundsWhateverTheLog(t *testing.T) {
 					}
 				}
 				w.End(r)
-				apptest.Settle()
+				apptest.EndLongPolls()
 			})
 		})
 	}
 }
 
-// Two small batches: one holds a single record of 40 MiB of blanks, the other
-// 5,000 events of which each unpacks to 1 KiB.
-func TestABatchThatUnpacksToAThousandTimesItsSizeTakesNoMemoryAndStopsNobodyElse(t *testing.T) {
+// A batch that unpacks to a thousand times its size takes 32 MiB at most and stops no other partition.
+//
+// Of two small batches one holds a single record of 40 MiB of blanks, the other 5,000 events of which each unpacks to
+// 1 KiB.
+func TestABatchThatUnpacksToMuchTakesLittleMemory(t *testing.T) {
 	const many = 5000
 	var offsets []int64
 	values := map[int64][]byte{}
@@ -114,13 +118,13 @@ func TestABatchThatUnpacksToAThousandTimesItsSizeTakesNoMemoryAndStopsNobodyElse
 		offsets = append(offsets, o)
 		values[o] = append([]byte(apptest.Event(int(o)+10, 0)), bytes.Repeat([]byte{' '}, 1<<10)...)
 	}
-	bomb := apptest.LogOf(apptest.BatchOf(compress.Zstd, 0, 0, nil, map[int64][]byte{0: append(apptest.EventAt(0), bytes.Repeat([]byte{' '}, 40*mib)...)}, 0), apptest.Batch(1, 1))
-	packed := apptest.LogOf(apptest.BatchOf(compress.Zstd, 0, many-1, nil, values, offsets...))
-	if size := len(bomb.Pieces[0].Bytes); size > 40*mib/1000 {
+	bomb := apptest.NewCraftedLog(apptest.ValueBatch(compress.Zstd, 0, 0, nil, map[int64][]byte{0: append(apptest.EventAt(0), bytes.Repeat([]byte{' '}, 40*mib)...)}, 0), apptest.EventBatch(1, 1))
+	packed := apptest.NewCraftedLog(apptest.ValueBatch(compress.Zstd, 0, many-1, nil, values, offsets...))
+	if size := len(bomb.Batches[0].Bytes); size > 40*mib/1000 {
 		t.Fatalf("the bomb has %d bytes: it does not unpack to a thousand times that", size)
 	}
 	apptest.InVirtualTime(t, 2, func(w *apptest.World) {
-		w.Serve(bomb, packed)
+		w.ServeLogs(bomb, packed)
 		before := live()
 		r := w.Start()
 		most := int64(0)
@@ -143,6 +147,6 @@ func TestABatchThatUnpacksToAThousandTimesItsSizeTakesNoMemoryAndStopsNobodyElse
 		if n := m1.TotalAlloc - m0.TotalAlloc; n > 60*mib {
 			t.Errorf("%d MiB allocated in a minute in which only the bomb was tried", n/mib)
 		}
-		apptest.Settle()
+		apptest.EndLongPolls()
 	})
 }

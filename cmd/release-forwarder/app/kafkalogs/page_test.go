@@ -57,13 +57,13 @@ func (s readerSight) text(c realLog) string {
 	if len(want) > 0 && len(missing) == len(want) {
 		said = append(said, "gives none of the events")
 	} else if len(missing) > 0 {
-		said = append(said, "never gives "+apptest.OffsetsText(missing))
+		said = append(said, "never gives "+apptest.FormatOffsets(missing))
 	}
 	if len(wrong) > 0 {
-		said = append(said, "gives "+apptest.OffsetsText(wrong)+", which it should not")
+		said = append(said, "gives "+apptest.FormatOffsets(wrong)+", which it should not")
 	}
 	if len(again) > 0 {
-		said = append(said, "gives "+apptest.OffsetsText(again)+" again and again")
+		said = append(said, "gives "+apptest.FormatOffsets(again)+" again and again")
 	}
 	if s.fetches > int(s.took.Seconds())*20 {
 		said = append(said, "asks the broker without a pause")
@@ -83,7 +83,7 @@ func (s readerSight) text(c realLog) string {
 	return strings.Join(said, "; ")
 }
 
-// alone tells the test that it is the process kafka-go may take down.
+// alone is set in the process that kafka-go may take down.
 const alone = "LOGS_TEST_ALONE"
 
 // dying is the Reader's sight in a process of its own.
@@ -107,8 +107,9 @@ const (
 	logsEnd   = "<!-- end: measured -->\n"
 )
 
-// The page's table is what kafka-go's Reader did in this run, beside what
-// TestRealLogs holds the service to.
+// The table of docs/kafka-logs.md is what kafka-go's Reader did in this run, beside what the service does.
+//
+// TestRealLogs holds the service to its column.
 func TestTheLogsPageIsWhatWasMeasured(t *testing.T) {
 	if name := os.Getenv(alone); name != "" {
 		i := slices.IndexFunc(realLogs, func(c realLog) bool { return c.name == name })
@@ -129,7 +130,7 @@ func TestTheLogsPageIsWhatWasMeasured(t *testing.T) {
 	repo.Generated(t, logsPage, logsBegin, logsEnd, table.String(), *updateLogs)
 }
 
-// Every test that the page names is there.
+// Every test that docs/kafka-logs.md names exists.
 func TestEveryTestThatTheLogsPageNamesIsThere(t *testing.T) {
 	tests := repo.Tests(t)
 	for _, file := range repo.Files(t, "_test.go") {

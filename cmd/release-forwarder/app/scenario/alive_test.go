@@ -58,9 +58,10 @@ type blind struct{ consumer.Gate }
 
 func (blind) Acquire(ctx context.Context) (bool, error) { <-ctx.Done(); return false, ctx.Err() }
 
-// What does not move is told of within its limit and 30 s, by its place in Kafka and no
-// more, and does not keep the process from ending.
-func TestWhatDoesNotMoveIsNotAlive(t *testing.T) {
+// A delivery that is stuck fails /livez within its limit and 30 s, named by its place in Kafka alone.
+//
+// It does not keep the process from ending.
+func TestAStuckReplicaIsNotAlive(t *testing.T) {
 	// Its limit, by the settings below: 4 attempts of 10 s, two waits of 1 s and three turns of the rate as late; its dead
 	// letter: 30 s behind others, and 3 requests of 10 s.
 	const limit = 4*10*time.Second + 5*time.Second + 30*time.Second + 30*time.Second
@@ -82,7 +83,7 @@ func TestWhatDoesNotMoveIsNotAlive(t *testing.T) {
 		"slots that do not come back": {func(chan struct{}) app.Double {
 			return func(_ *app.Parts, cfg *consumer.Config) { cfg.Gate = leaking{cfg.Gate} }
 		}, 30 * time.Second, "events/0 "},
-		"nobody who delivers": {func(chan struct{}) app.Double {
+		"no worker": {func(chan struct{}) app.Double {
 			return func(_ *app.Parts, cfg *consumer.Config) { cfg.Workers = 0 }
 		}, 30 * time.Second, "events/0 "},
 	} {
@@ -122,8 +123,8 @@ func TestWhatDoesNotMoveIsNotAlive(t *testing.T) {
 	}
 }
 
-// What moves again is alive again.
-func TestWhatMovesAgainIsAlive(t *testing.T) {
+// A replica that is no longer stuck is alive again.
+func TestAReplicaThatMovesAgainIsAlive(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		release := make(chan struct{})
 		w.Mistakes = append(w.Mistakes, hanging(release))
@@ -140,7 +141,7 @@ func TestWhatMovesAgainIsAlive(t *testing.T) {
 	})
 }
 
-// outages are twenty minutes of something that a restart would not mend.
+// outages are twenty minutes of something that a restart would not fix.
 func outages() map[string]func(w *world) (r *apptest.Replica) {
 	answer := func(reply *platform.Reply) func(w *world) *apptest.Replica {
 		return func(w *world) *apptest.Replica {
@@ -245,7 +246,7 @@ func outages() map[string]func(w *world) (r *apptest.Replica) {
 			})
 		}),
 		"held records fill the bound of gaps": func(w *world) *apptest.Replica {
-			w.Failing(func(flow string) bool {
+			w.FailFlows(func(flow string) bool {
 				var orderKey, n int
 				_, _ = fmt.Sscanf(flow, "F-%d-%d", &orderKey, &n)
 				return orderKey%2 == 0
@@ -255,8 +256,8 @@ func outages() map[string]func(w *world) (r *apptest.Replica) {
 	}
 }
 
-// No outage of Kafka, of the platform, however long, is a reason for a restart.
-func TestNoOutageChangesWhetherItIsAlive(t *testing.T) {
+// No outage of Kafka or of the platform, however long, fails /livez: a restart would not help.
+func TestNoOutageFailsLiveness(t *testing.T) {
 	lasts := min(20*time.Minute, time.Duration(*outageDays*float64(time.Hour)))
 	for name, begin := range outages() {
 		t.Run(name, func(t *testing.T) {
@@ -279,8 +280,8 @@ func TestNoOutageChangesWhetherItIsAlive(t *testing.T) {
 	}
 }
 
-// Nor does it hide one that is stuck.
-func TestAStuckDeliveryIsToldOfInAnyOutage(t *testing.T) {
+// A stuck delivery fails /livez in any outage too.
+func TestAStuckDeliveryIsReportedInAnyOutage(t *testing.T) {
 	for name, begin := range outages() {
 		if name == "Kafka was never there" {
 			continue // nothing to be stuck with

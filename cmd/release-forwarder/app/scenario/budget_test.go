@@ -13,9 +13,10 @@ import (
 	"release-forwarder/cmd/testkit/platform"
 )
 
-// The table of forward's documentation, row by row: which failures count against
-// the record's budget. The record in question is of lot x, and its answer takes 3 s;
-// meanwhile others are accepted or fail.
+// A failure counts against a record's budget only with proof that the platform is up.
+//
+// The cases are the table of forward's documentation, row by row. The record in question is of lot x, and its answer
+// takes 3 s; meanwhile others are accepted or fail.
 func TestWhichFailuresCountForTheBudget(t *testing.T) {
 	after := func(delay time.Duration, code string) *platform.Reply {
 		return &platform.Reply{Status: 200, Body: `{"code":"` + code + `"}`, Delay: delay}
@@ -80,20 +81,20 @@ func TestWhichFailuresCountForTheBudget(t *testing.T) {
 						others++
 					}
 				}
-				w.Produce(0, apptest.OfLot("x", 0))
+				w.Produce(0, apptest.EventOfLot("x", 0))
 				w.Until("its request", func() bool { return w.Platform.Stats().Received == 1 })
 				began := time.Now()
 				at := func(d time.Duration) { time.Sleep(d - time.Since(began)) }
 				accept(c.accepted)
 				if c.ofLot {
-					w.Produce(0, apptest.OfLot("x", 2))
+					w.Produce(0, apptest.EventOfLot("x", 2))
 				}
 				at(2 * time.Second)
 				for n := range c.failed {
-					w.Produce(0, apptest.OfLot("ill", 2*n))
+					w.Produce(0, apptest.EventOfLot("ill", 2*n))
 				}
 				for n := range c.refused {
-					w.Produce(0, apptest.OfLot("never", 2*n))
+					w.Produce(0, apptest.EventOfLot("never", 2*n))
 				}
 				at(4*time.Second - 200*time.Millisecond)
 				well.Store(c.heals)
@@ -108,9 +109,9 @@ func TestWhichFailuresCountForTheBudget(t *testing.T) {
 	}
 }
 
-// The last failure that a record is allowed makes its dead letter: the RETRY_BUDGET-th
-// that counts, and where blocked records take over half of the partition the third. Every
-// failure counts here: it takes 2 s, in which many others are accepted.
+// The RETRY_BUDGET-th failure that counts makes the dead letter; the third does in a partition over half.
+//
+// Every failure counts here: it takes 2 s, in which many others are accepted.
 func TestTheLastFailureOfTheBudgetMakesTheDeadLetter(t *testing.T) {
 	for name, c := range map[string]struct {
 		budget string
@@ -138,7 +139,7 @@ func TestTheLastFailureOfTheBudgetMakesTheDeadLetter(t *testing.T) {
 				}
 				w.Until("the limit", func() bool { return w.Platform.Stats().Accepted == others })
 				for n := range c.poison {
-					w.Produce(0, apptest.OfLot("ill", 2*n))
+					w.Produce(0, apptest.EventOfLot("ill", 2*n))
 				}
 				for w.DeadLetterCount() == 0 && others < 60000 {
 					for range 20 {
@@ -152,17 +153,16 @@ func TestTheLastFailureOfTheBudgetMakesTheDeadLetter(t *testing.T) {
 				if len(deadLetters) == 0 {
 					t.Fatal("no dead letter")
 				}
-				if l := deadLetters[0]; apptest.Header(l, "reason") != "budget-exhausted" || apptest.Header(l, "attempts") != c.want {
-					t.Errorf("%s after %s attempts, want %s", apptest.Header(l, "reason"), apptest.Header(l, "attempts"), c.want)
+				if l := deadLetters[0]; apptest.DeadLetterHeader(l, "reason") != "budget-exhausted" || apptest.DeadLetterHeader(l, "attempts") != c.want {
+					t.Errorf("%s after %s attempts, want %s", apptest.DeadLetterHeader(l, "reason"), apptest.DeadLetterHeader(l, "attempts"), c.want)
 				}
 			})
 		})
 	}
 }
 
-// An answer that asks for a wait has it, also where it says nothing of the platform as it
-// is now; and nobody else waits for it.
-func TestWhatBeganBeforeAnOutageWasOverWaitsAlone(t *testing.T) {
+// The wait that an answer asks for is kept, also where its request began before an outage was over; no other waits.
+func TestADeliveryOlderThanAnOutagesEndWaitsAlone(t *testing.T) {
 	for name, c := range map[string]struct {
 		code, after string // Retry-After
 		least, most time.Duration
@@ -192,11 +192,11 @@ func TestWhatBeganBeforeAnOutageWasOverWaitsAlone(t *testing.T) {
 				})
 				r := w.Start("UPSTREAM_RETRY_MAX", "0", "RETRY_BACKOFF_MIN", "1s")
 				w.Until("the start", func() bool { return w.Committed(0) == 0 })
-				w.Produce(0, apptest.OfLot("x", 0))
+				w.Produce(0, apptest.EventOfLot("x", 0))
 				w.Until("its second request", func() bool { return w.Platform.Stats().Received == 2 })
 				answered := w.Platform.Requests()[1].At.Add(4 * time.Second)
 				for n := range 5 {
-					w.Produce(0, apptest.OfLot("ill", 2*n))
+					w.Produce(0, apptest.EventOfLot("ill", 2*n))
 				}
 				time.Sleep(1500 * time.Millisecond)
 				if !r.Snapshot().CircuitOpen {
@@ -234,13 +234,13 @@ func TestWhatBeganBeforeAnOutageWasOverWaitsAlone(t *testing.T) {
 	}
 }
 
-// Or it would never be tried again.
-func TestARefusedLotIsTriedAgainWhenItsAttemptOutlastsAnOutage(t *testing.T) {
+// A refused lot is tried again, also where its one attempt outlasts an outage.
+func TestALotIsTriedAgainAfterAnOutage(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		var slow, ill, mended atomic.Bool
+		var slow, ill, healed atomic.Bool
 		w.Platform.Script(func(q *platform.Request) *platform.Reply {
 			switch lot := q.Params["park_uuid"]; {
-			case lot == "bad" && mended.Load():
+			case lot == "bad" && healed.Load():
 			case lot == "bad" && slow.Load():
 				return &platform.Reply{Status: 500, Body: `{"code":"500"}`, Delay: 6 * time.Second}
 			case lot == "bad":
@@ -253,7 +253,7 @@ func TestARefusedLotIsTriedAgainWhenItsAttemptOutlastsAnOutage(t *testing.T) {
 		r := w.Start("UPSTREAM_RETRY_MAX", "0")
 		w.Until("the start", func() bool { return w.Committed(0) == 0 })
 		for n := range 5 {
-			w.Produce(0, apptest.OfLot("bad", 2*n), apptest.OfLot("good", 2*n))
+			w.Produce(0, apptest.EventOfLot("bad", 2*n), apptest.EventOfLot("good", 2*n))
 			time.Sleep(time.Second)
 		}
 		w.Until("the lot's outage", func() bool { return len(r.Snapshot().RefusedLots) == 1 })
@@ -262,7 +262,7 @@ func TestARefusedLotIsTriedAgainWhenItsAttemptOutlastsAnOutage(t *testing.T) {
 		w.Until("its attempt", func() bool { return w.Platform.Stats().Received > before })
 		ill.Store(true)
 		for n := range 5 {
-			w.Produce(0, apptest.OfLot("good", 100+2*n))
+			w.Produce(0, apptest.EventOfLot("good", 100+2*n))
 		}
 		time.Sleep(time.Second)
 		if !r.Snapshot().CircuitOpen {
@@ -273,7 +273,7 @@ func TestARefusedLotIsTriedAgainWhenItsAttemptOutlastsAnOutage(t *testing.T) {
 		if r.Snapshot().CircuitOpen {
 			t.Fatal("the outage is not over")
 		}
-		mended.Store(true) // for what is sent from now on
+		healed.Store(true) // for what is sent from now on
 		w.Until("the commit", func() bool { return w.Committed(0) == 15 }, 2*time.Minute)
 		w.End(r)
 	})

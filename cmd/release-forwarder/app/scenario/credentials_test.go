@@ -35,9 +35,10 @@ func (w *world) signedWith(secretOf func(lot string) string) {
 	})
 }
 
+// A changed entry of the credentials file affects its lot alone; a broken file changes nothing.
 func TestAChangedEntryTouchesOnlyItsLot(t *testing.T) {
 	const before = `{"a":{"app_id":"op-a","app_secret":"one-nobody-sees"},"b":{"app_secret":"two-nobody-sees"},"*":{"app_secret":"three-nobody-sees"}}`
-	file := apptest.Mount(t, before)
+	file := apptest.MountFile(t, before)
 	inVirtualTime(t, 1, func(w *world) {
 		var ofB atomic.Value
 		ofB.Store("two-nobody-sees")
@@ -48,7 +49,7 @@ func TestAChangedEntryTouchesOnlyItsLot(t *testing.T) {
 		n := 0
 		all := func() {
 			n++
-			w.Produce(0, apptest.OfLot("a", 2*n), apptest.OfLot("b", 2*n), apptest.OfLot("c", 2*n))
+			w.Produce(0, apptest.EventOfLot("a", 2*n), apptest.EventOfLot("b", 2*n), apptest.EventOfLot("c", 2*n))
 			time.Sleep(time.Second)
 		}
 		for range 10 {
@@ -70,13 +71,13 @@ func TestAChangedEntryTouchesOnlyItsLot(t *testing.T) {
 			t.Fatal(err)
 		}
 		file.Swap(strings.Replace(before, "two-", "four-", 1))
-		w.Until("the mended lot's", func() bool { return w.Committed(0) == int64(3*n) }, 10*time.Second)
+		w.Until("the recovered lot's", func() bool { return w.Committed(0) == int64(3*n) }, 10*time.Second)
 		for _, lot := range []string{"a", "c"} {
-			if accepted, refused := w.Sent(lot); accepted != n || refused != 0 {
+			if accepted, refused := w.AnswersOf(lot); accepted != n || refused != 0 {
 				t.Errorf("lot %s: %d accepted, %d refused", lot, accepted, refused)
 			}
 		}
-		if accepted, _ := w.Sent("b"); accepted != n {
+		if accepted, _ := w.AnswersOf("b"); accepted != n {
 			t.Errorf("lot b: %d accepted of %d", accepted, n)
 		}
 		w.End(r)
@@ -95,8 +96,9 @@ func TestAChangedEntryTouchesOnlyItsLot(t *testing.T) {
 	})
 }
 
+// A secret is rotated under load without a repeat, a gap or a dead letter.
 func TestASecretRotatedUnderLoadCostsNothing(t *testing.T) {
-	file := apptest.Mount(t, "old-secret\nnew-secret\n")
+	file := apptest.MountFile(t, "old-secret\nnew-secret\n")
 	inVirtualTime(t, 2, func(w *world) {
 		var now atomic.Value
 		now.Store("old-secret")
@@ -105,7 +107,7 @@ func TestASecretRotatedUnderLoadCostsNothing(t *testing.T) {
 		const rounds = 60
 		for n := range rounds {
 			for i := range 50 {
-				w.Produce(int32(i%2), apptest.OfLot(fmt.Sprintf("lot-%d", i%10), 1000*n+2*i))
+				w.Produce(int32(i%2), apptest.EventOfLot(fmt.Sprintf("lot-%d", i%10), 1000*n+2*i))
 			}
 			time.Sleep(time.Second)
 			switch n {
@@ -140,8 +142,7 @@ func TestASecretRotatedUnderLoadCostsNothing(t *testing.T) {
 	})
 }
 
-// A platform that signed something which the event did not have is told of by the field's
-// name, whichever field of an event it is.
+// Where the platform signed a field that was not sent, the log and doctor name the field.
 func TestAnExplanationNamesEveryField(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		signed := strings.Join(mapping.Fields(), "=x&") + "=x&lane_no=x&app_secret=***"

@@ -11,11 +11,12 @@ import (
 	"release-forwarder/cmd/release-forwarder/app/apptest"
 )
 
-// Two unclean elections: the second leader's log has records of an older epoch that the
-// first one's had not, where ours has records of a newer one. Leaders tell the end of the
-// older epoch in their own log, which lies above where the logs part (a follower takes the
-// lesser of that and the end in its own log, KIP-101).
-func TestTwoUncleanElectionsPassNothingOver(t *testing.T) {
+// Two unclean elections skip no record of the log.
+//
+// The second leader's log has records of an older epoch that the first one's had not, where ours has records of a newer
+// one. Leaders report the end of the older epoch in their own log, which lies above where the logs part (a follower takes
+// the lesser of that and the end in its own log, KIP-101).
+func TestTwoUncleanElectionsSkipNothing(t *testing.T) {
 	for _, running := range []bool{true, false} {
 		t.Run(fmt.Sprint("running ", running), func(t *testing.T) {
 			onDisk(t, func(w *world) {
@@ -23,10 +24,10 @@ func TestTwoUncleanElectionsPassNothingOver(t *testing.T) {
 				w.singly(0, 50)
 				w.Until("the commit", w.AllCommitted(1, 50))
 				w.End(m.Replica)
-				w.singly(100, 130) // at 50 to 79, which nobody has read
-				folder := filepath.Join(w.Folder, "partitions", apptest.EventTopic+"-0")
+				w.singly(100, 130) // at 50 to 79, which no replica has read
+				folder := filepath.Join(w.LogFolder, "partitions", apptest.EventTopic+"-0")
 				w.Epochs.Mu.Lock()
-				began := slices.Clone(w.Epochs.Began[0])
+				began := slices.Clone(w.Epochs.Starts[0])
 				w.Epochs.Mu.Unlock()
 				w.Cluster.Close()
 				saved := map[string][]byte{}
@@ -37,8 +38,8 @@ func TestTwoUncleanElectionsPassNothingOver(t *testing.T) {
 					}
 					saved[name] = b
 				}
-				w.OpenBrokers()
-				w.renew()
+				w.StartBrokers()
+				w.ReconnectObserver()
 				w.truncate(50)
 				w.singly(newFrom, newFrom+100)
 				m = w.startMortal(inGeneration...)
@@ -57,15 +58,15 @@ func TestTwoUncleanElectionsPassNothingOver(t *testing.T) {
 					t.Fatal(err)
 				}
 				w.Epochs.Mu.Lock()
-				w.Epochs.Began[0] = began
+				w.Epochs.Starts[0] = began
 				w.Epochs.Mu.Unlock()
-				w.OpenBrokers()
-				w.Raise(before + 1)
+				w.StartBrokers()
+				w.RaiseEpoch(before + 1)
 				w.Epochs.Mu.Lock()
 				// It leads in the last of these epochs alone.
-				w.Epochs.Began[0] = slices.DeleteFunc(w.Epochs.Began[0], func(b apptest.Beginning) bool { return b.Epoch > began[len(began)-1].Epoch && b.Epoch <= before })
+				w.Epochs.Starts[0] = slices.DeleteFunc(w.Epochs.Starts[0], func(b apptest.EpochStart) bool { return b.Epoch > began[len(began)-1].Epoch && b.Epoch <= before })
 				w.Epochs.Mu.Unlock()
-				w.renew()
+				w.ReconnectObserver()
 				w.singly(2*newFrom, 2*newFrom+5)
 				if !running {
 					m = w.startMortal(inGeneration...)

@@ -47,10 +47,10 @@ func (w *world) diverges(at int64, last int32) (epoch int32, end int64, told boo
 	return d.Epoch, d.EndOffset, d.EndOffset >= 0
 }
 
-// What the tests rest on: the embedded brokers, mended, answer as Kafka's.
-func TestTheMendedBrokersTellWhereAnEpochEnded(t *testing.T) {
+// The embedded brokers answer for leader epochs as Kafka's do: the other tests rest on it.
+func TestTheBrokersReportWhereAnEpochEnded(t *testing.T) {
 	onDisk(t, func(w *world) {
-		w.Epochs.Diverging = true
+		w.Epochs.ReportDivergence = true
 		ends := func(asked, epoch int32, end int64) {
 			t.Helper()
 			if a := w.epochEnd(-1, asked); a.ErrorCode != 0 || a.LeaderEpoch != epoch || a.EndOffset != end {
@@ -59,10 +59,10 @@ func TestTheMendedBrokersTellWhereAnEpochEnded(t *testing.T) {
 		}
 		w.singly(0, 10)
 		ends(0, 0, 10)
-		w.Raise(1)
+		w.RaiseEpoch(1)
 		ends(0, 0, 10) // nothing was written in 1
 		ends(1, 1, 10)
-		w.Raise(3)
+		w.RaiseEpoch(3)
 		ends(0, 0, 10)
 		ends(1, 0, 10) // nor in 1 and 2, of which Kafka keeps nothing
 		w.singly(10, 15)
@@ -85,7 +85,7 @@ func TestTheMendedBrokersTellWhereAnEpochEnded(t *testing.T) {
 		if _, _, told := w.diverges(12, 3); told {
 			t.Error("a fetch at 12 that read in epoch 3 does not diverge")
 		}
-		w.anew(nil)
+		w.RecreateTopic(nil)
 		w.singly(30, 40)
 		ends(0, 0, 10)
 		ends(4, -1, -1)

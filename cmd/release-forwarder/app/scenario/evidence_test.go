@@ -4,6 +4,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -18,12 +19,10 @@ import (
 	"release-forwarder/cmd/testkit/platform"
 )
 
-// What brokers tell of a log may be wrong, late, refused or missing. A log that is
-// what it was is read on, and nothing is counted; one that is not is noticed when the
-// brokers can tell.
+// What brokers report of a log may be wrong, late, refused or missing. A log that is the same is read on, and nothing
+// is counted; another one is noticed as soon as the brokers report it.
 
-// heldInFront leaves the first record of 100 held, all others finished and the commit
-// telling so.
+// heldInFront leaves the first record of 100 held and all others finished, and the commit says so.
 func (w *world) heldInFront() (release func()) {
 	w.T.Helper()
 	return cutPlaces["below what is finished beyond the commit"].write(w)
@@ -31,13 +30,14 @@ func (w *world) heldInFront() (release func()) {
 
 func (w *world) moveLeader() {
 	w.T.Helper()
-	w.Raise(w.Cluster.PartitionInfo(apptest.EventTopic, 0).Epoch + 1)
+	w.RaiseEpoch(w.Cluster.PartitionInfo(apptest.EventTopic, 0).Epoch + 1)
 }
 
 var inGeneration = []string{"KAFKA_HEARTBEAT_INTERVAL", "10s", "KAFKA_SESSION_TIMEOUT", "45s"}
 
-// A leader that moves with nothing written in its epoch, several times, with runs
-// finished beyond the commit: it is the same log.
+// A partition is read on when its leader moves: nothing is repeated or counted as dropped.
+//
+// The leader moves several times with nothing written in its epoch, and runs are finished beyond the commit.
 func TestALeaderThatMovesIsNoTruncation(t *testing.T) {
 	for name, disturb := range map[string]func(w *world, m mortal) mortal{
 		runsOn: func(_ *world, m mortal) mortal { return m },
@@ -78,8 +78,8 @@ func TestALeaderThatMovesIsNoTruncation(t *testing.T) {
 var epochErrors = []*kerr.Error{kerr.NotLeaderForPartition, kerr.FencedLeaderEpoch, kerr.UnknownLeaderEpoch, kerr.UnknownTopicOrPartition, kerr.TopicAuthorizationFailed,
 	kerr.UnknownServerError, kerr.KafkaStorageError, kerr.LeaderNotAvailable}
 
-// An epoch's end that is refused is asked for again; it says nothing of the log.
-func TestAnEpochsEndThatIsRefusedSaysNothingOfTheLog(t *testing.T) {
+// Where a broker refuses to say where an epoch ended, it is asked again, and no record is skipped.
+func TestARefusedEpochEndIsAskedForAgain(t *testing.T) {
 	for _, err := range epochErrors {
 		refuse := func(w *world) *kfake.FaultHandle {
 			return w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetForLeaderEpoch}, Topic: apptest.EventTopic, Err: err, Count: -1})
@@ -119,10 +119,10 @@ func TestAnEpochsEndThatIsRefusedSaysNothingOfTheLog(t *testing.T) {
 	}
 }
 
-// Brokers that know leader epochs and no topic IDs (2.1 to 2.7): the new topic's epoch
-// is below the one that was read in, of which its leader knows nothing: UNDEFINED. That
-// is another log.
-func TestAnEpochThatTheLeaderDoesNotKnowIsAnotherLog(t *testing.T) {
+// On brokers without topic IDs (Kafka 2.1 to 2.7) a recreated topic is noticed by its leader epoch.
+//
+// The new topic's epoch is below the one that was read in. Its leader does not know that one: UNDEFINED.
+func TestAnUnknownEpochIsAnotherLog(t *testing.T) {
 	for name, c := range map[string]struct {
 		settings []string
 		stopped  bool
@@ -133,9 +133,9 @@ func TestAnEpochThatTheLeaderDoesNotKnowIsAnotherLog(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inVirtualTimeWith(t, 1, platform.Config{}, func(w *world) {
-				w.Raise(3)
+				w.RaiseEpoch(3)
 				if !c.stopped {
-					w.Failing(func(string) bool { return true })
+					w.FailFlows(func(string) bool { return true })
 				}
 				r := w.Start(c.settings...)
 				w.orderKeys(0, 50)
@@ -147,11 +147,11 @@ func TestAnEpochThatTheLeaderDoesNotKnowIsAnotherLog(t *testing.T) {
 					time.Sleep(30 * time.Second)
 				}
 				before := w.CommitOf(w.Kafka, 0)
-				w.anew(nil)
+				w.RecreateTopic(nil)
 				w.inTransaction(kgo.TryCommit, newFrom, newFrom+49) // a marker where the last record lay
 				w.orderKeys(2*newFrom, 2*newFrom+100)
 				if c.stopped {
-					w.CommitWith(w.Kafka, before.At, before.LeaderEpoch, before.Metadata)
+					w.CommitWithEpoch(w.Kafka, before.At, before.LeaderEpoch, before.Metadata)
 					r = w.Start(c.settings...)
 				}
 				time.Sleep(time.Minute)
@@ -164,9 +164,10 @@ func TestAnEpochThatTheLeaderDoesNotKnowIsAnotherLog(t *testing.T) {
 	}
 }
 
-// A broker that has not heard of a new topic's ID yet says UNKNOWN_TOPIC_ID: its
-// metadata is stale. That is not another topic until a second broker says the same.
-func TestATopicIDThatABrokerDoesNotKnowYetIsNoOtherTopic(t *testing.T) {
+// A broker that does not know the topic's ID yet is waited for, and nothing counts as dropped.
+//
+// It says UNKNOWN_TOPIC_ID: its metadata is stale. That is not another topic until a second broker says the same.
+func TestAnUnknownTopicIDIsWaitedFor(t *testing.T) {
 	for name, keys := range map[string][]kmsg.Key{
 		"fetches":           {kmsg.Fetch},
 		"commits":           {kmsg.OffsetCommit},
@@ -192,9 +193,8 @@ func TestATopicIDThatABrokerDoesNotKnowYetIsNoOtherTopic(t *testing.T) {
 	}
 }
 
-// One broker of three whose metadata is old: what it says of the leader, its epoch
-// and the topic's ID is older than what is known.
-func TestMetadataThatIsOldIsNotBelieved(t *testing.T) {
+// Old metadata of one broker makes no loss: neither of the leader and its epoch nor of the topic's ID.
+func TestOldMetadataIsNotBelieved(t *testing.T) {
 	for node := range int32(3) {
 		broker := "broker " + strconv.Itoa(int(node))
 		t.Run("the leader moved/"+broker, func(t *testing.T) {
@@ -215,14 +215,14 @@ func TestMetadataThatIsOldIsNotBelieved(t *testing.T) {
 				w.witness(0)
 			})
 		})
-		t.Run("the topic was made anew/"+broker, func(t *testing.T) {
+		t.Run("the topic was recreated/"+broker, func(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {
 				r := w.Start("CONSUMER_MAX_PENDING", "50")
-				w.Failing(func(string) bool { return true })
+				w.FailFlows(func(string) bool { return true })
 				w.orderKeys(0, 100)
 				time.Sleep(30 * time.Second)
 				freeze, fresh := w.old(node)
-				w.anew(nil)
+				w.RecreateTopic(nil)
 				w.orderKeys(newFrom, newFrom+250)
 				freeze()
 				w.Platform.Script(nil)
@@ -239,8 +239,8 @@ func TestMetadataThatIsOldIsNotBelieved(t *testing.T) {
 	}
 }
 
-// old keeps what one broker tells of the event topic as it is now, from freeze to
-// fresh: what a test writes in between is written before.
+// old keeps what one broker reports of the event topic as it is now, from freeze to fresh. A test writes between old
+// and freeze, so that this state is old then.
 func (w *world) old(node int32) (freeze, fresh func()) {
 	w.T.Helper()
 	topic, p := w.Cluster.TopicInfo(apptest.EventTopic), w.Cluster.PartitionInfo(apptest.EventTopic, 0)
@@ -288,71 +288,12 @@ func (w *world) old(node int32) (freeze, fresh func()) {
 	return func() { frozen.Store(true) }, func() { frozen.Store(false) }
 }
 
-// A commit that a tool set carries no leader epoch: it is believed where it lies in the
-// log, in whatever epoch that is now.
-func TestACommitOfAToolIsBelievedInTheLog(t *testing.T) {
-	for _, at := range []int64{0, 30, 100} {
-		t.Run(strconv.Itoa(int(at)), func(t *testing.T) {
-			inVirtualTime(t, 1, func(w *world) {
-				r := w.Start()
-				w.orderKeys(0, 100)
-				w.Until("the commit", w.AllCommitted(1, 100))
-				w.End(r)
-				w.moveLeader()
-				w.CommitAs(w.Kafka, at, "")
-				r = w.Start()
-				time.Sleep(time.Minute)
-				w.orderKeys(newFrom, newFrom+10)
-				w.caughtUp()
-				w.End(r)
-				w.witness(0)
-				if n := w.Platform.Stats().Repeated; int64(n) != 100-at {
-					t.Errorf("%d were sent again, want those from %d on", n, at)
-				}
-			})
-		})
-	}
-}
-
-// Beyond the log's end it is not; what is written meanwhile is not passed over.
-func TestACommitOfAToolBeyondTheLogPassesNothingOver(t *testing.T) {
-	inVirtualTime(t, 1, func(w *world) {
-		w.orderKeys(0, 50)
-		w.CommitAs(w.Kafka, 1000, "")
-		r := w.Start()
-		time.Sleep(10 * time.Second)
-		w.orderKeys(50, 100)
-		w.caughtUp()
-		w.End(r)
-		w.witness(1)
-	})
-}
-
-// A tool that brings back a commit as it was, its metadata too, brings no epoch: what
-// that tells beyond the commit cannot be verified in a log that was truncated.
-func TestRunsThatAToolBringsBackAreNotBelievedInAnotherLog(t *testing.T) {
-	onDisk(t, func(w *world) {
-		m := w.startMortal()
-		release := w.heldInFront()
-		w.End(m.Replica)
-		c := w.CommitOf(w.Kafka, 0)
-		w.truncate(80)
-		w.singly(newFrom, newFrom+50)
-		w.CommitAs(w.Kafka, c.At, c.Metadata)
-		release()
-		m = w.startMortal()
-		w.caughtUp()
-		w.End(m.Replica)
-		w.witness(nobodyKnows)
-	})
-}
-
-// Kafka tells a divergence with the fetch itself (version 12 and later).
-func TestAFetchThatIsToldThatItDiverges(t *testing.T) {
+// Where a fetch itself reports the truncation (version 12 and later), nothing is skipped.
+func TestAFetchThatDivergesSkipsNothing(t *testing.T) {
 	for _, place := range []string{"below the position", "between the last record and the position", "below the end of which is known, reading paused"} {
 		t.Run(place, func(t *testing.T) {
 			onDisk(t, func(w *world) {
-				w.Epochs.Diverging = true
+				w.Epochs.ReportDivergence = true
 				p := cutPlaces[place]
 				m := w.startMortal(append(slices.Clone(inGeneration), p.settings...)...)
 				release := p.write(w)
@@ -362,7 +303,47 @@ func TestAFetchThatIsToldThatItDiverges(t *testing.T) {
 				w.caughtUp()
 				w.End(m.Replica)
 				w.witness(p.gone)
-				t.Logf("%d fetches were told", w.Epochs.Told)
+				t.Logf("%d fetches were answered with a divergence", w.Epochs.Diverged)
+			})
+		})
+	}
+}
+
+// A log that is the same is read on, after a leader's move, a restart, or retention that took what was read.
+func TestALogThatIsTheSameIsReadOn(t *testing.T) {
+	for name, disturb := range map[string]func(w *world) bool{
+		"the leader moves": func(w *world) bool {
+			if err := w.Cluster.MoveTopicPartition(apptest.EventTopic, 0, (w.Cluster.LeaderFor(apptest.EventTopic, 0)+1)%3); err != nil {
+				w.T.Fatal(err)
+			}
+			return false
+		},
+		"a restart": func(*world) bool { return true },
+		"retention has taken all that was read": func(w *world) bool {
+			if err := w.Cluster.DeleteRecords(apptest.EventTopic, 0, 100); err != nil {
+				w.T.Fatal(err)
+			}
+			return true
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inVirtualTime(t, 1, func(w *world) {
+				r := w.Start()
+				w.orderKeys(0, 100)
+				w.Until("the commit", w.AllCommitted(1, 100))
+				if disturb(w) {
+					w.End(r)
+					r = w.Start()
+				}
+				w.orderKeys(100, 200)
+				w.Until("the rest", w.AllCommitted(1, 200))
+				w.End(r)
+				if s := w.Platform.Stats(); s.Received != 200 {
+					t.Errorf("%d requests for 200 events", s.Received)
+				}
+				if n := r.Snapshot().Dropped; n != 0 || strings.Contains(w.Log.String(), apptest.AnotherLogLine) {
+					t.Errorf("taken for another log, %d dropped", n)
+				}
 			})
 		})
 	}

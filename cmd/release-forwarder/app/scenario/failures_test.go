@@ -45,6 +45,8 @@ func failures() []failure {
 	}
 }
 
+// An outage costs one request a second, no commit and no dead letter, and is drained as docs/failures.md says.
+//
 // Each outage lasts 20 minutes, under load; the platform answers in 20 ms when well.
 func TestWhatEachKindOfOutageCosts(t *testing.T) {
 	rows := make([]string, 0, 16)

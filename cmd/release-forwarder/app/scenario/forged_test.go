@@ -23,9 +23,10 @@ func marked(topic, value, redrives, origin string) *kgo.Record {
 	}}
 }
 
-// What only a writer states is said so, and none of it changes what is told of another event:
-// a lane may write the marks of a replay, whoever replays any name.
-func TestWhatOnlyAWriterStatesIsSaidSo(t *testing.T) {
+// What only the writer of a record states is shown as its claim, and changes nothing about another event.
+//
+// A lane may write the headers of a replay, and a replayer may name any event.
+func TestClaimsOfAWriterAreShownAsClaims(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.T.Setenv("KAFKA_REPLAY_TOPIC", "replays")
 		admin := kadm.NewClient(w.Kafka)
@@ -43,7 +44,7 @@ func TestWhatOnlyAWriterStatesIsSaidSo(t *testing.T) {
 		}
 		w.Until("the dead letters", func() bool { return strings.Count(w.Log.String(), "dead letter written") == 2 })
 		w.End(r)
-		// The dead letters' headers keep what came: who reads them judges.
+		// The dead letters' headers keep what came; the commands judge it.
 		kept := map[string]string{}
 		for _, l := range w.DeadLetters() {
 			headers := map[string]string{}
@@ -116,7 +117,7 @@ func TestWhatOnlyAWriterStatesIsSaidSo(t *testing.T) {
 			t.Errorf("show --json: %v\n%s", err, out)
 		}
 
-		// The event whose place both name was accepted, and is told so.
+		// The event that both name as their origin was accepted, and is shown so.
 		outcomes := w.outcomes(find.Command{Lot: []string{"lot-1"}})
 		want := map[string]string{"events/0/0": "done", "events/0/1": "dead-lettered missing-field closed", "replays/0/0": "dead-lettered missing-field open"}
 		for at, outcome := range want {

@@ -36,32 +36,24 @@ func (w *world) produceHeaders(topic string, partition int32, headers []kgo.Reco
 	}
 }
 
-// inUse is the memory that something holds.
-func inUse() int64 {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
-}
-
-// Two bytes in the log are a header. Records of half a million of them are held, and take no
-// more memory than the bound; what lies in other partitions is sent all the same.
-func TestRecordsOfManyHeadersThatAreHeldKeepToTheBytes(t *testing.T) {
+// Held records of half a million headers keep to CONSUMER_MAX_PENDING_BYTES, and the others are sent.
+//
+// A header takes two bytes in the log.
+func TestHeldRecordsOfManyHeadersKeepToTheBytes(t *testing.T) {
 	inVirtualTime(t, 3, func(w *world) {
 		refuses := w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: apptest.DeadLetterTopic, Err: kerr.NotEnoughReplicas, Count: -1})
-		w.refusesLot("refused")
+		w.RefuseLot("refused")
 		var bombs []string
 		for i := range 30 {
 			bombs = append(bombs, strings.Replace(apptest.Event(1000+i, 0), fmt.Sprintf("lot-%d", (1000+i)%7), "refused", 1))
 		}
 		w.produceHeaders(apptest.EventTopic, 0, make([]kgo.RecordHeader, 500_000), bombs...)
 		w.Backlog(3, 20)
-		before := inUse()
+		before := apptest.HeapInUse()
 		r := w.Start()
 		w.Until("the others", func() bool { return w.Platform.Stats().Accepted >= 40 })
 		time.Sleep(5 * time.Minute)
-		if grown := inUse() - before; grown > 16<<20 {
+		if grown := apptest.HeapInUse() - before; grown > 16<<20 {
 			t.Errorf("%d MiB more in memory, where CONSUMER_MAX_PENDING_BYTES is 16MiB", grown>>20)
 		}
 		refuses.Remove()
@@ -73,9 +65,10 @@ func TestRecordsOfManyHeadersThatAreHeldKeepToTheBytes(t *testing.T) {
 	})
 }
 
-// A record that has too many headers is not posted. It becomes a dead letter in its turn,
-// which holds the first of them, says so, and is replayed as any other.
-func TestARecordOfTooManyHeadersBecomesADeadLetterInItsTurn(t *testing.T) {
+// A record of more than 4096 headers is not sent: it becomes a dead letter in its turn.
+//
+// The dead letter holds the first 4096, says so, and is replayed as any other.
+func TestARecordOfTooManyHeadersIsADeadLetter(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		refuses := w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: apptest.DeadLetterTopic, Err: kerr.NotEnoughReplicas, Count: -1})
 		headers := make([]kgo.RecordHeader, 1_000_000)
@@ -104,9 +97,9 @@ func TestARecordOfTooManyHeadersBecomesADeadLetterInItsTurn(t *testing.T) {
 			t.Fatalf("%d dead letters", len(deadLetters))
 		}
 		l := deadLetters[0]
-		if string(l.Value) != apptest.Event(1, 1) || apptest.Header(l, "reason") != "too-long" || apptest.Header(l, "stage") != "mapping" || apptest.Header(l, "field") != "headers" ||
-			apptest.Header(l, "message") != "headers: 1000000, at most 4096; the dead letter keeps the first 4096" || apptest.Header(l, "redrives") != "3" {
-			t.Errorf("the dead letter says %q, %q, %q, %q", apptest.Header(l, "reason"), apptest.Header(l, "field"), apptest.Header(l, "message"), apptest.Header(l, "redrives"))
+		if string(l.Value) != apptest.Event(1, 1) || apptest.DeadLetterHeader(l, "reason") != "too-long" || apptest.DeadLetterHeader(l, "stage") != "mapping" || apptest.DeadLetterHeader(l, "field") != "headers" ||
+			apptest.DeadLetterHeader(l, "message") != "headers: 1000000, at most 4096; the dead letter keeps the first 4096" || apptest.DeadLetterHeader(l, "redrives") != "3" {
+			t.Errorf("the dead letter says %q, %q, %q, %q", apptest.DeadLetterHeader(l, "reason"), apptest.DeadLetterHeader(l, "field"), apptest.DeadLetterHeader(l, "message"), apptest.DeadLetterHeader(l, "redrives"))
 		}
 		if n := len(l.Headers); n < 4096 || n > 4096+20 || l.Headers[4095].Key != "5" {
 			t.Errorf("%d headers", n)
@@ -114,8 +107,9 @@ func TestARecordOfTooManyHeadersBecomesADeadLetterInItsTurn(t *testing.T) {
 	})
 }
 
-// A dead letter that any writer left takes the memory that it takes in the log, 8 MB,
-// a few times: as often as it is read.
+// Each command reads a dead letter of a million headers in 128 MiB.
+//
+// Any writer may have left it; it takes 8 MB in the log.
 func TestTheCommandsReadDeadLettersOfManyHeaders(t *testing.T) {
 	for name, command := range map[string]func(w *world) error{
 		"list": func(w *world) error { _, _, err := w.Command(&listed); return err },
@@ -164,9 +158,10 @@ func TestTheCommandsReadDeadLettersOfManyHeaders(t *testing.T) {
 	}
 }
 
-// A record that unpacks to more than is read stops its partition alone. The bound is a
-// setting: raised, the record becomes what it is, and nothing is passed over.
-func TestARecordThatIsTooLargeToReadStopsItsPartitionUntilTheBoundIsRaised(t *testing.T) {
+// A record that is too large to read stops its partition alone, until KAFKA_MAX_RECORD_BYTES is raised.
+//
+// Then the record is handled as any other, and nothing is skipped.
+func TestARecordTooLargeToReadStopsItsPartition(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
 		w.Produce(0, apptest.Event(1, 0))
 		w.produceHeaders(apptest.EventTopic, 0, nil, strings.Repeat("\x00", 40_000_000))
@@ -178,14 +173,14 @@ func TestARecordThatIsTooLargeToReadStopsItsPartitionUntilTheBoundIsRaised(t *te
 		if at := w.Committed(0); at != 1 {
 			t.Errorf("committed %d, past what cannot be read", at)
 		}
-		if len(w.LinesOf("log-unreadable")) == 0 {
+		if len(w.LogLines("log-unreadable")) == 0 {
 			t.Error("nothing says why it stands")
 		}
 		w.End(r)
 		r = w.Start("KAFKA_MAX_RECORD_BYTES", "10MiB")
 		w.Until("the rest", func() bool { return w.Committed(0) == 13 }, 5*time.Minute)
 		w.End(r)
-		if l := w.DeadLetters(); len(l) != 1 || len(l[0].Value) != 40_000_000 || apptest.Header(l[0], "reason") != "invalid-json" {
+		if l := w.DeadLetters(); len(l) != 1 || len(l[0].Value) != 40_000_000 || apptest.DeadLetterHeader(l[0], "reason") != "invalid-json" {
 			t.Errorf("%d dead letters", len(l))
 		}
 	})

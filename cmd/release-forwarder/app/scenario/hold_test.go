@@ -2,26 +2,14 @@ package scenario
 
 import (
 	"strconv"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"release-forwarder/cmd/release-forwarder/app/apptest"
-	"release-forwarder/cmd/testkit/platform"
+	"release-forwarder/cmd/testkit/memnet"
 )
-
-// refuseLot makes the platform refuse one lot.
-func (w *world) refuseLot(lot string) {
-	w.Platform.Script(func(q *platform.Request) *platform.Reply {
-		if q.Params["park_uuid"] == lot {
-			return &platform.Reply{Status: 401, Body: `{"code":"401"}`}
-		}
-		return nil
-	})
-}
 
 // minutes lets time pass, with a healthy record in each partition and what is to be done
 // every so many minutes.
@@ -30,7 +18,7 @@ func (w *world) minutes(n int, partitions int32, each int, do func()) {
 	for m := 1; m <= n; m++ {
 		time.Sleep(time.Minute)
 		for p := range partitions {
-			w.Produce(p, apptest.OfLot("good", 1000+2*m))
+			w.Produce(p, apptest.EventOfLot("good", 1000+2*m))
 		}
 		if each > 0 && m%each == 0 {
 			do()
@@ -40,26 +28,25 @@ func (w *world) minutes(n int, partitions int32, each int, do func()) {
 
 func since(t *testing.T, l *kgo.Record, name string, begun time.Time) time.Duration {
 	t.Helper()
-	at, err := time.Parse(time.RFC3339, apptest.Header(l, name))
+	at, err := time.Parse(time.RFC3339, apptest.DeadLetterHeader(l, name))
 	if err != nil {
 		t.Fatalf("header %s: %v", name, err)
 	}
 	return at.Sub(begun)
 }
 
-// LOT_HOLD_MAX counts from when the record began to wait for its lot, however many
-// generations that takes.
-func TestALotsRecordsAreGivenUpInTimeThroughRebalances(t *testing.T) {
+// LOT_HOLD_MAX counts from when a record began to wait for its lot, through any number of rebalances.
+func TestLotHoldMaxCountsThroughRebalances(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		w.refuseLot("bad")
+		w.RefuseLot("bad")
 		r := w.Start("LOT_HOLD_MAX", "1h")
-		w.Produce(0, apptest.OfLot("good", 0))
+		w.Produce(0, apptest.EventOfLot("good", 0))
 		time.Sleep(time.Second)
 		begun := time.Now()
-		w.Produce(0, apptest.OfLot("bad", 0), apptest.OfLot("bad", 1), apptest.OfLot("bad", 2), apptest.OfLot("good", 10))
+		w.Produce(0, apptest.EventOfLot("bad", 0), apptest.EventOfLot("bad", 1), apptest.EventOfLot("bad", 2), apptest.EventOfLot("good", 10))
 		w.minutes(30, 1, 7, w.Rebalance)
 		generation := r.Snapshot().Engine.Generation
-		w.Produce(0, apptest.OfLot("bad", 4)) // begins to wait later
+		w.Produce(0, apptest.EventOfLot("bad", 4)) // begins to wait later
 		w.minutes(28, 1, 7, w.Rebalance)
 		if n := w.DeadLetterCount(); n != 0 {
 			t.Errorf("%d dead letters before LOT_HOLD_MAX", n)
@@ -82,8 +69,8 @@ func TestALotsRecordsAreGivenUpInTimeThroughRebalances(t *testing.T) {
 			t.Fatalf("%d dead letters, want 4", len(deadLetters))
 		}
 		for _, l := range deadLetters {
-			if apptest.Header(l, "reason") != "lot-refused" {
-				t.Errorf("reason %s", apptest.Header(l, "reason"))
+			if apptest.DeadLetterHeader(l, "reason") != "lot-refused" {
+				t.Errorf("reason %s", apptest.DeadLetterHeader(l, "reason"))
 			}
 		}
 		if first := since(t, deadLetters[0], "first.attempt", begun); first > time.Minute {
@@ -92,16 +79,17 @@ func TestALotsRecordsAreGivenUpInTimeThroughRebalances(t *testing.T) {
 	})
 }
 
-// Where a partition moves the wait begins again, also where it comes back: it cannot be
-// told what the other replica knew.
-func TestTheWaitForALotBeginsAgainWhereItsPartitionMoves(t *testing.T) {
+// Where a partition moves to another replica LOT_HOLD_MAX begins again, also where it comes back.
+//
+// A commit cannot carry what the other replica knew.
+func TestLotHoldMaxBeginsAgainOnAnotherReplica(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
-		w.refuseLot("bad")
+		w.RefuseLot("bad")
 		first := w.Start("LOT_HOLD_MAX", "1h")
-		w.Produce(0, apptest.OfLot("good", 0))
+		w.Produce(0, apptest.EventOfLot("good", 0))
 		time.Sleep(time.Second)
 		for p := range int32(2) {
-			w.Produce(p, apptest.OfLot("bad", int(p)), apptest.OfLot("good", 10))
+			w.Produce(p, apptest.EventOfLot("bad", int(p)), apptest.EventOfLot("good", 10))
 		}
 		w.minutes(20, 2, 0, nil)
 		second := w.Start("LOT_HOLD_MAX", "1h")
@@ -118,7 +106,7 @@ func TestTheWaitForALotBeginsAgainWhereItsPartitionMoves(t *testing.T) {
 		}
 		w.minutes(10, 2, 0, nil)
 		deadLetters := w.DeadLetters()
-		if len(deadLetters) != 1 || apptest.Header(deadLetters[0], "partition") == strconv.Itoa(int(moved)) {
+		if len(deadLetters) != 1 || apptest.DeadLetterHeader(deadLetters[0], "partition") == strconv.Itoa(int(moved)) {
 			t.Fatalf("after 65 minutes %d dead letters, want that of the partition that stayed", len(deadLetters))
 		}
 		w.minutes(30, 2, 0, nil)
@@ -133,10 +121,10 @@ func TestTheWaitForALotBeginsAgainWhereItsPartitionMoves(t *testing.T) {
 	})
 }
 
-// A record's budget is not given back with each generation as long as its partition stays.
+// A rebalance does not give a record its budget back, as long as its partition stays.
 func TestABudgetSurvivesRebalances(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		w.Refuse("S-1")
+		w.FailOrderKey("S-1")
 		r := w.Start("RETRY_BUDGET", "6", "RETRY_BACKOFF_MAX", "10s")
 		w.Until("the group", w.AllCommitted(1, 0))
 		begun := time.Now()
@@ -152,12 +140,12 @@ func TestABudgetSurvivesRebalances(t *testing.T) {
 		}
 		w.End(r)
 		deadLetters := w.DeadLetters()
-		if len(deadLetters) != 1 || apptest.Header(deadLetters[0], "reason") != "budget-exhausted" {
+		if len(deadLetters) != 1 || apptest.DeadLetterHeader(deadLetters[0], "reason") != "budget-exhausted" {
 			t.Fatalf("%d dead letters, want one", len(deadLetters))
 		}
 		// Six failures that count, and two quick retries of the first.
-		if n, err := strconv.Atoi(apptest.Header(deadLetters[0], "attempts")); err != nil || n < 8 {
-			t.Errorf("the dead letter tells of %d attempts, %v", n, err)
+		if n, err := strconv.Atoi(apptest.DeadLetterHeader(deadLetters[0], "attempts")); err != nil || n < 8 {
+			t.Errorf("the dead letter says %d attempts, %v", n, err)
 		}
 		if first := since(t, deadLetters[0], "first.attempt", begun); first > time.Second {
 			t.Errorf("the dead letter's first attempt was %s after the record came", first)
@@ -168,13 +156,13 @@ func TestABudgetSurvivesRebalances(t *testing.T) {
 	})
 }
 
-// What has no believable timestamp is as old as since it was first read.
-func TestTheAgeOfWhatHasNoTimestampSurvivesRebalances(t *testing.T) {
+// A record without a believable timestamp ages from when it was first read, through rebalances.
+func TestAnAgeWithoutTimestampSurvivesRebalances(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		w.Refuse("S-1")
+		w.FailOrderKey("S-1")
 		r := w.Start()
 		w.Until("the group", w.AllCommitted(1, 0))
-		w.ProduceDated(0, apptest.Event(1, 0), time.UnixMilli(1)) // of 1970
+		w.ProduceAt(0, apptest.Event(1, 0), time.UnixMilli(1)) // of 1970
 		for range 6 {
 			time.Sleep(10 * time.Minute)
 			w.Rebalance()
@@ -187,15 +175,16 @@ func TestTheAgeOfWhatHasNoTimestampSurvivesRebalances(t *testing.T) {
 	})
 }
 
-// However long a lot's records have waited, and in however many generations: without an
-// acceptance since they began to, nothing proves that the lot alone is refused still.
-func TestNothingIsGivenUpForItsLotWhileNoOtherIsAccepted(t *testing.T) {
+// No record is given up for its lot while no other lot is accepted, however long it has waited.
+//
+// Nothing proves then that the lot alone is refused.
+func TestNoLotIsGivenUpWithoutAnAcceptance(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		w.refuseLot("bad")
+		w.RefuseLot("bad")
 		r := w.Start("LOT_HOLD_MAX", "1h", "RETRY_BACKOFF_MIN", "5s")
-		w.Produce(0, apptest.OfLot("bad", 0))
+		w.Produce(0, apptest.EventOfLot("bad", 0))
 		time.Sleep(time.Second)
-		w.Produce(0, apptest.OfLot("good", 10))
+		w.Produce(0, apptest.EventOfLot("good", 10))
 		w.Until("the lot is refused", func() bool { return len(r.Snapshot().RefusedLots) == 1 })
 		for range 6 {
 			time.Sleep(25 * time.Minute)
@@ -204,33 +193,41 @@ func TestNothingIsGivenUpForItsLotWhileNoOtherIsAccepted(t *testing.T) {
 		if n := w.DeadLetterCount(); n != 0 {
 			t.Errorf("%d dead letters while nothing was accepted", n)
 		}
-		w.Produce(0, apptest.OfLot("good", 12))
+		w.Produce(0, apptest.EventOfLot("good", 12))
 		w.Until("the dead letter", func() bool { return w.DeadLetterCount() == 1 }, 35*time.Second)
 		w.End(r)
 	})
 }
 
-// A broker may forget commits by their age, so all are sent again every six hours: also
-// where no generation lasts so long.
-func TestCommitsAreRenewedThroughRebalances(t *testing.T) {
+// A record that is held for hours delays no other, and a kill repeats nothing that was accepted.
+func TestARecordHeldForHoursDelaysNoOther(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		r := w.Start()
-		w.Until("the group", w.AllCommitted(1, 0))
-		w.Produce(0, apptest.OfLot("good", 0))
-		w.Until("the commit", w.AllCommitted(1, 1))
-		var commits atomic.Int32
-		w.Cluster.ControlKey(int16(kmsg.OffsetCommit), func(kmsg.Request) (kmsg.Response, error, bool) {
-			w.Cluster.KeepControl()
-			commits.Add(1)
-			return nil, nil, false
-		})
-		for range 3 {
-			time.Sleep(4*time.Hour + 10*time.Minute)
-			w.Rebalance()
+		w.FailFlows(func(flow string) bool { return flow == "F-0-0" })
+		link := w.Net.NewLink(1)
+		r := w.StartOn(link.Dial, "RETRY_BUDGET", "0")
+		sent := 0
+		for range 2 * 30 { // two hours, two minutes a turn
+			w.orderKeys(sent, sent+10)
+			sent += 10
+			time.Sleep(2 * time.Minute)
 		}
-		if n := commits.Load(); n != 2 {
-			t.Errorf("%d commits in twelve and a half hours without a record, want 2", n)
+		if n := w.Platform.Stats().Accepted; n != sent-1 {
+			t.Errorf("%d accepted of %d, want all but the held one", n, sent)
 		}
+		if at := w.Committed(0); at != 0 {
+			t.Errorf("committed %d over the held record", at)
+		}
+		// Killed: nothing of it arrives any more, its connections are reset.
+		link.Set(func(string) memnet.Condition { return memnet.Condition{Refuse: true} })
+		link.Cut(nil)
 		w.End(r)
+		r = w.Start()
+		time.Sleep(2 * time.Minute)
+		w.FailFlows(func(string) bool { return false })
+		w.Until("the held one", w.AllCommitted(1, int64(sent)), 2*time.Minute)
+		w.End(r)
+		if s := w.Platform.Stats(); s.Accepted != sent || s.Repeated != 0 {
+			t.Errorf("%d accepted of %d, %d repeated", s.Accepted, sent, s.Repeated)
+		}
 	})
 }

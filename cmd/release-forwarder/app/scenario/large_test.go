@@ -3,7 +3,6 @@ package scenario
 import (
 	"fmt"
 	"net/http"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -22,33 +21,23 @@ func largeOf(lot string, orderKey int) string {
 	return e
 }
 
-// refusesLot has the platform refuse one lot alone.
-func (w *world) refusesLot(lot string) {
-	w.Platform.Script(func(q *platform.Request) *platform.Reply {
-		if q.Params["park_uuid"] == lot {
-			return &platform.Reply{Status: http.StatusUnauthorized, Body: `{"code":"401"}`}
-		}
-		return nil
-	})
-}
-
-// A record above KAFKA_MAX_RECORD_BYTES waits in one partition, for whatever reason and
-// however long. Others of other partitions are sent all the same, and so is what lies
-// behind it in its own.
-func TestALargeRecordThatWaitsKeepsNoOtherWaiting(t *testing.T) {
+// A record above KAFKA_MAX_RECORD_BYTES that waits delays no other, whatever it waits for.
+//
+// Records of other partitions are sent, and so is what lies behind it in its own.
+func TestAWaitingLargeRecordDelaysNoOther(t *testing.T) {
 	for name, c := range map[string]struct {
 		value string
 		set   func(w *world)
 	}{
-		"its lot is refused": {largeOf("refused", 1), func(w *world) { w.refusesLot("refused") }},
+		"its lot is refused": {largeOf("refused", 1), func(w *world) { w.RefuseLot("refused") }},
 		"it fails": {largeOf("lot-1", 1), func(w *world) {
-			w.Failing(func(flow string) bool { return flow == "F-1-0" })
+			w.FailFlows(func(flow string) bool { return flow == "F-1-0" })
 		}},
 		"its dead letter cannot be written": {`{"park_uuid":"lot","parking_serial":"S","camera":"` + strings.Repeat("x", 100<<10) + `"}`, func(w *world) {
 			w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: apptest.DeadLetterTopic, Err: kerr.NotEnoughReplicas, Count: -1})
 		}},
 		"behind one of its order key": {largeOf("refused", 1), func(w *world) {
-			w.refusesLot("refused")
+			w.RefuseLot("refused")
 			w.Produce(0, strings.Replace(largeOf("refused", 1), strings.Repeat("x", 50), "", 1))
 		}},
 	} {
@@ -78,9 +67,8 @@ func TestALargeRecordThatWaitsKeepsNoOtherWaiting(t *testing.T) {
 	}
 }
 
-// Records that wait cost no more than small ones, however large they are; each is sent
-// whole when its time comes, once.
-func TestLargeRecordsThatWaitTakeNoMemory(t *testing.T) {
+// Large records that wait take no more memory than small ones; each is sent whole, once.
+func TestWaitingLargeRecordsTakeNoMemory(t *testing.T) {
 	const partitions, each, size = 20, 5, 500 << 10
 	inVirtualTime(t, partitions, func(w *world) {
 		down := true
@@ -95,20 +83,13 @@ func TestLargeRecordsThatWaitTakeNoMemory(t *testing.T) {
 				w.Produce(p, padded(1000*int(p)+i, 0, size))
 			}
 		}
-		heap := func() int64 {
-			runtime.GC()
-			runtime.GC()
-			var m runtime.MemStats
-			runtime.ReadMemStats(&m)
-			return int64(m.HeapAlloc)
-		}
-		before := heap()
+		before := apptest.HeapInUse()
 		r := w.Start("KAFKA_MAX_RECORD_BYTES", "64KiB", "RETRY_BUDGET", "0")
 		w.Until("all that wait", func() bool { return r.Status().HeldTotal == partitions*each }, 10*time.Minute)
 		for i := range 20 {
 			w.Produce(int32(i), apptest.Event(100+i, 1)) // the platform is up
 		}
-		if grown := heap() - before; grown > 16<<20 {
+		if grown := apptest.HeapInUse() - before; grown > 16<<20 {
 			t.Errorf("%d MiB more in memory with %d MiB that wait", grown>>20, partitions*each*size>>20)
 		}
 		down = false
@@ -121,9 +102,8 @@ func TestLargeRecordsThatWaitTakeNoMemory(t *testing.T) {
 	})
 }
 
-// A large record keeps its place in its order key, whatever the others of it
-// are.
-func TestALargeRecordKeepsItsPlaceInItsOrderKey(t *testing.T) {
+// A large record keeps its place in its order key.
+func TestALargeRecordIsSentInOrder(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		tries := map[string]int{}
 		var order []string
@@ -145,21 +125,22 @@ func TestALargeRecordKeepsItsPlaceInItsOrderKey(t *testing.T) {
 	})
 }
 
-// While a large record waits Kafka drops it, or makes the topic anew. It is counted and
-// said, and what lies behind it goes on. A leader that cannot be asked is waited for.
-func TestALargeRecordThatKafkaDropsWhileItWaits(t *testing.T) {
+// A large record that Kafka deletes while it waits is counted and logged, and what lies behind it goes on.
+//
+// A leader that cannot be asked is waited for.
+func TestALargeRecordThatKafkaDropsIsCounted(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		w.refusesLot("refused")
+		w.RefuseLot("refused")
 		r := w.Start("KAFKA_MAX_RECORD_BYTES", "64KiB")
 		w.Produce(0, apptest.Event(0, 0))
 		w.Produce(0, largeOf("refused", 1), apptest.Event(2, 0), apptest.Event(3, 0), apptest.Event(4, 0))
 		w.Until("the others", func() bool { return w.Platform.Stats().Accepted == 4 })
 		away := w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: apptest.EventTopic, Err: kerr.KafkaStorageError, Count: -1})
 		time.Sleep(10 * time.Minute)
-		if n := len(w.LinesOf("large-unreadable")); n == 0 || n > 50 {
+		if n := len(w.LogLines("large-unreadable")); n == 0 || n > 50 {
 			t.Errorf("%d lines in ten minutes say that it cannot be read", n)
 		}
-		if n := len(w.LinesOf("large-dropped")); n != 0 {
+		if n := len(w.LogLines("large-dropped")); n != 0 {
 			t.Error("a record is reported as dropped that is in the log")
 		}
 		away.Remove()
@@ -167,7 +148,7 @@ func TestALargeRecordThatKafkaDropsWhileItWaits(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.Until("the commit", w.AllCommitted(1, 5), 5*time.Minute)
-		lines := w.LinesOf("large-dropped")
+		lines := w.LogLines("large-dropped")
 		if len(lines) != 1 || lines[0]["from"] != 1.0 || lines[0]["to"] != 2.0 || lines[0]["count"] != 1.0 {
 			t.Errorf("the log says %v", lines)
 		}
@@ -178,35 +159,30 @@ func TestALargeRecordThatKafkaDropsWhileItWaits(t *testing.T) {
 	})
 }
 
-func TestATopicIsMadeAnewWhileALargeRecordWaits(t *testing.T) {
+// Where the topic is recreated while a large record waits, that record is counted and the new log is sent.
+func TestATopicIsRecreatedWhileALargeRecordWaits(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		w.refusesLot("refused")
+		w.RefuseLot("refused")
 		r := w.Start("KAFKA_MAX_RECORD_BYTES", "64KiB")
 		w.Produce(0, apptest.Event(0, 0), largeOf("refused", 1), apptest.Event(2, 0))
 		w.Until("the others", func() bool { return w.Platform.Stats().Accepted == 2 })
-		if err := w.Cluster.DeleteTopic(apptest.EventTopic); err != nil {
-			t.Fatal(err)
-		}
-		if err := w.Cluster.CreateTopic(apptest.EventTopic, 1, nil); err != nil {
-			t.Fatal(err)
-		}
-		w.renew()
+		w.RecreateTopic(nil)
 		for i := range 10 {
 			w.Produce(0, apptest.Event(100+i, 0))
 		}
 		w.Until("the new ones", func() bool { return w.Platform.Stats().Accepted == 12 }, 10*time.Minute)
 		w.Until("the commit", w.AllCommitted(1, 10), 10*time.Minute)
-		if n := len(w.LinesOf("large-dropped")); n != 1 {
+		if n := len(w.LogLines("large-dropped")); n != 1 {
 			t.Errorf("%d records are reported as dropped while they waited, want 1: another one lies at its place", n)
 		}
 		w.End(r)
 	})
 }
 
-// The group assigns anew, and the next owner reads what waits.
-func TestALargeRecordThatWaitsIsItsNextOwners(t *testing.T) {
+// The next owner of a partition sends the large record that waits in it.
+func TestTheNextOwnerSendsAWaitingLargeRecord(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
-		w.refusesLot("refused")
+		w.RefuseLot("refused")
 		first := w.Start("KAFKA_MAX_RECORD_BYTES", "64KiB")
 		w.Backlog(2, 10)
 		w.Produce(0, largeOf("refused", 1))
@@ -218,5 +194,34 @@ func TestALargeRecordThatWaitsIsItsNextOwners(t *testing.T) {
 		w.Platform.Script(func(*platform.Request) *platform.Reply { return nil })
 		w.Until("all", func() bool { return w.Committed(0) == 11 && w.Committed(1) == 12 }, 10*time.Minute)
 		w.End(second)
+	})
+}
+
+// A held record above KAFKA_MAX_RECORD_BYTES does not stop its partition for good.
+func TestAHeldLargeRecordStopsNoPartition(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.FailFlows(func(flow string) bool { return flow == "F-1-0" })
+		r := w.Start("KAFKA_MAX_RECORD_BYTES", "64KiB")
+		w.Produce(0, apptest.Event(0, 0), padded(1, 0, 100<<10))
+		for i := range 100 {
+			w.Produce(0, apptest.Event(2+i, 0))
+			time.Sleep(time.Second)
+		}
+		w.Until("the neighbours, or a dead letter", func() bool { return w.Platform.Stats().Accepted >= 101 }, 20*time.Minute)
+		w.End(r)
+	})
+}
+
+// A large record behind a held one is sent, and so is what follows it.
+func TestALargeRecordBehindAHeldOneIsSent(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.FailFlows(func(flow string) bool { return flow == "F-1-0" })
+		r := w.Start("KAFKA_MAX_RECORD_BYTES", "64KiB")
+		w.Produce(0, apptest.Event(1, 0), padded(2, 0, 100<<10))
+		for i := range 100 {
+			w.Produce(0, apptest.Event(3+i, 0))
+		}
+		w.Until("all but the one that is held", func() bool { return w.Platform.Stats().Accepted == 101 }, 20*time.Minute)
+		w.End(r)
 	})
 }

@@ -3,6 +3,7 @@ package scenario
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -10,7 +11,8 @@ import (
 	"release-forwarder/cmd/testkit/platform"
 )
 
-func TestARefusedLotStopsNobodyAndItsRecordsArriveInOrderWhenItIsMended(t *testing.T) {
+// A refused lot delays no other lot, and its records arrive in order when it is accepted again.
+func TestARefusedLotDelaysNoOther(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		refusing := true
 		w.Platform.Script(func(r *platform.Request) *platform.Reply {
@@ -20,10 +22,10 @@ func TestARefusedLotStopsNobodyAndItsRecordsArriveInOrderWhenItIsMended(t *testi
 			return nil
 		})
 		r := w.Start()
-		const rounds = 240 // as many fit into half of the gaps a commit can tell of
+		const rounds = 240 // as many fit into half of the gaps a commit can carry
 		begun := time.Now()
 		for n := range rounds {
-			w.Produce(0, apptest.OfLot("bad", n), apptest.OfLot("good-1", n), apptest.OfLot("good-2", n))
+			w.Produce(0, apptest.EventOfLot("bad", n), apptest.EventOfLot("good-1", n), apptest.EventOfLot("good-2", n))
 			time.Sleep(15 * time.Second)
 		}
 		w.Until("the others", func() bool { return w.Platform.Stats().Accepted == 2*rounds })
@@ -68,6 +70,7 @@ func TestARefusedLotStopsNobodyAndItsRecordsArriveInOrderWhenItIsMended(t *testi
 	})
 }
 
+// Records of a refused lot take half of a partition's bounds at most; the longest waiting are given up first.
 func TestRecordsOfARefusedLotKeepToHalfOfTheBounds(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.Platform.Script(func(r *platform.Request) *platform.Reply {
@@ -78,7 +81,7 @@ func TestRecordsOfARefusedLotKeepToHalfOfTheBounds(t *testing.T) {
 		})
 		r := w.Start("CONSUMER_MAX_PENDING", "200")
 		for n := range 300 {
-			w.Produce(0, apptest.OfLot("bad", 2*n), apptest.OfLot("good", n))
+			w.Produce(0, apptest.EventOfLot("bad", 2*n), apptest.EventOfLot("good", n))
 			time.Sleep(time.Second)
 		}
 		w.Until("the others", func() bool { return w.Platform.Stats().Accepted == 300 })
@@ -89,198 +92,102 @@ func TestRecordsOfARefusedLotKeepToHalfOfTheBounds(t *testing.T) {
 			t.Errorf("%d dead letters, want those of 300 that do not fit into 100", n)
 		}
 		for i, l := range deadLetters {
-			if apptest.Header(l, "reason") != "lot-refused" {
-				t.Fatalf("reason %s", apptest.Header(l, "reason"))
+			if apptest.DeadLetterHeader(l, "reason") != "lot-refused" {
+				t.Fatalf("reason %s", apptest.DeadLetterHeader(l, "reason"))
 			}
-			if i > 0 && len(apptest.Header(l, "offset")) == len(apptest.Header(deadLetters[i-1], "offset")) && apptest.Header(l, "offset") < apptest.Header(deadLetters[i-1], "offset") {
-				t.Errorf("offset %s given up after %s: not the longest waiting", apptest.Header(l, "offset"), apptest.Header(deadLetters[i-1], "offset"))
+			if i > 0 && len(apptest.DeadLetterHeader(l, "offset")) == len(apptest.DeadLetterHeader(deadLetters[i-1], "offset")) && apptest.DeadLetterHeader(l, "offset") < apptest.DeadLetterHeader(deadLetters[i-1], "offset") {
+				t.Errorf("offset %s given up after %s: not the longest waiting", apptest.DeadLetterHeader(l, "offset"), apptest.DeadLetterHeader(deadLetters[i-1], "offset"))
 			}
 		}
 	})
 }
 
-func TestALotThatIsRefusedForTooLongIsGivenUpOnlyWhileOthersAreAccepted(t *testing.T) {
+// A lot's records are given up after LOT_HOLD_MAX, and only while other lots are accepted.
+func TestALotIsGivenUpOnlyWhileOthersAreAccepted(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		w.Platform.Script(func(r *platform.Request) *platform.Reply {
-			if r.Params["park_uuid"] == "bad" {
-				return &platform.Reply{Status: 401, Body: `{"code":"401"}`}
-			}
-			return nil
-		})
+		w.RefuseLot("bad")
 		r := w.Start("LOT_HOLD_MAX", "1h")
-		w.Produce(0, apptest.OfLot("good", 0))
+		w.Produce(0, apptest.EventOfLot("good", 0))
 		time.Sleep(time.Second)
 		for n := range 5 {
-			w.Produce(0, apptest.OfLot("bad", 2*n), apptest.OfLot("good", 1+n))
+			w.Produce(0, apptest.EventOfLot("bad", 2*n), apptest.EventOfLot("good", 1+n))
 		}
 		time.Sleep(50 * time.Minute)
 		if l := w.DeadLetters(); len(l) != 0 {
 			t.Errorf("%d dead letters before LOT_HOLD_MAX", len(l))
 		}
-		w.Produce(0, apptest.OfLot("good", 100))
+		w.Produce(0, apptest.EventOfLot("good", 100))
 		w.Until("the commit", func() bool { return w.Committed(0) == 12 }, 15*time.Minute)
 		w.End(r)
-		if l := w.DeadLetters(); len(l) != 5 || apptest.Header(l[0], "reason") != "lot-refused" {
+		if l := w.DeadLetters(); len(l) != 5 || apptest.DeadLetterHeader(l[0], "reason") != "lot-refused" {
 			t.Errorf("dead letters %v", l)
 		}
 	})
 }
 
-func TestAProducersRubbishIsPacedAndTheHealthyFlowThroughIt(t *testing.T) {
+// A lot that is refused for six hours delays no other, makes no dead letter, and is sent in order afterwards.
+func TestOneLotOfTenRefusedForSixHours(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		r := w.Start("CONSUMER_MAX_PENDING", "400")
-		rubbish, good := 0, 0
-		for range 100 {
-			var values []string
-			for range 10 {
-				values = append(values, fmt.Sprintf(`{"park_uuid":"junk","parking_serial":"J-%d"}`, rubbish), apptest.OfLot("good", 2*good))
-				rubbish++
-				good++
+		var refusing atomic.Bool
+		refusing.Store(true)
+		var attempts atomic.Int64
+		w.Platform.Script(func(r *platform.Request) *platform.Reply {
+			if refusing.Load() && r.Params["park_uuid"] == "bad" {
+				attempts.Add(1)
+				return &platform.Reply{Status: 401, Body: `{"code":"401"}`}
 			}
-			w.Produce(0, values...)
-			time.Sleep(time.Second)
-		}
-		w.Until("the healthy", func() bool { return w.Platform.Stats().Accepted == good })
-		if !strings.Contains(w.Log.String(), "dead-letter storm") {
-			t.Error("no line tells of the storm")
-		}
-		// 1,000 dead letters: 100 as they come, then one a second until 200 wait,
-		// and beyond that as they come.
-		if n := w.DeadLetterCount(); n < 790 || n > 960 {
-			t.Errorf("%d dead letters after 100 s, want about 900", n)
-		}
-		w.Until("the commit", func() bool { return w.Committed(0) == int64(rubbish+good) }, 5*time.Minute)
-		w.End(r)
-		if n := len(w.DeadLetters()); n != rubbish {
-			t.Errorf("%d dead letters of %d", n, rubbish)
-		}
-	})
-}
-
-func TestTenThousandHealthyFlowThroughTenThousandOfRubbish(t *testing.T) {
-	inVirtualTime(t, 1, func(w *world) {
-		const rounds, each = 100, 100
-		r := w.Start()
-		n := 0
-		for i := range rounds {
-			var values []string
-			for range each {
-				values = append(values, fmt.Sprintf(`{"park_uuid":"junk","parking_serial":"J-%d"}`, n), apptest.OfLot("good", 2*n))
-				n++
-			}
-			w.Produce(0, values...)
-			time.Sleep(time.Second)
-			if got := w.Platform.Stats().Accepted; got < n-2*each {
-				t.Fatalf("after %d s %d of %d healthy ones are accepted", i+1, got, n)
-			}
-			if i == 10 && r.Snapshot().Storms == 0 {
-				t.Error("the guard is not seen")
-			}
-		}
-		w.Until("the healthy", func() bool { return w.Platform.Stats().Accepted == n }, 5*time.Second)
-		w.Until("the commit", func() bool { return w.Committed(0) == int64(2*n) }, time.Hour)
-		w.End(r)
-		if got := w.DeadLetterCount(); got != int64(n) {
-			t.Errorf("%d dead letters of %d", got, n)
-		}
-	})
-}
-
-func TestAStormOfAllIsWrittenAtOneASecond(t *testing.T) {
-	inVirtualTime(t, 1, func(w *world) {
-		w.Platform.Script(func(*platform.Request) *platform.Reply {
-			return &platform.Reply{Status: 200, Body: `{"code":"400"}`}
+			return nil
 		})
-		r := w.Start("DLQ_STORM_LIMIT", "20")
-		var values []string
-		for n := range 400 {
-			values = append(values, apptest.OfLot(fmt.Sprintf("lot-%d", n), n))
+		r := w.Start()
+		const rounds = 180 // one every two minutes
+		begun := time.Now()
+		good := 0
+		for n := range rounds {
+			values := []string{apptest.EventOfLot("bad", n)}
+			for lot := range 9 {
+				values = append(values, apptest.EventOfLot(fmt.Sprintf("good-%d", lot), n))
+			}
+			good += 9
+			w.Produce(0, values...)
+			time.Sleep(5 * time.Second)
+			if got := w.Platform.Stats().Accepted; got != good {
+				t.Fatalf("%s: %d of the others' %d accepted", time.Since(begun), got, good)
+			}
+			if n == 2 && len(r.Snapshot().RefusedLots) == 0 && time.Since(begun) > 3*time.Minute {
+				t.Error("the lot is not named")
+			}
+			time.Sleep(115 * time.Second)
 		}
-		w.Produce(0, values...)
-		time.Sleep(100 * time.Second)
-		if n := w.DeadLetterCount(); n < 110 || n > 125 {
-			t.Errorf("%d dead letters after 100 s, want 20 and one a second", n)
+		// RETRY_BACKOFF_MAX is 30 s, less its jitter 20 s.
+		if most := int64(time.Since(begun)/(20*time.Second)) + 10; attempts.Load() > most {
+			t.Errorf("%d attempts for the refused lot in six hours, want %d at most", attempts.Load(), most)
 		}
-		w.Until("the commit", func() bool { return w.Committed(0) == 400 }, 20*time.Minute)
+		refusing.Store(false)
+		w.Until("the bad lot's", func() bool { return w.Committed(0) == 10*rounds }, 2*time.Minute)
 		w.End(r)
-	})
-}
-
-// A rebalance every few seconds, as in a rollout of many replicas: what is read
-// again must not wait behind the turns of those that waited before.
-func TestRebalancesDoNotPutOffWhatWaitsInAStorm(t *testing.T) {
-	inVirtualTime(t, 1, func(w *world) {
-		const limit, rubbish = 20, 60
-		r := w.Start("DLQ_STORM_LIMIT", "20", "KAFKA_HEARTBEAT_INTERVAL", "300ms")
-		w.Until("the group", w.AllCommitted(1, 0))
-		generation := r.Snapshot().Engine.Generation
-		var values []string
-		for n := range rubbish {
-			values = append(values, fmt.Sprintf(`{"park_uuid":"sick","parking_serial":"J-%d"}`, n))
+		if n := len(w.DeadLetters()); n != 0 {
+			t.Errorf("%d dead letters", n)
 		}
-		w.Produce(0, append(values, apptest.OfLot("sick", 0))...)
-		const rebalances, each = 12, 4 * time.Second
-		for i := range rebalances {
-			w.Rebalance()
-			w.Produce(0, apptest.OfLot("healthy", 2+2*i))
-			time.Sleep(each)
-			most := int64(limit + 1 + (i+1)*int(each/time.Second))
-			if n := w.DeadLetterCount(); r.Snapshot().Storms > 0 && n > most {
-				t.Errorf("%d dead letters after %s, want %d at most", n, time.Duration(i+1)*each, most)
+		last := -1
+		for _, q := range w.Platform.Accepted() {
+			var flow int
+			if q.Params["park_uuid"] == "bad" {
+				fmt.Sscanf(q.Params["flow_no"], "F-%d", &flow)
+				if flow%2 == 1 && last != flow-1 && flow > 0 && !accepted(w, flow-1, q.Seq) {
+					t.Errorf("F-%d before the one before it of its order key", flow)
+				}
+				last = flow
 			}
 		}
-		if n := r.Snapshot().Engine.Generation - generation; n < rebalances {
-			t.Fatalf("%d generations", n)
-		}
-		// 40 dead letters and the record that is well, one a second, and a second for
-		// each rebalance at most.
-		w.Until("the lot's record", func() bool { return w.Platform.Stats().Accepted == rebalances+1 }, 10*time.Second)
-		w.Until("the commit", func() bool { return w.Committed(0) == rubbish+1+rebalances })
-		w.End(r)
-		if n := len(w.DeadLetters()); n != rubbish {
-			t.Errorf("%d dead letters of %d", n, rubbish)
-		}
 	})
 }
 
-func TestAPersonGivesUpWhatIsOld(t *testing.T) {
-	inVirtualTime(t, 1, func(w *world) {
-		w.Platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Status: 500, Body: `{"code":"500"}`} })
-		w.Produce(0, apptest.OfLot("a", 0), apptest.OfLot("a", 2))
-		time.Sleep(time.Hour)
-		w.Produce(0, apptest.OfLot("a", 4))
-		r := w.Start("DLQ_HELD_BEFORE", time.Now().Add(-time.Minute).UTC().Format(time.RFC3339))
-		w.Until("the commit", func() bool { return w.Committed(0) == 2 })
-		time.Sleep(time.Minute)
-		w.End(r)
-		if l := w.DeadLetters(); len(l) != 2 || apptest.Header(l[0], "reason") != "by-operator" || apptest.Header(l[0], "code") != "500" {
-			t.Errorf("dead letters %v", l)
+// accepted says whether the bad lot's flow was accepted before a request.
+func accepted(w *world, flow, seq int) bool {
+	for _, q := range w.Platform.Accepted() {
+		if q.Params["park_uuid"] == "bad" && q.Params["flow_no"] == fmt.Sprintf("F-%d", flow) {
+			return q.Seq < seq
 		}
-	})
-}
-
-// A person's decision waits for no storm's pace: all that is old becomes a dead
-// letter at its next failure.
-func TestWhatAPersonGivesUpIsNotPaced(t *testing.T) {
-	inVirtualTime(t, 1, func(w *world) {
-		w.Platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Status: 500, Body: `{"code":"500"}`} })
-		const old = 200
-		w.Backlog(1, old)
-		time.Sleep(time.Hour)
-		r := w.Start("DLQ_HELD_BEFORE", time.Now().Add(-time.Minute).UTC().Format(time.RFC3339), "DLQ_STORM_LIMIT", "10")
-		w.Until("the commit", func() bool { return w.Committed(0) == old }, 20*time.Second)
-		if n := r.Snapshot().Storms; n != 0 {
-			t.Errorf("%d storms", n)
-		}
-		w.End(r)
-		deadLetters := w.DeadLetters()
-		for _, l := range deadLetters {
-			if reason := apptest.Header(l, "reason"); reason != "by-operator" {
-				t.Fatalf("reason %s", reason)
-			}
-		}
-		if len(deadLetters) != old {
-			t.Errorf("%d dead letters of %d", len(deadLetters), old)
-		}
-	})
+	}
+	return false
 }

@@ -41,9 +41,10 @@ func (w *world) watchCommitted(partitions int32) (end func()) {
 	return func() { close(stop); <-ended }
 }
 
-func TestAPartitionThatComesBackWithinASecondKeepsItsHeldOrderKeyInOrder(t *testing.T) {
+// A partition that comes back within a second keeps the order of its held order key, and repeats nothing.
+func TestAPartitionThatComesBackKeepsItsOrder(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		w.Refuse("S-1")
+		w.FailOrderKey("S-1")
 		r := w.Start("KAFKA_HEARTBEAT_INTERVAL", "300ms")
 		w.Until("the group", w.AllCommitted(1, 0))
 		end := w.watchCommitted(1)
@@ -78,9 +79,10 @@ func TestAPartitionThatComesBackWithinASecondKeepsItsHeldOrderKeyInOrder(t *test
 	})
 }
 
-func TestARebalanceWhileReadingIsPausedByFullBuffersLosesNothing(t *testing.T) {
+// A rebalance while reading pauses at a bound loses and repeats nothing.
+func TestARebalanceWhileReadingPausesLosesNothing(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
-		w.Failing(func(string) bool { return true })
+		w.FailFlows(func(string) bool { return true })
 		w.Backlog(2, 1000)
 		first := w.Start("CONSUMER_MAX_PENDING", "100")
 		paused := func(r *apptest.Replica) func() bool {
@@ -99,7 +101,7 @@ func TestARebalanceWhileReadingIsPausedByFullBuffersLosesNothing(t *testing.T) {
 		w.Until("the second's share, full as well", func() bool { return paused(second)() && len(second.Snapshot().Engine.Partitions) == 1 })
 		w.End(first)
 		w.Until("all of them, full", func() bool { return paused(second)() && len(second.Snapshot().Engine.Partitions) == 2 })
-		w.Failing(func(string) bool { return false })
+		w.FailFlows(func(string) bool { return false })
 		w.Until("the backlog", w.AllCommitted(2, 1000), 2*time.Minute)
 		end()
 		w.End(second)
@@ -109,7 +111,8 @@ func TestARebalanceWhileReadingIsPausedByFullBuffersLosesNothing(t *testing.T) {
 	})
 }
 
-func TestACommitThatArrivesAfterItsPartitionWasRevokedMovesNothing(t *testing.T) {
+// A commit that arrives after its partition was revoked moves no offset back.
+func TestALateCommitMovesNothing(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		first := w.Start("KAFKA_CLIENT_ID", "first")
 		w.Until("the group", w.AllCommitted(1, 0))
@@ -147,7 +150,8 @@ func TestACommitThatArrivesAfterItsPartitionWasRevokedMovesNothing(t *testing.T)
 	})
 }
 
-func TestADrainLongerThanTheSessionKeepsThePartitions(t *testing.T) {
+// A drain may outlast KAFKA_SESSION_TIMEOUT: nothing is lost, and each event is sent once.
+func TestADrainMayOutlastTheSession(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
 		w.Platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Delay: 15 * time.Second} })
 		first := w.Start("KAFKA_SESSION_TIMEOUT", "6s", "KAFKA_HEARTBEAT_INTERVAL", "1s", "UPSTREAM_TIMEOUT", "25s")
@@ -167,7 +171,8 @@ func TestADrainLongerThanTheSessionKeepsThePartitions(t *testing.T) {
 	})
 }
 
-func TestACommitOfAMemberThatIsNotKnownEndsItAtOnce(t *testing.T) {
+// A member whose commit the coordinator does not know ends its deliveries at once and joins again.
+func TestAnUnknownMembersCommitEndsItsDeliveries(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		r := w.Start("UPSTREAM_TIMEOUT", "60s", "KAFKA_HEARTBEAT_INTERVAL", "10s")
 		w.Until("the group", w.AllCommitted(1, 0))
@@ -188,9 +193,10 @@ func TestACommitOfAMemberThatIsNotKnownEndsItAtOnce(t *testing.T) {
 	})
 }
 
-// A generation that is another one at the coordinator, as when the last member of the consumer protocol
-// leaves a group, is no reason to give anything up: the member joins again with what it owns.
-func TestAGenerationThatIsNotTheGroupsCostsNothing(t *testing.T) {
+// A member of another generation than the coordinator's joins again with what it owns, and nothing is repeated.
+//
+// That happens when the last member of the consumer protocol leaves a group.
+func TestAnIllegalGenerationCostsNothing(t *testing.T) {
 	for _, key := range []kmsg.Key{kmsg.Heartbeat, kmsg.OffsetCommit} {
 		t.Run(key.Name(), func(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {
@@ -212,8 +218,7 @@ func TestAGenerationThatIsNotTheGroupsCostsNothing(t *testing.T) {
 	}
 }
 
-// A member whose join was answered to nobody holds its share until its session
-// ends, no longer.
+// A member whose join was never answered delays its share by one session at most.
 func TestAGhostMemberCostsNoMoreThanOneSession(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
 		r := w.Start()
@@ -242,6 +247,27 @@ func TestAGhostMemberCostsNoMoreThanOneSession(t *testing.T) {
 		w.End(r)
 		if s := w.Platform.Stats(); s.Received != 40 {
 			t.Errorf("%d requests for 40 events", s.Received)
+		}
+	})
+}
+
+// A rebalance repeats nothing, also where the platform takes seconds to answer.
+func TestARebalanceWithSlowAnswersRepeatsNothing(t *testing.T) {
+	inVirtualTime(t, 4, func(w *world) {
+		w.Platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Delay: 7 * time.Second} })
+		first := w.Start()
+		w.Until("the group", w.AllCommitted(4, 0))
+		w.Backlog(4, 100)
+		time.Sleep(3 * time.Second)
+		second := w.Start()
+		time.Sleep(25 * time.Second)
+		third := w.Start()
+		w.Until("all", w.AllCommitted(4, 100), 10*time.Minute)
+		for _, r := range []*apptest.Replica{first, second, third} {
+			w.End(r)
+		}
+		if s := w.Platform.Stats(); s.Received != 400 || s.Accepted != 400 {
+			t.Errorf("%d received, %d accepted, want 400 each", s.Received, s.Accepted)
 		}
 	})
 }

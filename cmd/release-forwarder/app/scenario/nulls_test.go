@@ -14,14 +14,14 @@ import (
 	"release-forwarder/cmd/testkit/platform"
 )
 
-// By itself this is a tenth of what docs/security.md and README.md tell; -nulls 20000 is
-// the whole, with the default bounds.
+// The default is a tenth of what docs/security.md and README.md state; -nulls 20000 is the whole, with the default
+// bounds.
 var nulls = flag.Int("nulls", 2000, "null records; the bound on records follows, at 20000 it is the default")
 
-// A producer writes null records without end into one partition. Each is a dead letter,
-// and they are a storm of that partition. Who waits, and how long, is told in
-// docs/security.md.
-func TestAStormOfNullsHoldsUpWhoIsBehindIt(t *testing.T) {
+// Null records without end delay events of their own partition alone, as long as docs/security.md says.
+//
+// Each is a dead letter, and they are a storm of that partition.
+func TestAStormOfNullsDelaysItsPartitionAlone(t *testing.T) {
 	bound := *nulls * 4096 / 20000
 	const limit = 100 // DLQ_STORM_LIMIT's default
 	for name, c := range map[string]struct {

@@ -2,7 +2,6 @@ package scenario
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -17,6 +16,7 @@ import (
 	"release-forwarder/cmd/testkit/platform"
 )
 
+// No kind of outage makes a dead letter, a commit, or more than one request a second.
 func TestNoKindOfOutageMakesADeadLetter(t *testing.T) {
 	for name, reply := range map[string]*platform.Reply{
 		"an HTML page":             {Status: 502, Body: "<html>502</html>", Header: http.Header{"Content-Type": {"text/html"}}},
@@ -65,8 +65,9 @@ func TestNoKindOfOutageMakesADeadLetter(t *testing.T) {
 	}
 }
 
-// A dead letter needs the platform for nothing: where it could not be written at first
-// it is not held up by the outage of a platform for which hundreds wait to be sent.
+// A dead letter is written during an outage of the platform: it needs the platform for nothing.
+//
+// Its topic refused it at first, and hundreds of events wait to be sent.
 func TestADeadLetterDoesNotWaitForThePlatform(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.Platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Status: 500} })
@@ -81,7 +82,8 @@ func TestADeadLetterDoesNotWaitForThePlatform(t *testing.T) {
 	})
 }
 
-func TestAPlatformThatCannotBeReachedMakesNoDeadLetter(t *testing.T) {
+// A platform that cannot be reached costs one try a second and makes no dead letter.
+func TestAnUnreachablePlatformMakesNoDeadLetter(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		var tries, down atomic.Int64
 		down.Store(1)
@@ -109,6 +111,7 @@ func TestAPlatformThatCannotBeReachedMakesNoDeadLetter(t *testing.T) {
 	})
 }
 
+// An hour in which nine of ten requests fail makes no dead letter.
 func TestABrownOutMakesNoDeadLetter(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
 		var n, brown atomic.Int64
@@ -134,7 +137,8 @@ func TestABrownOutMakesNoDeadLetter(t *testing.T) {
 	})
 }
 
-func TestAnswersThatAreLostRepeatAndLoseNothing(t *testing.T) {
+// Where the platform's answers are lost, events are sent again and none is lost.
+func TestLostAnswersLoseNoEvent(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		var n atomic.Int64
 		w.Platform.Script(func(*platform.Request) *platform.Reply {
@@ -153,84 +157,28 @@ func TestAnswersThatAreLostRepeatAndLoseNothing(t *testing.T) {
 	})
 }
 
-func TestOnePoisonousRecordInAHundredDoesNotSlowTheOthers(t *testing.T) {
-	took := func(poison bool) (d time.Duration) {
-		inVirtualTime(t, 1, func(w *world) {
-			w.Platform.Script(func(r *platform.Request) *platform.Reply {
-				var s int
-				fmt.Sscanf(r.Params["flow_no"], "F-%d-0", &s)
-				if poison && s%100 == 50 {
-					return &platform.Reply{Status: 500, Body: `{"code":"500"}`, Delay: 20 * time.Millisecond}
-				}
-				return &platform.Reply{Delay: 20 * time.Millisecond}
-			})
-			w.Backlog(1, 10000)
-			begun := time.Now()
-			r := w.Start("RETRY_BUDGET", "0")
-			w.Until("the others", func() bool { return w.Platform.Stats().Accepted >= 9900 }, 5*time.Minute)
-			d = time.Since(begun)
-			w.End(r)
+// Three hours in which seven of ten attempts fail make no dead letter.
+func TestSevenOfTenAttemptsFailingMakeNoDeadLetter(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		var n, ill atomic.Int64
+		ill.Store(1)
+		w.Platform.Script(func(*platform.Request) *platform.Reply {
+			if ill.Load() == 1 && n.Add(1)*7919%10 < 7 {
+				return &platform.Reply{Status: 500, Body: `{"code":"500"}`, Delay: 20 * time.Millisecond}
+			}
+			return &platform.Reply{Delay: 20 * time.Millisecond}
 		})
-		return d
-	}
-	without, with := took(false), took(true)
-	// A failing record takes three attempts; while it waits between them others go on.
-	t.Logf("9,900 records took %s, with one in a hundred failing %s", without, with)
-	if with > without*3/2 {
-		t.Errorf("9,900 records took %s, with one in a hundred failing %s", without, with)
-	}
-}
-
-func TestLogLinesAreFew(t *testing.T) {
-	t.Run("an hour of healthy traffic", func(t *testing.T) {
-		inVirtualTime(t, 4, func(w *world) {
-			r := w.Start()
-			for i := range 3600 {
-				w.Produce(int32(i%4), apptest.Event(i, 0))
-				time.Sleep(time.Second)
-			}
-			if n := w.Log.Lines(); n >= 100 {
-				t.Errorf("%d log lines", n)
-			}
-			w.End(r)
-		})
-	})
-	t.Run("10,000 failing records", func(t *testing.T) {
-		inVirtualTime(t, 4, func(w *world) {
-			r := w.Start("DLQ_STORM_LIMIT", "0")
-			for i := range 10000 {
-				switch i % 2 {
-				case 0:
-					w.Produce(int32(i%4), `{"park_uuid":"粤B12345"}`)
-				default:
-					w.Produce(int32(i%4), strings.Replace(apptest.Event(i, 0), `"plate":"`, `"plate":"`+strings.Repeat("粤", 1100), 1))
-				}
-			}
-			w.Until("the dead letters", w.AllCommitted(4, 2500), 10*time.Minute)
-			w.End(r)
-			if n := w.Log.Lines(); n >= 1000 {
-				t.Errorf("%d log lines", n)
-			}
-			if strings.Contains(w.Log.String(), "粤") {
-				t.Error("a plate stands in the log")
-			}
-		})
-	})
-	t.Run("10,000 records that the platform fails", func(t *testing.T) {
-		inVirtualTime(t, 4, func(w *world) {
-			w.Failing(func(string) bool { return true })
-			w.Backlog(4, 2500)
-			r := w.Start()
-			time.Sleep(10 * time.Minute)
-			w.Failing(func(string) bool { return false })
-			w.Until("the backlog", w.AllCommitted(4, 2500), time.Minute)
-			w.End(r)
-			if n := w.Log.Lines(); n >= 1000 {
-				t.Errorf("%d log lines", n)
-			}
-			if s := w.Log.String(); strings.Contains(s, "粤") || strings.Contains(s, apptest.Secret) {
-				t.Error("a plate or the secret stands in the log")
-			}
-		})
+		r := w.Start()
+		const rounds = 1080
+		for i := range rounds {
+			w.Produce(0, apptest.Event(3*i, 0), apptest.Event(3*i+1, 0), apptest.Event(3*i+2, 0))
+			time.Sleep(10 * time.Second)
+		}
+		ill.Store(0)
+		w.Until("all", w.AllCommitted(1, 3*rounds), 5*time.Minute)
+		w.End(r)
+		if n := len(w.DeadLetters()); n != 0 {
+			t.Errorf("%d dead letters from three hours in which 7 of 10 attempts failed", n)
+		}
 	})
 }

@@ -21,8 +21,8 @@ const (
 	unownedFor = time.Minute
 )
 
-// assignsNobody has each leader of the group give a partition to nobody, until the returned function is called.
-func (w *world) assignsNobody(number int32) (end func()) {
+// leavesUnowned has each leader of the group assign a partition to no member, until the returned function is called.
+func (w *world) leavesUnowned(number int32) (end func()) {
 	stopped := make(chan struct{})
 	w.Cluster.ControlKey(int16(kmsg.SyncGroup), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		select {
@@ -64,7 +64,8 @@ func (w *world) other(opts ...kgo.Opt) *kgo.Client {
 	return c
 }
 
-func TestAStandbyIsOneOnlyWhereEachPartitionHasAnOwner(t *testing.T) {
+// A replica says that it is a standby only while each partition has an owner.
+func TestAStandbyMeansThatEachPartitionHasAnOwner(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		first, second := w.Start(), w.Start()
 		w.Until("the group", w.AllCommitted(1, 0))
@@ -75,7 +76,7 @@ func TestAStandbyIsOneOnlyWhereEachPartitionHasAnOwner(t *testing.T) {
 		if len(standby.Snapshot().Engine.Partitions) > 0 {
 			standby = first
 		}
-		w.Until("that it is known", func() bool { return standby.Says() == admin.Standby }, 20*time.Second)
+		w.Until("that it is known", func() bool { return standby.ConditionKind() == admin.Standby }, 20*time.Second)
 		for range 30 {
 			time.Sleep(asked)
 			for _, r := range w.Replicas {
@@ -85,22 +86,25 @@ func TestAStandbyIsOneOnlyWhereEachPartitionHasAnOwner(t *testing.T) {
 			}
 		}
 		if s := w.Log.String(); strings.Contains(s, "have no owner") || strings.Contains(s, "cannot be seen") {
-			t.Error("it was said that a partition has no owner, or that nobody knows")
+			t.Error("it was said that a partition has no owner, or that it is unknown")
 		}
 	})
 }
 
-func TestPartitionsThatNobodyOwnsAreNoStandbysMatter(t *testing.T) {
+// Partitions without an owner are reported after a minute, in the log, the metric and on the status page.
+//
+// A replica that owns nothing does not say then that it is a standby.
+func TestPartitionsWithoutAnOwnerAreReported(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		end := w.assignsNobody(0)
+		end := w.leavesUnowned(0)
 		r := w.Start()
 		w.Until("the group", func() bool { return r.Snapshot().Engine.Joined })
 		for begun := time.Now(); time.Since(begun) < unownedFor; time.Sleep(time.Second) {
-			if kind := r.Says(); kind != admin.Unassigned || r.Snapshot().UnownedByTopic[apptest.EventTopic] != 0 {
+			if kind := r.ConditionKind(); kind != admin.Unassigned || r.Snapshot().UnownedByTopic[apptest.EventTopic] != 0 {
 				t.Fatalf("after %s it says %s", time.Since(begun), kind)
 			}
 		}
-		w.Until("that it is said", func() bool { return r.Says() == admin.PartitionsUnowned }, 2*asked)
+		w.Until("that it is said", func() bool { return r.ConditionKind() == admin.PartitionsUnowned }, 2*asked)
 		c := r.Status().Condition
 		if s := c.String(); c.Level() != admin.LevelTrouble || !strings.Contains(s, "Nobody reads 1 partition since 2000-01-01 00:00:") || !strings.Contains(s, "(events/0)") {
 			t.Error(s)
@@ -119,14 +123,18 @@ func TestPartitionsThatNobodyOwnsAreNoStandbysMatter(t *testing.T) {
 			t.Error("it is not said who is in the group")
 		}
 		end()
-		w.Loses() // the group assigns anew
-		w.Until("an owner", func() bool { return r.Says() == admin.Well && r.Snapshot().UnownedByTopic[apptest.EventTopic] == 0 }, 2*time.Minute)
+		w.ForgetMember() // the group assigns again
+		w.Until("an owner", func() bool {
+			return r.ConditionKind() == admin.Well && r.Snapshot().UnownedByTopic[apptest.EventTopic] == 0
+		}, 2*time.Minute)
 		w.Until("that it is said", func() bool { return strings.Contains(w.Log.String(), "each partition has an owner again") }, 2*asked)
 	})
 }
 
-// A group of the new type tells at any time who owns what, also of members of other programs.
-func TestPartitionsThatNobodyOwnsInAGroupOfTheNewType(t *testing.T) {
+// Partitions without an owner are reported in a group of the consumer protocol too.
+//
+// Its coordinator knows at any time who owns what, also of members of other programs.
+func TestAConsumerGroupReportsPartitionsWithoutOwner(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
 		if err := w.Cluster.CreateTopic("other", 1, nil); err != nil {
 			t.Fatal(err)
@@ -143,12 +151,13 @@ func TestPartitionsThatNobodyOwnsInAGroupOfTheNewType(t *testing.T) {
 	})
 }
 
-func TestWhereTheGroupCannotBeSeenNobodyIsAStandby(t *testing.T) {
+// Where the group cannot be described, no replica says that it is a standby, and the log says why once.
+func TestAGroupThatCannotBeSeenHasNoStandby(t *testing.T) {
 	for _, err := range []*kerr.Error{kerr.GroupAuthorizationFailed, kerr.TopicAuthorizationFailed, kerr.CoordinatorLoadInProgress} {
 		inVirtualTime(t, 1, func(w *world) {
 			w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ConsumerGroupDescribe, kmsg.DescribeGroups}, Err: err, Count: -1})
 			first := w.Start()
-			w.Until("the group", func() bool { return first.Says() == admin.Well })
+			w.Until("the group", func() bool { return first.ConditionKind() == admin.Well })
 			second := w.Start()
 			w.Until("the second", func() bool { return second.Snapshot().Engine.Joined })
 			for range 30 {
@@ -157,7 +166,7 @@ func TestWhereTheGroupCannotBeSeenNobodyIsAStandby(t *testing.T) {
 					if n := r.Snapshot().UnownedByTopic; n != nil {
 						t.Fatalf("%s: %v", err.Message, n)
 					}
-					if kind := r.Says(); len(r.Snapshot().Engine.Partitions) == 0 && kind != admin.Unassigned {
+					if kind := r.ConditionKind(); len(r.Snapshot().Engine.Partitions) == 0 && kind != admin.Unassigned {
 						t.Fatalf("%s: it says %s", err.Message, kind)
 					}
 				}

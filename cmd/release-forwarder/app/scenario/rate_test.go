@@ -14,7 +14,8 @@ import (
 	"release-forwarder/cmd/release-forwarder/app/apptest"
 )
 
-func TestTheGroupKeepsToItsRateHoweverManyReplicasThereAre(t *testing.T) {
+// UPSTREAM_MAX_RATE is the rate of the whole group, however many replicas there are.
+func TestTheGroupKeepsToItsRate(t *testing.T) {
 	inVirtualTime(t, 4, func(w *world) {
 		const rate = 20
 		w.Backlog(4, 3000)
@@ -47,10 +48,10 @@ func TestTheGroupKeepsToItsRateHoweverManyReplicasThereAre(t *testing.T) {
 	})
 }
 
-// Every HTTP attempt takes its turn, quick retries too.
+// Each HTTP attempt counts for the rate, quick retries too.
 func TestQuickRetriesCountForTheRate(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		w.Failing(func(flow string) bool { return len(flow)%2 == 0 })
+		w.FailFlows(func(flow string) bool { return len(flow)%2 == 0 })
 		w.Backlog(1, 1000)
 		r := w.Start("UPSTREAM_MAX_RATE", "2.5")
 		time.Sleep(5 * time.Second)
@@ -63,8 +64,9 @@ func TestQuickRetriesCountForTheRate(t *testing.T) {
 	})
 }
 
-// A broker's answers leave the topic out for some seconds, or tell an error, while the
-// group assigns anew. What is not told is not none: the group keeps to its rate.
+// The group keeps to its rate while brokers leave the topic out of their answers.
+//
+// They do so for some seconds, or report an error, while the group assigns its partitions.
 func TestAnAnswerWithoutTheTopicChangesNoShare(t *testing.T) {
 	for name, refusal := range map[string]*kerr.Error{
 		"left out": nil, "unknown there": kerr.UnknownTopicOrPartition, "no right": kerr.TopicAuthorizationFailed, "no leader": kerr.LeaderNotAvailable,
@@ -113,8 +115,8 @@ func TestAnAnswerWithoutTheTopicChangesNoShare(t *testing.T) {
 	}
 }
 
-// losesTopic has the brokers tell the service nothing of the event topic while there is
-// trouble: an error, or without one they leave it out.
+// losesTopic has the brokers report nothing of the event topic to the service while there is
+// trouble: they answer with an error, or without one leave it out.
 func (w *world) losesTopic(trouble *atomic.Bool, refusal *kerr.Error) {
 	meta, err := kadm.NewClient(w.Kafka).Metadata(context.Background(), apptest.DeadLetterTopic)
 	if err != nil {

@@ -1,7 +1,6 @@
 package scenario
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -12,7 +11,6 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go/compress"
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -21,28 +19,18 @@ import (
 	"release-forwarder/cmd/testkit/platform"
 )
 
-// countFetches counts the fetches of all replicas. A reader that spins would keep
-// virtual time from passing, so beyond brake each fetch takes a moment.
-func (w *world) countFetches(brake int64) *atomic.Int64 {
-	var fetches atomic.Int64
-	w.Cluster.ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (kmsg.Response, error, bool) {
-		w.Cluster.KeepControl()
-		if fetches.Add(1) > brake {
-			time.Sleep(10 * time.Millisecond)
-		}
-		return nil, nil, false
-	})
-	return &fetches
-}
+// countFetches counts the fetches of all replicas.
+func (w *world) countFetches(brake int64) *atomic.Int64 { return w.askedWithBrake(kmsg.Fetch, brake) }
 
 // padded is an event with a field the API does not know, size bytes long.
 func padded(orderKey, n, size int) string {
 	return strings.TrimSuffix(apptest.Event(orderKey, n), "}") + `,"camera":"` + strings.Repeat("x", size) + `"}`
 }
 
-func TestARecordThatDoesNotFitBesideAHeldOneIsNotAskedForWithoutAPause(t *testing.T) {
+// A record that does not fit into memory beside a held one is not fetched in haste.
+func TestARecordThatDoesNotFitIsFetchedWithPauses(t *testing.T) {
 	inVirtualTime(t, 8, func(w *world) {
-		w.Failing(func(flow string) bool { return flow == "F-1-0" })
+		w.FailFlows(func(flow string) bool { return flow == "F-1-0" })
 		// A share is 4 MiB * 3/4 / 8 partitions = 384 KiB.
 		w.Produce(0, padded(1, 0, 100<<10))
 		fetches := w.countFetches(3000)
@@ -60,10 +48,11 @@ func TestARecordThatDoesNotFitBesideAHeldOneIsNotAskedForWithoutAPause(t *testin
 	})
 }
 
-// A hundred partitions have more than can be in memory, and the platform is slow: each goes
-// on as fast as the others, all requests in flight are used, and what is read ahead is what
-// 64 requests need, not what 64 need of each partition.
-func TestBacklogsOfManyPartitionsGoOnEvenlyAndShareMemory(t *testing.T) {
+// Backlogs of a hundred partitions are sent evenly, with all requests in flight in use.
+//
+// They have more than fits into memory, and the platform is slow. What is read ahead is what 64 requests need, not what
+// 64 need of each partition.
+func TestBacklogsOfManyPartitionsAreSentEvenly(t *testing.T) {
 	const partitions, each = 100, 200
 	inVirtualTime(t, partitions, func(w *world) {
 		var mu sync.Mutex
@@ -116,8 +105,8 @@ func TestBacklogsOfManyPartitionsGoOnEvenlyAndShareMemory(t *testing.T) {
 	})
 }
 
-// It may not be the fewer for it that there are many partitions, where only one has records.
-func TestOneBacklogAmongManyPartitionsUsesAllRequestsInFlight(t *testing.T) {
+// The backlog of one partition among a hundred uses all requests in flight.
+func TestOneBacklogUsesAllRequestsInFlight(t *testing.T) {
 	const partitions, n = 100, 6400
 	inVirtualTime(t, partitions, func(w *world) {
 		w.Platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Delay: 100 * time.Millisecond} })
@@ -137,13 +126,15 @@ func TestOneBacklogAmongManyPartitionsUsesAllRequestsInFlight(t *testing.T) {
 	})
 }
 
-// What of a batch is not taken in is fetched and unpacked again, so that little of it at a
-// time would cost more than all else.
-func TestLargeBatchesOfManyPartitionsAreNotReadRecordByRecord(t *testing.T) {
+// Large batches of many partitions are fetched eight times each at most.
+//
+// What of a batch finds no room is fetched and unpacked again, so that little of it at a time would cost more than all
+// else.
+func TestLargeBatchesAreNotReadRecordByRecord(t *testing.T) {
 	const partitions, each = 100, 400
 	inVirtualTime(t, partitions, func(w *world) {
 		w.Platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Delay: 20 * time.Millisecond} })
-		logs := make([]*apptest.HandLog, partitions)
+		logs := make([]*apptest.CraftedLog, partitions)
 		for p := range logs {
 			values := map[int64][]byte{}
 			var offsets []int64
@@ -151,15 +142,15 @@ func TestLargeBatchesOfManyPartitionsAreNotReadRecordByRecord(t *testing.T) {
 				values[o] = []byte(apptest.Event(each*p+int(o), 0))
 				offsets = append(offsets, o)
 			}
-			logs[p] = apptest.LogOf(apptest.BatchOf(compress.Gzip, 0, each-1, nil, values, offsets...))
+			logs[p] = apptest.NewCraftedLog(apptest.ValueBatch(compress.Gzip, 0, each-1, nil, values, offsets...))
 		}
-		w.Serve(logs...)
+		w.ServeLogs(logs...)
 		r := w.Start("UPSTREAM_MAX_IN_FLIGHT", "64")
 		w.Until("all", func() bool { return w.Platform.Stats().Accepted == partitions*each }, 5*time.Minute)
 		w.End(r)
 		times := 0
 		for _, l := range logs {
-			for _, o := range l.Offsets {
+			for _, o := range l.FetchOffsets {
 				if o < each {
 					times++
 				}
@@ -169,10 +160,11 @@ func TestLargeBatchesOfManyPartitionsAreNotReadRecordByRecord(t *testing.T) {
 		if times > partitions*8 {
 			t.Errorf("batches were fetched %d times, %.1f times each", times, float64(times)/partitions)
 		}
-		apptest.Settle()
+		apptest.EndLongPolls()
 	})
 }
 
+// Records that come one by one share fetches: one a millisecond at each broker at most.
 func TestRecordsThatComeOneByOneShareFetches(t *testing.T) {
 	const n = 2000
 	inVirtualTime(t, 6, func(w *world) {
@@ -194,10 +186,11 @@ func TestRecordsThatComeOneByOneShareFetches(t *testing.T) {
 	})
 }
 
+// Reading goes on while held records leave room within CONSUMER_MAX_PENDING.
 func TestReadingGoesOnWhileHeldRecordsLeaveRoom(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		// 80 of 100 are held: the bound leaves room for 20.
-		w.Failing(func(flow string) bool { var s int; fmt.Sscanf(flow, "F-%d-0", &s); return s < 160 && s%2 == 0 })
+		w.FailFlows(func(flow string) bool { var s int; fmt.Sscanf(flow, "F-%d-0", &s); return s < 160 && s%2 == 0 })
 		var values []string
 		for i := range 600 {
 			values = append(values, apptest.Event(i, 0))
@@ -209,34 +202,8 @@ func TestReadingGoesOnWhileHeldRecordsLeaveRoom(t *testing.T) {
 	})
 }
 
-func TestAHeldLargeRecordDoesNotStopItsPartitionForGood(t *testing.T) {
-	inVirtualTime(t, 1, func(w *world) {
-		w.Failing(func(flow string) bool { return flow == "F-1-0" })
-		r := w.Start("KAFKA_MAX_RECORD_BYTES", "64KiB")
-		w.Produce(0, apptest.Event(0, 0), padded(1, 0, 100<<10))
-		for i := range 100 {
-			w.Produce(0, apptest.Event(2+i, 0))
-			time.Sleep(time.Second)
-		}
-		w.Until("the neighbours, or a dead letter", func() bool { return w.Platform.Stats().Accepted >= 101 }, 20*time.Minute)
-		w.End(r)
-	})
-}
-
-func TestALargeRecordBehindAHeldOneIsSent(t *testing.T) {
-	inVirtualTime(t, 1, func(w *world) {
-		w.Failing(func(flow string) bool { return flow == "F-1-0" })
-		r := w.Start("KAFKA_MAX_RECORD_BYTES", "64KiB")
-		w.Produce(0, apptest.Event(1, 0), padded(2, 0, 100<<10))
-		for i := range 100 {
-			w.Produce(0, apptest.Event(3+i, 0))
-		}
-		w.Until("all but the one that is held", func() bool { return w.Platform.Stats().Accepted == 101 }, 20*time.Minute)
-		w.End(r)
-	})
-}
-
-func TestDeadLettersThatCannotBeWrittenDoNotKeepOthersFromBeingRead(t *testing.T) {
+// Dead letters that cannot be written do not stop others from being read and sent.
+func TestUnwrittenDeadLettersStopNoReading(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		fault := w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: apptest.DeadLetterTopic, Err: kerr.NotEnoughReplicas, Count: -1})
 		w.Cluster.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
@@ -267,26 +234,7 @@ func TestDeadLettersThatCannotBeWrittenDoNotKeepOthersFromBeingRead(t *testing.T
 	})
 }
 
-func TestAPartitionIsMendedWhileAnotherCannotStart(t *testing.T) {
-	inVirtualTime(t, 2, func(w *world) {
-		w.Produce(1, apptest.Event(1, 0), apptest.Event(2, 0), apptest.Event(3, 0), apptest.Event(4, 0), apptest.Event(5, 0))
-		// Partition 1 was read once, up to what retention has dropped since;
-		// partition 0 never, and its log cannot be asked for its bounds.
-		offsets := kadm.Offsets{}
-		offsets.AddOffset(apptest.EventTopic, 1, 2, -1)
-		if _, err := kadm.NewClient(w.Kafka).CommitOffsets(context.Background(), apptest.Group, offsets); err != nil {
-			t.Fatal(err)
-		}
-		if err := w.Cluster.DeleteRecords(apptest.EventTopic, 1, 4); err != nil {
-			t.Fatal(err)
-		}
-		w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Topic: apptest.EventTopic, Partitions: []int32{0}, Err: kerr.LeaderNotAvailable, Count: -1})
-		r := w.Start()
-		w.Until("the other partition", func() bool { return w.Committed(1) == 5 }, 5*time.Minute)
-		w.End(r)
-	})
-}
-
+// One partition can use all of a large UPSTREAM_MAX_IN_FLIGHT.
 func TestOnePartitionUsesTheWholeOfALargeLimit(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.Platform.Script(func(*platform.Request) *platform.Reply {
@@ -299,5 +247,93 @@ func TestOnePartitionUsesTheWholeOfALargeLimit(t *testing.T) {
 			t.Errorf("%d requests are open, the limit is 2000 and nothing is held; paused by %q", n, r.Snapshot().Engine.Partitions[0].Paused)
 		}
 		w.End(r)
+	})
+}
+
+// Where held records leave more gaps than a commit can carry, reading pauses, and a restart repeats nothing.
+func TestTheBoundOnGapsPausesReading(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		var heal atomic.Bool
+		w.FailFlows(func(flow string) bool {
+			var s int
+			fmt.Sscanf(flow, "F-%d-0", &s)
+			return !heal.Load() && s%3 == 0 && s < 6000
+		})
+		w.Backlog(1, 9000)
+		r := w.Start("CONSUMER_MAX_PENDING", "8000", "RETRY_BUDGET", "0")
+		time.Sleep(2 * time.Minute)
+		s := r.Snapshot().Engine.Partitions[0]
+		if s.Paused != "gaps" {
+			t.Errorf("paused by %q with %d pending", s.Paused, s.Pending)
+		}
+		accepted := w.Platform.Stats().Accepted
+		w.End(r)
+		heal.Store(true)
+		r = w.Start()
+		w.Until("all", w.AllCommitted(1, 9000), 5*time.Minute)
+		w.End(r)
+		if s := w.Platform.Stats(); s.Accepted != 9000 || s.Repeated != 0 {
+			t.Errorf("%d accepted, %d of the %d accepted before the stop were repeated", s.Accepted, s.Repeated, accepted)
+		}
+	})
+}
+
+// Idle partitions do not delay one that has room for records again.
+//
+// Five partitions of a broker run dry one after the other, so that long polls for them are under way all the time; the
+// sixth has room for ten at a time.
+func TestIdlePartitionsDelayNoOther(t *testing.T) {
+	inVirtualTime(t, 6, func(w *world) {
+		w.Platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Delay: 10 * time.Millisecond} })
+		n := 0
+		for p, records := range []int{2000, 0, 35, 55, 95, 155} {
+			if err := w.Cluster.MoveTopicPartition(apptest.EventTopic, int32(p), 1); err != nil {
+				t.Fatal(err)
+			}
+			var values []string
+			for i := range records {
+				values = append(values, apptest.Event(10000*p+i, 0))
+			}
+			w.Produce(int32(p), values...)
+			n += records
+		}
+		fetches := w.countFetches(3000)
+		r := w.Start("CONSUMER_MAX_PENDING", "10")
+		// Ten in ten milliseconds: two seconds.
+		if took := w.afterJoining(r, n); took > 4*time.Second {
+			t.Errorf("all are sent %s after joining, want 4s at the most", took)
+		}
+		if f := fetches.Load(); f > 1000 {
+			t.Errorf("%d fetches for %d records, ten at a time", f, n)
+		}
+		w.End(r)
+	})
+}
+
+// One fetch brings large records of several partitions, not one record each.
+//
+// A broker sends nothing of a batch that is larger than what was asked for, unless it is the first of the answer.
+func TestAFetchBringsLargeRecordsOfManyPartitions(t *testing.T) {
+	const partitions, each = 100, 3
+	chance := rand.NewChaCha8([32]byte{1})
+	inVirtualTime(t, partitions, func(w *world) {
+		for p := range int32(partitions) {
+			if err := w.Cluster.MoveTopicPartition(apptest.EventTopic, p, 1); err != nil {
+				t.Fatal(err)
+			}
+			for i := range each {
+				// A batch each, which no codec makes smaller.
+				noise := make([]byte, 50<<10)
+				_, _ = chance.Read(noise)
+				w.Produce(p, strings.TrimSuffix(apptest.Event(1000*int(p)+i, 0), "}")+fmt.Sprintf(`,"camera":"%x"}`, noise))
+			}
+		}
+		// A share is 16 MiB * 3/4 / 100 partitions = 123 KiB, an answer has 16 MiB / 4 /
+		// 3 brokers / 3 requests = 455 KiB: four records, and three answers at a time.
+		r, drop := w.startFarAway()
+		if took := w.afterJoining(r, partitions*each); took > 2*time.Second {
+			t.Errorf("all are sent %s after joining, want 2s at the most", took)
+		}
+		drop()
 	})
 }

@@ -40,28 +40,17 @@ var newLogs = map[string]func(w *world, from int){
 	},
 }
 
-// anew deletes the event topic and makes it anew, empty.
-func (w *world) anew(configs map[string]string) {
-	w.T.Helper()
-	if err := w.Cluster.DeleteTopic(apptest.EventTopic); err != nil {
-		w.T.Fatal(err)
-	}
-	if err := w.Cluster.CreateTopic(apptest.EventTopic, 1, configs); err != nil {
-		w.T.Fatal(err)
-	}
-	w.renew()
-}
-
-// A topic made anew, whatever the service did meanwhile: all of the new log is sent,
-// and what of the old one was not sent is counted.
-func TestNothingOfATopicMadeAnewIsPassedOver(t *testing.T) {
+// All of a recreated topic is sent, and what of the old one was not sent is counted.
+//
+// That holds whatever the service did when the topic was recreated.
+func TestNothingOfARecreatedTopicIsSkipped(t *testing.T) {
 	for name, c := range map[string]struct {
 		settings []string
 		// gone is how many of the old log's events had not been sent, of which the
 		// service knew; 1 where it cannot know of any, as it must alert.
 		gone int64
-		// run has the service read the old log's events and makes the topic anew when
-		// it is in the state that the name tells.
+		// run has the service read the old log's events and recreates the topic in
+		// the state that the name says.
 		run func(w *world, remake func(), settings []string)
 	}{
 		"while it is read": {gone: 1, run: func(w *world, remake func(), settings []string) {
@@ -73,7 +62,7 @@ func TestNothingOfATopicMadeAnewIsPassedOver(t *testing.T) {
 			w.End(r)
 		}},
 		"while it is read in an epoch above the new one's": {gone: 1, run: func(w *world, remake func(), settings []string) {
-			w.Raise(5)
+			w.RaiseEpoch(5)
 			r := w.Start(settings...)
 			w.orderKeys(0, oldEvents)
 			w.Until("the commit", w.AllCommitted(1, oldEvents))
@@ -82,7 +71,7 @@ func TestNothingOfATopicMadeAnewIsPassedOver(t *testing.T) {
 			w.End(r)
 		}},
 		"while reading pauses at its bound": {settings: []string{"CONSUMER_MAX_PENDING", "50"}, gone: 50, run: func(w *world, remake func(), settings []string) {
-			w.Failing(func(string) bool { return true })
+			w.FailFlows(func(string) bool { return true })
 			r := w.Start(settings...)
 			w.orderKeys(0, oldEvents)
 			time.Sleep(30 * time.Second)
@@ -137,7 +126,7 @@ func TestNothingOfATopicMadeAnewIsPassedOver(t *testing.T) {
 			w.End(r)
 			c := w.CommitOf(w.Kafka, 0)
 			remake()
-			w.CommitWith(w.Kafka, c.At, c.LeaderEpoch, c.Metadata)
+			w.CommitWithEpoch(w.Kafka, c.At, c.LeaderEpoch, c.Metadata)
 			r = w.Start(settings...)
 			w.caughtUp()
 			w.End(r)
@@ -163,7 +152,7 @@ func TestNothingOfATopicMadeAnewIsPassedOver(t *testing.T) {
 			c := w.CommitOf(w.Kafka, 0)
 			release()
 			remake()
-			w.CommitWith(w.Kafka, c.At, c.LeaderEpoch, c.Metadata)
+			w.CommitWithEpoch(w.Kafka, c.At, c.LeaderEpoch, c.Metadata)
 			r = w.Start(settings...)
 			w.caughtUp()
 			w.End(r)
@@ -181,7 +170,7 @@ func TestNothingOfATopicMadeAnewIsPassedOver(t *testing.T) {
 			refused.Remove()
 			c := w.CommitOf(w.Kafka, 0)
 			remake()
-			w.CommitWith(w.Kafka, c.At, c.LeaderEpoch, c.Metadata)
+			w.CommitWithEpoch(w.Kafka, c.At, c.LeaderEpoch, c.Metadata)
 			lift()
 			w.caughtUp()
 			w.End(r)
@@ -190,7 +179,7 @@ func TestNothingOfATopicMadeAnewIsPassedOver(t *testing.T) {
 		for log, write := range newLogs {
 			t.Run(name+"/"+log, func(t *testing.T) {
 				inVirtualTime(t, 1, func(w *world) {
-					c.run(w, func() { w.anew(nil); write(w, newFrom) }, c.settings)
+					c.run(w, func() { w.RecreateTopic(nil); write(w, newFrom) }, c.settings)
 					w.witness(c.gone)
 				})
 			})
@@ -198,7 +187,8 @@ func TestNothingOfATopicMadeAnewIsPassedOver(t *testing.T) {
 	}
 }
 
-func TestATopicMadeAnewTwiceIsReadFromItsFirstRecord(t *testing.T) {
+// A topic that is recreated twice is read from its first record.
+func TestATopicRecreatedTwiceIsReadFromItsStart(t *testing.T) {
 	for name, between := range map[string]time.Duration{"at once": 0, "with a minute between": time.Minute} {
 		for log, write := range newLogs {
 			t.Run(name+"/"+log, func(t *testing.T) {
@@ -206,10 +196,10 @@ func TestATopicMadeAnewTwiceIsReadFromItsFirstRecord(t *testing.T) {
 					r := w.Start()
 					w.orderKeys(0, oldEvents)
 					w.Until("the commit", w.AllCommitted(1, oldEvents))
-					w.anew(nil)
+					w.RecreateTopic(nil)
 					write(w, newFrom)
 					time.Sleep(between)
-					w.anew(nil)
+					w.RecreateTopic(nil)
 					write(w, 2*newFrom)
 					w.caughtUp()
 					w.End(r)
@@ -220,8 +210,8 @@ func TestATopicMadeAnewTwiceIsReadFromItsFirstRecord(t *testing.T) {
 	}
 }
 
-// Once more, while the service still waits for a record of the first log.
-func TestATopicMadeAnewTwiceUnderAHeldRecordIsReadFromItsFirstRecord(t *testing.T) {
+// A topic that is recreated twice is read from its first record, also while a record of the first log is held.
+func TestATopicRecreatedTwiceUnderAHeldRecord(t *testing.T) {
 	for log, write := range newLogs {
 		t.Run(log, func(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {
@@ -229,10 +219,10 @@ func TestATopicMadeAnewTwiceUnderAHeldRecordIsReadFromItsFirstRecord(t *testing.
 				r := w.Start()
 				w.orderKeys(0, oldEvents)
 				w.Until("the neighbours", func() bool { return w.Platform.Stats().Accepted == oldEvents-1 })
-				w.anew(nil)
+				w.RecreateTopic(nil)
 				write(w, newFrom)
 				time.Sleep(time.Minute)
-				w.anew(nil)
+				w.RecreateTopic(nil)
 				write(w, 2*newFrom)
 				time.Sleep(time.Minute)
 				release()
@@ -244,16 +234,16 @@ func TestATopicMadeAnewTwiceUnderAHeldRecordIsReadFromItsFirstRecord(t *testing.
 	}
 }
 
-// A replica whose brokers tell of the topic that is gone finds a commit of the new one.
-func TestACommitOfATopicMadeAnewIsNotTakenForAnothersByWhoKnowsTheOldOne(t *testing.T) {
-	for name, doubted := range map[string]bool{"of which no broker has told it": false, "which one broker tells it": true} {
+// A replica whose brokers still report the old topic uses the new topic's commit, and repeats nothing.
+func TestACommitOfARecreatedTopicIsRecognized(t *testing.T) {
+	for name, doubted := range map[string]bool{"that no broker has reported": false, "that one broker reports": true} {
 		t.Run(name, func(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {
 				var first *wire.Metadata
 				var until time.Time
 				w.Mistakes = append(w.Mistakes, func(_ *app.Parts, cfg *consumer.Config) {
 					asked := time.Now()
-					cfg.Wire = &apptest.Wired{Wire: cfg.Wire, Last: map[int32]apptest.PartitionCommit{}, Learnt: func(_ *apptest.Wired, m *wire.Metadata) *wire.Metadata {
+					cfg.Wire = &apptest.InterceptedWire{Wire: cfg.Wire, LastCommits: map[int32]apptest.PartitionCommit{}, OnMetadata: func(_ *apptest.InterceptedWire, m *wire.Metadata) *wire.Metadata {
 						if first == nil {
 							first = m
 						}
@@ -275,7 +265,7 @@ func TestACommitOfATopicMadeAnewIsNotTakenForAnothersByWhoKnowsTheOldOne(t *test
 				w.orderKeys(0, oldEvents)
 				w.Until("the commit", w.AllCommitted(1, oldEvents))
 				w.End(r)
-				w.anew(nil)
+				w.RecreateTopic(nil)
 				w.orderKeys(newFrom, newFrom+50)
 				w.Mistakes = nil
 				r = w.Start()
@@ -296,8 +286,10 @@ func TestACommitOfATopicMadeAnewIsNotTakenForAnothersByWhoKnowsTheOldOne(t *test
 	}
 }
 
-// A new log of which compaction has taken what lay where the old log's last record lay.
-func TestACompactedTopicMadeAnewIsReadFromItsFirstRecord(t *testing.T) {
+// A recreated topic is read from its first record, also where it is compacted.
+//
+// Compaction has taken what lay where the old log's last record lay.
+func TestARecreatedCompactedTopicIsReadFromItsStart(t *testing.T) {
 	for name, stopped := range map[string]bool{"while the service runs": false, "while it is stopped, and the commit is brought back": true} {
 		t.Run(name, func(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {
@@ -311,7 +303,7 @@ func TestACompactedTopicMadeAnewIsReadFromItsFirstRecord(t *testing.T) {
 				if stopped {
 					w.End(r)
 				}
-				w.anew(map[string]string{"cleanup.policy": "compact", "min.compaction.lag.ms": "0", "segment.ms": "1"})
+				w.RecreateTopic(map[string]string{"cleanup.policy": "compact", "min.compaction.lag.ms": "0", "segment.ms": "1"})
 				for i := range 100 {
 					key := fmt.Sprint(i)
 					if i == 49 {
@@ -324,7 +316,7 @@ func TestACompactedTopicMadeAnewIsReadFromItsFirstRecord(t *testing.T) {
 				w.Cluster.Compact()
 				away.Remove()
 				if stopped {
-					w.CommitWith(w.Kafka, c.At, c.LeaderEpoch, c.Metadata)
+					w.CommitWithEpoch(w.Kafka, c.At, c.LeaderEpoch, c.Metadata)
 					r = w.Start()
 				}
 				w.caughtUp()
@@ -347,41 +339,33 @@ func (w *world) keyed(key, value string) {
 	w.Acknowledge(value)
 }
 
-// KAFKA_OFFSET_RESET=none: nothing of the new log is read before a person has decided,
-// and nothing of it is passed over then.
-func TestResetNoneWaitsWhereATopicWasMadeAnewAndPassesNothingOver(t *testing.T) {
-	for log, write := range newLogs {
-		t.Run(log, func(t *testing.T) {
-			inVirtualTime(t, 1, func(w *world) {
-				r := w.Start("KAFKA_OFFSET_RESET", "none")
-				w.orderKeys(0, oldEvents)
-				w.Until("the commit", w.AllCommitted(1, oldEvents))
-				w.anew(nil)
-				write(w, newFrom)
-				time.Sleep(10 * time.Minute)
-				if s := r.Snapshot().Engine.Partitions[0]; s.Phase != "parked" {
-					t.Errorf("phase %s", s.Phase)
-				}
-				if n := w.Platform.Stats().Received; n != oldEvents {
-					t.Errorf("%d of the new log were sent", n-oldEvents)
-				}
-				w.End(r)
-				w.CommitAs(w.Kafka, 0, "")
-				r = w.Start()
-				w.caughtUp()
-				w.End(r)
-				w.witness(1)
-			})
-		})
-	}
-}
-
 // betweenGenerations has the one member give up its partitions and keeps it from
 // joining again, until lifted.
 func (w *world) betweenGenerations() (lift func()) {
 	w.T.Helper()
 	joining := w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, Group: apptest.Group, Err: kerr.CoordinatorNotAvailable, Count: -1})
-	w.Loses()
+	w.ForgetMember()
 	w.Until("the end of the generation", func() bool { return len(w.said("drained")) > 0 }, 2*time.Minute)
 	return joining.Remove
+}
+
+// A topic that is recreated again, while records of the first log are open, is read in the end.
+func TestATopicRecreatedAgainIsReadInTheEnd(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.FailFlows(func(f string) bool { return f == "F-0-0" })
+		r := w.Start()
+		w.orderKeys(0, 100)
+		time.Sleep(30 * time.Second)
+		for n := 1; n <= 2; n++ {
+			w.RecreateTopic(nil)
+			w.orderKeys(n*newFrom, n*newFrom+40)
+			time.Sleep(time.Minute)
+		}
+		w.Platform.Script(nil)
+		w.caughtUp()
+		if p := r.Snapshot().Engine.Partitions[0]; p.Phase != "reading" {
+			t.Errorf("phase %s after the platform came back", p.Phase)
+		}
+		w.End(r)
+	})
 }

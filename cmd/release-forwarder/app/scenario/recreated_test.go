@@ -1,33 +1,21 @@
 package scenario
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+
 	"release-forwarder/cmd/release-forwarder/app/apptest"
 )
 
-// recreate deletes the event topic, makes it anew and writes events of these
-// order keys to partition 0.
+// recreate recreates the event topic and writes events of these order keys to it.
 func (w *world) recreate(from, to int) {
 	w.T.Helper()
-	if err := w.Cluster.DeleteTopic(apptest.EventTopic); err != nil {
-		w.T.Fatal(err)
-	}
-	if err := w.Cluster.CreateTopic(apptest.EventTopic, 1, nil); err != nil {
-		w.T.Fatal(err)
-	}
-	w.renew()
+	w.RecreateTopic(nil)
 	w.orderKeys(from, to)
-}
-
-// renew makes the observer's client anew: the old one knows the topic by its old
-// ID.
-func (w *world) renew() {
-	w.T.Helper()
-	w.Kafka.Close()
-	w.Observe()
 }
 
 // orderKeys writes an event of each order key to partition 0.
@@ -40,7 +28,8 @@ func (w *world) orderKeys(from, to int) {
 	w.Produce(0, values...)
 }
 
-func TestATopicMadeAnewLargerThanBeforeIsReadFromItsFirstRecord(t *testing.T) {
+// A recreated topic that is larger than the old one is read from its first record, and the loss is reported.
+func TestALargerRecreatedTopicIsReadFromItsStart(t *testing.T) {
 	for name, stopped := range map[string]bool{"while the service runs": false, "while it is stopped and the group keeps its commit": true} {
 		t.Run(name, func(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {
@@ -51,7 +40,7 @@ func TestATopicMadeAnewLargerThanBeforeIsReadFromItsFirstRecord(t *testing.T) {
 					w.End(r)
 					c := w.CommitOf(w.Kafka, 0)
 					w.recreate(1000, 1250)
-					w.CommitAs(w.Kafka, c.At, c.Metadata)
+					w.CommitAsTool(w.Kafka, c.At, c.Metadata)
 					r = w.Start()
 				} else {
 					w.recreate(1000, 1250)
@@ -61,7 +50,7 @@ func TestATopicMadeAnewLargerThanBeforeIsReadFromItsFirstRecord(t *testing.T) {
 				if s := w.Platform.Stats(); s.Accepted != 350 || s.Repeated != 0 {
 					t.Errorf("%d accepted, %d repeated, want 100 of the old log and 250 of the new", s.Accepted, s.Repeated)
 				}
-				if !strings.Contains(w.Log.String(), apptest.AnotherLog) {
+				if !strings.Contains(w.Log.String(), apptest.AnotherLogLine) {
 					t.Error("nothing was said")
 				}
 				if n := r.Snapshot().Dropped; n != 1 {
@@ -72,9 +61,10 @@ func TestATopicMadeAnewLargerThanBeforeIsReadFromItsFirstRecord(t *testing.T) {
 	}
 }
 
-func TestATopicMadeAnewIsNotTakenForTheOneOfWhichRunsAreDone(t *testing.T) {
+// Runs that a restored commit of the old topic lists as finished skip nothing of the recreated one.
+func TestRunsOfAnOldTopicSkipNothingOfTheNewOne(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		w.Failing(func(flow string) bool { return flow == "F-0-0" })
+		w.FailFlows(func(flow string) bool { return flow == "F-0-0" })
 		r := w.Start()
 		w.orderKeys(0, 100)
 		w.Until("the neighbours", func() bool { return w.Platform.Stats().Accepted == 99 })
@@ -84,7 +74,7 @@ func TestATopicMadeAnewIsNotTakenForTheOneOfWhichRunsAreDone(t *testing.T) {
 			t.Fatalf("the commit: %+v", c)
 		}
 		w.recreate(1000, 1250)
-		w.CommitAs(w.Kafka, c.At, c.Metadata)
+		w.CommitAsTool(w.Kafka, c.At, c.Metadata)
 		r = w.Start()
 		w.Until("every new event", w.AllCommitted(1, 250))
 		w.End(r)
@@ -94,63 +84,35 @@ func TestATopicMadeAnewIsNotTakenForTheOneOfWhichRunsAreDone(t *testing.T) {
 	})
 }
 
-func TestResetNoneAlsoWaitsForAPersonWhereTheLogIsAnother(t *testing.T) {
+// A recreated topic is read, although the old commit's metadata names offsets beyond its end.
+func TestARecreatedTopicIsReadDespiteItsMetadata(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		r := w.Start("KAFKA_OFFSET_RESET", "none")
-		w.orderKeys(0, 100)
-		w.Until("the commit", w.AllCommitted(1, 100))
-		w.recreate(1000, 1250)
-		time.Sleep(10 * time.Minute)
-		if s := r.Snapshot().Engine.Partitions[0]; s.Phase != "parked" {
-			t.Errorf("phase %s", s.Phase)
-		}
+		w.FailFlows(func(flow string) bool { return flow == "F-0-0" })
+		w.Backlog(1, 100)
+		r := w.Start()
+		w.Until("the neighbours", func() bool { return w.Platform.Stats().Accepted == 99 })
 		w.End(r)
-		// As README.md says: set the group's offset, start the replicas.
-		w.CommitAs(w.Kafka, 0, "")
+		offsets, err := kadm.NewClient(w.Kafka).FetchOffsets(context.Background(), apptest.Group)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.RecreateTopic(nil)
+		// Truncated by an unclean election, the group keeps its commit.
+		if err := kadm.NewClient(w.Kafka).CommitAllOffsets(context.Background(), apptest.Group, offsets.Offsets()); err != nil {
+			t.Fatal(err)
+		}
+		send := func(from, to int) {
+			var values []string
+			for i := from; i < to; i++ {
+				values = append(values, apptest.Event(1000+i, 0))
+			}
+			w.Produce(0, values...)
+		}
+		send(0, 10)
 		r = w.Start()
-		w.Until("every new event", w.AllCommitted(1, 250))
+		time.Sleep(time.Minute)
+		send(10, 200)
+		w.Until("every new event", func() bool { return w.Platform.Stats().Accepted == 99+200 }, 5*time.Minute)
 		w.End(r)
 	})
-}
-
-// Whatever makes the service look at the anchor, a log that is what it was is
-// read on: a broker that is away, a leader that moves, a restart, retention that
-// has taken the record, or compaction.
-func TestALogThatIsTheSameIsReadOn(t *testing.T) {
-	for name, disturb := range map[string]func(w *world) bool{
-		"the leader moves": func(w *world) bool {
-			if err := w.Cluster.MoveTopicPartition(apptest.EventTopic, 0, (w.Cluster.LeaderFor(apptest.EventTopic, 0)+1)%3); err != nil {
-				w.T.Fatal(err)
-			}
-			return false
-		},
-		"a restart": func(*world) bool { return true },
-		"retention has taken all that was read": func(w *world) bool {
-			if err := w.Cluster.DeleteRecords(apptest.EventTopic, 0, 100); err != nil {
-				w.T.Fatal(err)
-			}
-			return true
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			inVirtualTime(t, 1, func(w *world) {
-				r := w.Start()
-				w.orderKeys(0, 100)
-				w.Until("the commit", w.AllCommitted(1, 100))
-				if disturb(w) {
-					w.End(r)
-					r = w.Start()
-				}
-				w.orderKeys(100, 200)
-				w.Until("the rest", w.AllCommitted(1, 200))
-				w.End(r)
-				if s := w.Platform.Stats(); s.Received != 200 {
-					t.Errorf("%d requests for 200 events", s.Received)
-				}
-				if n := r.Snapshot().Dropped; n != 0 || strings.Contains(w.Log.String(), apptest.AnotherLog) {
-					t.Errorf("taken for another log, %d dropped", n)
-				}
-			})
-		})
-	}
 }

@@ -21,8 +21,8 @@ import (
 	"release-forwarder/cmd/release-forwarder/telemetry"
 )
 
-// Files that are taken up without a restart: how a fault of theirs is counted, and
-// that the platform's authorities are among them.
+// Files that are reloaded without a restart: how their faults are counted, and that the platform's authorities are
+// among them.
 
 func reloadFailures(file string) string {
 	return `release_forwarder_reload_failures_total{file="` + file + `"}`
@@ -37,13 +37,14 @@ func sampled(t *testing.T, sample string) int {
 	return n
 }
 
-func TestASecretThatCannotBeParsedIsCountedWhileItStays(t *testing.T) {
+// A secret file that cannot be parsed is counted while it stays so; the last good secret signs.
+func TestASecretThatCannotBeParsedIsCounted(t *testing.T) {
 	for setting, c := range map[string]struct{ good, bad, better string }{
 		"UPSTREAM_APP_SECRET_FILE":  {apptest.Secret, "one\ntwo\nthree\n", apptest.Secret + "\nanother-secret\n"},
 		"UPSTREAM_CREDENTIALS_FILE": {`{"*":{"app_secret":"` + apptest.Secret + `"}}`, `{"*":{"app_secret":`, `{"*":{"app_secret":"` + apptest.Secret + `","app_id":"op"}}`},
 	} {
 		t.Run(setting, func(t *testing.T) {
-			file := apptest.Mount(t, c.good)
+			file := apptest.MountFile(t, c.good)
 			inVirtualTime(t, 1, func(w *world) {
 				r := w.Start("UPSTREAM_APP_SECRET", "", setting, file.Name())
 				count := func() string { return r.Sample(reloadFailures(setting)) }
@@ -61,10 +62,10 @@ func TestASecretThatCannotBeParsedIsCountedWhileItStays(t *testing.T) {
 				}
 				file.Swap(c.better)
 				time.Sleep(5 * time.Second)
-				mended := count()
+				fixed := count()
 				time.Sleep(time.Minute)
-				if n := count(); n != mended || r.Sample(`release_forwarder_reloads_total{file="`+setting+`"}`) != "1" {
-					t.Errorf("%s failures when it was mended, then %s", mended, n)
+				if n := count(); n != fixed || r.Sample(`release_forwarder_reloads_total{file="`+setting+`"}`) != "1" {
+					t.Errorf("%s failures when it was fixed, then %s", fixed, n)
 				}
 				w.End(r)
 			})
@@ -72,15 +73,16 @@ func TestASecretThatCannotBeParsedIsCountedWhileItStays(t *testing.T) {
 	}
 }
 
-// A secret is signed with as it reads: a mark before it does not count, and a file with
-// what nobody sees is not taken up.
-func TestASecretSavedByAnEditorOnWindowsSignsAsItReads(t *testing.T) {
+// A secret file saved by an editor on Windows is read without its byte order mark and line end.
+//
+// A file that holds invisible characters is not loaded.
+func TestASecretSavedOnWindowsIsRead(t *testing.T) {
 	for setting, form := range map[string]string{
 		"UPSTREAM_APP_SECRET_FILE":  "\ufeff%s\r\n",
 		"UPSTREAM_CREDENTIALS_FILE": "\ufeff{\"*\":{\"app_secret\":\"%s\"}}\r\n",
 	} {
 		t.Run(setting, func(t *testing.T) {
-			file := apptest.Mount(t, fmt.Sprintf(form, apptest.Secret))
+			file := apptest.MountFile(t, fmt.Sprintf(form, apptest.Secret))
 			inVirtualTime(t, 1, func(w *world) {
 				r := w.Start("UPSTREAM_APP_SECRET", "", setting, file.Name())
 				w.Produce(0, apptest.Event(1, 0))
@@ -101,10 +103,11 @@ func TestASecretSavedByAnEditorOnWindowsSignsAsItReads(t *testing.T) {
 	}
 }
 
-// One file may be that of several settings, each of which watches it for itself: what
-// happens to it counts once for each.
+// A change of a file that two settings name is counted once for each.
+//
+// Each setting watches the file for itself.
 func TestAFileOfTwoSettingsCountsOnceForEach(t *testing.T) {
-	file := apptest.Mount(t, stranger(t))
+	file := apptest.MountFile(t, stranger(t))
 	inVirtualTime(t, 1, func(w *world) {
 		r := w.Start("KAFKA_TLS_ENABLED", "true", "KAFKA_TLS_CA_FILE", file.Name(), "UPSTREAM_TLS_CA_FILE", file.Name())
 		time.Sleep(time.Minute)
@@ -130,11 +133,12 @@ func TestAFileOfTwoSettingsCountsOnceForEach(t *testing.T) {
 	})
 }
 
-func TestThePlatformsAuthoritiesInASwappedFolderAreTakenUp(t *testing.T) {
+// UPSTREAM_TLS_CA_FILE is reloaded without a restart, also where its folder is swapped as in Kubernetes.
+func TestUpstreamTLSCAFileIsReloaded(t *testing.T) {
 	certified := httptest.NewTLSServer(http.NotFoundHandler()) // for its certificate alone
 	defer certified.Close()
 	right := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certified.Certificate().Raw}))
-	file := apptest.Mount(t, stranger(t))
+	file := apptest.MountFile(t, stranger(t))
 	inVirtualTime(t, 1, func(w *world) {
 		l, err := w.Net.Listen("tcp", "127.0.0.1:443")
 		if err != nil {

@@ -11,8 +11,7 @@ import (
 	"release-forwarder/cmd/release-forwarder/app/apptest"
 )
 
-// The replay topic is read beside the events', in the same group, and found when
-// it is made later.
+// The replay topic is read beside the events' topic, in the same group, also where it is created later.
 func TestTheReplayTopicIsReadOnceItExists(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
 		r := w.Start("KAFKA_REPLAY_TOPIC", "replays")

@@ -15,7 +15,8 @@ import (
 // requestsAtRest are how many requests of each kind one replica of three partitions may send in a
 // minute in which nothing happens. Each partition is in one long poll of half a second; the member's heartbeats are three
 // seconds apart, or as the broker says; the metadata is asked for every two; once a minute
-// it is looked how long the topics keep their records, three times who owns the partitions. ApiVersions begins connections; PushTelemetry is the test's own client's.
+// the topics' retention is read, and three times who owns the partitions. ApiVersions begins connections; PushTelemetry
+// is of the test's own client.
 var requestsAtRest = map[membership.Protocol]map[kmsg.Key]int{
 	membership.ProtocolClassic:  {kmsg.Heartbeat: 21, kmsg.DescribeGroups: 3},
 	membership.ProtocolConsumer: {kmsg.ConsumerGroupHeartbeat: 13, kmsg.DescribeGroups: 3, kmsg.ConsumerGroupDescribe: 3},
@@ -25,7 +26,8 @@ var requestsAtRest = map[membership.Protocol]map[kmsg.Key]int{
 	},
 }
 
-func TestAtRestHardlyAnythingIsAsked(t *testing.T) {
+// A replica at rest sends Kafka few requests, each kind within its bound.
+func TestAtRestFewRequestsAreSent(t *testing.T) {
 	for _, protocol := range protocols {
 		t.Run(string(protocol), func(t *testing.T) { inVirtualTime(t, 3, func(w *world) { atRest(w, protocol) }) })
 	}

@@ -57,12 +57,12 @@ func (e *ear) hear(key kmsg.Key, version int16) {
 	e.heard[key] = max(version, e.heard[key])
 }
 
-// What the service can do without, at the start and later: it says what it does not see then. ApiVersions
-// tells what a broker takes.
+// What the service can do without, at the start and later: it logs what it cannot see then. By ApiVersions it asks
+// what a broker supports.
 var notNeeded = []kmsg.Key{kmsg.ApiVersions, kmsg.DescribeConfigs, kmsg.DescribeGroups, kmsg.ConsumerGroupDescribe, kmsg.ListGroups}
 
-// What doctor looks for is what the service sends, by either group protocol.
-func TestDoctorKnowsWhatTheServiceSpeaks(t *testing.T) {
+// doctor checks the brokers for exactly the APIs and versions that the service sends, by either group protocol.
+func TestDoctorChecksTheAPIsThatTheServiceUses(t *testing.T) {
 	for _, protocol := range protocols {
 		t.Run(string(protocol), func(t *testing.T) {
 			inVirtualTime(t, 3, func(w *world) {

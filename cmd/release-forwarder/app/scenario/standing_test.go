@@ -15,13 +15,13 @@ import (
 	"release-forwarder/consumer/membership"
 )
 
-// protocols are the group's.
+// protocols are those by which a group can be joined.
 var protocols = []membership.Protocol{membership.ProtocolClassic, membership.ProtocolConsumer}
 
-// What the group does is no reason for a delivery to wait: records of partitions that stay with their replica
-// are sent as soon as they are there, whoever joins, leaves, dies or differs meanwhile. Where nothing
-// piles up that another replica left, answers take 3 s, so that a drain is seen.
-func TestNobodyStandsStillWhenTheGroupChanges(t *testing.T) {
+// Records of partitions that stay with their replica are sent at once, whoever joins, leaves or dies.
+//
+// Where no backlog of another replica builds up, answers take 3 s, so that a drain is seen.
+func TestNoDeliveryWaitsForTheGroup(t *testing.T) {
 	const partitions, long, short = 6, 3 * time.Second, 50 * time.Millisecond
 	// A partition whose answer has just come may wait for the end of a poll that began without it: with or
 	// without the group.
@@ -164,7 +164,7 @@ func TestNobodyStandsStillWhenTheGroupChanges(t *testing.T) {
 	}
 }
 
-// owned tells which of two replicas has each partition of the events.
+// owned gives for each partition of the events the number of the replica that owns it, from 1.
 func owned(replicas ...*apptest.Replica) map[int]int {
 	all := map[int]int{}
 	for i, r := range replicas {

@@ -2,7 +2,6 @@ package scenario
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -13,7 +12,6 @@ import (
 
 	"release-forwarder/cmd/release-forwarder/app/apptest"
 	"release-forwarder/cmd/testkit/memnet"
-	"release-forwarder/cmd/testkit/platform"
 )
 
 // startFarAway starts a replica whose brokers are 10 ms away, there and back, so
@@ -60,6 +58,7 @@ func (w *world) oneInEveryOther(partitions int32, orderKey int) (n int) {
 	return n
 }
 
+// A new group reads all its partitions at once, with one first commit for each leader.
 func TestANewGroupStartsAllPartitionsAtOnce(t *testing.T) {
 	for _, partitions := range []int32{6, 100} {
 		t.Run(fmt.Sprint(partitions), func(t *testing.T) {
@@ -77,6 +76,7 @@ func TestANewGroupStartsAllPartitionsAtOnce(t *testing.T) {
 	}
 }
 
+// A restarted replica reads all its partitions at once, without a commit before.
 func TestARestartReadsAllPartitionsAtOnce(t *testing.T) {
 	const partitions = 50
 	inVirtualTime(t, partitions, func(w *world) {
@@ -95,7 +95,8 @@ func TestARestartReadsAllPartitionsAtOnce(t *testing.T) {
 	})
 }
 
-func TestALeaderThatDoesNotTellItsFirstOffsetsHoldsUpNoOthers(t *testing.T) {
+// A leader that does not answer at the start delays no partition of the others.
+func TestASilentLeaderDelaysNoOtherPartition(t *testing.T) {
 	inVirtualTime(t, 6, func(w *world) {
 		w.Backlog(6, 1)
 		silent, others := w.Cluster.LeaderFor(apptest.EventTopic, 0), 0
@@ -122,7 +123,7 @@ func TestALeaderThatDoesNotTellItsFirstOffsetsHoldsUpNoOthers(t *testing.T) {
 	})
 }
 
-// Nothing is read of a partition before the offset that it begins at is committed.
+// A partition is not read before the offset where it begins is committed; the others are.
 func TestAPartitionWhoseFirstCommitIsRefusedIsNotRead(t *testing.T) {
 	inVirtualTime(t, 6, func(w *world) {
 		w.Backlog(6, 1)
@@ -138,63 +139,5 @@ func TestAPartitionWhoseFirstCommitIsRefusedIsNotRead(t *testing.T) {
 		fault.Remove()
 		w.Until("all", w.AllCommitted(6, 1))
 		w.End(r)
-	})
-}
-
-// Five partitions of a broker run dry one after the other, so that long polls for
-// them are under way all the time; the sixth has ever again room for ten.
-func TestIdlePartitionsDoNotHoldUpOneThatHasRoomAgain(t *testing.T) {
-	inVirtualTime(t, 6, func(w *world) {
-		w.Platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Delay: 10 * time.Millisecond} })
-		n := 0
-		for p, records := range []int{2000, 0, 35, 55, 95, 155} {
-			if err := w.Cluster.MoveTopicPartition(apptest.EventTopic, int32(p), 1); err != nil {
-				t.Fatal(err)
-			}
-			var values []string
-			for i := range records {
-				values = append(values, apptest.Event(10000*p+i, 0))
-			}
-			w.Produce(int32(p), values...)
-			n += records
-		}
-		fetches := w.countFetches(3000)
-		r := w.Start("CONSUMER_MAX_PENDING", "10")
-		// Ten in ten milliseconds: two seconds.
-		if took := w.afterJoining(r, n); took > 4*time.Second {
-			t.Errorf("all are sent %s after joining, want 4s at the most", took)
-		}
-		if f := fetches.Load(); f > 1000 {
-			t.Errorf("%d fetches for %d records, ten at a time", f, n)
-		}
-		w.End(r)
-	})
-}
-
-// A broker sends of a batch that is larger than what was asked for nothing, unless
-// it is the first of the answer: a share of memory that holds one large record must
-// not mean one record an answer.
-func TestAnAnswerBringsLargeRecordsOfManyPartitions(t *testing.T) {
-	const partitions, each = 100, 3
-	chance := rand.NewChaCha8([32]byte{1})
-	inVirtualTime(t, partitions, func(w *world) {
-		for p := range int32(partitions) {
-			if err := w.Cluster.MoveTopicPartition(apptest.EventTopic, p, 1); err != nil {
-				t.Fatal(err)
-			}
-			for i := range each {
-				// A batch each, which no codec makes smaller.
-				noise := make([]byte, 50<<10)
-				_, _ = chance.Read(noise)
-				w.Produce(p, strings.TrimSuffix(apptest.Event(1000*int(p)+i, 0), "}")+fmt.Sprintf(`,"camera":"%x"}`, noise))
-			}
-		}
-		// A share is 16 MiB * 3/4 / 100 partitions = 123 KiB, an answer has 16 MiB / 4 /
-		// 3 brokers / 3 requests = 455 KiB: four records, and three answers at a time.
-		r, drop := w.startFarAway()
-		if took := w.afterJoining(r, partitions*each); took > 2*time.Second {
-			t.Errorf("all are sent %s after joining, want 2s at the most", took)
-		}
-		drop()
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"release-forwarder/cmd/testkit/platform"
 )
 
+// A stop ends in time while the dead-letter topic does not answer.
 func TestAStopWhileDeadLettersHangEndsInTime(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		hang := make(chan struct{})
@@ -36,6 +37,7 @@ func TestAStopWhileDeadLettersHangEndsInTime(t *testing.T) {
 	})
 }
 
+// A stop waits for the platform's answers as long as CONSUMER_DRAIN_TIMEOUT, and ends in time.
 func TestAStopWhileThePlatformHangsEndsInTime(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.Platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Hang: true} })
@@ -50,6 +52,7 @@ func TestAStopWhileThePlatformHangsEndsInTime(t *testing.T) {
 	})
 }
 
+// A stop during an outage ends at once: held records are not waited for.
 func TestAStopDuringAnOutageEndsAtOnce(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.Platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Status: 502, Body: "<html>"} })
@@ -69,7 +72,8 @@ func TestAStopDuringAnOutageEndsAtOnce(t *testing.T) {
 	})
 }
 
-func TestAGracefulStopRepeatsNothingAlthoughTheCoordinatorMoves(t *testing.T) {
+// A stop commits what was accepted, also where the coordinator moves meanwhile.
+func TestAStopRepeatsNothingWhileTheCoordinatorMoves(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		r := w.Start("CONSUMER_COMMIT_INTERVAL", "10s")
 		w.Until("the group", func() bool { return w.Committed(0) == 0 })
@@ -88,7 +92,8 @@ func TestAGracefulStopRepeatsNothingAlthoughTheCoordinatorMoves(t *testing.T) {
 	})
 }
 
-func TestAStopWhoseLastAnswerLeadsToADeadLetterThatHangsEndsInTime(t *testing.T) {
+// A stop ends in time, also where the last answer leads to a dead letter that cannot be written.
+func TestAStopWhoseLastDeadLetterHangsEndsInTime(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		hang := make(chan struct{})
 		defer close(hang)
@@ -114,6 +119,7 @@ func TestAStopWhoseLastAnswerLeadsToADeadLetterThatHangsEndsInTime(t *testing.T)
 	})
 }
 
+// A clean stop logs no warning.
 func TestACleanStopWarnsOfNothing(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		r := w.Start()
@@ -127,4 +133,35 @@ func TestACleanStopWarnsOfNothing(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A stop ends within CONSUMER_DRAIN_TIMEOUT and 10 s, whatever Kafka leaves unanswered.
+func TestAStopEndsInTimeWhileKafkaIsSilent(t *testing.T) {
+	for _, key := range []kmsg.Key{kmsg.JoinGroup, kmsg.SyncGroup, kmsg.Heartbeat, kmsg.LeaveGroup, kmsg.OffsetCommit, kmsg.OffsetFetch, kmsg.Fetch, kmsg.Metadata, kmsg.FindCoordinator} {
+		t.Run(kmsg.NameForKey(int16(key)), func(t *testing.T) {
+			inVirtualTime(t, 1, func(w *world) {
+				w.Backlog(1, 10)
+				hang := make(chan struct{})
+				silence := func() {
+					w.Cluster.ControlKey(int16(key), func(kmsg.Request) (kmsg.Response, error, bool) {
+						w.Cluster.KeepControl()
+						w.Cluster.SleepControl(func() { <-hang })
+						return nil, nil, false
+					})
+				}
+				defer func() { close(hang); apptest.EndLongPolls() }()
+				r := w.Start()
+				w.Until("the commit", w.AllCommitted(1, 10))
+				silence()
+				w.orderKeys(100, 110)
+				w.Rebalance()
+				time.Sleep(5 * time.Second)
+				begun := time.Now()
+				w.End(r)
+				if d := time.Since(begun); d > 30*time.Second {
+					t.Errorf("stopped after %s, CONSUMER_DRAIN_TIMEOUT + 10s is 30s", d)
+				}
+			})
+		})
+	}
 }

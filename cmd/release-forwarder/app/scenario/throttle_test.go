@@ -9,7 +9,8 @@ import (
 	"release-forwarder/cmd/testkit/platform"
 )
 
-func TestOneRecordThatIsThrottledWithoutAWaitIsNotSentAgainAtOnce(t *testing.T) {
+// A record that is throttled with no time to wait is sent again about once a second at most.
+func TestAThrottledRecordIsNotSentAgainAtOnce(t *testing.T) {
 	for _, after := range []string{"0", "Fri, 31 Dec 1999 00:00:00 GMT"} {
 		t.Run("Retry-After "+after, func(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {
@@ -28,9 +29,10 @@ func TestOneRecordThatIsThrottledWithoutAWaitIsNotSentAgainAtOnce(t *testing.T) 
 	}
 }
 
-// A Retry-After holds back the whole platform. A record that gets it again although others
-// were accepted since its last waits alone, at least so long. When a pause ends the record
-// and the others are sent in the same instant: what counts is who is answered first.
+// A second 429, while others are accepted, delays only its record, for at least the time of Retry-After.
+//
+// The first one pauses all requests. When a pause ends the record and the others are sent in the same instant: what
+// counts is whose answer comes first.
 func TestARecordThatIsThrottledAgainWaitsAlone(t *testing.T) {
 	for name, c := range map[string]struct {
 		its, others time.Duration // what the answers take
@@ -57,7 +59,7 @@ func TestARecordThatIsThrottledAgainWaitsAlone(t *testing.T) {
 				w.Until("the backlog", func() bool { return w.Platform.Stats().Accepted == 400 })
 				for n := range 60 { // one a second
 					if n == 10 {
-						w.Produce(0, apptest.OfLot("x", 0))
+						w.Produce(0, apptest.EventOfLot("x", 0))
 						w.Until("its first answer", func() bool { return !r.Snapshot().Gate.PausedUntil.IsZero() })
 					}
 					w.Produce(0, apptest.Event(n, 0))
@@ -70,12 +72,12 @@ func TestARecordThatIsThrottledAgainWaitsAlone(t *testing.T) {
 	}
 }
 
-// wantPauses wants the others to have been held back so often, each time for the 7 s that the
-// record of lot x was told, from its answer on; and it to have been sent again after those.
+// wantPauses checks that the others paused so often, each time for the 7 s of Retry-After from the answer to lot x on,
+// and that the record of lot x was sent again after those.
 func (w *world) wantPauses(its time.Duration, want int) {
 	w.T.Helper()
 	var last time.Time
-	var throttled []time.Time // when it was told
+	var throttled []time.Time // when its answer came
 	pauses := 0
 	for _, q := range w.Platform.Requests() {
 		if q.Params["park_uuid"] == "x" {
@@ -87,7 +89,7 @@ func (w *world) wantPauses(its time.Duration, want int) {
 		}
 		if gap := q.At.Sub(last); !last.IsZero() && gap > 2*time.Second { // one comes each second
 			if pauses >= len(throttled) || q.At.Sub(throttled[pauses]) != 7*time.Second {
-				w.T.Errorf("the others paused for %s until %s; it was told to wait at %s", gap, q.At, throttled)
+				w.T.Errorf("the others paused for %s until %s; it was answered at %s", gap, q.At, throttled)
 			}
 			pauses++
 		}

@@ -26,9 +26,10 @@ import (
 // Producers write anything as a record's time.
 var strangeTimestamps = []int64{1_795_493_203_806_000, 1_795_493_203, 0, -1, math.MaxInt64, math.MinInt64, 4_102_444_800_000}
 
-// What a person gives up by its age includes what states no believable one; the dead
-// letter and whoever shows it tell the number as it came, and no age overflows.
-func TestTimestampsThatCannotBeBelievedDoNoHarm(t *testing.T) {
+// A record's timestamp may be any number: it is shown as it came, and no age overflows.
+//
+// DLQ_HELD_BEFORE includes records without a believable timestamp.
+func TestStrangeTimestampsDoNoHarm(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.Platform.Script(func(q *platform.Request) *platform.Reply {
 			if q.Params["park_uuid"] == "bad" {
@@ -38,10 +39,10 @@ func TestTimestampsThatCannotBeBelievedDoNoHarm(t *testing.T) {
 		})
 		time.Sleep(24 * time.Hour)
 		for i, timestamp := range strangeTimestamps {
-			w.produceStamped(apptest.EventTopic, apptest.OfLot("bad", 2*i), timestamp)
-			w.produceStamped(apptest.EventTopic, apptest.OfLot("good", 100+2*i), timestamp)
+			w.produceStamped(apptest.EventTopic, apptest.EventOfLot("bad", 2*i), timestamp)
+			w.produceStamped(apptest.EventTopic, apptest.EventOfLot("good", 100+2*i), timestamp)
 		}
-		w.ProduceDated(0, apptest.OfLot("bad", 200), time.Now()) // after the person's time: it stays
+		w.ProduceAt(0, apptest.EventOfLot("bad", 200), time.Now()) // after the person's time: it stays
 		r := w.Start("DLQ_HELD_BEFORE", time.Now().Add(-time.Hour).UTC().Format(time.RFC3339))
 		w.Until("the dead letters", func() bool { return w.DeadLetterCount() == int64(len(strangeTimestamps)) }, 20*time.Second)
 		if age := r.Snapshot().OldestUnfinished().Seconds(); age < 0 || age > 60 {
@@ -58,20 +59,20 @@ func TestTimestampsThatCannotBeBelievedDoNoHarm(t *testing.T) {
 		deadLetters := w.DeadLetters()
 		slices.SortFunc(deadLetters, func(a, b *kgo.Record) int { return int(a.Partition - b.Partition) })
 		for _, l := range deadLetters {
-			if apptest.Header(l, "reason") != "by-operator" {
-				t.Errorf("reason %s", apptest.Header(l, "reason"))
+			if apptest.DeadLetterHeader(l, "reason") != "by-operator" {
+				t.Errorf("reason %s", apptest.DeadLetterHeader(l, "reason"))
 			}
-			want = append(want, apptest.Header(l, "timestamp"))
+			want = append(want, apptest.DeadLetterHeader(l, "timestamp"))
 			id := fmt.Sprintf("%d/%d", l.Partition, l.Offset)
 			shown["show "+id] = &deadletters.ShowCommand{ID: id}
 			out, _, err := w.Command(shown["show "+id])
-			if line := "dated           " + apptest.Header(l, "timestamp") + "\n"; err != nil || !strings.Contains(out, line) {
+			if line := "dated           " + apptest.DeadLetterHeader(l, "timestamp") + "\n"; err != nil || !strings.Contains(out, line) {
 				t.Errorf("show %s lacks %q: %v %s", id, line, err, out)
 			}
 		}
 		for _, timestamp := range strangeTimestamps {
 			if !slices.Contains(want, fmt.Sprint(timestamp)) {
-				t.Errorf("no dead letter tells of %d: %v", timestamp, want)
+				t.Errorf("no dead letter shows %d: %v", timestamp, want)
 			}
 		}
 		listJSON := listed
@@ -91,8 +92,10 @@ func TestTimestampsThatCannotBeBelievedDoNoHarm(t *testing.T) {
 	})
 }
 
-// Dead letters that another program copied, with times of their own.
-func TestDeadLettersOfStrangeTimesHaveNoAge(t *testing.T) {
+// Dead letters of any timestamp are listed as they are, and do not change the age of the oldest.
+//
+// Another program copied them, with times of its own.
+func TestDeadLettersOfStrangeTimesAreListed(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		time.Sleep(24 * time.Hour)
 		var headers []kmsg.Header
@@ -100,7 +103,7 @@ func TestDeadLettersOfStrangeTimesHaveNoAge(t *testing.T) {
 			headers = append(headers, kmsg.Header{Key: "__forwarder.errors." + name, Value: []byte(value)})
 		}
 		for _, timestamp := range append(strangeTimestamps, time.Now().UnixMilli()) {
-			w.produceStamped(apptest.DeadLetterTopic, apptest.OfLot("bad", 0), timestamp, headers...)
+			w.produceStamped(apptest.DeadLetterTopic, apptest.EventOfLot("bad", 0), timestamp, headers...)
 		}
 		time.Sleep(time.Hour)
 		counted, listed := counted, listed

@@ -64,9 +64,10 @@ const (
 	leftOfPartition0     = `retention_left_seconds{partition="0",topic="events"}`
 )
 
-func TestAnOpenTransactionIsSaid(t *testing.T) {
+// An open transaction is reported with the records behind it, its age and its producer, and so is its end.
+func TestAnOpenTransactionIsReported(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		w.Configure("retention.ms", "36000000") // 10 hours
+		w.ConfigureTopic("retention.ms", "36000000") // 10 hours
 		r := w.Start()
 		w.Backlog(1, 10)
 		w.Until("what comes before", w.AllCommitted(1, 10))
@@ -129,11 +130,12 @@ func TestAnOpenTransactionIsSaid(t *testing.T) {
 	})
 }
 
-// Transactions that follow one another, each open when the one before ends, so that
-// the last stable offset never reaches the end, are no reason for a word.
+// Transactions that follow one another raise no alarm.
+//
+// Each is open when the one before ends, so that the last stable offset never reaches the end.
 func TestTransactionsThatMoveOnAreNoAlarm(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		w.Configure("retention.ms", "36000000")
+		w.ConfigureTopic("retention.ms", "36000000")
 		r := w.Start()
 		producers := []*kgo.Client{w.transactional("a"), w.transactional("b")}
 		w.begin(producers[0], apptest.Event(0, 0))
@@ -162,9 +164,10 @@ func TestTransactionsThatMoveOnAreNoAlarm(t *testing.T) {
 	})
 }
 
-// A broker that does not tell who has the transaction, or not yet, or never answers,
-// leaves out the producer's ID alone.
-func TestAnOpenTransactionIsSaidWithoutItsProducer(t *testing.T) {
+// An open transaction is reported without its producer where the broker does not name it.
+//
+// The broker cannot say it, not yet, or never answers.
+func TestAnOpenTransactionWithoutItsProducer(t *testing.T) {
 	for name, answers := range map[string]func(w *world){
 		"no right":         func(w *world) { w.refuseProducers(kerr.TopicAuthorizationFailed.Code) },
 		"another leader":   func(w *world) { w.refuseProducers(kerr.NotLeaderForPartition.Code) },
@@ -244,7 +247,8 @@ func (w *world) silentProducers() {
 	})
 }
 
-func TestTheCommandsTellOfAnOpenTransaction(t *testing.T) {
+// The commands offsets and doctor report an open transaction, and doctor warns of an old one.
+func TestTheCommandsReportAnOpenTransaction(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
 		r := w.Start()
 		w.Backlog(1, 10)

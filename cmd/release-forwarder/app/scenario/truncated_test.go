@@ -3,7 +3,6 @@ package scenario
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"release-forwarder/cmd/release-forwarder/app/apptest"
+	"release-forwarder/cmd/testkit/platform"
 )
 
 // A lost end of a log. Each place is what the service believed of the log when the
@@ -26,9 +26,9 @@ type cutPlace struct {
 	write    func(w *world) (release func())
 	at       int64
 	gone     int64
-	// toldTo are the ways in which the service can know; nil: all. The group's commit
-	// tells of nothing that is gone, so no other process can.
-	toldTo []string
+	// knownBy are the ways in which the service can know; nil: all. The group's commit
+	// holds nothing of what is gone, so no other process can.
+	knownBy []string
 	// whole says that what lies below the cut may not be sent again, unless a kill
 	// explains it.
 	whole bool
@@ -48,7 +48,7 @@ var cutPlaces = map[string]cutPlace{
 		w.Until("the commit", w.AllCommitted(1, 100))
 		return func() {}
 	}, at: 80, gone: 1, whole: true},
-	// The first record is held, all others are finished, the commit tells so.
+	// The first record is held, all others are finished, the commit says so.
 	"below what is finished beyond the commit": {write: func(w *world) func() {
 		release := w.holding("F-0-0")
 		w.singly(0, 100)
@@ -66,11 +66,11 @@ var cutPlaces = map[string]cutPlace{
 	}, at: 50, gone: 1},
 	// Reading pauses at 50 unfinished.
 	"below the end of which is known, reading paused": {settings: []string{"CONSUMER_MAX_PENDING", "50"}, write: func(w *world) func() {
-		w.Failing(func(string) bool { return true })
+		w.FailFlows(func(string) bool { return true })
 		w.singly(0, 100)
 		time.Sleep(30 * time.Second)
 		return func() { w.Platform.Script(nil) }
-	}, at: 30, gone: 50, toldTo: []string{runsOn}},
+	}, at: 30, gone: 50, knownBy: []string{runsOn}},
 	// The commit stands at 50, what was finished since could not be committed.
 	"below what is finished and could not be committed": {write: func(w *world) func() {
 		w.singly(0, 50)
@@ -79,7 +79,7 @@ var cutPlaces = map[string]cutPlace{
 		w.singly(50, 100)
 		w.Until("all", func() bool { return w.Platform.Stats().Accepted == 100 })
 		return func() {}
-	}, at: 70, gone: 1, toldTo: []string{runsOn, joinsAgain}},
+	}, at: 70, gone: 1, knownBy: []string{runsOn, joinsAgain}},
 	// To nothing.
 	"at its first record": {write: func(w *world) func() {
 		w.singly(0, 100)
@@ -147,7 +147,8 @@ func (w *world) noticed() {
 	}
 }
 
-func TestNothingOfATruncatedLogIsPassedOver(t *testing.T) {
+// Nothing that is written over a truncated log is skipped, and what is gone is counted.
+func TestNothingOfATruncatedLogIsSkipped(t *testing.T) {
 	for place, p := range cutPlaces {
 		for way, takes := range cutWays {
 			sizes := map[string]int{"written over, longer": 150}
@@ -165,8 +166,8 @@ func TestNothingOfATruncatedLogIsPassedOver(t *testing.T) {
 						w.caughtUp()
 						w.End(m.Replica)
 						gone := p.gone
-						if p.toldTo != nil && !slices.Contains(p.toldTo, way) {
-							gone = nobodyKnows
+						if p.knownBy != nil && !slices.Contains(p.knownBy, way) {
+							gone = unknownLoss
 						}
 						w.witness(gone)
 						if n := w.Platform.Stats().Repeated; p.whole && n > 0 && !strings.Contains(way, "kill") && !strings.Contains(way, "another") {
@@ -179,44 +180,57 @@ func TestNothingOfATruncatedLogIsPassedOver(t *testing.T) {
 	}
 }
 
-// KAFKA_OFFSET_RESET=none: where a log was truncated nothing of what was written over
-// it is sent, and no commit moves, before a person has decided.
-func TestResetNoneWaitsWhereALogWasTruncated(t *testing.T) {
-	for _, place := range []string{"below the position", "between the last record and the position"} {
-		for _, stopped := range []bool{false, true} {
-			t.Run(place+"/stopped "+strconv.FormatBool(stopped), func(t *testing.T) {
-				onDisk(t, func(w *world) {
-					p := cutPlaces[place]
-					settings := append([]string{"KAFKA_OFFSET_RESET", "none"}, inGeneration...)
-					m := w.startMortal(settings...)
-					p.write(w)
-					sent := w.Platform.Stats().Received
-					if stopped {
-						w.End(m.Replica)
-					}
-					w.truncate(p.at)
-					w.singly(newFrom, newFrom+150)
-					if stopped {
-						m = w.startMortal(settings...)
-					}
-					time.Sleep(10 * time.Minute)
-					if s := m.Snapshot().Engine.Partitions[0]; s.Phase != "parked" {
-						t.Errorf("phase %s", s.Phase)
-					}
-					if n := w.Platform.Stats().Received - sent; n != 0 {
-						t.Errorf("%d were sent before a person decided", n)
-					}
-					if at := w.Committed(0); at != 100 {
-						t.Errorf("committed %d, want 100 as it was", at)
-					}
-					w.End(m.Replica)
-					w.CommitAs(w.Kafka, p.at, "")
-					m = w.startMortal(settings...)
-					w.caughtUp()
-					w.End(m.Replica)
-					w.witness(1)
-				})
-			})
+// What a truncation took is counted once, whatever the group does until the records above it are finished.
+func TestATruncationIsCountedOnce(t *testing.T) {
+	onDisk(t, func(w *world) {
+		m := w.startMortal(inGeneration...)
+		release := cutPlaces["below an unfinished record"].write(w)
+		w.truncate(50)
+		w.singly(newFrom, newFrom+10)
+		time.Sleep(time.Minute)
+		for range 3 {
+			w.Rebalance()
+			time.Sleep(time.Minute)
 		}
+		if n := m.Snapshot().Dropped; n != 50 || strings.Count(w.Log.String(), apptest.AnotherLogLine) != 1 {
+			t.Errorf("%d counted, said %d times; want 50, once", n, strings.Count(w.Log.String(), apptest.AnotherLogLine))
+		}
+		release()
+		w.caughtUp()
+		w.End(m.Replica)
+	})
+}
+
+// onDisk runs a test in a bubble, on brokers that keep their logs in a folder: they
+// can be stopped and started again, at the same addresses. A read or write of a file
+// does not hold up virtual time.
+func onDisk(t *testing.T, test func(w *world)) {
+	t.Helper()
+	folder := t.TempDir()
+	inVirtualTimeWith(t, 1, platform.Config{}, func(w *world) {
+		w.LogFolder = folder
+		test(w)
+	}, kfake.DataDir(folder), kfake.Ports(9001, 9002, 9003))
+}
+
+// truncate is what an unclean election does to partition 0: the brokers stop, its log
+// loses all from an offset on, and when they are there again another one leads, in an
+// epoch that is new.
+func (w *world) truncate(to int64) {
+	w.T.Helper()
+	before := w.Cluster.PartitionInfo(apptest.EventTopic, 0).Epoch
+	w.Cluster.Close()
+	w.cut(to)
+	w.StartBrokers()
+	w.RaiseEpoch(before + 1)
+	w.ReconnectObserver()
+}
+
+func (w *world) cut(to int64) {
+	w.T.Helper()
+	end, err := apptest.TruncateLog(w.LogFolder, 0, to)
+	if err != nil {
+		w.T.Fatal(err)
 	}
+	w.Epochs.Truncated(0, end)
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
-	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"release-forwarder/cmd/release-forwarder/app/apptest"
@@ -18,9 +17,10 @@ func blocked(cause string, partition int) string {
 	return fmt.Sprintf(`reading_blocked_seconds{cause=%q,partition="%d",topic="events"}`, cause, partition)
 }
 
-// Whatever keeps records from being read, their age is told, with a cause; in every case
-// the records have waited for 20 minutes, and nothing that was read is unfinished.
-func TestWhatIsNotReadIsToldWhateverKeepsIt(t *testing.T) {
+// Records that are not read are reported with their age and the cause, whatever the cause is.
+//
+// In every case they have waited for 20 minutes, and nothing that was read is unfinished.
+func TestWhatIsNotReadIsReported(t *testing.T) {
 	const twenty = 20 * time.Minute
 	for _, c := range []struct {
 		name, cause string
@@ -29,15 +29,15 @@ func TestWhatIsNotReadIsToldWhateverKeepsIt(t *testing.T) {
 		prepare     func(w *world) // the records are there when it returns
 	}{
 		{name: "a batch that is damaged", cause: "unreadable", oldest: true, prepare: func(w *world) {
-			l := &apptest.HandLog{End: 3, Pieces: []apptest.Piece{apptest.Flipped(apptest.Batch(0, 0)), apptest.Batch(1, 1), apptest.Batch(2, 2)}}
-			w.Serve(l)
+			l := &apptest.CraftedLog{End: 3, Batches: []apptest.RawBatch{apptest.Corrupted(apptest.EventBatch(0, 0)), apptest.EventBatch(1, 1), apptest.EventBatch(2, 2)}}
+			w.ServeLogs(l)
 		}},
 		{name: "a record that is too large", cause: "unreadable", oldest: true, prepare: func(w *world) {
-			l := &apptest.HandLog{End: 2, Pieces: []apptest.Piece{apptest.Swollen(0, 40<<20), apptest.Batch(1, 1)}}
-			w.Serve(l)
+			l := &apptest.CraftedLog{End: 2, Batches: []apptest.RawBatch{apptest.DecompressionBomb(0, 40<<20), apptest.EventBatch(1, 1)}}
+			w.ServeLogs(l)
 		}},
 		{name: "the position is not in the log, and a person decides", cause: "parked", oldest: true, settings: []string{"KAFKA_OFFSET_RESET", "none"}, prepare: func(w *world) {
-			w.CommitAs(w.Kafka, 0, "")
+			w.CommitAsTool(w.Kafka, 0, "")
 			w.Backlog(1, 10)
 			if err := w.Cluster.DeleteRecords(apptest.EventTopic, 0, 5); err != nil {
 				w.T.Fatal(err)
@@ -48,7 +48,7 @@ func TestWhatIsNotReadIsToldWhateverKeepsIt(t *testing.T) {
 			w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: apptest.EventTopic, Err: kerr.TopicAuthorizationFailed, Count: -1})
 		}},
 		{name: "no leader", cause: "failing", prepare: func(w *world) {
-			w.CommitAs(w.Kafka, 0, "")
+			w.CommitAsTool(w.Kafka, 0, "")
 			w.Backlog(1, 10)
 			w.leaderless(0)
 		}},
@@ -61,12 +61,12 @@ func TestWhatIsNotReadIsToldWhateverKeepsIt(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inVirtualTime(t, 1, func(w *world) {
-				w.Configure("retention.ms", "36000000")
-				w.Configure("retention.bytes", "1000000")
+				w.ConfigureTopic("retention.ms", "36000000")
+				w.ConfigureTopic("retention.bytes", "1000000")
 				c.prepare(w)
 				r := w.Start(c.settings...)
 				time.Sleep(twenty)
-				if !r.About(blocked(c.cause, 0), twenty) {
+				if !r.IsAbout(blocked(c.cause, 0), twenty) {
 					t.Errorf("%s is %v", blocked(c.cause, 0), r.Seconds(blocked(c.cause, 0)))
 				}
 				_, status := r.Page("en")
@@ -77,14 +77,14 @@ func TestWhatIsNotReadIsToldWhateverKeepsIt(t *testing.T) {
 					t.Errorf("the log says %q", lines)
 				}
 				oldest, left := r.Seconds("oldest_unfinished_seconds"), r.Seconds(leftOfPartition0)
-				if c.oldest != (oldest > 0) || oldest > 0 && !r.About("oldest_unfinished_seconds", twenty) {
+				if c.oldest != (oldest > 0) || oldest > 0 && !r.IsAbout("oldest_unfinished_seconds", twenty) {
 					t.Errorf("oldest_unfinished_seconds %v", oldest)
 				}
-				if c.oldest != (left > 0) || left > 0 && !r.About(leftOfPartition0, 10*time.Hour-twenty) {
+				if c.oldest != (left > 0) || left > 0 && !r.IsAbout(leftOfPartition0, 10*time.Hour-twenty) {
 					t.Errorf("retention_left_seconds %v", left)
 				}
 				w.End(r)
-				apptest.Settle()
+				apptest.EndLongPolls()
 			})
 		})
 	}
@@ -98,14 +98,14 @@ func (w *world) leaderless(partition int32) (back func()) {
 	}).Remove
 }
 
-// A leader that goes away and comes back: said once each, and the metric ends.
-func TestAPartitionThatIsReadAgainIsSaidToBe(t *testing.T) {
+// A partition that cannot be read, and is read again, is logged once each; then its metric ends.
+func TestAPartitionThatIsReadAgainIsReported(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
 		r := w.Start()
 		w.Until("both partitions", func() bool { return w.Committed(0) == 0 && w.Committed(1) == 0 })
 		back := w.leaderless(1)
 		time.Sleep(5 * time.Minute)
-		if !r.About(blocked("failing", 1), 5*time.Minute) || r.Seconds(blocked("failing", 0)) != -1 {
+		if !r.IsAbout(blocked("failing", 1), 5*time.Minute) || r.Seconds(blocked("failing", 0)) != -1 {
 			t.Errorf("blocked for %v, the other %v", r.Seconds(blocked("failing", 1)), r.Seconds(blocked("failing", 0)))
 		}
 		back()
@@ -122,11 +122,11 @@ func TestAPartitionThatIsReadAgainIsSaidToBe(t *testing.T) {
 	})
 }
 
-// A partition whose leader does not answer does not hide what is left of the others.
-func TestRetentionIsToldBesideAPartitionWithoutALeader(t *testing.T) {
+// A partition whose leader does not answer does not hide the time left of the others.
+func TestRetentionBesideALeaderlessPartition(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
-		w.Configure("retention.ms", "36000000")
-		w.Refuse("S-1")
+		w.ConfigureTopic("retention.ms", "36000000")
+		w.FailOrderKey("S-1")
 		w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Topic: apptest.EventTopic, Partitions: []int32{1}, Err: kerr.LeaderNotAvailable, Count: -1})
 		r := w.Start()
 		w.Produce(0, apptest.Event(1, 0))
@@ -138,28 +138,28 @@ func TestRetentionIsToldBesideAPartitionWithoutALeader(t *testing.T) {
 	})
 }
 
-// A quota lets through so little that nothing read is ever unfinished for long, while
-// the log's next record is old.
+// A backlog that a broker's quota delays is reported with its age.
+//
+// The quota lets through so little that nothing that was read is unfinished for long.
 func TestABacklogBehindAQuotaHasItsAge(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		l := &apptest.HandLog{Throttle: 20 * time.Second}
-		l.Grow(10)
-		w.Serve(l)
+		l := &apptest.CraftedLog{Throttle: 20 * time.Second}
+		l.GrowTo(10)
+		w.ServeLogs(l)
 		r := w.Start()
 		time.Sleep(20 * time.Minute)
-		if !r.About("oldest_unfinished_seconds", 20*time.Minute) {
+		if !r.IsAbout("oldest_unfinished_seconds", 20*time.Minute) {
 			t.Errorf("oldest_unfinished_seconds %v", r.Seconds("oldest_unfinished_seconds"))
 		}
 		w.End(r)
-		apptest.Settle()
+		apptest.EndLongPolls()
 	})
 }
 
-// A record above KAFKA_MAX_RECORD_BYTES that waits has its age, though its bytes were given
-// up; one of another partition does not wait for it.
-func TestALargeRecordThatWaitsHasItsAge(t *testing.T) {
+// A large record that waits is reported with its age, and delays no large record of another partition.
+func TestAWaitingLargeRecordHasItsAge(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
-		w.Failing(func(flow string) bool { return flow == "F-1-0" })
+		w.FailFlows(func(flow string) bool { return flow == "F-1-0" })
 		r := w.Start("KAFKA_MAX_RECORD_BYTES", "64KiB", "RETRY_BUDGET", "0")
 		w.Produce(0, padded(1, 0, 100<<10))
 		w.Until("the first", func() bool { return r.Snapshot().Engine.Partitions[0].Held == 1 })
@@ -179,130 +179,10 @@ func TestALargeRecordThatWaitsHasItsAge(t *testing.T) {
 	})
 }
 
-// Where held records fill a bound before the transaction, they are what keeps the rest.
-func TestATransactionThatReadingHasNotReachedHoldsNothingBack(t *testing.T) {
+// A partition whose commit cannot be read reports neither lag nor time left: they are unknown, not 0.
+func TestAPartitionNotStartedReportsNoLag(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		w.Failing(func(string) bool { return true })
-		r := w.Start("CONSUMER_MAX_PENDING", "20", "RETRY_BUDGET", "0")
-		w.Until("the start", func() bool { return w.Committed(0) == 0 })
-		w.Backlog(1, 100)
-		p := w.transactional("lanes")
-		defer p.Close()
-		w.begin(p, apptest.Event(1000, 0))
-		w.orderKeys(2000, 2010)
-		time.Sleep(5 * time.Minute)
-		if s := r.Snapshot().Partitions[0]; s.HeldBack != 0 || s.Blocked != "" || s.Paused != "records" {
-			t.Errorf("%+v", s)
-		}
-		w.Failing(func(string) bool { return false })
-		w.Until("what comes before it", func() bool { return w.Committed(0) == 100 }, 5*time.Minute)
-		// It has stood for minutes, and now is what is in the way.
-		time.Sleep(time.Minute)
-		if s := r.Snapshot().Partitions[0]; s.HeldBack != 11 || s.Blocked != "transaction" || time.Since(s.Since) < 5*time.Minute {
-			t.Errorf("%+v", s)
-		}
-		w.finish(p, kgo.TryCommit)
-		w.Until("all", func() bool { return w.Committed(0) >= 111 })
-		w.End(r)
-	})
-}
-
-// The age of what a transaction holds back outlives the replica that saw it begin; who
-// keeps the partition says it once.
-func TestAnOpenTransactionOutlivesARebalance(t *testing.T) {
-	inVirtualTime(t, 1, func(w *world) {
-		first := w.Start()
-		w.Backlog(1, 10)
-		w.Until("what comes before", w.AllCommitted(1, 10))
-		p := w.transactional("lanes")
-		defer p.Close()
-		began := time.Now()
-		w.begin(p, apptest.Event(1000, 0))
-		w.orderKeys(2000, 2010)
-		time.Sleep(5 * time.Minute)
-		second := w.Start() // one of them is a standby from now on
-		time.Sleep(2 * time.Minute)
-		owner := first
-		if len(second.Snapshot().Engine.Partitions) > 0 {
-			owner = second
-		}
-		if !owner.About(blockedByTransaction, time.Since(began)) || !owner.About("oldest_unfinished_seconds", time.Since(began)) {
-			t.Errorf("after the rebalance %v and %v", owner.Seconds(blockedByTransaction), owner.Seconds("oldest_unfinished_seconds"))
-		}
-		if n := len(w.said("open-transaction")); owner == first && n != 1 || n > 2 {
-			t.Errorf("said %d times", n)
-		}
-		if n := len(w.said("open-transaction-over")); n != 0 {
-			t.Errorf("it has ended %d times", n)
-		}
-		w.End(first)
-		time.Sleep(time.Minute)
-		if !second.About(blockedByTransaction, time.Since(began)) {
-			t.Errorf("the next owner: %v", second.Seconds(blockedByTransaction))
-		}
-		w.finish(p, kgo.TryCommit)
-		w.Until("all", func() bool { return w.Platform.Stats().Accepted == 21 })
-		w.End(second)
-	})
-}
-
-// Timestamps that cannot be believed leave the time since when reading has stood there.
-func TestATransactionWithoutATimeToBelieve(t *testing.T) {
-	inVirtualTime(t, 1, func(w *world) {
-		l := &apptest.HandLog{Stable: 5} // its batches are of 2025, ahead of this clock
-		l.Grow(20)
-		w.Serve(l)
-		r := w.Start()
-		time.Sleep(10 * time.Minute)
-		if !r.About(blockedByTransaction, 10*time.Minute) || !r.About("oldest_unfinished_seconds", 10*time.Minute) {
-			t.Errorf("%v and %v", r.Seconds(blockedByTransaction), r.Seconds("oldest_unfinished_seconds"))
-		}
-		// It ends, and the next one has stood since then.
-		l.Change(func() { l.Stable = 12 })
-		time.Sleep(2 * time.Minute)
-		if !r.About(blockedByTransaction, 2*time.Minute) || !r.About("oldest_unfinished_seconds", 2*time.Minute) {
-			t.Errorf("the next: %v and %v", r.Seconds(blockedByTransaction), r.Seconds("oldest_unfinished_seconds"))
-		}
-		if n, m := len(w.said("open-transaction")), len(w.said("open-transaction-over")); n != 2 || m != 1 {
-			t.Errorf("said %d and %d times", n, m)
-		}
-		l.Change(func() { l.Stable = 0 })
-		w.Until("all", w.AllCommitted(1, 20))
-		w.End(r)
-		apptest.Settle()
-	})
-}
-
-// The topic is made anew while a transaction is open: the new log has none.
-func TestATransactionOfATopicThatIsMadeAnew(t *testing.T) {
-	inVirtualTime(t, 1, func(w *world) {
-		r := w.Start()
-		w.orderKeys(0, 100)
-		w.Until("the commit", w.AllCommitted(1, 100))
-		p := w.transactional("lanes")
-		defer p.Close()
-		w.begin(p, apptest.Event(5000, 0))
-		time.Sleep(5 * time.Minute)
-		if got := r.Seconds(blockedByTransaction); got < 0 {
-			t.Error("nothing is said of the transaction")
-		}
-		w.recreate(1000, 1250)
-		w.Until("every new event", w.AllCommitted(1, 250), 5*time.Minute)
-		time.Sleep(time.Minute)
-		if got := r.Seconds(blockedByTransaction); got != -1 {
-			t.Errorf("blocked for %v", got)
-		}
-		if got := r.Seconds("oldest_unfinished_seconds"); got != 0 {
-			t.Errorf("oldest_unfinished_seconds %v", got)
-		}
-		w.End(r)
-	})
-}
-
-// Where a partition's commit cannot be learnt, nobody knows what is left: it is not 0.
-func TestNothingIsLeftToTellOfAPartitionThatHasNotStarted(t *testing.T) {
-	inVirtualTime(t, 1, func(w *world) {
-		w.Configure("retention.bytes", "1000000")
+		w.ConfigureTopic("retention.bytes", "1000000")
 		w.Backlog(1, 1000)
 		w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetFetch}, Err: kerr.UnstableOffsetCommit, Count: -1})
 		r := w.Start()
@@ -315,38 +195,9 @@ func TestNothingIsLeftToTellOfAPartitionThatHasNotStarted(t *testing.T) {
 				t.Fatalf("retention_left_seconds %v", got)
 			}
 			if got := r.Seconds(`lag_records{partition="0",topic="events"}`); got != -1 {
-				t.Fatalf("lag_records %v, and nobody knows it", got)
+				t.Fatalf("lag_records %v, though it is unknown", got)
 			}
 		}
-		w.End(r)
-	})
-}
-
-// Held records before the transaction are the oldest, and both are told.
-func TestATransactionBehindHeldRecords(t *testing.T) {
-	inVirtualTime(t, 1, func(w *world) {
-		w.Configure("retention.ms", "36000000")
-		began := time.Now()
-		r := w.HeldAtTheFront()
-		time.Sleep(10 * time.Minute)
-		p := w.transactional("lanes")
-		defer p.Close()
-		opened := time.Now()
-		w.begin(p, apptest.Event(1000, 0))
-		w.orderKeys(2000, 2010)
-		time.Sleep(10 * time.Minute)
-		if !r.About("oldest_unfinished_seconds", time.Since(began)) || !r.About(leftOfPartition0, 10*time.Hour-time.Since(began)) {
-			t.Errorf("oldest %v, left %v", r.Seconds("oldest_unfinished_seconds"), r.Seconds(leftOfPartition0))
-		}
-		if !r.About(blockedByTransaction, time.Since(opened)) {
-			t.Errorf("blocked for %v", r.Seconds(blockedByTransaction))
-		}
-		if s := r.Snapshot().Partitions[0]; s.HeldBack != 11 || s.Held != 2 || time.Since(s.Unread) > time.Since(opened)+time.Second {
-			t.Errorf("%+v", s)
-		}
-		w.finish(p, kgo.TryAbort)
-		w.Platform.Script(nil)
-		w.Until("all but the aborted one", func() bool { return w.Platform.Stats().Accepted == 15 })
 		w.End(r)
 	})
 }

@@ -51,10 +51,11 @@ func (deaf) Write([]byte) (int, error) {
 	return 0, &net.OpError{Op: "write", Net: "tcp", Err: os.NewSyscallError("write", syscall.ECONNRESET)}
 }
 
-// A failure of which no byte left this host is no record's own, however well the platform
-// treats others meanwhile. One of nine requests finds no connection; one failure that counts
-// would make a dead letter.
-func TestWhatNeverLeftThisHostCountsAgainstNoRecord(t *testing.T) {
+// A failure of which no byte left this host counts against no record's budget.
+//
+// That holds however well the platform treats others meanwhile. One of nine requests finds no connection; one failure
+// that counts would make a dead letter.
+func TestWhatNeverLeftThisHostCountsForNoRecord(t *testing.T) {
 	errno := func(call string, e syscall.Errno) func() (net.Conn, error) {
 		return func() (net.Conn, error) {
 			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError(call, e)}
@@ -88,7 +89,7 @@ func TestWhatNeverLeftThisHostCountsAgainstNoRecord(t *testing.T) {
 				}
 				w.End(r)
 				if deadLetters := w.DeadLetters(); len(deadLetters) != 0 {
-					t.Errorf("%d dead letters; the first says %s, %s", len(deadLetters), apptest.Header(deadLetters[0], "reason"), apptest.Header(deadLetters[0], "message"))
+					t.Errorf("%d dead letters; the first says %s, %s", len(deadLetters), apptest.DeadLetterHeader(deadLetters[0], "reason"), apptest.DeadLetterHeader(deadLetters[0], "message"))
 				}
 				if r.Sample("release_forwarder_attempts_total{verdict=\"unreachable\"}") == "0" {
 					t.Error("nothing was lacking")

@@ -34,7 +34,7 @@ func (w *world) standing() (flows []string, end int64) {
 			w.T.Fatal(err)
 		}
 		for _, r := range fetches.Records() {
-			flows = append(flows, apptest.FlowOf(string(r.Value)))
+			flows = append(flows, apptest.FlowNo(string(r.Value)))
 		}
 		if ended {
 			return flows, info.HighWatermark
@@ -42,22 +42,21 @@ func (w *world) standing() (flows []string, end int64) {
 	}
 }
 
-// finished tells of each flow number whether the platform has accepted it or a
-// dead letter holds it.
+// finished are the flow numbers that the platform has accepted or a dead letter holds.
 func (w *world) finished() map[string]bool {
 	done := map[string]bool{}
 	for _, r := range w.Platform.Accepted() {
 		done[r.Flow().No] = true
 	}
 	for _, l := range w.DeadLetters() {
-		done[apptest.FlowOf(string(l.Value))] = true
+		done[apptest.FlowNo(string(l.Value))] = true
 	}
 	return done
 }
 
-// witness judges a run: nothing of the final log may be passed over, all of it is
-// committed, and where records are gone, at least as many as told must be counted
-// and a line at level ERROR say it; none where told 0; nobodyKnows asks for neither.
+// witness judges a run: nothing of the final log may be skipped, and all of it is committed. Where records are gone, at
+// least so many must be counted, and a line at level ERROR must say it; none where gone is 0. unknownLoss asks for
+// neither.
 func (w *world) witness(gone int64) {
 	w.T.Helper()
 	flows, end := w.standing()
@@ -74,9 +73,9 @@ func (w *world) witness(gone int64) {
 		}
 	}
 	counted := w.counted()
-	w.T.Logf("%d in the log, %d of them passed over; %d gone, %d counted; committed %d of %d", len(flows), len(passed), lost, counted, w.Committed(0), end)
+	w.T.Logf("%d in the log, %d of them skipped; %d gone, %d counted; committed %d of %d", len(flows), len(passed), lost, counted, w.Committed(0), end)
 	if len(passed) > 0 {
-		w.T.Errorf("%d of %d records were passed over in silence: %v", len(passed), len(flows), passed[:min(5, len(passed))])
+		w.T.Errorf("%d of %d records were skipped in silence: %v", len(passed), len(flows), passed[:min(5, len(passed))])
 	}
 	if at := w.Committed(0); at != end {
 		w.T.Errorf("committed %d of %d", at, end)
@@ -92,8 +91,8 @@ func (w *world) witness(gone int64) {
 	}
 }
 
-// nobodyKnows is where what is gone lies above all that the service was told of.
-const nobodyKnows = -1
+// unknownLoss: what is gone lies above all that the service knew of.
+const unknownLoss = -1
 
 // counted is what all replicas there were counted as dropped.
 func (w *world) counted() (n int64) {
@@ -165,6 +164,6 @@ func (w *world) kill(m mortal) {
 
 // holding makes the platform fail all events of these flow numbers, until released.
 func (w *world) holding(flows ...string) (release func()) {
-	w.Failing(func(flow string) bool { return slices.Contains(flows, flow) })
+	w.FailFlows(func(flow string) bool { return slices.Contains(flows, flow) })
 	return func() { w.Platform.Script(nil) }
 }

@@ -2,12 +2,12 @@ package scenario
 
 import (
 	"context"
-	"encoding/json"
-	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"release-forwarder/cmd/release-forwarder/app/apptest"
 	"release-forwarder/cmd/release-forwarder/cli"
@@ -62,21 +62,7 @@ func (w *world) outcomes(c find.Command) map[string]string {
 	if err != nil {
 		w.T.Fatalf("%v\n%s", err, said)
 	}
-	outcomes := map[string]string{}
-	for line := range strings.Lines(out) {
-		var m struct {
-			Kind, At, Reason string
-			Outcome          string `json:"fate"`
-			State            string `json:"letter_state"`
-		}
-		if err := json.Unmarshal([]byte(line), &m); err != nil {
-			w.T.Fatalf("%v: %s", err, line)
-		}
-		if m.Kind == "match" {
-			outcomes[m.At] = strings.TrimSpace(m.Outcome + " " + m.Reason + " " + m.State)
-		}
-	}
-	return outcomes
+	return w.FoundOutcomes(out)
 }
 
 // listed and counted are dlq list and dlq stats with their defaults.
@@ -84,3 +70,20 @@ var (
 	listed  = func() (c deadletters.ListCommand) { c.RetentionShare = 0.8; return c }()
 	counted = func() (c deadletters.StatsCommand) { c.RetentionShare = 0.8; return c }()
 )
+
+// asked counts the requests of one type, of all replicas.
+func (w *world) asked(key kmsg.Key) *atomic.Int64 { return w.askedWithBrake(key, 500) }
+
+// askedWithBrake is asked that lets each request beyond brake take a moment: a replica that spins would keep virtual
+// time from passing.
+func (w *world) askedWithBrake(key kmsg.Key, brake int64) *atomic.Int64 {
+	var n atomic.Int64
+	w.Cluster.ControlKey(int16(key), func(kmsg.Request) (kmsg.Response, error, bool) {
+		w.Cluster.KeepControl()
+		if n.Add(1) > brake {
+			time.Sleep(10 * time.Millisecond)
+		}
+		return nil, nil, false
+	})
+	return &n
+}

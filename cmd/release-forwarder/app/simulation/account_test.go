@@ -69,7 +69,7 @@ func (o *observer) account() {
 		}
 		for _, r := range l.records {
 			switch {
-			case !r.finished() && l.last.Says(r.offset):
+			case !r.finished() && l.last.Covers(r.offset):
 				o.breach("P2", "%s is lost", r)
 			case !r.finished():
 				o.breach("P2", "%s is neither accepted nor dead-lettered", r)

@@ -113,12 +113,12 @@ func (o *observer) judge(by *host, topic wire.ID, partition int32, offset int64,
 		}
 		o.breach("P1", "partition %d: offset %d is committed, %s is not finished", partition, offset, at)
 	}
-	c, err := apptest.DecodeClaim(apptest.ClusterID, apptest.EventTopic, partition, offset, metadata)
+	c, err := apptest.DecodeCommit(apptest.ClusterID, apptest.EventTopic, partition, offset, metadata)
 	if err != nil && (!o.mixed || !strings.HasPrefix(metadata, otherFormat)) {
 		o.breach("P4", "partition %d: commit %d: %v", partition, offset, err)
 	}
-	if err == nil && metadata != "" && topic != (wire.ID{}) && c.ID != topic.String() {
-		o.breach("P4", "partition %d: commit %d is for the topic %s, and its metadata names %q", partition, offset, topic, c.ID)
+	if err == nil && metadata != "" && topic != (wire.ID{}) && c.TopicID != topic.String() {
+		o.breach("P4", "partition %d: commit %d is for the topic %s, and its metadata names %q", partition, offset, topic, c.TopicID)
 	}
 	for done := range c.Done {
 		if !l.finishedAt(done) {
@@ -143,8 +143,8 @@ func (o *observer) look() {
 		if raw == l.raw {
 			continue
 		}
-		now, _ := apptest.DecodeClaim(apptest.ClusterID, apptest.EventTopic, partition, c.Offset, c.Metadata)
-		late := now.Unsays(l.last) && (l.life > 0 || l.by.late(c.Metadata))
+		now, _ := apptest.DecodeCommit(apptest.ClusterID, apptest.EventTopic, partition, c.Offset, c.Metadata)
+		late := now.Retracts(l.last) && (l.life > 0 || l.by.late(c.Metadata))
 		if late {
 			o.uncover(l, now)
 		}
@@ -152,12 +152,12 @@ func (o *observer) look() {
 			o.breach("P1", "partition %d: the commit fell from %d to %d", partition, l.last.Offset, now.Offset)
 		}
 		for done := range l.last.Done {
-			if !now.Says(done) && !o.mixed && !late {
+			if !now.Covers(done) && !o.mixed && !late {
 				o.breach("P4", "partition %d: commit %d forgets that %d is finished, which commit %d said", partition, now.Offset, done, l.last.Offset)
 			}
 		}
 		for offset := max(l.last.Offset, 0); offset < int64(len(l.records)); offset++ {
-			if r := l.records[offset]; r.covered.IsZero() && r.finished() && now.Says(offset) {
+			if r := l.records[offset]; r.covered.IsZero() && r.finished() && now.Covers(offset) {
 				r.covered = c.At
 			}
 		}
@@ -167,9 +167,9 @@ func (o *observer) look() {
 }
 
 // uncover notes what a commit that arrived late has made unsaid. The mutex is held.
-func (o *observer) uncover(l *log, now apptest.Claim) {
+func (o *observer) uncover(l *log, now apptest.CommittedProgress) {
 	for offset, r := range l.records {
-		if !r.covered.IsZero() && !now.Says(int64(offset)) {
+		if !r.covered.IsZero() && !now.Covers(int64(offset)) {
 			r.covered = time.Time{}
 		}
 	}

@@ -36,9 +36,9 @@ func evidenceMistakes() []*mistake {
 				p.LeaderEpoch = info.Epoch
 			}
 		}),
-		commits("a commit's metadata names no topic's ID", func(_ *apptest.Wired, p *apptest.PartitionCommit) {
-			if c, err := apptest.DecodeClaim(apptest.ClusterID, apptest.EventTopic, p.Partition, p.Offset, text(p.Metadata)); err == nil {
-				c.ID = ""
+		commits("a commit's metadata names no topic's ID", func(_ *apptest.InterceptedWire, p *apptest.PartitionCommit) {
+			if c, err := apptest.DecodeCommit(apptest.ClusterID, apptest.EventTopic, p.Partition, p.Offset, text(p.Metadata)); err == nil {
+				c.TopicID = ""
 				p.Metadata = kmsg.StringPtr(c.Encode(p.Partition))
 			}
 		}),
@@ -80,8 +80,8 @@ func undefinedUnknown() *mistake {
 // deposedDecides asks a leader without naming its epoch. A fetch, which names it, is not
 // told that it diverges.
 func deposedDecides() *mistake {
-	m := withWire("a leader is asked without its epoch, so that one decides that has not heard of its own", func(w *apptest.Wired) {
-		w.Asked = func(req kmsg.Request) {
+	m := withWire("a leader is asked without its epoch, so that one decides that has not heard of its own", func(w *apptest.InterceptedWire) {
+		w.OnSend = func(req kmsg.Request) {
 			if req, ok := req.(*kmsg.OffsetForLeaderEpochRequest); ok {
 				for i := range req.Topics {
 					for j := range req.Topics[i].Partitions {
@@ -91,15 +91,15 @@ func deposedDecides() *mistake {
 			}
 		}
 	}).in(truncation)
-	m.brokers = func(s *simulation, _ *kfake.Cluster) { s.epochs.Diverging = false }
+	m.brokers = func(s *simulation, _ *kfake.Cluster) { s.epochs.ReportDivergence = false }
 	return m
 }
 
 // unknownEqual takes every commit as one whose epoch is not known, and that for the one
 // that its log has now.
 func unknownEqual() *mistake {
-	return foundAs("an epoch that is not known is taken for equal", func(_ *apptest.Wired, now wire.Topic, p *kmsg.OffsetFetchResponseTopicPartition) {
-		c, err := apptest.DecodeClaim(apptest.ClusterID, apptest.EventTopic, p.Partition, p.Offset, text(p.Metadata))
+	return foundAs("an epoch that is not known is taken for equal", func(_ *apptest.InterceptedWire, now wire.Topic, p *kmsg.OffsetFetchResponseTopicPartition) {
+		c, err := apptest.DecodeCommit(apptest.ClusterID, apptest.EventTopic, p.Partition, p.Offset, text(p.Metadata))
 		if err != nil || p.Offset < 0 {
 			return
 		}
@@ -112,23 +112,23 @@ func unknownEqual() *mistake {
 // otherTopicsCommit believes, where the topic that was made anew has no commit, the last
 // one of the topic before.
 func otherTopicsCommit() *mistake {
-	return foundAs("another topic's commit is believed", func(w *apptest.Wired, now wire.Topic, p *kmsg.OffsetFetchResponseTopicPartition) {
-		last, ours := w.Last[p.Partition]
-		c, err := apptest.DecodeClaim(apptest.ClusterID, apptest.EventTopic, p.Partition, last.Offset, text(last.Metadata))
+	return foundAs("another topic's commit is believed", func(w *apptest.InterceptedWire, now wire.Topic, p *kmsg.OffsetFetchResponseTopicPartition) {
+		last, ours := w.LastCommits[p.Partition]
+		c, err := apptest.DecodeCommit(apptest.ClusterID, apptest.EventTopic, p.Partition, last.Offset, text(last.Metadata))
 		if p.Offset >= 0 || !ours || err != nil {
 			return
 		}
-		c.ID = now.ID.String()
+		c.TopicID = now.ID.String()
 		p.Offset, p.LeaderEpoch, p.Metadata = last.Offset, last.LeaderEpoch, kmsg.StringPtr(c.Encode(p.Partition))
 	}).in(remaking)
 }
 
 // foundAs changes the commits that are found, by what the topic is now and what this
 // replica committed last.
-func foundAs(name string, edit func(w *apptest.Wired, now wire.Topic, p *kmsg.OffsetFetchResponseTopicPartition)) *mistake {
-	return withWire(name, func(w *apptest.Wired) {
-		w.Edit = func(w *apptest.Wired, p *apptest.PartitionCommit) { w.Last[p.Partition] = *p }
-		w.After = func(w *apptest.Wired, _ string, _ kmsg.Request, res kmsg.Response) {
+func foundAs(name string, edit func(w *apptest.InterceptedWire, now wire.Topic, p *kmsg.OffsetFetchResponseTopicPartition)) *mistake {
+	return withWire(name, func(w *apptest.InterceptedWire) {
+		w.EditCommit = func(w *apptest.InterceptedWire, p *apptest.PartitionCommit) { w.LastCommits[p.Partition] = *p }
+		w.AfterSend = func(w *apptest.InterceptedWire, _ string, _ kmsg.Request, res kmsg.Response) {
 			found, ok := res.(*kmsg.OffsetFetchResponse)
 			m, err := w.Wire.Metadata(context.Background()) // it was learnt before
 			if !ok || err != nil {
@@ -149,14 +149,14 @@ func foundAs(name string, edit func(w *apptest.Wired, now wire.Topic, p *kmsg.Of
 // the last is believed is no mistake: who is asked by it refuses (he leads no more, or by
 // another epoch; the ID is gone), and by the next all is verified anew.
 func oldMetadata() *mistake {
-	return withWire("the metadata told first is believed for good", func(w *apptest.Wired) {
-		w.Learnt = func(w *apptest.Wired, m *wire.Metadata) *wire.Metadata {
+	return withWire("the metadata told first is believed for good", func(w *apptest.InterceptedWire) {
+		w.OnMetadata = func(w *apptest.InterceptedWire, m *wire.Metadata) *wire.Metadata {
 			w.Mu.Lock()
 			defer w.Mu.Unlock()
-			if w.First == nil {
-				w.First = m
+			if w.FirstMetadata == nil {
+				w.FirstMetadata = m
 			}
-			old := *w.First
+			old := *w.FirstMetadata
 			old.Asked = m.Asked
 			return &old
 		}
@@ -167,8 +167,8 @@ func oldMetadata() *mistake {
 // wrong says so of what Kafka answers; a fetch is not told that it diverges.
 func epochsEnd(name string, wrong func(s *simulation, asked, epoch int32, end int64) bool) *mistake {
 	return &mistake{name: name, brokers: func(s *simulation, _ *kfake.Cluster) {
-		s.epochs.Diverging = false
-		s.epochs.Unverified = func(asked, epoch int32, end int64) bool { return wrong(s, asked, epoch, end) }
+		s.epochs.ReportDivergence = false
+		s.epochs.Unended = func(asked, epoch int32, end int64) bool { return wrong(s, asked, epoch, end) }
 	}}
 }
 

@@ -179,7 +179,7 @@ func (s *simulation) openBrokers() error {
 	if s.mistake != nil && s.mistake.brokers != nil {
 		s.mistake.brokers(s, c)
 	}
-	s.epochs.Mend(c)
+	s.epochs.Install(c)
 	c.ControlKey(-1, s.observer.watch)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -241,7 +241,7 @@ func remakeTopic(s *simulation, f *fault) func() {
 	o.mu.Lock()
 	for p, l := range o.parts {
 		o.changes(int32(p), 0, true)
-		l.last, l.raw = apptest.Claim{Offset: -1}, ""
+		l.last, l.raw = apptest.CommittedProgress{Offset: -1}, ""
 	}
 	o.mu.Unlock()
 	if err != nil {
@@ -320,8 +320,8 @@ func truncateLog(s *simulation, f *fault) func() {
 	if f.a&1 == 0 {
 		lost = min(lost, 1+int64(f.b%20))
 	}
-	end, err := apptest.CutLog(s.folder, p.Partition, p.HighWatermark-lost)
-	s.epochs.Cut(p.Partition, end)
+	end, err := apptest.TruncateLog(s.folder, p.Partition, p.HighWatermark-lost)
+	s.epochs.Truncated(p.Partition, end)
 	if f.a&4 == 0 {
 		s.epochs.Lag(p.Partition, p.HighWatermark, time.Duration(f.b%3000)*time.Millisecond)
 	}

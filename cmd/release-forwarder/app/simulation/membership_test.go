@@ -31,7 +31,7 @@ func (m *mistake) speaking(protocol membership.Protocol) *mistake {
 func membershipMistakes() []*mistake {
 	return []*mistake{
 		// Two owners.
-		onRequest("what is owned is not told", func(_ *apptest.Wired, req kmsg.Request) kmsg.Response {
+		onRequest("what is owned is not told", func(_ *apptest.InterceptedWire, req kmsg.Request) kmsg.Response {
 			if join, ok := req.(*kmsg.JoinGroupRequest); ok {
 				for i := range join.Protocols {
 					var meta kmsg.ConsumerMemberMetadata
@@ -43,13 +43,13 @@ func membershipMistakes() []*mistake {
 			}
 			return nil
 		}).speaking(byClassic),
-		onRequest("heartbeats are not sent", func(_ *apptest.Wired, req kmsg.Request) kmsg.Response {
+		onRequest("heartbeats are not sent", func(_ *apptest.InterceptedWire, req kmsg.Request) kmsg.Response {
 			if req, ok := req.(*kmsg.HeartbeatRequest); ok {
 				return req.ResponseKind()
 			}
 			return nil
 		}).speaking(byClassic),
-		onAnswer("what is taken away is told as released before it is", func(w *apptest.Wired, group string, req kmsg.Request, res kmsg.Response) {
+		onAnswer("what is taken away is told as released before it is", func(w *apptest.InterceptedWire, group string, req kmsg.Request, res kmsg.Response) {
 			beat, ok := req.(*kmsg.ConsumerGroupHeartbeatRequest)
 			told, _ := res.(*kmsg.ConsumerGroupHeartbeatResponse)
 			if !ok || told.Assignment == nil {
@@ -62,7 +62,7 @@ func membershipMistakes() []*mistake {
 			defer cancel()
 			_, _ = w.Wire.SendToCoordinator(ctx, group, at)
 		}).speaking(byConsumer),
-		beatAnswered("what is taken away is kept", func(w *apptest.Wired, res *kmsg.ConsumerGroupHeartbeatResponse) {
+		beatAnswered("what is taken away is kept", func(w *apptest.InterceptedWire, res *kmsg.ConsumerGroupHeartbeatResponse) {
 			if res.Assignment == nil || res.ErrorCode != 0 {
 				return
 			}
@@ -80,7 +80,7 @@ func membershipMistakes() []*mistake {
 				}
 			}
 		}).speaking(byConsumer),
-		beatAnswered("a member that is put out goes on", func(_ *apptest.Wired, res *kmsg.ConsumerGroupHeartbeatResponse) {
+		beatAnswered("a member that is put out goes on", func(_ *apptest.InterceptedWire, res *kmsg.ConsumerGroupHeartbeatResponse) {
 			if res.ErrorCode == kerr.UnknownMemberID.Code || res.ErrorCode == kerr.FencedMemberEpoch.Code {
 				res.ErrorCode, res.HeartbeatIntervalMillis = 0, 1500
 			}
@@ -91,7 +91,7 @@ func membershipMistakes() []*mistake {
 		// Commits.
 		foreignCommit("a commit names partitions that were given up", byClassic),
 		foreignCommit("a commit names partitions that were released", byConsumer),
-		onAnswer("a commit of a stale epoch is taken for good", func(_ *apptest.Wired, _ string, _ kmsg.Request, res kmsg.Response) {
+		onAnswer("a commit of a stale epoch is taken for good", func(_ *apptest.InterceptedWire, _ string, _ kmsg.Request, res kmsg.Response) {
 			eachCommitted(res, func(code *int16) {
 				if *code == kerr.StaleMemberEpoch.Code {
 					*code = 0
@@ -102,13 +102,13 @@ func membershipMistakes() []*mistake {
 		lastCommitLost("the last commit before a join is not sent", byClassic),
 
 		// Nobody gets them.
-		onRequest("a release is never told", func(_ *apptest.Wired, req kmsg.Request) kmsg.Response {
+		onRequest("a release is never told", func(_ *apptest.InterceptedWire, req kmsg.Request) kmsg.Response {
 			if beat, ok := req.(*kmsg.ConsumerGroupHeartbeatRequest); ok && beat.MemberEpoch > 0 {
 				beat.Topics = nil
 			}
 			return nil
 		}).speaking(byConsumer),
-		onRequest("an owner that has left claims all the same", func(w *apptest.Wired, req kmsg.Request) kmsg.Response {
+		onRequest("an owner that has left claims all the same", func(w *apptest.InterceptedWire, req kmsg.Request) kmsg.Response {
 			join, ok := req.(*kmsg.JoinGroupRequest)
 			if !ok {
 				return nil
@@ -121,10 +121,10 @@ func membershipMistakes() []*mistake {
 					continue
 				}
 				if len(meta.OwnedPartitions) == 0 {
-					meta.OwnedPartitions = w.Claims
+					meta.OwnedPartitions = w.Owned
 				}
 				meta.Generation = 1 << 20
-				w.Claims = meta.OwnedPartitions
+				w.Owned = meta.OwnedPartitions
 				join.Protocols[i].Metadata = meta.AppendTo(nil)
 			}
 			return nil
@@ -132,12 +132,12 @@ func membershipMistakes() []*mistake {
 	}
 }
 
-func onRequest(name string, answers func(w *apptest.Wired, req kmsg.Request) kmsg.Response) *mistake {
-	return withWire(name, func(w *apptest.Wired) { w.Answers = answers })
+func onRequest(name string, answers func(w *apptest.InterceptedWire, req kmsg.Request) kmsg.Response) *mistake {
+	return withWire(name, func(w *apptest.InterceptedWire) { w.Answer = answers })
 }
 
 // note notes what the coordinator assigns.
-func note(w *apptest.Wired, res kmsg.Response) {
+func note(w *apptest.InterceptedWire, res kmsg.Response) {
 	if res, ok := res.(*kmsg.ConsumerGroupHeartbeatResponse); ok && res.Assignment != nil {
 		w.Mu.Lock()
 		defer w.Mu.Unlock()
@@ -146,8 +146,8 @@ func note(w *apptest.Wired, res kmsg.Response) {
 }
 
 // beatAnswered changes what the coordinator answers to heartbeats of the consumer protocol.
-func beatAnswered(name string, edit func(w *apptest.Wired, res *kmsg.ConsumerGroupHeartbeatResponse)) *mistake {
-	return onAnswer(name, func(w *apptest.Wired, _ string, _ kmsg.Request, res kmsg.Response) {
+func beatAnswered(name string, edit func(w *apptest.InterceptedWire, res *kmsg.ConsumerGroupHeartbeatResponse)) *mistake {
+	return onAnswer(name, func(w *apptest.InterceptedWire, _ string, _ kmsg.Request, res kmsg.Response) {
 		if res, ok := res.(*kmsg.ConsumerGroupHeartbeatResponse); ok {
 			w.Mu.Lock()
 			edit(w, res)
@@ -168,7 +168,7 @@ func released(assigned []kmsg.ConsumerGroupHeartbeatResponseAssignmentTopic) []k
 func lease(name string, protocol membership.Protocol) *mistake {
 	m := &mistake{name: name, double: func(_ *app.Parts, cfg *consumer.Config) { cfg.SessionTimeout *= 5 }}
 	if protocol == byClassic {
-		m = onRequest(name, func(_ *apptest.Wired, req kmsg.Request) kmsg.Response {
+		m = onRequest(name, func(_ *apptest.InterceptedWire, req kmsg.Request) kmsg.Response {
 			if join, ok := req.(*kmsg.JoinGroupRequest); ok {
 				join.SessionTimeoutMillis = int32(sessionTime.Milliseconds())
 			}
@@ -182,19 +182,19 @@ func lease(name string, protocol membership.Protocol) *mistake {
 
 // foreignCommit adds to each commit what the member has committed last of partitions that are not in it.
 func foreignCommit(name string, protocol membership.Protocol) *mistake {
-	return withWire(name, func(w *apptest.Wired) {
-		w.Before = func(w *apptest.Wired, _ context.Context, _ string, req *kmsg.OffsetCommitRequest) {
+	return withWire(name, func(w *apptest.InterceptedWire) {
+		w.BeforeCommit = func(w *apptest.InterceptedWire, _ context.Context, _ string, req *kmsg.OffsetCommitRequest) {
 			w.Mu.Lock()
 			defer w.Mu.Unlock()
 			for i := range req.Topics {
 				t := &req.Topics[i]
-				for n, before := range w.Last {
+				for n, before := range w.LastCommits {
 					if !slices.ContainsFunc(t.Partitions, func(p apptest.PartitionCommit) bool { return p.Partition == n }) {
 						t.Partitions = append(t.Partitions, before)
 					}
 				}
 				for _, p := range t.Partitions {
-					w.Last[p.Partition] = p
+					w.LastCommits[p.Partition] = p
 				}
 			}
 		}
@@ -213,11 +213,11 @@ func eachCommitted(res kmsg.Response, edit func(code *int16)) {
 
 // lastCommitLost answers commits by itself for a moment after a partition was taken away.
 func lastCommitLost(name string, protocol membership.Protocol) *mistake {
-	return withWire(name, func(w *apptest.Wired) {
+	return withWire(name, func(w *apptest.InterceptedWire) {
 		var mu sync.Mutex
 		var until time.Time
 		var owned int
-		w.After = func(_ *apptest.Wired, _ string, _ kmsg.Request, res kmsg.Response) {
+		w.AfterSend = func(_ *apptest.InterceptedWire, _ string, _ kmsg.Request, res kmsg.Response) {
 			n := -1
 			switch res := res.(type) {
 			case *kmsg.ConsumerGroupHeartbeatResponse:
@@ -245,7 +245,7 @@ func lastCommitLost(name string, protocol membership.Protocol) *mistake {
 				owned = n
 			}
 		}
-		w.Answers = func(_ *apptest.Wired, req kmsg.Request) kmsg.Response {
+		w.Answer = func(_ *apptest.InterceptedWire, req kmsg.Request) kmsg.Response {
 			commit, ok := req.(*kmsg.OffsetCommitRequest)
 			mu.Lock()
 			defer mu.Unlock()

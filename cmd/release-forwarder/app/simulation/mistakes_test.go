@@ -68,16 +68,16 @@ func (m *mistake) doubles() []app.Double {
 // mistakes are all of them.
 func mistakes() []*mistake {
 	all := []*mistake{
-		commits("a commit is one offset too high", func(_ *apptest.Wired, p *apptest.PartitionCommit) { p.Offset, p.Metadata = p.Offset+1, nil }),
-		commits("a commit skips the gaps that its metadata tells of", func(_ *apptest.Wired, p *apptest.PartitionCommit) {
-			c, _ := apptest.DecodeClaim(apptest.ClusterID, apptest.EventTopic, p.Partition, p.Offset, metadataIn(p))
+		commits("a commit is one offset too high", func(_ *apptest.InterceptedWire, p *apptest.PartitionCommit) { p.Offset, p.Metadata = p.Offset+1, nil }),
+		commits("a commit skips the gaps that its metadata tells of", func(_ *apptest.InterceptedWire, p *apptest.PartitionCommit) {
+			c, _ := apptest.DecodeCommit(apptest.ClusterID, apptest.EventTopic, p.Partition, p.Offset, metadataIn(p))
 			for done := range c.Done {
 				p.Offset, p.Metadata = max(p.Offset, done+1), nil
 			}
 		}),
 		earlyCommit(),
-		commits("the metadata says of one record more that it is finished", func(_ *apptest.Wired, p *apptest.PartitionCommit) {
-			c, err := apptest.DecodeClaim(apptest.ClusterID, apptest.EventTopic, p.Partition, p.Offset, metadataIn(p))
+		commits("the metadata says of one record more that it is finished", func(_ *apptest.InterceptedWire, p *apptest.PartitionCommit) {
+			c, err := apptest.DecodeCommit(apptest.ClusterID, apptest.EventTopic, p.Partition, p.Offset, metadataIn(p))
 			if err == nil && len(c.Done) > 0 {
 				for done := range c.Done {
 					if !c.Done[done+1] {
@@ -88,22 +88,22 @@ func mistakes() []*mistake {
 				p.Metadata = kmsg.StringPtr(c.Encode(p.Partition))
 			}
 		}),
-		commits("the metadata is that of the commit before", func(w *apptest.Wired, p *apptest.PartitionCommit) {
-			before, seen := w.Last[p.Partition]
-			w.Last[p.Partition] = *p
+		commits("the metadata is that of the commit before", func(w *apptest.InterceptedWire, p *apptest.PartitionCommit) {
+			before, seen := w.LastCommits[p.Partition]
+			w.LastCommits[p.Partition] = *p
 			if seen {
 				p.Metadata = before.Metadata
 			}
 		}),
-		commits("the metadata is bound to another partition", func(_ *apptest.Wired, p *apptest.PartitionCommit) {
-			c, err := apptest.DecodeClaim(apptest.ClusterID, apptest.EventTopic, p.Partition, p.Offset, metadataIn(p))
+		commits("the metadata is bound to another partition", func(_ *apptest.InterceptedWire, p *apptest.PartitionCommit) {
+			c, err := apptest.DecodeCommit(apptest.ClusterID, apptest.EventTopic, p.Partition, p.Offset, metadataIn(p))
 			if err == nil && len(c.Done) > 0 {
 				p.Metadata = kmsg.StringPtr(c.Encode(p.Partition + 1))
 			}
 		}),
-		commits("the metadata is left out", func(_ *apptest.Wired, p *apptest.PartitionCommit) { p.Metadata = nil }),
+		commits("the metadata is left out", func(_ *apptest.InterceptedWire, p *apptest.PartitionCommit) { p.Metadata = nil }),
 		staleCommit(),
-		onAnswer("a refused commit is taken for good", func(_ *apptest.Wired, _ string, _ kmsg.Request, res kmsg.Response) {
+		onAnswer("a refused commit is taken for good", func(_ *apptest.InterceptedWire, _ string, _ kmsg.Request, res kmsg.Response) {
 			if res, ok := res.(*kmsg.OffsetCommitResponse); ok {
 				for i := range res.Topics {
 					for j := range res.Topics[i].Partitions {
@@ -157,24 +157,24 @@ func metadataIn(p *apptest.PartitionCommit) string {
 	return *p.Metadata
 }
 
-func withWire(name string, set func(w *apptest.Wired)) *mistake {
+func withWire(name string, set func(w *apptest.InterceptedWire)) *mistake {
 	return &mistake{name: name, double: func(_ *app.Parts, cfg *consumer.Config) {
-		w := &apptest.Wired{Wire: cfg.Wire, Last: map[int32]apptest.PartitionCommit{}}
+		w := &apptest.InterceptedWire{Wire: cfg.Wire, LastCommits: map[int32]apptest.PartitionCommit{}}
 		set(w)
 		cfg.Wire = w
 	}}
 }
 
-func commits(name string, edit func(w *apptest.Wired, p *apptest.PartitionCommit)) *mistake {
-	return withWire(name, func(w *apptest.Wired) { w.Edit = edit })
+func commits(name string, edit func(w *apptest.InterceptedWire, p *apptest.PartitionCommit)) *mistake {
+	return withWire(name, func(w *apptest.InterceptedWire) { w.EditCommit = edit })
 }
 
-func onAnswer(name string, after func(w *apptest.Wired, group string, req kmsg.Request, res kmsg.Response)) *mistake {
-	return withWire(name, func(w *apptest.Wired) { w.After = after })
+func onAnswer(name string, after func(w *apptest.InterceptedWire, group string, req kmsg.Request, res kmsg.Response)) *mistake {
+	return withWire(name, func(w *apptest.InterceptedWire) { w.AfterSend = after })
 }
 
 func commitsFound(name string, edit func(offset *int64, metadata **string)) *mistake {
-	return onAnswer(name, func(_ *apptest.Wired, _ string, _ kmsg.Request, res kmsg.Response) {
+	return onAnswer(name, func(_ *apptest.InterceptedWire, _ string, _ kmsg.Request, res kmsg.Response) {
 		if res, ok := res.(*kmsg.OffsetFetchResponse); ok {
 			eachFound(res, edit)
 		}
@@ -199,8 +199,8 @@ func copied(req *kmsg.OffsetCommitRequest, edit func(p *apptest.PartitionCommit)
 
 // earlyCommit commits one record too many for a millisecond, then what is right.
 func earlyCommit() *mistake {
-	return withWire("a commit is a millisecond early", func(w *apptest.Wired) {
-		w.Before = func(w *apptest.Wired, ctx context.Context, group string, req *kmsg.OffsetCommitRequest) {
+	return withWire("a commit is a millisecond early", func(w *apptest.InterceptedWire) {
+		w.BeforeCommit = func(w *apptest.InterceptedWire, ctx context.Context, group string, req *kmsg.OffsetCommitRequest) {
 			_, _ = w.Wire.SendToCoordinator(ctx, group, copied(req, func(p *apptest.PartitionCommit) { p.Offset, p.Metadata = p.Offset+1, nil }))
 			time.Sleep(time.Millisecond)
 		}
@@ -236,8 +236,8 @@ func (f handlerFunc) Handle(ctx context.Context, d *consumer.Delivery) { f(ctx, 
 
 // staleCommit sends each commit once more after the next.
 func staleCommit() *mistake {
-	return withWire("a commit that failed is sent again after the next", func(w *apptest.Wired) {
-		w.After = func(w *apptest.Wired, group string, req kmsg.Request, _ kmsg.Response) {
+	return withWire("a commit that failed is sent again after the next", func(w *apptest.InterceptedWire) {
+		w.AfterSend = func(w *apptest.InterceptedWire, group string, req kmsg.Request, _ kmsg.Response) {
 			commit, ok := req.(*kmsg.OffsetCommitRequest)
 			if !ok {
 				return
@@ -245,10 +245,10 @@ func staleCommit() *mistake {
 			w.Mu.Lock()
 			again := copied(commit, func(p *apptest.PartitionCommit) {
 				now := *p
-				if before, seen := w.Last[p.Partition]; seen {
+				if before, seen := w.LastCommits[p.Partition]; seen {
 					*p = before
 				}
-				w.Last[now.Partition] = now
+				w.LastCommits[now.Partition] = now
 			})
 			w.Mu.Unlock()
 			ctx, cancel := context.WithTimeout(context.Background(), time.Second)

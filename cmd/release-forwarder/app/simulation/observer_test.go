@@ -74,8 +74,8 @@ type host struct {
 // log is one partition of the events.
 type log struct {
 	records []*record
-	below   int64         // all records below are finished
-	last    apptest.Claim // what is committed, as last seen; offset -1: nothing
+	below   int64                     // all records below are finished
+	last    apptest.CommittedProgress // what is committed, as last seen; offset -1: nothing
 	raw     string
 	by      *host // who sent the commit that arrived last
 	lives         // what became of the log itself
@@ -137,7 +137,7 @@ func newObserver(c *atomic.Pointer[kfake.Cluster], plan *schedule) *observer {
 
 func (o *observer) add(partitions int32) {
 	for range partitions {
-		o.parts = append(o.parts, &log{last: apptest.Claim{Offset: -1}})
+		o.parts = append(o.parts, &log{last: apptest.CommittedProgress{Offset: -1}})
 	}
 }
 

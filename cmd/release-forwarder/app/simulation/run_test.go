@@ -45,7 +45,7 @@ type simulation struct {
 	brokers    []string // by node
 	options    []kfake.Opt
 	folder     string // of the brokers' logs, where they are kept
-	epochs     *apptest.Epochs
+	epochs     *apptest.LeaderEpochs
 	heights    heights
 	platform   *platform.Double
 	kafka      atomic.Pointer[kgo.Client]
@@ -106,7 +106,7 @@ func simulate(t *testing.T, base settings.Settings, plan *schedule, m *mistake, 
 	}
 	synctest.Test(t, func(t *testing.T) {
 		s := &simulation{plan: plan, base: base, mistake: m, log: logs, net: &memnet.Net{}, scripts: map[*fault]answer{}, secret: apptest.Secret,
-			epochs: apptest.NewEpochs(apptest.EventTopic), writing: make(chan struct{}, 1), refusals: map[*refusal]struct{}{}}
+			epochs: apptest.NewLeaderEpochs(apptest.EventTopic), writing: make(chan struct{}, 1), refusals: map[*refusal]struct{}{}}
 		s.secretFile = filepath.Join(dir, "secret")
 		if err := os.WriteFile(s.secretFile, []byte(apptest.Secret), 0o600); err != nil {
 			t.Fatal(err)
@@ -122,7 +122,7 @@ func simulate(t *testing.T, base settings.Settings, plan *schedule, m *mistake, 
 			s.options = append(s.options, kfake.DataDir(s.folder))
 		}
 		s.observer = newObserver(&s.cluster, plan)
-		s.epochs.Diverging = plan.seed%2 == 0
+		s.epochs.ReportDivergence = plan.seed%2 == 0
 		if err := s.openBrokers(); err != nil {
 			t.Fatal(err)
 		}

@@ -169,7 +169,7 @@ func replaySeed(t *testing.T, base settings.Settings) {
 	}
 	failed := 0
 	for range *simulateTimes {
-		logs := &apptest.Buffer{}
+		logs := &apptest.LogBuffer{}
 		out := simulate(t, base, draw(*simulateSeed), m, logs)
 		if *simulateSteady {
 			t.Logf("story %x, broken %x", sha256.Sum256([]byte(strings.Join(out.story, "\n"))), sha256.Sum256([]byte(strings.Join(out.broken, "\n"))))

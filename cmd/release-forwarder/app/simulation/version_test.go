@@ -29,12 +29,12 @@ func otherVersion(_ *app.Parts, cfg *consumer.Config) {
 		}
 		return kmsg.StringPtr(rename(*metadata, from, to))
 	}
-	cfg.Wire = &apptest.Wired{
-		Wire: cfg.Wire, Last: map[int32]apptest.PartitionCommit{},
-		Edit: func(_ *apptest.Wired, p *apptest.PartitionCommit) {
+	cfg.Wire = &apptest.InterceptedWire{
+		Wire: cfg.Wire, LastCommits: map[int32]apptest.PartitionCommit{},
+		EditCommit: func(_ *apptest.InterceptedWire, p *apptest.PartitionCommit) {
 			p.Metadata = renamed(p.Metadata, ourFormat, otherFormat)
 		},
-		After: func(_ *apptest.Wired, _ string, _ kmsg.Request, res kmsg.Response) {
+		AfterSend: func(_ *apptest.InterceptedWire, _ string, _ kmsg.Request, res kmsg.Response) {
 			found, ok := res.(*kmsg.OffsetFetchResponse)
 			if !ok {
 				return

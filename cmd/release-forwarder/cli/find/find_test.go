@@ -3,7 +3,6 @@ package find
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -46,24 +45,14 @@ func (w *world) outcomes(c Command, input string) map[string]string {
 	if err != nil {
 		w.T.Fatalf("%v\n%s", err, said)
 	}
-	outcomes := map[string]string{}
-	for line := range strings.Lines(out) {
-		var m foundMatch
-		if err := json.Unmarshal([]byte(line), &m); err != nil {
-			w.T.Fatalf("%v: %s", err, line)
-		}
-		if m.Kind == "match" {
-			outcomes[m.At] = strings.TrimSpace(m.Outcome + " " + m.Reason + " " + string(m.DeadLetterState))
-		}
-	}
-	return outcomes
+	return w.FoundOutcomes(out)
 }
 
 // troubled leaves a partition with every outcome: 0 held, 1 accepted, 2 a dead
 // letter, 3 behind 0, 4 accepted, 5 a dead letter that is no JSON.
 func (w *world) troubled() *apptest.Replica {
 	w.T.Helper()
-	w.Refuse("S-1")
+	w.FailOrderKey("S-1")
 	r := w.Start()
 	w.Until("the group", func() bool { return w.Committed(0) == 0 })
 	w.Produce(0, apptest.Event(1, 0), apptest.Event(2, 0), strings.Replace(apptest.Event(2, 1), `"flow_no"`, `"flow"`, 1), apptest.Event(1, 1), apptest.Event(3, 0), `{"plate":"粤B00003",,`)

@@ -20,7 +20,7 @@ func (w *world) servesAtMost(k *atomic.Int64, takes time.Duration) (refused *ato
 			open.Add(-1) // there is room before the client knows
 		}
 	}
-	w.Answering.Store(&answering)
+	w.OnAnswer.Store(&answering)
 	w.Platform.Script(func(*platform.Request) *platform.Reply {
 		if open.Add(1) > k.Load() {
 			open.Add(-1)
@@ -32,8 +32,7 @@ func (w *world) servesAtMost(k *atomic.Int64, takes time.Duration) (refused *ato
 	return refused
 }
 
-// With a backlog of more than it can take, a platform that serves so many at once is used
-// as well as it can be, and hardly any request is wasted on finding that out.
+// A platform that serves few requests at once gets at least nine tenths of what it can serve, 5 % wasted at most.
 func TestAPlatformThatServesFewAtOnceIsUsedFully(t *testing.T) {
 	for _, c := range []struct {
 		atOnce int64
@@ -70,8 +69,8 @@ func TestAPlatformThatServesFewAtOnceIsUsedFully(t *testing.T) {
 	}
 }
 
-// What it serves at once changes under load, by much and by little.
-func TestAPlatformWhoseRoomChangesIsUsedFully(t *testing.T) {
+// The same holds while the number that the platform serves at once changes under load.
+func TestAPlatformWhoseCapacityChangesIsUsedFully(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		const takes, lasts = 50 * time.Millisecond, 20 * time.Second
 		var k atomic.Int64

@@ -9,26 +9,68 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// HandLog is a partition's log made by hand. What a test changes while it is
-// served, it changes under mu.
-type HandLog struct {
+// CraftedLog is a partition's log that a test has made. What changes while it is served, changes under Mu (Update).
+type CraftedLog struct {
 	Mu         sync.Mutex
-	Start, End int64
-	Epoch      int32 // of the batches that grow appends
-	Stable     int64 // the last stable offset, where it is below the end; else 0
-	Pieces     []Piece
-	Aborted    []int64       // first offsets of the producer's aborted transactions
-	CutShort   bool          // answers end inside their last batch, unless it is their first
-	Lagging    int64         // above 0: the leader believes that the log ends here
-	Throttle   time.Duration // the broker answers nothing and asks for this much silence
-	Asked      []time.Time   // of each fetch
-	Offsets    []int64       // of each fetch
+	Start      int64 // the first offset; below it all is deleted
+	End        int64 // the offset after the last one
+	Batches    []RawBatch
+	Epoch      int32   // the leader epoch of what GrowTo appends; -1: unknown, as of old messages
+	LastStable int64   // the last stable offset, where it is below End; else 0
+	Aborted    []int64 // first offsets of the producer's aborted transactions
+
+	// What its leader does.
+	PartialAnswers bool          // answers end within their last batch, unless it is their first
+	LaggingEnd     int64         // above 0: the leader answers that the log ends here
+	Throttle       time.Duration // above 0: it answers with no record and asks for so long a silence
+
+	// Each fetch of the log so far: when, and from which offset.
+	FetchTimes   []time.Time
+	FetchOffsets []int64
 }
 
-// Serve puts hand-made logs in the place of the event topic's partitions, from 0
-// on. Who leads a partition, and in which epoch, is the cluster's.
-func (w *World) Serve(logs ...*HandLog) {
-	w.Epochs.byHand.Store(true)
+// Attributes of a batch.
+const (
+	// InTransaction is the attribute of a batch within the producer's transaction.
+	InTransaction = 0x10
+	isMarker      = 0x20
+	producerID    = 7 // the one producer of crafted logs
+)
+
+// NewCraftedLog is a log of these batches, whose first offset is 0 and whose end lies after the last batch.
+func NewCraftedLog(pieces ...RawBatch) *CraftedLog {
+	return &CraftedLog{End: pieces[len(pieces)-1].last + 1, Batches: pieces}
+}
+
+// Update changes the log while it is served.
+func (l *CraftedLog) Update(to func()) {
+	l.Mu.Lock()
+	defer l.Mu.Unlock()
+	to()
+}
+
+// GrowTo appends the event (EventAt) at each offset from End on, so that End is to. Each lies in a batch of its own, of
+// the leader epoch Epoch.
+func (l *CraftedLog) GrowTo(to int64) {
+	l.Update(func() {
+		for ; l.End < to; l.End++ {
+			l.Batches = append(l.Batches, EventBatch(l.End, l.End).withEpoch(l.Epoch))
+		}
+	})
+}
+
+// Fetches counts the fetches of the log so far.
+func (l *CraftedLog) Fetches() int {
+	l.Mu.Lock()
+	defer l.Mu.Unlock()
+	return len(l.FetchTimes)
+}
+
+// ServeLogs puts crafted logs in the place of the event topic's partitions, from 0 on; there must be one for each. Who
+// leads a partition, and in which epoch, is still the cluster's. They are not written to: only GrowTo appends. Call
+// EndLongPolls before the test ends.
+func (w *World) ServeLogs(logs ...*CraftedLog) {
+	w.Epochs.crafted.Store(true)
 	w.Cluster.ControlKey(int16(kmsg.Fetch), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		w.Cluster.KeepControl()
 		req := r.(*kmsg.FetchRequest)
@@ -72,19 +114,9 @@ func (w *World) refuses(p *kfake.PartitionInfo, epoch int32) int16 {
 	return 0
 }
 
-// Settle lets the last long polls end: the bubble would report them.
-func Settle() { time.Sleep(10 * time.Second) }
-
-// Fetches is how many there were of the log.
-func (l *HandLog) Fetches() int {
-	l.Mu.Lock()
-	defer l.Mu.Unlock()
-	return len(l.Asked)
-}
-
 // note remembers a fetch of the log, but for the one by which the service asks
 // at its start whether it may read.
-func (l *HandLog) note(req *kmsg.FetchRequest, logs []*HandLog) {
+func (l *CraftedLog) note(req *kmsg.FetchRequest, logs []*CraftedLog) {
 	if req.MaxBytes == 1 {
 		return
 	}
@@ -92,16 +124,16 @@ func (l *HandLog) note(req *kmsg.FetchRequest, logs []*HandLog) {
 		for _, p := range t.Partitions {
 			if logs[p.Partition] == l {
 				l.Mu.Lock()
-				l.Asked = append(l.Asked, time.Now())
-				l.Offsets = append(l.Offsets, p.FetchOffset)
+				l.FetchTimes = append(l.FetchTimes, time.Now())
+				l.FetchOffsets = append(l.FetchOffsets, p.FetchOffset)
 				l.Mu.Unlock()
 			}
 		}
 	}
 }
 
-// answerOf answers a fetch; nothing tells that there is nothing to tell yet.
-func (w *World) answerOf(req *kmsg.FetchRequest, logs []*HandLog) (_ *kmsg.FetchResponse, nothing bool) {
+// answerOf answers a fetch; nothing is true where there is no record to send yet.
+func (w *World) answerOf(req *kmsg.FetchRequest, logs []*CraftedLog) (_ *kmsg.FetchResponse, nothing bool) {
 	led := w.led()
 	resp := req.ResponseKind().(*kmsg.FetchResponse)
 	nothing = true
@@ -137,15 +169,15 @@ func (w *World) answerOf(req *kmsg.FetchRequest, logs []*HandLog) (_ *kmsg.Fetch
 
 // answer holds whole batches up to a number of bytes; one always where it is the
 // first of the whole answer.
-func (l *HandLog) answer(from int64, committed bool, most int, first bool) kmsg.FetchResponseTopicPartition {
+func (l *CraftedLog) answer(from int64, committed bool, most int, first bool) kmsg.FetchResponseTopicPartition {
 	part := kmsg.NewFetchResponseTopicPartition()
 	end := l.End
-	if l.Lagging > 0 {
-		end = l.Lagging
+	if l.LaggingEnd > 0 {
+		end = l.LaggingEnd
 	}
 	part.HighWatermark, part.LastStableOffset, part.LogStartOffset = end, end, l.Start
-	if l.Stable > 0 {
-		part.LastStableOffset = l.Stable
+	if l.LastStable > 0 {
+		part.LastStableOffset = l.LastStable
 	}
 	if from < l.Start || from > end {
 		part.ErrorCode = kerr.OffsetOutOfRange.Code
@@ -154,12 +186,12 @@ func (l *HandLog) answer(from int64, committed bool, most int, first bool) kmsg.
 	if committed {
 		end = part.LastStableOffset
 	}
-	for i, p := range l.Pieces {
+	for i, p := range l.Batches {
 		if p.last < from || p.last >= end {
 			continue
 		}
 		b := p.Bytes
-		if l.CutShort && i == len(l.Pieces)-1 && len(part.RecordBatches) > 0 {
+		if l.PartialAnswers && i == len(l.Batches)-1 && len(part.RecordBatches) > 0 {
 			b = b[:len(b)-10]
 		}
 		if len(part.RecordBatches)+len(b) > most && (!first || len(part.RecordBatches) > 0) {
@@ -173,7 +205,8 @@ func (l *HandLog) answer(from int64, committed bool, most int, first bool) kmsg.
 	return part
 }
 
-func (w *World) boundsOf(req *kmsg.ListOffsetsRequest, logs []*HandLog) kmsg.Response {
+// boundsOf answers a request for first or last offsets.
+func (w *World) boundsOf(req *kmsg.ListOffsetsRequest, logs []*CraftedLog) kmsg.Response {
 	led := w.led()
 	resp := req.ResponseKind().(*kmsg.ListOffsetsResponse)
 	for _, t := range req.Topics {
@@ -187,8 +220,8 @@ func (w *World) boundsOf(req *kmsg.ListOffsetsRequest, logs []*HandLog) kmsg.Res
 			part.Offset = l.Start
 			if p.Timestamp == -1 {
 				part.Offset = l.End
-				if l.Lagging > 0 {
-					part.Offset = l.Lagging
+				if l.LaggingEnd > 0 {
+					part.Offset = l.LaggingEnd
 				}
 			}
 			l.Mu.Unlock()
@@ -202,7 +235,8 @@ func (w *World) boundsOf(req *kmsg.ListOffsetsRequest, logs []*HandLog) kmsg.Res
 	return resp
 }
 
-func (w *World) epochsOf(req *kmsg.OffsetForLeaderEpochRequest, logs []*HandLog) kmsg.Response {
+// epochsOf answers a request for the ends of leader epochs.
+func (w *World) epochsOf(req *kmsg.OffsetForLeaderEpochRequest, logs []*CraftedLog) kmsg.Response {
 	resp, led := req.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse), w.led()
 	for _, t := range req.Topics {
 		topic := kmsg.NewOffsetForLeaderEpochResponseTopic()
@@ -225,12 +259,12 @@ func (w *World) epochsOf(req *kmsg.OffsetForLeaderEpochRequest, logs []*HandLog)
 
 // epochEnd is Kafka's own rule: the largest epoch that is not above the one asked for,
 // and where the next one begins. It knows the log's own end, also where the leader lags.
-func (l *HandLog) epochEnd(leads, asked int32) (epoch int32, end int64) {
+func (l *CraftedLog) epochEnd(leads, asked int32) (epoch int32, end int64) {
 	if asked > leads || asked < 0 {
 		return -1, -1
 	}
 	epoch = -1
-	for _, p := range l.Pieces {
+	for _, p := range l.Batches {
 		switch e := p.epoch(); {
 		case e > asked && epoch < 0:
 			return asked, p.first()
@@ -244,31 +278,4 @@ func (l *HandLog) epochEnd(leads, asked int32) (epoch int32, end int64) {
 		epoch = asked
 	}
 	return epoch, l.End
-}
-
-// Attributes of a batch.
-const (
-	InTransaction = 0x10
-	isMarker      = 0x20
-	producerID    = 7
-)
-
-func LogOf(pieces ...Piece) *HandLog {
-	return &HandLog{End: pieces[len(pieces)-1].last + 1, Pieces: pieces}
-}
-
-// Change changes a log while it is served.
-func (l *HandLog) Change(to func()) {
-	l.Mu.Lock()
-	defer l.Mu.Unlock()
-	to()
-}
-
-// Grow appends an event at each offset from the end up to one.
-func (l *HandLog) Grow(to int64) {
-	l.Change(func() {
-		for ; l.End < to; l.End++ {
-			l.Pieces = append(l.Pieces, Batch(l.End, l.End).inEpoch(l.Epoch))
-		}
-	})
 }

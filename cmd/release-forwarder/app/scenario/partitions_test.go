@@ -1,11 +1,13 @@
 package scenario
 
 import (
+	"context"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -24,10 +26,10 @@ func rowOf(r *apptest.Replica, partition int) admin.Partition {
 	return admin.Partition{}
 }
 
-// Kafka does not tell where one partition begins, for half an hour. The others go on, the
-// log and the page say which one waits and why, nothing is asked for in haste, and it goes
-// on by itself.
-func TestAPartitionThatKafkaDoesNotLetStartIsNamedWithItsCause(t *testing.T) {
+// A partition that Kafka does not let start is named with its cause, in the log and on the status page.
+//
+// The others are read, Kafka is asked about once a minute, and the partition starts by itself later.
+func TestAPartitionThatCannotStartIsNamed(t *testing.T) {
 	for name, c := range map[string]struct {
 		key   kmsg.Key
 		err   *kerr.Error
@@ -59,7 +61,7 @@ func TestAPartitionThatKafkaDoesNotLetStartIsNamedWithItsCause(t *testing.T) {
 				if n := asked(); n < 30 || n > 100 {
 					t.Errorf("%d tries in half an hour, want 30 to 100", n)
 				}
-				lines := w.LinesOf(c.event)
+				lines := w.LogLines(c.event)
 				if len(lines) == 0 || len(lines) > 70 {
 					t.Errorf("%d lines in half an hour, want one a minute or so", len(lines))
 				}
@@ -97,7 +99,7 @@ func (w *world) refusesStart(key kmsg.Key, refusal *kerr.Error, partition int32)
 		case *kmsg.OffsetFetchRequest:
 			return r.Version == 5 // the observer asks in a later one, the library before it joins in an earlier one
 		case *kmsg.ListOffsetsRequest:
-			return r.IsolationLevel == 0 // not who looks how long the topic is kept
+			return r.IsolationLevel == 0 // not the look at what retention leaves
 		}
 		return true
 	}
@@ -132,9 +134,10 @@ func (w *world) refusesStart(key kmsg.Key, refusal *kerr.Error, partition int32)
 	return func() int { return int(hits.Load()) }, func() { over.Store(true) }
 }
 
-// A replica none of whose partitions can be started is not ready, from its start on, and
-// is when one could. A later rebalance changes that only when it lasts.
-func TestAReplicaIsNotReadyWhereNoPartitionCanBeStarted(t *testing.T) {
+// A replica is not ready until it could start one of its partitions.
+//
+// A later rebalance changes that only where it lasts.
+func TestAReplicaWithoutAStartedPartitionIsNotReady(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
 		first := w.Start()
 		w.Until("the group", w.AllCommitted(2, 0))
@@ -161,7 +164,7 @@ func TestAReplicaIsNotReadyWhereNoPartitionCanBeStarted(t *testing.T) {
 		w.Until("all", w.AllCommitted(2, 10))
 		_, lift := w.refusesStart(kmsg.OffsetFetch, kerr.UnstableOffsetCommit, 0)
 		_, lift2 := w.refusesStart(kmsg.OffsetFetch, kerr.UnstableOffsetCommit, 1)
-		w.Loses()
+		w.ForgetMember()
 		time.Sleep(5 * time.Second)
 		if ok, why := r.Ready(); !ok {
 			t.Errorf("not ready a moment after a rebalance: %s", why)
@@ -177,7 +180,7 @@ func TestAReplicaIsNotReadyWhereNoPartitionCanBeStarted(t *testing.T) {
 	})
 }
 
-// A partition that has lost its leader for long is named, and not with each look.
+// A partition that has had no leader for long is named, in the log about once a minute at most.
 func TestAPartitionWithoutALeaderIsNamed(t *testing.T) {
 	inVirtualTime(t, 3, func(w *world) {
 		r := w.Start()
@@ -186,11 +189,11 @@ func TestAPartitionWithoutALeaderIsNamed(t *testing.T) {
 		lost := w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: apptest.EventTopic, Partitions: []int32{1}, Err: kerr.LeaderNotAvailable, Count: -1})
 		stale := w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: apptest.EventTopic, Partitions: []int32{1}, Err: kerr.NotLeaderForPartition, Count: -1})
 		time.Sleep(8 * time.Second)
-		if n := len(w.LinesOf("leader-missing")) + len(w.LinesOf("leader-refuses")); n != 0 {
+		if n := len(w.LogLines("leader-missing")) + len(w.LogLines("leader-refuses")); n != 0 {
 			t.Errorf("%d lines within 8s: leaders move", n)
 		}
 		time.Sleep(30 * time.Minute)
-		lines := append(w.LinesOf("leader-missing"), w.LinesOf("leader-refuses")...)
+		lines := append(w.LogLines("leader-missing"), w.LogLines("leader-refuses")...)
 		if len(lines) == 0 || len(lines) > 60 {
 			t.Errorf("%d lines in half an hour", len(lines))
 		}
@@ -213,7 +216,7 @@ func TestAPartitionWithoutALeaderIsNamed(t *testing.T) {
 	})
 }
 
-// One partition's commits are refused while the others' are taken.
+// A partition whose commits are refused is named, while those of others are taken.
 func TestAPartitionWhoseCommitsAreRefusedIsNamed(t *testing.T) {
 	inVirtualTime(t, 3, func(w *world) {
 		r := w.Start()
@@ -227,7 +230,7 @@ func TestAPartitionWhoseCommitsAreRefusedIsNamed(t *testing.T) {
 		if s := r.Status(); s.Condition.Kind != admin.PartitionCommitRefused || !strings.Contains(s.Condition.String(), "events/1: TOPIC_AUTHORIZATION_FAILED") {
 			t.Errorf("the banner says %s", s.Condition)
 		}
-		lines := w.LinesOf("request-refused")
+		lines := w.LogLines("request-refused")
 		if len(lines) == 0 || lines[0]["partition"] != 1.0 || lines[0]["topic"] != apptest.EventTopic || lines[0]["cause"] != "TOPIC_AUTHORIZATION_FAILED" {
 			t.Errorf("the log says %v", lines)
 		}
@@ -240,8 +243,7 @@ func TestAPartitionWhoseCommitsAreRefusedIsNamed(t *testing.T) {
 	})
 }
 
-// A leader's answer leaves a partition out, or names it without an offset: that is no
-// empty log, and nothing was dropped.
+// Where a leader's answer leaves a partition out, or gives no offset, nothing counts as dropped.
 func TestALeaderThatLeavesAPartitionOutMakesNoLoss(t *testing.T) {
 	for name, empty := range map[string]bool{"left out": true, "without an offset": false} {
 		t.Run(name, func(t *testing.T) {
@@ -268,10 +270,10 @@ func TestALeaderThatLeavesAPartitionOutMakesNoLoss(t *testing.T) {
 				if n := w.Platform.Stats().Received; n != 100 {
 					t.Errorf("%d requests for 100 events", n)
 				}
-				if n := len(w.LinesOf("records-dropped")); n != 0 {
+				if n := len(w.LogLines("records-dropped")); n != 0 {
 					t.Errorf("%d losses are reported", n)
 				}
-				if n := len(w.LinesOf("log-unverified")); n == 0 || n > 10 {
+				if n := len(w.LogLines("log-unverified")); n == 0 || n > 10 {
 					t.Errorf("%d lines say that the leader cannot be asked", n)
 				}
 				trouble.Store(false)
@@ -281,4 +283,26 @@ func TestALeaderThatLeavesAPartitionOutMakesNoLoss(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Partitions that are added to the topic are read without a restart.
+func TestAddedPartitionsAreRead(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		r, follower := w.Start(), w.Start()
+		w.Backlog(1, 10)
+		w.Until("the commit", w.AllCommitted(1, 10))
+		if _, err := kadm.NewClient(w.Kafka).UpdatePartitions(context.Background(), 4, apptest.EventTopic); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		w.Kafka.ForceMetadataRefresh()
+		time.Sleep(10 * time.Second)
+		w.Produce(3, apptest.Event(100, 0))
+		w.Until("the new partition", func() bool { return w.Committed(3) == 1 })
+		w.End(r)
+		w.End(follower)
+		if n := w.Platform.Stats().Received; n != 11 {
+			t.Errorf("%d requests for 11 events", n)
+		}
+	})
 }
