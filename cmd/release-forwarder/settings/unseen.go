@@ -92,5 +92,5 @@ func Unseen(r rune) bool {
 }
 
 func unseenAt(r rune, place int) error {
-	return fmt.Errorf("holds %U at byte %d (the first is 0), which nobody sees; take it out", r, place)
+	return fmt.Errorf("holds %U at byte %d (the first is 0), which is invisible; remove it", r, place)
 }
