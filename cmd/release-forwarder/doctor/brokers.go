@@ -32,7 +32,7 @@ func (p *doctor) broker(ctx context.Context, address, role string) (Report, bool
 	defer hangUp()
 	k, err := connect.New(connected, connect.Config{Kafka: cfg, Dial: p.dial})
 	if err != nil {
-		f.wrong("reachable", err.Error(), "mend the file that the setting names")
+		f.wrong("reachable", err.Error(), "fix the file that the setting names")
 		return f.list, false
 	}
 	if err := k.Reach(ctx); err != nil {
@@ -67,7 +67,7 @@ func (f *findings) failed(err error, role string) {
 	check = cmp.Or(check, "reachable")
 	remedy := fault.Remedy
 	if role == advertised && fault.Fault == connect.Unreachable {
-		remedy = "the cluster tells its clients this address (advertised.listeners) and this host cannot reach it; mend it there, or DNS, or the network"
+		remedy = "the cluster tells its clients this address (advertised.listeners) and this host cannot reach it; fix it there, or DNS, or the network"
 	}
 	f.wrong(check, fault.Err.Error(), remedy)
 }
@@ -165,17 +165,17 @@ func (p *doctor) clientCertificate() Report {
 	const check = "certificate"
 	certificate, err := os.ReadFile(c.CertFile)
 	if err != nil {
-		f.wrong(check, "KAFKA_TLS_CERT_FILE: "+err.Error(), "mend the file")
+		f.wrong(check, "KAFKA_TLS_CERT_FILE: "+err.Error(), "fix the file")
 		return f.list
 	}
 	key, err := os.ReadFile(c.KeyFile)
 	if err != nil {
-		f.wrong(check, "KAFKA_TLS_KEY_FILE: "+err.Error(), "mend the file")
+		f.wrong(check, "KAFKA_TLS_KEY_FILE: "+err.Error(), "fix the file")
 		return f.list
 	}
 	pair, err := settings.ParseKeyPair(certificate, key)
 	if err != nil {
-		f.wrong(check, "KAFKA_TLS_CERT_FILE: "+err.Error(), "mend the files")
+		f.wrong(check, "KAFKA_TLS_CERT_FILE: "+err.Error(), "fix the files")
 		return f.list
 	}
 	f.expiry(check, "for "+names(pair.Leaf)+", "+until(pair.Leaf.NotAfter), pair.Leaf.NotAfter,

@@ -112,12 +112,12 @@ const (
 func (t *topic) judgeRetention(f *findings) {
 	least, why := eventsRetention, "events that wait longer, as in an outage of the platform, are lost"
 	if t.role == deadLetters {
-		least, why = deadLettersRetention, "dead letters that nobody has looked at by then are lost"
+		least, why = deadLettersRetention, "dead letters that no one has looked at by then are lost"
 	}
 	if ms, ok := t.number(f, "retention.ms"); ok {
 		switch kept := age(ms); {
 		case ms < 0:
-			f.ok("retention.ms", "for ever")
+			f.ok("retention.ms", "unlimited")
 		case ms < least.Milliseconds():
 			f.warn("retention.ms", kept+": "+why, t.set("retention.ms", strconv.FormatInt(least.Milliseconds(), 10)))
 		default:

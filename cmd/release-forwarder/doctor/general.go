@@ -30,7 +30,7 @@ func (p *doctor) general(g general, seen []*topic) Report {
 	}
 	if n, ok := readNumber(f, g.configs, "connections.max.reauth.ms"); ok {
 		if n > 0 {
-			f.ok("connections.max.reauth.ms", "%s: connections are opened anew for it, which is no rebalance", age(n))
+			f.ok("connections.max.reauth.ms", "%s: connections are reopened for it, which causes no rebalance", age(n))
 		} else {
 			f.ok("connections.max.reauth.ms", "off")
 		}
@@ -48,7 +48,7 @@ func judgeAutoCreate(f *findings, configs map[string]string, seen []*topic) {
 	case on == "":
 		f.unknown(check, "the broker does not tell", "")
 	case on == "true" && may:
-		f.warn(check, "true, and this user may create topics: a missing topic comes into being with the brokers' defaults when the group asks for it", "set it to false, or take Create from this user")
+		f.warn(check, "true, and this user may create topics: a missing topic is created with the brokers' defaults when the group asks for it", "set it to false, or take Create from this user")
 	case on == "true":
 		f.ok(check, "true, but this user may not create topics")
 	default:

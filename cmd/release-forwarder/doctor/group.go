@@ -175,14 +175,14 @@ func judgeOwners(f *findings, unowned []membership.Partition, told bool, counts 
 	}
 	switch {
 	case !told:
-		f.unknown(check, "not told while the group rebalances", "try again in a minute")
+		f.unknown(check, "unknown while the group rebalances", "try again in a minute")
 	case len(unowned) > 0:
 		var names []string
 		for _, p := range unowned {
 			names = append(names, fmt.Sprintf("%s/%d", p.Topic, p.Number))
 		}
-		f.warn(check, fmt.Sprintf("nobody reads %d of %d partitions: %s", len(unowned), all, few(names)),
-			"one that moves has none for a moment: look again in a minute; if it stands, a member leads the group that assigns wrongly, or the members subscribe to other topics: stop those that are no replicas")
+		f.warn(check, fmt.Sprintf("no one reads %d of %d partitions: %s", len(unowned), all, few(names)),
+			"a partition that moves has no owner for a moment: look again in a minute; if it stays, the member that leads the group assigns wrongly, or members subscribe to other topics: stop those that are not replicas")
 	default:
 		f.ok(check, "each of %d partitions has one", all)
 	}
@@ -217,7 +217,7 @@ func (p *doctor) judgeGroupTimes(ctx context.Context, f *findings, g general) {
 		text += ", heartbeats each " + (time.Duration(n) * time.Millisecond).String()
 	}
 	if text += ": the broker's"; theirs < ours {
-		f.warn(session, fmt.Sprintf("%s, below KAFKA_SESSION_TIMEOUT (%s): a replica that is cut off trusts in its partitions when others own them already, and both send", text, ours),
+		f.warn(session, fmt.Sprintf("%s, below KAFKA_SESSION_TIMEOUT (%s): a replica that is cut off still trusts its partitions when others already own them, and both send", text, ours),
 			fmt.Sprintf("set KAFKA_SESSION_TIMEOUT to no more, or: kafka-configs.sh --alter --entity-type groups --entity-name %s --add-config %s=%d", name, session, ours.Milliseconds()))
 		return
 	}
