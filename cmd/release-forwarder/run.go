@@ -26,7 +26,7 @@ func (runCommand) Help() string {
 
 SIGTERM or SIGINT stops it: open requests are finished, progress is committed, the
 group is left. A second one ends it at once. SIGHUP (a terminal that is closed) stops
-it as well, but under nohup. Files that change are taken up without a signal.`
+it as well, but under nohup. Files that change are reloaded without a signal.`
 }
 
 // Run is the data's way: settings, the parts wired, run, stop. What it writes to standard

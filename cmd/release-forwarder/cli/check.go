@@ -27,9 +27,9 @@ type CheckCommand struct {
 func (CheckCommand) Help() string {
 	return `Prints for each event the request it would become, the exact string to sign with the
 secret redacted, and the signature where a secret is set; or the reason for which it
-would be dead-lettered. A text with line ends or characters that nobody sees is put into
-quotes and shown with escapes, as "a\nb"; within quotes \\ is a backslash and \" a quote. Sends nothing. Ends with 0 if every event could be sent, with 1
-if any could not or a file cannot be read, with 2 if a setting is wrong.
+would be dead-lettered. A text with line ends or invisible characters is put into
+quotes and shown with escapes, as "a\nb"; within quotes \\ is a backslash and \" a quote. Sends nothing. Exits 0 if every event could be sent, 1
+if any could not or a file cannot be read, 2 if a setting is wrong.
 
 Of the settings it uses only EVENT_TIMEZONE, EVENT_REQUIRED_FIELDS, UPSTREAM_APP_ID,
 UPSTREAM_APP_SECRET, UPSTREAM_APP_SECRET_FILE and UPSTREAM_CREDENTIALS_FILE, and

@@ -12,7 +12,7 @@ type ConfigCommand struct{}
 func (ConfigCommand) Help() string {
 	return `Prints every setting with its type, default, bounds, meaning and the value in force,
 secrets redacted, and the lots of UPSTREAM_CREDENTIALS_FILE with their app_ids. On a wrong configuration it prints all it can, then one line
-for every wrong setting, and ends with 2.
+for every wrong setting, and exits 2.
 
 Example:
 

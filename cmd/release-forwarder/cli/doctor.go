@@ -37,16 +37,16 @@ func (DoctorCommand) Help() string {
 and the remedy. It looks at brokers (reachable, certificate, log-in, versions), topics
 (partitions, replicas, min.insync.replicas, cleanup.policy, retention, largest message),
 this user's rights, the group (type, protocol, members, partitions without an owner,
-commits and their age), and which lots have credentials. It changes nothing, and sends nothing to the platform unless told to.
+commits and their age), and which lots have credentials. It changes nothing, and sends nothing to the platform unless asked to.
 
 With --platform it sends one request without flow_no, which the platform can only
-refuse, and says what the answer tells of the way there, the clocks and the signature.
+refuse, and says what the answer shows of the network, the clocks and the signature.
 
 It uses the KAFKA_ settings, DLQ_TOPIC and the credentials; with --platform the other
 UPSTREAM_ settings too.
 
-Ends with 0 if nothing is wrong, warnings and unknowns or not; with 1 if anything is
-wrong; with 2 if a setting is wrong, before anything is contacted.
+Exits 0 if nothing is wrong, whatever is a warning or unknown; 1 if anything is
+wrong; 2 if a setting is wrong, before anything is contacted.
 
 Example:
 

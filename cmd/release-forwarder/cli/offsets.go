@@ -24,7 +24,7 @@ type OffsetsCommand struct {
 
 // Help implements kong's HelpProvider.
 func (OffsetsCommand) Help() string {
-	return `Prints for each partition what KAFKA_GROUP_ID has committed and what the commit tells:
+	return `Prints for each partition what KAFKA_GROUP_ID has committed and what the commit says:
 
   COMMITTED  every record below it is finished
   LAG        from there to the log's end, as Kafka's tools show it
@@ -38,7 +38,7 @@ Below the table it says where an open transaction holds back records.
 
 It reads only, and does so whether the group runs or is stopped; a running group is
 behind by CONSUMER_COMMIT_INTERVAL. It uses the KAFKA_ settings alone. The user needs
-Describe on the group and the topic. Ends with 1 where something cannot be told.
+Describe on the group and the topic. Exits 1 if something is unknown.
 
 Example:
 

@@ -46,11 +46,11 @@ many as the events have), in the order of the events (topic, partition and offse
 first), wherever their dead letters lie; --limit takes the first of that order. What was sent is entered into the
 ledger (<DLQ_TOPIC>.ledger), so that nothing is sent twice: a replay that was stopped or killed goes on where it
 was when it is started again (at most the last 100 dead letters of a killed one are sent twice; the platform
-ignores repeats), and a second person's waits for the first one's end.
+ignores repeats), and a second person's replay waits until the first one ends.
 
 An event that fails again is dead-lettered again, with redrives one higher. With --wait the
-command follows the events to their ends, and ends with 1 unless all were accepted. Without, it
-ends with 1 where a chosen dead letter could not be sent.
+command follows the events to their ends, and exits 1 unless all were accepted. Without, it
+exits 1 if a chosen dead letter could not be sent.
 
 --set shows what it changes and wants --yes, or a yes on a terminal. The record as it first came
 is kept in the header __forwarder.original. The platform ignores a flow_no that it has accepted

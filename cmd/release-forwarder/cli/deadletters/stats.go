@@ -21,14 +21,14 @@ import (
 type StatsCommand struct {
 	filterFlags
 	retentionFlags
-	Check bool `help:"End with 1 where open dead letters are within the share of the retention, or that cannot be told."`
+	Check bool `help:"Exit 1 if open dead letters are within the share of the retention, or if that cannot be known."`
 	JSON  bool `name:"json" help:"Print one JSON object."`
 }
 
 // Help implements kong's HelpProvider.
 func (StatsCommand) Help() string {
 	return `Counts all dead letters: open, replayed, closed; the open ones by reason and day of writing
-(UTC), and the oldest. With --check it is a check for a CronJob: it ends with 1 where
+(UTC), and the oldest. With --check it is a check for a CronJob: it exits 1 if
 retention takes open dead letters soon, so that its failure can raise an alert. The
 service itself may not read dead letters. The user needs Read on DLQ_TOPIC and its
 ledger, and DescribeConfigs on DLQ_TOPIC unless --retention is given.

@@ -34,7 +34,7 @@ func (Command) Help() string {
 	return `Reads KAFKA_TOPIC, KAFKA_REPLAY_TOPIC and DLQ_TOPIC within a time range and prints for each
 event that fits where it lies and what became of it:
 
-  done           the group is finished with it and no dead letter tells of it: it was accepted
+  done           the group is finished with it and it has no dead letter: it was accepted
   dead-lettered  its dead letter is in DLQ_TOPIC; the line gives the reason, the dead letter's ID for
                  "dlq show", and whether it is open, replayed or closed
   waiting        held, behind one that is, under way, or not read yet
@@ -48,7 +48,7 @@ It joins no group and changes nothing, whether the service runs or not; a runnin
 behind by CONSUMER_COMMIT_INTERVAL. Memory does not grow with the topics. Plates, operators
 and free text are shown as their first character and length, unless --reveal is given.
 The user needs Read on the topics and on <DLQ_TOPIC>.ledger, and Describe on the group.
-Ends with 1 where something could not be read or told.
+Exits 1 if something could not be read or is unknown.
 
 Examples:
 
