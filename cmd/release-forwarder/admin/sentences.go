@@ -1,8 +1,8 @@
 package admin
 
-// sentences is the table of conditions. The first words are the cause, so that
-// a reader woken at night knows after half a line; whether anything is lost
-// stands in each that could make one ask.
+// sentences is the table of conditions. The first words are the cause, so that half a
+// line is enough for a reader woken at night. A sentence that could raise the question
+// says whether anything is lost.
 var sentences = []sentence{
 	{kind: Well, level: LevelOK, says: phrase{"All is well.", "一切正常。"}},
 	{kind: Standby, level: LevelOK, says: phrase{

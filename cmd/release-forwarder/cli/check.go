@@ -19,6 +19,7 @@ import (
 	"release-forwarder/upstream/credential"
 )
 
+// CheckCommand shows what would become of events; it sends nothing and contacts nothing.
 type CheckCommand struct {
 	Files []string `arg:"" optional:"" name:"file" help:"Files with one value a line; a file ending in .json is one value. None: standard input."`
 }
@@ -103,7 +104,7 @@ func (k *checker) file(name string) error {
 	return k.lines(name, f)
 }
 
-// lines checks one value a line; blank lines are passed over.
+// lines checks one value a line; blank lines are skipped.
 func (k *checker) lines(name string, r io.Reader) error {
 	in := bufio.NewReader(r)
 	for n := 1; ; n++ {

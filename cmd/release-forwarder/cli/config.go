@@ -6,6 +6,7 @@ import (
 	"release-forwarder/cmd/release-forwarder/telemetry/otelenv"
 )
 
+// ConfigCommand prints every setting with the value in force.
 type ConfigCommand struct{}
 
 // Help implements kong's HelpProvider.

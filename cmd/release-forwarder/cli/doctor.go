@@ -18,6 +18,7 @@ import (
 	"release-forwarder/upstream"
 )
 
+// DoctorCommand prints what package doctor reports.
 type DoctorCommand struct {
 	JSON     bool          `name:"json" help:"Print one JSON object."`
 	Platform bool          `help:"Send one signed request that the platform must refuse, and explain the answer."`
@@ -118,7 +119,7 @@ func (c *DoctorCommand) askPlatform(ctx context.Context, s *settings.Settings, d
 	}, lot, before)
 }
 
-// platformRoots reads UPSTREAM_TLS_CA_FILE beside the system's certificates; nil
+// platformRoots returns the system's certificates and those of UPSTREAM_TLS_CA_FILE; nil
 // for the system's alone.
 func platformRoots(name string) (*x509.CertPool, error) {
 	if name == "" {

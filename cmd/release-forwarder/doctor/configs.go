@@ -90,9 +90,9 @@ func readNumber(f *findings, configs map[string]string, name string) (int64, boo
 
 func (t *topic) judgeCleanup(f *findings) {
 	const check = "cleanup.policy"
-	policy, told := t.configs[check]
+	policy, set := t.configs[check]
 	switch {
-	case !told:
+	case !set:
 		f.unknown(check, "the broker does not tell", "")
 	case !strings.Contains(policy, "compact"):
 		f.ok(check, "%s", policy)

@@ -99,9 +99,9 @@ func (p *doctor) judgeGroup(ctx context.Context, f *findings, seen []*topic, g g
 		p.judgeGroupTimes(ctx, f, g)
 	}
 	if len(described.Members) > 0 {
-		unowned, told := described.Unowned(counts(seen))
-		p.judgeMembers(f, described, told)
-		judgeOwners(f, unowned, told, counts(seen))
+		unowned, known := described.Unowned(counts(seen))
+		p.judgeMembers(f, described, known)
+		judgeOwners(f, unowned, known, counts(seen))
 	}
 }
 
@@ -116,8 +116,8 @@ func counts(seen []*topic) map[string]int {
 	return n
 }
 
-// judgeMembers judges who is in the group; told: it is known what each member owns.
-func (p *doctor) judgeMembers(f *findings, g membership.Group, told bool) {
+// judgeMembers judges who is in the group; known: the broker reported what each member owns.
+func (p *doctor) judgeMembers(f *findings, g membership.Group, known bool) {
 	const check = "members"
 	clients, foreign, eager, others, readable := map[string]int{}, map[string]bool{}, map[string]bool{}, map[string]bool{}, true
 	for _, m := range g.Members {
@@ -134,7 +134,7 @@ func (p *doctor) judgeMembers(f *findings, g membership.Group, told bool) {
 		client := m.Client + " at " + m.Host
 		eager[client] = eager[client] || m.Eager
 		others[client] = m.Client != p.settings.Kafka.ClientID
-		if told {
+		if known {
 			client += fmt.Sprintf(" with %d", len(m.Owned))
 		}
 		if m.Classic {
@@ -143,7 +143,7 @@ func (p *doctor) judgeMembers(f *findings, g membership.Group, told bool) {
 		clients[client]++
 	}
 	text := fmt.Sprintf("%d: %s", len(g.Members), few(counted(clients)))
-	if told {
+	if known {
 		text += " partitions"
 	}
 	switch {
@@ -167,14 +167,14 @@ func those(set map[string]bool) []string {
 }
 
 // judgeOwners judges whether each partition has an owner.
-func judgeOwners(f *findings, unowned []membership.Partition, told bool, counts map[string]int) {
+func judgeOwners(f *findings, unowned []membership.Partition, known bool, counts map[string]int) {
 	const check = "owners"
 	all := 0
 	for _, n := range counts {
 		all += n
 	}
 	switch {
-	case !told:
+	case !known:
 		f.unknown(check, "unknown while the group rebalances", "try again in a minute")
 	case len(unowned) > 0:
 		var names []string
@@ -196,8 +196,8 @@ func (p *doctor) judgeGroupTimes(ctx context.Context, f *findings, g general) {
 	name, ours := p.settings.Kafka.GroupID, p.settings.Kafka.SessionTimeout
 	own, err := configs(ctx, p.cluster, wire.Any, kmsg.ConfigResourceTypeGroupConfig, name, []string{session, interval})
 	ms := func(setting string) int64 {
-		for _, told := range []string{own[setting], g.configs["group."+setting]} {
-			if n, err := strconv.ParseInt(told, 10, 64); err == nil {
+		for _, value := range []string{own[setting], g.configs["group."+setting]} {
+			if n, err := strconv.ParseInt(value, 10, 64); err == nil {
 				return n
 			}
 		}

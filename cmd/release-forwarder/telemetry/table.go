@@ -67,13 +67,13 @@ var (
 	// the partition; failed, not answered or refused otherwise.
 	CommitResults = []string{"ok", "stale", "failed"}
 	// Suspicions are the kinds of events that are sent although something in
-	// them can hardly be meant so.
+	// them looks wrong.
 	Suspicions = []string{"future", "leave-before-enter", "unknown-plate-color", "unknown-car-type"}
 	// Bounds are what can pause the reading of a partition.
 	Bounds = []string{"records", "bytes", "gaps"}
 	// BlockedBy are what can keep a partition from being read, beside its bounds.
 	BlockedBy = []string{"transaction", "failing", "unreadable", "lost", "parked", "starting"}
-	// ReloadedFiles are the settings whose files are taken up without a restart.
+	// ReloadedFiles are the settings whose files are reloaded without a restart.
 	ReloadedFiles = []string{
 		"KAFKA_TLS_CA_FILE", "KAFKA_TLS_CERT_FILE", "KAFKA_TLS_KEY_FILE", "KAFKA_SASL_PASSWORD_FILE",
 		"UPSTREAM_APP_SECRET_FILE", "UPSTREAM_CREDENTIALS_FILE", "UPSTREAM_TLS_CA_FILE",
@@ -82,13 +82,13 @@ var (
 
 var byPartition = []Label{{Name: "topic"}, {Name: "partition"}}
 
-// deliveryBuckets reach from a healthy answer to an outage of days. The default
-// ones of the SDK are for milliseconds.
+// deliveryBuckets, in seconds, reach from a healthy answer to an outage of days. The SDK's
+// default ones are for milliseconds.
 var deliveryBuckets = []float64{
 	0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 10800, 43200, 86400, 259200,
 }
 
-// drainBuckets reach from nothing open to the longest drain that is allowed.
+// drainBuckets, in seconds, reach from nothing open to the longest drain that is allowed.
 var drainBuckets = []float64{0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 300, 900, 3600}
 
 // The rows. Each is a variable of its own so that the code that feeds an

@@ -10,6 +10,7 @@ import (
 	"release-forwarder/dlq/ledger"
 )
 
+// CloseCommand enters into the ledger that dead letters were dealt with by other means.
 type CloseCommand struct {
 	IDs       []string `arg:"" name:"id" help:"The dead letters: topic/partition/offset, or partition/offset."`
 	Why       string   `required:"" placeholder:"TEXT" help:"How they were dealt with; kept in the ledger with your name and the time. No personal data."`

@@ -12,6 +12,7 @@ import (
 	"release-forwarder/dlq"
 )
 
+// ExportCommand writes open dead letters as JSON, one a line.
 type ExportCommand struct {
 	filterFlags
 	All    bool `help:"Dead letters that were replayed or closed too."`

@@ -18,6 +18,7 @@ import (
 	"release-forwarder/dlq/ledger"
 )
 
+// StatsCommand counts all dead letters; with Check it fails if retention is near.
 type StatsCommand struct {
 	filterFlags
 	retentionFlags
@@ -162,7 +163,7 @@ func printDays(r *session.Session, t *dlq.Tally) error {
 	return table.Flush()
 }
 
-// count writes none as a dash, so that what is there stands out.
+// count writes 0 as a dash, so that other numbers stand out.
 func count(n int) string {
 	if n == 0 {
 		return "-"

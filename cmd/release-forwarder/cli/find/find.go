@@ -85,11 +85,11 @@ func (c *Command) Do(ctx context.Context, sc console.Screen, dial connect.DialFu
 	})
 }
 
-// timeRange is when a record must be dated. A zero end is none.
+// timeRange is the range of timestamps that fit. A zero until is no end.
 type timeRange struct{ since, until time.Time }
 
-// has takes a record too whose timestamp says nothing: none, seconds (of which today's look
-// like January 1970) or microseconds. Nothing says that it does not belong there.
+// has is true also for a timestamp that is of no use: missing, in seconds (which look like
+// January 1970) or in microseconds. The record may belong to the range.
 func (r timeRange) has(ms int64) bool {
 	t := time.UnixMilli(ms)
 	_, believable := fetch.TimeOf(ms)
@@ -109,8 +109,8 @@ func (c *Command) timeRange(now time.Time) (r timeRange, err error) {
 	return r, nil
 }
 
-// criteria reads what is looked for. A plate on the command line is refused, and
-// not repeated.
+// criteria reads what is searched for. A plate on the command line is refused, and the
+// error does not repeat it.
 func (c *Command) criteria(sc console.Screen) (*criteria, error) {
 	w := &criteria{fields: map[string][]string{}}
 	for name, texts := range map[string][]string{"flow_no": c.Flow, "parking_serial": c.Serial, "park_uuid": c.Lot} {
