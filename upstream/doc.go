@@ -74,7 +74,7 @@
 //
 // Bytes that come on an HTTP/1.1 connection between a request's answer and the next request
 // are stray. They end the connection, and the next request uses another: see wire. Bytes that
-// come after that request's first byte cannot be told from its answer; only HTTP/2 solves
+// come after that request's first byte cannot be recognized by its answer; only HTTP/2 solves
 // that. TestStrayAnswerBeforeNetHTTPHasLooked and the tests beside it check this.
 //
 // Connections are used for at most five minutes; then names are looked up again, so that the

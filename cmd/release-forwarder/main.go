@@ -26,7 +26,7 @@ import (
 var version, revision string
 
 type commands struct {
-	Run     runCommand          `cmd:"" default:"1" help:"Forward events until told to stop (the default)."`
+	Run     runCommand          `cmd:"" default:"1" help:"Forward events until asked to stop (the default)."`
 	Check   cli.CheckCommand    `cmd:"" help:"Show what would become of events, without sending anything."`
 	Config  cli.ConfigCommand   `cmd:"" help:"Show every setting and the value in force."`
 	DLQ     deadletters.Command `cmd:"" name:"dlq" help:"Work off dead letters: list, show, replay, close, export, stats."`
