@@ -19,5 +19,5 @@ var (
 		Remedy:  "fix the file: error says what is wrong with it",
 		Runbook: "secret-refused"})
 	eventFileMended = events.Add(logevent.Event{Name: "file-mended", Level: slog.LevelInfo, State: true,
-		Message: "file is as before again"})
+		Message: "file holds the contents in force again"})
 )
