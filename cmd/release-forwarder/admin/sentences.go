@@ -54,7 +54,7 @@ var sentences = []sentence{
 		"This replica cannot join the group, for {for}: it reads nothing, or for a while what it still owns. Cause: {name}. Nothing is lost while the topic keeps the records.",
 		"本副本已 {for} 无法加入消费组：没有读取，或暂时只读取仍归它的分区。原因：{name}。主题保留期内不会丢失。"},
 		remedy: phrase{
-			"{advice}. The same stands in the log line join-failed.",
+			"{advice}. The log line join-failed says the same.",
 			"{advice}（英文，与日志 join-failed 的 remedy 相同）。"}},
 	{kind: CoordinatorSilent, level: LevelTrouble, runbook: "not-reading", says: phrase{
 		"Kafka is silent: the group's coordinator has not answered for {for}. Nothing is lost.",

@@ -90,7 +90,7 @@ func notes(p offsets.PartitionProgress) []string {
 		said = append(said, fmt.Sprintf("an open transaction holds back %d records, from offset %d on: nothing there can be read until it ends. Usual for a moment; if it stays, see deployments/runbooks/open-transaction.md", n, p.Stable))
 	}
 	if p.Beyond() {
-		said = append(said, fmt.Sprintf("the commit lies above the log's end: truncated or recreated, see docs/moving.md (the commit reaches up to %d)", max(p.Committed, p.End)))
+		said = append(said, fmt.Sprintf("the commit is above the log's end: truncated or recreated, see docs/moving.md (the commit reaches up to %d)", max(p.Committed, p.End)))
 	}
 	return said
 }

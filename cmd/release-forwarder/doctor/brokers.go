@@ -67,7 +67,7 @@ func (f *findings) failed(err error, role string) {
 	check = cmp.Or(check, "reachable")
 	remedy := fault.Remedy
 	if role == advertised && fault.Fault == connect.Unreachable {
-		remedy = "the cluster tells its clients this address (advertised.listeners) and this host cannot reach it; fix it there, or DNS, or the network"
+		remedy = "the cluster advertises this address (advertised.listeners), and this host cannot reach it; fix it there, or DNS, or the network"
 	}
 	f.wrong(check, fault.Err.Error(), remedy)
 }

@@ -94,7 +94,7 @@ func (p *doctor) judgeProgress(f *findings, check string, c progressCount) {
 	case c.committed == 0:
 		f.ok(check, "none yet: each partition begins at its first record (%d are there)", c.lag)
 	case len(c.ignored) > 0:
-		f.warn(check, fmt.Sprintf("%s; what partitions %s tell of finished records is not this service's, or of another place", text, few(c.ignored)),
+		f.warn(check, fmt.Sprintf("%s; the commit metadata of partitions %s is another program's, or was written for another offset", text, few(c.ignored)),
 			"it is ignored, so records repeat; find out who else commits for this group")
 	default:
 		f.ok(check, "%s", text)

@@ -82,7 +82,7 @@ func (t *topic) number(f *findings, name string) (int64, bool) {
 func readNumber(f *findings, configs map[string]string, name string) (int64, bool) {
 	n, err := strconv.ParseInt(configs[name], 10, 64)
 	if err != nil {
-		f.unknown(name, "the broker does not tell", "")
+		f.unknown(name, "the broker does not report it", "")
 		return 0, false
 	}
 	return n, true
@@ -93,7 +93,7 @@ func (t *topic) judgeCleanup(f *findings) {
 	policy, set := t.configs[check]
 	switch {
 	case !set:
-		f.unknown(check, "the broker does not tell", "")
+		f.unknown(check, "the broker does not report it", "")
 	case !strings.Contains(policy, "compact"):
 		f.ok(check, "%s", policy)
 	case t.role == deadLetters:

@@ -33,11 +33,11 @@ func (p *doctor) group(ctx context.Context, seen []*topic, g general) {
 		rights.wrong("read", "missing: this user may not even describe the group", remedy)
 		f.unknown("state", "this user may not see it: Describe on the group is missing, which Read implies", "")
 	case errors.Is(err, kafka.TopicAuthorizationFailed):
-		rights.unknown("read", "the group's coordinator does not tell", "")
-		f.unknown("state", "of type consumer; some member reads a topic that this user may not describe, so that the broker tells nothing of the members",
+		rights.unknown("read", "the group's coordinator does not report it", "")
+		f.unknown("state", "of type consumer; some member reads a topic that this user may not describe, so that the broker reports nothing of the members",
 			"look as a user with Describe on all topics; if that member is another program, give it a group of its own")
 	case err != nil:
-		rights.unknown("read", "the group's coordinator does not tell", "")
+		rights.unknown("read", "the group's coordinator does not report it", "")
 		f.unknown("state", say(err), "try again; after a broker's loss a coordinator takes a moment")
 	default:
 		judgeOperation(rights, "read", described.Operations, operationRead, remedy)
@@ -204,7 +204,7 @@ func (p *doctor) judgeGroupTimes(ctx context.Context, f *findings, g general) {
 		return 0
 	}
 	if ms(session) == 0 {
-		why := "the broker does not tell"
+		why := "the broker does not report it"
 		if err != nil {
 			why = say(err)
 		}

@@ -169,7 +169,7 @@ func TestOneThingIsWrong(t *testing.T) {
 			if err := l.admin.CommitAllOffsets(l.t.Context(), groupID, o); err != nil {
 				l.t.Fatal(err)
 			}
-		}, Group, "commits of events", Warning, "partitions 1 tell of finished records"},
+		}, Group, "commits of events", Warning, "the commit metadata of partitions 1"},
 		{"another program in the group", nil, func(l *lab) {
 			l.healthy()
 			l.create("other", 1, 3)

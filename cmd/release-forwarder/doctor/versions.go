@@ -53,7 +53,7 @@ func (f *findings) versions(conn *kafka.Conn, protocol membership.Protocol) {
 	const check = "versions"
 	ranges, err := conn.ApiVersions()
 	if err != nil {
-		f.unknown(check, "the broker does not tell: "+err.Error(), "")
+		f.unknown(check, "the broker does not report it: "+err.Error(), "")
 		return
 	}
 	byKey := map[kmsg.Key]kafka.ApiVersion{}

@@ -22,7 +22,7 @@ var (
 		Message: "scrape of metrics failed"})
 	eventLinesDropped = events.Add(logevent.Event{Name: "lines-dropped", Level: slog.LevelWarn,
 		Message: "log lines were dropped: no one reads standard error, or it cannot be written",
-		Remedy:  "look at who reads this process's standard error, or at its disk; deliveries do not wait for it"})
+		Remedy:  "look at what reads this process's standard error, or at its disk; deliveries do not wait for it"})
 	eventStrayAnswer = events.Add(logevent.Event{Name: "stray-answer", Level: slog.LevelError,
 		Message: "a server sent an answer over HTTP/1.1 that no request asked for",
 		Remedy:  "have the server or the proxy in front of it fixed, or use HTTP/2: such an answer, if late, can count as the next request's, and an event as accepted"})

@@ -146,7 +146,7 @@ var (
 	readingPaused = Instrument{"reading_paused", Gauge, "", append(append([]Label(nil), byPartition...), Label{"bound", Bounds}),
 		"1 while a partition held now is not read because its unfinished records reached this bound, else 0."}
 	readingBlocked = Instrument{"reading_blocked_seconds", Gauge, unitSeconds, append(append([]Label(nil), byPartition...), Label{"cause", BlockedBy}),
-		"For how long a partition held now has not been read, where that is at least 30 seconds, by its cause. transaction: one is open, from the time its first record was written or this replica has stood there; failing: requests fail, or the partition has no leader; unreadable: a record is too large or damaged; lost: its position is not in the log, or the log was replaced and what was read of the old one is not finished; parked: it waits for a person; starting: its offsets cannot be read. Absent while it is read, or paused at a bound."}
+		"For how long a partition held now has not been read, where that is at least 30 seconds, by its cause. transaction: one is open, from the time its first record was written or this replica came to it; failing: requests fail, or the partition has no leader; unreadable: a record is too large or damaged; lost: its position is not in the log, or the log was replaced and what was read of the old one is not finished; parked: it waits for a person; starting: its offsets cannot be read. Absent while it is read, or paused at a bound."}
 	metadataIgnored = Instrument{"metadata_ignored_total", Counter, "{commit}", nil,
 		"Commit metadata that did not fit its commit and was ignored as a whole: records repeat, none is skipped."}
 	deadLettersBlocked = Instrument{"dead_letters_blocked", Gauge, "{record}", nil,

@@ -18,7 +18,7 @@ import (
 )
 
 type Command struct {
-	Plate  string   `placeholder:"-" help:"Read plates from standard input, one a line: only \"-\" is taken, so that no plate stands in a shell's history or an audit log."`
+	Plate  string   `placeholder:"-" help:"Read plates from standard input, one a line: only \"-\" is taken, so that no plate gets into a shell's history or an audit log."`
 	Flow   []string `sep:"none" help:"Events with this flow_no; may be given several times."`
 	Serial []string `sep:"none" help:"Events with this parking_serial; may be given several times."`
 	Lot    []string `sep:"none" help:"Events of this lot (park_uuid); may be given several times."`
@@ -135,7 +135,7 @@ func (c *Command) criteria(sc console.Screen) (*criteria, error) {
 		}
 		w.plates = plates
 	default:
-		return nil, errors.New("--plate: give - and write the plate to standard input; on the command line it stands in the shell's history")
+		return nil, errors.New("--plate: give - and write the plate to standard input; on the command line it gets into the shell's history")
 	}
 	if len(w.fields) == 0 && len(w.plates) == 0 {
 		return nil, errors.New("say what to find: --plate -, --flow, --serial or --lot")
