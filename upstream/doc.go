@@ -33,10 +33,10 @@
 //	an answer that trickles longer than that                    timeout
 //	headers that trickle                                        timeout
 //	a whole object in a body that does not end                  timeout
-//	a request that nobody reads                                 timeout
+//	a request that no one reads                                 timeout
 //	an interim answer (100 to 103), then the answer             accepted
 //	interim answers without end                                 unreachable
-//	a switch of protocols (101) that nobody asked for           unreadable
+//	a switch of protocols (101) that was not asked for          unreadable
 //	a body that never ends, as fast as it can                   unreadable, 64 KiB are read
 //	chunks without end                                          unreadable
 //	a length of 10 GiB                                          unreadable, nothing is read

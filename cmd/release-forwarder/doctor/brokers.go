@@ -139,7 +139,7 @@ func names(c *x509.Certificate) string {
 		all = append(all, ip.String())
 	}
 	if len(all) == 0 {
-		return cmp.Or(c.Subject.CommonName, "nobody")
+		return cmp.Or(c.Subject.CommonName, "no name")
 	}
 	if len(all) > 3 {
 		return fmt.Sprintf("%s and %d more", strings.Join(all[:3], ", "), len(all)-3)
