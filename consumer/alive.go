@@ -47,7 +47,7 @@ func (e *Engine) Alive() (ok bool, why string) {
 	case s == nil: // Run has not begun
 		return true, ""
 	case now-s.at > stuckTicks:
-		return false, fmt.Sprintf("nobody could have the engine's lock for %s", time.Duration(now-s.at)*tick)
+		return false, fmt.Sprintf("no one could take the engine's lock for %s", time.Duration(now-s.at)*tick)
 	}
 	return s.stuck == "", s.stuck
 }

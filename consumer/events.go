@@ -40,10 +40,10 @@ var (
 		Remedy:  "check KAFKA_TOPIC, create the topic, or grant this user Describe and Read on it",
 		Runbook: "not-reading"})
 	eventOptionalTopicMissing = events.Add(logevent.Event{Name: "optional-topic-missing", Level: slog.LevelWarn,
-		Message: "an optional topic does not exist, or this user may not describe it; it is read when it does",
+		Message: "an optional topic does not exist, or this user may not describe it; it is read once it can be",
 		Remedy:  "create KAFKA_REPLAY_TOPIC, or grant this user Describe and Read on it"})
 	eventOptionalTopicChanged = events.Add(logevent.Event{Name: "optional-topic-changed", Level: slog.LevelInfo, State: true,
-		Message: "an optional topic has come or gone; the group assigns anew"})
+		Message: "an optional topic was created or deleted; the group reassigns its partitions"})
 
 	eventPartitionBegins = events.Add(logevent.Event{Name: "partition-begins", Level: slog.LevelInfo, State: true,
 		Message: "partition without a committed offset starts at its first record"})
@@ -65,11 +65,11 @@ var (
 		Message: "the coordinator refused a commit as too large: it is sent in parts",
 		Remedy:  "nothing; a larger max.message.bytes of __consumer_offsets, and a restart, make it one request again"})
 	eventCommitStripped = events.Add(logevent.Event{Name: "commit-stripped", Level: slog.LevelError, State: true,
-		Message: "the coordinator refuses a partition's commit as too large with its metadata: only the watermark is committed where there is so much, a kill repeats what is done beyond it",
+		Message: "the coordinator refuses a partition's commit as too large with its metadata: such a partition commits only the watermark, a kill repeats what is done beyond it",
 		Remedy:  "raise max.message.bytes of __consumer_offsets above 8192, then restart"})
 	eventAboveLogEnd = events.Add(logevent.Event{Name: "above-log-end", Level: slog.LevelWarn, State: true,
-		Message: "what was read before is above the log's end, and no leader epoch tells why; believed when it has stood so for 30s, since a new leader may lag",
-		Remedy:  "wait 30s; if it stands, the topic was truncated or made anew",
+		Message: "the position is above the log's end, and no leader epoch says why; believed only after 30s, since a new leader may lag",
+		Remedy:  "wait 30s; if it stays, the topic was truncated or recreated",
 		Runbook: "records-dropped"})
 	eventPartitionParked = events.Add(logevent.Event{Name: "partition-parked", Level: slog.LevelError, State: true,
 		Message: "Kafka no longer has records that were not read (retention); the partition waits for a person, as KAFKA_OFFSET_RESET=none says: set the group's offset and start the replicas again",
@@ -88,41 +88,41 @@ var (
 		Remedy:  "decide where reading goes on, stop all replicas, set the group's offset of the partition, start them",
 		Runbook: "records-dropped"})
 	eventLogUnverified = events.Add(logevent.Event{Name: "log-unverified", Level: slog.LevelWarn,
-		Message: "a partition's leader cannot be asked whether its log is the one that was read before; it is not read before",
+		Message: "a partition's leader cannot be asked whether its log is the one read earlier; the partition is not read until it can",
 		Remedy:  "read cause: bring back the partition's leader, or grant this user Describe on the topic",
 		Runbook: "not-reading"})
 
 	eventLeaderMissing = events.Add(logevent.Event{Name: "leader-missing", Level: slog.LevelWarn,
-		Message: "a partition has no leader that is known; it is read when it has",
+		Message: "a partition has no known leader; it is read once it has one",
 		Remedy:  "read cause: bring back the brokers that hold the partition, or grant this user Describe on the topic",
 		Runbook: "not-reading"})
 	eventLeaderRefuses = events.Add(logevent.Event{Name: "leader-refuses", Level: slog.LevelWarn,
-		Message: "a partition's leader refuses to be its leader; another one is looked for",
+		Message: "a broker named as a partition's leader says it is not; the leader is looked up again",
 		Remedy:  "look at the partition's leader and at the controller: they do not agree",
 		Runbook: "not-reading"})
 	eventFetchFailed = events.Add(logevent.Event{Name: "fetch-failed", Level: slog.LevelWarn,
-		Message: "fetch failed; it is tried again"})
+		Message: "fetch failed; tried again"})
 	eventFetchRefused = events.Add(logevent.Event{Name: "fetch-refused", Level: slog.LevelWarn,
-		Message: "the broker refused to let a partition be read; it is tried again",
+		Message: "the broker refused a read of a partition; tried again",
 		Remedy:  "read error: grant this user Read on the topic, or look at the partition's leader",
 		Runbook: "not-reading"})
 	eventFetchThrottled = events.Add(logevent.Event{Name: "fetch-throttled", Level: slog.LevelInfo,
 		Message: "a broker throttles the reading, as the quotas of this user or client say",
 		Remedy:  "once: nothing; often: raise the quota of KAFKA_CLIENT_ID or of this user"})
 	eventLogUnreadable = events.Add(logevent.Event{Name: "log-unreadable", Level: slog.LevelError, State: true,
-		Message: "the log cannot be read here: this partition stops until it can, the others go on; see the broker's log for a damaged disk, and README.md for passing over the record",
-		Remedy:  "too large: raise KAFKA_MAX_RECORD_BYTES; damaged: mend the broker's disk, or pass over the record; message format v0 or v1: have it sent again in v2, and pass over it",
+		Message: "the log cannot be read here: this partition stops until it can, the others go on; see the broker's log for a damaged disk, and README.md for skipping the record",
+		Remedy:  "too large: raise KAFKA_MAX_RECORD_BYTES; damaged: repair the broker's disk, or skip the record; message format v0 or v1: have it sent again in v2, and skip it",
 		Runbook: "not-reading"})
 	eventRecordLarge = events.Add(logevent.Event{Name: "record-large", Level: slog.LevelWarn,
-		Message: "a record above KAFKA_MAX_RECORD_BYTES is processed, no other such beside it",
+		Message: "a record above KAFKA_MAX_RECORD_BYTES is processed; such records go one at a time",
 		Remedy:  "raise KAFKA_MAX_RECORD_BYTES if such records are usual"})
 
 	eventLargeUnreadable = events.Add(logevent.Event{Name: "large-unreadable", Level: slog.LevelWarn,
-		Message: "a record above KAFKA_MAX_RECORD_BYTES cannot be read again for its try; tried again",
+		Message: "a record above KAFKA_MAX_RECORD_BYTES cannot be read again for its delivery; tried again",
 		Remedy:  "read cause: look at the partition's leader, or grant this user Read on the topic",
 		Runbook: "not-reading"})
 	eventLargeDropped = events.Add(logevent.Event{Name: "large-dropped", Level: slog.LevelError, State: true,
-		Message: "Kafka dropped a record above KAFKA_MAX_RECORD_BYTES while it waited to be sent (retention, truncation, or the topic was made anew); it is passed over",
+		Message: "Kafka dropped a record above KAFKA_MAX_RECORD_BYTES while it waited to be sent (retention, truncation, or the topic was recreated); it is passed over",
 		Remedy:  "have the producer send the offset from again",
 		Runbook: "records-dropped"})
 )

@@ -128,7 +128,7 @@ func (e *Engine) loaded(d *Delivery, rec fetch.Record, err error) (opened bool) 
 	p.reread, p.rereads = "", time.Time{}
 	switch {
 	case err == nil:
-		if p.drain != nil { // it is not tried any more, so another one may be loaded
+		if p.drain != nil { // it is no longer tried, so another one may be loaded
 			e.large = nil
 			p.Unload(&d.queued)
 			break

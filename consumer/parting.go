@@ -84,9 +84,9 @@ func (e *Engine) Reaches(topic string, partition int32, position, end int64) {
 
 // Why a log parts, for people.
 const (
-	recreated = "the topic was deleted and made anew"
+	recreated = "the topic was deleted and recreated"
 	truncated = "an election of a leader that did not have all records cut it"
-	untold    = "it was truncated, or the topic was made anew"
+	untold    = "it was truncated, or the topic was recreated"
 )
 
 func (at *parting) why() string {

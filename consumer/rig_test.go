@@ -189,7 +189,7 @@ func (s *semaphore) Release(used bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.out == 0 {
-		panic("a slot was released that nobody had")
+		panic("a slot was released that was not taken")
 	}
 	if !used {
 		s.unused++

@@ -33,10 +33,10 @@
 //	an answer that trickles longer than that                    timeout
 //	headers that trickle                                        timeout
 //	a whole object in a body that does not end                  timeout
-//	a request that nobody reads                                 timeout
+//	a request that no one reads                                 timeout
 //	an interim answer (100 to 103), then the answer             accepted
 //	interim answers without end                                 unreachable
-//	a switch of protocols (101) that nobody asked for           unreadable
+//	a switch of protocols (101) that was not asked for          unreadable
 //	a body that never ends, as fast as it can                   unreadable, 64 KiB are read
 //	chunks without end                                          unreadable
 //	a length of 10 GiB                                          unreadable, nothing is read
@@ -74,7 +74,7 @@
 //
 // Bytes that come on an HTTP/1.1 connection between a request's answer and the next request
 // are stray. They end the connection, and the next request uses another: see wire. Bytes that
-// come after that request's first byte cannot be told from its answer; only HTTP/2 solves
+// come after that request's first byte cannot be recognized by its answer; only HTTP/2 solves
 // that. TestStrayAnswerBeforeNetHTTPHasLooked and the tests beside it check this.
 //
 // Connections are used for at most five minutes; then names are looked up again, so that the

@@ -128,13 +128,13 @@ func slowOnes() []strange {
 			serve: then("", func(s *side) { s.trickle("HTTP/1.1 200 OK\r\nX: "+strings.Repeat("x", 30), time.Second) })},
 		{name: "a whole object in a body that does not end", want: upstream.Timeout,
 			serve: then(open+code1001, (*side).waits)},
-		{name: "a request that nobody reads", want: upstream.Timeout,
+		{name: "a request that no one reads", want: upstream.Timeout,
 			serve: func(*side) { time.Sleep(2 * timeout) }, unsent: true},
 		{name: "an interim answer (100 to 103), then the answer", want: upstream.Accepted,
 			serve: answer("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + whole("200 OK", code1001))},
 		{name: "interim answers without end", want: upstream.Unreachable,
 			serve: then("", func(s *side) { s.forEver("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n") })},
-		{name: "a switch of protocols (101) that nobody asked for", want: upstream.Unreadable,
+		{name: "a switch of protocols (101) that was not asked for", want: upstream.Unreadable,
 			serve: then("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n", (*side).waits)},
 	}
 }

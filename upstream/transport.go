@@ -34,7 +34,7 @@ const (
 )
 
 // connections is the lowest round tripper: an http.Transport that is replaced after
-// maxAge, when the trusted certificates change, or when no answer comes on it any more.
+// maxAge, when the trusted certificates change, or when answers on it stop.
 // Requests in flight end on the old one.
 //
 // It must not have a method CloseIdleConnections, nor must any round tripper between it

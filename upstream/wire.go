@@ -31,7 +31,7 @@ var errStray = errors.New("something came that no request asked for")
 //	                                                           and takes another connection
 //
 // A new connection is open until it is reused, and always with HTTP/2: there an answer names
-// its request. Bytes that come after the request's first byte cannot be told from its answer.
+// its request. Bytes that come after the request's first byte cannot be recognized by its answer.
 type wire struct {
 	net.Conn
 

@@ -42,7 +42,7 @@ await() {
 
 is_open() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-# free_block N prints the first of N ports in a row that nobody listens on.
+# free_block N prints the first of N ports in a row that nothing listens on.
 free_block() {
   local base p
   for base in $(seq 16443 20 19000); do

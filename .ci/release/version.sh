@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Ends with 0 only where its argument is a release's version: vMAJOR.MINOR.PATCH, perhaps with -PRERELEASE. A version
+# Exits 0 only if its argument is a release's version: vMAJOR.MINOR.PATCH, perhaps with -PRERELEASE. A version
 # becomes names of folders, files and images, and a tag may be any text.
 #   version.sh VERSION
 set -Eeuo pipefail

@@ -17,7 +17,7 @@
 // looked for with -random 1, 2, 3 …, and then seen again with the number that found it.
 //
 // It prints how many of the runs failed and how many different outputs there were,
-// and ends with 1 if any failed.
+// and exits 1 if any failed.
 package main
 
 import (

@@ -76,7 +76,7 @@ func (d *double) handler() http.Handler {
 // What a flow_no begins with that tells the API something.
 const (
 	timed   = "T"    // then the nanosecond at which the event was due, to its end or a "-"
-	refused = "HELD" // the platform answers it with 500 for ever
+	refused = "HELD" // the platform always answers it with 500
 )
 
 var (

@@ -99,7 +99,7 @@ func (l *lab) compare(cell cell, chosen []contender, most, rounds int) ([]*outco
 	}
 	for round := range rounds {
 		for i := range chosen {
-			o := outcomes[(round+i)%len(chosen)] // nobody is always the first
+			o := outcomes[(round+i)%len(chosen)] // none is always the first
 			l.groups++
 			j := job{topic: topic, group: fmt.Sprintf("%s-%d", topic, l.groups), n: many, open: cell.open}
 			if o.one {

@@ -94,7 +94,7 @@ type gathering struct {
 	mu    sync.Mutex
 	sent  map[string]*passage // by flow_no
 	owner map[int]int         // who of the first two owned each partition at the first look
-	moved map[int]bool        // the partitions of which another one, or nobody, did at a later look
+	moved map[int]bool        // the partitions of which another one, or none, did at a later look
 }
 
 // passage is an event on its way.
@@ -354,7 +354,7 @@ func (g *gathering) awaitRest() error {
 	return errors.New("records wait though nothing happens")
 }
 
-// awaitAll waits until every event was accepted, or nothing comes any more.
+// awaitAll waits until every event was accepted, or nothing more comes.
 func (g *gathering) awaitAll() {
 	for waited := time.Duration(0); waited < stalled; waited += lookAgain {
 		g.mu.Lock()

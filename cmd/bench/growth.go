@@ -129,7 +129,7 @@ func (c growthCommand) byHeld(l *lab) (states []state, err error) {
 		if err != nil {
 			return nil, err
 		}
-		// Without a budget they are held for ever.
+		// Without a budget they are held indefinitely.
 		one, err := l.grow(topic, 0, []string{"RETRY_BUDGET=0"}, func(g *grower) ([]state, error) {
 			if _, err := awaitCount(g.api.address, int64(c.N)); err != nil {
 				return nil, err

@@ -20,7 +20,7 @@ type startCommand struct {
 // starts are the times of cold starts, in milliseconds.
 type starts struct{ joined, first, full spread }
 
-// Run starts a forwarder on a group that nobody is in and a topic with a backlog,
+// Run starts a forwarder on a group without members and a topic with a backlog,
 // and prints when it joins, when the first record is accepted, and when the rate
 // of the whole run is reached.
 func (c startCommand) Run() error {

@@ -148,7 +148,7 @@ func received(address string) (n int64, err error) {
 	return n, err
 }
 
-// unused is an address at which nobody listens.
+// unused is an address at which nothing listens.
 func unused() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -26,7 +26,7 @@ import (
 var version, revision string
 
 type commands struct {
-	Run     runCommand          `cmd:"" default:"1" help:"Forward events until told to stop (the default)."`
+	Run     runCommand          `cmd:"" default:"1" help:"Forward events until asked to stop (the default)."`
 	Check   cli.CheckCommand    `cmd:"" help:"Show what would become of events, without sending anything."`
 	Config  cli.ConfigCommand   `cmd:"" help:"Show every setting and the value in force."`
 	DLQ     deadletters.Command `cmd:"" name:"dlq" help:"Work off dead letters: list, show, replay, close, export, stats."`
@@ -42,8 +42,8 @@ const description = `Reads abnormal-release events from a Kafka topic and posts 
 parking platform's API. Settings are environment variables: see "release-forwarder config".`
 
 func main() {
-	// net/http writes there, and quotes an answer that nobody asked for: texts of the
-	// platform appear nowhere. The service's telemetry takes these lines over.
+	// net/http writes there, and quotes answers that no request asked for: texts of the
+	// platform must appear nowhere. The service's telemetry takes these lines over.
 	stdlog.SetOutput(io.Discard)
 	os.Exit(execute(console.StopSignal(), os.Args[1:], os.Stdout))
 }
@@ -59,7 +59,7 @@ func execute(stop console.Stopper, args []string, stdout io.Writer) int {
 		return console.ExitFailed
 	}
 	var stderr io.Writer = out.Beside
-	if command.Command() == "run" { // the service ends whether or not anybody reads why
+	if command.Command() == "run" { // the service must end even if no one reads standard error
 		lines := telemetry.NewQueue(out.Beside, settings.FormatText)
 		defer lines.Flush(app.LinesLimit)
 		stderr = lines
@@ -79,7 +79,7 @@ func exitCode(err error, stderr io.Writer) int {
 		return console.ExitWrong
 	}
 	if !errors.Is(err, console.ErrSomeFailed) {
-		fmt.Fprintln(stderr, "release-forwarder:", strings.Join(console.Told(err), "\n"))
+		fmt.Fprintln(stderr, "release-forwarder:", strings.Join(console.ErrorLines(err), "\n"))
 	}
 	return console.ExitFailed
 }

@@ -391,6 +391,6 @@ func TestThereIsOneWayOut(t *testing.T) {
 var waysOut = []string{
 	"main.go: os.Exit(execute(console.StopSignal(), os.Args[1:], os.Stdout))",
 	"main.go: out := console.NewOutput(stdout, os.Stderr)",
-	"cli/console/stop.go: lines := telemetry.NewQueue(os.Stderr, settings.FormatText) // whoever reads it, if anybody, must not hold up the end", // a constant
-	"telemetry/telemetry.go: cfg.Writer = os.Stderr",                                                                                             // for tests; the service names a writer
+	"cli/console/stop.go: lines := telemetry.NewQueue(os.Stderr, settings.FormatText) // a slow reader must not hold up the end", // a constant
+	"telemetry/telemetry.go: cfg.Writer = os.Stderr",                                                                             // for tests; the service names a writer
 }

@@ -1,7 +1,7 @@
 package main
 
-// Where the system has no certificates (an image with nothing but the binary),
-// those of Mozilla's list that came with the build are trusted. SSL_CERT_FILE and
-// SSL_CERT_DIR, or a system's own, go before them; GODEBUG=x509usefallbackroots=1
-// turns that around.
-import _ "golang.org/x/crypto/x509roots/fallback" // registers them
+// If the system has no certificates (an image with nothing but the binary), those of
+// Mozilla's list in this build are trusted. SSL_CERT_FILE, SSL_CERT_DIR and the
+// system's own certificates take precedence; GODEBUG=x509usefallbackroots=1 reverses
+// that.
+import _ "golang.org/x/crypto/x509roots/fallback" // registers the certificates

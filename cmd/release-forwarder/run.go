@@ -26,12 +26,12 @@ func (runCommand) Help() string {
 
 SIGTERM or SIGINT stops it: open requests are finished, progress is committed, the
 group is left. A second one ends it at once. SIGHUP (a terminal that is closed) stops
-it as well, but under nohup. Files that change are taken up without a signal.`
+it as well, but under nohup. Files that change are reloaded without a signal.`
 }
 
-// Run is the data's way: settings, the parts wired, run, stop. What it writes to standard
-// error goes through a queue: who reads that must neither hold it up nor, by going away,
-// end it (SIGPIPE).
+// Run is the whole life of the service: read the settings, wire the parts, run, stop. Its log lines go through a
+// queue, so that a slow reader of standard error does not hold it up, and one that goes away does not end it
+// (SIGPIPE).
 func (runCommand) Run(stop console.Stopper, out *console.Output, build telemetry.Build) error {
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, end := console.HangUp(stop)
@@ -41,7 +41,7 @@ func (runCommand) Run(stop console.Stopper, out *console.Output, build telemetry
 		err     error
 	}
 	ready := make(chan made, 1)
-	go func() { // a file of a secret that cannot be read in time must not outlast a stop
+	go func() { // a secret's file that hangs while it is read must not delay a stop
 		v, err := makeService(out.Beside, build)
 		ready <- made{v, err}
 	}()

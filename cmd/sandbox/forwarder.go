@@ -59,16 +59,16 @@ func startForwarder(binary, dir string, settings map[string]string) (*forwarder,
 	return f, nil
 }
 
-// died says how the forwarder ended although nobody asked it to.
+// died says how the forwarder ended although it was not asked to.
 func (f *forwarder) died() error {
 	how := "with exit code 0"
 	if err := f.Err(); err != nil {
 		how = err.Error()
 	}
-	return fmt.Errorf("the forwarder ended although nobody asked it to (%s). Its last lines (%s):\n%s", how, f.Log, f.Tail(15))
+	return fmt.Errorf("the forwarder ended although it was not asked to (%s). Its last lines (%s):\n%s", how, f.Log, f.Tail(15))
 }
 
-// freeAddress finds a port that nobody uses at this moment.
+// freeAddress finds a port that is free at this moment.
 func freeAddress() (string, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -40,12 +40,12 @@ func (p *processes) kill() {
 // Why a sandbox is asked to stop.
 var (
 	errInterrupted = errors.New("interrupted")
-	errReaderGone  = errors.New("nobody reads the output any more")
+	errReaderGone  = errors.New("no one reads the output now")
 	errParentGone  = errors.New("the go command that runs the sandbox has ended")
 )
 
 // interruptible returns a context that ends with the first Ctrl-C (or SIGTERM
-// or SIGHUP), when nobody reads the output any more, or when the go command
+// or SIGHUP), when no one reads the output now, or when the go command
 // that runs the sandbox ends. A second signal ends the sandbox at once, with
 // all that it started.
 func interruptible(gone <-chan struct{}, started *processes) context.Context {
@@ -76,7 +76,7 @@ func interruptible(gone <-chan struct{}, started *processes) context.Context {
 
 // orphaned is closed when the go command of a "go run" has ended. It passes on
 // a Ctrl-C, but dies of any other signal without a word to the program it runs,
-// which would then go on for ever.
+// which would then go on indefinitely.
 func orphaned() <-chan struct{} {
 	if !underGoRun() {
 		return nil

@@ -26,7 +26,7 @@ type runCommand struct {
 
 // Help is shown by --help.
 func (runCommand) Help() string {
-	return `It ends with Ctrl-C, after --for, or when nobody reads its output any more: faults stop, the lanes stop, the forwarder finishes what waits and is asked to stop, and the account of every event is settled from Kafka's records and the platform's own. The exit code is 0 when it closes, 1 otherwise. A second Ctrl-C ends everything at once. (Under "go run" a Ctrl-C makes the go command itself exit with 1, whatever the sandbox says.) All is kept in memory, some 300 MB for an hour at 50 events a second.
+	return `It ends with Ctrl-C, after --for, or when its output's reader is gone: faults stop, the lanes stop, the forwarder finishes what waits and is asked to stop, and the account of every event is settled from Kafka's records and the platform's own. The exit code is 0 when it closes, 1 otherwise. A second Ctrl-C ends everything at once. (Under "go run" a Ctrl-C makes the go command itself exit with 1, whatever the sandbox says.) All is kept in memory, some 300 MB for an hour at 50 events a second.
 
 ` + faultsHelp + `
 

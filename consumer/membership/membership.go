@@ -79,7 +79,7 @@ func New(cfg Config) Member {
 type Owner interface {
 	// Assigned reports each new generation, and what is owned from now on in addition.
 	Assigned(added []Assignment)
-	// Revoked takes partitions back. It returns when none of their records is in hand any more and their last
+	// Revoked takes partitions back. It returns when none of their records is in hand now and their last
 	// commit was sent.
 	Revoked(parts []Partition)
 	// Fenced: all partitions may have other owners. What is in hand must be cut, and nothing may begin. It

@@ -42,7 +42,7 @@ func ProducerAt(ctx context.Context, w Wire, topic string, partition int32, offs
 					return a.ProducerID, nil
 				}
 			}
-			return 0, errors.New("no transaction is open there any more")
+			return 0, errors.New("no transaction is open there now")
 		}
 	}
 	return 0, errors.New("the answer leaves the partition out")

@@ -25,7 +25,7 @@ type Epochs []epochRun
 // mostEpochs bounds how many epochs are kept: leader elections since a partition was assigned.
 const mostEpochs = 8
 
-// reads notes that what lies from an offset on has an epoch. Without an epoch nothing is known any more.
+// reads notes that what lies from an offset on has an epoch. Without an epoch nothing more is known.
 func (e *Epochs) reads(from int64, epoch int32, first bool) {
 	last := len(*e) - 1
 	switch {

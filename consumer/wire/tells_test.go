@@ -59,7 +59,7 @@ func TestTheVersionsPage(t *testing.T) {
 
 func versionsTable() string {
 	var table strings.Builder
-	table.WriteString("\n| Apache Kafka | leader epochs | divergence told by Fetch | topic IDs | fetch by ID | commits by ID |\n| --- | --- | --- | --- | --- | --- |\n")
+	table.WriteString("\n| Apache Kafka | leader epochs | divergence reported by Fetch | topic IDs | fetch by ID | commits by ID |\n| --- | --- | --- | --- | --- | --- |\n")
 	var rows []Tells
 	var names [][]string
 	for _, r := range releases {

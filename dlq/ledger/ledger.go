@@ -97,7 +97,7 @@ func (l *Ledger) follow(ctx context.Context) error {
 		return err
 	}
 	if l.position > span.End {
-		return &Error{Topic: l.log.Topic(), Why: "was truncated or made anew while it was read; start again"}
+		return &Error{Topic: l.log.Topic(), Why: "was truncated or recreated while it was read; start again"}
 	}
 	return l.followTo(ctx, span.End)
 }

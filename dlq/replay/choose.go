@@ -40,7 +40,7 @@ func (d *Replayer) Choose(ctx context.Context, l *ledger.Ledger, p *Plan, yield 
 		}
 		return nil
 	})
-	if err == errEnough { //nolint:errorlint // made above, wrapped by nobody
+	if err == errEnough { //nolint:errorlint // made above, never wrapped
 		return nil
 	}
 	return err

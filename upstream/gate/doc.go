@@ -61,14 +61,14 @@
 // too, unless it counts against the record. So a platform that refuses some requests and
 // accepts others lowers the limit, and its circuit stays closed. If it refuses all, the
 // circuit opens; while it is open, the limit does not change. When the circuit closes the
-// limit begins anew, with at most 8. Of the circuit's limit and this one the lower counts.
+// limit starts again, with at most 8. Of the circuit's limit and this one the lower counts.
 // docs/limits.md has the rules and what was measured; TestLimitAgainstTheBestFixedOne
 // checks both.
 //
 // # The rate and pauses
 //
 // SetRate spaces attempts evenly. Each attempt takes a turn, one interval after the turn
-// before it; turns that nobody took are not saved up. A pause ends at the latest time that
+// before it; unused turns are not saved up. A pause ends at the latest time that
 // was asked for. Both hold in every phase of the circuit, also for quick retries.
 //
 // # Invariants

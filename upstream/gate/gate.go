@@ -127,7 +127,7 @@ func (g *Gate) Release(used bool) {
 
 func (g *Gate) release(used bool) {
 	if g.inFlight == 0 {
-		panic("gate: a slot was released that nobody had")
+		panic("gate: a slot was released that was not taken")
 	}
 	g.inFlight--
 	if g.ended > 0 {

@@ -16,7 +16,7 @@ func TestTheRateSpacesAttemptsEvenly(t *testing.T) {
 		time.Sleep(time.Hour - time.Second)
 		s.ask(3)
 		time.Sleep(time.Second)
-		s.want("turns that nobody took are not saved up", 3600, 3600.25, 3600.5)
+		s.want("unused turns are not saved up", 3600, 3600.25, 3600.5)
 	})
 }
 

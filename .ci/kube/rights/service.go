@@ -128,7 +128,7 @@ func (b *broker) tryDoctor(ctx context.Context, binary, user string, gone *right
 		if err != nil {
 			return fmt.Sprintf("doctor: %v\n%s", err, out), false
 		}
-		return "an event and a replay accepted, a dead letter written, time until retention told of both topics, no line about rights; doctor finds nothing wrong", true
+		return "an event and a replay accepted, a dead letter written, time until retention reported for both topics, no line about rights; doctor finds nothing wrong", true
 	}
 	if line := lineAbout(out, gone); line != "" {
 		return "works; doctor: " + line, true

@@ -63,7 +63,7 @@ func (w *world) watch(ctx context.Context) error {
 	return nil
 }
 
-// read takes up one pod after the other, as they change.
+// read handles one pod after the other, as they change.
 func (e *ends) read(pods io.Reader) {
 	type state struct {
 		Terminated *struct {

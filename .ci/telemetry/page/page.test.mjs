@@ -189,7 +189,7 @@ for (const [name, state] of Object.entries(states)) {
         await opened(name, {}, async (other) => assert.deepEqual((await read(other)).headings, without.headings));
       }));
 
-    test("takes itself anew, and nobody loses their place", () =>
+    test("refreshes itself, and no one loses their place", () =>
       opened(name, {}, async (page) => {
         await page.evaluate(() => (window.loaded = "once"));
         await page.locator("summary", { hasText: "Settings" }).click();

@@ -100,7 +100,7 @@ func (nothing) IntoSyncAssignment() []kmsg.SyncGroupRequestGroupAssignment { ret
 func leftToNobody(t *testing.T) {
 	w := newWorld(t, plan{partitions: 2, dlqConfig: roomy})
 	billing := w.member("billing", kgo.Balancers(nobodys{kgo.RangeBalancer()}))
-	w.doctorSays("the other program leads", []string{"warning", "owners", "nobody reads 2 of 2 partitions"})
+	w.doctorSays("the other program leads", []string{"warning", "owners", "no one reads 2 of 2 partitions"})
 	f := w.start().ready()
 	status := func(part string) func() error {
 		return func() error {
@@ -112,7 +112,7 @@ func leftToNobody(t *testing.T) {
 		}
 	}
 	eventually(t, "no standby", status(`"condition": "unassigned"`))
-	within(t, 2*kafka.patience(), "nobody reads them", status(`"condition": "partitions-unowned"`))
+	within(t, 2*kafka.patience(), "no one reads them", status(`"condition": "partitions-unowned"`))
 	if err := f.metric(`release_forwarder_unowned_partitions{topic="`+w.topic+`"}`, 2); err != nil {
 		t.Error(err)
 	}

@@ -21,8 +21,8 @@ func movingScenarios() []scenario {
 		{name: "moving: back to a time", run: movingBackToATime},
 		{name: "moving: the group's offsets are gone", run: movingOffsetsGone},
 		{name: "moving: sent to the wrong platform", run: movingWrongPlatform},
-		{name: "moving: the topic is made anew", run: movingTopicAnew},
-		{name: "moving: the topic is made anew under running replicas", run: movingTopicAnewUnderReplicas},
+		{name: "moving: the topic is recreated", run: movingTopicRecreated},
+		{name: "moving: the topic is recreated under running replicas", run: movingTopicRecreatedUnderReplicas},
 		{name: "moving: Kafka dropped records and KAFKA_OFFSET_RESET is none", run: movingParked},
 		{name: "moving: to a mirror and back", run: movingMirror},
 	}
@@ -149,15 +149,15 @@ func movingWrongPlatform(t *testing.T) {
 	w.acceptedOnce(early...)
 }
 
-// movingTopicAnew fills the new log beyond the old one's end, where the old
+// movingTopicRecreated fills the new log beyond the old one's end, where the old
 // commit would pass over records.
-func movingTopicAnew(t *testing.T) {
+func movingTopicRecreated(t *testing.T) {
 	w := newWorld(t, plan{partitions: 2})
 	w.produce(w.releases(50, 2)...)
 	f := w.start()
 	w.drained()
 	f.stop()
-	w.byThePage("The topic is made anew", map[string]string{"PARTITIONS": "2"}, func() {
+	w.byThePage("The topic is recreated", map[string]string{"PARTITIONS": "2"}, func() {
 		var set kadm.TopicsSet
 		set.Add(w.topic, 0, 1)
 		if answer, err := w.admin.DeleteOffsets(w.ctx(), w.group, set); err != nil || answer.Error() != nil {
@@ -176,9 +176,9 @@ func movingTopicAnew(t *testing.T) {
 	w.acceptedOnce(w.produced()...)
 }
 
-// movingTopicAnewUnderReplicas does what the page says not to do: nobody stops,
+// movingTopicRecreatedUnderReplicas does what the page says not to do: nobody stops,
 // and the new log is beyond the old one's end at once.
-func movingTopicAnewUnderReplicas(t *testing.T) {
+func movingTopicRecreatedUnderReplicas(t *testing.T) {
 	w := newWorld(t, plan{partitions: 2})
 	w.produce(w.releases(50, 2)...)
 	f := w.start()

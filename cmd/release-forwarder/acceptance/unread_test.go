@@ -24,13 +24,13 @@ import (
 // cannot be written, and of signals that it did not ask for.
 func unreadScenarios() []scenario {
 	return []scenario{
-		{name: "standard error is a pipe nobody reads: all is delivered, SIGTERM is obeyed", run: unreadPipe},
+		{name: "standard error is a pipe no one reads: all is delivered, SIGTERM is obeyed", run: unreadPipe},
 		{name: "standard error is a pipe that is full from the start: all is delivered, SIGTERM is obeyed", run: fullPipe},
 		{name: "standard error is a pipe whose reader has gone: a graceful stop stays graceful", run: brokenPipe},
 		{name: "standard error is a full disk: all is delivered, SIGTERM is obeyed", run: fullDisk},
 		{name: "standard error is a file that may not grow: all is delivered, SIGTERM is obeyed", run: limitedFile},
-		{name: "lines that nobody reads are dropped, counted and told of", run: linesDropped},
-		{name: "a pipe that nobody reads: a wrong configuration and a second signal end it all the same", run: unreadEnds},
+		{name: "lines that no one reads are dropped, counted and reported", run: linesDropped},
+		{name: "a pipe that no one reads: a wrong configuration and a second signal end it all the same", run: unreadEnds},
 		{name: "a terminal that is closed stops the service gracefully, but under nohup", run: hangUp},
 		{name: "signals that mean nothing to it end nothing", run: otherSignals},
 		{name: "SIGTERM while it starts: exit 0", run: termAtStart},

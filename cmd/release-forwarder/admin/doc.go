@@ -11,15 +11,15 @@
 //
 // No call changes anything: only GET and HEAD are answered, and no path leads to
 // more than reading. Nothing is cached or framed, all values are escaped. The page
-// is whole without a script; its only one, named by its hash in the policy, takes
-// it anew every few seconds. Connections, open requests and times are bounded, and
-// the probes are answered even while pages are being rendered, and whatever strangers
-// do: whoever comes is let in, and the oldest connection gives way (visitors.go).
-// A [Server] answers 421 to who asks by a name it does not know (hosts.go).
+// is complete without a script; its only script, named by its hash in the policy,
+// refreshes it every few seconds. Connections, open requests and times are bounded. The
+// probes are answered even while pages are being rendered, and whatever other clients
+// do: each new connection is accepted, and the oldest is closed (visitors.go).
+// A [Server] answers 421 to a request with a Host that it does not know (hosts.go).
 //
 // # What it leaves to others
 //
-// It judges nothing: whether the service is live or ready, and what the status
-// holds, it is told. What must not be shown (secrets, plates, the platform's
-// texts) must not be put into a [Status].
+// It judges nothing: [Sources] say whether the service is live or ready, and what
+// the status holds. What must not be shown (secrets, plates, the platform's texts)
+// must not be put into a [Status].
 package admin

@@ -71,8 +71,7 @@ func hash(of string) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// mark tells the levels apart for those who do not see the colour, and in the
-// browser's tab.
+// mark distinguishes the levels without colour, and in the browser's tab.
 func mark(l Level) string {
 	switch l {
 	case LevelOK:

@@ -1,4 +1,4 @@
-// Takes the page anew every five seconds and puts its live parts in place of the old ones, so that nobody loses their
+// Fetches the page again every five seconds and puts its live parts in place of the old ones, so that no one loses their
 // place in it. Without it the page is the same and is loaded again by hand.
 (() => {
   const silent = document.getElementById("silent");

@@ -17,9 +17,9 @@ const (
 	renderingWait = 3 * time.Second
 )
 
-// renderings makes answers, a few at a time, and sends them without holding others
-// up: who reads slowly keeps nobody from being answered. Where too many are on their
-// way, the one that has gone on least lately is cut off.
+// renderings makes answers, a few at a time, and sends them concurrently, so that a slow
+// reader does not delay others. If too many are being sent, the one that has made no
+// progress for longest is cut off.
 type renderings struct {
 	slots chan struct{} // one for each that is made, until it may be sent
 
@@ -29,14 +29,14 @@ type renderings struct {
 
 type sending struct {
 	cut   func()        // makes the reader's connection fail
-	ended chan struct{} // closed when nothing of it is kept any more
+	ended chan struct{} // closed when its memory is free again
 }
 
 func newRenderings() *renderings {
 	return &renderings{slots: make(chan struct{}, maxRenderings)}
 }
 
-// of bounds a handler. It answers 503 to whom no turn comes in time.
+// of bounds a handler. It answers 503 to a request that gets no slot in time.
 func (r *renderings) of(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		late := time.NewTimer(renderingWait)
@@ -62,7 +62,7 @@ func (r *renderings) of(next http.Handler) http.Handler {
 	})
 }
 
-// make has the answer made, and gives the slot back when there is room to send it.
+// make renders the answer, and gives the slot back when there is room to send it.
 func (r *renderings) make(w http.ResponseWriter, req *http.Request, next http.Handler) (*rendered, *sending) {
 	defer func() { <-r.slots }()
 	answer := &rendered{header: w.Header(), status: http.StatusOK}
@@ -76,8 +76,8 @@ func (r *renderings) make(w http.ResponseWriter, req *http.Request, next http.Ha
 	return answer, s
 }
 
-// begin counts s, or cuts the slowest and returns it: it must end first. It cuts
-// under mu, so that it never meets the connection's next answer.
+// begin counts s, or cuts the slowest and returns it: that one must end first. It cuts
+// under mu, so that it never cuts the connection's next answer.
 func (r *renderings) begin(s *sending) (slowest *sending) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -89,7 +89,7 @@ func (r *renderings) begin(s *sending) (slowest *sending) {
 	return nil
 }
 
-// goesOn notes that a reader has taken a part.
+// goesOn notes that a reader has made progress.
 func (r *renderings) goesOn(s *sending) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -1,8 +1,8 @@
 package admin
 
-// sentences is the table of conditions. The first words are the cause, so that
-// a reader woken at night knows after half a line; whether anything is lost
-// stands in each that could make one ask.
+// sentences is the table of conditions. The first words are the cause, so that half a
+// line is enough for a reader woken at night. A sentence that could raise the question
+// says whether anything is lost.
 var sentences = []sentence{
 	{kind: Well, level: LevelOK, says: phrase{"All is well.", "一切正常。"}},
 	{kind: Standby, level: LevelOK, says: phrase{
@@ -36,7 +36,7 @@ var sentences = []sentence{
 		"Reading is paused where a partition's unfinished records reach a bound; nothing is lost.",
 		"某分区未完成的消息达到上限，暂停读取；消息未丢失。"},
 		remedy: phrase{
-			"Normal for moments. If it stays: see which records are held, and mend what they wait for.",
+			"Normal for moments. If it stays: see which records are held, and fix what they wait for.",
 			"短暂出现属正常。若持续：查看挂起的消息，处理其等待的原因。"}},
 	{kind: NotJoined, level: LevelTrouble, runbook: "not-reading", says: phrase{
 		"Nothing is read: has not joined the group for {for}; it waits for Kafka, the event topic or the group. Nothing is lost while the topic keeps the records.",
@@ -45,7 +45,7 @@ var sentences = []sentence{
 			"Read the last warnings in the log: they name the broker, the topic or the right that is missing.",
 			"查看日志最后的警告：其中写明缺少的 broker、主题或权限。"}},
 	{kind: Rebalancing, level: LevelWaiting, runbook: "rebalances", says: phrase{
-		"Rebalancing: the group has been assigning its partitions anew for {for}; this replica reads nothing meanwhile. Nothing is lost.",
+		"Rebalancing: the group has been reassigning its partitions for {for}; this replica reads nothing meanwhile. Nothing is lost.",
 		"正在再均衡：消费组重新分配分区已 {for}，其间本副本不读取。消息未丢失。"},
 		remedy: phrase{
 			"Normal for moments. If it stays: see which replicas are slow to give up their partitions, or come and go.",
@@ -54,13 +54,13 @@ var sentences = []sentence{
 		"This replica cannot join the group, for {for}: it reads nothing, or for a while what it still owns. Cause: {name}. Nothing is lost while the topic keeps the records.",
 		"本副本已 {for} 无法加入消费组：没有读取，或暂时只读取仍归它的分区。原因：{name}。主题保留期内不会丢失。"},
 		remedy: phrase{
-			"{advice}. The same stands in the log line join-failed.",
+			"{advice}. The log line join-failed says the same.",
 			"{advice}（英文，与日志 join-failed 的 remedy 相同）。"}},
 	{kind: CoordinatorSilent, level: LevelTrouble, runbook: "not-reading", says: phrase{
 		"Kafka is silent: the group's coordinator has not answered for {for}. Nothing is lost.",
 		"Kafka 无响应：消费组协调者已 {for} 没有应答。消息未丢失。"},
 		remedy: phrase{
-			"Look at the brokers and at the network to them. A restart of this service mends nothing.",
+			"Look at the brokers and at the network to them. A restart of this service does not help.",
 			"检查 broker 及到 broker 的网络。重启本服务无济于事。"}},
 	{kind: NoDeadLetterTopic, level: LevelTrouble, runbook: "dead-letters-blocked", says: phrase{
 		"The dead-letter topic {name} is not there; events flow, but a dead letter would stop its partition's commit. Nothing is lost.",
@@ -72,7 +72,7 @@ var sentences = []sentence{
 		"The dead-letter topic has refused all dead letters since {since}; {count} {waits and holds its partition's commits|wait and hold their partitions' commits}. Nothing is lost.",
 		"死信主题自 {since} 起拒绝所有死信；{count} 条在等待，其分区停止提交。消息未丢失。"},
 		remedy: phrase{
-			"Read `error` in the log line about the dead letter: topic missing, no right to write, in-sync replicas, or disk. It is tried again for ever.",
+			"Read `error` in the log line about the dead letter: topic missing, no right to write, in-sync replicas, or disk. It is retried indefinitely.",
 			"查看日志中该死信一行的 error：主题缺失、无写权限、同步副本不足或磁盘。会一直重试。"}},
 	{kind: DeadLettersBlocked, level: LevelTrouble, runbook: "dead-letters-blocked", says: phrase{
 		"{count} {dead letter cannot be written; its partition's commits wait|dead letters cannot be written; their partitions' commits wait}. Nothing is lost.",
@@ -102,7 +102,7 @@ var sentences = []sentence{
 		"An open transaction holds back {count} {record|records} since {since} in {name}: Kafka shows nothing behind its first record until it ends. Nothing is lost while the topic keeps the records.",
 		"未结束的事务自 {since} 起挡住 {count} 条消息（{name}）：事务结束之前，Kafka 不给出其首条消息之后的任何消息。主题保留期内消息不会丢失。"},
 		remedy: phrase{
-			"Have the producer (its ID is below, where the broker tells) commit or abort. A transaction that nobody ends any more: kafka-transactions.sh abort.",
+			"Have the producer (its ID is below, where the broker reports it) commit or abort. A transaction that no one will end: kafka-transactions.sh abort.",
 			"让生产者（broker 提供时，下方有其 producer ID）提交或中止事务。已无人结束的事务：kafka-transactions.sh abort。"}},
 	{kind: CommitsFail, level: LevelTrouble, runbook: "commits-fail", says: phrase{
 		"Kafka has taken no commit since {since}; events are still sent, a restart would repeat what was done since. Nothing is lost.",
@@ -120,7 +120,7 @@ var sentences = []sentence{
 		"The platform refuses {count} {lot|lots} while it accepts others, the first {name} since {since}; their records wait, the others flow. Nothing is lost.",
 		"平台单独拒绝 {count} 个车场，最早为 {name}（自 {since} 起）；其消息在等待，其余照常。消息未丢失。"},
 		remedy: phrase{
-			"Mend the lot's secret, app_id or contract with the platform before LOT_HOLD_MAX is over; then its records become dead letters and must be replayed. Where a partition moves to another replica the wait begins again.",
+			"Fix the lot's secret, app_id or contract with the platform before LOT_HOLD_MAX is over; then its records become dead letters and must be replayed. Where a partition moves to another replica the wait begins again.",
 			"在 LOT_HOLD_MAX 之前与平台解决该车场的密钥、app_id 或签约状态；超时后其消息进入死信，需重放。分区移到其他副本后，等待从头计算。"}},
 	{kind: Storm, level: LevelTrouble, runbook: "dead-letter-storm", says: phrase{
 		"Dead letters in a row with nothing accepted between ({count} {storm|storms}): they are written at one a second until something is accepted. Nothing is lost: each dead letter holds its record.",

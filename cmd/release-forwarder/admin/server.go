@@ -15,8 +15,7 @@ import (
 // None as an address means: no server.
 const None = "none"
 
-// Bounds of the server. Whoever says or reads something slowly is cut off rather
-// than waited for.
+// Bounds of the server. A client that sends or reads slowly is cut off.
 const (
 	maxConnections    = 256
 	maxLeaving        = 1024
@@ -39,7 +38,7 @@ type Config struct {
 	Hosts []string
 	// Sources answer the requests.
 	Sources Sources
-	// Logger is told what goes wrong; nil: nobody is.
+	// Logger gets what goes wrong; nil: no log.
 	Logger *slog.Logger
 }
 

@@ -94,7 +94,7 @@ type Partition struct {
 	Held       int64 `json:"held"`
 	Unread     int64 `json:"unread"` // End - Position, as far as End is known
 	// HeldBack counts those of Unread that an open transaction keeps from being read,
-	// HeldBackSince is since when. ProducerID has the transaction, where Kafka tells.
+	// HeldBackSince is since when. ProducerID has the transaction, where Kafka reports it.
 	HeldBack      int64     `json:"held_back"`
 	HeldBackSince time.Time `json:"held_back_since,omitzero"`
 	ProducerID    *int64    `json:"producer_id,omitempty"`

@@ -11,10 +11,10 @@ import (
 	"sync/atomic"
 )
 
-// visitors accepts whoever comes and keeps the number of connections in bounds:
-// where there is no room, the oldest is closed, whatever it does. A probe is never
-// turned away for strangers: each comes with a connection of its own, says what it
-// wants at once, and as many as the bound must come after it before it is the oldest.
+// visitors accepts every connection and bounds their number: if there is no room, the
+// oldest is closed, whatever it does. So other clients never keep a probe out: a probe
+// opens a connection of its own, sends its request at once, and is the oldest only when
+// as many connections as the bound allows have come after it.
 // Kubelet and strangers may have one address (a port-forward, a pod on the node's
 // network, NAT), so the order of coming counts, and the address only where one holds
 // more than half.
@@ -62,7 +62,7 @@ func (v *visitors) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	if tcp, is := conn.(*net.TCPConn); is {
-		_ = tcp.SetWriteBuffer(maxUnsent) // the kernel counts what nobody reads to the container
+		_ = tcp.SetWriteBuffer(maxUnsent) // the kernel charges unread data to the container
 	}
 	from, _, err := net.SplitHostPort(conn.RemoteAddr().String())
 	if err != nil {
@@ -70,7 +70,7 @@ func (v *visitors) Accept() (net.Conn, error) {
 	}
 	newest := &visitor{Conn: conn, from: from}
 	if v.admit(newest) {
-		runtime.Gosched() // in a flood those who are here are served first, then the next comes in
+		runtime.Gosched() // in a flood, open connections are served before the next is accepted
 	}
 	return newest, nil
 }
@@ -91,8 +91,8 @@ func (v *visitors) admit(newest *visitor) (full bool) {
 	return full
 }
 
-// oldest is whom to close: the first to come, of the address that holds more than
-// half of all connections where one does. Guarded by mu.
+// oldest is the connection to close: the first that came; if one address holds more than
+// half of all connections, the first of these. Guarded by mu.
 func (v *visitors) oldest() *visitor {
 	held := make(map[string]int)
 	for _, o := range v.open {
@@ -111,8 +111,8 @@ func (v *visitors) close(o *visitor) {
 	_ = o.Close()
 }
 
-// state is the server's ConnState: it is told that a request is read or answered,
-// and that a connection's goroutine ends.
+// state is the server's ConnState: it is called when a request is read or answered, and
+// when a connection's goroutine ends.
 func (v *visitors) state(conn net.Conn, state http.ConnState) {
 	o := conn.(*visitor)
 	v.mu.Lock()

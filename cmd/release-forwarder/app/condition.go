@@ -17,24 +17,23 @@ const (
 	// deadLettersLimit is how long the dead-letter topic may refuse all dead
 	// letters while one waits before the replica is not ready.
 	deadLettersLimit = 30 * time.Second
-	// contactSlack is added to the rebalance time-out: so long the group's
-	// coordinator may be silent while all is well.
+	// contactSlack is added to the rebalance time-out. The group's coordinator may
+	// be silent for the sum of both while all is well.
 	contactSlack = 10 * time.Second
 	// joinPatience is how long joining may fail before the banner says so: a
 	// coordinator that moves is found within it.
 	joinPatience = 10 * time.Second
-	// failingShown is how long requests to Kafka may fail one after the other
-	// before the banner says so: a leader or coordinator that moves is found
-	// within it.
+	// failingShown is how long requests to Kafka may fail in a row before the
+	// banner says so: a leader or coordinator that moves is found within it.
 	failingShown = 20 * time.Second
 	// droppedShown is how long after Kafka dropped records the banner says so
 	// while nothing else is wrong.
 	droppedShown = 24 * time.Hour
 )
 
-// Live answers the liveness probe: whether deliveries move. No outage of Kafka, of the
-// platform or of a collector has a part in it: a restart would fix nothing. It waits for
-// no lock, since that may be what is stuck.
+// Live answers the liveness probe: whether deliveries move, with one line that says why. An outage of Kafka, of
+// the platform or of a collector does not change it: a restart would fix nothing. It takes no lock, since a lock
+// may be what is stuck.
 func (v *Service) Live() (bool, string) {
 	if ok, why := v.engine.Alive(); !ok {
 		return false, why
@@ -42,8 +41,8 @@ func (v *Service) Live() (bool, string) {
 	return true, "alive"
 }
 
-// Ready answers the readiness probe. The platform has no part in it: a rollout
-// must be able to bring the cure.
+// Ready answers the readiness probe, with one line that says why. The platform's state does not change it: a
+// rollout must be able to bring the fix.
 func (v *Service) Ready() (bool, string) {
 	if ok, why := v.engine.Alive(); !ok { // before a snapshot, which may wait for what is stuck
 		return false, why
@@ -80,8 +79,8 @@ func (v *Service) unready(now *Snapshot) admin.Condition {
 	return admin.Condition{}
 }
 
-// unstarted tells that a replica with partitions reads none of them, since it cannot learn
-// where to begin: for longer than a coordinator takes to move, or since the process began.
+// unstarted reports whether a replica with partitions reads none of them, since it cannot
+// learn where to begin: for longer than a coordinator takes to move, or since the process began.
 func unstarted(s consumer.Status) bool {
 	return len(s.Partitions) > 0 && s.Unstarted == len(s.Partitions) && (!s.Started || time.Since(s.Began) > failingShown)
 }
@@ -103,8 +102,8 @@ func (s *Snapshot) deadLettersRefused() bool {
 	return s.deadLettersWaiting() > 0 && !since.IsZero() && s.At.Sub(since) > deadLettersLimit
 }
 
-// partitionTroubles count what keeps partitions from going on, with the first that is stuck, and the first whose
-// commits are refused.
+// partitionTroubles counts the partitions that do not progress, by cause, with the first that is stuck and the first
+// whose commits are refused.
 type partitionTroubles struct {
 	parked, stuck, paused, refusals int
 	first, refusal                  consumer.PartitionStatus
@@ -131,8 +130,8 @@ func judged(parts []consumer.PartitionStatus) (t partitionTroubles) {
 	return t
 }
 
-// condition says what the service is doing: the first row that applies, so that
-// what keeps most from going on comes first.
+// condition says what the service is doing: the first case that applies. What
+// stops the most comes first.
 func (v *Service) condition(now *Snapshot) admin.Condition {
 	s := now.Engine
 	parts, unready, open := judged(s.Partitions), v.unready(now), transactions(now.Partitions)
@@ -179,7 +178,7 @@ func (v *Service) condition(now *Snapshot) admin.Condition {
 // placesShown is how many partitions a sentence names.
 const placesShown = 3
 
-// heldBack says of transactions, of which there is one at least, what they hold back.
+// heldBack is the condition of open transactions, at least one: what they hold back.
 func heldBack(open []Partition) admin.Condition {
 	c := admin.Condition{Kind: admin.OpenTransaction, Since: open[0].Since}
 	var where []membership.Partition
@@ -203,12 +202,12 @@ func places(where []membership.Partition) string {
 	return strings.Join(names, ", ")
 }
 
-// joinFails tells that joining has failed for longer than a coordinator takes to move.
+// joinFails reports whether joining has failed for longer than a coordinator takes to move.
 func joinFails(s consumer.Status) bool {
 	return !s.JoinFails.IsZero() && time.Since(s.JoinFails) > joinPatience
 }
 
-// outside says of a replica that is outside the group whether that is a moment's or keeps it
+// outside says of a replica outside the group whether that is a short rebalance, or keeps it
 // from reading.
 func (v *Service) outside(s consumer.Status) admin.Condition {
 	since := s.Outside

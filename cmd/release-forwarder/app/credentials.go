@@ -14,20 +14,20 @@ import (
 )
 
 // credentials are those in force: of the settings, and of the two files that are
-// taken up again when they change.
+// reloaded when they change.
 type credentials struct {
 	now atomic.Pointer[credential.Set]
 
 	mu       sync.Mutex // guards what now is made of
 	settings settings.Credential
-	// changed is told of the lots that sign otherwise than before; nil is all.
+	// changed is called with the lots whose credential has changed; nil is all.
 	changed func(lots []string)
 }
 
 // For returns the credential of a lot, and false where it has none.
 func (c *credentials) For(lot string) (credential.Credential, bool) { return c.now.Load().For(lot) }
 
-// change takes up what one of the files holds now.
+// change puts what one of the files holds now in force.
 func (c *credentials) change(by func(*settings.Credential)) {
 	c.mu.Lock()
 	by(&c.settings)
@@ -72,7 +72,7 @@ func (v *Service) watchCredentials() error {
 		})
 }
 
-// watch takes up the file that a setting names, and again when it changes; an
+// watch loads the file that a setting names, and reloads it when it changes; an
 // empty name is no file.
 func watch[T any](v *Service, setting, name string, parse func([]byte) (T, error), use func(T)) error {
 	if name == "" {
@@ -91,8 +91,8 @@ func watch[T any](v *Service, setting, name string, parse func([]byte) (T, error
 	return nil
 }
 
-// credentialsChanged lets lots that were refused try at once: what refused them
-// may be mended.
+// credentialsChanged lets lots that were refused try at once: the change may
+// have fixed the cause.
 func (v *Service) credentialsChanged(lots []string) {
 	attrs := []slog.Attr{slog.Bool("all", lots == nil), slog.Int("lots", len(lots))}
 	if len(lots) > 0 {
@@ -104,7 +104,7 @@ func (v *Service) credentialsChanged(lots []string) {
 	}
 }
 
-// secretSwitched tells that the platform has taken the other of two secrets.
+// secretSwitched logs that the platform has accepted the other of two secrets.
 func (v *Service) secretSwitched(lot string, next bool) {
 	which := "the first"
 	if next {

@@ -13,9 +13,9 @@ import (
 // unknown.
 const startChecks = time.Minute
 
-// warnAtStart runs once, when Kafka answers, what `doctor` runs, and logs what
-// is wrong or warned of. What this user may not see is told in one line and is
-// no warning: the service needs none of those rights.
+// warnAtStart runs doctor's checks once, when Kafka answers, and logs what is
+// wrong or a warning. What this user may not see is one line and no warning: the
+// service needs none of those rights.
 func (v *Service) warnAtStart(ctx context.Context) {
 	for v.kafka.Reach(ctx) != nil { // explainConnection says why
 		select {
@@ -28,7 +28,7 @@ func (v *Service) warnAtStart(ctx context.Context) {
 	defer cancel()
 	report := doctor.Kafka(limited, v.settings, v.dial)
 	if ctx.Err() != nil {
-		return // told to stop: half a look says nothing
+		return // stopped: half a report says nothing
 	}
 	attrs := func(f doctor.Finding) []slog.Attr {
 		return []slog.Attr{

@@ -10,7 +10,7 @@ import (
 	"release-forwarder/cmd/release-forwarder/admin"
 )
 
-// facts is what the status page tells beyond the parts' own states: what happened
+// facts is what the status page shows beyond the parts' own states: what happened
 // last, and how often. Its methods may be called from any goroutine.
 type facts struct {
 	accepted atomic.Int64 // when an answer was last an acceptance, Unix nanoseconds; 0: never

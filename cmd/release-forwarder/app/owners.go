@@ -19,15 +19,15 @@ import (
 const (
 	// ownersTurn is how often the group's coordinator is asked who owns what.
 	ownersTurn = 20 * time.Second
-	// ownersPatience is how long a partition may be without an owner: one that moves has none for a moment. For so
-	// long an answer counts, too: in a rebalance the coordinator does not tell.
+	// ownersPatience is how long a partition may be without an owner: one that moves has none for a moment. An answer
+	// counts for as long, too: in a rebalance the coordinator reports no owners.
 	ownersPatience = time.Minute
 	// ownersTakes bounds the answer.
 	ownersTakes = 10 * time.Second
 )
 
 // owners knows which partitions of the service's topics no member of the group owns. A replica without a
-// partition cannot know it otherwise: one that is a standby and one that is left out look the same.
+// partition needs it: without, a standby looks the same as a replica that is left out.
 type owners struct {
 	wire   *wire.Client
 	group  string
@@ -36,12 +36,12 @@ type owners struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	since map[membership.Partition]time.Time // partitions without an owner in each answer since then
-	told  time.Time                          // when the coordinator last told who owns what; zero: never
+	since    map[membership.Partition]time.Time // partitions without an owner in each answer since then
+	reported time.Time                          // when the coordinator last reported who owns what; zero: never
 
 	// run's alone:
-	said   time.Time // since when there are such partitions, as was said; zero: nothing was
-	hidden bool      // it is said that this user may not see it
+	said   time.Time // since when such partitions exist, as was logged; zero: nothing was logged
+	hidden bool      // it was logged that this user may not see it
 }
 
 func newOwners(k *connect.Kafka, group string, topics []string, log *slog.Logger) *owners {
@@ -82,7 +82,7 @@ func (o *owners) ask(ctx context.Context) (membership.Group, error) {
 	for _, topic := range o.topics {
 		counts[topic] = len(m.Topics[topic].Partitions)
 	}
-	if parts, told := found.Unowned(counts); told {
+	if parts, known := found.Unowned(counts); known {
 		o.note(parts, time.Now())
 	}
 	return found, nil
@@ -98,7 +98,7 @@ func (o *owners) note(parts []membership.Partition, now time.Time) {
 			since[p] = before
 		}
 	}
-	o.since, o.told = since, now
+	o.since, o.reported = since, now
 }
 
 // snapshot is what the coordinator has answered so far. Partitions that lost their owner less than ownersPatience ago
@@ -106,7 +106,7 @@ func (o *owners) note(parts []membership.Partition, now time.Time) {
 func (o *owners) snapshot() (s OwnersSnapshot) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.told.IsZero() || time.Since(o.told) >= ownersPatience {
+	if o.reported.IsZero() || time.Since(o.reported) >= ownersPatience {
 		return s
 	}
 	s.AllOwned, s.UnownedByTopic = len(o.since) == 0, map[string]int{}
@@ -114,7 +114,7 @@ func (o *owners) snapshot() (s OwnersSnapshot) {
 		s.UnownedByTopic[topic] = 0
 	}
 	for p, began := range o.since {
-		if o.told.Sub(began) >= ownersPatience {
+		if o.reported.Sub(began) >= ownersPatience {
 			s.Unowned, s.UnownedSince = append(s.Unowned, p), earliest(s.UnownedSince, began)
 			s.UnownedByTopic[p.Topic]++
 		}
@@ -123,7 +123,7 @@ func (o *owners) snapshot() (s OwnersSnapshot) {
 	return s
 }
 
-// tell says once that nobody reads partitions, and once that it is over; and once where that cannot be seen.
+// tell logs once that no one reads partitions, once that this is over, and once that it cannot be seen.
 func (o *owners) tell(ctx context.Context, found membership.Group, err error) {
 	denied := errors.Is(err, kafka.GroupAuthorizationFailed) || errors.Is(err, kafka.TopicAuthorizationFailed)
 	if denied && !o.hidden {

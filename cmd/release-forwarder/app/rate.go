@@ -1,10 +1,10 @@
 package app
 
-// shareRate takes this replica's part of UPSTREAM_MAX_RATE, by how many
-// partitions of each topic it owns of all: its share of KAFKA_TOPIC's, or the
-// share of one where it has replay partitions alone. The shares of all replicas
-// together are the whole rate, and at most one partition's more for each replica that
-// has only replay partitions. Where it owns nothing it sends nothing.
+// shareRate sets this replica's share of UPSTREAM_MAX_RATE (requests a second): the part of
+// KAFKA_TOPIC's partitions that it owns, or the share of one partition if it owns replay
+// partitions alone. owned and all count partitions by topic. The shares of all replicas are
+// together the whole rate, plus at most one partition's share for each replica that has only
+// replay partitions. A replica that owns nothing sends nothing.
 func (v *Service) shareRate(owned, all map[string]int) {
 	rate := v.settings.Upstream.MaxRate
 	if rate <= 0 {
@@ -27,7 +27,7 @@ func (v *Service) shareRate(owned, all map[string]int) {
 		v.counted = n
 	}
 	if events == 0 {
-		return // what is still open ends at the rate it began with
+		return // open deliveries end at the rate they began with
 	}
 	share := leastShare
 	if v.counted > 0 {
@@ -36,6 +36,6 @@ func (v *Service) shareRate(owned, all map[string]int) {
 	v.gate.SetRate(float64(rate) * share)
 }
 
-// leastShare is a replica's part while nothing is known: with any more all replicas
-// together could pass the whole rate.
+// leastShare is a replica's share while the number of partitions is unknown: with more, all
+// replicas together could exceed the whole rate.
 const leastShare = 1.0 / 1000

@@ -20,24 +20,24 @@ import (
 )
 
 const (
-	// retentionLook is how often the logs' starts are looked at, and the topics'
-	// configuration read.
+	// retentionLook is how often the logs' starts and the topics' configuration are
+	// read.
 	retentionLook = time.Minute
 	// startsKept is how long the movement of a log's start is remembered. Kafka
 	// deletes by whole segments: over less time a start stands still and jumps.
 	startsKept = 6 * time.Hour
-	// patience is how old an unfinished record must be: one that has just come is
-	// nothing to warn of, however short the retention, unless it cannot be read.
+	// patience is how old an unfinished record must be: a new one is nothing to warn
+	// of, however short the retention, unless it cannot be read.
 	patience = 15 * time.Minute
-	// startsNeeded is how long it must have been watched before its pace counts.
+	// startsNeeded is how long a log's start must have been watched before its pace counts.
 	startsNeeded = time.Hour
-	// blindFor is how long a topic's configuration cannot be read, for any reason,
-	// before that is said.
+	// blindFor is how long reading a topic's configuration may fail before that is
+	// logged.
 	blindFor = 10 * time.Minute
 )
 
-// retention watches how near Kafka is to deleting what is not finished. Without
-// the right DescribeConfigs on a topic nothing is told of it but that.
+// retention watches how near Kafka is to deleting what is not finished. For a topic
+// without the right DescribeConfigs it logs only that the right is missing.
 type retention struct {
 	wire     *wire.Client
 	clientID string
@@ -51,7 +51,7 @@ type retention struct {
 
 	// run's alone, by topic whose configuration cannot be read:
 	blind  map[string]time.Time // since when
-	hidden map[string]bool      // it is said
+	hidden map[string]bool      // it was logged
 }
 
 // movement is where a log began, and ended, at a time.
@@ -67,7 +67,7 @@ func newRetention(k *connect.Kafka, clientID string, log *slog.Logger) *retentio
 	}
 }
 
-// assigned has run look at once: what came with a partition may be near its end.
+// assigned makes run look at once: records of a new partition may be near their end.
 func (r *retention) assigned() {
 	select {
 	case r.changed <- struct{}{}:
@@ -90,7 +90,7 @@ func (r *retention) run(ctx context.Context, status func() consumer.Status) {
 	}
 }
 
-// look asks Kafka for what has changed. What cannot be told now is told later:
+// look asks Kafka for what has changed. What cannot be read now is read later:
 // whatever keeps Kafka from answering has alerts of its own.
 func (r *retention) look(ctx context.Context, held []consumer.PartitionStatus) {
 	topics := map[string]bool{}
@@ -109,8 +109,8 @@ func (r *retention) look(ctx context.Context, held []consumer.PartitionStatus) {
 	}
 }
 
-// tell says once that a topic's retention cannot be seen, at once for want of a right:
-// an alert that can never fire is worse than none.
+// tell logs once that a topic's retention cannot be seen; at once if a right is missing,
+// since an alert that can never fire is worse than none.
 func (r *retention) tell(ctx context.Context, topic string, err error) {
 	if err == nil {
 		delete(r.blind, topic)
@@ -132,7 +132,7 @@ func (r *retention) tell(ctx context.Context, topic string, err error) {
 	events.RetentionUnknown.LogContext(ctx, r.log, slog.String("topic", topic), slog.String("error", why))
 }
 
-// knows tells whether a topic's configuration was read before: that counts on.
+// knows reports whether a topic's configuration was read before: that still counts.
 func (r *retention) knows(topic string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -165,7 +165,7 @@ func (r *retention) endNow(p consumer.PartitionStatus) int64 {
 	return max(p.LogEnd, moved[len(moved)-1].end)
 }
 
-// left tells how many seconds a partition's oldest unfinished record has; telemetry.Unknown where that is not known.
+// left returns how many seconds are left for a partition's oldest unfinished record; telemetry.Unknown if not known.
 func (r *retention) left(p *Partition, now time.Time) int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -199,8 +199,8 @@ func (r *retention) of(p *Partition, now time.Time) (left time.Duration, known b
 	return left, known
 }
 
-// pace is how long a log's start needs to reach an offset if it moves on as it
-// did; false where it has not been watched for long enough, or stands.
+// pace is how long a log's start takes to reach an offset if it moves as before;
+// false if it was not watched for long enough, or does not move.
 func pace(moved []movement, offset int64) (time.Duration, bool) {
 	if len(moved) == 0 {
 		return 0, false

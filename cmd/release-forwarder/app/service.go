@@ -57,32 +57,31 @@ type Service struct {
 	unread    *unread
 	owners    *owners
 	started   time.Time
-	// stopping ends when the service was told to stop; guarded by mu.
+	// stopping ends when the service is asked to stop; guarded by mu.
 	stopping context.Context
 	mu       sync.Mutex
 	// Guarded by mu.
 	counted          int       // partitions of KAFKA_TOPIC, as known last; 0: not yet
 	deadLettersFound bool      // the dead-letter topic was there once
-	stopped          time.Time // when the service was told to stop; zero before
+	stopped          time.Time // when the service was asked to stop; zero before
 }
 
-// Config is what a service is made of.
+// Config is what [New] needs.
 type Config struct {
-	Settings *settings.Settings
+	Settings *settings.Settings // as [settings.Load] returns them without an error
 	// Dial opens every connection to Kafka and to the platform; nil is the network. It is the seam by which the
 	// whole service runs in virtual time.
 	Dial   connect.DialFunc
 	Stderr io.Writer // log lines; a slow reader does not hold up the service
 	Build  telemetry.Build
-	// Doubles are deliberate mistakes of tests.
+	// Doubles are deliberate mistakes that tests put in; nil otherwise.
 	Doubles []Double
 }
 
-// Double changes the engine's configuration before the engine is made. It is the seam at which tests put deliberate
-// mistakes.
+// Double changes the engine's configuration before the engine is made. Tests put deliberate mistakes in by it.
 type Double func(*Parts, *consumer.Config)
 
-// Parts are those of the service that a double may use.
+// Parts are the parts of the service that a [Double] may use.
 type Parts struct {
 	Settings    *settings.Settings
 	Gate        *gate.Gate
@@ -92,7 +91,8 @@ type Parts struct {
 	Stopping func() context.Context
 }
 
-// New wires the parts. Nothing is contacted yet.
+// New wires the parts. It contacts nothing. An error means that a file that a setting names, or telemetry, cannot be
+// used.
 func New(cfg Config) (*Service, error) {
 	s := cfg.Settings
 	lines := telemetry.NewQueue(cfg.Stderr, s.Log.Format)
@@ -241,30 +241,32 @@ func (v *Service) wireEngine() error {
 }
 
 // deliveryLimit is how long a delivery may take by configuration: each attempt, one more
-// for a credential's other secret, the waits between (for a retry, and for its turn of the
-// rate), and its dead letter.
+// for a credential's other secret, the waits between (for a retry, and for the rate), and
+// its dead letter.
 func (v *Service) deliveryLimit() time.Duration {
 	u := v.settings.Upstream
 	return time.Duration(u.RetryMax+2)*u.Timeout + time.Duration(2*u.RetryMax+1)*u.RetryWaitMax + v.deadLetters.Limit()
 }
 
-// Limits of the end, after the drain's: all of it takes CONSUMER_DRAIN_TIMEOUT + 10s at
-// the most, whatever hangs.
+// Limits of the end, after the drain: all of it takes CONSUMER_DRAIN_TIMEOUT + 10s at
+// most, whatever hangs.
 const (
-	// endLimit is for everything but the last log lines: cutting what is open, leaving
-	// the group, the admin server's end, the flush of telemetry.
+	// endLimit covers all but the last log lines: cutting open deliveries, leaving the
+	// group, ending the admin server, flushing telemetry.
 	endLimit = 8 * time.Second
-	// flushTimeout bounds the flush of telemetry, flushEnd when it must be over.
+	// flushTimeout bounds the flush of telemetry; flushEnd is when it must be over.
 	flushTimeout = 5 * time.Second
 	flushEnd     = 7500 * time.Millisecond
-	// LinesLimit is how long the last log lines are waited for: the service's, and what
-	// execute says after them.
+	// LinesLimit is how long the process waits for the last log lines to be written: the
+	// service's, and what execute prints after them.
 	LinesLimit = time.Second
 )
 
 var errLate = errors.New("the end has taken too long: something hangs, and is left behind")
 
-// Run forwards until stop ends, then drains.
+// Run forwards until stop ends, then drains: CONSUMER_DRAIN_TIMEOUT + 10s at most, whatever hangs. It returns nil if it
+// stopped as asked. An error means that ADMIN_ADDR cannot be used, the engine ended by itself, or the end took too long.
+// Call it once.
 func (v *Service) Run(stop context.Context) error {
 	defer v.lines.Flush(LinesLimit)
 	late, ended := make(chan struct{}), make(chan error, 1)
@@ -337,10 +339,10 @@ func (v *Service) untilStop() context.Context {
 	return v.stopping
 }
 
-// Metrics answers /metrics.
+// Metrics returns the handler of /metrics.
 func (v *Service) Metrics() http.Handler { return v.telemetry.MetricsHandler() }
 
-// flushUntil is when telemetry must have been flushed that is flushed from now on.
+// flushUntil is when a flush of telemetry that begins now must be over.
 func (v *Service) flushUntil() time.Time {
 	until := time.Now().Add(flushTimeout)
 	v.mu.Lock()
@@ -351,8 +353,8 @@ func (v *Service) flushUntil() time.Time {
 	return until
 }
 
-// findDeadLetters waits until the dead-letter topic is there, for the readiness
-// doctor.
+// findDeadLetters waits until the dead-letter topic exists, for the readiness
+// probe.
 func (v *Service) findDeadLetters(ctx context.Context) {
 	for {
 		err := v.deadLetters.Exists(ctx)
@@ -376,8 +378,8 @@ func (v *Service) findDeadLetters(ctx context.Context) {
 	}
 }
 
-// explainConnection says once, in words, why Kafka cannot be reached, where it
-// cannot: the transport's own errors do not tell a wrong password from a closed
+// explainConnection logs once why Kafka cannot be reached, if it cannot: the
+// transport's own errors do not distinguish a wrong password from a closed
 // connection.
 func (v *Service) explainConnection(ctx context.Context) {
 	err := v.kafka.Reach(ctx)
@@ -386,5 +388,5 @@ func (v *Service) explainConnection(ctx context.Context) {
 	}
 }
 
-// lookInterval is between two looks for a topic that is missing.
+// lookInterval is the time between two looks for a missing topic.
 const lookInterval = 2 * time.Second

@@ -15,9 +15,9 @@ import (
 type Snapshot struct {
 	At     time.Time
 	Engine consumer.Status
-	// Stuck is why deliveries do not move; "" where they do.
+	// Stuck is why deliveries do not move; "" if they do.
 	Stuck string
-	// Partitions are those of Engine, with what is known of the unread part of their logs.
+	// Partitions are Engine's, with what is known of the unread part of their logs.
 	Partitions []Partition
 	PlatformSnapshot
 	DeadLettersSnapshot
@@ -29,7 +29,7 @@ type Snapshot struct {
 	Stopping bool
 }
 
-// PlatformSnapshot is the state of what leads to the platform.
+// PlatformSnapshot is the state of the way to the platform: circuit, slots, refused lots, storms.
 type PlatformSnapshot struct {
 	Gate        gate.State
 	CircuitOpen bool
@@ -47,8 +47,8 @@ type DeadLettersSnapshot struct {
 type OwnersSnapshot struct {
 	Unowned      []membership.Partition // without an owner for ownersPatience
 	UnownedSince time.Time              // when the first of them lost its owner
-	// UnownedByTopic counts them for each of the service's topics; nil where the coordinator has not answered
-	// within ownersPatience.
+	// UnownedByTopic counts them for each of the service's topics; nil if the coordinator has not answered within
+	// ownersPatience.
 	UnownedByTopic map[string]int
 	AllOwned       bool // each partition had an owner in the last answer
 }

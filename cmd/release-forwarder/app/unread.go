@@ -18,24 +18,24 @@ import (
 )
 
 const (
-	// unreadTurn is how often it is looked what is not read.
+	// unreadTurn is how often this looks for partitions that are not read.
 	unreadTurn = 10 * time.Second
-	// unreadShown is how long the same must keep a partition from being read before it
-	// is said: a leader that moves and a usual transaction are over within it.
+	// unreadShown is how long one cause must keep a partition from being read before it
+	// is reported: a leader that moves and a usual transaction take less.
 	unreadShown = 30 * time.Second
 	// unreadLook is the least time between two looks into one partition's log, and
 	// producerLook between two questions for a transaction's producer.
 	unreadLook   = time.Minute
 	producerLook = 10 * time.Minute
-	// producerPatience is how long the answer may take: the service does without.
+	// producerPatience is how long the answer may take; without one the service goes on.
 	producerPatience = 3 * time.Second
 	// looksAtOnce bounds the requests under way.
 	looksAtOnce = 8
 )
 
-// unread knows what lies in the log and is not read, where nothing that was read tells
-// of it: how old the first such record is, and what keeps it from being read. The engine
-// sees records alone; this looks beside it, into the log's headers.
+// unread knows what is in the log and not read: how old the first such record is, and what
+// keeps it from being read. The engine sees only records that were read; this reads the
+// headers of the log beside it.
 type unread struct {
 	wire     *wire.Client
 	clientID string
@@ -43,22 +43,22 @@ type unread struct {
 
 	mu sync.Mutex
 	// Guarded by mu. By partition.
-	looks map[membership.Partition]look
-	stops map[membership.Partition]stop // what keeps partitions from being read
-	told  map[membership.Partition]stop // of those, what the log tells of and has not ended
+	looks  map[membership.Partition]look
+	stops  map[membership.Partition]stop // what keeps partitions from being read
+	logged map[membership.Partition]stop // of those, what was logged as begun and not as over
 }
 
 // look is what the log showed at an offset.
 type look struct {
 	offset int64
-	at     time.Time // when it was looked last, in vain or not
-	first  time.Time // when there was first seen to be something; zero: not yet
+	at     time.Time // of the last look, whether it succeeded or not
+	first  time.Time // when a record was first seen there; zero: not yet
 	end    int64     // of the log
-	// written is when the record there, or the first after it, was written by its own
-	// timestamp; zero where that cannot be believed.
+	// written is the timestamp of the record there, or of the first after it; zero if it
+	// cannot be trusted.
 	written time.Time
-	// producer has the transaction that is open there, nil where that is not known;
-	// asked is when it was asked for.
+	// producer is the ID of the producer whose transaction is open there, nil if not known;
+	// asked is when the broker was asked for it.
 	producer *int64
 	asked    time.Time
 }
@@ -72,17 +72,17 @@ type stop struct {
 	said   bool // it has lasted for unreadShown
 }
 
-// Partition is a partition held now, with what is known of the unread part of its log.
+// Partition is a partition that this replica holds now, with what is known of the unread part of its log.
 type Partition struct {
 	consumer.PartitionStatus
-	// Unread is when the first record that is not read was written, or since when it
-	// has been known to be there; zero where there is none.
+	// Unread is when the first unread record was written, or since when it is known to
+	// exist; zero if there is none.
 	Unread time.Time
-	// Blocked is what has kept the partition from being read since a time; "" while it
-	// is read. Bounds are no cause: see Paused.
+	// Blocked is the cause that has kept the partition from being read since Since; ""
+	// while it is read. Bounds do not count as a cause: see Paused.
 	Blocked  string
 	Since    time.Time
-	Producer *int64 // of the open transaction that is the cause, where it is known
+	Producer *int64 // ID of the open transaction's producer, if that is the cause and known; else nil
 	// RetentionLeft is how many seconds are left before Kafka deletes the oldest unfinished record, telemetry.Unknown
 	// where that is not known.
 	RetentionLeft int64
@@ -102,11 +102,11 @@ func earliest(a, b time.Time) time.Time {
 func newUnread(k *connect.Kafka, clientID string, log *slog.Logger) *unread {
 	return &unread{
 		wire: k.Wire, clientID: clientID, log: log,
-		looks: map[membership.Partition]look{}, stops: map[membership.Partition]stop{}, told: map[membership.Partition]stop{},
+		looks: map[membership.Partition]look{}, stops: map[membership.Partition]stop{}, logged: map[membership.Partition]stop{},
 	}
 }
 
-// run looks until ctx ends. reaches is told where logs end, with the position that was looked at.
+// run looks until ctx ends. It calls reaches with the end of each log and the position that it looked at.
 func (u *unread) run(ctx context.Context, status func() consumer.Status, reaches func(topic string, partition int32, position, end int64)) {
 	tick := time.NewTicker(unreadTurn)
 	defer tick.Stop()
@@ -117,7 +117,7 @@ func (u *unread) run(ctx context.Context, status func() consumer.Status, reaches
 			return
 		}
 		s := status()
-		if s.Outside.IsZero() { // else it is a rebalance's moment
+		if s.Outside.IsZero() { // else a rebalance is under way
 			u.forget(s.Partitions)
 		}
 		u.ask(ctx, s.Partitions)
@@ -143,14 +143,14 @@ func (u *unread) forget(held []consumer.PartitionStatus) {
 	defer u.mu.Unlock()
 	maps.DeleteFunc(u.looks, func(at membership.Partition, _ look) bool { return gone(at) })
 	maps.DeleteFunc(u.stops, func(at membership.Partition, _ stop) bool { return gone(at) })
-	maps.DeleteFunc(u.told, func(at membership.Partition, _ stop) bool { return gone(at) })
+	maps.DeleteFunc(u.logged, func(at membership.Partition, _ stop) bool { return gone(at) })
 }
 
 func placeOf(p consumer.PartitionStatus) membership.Partition {
 	return membership.Partition{Topic: p.Topic, Number: p.Partition}
 }
 
-// ask looks into the logs where that tells more than is known.
+// ask looks into the logs of the partitions where a look is wanted.
 func (u *unread) ask(ctx context.Context, held []consumer.PartitionStatus) {
 	var asking sync.WaitGroup
 	slots := make(chan struct{}, looksAtOnce)
@@ -179,8 +179,9 @@ func (u *unread) ask(ctx context.Context, held []consumer.PartitionStatus) {
 	asking.Wait()
 }
 
-// lookAt is what was seen where a partition stands: nothing, where it stands there anew.
-// A look from before does not count: the group, or the topic, may have been another's.
+// lookAt is what was seen at a partition's position. A look from before the partition came
+// to that position does not count: another replica may have held it since, or the topic may
+// be another one.
 func (u *unread) lookAt(p consumer.PartitionStatus) look {
 	l := u.looks[placeOf(p)]
 	if l.offset != p.Position || l.at.Before(p.Stands) {
@@ -189,24 +190,24 @@ func (u *unread) lookAt(p consumer.PartitionStatus) look {
 	return l
 }
 
-// waitsForLong tells that an open transaction has held back records for so long that it
-// is said.
+// waitsForLong reports whether an open transaction has held back records for long enough to
+// be reported.
 func waitsForLong(p consumer.PartitionStatus, now time.Time) bool {
 	return p.HeldBack > 0 && !p.Stands.IsZero() && now.Sub(p.Stands) >= unreadShown
 }
 
-// wanted tells whether a look is worth a request: where nothing in memory is older than
-// the record to look at, and reading does not get to it by itself.
+// wanted reports whether a look is worth a request: nothing in memory is older than the
+// record to look at, and reading does not get to it by itself.
 func (l look) wanted(p consumer.PartitionStatus, now time.Time) bool {
 	switch {
 	case p.Phase == "starting", now.Sub(l.at) < unreadLook:
 		return false
 	case p.Phase != "reading":
-		return p.Oldest.IsZero() // and where the log ends nobody else hears
+		return p.Oldest.IsZero() // no one else learns where the log ends
 	case !p.Failing.IsZero():
 		return false // this request would fail, too
 	case p.Paused != consumer.BoundNone:
-		return true // nobody else hears where the log ends
+		return true // no one else learns where the log ends
 	case !l.written.IsZero():
 		return false
 	}
@@ -217,8 +218,8 @@ func (l look) producerWanted(p consumer.PartitionStatus, now time.Time) bool {
 	return waitsForLong(p, now) && p.Failing.IsZero() && l.producer == nil && now.Sub(l.asked) >= producerLook
 }
 
-// producer asks who has the transaction. Nil is no answer: a broker from before Kafka
-// 2.8, a leader that moves, a right that is missing.
+// producer asks whose transaction is open. Nil is no answer: a broker older than Kafka
+// 2.8, a leader that moves, a missing right.
 func (u *unread) producer(ctx context.Context, p consumer.PartitionStatus) *int64 {
 	ctx, cancel := context.WithTimeout(ctx, producerPatience)
 	defer cancel()
@@ -229,7 +230,7 @@ func (u *unread) producer(ctx context.Context, p consumer.PartitionStatus) *int6
 	return &id
 }
 
-// peek takes in what a look showed.
+// peek applies what a look showed.
 func (l *look) peek(written, end int64, err error) {
 	l.at = time.Now()
 	if err != nil {
@@ -244,7 +245,7 @@ func (l *look) peek(written, end int64, err error) {
 	}
 }
 
-// year2000: a record before it has no time that can be believed, as in delivery_seconds.
+// year2000: a timestamp before it cannot be trusted, as in delivery_seconds.
 var year2000 = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // partitions adds what is known here to what the engine knows.
@@ -271,7 +272,7 @@ func (u *unread) partitions(held []consumer.PartitionStatus) []Partition {
 }
 
 // unreadSince is when the first unread record was written, as far as that is known: by
-// a look at it, or at the last that was the first.
+// a look at it, or at the record that was the first before.
 func unreadSince(p consumer.PartitionStatus, now, last look) time.Time {
 	switch {
 	case p.Position >= p.LogEnd:
@@ -279,14 +280,14 @@ func unreadSince(p consumer.PartitionStatus, now, last look) time.Time {
 	case !now.at.IsZero():
 		return earliest(now.written, earliest(p.Stands, now.first))
 	case last.offset < p.Position && !p.Behind.IsZero() && last.at.After(p.Behind) && time.Since(last.at) < 2*unreadLook:
-		// Reading has got on since, and was never at the end: the record is younger, by
-		// the time since the look at the most.
+		// Reading has progressed since, and never reached the end: the record is younger,
+		// at most by the time since the look.
 		return earliest(last.written, p.Stands)
 	}
 	return p.Stands
 }
 
-// transactions are those that are shown, the longest first.
+// transactions are the partitions with an open transaction that is shown, the longest first.
 func transactions(held []Partition) []Partition {
 	open := slices.DeleteFunc(slices.Clone(held), func(p Partition) bool { return p.Blocked != byTransaction })
 	slices.SortFunc(open, func(a, b Partition) int {

@@ -9,15 +9,15 @@ import (
 	"release-forwarder/consumer"
 )
 
-// What can keep a partition from being read, beside its bounds. The other causes are the
+// What can keep a partition from being read, besides its bounds. The other causes are the
 // partition's phases.
 const (
 	byTransaction = "transaction"
 	byFailing     = "failing" // requests for it fail, or it has no leader
 )
 
-// cause is what keeps a partition from being read, "" where nothing does, and from which
-// offset on, where that makes it another one.
+// cause is what keeps a partition from being read, "" if nothing does; for a transaction
+// with the offset, which tells one transaction from another.
 func cause(p consumer.PartitionStatus) (why string, offset int64) {
 	switch {
 	case p.Phase != "reading":
@@ -30,18 +30,18 @@ func cause(p consumer.PartitionStatus) (why string, offset int64) {
 	return "", 0
 }
 
-// is tells whether the partition still stands where this stop was noted.
+// is reports whether the partition is still stopped by the same cause at the same offset.
 func (s stop) is(p consumer.PartitionStatus) bool {
 	why, offset := cause(p)
 	return why == s.cause && offset == s.offset
 }
 
-// judge notes what keeps a partition from being read, and says once that something has
-// done so for long, and once that it is over.
+// judge notes what keeps a partition from being read. It logs once that this has lasted for
+// long, and once that it is over.
 func (u *unread) judge(ctx context.Context, p consumer.PartitionStatus, now time.Time) {
 	at := placeOf(p)
 	u.mu.Lock()
-	s, told, l := u.stops[at], u.told[at], u.lookAt(p)
+	s, logged, l := u.stops[at], u.logged[at], u.lookAt(p)
 	u.mu.Unlock()
 	if !s.is(p) {
 		s = stop{since: now}
@@ -51,7 +51,7 @@ func (u *unread) judge(ctx context.Context, p consumer.PartitionStatus, now time
 	case "":
 	case byTransaction:
 		s.since = earliest(l.written, p.Stands)
-		s.said = s.said || waitsForLong(p, now) || told.is(p)
+		s.said = s.said || waitsForLong(p, now) || logged.is(p)
 	default:
 		s.since = earliest(p.Failing, s.since)
 		s.said = s.said || now.Sub(s.since) >= unreadShown
@@ -61,20 +61,20 @@ func (u *unread) judge(ctx context.Context, p consumer.PartitionStatus, now time
 	}
 	// While a partition starts or cannot be asked, nothing is known of a transaction.
 	reads := p.Phase == "reading" && p.LogEnd >= 0 && p.Failing.IsZero()
-	if told.said && reads && !told.is(p) {
-		u.over(ctx, p, told, now)
-		told = stop{}
+	if logged.said && reads && !logged.is(p) {
+		u.over(ctx, p, logged, now)
+		logged = stop{}
 	}
-	if s.said && (s.cause != told.cause || s.offset != told.offset) {
+	if s.said && (s.cause != logged.cause || s.offset != logged.offset) {
 		u.begun(ctx, p, s, l)
-		told = s
+		logged = s
 	}
 	u.mu.Lock()
-	u.stops[at], u.told[at] = s, told
+	u.stops[at], u.logged[at] = s, logged
 	u.mu.Unlock()
 }
 
-// begun says that a partition has not been read for a while, or not on.
+// begun logs that a partition has not been read for a while, or not beyond an open transaction.
 func (u *unread) begun(ctx context.Context, p consumer.PartitionStatus, s stop, l look) {
 	fields := []slog.Attr{slog.String("topic", p.Topic), slog.Int("partition", int(p.Partition)), slog.Time("since", s.since.UTC())}
 	if s.cause != byTransaction {
@@ -88,7 +88,7 @@ func (u *unread) begun(ctx context.Context, p consumer.PartitionStatus, s stop, 
 	events.OpenTransaction.LogContext(ctx, u.log, fields...)
 }
 
-// over says that it was the last of that.
+// over logs that the cause is gone.
 func (u *unread) over(ctx context.Context, p consumer.PartitionStatus, s stop, now time.Time) {
 	fields := []slog.Attr{
 		slog.String("topic", p.Topic), slog.Int("partition", int(p.Partition)), slog.String("lasted", now.Sub(s.since).Round(time.Second).String()),

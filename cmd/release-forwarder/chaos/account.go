@@ -29,22 +29,22 @@ type account struct {
 	Unknown           int // accepted and not in the log
 	DeadLetters       int
 	Commits           int
-	Gaps              int // commits that told of something done beyond the watermark
+	Gaps              int // commits that reported something done beyond the watermark
 	Ahead             int // commits ahead of an acceptance
-	AheadBeyond       int // metadata that told of an acceptance too early
-	MetadataIgnored   int // commits with metadata that nobody can read
+	AheadBeyond       int // metadata that reported an acceptance too early
+	MetadataIgnored   int // commits with metadata that cannot be read
 	Fallen            int // commits below the one before
 	Behind            int // partitions whose last commit is not their end
 	Disorder          int // records sent before the one before in their order key was accepted
 	Repeats           int // acceptances after the first
 	Allowed           int // the repeats that P4 allows for these faults
 	Unexplained       int // repeats that no fault explains
-	Late              int // repeats of what a commit had told as done: requests in flight
+	Late              int // repeats of what a commit had reported as done: requests in flight
 	LateBound         int
 	ByKind            map[kind]*toll  // what each kind of fault cost
 	Notes             []string        // the first of each violation, in words
 	Delays            []time.Duration // from produced to accepted
-	Untold            []time.Duration // from accepted to the commit that told it
+	Unreported        []time.Duration // from accepted to the commit that reported it
 }
 
 // toll is what a kind of fault cost.
@@ -70,7 +70,7 @@ func settle(r records) *account {
 	a.repeats(r, parts)
 	a.recoveries(r, parts)
 	slices.Sort(a.Delays)
-	slices.Sort(a.Untold)
+	slices.Sort(a.Unreported)
 	return a
 }
 
@@ -104,7 +104,7 @@ func below(entries []entry, offset int64) int {
 	return sort.Search(len(entries), func(i int) bool { return entries[i].offset >= offset })
 }
 
-// told is what a commit tells.
+// told is what a commit reports as done.
 func (r *records) told(partition int32, c commit) progress.Told {
 	return progress.Parse(progress.CommitKey{Cluster: r.cluster, Topic: eventTopic, Partition: partition, Offset: c.offset}, c.metadata)
 }
@@ -141,8 +141,8 @@ func (a *account) acceptances(r records) {
 	}
 }
 
-// judgeCommits looks at every commit of a partition: what it told must have been
-// accepted by then, and it must not stand below the one before.
+// judgeCommits checks every commit of a partition: what it reported must have been
+// accepted by then, and it must not be below the one before.
 func (a *account) judgeCommits(r records, partition int32, entries []entry) {
 	// late: the acceptance came after the commit, whose time is in milliseconds.
 	late := func(e entry, c commit) bool {
@@ -239,11 +239,11 @@ func (a *account) violations() []string {
 		what string
 	}{
 		{a.Lost, "records lost"}, {a.LostByKafka, "acknowledged records that Kafka lost"}, {a.Unknown, "records sent that are not in the log"},
-		{a.DeadLetters, "dead letters"}, {a.Ahead, "commits ahead of an acceptance"}, {a.AheadBeyond, "records told done before they were accepted"},
+		{a.DeadLetters, "dead letters"}, {a.Ahead, "commits ahead of an acceptance"}, {a.AheadBeyond, "records reported done before they were accepted"},
 		{a.MetadataIgnored, "commits with metadata that cannot be read"}, {a.Fallen, "commits that fell"},
 		{a.Behind, "partitions not committed to their end"}, {a.Disorder, "records sent out of order"},
 		{a.Unexplained, "repeats that no fault explains"}, {max(0, a.Repeats-a.Unexplained-a.Allowed), "repeats more than P4 allows"},
-		{max(0, a.Late-a.LateBound), "repeats of what a commit had told as done, beyond what was in flight"},
+		{max(0, a.Late-a.LateBound), "repeats of what a commit had reported as done, beyond what was in flight"},
 	} {
 		if v.n > 0 {
 			said = append(said, fmt.Sprintf("%d %s", v.n, v.what))

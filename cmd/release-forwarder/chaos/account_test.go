@@ -88,7 +88,7 @@ func TestWhatTheAccountForgivesAndWhatNot(t *testing.T) {
 		"a dead letter":                       {func(r *records) { r.deadLetters = 1 }, "1 dead letters"},
 		"committed a millisecond too early":   {func(r *records) { r.commits[0][4].at = after(4.199) }, "1 commits ahead of an acceptance"},
 		"committed in the same millisecond":   {func(r *records) { r.flows["F-4"].accepts[0].at = after(4.2005); r.commits[0][4].at = after(4.2) }, ""},
-		"told done beyond the watermark":      {func(r *records) { r.commits[0][4].metadata = beyond(5, 1, 1) }, "1 records told done before they were accepted"},
+		"told done beyond the watermark":      {func(r *records) { r.commits[0][4].metadata = beyond(5, 1, 1) }, "1 records reported done before they were accepted"},
 		"told done beyond it in time": {func(r *records) {
 			r.commits[0][5] = commit{after(6.9), 5, beyond(5, 1, 1)}
 			r.commits[0] = slices.Delete(r.commits[0], 6, 7)
@@ -116,7 +116,7 @@ func TestWhatTheAccountForgivesAndWhatNot(t *testing.T) {
 		"a repeat of what was accepted long before the kill": {func(r *records) {
 			r.fault(killForwarder, 9, 10)
 			r.again("F-5", 12, 2)
-		}, "1 repeats that no fault explains; 1 repeats of what a commit had told as done, beyond what was in flight"},
+		}, "1 repeats that no fault explains; 1 repeats of what a commit had reported as done, beyond what was in flight"},
 		"a repeat before the fault": {func(r *records) {
 			r.fault(killForwarder, 7, 8)
 			r.again("F-5", 6, 2)
@@ -124,7 +124,7 @@ func TestWhatTheAccountForgivesAndWhatNot(t *testing.T) {
 		"a kill does not repeat what a commit had told": {func(r *records) {
 			r.fault(killForwarder, 6.5, 7)
 			r.again("F-5", 12, 2)
-		}, "1 repeats of what a commit had told as done, beyond what was in flight"},
+		}, "1 repeats of what a commit had reported as done, beyond what was in flight"},
 		"a request that was on its way when its forwarder froze": {func(r *records) {
 			r.fault(pauseForwarder, 4, 12)
 			r.flows["F-5"].accepts[0].by = 2
@@ -147,7 +147,7 @@ func TestWhatTheAccountForgivesAndWhatNot(t *testing.T) {
 		"a repeat of what was accepted long after the group had it": {func(r *records) {
 			r.fault(assigning, 0.5, 1)
 			r.again("F-8", 12, 2)
-		}, "1 repeats that no fault explains; 1 repeats of what a commit had told as done, beyond what was in flight"},
+		}, "1 repeats that no fault explains; 1 repeats of what a commit had reported as done, beyond what was in flight"},
 		"answers cut off make nothing forgotten that was told": {func(r *records) {
 			r.fault(cutPlatform, 8, 9)
 			r.forgotten("F-5", 12)
@@ -158,7 +158,7 @@ func TestWhatTheAccountForgivesAndWhatNot(t *testing.T) {
 			for range inFlight + 3 {
 				r.again("F-5", 12, 1)
 			}
-		}, "2 repeats more than P4 allows; 3 repeats of what a commit had told as done, beyond what was in flight"},
+		}, "2 repeats more than P4 allows; 3 repeats of what a commit had reported as done, beyond what was in flight"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

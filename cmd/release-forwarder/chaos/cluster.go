@@ -80,8 +80,8 @@ func startCluster(ctx context.Context, script, dir string, n *network) (*cluster
 	return c, c.advertise(n)
 }
 
-// advertise puts a proxy in front of each broker and starts the brokers anew, so
-// that they send their clients there.
+// advertise puts a proxy in front of each broker and restarts the brokers, so that they
+// send their clients there.
 func (c *cluster) advertise(n *network) error {
 	for i := range replicas {
 		l, err := n.listen()

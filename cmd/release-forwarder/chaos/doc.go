@@ -2,7 +2,7 @@
 //
 // Three Kafka brokers and three forwarders run as processes on this machine,
 // with a steady producer and a double of the platform. For as long as it is
-// told, brokers and forwarders are killed (SIGKILL) and started again, frozen
+// asked, brokers and forwarders are killed (SIGKILL) and started again, frozen
 // (SIGSTOP) for longer than their sessions last, and cut off from one another by
 // a TCP proxy that refuses connections or swallows what is sent. What happens
 // when is drawn from a seed. Processes and networks are not deterministic, so
@@ -15,7 +15,7 @@
 // unless
 //
 //   - every record of the log was accepted, and none became a dead letter;
-//   - no commit, nor what its metadata tells beyond it, was ahead of an
+//   - no commit, nor what its metadata reports beyond it, was ahead of an
 //     acceptance, none fell back, and the last ones are the log's end;
 //   - the first request of an order key's record came after the acceptance of the
 //     one before;

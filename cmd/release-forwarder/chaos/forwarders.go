@@ -39,7 +39,7 @@ type forwarder struct {
 	life   int              // guarded by mu: processes started
 	now    *process.Process // guarded by mu
 	wanted bool             // guarded by mu: it is not we who end it
-	died   []string         // guarded by mu: how processes ended that nobody killed
+	died   []string         // guarded by mu: how processes ended that were not killed
 }
 
 func newForwarder(number int, binary, dir string, brokers []string, platformURL, protocol string) *forwarder {
@@ -105,7 +105,7 @@ func (f *forwarder) unwanted() *process.Process {
 	return f.now
 }
 
-// ended tells how processes ended that nobody killed.
+// ended returns how processes ended that were not killed.
 func (f *forwarder) ended() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()

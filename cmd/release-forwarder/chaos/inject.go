@@ -48,7 +48,7 @@ func (j *injector) run(ctx context.Context, plan []planned) {
 	}
 }
 
-// one waits for its turn, breaks, waits, and mends, unless the run was
+// one waits for its time, begins the fault, waits, and undoes it, unless the run was
 // interrupted: then everything ends anyway.
 func (j *injector) one(ctx context.Context, p planned, start time.Time) {
 	turn := &j.each[p.On-1]
@@ -62,12 +62,12 @@ func (j *injector) one(ctx context.Context, p planned, start time.Time) {
 	}
 	f := injected{planned: p, begun: time.Now()}
 	fmt.Fprintf(j.out, "%6.1fs  %s\n", f.begun.Sub(start).Seconds(), p)
-	mend, err := j.inject(p)
+	undo, err := j.inject(p)
 	if err == nil {
 		if !sleep(ctx, p.Lasts) {
 			return
 		}
-		err = mend()
+		err = undo()
 	}
 	f.healed = time.Now()
 	j.mu.Lock()
@@ -98,7 +98,7 @@ func (p planned) String() string {
 }
 
 // inject begins a fault and returns how it is undone.
-func (j *injector) inject(p planned) (mend func() error, err error) {
+func (j *injector) inject(p planned) (undo func() error, err error) {
 	f, broker := j.forwarders[p.On-1], strconv.Itoa(p.On)
 	script := func(command string) func() error {
 		return func() error { _, err := j.cluster.do(command, broker); return err }

@@ -81,7 +81,7 @@ func (k *kafkaLog) commits(ctx context.Context) (map[int32][]commit, error) {
 			continue
 		}
 		if r.Value == nil {
-			return nil, fmt.Errorf("%s tells that the commit of partition %d was removed, which nobody did", commitTopic, key.Partition)
+			return nil, fmt.Errorf("%s says that the commit of partition %d was removed, but no one removed it", commitTopic, key.Partition)
 		}
 		value := kmsg.NewOffsetCommitValue()
 		if err := value.ReadFrom(r.Value); err != nil {

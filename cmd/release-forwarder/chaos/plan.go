@@ -52,7 +52,7 @@ type planned struct {
 	Silent bool
 }
 
-// ofBroker tells a broker's faults from a forwarder's.
+// ofBroker reports whether the fault is a broker's, not a forwarder's.
 func (p planned) ofBroker() bool {
 	return p.Kind == killBroker || p.Kind == pauseBroker || p.Kind == cutBroker
 }

@@ -19,11 +19,11 @@ const (
 	// way to the coordinator.
 	slack = 1500 * time.Millisecond
 	// coordination is how long after a broker's return the group may still be
-	// unable to commit: the coordinator loads, members are told and join.
+	// unable to commit: the coordinator loads, members learn of it and join.
 	coordination = sessionTimeout + rebalanceTimeout
 )
 
-// hits tells whether the fault is one of the forwarder; a broker's is one of
+// hits reports whether the fault is one of the forwarder; a broker's is one of
 // all.
 func (f injected) hits(forwarder int) bool {
 	return f.ofBroker() || f.Kind == assigning || f.On == forwarder
@@ -47,29 +47,29 @@ func (f injected) forgets() (from, to time.Time) {
 	return from, f.healed.Add(platformTimeout + slack)
 }
 
-// delays tells whether the fault keeps requests on their way to the platform.
+// delays reports whether the fault keeps requests on their way to the platform.
 func (f injected) delays() bool { return f.Kind == pauseForwarder || f.Kind == cutPlatform }
 
-// mayForget tells whether the fault may have made an acceptance forgotten.
+// mayForget reports whether the fault may have made an acceptance forgotten.
 func (f injected) mayForget(accept acceptance) bool {
 	from, to := f.forgets()
 	return f.hits(accept.by) && !accept.at.Before(from) && !accept.at.After(to)
 }
 
 // allows is mayForget, held against what was committed: a replica that ends or
-// freezes forgets what no commit had told by then, and any other fault what none
-// told within a commit interval.
-func (f injected) allows(accept acceptance, told time.Time) bool {
+// freezes forgets what no commit had reported by then; any other fault, what no commit
+// reported within a commit interval.
+func (f injected) allows(accept acceptance, reported time.Time) bool {
 	if !f.mayForget(accept) {
 		return false
 	}
 	if f.Kind == killForwarder || f.Kind == pauseForwarder {
-		return told.IsZero() || told.After(f.begun)
+		return reported.IsZero() || reported.After(f.begun)
 	}
-	return told.IsZero() || told.Sub(accept.at) > commitInterval
+	return reported.IsZero() || reported.Sub(accept.at) > commitInterval
 }
 
-// explains tells whether the fault explains that a record accepted first was
+// explains reports whether the fault explains that a record accepted first was
 // accepted again.
 func (f injected) explains(first, again acceptance) bool {
 	if f.mayForget(first) && !again.at.Before(f.begun) {
@@ -82,22 +82,22 @@ func (f injected) explains(first, again acceptance) bool {
 func (a *account) repeats(r records, parts map[int32][]entry) {
 	costs := make([]int, len(r.faults))
 	for partition, entries := range parts {
-		told := tellings(r, partition, entries)
+		reported := reports(r, partition, entries)
 		for i, e := range entries {
 			v := r.flows[e.flow]
 			if v == nil || len(v.accepts) == 0 {
 				continue
 			}
-			if !told[i].IsZero() {
-				a.Untold = append(a.Untold, told[i].Sub(v.accepts[0].at))
+			if !reported[i].IsZero() {
+				a.Unreported = append(a.Unreported, reported[i].Sub(v.accepts[0].at))
 			}
 			for _, accept := range v.accepts {
-				if slices.ContainsFunc(r.faults, func(f injected) bool { return f.allows(accept, told[i]) }) {
+				if slices.ContainsFunc(r.faults, func(f injected) bool { return f.allows(accept, reported[i]) }) {
 					a.Allowed++
 				}
 			}
 			for _, again := range v.accepts[1:] {
-				if !told[i].IsZero() && arrival(v, again.at).After(told[i].Add(slack)) {
+				if !reported[i].IsZero() && arrival(v, again.at).After(reported[i].Add(slack)) {
 					a.Late++
 				}
 			}
@@ -112,7 +112,7 @@ func (a *account) repeats(r records, parts map[int32][]entry) {
 	}
 	a.Allowed += a.LateBound
 	if a.Late > a.LateBound {
-		a.Notes = append(a.Notes, fmt.Sprintf("%d repeats of what a commit had told as done; requests in flight explain %d", a.Late, a.LateBound))
+		a.Notes = append(a.Notes, fmt.Sprintf("%d repeats of what a commit had reported as done; requests in flight explain %d", a.Late, a.LateBound))
 	}
 	for i, f := range r.faults {
 		t := a.toll(f.Kind)
@@ -142,14 +142,14 @@ func (a *account) explain(faults []injected, e entry, accepts []acceptance, cost
 	}
 }
 
-// tellings gives for each entry when a commit first told it done; zero if none
+// reports returns for each entry when a commit first reported it done; zero if none
 // did.
-func tellings(r records, partition int32, entries []entry) []time.Time {
-	told := make([]time.Time, len(entries))
+func reports(r records, partition int32, entries []entry) []time.Time {
+	reported := make([]time.Time, len(entries))
 	tell := func(first, end int, at time.Time) {
 		for i := first; i < end; i++ {
-			if told[i].IsZero() {
-				told[i] = at
+			if reported[i].IsZero() {
+				reported[i] = at
 			}
 		}
 	}
@@ -163,7 +163,7 @@ func tellings(r records, partition int32, entries []entry) []time.Time {
 			tell(below(entries, run.First), below(entries, run.Last+1), c.at)
 		}
 	}
-	return told
+	return reported
 }
 
 // arrival is when the request arrived that was accepted at a time: the last

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// run is what the report tells beside the account.
+// run is what the report says besides the account.
 type run struct {
 	options
 	kafka   string
@@ -21,8 +21,7 @@ var required = []struct {
 	least int
 }{{"kills", kills, 5}, {"pauses", pauses, 2}, {"cuts", cuts, 2}}
 
-// tooFew tells of families that were injected less often than a run of its length
-// must.
+// tooFew reports the families that were injected less often than a run of its length must.
 func tooFew(a *account, length time.Duration) (said []string) {
 	for _, family := range required {
 		if n := a.injected(family.kinds); length >= 2*time.Minute && n < family.least {
@@ -59,16 +58,16 @@ func (r *run) write(out io.Writer, a *account) {
 	line("dead letters", a.DeadLetters)
 	line("sent out of order", a.Disorder)
 	line("commits in Kafka's log", a.Commits)
-	line("  that told of more than the watermark", a.Gaps)
+	line("  that reported more than the watermark", a.Gaps)
 	line("  ahead of an acceptance", a.Ahead+a.AheadBeyond)
 	line("  below the one before", a.Fallen)
 	line("repeats", a.Repeats)
 	line("  that P4 allows for these faults", a.Allowed)
 	line("  that no fault explains", a.Unexplained)
-	line("  of what a commit had told", a.Late)
+	line("  of what a commit had reported", a.Late)
 	line("    that requests on their way explain", a.LateBound)
 	p("%-40s %8s median, %s at 99%%, %s at most", "produced to accepted", seconds(median(a.Delays)), seconds(at(a.Delays, 99)), seconds(last(a.Delays)))
-	p("%-40s %8s median, %s at 99%%, %s at most", "accepted to committed", seconds(median(a.Untold)), seconds(at(a.Untold, 99)), seconds(last(a.Untold)))
+	p("%-40s %8s median, %s at 99%%, %s at most", "accepted to committed", seconds(median(a.Unreported)), seconds(at(a.Unreported, 99)), seconds(last(a.Unreported)))
 	p("%-40s %8s after the load's end", "lag 0", seconds(r.settled))
 	p("")
 	p("recovery: from the fault's beginning until every partition had a record accepted that was produced after it")

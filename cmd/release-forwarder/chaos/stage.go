@@ -74,7 +74,7 @@ func (s *stage) build(ctx context.Context, script, protocol string) error {
 }
 
 func (s *stage) topics(ctx context.Context) error {
-	// The brokers have just been started anew: they may not lead yet.
+	// The brokers have just been restarted: they may not lead yet.
 	for deadline := time.Now().Add(time.Minute); ; {
 		_, err := s.kafka.admin.CreateTopic(ctx, partitions, replicas, nil, eventTopic)
 		if err == nil {
@@ -112,9 +112,9 @@ func (s *stage) play(ctx context.Context, r *run, out io.Writer) error {
 		err = fmt.Errorf("the events cannot be produced: %w", lateErr)
 	}
 	if err == nil {
-		mended := time.Now()
+		undone := time.Now()
 		err = s.drained(ctx)
-		r.settled = time.Since(mended)
+		r.settled = time.Since(undone)
 	}
 	if err != nil {
 		return errors.Join(err, s.ended())
@@ -197,7 +197,7 @@ func (s *stage) settle(ctx context.Context, l *load, j *injector, r *run, out io
 	return err
 }
 
-// ended is an error when forwarders ended that nobody had killed.
+// ended is an error if forwarders ended that were not killed.
 func (s *stage) ended() error {
 	var errs []error
 	for _, f := range s.forwarders {

@@ -19,6 +19,7 @@ import (
 	"release-forwarder/upstream/credential"
 )
 
+// CheckCommand shows what would become of events; it sends nothing and contacts nothing.
 type CheckCommand struct {
 	Files []string `arg:"" optional:"" name:"file" help:"Files with one value a line; a file ending in .json is one value. None: standard input."`
 }
@@ -27,9 +28,9 @@ type CheckCommand struct {
 func (CheckCommand) Help() string {
 	return `Prints for each event the request it would become, the exact string to sign with the
 secret redacted, and the signature where a secret is set; or the reason for which it
-would be dead-lettered. A text with line ends or characters that nobody sees is put into
-quotes and shown with escapes, as "a\nb"; within quotes \\ is a backslash and \" a quote. Sends nothing. Ends with 0 if every event could be sent, with 1
-if any could not or a file cannot be read, with 2 if a setting is wrong.
+would be dead-lettered. A text with line ends or invisible characters is put into
+quotes and shown with escapes, as "a\nb"; within quotes \\ is a backslash and \" a quote. Sends nothing. Exits 0 if every event could be sent, 1
+if any could not or a file cannot be read, 2 if a setting is wrong.
 
 Of the settings it uses only EVENT_TIMEZONE, EVENT_REQUIRED_FIELDS, UPSTREAM_APP_ID,
 UPSTREAM_APP_SECRET, UPSTREAM_APP_SECRET_FILE and UPSTREAM_CREDENTIALS_FILE, and
@@ -103,7 +104,7 @@ func (k *checker) file(name string) error {
 	return k.lines(name, f)
 }
 
-// lines checks one value a line; blank lines are passed over.
+// lines checks one value a line; blank lines are skipped.
 func (k *checker) lines(name string, r io.Reader) error {
 	in := bufio.NewReader(r)
 	for n := 1; ; n++ {

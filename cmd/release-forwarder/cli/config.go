@@ -6,13 +6,14 @@ import (
 	"release-forwarder/cmd/release-forwarder/telemetry/otelenv"
 )
 
+// ConfigCommand prints every setting with the value in force.
 type ConfigCommand struct{}
 
 // Help implements kong's HelpProvider.
 func (ConfigCommand) Help() string {
 	return `Prints every setting with its type, default, bounds, meaning and the value in force,
 secrets redacted, and the lots of UPSTREAM_CREDENTIALS_FILE with their app_ids. On a wrong configuration it prints all it can, then one line
-for every wrong setting, and ends with 2.
+for every wrong setting, and exits 2.
 
 Example:
 

@@ -18,6 +18,7 @@ import (
 	"release-forwarder/upstream"
 )
 
+// DoctorCommand prints what package doctor reports.
 type DoctorCommand struct {
 	JSON     bool          `name:"json" help:"Print one JSON object."`
 	Platform bool          `help:"Send one signed request that the platform must refuse, and explain the answer."`
@@ -37,16 +38,16 @@ func (DoctorCommand) Help() string {
 and the remedy. It looks at brokers (reachable, certificate, log-in, versions), topics
 (partitions, replicas, min.insync.replicas, cleanup.policy, retention, largest message),
 this user's rights, the group (type, protocol, members, partitions without an owner,
-commits and their age), and which lots have credentials. It changes nothing, and sends nothing to the platform unless told to.
+commits and their age), and which lots have credentials. It changes nothing, and sends nothing to the platform unless asked to.
 
 With --platform it sends one request without flow_no, which the platform can only
-refuse, and says what the answer tells of the way there, the clocks and the signature.
+refuse, and says what the answer shows of the network, the clocks and the signature.
 
 It uses the KAFKA_ settings, DLQ_TOPIC and the credentials; with --platform the other
 UPSTREAM_ settings too.
 
-Ends with 0 if nothing is wrong, warnings and unknowns or not; with 1 if anything is
-wrong; with 2 if a setting is wrong, before anything is contacted.
+Exits 0 if nothing is wrong, whatever is a warning or unknown; 1 if anything is
+wrong; 2 if a setting is wrong, before anything is contacted.
 
 Example:
 
@@ -118,7 +119,7 @@ func (c *DoctorCommand) askPlatform(ctx context.Context, s *settings.Settings, d
 	}, lot, before)
 }
 
-// platformRoots reads UPSTREAM_TLS_CA_FILE beside the system's certificates; nil
+// platformRoots returns the system's certificates and those of UPSTREAM_TLS_CA_FILE; nil
 // for the system's alone.
 func platformRoots(name string) (*x509.CertPool, error) {
 	if name == "" {

@@ -16,6 +16,7 @@ import (
 	"release-forwarder/consumer/offsets"
 )
 
+// OffsetsCommand prints what the group has committed, and what is finished beyond it.
 type OffsetsCommand struct {
 	JSON    bool          `name:"json" help:"Print one JSON object, with every run of offsets."`
 	Topics  []string      `name:"topic" help:"Topics to show instead of KAFKA_TOPIC and KAFKA_REPLAY_TOPIC; may be given several times."`
@@ -24,7 +25,7 @@ type OffsetsCommand struct {
 
 // Help implements kong's HelpProvider.
 func (OffsetsCommand) Help() string {
-	return `Prints for each partition what KAFKA_GROUP_ID has committed and what the commit tells:
+	return `Prints for each partition what KAFKA_GROUP_ID has committed and what the commit says:
 
   COMMITTED  every record below it is finished
   LAG        from there to the log's end, as Kafka's tools show it
@@ -38,7 +39,7 @@ Below the table it says where an open transaction holds back records.
 
 It reads only, and does so whether the group runs or is stopped; a running group is
 behind by CONSUMER_COMMIT_INTERVAL. It uses the KAFKA_ settings alone. The user needs
-Describe on the group and the topic. Ends with 1 where something cannot be told.
+Describe on the group and the topic. Exits 1 if something is unknown.
 
 Example:
 
@@ -81,7 +82,7 @@ func (c *OffsetsCommand) Do(ctx context.Context, sc console.Screen, dial connect
 	return err
 }
 
-// readProgress reads the progress on topics, which must be there, and on an
+// readProgress reads the progress on topics, which must exist, and on an
 // optional one.
 func readProgress(ctx context.Context, s *settings.Settings, dial connect.DialFunc, topics []string, optional string) (shownOffsets, error) {
 	var none shownOffsets
@@ -96,8 +97,8 @@ func readProgress(ctx context.Context, s *settings.Settings, dial connect.DialFu
 		return none, err
 	}
 	defer k.Wire.Close()
-	// The transport's own errors do not tell a wrong password from a closed
-	// connection, and it tries for ever.
+	// The transport's own errors do not distinguish a wrong password from a closed
+	// connection, and it retries indefinitely.
 	if err := k.Reach(ctx); err != nil {
 		return none, fmt.Errorf("Kafka cannot be reached: %w", err) //nolint:staticcheck // a name begins it
 	}

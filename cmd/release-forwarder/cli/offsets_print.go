@@ -13,7 +13,7 @@ import (
 	"release-forwarder/consumer/progress"
 )
 
-// shownOffsets is what `offsets` prints, as JSON as it stands.
+// shownOffsets is what `offsets` prints; with --json exactly this.
 type shownOffsets struct {
 	Group      string           `json:"group"`
 	Partitions []shownPartition `json:"partitions"`
@@ -23,7 +23,7 @@ type shownOffsets struct {
 	failed bool   // a partition has an error
 }
 
-// shownTotal sums up the partitions that could be told.
+// shownTotal sums up the partitions that could be read.
 type shownTotal struct {
 	Lag  int64 `json:"lag"`
 	Done int64 `json:"done"`
@@ -34,7 +34,7 @@ type shownTotal struct {
 type shownPartition struct {
 	Topic     string `json:"topic"`
 	Partition int32  `json:"partition"`
-	// Committed is absent where the group has no commit for the partition.
+	// Committed is absent if the group has no commit for the partition.
 	Committed *int64           `json:"committed,omitempty"`
 	LogStart  *int64           `json:"log_start,omitempty"`
 	LogEnd    *int64           `json:"log_end,omitempty"`
@@ -90,7 +90,7 @@ func notes(p offsets.PartitionProgress) []string {
 		said = append(said, fmt.Sprintf("an open transaction holds back %d records, from offset %d on: nothing there can be read until it ends. Usual for a moment; if it stays, see deployments/runbooks/open-transaction.md", n, p.Stable))
 	}
 	if p.Beyond() {
-		said = append(said, fmt.Sprintf("the commit lies above the log's end: truncated or made anew, see docs/moving.md (commit tells up to %d)", max(p.Committed, p.End)))
+		said = append(said, fmt.Sprintf("the commit is above the log's end: truncated or recreated, see docs/moving.md (the commit reaches up to %d)", max(p.Committed, p.End)))
 	}
 	return said
 }
@@ -134,7 +134,7 @@ func (s shownOffsets) table(out io.Writer) error {
 	return nil
 }
 
-// unknown tells that nothing is committed for any partition.
+// unknown reports whether nothing is committed for any partition.
 func (s shownOffsets) unknown() bool {
 	return !slices.ContainsFunc(s.Partitions, func(p shownPartition) bool { return p.Committed != nil || p.Error != "" })
 }
@@ -146,7 +146,7 @@ func offsetText(offset *int64) string {
 	return fmt.Sprint(*offset)
 }
 
-// runsShown is how many runs stand in a row of the table.
+// runsShown is how many runs a row of the table shows.
 const runsShown = 4
 
 func runsText(runs []progress.Range) string {

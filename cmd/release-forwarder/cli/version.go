@@ -8,6 +8,7 @@ import (
 	"release-forwarder/cmd/release-forwarder/telemetry"
 )
 
+// VersionCommand prints version, commit and Go version.
 type VersionCommand struct{}
 
 // Help implements kong's HelpProvider.

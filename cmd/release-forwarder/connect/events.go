@@ -13,11 +13,11 @@ func Events() logevent.List { return events }
 
 var (
 	eventFileTakenUp = events.Add(logevent.Event{Name: "file-taken-up", Level: slog.LevelInfo, State: true,
-		Message: "file changed, taken up"})
+		Message: "file changed and reloaded"})
 	eventFileRefused = events.Add(logevent.Event{Name: "file-refused", Level: slog.LevelWarn, State: true,
 		Message: "file cannot be taken up, what it held before stays in force",
-		Remedy:  "mend the file: error says what is wrong with it",
+		Remedy:  "fix the file: error says what is wrong with it",
 		Runbook: "secret-refused"})
 	eventFileMended = events.Add(logevent.Event{Name: "file-mended", Level: slog.LevelInfo, State: true,
-		Message: "file is as before again"})
+		Message: "file holds the contents in force again"})
 )

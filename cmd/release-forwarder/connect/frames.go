@@ -176,7 +176,7 @@ func (c *framed) take(head [responseHead]byte) error {
 	}
 	switch {
 	case body < 0 || size > limit:
-		return fmt.Errorf("%s: the broker's answer claims %d bytes, at most %d are believed; does the address speak TLS, or another protocol?", a.key, size, limit)
+		return fmt.Errorf("%s: the broker's answer claims %d bytes, at most %d are accepted; does the address speak TLS, or another protocol?", a.key, size, limit)
 	case correlation != a.correlation:
 		return fmt.Errorf("%s: the broker answered another request than the one asked", a.key)
 	case a.key == protocol.Fetch:

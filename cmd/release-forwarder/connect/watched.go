@@ -104,7 +104,7 @@ func (w *Watched[T]) Run(ctx context.Context) {
 		looked := w.within(patience)
 		cancel()
 		if !looked && ctx.Err() == nil {
-			w.tell(w.cfg.Files, w.cfg.Failed)
+			w.report(w.cfg.Files, w.cfg.Failed)
 			if !hangs {
 				eventFileRefused.Log(w.cfg.Logger,
 					slog.String("files", w.names()), slog.String("error", "it cannot be read to its end: no answer for "+slowLook.String()))
@@ -160,7 +160,7 @@ func (w *Watched[T]) look() {
 	w.good, w.fault = sum, ""
 	w.value.Store(&value)
 	eventFileTakenUp.Log(w.cfg.Logger, slog.String("files", w.names()))
-	w.tell(w.cfg.Files, w.cfg.Taken)
+	w.report(w.cfg.Files, w.cfg.Taken)
 	if w.cfg.Changed != nil {
 		w.cfg.Changed(value)
 	}
@@ -168,7 +168,7 @@ func (w *Watched[T]) look() {
 
 // failed reports a fault; a fault that lasts is logged once.
 func (w *Watched[T]) failed(err error, broken []string) {
-	w.tell(broken, w.cfg.Failed)
+	w.report(broken, w.cfg.Failed)
 	if w.fault == err.Error() {
 		return
 	}
@@ -184,11 +184,11 @@ func (w *Watched[T]) restored() {
 	}
 }
 
-// tell calls told with each setting of these files.
-func (w *Watched[T]) tell(files []string, told func(setting string)) {
+// report calls to with each setting of these files; to may be nil.
+func (w *Watched[T]) report(files []string, to func(setting string)) {
 	for i, setting := range w.cfg.Settings {
-		if told != nil && slices.Contains(files, w.cfg.Files[i]) {
-			told(setting)
+		if to != nil && slices.Contains(files, w.cfg.Files[i]) {
+			to(setting)
 		}
 	}
 }

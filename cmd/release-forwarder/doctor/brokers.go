@@ -32,7 +32,7 @@ func (p *doctor) broker(ctx context.Context, address, role string) (Report, bool
 	defer hangUp()
 	k, err := connect.New(connected, connect.Config{Kafka: cfg, Dial: p.dial})
 	if err != nil {
-		f.wrong("reachable", err.Error(), "mend the file that the setting names")
+		f.wrong("reachable", err.Error(), "fix the file that the setting names")
 		return f.list, false
 	}
 	if err := k.Reach(ctx); err != nil {
@@ -73,7 +73,7 @@ func (f *findings) failed(err error, role string) {
 	}
 	remedy := fault.Remedy
 	if role == advertised && fault.Fault == connect.Unreachable {
-		remedy = "the cluster tells its clients this address (advertised.listeners) and this host cannot reach it; mend it there, or DNS, or the network"
+		remedy = "the cluster advertises this address (advertised.listeners), and this host cannot reach it; fix it there, or DNS, or the network"
 	}
 	f.wrong(check, fault.Err.Error(), remedy)
 }
@@ -145,7 +145,7 @@ func names(c *x509.Certificate) string {
 		all = append(all, ip.String())
 	}
 	if len(all) == 0 {
-		return cmp.Or(c.Subject.CommonName, "nobody")
+		return cmp.Or(c.Subject.CommonName, "no name")
 	}
 	if len(all) > 3 {
 		return fmt.Sprintf("%s and %d more", strings.Join(all[:3], ", "), len(all)-3)
@@ -171,17 +171,17 @@ func (p *doctor) clientCertificate() Report {
 	const check = "certificate"
 	certificate, err := os.ReadFile(c.CertFile)
 	if err != nil {
-		f.wrong(check, "KAFKA_TLS_CERT_FILE: "+err.Error(), "mend the file")
+		f.wrong(check, "KAFKA_TLS_CERT_FILE: "+err.Error(), "fix the file")
 		return f.list
 	}
 	key, err := os.ReadFile(c.KeyFile)
 	if err != nil {
-		f.wrong(check, "KAFKA_TLS_KEY_FILE: "+err.Error(), "mend the file")
+		f.wrong(check, "KAFKA_TLS_KEY_FILE: "+err.Error(), "fix the file")
 		return f.list
 	}
 	pair, err := settings.ParseKeyPair(certificate, key)
 	if err != nil {
-		f.wrong(check, "KAFKA_TLS_CERT_FILE: "+err.Error(), "mend the files")
+		f.wrong(check, "KAFKA_TLS_CERT_FILE: "+err.Error(), "fix the files")
 		return f.list
 	}
 	f.expiry(check, "for "+names(pair.Leaf)+", "+until(pair.Leaf.NotAfter), pair.Leaf.NotAfter,

@@ -85,17 +85,17 @@ func (p *doctor) judgeProgress(f *findings, check string, c progressCount) {
 			"have the events produced again, and raise the topic's retention; where reading goes on says KAFKA_OFFSET_RESET ("+string(p.settings.Kafka.OffsetReset)+")")
 	case len(c.beyond) > 0:
 		f.wrong(check, fmt.Sprintf("%s; above the log's end in partitions %s", text, few(c.beyond)),
-			"the topic was made anew or truncated: with the group stopped, reset its offsets (kafka-consumer-groups.sh --reset-offsets --to-earliest)")
+			"the topic was recreated or truncated: with the group stopped, reset its offsets (kafka-consumer-groups.sh --reset-offsets --to-earliest)")
 	case len(c.anothers) > 0:
 		f.warn(check, fmt.Sprintf("%s; of a topic of this name that was deleted since, in partitions %s", text, few(c.anothers)),
 			"nothing of the topic that there is now is skipped: the service begins at its first record, or waits where KAFKA_OFFSET_RESET is none; with the group stopped, delete its offsets (docs/moving.md)")
 	case len(c.untold) > 0:
-		f.unknown(check, fmt.Sprintf("%s; partitions %s cannot be told", text, few(c.untold)), "try again")
+		f.unknown(check, fmt.Sprintf("%s; nothing is known of partitions %s", text, few(c.untold)), "try again")
 	case c.committed == 0:
 		f.ok(check, "none yet: each partition begins at its first record (%d are there)", c.lag)
 	case len(c.ignored) > 0:
-		f.warn(check, fmt.Sprintf("%s; what partitions %s tell of finished records is not this service's, or of another place", text, few(c.ignored)),
-			"it is ignored, so records repeat; look who else commits for this group")
+		f.warn(check, fmt.Sprintf("%s; the commit metadata of partitions %s is another program's, or was written for another offset", text, few(c.ignored)),
+			"it is ignored, so records repeat; find out who else commits for this group")
 	default:
 		f.ok(check, "%s", text)
 	}
@@ -132,10 +132,10 @@ func (p *doctor) judgeAge(ctx context.Context, f *findings, check string, t *top
 		f.unknown(check, say(failed), "try again")
 		return
 	case open == 0:
-		f.ok(check, "everything there is, is finished")
+		f.ok(check, "every record is finished")
 		return
 	case oldest.IsZero():
-		f.ok(check, "what waits has no timestamp that can be believed")
+		f.ok(check, "what waits has no usable timestamp")
 		return
 	}
 	waits := max(0, time.Since(oldest)) // the producer's clock may be ahead

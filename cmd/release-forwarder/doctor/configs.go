@@ -82,7 +82,7 @@ func (t *topic) number(f *findings, name string) (int64, bool) {
 func readNumber(f *findings, configs map[string]string, name string) (int64, bool) {
 	n, err := strconv.ParseInt(configs[name], 10, 64)
 	if err != nil {
-		f.unknown(name, "the broker does not tell", "")
+		f.unknown(name, "the broker does not report it", "")
 		return 0, false
 	}
 	return n, true
@@ -90,10 +90,10 @@ func readNumber(f *findings, configs map[string]string, name string) (int64, boo
 
 func (t *topic) judgeCleanup(f *findings) {
 	const check = "cleanup.policy"
-	policy, told := t.configs[check]
+	policy, set := t.configs[check]
 	switch {
-	case !told:
-		f.unknown(check, "the broker does not tell", "")
+	case !set:
+		f.unknown(check, "the broker does not report it", "")
 	case !strings.Contains(policy, "compact"):
 		f.ok(check, "%s", policy)
 	case t.role == deadLetters:
@@ -112,12 +112,12 @@ const (
 func (t *topic) judgeRetention(f *findings) {
 	least, why := eventsRetention, "events that wait longer, as in an outage of the platform, are lost"
 	if t.role == deadLetters {
-		least, why = deadLettersRetention, "dead letters that nobody has looked at by then are lost"
+		least, why = deadLettersRetention, "dead letters that no one has looked at by then are lost"
 	}
 	if ms, ok := t.number(f, "retention.ms"); ok {
 		switch kept := age(ms); {
 		case ms < 0:
-			f.ok("retention.ms", "for ever")
+			f.ok("retention.ms", "unlimited")
 		case ms < least.Milliseconds():
 			f.warn("retention.ms", kept+": "+why, t.set("retention.ms", strconv.FormatInt(least.Milliseconds(), 10)))
 		default:

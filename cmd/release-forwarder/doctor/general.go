@@ -23,14 +23,14 @@ func (p *doctor) general(g general, seen []*topic) Report {
 	p.judgeSession(f, g.configs)
 	if n, ok := readNumber(f, g.configs, "offset.metadata.max.bytes"); ok {
 		if n < progressBytes {
-			f.warn("offset.metadata.max.bytes", fmt.Sprintf("%d: commits cannot tell what is finished beyond them, so a restart repeats more", n), "set it to "+strconv.Itoa(progressBytes)+" on the brokers")
+			f.warn("offset.metadata.max.bytes", fmt.Sprintf("%d: commits cannot record what is finished beyond them, so a restart repeats more", n), "set it to "+strconv.Itoa(progressBytes)+" on the brokers")
 		} else {
 			f.ok("offset.metadata.max.bytes", "%d", n)
 		}
 	}
 	if n, ok := readNumber(f, g.configs, "connections.max.reauth.ms"); ok {
 		if n > 0 {
-			f.ok("connections.max.reauth.ms", "%s: connections are opened anew for it, which is no rebalance", age(n))
+			f.ok("connections.max.reauth.ms", "%s: connections are reopened for it, which causes no rebalance", age(n))
 		} else {
 			f.ok("connections.max.reauth.ms", "off")
 		}
@@ -46,9 +46,9 @@ func judgeAutoCreate(f *findings, configs map[string]string, seen []*topic) {
 	})
 	switch on := configs[check]; {
 	case on == "":
-		f.unknown(check, "the broker does not tell", "")
+		f.unknown(check, "the broker does not report it", "")
 	case on == "true" && may:
-		f.warn(check, "true, and this user may create topics: a missing topic comes into being with the brokers' defaults when the group asks for it", "set it to false, or take Create from this user")
+		f.warn(check, "true, and this user may create topics: a missing topic is created with the brokers' defaults when the group asks for it", "set it to false, or take Create from this user")
 	case on == "true":
 		f.ok(check, "true, but this user may not create topics")
 	default:
@@ -66,12 +66,12 @@ func (p *doctor) judgeSession(f *findings, configs map[string]string) {
 	}
 	least, err := strconv.ParseInt(configs["group.min.session.timeout.ms"], 10, 64)
 	if err != nil {
-		f.unknown(check, "the broker does not tell", "")
+		f.unknown(check, "the broker does not report it", "")
 		return
 	}
 	most, err := strconv.ParseInt(configs["group.max.session.timeout.ms"], 10, 64)
 	if err != nil {
-		f.unknown(check, "the broker does not tell", "")
+		f.unknown(check, "the broker does not report it", "")
 		return
 	}
 	ours := p.settings.Kafka.SessionTimeout

@@ -33,11 +33,11 @@ func (p *doctor) group(ctx context.Context, seen []*topic, g general) {
 		rights.wrong("read", "missing: this user may not even describe the group", remedy)
 		f.unknown("state", "this user may not see it: Describe on the group is missing, which Read implies", "")
 	case errors.Is(err, kafka.TopicAuthorizationFailed):
-		rights.unknown("read", "the group's coordinator does not tell", "")
-		f.unknown("state", "of type consumer; some member reads a topic that this user may not describe, so that the broker tells nothing of the members",
+		rights.unknown("read", "the group's coordinator does not report it", "")
+		f.unknown("state", "of type consumer; some member reads a topic that this user may not describe, so that the broker reports nothing of the members",
 			"look as a user with Describe on all topics; if that member is another program, give it a group of its own")
 	case err != nil:
-		rights.unknown("read", "the group's coordinator does not tell", "")
+		rights.unknown("read", "the group's coordinator does not report it", "")
 		f.unknown("state", say(err), "try again; after a broker's loss a coordinator takes a moment")
 	default:
 		judgeOperation(rights, "read", described.Operations, operationRead, remedy)
@@ -99,9 +99,9 @@ func (p *doctor) judgeGroup(ctx context.Context, f *findings, seen []*topic, g g
 		p.judgeGroupTimes(ctx, f, g)
 	}
 	if len(described.Members) > 0 {
-		unowned, told := described.Unowned(counts(seen))
-		p.judgeMembers(f, described, told)
-		judgeOwners(f, unowned, told, counts(seen))
+		unowned, known := described.Unowned(counts(seen))
+		p.judgeMembers(f, described, known)
+		judgeOwners(f, unowned, known, counts(seen))
 	}
 }
 
@@ -116,8 +116,8 @@ func counts(seen []*topic) map[string]int {
 	return n
 }
 
-// judgeMembers judges who is in the group; told: it is known what each member owns.
-func (p *doctor) judgeMembers(f *findings, g membership.Group, told bool) {
+// judgeMembers judges who is in the group; known: the broker reported what each member owns.
+func (p *doctor) judgeMembers(f *findings, g membership.Group, known bool) {
 	const check = "members"
 	clients, foreign, eager, others, readable := map[string]int{}, map[string]bool{}, map[string]bool{}, map[string]bool{}, true
 	for _, m := range g.Members {
@@ -134,7 +134,7 @@ func (p *doctor) judgeMembers(f *findings, g membership.Group, told bool) {
 		client := m.Client + " at " + m.Host
 		eager[client] = eager[client] || m.Eager
 		others[client] = m.Client != p.settings.Kafka.ClientID
-		if told {
+		if known {
 			client += fmt.Sprintf(" with %d", len(m.Owned))
 		}
 		if m.Classic {
@@ -143,7 +143,7 @@ func (p *doctor) judgeMembers(f *findings, g membership.Group, told bool) {
 		clients[client]++
 	}
 	text := fmt.Sprintf("%d: %s", len(g.Members), few(counted(clients)))
-	if told {
+	if known {
 		text += " partitions"
 	}
 	switch {
@@ -167,22 +167,22 @@ func those(set map[string]bool) []string {
 }
 
 // judgeOwners judges whether each partition has an owner.
-func judgeOwners(f *findings, unowned []membership.Partition, told bool, counts map[string]int) {
+func judgeOwners(f *findings, unowned []membership.Partition, known bool, counts map[string]int) {
 	const check = "owners"
 	all := 0
 	for _, n := range counts {
 		all += n
 	}
 	switch {
-	case !told:
-		f.unknown(check, "not told while the group rebalances", "try again in a minute")
+	case !known:
+		f.unknown(check, "unknown while the group rebalances", "try again in a minute")
 	case len(unowned) > 0:
 		var names []string
 		for _, p := range unowned {
 			names = append(names, fmt.Sprintf("%s/%d", p.Topic, p.Number))
 		}
-		f.warn(check, fmt.Sprintf("nobody reads %d of %d partitions: %s", len(unowned), all, few(names)),
-			"one that moves has none for a moment: look again in a minute; if it stands, a member leads the group that assigns wrongly, or the members subscribe to other topics: stop those that are no replicas")
+		f.warn(check, fmt.Sprintf("no one reads %d of %d partitions: %s", len(unowned), all, few(names)),
+			"a partition that moves has no owner for a moment: look again in a minute; if it stays, the member that leads the group assigns wrongly, or members subscribe to other topics: stop those that are not replicas")
 	default:
 		f.ok(check, "each of %d partitions has one", all)
 	}
@@ -196,15 +196,15 @@ func (p *doctor) judgeGroupTimes(ctx context.Context, f *findings, g general) {
 	name, ours := p.settings.Kafka.GroupID, p.settings.Kafka.SessionTimeout
 	own, err := configs(ctx, p.cluster, wire.Any, kmsg.ConfigResourceTypeGroupConfig, name, []string{session, interval})
 	ms := func(setting string) int64 {
-		for _, told := range []string{own[setting], g.configs["group."+setting]} {
-			if n, err := strconv.ParseInt(told, 10, 64); err == nil {
+		for _, value := range []string{own[setting], g.configs["group."+setting]} {
+			if n, err := strconv.ParseInt(value, 10, 64); err == nil {
 				return n
 			}
 		}
 		return 0
 	}
 	if ms(session) == 0 {
-		why := "the broker does not tell"
+		why := "the broker does not report it"
 		if err != nil {
 			why = say(err)
 		}
@@ -217,7 +217,7 @@ func (p *doctor) judgeGroupTimes(ctx context.Context, f *findings, g general) {
 		text += ", heartbeats each " + (time.Duration(n) * time.Millisecond).String()
 	}
 	if text += ": the broker's"; theirs < ours {
-		f.warn(session, fmt.Sprintf("%s, below KAFKA_SESSION_TIMEOUT (%s): a replica that is cut off trusts in its partitions when others own them already, and both send", text, ours),
+		f.warn(session, fmt.Sprintf("%s, below KAFKA_SESSION_TIMEOUT (%s): a replica that is cut off still trusts its partitions when others already own them, and both send", text, ours),
 			fmt.Sprintf("set KAFKA_SESSION_TIMEOUT to no more, or: kafka-configs.sh --alter --entity-type groups --entity-name %s --add-config %s=%d", name, session, ours.Milliseconds()))
 		return
 	}

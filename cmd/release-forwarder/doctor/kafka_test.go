@@ -169,7 +169,7 @@ func TestOneThingIsWrong(t *testing.T) {
 			if err := l.admin.CommitAllOffsets(l.t.Context(), groupID, o); err != nil {
 				l.t.Fatal(err)
 			}
-		}, Group, "commits of events", Warning, "partitions 1 tell of finished records"},
+		}, Group, "commits of events", Warning, "the commit metadata of partitions 1"},
 		{"another program in the group", nil, func(l *lab) {
 			l.healthy()
 			l.create("other", 1, 3)
@@ -181,7 +181,7 @@ func TestOneThingIsWrong(t *testing.T) {
 			l.healthy()
 			l.create("other", 1, 3)
 			l.joins(kgo.ClientID("billing"), kgo.ConsumeTopics("other"))
-		}, Group, "owners", Warning, "nobody reads 4 of 4 partitions: events/0, events/1"},
+		}, Group, "owners", Warning, "no one reads 4 of 4 partitions: events/0, events/1"},
 		{"a member that knows only range", nil, func(l *lab) {
 			l.healthy()
 			l.joins(kgo.ConsumeTopics(eventTopic), kgo.Balancers(kgo.RangeBalancer()))
@@ -197,7 +197,7 @@ func TestOneThingIsWrong(t *testing.T) {
 		{"a rebalance that does not end", nil, func(l *lab) {
 			l.healthy()
 			l.joinsHalf()
-		}, Group, "owners", Unknown, "not told while the group rebalances"},
+		}, Group, "owners", Unknown, "unknown while the group rebalances"},
 		{"a group of type consumer", nil, func(l *lab) {
 			l.healthy()
 			l.joins(kgo.ConsumeTopics(eventTopic), kgo.ServerSideBalancer(), kgo.Balancers(kgo.StickyBalancer()))

@@ -107,7 +107,7 @@ func (f *findings) reached(a upstream.Answer) {
 	case upstream.Timeout, upstream.Cut:
 		f.wrong(check, a.Err.Error(), "look at the network and the platform; UPSTREAM_TIMEOUT is the limit")
 	case upstream.Unreadable:
-		f.wrong(check, took+"; "+a.Err.Error(), "the answer is none of the platform's: check UPSTREAM_URL, and what stands in between (a proxy, a captive portal)")
+		f.wrong(check, took+"; "+a.Err.Error(), "the answer is not the platform's: check UPSTREAM_URL, and what stands in between (a proxy, a captive portal)")
 	case upstream.Unknown, upstream.Accepted, upstream.Permanent, upstream.Refused, upstream.Throttled, upstream.Failed:
 		f.ok(check, "%s", took)
 	}
@@ -134,7 +134,7 @@ func (f *findings) clock(skew time.Duration, ok bool) {
 		if skew < 0 {
 			where = "behind"
 		}
-		f.warn(check, fmt.Sprintf("the platform's is at least %s %s this host's", skew.Abs().Truncate(time.Second), where), "see that this host's clock is kept (NTP)")
+		f.warn(check, fmt.Sprintf("the platform's is at least %s %s this host's", skew.Abs().Truncate(time.Second), where), "keep this host's clock right (NTP)")
 	default:
 		f.ok(check, "as this host's, within %s", clockNotice)
 	}
@@ -157,7 +157,7 @@ func (f *findings) signature(a upstream.Answer, noLot bool) {
 	}
 	lot := ""
 	if noLot {
-		lot = "; or the lot is the trouble, which is made up: name one of yours with --lot"
+		lot = "; or the made-up lot is the cause: name one of yours with --lot"
 	}
 	switch {
 	case a.Code == "400" && aboutSignature(a):

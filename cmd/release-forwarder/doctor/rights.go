@@ -62,7 +62,7 @@ func (p *doctor) topicRights(t *topic) Report {
 func judgeOperation(f *findings, check string, authorized int32, need int, remedy string) {
 	switch {
 	case authorized == unsaid:
-		f.unknown(check, "the broker does not tell what is allowed (it is older than Kafka 2.3)", "")
+		f.unknown(check, "the broker does not report what is allowed (it is older than Kafka 2.3)", "")
 	case authorized&bit(need) == 0:
 		f.wrong(check, "missing; held: "+held(authorized), remedy)
 	default:

@@ -53,7 +53,7 @@ func (f *findings) versions(conn *kafka.Conn, protocol membership.Protocol) {
 	const check = "versions"
 	ranges, err := conn.ApiVersions()
 	if err != nil {
-		f.unknown(check, "the broker does not tell: "+err.Error(), "")
+		f.unknown(check, "the broker does not report it: "+err.Error(), "")
 		return
 	}
 	byKey := map[kmsg.Key]kafka.ApiVersion{}
@@ -93,10 +93,10 @@ func (f *findings) logs(tells wire.Tells) {
 	const check = "log identity"
 	switch {
 	case !tells.IDs:
-		f.warn(check, "leader epochs, no topic IDs: a topic that is deleted and made anew is noticed only where its leader epochs or its end tell",
-			"use Apache Kafka 3.1 or later; until then stop all replicas before a topic is made anew, and delete the group's offsets of it (docs/kafka-versions.md)")
+		f.warn(check, "leader epochs, no topic IDs: a topic that is deleted and recreated is noticed only where its leader epochs or its end show it",
+			"use Apache Kafka 3.1 or later; until then stop all replicas before a topic is recreated, and delete the group's offsets of it (docs/kafka-versions.md)")
 	case !tells.FetchByID:
-		f.warn(check, "leader epochs and topic IDs, no fetch by ID: a topic that is made anew is noticed within two seconds",
+		f.warn(check, "leader epochs and topic IDs, no fetch by ID: a topic that is recreated is noticed within two seconds",
 			"use Apache Kafka 3.1 or later (docs/kafka-versions.md)")
 	case !tells.CommitByID:
 		f.ok(check, "leader epochs and topic IDs; commits go by the topic's name, and carry its ID")

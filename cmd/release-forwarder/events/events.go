@@ -1,5 +1,5 @@
-// Package events knows each log line above debug that the service can write: it declares what the
-// service logs itself, and gathers what its packages declare. docs/logs.md is made from it.
+// Package events lists each log line above debug that the service can write: it declares those of
+// package app, and collects those that other packages declare. docs/logs.md is generated from it.
 package events
 
 import (
@@ -17,7 +17,7 @@ import (
 	"release-forwarder/consumer/wire"
 )
 
-// All lists every event there is.
+// All returns every log event, in the order of docs/logs.md.
 func All() logevent.List {
 	return slices.Concat(own, consumer.Events(), membership.Events(), wire.Events(), forward.Events(),
 		connect.Events(), admin.Events(), telemetry.Events())

@@ -22,30 +22,30 @@ var (
 	StartCheckUnknown = own.Add(logevent.Event{Name: "start-check-unknown", Level: slog.LevelInfo,
 		Message: "this user may not see everything that is checked at the start; release-forwarder doctor lists it"})
 	PartitionsUnowned = own.Add(logevent.Event{Name: "partitions-unowned", Level: slog.LevelError, State: true,
-		Message: "partitions have no owner: nobody reads them",
-		Remedy:  "found says who is in the group, release-forwarder doctor more: a replica that crashes over and over (its partitions wait each time until its session ends; find out why), another program, a member that subscribes to other topics, or one that assigns wrongly; give it a group of its own, or stop it",
+		Message: "partitions have no owner: no one reads them",
+		Remedy:  "found says who is in the group; release-forwarder doctor says more. A replica that crashes again and again (its partitions wait each time until its session ends): find out why. Another program, a member that subscribes to other topics, or one that assigns wrongly: give it a group of its own, or stop it",
 		Runbook: "not-reading"})
 	PartitionsOwned = own.Add(logevent.Event{Name: "partitions-owned", Level: slog.LevelInfo, State: true,
 		Message: "each partition has an owner again"})
 	OwnersUnknown = own.Add(logevent.Event{Name: "owners-unknown", Level: slog.LevelWarn, State: true,
-		Message: "which partitions have an owner cannot be seen: nothing warns when nobody reads one",
+		Message: "which partitions have an owner cannot be seen: nothing warns when no one reads one",
 		Remedy:  "grant this user Describe on the group, and on the topics of all its members",
 		Runbook: "not-reading"})
 	KafkaUnreachable = own.Add(logevent.Event{Name: "kafka-unreachable", Level: slog.LevelError, State: true,
-		Message: "Kafka cannot be reached; tried again for ever",
+		Message: "Kafka cannot be reached; retried indefinitely",
 		Remedy:  "error says at which step (unreachable, tls, protocol, sasl) and what to look at",
 		Runbook: "not-reading"})
 	RetentionUnknown = own.Add(logevent.Event{Name: "retention-unknown", Level: slog.LevelWarn, State: true,
-		Message: "how long Kafka keeps a topic's records cannot be seen: nothing warns before it deletes unfinished ones",
+		Message: "a topic's retention cannot be seen: nothing warns before Kafka deletes unfinished records",
 		Remedy:  "grant this user DescribeConfigs on the topic",
 		Runbook: "retention-near"})
 
 	OpenTransaction = own.Add(logevent.Event{Name: "open-transaction", Level: slog.LevelWarn,
 		Message: "an open transaction holds back records: nothing from its first record on can be read until it ends",
-		Remedy:  "have the producer commit or abort; a transaction that nobody ends any more: kafka-transactions.sh abort",
+		Remedy:  "have the producer commit or abort; a transaction that no one will end: kafka-transactions.sh abort",
 		Runbook: "open-transaction"})
 	OpenTransactionOver = own.Add(logevent.Event{Name: "open-transaction-over", Level: slog.LevelInfo,
-		Message: "the open transaction has ended: what it held back is read"})
+		Message: "the open transaction has ended: what it held back is read now"})
 	PartitionNotRead = own.Add(logevent.Event{Name: "partition-not-read", Level: slog.LevelWarn,
 		Message: "a partition is not read",
 		Remedy:  "cause says why; failing: look at the partition's leader and the lines before",

@@ -18,7 +18,7 @@ var (
 		Message: "accepted after it had been held"})
 	eventLotRefused = events.Add(logevent.Event{Name: "lot-refused", Level: slog.LevelError, State: true,
 		Message: "lot refused: the platform refuses this lot alone (its secret, app_id or contract); its records wait, the others flow",
-		Remedy:  "mend the lot's secret, app_id or contract with the platform before LOT_HOLD_MAX is over; then its records become dead letters and must be replayed",
+		Remedy:  "fix the lot's secret, app_id or contract with the platform before LOT_HOLD_MAX is over; then its records become dead letters and must be replayed",
 		Runbook: "lot-refused"})
 	eventLotAccepted = events.Add(logevent.Event{Name: "lot-accepted", Level: slog.LevelInfo, State: true,
 		Message: "lot accepted again: its records go on"})
@@ -32,6 +32,6 @@ var (
 		Message: "dead letter written"})
 	eventDeadLetterBlocked = events.Add(logevent.Event{Name: "letter-blocked", Level: slog.LevelError,
 		Message: "a dead letter cannot be written: its partition's commit waits for it, tried again",
-		Remedy:  "read error: create the topic, grant Write, mend in-sync replicas, or raise its max.message.bytes",
+		Remedy:  "read error: create the topic, grant Write, restore in-sync replicas, or raise its max.message.bytes",
 		Runbook: "dead-letters-blocked"})
 )

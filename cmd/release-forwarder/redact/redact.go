@@ -21,7 +21,7 @@ import (
 // values and a value that cannot be parsed by length alone; of members that the
 // API does not know, their number.
 
-// Text shows the first character of a text and how many there are.
+// Text shows the first character of a text and its length in code points, as "粤… (7)"; "" for "".
 func Text(text string) string {
 	if text == "" {
 		return ""
@@ -33,11 +33,11 @@ func Text(text string) string {
 	return fmt.Sprintf("%c… (%d)", first, utf8.RuneCountInString(text))
 }
 
-// MaxShown bounds a text within a line, in code points. The place of a record fits.
+// MaxShown bounds a text within a line, in code points. A topic/partition/offset fits.
 const MaxShown = 300
 
-// Clean is a text of Kafka's within a line: it ends no line, and does not fill the screen.
-// JSON takes texts as they are.
+// Clean returns a text from Kafka for use within a line: line ends escaped, cut after MaxShown
+// code points. JSON output does not need it.
 func Clean(text string) string {
 	n := 0
 	for i := range text {
@@ -57,23 +57,23 @@ type Member struct {
 // Event is an event as it may be shown.
 type Event struct {
 	Members []Member `json:"members"`
-	// Others is how many members the API does not know; revealed they are among
-	// the others.
+	// Others is how many members the API does not know; with --reveal they are in
+	// Members instead.
 	Others int `json:"other_members,omitempty"`
-	// More is how many there are beyond those that are shown.
+	// More is how many members there are beyond those in Members.
 	More int `json:"more_members,omitempty"`
 }
 
-// maxMembers bounds the members of an event that are shown: a name may come any number
+// maxMembers bounds the members of an event that are shown: one name may occur any number
 // of times.
 const maxMembers = 1000
 
-// ErrNoObject says that a value is not wholly one JSON object.
+// ErrNoObject is the error of a value that is not exactly one JSON object.
 var ErrNoObject = errors.New("not one JSON object")
 
-// ShowEvent reads the members of an event, in their order. It takes what the
-// mapping refuses, keys that come twice and bad text, since that is what dead letters
-// hold.
+// ShowEvent returns the members of an event, in their order, at most maxMembers. Personal fields are redacted unless
+// reveal is set. It accepts what the mapping refuses (duplicate keys, bad text), since dead letters hold such events.
+// The error is [ErrNoObject].
 func ShowEvent(value []byte, reveal bool) (*Event, error) {
 	event := &Event{Members: []Member{}}
 	err := EachMember(value, func(name string, raw jsontext.Value) error {
@@ -96,7 +96,8 @@ func ShowEvent(value []byte, reveal bool) (*Event, error) {
 	return event, nil
 }
 
-// EachMember calls f for each member of the object that value must be.
+// EachMember calls f for each member of the JSON object in value, in order, until f returns an error. It returns that
+// error, or [ErrNoObject].
 func EachMember(value []byte, f func(name string, raw jsontext.Value) error) error {
 	d := jsontext.NewDecoder(bytes.NewReader(value), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
@@ -125,8 +126,8 @@ func EachMember(value []byte, f func(name string, raw jsontext.Value) error) err
 	return nil
 }
 
-// ShowValue shows a member's value: texts without their quotes, others as what
-// they are.
+// ShowValue shows a member's value: a text without its quotes, of an object or array only the size in bytes, anything
+// else marked as not a text. redacted reduces texts as [Text] does.
 func ShowValue(raw jsontext.Value, redacted bool) string {
 	text := string(raw)
 	switch raw.Kind() {
@@ -152,7 +153,7 @@ func ShowValue(raw jsontext.Value, redacted bool) string {
 	return "(not a text) " + text
 }
 
-// ShowText shows a text of the platform, which may repeat what was sent to it.
+// ShowText shows a text of the platform, redacted unless reveal is set: it may repeat what was sent to the platform.
 func ShowText(text string, reveal bool) string {
 	if reveal {
 		return text
@@ -160,8 +161,8 @@ func ShowText(text string, reveal bool) string {
 	return Text(text)
 }
 
-// Columns keeps a streaming table's columns apart; a longer cell moves its line
-// alone.
+// Columns writes one line of a table that is printed as it comes: each cell cleaned and padded to its width, in
+// characters. A longer cell shifts only its own line.
 func Columns(widths []int, cells ...string) string {
 	var b strings.Builder
 	for i, cell := range cells {

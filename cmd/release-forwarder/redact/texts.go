@@ -7,6 +7,7 @@ import (
 	"release-forwarder/upstream"
 )
 
+// Length returns the number of bytes, nil for nil bytes (a null key or value).
 func Length(b []byte) *int {
 	if b == nil {
 		return nil
@@ -15,7 +16,7 @@ func Length(b []byte) *int {
 	return &n
 }
 
-// Sanitize shows lot, code and seqno where they are what they should be.
+// Sanitize shows a lot, code or seqno: all of it with reveal, else as [upstream.Sanitize] does, and "" for "".
 func Sanitize(text string, reveal bool) string {
 	switch {
 	case text == "":
@@ -26,7 +27,7 @@ func Sanitize(text string, reveal bool) string {
 	return upstream.Sanitize(text)
 }
 
-// Written is when a dead letter was written, "" where its record has no
+// Written is when a dead letter was written, in RFC 3339; "" if its record has no
 // timestamp.
 func Written(s *dlq.Stored) string {
 	if s.Written == -1 {
@@ -35,7 +36,7 @@ func Written(s *dlq.Stored) string {
 	return dlq.Stamp(s.Written)
 }
 
-// Stamp writes a time in UTC, "" for none.
+// Stamp writes a time in RFC 3339, UTC, with milliseconds; "" for the zero time.
 func Stamp(t time.Time) string {
 	if t.IsZero() {
 		return ""

@@ -42,7 +42,7 @@ func ParseCredentials(contents []byte) (map[string]credential.Credential, error)
 		return nil, errors.New("the file names no lot; write at least one, or * for all")
 	}
 	credentials := make(map[string]credential.Credential, len(file))
-	for _, name := range slices.Sorted(maps.Keys(file)) { // of two mistakes always the same one is told
+	for _, name := range slices.Sorted(maps.Keys(file)) { // of two mistakes always the same one is reported
 		lot, err := Text(name)
 		_, twice := credentials[lot]
 		entry := file[name]
@@ -70,7 +70,7 @@ type lotEntry struct {
 	Next   string `json:"next_app_secret"`
 }
 
-// taken is the entry as it counts.
+// taken returns the entry as a credential.
 func (c *lotEntry) taken() (credential.Credential, error) {
 	texts := []string{c.AppID, c.Secret, c.Next}
 	for i, member := range []string{"app_id", "app_secret", "next_app_secret"} {
@@ -98,7 +98,7 @@ func shownLot(lot string) string {
 	return upstream.Sanitize(lot)
 }
 
-// offset says where in the contents the trouble is.
+// offset returns where in the contents the error is.
 func offset(err error) int64 {
 	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		return e.ByteOffset

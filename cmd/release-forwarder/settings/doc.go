@@ -14,8 +14,8 @@
 // value that is wrong: it may be a secret in the wrong place.
 //
 // It contacts nothing: it reads the process's environment (by envconfig) and the
-// files that the settings name. Taking up files that change later is package
-// connect's; the functions that say what a good file is ([ParseSecret],
+// files that the settings name. Reloading files that change later is package
+// connect's job; the functions that say what a good file is ([ParseSecret],
 // [ParseCA], [ParseKeyPair]) are here, so that both mean the same.
 package settings
 

@@ -84,10 +84,10 @@ func ParseKeyPair(cert, key []byte) (*tls.Certificate, error) {
 	return &pair, nil
 }
 
-// pemText is [Text] for a file in PEM form, where lines and tabs belong. What nobody
-// sees would have the certificate behind it left out without a word. Bytes that are not
-// UTF-8 are none of that: comments between certificates may be of any encoding. What has
-// nothing in PEM form (a certificate in DER) is for the caller to say.
+// pemText is [Text] for a file in PEM form, where line ends and tabs are allowed. After an
+// invisible character the next certificate would be skipped silently. Bytes that are not
+// UTF-8 are allowed: comments between certificates may have any encoding. The caller
+// refuses a file with nothing in PEM form (a certificate in DER).
 func pemText(contents []byte) ([]byte, error) {
 	text, begin, err := unmarked(string(contents))
 	if err != nil || !bytes.Contains(contents, []byte("-----BEGIN")) {

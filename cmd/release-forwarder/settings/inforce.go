@@ -2,12 +2,12 @@ package settings
 
 import "cmp"
 
-// Shown is a setting with the value in force as it may be shown: secrets as ***,
+// Shown is a setting with the value in force, as it may be shown: secrets as ***,
 // a URL without its query.
 type Shown struct{ Name, Value string }
 
-// InForce returns every setting in the order of the table; "-" stands for one
-// that is not set and has no default. Behind them stand the proxies.
+// InForce returns every setting in the order of the table, then the proxies; "-" is the
+// value of one that is not set and has no default.
 func (s *Settings) InForce() []Shown {
 	shown := make([]Shown, 0, len(fields)+len(s.outside))
 	for _, f := range fields {

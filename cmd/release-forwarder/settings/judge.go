@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// judge looks at what no field can tell alone: files, and settings that belong
-// together. Each part looks only at groups that are loaded.
+// judge checks what no field shows alone: files, and settings that belong together.
+// Each part checks only groups that are loaded.
 func (l *loader) judge() {
 	if l.loads(GroupKafka) {
 		l.judgeMembership()
@@ -149,7 +149,7 @@ func (l *loader) judgeTopics() {
 	}
 }
 
-// judgeDeadLetters reminds of decisions that must not outlive their reason.
+// judgeDeadLetters warns of decisions that must not outlive their reason.
 func (l *loader) judgeDeadLetters() {
 	if l.right("DLQ_STORM_LIMIT") && l.s.DeadLetters.StormLimit == 0 {
 		l.warn("DLQ_STORM_LIMIT", "is 0: nothing slows dead letters when a producer or the platform has changed, and the whole topic may become dead letters before a person has looked; set a number again when the reason is gone")
@@ -287,7 +287,7 @@ func (l *loader) file(name, path string) (contents []byte, ok bool) {
 	return contents, true
 }
 
-// elsewhere tells whether an address is another host's.
+// elsewhere reports whether an address is another host's.
 func elsewhere(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	return err == nil && !loopback(host)

@@ -24,7 +24,7 @@ type kind struct {
 	bounds string // what the table shows where the tags state no bounds
 	// parse returns the value for a text that is trimmed and not empty. Its error
 	// says what is wrong and the remedy, and continues a line that begins with the
-	// setting's name. It never repeats the text, whatever the kind: what is wrong may
+	// setting's name. It never repeats the text, whatever the kind: a wrong value may
 	// be a secret that was put in the wrong place.
 	parse func(f *field, text string) (any, error)
 	// show returns what may be printed of the text; nil: all of it.

@@ -20,8 +20,8 @@ type Wrong struct {
 // String returns the line for the operator, which begins with the name.
 func (w Wrong) String() string { return w.Name + ": " + w.Text }
 
-// Invalid is the error of a configuration that must not run. It holds every
-// mistake there is, in the table's order.
+// Invalid is the error of a wrong configuration. It holds every mistake, in the
+// table's order.
 type Invalid struct{ Settings []Wrong }
 
 // Error returns one line for each wrong setting.
@@ -33,8 +33,8 @@ func (e *Invalid) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Warning is something that is allowed but probably not meant. Its form is
-// Wrong's.
+// Warning is something that is allowed but probably not intended. It has the form
+// of Wrong.
 type Warning Wrong
 
 // String returns the line for the operator, which begins with the name.
@@ -67,7 +67,7 @@ func Load(groups ...Group) (*Settings, []Warning, error) {
 	return l.s, l.warnings, nil
 }
 
-// loader gathers what one Load finds.
+// loader collects what one Load finds.
 type loader struct {
 	s        *Settings
 	all      bool
@@ -118,7 +118,7 @@ func (l *loader) loads(group Group) bool {
 	return l.all || slices.Contains(l.groups, group)
 }
 
-// refuse notes a mistake; the first of a setting is enough. What is wrong is not
+// refuse notes a mistake; the first of a setting is enough. The wrong value is not
 // shown: it may be a secret that was put in the wrong place.
 func (l *loader) refuse(name, format string, args ...any) {
 	if l.refused(name) {

@@ -31,7 +31,7 @@ func (l *loader) judgeNames(environ []string) {
 		}
 		if plain, marked := strings.CutPrefix(name, byteOrderMark); marked {
 			if l.answers[plain] != nil {
-				l.refuse(strconv.QuoteToASCII(name), "is no setting; is %s meant? A byte order mark stands before its name", plain)
+				l.refuse(strconv.QuoteToASCII(name), "is no setting; is %s meant? A byte order mark is before its name", plain)
 			}
 			continue
 		}

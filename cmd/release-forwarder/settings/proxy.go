@@ -15,9 +15,9 @@ import (
 	"golang.org/x/net/http/httpproxy"
 )
 
-// Proxy is how a request finds its way out of the network, by HTTP_PROXY, HTTPS_PROXY
-// and NO_PROXY, each in capitals or else in small letters. net/http reads them itself
-// but goes without a proxy, and without a word, where one of them cannot be parsed.
+// Proxy is which proxy a request uses, by HTTP_PROXY, HTTPS_PROXY and NO_PROXY, each in
+// capitals or else in small letters. net/http reads them itself, but silently uses no proxy
+// if one of them cannot be parsed.
 type Proxy struct {
 	config httpproxy.Config
 	choose func(*url.URL) (*url.URL, error) // made of config; nil: no proxy for any
@@ -127,7 +127,7 @@ func (l *loader) noProxy() string {
 		return ""
 	}
 	entries, _ := parts(text, ",") // clean as a whole, clean in parts
-	var kept []string              // what is wrong is not shown either: it may be a proxy's URL, password and all
+	var kept []string              // wrong entries are not shown: one may be a proxy's URL with a password
 	for i, entry := range entries {
 		wrong, odd := judgeNoProxy(entry)
 		switch {

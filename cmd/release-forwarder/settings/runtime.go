@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// What Go's runtime and library read by themselves and, where it is wrong, go without:
-// each is warned of, since nobody else says a word. GOMEMLIMIT is not among them: the
-// runtime itself refuses to start with a wrong one, and names it.
+// Variables that Go's runtime and library read by themselves and silently ignore if they are
+// wrong: each is warned of here. GOMEMLIMIT is not among them: the runtime refuses to start
+// with a wrong one, and names it.
 //
 // A judge gets the text as the runtime does, blank space included.
 var runtimeVariables = []struct {

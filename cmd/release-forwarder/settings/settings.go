@@ -59,16 +59,16 @@ type Settings struct {
 
 // Kafka holds how the cluster is reached and what is read from it.
 type Kafka struct {
-	Brokers           []string             `envconfig:"KAFKA_BROKERS" type:"list of host:port" need:"true" meaning:"host:port of the brokers to begin with, and again when none of the brokers known since answers; one that hangs costs one time-out; name three or more"`
+	Brokers           []string             `envconfig:"KAFKA_BROKERS" type:"list of host:port" need:"true" meaning:"host:port of the brokers to ask first, and again when no broker known by then answers; one that hangs costs one time-out; name three or more"`
 	Topic             string               `envconfig:"KAFKA_TOPIC" type:"topic name" need:"true" meaning:"the events"`
 	ReplayTopic       string               `envconfig:"KAFKA_REPLAY_TOPIC" type:"topic name" meaning:"replayed dead letters: read beside KAFKA_TOPIC in the same group, so that other readers of the events see none twice"`
 	GroupID           string               `envconfig:"KAFKA_GROUP_ID" type:"text" need:"true" meaning:"consumer group; no default, so that two deployments never share one by accident"`
 	ClientID          string               `envconfig:"KAFKA_CLIENT_ID" type:"text" default:"release-forwarder" meaning:"for quotas and the brokers' logs"`
-	GroupProtocol     membership.Protocol  `envconfig:"KAFKA_GROUP_PROTOCOL" type:"choice" default:"classic" meaning:"how the replicas share the partitions: classic (cooperative, KIP-429), or consumer (KIP-848, Kafka 4.0 and later), where the brokers assign and set the heartbeats' interval and the session time-out; docs/group.md tells how to change it"`
-	ClientRack        string               `envconfig:"KAFKA_CLIENT_RACK" type:"text" meaning:"the rack, zone or room this replica stands in: events are read from a broker there where brokers offer it (KIP-392: broker.rack and replica.selector.class are theirs to set); empty: from the leader"`
+	GroupProtocol     membership.Protocol  `envconfig:"KAFKA_GROUP_PROTOCOL" type:"choice" default:"classic" meaning:"how the replicas share the partitions: classic (cooperative, KIP-429), or consumer (KIP-848, Kafka 4.0 and later), where the brokers assign and set the heartbeats' interval and the session time-out; docs/group.md says how to change it"`
+	ClientRack        string               `envconfig:"KAFKA_CLIENT_RACK" type:"text" meaning:"the rack, zone or room of this replica: events are read from a broker there where brokers offer it (KIP-392: broker.rack and replica.selector.class are theirs to set); empty: from the leader"`
 	OffsetReset       consumer.OffsetReset `envconfig:"KAFKA_OFFSET_RESET" type:"choice" default:"earliest" meaning:"where to go on when a committed offset is not in the log: at the first record there is, or nowhere until a person decides"`
-	MaxRecordBytes    int64                `envconfig:"KAFKA_MAX_RECORD_BYTES" type:"size" min:"1KiB" max:"128MiB" default:"1MiB" meaning:"largest record handled without remark; a larger one is still processed, alone"`
-	SessionTimeout    time.Duration        `envconfig:"KAFKA_SESSION_TIMEOUT" type:"duration" min:"1s" max:"30m" default:"30s" meaning:"a silent replica's partitions are given away after this"`
+	MaxRecordBytes    int64                `envconfig:"KAFKA_MAX_RECORD_BYTES" type:"size" min:"1KiB" max:"128MiB" default:"1MiB" meaning:"largest record handled without a log line; larger ones are processed too, one at a time"`
+	SessionTimeout    time.Duration        `envconfig:"KAFKA_SESSION_TIMEOUT" type:"duration" min:"1s" max:"30m" default:"30s" meaning:"after this long without a heartbeat a replica loses its partitions"`
 	HeartbeatInterval time.Duration        `envconfig:"KAFKA_HEARTBEAT_INTERVAL" type:"duration" max:"10m" default:"3s" meaning:"sign of life to the group; at most a third of KAFKA_SESSION_TIMEOUT"`
 	RebalanceTimeout  time.Duration        `envconfig:"KAFKA_REBALANCE_TIMEOUT" type:"duration" min:"5s" max:"1h" default:"60s" meaning:"time a replica has to give up its partitions"`
 	TLS               TLS
@@ -91,8 +91,8 @@ func (Verify) Choices() []string { return []string{string(VerifyFull), string(Ve
 // unless Enabled.
 type TLS struct {
 	Enabled    bool   `envconfig:"KAFKA_TLS_ENABLED" type:"boolean" default:"false" meaning:"TLS towards the brokers"`
-	CAFile     string `envconfig:"KAFKA_TLS_CA_FILE" type:"file" unset:"the system's" meaning:"PEM certificates that the brokers' are checked against; taken up again when changed"`
-	CertFile   string `envconfig:"KAFKA_TLS_CERT_FILE" type:"file" meaning:"PEM client certificate for mutual TLS; taken up again when changed"`
+	CAFile     string `envconfig:"KAFKA_TLS_CA_FILE" type:"file" unset:"the system's" meaning:"PEM certificates that the brokers' are checked against; reloaded when changed"`
+	CertFile   string `envconfig:"KAFKA_TLS_CERT_FILE" type:"file" meaning:"PEM client certificate for mutual TLS; reloaded when changed"`
 	KeyFile    string `envconfig:"KAFKA_TLS_KEY_FILE" type:"file" meaning:"PEM key of the client certificate"`
 	ServerName string `envconfig:"KAFKA_TLS_SERVER_NAME" type:"text" unset:"the broker's host" meaning:"name that the brokers' certificates must carry"`
 	Verify     Verify `envconfig:"KAFKA_TLS_VERIFY" type:"choice" default:"full" meaning:"full; or chain, only with KAFKA_TLS_CA_FILE: the chain but not the name, for managed services whose certificates carry another"`
@@ -119,23 +119,23 @@ type SASL struct {
 	Mechanism      Mechanism `envconfig:"KAFKA_SASL_MECHANISM" type:"choice" default:"none" meaning:"how to log in to the brokers"`
 	Username       string    `envconfig:"KAFKA_SASL_USERNAME" type:"text" meaning:"user name at the brokers"`
 	Password       Secret    `envconfig:"KAFKA_SASL_PASSWORD" type:"secret" meaning:"password, or name a file with it"` // read from PasswordFile where that is set
-	PasswordFile   string    `envconfig:"KAFKA_SASL_PASSWORD_FILE" type:"file" meaning:"file with the password; a changed one is taken up at the next connection"`
+	PasswordFile   string    `envconfig:"KAFKA_SASL_PASSWORD_FILE" type:"file" meaning:"file with the password; a changed one is used from the next connection on"`
 	AllowPlaintext bool      `envconfig:"KAFKA_SASL_ALLOW_PLAINTEXT" type:"boolean" default:"false" meaning:"allow PLAIN without TLS, which sends the password in clear"`
 }
 
 // DeadLetters holds where permanent failures go.
 type DeadLetters struct {
 	Topic      string    `envconfig:"DLQ_TOPIC" type:"topic name" unset:"<KAFKA_TOPIC>.dlq" meaning:"the dead-letter topic; it must exist"`
-	HeldBefore time.Time `envconfig:"DLQ_HELD_BEFORE" type:"time" meaning:"a person's decision: a held record with a timestamp before this RFC 3339 time (or outside of 2000 to 2099) is dead-lettered at its next failure, whatever the rest says"`
-	StormLimit int       `envconfig:"DLQ_STORM_LIMIT" type:"number" min:"0" max:"1000000" default:"100" meaning:"dead letters in a row, of one lot or of all, with nothing of it accepted between, after which they are written at one a second; 0: no limit"`
+	HeldBefore time.Time `envconfig:"DLQ_HELD_BEFORE" type:"time" meaning:"a person's decision: a held record with a timestamp before this RFC 3339 time (or outside of 2000 to 2099) is dead-lettered at its next failure, whatever the other settings say"`
+	StormLimit int       `envconfig:"DLQ_STORM_LIMIT" type:"number" min:"0" max:"1000000" default:"100" meaning:"after this many dead letters in a row, of one lot or of all, with nothing of it accepted between, they are written at one a second; 0: no limit"`
 }
 
 // Credential signs the requests to the platform.
 type Credential struct {
 	AppID           string `envconfig:"UPSTREAM_APP_ID" type:"text" unset:"empty" meaning:"sent and signed when set"`
 	AppSecret       Secret `envconfig:"UPSTREAM_APP_SECRET" type:"secret" unset:"this or one of the files is required" meaning:"signs the requests; never sent"` // read from AppSecretFile where that is set
-	AppSecretFile   string `envconfig:"UPSTREAM_APP_SECRET_FILE" type:"file" meaning:"file with the secret, and perhaps the next one in a second line; taken up within 5s of a change"`
-	CredentialsFile string `envconfig:"UPSTREAM_CREDENTIALS_FILE" type:"file" meaning:"JSON file with the credentials of lots that have their own, and * for the others; taken up within 5s of a change"`
+	AppSecretFile   string `envconfig:"UPSTREAM_APP_SECRET_FILE" type:"file" meaning:"file with the secret, and perhaps the next one in a second line; reloaded within 5s of a change"`
+	CredentialsFile string `envconfig:"UPSTREAM_CREDENTIALS_FILE" type:"file" meaning:"JSON file with the credentials of lots that have their own, and * for the others; reloaded within 5s of a change"`
 
 	NextAppSecret Secret                           // the second line of AppSecretFile; zero: none
 	ByLot         map[string]credential.Credential // of CredentialsFile
@@ -143,14 +143,14 @@ type Credential struct {
 
 // Upstream holds how the platform is reached and what its answers mean.
 type Upstream struct {
-	URL            *url.URL          `envconfig:"UPSTREAM_URL" type:"URL" need:"true" meaning:"the platform's endpoint, whole; no default, so that nobody posts to production by accident"`
+	URL            *url.URL          `envconfig:"UPSTREAM_URL" type:"URL" need:"true" meaning:"the platform's endpoint, whole; no default, so that no one posts to production by accident"`
 	Timeout        time.Duration     `envconfig:"UPSTREAM_TIMEOUT" type:"duration" max:"10m" default:"10s" meaning:"one attempt, connection to last byte"`
 	MaxInFlight    int               `envconfig:"UPSTREAM_MAX_IN_FLIGHT" type:"number" min:"1" max:"10000" default:"64" meaning:"requests open at once, per replica"`
 	MaxRate        float64           `envconfig:"UPSTREAM_MAX_RATE" type:"rate" min:"0" max:"1000000" default:"0" meaning:"requests a second of the whole group, every HTTP attempt counted; decimals allowed; 0: no limit"`
 	SuccessCodes   []string          `envconfig:"UPSTREAM_SUCCESS_CODES" type:"list of codes" default:"1001" meaning:"body codes that count as accepted"`
 	PermanentCodes []string          `envconfig:"UPSTREAM_PERMANENT_CODES" type:"list of codes" default:"400" meaning:"body codes that dead-letter at once"`
 	Encoding       upstream.Encoding `envconfig:"UPSTREAM_ENCODING" type:"choice" default:"form" meaning:"form (application/x-www-form-urlencoded) or multipart (multipart/form-data)"`
-	TLSCAFile      string            `envconfig:"UPSTREAM_TLS_CA_FILE" type:"file" unset:"the system's" meaning:"additional CA for the platform or a proxy; taken up again when changed"`
+	TLSCAFile      string            `envconfig:"UPSTREAM_TLS_CA_FILE" type:"file" unset:"the system's" meaning:"additional CA for the platform or a proxy; reloaded when changed"`
 	RetryMax       int               `envconfig:"UPSTREAM_RETRY_MAX" type:"number" min:"0" max:"100" default:"2" meaning:"quick retries inside a record's first delivery"`
 	RetryWaitMin   time.Duration     `envconfig:"UPSTREAM_RETRY_WAIT_MIN" type:"duration" max:"10m" default:"100ms" meaning:"least wait before a quick retry"`
 	RetryWaitMax   time.Duration     `envconfig:"UPSTREAM_RETRY_WAIT_MAX" type:"duration" max:"10m" default:"1s" meaning:"longest wait before a quick retry"`
@@ -159,10 +159,10 @@ type Upstream struct {
 
 // Retry holds how records that were not accepted are tried again.
 type Retry struct {
-	Budget     int           `envconfig:"RETRY_BUDGET" type:"number" min:"0" max:"1000000" default:"20" meaning:"how often a record may fail on its own, while others are accepted, before it is dead-lettered; 0: it never is"`
+	Budget     int           `envconfig:"RETRY_BUDGET" type:"number" min:"0" max:"1000000" default:"20" meaning:"how often a record may fail on its own, while others are accepted, before it is dead-lettered; 0: never"`
 	BackoffMin time.Duration `envconfig:"RETRY_BACKOFF_MIN" type:"duration" max:"24h" default:"1s" meaning:"least wait before the next delivery of a held record"`
-	BackoffMax time.Duration `envconfig:"RETRY_BACKOFF_MAX" type:"duration" max:"24h" default:"30s" meaning:"longest such wait; also the most that Retry-After is believed"`
-	LotHoldMax time.Duration `envconfig:"LOT_HOLD_MAX" type:"duration" max:"8760h" default:"24h" meaning:"how long the records of a lot that alone is refused wait before they are dead-lettered; a rebalance does not restart it, a partition that moves to another replica does"`
+	BackoffMax time.Duration `envconfig:"RETRY_BACKOFF_MAX" type:"duration" max:"24h" default:"30s" meaning:"longest such wait; a longer Retry-After is cut to it"`
+	LotHoldMax time.Duration `envconfig:"LOT_HOLD_MAX" type:"duration" max:"8760h" default:"24h" meaning:"how long the records of a lot that alone is refused wait before they are dead-lettered; a rebalance does not restart the wait, a move of the partition to another replica does"`
 }
 
 // Consumer holds the bounds of the engine.
@@ -175,14 +175,14 @@ type Consumer struct {
 
 // Event holds how an event's value is read.
 type Event struct {
-	Location *time.Location `envconfig:"EVENT_TIMEZONE" type:"time zone" default:"Asia/Shanghai" meaning:"zone of times that state none; the zone database is in the binary"`
+	Location *time.Location `envconfig:"EVENT_TIMEZONE" type:"time zone" default:"Asia/Shanghai" meaning:"zone of times that name none; the zone database is in the binary"`
 	Required []string       `envconfig:"EVENT_REQUIRED_FIELDS" type:"list of fields" default:"park_uuid,flow_no,parking_serial,plate" meaning:"fields an event must have; more may be named, none of the four left out"`
 }
 
 // Admin holds the server for probes, metrics and the status page.
 type Admin struct {
 	Addr  string   `envconfig:"ADMIN_ADDR" type:"address" default:":8081" meaning:"probes, metrics, status page; none: no server"` // empty: no server
-	Hosts []string `envconfig:"ADMIN_HOSTS" type:"list of names" meaning:"names by which ADMIN_ADDR may be asked beside IP addresses and localhost; any other Host gets 421"`
+	Hosts []string `envconfig:"ADMIN_HOSTS" type:"list of names" meaning:"host names accepted on ADMIN_ADDR, besides IP addresses and localhost; any other Host gets 421"`
 }
 
 // Format is the form of log lines.
@@ -199,7 +199,7 @@ func (Format) Choices() []string { return []string{string(FormatJSON), string(Fo
 
 // Log holds what is written to standard error.
 type Log struct {
-	Level  slog.Level `envconfig:"LOG_LEVEL" type:"level" default:"info" meaning:"least level that is written"`
+	Level  slog.Level `envconfig:"LOG_LEVEL" type:"level" default:"info" meaning:"lowest level that is written"`
 	Format Format     `envconfig:"LOG_FORMAT" type:"choice" default:"json" meaning:"form of a log line"`
 }
 

@@ -13,12 +13,12 @@ import (
 // byteOrderMark is U+FEFF in UTF-8.
 const byteOrderMark = "\uFEFF"
 
-// Text returns a text from outside as it counts: without the byte order mark that
-// editors on Windows write before it, and without blank space around it. A character
-// within that nobody sees is an error, for with it a secret signs otherwise than it
-// reads: controls, formats (U+200B, U+FEFF), separators of lines. So is what is not
-// UTF-8. The error names the place, the first byte of what was given being 0, and
-// nothing else of the text; it continues a line that begins with where the text is from.
+// Text returns a text from outside without the byte order mark that editors on Windows
+// write before it, and without blank space around it. An invisible character within is an
+// error, since a secret with one signs differently than it reads: controls, formats
+// (U+200B, U+FEFF), line separators. Text that is not UTF-8 is an error too. The error
+// names the byte, where the first byte given is 0, and nothing else of the text; it
+// continues a line that begins with where the text is from.
 //
 // This file is the one place where texts of files, variables and standard input are cleaned.
 func Text(given string) (string, error) {
@@ -29,7 +29,7 @@ func Text(given string) (string, error) {
 	return clean(rest, begin)
 }
 
-// listText is Text of a list, whose elements may stand in lines of their own.
+// listText is Text of a list, whose elements may be on lines of their own.
 func listText(given string) (string, error) {
 	_, err := parts(given, ",")
 	rest, _, _ := unmarked(given)
@@ -59,7 +59,7 @@ func parts(given, separators string) (texts []string, err error) {
 	return texts, nil
 }
 
-// unmarked takes the byte order mark away, and says where what is left begins.
+// unmarked removes the byte order mark, and returns where the rest begins.
 func unmarked(given string) (rest string, begin int, err error) {
 	if strings.HasPrefix(given, "\xff\xfe") || strings.HasPrefix(given, "\xfe\xff") {
 		return "", 0, errors.New("is UTF-16; save it as UTF-8")
@@ -68,7 +68,7 @@ func unmarked(given string) (rest string, begin int, err error) {
 	return rest, len(given) - len(rest), nil
 }
 
-// clean is Text of what begins at a byte of the whole.
+// clean is Text of a part that begins at a byte of the whole.
 func clean(part string, begin int) (string, error) {
 	text := strings.TrimLeftFunc(part, unicode.IsSpace)
 	begin += len(part) - len(text)
@@ -86,11 +86,11 @@ func clean(part string, begin int) (string, error) {
 	return text, nil
 }
 
-// Unseen tells whether nobody sees a character and it is not a blank.
+// Unseen reports whether a character is invisible and not a blank; variation selectors count too.
 func Unseen(r rune) bool {
 	return visible.Unseen(r) || unicode.Is(unicode.Variation_Selector, r)
 }
 
 func unseenAt(r rune, place int) error {
-	return fmt.Errorf("holds %U at byte %d (the first is 0), which nobody sees; take it out", r, place)
+	return fmt.Errorf("holds %U at byte %d (the first is 0), which is invisible; remove it", r, place)
 }

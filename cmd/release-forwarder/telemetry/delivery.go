@@ -28,7 +28,7 @@ type Tracer struct {
 	duration  requestDuration
 	tracer    trace.Tracer
 	propagate bool                 // W3C trace context: from events, to the platform
-	nobody    bool                 // takes the spans: there is no exporter
+	discarded bool                 // no exporter takes the spans
 	fixed     []attribute.KeyValue // those every delivery has
 	group     attribute.KeyValue
 	client    attribute.KeyValue
@@ -68,7 +68,7 @@ type Record struct {
 // here, and a record held for hours does not stretch the producer's trace. End it
 // with [Tracer.EndDelivery].
 func (t *Tracer) StartDelivery(ctx context.Context, r Record) (context.Context, trace.Span) {
-	if t.nobody {
+	if t.discarded {
 		ctx = trace.ContextWithSpanContext(ctx, newRoot())
 		return ctx, trace.SpanFromContext(ctx)
 	}
@@ -96,8 +96,8 @@ func (t *Tracer) StartDelivery(ctx context.Context, r Record) (context.Context, 
 	return ctx, span
 }
 
-// newRoot makes the IDs of a span that nobody gets: the SDK's span of it would be
-// four more allocations a record.
+// newRoot makes the IDs of a span that no exporter takes: a span of the SDK would be four
+// more allocations a record.
 func newRoot() trace.SpanContext {
 	var c trace.SpanContextConfig
 	for !c.TraceID.IsValid() {
@@ -141,9 +141,9 @@ func TraceID(ctx context.Context) string {
 	return ""
 }
 
-// Outgoing returns the traceparent by which the platform is told of a delivery that
-// is not sampled, "" where it is: then each attempt's own span is told, see
-// [Tracer.HTTPTransport]. It is "" too where nothing is propagated.
+// Outgoing returns the traceparent that is sent to the platform for a delivery that is not
+// sampled. It is "" for one that is sampled, where each attempt's own span is sent (see
+// [Tracer.HTTPTransport]), and if nothing is propagated.
 func (t *Tracer) Outgoing(ctx context.Context) string {
 	if !t.propagate || trace.SpanContextFromContext(ctx).IsSampled() {
 		return ""

@@ -197,9 +197,9 @@ func TestWithoutPropagationNoEventIsLinked(t *testing.T) {
 	}
 }
 
-func BenchmarkDeliverySpanForNobody(b *testing.B) {
+func BenchmarkDeliverySpanWithoutExporter(b *testing.B) {
 	tracer := newTracer(sdktrace.NewTracerProvider(), Config{}, true)
-	tracer.nobody = true
+	tracer.discarded = true
 	event := headers("traceparent", eventTraceparent)
 	b.ReportAllocs()
 	for b.Loop() {

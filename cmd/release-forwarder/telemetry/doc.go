@@ -1,4 +1,4 @@
-// Package telemetry is what the service tells about itself: log lines, metrics
+// Package telemetry is what the service reports about itself: log lines, metrics
 // and traces. It sets them up from the configuration, owns their names, and
 // ends them within a deadline.
 //
@@ -31,6 +31,6 @@
 //
 // # What it leaves to others
 //
-// It does not know Kafka, HTTP or the platform: it is told what happened, by
-// words. Serving /metrics is the admin server's.
+// It does not know Kafka, HTTP or the platform: callers report what happened, by
+// words. The admin server serves /metrics.
 package telemetry

@@ -49,7 +49,7 @@ func readEnvironment(get func(string) string) environment {
 
 // exporters returns the exporters of a signal. Not set: otlp where an endpoint
 // is, else none. The SDK's own default would be otlp to a collector on this
-// host, which fails for ever where there is none.
+// host, which fails indefinitely where there is none.
 func (e *environment) exporters(get func(string) string, signal string, known ...string) []string {
 	variable := "OTEL_" + signal + "_EXPORTER"
 	var names []string

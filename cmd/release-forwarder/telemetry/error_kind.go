@@ -41,7 +41,7 @@ func errorKind(err error) string {
 	return tlsOrOther(err)
 }
 
-// tlsOrOther tells failures of TLS from the rest.
+// tlsOrOther distinguishes failures of TLS from the rest.
 func tlsOrOther(err error) string {
 	_, verification := errors.AsType[*tls.CertificateVerificationError](err)
 	_, authority := errors.AsType[x509.UnknownAuthorityError](err)

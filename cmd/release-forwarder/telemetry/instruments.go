@@ -130,11 +130,11 @@ func (i *Instruments) Suspicious(kind string) { i.suspicious.add(kind) }
 // MetadataIgnored counts a commit's metadata that was ignored.
 func (i *Instruments) MetadataIgnored() { i.metadataIgnored.add("") }
 
-// ReloadFailure counts a changed file that could not be taken up, by the name
+// ReloadFailure counts a changed file that could not be reloaded, by the name
 // of its setting, one of [ReloadedFiles].
 func (i *Instruments) ReloadFailure(setting string) { i.reloadFailures.add(setting) }
 
-// Reloaded counts a changed file that was taken up, by the name of its setting,
+// Reloaded counts a changed file that was reloaded, by the name of its setting,
 // one of [ReloadedFiles].
 func (i *Instruments) Reloaded(setting string) { i.reloads.add(setting) }
 

@@ -92,12 +92,12 @@ func (l *Limiter) Flush(ctx context.Context) {
 		return
 	}
 	for name, n := range l.shared.takeSuppressed() {
-		// Nobody is left to be told of an error.
+		// There is no one left to report an error to.
 		_ = l.next.Handle(ctx, eventSuppressed.Record(slog.String("of", name), slog.Int("suppressed", n)))
 	}
 }
 
-// changesState tells whether a line is of a change of state.
+// changesState reports whether a line is of a change of state.
 func changesState(r slog.Record) bool {
 	e := logevent.Of(r)
 	return e != nil && e.State

@@ -13,7 +13,7 @@ import (
 // Events as other packages have them.
 var (
 	joined      = &logevent.Event{Name: "joined", Level: slog.LevelInfo, State: true, Message: "joined the group"}
-	fetchFailed = &logevent.Event{Name: "fetch-failed", Level: slog.LevelWarn, Message: "fetch failed; it is tried again"}
+	fetchFailed = &logevent.Event{Name: "fetch-failed", Level: slog.LevelWarn, Message: "fetch failed; tried again"}
 	lotRefused  = &logevent.Event{Name: "lot-refused", Level: slog.LevelError, State: true, Message: "lot refused",
 		Remedy: "before LOT_HOLD_MAX is over", Runbook: "refusals"}
 )

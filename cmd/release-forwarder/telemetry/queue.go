@@ -31,9 +31,9 @@ const (
 // lineKinds is the closed list.
 var lineKinds = []string{lineState, lineLog, lineConsole}
 
-// Queue stands before standard error, or whatever takes the lines. Who writes a line
-// never waits: it is copied into the queue, and one goroutine at a time writes what is
-// there. A pipe that nobody reads, a full disk, a reader that has gone: lines are
+// Queue is in front of standard error, or another writer of lines. Writing a line never
+// waits: the line is copied into the queue, and one goroutine at a time writes what is
+// there. If no one reads the pipe, the disk is full or the reader is gone, lines are
 // dropped and counted, and the next line that is written says how many.
 //
 // The goroutine ends when nothing is left, so that an idle Queue needs no end.
@@ -46,22 +46,22 @@ type Queue struct {
 
 	mu sync.Mutex
 	// The rest is guarded by mu.
-	lines   []line
-	bytes   int   // of lines, the one being written included; at most QueueBytes
-	untold  int64 // lines dropped that no line has told of
-	says    bytes.Buffer
-	writing bool            // the goroutine runs
-	empty   []chan struct{} // closed when it ends
+	lines      []line
+	bytes      int   // of lines, the one being written included; at most QueueBytes
+	unreported int64 // lines dropped that no line has reported
+	says       bytes.Buffer
+	writing    bool            // the goroutine runs
+	empty      []chan struct{} // closed when it ends
 }
 
 type line struct {
-	text  []byte
-	kind  string
-	tells int64 // how many dropped lines it tells of
+	text    []byte
+	kind    string
+	reports int64 // how many dropped lines it reports
 }
 
-// NewQueue returns a queue before to; format is that of the line which tells of lines
-// that were dropped.
+// NewQueue returns a queue in front of to; format is that of the line which reports dropped
+// lines.
 func NewQueue(to io.Writer, format settings.Format) *Queue {
 	q := &Queue{to: to, dropped: newCounter(logLinesDropped)}
 	q.notice = named{NewLogHandler(&q.says, slog.LevelInfo, format)}
@@ -77,13 +77,13 @@ type queued struct {
 	kind string
 }
 
-// Write implements io.Writer. It never fails: nobody could do anything about it.
+// Write implements io.Writer. It never fails: no caller could do anything about it.
 func (w queued) Write(p []byte) (int, error) {
 	w.add(line{text: bytes.Clone(p), kind: w.kind})
 	return len(p), nil
 }
 
-// outlet is where lines of a kind go: w itself, or its part where it is a Queue.
+// outlet returns the writer for lines of a kind: w itself, or the Queue's own if w is a Queue.
 func outlet(w io.Writer, kind string) io.Writer {
 	if q, ok := w.(*Queue); ok {
 		return queued{q, kind}
@@ -98,9 +98,9 @@ func (q *Queue) add(l line) {
 	if l.kind != lineState {
 		free -= QueueReserve
 	}
-	if free -= l.cost(); free >= 0 && q.untold > 0 {
-		if told := q.telling(l.kind); told.cost() <= free {
-			q.push(told)
+	if free -= l.cost(); free >= 0 && q.unreported > 0 {
+		if report := q.report(l.kind); report.cost() <= free {
+			q.push(report)
 		} else {
 			free = -1
 		}
@@ -113,7 +113,7 @@ func (q *Queue) add(l line) {
 }
 
 func (q *Queue) push(l line) {
-	q.untold -= l.tells
+	q.unreported -= l.reports
 	q.bytes += l.cost()
 	q.lines = append(q.lines, l)
 	if !q.writing {
@@ -124,21 +124,21 @@ func (q *Queue) push(l line) {
 
 func (l line) cost() int { return len(l.text) + lineCost }
 
-// drop counts a line that is not written, and those it would have told of.
+// drop counts a line that is not written; of a report, the lines that it would have reported.
 func (q *Queue) drop(l line) {
-	if l.tells > 0 {
-		q.untold += l.tells
+	if l.reports > 0 {
+		q.unreported += l.reports
 		return
 	}
-	q.untold++
+	q.unreported++
 	q.dropped.add(l.kind)
 }
 
-// telling is the line that tells of what was dropped since the last one.
-func (q *Queue) telling(kind string) line {
+// report is the line that reports what was dropped since the last one.
+func (q *Queue) report(kind string) line {
 	q.says.Reset()
-	_ = q.notice.Handle(context.Background(), eventLinesDropped.Record(slog.Int64("dropped", q.untold))) // into memory
-	return line{text: bytes.Clone(q.says.Bytes()), kind: kind, tells: q.untold}
+	_ = q.notice.Handle(context.Background(), eventLinesDropped.Record(slog.Int64("dropped", q.unreported))) // into memory
+	return line{text: bytes.Clone(q.says.Bytes()), kind: kind, reports: q.unreported}
 }
 
 // write writes line by line until nothing is left. A line that cannot be written is
@@ -157,13 +157,13 @@ func (q *Queue) write() {
 	}
 }
 
-// next takes the first line. Where none is left although some were dropped it is the
-// line that tells of them, unless the last one could not be written.
+// next takes the first line. If none is left and some were dropped, it is the line that
+// reports them, unless the last one could not be written.
 func (q *Queue) next(failed error) (line, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.lines) == 0 && q.untold > 0 && failed == nil {
-		q.push(q.telling(lineState))
+	if len(q.lines) == 0 && q.unreported > 0 && failed == nil {
+		q.push(q.report(lineState))
 	}
 	if len(q.lines) == 0 {
 		q.lines, q.writing = nil, false
@@ -188,8 +188,8 @@ func (q *Queue) wrote(l line, err error) {
 	}
 }
 
-// Flush waits until all lines are written, as long as the limit at the most: the rest
-// is lost with the process.
+// Flush waits until all lines are written, at most for limit; the rest is lost with the
+// process.
 func (q *Queue) Flush(limit time.Duration) {
 	q.mu.Lock()
 	if !q.writing {

@@ -210,7 +210,7 @@ func TestWhatLibrariesSayIsALogLineWithoutWhatTheyQuote(t *testing.T) {
 		t.Error(lines.String())
 	}
 	for _, want := range []string{
-		`"level":"ERROR","msg":"a server sent an answer over HTTP/1.1 that no request asked for","event":"stray-answer","remedy":"have the server mended`,
+		`"level":"ERROR","msg":"a server sent an answer over HTTP/1.1 that no request asked for","event":"stray-answer","remedy":"have the server or the proxy in front of it fixed`,
 		`"what":"http: superfluous \"…\""`,
 		`"what":"ERROR: transport: Got too many pings"`, "by the default logger", `"event":"library"`,
 	} {

@@ -67,13 +67,13 @@ var (
 	// the partition; failed, not answered or refused otherwise.
 	CommitResults = []string{"ok", "stale", "failed"}
 	// Suspicions are the kinds of events that are sent although something in
-	// them can hardly be meant so.
+	// them looks wrong.
 	Suspicions = []string{"future", "leave-before-enter", "unknown-plate-color", "unknown-car-type"}
 	// Bounds are what can pause the reading of a partition.
 	Bounds = []string{"records", "bytes", "gaps"}
 	// BlockedBy are what can keep a partition from being read, beside its bounds.
 	BlockedBy = []string{"transaction", "failing", "unreadable", "lost", "parked", "starting"}
-	// ReloadedFiles are the settings whose files are taken up without a restart.
+	// ReloadedFiles are the settings whose files are reloaded without a restart.
 	ReloadedFiles = []string{
 		"KAFKA_TLS_CA_FILE", "KAFKA_TLS_CERT_FILE", "KAFKA_TLS_KEY_FILE", "KAFKA_SASL_PASSWORD_FILE",
 		"UPSTREAM_APP_SECRET_FILE", "UPSTREAM_CREDENTIALS_FILE", "UPSTREAM_TLS_CA_FILE",
@@ -82,13 +82,13 @@ var (
 
 var byPartition = []Label{{Name: "topic"}, {Name: "partition"}}
 
-// deliveryBuckets reach from a healthy answer to an outage of days. The default
-// ones of the SDK are for milliseconds.
+// deliveryBuckets, in seconds, reach from a healthy answer to an outage of days. The SDK's
+// default ones are for milliseconds.
 var deliveryBuckets = []float64{
 	0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 10800, 43200, 86400, 259200,
 }
 
-// drainBuckets reach from nothing open to the longest drain that is allowed.
+// drainBuckets, in seconds, reach from nothing open to the longest drain that is allowed.
 var drainBuckets = []float64{0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 300, 900, 3600}
 
 // The rows. Each is a variable of its own so that the code that feeds an
@@ -102,7 +102,7 @@ var (
 	attempts = Instrument{"attempts_total", Counter, "{request}", []Label{{"verdict", Verdicts}},
 		"HTTP requests to the platform, by what the answer meant."}
 	recordsDropped = Instrument{"records_dropped_by_kafka_total", Counter, "{record}", byPartition,
-		"Records that Kafka dropped before they could be read (retention, truncation, topic created anew: one at least, where the number cannot be known). Any is a loss."}
+		"Records that Kafka dropped before they could be read (retention, truncation, topic recreated: at least one, where the number cannot be known). Any is a loss."}
 	pendingRecords = Instrument{"pending_records", Gauge, "{record}", nil,
 		"Records read and not yet finished."}
 	heldRecords = Instrument{"held_records", Gauge, "{record}", []Label{{"reason", HeldReasons}},
@@ -116,11 +116,11 @@ var (
 	assigned = Instrument{"assigned_partitions", Gauge, "{partition}", nil,
 		"Partitions this replica holds now; 0 on a standby, while unowned_partitions is 0."}
 	unowned = Instrument{"unowned_partitions", Gauge, "{partition}", []Label{{Name: "topic"}},
-		"Partitions of a topic of the service that no member of the group has owned for a minute, as the group's coordinator tells each replica: nobody reads them. Not there until it has told, and while it has not told for a minute: in a rebalance that does not end, or where this user may not describe the group."}
+		"Partitions of a topic of the service that no member of the group has owned for a minute, as the group's coordinator reports to each replica: no one reads them. Absent until it has reported, and when its last report is a minute old: in a rebalance that does not end, or where this user may not describe the group."}
 	retentionLeft = Instrument{"retention_left_seconds", Gauge, unitSeconds, byPartition,
-		"Time until Kafka deletes the oldest unfinished record of a partition held now, by the topic's retention.ms and, where retention.bytes is set, by how fast the log's start moves. What is not read yet counts as in oldest_unfinished_seconds. Not there where nothing has been unfinished for 15 minutes (while reading_blocked_seconds is there: at all), nothing is ever deleted, or this user may not read the topic's configuration (DescribeConfigs)."}
+		"Time until Kafka deletes the oldest unfinished record of a partition held now, by the topic's retention.ms and, where retention.bytes is set, by how fast the log's start moves. What is not read yet counts as in oldest_unfinished_seconds. Absent where nothing has been unfinished for 15 minutes (while reading_blocked_seconds is present: where nothing is unfinished), nothing is ever deleted, or this user may not read the topic's configuration (DescribeConfigs)."}
 	oldestUnfinished = Instrument{"oldest_unfinished_seconds", Gauge, unitSeconds, nil,
-		"Age of the oldest record that is not finished, read or not; 0 without one. Of one that is not read (behind an open transaction, in a partition that cannot be read, beyond a quota) by its timestamp in the log, looked at once a minute where nothing in memory is older; where that cannot be had or believed, the time since when this replica has known of it."}
+		"Age of the oldest record that is not finished, read or not; 0 without one. One that is not read yet (behind an open transaction, in a partition that cannot be read, beyond a quota) counts by its timestamp in the log, looked at once a minute where nothing in memory is older; without a usable timestamp, from when this replica first knew of it."}
 	deliverySeconds = Instrument{"delivery_seconds", Histogram, unitSeconds, nil,
 		"From a record's timestamp to its acceptance."}
 	budgetSpent = Instrument{"budget_spent_total", Counter, "{failure}", nil,
@@ -142,21 +142,21 @@ var (
 	rebalances = Instrument{"rebalances_total", Counter, "{rebalance}", nil,
 		"Rebalances that changed what this replica owns."}
 	suspicious = Instrument{"suspicious_events_total", Counter, "{event}", []Label{{"kind", Suspicions}},
-		"Events that were sent although something in them can hardly be meant so."}
+		"Events that were sent although something in them looks wrong."}
 	readingPaused = Instrument{"reading_paused", Gauge, "", append(append([]Label(nil), byPartition...), Label{"bound", Bounds}),
 		"1 while a partition held now is not read because its unfinished records reached this bound, else 0."}
 	readingBlocked = Instrument{"reading_blocked_seconds", Gauge, unitSeconds, append(append([]Label(nil), byPartition...), Label{"cause", BlockedBy}),
-		"For how long a partition held now has not been read, where that is at least 30 seconds, by its cause. transaction: one is open, from the time its first record was written or this replica has stood there; failing: requests fail, or the partition has no leader; unreadable: a record is too large or damaged; lost: its position is not in the log, or the log is another one and what was read of the former is not finished; parked: it waits for a person; starting: its offsets cannot be learnt. Not there while it is read, or paused at a bound."}
+		"For how long a partition held now has not been read, where that is at least 30 seconds, by its cause. transaction: one is open, from the time its first record was written or this replica came to it; failing: requests fail, or the partition has no leader; unreadable: a record is too large or damaged; lost: its position is not in the log, or the log was replaced and what was read of the old one is not finished; parked: it waits for a person; starting: its offsets cannot be read. Absent while it is read, or paused at a bound."}
 	metadataIgnored = Instrument{"metadata_ignored_total", Counter, "{commit}", nil,
 		"Commit metadata that did not fit its commit and was ignored as a whole: records repeat, none is skipped."}
 	deadLettersBlocked = Instrument{"dead_letters_blocked", Gauge, "{record}", nil,
 		"Dead letters the topic has refused or not acknowledged and that are tried again; their partitions' commits wait."}
 	reloadFailures = Instrument{"reload_failures_total", Counter, "{failure}", []Label{{"file", ReloadedFiles}},
-		"Changed files that could not be taken up, by the setting that names them; what was in force stays so."}
+		"Changed files that could not be reloaded, by the setting that names them; what was in force before stays in force."}
 	reloads = Instrument{"reloads_total", Counter, "{file}", []Label{{"file", ReloadedFiles}},
-		"Changed files that were taken up without a restart, by the setting that names them."}
+		"Changed files that were reloaded without a restart, by the setting that names them."}
 	logLinesDropped = Instrument{"log_lines_dropped_total", Counter, "{line}", []Label{{"kind", lineKinds}},
-		"Lines that were not written to standard error, because nobody reads it, or it cannot be written: state, of changes of state; log, all other log lines; console, of an exporter named console."}
+		"Lines that were not written to standard error, because no one reads it, or it cannot be written: state, of changes of state; log, all other log lines; console, of an exporter named console."}
 	buildInfo = Instrument{"build_info", Gauge, "", []Label{{Name: "version"}, {Name: "revision"}, {Name: "goversion"}},
 		"Always 1; the build is in the labels."}
 )

@@ -64,7 +64,7 @@ type Telemetry struct {
 	spans, logs account
 }
 
-// Start sets telemetry up. It contacts nobody: exporters connect when there is
+// Start sets telemetry up. It contacts nothing: exporters connect when there is
 // something to send. What is wrong with an OTEL_ variable is a warning in the
 // log; an error means that the metrics could not be laid out.
 //
@@ -110,7 +110,7 @@ func takeOver(logger *slog.Logger) {
 }
 
 // newResource says who reports. The environment comes last and wins. The
-// command line is left out on purpose: arguments are nobody's business.
+// command line is left out on purpose: arguments must not be exported.
 func newResource(ctx context.Context, build Build) (*resource.Resource, error) {
 	return resource.New(ctx,
 		resource.WithSchemaURL(semconv.SchemaURL),
@@ -156,7 +156,7 @@ func (t *Telemetry) startTraces(ctx context.Context, cfg Config, env environment
 	}
 	t.tracerProvider = sdktrace.NewTracerProvider(options...)
 	t.Tracer = newTracer(t.tracerProvider, cfg, env.propagate)
-	t.Tracer.nobody = len(exporters) == 0
+	t.Tracer.discarded = len(exporters) == 0
 	return problems
 }
 

@@ -34,8 +34,8 @@ func (t *Tracer) HTTPTransport(base http.RoundTripper) http.RoundTripper {
 }
 
 // traced gives each attempt of a sampled delivery a span. Where the delivery is
-// not sampled its attempts are not either, and the platform is told the delivery's
-// trace by [Tracer.Outgoing].
+// not sampled its attempts are not either, and [Tracer.Outgoing] gives the platform the
+// delivery's trace.
 type traced struct {
 	tracer    trace.Tracer
 	propagate bool

@@ -9,10 +9,10 @@ import (
 	"unicode/utf8"
 )
 
-// Unseen tells whether nobody sees a character and it is not a blank: controls (C0, DEL,
-// C1), formats (direction marks, zero widths, byte order mark), separators of lines, and
-// what Unicode says is not to be drawn (Default_Ignorable_Code_Point: Hangul fillers).
-// The zero width joiner is among them: an emoji that is joined comes apart.
+// Unseen reports whether a character is invisible and not a blank: controls (C0, DEL,
+// C1), formats (direction marks, zero widths, byte order mark), line separators, and
+// what Unicode says is not drawn (Default_Ignorable_Code_Point: Hangul fillers). The
+// zero width joiner is among them: joined emoji are shown apart.
 func Unseen(r rune) bool {
 	if ' ' <= r && r <= '~' {
 		return false
@@ -20,7 +20,7 @@ func Unseen(r rune) bool {
 	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Other_Default_Ignorable_Code_Point)
 }
 
-// Line returns a text from outside as it may stand within a line: line ends are escaped too.
+// Line returns a text from outside for use within a line: line ends are escaped too.
 func Line(text string) string {
 	if at := first(text, ""); at < len(text) {
 		return string(escape(make([]byte, 0, len(text)+16), text, ""))
@@ -28,9 +28,9 @@ func Line(text string) string {
 	return text
 }
 
-// Value is Line for a text that a person must be able to read back byte by byte: one that
-// holds what is escaped is put into quotes, and so is one that begins with a quote. In quotes a
-// quote and a backslash have a backslash before them; without, the text is what it looks like.
+// Value is Line for a text that a person must be able to read back byte by byte. A text with
+// something to escape, or that begins with a quote, is put into quotes; in quotes, a quote and
+// a backslash have a backslash before them. A text without quotes is what it looks like.
 func Value(text string) string {
 	if first(text, "") == len(text) && !strings.HasPrefix(text, `"`) {
 		return text
@@ -39,8 +39,8 @@ func Value(text string) string {
 	return `"` + Line(text) + `"`
 }
 
-// first is where the first character stands that is escaped; len(text) without one. Those of
-// kept are not.
+// first returns the position of the first character to escape, len(text) without one. Those
+// in kept are not escaped.
 func first(text, kept string) int {
 	for i, r := range text {
 		if escaped(text[i:], r, kept) {
@@ -60,8 +60,8 @@ func escaped(text string, r rune, kept string) bool {
 	return Unseen(r) && !strings.ContainsRune(kept, r)
 }
 
-// escape appends text. From DEL on the escapes are JSON's, so that JSON stays JSON and
-// means the same: what is below, and what is not UTF-8, stands escaped in JSON already.
+// escape appends text, escaped. From DEL on the escapes are JSON's, so that JSON stays JSON
+// and means the same: JSON already escapes what is below DEL, and what is not UTF-8.
 func escape(to []byte, text, kept string) []byte {
 	for text != "" {
 		at := first(text, kept)

@@ -7,20 +7,20 @@ import (
 	"unicode/utf8"
 )
 
-// Writer escapes what nobody sees, but for line ends, and writes it on. JSON that goes
-// through it stays JSON and means the same.
+// Writer escapes invisible characters, except line ends, and passes the text on. JSON stays
+// JSON and means the same. It may be used from several goroutines.
 type Writer struct {
 	to io.Writer
 
 	mu  sync.Mutex
-	cut []byte // guarded by mu: the begin of a character whose rest has not come
+	cut []byte // guarded by mu: the first bytes of a character that is not complete yet
 }
 
-// NewWriter returns a Writer before to.
+// NewWriter returns a Writer that writes to to.
 func NewWriter(to io.Writer) *Writer { return &Writer{to: to} }
 
-// Write implements io.Writer. After a write that failed the number says only whether
-// anything was written.
+// Write implements io.Writer. If it fails, the number says only whether anything was
+// written.
 func (w *Writer) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -33,7 +33,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// End writes what is left of a character that was never whole.
+// End writes the bytes of a last character that was never completed.
 func (w *Writer) End() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -49,7 +49,7 @@ func (w *Writer) write(text []byte) (int, error) {
 	return w.to.Write(escape(make([]byte, 0, len(text)+16), string(text), "\n"))
 }
 
-// whole is where a character begins of which the rest is missing; len(text) without one.
+// whole returns where an incomplete last character begins; len(text) without one.
 func whole(text []byte) int {
 	for i := len(text) - 1; i >= max(0, len(text)-utf8.UTFMax); i-- {
 		if utf8.RuneStart(text[i]) {

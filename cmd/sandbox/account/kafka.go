@@ -50,7 +50,7 @@ func (k *Kafka) Progress(ctx context.Context) (Progress, error) {
 func (k *Kafka) offsets(ctx context.Context) (ends map[string]map[int32]int64, committed map[int32]int64, err error) {
 	// Commits first: a commit that moves meanwhile then lies below the end.
 	fetched, err := k.Admin.FetchOffsets(ctx, k.Group)
-	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) { // nobody has joined yet
+	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) { // no one has joined yet
 		return nil, nil, fmt.Errorf("account: committed offsets: %w", err)
 	}
 	committed = map[int32]int64{}

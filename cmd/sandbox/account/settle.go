@@ -19,7 +19,7 @@ type Account struct {
 	Reasons                map[string]int
 	// Waiting are neither, and not committed: the next start delivers them.
 	Waiting int
-	// Lost are neither, and committed or gone from Kafka: nobody will ever
+	// Lost are neither, and committed or gone from Kafka: no one will ever
 	// deliver them.
 	Lost int
 	// Both were accepted and dead-lettered.

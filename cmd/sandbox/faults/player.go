@@ -28,7 +28,7 @@ type Player struct {
 	forbidden map[Fault]string
 	// hits counts requests hit, by kind.
 	hits map[Kind]int
-	// stopped: nothing is hit any more.
+	// stopped: nothing more is hit.
 	stopped bool
 }
 
@@ -119,7 +119,7 @@ func (p *Player) begin(e edge) {
 
 func (p *Player) end(f Fault) {
 	if i := slices.Index(p.on, f); i >= 0 {
-		delete(p.forbidden, f) // the next span picks anew
+		delete(p.forbidden, f) // the next span picks again
 		p.on = slices.Delete(p.on, i, i+1)
 		p.announce(fmt.Sprintf("healthy %s over", f.Kind))
 	}

@@ -19,8 +19,8 @@ const (
 	Throttle Kind = "throttle" // answers 429 with a Retry-After of a second
 	Garbage  Kind = "garbage"  // answers 200 with a page of HTML
 	Lost     Kind = "lost"     // accepts, then closes the connection: the client cannot know
-	Poison   Kind = "poison"   // answers 500 to one event for ever
-	Reject   Kind = "reject"   // answers 400 to one event for ever
+	Poison   Kind = "poison"   // always answers 500 to one event
+	Reject   Kind = "reject"   // always answers 400 to one event
 	Forbid   Kind = "forbid"   // answers 403 to all events of one lot
 )
 

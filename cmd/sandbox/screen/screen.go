@@ -1,8 +1,8 @@
 // Package screen shows a run: lines that stay, and below them, on a terminal, a
-// few lines that are drawn anew each time. Into a file or a pipe there are only
+// few lines that are redrawn each time. Into a file or a pipe there are only
 // lines that stay.
 //
-// Nothing is shown any more once a write has failed (the reader of the pipe has
+// Nothing more is shown once a write has failed (the reader of the pipe has
 // left); [Screen.Gone] says so.
 package screen
 
@@ -44,7 +44,7 @@ func New(file *os.File) *Screen {
 	return s
 }
 
-// Gone is closed when nobody can see the screen any more.
+// Gone is closed when the screen can no longer be seen.
 func (s *Screen) Gone() <-chan struct{} { return s.gone }
 
 // Say shows text that stays, one line or several.

@@ -32,7 +32,7 @@ func (c Condition) Or(d Condition) Condition {
 	}
 }
 
-// blocks tells whether no connection can be opened, and nobody says so.
+// blocks reports whether connections hang: none can be opened, and no error says so.
 func (c Condition) blocks() bool { return c.Hold || c.LoseRequests || c.LoseAnswers }
 
 // Link is one host's way into a network, on which faults can be put: they hit

@@ -10,7 +10,7 @@ import (
 var addresses atomic.Uint32
 
 // FreeAddress is a host:port of the loopback interface on which a process that is
-// to be started can listen. Nobody takes the port before it does: each call has an
+// to be started can listen. No one takes the port before it does: each call has an
 // address of 127.0.0.0/8 of its own (RFC 1122, 3.2.1.3), and what dials out, or
 // listens on any port, is on 127.0.0.1. Systems that know no other loopback address
 // than that give one of its ports that is free at the moment.

@@ -27,7 +27,7 @@ const Forwarder = "release-forwarder/cmd/release-forwarder"
 // module of the directory the sandbox was started in.
 func Build(ctx context.Context, to string) error {
 	// Without the commit in it: the go command refuses to ask git about a clone
-	// that belongs to another user, and nobody keeps this binary.
+	// that belongs to another user, and no one keeps this binary.
 	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", to, Forwarder)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -48,7 +48,7 @@ type Process struct {
 }
 
 // Start runs the program at path with exactly the environment given. What it
-// writes goes to the file log, which is made anew.
+// writes goes to the file log, which is recreated.
 func Start(path string, env []string, log string, args ...string) (*Process, error) {
 	file, err := os.Create(log)
 	if err != nil {

@@ -8,9 +8,9 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// Bar shows how far something is: as a bar with rate and time left on a
-// terminal, else as a line now and then. A bar steers the terminal, so it is drawn beside the
-// way that everything else takes, and shows numbers and words of ours alone.
+// Bar shows progress: on a terminal a bar with rate and time left, else a line every few
+// seconds. A bar needs control characters, so it bypasses the writer that escapes them, and
+// shows only numbers and words of ours.
 type Bar struct {
 	out      io.Writer
 	what     string
@@ -22,9 +22,10 @@ type Bar struct {
 	lastDone int
 }
 
-// plainEvery is how often a plain line comes.
+// plainEvery is how often a plain line is printed.
 const plainEvery = 5 * time.Second
 
+// NewBar returns a bar for total steps, named what. Nothing is drawn before the first Set.
 func NewBar(sc Screen, what string, total int) *Bar {
 	p := &Bar{out: sc.Err, what: what, total: total, begun: time.Now(), last: time.Now()}
 	if sc.bar != nil {
@@ -35,7 +36,7 @@ func NewBar(sc Screen, what string, total int) *Bar {
 	return p
 }
 
-// Set says how many are done.
+// Set shows how many steps are done; more than total is shown as total.
 func (p *Bar) Set(done int) {
 	p.done = done
 	if p.bar != nil {
@@ -62,7 +63,7 @@ func (p *Bar) line() string {
 	return text
 }
 
-// End leaves the line to what comes next.
+// End ends the bar's line. Call it once, after the last Set.
 func (p *Bar) End() {
 	if p.bar != nil {
 		fmt.Fprintln(p.out)

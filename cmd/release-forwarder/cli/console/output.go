@@ -13,19 +13,18 @@ import (
 	"release-forwarder/cmd/release-forwarder/visible"
 )
 
-// ErrSomeFailed says that an event failed its check; that was printed.
+// ErrSomeFailed makes a command exit 1 without a further line: what failed was printed already.
 var ErrSomeFailed = errors.New("some events cannot be sent")
 
-// ErrStopped is what a signal leaves to say.
+// ErrStopped is the error of a command that a signal stopped.
 var ErrStopped = errors.New("stopped as asked")
 
-// FlushFirst is how many dead letters are written out at once, so that a person
-// sees something; later ones fill buffers.
+// FlushFirst is how many dead letters are written out immediately, so that a person
+// sees something; later ones are buffered.
 const FlushFirst = 50
 
-// Output is a command's standard output, which remembers that it could not be
-// written: a full disk must not make half a list look like a whole one, whether or
-// not the command looks at each write.
+// Output is a command's standard output. It remembers a write that failed: after a full
+// disk half a list must not look like a whole one, even if the command ignores the error.
 type Output struct {
 	to     io.Writer
 	failed error // of the first write that failed; nothing is written behind it
@@ -34,8 +33,8 @@ type Output struct {
 	bar    *os.File        // standard error for what draws on a terminal and shows no text from outside; nil: no terminal
 }
 
-// NewOutput is the one way to standard output and standard error, of every command and the
-// service: nothing that nobody sees, and that could steer a terminal, gets through.
+// NewOutput is the only way to standard output and standard error, for every command and the
+// service: it escapes invisible characters, which could steer a terminal.
 func NewOutput(stdout io.Writer, stderr *os.File) *Output {
 	o := &Output{to: visible.NewWriter(stdout), Beside: visible.NewWriter(stderr)}
 	if term.IsTerminal(int(stderr.Fd())) {
@@ -47,16 +46,16 @@ func NewOutput(stdout io.Writer, stderr *os.File) *Output {
 // Warn writes a line to standard error.
 func (o *Output) Warn(text string) { fmt.Fprintln(o.Beside, "warning:", visible.Line(text)) }
 
-// Told are the lines that tell of an error: one for each of those that were joined, however
-// many lines the texts from outside in them have.
-func Told(err error) (lines []string) {
+// ErrorLines returns an error as lines for a person: one for each of the errors that were joined, even if a text
+// from outside in it has line ends.
+func ErrorLines(err error) (lines []string) {
 	joined, is := err.(interface{ Unwrap() []error }) //nolint:errorlint // what wraps it says it in one line
 	if !is {
 		return []string{visible.Line(err.Error())}
 	}
 	var texts []string
 	for _, e := range joined.Unwrap() {
-		texts, lines = append(texts, e.Error()), append(lines, Told(e)...)
+		texts, lines = append(texts, e.Error()), append(lines, ErrorLines(e)...)
 	}
 	if err.Error() != strings.Join(texts, "\n") { // fmt.Errorf wraps several too
 		return []string{visible.Line(err.Error())}
@@ -64,8 +63,8 @@ func Told(err error) (lines []string) {
 	return lines
 }
 
-// Write implements io.Writer. Behind a write that failed it fails with the same
-// error, so that commands that look end soon.
+// Write implements io.Writer. After a write that failed it returns the same error, so
+// that a command that checks it ends soon.
 func (o *Output) Write(p []byte) (int, error) {
 	if o.failed != nil {
 		return 0, o.failed
@@ -77,9 +76,9 @@ func (o *Output) Write(p []byte) (int, error) {
 	return n, o.failed
 }
 
-// Verdict is how a command ends that ended with err. One whose output could not be
-// written has failed, unless nobody reads it any more (| head): whoever closed the
-// pipe saw what was wanted.
+// Verdict returns the error of a command that ended with err, nil if it succeeded. A command
+// whose output could not be written has failed, unless the pipe was closed (| head): its
+// reader saw what was wanted.
 func (o *Output) Verdict(err error) error {
 	own := err != nil && !errors.Is(err, o.failed)
 	switch {
@@ -87,7 +86,7 @@ func (o *Output) Verdict(err error) error {
 		return err
 	case errors.Is(o.failed, syscall.EPIPE):
 		return nil
-	case own && !errors.Is(err, ErrSomeFailed): // that is told of on the output alone
+	case own && !errors.Is(err, ErrSomeFailed): // that was reported on the output alone
 		return errors.Join(err, o.failed)
 	}
 	return o.failed
@@ -99,7 +98,7 @@ type unwrittenError struct{ err error }
 func (e *unwrittenError) Error() string { return "the output cannot be written: " + e.err.Error() }
 func (e *unwrittenError) Unwrap() error { return e.err }
 
-// dropping writes for as long as somebody reads. What comes behind is dropped.
+// dropping writes until the pipe is closed, and drops the rest.
 type dropping struct{ to io.Writer }
 
 // Write implements io.Writer.

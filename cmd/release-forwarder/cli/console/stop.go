@@ -16,7 +16,8 @@ import (
 // Stopper ends at the first SIGTERM or SIGINT; the second ends the process.
 type Stopper struct{ context.Context }
 
-// Input is what a command reads: a read that waits ends when the process is to stop.
+// Input returns from with reads that end with [ErrStopped] when the process is asked to stop. Input read after a stop is
+// discarded.
 func (s Stopper) Input(from io.Reader) io.Reader { return stoppable{s, from} }
 
 type stoppable struct {
@@ -24,7 +25,7 @@ type stoppable struct {
 	from io.Reader
 }
 
-// Read implements io.Reader. After a stop what comes is nobody's.
+// Read implements io.Reader. Input read after a stop is discarded.
 func (r stoppable) Read(p []byte) (int, error) {
 	type read struct {
 		n   int
@@ -43,6 +44,7 @@ func (r stoppable) Read(p []byte) (int, error) {
 	}
 }
 
+// StopSignal returns a Stopper that ends at the first SIGTERM or SIGINT. The second exits 1 at once.
 func StopSignal() Stopper {
 	ctx, stop := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
@@ -51,7 +53,7 @@ func StopSignal() Stopper {
 		<-signals
 		stop()
 		<-signals
-		lines := telemetry.NewQueue(os.Stderr, settings.FormatText) // whoever reads it, if anybody, must not hold up the end
+		lines := telemetry.NewQueue(os.Stderr, settings.FormatText) // a slow reader must not hold up the end
 		fmt.Fprintln(lines, "release-forwarder: second signal: ends at once, open requests are cut and may be sent again")
 		lines.Flush(lastWordLimit)
 		os.Exit(ExitFailed)
@@ -59,11 +61,11 @@ func StopSignal() Stopper {
 	return Stopper{ctx}
 }
 
-// lastWordLimit is how long a process that ends at once waits for who reads standard error.
+// lastWordLimit is how long a process that ends at once waits for standard error to take its last line.
 const lastWordLimit = 100 * time.Millisecond
 
-// HangUp ends with ctx and with SIGHUP, which comes when a terminal is closed: unless the
-// process was started so that it outlives its terminal (nohup).
+// HangUp returns a context that ends with ctx and at SIGHUP (the terminal is closed), unless
+// the process ignores SIGHUP (nohup). Call end when it is no longer needed.
 func HangUp(ctx context.Context) (until context.Context, end func()) {
 	if signal.Ignored(syscall.SIGHUP) {
 		return ctx, func() {}

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// Moment reads a time as people give it; zero for none.
+// Moment reads a time that a person gives for a flag: RFC 3339, a date (UTC), or how long before now. An empty text is
+// the zero time. The error names the flag and the forms.
 func Moment(flag, text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
@@ -25,7 +26,7 @@ func Moment(flag, text string, now time.Time) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("%s: %q is no time; give RFC 3339 as 2026-01-02T15:04:05Z, a date as 2026-01-02 (UTC), or how long ago as 24h or 7d", flag, text)
 }
 
-// Duration reads Go's, and whole days.
+// Duration reads a duration of 0 or more: Go's form, as 24h, or whole days, as 7d (at most 65535).
 func Duration(text string) (time.Duration, error) {
 	if days, is := strings.CutSuffix(text, "d"); is {
 		if n, err := strconv.ParseUint(days, 10, 16); err == nil {
@@ -48,7 +49,7 @@ func Number[N int | int64](n N) string {
 	return digits
 }
 
-// Age writes a duration for people: two units at most.
+// Age writes a duration for people, in at most two units, as 3h5m; below 0 as 0s.
 func Age(d time.Duration) string {
 	d = max(d, 0)
 	switch {
@@ -62,7 +63,7 @@ func Age(d time.Duration) string {
 	return fmt.Sprintf("%dd%dh", int(d.Hours())/24, int(d.Hours())%24)
 }
 
-// SortedByCount gives the keys of counts, the largest first.
+// SortedByCount returns the keys of counts, the largest count first, then by name.
 func SortedByCount(counts map[string]int) []string {
 	var keys []string
 	for k := range counts {

@@ -10,6 +10,7 @@ import (
 	"release-forwarder/dlq/ledger"
 )
 
+// CloseCommand enters into the ledger that dead letters were dealt with by other means.
 type CloseCommand struct {
 	IDs       []string `arg:"" name:"id" help:"The dead letters: topic/partition/offset, or partition/offset."`
 	Why       string   `required:"" placeholder:"TEXT" help:"How they were dealt with; kept in the ledger with your name and the time. No personal data."`
@@ -18,8 +19,8 @@ type CloseCommand struct {
 
 // Help implements kong's HelpProvider.
 func (CloseCommand) Help() string {
-	return `Enters into the ledger that dead letters were dealt with otherwise: they are not listed as open
-any more, and no replay sends them unless it is asked to (--again). Nothing is deleted.
+	return `Enters into the ledger that dead letters were dealt with otherwise: they are no longer listed as
+open, and no replay sends them unless it is asked to (--again). Nothing is deleted.
 The user needs Read on DLQ_TOPIC, and Read and Write on its ledger (<DLQ_TOPIC>.ledger),
 which is made if it is missing and the user may.
 

@@ -38,8 +38,8 @@ Example, from the look to the proof:
   release-forwarder dlq stats`
 }
 
-// filterFlags choose dead letters. Within a flag given several times one is
-// enough; all flags must fit.
+// filterFlags choose dead letters. Of a flag given several times one value must fit; all flags
+// given must fit.
 type filterFlags struct {
 	Reason    []string `help:"Dead letters with this reason; may be given several times."`
 	Stage     []string `help:"Dead letters of this stage: mapping, upstream."`
@@ -93,7 +93,7 @@ type retentionFlags struct {
 	RetentionShare float64 `default:"0.8" help:"Warn of open dead letters older than this share of the retention (0 to 1)."`
 }
 
-// retention asks for it, unless it is given.
+// retention asks Kafka for the topic's retention, unless a flag gives it.
 func (f *retentionFlags) retention(ctx context.Context, r *session.Session) (topic.Retention, error) {
 	if f.RetentionShare <= 0 || f.RetentionShare > 1 {
 		return topic.Retention{}, fmt.Errorf("--retention-share: %v is not above 0 and at most 1", f.RetentionShare)

@@ -12,6 +12,7 @@ import (
 	"release-forwarder/dlq"
 )
 
+// ExportCommand writes open dead letters as JSON, one a line.
 type ExportCommand struct {
 	filterFlags
 	All    bool `help:"Dead letters that were replayed or closed too."`
@@ -22,7 +23,7 @@ type ExportCommand struct {
 // Help implements kong's HelpProvider.
 func (ExportCommand) Help() string {
 	return `Writes the open dead letters as JSON, one object a line, each with its record: for the lane's
-vendor, who must mend what the lane sends. Plate, operator and free text are their first
+vendor, who must fix what the lane sends. Plate, operator and free text are their first
 character and length, key and header values their lengths, unless --reveal is given. They come as they lie, partition by partition in the order of writing.
 
 Example:

@@ -19,6 +19,7 @@ import (
 	"release-forwarder/dlq/ledger"
 )
 
+// ListCommand counts open dead letters and lists them.
 type ListCommand struct {
 	filterFlags
 	retentionFlags
@@ -232,12 +233,12 @@ func (w *deadLetterWriter) write(s *dlq.Stored, state dlq.State) error {
 	return nil
 }
 
-// warnOfRetention says on standard error what retention takes soon, or why that
-// cannot be told.
+// warnOfRetention says on standard error what retention deletes soon, or why that
+// is unknown.
 func warnOfRetention(r *session.Session, retention topic.Retention, err error, due int, share float64) {
 	switch {
 	case err != nil:
-		r.Say("warning: whether retention takes dead letters soon cannot be told: %v", err)
+		r.Say("warning: whether retention deletes dead letters soon is unknown: %v", err)
 	case retention.Bytes > 0:
 		r.Say("warning: topic %s keeps %s bytes of each partition at the most (retention.bytes): dead letters may go sooner than by their age, and without a warning", r.Settings.DeadLetters.Topic, console.Number(retention.Bytes))
 	}

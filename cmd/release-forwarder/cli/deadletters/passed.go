@@ -12,8 +12,8 @@ import (
 	"release-forwarder/dlq"
 )
 
-// passed is what a filter has let through, so that a filter that can let nothing
-// through is not told as an empty result.
+// passed is what a filter has let through, so that a filter that can match nothing
+// is an error, not an empty result.
 type passed struct {
 	wanted *filterFlags
 	own    int
@@ -21,21 +21,21 @@ type passed struct {
 	others map[string]int  // dead letters of other groups, by group
 }
 
-// watch notes from now on what a filter lets through.
+// watch starts to note what a filter lets through.
 func (f *filterFlags) watch(filter *dlq.Filter) *passed {
 	p := &passed{wanted: f, words: map[string]bool{}, others: map[string]int{}}
 	filter.Passed = p.note
 	return p
 }
 
-// mostGroups bounds the groups that are counted by themselves.
+// mostGroups bounds the groups that are counted one by one.
 const mostGroups = 100
 
 // note is a filter's Passed.
 func (p *passed) note(s *dlq.Stored, own bool) {
 	if own {
 		p.own++
-		if len(p.wanted.Reason) > 0 || len(p.wanted.Stage) > 0 { // else anything a foreign dead letter states
+		if len(p.wanted.Reason) > 0 || len(p.wanted.Stage) > 0 { // else any text of another program's dead letter
 			p.words[s.Reason], p.words[string(s.Stage)] = true, true
 		}
 		return
@@ -47,9 +47,9 @@ func (p *passed) note(s *dlq.Stored, own bool) {
 	p.others[group]++
 }
 
-// mistaken returns an error where a reason or a stage was asked for that this version
-// does not know, and that no dead letter has: a later version may give others. It
-// must be asked after all dead letters were seen.
+// mistaken returns an error if a reason or stage was asked for that this version does not
+// know and no dead letter has; a later version may write others. Call it after all dead
+// letters were seen.
 func (p *passed) mistaken() error {
 	reasons := slices.Concat(telemetry.MappingReasons, telemetry.UpstreamReasons)
 	for _, flag := range []struct {
@@ -67,8 +67,8 @@ func (p *passed) mistaken() error {
 	return nil
 }
 
-// elsewhere says whose dead letters fit where none of this group's does; "" for
-// nobody's.
+// elsewhere says which other groups' dead letters fit if none of this group's does; "" if
+// none do.
 func (p *passed) elsewhere() string {
 	if p.own > 0 || len(p.others) == 0 {
 		return ""

@@ -10,7 +10,7 @@ import (
 )
 
 // shownDeadLetter is a dead letter as list and export write it as JSON, one a line.
-// Package redact says what is redacted.
+// Package redact decides what is redacted.
 type shownDeadLetter struct {
 	ID       string    `json:"id"`
 	State    dlq.State `json:"state"`
@@ -31,12 +31,12 @@ type shownDeadLetter struct {
 	Last     string    `json:"last_attempt,omitempty"`
 	Redrives int       `json:"redrives"`
 	Origin   string    `json:"origin,omitempty"`
-	// ClaimedRedrives and ClaimedOrigin are what a record says of itself that did not lie
-	// where replays go; redrives and origin are what one says that did.
+	// ClaimedRedrives and ClaimedOrigin are what a record outside the topic of replays says of
+	// itself; redrives and origin are what a record in that topic says.
 	ClaimedRedrives int    `json:"redrives_claimed,omitempty"`
 	ClaimedOrigin   string `json:"origin_claimed,omitempty"`
-	// AsStated names the members here that only the writer of the record states, or who
-	// wrote the ledger's entry.
+	// AsStated names the members here that rest only on what the writer of the record, or of
+	// the ledger's entry, states.
 	AsStated []string   `json:"as_stated,omitempty"`
 	Trace    string     `json:"traceparent,omitempty"`
 	Lot      string     `json:"lot,omitempty"`
@@ -49,7 +49,7 @@ type shownData struct {
 	KeyBytes   *int          `json:"key_bytes"` // null: the key is
 	ValueBytes *int          `json:"value_bytes"`
 	Headers    []shownHeader `json:"headers,omitempty"`
-	// MoreHeaders is how many there are beyond those that are shown.
+	// MoreHeaders is how many headers there are beyond those shown.
 	MoreHeaders int           `json:"more_headers,omitempty"`
 	Event       *redact.Event `json:"event,omitempty"` // absent where the value cannot be parsed
 	// Only with --reveal; base64 where it is not UTF-8.
@@ -92,7 +92,7 @@ func showDeadLetter(s *dlq.Stored, state dlq.State, reveal, whole bool) shownDea
 
 func showData(s *dlq.Stored, reveal bool) *shownData {
 	d := &shownData{KeyBytes: redact.Length(s.Key), ValueBytes: redact.Length(s.Value)}
-	d.Event, _ = redact.ShowEvent(s.Value, reveal) // a value that is none is shown by its length
+	d.Event, _ = redact.ShowEvent(s.Value, reveal) // another value is shown by its length
 	for key, value := range s.Own() {
 		if len(d.Headers) == dlq.MaxHeaders {
 			d.MoreHeaders++
@@ -111,7 +111,7 @@ func showData(s *dlq.Stored, reveal bool) *shownData {
 	return d
 }
 
-// exact gives bytes as text where they are, else in base64.
+// exact returns bytes as text if they are UTF-8, else in base64.
 func exact(b []byte) (text, encoded *string) {
 	if b == nil {
 		return nil, nil
@@ -124,7 +124,7 @@ func exact(b []byte) (text, encoded *string) {
 	return nil, &s
 }
 
-// word shows what must be a word of this program's; another program's dead
+// word shows a text that should be one of this program's words; another program's dead
 // letter can hold anything there.
 func word(text string) string { return redact.Sanitize(text, false) }
 

@@ -22,6 +22,7 @@ import (
 	"release-forwarder/mapping"
 )
 
+// ReplayCommand sends the events of dead letters again.
 type ReplayCommand struct {
 	filterFlags
 	ID          []string      `name:"id" placeholder:"ID" help:"Replay this dead letter; may be given several times. The other flags may leave some out."`
@@ -46,11 +47,11 @@ many as the events have), in the order of the events (topic, partition and offse
 first), wherever their dead letters lie; --limit takes the first of that order. What was sent is entered into the
 ledger (<DLQ_TOPIC>.ledger), so that nothing is sent twice: a replay that was stopped or killed goes on where it
 was when it is started again (at most the last 100 dead letters of a killed one are sent twice; the platform
-ignores repeats), and a second person's waits for the first one's end.
+ignores repeats), and a second person's replay waits until the first one ends.
 
 An event that fails again is dead-lettered again, with redrives one higher. With --wait the
-command follows the events to their ends, and ends with 1 unless all were accepted. Without, it
-ends with 1 where a chosen dead letter could not be sent.
+command follows the events to their ends, and exits 1 unless all were accepted. Without, it
+exits 1 if a chosen dead letter could not be sent.
 
 --set shows what it changes and wants --yes, or a yes on a terminal. The record as it first came
 is kept in the header __forwarder.original. The platform ignores a flow_no that it has accepted
@@ -101,13 +102,13 @@ type replayJob struct {
 	c      *ReplayCommand
 	to     string
 	target replay.Target
-	mender *mender // nil: nothing is changed
+	editor *editor // nil: nothing is changed
 	replay *replay.Plan
 	seen   *passed
 
 	chosen, sent int
 	changed      int // of those chosen: sent with other fields than the dead letter's
-	left         int // not sent, and told of
+	left         int // not sent, and reported
 	failed       int // of those left: chosen, but could not be sent
 }
 
@@ -164,10 +165,10 @@ func (j *replayJob) prepare(ctx context.Context, filter *dlq.Filter) error {
 		if err != nil {
 			return err
 		}
-		if j.mender, err = newMender(j.c.Set, mapper, j.c.Reveal); err != nil {
+		if j.editor, err = newEditor(j.c.Set, mapper, j.c.Reveal); err != nil {
 			return err
 		}
-		j.replay.Change = j.mender.change
+		j.replay.Change = j.editor.change
 	}
 	return nil
 }
@@ -175,8 +176,8 @@ func (j *replayJob) prepare(ctx context.Context, filter *dlq.Filter) error {
 // differencesShown is how many changes are shown before a person is asked.
 const differencesShown = 10
 
-// choose counts what will be sent, shows it where that is asked for, and tells of
-// the dead letters that cannot be.
+// choose counts what will be sent, shows it if that was asked for, and reports the dead
+// letters that cannot be sent.
 func (j *replayJob) choose(ctx context.Context) error {
 	j.Say("choosing dead letters of %s …", j.Settings.DeadLetters.Topic)
 	var err error
@@ -196,7 +197,7 @@ func (j *replayJob) choose(ctx context.Context) error {
 	if j.replay.Order, err = j.Replayer.Order(ctx, ledger, j.replay); err != nil {
 		return err
 	}
-	if len(j.c.ID) == 0 { // else each dead letter left out is told of
+	if len(j.c.ID) == 0 { // else each dead letter left out is reported
 		if err := j.seen.mistaken(); err != nil {
 			return err
 		}
@@ -209,8 +210,8 @@ func (j *replayJob) choose(ctx context.Context) error {
 	out := bufio.NewWriter(j.Out)
 	err = j.Replayer.Choose(ctx, ledger, &plan, func(s *dlq.Stored) error {
 		changed := false
-		if j.mender != nil {
-			value, err := j.mender.change(s)
+		if j.editor != nil {
+			value, err := j.editor.change(s)
 			if err != nil {
 				j.leftOut(s, err)
 				return nil
@@ -245,7 +246,7 @@ func (j *replayJob) announce(out *bufio.Writer, s *dlq.Stored, changed bool) err
 		text += fmt.Sprintf(" to %s/%d  %s, event %s", j.to, partition, word(s.Reason), sourceOf(s))
 	}
 	if changed {
-		text += "  " + j.mender.difference(s)
+		text += "  " + j.editor.difference(s)
 	}
 	if _, err := fmt.Fprintln(out, visible.Line(text)); err != nil {
 		return err
@@ -256,10 +257,10 @@ func (j *replayJob) announce(out *bufio.Writer, s *dlq.Stored, changed bool) err
 	return nil
 }
 
-// errUnasked says that nobody agreed to changed events.
+// errUnasked says that no one agreed to changed events.
 var errUnasked = errors.New("changed events are sent with --yes only, or after a yes on a terminal; nothing was sent")
 
-// ask wants a yes.
+// ask asks the person for a yes.
 func (j *replayJob) ask() error {
 	if !j.Asked {
 		return errUnasked
@@ -314,7 +315,7 @@ func (j *replayJob) send(ctx context.Context, tracker *replay.Tracker) error {
 // leftOutShown is how many dead letters left out are named.
 const leftOutShown = 20
 
-// foreseen tells whether the choice has told of it already.
+// foreseen reports whether choose has reported the error already.
 func foreseen(err error) bool {
 	if _, is := errors.AsType[*dlq.UnfitError](err); is {
 		return true
@@ -322,19 +323,18 @@ func foreseen(err error) bool {
 	if _, is := errors.AsType[*replay.DecidedError](err); is {
 		return true
 	}
-	return errors.Is(err, replay.ErrOften) || errors.Is(err, replay.ErrUnchosen) || errors.Is(err, errUnmendable)
+	return errors.Is(err, replay.ErrOften) || errors.Is(err, replay.ErrUnchosen) || errors.Is(err, errUneditable)
 }
 
 func (j *replayJob) leftOut(s *dlq.Stored, err error) {
 	if _, is := errors.AsType[*replay.DecidedError](err); is {
-		// That is what was wanted: a repeated command fails for nothing.
+		// That is what was wanted: a command that is repeated must not fail for it.
 		j.Say("passed over: %v; --again sends it again", err)
 		return
 	}
 	j.left++
-	// A dead letter that no replay can send, and one that was replayed often
-	// enough, are passed over by a replay of all; asked for by its ID it is a
-	// failure.
+	// A replay of all skips a dead letter that no replay can send, and one that was
+	// replayed often enough. If it was asked for by its ID, that is a failure.
 	unfit, _ := errors.AsType[*dlq.UnfitError](err)
 	if len(j.c.ID) > 0 || unfit == nil && !errors.Is(err, replay.ErrOften) {
 		j.failed++

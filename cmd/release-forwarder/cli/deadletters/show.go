@@ -18,6 +18,7 @@ import (
 	"release-forwarder/upstream"
 )
 
+// ShowCommand shows one dead letter.
 type ShowCommand struct {
 	ID        string `arg:"" name:"id" help:"The dead letter: topic/partition/offset, or partition/offset."`
 	To        string `placeholder:"TOPIC" help:"The topic that a replay would send to, instead of KAFKA_REPLAY_TOPIC or KAFKA_TOPIC."`
@@ -71,12 +72,12 @@ func (c *ShowCommand) Do(ctx context.Context, sc console.Screen, dial connect.Di
 	})
 }
 
-// shownWhole is what show prints, as JSON as it stands.
+// shownWhole is what show prints; with --json exactly this.
 type shownWhole struct {
 	shownDeadLetter
 	Decided *ledger.Entry `json:"decided,omitempty"`
 	// Request is what the event becomes, StringToSign what is signed then; both are
-	// absent where it cannot be mapped, and Unmappable says why.
+	// absent if it cannot be mapped, and Unmappable says why.
 	Request      []redact.Member `json:"request,omitempty"`
 	StringToSign string          `json:"string_to_sign,omitempty"`
 	Unmappable   string          `json:"unmappable,omitempty"`

@@ -18,17 +18,18 @@ import (
 	"release-forwarder/dlq/ledger"
 )
 
+// StatsCommand counts all dead letters; with Check it fails if retention is near.
 type StatsCommand struct {
 	filterFlags
 	retentionFlags
-	Check bool `help:"End with 1 where open dead letters are within the share of the retention, or that cannot be told."`
+	Check bool `help:"Exit 1 if open dead letters are within the share of the retention, or if that cannot be known."`
 	JSON  bool `name:"json" help:"Print one JSON object."`
 }
 
 // Help implements kong's HelpProvider.
 func (StatsCommand) Help() string {
 	return `Counts all dead letters: open, replayed, closed; the open ones by reason and day of writing
-(UTC), and the oldest. With --check it is a check for a CronJob: it ends with 1 where
+(UTC), and the oldest. With --check it is a check for a CronJob: it exits 1 if
 retention takes open dead letters soon, so that its failure can raise an alert. The
 service itself may not read dead letters. The user needs Read on DLQ_TOPIC and its
 ledger, and DescribeConfigs on DLQ_TOPIC unless --retention is given.
@@ -162,7 +163,7 @@ func printDays(r *session.Session, t *dlq.Tally) error {
 	return table.Flush()
 }
 
-// count writes none as a dash, so that what is there stands out.
+// count writes 0 as a dash, so that other numbers stand out.
 func count(n int) string {
 	if n == 0 {
 		return "-"

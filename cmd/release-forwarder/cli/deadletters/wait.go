@@ -25,14 +25,14 @@ func (j *replayJob) follow(ctx context.Context, tracker *replay.Tracker) error {
 	}
 	j.Say("following %s events until group %s has finished with them", console.Number(j.sent), j.Settings.Kafka.GroupID)
 	p := console.NewBar(j.Screen, "ended", j.sent)
-	told := false
+	said := false
 	look := func(ctx context.Context) (replay.Progress, error) {
 		partitions, err := offsets.ReadProgress(ctx, j.Wire, j.Settings.Kafka.GroupID, []string{j.to})
 		if err != nil {
 			return nil, session.ExplainOffsets(err)
 		}
-		if !told && !slices.ContainsFunc(partitions, func(p offsets.PartitionProgress) bool { return p.Committed >= 0 }) {
-			told = true
+		if !said && !slices.ContainsFunc(partitions, func(p offsets.PartitionProgress) bool { return p.Committed >= 0 }) {
+			said = true
 			j.Say("group %s has committed nothing for %s yet: does the service run, and does it read that topic?", j.Settings.Kafka.GroupID, j.to)
 		}
 		return session.GroupProgress(partitions), nil

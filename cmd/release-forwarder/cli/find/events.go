@@ -36,7 +36,7 @@ type foundMatch struct {
 	DeadLetterState dlq.State `json:"letter_state,omitempty"`
 	Written         string    `json:"written,omitempty"`   // when the dead letter was
 	ReplayOf        string    `json:"replay_of,omitempty"` // where a replayed event began, as its record says
-	// ClaimedOrigin is what a record says of itself that does not lie where replays go.
+	// ClaimedOrigin is what a record outside the topic of replays says of its origin.
 	ClaimedOrigin string   `json:"origin_claimed,omitempty"`
 	AsStated      []string `json:"as_stated,omitempty"` // the members that only the record's writer states
 	Note          string   `json:"note,omitempty"`
@@ -86,7 +86,7 @@ func (f *finder) judge(at dlq.ID, rec *fetch.Record) foundMatch {
 	done := session.GroupProgress(f.group).Done(at.Topic, at.Partition, at.Offset)
 	if l := f.deadLetters[at]; l != nil {
 		l.joined = true
-		m.tell(l)
+		m.add(l)
 		if !done {
 			m.Note = "the group has not committed it yet"
 		}
@@ -108,8 +108,8 @@ func (f *finder) judge(at dlq.ID, rec *fetch.Record) foundMatch {
 	return m
 }
 
-// tell puts a dead letter beside its event.
-func (m *foundMatch) tell(l *foundDeadLetter) {
+// add puts a dead letter beside its event.
+func (m *foundMatch) add(l *foundDeadLetter) {
 	m.Outcome, m.Reason, m.DeadLetter, m.DeadLetterState, m.Written = outcomeDeadLetter, l.reason, l.id, l.state, l.written
 }
 
@@ -121,7 +121,7 @@ func (f *finder) progressOf(at dlq.ID) *offsets.PartitionProgress {
 	return &f.group[i]
 }
 
-// whyWaiting says what the group's commit tells of an offset that is not done.
+// whyWaiting says what is known from the group's commit of an offset that is not done.
 func whyWaiting(p *offsets.PartitionProgress, offset int64) string {
 	switch {
 	case p.Committed < 0:
@@ -132,7 +132,7 @@ func whyWaiting(p *offsets.PartitionProgress, offset int64) string {
 	return "under way or not read yet"
 }
 
-// originOf reads where a record says that its event began, "" where it says nothing.
+// originOf returns where a record says that its event began, "" if it says nothing.
 func originOf(rec *fetch.Record) string {
 	for key, value := range rec.Headers.All() {
 		if string(key) == dlq.HeaderPrefix+"origin" {
@@ -161,7 +161,7 @@ func (f *finder) leftDeadLetters() {
 		}
 		l := f.deadLetters[at]
 		m := foundMatch{At: at.String(), Dated: l.dated, foundEvent: l.event, Note: "only the dead letter was found: the event is gone, or dated outside of the range"}
-		m.tell(l)
+		m.add(l)
 		f.print.match(m)
 	}
 }

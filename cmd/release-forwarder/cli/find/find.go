@@ -18,7 +18,7 @@ import (
 )
 
 type Command struct {
-	Plate  string   `placeholder:"-" help:"Read plates from standard input, one a line: only \"-\" is taken, so that no plate stands in a shell's history or an audit log."`
+	Plate  string   `placeholder:"-" help:"Read plates from standard input, one a line: only \"-\" is taken, so that no plate gets into a shell's history or an audit log."`
 	Flow   []string `sep:"none" help:"Events with this flow_no; may be given several times."`
 	Serial []string `sep:"none" help:"Events with this parking_serial; may be given several times."`
 	Lot    []string `sep:"none" help:"Events of this lot (park_uuid); may be given several times."`
@@ -34,7 +34,7 @@ func (Command) Help() string {
 	return `Reads KAFKA_TOPIC, KAFKA_REPLAY_TOPIC and DLQ_TOPIC within a time range and prints for each
 event that fits where it lies and what became of it:
 
-  done           the group is finished with it and no dead letter tells of it: it was accepted
+  done           the group is finished with it and it has no dead letter: it was accepted
   dead-lettered  its dead letter is in DLQ_TOPIC; the line gives the reason, the dead letter's ID for
                  "dlq show", and whether it is open, replayed or closed
   waiting        held, behind one that is, under way, or not read yet
@@ -48,7 +48,7 @@ It joins no group and changes nothing, whether the service runs or not; a runnin
 behind by CONSUMER_COMMIT_INTERVAL. Memory does not grow with the topics. Plates, operators
 and free text are shown as their first character and length, unless --reveal is given.
 The user needs Read on the topics and on <DLQ_TOPIC>.ledger, and Describe on the group.
-Ends with 1 where something could not be read or told.
+Exits 1 if something could not be read or is unknown.
 
 Examples:
 
@@ -85,11 +85,11 @@ func (c *Command) Do(ctx context.Context, sc console.Screen, dial connect.DialFu
 	})
 }
 
-// timeRange is when a record must be dated. A zero end is none.
+// timeRange is the range of timestamps that fit. A zero until is no end.
 type timeRange struct{ since, until time.Time }
 
-// has takes a record too whose timestamp says nothing: none, seconds (of which today's look
-// like January 1970) or microseconds. Nothing says that it does not belong there.
+// has is true also for a timestamp that is of no use: missing, in seconds (which look like
+// January 1970) or in microseconds. The record may belong to the range.
 func (r timeRange) has(ms int64) bool {
 	t := time.UnixMilli(ms)
 	_, believable := fetch.TimeOf(ms)
@@ -109,8 +109,8 @@ func (c *Command) timeRange(now time.Time) (r timeRange, err error) {
 	return r, nil
 }
 
-// criteria reads what is looked for. A plate on the command line is refused, and
-// not repeated.
+// criteria reads what is searched for. A plate on the command line is refused, and the
+// error does not repeat it.
 func (c *Command) criteria(sc console.Screen) (*criteria, error) {
 	w := &criteria{fields: map[string][]string{}}
 	for name, texts := range map[string][]string{"flow_no": c.Flow, "parking_serial": c.Serial, "park_uuid": c.Lot} {
@@ -135,7 +135,7 @@ func (c *Command) criteria(sc console.Screen) (*criteria, error) {
 		}
 		w.plates = plates
 	default:
-		return nil, errors.New("--plate: give - and write the plate to standard input; on the command line it stands in the shell's history")
+		return nil, errors.New("--plate: give - and write the plate to standard input; on the command line it gets into the shell's history")
 	}
 	if len(w.fields) == 0 && len(w.plates) == 0 {
 		return nil, errors.New("say what to find: --plate -, --flow, --serial or --lot")

@@ -12,17 +12,15 @@ import (
 	"release-forwarder/cmd/release-forwarder/settings"
 )
 
-// criteria is what a search wants. Within a field one text is enough; all fields
-// named must fit.
+// criteria is what a search wants. Of a field one text must fit; all fields named must fit.
 type criteria struct {
 	fields map[string][]string // by the API's name of the field
 	plates []string            // as samePlate writes them
 }
 
-// match tells whether a record's value fits. It takes events that the mapping
-// refuses: of a key that comes twice either value may fit, and a value that is not
-// one JSON object fits where its bytes hold the texts. A number fits as it is
-// written.
+// match reports whether a record's value fits. It accepts events that the mapping
+// refuses: of a duplicate key either value may fit, and a value that is not one JSON
+// object fits if its bytes hold the texts. A number fits as it is written.
 func (w *criteria) match(value []byte) bool {
 	missing := len(w.fields)
 	if len(w.plates) > 0 {
@@ -43,7 +41,7 @@ func (w *criteria) match(value []byte) bool {
 	return n == missing
 }
 
-// wants tells whether the text of a member is one that is looked for.
+// wants reports whether the text of a member is one that is searched for.
 func (w *criteria) wants(name string, raw jsontext.Value) bool {
 	if name == "plate" && len(w.plates) > 0 {
 		return slices.Contains(w.plates, samePlate(unquoted(raw)))
@@ -52,7 +50,7 @@ func (w *criteria) wants(name string, raw jsontext.Value) bool {
 	return len(texts) > 0 && slices.Contains(texts, strings.TrimSpace(unquoted(raw)))
 }
 
-// within looks for the texts anywhere in a value.
+// within searches for the texts anywhere in a value.
 func (w *criteria) within(value []byte) bool {
 	for _, texts := range w.fields {
 		if !slices.ContainsFunc(texts, func(text string) bool { return bytes.Contains(value, []byte(text)) }) {
@@ -66,8 +64,8 @@ func (w *criteria) within(value []byte) bool {
 	return slices.ContainsFunc(w.plates, func(plate string) bool { return strings.Contains(plain, plate) })
 }
 
-// unquoted gives a JSON string's text, as far as it can be read, and other values
-// as they stand.
+// unquoted returns a JSON string's text, as far as it can be read, and other values
+// unchanged.
 func unquoted(raw jsontext.Value) string {
 	if raw.Kind() != '"' {
 		return string(raw)
@@ -80,7 +78,7 @@ func unquoted(raw jsontext.Value) string {
 }
 
 // samePlate writes a plate so that its usual spellings are one: 粤B·12345, 粤b12345
-// and 粤Ｂ 12345. What nobody sees in an event's plate does not keep it from being found.
+// and 粤Ｂ 12345. Invisible characters in an event's plate do not hide it.
 func samePlate(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= '！' && r <= '～' { // full-width forms of ASCII
@@ -105,7 +103,7 @@ type foundEvent struct {
 	Bytes *int `json:"bytes,omitempty"`
 }
 
-// describeEvent takes of an event what may be shown.
+// describeEvent returns what may be shown of an event.
 func describeEvent(value []byte, reveal bool) foundEvent {
 	var e foundEvent
 	err := redact.EachMember(value, func(name string, raw jsontext.Value) error {

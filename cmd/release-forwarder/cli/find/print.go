@@ -46,7 +46,7 @@ func (p *printer) line(v any, text string) {
 	}
 }
 
-// reach says since when a topic reaches back.
+// reach says how far back a topic reaches.
 func (p *printer) reach(r topicReach) {
 	r.Kind = "topic"
 	var said string
@@ -56,7 +56,7 @@ func (p *printer) reach(r topicReach) {
 	case r.Whole:
 		said = "whole: nothing of it was deleted yet"
 	case r.ReachesBack == "":
-		said = "how far it reaches back cannot be told: all of a partition was deleted, or its first record has no timestamp"
+		said = "how far it reaches back is unknown: all of a partition was deleted, or its first record has no timestamp"
 	default:
 		said = "reaches back to " + r.ReachesBack
 	}

@@ -18,8 +18,7 @@ import (
 	"release-forwarder/dlq/ledger"
 )
 
-// mostDeadLetters bounds the dead letters that are kept in memory to be set beside
-// their events.
+// mostDeadLetters bounds the dead letters kept in memory until their events are found.
 const mostDeadLetters = 10_000
 
 // finder is one search.
@@ -31,9 +30,9 @@ type finder struct {
 	print       *printer
 	deadLetters map[dlq.ID]*foundDeadLetter // those that fit, by their event's place
 	group       []offsets.PartitionProgress
-	failed      bool // something could not be read or told
-	// deadLettersSince is since when the dead letters are all there; zero: since
-	// ever.
+	failed      bool // something could not be read or is unknown
+	// deadLettersSince is from when on all dead letters are there; zero: from the
+	// beginning.
 	deadLettersSince time.Time
 }
 
@@ -56,10 +55,10 @@ type searched struct {
 	spans []topic.Span
 }
 
-// find looks at the topics' ends, then at the group's progress, then at the
-// dead letters, then at the events. A dead letter is acknowledged before its
-// record is done: so a record that is done, and of which none of the dead
-// letters read later tells, was accepted.
+// find reads the topics' ends, then the group's progress, then the dead letters,
+// then the events. A dead letter is acknowledged before its record is done. So a
+// record that is done, and has no dead letter among those read later, was
+// accepted.
 func (f *finder) find(ctx context.Context) error {
 	topics, err := f.open(ctx)
 	if err != nil {
@@ -80,7 +79,7 @@ func (f *finder) find(ctx context.Context) error {
 	return f.end()
 }
 
-// open looks at the topics and says since when they reach back.
+// open looks at the topics and says how far back they reach.
 func (f *finder) open(ctx context.Context) ([]searched, error) {
 	names := []string{f.r.Settings.Kafka.Topic}
 	if f.r.Settings.Kafka.ReplayTopic != "" {
@@ -112,9 +111,9 @@ type topicReach struct {
 	Holds      string `json:"holds"` // events, replays, letters
 	Partitions int    `json:"partitions,omitempty"`
 	// Whole says that nothing was deleted yet. Otherwise ReachesBack is the time of
-	// the first record of the partition that reaches back least; absent where that
-	// cannot be told, because everything in a partition was deleted, or its first
-	// record has no timestamp.
+	// the first record of the partition that reaches back least; absent if it is
+	// unknown, because everything in a partition was deleted, or its first record has
+	// no timestamp.
 	Whole       bool   `json:"whole,omitempty"`
 	ReachesBack string `json:"reaches_back,omitempty"`
 	Missing     bool   `json:"missing,omitempty"`
@@ -125,7 +124,7 @@ type topicReach struct {
 func (f *finder) reach(ctx context.Context, t searched, holds string) error {
 	said := topicReach{Topic: t.name, Holds: holds, Partitions: len(t.spans), Whole: true}
 	var last time.Time
-	told := true
+	known := true
 	for _, span := range t.spans {
 		if span.First == 0 {
 			continue
@@ -136,20 +135,20 @@ func (f *finder) reach(ctx context.Context, t searched, holds string) error {
 			return err
 		}
 		if first.IsZero() {
-			told = false
+			known = false
 		} else if first.After(last) {
 			last = first
 		}
 	}
 	if !said.Whole {
-		if told {
+		if known {
 			said.ReachesBack = redact.Stamp(last)
 		}
-		said.Short = !told || last.After(f.span.since)
+		said.Short = !known || last.After(f.span.since)
 	}
 	if holds == "letters" && !said.Whole {
 		f.deadLettersSince = last
-		if !told {
+		if !known {
 			f.deadLettersSince = time.Now()
 		}
 	}
@@ -175,15 +174,15 @@ func (f *finder) readProgress(ctx context.Context, topics []searched) error {
 	return nil
 }
 
-// trouble says what could not be done; the search goes on.
+// trouble reports what could not be done; the search goes on.
 func (f *finder) trouble(what string) {
 	f.failed = true
 	f.r.Say("warning: %v", what)
 }
 
-// readDeadLetters keeps the dead letters that fit. One is written after its
-// record was sent, so no dead letter of a record dated since a time lies before
-// it; where the record's producer has a clock that is ahead, none of this holds.
+// readDeadLetters keeps the dead letters that fit. A dead letter is written after its
+// record was sent, so none of a record dated after a time was written before that time.
+// This does not hold if the producer's clock is ahead.
 func (f *finder) readDeadLetters(ctx context.Context) error {
 	log := topic.NewLog(f.r.Wire, f.r.Settings.Kafka.ClientID, f.r.Settings.DeadLetters.Topic)
 	spans, err := log.Spans(ctx)
@@ -203,7 +202,7 @@ func (f *finder) readDeadLetters(ctx context.Context) error {
 	ledger, err := f.r.Ledger(ctx)
 	if err != nil {
 		ledger = nil
-		f.trouble("what was replayed or closed is not told: " + err.Error())
+		f.trouble("what was replayed or closed is unknown: " + err.Error())
 	}
 	for _, span := range spans {
 		for s, err := range f.r.Reader.Letters(ctx, []topic.Span{span}, nil) {
@@ -243,7 +242,7 @@ func (f *finder) keep(s *dlq.Stored, ledger *ledger.Ledger) error {
 		at = s.ID
 	}
 	// A record may have two dead letters: one was written again, or its topic was
-	// made anew. The later one counts, wherever it lies.
+	// recreated. The later one counts, in whichever partition.
 	if other := f.deadLetters[at]; other == nil || other.ms <= l.ms {
 		f.deadLetters[at] = l
 	}

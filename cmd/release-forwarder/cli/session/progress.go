@@ -14,10 +14,11 @@ import (
 	"release-forwarder/consumer/progress"
 )
 
-// GroupProgress is what a group's commits tell, ordered by topic and partition.
+// GroupProgress is what a group has committed, with what is finished beyond it, ordered by topic and partition.
 type GroupProgress []offsets.PartitionProgress
 
-// Done implements replay.Progress: below the commit, or finished beyond it.
+// Done implements replay.Progress: whether an offset is below the commit, or finished beyond it. It is false where the
+// partition's commit is missing or could not be read.
 func (g GroupProgress) Done(topic string, partition int32, offset int64) bool {
 	i, found := slices.BinarySearchFunc(g, offset, func(p offsets.PartitionProgress, _ int64) int {
 		return cmp.Or(cmp.Compare(p.Topic, topic), cmp.Compare(p.Partition, partition))
@@ -40,7 +41,8 @@ func (g GroupProgress) Done(topic string, partition int32, offset int64) bool {
 	return done
 }
 
-// ExplainOffsets adds the remedy to what Kafka refused, and says the cause once.
+// ExplainOffsets adds a remedy to an error of reading commits or offsets, with its cause once. Errors that it does not
+// know come back as they are.
 func ExplainOffsets(err error) error {
 	code, _ := errors.AsType[kafka.Error](err)
 	cause := code.Title()
@@ -59,14 +61,17 @@ func ExplainOffsets(err error) error {
 	default:
 		return err
 	}
-	return &retold{err, strings.Replace(err.Error(), code.Error(), cause, 1) + "; " + remedy}
+	return &rewordedError{err, strings.Replace(err.Error(), code.Error(), cause, 1) + "; " + remedy}
 }
 
-// retold is an error in other words.
-type retold struct {
+// rewordedError is an error with another text.
+type rewordedError struct {
 	error
 	text string
 }
 
-func (e *retold) Error() string { return e.text }
-func (e *retold) Unwrap() error { return e.error }
+// Error returns the other text.
+func (e *rewordedError) Error() string { return e.text }
+
+// Unwrap returns the error itself.
+func (e *rewordedError) Unwrap() error { return e.error }

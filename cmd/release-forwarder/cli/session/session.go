@@ -23,8 +23,8 @@ import (
 	"release-forwarder/upstream/credential"
 )
 
-// CredentialOf gives what signs a lot's requests; without any secret the app ID at
-// least, which is signed whatever the secret will be.
+// CredentialOf returns the credential that signs a lot's requests, and whether it has one. If no secret is set at all
+// it still holds the app ID, which is signed whatever the secret will be.
 func CredentialOf(book *credential.Set, s settings.Credential, lot string) (c credential.Credential, has bool) {
 	c, has = book.For(lot)
 	if !has && book.Source("") == credential.NoSource && len(s.ByLot) == 0 {
@@ -33,26 +33,28 @@ func CredentialOf(book *credential.Set, s settings.Credential, lot string) (c cr
 	return c, has
 }
 
-// Session is one run of a dlq command: the settings it uses, a reader to work
-// with.
+// Session is one run of a command on Kafka: its screen, settings, connection, and the reader and replayer of dead
+// letters. It is valid only while [Open] runs the command's work.
 type Session struct {
 	console.Screen
 	Settings *settings.Settings
 	Wire     *wire.Client
 	Reader   *dlq.Reader
-	To       string // --to
+	To       string // --to, the topic to replay to; "": not given
 
 	LedgerConfig ledger.Config
 	Replayer     *replay.Replayer
 }
 
-// Ledger reads what was decided of dead letters.
+// Ledger reads the whole ledger: what was decided about dead letters. It keeps the whole entries of those in watch, of
+// others only the state. A missing ledger is empty.
 func (r *Session) Ledger(ctx context.Context, watch ...dlq.ID) (*ledger.Ledger, error) {
 	return ledger.Open(ctx, r.LedgerConfig, watch...)
 }
 
-// Open loads the settings of groups beside Kafka's and the dead letters',
-// connects, and runs work. Dial is nil for the network.
+// Open loads the settings of groups besides Kafka's and the dead letters', connects, runs work, and closes the
+// connection. A nil dial is the network. Its error is a *settings.Invalid for wrong settings, console.ErrStopped after a
+// stop, else work's, with the setting to look at.
 func Open(ctx context.Context, sc console.Screen, dial connect.DialFunc, allGroups bool, to string, groups []settings.Group, work func(*Session) error) error {
 	s, warnings, err := settings.Load(append([]settings.Group{settings.GroupKafka, settings.GroupDeadLetters}, groups...)...)
 	if err != nil {
@@ -71,8 +73,8 @@ func Open(ctx context.Context, sc console.Screen, dial connect.DialFunc, allGrou
 		return err
 	}
 	defer k.Wire.Close()
-	// The transport tries for ever, and its errors do not tell a wrong password
-	// from a closed connection.
+	// The transport retries indefinitely, and its errors do not distinguish a wrong
+	// password from a closed connection.
 	if err := k.Reach(ctx); err != nil {
 		return fmt.Errorf("Kafka cannot be reached: %w", err) //nolint:staticcheck // a name begins it
 	}
@@ -136,7 +138,7 @@ func (r *Session) explain(err error) error {
 	return err
 }
 
-// IDs reads what a person gives as IDs, of which short forms are taken.
+// IDs reads IDs of dead letters as a person gives them: topic/partition/offset, or partition/offset.
 func (r *Session) IDs(ctx context.Context, texts []string) ([]dlq.ID, error) {
 	spans, err := r.Reader.Spans(ctx)
 	if err != nil {
@@ -153,7 +155,7 @@ func (r *Session) IDs(ctx context.Context, texts []string) ([]dlq.ID, error) {
 	return ids, nil
 }
 
-// Target is the topic that replays send to.
+// Target is the topic that replays send to: to if given, else KAFKA_REPLAY_TOPIC, else KAFKA_TOPIC.
 func Target(s *settings.Settings, to string) string {
 	switch {
 	case to != "":

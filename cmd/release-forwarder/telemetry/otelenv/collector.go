@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// What of the way to the collector takes several variables to judge. Each of them is
-// clean by then.
+// What takes several variables to judge: endpoint and client certificate. Each variable was
+// judged alone before.
 
 // ofSignal is a variable of a signal, or else the one of all.
 func ofSignal(signal, name string) string {

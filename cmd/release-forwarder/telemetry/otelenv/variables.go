@@ -1,8 +1,8 @@
 // Package otelenv judges the OTEL_ variables that the OpenTelemetry SDK and its exporters
 // read by themselves. They panic at some values, take others for none or for something
-// else, and name the variable or its value, a token perhaps, as they like. So none is
-// seen by them before it is judged: what cannot be used is taken out of the environment,
-// and a warning names the variable, never its value.
+// else, and may log a variable's value, which can be a token. So each variable is judged
+// before they see it: what cannot be used is removed from the environment, and a warning
+// names the variable, never its value.
 //
 // What an exporter's or a propagator's name means is left to package telemetry.
 package otelenv
@@ -21,8 +21,8 @@ import (
 	"release-forwarder/cmd/release-forwarder/telemetry/early"
 )
 
-// judge says how a text is to be used, clean and not empty as it comes, or why it
-// cannot. Where there is both, the rest of it counts. Why repeats nothing of the text.
+// judge returns how a text that is trimmed and not empty is used, or why it cannot be. If it
+// returns both, what is used is the rest of the text. why repeats nothing of the text.
 type judge func(text string) (use, why string)
 
 // variable is one of them; with a * in its name it is five: OTEL_EXPORTER_OTLP_*X is
@@ -97,7 +97,7 @@ var variables = []variable{
 	{"OTEL_GO_X_DEPRECATED_RUNTIME_METRICS", boolean},
 }
 
-// restore is for the process, in which tests make several services at once.
+// restore runs once in the process, in which tests make several services.
 var restore = sync.OnceFunc(early.Restore)
 
 // Check leaves in the process's environment what can be used of the OTEL_ variables, and
@@ -150,7 +150,7 @@ func (v variable) names() (names []string) {
 	return names
 }
 
-// put changes a variable to what is used of it; "": it is not set.
+// put sets a variable to what is used of it; "" unsets it.
 func put(name, given, use string) {
 	switch {
 	case given == use:
@@ -238,7 +238,7 @@ func pairs(rightName func(string) bool) judge {
 	}
 }
 
-// isToken tells whether a header may have the name (RFC 9110, section 5.6.2).
+// isToken reports whether a header may have the name (RFC 9110, section 5.6.2).
 func isToken(name string) bool {
 	return name != "" && !strings.ContainsFunc(name, func(r rune) bool {
 		return r <= ' ' || r > '~' || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)

@@ -15,16 +15,16 @@ import (
 	"release-forwarder/mapping"
 )
 
-// mender changes fields of events.
-type mender struct {
+// editor changes fields of events.
+type editor struct {
 	fields []redact.Member // Value is the text as given
 	mapper *mapping.Mapper
 	reveal bool
 }
 
-// newMender reads field=value pairs.
-func newMender(pairs []string, mapper *mapping.Mapper, reveal bool) (*mender, error) {
-	m := &mender{mapper: mapper, reveal: reveal}
+// newEditor reads field=value pairs.
+func newEditor(pairs []string, mapper *mapping.Mapper, reveal bool) (*editor, error) {
+	m := &editor{mapper: mapper, reveal: reveal}
 	for i, pair := range pairs {
 		name, value, is := strings.Cut(pair, "=")
 		field, known := mapping.FieldOf(name)
@@ -46,29 +46,29 @@ func newMender(pairs []string, mapper *mapping.Mapper, reveal bool) (*mender, er
 	return m, nil
 }
 
-// errUnmendable says that a dead letter's event cannot be sent with the fields
+// errUneditable says that a dead letter's event cannot be sent with the fields
 // given.
-var errUnmendable = errors.New("the fields cannot be set")
+var errUneditable = errors.New("the fields cannot be set")
 
-// change returns the dead letter's value with the fields set. It is an error
-// where the value is not one JSON object, and where the event cannot be mapped
-// even so: it would only come back.
-func (m *mender) change(s *dlq.Stored) ([]byte, error) {
+// change returns the dead letter's value with the fields set. It is an error if the
+// value is not one JSON object, or if the event still cannot be mapped: it would only
+// come back.
+func (m *editor) change(s *dlq.Stored) ([]byte, error) {
 	value, err := setMembers(s.Value, m.fields)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errUnmendable, err)
+		return nil, fmt.Errorf("%w: %w", errUneditable, err)
 	}
 	if m.same(s) {
 		value = s.Value
 	}
 	if _, err := m.mapper.Map(value, time.Time{}); err != nil {
-		return nil, fmt.Errorf("%w: with them it could not be sent either: %w", errUnmendable, err)
+		return nil, fmt.Errorf("%w: with them it could not be sent either: %w", errUneditable, err)
 	}
 	return value, nil
 }
 
-// same tells whether the fields stand in the event just so already.
-func (m *mender) same(s *dlq.Stored) bool {
+// same reports whether the event has the fields with these values already.
+func (m *editor) same(s *dlq.Stored) bool {
 	times := map[string]int{}
 	err := redact.EachMember(s.Value, func(name string, raw jsontext.Value) error {
 		i := slices.IndexFunc(m.fields, func(f redact.Member) bool { return f.Name == name })
@@ -86,7 +86,7 @@ func (m *mender) same(s *dlq.Stored) bool {
 }
 
 // difference says what change changes, redacted.
-func (m *mender) difference(s *dlq.Stored) string {
+func (m *editor) difference(s *dlq.Stored) string {
 	before := map[string]string{}
 	_ = redact.EachMember(s.Value, func(name string, raw jsontext.Value) error {
 		if f, known := mapping.FieldOf(name); known {
@@ -112,9 +112,9 @@ func shownField(f redact.Member, reveal bool) string {
 	return f.Value
 }
 
-// setMembers returns the object with members set to texts: each stands once, where
-// it first stood, else at the end. All else stays byte for byte, but white space
-// between members.
+// setMembers returns the object with members set to texts. Each occurs once: where it
+// first was, else at the end. All else stays byte for byte, except white space between
+// members.
 func setMembers(value []byte, fields []redact.Member) ([]byte, error) {
 	out := []byte{'{'}
 	done := map[string]bool{}
