@@ -123,7 +123,7 @@ func (l *limiter) lower(load Load, sent, now time.Time, inFlight, open int) {
 		}
 		l.wave, l.was = now, l.limit
 		served := max(l.proven, l.most[rank-1])
-		if load == LoadRefused && (served > fewest || l.above || l.ceiling == 0) {
+		if load == LoadRefused && (served > fewest || l.above && l.gain <= careful || l.ceiling == 0) {
 			served *= nearly
 		}
 		l.load, l.gain = float64(open) > served, min(bold, 2*l.gain)
