@@ -1,0 +1,167 @@
+package mapping
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Examination is all that can be told of a value to whoever makes events. The service needs
+// only the first fault, and takes it from [Mapper.Map].
+type Examination struct {
+	// Release is what would be sent; nil if the event is refused.
+	Release *Release
+	// Faults has the one that Map refuses with first, then all others, at most one of a
+	// reason in each field. It is empty if the event maps.
+	Faults []Fault
+	// Ignored are the keys at the top level that are not the API's: each once, in their order.
+	Ignored []string
+	// Absent are the API's fields that the event has no key for, in the order of [Fields].
+	Absent []string
+	// Warnings are the suspicions by field, also of an event that is refused.
+	Warnings []Warning
+	// Encoding is what the value seems to be in, where it is refused for that.
+	Encoding Encoding
+}
+
+// Fault is one reason to refuse an event.
+type Fault struct {
+	*Error
+	Guess Guess // of a time in none of the forms
+}
+
+// Warning is a suspicion about a field.
+type Warning struct {
+	Suspicion Suspicion
+	Field     string
+}
+
+// Examine judges a value as Map does, and goes on behind the first fault as far as the value
+// can be read: where it is in another encoding, in what it says there. at is as for Map.
+func (m *Mapper) Examine(value []byte, at time.Time) *Examination {
+	x := examiner{found: new(Examination)}
+	plain := value
+	release, err := m.Map(value, at)
+	x.found.Release = release
+	if refused, is := errors.AsType[*Error](err); is {
+		x.add(refused, Guess{})
+		x.found.Encoding = EncodingOf(value)
+		plain, x.shift = x.found.Encoding.plain(value)
+	}
+	if new(document).read(plain, false) != nil {
+		return x.found // nothing beyond the first fault can be told
+	}
+	e := evaluation{zone: m.location, whole: string(plain)}
+	fields := x.keys(plain)
+	for f := range fieldCount {
+		sent, refused := e.evaluate(f, fields[f])
+		if refused == nil && sent == "" && m.required[f] {
+			refused = missing(f)
+		}
+		if refused != nil {
+			text, _ := fields[f].text(f, e.whole)
+			x.addMoved(refused, guess(text, m.location))
+		}
+		if fields[f].value == nil {
+			x.found.Absent = append(x.found.Absent, f.name())
+		}
+	}
+	x.found.Warnings = e.warnings(at)
+	return x.found
+}
+
+// examiner is the state of Examine.
+type examiner struct {
+	found *Examination
+	shift int // what to add to a place in the readable text; negative if it is no place in the value
+}
+
+// add takes a fault. Of one that is there already it adds the guess.
+func (x *examiner) add(e *Error, g Guess) {
+	for i, f := range x.found.Faults {
+		if f.Reason == e.Reason && f.Field == e.Field && (e.Field != "" || f.Offset == e.Offset) {
+			x.found.Faults[i].Guess = g
+			return
+		}
+	}
+	x.found.Faults = append(x.found.Faults, Fault{Error: e, Guess: g})
+}
+
+// addMoved takes a fault whose place is one in the readable text.
+func (x *examiner) addMoved(e *Error, g Guess) {
+	if e.Offset >= 0 {
+		e.Offset = max(e.Offset+x.shift, -1)
+	}
+	x.add(e, g)
+}
+
+// keys goes over the members of one JSON object. It takes what is wrong with text and keys,
+// and the keys that are not the API's, and returns the fields; the last of one that is there
+// twice.
+func (x *examiner) keys(value []byte) (fields [fieldCount]member) {
+	d := jsontext.NewDecoder(bytes.NewBuffer(value), lenient...)
+	_, _ = d.ReadToken() // the object begins; the caller has read all of it
+	seen := map[string]bool{}
+	for d.PeekKind() == jsontext.KindString {
+		key, at := next(d, value)
+		name, err := jsontext.AppendUnquote(nil, key)
+		f := fieldOf(string(name))
+		switch {
+		case err != nil:
+			x.badText(unknown, key, at)
+		case seen[string(name)]:
+			x.addMoved(&Error{Reason: DuplicateKey, Field: f.name(), Detail: keyTwice, Offset: at}, Guess{})
+		case f == unknown:
+			x.found.Ignored = append(x.found.Ignored, string(name))
+		}
+		seen[string(name)] = err == nil
+		raw, at := next(d, value)
+		x.badText(f, raw, at)
+		if f != unknown {
+			fields[f] = member{raw, at}
+		}
+	}
+	return fields
+}
+
+// next is the next key or value, and where it begins.
+func next(d *jsontext.Decoder, value []byte) (raw jsontext.Value, at int) {
+	v, _ := d.ReadValue()
+	end := int(d.InputOffset())
+	return value[end-len(v) : end], end - len(v)
+}
+
+// badText takes the first text in a key or value of f that is not valid.
+func (x *examiner) badText(f field, raw jsontext.Value, at int) {
+	d := jsontext.NewDecoder(bytes.NewBuffer(raw), strict...)
+	var err error
+	for err == nil {
+		_, err = d.ReadToken()
+	}
+	if bad, is := errors.AsType[*jsontext.SyntacticError](err); is {
+		x.addMoved(&Error{Reason: BadText, Field: f.name(), Detail: notText, Offset: at + int(bad.ByteOffset)}, Guess{})
+	}
+}
+
+// warnings are the suspicions of an event by field.
+func (e *evaluation) warnings(at time.Time) (found []Warning) {
+	for _, s := range e.suspicions(at) {
+		switch s {
+		case Future:
+			for _, f := range []field{leaveTime, operateTime} {
+				if e.times[f].After(at.Add(FutureTolerance)) {
+					found = append(found, Warning{s, f.name()})
+				}
+			}
+		case LeaveBeforeEnter:
+			found = append(found, Warning{s, leaveTime.name()})
+		case UnknownPlateColor, UnknownCarType:
+			f := slices.IndexFunc(table[:], func(f Field) bool { return f.codes != nil && f.codes.odd == s })
+			found = append(found, Warning{s, table[f].Name})
+		}
+	}
+	return found
+}
