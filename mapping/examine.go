@@ -3,6 +3,7 @@ package mapping
 import (
 	"bytes"
 	"errors"
+	"io"
 	"slices"
 	"time"
 
@@ -164,4 +165,28 @@ func (e *evaluation) warnings(at time.Time) (found []Warning) {
 		}
 	}
 	return found
+}
+
+// Shape is how much of an event a text holds.
+type Shape int
+
+// The shapes of a text.
+const (
+	NoObject    Shape = iota // no JSON object, whatever follows
+	BegunObject              // the begin of one
+	WholeObject
+)
+
+// ShapeOf tells whether a text is an event as a whole, so that who reads lines can see that
+// one goes on. A byte order mark before it does not count.
+func ShapeOf(text []byte) Shape {
+	text, _ = EncodingOf(text).plain(text)
+	err := new(document).read(text, false)
+	switch {
+	case err == nil:
+		return WholeObject
+	case errors.Is(err, io.ErrUnexpectedEOF) && bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")):
+		return BegunObject
+	}
+	return NoObject
 }

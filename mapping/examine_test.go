@@ -196,3 +196,15 @@ func TestExamineAddsNoFaultThatIsNotThere(t *testing.T) {
 		}
 	}
 }
+
+func TestShapes(t *testing.T) {
+	for text, want := range map[string]Shape{
+		"": NoObject, " \n": NoObject, "[": NoObject, "{]": NoObject, `{"a":1}}`: NoObject, `{"a":1}{`: NoObject, "\"{": NoObject,
+		"{": BegunObject, " {\n": BegunObject, `{"a`: BegunObject, `{"a":[1,`: BegunObject, byteOrderMark + "{": BegunObject, "{\"a\":\"\xd4\xc1": BegunObject,
+		"{}": WholeObject, "{\n\"a\": {}\n}\n": WholeObject, byteOrderMark + "{}": WholeObject, "{\"a\":\"\xff\",\"a\":1}": WholeObject,
+	} {
+		if got := ShapeOf([]byte(text)); got != want {
+			t.Errorf("%q: %v, want %v", text, got, want)
+		}
+	}
+}
