@@ -20,7 +20,7 @@ type Examination struct {
 	Faults []Fault
 	// Ignored are the keys at the top level that are not the API's: each once, in their order.
 	Ignored []string
-	// Absent are the API's fields that the event has no key for, in the order of [Fields].
+	// Absent are the API's fields that are absent, null or blank, in the order of [Fields].
 	Absent []string
 	// Warnings are the suspicions by field, also of an event that is refused.
 	Warnings []Warning
@@ -43,7 +43,7 @@ type Warning struct {
 // Examine judges a value as Map does, and goes on behind the first fault as far as the value
 // can be read: where it is in another encoding, in what it says there. at is as for Map.
 func (m *Mapper) Examine(value []byte, at time.Time) *Examination {
-	x := examiner{found: new(Examination)}
+	x := examiner{found: new(Examination), at: map[fault]int{}}
 	plain := value
 	release, err := m.Map(value, at)
 	x.found.Release = release
@@ -59,15 +59,16 @@ func (m *Mapper) Examine(value []byte, at time.Time) *Examination {
 	fields := x.keys(plain)
 	for f := range fieldCount {
 		sent, refused := e.evaluate(f, fields[f])
-		if refused == nil && sent == "" && m.required[f] {
-			refused = missing(f)
-		}
 		if refused != nil {
 			text, _ := fields[f].text(f, e.whole)
 			x.addMoved(refused, guess(text, m.location))
+			continue
 		}
-		if fields[f].value == nil {
+		if sent == "" {
 			x.found.Absent = append(x.found.Absent, f.name())
+			if m.required[f] {
+				x.add(missing(f), Guess{})
+			}
 		}
 	}
 	x.found.Warnings = e.warnings(at)
@@ -77,17 +78,28 @@ func (m *Mapper) Examine(value []byte, at time.Time) *Examination {
 // examiner is the state of Examine.
 type examiner struct {
 	found *Examination
-	shift int // what to add to a place in the readable text; negative if it is no place in the value
+	shift int           // what to add to a place in the readable text; negative if it is no place in the value
+	at    map[fault]int // where in found.Faults each is
+}
+
+// fault is what there is at most one of: a reason in a field, or at a place that is in none.
+type fault struct {
+	reason Reason
+	field  string
+	offset int // 0 in a field
 }
 
 // add takes a fault. Of one that is there already it adds the guess.
 func (x *examiner) add(e *Error, g Guess) {
-	for i, f := range x.found.Faults {
-		if f.Reason == e.Reason && f.Field == e.Field && (e.Field != "" || f.Offset == e.Offset) {
-			x.found.Faults[i].Guess = g
-			return
-		}
+	key := fault{e.Reason, e.Field, 0}
+	if e.Field == "" {
+		key.offset = e.Offset
 	}
+	if at, there := x.at[key]; there {
+		x.found.Faults[at].Guess = g
+		return
+	}
+	x.at[key] = len(x.found.Faults)
 	x.found.Faults = append(x.found.Faults, Fault{Error: e, Guess: g})
 }
 
@@ -104,8 +116,8 @@ func (x *examiner) addMoved(e *Error, g Guess) {
 // twice.
 func (x *examiner) keys(value []byte) (fields [fieldCount]member) {
 	d := jsontext.NewDecoder(bytes.NewBuffer(value), lenient...)
-	_, _ = d.ReadToken() // the object begins; the caller has read all of it
-	seen := map[string]bool{}
+	_, _ = d.ReadToken()     // the object begins; the caller has read all of it
+	seen := map[string]int{} // how often each key was there
 	for d.PeekKind() == jsontext.KindString {
 		key, at := next(d, value)
 		name, err := jsontext.AppendUnquote(nil, key)
@@ -113,12 +125,14 @@ func (x *examiner) keys(value []byte) (fields [fieldCount]member) {
 		switch {
 		case err != nil:
 			x.badText(unknown, key, at)
-		case seen[string(name)]:
+		case seen[string(name)] == 1:
 			x.addMoved(&Error{Reason: DuplicateKey, Field: f.name(), Detail: keyTwice, Offset: at}, Guess{})
-		case f == unknown:
+		case f == unknown && seen[string(name)] == 0:
 			x.found.Ignored = append(x.found.Ignored, string(name))
 		}
-		seen[string(name)] = err == nil
+		if err == nil {
+			seen[string(name)]++
+		}
 		raw, at := next(d, value)
 		x.badText(f, raw, at)
 		if f != unknown {

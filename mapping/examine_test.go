@@ -59,6 +59,8 @@ func TestExamineFindsAllFaults(t *testing.T) {
 				"bad-text: not UTF-8, or half of a surrogate pair (byte 69)\nbad-text: not UTF-8, or half of a surrogate pair (byte 73)\n" +
 				"missing-field: park_uuid: required, but absent, null or blank\nwrong-type: flow_no: not a string (byte 39)\n" +
 				"missing-field: parking_serial: required, but absent, null or blank\nwrong-type: plate: not a string (byte 66)\nwrong-type: operator: not a string (byte 52)\nignored x"},
+		{"keys that are there three times", string(event(`"operator":"o","x":1,"x":2,"x":3,"plate":"y","plate":"z"`)),
+			"duplicate-key: the key is there twice (byte 96)\nduplicate-key: plate: the key is there twice (byte 108)\nignored x"},
 		{"keys that are ignored", string(event(`"operator":"o","leaveTime":1,"a\u0062":{"plate":1},"app_id":"x"`)), "ignored leaveTime\nignored ab\nignored app_id"},
 		{"not JSON: nothing more can be told", `{"plate":1,"leaveTime":2,,}`, "invalid-json: not JSON from here on (byte 25)"},
 		{"a byte order mark, and what is behind it", byteOrderMark + both, "invalid-json: not JSON from here on (byte 0)\nwrong-type: flow_no: not a string (byte 31)\n" +
@@ -80,14 +82,14 @@ func TestExamineFindsAllFaults(t *testing.T) {
 
 func TestExamineNamesTheFieldOfAWarning(t *testing.T) {
 	m := mapperIn(t, "Asia/Shanghai")
-	const strange = `{"enter_time":"2031-01-01 00:00:00","leave_time":"2026-01-01 08:10:01","operate_time":"2030-01-01 00:00:00","plate_color":"pink","car_type":9,"extra":1}`
+	const strange = `{"enter_time":"2031-01-01 00:00:00","leave_time":"2026-01-01 08:10:01","operate_time":"2030-01-01 00:00:00","plate_color":"pink","car_type":9,"operator":null,"reason":" ","plate":{},"extra":1}`
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	x := m.Examine([]byte(strange), at)
 	want := []Warning{{Future, "leave_time"}, {Future, "operate_time"}, {LeaveBeforeEnter, "leave_time"}, {UnknownPlateColor, "plate_color"}, {UnknownCarType, "car_type"}}
 	if diff := cmp.Diff(want, x.Warnings); diff != "" {
 		t.Error(diff)
 	}
-	if want := []string{"park_uuid", "flow_no", "parking_serial", "plate", "car_desc", "operator", "reason"}; !slices.Equal(x.Absent, want) {
+	if want := []string{"park_uuid", "flow_no", "parking_serial", "car_desc", "operator", "reason"}; !slices.Equal(x.Absent, want) {
 		t.Errorf("absent are %v", x.Absent)
 	}
 	if x := m.Examine([]byte(strange), at.Add(time.Second)); len(x.Warnings) != 4 {
@@ -165,6 +167,9 @@ func checkExamination(t *testing.T, m *Mapper, value []byte, at time.Time) {
 	}
 	if r != nil && !slices.Equal(slices.Compact(kinds), r.Suspicions) {
 		t.Fatalf("Map says %v, Examine\n%s", r.Suspicions, told(x))
+	}
+	if shape := ShapeOf(value); (shape == WholeObject) != (new(document).read(value, false) == nil) && x.Encoding == "" {
+		t.Fatalf("the shape is %v", shape)
 	}
 	for i, f := range x.Faults {
 		if !slices.Contains(Reasons(), f.Reason) || !slices.Contains(Details(), f.Detail) || f.Offset >= len(value)+1 {
