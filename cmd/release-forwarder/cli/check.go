@@ -17,25 +17,29 @@ import (
 )
 
 type CheckCommand struct {
-	Files  []string `arg:"" optional:"" name:"file" help:"Files with one value a line, or one JSON object over several; a file ending in .json is one value. None: standard input."`
-	At     string   `placeholder:"TIME" help:"Judge times as if now were TIME: RFC 3339, a date (UTC), or how long ago as 24h or 7d."`
-	Lang   language `placeholder:"zh|en" help:"Language of what is printed. Without it by LC_ALL, LC_MESSAGES, LANG."`
+	Files  []string `arg:"" optional:"" name:"file" help:"Files to read. None: standard input."`
+	At     string   `placeholder:"TIME" help:"Judge whether times are in the future as if now were TIME: RFC 3339, a date (UTC), or how long ago as 24h or 7d."`
+	Lang   language `placeholder:"zh|en" help:"The language to print in. Without it the first of LC_ALL, LC_MESSAGES and LANG that is set decides."`
 	JSON   bool     `name:"json" help:"Print one JSON object for each event."`
-	Schema bool     `help:"Print the JSON Schema of an event, and end."`
+	Schema bool     `help:"Print the JSON Schema of an event and exit."`
 }
 
 // Help implements kong's HelpProvider.
 func (CheckCommand) Help() string {
-	return `Prints for each event the request it would become, the exact string to sign with the
-secret redacted, and the signature where a secret is set; or the reason for which it
-would be dead-lettered, and whatever else is wrong with it. Beside that: keys that are
-ignored, with the field that was probably meant; times that are strange; the encoding
-where it is not UTF-8. A text with line ends or characters that nobody sees is put into
-quotes and shown with escapes, as "a\nb"; within quotes \\ is a backslash and \" a quote. Sends nothing. Ends with 0 if every event could be sent, with 1
-if any could not, there is none, or a file cannot be read, with 2 if a setting is wrong.
+	return `Prints for each event the request it would become: the parameters, the exact string to
+sign with the secret redacted, and the signature where a secret is set. Or why it would
+become a dead letter: the reason, then everything else that is wrong with it, and hints.
+Both with the keys that are ignored, the fields that were probably meant by them, and
+times and codes that are strange. It sends nothing.
 
-A value is a line. Input whose first line begins a JSON object that goes on in the next
-is one value.
+Each line is one value. An object that begins in the first line and goes on in the next
+is one value too, and so is a file whose name ends in .json.
+
+A text with line ends or characters that nobody sees is put into quotes and shown with
+escapes, as "a\nb"; within quotes \\ is a backslash and \" a quote.
+
+Exits with 0 if every event could be sent; with 1 if any could not, if there is none, or
+if a file cannot be read; with 2 if a setting is wrong.
 
 Of the settings it uses only EVENT_TIMEZONE, EVENT_REQUIRED_FIELDS, UPSTREAM_APP_ID,
 UPSTREAM_APP_SECRET, UPSTREAM_APP_SECRET_FILE and UPSTREAM_CREDENTIALS_FILE, and
@@ -45,10 +49,10 @@ Example:
 
   echo '{"park_uuid":"p1","flow_no":"f1","parking_serial":"s1","plate":"粤B12345"}' | release-forwarder check
 
-In Chinese, as if it were that time, and the form of an event (JSON Schema):
+In Chinese; the form of an event (JSON Schema):
 
-  release-forwarder check --lang zh --at 2026-01-02T15:04:05Z event.json
-  release-forwarder check --schema`
+  release-forwarder check --lang zh event.json
+  release-forwarder check --schema > event.schema.json`
 }
 
 // Run checks the files, or standard input.
