@@ -29,7 +29,7 @@ func EncodingOf(value []byte) Encoding {
 		return UTF8BOM
 	case orderOf(value) != nil:
 		return UTF16
-	case !utf8.Valid(value) && isGBK(value):
+	case mostlyNotUTF8(value) && isGBK(value):
 		return GBK
 	}
 	return ""
@@ -73,6 +73,23 @@ func orderOf(value []byte) binary.ByteOrder {
 		return binary.BigEndian
 	}
 	return nil
+}
+
+// mostlyNotUTF8 reports whether more bytes are not UTF-8 than are Chinese in UTF-8: bytes of
+// one could mostly be the other, and one wrong byte makes no GBK of an event in UTF-8.
+func mostlyNotUTF8(value []byte) bool {
+	broken, sound := 0, 0
+	for i := 0; i < len(value); {
+		r, size := utf8.DecodeRune(value[i:])
+		switch {
+		case r == utf8.RuneError && size == 1:
+			broken++
+		case size > 2: // two bytes of GBK are often two of UTF-8, three hardly ever
+			sound += size
+		}
+		i += size
+	}
+	return broken > sound
 }
 
 // isGBK reports whether bytes are wholly GB18030 with at least one common Chinese character

@@ -70,6 +70,8 @@ func TestExamineFindsAllFaults(t *testing.T) {
 		{"UTF-16 without a mark", string(inUTF16(string(event(`"operator":"o"`)), binary.BigEndian)), "invalid-json: not JSON from here on (byte 0)\nin utf-16"},
 		{"GBK", "{\"park_uuid\":\"P1\",\"flow_no\":\"F1\",\"parking_serial\":\"S1\",\"plate\":\"\xd4\xc1B12345\",\"operator\":\"\xd5\xc5\xc8\xfd\"}",
 			"bad-text: plate: not UTF-8, or half of a surrogate pair (byte 64)\nbad-text: operator: not UTF-8, or half of a surrogate pair (byte 86)\nin gbk"},
+		{"a wrong byte in UTF-8", string(event("\"operator\":\"Ren\xe9e\"")), "bad-text: operator: not UTF-8, or half of a surrogate pair (byte 90)"},
+		{"Latin-1 whose bytes could be GBK", "{\"operator\":\"Ren\xe9e\",", "invalid-json: the value ends too early (byte 20)"},
 		{"neither UTF-8 nor GBK", "{\"plate\":\"caf\xe9\"", "invalid-json: the value ends too early (byte 15)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
