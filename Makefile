@@ -61,10 +61,11 @@ fmt: ## format the code
 build: ## the forwarder's binary, as shipped
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags="-s -w -X main.version=$$(git describe --tags --always --dirty 2>/dev/null || echo devel) -X main.revision=$$(git rev-parse HEAD 2>/dev/null || echo unknown)" -o $(BIN)/release-forwarder ./cmd/release-forwarder
 
-generate: ## rewrite the generated parts of the documentation
+generate: ## rewrite the generated parts of the documentation, and the golden texts of check
 	$(GO) generate ./cmd/release-forwarder/settings
 	$(GO) test ./cmd/release-forwarder/telemetry -update
 	$(GO) test ./cmd/release-forwarder/events -update
+	$(GO) test ./cmd/release-forwarder/cli -run TestCheckSaysWhatItSaid -update
 	$(GO) test ./deployments -run TestTheTableOfRights -update
 	$(GO) test ./cmd/release-forwarder/app/kafkalogs -run TestTheLogsPageIsWhatWasMeasured -logs.update
 	$(GO) test ./cmd/release-forwarder -run TestTheDLQPageIsTheHelp -update

@@ -14,6 +14,7 @@ const MaxDepth = 1000
 
 // Phrases of Error.Detail for a value that is not one JSON object of valid text.
 const (
+	noValue      = "no value"
 	noObject     = "not a JSON object"
 	notJSON      = "not JSON from here on"
 	cutOff       = "the value ends too early"
@@ -104,7 +105,7 @@ func (doc *document) read(value []byte, judgeText bool) error {
 	d.Reset(&kept.in, options...) // parses value without a copy
 	switch begin, err := d.ReadToken(); {
 	case errors.Is(err, io.EOF):
-		return &Error{Reason: Empty, Detail: "no value", Offset: -1}
+		return &Error{Reason: Empty, Detail: noValue, Offset: -1}
 	case err != nil:
 		return err
 	case begin.Kind() != jsontext.KindBeginObject:

@@ -47,7 +47,7 @@ func checkPromises(t *testing.T, m *Mapper, value []byte, at time.Time) {
 		if !ok || r != nil {
 			t.Fatalf("a release beside an error, or an error of type %T", err)
 		}
-		if !slices.Contains(Reasons(), e.Reason) || e.Field != "" && !slices.Contains(Fields(), e.Field) || e.Offset >= max(1, len(value)+1) {
+		if !slices.Contains(Reasons(), e.Reason) || !slices.Contains(Details(), e.Detail) || e.Field != "" && !slices.Contains(Fields(), e.Field) || e.Offset >= max(1, len(value)+1) {
 			t.Fatalf("an error out of its bounds: %+v", e)
 		}
 		return
@@ -109,6 +109,7 @@ func TestPromisesOnAllTables(t *testing.T) {
 		m := mapperIn(t, zone)
 		for _, value := range seeds() {
 			checkPromises(t, m, value, typicalAt)
+			checkExamination(t, m, value, typicalAt)
 		}
 	}
 }
@@ -124,6 +125,7 @@ func FuzzMap(f *testing.F) {
 		checkPromises(t, shanghai, value, time.UnixMilli(at))
 		checkPromises(t, newYork, value, time.Time{})
 		checkAgainstOracle(t, value)
+		checkExamination(t, shanghai, value, time.UnixMilli(at))
 	})
 }
 

@@ -29,12 +29,16 @@ func (m *Mapper) Map(value []byte, at time.Time) (*Release, error) {
 			return nil, refused
 		}
 		if sent == "" && m.required[f] {
-			return nil, &Error{Reason: MissingField, Field: f.name(), Detail: "required, but absent, null or blank", Offset: -1}
+			return nil, missing(f)
 		}
 		r.sent[f] = sent
 	}
 	r.Suspicions = e.suspicions(at)
 	return r, nil
+}
+
+func missing(f field) *Error {
+	return &Error{Reason: MissingField, Field: f.name(), Detail: requiredField, Offset: -1}
 }
 
 // evaluation is the state of Map for one event.

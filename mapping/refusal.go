@@ -39,13 +39,21 @@ type Error struct {
 	// Field is the API's name of the wrong field; "" if the event as a whole is wrong,
 	// or a part that is not in a field of the API.
 	Field string
-	// Detail is one of a fixed set of phrases that says more than Reason. It holds no
-	// value.
+	// Detail is one of [Details], which says more than Reason. It holds no value.
 	Detail string
 	// Offset is the place of the fault, in bytes from the start of the value: the first
 	// wrong byte, or the start of the wrong string, key or field. -1 if there is no such
 	// place (empty, missing-field).
 	Offset int
+}
+
+// Details returns every phrase of [Error.Detail], for those who say it in another language.
+func Details() []string {
+	return []string{
+		noValue, noObject, notJSON, cutOff, trailingData, tooDeep, notText, keyTwice,
+		noString, noScalar, holdsNUL, longText, requiredField,
+		noTimeForm, noSuchTime, gapTime, outOfBounds,
+	}
 }
 
 // Error returns a text like "bad-time: leave_time: second 60 (byte 118)".

@@ -12,6 +12,15 @@ import (
 // around it.
 const MaxTextLength = 1024
 
+// Phrases of Error.Detail for the text of a field.
+const (
+	noString      = "not a string"
+	noScalar      = "neither a string nor a number"
+	holdsNUL      = "holds U+0000"
+	longText      = "longer than 1,024 code points"
+	requiredField = "required, but absent, null or blank"
+)
+
 // raw is the member's JSON text. If whole, the value as a string, is not "", it is a part of it.
 func (m member) raw(whole string) string {
 	if whole != "" {
@@ -43,9 +52,9 @@ func (m member) text(f field, whole string) (string, *Error) {
 	case kind == jsontext.KindNumber && table[f].Kind != Text:
 		return m.raw(whole), nil
 	case kind != jsontext.KindString && table[f].Kind == Text:
-		return refuse(WrongType, "not a string")
+		return refuse(WrongType, noString)
 	case kind != jsontext.KindString:
-		return refuse(WrongType, "neither a string nor a number")
+		return refuse(WrongType, noScalar)
 	}
 	plain, sound := m.unquoted(whole)
 	trimmed := strings.TrimSpace(plain)
@@ -53,9 +62,9 @@ func (m member) text(f field, whole string) (string, *Error) {
 	case !sound:
 		return refuse(BadText, notText)
 	case strings.IndexByte(plain, 0) >= 0:
-		return refuse(BadText, "holds U+0000")
+		return refuse(BadText, holdsNUL)
 	case len(trimmed) > MaxTextLength && utf8.RuneCountInString(trimmed) > MaxTextLength:
-		return refuse(TooLong, "longer than 1,024 code points")
+		return refuse(TooLong, longText)
 	}
 	return trimmed, nil
 }

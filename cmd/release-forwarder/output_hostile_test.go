@@ -164,7 +164,7 @@ func TestNoCommandLetsThroughWhatNobodySees(t *testing.T) {
 		{"dlq", "replay", "--to", hostileBytes}, {"dlq", "replay", "--id", "0/0"}, {"dlq", "close", "0/2", "--why", hostile}, {"dlq", "show", "0/2"}, {"dlq", "show", "0/2", "--json"},
 		{"find", "--lot", "lot-1"}, {"find", "--lot", "lot-1", "--reveal"}, {"find", "--lot", "lot-1", "--json", "--reveal"}, {"find", "--lot", hostileBytes}, {"find", "--plate", hostileBytes},
 		{"offsets"}, {"offsets", "--json"}, {"offsets", "--topic", hostileBytes}, {"doctor"}, {"doctor", "--json"}, {"doctor", "--platform", "--lot", hostileBytes},
-		{"check", wrong}, {"check", file(hostile+".json", event)}, {"check", wrong + hostileBytes}, {"check", dir + "/" + hostile}, {"check", "--" + hostileBytes},
+		{"check", wrong}, {"check", "--lang", "zh", wrong}, {"check", "--json", wrong}, {"check", "--lang", hostileBytes}, {"check", "--at", hostileBytes}, {"check", file(hostile+".json", event)}, {"check", wrong + hostileBytes}, {"check", dir + "/" + hostile}, {"check", "--" + hostileBytes},
 		{"config"}, {"version"}, {hostileBytes}, {"--" + hostileBytes}, {"dlq", hostile}, {"offsets", "--timeout", hostileBytes},
 	}
 	var all []string
@@ -301,6 +301,7 @@ func TestJSONKeepsWhatItEscapes(t *testing.T) {
 // A value's own line end is no line end of ours, and who reads the output can tell what the
 // value was.
 func TestCheckTellsAValuesLineEndFromItsOwn(t *testing.T) {
+	t.Setenv("LC_ALL", "C") // the language of the texts below
 	dir := t.TempDir()
 	event := `{"park_uuid":"p","flow_no":"f","parking_serial":"s","plate":"粤B12345","reason":"a\nother.json: would be sent","operator":"\\n","car_desc":"\"x\""}`
 	name := filepath.Join(dir, "e\nother.json: would be sent.json")

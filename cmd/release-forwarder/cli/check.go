@@ -3,6 +3,7 @@ package cli
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,50 +12,70 @@ import (
 	"time"
 
 	"release-forwarder/cmd/release-forwarder/cli/console"
-	"release-forwarder/cmd/release-forwarder/cli/session"
 	"release-forwarder/cmd/release-forwarder/settings"
-	"release-forwarder/cmd/release-forwarder/visible"
 	"release-forwarder/mapping"
-	"release-forwarder/upstream"
-	"release-forwarder/upstream/credential"
 )
 
 // CheckCommand shows what would become of events; it sends nothing and contacts nothing.
 type CheckCommand struct {
-	Files []string `arg:"" optional:"" name:"file" help:"Files with one value a line; a file ending in .json is one value. None: standard input."`
+	Files  []string `arg:"" optional:"" name:"file" help:"Files to read. None: standard input."`
+	At     string   `placeholder:"TIME" help:"Judge whether times are in the future as if now were TIME: RFC 3339, a date (UTC), or how long ago as 24h or 7d."`
+	Lang   language `placeholder:"zh|en" help:"The language to print in. Without it the first of LC_ALL, LC_MESSAGES and LANG that is set decides."`
+	JSON   bool     `name:"json" help:"Print one JSON object for each event."`
+	Schema bool     `help:"Print the JSON Schema of an event and exit."`
 }
 
 // Help implements kong's HelpProvider.
 func (CheckCommand) Help() string {
-	return `Prints for each event the request it would become, the exact string to sign with the
-secret redacted, and the signature where a secret is set; or the reason for which it
-would be dead-lettered. A text with line ends or invisible characters is put into
-quotes and shown with escapes, as "a\nb"; within quotes \\ is a backslash and \" a quote. Sends nothing. Exits 0 if every event could be sent, 1
-if any could not or a file cannot be read, 2 if a setting is wrong.
+	return `Prints for each event the request it would become: the parameters, the exact string to
+sign with the secret redacted, and the signature where a secret is set. Or why it would
+become a dead letter: the reason, then everything else that is wrong with it, and hints.
+Both with the keys that are ignored, the fields that were probably meant by them, and
+times and codes that are strange. It sends nothing.
+
+Each line is one value. An object that begins in the first line and goes on in the next
+is one value too, and so is a file whose name ends in .json.
+
+A text with line ends or invisible characters is put into quotes and shown with
+escapes, as "a\nb"; within quotes \\ is a backslash and \" a quote.
+
+Exits 0 if every event could be sent; 1 if any could not, if there is none, or if a file
+cannot be read; 2 if a setting is wrong.
 
 Of the settings it uses only EVENT_TIMEZONE, EVENT_REQUIRED_FIELDS, UPSTREAM_APP_ID,
 UPSTREAM_APP_SECRET, UPSTREAM_APP_SECRET_FILE and UPSTREAM_CREDENTIALS_FILE, and
 needs none of them. It says which credential an event's lot uses.
 
-The form of an event is described by mapping/event.schema.json (JSON Schema).
-
 Example:
 
-  echo '{"park_uuid":"p1","flow_no":"f1","parking_serial":"s1","plate":"粤B12345"}' | release-forwarder check`
+  echo '{"park_uuid":"p1","flow_no":"f1","parking_serial":"s1","plate":"粤B12345"}' | release-forwarder check
+
+In Chinese; the form of an event (JSON Schema):
+
+  release-forwarder check --lang zh event.json
+  release-forwarder check --schema > event.schema.json`
 }
 
 // Run checks the files, or standard input.
 func (c *CheckCommand) Run(stop console.Stopper, stdout *console.Output) error {
-	s, _, err := settings.Load(settings.GroupEvent, settings.GroupCredential)
+	if c.Schema {
+		_, err := io.WriteString(stdout, mapping.Schema())
+		return err
+	}
+	now := time.Now()
+	at, err := console.Moment("--at", c.At, now)
 	if err != nil {
 		return err
 	}
-	mapper, err := mapping.New(mapping.Config{Location: s.Event.Location, Required: s.Event.Required})
-	if err != nil {
-		return err
+	if c.At == "" {
+		at = now
 	}
 	out := bufio.NewWriter(stdout)
-	k := &checker{mapper: mapper, settings: s.Credential, book: s.Credential.Book(), in: stop.Input(os.Stdin), out: out}
+	k, err := newChecker(c, at, out)
+	if err != nil {
+		return err
+	}
+	k.in = stop.Input(os.Stdin)
 	err = k.files(c.Files)
 	if flushErr := out.Flush(); err == nil {
 		err = flushErr
@@ -65,19 +86,31 @@ func (c *CheckCommand) Run(stop console.Stopper, stdout *console.Output) error {
 	return err
 }
 
-// checker checks events, one after the other.
+func newChecker(c *CheckCommand, at time.Time, out *bufio.Writer) (*checker, error) {
+	s, _, err := settings.Load(settings.GroupEvent, settings.GroupCredential)
+	if err != nil {
+		return nil, err
+	}
+	mapper, err := mapping.New(mapping.Config{Location: s.Event.Location, Required: s.Event.Required})
+	if err != nil {
+		return nil, err
+	}
+	j := judge{mapper: mapper, credential: s.Credential, book: s.Credential.Book(), at: at.In(s.Event.Location), lang: c.Lang.or(os.Getenv)}
+	return &checker{judge: j, out: out, json: c.JSON}, nil
+}
+
+// checker reads events and prints what is judged of each.
 type checker struct {
-	mapper       *mapping.Mapper
-	settings     settings.Credential
-	book         *credential.Set
+	judge
 	in           io.Reader // where no file is named
 	out          *bufio.Writer
+	json         bool
 	seen, failed int
 }
 
 func (k *checker) files(names []string) error {
 	if len(names) == 0 {
-		return k.lines("standard input", k.in)
+		return k.stream("", k.in)
 	}
 	for _, name := range names {
 		if err := k.file(name); err != nil {
@@ -93,7 +126,7 @@ func (k *checker) file(name string) error {
 		if err != nil {
 			return err
 		}
-		k.event(name, value)
+		k.print(k.event(place{input: name}, value))
 		return nil
 	}
 	f, err := os.Open(name)
@@ -101,58 +134,99 @@ func (k *checker) file(name string) error {
 		return err
 	}
 	defer f.Close()
-	return k.lines(name, f)
+	return k.stream(name, f)
+}
+
+// stream checks one value a line, as the lines come. An object that its first line only
+// begins is one value; so is UTF-16, in which no byte ends a line.
+func (k *checker) stream(name string, r io.Reader) error {
+	in := bufio.NewReader(r)
+	mark, _ := in.Peek(4) // what fails here fails again below
+	wide := mapping.EncodingOf(mark) == mapping.UTF16
+	head, err := firstLine(in)
+	if err != nil {
+		return fmt.Errorf("%s: %w", place{input: name}, err)
+	}
+	rest := io.MultiReader(bytes.NewReader(head), in)
+	if !wide && mapping.ShapeOf(head) != mapping.BegunObject {
+		return k.lines(name, rest)
+	}
+	all, err := io.ReadAll(rest)
+	if err != nil {
+		return fmt.Errorf("%s: %w", place{input: name}, err)
+	}
+	if wide || isOneValue(all) {
+		k.print(k.event(place{input: name}, all))
+		return nil
+	}
+	return k.lines(name, bytes.NewReader(all))
+}
+
+// firstLine reads to the end of the first line that is not blank.
+func firstLine(in *bufio.Reader) (read []byte, err error) {
+	for err == nil && len(bytes.TrimSpace(read)) == 0 {
+		var line []byte
+		line, err = in.ReadBytes('\n')
+		read = append(read, line...)
+	}
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return read, err
+}
+
+// isOneValue tells an object over several lines, whatever is wrong in it, from events of
+// which the first is cut off.
+func isOneValue(all []byte) bool {
+	if mapping.ShapeOf(all) == mapping.WholeObject {
+		return true
+	}
+	begun := 0
+	for line := range bytes.Lines(all) {
+		if bytes.HasPrefix(line, []byte("{")) {
+			begun++
+		}
+		if mapping.ShapeOf(line) == mapping.WholeObject {
+			return false
+		}
+	}
+	return begun <= 1
 }
 
 // lines checks one value a line; blank lines are skipped.
 func (k *checker) lines(name string, r io.Reader) error {
-	in := bufio.NewReader(r)
+	in, before := bufio.NewReader(r), k.seen
 	for n := 1; ; n++ {
 		line, err := in.ReadBytes('\n')
 		if value := bytes.TrimRight(line, "\r\n"); len(bytes.TrimSpace(value)) > 0 {
-			k.event(fmt.Sprintf("%s:%d", name, n), value)
+			k.print(k.event(place{name, n}, value))
 		}
-		if errors.Is(err, io.EOF) {
+		switch {
+		case errors.Is(err, io.EOF) && k.seen == before:
+			k.print(&report{place: place{input: name}, Verdict: noEvent})
 			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("%s: %w", place{input: name}, err)
 		}
 	}
 }
 
-func (k *checker) event(where string, value []byte) {
-	if k.seen++; k.seen > 1 {
-		fmt.Fprintln(k.out)
-	}
-	where = visible.Value(where)
-	release, err := k.mapper.Map(value, time.Time{})
-	if err != nil {
+func (k *checker) print(r *report) {
+	k.seen++
+	if r.Verdict != willBeSent {
 		k.failed++
-		fmt.Fprintf(k.out, "%s: dead letter: %s\n  see mapping/event.schema.json for what an event must be\n", where, visible.Line(err.Error()))
+	}
+	if k.json {
+		r.Place = r.place.String()
+		encoder := json.NewEncoder(k.out)
+		encoder.SetEscapeHTML(false)
+		_ = encoder.Encode(r) // the writer keeps its error
 		return
 	}
-	fmt.Fprintf(k.out, "%s: would be sent\n", where)
-	credential, has := session.CredentialOf(k.book, k.settings, release.Lot())
-	params := []upstream.Param{}
-	if credential.AppID != "" {
-		params = append(params, upstream.Param{Name: "app_id", Value: credential.AppID})
+	if k.seen > 1 {
+		fmt.Fprintln(k.out)
 	}
-	for name, text := range release.All() {
-		params = append(params, upstream.Param{Name: name, Value: text})
-	}
-	for _, p := range params {
-		fmt.Fprintf(k.out, "  %-15s %s\n", p.Name, visible.Value(p.Value))
-	}
-	for _, s := range release.Suspicions {
-		fmt.Fprintf(k.out, "  suspicious      %s\n", s)
-	}
-	fmt.Fprintf(k.out, "  credential      %s\n", sourceWords(k.book.Source(release.Lot()), false))
-	fmt.Fprintf(k.out, "  string to sign  %s\n", visible.Value(upstream.StringToSign(params, "***")))
-	if has {
-		fmt.Fprintf(k.out, "  sign            %s\n", upstream.Sign(params, credential.Secret.Reveal()))
-	}
-	if !credential.Next.IsZero() {
-		fmt.Fprintf(k.out, "  sign, next      %s\n", upstream.Sign(params, credential.Next.Reveal()))
-	}
+	r.text(k.out, k.lang)
 }

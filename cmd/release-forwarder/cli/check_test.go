@@ -3,47 +3,59 @@ package cli
 import (
 	"bufio"
 	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"release-forwarder/cmd/release-forwarder/app/apptest"
-	"release-forwarder/cmd/release-forwarder/settings"
+	"release-forwarder/cmd/release-forwarder/cli/console"
+	"release-forwarder/cmd/release-forwarder/visible"
 	"release-forwarder/cmd/testkit/repo"
 	"release-forwarder/mapping"
 )
 
-// checked gives what check prints of values, one a line.
-func checked(t *testing.T, values string) string {
+// theTime is when the tests check.
+var theTime = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// checkedBy gives what check with flags prints of an input, and how many events failed.
+func checkedBy(t *testing.T, c CheckCommand, input string) (printed string, failed int) {
 	t.Helper()
-	s, _, err := settings.Load(settings.GroupEvent, settings.GroupCredential)
+	var text bytes.Buffer
+	out := bufio.NewWriter(visible.NewWriter(&text))
+	k, err := newChecker(&c, theTime, out)
 	if err != nil {
 		t.Fatal(err)
 	}
-	mapper, err := mapping.New(mapping.Config{Location: s.Event.Location, Required: s.Event.Required})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var printed bytes.Buffer
-	out := bufio.NewWriter(&printed)
-	k := &checker{mapper: mapper, settings: s.Credential, book: s.Credential.Book(), out: out}
-	if err := k.lines("standard input", strings.NewReader(values)); err != nil {
+	k.in = strings.NewReader(input)
+	if err := k.files(c.Files); err != nil {
 		t.Fatal(err)
 	}
 	_ = out.Flush()
-	return printed.String()
+	return text.String(), k.failed
+}
+
+// checked gives what check prints of an input in English.
+func checked(t *testing.T, input string) string {
+	t.Helper()
+	printed, _ := checkedBy(t, CheckCommand{Lang: english}, input)
+	return printed
 }
 
 func TestCheckPrintsWhatTheREADMEShows(t *testing.T) {
 	readme := repo.Read(t, "README.md")
 	t.Setenv("UPSTREAM_APP_SECRET", "XXX")
-	for _, event := range []string{
-		`{"park_uuid":"p1","flow_no":"f1","parking_serial":"s1","plate":"粤B12345","leave_time":"2021-09-02 18:36:46"}`,
-		`{"park_uuid":"p1","flow_no":"f1","parking_serial":"s1"}`,
+	for event, lang := range map[string]language{
+		`{"park_uuid":"p1","flow_no":"f1","parking_serial":"s1","plate":"粤B12345","leave_time":"2021-09-02 18:36:46"}`: english,
+		`{"park_uuid":"p1","flow_no":"f1","parking_serial":"s1"}`:                                                      english,
+		`{"parkUuid":"p1","flow_no":"f1","parking_serial":"s1","plate":"粤B12345","leave_time":1630575406}`:             chinese,
 	} {
 		if !strings.Contains(readme, "echo '"+event+"'") {
 			t.Errorf("README.md has not the event %s", event)
 		}
-		if printed := checked(t, event); !strings.Contains(readme, printed) {
+		if printed, _ := checkedBy(t, CheckCommand{Lang: lang}, event); !strings.Contains(readme, printed) {
 			t.Errorf("README.md has not\n%s", printed)
 		}
 	}
@@ -78,5 +90,111 @@ func TestCheckSaysWhichCredentialItUsed(t *testing.T) {
 				t.Errorf("signed %v:\n%s", signed, printed)
 			}
 		})
+	}
+}
+
+// The field that an ignored key is meant as is named where it is missing, and only there.
+func TestNearMisses(t *testing.T) {
+	all := mapping.Fields()
+	for key, want := range map[string]string{
+		"leaveTime": "leave_time", "LEAVE_TIME": "leave_time", "leave-time": "leave_time", "leave_tiem": "leave_time", "leav_time": "leave_time",
+		"Plate": "plate", "plateNo": "plate", "plate_number": "plate", "plateColour": "plate_color", "carDescription": "car_desc", "车牌号码": "plate", "车牌颜色": "plate_color",
+		"离场时间": "leave_time", "离场": "leave_time", "reasonText": "reason", "parkUUID": "park_uuid",
+		"date": "", "lane": "", "time": "", "车": "", "": "", "id": "", "x" + strings.Repeat("leave_time", 10): "",
+	} {
+		if got := meant(key, all); got != want {
+			t.Errorf("%s is taken for %q, want %q", key, got, want)
+		}
+		if got := meant(key, []string{"operate_time"}); got != "" {
+			t.Errorf("%s is taken for %q, which it is not", key, got)
+		}
+	}
+}
+
+func TestTheLanguageOfTheEnvironment(t *testing.T) {
+	for _, c := range []struct {
+		all, messages, lang string
+		want                language
+	}{
+		{"", "", "", english},
+		{"", "", "zh_CN.UTF-8", chinese},
+		{"", "", "ZH", chinese},
+		{"", "", "en_US.UTF-8", english},
+		{"", "C", "zh_CN.UTF-8", english},
+		{"", "zh_TW", "en_US", chinese},
+		{"C.UTF-8", "zh_CN", "zh_CN", english},
+		{"zh-Hans", "C", "C", chinese},
+	} {
+		env := map[string]string{"LC_ALL": c.all, "LC_MESSAGES": c.messages, "LANG": c.lang}
+		if got := language("").or(func(name string) string { return env[name] }); got != c.want {
+			t.Errorf("%v: %s", env, got)
+		}
+		if got := chinese.or(func(string) string { return "en" }); got != chinese {
+			t.Errorf("asked for Chinese: %s", got)
+		}
+	}
+}
+
+func TestThePlaceOfAFaultIsShown(t *testing.T) {
+	long := strings.Repeat("车", 30)
+	for _, c := range []struct {
+		value string
+		at    int
+		want  string
+	}{
+		{`{"a":1,,}`, 7, `{"a":1,→,}`},
+		{`{`, 1, `{→`},
+		{`{`, 9, `{→`},
+		{"{\r\n\"a\":1,,\r\n}", 9, `line 2: "a":1,→,`},
+		{long + "x" + long, 90, "…" + strings.Repeat("车", 13) + "→x" + strings.Repeat("车", 13) + "…"},
+	} {
+		if got := excerpt([]byte(c.value), c.at, english); got != c.want {
+			t.Errorf("%q at %d: %s, want %s", c.value, c.at, got, c.want)
+		}
+	}
+}
+
+// runCheck runs the command as the command line does.
+func runCheck(t *testing.T, c CheckCommand) (printed string, err error) {
+	t.Helper()
+	var text bytes.Buffer
+	err = c.Run(console.Stopper{Context: t.Context()}, console.NewOutput(&text, os.Stderr))
+	return text.String(), err
+}
+
+func TestCheckPrintsTheSchemaWithoutSettings(t *testing.T) {
+	t.Setenv("EVENT_TIMEZONE", "nowhere")
+	printed, err := runCheck(t, CheckCommand{Schema: true, Files: []string{"no such file"}})
+	if err != nil || printed != mapping.Schema() {
+		t.Errorf("%v\n%s", err, printed)
+	}
+}
+
+func TestCheckFailsWithoutAnEvent(t *testing.T) {
+	for _, name := range []string{"empty", "empty.json"} {
+		file := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if printed, err := runCheck(t, CheckCommand{Files: []string{file}}); !errors.Is(err, console.ErrSomeFailed) || printed == "" {
+			t.Errorf("%s: %v, %q", name, err, printed)
+		}
+	}
+}
+
+// Without --at it is now.
+func TestCheckWarnsOfTheFuture(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "event")
+	if err := os.WriteFile(file, []byte(`{"park_uuid":"p","flow_no":"f","parking_serial":"s","plate":"x","leave_time":"2099-09-02 18:36:46"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for at, want := range map[string]bool{"": true, "2026-01-02": true, "24h": true, "2099-09-02T10:26:45Z": true, "2099-09-02T10:26:46Z": false} {
+		printed, err := runCheck(t, CheckCommand{Files: []string{file}, At: at, Lang: english})
+		if err != nil || strings.Contains(printed, "  suspicious      future: leave_time: ") != want {
+			t.Errorf("--at %q: %v\n%s", at, err, printed)
+		}
+	}
+	if _, err := runCheck(t, CheckCommand{Files: []string{file}, At: "soon"}); err == nil || !strings.HasPrefix(err.Error(), "--at") {
+		t.Errorf("a wrong time: %v", err)
 	}
 }

@@ -497,24 +497,3 @@ func TestWhatKubernetesInjectsIsNotLookedAt(t *testing.T) {
 		t.Errorf("error %v, warnings %v", err, warnings)
 	}
 }
-
-func TestDistanceCountsTypingErrors(t *testing.T) {
-	for _, c := range []struct {
-		a, b string
-		want int
-	}{
-		{"", "", 0},
-		{"abc", "abc", 0},
-		{"", "abc", 3},
-		{"abc", "ab", 1},
-		{"abc", "acb", 1},
-		{"abc", "abd", 1},
-		{"abcd", "badc", 2},
-		{"ca", "abc", 3}, // optimal string alignment edits no part twice
-		{"kitten", "sitting", 3},
-	} {
-		if got := distance(c.a, c.b); got != c.want || distance(c.b, c.a) != got {
-			t.Errorf("distance of %q and %q is %d, want %d", c.a, c.b, got, c.want)
-		}
-	}
-}

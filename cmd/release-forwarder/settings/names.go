@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"release-forwarder/cmd/release-forwarder/spelling"
 )
 
 // prefixes are this program's: under them a name that is no setting is either a
@@ -58,38 +60,14 @@ func foreignNames(environ []string) []string {
 	return names
 }
 
-// nearest returns the setting that name is most likely a typing error of: the
-// closest at an edit distance of 1 or 2.
+// nearest returns the setting that name is most likely a typing error of.
 func nearest(name string) (setting string, found bool) {
-	best := 3
-	for _, f := range fields {
-		if d := distance(name, f.Name); d < best {
-			best, setting = d, f.Name
-		}
-	}
-	return setting, best < 3
+	return spelling.Nearest(name, settingNames)
 }
 
-// distance counts the insertions, deletions, substitutions and swaps of two
-// neighbours that lead from a to b (optimal string alignment).
-func distance(a, b string) int {
-	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
+var settingNames = func() (names []string) {
+	for _, f := range fields {
+		names = append(names, f.Name)
 	}
-	for i := 1; i <= len(a); i++ {
-		before, last, row = last, row, before
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			substituted := last[j-1]
-			if a[i-1] != b[j-1] {
-				substituted++
-			}
-			row[j] = min(last[j]+1, row[j-1]+1, substituted)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-	}
-	return row[len(b)]
-}
+	return names
+}()

@@ -1,0 +1,90 @@
+package cli
+
+import (
+	"bufio"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"release-forwarder/cmd/release-forwarder/visible"
+)
+
+// text prints a report for people.
+func (r *report) text(out *bufio.Writer, lang language) {
+	heading := visible.Value(r.place.in(lang)) + wordColon.in(lang)
+	switch r.Verdict {
+	case noEvent:
+		fmt.Fprintln(out, heading+wordNoEvent.in(lang))
+	case deadLetter:
+		fmt.Fprintln(out, heading+wordDeadLetter.in(lang)+wordColon.in(lang)+visible.Line(r.Faults[0].Text))
+		r.printFaults(out, lang)
+		r.printRemarks(out, lang)
+		fmt.Fprintln(out, "  "+wordSchema.in(lang))
+	case willBeSent:
+		fmt.Fprintln(out, heading+wordSent.in(lang))
+		for _, name := range slices.Sorted(maps.Keys(r.Parameters)) {
+			row(out, name, visible.Value(r.Parameters[name]))
+		}
+		r.printRemarks(out, lang)
+		r.printSigning(out, lang)
+	}
+}
+
+func (r *report) printFaults(out *bufio.Writer, lang language) {
+	for i, f := range r.Faults {
+		if i > 0 {
+			row(out, wordAlso.in(lang), visible.Line(f.Text))
+		}
+		if f.There != "" {
+			row(out, wordThere.in(lang), visible.Line(f.There))
+		}
+		if f.Hint != "" {
+			row(out, wordHint.in(lang), f.Hint)
+		}
+	}
+	if r.Times != "" {
+		row(out, wordTimesLabel.in(lang), r.Times)
+	}
+}
+
+// printRemarks prints what does not keep an event from being sent.
+func (r *report) printRemarks(out *bufio.Writer, lang language) {
+	for _, k := range r.Ignored {
+		text := visible.Value(k.Key)
+		switch {
+		case k.Meant != "":
+			text = fmt.Sprintf(wordMeant.in(lang), text, k.Meant)
+		case k.Service != "":
+			text = fmt.Sprintf(wordBrackets.in(lang), text, k.Service)
+		}
+		row(out, wordIgnored.in(lang), text)
+	}
+	for _, w := range r.Warnings {
+		row(out, wordSuspicious.in(lang), string(w.Kind)+wordColon.in(lang)+w.Field+wordColon.in(lang)+w.Text)
+	}
+}
+
+func (r *report) printSigning(out *bufio.Writer, lang language) {
+	row(out, wordCredential.in(lang), r.Credential)
+	row(out, wordToSign.in(lang), visible.Value(r.ToSign))
+	if r.Sign != "" {
+		row(out, wordSign.in(lang), r.Sign)
+	}
+	if r.Next != "" {
+		row(out, wordNext.in(lang), r.Next)
+	}
+}
+
+// row prints a line of two columns. Chinese takes twice the room.
+func row(out *bufio.Writer, label, text string) {
+	const width = 15
+	taken := 0
+	for _, r := range label {
+		taken++
+		if r > 0x2e7f {
+			taken++
+		}
+	}
+	fmt.Fprintf(out, "  %s%s %s\n", label, strings.Repeat(" ", max(width-taken, 0)), text)
+}

@@ -1,0 +1,150 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"release-forwarder/mapping"
+	"release-forwarder/upstream/credential"
+)
+
+// language is one that check speaks; "" is not decided.
+type language string
+
+const (
+	english language = "en"
+	chinese language = "zh"
+)
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (l *language) UnmarshalText(text []byte) error {
+	switch given := language(text); given {
+	case english, chinese:
+		*l = given
+		return nil
+	}
+	return fmt.Errorf("%q is no language that is spoken here; give zh or en", text)
+}
+
+// or decides by the environment in POSIX's order, in which the first variable that is set
+// counts alone.
+func (l language) or(getenv func(string) string) language {
+	if l != "" {
+		return l
+	}
+	for _, name := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
+		if value := getenv(name); value != "" {
+			if strings.HasPrefix(strings.ToLower(value), "zh") {
+				return chinese
+			}
+			break
+		}
+	}
+	return english
+}
+
+// phrase is a text in each language.
+type phrase struct{ en, zh string }
+
+func (p phrase) in(l language) string {
+	if l == chinese {
+		return p.zh
+	}
+	return p.en
+}
+
+func both(en, zh string) phrase { return phrase{en, zh} }
+
+// The words of a report. Names that also stand in logs, metrics and headers (fields, reasons,
+// kinds, settings) are the same in both languages.
+var (
+	wordStandardInput = both("standard input", "标准输入")
+	wordColon         = both(": ", "：")
+	wordSent          = both("would be sent", "会被发送")
+	wordDeadLetter    = both("dead letter", "会成为死信")
+	wordNoEvent       = both("holds no event", "没有事件")
+	wordLine          = both("line %d: ", "第 %d 行：")
+	wordAlso          = both("also", "其他问题")
+	wordThere         = both("there", "位置")
+	wordHint          = both("hint", "提示")
+	wordIgnored       = both("ignored", "忽略的键")
+	wordMeant         = both("%s (did you mean %s?)", "%s（是否应为 %s？）")
+	wordServices      = both("the service adds it", "由服务添加")
+	wordBrackets      = both("%s (%s)", "%s（%s）")
+	wordSuspicious    = both("suspicious", "可疑")
+	wordTimesLabel    = both("times", "时间格式")
+	wordTimes         = both(`"2021-09-02T17:36:46+08:00"; "2021-09-02 17:36:46" or 20210902173646, in %s; 1630575406020 (Unix milliseconds)`,
+		`"2021-09-02T17:36:46+08:00"；"2021-09-02 17:36:46" 或 20210902173646（时区 %s）；1630575406020（Unix 毫秒）`)
+	wordCredential = both("credential", "凭据")
+	wordToSign     = both("string to sign", "待签名串")
+	wordSign       = both("sign", "签名")
+	wordNext       = both("sign, next", "签名（新密钥）")
+	wordSchema     = both("what an event must be: release-forwarder check --schema", "事件的要求：release-forwarder check --schema")
+)
+
+// detailWords says the phrases of mapping.Details in Chinese; in English they stand for themselves.
+var detailWords = map[string]string{
+	"no value":                                                  "没有内容",
+	"not a JSON object":                                         "不是 JSON 对象",
+	"not JSON from here on":                                     "从此处起不是合法的 JSON",
+	"the value ends too early":                                  "内容不完整，提前结束",
+	"something follows the object":                              "对象之后还有其他内容",
+	"nested too deep":                                           "嵌套过深",
+	"not UTF-8, or half of a surrogate pair":                    "不是 UTF-8，或只有半个代理对",
+	"the key is there twice":                                    "同一个键出现两次",
+	"not a string":                                              "不是字符串",
+	"neither a string nor a number":                             "既不是字符串，也不是数字",
+	"holds U+0000":                                              "含有 U+0000",
+	"longer than 1,024 code points":                             "超过 1,024 个字符（码点）",
+	"required, but absent, null or blank":                       "必填，但缺失、为 null 或为空白",
+	"in none of the forms of a time":                            "不是可用的时间格式",
+	"no such date or time of day":                               "没有这个日期或时刻",
+	"a local time in a gap of the zone":                         "该时区的时钟跳过了这个本地时间",
+	"not between 2000-01-01T00:00:00Z and 2099-12-31T23:59:59Z": "不在 2000-01-01T00:00:00Z 与 2099-12-31T23:59:59Z 之间",
+}
+
+var suspicionWords = map[mapping.Suspicion]phrase{
+	mapping.Future:            both("more than 10 minutes after now, %s: is the lane's clock or zone wrong?", "比当前时间 %s 晚 10 分钟以上：车道的时钟或时区是否有误？"),
+	mapping.LeaveBeforeEnter:  both("before enter_time", "早于 enter_time"),
+	mapping.UnknownPlateColor: both("not a colour of the API, sent as -1", "不是接口规定的颜色，按 -1 发送"),
+	mapping.UnknownCarType:    both("not a car type of the API, sent as 0", "不是接口规定的车类，按 0 发送"),
+}
+
+// looksWords say what a time looks like; %s is the nearest that is taken.
+var looksWords = map[mapping.Looks]phrase{
+	mapping.UnixSeconds:      both("looks like Unix seconds: send milliseconds, %s", "像是 Unix 秒：请发送毫秒 %s"),
+	mapping.UnixMicroseconds: both("looks like Unix microseconds: send milliseconds, %s", "像是 Unix 微秒：请发送毫秒 %s"),
+	mapping.UnixNanoseconds:  both("looks like Unix nanoseconds: send milliseconds, %s", "像是 Unix 纳秒：请发送毫秒 %s"),
+	mapping.NotPlainDigits:   both("send digits alone, without sign, point or exponent: %s", "请只发送数字，不带正负号、小数点或指数：%s"),
+	mapping.DateAlone:        both("a date alone: send the time of day too, as 2021-09-02 17:36:46", "只有日期：请同时发送时刻，如 2021-09-02 17:36:46"),
+	mapping.OtherSpelling:    both(`send "%s"`, `请改为 "%s"`),
+}
+
+var encodingWords = map[mapping.Encoding]phrase{
+	mapping.UTF8BOM: both("begins with a byte order mark (BOM): send UTF-8 without it", "开头有字节顺序标记（BOM）：请发送不带 BOM 的 UTF-8"),
+	mapping.UTF16:   both("looks like UTF-16: send UTF-8, without a byte order mark (BOM)", "像是 UTF-16：请发送不带 BOM 的 UTF-8"),
+	mapping.GBK:     both("looks like GBK: send UTF-8", "像是 GBK：请发送 UTF-8"),
+}
+
+var credentialWords = map[credential.Source]phrase{
+	credential.NoSource: both(sourceWords(credential.NoSource, false), "此车场没有凭据"),
+	credential.OwnEntry: both(sourceWords(credential.OwnEntry, false), "UPSTREAM_CREDENTIALS_FILE 中该车场的条目"),
+	credential.AnyEntry: both(sourceWords(credential.AnyEntry, false), "UPSTREAM_CREDENTIALS_FILE 中的 *"),
+	credential.Fallback: both(sourceWords(credential.Fallback, false), "UPSTREAM_APP_SECRET 或 UPSTREAM_APP_SECRET_FILE"),
+}
+
+// faultText is in English what the dead letter would say.
+func faultText(e *mapping.Error, lang language) string {
+	if lang == english {
+		return e.Error()
+	}
+	text := string(e.Reason)
+	if e.Field != "" {
+		text += wordColon.zh + e.Field
+	}
+	text += wordColon.zh + detailWords[e.Detail]
+	if e.Offset >= 0 {
+		text += fmt.Sprintf("（字节 %d）", e.Offset)
+	}
+	return text
+}

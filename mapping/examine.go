@@ -1,0 +1,206 @@
+package mapping
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Examination is all that can be told of a value to whoever makes events. The service needs
+// only the first fault, and takes it from [Mapper.Map].
+type Examination struct {
+	// Release is what would be sent; nil if the event is refused.
+	Release *Release
+	// Faults has the one that Map refuses with first, then all others, at most one of a
+	// reason in each field. It is empty if the event maps.
+	Faults []Fault
+	// Ignored are the keys at the top level that are not the API's: each once, in their order.
+	Ignored []string
+	// Absent are the API's fields that are absent, null or blank, in the order of [Fields].
+	Absent []string
+	// Warnings are the suspicions by field, also of an event that is refused.
+	Warnings []Warning
+	// Encoding is what the value seems to be in, where it is refused for that.
+	Encoding Encoding
+}
+
+// Fault is one reason to refuse an event.
+type Fault struct {
+	*Error
+	Guess Guess // of a time in none of the forms
+}
+
+// Warning is a suspicion about a field.
+type Warning struct {
+	Suspicion Suspicion
+	Field     string
+}
+
+// Examine judges a value as Map does, and goes on behind the first fault as far as the value
+// can be read: where it is in another encoding, in what it says there. at is as for Map.
+func (m *Mapper) Examine(value []byte, at time.Time) *Examination {
+	x := examiner{found: new(Examination), at: map[fault]int{}}
+	plain := value
+	release, err := m.Map(value, at)
+	x.found.Release = release
+	if refused, is := errors.AsType[*Error](err); is {
+		x.add(refused, Guess{})
+		x.found.Encoding = EncodingOf(value)
+		plain, x.shift = x.found.Encoding.plain(value)
+	}
+	if new(document).read(plain, false) != nil {
+		return x.found // nothing beyond the first fault can be told
+	}
+	e := evaluation{zone: m.location, whole: string(plain)}
+	fields := x.keys(plain)
+	for f := range fieldCount {
+		sent, refused := e.evaluate(f, fields[f])
+		if refused != nil {
+			text, _ := fields[f].text(f, e.whole)
+			x.addMoved(refused, guess(text, m.location))
+			continue
+		}
+		if sent == "" {
+			x.found.Absent = append(x.found.Absent, f.name())
+			if m.required[f] {
+				x.add(missing(f), Guess{})
+			}
+		}
+	}
+	x.found.Warnings = e.warnings(at)
+	return x.found
+}
+
+// examiner is the state of Examine.
+type examiner struct {
+	found *Examination
+	shift int           // what to add to a place in the readable text; negative if it is no place in the value
+	at    map[fault]int // where in found.Faults each is
+}
+
+// fault is what there is at most one of: a reason in a field, or at a place that is in none.
+type fault struct {
+	reason Reason
+	field  string
+	offset int // 0 in a field
+}
+
+// add takes a fault. Of one that is there already it adds the guess.
+func (x *examiner) add(e *Error, g Guess) {
+	key := fault{e.Reason, e.Field, 0}
+	if e.Field == "" {
+		key.offset = e.Offset
+	}
+	if at, there := x.at[key]; there {
+		x.found.Faults[at].Guess = g
+		return
+	}
+	x.at[key] = len(x.found.Faults)
+	x.found.Faults = append(x.found.Faults, Fault{Error: e, Guess: g})
+}
+
+// addMoved takes a fault whose place is one in the readable text.
+func (x *examiner) addMoved(e *Error, g Guess) {
+	if e.Offset >= 0 {
+		e.Offset = max(e.Offset+x.shift, -1)
+	}
+	x.add(e, g)
+}
+
+// keys goes over the members of one JSON object. It takes what is wrong with text and keys,
+// and the keys that are not the API's, and returns the fields; the last of one that is there
+// twice.
+func (x *examiner) keys(value []byte) (fields [fieldCount]member) {
+	d := jsontext.NewDecoder(bytes.NewBuffer(value), lenient...)
+	_, _ = d.ReadToken()     // the object begins; the caller has read all of it
+	seen := map[string]int{} // how often each key was there
+	for d.PeekKind() == jsontext.KindString {
+		key, at := next(d, value)
+		name, err := jsontext.AppendUnquote(nil, key)
+		f := fieldOf(string(name))
+		switch {
+		case err != nil:
+			x.badText(unknown, key, at)
+		case seen[string(name)] == 1:
+			x.addMoved(&Error{Reason: DuplicateKey, Field: f.name(), Detail: keyTwice, Offset: at}, Guess{})
+		case f == unknown && seen[string(name)] == 0:
+			x.found.Ignored = append(x.found.Ignored, string(name))
+		}
+		if err == nil {
+			seen[string(name)]++
+		}
+		raw, at := next(d, value)
+		x.badText(f, raw, at)
+		if f != unknown {
+			fields[f] = member{raw, at}
+		}
+	}
+	return fields
+}
+
+// next is the next key or value, and where it begins.
+func next(d *jsontext.Decoder, value []byte) (raw jsontext.Value, at int) {
+	v, _ := d.ReadValue()
+	end := int(d.InputOffset())
+	return value[end-len(v) : end], end - len(v)
+}
+
+// badText takes the first text in a key or value of f that is not valid.
+func (x *examiner) badText(f field, raw jsontext.Value, at int) {
+	d := jsontext.NewDecoder(bytes.NewBuffer(raw), strict...)
+	var err error
+	for err == nil {
+		_, err = d.ReadToken()
+	}
+	if bad, is := errors.AsType[*jsontext.SyntacticError](err); is {
+		x.addMoved(&Error{Reason: BadText, Field: f.name(), Detail: notText, Offset: at + int(bad.ByteOffset)}, Guess{})
+	}
+}
+
+// warnings are the suspicions of an event by field.
+func (e *evaluation) warnings(at time.Time) (found []Warning) {
+	for _, s := range e.suspicions(at) {
+		switch s {
+		case Future:
+			for _, f := range []field{leaveTime, operateTime} {
+				if e.times[f].After(at.Add(FutureTolerance)) {
+					found = append(found, Warning{s, f.name()})
+				}
+			}
+		case LeaveBeforeEnter:
+			found = append(found, Warning{s, leaveTime.name()})
+		case UnknownPlateColor, UnknownCarType:
+			f := slices.IndexFunc(table[:], func(f Field) bool { return f.codes != nil && f.codes.odd == s })
+			found = append(found, Warning{s, table[f].Name})
+		}
+	}
+	return found
+}
+
+// Shape is how much of an event a text holds.
+type Shape int
+
+// The shapes of a text.
+const (
+	NoObject    Shape = iota // no JSON object, whatever follows
+	BegunObject              // the begin of one
+	WholeObject
+)
+
+// ShapeOf tells whether a text is an event as a whole, so that who reads lines can see that
+// one goes on. A byte order mark before it does not count.
+func ShapeOf(text []byte) Shape {
+	text, _ = EncodingOf(text).plain(text)
+	err := new(document).read(text, false)
+	switch {
+	case err == nil:
+		return WholeObject
+	case errors.Is(err, io.ErrUnexpectedEOF) && bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")):
+		return BegunObject
+	}
+	return NoObject
+}

@@ -1,0 +1,217 @@
+package mapping
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf16"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// told is an examination in words, one line a finding.
+func told(x *Examination) string {
+	var lines []string
+	for _, f := range x.Faults {
+		line := f.Error.Error()
+		if f.Guess != (Guess{}) {
+			line += fmt.Sprintf(" = %s %s", f.Guess.Looks, f.Guess.Send)
+		}
+		lines = append(lines, line)
+	}
+	for _, key := range x.Ignored {
+		lines = append(lines, "ignored "+key)
+	}
+	for _, w := range x.Warnings {
+		lines = append(lines, fmt.Sprintf("%s %s", w.Suspicion, w.Field))
+	}
+	if x.Encoding != "" {
+		lines = append(lines, "in "+string(x.Encoding))
+	}
+	return strings.Join(lines, "\n")
+}
+
+func inUTF16(text string, order binary.AppendByteOrder) []byte {
+	var b []byte
+	for _, unit := range utf16.Encode([]rune(text)) {
+		b = order.AppendUint16(b, unit)
+	}
+	return b
+}
+
+func TestExamineFindsAllFaults(t *testing.T) {
+	m := mapperIn(t, "Asia/Shanghai", "operator")
+	const both = `{"park_uuid":"P1","flow_no":2,"parking_serial":"S1","operator":"o","leave_time":1630575406}`
+	for _, c := range []struct{ name, value, want string }{
+		{"nothing", string(event(`"operator":"o"`)), ""},
+		{"in the order of the fields", `{"leave_time":"2021-09-02 24:00:00","car_type":[],"parking_serial":"S1","flow_no":2,"reason":"\u0000"}`,
+			"missing-field: park_uuid: required, but absent, null or blank\nwrong-type: flow_no: not a string (byte 82)\n" +
+				"missing-field: plate: required, but absent, null or blank\nwrong-type: car_type: neither a string nor a number (byte 47)\n" +
+				"bad-time: leave_time: no such date or time of day (byte 14)\nmissing-field: operator: required, but absent, null or blank\nbad-text: reason: holds U+0000 (byte 93)"},
+		{"bad text first, then keys, then fields", "{\"x\":[\"\xff\"],\"x\":1,\"plate\":\"\xff\",\"flow_no\":1,\"operator\":[\"\xff\"],\"plate\":2,\"\xff\":\"\xff\"}",
+			"bad-text: not UTF-8, or half of a surrogate pair (byte 7)\nduplicate-key: the key is there twice (byte 11)\nbad-text: plate: not UTF-8, or half of a surrogate pair (byte 26)\n" +
+				"bad-text: operator: not UTF-8, or half of a surrogate pair (byte 54)\nduplicate-key: plate: the key is there twice (byte 58)\n" +
+				"bad-text: not UTF-8, or half of a surrogate pair (byte 69)\nbad-text: not UTF-8, or half of a surrogate pair (byte 73)\n" +
+				"missing-field: park_uuid: required, but absent, null or blank\nwrong-type: flow_no: not a string (byte 39)\n" +
+				"missing-field: parking_serial: required, but absent, null or blank\nwrong-type: plate: not a string (byte 66)\nwrong-type: operator: not a string (byte 52)\nignored x"},
+		{"keys that are there three times", string(event(`"operator":"o","x":1,"x":2,"x":3,"plate":"y","plate":"z"`)),
+			"duplicate-key: the key is there twice (byte 96)\nduplicate-key: plate: the key is there twice (byte 108)\nignored x"},
+		{"keys that are ignored", string(event(`"operator":"o","leaveTime":1,"a\u0062":{"plate":1},"app_id":"x"`)), "ignored leaveTime\nignored ab\nignored app_id"},
+		{"not JSON: nothing more can be told", `{"plate":1,"leaveTime":2,,}`, "invalid-json: not JSON from here on (byte 25)"},
+		{"a byte order mark, and what is behind it", byteOrderMark + both, "invalid-json: not JSON from here on (byte 0)\nwrong-type: flow_no: not a string (byte 31)\n" +
+			"missing-field: plate: required, but absent, null or blank\nbad-time: leave_time: in none of the forms of a time (byte 83) = unix-seconds 1630575406000\nin utf-8-bom"},
+		{"UTF-16 with its mark", string(inUTF16(byteOrderMark+both, binary.LittleEndian)), "invalid-json: not JSON from here on (byte 0)\nwrong-type: flow_no: not a string\n" +
+			"missing-field: plate: required, but absent, null or blank\nbad-time: leave_time: in none of the forms of a time = unix-seconds 1630575406000\nin utf-16"},
+		{"UTF-16 without a mark", string(inUTF16(string(event(`"operator":"o"`)), binary.BigEndian)), "invalid-json: not JSON from here on (byte 0)\nin utf-16"},
+		{"GBK", "{\"park_uuid\":\"P1\",\"flow_no\":\"F1\",\"parking_serial\":\"S1\",\"plate\":\"\xd4\xc1B12345\",\"operator\":\"\xd5\xc5\xc8\xfd\"}",
+			"bad-text: plate: not UTF-8, or half of a surrogate pair (byte 64)\nbad-text: operator: not UTF-8, or half of a surrogate pair (byte 86)\nin gbk"},
+		{"a wrong byte in UTF-8", string(event("\"operator\":\"Ren\xe9e\"")), "bad-text: operator: not UTF-8, or half of a surrogate pair (byte 90)"},
+		{"Latin-1 whose bytes could be GBK", "{\"operator\":\"Ren\xe9e\",", "invalid-json: the value ends too early (byte 20)"},
+		{"neither UTF-8 nor GBK", "{\"plate\":\"caf\xe9\"", "invalid-json: the value ends too early (byte 15)"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if diff := cmp.Diff(c.want, told(m.Examine([]byte(c.value), time.Time{}))); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestExamineNamesTheFieldOfAWarning(t *testing.T) {
+	m := mapperIn(t, "Asia/Shanghai")
+	const strange = `{"enter_time":"2031-01-01 00:00:00","leave_time":"2026-01-01 08:10:01","operate_time":"2030-01-01 00:00:00","plate_color":"pink","car_type":9,"operator":null,"reason":" ","plate":{},"extra":1}`
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	x := m.Examine([]byte(strange), at)
+	want := []Warning{{Future, "leave_time"}, {Future, "operate_time"}, {LeaveBeforeEnter, "leave_time"}, {UnknownPlateColor, "plate_color"}, {UnknownCarType, "car_type"}}
+	if diff := cmp.Diff(want, x.Warnings); diff != "" {
+		t.Error(diff)
+	}
+	if want := []string{"park_uuid", "flow_no", "parking_serial", "car_desc", "operator", "reason"}; !slices.Equal(x.Absent, want) {
+		t.Errorf("absent are %v", x.Absent)
+	}
+	if x := m.Examine([]byte(strange), at.Add(time.Second)); len(x.Warnings) != 4 {
+		t.Errorf("10 minutes ahead: %v", x.Warnings)
+	}
+}
+
+// What is proposed for a time is what it was meant as.
+func TestGuessesOfTimes(t *testing.T) {
+	m := mapperIn(t, "Asia/Shanghai")
+	for _, c := range []struct {
+		json  string
+		looks Looks
+		send  string
+	}{
+		{`1630575406`, UnixSeconds, "1630575406000"},
+		{`"1630575406"`, UnixSeconds, "1630575406000"},
+		{`1630575406.02`, UnixSeconds, "1630575406020"},
+		{`1.630575406e9`, UnixSeconds, "1630575406000"},
+		{`1630575406020123`, UnixMicroseconds, "1630575406020"},
+		{`1630575406020123456`, UnixNanoseconds, "1630575406020"},
+		{`1630575406020.0`, NotPlainDigits, "1630575406020"},
+		{`1.63057540602e12`, NotPlainDigits, "1630575406020"},
+		{`"+1630575406020"`, NotPlainDigits, "1630575406020"},
+		{`2.0210902173646e13`, NotPlainDigits, "20210902173646"},
+		{`"2021-09-02"`, DateAlone, ""},
+		{`20210902`, DateAlone, ""},
+		{`"2021年9月2日"`, DateAlone, ""},
+		{`"2021/09/02 17:36:46"`, OtherSpelling, "2021-09-02 17:36:46"},
+		{`"2021-9-2 7:36"`, OtherSpelling, "2021-09-02 07:36:00"},
+		{`"2021年9月2日17时36分46秒"`, OtherSpelling, "2021-09-02 17:36:46"},
+		{`"2021年9月2日 17时36分"`, OtherSpelling, "2021-09-02 17:36:00"},
+		{`"２０２１－０９－０２　１７：３６：４６"`, OtherSpelling, "2021-09-02 17:36:46"},
+		{`"2021-09-02 17:36:46+08:00"`, OtherSpelling, "2021-09-02T17:36:46+08:00"},
+		{`"2021-09-02T17:36:46+0800"`, OtherSpelling, "2021-09-02T17:36:46+08:00"},
+		{`"2021-09-02T17:36:46 +08"`, OtherSpelling, "2021-09-02T17:36:46+08:00"},
+		{`"2021-09-02 09:36:46 UTC"`, OtherSpelling, "2021-09-02T09:36:46Z"},
+		{`"2021-09-02T17:36:46,020"`, OtherSpelling, "2021-09-02 17:36:46.020"},
+		{`"20210902173646020"`, OtherSpelling, "2021-09-02 17:36:46.020"},
+		{`"20210902T093646Z"`, OtherSpelling, "2021-09-02T09:36:46Z"},
+		{`202109021736`, OtherSpelling, "2021-09-02 17:36:00"},
+		{`"2021-02-30"`, "", ""},
+		{`"2021-09-02 17:36:46 CST"`, "", ""},
+		{`"2021-09-02 05:36:46 PM"`, "", ""},
+		{`"09/02/2021 17:36:46"`, "", ""},
+		{`9999999999`, "", ""},
+		{`1e400`, "", ""},
+		{`"x"`, "", ""},
+	} {
+		x := m.Examine(event(`"leave_time":`+c.json), time.Time{})
+		if len(x.Faults) != 1 || x.Faults[0].Guess != (Guess{c.looks, c.send}) {
+			t.Errorf("%s: %s, want %s %s", c.json, told(x), c.looks, c.send)
+		}
+	}
+}
+
+// checkExamination checks the promises of Examine with any value.
+func checkExamination(t *testing.T, m *Mapper, value []byte, at time.Time) {
+	t.Helper()
+	before := bytes.Clone(value)
+	r, err := m.Map(value, at)
+	x := m.Examine(value, at)
+	if !bytes.Equal(before, value) {
+		t.Fatal("the value is changed")
+	}
+	if (err == nil) != (len(x.Faults) == 0) || (r == nil) != (x.Release == nil) {
+		t.Fatalf("Map says %v, Examine\n%s", err, told(x))
+	}
+	if e, refused := errors.AsType[*Error](err); refused && *x.Faults[0].Error != *e {
+		t.Fatalf("Map says %v, Examine\n%s", err, told(x))
+	}
+	var kinds []Suspicion
+	for _, w := range x.Warnings {
+		kinds = append(kinds, w.Suspicion)
+	}
+	if r != nil && !slices.Equal(slices.Compact(kinds), r.Suspicions) {
+		t.Fatalf("Map says %v, Examine\n%s", r.Suspicions, told(x))
+	}
+	if shape := ShapeOf(value); (shape == WholeObject) != (new(document).read(value, false) == nil) && x.Encoding == "" {
+		t.Fatalf("the shape is %v", shape)
+	}
+	for i, f := range x.Faults {
+		if !slices.Contains(Reasons(), f.Reason) || !slices.Contains(Details(), f.Detail) || f.Offset >= len(value)+1 {
+			t.Fatalf("a fault out of its bounds: %v", f)
+		}
+		if f.Guess.Looks != "" && !slices.Contains(AllLooks(), f.Guess.Looks) {
+			t.Fatalf("an unknown guess: %v", f.Guess)
+		}
+		if _, problem := timeOf(f.Guess.Send, m.location); f.Guess.Send != "" && problem != "" {
+			t.Fatalf("%q is proposed: %s", f.Guess.Send, problem)
+		}
+		for _, other := range x.Faults[:i] {
+			if *other.Error == *f.Error {
+				t.Fatalf("twice: %v", f)
+			}
+		}
+	}
+}
+
+// Each value of the table has one fault, but those that lack required fields, and the list
+// that is bad text and no text.
+func TestExamineAddsNoFaultThatIsNotThere(t *testing.T) {
+	m := mapperIn(t, "Asia/Shanghai")
+	for _, c := range refusals() {
+		x := m.Examine([]byte(c.value), time.Time{})
+		lacks := slices.ContainsFunc(x.Absent, func(name string) bool { return slices.Contains(AlwaysRequired(), name) })
+		if len(x.Faults) != 1 && !lacks && c.name != "bad UTF-8 deep within a field of the API" {
+			t.Errorf("%s:\n%s", c.name, told(x))
+		}
+	}
+}
+
+func TestShapes(t *testing.T) {
+	for text, want := range map[string]Shape{
+		"": NoObject, " \n": NoObject, "[": NoObject, "{]": NoObject, `{"a":1}}`: NoObject, `{"a":1}{`: NoObject, "\"{": NoObject,
+		"{": BegunObject, " {\n": BegunObject, `{"a`: BegunObject, `{"a":[1,`: BegunObject, byteOrderMark + "{": BegunObject, "{\"a\":\"\xd4\xc1": BegunObject,
+		"{}": WholeObject, "{\n\"a\": {}\n}\n": WholeObject, byteOrderMark + "{}": WholeObject, "{\"a\":\"\xff\",\"a\":1}": WholeObject,
+	} {
+		if got := ShapeOf([]byte(text)); got != want {
+			t.Errorf("%q: %v, want %v", text, got, want)
+		}
+	}
+}
