@@ -107,7 +107,7 @@ func TestAFullDiskIsTold(t *testing.T) {
 	}
 }
 
-// Nobody reads any more (| head): that is no failure, and whatever else a command
+// No one reads any longer (| head): that is no failure, and whatever else a command
 // does is done.
 func TestAClosedPipeEndsQuietly(t *testing.T) {
 	posted(t)

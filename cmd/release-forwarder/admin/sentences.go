@@ -15,7 +15,7 @@ var sentences = []sentence{
 			"Normal for a minute. If it stays: release-forwarder doctor says what this user may see of the group.",
 			"一分钟内属正常。若持续：运行 release-forwarder doctor，查看本用户可见的消费组信息。"}},
 	{kind: PartitionsUnowned, level: LevelTrouble, runbook: "not-reading", says: phrase{
-		"Nobody reads {count} {partition|partitions} since {since} ({name}): no member of the group has {it|them}. Nothing is lost while the topic keeps the records.",
+		"No one reads {count} {partition|partitions} since {since} ({name}): no member of the group has {it|them}. Nothing is lost while the topic keeps the records.",
 		"自 {since} 起有 {count} 个分区无人读取（{name}）：消费组中没有成员持有。主题保留期内消息不会丢失。"},
 		remedy: phrase{
 			"See by release-forwarder doctor who is in the group: a replica that crashes over and over, another program, a member that subscribes to other topics, or one that assigns wrongly. Give it a group of its own, or stop it.",

@@ -175,7 +175,7 @@ var realLogs = []realLog{
 		},
 	},
 	{
-		name: "the position is above the log's end (truncated, or recreated and smaller)", ours: "no leader epoch tells (the commit has none): believes it when it has stood for 30s; counts and logs what is missing (3 to 50), goes on at the first record there is",
+		name: "the position is above the log's end (truncated, or recreated and smaller)", ours: "no leader epoch shows it (the commit has none): believes it after 30s; counts and logs what is missing (3 to 50), goes on at the first record there is",
 		from: 50, want: []int64{0, 1, 2}, commit: 3, said: apptest.AnotherLogLine,
 		log: func() *apptest.CraftedLog { return apptest.NewCraftedLog(apptest.EventBatch(2, 0, 1, 2)) },
 	},

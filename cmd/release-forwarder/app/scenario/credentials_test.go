@@ -85,7 +85,7 @@ func TestAChangedEntryTouchesOnlyItsLot(t *testing.T) {
 			t.Errorf("%d dead letters", n)
 		}
 		log := w.Log.String()
-		for _, line := range []string{"file cannot be taken up", "lot refused", `"explanation":"both strings to sign are the same`} {
+		for _, line := range []string{"file cannot be reloaded", "lot refused", `"explanation":"both strings to sign are the same`} {
 			if !strings.Contains(log, line) {
 				t.Errorf("the log lacks %s", line)
 			}

@@ -106,7 +106,7 @@ func TestPartitionsWithoutAnOwnerAreReported(t *testing.T) {
 		}
 		w.Until("that it is said", func() bool { return r.ConditionKind() == admin.PartitionsUnowned }, 2*asked)
 		c := r.Status().Condition
-		if s := c.String(); c.Level() != admin.LevelTrouble || !strings.Contains(s, "Nobody reads 1 partition since 2000-01-01 00:00:") || !strings.Contains(s, "(events/0)") {
+		if s := c.String(); c.Level() != admin.LevelTrouble || !strings.Contains(s, "No one reads 1 partition since 2000-01-01 00:00:") || !strings.Contains(s, "(events/0)") {
 			t.Error(s)
 		}
 		if n := r.Snapshot().UnownedByTopic; n[apptest.EventTopic] != 1 {
