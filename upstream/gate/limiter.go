@@ -11,13 +11,11 @@ const (
 	// What an answer adds to the limit: slowStart until something is refused, which raises
 	// the limit by half each round; then careful to bold.
 	slowStart, bold, careful = 0.5, 0.3, 0.02
-	// By careful steps the limit rises by one only after one slot's work of this long: a
-	// refused record keeps its slot while it waits for its quick retry.
+	// A careful step up by one takes this much of one slot's work: a refused record keeps its slot until its retry.
 	probing = 5 * time.Second
-	// How many the platform serves at once is the rank-highest number seen in a window of limits of
-	// answers. The highest may be too high: the platform has ended a request, and the client does not
-	// know it yet. A refusal with nearly as many open counts as load too. Where fewest or less are
-	// served, that holds only just after a rise, or a few stray refusals would keep the limit there.
+	// How many the platform serves at once is the rank-highest number seen in a window of limits of answers: the
+	// highest may be too high, as the client does not know yet what has ended. A refusal with nearly as many open is
+	// load too; where fewest or less are served only just after a rise, or stray refusals would keep the limit there.
 	window, rank, nearly = 4, 4, 0.95
 	fewest               = 8 // time-outs alone lower the limit to no less: hardly any platform is slow with so few
 	// Answers are slow when they take tooSlow times the usual time, and at least twice brief. If
@@ -26,18 +24,15 @@ const (
 	slower, tooSlow, unhelped, ages, brief = 1.5, 2, 0.875, 0.998, 25 * time.Millisecond
 )
 
-// limiter follows what the platform can take: a limit for the requests in flight, from 1 to
-// max. Like circuit it has no lock and no waiters. An answer adds gain to the limit, while the
-// limit is what holds requests back. Each refusal lowers it by one: the platform refuses
-// exactly those that are too many, so what is left is what it takes. The ceiling is the limit
-// at which load was refused last; more than one below it the increase is bold.
+// limiter follows what the platform can take: a limit for the requests in flight, from 1 to max. Like circuit it has
+// no lock and no waiters. An answer adds gain to the limit, while the limit is what holds requests back. Each refusal
+// lowers it by one: the platform refuses exactly those that are too many. The ceiling is the limit at which load was
+// refused last; more than one below it the increase is bold.
 //
-// A refusal is load if more requests were open than were served of late: from there on the
-// limit rises carefully. With fewer open the record itself may be the cause: the gain doubles,
-// or a few such records would keep the limit low. The gain doubles also after a round above the
-// ceiling without a refusal and with answers no slower: the platform takes more.
-//
-// docs/limits.md has the rules as a table. (The fields are all that one answer changes.)
+// A refusal is load if more requests were open than were served of late: from there on the limit rises carefully.
+// With fewer open the record itself may be the cause: the gain doubles, or a few such records would keep the limit
+// low. The gain doubles also after a round above the ceiling without a refusal and with answers no slower: the
+// platform takes more. docs/limits.md has the rules as a table. (The fields are all that one answer changes.)
 type limiter struct {
 	max          int
 	limit, gain  float64
@@ -56,8 +51,7 @@ type limiter struct {
 	round
 }
 
-// round counts answers to requests that were sent since it began, until there are as many as
-// the limit allows requests.
+// round counts answers to requests sent since it began, until there are as many as the limit allows.
 type round struct {
 	began           time.Time
 	limit           float64 // when it began
