@@ -13,6 +13,7 @@ import (
 // their slots: with a fall to a tenth so few get through for a second that the circuit may
 // open. Within seconds the limit is right, and the circuit stays closed.
 func TestPlatformWhoseRoomChanges(t *testing.T) {
+	t.Parallel()
 	for _, takes := range []time.Duration{time.Millisecond, 20 * time.Millisecond, 50 * time.Millisecond, 200 * time.Millisecond} {
 		t.Run(takes.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -42,6 +43,7 @@ func TestPlatformWhoseRoomChanges(t *testing.T) {
 // more open than it serves at once, and is served. That must not make the refusals after a fall look
 // like those of records that are refused whatever is open, or the limit climbs into the next at once.
 func TestPlaceIsFreeBeforeTheClientKnows(t *testing.T) {
+	t.Parallel()
 	for _, takes := range []time.Duration{50 * time.Millisecond, 200 * time.Millisecond} {
 		for _, travels := range []time.Duration{takes / 1000, takes / 100, takes / 25} {
 			for _, c := range []struct{ before, k int }{{16, 1}, {16, 2}, {16, 4}, {40, 16}, {64, 40}} {
@@ -80,10 +82,12 @@ func afterAFall(t *testing.T, before, k int, takes, travels time.Duration, seed 
 // How fast the limit rises from there is chance: which of the answers of one moment is first, and how
 // soon a stray comes after a rise. So the bar is for several orders together, and none may stand still.
 func TestStrayRefusalsDoNotHoldTheLimitDown(t *testing.T) {
+	t.Parallel()
 	const orders, standstill = 10, 0.25
 	for _, takes := range []time.Duration{20 * time.Millisecond, 50 * time.Millisecond, 200 * time.Millisecond} {
 		for _, c := range []struct{ stray, least float64 }{{0.01, 0.9}, {0.05, 0.5}} {
 			t.Run(fmt.Sprint(takes, ", ", c.stray), func(t *testing.T) {
+				t.Parallel()
 				best, total := withStrays(t, fixed(64), takes, c.stray, 0).rate, 0.0
 				for seed := range uint64(orders) {
 					o := withStrays(t, adaptive(64), takes, c.stray, seed)
@@ -118,6 +122,7 @@ func withStrays(t *testing.T, gate *Gate, takes time.Duration, stray float64, se
 // A refusal just after the limit has risen by one is load. After a round that was served it is the
 // record, though nothing was refused before: or a stray refusal now and then would keep a low limit low.
 func TestRefusalAfterARoundThatWasServedIsNoLoad(t *testing.T) {
+	t.Parallel()
 	for answers, load := range map[int]bool{rank: true, 2 * startLimit: false} {
 		l, now := newLimiter(64), time.Now()
 		l.limit, l.ceiling, l.gain = 4-careful, 4-careful, careful
@@ -137,6 +142,7 @@ func TestRefusalAfterARoundThatWasServedIsNoLoad(t *testing.T) {
 // One that becomes slower for everybody, while so much arrives that the limit holds back
 // only now and then: the limit must not fall for that, and never stay where it fell.
 func TestSlowerPlatformUnderSomeLoad(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ before, after time.Duration }{
 		{100 * time.Microsecond, 50 * time.Millisecond}, {time.Millisecond, 50 * time.Millisecond},
 		{20 * time.Millisecond, 35 * time.Millisecond}, {50 * time.Millisecond, 500 * time.Millisecond},
@@ -172,6 +178,7 @@ func TestSlowerPlatformUnderSomeLoad(t *testing.T) {
 // One that has become slower by less than what counts as slow, when a burst of refusals has
 // lowered the limit: it must grow again.
 func TestLimitGrowsAgainOnASlowerPlatform(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := newLoad(adaptive(64), constant(50*time.Millisecond), 1).work(t.Context(), 128)
 		l.during(2 * time.Second)
@@ -190,6 +197,7 @@ func TestLimitGrowsAgainOnASlowerPlatform(t *testing.T) {
 // next to nothing, when much is in flight: that is how computers are, and no load. When its
 // answers take longer for everybody it is used as fully within seconds.
 func TestFastPlatformIsUsedFully(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fast := model(func(chance *rand.Rand, open int) (Load, time.Duration) {
 			return LoadServed, 100*time.Microsecond + time.Duration(open)*time.Duration(chance.Int64N(int64(150*time.Microsecond)))

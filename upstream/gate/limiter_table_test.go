@@ -104,6 +104,9 @@ func TestLimitAgainstTheBestFixedOne(t *testing.T) {
 	table.WriteString("| platform | the bar | accepted | wasted |\n| --- | --- | --- | --- |\n")
 	for _, c := range limitCases() {
 		t.Run(c.platform, func(t *testing.T) {
+			if !*updateTable { // else the rows stand in their order
+				t.Parallel()
+			}
 			share, wasted := 1.0, 0.0
 			for seed := range uint64(limitSeeds) {
 				best := c.best
@@ -130,8 +133,9 @@ func TestLimitAgainstTheBestFixedOne(t *testing.T) {
 			}
 			row := fmt.Sprintf("| %s | %s | %.0f %% | %s |", c.platform, bar, 100*share, spent)
 			t.Log(row)
-			table.WriteString(row + "\n")
-			if !*updateTable {
+			if *updateTable {
+				table.WriteString(row + "\n")
+			} else {
 				page.holds(t, row)
 			}
 		})
@@ -143,6 +147,7 @@ func TestLimitAgainstTheBestFixedOne(t *testing.T) {
 
 // Where nothing speaks against it the whole limit is in use within ten answers' time.
 func TestWholeLimitIsReachedWithinTenAnswers(t *testing.T) {
+	t.Parallel()
 	for _, takes := range []time.Duration{20 * time.Millisecond, 100 * time.Millisecond, time.Second} {
 		t.Run(takes.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -246,6 +251,7 @@ func cutNumbers(row string) (words string, numbers []float64) {
 // Not only with the numbers above: with few and with odd ones nine tenths are used, a
 // twentieth is wasted at most, and the circuit stays closed.
 func TestLimitOfAnyPlatformThatServesSoManyAtOnce(t *testing.T) {
+	t.Parallel()
 	for _, k := range []int{1, 2, 3, 8, 19, 28, 41, 60} {
 		for _, refuses := range []time.Duration{0, 5 * time.Millisecond} {
 			t.Run(fmt.Sprintf("%d, refused in %v", k, refuses), func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 // What a platform takes changes: the limit follows, down at once and up again
 // within seconds.
 func TestLimitFollowsThePlatform(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		few, many := atMost(16, 50*time.Millisecond, 5*time.Millisecond), constant(50*time.Millisecond)
 		l := newLoad(adaptive(64), many, 1).work(t.Context(), 128)
@@ -36,6 +37,7 @@ func TestLimitFollowsThePlatform(t *testing.T) {
 // A platform that answers slowly for everybody is no slower for having less to
 // do: the limit must not fall with it.
 func TestSlowerPlatformIsStillUsedFully(t *testing.T) {
+	t.Parallel()
 	for _, slower := range []time.Duration{100, 300, 1500, 5000} {
 		t.Run(fmt.Sprint(slower*time.Millisecond), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -63,6 +65,7 @@ func (m model) takes() time.Duration { _, d := m(nil, 0); return d }
 // One that crawls because of what it has to do is left alone, at once and for
 // long.
 func TestCrawlingPlatformIsNotPushedOver(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		healthy, bad := constant(50*time.Millisecond), slowing(50*time.Millisecond, 16)
 		l := newLoad(adaptive(64), healthy, 1).work(t.Context(), 128)
@@ -78,6 +81,7 @@ func TestCrawlingPlatformIsNotPushedOver(t *testing.T) {
 // One that time-outs have brought down is not brought down again and again by as
 // much as did it.
 func TestPlatformThatCollapsesUnderLoadRecovers(t *testing.T) {
+	t.Parallel()
 	for _, at := range []float64{4, 8, 16} { // requests in flight that double the latency
 		t.Run(fmt.Sprint(at), func(t *testing.T) {
 			bad := model(func(_ *rand.Rand, open int) (Load, time.Duration) {
@@ -104,6 +108,7 @@ func TestPlatformThatCollapsesUnderLoadRecovers(t *testing.T) {
 }
 
 func TestRefusalsForOtherReasonsDoNotShrink(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := newLoad(adaptive(64), constant(50*time.Millisecond), 1).work(t.Context(), 128)
 		l.during(2 * time.Second)
@@ -120,6 +125,7 @@ func TestRefusalsForOtherReasonsDoNotShrink(t *testing.T) {
 // After an outage the limit is found anew within a second, however the requests
 // ended that hung in it.
 func TestLimitAfterAnOutage(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		dead := constant(time.Hour)
 		healthy := constant(50 * time.Millisecond)
@@ -146,6 +152,7 @@ func TestLimitAfterAnOutage(t *testing.T) {
 
 // While nothing holds requests back nothing is learned of what more would do.
 func TestLimitDoesNotGrowUnused(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := newLoad(adaptive(64), constant(50*time.Millisecond), 1).work(t.Context(), 2)
 		l.during(time.Minute)
