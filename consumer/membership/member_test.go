@@ -74,11 +74,12 @@ type person struct {
 	topics []string
 	wire   *wire.Client
 
-	leave  context.CancelFunc
-	left   chan struct{}
-	id     Identity
-	until  time.Time // until then no other member owns its partitions
-	unsafe bool
+	leave   func()
+	left    chan struct{}
+	stopped bool
+	id      Identity
+	until   time.Time // until then no other member owns its partitions
+	unsafe  bool
 }
 
 func (g *rooms) joins(name string, change func(*person)) *person {
@@ -96,15 +97,26 @@ func (g *rooms) joins(name string, change func(*person)) *person {
 		SessionTimeout: cmp.Or(p.sits, 10*time.Second), HeartbeatInterval: time.Second, RebalanceTimeout: 30 * time.Second,
 	})
 	joining, leave := context.WithCancel(context.Background())
-	p.leave = func() { leave(); <-p.left }
+	p.leave = func() {
+		p.stop()
+		leave()
+		<-p.left
+	}
 	go func() {
 		p.Run(joining)
 		p.wire.Close()
 		cancel()
-		p.lets(p.has(), "left with")
 		close(p.left)
 	}()
 	return p
+}
+
+// stop ends all work before the member leaves: others get its partitions before it has the answer.
+func (p *person) stop() {
+	p.g.mu.Lock()
+	p.stopped = true
+	p.g.mu.Unlock()
+	p.lets(p.has(), "leaves with")
 }
 
 func (p *person) has() (parts []Partition) {
@@ -133,6 +145,9 @@ func (p *person) Assigned(added []Assignment) {
 	p.g.mu.Lock()
 	defer p.g.mu.Unlock()
 	p.unsafe = false
+	if p.stopped {
+		return
+	}
 	for _, a := range added {
 		part := a.Partition
 		if byID := a.TopicID != (wire.ID{}); byID == (p.g.speaks == ProtocolClassic) {
