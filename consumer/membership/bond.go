@@ -57,10 +57,11 @@ func unknown(err error) bool {
 	return errors.Is(err, kafka.UnknownMemberId) || errors.Is(err, kafka.FencedInstanceID)
 }
 
-// fence notes that all is lost. It returns false if that was known.
-func (b *bond) fence(request string, err error) (first bool) {
+// fence notes that all that a member ID owned is lost. It returns false if that was known, or if the member has
+// another ID by now.
+func (b *bond) fence(request, member string, err error) (first bool) {
 	b.mu.Lock()
-	first = b.lost == nil && !b.fencing
+	first = b.id.Member == member && b.lost == nil && !b.fencing
 	known := b.known
 	b.fencing = b.fencing || first
 	b.mu.Unlock()

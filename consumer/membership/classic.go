@@ -153,7 +153,7 @@ func (m *classic) joinMeanwhile(ctx context.Context) {
 	defer m.joinEnded()
 	joined, err := m.joinGroup(ctx, m.topics)
 	if err == nil && *joined.Protocol != cooperative { // others may get what is owned
-		m.fence("join", kafka.IllegalGeneration)
+		m.fence("join", m.identity().Member, kafka.IllegalGeneration)
 		return
 	}
 	if err == nil {
@@ -163,7 +163,7 @@ func (m *classic) joinMeanwhile(ctx context.Context) {
 	switch {
 	case err == nil || ctx.Err() != nil:
 	case unknown(err):
-		m.fence("join", err)
+		m.fence("join", m.identity().Member, err)
 	default:
 		m.cfg.Owner.Failed(err)
 	}
@@ -240,7 +240,7 @@ func (m *classic) failed(ctx context.Context, err error) {
 		m.cfg.Owner.Heard()
 	}
 	if unknown(err) {
-		m.fence("join", err)
+		m.fence("join", m.identity().Member, err)
 		return
 	}
 	m.cfg.Owner.Failed(err)
@@ -252,11 +252,11 @@ func (m *classic) failed(ctx context.Context, err error) {
 }
 
 // fence notes that all is lost, and ends a join that is under way.
-func (m *classic) fence(request string, err error) {
+func (m *classic) fence(request, member string, err error) {
 	m.mu.Lock()
 	giveUp := m.giveUp
 	m.mu.Unlock()
-	if m.bond.fence(request, err) && giveUp != nil {
+	if m.bond.fence(request, member, err) && giveUp != nil {
 		giveUp() // the coordinator does not know the member that waits there
 	}
 }
@@ -304,7 +304,7 @@ func (m *classic) Judge(request string, id Identity, sent time.Time, err error) 
 		return true
 	case unknown(err):
 		if ours {
-			m.fence(request, err)
+			m.fence(request, id.Member, err)
 		}
 		return true
 	}

@@ -193,15 +193,19 @@ func TestAGenerationThatIsNotTheGroupsInADrain(t *testing.T) {
 func TestAJoinAtACoordinatorThatHasDied(t *testing.T) {
 	inGroup(t, ProtocolClassic, func(g *rooms) {
 		link := g.net.NewLink(1)
-		a := g.joins("a", func(p *person) { p.dial, p.sits = link.Dial, 30*time.Second })
+		a := g.joins("a", func(p *person) {
+			p.dial, p.sits = link.Dial, 30*time.Second
+			p.takes = time.Second // b hears of its drain before a joins again
+		})
 		b := g.joins("b", func(p *person) { p.takes = 25 * time.Second })
 		g.wants(40*time.Second, "a 3, b 3")
 		c := g.joins("c", nil)
 		g.wants(10*time.Second, "a 2, b 3") // a has joined again, b drains
 		link.Set(func(string) memnet.Condition { return memnet.Condition{LoseRequests: true, LoseAnswers: true} })
-		link.Set(nil) // open connections stay dead
+		time.Sleep(12 * time.Second) // a heartbeat's time is over
+		link.Set(nil)                // open connections stay dead
 		before := a.identity()
-		g.wants(25*time.Second, "a 2, b 2, c 2")
+		g.wants(13*time.Second, "a 2, b 2, c 2")
 		if now := a.identity(); now.Member != before.Member {
 			t.Errorf("%v has become %v", before, now)
 		}

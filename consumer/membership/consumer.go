@@ -390,7 +390,7 @@ func (m *consumer) refused(req *kmsg.ConsumerGroupHeartbeatRequest, err error) {
 	m.mu.Unlock()
 	switch {
 	case unknown(err), known && (errors.Is(err, wire.FencedMemberEpoch) || errors.Is(err, kafka.GroupIdNotFound)):
-		m.fence(heartbeats, err)
+		m.fence(heartbeats, req.MemberID, err)
 	case !known:
 		m.cfg.Owner.Failed(err)
 	default:
@@ -411,7 +411,7 @@ func (m *consumer) Judge(request string, id Identity, _ time.Time, err error) (s
 		return true
 	case unknown(err), errors.Is(err, wire.FencedMemberEpoch):
 		if ours {
-			m.fence(request, err)
+			m.fence(request, id.Member, err)
 		}
 		return true
 	case errors.Is(err, wire.StaleMemberEpoch), errors.Is(err, kafka.IllegalGeneration):

@@ -68,9 +68,8 @@ func TestAGroupAsItsCoordinatorTells(t *testing.T) {
 		},
 			"type consumer, Stable, protocol uniform, members: billing at 127.0.0.1:", 2, false},
 		{"a rebalance that does not end", func(g *rooms) func() {
-			a := g.joins("a", both)
 			g.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.SyncGroup}, Err: kerr.RebalanceInProgress, TopLevel: true, Count: -1})
-			return a.leave
+			return g.joins("a", both).leave
 		}, "type classic, CompletingRebalance, members: a at 127.0.0.1:", 0, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
