@@ -18,7 +18,7 @@ SEED ?=
 TIMES ?= 1
 MISTAKE ?=
 PICTURES ?=
-LEDGER ?= docs/simulation-ledger.txt
+LEDGER ?= docs/development/simulation-ledger.txt
 FUZZTIME ?= 5m
 BIN := bin
 
@@ -90,13 +90,13 @@ replay: ## one seed with its story and the replicas' logs (SEED=7 TIMES=100; MIS
 chaos: ## kill, freeze and cut off three real brokers and three forwarders (DURATION=2m, CHAOS="-seed 7 -every 4s"; Java 17 and Maven)
 	@mkdir -p $(BIN) && $(GO) build -buildvcs=false -o $(BIN)/chaos ./cmd/release-forwarder/chaos && exec $(BIN)/chaos -for "$$DURATION" -report $(BIN)/chaos.txt $(CHAOS)
 
-drill: ## provoke what an operator may be woken by: which alert, after how long, and where the cause stands; rewrites docs/drill.md
+drill: ## provoke what an operator may be woken by: which alert, after how long, and where the cause stands; rewrites docs/development/drill.md
 	.ci/telemetry/proof/run.sh drill -v -update
 
 bench: ## throughput, CPU and memory beside other ways of doing the same (BENCH="compare --real --rounds 9", BENCH="latency --real", BENCH=--help)
 	@$(GO) build -o $(BIN)/bench ./cmd/bench && exec $(BIN)/bench $(BENCH)
 
-bench-page: ## measure all figures of docs/performance.md again, on a real Kafka (70 minutes on an idle machine; Java 17 and Maven)
+bench-page: ## measure all figures of docs/development/benchmarks.md again, on a real Kafka (70 minutes on an idle machine; Java 17 and Maven)
 	@$(GO) build -o $(BIN)/bench ./cmd/bench && exec $(BIN)/bench page
 
 test-alerts: ## the alert rules, by Prometheus's own rule tests (installs Debian's prometheus where promtool is missing)

@@ -81,7 +81,7 @@ var (
 		Runbook: "records-dropped"})
 	eventLogReplaced = events.Add(logevent.Event{Name: "log-replaced", Level: slog.LevelError, State: true,
 		Message: "the log is another one than was read before, from an offset on; reading goes on at the offset next, when all that was read above is finished",
-		Remedy:  "why says how; have the producer send again what of the offsets from to to had not been sent: docs/moving.md",
+		Remedy:  "why says how; have the producer send again what of the offsets from to to had not been sent: docs/how-to/moving.md",
 		Runbook: "records-dropped"})
 	eventLogReplacedParked = events.Add(logevent.Event{Name: "log-replaced-parked", Level: slog.LevelError, State: true,
 		Message: "the log is another one than was read before, from an offset on; the partition waits for a person, as KAFKA_OFFSET_RESET=none says: set the group's offset and start the replicas again",

@@ -66,10 +66,10 @@ var (
 	promName  = regexp.MustCompile(`[a-zA-Z_][a-zA-Z0-9_:]*`)
 )
 
-// strangers are the names of an expression that are no metrics of docs/metrics.md.
+// strangers are the names of an expression that are no metrics of docs/reference/metrics.md.
 func strangers(t *testing.T, expr string) []string {
 	t.Helper()
-	page := string(fileOf(t, "../docs/metrics.md"))
+	page := string(fileOf(t, "../docs/reference/metrics.md"))
 	var found []string
 	for _, name := range promName.FindAllString(promNoise.ReplaceAllString(expr, " "), -1) {
 		if slices.Contains(promWords, name) || regexp.MustCompile(`^\d*[smhd]$`).MatchString(name) {
@@ -92,7 +92,7 @@ func TestAlertsUseMetricsThatExistAndNameARunbook(t *testing.T) {
 	}
 	for _, a := range alerts(t) {
 		if names := strangers(t, a.Expr); len(names) > 0 {
-			t.Errorf("%s uses %v, which docs/metrics.md does not have", a.Alert, names)
+			t.Errorf("%s uses %v, which docs/reference/metrics.md does not have", a.Alert, names)
 		}
 		if s := a.Labels["severity"]; s != "critical" && s != "warning" {
 			t.Errorf("%s: severity %q", a.Alert, s)
@@ -167,7 +167,7 @@ func TestRunbooksAreWholeAndInBothLanguages(t *testing.T) {
 				from += at
 			}
 			if names := unknownMetrics(t, text); len(names) > 0 {
-				t.Errorf("%s%s speaks of %v, which docs/metrics.md does not have", name, suffix, names)
+				t.Errorf("%s%s speaks of %v, which docs/reference/metrics.md does not have", name, suffix, names)
 			}
 		}
 		if !strings.Contains(string(fileOf(t, "runbooks/README.md")), "("+name+".md)") {

@@ -112,7 +112,7 @@ func TestTheDashboardIsValidAndUsesMetricsThatExist(t *testing.T) {
 				t.Errorf("%s: a data source of its own", p.Title)
 			}
 			if names := strangers(t, target.Expr); len(names) > 0 {
-				t.Errorf("%s uses %v, which docs/metrics.md does not have", p.Title, names)
+				t.Errorf("%s uses %v, which docs/reference/metrics.md does not have", p.Title, names)
 			}
 		}
 	}

@@ -8,15 +8,15 @@ import (
 	"release-forwarder/cmd/testkit/repo"
 )
 
-// TestASecurityClaimNamesATestThatIsThere: docs/security.md claims of each party what
+// TestASecurityClaimNamesATestThatIsThere: docs/explanation/security.md claims of each party what
 // it can make happen at worst, and names the tests that show it.
 func TestASecurityClaimNamesATestThatIsThere(t *testing.T) {
-	page := string(fileOf(t, "../docs/security.md"))
+	page := string(fileOf(t, "../docs/explanation/security.md"))
 	there := repo.Tests(t)
 	named := regexp.MustCompile("`((?:Test|Fuzz)[A-Za-z0-9_]+)`")
 	for _, m := range named.FindAllStringSubmatch(page, -1) {
 		if !there[m[1]] {
-			t.Errorf("docs/security.md names %s, which does not exist", m[1])
+			t.Errorf("docs/explanation/security.md names %s, which does not exist", m[1])
 		}
 	}
 	_, rest, found := strings.Cut(page, "\n## Who can make happen what\n")

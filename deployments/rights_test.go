@@ -23,10 +23,10 @@ type kafkaUser struct {
 	}
 }
 
-// TestTheTableOfRights holds docs/security.md to the users that are deployed;
+// TestTheTableOfRights holds docs/explanation/security.md to the users that are deployed;
 // `make test-rights` holds those to a real broker.
 func TestTheTableOfRights(t *testing.T) {
-	repo.Generated(t, "docs/security.md", "<!-- rights:begin -->\n", "<!-- rights:end -->", rightsTable(t), *repo.Update)
+	repo.Generated(t, "docs/explanation/security.md", "<!-- rights:begin -->\n", "<!-- rights:end -->", rightsTable(t), *repo.Update)
 }
 
 // TestAViewerChangesNothing: of the operations of Kafka's rights these two only read.

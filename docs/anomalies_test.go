@@ -18,10 +18,10 @@ var jepsenClasses = []string{
 	"PL-1-cycle-exists", "PL-2-cycle-exists", "worst-realtime-lag", "consume-counts", "info-txn-causes",
 }
 
-// TestTheAnomaliesPageNamesWhatIsThere holds docs/anomalies.md to Jepsen's classes
+// TestTheAnomaliesPageNamesWhatIsThere holds docs/development/anomalies.md to Jepsen's classes
 // and to the checks of this repository.
 func TestTheAnomaliesPageNamesWhatIsThere(t *testing.T) {
-	page := repo.Read(t, "docs/anomalies.md")
+	page := repo.Read(t, "docs/development/anomalies.md")
 	named := map[string]bool{}
 	for _, span := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(page, -1) {
 		named[span[1]] = true
@@ -42,10 +42,10 @@ func TestTheAnomaliesPageNamesWhatIsThere(t *testing.T) {
 	}
 }
 
-// TestTheGuaranteesPageNamesWhatIsThere holds docs/guarantees.md to the checks of
+// TestTheGuaranteesPageNamesWhatIsThere holds docs/explanation/guarantees.md to the checks of
 // this repository: each guarantee names at least three, and all of them exist.
 func TestTheGuaranteesPageNamesWhatIsThere(t *testing.T) {
-	page := repo.Read(t, "docs/guarantees.md")
+	page := repo.Read(t, "docs/explanation/guarantees.md")
 	there, numbers := checks(t), map[string]bool{}
 	for _, section := range strings.Split(page, "\n## ")[1:] {
 		title, _, _ := strings.Cut(section, "\n")
@@ -64,7 +64,7 @@ func TestTheGuaranteesPageNamesWhatIsThere(t *testing.T) {
 	if len(numbers) != len(all) {
 		t.Errorf("%d sections: guarantees keep their numbers, code and reports cite them", len(numbers))
 	}
-	inChinese := repo.Read(t, "docs/guarantees.zh.md")
+	inChinese := repo.Read(t, "docs/explanation/guarantees.zh.md")
 	for _, number := range all {
 		if !numbers[number] || !strings.Contains(inChinese, "\n## "+number+" ") {
 			t.Errorf("no section %s in English and in Chinese", number)

@@ -11,7 +11,7 @@ import (
 )
 
 // Who adds a field to the table finds here what else must tell of it: the README, the schema,
-// an example, and docs/data-protection.md where it is personal.
+// an example, and docs/explanation/data-protection.md where it is personal.
 
 func contents(t *testing.T, name string) string {
 	t.Helper()
@@ -144,10 +144,10 @@ func TestAnExampleSendsEveryField(t *testing.T) {
 }
 
 func TestDataProtectionTellsWhatIsPersonal(t *testing.T) {
-	document := contents(t, "../docs/data-protection.md")
+	document := contents(t, "../docs/explanation/data-protection.md")
 	for _, f := range table {
 		if f.Personal && rowOf(document, f.Name) == nil {
-			t.Errorf("docs/data-protection.md, What is personal: no row for `%s`", f.Name)
+			t.Errorf("docs/explanation/data-protection.md, What is personal: no row for `%s`", f.Name)
 		}
 	}
 }

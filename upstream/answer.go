@@ -124,7 +124,7 @@ func truncate(text string, limit int) string {
 
 // Sanitize returns s if it is 1 to 64 of A–Z a–z 0–9 . _ - and ? otherwise. Lot, code
 // and seqno appear only like this in logs, spans, metrics and pages (P7 of
-// docs/guarantees.md).
+// docs/explanation/guarantees.md).
 func Sanitize(s string) string {
 	if len(s) == 0 || len(s) > 64 {
 		return "?"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The licences of every module in the shipped binary, for every platform that is released. Fails where one is unknown or
 # not among those allowed: permissive ones, compatible with Apache-2.0 and without duties on those who run the binary.
-# Fails too where a module that is imported directly has no reason in docs/dependencies.md.
+# Fails too where a module that is imported directly has no reason in docs/development/dependencies.md.
 #   licences.sh [SBOM…]      default: SBOMs made now. Prints module, version, licence
 #   licences.sh --texts      prints the texts themselves, which whoever hands the binary on must hand on with it
 set -Eeuo pipefail
@@ -36,6 +36,6 @@ fi
 "${GO:-go}" run "$here/licences.go" "$allowed" "$@"
 missing=0
 for module in $(GOWORK=off "${GO:-go}" -C "$root" list -m -f '{{if not (or .Indirect .Main)}}{{.Path}}{{end}}' all); do
-  grep -qE "(^| |\|)${module//./\\.}(,| |\$)" "$root/docs/dependencies.md" || { echo "licences.sh: $module has no reason in docs/dependencies.md" >&2; missing=1; }
+  grep -qE "(^| |\|)${module//./\\.}(,| |\$)" "$root/docs/development/dependencies.md" || { echo "licences.sh: $module has no reason in docs/development/dependencies.md" >&2; missing=1; }
 done
 exit $missing

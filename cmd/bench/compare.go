@@ -17,7 +17,7 @@ type compareCommand struct {
 	Size       []int           `help:"Bytes of an event, e.g. 300,102400."`
 	Open       []int           `help:"Requests in flight, e.g. 64,512."`
 	Only       []string        `sep:"none" placeholder:"NAME" help:"A contender, by name; may be given again. All if not given."`
-	Write      bool            `help:"Write the table and the plot into docs/performance.md."`
+	Write      bool            `help:"Write the table and the plot into docs/development/benchmarks.md."`
 }
 
 func (c compareCommand) cells() []cell {

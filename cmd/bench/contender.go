@@ -35,7 +35,7 @@ type subject interface {
 	end() (spans int64, err error)
 }
 
-// The names stand in docs/performance.md.
+// The names stand in docs/development/benchmarks.md.
 const (
 	nameBare    = "bare loop"
 	nameFloor   = "floor"

@@ -15,7 +15,7 @@ type growthCommand struct {
 	Held       []int         `default:"0,100,1000" help:"Records held because the platform fails for them alone."`
 	OrderKeys  int           `default:"1000000" help:"Distinct order keys that pass through."`
 	For        time.Duration `default:"10s" help:"How long is watched what does not end by itself."`
-	Write      bool          `help:"Write the tables into docs/performance.md."`
+	Write      bool          `help:"Write the tables into docs/development/benchmarks.md."`
 }
 
 // state is what a replica takes at one moment.

@@ -24,7 +24,7 @@ type latencyCommand struct {
 	For        time.Duration `default:"8s" help:"How long events are timed at each rate."`
 	Warm       time.Duration `default:"2s" help:"How long they come before that."`
 	Rounds     int           `default:"3" help:"Rounds, the forwarder in turn with the others."`
-	Write      bool          `help:"Write the table and the plot into docs/performance.md."`
+	Write      bool          `help:"Write the table and the plot into docs/development/benchmarks.md."`
 }
 
 // load is a rate, and what came of it round by round.

@@ -11,7 +11,7 @@
 //	bench replicas what 1, 2 and 4 replicas reach together
 //	bench group    how long records wait while replicas join, leave, die and freeze
 //	bench growth   what grows with partitions, waiting records, held ones and order keys
-//	bench page     all of these on a real Kafka, into docs/performance.md
+//	bench page     all of these on a real Kafka, into docs/development/benchmarks.md
 //	bench rate     records a second and CPU for each, beside the bare loop alone
 //	bench dead     peak memory with records waiting behind an API that is down
 //	bench telemetry throughput, CPU, memory and stop beside a collector that takes all, and others
@@ -35,7 +35,7 @@ type commands struct {
 	Replicas replicasCommand `cmd:"" help:"What several replicas of a group reach together."`
 	Group    groupCommand    `cmd:"" help:"How long records wait while replicas of a group join, leave, die and freeze."`
 	Growth   growthCommand   `cmd:"" help:"Memory and CPU by partitions, waiting records, held ones and order keys."`
-	Page     pageCommand     `cmd:"" help:"All of the above, into docs/performance.md."`
+	Page     pageCommand     `cmd:"" help:"All of the above, into docs/development/benchmarks.md."`
 
 	Rate rateCommand `cmd:"" help:"Throughput and CPU beside a bare net/http loop."`
 	Dead deadCommand `cmd:"" help:"Peak memory behind an API that is down."`

@@ -15,7 +15,7 @@ type outageCommand struct {
 	Before     time.Duration `default:"5s" help:"How long the forwarder runs before the outage."`
 	Outage     time.Duration `default:"15s" help:"How long the API is down (502)."`
 	Rounds     int           `default:"3" help:"Rounds, each with a new group."`
-	Write      bool          `help:"Write the table and the plot into docs/performance.md."`
+	Write      bool          `help:"Write the table and the plot into docs/development/benchmarks.md."`
 }
 
 // after is for how long the end of an outage is watched.

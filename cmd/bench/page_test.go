@@ -72,7 +72,7 @@ func TestThePerformancePageNamesTheContenders(t *testing.T) {
 	}
 }
 
-var shownPicture = regexp.MustCompile(`\]\((performance/[^)]+\.svg)\)`)
+var shownPicture = regexp.MustCompile(`\]\((benchmarks/[^)]+\.svg)\)`)
 
 func TestThePerformancePageShowsThePicturesThereAre(t *testing.T) {
 	var shown []string
@@ -80,7 +80,7 @@ func TestThePerformancePageShowsThePicturesThereAre(t *testing.T) {
 		shown = append(shown, match[1])
 	}
 	for _, name := range shown {
-		if _, err := os.Stat(filepath.Join("..", "..", "docs", name)); err != nil {
+		if _, err := os.Stat(filepath.Join("..", "..", "docs", "development", name)); err != nil {
 			t.Errorf("a picture is missing: %s", name)
 		}
 	}
@@ -89,7 +89,7 @@ func TestThePerformancePageShowsThePicturesThereAre(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, file := range files {
-		if !slices.Contains(shown, "performance/"+filepath.Base(file)) {
+		if !slices.Contains(shown, "benchmarks/"+filepath.Base(file)) {
 			t.Errorf("nobody sees %s", file)
 		}
 	}

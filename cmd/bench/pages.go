@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// pageCommand measures all figures of docs/performance.md again.
+// pageCommand measures all figures of docs/development/benchmarks.md again.
 type pageCommand struct {
 	Rounds int  `default:"5" help:"Rounds of the comparisons."`
 	Tiny   bool `help:"With sizes that measure nothing, to see that it works; writes nothing."`

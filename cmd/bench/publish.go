@@ -13,8 +13,8 @@ import (
 
 // The page and its pictures.
 const (
-	pageFile   = "docs/performance.md"
-	pictureDir = "docs/performance"
+	pageFile   = "docs/development/benchmarks.md"
+	pictureDir = "docs/development/benchmarks"
 )
 
 // The page's measured parts.
@@ -39,7 +39,7 @@ func picture(name, what, svg string) (string, error) {
 		return "", err
 	}
 	file := filepath.Join(pictureDir, name+".svg")
-	return fmt.Sprintf("![%s](performance/%s.svg)\n", what, name), os.WriteFile(file, []byte(svg), 0o644)
+	return fmt.Sprintf("![%s](benchmarks/%s.svg)\n", what, name), os.WriteFile(file, []byte(svg), 0o644)
 }
 
 func bar(s spread) plot.Bar { return plot.Bar{Value: s.median(), Least: s.least(), Most: s.most()} }

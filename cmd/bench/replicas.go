@@ -18,7 +18,7 @@ type replicasCommand struct {
 	For        time.Duration `default:"10s" help:"How long the rate is measured once all replicas deliver."`
 	Rounds     int           `default:"3" help:"Rounds."`
 	Replicas   []int         `default:"1,2,4" help:"Numbers of replicas."`
-	Write      bool          `help:"Write the table and the plot into docs/performance.md."`
+	Write      bool          `help:"Write the table and the plot into docs/development/benchmarks.md."`
 }
 
 // team is a number of replicas that share a group, and their figures.

@@ -14,7 +14,7 @@ type startCommand struct {
 	Open       int  `default:"64" help:"Requests in flight."`
 	N          int  `default:"80000" help:"Records that wait in the topic."`
 	Rounds     int  `default:"5" help:"Rounds, each with a new group."`
-	Write      bool `help:"Write the table into docs/performance.md."`
+	Write      bool `help:"Write the table into docs/development/benchmarks.md."`
 }
 
 // starts are the times of cold starts, in milliseconds.

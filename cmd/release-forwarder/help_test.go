@@ -78,5 +78,5 @@ func TestEveryCommandsHelpHasAnExample(t *testing.T) {
 }
 
 func TestTheDLQPageIsTheHelp(t *testing.T) {
-	repo.Generated(t, "docs/dlq.md", "<!-- begin: help -->\n", "<!-- end: help -->\n", helpPage(t), *repo.Update)
+	repo.Generated(t, "docs/reference/dlq.md", "<!-- begin: help -->\n", "<!-- end: help -->\n", helpPage(t), *repo.Update)
 }

@@ -41,7 +41,7 @@ func scrape(ctx context.Context, admin string) inside {
 	return in
 }
 
-// readMetrics reads the Prometheus text format, by the names of docs/metrics.md.
+// readMetrics reads the Prometheus text format, by the names of docs/reference/metrics.md.
 func readMetrics(text io.Reader) (inside, error) {
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(text)

@@ -5,7 +5,7 @@
 //
 // The exchange runs over a connection that an [Exchanger] lends. The answer is decoded here, field by field:
 // libraries' decoders take 64 KiB for each batch or the whole answer, hide errors, or do not say where a batch
-// ends (docs/decisions/0001). The request is kmsg's, and so are other messages, which go through a [Sender].
+// ends (docs/development/decisions/0001). The request is kmsg's, and so are other messages, which go through a [Sender].
 //
 // Requests are Fetch versions 11 to 13. As far as known, and if the broker can read it, a request names the
 // topic by its ID (KIP-516, from Kafka 3.1 on), the epoch of the leader (KIP-320), and the epoch of the last

@@ -3,7 +3,7 @@ package wire
 import "github.com/twmb/franz-go/pkg/kmsg"
 
 // Tells is what a broker can report of a log, by the versions that it takes. If a field is false the matching
-// changes go unnoticed there: docs/kafka-versions.md says what follows.
+// changes go unnoticed there: docs/reference/kafka-versions.md says what follows.
 type Tells struct {
 	// Epochs: the leader epoch of a partition, and where an epoch ended (KIP-320; Metadata 7,
 	// OffsetForLeaderEpoch 3).

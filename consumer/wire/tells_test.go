@@ -10,7 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kversion"
 )
 
-var update = flag.Bool("update", false, "write docs/kafka-versions.md anew")
+var update = flag.Bool("update", false, "write docs/reference/kafka-versions.md anew")
 
 // releases are those in the page's table.
 var releases = []struct {
@@ -35,7 +35,7 @@ var releases = []struct {
 
 // The page's table agrees with the versions of each release in another client's table.
 func TestTheVersionsPage(t *testing.T) {
-	const page, begin, end = "../../docs/kafka-versions.md", "<!-- table -->\n", "<!-- /table -->"
+	const page, begin, end = "../../docs/reference/kafka-versions.md", "<!-- table -->\n", "<!-- /table -->"
 	b, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)

@@ -62,7 +62,7 @@
 // accepts others lowers the limit, and its circuit stays closed. If it refuses all, the
 // circuit opens; while it is open, the limit does not change. When the circuit closes the
 // limit starts again, with at most 8. Of the circuit's limit and this one the lower counts.
-// docs/limits.md has the rules and what was measured; TestLimitAgainstTheBestFixedOne
+// docs/explanation/limits.md has the rules and what was measured; TestLimitAgainstTheBestFixedOne
 // checks both.
 //
 // # The rate and pauses

@@ -32,7 +32,7 @@ const (
 // A refusal is load if more requests were open than were served of late: from there on the limit rises carefully.
 // With fewer open the record itself may be the cause: the gain doubles, or a few such records would keep the limit
 // low. The gain doubles also after a round above the ceiling without a refusal and with answers no slower: the
-// platform takes more. docs/limits.md has the rules as a table. (The fields are all that one answer changes.)
+// platform takes more. docs/explanation/limits.md has the rules as a table. (The fields are all that one answer changes.)
 type limiter struct {
 	max          int
 	limit, gain  float64

@@ -97,7 +97,7 @@ func (c limitCase) run(t *testing.T, gate *Gate, seed uint64) (o outcome) {
 }
 
 // The limit that follows holds its bar with every platform, whatever the seed, and
-// docs/limits.md tells what was measured.
+// docs/explanation/limits.md tells what was measured.
 func TestLimitAgainstTheBestFixedOne(t *testing.T) {
 	page := readLimits(t)
 	var table strings.Builder
@@ -182,13 +182,13 @@ func TestWholeLimitIsReachedWithinTenAnswers(t *testing.T) {
 	})
 }
 
-var updateTable = flag.Bool("update", false, "write the measured table into docs/limits.md")
+var updateTable = flag.Bool("update", false, "write the measured table into docs/explanation/limits.md")
 
-// limitsPage is docs/limits.md, cut where the measured table stands.
+// limitsPage is docs/explanation/limits.md, cut where the measured table stands.
 type limitsPage struct{ before, table, after string }
 
 const (
-	tablePage  = "../../docs/limits.md"
+	tablePage  = "../../docs/explanation/limits.md"
 	tableBegin = "<!-- measured:begin -->\n"
 	tableEnd   = "<!-- measured:end -->"
 )

@@ -14,7 +14,7 @@ import (
 	"release-forwarder/cmd/testkit/platform"
 )
 
-// movingScenarios: docs/moving.md, done as it says. On a real Kafka its commands
+// movingScenarios: docs/how-to/moving.md, done as it says. On a real Kafka its commands
 // are run as they stand there.
 func movingScenarios() []scenario {
 	return []scenario{

@@ -61,7 +61,7 @@ func hasLabels(sample, name, labels string) bool {
 	return true
 }
 
-// closed are the labels (docs/metrics.md) whose values are all there from the start.
+// closed are the labels (docs/reference/metrics.md) whose values are all there from the start.
 var closed = map[string][]string{
 	"attempts_total{verdict=": {"accepted", "permanent", "refused", "throttled", "failed", "unreadable", "timeout", "unreachable"},
 	"dead_letters_total{reason=": {"empty", "invalid-json", "duplicate-key", "bad-text", "missing-field", "wrong-type", "bad-time", "too-long",

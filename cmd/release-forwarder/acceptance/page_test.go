@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// byThePage does what a section of docs/moving.md tells to do with Kafka: its
+// byThePage does what a section of docs/how-to/moving.md tells to do with Kafka: its
 // commands as they stand there, or the same by requests where Kafka's tools are
 // not at hand. The replicas must be stopped.
 func (w *world) byThePage(section string, variables map[string]string, otherwise func()) {
@@ -46,7 +46,7 @@ func (w *world) byThePage(section string, variables map[string]string, otherwise
 // backslash joined.
 func pageCommands(t testing.TB, section string) (commands []string) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(root, "docs", "moving.md"))
+	text, err := os.ReadFile(filepath.Join(root, "docs", "how-to", "moving.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func pageCommands(t testing.TB, section string) (commands []string) {
 		}
 	}
 	if len(commands) == 0 {
-		t.Fatalf("docs/moving.md has no section %q with commands", section)
+		t.Fatalf("docs/how-to/moving.md has no section %q with commands", section)
 	}
 	return commands
 }

@@ -22,7 +22,7 @@ func versionScenarios() []scenario {
 	}}}
 }
 
-// tellsAsDocumented holds the table of docs/kafka-versions.md to what brokers take.
+// tellsAsDocumented holds the table of docs/reference/kafka-versions.md to what brokers take.
 func tellsAsDocumented(t *testing.T) {
 	w := newWorld(t, plan{noTopic: true})
 	brokers, err := w.admin.ApiVersions(w.ctx())
@@ -38,7 +38,7 @@ func tellsAsDocumented(t *testing.T) {
 		found := tells(b)
 		t.Logf("Kafka %s, broker %d: %s", version, b.NodeID, requestVersions(b))
 		if found != documented {
-			t.Errorf("Kafka %s tells %s; docs/kafka-versions.md says %s", version, found, documented)
+			t.Errorf("Kafka %s tells %s; docs/reference/kafka-versions.md says %s", version, found, documented)
 		}
 	}
 }
@@ -46,7 +46,7 @@ func tellsAsDocumented(t *testing.T) {
 // documentedOf is the table's row of a version, without its first cell.
 func documentedOf(t *testing.T, version string) string {
 	t.Helper()
-	page, err := os.ReadFile(filepath.Join(root, "docs", "kafka-versions.md"))
+	page, err := os.ReadFile(filepath.Join(root, "docs", "reference", "kafka-versions.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func documentedOf(t *testing.T, version string) string {
 			return cells
 		}
 	}
-	t.Fatalf("docs/kafka-versions.md has no row for Kafka %s", version)
+	t.Fatalf("docs/reference/kafka-versions.md has no row for Kafka %s", version)
 	return ""
 }
 

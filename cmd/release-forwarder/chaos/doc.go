@@ -23,7 +23,7 @@
 //     accepted, or of a broker: the acceptance lies within the fault, or at most
 //     one commit interval before it; or the request was on its way while its
 //     forwarder was frozen or cut off. There are not more than P4 of
-//     docs/guarantees.md allows;
+//     docs/explanation/guarantees.md allows;
 //   - no forwarder ended by itself, and the group's lag reached 0;
 //   - a run of two minutes or more held at least 5 kills, 2 pauses and 2 cuts.
 //

@@ -59,7 +59,7 @@ func main() {
 
 const usage = `chaos kills, freezes and cuts off three real Kafka brokers and three forwarders under
 load, and accounts for every event from Kafka's and the platform's records. It exits 1 on
-any loss, disorder or repeat that docs/guarantees.md does not allow. Run it in the
+any loss, disorder or repeat that docs/explanation/guarantees.md does not allow. Run it in the
 repository's root; it needs Go, Java 17, openssl and, the first time, Maven:
 
   go run ./cmd/release-forwarder/chaos -for 2m

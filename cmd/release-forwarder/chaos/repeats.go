@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// P4 (docs/guarantees.md) allows two kinds of repeats. A record is forgotten if its
+// P4 (docs/explanation/guarantees.md) allows two kinds of repeats. A record is forgotten if its
 // replica was killed, frozen or cut off while the acceptance was under way or less
 // than a commit interval old, or if Kafka took no commits since: its coordinator was
 // away, or the group waited for its assignment. A request is late if it was on its way

@@ -78,7 +78,7 @@ func notes(p offsets.PartitionProgress) []string {
 		said = append(said, "no commit: starts at the log's first record")
 	}
 	if p.AnotherTopic {
-		said = append(said, "the commit is of a topic of this name that was deleted since: its offset means nothing here, see docs/moving.md")
+		said = append(said, "the commit is of a topic of this name that was deleted since: its offset means nothing here, see docs/how-to/moving.md")
 	}
 	if p.Ignored {
 		said = append(said, "the commit's metadata was not written for this place by this version and is ignored: records done beyond the commit are sent again")
@@ -90,7 +90,7 @@ func notes(p offsets.PartitionProgress) []string {
 		said = append(said, fmt.Sprintf("an open transaction holds back %d records, from offset %d on: nothing there can be read until it ends. Usual for a moment; if it stays, see deployments/runbooks/open-transaction.md", n, p.Stable))
 	}
 	if p.Beyond() {
-		said = append(said, fmt.Sprintf("the commit is above the log's end: truncated or recreated, see docs/moving.md (the commit reaches up to %d)", max(p.Committed, p.End)))
+		said = append(said, fmt.Sprintf("the commit is above the log's end: truncated or recreated, see docs/how-to/moving.md (the commit reaches up to %d)", max(p.Committed, p.End)))
 	}
 	return said
 }

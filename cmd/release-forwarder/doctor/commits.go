@@ -88,7 +88,7 @@ func (p *doctor) judgeProgress(f *findings, check string, c progressCount) {
 			"the topic was recreated or truncated: with the group stopped, reset its offsets (kafka-consumer-groups.sh --reset-offsets --to-earliest)")
 	case len(c.anothers) > 0:
 		f.warn(check, fmt.Sprintf("%s; of a topic of this name that was deleted since, in partitions %s", text, few(c.anothers)),
-			"nothing of the topic that there is now is skipped: the service begins at its first record, or waits where KAFKA_OFFSET_RESET is none; with the group stopped, delete its offsets (docs/moving.md)")
+			"nothing of the topic that there is now is skipped: the service begins at its first record, or waits where KAFKA_OFFSET_RESET is none; with the group stopped, delete its offsets (docs/how-to/moving.md)")
 	case len(c.untold) > 0:
 		f.unknown(check, fmt.Sprintf("%s; nothing is known of partitions %s", text, few(c.untold)), "try again")
 	case c.committed == 0:

@@ -94,10 +94,10 @@ func (f *findings) logs(tells wire.Tells) {
 	switch {
 	case !tells.IDs:
 		f.warn(check, "leader epochs, no topic IDs: a topic that is deleted and recreated is noticed only where its leader epochs or its end show it",
-			"use Apache Kafka 3.1 or later; until then stop all replicas before a topic is recreated, and delete the group's offsets of it (docs/kafka-versions.md)")
+			"use Apache Kafka 3.1 or later; until then stop all replicas before a topic is recreated, and delete the group's offsets of it (docs/reference/kafka-versions.md)")
 	case !tells.FetchByID:
 		f.warn(check, "leader epochs and topic IDs, no fetch by ID: a topic that is recreated is noticed within two seconds",
-			"use Apache Kafka 3.1 or later (docs/kafka-versions.md)")
+			"use Apache Kafka 3.1 or later (docs/reference/kafka-versions.md)")
 	case !tells.CommitByID:
 		f.ok(check, "leader epochs and topic IDs; commits go by the topic's name, and carry its ID")
 	default:

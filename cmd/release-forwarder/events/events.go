@@ -1,5 +1,5 @@
 // Package events lists each log line above debug that the service can write: it declares those of
-// package app, and collects those that other packages declare. docs/logs.md is generated from it.
+// package app, and collects those that other packages declare. docs/reference/logs.md is generated from it.
 package events
 
 import (
@@ -17,13 +17,13 @@ import (
 	"release-forwarder/consumer/wire"
 )
 
-// All returns every log event, in the order of docs/logs.md.
+// All returns every log event, in the order of docs/reference/logs.md.
 func All() logevent.List {
 	return slices.Concat(own, consumer.Events(), membership.Events(), wire.Events(), forward.Events(),
 		connect.Events(), admin.Events(), telemetry.Events())
 }
 
-// Reference returns the table of events as Markdown, for docs/logs.md.
+// Reference returns the table of events as Markdown, for docs/reference/logs.md.
 func Reference() string {
 	var out strings.Builder
 	out.WriteString("| event | level | message | what to do | runbook |\n| --- | --- | --- | --- | --- |\n")
@@ -34,7 +34,7 @@ func Reference() string {
 		}
 		runbook := ""
 		if e.Runbook != "" {
-			runbook = "[" + e.Runbook + "](../deployments/runbooks/" + e.Runbook + ".md)"
+			runbook = "[" + e.Runbook + "](../../deployments/runbooks/" + e.Runbook + ".md)"
 		}
 		fmt.Fprintf(&out, "| %s | %s | %s | %s | %s |\n", name, strings.ToLower(e.Level.String()), e.Message, e.Remedy, runbook)
 	}

@@ -16,10 +16,10 @@ const (
 	referenceEnd   = "<!-- end: generated -->\n"
 )
 
-// TestThePageIsTheEvents fails where docs/logs.md and the code have parted.
+// TestThePageIsTheEvents fails where docs/reference/logs.md and the code have parted.
 // `go test ./cmd/release-forwarder/events -update` writes the page.
 func TestThePageIsTheEvents(t *testing.T) {
-	repo.Generated(t, "docs/logs.md", referenceBegin, referenceEnd, Reference(), *repo.Update)
+	repo.Generated(t, "docs/reference/logs.md", referenceBegin, referenceEnd, Reference(), *repo.Update)
 }
 
 // TestEveryListIsGathered finds the packages that declare events by their file events.go.

@@ -1,7 +1,7 @@
 // Package forward connects consumer, mapping, upstream and dlq: it makes one delivery of
 // one record, from its bytes to the outcome that the engine acts on.
 //
-// What it promises (P1 and P5 of docs/guarantees.md): a record is finished only when the
+// What it promises (P1 and P5 of docs/explanation/guarantees.md): a record is finished only when the
 // platform accepted it or its dead letter is acknowledged; only permanent failures become
 // dead letters.
 //

@@ -136,7 +136,7 @@ func TestTheBackoffDoublesToItsBound(t *testing.T) {
 	}
 }
 
-// No answer of the platform can put its own text into a log line (P7 of docs/guarantees.md).
+// No answer of the platform can put its own text into a log line (P7 of docs/explanation/guarantees.md).
 func TestALogLineHoldsNothingThatThePlatformChose(t *testing.T) {
 	a := upstream.Answer{Verdict: upstream.Failed, Code: "粤B12345", Seqno: "a b", Message: "粤B12345", Hint: "粤B12345", Err: fmt.Errorf("粤B12345")}
 	for _, attr := range answer(a) {

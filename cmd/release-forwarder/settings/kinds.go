@@ -214,7 +214,7 @@ func parseNames(_ *field, text string) (any, error) {
 	return names, nil
 }
 
-// bodyCode is the form of a code that may be shown (docs/guarantees.md, P7); the
+// bodyCode is the form of a code that may be shown (docs/explanation/guarantees.md, P7); the
 // platform's are 3 or 4 digits.
 var bodyCode = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
 

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Reference returns the table of metrics as Markdown, for docs/metrics.md.
+// Reference returns the table of metrics as Markdown, for docs/reference/metrics.md.
 func Reference() string {
 	var out strings.Builder
 	out.WriteString("| metric | type | unit | labels | meaning |\n| --- | --- | --- | --- | --- |\n")

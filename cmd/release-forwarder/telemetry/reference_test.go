@@ -15,7 +15,7 @@ const (
 // TestThePageIsTheTable fails where the page and the code have parted.
 // `go test ./cmd/release-forwarder/telemetry -update` writes the page.
 func TestThePageIsTheTable(t *testing.T) {
-	repo.Generated(t, "docs/metrics.md", referenceBegin, referenceEnd, Reference(), *repo.Update)
+	repo.Generated(t, "docs/reference/metrics.md", referenceBegin, referenceEnd, Reference(), *repo.Update)
 }
 
 func TestTheTableIsWhole(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"release-forwarder/cmd/release-forwarder/telemetry"
 )
 
-// inOTLP is a metric's name as docs/metrics.md says that it is in OTLP.
+// inOTLP is a metric's name as docs/reference/metrics.md says that it is in OTLP.
 func inOTLP(row telemetry.Instrument) string {
 	name, _ := strings.CutPrefix(row.FullName(), "release_forwarder_")
 	if row.Kind == telemetry.Counter {

@@ -11,7 +11,7 @@ import (
 )
 
 // planted is what may be seen nowhere, by where it stands. Each is a word of its own, so that a find tells where it came
-// from. P7 in docs/guarantees.md lists what may be seen.
+// from. P7 in docs/explanation/guarantees.md lists what may be seen.
 var planted = map[string]string{
 	"plate":          "沪PLATEQ7",
 	"operator":       "赵OPERATORQ7",

@@ -18,7 +18,7 @@ import (
 	"release-forwarder/cmd/testkit/platform"
 )
 
-var update = flag.Bool("update", false, "write the trace of docs/telemetry anew")
+var update = flag.Bool("update", false, "write the trace of docs/reference/telemetry anew")
 
 const (
 	producerTrace, producerSpan = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -51,13 +51,13 @@ func TestATraceTellsOfEachDeliveryAttemptDeadLetterAndCommit(t *testing.T) {
 			if bad := w.sink.Bad(); len(bad) > 0 {
 				t.Errorf("the collector handed on what cannot be read: %v", bad)
 			}
-			page, err := os.ReadFile("../../../../docs/traces.md")
+			page, err := os.ReadFile("../../../../docs/reference/traces.md")
 			must(t, err)
 			for _, s := range spans {
 				checkEverySpan(t, s)
 				for name := range s.Attributes {
 					if !strings.Contains(string(page), "`"+name+"`") {
-						t.Errorf("%s has the attribute %s, which docs/traces.md does not name", s.Name, name)
+						t.Errorf("%s has the attribute %s, which docs/reference/traces.md does not name", s.Name, name)
 					}
 				}
 			}
@@ -240,5 +240,5 @@ func keep(t *testing.T, sink *received.Sink, traces ...string) {
 	must(t, err)
 	var out bytes.Buffer
 	must(t, json.Indent(&out, text, "", " "))
-	must(t, os.WriteFile("../../../../docs/telemetry/retry.json", append(out.Bytes(), '\n'), 0o644))
+	must(t, os.WriteFile("../../../../docs/reference/telemetry/retry.json", append(out.Bytes(), '\n'), 0o644))
 }

@@ -1,5 +1,5 @@
 // Package drill provokes on real forwarders what an operator may be woken by, and finds out which alert would fire, after
-// how long, and where the cause is named. docs/drill.md is what it found.
+// how long, and where the cause is named. docs/development/drill.md is what it found.
 package drill
 
 import (
@@ -20,11 +20,11 @@ import (
 
 const (
 	root     = "../../../.."
-	page     = root + "/docs/drill.md"
+	page     = root + "/docs/development/drill.md"
 	patience = 90 * time.Second
 )
 
-var update = flag.Bool("update", false, "write the table of docs/drill.md anew")
+var update = flag.Bool("update", false, "write the table of docs/development/drill.md anew")
 
 // drill is one trouble being provoked.
 type drill struct {
@@ -282,7 +282,7 @@ func write(t *testing.T, rows []found, alerts []stage.Alert) {
 			if i > 0 {
 				trouble, says, where = "", "", ""
 			}
-			fmt.Fprintf(&table, "| %s | %s (%s) | %s | %s | %s | [%s](../deployments/runbooks/%s.md) | %s | %s |\n", trouble, name, a.Severity,
+			fmt.Fprintf(&table, "| %s | %s (%s) | %s | %s | %s | [%s](../../deployments/runbooks/%s.md) | %s | %s |\n", trouble, name, a.Severity,
 				after, a.For, (after + a.For).Round(time.Second), a.Runbook, a.Runbook, says, where)
 		}
 	}

@@ -27,7 +27,7 @@ func (c realLog) served(t *testing.T, test func(w *apptest.World, l *apptest.Cra
 // have stood to be believed.
 const watched = time.Minute
 
-// Each log that a broker may hold is read as the table of docs/kafka-logs.md says.
+// Each log that a broker may hold is read as the table of docs/development/kafka-logs.md says.
 func TestRealLogs(t *testing.T) {
 	for _, c := range realLogs {
 		t.Run(c.name, func(t *testing.T) {

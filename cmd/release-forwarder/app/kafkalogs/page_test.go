@@ -99,15 +99,15 @@ func (c realLog) dying(t *testing.T) string {
 	return fmt.Sprintf("panics (`%s`): the process ends", found[1])
 }
 
-var updateLogs = flag.Bool("logs.update", false, "write the measured part of docs/kafka-logs.md")
+var updateLogs = flag.Bool("logs.update", false, "write the measured part of docs/development/kafka-logs.md")
 
 const (
-	logsPage  = "docs/kafka-logs.md"
+	logsPage  = "docs/development/kafka-logs.md"
 	logsBegin = "<!-- begin: measured by TestTheLogsPageIsWhatWasMeasured -->\n"
 	logsEnd   = "<!-- end: measured -->\n"
 )
 
-// The table of docs/kafka-logs.md is what kafka-go's Reader did in this run, beside what the service does.
+// The table of docs/development/kafka-logs.md is what kafka-go's Reader did in this run, beside what the service does.
 //
 // TestRealLogs holds the service to its column.
 func TestTheLogsPageIsWhatWasMeasured(t *testing.T) {
@@ -130,7 +130,7 @@ func TestTheLogsPageIsWhatWasMeasured(t *testing.T) {
 	repo.Generated(t, logsPage, logsBegin, logsEnd, table.String(), *updateLogs)
 }
 
-// Every test that docs/kafka-logs.md names exists.
+// Every test that docs/development/kafka-logs.md names exists.
 func TestEveryTestThatTheLogsPageNamesIsThere(t *testing.T) {
 	tests := repo.Tests(t)
 	for _, file := range repo.Files(t, "_test.go") {

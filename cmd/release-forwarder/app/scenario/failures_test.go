@@ -15,7 +15,7 @@ import (
 	"release-forwarder/cmd/testkit/repo"
 )
 
-// The evidence of docs/failures.md: what each failure of the platform costs.
+// The evidence of docs/development/failures.md: what each failure of the platform costs.
 
 // longOutage is how many days the longest outage lasts.
 func longOutage() float64 {
@@ -27,7 +27,7 @@ func longOutage() float64 {
 
 var (
 	outageDays   = flag.Float64("outage.days", longOutage(), "how long the longest outage lasts")
-	writeFailure = flag.Bool("failures.update", false, "write the measured table into docs/failures.md")
+	writeFailure = flag.Bool("failures.update", false, "write the measured table into docs/development/failures.md")
 )
 
 // failure is a row of the table.
@@ -54,7 +54,7 @@ func failures() []failure {
 	}
 }
 
-// An outage costs one request a second, no commit and no dead letter, and is drained as docs/failures.md says.
+// An outage costs one request a second, no commit and no dead letter, and is drained as docs/development/failures.md says.
 //
 // Each outage lasts 20 minutes, under load; the platform answers in 20 ms when well.
 func TestWhatEachKindOfOutageCosts(t *testing.T) {
@@ -67,7 +67,7 @@ func TestWhatEachKindOfOutageCosts(t *testing.T) {
 	table := "| failure, for 20 minutes | dead letters | commits in it | requests wasted | of them after the first seconds | until all was drained |\n| --- | --- | --- | --- | --- | --- |\n" + strings.Join(rows, "")
 	t.Log("\n" + table)
 	if *writeFailure && !t.Failed() {
-		repo.Generated(t, "docs/failures.md", "<!-- measured:begin -->\n", "<!-- measured:end -->", "\n"+table+"\n", true)
+		repo.Generated(t, "docs/development/failures.md", "<!-- measured:begin -->\n", "<!-- measured:end -->", "\n"+table+"\n", true)
 	}
 }
 

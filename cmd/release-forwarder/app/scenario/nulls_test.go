@@ -14,11 +14,11 @@ import (
 	"release-forwarder/cmd/testkit/platform"
 )
 
-// The default is a tenth of what docs/security.md and README.md state; -nulls 20000 is the whole, with the default
+// The default is a tenth of what docs/explanation/security.md and README.md state; -nulls 20000 is the whole, with the default
 // bounds.
 var nulls = flag.Int("nulls", 2000, "null records; the bound on records follows, at 20000 it is the default")
 
-// Null records without end delay events of their own partition alone, as long as docs/security.md says.
+// Null records without end delay events of their own partition alone, as long as docs/explanation/security.md says.
 //
 // Each is a dead letter, and they are a storm of that partition.
 func TestAStormOfNullsDelaysItsPartitionAlone(t *testing.T) {

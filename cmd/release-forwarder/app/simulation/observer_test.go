@@ -19,7 +19,7 @@ import (
 
 // observer judges a run by what reached Kafka and the platform, and by nothing
 // that the service says. It is told at the moment at which something arrives;
-// it polls nothing. P1 to P9 are the guarantees of docs/guarantees.md.
+// it polls nothing. P1 to P9 are the guarantees of docs/explanation/guarantees.md.
 type observer struct {
 	cluster *atomic.Pointer[kfake.Cluster]
 	plan    *schedule

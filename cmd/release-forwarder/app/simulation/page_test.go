@@ -12,7 +12,7 @@ import (
 
 // The page's table tells of the deliberate mistakes that there are, in their order.
 func TestThePageListsEveryMistake(t *testing.T) {
-	page := repo.Read(t, "docs/simulation.md")
+	page := repo.Read(t, "docs/development/simulation.md")
 	var told, are []string
 	for _, row := range regexp.MustCompile(`(?m)^\| (.+) \| (?:P\d|pace|liveness|stop) \| \d+ \|$`).FindAllStringSubmatch(page, -1) {
 		told = append(told, row[1])
@@ -23,6 +23,6 @@ func TestThePageListsEveryMistake(t *testing.T) {
 	slices.Sort(told)
 	slices.Sort(are)
 	if d := cmp.Diff(are, told); d != "" {
-		t.Errorf("docs/simulation.md is not what the code is (-code +page); TestSimulationFindsEveryMistake -simulate.starts 9 prints the table:\n%s", d)
+		t.Errorf("docs/development/simulation.md is not what the code is (-code +page); TestSimulationFindsEveryMistake -simulate.starts 9 prints the table:\n%s", d)
 	}
 }
