@@ -27,7 +27,7 @@ import (
 )
 
 // exitMargin is what the forwarder takes at the very most from SIGTERM to its
-// end, beyond its drain: README.md, "Stopping".
+// end, beyond its drain: docs/reference/commands.md.
 const exitMargin = 10 * time.Second
 
 // TestTheForwarderTakesItsEnvironment gives the container's whole environment to

@@ -39,7 +39,7 @@ func Reasons() []string {
 }
 
 // Letter is a record that can never be delivered, and why: the record, and a field for
-// each header of README.md, "Dead letters".
+// each header of docs/reference/dead-letter-format.md.
 type Letter struct {
 	// The record, as Kafka held it. A nil key or value is null.
 	Topic      string

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// Who adds a field to the table finds here what else must tell of it: the README, the schema,
+// Who adds a field to the table finds here what else must tell of it: docs/event.md, the schema,
 // an example, and docs/explanation/data-protection.md where it is personal.
 
 func contents(t *testing.T, name string) string {
@@ -35,21 +35,20 @@ func rowOf(document, name string) (cells []string) {
 
 var kindWords = map[Kind]string{Text: "text", Code: "code", Time: "time"}
 
-func TestREADMEHasEveryField(t *testing.T) {
-	_, event, _ := strings.Cut(contents(t, "../README.md"), "\n## Event\n")
-	event, rest, _ := strings.Cut(event, "EVENT_REQUIRED_FIELDS can require more.")
+func TestTheEventPageHasEveryField(t *testing.T) {
+	event, rest, _ := strings.Cut(contents(t, "../docs/event.md"), "EVENT_REQUIRED_FIELDS can require more.")
 	if rest == "" {
-		t.Fatal("README.md has no table of fields under ## Event")
+		t.Fatal("docs/event.md has no table of fields")
 	}
 	for _, f := range table {
 		want := fmt.Sprintf("| `%s` | %s | %s… |", f.Name, map[bool]string{true: "yes"}[f.Required], kindWords[f.Kind])
 		cells := rowOf(event, f.Name)
 		if cells == nil {
-			t.Errorf("README.md, Event: no row for %s; write %s", f.Name, want)
+			t.Errorf("docs/event.md: no row for %s; write %s", f.Name, want)
 			continue
 		}
 		if required := strings.TrimSpace(cells[1]) == "yes"; required != f.Required || !strings.HasPrefix(strings.TrimSpace(cells[2]), kindWords[f.Kind]) {
-			t.Errorf("README.md, Event: the row of %s is %q, want %s", f.Name, cells, want)
+			t.Errorf("docs/event.md: the row of %s is %q, want %s", f.Name, cells, want)
 		}
 		if f.Kind != Code {
 			continue
@@ -57,14 +56,14 @@ func TestREADMEHasEveryField(t *testing.T) {
 		for code, names := range f.codes.written() {
 			for _, name := range append(names, code) {
 				if !slices.Contains(strings.FieldsFunc(cells[2], func(r rune) bool { return strings.ContainsRune(" ,`", r) }), name) {
-					t.Errorf("README.md, Event: the row of %s lacks %s of code %s", f.Name, name, code)
+					t.Errorf("docs/event.md: the row of %s lacks %s of code %s", f.Name, name, code)
 				}
 			}
 		}
 	}
 	for _, name := range regexp.MustCompile("`([a-z_]+)`").FindAllStringSubmatch(firstCells(event), -1) {
 		if _, known := FieldOf(name[1]); !known {
-			t.Errorf("README.md, Event: %s is not in the table of fields.go", name[1])
+			t.Errorf("docs/event.md: %s is not in the table of fields.go", name[1])
 		}
 	}
 }

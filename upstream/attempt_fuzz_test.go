@@ -110,7 +110,7 @@ func slowBody(t *testing.T, raw []byte, asked *http.Request) ([]byte, bool) {
 	return body, err == nil && len(body) <= 64<<10
 }
 
-// slowVerdict applies README.md's table of verdicts, with encoding/json.
+// slowVerdict applies the table of docs/reference/answers.md, with encoding/json.
 func slowVerdict(status int, body []byte, whole, retryAfter bool) Verdict {
 	code, hinted, readable := slowReply(body)
 	code = strings.TrimSpace(code)

@@ -32,7 +32,7 @@ func (s scripted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 var statuses = []int{200, 201, 301, 302, 307, 308, 400, 401, 403, 404, 418, 429, 500, 502, 503, 504}
 
-// Every row of README.md, "What an answer means", under every HTTP status: if the body is
+// Every row of docs/reference/answers.md, under every HTTP status: if the body is
 // readable, the status does not matter.
 func TestVerdicts(t *testing.T) {
 	always := func(v upstream.Verdict) func(int, bool) upstream.Verdict {

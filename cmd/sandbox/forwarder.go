@@ -13,7 +13,7 @@ import (
 )
 
 // drainTimeout is the forwarder's CONSUMER_DRAIN_TIMEOUT in the sandbox;
-// stopLimit is the longest time from SIGTERM to its end (README.md, "Grace period"),
+// stopLimit is the longest time from SIGTERM to its end (docs/how-to/deploy-kubernetes.md),
 // and a little more for a slow machine.
 const (
 	drainTimeout = 5 * time.Second

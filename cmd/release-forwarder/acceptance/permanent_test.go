@@ -23,7 +23,7 @@ type permanentCase struct {
 	field  string // "" where there is none
 }
 
-// permanentCases is the list of README.md, "Event": refused for good. The values are
+// permanentCases is the list of docs/event.md: refused for good. The values are
 // complete events but for the one thing that is wrong.
 func permanentCases(w *world) []permanentCase {
 	whole := func(pairs ...any) []byte { return w.release(0, pairs...).record.Value }

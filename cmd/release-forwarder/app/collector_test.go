@@ -44,14 +44,14 @@ func TestTheEnvironmentSetsTheCollectorsPace(t *testing.T) {
 	}
 }
 
-// README.md states the GOGC and GOMEMLIMIT that the service sets.
+// docs/how-to/deploy-kubernetes.md states the GOGC and GOMEMLIMIT that the service sets.
 func TestTheReadmeTellsTheCollectorsPace(t *testing.T) {
-	readme := repo.Read(t, "README.md")
+	page := repo.Read(t, "docs/how-to/deploy-kubernetes.md")
 	const told = "GOGC=200 and a GOMEMLIMIT of 16 MiB + 64 KiB × UPSTREAM_MAX_IN_FLIGHT + 2 × CONSUMER_MAX_PENDING_BYTES"
-	if text := strings.Join(strings.Fields(readme), " "); !strings.Contains(text, told) {
-		t.Errorf("README.md does not say %q", told)
+	if text := strings.Join(strings.Fields(page), " "); !strings.Contains(text, told) {
+		t.Errorf("the page does not say %q", told)
 	}
 	if gcPercent != 200 || memoryLimit(0, 0) != 16<<20 || memoryLimit(1, 1)-memoryLimit(0, 0) != 64<<10+2 {
-		t.Error("the program has another pace than README.md says")
+		t.Error("the program has another pace than the page says")
 	}
 }

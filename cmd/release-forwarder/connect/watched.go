@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// PollInterval is how often Run reads the files. A change takes effect within 5s (README.md, "Credentials");
+// PollInterval is how often Run reads the files. A change takes effect within 5s (docs/how-to/rotate-secrets.md);
 // reading two small files this often costs almost nothing.
 const PollInterval = 2 * time.Second
 

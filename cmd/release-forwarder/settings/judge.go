@@ -191,7 +191,7 @@ func (l *loader) judgeCredential() {
 }
 
 // protectedCodes say something about the platform or the credential, never about
-// the record (README.md, "What an answer means"): as permanent codes they would empty the
+// the record (docs/reference/answers.md): as permanent codes they would empty the
 // topic into the dead letters.
 var protectedCodes = []string{"401", "403", "429", "500", "503"}
 

@@ -40,7 +40,7 @@ func oneLine(text string) string {
 	}, text)
 }
 
-// Markdown renders the table of all settings for the README.
+// Markdown renders the table of all settings for docs/reference/settings.md.
 func Markdown() string {
 	var b strings.Builder
 	b.WriteString("| name | type | default | bounds | meaning |\n| --- | --- | --- | --- | --- |\n")

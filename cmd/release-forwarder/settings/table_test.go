@@ -14,9 +14,9 @@ const (
 	tableEnds   = "<!-- settings:end -->"
 )
 
-// TestREADME holds the README's table to the code; make generate writes it.
-func TestREADME(t *testing.T) {
-	repo.Generated(t, "README.md", tableBegins, tableEnds, "\n"+Markdown()+"\n", *repo.Update)
+// TestThePageIsTheTable holds docs/reference/settings.md to the code; make generate writes it.
+func TestThePageIsTheTable(t *testing.T) {
+	repo.Generated(t, "docs/reference/settings.md", tableBegins, tableEnds, "\n"+Markdown()+"\n", *repo.Update)
 }
 
 // TestTags finds a setting whose tags are wrong before an operator does.

@@ -12,10 +12,10 @@ import (
 	"unicode/utf8"
 )
 
-// The test's own reader of events: the rules of README.md, "Event", as far as the
+// The test's own reader of events: the rules of docs/event.md, as far as the
 // simulator's events need them, written independently of the simulator.
 
-// refusal is an event that cannot be mapped; its text is the reason (README.md, "Event").
+// refusal is an event that cannot be mapped; its text is the reason (docs/event.md).
 type refusal string
 
 func (r refusal) Error() string { return string(r) }

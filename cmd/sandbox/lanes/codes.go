@@ -9,7 +9,7 @@ import (
 type code struct {
 	number int
 	names  []string
-	// odd names are not in README.md, "Event"; the code is never written as its number.
+	// odd names are not in docs/event.md; the code is never written as its number.
 	odd bool
 }
 
@@ -21,7 +21,7 @@ var (
 	green    = code{number: 5, names: []string{"green", "绿色", "绿", "GREEN"}}
 	noColour = code{number: -1, names: []string{"unknown", "未知"}}
 
-	// oddColour is not in README.md's list: it is sent as unknown.
+	// oddColour is not in the list of docs/event.md: it is sent as unknown.
 	oddColour = code{number: -1, names: []string{"渐变绿", "purple", "99"}, odd: true}
 
 	temporary = code{number: 1, names: []string{"temporary", "临停车辆", "临停"}}

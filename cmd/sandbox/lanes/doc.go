@@ -4,7 +4,7 @@
 //
 // Each lot was fitted out by some vendor, so it has habits: how it writes times
 // and codes, what it keys its records with, how its serial numbers look. All
-// forms of README.md, "Event", occur, and so do the ordinary defects of
+// forms of docs/event.md, occur, and so do the ordinary defects of
 // the field: a few per cent of the events cannot be mapped, and each of these
 // carries the reason for which it must be dead-lettered.
 //

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// The reasons for which events are dead-lettered before anything is sent (README.md,
+// The reasons for which events are dead-lettered before anything is sent (docs/event.md,
 // "Event").
 const (
 	ReasonEmpty        = "empty"

@@ -12,7 +12,7 @@ var china = time.FixedZone("CST", 8*60*60)
 // wire is the API's own form of a time, in UTC.
 const wire = "2006-01-02T15:04:05Z"
 
-// timeForm is one of the forms of a time in README.md, "Event". It returns the JSON
+// timeForm is one of the forms of a time in docs/event.md. It returns the JSON
 // of the value.
 type timeForm struct {
 	name  string

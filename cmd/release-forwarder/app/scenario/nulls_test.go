@@ -14,7 +14,7 @@ import (
 	"release-forwarder/cmd/testkit/platform"
 )
 
-// The default is a tenth of what docs/explanation/security.md and README.md state; -nulls 20000 is the whole, with the default
+// The default is a tenth of what docs/explanation/security.md and docs/reference/answers.md state; -nulls 20000 is the whole, with the default
 // bounds.
 var nulls = flag.Int("nulls", 2000, "null records; the bound on records follows, at 20000 it is the default")
 
