@@ -109,7 +109,7 @@ func TestASecretSavedOnWindowsIsRead(t *testing.T) {
 func TestAFileOfTwoSettingsCountsOnceForEach(t *testing.T) {
 	file := apptest.MountFile(t, stranger(t))
 	inVirtualTime(t, 1, func(w *world) {
-		r := w.Start("KAFKA_TLS_ENABLED", "true", "KAFKA_TLS_CA_FILE", file.Name(), "UPSTREAM_TLS_CA_FILE", file.Name())
+		r := w.Start("KAFKA_BROKERS", "127.0.0.1:9", "KAFKA_TLS_ENABLED", "true", "KAFKA_TLS_CA_FILE", file.Name(), "UPSTREAM_TLS_CA_FILE", file.Name())
 		time.Sleep(time.Minute)
 		file.Swap(stranger(t))
 		time.Sleep(time.Minute)
