@@ -14,7 +14,7 @@ import (
 )
 
 // mostResident is the most that a replica takes with the defaults and events of
-// 1 KiB, in bytes: docs/how-to/deploy-kubernetes.md.
+// 1 KiB, in bytes: docs/how-to/sizing.md.
 const mostResident = 96 << 20
 
 // backlog starts one replica, with the shipped memory limit, before many waiting

@@ -44,9 +44,9 @@ func TestTheEnvironmentSetsTheCollectorsPace(t *testing.T) {
 	}
 }
 
-// docs/how-to/deploy-kubernetes.md states the GOGC and GOMEMLIMIT that the service sets.
-func TestTheReadmeTellsTheCollectorsPace(t *testing.T) {
-	page := repo.Read(t, "docs/how-to/deploy-kubernetes.md")
+// docs/how-to/sizing.md states the GOGC and GOMEMLIMIT that the service sets.
+func TestTheSizingPageTellsTheCollectorsPace(t *testing.T) {
+	page := repo.Read(t, "docs/how-to/sizing.md")
 	const told = "GOGC=200 and a GOMEMLIMIT of 16 MiB + 64 KiB × UPSTREAM_MAX_IN_FLIGHT + 2 × CONSUMER_MAX_PENDING_BYTES"
 	if text := strings.Join(strings.Fields(page), " "); !strings.Contains(text, told) {
 		t.Errorf("the page does not say %q", told)
