@@ -131,6 +131,9 @@ func TestWhatIsScrapedIsAlertedOn(t *testing.T) {
 	}
 }
 
+// How a runbook says what to do first, before its chapters, in each language.
+var first = map[string]string{".md": "\n**First", ".zh.md": "\n**先做："}
+
 // The chapters of a runbook in each language.
 var chapters = map[string][]string{
 	".md":    {"## Meaning", "## Check", "## Fix", "## Proof that it is fixed"},
@@ -158,6 +161,9 @@ func TestRunbooksAreWholeAndInBothLanguages(t *testing.T) {
 		for suffix, heads := range chapters {
 			text := string(fileOf(t, "runbooks/"+name+suffix))
 			from := 0
+			if before, _, _ := strings.Cut(text, heads[0]); !strings.Contains(before, first[suffix]) {
+				t.Errorf("%s%s does not say what to do first", name, suffix)
+			}
 			for _, head := range heads {
 				at := strings.Index(text[from:], head+"\n")
 				if at < 0 {
