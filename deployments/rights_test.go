@@ -1,6 +1,7 @@
 package deployments
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -23,10 +24,17 @@ type kafkaUser struct {
 	}
 }
 
-// TestTheTableOfRights holds docs/explanation/security.md to the users that are deployed;
+const rightsPage = "docs/reference/rights.md"
+
+// TestTheTableOfRights holds the table of docs/reference/rights.md to the users that are deployed;
 // `make test-rights` holds those to a real broker.
 func TestTheTableOfRights(t *testing.T) {
-	repo.Generated(t, "docs/explanation/security.md", "<!-- rights:begin -->\n", "<!-- rights:end -->", rightsTable(t), *repo.Update)
+	repo.Generated(t, rightsPage, "<!-- rights:begin -->\n", "<!-- rights:end -->", rightsTable(t), *repo.Update)
+}
+
+// TestTheCommandsThatGrant holds the commands of the page to the same users.
+func TestTheCommandsThatGrant(t *testing.T) {
+	repo.Generated(t, rightsPage, "<!-- commands:begin -->\n", "<!-- commands:end -->", grantingCommands(t), *repo.Update)
 }
 
 // TestAViewerChangesNothing: of the operations of Kafka's rights these two only read.
@@ -56,10 +64,9 @@ func TestAViewerChangesNothing(t *testing.T) {
 	}
 }
 
-func rightsTable(t *testing.T) string {
+// kafkaUsers are the users that are deployed, in their order.
+func kafkaUsers(t *testing.T) (users []kafkaUser) {
 	t.Helper()
-	var b strings.Builder
-	b.WriteString("| user | resource | operations |\n| --- | --- | --- |\n")
 	decode(t, "components/strimzi/users.yaml", func(d *yaml.Decoder) error {
 		var u kafkaUser
 		if err := d.Decode(&u); err != nil {
@@ -68,10 +75,66 @@ func rightsTable(t *testing.T) string {
 		if len(u.Spec.Authorization.ACLs) == 0 {
 			return errors.New(u.Metadata.Name + " has no rights")
 		}
-		for _, acl := range u.Spec.Authorization.ACLs {
-			fmt.Fprintf(&b, "| `%s` | %s `%s` | %s |\n", u.Metadata.Name, acl.Resource.Type, acl.Resource.Name, strings.Join(acl.Operations, ", "))
-		}
+		users = append(users, u)
 		return nil
 	})
+	return users
+}
+
+// on has the operations that the user may do on a resource, "topic NAME" or "group NAME".
+func (u kafkaUser) on(resource string) []string {
+	for _, acl := range u.Spec.Authorization.ACLs {
+		if acl.Resource.Type+" "+acl.Resource.Name == resource {
+			return acl.Operations
+		}
+	}
+	return nil
+}
+
+// rightsTable has a row for each resource and a column for each user.
+func rightsTable(t *testing.T) string {
+	t.Helper()
+	users := kafkaUsers(t)
+	header, rule := "| resource |", "| --- |"
+	rows := map[string]string{}
+	var resources []string
+	for _, u := range users {
+		header, rule = header+" `"+u.Metadata.Name+"` |", rule+" --- |"
+		for _, acl := range u.Spec.Authorization.ACLs {
+			resource := acl.Resource.Type + " " + acl.Resource.Name
+			if rows[resource] == "" {
+				resources = append(resources, resource)
+				rows[resource] = "| " + acl.Resource.Type + " `" + acl.Resource.Name + "` |"
+			}
+		}
+	}
+	var b strings.Builder
+	b.WriteString(header + "\n" + rule + "\n")
+	for _, resource := range resources {
+		b.WriteString(rows[resource])
+		for _, u := range users {
+			b.WriteString(" " + cmp.Or(strings.Join(u.on(resource), ", "), "none") + " |")
+		}
+		b.WriteString("\n")
+	}
 	return b.String()
+}
+
+// grantingCommands has a section for each user, with a line for each of its resources.
+func grantingCommands(t *testing.T) string {
+	t.Helper()
+	var b strings.Builder
+	for _, u := range kafkaUsers(t) {
+		fmt.Fprintf(&b, "\n### %s\n\n```sh\n", u.Metadata.Name)
+		for _, acl := range u.Spec.Authorization.ACLs {
+			fmt.Fprintf(&b, "kafka-acls.sh --bootstrap-server kafka-1:9092 --command-config admin.properties --add \\\n  --allow-principal User:%s --%s %s",
+				u.Metadata.Name, acl.Resource.Type, acl.Resource.Name)
+			for _, operation := range acl.Operations {
+				b.WriteString(" --operation " + operation)
+			}
+			b.WriteString("\n")
+		}
+		b.WriteString("```\n")
+	}
+	return b.String() + "\n"
 }
