@@ -1,10 +1,6 @@
 # Every target is listed by `make help`.
 SHELL := /bin/bash
 GO ?= go
-# What one word is meant for reaches a recipe as a variable of its shell ("$$SEED"), so that its text is never a part of
-# the script; a release's VERSION is a pushed tag. SANDBOX, BENCH and CHAOS are flags of who runs make, with
-# quotes as in a shell. make hands on by itself what is given to it (KAFKA_VERSION), these with their defaults too.
-export BROKERS DURATION SEEDS DAYS FROM SEED TIMES MISTAKE PICTURES FUZZTIME VERSION
 KAFKA_VERSION ?=
 BROKERS ?=
 SANDBOX ?=
@@ -21,6 +17,12 @@ PICTURES ?=
 LEDGER ?= docs/development/simulation-ledger.txt
 FUZZTIME ?= 5m
 BIN := bin
+
+# What one word is meant for reaches a recipe as a variable of its shell ("$$SEED"), so that its text is never a part of
+# the script; a release's VERSION is a pushed tag. SANDBOX, BENCH and CHAOS are flags of who runs make, with
+# quotes as in a shell. make hands on by itself what is given to it (KAFKA_VERSION), these with their defaults too:
+# below them, since a name that is exported first counts as set, and keeps no default.
+export BROKERS DURATION SEEDS DAYS FROM SEED TIMES MISTAKE PICTURES FUZZTIME VERSION
 
 .PHONY: help run test race fuzz lint fmt build generate test-kafka kafka-down simulate replay chaos drill bench bench-page clean \
 	test-alerts test-page test-telemetry test-kube test-rollout test-rights test-compose image test-image licences release
@@ -78,6 +80,7 @@ kafka-down: ## end the brokers that test-kafka left running, if any
 simulate: export ledger = $(abspath $(LEDGER))
 
 simulate: ## the whole service under faults drawn from seeds, and an outage of DAYS, in virtual time (SEEDS=50000 FROM=1 DAYS=30); adds to the ledger and prints it
+	@mkdir -p "$$(dirname "$$ledger")"
 	$(GO) test ./cmd/release-forwarder/app/scenario -count=1 -v -timeout 24h -run TestAnOutageOfDays -outage.days "$$DAYS"
 	$(GO) test ./cmd/release-forwarder/app/simulation -count=1 -v -timeout 24h -run 'TestSimulation$$' -simulate.seeds "$$SEEDS" -simulate.from "$$FROM" \
 		-simulate.commit "$$(git describe --always --dirty 2>/dev/null || echo unknown)" -simulate.ledger "$$ledger"

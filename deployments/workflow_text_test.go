@@ -175,6 +175,29 @@ func TestNoRecipeRunsTheTextOfAVariable(t *testing.T) {
 }
 
 // TestATagIsNoScript gives the way from a tag to a release what somebody may push.
+// A recipe gets the default of what who runs make leaves out.
+func TestRecipesGetTheDefaults(t *testing.T) {
+	text := string(fileOf(t, "../Makefile"))
+	defaults := regexp.MustCompile(`(?m)^([A-Z]+) \?= (\S+)$`).FindAllStringSubmatch(text, -1)
+	shown := "include Makefile\nshow-defaults:\n"
+	var want strings.Builder
+	for _, m := range defaults {
+		if strings.Contains(text, "$$"+m[1]) {
+			shown += "\t@echo " + m[1] + " $$" + m[1] + "\n"
+			want.WriteString(m[1] + " " + m[2] + "\n")
+		}
+	}
+	file := filepath.Join(t.TempDir(), "Makefile")
+	if err := os.WriteFile(file, []byte(shown), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	command := exec.Command("make", "-s", "-C", "..", "-f", file, "show-defaults")
+	command.Env = []string{"PATH=" + os.Getenv("PATH")}
+	if got, err := command.CombinedOutput(); err != nil || string(got) != want.String() || len(want.String()) == 0 {
+		t.Errorf("%v: recipes get\n%s, want\n%s", err, got, want.String())
+	}
+}
+
 func TestATagIsNoScript(t *testing.T) {
 	bait := filepath.Join(t.TempDir(), "bait")
 	commands := [][]string{{"../.ci/release/version.sh"}, {"../.ci/release/release.sh"}}

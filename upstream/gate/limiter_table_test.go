@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -19,9 +20,10 @@ type limitCase struct {
 	model    model
 	stray    float64
 	strayAs  Load
-	best     float64 // accepted a second with the best limit; 0: what a fixed one of 64 does
-	least    float64 // the bar: share of that
-	wasted   float64 // the bar: share of requests; 0: none
+	lasts    time.Duration // of the measurement; 0: one minute
+	best     float64       // accepted a second with the best limit; 0: what a fixed one of 64 does
+	least    float64       // the bar: share of that
+	wasted   float64       // the bar: share of requests; 0: none
 }
 
 const (
@@ -54,13 +56,18 @@ func limitCases() []limitCase {
 			best:     float64(twice) / 0.1, least: 0.8,
 		})
 	}
+	const answers = 1800 // of each slot: strays come by chance
 	for _, stray := range []float64{0.01, 0.05} {
 		for _, as := range []Load{LoadTimedOut, LoadRefused} {
 			words := map[Load]string{LoadTimedOut: "time out", LoadRefused: "are answered 503"}[as]
 			for _, takes := range []time.Duration{20 * ms, 100 * ms} {
+				lasts := answers * takes
+				if as == LoadTimedOut {
+					lasts = 3 * time.Minute // a time-out alone takes 10 s
+				}
 				all = append(all, limitCase{
 					platform: fmt.Sprintf("answers in %d ms, but %.0f %% of the records %s", takes.Milliseconds(), 100*stray, words),
-					model:    constant(takes), stray: stray, strayAs: as,
+					model:    constant(takes), stray: stray, strayAs: as, lasts: lasts,
 					least: map[float64]float64{0.01: 0.9, 0.05: 0.5}[stray], wasted: 1,
 				})
 			}
@@ -73,6 +80,7 @@ func limitCases() []limitCase {
 				}
 				return LoadServed, 50 * ms
 			},
+			lasts: answers * 50 * ms,
 			least: map[float64]float64{0.01: 0.9, 0.05: 0.5}[stray], wasted: 1,
 		})
 	}
@@ -81,16 +89,12 @@ func limitCases() []limitCase {
 
 // run sends to the platform from the first request on.
 func (c limitCase) run(t *testing.T, gate *Gate, seed uint64) (o outcome) {
-	takes := time.Minute
-	if c.best == 0 {
-		takes = 3 * time.Minute // strays come by chance
-	}
 	synctest.Test(t, func(t *testing.T) {
 		opened := 0
 		gate.config.OnOpen = func() { opened++ }
 		l := newLoad(gate, c.model, seed)
 		l.stray, l.strayAs = c.stray, c.strayAs
-		o = l.work(t.Context(), 2*limitMost).during(takes)
+		o = l.work(t.Context(), 2*limitMost).during(cmp.Or(c.lasts, time.Minute))
 		o.opened = opened
 	})
 	return o

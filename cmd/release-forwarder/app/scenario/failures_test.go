@@ -22,7 +22,7 @@ func longOutage() float64 {
 	if apptest.Race {
 		return 0.1
 	}
-	return 1
+	return 0.25
 }
 
 var (

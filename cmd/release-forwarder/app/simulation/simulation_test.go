@@ -21,7 +21,7 @@ func manySeeds() int {
 	if apptest.Race {
 		return 60
 	}
-	return 300
+	return 100
 }
 
 var (
