@@ -159,12 +159,11 @@ func (r *reader) full(n int, line, bare string) {
 }
 
 func (r *reader) add(n int, text string) {
-	text = strings.TrimSpace(comment.ReplaceAllString(text, ""))
 	if r.text == nil {
 		r.flush()
 		r.text = &Text{Line: n, Generated: r.generated}
 	}
-	r.text.Text = strings.TrimSpace(r.text.Text + " " + text)
+	r.text.Text += " " + text
 }
 
 func (r *reader) row(n int, line string) {
@@ -194,8 +193,10 @@ func (r *reader) flush() {
 	if r.table != nil {
 		r.page.Tables = append(r.page.Tables, *r.table)
 	}
-	if r.text != nil && r.text.Text != "" {
-		r.page.Prose = append(r.page.Prose, *r.text)
+	if r.text != nil {
+		if r.text.Text = strings.TrimSpace(comment.ReplaceAllString(r.text.Text, "")); r.text.Text != "" {
+			r.page.Prose = append(r.page.Prose, *r.text)
+		}
 	}
 	r.block, r.table, r.text = nil, nil, nil
 }
