@@ -122,7 +122,7 @@ func TestReasonsThatDocumentsNameAreThere(t *testing.T) {
 		}
 	}
 	said := regexp.MustCompile("(?:[Rr]easons?|原因)[ 为：=\"]*`([a-z-]+)`|--reason[ =]([a-z-]+)|\\breason=\"?([a-z-]+)")
-	span := regexp.MustCompile("`([a-z]+(?:-[a-z]+)*)`")
+	first := regexp.MustCompile("^`[a-z-]+`(?:(?:, |、)`[a-z-]+`)*") // not what a reason comes with
 	for _, page := range markdown.Pages(t) {
 		for _, m := range said.FindAllStringSubmatch(repo.Read(t, page.Name), -1) {
 			look(page.Name, m[1]+m[2]+m[3])
@@ -133,9 +133,8 @@ func TestReasonsThatDocumentsNameAreThere(t *testing.T) {
 				if column < 0 || column >= len(row) {
 					continue
 				}
-				before, _, _ := strings.Cut(row[column], " with ")
-				for _, m := range span.FindAllStringSubmatch(before, -1) {
-					look(page.Name, m[1])
+				for _, reason := range regexp.MustCompile(`[a-z-]+`).FindAllString(first.FindString(row[column]), -1) {
+					look(page.Name, reason)
 				}
 			}
 		}

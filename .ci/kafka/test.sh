@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # The acceptance suite on real Apache Kafka: on one broker, then on three.
 #   test.sh [BROKERS …] [-- flags of go test]      e.g. test.sh 3 -- -run 'TestAcceptance/.*/codec'
-# KAFKA_VERSION chooses Kafka's version, see kafka.sh. Ends with the table of all backends' results. Where neither it nor
-# flags are given, Kafka's tools are asked first whether they know the flags that the documents tell to type.
+# KAFKA_VERSION chooses Kafka's version, see kafka.sh. Ends with the table of all backends' results.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 sizes=()
@@ -10,7 +9,7 @@ while [ $# -gt 0 ] && [ "$1" != -- ]; do sizes+=("$1"); shift; done
 [ $# = 0 ] || shift
 [ ${#sizes[@]} -gt 0 ] || sizes=(1 3)
 
-if [ -z "${KAFKA_VERSION:-}" ] && [ $# = 0 ]; then
+if [ -z "${KAFKA_VERSION:-}" ] && [ $# = 0 ]; then # Kafka's tools know the flags that the documents tell to type
   "${GO:-go}" -C "$root" test -count=1 -v -run 'TestKafkasToolsKnowTheFlags' ./docs -kafka.jars "$("$root/.ci/kafka/kafka.sh" jars)"
 fi
 

@@ -44,7 +44,7 @@ func TestCommandLinesOfThePagesAreTaken(t *testing.T) {
 				continue
 			}
 			taken++
-			if slices.Contains(all, strings.Join(args, " ")) { // that it is there is all that is said
+			if c.Inline && slices.Contains(all, strings.Join(args, " ")) { // that it is there is all that is said
 				continue
 			}
 			for i, arg := range args {
@@ -55,7 +55,11 @@ func TestCommandLinesOfThePagesAreTaken(t *testing.T) {
 					args[i] = flag + "=" + real
 				}
 			}
-			if err := parsed(args); err != nil {
+			err := parsed(args)
+			if c.Inline && err != nil && strings.HasPrefix(args[len(args)-1], "--") { // a flag without its value
+				err = parsed(append(args, "1"))
+			}
+			if err != nil {
 				t.Errorf("%s:%d: %s: %v", c.Page, c.Line, c.Shown, err)
 			}
 		}
@@ -77,4 +81,38 @@ func parsed(args []string) (err error) {
 	}()
 	_, err = parser.Parse(args)
 	return err
+}
+
+// othersFlags are flags of the sandbox, of Kafka's tools and of kubectl that pages name alone.
+var othersFlags = []string{"--add", "--command-config", "--execute", "--for", "--force-conflicts", "--remove", "--to", "--to-offset", "--to-revision", "--transactional-id"}
+
+// TestFlagsThatDocumentsNameAreThere: a flag that stands alone between backticks is one of a command.
+func TestFlagsThatDocumentsNameAreThere(t *testing.T) {
+	known := slices.Clone(othersFlags)
+	var look func(node *kong.Node)
+	look = func(node *kong.Node) {
+		for _, flag := range node.Flags {
+			known = append(known, "--"+flag.Name)
+		}
+		for _, child := range node.Children {
+			look(child)
+		}
+	}
+	look(kong.Must(&commands{}).Model.Node)
+	named := 0
+	for _, page := range markdown.Pages(t) {
+		for _, code := range page.Codes() {
+			flag, _, _ := strings.Cut(strings.ReplaceAll(code.Text, "=", " "), " ")
+			if !strings.HasPrefix(flag, "--") || flag == "--" {
+				continue
+			}
+			if named++; !slices.Contains(known, flag) {
+				t.Errorf("%s:%d: no command has the flag %s", page.Name, code.Line, flag)
+			}
+		}
+	}
+	if named < 40 {
+		t.Errorf("only %d flags are named: this looks at nothing", named)
+	}
+	t.Logf("%d flags", named)
 }

@@ -13,14 +13,18 @@ type Command struct {
 	Shown string // as the page has it, continued lines joined
 	Env   []string
 	Words []string
+	// Inline: it stands in a sentence, which may name no more than a command and a flag.
+	Inline bool
 }
 
 var (
 	code = regexp.MustCompile("`([^`]+)`")
+	ours = regexp.MustCompile(`^(\./)?release-forwarder(\.exe)? [a-z]`)
 	env  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*=`)
 )
 
-// Commands are those of a page: in blocks of console, sh and no kind, and in prose and tables between backticks.
+// Commands are those of a page: in blocks of console, sh and no kind, the forwarder's in blocks of text, and in prose and
+// tables between backticks.
 func (p *Page) Commands() (all []Command) {
 	for _, b := range p.Blocks {
 		switch b.Kind {
@@ -37,10 +41,19 @@ func (p *Page) Commands() (all []Command) {
 				}
 				all = append(all, p.commands(at, line)...)
 			}
+		case "text", "powershell", "bat":
+			for i, line := range b.Lines { // of output, what it tells to type: an example in a help text
+				if line = strings.TrimSpace(line); ours.MatchString(line) {
+					all = append(all, p.commands(b.Line+i, line)...)
+				}
+			}
 		}
 	}
-	for _, c := range p.Codes() {
-		all = append(all, p.commands(c.Line, c.Text)...)
+	for _, code := range p.Codes() {
+		for _, c := range p.commands(code.Line, code.Text) {
+			c.Inline = true
+			all = append(all, c)
+		}
 	}
 	return all
 }
