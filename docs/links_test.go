@@ -1,13 +1,16 @@
 package docs
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode"
 
+	"release-forwarder/cmd/testkit/markdown"
 	"release-forwarder/cmd/testkit/repo"
 )
 
@@ -35,7 +38,7 @@ func TestLinksOfTheDocumentsLeadSomewhere(t *testing.T) {
 			}
 			if _, err := os.Stat(repo.Path(t, target)); err != nil {
 				t.Errorf("%s: the link %s leads to no file", file, m[1])
-			} else if anchor != "" && !headings(repo.Read(t, target))[anchor] {
+			} else if anchor != "" && !anchors(markdown.Parse(target, repo.Read(t, target)))[anchor] {
 				t.Errorf("%s: the link %s leads to no heading", file, m[1])
 			}
 		}
@@ -43,13 +46,15 @@ func TestLinksOfTheDocumentsLeadSomewhere(t *testing.T) {
 	if checked < 100 {
 		t.Errorf("only %d links were found: this looks at nothing", checked)
 	}
+	t.Logf("%d links", checked)
 }
 
-// headings are the anchors of a document's headings, as GitHub makes them.
-func headings(text string) map[string]bool {
-	anchors := map[string]bool{}
-	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(text, -1) {
-		anchors[strings.Map(func(r rune) rune {
+// anchors are those of a document's headings, as GitHub makes them: what is neither of an alphabet, a digit nor one of "-_" goes,
+// spaces become "-"; the second heading of a name gets "-1", and so on.
+func anchors(page *markdown.Page) map[string]bool {
+	there := map[string]bool{}
+	for _, h := range page.Headings {
+		anchor := strings.Map(func(r rune) rune {
 			switch {
 			case r == ' ':
 				return '-'
@@ -57,7 +62,20 @@ func headings(text string) map[string]bool {
 				return unicode.ToLower(r)
 			}
 			return -1
-		}, m[1])] = true
+		}, linkText.ReplaceAllString(h.Text, "$1"))
+		again := anchor
+		for n := 1; there[again]; n++ {
+			again = anchor + "-" + strconv.Itoa(n)
+		}
+		there[again] = true
 	}
-	return anchors
+	return there
+}
+
+func TestAnchorsAreAsOnGitHub(t *testing.T) {
+	page := markdown.Parse("", "# 1. What `dlq list` shows: A, b_c\n\n```sh\n# no heading\n```\n\n## 常见问题（FAQ）：再均衡\n\n## Check\n\n## Check\n\n## [A](b.md) link\n\n### Check\n")
+	want := map[string]bool{"1-what-dlq-list-shows-a-b_c": true, "常见问题faq再均衡": true, "check": true, "check-1": true, "check-2": true, "a-link": true}
+	if got := anchors(page); !maps.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
 }

@@ -8,6 +8,7 @@
 #   kafka.sh start I        start broker I again        kafka.sh pause I     freeze it;  resume I: let it go on
 #   kafka.sh down           end all and delete the data
 #   kafka.sh tool CLASS …   run one of Kafka's tools against it, e.g. org.apache.kafka.tools.TopicCommand --list
+#   kafka.sh jars           fetch Kafka's jars where they are not there yet, and print their folder
 #
 # Printed, NAME=VALUE: KAFKA_VERSION, and host:port lists of each listener: PLAINTEXT, SASL_PLAINTEXT, SSL (server's
 # certificate), MTLS (client's certificate required too), SASL_SSL; CA_FILE, CLIENT_CERT_FILE, CLIENT_KEY_FILE (PEM).
@@ -262,6 +263,7 @@ case $command in
 up) up "${2:-1}" ;;
 env) [ -r "$run/state" ] || die "no cluster in $run"; print_env ;;
 down) down ;;
+jars) required; jars; echo "$libs" ;;
 follow) follow "$2" "$3" ;;
 kill | stop | pause | resume | start)
   i=${2:?the number of a broker}

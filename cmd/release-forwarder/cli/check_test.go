@@ -13,7 +13,6 @@ import (
 	"release-forwarder/cmd/release-forwarder/app/apptest"
 	"release-forwarder/cmd/release-forwarder/cli/console"
 	"release-forwarder/cmd/release-forwarder/visible"
-	"release-forwarder/cmd/testkit/repo"
 	"release-forwarder/mapping"
 )
 
@@ -42,23 +41,6 @@ func checked(t *testing.T, input string) string {
 	t.Helper()
 	printed, _ := checkedBy(t, CheckCommand{Lang: english}, input)
 	return printed
-}
-
-func TestCheckPrintsWhatThePageShows(t *testing.T) {
-	page := repo.Read(t, "docs/reference/commands.md")
-	t.Setenv("UPSTREAM_APP_SECRET", "XXX")
-	for event, lang := range map[string]language{
-		`{"park_uuid":"p1","flow_no":"f1","parking_serial":"s1","plate":"粤B12345","leave_time":"2021-09-02 18:36:46"}`: english,
-		`{"park_uuid":"p1","flow_no":"f1","parking_serial":"s1"}`:                                                      english,
-		`{"parkUuid":"p1","flow_no":"f1","parking_serial":"s1","plate":"粤B12345","leave_time":1630575406}`:             chinese,
-	} {
-		if !strings.Contains(page, "echo '"+event+"'") {
-			t.Errorf("the page has not the event %s", event)
-		}
-		if printed, _ := checkedBy(t, CheckCommand{Lang: lang}, event); !strings.Contains(page, printed) {
-			t.Errorf("the page has not\n%s", printed)
-		}
-	}
 }
 
 func TestCheckSaysWhichCredentialItUsed(t *testing.T) {
