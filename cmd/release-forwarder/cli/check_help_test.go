@@ -79,6 +79,10 @@ func TestTheChineseHelpNamesTheSame(t *testing.T) {
 	if want, got := named(helped(t, "--help")), named(text); !slices.Equal(want, got) {
 		t.Errorf("English has %q, Chinese %q", want, got)
 	}
+	flags := regexp.MustCompile(`(?m)^ +(?:-h, +)?--[a-z]+\S*`)
+	if want, got := flags.FindAllString(helped(t, "--help"), -1), flags.FindAllString(text, -1); !slices.Equal(want, got) {
+		t.Errorf("the flags in English are %q, in Chinese %q", want, got)
+	}
 	for line := range strings.Lines(text) {
 		if columns := columns(strings.TrimSuffix(line, "\n")); columns > 80 && !strings.Contains(line, "echo") {
 			t.Errorf("%d columns: %s", columns, line)
