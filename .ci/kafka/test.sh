@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The acceptance suite on real Apache Kafka: on one broker, then on three.
 #   test.sh [BROKERS …] [-- flags of go test]      e.g. test.sh 3 -- -run 'TestAcceptance/.*/codec'
-# KAFKA_VERSION chooses Kafka's version, see kafka.sh. Ends with the table of all backends' results.
+# KAFKA_VERSION chooses Kafka's version, see kafka.sh. Ends with the table of all backends' results. With one broker,
+# all tests and the default version, the producers of docs/event.md are tried too.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 sizes=()
@@ -15,6 +16,9 @@ failed=
 for n in "${sizes[@]}"; do
   ACCEPTANCE_BROKERS=$n "${GO:-go}" -C "$root" test -count=1 -timeout 20m ./cmd/release-forwarder/acceptance "$@" || failed+=" $n"
 done
+if [ $# = 0 ] && [ -z "${KAFKA_VERSION:-}" ] && [[ " ${sizes[*]} " = *" 1 "* ]]; then
+  "$(dirname "${BASH_SOURCE[0]}")/producers.sh" || failed+=" producers"
+fi
 cat "$ACCEPTANCE_RESULTS/table.txt"
 find "$ACCEPTANCE_RESULTS" -name 'evidence-*.txt' -exec cat {} +
-[ -z "$failed" ] || { echo "test.sh: failed with brokers:$failed" >&2; exit 1; }
+[ -z "$failed" ] || { echo "test.sh: failed (brokers):$failed" >&2; exit 1; }
