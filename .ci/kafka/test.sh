@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # The acceptance suite on real Apache Kafka: on one broker, then on three.
 #   test.sh [BROKERS …] [-- flags of go test]      e.g. test.sh 3 -- -run 'TestAcceptance/.*/codec'
-# KAFKA_VERSION chooses Kafka's version, see kafka.sh. Ends with the table of all backends' results. With one broker,
-# all tests and the default version, the producers of docs/event.md are tried too.
+# KAFKA_VERSION chooses Kafka's version, see kafka.sh. Ends with the table of all backends' results.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 sizes=()
@@ -16,6 +15,7 @@ failed=
 for n in "${sizes[@]}"; do
   ACCEPTANCE_BROKERS=$n "${GO:-go}" -C "$root" test -count=1 -timeout 20m ./cmd/release-forwarder/acceptance "$@" || failed+=" $n"
 done
+# With one broker, all tests and the default version the producers of docs/event.md are tried too.
 if [ $# = 0 ] && [ -z "${KAFKA_VERSION:-}" ] && [[ " ${sizes[*]} " = *" 1 "* ]]; then
   "$(dirname "${BASH_SOURCE[0]}")/producers.sh" || failed+=" producers"
 fi
