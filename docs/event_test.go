@@ -1,6 +1,8 @@
 package docs
 
 import (
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,6 +18,33 @@ func TestTheEventPageShowsTheFiles(t *testing.T) {
 			if block := "\n```" + kind + "\n" + repo.Read(t, "docs/producers/"+file) + "```\n"; strings.Count(text, block) != 1 {
 				t.Errorf("%s has not the block%s", page, block)
 			}
+		}
+	}
+}
+
+// The pages for lanes name the archives that a release makes, and each has its SBOM.
+func TestTheEventPageNamesTheReleasesFiles(t *testing.T) {
+	platforms := func(script, before, after string) []string {
+		_, rest, _ := strings.Cut(repo.Read(t, script), before)
+		list, _, _ := strings.Cut(rest, after)
+		return slices.Sorted(slices.Values(strings.Fields(list)))
+	}
+	made := platforms(".ci/release/release.sh", "\nfor platform in ", ";")
+	if listed := platforms(".ci/release/sbom.sh", "${PLATFORMS:-", "}"); !slices.Equal(made, listed) {
+		t.Errorf("release.sh builds %q, sbom.sh lists %q", made, listed)
+	}
+	var files []string
+	for _, platform := range made {
+		kind := ".tar.gz"
+		if strings.HasPrefix(platform, "windows/") {
+			kind = ".zip"
+		}
+		files = append(files, "release-forwarder_VERSION_"+strings.ReplaceAll(platform, "/", "_")+kind)
+	}
+	for _, page := range []string{"docs/event.md", "docs/event.zh.md"} {
+		named := regexp.MustCompile(`release-forwarder_VERSION_[a-z0-9_.]+`).FindAllString(repo.Read(t, page), -1)
+		if slices.Sort(named); !slices.Equal(named, slices.Sorted(slices.Values(files))) {
+			t.Errorf("%s names %q, a release has %q", page, named, files)
 		}
 	}
 }
