@@ -48,9 +48,10 @@ race: ## the same tests under the race detector, with fewer seeds and hours
 fuzz: ## every fuzz target for FUZZTIME each, one after the other (FUZZTIME=5m)
 	.ci/fuzz
 
-lint: ## format, vet, static analysis, of the modules below .ci too
+lint: ## format, vet (for Windows too), static analysis, of the modules below .ci too
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not formatted:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	$(GO) vet ./...
+	GOOS=windows $(GO) vet ./cmd/release-forwarder
 	$(GO) tool -modfile=.ci/lint/go.mod golangci-lint run ./...
 	@root="$$PWD"; for module in .ci/compose .ci/telemetry/collector .ci/telemetry/proof; do echo "lint $$module" && cd "$$root/$$module" && \
 		$(GO) vet ./... && $(GO) tool -modfile="$$root/.ci/lint/go.mod" golangci-lint run -c "$$root/.golangci.yml" ./... || exit 1; done

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// Who adds a field to the table finds here what else must tell of it: docs/event.md, the schema,
+// Who adds a field to the table finds here what else must tell of it: docs/event.md and docs/event.zh.md, the schema,
 // an example, and docs/explanation/data-protection.md where it is personal.
 
 func contents(t *testing.T, name string) string {
@@ -33,37 +33,84 @@ func rowOf(document, name string) (cells []string) {
 	return nil
 }
 
-var kindWords = map[Kind]string{Text: "text", Code: "code", Time: "time"}
+// eventPages are the contract for lanes in both languages, with its words for the table of fields.
+var eventPages = map[string]struct {
+	fields, reasons, suspicions string // headings
+	required                    string
+	kinds                       map[Kind]string
+}{
+	"docs/event.md":    {"Fields", "Refused events", "Suspicious events", "yes", map[Kind]string{Text: "text", Code: "code", Time: "time"}},
+	"docs/event.zh.md": {"字段", "被拒绝的事件", "会发送但计为可疑的事件", "是", map[Kind]string{Text: "文本", Code: "代码", Time: "时间"}},
+}
+
+// sectionOf is what stands between a heading and the next one.
+func sectionOf(t *testing.T, document, heading string) string {
+	t.Helper()
+	_, after, found := strings.Cut(contents(t, "../"+document), "\n## "+heading+"\n")
+	if !found {
+		t.Fatalf("%s has no heading %s", document, heading)
+	}
+	section, _, _ := strings.Cut(after, "\n##")
+	return section
+}
 
 func TestTheEventPageHasEveryField(t *testing.T) {
-	event, rest, _ := strings.Cut(contents(t, "../docs/event.md"), "EVENT_REQUIRED_FIELDS can require more.")
-	if rest == "" {
-		t.Fatal("docs/event.md has no table of fields")
-	}
-	for _, f := range table {
-		want := fmt.Sprintf("| `%s` | %s | %s… |", f.Name, map[bool]string{true: "yes"}[f.Required], kindWords[f.Kind])
-		cells := rowOf(event, f.Name)
-		if cells == nil {
-			t.Errorf("docs/event.md: no row for %s; write %s", f.Name, want)
-			continue
+	for document, words := range eventPages {
+		section := sectionOf(t, document, words.fields)
+		for _, f := range table {
+			want := fmt.Sprintf("| `%s` | %s | %s… |", f.Name, map[bool]string{true: words.required}[f.Required], words.kinds[f.Kind])
+			cells := rowOf(section, f.Name)
+			if cells == nil {
+				t.Errorf("%s: no row for %s; write %s", document, f.Name, want)
+				continue
+			}
+			if required := strings.TrimSpace(cells[1]) == words.required; required != f.Required || !strings.HasPrefix(strings.TrimSpace(cells[2]), words.kinds[f.Kind]) {
+				t.Errorf("%s: the row of %s is %q, want %s", document, f.Name, cells, want)
+			}
+			if f.Kind == Code {
+				rowHasCodes(t, document, f, cells[2])
+			}
 		}
-		if required := strings.TrimSpace(cells[1]) == "yes"; required != f.Required || !strings.HasPrefix(strings.TrimSpace(cells[2]), kindWords[f.Kind]) {
-			t.Errorf("docs/event.md: the row of %s is %q, want %s", f.Name, cells, want)
-		}
-		if f.Kind != Code {
-			continue
-		}
-		for code, names := range f.codes.written() {
-			for _, name := range append(names, code) {
-				if !slices.Contains(strings.FieldsFunc(cells[2], func(r rune) bool { return strings.ContainsRune(" ,`", r) }), name) {
-					t.Errorf("docs/event.md: the row of %s lacks %s of code %s", f.Name, name, code)
-				}
+		for _, name := range regexp.MustCompile("`([a-z_]+)`").FindAllStringSubmatch(firstCells(section), -1) {
+			if _, known := FieldOf(name[1]); !known {
+				t.Errorf("%s: %s is not in the table of fields.go", document, name[1])
 			}
 		}
 	}
-	for _, name := range regexp.MustCompile("`([a-z_]+)`").FindAllStringSubmatch(firstCells(event), -1) {
-		if _, known := FieldOf(name[1]); !known {
-			t.Errorf("docs/event.md: %s is not in the table of fields.go", name[1])
+}
+
+func rowHasCodes(t *testing.T, document string, f Field, cell string) {
+	t.Helper()
+	words := strings.FieldsFunc(cell, func(r rune) bool { return strings.ContainsRune(" ,，：`", r) })
+	for code, names := range f.codes.written() {
+		for _, name := range append(names, code) {
+			if !slices.Contains(words, name) {
+				t.Errorf("%s: the row of %s lacks %s of code %s", document, f.Name, name, code)
+			}
+		}
+	}
+}
+
+// Who reads a reason in check or in a dead letter finds it on the page, and finds none that no event is given.
+func TestTheEventPageHasEveryReasonAndSuspicion(t *testing.T) {
+	for document, words := range eventPages {
+		var reasons, suspicions []string
+		for _, r := range Reasons() {
+			reasons = append(reasons, string(r))
+		}
+		for _, s := range Suspicions() {
+			suspicions = append(suspicions, string(s))
+		}
+		for heading, want := range map[string][]string{words.reasons: reasons, words.suspicions: suspicions} {
+			var got []string
+			for _, name := range regexp.MustCompile("`([a-z-]+)`").FindAllStringSubmatch(firstCells(sectionOf(t, document, heading)), -1) {
+				got = append(got, name[1])
+			}
+			slices.Sort(got)
+			slices.Sort(want)
+			if !slices.Equal(got, want) {
+				t.Errorf("%s, %s: the table has %q, want %q", document, heading, got, want)
+			}
 		}
 	}
 }

@@ -19,6 +19,10 @@ failed=
 for n in "${sizes[@]}"; do
   ACCEPTANCE_BROKERS=$n "${GO:-go}" -C "$root" test -count=1 -timeout 20m ./cmd/release-forwarder/acceptance "$@" || failed+=" $n"
 done
+# With one broker, all tests and the default version the producers of docs/event.md are tried too.
+if [ $# = 0 ] && [ -z "${KAFKA_VERSION:-}" ] && [[ " ${sizes[*]} " = *" 1 "* ]]; then
+  "$(dirname "${BASH_SOURCE[0]}")/producers.sh" || failed+=" producers"
+fi
 cat "$ACCEPTANCE_RESULTS/table.txt"
 find "$ACCEPTANCE_RESULTS" -name 'evidence-*.txt' -exec cat {} +
-[ -z "$failed" ] || { echo "test.sh: failed with brokers:$failed" >&2; exit 1; }
+[ -z "$failed" ] || { echo "test.sh: failed (brokers):$failed" >&2; exit 1; }

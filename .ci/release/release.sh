@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes a release in dist/VERSION: binaries for linux and darwin, SBOMs, licences, the image's archives and digests, the
+# Makes a release in dist/VERSION: binaries for linux, darwin and windows, SBOMs, licences, the image's archives and digests, the
 # changelog's section, the manifests, checksums of all of it. Two releases of one commit with one Go version are the same
 # byte for byte. Nothing is uploaded.
 #   release.sh VERSION       vMAJOR.MINOR.PATCH; CHANGELOG.md must have its section
@@ -25,13 +25,19 @@ pack=(tar --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeri
 VERSION=$version "$here/sbom.sh" "$out"
 "$here/licences.sh" "$out"/*.cdx.json >"$out/licences.txt"
 "$here/licences.sh" --texts >"$out/third-party-licences.txt"
-for platform in linux/amd64 linux/arm64 darwin/amd64 darwin/arm64; do
-  name=release-forwarder_${version}_${platform/\//_}
+for platform in linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64; do
+  name=release-forwarder_${version}_${platform/\//_} exe=
+  [ "${platform%/*}" != windows ] || exe=.exe
   mkdir "$out/$name"
   GOOS=${platform%/*} GOARCH=${platform#*/} CGO_ENABLED=0 GOFLAGS=-mod=readonly GOWORK=off nice "${GO:-go}" -C "$root" build -trimpath \
-    -buildvcs=false -ldflags="-s -w -X main.version=$version -X main.revision=$revision" -o "$out/$name/release-forwarder" ./cmd/release-forwarder
-  cp "$root/LICENSE" "$root/README.md" "$out/third-party-licences.txt" "$out/$name/"
-  "${pack[@]}" - -C "$out" "$name" | gzip -n9 >"$out/$name.tar.gz"
+    -buildvcs=false -ldflags="-s -w -X main.version=$version -X main.revision=$revision" -o "$out/$name/release-forwarder$exe" ./cmd/release-forwarder
+  # For lane developers: the contract and an event to begin with. Their PCs run Windows.
+  cp "$root"/{LICENSE,README.md,docs/event.md,docs/event.zh.md,docs/producers/event.json} "$out/third-party-licences.txt" "$out/$name/"
+  if [ "$exe" ]; then
+    "${GO:-go}" run "$here/zip.go" "$out/$name.zip" "$out/$name"
+  else
+    "${pack[@]}" - -C "$out" "$name" | gzip -n9 >"$out/$name.tar.gz"
+  fi
   rm -rf "${out:?}/$name"
 done
 VERSION=$version REVISION=$revision "$here/image.sh" build "$out" >/dev/null

@@ -20,7 +20,7 @@ repository add --all
 repository commit --quiet --message source
 repository tag "${VERSION:-v0.0.0-devel}"
 
-for platform in ${PLATFORMS:-linux/amd64 linux/arm64 darwin/amd64 darwin/arm64}; do
+for platform in ${PLATFORMS:-linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64}; do
   GOOS=${platform%/*} GOARCH=${platform#*/} CGO_ENABLED=0 GOFLAGS=-mod=readonly GOWORK=off "$bin/cyclonedx-gomod" app -json -licenses \
     -std -noserial -notimestamp -main cmd/release-forwarder -output "$out/release-forwarder_${platform/\//_}.cdx.json" "$scratch" 2>"$scratch.log" ||
     { cat "$scratch.log" >&2; exit 1; }

@@ -62,13 +62,9 @@ func (c *CheckCommand) Run(stop console.Stopper, stdout *console.Output) error {
 		_, err := io.WriteString(stdout, mapping.Schema())
 		return err
 	}
-	now := time.Now()
-	at, err := console.Moment("--at", c.At, now)
+	at, err := c.now()
 	if err != nil {
 		return err
-	}
-	if c.At == "" {
-		at = now
 	}
 	out := bufio.NewWriter(stdout)
 	k, err := newChecker(c, at, out)
@@ -76,7 +72,7 @@ func (c *CheckCommand) Run(stop console.Stopper, stdout *console.Output) error {
 		return err
 	}
 	k.in = stop.Input(os.Stdin)
-	err = k.files(c.Files)
+	err = k.lang.fileError(k.files(c.Files))
 	if flushErr := out.Flush(); err == nil {
 		err = flushErr
 	}
@@ -84,6 +80,19 @@ func (c *CheckCommand) Run(stop console.Stopper, stdout *console.Output) error {
 		err = console.ErrSomeFailed
 	}
 	return err
+}
+
+// now is the time to judge by.
+func (c *CheckCommand) now() (time.Time, error) {
+	now := time.Now()
+	at, err := console.Moment("--at", c.At, now)
+	switch {
+	case err != nil && c.Lang.or(os.Getenv) == chinese:
+		return at, fmt.Errorf("--at：%q 不是时间；请给出 RFC 3339（如 2026-01-02T15:04:05Z）、日期（如 2026-01-02，UTC），或多久以前（如 24h、7d）", c.At)
+	case c.At == "":
+		return now, err
+	}
+	return at, err
 }
 
 func newChecker(c *CheckCommand, at time.Time, out *bufio.Writer) (*checker, error) {

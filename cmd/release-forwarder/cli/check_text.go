@@ -76,15 +76,19 @@ func (r *report) printSigning(out *bufio.Writer, lang language) {
 	}
 }
 
-// row prints a line of two columns. Chinese takes twice the room.
+// row prints a line of two columns.
 func row(out *bufio.Writer, label, text string) {
 	const width = 15
-	taken := 0
-	for _, r := range label {
+	fmt.Fprintf(out, "  %s%s %s\n", label, strings.Repeat(" ", max(width-columns(label), 0)), text)
+}
+
+// columns are those that a text takes on a terminal. Chinese takes twice the room.
+func columns(text string) (taken int) {
+	for _, r := range text {
 		taken++
 		if r > 0x2e7f {
 			taken++
 		}
 	}
-	fmt.Fprintf(out, "  %s%s %s\n", label, strings.Repeat(" ", max(width-taken, 0)), text)
+	return taken
 }

@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/alecthomas/kong"
+)
+
+// BeforeReset implements kong's hook, which runs before that of --help: in Chinese the whole
+// help is a text of its own, since kong's own words are English.
+func (c *CheckCommand) BeforeReset(line *kong.Context) error {
+	lang, help := c.Lang, false
+	for _, part := range line.Path {
+		if part.Flag == nil {
+			continue
+		}
+		switch part.Flag.Name {
+		case "help":
+			help = true
+		case "lang":
+			lang, _ = line.FlagValue(part.Flag).(language)
+		}
+	}
+	if !help || lang.or(os.Getenv) != chinese {
+		return nil
+	}
+	if _, err := io.WriteString(line.Stdout, chineseHelp); err != nil {
+		return fmt.Errorf("the output cannot be written: %w", err)
+	}
+	line.Exit(0)
+	return nil
+}
+
+// chineseHelp says what Help, the flags' help and kong say in English. No line is wider
+// than 80 columns; a Chinese character takes two.
+const chineseHelp = `用法：release-forwarder check [<文件> ...] [选项]
+
+检查事件：说明每个事件会怎样，不发送任何内容。
+
+事件合格时，打印将要发出的请求：各参数、待签名串（密钥不显示）；
+设置了密钥时还有签名。事件不合格时，说明它为什么会成为死信：
+先是原因，然后是其他全部问题和提示。两种情况都会列出被忽略的键、
+这些键可能本应是哪个字段，以及可疑的时间和代码。
+
+一行是一个值。对象从第一行开始、在后面的行结束时，整个输入是一个值。
+文件名以 .json 结尾时，整个文件是一个值。
+
+文本含有换行或不可见字符时，放在引号中并转义显示，如 "a\nb"；
+引号中 \\ 表示反斜杠，\" 表示引号。
+
+退出码：0 所有事件都可以发送；1 有事件不能发送、没有事件，或文件无法读取；
+2 设置有误。
+
+本命令只用到以下设置，但都不是必需的：EVENT_TIMEZONE、
+EVENT_REQUIRED_FIELDS、UPSTREAM_APP_ID、UPSTREAM_APP_SECRET、
+UPSTREAM_APP_SECRET_FILE、UPSTREAM_CREDENTIALS_FILE。
+它会说明事件所属车场使用哪个凭据。
+
+示例（Example）：
+
+    release-forwarder check --lang zh event.json
+
+从标准输入读取；打印事件的 JSON Schema：
+
+    echo '{"park_uuid":"p1","flow_no":"f1","parking_serial":"s1","plate":"粤B12345"}' | release-forwarder check --lang zh
+    release-forwarder check --schema > event.schema.json
+
+参数：
+  [<文件> ...]        要读取的文件。不给出时读取标准输入。
+
+选项：
+  -h, --help          显示本帮助。
+      --at=TIME       判断时间是否在未来时，以 TIME 为当前时间：RFC 3339、
+                      日期（UTC），或多久以前，如 24h、7d。
+      --lang=zh|en    输出的语言。不给出时，由 LC_ALL、LC_MESSAGES、LANG 中
+                      第一个已设置的变量决定。
+      --json          每个事件输出一个 JSON 对象。
+      --schema        打印事件的 JSON Schema，然后退出。
+`

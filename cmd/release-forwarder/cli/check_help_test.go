@@ -1,0 +1,114 @@
+package cli
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kong"
+)
+
+// helped gives what a command line with --help prints.
+func helped(t *testing.T, args ...string) string {
+	t.Helper()
+	var line struct {
+		Check CheckCommand `cmd:"" help:"Show what would become of events, without sending anything."`
+	}
+	var out bytes.Buffer
+	code := -1
+	parser := kong.Must(&line, kong.Name("release-forwarder"), kong.Writers(&out, &out), kong.Exit(func(c int) {
+		code = c
+		panic("help was shown")
+	}))
+	func() {
+		defer func() { _ = recover() }()
+		_, err := parser.Parse(append([]string{"check"}, args...))
+		t.Errorf("%q: no help, %v", args, err)
+	}()
+	if code != 0 {
+		t.Errorf("%q: exit code %d", args, code)
+	}
+	return out.String()
+}
+
+func noLanguage(t *testing.T) {
+	t.Helper()
+	for _, name := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
+		t.Setenv(name, "")
+	}
+}
+
+func TestCheckSaysWhatItSaidOfItself(t *testing.T) {
+	noLanguage(t)
+	golden(t, "help.en.golden", helped(t, "--help"))
+	golden(t, "help.zh.golden", helped(t, "--lang", "zh", "--help"))
+}
+
+func TestTheHelpOfCheckIsInTheLanguageAskedFor(t *testing.T) {
+	noLanguage(t)
+	for _, c := range []struct {
+		env  string
+		args []string
+		want language
+	}{
+		{"", []string{"--help"}, english},
+		{"zh_CN.UTF-8", []string{"--help"}, chinese},
+		{"zh_CN.UTF-8", []string{"--lang=en", "-h"}, english},
+		{"", []string{"-h", "--lang=zh"}, chinese},
+		{"", []string{"--json", "--lang", "zh", "event.json", "--help"}, chinese},
+	} {
+		t.Setenv("LANG", c.env)
+		if text := helped(t, c.args...); strings.HasPrefix(text, "用法：") != (c.want == chinese) {
+			t.Errorf("LANG=%s %q: not in %s:\n%s", c.env, c.args, c.want, text)
+		}
+	}
+}
+
+// What the English help names, the Chinese names too: flags, settings, examples, exit codes.
+func TestTheChineseHelpNamesTheSame(t *testing.T) {
+	noLanguage(t)
+	names := regexp.MustCompile(`--[a-z]+|[A-Z]+_[A-Z_]+|RFC 3339|\\\\|"a\\nb"`)
+	named := func(text string) []string {
+		return slices.Compact(slices.Sorted(slices.Values(names.FindAllString(text, -1))))
+	}
+	text := helped(t, "--lang=zh", "--help")
+	if want, got := named(helped(t, "--help")), named(text); !slices.Equal(want, got) {
+		t.Errorf("English has %q, Chinese %q", want, got)
+	}
+	flags := regexp.MustCompile(`(?m)^ +(?:-h, +)?--[a-z]+\S*`)
+	if want, got := flags.FindAllString(helped(t, "--help"), -1), flags.FindAllString(text, -1); !slices.Equal(want, got) {
+		t.Errorf("the flags in English are %q, in Chinese %q", want, got)
+	}
+	for line := range strings.Lines(text) {
+		if columns := columns(strings.TrimSuffix(line, "\n")); columns > 80 && !strings.Contains(line, "echo") {
+			t.Errorf("%d columns: %s", columns, line)
+		}
+	}
+}
+
+// Why a file cannot be read is said in the language that was asked for, and so is what a time must be.
+func TestCheckSaysInChineseWhatItCannotRead(t *testing.T) {
+	absent := filepath.Join(t.TempDir(), "没有.json")
+	for _, c := range []struct {
+		command  CheckCommand
+		en, want string
+	}{
+		{CheckCommand{Files: []string{absent}}, "no such file", absent + "：没有这个文件"},
+		{CheckCommand{Files: []string{t.TempDir()}}, "is a directory", "：无法读取"},
+		{CheckCommand{At: "soon"}, `--at: "soon" is no time`, `--at："soon" 不是时间`},
+	} {
+		for lang, want := range map[language]string{english: c.en, chinese: c.want} {
+			c.command.Lang = lang
+			if _, err := runCheck(t, c.command); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v, want %s", lang, err, want)
+			}
+		}
+	}
+	if err := chinese.fileError(&os.PathError{Op: "open", Path: "x", Err: os.ErrPermission}); err.Error() != "x：没有读取权限" {
+		t.Error(err)
+	}
+}
