@@ -53,6 +53,8 @@ type Settings struct {
 	// shown holds, for each setting of the groups loaded, what Print writes as the
 	// value in force.
 	shown map[string]string
+	// differs holds the settings of these groups whose value is not the default's.
+	differs map[string]bool
 	// outside holds what is in force of variables that are no settings of ours.
 	outside []Shown
 }
