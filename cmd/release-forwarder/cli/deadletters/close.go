@@ -19,10 +19,11 @@ type CloseCommand struct {
 
 // Help implements kong's HelpProvider.
 func (CloseCommand) Help() string {
-	return `Enters into the ledger that dead letters were dealt with otherwise: they are no longer listed as
-open, and no replay sends them unless it is asked to (--again). Nothing is deleted.
-The user needs Read on DLQ_TOPIC, and Read and Write on its ledger (<DLQ_TOPIC>.ledger),
-which is made if it is missing and the user may.
+	return `Records in the ledger that dead letters were dealt with otherwise. They are no longer listed
+as open, and a replay sends them only with --again. Nothing is deleted.
+
+The user needs Read on DLQ_TOPIC, and Read and Write on its ledger (<DLQ_TOPIC>.ledger). A
+missing ledger is created if the user may.
 
 Example:
 

@@ -25,10 +25,10 @@ type Command struct {
 
 // Help implements kong's HelpProvider.
 func (Command) Help() string {
-	return `A dead letter is a release that the platform does not know of. It is open until its event
-was sent again (replay) or a person dealt with it otherwise (close). The aim is none open.
+	return `A dead letter is a release that the platform does not know of. It is open until its event is
+sent again (replay), or a person deals with it otherwise (close). The aim is none open.
 
-Example, from the look to the proof:
+Example, from the first look to the proof:
 
   release-forwarder dlq list --since 24h
   release-forwarder dlq show 0/17
