@@ -23,7 +23,7 @@ type DoctorCommand struct {
 	JSON     bool          `name:"json" help:"Print one JSON object."`
 	Platform bool          `help:"Send one signed request that the platform must refuse, and explain the answer."`
 	Lot      string        `help:"With --platform: the park_uuid of that request; it chooses the credential. Without it one that does not exist."`
-	Timeout  time.Duration `default:"60s" help:"How long the look at Kafka may take; what was not seen by then is unknown. UPSTREAM_TIMEOUT bounds the request to the platform."`
+	Timeout  time.Duration `default:"60s" help:"Limit for all checks of Kafka; what is not seen by then is unknown. UPSTREAM_TIMEOUT bounds the request to the platform."`
 }
 
 // Help implements kong's HelpProvider.

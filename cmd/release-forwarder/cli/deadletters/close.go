@@ -14,7 +14,7 @@ import (
 type CloseCommand struct {
 	IDs       []string `arg:"" name:"id" help:"The dead letters: topic/partition/offset, or partition/offset."`
 	Why       string   `required:"" placeholder:"TEXT" help:"How they were dealt with; kept in the ledger with your name and the time. No personal data."`
-	AllGroups bool     `help:"Dead letters of other consumer groups than KAFKA_GROUP_ID too."`
+	AllGroups bool     `help:"Also dead letters of other consumer groups than KAFKA_GROUP_ID."`
 }
 
 // Help implements kong's HelpProvider.

@@ -15,7 +15,7 @@ import (
 // ExportCommand writes open dead letters as JSON, one a line.
 type ExportCommand struct {
 	filterFlags
-	All    bool `help:"Dead letters that were replayed or closed too."`
+	All    bool `help:"Also dead letters that were replayed or closed."`
 	Limit  int  `placeholder:"N" help:"Write N dead letters at most."`
 	Reveal bool `help:"Write everything as it is. The file then holds personal data."`
 }

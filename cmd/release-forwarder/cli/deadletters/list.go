@@ -23,7 +23,7 @@ import (
 type ListCommand struct {
 	filterFlags
 	retentionFlags
-	All    bool `help:"Dead letters that were replayed or closed too."`
+	All    bool `help:"Also dead letters that were replayed or closed."`
 	Limit  int  `placeholder:"N" help:"Show N dead letters at most."`
 	JSON   bool `name:"json" help:"Print one JSON object a line for each dead letter, without the counts."`
 	Reveal bool `help:"Show texts of the platform, lot, code and seqno as they are."`

@@ -29,7 +29,7 @@ type ReplayCommand struct {
 	Limit       int           `placeholder:"N" help:"Replay N dead letters at most."`
 	Rate        float64       `placeholder:"N" help:"Send N events a second at most, to protect the platform."`
 	To          string        `placeholder:"TOPIC" help:"Send to this topic instead of KAFKA_REPLAY_TOPIC or KAFKA_TOPIC."`
-	Again       bool          `help:"Dead letters too that were replayed or closed."`
+	Again       bool          `help:"Also dead letters that were replayed or closed."`
 	MaxRedrives int           `placeholder:"N" default:"-1" help:"Leave out dead letters whose events were replayed N times already."`
 	Set         []string      `sep:"none" placeholder:"FIELD=VALUE" help:"Send the events with this field changed, the original kept in a header; may be given several times."`
 	Yes         bool          `help:"Do not ask whether changed events may be sent."`

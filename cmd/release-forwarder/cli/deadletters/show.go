@@ -22,7 +22,7 @@ import (
 type ShowCommand struct {
 	ID        string `arg:"" name:"id" help:"The dead letter: topic/partition/offset, or partition/offset."`
 	To        string `placeholder:"TOPIC" help:"The topic that a replay would send to, instead of KAFKA_REPLAY_TOPIC or KAFKA_TOPIC."`
-	AllGroups bool   `help:"A dead letter of another consumer group than KAFKA_GROUP_ID too."`
+	AllGroups bool   `help:"Also a dead letter of another consumer group than KAFKA_GROUP_ID."`
 	Reveal    bool   `help:"Show everything as it is."`
 	JSON      bool   `name:"json" help:"Print one JSON object."`
 }
