@@ -134,7 +134,7 @@ test-image: ## build the image twice: one digest, its size, what is in it
 licences: ## the licences of all modules in the binary; fails on one that is not allowed
 	.ci/release/licences.sh
 
-release: ## make a release in dist/VERSION: binaries, image, SBOMs, checksums (VERSION=v1.2.3)
+release: ## make a release in dist/VERSION: binaries, image, SBOMs, checksums (VERSION=v0.1.0)
 	.ci/release/release.sh "$$VERSION"
 
 clean: ## remove what was built

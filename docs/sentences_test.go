@@ -12,16 +12,10 @@ import (
 // mostWords is the length of a sentence that is read once.
 const mostWords = 30
 
-// longSentences are pages that are not held to mostWords yet. An entry whose page has no long sentence any
-// more fails the test: take it out.
-var longSentences = []string{
-	"CONTRIBUTING.md",
-}
-
 // TestSentencesAreShort: no sentence in prose or in a cell of a table has more than mostWords words. Not looked at are
 // Chinese pages and what is generated from the code.
 func TestSentencesAreShort(t *testing.T) {
-	sentences, unheld := 0, 0
+	sentences := 0
 	for _, page := range markdown.Pages(t) {
 		if page.Chinese() {
 			continue
@@ -46,21 +40,14 @@ func TestSentencesAreShort(t *testing.T) {
 				}
 			}
 		}
-		exempt := slices.Contains(longSentences, page.Name)
-		if exempt {
-			unheld++
-		}
-		switch {
-		case exempt && len(long) == 0:
-			t.Errorf("%s has no long sentence: take it out of longSentences", page.Name)
-		case !exempt && len(long) > 0:
+		if len(long) > 0 {
 			t.Errorf("%s has sentences of more than %d words:\n\t%s", page.Name, mostWords, strings.Join(long, "\n\t"))
 		}
 	}
-	if unheld != len(longSentences) {
-		t.Errorf("longSentences names pages that are not there")
+	if sentences < 1000 {
+		t.Errorf("only %d sentences were found: this looks at nothing", sentences)
 	}
-	t.Logf("%d sentences; %d pages are not held yet", sentences, unheld)
+	t.Logf("%d sentences", sentences)
 }
 
 var (

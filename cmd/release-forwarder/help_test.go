@@ -2,13 +2,18 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
+	"iter"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
 
+	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/cmd/testkit/repo"
 )
 
@@ -75,6 +80,105 @@ func TestEveryCommandsHelpHasAnExample(t *testing.T) {
 		}
 	}
 	look(kong.Must(&commands{}).Model.Node)
+}
+
+// Whoever copies an example gets no error of its flags or settings.
+func TestTheExamplesOfHelpCanBeRun(t *testing.T) {
+	for command, line := range examples(t) {
+		words := commandWords(t, line)
+		at := slices.Index(words, "release-forwarder")
+		if at < 0 {
+			t.Errorf("%s: no command of ours: %s", command, line)
+			continue
+		}
+		for _, word := range words[:at] {
+			if name, _, is := strings.Cut(word, "="); is && strings.ToUpper(name) == name && !slices.ContainsFunc(settings.Table(), func(s settings.Setting) bool { return s.Name == name }) {
+				t.Errorf("%s: %s is no setting: %s", command, name, line)
+			}
+		}
+		parsed, err := kong.Must(&commands{}, kong.Name("release-forwarder")).Parse(words[at+1:])
+		switch {
+		case err != nil:
+			t.Errorf("%s: %v: %s", command, err, line)
+		case !strings.HasPrefix(parsed.Command(), command):
+			t.Errorf("%s: an example of %s: %s", command, parsed.Command(), line)
+		}
+	}
+}
+
+// examples gives the commands' lines with an example, continued lines joined.
+func examples(t *testing.T) iter.Seq2[string, string] {
+	t.Helper()
+	return func(yield func(command, line string) bool) {
+		for _, command := range commandLines(t, "", true) {
+			c := found(t, command)
+			_, text, _ := strings.Cut(c.Detail, "Example")
+			given := 0
+			for line := range strings.Lines(strings.ReplaceAll(text, "\\\n", " ")) {
+				if strings.HasPrefix(line, "  ") {
+					if given++; !yield(command, strings.TrimSpace(line)) {
+						return
+					}
+				}
+			}
+			if given == 0 {
+				t.Errorf("%s has no example", command)
+			}
+		}
+	}
+}
+
+// found is the node of a command line, as "dlq list".
+func found(t *testing.T, command string) *kong.Node {
+	t.Helper()
+	node := kong.Must(&commands{}, kong.Name("release-forwarder")).Model.Node
+	for name := range strings.FieldsSeq(command) {
+		at := slices.IndexFunc(node.Children, func(child *kong.Node) bool { return child.Name == name })
+		node = node.Children[at]
+	}
+	return node
+}
+
+// commandWords are the words of a line as a shell reads them, up to where its output or input is led elsewhere; of a
+// pipe, the command that is ours.
+func commandWords(t *testing.T, line string) (words []string) {
+	t.Helper()
+	quoted := regexp.MustCompile(`'([^']*)'|"([^"]*)"|[^\s'"]+`)
+	for _, word := range quoted.FindAllStringSubmatch(line, -1) {
+		text := cmp.Or(word[1], word[2], word[0])
+		switch {
+		case text == "|" && slices.Contains(words, "release-forwarder"), text == ">", text == "<":
+			return words
+		case text == "|":
+			words = nil
+		default:
+			words = append(words, text)
+		}
+	}
+	return words
+}
+
+// A terminal of 100 columns holds the help, and one reading is enough for each of its sentences.
+func TestHelpIsShort(t *testing.T) {
+	for _, command := range commandLines(t, "", true) {
+		detail := found(t, command).Detail
+		text, _, _ := strings.Cut(detail, "Example")
+		for line := range strings.Lines(text) { // kong wraps what is not indented, and indents the rest by two more
+			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 98 && strings.HasPrefix(line, "  ") {
+				t.Errorf("%s: %d columns: %s", command, n, line)
+			}
+		}
+		for paragraph := range strings.SplitSeq(detail, "\n\n") {
+			if strings.HasPrefix(paragraph, "  ") {
+				continue
+			}
+			for sentence := range strings.SplitSeq(strings.Join(strings.Fields(paragraph), " "), ". ") {
+				if n := len(strings.Fields(sentence)); n > 30 {
+					t.Errorf("%s: %d words: %s", command, n, sentence)
+				}
+			}
+		}
+	}
 }
 
 func TestTheDLQPageIsTheHelp(t *testing.T) {

@@ -28,18 +28,18 @@ var version, revision string
 type commands struct {
 	Run     runCommand          `cmd:"" default:"1" help:"Forward events until asked to stop (the default)."`
 	Check   cli.CheckCommand    `cmd:"" help:"Show what would become of events, without sending anything."`
-	Config  cli.ConfigCommand   `cmd:"" help:"Show every setting and the value in force."`
+	Config  cli.ConfigCommand   `cmd:"" help:"Show the settings that differ from their defaults; --all: every setting."`
 	DLQ     deadletters.Command `cmd:"" name:"dlq" help:"Work off dead letters: list, show, replay, close, export, stats."`
-	Offsets cli.OffsetsCommand  `cmd:"" help:"Show how far the group is: committed, done beyond it, waiting, lag."`
+	Offsets cli.OffsetsCommand  `cmd:"" help:"Show how far the group is: committed, finished beyond it, waiting, lag."`
 	Find    find.Command        `cmd:"" help:"Find an event by plate, flow, serial or lot, and say what became of it."`
-	Doctor  cli.DoctorCommand   `cmd:"" help:"Look at brokers, topics, rights, group and credentials, and say what is wrong."`
+	Doctor  cli.DoctorCommand   `cmd:"" help:"Check brokers, topics, rights, group and credentials, and say what is wrong."`
 	// Probe is what doctor was called before: for one release, for init containers and scripts.
 	Probe   cli.DoctorCommand  `cmd:"" hidden:""`
 	Version cli.VersionCommand `cmd:"" help:"Show the version."`
 }
 
 const description = `Reads abnormal-release events from a Kafka topic and posts them, signed, to the
-parking platform's API. Settings are environment variables: see "release-forwarder config".`
+parking platform's API. Settings are environment variables: see "release-forwarder config --all".`
 
 func main() {
 	// net/http writes there, and quotes answers that no request asked for: texts of the

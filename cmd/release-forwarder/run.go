@@ -18,15 +18,19 @@ type runCommand struct{}
 
 // Help implements kong's HelpProvider.
 func (runCommand) Help() string {
-	return `Example:
+	return `Reads events from KAFKA_TOPIC and posts each, signed, to UPSTREAM_URL until it is stopped.
+
+SIGTERM or SIGINT stops it: open requests end, progress is committed, the group is left. A
+second signal ends it at once. SIGHUP (a closed terminal) stops it too, except under nohup.
+Files that change are reloaded without a signal.
+
+Exits 0 if it was stopped; 2 if a setting is wrong; 1 for anything else.
+
+Example:
 
   KAFKA_BROKERS=kafka:9092 KAFKA_TOPIC=abnormal-release KAFKA_GROUP_ID=release-forwarder \
   UPSTREAM_URL=https://api.example.com/gate/1.0/parking/internal/update \
-  UPSTREAM_APP_SECRET_FILE=/run/secrets/app-secret release-forwarder run
-
-SIGTERM or SIGINT stops it: open requests are finished, progress is committed, the
-group is left. A second one ends it at once. SIGHUP (a terminal that is closed) stops
-it as well, but under nohup. Files that change are reloaded without a signal.`
+  UPSTREAM_APP_SECRET_FILE=/run/secrets/app-secret release-forwarder run`
 }
 
 // Run is the whole life of the service: read the settings, wire the parts, run, stop. Its log lines go through a

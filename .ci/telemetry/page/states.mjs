@@ -3,7 +3,7 @@ const held = (status) => status.held.length > 0;
 
 export const states = {
   calm: {
-    args: ["--faults", "", "--spoilt", "0.2"],
+    args: ["--faults", "", "--spoilt", "0.03"],
     condition: "well",
     reached: (s) => s.dead_letters.length > 2 && s.partitions.length === 6,
     says: { en: /^✓ All is well\.$/, zh: /^✓ 一切正常。$/ },
@@ -18,7 +18,7 @@ export const states = {
     level: "trouble",
     remedy: true,
     held: /^unreachable$/,
-    refusal: /^unreachable, at .*, trace [0-9a-f]{32}$/,
+    refusal: /^unreachable: .*, at .*, trace [0-9a-f]{32}$/,
     circuit: /^open since /,
   },
   storm: {

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"regexp"
 	"strconv"
 	"strings"
@@ -33,6 +34,7 @@ const (
 	CircuitOpen         Kind = "circuit-open"
 	LotsRefused         Kind = "lots-refused"
 	Storm               Kind = "storm"
+	ManyDeadLetters     Kind = "many-dead-letters"
 	CommitsFail         Kind = "commits-fail"
 
 	// PartitionCommitRefused is of some partitions alone.
@@ -48,15 +50,16 @@ const (
 type Condition struct {
 	Kind  Kind
 	Count int64
+	Of    int64  // of how many Count is a part
 	Name  string // a topic, a lot, partitions with their cause, or what is stuck
 	// Advice is what to do, where the cause alone tells: English, as in the log.
 	Advice string
-	Since  time.Time
+	Since  time.Time // told in its own zone: see In
 	For    time.Duration
 }
 
-// sentence is what a kind says, in each language, with {count}, {name}, {since},
-// {for} and {advice} in place of the facts and {one|many} for words that go by the count,
+// sentence is what a kind says, in each language, with {count}, {of}, {name},
+// {since}, {for} and {advice} in place of the facts and {one|many} for words that go by the count,
 // and what a person should do about it.
 type sentence struct {
 	kind    Kind
@@ -79,10 +82,18 @@ func Conditions() []Kind {
 func (c Condition) Level() Level { return c.row().level }
 
 // String is the sentence in English.
-func (c Condition) String() string { return c.fill(c.row().says[english]) }
+func (c Condition) String() string { return c.fill(english, c.row().says) }
+
+// In is the condition with its time in a zone; nil: UTC.
+func (c Condition) In(zone *time.Location) Condition {
+	if !c.Since.IsZero() {
+		c.Since = c.Since.In(cmp.Or(zone, time.UTC))
+	}
+	return c
+}
 
 // Remedy says in English what a person should do; "" for nothing.
-func (c Condition) Remedy() string { return c.fill(c.row().remedy[english]) }
+func (c Condition) Remedy() string { return c.fill(english, c.row().remedy) }
 
 // Runbook is the name of the page in deployments/runbooks; "" for none.
 func (c Condition) Runbook() string { return c.row().runbook }
@@ -107,7 +118,7 @@ func ofNumber(one bool, text string) string {
 	return numbered.ReplaceAllString(text, "$2")
 }
 
-func (c Condition) fill(text string) string {
-	return strings.NewReplacer("{count}", strconv.FormatInt(c.Count, 10), "{name}", c.Name,
-		"{advice}", c.Advice, "{since}", clock(c.Since), "{for}", c.For.Round(time.Second).String()).Replace(ofNumber(c.Count == 1, text))
+func (c Condition) fill(l language, text phrase) string {
+	return strings.NewReplacer("{count}", strconv.FormatInt(c.Count, 10), "{of}", strconv.FormatInt(c.Of, 10), "{name}", c.Name,
+		"{advice}", c.Advice, "{since}", clock(c.Since, c.Since.Location()), "{for}", l.span(c.For)).Replace(ofNumber(c.Count == 1, text[l]))
 }

@@ -156,7 +156,7 @@ func TestPageShowsTheSnapshot(t *testing.T) {
 	for _, want := range []string{
 		`<div id="banner" role="status"><p class="banner waiting"><span aria-hidden="true">…</span> The platform does not answer; one attempt a second.</p></div>`,
 		`<html lang="en">`, `name="viewport"`, "color-scheme: light dark",
-		"lots", "v1.2.3", "1m30s", "releases", "paused: records", "1 of 64", "open since 2026-03-01 08:01:00Z",
+		"lots", "v1.2.3", "<dd>1m</dd>", "releases", "paused: records", "1 of 64", "open since 2026-03-01 08:01:00Z",
 		"code 503", "seqno abc6c253b93cc940", "trace 0af7651916cd43dd8448eb211c80319c",
 		"releases/3/101", "2026-03-01 08:02:00Z", "in its turn", "2 in all", "bad-time", "17",
 		"<strong>1</strong> not taken by the dead-letter topic", "UPSTREAM_APP_SECRET", "***", `<td class="n">–</td>`,

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html/template"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -37,8 +38,9 @@ var pages = func() (all [languages]*template.Template) {
 			"of":     func(n any, key string) string { return ofNumber(fmt.Sprint(n) == "1", t(key)) },
 			"lang":   l.tag,
 			"mark":   mark,
-			"clock":  clock,
-			"age":    age,
+			"word":   l.word,
+			"before": func(key string) string { before, _, _ := strings.Cut(t(key), "{time}"); return before },
+			"after":  func(key string) string { _, after, _ := strings.Cut(t(key), "{time}"); return after },
 			"offset": offset,
 			"style":  func() template.CSS { return template.CSS(pageStyle) }, //nolint:gosec // embedded, a constant
 			"script": func() template.JS { return template.JS(pageScript) },  //nolint:gosec // embedded, a constant
@@ -51,13 +53,27 @@ var pages = func() (all [languages]*template.Template) {
 type view struct {
 	Status
 	Sentence, Advice, Runbook string
+
+	language language
+}
+
+// Clock is a time in the page's zone.
+func (v view) Clock(t time.Time) string { return clock(t, v.Zone) }
+
+// For is how long something has lasted that began at a time.
+func (v view) For(since time.Time) string { return v.language.span(v.Now.Sub(since)) }
+
+// Ago is how long ago a time is.
+func (v view) Ago(t time.Time) string {
+	return fmt.Sprintf(phrase{"%s ago", "%s前"}[v.language], v.For(t))
 }
 
 func (s Status) in(l language) view {
-	v := view{Status: s, Sentence: s.State}
+	v := view{Status: s, Sentence: s.State, language: l}
 	if s.Condition.Kind != "" {
-		row := s.Condition.row()
-		v.Sentence, v.Advice, v.Runbook = s.Condition.fill(row.says[l]), s.Condition.fill(row.remedy[l]), row.runbook
+		c := s.Condition
+		row := c.row()
+		v.Sentence, v.Advice, v.Runbook = c.fill(l, row.says), c.fill(l, row.remedy), row.runbook
 	}
 	return v
 }
@@ -81,29 +97,6 @@ func mark(l Level) string {
 	case LevelTrouble:
 	}
 	return "✗"
-}
-
-// clock is a time as the page shows it; a person compares it with log lines,
-// which are in UTC too.
-func clock(t time.Time) string {
-	if t.IsZero() {
-		return "–"
-	}
-	return t.UTC().Format("2006-01-02 15:04:05Z")
-}
-
-// age is how long ago a time is, as exactly as a person wants to know it.
-func age(now, t time.Time) string {
-	d := max(0, now.Sub(t))
-	switch {
-	case d < time.Minute:
-		return d.Truncate(time.Second).String()
-	case d < time.Hour:
-		return strconv.Itoa(int(d.Minutes())) + "m"
-	case d < 48*time.Hour:
-		return strconv.Itoa(int(d.Hours())) + "h" + strconv.Itoa(int(d.Minutes())%60) + "m"
-	}
-	return strconv.Itoa(int(d.Hours())/24) + "d" + strconv.Itoa(int(d.Hours())%24) + "h"
 }
 
 func offset(n int64) string {

@@ -2,7 +2,6 @@
 // place in it. Without it the page is the same and is loaded again by hand.
 (() => {
   const silent = document.getElementById("silent");
-  let heard = new Date();
   const put = (id, next) => {
     const here = document.getElementById(id), there = next.getElementById(id);
     if (there && here.innerHTML !== there.innerHTML) here.replaceChildren(...there.childNodes);
@@ -17,10 +16,9 @@
       put("banner", next);
       put("live", next);
       document.title = next.title;
-      heard = new Date();
       silent.hidden = true;
     } catch {
-      silent.querySelector("span").textContent = heard.toISOString().slice(0, 19).replace("T", " ") + "Z";
+      silent.querySelector("span").textContent = document.getElementById("seen").textContent;
       silent.hidden = false;
     }
   }, 5000);

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"encoding/json"
+	"html"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -9,6 +10,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"release-forwarder/upstream"
+	"release-forwarder/upstream/gate"
 )
 
 // asked gets the page as a browser of a language does.
@@ -145,7 +149,7 @@ func TestEverySentenceIsWhole(t *testing.T) {
 
 func TestEveryWordIsUsedAndInBothLanguages(t *testing.T) {
 	for key, p := range words {
-		if !strings.Contains(pageSource, `t "`+key+`"`) && !regexp.MustCompile(`of \.\w+ "`+key+`"`).MatchString(pageSource) {
+		if !strings.Contains(pageSource, `t "`+key+`"`) && !strings.Contains(pageSource, `after "`+key+`"`) && !regexp.MustCompile(`of \.\w+ "`+key+`"`).MatchString(pageSource) {
 			t.Errorf("%q is on no page", key)
 		}
 		if p[english] == "" || p[chinese] == "" {
@@ -155,12 +159,78 @@ func TestEveryWordIsUsedAndInBothLanguages(t *testing.T) {
 }
 
 func TestAgesAreReadable(t *testing.T) {
-	for d, want := range map[time.Duration]string{
-		-time.Second: "0s", 1500 * time.Millisecond: "1s", 90 * time.Second: "1m", 3*time.Hour + 12*time.Minute: "3h12m",
-		47 * time.Hour: "47h0m", 75 * time.Hour: "3d3h",
+	for d, want := range map[time.Duration]phrase{
+		-time.Second:                 {"0s", "0 秒"},
+		1500 * time.Millisecond:      {"1s", "1 秒"},
+		90 * time.Second:             {"1m", "1 分钟"},
+		3*time.Hour + 12*time.Minute: {"3h12m", "3 小时 12 分"},
+		47 * time.Hour:               {"47h0m", "47 小时 0 分"},
+		75 * time.Hour:               {"3d3h", "3 天 3 小时"},
 	} {
-		if got := age(started.Add(d), started); got != want {
+		if got := (phrase{english.span(d), chinese.span(d)}); got != want {
 			t.Errorf("%s: %s, want %s", d, got, want)
+		}
+	}
+}
+
+// A person reads times by the clock on the wall, and finds them in logs by their offset.
+func TestTimesAreInTheEventsZone(t *testing.T) {
+	s := sample()
+	s.Zone = time.FixedZone("", 8*3600)
+	s.Condition = Condition{Kind: CircuitOpen, Since: started}
+	s.Platform.LastAccepted = started.Add(78 * time.Second)
+	s.Held[0].Next = started.Add(time.Minute)
+	en, _ := asked(t, s, "en")
+	zh, _ := asked(t, s, "zh")
+	en, zh = html.UnescapeString(en), html.UnescapeString(zh) // the + of an offset is written as a reference
+	for body, texts := range map[string][]string{
+		en: {
+			"The platform accepts nothing since 2026-03-01 16:00:00+08:00", "2026-03-01 16:01:18+08:00 (12s ago)",
+			"<dd>open since 2026-03-01 16:01:00+08:00 (30s)</dd>", "<td>2026-03-01 16:01:00+08:00</td>", `<dd id="seen">2026-03-01 16:01:30+08:00</dd>`,
+		},
+		zh: {
+			"平台自 2026-03-01 16:00:00+08:00 起不接受任何请求", "2026-03-01 16:01:18+08:00 (12 秒前)",
+			"<dd>已熔断（open），自 2026-03-01 16:01:00+08:00 起 (30 秒)</dd>", "自 <span></span> 起服务无应答",
+		},
+	} {
+		for _, text := range texts {
+			if !strings.Contains(body, text) {
+				t.Errorf("the page lacks %q", text)
+			}
+		}
+		if strings.Contains(body, "08:00:00Z") || strings.Contains(body, "08:01:") {
+			t.Error("a time is in another zone")
+		}
+	}
+	var got struct{ State string }
+	if err := json.NewDecoder(do(NewHandler(Sources{Status: func() Status { return s }}), "GET", "/status.json").Body).Decode(&got); err != nil || !strings.Contains(got.State, "16:00:00+08:00") {
+		t.Errorf("%v, %q", err, got.State)
+	}
+}
+
+// The last failure says by its error whether network, secret or platform is to blame.
+func TestTheLastFailureSaysItsKind(t *testing.T) {
+	s := sample()
+	s.Platform.LastRefusal = &Refusal{At: started, Verdict: "unreachable", Error: "dial 10.0.0.7:443: connection refused"}
+	for accept, want := range map[string]string{
+		"en": "<dt>Last failure</dt><dd>unreachable: dial 10.0.0.7:443: connection refused, at ",
+		"zh": "<dt>最近一次失败</dt><dd>无法连接（unreachable）: dial 10.0.0.7:443: connection refused",
+	} {
+		if body, _ := asked(t, s, accept); !strings.Contains(body, want) {
+			t.Errorf("%s: the page lacks %q", accept, want)
+		}
+	}
+}
+
+func TestEachVerdictAndCircuitHasAWordInChinese(t *testing.T) {
+	for _, v := range upstream.Verdicts() {
+		if v != upstream.Accepted && v != upstream.Cut && names[v.String()] == "" {
+			t.Errorf("%s has none", v)
+		}
+	}
+	for _, p := range []gate.Phase{gate.Closed, gate.Open, gate.Ramp} {
+		if names[p.String()] == "" {
+			t.Errorf("%s has none", p)
 		}
 	}
 }

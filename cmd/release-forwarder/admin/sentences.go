@@ -70,7 +70,7 @@ var sentences = []sentence{
 			"创建该主题，或授予本用户 Describe 和 Write 权限。"}},
 	{kind: DeadLettersRefused, level: LevelTrouble, runbook: "dead-letters-blocked", says: phrase{
 		"The dead-letter topic has refused all dead letters since {since}; {count} {waits and holds its partition's commits|wait and hold their partitions' commits}. Nothing is lost.",
-		"死信主题自 {since} 起拒绝所有死信；{count} 条在等待，其分区停止提交。消息未丢失。"},
+		"死信主题自 {since} 起拒绝所有死信；{count} 条死信在等待，其分区停止提交。消息未丢失。"},
 		remedy: phrase{
 			"Read `error` in the log line about the dead letter: topic missing, no right to write, in-sync replicas, or disk. It is retried indefinitely.",
 			"查看日志中该死信一行的 error：主题缺失、无写权限、同步副本不足或磁盘。会一直重试。"}},
@@ -114,11 +114,11 @@ var sentences = []sentence{
 		"The platform accepts nothing since {since}; it is tried once a second. Nothing is lost or dead-lettered.",
 		"平台自 {since} 起不接受任何请求；每秒尝试一次。消息未丢失，也未进入死信。"},
 		remedy: phrase{
-			"See the last refusal below: refused means secret or app ID; unreachable or timeout the network or the platform; failed or unreadable: ask the platform, with seqno.",
+			"See the last failure below: refused means secret or app ID; unreachable or timeout the network or the platform; failed or unreadable: ask the platform, with seqno.",
 			"查看下方最近一次失败：refused 为密钥或 app_id；unreachable、timeout 为网络或平台；failed、unreadable 请带 seqno 询问平台。"}},
 	{kind: LotsRefused, level: LevelTrouble, runbook: "lot-refused", says: phrase{
 		"The platform refuses {count} {lot|lots} while it accepts others, the first {name} since {since}; their records wait, the others flow. Nothing is lost.",
-		"平台单独拒绝 {count} 个车场，最早为 {name}（自 {since} 起）；其消息在等待，其余照常。消息未丢失。"},
+		"平台单独拒绝 {count} 个车场，最早为 {name}（自 {since} 起）；其消息挂起，其余照常。消息未丢失。"},
 		remedy: phrase{
 			"Fix the lot's secret, app_id or contract with the platform before LOT_HOLD_MAX is over; then its records become dead letters and must be replayed. Where a partition moves to another replica the wait begins again.",
 			"在 LOT_HOLD_MAX 之前与平台解决该车场的密钥、app_id 或签约状态；超时后其消息进入死信，需重放。分区移到其他副本后，等待从头计算。"}},
@@ -127,11 +127,17 @@ var sentences = []sentence{
 		"连续产生死信，期间没有一条被平台接受（{count} 处风暴）：每秒只写一条，直到有消息被接受。消息未丢失：死信保存完整消息。"},
 		remedy: phrase{
 			"See the reasons below: a producer, the mapping or the platform has changed. Stop the replicas to keep the records in the topic.",
-			"查看下方死信原因：生产者、映射或平台有变化。停止副本可让消息留在主题中。"}},
+			"查看下方死信原因：车道系统、映射或平台有变化。停止副本可让消息留在主题中。"}},
+	{kind: ManyDeadLetters, level: LevelTrouble, runbook: "dead-letters-grow", says: phrase{
+		"{count} of {of} events of the last hour became dead letters, the first of them at {since}: more than one in ten. Nothing is lost: each dead letter holds its record.",
+		"最近一小时处理的 {of} 条消息中有 {count} 条成为死信，首条出现于 {since}：超过十分之一。消息未丢失：死信保存完整消息。"},
+		remedy: phrase{
+			"See the reasons below and, by release-forwarder dlq list --since 1h, the lots. Have the lane's vendor fix the events, then replay the dead letters.",
+			"查看下方死信原因，并用 release-forwarder dlq list --since 1h 查看所属车场。请车道系统厂商修正事件，然后重放死信。"}},
 	{kind: RecordsDropped, level: LevelTrouble, runbook: "records-dropped", says: phrase{
 		"Kafka dropped {count} {record before it|records before they} could be read, last noticed at {since}: a loss that Kafka caused.",
 		"Kafka 在读取之前丢弃了 {count} 条消息，最近一次发现于 {since}：由 Kafka 造成的丢失。"},
 		remedy: phrase{
 			"The log line has topic, partition, from, to and count: have the producer send them again.",
-			"日志中有 topic、partition、from、to、count：请生产者重新发送。"}},
+			"日志中有 topic、partition、from、to、count：请车道系统厂商重新发送。"}},
 }

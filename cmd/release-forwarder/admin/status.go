@@ -28,6 +28,9 @@ type Status struct {
 	Kind   Kind   `json:"condition,omitempty"`
 	Remedy string `json:"remedy,omitempty"`
 
+	// Zone is the one in which the page shows times; nil: UTC.
+	Zone *time.Location `json:"-"`
+
 	Version string    `json:"version"`
 	Group   string    `json:"group"`
 	Now     time.Time `json:"now"`
@@ -132,6 +135,7 @@ type Platform struct {
 type Refusal struct {
 	At      time.Time `json:"at"`
 	Verdict string    `json:"verdict"`
+	Error   string    `json:"error,omitempty"` // why no answer came, or none that could be read
 	Code    string    `json:"code,omitempty"`
 	Seqno   string    `json:"seqno,omitempty"` // what the platform's support asks for
 	TraceID string    `json:"trace_id,omitempty"`
@@ -184,11 +188,9 @@ func (s Status) HeldBack() []Partition {
 	return slices.DeleteFunc(slices.Clone(s.Partitions), func(p Partition) bool { return p.HeldBack == 0 })
 }
 
-// Uptime is how long the service has run.
-func (s Status) Uptime() time.Duration { return s.Now.Sub(s.Started).Round(time.Second) }
-
 // said takes sentence, level and remedy from the condition.
 func (s Status) said() Status {
+	s.Condition = s.Condition.In(s.Zone)
 	if c := s.Condition; c.Kind != "" {
 		s.State, s.Level, s.Kind, s.Remedy = c.String(), c.Level(), c.Kind, c.Remedy()
 	}

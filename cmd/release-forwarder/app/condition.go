@@ -48,7 +48,7 @@ func (v *Service) Ready() (bool, string) {
 		return false, why
 	}
 	if c := v.unready(v.Snapshot()); c.Kind != "" {
-		return false, c.String()
+		return false, c.In(v.settings.Event.Location).String()
 	}
 	return true, "ready"
 }
@@ -165,6 +165,8 @@ func (v *Service) condition(now *Snapshot) admin.Condition {
 		return heldBack(open)
 	case now.Dropped > 0 && now.At.Sub(now.DroppedAt) < droppedShown:
 		return admin.Condition{Kind: admin.RecordsDropped, Count: now.Dropped, Since: now.DroppedAt}
+	case now.LastHour.DeadLettered*10 > now.LastHour.Finished:
+		return admin.Condition{Kind: admin.ManyDeadLetters, Count: now.LastHour.DeadLettered, Of: now.LastHour.Finished, Since: now.LastHour.First}
 	case parts.paused > 0:
 		return admin.Condition{Kind: admin.ReadingPaused}
 	case len(s.Partitions) == 0 && !now.AllOwned:

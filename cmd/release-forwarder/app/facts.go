@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"release-forwarder/cmd/release-forwarder/admin"
@@ -13,10 +12,10 @@ import (
 // facts is what the status page shows beyond the parts' own states: what happened
 // last, and how often. Its methods may be called from any goroutine.
 type facts struct {
-	accepted atomic.Int64 // when an answer was last an acceptance, Unix nanoseconds; 0: never
-
 	mu sync.Mutex
 	// Guarded by mu.
+	accepted    tally
+	acceptedAt  time.Time // zero: never
 	refusal     *admin.Refusal
 	deadLetters map[deadLetterKind]*tally
 	dropped     int64 // records that Kafka dropped unread
@@ -32,15 +31,26 @@ type tally struct {
 	last    int64 // the minute last counted, since 1970
 }
 
+// LastHour is what became of this replica's events in the last hour.
+type LastHour struct {
+	DeadLettered int64
+	Finished     int64     // dead-lettered or accepted
+	First        time.Time // the minute of the first that was dead-lettered; zero: none
+}
+
 func newFacts() *facts { return &facts{deadLetters: map[deadLetterKind]*tally{}} }
 
-func (f *facts) acceptance(at time.Time) { f.accepted.Store(at.UnixNano()) }
+func (f *facts) acceptance(at time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.accepted.count(at)
+	f.acceptedAt = at
+}
 
 func (f *facts) lastAccepted() time.Time {
-	if ns := f.accepted.Load(); ns != 0 {
-		return time.Unix(0, ns)
-	}
-	return time.Time{}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.acceptedAt
 }
 
 func (f *facts) refused(r admin.Refusal) {
@@ -78,9 +88,24 @@ func (f *facts) deadLetter(stage, reason string, at time.Time) {
 		t = &tally{}
 		f.deadLetters[k] = t
 	}
-	t.turn(at)
-	t.all++
-	t.minutes[t.last%60]++
+	t.count(at)
+}
+
+// lastHour counts the events of the hour before now.
+func (f *facts) lastHour(now time.Time) LastHour {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var sum LastHour
+	for _, t := range f.deadLetters {
+		n, first := t.lastHour(now)
+		sum.DeadLettered += n
+		if sum.First.IsZero() || n > 0 && first.Before(sum.First) {
+			sum.First = first
+		}
+	}
+	accepted, _ := f.accepted.lastHour(now)
+	sum.Finished = sum.DeadLettered + accepted
+	return sum
 }
 
 // written lists the dead letters by stage and reason.
@@ -89,17 +114,32 @@ func (f *facts) written(now time.Time) []admin.DeadLetters {
 	defer f.mu.Unlock()
 	var list []admin.DeadLetters
 	for k, t := range f.deadLetters {
-		t.turn(now)
-		row := admin.DeadLetters{Stage: k.stage, Reason: k.reason, Count: t.all}
-		for _, n := range t.minutes {
-			row.LastHour += n
-		}
-		list = append(list, row)
+		hour, _ := t.lastHour(now)
+		list = append(list, admin.DeadLetters{Stage: k.stage, Reason: k.reason, LastHour: hour, Count: t.all})
 	}
 	slices.SortFunc(list, func(a, b admin.DeadLetters) int {
 		return cmp.Or(cmp.Compare(b.LastHour, a.LastHour), cmp.Compare(a.Stage, b.Stage), cmp.Compare(a.Reason, b.Reason))
 	})
 	return list
+}
+
+func (t *tally) count(at time.Time) {
+	t.turn(at)
+	t.all++
+	t.minutes[t.last%60]++
+}
+
+// lastHour sums up the hour before now, and says in which minute its first was; zero where it has none.
+func (t *tally) lastHour(now time.Time) (n int64, first time.Time) {
+	t.turn(now)
+	for minute := t.last - 59; minute <= t.last; minute++ {
+		counted := t.minutes[(minute+60)%60]
+		if n == 0 && counted > 0 {
+			first = time.Unix(minute*60, 0)
+		}
+		n += counted
+	}
+	return n, first
 }
 
 // turn empties the minutes that have passed since the last one counted.

@@ -39,3 +39,33 @@ func TestDeadLettersAreCountedForTheLastHour(t *testing.T) {
 		}
 	}
 }
+
+// The page must know what part of the last hour's events was dead-lettered, and since when.
+func TestTheLastHoursEventsAreCounted(t *testing.T) {
+	f, start := newFacts(), time.Date(2026, 3, 1, 8, 0, 30, 0, time.UTC)
+	for minute := range 90 { // one accepted a minute; in the second half hour two more dead-lettered
+		at := start.Add(time.Duration(minute) * time.Minute)
+		f.acceptance(at)
+		if minute >= 30 && minute < 60 {
+			f.deadLetter("mapping", "bad-time", at)
+			f.deadLetter("upstream", "refused", at)
+		}
+	}
+	for _, c := range []struct {
+		name  string
+		now   time.Time
+		want  LastHour
+		first time.Duration
+	}{
+		{"while they come", start.Add(89 * time.Minute), LastHour{DeadLettered: 60, Finished: 120}, 30 * time.Minute},
+		{"when the first are older than an hour", start.Add(109 * time.Minute), LastHour{DeadLettered: 20, Finished: 60}, 50 * time.Minute},
+		{"two hours later", start.Add(209 * time.Minute), LastHour{}, 0},
+	} {
+		if c.first > 0 {
+			c.want.First = start.Add(c.first).Truncate(time.Minute)
+		}
+		if got := f.lastHour(c.now); got.DeadLettered != c.want.DeadLettered || got.Finished != c.want.Finished || !got.First.Equal(c.want.First) {
+			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
+		}
+	}
+}

@@ -2,7 +2,9 @@ package app
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"strings"
 	"time"
 
 	"release-forwarder/cmd/release-forwarder/admin"
@@ -46,7 +48,16 @@ func (v *Service) answered(ctx context.Context, a upstream.Attempt) {
 	if a.Verdict == upstream.Cut {
 		return
 	}
-	v.facts.refused(admin.Refusal{At: time.Now(), Verdict: a.Verdict.String(), Code: a.Code, Seqno: a.Seqno, TraceID: telemetry.TraceID(ctx)})
+	v.facts.refused(admin.Refusal{At: time.Now(), Verdict: a.Verdict.String(), Error: unanswered(a.Err), Code: a.Code, Seqno: a.Seqno, TraceID: telemetry.TraceID(ctx)})
+}
+
+// unanswered is why an attempt brought no code, without the verdict; "" where it did.
+func unanswered(err error) string {
+	why, is := errors.AsType[*upstream.Error](err)
+	if !is {
+		return ""
+	}
+	return strings.TrimPrefix(why.Error(), why.Verdict.String()+": ")
 }
 
 func (v *Service) deadLetterWritten(stage, reason string) {

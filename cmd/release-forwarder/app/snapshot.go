@@ -25,6 +25,7 @@ type Snapshot struct {
 	// Dropped counts the records that Kafka dropped unread, the last at DroppedAt.
 	Dropped   int64
 	DroppedAt time.Time
+	LastHour  LastHour
 	// Stopping: the service was asked to stop.
 	Stopping bool
 }
@@ -67,6 +68,7 @@ func (v *Service) Snapshot() *Snapshot {
 	slices.SortFunc(s.RefusedLots, func(a, b forward.RefusedLot) int { return a.Since.Compare(b.Since) })
 	s.DeadLettersRefusedSince = v.deadLetters.RefusingSince()
 	s.Dropped, s.DroppedAt = v.facts.drops()
+	s.LastHour = v.facts.lastHour(s.At)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	s.DeadLetterTopicFound, s.Stopping = v.deadLettersFound, v.stopping.Err() != nil

@@ -19,8 +19,8 @@ const (
 func (v *Service) Status() admin.Status {
 	s := v.Snapshot()
 	st := admin.Status{
-		Condition: v.condition(s),
-		Version:   v.build.Version, Group: v.settings.Kafka.GroupID, Now: s.At, Started: v.started,
+		Condition: v.condition(s), Zone: v.settings.Event.Location,
+		Version: v.build.Version, Group: v.settings.Kafka.GroupID, Now: s.At, Started: v.started,
 		Pending: int64(s.Engine.Pending),
 		Platform: admin.Platform{
 			Circuit: s.Gate.Phase.String(), Since: s.Gate.Since, InFlight: int64(s.Gate.InFlight), InFlightLimit: int64(s.Gate.Limit), PausedUntil: s.Gate.PausedUntil,

@@ -6,24 +6,35 @@ import (
 	"release-forwarder/cmd/release-forwarder/telemetry/otelenv"
 )
 
-// ConfigCommand prints every setting with the value in force.
-type ConfigCommand struct{}
+// ConfigCommand prints the settings with the values in force.
+type ConfigCommand struct {
+	All bool `help:"Print every setting, also with its type, default, bounds and meaning."`
+}
 
 // Help implements kong's HelpProvider.
 func (ConfigCommand) Help() string {
-	return `Prints every setting with its type, default, bounds, meaning and the value in force,
-secrets redacted, and the lots of UPSTREAM_CREDENTIALS_FILE with their app_ids. On a wrong configuration it prints all it can, then one line
-for every wrong setting, and exits 2.
+	return `Prints the settings that differ from their defaults, and those that must be set. Below
+them the others stand in short. A secret is shown as ***. Where UPSTREAM_CREDENTIALS_FILE is set, it lists the lots with
+their app_ids.
 
-Example:
+On a wrong configuration it prints all it can, then one line for every wrong setting.
 
-  KAFKA_TOPIC=abnormal-release release-forwarder config`
+Exits 0 if the configuration is right; 2 if a setting is wrong.
+
+Examples:
+
+  release-forwarder config
+  KAFKA_TOPIC=abnormal-release release-forwarder config --all`
 }
 
 // Run prints the settings.
-func (ConfigCommand) Run(out *console.Output) error {
+func (c ConfigCommand) Run(out *console.Output) error {
 	s, warnings, err := settings.Load()
-	if printErr := s.Print(out); printErr != nil {
+	print := s.Print
+	if c.All {
+		print = s.PrintAll
+	}
+	if printErr := print(out); printErr != nil {
 		return printErr
 	}
 	if s.Credential.CredentialsFile != "" && s.Credential.ByLot != nil {

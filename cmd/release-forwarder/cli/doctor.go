@@ -23,31 +23,31 @@ type DoctorCommand struct {
 	JSON     bool          `name:"json" help:"Print one JSON object."`
 	Platform bool          `help:"Send one signed request that the platform must refuse, and explain the answer."`
 	Lot      string        `help:"With --platform: the park_uuid of that request; it chooses the credential. Without it one that does not exist."`
-	Timeout  time.Duration `default:"60s" help:"How long the look at Kafka may take; what was not seen by then is unknown. UPSTREAM_TIMEOUT bounds the request to the platform."`
+	Timeout  time.Duration `default:"60s" help:"Limit for all checks of Kafka; what is not seen by then is unknown. UPSTREAM_TIMEOUT bounds the request to the platform."`
 }
 
 // Help implements kong's HelpProvider.
 func (DoctorCommand) Help() string {
-	return `Looks at everything the service depends on and prints for each check
+	return `Checks everything the service depends on. It prints each result, and the remedy:
 
   ok       as it must be
-  warning  works, but would not in a case that does happen: a broker lost, a full disk
+  warning  works now, but fails when a broker is lost, a disk is full or the like
   wrong    records do not flow, or are lost
   unknown  this user has no right to see it
 
-and the remedy. It looks at brokers (reachable, certificate, log-in, versions), topics
-(partitions, replicas, min.insync.replicas, cleanup.policy, retention, largest message),
-this user's rights, the group (type, protocol, members, partitions without an owner,
-commits and their age), and which lots have credentials. It changes nothing, and sends nothing to the platform unless asked to.
+It checks brokers (reachable, certificate, log-in, versions) and topics (partitions,
+replicas, min.insync.replicas, cleanup.policy, retention, largest message). It checks this
+user's rights, the group (type, protocol, members, partitions without an owner, commits and
+their age), and which lots have credentials. It changes nothing.
 
-With --platform it sends one request without flow_no, which the platform can only
-refuse, and says what the answer shows of the network, the clocks and the signature.
+Without --platform nothing is sent to the platform. With it, one request without flow_no is
+sent, which the platform can only refuse. The answer tells about network, clocks and signature.
 
-It uses the KAFKA_ settings, DLQ_TOPIC and the credentials; with --platform the other
-UPSTREAM_ settings too.
+It uses the KAFKA_ settings, DLQ_TOPIC and the credentials; with --platform also the other
+UPSTREAM_ settings.
 
-Exits 0 if nothing is wrong, whatever is a warning or unknown; 1 if anything is
-wrong; 2 if a setting is wrong, before anything is contacted.
+Exits 0 if nothing is wrong, even with warnings or unknowns; 1 if something is wrong; 2 if a
+setting is wrong, before anything is contacted.
 
 Example:
 

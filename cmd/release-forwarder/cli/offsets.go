@@ -25,21 +25,23 @@ type OffsetsCommand struct {
 
 // Help implements kong's HelpProvider.
 func (OffsetsCommand) Help() string {
-	return `Prints for each partition what KAFKA_GROUP_ID has committed and what the commit says:
+	return `Prints for each partition what KAFKA_GROUP_ID has committed, and what the commit says:
 
   COMMITTED  every record below it is finished
-  LAG        from there to the log's end, as Kafka's tools show it
-  DONE       how much of the lag is finished already and will not be sent again
-  OPEN       the rest: held, waiting, under way, or not read yet
-  WAITING    offsets that were not finished when the commit was written although later
-             ones were: held records and those behind them in their order keys. The first
-             one is what the committed offset waits for
+  LAG        offsets from there to the log's end, as Kafka's tools show it
+  DONE       the part of LAG that is finished and will not be sent again
+  OPEN       the rest: held, waiting, in flight, or not read yet
+  WAITING    offsets that were unfinished at the commit although later ones were finished:
+             held records, and those behind them with the same order key. The committed
+             offset waits for the first of them
 
-Below the table it says where an open transaction holds back records.
+Below the table it names each open transaction that holds back records.
 
-It reads only, and does so whether the group runs or is stopped; a running group is
-behind by CONSUMER_COMMIT_INTERVAL. It uses the KAFKA_ settings alone. The user needs
-Describe on the group and the topic. Exits 1 if something is unknown.
+It changes nothing, and works whether the group runs or not. What it shows of a running group
+is up to CONSUMER_COMMIT_INTERVAL old. It uses only the KAFKA_ settings. The user needs
+Describe on the group and the topic.
+
+Exits 1 if something is unknown.
 
 Example:
 

@@ -13,7 +13,11 @@ type VersionCommand struct{}
 
 // Help implements kong's HelpProvider.
 func (VersionCommand) Help() string {
-	return "Example:\n\n  release-forwarder version"
+	return `Prints the version, the commit and the version of Go.
+
+Example:
+
+  release-forwarder version`
 }
 
 // Run prints version, commit and Go version.

@@ -36,7 +36,7 @@ func TestNoErrorHoldsAValue(t *testing.T) {
 				refused++
 				fmt.Fprintln(&said, warnings)
 			}
-			if err := s.Print(&said); err != nil {
+			if err := s.PrintAll(&said); err != nil {
 				t.Fatal(err)
 			}
 			// What is right may be shown: it is in force. But a URL's user and query may

@@ -4,7 +4,7 @@
 // The struct [Settings] is the definition: the tags of its fields hold each
 // setting's name, type, default, bounds and meaning. Everything else is derived
 // from them: what [Load] accepts, what the `config` command prints
-// ([Settings.Print]), the table of docs/reference/settings.md ([Markdown]) and the check for
+// ([Settings.Print], [Settings.PrintAll]), the table of docs/reference/settings.md ([Markdown]) and the check for
 // mistyped names. A new setting is one new field.
 //
 // It promises that a Settings returned without an error is wholly right: values
@@ -19,4 +19,4 @@
 // [ParseCA], [ParseKeyPair]) are here, so that both mean the same.
 package settings
 
-//go:generate go test . -run TestThePageIsTheTable -update
+//go:generate go test . -run TestTheSettingsPageIsTheTable -update

@@ -6,6 +6,9 @@ import "cmp"
 // a URL without its query.
 type Shown struct{ Name, Value string }
 
+// unset is shown for a setting without a value.
+const unset = "-"
+
 // InForce returns every setting in the order of the table, then the proxies; "-" is the
 // value of one that is not set and has no default.
 func (s *Settings) InForce() []Shown {

@@ -15,10 +15,16 @@ import (
 type Wrong struct {
 	Name string // the environment variable
 	Text string // what is wrong and the remedy, in one line
+	Near string // the setting that was probably meant, where Name is none
 }
 
-// String returns the line for the operator, which begins with the name.
-func (w Wrong) String() string { return w.Name + ": " + w.Text }
+// String returns the line for the operator.
+func (w Wrong) String() string {
+	if w.Near == "" {
+		return w.Name + ": " + w.Text
+	}
+	return strings.TrimSpace(fmt.Sprintf("unknown setting %s; did you mean %s? %s", w.Name, w.Near, w.Text))
+}
 
 // Invalid is the error of a wrong configuration. It holds every mistake, in the
 // table's order.
@@ -46,13 +52,13 @@ func (w Warning) String() string { return Wrong(w).String() }
 // set, and blank space around a value never counts.
 //
 // The error is an [*Invalid]. The Settings returned with it hold what could be
-// read and are good for [Settings.Print] alone.
+// read and are good for [Settings.Print] and [Settings.PrintAll] alone.
 //
 // The environment is the process's own and no parameter, since envconfig looks
 // nowhere else; tests use t.Setenv.
 func Load(groups ...Group) (*Settings, []Warning, error) {
 	l := &loader{
-		s:       &Settings{shown: make(map[string]string)},
+		s:       &Settings{shown: make(map[string]string), differs: make(map[string]bool)},
 		all:     len(groups) == 0,
 		groups:  groups,
 		answers: make(map[string]*answer),
@@ -104,6 +110,7 @@ func (l *loader) read() {
 	}
 	for _, a := range answers {
 		l.s.shown[a.Name] = a.shown
+		l.s.differs[a.Name] = a.err != nil || a.shown != a.deflt
 		switch {
 		case a.err != nil:
 			l.refuse(a.Name, "%s", a.err)
@@ -127,11 +134,11 @@ func (l *loader) refuse(name, format string, args ...any) {
 	if l.s.shown[name] != "" {
 		l.s.shown[name] = redacted
 	}
-	l.wrong = append(l.wrong, Wrong{name, fmt.Sprintf(format, args...)})
+	l.wrong = append(l.wrong, Wrong{Name: name, Text: fmt.Sprintf(format, args...)})
 }
 
 func (l *loader) warn(name, format string, args ...any) {
-	l.warnings = append(l.warnings, Warning{name, fmt.Sprintf(format, args...)})
+	l.warnings = append(l.warnings, Warning{Name: name, Text: fmt.Sprintf(format, args...)})
 }
 
 // given reports whether the operator has set the name to something.

@@ -474,7 +474,7 @@ func TestNamesInTheEnvironment(t *testing.T) {
 			environment(t, with(name, "x"))
 			_, _, err := Load()
 			invalid, is := errors.AsType[*Invalid](err)
-			if !is || len(invalid.Settings) != 1 || invalid.Settings[0].String() != name+": is no setting; is "+near+" meant?" {
+			if !is || len(invalid.Settings) != 1 || invalid.Settings[0].String() != "unknown setting "+name+"; did you mean "+near+"?" {
 				t.Errorf("error is %v, want %s taken for %s", err, name, near)
 			}
 		})

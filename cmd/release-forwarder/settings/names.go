@@ -27,20 +27,20 @@ func (l *loader) judgeNames(environ []string) {
 	for _, name := range foreignNames(environ) {
 		if near, is := nearest(name); is {
 			if l.answers[near] != nil {
-				l.refuse(name, "is no setting; is %s meant?", near)
+				l.wrong = append(l.wrong, Wrong{Name: name, Near: near})
 			}
 			continue
 		}
 		if plain, marked := strings.CutPrefix(name, byteOrderMark); marked {
 			if l.answers[plain] != nil {
-				l.refuse(strconv.QuoteToASCII(name), "is no setting; is %s meant? A byte order mark is before its name", plain)
+				l.wrong = append(l.wrong, Wrong{Name: strconv.QuoteToASCII(name), Near: plain, Text: "A byte order mark is before its name"})
 			}
 			continue
 		}
 		unknown = append(unknown, name)
 	}
 	if l.all && len(unknown) > 0 {
-		l.warn(strings.Join(unknown, ", "), "no such settings; ignored")
+		l.warn(strings.Join(unknown, ", "), "unknown; ignored")
 	}
 }
 

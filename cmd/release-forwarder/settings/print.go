@@ -5,29 +5,117 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 )
 
-// Print writes every setting in a line of its own: name, value in force
-// (secrets as ***, a URL without its query), type, default, bounds, meaning. It
-// works on the Settings that Load returns with an error too; a wrong value is
-// shown as ***.
+// printWidth is the width that Print keeps to: a narrow terminal's, or a ticket's.
+const printWidth = 100
+
+// nameWidth is the column of names, that of the longest and the space behind it.
+var nameWidth = func() (width int) {
+	for _, name := range settingNames {
+		width = max(width, len(name)+2)
+	}
+	return width
+}()
+
+// Print writes the settings that differ from their defaults and those that must be
+// set, in a line each: name, value in force (secrets as ***, a URL without its query)
+// and the default. The others follow in few lines, with names and values. It works on the Settings that Load returns with an error too; a
+// wrong value is shown as ***.
 func (s *Settings) Print(w io.Writer) error {
-	var rows strings.Builder
-	rows.WriteString("NAME\tVALUE\tTYPE\tDEFAULT\tBOUNDS\tMEANING\n")
+	var b strings.Builder
 	inForce := s.InForce()
+	var others, empty []string
 	for i, f := range fields {
-		row := inForce[i]
-		fmt.Fprintf(&rows, "%s\t%s\t%s\t%s\t%s\t%s\n", row.Name, row.Value, f.Type, f.Default, cmp.Or(f.Bounds, "-"), f.Meaning)
+		switch row := inForce[i]; {
+		case f.Required:
+			printRow(&b, row.Name, row.Value)
+		case s.differs[f.Name] && f.hasDefault():
+			printRow(&b, row.Name, row.Value+" (default: "+f.Default+")")
+		case s.differs[f.Name]:
+			printRow(&b, row.Name, row.Value)
+		case row.Value == unset:
+			empty = append(empty, row.Name)
+		default:
+			others = append(others, row.Name+"="+row.Value)
+		}
 	}
 	for _, row := range inForce[len(fields):] {
-		fmt.Fprintf(&rows, "%s\t%s\t-\tnone\t-\tthe proxy towards the platform; in small letters too\n", row.Name, row.Value)
+		if row.Value != unset {
+			printRow(&b, row.Name, row.Value)
+		}
 	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	if _, err := io.WriteString(table, rows.String()); err != nil {
-		return err
+	printList(&b, "By default (--all says what each means)", others)
+	printList(&b, "Not set", empty)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// PrintAll writes every setting: name and value in force as Print does, then its type,
+// default and bounds, and its meaning.
+func (s *Settings) PrintAll(w io.Writer) error {
+	var b strings.Builder
+	inForce := s.InForce()
+	for i, f := range fields {
+		printRow(&b, f.Name, inForce[i].Value)
+		about := f.Type + ", "
+		if f.Required {
+			about += "required"
+		} else {
+			about += "default: " + f.Default
+		}
+		if f.Bounds != "" {
+			about += ", bounds: " + f.Bounds
+		}
+		printRow(&b, "", about)
+		printRow(&b, "", f.Meaning)
 	}
-	return table.Flush()
+	for _, row := range inForce[len(fields):] {
+		printRow(&b, row.Name, row.Value)
+		printRow(&b, "", "the proxy towards the platform; in small letters too")
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// printList writes a heading and words in as few lines as they take.
+func printList(b *strings.Builder, heading string, words []string) {
+	const indent = "  "
+	b.WriteString("\n" + heading + ":\n")
+	line := ""
+	for _, word := range words {
+		if line != "" && len(line)+1+len(word) > printWidth {
+			b.WriteString(line + "\n")
+			line = ""
+		}
+		line += cmp.Or(strings.Repeat(" ", min(len(line), 1)), indent) + word
+	}
+	b.WriteString(line + "\n")
+}
+
+// printRow writes a name and a text behind it, which goes on below itself.
+func printRow(b *strings.Builder, name, text string) {
+	for _, line := range wrapped(text, printWidth-nameWidth) {
+		b.WriteString(strings.TrimRight(fmt.Sprintf("%-*s%s", nameWidth, name, line), " ") + "\n")
+		name = ""
+	}
+}
+
+// wrapped cuts a text into lines, at a space or behind a comma where there is one.
+func wrapped(text string, width int) (lines []string) {
+	rest := []rune(text)
+	for len(rest) > width {
+		at := width
+		for at > 0 && rest[at] != ' ' && rest[at-1] != ',' {
+			at--
+		}
+		if at == 0 {
+			at = width
+		}
+		lines = append(lines, string(rest[:at]))
+		rest = []rune(strings.TrimLeft(string(rest[at:]), " "))
+	}
+	return append(lines, string(rest))
 }
 
 // oneLine keeps a value from breaking the table.
@@ -52,8 +140,11 @@ func Markdown() string {
 
 // markdownDefault sets a real default apart from the words that stand for none.
 func markdownDefault(f field) string {
-	if f.deflt != "" || strings.HasPrefix(f.Default, "<") {
+	if f.hasDefault() {
 		return "`" + f.Default + "`"
 	}
 	return f.Default
 }
+
+// hasDefault reports whether Default is a value and not words that stand for none.
+func (f *field) hasDefault() bool { return f.deflt != "" || strings.HasPrefix(f.Default, "<") }

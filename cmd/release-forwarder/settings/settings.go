@@ -53,23 +53,25 @@ type Settings struct {
 	// shown holds, for each setting of the groups loaded, what Print writes as the
 	// value in force.
 	shown map[string]string
+	// differs holds the settings of these groups whose value is not the default's.
+	differs map[string]bool
 	// outside holds what is in force of variables that are no settings of ours.
 	outside []Shown
 }
 
 // Kafka holds how the cluster is reached and what is read from it.
 type Kafka struct {
-	Brokers           []string             `envconfig:"KAFKA_BROKERS" type:"list of host:port" need:"true" meaning:"host:port of the brokers to ask first, and again when no broker known by then answers; one that hangs costs one time-out; name three or more"`
-	Topic             string               `envconfig:"KAFKA_TOPIC" type:"topic name" need:"true" meaning:"the events"`
+	Brokers           []string             `envconfig:"KAFKA_BROKERS" type:"list of host:port" need:"true" meaning:"host:port of the brokers to ask first, and again when no known broker answers; one that hangs costs one time-out; name three or more"`
+	Topic             string               `envconfig:"KAFKA_TOPIC" type:"topic name" need:"true" meaning:"topic of the events"`
 	ReplayTopic       string               `envconfig:"KAFKA_REPLAY_TOPIC" type:"topic name" meaning:"replayed dead letters: read beside KAFKA_TOPIC in the same group, so that other readers of the events see none twice"`
 	GroupID           string               `envconfig:"KAFKA_GROUP_ID" type:"text" need:"true" meaning:"consumer group; no default, so that two deployments never share one by accident"`
-	ClientID          string               `envconfig:"KAFKA_CLIENT_ID" type:"text" default:"release-forwarder" meaning:"for quotas and the brokers' logs"`
+	ClientID          string               `envconfig:"KAFKA_CLIENT_ID" type:"text" default:"release-forwarder" meaning:"client ID in quotas and in the brokers' logs"`
 	GroupProtocol     membership.Protocol  `envconfig:"KAFKA_GROUP_PROTOCOL" type:"choice" default:"classic" meaning:"how the replicas share the partitions: classic (cooperative, KIP-429), or consumer (KIP-848, Kafka 4.0 and later), where the brokers assign and set the heartbeats' interval and the session time-out; docs/explanation/group.md says how to change it"`
 	ClientRack        string               `envconfig:"KAFKA_CLIENT_RACK" type:"text" meaning:"the rack, zone or room of this replica: events are read from a broker there where brokers offer it (KIP-392: broker.rack and replica.selector.class are theirs to set); empty: from the leader"`
 	OffsetReset       consumer.OffsetReset `envconfig:"KAFKA_OFFSET_RESET" type:"choice" default:"earliest" meaning:"where to go on when a committed offset is not in the log: at the first record there is, or nowhere until a person decides"`
 	MaxRecordBytes    int64                `envconfig:"KAFKA_MAX_RECORD_BYTES" type:"size" min:"1KiB" max:"128MiB" default:"1MiB" meaning:"largest record handled without a log line; larger ones are processed too, one at a time"`
 	SessionTimeout    time.Duration        `envconfig:"KAFKA_SESSION_TIMEOUT" type:"duration" min:"1s" max:"30m" default:"30s" meaning:"after this long without a heartbeat a replica loses its partitions"`
-	HeartbeatInterval time.Duration        `envconfig:"KAFKA_HEARTBEAT_INTERVAL" type:"duration" max:"10m" default:"3s" meaning:"sign of life to the group; at most a third of KAFKA_SESSION_TIMEOUT"`
+	HeartbeatInterval time.Duration        `envconfig:"KAFKA_HEARTBEAT_INTERVAL" type:"duration" max:"10m" default:"3s" meaning:"time between two heartbeats; at most a third of KAFKA_SESSION_TIMEOUT"`
 	RebalanceTimeout  time.Duration        `envconfig:"KAFKA_REBALANCE_TIMEOUT" type:"duration" min:"5s" max:"1h" default:"60s" meaning:"time a replica has to give up its partitions"`
 	TLS               TLS
 	SASL              SASL
@@ -126,8 +128,8 @@ type SASL struct {
 // DeadLetters holds where permanent failures go.
 type DeadLetters struct {
 	Topic      string    `envconfig:"DLQ_TOPIC" type:"topic name" unset:"<KAFKA_TOPIC>.dlq" meaning:"the dead-letter topic; it must exist"`
-	HeldBefore time.Time `envconfig:"DLQ_HELD_BEFORE" type:"time" meaning:"a person's decision: a held record with a timestamp before this RFC 3339 time (or outside of 2000 to 2099) is dead-lettered at its next failure, whatever the other settings say"`
-	StormLimit int       `envconfig:"DLQ_STORM_LIMIT" type:"number" min:"0" max:"1000000" default:"100" meaning:"after this many dead letters in a row, of one lot or of all, with nothing of it accepted between, they are written at one a second; 0: no limit"`
+	HeldBefore time.Time `envconfig:"DLQ_HELD_BEFORE" type:"time" meaning:"a person's decision: a held record older than this RFC 3339 time is dead-lettered at its next failure, whatever else is set; a timestamp outside of 2000 to 2099 counts as older"`
+	StormLimit int       `envconfig:"DLQ_STORM_LIMIT" type:"number" min:"0" max:"1000000" default:"100" meaning:"after this many consecutive dead letters of a lot, or of all, at most one a second is written until one of its records is accepted; 0: no limit"`
 }
 
 // Credential signs the requests to the platform.
@@ -144,7 +146,7 @@ type Credential struct {
 // Upstream holds how the platform is reached and what its answers mean.
 type Upstream struct {
 	URL            *url.URL          `envconfig:"UPSTREAM_URL" type:"URL" need:"true" meaning:"the platform's endpoint, whole; no default, so that no one posts to production by accident"`
-	Timeout        time.Duration     `envconfig:"UPSTREAM_TIMEOUT" type:"duration" max:"10m" default:"10s" meaning:"one attempt, connection to last byte"`
+	Timeout        time.Duration     `envconfig:"UPSTREAM_TIMEOUT" type:"duration" max:"10m" default:"10s" meaning:"limit of one request, from connecting to the last byte"`
 	MaxInFlight    int               `envconfig:"UPSTREAM_MAX_IN_FLIGHT" type:"number" min:"1" max:"10000" default:"64" meaning:"requests open at once, per replica"`
 	MaxRate        float64           `envconfig:"UPSTREAM_MAX_RATE" type:"rate" min:"0" max:"1000000" default:"0" meaning:"requests a second of the whole group, every HTTP attempt counted; decimals allowed; 0: no limit"`
 	SuccessCodes   []string          `envconfig:"UPSTREAM_SUCCESS_CODES" type:"list of codes" default:"1001" meaning:"body codes that count as accepted"`
@@ -169,7 +171,7 @@ type Retry struct {
 type Consumer struct {
 	MaxPending      int           `envconfig:"CONSUMER_MAX_PENDING" type:"number" min:"1" max:"1000000" default:"4096" meaning:"unfinished records in memory for each partition; reading pauses there"`
 	MaxPendingBytes int64         `envconfig:"CONSUMER_MAX_PENDING_BYTES" type:"size" min:"1KiB" max:"64GiB" default:"16MiB" meaning:"the same in bytes for all partitions together, each an equal share"`
-	CommitInterval  time.Duration `envconfig:"CONSUMER_COMMIT_INTERVAL" type:"duration" max:"1h" default:"1s" meaning:"between two commits; what a killed replica may repeat"`
+	CommitInterval  time.Duration `envconfig:"CONSUMER_COMMIT_INTERVAL" type:"duration" max:"1h" default:"1s" meaning:"time between two commits; a killed replica may repeat what it did since the last"`
 	DrainTimeout    time.Duration `envconfig:"CONSUMER_DRAIN_TIMEOUT" type:"duration" max:"1h" default:"20s" meaning:"time for open requests to end at a stop or rebalance"`
 }
 

@@ -2,9 +2,12 @@ package settings
 
 import (
 	"bytes"
+	"io"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"release-forwarder/cmd/testkit/repo"
 )
@@ -14,8 +17,8 @@ const (
 	tableEnds   = "<!-- settings:end -->"
 )
 
-// TestThePageIsTheTable holds docs/reference/settings.md to the code; make generate writes it.
-func TestThePageIsTheTable(t *testing.T) {
+// TestTheSettingsPageIsTheTable holds docs/reference/settings.md to the code; make generate writes it.
+func TestTheSettingsPageIsTheTable(t *testing.T) {
 	repo.Generated(t, "docs/reference/settings.md", tableBegins, tableEnds, "\n"+Markdown()+"\n", *repo.Update)
 }
 
@@ -98,34 +101,52 @@ func TestTableMarksSecrets(t *testing.T) {
 	}
 }
 
-func TestPrintShowsEverySettingAndNoSecret(t *testing.T) {
+func TestPrintShowsWhatDiffersAndNoSecret(t *testing.T) {
 	environment(t, with(
 		"UPSTREAM_APP_SECRET", "s3cret",
 		"UPSTREAM_URL", "https://user:s3cret@platform.example/update?token=s3cret#s3cret",
 		"KAFKA_SASL_MECHANISM", "SCRAM-SHA-256", "KAFKA_SASL_USERNAME", "u", "KAFKA_SASL_PASSWORD", "s3cret",
 		"RETRY_BUDGET", "7",
+		"RETRY_BACKOFF_MAX", "30s", // the default
 	))
 	s, _, err := Load()
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows := printed(t, s)
-	for _, setting := range Table() {
-		if rows[setting.Name] == "" {
-			t.Errorf("%s is not printed", setting.Name)
+	differing := map[string]string{
+		"KAFKA_BROKERS":        "localhost:9092",
+		"KAFKA_TOPIC":          "releases",
+		"KAFKA_GROUP_ID":       "forwarder",
+		"UPSTREAM_APP_SECRET":  "***",
+		"KAFKA_SASL_MECHANISM": "SCRAM-SHA-256 (default: none)",
+		"KAFKA_SASL_USERNAME":  "u",
+		"KAFKA_SASL_PASSWORD":  "***",
+		"UPSTREAM_URL":         "https://***@platform.example/update?***",
+		"RETRY_BUDGET":         "7 (default: 20)",
+	}
+	rows := printed(t, s.Print)
+	others := strings.Fields(rows["By"] + " " + rows["Not"])
+	for _, f := range fields {
+		if inShort := f.Name + "=" + s.shown[f.Name]; differing[f.Name] == "" && !slices.Contains(others, inShort) && !slices.Contains(others, f.Name) {
+			t.Errorf("neither %s nor that %s is not set is printed", inShort, f.Name)
 		}
 	}
-	for name, value := range map[string]string{
-		"KAFKA_BROKERS":       "localhost:9092",
-		"DLQ_TOPIC":           "releases.dlq",
-		"UPSTREAM_APP_SECRET": "***",
-		"KAFKA_SASL_PASSWORD": "***",
-		"UPSTREAM_URL":        "https://***@platform.example/update?***",
-		"RETRY_BUDGET":        "7",
-		"UPSTREAM_TIMEOUT":    "10s",
-		"UPSTREAM_APP_ID":     "-",
-	} {
-		if rows[name] != value {
+	delete(rows, "By")
+	delete(rows, "Not")
+	if !maps.Equal(rows, differing) {
+		t.Errorf("printed:\n%v\nwant:\n%v", rows, differing)
+	}
+	rows = printed(t, s.PrintAll)
+	for _, f := range fields {
+		row, found := rows[f.Name]
+		for _, part := range []string{f.Type, f.Default, f.Bounds, f.Meaning} {
+			if !found || !strings.Contains(row, part) {
+				t.Errorf("%s is printed as %q, without %q", f.Name, row, part)
+			}
+		}
+	}
+	for name, value := range map[string]string{"DLQ_TOPIC": "releases.dlq", "UPSTREAM_TIMEOUT": "10s", "UPSTREAM_APP_ID": "-", "RETRY_BUDGET": "7", "HTTPS_PROXY": "-"} {
+		if !strings.HasPrefix(rows[name], value+" ") {
 			t.Errorf("%s is printed as %q, want %q", name, rows[name], value)
 		}
 	}
@@ -137,28 +158,57 @@ func TestPrintOfAWrongConfiguration(t *testing.T) {
 	if err == nil {
 		t.Fatal("the configuration is wrong")
 	}
-	rows := printed(t, s)
-	for name, value := range map[string]string{"RETRY_BUDGET": "***", "LOG_LEVEL": "debug", "UPSTREAM_APP_SECRET": "***", "UPSTREAM_URL": "***", "KAFKA_TOPIC": "-"} {
-		if rows[name] != value {
-			t.Errorf("%s is printed as %q, want %q", name, rows[name], value)
+	for _, print := range []func(io.Writer) error{s.Print, s.PrintAll} {
+		rows := printed(t, print)
+		for name, value := range map[string]string{"RETRY_BUDGET": "***", "LOG_LEVEL": "debug", "UPSTREAM_APP_SECRET": "***", "UPSTREAM_URL": "***", "KAFKA_TOPIC": "-"} {
+			if got, _, _ := strings.Cut(rows[name], " "); got != value {
+				t.Errorf("%s is printed as %q, want %q", name, got, value)
+			}
 		}
 	}
 }
 
-// printed returns the value printed for each setting.
-func printed(t *testing.T, s *Settings) map[string]string {
+func TestWhatIsPrintedFitsAScreen(t *testing.T) {
+	environment(t, with(
+		"KAFKA_BROKERS", strings.Repeat("kafka-bootstrap.example.com:9092,", 9),
+		"UPSTREAM_URL", "https://platform.example/"+strings.Repeat("long/", 60),
+	))
+	s, _, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, print := range []func(io.Writer) error{s.Print, s.PrintAll} {
+		rows := printed(t, print)
+		for name, value := range map[string]string{"KAFKA_BROKERS": strings.Join(s.Kafka.Brokers, ","), "UPSTREAM_URL": s.Upstream.URL.String()} {
+			if got := strings.ReplaceAll(rows[name], " ", ""); !strings.HasPrefix(got, value) {
+				t.Errorf("%s is printed as %q, want %q", name, got, value)
+			}
+		}
+	}
+}
+
+// printed returns what is printed of each setting, its lines joined by blanks.
+func printed(t *testing.T, print func(io.Writer) error) map[string]string {
 	t.Helper()
 	var out bytes.Buffer
-	if err := s.Print(&out); err != nil {
+	if err := print(&out); err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(out.String(), "s3cret") {
 		t.Errorf("a secret is printed:\n%s", out.String())
 	}
 	rows := make(map[string]string)
+	name := ""
 	for line := range strings.Lines(out.String()) {
-		words := strings.Fields(line)
-		rows[words[0]] = words[1]
+		line = strings.TrimSuffix(line, "\n")
+		if utf8.RuneCountInString(line) > 100 {
+			t.Errorf("a line of %d characters: %s", utf8.RuneCountInString(line), line)
+		}
+		text := strings.TrimSpace(line)
+		if line != "" && !strings.HasPrefix(line, " ") {
+			name, text, _ = strings.Cut(line, " ")
+		}
+		rows[name] = strings.TrimSpace(rows[name] + " " + strings.TrimSpace(text))
 	}
 	return rows
 }

@@ -148,7 +148,7 @@ func TestAMarkAndTheLineEndsOfWindowsDoNotCount(t *testing.T) {
 func TestAMarkBeforeANameIsSaid(t *testing.T) {
 	environment(t, with("\ufeffRETRY_BUDGET", "7", "\ufeffKAFKA_COMPRESSION", "x"))
 	_, warnings, err := Load()
-	if err == nil || len(warnings) > 0 || err.Error() != `"\ufeffRETRY_BUDGET": is no setting; is RETRY_BUDGET meant? A byte order mark is before its name` {
+	if err == nil || len(warnings) > 0 || err.Error() != `unknown setting "\ufeffRETRY_BUDGET"; did you mean RETRY_BUDGET? A byte order mark is before its name` {
 		t.Errorf("%v, warnings %v", err, warnings)
 	}
 	if _, _, err = Load(GroupEvent); err != nil {

@@ -54,7 +54,7 @@ var troubles = []trouble{
 			d.Platform.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Cut: true} })
 		},
 		alerts: []string{"ReleaseForwarderPlatformRefusesEverything"}, condition: "circuit-open",
-		where: "status page, Last refusal: `unreachable`", line: `"verdict": "unreachable"`,
+		where: "status page, Last failure: `unreachable`", line: `"verdict": "unreachable"`,
 	},
 	{
 		name: "brown-out: nine of ten requests fail, records of 20 minutes ago wait",
@@ -63,7 +63,7 @@ var troubles = []trouble{
 			d.Platform.Script(answered(http.StatusServiceUnavailable, platform.CodeBusy, func(r *platform.Request) bool { return r.Seq%10 != 0 }))
 		},
 		alerts: []string{"ReleaseForwarderUndelivered"},
-		where:  "status page, Last refusal: `failed, code 503`", line: `"code": "503"`,
+		where:  "status page, Last failure: `failed, code 503`", line: `"code": "503"`,
 	},
 	{
 		name: "one lot refused",
@@ -77,7 +77,7 @@ var troubles = []trouble{
 		name:    "secret wrong for all",
 		provoke: func(d *drill) { d.Platform.SetSecret("another") },
 		alerts:  []string{"ReleaseForwarderPlatformRefusesEverything", "ReleaseForwarderSecretRefused"}, condition: "circuit-open",
-		where: "status page, Last refusal: `refused, code 401`", line: `"verdict": "refused"`,
+		where: "status page, Last failure: `refused, code 401`", line: `"verdict": "refused"`,
 	},
 	{
 		name:     "storm of dead letters",

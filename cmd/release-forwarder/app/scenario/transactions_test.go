@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html"
 	"slices"
 	"strings"
 	"testing"
@@ -91,17 +92,17 @@ func TestAnOpenTransactionIsReported(t *testing.T) {
 		if got := r.Seconds(blockedByTransaction); got < open-1 || got > open+1 {
 			t.Errorf("the transaction blocks the reading for %v s, want %v", got, open)
 		}
-		since := began.UTC().Format("2006-01-02 15:04:05Z")
-		html, status := r.Page("en")
+		since := began.In(time.FixedZone("", 8*3600)).Format("2006-01-02 15:04:05Z07:00")
+		page, status := r.Page("en")
 		wanted := "An open transaction holds back 301 records since " + since
-		if !strings.Contains(fmt.Sprint(status["state"]), wanted) || status["condition"] != "open-transaction" || !strings.Contains(html, wanted) {
+		if !strings.Contains(fmt.Sprint(status["state"]), wanted) || status["condition"] != "open-transaction" || !strings.Contains(html.UnescapeString(page), wanted) {
 			t.Errorf("the page says %q", status["state"])
 		}
 		row := status["partitions"].([]any)[0].(map[string]any)
 		if fmt.Sprint(row["held_back"]) != "301" || row["held_back_since"] == nil || row["producer_id"] == nil {
 			t.Errorf("the partition is %v", row)
 		}
-		if chinese, _ := r.Page("zh"); !strings.Contains(chinese, "未结束的事务自 "+since+" 起挡住 301 条消息") {
+		if chinese, _ := r.Page("zh"); !strings.Contains(html.UnescapeString(chinese), "未结束的事务自 "+since+" 起挡住 301 条消息") {
 			t.Error("the page in Chinese does not say so")
 		}
 		lines := w.said("open-transaction")

@@ -14,15 +14,16 @@ import (
 type CloseCommand struct {
 	IDs       []string `arg:"" name:"id" help:"The dead letters: topic/partition/offset, or partition/offset."`
 	Why       string   `required:"" placeholder:"TEXT" help:"How they were dealt with; kept in the ledger with your name and the time. No personal data."`
-	AllGroups bool     `help:"Dead letters of other consumer groups than KAFKA_GROUP_ID too."`
+	AllGroups bool     `help:"Also dead letters of other consumer groups than KAFKA_GROUP_ID."`
 }
 
 // Help implements kong's HelpProvider.
 func (CloseCommand) Help() string {
-	return `Enters into the ledger that dead letters were dealt with otherwise: they are no longer listed as
-open, and no replay sends them unless it is asked to (--again). Nothing is deleted.
-The user needs Read on DLQ_TOPIC, and Read and Write on its ledger (<DLQ_TOPIC>.ledger),
-which is made if it is missing and the user may.
+	return `Records in the ledger that dead letters were dealt with otherwise. They are no longer listed
+as open, and a replay sends them only with --again. Nothing is deleted.
+
+The user needs Read on DLQ_TOPIC, and Read and Write on its ledger (<DLQ_TOPIC>.ledger). A
+missing ledger is created if the user may.
 
 Example:
 

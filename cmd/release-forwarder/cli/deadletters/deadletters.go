@@ -18,17 +18,17 @@ type Command struct {
 	List   ListCommand   `cmd:"" help:"List dead letters, counts by reason first."`
 	Show   ShowCommand   `cmd:"" help:"Show one dead letter whole, and what a replay would do."`
 	Replay ReplayCommand `cmd:"" help:"Send the events of dead letters again, each once."`
-	Close  CloseCommand  `cmd:"" help:"Enter that dead letters were dealt with otherwise."`
+	Close  CloseCommand  `cmd:"" help:"Record that dead letters were dealt with otherwise."`
 	Export ExportCommand `cmd:"" help:"Write dead letters as JSON lines."`
 	Stats  StatsCommand  `cmd:"" help:"Count dead letters by reason and day; --check for alerts."`
 }
 
 // Help implements kong's HelpProvider.
 func (Command) Help() string {
-	return `A dead letter is a release that the platform does not know of. It is open until its event
-was sent again (replay) or a person dealt with it otherwise (close). The aim is none open.
+	return `A dead letter is a release that the platform does not know of. It is open until its event is
+sent again (replay), or a person deals with it otherwise (close). The aim is none open.
 
-Example, from the look to the proof:
+Example, from the first look to the proof:
 
   release-forwarder dlq list --since 24h
   release-forwarder dlq show 0/17
@@ -48,7 +48,7 @@ type filterFlags struct {
 	Since     string   `placeholder:"TIME" help:"Dead letters written at or after it: RFC 3339, a date (UTC), or how long ago, as 24h or 7d."`
 	Until     string   `placeholder:"TIME" help:"Dead letters written before it."`
 	Partition string   `placeholder:"N|N-M" help:"Dead letters in these partitions of the dead-letter topic."`
-	AllGroups bool     `help:"Dead letters of other consumer groups than KAFKA_GROUP_ID too."`
+	AllGroups bool     `help:"Also dead letters of other consumer groups than KAFKA_GROUP_ID."`
 }
 
 // within looks whether the partitions asked for are among the topic's.

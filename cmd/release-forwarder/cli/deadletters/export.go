@@ -15,16 +15,19 @@ import (
 // ExportCommand writes open dead letters as JSON, one a line.
 type ExportCommand struct {
 	filterFlags
-	All    bool `help:"Dead letters that were replayed or closed too."`
+	All    bool `help:"Also dead letters that were replayed or closed."`
 	Limit  int  `placeholder:"N" help:"Write N dead letters at most."`
 	Reveal bool `help:"Write everything as it is. The file then holds personal data."`
 }
 
 // Help implements kong's HelpProvider.
 func (ExportCommand) Help() string {
-	return `Writes the open dead letters as JSON, one object a line, each with its record: for the lane's
-vendor, who must fix what the lane sends. Plate, operator and free text are their first
-character and length, key and header values their lengths, unless --reveal is given. They come as they lie, partition by partition in the order of writing.
+	return `Writes the open dead letters with their records as JSON, one object a line. It is for the
+lane's vendor, who must fix what the lane sends. They come partition by partition, in the
+order of writing.
+
+Without --reveal, plate, operator and free text are their first character and length, and key
+and header values their lengths.
 
 Example:
 

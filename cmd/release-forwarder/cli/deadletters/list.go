@@ -23,7 +23,7 @@ import (
 type ListCommand struct {
 	filterFlags
 	retentionFlags
-	All    bool `help:"Dead letters that were replayed or closed too."`
+	All    bool `help:"Also dead letters that were replayed or closed."`
 	Limit  int  `placeholder:"N" help:"Show N dead letters at most."`
 	JSON   bool `name:"json" help:"Print one JSON object a line for each dead letter, without the counts."`
 	Reveal bool `help:"Show texts of the platform, lot, code and seqno as they are."`
@@ -31,22 +31,24 @@ type ListCommand struct {
 
 // Help implements kong's HelpProvider.
 func (ListCommand) Help() string {
-	return `Prints how many dead letters are open, by reason, then a line for each, partition by partition
-in the order of writing. On a topic too large to be counted within half a second the counts are
-those of its first dead letters, and say so; "dlq stats" counts all.
+	return `Prints how many dead letters are open, by reason. Then it prints a line for each, partition by
+partition in the order of writing:
 
-  ID      topic/partition/offset of the dead letter; "show", "replay" and "close" take it, and
-          partition/offset too
-  AT      what is to blame: a field of the event, or the platform's code
-  SOURCE  topic/partition/offset of the event
-  REDRIVES  how often it was replayed, as its record states; "claims" where that is not
-          believed, since the record did not lie where replays go
+  ID        topic/partition/offset of the dead letter; "show", "replay" and "close" take it,
+            and partition/offset too
+  AT        what is to blame: a field of the event, or the platform's code
+  SOURCE    topic/partition/offset of the event
+  REDRIVES  how often it was replayed, as its record says; "claims" where this is not
+            believed, since the record did not lie where replays go
 
-A reason or stage that this version does not know and no dead letter has is an error. Where no
-dead letter of KAFKA_GROUP_ID fits, it says how many of which other groups do.
+On a large topic the counts are those of the first half second of reading, and say so; "dlq
+stats" counts all. A reason or stage that this version does not know, and that no dead letter
+has, is an error. If no dead letter of KAFKA_GROUP_ID matches, it says how many other groups
+have.
 
-Warns, on standard error, of open dead letters that retention takes soon. The user needs Read on
-DLQ_TOPIC and its ledger (<DLQ_TOPIC>.ledger), and for the warning DescribeConfigs on DLQ_TOPIC.
+It warns on standard error of open dead letters that retention deletes soon. The user needs
+Read on DLQ_TOPIC and its ledger (<DLQ_TOPIC>.ledger), and for the warning DescribeConfigs on
+DLQ_TOPIC.
 
 Examples:
 

@@ -29,7 +29,7 @@ type ReplayCommand struct {
 	Limit       int           `placeholder:"N" help:"Replay N dead letters at most."`
 	Rate        float64       `placeholder:"N" help:"Send N events a second at most, to protect the platform."`
 	To          string        `placeholder:"TOPIC" help:"Send to this topic instead of KAFKA_REPLAY_TOPIC or KAFKA_TOPIC."`
-	Again       bool          `help:"Dead letters too that were replayed or closed."`
+	Again       bool          `help:"Also dead letters that were replayed or closed."`
 	MaxRedrives int           `placeholder:"N" default:"-1" help:"Leave out dead letters whose events were replayed N times already."`
 	Set         []string      `sep:"none" placeholder:"FIELD=VALUE" help:"Send the events with this field changed, the original kept in a header; may be given several times."`
 	Yes         bool          `help:"Do not ask whether changed events may be sent."`
@@ -41,27 +41,31 @@ type ReplayCommand struct {
 
 // Help implements kong's HelpProvider.
 func (ReplayCommand) Help() string {
-	return `Sends the events of open dead letters to KAFKA_REPLAY_TOPIC, or KAFKA_TOPIC where that is not set,
-each into the partition it came from (modulo that topic's partitions: give the replay topic as
-many as the events have), in the order of the events (topic, partition and offset where each came
-first), wherever their dead letters lie; --limit takes the first of that order. What was sent is entered into the
-ledger (<DLQ_TOPIC>.ledger), so that nothing is sent twice: a replay that was stopped or killed goes on where it
-was when it is started again (at most the last 100 dead letters of a killed one are sent twice; the platform
-ignores repeats), and a second person's replay waits until the first one ends.
+	return `Sends the events of open dead letters again: to KAFKA_REPLAY_TOPIC, or to KAFKA_TOPIC where
+that is not set. Each goes into the partition it came from, modulo the topic's partitions, so
+give the replay topic as many as the events have.
 
-An event that fails again is dead-lettered again, with redrives one higher. With --wait the
-command follows the events to their ends, and exits 1 unless all were accepted. Without, it
-exits 1 if a chosen dead letter could not be sent.
+They are sent in the order of the events, wherever their dead letters lie: by the topic,
+partition and offset where each came first. --limit takes the first of that order.
 
---set shows what it changes and wants --yes, or a yes on a terminal. The record as it first came
-is kept in the header __forwarder.original. The platform ignores a flow_no that it has accepted
-before: set flow_no too where that may be.
+What was sent is recorded in the ledger (<DLQ_TOPIC>.ledger), so that nothing is sent twice.
+Start a stopped or killed replay again and it goes on where it was. After a kill at most the
+last 100 dead letters are sent twice; the platform ignores repeats. A second person's replay
+waits until the first one ends.
 
-Where a broker's answer leaves open whether it wrote the events, the replay reads the topic and
-goes on if they are there. It never sends them again on a guess; it ends, and says so.
+An event that fails again becomes a dead letter again, with redrives one higher. With --wait
+the command follows each event to its outcome, and exits 1 unless all were accepted. Without
+it, the command exits 1 if a chosen dead letter could not be sent.
 
-The user needs Read on DLQ_TOPIC, Read and Write on its ledger, Write on the topic sent to (and
-Read, so that the replay can look there), and for --wait Describe on KAFKA_GROUP_ID.
+--set shows what it changes, and wants --yes, or a yes on a terminal. The original record is
+kept in the header __forwarder.original. The platform ignores a flow_no that it has accepted
+before: if that may be the case, set flow_no too.
+
+If a broker does not say whether it wrote the events, the replay looks in the topic. If they
+are there, it goes on. Otherwise it ends and says so; it never sends again on a guess.
+
+The user needs Read on DLQ_TOPIC, Read and Write on its ledger, and Read and Write on the
+topic sent to. --wait also needs Describe on KAFKA_GROUP_ID.
 
 Examples:
 

@@ -22,23 +22,24 @@ import (
 type ShowCommand struct {
 	ID        string `arg:"" name:"id" help:"The dead letter: topic/partition/offset, or partition/offset."`
 	To        string `placeholder:"TOPIC" help:"The topic that a replay would send to, instead of KAFKA_REPLAY_TOPIC or KAFKA_TOPIC."`
-	AllGroups bool   `help:"A dead letter of another consumer group than KAFKA_GROUP_ID too."`
+	AllGroups bool   `help:"Also a dead letter of another consumer group than KAFKA_GROUP_ID."`
 	Reveal    bool   `help:"Show everything as it is."`
 	JSON      bool   `name:"json" help:"Print one JSON object."`
 }
 
 // Help implements kong's HelpProvider.
 func (ShowCommand) Help() string {
-	return `Prints the dead letter: what became of it, why it was given up, the record, the request that
-the event becomes if it can be mapped now, the string to sign, and what a replay would do.
-Plate, operator and free text are shown as their first character and length, the key and
-headers as their lengths, unless --reveal is given. Beside Kafka's settings it uses those
-of the event and of the credentials.
+	return `Prints one dead letter: what became of it, why it was given up, and the record. Then the
+request that the event becomes if it can be mapped now, the string to sign, and what a replay
+would do.
 
-Who replayed or closed it, when and why, is what the ledger states: whoever may write there
-can write any name. "redrives" and where the event began are what its record states; they are
-believed only of a record that lay in KAFKA_REPLAY_TOPIC, or in KAFKA_TOPIC where that is not
-set, and else shown as claimed.
+Without --reveal, plate, operator and free text are shown as first character and length, and
+key and headers as their lengths. It uses Kafka's settings, the event's and the credentials.
+
+Who replayed or closed it, when and why is what the ledger says; whoever may write there can
+write any name. "redrives" and "origin" are what the record says. They are believed only of a
+record that lay in KAFKA_REPLAY_TOPIC, or in KAFKA_TOPIC where that is not set; otherwise they
+are shown as claimed.
 
 Example:
 

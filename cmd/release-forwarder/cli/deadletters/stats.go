@@ -28,11 +28,14 @@ type StatsCommand struct {
 
 // Help implements kong's HelpProvider.
 func (StatsCommand) Help() string {
-	return `Counts all dead letters: open, replayed, closed; the open ones by reason and day of writing
-(UTC), and the oldest. With --check it is a check for a CronJob: it exits 1 if
-retention takes open dead letters soon, so that its failure can raise an alert. The
-service itself may not read dead letters. The user needs Read on DLQ_TOPIC and its
-ledger, and DescribeConfigs on DLQ_TOPIC unless --retention is given.
+	return `Counts all dead letters: open, replayed and closed. It counts the open ones by reason and by
+day of writing (UTC), and shows the oldest.
+
+With --check it suits a CronJob: it exits 1 if retention deletes open dead letters soon, so
+that the failed job raises an alert. The service itself may not read dead letters.
+
+The user needs Read on DLQ_TOPIC and its ledger, and DescribeConfigs on DLQ_TOPIC unless
+--retention is given.
 
 Examples:
 

@@ -31,23 +31,25 @@ type Command struct {
 
 // Help implements kong's HelpProvider.
 func (Command) Help() string {
-	return `Reads KAFKA_TOPIC, KAFKA_REPLAY_TOPIC and DLQ_TOPIC within a time range and prints for each
-event that fits where it lies and what became of it:
+	return `Reads KAFKA_TOPIC, KAFKA_REPLAY_TOPIC and DLQ_TOPIC within a time range. It prints where each
+matching event lies, and what became of it:
 
-  done           the group is finished with it and it has no dead letter: it was accepted
-  dead-lettered  its dead letter is in DLQ_TOPIC; the line gives the reason, the dead letter's ID for
+  done           finished, and without a dead letter: it was accepted
+  dead-lettered  its dead letter is in DLQ_TOPIC; the line gives the reason, the ID for
                  "dlq show", and whether it is open, replayed or closed
-  waiting        held, behind one that is, under way, or not read yet
+  waiting        held, behind a held one, in flight, or not read yet
   unknown        the partition's commit cannot be read
 
-Flags of several kinds must all fit. Plates are compared without regard to case, spaces,
-dots and full-width letters. An event that cannot be parsed fits where it holds the text.
-First it says since when each topic still reaches back: what is older cannot be found.
+An event must match every kind of flag that is given. Plates match whatever their case,
+spaces, dots and full-width letters. An event that cannot be parsed matches if it holds the
+text. The first lines say how far back each topic reaches: older events cannot be found.
 
-It joins no group and changes nothing, whether the service runs or not; a running group is
-behind by CONSUMER_COMMIT_INTERVAL. Memory does not grow with the topics. Plates, operators
-and free text are shown as their first character and length, unless --reveal is given.
+It joins no group and changes nothing, and works whether the service runs or not. What it shows
+of a running group is up to CONSUMER_COMMIT_INTERVAL old. Memory does not grow with the topics.
+
+Without --reveal, plates, operators and free text are shown as first character and length.
 The user needs Read on the topics and on <DLQ_TOPIC>.ledger, and Describe on the group.
+
 Exits 1 if something could not be read or is unknown.
 
 Examples:
