@@ -56,7 +56,7 @@ func limitCases() []limitCase {
 			best:     float64(twice) / 0.1, least: 0.8,
 		})
 	}
-	const answers = 1800 // of each slot: strays come by chance
+	const answers = 1200 // of each slot: strays come by chance
 	for _, stray := range []float64{0.01, 0.05} {
 		for _, as := range []Load{LoadTimedOut, LoadRefused} {
 			words := map[Load]string{LoadTimedOut: "time out", LoadRefused: "are answered 503"}[as]

@@ -95,7 +95,7 @@ var strangers = map[string]func(guest){
 // stay at the same time, from the address that the probes come from, and of two sorts
 // from others.
 func TestProbesAreAnsweredWhateverStrangersDo(t *testing.T) {
-	const all, stay, between = 2000, 600, 40
+	const all, stay, between = 1000, 600, 40
 	for name, stranger := range strangers {
 		addresses := []string{"127.0.0.1"}
 		if strings.Contains(name, "nothing of a large") || strings.Contains(name, "say nothing") {

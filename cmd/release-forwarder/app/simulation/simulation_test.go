@@ -16,19 +16,11 @@ import (
 	"release-forwarder/cmd/release-forwarder/settings"
 )
 
-// manySeeds are enough to find most mistakes, in less than a minute.
-func manySeeds() int {
-	if apptest.Race {
-		return 60
-	}
-	return 100
-}
-
 var (
 	simulateSeed   = flag.Uint64("simulate.seed", 0, "play this seed alone, with its story")
 	simulateTimes  = flag.Int("simulate.times", 1, "with -simulate.seed: how many times")
 	simulateLog    = flag.Bool("simulate.log", false, "with -simulate.seed: the replicas' logs too")
-	simulateSeeds  = flag.Int("simulate.seeds", manySeeds(), "how many seeds TestSimulation plays")
+	simulateSeeds  = flag.Int("simulate.seeds", 60, "how many seeds TestSimulation plays")
 	simulateFrom   = flag.Uint64("simulate.from", 1, "the first of them")
 	simulateSteady = flag.Bool("simulate.steady", false, "with -simulate.seed: a digest of the story too, to see how alike runs are")
 	simulateLedger = flag.String("simulate.ledger", "", "append what TestSimulation did to this file, and print it")
