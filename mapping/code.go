@@ -1,6 +1,8 @@
 package mapping
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -31,6 +33,28 @@ var (
 		"0": "0", "-0": "0", "other": "0", "其他未知": "0", "其他": "0",
 	}}
 )
+
+// written are the names of each code but its number, without other spellings of one name.
+func (c *codeList) written() map[string][]string {
+	names := map[string][]string{}
+	for name, code := range c.byName {
+		if name != code && name != "-0" && !strings.Contains(name, "（") {
+			names[code] = append(names[code], name)
+		}
+	}
+	return names
+}
+
+// forms lists the codes with their names, as "1 blue 蓝 蓝色; 2 yellow 黄 黄色; …".
+func (c *codeList) forms() string {
+	names := c.written()
+	rows := make([]string, 0, len(names))
+	for _, code := range slices.Sorted(maps.Keys(names)) {
+		slices.Sort(names[code])
+		rows = append(rows, code+" "+strings.Join(names[code], " "))
+	}
+	return strings.Join(rows, "; ")
+}
 
 // find finds a code by number or by name, in upper or lower case. If the API has no such
 // code, known is false and the code is the one for unknown.

@@ -38,6 +38,8 @@ type Fault struct {
 type Warning struct {
 	Suspicion Suspicion
 	Field     string
+	// Forms are the codes that the field takes, with their names; empty where the code is not to blame.
+	Forms string
 }
 
 // Examine judges a value as Map does, and goes on behind the first fault as far as the value
@@ -168,14 +170,14 @@ func (e *evaluation) warnings(at time.Time) (found []Warning) {
 		case Future:
 			for _, f := range []field{leaveTime, operateTime} {
 				if e.times[f].After(at.Add(FutureTolerance)) {
-					found = append(found, Warning{s, f.name()})
+					found = append(found, Warning{Suspicion: s, Field: f.name()})
 				}
 			}
 		case LeaveBeforeEnter:
-			found = append(found, Warning{s, leaveTime.name()})
+			found = append(found, Warning{Suspicion: s, Field: leaveTime.name()})
 		case UnknownPlateColor, UnknownCarType:
 			f := slices.IndexFunc(table[:], func(f Field) bool { return f.codes != nil && f.codes.odd == s })
-			found = append(found, Warning{s, table[f].Name})
+			found = append(found, Warning{s, table[f].Name, table[f].codes.forms()})
 		}
 	}
 	return found

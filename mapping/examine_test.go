@@ -87,7 +87,11 @@ func TestExamineNamesTheFieldOfAWarning(t *testing.T) {
 	const strange = `{"enter_time":"2031-01-01 00:00:00","leave_time":"2026-01-01 08:10:01","operate_time":"2030-01-01 00:00:00","plate_color":"pink","car_type":9,"operator":null,"reason":" ","plate":{},"extra":1}`
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	x := m.Examine([]byte(strange), at)
-	want := []Warning{{Future, "leave_time"}, {Future, "operate_time"}, {LeaveBeforeEnter, "leave_time"}, {UnknownPlateColor, "plate_color"}, {UnknownCarType, "car_type"}}
+	want := []Warning{
+		{Future, "leave_time", ""}, {Future, "operate_time", ""}, {LeaveBeforeEnter, "leave_time", ""},
+		{UnknownPlateColor, "plate_color", "-1 unknown 未知; 1 blue 蓝 蓝色; 2 yellow 黄 黄色; 3 white 白 白色; 4 black 黑 黑色; 5 green 绿 绿色"},
+		{UnknownCarType, "car_type", "0 other 其他 其他未知; 1 temporary 临停 临停车辆; 2 monthly 月卡 月卡车辆; 3 vip 免费车 贵宾车辆 贵宾车辆(免费车); 4 stored_value 储值 储值车辆"},
+	}
 	if diff := cmp.Diff(want, x.Warnings); diff != "" {
 		t.Error(diff)
 	}

@@ -115,18 +115,6 @@ func TestTheEventPageHasEveryReasonAndSuspicion(t *testing.T) {
 	}
 }
 
-// written are the names of each code but its number, those left out that are another
-// spelling alone.
-func (c *codeList) written() map[string][]string {
-	names := map[string][]string{}
-	for name, code := range c.byName {
-		if name != code && name != "-0" && !strings.Contains(name, "（") {
-			names[code] = append(names[code], name)
-		}
-	}
-	return names
-}
-
 func firstCells(document string) string {
 	var cells []string
 	for line := range strings.Lines(document) {

@@ -26,7 +26,7 @@ func TestCheckPrintsWhatTheEventPageShows(t *testing.T) {
 		if !strings.Contains(page, printed) || failed != 0 || !strings.Contains(page, flag+" event.json\n") {
 			t.Errorf("%s: %d failed, and the page has not\n%s", document, failed, printed)
 		}
-		for _, p := range []phrase{wordSent, wordDeadLetter, wordAlso, wordHint, wordThere, wordTimesLabel, wordIgnored, wordSuspicious} {
+		for _, p := range []phrase{wordSent, wordDeadLetter, wordAlso, wordHint, wordThere, wordTimesLabel, wordIgnored, wordSuspicious, wordTakes} {
 			if !strings.Contains(page, "\n| "+p.in(lang)+" | ") {
 				t.Errorf("%s does not explain %q", document, p.in(lang))
 			}

@@ -83,6 +83,7 @@ type warning struct {
 	Kind  mapping.Suspicion `json:"kind"`
 	Field string            `json:"field"`
 	Text  string            `json:"text"`
+	Takes string            `json:"takes,omitempty"` // the codes and names that the field takes
 }
 
 // judge says what would become of events.
@@ -115,7 +116,7 @@ func (j *judge) event(p place, value []byte) *report {
 		if w.Suspicion == mapping.Future {
 			text = fmt.Sprintf(text, j.at.Format(time.RFC3339))
 		}
-		r.Warnings = append(r.Warnings, warning{w.Suspicion, w.Field, text})
+		r.Warnings = append(r.Warnings, warning{w.Suspicion, w.Field, text, w.Forms})
 	}
 	if x.Release == nil {
 		r.Verdict, r.Reason = deadLetter, x.Faults[0].Reason

@@ -62,6 +62,9 @@ func (r *report) printRemarks(out *bufio.Writer, lang language) {
 	}
 	for _, w := range r.Warnings {
 		row(out, wordSuspicious.in(lang), string(w.Kind)+wordColon.in(lang)+w.Field+wordColon.in(lang)+w.Text)
+		if w.Takes != "" {
+			row(out, wordTakes.in(lang), w.Takes)
+		}
 	}
 }
 

@@ -88,6 +88,7 @@ var (
 	wordServices      = both("the service adds it", "由服务添加")
 	wordBrackets      = both("%s (%s)", "%s（%s）")
 	wordSuspicious    = both("suspicious", "可疑")
+	wordTakes         = both("takes", "可用的值")
 	wordTimesLabel    = both("times", "时间格式")
 	wordTimes         = both(`"2021-09-02T17:36:46+08:00"; "2021-09-02 17:36:46" or 20210902173646, in %s; 1630575406020 (Unix milliseconds)`,
 		`"2021-09-02T17:36:46+08:00"；"2021-09-02 17:36:46" 或 20210902173646（时区 %s）；1630575406020（Unix 毫秒）`)
