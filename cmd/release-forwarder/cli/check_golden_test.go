@@ -74,6 +74,7 @@ func golden(t *testing.T, name, printed string) {
 	}
 }
 
+// What check prints for what lanes send is in golden files, in both languages and as JSON.
 func TestCheckSaysWhatItSaid(t *testing.T) {
 	t.Setenv("UPSTREAM_APP_SECRET", "XXX")
 	t.Setenv("UPSTREAM_APP_ID", "app1")

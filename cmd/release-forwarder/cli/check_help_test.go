@@ -42,12 +42,14 @@ func noLanguage(t *testing.T) {
 	}
 }
 
+// The help of check is in golden files, in both languages.
 func TestCheckSaysWhatItSaidOfItself(t *testing.T) {
 	noLanguage(t)
 	golden(t, "help.en.golden", helped(t, "--help"))
 	golden(t, "help.zh.golden", helped(t, "--lang", "zh", "--help"))
 }
 
+// check --help speaks the language of --lang, or of the environment.
 func TestTheHelpOfCheckIsInTheLanguageAskedFor(t *testing.T) {
 	noLanguage(t)
 	for _, c := range []struct {

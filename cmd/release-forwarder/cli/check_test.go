@@ -43,6 +43,7 @@ func checked(t *testing.T, input string) string {
 	return printed
 }
 
+// check names the credential that signs an event, and never shows a secret.
 func TestCheckSaysWhichCredentialItUsed(t *testing.T) {
 	const all = `{"a":{"app_secret":"nobody-sees-1"},"*":{"app_secret":"nobody-sees-2","next_app_secret":"nobody-sees-3"}}`
 	const own = `{"a":{"app_secret":"nobody-sees-1"}}`
@@ -93,6 +94,7 @@ func TestNearMisses(t *testing.T) {
 	}
 }
 
+// LC_ALL goes before LC_MESSAGES, and that before LANG; the first that is set counts alone.
 func TestTheLanguageOfTheEnvironment(t *testing.T) {
 	for _, c := range []struct {
 		all, messages, lang string
@@ -117,6 +119,7 @@ func TestTheLanguageOfTheEnvironment(t *testing.T) {
 	}
 }
 
+// check shows what stands around the place of a fault.
 func TestThePlaceOfAFaultIsShown(t *testing.T) {
 	long := strings.Repeat("车", 30)
 	for _, c := range []struct {
@@ -144,6 +147,7 @@ func runCheck(t *testing.T, c CheckCommand) (printed string, err error) {
 	return text.String(), err
 }
 
+// check --schema needs no setting.
 func TestCheckPrintsTheSchemaWithoutSettings(t *testing.T) {
 	t.Setenv("EVENT_TIMEZONE", "nowhere")
 	printed, err := runCheck(t, CheckCommand{Schema: true, Files: []string{"no such file"}})
@@ -152,6 +156,7 @@ func TestCheckPrintsTheSchemaWithoutSettings(t *testing.T) {
 	}
 }
 
+// An input without an event is a failure: a script notices that its file was empty.
 func TestCheckFailsWithoutAnEvent(t *testing.T) {
 	for _, name := range []string{"empty", "empty.json"} {
 		file := filepath.Join(t.TempDir(), name)

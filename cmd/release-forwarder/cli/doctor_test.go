@@ -21,6 +21,7 @@ func (w *world) examined(ctx context.Context, c DoctorCommand, dial connect.Dial
 	return w.CommandOn(ctx, dial, &c)
 }
 
+// doctor sends the platform nothing unless it is asked to.
 func TestDoctorSendsNothingToThePlatform(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
 		report, progress, err := w.examined(w.T.Context(), DoctorCommand{}, w.Net.Dial)
@@ -33,6 +34,7 @@ func TestDoctorSendsNothingToThePlatform(t *testing.T) {
 	})
 }
 
+// doctor --platform announces its one request before it sends it.
 func TestDoctorAsksThePlatformWithOneRequestThatIsAnnounced(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
 		report, progress, err := w.examined(w.T.Context(), DoctorCommand{Platform: true, Lot: "lot-1"}, w.Net.Dial)
@@ -76,6 +78,7 @@ func TestDoctorTellsTheSilentFromTheOthers(t *testing.T) {
 	})
 }
 
+// A doctor that is interrupted sends the platform nothing any more.
 func TestDoctorThatIsInterruptedSendsNothing(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
 		ctx, stop := context.WithCancel(w.T.Context())

@@ -31,6 +31,7 @@ func (w *world) offsets(c OffsetsCommand) (string, error) {
 	return out, err
 }
 
+// offsets tells what is finished beyond the commit, whether the group runs or not.
 func TestOffsetsTellsWhatIsDoneWhetherTheGroupRunsOrNot(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
 		r := w.StartWithHeldRecords()
@@ -65,6 +66,7 @@ all                                    5    3     2
 	})
 }
 
+// What offsets cannot see is named, and the exit code is 1.
 func TestOffsetsSaysWhatIsWrong(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		t.Run("a group that never committed", func(t *testing.T) {
@@ -200,6 +202,7 @@ func (w *world) mirror(id string) (*kfake.Cluster, *kgo.Client) {
 	return c, client
 }
 
+// offsets says that a commit is of a topic that was deleted and recreated.
 func TestOffsetsSayThatACommitIsOfATopicThatWasDeleted(t *testing.T) {
 	p := offsets.PartitionProgress{
 		Topic: "events", Told: progress.Told{Committed: 100, End: 100, AnotherTopic: true}, LogStart: 40, LogEnd: 60, Stable: 60,

@@ -6,6 +6,7 @@ import (
 	"testing"
 )
 
+// An output that cannot be written does not hide why the command failed.
 func TestWhatElseFailedIsToldBesideTheOutput(t *testing.T) {
 	own := errors.New("own")
 	for _, c := range []struct {

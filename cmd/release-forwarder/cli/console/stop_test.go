@@ -8,6 +8,7 @@ import (
 	"testing"
 )
 
+// Standard input comes byte for byte.
 func TestStandardInputComesAsItIs(t *testing.T) {
 	text := strings.Repeat("粤B12345\n", 10000)
 	in := Stopper{context.Background()}.Input(strings.NewReader(text))

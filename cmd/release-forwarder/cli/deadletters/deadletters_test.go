@@ -98,6 +98,7 @@ func TestDeadLettersAreShownRedactedUnlessRevealed(t *testing.T) {
 	})
 }
 
+// dlq list prints the counts by reason before the first dead letter.
 func TestAListCountsFirst(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.plant()
@@ -189,6 +190,7 @@ func TestChangedEventsAreAskedFor(t *testing.T) {
 	})
 }
 
+// dlq replay --set changes the named members alone; the others keep their bytes.
 func TestSettingMembersLeavesTheOthersAsTheyAre(t *testing.T) {
 	for _, c := range []struct{ value, want string }{
 		{`{"plate":"a","x":[1, 2],"reason":"r"}`, `{"plate":"b","x":[1, 2],"reason":"r","operator":"o\""}`},
@@ -206,6 +208,7 @@ func TestSettingMembersLeavesTheOthersAsTheyAre(t *testing.T) {
 	}
 }
 
+// A time is taken as people give it: RFC 3339, a date, or how long ago.
 func TestTimesAsPeopleGiveThem(t *testing.T) {
 	now := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	for text, want := range map[string]string{
@@ -224,6 +227,7 @@ func TestTimesAsPeopleGiveThem(t *testing.T) {
 	}
 }
 
+// Whoever stops a replay at its question has sent nothing.
 func TestTheQuestionBeforeAReplayEndsWithAStop(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	stop()

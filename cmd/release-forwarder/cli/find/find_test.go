@@ -64,6 +64,7 @@ func (w *world) troubled() *apptest.Replica {
 	return r
 }
 
+// find says of each event whether it is done, dead-lettered or waiting.
 func TestFindTellsWhatBecameOfAnEvent(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
 		r := w.troubled()
@@ -96,6 +97,7 @@ func TestFindTellsWhatBecameOfAnEvent(t *testing.T) {
 	})
 }
 
+// find shows plates and names as first character and length, unless --reveal is given.
 func TestFindRedactsUnlessToldOtherwise(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.End(w.troubled())
@@ -118,6 +120,7 @@ func TestFindRedactsUnlessToldOtherwise(t *testing.T) {
 	})
 }
 
+// A plate on the command line is refused: it would get into a shell's history.
 func TestFindTakesNoPlateFromTheCommandLine(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		for _, c := range []struct {
@@ -181,6 +184,7 @@ func TestFindKeepsToTheTimeRange(t *testing.T) {
 	})
 }
 
+// find says since when each topic still holds records.
 func TestFindSaysSinceWhenTheTopicsReachBack(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
 		w.End(w.troubled())
@@ -210,6 +214,7 @@ func TestFindSaysSinceWhenTheTopicsReachBack(t *testing.T) {
 	})
 }
 
+// What find cannot read is named, and the exit code is 1.
 func TestFindSaysWhatItCannotRead(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.End(w.troubled())
@@ -259,6 +264,7 @@ func TestFindLooksAtReplays(t *testing.T) {
 	})
 }
 
+// An invisible character in what is looked for is named.
 func TestFindSaysWhatNobodySeesInWhatIsLookedFor(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
 		w.End(w.troubled())
@@ -269,6 +275,7 @@ func TestFindSaysWhatNobodySeesInWhatIsLookedFor(t *testing.T) {
 	})
 }
 
+// Case, spaces, dots and full-width letters of a plate make no difference.
 func TestPlatesAreComparedAsPeopleWriteThem(t *testing.T) {
 	for _, text := range []string{"粤B12345", " 粤b·12345", "粤Ｂ １２３４５", "粤B-12.345", "粤•B12345\t", "\ufeff粤B\u200b12345"} {
 		if got := samePlate(text); got != "粤B12345" {
@@ -280,6 +287,7 @@ func TestPlatesAreComparedAsPeopleWriteThem(t *testing.T) {
 	}
 }
 
+// find ends with a stop while it waits for plates.
 func TestFindEndsWhereItIsToldToStopBeforeThePlates(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
