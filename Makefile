@@ -33,9 +33,9 @@ help: ## list the targets
 run: ## see it work: an embedded Kafka, a platform double, lanes and the forwarder (SANDBOX="--for 30s" to end by itself)
 	@$(GO) build -o $(BIN)/sandbox ./cmd/sandbox && exec $(BIN)/sandbox $(SANDBOX)
 
-# The two that take longest begin first, and four at a time, since some wait for processes of their own.
+# The two that take longest begin first, and three at a time, since some wait for processes of their own.
 test: ## all tests that need nothing but Go
-	$(GO) test -p 4 ./cmd/release-forwarder/app/scenario ./cmd/release-forwarder/acceptance ./...
+	$(GO) test -p 3 ./cmd/release-forwarder/app/scenario ./cmd/release-forwarder/acceptance ./...
 
 # Not under the race detector: how many seeds find a mistake, the hours of many platforms in which the limit is measured, what
 # a test allocates (the detector adds to it), hours in which the same happens again and again, and the service on logs made by
