@@ -357,3 +357,16 @@ func TestFencedComesBeforeLost(t *testing.T) {
 		a.leave()
 	})
 }
+
+// A refusal of an ID that the member no longer has takes nothing from it, however late it is judged.
+func TestARefusalOfAnEarlierIDTakesNothing(t *testing.T) {
+	g := &rooms{}
+	b := newBond(Config{Owner: &person{g: g, name: "a"}})
+	b.id, b.known = Identity{"new", 1}, true
+	if b.fence("commit", "old", kafka.UnknownMemberId) || b.lost != nil || g.said() != "" {
+		t.Errorf("all is lost: %v", b.lost)
+	}
+	if !b.fence("commit", "new", kafka.UnknownMemberId) || b.lost == nil || g.said() != "a is fenced" {
+		t.Error("a refusal of its own ID says nothing")
+	}
+}
