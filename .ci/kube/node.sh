@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Joins this machine to the cluster of cluster.sh as its one node: containerd, kubelet and scheduler, pods with
-# addresses of their own on a bridge. Root on Linux only; with cgroup v1 or v2.
+# addresses of their own on a bridge, kubectl exec and logs. Root on Linux only; with cgroup v1 or v2.
 #   node.sh up               start it (builds it first where needed)
 #   node.sh load TAR         give it the image of an archive that `image.sh build` wrote; prints what it holds
 #   node.sh address          the machine's address as pods see it: what listens there, they reach
@@ -70,11 +70,11 @@ cgroupsPerQOS: false
 enforceNodeAllocatable: []
 containerRuntimeEndpoint: unix://$run/containerd.sock
 podLogsDir: $run/logs
-address: 127.0.0.1
+address: $net.1
 port: $1
 readOnlyPort: 0
 healthzPort: 0
-authentication: {anonymous: {enabled: false}, webhook: {enabled: false}}
+authentication: {anonymous: {enabled: false}, webhook: {enabled: false}, x509: {clientCAFile: "$cluster/pki/kubelets.crt"}}
 authorization: {mode: AlwaysAllow}
 failSwapOn: false
 localStorageCapacityIsolation: false
@@ -91,19 +91,19 @@ up() {
   local port
   port=$(free_block 2)
   configure "$port"
+  # The bridge would come with the first pod; what pods are to reach must be able to listen before, and so must the kubelet.
+  ip link show "$bridge" >/dev/null 2>&1 || ip link add "$bridge" type bridge
+  ip address replace "$net.1/24" dev "$bridge"
+  ip link set "$bridge" up
   export PATH=$bin:$PATH
   start containerd --config "$run/containerd.toml"
   await containerd 120 ctr version
   pause_image
   start kubelet --config "$run/kubelet.yaml" --kubeconfig "$cluster/kubeconfig" --root-dir "$run/kubelet" \
-    --cert-dir "$run/pki" --hostname-override test-node
+    --cert-dir "$run/pki" --hostname-override test-node --node-ip "$net.1"
   start kube-scheduler --kubeconfig "$cluster/kubeconfig" --leader-elect=false --bind-address 127.0.0.1 \
     --secure-port $((port + 1)) --cert-dir "$run/pki-scheduler"
   await kubelet 180 kc wait --for=condition=Ready node/test-node --timeout=1s
-  # The bridge comes with the first pod; what pods are to reach must be able to listen before.
-  ip link show "$bridge" >/dev/null 2>&1 || ip link add "$bridge" type bridge
-  ip address replace "$net.1/24" dev "$bridge"
-  ip link set "$bridge" up
 }
 
 down() {
