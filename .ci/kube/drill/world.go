@@ -1,0 +1,367 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"release-forwarder/cmd/testkit/platform"
+	"release-forwarder/cmd/testkit/process"
+	"release-forwarder/cmd/testkit/prometheus"
+)
+
+const (
+	replicas = 3 // as the overlay has them
+	secret   = "the-platforms-secret"
+	startup  = 3 * time.Minute
+	pause    = 250 * time.Millisecond // between two looks
+)
+
+// world is all around the pods.
+type world struct {
+	config
+	api        *api
+	client     *kgo.Client
+	admin      *kadm.Client
+	double     *platform.Double
+	prometheus *prometheus.Server
+	alerts     []prometheus.Alert
+	person     *person
+	lanes      *lanes
+	scratch    string
+	overlay    string // the production overlay with this world's addresses
+	ends       []func()
+}
+
+func newWorld(ctx context.Context, c config) (w *world, err error) {
+	w = &world{config: c, double: platform.New(platform.Config{Secret: secret, KeepRequests: -1})}
+	defer func() {
+		if err != nil {
+			w.close()
+		}
+	}()
+	if w.scratch, err = os.MkdirTemp("", "drill"); err != nil {
+		return w, err
+	}
+	w.ends = append(w.ends, func() { _ = os.RemoveAll(w.scratch) })
+	env, err := exec.CommandContext(ctx, c.cluster, "env").Output()
+	if err != nil {
+		return w, err
+	}
+	kubeconfig := strings.TrimPrefix(strings.TrimSpace(string(env)), "KUBECONFIG=")
+	if w.api, err = newAPI(kubeconfig); err != nil {
+		return w, err
+	}
+	if w.client, err = kgo.NewClient(kgo.SeedBrokers(strings.Split(c.admin, ",")...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MaxBufferedRecords(1_000_000)); err != nil {
+		return w, err
+	}
+	w.ends = append(w.ends, w.client.Close)
+	w.admin = kadm.NewClient(w.client)
+	url, err := w.listen(ctx)
+	if err != nil {
+		return w, err
+	}
+	w.person = &person{root: c.root, home: filepath.Join(w.scratch, "home"), env: append(os.Environ(), "KUBECONFIG="+kubeconfig)}
+	if err := os.MkdirAll(w.person.home, 0o700); err != nil {
+		return w, err
+	}
+	if err := w.deploy(ctx, url); err != nil {
+		return w, err
+	}
+	return w, w.watch(ctx)
+}
+
+func (w *world) close() {
+	for i := len(w.ends) - 1; i >= 0; i-- {
+		w.ends[i]()
+	}
+	w.ends = nil
+}
+
+// listen serves the platform's double where pods reach it.
+func (w *world) listen(ctx context.Context) (url string, err error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(w.address, "0"))
+	if err != nil {
+		return "", err
+	}
+	server := &http.Server{Handler: w.double, ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
+	go func() { _ = server.Serve(listener) }()
+	w.ends = append(w.ends, func() { _ = server.Close() })
+	return fmt.Sprintf("http://%s/gate/1.0/parking/internal/update", listener.Addr()), nil
+}
+
+// prerequisites are what the overlay expects to be there: a namespace under Pod Security, and the broker's pods. The broker's processes
+// stand beside them.
+const prerequisites = `
+apiVersion: v1
+kind: Namespace
+metadata: {name: ` + namespace + `, labels: {pod-security.kubernetes.io/enforce: restricted}}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: events-broker, namespace: ` + namespace + `}
+spec:
+  replicas: 3
+  podManagementPolicy: Parallel
+  selector: {matchLabels: {strimzi.io/cluster: events}}
+  template:
+    metadata: {labels: {strimzi.io/cluster: events}}
+    spec:
+      automountServiceAccountToken: false
+      terminationGracePeriodSeconds: 1
+      securityContext: {runAsNonRoot: true, runAsUser: 65535, seccompProfile: {type: RuntimeDefault}}
+      containers: [{name: kafka, image: "localhost/pause:test", securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]
+`
+
+// kustomization is the production overlay with what differs here: addresses and images.
+const kustomization = `apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+namespace: ` + namespace + `
+resources: [%[1]s]
+configMapGenerator: [{name: release-forwarder, behavior: merge, literals: ["KAFKA_BROKERS=%[2]s", "UPSTREAM_URL=%[3]s"]}]
+images: [{name: registry.example.com/parking/release-forwarder, newName: localhost/release-forwarder, newTag: test}]
+`
+
+// deploy brings the manifests into the cluster, as README and docs/how-to/deploy-kubernetes.md say.
+func (w *world) deploy(ctx context.Context, url string) error {
+	w.overlay = filepath.Join(w.scratch, "overlay")
+	production, err := filepath.Rel(w.overlay, filepath.Join(w.root, "deployments/overlays/production"))
+	if err != nil {
+		return err
+	}
+	text := fmt.Sprintf(kustomization, production, w.pods, url)
+	if err := errors.Join(os.MkdirAll(w.overlay, 0o700), os.WriteFile(filepath.Join(w.overlay, "kustomization.yaml"), []byte(text), 0o600)); err != nil {
+		return err
+	}
+	if _, err := w.kc(ctx, prerequisites, "apply", "--server-side", "-f", "-"); err != nil {
+		return err
+	}
+	for _, args := range [][]string{
+		{"create", "secret", "generic", "release-forwarder-platform", "--from-literal=app-secret=" + secret},
+		{"create", "secret", "generic", "release-forwarder-kafka-ca", "--from-file=ca.crt=" + w.ca},
+	} {
+		if _, err := w.kc(ctx, "", args...); err != nil {
+			return err
+		}
+	}
+	if err := w.apply(ctx); err != nil {
+		return err
+	}
+	if err := w.users(ctx); err != nil {
+		return err
+	}
+	operators := exec.CommandContext(ctx, w.operator, w.cluster, w.config.admin, namespace)
+	if err := operators.Start(); err != nil {
+		return err
+	}
+	w.ends = append(w.ends, func() { _ = operators.Process.Kill(); _ = operators.Wait() })
+	_, err = w.kc(ctx, "", "rollout", "status", "deployment/release-forwarder", "--timeout="+startup.String())
+	return err
+}
+
+func (w *world) apply(ctx context.Context) error {
+	_, err := w.kc(ctx, "", "apply", "--server-side", "--force-conflicts", "-k", w.overlay)
+	return err
+}
+
+// users gives each KafkaUser a password and its Secret, as Strimzi's user operator does.
+func (w *world) users(ctx context.Context) error {
+	names, err := w.kc(ctx, "", "get", "kafkausers", "-o", "jsonpath={.items[*].metadata.name}")
+	if err != nil {
+		return err
+	}
+	for _, name := range strings.Fields(names) {
+		password := rand.Text()
+		scram := kadm.UpsertSCRAM{User: name, Mechanism: kadm.ScramSha512, Iterations: 4096, Password: password}
+		if _, err := w.admin.AlterUserSCRAMs(ctx, nil, []kadm.UpsertSCRAM{scram}); err != nil {
+			return err
+		}
+		if _, err := w.kc(ctx, "", "create", "secret", "generic", name, "--from-literal=password="+password); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// watch starts Prometheus, which scrapes whatever replicas there are, and the lanes.
+func (w *world) watch(ctx context.Context) (err error) {
+	if w.alerts, err = prometheus.Alerts(w.root); err != nil {
+		return err
+	}
+	if w.alerts, err = shortened(w.alerts); err != nil {
+		return err
+	}
+	if w.prometheus, err = prometheus.Start(ctx, w.scratch, prometheus.Rules(w.alerts)); err != nil {
+		return err
+	}
+	w.ends = append(w.ends, w.prometheus.Kill)
+	ctx, cancel := context.WithCancel(ctx)
+	var side sync.WaitGroup
+	side.Go(func() { w.discover(ctx) })
+	w.lanes = &lanes{client: w.client, sent: map[platform.Flow]bool{}}
+	var flowing context.Context
+	flowing, w.lanes.stop = context.WithCancel(ctx)
+	side.Go(func() { w.lanes.run(flowing) })
+	w.ends = append(w.ends, func() { cancel(); side.Wait() })
+	return w.well(ctx, startup)
+}
+
+// discover tells Prometheus of the replicas, as prometheus-operator does for the PodMonitor, and starts a broker again whose pod was deleted.
+func (w *world) discover(ctx context.Context) {
+	brokers := map[string]string{} // UID by name
+	for tick := time.NewTicker(time.Second); ctx.Err() == nil; <-tick.C {
+		pods, err := w.api.pods(ctx, label)
+		if err != nil {
+			continue
+		}
+		var targets []prometheus.Target
+		for _, p := range pods {
+			if p.Status.PodIP != "" {
+				targets = append(targets, prometheus.Target{Address: p.Status.PodIP + ":8081", Labels: map[string]string{
+					"namespace": namespace, "job": namespace + "/release-forwarder", "pod": p.Metadata.Name, "container": "release-forwarder",
+				}})
+			}
+		}
+		_ = w.prometheus.Scrape(targets...)
+		pods, err = w.api.pods(ctx, "strimzi.io/cluster=events")
+		for i := 0; err == nil && i < len(pods); i++ {
+			name, uid := pods[i].Metadata.Name, pods[i].Metadata.UID
+			if brokers[name] != "" && brokers[name] != uid {
+				number, _ := strconv.Atoi(strings.TrimPrefix(name, "events-broker-"))
+				_ = w.broker("kill", number)
+				_ = w.broker("start", number)
+			}
+			brokers[name] = uid
+		}
+	}
+}
+
+// broker does something to one: kill, start, pause, resume. The first is 0, as Strimzi counts.
+func (w *world) broker(what string, number int) error {
+	out, err := exec.Command(w.kafka, what, strconv.Itoa(number+1)).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("broker %d: %s: %w: %s", number, what, err, out)
+	}
+	return nil
+}
+
+// status is what of a replica's /status.json is looked at.
+type status struct {
+	State, Condition string
+	Pod              string
+	Partitions       []struct {
+		Topic     string
+		Partition int32
+	}
+}
+
+// statuses asks all replicas; one that does not answer has none.
+func (w *world) statuses(ctx context.Context) (all []status, pods []pod, err error) {
+	if pods, err = w.api.pods(ctx, label); err != nil {
+		return nil, nil, err
+	}
+	client := &http.Client{Timeout: 2 * time.Second}
+	for _, p := range pods {
+		if p.Status.PodIP == "" {
+			continue
+		}
+		text, err := get(ctx, client, "http://"+p.Status.PodIP+":8081/status.json", "")
+		var s status
+		if err == nil && json.Unmarshal(text, &s) == nil {
+			s.Pod = p.Metadata.Name
+			all = append(all, s)
+		}
+	}
+	return all, pods, nil
+}
+
+// well waits until every replica's page says that all is well.
+func (w *world) well(ctx context.Context, limit time.Duration) error {
+	return until(ctx, limit, func() error {
+		all, pods, err := w.statuses(ctx)
+		if err != nil {
+			return err
+		}
+		if len(pods) != replicas || len(all) != replicas {
+			return fmt.Errorf("%d pods, %d of them answer, %d are meant", len(pods), len(all), replicas)
+		}
+		for _, s := range all {
+			if s.Condition != "well" && s.Condition != "standby" {
+				return fmt.Errorf("%s says: %s", s.Pod, s.State)
+			}
+		}
+		return nil
+	})
+}
+
+// open is how many dead letters no one has dealt with.
+func (w *world) open(ctx context.Context) (int, error) {
+	cmd := exec.CommandContext(ctx, w.binary, "dlq", "stats", "--json")
+	cmd.Env = process.Environment(os.Environ(), "KAFKA_BROKERS="+w.config.admin, "KAFKA_TOPIC="+topic, "KAFKA_REPLAY_TOPIC="+topic+".replay", "KAFKA_GROUP_ID="+group)
+	text, err := cmd.Output()
+	if err != nil {
+		return 0, err
+	}
+	var counts struct {
+		ByState map[string]int `json:"by_state"`
+	}
+	return counts.ByState["open"], json.Unmarshal(text, &counts)
+}
+
+// reset puts right what a trouble left behind that failed.
+func (w *world) reset(ctx context.Context) error {
+	w.double.Script(nil)
+	w.double.SetSecret(secret)
+	for i := range 3 {
+		_ = w.broker("resume", i)
+		_ = w.broker("start", i)
+	}
+	_, _ = w.kc(ctx, "", "delete", "scaledobjects", "--all")
+	err := w.apply(ctx)
+	_, _ = w.kc(ctx, "", "scale", "deployment/release-forwarder", "--replicas="+strconv.Itoa(replicas))
+	_, _ = w.kc(ctx, "", "delete", "pods", "-l", label, "--grace-period=1", "--wait=false")
+	return errors.Join(err, w.well(ctx, 5*time.Minute))
+}
+
+// explain shows what there is to see.
+func (w *world) explain(ctx context.Context) {
+	out, _ := w.kc(ctx, "", "get", "pods", "-o", "wide")
+	all, _, err := w.statuses(ctx)
+	fmt.Println(out, err)
+	for _, s := range all {
+		fmt.Printf("%s: %s: %s\n", s.Pod, s.Condition, s.State)
+	}
+}
+
+// until asks again and again until the answer is nil, at most limit; then it returns the last answer.
+func until(ctx context.Context, limit time.Duration, ask func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	for {
+		err := ask()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("not within %v: %w", limit, err)
+		case <-time.After(pause):
+		}
+	}
+}
