@@ -2,7 +2,7 @@
 # Joins this machine to the cluster of cluster.sh as its one node: containerd, kubelet and scheduler, pods with
 # addresses of their own on a bridge, kubectl exec and logs. Root on Linux only; with cgroup v1 or v2.
 #   node.sh up               start it (builds it first where needed)
-#   node.sh load TAR         give it the image of an archive that `image.sh build` wrote; prints what it holds
+#   node.sh load TAR         give it the image of an archive that `image.sh build` or tools-image.sh wrote; prints what it holds
 #   node.sh address          the machine's address as pods see it: what listens there, they reach
 #   node.sh down             end it, its containers and its bridge; delete the pods first
 # Variables: KUBE_RUN as for cluster.sh; NODE_NET, the first three numbers of the pods' addresses (default 10.214.0).
@@ -18,24 +18,15 @@ bridge=forwarder0
 programs=(kubelet kube-scheduler containerd)
 
 . "$here/process.sh"
+. "$here/oci.sh"
 kc() { "$here/cluster.sh" kubectl "$@"; }
 ctr() { "$bin/ctr" --address "$run/containerd.sock" --namespace k8s.io "$@" 2> >(grep -v DEPRECATION >&2 || true); }
 
-# pause_image keeps a pod's namespaces; made here, since no registry is asked for anything.
+# pause_image keeps a pod's namespaces.
 pause_image() {
-  local d=$run/pause
-  mkdir -p "$d/blobs/sha256" "$d/root"
-  cp "$bin/pause" "$d/root/pause"
-  tar -C "$d/root" --mtime=@0 --owner=0 --group=0 -cf "$d/layer.tar" pause
-  blob() { local h; h=$(sha256sum "$1" | cut -d' ' -f1); cp "$1" "$d/blobs/sha256/$h"; printf '"digest":"sha256:%s","size":%d' "$h" "$(stat -c %s "$1")"; }
-  printf '{"architecture":"%s","os":"linux","config":{"Entrypoint":["/pause"],"User":"65535"},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' \
-    "$("${GO:-go}" env GOARCH)" "$(sha256sum "$d/layer.tar" | cut -d' ' -f1)" >"$d/config.json"
-  printf '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.image.config.v1+json",%s},"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar",%s}]}' \
-    "$(blob "$d/config.json")" "$(blob "$d/layer.tar")" >"$d/manifest.json"
-  printf '{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","annotations":{"io.containerd.image.name":"localhost/pause:test","org.opencontainers.image.ref.name":"test"},%s}]}' \
-    "$(blob "$d/manifest.json")" >"$d/index.json"
-  echo '{"imageLayoutVersion":"1.0.0"}' >"$d/oci-layout"
-  tar -C "$d" -cf "$run/pause.tar" oci-layout index.json blobs
+  mkdir -p "$run/pause"
+  cp "$bin/pause" "$run/pause/pause"
+  oci_archive "$run/pause" "$run/pause.tar" localhost/pause:test '{"Entrypoint":["/pause"],"User":"65535"}'
   ctr images import "$run/pause.tar" >/dev/null
 }
 
