@@ -32,10 +32,18 @@ VERSION=test IMAGE=localhost/release-forwarder ARCHES=$("$go" env GOARCH) "$root
 "$here/cluster.sh" up >/dev/null
 "$here/node.sh" up
 "$here/node.sh" load "$scratch/image/image-$("$go" env GOARCH).tar" >/dev/null
+"$here/tools-image.sh" "$scratch/tools.tar"
+"$here/node.sh" load "$scratch/tools.tar" >/dev/null
+# Kafka's own tools, as Kafka's administrator has them.
+mkdir "$scratch/tools"
+sed -n 's/^\t"\(kafka-[a-z-]*\.sh\)": *"\(.*\)",$/\1 \2/p' "$root/docs/kafka_test.go" | while read -r script class; do
+  printf '#!/bin/sh\nexec java -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "%s/*" %s "$@"\n' "$("$root/.ci/kafka/kafka.sh" jars)" "$class" >"$scratch/tools/$script"
+  chmod +x "$scratch/tools/$script"
+done
 address=$("$here/node.sh" address)
 kafka=$(KAFKA_PODS=$address KAFKA_EXTRA='authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
-super.users=User:ANONYMOUS
+super.users=User:ANONYMOUS;User:kafka-admin
 allow.everyone.if.no.acl.found=false' "$root/.ci/kafka/kafka.sh" up 3)
 of() { sed -n "s/^$1=//p" <<<"$kafka"; }
-PATH=$bin:$PATH "$scratch/drill" -root "$root" -cluster "$here/cluster.sh" -kafka "$root/.ci/kafka/kafka.sh" -admin "$(of PLAINTEXT)" -pods "$(of PODS)" \
+PATH=$scratch/tools:$bin:$PATH "$scratch/drill" -root "$root" -cluster "$here/cluster.sh" -kafka "$root/.ci/kafka/kafka.sh" -admin "$(of PLAINTEXT)" -pods "$(of PODS)" \
   -ca "$(of CA_FILE)" -address "$address" -binary "$scratch/release-forwarder" -operators "$scratch/operators" "$@"

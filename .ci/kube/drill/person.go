@@ -178,11 +178,14 @@ func short(text string) string {
 
 // roleOf says as whom a command is run: by the pod that it is run in.
 func roleOf(command string) string {
-	if !strings.Contains(command, " exec ") {
+	switch {
+	case strings.HasPrefix(command, "kafka-"):
+		return "Kafka's administrator"
+	case !strings.Contains(command, " exec "):
 		return "Kubernetes"
 	}
-	for _, role := range []string{"viewer", "replayer", "topic-admin"} {
-		if strings.Contains(command, "release-forwarder-"+role) {
+	for _, role := range []string{"viewer", "replayer", "topic admin"} {
+		if strings.Contains(command, "release-forwarder-"+strings.ReplaceAll(role, " ", "-")) {
 			return role
 		}
 	}

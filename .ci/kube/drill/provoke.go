@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -149,6 +150,7 @@ func (w *world) firing(ctx context.Context) (names []string, err error) {
 func (w *world) values() map[string]string {
 	return map[string]string{
 		"NS": namespace, "KAFKA_NS": namespace, "TOPIC": topic, "GROUP": group, "BOOTSTRAP": w.pods, "REPLICAS": fmt.Sprint(replicas),
-		"OVERLAY": w.overlay,
+		"STRIMZI": filepath.Join(w.root, "deployments/components/strimzi"), "CONFIG": "admin.properties", "MIN_INSYNC": "2", "SECRET_FILE": "./app-secret.txt",
+		"RETENTION_MS": "2419200000", "RETENTION_MS_BEFORE": "1209600000", "MAX_MESSAGE_BYTES": "2228224", "RATE": "50",
 	}
 }

@@ -121,7 +121,7 @@ spec:
   podManagementPolicy: Parallel
   selector: {matchLabels: {strimzi.io/cluster: events}}
   template:
-    metadata: {labels: {strimzi.io/cluster: events}}
+    metadata: {labels: {strimzi.io/cluster: events, strimzi.io/kind: Kafka}}
     spec:
       automountServiceAccountToken: false
       terminationGracePeriodSeconds: 1
@@ -135,13 +135,15 @@ kind: Kustomization
 namespace: ` + namespace + `
 resources: [%[1]s]
 configMapGenerator: [{name: release-forwarder, behavior: merge, literals: ["KAFKA_BROKERS=%[2]s", "UPSTREAM_URL=%[3]s"]}]
-images: [{name: registry.example.com/parking/release-forwarder, newName: localhost/release-forwarder, newTag: test}]
+images:
+  - {name: registry.example.com/parking/release-forwarder, newName: localhost/release-forwarder, newTag: test}
+  - {name: apache/kafka, newName: localhost/kafka-tools, newTag: test}
 `
 
 // deploy brings the manifests into the cluster, as README and docs/how-to/deploy-kubernetes.md say.
 func (w *world) deploy(ctx context.Context, url string) error {
 	w.overlay = filepath.Join(w.scratch, "overlay")
-	production, err := filepath.Rel(w.overlay, filepath.Join(w.root, "deployments/overlays/production"))
+	production, err := filepath.Rel(w.overlay, filepath.Join(w.root, "deployments/overlays/production-topic-admin"))
 	if err != nil {
 		return err
 	}
@@ -180,24 +182,40 @@ func (w *world) apply(ctx context.Context) error {
 	return err
 }
 
-// users gives each KafkaUser a password and its Secret, as Strimzi's user operator does.
+// users gives each KafkaUser a password and its Secret, as Strimzi's user operator does, and Kafka's administrator his log-in.
 func (w *world) users(ctx context.Context) error {
 	names, err := w.kc(ctx, "", "get", "kafkausers", "-o", "jsonpath={.items[*].metadata.name}")
 	if err != nil {
 		return err
 	}
-	for _, name := range strings.Fields(names) {
+	for _, name := range append(strings.Fields(names), administrator) {
 		password := rand.Text()
 		scram := kadm.UpsertSCRAM{User: name, Mechanism: kadm.ScramSha512, Iterations: 4096, Password: password}
 		if _, err := w.admin.AlterUserSCRAMs(ctx, nil, []kadm.UpsertSCRAM{scram}); err != nil {
 			return err
 		}
-		if _, err := w.kc(ctx, "", "create", "secret", "generic", name, "--from-literal=password="+password); err != nil {
+		if name == administrator {
+			err = os.WriteFile(filepath.Join(w.person.home, "admin.properties"), fmt.Appendf(nil, properties, name, password, w.ca), 0o600)
+		} else {
+			_, err = w.kc(ctx, "", "create", "secret", "generic", name, "--from-literal=password="+password)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// administrator is a super user of the brokers, properties his log-in for Kafka's tools.
+const (
+	administrator = "kafka-admin"
+	properties    = `security.protocol=SASL_SSL
+sasl.mechanism=SCRAM-SHA-512
+sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required username="%s" password="%s";
+ssl.truststore.type=PEM
+ssl.truststore.location=%s
+`
+)
 
 // watch starts Prometheus, which scrapes whatever replicas there are, and the lanes.
 func (w *world) watch(ctx context.Context) (err error) {
