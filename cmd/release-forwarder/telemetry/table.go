@@ -159,6 +159,8 @@ var (
 		"Lines that were not written to standard error, because no one reads it, or it cannot be written: state, of changes of state; log, all other log lines; console, of an exporter named console."}
 	buildInfo = Instrument{"build_info", Gauge, "", []Label{{Name: "version"}, {Name: "revision"}, {Name: "goversion"}},
 		"Always 1; the build is in the labels."}
+	settingsInfo = Instrument{"settings_info", Gauge, "", []Label{{Name: "hash"}},
+		"Always 1; two replicas with another hash have other settings. Not in it: secrets, names of files, KAFKA_CLIENT_ID, KAFKA_CLIENT_RACK, ADMIN_ and LOG_ settings, and what has its default."}
 )
 
 // Table returns every metric of the service, in the order of the reference.
@@ -166,6 +168,6 @@ func Table() []Instrument {
 	return []Instrument{
 		recordsAccepted, deadLetters, attempts, recordsDropped, pendingRecords, heldRecords, lagRecords, lagDone, lagHeld,
 		assigned, unowned, oldestUnfinished, retentionLeft, deliverySeconds, budgetSpent, drainSeconds, circuitOpen, stormGuardActive, refusedLots, inFlight, inFlightLimit,
-		commits, rebalances, suspicious, readingPaused, readingBlocked, metadataIgnored, deadLettersBlocked, reloads, reloadFailures, logLinesDropped, buildInfo,
+		commits, rebalances, suspicious, readingPaused, readingBlocked, metadataIgnored, deadLettersBlocked, reloads, reloadFailures, logLinesDropped, buildInfo, settingsInfo,
 	}
 }
