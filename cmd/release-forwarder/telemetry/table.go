@@ -114,7 +114,7 @@ var (
 	lagHeld = Instrument{"lag_held_records", Gauge, "{record}", byPartition,
 		"Records of lag_records that wait for another try, and those behind them in their order keys."}
 	assigned = Instrument{"assigned_partitions", Gauge, "{partition}", nil,
-		"Partitions this replica holds now; 0 on a standby, while unowned_partitions is 0."}
+		"Partitions this replica holds now; 0 on a standby, while unowned_partitions is 0, and once the group's coordinator has been silent for so long that others may hold them."}
 	unowned = Instrument{"unowned_partitions", Gauge, "{partition}", []Label{{Name: "topic"}},
 		"Partitions of a topic of the service that no member of the group has owned for a minute, as the group's coordinator reports to each replica: no one reads them. Absent until it has reported, and when its last report is a minute old: in a rebalance that does not end, or where this user may not describe the group."}
 	retentionLeft = Instrument{"retention_left_seconds", Gauge, unitSeconds, byPartition,
