@@ -12,14 +12,15 @@ import (
 
 // nightPage is the page for whoever is on call, in one language, by what it is asked for here.
 type nightPage struct {
-	file, runbooks string            // the runbooks' suffix
+	file, symptoms string            // and the page beside it, that explains log events
+	runbooks       string            // their suffix
 	sentences      string            // the heading over what the status page says
 	severities     map[string]string // the heading over the alerts of each severity
 }
 
 var nightPages = []nightPage{
-	{"../docs/how-to/night.md", ".md", "## The page's first sentence", map[string]string{"critical": "### Critical", "warning": "### Warning"}},
-	{"../docs/how-to/night.zh.md", ".zh.md", "## 状态页的第一句话", map[string]string{"critical": "### 严重（critical）", "warning": "### 警告（warning）"}},
+	{"../docs/how-to/night.md", "../docs/how-to/night/symptoms.md", ".md", "## The page's first sentence", map[string]string{"critical": "### Critical", "warning": "### Warning"}},
+	{"../docs/how-to/night.zh.md", "../docs/how-to/night/symptoms.zh.md", ".zh.md", "## 状态页的第一句话", map[string]string{"critical": "### 严重（critical）", "warning": "### 警告（warning）"}},
 }
 
 // under is what stands below a heading, up to the next one.
@@ -52,22 +53,22 @@ func TestTheNightPageLeadsToTheRunbook(t *testing.T) {
 	}
 }
 
-// TestTheNightPageNamesLogEventsThatExist: what it calls a log event is one.
-func TestTheNightPageNamesLogEventsThatExist(t *testing.T) {
+// TestTheSymptomsAreLogEventsThatExist: what the page calls a log event is one.
+func TestTheSymptomsAreLogEventsThatExist(t *testing.T) {
 	there := map[string]bool{}
 	for _, e := range events.All() {
 		there[e.Name] = true
 	}
 	named := regexp.MustCompile("(?:log|日志)(?: event|事件)? (`[a-z-]+`(?:(?:, |、)`[a-z-]+`)*)")
 	for _, p := range nightPages {
-		found := named.FindAllStringSubmatch(string(fileOf(t, p.file)), -1)
+		found := named.FindAllStringSubmatch(string(fileOf(t, p.symptoms)), -1)
 		if len(found) < 20 {
-			t.Errorf("%s: only %d log events are named: this looks at nothing", p.file, len(found))
+			t.Errorf("%s: only %d log events are named: this looks at nothing", p.symptoms, len(found))
 		}
 		for _, f := range found {
 			for name := range strings.FieldsFuncSeq(f[1], func(r rune) bool { return strings.ContainsRune("`,、 ", r) }) {
 				if !there[name] {
-					t.Errorf("%s: no log event is called %s", p.file, name)
+					t.Errorf("%s: no log event is called %s", p.symptoms, name)
 				}
 			}
 		}
