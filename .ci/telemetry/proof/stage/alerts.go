@@ -9,15 +9,13 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// readAlerts reads a PrometheusRule.
+// readAlerts reads a rule file.
 func readAlerts(text []byte) ([]Alert, error) {
 	var file struct {
-		Spec struct {
-			Groups []struct {
-				Rules []struct {
-					Alert, Expr, For    string
-					Labels, Annotations map[string]string
-				}
+		Groups []struct {
+			Rules []struct {
+				Alert, Expr, For    string
+				Labels, Annotations map[string]string
 			}
 		}
 	}
@@ -25,11 +23,11 @@ func readAlerts(text []byte) ([]Alert, error) {
 		return nil, err
 	}
 	var all []Alert
-	for _, g := range file.Spec.Groups {
+	for _, g := range file.Groups {
 		for _, r := range g.Rules {
 			a := Alert{
 				Name: r.Alert, Expr: strings.TrimSpace(r.Expr), Severity: r.Labels["severity"],
-				Runbook: strings.TrimSuffix(path.Base(r.Annotations["runbook"]), ".md"),
+				Runbook: strings.TrimSuffix(path.Base(r.Annotations["runbook_url"]), ".md"),
 			}
 			if r.For != "" {
 				var err error

@@ -145,7 +145,7 @@ type Alert struct {
 
 // Alerts reads the rules that are shipped; root is the repository.
 func Alerts(root string) ([]Alert, error) {
-	text, err := os.ReadFile(filepath.Join(root, "deployments/components/alerts/rules.yaml"))
+	text, err := os.ReadFile(filepath.Join(root, "deployments/alerts/rules.yaml"))
 	if err != nil {
 		return nil, err
 	}
