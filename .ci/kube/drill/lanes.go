@@ -36,8 +36,9 @@ type lanes struct {
 	made   int                    // guarded by mu, as all below
 	sent   map[platform.Flow]bool // true as soon as Kafka has it
 	failed error
-	old    time.Duration // how old the events are that come
-	spoilt bool          // every fifth event has no plate
+	old    time.Duration              // how old the events are that come
+	values map[int32]map[int64][]byte // of what Kafka has, by partition and offset
+	held   []byte                     // an event that is not sent yet
 }
 
 // run sends steadily, also while no broker answers: then they wait here.
@@ -52,16 +53,18 @@ func (l *lanes) send(ctx context.Context, partition int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n := l.made
-	l.made++
 	if partition < 0 {
 		partition = n / lots % partitions
 	}
-	event := map[string]any{"park_uuid": "lot-" + strconv.Itoa(n%lots), "flow_no": "flow-" + strconv.Itoa(n), "parking_serial": "s-" + strconv.Itoa(n), "plate": "粤B12345"}
-	if l.spoilt && n%5 == 0 {
-		event["plate"] = nil
-	}
-	value, _ := json.Marshal(event)
-	l.produce(ctx, &kgo.Record{Topic: topic, Partition: int32(partition), Value: value, Timestamp: time.Now().Add(-l.old)})
+	l.produce(ctx, &kgo.Record{Topic: topic, Partition: int32(partition), Value: l.event("粤B12345"), Timestamp: time.Now().Add(-l.old)})
+}
+
+// event makes the next one; l.mu is held.
+func (l *lanes) event(plate any) []byte {
+	n := strconv.Itoa(l.made)
+	l.made++
+	value, _ := json.Marshal(map[string]any{"park_uuid": "lot-" + strconv.Itoa((l.made-1)%lots), "flow_no": "flow-" + n, "parking_serial": "s-" + n, "plate": plate})
+	return value
 }
 
 // produce sends a record and remembers its event; l.mu is held.
@@ -76,7 +79,20 @@ func (l *lanes) produce(ctx context.Context, record *kgo.Record) {
 			return
 		}
 		l.sent[flow] = true
+		if l.values[record.Partition] == nil {
+			l.values[record.Partition] = map[int64][]byte{}
+		}
+		l.values[record.Partition][record.Offset] = record.Value
 	})
+}
+
+// again sends what lay at these offsets.
+func (l *lanes) again(ctx context.Context, partition int32, from, to int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for offset := from; offset < to; offset++ {
+		l.produce(ctx, &kgo.Record{Topic: topic, Partition: partition, Value: l.values[partition][offset]})
+	}
 }
 
 // burst sends so many into one partition at once.
@@ -84,6 +100,21 @@ func (l *lanes) burst(ctx context.Context, partition, events int) {
 	for range events {
 		l.send(ctx, partition)
 	}
+}
+
+// spoil sends one event that cannot be mapped.
+func (l *lanes) spoil(ctx context.Context) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.produce(ctx, &kgo.Record{Topic: topic, Value: l.event(nil)})
+}
+
+// outside makes an event that another client sends first.
+func (l *lanes) outside() *kgo.Record {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.held = l.event("粤B12345")
+	return &kgo.Record{Topic: topic, Value: l.held}
 }
 
 // change changes what comes.

@@ -85,6 +85,11 @@ func (w *world) provoked(ctx context.Context, t trouble) (f found, err error) {
 		err = fmt.Errorf("%d dead letters are open", open)
 	}
 	f.toWell = time.Since(first)
+	if err == nil && t.tidy != nil {
+		if err = t.tidy(ctx, w); err == nil {
+			err = w.well(ctx, wellLimit)
+		}
+	}
 	return f, err
 }
 
@@ -152,5 +157,7 @@ func (w *world) values() map[string]string {
 		"NS": namespace, "KAFKA_NS": namespace, "TOPIC": topic, "GROUP": group, "BOOTSTRAP": w.pods, "REPLICAS": fmt.Sprint(replicas),
 		"STRIMZI": filepath.Join(w.root, "deployments/components/strimzi"), "CONFIG": "admin.properties", "MIN_INSYNC": "2", "SECRET_FILE": "./app-secret.txt",
 		"RETENTION_MS": "2419200000", "RETENTION_MS_BEFORE": "1209600000", "MAX_MESSAGE_BYTES": "2228224", "RATE": "50",
+		"LOT": "lot-1", "REASON": "refused", "SINCE": "1h", "SET": "plate=粤B12345", "WHY": "sent again by the vendor, ticket 4711",
+		"PARTITION": "0", "POD": "none", "ID": "none", "OFFSET": "none", "TRANSACTIONAL_ID": "none", "BROKER": brokerPod(0),
 	}
 }

@@ -3,12 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
 
-	"release-forwarder/cmd/testkit/platform"
 	"release-forwarder/cmd/testkit/prometheus"
 )
 
@@ -24,6 +22,8 @@ type trouble struct {
 	condition string
 	// cure is what is done, in this order, until all is well.
 	cure []step
+	// tidy puts the world right for the next trouble, where that is not the person's work.
+	tidy func(ctx context.Context, w *world) error
 	// standIn names whose operator was stood in for, of those that the cure needs.
 	standIn string
 }
@@ -44,54 +44,6 @@ func night(name, heading string) step {
 }
 
 func others(do func(ctx context.Context, w *world) error) step { return step{others: do} }
-
-// answer has the platform answer so to all requests that match.
-func answer(status int, code string, to func(r *platform.Request) bool) func(context.Context, *world) error {
-	return func(_ context.Context, w *world) error {
-		w.double.Script(func(r *platform.Request) *platform.Reply {
-			if !to(r) {
-				return nil
-			}
-			return &platform.Reply{Status: status, Body: platform.Body{Code: code, Seqno: fmt.Sprint(r.Seq)}.String()}
-		})
-		return nil
-	}
-}
-
-func all(*platform.Request) bool { return true }
-
-func ofLot(lot string) func(*platform.Request) bool {
-	return func(r *platform.Request) bool { return r.Params["park_uuid"] == lot }
-}
-
-// down has the platform cut every connection; mended has it answer as ever.
-func down(_ context.Context, w *world) error {
-	w.double.Script(func(*platform.Request) *platform.Reply { return &platform.Reply{Cut: true} })
-	return nil
-}
-
-func mended(_ context.Context, w *world) error {
-	w.double.Script(nil)
-	w.lanes.change(func(l *lanes) { l.old, l.spoilt = 0, false })
-	return nil
-}
-
-var troubles = []trouble{
-	{
-		name: "platform down", few: true, provoke: down,
-		alerts: []string{"ReleaseForwarderPlatformRefusesEverything"}, condition: "circuit-open",
-		cure: []step{runbook("platform-refuses-everything", "Check"), night("pause", "Without KEDA"), others(mended), night("resume", "Without KEDA")},
-	},
-	{
-		name: "brown-out: nine of ten requests fail, records of 20 minutes ago wait",
-		provoke: func(ctx context.Context, w *world) error {
-			w.lanes.change(func(l *lanes) { l.old = 20 * time.Minute })
-			return answer(http.StatusServiceUnavailable, platform.CodeBusy, func(r *platform.Request) bool { return r.Seq%10 != 0 })(ctx, w)
-		},
-		alerts: []string{"ReleaseForwarderUndelivered"},
-		cure:   []step{runbook("undelivered", "Check"), others(mended)},
-	},
-}
 
 // sooner are the alerts that look at minutes, with what the drill makes of these; it adds the difference to what it measured.
 var sooner = map[string]struct {

@@ -22,13 +22,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"release-forwarder/cmd/testkit/platform"
-	"release-forwarder/cmd/testkit/process"
 	"release-forwarder/cmd/testkit/prometheus"
 )
 
 const (
 	replicas = 3 // as the overlay has them
-	secret   = "the-platforms-secret"
 	startup  = 3 * time.Minute
 	pause    = 250 * time.Millisecond // between two looks
 )
@@ -44,13 +42,17 @@ type world struct {
 	alerts     []prometheus.Alert
 	person     *person
 	lanes      *lanes
+	restarts   *restarts
+	operators  *exec.Cmd // nil while they are stopped
+	secret     string    // the platform's
 	scratch    string
 	overlay    string // the production overlay with this world's addresses
 	ends       []func()
 }
 
 func newWorld(ctx context.Context, c config) (w *world, err error) {
-	w = &world{config: c, double: platform.New(platform.Config{Secret: secret, KeepRequests: -1})}
+	w = &world{config: c, secret: "the-platforms-secret"}
+	w.double = platform.New(platform.Config{Secret: w.secret, KeepRequests: -1})
 	defer func() {
 		if err != nil {
 			w.close()
@@ -155,7 +157,7 @@ func (w *world) deploy(ctx context.Context, url string) error {
 		return err
 	}
 	for _, args := range [][]string{
-		{"create", "secret", "generic", "release-forwarder-platform", "--from-literal=app-secret=" + secret},
+		{"create", "secret", "generic", "release-forwarder-platform", "--from-literal=app-secret=" + w.secret},
 		{"create", "secret", "generic", "release-forwarder-kafka-ca", "--from-file=ca.crt=" + w.ca},
 	} {
 		if _, err := w.kc(ctx, "", args...); err != nil {
@@ -168,13 +170,26 @@ func (w *world) deploy(ctx context.Context, url string) error {
 	if err := w.users(ctx); err != nil {
 		return err
 	}
-	operators := exec.CommandContext(ctx, w.operator, w.cluster, w.config.admin, namespace)
-	if err := operators.Start(); err != nil {
+	if err := w.startOperators(ctx); err != nil {
 		return err
 	}
-	w.ends = append(w.ends, func() { _ = operators.Process.Kill(); _ = operators.Wait() })
+	w.ends = append(w.ends, w.stopOperators)
 	_, err = w.kc(ctx, "", "rollout", "status", "deployment/release-forwarder", "--timeout="+startup.String())
 	return err
+}
+
+// startOperators starts the stand-in for those of Strimzi and KEDA.
+func (w *world) startOperators(ctx context.Context) error {
+	w.operators = exec.CommandContext(ctx, w.operator, w.cluster, w.config.admin, namespace)
+	return w.operators.Start()
+}
+
+func (w *world) stopOperators() {
+	if w.operators != nil {
+		_ = w.operators.Process.Kill()
+		_ = w.operators.Wait()
+		w.operators = nil
+	}
 }
 
 func (w *world) apply(ctx context.Context) error {
@@ -229,10 +244,14 @@ func (w *world) watch(ctx context.Context) (err error) {
 		return err
 	}
 	w.ends = append(w.ends, w.prometheus.Kill)
+	if w.restarts, err = serveRestarts(ctx); err != nil {
+		return err
+	}
+	w.ends = append(w.ends, func() { _ = w.restarts.listener.Close() })
 	ctx, cancel := context.WithCancel(ctx)
 	var side sync.WaitGroup
 	side.Go(func() { w.discover(ctx) })
-	w.lanes = &lanes{client: w.client, sent: map[platform.Flow]bool{}}
+	w.lanes = &lanes{client: w.client, sent: map[platform.Flow]bool{}, values: map[int32]map[int64][]byte{}}
 	var flowing context.Context
 	flowing, w.lanes.stop = context.WithCancel(ctx)
 	side.Go(func() { w.lanes.run(flowing) })
@@ -248,7 +267,8 @@ func (w *world) discover(ctx context.Context) {
 		if err != nil {
 			continue
 		}
-		var targets []prometheus.Target
+		targets := []prometheus.Target{{Address: w.restarts.address(), Labels: map[string]string{"job": "kube-state-metrics"}}}
+		w.restarts.pods.Store(&pods)
 		for _, p := range pods {
 			if p.Status.PodIP != "" {
 				targets = append(targets, prometheus.Target{Address: p.Status.PodIP + ":8081", Labels: map[string]string{
@@ -262,8 +282,10 @@ func (w *world) discover(ctx context.Context) {
 			name, uid := pods[i].Metadata.Name, pods[i].Metadata.UID
 			if brokers[name] != "" && brokers[name] != uid {
 				number, _ := strconv.Atoi(strings.TrimPrefix(name, "events-broker-"))
-				_ = w.broker("kill", number)
-				_ = w.broker("start", number)
+				go func() { // one alone may wait for the others
+					_ = w.broker("kill", number)
+					_ = w.broker("start", number)
+				}()
 			}
 			brokers[name] = uid
 		}
@@ -309,15 +331,19 @@ func (w *world) statuses(ctx context.Context) (all []status, pods []pod, err err
 	return all, pods, nil
 }
 
-// well waits until every replica's page says that all is well.
+// well waits until every replica that there should be says that all is well.
 func (w *world) well(ctx context.Context, limit time.Duration) error {
 	return until(ctx, limit, func() error {
+		meant, err := w.kc(ctx, "", "get", "deployment/release-forwarder", "-o", "jsonpath={.spec.replicas}")
+		if err != nil {
+			return err
+		}
 		all, pods, err := w.statuses(ctx)
 		if err != nil {
 			return err
 		}
-		if len(pods) != replicas || len(all) != replicas {
-			return fmt.Errorf("%d pods, %d of them answer, %d are meant", len(pods), len(all), replicas)
+		if n := strconv.Itoa(len(pods)); n != meant || len(all) != len(pods) {
+			return fmt.Errorf("%s pods, %d of them answer, %s are meant", n, len(all), meant)
 		}
 		for _, s := range all {
 			if s.Condition != "well" && s.Condition != "standby" {
@@ -330,22 +356,24 @@ func (w *world) well(ctx context.Context, limit time.Duration) error {
 
 // open is how many dead letters no one has dealt with.
 func (w *world) open(ctx context.Context) (int, error) {
-	cmd := exec.CommandContext(ctx, w.binary, "dlq", "stats", "--json")
-	cmd.Env = process.Environment(os.Environ(), "KAFKA_BROKERS="+w.config.admin, "KAFKA_TOPIC="+topic, "KAFKA_REPLAY_TOPIC="+topic+".replay", "KAFKA_GROUP_ID="+group)
-	text, err := cmd.Output()
+	text, err := w.command(ctx, "dlq", "stats", "--json")
 	if err != nil {
 		return 0, err
 	}
 	var counts struct {
 		ByState map[string]int `json:"by_state"`
 	}
-	return counts.ByState["open"], json.Unmarshal(text, &counts)
+	return counts.ByState["open"], json.Unmarshal([]byte(text), &counts)
 }
 
 // reset puts right what a trouble left behind that failed.
 func (w *world) reset(ctx context.Context) error {
-	w.double.Script(nil)
-	w.double.SetSecret(secret)
+	_ = mended(ctx, w)
+	_, _ = w.kc(ctx, "", "delete", "secret", "release-forwarder-platform")
+	_, _ = w.kc(ctx, "", "create", "secret", "generic", "release-forwarder-platform", "--from-literal=app-secret="+w.secret)
+	if w.operators == nil {
+		_ = w.startOperators(ctx)
+	}
 	for i := range 3 {
 		_ = w.broker("resume", i)
 		_ = w.broker("start", i)
