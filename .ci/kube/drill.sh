@@ -46,4 +46,5 @@ super.users=User:ANONYMOUS;User:kafka-admin
 allow.everyone.if.no.acl.found=false' "$root/.ci/kafka/kafka.sh" up 3)
 of() { sed -n "s/^$1=//p" <<<"$kafka"; }
 PATH=$scratch/tools:$bin:$PATH "$scratch/drill" -root "$root" -cluster "$here/cluster.sh" -kafka "$root/.ci/kafka/kafka.sh" -admin "$(of PLAINTEXT)" -pods "$(of PODS)" \
-  -ca "$(of CA_FILE)" -address "$address" -binary "$scratch/release-forwarder" -operators "$scratch/operators" "$@"
+  -ca "$(of CA_FILE)" -address "$address" -binary "$scratch/release-forwarder" -operators "$scratch/operators" \
+  -commit "$(git -C "$root" rev-parse --short=12 HEAD)" "$@"

@@ -30,6 +30,7 @@ type config struct {
 	address  string // of this machine, as pods see it
 	binary   string // the forwarder, for this machine
 	operator string // program: the stand-in for the operators
+	commit   string // what the images are made of
 }
 
 func main() {
@@ -37,7 +38,7 @@ func main() {
 	flags := flag.NewFlagSet("drill", flag.ExitOnError) // packages of the tests have flags of their own
 	for name, to := range map[string]*string{
 		"root": &c.root, "cluster": &c.cluster, "kafka": &c.kafka, "admin": &c.admin, "pods": &c.pods, "ca": &c.ca, "address": &c.address,
-		"binary": &c.binary, "operators": &c.operator,
+		"binary": &c.binary, "operators": &c.operator, "commit": &c.commit,
 	} {
 		flags.StringVar(to, name, "", "what drill.sh brings")
 	}
@@ -84,7 +85,7 @@ func run(ctx context.Context, c config, only *regexp.Regexp, few, update bool) e
 		err = errors.Join(err, fmt.Errorf("%d of %d troubles failed: %s", len(failed), len(chosen), strings.Join(failed, ", ")))
 	}
 	if err == nil && update {
-		err = write(c.root, rows, w.person.typed, account)
+		err = write(c, rows, w.person.typed, account)
 	}
 	return err
 }

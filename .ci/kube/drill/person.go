@@ -23,16 +23,17 @@ const blockLimit = 6 * time.Minute
 
 // person is who was woken. He knows Kubernetes, has kubectl and the pages, and does what they say.
 type person struct {
-	root   string
-	home   string            // where he is: his files
-	env    []string          // kubectl in PATH, KUBECONFIG
-	values map[string]string // of the pages' placeholders
-	typed  []typed
+	root    string
+	home    string            // where he is: his files
+	env     []string          // kubectl in PATH, KUBECONFIG
+	values  map[string]string // of the pages' placeholders
+	trouble string
+	typed   []typed
 }
 
 // typed is one command line of a page that was run.
 type typed struct {
-	page, heading, command, role, result string
+	trouble, page, heading, command, role, result string
 }
 
 var (
@@ -125,7 +126,7 @@ func (p *person) block(ctx context.Context, page, heading string, b markdown.Blo
 		failure = fmt.Errorf("line %d: %w:\n%s", b.Line, failure, marked.ReplaceAllString(string(text), ""))
 	}
 	for _, c := range all {
-		c.page, c.heading, c.role = page, heading, roleOf(c.command)
+		c.trouble, c.page, c.heading, c.role = p.trouble, page, heading, roleOf(c.command)
 		p.typed = append(p.typed, c)
 		fmt.Printf("drill:   [%s] %s\n             %s\n", c.role, c.command, c.result)
 	}

@@ -382,7 +382,8 @@ func (w *world) reset(ctx context.Context) error {
 	err := w.apply(ctx)
 	_, _ = w.kc(ctx, "", "scale", "deployment/release-forwarder", "--replicas="+strconv.Itoa(replicas))
 	_, _ = w.kc(ctx, "", "delete", "pods", "-l", label, "--grace-period=1", "--wait=false")
-	return errors.Join(err, w.well(ctx, 5*time.Minute))
+	_, replayed := w.command(ctx, "dlq", "replay", "--since", "24h")
+	return errors.Join(err, w.well(ctx, 5*time.Minute), replayed)
 }
 
 // explain shows what there is to see.
