@@ -218,7 +218,7 @@ func signalled(s syscall.Signal, pods ...string) error {
 
 // names are the replicas'.
 func (w *world) names(ctx context.Context) ([]string, error) {
-	pods, err := w.api.pods(ctx, label)
+	pods, err := w.podsOf(ctx, label)
 	var names []string
 	for _, p := range pods {
 		names = append(names, p.Metadata.Name)

@@ -22,6 +22,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"release-forwarder/cmd/testkit/platform"
+	"release-forwarder/cmd/testkit/process"
 	"release-forwarder/cmd/testkit/prometheus"
 )
 
@@ -34,7 +35,7 @@ const (
 // world is all around the pods.
 type world struct {
 	config
-	api        *api
+	proxy      string // address of `kubectl proxy`
 	client     *kgo.Client
 	admin      *kadm.Client
 	double     *platform.Double
@@ -67,7 +68,11 @@ func newWorld(ctx context.Context, c config) (w *world, err error) {
 		return w, err
 	}
 	kubeconfig := strings.TrimPrefix(strings.TrimSpace(string(env)), "KUBECONFIG=")
-	if w.api, err = newAPI(kubeconfig); err != nil {
+	w.person = &person{root: c.root, home: filepath.Join(w.scratch, "home"), env: append(os.Environ(), "KUBECONFIG="+kubeconfig)}
+	if err := os.MkdirAll(w.person.home, 0o700); err != nil {
+		return w, err
+	}
+	if err := w.serveAPI(); err != nil {
 		return w, err
 	}
 	if w.client, err = kgo.NewClient(kgo.SeedBrokers(strings.Split(c.admin, ",")...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MaxBufferedRecords(1_000_000)); err != nil {
@@ -77,10 +82,6 @@ func newWorld(ctx context.Context, c config) (w *world, err error) {
 	w.admin = kadm.NewClient(w.client)
 	url, err := w.listen(ctx)
 	if err != nil {
-		return w, err
-	}
-	w.person = &person{root: c.root, home: filepath.Join(w.scratch, "home"), env: append(os.Environ(), "KUBECONFIG="+kubeconfig)}
-	if err := os.MkdirAll(w.person.home, 0o700); err != nil {
 		return w, err
 	}
 	if err := w.deploy(ctx, url); err != nil {
@@ -94,6 +95,25 @@ func (w *world) close() {
 		w.ends[i]()
 	}
 	w.ends = nil
+}
+
+// serveAPI has kubectl speak with the API server.
+func (w *world) serveAPI() error {
+	address, err := process.FreeAddress()
+	if err != nil {
+		return err
+	}
+	host, port, _ := net.SplitHostPort(address)
+	kubectl, err := exec.LookPath("kubectl")
+	if err != nil {
+		return err
+	}
+	proxy, err := process.Start(kubectl, w.person.env, filepath.Join(w.scratch, "proxy.log"), "proxy", "--address", host, "--port", port)
+	if err != nil {
+		return err
+	}
+	w.proxy, w.ends = "http://"+address, append(w.ends, proxy.Kill)
+	return nil
 }
 
 // listen serves the platform's double where pods reach it.
@@ -263,7 +283,7 @@ func (w *world) watch(ctx context.Context) (err error) {
 func (w *world) discover(ctx context.Context) {
 	brokers := map[string]string{} // UID by name
 	for tick := time.NewTicker(time.Second); ctx.Err() == nil; <-tick.C {
-		pods, err := w.api.pods(ctx, label)
+		pods, err := w.podsOf(ctx, label)
 		if err != nil {
 			continue
 		}
@@ -277,7 +297,7 @@ func (w *world) discover(ctx context.Context) {
 			}
 		}
 		_ = w.prometheus.Scrape(targets...)
-		pods, err = w.api.pods(ctx, "strimzi.io/cluster=events")
+		pods, err = w.podsOf(ctx, "strimzi.io/cluster=events")
 		for i := 0; err == nil && i < len(pods); i++ {
 			name, uid := pods[i].Metadata.Name, pods[i].Metadata.UID
 			if brokers[name] != "" && brokers[name] != uid {
@@ -313,15 +333,14 @@ type status struct {
 
 // statuses asks all replicas; one that does not answer has none.
 func (w *world) statuses(ctx context.Context) (all []status, pods []pod, err error) {
-	if pods, err = w.api.pods(ctx, label); err != nil {
+	if pods, err = w.podsOf(ctx, label); err != nil {
 		return nil, nil, err
 	}
-	client := &http.Client{Timeout: 2 * time.Second}
 	for _, p := range pods {
 		if p.Status.PodIP == "" {
 			continue
 		}
-		text, err := get(ctx, client, "http://"+p.Status.PodIP+":8081/status.json", "")
+		text, err := get(ctx, "http://"+p.Status.PodIP+":8081/status.json")
 		var s status
 		if err == nil && json.Unmarshal(text, &s) == nil {
 			s.Pod = p.Metadata.Name
