@@ -1,9 +1,14 @@
 package deployments
 
 import (
+	"fmt"
+	"maps"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
+
+	"go.yaml.in/yaml/v3"
 
 	"release-forwarder/cmd/release-forwarder/admin"
 	"release-forwarder/cmd/release-forwarder/events"
@@ -70,6 +75,94 @@ func TestTheSymptomsAreLogEventsThatExist(t *testing.T) {
 					t.Errorf("%s: no log event is called %s", p.symptoms, name)
 				}
 			}
+		}
+	}
+}
+
+// shippedTopic is a topic as components/strimzi makes it.
+type shippedTopic struct {
+	Partitions, Replicas int
+	Config               map[string]any
+}
+
+func shippedTopics(t *testing.T) map[string]shippedTopic {
+	t.Helper()
+	topics := map[string]shippedTopic{}
+	decode(t, "components/strimzi/topics.yaml", func(d *yaml.Decoder) error {
+		var k struct {
+			Metadata struct{ Name string }
+			Spec     shippedTopic
+		}
+		err := d.Decode(&k)
+		if err == nil {
+			topics[k.Metadata.Name] = k.Spec
+		}
+		return err
+	})
+	return topics
+}
+
+// placeholders are the values of a page's first block.
+func placeholders(page string) map[string]string {
+	values := map[string]string{}
+	for _, m := range regexp.MustCompile(`(?m)^([A-Z_]+)=(\S+) +# `).FindAllStringSubmatch(page, -1) {
+		values[m[1]] = m[2]
+	}
+	return values
+}
+
+// TestWhatIsBoughtIsAboveTheManifests: the retention that the page sets is longer than the topic's own, and so is each in its table.
+func TestWhatIsBoughtIsAboveTheManifests(t *testing.T) {
+	topics := shippedTopics(t)
+	above := func(page, topic, had, gets string) {
+		shipped := topics[topic].Config["retention.ms"]
+		if had != fmt.Sprint(shipped) {
+			t.Errorf("%s: %s is said to have %s, and has %v", page, topic, had, shipped)
+		}
+		old, _ := strconv.ParseInt(had, 10, 64)
+		if bought, err := strconv.ParseInt(gets, 10, 64); err != nil || old == 0 || bought <= old {
+			t.Errorf("%s: %s gets %s, which is not above %s", page, topic, gets, had)
+		}
+	}
+	for _, name := range []string{"buy-retention-time.md", "buy-retention-time.zh.md"} {
+		page := string(fileOf(t, "../docs/how-to/night/"+name))
+		set := placeholders(page)
+		above(name, set["TOPIC"], set["RETENTION_MS_BEFORE"], set["RETENTION_MS"])
+		rows := regexp.MustCompile("(?m)^\\| `([a-z.-]+)` \\| (\\d+)[^|]*\\| (\\d+)[^|]*\\|$").FindAllStringSubmatch(page, -1)
+		if len(rows) != 3 {
+			t.Errorf("%s: %d topics instead of 3", name, len(rows))
+		}
+		for _, row := range rows {
+			above(name, row[1], row[2], row[3])
+		}
+	}
+}
+
+// TestTheTopicThatIsBroughtBackIsTheManifests: the command that makes the dead-letter topic gives it what components/strimzi has, and what
+// is raised is raised above that.
+func TestTheTopicThatIsBroughtBackIsTheManifests(t *testing.T) {
+	for _, name := range []string{"topics-and-rights.md", "topics-and-rights.zh.md"} {
+		page := string(fileOf(t, "../docs/how-to/night/"+name))
+		set := placeholders(page)
+		topic := shippedTopics(t)[set["TOPIC"]]
+		command := regexp.MustCompile(`(?s)--create --if-not-exists.*?\n\x60`).FindString(page)
+		if want := fmt.Sprintf("--partitions %d --replication-factor %d ", topic.Partitions, topic.Replicas); !strings.Contains(command, want) {
+			t.Errorf("%s: %q lacks %q", name, command, want)
+		}
+		given := map[string]string{}
+		for _, m := range regexp.MustCompile(`--config ([a-z.]+)=(\S+)`).FindAllStringSubmatch(command, -1) {
+			given[m[1]] = m[2]
+		}
+		shipped := map[string]string{}
+		for key, value := range topic.Config {
+			shipped[key] = fmt.Sprint(value)
+		}
+		if len(shipped) == 0 || !maps.Equal(given, shipped) {
+			t.Errorf("%s: %v is made, and %v is shipped", name, given, shipped)
+		}
+		old, _ := strconv.Atoi(shipped["max.message.bytes"])
+		if raised, err := strconv.Atoi(set["MAX_MESSAGE_BYTES"]); err != nil || raised <= old {
+			t.Errorf("%s: %s is not above %d", name, set["MAX_MESSAGE_BYTES"], old)
 		}
 	}
 }
