@@ -160,3 +160,17 @@ func told(a alert, base string, chinese bool) map[string]string {
 		"runbook_url": base + "/runbooks/" + page,
 	}
 }
+
+// TestTheRunbooksAreOfTheVersion: the overlay leads to the pages of the version that it runs.
+func TestTheRunbooksAreOfTheVersion(t *testing.T) {
+	version := func(file, pattern string) string {
+		m := regexp.MustCompile(pattern).FindSubmatch(fileOf(t, "overlays/production/"+file))
+		if m == nil {
+			t.Fatalf("%s names no version", file)
+		}
+		return string(m[1])
+	}
+	if runs, tells := version("kustomization.yaml", `newTag: (v[^}]+)}`), version("runbooks.yaml", `/blob/(v[^/]+)/`); runs != tells {
+		t.Errorf("overlays/production runs %s and its alerts lead to the runbooks of %s", runs, tells)
+	}
+}

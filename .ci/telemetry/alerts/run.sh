@@ -22,3 +22,12 @@ done
 cd "$work"
 promtool check rules rules.yaml alerts.yaml alerts-zh.yaml
 promtool test rules rules_test.yaml
+
+# The chats: by Alertmanager 0.35, and the receivers for an older one, taken from the page, by Debian's 0.25.
+"${GO:-go}" -C "$root/.ci/telemetry/chat" test -count=1 ./... # its files lie outside of the module: a cached result says nothing
+"${GO:-go}" -C "$root/.ci/telemetry/chat" tool amtool check-config "$root/deployments/alerts/alertmanager.yml"
+{
+  sed '/^receivers:/,$d' "$root/deployments/alerts/alertmanager.yml"
+  awk '/^```/ { on = 0 } on; /^```yaml/ { on = 1 }' "$root/docs/how-to/alerts-to-chat.md"
+} >older.yml
+amtool check-config older.yml
