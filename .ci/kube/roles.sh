@@ -62,7 +62,7 @@ follow() {
   blocks "$@"
   for b in "$scratch"/blocks/*; do
     sed 's/^/roles:   | /' "$b"
-    (cd "$work" && env "${values[@]}" PATH="$bin:$PATH" KUBECONFIG="$KUBE_RUN/kubeconfig" bash -Eeuo pipefail "$b") 2>&1 | sed 's/^/roles:     /'
+    (cd "$work" && env "${values[@]}" ${TOPIC:+"TOPIC=$TOPIC" "NS=$NS"} PATH="$scratch/kafka-tools:$bin:$PATH" KUBECONFIG="$KUBE_RUN/kubeconfig" bash -Eeuo pipefail "$b") 2>&1 | sed 's/^/roles:     /'
   done
 }
 
@@ -87,7 +87,7 @@ VERSION=test IMAGE=localhost/release-forwarder ARCHES=$("$go" env GOARCH) "$root
 "$here/node.sh" load "$scratch/tools.tar" >/dev/null
 address=$("$here/node.sh" address)
 kafka=$(KAFKA_PODS=$address KAFKA_EXTRA='authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
-super.users=User:ANONYMOUS
+super.users=User:ANONYMOUS;User:scram
 allow.everyone.if.no.acl.found=false' "$root/.ci/kafka/kafka.sh" up 3)
 of() { sed -n "s/^$1=//p" <<<"$kafka"; }
 
@@ -106,8 +106,22 @@ sides+=($!)
 users >"$scratch/users.log" 2>&1 &
 sides+=($!)
 
+# What an administrator of Kafka has: its tools, and a log-in.
+mkdir -p "$work/deployments" "$scratch/kafka-tools"
+jars=$("$root/.ci/kafka/kafka.sh" jars)
+sed -n 's/^\t"\(kafka-[a-z-]*\.sh\)": *"\(.*\)",$/\1 \2/p' "$root/docs/kafka_test.go" | while read -r script class; do
+  printf '#!/bin/sh\nexec java -XX:TieredStopAtLevel=1 -cp "%s/*" -Dlog4j2.configurationFile=%s %s "$@"\n' "$jars" "$KAFKA_RUN/log4j2.xml" "$class" >"$scratch/kafka-tools/$script"
+done
+chmod +x "$scratch/kafka-tools/"*
+cat >"$work/admin.properties" <<P
+security.protocol=SASL_SSL
+sasl.mechanism=SCRAM-SHA-512
+sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required username="scram" password="scram-secret";
+ssl.truststore.type=PEM
+ssl.truststore.location=$(of CA_FILE)
+P
+
 # What the person has: the release, his secret, an overlay of his own.
-mkdir -p "$work/deployments"
 cp -r "$root/deployments/"{base,components,overlays} "$work/deployments/"
 cp -r "$scratch/image/oci" "$work/oci"
 printf the-app-secret >"$work/app-secret.txt"
@@ -131,6 +145,13 @@ patches:
 Y
 values=(NS=release-forwarder OVERLAY=deployments/overlays/mine IMAGE="$registry/release-forwarder:test" KAFKA_NS=kafka CLUSTER=events
   BOOTSTRAP="$(of PODS)" TOPIC=abnormal-release GROUP=release-forwarder)
+
+# With an administrator's topics, and passwords as files, in a namespace of its own: the way that excludes Strimzi's.
+for user in release-forwarder release-forwarder-viewer release-forwarder-replayer; do echo secret >"$work/$user.password"; done
+cp "$(of CA_FILE)" "$work/ca.crt"
+kc create namespace elsewhere >/dev/null
+TOPIC=elsewhere NS=elsewhere follow 'With another Kafka' 'Topics'
+[ "$(kc -n elsewhere get secrets -o name | wc -l)" = 4 ] || die "not all Secrets are there"
 
 begun=$SECONDS
 follow 'From an empty cluster to a running service' 'With Strimzi' 'Start it' 'The first event'
