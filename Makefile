@@ -25,7 +25,7 @@ BIN := bin
 export BROKERS DURATION SEEDS DAYS FROM SEED TIMES MISTAKE PICTURES FUZZTIME VERSION
 
 .PHONY: help run test race fuzz lint fmt build generate test-kafka kafka-down simulate replay chaos drill bench bench-page clean \
-	test-alerts test-page test-telemetry test-kube test-rollout test-drill test-rights test-compose image test-image licences release
+	test-alerts test-page test-telemetry test-kube test-rollout test-drill test-rights test-roles test-compose image test-image licences release
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -125,6 +125,9 @@ test-drill: ## four troubles of the drill, from their alert to all is well (root
 
 test-rights: ## each role's rights in Kafka, and what is said without each of them (Java 17 and Maven)
 	.ci/kube/rights.sh
+
+test-roles: ## from an empty cluster to a first accepted event, and each role's commands, on a real node with a real Kafka (root on Linux; 3 minutes)
+	.ci/kube/roles.sh
 
 test-compose: ## the compose file against the Compose specification
 	$(GO) -C .ci/compose run . ../../deployments/compose/compose.yaml
