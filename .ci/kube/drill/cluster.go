@@ -5,14 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"time"
 )
 
@@ -101,29 +99,4 @@ func processOf(pod string) (int, error) {
 		}
 	}
 	return 0, fmt.Errorf("no process of %s", pod)
-}
-
-// restarts is what of kube-state-metrics the alerts need.
-type restarts struct {
-	listener net.Listener
-	pods     atomic.Pointer[[]pod]
-}
-
-func serveRestarts(ctx context.Context) (*restarts, error) {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	r := &restarts{listener: listener}
-	r.pods.Store(&[]pod{})
-	go func() { _ = (&http.Server{Handler: r, ReadHeaderTimeout: time.Second}).Serve(listener) }()
-	return r, err
-}
-
-func (r *restarts) address() string { return r.listener.Addr().String() }
-
-// ServeHTTP implements [http.Handler].
-func (r *restarts) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
-	for _, p := range *r.pods.Load() {
-		for _, c := range p.Status.ContainerStatuses {
-			fmt.Fprintf(w, "kube_pod_container_status_restarts_total{namespace=%q,pod=%q,container=\"release-forwarder\"} %d\n", namespace, p.Metadata.Name, c.RestartCount)
-		}
-	}
 }

@@ -203,21 +203,20 @@ func (w *world) finished(ctx context.Context) error {
 
 // deadLettered reads which events have ever become dead letters.
 func (w *world) deadLettered(ctx context.Context) (map[platform.Flow]bool, error) {
-	ends, err := w.admin.ListEndOffsets(ctx, deadLetters)
-	if err != nil {
-		return nil, err
-	}
 	begins, err := w.admin.ListStartOffsets(ctx, deadLetters)
 	if err != nil {
 		return nil, err
 	}
-	left, from := map[int32]int64{}, map[int32]kgo.Offset{}
+	ends, err := w.admin.ListEndOffsets(ctx, deadLetters)
+	if err != nil {
+		return nil, err
+	}
+	left := int64(0)
 	ends.Each(func(end kadm.ListedOffset) {
-		if begin, _ := begins.Lookup(deadLetters, end.Partition); begin.Offset < end.Offset {
-			left[end.Partition], from[end.Partition] = end.Offset, kgo.NewOffset().AtStart()
-		}
+		begin, _ := begins.Lookup(deadLetters, end.Partition)
+		left += end.Offset - begin.Offset
 	})
-	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(w.config.admin, ",")...), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{deadLetters: from}))
+	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(w.config.admin, ",")...), kgo.ConsumeTopics(deadLetters))
 	if err != nil {
 		return nil, err
 	}
@@ -225,17 +224,11 @@ func (w *world) deadLettered(ctx context.Context) (map[platform.Flow]bool, error
 	ctx, cancel := context.WithTimeout(ctx, settleLimit)
 	defer cancel()
 	flows := map[platform.Flow]bool{}
-	for len(left) > 0 {
-		fetches := client.PollFetches(ctx)
-		if ctx.Err() != nil {
-			return nil, fmt.Errorf("dead letters cannot be read: %w", ctx.Err())
-		}
-		fetches.EachRecord(func(r *kgo.Record) {
+	for left > 0 && ctx.Err() == nil {
+		client.PollFetches(ctx).EachRecord(func(r *kgo.Record) {
 			flows[flowOf(r.Value)] = true
-			if r.Offset+1 >= left[r.Partition] {
-				delete(left, r.Partition)
-			}
+			left--
 		})
 	}
-	return flows, nil
+	return flows, ctx.Err()
 }

@@ -10,6 +10,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,7 +44,6 @@ type world struct {
 	alerts     []prometheus.Alert
 	person     *person
 	lanes      *lanes
-	restarts   *restarts
 	operators  *exec.Cmd // nil while they are stopped
 	secret     string    // the platform's
 	scratch    string
@@ -264,13 +264,11 @@ func (w *world) watch(ctx context.Context) (err error) {
 		return err
 	}
 	w.ends = append(w.ends, w.prometheus.Kill)
-	if w.restarts, err = serveRestarts(ctx); err != nil {
-		return err
-	}
-	w.ends = append(w.ends, func() { _ = w.restarts.listener.Close() })
+	restarts := httptest.NewServer(http.HandlerFunc(w.restarts))
+	w.ends = append(w.ends, restarts.Close)
 	ctx, cancel := context.WithCancel(ctx)
 	var side sync.WaitGroup
-	side.Go(func() { w.discover(ctx) })
+	side.Go(func() { w.discover(ctx, restarts.Listener.Addr().String()) })
 	w.lanes = &lanes{client: w.client, sent: map[platform.Flow]bool{}, values: map[int32]map[int64][]byte{}}
 	var flowing context.Context
 	flowing, w.lanes.stop = context.WithCancel(ctx)
@@ -280,15 +278,14 @@ func (w *world) watch(ctx context.Context) (err error) {
 }
 
 // discover tells Prometheus of the replicas, as prometheus-operator does for the PodMonitor, and starts a broker again whose pod was deleted.
-func (w *world) discover(ctx context.Context) {
+func (w *world) discover(ctx context.Context, kubeStateMetrics string) {
 	brokers := map[string]string{} // UID by name
 	for tick := time.NewTicker(time.Second); ctx.Err() == nil; <-tick.C {
 		pods, err := w.podsOf(ctx, label)
 		if err != nil {
 			continue
 		}
-		targets := []prometheus.Target{{Address: w.restarts.address(), Labels: map[string]string{"job": "kube-state-metrics"}}}
-		w.restarts.pods.Store(&pods)
+		targets := []prometheus.Target{{Address: kubeStateMetrics, Labels: map[string]string{"job": "kube-state-metrics"}}}
 		for _, p := range pods {
 			if p.Status.PodIP != "" {
 				targets = append(targets, prometheus.Target{Address: p.Status.PodIP + ":8081", Labels: map[string]string{
@@ -308,6 +305,16 @@ func (w *world) discover(ctx context.Context) {
 				}()
 			}
 			brokers[name] = uid
+		}
+	}
+}
+
+// restarts is what of kube-state-metrics the alerts need.
+func (w *world) restarts(to http.ResponseWriter, r *http.Request) {
+	pods, _ := w.podsOf(r.Context(), label)
+	for _, p := range pods {
+		for _, c := range p.Status.ContainerStatuses {
+			fmt.Fprintf(to, "kube_pod_container_status_restarts_total{namespace=%q,pod=%q,container=\"release-forwarder\"} %d\n", namespace, p.Metadata.Name, c.RestartCount)
 		}
 	}
 }
