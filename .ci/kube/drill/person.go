@@ -136,11 +136,13 @@ func (p *person) block(ctx context.Context, page, heading string, b markdown.Blo
 // commandsOf are the command lines that were run, each once, with the last line of what they wrote.
 func commandsOf(lines []string, output string) (all []typed) {
 	first := make([]int, len(lines)+1) // of the command line that the line, from 1 on, belongs to
-	for i := range lines {
-		first[i+1] = i + 1
-		if i > 0 && (strings.HasSuffix(lines[i-1], `\`) || strings.HasSuffix(lines[i-1], "|")) {
+	goesOn, loop := false, false
+	for i, line := range lines {
+		if first[i+1] = i + 1; goesOn {
 			first[i+1] = first[i]
 		}
+		loop = (loop || strings.HasSuffix(line, "; do")) && line != "done"
+		goesOn = loop || strings.HasSuffix(line, `\`) || strings.HasSuffix(line, "|")
 	}
 	at := map[int]int{} // index in all by a command line's first line
 	marks := marked.FindAllStringSubmatchIndex(output, -1)
