@@ -108,7 +108,7 @@ func (w *world) serveAPI() error {
 	if err != nil {
 		return err
 	}
-	proxy, err := process.Start(kubectl, w.person.env, filepath.Join(w.scratch, "proxy.log"), "proxy", "--address", host, "--port", port)
+	proxy, err := process.Start(kubectl, w.person.env, filepath.Join(w.scratch, "proxy.log"), "proxy", "--address", host, "--port", port, "--accept-hosts", "^127")
 	if err != nil {
 		return err
 	}
