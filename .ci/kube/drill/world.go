@@ -274,7 +274,16 @@ func (w *world) watch(ctx context.Context) (err error) {
 	flowing, w.lanes.stop = context.WithCancel(ctx)
 	side.Go(func() { w.lanes.run(flowing) })
 	w.ends = append(w.ends, func() { cancel(); side.Wait() })
-	return w.well(ctx, startup)
+	if err := w.well(ctx, startup); err != nil {
+		return err
+	}
+	return until(ctx, startup, func() error { // all is scraped
+		names, err := w.firing(ctx)
+		if len(names) > 0 {
+			err = fmt.Errorf("alerts before anything was provoked: %v", names)
+		}
+		return err
+	})
 }
 
 // discover tells Prometheus of the replicas, as prometheus-operator does for the PodMonitor, and starts a broker again whose pod was deleted.
