@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -150,11 +151,25 @@ func (w *world) withoutRights(ctx context.Context, resource string) error {
 	for i, acl := range user.Spec.Authorization.ACLs {
 		if acl.Resource.Name == resource {
 			patch := fmt.Sprintf(`[{"op":"remove","path":"/spec/authorization/acls/%d"}]`, i)
-			_, err := w.kc(ctx, "", "patch", "kafkauser", "release-forwarder", "--type=json", "-p", patch)
-			return err
+			if _, err := w.kc(ctx, "", "patch", "kafkauser", "release-forwarder", "--type=json", "-p", patch); err != nil {
+				return err
+			}
+			return until(ctx, settled, func() error { return w.taken(ctx, resource) })
 		}
 	}
 	return fmt.Errorf("no right on %s", resource)
+}
+
+// taken is nil where Kafka gives the service no right on a resource.
+func (w *world) taken(ctx context.Context, resource string) error {
+	acls := kadm.NewACLs().AnyResource(resource).Allow("User:release-forwarder").AllowHosts().Operations(kadm.OpAny).ResourcePatternType(kadm.ACLPatternAny)
+	found, err := w.admin.DescribeACLs(ctx, acls)
+	for _, f := range found {
+		if len(f.Described) > 0 {
+			return errors.Join(err, fmt.Errorf("rights on %s are in force", resource))
+		}
+	}
+	return err
 }
 
 func brokerPod(number int) string { return fmt.Sprint("events-broker-", number) }
@@ -169,6 +184,24 @@ func brokers(what string, numbers ...int) func(context.Context, *world) error {
 		}
 		return nil
 	}
+}
+
+// brokersBack waits until all answer: the pods that stand for them are ready before.
+func brokersBack(ctx context.Context, w *world) error {
+	return until(ctx, settled, func() error {
+		for _, address := range strings.Split(w.config.admin, ",") {
+			conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", address)
+			if err != nil {
+				return err
+			}
+			_ = conn.Close()
+		}
+		brokers, err := w.admin.ListBrokers(ctx)
+		if err == nil && len(brokers) != 3 {
+			err = fmt.Errorf("%d brokers", len(brokers))
+		}
+		return err
+	})
 }
 
 const offsetsTopic = "__consumer_offsets"

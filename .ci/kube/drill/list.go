@@ -92,7 +92,7 @@ var troubles = []trouble{
 		alerts: []string{"ReleaseForwarderNoPartitions"}, condition: "coordinator-silent", standIn: "Strimzi",
 		cure: []step{
 			runbook("not-reading", "Check"), night("brokers", "Look"), broker(0, "With Strimzi"), broker(1, "With Strimzi"), broker(2, "With Strimzi"),
-			broker(0, "How one sees that it worked"), over("not-reading"),
+			broker(0, "How one sees that it worked"), others(brokersBack), over("not-reading"),
 		},
 	},
 	{
@@ -105,7 +105,7 @@ var troubles = []trouble{
 		alerts: []string{"ReleaseForwarderCommitsFail"}, condition: "commits-fail", standIn: "Strimzi",
 		cure: []step{
 			runbook("commits-fail", "Check"), runbook("commits-fail", "As Kafka's administrator"), over("commits-fail"),
-			night("brokers", "With Strimzi"), worked("brokers"),
+			night("brokers", "With Strimzi"), worked("brokers"), others(brokersBack),
 		},
 	},
 	{
@@ -116,7 +116,7 @@ var troubles = []trouble{
 	{
 		name: "records dropped by retention", provoke: recordsDropped,
 		alerts: []string{"ReleaseForwarderRecordsDropped"}, condition: "records-dropped",
-		cure: []step{runbook("records-dropped", "Check"), others(sentAgain), runbook("records-dropped", "Acknowledge it"), over("records-dropped")},
+		cure: []step{runbook("records-dropped", "Check"), others(sentAgain), night("replace-the-replicas", "Replace them"), over("records-dropped")},
 	},
 	{
 		name: "a replica frozen", provoke: frozen,
@@ -136,7 +136,7 @@ var troubles = []trouble{
 		alerts: []string{"ReleaseForwarderPartitionNotRead"}, standIn: "Strimzi",
 		cure: []step{
 			runbook("not-reading", "Check"), night("brokers", "Look"), broker(0, "With Strimzi"), broker(1, "With Strimzi"),
-			broker(0, "How one sees that it worked"), over("not-reading"),
+			broker(0, "How one sees that it worked"), others(brokersBack), over("not-reading"),
 		},
 	},
 	{
