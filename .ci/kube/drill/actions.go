@@ -77,8 +77,8 @@ func accepted(ctx context.Context, w *world) error {
 	})
 }
 
-// someLetters waits until a dead letter is open, and gives the person its ID.
-func someLetters(ctx context.Context, w *world) error {
+// deadLettersOpen waits until a dead letter is open, and gives the person its ID.
+func deadLettersOpen(ctx context.Context, w *world) error {
 	return until(ctx, settled, func() error {
 		text, err := w.command(ctx, "dlq", "list", "--json")
 		if err != nil {
@@ -109,8 +109,8 @@ func withoutKEDA(ctx context.Context, w *world) error {
 	return err
 }
 
-// letterTopicGone is what follows when somebody deletes its KafkaTopic: Strimzi deletes the topic.
-func letterTopicGone(ctx context.Context, w *world) error {
+// deadLetterTopicGone is what follows when somebody deletes its KafkaTopic: Strimzi deletes the topic.
+func deadLetterTopicGone(ctx context.Context, w *world) error {
 	if _, err := w.kc(ctx, "", "delete", "kafkatopic", deadLetters); err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func letterTopicGone(ctx context.Context, w *world) error {
 	return nil
 }
 
-func letterRightGone(ctx context.Context, w *world) error {
+func deadLetterRightGone(ctx context.Context, w *world) error {
 	if err := w.withoutRights(ctx, deadLetters); err != nil {
 		return err
 	}
