@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 
 	"release-forwarder/mapping"
@@ -43,20 +41,6 @@ func (l language) or(getenv func(string) string) language {
 		}
 	}
 	return english
-}
-
-// fileError says in l why a file cannot be read.
-func (l language) fileError(err error) error {
-	failed, is := errors.AsType[*fs.PathError](err)
-	switch {
-	case !is || l != chinese:
-		return err
-	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%s：没有这个文件", failed.Path)
-	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%s：没有读取权限", failed.Path)
-	}
-	return fmt.Errorf("%s：无法读取：%w", failed.Path, failed.Err)
 }
 
 // phrase is a text in each language.
