@@ -159,18 +159,43 @@ func (k *checker) stream(name string, r io.Reader) error {
 		return unread(name, err)
 	}
 	rest := io.MultiReader(bytes.NewReader(head), in)
-	if !wide && mapping.ShapeOf(head) != mapping.BegunObject {
+	if !wide && !goesOn(head) {
 		return k.lines(name, rest)
 	}
 	all, err := io.ReadAll(rest)
-	if err != nil {
+	switch {
+	case err != nil:
 		return unread(name, err)
-	}
-	if wide || isOneValue(all) {
+	case wide || isOneValue(all):
 		k.print(k.event(place{input: name}, all))
-		return nil
+	case isSpread(all):
+		k.print(&report{place: place{input: name}, Verdict: spread})
+	default:
+		return k.lines(name, bytes.NewReader(all))
 	}
-	return k.lines(name, bytes.NewReader(all))
+	return nil
+}
+
+// goesOn reports whether what a first line begins goes on in the next: an object, or a list of them.
+func goesOn(head []byte) bool {
+	text := string(bytes.TrimSpace(head))
+	return mapping.ShapeOf(head) == mapping.BegunObject || text == "[" || text == "[{"
+}
+
+// isSpread reports whether several objects are each spread over several lines, whatever is wrong in them.
+func isSpread(all []byte) bool {
+	opened, closed := 0, 0
+	for line := range bytes.Lines(all) {
+		switch {
+		case mapping.ShapeOf(line) == mapping.WholeObject:
+			return false
+		case bytes.HasPrefix(line, []byte("{")):
+			opened++
+		case bytes.HasPrefix(line, []byte("}")):
+			closed++
+		}
+	}
+	return opened > 1 && closed > 1
 }
 
 // unread names the input that cannot be read. A file is named by its error.
