@@ -18,10 +18,10 @@ import (
 	"release-forwarder/mapping"
 )
 
-// Names of others: a variable of make and one that Kubernetes sets; a metric of OpenTelemetry's conventions and one of
+// Names of others: a variable of make, one that Kubernetes sets, and a placeholder of pages with commands; a metric of OpenTelemetry's conventions and one of
 // Prometheus's client.
 var (
-	othersVariables = []string{"KAFKA_VERSION", "KAFKA_SERVICE_HOST"}
+	othersVariables = []string{"KAFKA_VERSION", "KAFKA_SERVICE_HOST", "KAFKA_NS"}
 	othersMetrics   = []string{"http_client_request_duration_seconds", "process_cpu_seconds_total"}
 )
 
