@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +19,7 @@ import (
 
 var kafkaJars = flag.String("kafka.jars", "", "the folder of Kafka's jars: its tools are given the lines that documents name")
 
-// placeholders are what a line leaves to the reader, and what is put there.
+// placeholders are what a line leaves to the reader, and what is put there unless its page says it.
 var placeholders = map[string]string{
 	"BROKERS": "kafka-1:9092", "BOOTSTRAP": "kafka-1:9092",
 	"PARTITION": "0", "PARTITIONS": "3", "OFFSET": "42", "REPLICAS": "3", "BROKER_ID": "1", "RETENTION_MS": "604800000", "%D": "1000",
@@ -26,12 +27,16 @@ var placeholders = map[string]string{
 	"TOPIC": "abnormal-release", "GROUP": "release-forwarder", "TRANSACTIONAL_ID": "lane-1", "LOT": "p1", "ID": "lane-1", "%S": "kafka",
 }
 
-var placeholder = regexp.MustCompile(`\$\{?[A-Za-z_]+\}?|%[ds]|\b[A-Z][A-Z_]+\b`)
+var anyPlaceholder = regexp.MustCompile(`\$\{?[A-Za-z_]+\}?|%[ds]|\b[A-Z][A-Z_]+\b`)
 
 // filled is a word with something in each placeholder that is known.
-func filled(word string) string {
-	return placeholder.ReplaceAllStringFunc(word, func(found string) string {
-		if value, known := placeholders[strings.ToUpper(strings.Trim(found, "${}"))]; known {
+func (l *toolLine) filled(word string) string {
+	return anyPlaceholder.ReplaceAllStringFunc(word, func(found string) string {
+		name := strings.ToUpper(strings.Trim(found, "${}"))
+		if value, known := l.values[name]; known && strings.HasPrefix(found, "$") {
+			return value
+		}
+		if value, known := placeholders[name]; known {
 			return value
 		}
 		return found
@@ -40,42 +45,53 @@ func filled(word string) string {
 
 var address = regexp.MustCompile(`^([\w.-]+:\d+)(,[\w.-]+:\d+)*$`)
 
+// limits are the flags of tools that bound how long they wait.
+var limits = map[string]string{"kafka-console-consumer.sh": "--timeout-ms", "kafka-consumer-groups.sh": "--timeout"}
+
 // given are the arguments that a tool gets: at a closed port, with a client's properties that give up at once.
 func (l *toolLine) given(t *testing.T) []string {
 	t.Helper()
-	args := []string{"--command-config", "CONFIG"}
-	if l.tool == "kafka-console-consumer.sh" {
-		args = append(args, "--timeout-ms", "1")
+	given, limit := []string{"--command-config", "CONFIG"}, limits[l.tool]
+	if limit != "" {
+		given = append(given, limit, "1")
 	}
-	if l.tool == "kafka-consumer-groups.sh" {
-		args = append(args, "--timeout", "1")
-	}
-	if l.part { // what a sentence leaves out
-		if !slices.Contains(l.args, "--bootstrap-server") {
-			args = append(args, "--bootstrap-server", "kafka-1:9092")
+	args := l.words()
+	for i := 0; i < len(args); i++ {
+		if i+1 < len(args) {
+			switch value := args[i+1]; args[i] {
+			case limit, "--command-config": // ours stand for them
+				if _, err := strconv.Atoi(value); err != nil && args[i] == limit {
+					t.Errorf("%s: %s: %s is no number", l.where, l.text(), value)
+				}
+				i++
+				continue
+			case "--bootstrap-server":
+				if !address.MatchString(value) {
+					t.Errorf("%s: %s: %s is no address", l.where, l.text(), value)
+				}
+				args[i+1] = "127.0.0.1:1"
+			}
 		}
-		if l.tool == "kafka-consumer-groups.sh" && !slices.Contains(l.args, "--group") {
-			args = append(args, "--group", "g", "--topic", "t")
-		}
+		given = append(given, args[i])
 	}
+	return given
+}
+
+// words are the line's arguments with all that it leaves open filled in.
+func (l *toolLine) words() (words []string) {
 	for _, word := range l.args {
 		if name, value, both := strings.Cut(word, "="); both && strings.HasPrefix(name, "--") {
-			args, word = append(args, name), value
+			words, word = append(words, name), value
 		}
-		args = append(args, filled(word))
+		words = append(words, l.filled(word))
 	}
-	for i := 2; i+1 < len(args); i++ {
-		switch args[i] {
-		case "--bootstrap-server":
-			if !address.MatchString(args[i+1]) {
-				t.Errorf("%s: %s: %s is no address", l.where, l.text(), args[i+1])
-			}
-			args[i+1] = "127.0.0.1:1"
-		case "--command-config":
-			args = slices.Delete(args, i, i+2) // ours goes before
-		}
+	if l.part && !slices.Contains(words, "--bootstrap-server") { // a sentence leaves that out
+		words = append(words, "--bootstrap-server", "kafka-1:9092")
 	}
-	return args
+	if l.part && l.tool == "kafka-consumer-groups.sh" && !slices.Contains(words, "--group") {
+		words = append(words, "--group", "g", "--topic", "t")
+	}
+	return words
 }
 
 // TestKafkasToolsTakeTheLines gives each line to the tool that it names, which must refuse nothing of it. .ci/kafka/test.sh

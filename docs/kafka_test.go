@@ -32,15 +32,18 @@ var ofTransactions = []string{"abort", "describe", "describe-producers", "find-h
 type toolLine struct {
 	where, tool string
 	args        []string
-	part        bool // in a sentence or a message, which may leave out what is the same everywhere
+	part        bool              // in a sentence or a message, which may leave out what is the same everywhere
+	values      map[string]string // of the page's own placeholders, NAME=value
 }
 
 // text is the line as it was found.
 func (l *toolLine) text() string { return strings.Join(append([]string{l.tool}, l.args...), " ") }
 
 var (
-	toolName  = regexp.MustCompile(`kafka-[a-z-]+\.sh\b`)
-	continued = regexp.MustCompile(`\\\n\s*`)
+	toolName   = regexp.MustCompile(`kafka-[a-z-]+\.sh\b`)
+	setInBlock = regexp.MustCompile(`^([A-Z][A-Z_]*)=("[^"$]*"|[^\s"'$]+)(?:$| +#)`)
+	sumInLine  = regexp.MustCompile(`\$\(\([^()]*\)\)`)
+	continued  = regexp.MustCompile(`\\\n\s*`)
 	// Code says a line within a string, in which it leaves places open.
 	saidByCode = regexp.MustCompile("kafka-[a-z-]+\\.sh[^\"`\n]*")
 	leftByCode = strings.NewReplacer("--bootstrap-server %s", "--bootstrap-server BROKERS", "--operation %s %s", "--operation Read --topic %s",
@@ -51,8 +54,15 @@ var (
 // pipe, behind kubectl exec, in a folder, in $(…).
 func toolLines(t *testing.T) (lines []toolLine) {
 	t.Helper()
-	add := func(where, text string, part bool) { lines = append(lines, toolLinesOf(where, text, part)...) }
+	var values map[string]string
+	add := func(where, text string, part bool) {
+		for _, line := range toolLinesOf(where, text, part) {
+			line.values = values
+			lines = append(lines, line)
+		}
+	}
 	for _, page := range markdown.Pages(t) {
+		values = valuesOf(page)
 		for _, b := range page.Blocks {
 			typed := slices.Contains([]string{"sh", "bash", ""}, b.Kind)
 			for line := range strings.SplitSeq(continued.ReplaceAllString(strings.Join(b.Lines, "\n"), " "), "\n") {
@@ -64,6 +74,7 @@ func toolLines(t *testing.T) (lines []toolLine) {
 			add(page.Name, code.Text, true)
 		}
 	}
+	values = nil
 	for _, name := range repo.Files(t, ".go") {
 		if strings.HasSuffix(name, "_test.go") {
 			continue
@@ -78,8 +89,22 @@ func toolLines(t *testing.T) (lines []toolLine) {
 	return lines
 }
 
+// valuesOf are the values of a page's placeholders: variables that a block sets.
+func valuesOf(page *markdown.Page) map[string]string {
+	values := map[string]string{}
+	for _, b := range page.Blocks {
+		for _, line := range b.Lines {
+			if m := setInBlock.FindStringSubmatch(line); m != nil && b.Kind == "sh" && values[m[1]] == "" {
+				values[m[1]] = strings.Trim(m[2], `"`)
+			}
+		}
+	}
+	return values
+}
+
 // toolLinesOf are those in a line of text.
 func toolLinesOf(where, text string, part bool) (lines []toolLine) {
+	text = sumInLine.ReplaceAllString(text, "1")
 	for _, at := range toolName.FindAllStringIndex(text, -1) {
 		words := markdown.Split(text[at[0]:])[0]
 		line := toolLine{where: where, tool: path.Base(words[0]), part: part}
@@ -104,6 +129,7 @@ func TestKafkasToolsAreFound(t *testing.T) {
 		`kubectl -n "$NS" exec deployment/x -- /opt/kafka/bin/kafka-configs.sh --alter --topic "$TOPIC" # why`: {"kafka-configs.sh --alter --topic $TOPIC"},
 		"END=$(kafka-get-offsets.sh --topic t | cut -d: -f3)":                                                  {"kafka-get-offsets.sh --topic t"},
 		"END=$(bin/kafka-get-offsets.sh --topic t)":                                                            {"kafka-get-offsets.sh --topic t"},
+		`kafka-consumer-groups.sh --to-offset $((OFFSET + 1)) --dry-run`:                                       {"kafka-consumer-groups.sh --to-offset 1 --dry-run"},
 		"kafka-topics.sh --list && kafka-acls.sh --list":                                                       {"kafka-topics.sh --list", "kafka-acls.sh --list"},
 		"reset it (kafka-consumer-groups.sh --reset-offsets --to-earliest) soon":                               {"kafka-consumer-groups.sh --reset-offsets --to-earliest"},
 		"look at kafka-topics and release-forwarder":                                                           nil,
