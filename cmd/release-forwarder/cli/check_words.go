@@ -85,7 +85,7 @@ var (
 	wordToSign     = both("string to sign", "待签名串")
 	wordSign       = both("sign", "签名")
 	wordNext       = both("sign, next", "签名（新密钥）")
-	wordSchema     = both("what an event must be: release-forwarder check --schema", "事件的要求：release-forwarder check --schema")
+	wordSchema     = both("what an event must be: release-forwarder check --schema", "事件的要求：release-forwarder check --lang zh --schema")
 )
 
 // detailWords says the phrases of mapping.Details in Chinese; in English they stand for themselves.
