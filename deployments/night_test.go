@@ -3,7 +3,6 @@ package deployments
 import (
 	"fmt"
 	"maps"
-	"path"
 	"regexp"
 	"strconv"
 	"strings"
@@ -46,7 +45,7 @@ func TestTheNightPageLeadsToTheRunbook(t *testing.T) {
 		link := func(name string) string { return "](../../deployments/runbooks/" + name + p.runbooks + ")" }
 		for _, a := range alerts(t) {
 			row := regexp.MustCompile(`(?m)^\| ` + a.Alert + ` \|.*$`).FindString(under(t, page, p.severities[a.Labels["severity"]]))
-			if name := strings.TrimSuffix(path.Base(a.Annotations["runbook"]), ".md"); !strings.Contains(row, link(name)) {
+			if name := strings.TrimSuffix(a.runbook(), ".md"); !strings.Contains(row, link(name)) {
 				t.Errorf("%s: no row of %q leads from %s to %s", p.file, p.severities[a.Labels["severity"]], a.Alert, name)
 			}
 		}
