@@ -33,6 +33,7 @@ type overlay struct {
 	podMonitor  *podMonitor
 	alerts      []alert
 	components  []string // their folders' names; sources only
+	objects     objects  // all, as they stand
 }
 
 func overlays(t *testing.T) []*overlay {
@@ -43,7 +44,7 @@ func overlays(t *testing.T) []*overlay {
 		t.Fatalf("no overlays: %v", err)
 	}
 	for _, dir := range dirs {
-		o := &overlay{name: filepath.Base(dir), settings: map[string]string{}, eventTopics: map[string]kafkaTopic{}}
+		o := &overlay{name: filepath.Base(dir), settings: map[string]string{}, eventTopics: map[string]kafkaTopic{}, objects: objects{}}
 		if *rendered != "" {
 			o.read(t, filepath.Join(*rendered, o.name+".yaml"))
 		} else {
@@ -60,6 +61,10 @@ type kustomization struct {
 	Resources          []string
 	Components         []string
 	ConfigMapGenerator []struct{ Envs, Literals []string } `yaml:"configMapGenerator"`
+	Replicas           []struct {
+		Name  string
+		Count int
+	}
 }
 
 // compose reads what a kustomization is put together from.
@@ -78,6 +83,11 @@ func (o *overlay) compose(t *testing.T, dir string) {
 			o.compose(t, path)
 		} else {
 			o.read(t, path)
+		}
+	}
+	for _, r := range k.Replicas {
+		if d := o.objects["Deployment/"+r.Name]; d != nil {
+			d["spec"].(map[string]any)["replicas"] = r.Count
 		}
 	}
 	for _, g := range k.ConfigMapGenerator {
@@ -115,6 +125,9 @@ func (o *overlay) take(node *yaml.Node) error {
 		Data     map[string]string
 	}
 	if err := node.Decode(&head); err != nil {
+		return err
+	}
+	if err := o.objects.add(head.Kind+"/"+head.Metadata.Name, node); err != nil {
 		return err
 	}
 	switch head.Kind {
