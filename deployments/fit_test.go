@@ -133,7 +133,7 @@ func TestTheFitPageIsTheRules(t *testing.T) {
 		if len(relations) == 0 {
 			relations = r.relations(fitOf(t, "production"))
 		}
-		nearest := slices.MinFunc(relations, func(a, b relation) int { return compareRoom(a, b) })
+		nearest := slices.MinFunc(relations, compareRoom)
 		fmt.Fprintf(&b, "| %s %s %s | %s %s %s | %s |\n", nearest.is.name, nearest.rel, nearest.than.name, nearest.is, nearest.rel, nearest.than, r.why)
 	}
 	repo.Generated(t, fitPage, "<!-- fit:begin -->\n", "<!-- fit:end -->", b.String(), *repo.Update)
