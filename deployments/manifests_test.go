@@ -131,11 +131,17 @@ func (o *overlay) read(t *testing.T, file string) {
 func (o *overlay) take(node *yaml.Node) error {
 	var head struct {
 		Kind     string
-		Metadata struct{ Name string }
-		Data     map[string]string
+		Metadata struct {
+			Name        string
+			Annotations map[string]string
+		}
+		Data map[string]string
 	}
 	if err := node.Decode(&head); err != nil {
 		return err
+	}
+	if head.Metadata.Annotations["config.kubernetes.io/local-config"] == "true" {
+		return nil // for kustomize alone
 	}
 	if err := o.objects.add(head.Kind+"/"+head.Metadata.Name, node); err != nil {
 		return err
@@ -179,7 +185,7 @@ func (o *overlay) take(node *yaml.Node) error {
 	case "PrometheusRule":
 		var r prometheusRule
 		err := node.Decode(&r)
-		o.alerts = append(o.alerts, r.alerts()...)
+		o.alerts = append(o.alerts, r.Spec.Groups.alerts()...)
 		return err
 	}
 	return nil

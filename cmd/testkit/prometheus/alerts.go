@@ -22,7 +22,7 @@ type Alert struct {
 
 // Alerts reads the rules that are shipped; root is the repository.
 func Alerts(root string) ([]Alert, error) {
-	text, err := os.ReadFile(filepath.Join(root, "deployments/components/alerts/rules.yaml"))
+	text, err := os.ReadFile(filepath.Join(root, "deployments/alerts/rules.yaml"))
 	if err != nil {
 		return nil, err
 	}
@@ -40,15 +40,13 @@ func Rules(alerts []Alert) string {
 	return b.String()
 }
 
-// readAlerts reads a PrometheusRule.
+// readAlerts reads a rule file.
 func readAlerts(text []byte) ([]Alert, error) {
 	var file struct {
-		Spec struct {
-			Groups []struct {
-				Rules []struct {
-					Alert, Expr, For    string
-					Labels, Annotations map[string]string
-				}
+		Groups []struct {
+			Rules []struct {
+				Alert, Expr, For    string
+				Labels, Annotations map[string]string
 			}
 		}
 	}
@@ -56,11 +54,11 @@ func readAlerts(text []byte) ([]Alert, error) {
 		return nil, err
 	}
 	var all []Alert
-	for _, g := range file.Spec.Groups {
+	for _, g := range file.Groups {
 		for _, r := range g.Rules {
 			a := Alert{
 				Name: r.Alert, Expr: strings.TrimSpace(r.Expr), Severity: r.Labels["severity"],
-				Runbook: strings.TrimSuffix(path.Base(r.Annotations["runbook"]), ".md"),
+				Runbook: strings.TrimSuffix(path.Base(r.Annotations["runbook_url"]), ".md"),
 			}
 			if r.For != "" {
 				var err error
