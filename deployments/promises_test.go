@@ -251,7 +251,7 @@ func TestTheNetworkPolicyLetsTheForwarderWork(t *testing.T) {
 func (o *overlay) mayReach(port string) bool {
 	n, _ := strconv.Atoi(port)
 	for _, p := range o.policies {
-		if !p.selects(map[string]string{nameLabel: forwarderName, partLabel: forwarderName}) {
+		if !p.selects(forwarderName) {
 			continue
 		}
 		for _, e := range p.Spec.Egress {
