@@ -326,7 +326,7 @@ var checkRules = []rule{
 	},
 }
 
-var alertRules = []rule{
+var alarmRules = []rule{
 	{
 		name: "windows-and-scraping", why: "A few failed scrapes leave a window with fewer than two samples: the alert sees nothing.",
 		relations: onAlerts(func(f fit, alert string) (all []relation) {

@@ -29,7 +29,7 @@ type change struct {
 const inSettings = "settings"
 
 func rules() []rule {
-	return slices.Concat(stopRules, probeRules, replicaRules, memoryRules, topicRules, checkRules, alertRules)
+	return slices.Concat(stopRules, probeRules, replicaRules, memoryRules, topicRules, checkRules, alarmRules)
 }
 
 // broken are the relations of a rule that do not hold.
