@@ -52,12 +52,13 @@ func versionRows(t *testing.T) []versionRow {
 	secrets, secretses := defined("github.com/external-secrets/external-secrets")
 	strimzi := found(t, ".ci/kube/strimzi/pom.xml", `<strimzi.version>(.*)<`)
 	definitions := [2]string{"objects held against its definitions; no operator ran", "对照其 CRD 校验对象；未运行 operator"}
+	kubectl := found(t, ".ci/kube/least/go.mod", `sigs\.k8s\.io/kustomize/api \S+ // that of kubectl (\S+)`)
 	return []versionRow{
 		{"Kubernetes", minor(module(t, "kube/least", "k8s.io/api")), minor(module(t, "kube/least", "k8s.io/api")) + ", " + kubernetes, [2]string{
 			"the least: objects held against its API's types; the newest: applied to a real API server, rolled out under load on a real node",
 			"最低版本：对照其 API 类型校验对象；最新版本：应用到真实的 API server，并在真实节点上带负载滚动更新",
 		}},
-		{"kubectl", minor(module(t, "kube/least", "k8s.io/api")), minor(module(t, "kube/least", "k8s.io/api")) + ", " + kubernetes, [2]string{
+		{"kubectl", kubectl, kubectl + ", " + kubernetes, [2]string{
 			"overlays rendered by its kustomize; the newest: every command of the tests", "用其内置的 kustomize 渲染 overlay；最新版本：测试中的全部命令",
 		}},
 		{"Strimzi", strimzi, strimzi + ", " + found(t, ".ci/kube/strimzi/pom.xml", `<strimzi.newest>(.*)<`), [2]string{
