@@ -60,10 +60,45 @@ func (c *Client) open(ctx context.Context, address string) (*conn, error) {
 	}
 	login, cancelLogin := context.WithTimeout(ctx, loginTakes)
 	defer cancelLogin()
-	if err := c.begin(login, k, func() error { return k.login(login, c.cfg.ClientID, c.cfg.SASL) }); err != nil {
-		return nil, fmt.Errorf("log-in at %s: %w", address, err)
+	err = c.begin(login, k, func() error { return k.login(login, c.cfg.ClientID, c.cfg.SASL) })
+	if err != nil {
+		err = fmt.Errorf("log-in at %s: %w", address, err)
+	}
+	if ctx.Err() == nil { // else the caller gave up: that says nothing of the log-in
+		c.loggedIn(err)
+	}
+	if err != nil {
+		return nil, err
 	}
 	return k, nil
+}
+
+// loggedIn notes how a log-in ended.
+func (c *Client) loggedIn(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case err == nil:
+		c.logins = LoginFailure{}
+	case c.logins.Since.IsZero():
+		c.logins = LoginFailure{Since: time.Now(), Err: err}
+	default:
+		c.logins.Err = err
+	}
+}
+
+// LoginFailure says since when no log-in has succeeded, of at least one that was tried, and why the last failed.
+type LoginFailure struct {
+	Since time.Time // zero: the last log-in succeeded, or none was tried
+	Err   error
+}
+
+// LoginFails returns how log-ins at the brokers fail. Connections that logged in before go on until their
+// sessions end.
+func (c *Client) LoginFails() LoginFailure {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.logins
 }
 
 // begin does one step of opening a connection. The step ends with ctx.
