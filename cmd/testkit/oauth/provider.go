@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"math/big"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -108,4 +109,20 @@ func (p *Provider) Keys() []byte {
 		panic(err)
 	}
 	return keys
+}
+
+// Left returns for how long a token of [Provider.Token] is good, and false where it has ended or is none. It does not
+// look at the signature.
+func (*Provider) Left(token string, _ map[string]string) (time.Duration, bool) {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return 0, false
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	var claims struct{ Exp int64 }
+	if err != nil || json.Unmarshal(payload, &claims) != nil {
+		return 0, false
+	}
+	left := time.Until(time.Unix(claims.Exp, 0))
+	return left, left > 0
 }
