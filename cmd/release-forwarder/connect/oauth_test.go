@@ -330,7 +330,9 @@ func TestTheClientsSecretAndTheCACountFromTheNextRequestOn(t *testing.T) {
 }
 
 func TestATokensFileIsReadAtEachLogin(t *testing.T) {
-	token := func(ends time.Duration) []byte { return []byte((&oauth.Provider{}).Token(time.Now().Add(ends), "kafka") + "\n") }
+	token := func(ends time.Duration) []byte {
+		return []byte((&oauth.Provider{}).Token(time.Now().Add(ends), "kafka") + "\n")
+	}
 	files := mount(t, map[string][]byte{"token": token(time.Hour)})
 	var failed []string
 	k := connected(t, Config{
