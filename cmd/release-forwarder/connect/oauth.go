@@ -21,6 +21,16 @@ type tokenSource interface {
 	token(ctx context.Context) (string, error)
 	// refused says that a broker did not take a token.
 	refused(token string)
+	// ends is when the token in use ends; zero: not known.
+	ends() time.Time
+}
+
+// TokenEnds returns when the token of the last log-in by OAUTHBEARER ends; zero: not known, or another mechanism.
+func (k *Kafka) TokenEnds() time.Time {
+	if b, is := k.Dialer.SASLMechanism.(*bearer); is {
+		return b.tokens.ends()
+	}
+	return time.Time{}
 }
 
 // tokenError says why there is no token. It holds no secret and no text of the provider.
@@ -92,6 +102,8 @@ func (f fileToken) token(context.Context) (string, error) {
 }
 
 func (fileToken) refused(string) {} // the file is read again anyway
+
+func (f fileToken) ends() time.Time { return expiry(f.file.Get().Reveal()) }
 
 // clockSlack is by how much this host's clock may be ahead: within it a broker decides about a token.
 const clockSlack = time.Minute
@@ -207,4 +219,10 @@ func (p *provider) refused(token string) {
 	if p.held.text == token && time.Since(p.held.from) > refusedAfter {
 		p.held.stale = true
 	}
+}
+
+func (p *provider) ends() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.held.ends
 }

@@ -105,6 +105,7 @@ type fixed string
 
 func (f fixed) token(context.Context) (string, error) { return string(f), nil }
 func (fixed) refused(string)                          {}
+func (fixed) ends() time.Time                         { return time.Time{} }
 
 // A token is asked for once, however many log in, and replaced before its end, while log-ins go on with the old one.
 func TestATokenIsKeptUntilShortlyBeforeItsEnd(t *testing.T) {
