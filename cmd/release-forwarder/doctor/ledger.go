@@ -17,11 +17,11 @@ import (
 // ledger examines the topic of what was decided about dead letters. The service does not need it; without it dlq
 // replay and dlq close refuse to work.
 func (p *doctor) ledger(ctx context.Context, m *kmsg.MetadataResponse, seen []*topic) Report {
-	dead := seen[len(seen)-1]
-	if dead.err != nil {
+	last := seen[len(seen)-1]
+	if last.err != nil {
 		return nil // its own finding comes first
 	}
-	t := &topic{name: ledger.Topic(dead.name)}
+	t := &topic{name: ledger.Topic(last.name)}
 	f := &findings{area: Topics, subject: t.name + " (ledger)"}
 	const check = "cleanup.policy"
 	req := kmsg.NewPtrMetadataRequest()
@@ -35,7 +35,7 @@ func (p *doctor) ledger(ctx context.Context, m *kmsg.MetadataResponse, seen []*t
 	t.see(answer)
 	switch {
 	case errors.Is(t.err, kafka.UnknownTopicOrPartition):
-		p.canCompact(ctx, f, m.ControllerID, t.name, dead)
+		p.canCompact(ctx, f, m.ControllerID, t.name, last)
 		return f.list
 	case errors.Is(t.err, kafka.TopicAuthorizationFailed):
 		f.unknown(check, "this user may not describe it", "only the replayer and the viewer need it: run doctor as one of them")
