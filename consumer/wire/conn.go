@@ -73,24 +73,32 @@ func (c *Client) open(ctx context.Context, address string) (*conn, error) {
 	return k, nil
 }
 
-// loggedIn notes how a log-in ended.
+// LoginFailure says since when no log-in at a broker has succeeded, and why the last one failed.
+type LoginFailure struct {
+	Since, Last time.Time // of the first failure and of the last; zero: none
+	Err         error
+}
+
+// loginDoubt is how long a failed log-in counts that is not followed by another: the broker may be gone.
+const loginDoubt = 30 * time.Second
+
+// loggedIn notes how a log-in ended. A connection that breaks says nothing of it.
 func (c *Client) loggedIn(err error) {
+	var own interface{ Remedy() string }
+	if err != nil && !errors.As(err, new(kafka.Error)) && !errors.As(err, &own) {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	now := time.Now()
 	switch {
 	case err == nil:
 		c.logins = LoginFailure{}
-	case c.logins.Since.IsZero():
-		c.logins = LoginFailure{Since: time.Now(), Err: err}
+	case now.Sub(c.logins.Last) > loginDoubt:
+		c.logins = LoginFailure{Since: now, Last: now, Err: err}
 	default:
-		c.logins.Err = err
+		c.logins.Last, c.logins.Err = now, err
 	}
-}
-
-// LoginFailure says since when no log-in has succeeded, of at least one that was tried, and why the last failed.
-type LoginFailure struct {
-	Since time.Time // zero: the last log-in succeeded, or none was tried
-	Err   error
 }
 
 // LoginFails returns how log-ins at the brokers fail. Connections that logged in before go on until their
@@ -98,6 +106,9 @@ type LoginFailure struct {
 func (c *Client) LoginFails() LoginFailure {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if time.Since(c.logins.Last) > loginDoubt {
+		return LoginFailure{}
+	}
 	return c.logins
 }
 

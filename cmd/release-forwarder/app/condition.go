@@ -95,9 +95,9 @@ func placed(p consumer.PartitionStatus) string {
 	return name
 }
 
-// loginFails reports whether no log-in at Kafka has succeeded for longer than a broker takes to restart.
+// loginFails reports whether log-ins at Kafka have failed, again and again, for longer than a broker takes to restart.
 func (s *Snapshot) loginFails() bool {
-	return !s.Logins.Since.IsZero() && s.At.Sub(s.Logins.Since) > failingShown
+	return s.Logins.Last.Sub(s.Logins.Since) > failingShown
 }
 
 // deadLettersWaiting counts the dead letters that are tried again.
