@@ -146,6 +146,11 @@ func sessionsEnd(t *testing.T) {
 		replicas, failed = append(replicas, f), append(failed, strings.Count(f.out.String(), "join-failed"))
 		every(ctx, 100*time.Millisecond, func() { w.produce(w.releases(4, 4)...) })
 	}
+	for i, from := range []string{"KAFKA_SASL_OAUTH_TOKEN_URL", "KAFKA_SASL_OAUTH_TOKEN_FILE"} {
+		if said, code := worlds[i].doctor(nil); code != 0 || !hasLine(said, "ok", "logged in by OAUTHBEARER with a token of "+from+"; it ends in ") {
+			t.Errorf("doctor ends with %d:\n%s", code, said)
+		}
+	}
 	begun := time.Now()
 	eventually(t, "sessions have ended", func() error {
 		if age := time.Since(begun); age < sessionsTried*tokenLife || g.Given() < sessionsTried {
