@@ -3,6 +3,7 @@ package deployments
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,8 +17,8 @@ func TestTheCommandsMakeTheManifestsTopics(t *testing.T) {
 	for _, m := range regexp.MustCompile(`(?m)^topic --topic "\$TOPIC([a-z.]*)"(.*)$`).FindAllStringSubmatch(repo.Read(t, "docs/how-to/deploy-kubernetes.md"), -1) {
 		commands["abnormal-release"+m[1]] = m[2] + " "
 	}
-	o := &overlay{eventTopics: map[string]kafkaTopic{}}
-	o.read(t, "components/strimzi/topics.yaml")
+	all := overlays(t)
+	o := all[slices.IndexFunc(all, func(o *overlay) bool { return o.name == "production" })]
 	if len(commands) != len(o.eventTopics) || len(commands) < 4 {
 		t.Errorf("%d commands for %d topics", len(commands), len(o.eventTopics))
 	}

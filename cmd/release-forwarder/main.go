@@ -56,7 +56,9 @@ func execute(stop console.Stopper, args []string, stdout io.Writer) int {
 	parser := kong.Must(&c, kong.Name("release-forwarder"), kong.Description(description), kong.UsageOnError())
 	command, err := parser.Parse(args)
 	if err != nil {
-		fmt.Fprintf(out.Beside, "release-forwarder: %s\nrelease-forwarder: \"release-forwarder --help\" lists the commands\n", visible.Line(err.Error()))
+		for _, line := range cli.Refusal(err, args) {
+			fmt.Fprintln(out.Beside, "release-forwarder:", visible.Line(line))
+		}
 		return console.ExitFailed
 	}
 	var stderr io.Writer = out.Beside

@@ -14,7 +14,6 @@ import (
 	"release-forwarder/cmd/release-forwarder/cli/session"
 	"release-forwarder/cmd/release-forwarder/connect"
 	"release-forwarder/cmd/release-forwarder/redact"
-	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/cmd/release-forwarder/visible"
 	"release-forwarder/dlq"
 	"release-forwarder/dlq/ledger"
@@ -90,11 +89,7 @@ func (c *ReplayCommand) Do(ctx context.Context, sc console.Screen, dial connect.
 	if math.IsNaN(c.Rate) || c.Rate < 0 || c.Limit < 0 {
 		return errors.New("--rate and --limit are numbers of at least 0")
 	}
-	var groups []settings.Group
-	if len(c.Set) > 0 {
-		groups = []settings.Group{settings.GroupEvent}
-	}
-	return session.Open(ctx, sc, dial, c.AllGroups, c.To, groups, func(r *session.Session) error {
+	return session.Open(ctx, sc, dial, c.AllGroups, c.To, nil, func(r *session.Session) error {
 		job := &replayJob{c: c, Session: r, seen: c.watch(filter), to: session.Target(r.Settings, c.To)}
 		return job.run(ctx, filter)
 	})
@@ -124,7 +119,7 @@ func (j *replayJob) run(ctx context.Context, filter *dlq.Filter) error {
 		return err
 	}
 	if j.c.DryRun {
-		fmt.Fprintf(j.Out, "%s dead letters would be replayed to %s; nothing was sent\n", console.Number(j.chosen), j.to)
+		fmt.Fprintf(j.Out, "%s would be replayed to %s; nothing was sent\n", console.Count(j.chosen, "dead letter"), j.to)
 		return nil
 	}
 	if j.chosen == 0 {
@@ -269,7 +264,7 @@ func (j *replayJob) ask() error {
 	if !j.Asked {
 		return errUnasked
 	}
-	fmt.Fprintf(j.Err, "send %s events to %s, %s of them changed? [y/N] ", console.Number(j.chosen), j.to, console.Number(j.changed))
+	fmt.Fprintf(j.Err, "send %s to %s, %s of them changed? [y/N] ", console.Count(j.chosen, "event"), j.to, console.Number(j.changed))
 	answer, _ := bufio.NewReader(j.In).ReadString('\n')
 	switch strings.ToLower(strings.TrimSpace(answer)) {
 	case "y", "yes":
@@ -280,7 +275,7 @@ func (j *replayJob) ask() error {
 
 // send sends, with progress.
 func (j *replayJob) send(ctx context.Context, tracker *replay.Tracker) error {
-	j.Say("replaying %s dead letters of %s to %s", console.Number(j.chosen), j.Settings.DeadLetters.Topic, j.to)
+	j.Say("replaying %s of %s to %s", console.Count(j.chosen, "dead letter"), j.Settings.DeadLetters.Topic, j.to)
 	p := console.NewBar(j.Screen, "sent", j.chosen)
 	j.replay.Waiting = func(by string) {
 		j.Say("%s (as stated) replays right now, or did until it was killed: waiting until that has ended", redact.Clean(by))
@@ -307,13 +302,22 @@ func (j *replayJob) send(ctx context.Context, tracker *replay.Tracker) error {
 		fmt.Fprintf(j.Out, ", %s left out", console.Number(j.left))
 	}
 	fmt.Fprintln(j.Out)
-	if err != nil {
-		if errors.Is(err, context.Canceled) {
-			err = console.ErrStopped
-		}
-		return fmt.Errorf("the replay has not finished: %w; what was sent is entered into the ledger: start it again to go on", err)
+	return unfinished(err, j.sent)
+}
+
+// unfinished says how much a replay that failed has done.
+func unfinished(err error, sent int) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, context.Canceled):
+		err = console.ErrStopped
+	case errors.Is(err, replay.ErrUnentered):
+		return fmt.Errorf("the replay has not finished: %w", err)
+	case sent == 0 && !errors.Is(err, replay.ErrUncertain):
+		return fmt.Errorf("the replay has not begun, nothing was sent: %w", err)
 	}
-	return nil
+	return fmt.Errorf("the replay has not finished: %w; what was sent is entered into the ledger: start it again to go on", err)
 }
 
 // leftOutShown is how many dead letters left out are named.
@@ -357,7 +361,7 @@ func (j *replayJob) leftOut(s *dlq.Stored, err error) {
 // verdict is the command's end.
 func (j *replayJob) verdict() error {
 	if j.failed > 0 {
-		return fmt.Errorf("%s chosen dead letters could not be sent; they stay open", console.Number(j.failed))
+		return fmt.Errorf("%s could not be sent; still open", console.Count(j.failed, "chosen dead letter"))
 	}
 	return nil
 }
