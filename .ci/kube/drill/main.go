@@ -62,6 +62,16 @@ func run(ctx context.Context, c config, only *regexp.Regexp, few, update bool) e
 		return err
 	}
 	defer w.close()
+	w.person.values = w.values()
+	for _, t := range chosen {
+		for _, s := range t.cure {
+			if s.others == nil {
+				if _, err := w.person.read(s.page, s.heading); err != nil {
+					return fmt.Errorf("%s: %w", t.name, err)
+				}
+			}
+		}
+	}
 	fmt.Printf("drill: all is there after %.0fs\n", time.Since(begun).Seconds())
 	var rows []found
 	var failed []string
