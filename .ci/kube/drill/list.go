@@ -150,7 +150,7 @@ var troubles = []trouble{
 		cure: []step{runbook("settings-differ", "Check"), night("roll-back", "Go back"), worked("roll-back"), over("settings-differ")},
 	},
 	{
-		name: "a replica's log pipe is stuck", provoke: logStuck, tidy: set("LOG_LEVEL-"),
+		name: "a replica's log pipe is stuck", provoke: logStuck, tidy: set("OTEL_TRACES_EXPORTER-", "OTEL_TRACES_SAMPLER-"),
 		alerts: []string{"ReleaseForwarderLogLinesDropped"}, condition: "well",
 		cure: []step{runbook("log-lines-dropped", "Check"), over("log-lines-dropped")},
 	},

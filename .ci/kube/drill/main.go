@@ -91,11 +91,11 @@ func run(ctx context.Context, c config, only *regexp.Regexp, few, update bool) e
 	}
 	account, err := w.settle(ctx)
 	fmt.Println("drill:", account)
+	if err == nil && update { // what has failed is not in it
+		err = write(c, rows, w.person.typed, account)
+	}
 	if len(failed) > 0 {
 		err = errors.Join(err, fmt.Errorf("%d of %d troubles failed: %s", len(failed), len(chosen), strings.Join(failed, ", ")))
-	}
-	if err == nil && update {
-		err = write(c, rows, w.person.typed, account)
 	}
 	return err
 }
