@@ -29,7 +29,7 @@ type object struct {
 		ScaleTargetRef                        struct{ Name string }
 		Authorization                         struct{ ACLs []rule }
 	}
-	Status struct{ Conditions []any }
+	Status struct{ ObservedGeneration int }
 }
 
 type rule struct {
@@ -60,8 +60,9 @@ func main() {
 			case o.Kind == "ScaledObject":
 				scale(now["Deployment "+o.Spec.ScaleTargetRef.Name], o)
 			}
-			if strings.HasPrefix(o.Kind, "Kafka") && len(o.Status.Conditions) == 0 {
-				kubectl("patch", o.Kind, o.Metadata.Name, "--subresource=status", "--type=merge", "-p", `{"status":{"conditions":[{"type":"Ready","status":"True"}]}}`)
+			if strings.HasPrefix(o.Kind, "Kafka") && o.Status.ObservedGeneration != o.Metadata.Generation {
+				status := `{"status":{"observedGeneration":` + strconv.Itoa(o.Metadata.Generation) + `,"conditions":[{"type":"Ready","status":"True"}]}}`
+				kubectl("patch", o.Kind, o.Metadata.Name, "--subresource=status", "--type=merge", "-p", status)
 			}
 		}
 		before = now
