@@ -26,7 +26,7 @@ BIN := bin
 export BROKERS DURATION SEEDS DAYS FROM SEED TIMES MISTAKE PICTURES FUZZTIME VERSION PREVIOUS
 
 .PHONY: help run test race fuzz lint fmt build generate test-kafka kafka-down simulate replay chaos drill bench bench-page clean \
-	test-alerts test-page test-telemetry test-kube test-versions test-rollout test-rights test-roles test-compose image test-image licences release
+	test-alerts test-page test-telemetry test-kube test-versions test-rollout test-drill test-rights test-roles test-compose image test-image licences release
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -96,8 +96,8 @@ replay: ## one seed with its story and the replicas' logs (SEED=7 TIMES=100; MIS
 chaos: ## kill, freeze and cut off three real brokers and three forwarders (DURATION=2m, CHAOS="-seed 7 -every 4s"; Java 17 and Maven)
 	@mkdir -p $(BIN) && $(GO) build -buildvcs=false -o $(BIN)/chaos ./cmd/release-forwarder/chaos && exec $(BIN)/chaos -for "$$DURATION" -report $(BIN)/chaos.txt $(CHAOS)
 
-drill: ## provoke what an operator may be woken by: which alert, after how long, and where the cause stands; rewrites docs/development/drill.md
-	.ci/telemetry/proof/run.sh drill -v -update
+drill: ## provoke what an operator may be woken by, and type what its runbook says until all is well; rewrites docs/development/drill.md (root on Linux; an hour)
+	.ci/kube/drill.sh -update
 
 bench: ## throughput, CPU and memory beside other ways of doing the same (BENCH="compare --real --rounds 9", BENCH="latency --real", BENCH=--help)
 	@$(GO) build -o $(BIN)/bench ./cmd/bench && exec $(BIN)/bench $(BENCH)
@@ -124,6 +124,9 @@ test-versions: ## every overlay against the least versions of Kubernetes and of 
 
 test-rollout: ## from the last release to this version and back, scaling and evictions, under load on a real node with a real Kafka (PREVIOUS=commit; root on Linux; 6 minutes)
 	.ci/kube/rollout.sh
+
+test-drill: ## four troubles of the drill, from their alert to all is well (root on Linux; 6 minutes)
+	.ci/kube/drill.sh -few
 
 test-rights: ## each role's rights in Kafka, and what is said without each of them (Java 17 and Maven)
 	.ci/kube/rights.sh
