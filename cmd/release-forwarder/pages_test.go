@@ -14,7 +14,7 @@ import (
 
 // standIns are what pages write where a value belongs, with a value that the flag takes.
 var standIns = map[string]string{
-	"TIME": "2026-03-01T08:00:00+08:00", "N": "1", "DURATION": "1h", "REASON": "refused", "STAGE": "mapping", "FIELD=VALUE": "plate=A12345",
+	"$RATE": "10", "TIME": "2026-03-01T08:00:00+08:00", "N": "1", "DURATION": "1h", "REASON": "refused", "STAGE": "mapping", "FIELD=VALUE": "plate=A12345",
 }
 
 // argumentsOf gives the arguments of a command line that runs the forwarder: by its name, as `dlq list` between backticks,
@@ -84,7 +84,7 @@ func parsed(args []string) (err error) {
 }
 
 // othersFlags are flags of the sandbox, of Kafka's tools and of kubectl that pages name alone.
-var othersFlags = []string{"--add", "--command-config", "--execute", "--for", "--force-conflicts", "--remove", "--to", "--to-offset", "--to-revision", "--transactional-id"}
+var othersFlags = []string{"--add", "--add-config", "--command-config", "--delete-config", "--execute", "--for", "--force-conflicts", "--remove", "--server-side", "--to", "--to-offset", "--to-revision", "--transactional-id", "--validate"}
 
 // TestFlagsThatDocumentsNameAreThere: a flag that stands alone between backticks is one of a command.
 func TestFlagsThatDocumentsNameAreThere(t *testing.T) {
