@@ -32,8 +32,8 @@ type member struct {
 
 // document is the result of one pass over a record's value, at its top level.
 type document struct {
-	members [fieldCount]member
-	twice   [fieldCount]bool
+	members [maxFields]member
+	twice   [maxFields]bool
 
 	// duplicate is the first key that occurs twice: any key if the text was judged, else
 	// only one of the API's.

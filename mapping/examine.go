@@ -116,7 +116,7 @@ func (x *examiner) addMoved(e *Error, g Guess) {
 // keys goes over the members of one JSON object. It takes what is wrong with text and keys,
 // and the keys that are not the API's, and returns the fields; the last of one that is there
 // twice.
-func (x *examiner) keys(value []byte) (fields [fieldCount]member) {
+func (x *examiner) keys(value []byte) (fields [maxFields]member) {
 	d := jsontext.NewDecoder(bytes.NewBuffer(value), lenient...)
 	_, _ = d.ReadToken()     // the object begins; the caller has read all of it
 	seen := map[string]int{} // how often each key was there
@@ -176,7 +176,7 @@ func (e *evaluation) warnings(at time.Time) (found []Warning) {
 		case LeaveBeforeEnter:
 			found = append(found, Warning{Suspicion: s, Field: leaveTime.name()})
 		case UnknownPlateColor, UnknownCarType:
-			f := slices.IndexFunc(table[:], func(f Field) bool { return f.codes != nil && f.codes.odd == s })
+			f := slices.IndexFunc(table, func(f Field) bool { return f.codes != nil && f.codes.odd == s })
 			found = append(found, Warning{s, table[f].Name, table[f].codes.forms()})
 		}
 	}

@@ -45,7 +45,7 @@ func missing(f field) *Error {
 type evaluation struct {
 	zone  *time.Location        // of times without one
 	whole string                // the value, if the texts are parts of it; else ""
-	times [fieldCount]time.Time // zero if absent
+	times [maxFields]time.Time // zero if absent
 	odd   []Suspicion           // codes that the API does not have
 }
 

@@ -21,7 +21,7 @@ type Config struct {
 // Mapper maps events. It is immutable and may be shared.
 type Mapper struct {
 	location *time.Location
-	required [fieldCount]bool
+	required [maxFields]bool
 }
 
 // New makes a Mapper. The error is a *[ConfigError] that names every mistake.
