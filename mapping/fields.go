@@ -43,6 +43,9 @@ var fieldCount = field(len(table))
 // unknown stands for a key that is not the API's.
 const unknown = field(math.MaxUint8)
 
+// several stands for a value that is read for more than one field.
+const several = unknown - 1
+
 // The fields that mean something here beyond their kind.
 var (
 	parkUUID, parkingSerial           = named("park_uuid"), named("parking_serial")
@@ -58,7 +61,7 @@ func named(name string) field {
 	return f
 }
 
-// name is the API's name of f, "" for unknown.
+// name is the API's name of f, "" for unknown and several.
 func (f field) name() string {
 	if f >= fieldCount {
 		return ""

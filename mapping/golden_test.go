@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,10 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"release-forwarder/cmd/testkit/repo"
+
 	"github.com/google/go-cmp/cmp"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // recorded are the values whose results testdata/built-in.golden holds: the tables of the tests,
 // the examples, and the inputs that fuzzing has found.
@@ -64,8 +63,8 @@ func short(text string) string {
 
 // result is all that this package says of a value, in one line.
 func result(m *Mapper, value []byte, at time.Time) string {
-	parts := []string{fmt.Sprintf("%q", OrderKey(value))}
-	if r, err := m.Map(value, at); err != nil {
+	parts := []string{fmt.Sprintf("%q", m.OrderKey(&Record{Value: value}))}
+	if r, err := m.Map(&Record{Value: value, Time: at}); err != nil {
 		parts = append(parts, err.Error())
 	} else {
 		var sent []string
@@ -74,9 +73,15 @@ func result(m *Mapper, value []byte, at time.Time) string {
 		}
 		parts = append(parts, strings.Join(sent, " "), fmt.Sprint(r.Suspicions))
 	}
-	x := m.Examine(value, at)
-	x.Release = nil // said already
-	told, _ := json.Marshal(x)
+	x := m.Examine(&Record{Value: value, Time: at})
+	told, _ := json.Marshal(struct { // as it was recorded
+		Release  *Release
+		Faults   []Fault
+		Ignored  []string
+		Absent   []string
+		Warnings []Warning
+		Encoding Encoding
+	}{nil, x.Faults, x.Ignored, x.Absent, x.Warnings, x.Encoding})
 	return short(strings.Join(parts, " | ")) + " | " + short(string(told))
 }
 
@@ -102,7 +107,7 @@ func TestTheBuiltInContractIsAsRecorded(t *testing.T) {
 // compareGolden compares a text with a file's; with -update it writes it.
 func compareGolden(t *testing.T, name, got string) {
 	t.Helper()
-	if *update {
+	if *repo.Update {
 		if err := os.WriteFile(name, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
 		}

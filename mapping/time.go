@@ -21,6 +21,18 @@ const (
 	outOfBounds = "not between 2000-01-01T00:00:00Z and 2099-12-31T23:59:59Z"
 )
 
+// timeOf reads a rule's time in UTC and whole seconds. zone is for times without one, if the rule
+// names none.
+func (r *rule) timeOf(s string, zone *time.Location) (t time.Time, problem string) {
+	if r.zone != nil {
+		zone = r.zone
+	}
+	if r.time != nil {
+		return r.time.read(s, zone)
+	}
+	return timeOf(s, zone)
+}
+
 // timeOf reads a time in any form that an event may use, and returns it in UTC and whole
 // seconds. zone is for forms without one. problem is "" or says what is wrong.
 func timeOf(s string, zone *time.Location) (t time.Time, problem string) {

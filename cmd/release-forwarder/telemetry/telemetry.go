@@ -41,6 +41,8 @@ type Config struct {
 	Build Build
 	// Group and ClientID are KAFKA_GROUP_ID and KAFKA_CLIENT_ID, for spans.
 	Group, ClientID string
+	// Ignoring are the profiles of MAPPING_FILE that say to ignore records.
+	Ignoring []string
 }
 
 // Telemetry is the running telemetry. Its fields are set by Start and not

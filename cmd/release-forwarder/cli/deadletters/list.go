@@ -102,7 +102,7 @@ func (c *ListCommand) list(ctx context.Context, r *session.Session, filter *dlq.
 			return err
 		}
 	}
-	w := &deadLetterWriter{c: c, out: out, widths: []int{widest(r.Settings.DeadLetters.Topic, spans), 20, 9, 16, 14, 12, 24, 8}}
+	w := &deadLetterWriter{r: r, c: c, out: out, widths: []int{widest(r.Settings.DeadLetters.Topic, spans), 20, 9, 16, 14, 12, 24, 8}}
 	due, all := 0, true
 	now := time.Now()
 	for s, err := range r.Reader.Letters(ctx, spans, filter) {
@@ -193,6 +193,7 @@ func widest(topic string, spans []topic.Span) int {
 
 // deadLetterWriter writes dead letters as they come.
 type deadLetterWriter struct {
+	r      *session.Session
 	c      *ListCommand
 	out    *bufio.Writer
 	widths []int
@@ -201,7 +202,7 @@ type deadLetterWriter struct {
 
 func (w *deadLetterWriter) write(s *dlq.Stored, state dlq.State) error {
 	w.n++
-	shown := showDeadLetter(s, state, w.c.Reveal, false)
+	shown := showDeadLetter(w.r, s, state, w.c.Reveal, false)
 	if w.c.JSON {
 		if err := json.NewEncoder(w.out).Encode(shown); err != nil {
 			return err

@@ -14,12 +14,10 @@ import (
 	"release-forwarder/cmd/release-forwarder/cli/session"
 	"release-forwarder/cmd/release-forwarder/connect"
 	"release-forwarder/cmd/release-forwarder/redact"
-	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/cmd/release-forwarder/visible"
 	"release-forwarder/dlq"
 	"release-forwarder/dlq/ledger"
 	"release-forwarder/dlq/replay"
-	"release-forwarder/mapping"
 )
 
 // ReplayCommand sends the events of dead letters again.
@@ -90,11 +88,7 @@ func (c *ReplayCommand) Do(ctx context.Context, sc console.Screen, dial connect.
 	if math.IsNaN(c.Rate) || c.Rate < 0 || c.Limit < 0 {
 		return errors.New("--rate and --limit are numbers of at least 0")
 	}
-	var groups []settings.Group
-	if len(c.Set) > 0 {
-		groups = []settings.Group{settings.GroupEvent}
-	}
-	return session.Open(ctx, sc, dial, c.AllGroups, c.To, groups, func(r *session.Session) error {
+	return session.Open(ctx, sc, dial, c.AllGroups, c.To, nil, func(r *session.Session) error {
 		job := &replayJob{c: c, Session: r, seen: c.watch(filter), to: session.Target(r.Settings, c.To)}
 		return job.run(ctx, filter)
 	})
@@ -165,11 +159,11 @@ func (j *replayJob) prepare(ctx context.Context, filter *dlq.Filter) error {
 		j.replay.IDs = ids
 	}
 	if len(j.c.Set) > 0 {
-		mapper, err := mapping.New(mapping.Config{Location: j.Settings.Event.Location, Required: j.Settings.Event.Required})
-		if err != nil {
-			return err
+		if j.Settings.Event.File != nil {
+			return errors.New("--set: the fields of an event that is mapped by MAPPING_FILE cannot be set; fix the event at its lane, or close the dead letter")
 		}
-		if j.editor, err = newEditor(j.c.Set, mapper, j.c.Reveal); err != nil {
+		var err error
+		if j.editor, err = newEditor(j.c.Set, j.Mapper, j.c.Reveal); err != nil {
 			return err
 		}
 		j.replay.Change = j.editor.change

@@ -8,6 +8,7 @@ import (
 	"os/user"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/segmentio/kafka-go"
 
@@ -38,6 +39,7 @@ func CredentialOf(book *credential.Set, s settings.Credential, lot string) (c cr
 type Session struct {
 	console.Screen
 	Settings *settings.Settings
+	Mapper   *mapping.Mapper
 	Wire     *wire.Client
 	Reader   *dlq.Reader
 	To       string // --to, the topic to replay to; "": not given
@@ -52,11 +54,11 @@ func (r *Session) Ledger(ctx context.Context, watch ...dlq.ID) (*ledger.Ledger, 
 	return ledger.Open(ctx, r.LedgerConfig, watch...)
 }
 
-// Open loads the settings of groups besides Kafka's and the dead letters', connects, runs work, and closes the
+// Open loads the settings of groups besides Kafka's, the dead letters' and the event's, connects, runs work, and closes the
 // connection. A nil dial is the network. Its error is a *settings.Invalid for wrong settings, console.ErrStopped after a
 // stop, else work's, with the setting to look at.
 func Open(ctx context.Context, sc console.Screen, dial connect.DialFunc, allGroups bool, to string, groups []settings.Group, work func(*Session) error) error {
-	s, warnings, err := settings.Load(append([]settings.Group{settings.GroupKafka, settings.GroupDeadLetters}, groups...)...)
+	s, warnings, err := settings.Load(append([]settings.Group{settings.GroupKafka, settings.GroupDeadLetters, settings.GroupEvent}, groups...)...)
 	if err != nil {
 		return err
 	}
@@ -82,10 +84,14 @@ func Open(ctx context.Context, sc console.Screen, dial connect.DialFunc, allGrou
 	if allGroups {
 		group = ""
 	}
-	r := &Session{Screen: sc, Settings: s, To: to, Wire: k.Wire}
+	mapper, err := s.Event.Mapper()
+	if err != nil {
+		return err
+	}
+	r := &Session{Screen: sc, Settings: s, Mapper: mapper, To: to, Wire: k.Wire}
 	r.Reader = dlq.NewReader(dlq.ReaderConfig{
 		Wire: r.Wire, ClientID: s.Kafka.ClientID, Topic: s.DeadLetters.Topic, Group: group, Replays: Target(s, ""),
-		Lot: func(value []byte) string { lot, _ := mapping.Identify(value); return lot },
+		Lot: r.Lot,
 	})
 	r.LedgerConfig = ledger.Config{
 		Wire: r.Wire, ClientID: s.Kafka.ClientID, Brokers: s.Kafka.Brokers, Topic: s.DeadLetters.Topic, By: whoami(),
@@ -93,9 +99,24 @@ func Open(ctx context.Context, sc console.Screen, dial connect.DialFunc, allGrou
 			sc.Say("reading what was decided of dead letters before: up to %s entries of %s", console.Number(entries), ledger.Topic(s.DeadLetters.Topic))
 		},
 	}
-	r.Replayer = replay.New(replay.Config{Wire: r.Wire, ClientID: s.Kafka.ClientID, Reader: r.Reader, Ledger: r.LedgerConfig, OrderKey: mapping.OrderKey})
+	r.Replayer = replay.New(replay.Config{Wire: r.Wire, ClientID: s.Kafka.ClientID, Reader: r.Reader, Ledger: r.LedgerConfig, OrderKey: func(s *dlq.Stored, value []byte) string { return mapper.OrderKey(Mapped(s, value)) }})
 	return r.explain(work(r))
 }
+
+// Mapped is what the mapping needs of a dead letter's record with a value.
+func Mapped(s *dlq.Stored, value []byte) *mapping.Record {
+	topic, _, _ := strings.Cut(s.Origin, "/")
+	return &mapping.Record{Topic: topic, Key: s.Key, Value: value, Headers: s.Own()}
+}
+
+// Lot is the lot of a dead letter's event, "" if it cannot be read.
+func (r *Session) Lot(s *dlq.Stored) string {
+	lot, _ := r.Mapper.Identify(Mapped(s, s.Value))
+	return lot
+}
+
+// Plain is a dead letter's event as the built-in contract has it: see [mapping.Mapper.Plain].
+func (r *Session) Plain(s *dlq.Stored) []byte { return r.Mapper.Plain(Mapped(s, s.Value)) }
 
 // whoami names the person for the ledger, as far as the system knows.
 func whoami() string {
