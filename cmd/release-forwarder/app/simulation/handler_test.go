@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -36,6 +37,17 @@ func handlerMistakes() []*mistake {
 				return
 			}
 			h.right.Handle(ctx, d)
+		}),
+		handled("a record that a profile ignores is dead-lettered", func(h *handler, ctx context.Context, d *consumer.Delivery) {
+			_, err := h.mapper.Map(&mapping.Record{Value: d.Record.Value, Time: d.Record.Time})
+			if _, ignores := errors.AsType[*mapping.Ignored](err); !ignores {
+				h.right.Handle(ctx, d)
+				return
+			}
+			d.ReturnSlot()
+			l := deadLetterAbout(d)
+			l.Stage, l.Reason = dlq.StageMapping, "no-profile"
+			h.v.DeadLetters.Publish(ctx, l, func(err error) { h.settle(d, err) })
 		}),
 		unmappable("a dead letter is not awaited", func(h *handler, ctx context.Context, d *consumer.Delivery, l *dlq.Letter) {
 			h.v.DeadLetters.Publish(ctx, l, func(error) {})
@@ -174,7 +186,8 @@ func lettered(name string, enough func(failures int, v upstream.Verdict) bool) *
 
 func unmappable(name string, write func(h *handler, ctx context.Context, d *consumer.Delivery, l *dlq.Letter)) *mistake {
 	return handled(name, func(h *handler, ctx context.Context, d *consumer.Delivery) {
-		if _, err := h.mapper.Map(&mapping.Record{Value: d.Record.Value, Time: d.Record.Time}); err == nil {
+		_, err := h.mapper.Map(&mapping.Record{Value: d.Record.Value, Time: d.Record.Time})
+		if _, ignores := errors.AsType[*mapping.Ignored](err); err == nil || ignores {
 			h.right.Handle(ctx, d)
 			return
 		}
