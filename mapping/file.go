@@ -25,6 +25,7 @@ type File struct {
 	// What is read of a value, with the Confluent prefix before it (1) or without (0): all, and
 	// for the order key alone.
 	whole, order [2]*plan
+	outside      bool // topic, headers or key matter
 }
 
 // builtIn is the file that holds where none is given.
@@ -113,9 +114,17 @@ func (f *File) compile() {
 	for i := range f.profiles {
 		p := &f.profiles[i]
 		p.order = p.all.clone(func(r *rule) bool { return slices.Contains(endpoint.Order, r.field.name()) })
+		f.outside = f.outside || p.all.looksOutside()
 		f.whole[p.prefix].take(&p.all)
 		f.order[p.prefix].take(&p.order)
 	}
+}
+
+func (r *reading) looksOutside() bool {
+	return slices.ContainsFunc(r.when, func(c condition) bool { return c.kind == whenTopic || c.kind == whenHeader }) ||
+		slices.ContainsFunc(r.rules, func(one rule) bool {
+			return slices.ContainsFunc(one.sources, func(s source) bool { return s.kind != fromValue })
+		})
 }
 
 // clone copies a reading with some of its rules.

@@ -29,6 +29,9 @@ type Mapper struct {
 	required [maxFields]bool
 }
 
+// LooksOutside reports whether the topic, the headers or the key of a record matter.
+func (m *Mapper) LooksOutside() bool { return m.file.outside }
+
 // New makes a Mapper. The error is a *[ConfigError] that names every mistake.
 func New(c Config) (*Mapper, error) {
 	wrong := ConfigError{NoLocation: c.Location == nil}

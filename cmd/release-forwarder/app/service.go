@@ -217,7 +217,7 @@ func (v *Service) wireEngine() error {
 		MaxPending:  s.Consumer.MaxPending, MaxPendingBytes: s.Consumer.MaxPendingBytes, MaxRecordBytes: int(s.Kafka.MaxRecordBytes),
 		Workers: s.Upstream.MaxInFlight, CommitInterval: s.Consumer.CommitInterval, DrainTimeout: s.Drain(),
 		DeliveryLimit: v.deliveryLimit(), Slot: v.gate.Slot,
-		OrderKey: func(r *consumer.Record) string { return mapper.OrderKey(forward.Mapped(r)) }, Gate: v.gate,
+		OrderKey: func(r *consumer.Record) string { return forward.OrderKey(mapper, r) }, Gate: v.gate,
 		Handler: v.forwarder,
 		Hooks: consumer.Hooks{
 			Assigned: func(topic string, partition int32) {

@@ -156,13 +156,23 @@ func (f *Forwarder) read(r *consumer.Record) (*mapping.Release, error) {
 	if err := dlq.CheckHeaders(r.Headers); err != nil {
 		return nil, err
 	}
-	return f.Mapper.Map(Mapped(r))
+	told := Mapped(f.Mapper, r)
+	return f.Mapper.Map(&told)
 }
 
-// Mapped is what the mapping needs of a record.
-func Mapped(r *consumer.Record) *mapping.Record {
+// Mapped is what a mapper needs of a record.
+func Mapped(m *mapping.Mapper, r *consumer.Record) mapping.Record {
+	if !m.LooksOutside() {
+		return mapping.Record{Value: r.Value, Time: r.Time}
+	}
 	headers := r.Headers.All()
-	return &mapping.Record{Topic: dlq.FirstTopic(r.Topic, headers), Key: r.Key, Value: r.Value, Headers: headers, Time: r.Time}
+	return mapping.Record{Topic: dlq.FirstTopic(r.Topic, headers), Key: r.Key, Value: r.Value, Headers: headers, Time: r.Time}
+}
+
+// OrderKey is a record's order key.
+func OrderKey(m *mapping.Mapper, r *consumer.Record) string {
+	told := Mapped(m, r)
+	return m.OrderKey(&told)
 }
 
 // start begins the span of a delivery.
