@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -56,6 +57,9 @@ type piece struct {
 // symbols are those that stand for numbers: year, month, day, hour, minute, second, fraction.
 const symbols = "yMdHmsS"
 
+// runs are the symbols as they can stand in a layout.
+var runs = strings.Fields("yyyy MM M dd d HH H mm ss S SS SSS SSSSSS SSSSSSSSS XXX XX X")
+
 // layoutOf reads a layout. It must tell year, month, day, hour and minute, each once.
 func layoutOf(text string) (layout, error) {
 	var l layout
@@ -76,7 +80,7 @@ func layoutOf(text string) (layout, error) {
 			run = i + end + 2
 		case !symbol:
 			l = append(l, piece{text: text[i:run]})
-		case !strings.Contains(" yyyy MM M dd d HH H mm ss S SS SSS SSSSSS SSSSSSSSS XXX XX X ", " "+text[i:run]+" "):
+		case !slices.Contains(runs, text[i:run]):
 			return nil, fmt.Errorf("%s is none of yyyy, MM, M, dd, d, HH, H, mm, ss, S to SSSSSSSSS, XXX, XX", text[i:run])
 		case given[c]:
 			return nil, fmt.Errorf("%s is there twice", text[i:run])

@@ -247,10 +247,10 @@ func (p *parser) unreachable() {
 
 // covers reports whether a profile fits whatever the later one fits: each of its conditions
 // follows from one of the later's.
-func (earlier *profile) covers(later *profile) bool {
-	for _, c := range earlier.all.when {
+func (p *profile) covers(later *profile) bool {
+	for _, c := range p.all.when {
 		if !slices.ContainsFunc(later.all.when, func(d condition) bool {
-			return c.kind == d.kind && earlier.looksAt(c) == later.looksAt(d) &&
+			return c.kind == d.kind && p.looksAt(c) == later.looksAt(d) &&
 				!slices.ContainsFunc(d.is, func(is string) bool { return !slices.Contains(c.is, is) })
 		}) {
 			return false

@@ -128,7 +128,7 @@ func (p *parser) source(n *yaml.Node) *source {
 }
 
 func (p *parser) fields(n *yaml.Node) {
-	rules := map[field]rule{}
+	var rules [maxFields]*rule
 	p.pairs(n, func(key, value *yaml.Node) {
 		f := fieldOf(key.Value)
 		if f == unknown {
@@ -137,11 +137,11 @@ func (p *parser) fields(n *yaml.Node) {
 		}
 		p.rule = &rule{field: f, kind: table[f].Kind}
 		p.finishRule(value, p.object(value, inRule))
-		rules[f] = *p.rule
+		rules[f] = p.rule
 	})
 	for f := range fieldCount {
-		if r, there := rules[f]; there {
-			p.profile.all.rules = append(p.profile.all.rules, r)
+		if r := rules[f]; r != nil {
+			p.profile.all.rules = append(p.profile.all.rules, *r)
 		} else if table[f].Required && n.Kind == yaml.MappingNode {
 			p.fail(n, "%s is missing: the endpoint needs it", f.name())
 		}

@@ -131,11 +131,9 @@ func (p *plan) add(s *source, event []string, f field) {
 	}
 	n := p.at(path)
 	s.slot = n.slot
-	switch n.field {
-	case unknown:
+	if n.field == unknown {
 		n.field = f
-	case f:
-	default:
+	} else if n.field != f {
 		n.field = several
 	}
 }
