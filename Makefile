@@ -54,7 +54,7 @@ lint: ## format, vet (for Windows too), static analysis, of the modules below .c
 	$(GO) vet ./...
 	GOOS=windows $(GO) vet ./cmd/release-forwarder
 	$(GO) tool -modfile=.ci/lint/go.mod golangci-lint run ./...
-	@root="$$PWD"; for module in .ci/compose .ci/telemetry/collector .ci/telemetry/proof; do echo "lint $$module" && cd "$$root/$$module" && \
+	@root="$$PWD"; for module in .ci/compose .ci/telemetry/chat .ci/telemetry/collector .ci/telemetry/proof; do echo "lint $$module" && cd "$$root/$$module" && \
 		$(GO) vet ./... && $(GO) tool -modfile="$$root/.ci/lint/go.mod" golangci-lint run -c "$$root/.golangci.yml" ./... || exit 1; done
 
 fmt: ## format the code
@@ -69,7 +69,7 @@ generate: ## rewrite the generated parts of the documentation, and the golden te
 	$(GO) test ./cmd/release-forwarder/telemetry -update
 	$(GO) test ./cmd/release-forwarder/events -update
 	$(GO) test ./cmd/release-forwarder/cli -run TestCheckSaysWhatItSaid -update
-	$(GO) test ./deployments -run 'TestTheTableOfRights|TestTheCommandsThatGrant|TestTheAlertsPageIsTheRules' -update
+	$(GO) test ./deployments -run 'TestTheTableOfRights|TestTheCommandsThatGrant|TestTheAlertsPagesAreTheRules|TestThePrometheusRulesAreThePlainFile' -update
 	$(GO) test ./cmd/release-forwarder/app/kafkalogs -run TestTheLogsPageIsWhatWasMeasured -logs.update
 	$(GO) test ./cmd/release-forwarder -run TestTheDLQPageIsTheHelp -update
 
@@ -105,7 +105,7 @@ bench: ## throughput, CPU and memory beside other ways of doing the same (BENCH=
 bench-page: ## measure all figures of docs/development/benchmarks.md again, on a real Kafka (70 minutes on an idle machine; Java 17 and Maven)
 	@$(GO) build -o $(BIN)/bench ./cmd/bench && exec $(BIN)/bench page
 
-test-alerts: ## the alert rules, by Prometheus's own rule tests (installs Debian's prometheus where promtool is missing)
+test-alerts: ## the alert rules, by Prometheus's own rule tests, and the chats, by Alertmanager's packages (installs Debian's tools where they are missing)
 	.ci/telemetry/alerts/run.sh
 
 test-page: ## the status page in headless Chromium (Node 20 and npm; installs Debian's chromium where there is none; PICTURES=docs/pictures replaces them)

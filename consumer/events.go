@@ -110,7 +110,7 @@ var (
 		Message: "a broker throttles the reading, as the quotas of this user or client say",
 		Remedy:  "once: nothing; often: raise the quota of KAFKA_CLIENT_ID or of this user"})
 	eventLogUnreadable = events.Add(logevent.Event{Name: "log-unreadable", Level: slog.LevelError, State: true,
-		Message: "the log cannot be read here: this partition stops until it can, the others go on; see the broker's log for a damaged disk, and docs/how-to/night.md for skipping the record",
+		Message: "the log cannot be read here: this partition stops until it can, the others go on; see the broker's log for a damaged disk, and docs/how-to/night/skip-one-record.md for skipping the record",
 		Remedy:  "too large: raise KAFKA_MAX_RECORD_BYTES; damaged: repair the broker's disk, or skip the record; message format v0 or v1: have it sent again in v2, and skip it",
 		Runbook: "not-reading"})
 	eventRecordLarge = events.Add(logevent.Event{Name: "record-large", Level: slog.LevelWarn,

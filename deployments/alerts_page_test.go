@@ -3,52 +3,105 @@ package deployments
 import (
 	"cmp"
 	"fmt"
-	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"release-forwarder/cmd/testkit/repo"
 )
 
-const alertsPage = "docs/reference/alerts.md"
-
-// TestTheAlertsPageIsTheRules holds the table of docs/reference/alerts.md to components/alerts.
-func TestTheAlertsPageIsTheRules(t *testing.T) {
-	repo.Generated(t, alertsPage, "<!-- alerts:begin -->\n", "<!-- alerts:end -->", alertsTable(t), *repo.Update)
+// alertsPage is the page about the alerts in one language: what its table says, and the head of the table of who can fix which.
+type alertsPage struct {
+	file, suffix string // the runbooks' suffix
+	head, fixes  string
+	paged        func(severity, team string) string
+	loss         map[string]string
+	hours, min   string
 }
 
-// TestTheAlertsPageSaysWhoCanFixEach: an alert stands in one row of the table of who is asked.
-func TestTheAlertsPageSaysWhoCanFixEach(t *testing.T) {
-	_, rest, found := strings.Cut(repo.Read(t, alertsPage), "\n| who | alerts |")
-	rows, _, _ := strings.Cut(rest, "\n\n")
-	if !found {
-		t.Fatal("the table is gone")
+var alertsPages = []alertsPage{
+	{
+		file: "docs/reference/alerts.md", suffix: ".md", fixes: "\n| who | alerts |",
+		head: "| alert | fires when | threshold | for | severity | paged | threatens loss | runbook |",
+		paged: func(severity, team string) string {
+			also := map[string]string{"lane": "lane team", "platform": "platform's contact", "sre": "SRE"}[team]
+			switch {
+			case also == "" || severity != "critical" && severity != "warning":
+				return ""
+			case severity == "warning":
+				return also + ", in the morning"
+			case team == "sre":
+				return "SRE on call, at once"
+			}
+			return "SRE on call, at once; " + also
+		},
+		loss: map[string]string{"true": "**yes**", "false": "no"}, hours: " h", min: " min",
+	},
+	{
+		file: "docs/reference/alerts.zh.md", suffix: ".zh.md", fixes: "\n| 谁 | 告警 |",
+		head: "| 告警 | 触发条件 | 阈值 | 持续 | 级别 | 通知谁 | 可能丢失 | 处理手册 |",
+		paged: func(severity, team string) string {
+			also := map[string]string{"lane": "车道系统团队", "platform": "平台方联系人", "sre": "SRE"}[team]
+			switch {
+			case also == "" || severity != "critical" && severity != "warning":
+				return ""
+			case severity == "warning":
+				return also + "，次日处理"
+			case team == "sre":
+				return "SRE 值班，立即"
+			}
+			return "SRE 值班，立即；" + also
+		},
+		loss: map[string]string{"true": "**是**", "false": "否"}, hours: " 小时", min: " 分钟",
+	},
+}
+
+// TestTheAlertsPagesAreTheRules holds the table of docs/reference/alerts.md, in each language, to the source of the alerts.
+func TestTheAlertsPagesAreTheRules(t *testing.T) {
+	for _, p := range alertsPages {
+		repo.Generated(t, p.file, "<!-- alerts:begin -->\n", "<!-- alerts:end -->", p.table(t), *repo.Update)
 	}
-	for _, a := range alerts(t) {
-		if n := strings.Count(rows, "`"+strings.TrimPrefix(a.Alert, "ReleaseForwarder")+"`"); n != 1 {
-			t.Errorf("%s stands in %d rows", a.Alert, n)
+}
+
+// TestTheAlertsPagesSayWhoCanFixEach: an alert stands in one row of the table of who is asked.
+func TestTheAlertsPagesSayWhoCanFixEach(t *testing.T) {
+	for _, p := range alertsPages {
+		_, rest, found := strings.Cut(repo.Read(t, p.file), p.fixes)
+		rows, _, _ := strings.Cut(rest, "\n\n")
+		if !found {
+			t.Errorf("%s: the table is gone", p.file)
+			continue
+		}
+		for _, a := range alerts(t) {
+			if n := strings.Count(rows, "`"+strings.TrimPrefix(a.Alert, "ReleaseForwarder")+"`"); n != 1 {
+				t.Errorf("%s: %s stands in %d rows", p.file, a.Alert, n)
+			}
+		}
+		if named := strings.Count(rows, "`") / 2; named != len(alerts(t)) {
+			t.Errorf("%s: %d names for %d alerts", p.file, named, len(alerts(t)))
 		}
 	}
-	if named := strings.Count(rows, "`") / 2; named != len(alerts(t)) {
-		t.Errorf("%d names for %d alerts", named, len(alerts(t)))
-	}
 }
 
-// paged says who is called by a severity.
-var paged = map[string]string{"critical": "on call, at once", "warning": "team, in the morning"}
-
-func alertsTable(t *testing.T) string {
+// table has what threatens a loss first, and the critical before the others.
+func (p *alertsPage) table(t *testing.T) string {
 	t.Helper()
+	sorted := alerts(t)
+	slices.SortStableFunc(sorted, func(a, b alert) int {
+		return cmp.Or(cmp.Compare(b.Labels["threatens_loss"], a.Labels["threatens_loss"]), cmp.Compare(a.Labels["severity"], b.Labels["severity"]))
+	})
 	var b strings.Builder
-	b.WriteString("| alert | fires when | for | severity | paged | runbook |\n| --- | --- | --- | --- | --- | --- |\n")
-	for _, a := range alerts(t) {
-		severity, runbook := a.Labels["severity"], a.Annotations["runbook"]
-		if paged[severity] == "" {
-			t.Errorf("%s: nobody is paged by %q", a.Alert, severity)
+	b.WriteString(p.head + "\n|" + strings.Repeat(" --- |", strings.Count(p.head, "|")-1) + "\n")
+	for _, a := range sorted {
+		severity := a.Labels["severity"]
+		paged, loss, name := p.paged(severity, a.Labels["team"]), p.loss[a.Labels["threatens_loss"]], strings.TrimSuffix(a.runbook(), ".md")
+		if paged == "" || loss == "" {
+			t.Errorf("%s: no word for the labels %v", a.Alert, a.Labels)
 		}
-		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s | %s | [%s](../../%s) |\n", a.Alert, condition(a.Expr), cmp.Or(a.For, "0m"), severity, paged[severity],
-			strings.TrimSuffix(filepath.Base(runbook), ".md"), runbook)
+		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s | %s | %s | %s | [%s](../../deployments/runbooks/%s%s) |\n", a.Alert, condition(a.Expr),
+			p.thresholds(a.Expr), cmp.Or(a.For, "0m"), severity, paged, loss, name, name, p.suffix)
 	}
 	return b.String()
 }
@@ -56,6 +109,7 @@ func alertsTable(t *testing.T) string {
 var (
 	grouping = regexp.MustCompile(` (?:by|on) \([^)]*\)`)
 	prefix   = regexp.MustCompile(`release_forwarder_([a-z])`)
+	compared = regexp.MustCompile(`(_seconds(?:\{[^}]*\})?\)*)? (==|>=|<=|>|<) ([0-9]+)( \* 3600)?`)
 )
 
 // condition is an expression on one line, without its groupings and the prefix of the metrics.
@@ -64,9 +118,41 @@ func condition(expr string) string {
 	return prefix.ReplaceAllString(grouping.ReplaceAllString(expr, ""), "$1")
 }
 
+// thresholds are the numbers that an expression compares with, times in hours or minutes.
+func (p *alertsPage) thresholds(expr string) string {
+	var all []string
+	for _, c := range compared.FindAllStringSubmatch(expr, -1) {
+		number := c[3]
+		switch n, _ := strconv.Atoi(number); {
+		case c[4] != "":
+			number += p.hours
+		case c[1] != "":
+			number = strconv.Itoa(n/60) + p.min
+		}
+		if text := "`" + c[2] + "` " + number; !slices.Contains(all, text) {
+			all = append(all, text)
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
 func TestConditionKeepsMetricsAndThresholds(t *testing.T) {
 	got := condition("max by (a, b) (release_forwarder_x{c=\"d\"}) > 4 * 3600\n  and on (a) count ({__name__=~\"release_forwarder_.+\"}) == 0")
 	if want := `max (x{c="d"}) > 4 * 3600 and count ({__name__=~"release_forwarder_.+"}) == 0`; got != want {
 		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+func TestThresholdsHaveTheirUnits(t *testing.T) {
+	p := alertsPages[0]
+	for expr, want := range map[string]string{
+		`min by (a) (x_left_seconds) < 12 * 3600`:               "`<` 12 h",
+		`max by (a) (x_seconds{c!="d"}) > 300`:                  "`>` 5 min",
+		`max by (a) (changes(x_time_seconds{c="d"}[30m])) >= 3`: "`>=` 3",
+		`sum (x) > 5 and sum (y) == 0 or z > 5`:                 "`>` 5, `==` 0",
+	} {
+		if got := p.thresholds(expr); got != want {
+			t.Errorf("%s: %s, want %s", expr, got, want)
+		}
 	}
 }

@@ -19,11 +19,15 @@ import (
 // before the overlays' patches.
 var rendered = flag.String("rendered", "", "folder of rendered overlays, one file each")
 
+// forwarderName is what the service's objects are called.
+const forwarderName = "release-forwarder"
+
 // overlay is what the tests look at: settings and workloads.
 type overlay struct {
 	name        string
-	settings    map[string]string // the generated ConfigMap
-	deployment  deployment
+	settings    map[string]string     // the generated ConfigMap
+	deployment  deployment            // the forwarder's
+	tools       map[string]deployment // where people run commands
 	cronJobs    []cronJob
 	scaled      *scaledObject
 	eventTopics map[string]kafkaTopic
@@ -43,7 +47,7 @@ func overlays(t *testing.T) []*overlay {
 		t.Fatalf("no overlays: %v", err)
 	}
 	for _, dir := range dirs {
-		o := &overlay{name: filepath.Base(dir), settings: map[string]string{}, eventTopics: map[string]kafkaTopic{}}
+		o := &overlay{name: filepath.Base(dir), settings: map[string]string{}, tools: map[string]deployment{}, eventTopics: map[string]kafkaTopic{}}
 		if *rendered != "" {
 			o.read(t, filepath.Join(*rendered, o.name+".yaml"))
 		} else {
@@ -59,7 +63,10 @@ func overlays(t *testing.T) []*overlay {
 type kustomization struct {
 	Resources          []string
 	Components         []string
-	ConfigMapGenerator []struct{ Envs, Literals []string } `yaml:"configMapGenerator"`
+	ConfigMapGenerator []struct {
+		Name           string
+		Envs, Literals []string
+	} `yaml:"configMapGenerator"`
 }
 
 // compose reads what a kustomization is put together from.
@@ -81,6 +88,9 @@ func (o *overlay) compose(t *testing.T, dir string) {
 		}
 	}
 	for _, g := range k.ConfigMapGenerator {
+		if g.Name != forwarderName {
+			continue
+		}
 		for _, env := range g.Envs {
 			text, err := os.ReadFile(filepath.Join(dir, env))
 			if err != nil {
@@ -111,17 +121,31 @@ func (o *overlay) read(t *testing.T, file string) {
 func (o *overlay) take(node *yaml.Node) error {
 	var head struct {
 		Kind     string
-		Metadata struct{ Name string }
-		Data     map[string]string
+		Metadata struct {
+			Name        string
+			Annotations map[string]string
+		}
+		Data map[string]string
 	}
 	if err := node.Decode(&head); err != nil {
 		return err
 	}
+	if head.Metadata.Annotations["config.kubernetes.io/local-config"] == "true" {
+		return nil // for kustomize alone
+	}
 	switch head.Kind {
 	case "ConfigMap":
-		maps.Copy(o.settings, head.Data)
+		if head.Data["client.properties"] == "" {
+			maps.Copy(o.settings, head.Data)
+		}
 	case "Deployment":
-		return node.Decode(&o.deployment)
+		if head.Metadata.Name == forwarderName {
+			return node.Decode(&o.deployment)
+		}
+		var d deployment
+		err := node.Decode(&d)
+		o.tools[head.Metadata.Name] = d
+		return err
 	case "CronJob":
 		var c cronJob
 		err := node.Decode(&c)
@@ -148,7 +172,7 @@ func (o *overlay) take(node *yaml.Node) error {
 	case "PrometheusRule":
 		var r prometheusRule
 		err := node.Decode(&r)
-		o.alerts = append(o.alerts, r.alerts()...)
+		o.alerts = append(o.alerts, r.Spec.Groups.alerts()...)
 		return err
 	}
 	return nil
@@ -191,6 +215,23 @@ func TestEveryComponentIsInAnOverlay(t *testing.T) {
 	for _, dir := range dirs {
 		if !named[filepath.Base(dir)] {
 			t.Errorf("%s is in no overlay", dir)
+		}
+	}
+}
+
+// TestAComponentSetsNoSetting: it would win over what the overlay's settings.env says, without a word.
+func TestAComponentSetsNoSetting(t *testing.T) {
+	files, err := filepath.Glob("components/*/kustomization.yaml")
+	if err != nil || len(files) < 5 {
+		t.Fatalf("%d components: %v", len(files), err)
+	}
+	for _, file := range files {
+		var k kustomization
+		decode(t, file, func(d *yaml.Decoder) error { return d.Decode(&k) })
+		for _, g := range k.ConfigMapGenerator {
+			if g.Name == forwarderName {
+				t.Errorf("%s sets %v %v", file, g.Envs, g.Literals)
+			}
 		}
 	}
 }

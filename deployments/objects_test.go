@@ -35,6 +35,7 @@ type cronJob struct {
 type podTemplate struct {
 	Metadata struct{ Labels map[string]string }
 	Spec     struct {
+		ServiceAccountName            string `yaml:"serviceAccountName"`
 		AutomountServiceAccountToken  *bool  `yaml:"automountServiceAccountToken"`
 		EnableServiceLinks            *bool  `yaml:"enableServiceLinks"`
 		TerminationGracePeriodSeconds int    `yaml:"terminationGracePeriodSeconds"`
@@ -51,14 +52,16 @@ type podTemplate struct {
 				SecretName  string `yaml:"secretName"`
 				DefaultMode int    `yaml:"defaultMode"`
 			}
+			EmptyDir *struct{} `yaml:"emptyDir"`
 		}
 	}
 }
 
 type container struct {
-	Args  []string
-	Env   []struct{ Name, Value string }
-	Ports []struct {
+	Name, Image   string
+	Args, Command []string
+	Env           []struct{ Name, Value string }
+	Ports         []struct {
 		Name          string
 		ContainerPort int `yaml:"containerPort"`
 	}
@@ -108,10 +111,17 @@ type networkPolicy struct {
 	Metadata struct{ Name string }
 	Spec     struct {
 		PodSelector labels `yaml:"podSelector"`
-		Ingress     []struct{ Ports []struct{ Port string } }
-		Egress      []struct {
+		Ingress     []struct {
+			From []struct {
+				NamespaceSelector labels `yaml:"namespaceSelector"`
+			}
+			Ports []struct{ Port string }
+		}
+		Egress []struct {
 			To []struct {
-				PodSelector labels `yaml:"podSelector"`
+				PodSelector       labels                `yaml:"podSelector"`
+				NamespaceSelector labels                `yaml:"namespaceSelector"`
+				IPBlock           struct{ CIDR string } `yaml:"ipBlock"`
 			}
 			Ports []struct {
 				Port    int

@@ -67,17 +67,19 @@ func TestAViewerChangesNothing(t *testing.T) {
 // kafkaUsers are the users that are deployed, in their order.
 func kafkaUsers(t *testing.T) (users []kafkaUser) {
 	t.Helper()
-	decode(t, "components/strimzi/users.yaml", func(d *yaml.Decoder) error {
-		var u kafkaUser
-		if err := d.Decode(&u); err != nil {
-			return err
-		}
-		if len(u.Spec.Authorization.ACLs) == 0 {
-			return errors.New(u.Metadata.Name + " has no rights")
-		}
-		users = append(users, u)
-		return nil
-	})
+	for _, file := range []string{"components/strimzi/users.yaml", "components/topic-admin/user.yaml"} {
+		decode(t, file, func(d *yaml.Decoder) error {
+			var u kafkaUser
+			if err := d.Decode(&u); err != nil {
+				return err
+			}
+			if len(u.Spec.Authorization.ACLs) == 0 {
+				return errors.New(u.Metadata.Name + " has no rights")
+			}
+			users = append(users, u)
+			return nil
+		})
+	}
 	return users
 }
 

@@ -100,13 +100,13 @@ func (s *Stored) WrittenAt() time.Time {
 	return t
 }
 
-// Day is the day of writing in UTC, "unknown" if it is not plausible.
-func (s *Stored) Day() string {
+// Day is the day of writing in a zone, "unknown" if it is not plausible.
+func (s *Stored) Day(zone *time.Location) string {
 	t := s.WrittenAt()
 	if t.IsZero() {
 		return "unknown"
 	}
-	return t.Format(time.DateOnly)
+	return t.In(zone).Format(time.DateOnly)
 }
 
 // Unfit returns an [*UnfitError] if the letter cannot be replayed.

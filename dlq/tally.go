@@ -1,6 +1,7 @@
 package dlq
 
 import (
+	"cmp"
 	"strings"
 	"time"
 )
@@ -18,6 +19,8 @@ type Tally struct {
 	Oldest   time.Time                 `json:"oldest,omitzero"` // of the open ones
 	OldestID string                    `json:"oldest_id,omitempty"`
 	Due      int                       `json:"due"` // open, and retention takes them soon
+
+	Zone *time.Location `json:"-"` // in which days begin; nil: UTC
 }
 
 const (
@@ -76,7 +79,7 @@ func (t *Tally) Add(s *Stored, state State, due bool) {
 		reason = otherReason
 	}
 	t.ByReason[reason]++
-	day := s.Day()
+	day := s.Day(cmp.Or(t.Zone, time.UTC))
 	if t.ByDay[day] == nil {
 		if len(t.ByDay) >= mostDays {
 			day = otherDay

@@ -22,8 +22,8 @@ const (
 var kept = map[string]*regexp.Regexp{
 	// Kafka's sessions of a member.
 	"session": regexp.MustCompile(`(?i)session[ _\n\t/]*time|session's end|within the session|silent for its session|keeps its session|its session goes on`),
-	// Letters of the alphabet, a command of cmd/bench, and the first column of `find`.
-	"letter": regexp.MustCompile(`(?i)(small|full-width|latin|other|by|plate) ?letters|letters? (in either|missing|and a port|for a digit|and digits|A to Z)|one or two\s+letters|(before a|the same[\s/]+) ?letter|bench letters|letters  events|letters: does not exist|of small letters|letter-[a-z]|letters\.jsonl|events, replays, letters`),
+	// Letters of the alphabet, a command of cmd/bench, the first column of `find`, and the alert of the hourly check.
+	"letter": regexp.MustCompile(`(?i)(small|full-width|latin|other|by|plate) ?letters|letters? (in either|missing|and a port|for a digit|and digits|A to Z)|one or two\s+letters|(before a|the same[\s/]+) ?letter|bench letters|letters  events|letters: does not exist|of small letters|letter-[a-z]|letters-check|LettersCheckFailed|letters\.jsonl|events, replays, letters`),
 	// The header that counts replays, and what is named for it.
 	"redrive": regexp.MustCompile(`(?i)redrives`),
 	// A mask of bits.

@@ -18,11 +18,11 @@ import (
 	"release-forwarder/mapping"
 )
 
-// Names of others: a variable of make and one that Kubernetes sets; a metric of OpenTelemetry's conventions and one of
-// Prometheus's client.
+// Names of others: a variable of make, one that Kubernetes sets, and a placeholder of pages with commands; metrics of OpenTelemetry's conventions, of
+// Prometheus's client and of kube-state-metrics.
 var (
-	othersVariables = []string{"KAFKA_VERSION", "KAFKA_SERVICE_HOST"}
-	othersMetrics   = []string{"http_client_request_duration_seconds", "process_cpu_seconds_total"}
+	othersVariables = []string{"KAFKA_VERSION", "KAFKA_SERVICE_HOST", "KAFKA_NS"}
+	othersMetrics   = []string{"http_client_request_duration_seconds", "process_cpu_seconds_total", "process_start_time_seconds", "kube_pod_container_status_restarts_total"}
 )
 
 // TestSettingsThatDocumentsNameAreThere: each word that looks like a setting is one; one that ends in _ or _* stands for

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"crypto/sha256"
 	_ "embed"
 	"slices"
 	"time"
@@ -26,6 +27,7 @@ type File struct {
 	// for the order key alone.
 	whole, order [2]*plan
 	outside      bool // topic, headers or key matter
+	sum          [sha256.Size]byte
 }
 
 // builtIn is the file that holds where none is given.
@@ -36,6 +38,9 @@ var builtIn = func() *File {
 	}
 	return f
 }()
+
+// Sum is the SHA-256 of the file's text.
+func (f *File) Sum() [sha256.Size]byte { return f.sum }
 
 // Ignoring returns the names of the profiles that say to ignore records.
 func (f *File) Ignoring() (names []string) {

@@ -3,6 +3,7 @@ package mapping
 import (
 	"bytes"
 	"cmp"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -42,7 +43,7 @@ func (e *FileError) Error() string {
 
 // Parse reads a mapping file. The error is a *[FileError].
 func Parse(text []byte) (*File, error) {
-	p := &parser{file: &File{}}
+	p := &parser{file: &File{sum: sha256.Sum256(text)}}
 	if root := p.document(text); root != nil {
 		if seen := p.object(root, inFile); seen["profiles"] == nil && root.Kind == yaml.MappingNode {
 			p.fail(root, "profiles is missing")

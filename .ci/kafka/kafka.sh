@@ -11,7 +11,7 @@
 #   kafka.sh jars           fetch Kafka's jars where they are not there yet, and print their folder
 #
 # Printed, NAME=VALUE: KAFKA_VERSION, and host:port lists of each listener: PLAINTEXT, SASL_PLAINTEXT, SSL (server's
-# certificate), MTLS (client's certificate required too), SASL_SSL; CA_FILE, CLIENT_CERT_FILE, CLIENT_KEY_FILE (PEM).
+# certificate), MTLS (client's certificate required too), SASL_SSL, and with KAFKA_PODS also PODS; CA_FILE, CLIENT_CERT_FILE, CLIENT_KEY_FILE (PEM).
 # SASL users: app / app-secret by PLAIN, scram / scram-secret by SCRAM-SHA-256 and SCRAM-SHA-512.
 #
 # Variables:
@@ -20,6 +20,7 @@
 #   KAFKA_BASE_PORT  first port; default: the first free block from KAFKA_PORTS_FROM on, default 19100
 #   KAFKA_HEAP       heap of a broker, default 512m
 #   KAFKA_EXTRA      lines added to every server.properties
+#   KAFKA_PODS       an address of this machine on which PODS listens, as SASL_SSL does: node.sh address, for pods
 #   KAFKA_OWNER      a process's number: when it has ended, however it did, so does the cluster
 #   KAFKA_CACHE      where jars are kept, default release-forwarder/kafka in the user's cache
 set -Eeuo pipefail
@@ -28,7 +29,8 @@ trap 'echo "kafka.sh: line $LINENO: $BASH_COMMAND failed" >&2' ERR
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${KAFKA_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/release-forwarder/kafka}
 run=${KAFKA_RUN:-$cache/run}
-[ -r "$run/state" ] && . "$run/state" # version, brokers, base: of the cluster that is there
+[ -r "$run/state" ] && . "$run/state" # version, brokers, base, pods: of the cluster that is there
+pods=${pods-${KAFKA_PODS:-}}
 version=${version:-${KAFKA_VERSION:-4.3.1}}
 libs=$cache/$version
 detach=$(command -v setsid || echo nohup) # a terminal's Ctrl-C is not for the brokers
@@ -63,14 +65,14 @@ jars() {
 
 kafka_java() { java -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$libs/*" -Dlog4j2.configurationFile="$run/log4j2.xml" -Dlog4j2.disableJmx=true "$@"; }
 
-# port I K is the port of listener K (5: the controller's) of broker I.
+# port I K is the port of listener K (5: the controller's, 6: PODS) of broker I.
 port() { echo $((base + 10 * ($1 - 1) + $2)); }
 is_open() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-# list K is the host:port list of listener K.
+# list K [ADDRESS] is the host:port list of listener K.
 list() {
   local i s=
-  for i in $(seq "$brokers"); do s+=${s:+,}127.0.0.1:$(port "$i" "$1"); done
+  for i in $(seq "$brokers"); do s+=${s:+,}${2:-127.0.0.1}:$(port "$i" "$1"); done
   echo "$s"
 }
 
@@ -107,7 +109,7 @@ certificates() {
   openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj '/CN=kafka test CA' -keyout "$d/ca.key" -out "$d/ca.pem" \
     -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign 2>/dev/null
   for name in broker client; do
-    san=DNS:localhost,IP:127.0.0.1
+    san=DNS:localhost,IP:127.0.0.1${pods:+,IP:$pods}
     [ $name = client ] && san=DNS:client
     openssl req -newkey rsa:2048 -nodes -subj "/CN=$name" -keyout "$d/$name.key" -out "$d/$name.csr" 2>/dev/null
     openssl x509 -req -days 3650 -in "$d/$name.csr" -CA "$d/ca.pem" -CAkey "$d/ca.key" -CAcreateserial -out "$d/$name.pem" \
@@ -121,6 +123,7 @@ configure() { # I
   local i=$1 d=$run/$1 k all= voters= n
   mkdir -p "$d"
   for k in "${!listeners[@]}"; do all+=${all:+,}${listeners[k]}://127.0.0.1:$(port "$i" "$k"); done
+  [ -z "$pods" ] || all+=,PODS://$pods:$(port "$i" 6)
   for n in $(seq "$brokers"); do voters+=${voters:+,}$n@127.0.0.1:$(port "$n" 5); done
   cat >"$d/server.properties" <<P
 process.roles=broker,controller
@@ -129,7 +132,7 @@ controller.quorum.voters=$voters
 controller.listener.names=CONTROLLER
 listeners=$all,CONTROLLER://127.0.0.1:$(port "$i" 5)
 advertised.listeners=$all
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,SSL:SSL,MTLS:SSL,SASL_SSL:SASL_SSL
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,SSL:SSL,MTLS:SSL,SASL_SSL:SASL_SSL,PODS:SASL_SSL
 inter.broker.listener.name=PLAINTEXT
 sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
 ssl.keystore.type=PEM
@@ -155,7 +158,7 @@ log.segment.delete.delay.ms=1000
 broker.rack=rack-$i
 replica.selector.class=org.apache.kafka.common.replica.RackAwareReplicaSelector
 P
-  for l in sasl_plaintext sasl_ssl; do cat >>"$d/server.properties" <<P
+  for l in sasl_plaintext sasl_ssl ${pods:+pods}; do cat >>"$d/server.properties" <<P
 listener.name.$l.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_app="app-secret";
 listener.name.$l.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 listener.name.$l.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
@@ -195,6 +198,7 @@ print_env() {
   local k
   echo "KAFKA_VERSION=$version"
   for k in "${!listeners[@]}"; do echo "${listeners[k]}=$(list "$k")"; done
+  [ -z "$pods" ] || echo "PODS=$(list 6 "$pods")"
   echo "CA_FILE=$run/tls/ca.pem"
   echo "CLIENT_CERT_FILE=$run/tls/client.pem"
   echo "CLIENT_KEY_FILE=$run/tls/client.key"
@@ -216,7 +220,7 @@ up() {
     for i in $(seq "$brokers"); do pid "$i" >/dev/null && alive=$((alive + 1)); done
     if [ $alive = "$want" ] && [ "$brokers" = "$want" ] && [ "$version" = "${KAFKA_VERSION:-$version}" ]; then print_env; return; fi
     [ $alive = 0 ] || die "$alive of $brokers brokers of Kafka $version run in $run: 'down' first"
-    version=${KAFKA_VERSION:-4.3.1} libs=$cache/$version
+    version=${KAFKA_VERSION:-4.3.1} libs=$cache/$version pods=${KAFKA_PODS:-}
     rm -rf "$run"
   fi
   required
@@ -235,7 +239,7 @@ L
   local id jobs=()
   id=$(openssl rand -base64 16 | tr '+/' 'AB' | cut -c1-22)
   for i in $(seq "$brokers"); do configure "$i"; done
-  printf 'version=%s\nbrokers=%s\nbase=%s\n' "$version" "$brokers" "$base" >"$run/state"
+  printf 'version=%s\nbrokers=%s\nbase=%s\npods=%s\n' "$version" "$brokers" "$base" "$pods" >"$run/state"
   for i in $(seq "$brokers"); do format "$i" "$id" & jobs+=($!); done
   for i in "${!jobs[@]}"; do
     wait "${jobs[i]}" || { cat "$run/$((i + 1))/format.log" >&2; die "the storage of broker $((i + 1)) could not be formatted"; }

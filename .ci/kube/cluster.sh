@@ -18,12 +18,15 @@ programs=(kube-controller-manager kube-apiserver etcd) # in the order of their e
 . "$here/process.sh"
 kc() { "$bin/kubectl" --kubeconfig "$config" "$@"; }
 
-# keys: the authority and certificate of the API server, the key that signs the accounts' tokens, the admin's token.
+# keys: the authority and certificate of the API server, the key that signs the accounts' tokens, the admin's token, and
+# the certificate by which a node's kubelet knows the API server (exec, logs).
 keys() {
   (
     umask 077
     mkdir -p "$run/pki"
     openssl genrsa -out "$run/pki/accounts.key" 2048 2>/dev/null
+    openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /O=system:masters/CN=kube-apiserver -addext extendedKeyUsage=clientAuth \
+      -keyout "$run/pki/kubelets.key" -out "$run/pki/kubelets.crt" 2>/dev/null
     openssl rand -hex 24 >"$run/pki/token"
     echo "$(cat "$run/pki/token"),admin,admin,system:masters" >"$run/pki/tokens.csv"
   )
@@ -59,7 +62,8 @@ up() {
     --endpoint-reconciler-type none --cert-dir "$run/pki" --service-cluster-ip-range 10.213.0.0/24 \
     --authorization-mode Node,RBAC --token-auth-file "$run/pki/tokens.csv" --allow-privileged \
     --service-account-issuer https://kubernetes.default.svc --service-account-key-file "$run/pki/accounts.key" \
-    --service-account-signing-key-file "$run/pki/accounts.key"
+    --service-account-signing-key-file "$run/pki/accounts.key" --kubelet-preferred-address-types InternalIP \
+    --kubelet-client-certificate "$run/pki/kubelets.crt" --kubelet-client-key "$run/pki/kubelets.key"
   await kube-apiserver 180 test -s "$run/pki/apiserver.crt"
   kubeconfig "$base"
   await kube-apiserver 180 kc get --raw /readyz
@@ -109,7 +113,7 @@ follow() {
 
 case ${1:-} in
 up) up ;;
-kubectl) shift; kc "$@" ;;
+kubectl) shift; exec "$bin/kubectl" --kubeconfig "$config" "$@" ;;
 env) env ;;
 down) down ;;
 follow) follow "$2" "$3" ;;

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Joins this machine to the cluster of cluster.sh as its one node: containerd, kubelet and scheduler, pods with
-# addresses of their own on a bridge. Root on Linux only; with cgroup v1 or v2.
+# addresses of their own on a bridge, kubectl exec and logs. Root on Linux only; with cgroup v1 or v2.
 #   node.sh up               start it (builds it first where needed)
-#   node.sh load TAR         give it the image of an archive that `image.sh build` wrote; prints what it holds
+#   node.sh load TAR         give it the image of an archive that `image.sh build` or tools-image.sh wrote; prints what it holds
 #   node.sh address          the machine's address as pods see it: what listens there, they reach
 #   node.sh down             end it, its containers and its bridge; delete the pods first
 # Variables: KUBE_RUN as for cluster.sh; NODE_NET, the first three numbers of the pods' addresses (default 10.214.0).
@@ -18,24 +18,15 @@ bridge=forwarder0
 programs=(kubelet kube-scheduler containerd)
 
 . "$here/process.sh"
+. "$here/oci.sh"
 kc() { "$here/cluster.sh" kubectl "$@"; }
 ctr() { "$bin/ctr" --address "$run/containerd.sock" --namespace k8s.io "$@" 2> >(grep -v DEPRECATION >&2 || true); }
 
-# pause_image keeps a pod's namespaces; made here, since no registry is asked for anything.
+# pause_image keeps a pod's namespaces.
 pause_image() {
-  local d=$run/pause
-  mkdir -p "$d/blobs/sha256" "$d/root"
-  cp "$bin/pause" "$d/root/pause"
-  tar -C "$d/root" --mtime=@0 --owner=0 --group=0 -cf "$d/layer.tar" pause
-  blob() { local h; h=$(sha256sum "$1" | cut -d' ' -f1); cp "$1" "$d/blobs/sha256/$h"; printf '"digest":"sha256:%s","size":%d' "$h" "$(stat -c %s "$1")"; }
-  printf '{"architecture":"%s","os":"linux","config":{"Entrypoint":["/pause"],"User":"65535"},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' \
-    "$("${GO:-go}" env GOARCH)" "$(sha256sum "$d/layer.tar" | cut -d' ' -f1)" >"$d/config.json"
-  printf '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.image.config.v1+json",%s},"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar",%s}]}' \
-    "$(blob "$d/config.json")" "$(blob "$d/layer.tar")" >"$d/manifest.json"
-  printf '{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","annotations":{"io.containerd.image.name":"localhost/pause:test","org.opencontainers.image.ref.name":"test"},%s}]}' \
-    "$(blob "$d/manifest.json")" >"$d/index.json"
-  echo '{"imageLayoutVersion":"1.0.0"}' >"$d/oci-layout"
-  tar -C "$d" -cf "$run/pause.tar" oci-layout index.json blobs
+  mkdir -p "$run/pause"
+  cp "$bin/pause" "$run/pause/pause"
+  oci_archive "$run/pause" "$run/pause.tar" localhost/pause:test '{"Entrypoint":["/pause"],"User":"65535"}'
   ctr images import "$run/pause.tar" >/dev/null
 }
 
@@ -70,11 +61,11 @@ cgroupsPerQOS: false
 enforceNodeAllocatable: []
 containerRuntimeEndpoint: unix://$run/containerd.sock
 podLogsDir: $run/logs
-address: 127.0.0.1
+address: $net.1
 port: $1
 readOnlyPort: 0
 healthzPort: 0
-authentication: {anonymous: {enabled: false}, webhook: {enabled: false}}
+authentication: {anonymous: {enabled: false}, webhook: {enabled: false}, x509: {clientCAFile: "$cluster/pki/kubelets.crt"}}
 authorization: {mode: AlwaysAllow}
 failSwapOn: false
 localStorageCapacityIsolation: false
@@ -91,19 +82,19 @@ up() {
   local port
   port=$(free_block 2)
   configure "$port"
+  # The bridge would come with the first pod; what pods are to reach must be able to listen before, and so must the kubelet.
+  ip link show "$bridge" >/dev/null 2>&1 || ip link add "$bridge" type bridge
+  ip address replace "$net.1/24" dev "$bridge"
+  ip link set "$bridge" up
   export PATH=$bin:$PATH
   start containerd --config "$run/containerd.toml"
   await containerd 120 ctr version
   pause_image
   start kubelet --config "$run/kubelet.yaml" --kubeconfig "$cluster/kubeconfig" --root-dir "$run/kubelet" \
-    --cert-dir "$run/pki" --hostname-override test-node
+    --cert-dir "$run/pki" --hostname-override test-node --node-ip "$net.1"
   start kube-scheduler --kubeconfig "$cluster/kubeconfig" --leader-elect=false --bind-address 127.0.0.1 \
     --secure-port $((port + 1)) --cert-dir "$run/pki-scheduler"
   await kubelet 180 kc wait --for=condition=Ready node/test-node --timeout=1s
-  # The bridge comes with the first pod; what pods are to reach must be able to listen before.
-  ip link show "$bridge" >/dev/null 2>&1 || ip link add "$bridge" type bridge
-  ip address replace "$net.1/24" dev "$bridge"
-  ip link set "$bridge" up
 }
 
 down() {

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Holds every overlay against a real Kubernetes API server: rendered, its structure looked at, applied server-side with
 # strict fields and warnings as errors in a namespace that enforces Pod Security "restricted", applied again without
-# any change, its pods admitted. Then a changed setting and the way back, and the manifests in wrong/, each of which
-# must be refused. Starts the cluster and ends it.
+# any change, its pods admitted (those that sleep are woken). Then a changed setting and the way back, another egress,
+# and the manifests in wrong/, each of which must be refused. Starts the cluster and ends it.
 #   test.sh               run
 #   test.sh --seconds     how long that will take at the most: minutes where the programs must be built first
 set -Eeuo pipefail
@@ -33,8 +33,13 @@ apply() { kc --warnings-as-errors apply --server-side --validate=strict --field-
 
 # admitted NAMESPACE: Pod Security judges pods, and it is the controllers that make them.
 admitted() {
-  local d want have refusal _
+  local d want have refusal asleep _
   for d in $(kc -n "$1" get deployments -o name); do
+    asleep=
+    if [ "$(kc -n "$1" get "$d" -o jsonpath='{.spec.replicas}')" = 0 ]; then # as a person does who needs it
+      asleep=yes
+      kc -n "$1" scale "$d" --replicas=1 >/dev/null
+    fi
     for _ in $(seq 150); do
       read -r want have < <(kc -n "$1" get "$d" -o jsonpath='{.spec.replicas} {.status.updatedReplicas}')
       refusal=$(kc -n "$1" get "$d" -o jsonpath='{.status.conditions[?(@.type=="ReplicaFailure")].message}')
@@ -44,6 +49,7 @@ admitted() {
     done
     [ "${have:-0}" -ge "$want" ] || { echo "${have:-0} of $want pods of $d"; return 1; }
     say "  $d: $have pods admitted"
+    [ -z "$asleep" ] || kc -n "$1" scale "$d" --replicas=0 >/dev/null
   done
   for d in $(kc -n "$1" get cronjobs -o name); do
     kc -n "$1" create job --from="$d" admitted >/dev/null
@@ -90,6 +96,20 @@ undo() {
   say "a changed setting rolls the pods ($before, $after), rollout undo brings the old one back"
 }
 
+# egress: other values of the component egress stand in every policy, and the API server takes them.
+egress() {
+  local dir=$scratch/elsewhere o
+  cp -r "$root/deployments" "$dir"
+  printf '%s\n' kafka-ports=50000-53000 kafka-ports-too=9011-9011 platform-ports=8443-8444 monitoring-namespace=watch collector-ports=14317-14318 \
+    dns-address=10.96.0.10/32 >"$dir/overlays/production/egress.env"
+  mkdir "$scratch/elsewhere-rendered"
+  for o in "$dir"/overlays/*; do kc kustomize "$o" >"$scratch/elsewhere-rendered/${o##*/}.yaml"; done
+  "${GO:-go}" -C "$root" test -count=1 ./deployments -run TestTheEgressIsWhatTheOverlayAsksFor -args \
+    -rendered "$scratch/elsewhere-rendered" -egress "$dir/overlays/production/egress.env" >/dev/null
+  apply "$scratch/elsewhere-rendered/production.yaml" --dry-run=server >/dev/null
+  say "other ports, addresses of DNS and namespace of Prometheus stand in every policy"
+}
+
 # wrong DIR: refused by the API server, with the words that its first line expects.
 wrong() {
   local name=${1##*/} expected file=$scratch/wrong.yaml out
@@ -106,5 +126,6 @@ for dir in "$root"/deployments/overlays/*; do kc kustomize "$dir" >"$scratch/ren
 "${GO:-go}" -C "$root" test -count=1 ./deployments -args -rendered "$scratch/rendered"
 for dir in "$root"/deployments/overlays/*; do overlay "$dir"; done
 undo
+egress
 for dir in "$here"/wrong/*; do wrong "$dir"; done
 say "all overlays hold on Kubernetes $(kc version -o json | sed -n '/serverVersion/,$s/.*gitVersion": "\(.*\)".*/\1/p')"

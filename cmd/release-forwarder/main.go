@@ -33,6 +33,7 @@ type commands struct {
 	Offsets cli.OffsetsCommand  `cmd:"" help:"Show how far the group is: committed, finished beyond it, waiting, lag."`
 	Find    find.Command        `cmd:"" help:"Find an event by plate, flow, serial or lot, and say what became of it."`
 	Doctor  cli.DoctorCommand   `cmd:"" help:"Check brokers, topics, rights, group and credentials, and say what is wrong."`
+	Idle    cli.IdleCommand     `cmd:"" help:"Wait until stopped: keeps a container there for kubectl exec."`
 	// Probe is what doctor was called before: for one release, for init containers and scripts.
 	Probe   cli.DoctorCommand  `cmd:"" hidden:""`
 	Version cli.VersionCommand `cmd:"" help:"Show the version."`
@@ -55,7 +56,9 @@ func execute(stop console.Stopper, args []string, stdout io.Writer) int {
 	parser := kong.Must(&c, kong.Name("release-forwarder"), kong.Description(description), kong.UsageOnError())
 	command, err := parser.Parse(args)
 	if err != nil {
-		fmt.Fprintf(out.Beside, "release-forwarder: %s\nrelease-forwarder: \"release-forwarder --help\" lists the commands\n", visible.Line(err.Error()))
+		for _, line := range cli.Refusal(err, args) {
+			fmt.Fprintln(out.Beside, "release-forwarder:", visible.Line(line))
+		}
 		return console.ExitFailed
 	}
 	var stderr io.Writer = out.Beside

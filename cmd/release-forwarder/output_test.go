@@ -107,6 +107,31 @@ func TestAFullDiskIsTold(t *testing.T) {
 	}
 }
 
+// What check ends with is told in Chinese from the command line on to the last line of its output.
+func TestCheckEndsInChinese(t *testing.T) {
+	defer signal.Reset(syscall.SIGPIPE)
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	for command, want := range map[string]string{
+		"chekc --lang zh":               "release-forwarder: 没有命令 chekc；是否应为 \"check\"？\nrelease-forwarder: \"release-forwarder check --lang zh --help\" 列出全部选项\n",
+		"check --lang zh --at":          "release-forwarder: --at：缺少值\nrelease-forwarder: \"release-forwarder check --lang zh --help\" 列出全部选项\n",
+		"check --lang zh missing.json":  "release-forwarder: missing.json：无法读取：没有这个文件\n",
+		"check --lang zh --schema":      "release-forwarder: 无法写出输出：/dev/full：磁盘已满\n",
+		"check --lang zh input_test.go": "release-forwarder: 无法写出输出：/dev/full：磁盘已满\n",
+	} {
+		if code, beside := executed(t, command, full); code != console.ExitFailed || beside != want {
+			t.Errorf("%s: %d, %s", command, code, beside)
+		}
+	}
+	t.Setenv("EVENT_TIMEZONE", "nowhere")
+	if code, beside := executed(t, "check --lang zh", full); code != console.ExitWrong || beside != "EVENT_TIMEZONE: 不是时区；请给出 IANA 名称，如 Asia/Shanghai 或 UTC\n" {
+		t.Errorf("%d, %s", code, beside)
+	}
+}
+
 // No one reads any longer (| head): that is no failure, and whatever else a command
 // does is done.
 func TestAClosedPipeEndsQuietly(t *testing.T) {

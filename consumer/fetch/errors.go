@@ -94,7 +94,7 @@ type UnsupportedError struct {
 func (e *UnsupportedError) Error() string {
 	if e.Magic == 0 || e.Magic == 1 {
 		return fmt.Sprintf("%v at offset %d: message format v%d, of before Kafka 0.11; have new records written in v2 (the topic's message.format.version, "+
-			"in Kafka before 3.0), and pass over the old ones as docs/how-to/night.md says", ErrUnsupported, e.Offset, e.Magic)
+			"in Kafka before 3.0), and pass over the old ones as docs/how-to/night/skip-one-record.md says", ErrUnsupported, e.Offset, e.Magic)
 	}
 	return fmt.Sprintf("%v at offset %d: magic %d, codec %d", ErrUnsupported, e.Offset, e.Magic, e.Codec)
 }

@@ -74,6 +74,9 @@ func (r *run) holdBack(orderKey string) error {
 // it in the topic. Those letters stay open; the next replay sends them again.
 var ErrUncertain = errors.New("it is not known whether the last batch arrived")
 
+// ErrUnentered ends a replay that has sent events and cannot say so in the ledger.
+var ErrUnentered = errors.New("were sent but could not be entered into the ledger, and will be sent again by the next replay")
+
 // write sends one request. It retries while it is proven that nothing was written and the
 // error may pass. Without that proof it reads the topic: events that are there are confirmed.
 // It sends nothing after Lease.SendUntil.
@@ -144,7 +147,7 @@ func (r *run) confirm(ctx context.Context, sent []arrived) error {
 		}}
 	}
 	if err := r.ledger.Enter(ctx, decisions...); err != nil {
-		return fmt.Errorf("%d dead letters were sent but could not be entered into the ledger, and will be sent again by the next replay: %w", len(sent), err)
+		return fmt.Errorf("%d events %w: %w", len(sent), ErrUnentered, err)
 	}
 	for _, a := range sent {
 		if r.Sent != nil {

@@ -59,6 +59,7 @@ func (b *broker) makeUser(ctx context.Context, name string) error {
 
 var operations = map[string]kadm.ACLOperation{
 	"Read": kadm.OpRead, "Write": kadm.OpWrite, "Describe": kadm.OpDescribe, "DescribeConfigs": kadm.OpDescribeConfigs,
+	"AlterConfigs": kadm.OpAlterConfigs, "Alter": kadm.OpAlter, "Create": kadm.OpCreate, "Delete": kadm.OpDelete,
 }
 
 // grant gives the user these rights and no others.

@@ -32,15 +32,21 @@ var foreign = []struct {
 	right right
 	roles string // those that may
 }{
-	{right{"topic", events, "Read"}, "service viewer replayer"},
+	{right{"topic", events, "Read"}, "service viewer replayer topic-admin"},
 	{right{"topic", events, "Write"}, ""},
-	{right{"topic", replays, "Read"}, "service viewer replayer"},
+	{right{"topic", replays, "Read"}, "service viewer replayer topic-admin"},
 	{right{"topic", replays, "Write"}, "replayer"},
 	{right{"topic", deadLetters, "Read"}, "viewer replayer"},
 	{right{"topic", deadLetters, "Write"}, "service"},
 	{right{"topic", ledger, "Read"}, "viewer replayer"},
 	{right{"topic", ledger, "Write"}, "replayer"},
-	{right{"group", group, "Read"}, "service"},
+	{right{"group", group, "Read"}, "service topic-admin"},
+	{right{"topic", events, "AlterConfigs"}, "topic-admin"},
+	{right{"topic", deadLetters, "AlterConfigs"}, "topic-admin"},
+	{right{"topic", ledger, "Alter"}, ""},
+	{right{"topic", events, "Delete"}, ""},
+	{right{"topic", deadLetters, "Delete"}, ""},
+	{right{"group", group, "Delete"}, "topic-admin"},
 }
 
 // tryPerson runs the role's commands: with all rights each succeeds, without one

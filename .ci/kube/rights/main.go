@@ -1,4 +1,4 @@
-// Command rights tests the roles of deployments/components/strimzi/users.yaml on
+// Command rights tests the roles of deployments/components, KafkaUser objects, on
 // a broker with the authorizer on: with all its rights a role works, without one
 // of them the forwarder says so in a line that names the resource.
 //
@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -29,14 +30,15 @@ type role struct {
 	rights []right
 }
 
-// without returns the rights left when one is taken away. Kafka's authorizer
-// takes Read and Write for Describe too, so taking Describe takes those.
+// implied are the operations that Kafka's authorizer takes for another one too.
+var implied = map[string][]string{"Describe": {"Read", "Write", "Alter", "Delete"}, "DescribeConfigs": {"AlterConfigs"}}
+
+// without returns the rights left when one is taken away, with those that imply it.
 func (r role) without(gone right) []right {
 	var left []right
 	for _, one := range r.rights {
 		same := one.kind == gone.kind && one.name == gone.name
-		implies := gone.operation == "Describe" && (one.operation == "Read" || one.operation == "Write")
-		if same && (one.operation == gone.operation || implies) {
+		if same && (one.operation == gone.operation || slices.Contains(implied[gone.operation], one.operation)) {
 			continue
 		}
 		left = append(left, one)
@@ -44,12 +46,15 @@ func (r role) without(gone right) []right {
 	return left
 }
 
-func readRoles(file string) ([]role, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
+func readRoles(files string) (roles []role, err error) {
+	var text []byte
+	for file := range strings.SplitSeq(files, ",") {
+		more, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		text = append(append(text, "\n---\n"...), more...)
 	}
-	var roles []role
 	for d := yaml.NewDecoder(bytes.NewReader(text)); ; {
 		var user struct {
 			Metadata struct{ Name string }
@@ -82,7 +87,7 @@ func main() {
 	flag.StringVar(&admin, "admin", "", "the broker for a super user, host:port")
 	flag.StringVar(&brokers, "brokers", "", "the broker by SASL without TLS, host:port")
 	flag.StringVar(&binary, "binary", "", "the forwarder")
-	flag.StringVar(&users, "users", "", "the roles: KafkaUser objects")
+	flag.StringVar(&users, "users", "", "the roles: files of KafkaUser objects, by commas")
 	flag.Parse()
 	if err := run(context.Background(), admin, brokers, binary, users); err != nil {
 		fmt.Fprintln(os.Stderr, "rights:", err)
@@ -114,8 +119,13 @@ func run(ctx context.Context, admin, brokers, binary, users string) error {
 			return err
 		}
 		trial, role := b.tryPerson, strings.TrimPrefix(r.name, "release-forwarder-")
-		if r.name == "release-forwarder" {
+		switch role {
+		case "release-forwarder":
 			trial, role = b.tryService, "service"
+		case "topic-admin":
+			trial = func(ctx context.Context, _, user string, gone *right) (string, bool) {
+				return b.tryAdmin(ctx, user, r.rights, gone)
+			}
 		}
 		if err := b.grant(ctx, r.name, r.rights); err != nil {
 			return err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -17,6 +18,7 @@ func (b *broker) try(ctx context.Context, user string, r right) error {
 	defer cancel()
 	operations := map[string]func(context.Context, string, string) error{
 		"topic Read": b.read, "topic Write": b.write, "topic Describe": b.describe, "group Read": b.commit, "group Describe": b.progress,
+		"topic DescribeConfigs": b.configs, "topic AlterConfigs": b.retain, "topic Alter": b.grow, "topic Create": b.create, "topic Delete": b.drop, "group Delete": b.forget,
 	}
 	do, known := operations[r.kind+" "+r.operation]
 	if !known {
@@ -82,6 +84,83 @@ func (b *broker) commit(ctx context.Context, user, group string) error {
 		return err
 	}
 	return b.with(user, func(a *kadm.Client) error { return a.CommitAllOffsets(ctx, group, at.Offsets()) })
+}
+
+// configs reads a topic's settings.
+func (b *broker) configs(ctx context.Context, user, topic string) error {
+	return b.with(user, func(a *kadm.Client) error {
+		all, err := a.DescribeTopicConfigs(ctx, topic)
+		for _, r := range all {
+			err = errors.Join(err, r.Err)
+		}
+		return err
+	})
+}
+
+// retain sets a topic's retention.
+func (b *broker) retain(ctx context.Context, user, topic string) error {
+	return b.with(user, func(a *kadm.Client) error {
+		month := "2592000000"
+		responses, err := a.AlterTopicConfigs(ctx, []kadm.AlterConfig{{Name: "retention.ms", Value: &month}}, topic)
+		for _, r := range responses {
+			err = errors.Join(err, r.Err)
+		}
+		return err
+	})
+}
+
+// grow asks whether a partition could be added.
+func (b *broker) grow(ctx context.Context, user, topic string) error {
+	return b.with(user, func(a *kadm.Client) error {
+		responses, err := a.ValidateCreatePartitions(ctx, 1, topic)
+		return errors.Join(err, responses.Error())
+	})
+}
+
+// create asks whether a topic could be made that is there: whoever may is told that.
+func (b *broker) create(ctx context.Context, user, topic string) error {
+	return b.with(user, func(a *kadm.Client) error {
+		responses, err := a.ValidateCreateTopics(ctx, 1, 1, nil, topic)
+		if err == nil && !errors.Is(responses.Error(), kerr.TopicAlreadyExists) {
+			err = responses.Error()
+		}
+		return err
+	})
+}
+
+// drop asks for the right to delete a topic, by deleting no record of it.
+func (b *broker) drop(ctx context.Context, user, topic string) error {
+	return b.with(user, func(a *kadm.Client) error {
+		var none kadm.Offsets
+		none.AddOffset(topic, 0, 0, -1)
+		responses, err := a.DeleteRecords(ctx, none)
+		return errors.Join(err, responses.Error())
+	})
+}
+
+// forget takes the group's offsets of the replays away.
+func (b *broker) forget(ctx context.Context, user, group string) error {
+	return b.with(user, func(a *kadm.Client) error {
+		var one kadm.TopicsSet
+		one.Add(replays, 0)
+		responses, err := a.DeleteOffsets(ctx, group, one)
+		return errors.Join(err, responses.Error())
+	})
+}
+
+// tryAdmin does what each of the rights is for: with all of them all succeeds, without one that is refused, in Kafka's
+// words. Kafka's tools themselves are tried in roles.sh.
+func (b *broker) tryAdmin(ctx context.Context, user string, rights []right, gone *right) (said string, ok bool) {
+	if gone != nil {
+		err := b.try(ctx, user, *gone)
+		return fmt.Sprintf("Kafka says: %v", err), errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.GroupAuthorizationFailed)
+	}
+	for _, r := range rights {
+		if err := b.try(ctx, user, r); err != nil {
+			return fmt.Sprintf("%s is refused: %v", r, err), false
+		}
+	}
+	return fmt.Sprintf("%d operations succeed", len(rights)), true
 }
 
 // firstLine is the beginning of a text for a table.

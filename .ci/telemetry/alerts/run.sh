@@ -1,17 +1,33 @@
 #!/usr/bin/env bash
-# Checks the alert rules and runs their tests with Prometheus's promtool, which reads the rules alone: they are taken out
-# of the PrometheusRule first. Installs Debian's prometheus where promtool is missing.
+# Checks the alert rules and runs their tests with Prometheus's promtool: the plain file as it is, and both
+# PrometheusRules, out of which the rules are taken, since promtool reads them alone. Checks the configuration of Alertmanager
+# in docs/how-to/alerts-to-chat.md with its amtool. Installs Debian's packages where a tool is missing.
 set -Eeuo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
-if ! command -v promtool >/dev/null; then
+root=$PWD/../../..
+need() { # need TOOL PACKAGE
+  command -v "$1" >/dev/null && return
   apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends prometheus >/dev/null
-fi
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$2" >/dev/null
+}
+need promtool prometheus
+need amtool prometheus-alertmanager
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-# What stands below spec:, two columns to the left.
-awk 'below { sub(/^  /, ""); print } /^spec:/ { below = 1 }' ../../../deployments/components/alerts/rules.yaml >"$work/rules.yaml"
-cp rules_test.yaml "$work/"
+cp "$root/deployments/alerts/rules.yaml" rules_test.yaml "$work/"
+for made in alerts alerts-zh; do
+  # What stands below spec:, two columns to the left.
+  awk 'below { sub(/^  /, ""); print } /^spec:/ { below = 1 }' "$root/deployments/components/$made/rules.yaml" >"$work/$made.yaml"
+done
 cd "$work"
-promtool check rules rules.yaml
+promtool check rules rules.yaml alerts.yaml alerts-zh.yaml
 promtool test rules rules_test.yaml
+
+# The chats: by Alertmanager 0.35, and the receivers for an older one, taken from the page, by Debian's 0.25.
+"${GO:-go}" -C "$root/.ci/telemetry/chat" test -count=1 ./... # its files lie outside of the module: a cached result says nothing
+"${GO:-go}" -C "$root/.ci/telemetry/chat" tool amtool check-config "$root/deployments/alerts/alertmanager.yml"
+{
+  sed '/^receivers:/,$d' "$root/deployments/alerts/alertmanager.yml"
+  awk '/^```/ { on = 0 } on; /^```yaml/ { on = 1 }' "$root/docs/how-to/alerts-to-chat.md"
+} >older.yml
+amtool check-config older.yml

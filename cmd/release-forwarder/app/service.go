@@ -98,7 +98,7 @@ func New(cfg Config) (*Service, error) {
 	lines := telemetry.NewQueue(cfg.Stderr, s.Log.Format)
 	t, err := telemetry.Start(context.Background(), telemetry.Config{
 		Writer: lines, LogLevel: s.Log.Level, LogFormat: s.Log.Format,
-		Build: cfg.Build, Group: s.Kafka.GroupID, ClientID: s.Kafka.ClientID,
+		Build: cfg.Build, SettingsHash: s.Hash(), Group: s.Kafka.GroupID, ClientID: s.Kafka.ClientID,
 		Ignoring: s.Event.Ignoring(),
 	})
 	if err != nil {

@@ -108,7 +108,7 @@ func (v *Service) gauges() telemetry.Gauges {
 	s := v.Snapshot()
 	g := telemetry.Gauges{
 		Pending: s.Engine.Pending, Held: s.Engine.HeldBy, DeadLettersBlocked: s.deadLettersWaiting(), OldestUnfinished: s.OldestUnfinished(),
-		CircuitOpen: s.CircuitOpen, StormGuardActive: s.Storms > 0, RefusedLots: len(s.RefusedLots),
+		CircuitOpen: s.CircuitOpen, StormGuardActive: s.Storms > 0, RefusedLots: len(s.RefusedLots), Suspended: s.Engine.Suspended,
 		InFlight: s.Gate.InFlight, InFlightLimit: s.Gate.Limit, Unowned: s.UnownedByTopic,
 	}
 	for i := range s.Partitions {

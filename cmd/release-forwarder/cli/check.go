@@ -92,12 +92,17 @@ A mapping file tried on a lane's events; the built-in contract as such a file:
 
 // Run checks the files, or standard input.
 func (c *CheckCommand) Run(stop console.Stopper, stdout *console.Output) error {
-	for text, asked := range map[string]bool{mapping.Schema(): c.Schema, mapping.BuiltInFile(): c.PrintMapping, mapping.FileSchema(): c.MappingSchema} {
+	lang := c.Lang.or(os.Getenv)
+	for text, asked := range map[string]bool{schemaIn(lang): c.Schema, mapping.BuiltInFile(): c.PrintMapping, mapping.FileSchema(): c.MappingSchema} {
 		if asked {
 			_, err := io.WriteString(stdout, text)
-			return err
+			return lang.told(err)
 		}
 	}
+	return lang.told(c.check(stop, stdout))
+}
+
+func (c *CheckCommand) check(stop console.Stopper, stdout *console.Output) error {
 	at, err := c.now()
 	if err != nil {
 		return err
@@ -108,7 +113,7 @@ func (c *CheckCommand) Run(stop console.Stopper, stdout *console.Output) error {
 		return err
 	}
 	k.in = stop.Input(os.Stdin)
-	err = k.lang.fileError(k.files(c.Files))
+	err = k.files(c.Files)
 	if flushErr := out.Flush(); err == nil {
 		err = flushErr
 	}
@@ -122,10 +127,7 @@ func (c *CheckCommand) Run(stop console.Stopper, stdout *console.Output) error {
 func (c *CheckCommand) now() (time.Time, error) {
 	now := time.Now()
 	at, err := console.Moment("--at", c.At, now)
-	switch {
-	case err != nil && c.Lang.or(os.Getenv) == chinese:
-		return at, fmt.Errorf("--at：%q 不是时间；请给出 RFC 3339（如 2026-01-02T15:04:05Z）、日期（如 2026-01-02，UTC），或多久以前（如 24h、7d）", c.At)
-	case c.At == "":
+	if c.At == "" {
 		return now, err
 	}
 	return at, err
@@ -190,21 +192,54 @@ func (k *checker) stream(name string, r io.Reader) error {
 	wide := mapping.EncodingOf(mark) == mapping.UTF16
 	head, err := firstLine(in)
 	if err != nil {
-		return fmt.Errorf("%s: %w", place{input: name}, err)
+		return unread(name, err)
 	}
 	rest := io.MultiReader(bytes.NewReader(head), in)
-	if !wide && mapping.ShapeOf(head) != mapping.BegunObject {
+	if !wide && !goesOn(head) {
 		return k.lines(name, rest)
 	}
 	all, err := io.ReadAll(rest)
-	if err != nil {
-		return fmt.Errorf("%s: %w", place{input: name}, err)
-	}
-	if wide || isOneValue(all) {
+	switch {
+	case err != nil:
+		return unread(name, err)
+	case wide || isOneValue(all):
 		k.print(k.event(place{input: name}, all))
-		return nil
+	case isSpread(all):
+		k.print(&report{place: place{input: name}, Verdict: spread})
+	default:
+		return k.lines(name, bytes.NewReader(all))
 	}
-	return k.lines(name, bytes.NewReader(all))
+	return nil
+}
+
+// goesOn reports whether what a first line begins goes on in the next: an object, or a list of them.
+func goesOn(head []byte) bool {
+	text := string(bytes.TrimSpace(head))
+	return mapping.ShapeOf(head) == mapping.BegunObject || text == "[" || text == "[{"
+}
+
+// isSpread reports whether several objects are each spread over several lines, whatever is wrong in them.
+func isSpread(all []byte) bool {
+	opened, closed := 0, 0
+	for line := range bytes.Lines(all) {
+		switch {
+		case mapping.ShapeOf(line) == mapping.WholeObject:
+			return false
+		case bytes.HasPrefix(line, []byte("{")):
+			opened++
+		case bytes.HasPrefix(line, []byte("}")):
+			closed++
+		}
+	}
+	return opened > 1 && closed > 1
+}
+
+// unread names the input that cannot be read. A file is named by its error.
+func unread(name string, err error) error {
+	if name != "" {
+		return err
+	}
+	return fmt.Errorf("%s: %w", place{}, err)
 }
 
 // firstLine reads to the end of the first line that is not blank.
@@ -253,7 +288,7 @@ func (k *checker) lines(name string, r io.Reader) error {
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
-			return fmt.Errorf("%s: %w", place{input: name}, err)
+			return unread(name, err)
 		}
 	}
 }

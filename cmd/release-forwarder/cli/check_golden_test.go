@@ -42,6 +42,15 @@ var checkInputs = []struct{ name, input string }{
 	{"an object over several lines with a comma too many", "{\r\n  \"park_uuid\": \"p1\",\r\n  \"plate\": \"粤B12345\",\r\n}\r\n"},
 	{"an event that is cut off before the next", `{"park_uuid":"p1",` + "\n{" + four + "}\n"},
 	{"two events that are cut off", "{\"park_uuid\":\"p1\"\n{\"flow_no\":\"f1\"\n"},
+	{"objects over several lines, one after the other", "{\n  \"park_uuid\": \"p1\",\n}\n{\n  \"park_uuid\": \"p2\"\n}\n"},
+	{"a list of objects over several lines", "[\n  {\n    \"park_uuid\": \"p1\"\n  },\n  {\n    \"park_uuid\": \"p2\"\n  }\n]\n"},
+	{"a list in a line", `[{` + four + `}]`},
+	{"quotes of a Chinese input method", `{“park_uuid”：“p1”}`},
+	{"a colon of a Chinese input method", `{"park_uuid"："p1"}`},
+	{"a comma of a Chinese input method", `{` + ids + `，"plate":"粤B12345"}`},
+	{"a closing quote of a Chinese input method", `{"plate":"粤B12345”,` + ids + `}`},
+	{"single quotes", `{'park_uuid':'p1'}`},
+	{"numbers for texts", `{"park_uuid":1007,"flow_no":-1.5e3,"parking_serial":true,"plate":"粤B12345","plate_color":[1]}`},
 	{"no JSON", "park_uuid=p1&flow_no=f1"},
 	{"keys that are there twice", `{` + four + `,"plate":"粤B12346","x":1,"x":2}`},
 	{"an empty input", " \n\n"},
@@ -96,7 +105,7 @@ func TestEveryHintIsInTheGoldenFiles(t *testing.T) {
 		text := repo.Read(t, "cmd/release-forwarder/cli/testdata/check/"+file)
 		hints := slices.Collect(maps.Values(looksWords))
 		hints = slices.AppendSeq(hints, maps.Values(encodingWords))
-		hints = slices.AppendSeq(hints, maps.Values(suspicionWords))
+		hints = append(slices.AppendSeq(hints, maps.Values(suspicionWords)), wordQuoted, wordMark, wordList, wordSpread)
 		for _, p := range hints {
 			for _, part := range strings.Split(p.in(lang), "%s") {
 				if !strings.Contains(text, part) {

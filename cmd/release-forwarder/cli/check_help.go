@@ -67,7 +67,7 @@ UPSTREAM_APP_SECRET_FILE、UPSTREAM_CREDENTIALS_FILE、MAPPING_FILE。
 从标准输入读取；打印事件的 JSON Schema：
 
     echo '{"park_uuid":"p1","flow_no":"f1","parking_serial":"s1","plate":"粤B12345"}' | release-forwarder check --lang zh
-    release-forwarder check --schema > event.schema.json
+    release-forwarder check --lang zh --schema > event.schema.json
 
 参数：
   [<文件> ...]        要读取的文件。不给出时读取标准输入。

@@ -2,8 +2,6 @@ package cli
 
 import (
 	"bytes"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -12,12 +10,15 @@ import (
 	"github.com/alecthomas/kong"
 )
 
+// checkLine is a command line with check alone.
+type checkLine struct {
+	Check CheckCommand `cmd:"" help:"Show what would become of events, without sending anything."`
+}
+
 // helped gives what a command line with --help prints.
 func helped(t *testing.T, args ...string) string {
 	t.Helper()
-	var line struct {
-		Check CheckCommand `cmd:"" help:"Show what would become of events, without sending anything."`
-	}
+	var line checkLine
 	var out bytes.Buffer
 	code := -1
 	parser := kong.Must(&line, kong.Name("release-forwarder"), kong.Writers(&out, &out), kong.Exit(func(c int) {
@@ -89,28 +90,5 @@ func TestTheChineseHelpNamesTheSame(t *testing.T) {
 		if columns := columns(strings.TrimSuffix(line, "\n")); columns > 80 && !strings.Contains(line, "echo") {
 			t.Errorf("%d columns: %s", columns, line)
 		}
-	}
-}
-
-// Why a file cannot be read is said in the language that was asked for, and so is what a time must be.
-func TestCheckSaysInChineseWhatItCannotRead(t *testing.T) {
-	absent := filepath.Join(t.TempDir(), "没有.json")
-	for _, c := range []struct {
-		command  CheckCommand
-		en, want string
-	}{
-		{CheckCommand{Files: []string{absent}}, "no such file", absent + "：没有这个文件"},
-		{CheckCommand{Files: []string{t.TempDir()}}, "is a directory", "：无法读取"},
-		{CheckCommand{At: "soon"}, `--at: "soon" is no time`, `--at："soon" 不是时间`},
-	} {
-		for lang, want := range map[language]string{english: c.en, chinese: c.want} {
-			c.command.Lang = lang
-			if _, err := runCheck(t, c.command); err == nil || !strings.Contains(err.Error(), want) {
-				t.Errorf("%s: %v, want %s", lang, err, want)
-			}
-		}
-	}
-	if err := chinese.fileError(&os.PathError{Op: "open", Path: "x", Err: os.ErrPermission}); err.Error() != "x：没有读取权限" {
-		t.Error(err)
 	}
 }

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"bytes"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 	"unicode"
@@ -43,7 +45,8 @@ const (
 	deadLetter verdict = "dead-letter"
 	// A profile of MAPPING_FILE says so.
 	willBeIgnored verdict = "would-be-ignored"
-	noEvent       verdict = "no-event" // the input is empty
+	noEvent       verdict = "no-event"      // the input is empty
+	spread        verdict = "several-lines" // it has several objects, each over several lines
 )
 
 // report is all that check says of one event: as JSON, and for people in text. Texts are in
@@ -150,11 +153,45 @@ func (j *judge) fault(f mapping.Fault, first bool, e mapping.Encoding, value []b
 		told.Hint = encodingWords[e].in(j.lang)
 	case f.Guess.Looks != "":
 		told.Hint = strings.Replace(looksWords[f.Guess.Looks].in(j.lang), "%s", f.Guess.Send, 1)
+	case f.Reason == mapping.InvalidJSON && f.Offset >= 0:
+		told.Hint = punctuation(value, f.Offset, j.lang)
+	case f.Reason == mapping.WrongType && f.Offset >= 0:
+		if digits := number.Find(value[f.Offset:]); f.Detail == notString && digits != nil {
+			told.Hint = fmt.Sprintf(wordQuoted.in(j.lang), digits)
+		}
 	}
 	if f.Field == "" && f.Offset >= 0 && e != mapping.UTF8BOM && e != mapping.UTF16 {
 		told.There = excerpt(value, f.Offset, j.lang)
 	}
 	return told
+}
+
+// notString is the phrase of mapping.Details for a field that takes text alone.
+const notString = "not a string"
+
+var number = regexp.MustCompile(`^-?[0-9][0-9.eE+-]*`)
+
+// marks are those that input methods and other languages write for JSON's.
+var marks = map[rune]string{
+	'“': `"`, '”': `"`, '＂': `"`, '‘': `"`, '’': `"`, '\'': `"`, '「': `"`, '」': `"`,
+	'，': ",", '、': ",", '；': ",", '：': ":", '｛': "{", '｝': "}", '［': "[", '］': "]", '【': "[", '】': "]",
+}
+
+// punctuation names a wrong mark where a value ends to be an event. A closing quote that is none is noticed
+// only behind it.
+func punctuation(value []byte, at int, lang language) string {
+	there, _ := utf8.DecodeRune(value[min(at, len(value)):])
+	if there == '[' {
+		return wordList.in(lang)
+	}
+	if marks[there] == "" {
+		quote := bytes.IndexAny(value[:min(at, len(value))], "“”＂")
+		if quote < 0 {
+			return ""
+		}
+		there, _ = utf8.DecodeRune(value[quote:])
+	}
+	return fmt.Sprintf(wordMark.in(lang), string(there), marks[there])
 }
 
 // request is what would be sent.

@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 
 	"release-forwarder/mapping"
@@ -45,20 +43,6 @@ func (l language) or(getenv func(string) string) language {
 	return english
 }
 
-// fileError says in l why a file cannot be read.
-func (l language) fileError(err error) error {
-	failed, is := errors.AsType[*fs.PathError](err)
-	switch {
-	case !is || l != chinese:
-		return err
-	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%s：没有这个文件", failed.Path)
-	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%s：没有读取权限", failed.Path)
-	}
-	return fmt.Errorf("%s：无法读取：%w", failed.Path, failed.Err)
-}
-
 // phrase is a text in each language.
 type phrase struct{ en, zh string }
 
@@ -84,24 +68,29 @@ var (
 	wordNothing       = both("nothing", "无")
 	wordNotSent       = both("not sent", "不发送")
 	wordHow           = both("how each field is made: release-forwarder check -v", "每个字段的来源：release-forwarder check -v")
-	wordLine          = both("line %d: ", "第 %d 行：")
-	wordAlso          = both("also", "其他问题")
-	wordThere         = both("there", "位置")
-	wordHint          = both("hint", "提示")
-	wordIgnored       = both("ignored", "忽略的键")
-	wordMeant         = both("%s (did you mean %s?)", "%s（是否应为 %s？）")
-	wordServices      = both("the service adds it", "由服务添加")
-	wordBrackets      = both("%s (%s)", "%s（%s）")
-	wordSuspicious    = both("suspicious", "可疑")
-	wordTakes         = both("takes", "可用的值")
-	wordTimesLabel    = both("times", "时间格式")
-	wordTimes         = both(`"2021-09-02T17:36:46+08:00"; "2021-09-02 17:36:46" or 20210902173646, in %s; 1630575406020 (Unix milliseconds)`,
+	wordSpread        = both("several objects, each over several lines: write each in one line, or each into a .json file of its own",
+		"有多个对象，每个都分成多行：请把每个对象写成一行，或分别存为 .json 文件")
+	wordQuoted     = both(`write it in quotes: "%s"`, `请加上引号："%s"`)
+	wordMark       = both("%s is no mark of JSON: write %s", "%s 不是 JSON 的标点：请改为半角的 %s")
+	wordList       = both("a list: write each of its objects by itself, without [ and ]", "这是列表：请把其中的对象逐个写出，不要 [ 和 ]")
+	wordLine       = both("line %d: ", "第 %d 行：")
+	wordAlso       = both("also", "其他问题")
+	wordThere      = both("there", "位置")
+	wordHint       = both("hint", "提示")
+	wordIgnored    = both("ignored", "忽略的键")
+	wordMeant      = both("%s (did you mean %s?)", "%s（是否应为 %s？）")
+	wordServices   = both("the service adds it", "由服务添加")
+	wordBrackets   = both("%s (%s)", "%s（%s）")
+	wordSuspicious = both("suspicious", "可疑")
+	wordTakes      = both("takes", "可用的值")
+	wordTimesLabel = both("times", "时间格式")
+	wordTimes      = both(`"2021-09-02T17:36:46+08:00"; "2021-09-02 17:36:46" or 20210902173646, in %s; 1630575406020 (Unix milliseconds)`,
 		`"2021-09-02T17:36:46+08:00"；"2021-09-02 17:36:46" 或 20210902173646（时区 %s）；1630575406020（Unix 毫秒）`)
 	wordCredential = both("credential", "凭据")
 	wordToSign     = both("string to sign", "待签名串")
 	wordSign       = both("sign", "签名")
 	wordNext       = both("sign, next", "签名（新密钥）")
-	wordSchema     = both("what an event must be: release-forwarder check --schema", "事件的要求：release-forwarder check --schema")
+	wordSchema     = both("what an event must be: release-forwarder check --schema", "事件的要求：release-forwarder check --lang zh --schema")
 )
 
 // detailWords says the phrases of mapping.Details in Chinese; in English they stand for themselves.

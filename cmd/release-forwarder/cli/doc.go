@@ -1,4 +1,4 @@
-// Package cli has the commands beside run: check, config, doctor, offsets, version. Those on dead letters are in
+// Package cli has the commands beside run: check, config, doctor, idle, offsets, version. Those on dead letters are in
 // cli/deadletters, find is in cli/find. main.go lists them all.
 //
 // A command is a struct whose fields are its flags (kong), with Help, and Run for the command line. One that talks to

@@ -56,6 +56,10 @@ func TestTheMappingFileIsASetting(t *testing.T) {
 			if c.want != nil {
 				return
 			}
+			hash := s.Hash()
+			if s.Event.File, err = mapping.Parse([]byte(good + " # changed")); err != nil || s.Hash() == hash {
+				t.Errorf("the hash of another file is the same, %v", err)
+			}
 			m, err := s.Event.Mapper()
 			if err != nil {
 				t.Fatal(err)

@@ -37,6 +37,7 @@ const (
 //	           stop at the first one missing)
 //	default    taken when it is not set
 //	unset      what the table shows for a setting without a default; else "none"
+//	own        "true": replicas of one group may differ in it, see [Settings.Hash]
 //	min, max   inclusive bounds of a number, size or duration; a duration without
 //	           min must be above 0
 //	meaning    one sentence for the operator
@@ -66,9 +67,9 @@ type Kafka struct {
 	Topic             string               `envconfig:"KAFKA_TOPIC" type:"topic name" need:"true" meaning:"topic of the events"`
 	ReplayTopic       string               `envconfig:"KAFKA_REPLAY_TOPIC" type:"topic name" meaning:"replayed dead letters: read beside KAFKA_TOPIC in the same group, so that other readers of the events see none twice"`
 	GroupID           string               `envconfig:"KAFKA_GROUP_ID" type:"text" need:"true" meaning:"consumer group; no default, so that two deployments never share one by accident"`
-	ClientID          string               `envconfig:"KAFKA_CLIENT_ID" type:"text" default:"release-forwarder" meaning:"client ID in quotas and in the brokers' logs"`
+	ClientID          string               `envconfig:"KAFKA_CLIENT_ID" type:"text" own:"true" default:"release-forwarder" meaning:"client ID in quotas and in the brokers' logs"`
 	GroupProtocol     membership.Protocol  `envconfig:"KAFKA_GROUP_PROTOCOL" type:"choice" default:"classic" meaning:"how the replicas share the partitions: classic (cooperative, KIP-429), or consumer (KIP-848, Kafka 4.0 and later), where the brokers assign and set the heartbeats' interval and the session time-out; docs/explanation/group.md says how to change it"`
-	ClientRack        string               `envconfig:"KAFKA_CLIENT_RACK" type:"text" meaning:"the rack, zone or room of this replica: events are read from a broker there where brokers offer it (KIP-392: broker.rack and replica.selector.class are theirs to set); empty: from the leader"`
+	ClientRack        string               `envconfig:"KAFKA_CLIENT_RACK" type:"text" own:"true" meaning:"the rack, zone or room of this replica: events are read from a broker there where brokers offer it (KIP-392: broker.rack and replica.selector.class are theirs to set); empty: from the leader"`
 	OffsetReset       consumer.OffsetReset `envconfig:"KAFKA_OFFSET_RESET" type:"choice" default:"earliest" meaning:"where to go on when a committed offset is not in the log: at the first record there is, or nowhere until a person decides"`
 	MaxRecordBytes    int64                `envconfig:"KAFKA_MAX_RECORD_BYTES" type:"size" min:"1KiB" max:"128MiB" default:"1MiB" meaning:"largest record handled without a log line; larger ones are processed too, one at a time"`
 	SessionTimeout    time.Duration        `envconfig:"KAFKA_SESSION_TIMEOUT" type:"duration" min:"1s" max:"30m" default:"30s" meaning:"after this long without a heartbeat a replica loses its partitions"`

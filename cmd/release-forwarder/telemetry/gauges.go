@@ -28,8 +28,9 @@ type Gauges struct {
 	InFlight, InFlightLimit int
 	// Unowned counts the partitions of each topic that no member of the group owns; nil where that is not known.
 	Unowned map[string]int
-	// Partitions are those this replica holds.
+	// Partitions are those this replica holds. Suspended: its lease on them has ended, and others may hold them.
 	Partitions []PartitionGauges
+	Suspended  bool
 }
 
 // PartitionGauges are the values of one partition.
@@ -67,7 +68,7 @@ var gaugeRows = []struct {
 	{lagDone, ofPartitions(func(p PartitionGauges) int64 { return p.LagDone })},
 	{lagHeld, ofPartitions(func(p PartitionGauges) int64 { return p.LagHeld })},
 	{retentionLeft, ofPartitions(func(p PartitionGauges) int64 { return p.RetentionLeft })},
-	{assigned, func(g Gauges, o observe) { o(int64(len(g.Partitions))) }},
+	{assigned, observeAssigned},
 	{unowned, observeUnowned},
 	{circuitOpen, func(g Gauges, o observe) { o(oneIf(g.CircuitOpen)) }},
 	{stormGuardActive, func(g Gauges, o observe) { o(oneIf(g.StormGuardActive)) }},
@@ -84,6 +85,14 @@ func oneIf(b bool) int64 {
 		return 1
 	}
 	return 0
+}
+
+func observeAssigned(g Gauges, o observe) {
+	if g.Suspended {
+		o(0)
+		return
+	}
+	o(int64(len(g.Partitions)))
 }
 
 func observeHeld(g Gauges, o observe) {

@@ -56,7 +56,11 @@ func newInstruments(meter metric.Meter, cfg Config) (*Instruments, error) {
 	if err := i.registerGauges(meter); err != nil {
 		return nil, err
 	}
-	if err := registerBuild(meter, cfg.Build); err != nil {
+	if err := registerFact(meter, buildInfo, attribute.String("version", cfg.Build.Version),
+		attribute.String("revision", cfg.Build.Revision), attribute.String("goversion", runtime.Version())); err != nil {
+		return nil, err
+	}
+	if err := registerFact(meter, settingsInfo, attribute.String("hash", cfg.SettingsHash)); err != nil {
 		return nil, err
 	}
 	var err error
@@ -72,12 +76,12 @@ func histogram(meter metric.Meter, row Instrument, buckets []float64) (metric.Fl
 		metric.WithExplicitBucketBoundaries(buckets...))
 }
 
-func registerBuild(meter metric.Meter, build Build) error {
-	labels := metric.WithAttributeSet(attribute.NewSet(attribute.String("version", build.Version),
-		attribute.String("revision", build.Revision), attribute.String("goversion", runtime.Version())))
-	_, err := meter.Int64ObservableGauge(buildInfo.otelName(), metric.WithDescription(buildInfo.Meaning),
+// registerFact registers a gauge that is always 1; what it tells is in the labels.
+func registerFact(meter metric.Meter, row Instrument, labels ...attribute.KeyValue) error {
+	set := metric.WithAttributeSet(attribute.NewSet(labels...))
+	_, err := meter.Int64ObservableGauge(row.otelName(), metric.WithDescription(row.Meaning),
 		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
-			o.Observe(1, labels)
+			o.Observe(1, set)
 			return nil
 		}))
 	return err

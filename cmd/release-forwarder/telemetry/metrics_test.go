@@ -28,7 +28,7 @@ func start(t *testing.T, env map[string]string) (*Telemetry, *bytes.Buffer) {
 	}
 	var lines bytes.Buffer
 	tel, err := Start(t.Context(), Config{
-		Writer: &lines, LogFormat: settings.FormatJSON, Build: Build{"v1.2.3", "abcdef"}, Group: "lots", ClientID: "release-forwarder", Ignoring: []string{"entries"},
+		Writer: &lines, LogFormat: settings.FormatJSON, Build: Build{"v1.2.3", "abcdef"}, SettingsHash: "0123456789ab", Group: "lots", ClientID: "release-forwarder", Ignoring: []string{"entries"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -129,6 +129,7 @@ var fromTheStart = []string{
 	`release_forwarder_reloads_total{file="UPSTREAM_APP_SECRET_FILE"} 0`,
 	`release_forwarder_reloads_total{file="UPSTREAM_CREDENTIALS_FILE"} 0`,
 	`release_forwarder_reloads_total{file="UPSTREAM_TLS_CA_FILE"} 0`,
+	`release_forwarder_settings_info{hash="0123456789ab"} 1`,
 }
 
 // ours are the series of a scrape that the table answers for, without the

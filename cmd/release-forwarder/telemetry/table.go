@@ -116,7 +116,7 @@ var (
 	lagHeld = Instrument{"lag_held_records", Gauge, "{record}", byPartition,
 		"Records of lag_records that wait for another try, and those behind them in their order keys."}
 	assigned = Instrument{"assigned_partitions", Gauge, "{partition}", nil,
-		"Partitions this replica holds now; 0 on a standby, while unowned_partitions is 0."}
+		"Partitions this replica holds now; 0 on a standby, while unowned_partitions is 0, and once the group's coordinator has been silent for so long that others may hold them."}
 	unowned = Instrument{"unowned_partitions", Gauge, "{partition}", []Label{{Name: "topic"}},
 		"Partitions of a topic of the service that no member of the group has owned for a minute, as the group's coordinator reports to each replica: no one reads them. Absent until it has reported, and when its last report is a minute old: in a rebalance that does not end, or where this user may not describe the group."}
 	retentionLeft = Instrument{"retention_left_seconds", Gauge, unitSeconds, byPartition,
@@ -161,6 +161,8 @@ var (
 		"Lines that were not written to standard error, because no one reads it, or it cannot be written: state, of changes of state; log, all other log lines; console, of an exporter named console."}
 	buildInfo = Instrument{"build_info", Gauge, "", []Label{{Name: "version"}, {Name: "revision"}, {Name: "goversion"}},
 		"Always 1; the build is in the labels."}
+	settingsInfo = Instrument{"settings_info", Gauge, "", []Label{{Name: "hash"}},
+		"Always 1; two replicas with another hash have other settings. Not in it: secrets, names of files, KAFKA_CLIENT_ID, KAFKA_CLIENT_RACK, ADMIN_ and LOG_ settings, and what has its default."}
 )
 
 // Table returns every metric of the service, in the order of the reference.
@@ -168,6 +170,6 @@ func Table() []Instrument {
 	return []Instrument{
 		recordsAccepted, recordsIgnored, deadLetters, attempts, recordsDropped, pendingRecords, heldRecords, lagRecords, lagDone, lagHeld,
 		assigned, unowned, oldestUnfinished, retentionLeft, deliverySeconds, budgetSpent, drainSeconds, circuitOpen, stormGuardActive, refusedLots, inFlight, inFlightLimit,
-		commits, rebalances, suspicious, readingPaused, readingBlocked, metadataIgnored, deadLettersBlocked, reloads, reloadFailures, logLinesDropped, buildInfo,
+		commits, rebalances, suspicious, readingPaused, readingBlocked, metadataIgnored, deadLettersBlocked, reloads, reloadFailures, logLinesDropped, buildInfo, settingsInfo,
 	}
 }

@@ -39,6 +39,8 @@ type Config struct {
 	LogFormat settings.Format
 	// Build is the program's version, for build_info and the resource.
 	Build Build
+	// SettingsHash is [settings.Settings.Hash], for settings_info.
+	SettingsHash string
 	// Group and ClientID are KAFKA_GROUP_ID and KAFKA_CLIENT_ID, for spans.
 	Group, ClientID string
 	// Ignoring are the profiles of MAPPING_FILE that say to ignore records.

@@ -23,6 +23,7 @@ type Page struct {
 type Heading struct {
 	Level int
 	Text  string
+	Line  int
 }
 
 // Block is what is shown as it is: between fences, or indented.
@@ -146,7 +147,7 @@ func (r *reader) full(n int, line, bare string) {
 	case heading.MatchString(line):
 		r.flush()
 		m := heading.FindStringSubmatch(line)
-		r.page.Headings = append(r.page.Headings, Heading{len(m[1]), strings.TrimSpace(m[2])})
+		r.page.Headings = append(r.page.Headings, Heading{len(m[1]), strings.TrimSpace(m[2]), n})
 	case strings.HasPrefix(bare, "|"):
 		r.row(n, bare)
 	case m != nil:
@@ -207,3 +208,22 @@ func unindent(line string, by int) string { return line[min(by, indentOf(line)):
 
 // Chinese is true of the Chinese twin of a page.
 func (p *Page) Chinese() bool { return strings.HasSuffix(p.Name, ".zh.md") }
+
+// Under gives the blocks below a heading, up to the next one of its level or above; false where there is no such heading.
+func (p *Page) Under(heading string) (blocks []Block, found bool) {
+	from, to, level := 0, 0, 0
+	for _, h := range p.Headings {
+		switch {
+		case from == 0 && h.Text == heading:
+			from, level = h.Line, h.Level
+		case from > 0 && to == 0 && h.Level <= level:
+			to = h.Line
+		}
+	}
+	for _, b := range p.Blocks {
+		if b.Line > from && (to == 0 || b.Line < to) {
+			blocks = append(blocks, b)
+		}
+	}
+	return blocks, from > 0
+}

@@ -40,7 +40,7 @@ $ next
 func TestADocumentIsTakenApart(t *testing.T) {
 	want := &Page{
 		Name:     "a.md",
-		Headings: []Heading{{1, "A `b`"}},
+		Headings: []Heading{{1, "A `b`", 1}},
 		Blocks: []Block{
 			{Line: 7, Lines: []string{"make test    # four spaces", "make lint"}},
 			{Line: 12, Lines: []string{`kafka-topics.sh --list \`, "  --topic t"}},
@@ -75,5 +75,22 @@ func TestEntriesOfAConsoleBlock(t *testing.T) {
 	want := []Entry{{5, "one \\\n  more\nand", "out\n> out too\n"}, {10, "two", ""}}
 	if diff := cmp.Diff(want, b.Entries()); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestBlocksUnderAHeading(t *testing.T) {
+	page := Parse("a.md", "# A\n\n    a\n\n## B\n\n    b\n\n### C\n\n    c\n\n## D\n\n    d\n")
+	for heading, want := range map[string][]string{"A": {"a", "b", "c", "d"}, "B": {"b", "c"}, "C": {"c"}, "D": {"d"}} {
+		blocks, found := page.Under(heading)
+		var got []string
+		for _, b := range blocks {
+			got = append(got, b.Lines...)
+		}
+		if diff := cmp.Diff(want, got); diff != "" || !found {
+			t.Errorf("%s: %s", heading, diff)
+		}
+	}
+	if _, found := page.Under("E"); found {
+		t.Error("a heading that is not there was found")
 	}
 }

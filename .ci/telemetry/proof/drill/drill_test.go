@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"proof/stage"
+	"release-forwarder/cmd/testkit/prometheus"
 )
 
 const (
@@ -30,7 +31,7 @@ var update = flag.Bool("update", false, "write the table of docs/development/dri
 type drill struct {
 	*stage.Stage
 	t          *testing.T
-	prometheus *stage.Prometheus
+	prometheus *prometheus.Server
 	one, two   *stage.Forwarder
 
 	mu      sync.Mutex
@@ -54,7 +55,7 @@ var windows = map[string]struct{ shipped, here string }{
 }
 
 // shortened are the alerts with the windows of the drill.
-func shortened(t *testing.T, alerts []stage.Alert) (all []stage.Alert) {
+func shortened(t *testing.T, alerts []prometheus.Alert) (all []prometheus.Alert) {
 	for _, a := range alerts {
 		if w, slow := windows[a.Name]; slow {
 			if strings.Count(a.Expr, "["+w.shipped+"]") != 2 {
@@ -79,7 +80,7 @@ func lengthened(alert string, after time.Duration) time.Duration {
 }
 
 func TestEachTroubleRaisesItsAlertAndIsNamed(t *testing.T) {
-	alerts, err := stage.Alerts(root)
+	alerts, err := prometheus.Alerts(root)
 	must(t, err)
 	var rows []found
 	for _, trouble := range troubles {
@@ -91,7 +92,7 @@ func TestEachTroubleRaisesItsAlertAndIsNamed(t *testing.T) {
 }
 
 // provoked brings a trouble about among forwarders that are well, and returns what it raised.
-func provoked(t *testing.T, trouble trouble, alerts []stage.Alert) found {
+func provoked(t *testing.T, trouble trouble, alerts []prometheus.Alert) found {
 	d := open(t, trouble, alerts)
 	if firing := d.firing(); len(firing) > 0 {
 		t.Fatalf("before anything was provoked: %v", firing)
@@ -118,7 +119,7 @@ func provoked(t *testing.T, trouble trouble, alerts []stage.Alert) found {
 }
 
 // open starts a stage with forwarders that are well, and events that flow.
-func open(t *testing.T, trouble trouble, alerts []stage.Alert) *drill {
+func open(t *testing.T, trouble trouble, alerts []prometheus.Alert) *drill {
 	binary, err := stage.Built("FORWARDER", "forwarder")
 	must(t, err)
 	dir := t.TempDir()
@@ -126,12 +127,12 @@ func open(t *testing.T, trouble trouble, alerts []stage.Alert) *drill {
 	d.Stage, err = stage.Open(binary, dir, "secret")
 	must(t, err)
 	t.Cleanup(d.Close)
-	d.prometheus, err = stage.StartPrometheus(t.Context(), dir, stage.Rules(alerts))
+	d.prometheus, err = prometheus.Start(t.Context(), dir, prometheus.Rules(alerts))
 	must(t, err)
 	t.Cleanup(d.prometheus.Kill)
 	d.one, err = d.Start("one", trouble.settings)
 	must(t, err)
-	must(t, d.prometheus.Scrape(d.one))
+	must(t, d.prometheus.Scrape(d.one.Target()))
 	flowing := make(chan struct{})
 	go func() { defer close(flowing); d.flow() }()
 	t.Cleanup(func() {
@@ -193,7 +194,7 @@ func (d *drill) other() *stage.Forwarder {
 	var err error
 	d.two, err = d.Start("two", nil)
 	d.must(err)
-	d.must(d.prometheus.Scrape(d.one, d.two))
+	d.must(d.prometheus.Scrape(d.one.Target(), d.two.Target()))
 	d.until(func() error {
 		s, err := d.two.Status(d.t.Context())
 		if err == nil && len(s.Partitions) == 0 {
@@ -264,7 +265,7 @@ func must(t *testing.T, err error) {
 }
 
 // write puts the table between the marks of the page.
-func write(t *testing.T, rows []found, alerts []stage.Alert) {
+func write(t *testing.T, rows []found, alerts []prometheus.Alert) {
 	var table bytes.Buffer
 	fmt.Fprintf(&table, "%s, %s/%s, %d cores.\n\n", time.Now().UTC().Format(time.DateOnly), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
 	table.WriteString("| trouble | alert | true after | and for | fires after | runbook | the banner says | the cause stands in |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n")
@@ -276,7 +277,7 @@ func write(t *testing.T, rows []found, alerts []stage.Alert) {
 			}
 		}
 		for i, name := range names {
-			a := alerts[slices.IndexFunc(alerts, func(a stage.Alert) bool { return a.Name == name })]
+			a := alerts[slices.IndexFunc(alerts, func(a prometheus.Alert) bool { return a.Name == name })]
 			after := lengthened(name, row.after[name]).Round(time.Second)
 			trouble, says, where := row.trouble.name, row.says, row.trouble.where
 			if i > 0 {

@@ -19,6 +19,7 @@ import (
 
 	"proof/stage"
 	"release-forwarder/cmd/testkit/platform"
+	"release-forwarder/cmd/testkit/prometheus"
 )
 
 const root = "../../../.."
@@ -67,7 +68,7 @@ func firing(t *testing.T) map[string]bool {
 }
 
 func TestEveryQueryHasAnAnswerOrARuleTest(t *testing.T) {
-	alerts, err := stage.Alerts(root)
+	alerts, err := prometheus.Alerts(root)
 	must(t, err)
 	queries := panels(t)
 	if len(queries) < 30 || len(alerts) < 15 {
@@ -111,7 +112,7 @@ func TestEveryQueryHasAnAnswerOrARuleTest(t *testing.T) {
 }
 
 // hasData tells whether a query is answered with a number.
-func hasData(t *testing.T, p *stage.Prometheus, expr string) bool {
+func hasData(t *testing.T, p *prometheus.Server, expr string) bool {
 	t.Helper()
 	samples, err := p.Query(t.Context(), expr)
 	must(t, err)
@@ -125,7 +126,7 @@ func hasData(t *testing.T, p *stage.Prometheus, expr string) bool {
 
 // scraped is a Prometheus over two forwarders that have some of everything: acceptances, refusals, dead letters, a record
 // that waits, a lot that is refused, and the drains of a replica that comes and goes.
-func scraped(t *testing.T) *stage.Prometheus {
+func scraped(t *testing.T) *prometheus.Server {
 	t.Helper()
 	binary, err := stage.Built("FORWARDER", "forwarder")
 	must(t, err)
@@ -143,7 +144,7 @@ func scraped(t *testing.T) *stage.Prometheus {
 		}
 		return nil
 	})
-	p, err := stage.StartPrometheus(t.Context(), dir, "")
+	p, err := prometheus.Start(t.Context(), dir, "")
 	must(t, err)
 	t.Cleanup(p.Kill)
 	start := func(name string) *stage.Forwarder {
@@ -152,17 +153,17 @@ func scraped(t *testing.T) *stage.Prometheus {
 		return f
 	}
 	one := start("one")
-	must(t, p.Scrape(one))
+	must(t, p.Scrape(one.Target()))
 	must(t, stage.Until(t.Context(), patience, func() error { return one.Settled(t.Context()) }))
 	flow(t, s)
 	for i := range 2 { // each coming and each going makes the first one drain
 		two := start(fmt.Sprintf("two-%d", i))
-		must(t, p.Scrape(one, two))
+		must(t, p.Scrape(one.Target(), two.Target()))
 		must(t, stage.Until(t.Context(), patience, func() error { return shares(t, one, two) }))
 		if !two.Stop(patience) {
 			t.Fatalf("%s did not stop", two.Name)
 		}
-		must(t, p.Scrape(one))
+		must(t, p.Scrape(one.Target()))
 		must(t, stage.Until(t.Context(), patience, func() error { return holdsAll(t, one) }))
 		must(t, stage.Until(t.Context(), patience, func() error { // a rate is known from the second on
 			if !hasData(t, p, "release_forwarder_drain_seconds_count") {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"release-forwarder/cmd/testkit/process"
+	"release-forwarder/cmd/testkit/prometheus"
 )
 
 // pace are settings with which seconds show what takes minutes with the defaults.
@@ -71,6 +72,11 @@ func (s *Stage) Start(name string, settings map[string]string) (*Forwarder, erro
 
 func withoutOTEL(env []string) []string {
 	return slices.DeleteFunc(env, func(entry string) bool { return strings.HasPrefix(entry, "OTEL_") })
+}
+
+// Target is the forwarder as Prometheus scrapes it, with the labels that the operator's gives it in a cluster.
+func (f *Forwarder) Target() prometheus.Target {
+	return prometheus.Target{Address: f.Admin, Labels: map[string]string{"namespace": Namespace, "job": Job, "pod": f.Name}}
 }
 
 // Get asks the admin server for a path, as a browser of the language does, and returns all it answers.

@@ -29,6 +29,8 @@ const (
 	DeadLetters = Topic + ".dlq"
 	Group       = "proof"
 	Partitions  = 3
+	Namespace   = "proof"
+	Job         = Namespace + "/release-forwarder"
 )
 
 // Stage is Kafka and the platform, and the forwarders between them.

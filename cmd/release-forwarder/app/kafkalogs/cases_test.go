@@ -30,7 +30,7 @@ type realLog struct {
 
 const (
 	each    = "sends each event once, lag reaches 0"
-	goesOn  = "tries again indefinitely, others go on, an error says where and what, lag grows; docs/how-to/night.md has the way on"
+	goesOn  = "tries again indefinitely, others go on, an error says where and what, lag grows; docs/how-to/night/skip-one-record.md has the way on"
 	cannot  = "the log cannot be read here"
 	dropped = "Kafka dropped records before they could be read"
 )

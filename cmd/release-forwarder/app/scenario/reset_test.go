@@ -47,7 +47,7 @@ func TestResetNoneGoesOnFromTheOffsetThatIsSet(t *testing.T) {
 			t.Errorf("phase %s", s.Phase)
 		}
 		w.End(r)
-		// As docs/how-to/night.md says: set the group's offset, start the replicas.
+		// As docs/how-to/night/skip-one-record.md says: set the group's offset, start the replicas.
 		w.CommitAsTool(w.Kafka, 0, "")
 		r = w.Start()
 		w.Until("every new event", w.AllCommitted(1, 250))

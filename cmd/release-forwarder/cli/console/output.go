@@ -88,6 +88,8 @@ func (o *Output) Verdict(err error) error {
 		return nil
 	case own && !errors.Is(err, ErrSomeFailed): // that was reported on the output alone
 		return errors.Join(err, o.failed)
+	case err != nil && !own:
+		return err // it may say the same in another language
 	}
 	return o.failed
 }

@@ -49,6 +49,14 @@ func Number[N int | int64](n N) string {
 	return digits
 }
 
+// Count writes a count of things by name, as 1 event and 2 events.
+func Count[N int | int64](n N, of string) string {
+	if n != 1 {
+		of += "s"
+	}
+	return Number(n) + " " + of
+}
+
 // Age writes a duration for people, in at most two units, as 3h5m; below 0 as 0s.
 func Age(d time.Duration) string {
 	d = max(d, 0)

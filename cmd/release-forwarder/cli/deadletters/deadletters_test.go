@@ -9,13 +9,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"release-forwarder/cmd/release-forwarder/app/apptest"
 	"release-forwarder/cmd/release-forwarder/cli/console"
 	"release-forwarder/cmd/release-forwarder/cli/session"
 	"release-forwarder/cmd/release-forwarder/redact"
 	"release-forwarder/cmd/testkit/platform"
+	"release-forwarder/dlq/ledger"
+	"release-forwarder/dlq/replay"
 )
 
 // defaults are the flags' that are not zero.
@@ -157,6 +161,89 @@ func TestRetentionIsWarnedOf(t *testing.T) {
 	})
 }
 
+// Times and days are shown in EVENT_TIMEZONE with its offset, and as JSON in UTC.
+func TestDeadLettersAreShownWithTimesWhereTheOperatorIs(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.plant()
+		commands := func(json bool) []apptest.Command {
+			list, stats := listed, counted
+			list.JSON, stats.JSON = json, json
+			return []apptest.Command{&list, &ShowCommand{ID: "0/0", JSON: json}, &stats}
+		}
+		shown := func(json bool) (all string) {
+			for _, c := range commands(json) {
+				out, _, err := w.Command(c)
+				if err != nil {
+					t.Fatal(err)
+				}
+				all += out
+			}
+			return all
+		}
+		inUTC := shown(true)
+		for zone, want := range map[string][]string{
+			"Asia/Tokyo":       {"  2000-01-01T09:00:00+09:00  ", "written         2000-01-01T09:00:0", ", from 2000-01-01T09:00:00.", ", written 2000-01-01T09:00:00+09:00 (", "open, by day in Asia/Tokyo", "\n2000-01-01  "},
+			"America/New_York": {"  1999-12-31T19:00:00-05:00  ", "dated           1999-12-31T19:00:0", "-05:00 to 1999-12-31T19:00:0", "open, by day in America/New_York", "\n1999-12-31  "},
+		} {
+			w.T.Setenv("EVENT_TIMEZONE", zone)
+			out := shown(false)
+			for _, want := range want {
+				if !strings.Contains(out, want) {
+					t.Errorf("%s: lacks %q:\n%s", zone, want, out)
+				}
+			}
+			if out := shown(true); out != inUTC {
+				t.Errorf("%s: as JSON\n%s\nwant\n%s", zone, out, inUTC)
+			}
+		}
+	})
+}
+
+// A replay that may not write to the ledger has sent nothing, and does not say that it goes on where it was.
+func TestAReplayWithoutItsLedgerSaysThatNothingWasSent(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.plant()
+		if _, _, err := w.Command(&CloseCommand{IDs: []string{"0/1"}, Why: "so that there is a ledger"}); err != nil {
+			t.Fatal(err)
+		}
+		w.Cluster.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
+			w.Cluster.KeepControl()
+			asked := req.(*kmsg.ProduceRequest)
+			if asked.Topics[0].Topic != ledger.Topic(apptest.DeadLetterTopic) {
+				return nil, nil, false
+			}
+			refused := asked.ResponseKind().(*kmsg.ProduceResponse)
+			refused.Topics = []kmsg.ProduceResponseTopic{{Topic: asked.Topics[0].Topic, Partitions: []kmsg.ProduceResponseTopicPartition{{ErrorCode: kerr.TopicAuthorizationFailed.Code}}}}
+			return refused, nil, true
+		})
+		out, beside, err := w.Command(&ReplayCommand{ID: []string{"0/0"}, MaxRedrives: -1})
+		const want = "the replay has not begun, nothing was sent: cannot write to topic events.dlq.ledger: Topic Authorization Failed; grant this user Write on the topic"
+		if err == nil || err.Error() != want || !strings.Contains(out, "0 sent to events\n") || !strings.Contains(beside, "replaying 1 dead letter of events.dlq to events") {
+			t.Errorf("%v, want %s\n%s%s", err, want, out, beside)
+		}
+	})
+}
+
+// What a replay that failed says of what it has done is true.
+func TestAnUnfinishedReplaySaysWhatItHasDone(t *testing.T) {
+	broken := errors.New("broken")
+	for _, c := range []struct {
+		err  error
+		sent int
+		want string
+	}{
+		{broken, 0, "the replay has not begun, nothing was sent: broken"},
+		{broken, 3, "the replay has not finished: broken; what was sent is entered into the ledger: start it again to go on"},
+		{context.Canceled, 0, "the replay has not finished: stopped as asked; what was sent is entered into the ledger: start it again to go on"},
+		{replay.ErrUncertain, 0, "the replay has not finished: it is not known whether the last batch arrived; what was sent is entered into the ledger: start it again to go on"},
+		{replay.ErrUnentered, 3, "the replay has not finished: were sent but could not be entered into the ledger, and will be sent again by the next replay"},
+	} {
+		if err := unfinished(c.err, c.sent); err.Error() != c.want {
+			t.Errorf("%v, %d sent: %v", c.err, c.sent, err)
+		}
+	}
+}
+
 // A person is asked before a changed event is sent, and only then.
 func TestChangedEventsAreAskedFor(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
@@ -168,7 +255,7 @@ func TestChangedEventsAreAskedFor(t *testing.T) {
 			t.Errorf("without a terminal: %v", err)
 		}
 		if out, beside, err := w.Command(replay("plate_color=2"), "n"); !errors.Is(err, errUnasked) || !strings.Contains(out, "events.dlq/0/0  plate_color: 蓝 -> 2\n") ||
-			!strings.Contains(beside, "send 1 events to events, 1 of them changed? [y/N] ") {
+			!strings.Contains(beside, "send 1 event to events, 1 of them changed? [y/N] ") {
 			t.Errorf("after a no: %v %s %s", err, out, beside)
 		}
 		if out, _, err := w.Command(replay("plate_color=2"), "yes"); err != nil || !strings.Contains(out, "1 sent to events") {

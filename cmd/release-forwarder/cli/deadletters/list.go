@@ -36,6 +36,7 @@ partition in the order of writing:
 
   ID        topic/partition/offset of the dead letter; "show", "replay" and "close" take it,
             and partition/offset too
+  WRITTEN   when, in EVENT_TIMEZONE; with --json in UTC
   AT        what is to blame: a field of the event, or the platform's code
   SOURCE    topic/partition/offset of the event
   REDRIVES  how often it was replayed, as its record says; "claims" where this is not
@@ -102,7 +103,7 @@ func (c *ListCommand) list(ctx context.Context, r *session.Session, filter *dlq.
 			return err
 		}
 	}
-	w := &deadLetterWriter{r: r, c: c, out: out, widths: []int{widest(r.Settings.DeadLetters.Topic, spans), 20, 9, 16, 14, 12, 24, 8}}
+	w := &deadLetterWriter{c: c, r: r, out: out, widths: []int{widest(r.Settings.DeadLetters.Topic, spans), len(time.RFC3339), 9, 16, 14, 12, 24, 8}}
 	due, all := 0, true
 	now := time.Now()
 	for s, err := range r.Reader.Letters(ctx, spans, filter) {
@@ -166,7 +167,7 @@ func (c *ListCommand) count(ctx context.Context, r *session.Session, out *bufio.
 		for _, span := range spans {
 			offsets += span.End - span.First
 		}
-		of = fmt.Sprintf("among the first %s of up to %s dead letters (dlq stats counts all)", console.Number(tally.Letters), console.Number(offsets))
+		of = fmt.Sprintf("among the first %s of up to %s (dlq stats counts all)", console.Number(tally.Letters), console.Count(offsets, "dead letter"))
 	}
 	fmt.Fprintf(out, "%s open in %s %s %s\n", console.Number(tally.ByState[dlq.Open]), r.Settings.DeadLetters.Topic, group, of)
 	for _, reason := range console.SortedByCount(tally.ByReason) {
@@ -193,8 +194,8 @@ func widest(topic string, spans []topic.Span) int {
 
 // deadLetterWriter writes dead letters as they come.
 type deadLetterWriter struct {
-	r      *session.Session
 	c      *ListCommand
+	r      *session.Session
 	out    *bufio.Writer
 	widths []int
 	n      int
@@ -223,7 +224,7 @@ func (w *deadLetterWriter) write(s *dlq.Stored, state dlq.State) error {
 		}
 		written := cmp.Or(redact.Written(s), "-")
 		if t := s.WrittenAt(); !t.IsZero() {
-			written = t.Format(time.RFC3339)
+			written = w.r.Time(t)
 		}
 		if _, err := fmt.Fprintln(w.out, redact.Columns(w.widths, shown.ID, written, cmp.Or(shown.Stage, "-"), cmp.Or(shown.Reason, "-"), cmp.Or(at, "-"),
 			cmp.Or(shown.Lot, "-"), cmp.Or(shown.Source, "-"), redrives, string(state))); err != nil {
@@ -249,7 +250,11 @@ func warnOfRetention(r *session.Session, retention topic.Retention, err error, d
 		r.Say("warning: topic %s is compacted: of dead letters with one key only the last is kept; set its cleanup.policy to delete", r.Settings.DeadLetters.Topic)
 	}
 	if due > 0 {
-		r.Say("warning: %s open dead letters are older than %.0f%% of the %s that %s keeps them: replay or close them, or raise its retention.ms",
-			console.Number(due), share*100, console.Age(retention.For), r.Settings.DeadLetters.Topic)
+		are := "are"
+		if due == 1 {
+			are = "is"
+		}
+		r.Say("warning: %s %s older than %.0f%% of the %s that %s keeps them: replay or close them, or raise its retention.ms",
+			console.Count(due, "open dead letter"), are, share*100, console.Age(retention.For), r.Settings.DeadLetters.Topic)
 	}
 }

@@ -118,7 +118,7 @@ func (j *replayJob) run(ctx context.Context, filter *dlq.Filter) error {
 		return err
 	}
 	if j.c.DryRun {
-		fmt.Fprintf(j.Out, "%s dead letters would be replayed to %s; nothing was sent\n", console.Number(j.chosen), j.to)
+		fmt.Fprintf(j.Out, "%s would be replayed to %s; nothing was sent\n", console.Count(j.chosen, "dead letter"), j.to)
 		return nil
 	}
 	if j.chosen == 0 {
@@ -263,7 +263,7 @@ func (j *replayJob) ask() error {
 	if !j.Asked {
 		return errUnasked
 	}
-	fmt.Fprintf(j.Err, "send %s events to %s, %s of them changed? [y/N] ", console.Number(j.chosen), j.to, console.Number(j.changed))
+	fmt.Fprintf(j.Err, "send %s to %s, %s of them changed? [y/N] ", console.Count(j.chosen, "event"), j.to, console.Number(j.changed))
 	answer, _ := bufio.NewReader(j.In).ReadString('\n')
 	switch strings.ToLower(strings.TrimSpace(answer)) {
 	case "y", "yes":
@@ -274,7 +274,7 @@ func (j *replayJob) ask() error {
 
 // send sends, with progress.
 func (j *replayJob) send(ctx context.Context, tracker *replay.Tracker) error {
-	j.Say("replaying %s dead letters of %s to %s", console.Number(j.chosen), j.Settings.DeadLetters.Topic, j.to)
+	j.Say("replaying %s of %s to %s", console.Count(j.chosen, "dead letter"), j.Settings.DeadLetters.Topic, j.to)
 	p := console.NewBar(j.Screen, "sent", j.chosen)
 	j.replay.Waiting = func(by string) {
 		j.Say("%s (as stated) replays right now, or did until it was killed: waiting until that has ended", redact.Clean(by))
@@ -301,13 +301,22 @@ func (j *replayJob) send(ctx context.Context, tracker *replay.Tracker) error {
 		fmt.Fprintf(j.Out, ", %s left out", console.Number(j.left))
 	}
 	fmt.Fprintln(j.Out)
-	if err != nil {
-		if errors.Is(err, context.Canceled) {
-			err = console.ErrStopped
-		}
-		return fmt.Errorf("the replay has not finished: %w; what was sent is entered into the ledger: start it again to go on", err)
+	return unfinished(err, j.sent)
+}
+
+// unfinished says how much a replay that failed has done.
+func unfinished(err error, sent int) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, context.Canceled):
+		err = console.ErrStopped
+	case errors.Is(err, replay.ErrUnentered):
+		return fmt.Errorf("the replay has not finished: %w", err)
+	case sent == 0 && !errors.Is(err, replay.ErrUncertain):
+		return fmt.Errorf("the replay has not begun, nothing was sent: %w", err)
 	}
-	return nil
+	return fmt.Errorf("the replay has not finished: %w; what was sent is entered into the ledger: start it again to go on", err)
 }
 
 // leftOutShown is how many dead letters left out are named.
@@ -351,7 +360,7 @@ func (j *replayJob) leftOut(s *dlq.Stored, err error) {
 // verdict is the command's end.
 func (j *replayJob) verdict() error {
 	if j.failed > 0 {
-		return fmt.Errorf("%s chosen dead letters could not be sent; they stay open", console.Number(j.failed))
+		return fmt.Errorf("%s could not be sent; still open", console.Count(j.failed, "chosen dead letter"))
 	}
 	return nil
 }

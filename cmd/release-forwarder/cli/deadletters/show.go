@@ -153,7 +153,7 @@ func (w *shownWhole) print(r *session.Session) {
 	line("dead letter", "%s", w.ID)
 	line("state", "%s", w.State)
 	if d := w.Decided; d != nil {
-		line("", "by %s (as stated), %s", redact.Clean(d.By), redact.Stamp(d.At))
+		line("", "by %s (as stated), %s", redact.Clean(d.By), r.Local(redact.Stamp(d.At)))
 		optional("", d.Why)
 		if d.To != "" {
 			line("", "sent to %s", d.To)
@@ -162,13 +162,13 @@ func (w *shownWhole) print(r *session.Session) {
 			line("", "with changed fields")
 		}
 	}
-	optional("written", w.Written)
+	optional("written", r.Local(w.Written))
 	for _, p := range w.Problems {
 		line("unreadable", "%s", p)
 	}
 	optional("group", w.Group)
 	optional("event", w.Source)
-	optional("dated", w.Dated)
+	optional("dated", r.Local(w.Dated))
 	if w.Origin != w.Source {
 		optional("began as", w.Origin+" (as its writer states)")
 	}
@@ -183,7 +183,7 @@ func (w *shownWhole) print(r *session.Session) {
 		line("HTTP status", "%d", w.Status)
 	}
 	if w.Attempts > 0 {
-		line("attempts", "%d, from %s to %s", w.Attempts, w.First, w.Last)
+		line("attempts", "%d, from %s to %s", w.Attempts, r.Local(w.First), r.Local(w.Last))
 	}
 	line("redrives", "%d", w.Redrives)
 	if w.ClaimedRedrives > 0 {

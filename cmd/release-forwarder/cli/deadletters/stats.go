@@ -29,7 +29,7 @@ type StatsCommand struct {
 // Help implements kong's HelpProvider.
 func (StatsCommand) Help() string {
 	return `Counts all dead letters: open, replayed and closed. It counts the open ones by reason and by
-day of writing (UTC), and shows the oldest.
+day of writing, and shows the oldest. Times and days are in EVENT_TIMEZONE, with --json in UTC.
 
 With --check it suits a CronJob: it exits 1 if retention deletes open dead letters soon, so
 that the failed job raises an alert. The service itself may not read dead letters.
@@ -77,6 +77,9 @@ func (c *StatsCommand) count(ctx context.Context, r *session.Session, filter *dl
 		return err
 	}
 	tally, now := dlq.NewTally(), time.Now()
+	if !c.JSON {
+		tally.Zone = r.Settings.Event.Location
+	}
 	for s, err := range r.Reader.Letters(ctx, spans, filter) {
 		if err != nil {
 			return err
@@ -111,10 +114,10 @@ func (c *StatsCommand) print(r *session.Session, t *dlq.Tally, ledger *ledger.Le
 	if c.AllGroups {
 		group = "all groups"
 	}
-	fmt.Fprintf(r.Out, "%s dead letters of %s in %s\n", console.Number(t.Letters), group, r.Settings.DeadLetters.Topic)
+	fmt.Fprintf(r.Out, "%s of %s in %s\n", console.Count(t.Letters, "dead letter"), group, r.Settings.DeadLetters.Topic)
 	oldest := ""
 	if !t.Oldest.IsZero() {
-		oldest = fmt.Sprintf("   the oldest %s, written %s (%s ago)", t.OldestID, t.Oldest.Format(time.RFC3339), console.Age(now.Sub(t.Oldest)))
+		oldest = fmt.Sprintf("   the oldest %s, written %s (%s ago)", t.OldestID, r.Time(t.Oldest), console.Age(now.Sub(t.Oldest)))
 	}
 	fmt.Fprintf(r.Out, "  open      %9s%s\n", console.Number(t.ByState[dlq.Open]), oldest)
 	fmt.Fprintf(r.Out, "  replayed  %9s\n  closed    %9s\n", console.Number(t.ByState[dlq.Replayed]), console.Number(t.ByState[dlq.Closed]))
@@ -140,7 +143,7 @@ func printDays(r *session.Session, t *dlq.Tally) error {
 	const most = 8 // columns; the rest of the reasons share one
 	shown, rest := reasons[:min(len(reasons), most)], reasons[min(len(reasons), most):]
 	table := tabwriter.NewWriter(r.Out, 0, 0, 2, ' ', 0)
-	head := []string{"open, by day"}
+	head := []string{"open, by day in " + t.Zone.String()}
 	for _, reason := range shown {
 		head = append(head, redact.Clean(reason))
 	}

@@ -23,7 +23,7 @@ func (j *replayJob) follow(ctx context.Context, tracker *replay.Tracker) error {
 		ctx, cancel = context.WithTimeout(ctx, j.c.Timeout)
 		defer cancel()
 	}
-	j.Say("following %s events until group %s has finished with them", console.Number(j.sent), j.Settings.Kafka.GroupID)
+	j.Say("following %s until group %s has finished with them", console.Count(j.sent, "event"), j.Settings.Kafka.GroupID)
 	p := console.NewBar(j.Screen, "ended", j.sent)
 	said := false
 	look := func(ctx context.Context) (replay.Progress, error) {
@@ -46,11 +46,11 @@ func (j *replayJob) follow(ctx context.Context, tracker *replay.Tracker) error {
 	fmt.Fprintf(j.Out, "%s accepted, %s dead-lettered again, %s not ended\n", console.Number(outcome.Accepted), console.Number(outcome.Failed), console.Number(outcome.Waiting))
 	switch {
 	case errors.Is(err, context.DeadlineExceeded) && outcome.Waiting > 0:
-		return fmt.Errorf("%s events had not ended after %s", console.Number(outcome.Waiting), j.c.Timeout)
+		return fmt.Errorf("%s had not ended after %s", console.Count(outcome.Waiting, "event"), j.c.Timeout)
 	case err != nil:
 		return err
 	case outcome.Failed > 0:
-		return fmt.Errorf("%s events failed again; dlq list shows their new dead letters", console.Number(outcome.Failed))
+		return fmt.Errorf("%s failed again; dlq list shows the new dead letters", console.Count(outcome.Failed, "event"))
 	}
 	return nil
 }

@@ -47,6 +47,7 @@ text. The first lines say how far back each topic reaches: older events cannot b
 It joins no group and changes nothing, and works whether the service runs or not. What it shows
 of a running group is up to CONSUMER_COMMIT_INTERVAL old. Memory does not grow with the topics.
 
+Times are shown in EVENT_TIMEZONE, with --json in UTC.
 Without --reveal, plates, operators and free text are shown as first character and length.
 The user needs Read on the topics and on <DLQ_TOPIC>.ledger, and Describe on the group.
 
@@ -78,7 +79,7 @@ func (c *Command) Do(ctx context.Context, sc console.Screen, dial connect.DialFu
 	}
 	return session.Open(ctx, sc, dial, false, "", nil, func(r *session.Session) error {
 		out := bufio.NewWriter(sc.Out)
-		f := &finder{c: c, r: r, span: span, wanted: wanted, print: newPrinter(out, c, sc.Err, len(r.Settings.Kafka.Topic), len(r.Settings.DeadLetters.Topic)), deadLetters: map[dlq.ID]*foundDeadLetter{}}
+		f := &finder{c: c, r: r, span: span, wanted: wanted, print: newPrinter(out, c, r), deadLetters: map[dlq.ID]*foundDeadLetter{}}
 		err := f.find(ctx)
 		if flushErr := out.Flush(); err == nil {
 			err = flushErr

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -184,12 +185,34 @@ func TestFindKeepsToTheTimeRange(t *testing.T) {
 	})
 }
 
+// Times are shown in EVENT_TIMEZONE with its offset, and as JSON in UTC.
+func TestFindShowsTimesWhereTheOperatorIs(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.End(w.troubled())
+		if err := w.Cluster.DeleteRecords(apptest.EventTopic, 0, 1); err != nil {
+			t.Fatal(err)
+		}
+		utc := regexp.MustCompile(`"(dated|reaches_back)":"2000-01-01T00:00:00\.\d{3}Z"`)
+		for zone, want := range map[string]string{"": `2000-01-01T08:00:00\.\d{3}\+08:00`, "UTC": `2000-01-01T00:00:00\.\d{3}Z`, "America/New_York": `1999-12-31T19:00:00\.\d{3}-05:00`} {
+			w.T.Setenv("EVENT_TIMEZONE", zone)
+			out, _, err := w.find(Command{Lot: []string{"lot-2"}}, "")
+			if err != nil || !regexp.MustCompile("\nevents/0/2         "+want+" ").MatchString(out) || !regexp.MustCompile("reaches back to "+want+",").MatchString(out) {
+				t.Errorf("%s: %v\n%s", zone, err, out)
+			}
+			out, _, err = w.find(Command{Lot: []string{"lot-2"}, JSON: true}, "")
+			if err != nil || len(utc.FindAllString(out, -1)) != 3 {
+				t.Errorf("%s: %v\n%s", zone, err, out)
+			}
+		}
+	})
+}
+
 // find says since when each topic still holds records.
 func TestFindSaysSinceWhenTheTopicsReachBack(t *testing.T) {
 	inVirtualTime(t, 2, func(w *world) {
 		w.End(w.troubled())
 		out, said, err := w.find(Command{Lot: []string{"lot-2"}}, "")
-		if err != nil || said != "" || !strings.Contains(out, "events   events: whole") || !strings.Contains(out, "letters  events.dlq: whole") {
+		if err != nil || said != "" || !strings.Contains(out, "events       events: whole") || !strings.Contains(out, "dead letters events.dlq: whole") {
 			t.Fatalf("%v %s\n%s", err, said, out)
 		}
 		// Retention takes the event; its dead letter is still there.
@@ -198,7 +221,7 @@ func TestFindSaysSinceWhenTheTopicsReachBack(t *testing.T) {
 		}
 		out, said, err = w.find(Command{Lot: []string{"lot-2"}}, "")
 		if err != nil || !strings.Contains(out, "reaches back to 2000-01-01T") || !strings.Contains(said, "events does not reach back") ||
-			!strings.Contains(out, "only the dead letter was found") || !strings.Contains(out, "1 matches: 0 done, 1 dead-lettered") {
+			!strings.Contains(out, "only the dead letter was found") || !strings.Contains(out, "1 match: 0 done, 1 dead-lettered") {
 			t.Errorf("%v %s\n%s", err, said, out)
 		}
 		// And now the dead letters: what is done may have been a dead letter.
@@ -208,7 +231,7 @@ func TestFindSaysSinceWhenTheTopicsReachBack(t *testing.T) {
 			}
 		}
 		out, _, err = w.find(Command{Lot: []string{"lot-3"}}, "")
-		if err != nil || !strings.Contains(out, "letters  events.dlq: how far") || !strings.Contains(out, "unless its dead letter was deleted") {
+		if err != nil || !strings.Contains(out, "dead letters events.dlq: how far") || !strings.Contains(out, "unless its dead letter was deleted") {
 			t.Errorf("%v\n%s", err, out)
 		}
 	})
@@ -237,7 +260,7 @@ func TestFindSaysWhatItCannotRead(t *testing.T) {
 			t.Setenv("KAFKA_REPLAY_TOPIC", "replays")
 			t.Setenv("DLQ_TOPIC", "letters")
 			out, _, err := w.find(Command{Lot: []string{"lot-1"}}, "")
-			if err != nil || !strings.Contains(out, "replays  replays: does not exist") || !strings.Contains(out, "letters  letters: does not exist") || !strings.Contains(out, "2 waiting") {
+			if err != nil || !strings.Contains(out, "replays      replays: does not exist") || !strings.Contains(out, "dead letters letters: does not exist") || !strings.Contains(out, "2 waiting") {
 				t.Errorf("%v\n%s", err, out)
 			}
 		})

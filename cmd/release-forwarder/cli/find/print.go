@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 
 	"release-forwarder/cmd/release-forwarder/cli/console"
+	"release-forwarder/cmd/release-forwarder/cli/session"
 	"release-forwarder/cmd/release-forwarder/redact"
 	"release-forwarder/cmd/release-forwarder/visible"
 )
@@ -19,7 +21,8 @@ type printer struct {
 	json     bool
 	limit    int
 	widths   []int
-	read     int64 // records looked at
+	local    func(stamp string) string // a time as people see it
+	read     int64                     // records looked at
 	matches  int
 	outcomes map[string]int
 	short    []string // topics that do not reach back to the beginning of the search
@@ -27,10 +30,11 @@ type printer struct {
 	failed   error // of the first write that failed
 }
 
-// newPrinter makes a printer for places in topics with names of these lengths.
-func newPrinter(out *bufio.Writer, c *Command, err io.Writer, events, deadLetters int) *printer {
-	return &printer{out: out, err: err, json: c.JSON, limit: c.Limit, outcomes: map[string]int{},
-		widths: []int{events + len("/99/9999999"), 24, 13, 16, deadLetters + len("/99/9999"), 8, 12, 20, 20, 10}}
+// newPrinter makes a printer for places in a session's topics.
+func newPrinter(out *bufio.Writer, c *Command, r *session.Session) *printer {
+	events, deadLetters := len(r.Settings.Kafka.Topic), len(r.Settings.DeadLetters.Topic)
+	return &printer{out: out, err: r.Err, json: c.JSON, limit: c.Limit, outcomes: map[string]int{}, local: r.Local,
+		widths: []int{events + len("/99/9999999"), len("2006-01-02T15:04:05.000+08:00"), 13, 16, deadLetters + len("/99/9999"), 8, 12, 20, 20, 10}}
 }
 
 func (p *printer) line(v any, text string) {
@@ -58,13 +62,13 @@ func (p *printer) reach(r topicReach) {
 	case r.ReachesBack == "":
 		said = "how far it reaches back is unknown: all of a partition was deleted, or its first record has no timestamp"
 	default:
-		said = "reaches back to " + r.ReachesBack
+		said = "reaches back to " + p.local(r.ReachesBack)
 	}
 	if r.Short {
 		p.short = append(p.short, r.Topic)
 		said += ", not to the beginning of the search"
 	}
-	p.line(r, fmt.Sprintf("%-8s %s: %s", r.Holds, r.Topic, said))
+	p.line(r, fmt.Sprintf("%-12s %s: %s", strings.Replace(r.Holds, "letters", "dead letters", 1), r.Topic, said))
 }
 
 // match writes one event; whoever waits sees it at once.
@@ -73,13 +77,13 @@ func (p *printer) match(m foundMatch) {
 	p.matches++
 	p.outcomes[m.Outcome]++
 	if p.matches == 1 && !p.json {
-		p.line(nil, "\n"+redact.Columns(p.widths, "AT", "DATED", "OUTCOME", "REASON", "LETTER", "STATE", "LOT", "FLOW_NO", "PARKING_SERIAL", "PLATE"))
+		p.line(nil, "\n"+redact.Columns(p.widths, "AT", "DATED", "OUTCOME", "REASON", "DEAD LETTER", "STATE", "LOT", "FLOW_NO", "PARKING_SERIAL", "PLATE"))
 	}
 	event := []string{cmp.Or(m.Lot, "-"), cmp.Or(m.Flow, "-"), cmp.Or(m.Serial, "-"), cmp.Or(m.Plate, "-")}
 	if m.Bytes != nil {
 		event = []string{fmt.Sprintf("(not one JSON object, %s bytes)", console.Number(*m.Bytes))}
 	}
-	text := redact.Columns(p.widths, append([]string{m.At, cmp.Or(m.Dated, "-"), m.Outcome, cmp.Or(m.Reason, "-"), cmp.Or(m.DeadLetter, "-"), cmp.Or(string(m.DeadLetterState), "-")}, event...)...)
+	text := redact.Columns(p.widths, append([]string{m.At, cmp.Or(p.local(m.Dated), "-"), m.Outcome, cmp.Or(m.Reason, "-"), cmp.Or(m.DeadLetter, "-"), cmp.Or(string(m.DeadLetterState), "-")}, event...)...)
 	if m.ReplayOf != "" {
 		text += "\n  replay of " + redact.Clean(m.ReplayOf) + " (as its writer states)"
 	}
@@ -108,11 +112,15 @@ type foundSum struct {
 }
 
 func (p *printer) end() error {
-	text := fmt.Sprintf("\n%s matches: %s done, %s dead-lettered, %s waiting", console.Number(p.matches), console.Number(p.outcomes[outcomeDone]), console.Number(p.outcomes[outcomeDeadLetter]), console.Number(p.outcomes[outcomeWaiting]))
+	matched := console.Number(p.matches) + " matches"
+	if p.matches == 1 {
+		matched = "1 match"
+	}
+	text := fmt.Sprintf("\n%s: %s done, %s dead-lettered, %s waiting", matched, console.Number(p.outcomes[outcomeDone]), console.Number(p.outcomes[outcomeDeadLetter]), console.Number(p.outcomes[outcomeWaiting]))
 	if n := p.outcomes[outcomeUnknown]; n > 0 {
 		text += fmt.Sprintf(", %s unknown", console.Number(n))
 	}
-	text += fmt.Sprintf("; %s records read", console.Number(p.read))
+	text += fmt.Sprintf("; %s read", console.Count(p.read, "record"))
 	if p.limited {
 		text += fmt.Sprintf("\nonly the first %s are shown: --limit shows more", console.Number(p.limit))
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 
@@ -54,7 +55,7 @@ func (r *Session) Ledger(ctx context.Context, watch ...dlq.ID) (*ledger.Ledger, 
 	return ledger.Open(ctx, r.LedgerConfig, watch...)
 }
 
-// Open loads the settings of groups besides Kafka's, the dead letters' and the event's, connects, runs work, and closes the
+// Open loads the settings of groups besides Kafka's, the dead letters' and the events', connects, runs work, and closes the
 // connection. A nil dial is the network. Its error is a *settings.Invalid for wrong settings, console.ErrStopped after a
 // stop, else work's, with the setting to look at.
 func Open(ctx context.Context, sc console.Screen, dial connect.DialFunc, allGroups bool, to string, groups []settings.Group, work func(*Session) error) error {
@@ -117,6 +118,20 @@ func (r *Session) Lot(s *dlq.Stored) string {
 
 // Plain is a dead letter's event as the built-in contract has it: see [mapping.Mapper.Plain].
 func (r *Session) Plain(s *dlq.Stored) []byte { return r.Mapper.Plain(Mapped(s, s.Value)) }
+
+// Time writes a time for people: in EVENT_TIMEZONE, with its offset. JSON has UTC.
+func (r *Session) Time(t time.Time) string {
+	return t.In(r.Settings.Event.Location).Format(time.RFC3339)
+}
+
+// Local gives a stamp of [redact.Stamp] as Time does, with its milliseconds. Another text stays as it is.
+func (r *Session) Local(stamp string) string {
+	t, err := time.Parse("2006-01-02T15:04:05.000Z", stamp)
+	if err != nil {
+		return stamp
+	}
+	return t.In(r.Settings.Event.Location).Format("2006-01-02T15:04:05.000Z07:00")
+}
 
 // whoami names the person for the ledger, as far as the system knows.
 func whoami() string {

@@ -1,4 +1,5 @@
-package stage
+// Package prometheus is a real Prometheus that scrapes each second, and the alert rules that are shipped.
+package prometheus
 
 import (
 	"context"
@@ -10,37 +11,39 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"release-forwarder/cmd/testkit/process"
 )
 
-// Labels that Prometheus gives to what it scrapes here, as the operator's does in a cluster.
-const (
-	Namespace = "proof"
-	Job       = Namespace + "/release-forwarder"
-)
+// startLimit bounds how long Prometheus takes until it answers.
+const startLimit = 20 * time.Second
 
-// Prometheus is a real one that scrapes the stage's forwarders each second.
-type Prometheus struct {
+// Server is a Prometheus.
+type Server struct {
 	*process.Process
 	url, targets string
 }
 
-// StartPrometheus starts Prometheus with the rules given, which may be "". It scrapes those told to [Prometheus.Scrape].
-func StartPrometheus(ctx context.Context, dir, rules string) (*Prometheus, error) {
+// Target is what is scraped: an address, and the labels that the operator's Prometheus gives it in a cluster (job, namespace, pod).
+type Target struct {
+	Address string
+	Labels  map[string]string
+}
+
+// Start starts Prometheus with the rules given, which may be "". Its files go to dir. It scrapes those told to [Server.Scrape].
+func Start(ctx context.Context, dir, rules string) (*Server, error) {
 	binary, err := exec.LookPath("prometheus")
 	if err != nil {
-		return nil, fmt.Errorf("prometheus is not installed: run.sh does it: %w", err)
+		return nil, fmt.Errorf("prometheus must be installed: %w", err)
 	}
 	address, err := process.FreeAddress()
 	if err != nil {
 		return nil, err
 	}
-	p := &Prometheus{url: "http://" + address, targets: filepath.Join(dir, "targets.json")}
+	p := &Server{url: "http://" + address, targets: filepath.Join(dir, "targets.json")}
 	config := "global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}\n" +
-		"scrape_configs:\n- job_name: " + strconv.Quote(Job) + "\n  file_sd_configs: [{files: [" + strconv.Quote(p.targets) + "], refresh_interval: 1s}]\n"
+		"scrape_configs:\n- job_name: targets\n  file_sd_configs: [{files: [" + strconv.Quote(p.targets) + "], refresh_interval: 1s}]\n"
 	if rules != "" {
 		config += "rule_files: [" + strconv.Quote(filepath.Join(dir, "rules.yaml")) + "]\n"
 	}
@@ -55,29 +58,38 @@ func StartPrometheus(ctx context.Context, dir, rules string) (*Prometheus, error
 	if err != nil {
 		return nil, err
 	}
-	err = Until(ctx, 20*time.Second, func() error {
-		_, err := p.Query(ctx, "vector(1)")
-		if err != nil {
-			return fmt.Errorf("%w\n%s", err, p.Tail(5))
-		}
-		return nil
-	})
-	if err != nil {
+	if err := p.answers(ctx); err != nil {
 		p.Kill()
 		return nil, err
 	}
 	return p, nil
 }
 
-// Scrape names the forwarders that are to be scraped from now on.
-func (p *Prometheus) Scrape(forwarders ...*Forwarder) error {
+func (p *Server) answers(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	for {
+		_, err := p.Query(ctx, "vector(1)")
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w\n%s", err, p.Tail(5))
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// Scrape names all that is to be scraped from now on.
+func (p *Server) Scrape(targets ...Target) error {
 	type group struct {
 		Targets []string          `json:"targets"`
 		Labels  map[string]string `json:"labels"`
 	}
 	groups := []group{}
-	for _, f := range forwarders {
-		groups = append(groups, group{[]string{f.Admin}, map[string]string{"namespace": Namespace, "pod": f.Name}})
+	for _, t := range targets {
+		groups = append(groups, group{[]string{t.Address}, t.Labels})
 	}
 	text, err := json.Marshal(groups)
 	if err != nil {
@@ -96,10 +108,10 @@ type Sample struct {
 }
 
 // Query asks for the value of an expression now.
-func (p *Prometheus) Query(ctx context.Context, expr string) ([]Sample, error) {
+func (p *Server) Query(ctx context.Context, expr string) ([]Sample, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url+"/api/v1/query?query="+url.QueryEscape(expr), nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url+"/api/v1/query?query="+url.QueryEscape(expr), http.NoBody)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +119,7 @@ func (p *Prometheus) Query(ctx context.Context, expr string) ([]Sample, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }()
 	var got struct {
 		Status, Error string
 		Data          struct {
@@ -133,32 +145,4 @@ func (p *Prometheus) Query(ctx context.Context, expr string) ([]Sample, error) {
 		samples = append(samples, Sample{r.Metric, value})
 	}
 	return samples, nil
-}
-
-// Alert is an alert rule as it is shipped.
-type Alert struct {
-	Name, Expr string
-	For        time.Duration
-	Severity   string
-	Runbook    string // a page of deployments/runbooks, without its suffix
-}
-
-// Alerts reads the rules that are shipped; root is the repository.
-func Alerts(root string) ([]Alert, error) {
-	text, err := os.ReadFile(filepath.Join(root, "deployments/components/alerts/rules.yaml"))
-	if err != nil {
-		return nil, err
-	}
-	return readAlerts(text)
-}
-
-// Rules is the rule file in which each alert given is true as soon as its expression is: without the time for which it must
-// have been so.
-func Rules(alerts []Alert) string {
-	var b strings.Builder
-	b.WriteString("groups:\n- name: at-once\n  rules:\n")
-	for _, a := range alerts {
-		fmt.Fprintf(&b, "  - {alert: %s, expr: %s}\n", a.Name, strconv.Quote(a.Expr))
-	}
-	return b.String()
 }
