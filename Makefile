@@ -14,6 +14,7 @@ SEED ?=
 TIMES ?= 1
 MISTAKE ?=
 PICTURES ?=
+PREVIOUS ?=
 LEDGER ?= docs/development/simulation-ledger.txt
 FUZZTIME ?= 5m
 BIN := bin
@@ -22,10 +23,10 @@ BIN := bin
 # the script; a release's VERSION is a pushed tag. SANDBOX, BENCH and CHAOS are flags of who runs make, with
 # quotes as in a shell. make hands on by itself what is given to it (KAFKA_VERSION), these with their defaults too:
 # below them, since a name that is exported first counts as set, and keeps no default.
-export BROKERS DURATION SEEDS DAYS FROM SEED TIMES MISTAKE PICTURES FUZZTIME VERSION
+export BROKERS DURATION SEEDS DAYS FROM SEED TIMES MISTAKE PICTURES FUZZTIME VERSION PREVIOUS
 
 .PHONY: help run test race fuzz lint fmt build generate test-kafka kafka-down simulate replay chaos drill bench bench-page clean \
-	test-alerts test-page test-telemetry test-kube test-rollout test-rights test-compose image test-image licences release
+	test-alerts test-page test-telemetry test-kube test-versions test-rollout test-drill test-rights test-roles test-compose image test-image licences release
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,7 +70,7 @@ generate: ## rewrite the generated parts of the documentation, and the golden te
 	$(GO) test ./cmd/release-forwarder/telemetry -update
 	$(GO) test ./cmd/release-forwarder/events -update
 	$(GO) test ./cmd/release-forwarder/cli -run TestCheckSaysWhatItSaid -update
-	$(GO) test ./deployments -run 'TestTheTableOfRights|TestTheCommandsThatGrant|TestTheAlertsPagesAreTheRules|TestThePrometheusRulesAreThePlainFile' -update
+	$(GO) test ./deployments -run 'TestTheTableOfRights|TestTheCommandsThatGrant|TestTheAlertsPagesAreTheRules|TestThePrometheusRulesAreThePlainFile|TestTheFitPageIsTheRules|TestTheVersionsPage' -update
 	$(GO) test ./cmd/release-forwarder/app/kafkalogs -run TestTheLogsPageIsWhatWasMeasured -logs.update
 	$(GO) test ./cmd/release-forwarder -run TestTheDLQPageIsTheHelp -update
 
@@ -96,8 +97,8 @@ replay: ## one seed with its story and the replicas' logs (SEED=7 TIMES=100; MIS
 chaos: ## kill, freeze and cut off three real brokers and three forwarders (DURATION=2m, CHAOS="-seed 7 -every 4s"; Java 17 and Maven)
 	@mkdir -p $(BIN) && $(GO) build -buildvcs=false -o $(BIN)/chaos ./cmd/release-forwarder/chaos && exec $(BIN)/chaos -for "$$DURATION" -report $(BIN)/chaos.txt $(CHAOS)
 
-drill: ## provoke what an operator may be woken by: which alert, after how long, and where the cause stands; rewrites docs/development/drill.md
-	.ci/telemetry/proof/run.sh drill -v -update
+drill: ## provoke what an operator may be woken by, and type what its runbook says until all is well; rewrites docs/development/drill.md (root on Linux; an hour)
+	.ci/kube/drill.sh -update
 
 bench: ## throughput, CPU and memory beside other ways of doing the same (BENCH="compare --real --rounds 9", BENCH="latency --real", BENCH=--help)
 	@$(GO) build -o $(BIN)/bench ./cmd/bench && exec $(BIN)/bench $(BENCH)
@@ -118,11 +119,21 @@ test-telemetry: ## traces, metrics and logs at a real OpenTelemetry Collector, w
 test-kube: ## every overlay on a real Kubernetes API server (builds it first: 12 minutes cold, half a minute warm)
 	.ci/kube/test.sh
 
-test-rollout: ## rollouts, scaling and evictions under load on a real node with the image and a real Kafka (root on Linux; 5 minutes)
+test-versions: ## every overlay against the least versions of Kubernetes and of the operators (Java 17 and Maven; no cluster)
+	.ci/kube/least.sh
+	.ci/kube/strimzi.sh
+
+test-rollout: ## from the last release to this version and back, scaling and evictions, under load on a real node with a real Kafka (PREVIOUS=commit; root on Linux; 6 minutes)
 	.ci/kube/rollout.sh
+
+test-drill: ## four troubles of the drill, from their alert to all is well (root on Linux; 6 minutes)
+	.ci/kube/drill.sh -few
 
 test-rights: ## each role's rights in Kafka, and what is said without each of them (Java 17 and Maven)
 	.ci/kube/rights.sh
+
+test-roles: ## from an empty cluster to a first accepted event, and each role's commands, on a real node with a real Kafka (root on Linux; 3 minutes)
+	.ci/kube/roles.sh
 
 test-compose: ## the compose file against the Compose specification
 	$(GO) -C .ci/compose run . ../../deployments/compose/compose.yaml

@@ -154,14 +154,15 @@ func TestWrongEgressIsFound(t *testing.T) {
 	}
 }
 
-// selects tells whether the policy is for pods with these labels.
-func (p *networkPolicy) selects(pod map[string]string) bool {
-	for name, value := range p.Spec.PodSelector.MatchLabels {
-		if pod[name] != value {
+// selects tells whether the policy is for pods with this name.
+func (p *networkPolicy) selects(name string) bool {
+	for _, e := range p.Spec.PodSelector.MatchExpressions {
+		if e.Key != nameLabel || e.Operator != "In" || !slices.Contains(e.Values, name) {
 			return false
 		}
 	}
-	return true
+	wanted := p.Spec.PodSelector.MatchLabels[nameLabel]
+	return wanted == "" || wanted == name
 }
 
 // TestEveryPodOfOursReachesKafka: the policy that opens Kafka and names selects each of them.
@@ -182,7 +183,7 @@ func TestEveryPodOfOursReachesKafka(t *testing.T) {
 			pods[forwarderName] = o.deployment.Spec.Template.Metadata.Labels
 		}
 		for name, labels := range pods {
-			if !o.policies[at].selects(labels) || labels[nameLabel] == forwarderName && name != forwarderName {
+			if !o.policies[at].selects(labels[nameLabel]) || (labels[nameLabel] == forwarderName) != (name == forwarderName) {
 				t.Errorf("%s: %s has the labels %v", o.name, name, labels)
 			}
 		}

@@ -37,6 +37,7 @@ type overlay struct {
 	podMonitor  *podMonitor
 	alerts      []alert
 	components  []string // their folders' names; sources only
+	objects     objects  // all, as they stand
 }
 
 func overlays(t *testing.T) []*overlay {
@@ -47,7 +48,7 @@ func overlays(t *testing.T) []*overlay {
 		t.Fatalf("no overlays: %v", err)
 	}
 	for _, dir := range dirs {
-		o := &overlay{name: filepath.Base(dir), settings: map[string]string{}, tools: map[string]deployment{}, eventTopics: map[string]kafkaTopic{}}
+		o := &overlay{name: filepath.Base(dir), settings: map[string]string{}, tools: map[string]deployment{}, eventTopics: map[string]kafkaTopic{}, objects: objects{}}
 		if *rendered != "" {
 			o.read(t, filepath.Join(*rendered, o.name+".yaml"))
 		} else {
@@ -67,6 +68,10 @@ type kustomization struct {
 		Name           string
 		Envs, Literals []string
 	} `yaml:"configMapGenerator"`
+	Replicas []struct {
+		Name  string
+		Count int
+	}
 }
 
 // compose reads what a kustomization is put together from.
@@ -85,6 +90,11 @@ func (o *overlay) compose(t *testing.T, dir string) {
 			o.compose(t, path)
 		} else {
 			o.read(t, path)
+		}
+	}
+	for _, r := range k.Replicas {
+		if d := o.objects["Deployment/"+r.Name]; d != nil {
+			d["spec"].(map[string]any)["replicas"] = r.Count
 		}
 	}
 	for _, g := range k.ConfigMapGenerator {
@@ -132,6 +142,9 @@ func (o *overlay) take(node *yaml.Node) error {
 	}
 	if head.Metadata.Annotations["config.kubernetes.io/local-config"] == "true" {
 		return nil // for kustomize alone
+	}
+	if err := o.objects.add(head.Kind+"/"+head.Metadata.Name, node); err != nil {
+		return err
 	}
 	switch head.Kind {
 	case "ConfigMap":

@@ -3,7 +3,11 @@ package deployments
 // The parts of Kubernetes' objects that the tests look at.
 
 type labels struct {
-	MatchLabels map[string]string `yaml:"matchLabels"`
+	MatchLabels      map[string]string `yaml:"matchLabels"`
+	MatchExpressions []struct {
+		Key, Operator string
+		Values        []string
+	} `yaml:"matchExpressions"`
 }
 
 type deployment struct {

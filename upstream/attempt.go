@@ -166,7 +166,7 @@ func (a *attempt) fail(ctx context.Context, cause error) error {
 		}
 	case Unknown, Accepted, Permanent, Refused, Throttled, Failed, Unreadable, Unreachable:
 		a.answer.Verdict = Unreachable
-		text = cmp.Or(a.otherProtocol(), explain(cause))
+		text = cmp.Or(a.otherProtocol(), Reason(cause))
 	}
 	a.answer.Err = &Error{a.answer.Verdict, text}
 	return a.answer.Err

@@ -29,8 +29,8 @@ func (e *Error) Error() string { return e.Verdict.String() + ": " + e.text }
 // ErrorType returns the verdict, for OpenTelemetry's attribute error.type.
 func (e *Error) ErrorType() string { return e.Verdict.String() }
 
-// explain makes the text of an Error from any error of net/http.
-func explain(err error) string {
+// Reason makes a harmless text, of at most 256 bytes, from any error of net/http.
+func Reason(err error) string {
 	text := strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return ' '

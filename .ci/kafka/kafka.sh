@@ -21,6 +21,8 @@
 #   KAFKA_HEAP       heap of a broker, default 512m
 #   KAFKA_EXTRA      lines added to every server.properties
 #   KAFKA_PODS       an address of this machine on which PODS listens, as SASL_SSL does: node.sh address, for pods
+#   KAFKA_JVM        flags added to every broker's java, separated by blanks
+#   KAFKA_DEBUG      a class whose log goes down to DEBUG, such as kafka.network.Processor
 #   KAFKA_OWNER      a process's number: when it has ended, however it did, so does the cluster
 #   KAFKA_CACHE      where jars are kept, default release-forwarder/kafka in the user's cache
 set -Eeuo pipefail
@@ -175,7 +177,7 @@ format() { # I CLUSTER_ID
 launch() { # I
   local d=$run/$1
   "$detach" java -Xmx"${KAFKA_HEAP:-512m}" -Xms128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$libs/*" \
-    -Dlog4j2.configurationFile="$run/log4j2.xml" -Dlog4j2.disableJmx=true kafka.Kafka "$d/server.properties" >>"$d/log" 2>&1 </dev/null &
+    -Dlog4j2.configurationFile="$run/log4j2.xml" -Dlog4j2.disableJmx=true ${KAFKA_JVM:-} kafka.Kafka "$d/server.properties" >>"$d/log" 2>&1 </dev/null &
   echo $! >"$d/pid"
 }
 
@@ -232,7 +234,8 @@ up() {
   cat >"$run/log4j2.xml" <<L
 <Configuration>
   <Appenders><Console name="C"><PatternLayout pattern="%d %p %m (%c)%n%throwable"/></Console></Appenders>
-  <Loggers><Root level="WARN"><AppenderRef ref="C"/></Root></Loggers>
+  <Loggers><Root level="WARN"><AppenderRef ref="C"/></Root>
+    <Logger name="${KAFKA_DEBUG:-none}" level="DEBUG"/></Loggers>
 </Configuration>
 L
   certificates

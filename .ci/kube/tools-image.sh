@@ -15,7 +15,7 @@ mkdir -p "$root/bin" "$root/tmp" "$root/opt/kafka/bin" "$root/opt/java"
 for p in "${programs[@]}"; do cp -L "$(command -v "$p")" "$root/bin/$p"; done
 java=$(dirname "$(dirname "$(readlink -f "$(command -v java)")")")
 jlink --module-path "$java/jmods" --strip-debug --no-man-pages --no-header-files --output "$root/opt/java/openjdk" --add-modules \
-  java.base,java.logging,java.management,java.naming,java.security.jgss,java.security.sasl,java.sql,java.xml,jdk.unsupported,jdk.crypto.ec
+  java.base,java.desktop,java.logging,java.management,java.naming,java.security.jgss,java.security.sasl,java.sql,java.xml,jdk.unsupported,jdk.crypto.ec
 find "$root/bin" "$root/opt/java/openjdk" \( -path '*/bin/*' -o -name '*.so' \) -type f -exec ldd {} + 2>/dev/null |
   awk '$2 == "=>" && $3 ~ /^\// { print $3 } $1 ~ /^\/.*ld-linux/ { print $1 }' | sort -u | grep -v "^$root" |
   while read -r lib; do mkdir -p "$root$(dirname "$lib")" && cp -L "$lib" "$root$lib"; done

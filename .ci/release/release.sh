@@ -2,14 +2,24 @@
 # Makes a release in dist/VERSION: binaries for linux, darwin and windows, SBOMs, licences, the image's archives and digests, the
 # changelog's section, the manifests, checksums of all of it. Two releases of one commit with one Go version are the same
 # byte for byte. Nothing is uploaded.
-#   release.sh VERSION       vMAJOR.MINOR.PATCH; CHANGELOG.md must have its section
+#   release.sh VERSION       vMAJOR.MINOR.PATCH; CHANGELOG.md must have its section, and overlays/production name it
+#   release.sh --last VERSION      once VERSION is tagged: writes its commit into `last`, from which test-rollout begins
 set -Eeuo pipefail
 trap 'echo "release.sh: line $LINENO: $BASH_COMMAND failed" >&2' ERR
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
+only=
+if [ "${1:-}" = --last ]; then only=last; shift; fi
 version=${1:-}
 die() { echo "release.sh: $*" >&2; exit 1; }
 "$here/version.sh" "$version"
+if [ "$only" = last ]; then
+  commit=$(git -C "$root" rev-parse --verify --quiet "refs/tags/$version^{commit}") || die "there is no tag $version"
+  sed -i "\$c $version $commit" "$here/last"
+  git -C "$root" diff -- "$here/last"
+  exit
+fi
+grep -q "newTag: $version}" "$root/deployments/overlays/production/kustomization.yaml" || die "deployments/overlays/production does not name $version"
 out=$root/dist/$version
 rm -rf "$out"
 mkdir -p "$out"

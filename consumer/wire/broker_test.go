@@ -28,6 +28,7 @@ type broker struct {
 	node     int32
 	hangs    bool // accepts, and never answers
 	guarded  bool // requires a log-in; before it one ApiVersions is taken, as in Kafka
+	refuses  bool // every log-in
 	versions map[int16]int16
 	answer   func(req kmsg.Request) kmsg.Response // nil: the connection is closed
 
@@ -123,9 +124,15 @@ func guard(before []int16, key int16) bool {
 }
 
 func (b *broker) respond(req kmsg.Request) kmsg.Response {
-	switch req.(type) {
+	switch req := req.(type) {
 	case *kmsg.ApiVersionsRequest:
-	case *kmsg.SASLHandshakeRequest, *kmsg.SASLAuthenticateRequest:
+	case *kmsg.SASLAuthenticateRequest:
+		res := req.ResponseKind().(*kmsg.SASLAuthenticateResponse)
+		if b.refuses {
+			res.ErrorCode = 58 // SASL_AUTHENTICATION_FAILED
+		}
+		return res
+	case *kmsg.SASLHandshakeRequest:
 		return req.ResponseKind()
 	default:
 		return b.answer(req)

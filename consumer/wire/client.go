@@ -71,6 +71,7 @@ type Client struct {
 	told   told
 	// coordinators are the brokers that coordinate groups, by group.
 	coordinators map[string]int32
+	logins       LoginFailure
 }
 
 // New makes a client whose goroutine and connections end with ctx.

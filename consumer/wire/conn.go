@@ -60,10 +60,56 @@ func (c *Client) open(ctx context.Context, address string) (*conn, error) {
 	}
 	login, cancelLogin := context.WithTimeout(ctx, loginTakes)
 	defer cancelLogin()
-	if err := c.begin(login, k, func() error { return k.login(login, c.cfg.ClientID, c.cfg.SASL) }); err != nil {
-		return nil, fmt.Errorf("log-in at %s: %w", address, err)
+	err = c.begin(login, k, func() error { return k.login(login, c.cfg.ClientID, c.cfg.SASL) })
+	if err != nil {
+		err = fmt.Errorf("log-in at %s: %w", address, err)
+	}
+	if ctx.Err() == nil { // else the caller gave up: that says nothing of the log-in
+		c.loggedIn(err)
+	}
+	if err != nil {
+		return nil, err
 	}
 	return k, nil
+}
+
+// LoginFailure says since when no log-in at a broker has succeeded, and why the last one failed.
+type LoginFailure struct {
+	Since, Last time.Time // of the first failure and of the last; zero: none
+	Err         error
+}
+
+// loginDoubt is how long a failed log-in counts that is not followed by another: the broker may be gone.
+const loginDoubt = 30 * time.Second
+
+// loggedIn notes how a log-in ended. A connection that breaks says nothing of it.
+func (c *Client) loggedIn(err error) {
+	var own interface{ Remedy() string }
+	if err != nil && !errors.As(err, new(kafka.Error)) && !errors.As(err, &own) {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	switch {
+	case err == nil:
+		c.logins = LoginFailure{}
+	case now.Sub(c.logins.Last) > loginDoubt:
+		c.logins = LoginFailure{Since: now, Last: now, Err: err}
+	default:
+		c.logins.Last, c.logins.Err = now, err
+	}
+}
+
+// LoginFails returns how log-ins at the brokers fail. Connections that logged in before go on until their
+// sessions end.
+func (c *Client) LoginFails() LoginFailure {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if time.Since(c.logins.Last) > loginDoubt {
+		return LoginFailure{}
+	}
+	return c.logins
 }
 
 // begin does one step of opening a connection. The step ends with ctx.

@@ -68,7 +68,7 @@ var remedies = map[kafka.Error]string{
 	kafka.GroupAuthorizationFailed:   "grant this user Read on the group KAFKA_GROUP_ID",
 	kafka.TopicAuthorizationFailed:   "grant this user Describe and Read on KAFKA_TOPIC and KAFKA_REPLAY_TOPIC",
 	kafka.ClusterAuthorizationFailed: "grant this user the right on the cluster that the broker asks for; Kafka itself asks for none to join a group",
-	kafka.SASLAuthenticationFailed:   "check KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD",
+	kafka.SASLAuthenticationFailed:   "check KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD; with OAUTHBEARER the token: its issuer, audience, scope and end, the broker's keys, and the clocks",
 	kafka.UnsupportedSASLMechanism:   "set KAFKA_SASL_MECHANISM to one that the listener takes",
 	kafka.IllegalSASLState:           "the listener does not take SASL as it is set: check KAFKA_SASL_MECHANISM and the port in KAFKA_BROKERS",
 	kafka.UnknownTopicOrPartition:    "an event topic is gone: check KAFKA_TOPIC, create it, or grant this user Describe on it",
@@ -94,8 +94,13 @@ var remedies = map[kafka.Error]string{
 	kafka.KafkaStorageError:     "look at the broker's disk and log",
 }
 
-// Remedy says why Kafka answers an error, or cannot be reached, and what to do about it.
+// Remedy says why Kafka answers an error, or cannot be reached, and what to do about it. An error that is not
+// Kafka's, of a log-in, may say so itself.
 func Remedy(err error) string {
+	var own interface{ Remedy() string }
+	if errors.As(err, &own) {
+		return own.Remedy()
+	}
 	code, is := errors.AsType[kafka.Error](err)
 	if !is {
 		return "look at KAFKA_BROKERS, the network and the brokers; release-forwarder doctor says at which step it fails"

@@ -129,6 +129,52 @@ func TestAConnectionLogsIn(t *testing.T) {
 	})
 }
 
+// A log-in that fails is told as long as it is tried again in vain, not once another has succeeded, and not of a
+// broker that has gone meanwhile or whose connection broke.
+func TestLoginsThatFailAreTold(t *testing.T) {
+	inCluster(t, []string{"a:1"}, func(t *testing.T, n *network, c *Client) {
+		c.cfg.SASL = plain.Mechanism{Username: "user", Password: "secret"}
+		b := tells(1, one(&state{cluster: "ours"}))
+		b.guarded = true
+		refusing := tells(1, one(&state{cluster: "ours"}))
+		refusing.guarded, refusing.refuses = true, true
+		metadata := func() {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			_, _ = c.Metadata(ctx)
+		}
+		n.set("a:1", refusing)
+		begun := time.Now()
+		for range 60 {
+			metadata()
+			time.Sleep(time.Second)
+		}
+		f := c.LoginFails()
+		if !errors.Is(f.Err, kafka.SASLAuthenticationFailed) || f.Since.Sub(begun) > time.Second || time.Since(f.Last) > 5*time.Second {
+			t.Errorf("after a minute: %+v", f)
+		}
+		n.set("a:1", nil) // gone
+		time.Sleep(loginDoubt + time.Second)
+		if f := c.LoginFails(); f.Err != nil {
+			t.Errorf("of a broker that is gone: %+v", f)
+		}
+		n.set("a:1", refusing)
+		time.Sleep(10 * time.Second)
+		if f := c.LoginFails(); f.Err == nil || time.Since(f.Since) > 11*time.Second {
+			t.Errorf("once it is back: %+v", f)
+		}
+		n.set("a:1", b)
+		time.Sleep(10 * time.Second)
+		if f := c.LoginFails(); f != (LoginFailure{}) {
+			t.Errorf("after a log-in: %+v", f)
+		}
+		c.loggedIn(io.ErrUnexpectedEOF)
+		if f := c.LoginFails(); f != (LoginFailure{}) {
+			t.Errorf("of a connection that broke: %+v", f)
+		}
+	})
+}
+
 func TestAnOlderLeaderEpochIsNotBelieved(t *testing.T) {
 	inCluster(t, []string{"a:1"}, func(t *testing.T, n *network, c *Client) {
 		s := one(&state{cluster: "ours", id: ID{1}, epoch: 7})

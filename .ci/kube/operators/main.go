@@ -3,7 +3,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"os"
@@ -30,6 +29,7 @@ type object struct {
 		ScaleTargetRef                        struct{ Name string }
 		Authorization                         struct{ ACLs []rule }
 	}
+	Status struct{ Conditions []any }
 }
 
 type rule struct {
@@ -52,15 +52,16 @@ func main() {
 			now[o.Kind+" "+o.Metadata.Name] = o
 		}
 		for id, o := range now {
-			switch o.Kind {
-			case "KafkaTopic":
+			switch {
+			case o.Kind == "KafkaTopic":
 				topic(o)
-			case "KafkaUser":
-				if before[id].Metadata.Generation != o.Metadata.Generation {
-					user(o)
-				}
-			case "ScaledObject":
+			case o.Kind == "KafkaUser" && before[id].Metadata.Generation != o.Metadata.Generation:
+				user(o)
+			case o.Kind == "ScaledObject":
 				scale(now["Deployment "+o.Spec.ScaleTargetRef.Name], o)
+			}
+			if strings.HasPrefix(o.Kind, "Kafka") && len(o.Status.Conditions) == 0 {
+				kubectl("patch", o.Kind, o.Metadata.Name, "--subresource=status", "--type=merge", "-p", `{"status":{"conditions":[{"type":"Ready","status":"True"}]}}`)
 			}
 		}
 		before = now
@@ -74,10 +75,9 @@ func topic(o object) {
 	for i := 0; len(r) > 0 && i < len(r[0].Configs); i++ {
 		c := r[0].Configs[i]
 		value := strings.Trim(string(o.Spec.Config[c.Key]), `"`)
-		if value == "" || value == c.MaybeValue() {
-			continue
+		if value != "" && value != c.MaybeValue() {
+			_, _ = kafka.AlterTopicConfigs(ctx, []kadm.AlterConfig{{Name: c.Key, Value: &value}}, o.Metadata.Name)
 		}
-		_, _ = kafka.AlterTopicConfigs(ctx, []kadm.AlterConfig{{Name: c.Key, Value: &value}}, o.Metadata.Name)
 	}
 }
 
@@ -90,8 +90,7 @@ func user(o object) {
 			c := kmsg.NewCreateACLsRequestCreation()
 			c.ResourceType, _ = kmsg.ParseACLResourceType(r.Resource.Type)
 			c.Operation, _ = kmsg.ParseACLOperation(operation)
-			c.ResourceName, c.Principal, c.Host = cmp.Or(r.Resource.Name, "kafka-cluster"), "User:"+o.Metadata.Name, "*"
-			c.PermissionType = kmsg.ACLPermissionTypeAllow
+			c.ResourceName, c.Principal, c.Host, c.PermissionType = r.Resource.Name, "User:"+o.Metadata.Name, "*", kmsg.ACLPermissionTypeAllow
 			create.Creations = append(create.Creations, c)
 		}
 	}

@@ -1,6 +1,6 @@
 // Command rollout puts the forwarder through what Kubernetes does to it, under
-// load, on a real node with a real Kafka: start, scale, rolling update, a rollout
-// that must not go on, eviction. The platform's double and Kafka's own records say
+// load, on a real node with a real Kafka: start, scale, from the last release to
+// this version and back, a rollout that must not go on, eviction. The platform's double and Kafka's own records say
 // what came of every event; the forwarder is not asked.
 //
 // It is started by ../rollout.sh, which brings node, image and Kafka.
@@ -12,13 +12,19 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"slices"
 	"time"
 )
 
 type config struct {
-	kubectl, brokers, address, image, previous, manifests, logs string
-	rate, waiting                                               int
+	kubectl, brokers, address, logs string
+	this, previous                  release
+	rate, waiting                   int
+}
+
+// release is a version as it is deployed.
+type release struct {
+	image     string // name:tag, that the node holds
+	manifests string // its folder deployments
 }
 
 func main() {
@@ -26,9 +32,10 @@ func main() {
 	flag.StringVar(&c.kubectl, "kubectl", "", "script that runs kubectl against the cluster")
 	flag.StringVar(&c.brokers, "brokers", "", "Kafka as the pods reach it, host:port")
 	flag.StringVar(&c.address, "address", "", "this machine's address as the pods see it")
-	flag.StringVar(&c.image, "image", "", "the image, name:tag, that the node holds")
-	flag.StringVar(&c.previous, "previous", "", "the image of the release before, which the replicas begin with; they are updated to the other, taken back, and updated again")
-	flag.StringVar(&c.manifests, "manifests", "", "the folder deployments")
+	flag.StringVar(&c.this.image, "image", "", "the image, name:tag, that the node holds")
+	flag.StringVar(&c.this.manifests, "manifests", "", "the folder deployments")
+	flag.StringVar(&c.previous.image, "previous-image", "", "the same of the release before, which the replicas begin with")
+	flag.StringVar(&c.previous.manifests, "previous-manifests", "", "the same of the release before")
 	flag.StringVar(&c.logs, "logs", "", "the folder of the pods' logs")
 	flag.IntVar(&c.rate, "rate", 100, "events a second")
 	flag.IntVar(&c.waiting, "waiting", 200_000, "records that wait for the first replica; 0 leaves that step out")
@@ -46,8 +53,6 @@ type step struct {
 	do   func(context.Context) error
 }
 
-const undone = "rollout undo"
-
 func run(ctx context.Context, c config) error {
 	w, err := newWorld(ctx, c)
 	if err != nil {
@@ -55,21 +60,19 @@ func run(ctx context.Context, c config) error {
 	}
 	defer w.close()
 	steps := []step{
-		{"start one replica, with a Service named kafka in the namespace", w.start},
-		{fmt.Sprintf("%d records waiting, one replica", c.waiting), w.backlog},
+		{"start one replica of the last release, beside a Service named kafka", w.start},
 		{"scale to 3", w.scaleTo(3)},
-		{"rolling update, to another user", w.update},
-		{undone, w.undo},
+		{"rolling update to this version, with another user", w.update},
+		{"rollout undo, to the last release", w.undo},
+		{"rolling update to this version again", w.update},
+		{fmt.Sprintf("%d records waiting, one replica", c.waiting), w.backlog},
+		{"scale to 3 again", w.scaleTo(3)},
 		{"a rollout that cannot become ready stops at its first pod", w.stuck},
 		{"so does one with a wrong setting, and the pod's status names it", w.misconfigured},
 		{"evict every pod, as node drains do", w.evict},
 		{"scale to 1", w.scaleTo(1)},
 		{"scale to 4", w.scaleTo(4)},
 		{"scale to 1 again", w.scaleTo(1)},
-	}
-	if c.previous != "" {
-		at := slices.IndexFunc(steps, func(s step) bool { return s.name == undone })
-		steps = slices.Insert(steps, at+1, step{"rolling update again, after the release before", w.update})
 	}
 	for _, s := range steps {
 		begun, before := time.Now(), w.produced.Load()
@@ -83,7 +86,7 @@ func run(ctx context.Context, c config) error {
 			w.explain()
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
-		fmt.Printf("rollout: %-62s %5.1fs, %6d events meanwhile, lag back after %.1fs\n", s.name, took.Seconds(), w.produced.Load()-before, back.Seconds())
+		fmt.Printf("rollout: %-67s %5.1fs, %6d events meanwhile, lag back after %.1fs\n", s.name, took.Seconds(), w.produced.Load()-before, back.Seconds())
 	}
 	return w.settle(ctx)
 }

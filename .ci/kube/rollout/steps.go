@@ -32,7 +32,7 @@ func (w *world) kc(ctx context.Context, stdin string, args ...string) (string, e
 // settings. Nothing else of the pods is changed.
 func (w *world) overlay(settings ...string) (string, error) {
 	dir := filepath.Join(w.scratch, "overlay")
-	manifests, err := filepath.Rel(dir, w.manifests)
+	manifests, err := filepath.Rel(dir, w.now.manifests)
 	if err != nil {
 		return "", err
 	}
@@ -48,7 +48,7 @@ resources: [%[2]s/overlays/dev]
 configMapGenerator: [{name: release-forwarder, behavior: merge, literals: [%[3]s]}]
 images: [{name: localhost:5000/release-forwarder, newName: %[4]s, newTag: %[5]s}]
 patches:
-  - target: {kind: Deployment}
+  - target: {kind: Deployment, name: release-forwarder}
     patch: |-
       - {op: remove, path: /spec/replicas}
       - {op: replace, path: /spec/template/spec/securityContext/runAsUser, value: %[6]d}
@@ -127,14 +127,14 @@ func (w *world) scale(ctx context.Context, n int) error {
 	return w.only(ctx)
 }
 
-// only waits until no other pods are left.
+// only waits until no other pods are left, and holds these to the release.
 func (w *world) only(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	for {
 		pods, err := w.pods(ctx)
 		if err == nil && len(pods) == w.replicas {
-			return nil
+			return w.runs(ctx)
 		}
 		if ctx.Err() != nil {
 			return fmt.Errorf("%d pods instead of %d: %w", len(pods), w.replicas, errors.Join(err, ctx.Err()))
@@ -143,15 +143,26 @@ func (w *world) only(ctx context.Context) error {
 	}
 }
 
+// runs fails where a pod is of another release than the one deployed last.
+func (w *world) runs(ctx context.Context) error {
+	images, err := w.kc(ctx, "", "get", "pods", "-l", label, "-o", "jsonpath={.items[*].spec.containers[0].image}")
+	for image := range strings.FieldsSeq(images) {
+		if err == nil && image != w.now.image {
+			err = fmt.Errorf("a pod runs %s, not %s", image, w.now.image)
+		}
+	}
+	return err
+}
+
 func (w *world) pods(ctx context.Context) ([]string, error) {
 	out, err := w.kc(ctx, "", "get", "pods", "-l", label, "-o", "name")
 	return strings.Fields(out), err
 }
 
-// update changes a setting, the user that runs, for the image works as anybody,
-// and the release, where the replicas began with the one before.
+// update changes the version, a setting, and the user that runs, for the image works
+// as anybody.
 func (w *world) update(ctx context.Context) error {
-	w.was, w.now = w.now, deployed{w.image, 1_234_567}
+	w.was, w.now = w.now, deployed{w.this, 1_234_567}
 	if err := w.apply(ctx, "RETRY_BUDGET=19"); err != nil {
 		return err
 	}

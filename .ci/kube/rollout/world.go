@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,9 +28,9 @@ const (
 	partitions  = 6
 	// shippedUser is whom the manifests let containers run as.
 	shippedUser = 65532
-	// endings is how many containers the steps end at the least: an update, an undo and
-	// an eviction of three each, and three by scaling.
-	endings = 12
+	// endings is how many containers the steps end at the least: two updates, an undo and
+	// an eviction of three each, and five by scaling.
+	endings = 17
 	// leaveTime is the local time that every event has, leaveInstant what must come
 	// of it: the image has the zone's data, in the binary.
 	leaveTime, leaveInstant = "2026-03-01 09:30:00", "2026-03-01T01:30:00Z"
@@ -67,12 +66,12 @@ type world struct {
 
 // deployed is what of the pods the steps change.
 type deployed struct {
-	image string
-	user  int // whom the containers run as
+	release
+	user int // whom the containers run as
 }
 
 func newWorld(ctx context.Context, c config) (*world, error) {
-	w := &world{config: c, now: deployed{cmp.Or(c.previous, c.image), shippedUser}, double: platform.New(platform.Config{Secret: "sandbox-secret", KeepRequests: -1})}
+	w := &world{config: c, now: deployed{c.previous, shippedUser}, double: platform.New(platform.Config{Secret: "sandbox-secret", KeepRequests: -1})}
 	// An answer takes what a near platform takes: requests are open at every moment.
 	w.double.Script(func(r *platform.Request) *platform.Reply {
 		if r.Params["leave_time"] != leaveInstant {

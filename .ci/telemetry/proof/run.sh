@@ -2,11 +2,10 @@
 # Proves on real forwarders what they tell of themselves:
 #   run.sh arrival   with a real OpenTelemetry Collector, built from its modules; -update rewrites docs/reference/telemetry/retry.json
 #   run.sh queries   with a real Prometheus: every query of the dashboard and of the alerts
-#   run.sh drill     the same, with the alerts: which fires for which trouble, and what names it; -update rewrites docs/development/drill.md
 # More arguments go to `go test`. Installs Debian's prometheus where it is missing.
 set -Eeuo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
-what=${1:?arrival, queries or drill}
+what=${1:?arrival or queries}
 shift
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

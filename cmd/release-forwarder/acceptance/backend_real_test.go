@@ -28,6 +28,7 @@ type realBackend struct {
 	n         int               // brokers
 	from      int               // the first port that it may take
 	listeners map[string]string // what the script prints
+	env       []string          // of the script, beside the usual
 }
 
 // script is where the cluster comes from, seen from this package.
@@ -80,6 +81,7 @@ func (b *realBackend) close()                { _, _ = b.script("down") } // noth
 func (b *realBackend) script(args ...string) (string, error) {
 	cmd := exec.Command(script, args...)
 	cmd.Env = append(os.Environ(), "KAFKA_RUN="+b.run, "KAFKA_OWNER="+strconv.Itoa(os.Getpid()), "KAFKA_EXTRA="+tidy, "KAFKA_PORTS_FROM="+strconv.Itoa(b.from))
+	cmd.Env = append(cmd.Env, b.env...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -118,14 +120,14 @@ var starting struct {
 	next int // guarded by it
 }
 
-// startAnother starts a cluster of one broker that lives as long as the test.
-func startAnother(t testing.TB) *realBackend {
+// startAnother starts a cluster of one broker that lives as long as the test, with further variables of the script.
+func startAnother(t testing.TB, env ...string) *realBackend {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "acceptance-*")
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &realBackend{run: filepath.Join(dir, "kafka"), n: 1, listeners: map[string]string{}}
+	b := &realBackend{run: filepath.Join(dir, "kafka"), n: 1, listeners: map[string]string{}, env: env}
 	t.Cleanup(func() {
 		b.close()
 		_ = os.RemoveAll(dir) // nothing in it is needed

@@ -26,6 +26,7 @@ const (
 	Rebalancing         Kind = "rebalancing"
 	OutsideGroup        Kind = "outside-group"
 	CoordinatorSilent   Kind = "coordinator-silent"
+	LoginFails          Kind = "login-fails"
 	NoDeadLetterTopic   Kind = "no-dead-letter-topic"
 	DeadLettersRefused  Kind = "dead-letters-refused"
 	DeadLettersBlocked  Kind = "dead-letters-blocked"

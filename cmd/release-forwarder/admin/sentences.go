@@ -62,6 +62,12 @@ var sentences = []sentence{
 		remedy: phrase{
 			"Look at the brokers and at the network to them. A restart of this service does not help.",
 			"检查 broker 及到 broker 的网络。重启本服务无济于事。"}},
+	{kind: LoginFails, level: LevelTrouble, runbook: "not-reading", says: phrase{
+		"Kafka cannot be logged in to since {since}: {name}. Connections that are open go on until their sessions end. Nothing is lost while the topic keeps the records.",
+		"自 {since} 起无法登录 Kafka：{name}。已建立的连接可用至其会话到期。主题保留期内消息不会丢失。"},
+		remedy: phrase{
+			"Tried again by itself; no restart is needed. Look: {advice}.",
+			"会自动重试，无需重启。排查（英文）：{advice}。"}},
 	{kind: NoDeadLetterTopic, level: LevelTrouble, runbook: "dead-letters-blocked", says: phrase{
 		"The dead-letter topic {name} is not there; events flow, but a dead letter would stop its partition's commit. Nothing is lost.",
 		"死信主题 {name} 不存在；事件仍在转发，但一旦出现死信，其分区将停止提交。消息未丢失。"},

@@ -10,6 +10,7 @@ import (
 	"release-forwarder/cmd/release-forwarder/forward"
 	"release-forwarder/consumer"
 	"release-forwarder/consumer/membership"
+	"release-forwarder/consumer/wire"
 	"release-forwarder/upstream"
 )
 
@@ -94,6 +95,11 @@ func placed(p consumer.PartitionStatus) string {
 	return name
 }
 
+// loginFails reports whether log-ins at Kafka have failed, again and again, for longer than a broker takes to restart.
+func (s *Snapshot) loginFails() bool {
+	return s.Logins.Last.Sub(s.Logins.Since) > failingShown
+}
+
 // deadLettersWaiting counts the dead letters that are tried again.
 func (s *Snapshot) deadLettersWaiting() int { return s.Engine.HeldBy[forward.HeldDeadLetter] }
 
@@ -138,6 +144,8 @@ func (v *Service) condition(now *Snapshot) admin.Condition {
 	switch {
 	case now.Stuck != "":
 		return admin.Condition{Kind: admin.Stuck, Name: now.Stuck}
+	case !now.Stopping && now.loginFails():
+		return admin.Condition{Kind: admin.LoginFails, Since: now.Logins.Since, Name: wire.Cause(now.Logins.Err), Advice: wire.Remedy(now.Logins.Err)}
 	case unready.Kind != "":
 		return unready
 	case !s.Outside.IsZero(), joinFails(s):

@@ -7,6 +7,7 @@ import (
 	"release-forwarder/cmd/release-forwarder/forward"
 	"release-forwarder/consumer"
 	"release-forwarder/consumer/membership"
+	"release-forwarder/consumer/wire"
 	"release-forwarder/upstream/gate"
 )
 
@@ -19,6 +20,8 @@ type Snapshot struct {
 	Stuck string
 	// Partitions are Engine's, with what is known of the unread part of their logs.
 	Partitions []Partition
+	// Logins is since when Kafka cannot be logged in to, and why.
+	Logins wire.LoginFailure
 	PlatformSnapshot
 	DeadLettersSnapshot
 	OwnersSnapshot
@@ -68,7 +71,7 @@ func (v *Service) Snapshot() *Snapshot {
 	slices.SortFunc(s.RefusedLots, func(a, b forward.RefusedLot) int { return a.Since.Compare(b.Since) })
 	s.DeadLettersRefusedSince = v.deadLetters.RefusingSince()
 	s.Dropped, s.DroppedAt = v.facts.drops()
-	s.LastHour = v.facts.lastHour(s.At)
+	s.LastHour, s.Logins = v.facts.lastHour(s.At), v.kafka.Wire.LoginFails()
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	s.DeadLetterTopicFound, s.Stopping = v.deadLettersFound, v.stopping.Err() != nil

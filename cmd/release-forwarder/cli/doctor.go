@@ -35,9 +35,9 @@ func (DoctorCommand) Help() string {
   wrong    records do not flow, or are lost
   unknown  this user has no right to see it
 
-It checks brokers (reachable, certificate, log-in, versions) and topics (partitions,
-replicas, min.insync.replicas, cleanup.policy, retention, largest message). It checks this
-user's rights, the group (type, protocol, members, partitions without an owner, commits and
+It checks brokers (reachable, certificate, log-in, versions, quotas) and topics (partitions,
+replicas, min.insync.replicas, cleanup.policy, retention, largest message). It checks whether
+the brokers take a compacted topic for the ledger of dead letters. It checks this user's rights, the group (type, protocol, members, partitions without an owner, commits and
 their age), and which lots have credentials. It changes nothing.
 
 Without --platform nothing is sent to the platform. With it, one request without flow_no is

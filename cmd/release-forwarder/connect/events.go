@@ -20,4 +20,10 @@ var (
 		Runbook: "secret-refused"})
 	eventFileMended = events.Add(logevent.Event{Name: "file-mended", Level: slog.LevelInfo, State: true,
 		Message: "file holds the contents in force again"})
+	eventTokenFailed = events.Add(logevent.Event{Name: "token-failed", Level: slog.LevelWarn, State: true,
+		Message: "the provider gives no token for the log-in to Kafka; it is asked again, connections go on until their sessions end",
+		Remedy:  "the field remedy says what to look at",
+		Runbook: "not-reading"})
+	eventTokenMended = events.Add(logevent.Event{Name: "token-mended", Level: slog.LevelInfo, State: true,
+		Message: "the provider gives tokens again"})
 )

@@ -2,6 +2,7 @@ package connect
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -63,9 +64,12 @@ type Kafka struct {
 	// Brokers is KAFKA_BROKERS in random order.
 	Brokers []string
 
-	tls      *tlsClient                // nil: TLS is off
-	password *Watched[settings.Secret] // nil: no password file
+	tls     *tlsClient // nil: TLS is off
+	watched []watcher  // what the log-in reads from files
 }
+
+// watcher is a [Watched] of any type.
+type watcher interface{ Run(ctx context.Context) }
 
 // New builds the way to the cluster. It contacts nothing; an error is that of a file. ctx ends the wire's
 // goroutine and connections: it must live until the last request, the last commit and the leaving of the group
@@ -83,7 +87,7 @@ func New(ctx context.Context, cfg Config) (*Kafka, error) {
 	if dial == nil {
 		dial = network.DialContext
 	}
-	mechanism, err := k.mechanism(cfg)
+	mechanism, err := k.mechanism(ctx, cfg, dial)
 	if err != nil {
 		return nil, err
 	}
@@ -99,40 +103,83 @@ func New(ctx context.Context, cfg Config) (*Kafka, error) {
 }
 
 // mechanism returns the log-in of all connections, nil if there is none.
-func (k *Kafka) mechanism(cfg Config) (sasl.Mechanism, error) {
-	switch m := cfg.Kafka.SASL.Mechanism; m {
+func (k *Kafka) mechanism(ctx context.Context, cfg Config, dial DialFunc) (sasl.Mechanism, error) {
+	s := cfg.Kafka.SASL
+	switch s.Mechanism {
 	case settings.NoSASL, "":
 		return nil, nil //nolint:nilnil // none is a kind of log-in
 	case settings.Plain, settings.ScramSHA256, settings.ScramSHA512:
-		l, err := k.login(cfg)
+		password, err := k.password(cfg)
 		if err != nil {
 			return nil, err
 		}
-		return l, nil
+		return &login{mechanism: s.Mechanism, username: s.Username, password: password}, nil
+	case settings.OAuthBearer:
+		tokens, err := k.tokens(ctx, cfg, dial)
+		if err != nil {
+			return nil, err
+		}
+		return &bearer{tokens: tokens, extensions: s.OAuth.Extensions}, nil
 	default:
-		return nil, unknownMechanism(m)
+		return nil, unknownMechanism(s.Mechanism)
 	}
 }
 
-// login builds the SASL mechanism that Dialer and Wire share.
-func (k *Kafka) login(cfg Config) (*login, error) {
+// password returns what reads the password, or the client ID's secret.
+func (k *Kafka) password(cfg Config) (func() settings.Secret, error) {
 	s := cfg.Kafka.SASL
-	l := &login{mechanism: s.Mechanism, username: s.Username, password: func() settings.Secret { return s.Password }}
 	if s.PasswordFile == "" {
-		return l, nil
+		return func() settings.Secret { return s.Password }, nil
 	}
-	var err error
-	k.password, err = Watch(WatchConfig[settings.Secret]{
-		Files: []string{s.PasswordFile}, Settings: []string{"KAFKA_SASL_PASSWORD_FILE"},
-		Parse:  func(b [][]byte) (settings.Secret, error) { return settings.ParseSecret(b[0]) },
+	file, err := watch(k, cfg, "KAFKA_SASL_PASSWORD_FILE", s.PasswordFile, settings.ParseSecret)
+	if err != nil {
+		return nil, err
+	}
+	return file.Fresh, nil
+}
+
+// tokens returns where the tokens of OAUTHBEARER come from.
+func (k *Kafka) tokens(ctx context.Context, cfg Config, dial DialFunc) (tokenSource, error) {
+	oauth := cfg.Kafka.SASL.OAuth
+	if oauth.TokenURL == nil {
+		file, err := watch(k, cfg, "KAFKA_SASL_OAUTH_TOKEN_FILE", oauth.TokenFile, settings.ParseToken)
+		if err != nil {
+			return nil, err
+		}
+		return fileToken{file}, nil
+	}
+	secret, err := k.password(cfg)
+	if err != nil {
+		return nil, err
+	}
+	var roots *Watched[*x509.CertPool]
+	if oauth.CAFile != "" {
+		system, _ := x509.SystemCertPool() // nil: none
+		roots, err = watch(k, cfg, "KAFKA_SASL_OAUTH_CA_FILE", oauth.CAFile, func(b []byte) (*x509.CertPool, error) { return settings.ParseCA(system, b) })
+		if err != nil {
+			return nil, err
+		}
+	}
+	p := &provider{ctx: ctx, ask: newEndpoint(cfg.Kafka.SASL, secret, roots, dial).ask, log: cfg.Logger}
+	if p.log == nil {
+		p.log = slog.New(slog.DiscardHandler)
+	}
+	return p, nil
+}
+
+// watch reads a file of the log-in for the first time, and has Run watch it.
+func watch[T any](k *Kafka, cfg Config, setting, file string, parse func([]byte) (T, error)) (*Watched[T], error) {
+	w, err := Watch(WatchConfig[T]{
+		Files: []string{file}, Settings: []string{setting},
+		Parse:  func(b [][]byte) (T, error) { return parse(b[0]) },
 		Failed: cfg.ReloadFailed, Taken: cfg.Reloaded,
 		Logger: cfg.Logger,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("KAFKA_SASL_PASSWORD_FILE: %w", err)
+		return nil, fmt.Errorf("%s: %w", setting, err)
 	}
-	l.password = k.password.Fresh
-	return l, nil
+	k.watched = append(k.watched, w)
+	return w, nil
 }
 
 // dialer returns the dial function with all that a connection needs below the Kafka protocol. A limit (0:
@@ -165,8 +212,8 @@ func (k *Kafka) Run(ctx context.Context) {
 	if k.tls != nil {
 		wg.Go(func() { k.tls.run(ctx) })
 	}
-	if k.password != nil {
-		wg.Go(func() { k.password.Run(ctx) })
+	for _, w := range k.watched {
+		wg.Go(func() { w.Run(ctx) })
 	}
 }
 

@@ -86,6 +86,7 @@ func (k *Kafka) classify(broker string, err error) *ReachError {
 	e := &ReachError{Broker: broker, Err: err}
 	handshake, isHandshake := errors.AsType[*handshakeError](err)
 	unreachable, isUnreachable := errors.AsType[*unreachableError](err)
+	noToken, isNoToken := errors.AsType[*tokenError](err)
 	switch {
 	case isUnreachable:
 		e.Err = unreachable.err // without kafka-go's words around it
@@ -95,10 +96,13 @@ func (k *Kafka) classify(broker string, err error) *ReachError {
 		e.Fault, e.Remedy = BadTLS, tlsRemedy(handshake)
 	case remoteAlert(err):
 		e.Fault, e.Remedy = BadTLS, clientRemedy
+	case isNoToken:
+		e.Err = noToken
+		e.Fault, e.Remedy = BadLogin, noToken.remedy
 	case errors.Is(err, kafka.UnsupportedSASLMechanism):
 		e.Fault, e.Remedy = BadLogin, "the broker does not offer this mechanism on this port; check KAFKA_SASL_MECHANISM"
 	case errors.Is(err, kafka.SASLAuthenticationFailed):
-		e.Fault, e.Remedy = BadLogin, "the broker refused the log-in; check KAFKA_SASL_USERNAME, the password and KAFKA_SASL_MECHANISM"
+		e.Fault, e.Remedy = BadLogin, k.refusedRemedy()
 	default:
 		e.Fault, e.Remedy = NotKafka, k.protocolRemedy(err)
 	}
@@ -146,6 +150,13 @@ func (k *Kafka) protocolRemedy(err error) string {
 		return "the broker closed the connection; does this port want a log-in (KAFKA_SASL_MECHANISM)?"
 	}
 	return "connected, but the answer is none of Kafka's; check the port in KAFKA_BROKERS"
+}
+
+func (k *Kafka) refusedRemedy() string {
+	if _, is := k.Dialer.SASLMechanism.(*bearer); is {
+		return "the broker refused the token; check its issuer, audience, scope and end, the broker's keys, and the clocks; the broker's log says which"
+	}
+	return "the broker refused the log-in; check KAFKA_SASL_USERNAME, the password and KAFKA_SASL_MECHANISM"
 }
 
 // closed reports whether the broker closed the connection without an answer.

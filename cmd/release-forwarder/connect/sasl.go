@@ -40,7 +40,7 @@ func (l *login) current() (sasl.Mechanism, error) {
 		return scram.Mechanism(scram.SHA512, l.username, password)
 	case settings.Plain:
 		return plain.Mechanism{Username: l.username, Password: password}, nil
-	case settings.NoSASL:
+	case settings.NoSASL, settings.OAuthBearer:
 	}
 	// Not PLAIN: it would send another mechanism's password in clear text.
 	return nil, unknownMechanism(l.mechanism)

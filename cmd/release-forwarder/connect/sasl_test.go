@@ -73,7 +73,7 @@ func TestAChangedPasswordFileCountsFromTheNextConnection(t *testing.T) {
 }
 
 func TestAnUnknownMechanismSendsNoPassword(t *testing.T) {
-	for _, m := range []settings.Mechanism{"OAUTHBEARER", "GSSAPI", "plain", "SCRAM-SHA-256-PLUS"} {
+	for _, m := range []settings.Mechanism{"OAUTHBEARER", "GSSAPI", "AWS_MSK_IAM", "plain", "SCRAM-SHA-256-PLUS"} {
 		l := &login{mechanism: m, username: "lane", password: func() settings.Secret { return settings.NewSecret("s3cret") }}
 		if _, first, err := l.Start(t.Context()); err == nil || len(first) > 0 || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%s: sends %q, error %v", m, first, err)

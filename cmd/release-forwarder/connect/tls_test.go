@@ -166,7 +166,7 @@ func TestFilesAreNeededAtTheStart(t *testing.T) {
 
 func TestAnUnknownChoiceIsRefusedAtTheStart(t *testing.T) {
 	for name, change := range map[string]func(*settings.Kafka){
-		"KAFKA_SASL_MECHANISM": user("OAUTHBEARER", "lane", "s3cret"),
+		"KAFKA_SASL_MECHANISM": user("GSSAPI", "lane", "s3cret"),
 		"KAFKA_TLS_VERIFY":     func(k *settings.Kafka) { k.TLS.Enabled, k.TLS.Verify = true, "none" },
 	} {
 		_, err := New(t.Context(), Config{Kafka: kafkaSettings(change, "broker:9092")})

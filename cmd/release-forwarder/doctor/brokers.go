@@ -47,13 +47,32 @@ func (p *doctor) broker(ctx context.Context, address, role string) (Report, bool
 	defer func() { _ = conn.Close() }()
 	f.ok("reachable", "answers")
 	f.tls(certificates, cfg.TLS)
-	if m := cfg.SASL.Mechanism; m == settings.NoSASL || m == "" {
-		f.ok("sasl", "off")
-	} else {
-		f.ok("sasl", "logged in as %s by %s", cfg.SASL.Username, m)
-	}
+	f.login(cfg.SASL, k.TokenEnds())
 	f.versions(conn, cfg.GroupProtocol)
 	return f.list, true
+}
+
+// login says how this user has logged in.
+func (f *findings) login(cfg settings.SASL, ends time.Time) {
+	const check = "sasl"
+	switch cfg.Mechanism {
+	case settings.NoSASL, "":
+		f.ok(check, "off")
+		return
+	case settings.Plain, settings.ScramSHA256, settings.ScramSHA512:
+		f.ok(check, "logged in as %s by %s", cfg.Username, cfg.Mechanism)
+		return
+	case settings.OAuthBearer:
+	}
+	from := "KAFKA_SASL_OAUTH_TOKEN_FILE"
+	if cfg.OAuth.TokenURL != nil {
+		from = "KAFKA_SASL_OAUTH_TOKEN_URL"
+	}
+	end := "it does not tell its end"
+	if !ends.IsZero() {
+		end = "it ends in " + age(time.Until(ends).Milliseconds())
+	}
+	f.ok(check, "logged in by %s with a token of %s; %s", cfg.Mechanism, from, end)
 }
 
 // failed says why a broker cannot be used, under the name of the step that failed.

@@ -34,8 +34,8 @@ func (p *doctor) judgeCommits(ctx context.Context, f *findings, seen []*topic, g
 		p.judgeAge(ctx, f, "age of "+t.name, t, progress)
 		p.judgeTransactions(ctx, f, "transactions of "+t.name, t, progress)
 	}
-	if len(described.Members) == 0 && commits > 0 {
-		judgeExpiry(f, g)
+	if commits > 0 {
+		judgeExpiry(f, g, len(described.Members) == 0)
 	}
 }
 
@@ -225,14 +225,19 @@ func (p *doctor) written(ctx context.Context, t *topic, partition int32, offset 
 	return at, nil
 }
 
-// judgeExpiry says when the commits of a group without members expire.
-func judgeExpiry(f *findings, g general) {
+// judgeExpiry says when the commits of a group without members expire. empty: that is so now.
+func judgeExpiry(f *findings, g general, empty bool) {
 	const check = "offsets.retention.minutes"
-	if g.err != nil || g.configs[check] == "" {
-		f.unknown(check, "Kafka deletes the commits of a group some time after its last member left", "look at the brokers' setting of that name")
-		return
-	}
-	if n, ok := readNumber(f, g.configs, check); ok {
+	n, err := strconv.ParseInt(g.configs[check], 10, 64)
+	switch {
+	case g.err != nil || err != nil:
+		if empty {
+			f.unknown(check, "Kafka deletes the commits of a group some time after its last member left", "look at the brokers' setting of that name")
+		}
+	case time.Duration(n)*time.Minute < eventsRetention:
+		f.warn(check, "Kafka deletes the commits "+age(n*60_000)+" after the last member left: what the topic still keeps is then sent again from its first record",
+			fmt.Sprintf("set it to %d or more on the brokers, and leave one replica running", int64(eventsRetention/time.Minute)))
+	case empty:
 		f.ok(check, "Kafka deletes the commits %s after the last member left", age(n*60_000))
 	}
 }

@@ -19,7 +19,7 @@ var topicSettings = []string{"cleanup.policy", "max.message.bytes", "min.insync.
 
 // brokerSettings are the brokers' settings that the service depends on.
 var brokerSettings = []string{
-	"auto.create.topics.enable", "connections.max.reauth.ms", "group.consumer.heartbeat.interval.ms", "group.consumer.session.timeout.ms",
+	"auto.create.topics.enable", "connections.max.idle.ms", "connections.max.reauth.ms", "group.consumer.heartbeat.interval.ms", "group.consumer.session.timeout.ms",
 	"group.max.session.timeout.ms", "group.min.session.timeout.ms",
 	"offset.metadata.max.bytes", "offsets.retention.minutes",
 }
@@ -137,11 +137,19 @@ func (t *topic) judgeRetention(f *findings) {
 // near their bound of 1,024 bytes.
 const deadLetterHeaders = 16 << 10
 
-// judgeSize compares the largest dead letter with the largest event.
-func (t *topic) judgeSize(f *findings, all []*topic) {
+// batchOverhead is what a batch of one record may have beside it.
+const batchOverhead = 64 << 10
+
+// judgeSize compares the largest dead letter with the largest event, and that with KAFKA_MAX_RECORD_BYTES.
+func (t *topic) judgeSize(f *findings, all []*topic, handled int64) {
 	const check = "max.message.bytes"
 	size, ok := t.number(f, check)
 	if !ok {
+		return
+	}
+	if t.role != deadLetters && size > handled+batchOverhead {
+		f.warn(check, fmt.Sprintf("%d, above KAFKA_MAX_RECORD_BYTES (%d): events between them are sent one at a time, each with a log line", size, handled),
+			fmt.Sprintf("set KAFKA_MAX_RECORD_BYTES=%d, if such events are usual, and mind the memory (docs/how-to/sizing.md)", size))
 		return
 	}
 	if t.role != deadLetters {

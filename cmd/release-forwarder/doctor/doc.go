@@ -11,7 +11,8 @@
 // Promises:
 //
 //   - It changes nothing in the cluster, joins no group, commits and produces nothing, and creates no topic, except
-//     Kafka's own topic of commits, which the request for a group's coordinator creates in a new cluster. Only
+//     Kafka's own topic of commits, which the request for a group's coordinator creates in a new cluster. If the
+//     ledger of dead letters is missing, one request has the brokers validate its creation, without creating it. Only
 //     Platform sends something to the platform. Of each partition that waits one batch is read, only for its
 //     first record's timestamp.
 //   - What this user may not see is unknown, never wrong. Rights are read from what the brokers say is allowed

@@ -118,13 +118,16 @@ func (p *doctor) ask(ctx context.Context) {
 	}
 	general := brokerConfigs(ctx, p.cluster, m.ControllerID)
 	for _, t := range seen {
-		p.report = append(p.report, t.judge(seen)...)
+		p.report = append(p.report, t.judge(seen, p.settings.Kafka.MaxRecordBytes)...)
 	}
+	p.report = append(p.report, p.ledger(ctx, m, seen)...)
 	p.report = append(p.report, p.general(general, seen)...)
+	p.report = append(p.report, p.quotas(ctx, general)...)
 	for _, t := range seen {
 		p.report = append(p.report, p.topicRights(t)...)
 	}
 	p.group(ctx, seen, general)
+	p.report = append(p.report, p.throttled()...)
 }
 
 // forgive makes it a warning that a broker cannot be reached which the cluster does not name: it is down, but

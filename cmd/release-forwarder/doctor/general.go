@@ -12,10 +12,13 @@ import (
 // progressBytes is how much metadata a commit of the service may carry.
 const progressBytes = 4096
 
+// allBrokers is the subject of what holds for the cluster.
+const allBrokers = "all brokers' settings"
+
 func (p *doctor) general(g general, seen []*topic) Report {
-	f := &findings{area: Brokers, subject: "all brokers' settings"}
+	f := &findings{area: Brokers, subject: allBrokers}
 	if g.err != nil {
-		f.unknown("settings", "auto.create.topics.enable, connections.max.reauth.ms, group.*.session.timeout.ms, offset.metadata.max.bytes: "+say(g.err),
+		f.unknown("settings", "auto.create.topics.enable, connections.max.*.ms, group.*.session.timeout.ms, offset.metadata.max.bytes, offsets.retention.minutes, quotas: "+say(g.err),
 			"look: kafka-configs.sh --describe --all --entity-type brokers; or grant this user DescribeConfigs on the cluster")
 		return f.list
 	}
@@ -35,7 +38,31 @@ func (p *doctor) general(g general, seen []*topic) Report {
 			f.ok("connections.max.reauth.ms", "off")
 		}
 	}
+	p.judgeIdle(f, g.configs)
 	return f.list
+}
+
+// keptIdle is how long the service keeps a connection that it does not use (consumer/wire).
+const keptIdle = 30 * time.Second
+
+// judgeIdle warns if the brokers close connections that the service still counts on: one that it keeps for the next
+// request, or on which a join waits for the other members.
+func (p *doctor) judgeIdle(f *findings, configs map[string]string) {
+	const check = "connections.max.idle.ms"
+	n, err := strconv.ParseInt(configs[check], 10, 64)
+	if err != nil {
+		return // few services report it, and Kafka's own default is 10 minutes
+	}
+	idle, needs := time.Duration(n)*time.Millisecond, max(keptIdle, p.settings.Kafka.RebalanceTimeout)
+	switch {
+	case n < 0:
+		f.ok(check, "off")
+	case idle < needs:
+		f.warn(check, fmt.Sprintf("%s: the brokers close connections that this service still uses; a request on one fails and is sent again, and a join may be cut", idle),
+			fmt.Sprintf("set it to %d or more on the brokers, or lower KAFKA_REBALANCE_TIMEOUT (%s)", needs.Milliseconds(), p.settings.Kafka.RebalanceTimeout))
+	default:
+		f.ok(check, "%s", age(n))
+	}
 }
 
 // judgeAutoCreate warns if asking for a missing topic would create it.

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"net"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -216,6 +217,36 @@ func TestOneThingIsWrong(t *testing.T) {
 			l.healthy()
 			l.joins(kgo.ConsumeTopics(eventTopic), kgo.ServerSideBalancer(), kgo.Balancers(kgo.StickyBalancer()))
 		}, Group, "consumer.session.timeout.ms", OK, "45s, heartbeats each 5s: the broker's, not below KAFKA_SESSION_TIMEOUT (30s)"},
+		{"no ledger, but it can be made", nil, func(l *lab) { l.healthy() }, Topics, "cleanup.policy", OK, "events.dlq.ledger (ledger) not there yet; the brokers take a compacted topic"},
+		{"no ledger, and brokers that compact nothing", nil, func(l *lab) {
+			l.healthy()
+			l.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.CreateTopics}, Err: kerr.PolicyViolation, Count: -1})
+		}, Topics, "cleanup.policy", Warning, "refuse a client that creates a compacted topic"},
+		{"no ledger, and no right to make it", nil, func(l *lab) {
+			l.healthy()
+			l.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.CreateTopics}, Err: kerr.TopicAuthorizationFailed, Count: -1})
+		}, Topics, "cleanup.policy", Unknown, "grant Create on it to the replayer"},
+		{"a ledger that forgets", nil, func(l *lab) { l.healthy(); l.create(deadLetterTopic+".ledger", 1, 3) }, Topics, "cleanup.policy", Warning, "delete: it would forget what was decided"},
+		{"a ledger that keeps", nil, func(l *lab) { l.healthy(); l.create(deadLetterTopic+".ledger", 1, 3, "cleanup.policy", "compact") }, Topics, "cleanup.policy", OK, "(ledger) compact"},
+		{"events larger than the service handles without remark", nil, func(l *lab) { l.healthy(); l.settings.Kafka.MaxRecordBytes = 1 << 16 }, Topics, "max.message.bytes", Warning, "set KAFKA_MAX_RECORD_BYTES=1048588"},
+		{"a broker that names no producer", []kfake.Opt{kfake.MaxVersions(kversion.V2_7_0())}, func(l *lab) { l.healthy() }, Brokers, "not offered", OK, "DescribeProducers (the producer of an open transaction is not named); ConsumerGroupHeartbeat (KAFKA_GROUP_PROTOCOL=consumer does not work)"},
+		{"brokers that tell no settings", []kfake.Opt{without(kmsg.DescribeConfigs)}, func(l *lab) { l.healthy() }, Brokers, "not offered", Warning, "DescribeConfigs (no alert comes before retention deletes what waits"},
+		{"a quota of this client ID", nil, func(l *lab) { l.healthy(); l.bounded("client-id", "release-forwarder") }, Brokers, "quotas", OK, "consumer_byte_rate 1e+06, of which"},
+		{"a quota of every client ID", nil, func(l *lab) { l.healthy(); l.bounded("client-id", "") }, Brokers, "quotas", OK, "consumer_byte_rate 1e+06, of which"},
+		{"a quota of another", nil, func(l *lab) { l.healthy(); l.bounded("client-id", "another") }, Brokers, "quotas", OK, "none for this user"},
+		{"an answer that is held back", nil, func(l *lab) {
+			l.healthy()
+			l.cluster.ControlKey(int16(kmsg.DescribeConfigs), func(req kmsg.Request) (kmsg.Response, error, bool) {
+				l.cluster.KeepControl()
+				res := req.ResponseKind().(*kmsg.DescribeConfigsResponse)
+				res.ThrottleMillis = 1500
+				return res, nil, true
+			})
+		}, Brokers, "throttling", Warning, "held back for 1.5s"},
+		{"commits that are soon deleted", []kfake.Opt{kfake.BrokerConfigs(map[string]string{"offsets.retention.minutes": "60"})}, func(l *lab) {
+			l.healthy()
+			l.commit(eventTopic, 0, 0)
+		}, Group, "offsets.retention.minutes", Warning, "1h0m after the last member left: what the topic still keeps is then sent again"},
 		{"a group of another type", nil, func(l *lab) { l.healthy(); l.shares() }, Group, "state", Wrong, "type share, but of another kind"},
 		{"a group that the broker tells nothing of", nil, func(l *lab) {
 			l.healthy()
@@ -228,6 +259,62 @@ func TestOneThingIsWrong(t *testing.T) {
 				l.expect(l.look(), c.area, c.check, c.verdict, c.says)
 			}, c.opts...)
 		})
+	}
+}
+
+// without is a cluster that does not take a request.
+func without(key kmsg.Key) kfake.Opt {
+	versions := kversion.Stable()
+	versions.SetMaxKeyVersion(int16(key), -1)
+	return kfake.MaxVersions(versions)
+}
+
+// bounded sets a quota; a name of "" is the default.
+func (l *lab) bounded(kind, name string) {
+	l.t.Helper()
+	of := kmsg.AlterClientQuotasRequestEntryEntity{Type: kind, Name: &name}
+	if name == "" {
+		of.Name = nil
+	}
+	req := kmsg.NewPtrAlterClientQuotasRequest()
+	req.Entries = []kmsg.AlterClientQuotasRequestEntry{{
+		Entity: []kmsg.AlterClientQuotasRequestEntryEntity{of}, Ops: []kmsg.AlterClientQuotasRequestEntryOp{{Key: "consumer_byte_rate", Value: 1e6}},
+	}}
+	if res, err := req.RequestWith(l.t.Context(), l.client); err != nil || res.Entries[0].ErrorCode != 0 {
+		l.t.Fatal(err, res)
+	}
+}
+
+// Brokers may close connections that the service still counts on.
+func TestIdleConnectionsThatTheBrokersClose(t *testing.T) {
+	for idle, want := range map[string]Verdict{"-1": OK, "600000": OK, "60000": OK, "59999": Warning, "10000": Warning, "": "", "none": ""} {
+		p := &doctor{settings: &settings.Settings{Kafka: settings.Kafka{RebalanceTimeout: time.Minute}}}
+		f := &findings{}
+		p.judgeIdle(f, map[string]string{"connections.max.idle.ms": idle})
+		if got := append(f.list, Finding{})[0].Verdict; got != want {
+			t.Errorf("%q is %s, want %s", idle, got, want)
+		}
+	}
+}
+
+func TestALoginByATokenSaysItsEnd(t *testing.T) {
+	url := &url.URL{Scheme: "https", Host: "idp.test"}
+	for want, c := range map[string]struct {
+		oauth settings.OAuth
+		ends  time.Time
+	}{
+		"logged in by OAUTHBEARER with a token of KAFKA_SASL_OAUTH_TOKEN_FILE; it does not tell its end": {settings.OAuth{TokenFile: "f"}, time.Time{}},
+		"logged in by OAUTHBEARER with a token of KAFKA_SASL_OAUTH_TOKEN_URL; it ends in 2 days":         {settings.OAuth{TokenURL: url}, time.Now().Add(60 * time.Hour)},
+	} {
+		f := &findings{}
+		f.login(settings.SASL{Mechanism: settings.OAuthBearer, OAuth: c.oauth}, c.ends)
+		if got := f.list[0]; got.Text != want || got.Verdict != OK {
+			t.Errorf("%s: %s", got.Verdict, got.Text)
+		}
+	}
+	p := &doctor{settings: &settings.Settings{Kafka: settings.Kafka{SASL: settings.SASL{Mechanism: settings.OAuthBearer, Username: "client"}}}}
+	if got := p.grant("Read", "--topic events"); !strings.Contains(got, "User:SUBJECT-OF-THE-TOKEN ") {
+		t.Errorf("the remedy names another user: %s", got)
 	}
 }
 
@@ -335,6 +422,9 @@ func TestNothingIsChangedAndNothingOfARecordIsTold(t *testing.T) {
 			m := r.(*kmsg.MetadataRequest)
 			return m.AllowAutoTopicCreation && len(m.Topics) > 0
 		}})
+		harmful["a topic that is created"] = l.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.CreateTopics}, Observe: true, Count: -1, When: func(r kmsg.Request) bool {
+			return !r.(*kmsg.CreateTopicsRequest).ValidateOnly
+		}})
 		r := l.look()
 		for what, h := range harmful {
 			if n := h.Hits(); n > 0 {
@@ -349,7 +439,7 @@ func TestNothingIsChangedAndNothingOfARecordIsTold(t *testing.T) {
 
 var harmless = map[kmsg.Key]bool{
 	kmsg.ApiVersions: true, kmsg.Metadata: true, kmsg.DescribeConfigs: true, kmsg.FindCoordinator: true, kmsg.DescribeGroups: true,
-	kmsg.ConsumerGroupDescribe: true, kmsg.ListGroups: true,
+	kmsg.ConsumerGroupDescribe: true, kmsg.ListGroups: true, kmsg.DescribeClientQuotas: true, kmsg.CreateTopics: true, // validated alone
 	kmsg.OffsetFetch: true, kmsg.ListOffsets: true, kmsg.Fetch: true, kmsg.SASLHandshake: true, kmsg.SASLAuthenticate: true,
 	kmsg.GetTelemetrySubscriptions: true, kmsg.PushTelemetry: true, // the observer's
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/segmentio/kafka-go"
+
+	"release-forwarder/cmd/release-forwarder/settings"
 )
 
 // Operations of Kafka's access control, as KIP-430 counts them: each is a bit.
@@ -73,5 +75,8 @@ func judgeOperation(f *findings, check string, authorized int32, need int, remed
 // grant is the remedy for a missing right.
 func (p *doctor) grant(name, resource string) string {
 	user := cmp.Or(p.settings.Kafka.SASL.Username, "THIS-USER")
+	if p.settings.Kafka.SASL.Mechanism == settings.OAuthBearer {
+		user = "SUBJECT-OF-THE-TOKEN" // a broker may be set to take another claim
+	}
 	return fmt.Sprintf("grant it: kafka-acls.sh --add --allow-principal User:%s --operation %s %s", user, name, resource)
 }

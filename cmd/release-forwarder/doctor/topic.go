@@ -52,8 +52,8 @@ func (t *topic) see(m *kmsg.MetadataResponse) {
 	t.authorized = answer.AuthorizedOperations
 }
 
-// judge judges the topic; all are the service's topics, this one among them.
-func (t *topic) judge(all []*topic) Report {
+// judge judges the topic; all are the service's topics, this one among them. handled is KAFKA_MAX_RECORD_BYTES.
+func (t *topic) judge(all []*topic, handled int64) Report {
 	f := &findings{area: Topics, subject: t.subject()}
 	if t.err != nil {
 		t.missing(f)
@@ -69,7 +69,7 @@ func (t *topic) judge(all []*topic) Report {
 	t.judgeInsync(f)
 	t.judgeCleanup(f)
 	t.judgeRetention(f)
-	t.judgeSize(f, all)
+	t.judgeSize(f, all, handled)
 	return f.list
 }
 

@@ -80,12 +80,52 @@ func (f *findings) versions(conn *kafka.Conn, protocol membership.Protocol) {
 	}
 	fetch, produce := byKey[kmsg.Fetch], byKey[kmsg.Produce]
 	f.ok(check, "all that is needed (Fetch %d to %d, Produce %d to %d)", fetch.MinVersion, fetch.MaxVersion, produce.MinVersion, produce.MaxVersion)
+	f.useful(byKey)
 	f.logs(wire.TellsBy(func(key int16) int16 {
 		if r, has := byKey[kmsg.Key(key)]; has {
 			return r.MaxVersion
 		}
 		return -1
 	}))
+}
+
+// useful are requests without which records flow, and what follows where a broker lacks one.
+var useful = []struct {
+	Speech
+	verdict Verdict
+	follows string
+}{
+	{Speech{kmsg.DescribeConfigs, 1, configsVersion}, Warning, "no alert comes before retention deletes what waits, and settings are unknown here"},
+	{Speech{kmsg.DescribeGroups, 0, 5}, Warning, "partitions without an owner are not noticed"},
+	{Speech{kmsg.CreateTopics, 0, 5}, OK, "the ledger of dead letters must be created by hand"},
+	{Speech{kmsg.DescribeProducers, 0, 0}, OK, "the producer of an open transaction is not named"},
+	{Speech{kmsg.DescribeClientQuotas, 0, 1}, OK, "quotas are unknown here"},
+	{Speech{kmsg.ConsumerGroupHeartbeat, 1, 1}, OK, "KAFKA_GROUP_PROTOCOL=consumer does not work"},
+}
+
+// useful says what follows from requests that the broker does not take.
+func (f *findings) useful(byKey map[kmsg.Key]kafka.ApiVersion) {
+	var lacks []string
+	worst := OK
+	for _, u := range useful {
+		takes, known := byKey[u.Key]
+		lack := u.lacks(takes, known)
+		if lack == "" {
+			continue
+		}
+		lacks = append(lacks, lack+" ("+u.follows+")")
+		if u.verdict == Warning {
+			worst = Warning
+		}
+	}
+	if len(lacks) == 0 {
+		return
+	}
+	remedy := ""
+	if worst == Warning {
+		remedy = "use Apache Kafka 2.3 or later; on a managed service look at these by its console"
+	}
+	f.add("not offered", worst, strings.Join(lacks, "; "), remedy)
 }
 
 // logs says what the broker cannot report of its logs.

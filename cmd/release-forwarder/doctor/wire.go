@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -14,12 +15,14 @@ import (
 const (
 	metadataVersion = 12
 	configsVersion  = 3
+	createVersion   = 5
 )
 
 // cluster is the way to a cluster of which a broker has answered.
 type cluster struct {
 	kafka    *connect.Kafka
 	clientID string
+	throttle time.Duration // the longest for which a broker held an answer back
 }
 
 // ask sends a message to a broker, or to wire.Any, and returns its answer.
@@ -30,6 +33,10 @@ func ask[Answer kmsg.Response](ctx context.Context, c *cluster, node int32, req 
 	if err != nil {
 		var none Answer
 		return none, fmt.Errorf("%s: %w", kmsg.NameForKey(req.Key()), err)
+	}
+	if t, is := answer.(kmsg.ThrottleResponse); is {
+		ms, _ := t.Throttle()
+		c.throttle = max(c.throttle, time.Duration(ms)*time.Millisecond)
 	}
 	return answer.(Answer), nil
 }

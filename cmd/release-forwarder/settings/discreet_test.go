@@ -41,7 +41,7 @@ func TestNoErrorHoldsAValue(t *testing.T) {
 			}
 			// What is right may be shown: it is in force. But a URL's user and query may
 			// not, nor a secret, nor the place where a log-in would stand.
-			safe := f.Type == kindSecret || f.Type == "URL" || f.Type == "list of host:port"
+			safe := f.Type == kindSecret || f.Type == "URL" || f.Type == "https URL" || f.Type == "list of host:port"
 			if strings.Contains(said.String(), pasted) && (wrong || safe) {
 				t.Errorf("%s=%q (%s):\n%s", f.Name, value, f.Type, line(said.String(), pasted))
 			}

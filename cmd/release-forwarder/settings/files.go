@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"regexp"
 	"unicode/utf8"
 )
 
@@ -30,6 +31,37 @@ func ParseSecret(contents []byte) (Secret, error) {
 }
 
 var errBlank = errors.New("the file is blank; write the secret into it")
+
+// maxToken bounds a token: a broker takes no log-in of more than 512 KiB, a token has a few.
+const maxToken = 64 << 10
+
+// token is the form of a token that may stand in a log-in (RFC 6750, 2.1).
+var token = regexp.MustCompile(`^[A-Za-z0-9._~+/-]+=*$`)
+
+// ParseToken reads a file that holds one token of OAUTHBEARER. It is [ParseSecret] of a text that may be sent as
+// a token.
+func ParseToken(contents []byte) (Secret, error) {
+	secret, err := ParseSecret(contents)
+	if err != nil {
+		return Secret{}, err
+	}
+	if err := JudgeToken(secret.Reveal()); err != nil {
+		return Secret{}, fmt.Errorf("the file %w", err)
+	}
+	return secret, nil
+}
+
+// JudgeToken says what a text lacks to be a token. The error continues a line that begins with where the text is
+// from.
+func JudgeToken(text string) error {
+	switch {
+	case len(text) > maxToken:
+		return fmt.Errorf("holds more than the %d KiB of a token", maxToken>>10)
+	case !token.MatchString(text):
+		return errors.New("holds what no token has: one is of A-Z a-z 0-9 . _ ~ + / - (RFC 6750)")
+	}
+	return nil
+}
 
 // ParseSecrets reads a file that holds the secret in force and, in a second line,
 // perhaps the next one; blank lines do not count. Each line is as [Text] demands, and a

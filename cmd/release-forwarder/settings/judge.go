@@ -62,12 +62,7 @@ func (l *loader) judgeTLS() {
 		}
 		return
 	}
-	if l.given(ca) {
-		contents, ok := l.file(ca, tls.CAFile)
-		if _, err := ParseCA(nil, contents); ok && err != nil {
-			l.refuse(ca, "%s", err)
-		}
-	}
+	l.judgeCA(ca, tls.CAFile)
 	switch {
 	case !l.right(verify) || tls.Verify != VerifyChain:
 	case !l.given(ca):
@@ -92,29 +87,38 @@ func (l *loader) judgeTLS() {
 	}
 }
 
+// judgeCA refuses a file of authorities that cannot be used.
+func (l *loader) judgeCA(name, path string) {
+	if !l.given(name) {
+		return
+	}
+	contents, ok := l.file(name, path)
+	if _, err := ParseCA(nil, contents); ok && err != nil {
+		l.refuse(name, "%s", err)
+	}
+}
+
 func (l *loader) judgeSASL() {
 	sasl := &l.s.Kafka.SASL
-	const mechanism, user, password, file, allow = "KAFKA_SASL_MECHANISM", "KAFKA_SASL_USERNAME",
-		"KAFKA_SASL_PASSWORD", "KAFKA_SASL_PASSWORD_FILE", "KAFKA_SASL_ALLOW_PLAINTEXT"
+	const mechanism, user, password, file = "KAFKA_SASL_MECHANISM", "KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD", "KAFKA_SASL_PASSWORD_FILE"
 	l.secret(password, &sasl.Password, file, sasl.PasswordFile)
 	if !l.right(mechanism) {
 		return
 	}
+	if sasl.Mechanism != OAuthBearer {
+		l.needless(oauthSettings, mechanism+"=OAUTHBEARER")
+	}
 	switch sasl.Mechanism {
 	case NoSASL:
-		for _, n := range []string{user, password, file} {
-			if l.given(n) {
-				l.refuse(n, "is set without %s; set that, or unset this", mechanism)
-			}
-		}
+		l.needless([]string{user, password, file}, mechanism)
 		return
 	case ScramSHA256, ScramSHA512:
 	case Plain:
-		switch clear := l.right("KAFKA_TLS_ENABLED", allow) && !l.s.Kafka.TLS.Enabled; {
-		case clear && !sasl.AllowPlaintext:
-			l.refuse(mechanism, "PLAIN without TLS sends the password in clear; set KAFKA_TLS_ENABLED=true, choose a SCRAM mechanism, or allow it with %s=true", allow)
-		case clear:
-			l.warn(allow, "PLAIN without TLS sends the password in clear to every broker")
+		l.judgeClear(Plain, "password", ", choose a SCRAM mechanism")
+	case OAuthBearer:
+		l.judgeClear(OAuthBearer, "token", "")
+		if !l.judgeOAuth() {
+			return
 		}
 	}
 	if !l.given(user) {
@@ -123,6 +127,58 @@ func (l *loader) judgeSASL() {
 	if !l.given(password) && !l.given(file) {
 		l.refuse(password, "is required with %s; set it, or %s", mechanism, file)
 	}
+}
+
+// needless refuses settings that mean nothing without another.
+func (l *loader) needless(names []string, without string) {
+	for _, n := range names {
+		if l.given(n) {
+			l.refuse(n, "is set without %s; set that, or unset this", without)
+		}
+	}
+}
+
+// judgeClear refuses, or warns of, a mechanism that sends a secret in clear where there is no TLS.
+func (l *loader) judgeClear(m Mechanism, secret, choice string) {
+	const allow = "KAFKA_SASL_ALLOW_PLAINTEXT"
+	switch clear := l.right("KAFKA_TLS_ENABLED", allow) && !l.s.Kafka.TLS.Enabled; {
+	case clear && !l.s.Kafka.SASL.AllowPlaintext:
+		l.refuse("KAFKA_SASL_MECHANISM", "%s without TLS sends the %s in clear; set KAFKA_TLS_ENABLED=true%s, or allow it with %s=true", m, secret, choice, allow)
+	case clear:
+		l.warn(allow, "%s without TLS sends the %s in clear to every broker", m, secret)
+	}
+}
+
+const (
+	oauthTokenFile = "KAFKA_SASL_OAUTH_TOKEN_FILE"
+	oauthTokenURL  = "KAFKA_SASL_OAUTH_TOKEN_URL"
+	oauthScope     = "KAFKA_SASL_OAUTH_SCOPE"
+	oauthCAFile    = "KAFKA_SASL_OAUTH_CA_FILE"
+)
+
+var oauthSettings = []string{oauthTokenFile, oauthTokenURL, oauthScope, oauthCAFile, "KAFKA_SASL_OAUTH_EXTENSIONS"}
+
+// judgeOAuth demands one source of tokens. It returns whether that needs a user and a password.
+func (l *loader) judgeOAuth() (asks bool) {
+	oauth := &l.s.Kafka.SASL.OAuth
+	switch {
+	case l.given(oauthTokenFile) && l.given(oauthTokenURL):
+		l.refuse(oauthTokenFile, "is set and so is %s; unset one", oauthTokenURL)
+		return false
+	case l.given(oauthTokenURL):
+		l.judgeCA(oauthCAFile, oauth.CAFile)
+		return true
+	case l.given(oauthTokenFile):
+		if contents, ok := l.file(oauthTokenFile, oauth.TokenFile); ok {
+			if _, err := ParseToken(contents); err != nil {
+				l.refuse(oauthTokenFile, "%s", err)
+			}
+		}
+	default:
+		l.refuse(oauthTokenFile, "is required with KAFKA_SASL_MECHANISM=OAUTHBEARER; set it, or %s", oauthTokenURL)
+	}
+	l.needless([]string{"KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD", "KAFKA_SASL_PASSWORD_FILE", oauthScope, oauthCAFile}, oauthTokenURL)
+	return false
 }
 
 // judgeTopics derives DLQ_TOPIC and keeps it apart from the events: dead
@@ -242,12 +298,7 @@ func (l *loader) judgePlatform() {
 	if u.URL != nil && u.URL.Scheme == "http" && !loopback(u.URL.Hostname()) {
 		l.warn("UPSTREAM_URL", "is http and not on this host: plates and names travel in clear; use https")
 	}
-	if l.given("UPSTREAM_TLS_CA_FILE") {
-		contents, ok := l.file("UPSTREAM_TLS_CA_FILE", u.TLSCAFile)
-		if _, err := ParseCA(nil, contents); ok && err != nil {
-			l.refuse("UPSTREAM_TLS_CA_FILE", "%s", err)
-		}
-	}
+	l.judgeCA("UPSTREAM_TLS_CA_FILE", u.TLSCAFile)
 	l.judgeOrder("UPSTREAM_RETRY_WAIT_MIN", u.RetryWaitMin, "UPSTREAM_RETRY_WAIT_MAX", u.RetryWaitMax)
 }
 

@@ -38,25 +38,27 @@ const (
 
 // kinds holds what the tag `type` may name.
 var kinds = map[string]kind{
-	"text":              {parse: parseText},
-	kindChoice:          {parse: parseChoice},
-	"boolean":           {bounds: "true, false", parse: parseBoolean},
-	"number":            {parse: parseNumber},
-	"rate":              {parse: parseRate},
-	"size":              {parse: parseSize},
-	"time":              {bounds: "RFC 3339", parse: parseTime},
-	"duration":          {parse: parseDuration},
-	"topic name":        {bounds: "1 to 249 of A-Z a-z 0-9 . _ -", parse: parseTopic},
-	"list of host:port": {bounds: "one or more", parse: parseBrokers},
-	"list of codes":     {bounds: "one or more", parse: parseCodes},
-	"list of names":     {bounds: "names of hosts, without ports", parse: parseNames},
-	"list of fields":    {bounds: "the four and other fields of the event", parse: parseFields},
-	"time zone":         {bounds: "an IANA name", parse: parseZone},
-	"address":           {bounds: "host:port, :port or none", parse: parseAddress},
-	"level":             {bounds: "debug, info, warn, error", parse: parseLevel},
-	"URL":               {bounds: "absolute, http or https", parse: parseURL, show: showURL},
-	"file":              {bounds: "a path", parse: parseText},
-	kindSecret:          {parse: parseSecretText, show: func(string) string { return redacted }},
+	"text":               {parse: parseText},
+	kindChoice:           {parse: parseChoice},
+	"boolean":            {bounds: "true, false", parse: parseBoolean},
+	"number":             {parse: parseNumber},
+	"rate":               {parse: parseRate},
+	"size":               {parse: parseSize},
+	"time":               {bounds: "RFC 3339", parse: parseTime},
+	"duration":           {parse: parseDuration},
+	"topic name":         {bounds: "1 to 249 of A-Z a-z 0-9 . _ -", parse: parseTopic},
+	"list of host:port":  {bounds: "one or more", parse: parseBrokers},
+	"list of codes":      {bounds: "one or more", parse: parseCodes},
+	"list of names":      {bounds: "names of hosts, without ports", parse: parseNames},
+	"list of fields":     {bounds: "the four and other fields of the event", parse: parseFields},
+	"time zone":          {bounds: "an IANA name", parse: parseZone},
+	"address":            {bounds: "host:port, :port or none", parse: parseAddress},
+	"level":              {bounds: "debug, info, warn, error", parse: parseLevel},
+	"https URL":          {bounds: "https; http to this host alone", parse: parseSecureURL, show: showURL},
+	"list of name=value": {bounds: "names of A-Z a-z", parse: parsePairs},
+	"URL":                {bounds: "absolute, http or https", parse: parseURL, show: showURL},
+	"file":               {bounds: "a path", parse: parseText},
+	kindSecret:           {parse: parseSecretText, show: func(string) string { return redacted }},
 }
 
 func parseText(_ *field, text string) (any, error) { return text, nil }
@@ -292,6 +294,44 @@ func parseURL(_ *field, text string) (any, error) {
 		}
 	}
 	return u, nil
+}
+
+// parseSecureURL takes an address to which a secret is sent.
+func parseSecureURL(_ *field, text string) (any, error) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "", u.Port() != "" && !isPort(u.Port()):
+		return nil, errors.New("is not an absolute https URL; give for example https://login.example.com/oauth2/token")
+	case u.User != nil || u.Fragment != "":
+		return nil, errors.New("holds a user, a password or a fragment; leave them out")
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		return nil, errors.New("is http and not on this host: the secret would travel in clear; give an https URL")
+	}
+	return u, nil
+}
+
+// A SASL extension's name and value, as Kafka takes them (OAuthBearerClientInitialResponse).
+var (
+	extensionName  = regexp.MustCompile(`^[A-Za-z]{1,64}$`)
+	extensionValue = regexp.MustCompile(`^[\x21-\x7E]+$`)
+)
+
+func parsePairs(_ *field, text string) (any, error) {
+	pairs := map[string]string{}
+	for i, entry := range list(text) {
+		name, value, _ := strings.Cut(entry, "=")
+		_, twice := pairs[name]
+		switch {
+		case !extensionName.MatchString(name) || !extensionValue.MatchString(value):
+			return nil, fmt.Errorf("entry %d is not name=value; give for example logicalCluster=lkc-1, separated by commas", i+1)
+		case strings.EqualFold(name, "auth"):
+			return nil, fmt.Errorf("entry %d is named auth, as the token is; leave it out", i+1)
+		case twice:
+			return nil, fmt.Errorf("entry %d has the name of one before it; keep one", i+1)
+		}
+		pairs[name] = value
+	}
+	return pairs, nil
 }
 
 // showURL leaves out what may be a secret: the user's part, query and fragment.

@@ -200,6 +200,7 @@ func TestSecretsFromFiles(t *testing.T) {
 
 func TestWrongSettings(t *testing.T) {
 	blank, two, three, missing := file(t, " \n"), file(t, "one\ntwo\n"), file(t, "one\ntwo\nthree\n"), filepath.Join(t.TempDir(), "missing")
+	aToken := file(t, "abc.def.ghi\n")
 	for _, c := range []struct {
 		name string
 		env  map[string]string
@@ -252,6 +253,30 @@ func TestWrongSettings(t *testing.T) {
 			"KAFKA_SASL_PASSWORD: is set and so is KAFKA_SASL_PASSWORD_FILE",
 		},
 		{"PLAIN without TLS", with("KAFKA_SASL_MECHANISM", "PLAIN", "KAFKA_SASL_USERNAME", "u", "KAFKA_SASL_PASSWORD", "p"), "KAFKA_SASL_MECHANISM: PLAIN without TLS … KAFKA_SASL_ALLOW_PLAINTEXT=true"},
+		{"a token without a mechanism", with("KAFKA_SASL_OAUTH_TOKEN_FILE", aToken), "KAFKA_SASL_OAUTH_TOKEN_FILE: is set without KAFKA_SASL_MECHANISM=OAUTHBEARER"},
+		{
+			"a provider with another mechanism", with("KAFKA_SASL_MECHANISM", "SCRAM-SHA-256", "KAFKA_SASL_USERNAME", "u", "KAFKA_SASL_PASSWORD", "p", "KAFKA_SASL_OAUTH_TOKEN_URL", "https://a"),
+			"KAFKA_SASL_OAUTH_TOKEN_URL: is set without KAFKA_SASL_MECHANISM=OAUTHBEARER",
+		},
+		{"OAUTHBEARER without a token", bearing(), "KAFKA_SASL_OAUTH_TOKEN_FILE: is required … KAFKA_SASL_OAUTH_TOKEN_URL"},
+		{"OAUTHBEARER with two sources", bearing("KAFKA_SASL_OAUTH_TOKEN_FILE", aToken, "KAFKA_SASL_OAUTH_TOKEN_URL", "https://a"), "KAFKA_SASL_OAUTH_TOKEN_FILE: is set and so is KAFKA_SASL_OAUTH_TOKEN_URL"},
+		{"OAUTHBEARER without TLS", bearing("KAFKA_SASL_OAUTH_TOKEN_FILE", aToken, "KAFKA_TLS_ENABLED", ""), "KAFKA_SASL_MECHANISM: OAUTHBEARER without TLS sends the token in clear … KAFKA_SASL_ALLOW_PLAINTEXT=true"},
+		{"a token's file that is missing", bearing("KAFKA_SASL_OAUTH_TOKEN_FILE", missing), "KAFKA_SASL_OAUTH_TOKEN_FILE: … cannot be read"},
+		{"a token's file that is blank", bearing("KAFKA_SASL_OAUTH_TOKEN_FILE", blank), "KAFKA_SASL_OAUTH_TOKEN_FILE: the file is blank"},
+		{"a token's file without a token", bearing("KAFKA_SASL_OAUTH_TOKEN_FILE", file(t, "s3cret words")), "KAFKA_SASL_OAUTH_TOKEN_FILE: the file holds what no token has"},
+		{"a token's file that is too long", bearing("KAFKA_SASL_OAUTH_TOKEN_FILE", file(t, strings.Repeat("s3cret", 64<<10))), "KAFKA_SASL_OAUTH_TOKEN_FILE: the file holds more than the 64 KiB"},
+		{"a user beside a token's file", bearing("KAFKA_SASL_OAUTH_TOKEN_FILE", aToken, "KAFKA_SASL_USERNAME", "u"), "KAFKA_SASL_USERNAME: is set without KAFKA_SASL_OAUTH_TOKEN_URL"},
+		{"a scope beside a token's file", bearing("KAFKA_SASL_OAUTH_TOKEN_FILE", aToken, "KAFKA_SASL_OAUTH_SCOPE", "kafka"), "KAFKA_SASL_OAUTH_SCOPE: is set without KAFKA_SASL_OAUTH_TOKEN_URL"},
+		{"a provider without a client ID", bearing("KAFKA_SASL_OAUTH_TOKEN_URL", "https://a", "KAFKA_SASL_PASSWORD", "p"), "KAFKA_SASL_USERNAME: is required"},
+		{"a provider without a secret", bearing("KAFKA_SASL_OAUTH_TOKEN_URL", "https://a", "KAFKA_SASL_USERNAME", "u"), "KAFKA_SASL_PASSWORD: is required … KAFKA_SASL_PASSWORD_FILE"},
+		{"a provider in clear", provided("KAFKA_SASL_OAUTH_TOKEN_URL", "http://idp.example/token"), "KAFKA_SASL_OAUTH_TOKEN_URL: is http and not on this host"},
+		{"a provider with a password in its URL", provided("KAFKA_SASL_OAUTH_TOKEN_URL", "https://u:s3cret@idp.example/token"), "KAFKA_SASL_OAUTH_TOKEN_URL: holds a user"},
+		{"a provider without a scheme", provided("KAFKA_SASL_OAUTH_TOKEN_URL", "idp.example/token"), "KAFKA_SASL_OAUTH_TOKEN_URL: is not an absolute https URL"},
+		{"a provider's port out of range", provided("KAFKA_SASL_OAUTH_TOKEN_URL", "https://idp.example:70000/token"), "KAFKA_SASL_OAUTH_TOKEN_URL: is not an absolute https URL"},
+		{"a provider's CA that is none", provided("KAFKA_SASL_OAUTH_CA_FILE", two), "KAFKA_SASL_OAUTH_CA_FILE: … no certificate"},
+		{"an extension without a value", provided("KAFKA_SASL_OAUTH_EXTENSIONS", "a=b,logicalCluster"), "KAFKA_SASL_OAUTH_EXTENSIONS: entry 2 is not name=value"},
+		{"an extension named as the token", provided("KAFKA_SASL_OAUTH_EXTENSIONS", "auth=Bearer"), "KAFKA_SASL_OAUTH_EXTENSIONS: entry 1 is named auth"},
+		{"an extension twice", provided("KAFKA_SASL_OAUTH_EXTENSIONS", "a=b,a=c"), "KAFKA_SASL_OAUTH_EXTENSIONS: entry 2 has the name"},
 		{"dead letters among the events", with("DLQ_TOPIC", "releases"), "DLQ_TOPIC: is the same topic as KAFKA_TOPIC"},
 		{"a topic whose dead letters' default is too long", with("KAFKA_TOPIC", strings.Repeat("t", 246)), "DLQ_TOPIC: … too long"},
 		{"no secret", with("UPSTREAM_APP_SECRET", ""), "UPSTREAM_APP_SECRET: is required … UPSTREAM_APP_SECRET_FILE"},
@@ -361,6 +386,32 @@ func TestEveryMistakeAtOnce(t *testing.T) {
 	}
 }
 
+// bearing is a right environment with OAUTHBEARER and TLS, which lacks where the token is from.
+func bearing(pairs ...string) map[string]string {
+	return with(append([]string{"KAFKA_SASL_MECHANISM", "OAUTHBEARER", "KAFKA_TLS_ENABLED", "true"}, pairs...)...)
+}
+
+// provided is one whose tokens are a provider's.
+func provided(pairs ...string) map[string]string {
+	return bearing(append([]string{"KAFKA_SASL_OAUTH_TOKEN_URL", "https://idp.example/token", "KAFKA_SASL_USERNAME", "id", "KAFKA_SASL_PASSWORD", "s3cret"}, pairs...)...)
+}
+
+func TestTheSourceOfTokensIsRead(t *testing.T) {
+	environment(t, provided("KAFKA_SASL_OAUTH_SCOPE", " kafka  events ", "KAFKA_SASL_OAUTH_EXTENSIONS", "logicalCluster=lkc-1, identityPoolId=pool=1"))
+	s, _, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	oauth := s.Kafka.SASL.OAuth
+	if s.Kafka.SASL.Mechanism != OAuthBearer || oauth.TokenURL.String() != "https://idp.example/token" || oauth.Scope != "kafka  events" ||
+		!maps.Equal(oauth.Extensions, map[string]string{"logicalCluster": "lkc-1", "identityPoolId": "pool=1"}) {
+		t.Errorf("read %+v", oauth)
+	}
+	if got, err := ParseToken([]byte("\uFEFFabc.d-e_f.gh==\r\n")); err != nil || got.Reveal() != "abc.d-e_f.gh==" {
+		t.Errorf("a token is read as %q, %v", got.Reveal(), err)
+	}
+}
+
 func TestWarnings(t *testing.T) {
 	authority := file(t, certificate(t))
 	plain := []string{"KAFKA_SASL_MECHANISM", "PLAIN", "KAFKA_SASL_USERNAME", "u", "KAFKA_SASL_PASSWORD", "p", "KAFKA_SASL_ALLOW_PLAINTEXT", "true"}
@@ -383,6 +434,12 @@ func TestWarnings(t *testing.T) {
 		{"plain text to a broker elsewhere", with("KAFKA_BROKERS", "localhost:9092,kafka-1:9092"), []string{"KAFKA_TLS_ENABLED: "}},
 		{"plain text to brokers of this host", with("KAFKA_BROKERS", "127.0.0.1:9092,[::1]:9092"), nil},
 		{"TLS to a broker elsewhere", with("KAFKA_BROKERS", "kafka-1:9092", "KAFKA_TLS_ENABLED", "true"), nil},
+		{
+			"a token in clear, allowed", bearing("KAFKA_SASL_OAUTH_TOKEN_FILE", file(t, "abc.def.ghi"), "KAFKA_TLS_ENABLED", "", "KAFKA_SASL_ALLOW_PLAINTEXT", "true"),
+			[]string{"KAFKA_SASL_ALLOW_PLAINTEXT: OAUTHBEARER"},
+		},
+		{"a token by TLS", bearing("KAFKA_SASL_OAUTH_TOKEN_FILE", file(t, "abc.def.ghi")), nil},
+		{"a provider on this host", provided("KAFKA_SASL_OAUTH_TOKEN_URL", "http://127.0.0.1:8080/token"), nil},
 		{"a password in clear, allowed", with(plain...), []string{"KAFKA_SASL_ALLOW_PLAINTEXT: "}},
 		{
 			"a certificate's name that is not checked", with("KAFKA_TLS_ENABLED", "true", "KAFKA_TLS_VERIFY", "chain", "KAFKA_TLS_CA_FILE", authority),

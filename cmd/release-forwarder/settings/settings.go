@@ -102,7 +102,7 @@ type TLS struct {
 	Verify     Verify `envconfig:"KAFKA_TLS_VERIFY" type:"choice" default:"full" meaning:"full; or chain, only with KAFKA_TLS_CA_FILE: the chain but not the name, for managed services whose certificates carry another"`
 }
 
-// Mechanism is a SASL mechanism (RFC 4616, RFC 5802).
+// Mechanism is a SASL mechanism (RFC 4616, RFC 5802, RFC 7628).
 type Mechanism string
 
 // The values of KAFKA_SASL_MECHANISM.
@@ -111,20 +111,32 @@ const (
 	Plain       Mechanism = "PLAIN"
 	ScramSHA256 Mechanism = "SCRAM-SHA-256"
 	ScramSHA512 Mechanism = "SCRAM-SHA-512"
+	OAuthBearer Mechanism = "OAUTHBEARER"
 )
 
 // Choices are the values.
 func (Mechanism) Choices() []string {
-	return []string{string(NoSASL), string(Plain), string(ScramSHA256), string(ScramSHA512)}
+	return []string{string(NoSASL), string(Plain), string(ScramSHA256), string(ScramSHA512), string(OAuthBearer)}
 }
 
 // SASL holds the log-in to Kafka.
 type SASL struct {
 	Mechanism      Mechanism `envconfig:"KAFKA_SASL_MECHANISM" type:"choice" default:"none" meaning:"how to log in to the brokers"`
-	Username       string    `envconfig:"KAFKA_SASL_USERNAME" type:"text" meaning:"user name at the brokers"`
-	Password       Secret    `envconfig:"KAFKA_SASL_PASSWORD" type:"secret" meaning:"password, or name a file with it"` // read from PasswordFile where that is set
-	PasswordFile   string    `envconfig:"KAFKA_SASL_PASSWORD_FILE" type:"file" meaning:"file with the password; a changed one is used from the next connection on"`
-	AllowPlaintext bool      `envconfig:"KAFKA_SASL_ALLOW_PLAINTEXT" type:"boolean" default:"false" meaning:"allow PLAIN without TLS, which sends the password in clear"`
+	Username       string    `envconfig:"KAFKA_SASL_USERNAME" type:"text" meaning:"user name at the brokers; with KAFKA_SASL_OAUTH_TOKEN_URL the client ID there"`
+	Password       Secret    `envconfig:"KAFKA_SASL_PASSWORD" type:"secret" meaning:"password, or the client ID's secret; or name a file with it"` // read from PasswordFile where that is set
+	PasswordFile   string    `envconfig:"KAFKA_SASL_PASSWORD_FILE" type:"file" meaning:"file with the password or secret; a changed one is used from the next connection, or request for a token, on"`
+	AllowPlaintext bool      `envconfig:"KAFKA_SASL_ALLOW_PLAINTEXT" type:"boolean" default:"false" meaning:"allow PLAIN and OAUTHBEARER without TLS, which send the password or token in clear"`
+	OAuth          OAuth
+}
+
+// OAuth holds where the token of OAUTHBEARER comes from. One of TokenFile and TokenURL is set with that
+// mechanism, none with another.
+type OAuth struct {
+	TokenFile  string            `envconfig:"KAFKA_SASL_OAUTH_TOKEN_FILE" type:"file" meaning:"file with the token of OAUTHBEARER, kept new by another program; read again at each new connection"`
+	TokenURL   *url.URL          `envconfig:"KAFKA_SASL_OAUTH_TOKEN_URL" type:"https URL" meaning:"where a token is asked for by client credentials, with KAFKA_SASL_USERNAME and its password"`
+	Scope      string            `envconfig:"KAFKA_SASL_OAUTH_SCOPE" type:"text" meaning:"scopes to ask for at KAFKA_SASL_OAUTH_TOKEN_URL, separated by blanks"`
+	CAFile     string            `envconfig:"KAFKA_SASL_OAUTH_CA_FILE" type:"file" unset:"the system's" meaning:"additional CA for KAFKA_SASL_OAUTH_TOKEN_URL; reloaded when changed"`
+	Extensions map[string]string `envconfig:"KAFKA_SASL_OAUTH_EXTENSIONS" type:"list of name=value" meaning:"SASL extensions for the brokers (KIP-342), such as logicalCluster=lkc-1,identityPoolId=pool-1"`
 }
 
 // DeadLetters holds where permanent failures go.

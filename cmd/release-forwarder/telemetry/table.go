@@ -76,6 +76,7 @@ var (
 	// ReloadedFiles are the settings whose files are reloaded without a restart.
 	ReloadedFiles = []string{
 		"KAFKA_TLS_CA_FILE", "KAFKA_TLS_CERT_FILE", "KAFKA_TLS_KEY_FILE", "KAFKA_SASL_PASSWORD_FILE",
+		"KAFKA_SASL_OAUTH_TOKEN_FILE", "KAFKA_SASL_OAUTH_CA_FILE",
 		"UPSTREAM_APP_SECRET_FILE", "UPSTREAM_CREDENTIALS_FILE", "UPSTREAM_TLS_CA_FILE",
 	}
 )

@@ -209,21 +209,18 @@ func unindent(line string, by int) string { return line[min(by, indentOf(line)):
 // Chinese is true of the Chinese twin of a page.
 func (p *Page) Chinese() bool { return strings.HasSuffix(p.Name, ".zh.md") }
 
-// Under gives the blocks below a heading, up to the next one of its level or above; false where there is no such heading.
+// Under gives the blocks below a heading, up to the next one; false where there is no such heading.
 func (p *Page) Under(heading string) (blocks []Block, found bool) {
-	from, to, level := 0, 0, 0
-	for _, h := range p.Headings {
-		switch {
-		case from == 0 && h.Text == heading:
-			from, level = h.Line, h.Level
-		case from > 0 && to == 0 && h.Level <= level:
-			to = h.Line
+	for i, h := range p.Headings {
+		if h.Text != heading {
+			continue
 		}
-	}
-	for _, b := range p.Blocks {
-		if b.Line > from && (to == 0 || b.Line < to) {
-			blocks = append(blocks, b)
+		for _, b := range p.Blocks {
+			if b.Line > h.Line && (i+1 == len(p.Headings) || b.Line < p.Headings[i+1].Line) {
+				blocks = append(blocks, b)
+			}
 		}
+		return blocks, true
 	}
-	return blocks, from > 0
+	return nil, false
 }

@@ -20,6 +20,15 @@ type Net struct {
 
 	// Refuse, where set, is asked before each connection: an error refuses it.
 	Refuse func(address string) error
+
+	accepted func(address string, there net.Conn) net.Conn // guarded by mu
+}
+
+// OnAccept makes what listens at an address get each connection through a function.
+func (n *Net) OnAccept(through func(address string, there net.Conn) net.Conn) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.accepted = through
 }
 
 // Listen opens a listener; port 0 chooses one.
@@ -94,6 +103,11 @@ type listener struct {
 func (l *listener) Accept() (net.Conn, error) {
 	select {
 	case c := <-l.conns:
+		l.net.mu.Lock()
+		defer l.net.mu.Unlock()
+		if l.net.accepted != nil {
+			c = l.net.accepted(l.addr.String(), c)
+		}
 		return c, nil
 	case <-l.done:
 		return nil, net.ErrClosed

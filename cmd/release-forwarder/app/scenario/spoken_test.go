@@ -59,7 +59,7 @@ func (e *ear) hear(key kmsg.Key, version int16) {
 
 // What the service can do without, at the start and later: it logs what it cannot see then. By ApiVersions it asks
 // what a broker supports.
-var notNeeded = []kmsg.Key{kmsg.ApiVersions, kmsg.DescribeConfigs, kmsg.DescribeGroups, kmsg.ConsumerGroupDescribe, kmsg.ListGroups}
+var notNeeded = []kmsg.Key{kmsg.ApiVersions, kmsg.DescribeConfigs, kmsg.DescribeGroups, kmsg.ConsumerGroupDescribe, kmsg.ListGroups, kmsg.CreateTopics, kmsg.DescribeClientQuotas}
 
 // doctor checks the brokers for exactly the APIs and versions that the service sends, by either group protocol.
 func TestDoctorChecksTheAPIsThatTheServiceUses(t *testing.T) {

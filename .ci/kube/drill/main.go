@@ -1,0 +1,91 @@
+// Command drill provokes what an operator may be woken by, on the production overlay's pods, on a real node with a real Kafka and a real
+// Prometheus. It finds out which alert comes and when, and what the status page says. Then it types what the alert's
+// runbook says, from the page itself, until the page says that all is well and no dead letter is open. In the end
+// Kafka's records and the platform's double account for every event.
+//
+// It is started by ../drill.sh, which brings node, images, Kafka and the stand-in for the operators.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// config is what drill.sh brings.
+type config struct {
+	root     string // of the repository
+	cluster  string // script: cluster.sh, of the cluster that the node is in
+	kafka    string // script: kafka.sh, of the brokers
+	admin    string // Kafka for a super user
+	pods     string // Kafka as pods reach it
+	ca       string // file: the authority of Kafka's certificates
+	address  string // of this machine, as pods see it
+	binary   string // the forwarder, for this machine
+	operator string // program: the stand-in for the operators
+	commit   string // what the images are made of
+}
+
+func main() {
+	var c config
+	flags := flag.NewFlagSet("drill", flag.ExitOnError) // packages of the tests have flags of their own
+	for name, to := range map[string]*string{
+		"root": &c.root, "cluster": &c.cluster, "kafka": &c.kafka, "admin": &c.admin, "pods": &c.pods, "ca": &c.ca, "address": &c.address,
+		"binary": &c.binary, "operators": &c.operator, "commit": &c.commit,
+	} {
+		flags.StringVar(to, name, "", "what drill.sh brings")
+	}
+	only := flags.String("only", ".", "the troubles whose names fit this expression")
+	few := flags.Bool("few", false, "only those of CI")
+	update := flags.Bool("update", false, "rewrite the table and the list of commands in docs/development")
+	_ = flags.Parse(os.Args[1:])
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, c, regexp.MustCompile(*only), *few, *update); err != nil {
+		fmt.Fprintln(os.Stderr, "drill:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, c config, only *regexp.Regexp, few, update bool) error {
+	chosen := slices.DeleteFunc(slices.Clone(troubles), func(t trouble) bool { return !only.MatchString(t.name) || few && !t.few })
+	begun := time.Now()
+	w, err := newWorld(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	fmt.Printf("drill: all is there after %.0fs\n", time.Since(begun).Seconds())
+	var rows []found
+	var failed []string
+	for _, t := range chosen {
+		row, err := w.provoked(ctx, t)
+		if err != nil {
+			fmt.Printf("drill: FAILED %s: %v\n", t.name, err)
+			w.explain(ctx)
+			failed = append(failed, t.name)
+			if err := w.reset(ctx); err != nil {
+				return fmt.Errorf("%s, and what it left cannot be put right: %w", strings.Join(failed, ", "), err)
+			}
+			continue
+		}
+		rows = append(rows, row)
+		fmt.Print(row)
+	}
+	account, err := w.settle(ctx)
+	fmt.Println("drill:", account)
+	if len(failed) > 0 {
+		err = errors.Join(err, fmt.Errorf("%d of %d troubles failed: %s", len(failed), len(chosen), strings.Join(failed, ", ")))
+	}
+	if err == nil && update {
+		err = write(c, rows, w.person.typed, account)
+	}
+	return err
+}
