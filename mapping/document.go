@@ -29,9 +29,9 @@ const (
 type member struct {
 	value  jsontext.Value
 	at     int  // where it begins in the record's value; of a part of a string: where that begins
-	parsed int  // it is a part of the first string that was parsed, the second …; 0: of none
-	in     int  // where it begins there
+	parsed int8 // it is a part of the first string that was parsed, the second …; 0: of none
 	twice  bool // its key, or one on its way, is there twice
+	in     int  // where it begins in that string
 }
 
 // document is the result of one pass over a record's value.
@@ -52,7 +52,7 @@ type document struct {
 type innerText struct {
 	kept   decoder
 	text   []byte
-	parsed int // how many strings were
+	parsed int8 // how many strings were, as far as it counts
 }
 
 // init makes the document ready to read by a plan.
@@ -241,7 +241,7 @@ func (r *reader) unpack(n *node, quoted jsontext.Value) {
 	}
 	at, inner := r.doc.members[n.slot].at, &r.doc.inner
 	var text []byte
-	if inner.parsed++; inner.parsed == 1 {
+	if inner.parsed = min(inner.parsed+1, 2); inner.parsed == 1 {
 		text = inner.text[:0]
 	}
 	text, err := jsontext.AppendUnquote(text, quoted)
