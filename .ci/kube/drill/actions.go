@@ -77,8 +77,8 @@ func accepted(ctx context.Context, w *world) error {
 	})
 }
 
-// someLetters waits until a dead letter is open, and gives the person its ID.
-func someLetters(ctx context.Context, w *world) error {
+// deadLettersOpen waits until a dead letter is open, and gives the person its ID.
+func deadLettersOpen(ctx context.Context, w *world) error {
 	return until(ctx, settled, func() error {
 		text, err := w.command(ctx, "dlq", "list", "--json")
 		if err != nil {
@@ -109,8 +109,8 @@ func withoutKEDA(ctx context.Context, w *world) error {
 	return err
 }
 
-// letterTopicGone is what follows when somebody deletes its KafkaTopic: Strimzi deletes the topic.
-func letterTopicGone(ctx context.Context, w *world) error {
+// deadLetterTopicGone is what follows when somebody deletes its KafkaTopic: Strimzi deletes the topic.
+func deadLetterTopicGone(ctx context.Context, w *world) error {
 	if _, err := w.kc(ctx, "", "delete", "kafkatopic", deadLetters); err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func letterTopicGone(ctx context.Context, w *world) error {
 	return nil
 }
 
-func letterRightGone(ctx context.Context, w *world) error {
+func deadLetterRightGone(ctx context.Context, w *world) error {
 	if err := w.withoutRights(ctx, deadLetters); err != nil {
 		return err
 	}
@@ -340,14 +340,14 @@ func sentOutside(ctx context.Context, w *world) error {
 	return nil
 }
 
-// set changes a setting of the Deployment, as somebody does by hand.
-func set(setting string) func(context.Context, *world) error {
+// set changes settings of the Deployment, as somebody does by hand.
+func set(settings ...string) func(context.Context, *world) error {
 	return func(ctx context.Context, w *world) error {
 		before, err := w.names(ctx)
 		if err != nil {
 			return err
 		}
-		if _, err := w.kc(ctx, "", "set", "env", "deployment/release-forwarder", setting); err != nil {
+		if _, err := w.kc(ctx, "", append([]string{"set", "env", "deployment/release-forwarder"}, settings...)...); err != nil {
 			return err
 		}
 		return until(ctx, settled, func() error {
@@ -363,12 +363,12 @@ func set(setting string) func(context.Context, *world) error {
 	}
 }
 
-// logStuck freezes what reads the replicas' logs, containerd, while they write a lot, until lines are dropped.
+// logStuck freezes what reads the replicas' logs, containerd, while they write a span of each delivery, until lines are dropped.
 func logStuck(ctx context.Context, w *world) error {
-	if err := set("LOG_LEVEL=debug")(ctx, w); err != nil {
+	if err := set("OTEL_TRACES_EXPORTER=console", "OTEL_TRACES_SAMPLER=always_on")(ctx, w); err != nil {
 		return err
 	}
-	if _, err := w.kc(ctx, "", "rollout", "status", "deployment/release-forwarder", "--timeout=3m"); err != nil {
+	if err := w.well(ctx, settled); err != nil {
 		return err
 	}
 	text, err := os.ReadFile(filepath.Join(os.Getenv("KUBE_RUN"), "node/containerd.pid"))

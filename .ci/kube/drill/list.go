@@ -13,13 +13,13 @@ var (
 	topicAdmin  = night("tools", "Open the topic admin")
 	closed      = night("tools", "Close them")
 	strimziBack = night("topics-and-rights", "With Strimzi")
-	sendAgain   = letters("Send again")
-	corrected   = letters("With a corrected field")
-	closeIt     = letters("Close")
-	proof       = letters("Prove that nothing is open")
+	sendAgain   = workOff("Send again")
+	corrected   = workOff("With a corrected field")
+	closeIt     = workOff("Close")
+	proof       = workOff("Prove that nothing is open")
 )
 
-func letters(heading string) step { return step{page: "docs/how-to/dead-letters.md", heading: heading} }
+func workOff(heading string) step { return step{page: "docs/how-to/dead-letters.md", heading: heading} }
 
 // of is a step for another value of a placeholder than the trouble's.
 func of(s step, name, value string) step {
@@ -53,7 +53,7 @@ var troubles = []trouble{
 		name: "one lot refused", provoke: answer(http.StatusForbidden, platform.CodeForbidden, ofLot("lot-1")),
 		alerts: []string{"ReleaseForwarderLotRefused"}, condition: "lots-refused",
 		cure: []step{
-			runbook("lot-refused", "Check"), night("empty-a-refused-lot", "Give up what waits"), viewer, others(someLetters),
+			runbook("lot-refused", "Check"), night("empty-a-refused-lot", "Give up what waits"), viewer, others(deadLettersOpen),
 			worked("empty-a-refused-lot"), night("empty-a-refused-lot", "Take it back"), others(mended), replayer,
 			night("empty-a-refused-lot", "Send them again"), over("lot-refused"), closed,
 		},
@@ -72,19 +72,19 @@ var troubles = []trouble{
 		},
 	},
 	{
-		name: "dead-letter topic gone", provoke: letterTopicGone,
+		name: "dead-letter topic gone", provoke: deadLetterTopicGone,
 		alerts: []string{"ReleaseForwarderDeadLettersBlocked"}, condition: "dead-letters-blocked", standIn: "Strimzi",
 		cure: []step{
 			runbook("dead-letters-blocked", "Check"), of(strimziBack, "TOPIC", deadLetters), worked("topics-and-rights"), over("dead-letters-blocked"),
-			others(someLetters), replayer, corrected, viewer, proof, closed,
+			others(deadLettersOpen), replayer, corrected, viewer, proof, closed,
 		},
 	},
 	{
-		name: "right to write dead letters gone", provoke: letterRightGone,
+		name: "right to write dead letters gone", provoke: deadLetterRightGone,
 		alerts: []string{"ReleaseForwarderDeadLettersBlocked"}, condition: "dead-letters-blocked", standIn: "Strimzi",
 		cure: []step{
 			runbook("dead-letters-blocked", "Check"), of(strimziBack, "TOPIC", deadLetters), worked("topics-and-rights"), over("dead-letters-blocked"),
-			others(someLetters), replayer, closeIt, viewer, proof, closed,
+			others(deadLettersOpen), replayer, closeIt, viewer, proof, closed,
 		},
 	},
 	{
@@ -150,7 +150,7 @@ var troubles = []trouble{
 		cure: []step{runbook("settings-differ", "Check"), night("roll-back", "Go back"), worked("roll-back"), over("settings-differ")},
 	},
 	{
-		name: "a replica's log pipe is stuck", provoke: logStuck, tidy: set("LOG_LEVEL-"),
+		name: "a replica's log pipe is stuck", provoke: logStuck, tidy: set("OTEL_TRACES_EXPORTER-", "OTEL_TRACES_SAMPLER-"),
 		alerts: []string{"ReleaseForwarderLogLinesDropped"}, condition: "well",
 		cure: []step{runbook("log-lines-dropped", "Check"), over("log-lines-dropped")},
 	},

@@ -62,6 +62,16 @@ func run(ctx context.Context, c config, only *regexp.Regexp, few, update bool) e
 		return err
 	}
 	defer w.close()
+	w.person.values = w.values()
+	for _, t := range chosen {
+		for _, s := range t.cure {
+			if s.others == nil {
+				if _, err := w.person.read(s.page, s.heading); err != nil {
+					return fmt.Errorf("%s: %w", t.name, err)
+				}
+			}
+		}
+	}
 	fmt.Printf("drill: all is there after %.0fs\n", time.Since(begun).Seconds())
 	var rows []found
 	var failed []string
@@ -81,11 +91,11 @@ func run(ctx context.Context, c config, only *regexp.Regexp, few, update bool) e
 	}
 	account, err := w.settle(ctx)
 	fmt.Println("drill:", account)
+	if err == nil && update { // what has failed is not in it
+		err = write(c, rows, w.person.typed, account)
+	}
 	if len(failed) > 0 {
 		err = errors.Join(err, fmt.Errorf("%d of %d troubles failed: %s", len(failed), len(chosen), strings.Join(failed, ", ")))
-	}
-	if err == nil && update {
-		err = write(c, rows, w.person.typed, account)
 	}
 	return err
 }

@@ -41,35 +41,41 @@ var (
 	marked     = regexp.MustCompile("\x1e([0-9]+)\x1f")
 )
 
-// follow runs the blocks under a heading of a page of the repository as they stand there. The page's first block, of placeholders, is
-// replaced by the person's own values.
+// follow runs the blocks under a heading of a page of the repository as they stand there.
 func (p *person) follow(ctx context.Context, name, heading string) (commands int, err error) {
+	blocks, err := p.read(name, heading)
+	for _, b := range blocks {
+		var n int
+		if n, err = p.block(ctx, name, heading, b); err != nil {
+			err = fmt.Errorf("%s, %s: %w", name, heading, err)
+			break
+		}
+		commands += n
+	}
+	return commands, err
+}
+
+// read gives the blocks under a heading, without the page's first one, of placeholders: the person has values of his own.
+func (p *person) read(name, heading string) (blocks []markdown.Block, err error) {
 	text, err := os.ReadFile(filepath.Join(p.root, name))
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	page := markdown.Parse(name, string(text))
 	known, err := p.placeholders(page)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	blocks, found := page.Under(heading)
-	if !found {
-		return 0, fmt.Errorf("%s has no heading %q", name, heading)
-	}
-	for _, b := range blocks {
-		if b.Kind != "sh" || b.Line == known.Line {
-			continue
-		}
-		n, err := p.block(ctx, name, heading, b)
-		if commands += n; err != nil {
-			return commands, fmt.Errorf("%s, %s: %w", name, heading, err)
+	under, _ := page.Under(heading)
+	for _, b := range under {
+		if b.Kind == "sh" && b.Line != known.Line {
+			blocks = append(blocks, b)
 		}
 	}
-	if commands == 0 {
-		return 0, fmt.Errorf("%s has no command under %q", name, heading)
+	if len(blocks) == 0 {
+		return nil, fmt.Errorf("%s has no commands under a heading %q", name, heading)
 	}
-	return commands, nil
+	return blocks, nil
 }
 
 // placeholders gives the page's block of them; each must be known.
