@@ -404,6 +404,21 @@ func nearRetention(ctx context.Context, w *world) error {
 
 // nearRetentionAlone is the same where no operator keeps the topic.
 func nearRetentionAlone(ctx context.Context, w *world) error {
+	err := until(ctx, settled, func() error { // what the trouble before put back
+		configs, err := w.admin.DescribeTopicConfigs(ctx, topic)
+		if err != nil {
+			return err
+		}
+		for _, c := range configs[0].Configs {
+			if c.Key == "retention.ms" && c.MaybeValue() != w.person.values["RETENTION_MS_BEFORE"] {
+				return fmt.Errorf("the topic keeps records for %s ms", c.MaybeValue())
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
 	w.stopOperators()
 	return nearRetention(ctx, w)
 }

@@ -21,21 +21,11 @@ const (
 
 // pod is what the drill looks at of one.
 type pod struct {
-	Metadata struct{ Name, UID, DeletionTimestamp string }
+	Metadata struct{ Name, UID string }
 	Status   struct {
 		PodIP             string
-		Conditions        []struct{ Type, Status string }
 		ContainerStatuses []struct{ RestartCount int }
 	}
-}
-
-func (p pod) ready() bool {
-	for _, c := range p.Status.Conditions {
-		if c.Type == "Ready" {
-			return c.Status == "True"
-		}
-	}
-	return false
 }
 
 // podsOf lists those that a selector chooses. It asks `kubectl proxy`: a kubectl each second would be too much.

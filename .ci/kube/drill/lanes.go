@@ -70,7 +70,9 @@ func (l *lanes) event(plate any) []byte {
 // produce sends a record and remembers its event; l.mu is held.
 func (l *lanes) produce(ctx context.Context, record *kgo.Record) {
 	flow := flowOf(record.Value)
-	l.sent[flow] = l.sent[flow] // made, not taken yet
+	if !l.sent[flow] {
+		l.sent[flow] = false // made, and not taken yet
+	}
 	l.client.Produce(context.WithoutCancel(ctx), record, func(_ *kgo.Record, err error) {
 		l.mu.Lock()
 		defer l.mu.Unlock()

@@ -47,8 +47,9 @@ func main() {
 	update := flags.Bool("update", false, "rewrite the table and the list of commands in docs/development")
 	_ = flags.Parse(os.Args[1:])
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, c, regexp.MustCompile(*only), *few, *update); err != nil {
+	err := run(ctx, c, regexp.MustCompile(*only), *few, *update)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "drill:", err)
 		os.Exit(1)
 	}

@@ -277,7 +277,11 @@ func (w *world) watch(ctx context.Context) (err error) {
 	if err := w.well(ctx, startup); err != nil {
 		return err
 	}
-	return until(ctx, startup, func() error { // all is scraped
+	return until(ctx, startup, func() error {
+		scraped, err := w.prometheus.Query(ctx, "sum(release_forwarder_assigned_partitions) > 0")
+		if err != nil || len(scraped) == 0 {
+			return errors.Join(err, errors.New("Prometheus has not scraped the replicas"))
+		}
 		names, err := w.firing(ctx)
 		if len(names) > 0 {
 			err = fmt.Errorf("alerts before anything was provoked: %v", names)
