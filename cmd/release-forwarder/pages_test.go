@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -17,13 +18,16 @@ var standIns = map[string]string{
 	"$RATE": "10", "TIME": "2026-03-01T08:00:00+08:00", "N": "1", "DURATION": "1h", "REASON": "refused", "STAGE": "mapping", "FIELD=VALUE": "plate=A12345",
 }
 
+// object is how kubectl names what it changed: it is printed, not typed.
+var object = regexp.MustCompile(`^[a-z]+\.[a-z.]+/`)
+
 // argumentsOf gives the arguments of a command line that runs the forwarder: by its name, as `dlq list` between backticks,
 // or in a container behind "--".
 func argumentsOf(c markdown.Command, names []string) (args []string, is bool) {
 	for i, word := range c.Words {
 		base := path.Base(strings.TrimSuffix(word, ".exe"))
 		named := base == "release-forwarder" && word != "cmd/release-forwarder" || strings.HasPrefix(word, ".") && strings.HasSuffix(base, "release-forwarder")
-		if named && (i == 0 || c.Words[i-1] == "--") {
+		if named && !object.MatchString(word) && (i == 0 || c.Words[i-1] == "--") {
 			return c.Words[i+1:], true
 		}
 	}
