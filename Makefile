@@ -66,6 +66,7 @@ build: ## the forwarder's binary, as shipped
 
 generate: ## rewrite the generated parts of the documentation, and the golden texts of check
 	$(GO) generate ./cmd/release-forwarder/settings
+	$(GO) test ./mapping -run 'TestTheReferencePageIsTheKeywords|TestMistakes|TestTheFileSchemaAgrees' -update
 	$(GO) test ./cmd/release-forwarder/telemetry -update
 	$(GO) test ./cmd/release-forwarder/events -update
 	$(GO) test ./cmd/release-forwarder/cli -run TestCheckSaysWhatItSaid -update

@@ -81,8 +81,8 @@ type Config struct {
 	DrainTimeout time.Duration
 
 	// OrderKey returns a record's order key. "": it cannot be read, and the record waits for
-	// no other.
-	OrderKey func(value []byte) string
+	// no other. It must not keep the record.
+	OrderKey func(*Record) string
 
 	Gate    Gate
 	Handler Handler

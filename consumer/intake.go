@@ -101,8 +101,8 @@ func (g *member) read(p *partition, rd *fetch.Reader) error {
 			if rec, last = rd.Next(); last != nil {
 				break
 			}
-			orderKey := e.cfg.OrderKey(rec.Value)
 			d := newDelivery(p, rec, now)
+			orderKey := e.cfg.OrderKey(&d.Record)
 			d.progress.Before = rd.Before()
 			d.queued.Cost += len(orderKey) // its key queue keeps the order key, and may hold this record alone
 			first := empty && len(batch) == 0

@@ -45,7 +45,7 @@ func newRig(t testing.TB, partitions int, change func(*Config)) *rig {
 		SessionTimeout: 30 * time.Second, HeartbeatInterval: 3 * time.Second, RebalanceTimeout: time.Minute,
 		GroupProtocol: membership.ProtocolClassic, OffsetReset: ResetEarliest, MaxPending: 1000, MaxPendingBytes: 16 << 20, MaxRecordBytes: 1 << 20,
 		Workers: 8, CommitInterval: time.Second, DrainTimeout: 20 * time.Second,
-		OrderKey: func(value []byte) string { return string(value) },
+		OrderKey: func(r *Record) string { return string(r.Value) },
 		Wire:     away{}, Gate: r.gate, Log: slog.New(slog.DiscardHandler),
 		Hooks: Hooks{
 			Assigned:        func(string, int32) {},

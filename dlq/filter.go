@@ -24,7 +24,7 @@ func (f *Filter) partition(n int32) bool {
 	return f == nil || !f.ByPartition || n >= f.FirstPartition && n <= f.LastPartition
 }
 
-func (f *Filter) match(s *Stored, lot func([]byte) string) bool {
+func (f *Filter) match(s *Stored, lot func(*Stored) string) bool {
 	if f == nil {
 		return true
 	}
@@ -35,5 +35,5 @@ func (f *Filter) match(s *Stored, lot func([]byte) string) bool {
 	if !f.Since.IsZero() && s.WrittenAt().Before(f.Since) || !f.Until.IsZero() && !s.WrittenAt().Before(f.Until) {
 		return false
 	}
-	return len(f.Lots) == 0 || lot != nil && slices.Contains(f.Lots, lot(s.Value))
+	return len(f.Lots) == 0 || lot != nil && slices.Contains(f.Lots, lot(s))
 }

@@ -24,7 +24,7 @@ type ReaderConfig struct {
 	// may write these headers. "" uses them for every record.
 	Replays string
 	// Lot returns the lot of an event, or "" if it cannot be read.
-	Lot func(value []byte) string
+	Lot func(*Stored) string
 }
 
 // Reader reads the letters of a topic. Use it from one goroutine at a time.

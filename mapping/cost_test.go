@@ -20,7 +20,7 @@ func BenchmarkMap(b *testing.B) {
 	m := mapperIn(b, "Asia/Shanghai")
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := m.Map(typical, typicalAt); err != nil {
+		if _, err := m.Map(&Record{Value: typical, Time: typicalAt}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -29,7 +29,7 @@ func BenchmarkMap(b *testing.B) {
 func BenchmarkIdentify(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		if lot, _ := Identify(typical); lot == "" {
+		if lot, _ := identify(typical); lot == "" {
 			b.Fatal("no lot")
 		}
 	}
@@ -74,8 +74,8 @@ func BenchmarkHostileMegabyte(b *testing.B) {
 			b.ReportAllocs()
 			b.SetBytes(int64(len(value)))
 			for b.Loop() {
-				_, _ = m.Map(value, typicalAt)
-				_, _ = Identify(value)
+				_, _ = m.Map(&Record{Value: value, Time: typicalAt})
+				_, _ = identify(value)
 			}
 		})
 	}
@@ -90,9 +90,9 @@ func TestAllocations(t *testing.T) {
 		max  float64
 		run  func()
 	}{
-		{"Map: the release, the reader, and one or two strings for a field", 16, func() { _, _ = m.Map(typical, typicalAt) }},
-		{"Identify: the reader and two strings", 3, func() { _, _ = Identify(typical) }},
-		{"Identify of what is no event: the reader and why it is none", 3, func() { _, _ = Identify(hello) }},
+		{"Map: the release, the reader, and one or two strings for a field", 16, func() { _, _ = m.Map(&Record{Value: typical, Time: typicalAt}) }},
+		{"Identify: the reader and two strings", 3, func() { _, _ = identify(typical) }},
+		{"Identify of what is no event: the reader and why it is none", 3, func() { _, _ = identify(hello) }},
 		{"All", 0, func() {
 			for range release.All() {
 			}
@@ -110,8 +110,8 @@ func TestHostileMegabytesAreBounded(t *testing.T) {
 	m := mapperIn(t, "Asia/Shanghai")
 	for name, value := range hostile() {
 		for part, run := range map[string]func(){
-			"Map":      func() { _, _ = m.Map(value, typicalAt) },
-			"Identify": func() { _, _ = Identify(value) },
+			"Map":      func() { _, _ = m.Map(&Record{Value: value, Time: typicalAt}) },
+			"Identify": func() { _, _ = identify(value) },
 		} {
 			limit := 3.1 // copies while escapes are resolved or a number is read
 			if strings.HasSuffix(name, "keys") {
@@ -142,7 +142,7 @@ func TestExaminationsAreBounded(t *testing.T) {
 		if strings.Contains(name, "keys") {
 			limit = 100 // keys, and faults about them
 		}
-		if got := allocated(func() { m.Examine(value, typicalAt) }) / float64(len(value)); got > limit {
+		if got := allocated(func() { m.Examine(&Record{Value: value, Time: typicalAt}) }) / float64(len(value)); got > limit {
 			t.Errorf("%s: %.2f bytes for each byte, want at most %v", name, got, limit)
 		}
 	}

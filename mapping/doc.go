@@ -3,23 +3,28 @@
 //
 // It promises:
 //
-//   - [Mapper.Map] is a pure function of the value, the record's time and the
-//     configuration: no I/O, no clock, no state. It may be called from any number
-//     of goroutines.
+//   - [Mapper.Map] is a pure function of the [Record] and the configuration: no I/O, no
+//     clock, no state. It may be called from any number of goroutines.
 //   - A mapped event is valid UTF-8 without U+0000, has at most [MaxTextLength] code
 //     points a field, every required field, and every time between
 //     2000-01-01T00:00:00Z and 2099-12-31T23:59:59Z.
-//   - A refused event is refused for good: with the same configuration the same value
+//   - A refused event is refused for good: with the same configuration the same record
 //     never maps. The *[Error] says why with a stable [Reason] and the name of the
 //     field, and holds nothing of the record.
 //   - No input panics. Time and memory are linear in the value's length.
 //   - [Mapper.Examine] says of a value what Map says and, for people who make events, all
 //     that is wrong with it, what is ignored, and what was probably meant.
-//   - [Identify] reads the order key of a record cheaply, also of one that does not
+//   - [Mapper.Identify] reads the order key of a record cheaply, also of one that does not
 //     map, and agrees with Map if Map succeeds.
 //
 // It does not do: JSON's grammar (jsontext), reading records, handling refused ones, the
 // parameters app_id and sign, encoding and sending, counting suspicious events.
+//
+// # From where the fields come
+//
+// The endpoint's table (update.yaml) says which fields there are, a mapping file ([Parse]) from where
+// in a record each comes. Without one that is the built-in contract (builtin.yaml), which is such a
+// file. What follows is that contract.
 //
 // # The event
 //
@@ -45,7 +50,8 @@
 //
 // # Which reason wins
 //
-// An event with several faults always gets the same one reason:
+// An event with several faults always gets the same one reason. A record that fits no profile of the
+// file has no-profile, before all but what keeps its value from being read.
 //
 //  1. empty: no value (nil or no bytes), or only JSON white space.
 //  2. invalid-json: the first place where the value stops being one JSON object. This
@@ -55,5 +61,5 @@
 //  4. duplicate-key: the first top-level key that occurs twice, known or not, compared
 //     after resolving escapes. Only a field of the API is named: other keys are contents.
 //  5. Field by field in the order of [Fields], and in each field: wrong-type, bad-text
-//     (U+0000), too-long, bad-time, missing-field.
+//     (U+0000), too-long, unknown-code, bad-time, missing-field.
 package mapping

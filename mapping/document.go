@@ -4,7 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"sync"
+	"slices"
+	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -24,21 +25,41 @@ const (
 	keyTwice     = "the key is there twice"
 )
 
-// member is the raw value of one of the event's fields; nil if absent.
+// member is the raw value at one of the paths that are read; nil if absent.
 type member struct {
-	value jsontext.Value
-	at    int // where it begins in the record's value
+	value  jsontext.Value
+	at     int  // where it begins in the record's value; of a part of a string: where that begins
+	parsed int8 // it is a part of the first string that was parsed, the second …; 0: of none
+	twice  bool // its key, or one on its way, is there twice
+	in     int  // where it begins in that string
 }
 
-// document is the result of one pass over a record's value, at its top level.
+// document is the result of one pass over a record's value.
 type document struct {
-	members [fieldCount]member
-	twice   [fieldCount]bool
+	kept    decoder
+	plan    *plan
+	inner   innerText
+	members []member // by slot
 
-	// duplicate is the first key that occurs twice: any key if the text was judged, else
-	// only one of the API's.
+	// duplicate is the first key that occurs twice in an object that is read: any key if the
+	// text was judged, else only one that the plan names.
 	duplicate *Error
-	others    map[string]bool // the keys seen that are not the API's
+	broken    *Error // the first string that should hold an event's object and does not
+}
+
+// innerText is the text of the first string that was parsed, since the event of one of the
+// profiles lies there.
+type innerText struct {
+	kept   decoder
+	text   []byte
+	parsed int8 // how many strings were, as far as it counts
+}
+
+// init makes the document ready to read by a plan.
+func (doc *document) init(p *plan) {
+	doc.plan, doc.duplicate, doc.broken, doc.inner.parsed = p, nil, nil, 0
+	clear(doc.members)
+	doc.members = slices.Grow(doc.members[:0], p.slots)[:p.slots]
 }
 
 // decoder is jsontext's working memory, reused for the next value.
@@ -47,9 +68,7 @@ type decoder struct {
 	in bytes.Buffer
 }
 
-var decoders = sync.Pool{New: func() any { return new(decoder) }}
-
-// jsontext does not check for duplicate keys: only those at the top level count, see note.
+// jsontext does not check for duplicate keys: only those of objects that are read count, see note.
 var (
 	strict  = []jsontext.Options{jsontext.AllowDuplicateNames(true)}
 	lenient = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
@@ -57,23 +76,31 @@ var (
 
 // parse reads a value. It must be one JSON object of valid text with unique keys.
 func (doc *document) parse(value []byte) *Error {
-	err := doc.read(value, true)
-	bad, _ := errors.AsType[*jsontext.SyntacticError](err)
-	if bad != nil { // Bad syntax anywhere takes precedence over bad text before it.
-		err = new(document).read(value, false)
-	}
-	switch refused := invalid(err); {
-	case refused != nil:
-		return refused
-	case bad != nil:
-		refused := &Error{Reason: BadText, Detail: notText, Offset: int(bad.ByteOffset)}
-		for key := range bad.JSONPointer.Tokens() {
-			refused.Field = fieldOf(key).name()
-			break
-		}
+	if refused := doc.judge(&doc.plan.root, value, -1); refused != nil {
 		return refused
 	}
 	return doc.duplicate
+}
+
+// judge reads an object that is a value, or the text of a string at the place inside: see reader.
+func (doc *document) judge(n *node, value []byte, inside int) *Error {
+	err := doc.read(n, value, inside, true)
+	bad, _ := errors.AsType[*jsontext.SyntacticError](err)
+	if bad != nil { // Bad syntax anywhere takes precedence over bad text before it.
+		other := new(document)
+		other.init(newPlan())
+		err = other.read(&other.plan.root, value, -1, false)
+	}
+	refused := invalid(err)
+	if refused == nil && bad != nil {
+		names := []string{}
+		for name := range bad.JSONPointer.Tokens() {
+			names = append(names, name)
+		}
+		field := (&plan{root: *n}).named(names)
+		refused = &Error{Reason: BadText, Field: field.name(), Detail: notText, Offset: int(bad.ByteOffset)}
+	}
+	return refused
 }
 
 // invalid converts an error of read.
@@ -91,11 +118,13 @@ func invalid(err error) *Error {
 	return refused
 }
 
-// read parses a value. With judgeText it also checks the text and remembers all keys. Its
-// error is an *[Error], or jsontext's, whose text may quote the value.
-func (doc *document) read(value []byte, judgeText bool) error {
-	kept := decoders.Get().(*decoder)
-	defer func() { kept.in = bytes.Buffer{}; decoders.Put(kept) }()
+// read reads one object and what is asked for in it. With judgeText it also checks the text and
+// remembers all keys. Its error is an *[Error], or jsontext's, whose text may quote the value.
+func (doc *document) read(n *node, value []byte, inside int, judgeText bool) error {
+	kept := &doc.kept
+	if inside >= 0 { // the document's own reads what is around it
+		kept = &doc.inner.kept
+	}
 	d := &kept.Decoder
 	options := lenient
 	if judgeText {
@@ -111,21 +140,8 @@ func (doc *document) read(value []byte, judgeText bool) error {
 	case begin.Kind() != jsontext.KindBeginObject:
 		return &Error{Reason: InvalidJSON, Detail: noObject, Offset: 0}
 	}
-	for d.PeekKind() == jsontext.KindString {
-		key, err := d.ReadValue()
-		if err != nil {
-			return err
-		}
-		f := doc.note(key, int(d.InputOffset())-len(key), judgeText)
-		m, err := readMember(d, value)
-		if err != nil {
-			return err
-		}
-		if f != unknown {
-			doc.members[f] = m
-		}
-	}
-	if _, err := d.ReadToken(); err != nil { // the end of the object, or what should be
+	r := reader{doc: doc, d: d, value: value, inside: inside, judgeText: judgeText}
+	if err := r.object(n); err != nil {
 		return err
 	}
 	if rest := bytes.TrimLeft(value[d.InputOffset():], " \t\r\n"); len(rest) > 0 {
@@ -134,18 +150,136 @@ func (doc *document) read(value []byte, judgeText bool) error {
 	return nil
 }
 
-// readMember reads the value after a key. It reads containers token by token to check
-// MaxDepth, since jsontext's own limit is 10,000.
-func readMember(d *jsontext.Decoder, value []byte) (member, error) {
-	if k := d.PeekKind(); k != jsontext.KindBeginObject && k != jsontext.KindBeginArray {
+// reader is the state of read.
+type reader struct {
+	doc       *document
+	d         *jsontext.Decoder
+	value     []byte
+	inside    int // the value is the text of a string that begins here; -1: it is none
+	judgeText bool
+}
+
+// object reads the members of an object that has begun, and its end.
+func (r *reader) object(n *node) error {
+	var others map[string]bool // the keys seen that the plan does not name
+	for r.d.PeekKind() == jsontext.KindString {
+		key, err := r.d.ReadValue()
+		if err != nil {
+			return err
+		}
+		in := r.note(n, key, int(r.d.InputOffset())-len(key), &others)
+		if err := r.keep(in); err != nil {
+			return err
+		}
+	}
+	_, err := r.d.ReadToken() // the end of the object, or what should be
+	return err
+}
+
+// array reads the elements of an array that has begun, and its end.
+func (r *reader) array(n *node) error {
+	for i := 0; ; i++ {
+		switch r.d.PeekKind() {
+		case jsontext.KindEndArray, jsontext.KindInvalid:
+			_, err := r.d.ReadToken() // the end, or what is wrong
+			return err
+		}
+		var in *node
+		if i <= n.last {
+			in = n.inside[strconv.Itoa(i)]
+		}
+		if err := r.keep(in); err != nil {
+			return err
+		}
+	}
+}
+
+// keep reads the next value, and keeps it where the plan asks for it.
+func (r *reader) keep(n *node) error {
+	kind := r.d.PeekKind()
+	if n == nil || n.inside == nil || kind != jsontext.KindBeginObject && kind != jsontext.KindBeginArray {
+		raw, at, err := r.next(kind)
+		if err != nil || n == nil {
+			return err
+		}
+		r.put(n, raw, at)
+		if n.event && kind == jsontext.KindString {
+			r.unpack(n, raw)
+		}
+		return nil
+	}
+	begin, err := r.d.ReadToken()
+	if err != nil {
+		return err
+	}
+	start := int(r.d.InputOffset()) - 1
+	if begin.Kind() == jsontext.KindBeginObject {
+		err = r.object(n)
+	} else {
+		err = r.array(n)
+	}
+	if err != nil {
+		return err
+	}
+	r.put(n, r.value[start:r.d.InputOffset()], start)
+	return nil
+}
+
+// put keeps a value for a node.
+func (r *reader) put(n *node, raw jsontext.Value, at int) {
+	kept := &r.doc.members[n.slot]
+	kept.value, kept.at = raw, at
+	if r.inside >= 0 {
+		kept.at, kept.in, kept.parsed = r.inside, at, r.doc.inner.parsed
+	}
+}
+
+// unpack parses a string in which an event's object lies.
+func (r *reader) unpack(n *node, quoted jsontext.Value) {
+	if r.inside >= 0 { // only once
+		return
+	}
+	at, inner := r.doc.members[n.slot].at, &r.doc.inner
+	var text []byte
+	if inner.parsed = min(inner.parsed+1, 2); inner.parsed == 1 {
+		text = inner.text[:0]
+	}
+	text, err := jsontext.AppendUnquote(text, quoted)
+	if inner.parsed == 1 {
+		inner.text = text
+	}
+	var refused *Error
+	switch {
+	case err != nil:
+		refused = &Error{Reason: BadText, Detail: notText, Offset: at}
+	case r.judgeText:
+		refused = r.doc.judge(n, text, at)
+	default:
+		refused = invalid(r.doc.read(n, text, at, false))
+	}
+	if refused == nil {
+		r.doc.members[n.slot].value = jsontext.Value(text) // an object
+		return
+	}
+	refused.Offset = at
+	if r.doc.broken == nil {
+		r.doc.broken = refused
+	}
+}
+
+// next reads the next value, of which the kind is known, and tells where it begins. It reads
+// containers token by token to check MaxDepth, since jsontext's own limit is 10,000.
+func (r *reader) next(kind jsontext.Kind) (raw jsontext.Value, at int, err error) {
+	d := r.d
+	if kind != jsontext.KindBeginObject && kind != jsontext.KindBeginArray {
 		v, err := d.ReadValue()
 		end := int(d.InputOffset())
-		return member{value[end-len(v) : end], end - len(v)}, err
+		return r.value[end-len(v) : end], end - len(v), err
 	}
-	start := -1
+	start, outside := -1, d.StackDepth()
 	for {
 		if _, err := d.ReadToken(); err != nil {
-			return member{}, err
+			return nil, 0, err
 		}
 		end := int(d.InputOffset())
 		if start < 0 {
@@ -153,39 +287,54 @@ func readMember(d *jsontext.Decoder, value []byte) (member, error) {
 		}
 		switch depth := d.StackDepth(); {
 		case depth > MaxDepth:
-			return member{}, &Error{Reason: InvalidJSON, Detail: tooDeep, Offset: end - 1}
-		case depth == 1:
-			return member{value[start:end], start}, nil
+			return nil, 0, &Error{Reason: InvalidJSON, Detail: tooDeep, Offset: end - 1}
+		case depth == outside:
+			return r.value[start:end], start, nil
 		}
 	}
 }
 
-// note records a key, which begins at the offset at, and returns the field that it names.
-func (doc *document) note(key jsontext.Value, at int, others bool) field {
-	// Without others only the two of the order key are looked for.
-	const longest = len(`""`) + len(`\u0000`)*len("parking_serial")
-	if len(key) > longest && !others {
-		return unknown
+// note records a key, which begins at the offset at, and returns what is read there; nil: nothing.
+func (r *reader) note(n *node, key jsontext.Value, at int, others *map[string]bool) *node {
+	if len(key) > n.longest && !r.judgeText { // only the names of the plan are looked for
+		return nil
 	}
-	var room [longest]byte
+	var room [96]byte
 	name := []byte(key[1 : len(key)-1])
 	if bytes.IndexByte(name, '\\') >= 0 {
 		name, _ = jsontext.AppendUnquote(room[:0], key) // bad text is replaced, and names no field
 	}
-	f, again := fieldOf(string(name)), false
+	var in *node
+	if n.lengths&lengthBit(len(name)) != 0 {
+		in = n.inside[string(name)]
+	}
+	again, named := false, unknown
 	switch {
-	case f != unknown:
-		again = doc.members[f].value != nil
-		doc.twice[f] = doc.twice[f] || again
-	case others:
-		again = doc.others[string(name)]
-		if doc.others == nil {
-			doc.others = map[string]bool{}
+	case in != nil:
+		again, named = r.doc.members[in.slot].value != nil, in.field
+		if again {
+			r.doc.doubt(in)
 		}
-		doc.others[string(name)] = true
+	case r.judgeText:
+		again = (*others)[string(name)]
+		if *others == nil {
+			*others = map[string]bool{}
+		}
+		(*others)[string(name)] = true
 	}
-	if again && doc.duplicate == nil {
-		doc.duplicate = &Error{Reason: DuplicateKey, Field: f.name(), Detail: keyTwice, Offset: at}
+	if again && r.doc.duplicate == nil {
+		if r.inside >= 0 {
+			at = r.inside
+		}
+		r.doc.duplicate = &Error{Reason: DuplicateKey, Field: named.name(), Detail: keyTwice, Offset: at}
 	}
-	return f
+	return in
+}
+
+// doubt marks all that is read at a key which is there twice.
+func (doc *document) doubt(n *node) {
+	doc.members[n.slot].twice = true
+	for _, in := range n.inside {
+		doc.doubt(in)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -18,7 +19,13 @@ type Examination struct {
 	// Faults has the one that Map refuses with first, then all others, at most one of a
 	// reason in each field. It is empty if the event maps.
 	Faults []Fault
-	// Ignored are the keys at the top level that are not the API's: each once, in their order.
+	// Profile is the profile of the mapping file that fits; "" where there is no such file.
+	Profile string
+	// Steps are how each field's text is made, in the order of [Fields]. It is empty where the
+	// event cannot be read, or is ignored.
+	Steps []Step
+	// Ignored are the keys at the top level that are not the API's: each once, in their order. With
+	// a mapping file they are not told.
 	Ignored []string
 	// Absent are the API's fields that are absent, null or blank, in the order of [Fields].
 	Absent []string
@@ -43,38 +50,58 @@ type Warning struct {
 }
 
 // Examine judges a value as Map does, and goes on behind the first fault as far as the value
-// can be read: where it is in another encoding, in what it says there. at is as for Map.
-func (m *Mapper) Examine(value []byte, at time.Time) *Examination {
+// can be read: where it is in another encoding, in what it says there.
+func (m *Mapper) Examine(rec *Record) *Examination {
 	x := examiner{found: new(Examination), at: map[fault]int{}}
-	plain := value
-	release, err := m.Map(value, at)
+	release, err := m.Map(rec)
 	x.found.Release = release
+	if ignored, is := errors.AsType[*Ignored](err); is {
+		x.found.Profile = ignored.Profile
+		return x.found
+	}
+	readable := *rec
 	if refused, is := errors.AsType[*Error](err); is {
 		x.add(refused, Guess{})
-		x.found.Encoding = EncodingOf(value)
-		plain, x.shift = x.found.Encoding.plain(value)
+		x.found.Encoding = EncodingOf(rec.Value)
+		readable.Value, x.shift = x.found.Encoding.plain(rec.Value)
 	}
-	if new(document).read(plain, false) != nil {
+	e := evaluation{zone: m.location}
+	p, refused := e.choose(m.file, &readable)
+	if refused != nil {
 		return x.found // nothing beyond the first fault can be told
 	}
-	e := evaluation{zone: m.location, whole: string(plain)}
-	fields := x.keys(plain)
-	for f := range fieldCount {
-		sent, refused := e.evaluate(f, fields[f])
-		if refused != nil {
-			text, _ := fields[f].text(f, e.whole)
-			x.addMoved(refused, guess(text, m.location))
-			continue
+	e.whole = string(e.value)
+	if m.file == builtIn {
+		x.keys(&e.doc, readable.Value)
+	} else {
+		x.found.Profile = p.name
+	}
+	for i := range p.all.rules {
+		x.rule(m, &e, &p.all.rules[i], &readable)
+	}
+	x.found.Warnings = e.warnings(rec.Time)
+	return x.found
+}
+
+// rule takes what is wrong with the field of a rule, and how its text is made.
+func (x *examiner) rule(m *Mapper, e *evaluation, r *rule, rec *Record) {
+	sent, refused := e.evaluate(r, rec)
+	step := Step{Field: r.field.name(), Rule: strings.Join(r.words, ", "), Looked: e.looked(r, rec), Sent: sent, Refused: refused}
+	x.found.Steps = append(x.found.Steps, step)
+	switch {
+	case refused != nil:
+		text, _, _ := e.text(r, rec)
+		g := Guess{}
+		if r.time == nil {
+			g = guess(text, m.location)
 		}
-		if sent == "" {
-			x.found.Absent = append(x.found.Absent, f.name())
-			if m.required[f] {
-				x.add(missing(f), Guess{})
-			}
+		x.addMoved(refused, g)
+	case sent == "":
+		x.found.Absent = append(x.found.Absent, r.field.name())
+		if m.required[r.field] || r.required {
+			x.add(missing(r.field), Guess{})
 		}
 	}
-	x.found.Warnings = e.warnings(at)
-	return x.found
 }
 
 // examiner is the state of Examine.
@@ -114,9 +141,9 @@ func (x *examiner) addMoved(e *Error, g Guess) {
 }
 
 // keys goes over the members of one JSON object. It takes what is wrong with text and keys,
-// and the keys that are not the API's, and returns the fields; the last of one that is there
+// and the keys that are not the API's, and keeps the fields; the last of one that is there
 // twice.
-func (x *examiner) keys(value []byte) (fields [fieldCount]member) {
+func (x *examiner) keys(doc *document, value []byte) {
 	d := jsontext.NewDecoder(bytes.NewBuffer(value), lenient...)
 	_, _ = d.ReadToken()     // the object begins; the caller has read all of it
 	seen := map[string]int{} // how often each key was there
@@ -138,10 +165,9 @@ func (x *examiner) keys(value []byte) (fields [fieldCount]member) {
 		raw, at := next(d, value)
 		x.badText(f, raw, at)
 		if f != unknown {
-			fields[f] = member{raw, at}
+			doc.members[builtIn.whole[0].root.inside[f.name()].slot] = member{value: raw, at: at}
 		}
 	}
-	return fields
 }
 
 // next is the next key or value, and where it begins.
@@ -176,7 +202,7 @@ func (e *evaluation) warnings(at time.Time) (found []Warning) {
 		case LeaveBeforeEnter:
 			found = append(found, Warning{Suspicion: s, Field: leaveTime.name()})
 		case UnknownPlateColor, UnknownCarType:
-			f := slices.IndexFunc(table[:], func(f Field) bool { return f.codes != nil && f.codes.odd == s })
+			f := slices.IndexFunc(table, func(f Field) bool { return f.codes != nil && f.codes.odd == s })
 			found = append(found, Warning{s, table[f].Name, table[f].codes.forms()})
 		}
 	}
@@ -197,7 +223,9 @@ const (
 // one goes on. A byte order mark before it does not count.
 func ShapeOf(text []byte) Shape {
 	text, _ = EncodingOf(text).plain(text)
-	err := new(document).read(text, false)
+	var doc document
+	doc.init(newPlan())
+	err := doc.read(&doc.plan.root, text, -1, false)
 	switch {
 	case err == nil:
 		return WholeObject

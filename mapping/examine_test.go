@@ -75,7 +75,7 @@ func TestExamineFindsAllFaults(t *testing.T) {
 		{"neither UTF-8 nor GBK", "{\"plate\":\"caf\xe9\"", "invalid-json: the value ends too early (byte 15)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if diff := cmp.Diff(c.want, told(m.Examine([]byte(c.value), time.Time{}))); diff != "" {
+			if diff := cmp.Diff(c.want, told(m.Examine(&Record{Value: []byte(c.value), Time: time.Time{}}))); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -86,7 +86,7 @@ func TestExamineNamesTheFieldOfAWarning(t *testing.T) {
 	m := mapperIn(t, "Asia/Shanghai")
 	const strange = `{"enter_time":"2031-01-01 00:00:00","leave_time":"2026-01-01 08:10:01","operate_time":"2030-01-01 00:00:00","plate_color":"pink","car_type":9,"operator":null,"reason":" ","plate":{},"extra":1}`
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	x := m.Examine([]byte(strange), at)
+	x := m.Examine(&Record{Value: []byte(strange), Time: at})
 	want := []Warning{
 		{Future, "leave_time", ""}, {Future, "operate_time", ""}, {LeaveBeforeEnter, "leave_time", ""},
 		{UnknownPlateColor, "plate_color", "-1 unknown 未知; 1 blue 蓝 蓝色; 2 yellow 黄 黄色; 3 white 白 白色; 4 black 黑 黑色; 5 green 绿 绿色"},
@@ -98,7 +98,7 @@ func TestExamineNamesTheFieldOfAWarning(t *testing.T) {
 	if want := []string{"park_uuid", "flow_no", "parking_serial", "car_desc", "operator", "reason"}; !slices.Equal(x.Absent, want) {
 		t.Errorf("absent are %v", x.Absent)
 	}
-	if x := m.Examine([]byte(strange), at.Add(time.Second)); len(x.Warnings) != 4 {
+	if x := m.Examine(&Record{Value: []byte(strange), Time: at.Add(time.Second)}); len(x.Warnings) != 4 {
 		t.Errorf("10 minutes ahead: %v", x.Warnings)
 	}
 }
@@ -145,7 +145,7 @@ func TestGuessesOfTimes(t *testing.T) {
 		{`1e400`, "", ""},
 		{`"x"`, "", ""},
 	} {
-		x := m.Examine(event(`"leave_time":`+c.json), time.Time{})
+		x := m.Examine(&Record{Value: event(`"leave_time":` + c.json), Time: time.Time{}})
 		if len(x.Faults) != 1 || x.Faults[0].Guess != (Guess{c.looks, c.send}) {
 			t.Errorf("%s: %s, want %s %s", c.json, told(x), c.looks, c.send)
 		}
@@ -156,8 +156,8 @@ func TestGuessesOfTimes(t *testing.T) {
 func checkExamination(t *testing.T, m *Mapper, value []byte, at time.Time) {
 	t.Helper()
 	before := bytes.Clone(value)
-	r, err := m.Map(value, at)
-	x := m.Examine(value, at)
+	r, err := m.Map(&Record{Value: value, Time: at})
+	x := m.Examine(&Record{Value: value, Time: at})
 	if !bytes.Equal(before, value) {
 		t.Fatal("the value is changed")
 	}
@@ -174,7 +174,7 @@ func checkExamination(t *testing.T, m *Mapper, value []byte, at time.Time) {
 	if r != nil && !slices.Equal(slices.Compact(kinds), r.Suspicions) {
 		t.Fatalf("Map says %v, Examine\n%s", r.Suspicions, told(x))
 	}
-	if shape := ShapeOf(value); (shape == WholeObject) != (new(document).read(value, false) == nil) && x.Encoding == "" {
+	if shape := ShapeOf(value); (shape == WholeObject) != readable(value) && x.Encoding == "" {
 		t.Fatalf("the shape is %v", shape)
 	}
 	for i, f := range x.Faults {
@@ -200,7 +200,7 @@ func checkExamination(t *testing.T, m *Mapper, value []byte, at time.Time) {
 func TestExamineAddsNoFaultThatIsNotThere(t *testing.T) {
 	m := mapperIn(t, "Asia/Shanghai")
 	for _, c := range refusals() {
-		x := m.Examine([]byte(c.value), time.Time{})
+		x := m.Examine(&Record{Value: []byte(c.value), Time: time.Time{}})
 		lacks := slices.ContainsFunc(x.Absent, func(name string) bool { return slices.Contains(AlwaysRequired(), name) })
 		if len(x.Faults) != 1 && !lacks && c.name != "bad UTF-8 deep within a field of the API" {
 			t.Errorf("%s:\n%s", c.name, told(x))

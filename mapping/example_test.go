@@ -26,7 +26,7 @@ func Example() {
 	}
 	value := []byte(`{"park_uuid": "PARKUUID-1", "flow_no": "FLOW000001", "parking_serial": "PS-1", "plate": "粤BD12345",
 		"plate_color": "绿色", "car_type": 1, "enter_time": "2021-09-02 17:36:46", "operator": "　张三　"}`)
-	release, err := m.Map(value, time.Time{})
+	release, err := m.Map(&mapping.Record{Value: value, Time: time.Time{}})
 	if err != nil {
 		panic(err)
 	}
@@ -50,12 +50,12 @@ func ExampleMapper_Map_refused() {
 		panic(err)
 	}
 	value := []byte(`{"park_uuid":"P1","flow_no":"F1","parking_serial":"S1","plate":"粤B12345","leave_time":"2021-02-30 08:00:00"}`)
-	_, err = m.Map(value, time.Time{})
+	_, err = m.Map(&mapping.Record{Value: value, Time: time.Time{}})
 	if refused, ok := errors.AsType[*mapping.Error](err); ok {
 		fmt.Println(refused.Reason, refused.Field)
 		fmt.Println(refused)
 	}
-	lot, serial := mapping.Identify(value)
+	lot, serial := m.Identify(&mapping.Record{Value: value})
 	fmt.Println(lot, serial)
 	// Output:
 	// bad-time leave_time
@@ -93,7 +93,7 @@ func TestExamples(t *testing.T) {
 	}
 	for _, e := range examples {
 		t.Run(e.Name, func(t *testing.T) {
-			release, err := m.Map(e.Event, e.Timestamp)
+			release, err := m.Map(&mapping.Record{Value: e.Event, Time: e.Timestamp})
 			if e.Refused != nil {
 				refused, ok := errors.AsType[*mapping.Error](err)
 				if !ok || refused.Reason != e.Refused.Reason || refused.Field != e.Refused.Field {

@@ -1,6 +1,9 @@
 package mapping
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // Kind is what a field takes.
 type Kind uint8
@@ -23,33 +26,25 @@ type Field struct {
 	codes *codeList // of a Code
 }
 
+// kinds are the words for them in an endpoint's table.
+var kinds = map[string]Kind{"text": Text, "code": Code, "time": Time}
+
 // table is the one list of the fields. All else that lists them is made from it, or a test
 // holds it to this one (fields_test.go). The order is that of the API document's table, and
 // the order in which faults are reported.
-var table = [...]Field{
-	{Name: "park_uuid", Title: "停车场UUID", Required: true},
-	{Name: "flow_no", Title: "变更流水号", Required: true},
-	{Name: "parking_serial", Title: "停车流水", Required: true},
-	{Name: "plate", Title: "车牌号码", Required: true, Personal: true},
-	{Name: "plate_color", Title: "车牌颜色", Kind: Code, codes: plateColors},
-	{Name: "car_type", Title: "车类", Kind: Code, codes: carTypes},
-	{Name: "car_desc", Title: "车类描述", Personal: true},
-	{Name: "enter_time", Title: "入场时间", Kind: Time},
-	{Name: "leave_time", Title: "离场时间", Kind: Time},
-	{Name: "operate_time", Title: "操作时间", Kind: Time},
-	{Name: "operator", Title: "操作员", Personal: true},
-	{Name: "reason", Title: "放行原因", Personal: true},
-}
+var table = endpoint.Fields
 
 // field is a place in the table.
 type field uint8
 
-const (
-	fieldCount = field(len(table))
+// fieldCount is how many there are.
+var fieldCount = field(len(table))
 
-	// unknown stands for a key that is not the API's.
-	unknown = fieldCount
-)
+// unknown stands for a key that is not the API's.
+const unknown = field(math.MaxUint8)
+
+// several stands for a value that is read for more than one field.
+const several = unknown - 1
 
 // The fields that mean something here beyond their kind.
 var (
@@ -66,7 +61,7 @@ func named(name string) field {
 	return f
 }
 
-// name is the API's name of f, "" for unknown.
+// name is the API's name of f, "" for unknown and several.
 func (f field) name() string {
 	if f >= fieldCount {
 		return ""
@@ -101,12 +96,12 @@ func FieldOf(name string) (f Field, known bool) {
 }
 
 // Fields returns the names of an event's fields in the order of the API document's table.
-func Fields() []string { return names(table[:]) }
+func Fields() []string { return names(table) }
 
 // AlwaysRequired returns the names of the fields without which no event maps: park_uuid,
 // flow_no, parking_serial and plate.
 func AlwaysRequired() []string {
-	return names(slices.DeleteFunc(slices.Clone(table[:]), func(f Field) bool { return !f.Required }))
+	return names(slices.DeleteFunc(slices.Clone(table), func(f Field) bool { return !f.Required }))
 }
 
 func names(fields []Field) []string {

@@ -40,8 +40,8 @@ func seeds() [][]byte {
 // checkPromises checks the promises of doc.go with any value.
 func checkPromises(t *testing.T, m *Mapper, value []byte, at time.Time) {
 	t.Helper()
-	lot, serial := Identify(value)
-	r, err := m.Map(value, at)
+	lot, serial := identify(value)
+	r, err := m.Map(&Record{Value: value, Time: at})
 	if err != nil {
 		e, ok := errors.AsType[*Error](err)
 		if !ok || r != nil {
@@ -74,7 +74,7 @@ func checkPromises(t *testing.T, m *Mapper, value []byte, at time.Time) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := m.Map(again, time.Time{})
+	second, err := m.Map(&Record{Value: again, Time: time.Time{}})
 	if err != nil {
 		t.Fatalf("what was sent does not map: %v", err)
 	}

@@ -5,33 +5,39 @@ package mapping
 // mapped for another reason: a missing plate, a bad time, bad text in another field,
 // another duplicate key.
 //
-// Each is "" if it is not certain: the value is not one JSON object, the key is absent or
-// occurs twice, or Map would refuse its value (wrong type, blank, bad text, too long). So
-// neither is longer than [MaxTextLength] code points. Identify never panics, and needs no
-// configuration.
-func Identify(value []byte) (lot, serial string) {
-	var doc document
-	if err := doc.read(value, false); err != nil {
+// Each is "" if it is not certain: the value is not one JSON object, no profile fits or the one
+// that fits ignores the record, the key is absent or occurs twice, or Map would refuse its value
+// (wrong type, blank, bad text, too long). So neither is longer than [MaxTextLength] code points.
+// Identify never panics.
+func (m *Mapper) Identify(rec *Record) (lot, serial string) {
+	e := evaluations.Get().(*evaluation)
+	defer e.free()
+	e.order = true
+	p, refused := e.choose(m.file, rec)
+	if refused != nil {
 		return "", ""
 	}
-	return doc.certain(parkUUID), doc.certain(parkingSerial)
+	for i := range p.order.rules { // none of a profile that ignores
+		r := &p.order.rules[i]
+		text, refused := e.evaluate(r, rec)
+		if refused != nil {
+			continue
+		}
+		if r.field == parkUUID {
+			lot = text
+		} else {
+			serial = text
+		}
+	}
+	return lot, serial
 }
 
 // OrderKey names the parking whose events must be sent in order: one parking_serial of one lot. It is "" where
-// either is not certain (see [Identify]): such an event keeps no order.
-func OrderKey(value []byte) string {
-	lot, serial := Identify(value)
+// either is not certain (see [Mapper.Identify]): such an event keeps no order.
+func (m *Mapper) OrderKey(rec *Record) string {
+	lot, serial := m.Identify(rec)
 	if lot == "" || serial == "" {
 		return ""
 	}
 	return lot + "\x00" + serial
-}
-
-// certain returns the text of a field as it would be sent, or "" if it is not certain.
-func (doc *document) certain(f field) string {
-	if doc.twice[f] {
-		return ""
-	}
-	sent, _ := doc.members[f].text(f, "") // "" if refused
-	return sent
 }

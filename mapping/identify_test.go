@@ -5,6 +5,13 @@ import (
 	"testing"
 )
 
+// identify is Identify of the built-in contract, which needs no settings.
+var testMapper = &Mapper{file: builtIn}
+
+func identify(value []byte) (lot, serial string) {
+	return testMapper.Identify(&Record{Value: value})
+}
+
 func TestIdentify(t *testing.T) {
 	const pair = `"park_uuid":"P1","parking_serial":"S1"`
 	for _, c := range []struct{ name, value, lot, serial string }{
@@ -52,7 +59,7 @@ func TestIdentify(t *testing.T) {
 		{"broken elsewhere", `{` + pair + `,"x":01}`, "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if lot, serial := Identify([]byte(c.value)); lot != c.lot || serial != c.serial {
+			if lot, serial := identify([]byte(c.value)); lot != c.lot || serial != c.serial {
 				t.Errorf("%.100q, %.100q; want %.100q, %.100q", lot, serial, c.lot, c.serial)
 			}
 		})

@@ -1,6 +1,12 @@
 package mapping
 
-import "time"
+import (
+	"bytes"
+	"iter"
+	"sync"
+	"time"
+	"unicode/utf8"
+)
 
 // FutureTolerance is how far leave_time and operate_time may be after the record's time;
 // beyond that the event is suspicious.
@@ -10,30 +16,60 @@ const FutureTolerance = 10 * time.Minute
 // That is one allocation, and it keeps the whole value in memory as long as the Release.
 const sharedText = 4 << 10
 
-// Map maps the value of a record. at is the time of the record, used only for the
-// suspicion [Future]; zero means unknown. The error is always an *[Error]. The Release
-// shares no memory with value.
-func (m *Mapper) Map(value []byte, at time.Time) (*Release, error) {
-	var doc document
-	if refused := doc.parse(value); refused != nil {
+// Record is what is known of a Kafka record.
+type Record struct {
+	Topic   string // of the event's first place: a replayed record names it in a header
+	Key     []byte
+	Value   []byte
+	Headers iter.Seq2[[]byte, []byte] // nil: none
+	// Time is used only for the suspicion [Future]; zero means unknown.
+	Time time.Time
+}
+
+// header is the value of the last header with a name; nil if there is none.
+func (r *Record) header(name string) (value []byte) {
+	if r.Headers != nil {
+		for key, v := range r.Headers {
+			if string(key) == name {
+				value = v
+			}
+		}
+	}
+	return value
+}
+
+// Map maps a record. The error is an *[Error] or an *[Ignored]. The Release shares no memory with
+// the record.
+func (m *Mapper) Map(rec *Record) (*Release, error) {
+	e := evaluations.Get().(*evaluation)
+	defer e.free()
+	e.zone, e.judgeText = m.location, true
+	p, refused := e.choose(m.file, rec)
+	switch {
+	case refused != nil:
 		return nil, refused
+	case p.ignore:
+		return nil, &Ignored{p.name}
 	}
 	r := new(Release)
-	e := evaluation{zone: m.location}
-	if len(value) <= sharedText {
-		e.whole = string(value)
+	if len(e.value) <= sharedText {
+		e.whole = string(e.value)
+		if e.doc.inner.parsed > 0 {
+			e.inner = string(e.doc.inner.text)
+		}
 	}
-	for f := range fieldCount {
-		sent, refused := e.evaluate(f, doc.members[f])
+	for i := range p.all.rules {
+		rule := &p.all.rules[i]
+		sent, refused := e.evaluate(rule, rec)
 		if refused != nil {
 			return nil, refused
 		}
-		if sent == "" && m.required[f] {
-			return nil, missing(f)
+		if sent == "" && (rule.required || m.required[rule.field]) {
+			return nil, missing(rule.field)
 		}
-		r.sent[f] = sent
+		r.sent[rule.field] = sent
 	}
-	r.Suspicions = e.suspicions(at)
+	r.Suspicions = e.suspicions(rec.Time)
 	return r, nil
 }
 
@@ -41,40 +77,130 @@ func missing(f field) *Error {
 	return &Error{Reason: MissingField, Field: f.name(), Detail: requiredField, Offset: -1}
 }
 
-// evaluation is the state of Map for one event.
+// evaluation is the state of Map for one record.
 type evaluation struct {
-	zone  *time.Location        // of times without one
-	whole string                // the value, if the texts are parts of it; else ""
-	times [fieldCount]time.Time // zero if absent
-	odd   []Suspicion           // codes that the API does not have
+	opener
+	zone  *time.Location       // of times without one
+	whole string               // the value, if the texts are parts of it; else ""
+	inner string               // the same of a string that was parsed
+	times [maxFields]time.Time // zero if absent
+	odd   []Suspicion          // codes that the API does not have
 }
 
-// evaluate returns the text that is sent for f, "" if it is absent.
-func (e *evaluation) evaluate(f field, m member) (string, *Error) {
-	s, refused := m.text(f, e.whole)
+// evaluations are those that are done, for their memory.
+var evaluations = sync.Pool{New: func() any { return new(evaluation) }}
+
+// free ends an evaluation. It keeps nothing of the record.
+func (e *evaluation) free() {
+	clear(e.doc.members)
+	e.doc.members, e.doc.kept.in, e.doc.inner.kept.in = e.doc.members[:0], bytes.Buffer{}, bytes.Buffer{}
+	if clear(e.doc.inner.text); cap(e.doc.inner.text) > sharedText {
+		e.doc.inner.text = nil
+	}
+	e.opening, e.zone, e.whole, e.inner, e.odd = opening{}, nil, "", "", nil
+	clear(e.times[:])
+	evaluations.Put(e)
+}
+
+// evaluate returns the text that is sent by a rule, "" if it is absent.
+func (e *evaluation) evaluate(r *rule, rec *Record) (string, *Error) {
+	s, at, refused := e.text(r, rec)
 	if s == "" {
 		return "", refused
 	}
-	switch table[f].Kind {
-	case Code:
-		code, known := table[f].codes.find(s)
-		if !known {
-			e.odd = append(e.odd, table[f].codes.odd)
+	if r.codes != nil {
+		code, known := r.codes.find(s)
+		if !known && code == "" {
+			return "", r.refuse(UnknownCode, noCode, at)
+		}
+		if !known && r.codes.odd != "" {
+			e.odd = append(e.odd, r.codes.odd)
 		}
 		return code, nil
-	case Time:
-		t, problem := timeOf(s, e.zone)
+	}
+	if r.kind == Time {
+		t, problem := r.timeOf(s, e.zone)
 		if problem != "" {
-			return "", &Error{Reason: BadTime, Field: f.name(), Detail: problem, Offset: m.at}
+			return "", r.refuse(BadTime, problem, at)
 		}
-		e.times[f] = t
+		e.times[r.field] = t
 		if len(s) == len("2006-01-02T15:04:05Z") && s[10] == 'T' && s[19] == 'Z' {
 			return s, nil // as it is sent
 		}
 		return t.Format(time.RFC3339), nil
-	case Text:
 	}
 	return s, nil
+}
+
+// refuse is the error of a rule's field.
+func (r *rule) refuse(reason Reason, detail string, at int) *Error {
+	return &Error{Reason: reason, Field: r.field.name(), Detail: detail, Offset: at}
+}
+
+// text is what a rule's sources give, and where it begins.
+func (e *evaluation) text(r *rule, rec *Record) (text string, at int, refused *Error) {
+	switch {
+	case r.constant != "":
+		return r.constant, -1, nil
+	case r.join:
+		return e.joined(r, rec)
+	}
+	for i := range r.sources {
+		if text, at, refused = e.textAt(r, &r.sources[i], rec); text != "" || refused != nil {
+			return text, at, refused
+		}
+	}
+	return "", -1, nil
+}
+
+// joined is the text of all sources with a hyphen between; "" if one of them is absent.
+func (e *evaluation) joined(r *rule, rec *Record) (text string, at int, refused *Error) {
+	for i := range r.sources {
+		part, begins, refused := e.textAt(r, &r.sources[i], rec)
+		if part == "" {
+			return "", begins, refused
+		}
+		if i == 0 {
+			at, text = begins, part
+		} else {
+			text += "-" + part
+		}
+	}
+	if utf8.RuneCountInString(text) > MaxTextLength {
+		return "", at, r.refuse(TooLong, longText, at)
+	}
+	return text, at, nil
+}
+
+// textAt is the text of one source.
+func (e *evaluation) textAt(r *rule, s *source, rec *Record) (text string, at int, refused *Error) {
+	var problem unfit
+	at = -1
+	switch s.kind {
+	case fromHeader:
+		text, problem = outsideText(rec.header(s.header))
+	case fromKey:
+		text, problem = outsideText(rec.Key)
+	case fromValue:
+		m := &e.doc.members[s.slot]
+		if m.value == nil {
+			return "", -1, nil
+		}
+		at = m.at + e.shift
+		whole := e.whole
+		switch m.parsed {
+		case 0:
+		case 1:
+			whole = e.inner
+		default:
+			whole = ""
+		}
+		text, problem = m.text(r, whole, e.judgeText)
+	}
+	if problem.detail != "" {
+		return "", at, r.refuse(problem.reason, problem.detail, at)
+	}
+	return text, at, nil
 }
 
 func (e *evaluation) suspicions(at time.Time) (found []Suspicion) {

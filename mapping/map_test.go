@@ -33,7 +33,7 @@ func event(members string) []byte { return []byte("{" + four + "," + members + "
 
 func mustMap(t *testing.T, m *Mapper, value []byte) *Release {
 	t.Helper()
-	r, err := m.Map(value, time.Time{})
+	r, err := m.Map(&Record{Value: value, Time: time.Time{}})
 	if err != nil {
 		t.Fatalf("%.200s: %v", value, err)
 	}
@@ -42,7 +42,7 @@ func mustMap(t *testing.T, m *Mapper, value []byte) *Release {
 
 func refusal(t *testing.T, m *Mapper, value []byte) *Error {
 	t.Helper()
-	r, err := m.Map(value, time.Time{})
+	r, err := m.Map(&Record{Value: value, Time: time.Time{}})
 	if err == nil {
 		t.Fatalf("%.200q was mapped to %v", value, maps.Collect(r.All()))
 	}
@@ -268,7 +268,7 @@ func TestSuspicions(t *testing.T) {
 		{"all at once", `"plate_color":7,"car_type":"bus","enter_time":"2026-05-01T11:00:00Z","leave_time":"2025-05-01T11:00:00Z"`, at, Suspicions()},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r, err := m.Map(event(c.members), c.at)
+			r, err := m.Map(&Record{Value: event(c.members), Time: c.at})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -16,18 +17,25 @@ type Config struct {
 	// [Fields], in any order, repeats allowed, including all of [AlwaysRequired]. Empty
 	// means only those.
 	Required []string
+
+	// File says from where the fields come (MAPPING_FILE); nil: the built-in contract.
+	File *File
 }
 
 // Mapper maps events. It is immutable and may be shared.
 type Mapper struct {
+	file     *File
 	location *time.Location
-	required [fieldCount]bool
+	required [maxFields]bool
 }
+
+// LooksOutside reports whether the topic, the headers or the key of a record matter.
+func (m *Mapper) LooksOutside() bool { return m.file.outside }
 
 // New makes a Mapper. The error is a *[ConfigError] that names every mistake.
 func New(c Config) (*Mapper, error) {
 	wrong := ConfigError{NoLocation: c.Location == nil}
-	m := &Mapper{location: c.Location}
+	m := &Mapper{file: cmp.Or(c.File, builtIn), location: c.Location}
 	required := c.Required
 	if len(required) == 0 {
 		required = AlwaysRequired()

@@ -25,11 +25,15 @@ const (
 	BadTime Reason = "bad-time"
 	// TooLong: a field's text is longer than MaxTextLength.
 	TooLong Reason = "too-long"
+	// UnknownCode: a code that the mapping file has neither listed nor an `otherwise` for.
+	UnknownCode Reason = "unknown-code"
+	// NoProfile: no profile of the mapping file fits the record.
+	NoProfile Reason = "no-profile"
 )
 
 // Reasons returns every Reason, for counters that start at 0.
 func Reasons() []Reason {
-	return []Reason{Empty, InvalidJSON, DuplicateKey, BadText, MissingField, WrongType, BadTime, TooLong}
+	return []Reason{Empty, InvalidJSON, DuplicateKey, BadText, MissingField, WrongType, BadTime, TooLong, UnknownCode, NoProfile}
 }
 
 // Error refuses an event for good. It holds nothing of the record's contents, so it
@@ -51,10 +55,19 @@ type Error struct {
 func Details() []string {
 	return []string{
 		noValue, noObject, notJSON, cutOff, trailingData, tooDeep, notText, keyTwice,
-		noString, noScalar, holdsNUL, longText, requiredField,
+		noString, noScalar, noDigits, noCode, holdsNUL, longText, requiredField,
 		noTimeForm, noSuchTime, gapTime, outOfBounds,
+		noProfileFits, noEvent, noBytes,
 	}
 }
+
+// Ignored is the error of [Mapper.Map] for a record that a profile says to ignore: it is
+// neither sent nor refused.
+type Ignored struct {
+	Profile string
+}
+
+func (i *Ignored) Error() string { return "ignored by the profile " + i.Profile }
 
 // Error returns a text like "bad-time: leave_time: second 60 (byte 118)".
 func (e *Error) Error() string {

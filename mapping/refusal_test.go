@@ -258,7 +258,7 @@ func TestWordsAreStable(t *testing.T) {
 		S []Suspicion
 		F []string
 	}{Reasons(), Suspicions(), Fields()})
-	want := `{"R":["empty","invalid-json","duplicate-key","bad-text","missing-field","wrong-type","bad-time","too-long"],` +
+	want := `{"R":["empty","invalid-json","duplicate-key","bad-text","missing-field","wrong-type","bad-time","too-long","unknown-code","no-profile"],` +
 		`"S":["future","leave-before-enter","unknown-plate-color","unknown-car-type"],` +
 		`"F":["park_uuid","flow_no","parking_serial","plate","plate_color","car_type","car_desc","enter_time","leave_time","operate_time","operator","reason"]}`
 	if diff := cmp.Diff(want, string(got)); diff != "" {

@@ -11,7 +11,7 @@ import (
 // Release is an abnormal release in the platform's form: the parameters of the API's table
 // (docs/platform-api.md) without app_id and sign, as they are sent.
 type Release struct {
-	sent [fieldCount]string // "" if not sent
+	sent [maxFields]string // "" if not sent
 
 	// Suspicions holds each kind once, in the order of [Suspicions].
 	Suspicions []Suspicion

@@ -95,7 +95,7 @@ func TestSchemaAndMapAgreeOnTheTables(t *testing.T) {
 		if !utf8.Valid(value) || !json.Valid(value) || !opinionOf(value).uniqueKeys {
 			return // not one well-formed JSON document with unique keys
 		}
-		_, err := mapperIn(t, zone).Map(value, time.Time{})
+		_, err := mapperIn(t, zone).Map(&Record{Value: value, Time: time.Time{}})
 		switch bySchema := accepts(t, s, value); {
 		case bySchema && err != nil:
 			onlyCode = append(onlyCode, name)
@@ -149,7 +149,7 @@ func TestSchemaAndMapAgreeOnGeneratedEvents(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, mapErr := m.Map(value, time.Time{})
+		_, mapErr := m.Map(&Record{Value: value, Time: time.Time{}})
 		bySchema := accepts(t, s, value)
 		if !bySchema && mapErr == nil {
 			t.Fatalf("the schema refuses what maps: %s", value)

@@ -16,55 +16,88 @@ const MaxTextLength = 1024
 const (
 	noString      = "not a string"
 	noScalar      = "neither a string nor a number"
+	noDigits      = "a number that is not whole, or not written in digits"
+	noCode        = "a code that the mapping file does not have"
 	holdsNUL      = "holds U+0000"
 	longText      = "longer than 1,024 code points"
 	requiredField = "required, but absent, null or blank"
 )
 
-// raw is the member's JSON text. If whole, the value as a string, is not "", it is a part of it.
-func (m member) raw(whole string) string {
+// unfit is why a text is refused; the zero value is none.
+type unfit struct {
+	reason Reason
+	detail string
+}
+
+// raw is the member's JSON text. If whole, the value or the string that it is in, is not "", it is
+// a part of it.
+func (m *member) raw(whole string) string {
+	begin := m.at
+	if m.parsed > 0 {
+		begin = m.in
+	}
 	if whole != "" {
-		return whole[m.at : m.at+len(m.value)]
+		return whole[begin : begin+len(m.value)]
 	}
 	return string(m.value)
 }
 
-// unquoted returns the content of a string, and whether it is valid. Most have no escapes.
-func (m member) unquoted(whole string) (plain string, sound bool) {
+// unquoted returns the content of a string, and whether it is valid; of a text that was judged it
+// is. Most have no escapes.
+func (m *member) unquoted(whole string, judged bool) (plain string, sound bool) {
 	if bytes.IndexByte(m.value, '\\') >= 0 {
 		resolved, err := jsontext.AppendUnquote(nil, m.value)
 		return string(resolved), err == nil
 	}
 	plain = m.raw(whole)
 	plain = plain[1 : len(plain)-1]
-	return plain, utf8.ValidString(plain)
+	return plain, judged || utf8.ValidString(plain)
 }
 
-// text returns a member's text for f: a string without white space around it, or a number
+// text returns a member's text for a rule: a string without white space around it, or a number
 // as it is written; "" if it is absent, null, blank or refused.
-func (m member) text(f field, whole string) (string, *Error) {
-	refuse := func(r Reason, detail string) (string, *Error) {
-		return "", &Error{Reason: r, Field: f.name(), Detail: detail, Offset: m.at}
-	}
+func (m *member) text(r *rule, whole string, judged bool) (string, unfit) {
+	ofText := r.kind == Text && r.codes == nil
 	switch kind := m.value.Kind(); {
+	case m.twice:
+		return "", unfit{DuplicateKey, keyTwice}
 	case kind == jsontext.KindInvalid || kind == jsontext.KindNull: // invalid: no value at all
-		return "", nil
-	case kind == jsontext.KindNumber && table[f].Kind != Text:
-		return m.raw(whole), nil
-	case kind != jsontext.KindString && table[f].Kind == Text:
-		return refuse(WrongType, noString)
+		return "", unfit{}
+	case kind == jsontext.KindNumber && !ofText:
+		return m.raw(whole), unfit{}
+	case kind == jsontext.KindNumber && r.digits:
+		if bytes.ContainsAny(m.value, ".eE") || len(m.value) > MaxTextLength {
+			return "", unfit{WrongType, noDigits}
+		}
+		return m.raw(whole), unfit{}
+	case kind != jsontext.KindString && ofText && !r.digits:
+		return "", unfit{WrongType, noString}
 	case kind != jsontext.KindString:
-		return refuse(WrongType, noScalar)
+		return "", unfit{WrongType, noScalar}
 	}
-	plain, sound := m.unquoted(whole)
+	plain, sound := m.unquoted(whole, judged)
+	if !sound {
+		return "", unfit{BadText, notText}
+	}
+	return plainText(plain)
+}
+
+// plainText is a text without white space around it, as far as it may be sent.
+func plainText(plain string) (string, unfit) {
 	trimmed := strings.TrimSpace(plain)
 	switch {
-	case !sound:
-		return refuse(BadText, notText)
 	case strings.IndexByte(plain, 0) >= 0:
-		return refuse(BadText, holdsNUL)
+		return "", unfit{BadText, holdsNUL}
 	case len(trimmed) > MaxTextLength && utf8.RuneCountInString(trimmed) > MaxTextLength:
-		return refuse(TooLong, longText)
+		return "", unfit{TooLong, longText}
 	}
-	return trimmed, nil
+	return trimmed, unfit{}
+}
+
+// outsideText is plainText of a header or a key, whose bytes may be anything.
+func outsideText(raw []byte) (string, unfit) {
+	if !utf8.Valid(raw) {
+		return "", unfit{BadText, notText}
+	}
+	return plainText(string(raw))
 }

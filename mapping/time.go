@@ -21,6 +21,18 @@ const (
 	outOfBounds = "not between 2000-01-01T00:00:00Z and 2099-12-31T23:59:59Z"
 )
 
+// timeOf reads a rule's time in UTC and whole seconds. zone is for times without one, if the rule
+// names none.
+func (r *rule) timeOf(s string, zone *time.Location) (t time.Time, problem string) {
+	if r.zone != nil {
+		zone = r.zone
+	}
+	if r.time != nil {
+		return r.time.read(s, zone)
+	}
+	return timeOf(s, zone)
+}
+
 // timeOf reads a time in any form that an event may use, and returns it in UTC and whole
 // seconds. zone is for forms without one. problem is "" or says what is wrong.
 func timeOf(s string, zone *time.Location) (t time.Time, problem string) {
@@ -30,20 +42,22 @@ func timeOf(s string, zone *time.Location) (t time.Time, problem string) {
 			return bounded(time.UnixMilli(int64(ms)))
 		}
 	}
-	s = strings.ToUpper(s) // RFC 3339 takes t and z
+	if has(s, 't') || has(s, 'z') { // RFC 3339 takes them
+		s = strings.ToUpper(s)
+	}
 	seconds := len(layout)
 	switch {
 	case len(s) == 14:
 		layout = "20060102150405"
 	// time.Parse takes more than RFC 3339: hours of one digit, fractions after a comma, and
 	// offsets of 24 hours or 60 minutes.
-	case len(s) < seconds || s[13] != ':' || strings.Contains(s, ","):
+	case len(s) < seconds || s[13] != ':' || has(s, ','):
 		return t, noTimeForm
 	case s[10] == ' ':
 		layout = time.DateTime
 	default:
 		end := s[seconds:]
-		if strings.ContainsAny(end, "Z+-") {
+		if has(end, 'Z') || has(end, '+') || has(end, '-') {
 			layout, zone = time.RFC3339, nil
 			if o := strings.TrimLeft(end, ".0123456789"); len(o) == 6 && (o[1:3] > "23" || o[4:] > "59") {
 				return t, noTimeForm
@@ -65,6 +79,9 @@ func timeOf(s string, zone *time.Location) (t time.Time, problem string) {
 	}
 	return bounded(t)
 }
+
+// has is for texts that are too short for strings.ContainsAny to pay.
+func has(s string, c byte) bool { return strings.IndexByte(s, c) >= 0 }
 
 // bounded cuts the fraction of a time and checks the bounds.
 func bounded(t time.Time) (time.Time, string) {

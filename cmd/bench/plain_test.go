@@ -19,7 +19,7 @@ func TestTheForwarderAcceptsTheBenchsEventsAsTheLoopsSendThem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	release, err := m.Map(event(7, large), time.Now())
+	release, err := m.Map(&mapping.Record{Value: event(7, large), Time: time.Now()})
 	if err != nil {
 		t.Fatal(err)
 	}

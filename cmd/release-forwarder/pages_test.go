@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -14,8 +15,11 @@ import (
 
 // standIns are what pages write where a value belongs, with a value that the flag takes.
 var standIns = map[string]string{
-	"TIME": "2026-03-01T08:00:00+08:00", "N": "1", "DURATION": "1h", "REASON": "refused", "STAGE": "mapping", "FIELD=VALUE": "plate=A12345",
+	"$RATE": "10", "TIME": "2026-03-01T08:00:00+08:00", "N": "1", "DURATION": "1h", "REASON": "refused", "STAGE": "mapping", "FIELD=VALUE": "plate=A12345",
 }
+
+// object is how kubectl names what it changed: it is printed, not typed.
+var object = regexp.MustCompile(`^[a-z]+\.[a-z.]+/`)
 
 // argumentsOf gives the arguments of a command line that runs the forwarder: by its name, as `dlq list` between backticks,
 // or in a container behind "--".
@@ -23,7 +27,7 @@ func argumentsOf(c markdown.Command, names []string) (args []string, is bool) {
 	for i, word := range c.Words {
 		base := path.Base(strings.TrimSuffix(word, ".exe"))
 		named := base == "release-forwarder" && word != "cmd/release-forwarder" || strings.HasPrefix(word, ".") && strings.HasSuffix(base, "release-forwarder")
-		if named && (i == 0 || c.Words[i-1] == "--") {
+		if named && !object.MatchString(word) && (i == 0 || c.Words[i-1] == "--") {
 			return c.Words[i+1:], true
 		}
 	}
@@ -84,7 +88,7 @@ func parsed(args []string) (err error) {
 }
 
 // othersFlags are flags of the sandbox, of Kafka's tools and of kubectl that pages name alone.
-var othersFlags = []string{"--add", "--command-config", "--execute", "--for", "--force-conflicts", "--remove", "--to", "--to-offset", "--to-revision", "--transactional-id"}
+var othersFlags = []string{"--add", "--add-config", "--command-config", "--delete-config", "--execute", "--for", "--force-conflicts", "--remove", "--server-side", "--to", "--to-offset", "--to-revision", "--transactional-id", "--validate"}
 
 // TestFlagsThatDocumentsNameAreThere: a flag that stands alone between backticks is one of a command.
 func TestFlagsThatDocumentsNameAreThere(t *testing.T) {

@@ -45,7 +45,7 @@ func (h *Hall) Wire() *wire.Client { return h.Hall.Wire(Events, Letters, Ledger,
 func (h *Hall) ReaderConfig(w topic.Wire) dlq.ReaderConfig {
 	return dlq.ReaderConfig{
 		Wire: w, Topic: Letters, Group: "group",
-		Lot: func(value []byte) string { s, _, _ := strings.Cut(string(value), "-"); return s },
+		Lot: func(s *dlq.Stored) string { lot, _, _ := strings.Cut(string(s.Value), "-"); return lot },
 	}
 }
 

@@ -18,7 +18,7 @@ type Config struct {
 	Ledger   ledger.Config
 	// OrderKey returns the order key of an event, within which order is kept, or "" if it
 	// cannot be read. nil: every event is an order key of its own.
-	OrderKey func(value []byte) string
+	OrderKey func(s *dlq.Stored, value []byte) string
 }
 
 // Replayer chooses letters and sends their events again. Use it from one goroutine at a time.

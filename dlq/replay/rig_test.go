@@ -99,7 +99,7 @@ func (h *hall) personWith(by string, c dlq.ReaderConfig) *person {
 	return &person{New(Config{
 		Wire: c.Wire, Reader: dlq.NewReader(c),
 		Ledger:   ledger.Config{Wire: c.Wire, Brokers: h.Cluster.ListenAddrs(), Topic: c.Topic, By: by},
-		OrderKey: func(value []byte) string { s, _, _ := strings.Cut(string(value), ":"); return s },
+		OrderKey: func(_ *dlq.Stored, value []byte) string { s, _, _ := strings.Cut(string(value), ":"); return s },
 	})}
 }
 

@@ -109,7 +109,7 @@ func (r *run) add(ctx context.Context, s *dlq.Stored) error {
 	}
 	it := item{letter: s, record: s.Record(value, changed), partition: partition, changed: changed}
 	if r.replayer.cfg.OrderKey != nil {
-		it.orderKey = r.replayer.cfg.OrderKey(value)
+		it.orderKey = r.replayer.cfg.OrderKey(s, value)
 	}
 	if r.bytes > 0 && r.bytes+it.record.Size() > batchSize {
 		if err := r.sendBatch(ctx); err != nil {

@@ -99,6 +99,7 @@ func New(cfg Config) (*Service, error) {
 	t, err := telemetry.Start(context.Background(), telemetry.Config{
 		Writer: lines, LogLevel: s.Log.Level, LogFormat: s.Log.Format,
 		Build: cfg.Build, SettingsHash: s.Hash(), Group: s.Kafka.GroupID, ClientID: s.Kafka.ClientID,
+		Ignoring: s.Event.Ignoring(),
 	})
 	if err != nil {
 		return nil, err
@@ -197,7 +198,7 @@ func (v *Service) roots() (func() *x509.CertPool, error) {
 
 func (v *Service) wireEngine() error {
 	s, count := v.settings, v.telemetry.Instruments
-	mapper, err := mapping.New(mapping.Config{Location: s.Event.Location, Required: s.Event.Required})
+	mapper, err := s.Event.Mapper()
 	if err != nil {
 		return err
 	}
@@ -216,7 +217,7 @@ func (v *Service) wireEngine() error {
 		MaxPending:  s.Consumer.MaxPending, MaxPendingBytes: s.Consumer.MaxPendingBytes, MaxRecordBytes: int(s.Kafka.MaxRecordBytes),
 		Workers: s.Upstream.MaxInFlight, CommitInterval: s.Consumer.CommitInterval, DrainTimeout: s.Drain(),
 		DeliveryLimit: v.deliveryLimit(), Slot: v.gate.Slot,
-		OrderKey: mapping.OrderKey, Gate: v.gate,
+		OrderKey: func(r *consumer.Record) string { return forward.OrderKey(mapper, r) }, Gate: v.gate,
 		Handler: v.forwarder,
 		Hooks: consumer.Hooks{
 			Assigned: func(topic string, partition int32) {

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +25,29 @@ type CheckCommand struct {
 	Lang   language `placeholder:"zh|en" help:"The language to print in. Without it the first of LC_ALL, LC_MESSAGES and LANG that is set decides."`
 	JSON   bool     `name:"json" help:"Print one JSON object for each event."`
 	Schema bool     `help:"Print the JSON Schema of an event and exit."`
+
+	mappingFlags
+}
+
+// mappingFlags are those for events that are mapped by MAPPING_FILE.
+type mappingFlags struct {
+	Topic         string            `placeholder:"NAME" help:"Judge as if the events were in this topic, for profiles with when: topic."`
+	Header        map[string]string `mapsep:"none" placeholder:"NAME=VALUE" help:"Judge as if each record had this header. May be given several times."`
+	Key           string            `placeholder:"TEXT" help:"Judge as if each record had this key."`
+	Verbose       bool              `short:"v" help:"Show for each field its sources, what was seen there, the rule and the result."`
+	PrintMapping  bool              `help:"Print the mapping file of the built-in contract and exit."`
+	MappingSchema bool              `help:"Print the JSON Schema of a mapping file and exit."`
+}
+
+// record is a value as the flags have its record.
+func (f *mappingFlags) record(value []byte, at time.Time) *mapping.Record {
+	return &mapping.Record{Topic: f.Topic, Key: []byte(f.Key), Value: value, Time: at, Headers: func(yield func(_, _ []byte) bool) {
+		for _, name := range slices.Sorted(maps.Keys(f.Header)) {
+			if !yield([]byte(name), []byte(f.Header[name])) {
+				return
+			}
+		}
+	}}
 }
 
 // Help implements kong's HelpProvider.
@@ -42,9 +67,13 @@ escapes, as "a\nb"; within quotes \\ is a backslash and \" a quote.
 Exits 0 if every event could be sent; 1 if any could not, if there is none, or if a file
 cannot be read; 2 if a setting is wrong.
 
-Of the settings it uses only EVENT_TIMEZONE, EVENT_REQUIRED_FIELDS, UPSTREAM_APP_ID,
-UPSTREAM_APP_SECRET, UPSTREAM_APP_SECRET_FILE and UPSTREAM_CREDENTIALS_FILE, and
-needs none of them. It says which credential an event's lot uses.
+With MAPPING_FILE it maps the events by that file, and says of a wrong file each mistake
+with its line and column. --topic, --header and --key say what a value alone does not.
+
+Of the settings it uses only EVENT_TIMEZONE, EVENT_REQUIRED_FIELDS, MAPPING_FILE,
+UPSTREAM_APP_ID, UPSTREAM_APP_SECRET, UPSTREAM_APP_SECRET_FILE and
+UPSTREAM_CREDENTIALS_FILE, and needs none of them. It says which credential an event's
+lot uses.
 
 Example:
 
@@ -53,15 +82,22 @@ Example:
 In Chinese; the form of an event (JSON Schema):
 
   release-forwarder check --lang zh event.json
-  release-forwarder check --schema > event.schema.json`
+  release-forwarder check --schema > event.schema.json
+
+A mapping file tried on a lane's events; the built-in contract as such a file:
+
+  MAPPING_FILE=vendor-a.yaml release-forwarder check -v --topic lanes-a events.txt
+  release-forwarder check --print-mapping`
 }
 
 // Run checks the files, or standard input.
 func (c *CheckCommand) Run(stop console.Stopper, stdout *console.Output) error {
 	lang := c.Lang.or(os.Getenv)
-	if c.Schema {
-		_, err := io.WriteString(stdout, schemaIn(lang))
-		return lang.told(err)
+	for text, asked := range map[string]bool{schemaIn(lang): c.Schema, mapping.BuiltInFile(): c.PrintMapping, mapping.FileSchema(): c.MappingSchema} {
+		if asked {
+			_, err := io.WriteString(stdout, text)
+			return lang.told(err)
+		}
 	}
 	return lang.told(c.check(stop, stdout))
 }
@@ -102,11 +138,11 @@ func newChecker(c *CheckCommand, at time.Time, out *bufio.Writer) (*checker, err
 	if err != nil {
 		return nil, err
 	}
-	mapper, err := mapping.New(mapping.Config{Location: s.Event.Location, Required: s.Event.Required})
+	mapper, err := s.Event.Mapper()
 	if err != nil {
 		return nil, err
 	}
-	j := judge{mapper: mapper, credential: s.Credential, book: s.Credential.Book(), at: at.In(s.Event.Location), lang: c.Lang.or(os.Getenv)}
+	j := judge{mapper: mapper, mappingFlags: c.mappingFlags, mapped: s.Event.File != nil, credential: s.Credential, book: s.Credential.Book(), at: at.In(s.Event.Location), lang: c.Lang.or(os.Getenv)}
 	return &checker{judge: j, out: out, json: c.JSON}, nil
 }
 
@@ -259,7 +295,7 @@ func (k *checker) lines(name string, r io.Reader) error {
 
 func (k *checker) print(r *report) {
 	k.seen++
-	if r.Verdict != willBeSent {
+	if r.Verdict != willBeSent && r.Verdict != willBeIgnored {
 		k.failed++
 	}
 	if k.json {

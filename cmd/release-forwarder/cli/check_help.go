@@ -55,8 +55,10 @@ const chineseHelp = `用法：release-forwarder check [<文件> ...] [选项]
 
 本命令只用到以下设置，但都不是必需的：EVENT_TIMEZONE、
 EVENT_REQUIRED_FIELDS、UPSTREAM_APP_ID、UPSTREAM_APP_SECRET、
-UPSTREAM_APP_SECRET_FILE、UPSTREAM_CREDENTIALS_FILE。
-它会说明事件所属车场使用哪个凭据。
+UPSTREAM_APP_SECRET_FILE、UPSTREAM_CREDENTIALS_FILE、MAPPING_FILE。
+设置了 MAPPING_FILE 时按该映射文件检查；文件有误时，逐条说明行号和列号。
+消息的主题、消息头和键由 --topic、--header、--key 给出。
+它还会说明事件所属车场使用哪个凭据。
 
 示例（Example）：
 
@@ -78,4 +80,12 @@ UPSTREAM_APP_SECRET_FILE、UPSTREAM_CREDENTIALS_FILE。
                       第一个已设置的变量决定。
       --json          每个事件输出一个 JSON 对象。
       --schema        打印事件的 JSON Schema，然后退出。
+      --topic=NAME    假定事件在此主题中（用于 when: topic）。
+      --header=NAME=VALUE
+                      假定每条消息都有此消息头。可给出多次。
+      --key=TEXT      假定每条消息都有此键。
+  -v, --verbose       逐个字段显示来源、所见的值、规则和结果。
+      --print-mapping 打印内置约定的映射文件，然后退出。
+      --mapping-schema
+                      打印映射文件的 JSON Schema，然后退出。
 `

@@ -43,18 +43,23 @@ type verdict string
 const (
 	willBeSent verdict = "would-be-sent"
 	deadLetter verdict = "dead-letter"
-	noEvent    verdict = "no-event"      // the input is empty
-	spread     verdict = "several-lines" // it has several objects, each over several lines
+	// A profile of MAPPING_FILE says so.
+	willBeIgnored verdict = "would-be-ignored"
+	noEvent       verdict = "no-event"      // the input is empty
+	spread        verdict = "several-lines" // it has several objects, each over several lines
 )
 
 // report is all that check says of one event: as JSON, and for people in text. Texts are in
 // the language that was asked for.
 type report struct {
-	place place
+	place  place
+	mapped bool // by MAPPING_FILE
 
 	Place      string            `json:"place"`
 	Verdict    verdict           `json:"verdict"`
-	Reason     mapping.Reason    `json:"reason,omitempty"` // of the dead letter: that of the first fault
+	Profile    string            `json:"profile,omitempty"` // of MAPPING_FILE
+	Steps      []step            `json:"steps,omitempty"`   // with -v
+	Reason     mapping.Reason    `json:"reason,omitempty"`  // of the dead letter: that of the first fault
 	Faults     []fault           `json:"faults,omitempty"`
 	Encoding   mapping.Encoding  `json:"encoding,omitempty"`
 	Ignored    []ignoredKey      `json:"ignored,omitempty"`
@@ -91,7 +96,9 @@ type warning struct {
 
 // judge says what would become of events.
 type judge struct {
-	mapper     *mapping.Mapper
+	mapper *mapping.Mapper
+	mappingFlags
+	mapped     bool // by a file
 	credential settings.Credential
 	book       *credential.Set
 	at         time.Time // now, in the zone of times without one
@@ -99,8 +106,15 @@ type judge struct {
 }
 
 func (j *judge) event(p place, value []byte) *report {
-	x := j.mapper.Examine(value, j.at)
-	r := &report{place: p, Verdict: willBeSent, Encoding: x.Encoding}
+	x := j.mapper.Examine(j.record(value, j.at))
+	r := &report{place: p, Verdict: willBeSent, Profile: x.Profile, mapped: j.mapped, Encoding: x.Encoding}
+	if x.Release == nil && len(x.Faults) == 0 {
+		r.Verdict = willBeIgnored
+		return r
+	}
+	if j.Verbose {
+		r.Steps = j.steps(x)
+	}
 	for i, f := range x.Faults {
 		r.Faults = append(r.Faults, j.fault(f, i == 0, x.Encoding, value))
 		if f.Reason == mapping.BadTime {

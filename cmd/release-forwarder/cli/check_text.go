@@ -22,13 +22,22 @@ func (r *report) text(out *bufio.Writer, lang language) {
 		fmt.Fprintln(out, heading+wordDeadLetter.in(lang)+wordColon.in(lang)+visible.Line(r.Faults[0].Text))
 		r.printFaults(out, lang)
 		r.printRemarks(out, lang)
-		fmt.Fprintln(out, "  "+wordSchema.in(lang))
+		r.printSteps(out, lang)
+		switch {
+		case !r.mapped:
+			fmt.Fprintln(out, "  "+wordSchema.in(lang))
+		case r.Steps == nil:
+			fmt.Fprintln(out, "  "+wordHow.in(lang))
+		}
+	case willBeIgnored:
+		fmt.Fprintln(out, heading+fmt.Sprintf(wordIgnoredBy.in(lang), r.Profile))
 	case willBeSent:
 		fmt.Fprintln(out, heading+wordSent.in(lang))
 		for _, name := range slices.Sorted(maps.Keys(r.Parameters)) {
 			row(out, name, visible.Value(r.Parameters[name]))
 		}
 		r.printRemarks(out, lang)
+		r.printSteps(out, lang)
 		r.printSigning(out, lang)
 	}
 }

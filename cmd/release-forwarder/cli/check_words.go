@@ -63,6 +63,11 @@ var (
 	wordSent          = both("would be sent", "会被发送")
 	wordDeadLetter    = both("dead letter", "会成为死信")
 	wordNoEvent       = both("holds no event", "没有事件")
+	wordIgnoredBy     = both("would be ignored by the profile %s", "会被 profile %s 忽略")
+	wordProfile       = both("profile", "profile")
+	wordNothing       = both("nothing", "无")
+	wordNotSent       = both("not sent", "不发送")
+	wordHow           = both("how each field is made: release-forwarder check -v", "每个字段的来源：release-forwarder check -v")
 	wordSpread        = both("several objects, each over several lines: write each in one line, or each into a .json file of its own",
 		"有多个对象，每个都分成多行：请把每个对象写成一行，或分别存为 .json 文件")
 	wordQuoted     = both(`write it in quotes: "%s"`, `请加上引号："%s"`)
@@ -90,23 +95,28 @@ var (
 
 // detailWords says the phrases of mapping.Details in Chinese; in English they stand for themselves.
 var detailWords = map[string]string{
-	"no value":                                                  "没有内容",
-	"not a JSON object":                                         "不是 JSON 对象",
-	"not JSON from here on":                                     "从此处起不是合法的 JSON",
-	"the value ends too early":                                  "内容不完整，提前结束",
-	"something follows the object":                              "对象之后还有其他内容",
-	"nested too deep":                                           "嵌套过深",
-	"not UTF-8, or half of a surrogate pair":                    "不是 UTF-8，或只有半个代理对",
-	"the key is there twice":                                    "同一个键出现两次",
-	"not a string":                                              "不是字符串",
-	"neither a string nor a number":                             "既不是字符串，也不是数字",
-	"holds U+0000":                                              "含有 U+0000",
-	"longer than 1,024 code points":                             "超过 1,024 个字符（码点）",
-	"required, but absent, null or blank":                       "必填，但缺失、为 null 或为空白",
-	"in none of the forms of a time":                            "不是可用的时间格式",
-	"no such date or time of day":                               "没有这个日期或时刻",
-	"a local time in a gap of the zone":                         "该时区的时钟跳过了这个本地时间",
-	"not between 2000-01-01T00:00:00Z and 2099-12-31T23:59:59Z": "不在 2000-01-01T00:00:00Z 与 2099-12-31T23:59:59Z 之间",
+	"no value":                               "没有内容",
+	"not a JSON object":                      "不是 JSON 对象",
+	"not JSON from here on":                  "从此处起不是合法的 JSON",
+	"the value ends too early":               "内容不完整，提前结束",
+	"something follows the object":           "对象之后还有其他内容",
+	"nested too deep":                        "嵌套过深",
+	"not UTF-8, or half of a surrogate pair": "不是 UTF-8，或只有半个代理对",
+	"the key is there twice":                 "同一个键出现两次",
+	"not a string":                           "不是字符串",
+	"a number that is not whole, or not written in digits":            "不是整数，或没有只用数字书写",
+	"a code that the mapping file does not have":                      "映射文件中没有这个代码",
+	"no profile of the mapping file fits":                             "映射文件中没有适用的 profile",
+	"no object where the mapping file has the event":                  "映射文件所指的事件位置上没有对象",
+	"does not begin with the five bytes of the Confluent wire format": "开头没有 Confluent 格式的五个字节",
+	"neither a string nor a number":                                   "既不是字符串，也不是数字",
+	"holds U+0000":                                                    "含有 U+0000",
+	"longer than 1,024 code points":                                   "超过 1,024 个字符（码点）",
+	"required, but absent, null or blank":                             "必填，但缺失、为 null 或为空白",
+	"in none of the forms of a time":                                  "不是可用的时间格式",
+	"no such date or time of day":                                     "没有这个日期或时刻",
+	"a local time in a gap of the zone":                               "该时区的时钟跳过了这个本地时间",
+	"not between 2000-01-01T00:00:00Z and 2099-12-31T23:59:59Z":       "不在 2000-01-01T00:00:00Z 与 2099-12-31T23:59:59Z 之间",
 }
 
 var suspicionWords = map[mapping.Suspicion]phrase{

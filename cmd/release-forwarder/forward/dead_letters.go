@@ -40,7 +40,8 @@ func (f *Forwarder) unmappable(ctx context.Context, d *delivery, err error) {
 		l.Message = fmt.Sprintf("%v; the dead letter keeps the first %d", e, e.Kept)
 	}
 	d.source = partitionSource(d.Record.Topic, d.Record.Partition)
-	if lot, _ := mapping.Identify(d.Record.Value); lot != "" {
+	told := Mapped(f.Mapper, &d.Record)
+	if lot, _ := f.Mapper.Identify(&told); lot != "" {
 		d.source = lotSource(lot)
 	}
 	f.giveUp(ctx, d, l)

@@ -2,6 +2,7 @@ package forward
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"time"
@@ -116,6 +117,12 @@ func (f *Forwarder) Handle(ctx context.Context, cd *consumer.Delivery) {
 		return
 	}
 	release, err := f.read(&d.Record)
+	if ignored, is := errors.AsType[*mapping.Ignored](err); is {
+		d.ReturnSlot()
+		f.Metrics.Ignored(ignored.Profile)
+		d.Done()
+		return
+	}
 	if err != nil {
 		d.ReturnSlot()
 		ctx, span := f.start(ctx, d)
@@ -149,7 +156,23 @@ func (f *Forwarder) read(r *consumer.Record) (*mapping.Release, error) {
 	if err := dlq.CheckHeaders(r.Headers); err != nil {
 		return nil, err
 	}
-	return f.Mapper.Map(r.Value, r.Time)
+	told := Mapped(f.Mapper, r)
+	return f.Mapper.Map(&told)
+}
+
+// Mapped is what a mapper needs of a record.
+func Mapped(m *mapping.Mapper, r *consumer.Record) mapping.Record {
+	if !m.LooksOutside() {
+		return mapping.Record{Value: r.Value, Time: r.Time}
+	}
+	headers := r.Headers.All()
+	return mapping.Record{Topic: dlq.FirstTopic(r.Topic, headers), Key: r.Key, Value: r.Value, Headers: headers, Time: r.Time}
+}
+
+// OrderKey is a record's order key.
+func OrderKey(m *mapping.Mapper, r *consumer.Record) string {
+	told := Mapped(m, r)
+	return m.OrderKey(&told)
 }
 
 // start begins the span of a delivery.

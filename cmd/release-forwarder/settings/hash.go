@@ -16,6 +16,9 @@ func (s *Settings) Hash() string {
 			fmt.Fprintf(sum, "%s=%s\n", f.Name, oneLine(s.shown[f.Name]))
 		}
 	}
+	if f := s.Event.File; f != nil { // it changes with a rollout, not one replica after the other
+		fmt.Fprintf(sum, "MAPPING_FILE %x\n", f.Sum())
+	}
 	return hex.EncodeToString(sum.Sum(nil)[:6])
 }
 

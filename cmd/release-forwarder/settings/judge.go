@@ -1,11 +1,14 @@
 package settings
 
 import (
+	"errors"
 	"net"
 	"os"
 	"slices"
 	"strings"
 	"time"
+
+	"release-forwarder/mapping"
 )
 
 // judge checks what no field shows alone: files, and settings that belong together.
@@ -19,6 +22,7 @@ func (l *loader) judge() {
 	l.judgeTopics()
 	l.judgeCredential()
 	l.judgeDeadLetters()
+	l.judgeMapping()
 	if l.loads(GroupUpstream) {
 		l.judgePlatform()
 		l.judgeProxy()
@@ -213,6 +217,29 @@ func (l *loader) judgeDeadLetters() {
 	if t := l.s.DeadLetters.HeldBefore; !t.IsZero() {
 		l.warn("DLQ_HELD_BEFORE", "held records with a timestamp before %s become dead letters at their next failure; unset it when that is done", t.Format(time.RFC3339))
 	}
+}
+
+// judgeMapping reads the mapping file. Each of its mistakes is a line of its own.
+func (l *loader) judgeMapping() {
+	const file, required = "MAPPING_FILE", "EVENT_REQUIRED_FIELDS"
+	if !l.given(file) {
+		return
+	}
+	if l.given(required) {
+		l.refuse(required, "is set and so is %s; unset this, and write required: true into that file", file)
+	}
+	contents, ok := l.file(file, l.s.Event.Mapping)
+	if !ok {
+		return
+	}
+	parsed, err := mapping.Parse(contents)
+	if mistakes, is := errors.AsType[*mapping.FileError](err); is {
+		for _, m := range mistakes.Mistakes {
+			l.wrong = append(l.wrong, Wrong{Name: file, Text: m.String()})
+		}
+		return
+	}
+	l.s.Event.File = parsed
 }
 
 // judgeCredential demands a secret only where requests are sent.

@@ -7,6 +7,7 @@ import (
 
 	"release-forwarder/consumer"
 	"release-forwarder/consumer/membership"
+	"release-forwarder/mapping"
 	"release-forwarder/upstream"
 	"release-forwarder/upstream/credential"
 )
@@ -191,7 +192,23 @@ type Consumer struct {
 // Event holds how an event's value is read.
 type Event struct {
 	Location *time.Location `envconfig:"EVENT_TIMEZONE" type:"time zone" default:"Asia/Shanghai" meaning:"zone of times that name none; the zone database is in the binary"`
-	Required []string       `envconfig:"EVENT_REQUIRED_FIELDS" type:"list of fields" default:"park_uuid,flow_no,parking_serial,plate" meaning:"fields an event must have; more may be named, none of the four left out"`
+	Required []string       `envconfig:"EVENT_REQUIRED_FIELDS" type:"list of fields" default:"park_uuid,flow_no,parking_serial,plate" meaning:"fields an event must have; more may be named, none of the four left out; not with MAPPING_FILE"`
+	Mapping  string         `envconfig:"MAPPING_FILE" type:"file" unset:"the built-in contract" meaning:"YAML file that says from where in a record each field comes (docs/how-to/map-a-lane.md); read once at the start"`
+
+	File *mapping.File // of Mapping; nil: the built-in contract
+}
+
+// Mapper maps events by these settings.
+func (e *Event) Mapper() (*mapping.Mapper, error) {
+	return mapping.New(mapping.Config{Location: e.Location, Required: e.Required, File: e.File})
+}
+
+// Ignoring are the profiles of the mapping file that say to ignore records.
+func (e *Event) Ignoring() []string {
+	if e.File == nil {
+		return nil
+	}
+	return e.File.Ignoring()
 }
 
 // Admin holds the server for probes, metrics and the status page.

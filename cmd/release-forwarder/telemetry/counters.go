@@ -53,6 +53,12 @@ func newCounter(row Instrument) *counter {
 	return c
 }
 
+// of is a row with one label whose values the configuration closes.
+func (i Instrument) of(values []string) Instrument {
+	i.Labels = []Label{{Name: i.Labels[0].Name, Values: values}}
+	return i
+}
+
 func (c *counter) add(value string) {
 	if s, ok := c.series[value]; ok {
 		s.n.Add(1)

@@ -15,6 +15,7 @@ import (
 // their closed list are counted as "other".
 type Instruments struct {
 	accepted, attempts, commits, rebalances *counter
+	ignored                                 *counter
 	suspicious, metadataIgnored, budget     *counter
 	reloads, reloadFailures                 *counter
 	deadLetters                             *deadLetterCounts
@@ -33,6 +34,7 @@ func newInstruments(meter metric.Meter, cfg Config) (*Instruments, error) {
 		rebalances: newCounter(rebalances), suspicious: newCounter(suspicious),
 		metadataIgnored: newCounter(metadataIgnored), budget: newCounter(budgetSpent),
 		reloads: newCounter(reloads), reloadFailures: newCounter(reloadFailures),
+		ignored:     newCounter(recordsIgnored.of(cfg.Ignoring)),
 		deadLetters: newDeadLetterCounts(), dropped: &byPartitionCounter{series: map[partition]*series{}},
 	}
 	i.Observe(func() Gauges { return Gauges{} })
@@ -40,7 +42,7 @@ func newInstruments(meter metric.Meter, cfg Config) (*Instruments, error) {
 	if q, ok := cfg.Writer.(*Queue); ok {
 		linesDropped = q.dropped
 	}
-	for _, c := range []*counter{i.accepted, i.attempts, i.commits, i.rebalances, i.suspicious, i.metadataIgnored, i.budget, i.reloads, i.reloadFailures, linesDropped} {
+	for _, c := range []*counter{i.accepted, i.ignored, i.attempts, i.commits, i.rebalances, i.suspicious, i.metadataIgnored, i.budget, i.reloads, i.reloadFailures, linesDropped} {
 		if err := registerCounter(meter, c.row, c.observe); err != nil {
 			return nil, err
 		}
@@ -91,6 +93,9 @@ func (i *Instruments) Observe(take func() Gauges) { i.gauges.Store(&take) }
 
 // Accepted counts a record the platform accepted.
 func (i *Instruments) Accepted() { i.accepted.add("") }
+
+// Ignored counts a record that a profile of the mapping file says to ignore.
+func (i *Instruments) Ignored(profile string) { i.ignored.add(profile) }
 
 // Delivered records the seconds from a record's timestamp to its acceptance.
 // Less than 0 (a clock that is behind) counts as 0. The context's span, where

@@ -28,7 +28,7 @@ func start(t *testing.T, env map[string]string) (*Telemetry, *bytes.Buffer) {
 	}
 	var lines bytes.Buffer
 	tel, err := Start(t.Context(), Config{
-		Writer: &lines, LogFormat: settings.FormatJSON, Build: Build{"v1.2.3", "abcdef"}, SettingsHash: "0123456789ab", Group: "lots", ClientID: "release-forwarder",
+		Writer: &lines, LogFormat: settings.FormatJSON, Build: Build{"v1.2.3", "abcdef"}, SettingsHash: "0123456789ab", Group: "lots", ClientID: "release-forwarder", Ignoring: []string{"entries"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -76,6 +76,9 @@ var fromTheStart = []string{
 	`release_forwarder_attempts_total{verdict="unreadable"} 0`,
 	`release_forwarder_attempts_total{verdict="timeout"} 0`,
 	`release_forwarder_attempts_total{verdict="unreachable"} 0`,
+	`release_forwarder_records_ignored_total{profile="entries"} 0`,
+	`release_forwarder_dead_letters_total{reason="unknown-code",stage="mapping"} 0`,
+	`release_forwarder_dead_letters_total{reason="no-profile",stage="mapping"} 0`,
 	`release_forwarder_pending_records 0`,
 	`release_forwarder_held_records{reason="refused"} 0`,
 	`release_forwarder_held_records{reason="throttled"} 0`,

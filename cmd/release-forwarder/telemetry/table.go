@@ -56,7 +56,7 @@ const other = "other"
 // The closed lists.
 var (
 	// MappingReasons and UpstreamReasons are the reasons of dead letters by stage.
-	MappingReasons  = []string{"empty", "invalid-json", "duplicate-key", "bad-text", "missing-field", "wrong-type", "bad-time", "too-long"}
+	MappingReasons  = []string{"empty", "invalid-json", "duplicate-key", "bad-text", "missing-field", "wrong-type", "bad-time", "too-long", "unknown-code", "no-profile"}
 	UpstreamReasons = []string{"refused", "budget-exhausted", "lot-refused", "by-operator"}
 	// Verdicts are what an attempt's answer can mean.
 	Verdicts = []string{"accepted", "permanent", "refused", "throttled", "failed", "unreadable", "timeout", "unreachable"}
@@ -102,6 +102,8 @@ var (
 		"Records written to the dead-letter topic and acknowledged there."}
 	attempts = Instrument{"attempts_total", Counter, "{request}", []Label{{"verdict", Verdicts}},
 		"HTTP requests to the platform, by what the answer meant."}
+	recordsIgnored = Instrument{"records_ignored_total", Counter, "{record}", []Label{{Name: "profile"}},
+		"Records that a profile of MAPPING_FILE says to ignore: neither sent nor dead-lettered."}
 	recordsDropped = Instrument{"records_dropped_by_kafka_total", Counter, "{record}", byPartition,
 		"Records that Kafka dropped before they could be read (retention, truncation, topic recreated: at least one, where the number cannot be known). Any is a loss."}
 	pendingRecords = Instrument{"pending_records", Gauge, "{record}", nil,
@@ -167,7 +169,7 @@ var (
 // Table returns every metric of the service, in the order of the reference.
 func Table() []Instrument {
 	return []Instrument{
-		recordsAccepted, deadLetters, attempts, recordsDropped, pendingRecords, heldRecords, lagRecords, lagDone, lagHeld,
+		recordsAccepted, recordsIgnored, deadLetters, attempts, recordsDropped, pendingRecords, heldRecords, lagRecords, lagDone, lagHeld,
 		assigned, unowned, oldestUnfinished, retentionLeft, deliverySeconds, budgetSpent, drainSeconds, circuitOpen, stormGuardActive, refusedLots, inFlight, inFlightLimit,
 		commits, rebalances, suspicious, readingPaused, readingBlocked, metadataIgnored, deadLettersBlocked, reloads, reloadFailures, logLinesDropped, buildInfo, settingsInfo,
 	}

@@ -43,6 +43,8 @@ type Config struct {
 	SettingsHash string
 	// Group and ClientID are KAFKA_GROUP_ID and KAFKA_CLIENT_ID, for spans.
 	Group, ClientID string
+	// Ignoring are the profiles of MAPPING_FILE that say to ignore records.
+	Ignoring []string
 }
 
 // Telemetry is the running telemetry. Its fields are set by Start and not

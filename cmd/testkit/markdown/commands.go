@@ -167,7 +167,7 @@ func (s *splitter) byte(text string, i int) int {
 		for i+1 < len(text) && text[i+1] != '\n' {
 			i++
 		}
-	case c == '\n' || c == '|' || c == ';' || c == '&':
+	case strings.IndexByte("\n|;&()", c) >= 0: // what stands in $() or <() is a command of its own
 		s.end()
 	case c == '>' || c == '<':
 		if _, fd := map[string]bool{"1": true, "2": true}[s.word.String()]; fd {

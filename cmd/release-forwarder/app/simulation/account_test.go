@@ -75,6 +75,8 @@ func (o *observer) account() {
 				o.breach("P2", "%s is neither accepted nor dead-lettered", r)
 			case r.nature == fine && len(r.written) > 0 && !r.givenUp:
 				o.breach("P5", "%s, which is fine, is dead-lettered", r)
+			case r.nature == ignored && len(r.accepted)+len(r.written) > 0:
+				o.breach("P5", "%s, which a profile ignores, was accepted or dead-lettered", r)
 			case (r.nature == spoilt || r.nature == refused) && len(r.accepted) > 0:
 				o.breach("P5", "%s was accepted", r)
 			}

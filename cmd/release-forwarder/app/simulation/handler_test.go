@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -31,11 +32,22 @@ func handlerMistakes() []*mistake {
 		lettered("a refused lot's record is a dead letter at once", func(_ int, v upstream.Verdict) bool { return v == upstream.Refused }),
 		lettered("the budget is spent in an outage", func(failures int, _ upstream.Verdict) bool { return failures >= 6 }).in(anOutage...),
 		handled("a record that cannot be mapped is dropped", func(h *handler, ctx context.Context, d *consumer.Delivery) {
-			if _, err := h.mapper.Map(d.Record.Value, d.Record.Time); err != nil {
+			if _, err := h.mapper.Map(&mapping.Record{Value: d.Record.Value, Time: d.Record.Time}); err != nil {
 				d.Done()
 				return
 			}
 			h.right.Handle(ctx, d)
+		}),
+		handled("a record that a profile ignores is dead-lettered", func(h *handler, ctx context.Context, d *consumer.Delivery) {
+			_, err := h.mapper.Map(&mapping.Record{Value: d.Record.Value, Time: d.Record.Time})
+			if _, ignores := errors.AsType[*mapping.Ignored](err); !ignores {
+				h.right.Handle(ctx, d)
+				return
+			}
+			d.ReturnSlot()
+			l := deadLetterAbout(d)
+			l.Stage, l.Reason = dlq.StageMapping, "no-profile"
+			h.v.DeadLetters.Publish(ctx, l, func(err error) { h.settle(d, err) })
 		}),
 		unmappable("a dead letter is not awaited", func(h *handler, ctx context.Context, d *consumer.Delivery, l *dlq.Letter) {
 			h.v.DeadLetters.Publish(ctx, l, func(error) {})
@@ -89,7 +101,7 @@ func (h *handler) Handle(ctx context.Context, d *consumer.Delivery) { h.handle(h
 
 func handled(name string, handle func(h *handler, ctx context.Context, d *consumer.Delivery)) *mistake {
 	return &mistake{name: name, double: func(v *app.Parts, cfg *consumer.Config) {
-		mapper, err := mapping.New(mapping.Config{Location: v.Settings.Event.Location, Required: v.Settings.Event.Required})
+		mapper, err := v.Settings.Event.Mapper()
 		if err != nil {
 			panic(err)
 		}
@@ -99,7 +111,7 @@ func handled(name string, handle func(h *handler, ctx context.Context, d *consum
 
 // deliver sends a record, first of all tries or not.
 func (h *handler) deliver(ctx context.Context, d *consumer.Delivery) upstream.Answer {
-	release, err := h.mapper.Map(d.Record.Value, d.Record.Time)
+	release, err := h.mapper.Map(&mapping.Record{Value: d.Record.Value, Time: d.Record.Time})
 	if err != nil {
 		return upstream.Answer{Verdict: upstream.Permanent}
 	}
@@ -114,7 +126,7 @@ func (h *handler) deliver(ctx context.Context, d *consumer.Delivery) upstream.An
 // answers; it reports true where it has ended the delivery.
 func decide(name string, wrong func(h *handler, ctx context.Context, d *consumer.Delivery, v upstream.Verdict) bool) *mistake {
 	return handled(name, func(h *handler, ctx context.Context, d *consumer.Delivery) {
-		if _, err := h.mapper.Map(d.Record.Value, d.Record.Time); err != nil {
+		if _, err := h.mapper.Map(&mapping.Record{Value: d.Record.Value, Time: d.Record.Time}); err != nil {
 			h.right.Handle(ctx, d)
 			return
 		}
@@ -174,7 +186,8 @@ func lettered(name string, enough func(failures int, v upstream.Verdict) bool) *
 
 func unmappable(name string, write func(h *handler, ctx context.Context, d *consumer.Delivery, l *dlq.Letter)) *mistake {
 	return handled(name, func(h *handler, ctx context.Context, d *consumer.Delivery) {
-		if _, err := h.mapper.Map(d.Record.Value, d.Record.Time); err == nil {
+		_, err := h.mapper.Map(&mapping.Record{Value: d.Record.Value, Time: d.Record.Time})
+		if _, ignores := errors.AsType[*mapping.Ignored](err); err == nil || ignores {
 			h.right.Handle(ctx, d)
 			return
 		}

@@ -125,19 +125,19 @@ func mistakes() []*mistake {
 		}),
 		{name: "commits come three times as seldom", double: func(_ *app.Parts, cfg *consumer.Config) { cfg.CommitInterval *= 3 }, shows: []string{"member killed"}},
 		{name: "a drain waits for nothing", double: func(_ *app.Parts, cfg *consumer.Config) { cfg.DrainTimeout = time.Nanosecond }, shows: []string{"member told to stop"}},
-		{name: "order keys are not told apart from records", double: func(_ *app.Parts, cfg *consumer.Config) { cfg.OrderKey = func([]byte) string { return "" } }},
+		{name: "order keys are not told apart from records", double: func(_ *app.Parts, cfg *consumer.Config) { cfg.OrderKey = func(*consumer.Record) string { return "" } }},
 		{name: "an order key's records are in two key queues", double: func(_ *app.Parts, cfg *consumer.Config) {
 			right := cfg.OrderKey
 			var n atomic.Int64
-			cfg.OrderKey = func(value []byte) string { return right(value) + []string{"", "other"}[n.Add(1)%2] }
+			cfg.OrderKey = func(r *consumer.Record) string { return right(r) + []string{"", "other"}[n.Add(1)%2] }
 		}},
 		{name: "spoilt records keep no place in their order key", double: func(_ *app.Parts, cfg *consumer.Config) {
 			right := cfg.OrderKey
-			cfg.OrderKey = func(value []byte) string {
-				if strings.Contains(string(value), `"plate":""`) {
+			cfg.OrderKey = func(r *consumer.Record) string {
+				if strings.Contains(string(r.Value), `"plate":""`) {
 					return ""
 				}
-				return right(value)
+				return right(r)
 			}
 		}},
 		orderAfterRetry(),
@@ -213,8 +213,8 @@ func orderAfterRetry() *mistake {
 	return &mistake{name: "an order key's order is broken after a retry", double: func(_ *app.Parts, cfg *consumer.Config) {
 		var retried sync.Map // order keys
 		orderKey, right := cfg.OrderKey, cfg.Handler
-		cfg.OrderKey = func(value []byte) string {
-			key := orderKey(value)
+		cfg.OrderKey = func(r *consumer.Record) string {
+			key := orderKey(r)
 			if _, is := retried.Load(key); is {
 				return ""
 			}
@@ -222,7 +222,7 @@ func orderAfterRetry() *mistake {
 		}
 		cfg.Handler = handlerFunc(func(ctx context.Context, d *consumer.Delivery) {
 			if d.Number > 1 {
-				retried.Store(orderKey(d.Record.Value), true)
+				retried.Store(orderKey(&d.Record), true)
 			}
 			right.Handle(ctx, d)
 		})

@@ -95,7 +95,10 @@ type record struct {
 	gone      bool        // it stands in no log any more
 }
 
-func (r *record) finished() bool { return len(r.accepted) > 0 || len(r.written) > 0 }
+// finished also is what a profile ignores: from the start, as nothing is owed to it.
+func (r *record) finished() bool {
+	return len(r.accepted) > 0 || len(r.written) > 0 || r.nature == ignored
+}
 
 func (r *record) String() string { return r.flow(r.partition, r.offset) }
 
@@ -179,6 +182,7 @@ func (o *observer) expect(b burst) (values []string) {
 		o.flows[r.String()] = r
 		values = append(values, e.value(r.partition, r.offset))
 	}
+	l.finish()
 	o.say("%d events are produced to partition %d, from offset %d", len(b.events), b.partition, len(l.records)-len(b.events))
 	return values
 }
@@ -237,8 +241,11 @@ func (o *observer) asked(r *platform.Request) *record {
 		o.breach("P2", "the platform got %q from %s, which nobody produced", r.Params["flow_no"], from)
 		return nil
 	}
-	if rec.nature == spoilt {
+	switch rec.nature {
+	case spoilt:
 		o.breach("P5", "%s cannot be mapped and was sent", rec)
+	case ignored:
+		o.breach("P5", "%s is ignored by a profile and was sent", rec)
 	}
 	o.settle()
 	n := runtime.NumGoroutine()

@@ -24,6 +24,7 @@ import (
 	"release-forwarder/cmd/testkit/memnet"
 	"release-forwarder/cmd/testkit/platform"
 	"release-forwarder/consumer/membership"
+	"release-forwarder/mapping"
 )
 
 const (
@@ -103,6 +104,11 @@ func simulate(t *testing.T, base settings.Settings, plan *schedule, m *mistake, 
 	dir, err := os.MkdirTemp(t.TempDir(), "")
 	if err != nil {
 		t.Fatal(err)
+	}
+	if plan.mapped {
+		if base.Event.File, err = mapping.Parse([]byte(mappingFile)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	synctest.Test(t, func(t *testing.T) {
 		s := &simulation{plan: plan, base: base, mistake: m, log: logs, net: &memnet.Net{}, scripts: map[*fault]answer{}, secret: apptest.Secret,

@@ -14,6 +14,7 @@ import (
 // and depends on nothing else.
 type schedule struct {
 	seed       uint64
+	mapped     bool // by mappingFile
 	partitions int32
 	replicas   int // at the start
 	protocol   membership.Protocol
@@ -48,7 +49,15 @@ const (
 	spoilt  nature = 'B' // cannot be mapped; its order key can be read
 	refused nature = 'R' // the platform answers 400
 	poison  nature = 'P' // the platform fails for this one alone, for ever
+	ignored nature = 'I' // a profile of the mapping file says to ignore it; only in mapped runs
 )
+
+// mappingFile is that of mapped runs: the built-in contract, behind a profile that ignores entries.
+const mappingFile = `profiles:
+  - {name: entries, when: {value: {kind: entry}}, ignore: true}
+  - name: releases
+    fields: {park_uuid: {from: park_uuid}, flow_no: {from: flow_no}, parking_serial: {from: parking_serial}, plate: {from: plate}}
+`
 
 // spec is one event: its offset follows from the order of production, and its
 // flow number tells it.
@@ -71,8 +80,12 @@ func (s spec) value(partition int32, offset int64) string {
 	if s.nature == spoilt {
 		plate = "" // blank, so that a required field is missing
 	}
-	return fmt.Sprintf(`{"park_uuid":"lot-%d","flow_no":"%s","parking_serial":"S-%d-%d","plate":"%s"}`,
-		s.lot, s.flow(partition, offset), partition, s.orderKey, plate)
+	kind := ""
+	if s.nature == ignored {
+		kind = `,"kind":"entry"`
+	}
+	return fmt.Sprintf(`{"park_uuid":"lot-%d","flow_no":"%s","parking_serial":"S-%d-%d","plate":"%s"%s}`,
+		s.lot, s.flow(partition, offset), partition, s.orderKey, plate, kind)
 }
 
 // fault is one entry of the schedule.
@@ -128,6 +141,7 @@ func draw(seed uint64) *schedule {
 	r := rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15))
 	s := &schedule{
 		seed:       seed,
+		mapped:     seed%2 == 0,
 		partitions: 1 + r.Int32N(4),
 		replicas:   1 + r.IntN(4),
 		length:     time.Duration(25+r.IntN(20)) * time.Second,
@@ -160,6 +174,8 @@ func (s *schedule) drawEvents(r *rand.Rand) {
 			e := spec{nature: fine, orderKey: next[b.partition] + r.IntN(orderKeys)}
 			e.lot = e.orderKey % 5
 			switch n := r.IntN(100); {
+			case n == 0 && s.mapped:
+				e.nature = ignored
 			case n < 3:
 				e.nature = spoilt
 			case n < 6:

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -61,7 +60,7 @@ func (m *editor) change(s *dlq.Stored) ([]byte, error) {
 	if m.same(s) {
 		value = s.Value
 	}
-	if _, err := m.mapper.Map(value, time.Time{}); err != nil {
+	if _, err := m.mapper.Map(&mapping.Record{Value: value}); err != nil {
 		return nil, fmt.Errorf("%w: with them it could not be sent either: %w", errUneditable, err)
 	}
 	return value, nil

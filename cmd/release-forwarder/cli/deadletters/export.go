@@ -71,7 +71,7 @@ func (c *ExportCommand) Do(ctx context.Context, sc console.Screen, dial connect.
 			if state != dlq.Open && !c.All {
 				continue
 			}
-			if err := lines.Encode(showDeadLetter(s, state, c.Reveal, true)); err != nil {
+			if err := lines.Encode(showDeadLetter(r, s, state, c.Reveal, true)); err != nil {
 				return err
 			}
 			if n++; n == c.Limit {

@@ -203,7 +203,7 @@ type deadLetterWriter struct {
 
 func (w *deadLetterWriter) write(s *dlq.Stored, state dlq.State) error {
 	w.n++
-	shown := showDeadLetter(s, state, w.c.Reveal, false)
+	shown := showDeadLetter(w.r, s, state, w.c.Reveal, false)
 	if w.c.JSON {
 		if err := json.NewEncoder(w.out).Encode(shown); err != nil {
 			return err

@@ -4,9 +4,9 @@ import (
 	"encoding/base64"
 	"unicode/utf8"
 
+	"release-forwarder/cmd/release-forwarder/cli/session"
 	"release-forwarder/cmd/release-forwarder/redact"
 	"release-forwarder/dlq"
-	"release-forwarder/mapping"
 )
 
 // shownDeadLetter is a dead letter as list and export write it as JSON, one a line.
@@ -66,7 +66,7 @@ type shownHeader struct {
 	ValueBase64 *string `json:"value_base64,omitempty"`
 }
 
-func showDeadLetter(s *dlq.Stored, state dlq.State, reveal, whole bool) shownDeadLetter {
+func showDeadLetter(r *session.Session, s *dlq.Stored, state dlq.State, reveal, whole bool) shownDeadLetter {
 	l := shownDeadLetter{
 		ID: s.ID.String(), State: state, Written: redact.Written(s), Dated: s.Dated, Group: s.Group,
 		Stage: word(string(s.Stage)), Reason: word(s.Reason), Field: word(s.Field), Code: redact.Sanitize(s.Code, reveal), Status: s.HTTPStatus, Seqno: redact.Sanitize(s.Seqno, reveal),
@@ -82,17 +82,20 @@ func showDeadLetter(s *dlq.Stored, state dlq.State, reveal, whole bool) shownDea
 	if s.Redrives > 0 {
 		l.AsStated = []string{"redrives", "origin"}
 	}
-	lot, _ := mapping.Identify(s.Value)
-	l.Lot = redact.Sanitize(lot, reveal)
+	l.Lot = redact.Sanitize(r.Lot(s), reveal)
 	if whole {
-		l.Record = showData(s, reveal)
+		l.Record = showData(r, s, reveal)
 	}
 	return l
 }
 
-func showData(s *dlq.Stored, reveal bool) *shownData {
+func showData(r *session.Session, s *dlq.Stored, reveal bool) *shownData {
 	d := &shownData{KeyBytes: redact.Length(s.Key), ValueBytes: redact.Length(s.Value)}
-	d.Event, _ = redact.ShowEvent(s.Value, reveal) // another value is shown by its length
+	event := s.Value
+	if !reveal {
+		event = r.Plain(s)
+	}
+	d.Event, _ = redact.ShowEvent(event, reveal) // another value is shown by its length
 	for key, value := range s.Own() {
 		if len(d.Headers) == dlq.MaxHeaders {
 			d.MoreHeaders++

@@ -18,7 +18,6 @@ import (
 	"release-forwarder/dlq"
 	"release-forwarder/dlq/ledger"
 	"release-forwarder/dlq/replay"
-	"release-forwarder/mapping"
 )
 
 // ReplayCommand sends the events of dead letters again.
@@ -160,11 +159,11 @@ func (j *replayJob) prepare(ctx context.Context, filter *dlq.Filter) error {
 		j.replay.IDs = ids
 	}
 	if len(j.c.Set) > 0 {
-		mapper, err := mapping.New(mapping.Config{Location: j.Settings.Event.Location, Required: j.Settings.Event.Required})
-		if err != nil {
-			return err
+		if j.Settings.Event.File != nil {
+			return errors.New("--set: the fields of an event that is mapped by MAPPING_FILE cannot be set; fix the event at its lane, or close the dead letter")
 		}
-		if j.editor, err = newEditor(j.c.Set, mapper, j.c.Reveal); err != nil {
+		var err error
+		if j.editor, err = newEditor(j.c.Set, j.Mapper, j.c.Reveal); err != nil {
 			return err
 		}
 		j.replay.Change = j.editor.change

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"release-forwarder/cmd/release-forwarder/cli/console"
 	"release-forwarder/cmd/release-forwarder/cli/session"
@@ -86,15 +85,11 @@ type shownWhole struct {
 }
 
 func (c *ShowCommand) show(ctx context.Context, r *session.Session, s *dlq.Stored, ledger *ledger.Ledger) error {
-	w := shownWhole{shownDeadLetter: showDeadLetter(s, ledger.State(s), c.Reveal, true), Decided: ledger.Entry(s)}
+	w := shownWhole{shownDeadLetter: showDeadLetter(r, s, ledger.State(s), c.Reveal, true), Decided: ledger.Entry(s)}
 	if w.Decided != nil {
 		w.AsStated = append(w.AsStated, "decided")
 	}
-	mapper, err := mapping.New(mapping.Config{Location: r.Settings.Event.Location, Required: r.Settings.Event.Required})
-	if err != nil {
-		return err
-	}
-	release, err := mapper.Map(s.Value, time.Time{})
+	release, err := r.Mapper.Map(session.Mapped(s, s.Value))
 	if err == nil {
 		w.Request, w.StringToSign = c.request(r, release)
 	} else {

@@ -14,6 +14,7 @@ import (
 	"release-forwarder/consumer/fetch"
 	"release-forwarder/consumer/offsets"
 	"release-forwarder/dlq"
+	"release-forwarder/mapping"
 )
 
 // What became of an event.
@@ -60,7 +61,7 @@ func (f *finder) readEvents(ctx context.Context, t searched) (more bool, err err
 				break
 			}
 			f.print.read++
-			if !f.span.has(rec.Timestamp) || !f.wanted.match(rec.Value) {
+			if !f.span.has(rec.Timestamp) || !f.wanted.match(f.plain(t.name, &rec)) {
 				continue
 			}
 			if f.print.matches == f.c.Limit {
@@ -75,7 +76,7 @@ func (f *finder) readEvents(ctx context.Context, t searched) (more bool, err err
 
 // judge says what became of an event.
 func (f *finder) judge(at dlq.ID, rec *fetch.Record) foundMatch {
-	m := foundMatch{At: at.String(), Dated: dlq.Stamp(rec.Timestamp), foundEvent: describeEvent(rec.Value, f.c.Reveal)}
+	m := foundMatch{At: at.String(), Dated: dlq.Stamp(rec.Timestamp), foundEvent: describeEvent(f.plain(at.Topic, rec), f.c.Reveal)}
 	if origin := originOf(rec); at.Topic == session.Target(f.r.Settings, "") {
 		if m.ReplayOf = origin; origin != "" {
 			m.AsStated = []string{"replay_of"}
@@ -119,6 +120,12 @@ func (f *finder) progressOf(at dlq.ID) *offsets.PartitionProgress {
 		return nil
 	}
 	return &f.group[i]
+}
+
+// plain is a record's event as the built-in contract has it.
+func (f *finder) plain(topic string, rec *fetch.Record) []byte {
+	headers := rec.Headers.All()
+	return f.r.Mapper.Plain(&mapping.Record{Topic: dlq.FirstTopic(topic, headers), Key: rec.Key, Value: rec.Value, Headers: headers})
 }
 
 // whyWaiting says what is known from the group's commit of an offset that is not done.

@@ -224,13 +224,13 @@ func (f *finder) readDeadLetters(ctx context.Context) error {
 // keep takes a dead letter that fits.
 func (f *finder) keep(s *dlq.Stored, ledger *ledger.Ledger) error {
 	f.print.read++
-	if _, dated := fetch.TimeOf(s.Timestamp); !f.span.has(s.Written) && (!dated || !f.span.has(s.Timestamp)) || !f.wanted.match(s.Value) {
+	if _, dated := fetch.TimeOf(s.Timestamp); !f.span.has(s.Written) && (!dated || !f.span.has(s.Timestamp)) || !f.wanted.match(f.r.Plain(s)) {
 		return nil
 	}
 	if len(f.deadLetters) == mostDeadLetters {
 		return fmt.Errorf("more than %s dead letters fit; narrow the search with --since, --until or another flag", console.Number(mostDeadLetters))
 	}
-	l := &foundDeadLetter{id: s.ID.String(), reason: s.Reason, ms: s.Written, written: redact.Written(s), dated: s.Dated, event: describeEvent(s.Value, f.c.Reveal)}
+	l := &foundDeadLetter{id: s.ID.String(), reason: s.Reason, ms: s.Written, written: redact.Written(s), dated: s.Dated, event: describeEvent(f.r.Plain(s), f.c.Reveal)}
 	if l.reason == "" {
 		l.reason = "?"
 	}

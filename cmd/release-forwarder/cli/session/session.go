@@ -8,6 +8,7 @@ import (
 	"os/user"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -39,6 +40,7 @@ func CredentialOf(book *credential.Set, s settings.Credential, lot string) (c cr
 type Session struct {
 	console.Screen
 	Settings *settings.Settings
+	Mapper   *mapping.Mapper
 	Wire     *wire.Client
 	Reader   *dlq.Reader
 	To       string // --to, the topic to replay to; "": not given
@@ -83,10 +85,14 @@ func Open(ctx context.Context, sc console.Screen, dial connect.DialFunc, allGrou
 	if allGroups {
 		group = ""
 	}
-	r := &Session{Screen: sc, Settings: s, To: to, Wire: k.Wire}
+	mapper, err := s.Event.Mapper()
+	if err != nil {
+		return err
+	}
+	r := &Session{Screen: sc, Settings: s, Mapper: mapper, To: to, Wire: k.Wire}
 	r.Reader = dlq.NewReader(dlq.ReaderConfig{
 		Wire: r.Wire, ClientID: s.Kafka.ClientID, Topic: s.DeadLetters.Topic, Group: group, Replays: Target(s, ""),
-		Lot: func(value []byte) string { lot, _ := mapping.Identify(value); return lot },
+		Lot: r.Lot,
 	})
 	r.LedgerConfig = ledger.Config{
 		Wire: r.Wire, ClientID: s.Kafka.ClientID, Brokers: s.Kafka.Brokers, Topic: s.DeadLetters.Topic, By: whoami(),
@@ -94,9 +100,24 @@ func Open(ctx context.Context, sc console.Screen, dial connect.DialFunc, allGrou
 			sc.Say("reading what was decided of dead letters before: up to %s entries of %s", console.Number(entries), ledger.Topic(s.DeadLetters.Topic))
 		},
 	}
-	r.Replayer = replay.New(replay.Config{Wire: r.Wire, ClientID: s.Kafka.ClientID, Reader: r.Reader, Ledger: r.LedgerConfig, OrderKey: mapping.OrderKey})
+	r.Replayer = replay.New(replay.Config{Wire: r.Wire, ClientID: s.Kafka.ClientID, Reader: r.Reader, Ledger: r.LedgerConfig, OrderKey: func(s *dlq.Stored, value []byte) string { return mapper.OrderKey(Mapped(s, value)) }})
 	return r.explain(work(r))
 }
+
+// Mapped is what the mapping needs of a dead letter's record with a value.
+func Mapped(s *dlq.Stored, value []byte) *mapping.Record {
+	topic, _, _ := strings.Cut(s.Origin, "/")
+	return &mapping.Record{Topic: topic, Key: s.Key, Value: value, Headers: s.Own()}
+}
+
+// Lot is the lot of a dead letter's event, "" if it cannot be read.
+func (r *Session) Lot(s *dlq.Stored) string {
+	lot, _ := r.Mapper.Identify(Mapped(s, s.Value))
+	return lot
+}
+
+// Plain is a dead letter's event as the built-in contract has it: see [mapping.Mapper.Plain].
+func (r *Session) Plain(s *dlq.Stored) []byte { return r.Mapper.Plain(Mapped(s, s.Value)) }
 
 // Time writes a time for people: in EVENT_TIMEZONE, with its offset. JSON has UTC.
 func (r *Session) Time(t time.Time) string {

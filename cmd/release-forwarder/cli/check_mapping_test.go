@@ -1,0 +1,49 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"release-forwarder/cmd/testkit/repo"
+)
+
+// What check says with a mapping file is in golden files: a release, the same with each field's
+// way, one that cannot be mapped, and a record that is ignored.
+func TestCheckSaysWhatItSaidOfAMappedEvent(t *testing.T) {
+	t.Setenv("MAPPING_FILE", repo.Path(t, "mapping/testdata/files/nested.yaml"))
+	const release = `{"type":"release","sent":1630586220000,"body":"{\"recordId\":2211,\"opType\":2,\"parkCode\":\"0755-01\",\"car\":{\"no\":\"粤B12345\"},` +
+		`\"cars\":[{\"color\":\"粉牌\"}],\"inTime\":1630575406,\"outTime\":\"2021/09/02 18:36\",\"reasonCode\":\"2\"}"}`
+	var all strings.Builder
+	for _, c := range []struct {
+		name, input string
+		command     CheckCommand
+	}{
+		{"a release", release, CheckCommand{Lang: english}},
+		{"a release, with -v", release, CheckCommand{Lang: english, mappingFlags: mappingFlags{Verbose: true}}},
+		{"a release, with -v, in Chinese", release, CheckCommand{Lang: chinese, mappingFlags: mappingFlags{Verbose: true}}},
+		{"a release, with -v, as JSON", release, CheckCommand{Lang: english, JSON: true, mappingFlags: mappingFlags{Verbose: true}}},
+		{"a code that is not listed", strings.Replace(release, `\"reasonCode\":\"2\"`, `\"reasonCode\":9`, 1), CheckCommand{Lang: english, mappingFlags: mappingFlags{Verbose: true}}},
+		{"no body, in Chinese", `{"type":"release"}`, CheckCommand{Lang: chinese}},
+		{"an entry", `{"type":"entry"}`, CheckCommand{Lang: english}},
+		{"an entry, in Chinese", `{"type":"entry"}`, CheckCommand{Lang: chinese}},
+	} {
+		printed, failed := checkedBy(t, c.command, c.input)
+		fmt.Fprintf(&all, "=== %s: %d failed\n%s\n", c.name, failed, printed)
+	}
+	golden(t, "mapped.golden", all.String())
+}
+
+// The flags say what a value alone does not.
+func TestCheckKnowsTopicHeadersAndKey(t *testing.T) {
+	t.Setenv("MAPPING_FILE", repo.Path(t, "mapping/testdata/files/cloudevents.yaml"))
+	with := CheckCommand{Lang: english, mappingFlags: mappingFlags{Key: "S1", Header: map[string]string{
+		"ce_specversion": "1.0", "ce_type": "com.example.release", "ce_source": "P1", "ce_id": "E-1", "ce_time": "2021-09-02T10:37:00Z"}}}
+	printed, failed := checkedBy(t, with, `{"plate":"粤B12345"}`)
+	if want := "flow_no=E-1&operate_time=2021-09-02T10:37:00Z&park_uuid=P1&parking_serial=S1&plate=粤B12345"; failed != 0 || !strings.Contains(printed, want) {
+		t.Errorf("%d failed, without %s:\n%s", failed, want, printed)
+	}
+	if printed, failed := checkedBy(t, CheckCommand{Lang: english}, `{"plate":"粤B12345"}`); failed != 1 || !strings.Contains(printed, "no-profile") {
+		t.Errorf("without headers: %d failed\n%s", failed, printed)
+	}
+}

@@ -1,0 +1,90 @@
+package settings
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"release-forwarder/mapping"
+)
+
+// The mapping file is read with the settings: each of its mistakes is a line, and EVENT_REQUIRED_FIELDS does not go with it.
+func TestTheMappingFileIsASetting(t *testing.T) {
+	file := func(text string) string {
+		name := filepath.Join(t.TempDir(), "mapping.yaml")
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	const good = `profiles: [{name: a, when: {value: {kind: entry}}, ignore: true}, {name: b, fields: {park_uuid: {from: a}, flow_no: {from: b}, parking_serial: {from: c}, plate: {from: d}}}]`
+	for _, c := range []struct {
+		name string
+		env  map[string]string
+		want []string
+	}{
+		{"a good one", map[string]string{"MAPPING_FILE": file(good)}, nil},
+		{"with required fields", map[string]string{"MAPPING_FILE": file(good), "EVENT_REQUIRED_FIELDS": "park_uuid,flow_no,parking_serial,plate"},
+			[]string{"EVENT_REQUIRED_FIELDS: is set and so is MAPPING_FILE; unset this, and write required: true into that file"}},
+		{"two mistakes", map[string]string{"MAPPING_FILE": file("profiles:\n  - name: A\n    fields: {}\n  - name: b\n    ignored: true\n    when: {topic: x}\n    ignore: true\n")}, []string{
+			"MAPPING_FILE: line 2, column 11: A is no name: 1 to 40 of a–z, 0–9 and hyphens",
+			"MAPPING_FILE: line 3, column 13: park_uuid is missing: the endpoint needs it",
+			"MAPPING_FILE: line 3, column 13: flow_no is missing: the endpoint needs it",
+			"MAPPING_FILE: line 3, column 13: parking_serial is missing: the endpoint needs it",
+			"MAPPING_FILE: line 3, column 13: plate is missing: the endpoint needs it",
+			"MAPPING_FILE: line 4, column 5: the profile b is never reached: A, before it, fits every record that it fits",
+			"MAPPING_FILE: line 5, column 5: ignored is no keyword of a profile; there are name, when, event, prefix, fields, ignore",
+		}},
+		{"no file", map[string]string{"MAPPING_FILE": "/does/not/exist"}, []string{"MAPPING_FILE: the file that it names cannot be read (no such file or directory); is it mounted and readable?"}},
+		{"a typing error", map[string]string{"MAPING_FILE": "x", "MAPPING_FLIE": "x"}, []string{"unknown setting MAPPING_FLIE; did you mean MAPPING_FILE?"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			environment(t, c.env)
+			s, _, err := Load(GroupEvent)
+			var got []string
+			if invalid, is := errors.AsType[*Invalid](err); is {
+				for _, w := range invalid.Settings {
+					got = append(got, w.String())
+				}
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("%q, want %q", got, c.want)
+			}
+			if c.want != nil {
+				return
+			}
+			hash := s.Hash()
+			if s.Event.File, err = mapping.Parse([]byte(good + " # changed")); err != nil || s.Hash() == hash {
+				t.Errorf("the hash of another file is the same, %v", err)
+			}
+			m, err := s.Event.Mapper()
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := m.Map(&mapping.Record{Value: []byte(`{"a":"P1","b":"F1","c":"S1","d":"粤B12345"}`), Time: time.Now()})
+			if err != nil || r.Lot() != "P1" || !slices.Equal(s.Event.Ignoring(), []string{"a"}) {
+				t.Errorf("%v, %v", err, s.Event.Ignoring())
+			}
+		})
+	}
+}
+
+// The defaults of the codes are those of the endpoint's table.
+func TestTheDefaultsAreTheEndpoints(t *testing.T) {
+	environment(t, nil)
+	s, _, err := Load(GroupEvent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := mapping.BuiltIn()
+	defaults := map[string]string{}
+	for _, row := range Table() {
+		defaults[row.Name] = row.Default
+	}
+	if defaults["UPSTREAM_SUCCESS_CODES"] != e.Success[0] || defaults["UPSTREAM_PERMANENT_CODES"] != e.Permanent[0] || !slices.Equal(s.Event.Required, mapping.AlwaysRequired()) {
+		t.Errorf("the table has %v and %v", e.Success, e.Permanent)
+	}
+}

@@ -1,0 +1,300 @@
+package mapping
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// maxProfiles bounds the profiles, which are tried one after the other.
+const maxProfiles = 100
+
+func (p *parser) profiles(n *yaml.Node) {
+	if n.Kind != yaml.SequenceNode || len(n.Content) == 0 {
+		p.fail(n, "%s where a list of profiles must be", kindOf(n))
+		return
+	}
+	if len(n.Content) > maxProfiles {
+		p.fail(n.Content[maxProfiles], "more than %d profiles", maxProfiles)
+		return
+	}
+	for _, one := range n.Content {
+		p.profile = &profile{}
+		p.finishProfile(one, p.object(one, inProfile))
+		p.file.profiles = append(p.file.profiles, *p.profile)
+		p.named = append(p.named, one)
+	}
+}
+
+// finishProfile judges what a profile's keywords are together.
+func (p *parser) finishProfile(n *yaml.Node, seen map[string]*yaml.Node) {
+	if n.Kind != yaml.MappingNode {
+		return
+	}
+	switch {
+	case seen["name"] == nil:
+		p.fail(n, "the profile has no name")
+	case slices.ContainsFunc(p.file.profiles, func(other profile) bool { return other.name == p.profile.name && other.name != "" }):
+		p.fail(seen["name"], "a second profile with the name %s", p.profile.name)
+	}
+	switch {
+	case seen["ignore"] == nil && seen["fields"] == nil:
+		p.fail(n, "the profile has neither fields nor ignore")
+	case seen["ignore"] != nil && seen["fields"] != nil:
+		p.fail(seen["ignore"], "a profile with fields cannot ignore its records")
+	case seen["ignore"] != nil && seen["when"] == nil:
+		p.fail(seen["ignore"], "without when every record would be ignored")
+	}
+}
+
+var profileName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
+
+func (p *parser) name(n *yaml.Node) {
+	name, ok := p.scalar(n)
+	if ok && !profileName.MatchString(name) {
+		p.fail(n, "%s is no name: 1 to 40 of a–z, 0–9 and hyphens", name)
+	}
+	p.profile.name = name
+}
+
+func (p *parser) event(n *yaml.Node) {
+	if s := p.source(n); s != nil && s.kind != fromValue {
+		p.fail(n, "the event lies in the value: a path must be here")
+	} else {
+		p.profile.all.event = s
+	}
+}
+
+func (p *parser) prefix(n *yaml.Node) {
+	if text, ok := p.scalar(n); ok && text != "confluent" {
+		p.fail(n, "%s is no prefix that is known; there is confluent", text)
+	}
+	p.profile.prefix = confluentPrefix
+}
+
+func (p *parser) ignore(n *yaml.Node) { p.profile.ignore = p.yes(n) }
+
+func (p *parser) when(n *yaml.Node) {
+	p.object(n, inWhen)
+	if n.Kind == yaml.MappingNode && len(n.Content) == 0 {
+		p.fail(n, "no condition; leave when out if the profile fits every record")
+	}
+	slices.SortStableFunc(p.profile.all.when, func(a, b condition) int { return int(a.kind) - int(b.kind) }) // cheap ones first
+}
+
+func (p *parser) condition(c condition) { p.profile.all.when = append(p.profile.all.when, c) }
+
+func (p *parser) whenTopic(n *yaml.Node) {
+	p.condition(condition{kind: whenTopic, is: p.scalars(n, 1)})
+}
+
+func (p *parser) whenHeader(n *yaml.Node) {
+	p.pairs(n, func(key, value *yaml.Node) {
+		p.condition(condition{kind: whenHeader, name: key.Value, is: p.scalars(value, 1)})
+	})
+}
+
+func (p *parser) whenValue(n *yaml.Node) {
+	if n.Tag == "!!null" {
+		p.condition(condition{kind: whenNoValue})
+		return
+	}
+	p.pairs(n, func(key, value *yaml.Node) {
+		c := condition{kind: whenValue, name: key.Value, is: p.scalars(value, 1)}
+		if s := p.source(key); s != nil && s.kind != fromValue {
+			p.fail(key, "a path must be here")
+		} else if s != nil {
+			c.at = *s
+			p.condition(c)
+		}
+	})
+}
+
+// source reads one source; nil after a mistake.
+func (p *parser) source(n *yaml.Node) *source {
+	text, ok := p.scalar(n)
+	if !ok {
+		return nil
+	}
+	s, err := sourceOf(text)
+	if err != nil {
+		p.fail(n, "%s", err)
+		return nil
+	}
+	return &s
+}
+
+func (p *parser) fields(n *yaml.Node) {
+	var rules [maxFields]*rule
+	p.pairs(n, func(key, value *yaml.Node) {
+		f := fieldOf(key.Value)
+		if f == unknown {
+			p.fail(key, "%s is no field of the endpoint; there are %s", key.Value, strings.Join(Fields(), ", "))
+			return
+		}
+		p.rule = &rule{field: f, kind: table[f].Kind}
+		p.finishRule(value, p.object(value, inRule))
+		rules[f] = p.rule
+	})
+	for f := range fieldCount {
+		if r := rules[f]; r != nil {
+			p.profile.all.rules = append(p.profile.all.rules, *r)
+		} else if table[f].Required && n.Kind == yaml.MappingNode {
+			p.fail(n, "%s is missing: the endpoint needs it", f.name())
+		}
+	}
+}
+
+// finishRule judges what a rule's keywords are together.
+func (p *parser) finishRule(n *yaml.Node, seen map[string]*yaml.Node) {
+	r := p.rule
+	if n.Kind != yaml.MappingNode {
+		return
+	}
+	name, kind := r.field.name(), r.kind
+	refuse := func(keyword string, wrong bool, why string) {
+		if at := seen[keyword]; at != nil && wrong {
+			p.fail(at, "%s: %s", keyword, why)
+		}
+	}
+	given := 0
+	for _, keyword := range []string{"from", "join", "const"} {
+		if seen[keyword] != nil {
+			given++
+		}
+	}
+	if given != 1 {
+		p.fail(n, "%s needs just one of from, join and const", name)
+	}
+	ordered := slices.Contains(endpoint.Order, name)
+	form, _ := r.time.(layout)
+	fixed := seen["const"] != nil
+	refuse("const", ordered, name+" is of the order key: all events would wait for one another")
+	refuse("const", kind == Time, name+" is a time")
+	refuse("join", kind != Text, name+" is no text")
+	refuse("digits", kind != Text || fixed, "of no use here")
+	refuse("codes", kind == Time || fixed, "of no use here")
+	refuse("otherwise", seen["codes"] == nil, "of no use without codes")
+	refuse("otherwise", ordered, name+" is of the order key: all events of other codes would wait for one another")
+	refuse("time", kind != Time, name+" is no time")
+	refuse("zone", kind != Time, name+" is no time")
+	refuse("zone", r.time == timeForms["unix-seconds"] || r.time == timeForms["unix-millis"] || form.hasOffset(), "of no use: the time names an instant")
+	p.finishCodes(seen)
+	for _, k := range Keywords() { // as they are told to people
+		switch n := seen[k.Name]; {
+		case n == nil || k.In != inRule || k.Name == "from":
+		case n.Kind == yaml.ScalarNode && k.Name != "digits" && k.Name != "required":
+			r.words = append(r.words, k.Name+" "+n.Value)
+		default:
+			r.words = append(r.words, k.Name)
+		}
+	}
+}
+
+// finishCodes holds what a field of codes sends to the codes of the API.
+func (p *parser) finishCodes(seen map[string]*yaml.Node) {
+	r, of := p.rule, &table[p.rule.field]
+	if of.Kind != Code {
+		return
+	}
+	sends := func(n *yaml.Node) {
+		if n != nil && n.Kind == yaml.ScalarNode && of.codes.byName[n.Value] != n.Value {
+			p.fail(n, "%s is no code of %s; there are %s", n.Value, of.Name, of.codes.forms())
+		}
+	}
+	sends(seen["const"])
+	sends(seen["otherwise"])
+	if codes := seen["codes"]; codes != nil && codes.Kind == yaml.MappingNode {
+		for i := 1; i < len(codes.Content); i += 2 {
+			sends(codes.Content[i])
+		}
+	}
+	switch {
+	case r.codes != nil:
+		r.codes.odd = of.codes.odd
+	case r.constant == "":
+		r.codes = of.codes
+	}
+}
+
+func (p *parser) sources(n *yaml.Node, least int) (all []source) {
+	if n.Kind != yaml.SequenceNode && least == 1 {
+		n = &yaml.Node{Kind: yaml.SequenceNode, Content: []*yaml.Node{n}}
+	}
+	if n.Kind != yaml.SequenceNode || len(n.Content) < least {
+		p.fail(n, "%d or more sources must be here, as a list", least)
+		return nil
+	}
+	for _, one := range n.Content {
+		if s := p.source(one); s != nil {
+			all = append(all, *s)
+		}
+	}
+	return all
+}
+
+func (p *parser) from(n *yaml.Node) { p.rule.sources = p.sources(n, 1) }
+
+func (p *parser) join(n *yaml.Node) { p.rule.sources, p.rule.join = p.sources(n, 2), true }
+
+func (p *parser) constant(n *yaml.Node) { p.rule.constant, _ = p.scalar(n) }
+
+func (p *parser) digits(n *yaml.Node) { p.rule.digits = p.yes(n) }
+
+func (p *parser) required(n *yaml.Node) { p.rule.required = p.yes(n) }
+
+// ruleCodes are the codes of the rule; they are made with the first of their keywords.
+func (p *parser) ruleCodes() *codeList {
+	if p.rule.codes == nil {
+		p.rule.codes = &codeList{byName: map[string]string{}}
+	}
+	return p.rule.codes
+}
+
+func (p *parser) codes(n *yaml.Node) {
+	codes := p.ruleCodes()
+	p.pairs(n, func(key, value *yaml.Node) {
+		name := strings.ToLower(key.Value)
+		if _, twice := codes.byName[name]; twice {
+			p.fail(key, "%s is there twice, but for upper and lower case", key.Value)
+		}
+		codes.byName[name], _ = p.scalar(value)
+	})
+	if n.Kind == yaml.MappingNode && len(n.Content) == 0 {
+		p.fail(n, "no code")
+	}
+}
+
+func (p *parser) otherwise(n *yaml.Node) { p.ruleCodes().otherwise, _ = p.scalar(n) }
+
+func (p *parser) time(n *yaml.Node) {
+	text, ok := p.scalar(n)
+	if !ok {
+		return
+	}
+	if p.rule.time = timeForms[text]; p.rule.time != nil {
+		return
+	}
+	l, err := layoutOf(text)
+	if err != nil {
+		p.fail(n, "%s is neither unix-seconds, unix-millis, unix-millis-local nor a layout: %s", text, err)
+		return
+	}
+	p.rule.time = l
+}
+
+func (p *parser) zone(n *yaml.Node) {
+	name, ok := p.scalar(n)
+	if !ok {
+		return
+	}
+	zone, err := time.LoadLocation(name)
+	if err != nil || name == "Local" {
+		p.fail(n, "%s is no time zone; give an IANA name such as Asia/Urumqi or UTC", name)
+		return
+	}
+	p.rule.zone = zone
+}
