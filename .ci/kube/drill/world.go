@@ -280,7 +280,7 @@ func (w *world) watch(ctx context.Context) (err error) {
 	return until(ctx, startup, func() error {
 		scraped, err := w.prometheus.Query(ctx, "sum(release_forwarder_assigned_partitions) > 0")
 		if err != nil || len(scraped) == 0 {
-			return errors.Join(err, errors.New("Prometheus has not scraped the replicas"))
+			return errors.Join(err, errors.New("the replicas are not scraped"))
 		}
 		names, err := w.firing(ctx)
 		if len(names) > 0 {
