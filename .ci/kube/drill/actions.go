@@ -379,6 +379,7 @@ func logStuck(ctx context.Context, w *world) error {
 	if _, err := fmt.Sscan(string(text), &runtime); err != nil {
 		return err
 	}
+	w.begun = time.Now()
 	if err := syscall.Kill(runtime, syscall.SIGSTOP); err != nil {
 		return err
 	}

@@ -60,11 +60,11 @@ func (w *world) provoked(ctx context.Context, t trouble) (f found, err error) {
 		return f, err
 	}
 	w.person.trouble, w.person.values = t.name, w.values()
-	begun := time.Now()
+	w.begun = time.Now()
 	if err := t.provoke(ctx, w); err != nil {
 		return f, err
 	}
-	if err := w.noticed(ctx, &f, begun, before); err != nil {
+	if err := w.noticed(ctx, &f, before); err != nil {
 		return f, err
 	}
 	first := time.Now()
@@ -98,7 +98,7 @@ func (w *world) provoked(ctx context.Context, t trouble) (f found, err error) {
 }
 
 // noticed waits until the trouble's alerts are true and a page says what it should.
-func (w *world) noticed(ctx context.Context, f *found, begun time.Time, before []string) error {
+func (w *world) noticed(ctx context.Context, f *found, before []string) error {
 	after := map[string]time.Duration{}
 	err := until(ctx, alertLimit, func() error {
 		names, err := w.firing(ctx)
@@ -107,7 +107,7 @@ func (w *world) noticed(ctx context.Context, f *found, begun time.Time, before [
 		}
 		for _, name := range names {
 			if _, known := after[name]; !known && !slices.Contains(before, name) {
-				after[name] = time.Since(begun)
+				after[name] = time.Since(w.begun)
 			}
 		}
 		for _, name := range f.trouble.alerts {

@@ -46,6 +46,7 @@ type world struct {
 	lanes      *lanes
 	operators  *exec.Cmd // nil while they are stopped
 	secret     string    // the platform's
+	begun      time.Time // the trouble
 	scratch    string
 	overlay    string // the production overlay with this world's addresses
 	ends       []func()
