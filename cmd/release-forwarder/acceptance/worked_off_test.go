@@ -210,8 +210,9 @@ func replayKilled(t *testing.T) {
 	reach := func(f *forwarder, count int) {
 		t.Helper()
 		eventually(t, fmt.Sprintf("%d are sent", count), func() error {
-			if got := len(w.contents(replays)); got < count && f.alive() {
-				return fmt.Errorf("%d", got)
+			got, err := w.read(replays) // not every broker knows the new topic at once
+			if len(got) < count && f.alive() {
+				return errors.Join(fmt.Errorf("%d", len(got)), err)
 			}
 			return nil
 		})
