@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,10 +18,14 @@ import (
 	"release-forwarder/cmd/testkit/platform"
 )
 
-// carSpoiled has an event come that became a dead letter, and gives the person what somebody asks for it by.
+// carSpoiled has an event come that becomes a dead letter, and gives the person what somebody asks for it by.
 func carSpoiled(ctx context.Context, w *world) error {
-	w.lanes.spoil(ctx)
-	w.lanes.change(func(l *lanes) { w.person.values["FLOW"] = fmt.Sprint("flow-", l.made-1) })
+	w.lanes.change(func(l *lanes) {
+		value := l.event(nil)
+		flow := flowOf(value)
+		w.person.values["FLOW"], w.person.values["LOT"] = flow.No, flow.Lot
+		l.produce(ctx, &kgo.Record{Topic: topic, Value: value})
+	})
 	plates := os.WriteFile(filepath.Join(w.person.home, "plates.txt"), []byte("粤B12345\n"), 0o600)
 	return errors.Join(plates, deadLettersOpen(ctx, w))
 }
@@ -142,8 +147,8 @@ func lotStorm(ctx context.Context, w *world) error {
 	return w.says(ctx, "storm")
 }
 
-// lettersBounded is what follows when somebody lowers the largest message of the dead-letter topic.
-func lettersBounded(ctx context.Context, w *world) error {
+// deadLettersBounded is what follows when somebody lowers the largest message of the dead-letter topic.
+func deadLettersBounded(ctx context.Context, w *world) error {
 	if _, err := w.kc(ctx, "", "patch", "kafkatopic", deadLetters, "--type", "merge", "-p", `{"spec":{"config":{"max.message.bytes":100}}}`); err != nil {
 		return err
 	}
@@ -254,10 +259,13 @@ func (w *world) setOverlay(setting string) error {
 		return err
 	}
 	const mark = "behavior: merge, literals: ["
-	before, after, _ := strings.Cut(string(text), mark)
-	after = after[strings.Index(after, `"KAFKA_BROKERS=`):]
+	const first = `"KAFKA_BROKERS=`
+	before, rest, _ := strings.Cut(string(text), mark)
+	_, after, _ := strings.Cut(rest, first)
 	if setting != "" {
-		after = fmt.Sprintf("%q, ", setting) + after
+		before += mark + strconv.Quote(setting) + ", "
+	} else {
+		before += mark
 	}
-	return os.WriteFile(file, []byte(before+mark+after), 0o600)
+	return os.WriteFile(file, []byte(before+first+after), 0o600)
 }

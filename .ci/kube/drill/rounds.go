@@ -65,7 +65,7 @@ var rounds = []trouble{
 		},
 	},
 	{
-		name: "a dead letter that is too large", provoke: lettersBounded, standIn: "Strimzi",
+		name: "a dead letter that is too large", provoke: deadLettersBounded, standIn: "Strimzi",
 		cure: []step{
 			runbook("dead-letters-blocked", "Check"), of(night("topics-and-rights", "Raise it with Strimzi"), "TOPIC", deadLetters), worked("topics-and-rights"),
 			others(deadLettersOpen), over("dead-letters-blocked"), replayer, corrected, viewer, proof, closed,
