@@ -60,8 +60,8 @@ var rounds = []trouble{
 	{
 		name: "wrong events among good ones", provoke: lotStorm,
 		cure: []step{
-			viewer, runbook("dead-letter-storm", "Check"), runbook("dead-letter-storm", "Let the dead letters through"), others(mended), replayer, sendAgain,
-			over("dead-letter-storm"), proof, closed,
+			viewer, runbook("dead-letter-storm", "Check"), runbook("dead-letter-storm", "Let the dead letters through"), others(mended), others(caughtUp),
+			runbook("dead-letter-storm", "Hold them to one a second again"), replayer, sendAgain, over("dead-letter-storm"), proof, closed,
 		},
 	},
 	{
