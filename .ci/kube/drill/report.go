@@ -30,9 +30,8 @@ func write(c config, rows []found, failed []string, typed []typed, a account) er
 	return errors.Join(
 		replaced(filepath.Join(c.root, tablePage), func(before string) string {
 			now := tables(before)
-			return fmt.Sprintf("%s, commit %s, %s/%s, %d cores: %d of %d troubles and rounds; in the end: %s.\n\n%s%s\n%s%s",
-				time.Now().UTC().Format(time.DateOnly), c.commit, runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), len(rows), len(troubles)+len(rounds), a,
-				troublesHead, inOrder(troubles, now, "\n"), roundsHead, inOrder(rounds, now, "\n"))
+			text := troublesHead + inOrder(troubles, now, "\n") + "\n" + roundsHead + inOrder(rounds, now, "\n")
+			return c.runs(before, text, len(rows), a) + "\n" + text
 		}),
 		replaced(filepath.Join(c.root, listPage), func(before string) string {
 			return inOrder(slices.Concat(troubles, rounds), commands(before), "\n\n")
@@ -44,6 +43,20 @@ const (
 		"| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
 	roundsHead = "| round | pages | first command to well | commands | stand-in | commit |\n| --- | --- | --- | --- | --- | --- |\n"
 )
+
+// runs are those that the tables' rows are from, one a line: what is said of the earlier ones stays while they have rows.
+func (c config) runs(before, tables string, ran int, a account) string {
+	var b strings.Builder
+	for line := range strings.Lines(before) {
+		_, rest, is := strings.Cut(line, ", commit ")
+		if commit, _, _ := strings.Cut(rest, ","); is && strings.HasPrefix(line, "- ") && strings.Contains(tables, "| "+commit+" |") {
+			b.WriteString(line)
+		}
+	}
+	fmt.Fprintf(&b, "- %s, commit %s, %s/%s, %d cores: %d troubles and rounds; in the end: %s.\n", time.Now().UTC().Format(time.DateOnly), c.commit, runtime.GOOS,
+		runtime.GOARCH, runtime.NumCPU(), ran, a)
+	return b.String()
+}
 
 // merged gives what stands on a page with what has run in its place, by name.
 func merged(ran map[string]string, failed []string, parts func(text string) map[string]string) func(before string) map[string]string {
