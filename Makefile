@@ -50,12 +50,13 @@ race: ## the same tests under the race detector, with fewer seeds and hours
 fuzz: ## every fuzz target for FUZZTIME each, one after the other (FUZZTIME=5m)
 	.ci/fuzz
 
-lint: ## format, vet (for Windows too), static analysis, of the modules below .ci too
+lint: ## format, vet (for Windows too), static analysis, of the programs and modules below .ci too
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not formatted:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	$(GO) vet ./...
 	GOOS=windows $(GO) vet ./cmd/release-forwarder
 	$(GO) tool -modfile=.ci/lint/go.mod golangci-lint run ./...
-	@root="$$PWD"; for module in .ci/compose .ci/telemetry/chat .ci/telemetry/collector .ci/telemetry/proof; do echo "lint $$module" && cd "$$root/$$module" && \
+	$(GO) tool -modfile=.ci/lint/go.mod golangci-lint run ./.ci/kube/drill ./.ci/kube/operators ./.ci/kube/rights ./.ci/kube/roles ./.ci/kube/rollout ./.ci/simulate
+	@root="$$PWD"; for module in .ci/compose .ci/kube/least .ci/telemetry/chat .ci/telemetry/collector .ci/telemetry/proof; do echo "lint $$module" && cd "$$root/$$module" && \
 		$(GO) vet ./... && $(GO) tool -modfile="$$root/.ci/lint/go.mod" golangci-lint run -c "$$root/.golangci.yml" ./... || exit 1; done
 
 fmt: ## format the code

@@ -9,7 +9,7 @@ trap 'echo "drill.sh: line $LINENO: $BASH_COMMAND failed" >&2' ERR
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 go=${GO:-go}
-if [ "${1:-}" = --seconds ]; then echo $((360 + $("$here/build.sh" --seconds cluster node tools))); exit; fi
+if [ "${1:-}" = --seconds ]; then echo $((420 + $("$here/build.sh" --seconds cluster node tools))); exit; fi
 
 scratch=$(mktemp -d)
 export KUBE_RUN=$scratch/cluster KUBE_OWNER=$$ KAFKA_RUN=$scratch/kafka KAFKA_OWNER=$$

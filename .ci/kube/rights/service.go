@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -163,6 +164,9 @@ func says(lower, operation string) bool {
 	return strings.Contains(lower, strings.ToLower(operation))
 }
 
+// goesOn matches what makes a longer name of one before it: a letter or sign of names, or a point inside one.
+var goesOn = regexp.MustCompile(`^([a-z_-]|\.[^ ])`)
+
 // names tells whether a line has the whole name in it, not one that begins so.
 func names(line, name string) bool {
 	for rest := line; ; {
@@ -170,7 +174,7 @@ func names(line, name string) bool {
 		if !found {
 			return false
 		}
-		if after == "" || !strings.ContainsAny(after[:1], "abcdefghijklmnopqrstuvwxyz-_") && !(after[0] == '.' && len(after) > 1 && after[1] != ' ') {
+		if !goesOn.MatchString(after) {
 			return true
 		}
 		rest = after

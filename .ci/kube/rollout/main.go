@@ -41,8 +41,9 @@ func main() {
 	flag.IntVar(&c.waiting, "waiting", 200_000, "records that wait for the first replica; 0 leaves that step out")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, c); err != nil {
+	err := run(ctx, c)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "rollout:", err)
 		os.Exit(1)
 	}

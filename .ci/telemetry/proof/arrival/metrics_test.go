@@ -3,11 +3,14 @@ package arrival
 import (
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"release-forwarder/cmd/release-forwarder/telemetry"
+	"release-forwarder/mapping"
 )
 
 // inOTLP is a metric's name as docs/reference/metrics.md says that it is in OTLP.
@@ -31,7 +34,7 @@ var notAtOnce = map[string]string{
 
 func TestEveryMetricOfTheTableArrivesAndNoOther(t *testing.T) {
 	w := open(t, "secret")
-	f := w.start("one", "http/protobuf", nil)
+	f := w.start("one", "http/protobuf", map[string]string{"MAPPING_FILE": ignoring(t)})
 	for partition := range int32(3) {
 		w.send(event(partition, fmt.Sprintf("flow-%d", partition), nil))
 	}
@@ -70,6 +73,16 @@ func TestEveryMetricOfTheTableArrivesAndNoOther(t *testing.T) {
 			t.Errorf("%s came and stands in no table", name)
 		}
 	}
+}
+
+// ignoring is the built-in contract with a profile that ignores: without one nothing counts what is ignored.
+func ignoring(t *testing.T) (file string) {
+	t.Helper()
+	file = filepath.Join(t.TempDir(), "mapping.yaml")
+	profiles := "profiles:\n  - name: entries\n    when: {value: {op_type: 1}}\n    ignore: true\n"
+	text := strings.Replace(mapping.BuiltInFile(), "profiles:\n", profiles, 1)
+	must(t, os.WriteFile(file, []byte(text), 0o600))
+	return file
 }
 
 func labelsOf(row telemetry.Instrument) (names []string) {

@@ -96,7 +96,7 @@ func must(t *testing.T, err error) {
 // settled waits until the forwarder has committed all that was sent.
 func (w *world) settled(f *stage.Forwarder) {
 	w.t.Helper()
-	w.until(func() error { return f.Settled(w.t.Context()) })
+	w.until(func() error { return w.Settled(w.t.Context(), f) })
 }
 
 // stopped stops the forwarders as an operator does, then the collector: each sends what waits before it ends.

@@ -154,7 +154,7 @@ func scraped(t *testing.T) *prometheus.Server {
 	}
 	one := start("one")
 	must(t, p.Scrape(one.Target()))
-	must(t, stage.Until(t.Context(), patience, func() error { return one.Settled(t.Context()) }))
+	must(t, stage.Until(t.Context(), patience, func() error { return s.Settled(t.Context(), one) }))
 	flow(t, s)
 	for i := range 2 { // each coming and each going makes the first one drain
 		two := start(fmt.Sprintf("two-%d", i))

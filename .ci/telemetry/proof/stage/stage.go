@@ -46,8 +46,9 @@ type Stage struct {
 	server      *httptest.Server
 
 	mu         sync.Mutex
-	headers    map[string]int // guarded by mu: the headers the platform got, by name
-	forwarders []*Forwarder   // guarded by mu
+	sent       [Partitions]int64 // guarded by mu: where Topic's partitions end at the least, by what Send wrote
+	headers    map[string]int    // guarded by mu: the headers the platform got, by name
+	forwarders []*Forwarder      // guarded by mu
 }
 
 // Open sets the stage up. Binary is the forwarder; logs go to dir.
@@ -95,7 +96,37 @@ func (s *Stage) Close() {
 
 // Send puts records into their partitions and waits until Kafka has them.
 func (s *Stage) Send(ctx context.Context, records ...*kgo.Record) error {
-	return s.Client.ProduceSync(ctx, records...).FirstErr()
+	results := s.Client.ProduceSync(ctx, records...)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range results {
+		if r.Err == nil && r.Record.Topic == Topic {
+			end := &s.sent[r.Record.Partition]
+			*end = max(*end, r.Record.Offset+1)
+		}
+	}
+	return results.FirstErr()
+}
+
+// Settled is nil where the forwarder holds all partitions and has committed all that Send wrote, and all that it knows of
+// beside: what a partition got a moment ago, it may not have heard of.
+func (s *Stage) Settled(ctx context.Context, f *Forwarder) error {
+	status, err := f.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if len(status.Partitions) != Partitions {
+		return fmt.Errorf("%s holds %d partitions", f.Name, len(status.Partitions))
+	}
+	s.mu.Lock()
+	sent := s.sent
+	s.mu.Unlock()
+	for _, p := range status.Partitions {
+		if p.Committed < sent[p.Partition] || p.Lag != 0 {
+			return fmt.Errorf("%s: partition %d is committed to %d of %d, lags by %d, %d pending", f.Name, p.Partition, p.Committed, sent[p.Partition], p.Lag, status.Pending)
+		}
+	}
+	return nil
 }
 
 // HeadersAtThePlatform counts the requests that brought a header, by its name in lower case.
