@@ -53,7 +53,9 @@ func TestEventsAreMappedByTheFile(t *testing.T) {
 			return nil
 		})
 		r := w.Start("MAPPING_FILE", file, "KAFKA_REPLAY_TOPIC", "", "UPSTREAM_RETRY_MAX", "0")
-		w.Produce(0, `{"kind":"entry","body":null}`, vendorEvent(7, 11, 1), vendorEvent(7, 12, 1), vendorEvent(8, 13, 9), `{"kind":"payment"}`, `{"kind":"entry"}`)
+		w.Produce(0, `{"kind":"entry","body":null}`, vendorEvent(7, 11, 1), vendorEvent(7, 12, 1), vendorEvent(8, 13, 9))
+		w.Until("the first dead letter", func() bool { return w.DeadLetterCount() == 1 })
+		w.Produce(0, `{"kind":"payment"}`, `{"kind":"entry"}`)
 		w.Until("the commit", func() bool { return w.Committed(0) == 6 })
 		var flows []string
 		for _, q := range w.Platform.Accepted() {
