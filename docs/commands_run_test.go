@@ -98,7 +98,7 @@ func commandPlaces(page *markdown.Page) (all []commandPlace) {
 		if b.Kind != "sh" {
 			continue
 		}
-		if !first || !placeholders(b) {
+		if !first || !onlyPlaceholders(b) {
 			at := commandPlace{place{page: page.Name}, b.Line}
 			for _, h := range page.Headings {
 				if h.Line < b.Line {
@@ -112,7 +112,7 @@ func commandPlaces(page *markdown.Page) (all []commandPlace) {
 	return all
 }
 
-func placeholders(b markdown.Block) bool {
+func onlyPlaceholders(b markdown.Block) bool {
 	for _, line := range b.Lines {
 		if !placeholder.MatchString(line) {
 			return false
