@@ -178,7 +178,11 @@ func (c config) commands(rows []found, all []typed) map[string]string {
 		fmt.Fprintf(&b, "\n## %s\n\nCommit %s.\n\n| as | command | result | of |\n| --- | --- | --- | --- |\n", titled(row.trouble.name), c.commit)
 		for _, t := range all {
 			if t.trouble == row.trouble.name {
-				fmt.Fprintf(&b, "| %s | `%s` | `%s` | [%s](../../%s) |\n", t.role, cell.Replace(t.command), cell.Replace(t.result), t.heading, t.page)
+				result := cell.Replace(t.result)
+				if strings.HasPrefix(result, group) { // a group's line, which would be taken for a command of the program
+					result = "… " + result
+				}
+				fmt.Fprintf(&b, "| %s | `%s` | `%s` | [%s](../../%s) |\n", t.role, cell.Replace(t.command), result, t.heading, t.page)
 			}
 		}
 		sections[row.trouble.name] = b.String()
