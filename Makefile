@@ -36,7 +36,7 @@ run: ## see it work: an embedded Kafka, a platform double, lanes and the forward
 
 # The two that take longest begin first, and three at a time, since some wait for processes of their own.
 test: ## all tests that need nothing but Go
-	$(GO) test -p 3 ./cmd/release-forwarder/app/scenario ./cmd/release-forwarder/acceptance ./...
+	$(GO) test -p 3 ./cmd/release-forwarder/app/scenario ./cmd/release-forwarder/acceptance ./... ./.ci/kube/drill
 
 # Not under the race detector: how many seeds find a mistake, the hours of many platforms in which the limit is measured, what
 # a test allocates (the detector adds to it), hours in which the same happens again and again, and the service on logs made by
@@ -98,7 +98,7 @@ replay: ## one seed with its story and the replicas' logs (SEED=7 TIMES=100; MIS
 chaos: ## kill, freeze and cut off three real brokers and three forwarders (DURATION=2m, CHAOS="-seed 7 -every 4s"; Java 17 and Maven)
 	@mkdir -p $(BIN) && $(GO) build -buildvcs=false -o $(BIN)/chaos ./cmd/release-forwarder/chaos && exec $(BIN)/chaos -for "$$DURATION" -report $(BIN)/chaos.txt $(CHAOS)
 
-drill: ## provoke what an operator may be woken by, and type what its runbook says until all is well; rewrites docs/development/drill.md (root on Linux; an hour)
+drill: ## provoke what an operator may be woken by, and type what its runbook says until all is well, and the rounds; rewrites docs/development/drill.md (root on Linux; an hour)
 	.ci/kube/drill.sh -update
 
 bench: ## throughput, CPU and memory beside other ways of doing the same (BENCH="compare --real --rounds 9", BENCH="latency --real", BENCH=--help)

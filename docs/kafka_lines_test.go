@@ -22,7 +22,7 @@ var kafkaJars = flag.String("kafka.jars", "", "the folder of Kafka's jars: its t
 // placeholders are what a line leaves to the reader, and what is put there unless its page says it.
 var placeholders = map[string]string{
 	"BROKERS": "kafka-1:9092", "BOOTSTRAP": "kafka-1:9092",
-	"PARTITION": "0", "PARTITIONS": "3", "OFFSET": "42", "REPLICAS": "3", "BROKER_ID": "1", "RETENTION_MS": "604800000", "RETENTION_MS_BEFORE": "604800000", "MIN_INSYNC": "2",
+	"PARTITION": "0", "PARTITIONS": "3", "OFFSET": "42", "REPLICAS": "3", "BROKER_ID": "1", "RETENTION_MS": "604800000", "RETENTION_MS_BEFORE": "604800000", "MIN_INSYNC": "2", "MAX_MESSAGE_BYTES": "2228224",
 	"%D":    "1000",
 	"TIME":  "2026-01-02T15:04:05.000",
 	"TOPIC": "abnormal-release", "GROUP": "release-forwarder", "TRANSACTIONAL_ID": "lane-1", "LOT": "p1", "ID": "lane-1", "%S": "kafka",

@@ -199,11 +199,11 @@ func TestCommandsOfTheNightNameNamespaceAndLogin(t *testing.T) {
 	atLeast(t, tried, 150, "scripts")
 }
 
-// TestTwinsOfTheNightHaveTheSameScripts: an English page and its Chinese twin have the same blocks in the same order, but for comments; and
+// TestTwinsHaveTheSameScripts: an English page and its Chinese twin have the same blocks in the same order, but for comments; and
 // no page has two headings of one name, by which the drill finds them.
-func TestTwinsOfTheNightHaveTheSameScripts(t *testing.T) {
+func TestTwinsHaveTheSameScripts(t *testing.T) {
 	of := map[string][]string{}
-	for _, page := range nightPages(t) {
+	for _, page := range operatorsPages(t) {
 		first, others := scripts(page)
 		if first != nil {
 			text, _ := strip(strings.Join(first.Lines, "\n"))

@@ -35,7 +35,8 @@ VERSION=test IMAGE=localhost/release-forwarder ARCHES=$("$go" env GOARCH) "$root
 "$here/tools-image.sh" "$scratch/tools.tar"
 "$here/node.sh" load "$scratch/tools.tar" >/dev/null
 # Kafka's own tools, as Kafka's administrator has them.
-mkdir "$scratch/tools"
+mkdir "$scratch/tools" "$scratch/workstation"
+ln "$scratch/release-forwarder" "$scratch/workstation/"
 sed -n 's/^\t"\(kafka-[a-z-]*\.sh\)": *"\(.*\)",$/\1 \2/p' "$root/docs/kafka_test.go" | while read -r script class; do
   printf '#!/bin/sh\nexec java -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "%s/*" %s "$@"\n' "$("$root/.ci/kafka/kafka.sh" jars)" "$class" >"$scratch/tools/$script"
   chmod +x "$scratch/tools/$script"
@@ -45,6 +46,6 @@ kafka=$(KAFKA_PODS=$address KAFKA_EXTRA='authorizer.class.name=org.apache.kafka.
 super.users=User:ANONYMOUS;User:kafka-admin
 allow.everyone.if.no.acl.found=false' "$root/.ci/kafka/kafka.sh" up 3)
 of() { sed -n "s/^$1=//p" <<<"$kafka"; }
-PATH=$scratch/tools:$bin:$PATH "$scratch/drill" -root "$root" -cluster "$here/cluster.sh" -kafka "$root/.ci/kafka/kafka.sh" -admin "$(of PLAINTEXT)" -pods "$(of PODS)" \
+PATH=$scratch/tools:$scratch/workstation:$bin:$PATH "$scratch/drill" -root "$root" -cluster "$here/cluster.sh" -kafka "$root/.ci/kafka/kafka.sh" -admin "$(of PLAINTEXT)" -pods "$(of PODS)" \
   -ca "$(of CA_FILE)" -address "$address" -binary "$scratch/release-forwarder" -operators "$scratch/operators" \
   -commit "$(git -C "$root" rev-parse --short=12 HEAD)" "$@"

@@ -297,12 +297,12 @@ func sentAgain(ctx context.Context, w *world) error {
 			Partition int32
 			From, To  int64
 		}
-		if json.Unmarshal([]byte(line), &dropped) == nil && dropped.Event == "records-dropped" {
+		if json.Unmarshal([]byte(line), &dropped) == nil && (dropped.Event == "records-dropped" || dropped.Event == "partition-parked") {
 			w.lanes.again(ctx, dropped.Partition, dropped.From, dropped.To)
 			return nil
 		}
 	}
-	return errors.New("no line records-dropped")
+	return errors.New("no line records-dropped or partition-parked")
 }
 
 func frozen(ctx context.Context, w *world) error {

@@ -127,8 +127,8 @@ var troubles = []trouble{
 		name: "an open transaction", provoke: openTransaction,
 		alerts: []string{"ReleaseForwarderOpenTransaction"}, condition: "open-transaction",
 		cure: []step{
-			topicAdmin, runbook("open-transaction", "Check"), runbook("open-transaction", "Abort it"), others(sentOutside),
-			over("open-transaction"), closed,
+			topicAdmin, runbook("open-transaction", "Check"), runbook("open-transaction", "Whose it is"),
+			runbook("open-transaction", "Abort it"), others(sentOutside), over("open-transaction"), closed,
 		},
 	},
 	{

@@ -45,7 +45,18 @@ func main() {
 	only := flags.String("only", ".", "the troubles whose names fit this expression")
 	few := flags.Bool("few", false, "only those of CI")
 	update := flags.Bool("update", false, "rewrite the table and the list of commands in docs/development")
+	steps := flags.Bool("steps", false, "print page and heading of each step, and do no more")
 	_ = flags.Parse(os.Args[1:])
+	if *steps {
+		for _, t := range slices.Concat(troubles, rounds) {
+			for _, s := range t.cure {
+				if s.others == nil {
+					fmt.Printf("%s\t%s\n", s.page, s.heading)
+				}
+			}
+		}
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := run(ctx, c, regexp.MustCompile(*only), *few, *update)
 	stop()
@@ -56,7 +67,7 @@ func main() {
 }
 
 func run(ctx context.Context, c config, only *regexp.Regexp, few, update bool) error {
-	chosen := slices.DeleteFunc(slices.Clone(troubles), func(t trouble) bool { return !only.MatchString(t.name) || few && !t.few })
+	chosen := slices.DeleteFunc(slices.Concat(troubles, rounds), func(t trouble) bool { return !only.MatchString(t.name) || few && !t.few })
 	begun := time.Now()
 	w, err := newWorld(ctx, c)
 	if err != nil {
@@ -93,7 +104,7 @@ func run(ctx context.Context, c config, only *regexp.Regexp, few, update bool) e
 	account, err := w.settle(ctx)
 	fmt.Println("drill:", account)
 	if err == nil && update { // what has failed is not in it
-		err = write(c, rows, w.person.typed, account)
+		err = write(c, rows, failed, w.person.typed, account)
 	}
 	if len(failed) > 0 {
 		err = errors.Join(err, fmt.Errorf("%d of %d troubles failed: %s", len(failed), len(chosen), strings.Join(failed, ", ")))

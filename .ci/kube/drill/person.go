@@ -190,6 +190,8 @@ func roleOf(command string) string {
 	switch {
 	case strings.HasPrefix(command, "kafka-"):
 		return "Kafka's administrator"
+	case strings.HasPrefix(command, "export KAFKA_"), strings.HasPrefix(command, "release-forwarder "):
+		return "viewer, at a workstation"
 	case !strings.Contains(command, " exec "):
 		return "Kubernetes"
 	}

@@ -16,7 +16,7 @@ type trouble struct {
 	few  bool // of those that CI runs
 	// provoke brings it about.
 	provoke func(ctx context.Context, w *world) error
-	// alerts are those that must become true; others may.
+	// alerts are those that must become true; others may. A round has none.
 	alerts []string
 	// condition is what a replica's first sentence is made of; "" where any will do.
 	condition string

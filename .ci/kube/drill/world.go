@@ -234,6 +234,7 @@ func (w *world) users(ctx context.Context) error {
 			err = os.WriteFile(filepath.Join(w.person.home, "admin.properties"), fmt.Appendf(nil, properties, name, password, w.ca), 0o600)
 		} else {
 			_, err = w.kc(ctx, "", "create", "secret", "generic", name, "--from-literal=password="+password)
+			err = errors.Join(err, os.WriteFile(filepath.Join(w.person.home, name+".password"), []byte(password), 0o600))
 		}
 		if err != nil {
 			return err

@@ -164,7 +164,7 @@ func says(lower, operation string) bool {
 	return strings.Contains(lower, strings.ToLower(operation))
 }
 
-// goesOn matches what makes a longer name of one before it: a letter or sign of names, or a point inside one.
+// goesOn matches what makes a longer name of one before it: a sign that names have, or a point inside one.
 var goesOn = regexp.MustCompile(`^([a-z_-]|\.[^ ])`)
 
 // names tells whether a line has the whole name in it, not one that begins so.
