@@ -134,11 +134,16 @@ func (w *World) ReconnectObserver() {
 }
 
 // Until waits in virtual time until cond holds, and looks ten times a second. It fails the test after a minute, or
-// after limit where one is given.
+// after limit where one is given. It looks when all that happens in that instant has happened: what a test counts
+// from then on does not hold the end of what it waited for, as the line that says so.
 func (w *World) Until(what string, cond func() bool, limit ...time.Duration) {
 	w.T.Helper()
 	most := append(limit, time.Minute)[0]
-	for begun := time.Now(); !cond(); time.Sleep(100 * time.Millisecond) {
+	for begun := time.Now(); ; time.Sleep(100 * time.Millisecond) {
+		synctest.Wait()
+		if cond() {
+			return
+		}
 		if time.Since(begun) > most {
 			w.T.Fatalf("%s has not come in %s", what, most)
 		}
