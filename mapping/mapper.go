@@ -32,6 +32,15 @@ type Mapper struct {
 // LooksOutside reports whether the topic, the headers or the key of a record matter.
 func (m *Mapper) LooksOutside() bool { return m.file.outside }
 
+// BuiltIn reports whether it maps by the built-in contract, without a mapping file.
+func (m *Mapper) BuiltIn() bool { return m.file == builtIn }
+
+// TakesTime reports whether a text is a time in one of the built-in contract's forms.
+func (m *Mapper) TakesTime(text string) bool {
+	_, problem := timeOf(text, m.location)
+	return problem == ""
+}
+
 // New makes a Mapper. The error is a *[ConfigError] that names every mistake.
 func New(c Config) (*Mapper, error) {
 	wrong := ConfigError{NoLocation: c.Location == nil}

@@ -100,12 +100,6 @@ func builtInDocument() *document {
 	return doc
 }
 
-// readable reports whether a value is one object.
-func readable(value []byte) bool {
-	doc := builtInDocument()
-	return doc.read(&doc.plan.root, value, -1, false) == nil
-}
-
 // checkAgainstOracle compares parse and Identify with encoding/json, for any value.
 func checkAgainstOracle(t interface {
 	Helper()

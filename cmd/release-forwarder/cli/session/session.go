@@ -35,6 +35,14 @@ func CredentialOf(book *credential.Set, s settings.Credential, lot string) (c cr
 	return c, has
 }
 
+// SourceWords say where a lot's credential comes from.
+var SourceWords = map[credential.Source]string{
+	credential.NoSource: "none for this lot",
+	credential.OwnEntry: "the lot's entry in UPSTREAM_CREDENTIALS_FILE",
+	credential.AnyEntry: "* in UPSTREAM_CREDENTIALS_FILE",
+	credential.Fallback: "UPSTREAM_APP_SECRET or UPSTREAM_APP_SECRET_FILE",
+}
+
 // Session is one run of a command on Kafka: its screen, settings, connection, and the reader and replayer of dead
 // letters. It is valid only while [Open] runs the command's work.
 type Session struct {
