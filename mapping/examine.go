@@ -70,7 +70,7 @@ func (m *Mapper) Examine(rec *Record) *Examination {
 	if refused != nil {
 		return x.found // nothing beyond the first fault can be told
 	}
-	e.whole = string(e.value)
+	e.wholes[ofValue] = string(e.value)
 	if m.file == builtIn {
 		x.keys(&e.doc, readable.Value)
 	} else {
@@ -165,7 +165,7 @@ func (x *examiner) keys(doc *document, value []byte) {
 		raw, at := next(d, value)
 		x.badText(f, raw, at)
 		if f != unknown {
-			doc.members[builtIn.whole[0].root.inside[f.name()].slot] = member{value: raw, at: at}
+			doc.members[builtIn.whole[0].root.child(name).slot] = member{value: raw, at: at, in: at}
 		}
 	}
 }
