@@ -29,8 +29,8 @@ const (
 type member struct {
 	value jsontext.Value
 	at    int   // where it begins in the record's value; of a part of a string: where that begins
-	of    whole // what it is a part of
-	in    int   // where it begins in that
+	in    int   // where it begins in what it is a part of
+	of    whole // which that is
 	twice bool  // its key, or one on its way, is there twice
 }
 
@@ -50,6 +50,7 @@ type document struct {
 	plan    *plan
 	inner   innerText
 	members []member // by slot
+	order   bool     // for the order key alone
 
 	// duplicate is the first key that occurs twice in an object that is read: any key if the
 	// text was judged, else only one that the plan names.
@@ -313,6 +314,9 @@ func (r *reader) note(n *node, key jsontext.Value, at int, others *map[string]bo
 		name, _ = jsontext.AppendUnquote(room[:0], key) // bad text is replaced, and names no field
 	}
 	in := n.child(name)
+	if r.doc.order && in != nil && !in.order {
+		return nil
+	}
 	again, named := false, unknown
 	switch {
 	case in != nil:

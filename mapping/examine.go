@@ -76,8 +76,8 @@ func (m *Mapper) Examine(rec *Record) *Examination {
 	} else {
 		x.found.Profile = p.name
 	}
-	for i := range p.all.rules {
-		x.rule(m, &e, &p.all.rules[i], &readable)
+	for i := range p.rules {
+		x.rule(m, &e, &p.rules[i], &readable)
 	}
 	x.found.Warnings = e.warnings(rec.Time)
 	return x.found
@@ -165,7 +165,7 @@ func (x *examiner) keys(doc *document, value []byte) {
 		raw, at := next(d, value)
 		x.badText(f, raw, at)
 		if f != unknown {
-			doc.members[builtIn.whole[0].root.child(name).slot] = member{value: raw, at: at, in: at}
+			doc.members[builtIn.plans[0].root.child(name).slot] = member{value: raw, at: at, in: at}
 		}
 	}
 }

@@ -56,8 +56,8 @@ func (m *Mapper) Plain(rec *Record) []byte {
 		return nil
 	}
 	plain := []byte{'{'}
-	for i := range p.all.rules {
-		r := &p.all.rules[i]
+	for i := range p.rules {
+		r := &p.rules[i]
 		text, refused := e.evaluate(r, rec)
 		if text == "" || refused != nil {
 			continue

@@ -58,8 +58,8 @@ func (m *Mapper) Map(rec *Record) (*Release, error) {
 			e.wholes[ofFirst] = string(e.doc.inner.text)
 		}
 	}
-	for i := range p.all.rules {
-		rule := &p.all.rules[i]
+	for i := range p.rules {
+		rule := &p.rules[i]
 		sent, refused := e.evaluate(rule, rec)
 		if refused != nil {
 			return nil, refused
@@ -96,7 +96,7 @@ func (e *evaluation) free() {
 	if clear(e.doc.inner.text); cap(e.doc.inner.text) > sharedText {
 		e.doc.inner.text = nil
 	}
-	e.opening, e.zone, e.wholes, e.odd = opening{}, nil, [wholes]string{}, nil
+	e.doc.order, e.opening, e.zone, e.wholes, e.odd = false, opening{}, nil, [wholes]string{}, nil
 	clear(e.times[:])
 	evaluations.Put(e)
 }

@@ -82,6 +82,7 @@ type node struct {
 	field  field     // which it is read for; unknown if for several, or for none alone
 	inside [][]*node // the members or elements that are read, by the length of their names
 	event  bool      // an event's object lies here: a string is parsed
+	order  bool      // the order key needs it
 }
 
 // child is the node of a name inside; nil if there is none.
@@ -105,7 +106,7 @@ type plan struct {
 func newPlan() *plan { return &plan{root: node{slot: -1, field: unknown}} }
 
 // at is the node at a path; it is added if it is not there.
-func (p *plan) at(path []string) *node {
+func (p *plan) at(path []string, order bool) *node {
 	n := &p.root
 	for _, name := range path {
 		in := n.child([]byte(name))
@@ -117,6 +118,7 @@ func (p *plan) at(path []string) *node {
 			}
 			n.inside[len(name)] = append(n.inside[len(name)], in)
 		}
+		in.order = in.order || order
 		n = in
 	}
 	return n
@@ -124,7 +126,7 @@ func (p *plan) at(path []string) *node {
 
 // add adds a source that a field is read from, where event is the path of the event's object.
 // It sets the source's slot.
-func (p *plan) add(s *source, event []string, f field) {
+func (p *plan) add(s *source, event []string, f field, order bool) {
 	if s.kind != fromValue {
 		return
 	}
@@ -132,7 +134,7 @@ func (p *plan) add(s *source, event []string, f field) {
 	if !s.whole {
 		path = slices.Concat(event, s.path)
 	}
-	n := p.at(path)
+	n := p.at(path, order)
 	s.slot = n.slot
 	if n.field == unknown {
 		n.field = f
