@@ -44,17 +44,17 @@ func (m *Mapper) Explain(rec *Record) *Explanation {
 	if refused != nil {
 		return &Explanation{}
 	}
-	e.whole = string(e.value)
-	x := &Explanation{Steps: make([]Step, 0, len(p.all.rules))}
+	e.wholes[ofValue] = string(e.value)
+	x := &Explanation{Steps: make([]Step, 0, len(p.rules))}
 	if m.file != builtIn {
 		x.Profile = p.name
 	}
-	for i := range p.all.rules {
-		x.Steps = append(x.Steps, e.step(&p.all.rules[i], rec, m.required[p.all.rules[i].field]))
+	for i := range p.rules {
+		x.Steps = append(x.Steps, e.step(&p.rules[i], rec, m.required[p.rules[i].field]))
 	}
 	for _, s := range e.suspicions(rec.Time) {
-		for i := range p.all.rules {
-			if e.suspects(s, p.all.rules[i].field, rec.Time) {
+		for i := range p.rules {
+			if e.suspects(s, p.rules[i].field, rec.Time) {
 				x.Steps[i].Suspicions = append(x.Steps[i].Suspicions, s)
 			}
 		}
@@ -126,8 +126,8 @@ func (m *Mapper) Plain(rec *Record) []byte {
 		return nil
 	}
 	plain := []byte{'{'}
-	for i := range p.all.rules {
-		r := &p.all.rules[i]
+	for i := range p.rules {
+		r := &p.rules[i]
 		text, refused := e.evaluate(r, rec)
 		if text == "" || refused != nil {
 			continue

@@ -23,11 +23,9 @@ func FileSchema() string { return fileSchema }
 // File is a mapping file that was read without a mistake. It is immutable.
 type File struct {
 	profiles []profile
-	// What is read of a value, with the Confluent prefix before it (1) or without (0): all, and
-	// for the order key alone.
-	whole, order [2]*plan
-	outside      bool // topic, headers or key matter
-	sum          [sha256.Size]byte
+	plans    [2]*plan // what is read of a value with the Confluent prefix before it (1) or without (0)
+	outside  bool     // topic, headers or key matter
+	sum      [sha256.Size]byte
 }
 
 // builtIn is the file that holds where none is given.
@@ -57,15 +55,10 @@ type profile struct {
 	name   string
 	prefix prefix
 	ignore bool
-	all    reading // for all fields
-	order  reading // for those of the order key alone
-}
-
-// reading is what of a profile goes by the slots of a plan.
-type reading struct {
-	when  []condition // all must hold
-	event *source     // where the event's object lies; nil: it is the value
-	rules []rule      // in the order of the fields
+	when   []condition // all must hold
+	event  *source     // where the event's object lies; nil: it is the value
+	rules  []rule      // in the order of the fields
+	order  []*rule     // those of the order key
 }
 
 // prefix is what stands before a value's JSON.
@@ -113,57 +106,43 @@ type rule struct {
 
 // compile makes the plans, and gives each source its slot in them.
 func (f *File) compile() {
-	for i := range f.whole {
-		f.whole[i], f.order[i] = newPlan(), newPlan()
-	}
+	f.plans = [2]*plan{newPlan(), newPlan()}
 	for i := range f.profiles {
 		p := &f.profiles[i]
-		p.order = p.all.clone(func(r *rule) bool { return slices.Contains(endpoint.Order, r.field.name()) })
-		f.outside = f.outside || p.all.looksOutside()
-		f.whole[p.prefix].take(&p.all)
-		f.order[p.prefix].take(&p.order)
+		for j := range p.rules {
+			if slices.Contains(endpoint.Order, p.rules[j].field.name()) {
+				p.order = append(p.order, &p.rules[j])
+			}
+		}
+		f.plans[p.prefix].take(p)
+		f.outside = f.outside || p.looksOutside()
 	}
 }
 
-func (r *reading) looksOutside() bool {
-	return slices.ContainsFunc(r.when, func(c condition) bool { return c.kind == whenTopic || c.kind == whenHeader }) ||
-		slices.ContainsFunc(r.rules, func(one rule) bool {
+func (p *profile) looksOutside() bool {
+	return slices.ContainsFunc(p.when, func(c condition) bool { return c.kind == whenTopic || c.kind == whenHeader }) ||
+		slices.ContainsFunc(p.rules, func(one rule) bool {
 			return slices.ContainsFunc(one.sources, func(s source) bool { return s.kind != fromValue })
 		})
 }
 
-// clone copies a reading with some of its rules.
-func (r *reading) clone(chosen func(*rule) bool) reading {
-	c := reading{when: slices.Clone(r.when)}
-	if r.event != nil {
-		event := *r.event
-		c.event = &event
-	}
-	for _, one := range r.rules {
-		if chosen(&one) {
-			one.sources = slices.Clone(one.sources)
-			c.rules = append(c.rules, one)
-		}
-	}
-	return c
-}
-
 // take adds what is read for a profile.
-func (p *plan) take(r *reading) {
+func (p *plan) take(f *profile) {
 	var path []string
-	if r.event != nil {
-		path = r.event.path
-		n := p.at(path)
-		r.event.slot, n.event = n.slot, true
+	if f.event != nil {
+		path = f.event.path
+		n := p.at(path, true)
+		f.event.slot, n.event = n.slot, true
 	}
-	for i := range r.rules {
-		for j := range r.rules[i].sources {
-			p.add(&r.rules[i].sources[j], path, r.rules[i].field)
+	for i := range f.rules {
+		r := &f.rules[i]
+		for j := range r.sources {
+			p.add(&r.sources[j], path, r.field, slices.Contains(f.order, r))
 		}
 	}
-	for i := range r.when {
-		if r.when[i].kind == whenValue {
-			p.add(&r.when[i].at, path, unknown)
+	for i := range f.when {
+		if f.when[i].kind == whenValue {
+			p.add(&f.when[i].at, path, unknown, true)
 		}
 	}
 }

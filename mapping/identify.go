@@ -12,13 +12,12 @@ package mapping
 func (m *Mapper) Identify(rec *Record) (lot, serial string) {
 	e := evaluations.Get().(*evaluation)
 	defer e.free()
-	e.order = true
+	e.doc.order = true
 	p, refused := e.choose(m.file, rec)
 	if refused != nil {
 		return "", ""
 	}
-	for i := range p.order.rules { // none of a profile that ignores
-		r := &p.order.rules[i]
+	for _, r := range p.order { // none of a profile that ignores
 		text, refused := e.evaluate(r, rec)
 		if refused != nil {
 			continue

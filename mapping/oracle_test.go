@@ -96,7 +96,7 @@ func (o opinion) text(name string) string {
 // builtInDocument reads what the built-in contract needs.
 func builtInDocument() *document {
 	doc := new(document)
-	doc.init(builtIn.whole[noPrefix])
+	doc.init(builtIn.plans[noPrefix])
 	return doc
 }
 

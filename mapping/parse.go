@@ -249,8 +249,8 @@ func (p *parser) unreachable() {
 // covers reports whether a profile fits whatever the later one fits: each of its conditions
 // follows from one of the later's.
 func (p *profile) covers(later *profile) bool {
-	for _, c := range p.all.when {
-		if !slices.ContainsFunc(later.all.when, func(d condition) bool {
+	for _, c := range p.when {
+		if !slices.ContainsFunc(later.when, func(d condition) bool {
 			return c.kind == d.kind && p.looksAt(c) == later.looksAt(d) &&
 				!slices.ContainsFunc(d.is, func(is string) bool { return !slices.Contains(c.is, is) })
 		}) {
@@ -266,8 +266,8 @@ func (p *profile) looksAt(c condition) string {
 		return c.name
 	}
 	path := c.at.path
-	if p.all.event != nil && !c.at.whole {
-		path = slices.Concat(p.all.event.path, path)
+	if p.event != nil && !c.at.whole {
+		path = slices.Concat(p.event.path, path)
 	}
 	return fmt.Sprint(p.prefix) + fmt.Sprintf("%q", path)
 }

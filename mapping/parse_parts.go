@@ -64,7 +64,7 @@ func (p *parser) event(n *yaml.Node) {
 	if s := p.source(n); s != nil && s.kind != fromValue {
 		p.fail(n, "the event lies in the value: a path must be here")
 	} else {
-		p.profile.all.event = s
+		p.profile.event = s
 	}
 }
 
@@ -82,10 +82,10 @@ func (p *parser) when(n *yaml.Node) {
 	if n.Kind == yaml.MappingNode && len(n.Content) == 0 {
 		p.fail(n, "no condition; leave when out if the profile fits every record")
 	}
-	slices.SortStableFunc(p.profile.all.when, func(a, b condition) int { return int(a.kind) - int(b.kind) }) // cheap ones first
+	slices.SortStableFunc(p.profile.when, func(a, b condition) int { return int(a.kind) - int(b.kind) }) // cheap ones first
 }
 
-func (p *parser) condition(c condition) { p.profile.all.when = append(p.profile.all.when, c) }
+func (p *parser) condition(c condition) { p.profile.when = append(p.profile.when, c) }
 
 func (p *parser) whenTopic(n *yaml.Node) {
 	p.condition(condition{kind: whenTopic, is: p.scalars(n, 1)})
@@ -141,7 +141,7 @@ func (p *parser) fields(n *yaml.Node) {
 	})
 	for f := range fieldCount {
 		if r := rules[f]; r != nil {
-			p.profile.all.rules = append(p.profile.all.rules, *r)
+			p.profile.rules = append(p.profile.rules, *r)
 		} else if table[f].Required && n.Kind == yaml.MappingNode {
 			p.fail(n, "%s is missing: the endpoint needs it", f.name())
 		}
