@@ -107,7 +107,7 @@ bench: ## throughput, CPU and memory beside other ways of doing the same (BENCH=
 bench-page: ## measure all figures of docs/development/benchmarks.md again, on a real Kafka (70 minutes on an idle machine; Java 17 and Maven)
 	@$(GO) build -o $(BIN)/bench ./cmd/bench && exec $(BIN)/bench page
 
-test-alerts: ## the alert rules, by Prometheus's own rule tests, and the chats, by Alertmanager's packages (installs Debian's tools where they are missing)
+test-alerts: ## the alert rules, by Prometheus's own rule tests, and the chats and their page's commands, by Alertmanager (installs Debian's tools where they are missing)
 	.ci/telemetry/alerts/run.sh
 
 test-page: ## the status page in headless Chromium (Node 20 and npm; installs Debian's chromium where there is none; PICTURES=docs/pictures replaces them)

@@ -18,6 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"release-forwarder/cmd/testkit/platform"
+	"release-forwarder/cmd/testkit/process"
 )
 
 // settled bounds what others do, or the person waits for.
@@ -69,7 +70,7 @@ func secretChanged(_ context.Context, w *world) error {
 // accepted waits until the platform has accepted more than by now.
 func accepted(ctx context.Context, w *world) error {
 	before := w.double.Stats().Accepted
-	return until(ctx, settled, func() error {
+	return process.Until(ctx, settled, func() error {
 		if w.double.Stats().Accepted == before {
 			return errors.New("nothing was accepted")
 		}
@@ -79,7 +80,7 @@ func accepted(ctx context.Context, w *world) error {
 
 // deadLettersOpen waits until a dead letter is open, and gives the person its ID.
 func deadLettersOpen(ctx context.Context, w *world) error {
-	return until(ctx, settled, func() error {
+	return process.Until(ctx, settled, func() error {
 		text, err := w.command(ctx, "dlq", "list", "--json")
 		if err != nil {
 			return err
@@ -114,8 +115,14 @@ func deadLetterTopicGone(ctx context.Context, w *world) error {
 	if _, err := w.kc(ctx, "", "delete", "kafkatopic", deadLetters); err != nil {
 		return err
 	}
-	time.Sleep(2 * time.Second) // the stand-in may be at the topic at this moment
-	if _, err := w.admin.DeleteTopic(ctx, deadLetters); err != nil {
+	err := process.Until(ctx, settled, func() error {
+		topics, err := w.admin.ListTopics(ctx, deadLetters)
+		if topics.Has(deadLetters) {
+			err = errors.New("the topic is there")
+		}
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	w.lanes.spoil(ctx)
@@ -154,7 +161,7 @@ func (w *world) withoutRights(ctx context.Context, resource string) error {
 			if _, err := w.kc(ctx, "", "patch", "kafkauser", "release-forwarder", "--type=json", "-p", patch); err != nil {
 				return err
 			}
-			return until(ctx, settled, func() error { return w.taken(ctx, resource) })
+			return process.Until(ctx, settled, func() error { return w.taken(ctx, resource) })
 		}
 	}
 	return fmt.Errorf("no right on %s", resource)
@@ -188,7 +195,7 @@ func brokers(what string, numbers ...int) func(context.Context, *world) error {
 
 // brokersBack waits until all answer: the pods that stand for them are ready before.
 func brokersBack(ctx context.Context, w *world) error {
-	return until(ctx, settled, func() error {
+	return process.Until(ctx, settled, func() error {
 		for _, address := range strings.Split(w.config.admin, ",") {
 			conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", address)
 			if err != nil {
@@ -268,11 +275,11 @@ func recordsDropped(ctx context.Context, w *world) error {
 	if err := signalled(syscall.SIGSTOP, names...); err != nil {
 		return err
 	}
-	w.lanes.burst(ctx, 0, 1) // what is fetched already: the fetch that waits at the broker
-	time.Sleep(2 * time.Second)
-	w.lanes.burst(ctx, 0, 10)
-	if err := w.client.Flush(ctx); err != nil {
-		return err
+	for range 11 { // one after the other: a fetch that waits at the broker is answered with the first, and no other comes
+		w.lanes.burst(ctx, 0, 1)
+		if err := w.client.Flush(ctx); err != nil {
+			return err
+		}
 	}
 	ends, err := w.admin.ListEndOffsets(ctx, topic)
 	if err != nil {
@@ -350,7 +357,7 @@ func set(settings ...string) func(context.Context, *world) error {
 		if _, err := w.kc(ctx, "", append([]string{"set", "env", "deployment/release-forwarder"}, settings...)...); err != nil {
 			return err
 		}
-		return until(ctx, settled, func() error {
+		return process.Until(ctx, settled, func() error {
 			now, err := w.names(ctx)
 			for _, name := range now {
 				if !strings.Contains(strings.Join(before, " "), name) {
@@ -386,7 +393,7 @@ func logStuck(ctx context.Context, w *world) error {
 	for n := range partitions {
 		w.lanes.burst(ctx, n, 1500)
 	}
-	err = until(ctx, time.Minute, func() error {
+	err = process.Until(ctx, time.Minute, func() error {
 		samples, err := w.prometheus.Query(ctx, "release_forwarder_log_lines_dropped_total > 0")
 		if err == nil && len(samples) > 0 {
 			w.person.values["POD"] = samples[0].Labels["pod"]
@@ -405,30 +412,34 @@ func nearRetention(ctx context.Context, w *world) error {
 
 // nearRetentionAlone is the same where no operator keeps the topic.
 func nearRetentionAlone(ctx context.Context, w *world) error {
-	err := until(ctx, settled, func() error { // what the trouble before put back
-		configs, err := w.admin.DescribeTopicConfigs(ctx, topic)
-		if err != nil {
-			return err
-		}
-		for _, c := range configs[0].Configs {
-			if c.Key == "retention.ms" && c.MaybeValue() != w.person.values["RETENTION_MS_BEFORE"] {
-				return fmt.Errorf("the topic keeps records for %s ms", c.MaybeValue())
-			}
-		}
-		return nil
-	})
-	if err != nil {
+	if err := w.configured(ctx, topic, "retention.ms", w.person.values["RETENTION_MS_BEFORE"]); err != nil { // what the trouble before put back
 		return err
 	}
 	w.stopOperators()
 	return nearRetention(ctx, w)
 }
 
+// configured waits until a topic has this value.
+func (w *world) configured(ctx context.Context, topic, key, value string) error {
+	return process.Until(ctx, settled, func() error {
+		configs, err := w.admin.DescribeTopicConfigs(ctx, topic)
+		if err != nil {
+			return err
+		}
+		for _, c := range configs[0].Configs {
+			if c.Key == key && c.MaybeValue() == value {
+				return nil
+			}
+		}
+		return fmt.Errorf("%s of %s is not %s", key, topic, value)
+	})
+}
+
 func withStrimzi(ctx context.Context, w *world) error { return w.startOperators(ctx) }
 
 // quiet waits until none of the alerts that threaten a loss is true.
 func quiet(ctx context.Context, w *world) error {
-	return until(ctx, settled, func() error {
+	return process.Until(ctx, settled, func() error {
 		names, err := w.firing(ctx)
 		if strings.Contains(strings.Join(names, " "), "RetentionVeryNear") {
 			return errors.Join(err, errors.New("RetentionVeryNear is true"))
@@ -439,7 +450,7 @@ func quiet(ctx context.Context, w *world) error {
 
 // caughtUp waits until nothing waits any more.
 func caughtUp(ctx context.Context, w *world) error {
-	return until(ctx, settled, func() error {
+	return process.Until(ctx, settled, func() error {
 		samples, err := w.prometheus.Query(ctx, "max(release_forwarder_oldest_unfinished_seconds) > 60")
 		if err == nil && len(samples) > 0 {
 			err = fmt.Errorf("the oldest event is %.0fs old", samples[0].Value)

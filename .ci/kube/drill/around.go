@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"release-forwarder/cmd/testkit/platform"
+	"release-forwarder/cmd/testkit/process"
 )
 
 // carSpoiled has an event come that becomes a dead letter, and gives the person what somebody asks for it by.
@@ -53,10 +54,7 @@ func oneRefused(ctx context.Context, w *world) error {
 	if err != nil {
 		return err
 	}
-	if _, err := w.kc(ctx, "", "set", "env", "deployment/release-forwarder", "RETRY_BUDGET=0"); err != nil {
-		return err
-	}
-	if _, err := w.kc(ctx, "", "rollout", "status", "deployment/release-forwarder", "--timeout=3m"); err != nil {
+	if err := w.rolled(ctx, "RETRY_BUDGET=0"); err != nil {
 		return err
 	}
 	if err := w.client.ProduceSync(ctx, record).FirstErr(); err != nil {
@@ -65,12 +63,21 @@ func oneRefused(ctx context.Context, w *world) error {
 	w.lanes.change(func(l *lanes) { l.sent[flow] = true })
 	w.person.values["OFFSET"], w.person.values["PARTITION"] = fmt.Sprint(record.Offset), fmt.Sprint(record.Partition)
 	w.person.values["BEFORE"] = record.Timestamp.Add(2 * time.Second).UTC().Format(time.RFC3339)
-	return until(ctx, settled, func() error {
+	return process.Until(ctx, settled, func() error {
 		if w.double.Tally(flow).Received == 0 {
 			return errors.New("the event was not tried")
 		}
 		return nil
 	})
+}
+
+// rolled brings a setting to all replicas.
+func (w *world) rolled(ctx context.Context, setting string) error {
+	if _, err := w.kc(ctx, "", "set", "env", "deployment/release-forwarder", setting); err != nil {
+		return err
+	}
+	_, err := w.kc(ctx, "", "rollout", "status", "deployment/release-forwarder", "--timeout=3m")
+	return err
 }
 
 // tooLarge sends an event of 34 MiB, which Kafka takes since it is compressed. No replica reads it; all before it is finished.
@@ -88,7 +95,7 @@ func tooLarge(ctx context.Context, w *world) error {
 	}
 	w.lanes.change(func(l *lanes) { l.sent[flowOf(l.held)] = true })
 	w.person.values["PARTITION"], w.person.values["OFFSET"] = "0", fmt.Sprint(record.Offset)
-	return until(ctx, settled, func() error {
+	return process.Until(ctx, settled, func() error {
 		commits, err := w.admin.FetchOffsets(ctx, group)
 		if at, _ := commits.Lookup(topic, 0); err == nil && at.At != record.Offset {
 			err = fmt.Errorf("the group is at %d, not at the record", at.At)
@@ -99,7 +106,7 @@ func tooLarge(ctx context.Context, w *world) error {
 
 // largeAccepted waits until the platform has the event that was too large.
 func largeAccepted(ctx context.Context, w *world) error {
-	return until(ctx, settled, func() (err error) {
+	return process.Until(ctx, settled, func() (err error) {
 		w.lanes.change(func(l *lanes) {
 			if w.double.Tally(flowOf(l.held)).Accepted == 0 {
 				err = errors.New("the event was not accepted")
@@ -111,10 +118,7 @@ func largeAccepted(ctx context.Context, w *world) error {
 
 // parked has Kafka drop records where the settings leave it to a person what to do.
 func parked(ctx context.Context, w *world) error {
-	if _, err := w.kc(ctx, "", "set", "env", "deployment/release-forwarder", "KAFKA_OFFSET_RESET=none"); err != nil {
-		return err
-	}
-	if _, err := w.kc(ctx, "", "rollout", "status", "deployment/release-forwarder", "--timeout=3m"); err != nil {
+	if err := w.rolled(ctx, "KAFKA_OFFSET_RESET=none"); err != nil {
 		return err
 	}
 	if err := w.well(ctx, settled); err != nil {
@@ -128,7 +132,7 @@ func parked(ctx context.Context, w *world) error {
 
 // says waits until a replica's first sentence is of a condition.
 func (w *world) says(ctx context.Context, condition string) error {
-	return until(ctx, settled, func() error {
+	return process.Until(ctx, settled, func() error {
 		all, _, err := w.statuses(ctx)
 		for _, s := range all {
 			if s.Condition == condition {
@@ -152,19 +156,7 @@ func deadLettersBounded(ctx context.Context, w *world) error {
 	if _, err := w.kc(ctx, "", "patch", "kafkatopic", deadLetters, "--type", "merge", "-p", `{"spec":{"config":{"max.message.bytes":100}}}`); err != nil {
 		return err
 	}
-	err := until(ctx, settled, func() error {
-		configs, err := w.admin.DescribeTopicConfigs(ctx, deadLetters)
-		if err != nil {
-			return err
-		}
-		for _, c := range configs[0].Configs {
-			if c.Key == "max.message.bytes" && c.MaybeValue() == "100" {
-				return nil
-			}
-		}
-		return errors.New("the bound is not in force")
-	})
-	if err != nil {
+	if err := w.configured(ctx, deadLetters, "max.message.bytes", "100"); err != nil {
 		return err
 	}
 	w.lanes.spoil(ctx)
@@ -204,7 +196,7 @@ func logged(event string) func(context.Context, *world) error {
 		if err != nil {
 			return err
 		}
-		return until(ctx, settled, func() error {
+		return process.Until(ctx, settled, func() error {
 			for _, name := range names {
 				text, err := w.kc(ctx, "", "logs", name, "--tail=-1")
 				if err != nil || !strings.Contains(text, `"`+event+`"`) {

@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"release-forwarder/cmd/testkit/platform"
+	"release-forwarder/cmd/testkit/process"
 )
 
 const (
@@ -24,7 +25,6 @@ const (
 	partitions  = 12
 	lots        = 4
 	rate        = 20 // events a second
-	settleLimit = 3 * time.Minute
 )
 
 // lanes send events, and remember which Kafka has taken. This is what every event is accounted from.
@@ -150,7 +150,7 @@ func (w *world) settle(ctx context.Context) (a account, err error) {
 	if err := w.client.Flush(ctx); err != nil {
 		return a, err
 	}
-	if err := until(ctx, settleLimit, func() error { return w.finished(ctx) }); err != nil {
+	if err := process.Until(ctx, settled, func() error { return w.finished(ctx) }); err != nil {
 		return a, err
 	}
 	written, err := w.deadLettered(ctx)
@@ -223,7 +223,7 @@ func (w *world) deadLettered(ctx context.Context) (map[platform.Flow]bool, error
 		return nil, err
 	}
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(ctx, settleLimit)
+	ctx, cancel := context.WithTimeout(ctx, settled)
 	defer cancel()
 	flows := map[platform.Flow]bool{}
 	for left > 0 && ctx.Err() == nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"release-forwarder/cmd/testkit/process"
 	"release-forwarder/cmd/testkit/prometheus"
 )
 
@@ -50,7 +51,7 @@ func (w *world) provoked(ctx context.Context, t trouble) (f found, err error) {
 	fmt.Printf("drill: %s\n", t.name)
 	f.trouble = t
 	var before []string
-	err = until(ctx, alertLimit, func() (err error) {
+	err = process.Until(ctx, alertLimit, func() (err error) {
 		before, err = w.firing(ctx)
 		for _, name := range t.alerts {
 			if slices.Contains(before, name) {
@@ -105,7 +106,7 @@ func (w *world) provoked(ctx context.Context, t trouble) (f found, err error) {
 // noticed waits until the trouble's alerts are true and a page says what it should.
 func (w *world) noticed(ctx context.Context, f *found, before []string) error {
 	after := map[string]time.Duration{}
-	err := until(ctx, alertLimit, func() error {
+	err := process.Until(ctx, alertLimit, func() error {
 		names, err := w.firing(ctx)
 		if err != nil {
 			return err
@@ -135,7 +136,7 @@ func (w *world) noticed(ctx context.Context, f *found, before []string) error {
 		i := slices.IndexFunc(w.alerts, func(a prometheus.Alert) bool { return a.Name == name })
 		f.alerts = append(f.alerts, raised{w.alerts[i], after[name] + sooner[name].by})
 	}
-	return until(ctx, alertLimit, func() error {
+	return process.Until(ctx, alertLimit, func() error {
 		all, _, err := w.statuses(ctx)
 		if err != nil {
 			return err

@@ -30,7 +30,6 @@ import (
 const (
 	replicas = 3 // as the overlay has them
 	startup  = 3 * time.Minute
-	pause    = 250 * time.Millisecond // between two looks
 )
 
 // world is all around the pods.
@@ -279,7 +278,7 @@ func (w *world) watch(ctx context.Context) (err error) {
 	if err := w.well(ctx, startup); err != nil {
 		return err
 	}
-	return until(ctx, startup, func() error {
+	return process.Until(ctx, startup, func() error {
 		scraped, err := w.prometheus.Query(ctx, "sum(release_forwarder_assigned_partitions) > 0")
 		if err != nil || len(scraped) == 0 {
 			return errors.Join(err, errors.New("the replicas are not scraped"))
@@ -374,7 +373,7 @@ func (w *world) statuses(ctx context.Context) (all []status, pods []pod, err err
 
 // well waits until every replica that there should be says that all is well.
 func (w *world) well(ctx context.Context, limit time.Duration) error {
-	return until(ctx, limit, func() error {
+	return process.Until(ctx, limit, func() error {
 		meant, err := w.kc(ctx, "", "get", "deployment/release-forwarder", "-o", "jsonpath={.spec.replicas}")
 		if err != nil {
 			return err
@@ -434,22 +433,5 @@ func (w *world) explain(ctx context.Context) {
 	fmt.Println(out, err)
 	for _, s := range all {
 		fmt.Printf("%s: %s: %s\n", s.Pod, s.Condition, s.State)
-	}
-}
-
-// until asks again and again until the answer is nil, at most limit; then it returns the last answer.
-func until(ctx context.Context, limit time.Duration, ask func() error) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	for {
-		err := ask()
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("not within %v: %w", limit, err)
-		case <-time.After(pause):
-		}
 	}
 }

@@ -27,14 +27,14 @@ type object struct {
 		Partitions, Replicas, MinReplicaCount int
 		Config                                map[string]json.RawMessage
 		ScaleTargetRef                        struct{ Name string }
-		Authorization                         struct{ ACLs []rule }
+		Authorization                         struct {
+			ACLs []struct {
+				Resource   struct{ Type, Name string }
+				Operations []string
+			}
+		}
 	}
 	Status struct{ ObservedGeneration int }
-}
-
-type rule struct {
-	Resource   struct{ Type, Name string }
-	Operations []string
 }
 
 var (
@@ -47,7 +47,9 @@ func main() {
 	for before := map[string]object{}; ; time.Sleep(time.Second) {
 		var list struct{ Items []object }
 		now := map[string]object{}
-		_ = json.Unmarshal(kubectl("get", "kafkatopics,kafkausers,scaledobjects,deployments", "-o", "json"), &list)
+		if json.Unmarshal(kubectl("get", "kafkatopics,kafkausers,scaledobjects,deployments", "-o", "json"), &list) != nil {
+			continue
+		}
 		for _, o := range list.Items {
 			now[o.Kind+" "+o.Metadata.Name] = o
 		}
@@ -63,6 +65,11 @@ func main() {
 			if strings.HasPrefix(o.Kind, "Kafka") && o.Status.ObservedGeneration != o.Metadata.Generation {
 				status := `{"status":{"observedGeneration":` + strconv.Itoa(o.Metadata.Generation) + `,"conditions":[{"type":"Ready","status":"True"}]}}`
 				kubectl("patch", o.Kind, o.Metadata.Name, "--subresource=status", "--type=merge", "-p", status)
+			}
+		}
+		for id, o := range before {
+			if _, is := now[id]; !is && o.Kind == "KafkaTopic" {
+				_, _ = kafka.DeleteTopic(ctx, o.Metadata.Name)
 			}
 		}
 		before = now
@@ -109,6 +116,9 @@ func scale(target, o object) {
 }
 
 func kubectl(args ...string) []byte {
-	out, _ := exec.Command(os.Args[1], append([]string{"kubectl", "-n", os.Args[3]}, args...)...).Output()
-	return out // what fails is tried again in a second
+	out, err := exec.Command(os.Args[1], append([]string{"kubectl", "-n", os.Args[3]}, args...)...).Output()
+	if err != nil {
+		return nil // it is tried again in a second
+	}
+	return out
 }

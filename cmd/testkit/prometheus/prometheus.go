@@ -58,27 +58,15 @@ func Start(ctx context.Context, dir, rules string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := p.answers(ctx); err != nil {
-		p.Kill()
-		return nil, err
+	err = process.Until(ctx, startLimit, func() error {
+		_, err := p.Query(ctx, "vector(1)")
+		return err
+	})
+	if err != nil {
+		defer p.Kill()
+		return nil, fmt.Errorf("%w\n%s", err, p.Tail(5))
 	}
 	return p, nil
-}
-
-func (p *Server) answers(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, startLimit)
-	defer cancel()
-	for {
-		_, err := p.Query(ctx, "vector(1)")
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%w\n%s", err, p.Tail(5))
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
 }
 
 // Scrape names all that is to be scraped from now on.

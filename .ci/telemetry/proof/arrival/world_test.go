@@ -12,6 +12,7 @@ import (
 
 	"proof/received"
 	"proof/stage"
+	"release-forwarder/cmd/testkit/process"
 )
 
 // patience bounds what must come in the end.
@@ -65,7 +66,7 @@ func (w *world) start(name, protocol string, settings map[string]string) *stage.
 // until waits for what must come.
 func (w *world) until(ask func() error) {
 	w.t.Helper()
-	must(w.t, stage.Until(w.t.Context(), patience, ask))
+	must(w.t, process.Until(w.t.Context(), patience, ask))
 }
 
 func (w *world) send(records ...*kgo.Record) {

@@ -19,6 +19,7 @@ import (
 
 	"proof/stage"
 	"release-forwarder/cmd/testkit/platform"
+	"release-forwarder/cmd/testkit/process"
 	"release-forwarder/cmd/testkit/prometheus"
 )
 
@@ -76,7 +77,7 @@ func TestEveryQueryHasAnAnswerOrARuleTest(t *testing.T) {
 	}
 	p := scraped(t)
 	answered := map[string]bool{}
-	err = stage.Until(t.Context(), patience, func() error {
+	err = process.Until(t.Context(), patience, func() error {
 		missing := 0
 		for _, q := range queries {
 			if answered[q.expr] = answered[q.expr] || hasData(t, p, q.expr); !answered[q.expr] {
@@ -154,18 +155,18 @@ func scraped(t *testing.T) *prometheus.Server {
 	}
 	one := start("one")
 	must(t, p.Scrape(one.Target()))
-	must(t, stage.Until(t.Context(), patience, func() error { return s.Settled(t.Context(), one) }))
+	must(t, process.Until(t.Context(), patience, func() error { return s.Settled(t.Context(), one) }))
 	flow(t, s)
 	for i := range 2 { // each coming and each going makes the first one drain
 		two := start(fmt.Sprintf("two-%d", i))
 		must(t, p.Scrape(one.Target(), two.Target()))
-		must(t, stage.Until(t.Context(), patience, func() error { return shares(t, one, two) }))
+		must(t, process.Until(t.Context(), patience, func() error { return shares(t, one, two) }))
 		if !two.Stop(patience) {
 			t.Fatalf("%s did not stop", two.Name)
 		}
 		must(t, p.Scrape(one.Target()))
-		must(t, stage.Until(t.Context(), patience, func() error { return holdsAll(t, one) }))
-		must(t, stage.Until(t.Context(), patience, func() error { // a rate is known from the second on
+		must(t, process.Until(t.Context(), patience, func() error { return holdsAll(t, one) }))
+		must(t, process.Until(t.Context(), patience, func() error { // a rate is known from the second on
 			if !hasData(t, p, "release_forwarder_drain_seconds_count") {
 				return errors.New("Prometheus has not scraped a drain")
 			}

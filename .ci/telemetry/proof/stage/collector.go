@@ -33,7 +33,7 @@ func StartCollector(ctx context.Context, binary, config, dir, to string) (*Colle
 	if c.Process, err = process.Start(binary, env, filepath.Join(dir, "collector.log"), "--config", config); err != nil {
 		return nil, fmt.Errorf("collector: %w", err)
 	}
-	err = Until(ctx, 20*time.Second, func() error {
+	err = process.Until(ctx, 20*time.Second, func() error {
 		for _, address := range []string{c.GRPC, c.HTTP} {
 			conn, err := net.Dial("tcp", address)
 			if err != nil {

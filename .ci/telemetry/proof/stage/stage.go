@@ -6,7 +6,6 @@ package stage
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -192,23 +191,6 @@ func (b *broker) close() (undo func()) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.gone = false
-	}
-}
-
-// Until asks again and again until the answer is nil, at most limit; then it returns the last answer.
-func Until(ctx context.Context, limit time.Duration, ask func() error) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	for {
-		err := ask()
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return errors.Join(fmt.Errorf("not within %v", limit), err)
-		case <-time.After(50 * time.Millisecond):
-		}
 	}
 }
 
