@@ -74,8 +74,10 @@ func Open(ctx context.Context, sc console.Screen, dial connect.DialFunc, allGrou
 	for _, w := range warnings {
 		sc.Say("warning: %s", w)
 	}
-	topics := []string{s.Kafka.Topic, s.DeadLetters.Topic, ledger.Topic(s.DeadLetters.Topic), s.Kafka.ReplayTopic, to}
-	topics = slices.DeleteFunc(topics, func(t string) bool { return t == "" })
+	topics := append(s.Topics(), s.DeadLetters.Topic, ledger.Topic(s.DeadLetters.Topic))
+	if to != "" {
+		topics = append(topics, to)
+	}
 	slices.Sort(topics)
 	connected, hangUp := context.WithCancel(context.Background())
 	defer hangUp()
@@ -169,14 +171,14 @@ func (r *Session) explain(err error) error {
 	if !is || !errors.Is(err, kafka.UnknownTopicOrPartition) {
 		return err
 	}
-	switch failed.Topic {
-	case r.To:
+	switch of := failed.Topic; {
+	case of == r.To:
 		return fmt.Errorf("%w; check --to", err)
-	case r.Settings.DeadLetters.Topic:
+	case of == r.Settings.DeadLetters.Topic:
 		return fmt.Errorf("%w; check DLQ_TOPIC and KAFKA_TOPIC", err)
-	case r.Settings.Kafka.ReplayTopic:
+	case of == r.Settings.Kafka.ReplayTopic:
 		return fmt.Errorf("%w; check KAFKA_REPLAY_TOPIC", err)
-	case r.Settings.Kafka.Topic:
+	case slices.Contains(r.Settings.Kafka.Topics, of):
 		return fmt.Errorf("%w; check KAFKA_TOPIC", err)
 	}
 	return err
@@ -199,13 +201,13 @@ func (r *Session) IDs(ctx context.Context, texts []string) ([]dlq.ID, error) {
 	return ids, nil
 }
 
-// Target is the topic that replays send to: to if given, else KAFKA_REPLAY_TOPIC, else KAFKA_TOPIC.
-func Target(s *settings.Settings, to string) string {
+// Target is where replays go: to if given, else KAFKA_REPLAY_TOPIC, else KAFKA_TOPIC.
+func Target(s *settings.Settings, to string) replay.To {
 	switch {
 	case to != "":
-		return to
+		return replay.To{to}
 	case s.Kafka.ReplayTopic != "":
-		return s.Kafka.ReplayTopic
+		return replay.To{s.Kafka.ReplayTopic}
 	}
-	return s.Kafka.Topic
+	return s.Kafka.Topics
 }
