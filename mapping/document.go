@@ -109,7 +109,7 @@ func (doc *document) judge(n *node, value []byte, inside int) *Error {
 			names = append(names, name)
 		}
 		field := (&plan{root: *n}).named(names)
-		refused = &Error{Reason: BadText, Field: field.name(), Detail: notText, Offset: int(bad.ByteOffset)}
+		refused = &Error{Reason: BadText, Field: field, Detail: notText, Offset: int(bad.ByteOffset)}
 	}
 	return refused
 }
@@ -317,11 +317,11 @@ func (r *reader) note(n *node, key jsontext.Value, at int, others *map[string]bo
 	if r.doc.order && in != nil && !in.order {
 		return nil
 	}
-	again, named := false, unknown
+	again, named := false, ""
 	switch {
 	case in != nil:
-		again, named = r.doc.members[in.slot].value != nil, in.field
-		if again {
+		if again = r.doc.members[in.slot].value != nil; again {
+			named = only(in.fields)
 			r.doc.doubt(in)
 		}
 	case r.judgeText:
@@ -335,7 +335,7 @@ func (r *reader) note(n *node, key jsontext.Value, at int, others *map[string]bo
 		if r.inside >= 0 {
 			at = r.inside
 		}
-		r.doc.duplicate = &Error{Reason: DuplicateKey, Field: named.name(), Detail: keyTwice, Offset: at}
+		r.doc.duplicate = &Error{Reason: DuplicateKey, Field: named, Detail: keyTwice, Offset: at}
 	}
 	return in
 }

@@ -50,11 +50,11 @@ func (m *Mapper) Explain(rec *Record) *Explanation {
 		x.Profile = p.name
 	}
 	for i := range p.rules {
-		x.Steps = append(x.Steps, e.step(&p.rules[i], rec, m.required[p.rules[i].field]))
+		x.Steps = append(x.Steps, e.step(&p.rules[i], rec, m.required[p.rules[i].place]))
 	}
 	for _, s := range e.suspicions(rec.Time) {
 		for i := range p.rules {
-			if e.suspects(s, p.rules[i].field, rec.Time) {
+			if e.suspects(s, &p.rules[i].field, rec.Time) {
 				x.Steps[i].Suspicions = append(x.Steps[i].Suspicions, s)
 			}
 		}
@@ -67,26 +67,26 @@ func (e *evaluation) step(r *rule, rec *Record, required bool) Step {
 	odd := len(e.odd)
 	sent, refused := e.evaluate(r, rec)
 	if sent == "" && refused == nil && (required || r.required) {
-		refused = missing(r.field)
+		refused = missing(r.field.Name)
 	}
-	s := Step{Field: r.field.name(), Looked: e.looked(r, rec), Rule: r.words, Sent: sent, Refused: refused}
+	s := Step{Field: r.field.Name, Looked: e.looked(r, rec), Rule: r.words, Sent: sent, Refused: refused}
 	s.Text, _, _ = e.text(r, rec)
 	if len(e.odd) > odd {
-		s.Takes = table[r.field].codes.forms()
+		s.Takes = r.field.codes.forms()
 	}
 	return s
 }
 
 // suspects reports whether a suspicion of the event is one about a field.
-func (e *evaluation) suspects(s Suspicion, f field, at time.Time) bool {
+func (e *evaluation) suspects(s Suspicion, f *Field, at time.Time) bool {
 	switch s {
 	case Future:
-		return (f == leaveTime || f == operateTime) && e.times[f].After(at.Add(FutureTolerance))
+		return (f.clock == leaving || f.clock == operating) && e.times[f.clock].After(at.Add(FutureTolerance))
 	case LeaveBeforeEnter:
-		return f == leaveTime
+		return f.clock == leaving
 	case UnknownPlateColor, UnknownCarType:
 	}
-	return table[f].codes != nil && table[f].codes.odd == s
+	return f.codes != nil && f.codes.odd == s
 }
 
 // looked are the places that a rule looks at, up to the one that it takes.
@@ -135,7 +135,7 @@ func (m *Mapper) Plain(rec *Record) []byte {
 		if len(plain) > 1 {
 			plain = append(plain, ',')
 		}
-		plain, _ = jsontext.AppendQuote(plain, r.field.name())
+		plain, _ = jsontext.AppendQuote(plain, r.field.Name)
 		plain = append(plain, ':')
 		plain, _ = jsontext.AppendQuote(plain, text) // of text that is valid it does not fail
 	}

@@ -22,6 +22,8 @@ func FileSchema() string { return fileSchema }
 
 // File is a mapping file that was read without a mistake. It is immutable.
 type File struct {
+	endpoint *Endpoint
+	own      bool // the endpoint stands in the file
 	profiles []profile
 	plans    [2]*plan // what is read of a value with the Confluent prefix before it (1) or without (0)
 	outside  bool     // topic, headers or key matter
@@ -30,7 +32,7 @@ type File struct {
 
 // builtIn is the file that holds where none is given.
 var builtIn = func() *File {
-	f, err := Parse([]byte(builtInYAML))
+	f, err := parse([]byte(builtInYAML), nil)
 	if err != nil {
 		panic("mapping: the built-in file: " + err.Error())
 	}
@@ -39,6 +41,9 @@ var builtIn = func() *File {
 
 // Sum is the SHA-256 of the file's text.
 func (f *File) Sum() [sha256.Size]byte { return f.sum }
+
+// Endpoint is the one that the records are sent to; own: it stands in the file.
+func (f *File) Endpoint() (e *Endpoint, own bool) { return f.endpoint, f.own }
 
 // Ignoring returns the names of the profiles that say to ignore records.
 func (f *File) Ignoring() (names []string) {
@@ -91,8 +96,8 @@ type condition struct {
 
 // rule says how a field's text is made.
 type rule struct {
-	field    field
-	kind     Kind     // of the field
+	field    Field
+	place    int      // of the field in its endpoint
 	sources  []source // the first that is there; all, if join
 	join     bool
 	constant string
@@ -110,7 +115,7 @@ func (f *File) compile() {
 	for i := range f.profiles {
 		p := &f.profiles[i]
 		for j := range p.rules {
-			if slices.Contains(endpoint.Order, p.rules[j].field.name()) {
+			if slices.Contains(f.endpoint.Order, p.rules[j].field.Name) {
 				p.order = append(p.order, &p.rules[j])
 			}
 		}
@@ -137,12 +142,12 @@ func (p *plan) take(f *profile) {
 	for i := range f.rules {
 		r := &f.rules[i]
 		for j := range r.sources {
-			p.add(&r.sources[j], path, r.field, slices.Contains(f.order, r))
+			p.add(&r.sources[j], path, r.field.Name, slices.Contains(f.order, r))
 		}
 	}
 	for i := range f.when {
 		if f.when[i].kind == whenValue {
-			p.add(&f.when[i].at, path, unknown, true)
+			p.add(&f.when[i].at, path, "", true)
 		}
 	}
 }

@@ -114,8 +114,8 @@ func checkExplanation(t *testing.T, m *Mapper, rec *Record) {
 	var kinds []Suspicion
 	for _, s := range x.Steps {
 		kinds = append(kinds, s.Suspicions...)
-		if r != nil && (s.Sent != r.sent[fieldOf(s.Field)] || s.Refused != nil) {
-			t.Fatalf("Map sends %q as %s, Explain says %+v", r.sent[fieldOf(s.Field)], s.Field, s)
+		if r != nil && (s.Sent != r.sent[named(s.Field)] || s.Refused != nil) {
+			t.Fatalf("Map sends %q as %s, Explain says %+v", r.sent[named(s.Field)], s.Field, s)
 		}
 		if s.Sent != "" {
 			checkSent(t, s.Field, s.Sent)

@@ -1,6 +1,6 @@
 package mapping
 
-// Identify reads the order key of a record, its lot (park_uuid) and serial
+// Identify reads the order key of a record, in the built-in contract its lot (park_uuid) and serial
 // (parking_serial), as [Mapper.Map] would send them. It also works if the event cannot be
 // mapped for another reason: a missing plate, a bad time, bad text in another field,
 // another duplicate key.
@@ -22,7 +22,7 @@ func (m *Mapper) Identify(rec *Record) (lot, serial string) {
 		if refused != nil {
 			continue
 		}
-		if r.field == parkUUID {
+		if r.field.Name == m.file.endpoint.Order[0] {
 			lot = text
 		} else {
 			serial = text

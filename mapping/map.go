@@ -51,7 +51,7 @@ func (m *Mapper) Map(rec *Record) (*Release, error) {
 	case p.ignore:
 		return nil, &Ignored{p.name}
 	}
-	r := new(Release)
+	r := newRelease(m.file.endpoint)
 	if len(e.value) <= sharedText {
 		e.wholes[ofValue] = string(e.value)
 		if e.doc.inner.parsed != ofValue {
@@ -64,26 +64,26 @@ func (m *Mapper) Map(rec *Record) (*Release, error) {
 		if refused != nil {
 			return nil, refused
 		}
-		if sent == "" && (rule.required || m.required[rule.field]) {
-			return nil, missing(rule.field)
+		if sent == "" && (rule.required || m.required[rule.place]) {
+			return nil, missing(rule.field.Name)
 		}
-		r.sent[rule.field] = sent
+		r.sent[rule.place] = sent
 	}
 	r.Suspicions = e.suspicions(rec.Time)
 	return r, nil
 }
 
-func missing(f field) *Error {
-	return &Error{Reason: MissingField, Field: f.name(), Detail: requiredField, Offset: -1}
+func missing(field string) *Error {
+	return &Error{Reason: MissingField, Field: field, Detail: requiredField, Offset: -1}
 }
 
 // evaluation is the state of Map for one record.
 type evaluation struct {
 	opener
-	zone   *time.Location       // of times without one
-	wholes [wholes]string       // of which the texts are parts; "" where they are not
-	times  [maxFields]time.Time // zero if absent
-	odd    []Suspicion          // codes that the API does not have
+	zone   *time.Location           // of times without one
+	wholes [wholes]string           // of which the texts are parts; "" where they are not
+	times  [operating + 1]time.Time // zero if absent
+	odd    []Suspicion              // codes that the API does not have
 }
 
 // evaluations are those that are done, for their memory.
@@ -117,12 +117,12 @@ func (e *evaluation) evaluate(r *rule, rec *Record) (string, *Error) {
 		}
 		return code, nil
 	}
-	if r.kind == Time {
+	if r.field.Kind == Time {
 		t, problem := r.timeOf(s, e.zone)
 		if problem != "" {
 			return "", r.refuse(BadTime, problem, at)
 		}
-		e.times[r.field] = t
+		e.times[r.field.clock] = t
 		if len(s) == len("2006-01-02T15:04:05Z") && s[10] == 'T' && s[19] == 'Z' {
 			return s, nil // as it is sent
 		}
@@ -133,7 +133,7 @@ func (e *evaluation) evaluate(r *rule, rec *Record) (string, *Error) {
 
 // refuse is the error of a rule's field.
 func (r *rule) refuse(reason Reason, detail string, at int) *Error {
-	return &Error{Reason: reason, Field: r.field.name(), Detail: detail, Offset: at}
+	return &Error{Reason: reason, Field: r.field.Name, Detail: detail, Offset: at}
 }
 
 // text is what a rule's sources give, and where it begins.
@@ -188,13 +188,13 @@ func (e *evaluation) textAt(r *rule, s *source, rec *Record) (text string, at in
 		text, refused = m.text(r, e.wholes[m.of], e.judgeText)
 	}
 	if refused != nil {
-		refused.Field, refused.Offset = r.field.name(), at
+		refused.Field, refused.Offset = r.field.Name, at
 	}
 	return text, at, refused
 }
 
 func (e *evaluation) suspicions(at time.Time) (found []Suspicion) {
-	enter, leave, operate := e.times[enterTime], e.times[leaveTime], e.times[operateTime]
+	enter, leave, operate := e.times[entering], e.times[leaving], e.times[operating]
 	if last := at.Add(FutureTolerance); !at.IsZero() && (leave.After(last) || operate.After(last)) {
 		found = append(found, Future)
 	}

@@ -42,9 +42,20 @@ func (e *FileError) Error() string {
 }
 
 // Parse reads a mapping file. The error is a *[FileError].
-func Parse(text []byte) (*File, error) {
-	p := &parser{file: &File{sum: sha256.Sum256(text)}}
-	if root := p.document(text); root != nil {
+func Parse(text []byte) (*File, error) { return parse(text, builtIn.endpoint) }
+
+// parse reads a mapping file; the endpoint is that of a file that tells none.
+func parse(text []byte, endpoint *Endpoint) (*File, error) {
+	p := &parser{file: &File{sum: sha256.Sum256(text), endpoint: endpoint}}
+	root := p.document(text)
+	if root != nil && root.Kind == yaml.MappingNode {
+		for i := 0; i+1 < len(root.Content); i += 2 { // before the profiles, wherever it stands
+			if root.Content[i].Value == "endpoint" {
+				p.endpoint(root.Content[i+1])
+			}
+		}
+	}
+	if root != nil && len(p.mistakes) == 0 {
 		if seen := p.object(root, inFile); seen["profiles"] == nil && root.Kind == yaml.MappingNode {
 			p.fail(root, "profiles is missing")
 		}
@@ -64,6 +75,7 @@ type parser struct {
 	mistakes []Mistake
 	profile  *profile     // that is read now
 	rule     *rule        // and its rule
+	field    *Field       // the field of the endpoint that is read now
 	named    []*yaml.Node // where each profile begins
 }
 

@@ -79,7 +79,7 @@ func pathOf(text string) (path []string, err error) {
 type node struct {
 	name   string    // in what it lies in
 	slot   int       // where the value is kept
-	field  field     // which it is read for; unknown if for several, or for none alone
+	fields []string  // which it is read for
 	inside [][]*node // the members or elements that are read, by the length of their names
 	event  bool      // an event's object lies here: a string is parsed
 	order  bool      // the order key needs it
@@ -103,7 +103,7 @@ type plan struct {
 	slots int
 }
 
-func newPlan() *plan { return &plan{root: node{slot: -1, field: unknown}} }
+func newPlan() *plan { return &plan{root: node{slot: -1}} }
 
 // at is the node at a path; it is added if it is not there.
 func (p *plan) at(path []string, order bool) *node {
@@ -111,7 +111,7 @@ func (p *plan) at(path []string, order bool) *node {
 	for _, name := range path {
 		in := n.child([]byte(name))
 		if in == nil {
-			in = &node{name: name, slot: p.slots, field: unknown}
+			in = &node{name: name, slot: p.slots}
 			p.slots++
 			for len(n.inside) <= len(name) {
 				n.inside = append(n.inside, nil)
@@ -126,7 +126,7 @@ func (p *plan) at(path []string, order bool) *node {
 
 // add adds a source that a field is read from, where event is the path of the event's object.
 // It sets the source's slot.
-func (p *plan) add(s *source, event []string, f field, order bool) {
+func (p *plan) add(s *source, event []string, field string, order bool) {
 	if s.kind != fromValue {
 		return
 	}
@@ -136,24 +136,30 @@ func (p *plan) add(s *source, event []string, f field, order bool) {
 	}
 	n := p.at(path, order)
 	s.slot = n.slot
-	if n.field == unknown {
-		n.field = f
-	} else if n.field != f {
-		n.field = several
+	if field != "" && !slices.Contains(n.fields, field) {
+		n.fields = append(n.fields, field)
 	}
 }
 
-// named is the field that a text is in, by the names that lead to it; unknown if it is in none.
-func (p *plan) named(names []string) (f field) {
-	f = unknown
+// only is the name of the field that is alone, else "".
+func only(fields []string) string {
+	if len(fields) == 1 {
+		return fields[0]
+	}
+	return ""
+}
+
+// named is the field that a text is in, by the names that lead to it; "" if it is in none.
+func (p *plan) named(names []string) string {
+	var fields []string
 	n := &p.root
 	for _, name := range names {
 		if n = n.child([]byte(name)); n == nil {
 			break
 		}
-		if n.field != unknown {
-			f = n.field
+		if len(n.fields) > 0 {
+			fields = n.fields
 		}
 	}
-	return f
+	return only(fields)
 }

@@ -47,7 +47,7 @@ func (m *member) unquoted(whole string, judged bool) (plain string, sound bool) 
 // text returns a member's text for a rule: a string without white space around it, or a number
 // as it is written; "" if it is absent, null, blank or refused. The error tells neither field nor place.
 func (m *member) text(r *rule, whole string, judged bool) (string, *Error) {
-	ofText := r.kind == Text && r.codes == nil
+	ofText := r.field.Kind == Text && r.codes == nil
 	switch kind := m.value.Kind(); {
 	case m.twice:
 		return "", &Error{Reason: DuplicateKey, Detail: keyTwice}
