@@ -15,11 +15,11 @@ type Unlisted struct {
 	Code string // the lot's, as the vendor writes it
 }
 
-// Lot names the lot among others: no park_uuid has U+0000.
+// Lot names the lot among others: what is sent never has U+0000.
 func (u *Unlisted) Lot() string { return u.File + "\x00" + u.Code }
 
 // Error names no code: it is a text of the event.
-func (u *Unlisted) Error() string { return parkUUID.name() + ": its code is not in " + u.File }
+func (u *Unlisted) Error() string { return "the lot's code is not in " + u.File }
 
 // With returns a mapper that goes by a newer lookup file.
 func (m *Mapper) With(file string, l Lookup) *Mapper {

@@ -16,8 +16,8 @@ func TestALotIsLookedUp(t *testing.T) {
 	lot := func(uuid string) string { return strings.Replace(sent, "%s", uuid, 1) }
 	for _, c := range []struct{ name, topic, value, before, after, key string }{
 		{"listed", "lanes-a", `{"lot":{"code":7},` + rest + `}`, lot("P7"), lot("P8"), "lots.csv\x007\x00S1"},
-		{"not listed", "lanes-a", `{"lot":{"code":"1042 "},` + rest + `}`, "park_uuid: its code is not in lots.csv", lot("P1"), "lots.csv\x001042\x00S1"},
-		{"by the key", "lanes-a", `{` + rest + `}`, "park_uuid: its code is not in lots.csv", "park_uuid: its code is not in lots.csv", "lots.csv\x00K\x00S1"},
+		{"not listed", "lanes-a", `{"lot":{"code":"1042 "},` + rest + `}`, "the lot's code is not in lots.csv", lot("P1"), "lots.csv\x001042\x00S1"},
+		{"by the key", "lanes-a", `{` + rest + `}`, "the lot's code is not in lots.csv", "the lot's code is not in lots.csv", "lots.csv\x00K\x00S1"},
 		{"joined", "lanes-b", `{"city":"sz","no":"1",` + rest + `}`, lot("P1"), lot("P1"), "lots.csv\x00sz-1\x00S1"},
 		{"no code", "lanes-b", `{"city":"sz",` + rest + `}`, "missing-field: park_uuid: required, but absent, null or blank", "missing-field: park_uuid: required, but absent, null or blank", ""},
 		{"another file", "lanes-c", `{"code":"7",` + rest + `}`, lot("P9"), lot("P9"), "lots-c.csv\x007\x00S1"},

@@ -179,7 +179,7 @@ func (p *parser) finishRule(n *yaml.Node, seen map[string]*yaml.Node) {
 	refuse("codes", kind == Time || fixed, "of no use here")
 	refuse("otherwise", seen["codes"] == nil, "of no use without codes")
 	refuse("otherwise", ordered, name+" is of the order key: all events of other codes would wait for one another")
-	refuse("lookup", r.field != parkUUID, "park_uuid alone is looked up; of another field's codes, codes says what is sent")
+	refuse("lookup", name != endpoint.Order[0], "the lot ("+endpoint.Order[0]+") alone is looked up; of another field's codes, codes says what is sent")
 	refuse("lookup", seen["codes"] != nil, "of no use with codes")
 	refuse("time", kind != Time, name+" is no time")
 	refuse("zone", kind != Time, name+" is no time")

@@ -21,7 +21,7 @@ const (
 )
 
 // columns are the first line of a file.
-const columns = "code,park_uuid"
+const columns = "code,uuid"
 
 // Parse reads a file. The error is a *[mapping.FileError], which repeats nothing of the file.
 func Parse(text []byte) (mapping.Lookup, error) {

@@ -22,15 +22,15 @@ func lotsOf(t testing.TB, text string) mapping.Lookup {
 func TestALookupFile(t *testing.T) {
 	want := mapping.Lookup{"1042": "P1", "A,1": "P 2", "深圳-1": "P1"}
 	for name, text := range map[string]string{
-		"plain":            "code,park_uuid\n1042,P1\n\"A,1\",P 2\n深圳-1,P1\n",
-		"as Excel writes":  "\ufeffcode,park_uuid\r\n1042,P1\r\n\"A,1\",P 2\r\n深圳-1,P1\r\n",
-		"no end of a line": "code,park_uuid\n1042,P1\n\n\"A,1\",\"P 2\"\n深圳-1,P1",
+		"plain":            "code,uuid\n1042,P1\n\"A,1\",P 2\n深圳-1,P1\n",
+		"as Excel writes":  "\ufeffcode,uuid\r\n1042,P1\r\n\"A,1\",P 2\r\n深圳-1,P1\r\n",
+		"no end of a line": "code,uuid\n1042,P1\n\n\"A,1\",\"P 2\"\n深圳-1,P1",
 	} {
 		if got := lotsOf(t, text); !maps.Equal(got, want) {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
-	if got := lotsOf(t, "code,park_uuid\n"+rows(maxLots)); len(got) != maxLots {
+	if got := lotsOf(t, "code,uuid\n"+rows(maxLots)); len(got) != maxLots {
 		t.Errorf("%d lots", len(got))
 	}
 }
@@ -46,11 +46,11 @@ func rows(n int) string {
 
 // Each mistake is named with its place, and nothing of the file is repeated.
 func TestMistakesOfALookupFile(t *testing.T) {
-	const head = "code,park_uuid\n"
-	const noHead = "line 1, column 1: the first line must be code,park_uuid, with a comma between the columns"
+	const head = "code,uuid\n"
+	const noHead = "line 1, column 1: the first line must be code,uuid, with a comma between the columns"
 	for name, c := range map[string]struct{ text, want string }{
-		"empty":               {"", "line 1, column 1: no lot in it: the first line must be code,park_uuid, and each further one has a lot"},
-		"no lot":              {"\ufeff" + head + "\n", "line 1, column 1: no lot in it: the first line must be code,park_uuid, and each further one has a lot"},
+		"empty":               {"", "line 1, column 1: no lot in it: the first line must be code,uuid, and each further one has a lot"},
+		"no lot":              {"\ufeff" + head + "\n", "line 1, column 1: no lot in it: the first line must be code,uuid, and each further one has a lot"},
 		"no first line":       {"1042,P1\n", noHead},
 		"the other way round": {"park_uuid,code\nP1,1042\n", noHead},
 		"semicolons":          {"code;park_uuid\n1042;P1\n", noHead},

@@ -86,8 +86,8 @@ func TestLookupFilesAreReadWithTheMappingFile(t *testing.T) {
 		`profiles: [{name: b, fields: {park_uuid: {from: a, lookup: lots.csv}, flow_no: {from: b}, parking_serial: {from: c}, plate: {from: d}}}]`)})
 	for _, c := range []struct{ lots, want string }{
 		{"", "MAPPING_FILE: lots.csv, which lies beside it, cannot be read (no such file or directory); is it mounted and readable?"},
-		{"code,park_uuid\n1,P1\n1,P2\n", "MAPPING_FILE: lots.csv: line 3, column 1: the code is there twice, first in line 2"},
-		{"code,park_uuid\n1,P1\n", ""},
+		{"code,uuid\n1,P1\n1,P2\n", "MAPPING_FILE: lots.csv: line 3, column 1: the code is there twice, first in line 2"},
+		{"code,uuid\n1,P1\n", ""},
 	} {
 		if c.lots != "" {
 			write("lots.csv", c.lots)

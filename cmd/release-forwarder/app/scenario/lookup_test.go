@@ -21,7 +21,7 @@ import (
 // as UUIDs.
 func lookedUp(t *testing.T, lots string) (lookup *apptest.MountedFile, mapping string) {
 	t.Helper()
-	lookup = apptest.MountFile(t, "code,park_uuid\n"+lots)
+	lookup = apptest.MountFile(t, "code,uuid\n"+lots)
 	mapping = filepath.Join(filepath.Dir(lookup.Name()), "mapping.yaml")
 	text := `
 profiles:
@@ -62,7 +62,7 @@ func TestALotThatIsNotListedWaitsForTheFile(t *testing.T) {
 		time.Sleep(time.Hour)
 		w.seesUnlisted(r)
 
-		lookup.Swap("code,park_uuid\n1042,P1\n7,P7\n7,P8\n")
+		lookup.Swap("code,uuid\n1042,P1\n7,P7\n7,P8\n")
 		w.Produce(0, codedEvent(7, "S1", "F5"))
 		w.Until("the next of the other lot, by the old file", func() bool { return slices.Equal(w.arrivals(), []string{"F4 P7", "F5 P7"}) }, time.Minute)
 		time.Sleep(time.Minute)
@@ -70,11 +70,11 @@ func TestALotThatIsNotListedWaitsForTheFile(t *testing.T) {
 			t.Errorf("%s failures of a wrong file are counted, or the log lacks its mistake", n)
 		}
 
-		lookup.Swap("code,park_uuid\n7,P7\n")
+		lookup.Swap("code,uuid\n7,P7\n")
 		w.End(r)
 		r = start()
 		w.Until("it is held again", func() bool { return len(r.Snapshot().RefusedLots) == 1 }, time.Minute)
-		lookup.Swap("code,park_uuid\n1042,P1\n7,P7\n")
+		lookup.Swap("code,uuid\n1042,P1\n7,P7\n")
 		w.Until("all", func() bool { return w.Committed(0) == 5 }, 10*time.Second)
 		got := w.arrivals()
 		if first, second := slices.Index(got, "F1 P1"), slices.Index(got, "F2 P1"); len(got) != 5 || first < 0 || second < first || !slices.Contains(got, "F3 P1") {
@@ -111,7 +111,7 @@ func (w *world) seesUnlisted(r *apptest.Replica) {
 		w.T.Errorf("the log has %v", lines)
 	}
 	found, _, err := w.Command(&find.Command{Flow: []string{"F1"}, Limit: 10})
-	if err != nil || !strings.Contains(found, "held: park_uuid: its code is not in file") || strings.Contains(found, "PLANTED") {
+	if err != nil || !strings.Contains(found, "held: the lot's code is not in file") || strings.Contains(found, "PLANTED") {
 		w.T.Errorf("%v: %s", err, found)
 	}
 	if strings.Contains(w.Log.String(), "PLANTED") {
@@ -132,7 +132,7 @@ func TestANewerLookupFileKeepsTheOrder(t *testing.T) {
 				w.Produce(0, codedEvent(1042, "S1", "F1"), codedEvent(7, "S1", "G1"))
 				w.Until("the other lot's", func() bool { return len(w.arrivals()) == 1 }, time.Minute)
 				time.Sleep(10 * time.Second)
-				lookup.Swap("code,park_uuid\n1042,P1\n7,P7\n")
+				lookup.Swap("code,uuid\n1042,P1\n7,P7\n")
 				time.Sleep(10 * time.Second)
 				w.Produce(0, codedEvent(1042, "S1", "F2"), codedEvent(7, "S1", "G2"))
 				w.Until("the other lot's", func() bool { return len(w.arrivals()) == 2 }, time.Minute)
@@ -168,17 +168,17 @@ func TestALotThatIsNeverListedIsGivenUp(t *testing.T) {
 		}
 		out = false
 		w.Until("the dead letter", func() bool { return w.Committed(0) == 2 }, 5*time.Minute)
-		if l := w.DeadLetters(); len(l) != 1 || apptest.DeadLetterHeader(l[0], "reason") != "lot-refused" || apptest.DeadLetterHeader(l[0], "message") != "park_uuid: its code is not in file" {
+		if l := w.DeadLetters(); len(l) != 1 || apptest.DeadLetterHeader(l[0], "reason") != "lot-refused" || apptest.DeadLetterHeader(l[0], "message") != "the lot's code is not in file" {
 			t.Errorf("%d dead letters: %v", len(l), l)
 		}
 		list, _, err := w.Command(&listed)
 		if err != nil || !strings.Contains(list, "1042") {
 			t.Errorf("%v: %s", err, list)
 		}
-		if shown, _, err := w.Command(&deadletters.ShowCommand{ID: "0/0"}); err != nil || !strings.Contains(shown, "no: park_uuid: its code is not in file") {
+		if shown, _, err := w.Command(&deadletters.ShowCommand{ID: "0/0"}); err != nil || !strings.Contains(shown, "no: the lot's code is not in file") {
 			t.Errorf("%v: %s", err, shown)
 		}
-		lookup.Swap("code,park_uuid\n1042,P1\n7,P7\n")
+		lookup.Swap("code,uuid\n1042,P1\n7,P7\n")
 		time.Sleep(5 * time.Second)
 		if _, said, err := w.Command(&deadletters.ReplayCommand{MaxRedrives: -1, ID: []string{"0/0"}}); err != nil {
 			t.Errorf("%v: %s", err, said)
