@@ -239,7 +239,7 @@ func (v *Service) wireEngine() error {
 		double(&Parts{Settings: s, Gate: v.gate, Platform: v.platform, DeadLetters: v.deadLetters, Stopping: v.untilStop}, &cfg)
 	}
 	v.engine = consumer.New(cfg)
-	return nil
+	return v.watchLookups()
 }
 
 // deliveryLimit is how long a delivery may take by configuration: each attempt, one more

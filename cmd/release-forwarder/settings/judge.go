@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"release-forwarder/mapping"
+	"release-forwarder/mapping/lookup"
 )
 
 // judge checks what no field shows alone: files, and settings that belong together.
@@ -241,13 +242,31 @@ func (l *loader) judgeMapping() {
 		return
 	}
 	parsed, err := mapping.Parse(contents)
-	if mistakes, is := errors.AsType[*mapping.FileError](err); is {
-		for _, m := range mistakes.Mistakes {
-			l.wrong = append(l.wrong, Wrong{Name: file, Text: m.String()})
-		}
+	if l.mistakes(file, "", err) {
 		return
 	}
-	l.s.Event.File = parsed
+	l.s.Event.File, l.s.Event.Lookups = parsed, map[string]mapping.Lookup{}
+	for _, name := range parsed.Lookups() {
+		contents, err := os.ReadFile(l.s.Event.LookupFile(name))
+		if err != nil {
+			l.refuse(file, "%s, which lies beside it, cannot be read (%v); is it mounted and readable?", name, reason(err))
+			continue
+		}
+		table, err := lookup.Parse(contents)
+		l.mistakes(file, name+": ", err)
+		l.s.Event.Lookups[name] = table
+	}
+}
+
+// mistakes refuses a setting for each mistake in its file, and reports whether there are any.
+func (l *loader) mistakes(setting, in string, err error) bool {
+	wrong, are := errors.AsType[*mapping.FileError](err)
+	if are {
+		for _, m := range wrong.Mistakes {
+			l.wrong = append(l.wrong, Wrong{Name: setting, Text: in + m.String()})
+		}
+	}
+	return are
 }
 
 // judgeCredential demands a secret only where requests are sent.

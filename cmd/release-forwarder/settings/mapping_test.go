@@ -72,6 +72,48 @@ func TestTheMappingFileIsASetting(t *testing.T) {
 	}
 }
 
+// The lookup files lie beside the mapping file, and each of their mistakes is a line too.
+func TestLookupFilesAreReadWithTheMappingFile(t *testing.T) {
+	folder := t.TempDir()
+	write := func(name, text string) string {
+		name = filepath.Join(folder, name)
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	environment(t, map[string]string{"MAPPING_FILE": write("mapping.yaml",
+		`profiles: [{name: b, fields: {park_uuid: {from: a, lookup: lots.csv}, flow_no: {from: b}, parking_serial: {from: c}, plate: {from: d}}}]`)})
+	for _, c := range []struct{ lots, want string }{
+		{"", "MAPPING_FILE: lots.csv, which lies beside it, cannot be read (no such file or directory); is it mounted and readable?"},
+		{"code,uuid\n1,P1\n1,P2\n", "MAPPING_FILE: lots.csv: line 3, column 1: the code is there twice, first in line 2"},
+		{"code,uuid\n1,P1\n", ""},
+	} {
+		if c.lots != "" {
+			write("lots.csv", c.lots)
+		}
+		s, _, err := Load(GroupEvent)
+		got := ""
+		if invalid, is := errors.AsType[*Invalid](err); is {
+			got = invalid.Settings[0].String()
+		}
+		if got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+		if c.want != "" {
+			continue
+		}
+		m, err := s.Event.Mapper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := m.Map(&mapping.Record{Value: []byte(`{"a":"1","b":"F1","c":"S1","d":"粤B12345"}`)})
+		if err != nil || r.Lot() != "P1" {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
 // The defaults of the codes are those of the endpoint's table.
 func TestTheDefaultsAreTheEndpoints(t *testing.T) {
 	environment(t, nil)
