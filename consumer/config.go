@@ -39,7 +39,8 @@ func (r OffsetReset) waits() bool {
 // Config is what an Engine needs: its parts, and settings of the service. Set every field that
 // names no default.
 type Config struct {
-	// The engine waits until all Topics exist. Optional topics are read while they exist.
+	// All topics are read while they exist. The engine joins once one of Topics does; Optional
+	// ones alone are not enough.
 	Topics        []string
 	Optional      []string
 	GroupID       string

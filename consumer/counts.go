@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"slices"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -42,7 +41,7 @@ func (e *Engine) partitionCounts(ctx context.Context) (map[string]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	return e.countIn(m, slices.Concat(e.cfg.Topics, e.cfg.Optional)), nil
+	return e.countIn(m, e.topics()), nil
 }
 
 // countsOf does the same for any topics: the group's leader also assigns topics of other members.
@@ -111,7 +110,7 @@ func (g *member) tellShare() {
 	for tp := range g.parts {
 		owned[tp.Topic]++
 	}
-	for _, topic := range slices.Concat(e.cfg.Topics, e.cfg.Optional) {
+	for _, topic := range e.topics() {
 		if c := e.counts[topic]; c.n > 0 {
 			all[topic] = c.n
 		}

@@ -82,9 +82,9 @@ type holding struct {
 // groupState is what is known of the group and its topics. It lives as long as the process.
 type groupState struct {
 	member *member // nil before Run
-	// subscribed are the topics of the last join. toldAbsent: a missing optional one was logged.
-	subscribed []string
-	toldAbsent bool
+	// subscribed are the topics of the last join. toldAbsent are those that did not exist, as was
+	// logged.
+	subscribed, toldAbsent []string
 	// cached is the progress of partitions that were given up. If this process gets one back
 	// before another member commits, it repeats nothing, even if its last commits failed.
 	cached map[topicPartition]cachedProgress

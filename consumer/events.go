@@ -42,8 +42,8 @@ var (
 	eventOptionalTopicMissing = events.Add(logevent.Event{Name: "optional-topic-missing", Level: slog.LevelWarn,
 		Message: "an optional topic does not exist, or this user may not describe it; it is read once it can be",
 		Remedy:  "create KAFKA_REPLAY_TOPIC, or grant this user Describe and Read on it"})
-	eventOptionalTopicChanged = events.Add(logevent.Event{Name: "optional-topic-changed", Level: slog.LevelInfo, State: true,
-		Message: "an optional topic was created or deleted; the group reassigns its partitions"})
+	eventTopicsChanged = events.Add(logevent.Event{Name: "topics-changed", Level: slog.LevelInfo, State: true,
+		Message: "a topic was created or deleted; the group reassigns its partitions"})
 
 	eventPartitionBegins = events.Add(logevent.Event{Name: "partition-begins", Level: slog.LevelInfo, State: true,
 		Message: "partition without a committed offset starts at its first record"})

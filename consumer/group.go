@@ -116,8 +116,8 @@ func (e *Engine) joinTold(suspended bool) (cause, remedy string) {
 	return wire.Cause(kafka.RebalanceInProgress), wire.Remedy(kafka.RebalanceInProgress)
 }
 
-// awaitTopics waits until all of Config.Topics exist. It returns them with the optional ones
-// that exist; nil if ctx ends.
+// awaitTopics waits until one of Config.Topics exists. It returns all topics that exist; nil if
+// ctx ends.
 func (e *Engine) awaitTopics(ctx context.Context) []string {
 	for {
 		counts, err := e.partitionCounts(ctx)
@@ -126,14 +126,11 @@ func (e *Engine) awaitTopics(ctx context.Context) []string {
 			return nil
 		case err != nil:
 			eventNoBroker.Log(e.log, slog.String("error", err.Error()))
-		case len(missing(e.cfg.Topics, counts)) == 0:
-			if absent := missing(e.cfg.Optional, counts); len(absent) > 0 && e.tellsAbsent(true) {
-				eventOptionalTopicMissing.Log(e.log, slog.Any("topics", absent))
-			}
+		case e.enough(counts):
+			e.tellAbsent(counts)
 			return e.existing(counts)
 		default:
-			topics := missing(e.cfg.Topics, counts)
-			eventTopicMissing.Log(e.log, slog.Any("topics", topics), slog.String("cause", e.topicCause(topics[0])))
+			e.tellMissing(e.cfg.Topics)
 		}
 		select {
 		case <-time.After(joinInterval):
@@ -143,34 +140,51 @@ func (e *Engine) awaitTopics(ctx context.Context) []string {
 	}
 }
 
-// tellsAbsent sets whether the missing optional topic counts as logged. It reports whether it
-// did not before.
-func (e *Engine) tellsAbsent(told bool) (news bool) {
+// enough reports whether a topic exists without which nothing is read.
+func (e *Engine) enough(counts map[string]int) bool {
+	return len(missing(e.cfg.Topics, counts)) < len(e.cfg.Topics)
+}
+
+// tellAbsent logs the topics that do not exist while others are read, once for each such set.
+func (e *Engine) tellAbsent(counts map[string]int) {
+	events, optional := missing(e.cfg.Topics, counts), missing(e.cfg.Optional, counts)
+	absent := slices.Concat(events, optional)
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	news = !e.toldAbsent
-	e.toldAbsent = told
-	return news
+	told := slices.Equal(absent, e.toldAbsent)
+	e.toldAbsent = absent
+	e.mu.Unlock()
+	if told {
+		return
+	}
+	if len(events) > 0 {
+		e.tellMissing(events)
+	}
+	if len(optional) > 0 {
+		eventOptionalTopicMissing.Log(e.log, slog.Any("topics", optional))
+	}
+}
+
+// tellMissing logs event topics that do not exist, with the first one's cause.
+func (e *Engine) tellMissing(topics []string) {
+	eventTopicMissing.Log(e.log, slog.Any("topics", topics), slog.String("cause", e.topicCause(topics[0])))
 }
 
 func missing(topics []string, counts map[string]int) []string {
 	return slices.DeleteFunc(slices.Clone(topics), func(t string) bool { return counts[t] > 0 })
 }
 
-// existing is the topics to read: Config.Topics, and the optional ones that exist.
+// existing is the topics to read.
 func (e *Engine) existing(counts map[string]int) []string {
-	topics := slices.Clone(e.cfg.Topics)
-	for _, t := range e.cfg.Optional {
-		if counts[t] > 0 {
-			topics = append(topics, t)
-		}
-	}
+	topics := slices.DeleteFunc(e.topics(), func(t string) bool { return counts[t] == 0 })
 	slices.Sort(topics)
 	return topics
 }
 
-// watchTopics reports changed shares, and makes the member join again when an optional topic
-// appears or disappears.
+// topics are all of the Config.
+func (e *Engine) topics() []string { return slices.Concat(e.cfg.Topics, e.cfg.Optional) }
+
+// watchTopics reports changed shares, and makes the member join again when a topic appears or
+// disappears. While no event topic exists it keeps what it has.
 func (g *member) watchTopics(ctx context.Context) {
 	e := g.engine
 	tick := time.NewTicker(watchInterval)
@@ -183,15 +197,14 @@ func (g *member) watchTopics(ctx context.Context) {
 		}
 		counts, err := e.partitionCounts(ctx)
 		g.tellShare()
-		if err != nil || len(missing(e.cfg.Topics, counts)) > 0 {
+		if err != nil || !e.enough(counts) {
 			continue
 		}
 		e.mu.Lock()
 		other := e.subscribed != nil && !slices.Equal(e.existing(counts), e.subscribed)
 		e.mu.Unlock()
 		if other {
-			eventOptionalTopicChanged.Log(e.log)
-			e.tellsAbsent(false)
+			eventTopicsChanged.Log(e.log, slog.Any("topics", e.existing(counts)))
 			g.group.Rejoin()
 		}
 	}

@@ -258,7 +258,7 @@ func (o owner) Topics(ctx context.Context) []string {
 	before := e.subscribed
 	e.mu.Unlock()
 	if before != nil { // a join must not wait for a topic that brokers leave out for a moment
-		if counts, err := e.partitionCounts(ctx); err != nil || len(missing(e.cfg.Topics, counts)) > 0 {
+		if counts, err := e.partitionCounts(ctx); err != nil || !e.enough(counts) {
 			return before
 		}
 	}

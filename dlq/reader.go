@@ -19,10 +19,10 @@ type ReaderConfig struct {
 	// Group is the consumer group whose letters are seen; "" sees all groups'. A letter
 	// whose group cannot be read is always seen, so that it is not forgotten.
 	Group string
-	// Replays is the topic that replays are sent to. The headers of a replay (redrives,
-	// origin) are used only if the record was in that topic: whoever may write a record
-	// may write these headers. "" uses them for every record.
-	Replays string
+	// Replays are the topics that replays are sent to. The headers of a replay (redrives,
+	// origin) are used only if the record was in one of them: whoever may write a record
+	// may write these headers. Without any they are used for every record.
+	Replays []string
 	// Lot returns the lot of an event, or "" if it cannot be read.
 	Lot func(*Stored) string
 }
@@ -109,10 +109,10 @@ func (d *Reader) sees(s *Stored) bool {
 }
 
 // parse reads a record of the dead-letter topic. It uses the headers of a replay only if the
-// record was in the topic of replays.
+// record was in a topic of replays.
 func (d *Reader) parse(partition int32, rec *fetch.Record) *Stored {
 	s := parse(d.cfg.Topic, partition, rec)
-	if d.cfg.Replays == "" || s.Topic == d.cfg.Replays || s.Foreign {
+	if len(d.cfg.Replays) == 0 || slices.Contains(d.cfg.Replays, s.Topic) || s.Foreign {
 		return s
 	}
 	s.ClaimedRedrives, s.Redrives = s.Redrives, 0

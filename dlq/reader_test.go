@@ -150,7 +150,7 @@ func TestWithoutAReplayTopicTheEventsAreBelieved(t *testing.T) {
 		elsewhere.Topic = "elsewhere"
 		h.Post(dlqtest.Letter(2, "s", 6), forged(2, 9, "1", "events/2/5"), elsewhere)
 		c := h.ReaderConfig(h.Wire())
-		c.Replays = dlqtest.Events
+		c.Replays = []string{dlqtest.Events}
 		d := dlq.NewReader(c)
 		var got []string
 		for s, err := range d.Letters(h.Ctx, []topic.Span{{Partition: 0, End: 100}, {Partition: 1, End: 100}}, nil) {

@@ -23,7 +23,6 @@ type opener struct {
 
 // opening is what an opener knows of the record.
 type opening struct {
-	order     bool // for the order key alone
 	judgeText bool // the text and all keys too
 
 	opened  bool
@@ -48,7 +47,7 @@ func (o *opener) choose(f *File, rec *Record) (*profile, *Error) {
 		if refused := o.open(f, p.prefix, rec); refused != nil {
 			return nil, refused
 		}
-		return p, o.eventAt(o.reading(p).event)
+		return p, o.eventAt(p.event)
 	}
 	if o.first != nil {
 		return nil, o.first
@@ -56,19 +55,11 @@ func (o *opener) choose(f *File, rec *Record) (*profile, *Error) {
 	return nil, &Error{Reason: NoProfile, Detail: noProfileFits, Offset: -1}
 }
 
-func (o *opener) reading(p *profile) *reading {
-	if o.order {
-		return &p.order
-	}
-	return &p.all
-}
-
 // fits reports whether all conditions of a profile hold. A value that cannot be read fits none
 // that looks into it.
 func (o *opener) fits(f *File, p *profile, rec *Record) bool {
-	when := o.reading(p).when
-	for i := range when {
-		c, holds := &when[i], false
+	for i := range p.when {
+		c, holds := &p.when[i], false
 		switch c.kind {
 		case whenTopic:
 			holds = slices.Contains(c.is, rec.Topic)
@@ -92,11 +83,7 @@ func (o *opener) open(f *File, p prefix, rec *Record) *Error {
 		return o.refused
 	}
 	o.opened, o.prefix, o.value, o.shift, o.refused = true, p, rec.Value, 0, nil
-	plan := f.whole[p]
-	if o.order {
-		plan = f.order[p]
-	}
-	o.doc.init(plan)
+	o.doc.init(f.plans[p])
 	switch {
 	case p == confluentPrefix && len(o.value) > 0 && (len(o.value) < confluentBytes || o.value[0] != 0):
 		o.refused = &Error{Reason: InvalidJSON, Detail: noBytes, Offset: 0}
@@ -107,7 +94,7 @@ func (o *opener) open(f *File, p prefix, rec *Record) *Error {
 		if o.judgeText {
 			o.refused = o.doc.parse(o.value)
 		} else {
-			o.refused = invalid(o.doc.read(&plan.root, o.value, -1, false))
+			o.refused = invalid(o.doc.read(&f.plans[p].root, o.value, -1, false))
 		}
 	}
 	if o.refused != nil && o.refused.Offset >= 0 {

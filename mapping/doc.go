@@ -12,8 +12,8 @@
 //     never maps. The *[Error] says why with a stable [Reason] and the name of the
 //     field, and holds nothing of the record.
 //   - No input panics. Time and memory are linear in the value's length.
-//   - [Mapper.Examine] says of a value what Map says and, for people who make events, all
-//     that is wrong with it, what is ignored, and what was probably meant.
+//   - [Mapper.Explain] says of a record what Map says, field by field for people: what was seen, what
+//     is sent, what is refused and what is strange. It goes on behind the first fault.
 //   - [Mapper.Identify] reads the order key of a record cheaply, also of one that does not
 //     map, and agrees with Map if Map succeeds.
 //

@@ -27,12 +27,22 @@ const (
 
 // member is the raw value at one of the paths that are read; nil if absent.
 type member struct {
-	value  jsontext.Value
-	at     int  // where it begins in the record's value; of a part of a string: where that begins
-	parsed int8 // it is a part of the first string that was parsed, the second …; 0: of none
-	twice  bool // its key, or one on its way, is there twice
-	in     int  // where it begins in that string
+	value jsontext.Value
+	at    int   // where it begins in the record's value; of a part of a string: where that begins
+	in    int   // where it begins in what it is a part of
+	of    whole // which that is
+	twice bool  // its key, or one on its way, is there twice
 }
+
+// whole is a text that members are parts of.
+type whole uint8
+
+const (
+	ofValue whole = iota
+	ofFirst       // the first string that was parsed
+	ofLater       // another
+	wholes
+)
 
 // document is the result of one pass over a record's value.
 type document struct {
@@ -40,6 +50,7 @@ type document struct {
 	plan    *plan
 	inner   innerText
 	members []member // by slot
+	order   bool     // for the order key alone
 
 	// duplicate is the first key that occurs twice in an object that is read: any key if the
 	// text was judged, else only one that the plan names.
@@ -52,12 +63,12 @@ type document struct {
 type innerText struct {
 	kept   decoder
 	text   []byte
-	parsed int8 // how many strings were, as far as it counts
+	parsed whole // which was parsed last; ofValue: none
 }
 
 // init makes the document ready to read by a plan.
 func (doc *document) init(p *plan) {
-	doc.plan, doc.duplicate, doc.broken, doc.inner.parsed = p, nil, nil, 0
+	doc.plan, doc.duplicate, doc.broken, doc.inner.parsed = p, nil, nil, ofValue
 	clear(doc.members)
 	doc.members = slices.Grow(doc.members[:0], p.slots)[:p.slots]
 }
@@ -98,7 +109,7 @@ func (doc *document) judge(n *node, value []byte, inside int) *Error {
 			names = append(names, name)
 		}
 		field := (&plan{root: *n}).named(names)
-		refused = &Error{Reason: BadText, Field: field.name(), Detail: notText, Offset: int(bad.ByteOffset)}
+		refused = &Error{Reason: BadText, Field: field, Detail: notText, Offset: int(bad.ByteOffset)}
 	}
 	return refused
 }
@@ -178,17 +189,14 @@ func (r *reader) object(n *node) error {
 
 // array reads the elements of an array that has begun, and its end.
 func (r *reader) array(n *node) error {
-	for i := 0; ; i++ {
+	var digits [8]byte
+	for i := int64(0); ; i++ {
 		switch r.d.PeekKind() {
 		case jsontext.KindEndArray, jsontext.KindInvalid:
 			_, err := r.d.ReadToken() // the end, or what is wrong
 			return err
 		}
-		var in *node
-		if i <= n.last {
-			in = n.inside[strconv.Itoa(i)]
-		}
-		if err := r.keep(in); err != nil {
+		if err := r.keep(n.child(strconv.AppendInt(digits[:0], i, 10))); err != nil {
 			return err
 		}
 	}
@@ -228,9 +236,9 @@ func (r *reader) keep(n *node) error {
 // put keeps a value for a node.
 func (r *reader) put(n *node, raw jsontext.Value, at int) {
 	kept := &r.doc.members[n.slot]
-	kept.value, kept.at = raw, at
+	kept.value, kept.at, kept.in = raw, at, at
 	if r.inside >= 0 {
-		kept.at, kept.in, kept.parsed = r.inside, at, r.doc.inner.parsed
+		kept.at, kept.of = r.inside, r.doc.inner.parsed
 	}
 }
 
@@ -241,11 +249,11 @@ func (r *reader) unpack(n *node, quoted jsontext.Value) {
 	}
 	at, inner := r.doc.members[n.slot].at, &r.doc.inner
 	var text []byte
-	if inner.parsed = min(inner.parsed+1, 2); inner.parsed == 1 {
+	if inner.parsed = min(inner.parsed+1, ofLater); inner.parsed == ofFirst {
 		text = inner.text[:0]
 	}
 	text, err := jsontext.AppendUnquote(text, quoted)
-	if inner.parsed == 1 {
+	if inner.parsed == ofFirst {
 		inner.text = text
 	}
 	var refused *Error
@@ -296,7 +304,8 @@ func (r *reader) next(kind jsontext.Kind) (raw jsontext.Value, at int, err error
 
 // note records a key, which begins at the offset at, and returns what is read there; nil: nothing.
 func (r *reader) note(n *node, key jsontext.Value, at int, others *map[string]bool) *node {
-	if len(key) > n.longest && !r.judgeText { // only the names of the plan are looked for
+	// Only the names of the plan are looked for: no longer ones, with every character escaped.
+	if len(key) > len(`""`)+len(`\u0000`)*len(n.inside) && !r.judgeText {
 		return nil
 	}
 	var room [96]byte
@@ -304,15 +313,15 @@ func (r *reader) note(n *node, key jsontext.Value, at int, others *map[string]bo
 	if bytes.IndexByte(name, '\\') >= 0 {
 		name, _ = jsontext.AppendUnquote(room[:0], key) // bad text is replaced, and names no field
 	}
-	var in *node
-	if n.lengths&lengthBit(len(name)) != 0 {
-		in = n.inside[string(name)]
+	in := n.child(name)
+	if r.doc.order && in != nil && !in.order {
+		return nil
 	}
-	again, named := false, unknown
+	again, named := false, ""
 	switch {
 	case in != nil:
-		again, named = r.doc.members[in.slot].value != nil, in.field
-		if again {
+		if again = r.doc.members[in.slot].value != nil; again {
+			named = only(in.fields)
 			r.doc.doubt(in)
 		}
 	case r.judgeText:
@@ -326,7 +335,7 @@ func (r *reader) note(n *node, key jsontext.Value, at int, others *map[string]bo
 		if r.inside >= 0 {
 			at = r.inside
 		}
-		r.doc.duplicate = &Error{Reason: DuplicateKey, Field: named.name(), Detail: keyTwice, Offset: at}
+		r.doc.duplicate = &Error{Reason: DuplicateKey, Field: named, Detail: keyTwice, Offset: at}
 	}
 	return in
 }
@@ -334,7 +343,7 @@ func (r *reader) note(n *node, key jsontext.Value, at int, others *map[string]bo
 // doubt marks all that is read at a key which is there twice.
 func (doc *document) doubt(n *node) {
 	doc.members[n.slot].twice = true
-	for _, in := range n.inside {
+	for _, in := range slices.Concat(n.inside...) {
 		doc.doubt(in)
 	}
 }

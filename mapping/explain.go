@@ -1,22 +1,92 @@
 package mapping
 
-import "github.com/go-json-experiment/json/jsontext"
+import (
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Explanation is how a record is mapped, for people. The service needs only what [Mapper.Map] says.
+type Explanation struct {
+	// Profile is the profile of the mapping file that fits; "" where there is no such file.
+	Profile string
+	// Steps are how each field's text is made, in the order of [Fields]. It is empty where the
+	// event cannot be read, or is ignored.
+	Steps []Step
+}
 
 // Step is how a field's text is made.
 type Step struct {
 	Field string
 	// Looked are the places that were looked at, and what was seen there.
 	Looked []Looked
-	Rule   string // "" if the text stays as it is
-	Sent   string // "" if nothing is sent
-	// Refused is why the event is refused for this field.
+	Text   string   // what is there; "" if nothing is, or it is refused
+	Rule   []string // the keywords that change the text; none if it stays as it is
+	Sent   string   // "" if nothing is sent
+	// Refused is why the event is refused for this field. It is not always what Map says first.
 	Refused *Error
+	// Suspicions are what is strange in the field, also of an event that is refused.
+	Suspicions []Suspicion
+	Takes      string // the codes that the field takes, with their names, where one is strange
 }
 
 // Looked is a place of a record.
 type Looked struct {
 	Source string // as it stands in the mapping file
 	Seen   string // JSON, or the text of a header or key; "" if there is nothing
+}
+
+// Explain maps a record as Map does, but goes on behind what is wrong: behind bad text, behind a key
+// that is there twice, and from field to field.
+func (m *Mapper) Explain(rec *Record) *Explanation {
+	e := evaluation{zone: m.location}
+	p, refused := e.choose(m.file, rec)
+	if refused != nil {
+		return &Explanation{}
+	}
+	e.wholes[ofValue] = string(e.value)
+	x := &Explanation{Steps: make([]Step, 0, len(p.rules))}
+	if m.file != builtIn {
+		x.Profile = p.name
+	}
+	for i := range p.rules {
+		x.Steps = append(x.Steps, e.step(&p.rules[i], rec, m.required[p.rules[i].place]))
+	}
+	for _, s := range e.suspicions(rec.Time) {
+		for i := range p.rules {
+			if e.suspects(s, &p.rules[i].field, rec.Time) {
+				x.Steps[i].Suspicions = append(x.Steps[i].Suspicions, s)
+			}
+		}
+	}
+	return x
+}
+
+// step is how the field of a rule is made.
+func (e *evaluation) step(r *rule, rec *Record, required bool) Step {
+	odd := len(e.odd)
+	sent, refused := e.evaluate(r, rec)
+	if sent == "" && refused == nil && (required || r.required) {
+		refused = missing(r.field.Name)
+	}
+	s := Step{Field: r.field.Name, Looked: e.looked(r, rec), Rule: r.words, Sent: sent, Refused: refused}
+	s.Text, _, _ = e.text(r, rec)
+	if len(e.odd) > odd {
+		s.Takes = r.field.codes.forms()
+	}
+	return s
+}
+
+// suspects reports whether a suspicion of the event is one about a field.
+func (e *evaluation) suspects(s Suspicion, f *Field, at time.Time) bool {
+	switch s {
+	case Future:
+		return (f.clock == leaving || f.clock == operating) && e.times[f.clock].After(at.Add(FutureTolerance))
+	case LeaveBeforeEnter:
+		return f.clock == leaving
+	case UnknownPlateColor, UnknownCarType:
+	}
+	return f.codes != nil && f.codes.odd == s
 }
 
 // looked are the places that a rule looks at, up to the one that it takes.
@@ -56,8 +126,8 @@ func (m *Mapper) Plain(rec *Record) []byte {
 		return nil
 	}
 	plain := []byte{'{'}
-	for i := range p.all.rules {
-		r := &p.all.rules[i]
+	for i := range p.rules {
+		r := &p.rules[i]
 		text, refused := e.evaluate(r, rec)
 		if text == "" || refused != nil {
 			continue
@@ -65,7 +135,7 @@ func (m *Mapper) Plain(rec *Record) []byte {
 		if len(plain) > 1 {
 			plain = append(plain, ',')
 		}
-		plain, _ = jsontext.AppendQuote(plain, r.field.name())
+		plain, _ = jsontext.AppendQuote(plain, r.field.Name)
 		plain = append(plain, ':')
 		plain, _ = jsontext.AppendQuote(plain, text) // of text that is valid it does not fail
 	}

@@ -1,10 +1,5 @@
 package mapping
 
-import (
-	"math"
-	"slices"
-)
-
 // Kind is what a field takes.
 type Kind uint8
 
@@ -24,90 +19,33 @@ type Field struct {
 	Personal bool // shown as its first character and length, unless a person asks for all
 
 	codes *codeList // of a Code
+	clock clock     // of a Time
 }
 
 // kinds are the words for them in an endpoint's table.
 var kinds = map[string]Kind{"text": Text, "code": Code, "time": Time}
 
-// table is the one list of the fields. All else that lists them is made from it, or a test
-// holds it to this one (fields_test.go). The order is that of the API document's table, and
-// the order in which faults are reported.
-var table = endpoint.Fields
+// clock is what a time means here beyond its kind, by its field's name.
+type clock uint8
 
-// field is a place in the table.
-type field uint8
-
-// fieldCount is how many there are.
-var fieldCount = field(len(table))
-
-// unknown stands for a key that is not the API's.
-const unknown = field(math.MaxUint8)
-
-// several stands for a value that is read for more than one field.
-const several = unknown - 1
-
-// The fields that mean something here beyond their kind.
-var (
-	parkUUID, parkingSerial           = named("park_uuid"), named("parking_serial")
-	enterTime, leaveTime, operateTime = named("enter_time"), named("leave_time"), named("operate_time")
+const (
+	otherClock clock = iota
+	entering
+	leaving
+	operating
 )
 
-// named finds a field that the table must have.
-func named(name string) field {
-	f := fieldOf(name)
-	if f == unknown {
-		panic("mapping: the table has no field " + name)
-	}
-	return f
-}
+var clocks = map[string]clock{"enter_time": entering, "leave_time": leaving, "operate_time": operating}
 
-// name is the API's name of f, "" for unknown and several.
-func (f field) name() string {
-	if f >= fieldCount {
-		return ""
-	}
-	return table[f].Name
-}
+// oddCodes are what codes that the API does not have are reported as, by their field's name.
+var oddCodes = map[string]Suspicion{"plate_color": UnknownPlateColor, "car_type": UnknownCarType}
 
-// fieldsByName finds fields by their names exactly as in the API.
-var fieldsByName = func() map[string]field {
-	byName := map[string]field{}
-	for f := range fieldCount {
-		byName[f.name()] = f
-	}
-	return byName
-}()
+// FieldOf finds the field of the built-in contract with a name, exactly as in the API.
+func FieldOf(name string) (f Field, known bool) { return BuiltIn().Field(name) }
 
-// fieldOf finds the field with a name, else unknown.
-func fieldOf(name string) field {
-	if f, ok := fieldsByName[name]; ok {
-		return f
-	}
-	return unknown
-}
+// Fields returns the names of the built-in contract's fields in the order of the API document's table.
+func Fields() []string { return BuiltIn().Names() }
 
-// FieldOf finds the field with a name, exactly as in the API.
-func FieldOf(name string) (f Field, known bool) {
-	at := fieldOf(name)
-	if at == unknown {
-		return Field{}, false
-	}
-	return table[at], true
-}
-
-// Fields returns the names of an event's fields in the order of the API document's table.
-func Fields() []string { return names(table) }
-
-// AlwaysRequired returns the names of the fields without which no event maps: park_uuid,
+// AlwaysRequired returns the names of its fields without which no event maps: park_uuid,
 // flow_no, parking_serial and plate.
-func AlwaysRequired() []string {
-	return names(slices.DeleteFunc(slices.Clone(table), func(f Field) bool { return !f.Required }))
-}
-
-func names(fields []Field) []string {
-	all := make([]string, len(fields))
-	for i, f := range fields {
-		all[i] = f.Name
-	}
-	return all
-}
+func AlwaysRequired() []string { return BuiltIn().Required() }

@@ -57,7 +57,7 @@ func sectionOf(t *testing.T, document, heading string) string {
 func TestTheEventPageHasEveryField(t *testing.T) {
 	for document, words := range eventPages {
 		section := sectionOf(t, document, words.fields)
-		for _, f := range table {
+		for _, f := range BuiltIn().Fields {
 			want := fmt.Sprintf("| `%s` | %s | %s… |", f.Name, map[bool]string{true: words.required}[f.Required], words.kinds[f.Kind])
 			cells := rowOf(section, f.Name)
 			if cells == nil {
@@ -141,7 +141,7 @@ func TestTheSchemaHasEveryField(t *testing.T) {
 	if !slices.Equal(schema.Required, AlwaysRequired()) {
 		t.Errorf("event.schema.json requires %v, want %v", schema.Required, AlwaysRequired())
 	}
-	for _, f := range table {
+	for _, f := range BuiltIn().Fields {
 		ref := map[Kind]string{Text: "#/$defs/text", Time: "#/$defs/time"}[f.Kind]
 		if f.Required {
 			ref = "#/$defs/requiredText"
@@ -179,7 +179,7 @@ func TestAnExampleSendsEveryField(t *testing.T) {
 
 func TestDataProtectionTellsWhatIsPersonal(t *testing.T) {
 	document := contents(t, "../docs/explanation/data-protection.md")
-	for _, f := range table {
+	for _, f := range BuiltIn().Fields {
 		if f.Personal && rowOf(document, f.Name) == nil {
 			t.Errorf("docs/explanation/data-protection.md, What is personal: no row for `%s`", f.Name)
 		}
@@ -189,7 +189,7 @@ func TestDataProtectionTellsWhatIsPersonal(t *testing.T) {
 // Every code has its own list and is told apart from the codes that are none, or nobody
 // would notice a producer that writes another one.
 func TestEveryCodeFieldHasItsCodes(t *testing.T) {
-	for _, f := range table {
+	for _, f := range BuiltIn().Fields {
 		if (f.codes != nil) != (f.Kind == Code) {
 			t.Errorf("%s: a field has codes if it is a Code", f.Name)
 			continue

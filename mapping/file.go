@@ -22,17 +22,17 @@ func FileSchema() string { return fileSchema }
 
 // File is a mapping file that was read without a mistake. It is immutable.
 type File struct {
+	endpoint *Endpoint
+	own      bool // the endpoint stands in the file
 	profiles []profile
-	// What is read of a value, with the Confluent prefix before it (1) or without (0): all, and
-	// for the order key alone.
-	whole, order [2]*plan
-	outside      bool // topic, headers or key matter
-	sum          [sha256.Size]byte
+	plans    [2]*plan // what is read of a value with the Confluent prefix before it (1) or without (0)
+	outside  bool     // topic, headers or key matter
+	sum      [sha256.Size]byte
 }
 
 // builtIn is the file that holds where none is given.
 var builtIn = func() *File {
-	f, err := Parse([]byte(builtInYAML))
+	f, err := parse([]byte(builtInYAML), nil)
 	if err != nil {
 		panic("mapping: the built-in file: " + err.Error())
 	}
@@ -41,6 +41,9 @@ var builtIn = func() *File {
 
 // Sum is the SHA-256 of the file's text.
 func (f *File) Sum() [sha256.Size]byte { return f.sum }
+
+// Endpoint is the one that the records are sent to; own: it stands in the file.
+func (f *File) Endpoint() (e *Endpoint, own bool) { return f.endpoint, f.own }
 
 // Ignoring returns the names of the profiles that say to ignore records.
 func (f *File) Ignoring() (names []string) {
@@ -57,15 +60,10 @@ type profile struct {
 	name   string
 	prefix prefix
 	ignore bool
-	all    reading // for all fields
-	order  reading // for those of the order key alone
-}
-
-// reading is what of a profile goes by the slots of a plan.
-type reading struct {
-	when  []condition // all must hold
-	event *source     // where the event's object lies; nil: it is the value
-	rules []rule      // in the order of the fields
+	when   []condition // all must hold
+	event  *source     // where the event's object lies; nil: it is the value
+	rules  []rule      // in the order of the fields
+	order  []*rule     // those of the order key
 }
 
 // prefix is what stands before a value's JSON.
@@ -98,8 +96,8 @@ type condition struct {
 
 // rule says how a field's text is made.
 type rule struct {
-	field    field
-	kind     Kind     // of the field
+	field    Field
+	place    int      // of the field in its endpoint
 	sources  []source // the first that is there; all, if join
 	join     bool
 	constant string
@@ -113,57 +111,43 @@ type rule struct {
 
 // compile makes the plans, and gives each source its slot in them.
 func (f *File) compile() {
-	for i := range f.whole {
-		f.whole[i], f.order[i] = newPlan(), newPlan()
-	}
+	f.plans = [2]*plan{newPlan(), newPlan()}
 	for i := range f.profiles {
 		p := &f.profiles[i]
-		p.order = p.all.clone(func(r *rule) bool { return slices.Contains(endpoint.Order, r.field.name()) })
-		f.outside = f.outside || p.all.looksOutside()
-		f.whole[p.prefix].take(&p.all)
-		f.order[p.prefix].take(&p.order)
+		for j := range p.rules {
+			if slices.Contains(f.endpoint.Order, p.rules[j].field.Name) {
+				p.order = append(p.order, &p.rules[j])
+			}
+		}
+		f.plans[p.prefix].take(p)
+		f.outside = f.outside || p.looksOutside()
 	}
 }
 
-func (r *reading) looksOutside() bool {
-	return slices.ContainsFunc(r.when, func(c condition) bool { return c.kind == whenTopic || c.kind == whenHeader }) ||
-		slices.ContainsFunc(r.rules, func(one rule) bool {
+func (p *profile) looksOutside() bool {
+	return slices.ContainsFunc(p.when, func(c condition) bool { return c.kind == whenTopic || c.kind == whenHeader }) ||
+		slices.ContainsFunc(p.rules, func(one rule) bool {
 			return slices.ContainsFunc(one.sources, func(s source) bool { return s.kind != fromValue })
 		})
 }
 
-// clone copies a reading with some of its rules.
-func (r *reading) clone(chosen func(*rule) bool) reading {
-	c := reading{when: slices.Clone(r.when)}
-	if r.event != nil {
-		event := *r.event
-		c.event = &event
-	}
-	for _, one := range r.rules {
-		if chosen(&one) {
-			one.sources = slices.Clone(one.sources)
-			c.rules = append(c.rules, one)
-		}
-	}
-	return c
-}
-
 // take adds what is read for a profile.
-func (p *plan) take(r *reading) {
+func (p *plan) take(f *profile) {
 	var path []string
-	if r.event != nil {
-		path = r.event.path
-		n := p.at(path)
-		r.event.slot, n.event = n.slot, true
+	if f.event != nil {
+		path = f.event.path
+		n := p.at(path, true)
+		f.event.slot, n.event = n.slot, true
 	}
-	for i := range r.rules {
-		for j := range r.rules[i].sources {
-			p.add(&r.rules[i].sources[j], path, r.rules[i].field)
+	for i := range f.rules {
+		r := &f.rules[i]
+		for j := range r.sources {
+			p.add(&r.sources[j], path, r.field.Name, slices.Contains(f.order, r))
 		}
 	}
-	for i := range r.when {
-		if r.when[i].kind == whenValue {
-			p.add(&r.when[i].at, path, unknown)
+	for i := range f.when {
+		if f.when[i].kind == whenValue {
+			p.add(&f.when[i].at, path, "", true)
 		}
 	}
 }

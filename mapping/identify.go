@@ -1,6 +1,6 @@
 package mapping
 
-// Identify reads the order key of a record, its lot (park_uuid) and serial
+// Identify reads the order key of a record, in the built-in contract its lot (park_uuid) and serial
 // (parking_serial), as [Mapper.Map] would send them. It also works if the event cannot be
 // mapped for another reason: a missing plate, a bad time, bad text in another field,
 // another duplicate key.
@@ -12,18 +12,17 @@ package mapping
 func (m *Mapper) Identify(rec *Record) (lot, serial string) {
 	e := evaluations.Get().(*evaluation)
 	defer e.free()
-	e.order = true
+	e.doc.order = true
 	p, refused := e.choose(m.file, rec)
 	if refused != nil {
 		return "", ""
 	}
-	for i := range p.order.rules { // none of a profile that ignores
-		r := &p.order.rules[i]
+	for _, r := range p.order { // none of a profile that ignores
 		text, refused := e.evaluate(r, rec)
 		if refused != nil {
 			continue
 		}
-		if r.field == parkUUID {
+		if r.field.Name == m.file.endpoint.Order[0] {
 			lot = text
 		} else {
 			serial = text

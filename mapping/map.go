@@ -51,40 +51,39 @@ func (m *Mapper) Map(rec *Record) (*Release, error) {
 	case p.ignore:
 		return nil, &Ignored{p.name}
 	}
-	r := new(Release)
+	r := newRelease(m.file.endpoint)
 	if len(e.value) <= sharedText {
-		e.whole = string(e.value)
-		if e.doc.inner.parsed > 0 {
-			e.inner = string(e.doc.inner.text)
+		e.wholes[ofValue] = string(e.value)
+		if e.doc.inner.parsed != ofValue {
+			e.wholes[ofFirst] = string(e.doc.inner.text)
 		}
 	}
-	for i := range p.all.rules {
-		rule := &p.all.rules[i]
+	for i := range p.rules {
+		rule := &p.rules[i]
 		sent, refused := e.evaluate(rule, rec)
 		if refused != nil {
 			return nil, refused
 		}
-		if sent == "" && (rule.required || m.required[rule.field]) {
-			return nil, missing(rule.field)
+		if sent == "" && (rule.required || m.required[rule.place]) {
+			return nil, missing(rule.field.Name)
 		}
-		r.sent[rule.field] = sent
+		r.sent[rule.place] = sent
 	}
 	r.Suspicions = e.suspicions(rec.Time)
 	return r, nil
 }
 
-func missing(f field) *Error {
-	return &Error{Reason: MissingField, Field: f.name(), Detail: requiredField, Offset: -1}
+func missing(field string) *Error {
+	return &Error{Reason: MissingField, Field: field, Detail: requiredField, Offset: -1}
 }
 
 // evaluation is the state of Map for one record.
 type evaluation struct {
 	opener
-	zone  *time.Location       // of times without one
-	whole string               // the value, if the texts are parts of it; else ""
-	inner string               // the same of a string that was parsed
-	times [maxFields]time.Time // zero if absent
-	odd   []Suspicion          // codes that the API does not have
+	zone   *time.Location           // of times without one
+	wholes [wholes]string           // of which the texts are parts; "" where they are not
+	times  [operating + 1]time.Time // zero if absent
+	odd    []Suspicion              // codes that the API does not have
 }
 
 // evaluations are those that are done, for their memory.
@@ -97,7 +96,7 @@ func (e *evaluation) free() {
 	if clear(e.doc.inner.text); cap(e.doc.inner.text) > sharedText {
 		e.doc.inner.text = nil
 	}
-	e.opening, e.zone, e.whole, e.inner, e.odd = opening{}, nil, "", "", nil
+	e.doc.order, e.opening, e.zone, e.wholes, e.odd = false, opening{}, nil, [wholes]string{}, nil
 	clear(e.times[:])
 	evaluations.Put(e)
 }
@@ -118,12 +117,12 @@ func (e *evaluation) evaluate(r *rule, rec *Record) (string, *Error) {
 		}
 		return code, nil
 	}
-	if r.kind == Time {
+	if r.field.Kind == Time {
 		t, problem := r.timeOf(s, e.zone)
 		if problem != "" {
 			return "", r.refuse(BadTime, problem, at)
 		}
-		e.times[r.field] = t
+		e.times[r.field.clock] = t
 		if len(s) == len("2006-01-02T15:04:05Z") && s[10] == 'T' && s[19] == 'Z' {
 			return s, nil // as it is sent
 		}
@@ -134,7 +133,7 @@ func (e *evaluation) evaluate(r *rule, rec *Record) (string, *Error) {
 
 // refuse is the error of a rule's field.
 func (r *rule) refuse(reason Reason, detail string, at int) *Error {
-	return &Error{Reason: reason, Field: r.field.name(), Detail: detail, Offset: at}
+	return &Error{Reason: reason, Field: r.field.Name, Detail: detail, Offset: at}
 }
 
 // text is what a rule's sources give, and where it begins.
@@ -174,37 +173,28 @@ func (e *evaluation) joined(r *rule, rec *Record) (text string, at int, refused 
 
 // textAt is the text of one source.
 func (e *evaluation) textAt(r *rule, s *source, rec *Record) (text string, at int, refused *Error) {
-	var problem unfit
 	at = -1
 	switch s.kind {
 	case fromHeader:
-		text, problem = outsideText(rec.header(s.header))
+		text, refused = outsideText(rec.header(s.header))
 	case fromKey:
-		text, problem = outsideText(rec.Key)
+		text, refused = outsideText(rec.Key)
 	case fromValue:
 		m := &e.doc.members[s.slot]
 		if m.value == nil {
 			return "", -1, nil
 		}
 		at = m.at + e.shift
-		whole := e.whole
-		switch m.parsed {
-		case 0:
-		case 1:
-			whole = e.inner
-		default:
-			whole = ""
-		}
-		text, problem = m.text(r, whole, e.judgeText)
+		text, refused = m.text(r, e.wholes[m.of], e.judgeText)
 	}
-	if problem.detail != "" {
-		return "", at, r.refuse(problem.reason, problem.detail, at)
+	if refused != nil {
+		refused.Field, refused.Offset = r.field.Name, at
 	}
-	return text, at, nil
+	return text, at, refused
 }
 
 func (e *evaluation) suspicions(at time.Time) (found []Suspicion) {
-	enter, leave, operate := e.times[enterTime], e.times[leaveTime], e.times[operateTime]
+	enter, leave, operate := e.times[entering], e.times[leaving], e.times[operating]
 	if last := at.Add(FutureTolerance); !at.IsZero() && (leave.After(last) || operate.After(last)) {
 		found = append(found, Future)
 	}

@@ -181,7 +181,7 @@ func TestUnknownFieldsAreIgnored(t *testing.T) {
 func TestRequiredFields(t *testing.T) {
 	m := mapperIn(t, "Asia/Shanghai", Fields()[4:]...)
 	good := map[string]string{}
-	for _, f := range table {
+	for _, f := range BuiltIn().Fields {
 		good[f.Name] = map[Kind]string{Text: `"x"`, Code: `0`, Time: `20210902173646`}[f.Kind]
 	}
 	good["plate_color"] = `-1`

@@ -13,8 +13,8 @@ type Config struct {
 	// wrong default would shift every time of every event.
 	Location *time.Location
 
-	// Required names the fields that an event must have (EVENT_REQUIRED_FIELDS): any of
-	// [Fields], in any order, repeats allowed, including all of [AlwaysRequired]. Empty
+	// Required names the fields that an event must have (EVENT_REQUIRED_FIELDS): any of the
+	// endpoint's, in any order, repeats allowed, including all that it requires. Empty
 	// means only those.
 	Required []string
 
@@ -26,11 +26,23 @@ type Config struct {
 type Mapper struct {
 	file     *File
 	location *time.Location
-	required [maxFields]bool
+	required [maxFields]bool // by the places of the fields
 }
 
 // LooksOutside reports whether the topic, the headers or the key of a record matter.
 func (m *Mapper) LooksOutside() bool { return m.file.outside }
+
+// BuiltIn reports whether it maps by the built-in contract, without a mapping file.
+func (m *Mapper) BuiltIn() bool { return m.file == builtIn }
+
+// TakesTime reports whether a text is a time in one of the built-in contract's forms.
+func (m *Mapper) TakesTime(text string) bool {
+	_, problem := timeOf(text, m.location)
+	return problem == ""
+}
+
+// Endpoint is what its records are mapped for.
+func (m *Mapper) Endpoint() *Endpoint { return m.file.endpoint }
 
 // New makes a Mapper. The error is a *[ConfigError] that names every mistake.
 func New(c Config) (*Mapper, error) {
@@ -38,16 +50,16 @@ func New(c Config) (*Mapper, error) {
 	m := &Mapper{file: cmp.Or(c.File, builtIn), location: c.Location}
 	required := c.Required
 	if len(required) == 0 {
-		required = AlwaysRequired()
+		required = m.Endpoint().Required()
 	}
 	for _, name := range required {
-		if f := fieldOf(name); f != unknown {
-			m.required[f] = true
+		if at := m.Endpoint().place(name); at >= 0 {
+			m.required[at] = true
 		} else {
 			wrong.Unknown = append(wrong.Unknown, name)
 		}
 	}
-	for _, name := range AlwaysRequired() {
+	for _, name := range m.Endpoint().Required() {
 		if !slices.Contains(required, name) {
 			wrong.LeftOut = append(wrong.LeftOut, name)
 		}
@@ -62,9 +74,9 @@ func New(c Config) (*Mapper, error) {
 type ConfigError struct {
 	// NoLocation: Config.Location is nil.
 	NoLocation bool
-	// Unknown holds the names in Config.Required that are no fields of an event.
+	// Unknown holds the names in Config.Required that are no fields of the endpoint.
 	Unknown []string
-	// LeftOut holds the fields of AlwaysRequired that Config.Required lacks.
+	// LeftOut holds the fields that the endpoint requires and Config.Required lacks.
 	LeftOut []string
 }
 

@@ -96,14 +96,8 @@ func (o opinion) text(name string) string {
 // builtInDocument reads what the built-in contract needs.
 func builtInDocument() *document {
 	doc := new(document)
-	doc.init(builtIn.whole[noPrefix])
+	doc.init(builtIn.plans[noPrefix])
 	return doc
-}
-
-// readable reports whether a value is one object.
-func readable(value []byte) bool {
-	doc := builtInDocument()
-	return doc.read(&doc.plan.root, value, -1, false) == nil
 }
 
 // checkAgainstOracle compares parse and Identify with encoding/json, for any value.

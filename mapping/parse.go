@@ -42,9 +42,20 @@ func (e *FileError) Error() string {
 }
 
 // Parse reads a mapping file. The error is a *[FileError].
-func Parse(text []byte) (*File, error) {
-	p := &parser{file: &File{sum: sha256.Sum256(text)}}
-	if root := p.document(text); root != nil {
+func Parse(text []byte) (*File, error) { return parse(text, builtIn.endpoint) }
+
+// parse reads a mapping file; the endpoint is that of a file that tells none.
+func parse(text []byte, endpoint *Endpoint) (*File, error) {
+	p := &parser{file: &File{sum: sha256.Sum256(text), endpoint: endpoint}}
+	root := p.document(text)
+	if root != nil && root.Kind == yaml.MappingNode {
+		for i := 0; i+1 < len(root.Content); i += 2 { // before the profiles, wherever it stands
+			if root.Content[i].Value == "endpoint" {
+				p.endpoint(root.Content[i+1])
+			}
+		}
+	}
+	if root != nil && len(p.mistakes) == 0 {
 		if seen := p.object(root, inFile); seen["profiles"] == nil && root.Kind == yaml.MappingNode {
 			p.fail(root, "profiles is missing")
 		}
@@ -64,6 +75,7 @@ type parser struct {
 	mistakes []Mistake
 	profile  *profile     // that is read now
 	rule     *rule        // and its rule
+	field    *Field       // the field of the endpoint that is read now
 	named    []*yaml.Node // where each profile begins
 }
 
@@ -249,8 +261,8 @@ func (p *parser) unreachable() {
 // covers reports whether a profile fits whatever the later one fits: each of its conditions
 // follows from one of the later's.
 func (p *profile) covers(later *profile) bool {
-	for _, c := range p.all.when {
-		if !slices.ContainsFunc(later.all.when, func(d condition) bool {
+	for _, c := range p.when {
+		if !slices.ContainsFunc(later.when, func(d condition) bool {
 			return c.kind == d.kind && p.looksAt(c) == later.looksAt(d) &&
 				!slices.ContainsFunc(d.is, func(is string) bool { return !slices.Contains(c.is, is) })
 		}) {
@@ -266,8 +278,8 @@ func (p *profile) looksAt(c condition) string {
 		return c.name
 	}
 	path := c.at.path
-	if p.all.event != nil && !c.at.whole {
-		path = slices.Concat(p.all.event.path, path)
+	if p.event != nil && !c.at.whole {
+		path = slices.Concat(p.event.path, path)
 	}
 	return fmt.Sprint(p.prefix) + fmt.Sprintf("%q", path)
 }

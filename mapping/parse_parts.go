@@ -64,7 +64,7 @@ func (p *parser) event(n *yaml.Node) {
 	if s := p.source(n); s != nil && s.kind != fromValue {
 		p.fail(n, "the event lies in the value: a path must be here")
 	} else {
-		p.profile.all.event = s
+		p.profile.event = s
 	}
 }
 
@@ -82,10 +82,10 @@ func (p *parser) when(n *yaml.Node) {
 	if n.Kind == yaml.MappingNode && len(n.Content) == 0 {
 		p.fail(n, "no condition; leave when out if the profile fits every record")
 	}
-	slices.SortStableFunc(p.profile.all.when, func(a, b condition) int { return int(a.kind) - int(b.kind) }) // cheap ones first
+	slices.SortStableFunc(p.profile.when, func(a, b condition) int { return int(a.kind) - int(b.kind) }) // cheap ones first
 }
 
-func (p *parser) condition(c condition) { p.profile.all.when = append(p.profile.all.when, c) }
+func (p *parser) condition(c condition) { p.profile.when = append(p.profile.when, c) }
 
 func (p *parser) whenTopic(n *yaml.Node) {
 	p.condition(condition{kind: whenTopic, is: p.scalars(n, 1)})
@@ -128,22 +128,23 @@ func (p *parser) source(n *yaml.Node) *source {
 }
 
 func (p *parser) fields(n *yaml.Node) {
-	var rules [maxFields]*rule
+	e := p.file.endpoint
+	rules := make([]*rule, len(e.Fields))
 	p.pairs(n, func(key, value *yaml.Node) {
-		f := fieldOf(key.Value)
-		if f == unknown {
-			p.fail(key, "%s is no field of the endpoint; there are %s", key.Value, strings.Join(Fields(), ", "))
+		at := e.place(key.Value)
+		if at < 0 {
+			p.fail(key, "%s is no field of the endpoint; there are %s", key.Value, strings.Join(e.Names(), ", "))
 			return
 		}
-		p.rule = &rule{field: f, kind: table[f].Kind}
+		p.rule = &rule{field: e.Fields[at], place: at}
 		p.finishRule(value, p.object(value, inRule))
-		rules[f] = p.rule
+		rules[at] = p.rule
 	})
-	for f := range fieldCount {
-		if r := rules[f]; r != nil {
-			p.profile.all.rules = append(p.profile.all.rules, *r)
-		} else if table[f].Required && n.Kind == yaml.MappingNode {
-			p.fail(n, "%s is missing: the endpoint needs it", f.name())
+	for at, r := range rules {
+		if r != nil {
+			p.profile.rules = append(p.profile.rules, *r)
+		} else if e.Fields[at].Required && n.Kind == yaml.MappingNode {
+			p.fail(n, "%s is missing: the endpoint needs it", e.Fields[at].Name)
 		}
 	}
 }
@@ -154,7 +155,7 @@ func (p *parser) finishRule(n *yaml.Node, seen map[string]*yaml.Node) {
 	if n.Kind != yaml.MappingNode {
 		return
 	}
-	name, kind := r.field.name(), r.kind
+	name, kind := r.field.Name, r.field.Kind
 	refuse := func(keyword string, wrong bool, why string) {
 		if at := seen[keyword]; at != nil && wrong {
 			p.fail(at, "%s: %s", keyword, why)
@@ -169,7 +170,7 @@ func (p *parser) finishRule(n *yaml.Node, seen map[string]*yaml.Node) {
 	if given != 1 {
 		p.fail(n, "%s needs just one of from, join and const", name)
 	}
-	ordered := slices.Contains(endpoint.Order, name)
+	ordered := slices.Contains(p.file.endpoint.Order, name)
 	form, _ := r.time.(layout)
 	fixed := seen["const"] != nil
 	refuse("const", ordered, name+" is of the order key: all events would wait for one another")
@@ -196,7 +197,7 @@ func (p *parser) finishRule(n *yaml.Node, seen map[string]*yaml.Node) {
 
 // finishCodes holds what a field of codes sends to the codes of the API.
 func (p *parser) finishCodes(seen map[string]*yaml.Node) {
-	r, of := p.rule, &table[p.rule.field]
+	r, of := p.rule, p.rule.field
 	if of.Kind != Code {
 		return
 	}

@@ -77,13 +77,24 @@ func pathOf(text string) (path []string, err error) {
 
 // node is a value that is read, or through which a path goes.
 type node struct {
-	slot    int              // where the value is kept
-	field   field            // which it is read for; unknown if for several, or for none alone
-	inside  map[string]*node // the members or elements that are read
-	lengths uint64           // a bit for each length of a name in inside; the last one for all longer
-	longest int              // bytes of the longest name in inside, in quotes and with every character escaped
-	last    int              // the highest number among the names in inside; -1: none
-	event   bool             // an event's object lies here: a string is parsed
+	name   string    // in what it lies in
+	slot   int       // where the value is kept
+	fields []string  // which it is read for
+	inside [][]*node // the members or elements that are read, by the length of their names
+	event  bool      // an event's object lies here: a string is parsed
+	order  bool      // the order key needs it
+}
+
+// child is the node of a name inside; nil if there is none.
+func (n *node) child(name []byte) *node {
+	if len(name) < len(n.inside) {
+		for _, in := range n.inside[len(name)] { // a map takes longer to find one of so few
+			if in.name == string(name) {
+				return in
+			}
+		}
+	}
+	return nil
 }
 
 // plan is what is read of a value: a tree of names.
@@ -92,28 +103,22 @@ type plan struct {
 	slots int
 }
 
-func newPlan() *plan { return &plan{root: node{slot: -1, field: unknown, last: -1}} }
-
-func lengthBit(length int) uint64 { return 1 << min(length, 63) }
+func newPlan() *plan { return &plan{root: node{slot: -1}} }
 
 // at is the node at a path; it is added if it is not there.
-func (p *plan) at(path []string) *node {
+func (p *plan) at(path []string, order bool) *node {
 	n := &p.root
 	for _, name := range path {
-		in := n.inside[name]
+		in := n.child([]byte(name))
 		if in == nil {
-			in = &node{slot: p.slots, field: unknown, last: -1}
+			in = &node{name: name, slot: p.slots}
 			p.slots++
-			if n.inside == nil {
-				n.inside = map[string]*node{}
+			for len(n.inside) <= len(name) {
+				n.inside = append(n.inside, nil)
 			}
-			n.inside[name] = in
-			n.lengths |= lengthBit(len(name))
-			n.longest = max(n.longest, len(`""`)+len(`\u0000`)*len(name))
-			if index, err := strconv.ParseUint(name, 10, 16); err == nil {
-				n.last = max(n.last, int(index))
-			}
+			n.inside[len(name)] = append(n.inside[len(name)], in)
 		}
+		in.order = in.order || order
 		n = in
 	}
 	return n
@@ -121,7 +126,7 @@ func (p *plan) at(path []string) *node {
 
 // add adds a source that a field is read from, where event is the path of the event's object.
 // It sets the source's slot.
-func (p *plan) add(s *source, event []string, f field) {
+func (p *plan) add(s *source, event []string, field string, order bool) {
 	if s.kind != fromValue {
 		return
 	}
@@ -129,26 +134,32 @@ func (p *plan) add(s *source, event []string, f field) {
 	if !s.whole {
 		path = slices.Concat(event, s.path)
 	}
-	n := p.at(path)
+	n := p.at(path, order)
 	s.slot = n.slot
-	if n.field == unknown {
-		n.field = f
-	} else if n.field != f {
-		n.field = several
+	if field != "" && !slices.Contains(n.fields, field) {
+		n.fields = append(n.fields, field)
 	}
 }
 
-// named is the field that a text is in, by the names that lead to it; unknown if it is in none.
-func (p *plan) named(names []string) (f field) {
-	f = unknown
+// only is the name of the field that is alone, else "".
+func only(fields []string) string {
+	if len(fields) == 1 {
+		return fields[0]
+	}
+	return ""
+}
+
+// named is the field that a text is in, by the names that lead to it; "" if it is in none.
+func (p *plan) named(names []string) string {
+	var fields []string
 	n := &p.root
 	for _, name := range names {
-		if n = n.inside[name]; n == nil {
+		if n = n.child([]byte(name)); n == nil {
 			break
 		}
-		if n.field != unknown {
-			f = n.field
+		if len(n.fields) > 0 {
+			fields = n.fields
 		}
 	}
-	return f
+	return only(fields)
 }

@@ -1,34 +1,40 @@
 package mapping
 
 import (
-	"cmp"
 	"iter"
 	"log/slog"
-	"maps"
-	"slices"
 )
 
 // Release is an abnormal release in the platform's form: the parameters of the API's table
 // (docs/platform-api.md) without app_id and sign, as they are sent.
 type Release struct {
-	sent [maxFields]string // "" if not sent
+	endpoint *Endpoint
+	sent     []string   // by the places of the fields; "" if not sent
+	room     [12]string // of sent, if there are no more
 
 	// Suspicions holds each kind once, in the order of [Suspicions].
 	Suspicions []Suspicion
 }
 
-// Lot is the platform's UUID of the lot.
-func (r *Release) Lot() string { return r.sent[parkUUID] }
+// newRelease is one of which nothing is sent yet.
+func newRelease(e *Endpoint) *Release {
+	r := &Release{endpoint: e}
+	if r.sent = r.room[:0]; len(e.Fields) > len(r.room) {
+		r.sent = make([]string, 0, maxFields)
+	}
+	r.sent = r.sent[:len(e.Fields)]
+	return r
+}
 
-// ascending is sorted by the bytes of the names, as the platform's signature requires.
-var ascending = slices.SortedFunc(maps.Values(fieldsByName), func(a, b field) int { return cmp.Compare(a.name(), b.name()) })
+// Lot is the platform's UUID of the lot.
+func (r *Release) Lot() string { return r.sent[r.endpoint.place(r.endpoint.Order[0])] }
 
 // All yields the names and values of the parameters that are sent, sorted by the bytes of
 // the name.
 func (r *Release) All() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
-		for _, f := range ascending {
-			if value := r.sent[f]; value != "" && !yield(f.name(), value) {
+		for _, at := range r.endpoint.ascending {
+			if value := r.sent[at]; value != "" && !yield(r.endpoint.Fields[at].Name, value) {
 				return
 			}
 		}

@@ -23,21 +23,11 @@ const (
 	requiredField = "required, but absent, null or blank"
 )
 
-// unfit is why a text is refused; the zero value is none.
-type unfit struct {
-	reason Reason
-	detail string
-}
-
 // raw is the member's JSON text. If whole, the value or the string that it is in, is not "", it is
 // a part of it.
 func (m *member) raw(whole string) string {
-	begin := m.at
-	if m.parsed > 0 {
-		begin = m.in
-	}
 	if whole != "" {
-		return whole[begin : begin+len(m.value)]
+		return whole[m.in : m.in+len(m.value)]
 	}
 	return string(m.value)
 }
@@ -55,49 +45,49 @@ func (m *member) unquoted(whole string, judged bool) (plain string, sound bool) 
 }
 
 // text returns a member's text for a rule: a string without white space around it, or a number
-// as it is written; "" if it is absent, null, blank or refused.
-func (m *member) text(r *rule, whole string, judged bool) (string, unfit) {
-	ofText := r.kind == Text && r.codes == nil
+// as it is written; "" if it is absent, null, blank or refused. The error tells neither field nor place.
+func (m *member) text(r *rule, whole string, judged bool) (string, *Error) {
+	ofText := r.field.Kind == Text && r.codes == nil
 	switch kind := m.value.Kind(); {
 	case m.twice:
-		return "", unfit{DuplicateKey, keyTwice}
+		return "", &Error{Reason: DuplicateKey, Detail: keyTwice}
 	case kind == jsontext.KindInvalid || kind == jsontext.KindNull: // invalid: no value at all
-		return "", unfit{}
+		return "", nil
 	case kind == jsontext.KindNumber && !ofText:
-		return m.raw(whole), unfit{}
+		return m.raw(whole), nil
 	case kind == jsontext.KindNumber && r.digits:
 		if bytes.ContainsAny(m.value, ".eE") || len(m.value) > MaxTextLength {
-			return "", unfit{WrongType, noDigits}
+			return "", &Error{Reason: WrongType, Detail: noDigits}
 		}
-		return m.raw(whole), unfit{}
+		return m.raw(whole), nil
 	case kind != jsontext.KindString && ofText && !r.digits:
-		return "", unfit{WrongType, noString}
+		return "", &Error{Reason: WrongType, Detail: noString}
 	case kind != jsontext.KindString:
-		return "", unfit{WrongType, noScalar}
+		return "", &Error{Reason: WrongType, Detail: noScalar}
 	}
 	plain, sound := m.unquoted(whole, judged)
 	if !sound {
-		return "", unfit{BadText, notText}
+		return "", &Error{Reason: BadText, Detail: notText}
 	}
 	return plainText(plain)
 }
 
 // plainText is a text without white space around it, as far as it may be sent.
-func plainText(plain string) (string, unfit) {
+func plainText(plain string) (string, *Error) {
 	trimmed := strings.TrimSpace(plain)
 	switch {
 	case strings.IndexByte(plain, 0) >= 0:
-		return "", unfit{BadText, holdsNUL}
+		return "", &Error{Reason: BadText, Detail: holdsNUL}
 	case len(trimmed) > MaxTextLength && utf8.RuneCountInString(trimmed) > MaxTextLength:
-		return "", unfit{TooLong, longText}
+		return "", &Error{Reason: TooLong, Detail: longText}
 	}
-	return trimmed, unfit{}
+	return trimmed, nil
 }
 
 // outsideText is plainText of a header or a key, whose bytes may be anything.
-func outsideText(raw []byte) (string, unfit) {
+func outsideText(raw []byte) (string, *Error) {
 	if !utf8.Valid(raw) {
-		return "", unfit{BadText, notText}
+		return "", &Error{Reason: BadText, Detail: notText}
 	}
 	return plainText(string(raw))
 }

@@ -14,6 +14,7 @@ import (
 
 	"release-forwarder/cmd/release-forwarder/app"
 	"release-forwarder/cmd/release-forwarder/cli"
+	"release-forwarder/cmd/release-forwarder/cli/check"
 	"release-forwarder/cmd/release-forwarder/cli/console"
 	"release-forwarder/cmd/release-forwarder/cli/deadletters"
 	"release-forwarder/cmd/release-forwarder/cli/find"
@@ -27,7 +28,7 @@ var version, revision string
 
 type commands struct {
 	Run     runCommand          `cmd:"" default:"1" help:"Forward events until asked to stop (the default)."`
-	Check   cli.CheckCommand    `cmd:"" help:"Show what would become of events, without sending anything."`
+	Check   check.Command       `cmd:"" help:"Show what would become of events, without sending anything."`
 	Config  cli.ConfigCommand   `cmd:"" help:"Show the settings that differ from their defaults; --all: every setting."`
 	DLQ     deadletters.Command `cmd:"" name:"dlq" help:"Work off dead letters: list, show, replay, close, export, stats."`
 	Offsets cli.OffsetsCommand  `cmd:"" help:"Show how far the group is: committed, finished beyond it, waiting, lag."`
@@ -56,7 +57,7 @@ func execute(stop console.Stopper, args []string, stdout io.Writer) int {
 	parser := kong.Must(&c, kong.Name("release-forwarder"), kong.Description(description), kong.UsageOnError())
 	command, err := parser.Parse(args)
 	if err != nil {
-		for _, line := range cli.Refusal(err, args) {
+		for _, line := range check.Refusal(err, args) {
 			fmt.Fprintln(out.Beside, "release-forwarder:", visible.Line(line))
 		}
 		return console.ExitFailed

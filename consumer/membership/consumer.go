@@ -298,7 +298,7 @@ func (m *consumer) interval(millis int32) time.Duration {
 
 // request returns the heartbeat to send, and what the coordinator knows once it has answered. nil: none,
 // before the subscription is known and while all is lost. A heartbeat leaves out what has not changed, unless
-// the last one may not have arrived. The answer to a full heartbeat has the whole assignment.
+// the last one may not have arrived, or the subscription is another. The answer to a full heartbeat has the whole assignment.
 func (m *consumer) request() (*kmsg.ConsumerGroupHeartbeatRequest, report) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -308,14 +308,15 @@ func (m *consumer) request() (*kmsg.ConsumerGroupHeartbeatRequest, report) {
 	tells := report{certain: true, topics: m.topics, owned: slices.SortedFunc(maps.Keys(m.owned), topicIDPartition.compare)}
 	req := kmsg.NewPtrConsumerGroupHeartbeatRequest()
 	req.Group, req.MemberID, req.MemberEpoch = m.cfg.Group, m.id.Member, m.id.Generation
-	whole := m.id.Generation == 0 || !m.told.certain
+	barred := m.barred && m.known
+	whole := m.id.Generation == 0 || !m.told.certain || !barred && !slices.Equal(m.told.topics, m.topics)
 	if whole {
 		req.RebalanceTimeoutMillis = millis(m.cfg.RebalanceTimeout)
 	}
 	switch {
-	case m.barred && m.known: // a topic that may not be named must not end the membership
+	case barred: // a topic that may not be named must not end the membership
 		tells.topics, tells.certain = m.told.topics, m.told.certain
-	case whole || !slices.Equal(m.told.topics, m.topics):
+	case whole:
 		req.SubscribedTopicNames = m.topics
 	}
 	if whole || m.asked || !slices.Equal(m.told.owned, tells.owned) {

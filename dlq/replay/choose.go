@@ -66,6 +66,7 @@ func (d *Replayer) letters(ctx context.Context, p *Plan) (iter.Seq2[*dlq.Stored,
 
 // leftOut returns why a letter is not sent, or nil.
 func (d *Replayer) leftOut(p *Plan, s *dlq.Stored, state dlq.State) error {
+	_, toNone := p.To.Of(s)
 	switch unfit := s.Unfit(); {
 	case len(p.IDs) > 0 && !d.cfg.Reader.Fits(s, p.Filter):
 		return ErrUnchosen
@@ -75,6 +76,8 @@ func (d *Replayer) leftOut(p *Plan, s *dlq.Stored, state dlq.State) error {
 		return unfit
 	case p.MaxRedrives >= 0 && s.Redrives >= p.MaxRedrives:
 		return ErrOften
+	case toNone != nil:
+		return toNone
 	}
 	return nil
 }

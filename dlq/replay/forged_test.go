@@ -17,7 +17,7 @@ import (
 // "replay".
 func (h *hall) skeptic() *person {
 	c := h.ReaderConfig(h.Wire())
-	c.Replays = "replay"
+	c.Replays = []string{"replay"}
 	d := h.personWith("alice", c)
 	return d
 }
@@ -85,7 +85,7 @@ func TestAForgedOriginIsNotHandedOn(t *testing.T) {
 		h.Post(forged(1, 8, "7", "events/0/3"), genuine)
 		sent := map[string]string{}
 		r := all()
-		r.Sent = func(s *dlq.Stored, _ int32, _ int64) {
+		r.Sent = func(s *dlq.Stored, _ string, _ int32, _ int64) {
 			for _, header := range s.Record(s.Value, false).Headers {
 				sent[s.Source()+" "+header.Key] = string(header.Value)
 			}
@@ -111,13 +111,13 @@ func TestAForgedOriginEndsNoOtherEvent(t *testing.T) {
 	inHall(t, func(h *hall) {
 		h.Post(dlqtest.Letter(0, "s", 1), dlqtest.Letter(0, "s", 2))
 		d := h.skeptic()
-		p, err := Track(h.Ctx, d.cfg.Reader, dlqtest.Events, "group")
+		p, err := Track(h.Ctx, d.cfg.Reader, "group")
 		if err != nil {
 			t.Fatal(err)
 		}
 		r, sent := all(), []int64{}
-		r.Sent = func(_ *dlq.Stored, partition int32, offset int64) {
-			p.Add(partition, offset)
+		r.Sent = func(_ *dlq.Stored, topic string, partition int32, offset int64) {
+			p.Add(topic, partition, offset)
 			sent = append(sent, offset)
 		}
 		if err := d.Run(h.Ctx, r); err != nil {

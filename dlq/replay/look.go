@@ -28,19 +28,19 @@ type endMark struct {
 
 // before records where a partition ends, unless that was just read. No event of the batch
 // lies below it. If the end is unknown now, look will not search.
-func (r *run) before(ctx context.Context, partition int32) {
-	if time.Since(r.ends[partition].at) < ledger.LeaseTime {
+func (p place) before(ctx context.Context) {
+	if time.Since(p.to.ends[p.partition].at) < ledger.LeaseTime {
 		return
 	}
-	delete(r.ends, partition)
-	if end, err := r.log.EndOnce(ctx, partition, true); err == nil {
-		r.ends[partition] = endMark{end, time.Now()}
+	delete(p.to.ends, p.partition)
+	if end, err := p.to.log.EndOnce(ctx, p.partition, true); err == nil {
+		p.to.ends[p.partition] = endMark{end, time.Now()}
 	}
 }
 
 // look searches for the events of a batch. They are all there, one after the other, or none.
-func (r *run) look(ctx context.Context, partition int32, items []item) (base int64, seen written) {
-	mark, known := r.ends[partition]
+func (r *run) look(ctx context.Context, at place, items []item) (base int64, seen written) {
+	mark, known := at.to.ends[at.partition]
 	if !known {
 		return 0, unclear
 	}
@@ -48,12 +48,12 @@ func (r *run) look(ctx context.Context, partition int32, items []item) (base int
 	defer cancel()
 	// A new leader does not tell the end until it includes all records that it has of the
 	// former leader (KIP-207).
-	end, err := r.log.End(ctx, partition, false)
+	end, err := at.to.log.End(ctx, at.partition, false)
 	if err != nil {
 		return 0, unclear
 	}
 	n, some := 0, false
-	for rec, err := range r.log.Read(ctx, partition, mark.offset, end) {
+	for rec, err := range at.to.log.Read(ctx, at.partition, mark.offset, end) {
 		if err != nil {
 			return 0, unclear
 		}
@@ -70,7 +70,7 @@ func (r *run) look(ctx context.Context, partition int32, items []item) (base int
 		}
 	}
 	// Records after an open transaction cannot be read.
-	if stable, err := r.log.End(ctx, partition, true); err != nil || some || stable < end {
+	if stable, err := at.to.log.End(ctx, at.partition, true); err != nil || some || stable < end {
 		return 0, unclear
 	}
 	return 0, absent

@@ -51,7 +51,7 @@ func TestAReplayKeepsTheEventsOrderWhereverTheirLettersLie(t *testing.T) {
 		}
 		var order []string
 		r := all()
-		r.Sent = func(s *dlq.Stored, _ int32, _ int64) { order = append(order, s.Origin) }
+		r.Sent = func(s *dlq.Stored, _ string, _ int32, _ int64) { order = append(order, s.Origin) }
 		if err := h.person("alice").Run(h.Ctx, r); err != nil {
 			t.Fatal(err)
 		}
@@ -199,7 +199,7 @@ func TestALetterThatIsGoneIsToldOf(t *testing.T) {
 			t.Fatal(err)
 		}
 		sent, gone := 0, []string{}
-		r.Sent = func(*dlq.Stored, int32, int64) { sent++ }
+		r.Sent = func(*dlq.Stored, string, int32, int64) { sent++ }
 		r.LeftOut = func(s *dlq.Stored, err error) {
 			if !errors.Is(err, ErrGone) {
 				t.Error(err)

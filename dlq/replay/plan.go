@@ -11,9 +11,7 @@ import (
 // Plan says what to send again and how, with a field for each flag of the command, and
 // functions that report progress.
 type Plan struct {
-	// To is the topic that the events are sent to, each into its original partition,
-	// modulo the topic's partitions.
-	To     string
+	To     To
 	Filter *dlq.Filter
 	// Spans bound the letters; nil: all that exist when the replay begins. Letters that
 	// are written later are not chosen, not even a replayed event's next letter.
@@ -40,7 +38,7 @@ type Plan struct {
 	// whose event is confirmed; LeftOut for each letter that is not sent.
 	Waiting func(by string)
 	Doubt   func(by string, letters []string)
-	Sent    func(s *dlq.Stored, partition int32, offset int64)
+	Sent    func(s *dlq.Stored, topic string, partition int32, offset int64)
 	LeftOut func(s *dlq.Stored, err error)
 
 	// alive is called while letters are read, so that a run renews its lease.

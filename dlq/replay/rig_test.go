@@ -146,7 +146,7 @@ func (h *hall) states() map[dlq.State]int {
 }
 
 // all replays all open letters.
-func all() *Plan { return &Plan{To: dlqtest.Events, MaxRedrives: -1} }
+func all() *Plan { return &Plan{To: To{dlqtest.Events}, MaxRedrives: -1} }
 
 // account counts how often each value of n letters arrived, and checks that the
 // first arrivals of each order key came in order.

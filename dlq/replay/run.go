@@ -22,10 +22,12 @@ const batchSize = 512 << 10
 // continues from there. doc.go says what happens when a run is killed.
 func (d *Replayer) Run(ctx context.Context, p *Plan) error {
 	mine := *p
-	r := &run{replayer: d, Plan: &mine, held: map[string]bool{}, log: topic.NewLog(d.cfg.Wire, d.cfg.ClientID, p.To), ends: map[int32]endMark{}}
+	r := &run{replayer: d, Plan: &mine, held: map[string]bool{}, targets: map[string]*target{}}
 	var err error
-	if r.to, err = d.Target(ctx, r.To); err != nil {
-		return err
+	for _, to := range r.To {
+		if r.targets[to], err = d.target(ctx, to); err != nil {
+			return err
+		}
 	}
 	if r.ledger, err = ledger.Open(ctx, d.cfg.Ledger); err != nil {
 		return err
@@ -65,9 +67,9 @@ func (d *Replayer) Run(ctx context.Context, p *Plan) error {
 type run struct {
 	replayer *Replayer
 	*Plan
-	to     Target
-	ledger *ledger.Ledger
-	lease  *ledger.Lease
+	targets map[string]*target // by name
+	ledger  *ledger.Ledger
+	lease   *ledger.Lease
 
 	batch   []item
 	bytes   int
@@ -75,18 +77,34 @@ type run struct {
 	// held are order keys of which an event could not be sent: later events of them are
 	// left out.
 	held map[string]bool
-	next time.Time  // when Rate allows the next batch
-	log  *topic.Log // reads the target topic
+	next time.Time // when Rate allows the next batch
+}
+
+// target is a topic that the run sends to.
+type target struct {
+	Target
+	log  *topic.Log
 	ends map[int32]endMark
+}
+
+func (d *Replayer) target(ctx context.Context, to string) (*target, error) {
+	t, err := d.Target(ctx, to)
+	return &target{t, topic.NewLog(d.cfg.Wire, d.cfg.ClientID, to), map[int32]endMark{}}, err
 }
 
 // item is a letter in a batch.
 type item struct {
-	letter    *dlq.Stored
-	record    *dlq.Record
-	orderKey  string
+	letter   *dlq.Stored
+	record   *dlq.Record
+	orderKey string // within which order is kept, with the topic; "": none
+	place
+	changed bool
+}
+
+// place is a partition that events are sent to.
+type place struct {
+	to        *target
 	partition int32
-	changed   bool
 }
 
 // add adds a letter to the batch, and sends the batch when it is full.
@@ -103,13 +121,15 @@ func (r *run) add(ctx context.Context, s *dlq.Stored) error {
 		}
 		changed = string(value) != string(s.Value)
 	}
-	partition, err := r.to.Partition(s)
+	at, err := r.placeFor(s)
 	if err != nil {
 		return err // Choose leaves such letters out
 	}
-	it := item{letter: s, record: s.Record(value, changed), partition: partition, changed: changed}
+	it := item{letter: s, record: s.Record(value, changed), place: at, changed: changed}
 	if r.replayer.cfg.OrderKey != nil {
-		it.orderKey = r.replayer.cfg.OrderKey(s, value)
+		if key := r.replayer.cfg.OrderKey(s, value); key != "" {
+			it.orderKey = at.to.Topic + "/" + key
+		}
 	}
 	if r.bytes > 0 && r.bytes+it.record.Size() > batchSize {
 		if err := r.sendBatch(ctx); err != nil {
@@ -122,6 +142,17 @@ func (r *run) add(ctx context.Context, s *dlq.Stored) error {
 		return r.sendBatch(ctx)
 	}
 	return nil
+}
+
+// placeFor returns where a letter's event is sent.
+func (r *run) placeFor(s *dlq.Stored) (at place, err error) {
+	to, err := r.To.Of(s)
+	if err != nil {
+		return at, err
+	}
+	at.to = r.targets[to]
+	at.partition, err = at.to.Partition(s)
+	return at, err
 }
 
 // most is how many letters a batch may hold: with a rate, those due in a second.
@@ -166,18 +197,18 @@ func (r *run) flush(ctx context.Context) error {
 	}
 	// Leave out letters that were decided since they were chosen: entries before our link
 	// count.
-	byPartition, order := map[int32][]item{}, []int32{}
+	byPlace, order := map[place][]item{}, []place{}
 	for _, it := range batch {
 		if !r.Again && r.ledger.State(it.letter) != dlq.Open {
 			continue
 		}
-		if byPartition[it.partition] == nil {
-			order = append(order, it.partition)
+		if byPlace[it.place] == nil {
+			order = append(order, it.place)
 		}
-		byPartition[it.partition] = append(byPartition[it.partition], it)
+		byPlace[it.place] = append(byPlace[it.place], it)
 	}
-	for _, partition := range order {
-		sent, err := r.send(ctx, partition, byPartition[partition])
+	for _, at := range order {
+		sent, err := r.send(ctx, at, byPlace[at])
 		if confirmErr := r.confirm(ctx, sent); confirmErr != nil {
 			return errors.Join(err, confirmErr)
 		}

@@ -19,7 +19,7 @@ func TestAReplaySendsEachOpenLetterOnce(t *testing.T) {
 		h.Post(dlqtest.Many(250)...)
 		sent := 0
 		r := all()
-		r.Sent = func(*dlq.Stored, int32, int64) { sent++ }
+		r.Sent = func(*dlq.Stored, string, int32, int64) { sent++ }
 		if err := h.person("alice").Run(h.Ctx, r); err != nil {
 			t.Fatal(err)
 		}
@@ -55,7 +55,7 @@ func TestTwoReplaysAtOnceSendNothingTwice(t *testing.T) {
 			wg.Go(func() {
 				r := all()
 				r.Waiting = func(string) { mu.Lock(); waited[by] = true; mu.Unlock() }
-				r.Sent = func(*dlq.Stored, int32, int64) { time.Sleep(time.Millisecond) }
+				r.Sent = func(*dlq.Stored, string, int32, int64) { time.Sleep(time.Millisecond) }
 				if err := h.person(by).Run(h.Ctx, r); err != nil {
 					t.Error(by, err)
 				}
@@ -107,7 +107,7 @@ func TestAReplayThatIsStoppedGoesOnAtOnce(t *testing.T) {
 		ctx, stop := context.WithCancel(h.Ctx)
 		r := all()
 		sent := 0
-		r.Sent = func(*dlq.Stored, int32, int64) {
+		r.Sent = func(*dlq.Stored, string, int32, int64) {
 			if sent++; sent == 150 {
 				stop()
 			}
@@ -138,7 +138,7 @@ func TestARunThatWasSilentForTooLongSendsNothingMore(t *testing.T) {
 		frozen, others := make(chan struct{}), make(chan error)
 		r := all()
 		sent := 0
-		r.Sent = func(*dlq.Stored, int32, int64) {
+		r.Sent = func(*dlq.Stored, string, int32, int64) {
 			if sent++; sent == 100 {
 				close(frozen)
 				time.Sleep(10 * ledger.LeaseTime)

@@ -21,7 +21,7 @@ type arrived struct {
 
 // send writes items to one partition, in order. If the broker refuses them together for good,
 // each is sent alone, so that one that cannot be written holds back only its own order key.
-func (r *run) send(ctx context.Context, partition int32, items []item) (sent []arrived, err error) {
+func (r *run) send(ctx context.Context, at place, items []item) (sent []arrived, err error) {
 	free := make([]item, 0, len(items))
 	for _, it := range items {
 		if it.orderKey != "" && r.held[it.orderKey] {
@@ -33,7 +33,7 @@ func (r *run) send(ctx context.Context, partition int32, items []item) (sent []a
 	if len(free) == 0 {
 		return nil, nil
 	}
-	base, err := r.write(ctx, partition, free)
+	base, err := r.write(ctx, at, free)
 	switch {
 	case err == nil:
 		for i, it := range free {
@@ -44,10 +44,10 @@ func (r *run) send(ctx context.Context, partition int32, items []item) (sent []a
 		return nil, err
 	case len(free) == 1:
 		r.leave(free[0].letter, err)
-		return nil, r.holdBack(free[0].orderKey)
+		return nil, r.holdBack(free[0])
 	}
 	for i := range free {
-		one, err := r.send(ctx, partition, free[i:i+1])
+		one, err := r.send(ctx, at, free[i:i+1])
 		sent = append(sent, one...)
 		if err != nil {
 			return sent, err
@@ -60,12 +60,12 @@ func (r *run) send(ctx context.Context, partition int32, items []item) (sent []a
 // topic refuses not only single events.
 const maxHeld = 10_000
 
-func (r *run) holdBack(orderKey string) error {
-	if orderKey != "" {
-		r.held[orderKey] = true
+func (r *run) holdBack(it item) error {
+	if it.orderKey != "" {
+		r.held[it.orderKey] = true
 	}
 	if len(r.held) > maxHeld {
-		return fmt.Errorf("topic %s refuses the events of more than %d order keys", r.To, maxHeld)
+		return fmt.Errorf("topic %s refuses the events of more than %d order keys", it.to.Topic, maxHeld)
 	}
 	return nil
 }
@@ -80,8 +80,8 @@ var ErrUnentered = errors.New("were sent but could not be entered into the ledge
 // write sends one request. It retries while it is proven that nothing was written and the
 // error may pass. Without that proof it reads the topic: events that are there are confirmed.
 // It sends nothing after Lease.SendUntil.
-func (r *run) write(ctx context.Context, partition int32, items []item) (base int64, err error) {
-	r.before(ctx, partition)
+func (r *run) write(ctx context.Context, at place, items []item) (base int64, err error) {
+	at.before(ctx)
 	for n := 1; ; n++ {
 		if time.Now().After(r.lease.SendUntil()) {
 			if err := r.lease.Renew(ctx, r.sending); err != nil {
@@ -92,12 +92,12 @@ func (r *run) write(ctx context.Context, partition int32, items []item) (base in
 		for i, it := range items {
 			records[i] = it.record.ToSend()
 		}
-		base, err = r.produce(ctx, partition, records)
+		base, err = r.produce(ctx, at, records)
 		switch {
 		case err == nil, topic.RecordRefused(err):
 			return base, err
 		case !topic.Unwritten(err):
-			base, seen := r.look(ctx, partition, items)
+			base, seen := r.look(ctx, at, items)
 			if seen == present {
 				return base, nil
 			}
@@ -105,10 +105,10 @@ func (r *run) write(ctx context.Context, partition int32, items []item) (base in
 			// That leader's log is final: an event that is absent there never comes. After a
 			// lost answer, or another error of the leader itself, the records may come later.
 			if seen != absent || !errors.Is(err, kafka.NotLeaderForPartition) || n == topic.Tries {
-				return 0, fmt.Errorf("topic %s, partition %d: %w: %w", r.To, partition, ErrUncertain, err)
+				return 0, fmt.Errorf("topic %s, partition %d: %w: %w", at.to.Topic, at.partition, ErrUncertain, err)
 			}
 		case n == topic.Tries || !topic.Retriable(err):
-			return 0, topic.Explain("write to", r.To, err)
+			return 0, topic.Explain("write to", at.to.Topic, err)
 		}
 		if err := topic.Pause(ctx, topic.TryPause*time.Duration(n)); err != nil {
 			return 0, err
@@ -116,12 +116,12 @@ func (r *run) write(ctx context.Context, partition int32, items []item) (base in
 	}
 }
 
-func (r *run) produce(ctx context.Context, partition int32, records []kafka.Record) (int64, error) {
+func (r *run) produce(ctx context.Context, at place, records []kafka.Record) (int64, error) {
 	ctx, cancel := context.WithDeadline(ctx, r.lease.Until())
 	defer cancel()
-	base, err := r.log.Append(ctx, partition, records)
+	base, err := at.to.log.Append(ctx, at.partition, records)
 	if err == nil {
-		r.ends[partition] = endMark{base + int64(len(records)), time.Now()}
+		at.to.ends[at.partition] = endMark{base + int64(len(records)), time.Now()}
 	}
 	return base, err
 }
@@ -143,7 +143,7 @@ func (r *run) confirm(ctx context.Context, sent []arrived) error {
 	decisions := make([]ledger.Decision, len(sent))
 	for i, a := range sent {
 		decisions[i] = ledger.Decision{Letter: a.letter, Entry: ledger.Entry{
-			State: dlq.Replayed, To: fmt.Sprintf("%s/%d/%d", r.To, a.partition, a.offset), Changed: a.changed,
+			State: dlq.Replayed, To: fmt.Sprintf("%s/%d/%d", a.to.Topic, a.partition, a.offset), Changed: a.changed,
 		}}
 	}
 	if err := r.ledger.Enter(ctx, decisions...); err != nil {
@@ -151,7 +151,7 @@ func (r *run) confirm(ctx context.Context, sent []arrived) error {
 	}
 	for _, a := range sent {
 		if r.Sent != nil {
-			r.Sent(a.letter, a.partition, a.offset)
+			r.Sent(a.letter, a.to.Topic, a.partition, a.offset)
 		}
 	}
 	return nil

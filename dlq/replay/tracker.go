@@ -21,11 +21,10 @@ type Progress interface {
 // reading the letters after the group's progress misses none.
 type Tracker struct {
 	reader *dlq.Reader
-	to     string
 	group  string
 	// ends are the offsets up to which the dead letters' partitions were read.
 	ends map[int32]int64
-	sent map[int32]map[int64]outcome // by partition and offset of the event
+	sent map[dlq.ID]outcome // by the place of the event
 }
 
 // outcome is what is known about one event that was sent.
@@ -39,14 +38,14 @@ type Outcome struct {
 	Sent, Accepted, Failed, Waiting int
 }
 
-// Track begins to follow a group's progress with events sent to a topic. Call it before the
+// Track begins to follow a group's progress with events that are sent. Call it before the
 // first one is sent.
-func Track(ctx context.Context, reader *dlq.Reader, to, group string) (*Tracker, error) {
+func Track(ctx context.Context, reader *dlq.Reader, group string) (*Tracker, error) {
 	spans, err := reader.Spans(ctx)
 	if err != nil {
 		return nil, err
 	}
-	p := &Tracker{reader: reader, to: to, group: dlq.Text(group), ends: map[int32]int64{}, sent: map[int32]map[int64]outcome{}}
+	p := &Tracker{reader: reader, group: dlq.Text(group), ends: map[int32]int64{}, sent: map[dlq.ID]outcome{}}
 	for _, s := range spans {
 		p.ends[s.Partition] = s.End
 	}
@@ -54,27 +53,21 @@ func Track(ctx context.Context, reader *dlq.Reader, to, group string) (*Tracker,
 }
 
 // Add adds an event that was sent.
-func (p *Tracker) Add(partition int32, offset int64) {
-	if p.sent[partition] == nil {
-		p.sent[partition] = map[int64]outcome{}
-	}
-	p.sent[partition][offset] = outcome{}
+func (p *Tracker) Add(topic string, partition int32, offset int64) {
+	p.sent[dlq.ID{Topic: topic, Partition: partition, Offset: offset}] = outcome{}
 }
 
 // Outcome returns the current counts.
 func (p *Tracker) Outcome() Outcome {
-	var f Outcome
-	for _, sent := range p.sent {
-		f.Sent += len(sent)
-		for _, o := range sent {
-			switch {
-			case !o.done: // its letter may be read before its record is finished
-				f.Waiting++
-			case o.failed:
-				f.Failed++
-			default:
-				f.Accepted++
-			}
+	f := Outcome{Sent: len(p.sent)}
+	for _, o := range p.sent {
+		switch {
+		case !o.done: // its letter may be read before its record is finished
+			f.Waiting++
+		case o.failed:
+			f.Failed++
+		default:
+			f.Accepted++
 		}
 	}
 	return f
@@ -114,11 +107,9 @@ func (p *Tracker) look(ctx context.Context, progress func(context.Context) (Prog
 	if err != nil {
 		return err
 	}
-	for partition, sent := range p.sent {
-		for offset, o := range sent {
-			if !o.done && now.Done(p.to, partition, offset) {
-				sent[offset] = outcome{done: true, failed: o.failed}
-			}
+	for at, o := range p.sent {
+		if !o.done && now.Done(at.Topic, at.Partition, at.Offset) {
+			p.sent[at] = outcome{done: true, failed: o.failed}
 		}
 	}
 	return p.readLetters(ctx)
@@ -140,11 +131,12 @@ func (p *Tracker) readLetters(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if s.Topic != p.to || s.Group != p.group || len(s.Problems) > 0 {
+		if s.Group != p.group || len(s.Problems) > 0 {
 			continue
 		}
-		if o, sent := p.sent[s.Partition][s.Offset]; sent {
-			p.sent[s.Partition][s.Offset] = outcome{done: o.done, failed: true}
+		at := dlq.ID{Topic: s.Topic, Partition: s.Partition, Offset: s.Offset}
+		if o, sent := p.sent[at]; sent {
+			p.sent[at] = outcome{done: o.done, failed: true}
 		}
 	}
 	for _, s := range spans {

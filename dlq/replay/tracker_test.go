@@ -23,14 +23,14 @@ func TestFollowCountsHowEachEnded(t *testing.T) {
 	inHall(t, func(h *hall) {
 		h.Post(dlqtest.Many(30)...)
 		d := h.person("alice")
-		p, err := Track(h.Ctx, d.cfg.Reader, dlqtest.Events, "group")
+		p, err := Track(h.Ctx, d.cfg.Reader, "group")
 		if err != nil {
 			t.Fatal(err)
 		}
 		r := all()
 		sent := map[int32][]int64{}
-		r.Sent = func(_ *dlq.Stored, partition int32, offset int64) {
-			p.Add(partition, offset)
+		r.Sent = func(_ *dlq.Stored, topic string, partition int32, offset int64) {
+			p.Add(topic, partition, offset)
 			sent[partition] = append(sent[partition], offset)
 		}
 		if err := d.Run(h.Ctx, r); err != nil {
@@ -82,14 +82,14 @@ func TestFollowPassesOverAnotherGroupsLetters(t *testing.T) {
 		c := h.ReaderConfig(h.Wire())
 		c.Group = "" // --all-groups
 		d := h.personWith("alice", c)
-		p, err := Track(h.Ctx, d.cfg.Reader, dlqtest.Events, "group")
+		p, err := Track(h.Ctx, d.cfg.Reader, "group")
 		if err != nil {
 			t.Fatal(err)
 		}
 		r := all()
 		var sent []dlq.Letter // again, from the topic
-		r.Sent = func(_ *dlq.Stored, partition int32, offset int64) {
-			p.Add(partition, offset)
+		r.Sent = func(_ *dlq.Stored, topic string, partition int32, offset int64) {
+			p.Add(topic, partition, offset)
 			l := dlqtest.Letter(partition, "s", int(offset))
 			l.Headers = dlqtest.HeadersOf(dlq.HeaderPrefix+"redrives", "1", dlq.HeaderPrefix+"origin", "events/0/0")
 			sent = append(sent, l)
@@ -109,11 +109,11 @@ func TestFollowPassesOverAnotherGroupsLetters(t *testing.T) {
 
 func TestFollowEndsWhereNothingWillChange(t *testing.T) {
 	inHall(t, func(h *hall) {
-		p, err := Track(h.Ctx, h.person("alice").cfg.Reader, dlqtest.Events, "group")
+		p, err := Track(h.Ctx, h.person("alice").cfg.Reader, "group")
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.Add(0, 0)
+		p.Add(dlqtest.Events, 0, 0)
 		ctx, cancel := context.WithTimeout(h.Ctx, time.Minute)
 		defer cancel()
 		nothing := func(Outcome) {}

@@ -1,7 +1,7 @@
 package app
 
-// shareRate sets this replica's share of UPSTREAM_MAX_RATE (requests a second): the part of
-// KAFKA_TOPIC's partitions that it owns, or the share of one partition if it owns replay
+// shareRate sets this replica's share of UPSTREAM_MAX_RATE (requests a second): the part of the
+// event topics' partitions that it owns, or the share of one partition if it owns replay
 // partitions alone. owned and all count partitions by topic. The shares of all replicas are
 // together the whole rate, plus at most one partition's share for each replica that has only
 // replay partitions. A replica that owns nothing sends nothing.
@@ -10,21 +10,18 @@ func (v *Service) shareRate(owned, all map[string]int) {
 	if rate <= 0 {
 		return // no limit
 	}
-	events, others := 0, 0
-	for topic, n := range owned {
-		if topic == v.settings.Kafka.Topic {
-			events = n
-		} else {
-			others += n
-		}
+	events, counted := 0, 0
+	for _, topic := range v.settings.Kafka.Topics {
+		events += owned[topic]
+		counted += all[topic]
 	}
-	if events == 0 && others > 0 {
+	if events == 0 && len(owned) > 0 { // replay partitions
 		events = 1
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if n := all[v.settings.Kafka.Topic]; n > 0 {
-		v.counted = n
+	if counted > 0 {
+		v.counted = counted
 	}
 	if events == 0 {
 		return // open deliveries end at the rate they began with

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -61,7 +62,7 @@ type Service struct {
 	stopping context.Context
 	mu       sync.Mutex
 	// Guarded by mu.
-	counted          int       // partitions of KAFKA_TOPIC, as known last; 0: not yet
+	counted          int       // partitions of the event topics, as known last; 0: not yet
 	deadLettersFound bool      // the dead-letter topic was there once
 	stopped          time.Time // when the service was asked to stop; zero before
 }
@@ -210,7 +211,7 @@ func (v *Service) wireEngine() error {
 		Tracer: v.telemetry.Tracer, Metrics: count, Written: v.deadLetterWritten, Log: v.Log,
 	})
 	cfg := consumer.Config{
-		Topics: []string{s.Kafka.Topic}, Optional: s.Topics()[1:], GroupID: s.Kafka.GroupID, GroupProtocol: s.Kafka.GroupProtocol, ClientID: s.Kafka.ClientID,
+		Topics: s.Kafka.Topics, Optional: s.Topics()[len(s.Kafka.Topics):], GroupID: s.Kafka.GroupID, GroupProtocol: s.Kafka.GroupProtocol, ClientID: s.Kafka.ClientID,
 		Rack: s.Kafka.ClientRack, Wire: v.kafka.Wire,
 		SessionTimeout: s.Kafka.SessionTimeout, HeartbeatInterval: s.Kafka.HeartbeatInterval, RebalanceTimeout: s.Kafka.RebalanceTimeout,
 		OffsetReset: s.Kafka.OffsetReset,
@@ -293,7 +294,7 @@ func (v *Service) work(stop context.Context) error {
 	if err := v.admin.Listen(stop); err != nil {
 		return err
 	}
-	events.Started.Log(v.Log, slog.String("version", v.build.Version), slog.String("topic", v.settings.Kafka.Topic),
+	events.Started.Log(v.Log, slog.String("version", v.build.Version), slog.String("topic", strings.Join(v.settings.Kafka.Topics, ",")),
 		slog.String("group", v.settings.Kafka.GroupID),
 		slog.String("platform", v.platform.Endpoint()), slog.String("admin", v.admin.Addr()))
 	serving, close := context.WithCancel(context.Background())

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 
+	"release-forwarder/cmd/release-forwarder/cli/session"
 	"release-forwarder/upstream"
 	"release-forwarder/upstream/credential"
 )
@@ -15,7 +16,11 @@ func printCredentials(w io.Writer, c *credential.Set) error {
 		return err
 	}
 	for _, l := range c.List(upstream.Sanitize) {
-		if _, err := fmt.Fprintf(w, "%s  %s  %s\n", l.Lot, shownAppID(l.AppID), sourceWords(l.Source, l.Next)); err != nil {
+		from := session.SourceWords[l.Source]
+		if l.Next {
+			from += ", two secrets"
+		}
+		if _, err := fmt.Fprintf(w, "%s  %s  %s\n", l.Lot, shownAppID(l.AppID), from); err != nil {
 			return err
 		}
 	}
@@ -27,18 +32,4 @@ func shownAppID(appID string) string {
 		return "-"
 	}
 	return upstream.Sanitize(appID)
-}
-
-// sourceWords says where a lot's credential comes from.
-func sourceWords(from credential.Source, next bool) string {
-	words := map[credential.Source]string{
-		credential.NoSource: "none for this lot",
-		credential.OwnEntry: "the lot's entry in UPSTREAM_CREDENTIALS_FILE",
-		credential.AnyEntry: "* in UPSTREAM_CREDENTIALS_FILE",
-		credential.Fallback: "UPSTREAM_APP_SECRET or UPSTREAM_APP_SECRET_FILE",
-	}[from]
-	if next {
-		words += ", two secrets"
-	}
-	return words
 }

@@ -1,10 +1,11 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"strings"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -39,7 +40,9 @@ Below the table it names each open transaction that holds back records.
 
 It changes nothing, and works whether the group runs or not. What it shows of a running group
 is up to CONSUMER_COMMIT_INTERVAL old. It uses only the KAFKA_ settings. The user needs
-Describe on the group and the topic.
+Describe on the group and the topics.
+
+Of several topics in KAFKA_TOPIC, one that cannot be read hides no other.
 
 Exits 1 if something is unknown.
 
@@ -65,11 +68,7 @@ func (c *OffsetsCommand) Do(ctx context.Context, sc console.Screen, dial connect
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
-	topics, optional := c.Topics, ""
-	if len(topics) == 0 {
-		topics, optional = []string{s.Kafka.Topic}, s.Kafka.ReplayTopic
-	}
-	shown, err := readProgress(ctx, s, dial, topics, optional)
+	shown, err := readProgress(ctx, s, dial, c.Topics, sc.Say)
 	if err != nil {
 		return err
 	}
@@ -84,17 +83,17 @@ func (c *OffsetsCommand) Do(ctx context.Context, sc console.Screen, dial connect
 	return err
 }
 
-// readProgress reads the progress on topics, which must exist, and on an
-// optional one.
-func readProgress(ctx context.Context, s *settings.Settings, dial connect.DialFunc, topics []string, optional string) (shownOffsets, error) {
+// readProgress reads the progress on the named topics, all of which must exist, or else on the
+// service's. Of these at least one event topic must be readable; it says what of the others is not.
+func readProgress(ctx context.Context, s *settings.Settings, dial connect.DialFunc, named []string, say func(string, ...any)) (shownOffsets, error) {
 	var none shownOffsets
 	connected, hangUp := context.WithCancel(context.Background())
 	defer hangUp()
-	known := slices.Clone(topics)
-	if optional != "" {
-		known = append(known, optional)
+	topics := named
+	if len(named) == 0 {
+		topics = s.Topics()
 	}
-	k, err := connect.New(connected, connect.Config{Kafka: s.Kafka, Topics: known, Dial: dial})
+	k, err := connect.New(connected, connect.Config{Kafka: s.Kafka, Topics: topics, Dial: dial})
 	if err != nil {
 		return none, err
 	}
@@ -104,22 +103,36 @@ func readProgress(ctx context.Context, s *settings.Settings, dial connect.DialFu
 	if err := k.Reach(ctx); err != nil {
 		return none, fmt.Errorf("Kafka cannot be reached: %w", err) //nolint:staticcheck // a name begins it
 	}
-	progress, err := offsets.ReadProgress(ctx, k.Wire, s.Kafka.GroupID, topics)
-	if err != nil {
-		return none, session.ExplainOffsets(err)
-	}
-	absent := ""
-	if optional != "" {
-		more, err := offsets.ReadProgress(ctx, k.Wire, s.Kafka.GroupID, []string{optional})
-		switch {
-		case errors.Is(err, kafka.UnknownTopicOrPartition):
-			absent = optional
-		case err != nil:
-			return none, session.ExplainOffsets(err)
-		}
+	var progress []offsets.PartitionProgress
+	var absent []string
+	var troubles []error
+	var first error // why a topic that is needed cannot be read
+	readable := false
+	for _, topic := range topics {
+		more, err := offsets.ReadProgress(ctx, k.Wire, s.Kafka.GroupID, []string{topic})
 		progress = append(progress, more...)
+		needed := len(named) > 0 || topic != s.Kafka.ReplayTopic
+		switch {
+		case err == nil:
+			readable = readable || needed
+			continue
+		case errors.Is(err, kafka.UnknownTopicOrPartition):
+			absent = append(absent, topic)
+		default:
+			troubles = append(troubles, session.ExplainOffsets(err))
+		}
+		if needed {
+			first = cmp.Or(first, session.ExplainOffsets(err))
+		}
+	}
+	if first != nil && (len(named) > 0 || !readable) {
+		return none, first
+	}
+	for _, err := range troubles {
+		say("warning: %v", err)
 	}
 	shown := describeOffsets(s.Kafka.GroupID, progress)
-	shown.Absent = absent
+	shown.Absent = strings.Join(absent, ", ")
+	shown.failed = shown.failed || len(troubles) > 0
 	return shown, nil
 }

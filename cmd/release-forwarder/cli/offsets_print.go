@@ -18,7 +18,7 @@ type shownOffsets struct {
 	Group      string           `json:"group"`
 	Partitions []shownPartition `json:"partitions"`
 	Total      shownTotal       `json:"total"`
-	// Absent is KAFKA_REPLAY_TOPIC where it is set and does not exist.
+	// Absent are the service's topics that do not exist, separated by commas, where another does.
 	Absent string `json:"absent,omitempty"`
 	failed bool   // a partition has an error
 }

@@ -182,7 +182,7 @@ func broker(t *testing.T, opts ...kfake.Opt) string {
 func kafkaSettings(change func(*settings.Kafka), brokers ...string) settings.Kafka {
 	k := settings.Kafka{
 		Brokers:          brokers,
-		Topic:            "events",
+		Topics:           []string{"events"},
 		ClientID:         "test",
 		RebalanceTimeout: time.Minute,
 		TLS:              settings.TLS{Verify: settings.VerifyFull},

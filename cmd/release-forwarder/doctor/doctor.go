@@ -163,7 +163,7 @@ func (p *doctor) topics() []*topic {
 	all := []*topic{}
 	for i, name := range p.settings.Topics() {
 		role := events
-		if i > 0 {
+		if i >= len(p.settings.Kafka.Topics) {
 			role = replay
 		}
 		all = append(all, &topic{name: name, role: role})

@@ -117,6 +117,7 @@ func TestOneThingIsWrong(t *testing.T) {
 		says    string // a part of text or remedy
 	}{
 		{"no event topic", nil, func(l *lab) { l.create(deadLetterTopic, 1, 3) }, Topics, "exists", Wrong, "KAFKA_TOPIC"},
+		{"one of several event topics is missing", nil, func(l *lab) { l.healthy(); l.settings.Kafka.Topics = append(l.settings.Kafka.Topics, "more") }, Topics, "exists", Wrong, "KAFKA_TOPIC"},
 		{"no dead-letter topic", nil, func(l *lab) { l.create(eventTopic, 1, 3) }, Topics, "exists", Wrong, "create it"},
 		{"no replay topic", nil, func(l *lab) { l.healthy(); l.settings.Kafka.ReplayTopic = "again" }, Topics, "exists", Warning, "KAFKA_REPLAY_TOPIC"},
 		{"compacted dead letters", nil, func(l *lab) { l.healthy("cleanup.policy", "compact") }, Topics, "cleanup.policy", Wrong, "without a key are refused"},
@@ -448,7 +449,7 @@ var harmless = map[kmsg.Key]bool{
 func TestASilentBrokerEndsWithTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := (&lab{t: t}).silent()
-		s := &settings.Settings{Kafka: settings.Kafka{Brokers: []string{"127.0.0.1:7"}, Topic: eventTopic, GroupID: groupID, RebalanceTimeout: time.Hour}, DeadLetters: settings.DeadLetters{Topic: deadLetterTopic}}
+		s := &settings.Settings{Kafka: settings.Kafka{Brokers: []string{"127.0.0.1:7"}, Topics: []string{eventTopic}, GroupID: groupID, RebalanceTimeout: time.Hour}, DeadLetters: settings.DeadLetters{Topic: deadLetterTopic}}
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		begun := time.Now()

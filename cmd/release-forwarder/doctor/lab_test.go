@@ -67,7 +67,7 @@ func inLab(t *testing.T, test func(l *lab), opts ...kfake.Opt) {
 		l.settings = &settings.Settings{
 			Kafka: settings.Kafka{
 				GroupProtocol: membership.ProtocolClassic,
-				Brokers:       slices.Sorted(slices.Values(cluster.ListenAddrs())), Topic: eventTopic, GroupID: groupID, ClientID: "release-forwarder",
+				Brokers:       slices.Sorted(slices.Values(cluster.ListenAddrs())), Topics: []string{eventTopic}, GroupID: groupID, ClientID: "release-forwarder",
 				OffsetReset: consumer.ResetEarliest, MaxRecordBytes: 1 << 20, SessionTimeout: 30 * time.Second, RebalanceTimeout: time.Minute,
 				TLS: settings.TLS{Verify: settings.VerifyFull}, SASL: settings.SASL{Mechanism: settings.NoSASL},
 			},

@@ -59,7 +59,7 @@ func (t *topic) judge(all []*topic, handled int64) Report {
 		t.missing(f)
 		return f.list
 	}
-	t.judgePartitions(f)
+	t.judgePartitions(f, all)
 	t.judgeReplicas(f)
 	if t.configsErr != nil {
 		f.unknown("settings", "cleanup.policy, retention, min.insync.replicas and max.message.bytes: "+say(t.configsErr),
@@ -94,7 +94,7 @@ func (t *topic) missing(f *findings) {
 	}
 }
 
-func (t *topic) judgePartitions(f *findings) {
+func (t *topic) judgePartitions(f *findings, all []*topic) {
 	const check = "partitions"
 	var leaderless []string
 	for _, p := range t.partitions {
@@ -108,7 +108,16 @@ func (t *topic) judgePartitions(f *findings) {
 	}
 	text := strconv.Itoa(len(t.partitions))
 	if t.role == events {
-		text += fmt.Sprintf("; at most %d replicas of the service work at once", len(t.partitions))
+		most, of := 0, ""
+		for _, other := range all {
+			if other.role == events {
+				most += len(other.partitions)
+			}
+		}
+		if most > len(t.partitions) {
+			of = fmt.Sprintf(" (the event topics have %d)", most)
+		}
+		text += fmt.Sprintf("%s; at most %d replicas of the service work at once", of, most)
 	}
 	f.ok(check, "%s", text)
 }

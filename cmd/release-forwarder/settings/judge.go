@@ -185,25 +185,33 @@ func (l *loader) judgeOAuth() (asks bool) {
 // letters in the events' topic would be read as events.
 func (l *loader) judgeTopics() {
 	const events, deadLetters = "KAFKA_TOPIC", "DLQ_TOPIC"
-	if !l.right(events, deadLetters) || l.s.Kafka.Topic == "" {
+	topics, topic := l.s.Kafka.Topics, &l.s.DeadLetters.Topic
+	if !l.right(events, deadLetters) || len(topics) == 0 {
 		return
 	}
-	topic := &l.s.DeadLetters.Topic
-	if !l.given(deadLetters) {
-		*topic = l.s.Kafka.Topic + ".dlq"
+	switch {
+	case l.given(deadLetters):
+	case len(topics) > 1:
+		l.refuse(deadLetters, "is required when %s names several topics; set it, one for all of them", events)
+	default:
+		*topic = topics[0] + ".dlq"
 		l.s.shown[deadLetters] = *topic
 		if !topicName.MatchString(*topic) {
 			l.refuse(deadLetters, "its default, %s.dlq, is too long for a topic's name; set it", events)
 		}
 	}
-	if *topic == l.s.Kafka.Topic {
-		l.refuse(deadLetters, "is the same topic as %s; name another", events)
+	among := events
+	if len(topics) > 1 {
+		among = "one of " + events
+	}
+	if slices.Contains(topics, *topic) {
+		l.refuse(deadLetters, "is the same topic as %s; name another", among)
 	}
 	const replay = "KAFKA_REPLAY_TOPIC"
 	switch {
 	case !l.right(replay) || l.s.Kafka.ReplayTopic == "":
-	case l.s.Kafka.ReplayTopic == l.s.Kafka.Topic:
-		l.refuse(replay, "is the same topic as %s; leave it out, or name another", events)
+	case slices.Contains(topics, l.s.Kafka.ReplayTopic):
+		l.refuse(replay, "is the same topic as %s; leave it out, or name another", among)
 	case l.s.Kafka.ReplayTopic == *topic:
 		l.refuse(replay, "is the same topic as %s; name another", deadLetters)
 	}

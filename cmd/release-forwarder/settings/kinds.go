@@ -47,6 +47,7 @@ var kinds = map[string]kind{
 	"time":               {bounds: "RFC 3339", parse: parseTime},
 	"duration":           {parse: parseDuration},
 	"topic name":         {bounds: "1 to 249 of A-Z a-z 0-9 . _ -", parse: parseTopic},
+	"list of topics":     {bounds: "one or more, each 1 to 249 of A-Z a-z 0-9 . _ -", parse: parseTopics},
 	"list of host:port":  {bounds: "one or more", parse: parseBrokers},
 	"list of codes":      {bounds: "one or more", parse: parseCodes},
 	"list of names":      {bounds: "names of hosts, without ports", parse: parseNames},
@@ -176,6 +177,22 @@ func parseTopic(_ *field, text string) (any, error) {
 		return nil, errors.New("is not a topic's name; use 1 to 249 of A-Z a-z 0-9 . _ -")
 	}
 	return text, nil
+}
+
+func parseTopics(f *field, text string) (any, error) {
+	topics := list(text)
+	if len(topics) == 0 {
+		return nil, errors.New("names no topic; give one, or several separated by commas")
+	}
+	for i, t := range topics {
+		if _, err := parseTopic(f, t); err != nil {
+			if len(topics) == 1 {
+				return nil, err
+			}
+			return nil, fmt.Errorf("entry %d %w", i+1, err)
+		}
+	}
+	return topics, nil
 }
 
 func parseBrokers(_ *field, text string) (any, error) {

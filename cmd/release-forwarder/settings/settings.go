@@ -3,6 +3,7 @@ package settings
 import (
 	"log/slog"
 	"net/url"
+	"slices"
 	"time"
 
 	"release-forwarder/consumer"
@@ -64,7 +65,7 @@ type Settings struct {
 // Kafka holds how the cluster is reached and what is read from it.
 type Kafka struct {
 	Brokers           []string             `envconfig:"KAFKA_BROKERS" type:"list of host:port" need:"true" meaning:"host:port of the brokers to ask first, and again when no known broker answers; one that hangs costs one time-out; name three or more"`
-	Topic             string               `envconfig:"KAFKA_TOPIC" type:"topic name" need:"true" meaning:"topic of the events"`
+	Topics            []string             `envconfig:"KAFKA_TOPIC" type:"list of topics" need:"true" meaning:"topic of the events, or several: each is read while it exists, and order holds within a partition of each; with several DLQ_TOPIC is required"`
 	ReplayTopic       string               `envconfig:"KAFKA_REPLAY_TOPIC" type:"topic name" meaning:"replayed dead letters: read beside KAFKA_TOPIC in the same group, so that other readers of the events see none twice"`
 	GroupID           string               `envconfig:"KAFKA_GROUP_ID" type:"text" need:"true" meaning:"consumer group; no default, so that two deployments never share one by accident"`
 	ClientID          string               `envconfig:"KAFKA_CLIENT_ID" type:"text" own:"true" default:"release-forwarder" meaning:"client ID in quotas and in the brokers' logs"`
@@ -141,7 +142,7 @@ type OAuth struct {
 
 // DeadLetters holds where permanent failures go.
 type DeadLetters struct {
-	Topic      string    `envconfig:"DLQ_TOPIC" type:"topic name" unset:"<KAFKA_TOPIC>.dlq" meaning:"the dead-letter topic; it must exist"`
+	Topic      string    `envconfig:"DLQ_TOPIC" type:"topic name" unset:"<KAFKA_TOPIC>.dlq" meaning:"the dead-letter topic; it must exist; required with several topics in KAFKA_TOPIC"`
 	HeldBefore time.Time `envconfig:"DLQ_HELD_BEFORE" type:"time" meaning:"a person's decision: a held record older than this RFC 3339 time is dead-lettered at its next failure, whatever else is set; a timestamp outside of 2000 to 2099 counts as older"`
 	StormLimit int       `envconfig:"DLQ_STORM_LIMIT" type:"number" min:"0" max:"1000000" default:"100" meaning:"after this many consecutive dead letters of a lot, or of all, at most one a second is written until one of its records is accepted; 0: no limit"`
 }
@@ -235,10 +236,10 @@ type Log struct {
 	Format Format     `envconfig:"LOG_FORMAT" type:"choice" default:"json" meaning:"form of a log line"`
 }
 
-// Topics returns what is read: KAFKA_TOPIC, then KAFKA_REPLAY_TOPIC where it is
-// set.
+// Topics returns what is read: the topics of KAFKA_TOPIC, then KAFKA_REPLAY_TOPIC
+// where it is set.
 func (s *Settings) Topics() []string {
-	topics := []string{s.Kafka.Topic}
+	topics := slices.Clone(s.Kafka.Topics)
 	if s.Kafka.ReplayTopic != "" {
 		topics = append(topics, s.Kafka.ReplayTopic)
 	}

@@ -121,7 +121,7 @@ func TestAMarkAndTheLineEndsOfWindowsDoNotCount(t *testing.T) {
 	}
 	for name, c := range map[string][2]string{
 		"brokers":  {strings.Join(s.Kafka.Brokers, " "), "kafka-1:9092 kafka-2:9092"},
-		"topic":    {s.Kafka.Topic, "releases"},
+		"topic":    {strings.Join(s.Kafka.Topics, " "), "releases"},
 		"group":    {s.Kafka.GroupID, "forwarder"},
 		"URL":      {s.Upstream.URL.String(), "https://platform.example/update"},
 		"app_id":   {s.Credential.AppID, "op1"},

@@ -40,8 +40,9 @@ type ReplayCommand struct {
 // Help implements kong's HelpProvider.
 func (ReplayCommand) Help() string {
 	return `Sends the events of open dead letters again: to KAFKA_REPLAY_TOPIC, or to KAFKA_TOPIC where
-that is not set. Each goes into the partition it came from, modulo the topic's partitions, so
-give the replay topic as many as the events have.
+that is not set; if that names several topics, each to the one where it began. Each goes into
+the partition it came from, modulo the topic's partitions, so give the replay topic as many as
+the events have.
 
 They are sent in the order of the events, wherever their dead letters lie: by the topic,
 partition and offset where each came first. --limit takes the first of that order.
@@ -89,7 +90,7 @@ func (c *ReplayCommand) Do(ctx context.Context, sc console.Screen, dial connect.
 		return errors.New("--rate and --limit are numbers of at least 0")
 	}
 	return session.Open(ctx, sc, dial, c.AllGroups, c.To, nil, func(r *session.Session) error {
-		job := &replayJob{c: c, Session: r, seen: c.watch(filter), to: session.Target(r.Settings, c.To)}
+		job := &replayJob{c: c, Session: r, seen: c.watch(filter), to: session.Target(r.Settings, c.To), sentTo: map[string]bool{}}
 		return job.run(ctx, filter)
 	})
 }
@@ -97,12 +98,14 @@ func (c *ReplayCommand) Do(ctx context.Context, sc console.Screen, dial connect.
 // replayJob is one replay, from the choice to the end.
 type replayJob struct {
 	*session.Session
-	c      *ReplayCommand
-	to     string
-	target replay.Target
-	editor *editor // nil: nothing is changed
-	replay *replay.Plan
-	seen   *passed
+	c  *ReplayCommand
+	to replay.To
+	// targets describe these topics, by name; sentTo are those that events were sent to.
+	targets map[string]replay.Target
+	sentTo  map[string]bool
+	editor  *editor // nil: nothing is changed
+	replay  *replay.Plan
+	seen    *passed
 
 	chosen, sent int
 	changed      int // of those chosen: sent with other fields than the dead letter's
@@ -130,7 +133,7 @@ func (j *replayJob) run(ctx context.Context, filter *dlq.Filter) error {
 			return err
 		}
 	}
-	tracker, err := replay.Track(ctx, j.Reader, j.to, j.Settings.Kafka.GroupID)
+	tracker, err := replay.Track(ctx, j.Reader, j.Settings.Kafka.GroupID)
 	if err != nil {
 		return err
 	}
@@ -147,8 +150,8 @@ func (j *replayJob) run(ctx context.Context, filter *dlq.Filter) error {
 
 // prepare puts together what to replay.
 func (j *replayJob) prepare(ctx context.Context, filter *dlq.Filter) error {
-	if j.to == j.Settings.DeadLetters.Topic || j.to == ledger.Topic(j.Settings.DeadLetters.Topic) {
-		return fmt.Errorf("events cannot be replayed to %s: it holds the dead letters", j.to)
+	if to := j.c.To; to == j.Settings.DeadLetters.Topic || to == ledger.Topic(j.Settings.DeadLetters.Topic) {
+		return fmt.Errorf("events cannot be replayed to %s: it holds the dead letters", to)
 	}
 	j.replay = &replay.Plan{To: j.to, Filter: filter, Limit: j.c.Limit, Again: j.c.Again, MaxRedrives: j.c.MaxRedrives, Rate: j.c.Rate}
 	if len(j.c.ID) > 0 {
@@ -185,7 +188,7 @@ func (j *replayJob) choose(ctx context.Context) error {
 	if err := j.c.within(j.Settings.DeadLetters.Topic, j.replay.Spans, j.replay.Filter); err != nil {
 		return err
 	}
-	if j.target, err = j.Replayer.Target(ctx, j.to); err != nil {
+	if j.targets, err = j.Replayer.Targets(ctx, j.to); err != nil {
 		return err
 	}
 	ledger, err := j.Ledger(ctx)
@@ -237,11 +240,15 @@ func (j *replayJob) announce(out *bufio.Writer, s *dlq.Stored, changed bool) err
 	}
 	text := s.ID.String()
 	if j.c.DryRun {
-		partition, err := j.target.Partition(s)
+		to, err := j.to.Of(s)
 		if err != nil {
 			return err
 		}
-		text += fmt.Sprintf(" to %s/%d  %s, event %s", j.to, partition, word(s.Reason), sourceOf(s))
+		partition, err := j.targets[to].Partition(s)
+		if err != nil {
+			return err
+		}
+		text += fmt.Sprintf(" to %s/%d  %s, event %s", to, partition, word(s.Reason), sourceOf(s))
 	}
 	if changed {
 		text += "  " + j.editor.difference(s)
@@ -282,10 +289,11 @@ func (j *replayJob) send(ctx context.Context, tracker *replay.Tracker) error {
 	j.replay.Doubt = func(by string, deadLetters []string) {
 		j.Say("the replay of %s (as stated) ended without a word: it is not known whether %s of its dead letters arrived; those of them that are chosen are sent again", redact.Clean(by), console.Number(len(deadLetters)))
 	}
-	j.replay.Sent = func(_ *dlq.Stored, partition int32, offset int64) {
+	j.replay.Sent = func(_ *dlq.Stored, topic string, partition int32, offset int64) {
 		j.sent++
+		j.sentTo[topic] = true
 		if j.c.Wait {
-			tracker.Add(partition, offset)
+			tracker.Add(topic, partition, offset)
 		}
 		p.Set(j.sent)
 	}
@@ -328,6 +336,9 @@ func foreseen(err error) bool {
 		return true
 	}
 	if _, is := errors.AsType[*replay.DecidedError](err); is {
+		return true
+	}
+	if _, is := errors.AsType[*replay.NoTopicError](err); is {
 		return true
 	}
 	return errors.Is(err, replay.ErrOften) || errors.Is(err, replay.ErrUnchosen) || errors.Is(err, errUneditable)

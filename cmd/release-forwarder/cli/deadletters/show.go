@@ -37,8 +37,8 @@ key and headers as their lengths. It uses Kafka's settings, the event's and the 
 
 Who replayed or closed it, when and why is what the ledger says; whoever may write there can
 write any name. "redrives" and "origin" are what the record says. They are believed only of a
-record that lay in KAFKA_REPLAY_TOPIC, or in KAFKA_TOPIC where that is not set; otherwise they
-are shown as claimed.
+record that lay in KAFKA_REPLAY_TOPIC, or in a topic of KAFKA_TOPIC where that is not set;
+otherwise they are shown as claimed.
 
 Example:
 
@@ -122,8 +122,11 @@ func (c *ShowCommand) request(r *session.Session, release *mapping.Release) ([]r
 
 // outlook says what a replay would do with the dead letter.
 func (c *ShowCommand) outlook(ctx context.Context, r *session.Session, s *dlq.Stored, state dlq.State) string {
-	to := session.Target(r.Settings, c.To)
 	if err := s.Unfit(); err != nil {
+		return "refuses: " + err.Error()
+	}
+	to, err := session.Target(r.Settings, c.To).Of(s)
+	if err != nil {
 		return "refuses: " + err.Error()
 	}
 	topic, err := r.Replayer.Target(ctx, to)

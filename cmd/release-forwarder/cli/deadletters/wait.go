@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -27,7 +28,7 @@ func (j *replayJob) follow(ctx context.Context, tracker *replay.Tracker) error {
 	p := console.NewBar(j.Screen, "ended", j.sent)
 	said := false
 	look := func(ctx context.Context) (replay.Progress, error) {
-		partitions, err := offsets.ReadProgress(ctx, j.Wire, j.Settings.Kafka.GroupID, []string{j.to})
+		partitions, err := offsets.ReadProgress(ctx, j.Wire, j.Settings.Kafka.GroupID, slices.Sorted(maps.Keys(j.sentTo)))
 		if err != nil {
 			return nil, session.ExplainOffsets(err)
 		}

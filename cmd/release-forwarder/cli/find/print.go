@@ -32,7 +32,10 @@ type printer struct {
 
 // newPrinter makes a printer for places in a session's topics.
 func newPrinter(out *bufio.Writer, c *Command, r *session.Session) *printer {
-	events, deadLetters := len(r.Settings.Kafka.Topic), len(r.Settings.DeadLetters.Topic)
+	events, deadLetters := 0, len(r.Settings.DeadLetters.Topic)
+	for _, topic := range r.Settings.Kafka.Topics {
+		events = max(events, len(topic))
+	}
 	return &printer{out: out, err: r.Err, json: c.JSON, limit: c.Limit, outcomes: map[string]int{}, local: r.Local,
 		widths: []int{events + len("/99/9999999"), len("2006-01-02T15:04:05.000+08:00"), 13, 16, deadLetters + len("/99/9999"), 8, 12, 20, 20, 10}}
 }

@@ -1,6 +1,7 @@
 package find
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -81,25 +82,40 @@ func (f *finder) find(ctx context.Context) error {
 
 // open looks at the topics and says how far back they reach.
 func (f *finder) open(ctx context.Context) ([]searched, error) {
-	names := []string{f.r.Settings.Kafka.Topic}
-	if f.r.Settings.Kafka.ReplayTopic != "" {
-		names = append(names, f.r.Settings.Kafka.ReplayTopic)
-	}
+	k := f.r.Settings.Kafka
 	var topics []searched
-	for i, name := range names {
-		t := searched{log: topic.NewLog(f.r.Wire, f.r.Settings.Kafka.ClientID, name), name: name}
+	var first error // why an event topic cannot be searched
+	events := 0     // that can
+	for _, name := range f.r.Settings.Topics() {
+		t, holds := searched{log: topic.NewLog(f.r.Wire, k.ClientID, name), name: name}, "events"
+		if name == k.ReplayTopic {
+			holds = "replays"
+		}
 		var err error
-		if t.spans, err = t.log.Spans(ctx); err != nil {
-			if i > 0 && errors.Is(err, kafka.UnknownTopicOrPartition) {
-				f.print.reach(topicReach{Topic: name, Holds: "replays", Missing: true})
-				continue
-			}
+		t.spans, err = t.log.Spans(ctx)
+		if err != nil && holds == "events" {
+			first = cmp.Or(first, err)
+		}
+		switch {
+		case err == nil:
+		case errors.Is(err, kafka.UnknownTopicOrPartition) && (holds == "replays" || len(k.Topics) > 1):
+			f.print.reach(topicReach{Topic: name, Holds: holds, Missing: true})
+			continue
+		case len(k.Topics) > 1 && ctx.Err() == nil: // it hides no other
+			f.trouble("not searched: " + err.Error())
+			continue
+		default:
 			return nil, err
 		}
-		topics = append(topics, t)
-		if err := f.reach(ctx, t, [...]string{"events", "replays"}[i]); err != nil {
+		if topics = append(topics, t); holds == "events" {
+			events++
+		}
+		if err := f.reach(ctx, t, holds); err != nil {
 			return nil, err
 		}
+	}
+	if events == 0 {
+		return nil, first
 	}
 	return topics, nil
 }

@@ -35,6 +35,14 @@ func CredentialOf(book *credential.Set, s settings.Credential, lot string) (c cr
 	return c, has
 }
 
+// SourceWords say where a lot's credential comes from.
+var SourceWords = map[credential.Source]string{
+	credential.NoSource: "none for this lot",
+	credential.OwnEntry: "the lot's entry in UPSTREAM_CREDENTIALS_FILE",
+	credential.AnyEntry: "* in UPSTREAM_CREDENTIALS_FILE",
+	credential.Fallback: "UPSTREAM_APP_SECRET or UPSTREAM_APP_SECRET_FILE",
+}
+
 // Session is one run of a command on Kafka: its screen, settings, connection, and the reader and replayer of dead
 // letters. It is valid only while [Open] runs the command's work.
 type Session struct {
@@ -66,8 +74,10 @@ func Open(ctx context.Context, sc console.Screen, dial connect.DialFunc, allGrou
 	for _, w := range warnings {
 		sc.Say("warning: %s", w)
 	}
-	topics := []string{s.Kafka.Topic, s.DeadLetters.Topic, ledger.Topic(s.DeadLetters.Topic), s.Kafka.ReplayTopic, to}
-	topics = slices.DeleteFunc(topics, func(t string) bool { return t == "" })
+	topics := append(s.Topics(), s.DeadLetters.Topic, ledger.Topic(s.DeadLetters.Topic))
+	if to != "" {
+		topics = append(topics, to)
+	}
 	slices.Sort(topics)
 	connected, hangUp := context.WithCancel(context.Background())
 	defer hangUp()
@@ -161,14 +171,14 @@ func (r *Session) explain(err error) error {
 	if !is || !errors.Is(err, kafka.UnknownTopicOrPartition) {
 		return err
 	}
-	switch failed.Topic {
-	case r.To:
+	switch of := failed.Topic; {
+	case of == r.To:
 		return fmt.Errorf("%w; check --to", err)
-	case r.Settings.DeadLetters.Topic:
+	case of == r.Settings.DeadLetters.Topic:
 		return fmt.Errorf("%w; check DLQ_TOPIC and KAFKA_TOPIC", err)
-	case r.Settings.Kafka.ReplayTopic:
+	case of == r.Settings.Kafka.ReplayTopic:
 		return fmt.Errorf("%w; check KAFKA_REPLAY_TOPIC", err)
-	case r.Settings.Kafka.Topic:
+	case slices.Contains(r.Settings.Kafka.Topics, of):
 		return fmt.Errorf("%w; check KAFKA_TOPIC", err)
 	}
 	return err
@@ -191,13 +201,13 @@ func (r *Session) IDs(ctx context.Context, texts []string) ([]dlq.ID, error) {
 	return ids, nil
 }
 
-// Target is the topic that replays send to: to if given, else KAFKA_REPLAY_TOPIC, else KAFKA_TOPIC.
-func Target(s *settings.Settings, to string) string {
+// Target is where replays go: to if given, else KAFKA_REPLAY_TOPIC, else KAFKA_TOPIC.
+func Target(s *settings.Settings, to string) replay.To {
 	switch {
 	case to != "":
-		return to
+		return replay.To{to}
 	case s.Kafka.ReplayTopic != "":
-		return s.Kafka.ReplayTopic
+		return replay.To{s.Kafka.ReplayTopic}
 	}
-	return s.Kafka.Topic
+	return s.Kafka.Topics
 }

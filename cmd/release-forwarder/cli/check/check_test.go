@@ -1,4 +1,4 @@
-package cli
+package check
 
 import (
 	"bufio"
@@ -20,7 +20,7 @@ import (
 var theTime = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 // checkedBy gives what check with flags prints of an input, and how many events failed.
-func checkedBy(t *testing.T, c CheckCommand, input string) (printed string, failed int) {
+func checkedBy(t *testing.T, c Command, input string) (printed string, failed int) {
 	t.Helper()
 	var text bytes.Buffer
 	out := bufio.NewWriter(visible.NewWriter(&text))
@@ -39,7 +39,7 @@ func checkedBy(t *testing.T, c CheckCommand, input string) (printed string, fail
 // checked gives what check prints of an input in English.
 func checked(t *testing.T, input string) string {
 	t.Helper()
-	printed, _ := checkedBy(t, CheckCommand{Lang: english}, input)
+	printed, _ := checkedBy(t, Command{Lang: english}, input)
 	return printed
 }
 
@@ -140,7 +140,7 @@ func TestThePlaceOfAFaultIsShown(t *testing.T) {
 }
 
 // runCheck runs the command as the command line does.
-func runCheck(t *testing.T, c CheckCommand) (printed string, err error) {
+func runCheck(t *testing.T, c Command) (printed string, err error) {
 	t.Helper()
 	var text bytes.Buffer
 	err = c.Run(console.Stopper{Context: t.Context()}, console.NewOutput(&text, os.Stderr))
@@ -150,7 +150,7 @@ func runCheck(t *testing.T, c CheckCommand) (printed string, err error) {
 // check --schema needs no setting.
 func TestCheckPrintsTheSchemaWithoutSettings(t *testing.T) {
 	t.Setenv("EVENT_TIMEZONE", "nowhere")
-	printed, err := runCheck(t, CheckCommand{Schema: true, Files: []string{"no such file"}})
+	printed, err := runCheck(t, Command{Schema: true, Files: []string{"no such file"}})
 	if err != nil || printed != mapping.Schema() {
 		t.Errorf("%v\n%s", err, printed)
 	}
@@ -163,7 +163,7 @@ func TestCheckFailsWithoutAnEvent(t *testing.T) {
 		if err := os.WriteFile(file, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if printed, err := runCheck(t, CheckCommand{Files: []string{file}}); !errors.Is(err, console.ErrSomeFailed) || printed == "" {
+		if printed, err := runCheck(t, Command{Files: []string{file}}); !errors.Is(err, console.ErrSomeFailed) || printed == "" {
 			t.Errorf("%s: %v, %q", name, err, printed)
 		}
 	}
@@ -176,12 +176,12 @@ func TestCheckWarnsOfTheFuture(t *testing.T) {
 		t.Fatal(err)
 	}
 	for at, want := range map[string]bool{"": true, "2026-01-02": true, "24h": true, "2099-09-02T10:26:45Z": true, "2099-09-02T10:26:46Z": false} {
-		printed, err := runCheck(t, CheckCommand{Files: []string{file}, At: at, Lang: english})
+		printed, err := runCheck(t, Command{Files: []string{file}, At: at, Lang: english})
 		if err != nil || strings.Contains(printed, "  suspicious      future: leave_time: ") != want {
 			t.Errorf("--at %q: %v\n%s", at, err, printed)
 		}
 	}
-	if _, err := runCheck(t, CheckCommand{Files: []string{file}, At: "soon"}); err == nil || !strings.HasPrefix(err.Error(), "--at") {
+	if _, err := runCheck(t, Command{Files: []string{file}, At: "soon"}); err == nil || !strings.HasPrefix(err.Error(), "--at") {
 		t.Errorf("a wrong time: %v", err)
 	}
 }

@@ -1,9 +1,11 @@
-package cli
+package check
 
 import (
 	"fmt"
 	"strings"
 
+	"release-forwarder/cmd/release-forwarder/cli/check/examine"
+	"release-forwarder/cmd/release-forwarder/cli/session"
 	"release-forwarder/mapping"
 	"release-forwarder/upstream/credential"
 )
@@ -127,26 +129,26 @@ var suspicionWords = map[mapping.Suspicion]phrase{
 }
 
 // looksWords say what a time looks like; %s is the nearest that is taken.
-var looksWords = map[mapping.Looks]phrase{
-	mapping.UnixSeconds:      both("looks like Unix seconds: send milliseconds, %s", "像是 Unix 秒：请发送毫秒 %s"),
-	mapping.UnixMicroseconds: both("looks like Unix microseconds: send milliseconds, %s", "像是 Unix 微秒：请发送毫秒 %s"),
-	mapping.UnixNanoseconds:  both("looks like Unix nanoseconds: send milliseconds, %s", "像是 Unix 纳秒：请发送毫秒 %s"),
-	mapping.NotPlainDigits:   both("send digits alone, without sign, point or exponent: %s", "请只发送数字，不带正负号、小数点或指数：%s"),
-	mapping.DateAlone:        both("a date alone: send the time of day too, as 2021-09-02 17:36:46", "只有日期：请同时发送时刻，如 2021-09-02 17:36:46"),
-	mapping.OtherSpelling:    both(`send "%s"`, `请改为 "%s"`),
+var looksWords = map[examine.Looks]phrase{
+	examine.UnixSeconds:      both("looks like Unix seconds: send milliseconds, %s", "像是 Unix 秒：请发送毫秒 %s"),
+	examine.UnixMicroseconds: both("looks like Unix microseconds: send milliseconds, %s", "像是 Unix 微秒：请发送毫秒 %s"),
+	examine.UnixNanoseconds:  both("looks like Unix nanoseconds: send milliseconds, %s", "像是 Unix 纳秒：请发送毫秒 %s"),
+	examine.NotPlainDigits:   both("send digits alone, without sign, point or exponent: %s", "请只发送数字，不带正负号、小数点或指数：%s"),
+	examine.DateAlone:        both("a date alone: send the time of day too, as 2021-09-02 17:36:46", "只有日期：请同时发送时刻，如 2021-09-02 17:36:46"),
+	examine.OtherSpelling:    both(`send "%s"`, `请改为 "%s"`),
 }
 
-var encodingWords = map[mapping.Encoding]phrase{
-	mapping.UTF8BOM: both("begins with a byte order mark (BOM): send UTF-8 without it", "开头有字节顺序标记（BOM）：请发送不带 BOM 的 UTF-8"),
-	mapping.UTF16:   both("looks like UTF-16: send UTF-8, without a byte order mark (BOM)", "像是 UTF-16：请发送不带 BOM 的 UTF-8"),
-	mapping.GBK:     both("looks like GBK: send UTF-8", "像是 GBK：请发送 UTF-8"),
+var encodingWords = map[examine.Encoding]phrase{
+	examine.UTF8BOM: both("begins with a byte order mark (BOM): send UTF-8 without it", "开头有字节顺序标记（BOM）：请发送不带 BOM 的 UTF-8"),
+	examine.UTF16:   both("looks like UTF-16: send UTF-8, without a byte order mark (BOM)", "像是 UTF-16：请发送不带 BOM 的 UTF-8"),
+	examine.GBK:     both("looks like GBK: send UTF-8", "像是 GBK：请发送 UTF-8"),
 }
 
 var credentialWords = map[credential.Source]phrase{
-	credential.NoSource: both(sourceWords(credential.NoSource, false), "此车场没有凭据"),
-	credential.OwnEntry: both(sourceWords(credential.OwnEntry, false), "UPSTREAM_CREDENTIALS_FILE 中该车场的条目"),
-	credential.AnyEntry: both(sourceWords(credential.AnyEntry, false), "UPSTREAM_CREDENTIALS_FILE 中的 *"),
-	credential.Fallback: both(sourceWords(credential.Fallback, false), "UPSTREAM_APP_SECRET 或 UPSTREAM_APP_SECRET_FILE"),
+	credential.NoSource: both(session.SourceWords[credential.NoSource], "此车场没有凭据"),
+	credential.OwnEntry: both(session.SourceWords[credential.OwnEntry], "UPSTREAM_CREDENTIALS_FILE 中该车场的条目"),
+	credential.AnyEntry: both(session.SourceWords[credential.AnyEntry], "UPSTREAM_CREDENTIALS_FILE 中的 *"),
+	credential.Fallback: both(session.SourceWords[credential.Fallback], "UPSTREAM_APP_SECRET 或 UPSTREAM_APP_SECRET_FILE"),
 }
 
 // faultText is in English what the dead letter would say.

@@ -1,4 +1,4 @@
-package cli
+package check
 
 import (
 	"bytes"
@@ -9,6 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"release-forwarder/cmd/release-forwarder/cli/check/examine"
 	"release-forwarder/cmd/release-forwarder/cli/session"
 	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/cmd/release-forwarder/spelling"
@@ -61,7 +62,7 @@ type report struct {
 	Steps      []step            `json:"steps,omitempty"`   // with -v
 	Reason     mapping.Reason    `json:"reason,omitempty"`  // of the dead letter: that of the first fault
 	Faults     []fault           `json:"faults,omitempty"`
-	Encoding   mapping.Encoding  `json:"encoding,omitempty"`
+	Encoding   examine.Encoding  `json:"encoding,omitempty"`
 	Ignored    []ignoredKey      `json:"ignored,omitempty"`
 	Warnings   []warning         `json:"warnings,omitempty"`
 	Times      string            `json:"times,omitempty"` // the forms of a time, where one has none
@@ -106,7 +107,7 @@ type judge struct {
 }
 
 func (j *judge) event(p place, value []byte) *report {
-	x := j.mapper.Examine(j.record(value, j.at))
+	x := examine.Event(j.mapper, j.record(value, j.at))
 	r := &report{place: p, Verdict: willBeSent, Profile: x.Profile, mapped: j.mapped, Encoding: x.Encoding}
 	if x.Release == nil && len(x.Faults) == 0 {
 		r.Verdict = willBeIgnored
@@ -143,7 +144,7 @@ func (j *judge) event(p place, value []byte) *report {
 	return r
 }
 
-func (j *judge) fault(f mapping.Fault, first bool, e mapping.Encoding, value []byte) fault {
+func (j *judge) fault(f examine.Fault, first bool, e examine.Encoding, value []byte) fault {
 	told := fault{Reason: f.Reason, Field: f.Field, Text: faultText(f.Error, j.lang)}
 	if f.Offset >= 0 {
 		told.Byte = &f.Offset
@@ -160,7 +161,7 @@ func (j *judge) fault(f mapping.Fault, first bool, e mapping.Encoding, value []b
 			told.Hint = fmt.Sprintf(wordQuoted.in(j.lang), digits)
 		}
 	}
-	if f.Field == "" && f.Offset >= 0 && e != mapping.UTF8BOM && e != mapping.UTF16 {
+	if f.Field == "" && f.Offset >= 0 && e != examine.UTF8BOM && e != examine.UTF16 {
 		told.There = excerpt(value, f.Offset, j.lang)
 	}
 	return told

@@ -1,4 +1,4 @@
-package cli
+package check
 
 import (
 	"fmt"
@@ -10,7 +10,7 @@ import (
 
 // BeforeReset implements kong's hook, which runs before that of --help: in Chinese the whole
 // help is a text of its own, since kong's own words are English.
-func (c *CheckCommand) BeforeReset(line *kong.Context) error {
+func (c *Command) BeforeReset(line *kong.Context) error {
 	lang, help := c.Lang, false
 	for _, part := range line.Path {
 		if part.Flag == nil {

@@ -1,4 +1,4 @@
-package cli
+package check
 
 import (
 	"strings"
@@ -17,12 +17,12 @@ func TestCheckPrintsWhatTheEventPageShows(t *testing.T) {
 		if !strings.HasPrefix(command, "release-forwarder "+flag+"\n") {
 			t.Errorf("%s: the event is not checked by %s", document, flag)
 		}
-		printed, failed := checkedBy(t, CheckCommand{Lang: lang}, event)
+		printed, failed := checkedBy(t, Command{Lang: lang}, event)
 		if !strings.Contains(page, printed) || failed != 1 {
 			t.Errorf("%s: %d failed, and the page has not\n%s", document, failed, printed)
 		}
 		t.Chdir(repo.Path(t, "docs/producers"))
-		printed, failed = checkedBy(t, CheckCommand{Lang: lang, Files: []string{"event.json"}}, "")
+		printed, failed = checkedBy(t, Command{Lang: lang, Files: []string{"event.json"}}, "")
 		if !strings.Contains(page, printed) || failed != 0 || !strings.Contains(page, flag+" event.json\n") {
 			t.Errorf("%s: %d failed, and the page has not\n%s", document, failed, printed)
 		}

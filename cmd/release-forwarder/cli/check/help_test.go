@@ -1,4 +1,4 @@
-package cli
+package check
 
 import (
 	"bytes"
@@ -12,7 +12,7 @@ import (
 
 // checkLine is a command line with check alone.
 type checkLine struct {
-	Check CheckCommand `cmd:"" help:"Show what would become of events, without sending anything."`
+	Check Command `cmd:"" help:"Show what would become of events, without sending anything."`
 }
 
 // helped gives what a command line with --help prints.

@@ -1,4 +1,4 @@
-package cli
+package check
 
 import (
 	"fmt"
@@ -17,16 +17,16 @@ func TestCheckSaysWhatItSaidOfAMappedEvent(t *testing.T) {
 	var all strings.Builder
 	for _, c := range []struct {
 		name, input string
-		command     CheckCommand
+		command     Command
 	}{
-		{"a release", release, CheckCommand{Lang: english}},
-		{"a release, with -v", release, CheckCommand{Lang: english, mappingFlags: mappingFlags{Verbose: true}}},
-		{"a release, with -v, in Chinese", release, CheckCommand{Lang: chinese, mappingFlags: mappingFlags{Verbose: true}}},
-		{"a release, with -v, as JSON", release, CheckCommand{Lang: english, JSON: true, mappingFlags: mappingFlags{Verbose: true}}},
-		{"a code that is not listed", strings.Replace(release, `\"reasonCode\":\"2\"`, `\"reasonCode\":9`, 1), CheckCommand{Lang: english, mappingFlags: mappingFlags{Verbose: true}}},
-		{"no body, in Chinese", `{"type":"release"}`, CheckCommand{Lang: chinese}},
-		{"an entry", `{"type":"entry"}`, CheckCommand{Lang: english}},
-		{"an entry, in Chinese", `{"type":"entry"}`, CheckCommand{Lang: chinese}},
+		{"a release", release, Command{Lang: english}},
+		{"a release, with -v", release, Command{Lang: english, mappingFlags: mappingFlags{Verbose: true}}},
+		{"a release, with -v, in Chinese", release, Command{Lang: chinese, mappingFlags: mappingFlags{Verbose: true}}},
+		{"a release, with -v, as JSON", release, Command{Lang: english, JSON: true, mappingFlags: mappingFlags{Verbose: true}}},
+		{"a code that is not listed", strings.Replace(release, `\"reasonCode\":\"2\"`, `\"reasonCode\":9`, 1), Command{Lang: english, mappingFlags: mappingFlags{Verbose: true}}},
+		{"no body, in Chinese", `{"type":"release"}`, Command{Lang: chinese}},
+		{"an entry", `{"type":"entry"}`, Command{Lang: english}},
+		{"an entry, in Chinese", `{"type":"entry"}`, Command{Lang: chinese}},
 	} {
 		printed, failed := checkedBy(t, c.command, c.input)
 		fmt.Fprintf(&all, "=== %s: %d failed\n%s\n", c.name, failed, printed)
@@ -37,13 +37,13 @@ func TestCheckSaysWhatItSaidOfAMappedEvent(t *testing.T) {
 // The flags say what a value alone does not.
 func TestCheckKnowsTopicHeadersAndKey(t *testing.T) {
 	t.Setenv("MAPPING_FILE", repo.Path(t, "mapping/testdata/files/cloudevents.yaml"))
-	with := CheckCommand{Lang: english, mappingFlags: mappingFlags{Key: "S1", Header: map[string]string{
+	with := Command{Lang: english, mappingFlags: mappingFlags{Key: "S1", Header: map[string]string{
 		"ce_specversion": "1.0", "ce_type": "com.example.release", "ce_source": "P1", "ce_id": "E-1", "ce_time": "2021-09-02T10:37:00Z"}}}
 	printed, failed := checkedBy(t, with, `{"plate":"粤B12345"}`)
 	if want := "flow_no=E-1&operate_time=2021-09-02T10:37:00Z&park_uuid=P1&parking_serial=S1&plate=粤B12345"; failed != 0 || !strings.Contains(printed, want) {
 		t.Errorf("%d failed, without %s:\n%s", failed, want, printed)
 	}
-	if printed, failed := checkedBy(t, CheckCommand{Lang: english}, `{"plate":"粤B12345"}`); failed != 1 || !strings.Contains(printed, "no-profile") {
+	if printed, failed := checkedBy(t, Command{Lang: english}, `{"plate":"粤B12345"}`); failed != 1 || !strings.Contains(printed, "no-profile") {
 		t.Errorf("without headers: %d failed\n%s", failed, printed)
 	}
 }

@@ -1,4 +1,4 @@
-package mapping
+package examine
 
 import (
 	"fmt"
@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // Looks says what a time that has none of the forms looks like.
@@ -35,8 +34,7 @@ type Guess struct {
 }
 
 // guess looks for the form that a time is nearest to. What it proposes is always taken.
-func guess(s string, zone *time.Location) Guess {
-	taken := func(send string) bool { _, problem := timeOf(send, zone); return problem == "" }
+func guess(s string, taken func(time string) bool) Guess {
 	if taken(s) {
 		return Guess{} // nothing to guess
 	}

@@ -1,18 +1,43 @@
-package mapping
+package examine
 
 import (
 	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf16"
 
 	"github.com/google/go-cmp/cmp"
+
+	"release-forwarder/cmd/testkit/repo"
+	"release-forwarder/mapping"
 )
+
+var theTime = time.Date(2021, 9, 2, 10, 36, 50, 0, time.UTC)
+
+// mapperIn makes a Mapper for a zone, with fields that are required beyond the four.
+func mapperIn(t testing.TB, zone string, alsoRequired ...string) *mapping.Mapper {
+	t.Helper()
+	location, err := time.LoadLocation(zone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := mapping.New(mapping.Config{Location: location, Required: append(mapping.AlwaysRequired(), alsoRequired...)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func event(members string) []byte {
+	return []byte(`{"park_uuid":"P1","flow_no":"F1","parking_serial":"S1","plate":"粤B12345",` + members + "}")
+}
 
 // told is an examination in words, one line a finding.
 func told(x *Examination) string {
@@ -75,7 +100,7 @@ func TestExamineFindsAllFaults(t *testing.T) {
 		{"neither UTF-8 nor GBK", "{\"plate\":\"caf\xe9\"", "invalid-json: the value ends too early (byte 15)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if diff := cmp.Diff(c.want, told(m.Examine(&Record{Value: []byte(c.value), Time: time.Time{}}))); diff != "" {
+			if diff := cmp.Diff(c.want, told(Event(m, &mapping.Record{Value: []byte(c.value), Time: time.Time{}}))); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -86,11 +111,11 @@ func TestExamineNamesTheFieldOfAWarning(t *testing.T) {
 	m := mapperIn(t, "Asia/Shanghai")
 	const strange = `{"enter_time":"2031-01-01 00:00:00","leave_time":"2026-01-01 08:10:01","operate_time":"2030-01-01 00:00:00","plate_color":"pink","car_type":9,"operator":null,"reason":" ","plate":{},"extra":1}`
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	x := m.Examine(&Record{Value: []byte(strange), Time: at})
+	x := Event(m, &mapping.Record{Value: []byte(strange), Time: at})
 	want := []Warning{
-		{Future, "leave_time", ""}, {Future, "operate_time", ""}, {LeaveBeforeEnter, "leave_time", ""},
-		{UnknownPlateColor, "plate_color", "-1 unknown 未知; 1 blue 蓝 蓝色; 2 yellow 黄 黄色; 3 white 白 白色; 4 black 黑 黑色; 5 green 绿 绿色"},
-		{UnknownCarType, "car_type", "0 other 其他 其他未知; 1 temporary 临停 临停车辆; 2 monthly 月卡 月卡车辆; 3 vip 免费车 贵宾车辆 贵宾车辆(免费车); 4 stored_value 储值 储值车辆"},
+		{mapping.Future, "leave_time", ""}, {mapping.Future, "operate_time", ""}, {mapping.LeaveBeforeEnter, "leave_time", ""},
+		{mapping.UnknownPlateColor, "plate_color", "-1 unknown 未知; 1 blue 蓝 蓝色; 2 yellow 黄 黄色; 3 white 白 白色; 4 black 黑 黑色; 5 green 绿 绿色"},
+		{mapping.UnknownCarType, "car_type", "0 other 其他 其他未知; 1 temporary 临停 临停车辆; 2 monthly 月卡 月卡车辆; 3 vip 免费车 贵宾车辆 贵宾车辆(免费车); 4 stored_value 储值 储值车辆"},
 	}
 	if diff := cmp.Diff(want, x.Warnings); diff != "" {
 		t.Error(diff)
@@ -98,7 +123,7 @@ func TestExamineNamesTheFieldOfAWarning(t *testing.T) {
 	if want := []string{"park_uuid", "flow_no", "parking_serial", "car_desc", "operator", "reason"}; !slices.Equal(x.Absent, want) {
 		t.Errorf("absent are %v", x.Absent)
 	}
-	if x := m.Examine(&Record{Value: []byte(strange), Time: at.Add(time.Second)}); len(x.Warnings) != 4 {
+	if x := Event(m, &mapping.Record{Value: []byte(strange), Time: at.Add(time.Second)}); len(x.Warnings) != 4 {
 		t.Errorf("10 minutes ahead: %v", x.Warnings)
 	}
 }
@@ -145,47 +170,49 @@ func TestGuessesOfTimes(t *testing.T) {
 		{`1e400`, "", ""},
 		{`"x"`, "", ""},
 	} {
-		x := m.Examine(&Record{Value: event(`"leave_time":` + c.json), Time: time.Time{}})
+		x := Event(m, &mapping.Record{Value: event(`"leave_time":` + c.json), Time: time.Time{}})
 		if len(x.Faults) != 1 || x.Faults[0].Guess != (Guess{c.looks, c.send}) {
 			t.Errorf("%s: %s, want %s %s", c.json, told(x), c.looks, c.send)
 		}
 	}
 }
 
-// checkExamination checks the promises of Examine with any value.
-func checkExamination(t *testing.T, m *Mapper, value []byte, at time.Time) {
+// checkExamination checks the promises of Event with any value.
+func checkExamination(t *testing.T, m *mapping.Mapper, value []byte, at time.Time) {
 	t.Helper()
 	before := bytes.Clone(value)
-	r, err := m.Map(&Record{Value: value, Time: at})
-	x := m.Examine(&Record{Value: value, Time: at})
+	r, err := m.Map(&mapping.Record{Value: value, Time: at})
+	x := Event(m, &mapping.Record{Value: value, Time: at})
 	if !bytes.Equal(before, value) {
 		t.Fatal("the value is changed")
 	}
 	if (err == nil) != (len(x.Faults) == 0) || (r == nil) != (x.Release == nil) {
-		t.Fatalf("Map says %v, Examine\n%s", err, told(x))
+		t.Fatalf("Map says %v, Event\n%s", err, told(x))
 	}
-	if e, refused := errors.AsType[*Error](err); refused && *x.Faults[0].Error != *e {
-		t.Fatalf("Map says %v, Examine\n%s", err, told(x))
+	if e, refused := errors.AsType[*mapping.Error](err); refused && *x.Faults[0].Error != *e {
+		t.Fatalf("Map says %v, Event\n%s", err, told(x))
 	}
-	var kinds []Suspicion
+	var kinds []mapping.Suspicion
 	for _, w := range x.Warnings {
 		kinds = append(kinds, w.Suspicion)
 	}
 	if r != nil && !slices.Equal(slices.Compact(kinds), r.Suspicions) {
-		t.Fatalf("Map says %v, Examine\n%s", r.Suspicions, told(x))
+		t.Fatalf("Map says %v, Event\n%s", r.Suspicions, told(x))
 	}
-	if shape := ShapeOf(value); (shape == WholeObject) != readable(value) && x.Encoding == "" {
+	refused, _ := errors.AsType[*mapping.Error](err)
+	readable := refused == nil || refused.Reason != mapping.Empty && refused.Reason != mapping.InvalidJSON
+	if shape := ShapeOf(value); (shape == WholeObject) != readable && x.Encoding == "" {
 		t.Fatalf("the shape is %v", shape)
 	}
 	for i, f := range x.Faults {
-		if !slices.Contains(Reasons(), f.Reason) || !slices.Contains(Details(), f.Detail) || f.Offset >= len(value)+1 {
+		if !slices.Contains(mapping.Reasons(), f.Reason) || !slices.Contains(mapping.Details(), f.Detail) || f.Offset >= len(value)+1 {
 			t.Fatalf("a fault out of its bounds: %v", f)
 		}
 		if f.Guess.Looks != "" && !slices.Contains(AllLooks(), f.Guess.Looks) {
 			t.Fatalf("an unknown guess: %v", f.Guess)
 		}
-		if _, problem := timeOf(f.Guess.Send, m.location); f.Guess.Send != "" && problem != "" {
-			t.Fatalf("%q is proposed: %s", f.Guess.Send, problem)
+		if f.Guess.Send != "" && !m.TakesTime(f.Guess.Send) {
+			t.Fatalf("%q is proposed", f.Guess.Send)
 		}
 		for _, other := range x.Faults[:i] {
 			if *other.Error == *f.Error {
@@ -195,17 +222,79 @@ func checkExamination(t *testing.T, m *Mapper, value []byte, at time.Time) {
 	}
 }
 
-// Each value of the table has one fault, but those that lack required fields, and the list
-// that is bad text and no text.
-func TestExamineAddsNoFaultThatIsNotThere(t *testing.T) {
-	m := mapperIn(t, "Asia/Shanghai")
-	for _, c := range refusals() {
-		x := m.Examine(&Record{Value: []byte(c.value), Time: time.Time{}})
-		lacks := slices.ContainsFunc(x.Absent, func(name string) bool { return slices.Contains(AlwaysRequired(), name) })
-		if len(x.Faults) != 1 && !lacks && c.name != "bad UTF-8 deep within a field of the API" {
-			t.Errorf("%s:\n%s", c.name, told(x))
+// recorded are the values whose results mapping's golden file holds, but the longest.
+func recorded(t testing.TB) (values [][]byte) {
+	t.Helper()
+	for line := range strings.Lines(repo.Read(t, "mapping/testdata/built-in.golden")) {
+		if value, err := strconv.Unquote(strings.TrimSuffix(line, "\n")); err == nil {
+			values = append(values, []byte(value))
 		}
 	}
+	if len(values) < 100 {
+		t.Fatalf("%d values alone", len(values))
+	}
+	return values
+}
+
+func TestPromisesOnWhatIsRecorded(t *testing.T) {
+	for _, zone := range []string{"Asia/Shanghai", "America/New_York"} {
+		m := mapperIn(t, zone)
+		for _, value := range recorded(t) {
+			checkExamination(t, m, value, theTime)
+		}
+	}
+}
+
+func FuzzEvent(f *testing.F) {
+	for _, value := range recorded(f) {
+		f.Add(value, int64(0))
+	}
+	m := mapperIn(f, "Asia/Shanghai")
+	f.Fuzz(func(t *testing.T, value []byte, at int64) {
+		checkExamination(t, m, value, time.UnixMilli(at))
+	})
+}
+
+// A hostile value costs at most memory in proportion to its length.
+func TestExaminationsAreBounded(t *testing.T) {
+	m := mapperIn(t, "Asia/Shanghai")
+	const size = 1 << 20
+	keys := func(key string) []byte {
+		var b strings.Builder
+		for i := 0; b.Len() < size; i++ {
+			b.WriteString(strings.ReplaceAll(key, "#", strconv.FormatInt(int64(i), 16)))
+		}
+		return event(b.String() + `"end":0`)
+	}
+	for name, value := range map[string][]byte{
+		"nesting that is never closed": event(`"x":` + strings.Repeat("[", size)),
+		"a long string of Chinese":     event(`"x":"` + strings.Repeat("车", size/3) + `"`),
+		"a plate of escapes":           event(`"plate_color":"` + strings.Repeat(`\n`, size/2) + `"`),
+		"bad UTF-8":                    event(`"x":"` + strings.Repeat("\xff", size) + `"`),
+		"many keys":                    keys(`"#":0,`),
+		"many keys twice":              keys(`"#":0,"#":0,`),
+		"one field's key many times":   keys(`"plate":"#",`),
+		"UTF-16":                       bytes.Repeat([]byte("{\x00"), size/2),
+	} {
+		limit := 16.0 // copies: of the value, and of its text in another encoding
+		if strings.Contains(name, "key") {
+			limit = 100 // keys, and faults about them
+		}
+		if got := allocated(func() { Event(m, &mapping.Record{Value: value, Time: theTime}) }) / float64(len(value)); got > limit {
+			t.Errorf("%s: %.2f bytes for each byte, want at most %v", name, got, limit)
+		}
+	}
+}
+
+// allocated is how many bytes run allocates.
+func allocated(run func()) float64 {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	run() // allocate what is made once
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	run()
+	runtime.ReadMemStats(&after)
+	return float64(after.TotalAlloc - before.TotalAlloc)
 }
 
 func TestShapes(t *testing.T) {

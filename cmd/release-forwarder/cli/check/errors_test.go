@@ -1,4 +1,4 @@
-package cli
+package check
 
 import (
 	"bytes"
@@ -89,7 +89,7 @@ func set(t *testing.T, name, value string) {
 func TestCheckSaysWhatItSaidOfErrors(t *testing.T) {
 	for name, lang := range map[string]language{"errors.en.golden": english, "errors.zh.golden": chinese} {
 		t.Run(name, func(t *testing.T) {
-			path := repo.Path(t, "cmd/release-forwarder/cli")
+			path := repo.Path(t, "cmd/release-forwarder/cli/check")
 			t.Chdir(t.TempDir())
 			if err := os.Mkdir("folder", 0o700); err != nil {
 				t.Fatal(err)
@@ -117,7 +117,7 @@ func TestCheckSaysWhatItSaidOfErrors(t *testing.T) {
 
 // The golden file has all the Chinese there is for the command line and the settings, and no English sentence.
 func TestEveryErrorOfCheckIsInTheGoldenFile(t *testing.T) {
-	text := repo.Read(t, "cmd/release-forwarder/cli/testdata/check/errors.zh.golden")
+	text := repo.Read(t, "cmd/release-forwarder/cli/check/testdata/errors.zh.golden")
 	for _, w := range slices.Concat(kongWords, settingsWords) {
 		for part := range strings.SplitSeq(w.zh, "%s") {
 			if !strings.Contains(text, part) {

@@ -1,4 +1,4 @@
-package cli
+package check
 
 import (
 	"encoding/json"
@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"release-forwarder/cmd/release-forwarder/cli/check/examine"
 	"release-forwarder/cmd/testkit/repo"
 	"release-forwarder/mapping"
 	"release-forwarder/upstream/credential"
@@ -68,7 +69,7 @@ func inUTF16(text string) string {
 // golden compares what is printed with a file, or writes it with -update.
 func golden(t *testing.T, name, printed string) {
 	t.Helper()
-	path := filepath.Join("testdata", "check", name)
+	path := filepath.Join("testdata", name)
 	if *repo.Update {
 		if err := os.WriteFile(path, []byte(printed), 0o600); err != nil {
 			t.Fatal(err)
@@ -87,7 +88,7 @@ func golden(t *testing.T, name, printed string) {
 func TestCheckSaysWhatItSaid(t *testing.T) {
 	t.Setenv("UPSTREAM_APP_SECRET", "XXX")
 	t.Setenv("UPSTREAM_APP_ID", "app1")
-	for name, c := range map[string]CheckCommand{"en.golden": {Lang: english}, "zh.golden": {Lang: chinese}, "json.golden": {Lang: english, JSON: true}} {
+	for name, c := range map[string]Command{"en.golden": {Lang: english}, "zh.golden": {Lang: chinese}, "json.golden": {Lang: english, JSON: true}} {
 		t.Run(name, func(t *testing.T) {
 			var all strings.Builder
 			for i, in := range checkInputs {
@@ -102,7 +103,7 @@ func TestCheckSaysWhatItSaid(t *testing.T) {
 // The golden files have every hint: a text that no input shows may be wrong unseen.
 func TestEveryHintIsInTheGoldenFiles(t *testing.T) {
 	for file, lang := range map[string]language{"en.golden": english, "zh.golden": chinese} {
-		text := repo.Read(t, "cmd/release-forwarder/cli/testdata/check/"+file)
+		text := repo.Read(t, "cmd/release-forwarder/cli/check/testdata/"+file)
 		hints := slices.Collect(maps.Values(looksWords))
 		hints = slices.AppendSeq(hints, maps.Values(encodingWords))
 		hints = append(slices.AppendSeq(hints, maps.Values(suspicionWords)), wordQuoted, wordMark, wordList, wordSpread)
@@ -124,8 +125,8 @@ func TestCheckHasAWordForEverything(t *testing.T) {
 	}
 	tables := map[string]phrase{}
 	take(t, tables, suspicionWords, mapping.Suspicions())
-	take(t, tables, looksWords, mapping.AllLooks())
-	take(t, tables, encodingWords, mapping.Encodings())
+	take(t, tables, looksWords, examine.AllLooks())
+	take(t, tables, encodingWords, examine.Encodings())
 	take(t, tables, credentialWords, []credential.Source{credential.NoSource, credential.OwnEntry, credential.AnyEntry, credential.Fallback})
 	for of, p := range tables {
 		han := strings.ContainsFunc(p.zh, func(r rune) bool { return unicode.Is(unicode.Han, r) })
@@ -148,8 +149,8 @@ func take[K comparable](t *testing.T, all map[string]phrase, table map[K]phrase,
 // What JSON says is what people are told, and its first fault is the reason.
 func TestCheckSaysTheSameAsJSON(t *testing.T) {
 	for _, in := range checkInputs {
-		text, failed := checkedBy(t, CheckCommand{Lang: english}, in.input)
-		printed, failedToo := checkedBy(t, CheckCommand{Lang: english, JSON: true}, in.input)
+		text, failed := checkedBy(t, Command{Lang: english}, in.input)
+		printed, failedToo := checkedBy(t, Command{Lang: english, JSON: true}, in.input)
 		if failed != failedToo {
 			t.Errorf("%s: %d and %d failed", in.name, failed, failedToo)
 		}

@@ -1,10 +1,11 @@
-package cli
+package check
 
 import (
 	"bufio"
 	"fmt"
 	"strings"
 
+	"release-forwarder/cmd/release-forwarder/cli/check/examine"
 	"release-forwarder/cmd/release-forwarder/visible"
 	"release-forwarder/mapping"
 )
@@ -25,13 +26,13 @@ type looked struct {
 }
 
 // steps are how the fields of an event are made.
-func (j *judge) steps(x *mapping.Examination) (all []step) {
+func (j *judge) steps(x *examine.Examination) (all []step) {
 	for _, s := range x.Steps {
-		one := step{Field: s.Field, Rule: s.Rule, Sent: s.Sent}
+		one := step{Field: s.Field, Rule: strings.Join(s.Rule, ", "), Sent: s.Sent}
 		for _, l := range s.Looked {
 			one.Sources = append(one.Sources, looked{l.Source, shortened(l.Seen)})
 		}
-		if s.Refused != nil {
+		if s.Refused != nil && s.Refused.Reason != mapping.MissingField {
 			one.Refused = faultText(s.Refused, j.lang)
 		}
 		all = append(all, one)

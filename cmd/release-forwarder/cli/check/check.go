@@ -1,4 +1,4 @@
-package cli
+package check
 
 import (
 	"bufio"
@@ -13,13 +13,14 @@ import (
 	"strings"
 	"time"
 
+	"release-forwarder/cmd/release-forwarder/cli/check/examine"
 	"release-forwarder/cmd/release-forwarder/cli/console"
 	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/mapping"
 )
 
-// CheckCommand shows what would become of events; it sends nothing and contacts nothing.
-type CheckCommand struct {
+// Command shows what would become of events; it sends nothing and contacts nothing.
+type Command struct {
 	Files  []string `arg:"" optional:"" name:"file" help:"Files to read. None: standard input."`
 	At     string   `placeholder:"TIME" help:"Judge whether times are in the future as if now were TIME: RFC 3339, a date (UTC), or how long ago as 24h or 7d."`
 	Lang   language `placeholder:"zh|en" help:"The language to print in. Without it the first of LC_ALL, LC_MESSAGES and LANG that is set decides."`
@@ -51,7 +52,7 @@ func (f *mappingFlags) record(value []byte, at time.Time) *mapping.Record {
 }
 
 // Help implements kong's HelpProvider.
-func (CheckCommand) Help() string {
+func (Command) Help() string {
 	return `Prints for each event the request it would become: the parameters, the exact string to
 sign with the secret redacted, and the signature where a secret is set. Or why it would
 become a dead letter: the reason, then everything else that is wrong with it, and hints.
@@ -91,7 +92,7 @@ A mapping file tried on a lane's events; the built-in contract as such a file:
 }
 
 // Run checks the files, or standard input.
-func (c *CheckCommand) Run(stop console.Stopper, stdout *console.Output) error {
+func (c *Command) Run(stop console.Stopper, stdout *console.Output) error {
 	lang := c.Lang.or(os.Getenv)
 	for text, asked := range map[string]bool{schemaIn(lang): c.Schema, mapping.BuiltInFile(): c.PrintMapping, mapping.FileSchema(): c.MappingSchema} {
 		if asked {
@@ -102,7 +103,7 @@ func (c *CheckCommand) Run(stop console.Stopper, stdout *console.Output) error {
 	return lang.told(c.check(stop, stdout))
 }
 
-func (c *CheckCommand) check(stop console.Stopper, stdout *console.Output) error {
+func (c *Command) check(stop console.Stopper, stdout *console.Output) error {
 	at, err := c.now()
 	if err != nil {
 		return err
@@ -124,7 +125,7 @@ func (c *CheckCommand) check(stop console.Stopper, stdout *console.Output) error
 }
 
 // now is the time to judge by.
-func (c *CheckCommand) now() (time.Time, error) {
+func (c *Command) now() (time.Time, error) {
 	now := time.Now()
 	at, err := console.Moment("--at", c.At, now)
 	if c.At == "" {
@@ -133,7 +134,7 @@ func (c *CheckCommand) now() (time.Time, error) {
 	return at, err
 }
 
-func newChecker(c *CheckCommand, at time.Time, out *bufio.Writer) (*checker, error) {
+func newChecker(c *Command, at time.Time, out *bufio.Writer) (*checker, error) {
 	s, _, err := settings.Load(settings.GroupEvent, settings.GroupCredential)
 	if err != nil {
 		return nil, err
@@ -189,7 +190,7 @@ func (k *checker) file(name string) error {
 func (k *checker) stream(name string, r io.Reader) error {
 	in := bufio.NewReader(r)
 	mark, _ := in.Peek(4) // what fails here fails again below
-	wide := mapping.EncodingOf(mark) == mapping.UTF16
+	wide := examine.EncodingOf(mark) == examine.UTF16
 	head, err := firstLine(in)
 	if err != nil {
 		return unread(name, err)
@@ -215,7 +216,7 @@ func (k *checker) stream(name string, r io.Reader) error {
 // goesOn reports whether what a first line begins goes on in the next: an object, or a list of them.
 func goesOn(head []byte) bool {
 	text := string(bytes.TrimSpace(head))
-	return mapping.ShapeOf(head) == mapping.BegunObject || text == "[" || text == "[{"
+	return examine.ShapeOf(head) == examine.BegunObject || text == "[" || text == "[{"
 }
 
 // isSpread reports whether several objects are each spread over several lines, whatever is wrong in them.
@@ -223,7 +224,7 @@ func isSpread(all []byte) bool {
 	opened, closed := 0, 0
 	for line := range bytes.Lines(all) {
 		switch {
-		case mapping.ShapeOf(line) == mapping.WholeObject:
+		case examine.ShapeOf(line) == examine.WholeObject:
 			return false
 		case bytes.HasPrefix(line, []byte("{")):
 			opened++
@@ -258,7 +259,7 @@ func firstLine(in *bufio.Reader) (read []byte, err error) {
 // isOneValue tells an object over several lines, whatever is wrong in it, from events of
 // which the first is cut off.
 func isOneValue(all []byte) bool {
-	if mapping.ShapeOf(all) == mapping.WholeObject {
+	if examine.ShapeOf(all) == examine.WholeObject {
 		return true
 	}
 	begun := 0
@@ -266,7 +267,7 @@ func isOneValue(all []byte) bool {
 		if bytes.HasPrefix(line, []byte("{")) {
 			begun++
 		}
-		if mapping.ShapeOf(line) == mapping.WholeObject {
+		if examine.ShapeOf(line) == examine.WholeObject {
 			return false
 		}
 	}
