@@ -112,6 +112,9 @@ func withoutKEDA(ctx context.Context, w *world) error {
 
 // deadLetterTopicGone is what follows when somebody deletes its KafkaTopic: Strimzi deletes the topic.
 func deadLetterTopicGone(ctx context.Context, w *world) error {
+	if err := w.deadLettered(ctx); err != nil {
+		return err
+	}
 	if _, err := w.kc(ctx, "", "delete", "kafkatopic", deadLetters); err != nil {
 		return err
 	}

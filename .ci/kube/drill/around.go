@@ -169,6 +169,9 @@ func applied(ctx context.Context, w *world) error { return w.apply(ctx) }
 // deadLetterTopicGoneAlone is the same as deadLetterTopicGone where no operator keeps the topic.
 func deadLetterTopicGoneAlone(ctx context.Context, w *world) error {
 	w.stopOperators()
+	if err := w.deadLettered(ctx); err != nil {
+		return err
+	}
 	if _, err := w.admin.DeleteTopic(ctx, deadLetters); err != nil {
 		return err
 	}

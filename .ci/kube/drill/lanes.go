@@ -32,13 +32,14 @@ type lanes struct {
 	client *kgo.Client
 	stop   context.CancelFunc
 
-	mu     sync.Mutex
-	made   int                    // guarded by mu, as all below
-	sent   map[platform.Flow]bool // true as soon as Kafka has it
-	failed error
-	old    time.Duration              // how old the events are that come
-	values map[int32]map[int64][]byte // of what Kafka has, by partition and offset
-	held   []byte                     // an event that is not sent yet
+	mu      sync.Mutex
+	made    int                    // guarded by mu, as all below
+	sent    map[platform.Flow]bool // true as soon as Kafka has it
+	written map[platform.Flow]bool // those that became dead letters
+	failed  error
+	old     time.Duration              // how old the events are that come
+	values  map[int32]map[int64][]byte // of what Kafka has, by partition and offset
+	held    []byte                     // an event that is not sent yet
 }
 
 // run sends steadily, also while no broker answers: then they wait here.
@@ -153,8 +154,7 @@ func (w *world) settle(ctx context.Context) (a account, err error) {
 	if err := process.Until(ctx, settled, func() error { return w.finished(ctx) }); err != nil {
 		return a, err
 	}
-	written, err := w.deadLettered(ctx)
-	if err != nil {
+	if err := w.deadLettered(ctx); err != nil {
 		return a, err
 	}
 	tallies := w.double.Tallies()
@@ -166,7 +166,7 @@ func (w *world) settle(ctx context.Context) (a account, err error) {
 			case n > 0:
 				a.accepted++
 				a.again += n - 1
-			case written[flow]:
+			case l.written[flow]:
 				a.closed++
 			default:
 				a.lost++
@@ -203,15 +203,15 @@ func (w *world) finished(ctx context.Context) error {
 	return nil
 }
 
-// deadLettered reads which events have ever become dead letters.
-func (w *world) deadLettered(ctx context.Context) (map[platform.Flow]bool, error) {
+// deadLettered notes which events have become dead letters. Who deletes the topic does this before.
+func (w *world) deadLettered(ctx context.Context) error {
 	begins, err := w.admin.ListStartOffsets(ctx, deadLetters)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	ends, err := w.admin.ListEndOffsets(ctx, deadLetters)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	left := int64(0)
 	ends.Each(func(end kadm.ListedOffset) {
@@ -220,17 +220,16 @@ func (w *world) deadLettered(ctx context.Context) (map[platform.Flow]bool, error
 	})
 	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(w.config.admin, ",")...), kgo.ConsumeTopics(deadLetters))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(ctx, settled)
 	defer cancel()
-	flows := map[platform.Flow]bool{}
 	for left > 0 && ctx.Err() == nil {
 		client.PollFetches(ctx).EachRecord(func(r *kgo.Record) {
-			flows[flowOf(r.Value)] = true
+			w.lanes.change(func(l *lanes) { l.written[flowOf(r.Value)] = true })
 			left--
 		})
 	}
-	return flows, ctx.Err()
+	return ctx.Err()
 }

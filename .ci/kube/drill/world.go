@@ -270,7 +270,7 @@ func (w *world) watch(ctx context.Context) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var side sync.WaitGroup
 	side.Go(func() { w.discover(ctx, restarts.Listener.Addr().String()) })
-	w.lanes = &lanes{client: w.client, sent: map[platform.Flow]bool{}, values: map[int32]map[int64][]byte{}}
+	w.lanes = &lanes{client: w.client, sent: map[platform.Flow]bool{}, written: map[platform.Flow]bool{}, values: map[int32]map[int64][]byte{}}
 	var flowing context.Context
 	flowing, w.lanes.stop = context.WithCancel(ctx)
 	side.Go(func() { w.lanes.run(flowing) })
