@@ -123,6 +123,10 @@ func simulate(t *testing.T, base settings.Settings, plan *schedule, m *mistake, 
 				"group.consumer.session.timeout.ms":    fmt.Sprint(sessionTime.Milliseconds()),
 				"group.consumer.heartbeat.interval.ms": "1500",
 			})}
+		if plan.more > 0 {
+			s.base.Kafka.Topics = []string{apptest.EventTopic, moreEvents}
+			s.options = append(s.options, kfake.SeedTopics(plan.more, moreEvents))
+		}
 		if slices.ContainsFunc(plan.faults, func(f *fault) bool { return f.kind.name == truncation }) {
 			s.folder = filepath.Join(dir, "logs")
 			s.options = append(s.options, kfake.DataDir(s.folder))
@@ -312,8 +316,9 @@ func (s *simulation) produce(b burst) {
 // write is produce for who holds the token.
 func (s *simulation) write(b burst) {
 	var records []*kgo.Record
+	topic, number := placeOf(b.partition)
 	for _, v := range s.observer.expect(b) {
-		records = append(records, &kgo.Record{Topic: apptest.EventTopic, Partition: b.partition, Value: []byte(v)})
+		records = append(records, &kgo.Record{Topic: topic, Partition: number, Value: []byte(v)})
 	}
 	base := s.observer.lastOf(b.partition) + 1 - int64(len(records))
 	for try := 0; ; try++ {
@@ -324,7 +329,7 @@ func (s *simulation) write(b burst) {
 		}
 		// The producer may not have heard yet of a partition that was added; what
 		// has reached the log is never sent again.
-		if info := s.cluster.Load().PartitionInfo(apptest.EventTopic, b.partition); try == 60 || info == nil || info.HighWatermark != base {
+		if info := s.cluster.Load().PartitionInfo(topic, number); try == 60 || info == nil || info.HighWatermark != base {
 			s.observer.fail("producing: %v", err)
 			return
 		}

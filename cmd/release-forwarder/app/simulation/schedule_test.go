@@ -16,7 +16,8 @@ type schedule struct {
 	seed       uint64
 	mapped     bool // by mappingFile
 	partitions int32
-	replicas   int // at the start
+	more       int32 // partitions of the second topic; 0: there is none
+	replicas   int   // at the start
 	protocol   membership.Protocol
 	tuning     tuning
 	events     []burst
@@ -156,6 +157,7 @@ func draw(seed uint64) *schedule {
 	}
 	s.drawEvents(r)
 	s.drawFaults(r)
+	s.drawSecondTopic()
 	s.protocol = []membership.Protocol{membership.ProtocolClassic, membership.ProtocolConsumer}[r.IntN(2)]
 	return s
 }
