@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -106,8 +108,20 @@ func simulate(t *testing.T, base settings.Settings, plan *schedule, m *mistake, 
 		t.Fatal(err)
 	}
 	if plan.mapped {
-		if base.Event.File, err = mapping.Parse([]byte(mappingFile)); err != nil {
+		text := mappingFile
+		if m == nil { // mistakes are about what is mapped
+			text = strings.Replace(text, "{from: park_uuid}", "{from: park_uuid, lookup: lots.csv}", 1)
+		}
+		if base.Event.File, err = mapping.Parse([]byte(text)); err != nil {
 			t.Fatal(err)
+		}
+		base.Event.Mapping = filepath.Join(dir, "mapping.yaml")
+		base.Event.Lookups = map[string]mapping.Lookup{}
+		for _, name := range base.Event.File.Lookups() {
+			base.Event.Lookups[name] = nil // the service reads it when it begins
+			if err := os.WriteFile(base.Event.LookupFile(name), lots(plan.unlisted()), 0o600); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	synctest.Test(t, func(t *testing.T) {
@@ -157,6 +171,15 @@ func simulate(t *testing.T, base settings.Settings, plan *schedule, m *mistake, 
 		var keeper sync.WaitGroup
 		if plan.protocol == membership.ProtocolClassic {
 			keeper.Go(func() { s.keep(keeping) })
+		}
+		for name := range base.Event.Lookups {
+			s.observer.refuses(plan.unlisted())
+			time.AfterFunc(plan.length/2, func() {
+				next := filepath.Join(dir, "next") // a member that begins now reads all of it, or of the old one
+				if err := errors.Join(os.WriteFile(next, lots(-1), 0o600), os.Rename(next, base.Event.LookupFile(name))); err != nil {
+					s.observer.fail("the lookup file: %v", err)
+				}
+			})
 		}
 		s.run()
 		stop()

@@ -60,6 +60,20 @@ const mappingFile = `profiles:
     fields: {park_uuid: {from: park_uuid}, flow_no: {from: flow_no}, parking_serial: {from: parking_serial}, plate: {from: plate}}
 `
 
+// unlisted is the lot that the lookup file of a mapped run lacks for half of its length.
+func (s *schedule) unlisted() int { return int(s.seed / 2 % 5) }
+
+// lots is a lookup file that lacks one of the lots, whose codes are their UUIDs.
+func lots(missing int) []byte {
+	text := "code,uuid\n"
+	for lot := range 5 {
+		if lot != missing {
+			text += fmt.Sprintf("lot-%d,lot-%d\n", lot, lot)
+		}
+	}
+	return []byte(text)
+}
+
 // spec is one event: its offset follows from the order of production, and its
 // flow number tells it.
 type spec struct {
