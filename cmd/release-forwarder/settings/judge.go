@@ -256,6 +256,9 @@ func (l *loader) judgeMapping() {
 		l.mistakes(file, name+": ", err)
 		l.s.Event.Lookups[name] = table
 	}
+	if e, own := parsed.Endpoint(); own {
+		l.judgeEndpoint(e)
+	}
 }
 
 // mistakes refuses a setting for each mistake in its file, and reports whether there are any.
@@ -267,6 +270,17 @@ func (l *loader) mistakes(setting, in string, err error) bool {
 		}
 	}
 	return are
+}
+
+// judgeEndpoint takes the codes of an endpoint that stands in the mapping file.
+func (l *loader) judgeEndpoint(e *mapping.Endpoint) {
+	const file = "MAPPING_FILE"
+	for _, name := range []string{"UPSTREAM_SUCCESS_CODES", "UPSTREAM_PERMANENT_CODES"} {
+		if l.given(name) {
+			l.refuse(name, "is set and so is the endpoint in %s; unset this, or leave the endpoint out of that file", file)
+		}
+	}
+	l.s.Upstream.SuccessCodes, l.s.Upstream.PermanentCodes = e.Success, e.Permanent
 }
 
 // judgeCredential demands a secret only where requests are sent.
@@ -300,18 +314,13 @@ func (l *loader) judgeCredential() {
 	}
 }
 
-// protectedCodes say something about the platform or the credential, never about
-// the record (docs/reference/answers.md): as permanent codes they would empty the
-// topic into the dead letters.
-var protectedCodes = []string{"401", "403", "429", "500", "503"}
-
 func (l *loader) judgePlatform() {
 	u := &l.s.Upstream
 	const permanent, success = "UPSTREAM_PERMANENT_CODES", "UPSTREAM_SUCCESS_CODES"
 	if l.right(permanent, success) {
 		for _, code := range u.PermanentCodes {
 			switch {
-			case slices.Contains(protectedCodes, code):
+			case slices.Contains(mapping.ProtectedCodes(), code):
 				l.refuse(permanent, "%s is no verdict on a record; leave it out", code)
 			case slices.Contains(u.SuccessCodes, code):
 				l.refuse(permanent, "%s is in %s too; leave it out of one", code, success)
@@ -319,8 +328,12 @@ func (l *loader) judgePlatform() {
 		}
 	}
 	if l.right(success) && !slices.Equal(u.SuccessCodes, []string{"1001"}) {
-		l.warn(success, "is %s; the platform's documented acceptance is 1001 alone, and whatever else counts here is lost if it was none",
-			strings.Join(u.SuccessCodes, ","))
+		name, says := success, "is"
+		if !l.given(success) {
+			name, says = "MAPPING_FILE", "takes for a success"
+		}
+		l.warn(name, "%s %s; the platform's documented acceptance is 1001 alone, and whatever else counts here is lost if it was none",
+			says, strings.Join(u.SuccessCodes, ","))
 	}
 	if u.URL != nil && u.URL.Scheme == "http" && !loopback(u.URL.Hostname()) {
 		l.warn("UPSTREAM_URL", "is http and not on this host: plates and names travel in clear; use https")

@@ -206,7 +206,20 @@ func (e *Event) LookupFile(name string) string { return filepath.Join(filepath.D
 
 // Mapper maps events by these settings.
 func (e *Event) Mapper() (*mapping.Mapper, error) {
-	return mapping.New(mapping.Config{Location: e.Location, Required: e.Required, File: e.File, Lookups: e.Lookups})
+	c := mapping.Config{Location: e.Location, Required: e.Required, File: e.File, Lookups: e.Lookups}
+	if e.File != nil {
+		c.Required = nil // the file says it
+	}
+	return mapping.New(c)
+}
+
+// Endpoint is what the events are sent to.
+func (e *Event) Endpoint() *mapping.Endpoint {
+	if e.File == nil {
+		return mapping.BuiltIn()
+	}
+	endpoint, _ := e.File.Endpoint()
+	return endpoint
 }
 
 // Ignoring are the profiles of the mapping file that say to ignore records.

@@ -77,7 +77,7 @@ func (f *finder) readEvents(ctx context.Context, t searched) (more bool, err err
 
 // judge says what became of an event.
 func (f *finder) judge(at dlq.ID, rec *fetch.Record) foundMatch {
-	m := foundMatch{At: at.String(), Dated: dlq.Stamp(rec.Timestamp), foundEvent: describeEvent(f.plain(at.Topic, rec), f.c.Reveal)}
+	m := foundMatch{At: at.String(), Dated: dlq.Stamp(rec.Timestamp), foundEvent: describeEvent(f.r.Mapper.Endpoint(), f.plain(at.Topic, rec), f.c.Reveal)}
 	if origin := originOf(rec); slices.Contains(session.Target(f.r.Settings, ""), at.Topic) {
 		if m.ReplayOf = origin; origin != "" {
 			m.AsStated = []string{"replay_of"}
