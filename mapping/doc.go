@@ -24,9 +24,9 @@
 //
 // # From where the fields come
 //
-// The endpoint's table (update.yaml) says which fields there are, a mapping file ([Parse]) from where
-// in a record each comes. Without one that is the built-in contract (builtin.yaml), which is such a
-// file. What follows is that contract.
+// A mapping file ([Parse]) says which fields the endpoint takes, and from where in a record each comes.
+// Without one that is the built-in contract (builtin.yaml), which is such a file. What follows is that
+// contract.
 //
 // # The event
 //
