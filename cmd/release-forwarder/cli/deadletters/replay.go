@@ -59,14 +59,17 @@ it, the command exits 1 if a chosen dead letter could not be sent.
 --set shows what it changes, and wants --yes, or a yes on a terminal. The original record is
 kept in the header __forwarder.original. A dead letter is left out if the event could not be
 sent with the field, or would be of another parking. With MAPPING_FILE the value is written
-where the profile looks for the field first, in the lane's form. The platform ignores a flow_no that it has accepted
-before: if that may be the case, set flow_no too.
+where the profile looks for the field first, in the lane's form.
+
+The platform ignores a flow_no of a lot that it has accepted before, and answers as if it took
+the event. So --set first looks for other events with the same flow_no, from 24h before the
+events on, and warns of those that have other content and no dead letter. Set flow_no too then.
 
 If a broker does not say whether it wrote the events, the replay looks in the topic. If they
 are there, it goes on. Otherwise it ends and says so; it never sends again on a guess.
 
 The user needs Read on DLQ_TOPIC, Read and Write on its ledger, and Read and Write on the
-topic sent to. --wait also needs Describe on KAFKA_GROUP_ID.
+topic sent to. --wait also needs Describe on KAFKA_GROUP_ID, --set Read on KAFKA_TOPIC.
 
 Examples:
 
@@ -106,6 +109,7 @@ type replayJob struct {
 	targets map[string]replay.Target
 	sentTo  map[string]bool
 	editor  *editor // nil: nothing is changed
+	numbers numbers // of the changed events
 	replay  *replay.Plan
 	seen    *passed
 
@@ -120,6 +124,9 @@ func (j *replayJob) run(ctx context.Context, filter *dlq.Filter) error {
 		return err
 	}
 	if err := j.choose(ctx); err != nil {
+		return err
+	}
+	if err := j.warnOfNumbers(ctx); err != nil {
 		return err
 	}
 	if j.c.DryRun {
@@ -219,6 +226,7 @@ func (j *replayJob) choose(ctx context.Context) error {
 			if !bytes.Equal(value, s.Value) {
 				j.changed++
 				difference = j.editor.difference(s, value)
+				j.numbers.note(s, j.Mapper, value)
 			}
 		}
 		j.chosen++

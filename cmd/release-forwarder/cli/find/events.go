@@ -14,7 +14,6 @@ import (
 	"release-forwarder/consumer/fetch"
 	"release-forwarder/consumer/offsets"
 	"release-forwarder/dlq"
-	"release-forwarder/mapping"
 )
 
 // What became of an event.
@@ -41,6 +40,8 @@ type foundMatch struct {
 	ClaimedOrigin string   `json:"origin_claimed,omitempty"`
 	AsStated      []string `json:"as_stated,omitempty"` // the members that only the record's writer states
 	Note          string   `json:"note,omitempty"`
+	// OtherContent is an event before with the same number.
+	OtherContent *otherContent `json:"other_content,omitempty"`
 	foundEvent
 }
 
@@ -68,7 +69,9 @@ func (f *finder) readEvents(ctx context.Context, t searched) (more bool, err err
 				f.print.limited = true
 				return false, nil
 			}
-			f.print.match(f.judge(dlq.ID{Topic: t.name, Partition: span.Partition, Offset: rec.Offset}, &rec))
+			m := f.judge(dlq.ID{Topic: t.name, Partition: span.Partition, Offset: rec.Offset}, &rec)
+			f.compare(&m, t.name, &rec)
+			f.print.match(m)
 		}
 	}
 	return true, nil
@@ -124,8 +127,7 @@ func (f *finder) progressOf(at dlq.ID) *offsets.PartitionProgress {
 
 // plain is a record's event as the built-in contract has it.
 func (f *finder) plain(topic string, rec *fetch.Record) []byte {
-	headers := rec.Headers.All()
-	return f.r.Mapper.Plain(&mapping.Record{Topic: dlq.FirstTopic(topic, headers), Key: rec.Key, Value: rec.Value, Headers: headers})
+	return f.r.Mapper.Plain(session.RecordOf(topic, rec))
 }
 
 // whyWaiting says what is known from the group's commit of an offset that is not done.
