@@ -16,7 +16,6 @@ import (
 	"release-forwarder/cmd/release-forwarder/app/apptest"
 	"release-forwarder/cmd/release-forwarder/cli/console"
 	"release-forwarder/cmd/release-forwarder/cli/session"
-	"release-forwarder/cmd/release-forwarder/redact"
 	"release-forwarder/cmd/testkit/platform"
 	"release-forwarder/dlq/ledger"
 	"release-forwarder/dlq/replay"
@@ -275,24 +274,6 @@ func TestChangedEventsAreAskedFor(t *testing.T) {
 			t.Errorf("with what nobody sees: %v", err)
 		}
 	})
-}
-
-// dlq replay --set changes the named members alone; the others keep their bytes.
-func TestSettingMembersLeavesTheOthersAsTheyAre(t *testing.T) {
-	for _, c := range []struct{ value, want string }{
-		{`{"plate":"a","x":[1, 2],"reason":"r"}`, `{"plate":"b","x":[1, 2],"reason":"r","operator":"o\""}`},
-		{` { "reason" : 1.50 , "plate":null} `, `{"reason":1.50,"plate":"b","operator":"o\""}`},
-		{`{"plate":"a","plate":"c","operator":1}`, `{"plate":"b","operator":"o\""}`},
-		{`{}`, `{"plate":"b","operator":"o\""}`},
-		{`[]`, ""},
-		{`{"plate":"a"} x`, ""},
-		{``, ""},
-	} {
-		got, err := setMembers([]byte(c.value), []redact.Member{{Name: "plate", Value: "b"}, {Name: "operator", Value: `o"`}})
-		if (err != nil) != (c.want == "") || string(got) != c.want {
-			t.Errorf("%s: %s %v, want %s", c.value, got, err, c.want)
-		}
-	}
 }
 
 // A time is taken as people give it: RFC 3339, a date, or how long ago.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"release-forwarder/cmd/release-forwarder/cli/session"
 	"release-forwarder/cmd/release-forwarder/redact"
 	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/dlq"
@@ -26,9 +27,9 @@ func newEditor(pairs []string, mapper *mapping.Mapper, reveal bool) (*editor, er
 	m := &editor{mapper: mapper, reveal: reveal}
 	for i, pair := range pairs {
 		name, value, is := strings.Cut(pair, "=")
-		field, known := mapping.FieldOf(name)
+		field, known := mapper.Endpoint().Field(name)
 		if !is || !known {
-			return nil, fmt.Errorf("--set: number %d is not field=value; fields are %s", i+1, strings.Join(mapping.Fields(), ", ")) // it may be a plate
+			return nil, fmt.Errorf("--set: number %d is not field=value; fields are %s", i+1, strings.Join(mapper.Endpoint().Names(), ", ")) // it may be a plate
 		}
 		if slices.ContainsFunc(m.fields, func(f redact.Member) bool { return f.Name == name }) {
 			return nil, fmt.Errorf("--set: %s is given twice", name)
@@ -49,112 +50,103 @@ func newEditor(pairs []string, mapper *mapping.Mapper, reveal bool) (*editor, er
 // given.
 var errUneditable = errors.New("the fields cannot be set")
 
-// change returns the dead letter's value with the fields set. It is an error if the
-// value is not one JSON object, or if the event still cannot be mapped: it would only
-// come back.
+// fromLane is what to do where --set cannot help.
+const fromLane = "have the lane send it right, then close the dead letter"
+
+// change returns the dead letter's value with the fields set, each where the mapping looks for it first. It is an error
+// if the event would not be what was asked for: it would only come back, or be another event.
 func (m *editor) change(s *dlq.Stored) ([]byte, error) {
-	value, err := setMembers(s.Value, m.fields)
+	value, err := m.set(s)
+	if err == nil {
+		err = m.judge(session.Mapped(s, s.Value), session.Mapped(s, value))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errUneditable, err)
-	}
-	if m.same(s) {
-		value = s.Value
-	}
-	if _, err := m.mapper.Map(&mapping.Record{Value: value}); err != nil {
-		return nil, fmt.Errorf("%w: with them it could not be sent either: %w", errUneditable, err)
 	}
 	return value, nil
 }
 
-// same reports whether the event has the fields with these values already.
-func (m *editor) same(s *dlq.Stored) bool {
-	times := map[string]int{}
-	err := redact.EachMember(s.Value, func(name string, raw jsontext.Value) error {
-		i := slices.IndexFunc(m.fields, func(f redact.Member) bool { return f.Name == name })
-		if i < 0 {
-			return nil
+func (m *editor) set(s *dlq.Stored) ([]byte, error) {
+	value := s.Value
+	for _, f := range m.fields {
+		place, err := m.mapper.Place(session.Mapped(s, s.Value), f.Name)
+		if placeless, is := errors.AsType[*mapping.PlaceError](err); is {
+			return nil, fmt.Errorf("%w; %s", err, remedyFor(placeless.By))
 		}
-		plain, err := jsontext.AppendUnquote(nil, raw)
-		if err != nil || string(plain) != m.fields[i].Value {
-			return redact.ErrNoObject
+		if err != nil {
+			return nil, err
 		}
-		times[name]++
-		return nil
-	})
-	return err == nil && !slices.ContainsFunc(m.fields, func(f redact.Member) bool { return times[f.Name] != 1 })
+		t := textSetter{text: f.Value, numbers: place.Numbers}
+		object, err := t.object(value[place.Before:], place.Path)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %s: %w; %s", f.Name, place.Source, err, fromLane)
+		}
+		value = slices.Concat(value[:place.Before], object)
+	}
+	return value, nil
 }
 
-// difference says what change changes, redacted.
-func (m *editor) difference(s *dlq.Stored) string {
-	before := map[string]string{}
-	_ = redact.EachMember(s.Value, func(name string, raw jsontext.Value) error {
-		if f, known := mapping.FieldOf(name); known {
-			before[name] = redact.ShowValue(raw, f.Personal && !m.reveal)
+// remedyFor says what to do where a field's text has no place in the value.
+func remedyFor(by string) string {
+	switch by {
+	case "", "const":
+		return "change MAPPING_FILE, then replay without this --set"
+	case "lookup":
+		return "change the file that it is looked up in, then replay without this --set"
+	}
+	return fromLane
+}
+
+// judge is an error if the event would not be what was asked for.
+func (m *editor) judge(before, after *mapping.Record) error {
+	if _, err := m.mapper.Map(after); err != nil {
+		return fmt.Errorf("with them it could not be sent either: %w", err)
+	}
+	wasLot, wasSerial := m.mapper.Identify(before)
+	if lot, serial := m.mapper.Identify(after); wasLot != "" && wasLot != lot || wasSerial != "" && wasSerial != serial {
+		return fmt.Errorf("%s keep the order of a parking's events, and stay as they are; %s", strings.Join(m.mapper.Endpoint().Order, " and "), fromLane)
+	}
+	was, is := m.mapper.Explain(before), m.mapper.Explain(after)
+	if was.Profile != is.Profile {
+		return fmt.Errorf("with them the profile %s would fit, no longer %s; %s", is.Profile, was.Profile, fromLane)
+	}
+	for i, step := range is.Steps { // as those before: of one profile
+		switch at := slices.IndexFunc(m.fields, func(f redact.Member) bool { return f.Name == step.Field }); {
+		case at < 0 && step.Sent != was.Steps[i].Sent:
+			return fmt.Errorf("%s would change too: it comes from the same place; set it as well", step.Field)
+		case at >= 0 && step.Text != strings.TrimSpace(m.fields[at].Value):
+			return fmt.Errorf("%s: its first path does not count, or another field is set there; %s", step.Field, fromLane)
 		}
+	}
+	return nil
+}
+
+// members are the values of an event's fields, as the built-in contract has them.
+func (m *editor) members(rec *mapping.Record) map[string]jsontext.Value {
+	values := map[string]jsontext.Value{}
+	_ = redact.EachMember(m.mapper.Plain(rec), func(name string, raw jsontext.Value) error {
+		values[name] = raw.Clone()
 		return nil
 	})
+	return values
+}
+
+// difference says what change has changed, redacted.
+func (m *editor) difference(s *dlq.Stored, value []byte) string {
+	before, after := m.members(session.Mapped(s, s.Value)), m.members(session.Mapped(s, value))
 	var parts []string
 	for _, f := range m.fields {
-		old, was := before[f.Name]
-		if !was {
-			old = "(absent)"
-		}
-		parts = append(parts, fmt.Sprintf("%s: %s -> %s", f.Name, redact.Clean(old), redact.Clean(shownField(f, m.reveal))))
+		parts = append(parts, fmt.Sprintf("%s: %s -> %s", f.Name, m.shown(f.Name, before), m.shown(f.Name, after)))
 	}
 	return strings.Join(parts, ", ")
 }
 
-func shownField(f redact.Member, reveal bool) string {
-	if field, _ := mapping.FieldOf(f.Name); field.Personal && !reveal {
-		return redact.Text(f.Value)
+// shown is a field's value as a person may see it.
+func (m *editor) shown(name string, values map[string]jsontext.Value) string {
+	raw, is := values[name]
+	if !is {
+		return "(nothing)"
 	}
-	return f.Value
-}
-
-// setMembers returns the object with members set to texts. Each occurs once: where it
-// first was, else at the end. All else stays byte for byte, except white space between
-// members.
-func setMembers(value []byte, fields []redact.Member) ([]byte, error) {
-	out := []byte{'{'}
-	done := map[string]bool{}
-	put := func(name, raw []byte) {
-		if len(out) > 1 {
-			out = append(out, ',')
-		}
-		out = append(append(append(out, name...), ':'), raw...)
-	}
-	quote := func(text string) ([]byte, error) { return jsontext.AppendQuote(nil, text) }
-	err := redact.EachMember(value, func(name string, raw jsontext.Value) error {
-		quotedName, err := quote(name)
-		if err != nil {
-			return redact.ErrNoObject
-		}
-		i := slices.IndexFunc(fields, func(f redact.Member) bool { return f.Name == name })
-		switch {
-		case i < 0:
-			put(quotedName, raw)
-		case !done[name]:
-			done[name] = true
-			text, err := quote(fields[i].Value)
-			if err != nil {
-				return fmt.Errorf("the text for %s is not UTF-8", name)
-			}
-			put(quotedName, text)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	for _, f := range fields {
-		if done[f.Name] {
-			continue
-		}
-		text, err := quote(f.Value)
-		if err != nil {
-			return nil, fmt.Errorf("the text for %s is not UTF-8", f.Name)
-		}
-		put([]byte(`"`+f.Name+`"`), text)
-	}
-	return append(out, '}'), nil
+	field, _ := m.mapper.Endpoint().Field(name)
+	return redact.Clean(redact.ShowValue(raw, field.Personal && !m.reveal))
 }

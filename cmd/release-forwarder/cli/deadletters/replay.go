@@ -57,14 +57,19 @@ the command follows each event to its outcome, and exits 1 unless all were accep
 it, the command exits 1 if a chosen dead letter could not be sent.
 
 --set shows what it changes, and wants --yes, or a yes on a terminal. The original record is
-kept in the header __forwarder.original. The platform ignores a flow_no that it has accepted
-before: if that may be the case, set flow_no too.
+kept in the header __forwarder.original. A dead letter is left out if the event could not be
+sent with the field, or would be of another parking. With MAPPING_FILE the value is written
+where the profile looks for the field first, in the lane's form.
+
+The platform ignores a flow_no of a lot that it has accepted before, and answers as if it took
+the event. So --set first looks for other events with the same flow_no, from 24h before the
+events on, and warns of those that have other content and no dead letter. Set flow_no too then.
 
 If a broker does not say whether it wrote the events, the replay looks in the topic. If they
 are there, it goes on. Otherwise it ends and says so; it never sends again on a guess.
 
 The user needs Read on DLQ_TOPIC, Read and Write on its ledger, and Read and Write on the
-topic sent to. --wait also needs Describe on KAFKA_GROUP_ID.
+topic sent to. --wait also needs Describe on KAFKA_GROUP_ID, --set Read on KAFKA_TOPIC.
 
 Examples:
 
@@ -104,6 +109,7 @@ type replayJob struct {
 	targets map[string]replay.Target
 	sentTo  map[string]bool
 	editor  *editor // nil: nothing is changed
+	numbers numbers // of the changed events
 	replay  *replay.Plan
 	seen    *passed
 
@@ -118,6 +124,9 @@ func (j *replayJob) run(ctx context.Context, filter *dlq.Filter) error {
 		return err
 	}
 	if err := j.choose(ctx); err != nil {
+		return err
+	}
+	if err := j.warnOfNumbers(ctx); err != nil {
 		return err
 	}
 	if j.c.DryRun {
@@ -162,9 +171,6 @@ func (j *replayJob) prepare(ctx context.Context, filter *dlq.Filter) error {
 		j.replay.IDs = ids
 	}
 	if len(j.c.Set) > 0 {
-		if j.Settings.Event.File != nil {
-			return errors.New("--set: the fields of an event that is mapped by MAPPING_FILE cannot be set; fix the event at its lane, or close the dead letter")
-		}
 		var err error
 		if j.editor, err = newEditor(j.c.Set, j.Mapper, j.c.Reveal); err != nil {
 			return err
@@ -210,19 +216,21 @@ func (j *replayJob) choose(ctx context.Context) error {
 	plan.LeftOut = j.leftOut
 	out := bufio.NewWriter(j.Out)
 	err = j.Replayer.Choose(ctx, ledger, &plan, func(s *dlq.Stored) error {
-		changed := false
+		difference := ""
 		if j.editor != nil {
 			value, err := j.editor.change(s)
 			if err != nil {
 				j.leftOut(s, err)
 				return nil
 			}
-			if changed = !bytes.Equal(value, s.Value); changed {
+			if !bytes.Equal(value, s.Value) {
 				j.changed++
+				difference = j.editor.difference(s, value)
+				j.numbers.note(s, j.Mapper, value)
 			}
 		}
 		j.chosen++
-		return j.announce(out, s, changed)
+		return j.announce(out, s, difference)
 	})
 	if err != nil {
 		return err
@@ -233,9 +241,9 @@ func (j *replayJob) choose(ctx context.Context) error {
 	return out.Flush()
 }
 
-// announce prints what would be done with a dead letter.
-func (j *replayJob) announce(out *bufio.Writer, s *dlq.Stored, changed bool) error {
-	if !j.c.DryRun && (!changed || j.changed > differencesShown) {
+// announce prints what would be done with a dead letter, and how it is changed; "": not.
+func (j *replayJob) announce(out *bufio.Writer, s *dlq.Stored, difference string) error {
+	if !j.c.DryRun && (difference == "" || j.changed > differencesShown) {
 		return nil
 	}
 	text := s.ID.String()
@@ -250,8 +258,8 @@ func (j *replayJob) announce(out *bufio.Writer, s *dlq.Stored, changed bool) err
 		}
 		text += fmt.Sprintf(" to %s/%d  %s, event %s", to, partition, word(s.Reason), sourceOf(s))
 	}
-	if changed {
-		text += "  " + j.editor.difference(s)
+	if difference != "" {
+		text += "  " + difference
 	}
 	if _, err := fmt.Fprintln(out, visible.Line(text)); err != nil {
 		return err

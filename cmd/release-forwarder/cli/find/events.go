@@ -42,6 +42,8 @@ type foundMatch struct {
 	ClaimedOrigin string   `json:"origin_claimed,omitempty"`
 	AsStated      []string `json:"as_stated,omitempty"` // the members that only the record's writer states
 	Note          string   `json:"note,omitempty"`
+	// OtherContent is an event before with the same number.
+	OtherContent *otherContent `json:"other_content,omitempty"`
 	foundEvent
 }
 
@@ -69,7 +71,9 @@ func (f *finder) readEvents(ctx context.Context, t searched) (more bool, err err
 				f.print.limited = true
 				return false, nil
 			}
-			f.print.match(f.judge(dlq.ID{Topic: t.name, Partition: span.Partition, Offset: rec.Offset}, &rec))
+			m := f.judge(dlq.ID{Topic: t.name, Partition: span.Partition, Offset: rec.Offset}, &rec)
+			f.compare(&m, t.name, &rec)
+			f.print.match(m)
 		}
 	}
 	return true, nil
@@ -106,7 +110,7 @@ func (f *finder) judge(at dlq.ID, rec *fetch.Record) foundMatch {
 	default:
 		m.Outcome = outcomeWaiting
 		m.Note = whyWaiting(p, at.Offset)
-		_, err := f.r.Mapper.Map(f.mapped(at.Topic, rec))
+		_, err := f.r.Mapper.Map(session.RecordOf(at.Topic, rec))
 		if unlisted, is := errors.AsType[*mapping.Unlisted](err); is {
 			m.Note = "held: " + unlisted.Error()
 		}
@@ -129,13 +133,7 @@ func (f *finder) progressOf(at dlq.ID) *offsets.PartitionProgress {
 
 // plain is a record's event as the built-in contract has it.
 func (f *finder) plain(topic string, rec *fetch.Record) []byte {
-	return f.r.Mapper.Plain(f.mapped(topic, rec))
-}
-
-// mapped is what the mapping needs of a record.
-func (f *finder) mapped(topic string, rec *fetch.Record) *mapping.Record {
-	headers := rec.Headers.All()
-	return &mapping.Record{Topic: dlq.FirstTopic(topic, headers), Key: rec.Key, Value: rec.Value, Headers: headers}
+	return f.r.Mapper.Plain(session.RecordOf(topic, rec))
 }
 
 // whyWaiting says what is known from the group's commit of an offset that is not done.

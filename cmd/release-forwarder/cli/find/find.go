@@ -44,6 +44,11 @@ An event must match every kind of flag that is given. Plates match whatever thei
 spaces, dots and full-width letters. An event that cannot be parsed matches if it holds the
 text. The first lines say how far back each topic reaches: older events cannot be found.
 
+The platform ignores a repeated flow_no of a lot, and answers as if it took the event. So of
+matching events with one flow_no and other content find tells both, and the fields that differ.
+--flow shows all of a number. Dead-lettered events do not count: as far as is
+known the platform took none.
+
 It joins no group and changes nothing, and works whether the service runs or not. What it shows
 of a running group is up to CONSUMER_COMMIT_INTERVAL old. Memory does not grow with the topics.
 
@@ -80,7 +85,7 @@ func (c *Command) Do(ctx context.Context, sc console.Screen, dial connect.DialFu
 	return session.Open(ctx, sc, dial, false, "", nil, func(r *session.Session) error {
 		wanted.at(r.Mapper.Endpoint())
 		out := bufio.NewWriter(sc.Out)
-		f := &finder{c: c, r: r, span: span, wanted: wanted, print: newPrinter(out, c, r), deadLetters: map[dlq.ID]*foundDeadLetter{}}
+		f := &finder{c: c, r: r, span: span, wanted: wanted, print: newPrinter(out, c, r), deadLetters: map[dlq.ID]*foundDeadLetter{}, numbers: map[session.Number]numbered{}}
 		err := f.find(ctx)
 		if flushErr := out.Flush(); err == nil {
 			err = flushErr

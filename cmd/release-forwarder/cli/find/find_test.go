@@ -21,6 +21,7 @@ import (
 	"release-forwarder/cmd/release-forwarder/app/apptest"
 	"release-forwarder/cmd/release-forwarder/cli"
 	"release-forwarder/cmd/release-forwarder/cli/console"
+	"release-forwarder/cmd/testkit/platform"
 )
 
 // find runs the command and gives what it prints.
@@ -319,4 +320,38 @@ func TestFindEndsWhereItIsToldToStopBeforeThePlates(t *testing.T) {
 	if !errors.Is(err, console.ErrStopped) {
 		t.Errorf("ended with %v", err)
 	}
+}
+
+// Of two events of a lot with one flow_no and other content both are told, with the fields that differ; equal content
+// is a plain repeat, and a dead letter was not taken.
+func TestFindTellsOfARepeatedNumberWithOtherContent(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		other := strings.Replace(strings.Replace(apptest.Event(1, 0), "粤B00001", "粤B99999", 1), "}", `,"operator":"张PLANTED"}`, 1)
+		w.Platform.Script(func(r *platform.Request) *platform.Reply {
+			if r.Params["plate"] == "粤B22222" {
+				return &platform.Reply{Body: `{"code":"400","seqno":"1"}`}
+			}
+			return nil
+		})
+		r := w.Start()
+		w.Produce(0, apptest.Event(1, 0), apptest.Event(2, 0), apptest.Event(1, 0), other, apptest.Event(1, 1),
+			strings.Replace(apptest.Event(1, 0), `"lot-1"`, `"lot-2"`, 1), strings.Replace(apptest.Event(2, 0), "粤B00002", "粤B22222", 1))
+		w.Until("the dead letter", func() bool { return w.DeadLetterCount() == 1 && w.Committed(0) == 7 })
+		w.End(r)
+		out, _, err := w.find(Command{Lot: []string{"lot-1", "lot-2"}}, "")
+		line := regexp.MustCompile(`(?m)^events/0/3 .*\n  same flow_no as events/0/0, with other content: plate, operator$`)
+		const end = "\nevents/0/0: same flow_no as events/0/3, with other content: plate, operator\nthe platform takes the first"
+		if err != nil || !line.MatchString(out) || !strings.Contains(out, end) || strings.Count(out, "same flow_no as") != 2 || strings.Contains(out, "PLANTED") {
+			t.Errorf("%v\n%s", err, out)
+		}
+		out, _, err = w.find(Command{Flow: []string{"F-1-0"}, JSON: true}, "")
+		for _, want := range []string{
+			`"other_content":{"at":"events/0/0","field":"flow_no","differs":["plate","operator"]}`,
+			`{"kind":"other-content","at":"events/0/0","other_content":{"at":"events/0/3","field":"flow_no","differs":["plate","operator"]}}`,
+		} {
+			if err != nil || strings.Count(out, want) != 1 {
+				t.Errorf("%v: lacks %s\n%s", err, want, out)
+			}
+		}
+	})
 }

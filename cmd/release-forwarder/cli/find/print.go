@@ -25,7 +25,8 @@ type printer struct {
 	read     int64                     // records looked at
 	matches  int
 	outcomes map[string]int
-	short    []string // topics that do not reach back to the beginning of the search
+	earlier  []earlierMatch // of those printed
+	short    []string       // topics that do not reach back to the beginning of the search
 	limited  bool
 	failed   error // of the first write that failed
 }
@@ -93,12 +94,29 @@ func (p *printer) match(m foundMatch) {
 	if m.ClaimedOrigin != "" {
 		text += "\n  origin (claimed; it does not lie where replays go): " + redact.Clean(m.ClaimedOrigin)
 	}
+	if m.OtherContent != nil {
+		text += "\n  " + visible.Line(m.OtherContent.String())
+	}
 	if m.Note != "" {
 		text += "\n  " + visible.Line(m.Note)
 	}
 	p.line(m, text)
 	if p.matches <= console.FlushFirst && p.failed == nil {
 		p.failed = p.out.Flush()
+	}
+}
+
+// numbers says of events that were printed which later ones have their numbers.
+func (p *printer) numbers() {
+	for i, e := range p.earlier {
+		text := visible.Line(e.At + ": " + e.OtherContent.String())
+		if i == 0 {
+			text = "\n" + text
+		}
+		p.line(e, text)
+	}
+	if len(p.earlier) > 0 && !p.json {
+		p.line(nil, "the platform takes the first of them that it gets, ignores the others, and answers all as accepted")
 	}
 }
 
@@ -115,6 +133,7 @@ type foundSum struct {
 }
 
 func (p *printer) end() error {
+	p.numbers()
 	matched := console.Number(p.matches) + " matches"
 	if p.matches == 1 {
 		matched = "1 match"

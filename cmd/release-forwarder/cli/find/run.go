@@ -30,6 +30,7 @@ type finder struct {
 	wanted      *criteria
 	print       *printer
 	deadLetters map[dlq.ID]*foundDeadLetter // those that fit, by their event's place
+	numbers     map[session.Number]numbered // of the events that were found
 	group       []offsets.PartitionProgress
 	failed      bool // something could not be read or is unknown
 	// deadLettersSince is from when on all dead letters are there; zero: from the

@@ -16,6 +16,7 @@ import (
 	"release-forwarder/cmd/release-forwarder/cli/console"
 	"release-forwarder/cmd/release-forwarder/connect"
 	"release-forwarder/cmd/release-forwarder/settings"
+	"release-forwarder/consumer/fetch"
 	"release-forwarder/consumer/topic"
 	"release-forwarder/consumer/wire"
 	"release-forwarder/dlq"
@@ -118,6 +119,12 @@ func Open(ctx context.Context, sc console.Screen, dial connect.DialFunc, allGrou
 func Mapped(s *dlq.Stored, value []byte) *mapping.Record {
 	topic, _, _ := strings.Cut(s.Origin, "/")
 	return &mapping.Record{Topic: topic, Key: s.Key, Value: value, Headers: s.Own()}
+}
+
+// RecordOf is what the mapping needs of a record in a topic.
+func RecordOf(topic string, rec *fetch.Record) *mapping.Record {
+	headers := rec.Headers.All()
+	return &mapping.Record{Topic: dlq.FirstTopic(topic, headers), Key: rec.Key, Value: rec.Value, Headers: headers}
 }
 
 // Lot is the lot of a dead letter's event, "" if it cannot be read.
