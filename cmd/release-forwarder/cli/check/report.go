@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"release-forwarder/cmd/release-forwarder/cli/check/examine"
+	"release-forwarder/cmd/release-forwarder/cli/console"
 	"release-forwarder/cmd/release-forwarder/cli/session"
 	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/cmd/release-forwarder/spelling"
@@ -50,6 +51,7 @@ const (
 	willBeHeld verdict = "would-be-held"
 	noEvent    verdict = "no-event"      // the input is empty
 	spread     verdict = "several-lines" // it has several objects, each over several lines
+	tooLarge   verdict = "too-large"     // larger than maxValue
 )
 
 // report is all that check says of one event: as JSON, and for people in text. Texts are in
@@ -67,6 +69,7 @@ type report struct {
 	Faults     []fault           `json:"faults,omitempty"`
 	Encoding   examine.Encoding  `json:"encoding,omitempty"`
 	Ignored    []ignoredKey      `json:"ignored,omitempty"`
+	Others     int               `json:"ignored_others,omitempty"` // how many they are, where they are not told
 	Warnings   []warning         `json:"warnings,omitempty"`
 	Times      string            `json:"times,omitempty"` // the forms of a time, where one has none
 	Parameters map[string]string `json:"parameters,omitempty"`
@@ -106,14 +109,20 @@ type judge struct {
 	credential settings.Credential
 	book       *credential.Set
 	at         time.Time // now, in the zone of times without one
+	live       bool      // records of the topic
+	reveal     bool
 	lang       language
 }
 
-func (j *judge) event(p place, value []byte) *report {
-	x := examine.Event(j.mapper, j.record(value, j.at))
+// report puts an examination of a record into words.
+func (j *judge) report(p place, rec *mapping.Record, x *examine.Examination) *report {
 	r := &report{place: p, Verdict: willBeSent, Profile: x.Profile, mapped: j.mapped, Encoding: x.Encoding}
 	if u := x.Unlisted; u != nil {
-		r.Verdict, r.Unlisted = willBeHeld, fmt.Sprintf(wordUnlisted.in(j.lang), u.File, u.Code)
+		code := u.Code
+		if j.hidden() {
+			code = fmt.Sprintf(wordLength.in(j.lang), console.Number(utf8.RuneCountInString(code)))
+		}
+		r.Verdict, r.Unlisted = willBeHeld, fmt.Sprintf(wordUnlisted.in(j.lang), u.File, code)
 	} else if x.Release == nil && len(x.Faults) == 0 {
 		r.Verdict = willBeIgnored
 		return r
@@ -122,7 +131,7 @@ func (j *judge) event(p place, value []byte) *report {
 		r.Steps = j.steps(x)
 	}
 	for i, f := range x.Faults {
-		r.Faults = append(r.Faults, j.fault(f, i == 0, x.Encoding, value))
+		r.Faults = append(r.Faults, j.fault(f, i == 0, x.Encoding, rec.Value))
 		if f.Reason == mapping.BadTime {
 			r.Times = fmt.Sprintf(wordTimes.in(j.lang), j.at.Location())
 		}
@@ -138,6 +147,9 @@ func (j *judge) event(p place, value []byte) *report {
 		text := suspicionWords[w.Suspicion].in(j.lang)
 		if w.Suspicion == mapping.Future {
 			text = fmt.Sprintf(text, j.at.Format(time.RFC3339))
+			if j.live {
+				text = wordFutureLive.in(j.lang)
+			}
 		}
 		r.Warnings = append(r.Warnings, warning{w.Suspicion, w.Field, text, w.Forms})
 	}

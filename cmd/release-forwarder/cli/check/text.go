@@ -18,6 +18,8 @@ func (r *report) text(out *bufio.Writer, lang language) {
 		fmt.Fprintln(out, heading+wordNoEvent.in(lang))
 	case spread:
 		fmt.Fprintln(out, heading+wordSpread.in(lang))
+	case tooLarge:
+		fmt.Fprintln(out, heading+wordTooLarge.in(lang))
 	case deadLetter:
 		fmt.Fprintln(out, heading+wordDeadLetter.in(lang)+wordColon.in(lang)+visible.Line(r.Faults[0].Text))
 		r.printFaults(out, lang)
@@ -79,6 +81,9 @@ func (r *report) printRemarks(out *bufio.Writer, lang language) {
 		}
 		row(out, wordIgnored.in(lang), text)
 	}
+	if r.Others > 0 {
+		row(out, wordIgnored.in(lang), fmt.Sprintf(wordOthers.in(lang), r.Others))
+	}
 	for _, w := range r.Warnings {
 		row(out, wordSuspicious.in(lang), string(w.Kind)+wordColon.in(lang)+w.Field+wordColon.in(lang)+w.Text)
 		if w.Takes != "" {
@@ -89,7 +94,9 @@ func (r *report) printRemarks(out *bufio.Writer, lang language) {
 
 func (r *report) printSigning(out *bufio.Writer, lang language) {
 	row(out, wordCredential.in(lang), r.Credential)
-	row(out, wordToSign.in(lang), visible.Value(r.ToSign))
+	if r.ToSign != "" {
+		row(out, wordToSign.in(lang), visible.Value(r.ToSign))
+	}
 	if r.Sign != "" {
 		row(out, wordSign.in(lang), r.Sign)
 	}
