@@ -310,10 +310,11 @@ func (r *reader) note(n *node, key jsontext.Value, at int, others *map[string]bo
 	}
 	var room [96]byte
 	name := []byte(key[1 : len(key)-1])
-	if bytes.IndexByte(name, '\\') >= 0 {
-		name, _ = jsontext.AppendUnquote(room[:0], key) // bad text is replaced, and names no field
-	}
 	in := n.child(name)
+	if (in == nil || in.slashed) && bytes.IndexByte(name, '\\') >= 0 {
+		name, _ = jsontext.AppendUnquote(room[:0], key) // bad text is replaced, and names no field
+		in = n.child(name)
+	}
 	if r.doc.order && in != nil && !in.order {
 		return nil
 	}

@@ -54,3 +54,14 @@ func TestManyFields(t *testing.T) {
 		t.Error("more fields than there may be are taken")
 	}
 }
+
+// A key of which the escapes look like a name of the file is not that name.
+func TestNamesWithABackslash(t *testing.T) {
+	m := mapperBy(t, `profiles: [{name: a, fields: {`+requiredRules+`, reason: {from: '"x\\u0041"'}}}]`)
+	for key, want := range map[string]string{`x\u0041`: "", `x\\u0041`: "why"} {
+		r, err := m.Map(&Record{Value: []byte(`{"p":"v","f":"v","s":"v","c":"v","` + key + `":"why"}`)})
+		if err != nil || r.sent[named("reason")] != want {
+			t.Errorf("%s: %v, %v", key, r, err)
+		}
+	}
+}

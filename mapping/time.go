@@ -85,8 +85,8 @@ func has(s string, c byte) bool { return strings.IndexByte(s, c) >= 0 }
 
 // bounded cuts the fraction of a time and checks the bounds.
 func bounded(t time.Time) (time.Time, string) {
-	t = t.UTC().Truncate(time.Second)
-	if t.Before(earliest) || !t.Before(tooLate) {
+	seconds := t.Unix()
+	if t = time.Unix(seconds, 0).UTC(); seconds < earliest.Unix() || seconds >= tooLate.Unix() {
 		return t, outOfBounds
 	}
 	return t, ""
