@@ -69,7 +69,9 @@ Exits 0 if every event could be sent; 1 if any could not, if there is none, or i
 cannot be read; 2 if a setting is wrong.
 
 With MAPPING_FILE it maps the events by that file, and says of a wrong file each mistake
-with its line and column. --topic, --header and --key say what a value alone does not.
+with its line and column, of its lookup files too. An event whose lot is not in the lookup
+file would be held: it is named with the code, and counts as failed. --topic,
+--header and --key say what a value alone does not.
 
 Of the settings it uses only EVENT_TIMEZONE, EVENT_REQUIRED_FIELDS, MAPPING_FILE,
 UPSTREAM_APP_ID, UPSTREAM_APP_SECRET, UPSTREAM_APP_SECRET_FILE and
