@@ -70,4 +70,4 @@ func TestCodes(t *testing.T) {
 // named is the place of a field of the built-in contract.
 func named(name string) int { return BuiltIn().place(name) }
 
-var parkUUID, parkingSerial = named("park_uuid"), named("parking_serial")
+var parkingSerial = named("parking_serial")

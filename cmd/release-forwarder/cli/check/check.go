@@ -82,7 +82,9 @@ if there is none, or if something cannot be read. Exits 2 if a setting is wrong,
 else changes.
 
 With MAPPING_FILE it maps the events by that file, and says of a wrong file each mistake
-with its line and column. --topic, --header and --key say what a value alone does not.
+with its line and column, of its lookup files too. An event whose lot is not in the lookup
+file would be held: it is named with the code, and counts as failed. --topic,
+--header and --key say what a value alone does not.
 
 With --from-topic it reads the last records of KAFKA_TOPIC by the KAFKA_ settings. It joins
 no group and changes nothing; the user needs Read on the topic. Without --reveal it shows

@@ -59,7 +59,9 @@ const chineseHelp = `用法：release-forwarder check [<文件> ...] [选项]
 本命令只用到以下设置，但都不是必需的：EVENT_TIMEZONE、
 EVENT_REQUIRED_FIELDS、UPSTREAM_APP_ID、UPSTREAM_APP_SECRET、
 UPSTREAM_APP_SECRET_FILE、UPSTREAM_CREDENTIALS_FILE、MAPPING_FILE。
-设置了 MAPPING_FILE 时按该映射文件检查；文件有误时，逐条说明行号和列号。
+设置了 MAPPING_FILE 时按该映射文件检查；文件有误时，逐条说明行号和列号，
+对照表也是如此。
+车场不在对照表中的事件会挂起：指出其代码，并计为失败。
 消息的主题、消息头和键由 --topic、--header、--key 给出。
 
 用 --from-topic 时，按 KAFKA_ 设置读取 KAFKA_TOPIC 中最后的消息，不加入
