@@ -1,9 +1,6 @@
 package mapping
 
-import (
-	"slices"
-	"strings"
-)
+import "slices"
 
 // Place is where in a record's value the text of a field is looked for first, so that a person can
 // set it there.
@@ -61,7 +58,7 @@ func (r *rule) firstPath() (s *source, by string) {
 		return nil, "const"
 	case r.join:
 		return nil, "join"
-	case slices.ContainsFunc(r.words, func(word string) bool { return strings.HasPrefix(word, "lookup ") }):
+	case r.lookup != "":
 		return nil, "lookup"
 	}
 	at := slices.IndexFunc(r.sources, func(s source) bool { return s.kind == fromValue })

@@ -96,6 +96,36 @@ profiles:
       car_desc:       {from: header:desc}
 `
 
+const lookedUp = `
+profiles:
+  - name: looked-up
+    fields:
+      park_uuid:      {from: lot, lookup: lots.csv}
+      flow_no:        {from: flow}
+      parking_serial: {from: serial}
+      plate:          {from: plate}
+`
+
+// A lot that is looked up is set in its file.
+func TestALotThatIsLookedUpIsNotSet(t *testing.T) {
+	file, err := mapping.Parse([]byte(lookedUp))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mapper, err := mapping.New(mapping.Config{Location: time.UTC, File: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := newEditor([]string{"park_uuid=x"}, mapper, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "park_uuid: the profile looked-up makes it by lookup; change the file that it is looked up in"
+	if _, err := m.change(deadLetterOf(`{"lot":"a","flow":"f","serial":"s","plate":"p"}`)); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v", err)
+	}
+}
+
 const settableValue = "\x00\x00\x00\x00\x07" + `{"type":"release", "body": "{\"lot\":\"A\",\"id\":5, \"op\":2,\"car\":{\"no\":\"粤A\"},\"cars\":[{}],\"in\":1630575366,\"ts\":1630575367}"}`
 
 // editOf changes a dead letter of the lanes' topic by the file settable.
