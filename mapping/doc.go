@@ -11,6 +11,8 @@
 //   - A refused event is refused for good: with the same configuration the same record
 //     never maps. The *[Error] says why with a stable [Reason] and the name of the
 //     field, and holds nothing of the record.
+//   - An event that is right but that its lot's code is not in the lookup file is not refused: *[Unlisted]
+//     says that it maps when the file has it. See [Mapper.With].
 //   - No input panics. Time and memory are linear in the value's length.
 //   - [Mapper.Explain] says of a record what Map says, field by field for people: what was seen, what
 //     is sent, what is refused and what is strange. It goes on behind the first fault.
@@ -22,9 +24,9 @@
 //
 // # From where the fields come
 //
-// The endpoint's table (update.yaml) says which fields there are, a mapping file ([Parse]) from where
-// in a record each comes. Without one that is the built-in contract (builtin.yaml), which is such a
-// file. What follows is that contract.
+// A mapping file ([Parse]) says which fields the endpoint takes, and from where in a record each comes.
+// Without one that is the built-in contract (builtin.yaml), which is such a file. What follows is that
+// contract.
 //
 // # The event
 //

@@ -25,6 +25,8 @@ type Step struct {
 	Sent   string   // "" if nothing is sent
 	// Refused is why the event is refused for this field. It is not always what Map says first.
 	Refused *Error
+	// Unlisted is the lot that its lookup file does not have.
+	Unlisted *Unlisted
 	// Suspicions are what is strange in the field, also of an event that is refused.
 	Suspicions []Suspicion
 	Takes      string // the codes that the field takes, with their names, where one is strange
@@ -39,7 +41,7 @@ type Looked struct {
 // Explain maps a record as Map does, but goes on behind what is wrong: behind bad text, behind a key
 // that is there twice, and from field to field.
 func (m *Mapper) Explain(rec *Record) *Explanation {
-	e := evaluation{zone: m.location}
+	e := evaluation{zone: m.location, lookups: m.lookups}
 	p, refused := e.choose(m.file, rec)
 	if refused != nil {
 		return &Explanation{}
@@ -71,6 +73,9 @@ func (e *evaluation) step(r *rule, rec *Record, required bool) Step {
 	}
 	s := Step{Field: r.field.Name, Looked: e.looked(r, rec), Rule: r.words, Sent: sent, Refused: refused}
 	s.Text, _, _ = e.text(r, rec)
+	if r.lookup != "" && e.unlisted != nil {
+		s.Sent, s.Unlisted = "", e.unlisted
+	}
 	if len(e.odd) > odd {
 		s.Takes = r.field.codes.forms()
 	}
@@ -111,13 +116,13 @@ func (e *evaluation) looked(r *rule, rec *Record) (all []Looked) {
 }
 
 // Plain is a record's event as the built-in contract has it: its value, or with a mapping file
-// one object of the fields that can be made. A value that cannot be read is returned as it is, and
-// of a record that is ignored nothing.
+// one object of the fields that can be made; of a lot that is not listed, the code. A value that
+// cannot be read is returned as it is, and of a record that is ignored nothing.
 func (m *Mapper) Plain(rec *Record) []byte {
 	if m.file == builtIn {
 		return rec.Value
 	}
-	e := evaluation{zone: m.location}
+	e := evaluation{zone: m.location, lookups: m.lookups}
 	p, refused := e.choose(m.file, rec)
 	switch {
 	case refused != nil:

@@ -469,6 +469,8 @@ func TestExamplesOfKeywords(t *testing.T) {
 			with = "plate_color: {from: a, codes: {a: 1}, " + with + "}"
 		case "digits", "required":
 			with = "reason: {from: a, " + with + "}"
+		case "lookup":
+			text, with = "profiles: [{name: a, fields: {"+strings.Replace(requiredRules, "{from: p}", "{from: p, %s}", 1)+"}}]", k.Example
 		case "codes":
 			with = "plate_color: {from: a, " + with + "}"
 		default:
@@ -581,7 +583,7 @@ func TestAllocationsOfAProfile(t *testing.T) {
 // FuzzFile reads rubbish by files, and rubbish as files: no panic, and the order key is Map's.
 func FuzzFile(f *testing.F) {
 	mappers := map[string]*Mapper{}
-	for _, name := range []string{"nested.yaml", "cloudevents.yaml", "debezium.yaml", "wide.yaml"} {
+	for _, name := range []string{"nested.yaml", "cloudevents.yaml", "debezium.yaml", "wide.yaml", "lookup.yaml"} {
 		text, err := os.ReadFile("testdata/files/" + name)
 		if err != nil {
 			f.Fatal(err)
@@ -604,7 +606,12 @@ func FuzzFile(f *testing.F) {
 			m.Plain(rec)
 			var refused *Error
 			var ignored *Ignored
+			var unlisted *Unlisted
 			switch {
+			case errors.As(err, &unlisted):
+				if lot != unlisted.Code {
+					t.Fatalf("%s: Map says %+v, Identify %q", name, unlisted, lot)
+				}
 			case err == nil:
 				if lot != r.Lot() || serial != r.sent[parkingSerial] {
 					t.Fatalf("%s: Identify says %q and %q, Map %q and %q", name, lot, serial, r.Lot(), r.sent[parkingSerial])

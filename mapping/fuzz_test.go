@@ -110,12 +110,16 @@ func checkExplanation(t *testing.T, m *Mapper, rec *Record) {
 	r, err := m.Map(rec)
 	x := m.Explain(rec)
 	refused, _ := errors.AsType[*Error](err)
+	unlisted, missing := errors.AsType[*Unlisted](err)
 	told := false
 	var kinds []Suspicion
 	for _, s := range x.Steps {
 		kinds = append(kinds, s.Suspicions...)
 		if r != nil && (s.Sent != r.sent[named(s.Field)] || s.Refused != nil) {
 			t.Fatalf("Map sends %q as %s, Explain says %+v", r.sent[named(s.Field)], s.Field, s)
+		}
+		if missing && s.Field == m.Endpoint().Order[0] && (s.Unlisted == nil || *s.Unlisted != *unlisted) {
+			t.Fatalf("Map says %+v, Explain %+v", unlisted, s.Unlisted)
 		}
 		if s.Sent != "" {
 			checkSent(t, s.Field, s.Sent)

@@ -5,17 +5,24 @@ package mapping
 // mapped for another reason: a missing plate, a bad time, bad text in another field,
 // another duplicate key.
 //
+// The lot is the vendor's code if its lookup file does not have it.
+//
 // Each is "" if it is not certain: the value is not one JSON object, no profile fits or the one
 // that fits ignores the record, the key is absent or occurs twice, or Map would refuse its value
 // (wrong type, blank, bad text, too long). So neither is longer than [MaxTextLength] code points.
 // Identify never panics.
 func (m *Mapper) Identify(rec *Record) (lot, serial string) {
+	lot, serial, _ = m.identify(rec, m.lookups)
+	return lot, serial
+}
+
+func (m *Mapper) identify(rec *Record, lookups map[string]Lookup) (lot, serial string, unlisted *Unlisted) {
 	e := evaluations.Get().(*evaluation)
 	defer e.free()
-	e.doc.order = true
+	e.doc.order, e.lookups = true, lookups
 	p, refused := e.choose(m.file, rec)
 	if refused != nil {
-		return "", ""
+		return "", "", nil
 	}
 	for _, r := range p.order { // none of a profile that ignores
 		text, refused := e.evaluate(r, rec)
@@ -28,15 +35,19 @@ func (m *Mapper) Identify(rec *Record) (lot, serial string) {
 			serial = text
 		}
 	}
-	return lot, serial
+	return lot, serial, e.unlisted
 }
 
 // OrderKey names the parking whose events must be sent in order: one parking_serial of one lot. It is "" where
-// either is not certain (see [Mapper.Identify]): such an event keeps no order.
+// either is not certain (see [Mapper.Identify]): such an event keeps no order. A lot that is looked up is known
+// by the file's name and the vendor's code, whatever the file says of it: a newer file changes no key.
 func (m *Mapper) OrderKey(rec *Record) string {
-	lot, serial := m.Identify(rec)
+	lot, serial, unlisted := m.identify(rec, nil)
 	if lot == "" || serial == "" {
 		return ""
+	}
+	if unlisted != nil {
+		lot = unlisted.Lot()
 	}
 	return lot + "\x00" + serial
 }

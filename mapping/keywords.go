@@ -61,6 +61,7 @@ func Keywords() []Keyword {
 		{inRule, "digits", "`true`", "whole numbers count as text, as they are written", "digits: true", (*parser).digits},
 		{inRule, "codes", "mapping", "the vendor's codes and names, and what is sent for each; upper or lower case is the same, and so are 1 and 1.0", "codes: {蓝牌: 1, 黄牌: 2}", (*parser).codes},
 		{inRule, "otherwise", "text", "what is sent for a code that `codes` does not have; without it such an event is a dead letter, `unknown-code`", "otherwise: -1", (*parser).otherwise},
+		{inRule, "lookup", "name of a file", "a CSV file beside this one has the platform's UUID for each code of a lot; for the lot alone", "lookup: lots.csv", (*parser).lookup},
 		{inRule, "time", "`unix-seconds`, `unix-millis`, `unix-millis-local` or a layout", "how the time is written; without it, in any form of the built-in contract", `time: "yyyy/MM/dd HH:mm"`, (*parser).time},
 		{inRule, "zone", "IANA name", "zone of a time that names none; without it EVENT_TIMEZONE", "zone: Asia/Urumqi", (*parser).zone},
 		{inRule, "required", "`true`", "an event without the field is a dead letter, `missing-field`; so it is for the fields that the endpoint needs", "required: true", (*parser).required},

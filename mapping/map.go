@@ -38,12 +38,12 @@ func (r *Record) header(name string) (value []byte) {
 	return value
 }
 
-// Map maps a record. The error is an *[Error] or an *[Ignored]. The Release shares no memory with
+// Map maps a record. The error is an *[Error], an *[Ignored] or an *[Unlisted]. The Release shares no memory with
 // the record.
 func (m *Mapper) Map(rec *Record) (*Release, error) {
 	e := evaluations.Get().(*evaluation)
 	defer e.free()
-	e.zone, e.judgeText = m.location, true
+	e.zone, e.lookups, e.judgeText = m.location, m.lookups, true
 	p, refused := e.choose(m.file, rec)
 	switch {
 	case refused != nil:
@@ -69,6 +69,9 @@ func (m *Mapper) Map(rec *Record) (*Release, error) {
 		}
 		r.sent[rule.place] = sent
 	}
+	if e.unlisted != nil {
+		return nil, e.unlisted
+	}
 	r.Suspicions = e.suspicions(rec.Time)
 	return r, nil
 }
@@ -84,6 +87,9 @@ type evaluation struct {
 	wholes [wholes]string           // of which the texts are parts; "" where they are not
 	times  [operating + 1]time.Time // zero if absent
 	odd    []Suspicion              // codes that the API does not have
+
+	lookups  map[string]Lookup
+	unlisted *Unlisted // the lot, if its lookup file does not have it
 }
 
 // evaluations are those that are done, for their memory.
@@ -97,11 +103,12 @@ func (e *evaluation) free() {
 		e.doc.inner.text = nil
 	}
 	e.doc.order, e.opening, e.zone, e.wholes, e.odd = false, opening{}, nil, [wholes]string{}, nil
+	e.lookups, e.unlisted = nil, nil
 	clear(e.times[:])
 	evaluations.Put(e)
 }
 
-// evaluate returns the text that is sent by a rule, "" if it is absent.
+// evaluate returns the text that is sent by a rule, "" if it is absent. Of a lot that is not listed it is the code.
 func (e *evaluation) evaluate(r *rule, rec *Record) (string, *Error) {
 	s, at, refused := e.text(r, rec)
 	if s == "" {
@@ -116,6 +123,13 @@ func (e *evaluation) evaluate(r *rule, rec *Record) (string, *Error) {
 			e.odd = append(e.odd, r.codes.odd)
 		}
 		return code, nil
+	}
+	if r.lookup != "" {
+		sent, listed := e.lookups[r.lookup][s]
+		if !listed {
+			sent, e.unlisted = s, &Unlisted{r.lookup, s}
+		}
+		return sent, nil
 	}
 	if r.field.Kind == Time {
 		t, problem := r.timeOf(s, e.zone)

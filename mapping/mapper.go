@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +21,9 @@ type Config struct {
 
 	// File says from where the fields come (MAPPING_FILE); nil: the built-in contract.
 	File *File
+
+	// Lookups are its lookup files, by name. A lot of one that is not there is not listed.
+	Lookups map[string]Lookup
 }
 
 // Mapper maps events. It is immutable and may be shared.
@@ -27,6 +31,7 @@ type Mapper struct {
 	file     *File
 	location *time.Location
 	required [maxFields]bool // by the places of the fields
+	lookups  map[string]Lookup
 }
 
 // LooksOutside reports whether the topic, the headers or the key of a record matter.
@@ -47,7 +52,8 @@ func (m *Mapper) Endpoint() *Endpoint { return m.file.endpoint }
 // New makes a Mapper. The error is a *[ConfigError] that names every mistake.
 func New(c Config) (*Mapper, error) {
 	wrong := ConfigError{NoLocation: c.Location == nil}
-	m := &Mapper{file: cmp.Or(c.File, builtIn), location: c.Location}
+	m := &Mapper{file: cmp.Or(c.File, builtIn), location: c.Location, lookups: map[string]Lookup{}}
+	maps.Copy(m.lookups, c.Lookups)
 	required := c.Required
 	if len(required) == 0 {
 		required = m.Endpoint().Required()

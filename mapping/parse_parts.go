@@ -180,6 +180,9 @@ func (p *parser) finishRule(n *yaml.Node, seen map[string]*yaml.Node) {
 	refuse("codes", kind == Time || fixed, "of no use here")
 	refuse("otherwise", seen["codes"] == nil, "of no use without codes")
 	refuse("otherwise", ordered, name+" is of the order key: all events of other codes would wait for one another")
+	lot := p.file.endpoint.Order[0]
+	refuse("lookup", name != lot, "the lot ("+lot+") alone is looked up; of another field's codes, codes says what is sent")
+	refuse("lookup", seen["codes"] != nil, "of no use with codes")
 	refuse("time", kind != Time, name+" is no time")
 	refuse("zone", kind != Time, name+" is no time")
 	refuse("zone", r.time == timeForms["unix-seconds"] || r.time == timeForms["unix-millis"] || form.hasOffset(), "of no use: the time names an instant")
@@ -267,6 +270,16 @@ func (p *parser) codes(n *yaml.Node) {
 	if n.Kind == yaml.MappingNode && len(n.Content) == 0 {
 		p.fail(n, "no code")
 	}
+}
+
+var lookupName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
+
+func (p *parser) lookup(n *yaml.Node) {
+	name, ok := p.scalar(n)
+	if ok && !lookupName.MatchString(name) {
+		p.fail(n, "%s is no name of a file beside this one: a–z, A–Z, 0–9, points, hyphens and underscores, such as lots.csv", name)
+	}
+	p.rule.lookup = name
 }
 
 func (p *parser) otherwise(n *yaml.Node) { p.ruleCodes().otherwise, _ = p.scalar(n) }

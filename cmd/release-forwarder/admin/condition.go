@@ -34,6 +34,7 @@ const (
 	PartitionUnreadable Kind = "partition-unreadable"
 	CircuitOpen         Kind = "circuit-open"
 	LotsRefused         Kind = "lots-refused"
+	LotsUnlisted        Kind = "lots-unlisted"
 	Storm               Kind = "storm"
 	ManyDeadLetters     Kind = "many-dead-letters"
 	CommitsFail         Kind = "commits-fail"
@@ -51,7 +52,7 @@ const (
 type Condition struct {
 	Kind  Kind
 	Count int64
-	Of    int64  // of how many Count is a part
+	Of    int64  // of how many Count is a part; how many records wait
 	Name  string // a topic, a lot, partitions with their cause, or what is stuck
 	// Advice is what to do, where the cause alone tells: English, as in the log.
 	Advice string

@@ -63,8 +63,11 @@ func TestThePageSpeaksTheBrowsersLanguage(t *testing.T) {
 // stands above all that waits by itself.
 func TestRefusedLotsComeFirst(t *testing.T) {
 	s := sample()
-	s.RefusedLots = []RefusedLot{{Lot: "lot-7", Since: started, Next: started.Add(time.Hour)}, {Lot: "?", Since: started}}
+	s.RefusedLots = []RefusedLot{{Lot: "lot-7", Since: started, Next: started.Add(time.Hour)}, {Lot: "?", Since: started}, {Lot: "1042", NotIn: "lots.csv", Since: started}}
 	body, _ := asked(t, s, "en")
+	if !strings.Contains(body, `1042 <span class="quiet">(not in lots.csv)</span>`) {
+		t.Error("the page does not say which lookup file lacks a lot")
+	}
 	first := strings.Index(body, "lot-7")
 	for _, later := range []string{`<h2>Platform</h2>`, `<h2>Partitions</h2>`, `<h2>Held records</h2>`, "Settings in force"} {
 		if at := strings.Index(body, later); first < 0 || at < first {

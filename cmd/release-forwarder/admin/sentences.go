@@ -128,6 +128,12 @@ var sentences = []sentence{
 		remedy: phrase{
 			"Fix the lot's secret, app_id or contract with the platform before LOT_HOLD_MAX is over; then its records become dead letters and must be replayed. Where a partition moves to another replica the wait begins again.",
 			"在 LOT_HOLD_MAX 之前与平台解决该车场的密钥、app_id 或签约状态；超时后其消息进入死信，需重放。分区移到其他副本后，等待从头计算。"}},
+	{kind: LotsUnlisted, level: LevelTrouble, runbook: "lot-refused", says: phrase{
+		"A lookup file lacks the {code|codes} of {count} {lot|lots}, the first {name} since {since}; {of} of their records wait, the others flow. Nothing is lost.",
+		"对照表缺少 {count} 个车场的代码，最早为 {name}（自 {since} 起）；其 {of} 条消息挂起，其余照常。消息未丢失。"},
+		remedy: phrase{
+			"Add the code and the lot's UUID to the lookup file before LOT_HOLD_MAX is over; then its records become dead letters and must be replayed. The file is reloaded without a restart.",
+			"在 LOT_HOLD_MAX 之前把代码和车场 UUID 加入对照表；超时后其消息进入死信，需重放。对照表无需重启即可重新加载。"}},
 	{kind: Storm, level: LevelTrouble, runbook: "dead-letter-storm", says: phrase{
 		"Dead letters in a row with nothing accepted between ({count} {storm|storms}): they are written at one a second until something is accepted. Nothing is lost: each dead letter holds its record.",
 		"连续产生死信，期间没有一条被平台接受（{count} 处风暴）：每秒只写一条，直到有消息被接受。消息未丢失：死信保存完整消息。"},

@@ -53,7 +53,7 @@ type Status struct {
 
 	Partitions []Partition `json:"partitions"`
 	Platform   Platform    `json:"platform"`
-	// RefusedLots are refused while others are accepted, the longest first.
+	// RefusedLots are refused while others are accepted, or cannot be sent, the longest first.
 	RefusedLots []RefusedLot `json:"refused_lots"`
 	// Storms counts the dead-letter storms there are.
 	Storms int `json:"storms"`
@@ -156,6 +156,7 @@ type Held struct {
 // RefusedLot is a lot in an outage of its own.
 type RefusedLot struct {
 	Lot   string    `json:"lot"`
+	NotIn string    `json:"not_in,omitempty"` // the lookup file that lacks Lot, a vendor's code; "": the platform refuses the lot, or it has no credential
 	Since time.Time `json:"since"`
 	Next  time.Time `json:"next,omitzero"` // its next attempt; one in the past: now
 }

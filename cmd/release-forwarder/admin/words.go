@@ -27,8 +27,9 @@ var words = map[string]phrase{
 	"version":           {"Version", "版本"},
 	"running for":       {"Running for", "已运行"},
 	"seen at":           {"Seen at", "页面时间"},
-	"refused lots":      {"Lots that are refused", "被平台拒绝的车场"},
-	"lots note":         {"The platform accepts others. One attempt per backoff goes out for each lot; its other records wait.", "平台接受其他车场的消息。每个车场按退避间隔只尝试一条，其余消息挂起。"},
+	"refused lots":      {"Lots that are refused, or not listed", "被平台拒绝或对照表未列的车场"},
+	"lots note":         {"The platform accepts others. One attempt per backoff goes out for each lot; its other records wait. A code that is not in the lookup file waits for that.", "平台接受其他车场的消息。每个车场按退避间隔只尝试一条，其余消息挂起。对照表中没有的代码，等待对照表更新。"},
+	"not in":            {"not in", "不在"},
 	"lot":               {"lot", "车场"},
 	"since":             {"since", "自"},
 	"for":               {"for", "持续"},
@@ -97,6 +98,7 @@ var names = map[string]string{
 	"unreadable":  "应答无法识别",
 	"timeout":     "超时",
 	"unreachable": "无法连接",
+	"unlisted":    "对照表未列",
 }
 
 // word is a name in the language; one without a word stays as it is.

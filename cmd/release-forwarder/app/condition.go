@@ -2,6 +2,7 @@ package app
 
 import (
 	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -159,8 +160,7 @@ func (v *Service) condition(now *Snapshot) admin.Condition {
 	case now.CircuitOpen:
 		return admin.Condition{Kind: admin.CircuitOpen, Since: now.Gate.Since}
 	case len(now.RefusedLots) > 0:
-		first := now.RefusedLots[0]
-		return admin.Condition{Kind: admin.LotsRefused, Count: int64(len(now.RefusedLots)), Name: upstream.Sanitize(first.Lot), Since: first.Since}
+		return lotsWait(now)
 	case now.Storms > 0:
 		return admin.Condition{Kind: admin.Storm, Count: int64(now.Storms)}
 	case !s.CommitsFail.IsZero() && now.At.Sub(s.CommitsFail) > failingShown:
@@ -183,6 +183,27 @@ func (v *Service) condition(now *Snapshot) admin.Condition {
 		return admin.Condition{Kind: admin.Standby}
 	}
 	return admin.Condition{Kind: admin.Well}
+}
+
+// lotsWait is the condition of refused lots, at least one. Lots that are not listed are told first: the fix is the operator's own.
+func lotsWait(now *Snapshot) admin.Condition {
+	c := admin.Condition{Kind: admin.LotsRefused}
+	unlisted := slices.ContainsFunc(now.RefusedLots, func(l forward.RefusedLot) bool { return l.NotIn != "" })
+	if unlisted {
+		c.Kind, c.Of = admin.LotsUnlisted, int64(now.Engine.HeldBy[forward.HeldUnlisted])
+	}
+	for _, l := range now.RefusedLots {
+		if (l.NotIn != "") != unlisted {
+			continue
+		}
+		if c.Count++; c.Count == 1 {
+			c.Name, c.Since = upstream.Sanitize(l.Lot), l.Since
+			if unlisted {
+				c.Name += " (" + l.NotIn + ")"
+			}
+		}
+	}
+	return c
 }
 
 // placesShown is how many partitions a sentence names.

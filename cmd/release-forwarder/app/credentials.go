@@ -9,6 +9,8 @@ import (
 	"release-forwarder/cmd/release-forwarder/connect"
 	"release-forwarder/cmd/release-forwarder/events"
 	"release-forwarder/cmd/release-forwarder/settings"
+	"release-forwarder/mapping"
+	"release-forwarder/mapping/lookup"
 	"release-forwarder/upstream"
 	"release-forwarder/upstream/credential"
 )
@@ -88,6 +90,18 @@ func watch[T any](v *Service, setting, name string, parse func([]byte) (T, error
 	}
 	use(file.Get()) // it may have changed since the settings were read
 	v.watched = append(v.watched, file.Run)
+	return nil
+}
+
+// watchLookups reloads the lookup files of the mapping file.
+func (v *Service) watchLookups() error {
+	for name := range v.settings.Event.Lookups {
+		err := watch(v, "MAPPING_FILE", v.settings.Event.LookupFile(name), lookup.Parse,
+			func(l mapping.Lookup) { v.forwarder.Lookup(name, l) })
+		if err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

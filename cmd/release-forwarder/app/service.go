@@ -22,7 +22,6 @@ import (
 	"release-forwarder/cmd/release-forwarder/telemetry"
 	"release-forwarder/consumer"
 	"release-forwarder/dlq"
-	"release-forwarder/mapping"
 	"release-forwarder/upstream"
 	"release-forwarder/upstream/gate"
 )
@@ -165,7 +164,7 @@ func (v *Service) wirePlatform() error {
 	v.platform, err = upstream.New(upstream.Config{
 		URL: s.Upstream.URL.String(), Credentials: v.credentials.For, Encoding: s.Upstream.Encoding,
 		Timeout: s.Upstream.Timeout, MaxInFlight: s.Upstream.MaxInFlight,
-		SuccessCodes: s.Upstream.SuccessCodes, PermanentCodes: s.Upstream.PermanentCodes, Fields: mapping.Fields(),
+		SuccessCodes: s.Upstream.SuccessCodes, PermanentCodes: s.Upstream.PermanentCodes, Fields: s.Event.Endpoint().Names(),
 		RetryMax: s.Upstream.RetryMax, RetryWaitMin: s.Upstream.RetryWaitMin, RetryWaitMax: s.Upstream.RetryWaitMax,
 		RetryAfterMax: s.Retry.BackoffMax, MayRetry: func() bool { return !v.gate.Open() },
 		RootCAs: roots, Proxy: s.Upstream.Proxy.For, Dial: v.dial, Wrap: v.telemetry.Tracer.HTTPTransport,
@@ -239,7 +238,7 @@ func (v *Service) wireEngine() error {
 		double(&Parts{Settings: s, Gate: v.gate, Platform: v.platform, DeadLetters: v.deadLetters, Stopping: v.untilStop}, &cfg)
 	}
 	v.engine = consumer.New(cfg)
-	return nil
+	return v.watchLookups()
 }
 
 // deliveryLimit is how long a delivery may take by configuration: each attempt, one more

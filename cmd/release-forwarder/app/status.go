@@ -31,7 +31,7 @@ func (v *Service) Status() admin.Status {
 		Dropped:            s.Dropped, DroppedAt: s.DroppedAt,
 	}
 	for _, l := range s.RefusedLots[:min(len(s.RefusedLots), shownLots)] {
-		st.RefusedLots = append(st.RefusedLots, admin.RefusedLot{Lot: upstream.Sanitize(l.Lot), Since: l.Since, Next: l.Next})
+		st.RefusedLots = append(st.RefusedLots, admin.RefusedLot{Lot: upstream.Sanitize(l.Lot), NotIn: l.NotIn, Since: l.Since, Next: l.Next})
 	}
 	for _, n := range s.Engine.HeldBy {
 		st.HeldTotal += int64(n)

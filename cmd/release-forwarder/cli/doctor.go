@@ -14,7 +14,6 @@ import (
 	"release-forwarder/cmd/release-forwarder/connect"
 	"release-forwarder/cmd/release-forwarder/doctor"
 	"release-forwarder/cmd/release-forwarder/settings"
-	"release-forwarder/mapping"
 	"release-forwarder/upstream"
 )
 
@@ -110,13 +109,13 @@ func (c *DoctorCommand) askPlatform(ctx context.Context, s *settings.Settings, d
 	}
 	lot := cmp.Or(c.Lot, doctor.NoLot)
 	before := func(endpoint string) {
-		fmt.Fprintf(progress, "sending one signed request without flow_no to %s (lot %s); the platform can only refuse it\n", endpoint, upstream.Sanitize(lot))
+		fmt.Fprintf(progress, "sending one signed request without %s to %s (lot %s); the platform can only refuse it\n", s.Event.Endpoint().Repeat, endpoint, upstream.Sanitize(lot))
 	}
 	return doctor.Platform(ctx, upstream.Config{
 		URL: s.Upstream.URL.String(), Credentials: s.Credential.Book().For, Encoding: s.Upstream.Encoding,
-		Timeout: s.Upstream.Timeout, SuccessCodes: s.Upstream.SuccessCodes, PermanentCodes: s.Upstream.PermanentCodes, Fields: mapping.Fields(),
+		Timeout: s.Upstream.Timeout, SuccessCodes: s.Upstream.SuccessCodes, PermanentCodes: s.Upstream.PermanentCodes, Fields: s.Event.Endpoint().Names(),
 		RootCAs: func() *x509.CertPool { return roots }, Proxy: s.Upstream.Proxy.For, Dial: dial,
-	}, lot, before)
+	}, s.Event.Endpoint(), lot, before)
 }
 
 // platformRoots returns the system's certificates and those of UPSTREAM_TLS_CA_FILE; nil

@@ -8,20 +8,26 @@ import (
 	"strings"
 	"time"
 
+	"release-forwarder/mapping"
 	"release-forwarder/upstream"
 )
 
 // NoLot is the lot of the request if a person names none. No platform knows it.
 const NoLot = "release-forwarder-probe"
 
-// Refusable is the request that Platform sends: complete except flow_no, which the API requires, so that the
-// platform can only refuse it.
-func Refusable(lot string) []upstream.Param {
-	return []upstream.Param{
-		{Name: "park_uuid", Value: lot},
-		{Name: "parking_serial", Value: NoLot},
-		{Name: "plate", Value: NoLot},
+// Refusable is the request that Platform sends: complete except the repeat key (flow_no), which the API requires, so
+// that the platform can only refuse it.
+func Refusable(e *mapping.Endpoint, lot string) (params []upstream.Param) {
+	for _, name := range e.Required() {
+		switch name {
+		case e.Order[0]:
+			params = append(params, upstream.Param{Name: name, Value: lot})
+		case e.Repeat:
+		default:
+			params = append(params, upstream.Param{Name: name, Value: NoLot})
+		}
 	}
+	return params
 }
 
 // clockNotice is how far two clocks may differ before it is reported.
@@ -30,7 +36,7 @@ const clockNotice = 30 * time.Second
 // Platform sends [Refusable] once, without a retry, and explains the answer. config is the service's; its
 // RetryMax and Wrap are replaced. If the lot has no credential it says so and sends nothing. before is called
 // with the endpoint before the request is sent.
-func Platform(ctx context.Context, config upstream.Config, lot string, before func(endpoint string)) (Report, error) {
+func Platform(ctx context.Context, config upstream.Config, e *mapping.Endpoint, lot string, before func(endpoint string)) (Report, error) {
 	seen := &exchange{}
 	config.RetryMax, config.Wrap = 0, seen.wrap
 	client, err := upstream.New(config)
@@ -45,7 +51,7 @@ func Platform(ctx context.Context, config upstream.Config, lot string, before fu
 	}
 	before(client.Endpoint())
 	// Probe: a second secret is not tried, so that it stays one request.
-	answer := client.Deliver(ctx, upstream.Request{Lot: lot, Params: Refusable(lot), Probe: true})
+	answer := client.Deliver(ctx, upstream.Request{Lot: lot, Params: Refusable(e, lot), Probe: true})
 	f.reached(answer)
 	if seen.answered {
 		f.platformTLS(seen.tls)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"release-forwarder/cmd/testkit/platform"
+	"release-forwarder/mapping"
 	"release-forwarder/upstream"
 	"release-forwarder/upstream/credential"
 )
@@ -63,7 +64,7 @@ func TestWhatThePlatformsAnswerTells(t *testing.T) {
 			server := httptest.NewServer(double)
 			defer server.Close()
 			announced := ""
-			r, err := Platform(t.Context(), upstream.Config{URL: server.URL + "/gate?token=t0ken", Credential: signing(c.secret), RetryMax: 3}, c.lot, func(endpoint string) {
+			r, err := Platform(t.Context(), upstream.Config{URL: server.URL + "/gate?token=t0ken", Credential: signing(c.secret), RetryMax: 3}, mapping.BuiltIn(), c.lot, func(endpoint string) {
 				if announced = endpoint; double.Stats().Received > 0 {
 					t.Error("sent before it was said")
 				}
@@ -114,7 +115,7 @@ func TestAPlatformsCertificateThatEnds(t *testing.T) {
 	roots.AppendCertsFromPEM(contents)
 	r, err := Platform(t.Context(), upstream.Config{
 		URL: server.URL, Credential: signing(appSecret), RootCAs: func() *x509.CertPool { return roots },
-	}, NoLot, func(string) {})
+	}, mapping.BuiltIn(), NoLot, func(string) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +128,7 @@ func TestAPlatformsCertificateThatEnds(t *testing.T) {
 func TestABadRequestIsAnAnswerWhateverIsPermanent(t *testing.T) {
 	server := httptest.NewServer(platform.New(platform.Config{Secret: appSecret}))
 	defer server.Close()
-	r, err := Platform(t.Context(), upstream.Config{URL: server.URL, Credential: signing(appSecret), PermanentCodes: []string{"409"}}, NoLot, func(string) {})
+	r, err := Platform(t.Context(), upstream.Config{URL: server.URL, Credential: signing(appSecret), PermanentCodes: []string{"409"}}, mapping.BuiltIn(), NoLot, func(string) {})
 	if err != nil || r.Verdict() != OK || r.Count(Unknown) != 0 {
 		t.Errorf("%v\n%s", err, text(t, r))
 	}
@@ -139,7 +140,7 @@ func TestTwoSecretsAreStillOneRequest(t *testing.T) {
 	defer server.Close()
 	_, err := Platform(t.Context(), upstream.Config{URL: server.URL, Credential: func() credential.Credential {
 		return credential.Credential{Secret: credential.NewSecret("wr0ng"), Next: credential.NewSecret(appSecret)}
-	}}, NoLot, func(string) {})
+	}}, mapping.BuiltIn(), NoLot, func(string) {})
 	if n := double.Stats().Received; err != nil || n != 1 {
 		t.Errorf("%d requests, %v", n, err)
 	}
@@ -147,7 +148,7 @@ func TestTwoSecretsAreStillOneRequest(t *testing.T) {
 
 func TestALotWithoutACredentialIsNotSentFor(t *testing.T) {
 	book := credential.NewSet(map[string]credential.Credential{"lot-1": {Secret: credential.NewSecret(appSecret)}}, credential.Credential{})
-	r, err := Platform(t.Context(), upstream.Config{URL: "http://127.0.0.1:1", Credentials: book.For}, "lot-2", func(string) { t.Error("announced") })
+	r, err := Platform(t.Context(), upstream.Config{URL: "http://127.0.0.1:1", Credentials: book.For}, mapping.BuiltIn(), "lot-2", func(string) { t.Error("announced") })
 	if err != nil || r.Verdict() != Wrong || !strings.Contains(text(t, r), "nothing was sent") {
 		t.Errorf("%v, %v", r, err)
 	}

@@ -41,7 +41,7 @@ func (f *Forwarder) unmappable(ctx context.Context, d *delivery, err error) {
 	}
 	d.source = partitionSource(d.Record.Topic, d.Record.Partition)
 	told := Mapped(f.Mapper, &d.Record)
-	if lot, _ := f.Mapper.Identify(&told); lot != "" {
+	if lot, _ := f.mapper.Load().Identify(&told); lot != "" {
 		d.source = lotSource(lot)
 	}
 	f.giveUp(ctx, d, l)

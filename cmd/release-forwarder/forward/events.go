@@ -22,6 +22,12 @@ var (
 		Runbook: "lot-refused"})
 	eventLotAccepted = events.Add(logevent.Event{Name: "lot-accepted", Level: slog.LevelInfo, State: true,
 		Message: "lot accepted again: its records go on"})
+	eventLotUnlisted = events.Add(logevent.Event{Name: "lot-unlisted", Level: slog.LevelError, State: true,
+		Message: "lot not listed: the lookup file does not have the code of this lot; its records wait, the others flow",
+		Remedy:  "add the code to the lookup file before LOT_HOLD_MAX is over; then its records become dead letters and must be replayed",
+		Runbook: "lot-refused"})
+	eventLotsListed = events.Add(logevent.Event{Name: "lots-listed", Level: slog.LevelInfo, State: true,
+		Message: "the lookup file has these lots now: their records go on"})
 	eventStormBegan = events.Add(logevent.Event{Name: "storm-began", Level: slog.LevelError, State: true,
 		Message: "dead-letter storm: so many dead letters in a row with nothing accepted between; written at one a second from now on, look at the producer and at the platform's contract",
 		Remedy:  "reason and field say what has changed; stopping the replicas keeps the records in the topic",

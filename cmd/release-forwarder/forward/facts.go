@@ -40,14 +40,28 @@ func (f *Forwarder) byOperator(d *delivery) bool {
 // beforeSending collects the facts that decide whether a record may be sent, and takes its lot's
 // attempt and its storm's place if it needs them.
 func (f *Forwarder) beforeSending(d *delivery) facts {
-	before, lot := f.facts(d), f.lots.permit(d.lot, f.Platform.HasCredential(d.lot), time.Now())
+	before, lot := f.facts(d), f.lots.permit(d.lot, d.unlisted == nil && f.Platform.HasCredential(d.lot), time.Now())
 	d.attempt = lot.attempt
+	if d.unlisted != nil {
+		f.lotUnlisted(d, &lot)
+	}
 	if lot.waits {
 		f.lotWaits(&before, d, lot)
 	} else {
 		before.storm = f.storms.take(d.Delivery, d.source, false)
 	}
 	return before
+}
+
+// lotUnlisted logs a lot that its lookup file does not have, unless a newer file that has it came meanwhile.
+func (f *Forwarder) lotUnlisted(d *delivery, lot *standing) {
+	switch mapper := f.mapper.Load(); {
+	case mapper.Lists(d.unlisted):
+		f.lots.listed(mapper)
+		lot.next = time.Now()
+	case lot.newly:
+		eventLotUnlisted.Log(f.Log, slog.String("lot", upstream.Sanitize(d.unlisted.Code)), slog.String("file", d.unlisted.File))
+	}
 }
 
 // afterDelivery collects the facts that decide about a record that was sent, and records what

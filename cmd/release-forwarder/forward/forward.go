@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -21,6 +23,7 @@ import (
 const (
 	HeldDeadLetter = "dead-letter" // its dead letter could not be written
 	HeldStorm      = "storm"       // it waits for a place in a storm
+	HeldUnlisted   = "unlisted"    // its lot's code is not in the lookup file
 )
 
 // Config holds the settings and parts of a Forwarder.
@@ -58,12 +61,16 @@ type Forwarder struct {
 	evidence *evidence
 	lots     *lots
 	storms   *storms
+
+	mapper atomic.Pointer[mapping.Mapper] // Config.Mapper, with the lookup files as they are now
+	newer  sync.Mutex                     // is held while one is taken
 }
 
 // New makes a forwarder.
 func New(cfg Config) *Forwarder {
 	f := &Forwarder{Config: cfg, evidence: newEvidence(), storms: newStorms(cfg.StormLimit)}
 	f.lots = newLots(f.backoff)
+	f.mapper.Store(cfg.Mapper)
 	return f
 }
 
@@ -92,8 +99,9 @@ type history struct {
 type delivery struct {
 	*consumer.Delivery
 	*history
-	lot     string // as the event names it
-	attempt *lot   // set if this is a refused lot's one attempt
+	lot      string            // as it is sent
+	unlisted *mapping.Unlisted // set if it cannot be sent, since its lookup file does not have it
+	attempt  *lot              // set if this is a refused lot's one attempt
 }
 
 // recordID identifies a record for the circuit.
@@ -123,18 +131,24 @@ func (f *Forwarder) Handle(ctx context.Context, cd *consumer.Delivery) {
 		d.Done()
 		return
 	}
-	if err != nil {
+	d.unlisted, _ = errors.AsType[*mapping.Unlisted](err)
+	if err != nil && d.unlisted == nil {
 		d.ReturnSlot()
 		ctx, span := f.start(ctx, d)
 		defer f.Tracer.EndDelivery(span, string(dlq.StageMapping), true)
 		f.unmappable(ctx, d, err)
 		return
 	}
-	d.lot, h.source = release.Lot(), lotSource(release.Lot())
+	if d.unlisted != nil {
+		d.lot = d.unlisted.Lot()
+	} else {
+		d.lot = release.Lot()
+	}
+	h.source = lotSource(d.lot)
 	if o := decide(f.beforeSending(d)); o.action != send {
 		d.ReturnSlot()
 		f.lots.giveBack(d.attempt)
-		f.end(ctx, d, o, upstream.Answer{Verdict: upstream.Refused})
+		f.end(ctx, d, o, d.unsent())
 		return
 	}
 	ctx, span := f.start(ctx, d)
@@ -157,7 +171,16 @@ func (f *Forwarder) read(r *consumer.Record) (*mapping.Release, error) {
 		return nil, err
 	}
 	told := Mapped(f.Mapper, r)
-	return f.Mapper.Map(&told)
+	return f.mapper.Load().Map(&told)
+}
+
+// unsent takes the place of an answer where nothing was sent.
+func (d *delivery) unsent() upstream.Answer {
+	a := upstream.Answer{Verdict: upstream.Refused}
+	if d.unlisted != nil {
+		a.Err = d.unlisted
+	}
+	return a
 }
 
 // Mapped is what a mapper needs of a record.
@@ -252,7 +275,11 @@ func (f *Forwarder) end(ctx context.Context, d *delivery, o outcome, a upstream.
 		d.AgainInTurn(d.hold(a.Verdict.String(), o))
 		return
 	}
-	d.AgainAt(now.Add(o.wait), d.hold(a.Verdict.String(), o))
+	reason := a.Verdict.String()
+	if d.unlisted != nil {
+		reason = HeldUnlisted
+	}
+	d.AgainAt(now.Add(o.wait), d.hold(reason, o))
 }
 
 // hold says why the record waits, how often it was sent, and the trace of its last delivery,
@@ -305,6 +332,18 @@ func (f *Forwarder) RefusedLots() []RefusedLot { return f.lots.list() }
 
 // Storms counts the active dead-letter storms.
 func (f *Forwarder) Storms() int { return f.storms.active() }
+
+// Lookup takes a lookup file as it is now. The records of lots that it has now go on.
+func (f *Forwarder) Lookup(file string, l mapping.Lookup) {
+	f.newer.Lock()
+	defer f.newer.Unlock()
+	mapper := f.mapper.Load().With(file, l)
+	f.mapper.Store(mapper)
+	if found := f.lots.listed(mapper); len(found) > 0 {
+		eventLotsListed.Log(f.Log, slog.Int("lots", len(found)), slog.String("file", file), slog.String("first", upstream.Sanitize(found[0])))
+		f.Hasten()
+	}
+}
 
 // TryLots lets refused lots try at once, because their credential changed or the platform
 // accepts again; nil means all.

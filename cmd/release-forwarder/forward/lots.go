@@ -2,9 +2,11 @@ package forward
 
 import (
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"release-forwarder/mapping"
 	"release-forwarder/upstream"
 )
 
@@ -16,14 +18,16 @@ const refusalsInARow = 3
 //
 //	state     | entered by                          | left by
 //	----------+-------------------------------------+------------------------------------
-//	fine      | an acceptance of the lot            | 401 or 403 -> suspected;
-//	          |                                     | no credential -> refused
+//	fine      | an acceptance of the lot, or a      | 401 or 403 -> suspected;
+//	          | lookup file that has it now         | no credential, or a lookup file
+//	          |                                     | that does not have it -> refused
 //	suspected | the first refusal                   | an acceptance -> fine; three in a row,
 //	          |                                     | another lot accepted since -> refused
 //	refused   | as above                            | an acceptance -> fine
 //
 // While a lot is refused one attempt is made per backoff. It is due at once when the lot's
-// credential changes or the circuit closes.
+// credential changes or the circuit closes. A lot that its lookup file does not have is known by
+// [mapping.Unlisted.Lot], and counts as one without a credential.
 type lots struct {
 	backoff func(n int) time.Duration
 
@@ -46,7 +50,7 @@ type lot struct {
 // standing is the state of a lot for one of its records.
 type standing struct {
 	waits   bool      // the record waits for its lot's next attempt
-	newly   bool      // the lot became refused just now
+	newly   bool      // the lot became refused just now, and is one of few
 	began   time.Time // when it was found refused
 	next    time.Time // when the next attempt may go out
 	attempt *lot      // the record is that attempt; it must be given back
@@ -61,8 +65,9 @@ func newLots(backoff func(n int) time.Duration) *lots {
 func (l *lots) permit(name string, credential bool, now time.Time) standing {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s := l.known[name]
+	s, newly := l.known[name], false
 	if !credential && (s == nil || !s.refused) {
+		newly = len(l.known) < lotsRemembered // beyond that one that is forgotten would be new again and again
 		s = l.remember(name)
 		s.refused, s.began, s.next = true, now, now
 	}
@@ -81,7 +86,7 @@ func (l *lots) permit(name string, credential bool, now time.Time) standing {
 		s.out = true
 		return standing{attempt: s}
 	}
-	return standing{waits: true, began: s.began, next: s.next}
+	return standing{waits: true, newly: newly, began: s.began, next: s.next}
 }
 
 // giveBack returns an attempt that was not made.
@@ -180,6 +185,25 @@ func (l *lots) tryNow(names []string) {
 	}
 }
 
+// unlisted is the lot that a name stands for, if that is one of [mapping.Unlisted.Lot].
+func unlisted(name string) (u mapping.Unlisted, is bool) {
+	u.File, u.Code, is = strings.Cut(name, "\x00")
+	return u, is
+}
+
+// listed forgets the lots that the lookup files have now, and returns their codes.
+func (l *lots) listed(now *mapping.Mapper) (codes []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for name := range l.known {
+		if u, is := unlisted(name); is && now.Lists(&u) {
+			delete(l.known, name)
+			codes = append(codes, u.Code)
+		}
+	}
+	return codes
+}
+
 // list returns the refused lots.
 func (l *lots) list() []RefusedLot {
 	l.mu.Lock()
@@ -187,7 +211,11 @@ func (l *lots) list() []RefusedLot {
 	var refused []RefusedLot
 	for name, s := range l.known {
 		if s.refused {
-			refused = append(refused, RefusedLot{Lot: name, Since: s.began, Next: s.next})
+			one := RefusedLot{Lot: name, Since: s.began, Next: s.next}
+			if u, is := unlisted(name); is {
+				one.Lot, one.NotIn = u.Code, u.File
+			}
+			refused = append(refused, one)
 		}
 	}
 	return refused
@@ -196,5 +224,6 @@ func (l *lots) list() []RefusedLot {
 // RefusedLot is a refused lot.
 type RefusedLot struct {
 	Lot         string // from the event: sanitize it before showing it
+	NotIn       string // the lookup file that does not have it; "": the lot is refused, or has no credential
 	Since, Next time.Time
 }

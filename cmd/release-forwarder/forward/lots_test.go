@@ -2,9 +2,12 @@ package forward
 
 import (
 	"fmt"
+	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
+	"release-forwarder/mapping"
 	"release-forwarder/upstream"
 )
 
@@ -159,6 +162,71 @@ func TestAChangedCredentialIsTriedAtOnceAfterAnAttemptThatIsOut(t *testing.T) {
 	try = l.permit("bad", true, now).attempt
 	if got := l.ended("bad", try, refusal, false, 9, now); got.next.Sub(now) != time.Second {
 		t.Errorf("the one after it is %s away, want its backoff", got.next.Sub(now))
+	}
+}
+
+// coded maps by a lookup file.
+func coded(t *testing.T, lots mapping.Lookup) *mapping.Mapper {
+	t.Helper()
+	f, err := mapping.Parse([]byte(`profiles: [{name: a, fields: {park_uuid: {from: p, lookup: lots.csv}, flow_no: {from: f}, parking_serial: {from: s}, plate: {from: c}}}]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := mapping.New(mapping.Config{Location: time.UTC, File: f, Lookups: map[string]mapping.Lookup{"lots.csv": lots}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// A lot that is not listed is told once, with its file, until a newer file has it.
+func TestALotThatIsNotListed(t *testing.T) {
+	l, now := rigOfLots()
+	missing := mapping.Unlisted{File: "lots.csv", Code: "1042"}
+	l.permit("bad", false, now)
+	if got := l.permit(missing.Lot(), false, now); !got.waits || !got.newly {
+		t.Errorf("%+v", got)
+	}
+	if got := l.permit(missing.Lot(), false, now.Add(time.Hour)); !got.waits || got.newly {
+		t.Errorf("later %+v", got)
+	}
+	if codes := l.listed(coded(t, mapping.Lookup{"7": "P7"})); len(codes) != 0 || len(l.list()) != 2 {
+		t.Errorf("listed %q, left %v", codes, l.list())
+	}
+	for _, one := range l.list() {
+		if (one.Lot == "1042") != (one.NotIn == "lots.csv") {
+			t.Errorf("%+v", one)
+		}
+	}
+	if codes := l.listed(coded(t, mapping.Lookup{"1042": "P1"})); !slices.Equal(codes, []string{"1042"}) || len(l.list()) != 1 {
+		t.Errorf("listed %q, left %v", codes, l.list())
+	}
+	told := 0
+	for i := range 2 * lotsRemembered {
+		if l.permit((&mapping.Unlisted{File: "lots.csv", Code: fmt.Sprint(i)}).Lot(), false, now).newly {
+			told++
+		}
+	}
+	if told >= lotsRemembered || len(l.known) > lotsRemembered {
+		t.Errorf("%d are told, %d remembered", told, len(l.known))
+	}
+}
+
+// A file that has the lot, and came while the record was looked at, is not missed.
+func TestALotThatIsListedMeanwhile(t *testing.T) {
+	l, _ := rigOfLots()
+	f := &Forwarder{Config: Config{Log: slog.New(slog.DiscardHandler)}, lots: l}
+	d := &delivery{unlisted: &mapping.Unlisted{File: "lots.csv", Code: "1042"}}
+	for _, c := range []struct {
+		lots mapping.Lookup
+		left int
+	}{{mapping.Lookup{"7": "P7"}, 1}, {mapping.Lookup{"1042": "P1"}, 0}} {
+		f.mapper.Store(coded(t, c.lots))
+		lot := l.permit(d.unlisted.Lot(), false, time.Now())
+		f.lotUnlisted(d, &lot)
+		if len(l.list()) != c.left || (c.left == 0) == lot.next.After(time.Now()) {
+			t.Errorf("%v: %+v, left %v", c.lots, lot, l.list())
+		}
 	}
 }
 

@@ -71,13 +71,13 @@ const maxMembers = 1000
 // ErrNoObject is the error of a value that is not exactly one JSON object.
 var ErrNoObject = errors.New("not one JSON object")
 
-// ShowEvent returns the members of an event, in their order, at most maxMembers. Personal fields are redacted unless
-// reveal is set. It accepts what the mapping refuses (duplicate keys, bad text), since dead letters hold such events.
+// ShowEvent returns the members of an event, in their order, at most maxMembers. Personal fields of the endpoint are
+// redacted unless reveal is set. It accepts what the mapping refuses (duplicate keys, bad text), since dead letters hold such events.
 // The error is [ErrNoObject].
-func ShowEvent(value []byte, reveal bool) (*Event, error) {
+func ShowEvent(e *mapping.Endpoint, value []byte, reveal bool) (*Event, error) {
 	event := &Event{Members: []Member{}}
 	err := EachMember(value, func(name string, raw jsontext.Value) error {
-		f, known := mapping.FieldOf(name)
+		f, known := e.Field(name)
 		switch {
 		case len(event.Members) == maxMembers && (known || reveal):
 			event.More++

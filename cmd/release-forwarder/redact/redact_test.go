@@ -14,7 +14,7 @@ func TestPersonalFieldsAreRedacted(t *testing.T) {
 		parts = append(parts, `"`+name+`":"SECRET"`)
 	}
 	event := []byte("{" + strings.Join(parts, ",") + "}")
-	hidden, err := ShowEvent(event, false)
+	hidden, err := ShowEvent(mapping.BuiltIn(), event, false)
 	if err != nil || len(hidden.Members) != len(mapping.Fields()) || hidden.Others != 0 {
 		t.Fatalf("%+v, %v", hidden, err)
 	}
@@ -39,7 +39,7 @@ func TestPersonalFieldsAreRedacted(t *testing.T) {
 func TestOfAnEventOfManyMembersTheFirstAreShown(t *testing.T) {
 	value := "{" + strings.Repeat(`"plate":"B1","x":1,`, 5000) + `"x":2}`
 	for reveal, shown := range map[bool]int{false: 5000, true: 10_001} {
-		e, err := ShowEvent([]byte(value), reveal)
+		e, err := ShowEvent(mapping.BuiltIn(), []byte(value), reveal)
 		if err != nil {
 			t.Fatal(err)
 		}

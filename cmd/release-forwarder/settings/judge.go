@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"release-forwarder/mapping"
+	"release-forwarder/mapping/lookup"
 )
 
 // judge checks what no field shows alone: files, and settings that belong together.
@@ -241,13 +242,45 @@ func (l *loader) judgeMapping() {
 		return
 	}
 	parsed, err := mapping.Parse(contents)
-	if mistakes, is := errors.AsType[*mapping.FileError](err); is {
-		for _, m := range mistakes.Mistakes {
-			l.wrong = append(l.wrong, Wrong{Name: file, Text: m.String()})
-		}
+	if l.mistakes(file, "", err) {
 		return
 	}
-	l.s.Event.File = parsed
+	l.s.Event.File, l.s.Event.Lookups = parsed, map[string]mapping.Lookup{}
+	for _, name := range parsed.Lookups() {
+		contents, err := os.ReadFile(l.s.Event.LookupFile(name))
+		if err != nil {
+			l.refuse(file, "%s, which lies beside it, cannot be read (%v); is it mounted and readable?", name, reason(err))
+			continue
+		}
+		table, err := lookup.Parse(contents)
+		l.mistakes(file, name+": ", err)
+		l.s.Event.Lookups[name] = table
+	}
+	if e, own := parsed.Endpoint(); own {
+		l.judgeEndpoint(e)
+	}
+}
+
+// mistakes refuses a setting for each mistake in its file, and reports whether there are any.
+func (l *loader) mistakes(setting, in string, err error) bool {
+	wrong, are := errors.AsType[*mapping.FileError](err)
+	if are {
+		for _, m := range wrong.Mistakes {
+			l.wrong = append(l.wrong, Wrong{Name: setting, Text: in + m.String()})
+		}
+	}
+	return are
+}
+
+// judgeEndpoint takes the codes of an endpoint that stands in the mapping file.
+func (l *loader) judgeEndpoint(e *mapping.Endpoint) {
+	const file = "MAPPING_FILE"
+	for _, name := range []string{"UPSTREAM_SUCCESS_CODES", "UPSTREAM_PERMANENT_CODES"} {
+		if l.given(name) {
+			l.refuse(name, "is set and so is the endpoint in %s; unset this, or leave the endpoint out of that file", file)
+		}
+	}
+	l.s.Upstream.SuccessCodes, l.s.Upstream.PermanentCodes = e.Success, e.Permanent
 }
 
 // judgeCredential demands a secret only where requests are sent.
@@ -281,18 +314,13 @@ func (l *loader) judgeCredential() {
 	}
 }
 
-// protectedCodes say something about the platform or the credential, never about
-// the record (docs/reference/answers.md): as permanent codes they would empty the
-// topic into the dead letters.
-var protectedCodes = []string{"401", "403", "429", "500", "503"}
-
 func (l *loader) judgePlatform() {
 	u := &l.s.Upstream
 	const permanent, success = "UPSTREAM_PERMANENT_CODES", "UPSTREAM_SUCCESS_CODES"
 	if l.right(permanent, success) {
 		for _, code := range u.PermanentCodes {
 			switch {
-			case slices.Contains(protectedCodes, code):
+			case slices.Contains(mapping.ProtectedCodes(), code):
 				l.refuse(permanent, "%s is no verdict on a record; leave it out", code)
 			case slices.Contains(u.SuccessCodes, code):
 				l.refuse(permanent, "%s is in %s too; leave it out of one", code, success)
@@ -300,8 +328,12 @@ func (l *loader) judgePlatform() {
 		}
 	}
 	if l.right(success) && !slices.Equal(u.SuccessCodes, []string{"1001"}) {
-		l.warn(success, "is %s; the platform's documented acceptance is 1001 alone, and whatever else counts here is lost if it was none",
-			strings.Join(u.SuccessCodes, ","))
+		name, says := success, "is"
+		if !l.given(success) {
+			name, says = "MAPPING_FILE", "takes for a success"
+		}
+		l.warn(name, "%s %s; the platform's documented acceptance is 1001 alone, and whatever else counts here is lost if it was none",
+			says, strings.Join(u.SuccessCodes, ","))
 	}
 	if u.URL != nil && u.URL.Scheme == "http" && !loopback(u.URL.Hostname()) {
 		l.warn("UPSTREAM_URL", "is http and not on this host: plates and names travel in clear; use https")

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -72,6 +73,48 @@ func TestTheMappingFileIsASetting(t *testing.T) {
 	}
 }
 
+// The lookup files lie beside the mapping file, and each of their mistakes is a line too.
+func TestLookupFilesAreReadWithTheMappingFile(t *testing.T) {
+	folder := t.TempDir()
+	write := func(name, text string) string {
+		name = filepath.Join(folder, name)
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	environment(t, map[string]string{"MAPPING_FILE": write("mapping.yaml",
+		`profiles: [{name: b, fields: {park_uuid: {from: a, lookup: lots.csv}, flow_no: {from: b}, parking_serial: {from: c}, plate: {from: d}}}]`)})
+	for _, c := range []struct{ lots, want string }{
+		{"", "MAPPING_FILE: lots.csv, which lies beside it, cannot be read (no such file or directory); is it mounted and readable?"},
+		{"code,uuid\n1,P1\n1,P2\n", "MAPPING_FILE: lots.csv: line 3, column 1: the code is there twice, first in line 2"},
+		{"code,uuid\n1,P1\n", ""},
+	} {
+		if c.lots != "" {
+			write("lots.csv", c.lots)
+		}
+		s, _, err := Load(GroupEvent)
+		got := ""
+		if invalid, is := errors.AsType[*Invalid](err); is {
+			got = invalid.Settings[0].String()
+		}
+		if got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+		if c.want != "" {
+			continue
+		}
+		m, err := s.Event.Mapper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := m.Map(&mapping.Record{Value: []byte(`{"a":"1","b":"F1","c":"S1","d":"粤B12345"}`)})
+		if err != nil || r.Lot() != "P1" {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
 // The defaults of the codes are those of the endpoint's table.
 func TestTheDefaultsAreTheEndpoints(t *testing.T) {
 	environment(t, nil)
@@ -86,5 +129,33 @@ func TestTheDefaultsAreTheEndpoints(t *testing.T) {
 	}
 	if defaults["UPSTREAM_SUCCESS_CODES"] != e.Success[0] || defaults["UPSTREAM_PERMANENT_CODES"] != e.Permanent[0] || !slices.Equal(s.Event.Required, mapping.AlwaysRequired()) {
 		t.Errorf("the table has %v and %v", e.Success, e.Permanent)
+	}
+}
+
+// An endpoint in the mapping file has its own codes: the settings of codes do not go with it.
+func TestTheCodesOfAnEndpointInTheFile(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "mapping.yaml")
+	const text = `endpoint: {name: a, success: "0", permanent: ["1", "2"], repeat: b, order: [a, b], fields: [{name: a, kind: text, required: true}, {name: b, kind: text, required: true}]}
+profiles: [{name: a, fields: {a: {from: a}, b: {from: b}}}]`
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	environment(t, map[string]string{"MAPPING_FILE": name, "UPSTREAM_URL": "https://platform.example"})
+	s, warnings, err := Load(GroupEvent, GroupUpstream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(s.Upstream.SuccessCodes, []string{"0"}) || !slices.Equal(s.Upstream.PermanentCodes, []string{"1", "2"}) || s.Event.Endpoint().Name != "a" {
+		t.Errorf("%v, %v", s.Upstream.SuccessCodes, s.Upstream.PermanentCodes)
+	}
+	if len(warnings) != 1 || !strings.HasPrefix(warnings[0].String(), "MAPPING_FILE: takes for a success 0; ") {
+		t.Errorf("warnings %q", warnings)
+	}
+	environment(t, map[string]string{"MAPPING_FILE": name, "UPSTREAM_SUCCESS_CODES": "0", "UPSTREAM_PERMANENT_CODES": "1"})
+	_, _, err = Load(GroupEvent, GroupUpstream)
+	for _, code := range []string{"UPSTREAM_SUCCESS_CODES", "UPSTREAM_PERMANENT_CODES"} {
+		if err == nil || !strings.Contains(err.Error(), code+": is set and so is the endpoint in MAPPING_FILE") {
+			t.Errorf("%s: %v", code, err)
+		}
 	}
 }

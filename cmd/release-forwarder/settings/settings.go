@@ -3,6 +3,7 @@ package settings
 import (
 	"log/slog"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -194,14 +195,31 @@ type Consumer struct {
 type Event struct {
 	Location *time.Location `envconfig:"EVENT_TIMEZONE" type:"time zone" default:"Asia/Shanghai" meaning:"zone of times that name none; the zone database is in the binary"`
 	Required []string       `envconfig:"EVENT_REQUIRED_FIELDS" type:"list of fields" default:"park_uuid,flow_no,parking_serial,plate" meaning:"fields an event must have; more may be named, none of the four left out; not with MAPPING_FILE"`
-	Mapping  string         `envconfig:"MAPPING_FILE" type:"file" unset:"the built-in contract" meaning:"YAML file that says from where in a record each field comes (docs/how-to/map-a-lane.md); read once at the start"`
+	Mapping  string         `envconfig:"MAPPING_FILE" type:"file" unset:"the built-in contract" meaning:"YAML file that says from where in a record each field comes (docs/how-to/map-a-lane.md); read once at the start, its lookup files again within 5s of a change"`
 
-	File *mapping.File // of Mapping; nil: the built-in contract
+	File    *mapping.File             // of Mapping; nil: the built-in contract
+	Lookups map[string]mapping.Lookup // its lookup files
 }
+
+// LookupFile is where a lookup file lies: beside the mapping file.
+func (e *Event) LookupFile(name string) string { return filepath.Join(filepath.Dir(e.Mapping), name) }
 
 // Mapper maps events by these settings.
 func (e *Event) Mapper() (*mapping.Mapper, error) {
-	return mapping.New(mapping.Config{Location: e.Location, Required: e.Required, File: e.File})
+	c := mapping.Config{Location: e.Location, Required: e.Required, File: e.File, Lookups: e.Lookups}
+	if e.File != nil {
+		c.Required = nil // the file says it
+	}
+	return mapping.New(c)
+}
+
+// Endpoint is what the events are sent to.
+func (e *Event) Endpoint() *mapping.Endpoint {
+	if e.File == nil {
+		return mapping.BuiltIn()
+	}
+	endpoint, _ := e.File.Endpoint()
+	return endpoint
 }
 
 // Ignoring are the profiles of the mapping file that say to ignore records.

@@ -88,6 +88,7 @@ var fromTheStart = []string{
 	`release_forwarder_held_records{reason="unreachable"} 0`,
 	`release_forwarder_held_records{reason="dead-letter"} 0`,
 	`release_forwarder_held_records{reason="storm"} 0`,
+	`release_forwarder_held_records{reason="unlisted"} 0`,
 	`release_forwarder_oldest_unfinished_seconds 0`,
 	`release_forwarder_delivery_seconds_count 0`,
 	`release_forwarder_delivery_seconds_sum 0`,
@@ -124,6 +125,7 @@ var fromTheStart = []string{
 	`release_forwarder_reload_failures_total{file="UPSTREAM_APP_SECRET_FILE"} 0`,
 	`release_forwarder_reload_failures_total{file="UPSTREAM_CREDENTIALS_FILE"} 0`,
 	`release_forwarder_reload_failures_total{file="UPSTREAM_TLS_CA_FILE"} 0`,
+	`release_forwarder_reload_failures_total{file="MAPPING_FILE"} 0`,
 	`release_forwarder_reloads_total{file="KAFKA_SASL_OAUTH_CA_FILE"} 0`,
 	`release_forwarder_reloads_total{file="KAFKA_SASL_OAUTH_TOKEN_FILE"} 0`,
 	`release_forwarder_reloads_total{file="KAFKA_SASL_PASSWORD_FILE"} 0`,
@@ -133,6 +135,7 @@ var fromTheStart = []string{
 	`release_forwarder_reloads_total{file="UPSTREAM_APP_SECRET_FILE"} 0`,
 	`release_forwarder_reloads_total{file="UPSTREAM_CREDENTIALS_FILE"} 0`,
 	`release_forwarder_reloads_total{file="UPSTREAM_TLS_CA_FILE"} 0`,
+	`release_forwarder_reloads_total{file="MAPPING_FILE"} 0`,
 	`release_forwarder_settings_info{hash="0123456789ab"} 1`,
 }
 

@@ -61,8 +61,9 @@ var (
 	// Verdicts are what an attempt's answer can mean.
 	Verdicts = []string{"accepted", "permanent", "refused", "throttled", "failed", "unreadable", "timeout", "unreachable"}
 	// HeldReasons say why a record waits: the verdict of its last delivery, or
-	// dead-letter where its dead letter could not be written yet.
-	HeldReasons = []string{"refused", "throttled", "failed", "unreadable", "timeout", "unreachable", "dead-letter", "storm"}
+	// dead-letter where its dead letter could not be written yet, or unlisted where
+	// its lot is not in the lookup file.
+	HeldReasons = []string{"refused", "throttled", "failed", "unreadable", "timeout", "unreachable", "dead-letter", "storm", "unlisted"}
 	// CommitResults: ok; stale, refused by Kafka since the replica no longer owns
 	// the partition; failed, not answered or refused otherwise.
 	CommitResults = []string{"ok", "stale", "failed"}
@@ -78,6 +79,7 @@ var (
 		"KAFKA_TLS_CA_FILE", "KAFKA_TLS_CERT_FILE", "KAFKA_TLS_KEY_FILE", "KAFKA_SASL_PASSWORD_FILE",
 		"KAFKA_SASL_OAUTH_TOKEN_FILE", "KAFKA_SASL_OAUTH_CA_FILE",
 		"UPSTREAM_APP_SECRET_FILE", "UPSTREAM_CREDENTIALS_FILE", "UPSTREAM_TLS_CA_FILE",
+		"MAPPING_FILE", // its lookup files
 	}
 )
 
@@ -109,7 +111,7 @@ var (
 	pendingRecords = Instrument{"pending_records", Gauge, "{record}", nil,
 		"Records read and not yet finished."}
 	heldRecords = Instrument{"held_records", Gauge, "{record}", []Label{{"reason", HeldReasons}},
-		"Records waiting, by the verdict of their last delivery; dead-letter: for the dead-letter topic to take their dead letter."}
+		"Records waiting, by the verdict of their last delivery; dead-letter: for the dead-letter topic to take their dead letter; unlisted: for the lookup file to have their lot."}
 	lagRecords = Instrument{"lag_records", Gauge, "{record}", byPartition,
 		"Offsets between the commit and the end of the partition, for partitions held now of which both are known: what Kafka's tools show. It overstates what is left: see lag_done_records."}
 	lagDone = Instrument{"lag_done_records", Gauge, "{record}", byPartition,
@@ -135,7 +137,7 @@ var (
 	stormGuardActive = Instrument{"storm_guard_active", Gauge, "", nil,
 		"1 while dead letters are held to one a second, else 0."}
 	refusedLots = Instrument{"refused_lots", Gauge, "{lot}", nil,
-		"Lots the platform refuses while it accepts others."}
+		"Lots the platform refuses while it accepts others, and lots without a credential or not in the lookup file."}
 	inFlight = Instrument{"in_flight", Gauge, "{request}", nil,
 		"Deliveries open at the platform."}
 	inFlightLimit = Instrument{"in_flight_limit", Gauge, "{request}", nil,

@@ -20,7 +20,7 @@ func (o *observer) fail(format string, args ...any) {
 func (o *observer) lastOf(partition int32) int64 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return int64(len(o.parts[partition].records)) - 1
+	return int64(len(o.log(partition).records)) - 1
 }
 
 // complete tells whether every event is finished and committed.
@@ -29,7 +29,7 @@ func (o *observer) complete() bool {
 	defer o.mu.Unlock()
 	o.settle()
 	o.look()
-	for _, l := range o.parts {
+	for _, l := range o.logs() {
 		if l.below < int64(len(l.records)) || l.last.Offset < int64(len(l.records)) || l.life > 0 && l.last.Offset != int64(len(l.records)) {
 			return false
 		}
@@ -41,7 +41,7 @@ func (o *observer) complete() bool {
 func (o *observer) stuck(after time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for p, l := range o.parts {
+	for p, l := range o.logs() {
 		if l.below == int64(len(l.records)) && l.last.Offset == l.below {
 			continue
 		}
@@ -62,8 +62,8 @@ func (o *observer) account() {
 	defer o.mu.Unlock()
 	o.settle()
 	o.look()
-	for p, l := range o.parts {
-		info := o.cluster.Load().PartitionInfo(apptest.EventTopic, int32(p))
+	for p, l := range o.logs() {
+		info := o.cluster.Load().PartitionInfo(placeOf(p))
 		if info == nil || info.HighWatermark != int64(len(l.records)) {
 			o.breach("the simulation", "partition %d does not hold the %d events that were produced", p, len(l.records))
 		}
@@ -81,7 +81,7 @@ func (o *observer) account() {
 				o.breach("P5", "%s was accepted", r)
 			}
 		}
-		o.countedFor(int32(p))
+		o.countedFor(p)
 		if l.last.Offset != int64(len(l.records)) {
 			o.breach("liveness", "partition %d is committed to %d of %d at the end", p, l.last.Offset, len(l.records))
 		}
@@ -100,7 +100,7 @@ func (o *observer) missing(req kmsg.Request) {
 	if m, ok := req.(*kmsg.MetadataRequest); ok && !slices.ContainsFunc(m.Topics, func(t kmsg.MetadataRequestTopic) bool { return text(t.Topic) == apptest.DeadLetterTopic }) {
 		return
 	}
-	for _, l := range o.parts {
+	for _, l := range o.logs() {
 		for _, r := range l.records[l.below:] {
 			if r.nature == spoilt && !r.finished() {
 				f.hit(1)

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -60,13 +61,14 @@ func (o *observer) committing(req *kmsg.OffsetCommitRequest) {
 		if name == "" {
 			continue // of a topic that is gone: it is refused
 		}
-		if name != apptest.EventTopic {
-			o.breach("P1", "a commit for topic %s", name)
-			continue
-		}
 		for _, p := range t.Partitions {
-			o.say("%s, generation %d, commits %d of partition %d", brief(req.MemberID), req.Generation, p.Offset, p.Partition)
-			o.judge(o.named(brief(req.MemberID)), t.TopicID, p.Partition, p.Offset, text(p.Metadata))
+			partition, known := numbered(name, p.Partition)
+			if !known {
+				o.breach("P1", "a commit for topic %s", name)
+				break
+			}
+			o.say("%s, generation %d, commits %d of partition %d", brief(req.MemberID), req.Generation, p.Offset, partition)
+			o.judge(o.named(brief(req.MemberID)), t.TopicID, partition, p.Offset, text(p.Metadata))
 		}
 	}
 }
@@ -100,11 +102,11 @@ func text(s *string) string {
 // judge checks a commit against what is finished at this instant. The mutex is
 // held.
 func (o *observer) judge(by *host, topic wire.ID, partition int32, offset int64, metadata string) {
-	if int(partition) >= len(o.parts) {
+	l := o.log(partition)
+	if l == nil {
 		o.breach("P1", "a commit for partition %d, which is not there", partition)
 		return
 	}
-	l := o.parts[partition]
 	l.by = by
 	if offset < 0 || offset > l.below && !l.formerly(offset) {
 		at := "the log's end"
@@ -113,7 +115,8 @@ func (o *observer) judge(by *host, topic wire.ID, partition int32, offset int64,
 		}
 		o.breach("P1", "partition %d: offset %d is committed, %s is not finished", partition, offset, at)
 	}
-	c, err := apptest.DecodeCommit(apptest.ClusterID, apptest.EventTopic, partition, offset, metadata)
+	topicName, number := placeOf(partition)
+	c, err := apptest.DecodeCommit(apptest.ClusterID, topicName, number, offset, metadata)
 	if err != nil && (!o.mixed || !strings.HasPrefix(metadata, otherFormat)) {
 		o.breach("P4", "partition %d: commit %d: %v", partition, offset, err)
 	}
@@ -134,16 +137,17 @@ func (o *observer) look() {
 	if g == nil {
 		return
 	}
-	for partition, c := range g.Commits[apptest.EventTopic] {
-		if int(partition) >= len(o.parts) {
+	for partition, l := range o.logs() {
+		topic, number := placeOf(partition)
+		c, committed := g.Commits[topic][number]
+		if !committed {
 			continue
 		}
-		l := o.parts[partition]
 		raw := fmt.Sprint(c.Offset, c.Metadata)
 		if raw == l.raw {
 			continue
 		}
-		now, _ := apptest.DecodeCommit(apptest.ClusterID, apptest.EventTopic, partition, c.Offset, c.Metadata)
+		now, _ := apptest.DecodeCommit(apptest.ClusterID, topic, number, c.Offset, c.Metadata)
 		late := now.Retracts(l.last) && (l.life > 0 || l.by.late(c.Metadata))
 		if late {
 			o.uncover(l, now)
@@ -218,7 +222,11 @@ func (o *observer) noteOwners() {
 	}
 	for i := range g.Members {
 		h := o.named(brief(g.Members[i].MemberID))
-		for _, partition := range g.Members[i].Assignment[apptest.EventTopic] {
+		for partition := range o.logs() {
+			topic, number := placeOf(partition)
+			if !slices.Contains(g.Members[i].Assignment[topic], number) {
+				continue
+			}
 			if before, known := o.owners[partition]; !known || before.host != h {
 				o.owners[partition] = ownership{h, time.Now()}
 				o.say("partition %d is assigned to %s, epoch %d of the group", partition, brief(g.Members[i].MemberID), g.Epoch)
@@ -236,14 +244,12 @@ func (o *observer) fetching(req *kmsg.FetchRequest) {
 		return // a look at what is not read, also where the log was another one
 	}
 	for _, t := range req.Topics {
-		if o.nameOf(t.Topic, t.TopicID) != apptest.EventTopic {
-			continue
-		}
 		for _, p := range t.Partitions {
-			if int(p.Partition) >= len(o.parts) {
+			partition, known := numbered(o.nameOf(t.Topic, t.TopicID), p.Partition)
+			l := o.log(partition)
+			if !known || l == nil {
 				continue
 			}
-			l := o.parts[p.Partition]
 			if l.read = max(l.read, p.FetchOffset); l.changing() {
 				continue // it may be an offset of the log before
 			}
@@ -254,7 +260,7 @@ func (o *observer) fetching(req *kmsg.FetchRequest) {
 				}
 			}
 			if pending > o.plan.tuning.maxPending {
-				o.breach("P6", "partition %d is read from %d with %d unfinished before it, the bound is %d", p.Partition, p.FetchOffset, pending, o.plan.tuning.maxPending)
+				o.breach("P6", "partition %d is read from %d with %d unfinished before it, the bound is %d", partition, p.FetchOffset, pending, o.plan.tuning.maxPending)
 			}
 		}
 	}
@@ -308,11 +314,13 @@ func (o *observer) deadLetter(partition int32, kr *kmsg.Record) *record {
 	field := func(name string) string { return h["__forwarder.errors."+name] }
 	source, err1 := strconv.Atoi(field("partition"))
 	offset, err2 := strconv.Atoi(field("offset"))
-	if err1 != nil || err2 != nil || source >= len(o.parts) || o.parts[source].of(int64(offset), string(kr.Value)) == nil {
+	at, known := numbered(field("topic"), int32(source))
+	l := o.log(at)
+	if err1 != nil || err2 != nil || !known || l == nil || l.of(int64(offset), string(kr.Value)) == nil {
 		o.breach("P5", "a dead letter about nothing: partition %q, offset %q", field("partition"), field("offset"))
 		return nil
 	}
-	r := o.parts[source].of(int64(offset), string(kr.Value))
+	r := l.of(int64(offset), string(kr.Value))
 	reason := map[nature]string{spoilt: "missing-field", refused: "refused", poison: "budget-exhausted"}[r.nature]
 	switch {
 	case field("reason") == "lot-refused" && o.refusedLots[r.lot] && o.plan.tuning.maxPending < 100:
@@ -343,7 +351,7 @@ func (o *observer) settle() {
 			}
 			r.written = append(r.written, time.Now())
 			o.say("a dead letter about %s is written", r)
-			o.parts[r.partition].finish()
+			o.log(r.partition).finish()
 		}
 	}
 }

@@ -135,7 +135,7 @@ func (o *observer) changes(partition int32, to int64, anew bool) {
 
 // countedFor judges what was counted of a partition. The mutex is held.
 func (o *observer) countedFor(partition int32) {
-	l := o.parts[partition]
+	l := o.log(partition)
 	counted := o.counted.of(partition)
 	// One replica, in one generation from before to the end: a member that joins again
 	// finds no commit, as Kafka has dropped it, and begins at the first record.
@@ -156,8 +156,8 @@ func (o *observer) countedFor(partition int32) {
 func (s *simulation) counting(_ *app.Parts, cfg *consumer.Config) {
 	right := cfg.Hooks.Dropped
 	cfg.Hooks.Dropped = func(topic string, partition int32, n int64) {
-		if topic == apptest.EventTopic {
-			s.observer.counted.add(partition, n)
+		if number, known := numbered(topic, partition); known {
+			s.observer.counted.add(number, n)
 		}
 		if right != nil {
 			right(topic, partition, n)

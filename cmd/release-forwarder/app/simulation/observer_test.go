@@ -28,7 +28,7 @@ type observer struct {
 	hosts   map[string]*host // by IP address; complete before a host sends
 
 	mu          sync.Mutex
-	parts       []*log
+	parts, more []*log // of the event topic, and of the second one
 	flows       map[string]*record
 	open        map[string]*acceptance // by connection: accepted, the answer not read yet
 	deadLetters map[int32]*post        // by partition of the dead-letter topic: under way
@@ -135,14 +135,19 @@ func newObserver(c *atomic.Pointer[kfake.Cluster], plan *schedule) *observer {
 		owners: map[int32]ownership{},
 	}
 	o.add(plan.partitions)
+	for range plan.more {
+		o.more = append(o.more, newLog())
+	}
 	return o
 }
 
 func (o *observer) add(partitions int32) {
 	for range partitions {
-		o.parts = append(o.parts, &log{last: apptest.CommittedProgress{Offset: -1}})
+		o.parts = append(o.parts, newLog())
 	}
 }
+
+func newLog() *log { return &log{last: apptest.CommittedProgress{Offset: -1}} }
 
 // say adds a line to the story. The mutex is held.
 func (o *observer) say(format string, args ...any) {
@@ -168,7 +173,7 @@ func (o *observer) breach(promise, format string, args ...any) {
 func (o *observer) expect(b burst) (values []string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	l := o.parts[b.partition]
+	l := o.log(b.partition)
 	for _, e := range b.events {
 		e.life = l.life
 		r := &record{spec: e, partition: b.partition, offset: int64(len(l.records))}
@@ -316,7 +321,7 @@ func (o *observer) answered(r platform.Request) {
 	rec.accepted = append(rec.accepted, a)
 	connection, _, _ := strings.Cut(strings.TrimPrefix(r.Path, "/"), "/")
 	o.open[connection] = a
-	o.parts[rec.partition].finish()
+	o.log(rec.partition).finish()
 }
 
 // repeated judges an acceptance of what was finished before.

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -106,8 +108,20 @@ func simulate(t *testing.T, base settings.Settings, plan *schedule, m *mistake, 
 		t.Fatal(err)
 	}
 	if plan.mapped {
-		if base.Event.File, err = mapping.Parse([]byte(mappingFile)); err != nil {
+		text := mappingFile
+		if m == nil { // mistakes are about what is mapped
+			text = strings.Replace(text, "{from: park_uuid}", "{from: park_uuid, lookup: lots.csv}", 1)
+		}
+		if base.Event.File, err = mapping.Parse([]byte(text)); err != nil {
 			t.Fatal(err)
+		}
+		base.Event.Mapping = filepath.Join(dir, "mapping.yaml")
+		base.Event.Lookups = map[string]mapping.Lookup{}
+		for _, name := range base.Event.File.Lookups() {
+			base.Event.Lookups[name] = nil // the service reads it when it begins
+			if err := os.WriteFile(base.Event.LookupFile(name), lots(plan.unlisted()), 0o600); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	synctest.Test(t, func(t *testing.T) {
@@ -123,6 +137,10 @@ func simulate(t *testing.T, base settings.Settings, plan *schedule, m *mistake, 
 				"group.consumer.session.timeout.ms":    fmt.Sprint(sessionTime.Milliseconds()),
 				"group.consumer.heartbeat.interval.ms": "1500",
 			})}
+		if plan.more > 0 {
+			s.base.Kafka.Topics = []string{apptest.EventTopic, moreEvents}
+			s.options = append(s.options, kfake.SeedTopics(plan.more, moreEvents))
+		}
 		if slices.ContainsFunc(plan.faults, func(f *fault) bool { return f.kind.name == truncation }) {
 			s.folder = filepath.Join(dir, "logs")
 			s.options = append(s.options, kfake.DataDir(s.folder))
@@ -153,6 +171,15 @@ func simulate(t *testing.T, base settings.Settings, plan *schedule, m *mistake, 
 		var keeper sync.WaitGroup
 		if plan.protocol == membership.ProtocolClassic {
 			keeper.Go(func() { s.keep(keeping) })
+		}
+		for name := range base.Event.Lookups {
+			s.observer.refuses(plan.unlisted())
+			time.AfterFunc(plan.length/2, func() {
+				next := filepath.Join(dir, "next") // a member that begins now reads all of it, or of the old one
+				if err := errors.Join(os.WriteFile(next, lots(-1), 0o600), os.Rename(next, base.Event.LookupFile(name))); err != nil {
+					s.observer.fail("the lookup file: %v", err)
+				}
+			})
 		}
 		s.run()
 		stop()
@@ -312,8 +339,9 @@ func (s *simulation) produce(b burst) {
 // write is produce for who holds the token.
 func (s *simulation) write(b burst) {
 	var records []*kgo.Record
+	topic, number := placeOf(b.partition)
 	for _, v := range s.observer.expect(b) {
-		records = append(records, &kgo.Record{Topic: apptest.EventTopic, Partition: b.partition, Value: []byte(v)})
+		records = append(records, &kgo.Record{Topic: topic, Partition: number, Value: []byte(v)})
 	}
 	base := s.observer.lastOf(b.partition) + 1 - int64(len(records))
 	for try := 0; ; try++ {
@@ -324,7 +352,7 @@ func (s *simulation) write(b burst) {
 		}
 		// The producer may not have heard yet of a partition that was added; what
 		// has reached the log is never sent again.
-		if info := s.cluster.Load().PartitionInfo(apptest.EventTopic, b.partition); try == 60 || info == nil || info.HighWatermark != base {
+		if info := s.cluster.Load().PartitionInfo(topic, number); try == 60 || info == nil || info.HighWatermark != base {
 			s.observer.fail("producing: %v", err)
 			return
 		}

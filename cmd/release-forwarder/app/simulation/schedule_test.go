@@ -16,7 +16,8 @@ type schedule struct {
 	seed       uint64
 	mapped     bool // by mappingFile
 	partitions int32
-	replicas   int // at the start
+	more       int32 // partitions of the second topic; 0: there is none
+	replicas   int   // at the start
 	protocol   membership.Protocol
 	tuning     tuning
 	events     []burst
@@ -58,6 +59,20 @@ const mappingFile = `profiles:
   - name: releases
     fields: {park_uuid: {from: park_uuid}, flow_no: {from: flow_no}, parking_serial: {from: parking_serial}, plate: {from: plate}}
 `
+
+// unlisted is the lot that the lookup file of a mapped run lacks for half of its length.
+func (s *schedule) unlisted() int { return int(s.seed / 2 % 5) }
+
+// lots is a lookup file that lacks one of the lots, whose codes are their UUIDs.
+func lots(missing int) []byte {
+	text := "code,uuid\n"
+	for lot := range 5 {
+		if lot != missing {
+			text += fmt.Sprintf("lot-%d,lot-%d\n", lot, lot)
+		}
+	}
+	return []byte(text)
+}
 
 // spec is one event: its offset follows from the order of production, and its
 // flow number tells it.
@@ -156,6 +171,7 @@ func draw(seed uint64) *schedule {
 	}
 	s.drawEvents(r)
 	s.drawFaults(r)
+	s.drawSecondTopic()
 	s.protocol = []membership.Protocol{membership.ProtocolClassic, membership.ProtocolConsumer}[r.IntN(2)]
 	return s
 }

@@ -31,7 +31,30 @@ func TestCheckSaysWhatItSaidOfAMappedEvent(t *testing.T) {
 		printed, failed := checkedBy(t, c.command, c.input)
 		fmt.Fprintf(&all, "=== %s: %d failed\n%s\n", c.name, failed, printed)
 	}
+	unlisted(t, &all)
 	golden(t, "mapped.golden", all.String())
+}
+
+// unlisted adds what check says of a lot that the lookup file does not have, and of one that it has.
+func unlisted(t *testing.T, all *strings.Builder) {
+	t.Helper()
+	t.Setenv("MAPPING_FILE", repo.Path(t, "mapping/testdata/files/lookup.yaml"))
+	const event = `{"lot":{"code":1042},"flow":"F1","ticket":"S1","plate":"粤B12345","left":1}`
+	good := strings.Replace(event, `,"left":1`, "", 1)
+	verbose := mappingFlags{Topic: "lanes-a", Verbose: true}
+	for _, c := range []struct {
+		name, input string
+		command     Command
+	}{
+		{"a lot that is listed, with -v", strings.Replace(good, "1042", "7", 1), Command{Lang: english, mappingFlags: verbose}},
+		{"a lot that is not listed", good, Command{Lang: english, mappingFlags: mappingFlags{Topic: "lanes-a"}}},
+		{"a lot that is not listed, with -v, in Chinese", good, Command{Lang: chinese, mappingFlags: verbose}},
+		{"a lot that is not listed, as JSON", good, Command{Lang: english, JSON: true, mappingFlags: mappingFlags{Topic: "lanes-a"}}},
+		{"a lot that is not listed, and a bad time", event, Command{Lang: english, mappingFlags: mappingFlags{Topic: "lanes-a"}}},
+	} {
+		printed, failed := checkedBy(t, c.command, c.input)
+		fmt.Fprintf(all, "=== %s: %d failed\n%s\n", c.name, failed, printed)
+	}
 }
 
 // The flags say what a value alone does not.

@@ -46,8 +46,10 @@ const (
 	deadLetter verdict = "dead-letter"
 	// A profile of MAPPING_FILE says so.
 	willBeIgnored verdict = "would-be-ignored"
-	noEvent       verdict = "no-event"      // the input is empty
-	spread        verdict = "several-lines" // it has several objects, each over several lines
+	// The lookup file does not have its lot.
+	willBeHeld verdict = "would-be-held"
+	noEvent    verdict = "no-event"      // the input is empty
+	spread     verdict = "several-lines" // it has several objects, each over several lines
 )
 
 // report is all that check says of one event: as JSON, and for people in text. Texts are in
@@ -58,9 +60,10 @@ type report struct {
 
 	Place      string            `json:"place"`
 	Verdict    verdict           `json:"verdict"`
-	Profile    string            `json:"profile,omitempty"` // of MAPPING_FILE
-	Steps      []step            `json:"steps,omitempty"`   // with -v
-	Reason     mapping.Reason    `json:"reason,omitempty"`  // of the dead letter: that of the first fault
+	Profile    string            `json:"profile,omitempty"`  // of MAPPING_FILE
+	Unlisted   string            `json:"unlisted,omitempty"` // which lot is not in which lookup file
+	Steps      []step            `json:"steps,omitempty"`    // with -v
+	Reason     mapping.Reason    `json:"reason,omitempty"`   // of the dead letter: that of the first fault
 	Faults     []fault           `json:"faults,omitempty"`
 	Encoding   examine.Encoding  `json:"encoding,omitempty"`
 	Ignored    []ignoredKey      `json:"ignored,omitempty"`
@@ -109,7 +112,9 @@ type judge struct {
 func (j *judge) event(p place, value []byte) *report {
 	x := examine.Event(j.mapper, j.record(value, j.at))
 	r := &report{place: p, Verdict: willBeSent, Profile: x.Profile, mapped: j.mapped, Encoding: x.Encoding}
-	if x.Release == nil && len(x.Faults) == 0 {
+	if u := x.Unlisted; u != nil {
+		r.Verdict, r.Unlisted = willBeHeld, fmt.Sprintf(wordUnlisted.in(j.lang), u.File, u.Code)
+	} else if x.Release == nil && len(x.Faults) == 0 {
 		r.Verdict = willBeIgnored
 		return r
 	}
@@ -136,11 +141,12 @@ func (j *judge) event(p place, value []byte) *report {
 		}
 		r.Warnings = append(r.Warnings, warning{w.Suspicion, w.Field, text, w.Forms})
 	}
-	if x.Release == nil {
+	switch {
+	case len(x.Faults) > 0:
 		r.Verdict, r.Reason = deadLetter, x.Faults[0].Reason
-		return r
+	case x.Release != nil:
+		j.request(r, x.Release)
 	}
-	j.request(r, x.Release)
 	return r
 }
 

@@ -21,6 +21,9 @@ func (r *report) text(out *bufio.Writer, lang language) {
 	case deadLetter:
 		fmt.Fprintln(out, heading+wordDeadLetter.in(lang)+wordColon.in(lang)+visible.Line(r.Faults[0].Text))
 		r.printFaults(out, lang)
+		if r.Unlisted != "" {
+			row(out, wordAlso.in(lang), visible.Line(r.Unlisted))
+		}
 		r.printRemarks(out, lang)
 		r.printSteps(out, lang)
 		switch {
@@ -29,6 +32,11 @@ func (r *report) text(out *bufio.Writer, lang language) {
 		case r.Steps == nil:
 			fmt.Fprintln(out, "  "+wordHow.in(lang))
 		}
+	case willBeHeld:
+		fmt.Fprintln(out, heading+wordHeld.in(lang)+wordColon.in(lang)+visible.Line(r.Unlisted))
+		row(out, wordHint.in(lang), wordListed.in(lang))
+		r.printRemarks(out, lang)
+		r.printSteps(out, lang)
 	case willBeIgnored:
 		fmt.Fprintln(out, heading+fmt.Sprintf(wordIgnoredBy.in(lang), r.Profile))
 	case willBeSent:

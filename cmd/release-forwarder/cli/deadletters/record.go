@@ -95,7 +95,7 @@ func showData(r *session.Session, s *dlq.Stored, reveal bool) *shownData {
 	if !reveal {
 		event = r.Plain(s)
 	}
-	d.Event, _ = redact.ShowEvent(event, reveal) // another value is shown by its length
+	d.Event, _ = redact.ShowEvent(r.Mapper.Endpoint(), event, reveal) // another value is shown by its length
 	for key, value := range s.Own() {
 		if len(d.Headers) == dlq.MaxHeaders {
 			d.MoreHeaders++

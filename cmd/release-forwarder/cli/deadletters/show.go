@@ -111,7 +111,7 @@ func (c *ShowCommand) request(r *session.Session, release *mapping.Release) ([]r
 		params = append(params, upstream.Param{Name: "app_id", Value: c.AppID})
 	}
 	for name, value := range release.All() {
-		if f, _ := mapping.FieldOf(name); f.Personal && !c.Reveal {
+		if f, _ := r.Mapper.Endpoint().Field(name); f.Personal && !c.Reveal {
 			value = redact.Text(value)
 		}
 		shown = append(shown, redact.Member{Name: name, Value: value})

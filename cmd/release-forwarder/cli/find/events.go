@@ -3,6 +3,7 @@ package find
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -76,7 +77,7 @@ func (f *finder) readEvents(ctx context.Context, t searched) (more bool, err err
 
 // judge says what became of an event.
 func (f *finder) judge(at dlq.ID, rec *fetch.Record) foundMatch {
-	m := foundMatch{At: at.String(), Dated: dlq.Stamp(rec.Timestamp), foundEvent: describeEvent(f.plain(at.Topic, rec), f.c.Reveal)}
+	m := foundMatch{At: at.String(), Dated: dlq.Stamp(rec.Timestamp), foundEvent: describeEvent(f.r.Mapper.Endpoint(), f.plain(at.Topic, rec), f.c.Reveal)}
 	if origin := originOf(rec); slices.Contains(session.Target(f.r.Settings, ""), at.Topic) {
 		if m.ReplayOf = origin; origin != "" {
 			m.AsStated = []string{"replay_of"}
@@ -105,6 +106,10 @@ func (f *finder) judge(at dlq.ID, rec *fetch.Record) foundMatch {
 	default:
 		m.Outcome = outcomeWaiting
 		m.Note = whyWaiting(p, at.Offset)
+		_, err := f.r.Mapper.Map(f.mapped(at.Topic, rec))
+		if unlisted, is := errors.AsType[*mapping.Unlisted](err); is {
+			m.Note = "held: " + unlisted.Error()
+		}
 	}
 	return m
 }
@@ -124,8 +129,13 @@ func (f *finder) progressOf(at dlq.ID) *offsets.PartitionProgress {
 
 // plain is a record's event as the built-in contract has it.
 func (f *finder) plain(topic string, rec *fetch.Record) []byte {
+	return f.r.Mapper.Plain(f.mapped(topic, rec))
+}
+
+// mapped is what the mapping needs of a record.
+func (f *finder) mapped(topic string, rec *fetch.Record) *mapping.Record {
 	headers := rec.Headers.All()
-	return f.r.Mapper.Plain(&mapping.Record{Topic: dlq.FirstTopic(topic, headers), Key: rec.Key, Value: rec.Value, Headers: headers})
+	return &mapping.Record{Topic: dlq.FirstTopic(topic, headers), Key: rec.Key, Value: rec.Value, Headers: headers}
 }
 
 // whyWaiting says what is known from the group's commit of an offset that is not done.

@@ -78,6 +78,7 @@ func (c *Command) Do(ctx context.Context, sc console.Screen, dial connect.DialFu
 		return err
 	}
 	return session.Open(ctx, sc, dial, false, "", nil, func(r *session.Session) error {
+		wanted.at(r.Mapper.Endpoint())
 		out := bufio.NewWriter(sc.Out)
 		f := &finder{c: c, r: r, span: span, wanted: wanted, print: newPrinter(out, c, r), deadLetters: map[dlq.ID]*foundDeadLetter{}}
 		err := f.find(ctx)

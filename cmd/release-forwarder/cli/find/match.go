@@ -10,12 +10,23 @@ import (
 
 	"release-forwarder/cmd/release-forwarder/redact"
 	"release-forwarder/cmd/release-forwarder/settings"
+	"release-forwarder/mapping"
 )
 
 // criteria is what a search wants. Of a field one text must fit; all fields named must fit.
 type criteria struct {
 	fields map[string][]string // by the API's name of the field
 	plates []string            // as samePlate writes them
+}
+
+// at takes the names that an endpoint has for the lot, the parking and what must not repeat.
+func (w *criteria) at(e *mapping.Endpoint) {
+	names := map[string]string{"park_uuid": e.Order[0], "parking_serial": e.Order[1], "flow_no": e.Repeat}
+	fields := map[string][]string{}
+	for name, texts := range w.fields {
+		fields[names[name]] = append(fields[names[name]], texts...)
+	}
+	w.fields = fields
 }
 
 // match reports whether a record's value fits. It accepts events that the mapping
@@ -104,16 +115,19 @@ type foundEvent struct {
 }
 
 // describeEvent returns what may be shown of an event.
-func describeEvent(value []byte, reveal bool) foundEvent {
+func describeEvent(at *mapping.Endpoint, value []byte, reveal bool) foundEvent {
 	var e foundEvent
 	err := redact.EachMember(value, func(name string, raw jsontext.Value) error {
+		f, _ := at.Field(name)
+		shown := func() string { return redact.ShowValue(raw, f.Personal && !reveal) }
+		if name == at.Repeat {
+			e.Flow = shown()
+		}
 		switch name {
-		case "park_uuid":
+		case at.Order[0]:
 			e.Lot = redact.Sanitize(strings.TrimSpace(unquoted(raw)), reveal)
-		case "flow_no":
-			e.Flow = redact.ShowValue(raw, false)
-		case "parking_serial":
-			e.Serial = redact.ShowValue(raw, false)
+		case at.Order[1]:
+			e.Serial = shown()
 		case "plate":
 			e.Plate = redact.ShowValue(raw, !reveal)
 		}

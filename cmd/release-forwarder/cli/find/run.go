@@ -246,7 +246,7 @@ func (f *finder) keep(s *dlq.Stored, ledger *ledger.Ledger) error {
 	if len(f.deadLetters) == mostDeadLetters {
 		return fmt.Errorf("more than %s dead letters fit; narrow the search with --since, --until or another flag", console.Number(mostDeadLetters))
 	}
-	l := &foundDeadLetter{id: s.ID.String(), reason: s.Reason, ms: s.Written, written: redact.Written(s), dated: s.Dated, event: describeEvent(f.r.Plain(s), f.c.Reveal)}
+	l := &foundDeadLetter{id: s.ID.String(), reason: s.Reason, ms: s.Written, written: redact.Written(s), dated: s.Dated, event: describeEvent(f.r.Mapper.Endpoint(), f.r.Plain(s), f.c.Reveal)}
 	if l.reason == "" {
 		l.reason = "?"
 	}

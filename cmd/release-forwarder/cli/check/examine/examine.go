@@ -17,6 +17,8 @@ type Examination struct {
 	Faults []Fault
 	// Profile is the profile of the mapping file that fits; "" where there is no such file.
 	Profile string
+	// Unlisted is the lot that its lookup file does not have; nil: it has. Without faults the event is held.
+	Unlisted *mapping.Unlisted
 	// Steps are how each field's text is made. It is empty where the event cannot be read, or is ignored.
 	Steps []mapping.Step
 	// Ignored are the keys at the top level that are not the API's: each once, in their order. With
@@ -76,6 +78,9 @@ func Event(m *mapping.Mapper, rec *mapping.Record) *Examination {
 func (x *examiner) step(m *mapping.Mapper, s mapping.Step) {
 	ownForm := slices.ContainsFunc(s.Rule, func(word string) bool { return strings.HasPrefix(word, "time ") })
 	switch {
+	case s.Unlisted != nil:
+		x.found.Unlisted = s.Unlisted
+		return
 	case s.Refused == nil:
 	case s.Refused.Reason == mapping.BadTime && !ownForm:
 		x.addMoved(s.Refused, guess(s.Text, m.TakesTime))
