@@ -115,6 +115,21 @@ func (e *evaluation) looked(r *rule, rec *Record) (all []Looked) {
 	return all
 }
 
+// Reads reports whether any profile reads what stands at a path of a value, behind the prefix, and whether
+// one reads something in it.
+func (m *Mapper) Reads(path []string) (there, within bool) {
+	for _, p := range m.file.plans {
+		n := &p.root
+		for _, name := range path {
+			if n = n.child([]byte(name)); n == nil {
+				break
+			}
+		}
+		there, within = there || n != nil, within || n != nil && n.inside != nil
+	}
+	return there, within
+}
+
 // Plain is a record's event as the built-in contract has it: its value, or with a mapping file
 // one object of the fields that can be made; of a lot that is not listed, the code. A value that
 // cannot be read is returned as it is, and of a record that is ignored nothing.

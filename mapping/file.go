@@ -45,6 +45,14 @@ func (f *File) Sum() [sha256.Size]byte { return f.sum }
 // Endpoint is the one that the records are sent to; own: it stands in the file.
 func (f *File) Endpoint() (e *Endpoint, own bool) { return f.endpoint, f.own }
 
+// Profiles returns the names of all profiles, in their order.
+func (f *File) Profiles() (names []string) {
+	for _, p := range f.profiles {
+		names = append(names, p.name)
+	}
+	return names
+}
+
 // Ignoring returns the names of the profiles that say to ignore records.
 func (f *File) Ignoring() (names []string) {
 	for _, p := range f.profiles {

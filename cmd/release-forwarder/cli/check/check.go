@@ -24,7 +24,7 @@ type Command struct {
 	Files  []string `arg:"" optional:"" name:"file" help:"Files to read. None: standard input."`
 	At     string   `placeholder:"TIME" help:"Judge whether times are in the future as if now were TIME: RFC 3339, a date (UTC), or how long ago as 24h or 7d."`
 	Lang   language `placeholder:"zh|en" help:"The language to print in. Without it the first of LC_ALL, LC_MESSAGES and LANG that is set decides."`
-	JSON   bool     `name:"json" help:"Print one JSON object for each event."`
+	JSON   bool     `name:"json" help:"Print one JSON object for each event, and behind several their summary."`
 	Schema bool     `help:"Print the JSON Schema of an event and exit."`
 
 	mappingFlags
@@ -60,7 +60,9 @@ Both with the keys that are ignored, the fields that were probably meant by them
 times and codes that are strange. It sends nothing.
 
 Each line is one value. An object that begins in the first line and goes on in the next
-is one value too, and so is a file whose name ends in .json.
+is one value too, and so is a file whose name ends in .json. Behind several events stands
+a summary: how many would be sent, refused or ignored, which profiles fit, which fields were
+never set, and the names that nothing reads. A name that may be a value is shown as *.
 
 A text with line ends or invisible characters is put into quotes and shown with
 escapes, as "a\nb"; within quotes \\ is a backslash and \" a quote.
@@ -114,7 +116,9 @@ func (c *Command) check(stop console.Stopper, stdout *console.Output) error {
 		return err
 	}
 	k.in = stop.Input(os.Stdin)
-	err = k.files(c.Files)
+	if err = k.files(c.Files); err == nil {
+		k.end()
+	}
 	if flushErr := out.Flush(); err == nil {
 		err = flushErr
 	}
@@ -143,8 +147,9 @@ func newChecker(c *Command, at time.Time, out *bufio.Writer) (*checker, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := judge{mapper: mapper, mappingFlags: c.mappingFlags, mapped: s.Event.File != nil, credential: s.Credential, book: s.Credential.Book(), at: at.In(s.Event.Location), lang: c.Lang.or(os.Getenv)}
-	return &checker{judge: j, out: out, json: c.JSON}, nil
+	k := &checker{out: out, json: c.JSON, sum: newSummary(s.Event.File, mapper.Endpoint())}
+	k.judge = judge{mapper: mapper, mappingFlags: c.mappingFlags, mapped: s.Event.File != nil, credential: s.Credential, book: s.Credential.Book(), at: at.In(s.Event.Location), lang: c.Lang.or(os.Getenv)}
+	return k, nil
 }
 
 // checker reads events and prints what is judged of each.
@@ -153,6 +158,7 @@ type checker struct {
 	in           io.Reader // where no file is named
 	out          *bufio.Writer
 	json         bool
+	sum          *summary
 	seen, failed int
 }
 
@@ -168,21 +174,40 @@ func (k *checker) files(names []string) error {
 	return nil
 }
 
+// maxValue bounds what is read of one value: no record of Kafka's is so large by default, nor by far.
+const maxValue = 16 << 20
+
 func (k *checker) file(name string) error {
-	if strings.HasSuffix(name, ".json") {
-		value, err := os.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		k.print(k.event(place{input: name}, value))
-		return nil
-	}
 	f, err := os.Open(name)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	return k.stream(name, f)
+	if !strings.HasSuffix(name, ".json") {
+		return k.stream(name, f)
+	}
+	value, err := io.ReadAll(io.LimitReader(f, maxValue+1))
+	if err != nil {
+		return err
+	}
+	k.value(place{input: name}, value)
+	return nil
+}
+
+// value checks one value, which may be cut off behind maxValue.
+func (k *checker) value(p place, value []byte) {
+	if len(value) > maxValue {
+		k.print(&report{place: p, Verdict: tooLarge})
+		return
+	}
+	k.take(p, k.record(value, k.at))
+}
+
+// take judges a record.
+func (k *checker) take(p place, rec *mapping.Record) {
+	x := examine.Event(k.mapper, rec)
+	k.sum.add(k.mapper, rec, x)
+	k.print(k.report(p, rec, x))
 }
 
 // stream checks one value a line, as the lines come. An object that its first line only
@@ -196,19 +221,19 @@ func (k *checker) stream(name string, r io.Reader) error {
 		return unread(name, err)
 	}
 	rest := io.MultiReader(bytes.NewReader(head), in)
-	if !wide && !goesOn(head) {
+	if !wide && (len(head) > maxValue || !goesOn(head)) {
 		return k.lines(name, rest)
 	}
-	all, err := io.ReadAll(rest)
+	all, err := io.ReadAll(io.LimitReader(rest, maxValue+1))
 	switch {
 	case err != nil:
 		return unread(name, err)
-	case wide || isOneValue(all):
-		k.print(k.event(place{input: name}, all))
-	case isSpread(all):
+	case wide || len(all) <= maxValue && isOneValue(all):
+		k.value(place{input: name}, all)
+	case len(all) <= maxValue && isSpread(all):
 		k.print(&report{place: place{input: name}, Verdict: spread})
 	default:
-		return k.lines(name, bytes.NewReader(all))
+		return k.lines(name, io.MultiReader(bytes.NewReader(all), rest))
 	}
 	return nil
 }
@@ -243,17 +268,23 @@ func unread(name string, err error) error {
 	return fmt.Errorf("%s: %w", place{}, err)
 }
 
-// firstLine reads to the end of the first line that is not blank.
+// firstLine reads to the end of the first line that is not blank, or somewhat beyond maxValue.
 func firstLine(in *bufio.Reader) (read []byte, err error) {
-	for err == nil && len(bytes.TrimSpace(read)) == 0 {
-		var line []byte
-		line, err = in.ReadBytes('\n')
-		read = append(read, line...)
+	begin := 0 // of the line
+	for len(read) <= maxValue {
+		part, err := in.ReadSlice('\n')
+		read = append(read, part...)
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+		case errors.Is(err, io.EOF):
+			return read, nil
+		case err != nil || len(bytes.TrimSpace(read[begin:])) > 0:
+			return read, err
+		default:
+			begin = len(read)
+		}
 	}
-	if errors.Is(err, io.EOF) {
-		err = nil
-	}
-	return read, err
+	return read, nil
 }
 
 // isOneValue tells an object over several lines, whatever is wrong in it, from events of
@@ -277,10 +308,12 @@ func isOneValue(all []byte) bool {
 // lines checks one value a line; blank lines are skipped.
 func (k *checker) lines(name string, r io.Reader) error {
 	in, before := bufio.NewReader(r), k.seen
+	var line []byte
 	for n := 1; ; n++ {
-		line, err := in.ReadBytes('\n')
+		var err error
+		line, err = readLine(in, line[:0])
 		if value := bytes.TrimRight(line, "\r\n"); len(bytes.TrimSpace(value)) > 0 {
-			k.print(k.event(place{name, n}, value))
+			k.value(place{name, n}, value)
 		}
 		switch {
 		case errors.Is(err, io.EOF) && k.seen == before:
@@ -294,6 +327,40 @@ func (k *checker) lines(name string, r io.Reader) error {
 	}
 }
 
+// readLine appends a line with its end. Of one longer than maxValue the rest is skipped.
+func readLine(in *bufio.Reader, line []byte) ([]byte, error) {
+	for {
+		part, err := in.ReadSlice('\n')
+		if len(line) <= maxValue {
+			line = append(line, part...)
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return line, err
+		}
+	}
+}
+
+// end prints the summary, where there is more than one event.
+func (k *checker) end() {
+	switch {
+	case k.sum.Events < 2:
+	case k.json:
+		k.encode(struct {
+			Summary *summary `json:"summary"`
+		}{k.sum.closed()})
+	default:
+		fmt.Fprintln(k.out)
+		k.sum.closed().text(k.out, k.lang)
+	}
+}
+
+// encode prints a line of JSON.
+func (k *checker) encode(v any) {
+	encoder := json.NewEncoder(k.out)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(v) // the writer keeps its error
+}
+
 func (k *checker) print(r *report) {
 	k.seen++
 	if r.Verdict != willBeSent && r.Verdict != willBeIgnored {
@@ -301,9 +368,7 @@ func (k *checker) print(r *report) {
 	}
 	if k.json {
 		r.Place = r.place.String()
-		encoder := json.NewEncoder(k.out)
-		encoder.SetEscapeHTML(false)
-		_ = encoder.Encode(r) // the writer keeps its error
+		k.encode(r)
 		return
 	}
 	if k.seen > 1 {

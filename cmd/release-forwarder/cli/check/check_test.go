@@ -32,6 +32,7 @@ func checkedBy(t *testing.T, c Command, input string) (printed string, failed in
 	if err := k.files(c.Files); err != nil {
 		t.Fatal(err)
 	}
+	k.end()
 	_ = out.Flush()
 	return text.String(), k.failed
 }

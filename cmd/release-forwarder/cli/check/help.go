@@ -45,7 +45,9 @@ const chineseHelp = `用法：release-forwarder check [<文件> ...] [选项]
 这些键可能本应是哪个字段，以及可疑的时间和代码。
 
 一行是一个值。对象从第一行开始、在后面的行结束时，整个输入是一个值。
-文件名以 .json 结尾时，整个文件是一个值。
+文件名以 .json 结尾时，整个文件是一个值。有多个事件时，最后是汇总：
+会被发送、会成为死信、会被忽略的各有多少，各 profile 适用于多少事件，
+哪些字段从未有值，哪些名称没有被读取；可能是数据的名称显示为 *。
 
 文本含有换行或不可见字符时，放在引号中并转义显示，如 "a\nb"；
 引号中 \\ 表示反斜杠，\" 表示引号。
@@ -78,7 +80,7 @@ UPSTREAM_APP_SECRET_FILE、UPSTREAM_CREDENTIALS_FILE、MAPPING_FILE。
                       日期（UTC），或多久以前，如 24h、7d。
       --lang=zh|en    输出的语言。不给出时，由 LC_ALL、LC_MESSAGES、LANG 中
                       第一个已设置的变量决定。
-      --json          每个事件输出一个 JSON 对象。
+      --json          每个事件输出一个 JSON 对象；有多个事件时，最后是汇总。
       --schema        打印事件的 JSON Schema，然后退出。
       --topic=NAME    假定事件在此主题中（用于 when: topic）。
       --header=NAME=VALUE

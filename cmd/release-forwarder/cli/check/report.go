@@ -50,6 +50,7 @@ const (
 	willBeHeld verdict = "would-be-held"
 	noEvent    verdict = "no-event"      // the input is empty
 	spread     verdict = "several-lines" // it has several objects, each over several lines
+	tooLarge   verdict = "too-large"     // larger than maxValue
 )
 
 // report is all that check says of one event: as JSON, and for people in text. Texts are in
@@ -109,8 +110,8 @@ type judge struct {
 	lang       language
 }
 
-func (j *judge) event(p place, value []byte) *report {
-	x := examine.Event(j.mapper, j.record(value, j.at))
+// report puts an examination of a record into words.
+func (j *judge) report(p place, rec *mapping.Record, x *examine.Examination) *report {
 	r := &report{place: p, Verdict: willBeSent, Profile: x.Profile, mapped: j.mapped, Encoding: x.Encoding}
 	if u := x.Unlisted; u != nil {
 		r.Verdict, r.Unlisted = willBeHeld, fmt.Sprintf(wordUnlisted.in(j.lang), u.File, u.Code)
@@ -122,7 +123,7 @@ func (j *judge) event(p place, value []byte) *report {
 		r.Steps = j.steps(x)
 	}
 	for i, f := range x.Faults {
-		r.Faults = append(r.Faults, j.fault(f, i == 0, x.Encoding, value))
+		r.Faults = append(r.Faults, j.fault(f, i == 0, x.Encoding, rec.Value))
 		if f.Reason == mapping.BadTime {
 			r.Times = fmt.Sprintf(wordTimes.in(j.lang), j.at.Location())
 		}

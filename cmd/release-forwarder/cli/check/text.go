@@ -18,6 +18,8 @@ func (r *report) text(out *bufio.Writer, lang language) {
 		fmt.Fprintln(out, heading+wordNoEvent.in(lang))
 	case spread:
 		fmt.Fprintln(out, heading+wordSpread.in(lang))
+	case tooLarge:
+		fmt.Fprintln(out, heading+wordTooLarge.in(lang))
 	case deadLetter:
 		fmt.Fprintln(out, heading+wordDeadLetter.in(lang)+wordColon.in(lang)+visible.Line(r.Faults[0].Text))
 		r.printFaults(out, lang)
