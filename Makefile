@@ -70,7 +70,7 @@ generate: ## rewrite the generated parts of the documentation, and the golden te
 	$(GO) test ./mapping -run 'TestTheReferencePageIsTheKeywords|TestMistakes|TestTheFileSchemaAgrees' -update
 	$(GO) test ./cmd/release-forwarder/telemetry -update
 	$(GO) test ./cmd/release-forwarder/events -update
-	$(GO) test ./cmd/release-forwarder/cli/check -run TestCheckSaysWhatItSaid -update
+	$(GO) test ./cmd/release-forwarder/cli/check -run 'TestCheckSaysWhat|TestCheckSumsUp' -update
 	$(GO) test ./deployments -run 'TestTheTableOfRights|TestTheCommandsThatGrant|TestTheAlertsPagesAreTheRules|TestThePrometheusRulesAreThePlainFile|TestTheFitPageIsTheRules|TestTheVersionsPage' -update
 	$(GO) test ./cmd/release-forwarder/app/kafkalogs -run TestTheLogsPageIsWhatWasMeasured -logs.update
 	$(GO) test ./cmd/release-forwarder -run TestTheDLQPageIsTheHelp -update

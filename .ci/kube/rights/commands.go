@@ -18,6 +18,7 @@ const commandTime = 60 * time.Second
 func commands(role string) [][]string {
 	list := [][]string{
 		{"dlq", "list"}, {"dlq", "show", "0/0"}, {"dlq", "export"}, {"dlq", "stats", "--check"}, {"offsets"}, {"offsets", "--topic", replays}, {"find", "--lot", "p"},
+		{"check", "--from-topic", "--against", "built-in"},
 	}
 	if strings.HasSuffix(role, "replayer") {
 		list = append(list, []string{"dlq", "replay", "--id", "0/0", "--again"}, []string{"dlq", "close", "0/0", "--why", "test"})

@@ -27,7 +27,16 @@ type Command struct {
 	JSON   bool     `name:"json" help:"Print one JSON object for each event, and behind several their summary."`
 	Schema bool     `help:"Print the JSON Schema of an event and exit."`
 
+	liveFlags
 	mappingFlags
+}
+
+// liveFlags are those of a comparison, and of the live topic.
+type liveFlags struct {
+	Against   string `placeholder:"FILE" help:"Compare with another mapping file, or with built-in: count what would change, with examples."`
+	FromTopic bool   `help:"Check the last records of KAFKA_TOPIC, without joining the group. Shows what would be dead letters; with -v all."`
+	Last      int64  `default:"1000" placeholder:"N" help:"With --from-topic: N records, an equal share of each partition (default: 1000)."`
+	Reveal    bool   `help:"Show plates, operators, free text and unknown names of live records and of examples as they are."`
 }
 
 // mappingFlags are those for events that are mapped by MAPPING_FILE.
@@ -67,11 +76,22 @@ never set, and the names that nothing reads. A name that may be a value is shown
 A text with line ends or invisible characters is put into quotes and shown with
 escapes, as "a\nb"; within quotes \\ is a backslash and \" a quote.
 
-Exits 0 if every event could be sent; 1 if any could not, if there is none, or if a file
-cannot be read; 2 if a setting is wrong.
+Exits 0 if every event could be sent, or is ignored. Exits 1 if any would be a dead letter,
+if there is none, or if something cannot be read. Exits 2 if a setting is wrong, or FILE of
+--against. With --against it exits 1 if an event that FILE sends would not be sent, whatever
+else changes.
 
 With MAPPING_FILE it maps the events by that file, and says of a wrong file each mistake
 with its line and column. --topic, --header and --key say what a value alone does not.
+
+With --from-topic it reads the last records of KAFKA_TOPIC by the KAFKA_ settings. It joins
+no group and changes nothing; the user needs Read on the topic. Without --reveal it shows
+mapped fields alone, plates, operators and free text as first character and length, and of
+what else was seen the length. A record is judged at its timestamp, and a replayed one by
+the topic in which its event was first.
+
+With --against it prints no event by itself. It counts what changes from FILE: fields, newly
+refused, newly ignored, newly sent. Of each change it shows up to 3 examples.
 
 Of the settings it uses only EVENT_TIMEZONE, EVENT_REQUIRED_FIELDS, MAPPING_FILE,
 UPSTREAM_APP_ID, UPSTREAM_APP_SECRET, UPSTREAM_APP_SECRET_FILE and
@@ -90,7 +110,11 @@ In Chinese; the form of an event (JSON Schema):
 A mapping file tried on a lane's events; the built-in contract as such a file:
 
   MAPPING_FILE=vendor-a.yaml release-forwarder check -v --topic lanes-a events.txt
-  release-forwarder check --print-mapping`
+  release-forwarder check --print-mapping
+
+What a new file would change for the live topic:
+
+  MAPPING_FILE=new.yaml release-forwarder check --from-topic --against old.yaml`
 }
 
 // Run checks the files, or standard input.
@@ -102,6 +126,9 @@ func (c *Command) Run(stop console.Stopper, stdout *console.Output) error {
 			return lang.told(err)
 		}
 	}
+	if c.FromTopic {
+		return c.Do(stop, console.NewScreen(stop, stdout), nil)
+	}
 	return lang.told(c.check(stop, stdout))
 }
 
@@ -110,11 +137,16 @@ func (c *Command) check(stop console.Stopper, stdout *console.Output) error {
 	if err != nil {
 		return err
 	}
-	out := bufio.NewWriter(stdout)
-	k, err := newChecker(c, at, out)
+	s, _, err := settings.Load(settings.GroupEvent, settings.GroupCredential)
 	if err != nil {
 		return err
 	}
+	out := bufio.NewWriter(stdout)
+	k, err := newChecker(c, s, out)
+	if err != nil {
+		return err
+	}
+	k.at = at.In(s.Event.Location)
 	k.in = stop.Input(os.Stdin)
 	if err = k.files(c.Files); err == nil {
 		k.end()
@@ -122,8 +154,13 @@ func (c *Command) check(stop console.Stopper, stdout *console.Output) error {
 	if flushErr := out.Flush(); err == nil {
 		err = flushErr
 	}
+	return k.verdict(err)
+}
+
+// verdict is the error of a run that ended with err.
+func (k *checker) verdict(err error) error {
 	if err == nil && k.failed > 0 {
-		err = console.ErrSomeFailed
+		return console.ErrSomeFailed
 	}
 	return err
 }
@@ -138,17 +175,21 @@ func (c *Command) now() (time.Time, error) {
 	return at, err
 }
 
-func newChecker(c *Command, at time.Time, out *bufio.Writer) (*checker, error) {
-	s, _, err := settings.Load(settings.GroupEvent, settings.GroupCredential)
-	if err != nil {
-		return nil, err
-	}
+func newChecker(c *Command, s *settings.Settings, out *bufio.Writer) (*checker, error) {
 	mapper, err := s.Event.Mapper()
 	if err != nil {
 		return nil, err
 	}
 	k := &checker{out: out, json: c.JSON, sum: newSummary(s.Event.File, mapper.Endpoint())}
-	k.judge = judge{mapper: mapper, mappingFlags: c.mappingFlags, mapped: s.Event.File != nil, credential: s.Credential, book: s.Credential.Book(), at: at.In(s.Event.Location), lang: c.Lang.or(os.Getenv)}
+	k.judge = judge{mapper: mapper, mappingFlags: c.mappingFlags, mapped: s.Event.File != nil, credential: s.Credential, book: s.Credential.Book(), reveal: c.Reveal, lang: c.Lang.or(os.Getenv)}
+	k.at = time.Now().In(s.Event.Location)
+	if c.Against != "" {
+		old, err := againstMapper(c.Against, s.Event.Location)
+		if err != nil {
+			return nil, err
+		}
+		k.compared = newComparison(c.Against, old, mapper, c.Reveal)
+	}
 	return k, nil
 }
 
@@ -159,7 +200,9 @@ type checker struct {
 	out          *bufio.Writer
 	json         bool
 	sum          *summary
+	compared     *comparison // with --against: no event is printed by itself
 	seen, failed int
+	printed      bool // something, for people
 }
 
 func (k *checker) files(names []string) error {
@@ -207,7 +250,18 @@ func (k *checker) value(p place, value []byte) {
 func (k *checker) take(p place, rec *mapping.Record) {
 	x := examine.Event(k.mapper, rec)
 	k.sum.add(k.mapper, rec, x)
-	k.print(k.report(p, rec, x))
+	if k.compared != nil {
+		k.seen++
+		if k.compared.add(p, rec, x) {
+			k.failed++
+		}
+		return
+	}
+	r := k.report(p, rec, x)
+	if k.hidden() {
+		k.hide(r)
+	}
+	k.print(r)
 }
 
 // stream checks one value a line, as the lines come. An object that its first line only
@@ -340,18 +394,37 @@ func readLine(in *bufio.Reader, line []byte) ([]byte, error) {
 	}
 }
 
-// end prints the summary, where there is more than one event.
+// ending is what stands behind the events.
+type ending struct {
+	Summary  *summary    `json:"summary,omitempty"` // where there is more than one
+	Compared *comparison `json:"compared,omitempty"`
+}
+
 func (k *checker) end() {
-	switch {
-	case k.sum.Events < 2:
-	case k.json:
-		k.encode(struct {
-			Summary *summary `json:"summary"`
-		}{k.sum.closed()})
-	default:
-		fmt.Fprintln(k.out)
-		k.sum.closed().text(k.out, k.lang)
+	e := ending{Compared: k.compared}
+	if k.sum.Events > 1 {
+		e.Summary = k.sum.closed(!k.hidden())
 	}
+	if k.json && e != (ending{}) {
+		k.encode(e)
+		return
+	}
+	if e.Summary != nil {
+		k.gap()
+		e.Summary.text(k.out, k.lang)
+	}
+	if e.Compared != nil {
+		k.gap()
+		e.Compared.text(k.out, k.lang)
+	}
+}
+
+// gap prints a blank line between one thing and the next.
+func (k *checker) gap() {
+	if k.printed {
+		fmt.Fprintln(k.out)
+	}
+	k.printed = true
 }
 
 // encode prints a line of JSON.
@@ -371,8 +444,6 @@ func (k *checker) print(r *report) {
 		k.encode(r)
 		return
 	}
-	if k.seen > 1 {
-		fmt.Fprintln(k.out)
-	}
+	k.gap()
 	r.text(k.out, k.lang)
 }

@@ -12,6 +12,7 @@ import (
 
 	"release-forwarder/cmd/release-forwarder/app/apptest"
 	"release-forwarder/cmd/release-forwarder/cli/console"
+	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/cmd/release-forwarder/visible"
 	"release-forwarder/mapping"
 )
@@ -19,15 +20,27 @@ import (
 // theTime is when the tests check.
 var theTime = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
+// checkerOf makes the checker of a command by the environment's settings.
+func checkerOf(t testing.TB, c *Command, out *bufio.Writer) *checker {
+	t.Helper()
+	s, _, err := settings.Load(settings.GroupEvent, settings.GroupCredential)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := newChecker(c, s, out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.at = theTime.In(s.Event.Location)
+	return k
+}
+
 // checkedBy gives what check with flags prints of an input, and how many events failed.
 func checkedBy(t *testing.T, c Command, input string) (printed string, failed int) {
 	t.Helper()
 	var text bytes.Buffer
 	out := bufio.NewWriter(visible.NewWriter(&text))
-	k, err := newChecker(&c, theTime, out)
-	if err != nil {
-		t.Fatal(err)
-	}
+	k := checkerOf(t, &c, out)
 	k.in = strings.NewReader(input)
 	if err := k.files(c.Files); err != nil {
 		t.Fatal(err)

@@ -111,6 +111,9 @@ var kongWords = []errorWord{
 	told(`%s: expected … value but got %s (…); perhaps try …?`, "%s：缺少值，后面是选项 %s"),
 	told("%s: bool value must be true, 1, yes, false, 0 or no but got %s", "%s：值只能是 true 或 false，不能是 %s"),
 	told("%s: %s is no language that is spoken here; give zh or en", "%s：没有语言 %s；请用 zh 或 en"),
+	told("--from-topic: leave out FILE, --at, --topic, --header and --key; a record has its own", "--from-topic：请去掉文件、--at、--topic、--header 和 --key；消息有自己的这些内容"),
+	told("--last: give 1 or more", "--last：请给出 1 或更大的数"),
+	told("%s: expected a valid 64 bit int but got %s", "%s：应为整数，不能是 %s"),
 	told("%s: %s is no time; give RFC 3339 as 2026-01-02T15:04:05Z, a date as 2026-01-02 (UTC), or how long ago as 24h or 7d",
 		"%s：%s 不是时间；请给出 RFC 3339（如 2026-01-02T15:04:05Z）、日期（如 2026-01-02，UTC），或多久以前（如 24h、7d）"),
 }

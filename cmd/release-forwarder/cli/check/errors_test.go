@@ -27,6 +27,7 @@ import (
 var refusedLines = []string{
 	"chekc", "what", "check --jsno", "check --foo", "check --s", "check --at", "check --at --json", "check --json=maybe", "check --lang=fr",
 	"check --at soon event.json", "check missing.json", "check folder",
+	"check --from-topic event.json", "check --from-topic --last 0", "check --last many", "check --against missing.yaml event.json",
 }
 
 const lotFile = "UPSTREAM_CREDENTIALS_FILE"

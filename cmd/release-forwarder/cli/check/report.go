@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"release-forwarder/cmd/release-forwarder/cli/check/examine"
+	"release-forwarder/cmd/release-forwarder/cli/console"
 	"release-forwarder/cmd/release-forwarder/cli/session"
 	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/cmd/release-forwarder/spelling"
@@ -68,6 +69,7 @@ type report struct {
 	Faults     []fault           `json:"faults,omitempty"`
 	Encoding   examine.Encoding  `json:"encoding,omitempty"`
 	Ignored    []ignoredKey      `json:"ignored,omitempty"`
+	Others     int               `json:"ignored_others,omitempty"` // how many they are, where they are not told
 	Warnings   []warning         `json:"warnings,omitempty"`
 	Times      string            `json:"times,omitempty"` // the forms of a time, where one has none
 	Parameters map[string]string `json:"parameters,omitempty"`
@@ -107,6 +109,8 @@ type judge struct {
 	credential settings.Credential
 	book       *credential.Set
 	at         time.Time // now, in the zone of times without one
+	live       bool      // records of the topic
+	reveal     bool
 	lang       language
 }
 
@@ -114,7 +118,11 @@ type judge struct {
 func (j *judge) report(p place, rec *mapping.Record, x *examine.Examination) *report {
 	r := &report{place: p, Verdict: willBeSent, Profile: x.Profile, mapped: j.mapped, Encoding: x.Encoding}
 	if u := x.Unlisted; u != nil {
-		r.Verdict, r.Unlisted = willBeHeld, fmt.Sprintf(wordUnlisted.in(j.lang), u.File, u.Code)
+		code := u.Code
+		if j.hidden() {
+			code = fmt.Sprintf(wordLength.in(j.lang), console.Number(utf8.RuneCountInString(code)))
+		}
+		r.Verdict, r.Unlisted = willBeHeld, fmt.Sprintf(wordUnlisted.in(j.lang), u.File, code)
 	} else if x.Release == nil && len(x.Faults) == 0 {
 		r.Verdict = willBeIgnored
 		return r
@@ -139,6 +147,9 @@ func (j *judge) report(p place, rec *mapping.Record, x *examine.Examination) *re
 		text := suspicionWords[w.Suspicion].in(j.lang)
 		if w.Suspicion == mapping.Future {
 			text = fmt.Sprintf(text, j.at.Format(time.RFC3339))
+			if j.live {
+				text = wordFutureLive.in(j.lang)
+			}
 		}
 		r.Warnings = append(r.Warnings, warning{w.Suspicion, w.Field, text, w.Forms})
 	}

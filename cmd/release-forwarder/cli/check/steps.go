@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"release-forwarder/cmd/release-forwarder/cli/check/examine"
 	"release-forwarder/cmd/release-forwarder/visible"
@@ -23,6 +24,7 @@ type step struct {
 type looked struct {
 	Source string `json:"source"`
 	Seen   string `json:"seen,omitempty"`
+	length int    // of all that was seen, in characters
 }
 
 // steps are how the fields of an event are made.
@@ -30,7 +32,7 @@ func (j *judge) steps(x *examine.Examination) (all []step) {
 	for _, s := range x.Steps {
 		one := step{Field: s.Field, Rule: strings.Join(s.Rule, ", "), Sent: s.Sent}
 		for _, l := range s.Looked {
-			one.Sources = append(one.Sources, looked{l.Source, shortened(l.Seen)})
+			one.Sources = append(one.Sources, looked{l.Source, shortened(l.Seen), utf8.RuneCountInString(l.Seen)})
 		}
 		if s.Refused != nil && s.Refused.Reason != mapping.MissingField {
 			one.Refused = faultText(s.Refused, j.lang)

@@ -93,8 +93,8 @@ func (s *summary) unread(m *mapping.Mapper, value []byte) {
 	})
 }
 
-// closed fills in what is known at the end alone.
-func (s *summary) closed() *summary {
+// closed fills in what is known at the end alone: of names that are not read all, or how many they are.
+func (s *summary) closed(names bool) *summary {
 	s.NeverSet, s.Unread = []string{}, map[string]int{}
 	for _, name := range s.fields {
 		if s.examined > 0 && !s.set[name] {
@@ -102,6 +102,9 @@ func (s *summary) closed() *summary {
 		}
 	}
 	paths := console.SortedByCount(s.paths)
+	if !names {
+		paths = nil
+	}
 	for _, path := range paths[:min(len(paths), shownPaths)] {
 		s.Unread[path] = s.paths[path]
 	}
@@ -133,12 +136,14 @@ func (s *summary) text(out *bufio.Writer, lang language) {
 	if len(s.Warnings) > 0 {
 		row(out, wordSuspicious.in(lang), counted(s.Warnings))
 	}
-	if len(s.Unread) > 0 {
-		names := counted(s.Unread)
-		if s.More > 0 {
-			names += ", " + fmt.Sprintf(wordMore.in(lang), console.Number(s.More))
-		}
-		row(out, wordUnread.in(lang), names)
+	more := fmt.Sprintf(wordMore.in(lang), console.Number(s.More))
+	switch {
+	case len(s.Unread) == 0 && s.More > 0:
+		row(out, wordUnread.in(lang), fmt.Sprintf(wordHiddenNames.in(lang), console.Number(s.More)))
+	case s.More > 0:
+		row(out, wordUnread.in(lang), counted(s.Unread)+", "+more)
+	case len(s.Unread) > 0:
+		row(out, wordUnread.in(lang), counted(s.Unread))
 	}
 }
 

@@ -109,11 +109,7 @@ func TestWhatIsTooLargeIsAnswered(t *testing.T) {
 // newTestChecker makes the checker of a command that prints to out.
 func newTestChecker(t testing.TB, c *Command, out io.Writer) *checker {
 	t.Helper()
-	k, err := newChecker(c, theTime, bufio.NewWriter(out))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
+	return checkerOf(t, c, bufio.NewWriter(out))
 }
 
 // FuzzLines gives files of rubbish: no panic, and each line that is not blank is answered once, unless all is one value.

@@ -81,6 +81,9 @@ func (r *report) printRemarks(out *bufio.Writer, lang language) {
 		}
 		row(out, wordIgnored.in(lang), text)
 	}
+	if r.Others > 0 {
+		row(out, wordIgnored.in(lang), fmt.Sprintf(wordOthers.in(lang), r.Others))
+	}
 	for _, w := range r.Warnings {
 		row(out, wordSuspicious.in(lang), string(w.Kind)+wordColon.in(lang)+w.Field+wordColon.in(lang)+w.Text)
 		if w.Takes != "" {
@@ -91,7 +94,9 @@ func (r *report) printRemarks(out *bufio.Writer, lang language) {
 
 func (r *report) printSigning(out *bufio.Writer, lang language) {
 	row(out, wordCredential.in(lang), r.Credential)
-	row(out, wordToSign.in(lang), visible.Value(r.ToSign))
+	if r.ToSign != "" {
+		row(out, wordToSign.in(lang), visible.Value(r.ToSign))
+	}
 	if r.Sign != "" {
 		row(out, wordSign.in(lang), r.Sign)
 	}
