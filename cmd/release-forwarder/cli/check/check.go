@@ -95,6 +95,15 @@ the topic in which its event was first.
 With --against it prints no event by itself. It counts what changes from FILE: fields, newly
 refused, newly ignored, newly sent. Of each change it shows up to 3 examples.
 
+With --from-topic it reads the last records of KAFKA_TOPIC by the KAFKA_ settings. It joins
+no group and changes nothing; the user needs Read on the topic. Without --reveal it shows
+mapped fields alone, plates, operators and free text as first character and length, and of
+what else was seen the length. A record is judged at its timestamp, and a replayed one by
+the topic in which its event was first.
+
+With --against it prints no event by itself. It counts what changes from FILE: fields, newly
+refused, newly ignored, newly sent. Of each change it shows up to 3 examples.
+
 Of the settings it uses only EVENT_TIMEZONE, EVENT_REQUIRED_FIELDS, MAPPING_FILE,
 UPSTREAM_APP_ID, UPSTREAM_APP_SECRET, UPSTREAM_APP_SECRET_FILE and
 UPSTREAM_CREDENTIALS_FILE, and needs none of them. It says which credential an event's

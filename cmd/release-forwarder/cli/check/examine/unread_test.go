@@ -1,6 +1,7 @@
 package examine
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -64,7 +65,7 @@ func FuzzMapped(f *testing.F) {
 			rec := &mapping.Record{Topic: word, Key: []byte(word), Value: value, Headers: func(yield func(_, _ []byte) bool) { yield([]byte("ce_type"), []byte(word)) }}
 			_, err := m.Map(rec)
 			x := Event(m, rec)
-			if refused, is := err.(*mapping.Error); is && (len(x.Faults) == 0 || *x.Faults[0].Error != *refused) {
+			if refused, is := errors.AsType[*mapping.Error](err); is && (len(x.Faults) == 0 || *x.Faults[0].Error != *refused) {
 				t.Fatalf("%s: Map says %v, Event %v", name, err, x.Faults)
 			}
 			if (err == nil) != (x.Release != nil) {
