@@ -47,6 +47,7 @@
 // Holding:
 //
 //	held.go          records that wait for their next delivery
+//	settle.go        records that are delivered, and for which the commit still waits
 //
 // Commits:
 //
@@ -79,7 +80,8 @@
 // a quick retry. A record without a readable order key has a key queue of its own.
 //
 // The handler ends a delivery by Done, AgainAt (held until a time) or AgainInTurn (ready again, and
-// the gate paces it). Package queue has the table of a record's states. All held records are in
+// the gate paces it); or by Delivered, and then Done: between the two the record settles, and only the
+// commit and a drain wait for it. Package queue has the table of a record's states. All held records are in
 // one timetable with one timer. A record whose next delivery sends nothing (Hold.NoSlot) starts
 // without a slot as soon as it is due. Any state ends when the partition is revoked: the next owner
 // reads the record again.

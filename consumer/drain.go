@@ -17,7 +17,7 @@ import (
 
 // drain is the drain of partitions that are given up together.
 type drain struct {
-	open    int           // open deliveries
+	open    int           // open deliveries, and settling records
 	drained chan struct{} // closed when there are none
 	over    chan struct{} // closed when the partitions are given up
 }

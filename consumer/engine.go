@@ -309,6 +309,11 @@ func (e *Engine) dropSlot(d *Delivery) (had bool) {
 
 func (e *Engine) done(d *Delivery) {
 	e.mu.Lock()
+	if d.settling {
+		e.settle(d)
+		e.mu.Unlock()
+		return
+	}
 	evicted := d.Evicted
 	slot, current := e.close(d)
 	if current {

@@ -81,9 +81,10 @@ type delivering struct {
 	queue.Queues[*Delivery]
 	inRing    bool
 	takes     standstill // see alive.go
-	open      int        // open deliveries
-	mostShare int64      // see largestShare
-	gapBound  bool       // at the bound of gaps: no delivery may begin that splits a run
+	open      int        // open deliveries, and settling records
+	settling  queue.Tally
+	mostShare int64 // see largestShare
+	gapBound  bool  // at the bound of gaps: no delivery may begin that splits a run
 	memories  memories
 }
 
@@ -226,7 +227,7 @@ func (p *partition) room() (records, bytes int, bound Bound) {
 		return min(max(1, ahead), p.engine.cfg.MaxPending), int(p.engine.share()), BoundNone
 	}
 	records = p.engine.cfg.MaxPending - p.Len()
-	bytes = int(p.engine.share()) - p.Bytes()
+	bytes = int(p.engine.share()) - p.Bytes() - p.settling.Bytes
 	switch {
 	case records <= 0:
 		bound = BoundRecords

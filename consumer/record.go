@@ -33,7 +33,8 @@ type Gate interface {
 // Handler delivers records.
 type Handler interface {
 	// Handle delivers the record once. It ends the delivery by exactly one call of Done,
-	// AgainAt or AgainInTurn, before it returns or later from any goroutine. When the
+	// AgainAt or AgainInTurn, before it returns or later from any goroutine; or by Delivered,
+	// and then exactly one call of Done or Leave. When the
 	// context ends, the delivery must end at once; a record that is not known to be accepted
 	// then is delivered again by the partition's next owner.
 	Handle(ctx context.Context, d *Delivery)
@@ -86,6 +87,8 @@ type Delivery struct {
 	queued queue.Item[*Delivery]
 	hold   Hold // why it waits; kept while it is open
 	slot   bool // the open delivery has a slot of the gate
+	// settling: it was delivered and is not finished yet; see settle.go.
+	settling bool
 	largeBytes
 	timing
 }

@@ -112,6 +112,7 @@ type Status struct {
 	Pending   int
 	HeldBy    map[string]int // records that wait for their next delivery, by reason
 	Open      int            // open deliveries
+	Settling  int            // delivered, but not finished
 }
 
 // Status returns the engine's present state.
@@ -135,7 +136,8 @@ func (e *Engine) Status() Status {
 	}
 	s.Generation, s.Draining = e.member.id.Generation, e.member.stopping
 	for _, p := range e.member.parts {
-		s.Open += p.open
+		s.Open += p.open - p.settling.Records
+		s.Settling += p.settling.Records
 		ps := PartitionStatus{
 			Topic: p.Topic, Partition: p.Number, Phase: p.phase.String(),
 			PartitionOffsets: PartitionOffsets{p.facts.last.Offset, p.Watermark(), p.Position(), p.logEnd},

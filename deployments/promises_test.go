@@ -110,7 +110,7 @@ func standIn(t *testing.T) func(setting string) (path string) {
 	}
 	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 	return func(setting string) string {
-		text := []byte("secret")
+		text := []byte("a-secret-of-more-than-32-characters")
 		if strings.HasSuffix(setting, "_CA_FILE") {
 			text = certificate
 		}
@@ -373,7 +373,14 @@ func TestTopicsKeepWhatTheyHold(t *testing.T) {
 			continue
 		}
 		s, _ := o.load(t)
-		for _, name := range append(s.Topics(), s.DeadLetters.Topic) {
+		names := append(s.Topics(), s.DeadLetters.Topic)
+		if receipts := s.Receipts.Topic; receipts != "" {
+			names = append(names, receipts)
+			if topic := o.eventTopics[receipts]; topic.Spec.Config["cleanup.policy"] != "delete" || topic.Spec.Config["retention.ms"] != int((400*24*time.Hour).Milliseconds()) {
+				t.Errorf("%s: receipts are not kept for 400 days: %+v", o.name, topic.Spec)
+			}
+		}
+		for _, name := range names {
 			if _, is := o.eventTopics[name]; !is {
 				t.Fatalf("%s: %s is not among the topics", o.name, name)
 			}

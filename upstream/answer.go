@@ -26,8 +26,10 @@ type Answer struct {
 	Explanation string
 	// HTTPStatus is 0 if no answer came.
 	HTTPStatus int
-	// Attempts counts the HTTP requests of this delivery, from 0.
+	// Attempts counts the HTTP requests of this delivery, from 0. AppID is what they were
+	// signed with.
 	Attempts int
+	AppID    string
 	// RetryAfter is the wait that the last answer asked for, 0 to
 	// Config.RetryAfterMax. HasRetryAfter distinguishes 0 from none.
 	RetryAfter    time.Duration

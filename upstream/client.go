@@ -160,6 +160,7 @@ func (c *Client) Deliver(ctx context.Context, r Request) Answer {
 		d.answer.Verdict = Cut
 		d.answer.Err = &Error{Cut, "given up before the next attempt"}
 	}
+	d.answer.AppID = signing.AppID
 	return d.answer
 }
 

@@ -2,12 +2,17 @@ package main
 
 import (
 	"bufio"
+	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"math"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
 )
 
 // contender is one of those that a comparison runs in turn.
@@ -37,11 +42,12 @@ type subject interface {
 
 // The names stand in docs/development/benchmarks.md.
 const (
-	nameBare    = "bare loop"
-	nameFloor   = "floor"
-	namePlain   = "plain kafka-go"
-	nameShipped = "forwarder"
-	nameSampled = "forwarder, sampled"
+	nameBare     = "bare loop"
+	nameFloor    = "floor"
+	namePlain    = "plain kafka-go"
+	nameShipped  = "forwarder"
+	nameSampled  = "forwarder, sampled"
+	nameReceipts = "forwarder, receipts"
 )
 
 func contenders() []contender {
@@ -74,7 +80,25 @@ func contenders() []contender {
 					"OTEL_EXPORTER_OTLP_ENDPOINT=http://"+sink.address, "OTEL_TRACES_SAMPLER=always_on")
 				return &shipped{replica: r, sink: sink}, err
 			}},
+		{nameReceipts, "as shipped, with a receipt of each event in a topic of as many partitions", false,
+			func(l *lab, j job) (subject, error) {
+				topic, key, err := l.receipts(j.group)
+				if err != nil {
+					return nil, err
+				}
+				r, err := l.startReplica(j.topic, j.group, j.api, j.open, "RECEIPTS_TOPIC="+topic, "RECEIPTS_KEY_FILE="+key)
+				return &shipped{replica: r}, err
+			}},
 	}
+}
+
+// receipts makes a topic for the receipts of a group, and their key.
+func (l *lab) receipts(group string) (topic, keyFile string, err error) {
+	topic, keyFile = group+".receipts", filepath.Join(l.dir, "receipts-key")
+	if _, err := kadm.NewClient(l.client).CreateTopic(context.Background(), l.Partitions, 1, nil, topic); err != nil {
+		return "", "", err
+	}
+	return topic, keyFile, os.WriteFile(keyFile, []byte(rand.Text()+rand.Text()), 0o600)
 }
 
 // looping is a loop of the bench's own.

@@ -15,11 +15,11 @@ import (
 // and returns the offset of the first. It tries once. [Unwritten] tells whether its error
 // proves that nothing was or will be written. The broker has half of timeout to gather the
 // acknowledgements.
-func Append(ctx context.Context, w Wire, timeout time.Duration, topic string, partition int32, records []kafka.Record) (base int64, err error) {
+func Append(ctx context.Context, w Wire, timeout time.Duration, topic string, partition int32, codec kafka.Compression, records []kafka.Record) (base int64, err error) {
 	once := &onceRead{RecordReader: kafka.NewRecordReader(records...)}
 	res, err := Client(w, timeout).Produce(ctx, &kafka.ProduceRequest{
 		Topic: topic, Partition: int(partition), RequiredAcks: kafka.RequireAll,
-		Compression: kafka.Gzip, Records: once,
+		Compression: codec, Records: once,
 	})
 	if err == nil {
 		err = res.Error
@@ -36,7 +36,7 @@ func Append(ctx context.Context, w Wire, timeout time.Duration, topic string, pa
 
 // Append is the function of this name for the log's topic, within [RequestTimeout].
 func (l *Log) Append(ctx context.Context, partition int32, records []kafka.Record) (base int64, err error) {
-	return Append(ctx, l.wire, RequestTimeout, l.topic, partition, records)
+	return Append(ctx, l.wire, RequestTimeout, l.topic, partition, kafka.Gzip, records)
 }
 
 // onceRead tells whether its records were read. The transport reads them right before it

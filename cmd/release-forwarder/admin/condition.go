@@ -30,6 +30,7 @@ const (
 	NoDeadLetterTopic   Kind = "no-dead-letter-topic"
 	DeadLettersRefused  Kind = "dead-letters-refused"
 	DeadLettersBlocked  Kind = "dead-letters-blocked"
+	ReceiptsLate        Kind = "receipts-late"
 	PartitionParked     Kind = "partition-parked"
 	PartitionUnreadable Kind = "partition-unreadable"
 	CircuitOpen         Kind = "circuit-open"

@@ -86,6 +86,12 @@ var sentences = []sentence{
 		remedy: phrase{
 			"Read `error` in the log line about the dead letter; a dead letter that is too large wants a higher max.message.bytes.",
 			"查看日志中该死信一行的 error；死信过大时需提高主题的 max.message.bytes。"}},
+	{kind: ReceiptsLate, level: LevelTrouble, runbook: "receipts-missing", says: phrase{
+		"Receipts cannot be written since {since}. Events are sent as before. With RECEIPTS_REQUIRED=true the commits wait for the receipts, else these are missing.",
+		"自 {since} 起无法写入回执。事件照常发送。RECEIPTS_REQUIRED=true 时提交等待回执，否则这些回执缺失。"},
+		remedy: phrase{
+			"Read `error` in the log line receipts-late: topic missing, no right to write, in-sync replicas, or disk. Delivery does not need the receipts.",
+			"查看日志 receipts-late 一行的 error：主题缺失、无写权限、同步副本不足或磁盘。投递不依赖回执。"}},
 	{kind: PartitionParked, level: LevelTrouble, runbook: "records-dropped", says: phrase{
 		"{count} {partition waits|partitions wait} for a person: Kafka dropped records that were not read, and KAFKA_OFFSET_RESET is none.",
 		"{count} 个分区在等待人工处理：Kafka 丢弃了尚未读取的消息，且 KAFKA_OFFSET_RESET 为 none。"},

@@ -169,6 +169,8 @@ func (v *Service) condition(now *Snapshot) admin.Condition {
 		return admin.Condition{Kind: admin.PartitionUnreadable, Count: int64(parts.stuck), Name: placed(parts.first)}
 	case parts.refusals > 0:
 		return admin.Condition{Kind: admin.PartitionCommitRefused, Count: int64(parts.refusals), Name: placed(parts.refusal), Since: parts.refusal.Refused}
+	case !now.Receipts.LateSince.IsZero():
+		return admin.Condition{Kind: admin.ReceiptsLate, Since: now.Receipts.LateSince}
 	case len(open) > 0:
 		return heldBack(open)
 	case now.Dropped > 0 && now.At.Sub(now.DroppedAt) < droppedShown:

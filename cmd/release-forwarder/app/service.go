@@ -29,7 +29,7 @@ import (
 // Service is the parts and how they are wired:
 //
 //	Kafka ─▶ engine ─▶ forwarder ─▶ mapper, platform ─▶ the platform's API
-//	           │  ▲        └──────▶ dead letters ─▶ Kafka
+//	           │  ▲        └──────▶ dead letters, receipts ─▶ Kafka
 //	         gate └─ outcome
 type Service struct {
 	settings  *settings.Settings
@@ -44,6 +44,7 @@ type Service struct {
 	gate        *gate.Gate
 	credentials *credentials
 	deadLetters *dlq.Publisher
+	receipts    receipts
 
 	forwarder *forward.Forwarder
 	engine    *consumer.Engine
@@ -132,7 +133,7 @@ func (v *Service) wireKafka() (err error) {
 	var connected context.Context
 	connected, v.hangUp = context.WithCancel(context.Background())
 	v.kafka, err = connect.New(connected, connect.Config{
-		Kafka: v.settings.Kafka, Topics: append(v.settings.Topics(), v.settings.DeadLetters.Topic),
+		Kafka: v.settings.Kafka, Topics: v.topics(),
 		Dial: v.dial, Logger: v.Log, ReloadFailed: v.telemetry.Instruments.ReloadFailure, Reloaded: v.telemetry.Instruments.Reloaded,
 	})
 	if err != nil {
@@ -146,7 +147,16 @@ func (v *Service) wireKafka() (err error) {
 		Wire: v.kafka.Wire, Timeout: connect.RequestTimeout,
 		Topic: v.settings.DeadLetters.Topic, Group: v.settings.Kafka.GroupID,
 	})
-	return nil
+	return v.wireReceipts()
+}
+
+// topics are those of which the service needs to know the leaders: what it reads and what it writes.
+func (v *Service) topics() []string {
+	topics := append(v.settings.Topics(), v.settings.DeadLetters.Topic)
+	if receipts := v.settings.Receipts.Topic; receipts != "" {
+		topics = append(topics, receipts)
+	}
+	return topics
 }
 
 func (v *Service) wirePlatform() error {
@@ -203,7 +213,7 @@ func (v *Service) wireEngine() error {
 		return err
 	}
 	v.forwarder = forward.New(forward.Config{
-		Mapper: mapper, Platform: v.platform, Gate: v.gate, DeadLetters: v.deadLetters,
+		Mapper: mapper, Platform: v.platform, Gate: v.gate, DeadLetters: v.deadLetters, Receipts: v.receipts.forForwarder(s.Receipts.Required),
 		Budget: s.Retry.Budget, BackoffMin: s.Retry.BackoffMin, BackoffMax: s.Retry.BackoffMax,
 		LotHoldMax: s.Retry.LotHoldMax, HeldBefore: s.DeadLetters.HeldBefore, StormLimit: s.DeadLetters.StormLimit,
 		Hasten: func() { v.engine.Hasten() },
@@ -316,6 +326,7 @@ func (v *Service) work(stop context.Context) error {
 	err := v.engine.Run(stop)
 
 	v.deadLetters.Close()
+	v.receipts.close()
 	close()
 	side.Wait() // before the connections end: none of them opens another
 	v.hangUp()

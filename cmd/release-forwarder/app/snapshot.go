@@ -8,6 +8,7 @@ import (
 	"release-forwarder/consumer"
 	"release-forwarder/consumer/membership"
 	"release-forwarder/consumer/wire"
+	"release-forwarder/dlq/receipt"
 	"release-forwarder/upstream/gate"
 )
 
@@ -24,6 +25,7 @@ type Snapshot struct {
 	Logins wire.LoginFailure
 	PlatformSnapshot
 	DeadLettersSnapshot
+	Receipts receipt.State
 	OwnersSnapshot
 	// Dropped counts the records that Kafka dropped unread, the last at DroppedAt.
 	Dropped   int64
@@ -59,7 +61,7 @@ type OwnersSnapshot struct {
 
 // Snapshot takes one. It may be called from any goroutine, also after Run has returned.
 func (v *Service) Snapshot() *Snapshot {
-	s := &Snapshot{At: time.Now(), Engine: v.engine.Status(), OwnersSnapshot: v.owners.snapshot()}
+	s := &Snapshot{At: time.Now(), Engine: v.engine.Status(), OwnersSnapshot: v.owners.snapshot(), Receipts: v.receipts.snapshot()}
 	if ok, why := v.engine.Alive(); !ok {
 		s.Stuck = why
 	}

@@ -107,7 +107,7 @@ func doneBeyond(p consumer.PartitionStatus) int64 {
 func (v *Service) gauges() telemetry.Gauges {
 	s := v.Snapshot()
 	g := telemetry.Gauges{
-		Pending: s.Engine.Pending, Held: s.Engine.HeldBy, DeadLettersBlocked: s.deadLettersWaiting(), OldestUnfinished: s.OldestUnfinished(),
+		Pending: s.Engine.Pending, Held: s.Engine.HeldBy, DeadLettersBlocked: s.deadLettersWaiting(), ReceiptsBlocked: s.Receipts.Blocked, OldestUnfinished: s.OldestUnfinished(),
 		CircuitOpen: s.CircuitOpen, StormGuardActive: s.Storms > 0, RefusedLots: len(s.RefusedLots), Suspended: s.Engine.Suspended,
 		InFlight: s.Gate.InFlight, InFlightLimit: s.Gate.Limit, Unowned: s.UnownedByTopic,
 	}

@@ -65,7 +65,7 @@ func (c *DoctorCommand) Run(stop console.Stopper, out *console.Output) error {
 
 // Do runs the command on a screen. A nil dial is the network.
 func (c *DoctorCommand) Do(ctx context.Context, sc console.Screen, dial connect.DialFunc) error {
-	groups := []settings.Group{settings.GroupKafka, settings.GroupDeadLetters, settings.GroupCredential}
+	groups := []settings.Group{settings.GroupKafka, settings.GroupDeadLetters, settings.GroupReceipts, settings.GroupCredential}
 	if c.Platform {
 		groups = append(groups, settings.GroupUpstream)
 	}

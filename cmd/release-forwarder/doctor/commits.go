@@ -19,7 +19,7 @@ import (
 func (p *doctor) judgeCommits(ctx context.Context, f *findings, seen []*topic, g general, described membership.Group) {
 	commits := int64(0)
 	for _, t := range seen {
-		if t.role == deadLetters || t.err != nil {
+		if t.written() || t.err != nil {
 			continue
 		}
 		check := "commits of " + t.name

@@ -98,6 +98,8 @@ func (t *topic) judgeCleanup(f *findings) {
 		f.ok(check, "%s", policy)
 	case t.role == deadLetters:
 		f.wrong(check, policy+": of dead letters with one key only the last stays, and those without a key are refused", t.set(check, "delete"))
+	case t.role == receipts:
+		f.wrong(check, policy+": of the receipts of one event only the last stays, and the first is the valid one", t.set(check, "delete"))
 	default:
 		f.wrong(check, policy+": of events with one key only the last stays; what has not been read by then is lost", t.set(check, "delete"))
 	}
@@ -105,13 +107,18 @@ func (t *topic) judgeCleanup(f *findings) {
 
 // A shorter retention is a finding. Kafka's own default is a week.
 const (
-	eventsRetention      = 3 * 24 * time.Hour // a weekend's outage of the platform
-	deadLettersRetention = 7 * 24 * time.Hour // time for a person to look, and to fix
+	eventsRetention      = 3 * 24 * time.Hour  // a weekend's outage of the platform
+	deadLettersRetention = 7 * 24 * time.Hour  // time for a person to look, and to fix
+	receiptsRetention    = 90 * 24 * time.Hour // a dispute comes weeks later
 )
 
 func (t *topic) judgeRetention(f *findings) {
 	least, why := eventsRetention, "events that wait longer, as in an outage of the platform, are lost"
-	if t.role == deadLetters {
+	switch t.role {
+	case events, replay:
+	case receipts:
+		least, why = receiptsRetention, "what became of older events can no longer be shown"
+	case deadLetters:
 		least, why = deadLettersRetention, "dead letters that no one has looked at by then are lost"
 	}
 	if ms, ok := t.number(f, "retention.ms"); ok {
@@ -147,6 +154,10 @@ func (t *topic) judgeSize(f *findings, all []*topic, handled int64) {
 	if !ok {
 		return
 	}
+	if t.role == receipts {
+		f.ok(check, "%d", size)
+		return
+	}
 	if t.role != deadLetters && size > handled+batchOverhead {
 		f.warn(check, fmt.Sprintf("%d, above KAFKA_MAX_RECORD_BYTES (%d): events between them are sent one at a time, each with a log line", size, handled),
 			fmt.Sprintf("set KAFKA_MAX_RECORD_BYTES=%d, if such events are usual, and mind the memory (docs/how-to/sizing.md)", size))
@@ -158,7 +169,7 @@ func (t *topic) judgeSize(f *findings, all []*topic, handled int64) {
 	}
 	largest, name := int64(0), ""
 	for _, other := range all {
-		if other.role == deadLetters {
+		if other.written() {
 			continue
 		}
 		if n, err := strconv.ParseInt(other.configs[check], 10, 64); err == nil && n > largest {

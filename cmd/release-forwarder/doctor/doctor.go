@@ -168,7 +168,11 @@ func (p *doctor) topics() []*topic {
 		}
 		all = append(all, &topic{name: name, role: role})
 	}
-	return append(all, &topic{name: p.settings.DeadLetters.Topic, role: deadLetters})
+	all = append(all, &topic{name: p.settings.DeadLetters.Topic, role: deadLetters})
+	if name := p.settings.Receipts.Topic; name != "" {
+		all = append(all, &topic{name: name, role: receipts})
+	}
+	return all
 }
 
 func (p *doctor) topicNames() []string {

@@ -109,7 +109,7 @@ func (p *doctor) judgeGroup(ctx context.Context, f *findings, seen []*topic, g g
 func counts(seen []*topic) map[string]int {
 	n := map[string]int{}
 	for _, t := range seen {
-		if t.role != deadLetters && t.err == nil {
+		if !t.written() && t.err == nil {
 			n[t.name] = len(t.partitions)
 		}
 	}

@@ -119,6 +119,14 @@ func (l *lab) healthy(deadLetters ...string) {
 	l.create(deadLetterTopic, 2, 3, append([]string{"min.insync.replicas", "2", "max.message.bytes", "1100000", "retention.ms", "2592000000"}, deadLetters...)...)
 }
 
+// receipts makes a healthy cluster, in which the service writes receipts.
+func (l *lab) receipts(configs ...string) {
+	l.t.Helper()
+	l.healthy()
+	l.settings.Receipts.Topic = "receipts"
+	l.create("receipts", 2, 3, append([]string{"min.insync.replicas", "2"}, configs...)...)
+}
+
 func (l *lab) produce(topic string, partition int32, n int) {
 	l.t.Helper()
 	for range n {

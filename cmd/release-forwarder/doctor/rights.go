@@ -41,7 +41,7 @@ func held(authorized int32) string {
 func (p *doctor) topicRights(t *topic) Report {
 	f := &findings{area: Rights, subject: "topic " + t.name}
 	need, name := operationRead, "Read"
-	if t.role == deadLetters {
+	if t.written() {
 		need, name = operationWrite, "Write"
 	}
 	check, remedy := strings.ToLower(name), p.grant(name, "--topic "+t.name)

@@ -19,6 +19,7 @@ const (
 	events      role = "events"
 	replay      role = "replay"
 	deadLetters role = "dead letters"
+	receipts    role = "receipts"
 )
 
 // topic is what was seen of a topic.
@@ -36,6 +37,9 @@ type topic struct {
 
 // unsaid is what a broker sends for operations that it does not report (KIP-430).
 const unsaid = math.MinInt32
+
+// written reports whether the service writes to the topic; it reads the others.
+func (t *topic) written() bool { return t.role == deadLetters || t.role == receipts }
 
 func (t *topic) subject() string { return fmt.Sprintf("%s (%s)", t.name, t.role) }
 
@@ -87,6 +91,8 @@ func (t *topic) missing(f *findings) {
 		f.warn(check, "there is no such topic, or this user may not know of it", "create it, or unset KAFKA_REPLAY_TOPIC; the events flow without it")
 	case is && code == kafka.UnknownTopicOrPartition && t.role == deadLetters:
 		f.wrong(check, "there is no such topic, or this user may not know of it", "create it before the service starts: a dead letter would hold its partition's commit")
+	case is && code == kafka.UnknownTopicOrPartition && t.role == receipts:
+		f.wrong(check, "there is no such topic, or this user may not know of it", "create it (docs/reference/receipts.md), or unset RECEIPTS_TOPIC: receipts are missing, or commits wait for them")
 	case is && code == kafka.UnknownTopicOrPartition:
 		f.wrong(check, "there is no such topic, or this user may not know of it", "create it, or check KAFKA_TOPIC; the service waits for it")
 	default:
@@ -158,7 +164,7 @@ func (t *topic) judgeInsync(f *findings) {
 		f.wrong(check, fmt.Sprintf("%d, but there are only %d replicas: nothing with acks=all can be written", need, replicas), t.set(check, strconv.Itoa(max(1, replicas-1)))+", or have more replicas")
 	case need > int64(alive):
 		v := Warning
-		if t.role == deadLetters {
+		if t.written() {
 			v = Wrong // the service itself writes there
 		}
 		f.add(check, v, fmt.Sprintf("%d, but a partition has only %d in sync: nothing with acks=all can be written to it now", need, alive), "bring back the brokers that hold it")

@@ -14,6 +14,7 @@ import (
 	"release-forwarder/cmd/release-forwarder/telemetry"
 	"release-forwarder/consumer"
 	"release-forwarder/dlq"
+	"release-forwarder/dlq/receipt"
 	"release-forwarder/mapping"
 	"release-forwarder/upstream"
 )
@@ -42,7 +43,7 @@ func (f *Forwarder) unmappable(ctx context.Context, d *delivery, err error) {
 	d.source = partitionSource(d.Record.Topic, d.Record.Partition)
 	told := Mapped(f.Mapper, &d.Record)
 	if lot, _ := f.mapper.Load().Identify(&told); lot != "" {
-		d.source = lotSource(lot)
+		d.lot, d.source = lot, lotSource(lot)
 	}
 	f.giveUp(ctx, d, l)
 }
@@ -53,6 +54,7 @@ func (f *Forwarder) giveUp(ctx context.Context, d *delivery, l dlq.Letter) {
 	l.Attempts, l.First, l.Last = d.attempts, d.first, d.last
 	l.Traceparent = telemetry.Traceparent(ctx)
 	d.deadLetter, d.deadLetterSpan = &l, trace.SpanContextFromContext(ctx)
+	f.noteReceipt(ctx, d, receipt.DeadLetter, upstream.Answer{Code: l.Code, Seqno: l.Seqno}, l.Reason)
 	switch {
 	case l.Reason == dlq.ReasonLotRefused || l.Reason == dlq.ReasonByOperator:
 		f.storms.leave(d.Delivery, d.source)
@@ -98,7 +100,7 @@ func (f *Forwarder) write(ctx context.Context, d *delivery) {
 			eventDeadLetterWritten.LogContext(ctx, f.Log, f.about(d.Delivery,
 				slog.String("stage", string(l.Stage)), slog.String("reason", l.Reason), slog.String("field", l.Field),
 				slog.String("code", sanitized(l.Code)), slog.String("seqno", sanitized(l.Seqno)))...)
-			d.Done()
+			f.finish(ctx, d)
 			return
 		}
 		d.deadLetterTries++

@@ -40,4 +40,10 @@ var (
 		Message: "a dead letter cannot be written: its partition's commit waits for it, tried again",
 		Remedy:  "read error: create the topic, grant Write, restore in-sync replicas, or raise its max.message.bytes",
 		Runbook: "dead-letters-blocked"})
+	eventReceiptsLate = events.Add(logevent.Event{Name: "receipts-late", Level: slog.LevelError, State: true,
+		Message: "receipts cannot be written: where they are not required they are missing, else the commits wait for them",
+		Remedy:  "read error: create RECEIPTS_TOPIC, grant Write, or restore in-sync replicas",
+		Runbook: "receipts-missing"})
+	eventReceiptsAgain = events.Add(logevent.Event{Name: "receipts-again", Level: slog.LevelInfo, State: true,
+		Message: "receipts are written again"})
 )

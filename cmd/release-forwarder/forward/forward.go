@@ -14,6 +14,7 @@ import (
 	"release-forwarder/cmd/release-forwarder/telemetry"
 	"release-forwarder/consumer"
 	"release-forwarder/dlq"
+	"release-forwarder/dlq/receipt"
 	"release-forwarder/mapping"
 	"release-forwarder/upstream"
 	"release-forwarder/upstream/gate"
@@ -32,6 +33,7 @@ type Config struct {
 	Platform    *upstream.Client
 	Gate        *gate.Gate
 	DeadLetters *dlq.Publisher
+	Receipts    Receipts
 
 	// Budget is after how many counted failures a record becomes a dead letter; 0: never.
 	Budget int
@@ -92,6 +94,8 @@ type history struct {
 	deadLetterTries int
 	deadLetterSpan  trace.SpanContext // of the delivery that led to it
 	source          string            // of its streak; "": its dead letter neither counts nor waits
+
+	receipted
 }
 
 // delivery is one delivery of one record: the argument of Handle, the record's history, and the
@@ -100,6 +104,7 @@ type delivery struct {
 	*consumer.Delivery
 	*history
 	lot      string            // as it is sent
+	release  *mapping.Release  // nil if it cannot be mapped, and before
 	unlisted *mapping.Unlisted // set if it cannot be sent, since its lookup file does not have it
 	attempt  *lot              // set if this is a refused lot's one attempt
 }
@@ -119,6 +124,11 @@ func (f *Forwarder) Handle(ctx context.Context, cd *consumer.Delivery) {
 		cd.Note = h
 	}
 	d := &delivery{Delivery: cd, history: h}
+	if h.delivered { // by this process, before it lost the partition
+		d.ReturnSlot()
+		f.finish(ctx, d)
+		return
+	}
 	if h.deadLetter != nil {
 		d.ReturnSlot()
 		f.deadLetter(trace.ContextWithSpanContext(ctx, h.deadLetterSpan), d)
@@ -128,7 +138,8 @@ func (f *Forwarder) Handle(ctx context.Context, cd *consumer.Delivery) {
 	if ignored, is := errors.AsType[*mapping.Ignored](err); is {
 		d.ReturnSlot()
 		f.Metrics.Ignored(ignored.Profile)
-		d.Done()
+		f.noteReceipt(ctx, d, receipt.Ignored, upstream.Answer{}, "")
+		f.finish(ctx, d)
 		return
 	}
 	d.unlisted, _ = errors.AsType[*mapping.Unlisted](err)
@@ -142,7 +153,7 @@ func (f *Forwarder) Handle(ctx context.Context, cd *consumer.Delivery) {
 	if d.unlisted != nil {
 		d.lot = d.unlisted.Lot()
 	} else {
-		d.lot = release.Lot()
+		d.lot, d.release = release.Lot(), release
 	}
 	h.source = lotSource(d.lot)
 	if o := decide(f.beforeSending(d)); o.action != send {
@@ -220,6 +231,7 @@ func (f *Forwarder) send(ctx context.Context, d *delivery, release *mapping.Rele
 		Quick: d.deliveries == 1 && !probe, Probe: probe || f.Gate.Open(), Proceed: d.Current,
 	})
 	d.attempts += a.Attempts
+	d.appID = a.AppID
 	if d.first.IsZero() {
 		d.first = a.FirstAttempt
 	}
@@ -251,7 +263,7 @@ func (f *Forwarder) end(ctx context.Context, d *delivery, o outcome, a upstream.
 	}
 	switch o.action {
 	case done:
-		f.accepted(ctx, d)
+		f.accepted(ctx, d, a)
 		return
 	case deadLetter:
 		f.giveUp(ctx, d, upstreamDeadLetter(o.reason, a))
@@ -292,7 +304,7 @@ func (h *history) hold(reason string, o outcome) consumer.Hold {
 	return hold
 }
 
-func (f *Forwarder) accepted(ctx context.Context, d *delivery) {
+func (f *Forwarder) accepted(ctx context.Context, d *delivery, a upstream.Answer) {
 	f.evidence.accept(d.lot, d.deliveries == 1)
 	// The circuit first: records that wait for the platform continue at once.
 	f.Gate.Accepted()
@@ -304,7 +316,8 @@ func (f *Forwarder) accepted(ctx context.Context, d *delivery) {
 	}
 	f.storms.leave(d.Delivery, d.source)
 	source, topic, partition := d.source, d.Record.Topic, d.Record.Partition
-	d.Done()
+	f.noteReceipt(ctx, d, receipt.Accepted, a, "")
+	f.finish(ctx, d)
 	if f.storms.counting() && f.storms.accepted(source, partitionSource(topic, partition)) {
 		eventStormOver.LogContext(ctx, f.Log)
 	}

@@ -82,6 +82,30 @@ func ParseSecrets(contents []byte) (secret, next Secret, err error) {
 	return NewSecret(lines[0]), next, nil
 }
 
+// leastKey is the least length of a receipts' key: a shorter one can be guessed, and with it what the digests
+// are of.
+const leastKey = 32
+
+// ParseReceiptKeys reads a file that holds the keys of the receipts' digests, one a line, the newest first; blank
+// lines do not count. Each line is as [Text] demands. No error repeats anything of the contents.
+func ParseReceiptKeys(contents []byte) ([]Secret, error) {
+	lines, err := parts(string(contents), lineEnds)
+	if err != nil {
+		return nil, fmt.Errorf("the file %w", err)
+	}
+	if len(lines) == 0 {
+		return nil, errBlank
+	}
+	keys := make([]Secret, len(lines))
+	for i, line := range lines {
+		if len(line) < leastKey {
+			return nil, fmt.Errorf("key %d of the file is shorter than %d characters; write one that cannot be guessed, as from openssl rand -hex 32", i+1, leastKey)
+		}
+		keys[i] = NewSecret(line)
+	}
+	return keys, nil
+}
+
 // ParseCA reads PEM certificates and returns a pool of them and of base's; nil
 // is no base. Base is not changed.
 func ParseCA(base *x509.CertPool, contents []byte) (*x509.CertPool, error) {

@@ -23,6 +23,7 @@ func (l *loader) judge() {
 	l.judgeTopics()
 	l.judgeCredential()
 	l.judgeDeadLetters()
+	l.judgeReceipts()
 	l.judgeMapping()
 	if l.loads(GroupUpstream) {
 		l.judgePlatform()
@@ -215,6 +216,46 @@ func (l *loader) judgeTopics() {
 		l.refuse(replay, "is the same topic as %s; leave it out, or name another", among)
 	case l.s.Kafka.ReplayTopic == *topic:
 		l.refuse(replay, "is the same topic as %s; name another", deadLetters)
+	}
+}
+
+// judgeReceipts demands a key where there are receipts, and a topic of their own.
+func (l *loader) judgeReceipts() {
+	const topic, file, required = "RECEIPTS_TOPIC", "RECEIPTS_KEY_FILE", "RECEIPTS_REQUIRED"
+	if !l.loads(GroupReceipts) || !l.right(topic) {
+		return
+	}
+	r := &l.s.Receipts
+	if !l.given(topic) {
+		l.needless([]string{file}, topic)
+		if r.Required {
+			l.refuse(required, "is true without %s; set that, or unset this", topic)
+		}
+		return
+	}
+	if slices.Contains(l.s.Kafka.Topics, r.Topic) {
+		l.refuse(topic, "is the same topic as one of KAFKA_TOPIC; name another")
+	}
+	for _, other := range []struct{ name, topic string }{
+		{"KAFKA_REPLAY_TOPIC", l.s.Kafka.ReplayTopic},
+		{"DLQ_TOPIC", l.s.DeadLetters.Topic}, {"DLQ_TOPIC's ledger", l.s.DeadLetters.Topic + ".ledger"},
+	} {
+		if r.Topic == other.topic {
+			l.refuse(topic, "is the same topic as %s; name another", other.name)
+		}
+	}
+	if !l.given(file) {
+		l.refuse(file, "is required with %s; set it", topic)
+		return
+	}
+	if !l.all { // a command writes no receipts, and its pod may not have the key
+		return
+	}
+	if contents, ok := l.file(file, r.KeyFile); ok {
+		var err error
+		if r.Keys, err = ParseReceiptKeys(contents); err != nil {
+			l.refuse(file, "%s", err)
+		}
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 
 // prefixes are this program's: under them a name that is no setting is either a
 // typing error or a misunderstanding.
-var prefixes = []string{"KAFKA_", "DLQ_", "UPSTREAM_", "RETRY_", "LOT_", "CONSUMER_", "EVENT_", "MAPPING_", "ADMIN_", "LOG_"}
+var prefixes = []string{"KAFKA_", "DLQ_", "UPSTREAM_", "RETRY_", "LOT_", "CONSUMER_", "EVENT_", "MAPPING_", "RECEIPTS_", "ADMIN_", "LOG_"}
 
 // injected matches what Kubernetes sets in each container for the Services of
 // its namespace, whatever they are called (KAFKA_SERVICE_HOST,

@@ -22,6 +22,7 @@ type Group string
 const (
 	GroupKafka       Group = "Kafka"
 	GroupDeadLetters Group = "dead letters"
+	GroupReceipts    Group = "receipts"
 	GroupCredential  Group = "credential"
 	GroupUpstream    Group = "platform"
 	GroupRetry       Group = "held records"
@@ -46,6 +47,7 @@ const (
 type Settings struct {
 	Kafka       Kafka       `group:"Kafka"`
 	DeadLetters DeadLetters `group:"dead letters"`
+	Receipts    Receipts    `group:"receipts"`
 	Credential  Credential  `group:"credential"`
 	Upstream    Upstream    `group:"platform"`
 	Retry       Retry       `group:"held records"`
@@ -146,6 +148,15 @@ type DeadLetters struct {
 	Topic      string    `envconfig:"DLQ_TOPIC" type:"topic name" unset:"<KAFKA_TOPIC>.dlq" meaning:"the dead-letter topic; it must exist; required with several topics in KAFKA_TOPIC"`
 	HeldBefore time.Time `envconfig:"DLQ_HELD_BEFORE" type:"time" meaning:"a person's decision: a held record older than this RFC 3339 time is dead-lettered at its next failure, whatever else is set; a timestamp outside of 2000 to 2099 counts as older"`
 	StormLimit int       `envconfig:"DLQ_STORM_LIMIT" type:"number" min:"0" max:"1000000" default:"100" meaning:"after this many consecutive dead letters of a lot, or of all, at most one a second is written until one of its records is accepted; 0: no limit"`
+}
+
+// Receipts holds where a receipt of each finished event goes. KeyFile is set where Topic is.
+type Receipts struct {
+	Topic    string `envconfig:"RECEIPTS_TOPIC" type:"topic name" meaning:"topic for a receipt of each finished event (docs/reference/receipts.md); it must exist; none: there are no receipts"`
+	KeyFile  string `envconfig:"RECEIPTS_KEY_FILE" type:"file" meaning:"file with the keys of the receipts' digests, one a line, 32 characters or more: the newest first, old ones after it; reloaded within 5s of a change"`
+	Required bool   `envconfig:"RECEIPTS_REQUIRED" type:"boolean" default:"false" meaning:"false: a receipt that is not written in 5s, or at the end of a drain, is counted as missing; true: the commit waits for it, however long"`
+
+	Keys []Secret // of KeyFile, the newest first
 }
 
 // Credential signs the requests to the platform.

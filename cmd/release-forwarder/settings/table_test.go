@@ -24,7 +24,7 @@ func TestTheSettingsPageIsTheTable(t *testing.T) {
 
 // TestTags finds a setting whose tags are wrong before an operator does.
 func TestTags(t *testing.T) {
-	groups := []Group{GroupKafka, GroupDeadLetters, GroupCredential, GroupUpstream, GroupRetry, GroupConsumer, GroupEvent, GroupAdmin, GroupLog}
+	groups := []Group{GroupKafka, GroupDeadLetters, GroupReceipts, GroupCredential, GroupUpstream, GroupRetry, GroupConsumer, GroupEvent, GroupAdmin, GroupLog}
 	seen := make(map[string]bool)
 	for _, f := range fields {
 		if seen[f.Name] {

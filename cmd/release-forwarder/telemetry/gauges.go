@@ -16,6 +16,8 @@ type Gauges struct {
 	Held map[string]int
 	// DeadLettersBlocked is the number of dead letters being tried again.
 	DeadLettersBlocked int
+	// ReceiptsBlocked is the number of receipts for which commits wait.
+	ReceiptsBlocked int
 	// OldestUnfinished is the age of the oldest unfinished record, read or not; 0 without one.
 	OldestUnfinished time.Duration
 	// CircuitOpen: one attempt a second goes out.
@@ -78,6 +80,7 @@ var gaugeRows = []struct {
 	{readingPaused, observePaused},
 	{readingBlocked, observeBlocked},
 	{deadLettersBlocked, func(g Gauges, o observe) { o(int64(g.DeadLettersBlocked)) }},
+	{receiptsBlocked, func(g Gauges, o observe) { o(int64(g.ReceiptsBlocked)) }},
 }
 
 func oneIf(b bool) int64 {

@@ -18,6 +18,7 @@ type Instruments struct {
 	ignored                                 *counter
 	suspicious, metadataIgnored, budget     *counter
 	reloads, reloadFailures                 *counter
+	receipts, receiptsMissing               *counter
 	deadLetters                             *deadLetterCounts
 	dropped                                 *byPartitionCounter
 	delivery, drain                         metric.Float64Histogram
@@ -34,6 +35,7 @@ func newInstruments(meter metric.Meter, cfg Config) (*Instruments, error) {
 		rebalances: newCounter(rebalances), suspicious: newCounter(suspicious),
 		metadataIgnored: newCounter(metadataIgnored), budget: newCounter(budgetSpent),
 		reloads: newCounter(reloads), reloadFailures: newCounter(reloadFailures),
+		receipts: newCounter(receiptsWritten), receiptsMissing: newCounter(receiptsMissing),
 		ignored:     newCounter(recordsIgnored.of(cfg.Ignoring)),
 		deadLetters: newDeadLetterCounts(), dropped: &byPartitionCounter{series: map[partition]*series{}},
 	}
@@ -42,7 +44,7 @@ func newInstruments(meter metric.Meter, cfg Config) (*Instruments, error) {
 	if q, ok := cfg.Writer.(*Queue); ok {
 		linesDropped = q.dropped
 	}
-	for _, c := range []*counter{i.accepted, i.ignored, i.attempts, i.commits, i.rebalances, i.suspicious, i.metadataIgnored, i.budget, i.reloads, i.reloadFailures, linesDropped} {
+	for _, c := range []*counter{i.accepted, i.ignored, i.attempts, i.commits, i.rebalances, i.suspicious, i.metadataIgnored, i.budget, i.reloads, i.reloadFailures, i.receipts, i.receiptsMissing, linesDropped} {
 		if err := registerCounter(meter, c.row, c.observe); err != nil {
 			return nil, err
 		}
@@ -115,6 +117,12 @@ func (i *Instruments) BudgetSpent() { i.budget.add("") }
 
 // DeadLetter counts a dead letter that the dead-letter topic acknowledged.
 func (i *Instruments) DeadLetter(stage, reason string) { i.deadLetters.add(stage, reason) }
+
+// ReceiptWritten counts a receipt that its topic acknowledged.
+func (i *Instruments) ReceiptWritten() { i.receipts.add("") }
+
+// ReceiptMissing counts a record that was finished without an acknowledged receipt.
+func (i *Instruments) ReceiptMissing() { i.receiptsMissing.add("") }
 
 // Attempt counts one HTTP request by its verdict. One that a drain cut off has
 // none and is not counted.

@@ -113,6 +113,9 @@ var fromTheStart = []string{
 	`release_forwarder_suspicious_events_total{kind="unknown-car-type"} 0`,
 	`release_forwarder_metadata_ignored_total 0`,
 	`release_forwarder_dead_letters_blocked 0`,
+	`release_forwarder_receipts_written_total 0`,
+	`release_forwarder_receipts_missing_total 0`,
+	`release_forwarder_receipts_blocked 0`,
 	`release_forwarder_log_lines_dropped_total{kind="console"} 0`,
 	`release_forwarder_log_lines_dropped_total{kind="log"} 0`,
 	`release_forwarder_log_lines_dropped_total{kind="state"} 0`,
@@ -126,6 +129,7 @@ var fromTheStart = []string{
 	`release_forwarder_reload_failures_total{file="UPSTREAM_CREDENTIALS_FILE"} 0`,
 	`release_forwarder_reload_failures_total{file="UPSTREAM_TLS_CA_FILE"} 0`,
 	`release_forwarder_reload_failures_total{file="MAPPING_FILE"} 0`,
+	`release_forwarder_reload_failures_total{file="RECEIPTS_KEY_FILE"} 0`,
 	`release_forwarder_reloads_total{file="KAFKA_SASL_OAUTH_CA_FILE"} 0`,
 	`release_forwarder_reloads_total{file="KAFKA_SASL_OAUTH_TOKEN_FILE"} 0`,
 	`release_forwarder_reloads_total{file="KAFKA_SASL_PASSWORD_FILE"} 0`,
@@ -136,6 +140,7 @@ var fromTheStart = []string{
 	`release_forwarder_reloads_total{file="UPSTREAM_CREDENTIALS_FILE"} 0`,
 	`release_forwarder_reloads_total{file="UPSTREAM_TLS_CA_FILE"} 0`,
 	`release_forwarder_reloads_total{file="MAPPING_FILE"} 0`,
+	`release_forwarder_reloads_total{file="RECEIPTS_KEY_FILE"} 0`,
 	`release_forwarder_settings_info{hash="0123456789ab"} 1`,
 }
 
@@ -281,7 +286,7 @@ func TestGaugesAreAskedOnceForEachScrape(t *testing.T) {
 	tel, _ := start(t, nil)
 	asked := 0
 	now := Gauges{
-		Pending: 12, OldestUnfinished: 1500 * time.Millisecond, InFlight: 3, InFlightLimit: 64, DeadLettersBlocked: 1,
+		Pending: 12, OldestUnfinished: 1500 * time.Millisecond, InFlight: 3, InFlightLimit: 64, DeadLettersBlocked: 1, ReceiptsBlocked: 7,
 		Partitions: []PartitionGauges{
 			{Topic: "releases", Partition: 0, Lag: 5, LagDone: 3, LagHeld: 2, RetentionLeft: Unknown, Paused: [3]bool{2: true}},
 			{Topic: "releases", Partition: 1, RetentionLeft: 7200, Blocked: "lost", BlockedFor: time.Minute},
@@ -301,7 +306,7 @@ func TestGaugesAreAskedOnceForEachScrape(t *testing.T) {
 		`reading_paused{bound="records",partition="0",topic="releases"} 0`,
 		`reading_paused{bound="bytes",partition="0",topic="releases"} 0`,
 		`reading_paused{bound="gaps",partition="0",topic="releases"} 1`,
-		"dead_letters_blocked 1", "storm_guard_active 0", "refused_lots 0",
+		"dead_letters_blocked 1", "receipts_blocked 7", "storm_guard_active 0", "refused_lots 0",
 	} {
 		if !strings.Contains(first, prefix+want+"\n") {
 			t.Errorf("missing: %s", want)

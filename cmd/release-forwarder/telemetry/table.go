@@ -80,6 +80,7 @@ var (
 		"KAFKA_SASL_OAUTH_TOKEN_FILE", "KAFKA_SASL_OAUTH_CA_FILE",
 		"UPSTREAM_APP_SECRET_FILE", "UPSTREAM_CREDENTIALS_FILE", "UPSTREAM_TLS_CA_FILE",
 		"MAPPING_FILE", // its lookup files
+		"RECEIPTS_KEY_FILE",
 	}
 )
 
@@ -156,6 +157,12 @@ var (
 		"Commit metadata that did not fit its commit and was ignored as a whole: records repeat, none is skipped."}
 	deadLettersBlocked = Instrument{"dead_letters_blocked", Gauge, "{record}", nil,
 		"Dead letters the topic has refused or not acknowledged and that are tried again; their partitions' commits wait."}
+	receiptsWritten = Instrument{"receipts_written_total", Counter, "{receipt}", nil,
+		"Receipts that RECEIPTS_TOPIC acknowledged."}
+	receiptsMissing = Instrument{"receipts_missing_total", Counter, "{receipt}", nil,
+		"Finished records whose commit passed without an acknowledged receipt: it was not written in 5 seconds, or not before the end of a drain. Only where RECEIPTS_REQUIRED is false."}
+	receiptsBlocked = Instrument{"receipts_blocked", Gauge, "{receipt}", nil,
+		"Receipts not acknowledged for more than 5 seconds and tried again; the commits wait for them. Only where RECEIPTS_REQUIRED is true."}
 	reloadFailures = Instrument{"reload_failures_total", Counter, "{failure}", []Label{{"file", ReloadedFiles}},
 		"Changed files that could not be reloaded, by the setting that names them; what was in force before stays in force."}
 	reloads = Instrument{"reloads_total", Counter, "{file}", []Label{{"file", ReloadedFiles}},
@@ -173,6 +180,6 @@ func Table() []Instrument {
 	return []Instrument{
 		recordsAccepted, recordsIgnored, deadLetters, attempts, recordsDropped, pendingRecords, heldRecords, lagRecords, lagDone, lagHeld,
 		assigned, unowned, oldestUnfinished, retentionLeft, deliverySeconds, budgetSpent, drainSeconds, circuitOpen, stormGuardActive, refusedLots, inFlight, inFlightLimit,
-		commits, rebalances, suspicious, readingPaused, readingBlocked, metadataIgnored, deadLettersBlocked, reloads, reloadFailures, logLinesDropped, buildInfo, settingsInfo,
+		commits, rebalances, suspicious, readingPaused, readingBlocked, metadataIgnored, deadLettersBlocked, receiptsWritten, receiptsMissing, receiptsBlocked, reloads, reloadFailures, logLinesDropped, buildInfo, settingsInfo,
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"release-forwarder/cmd/release-forwarder/app"
 	"release-forwarder/cmd/release-forwarder/app/apptest"
+	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/cmd/testkit/memnet"
 )
 
@@ -39,6 +40,9 @@ func (s *simulation) join(doubles ...app.Double) *member {
 	c.Consumer.MaxPending, c.Consumer.CommitInterval, c.Consumer.DrainTimeout = t.maxPending, t.commit, drainTime
 	c.Retry.Budget, c.Retry.BackoffMax = t.budget, 4*time.Second
 	c.Credential.AppSecretFile = s.secretFile
+	if s.plan.receipts {
+		c.Receipts = settings.Receipts{Topic: apptest.ReceiptsTopic, KeyFile: s.keyFile, Required: s.plan.required}
+	}
 	log := s.log
 	if log == nil {
 		log = io.Discard

@@ -55,6 +55,7 @@ type simulation struct {
 	writing    chan struct{} // holds a token while events are written, or a log is changed
 	observer   *observer
 	secretFile string
+	keyFile    string // of the receipts
 
 	stopping sync.WaitGroup // of members
 
@@ -127,12 +128,15 @@ func simulate(t *testing.T, base settings.Settings, plan *schedule, m *mistake, 
 	synctest.Test(t, func(t *testing.T) {
 		s := &simulation{plan: plan, base: base, mistake: m, log: logs, net: &memnet.Net{}, scripts: map[*fault]answer{}, secret: apptest.Secret,
 			epochs: apptest.NewLeaderEpochs(apptest.EventTopic), writing: make(chan struct{}, 1), refusals: map[*refusal]struct{}{}}
-		s.secretFile = filepath.Join(dir, "secret")
+		s.secretFile, s.keyFile = filepath.Join(dir, "secret"), filepath.Join(dir, "key")
+		if err := os.WriteFile(s.keyFile, []byte(apptest.ReceiptsKey), 0o600); err != nil {
+			t.Fatal(err)
+		}
 		if err := os.WriteFile(s.secretFile, []byte(apptest.Secret), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		s.options = []kfake.Opt{kfake.Ports(9001, 9002, 9003), kfake.ListenFn(s.net.Listen),
-			kfake.SeedTopics(plan.partitions, apptest.EventTopic), kfake.SeedTopics(deadLetterPartitions, apptest.DeadLetterTopic),
+			kfake.SeedTopics(plan.partitions, apptest.EventTopic), kfake.SeedTopics(deadLetterPartitions, apptest.DeadLetterTopic), kfake.SeedTopics(3, apptest.ReceiptsTopic),
 			kfake.BrokerConfigs(map[string]string{ // of the consumer protocol
 				"group.consumer.session.timeout.ms":    fmt.Sprint(sessionTime.Milliseconds()),
 				"group.consumer.heartbeat.interval.ms": "1500",
@@ -288,6 +292,7 @@ func (s *simulation) run() {
 	}
 	if !s.enough() {
 		s.observer.account()
+		s.accountReceipts()
 	}
 	// What the library still does for those that have gone comes to its end: it
 	// reads on where nothing will come, and leaves the group once more.

@@ -23,6 +23,8 @@ type schedule struct {
 	events     []burst
 	faults     []*fault // by their beginning
 	length     time.Duration
+	receipts   bool // they are written
+	required   bool // RECEIPTS_REQUIRED
 }
 
 // tuning is the settings that vary from run to run.
@@ -172,6 +174,7 @@ func draw(seed uint64) *schedule {
 	s.drawEvents(r)
 	s.drawFaults(r)
 	s.drawSecondTopic()
+	s.drawReceipts()
 	s.protocol = []membership.Protocol{membership.ProtocolClassic, membership.ProtocolConsumer}[r.IntN(2)]
 	return s
 }

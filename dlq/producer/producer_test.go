@@ -1,4 +1,4 @@
-package dlq
+package producer
 
 import (
 	"context"
@@ -26,16 +26,25 @@ func (mute) MetadataOf(context.Context, []string) (*wire.Metadata, error) {
 	return &wire.Metadata{Topics: map[string]wire.Topic{letterTopic: {Partitions: map[int32]wire.Partition{0: {}}}}}, nil
 }
 
-// However many letters wait for a letterTopic that takes none, each is reported within Limit. Only
-// requests count as refusals of the letterTopic, not letters that were never sent.
+const letterTopic = "events.dlq"
+
+// letter is an empty message.
+type letter struct{}
+
+func (letter) Partition(int) int    { return 0 }
+func (letter) Record() kafka.Record { return kafka.Record{} }
+func (letter) Size() int            { return 1024 }
+
+// However many letters wait for a topic that takes none, each is reported within Limit. Only
+// requests count as refusals of the topic, not letters that were never sent.
 func TestALetterIsNeverKeptLongerThanItsLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := NewPublisher(Config{Wire: mute{}, Timeout: 10 * time.Second, Topic: letterTopic})
-		const many = 20 * batchLetters // 200 s, one request after the other
+		p := New(Config{Wire: mute{}, Timeout: 10 * time.Second, Topic: letterTopic})
+		const many = 20 * batchMessages // 200 s, one request after the other
 		begun := time.Now()
 		done := make(chan error, many)
 		for range many {
-			p.Publish(t.Context(), &Letter{}, func(err error) { done <- err })
+			p.Publish(t.Context(), letter{}, func(err error) { done <- err })
 		}
 		behind := 0
 		for range many {
@@ -46,7 +55,7 @@ func TestALetterIsNeverKeptLongerThanItsLimit(t *testing.T) {
 		if d := time.Since(begun); d > p.Limit() {
 			t.Errorf("told after %s, the limit is %s", d, p.Limit())
 		}
-		if behind < many/2 || behind > many-3*batchLetters {
+		if behind < many/2 || behind > many-3*batchMessages {
 			t.Errorf("%d of %d were not sent", behind, many)
 		}
 		if since := p.RefusingSince(); since.Sub(begun) != 10*time.Second {

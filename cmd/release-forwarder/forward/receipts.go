@@ -1,0 +1,106 @@
+package forward
+
+import (
+	"context"
+	"log/slog"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"release-forwarder/consumer"
+	"release-forwarder/dlq/receipt"
+	"release-forwarder/upstream"
+)
+
+// Receipts are where receipts go. The zero value is nowhere: then no record waits for one.
+type Receipts struct {
+	Writer *receipt.Writer
+	// Digester is that of the newest key of RECEIPTS_KEY_FILE.
+	Digester func() *receipt.Digester
+	// Required: a record is finished only when its receipt is written.
+	Required bool
+}
+
+// receipted is what is kept for a record's receipt.
+type receipted struct {
+	appID     string           // with which it was last sent
+	receipt   *receipt.Receipt // once it is known what became of it
+	delivered bool             // it is not sent, and its dead letter not written, again
+}
+
+// noteReceipt notes what became of a record; the reason is its dead letter's.
+func (f *Forwarder) noteReceipt(ctx context.Context, d *delivery, v receipt.Verdict, a upstream.Answer, reason string) {
+	if f.Receipts.Writer == nil {
+		return
+	}
+	r := &receipt.Receipt{
+		Lot:     sanitized(d.lot),
+		Place:   receipt.Place{Topic: d.Record.Topic, Partition: d.Record.Partition, Offset: d.Record.Offset},
+		Verdict: v, Reason: reason, Code: sanitized(a.Code), Seqno: sanitized(a.Seqno),
+		Attempted: receipt.Attempted{Attempts: d.attempts, First: receipt.Stamp(d.first), Last: receipt.Stamp(d.last)},
+	}
+	if t, believable := d.Record.Dated(); believable {
+		r.Time = receipt.Stamp(t)
+	}
+	if span := trace.SpanContextFromContext(ctx); span.HasTraceID() {
+		r.Trace = span.TraceID().String()
+	}
+	if d.release != nil {
+		f.digest(d, r)
+	}
+	d.receipt = r
+}
+
+// digest makes the digests of a record that could be mapped.
+func (f *Forwarder) digest(d *delivery, r *receipt.Receipt) {
+	digester := f.Receipts.Digester()
+	signed := make([]upstream.Param, 1, 12)
+	signed[0] = upstream.Param{Name: "app_id", Value: d.appID} // the first in the order of signing
+	for name, value := range d.release.All() {
+		signed = append(signed, upstream.Param{Name: name, Value: value})
+		if name == "flow_no" {
+			r.Key = digester.Key(d.lot, value)
+		}
+	}
+	if d.appID == "" {
+		signed = signed[1:]
+	}
+	if d.attempts > 0 {
+		r.Signed = digester.Signed(upstream.StringToSign(signed, "***"))
+	}
+}
+
+// finish finishes a record whose outcome is certain: at once, or when its receipt is written or missing.
+func (f *Forwarder) finish(ctx context.Context, d *delivery) {
+	if f.Receipts.Writer == nil {
+		d.Done()
+		return
+	}
+	d.delivered = true
+	cd, r := d.Delivery, d.receipt // copied: after Delivered another goroutine may use d
+	cd.Delivered()
+	f.Receipts.Writer.Write(ctx, r, func(err error) { f.receiptEnded(cd, err) })
+}
+
+// receiptEnded finishes a record, unless its receipt is required and not written, or another replica may
+// finish it.
+func (f *Forwarder) receiptEnded(cd *consumer.Delivery, err error) {
+	switch {
+	case err == nil:
+		f.Metrics.ReceiptWritten()
+		cd.Done()
+	case f.Receipts.Required || cd.Lost():
+		cd.Leave()
+	default:
+		f.Metrics.ReceiptMissing()
+		f.Receipts.Writer.Missing(err) // also if a drain ends before it is late
+		cd.Done()
+	}
+}
+
+// ReceiptsLate logs that receipts cannot be written, and ReceiptsAgain that they are written again.
+func (f *Forwarder) ReceiptsLate(err error) {
+	eventReceiptsLate.Log(f.Log, slog.Bool("required", f.Receipts.Required), slog.String("error", err.Error()))
+}
+
+// ReceiptsAgain: see ReceiptsLate.
+func (f *Forwarder) ReceiptsAgain() { eventReceiptsAgain.Log(f.Log) }
