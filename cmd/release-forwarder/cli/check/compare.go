@@ -174,7 +174,7 @@ func (c *comparison) fields(p place, before, after map[string]string) {
 		}
 		same = false
 		c.Fields[name]++
-		c.show(name, example{p, p.String(), name, c.masked(name, before[name]), c.masked(name, after[name])})
+		c.show(name, example{p, p.String(), name, c.redacted(name, before[name]), c.redacted(name, after[name])})
 	}
 	if same {
 		c.Same++
@@ -183,12 +183,12 @@ func (c *comparison) fields(p place, before, after map[string]string) {
 	}
 }
 
-// masked is a field's text as it may be shown.
-func (c *comparison) masked(field, text string) string {
+// redacted is a field's text as it may be shown.
+func (c *comparison) redacted(field, text string) string {
 	if c.reveal {
 		return text
 	}
-	return masked(field, text, c.old, c.mapper)
+	return redacted(field, text, c.old, c.mapper)
 }
 
 // count counts an event of which more than a field changes.

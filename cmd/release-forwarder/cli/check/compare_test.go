@@ -37,7 +37,7 @@ func oldFile(t *testing.T, changed ...string) string {
 	return name
 }
 
-// What --against says is in golden files: counts, and examples with their lines, masked unless --reveal.
+// What --against says is in golden files: counts, and examples with their lines, redacted unless --reveal.
 func TestCheckSaysWhatAnotherFileChanges(t *testing.T) {
 	t.Setenv("MAPPING_FILE", repo.Path(t, "mapping/testdata/files/nested.yaml"))
 	old := oldFile(t)

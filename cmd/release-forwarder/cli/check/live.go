@@ -82,15 +82,15 @@ func recordOf(name string, rec *fetch.Record) *mapping.Record {
 	return &mapping.Record{Topic: dlq.FirstTopic(name, headers), Key: rec.Key, Value: rec.Value, Headers: headers, Time: dated}
 }
 
-// hidden reports whether values are masked.
+// hidden reports whether values are redacted.
 func (j *judge) hidden() bool { return j.live && !j.reveal }
 
-// hide leaves of a report what may be shown of a live record: mapped fields, masked by the endpoint's table, and of the
+// hide leaves of a report what may be shown of a live record: mapped fields, redacted by the endpoint's table, and of the
 // rest the length.
 func (j *judge) hide(r *report) {
 	for i := range r.Steps {
 		s := &r.Steps[i]
-		s.Sent = masked(s.Field, s.Sent, j.mapper)
+		s.Sent = redacted(s.Field, s.Sent, j.mapper)
 		for l := range s.Sources {
 			if seen := &s.Sources[l].Seen; *seen != "" {
 				*seen = fmt.Sprintf(wordLength.in(j.lang), console.Number(s.Sources[l].length))
@@ -104,15 +104,15 @@ func (j *judge) hide(r *report) {
 		}
 	}
 	for name, text := range r.Parameters {
-		r.Parameters[name] = masked(name, text, j.mapper)
+		r.Parameters[name] = redacted(name, text, j.mapper)
 	}
 	r.Others, r.Ignored = len(r.Ignored), nil
 	r.ToSign, r.Sign, r.Next = "", "", ""
 }
 
-// masked is a field's text as it may be shown: of one that is personal at the endpoint of a mapper, the first character
+// redacted is a field's text as it may be shown: of one that is personal at the endpoint of a mapper, the first character
 // and the length.
-func masked(field, text string, by ...*mapping.Mapper) string {
+func redacted(field, text string, by ...*mapping.Mapper) string {
 	for _, m := range by {
 		if f, _ := m.Endpoint().Field(field); f.Personal {
 			return redact.Text(text)

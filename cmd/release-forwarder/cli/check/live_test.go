@@ -67,8 +67,8 @@ func TestCheckFromTopicChangesNothing(t *testing.T) {
 	})
 }
 
-// Without --reveal mapped fields alone are shown, masked, and no name or value besides.
-func TestCheckFromTopicMasks(t *testing.T) {
+// Without --reveal mapped fields alone are shown, redacted, and no name or value besides.
+func TestCheckFromTopicRedacts(t *testing.T) {
 	inLiveWorld(t, func(w *apptest.World) {
 		for _, asJSON := range []bool{false, true} {
 			out, _, _ := w.Command(live(1000, func(c *Command) { c.Verbose, c.JSON = true, asJSON }))
@@ -90,7 +90,7 @@ func TestCheckFromTopicMasks(t *testing.T) {
 }
 
 // Errors of what is no event, and keys that nothing reads, say no more by the built-in contract.
-func TestCheckFromTopicMasksWhatIsNoEvent(t *testing.T) {
+func TestCheckFromTopicRedactsWhatIsNoEvent(t *testing.T) {
 	apptest.InVirtualTime(t, 1, func(w *apptest.World) {
 		w.Produce(0, `{"plate":"粤B12345",,`, `{"粤B12346":1,"plate":17,"leave_time":1630575499}`, "{\"plate\":\"\xd4\xc1B12347\"}")
 		out, _, _ := w.Command(live(1000, func(c *Command) { c.Verbose = true }))
