@@ -80,7 +80,7 @@ func limitCases() []limitCase {
 				}
 				return LoadServed, 50 * ms
 			},
-			lasts: answers * 50 * ms,
+			lasts: 3 * time.Minute, // in one minute chance moved the share by 7 %
 			least: map[float64]float64{0.01: 0.9, 0.05: 0.5}[stray], wasted: 1,
 		})
 	}
