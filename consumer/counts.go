@@ -102,6 +102,16 @@ func (e *Engine) topicCause(topic string) string {
 	return wire.Cause(e.counts[topic].cause)
 }
 
+// missingTopics are those that are not believed to exist. The engine's mutex is held.
+func (e *Engine) missingTopics() (missing []MissingTopic) {
+	for _, topic := range e.topics() {
+		if c, asked := e.counts[topic]; asked && c.n == 0 {
+			missing = append(missing, MissingTopic{topic, wire.Cause(c.cause)})
+		}
+	}
+	return missing
+}
+
 // tellShare calls Hooks.Owns if this member's share has changed.
 func (g *member) tellShare() {
 	e := g.engine

@@ -41,7 +41,8 @@ var (
 		Runbook: "not-reading"})
 	eventOptionalTopicMissing = events.Add(logevent.Event{Name: "optional-topic-missing", Level: slog.LevelWarn,
 		Message: "an optional topic does not exist, or this user may not describe it; it is read once it can be",
-		Remedy:  "create KAFKA_REPLAY_TOPIC, or grant this user Describe and Read on it"})
+		Remedy:  "create KAFKA_REPLAY_TOPIC, or grant this user Describe and Read on it",
+		Runbook: "not-reading"})
 	eventTopicsChanged = events.Add(logevent.Event{Name: "topics-changed", Level: slog.LevelInfo, State: true,
 		Message: "a topic was created or deleted; the group reassigns its partitions"})
 

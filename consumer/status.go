@@ -68,6 +68,11 @@ func (p PartitionStatus) Lag() int64 {
 	return max(0, p.LogEnd-p.Committed)
 }
 
+// MissingTopic is a topic of the Config that does not exist, or that this user may not describe.
+type MissingTopic struct {
+	Topic, Cause string // Cause is Kafka's name of the error
+}
+
 // HeldRecord is a record that waits for its next delivery.
 type HeldRecord struct {
 	Topic     string
@@ -103,6 +108,7 @@ type Status struct {
 	Draining    bool
 	// Contact is when the group's coordinator last answered.
 	Contact    time.Time
+	Missing    []MissingTopic    // in the order of the Config; none before the first answer
 	Partitions []PartitionStatus // by topic and number
 	// Unstarted counts the partitions whose offsets are not known yet. Began is when this
 	// generation began. Started: some partition has started once.
@@ -121,7 +127,7 @@ func (e *Engine) Status() Status {
 	defer e.mu.Unlock()
 	s := Status{Joined: e.joined, Contact: e.contact, HeldBy: maps.Clone(e.heldBy)}
 	s.Outside, s.JoinFails = e.outside, e.refused
-	s.CommitsFail = e.uncommitted
+	s.CommitsFail, s.Missing = e.uncommitted, e.missingTopics()
 	if e.member == nil {
 		return s
 	}

@@ -53,6 +53,20 @@ func (f *File) Profiles() (names []string) {
 	return names
 }
 
+// Topics returns the topics that profiles name in when, each once, in their order.
+func (f *File) Topics() (topics []string) {
+	for _, p := range f.profiles {
+		for _, c := range p.when {
+			for _, topic := range c.is {
+				if c.kind == whenTopic && !slices.Contains(topics, topic) {
+					topics = append(topics, topic)
+				}
+			}
+		}
+	}
+	return topics
+}
+
 // Ignoring returns the names of the profiles that say to ignore records.
 func (f *File) Ignoring() (names []string) {
 	for _, p := range f.profiles {

@@ -44,6 +44,7 @@ const (
 	PartitionCommitRefused Kind = "partition-commit-refused"
 
 	OpenTransaction Kind = "open-transaction"
+	TopicsMissing   Kind = "topics-missing"
 	RecordsDropped  Kind = "records-dropped"
 )
 
@@ -54,7 +55,7 @@ type Condition struct {
 	Kind  Kind
 	Count int64
 	Of    int64  // of how many Count is a part; how many records wait
-	Name  string // a topic, a lot, partitions with their cause, or what is stuck
+	Name  string // a topic, a lot, topics or partitions with their cause, or what is stuck
 	// Advice is what to do, where the cause alone tells: English, as in the log.
 	Advice string
 	Since  time.Time // told in its own zone: see In

@@ -228,7 +228,7 @@ func TestStatusJSONIsTheSnapshot(t *testing.T) {
 func TestStatusJSONHasListsWhereThereIsNothing(t *testing.T) {
 	h := NewHandler(Sources{Status: func() Status { return Status{} }})
 	body := bodyOf(t, do(h, "GET", "/status.json"))
-	for _, name := range []string{"partitions", "held", "dead_letters", "settings", "refused_lots"} {
+	for _, name := range []string{"partitions", "held", "dead_letters", "settings", "refused_lots", "missing_topics"} {
 		if !strings.Contains(body, `"`+name+`": []`) {
 			t.Errorf("%s is not an empty list: %s", name, body)
 		}

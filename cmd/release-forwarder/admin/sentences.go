@@ -116,6 +116,12 @@ var sentences = []sentence{
 		remedy: phrase{
 			"Have the producer (its ID is below, where the broker reports it) commit or abort. A transaction that no one will end: kafka-transactions.sh abort.",
 			"让生产者（broker 提供时，下方有其 producer ID）提交或中止事务。已无人结束的事务：kafka-transactions.sh abort。"}},
+	{kind: TopicsMissing, level: LevelTrouble, runbook: "not-reading", says: phrase{
+		"{count} {topic is|topics are} not read ({name}): not there, or this user may not describe {it|them}; the others flow. Nothing is lost while Kafka keeps the records.",
+		"有 {count} 个主题没有读取（{name}）：主题不存在，或本用户无权查看；其余照常。Kafka 保留期内消息不会丢失。"},
+		remedy: phrase{
+			"Create {it|them}, or grant this user Describe and Read; or correct the name in KAFKA_TOPIC or KAFKA_REPLAY_TOPIC. No restart is needed once it is there.",
+			"创建主题，或授予本用户 Describe 和 Read 权限；或更正 KAFKA_TOPIC、KAFKA_REPLAY_TOPIC 中的名称。主题就绪后无需重启。"}},
 	{kind: CommitsFail, level: LevelTrouble, runbook: "commits-fail", says: phrase{
 		"Kafka has taken no commit since {since}; events are still sent, a restart would repeat what was done since. Nothing is lost.",
 		"Kafka 自 {since} 起不接受提交；事件仍在发送，重启会重发其后的部分。消息未丢失。"},

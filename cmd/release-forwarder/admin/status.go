@@ -51,6 +51,9 @@ type Status struct {
 	Unread       int64     `json:"unread"`
 	OldestUnread time.Time `json:"oldest_unread,omitzero"`
 
+	// MissingTopics are those of the settings that are not read, since they are not there.
+	MissingTopics []MissingTopic `json:"missing_topics"`
+
 	Partitions []Partition `json:"partitions"`
 	Platform   Platform    `json:"platform"`
 	// RefusedLots are refused while others are accepted, or cannot be sent, the longest first.
@@ -79,6 +82,12 @@ type Status struct {
 
 // Unknown stands for an offset that is not known (yet).
 const Unknown int64 = -1
+
+// MissingTopic is a topic that does not exist, or that the service's user may not describe.
+type MissingTopic struct {
+	Topic string `json:"topic"`
+	Cause string `json:"cause"` // the name of Kafka's error
+}
 
 // Partition is one that this replica holds now.
 type Partition struct {
@@ -201,6 +210,7 @@ func (s Status) said() Status {
 // orEmpty makes lists of nothing empty rather than null in JSON.
 func (s Status) orEmpty() Status {
 	s.RefusedLots = list(s.RefusedLots)
+	s.MissingTopics = list(s.MissingTopics)
 	s.Partitions = list(s.Partitions)
 	s.Held = list(s.Held)
 	s.DeadLetters = list(s.DeadLetters)

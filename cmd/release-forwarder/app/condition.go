@@ -173,6 +173,8 @@ func (v *Service) condition(now *Snapshot) admin.Condition {
 		return admin.Condition{Kind: admin.ReceiptsLate, Since: now.Receipts.LateSince}
 	case len(open) > 0:
 		return heldBack(open)
+	case len(s.Missing) > 0:
+		return topicsMissing(s.Missing)
 	case now.Dropped > 0 && now.At.Sub(now.DroppedAt) < droppedShown:
 		return admin.Condition{Kind: admin.RecordsDropped, Count: now.Dropped, Since: now.DroppedAt}
 	case now.LastHour.DeadLettered*10 > now.LastHour.Finished:
@@ -208,7 +210,7 @@ func lotsWait(now *Snapshot) admin.Condition {
 	return c
 }
 
-// placesShown is how many partitions a sentence names.
+// placesShown is how many partitions or topics a sentence names.
 const placesShown = 3
 
 // heldBack is the condition of open transactions, at least one: what they hold back.
@@ -223,14 +225,27 @@ func heldBack(open []Partition) admin.Condition {
 	return c
 }
 
+// topicsMissing is the condition of topics that are not there, at least one.
+func topicsMissing(missing []consumer.MissingTopic) admin.Condition {
+	var names []string
+	for _, m := range missing {
+		names = append(names, m.Topic+": "+m.Cause)
+	}
+	return admin.Condition{Kind: admin.TopicsMissing, Count: int64(len(names)), Name: firstFew(names)}
+}
+
 // places names partitions, the first few.
 func places(where []membership.Partition) string {
 	var names []string
-	for _, p := range where[:min(len(where), placesShown)] {
+	for _, p := range where {
 		names = append(names, p.Topic+"/"+strconv.Itoa(int(p.Number)))
 	}
-	if len(where) > placesShown {
-		names = append(names, "…")
+	return firstFew(names)
+}
+
+func firstFew(names []string) string {
+	if len(names) > placesShown {
+		names = append(slices.Clone(names[:placesShown]), "…")
 	}
 	return strings.Join(names, ", ")
 }

@@ -1,6 +1,8 @@
 package app
 
 import (
+	"slices"
+
 	"release-forwarder/cmd/release-forwarder/admin"
 	"release-forwarder/cmd/release-forwarder/telemetry"
 	"release-forwarder/consumer"
@@ -29,6 +31,9 @@ func (v *Service) Status() admin.Status {
 		Storms: s.Storms, DeadLetters: v.facts.written(s.At),
 		DeadLettersWaiting: int64(s.deadLettersWaiting()),
 		Dropped:            s.Dropped, DroppedAt: s.DroppedAt,
+	}
+	for _, m := range s.Engine.Missing {
+		st.MissingTopics = append(st.MissingTopics, admin.MissingTopic(m))
 	}
 	for _, l := range s.RefusedLots[:min(len(s.RefusedLots), shownLots)] {
 		st.RefusedLots = append(st.RefusedLots, admin.RefusedLot{Lot: upstream.Sanitize(l.Lot), NotIn: l.NotIn, Since: l.Since, Next: l.Next})
@@ -109,7 +114,10 @@ func (v *Service) gauges() telemetry.Gauges {
 	g := telemetry.Gauges{
 		Pending: s.Engine.Pending, Held: s.Engine.HeldBy, DeadLettersBlocked: s.deadLettersWaiting(), ReceiptsBlocked: s.Receipts.Blocked, OldestUnfinished: s.OldestUnfinished(),
 		CircuitOpen: s.CircuitOpen, StormGuardActive: s.Storms > 0, RefusedLots: len(s.RefusedLots), Suspended: s.Engine.Suspended,
-		InFlight: s.Gate.InFlight, InFlightLimit: s.Gate.Limit, Unowned: s.UnownedByTopic,
+		InFlight: s.Gate.InFlight, InFlightLimit: s.Gate.Limit, Unowned: s.UnownedByTopic, Missing: map[string]bool{},
+	}
+	for _, topic := range v.settings.Topics() {
+		g.Missing[topic] = slices.ContainsFunc(s.Engine.Missing, func(m consumer.MissingTopic) bool { return m.Topic == topic })
 	}
 	for i := range s.Partitions {
 		p := &s.Partitions[i]

@@ -297,8 +297,22 @@ func (l *loader) judgeMapping() {
 		l.mistakes(file, name+": ", err)
 		l.s.Event.Lookups[name] = table
 	}
+	l.judgeMappedTopics(parsed)
 	if e, own := parsed.Endpoint(); own {
 		l.judgeEndpoint(e)
+	}
+}
+
+// judgeMappedTopics warns of topics in the mapping file from which nothing is read.
+func (l *loader) judgeMappedTopics(f *mapping.File) {
+	const events, replay = "KAFKA_TOPIC", "KAFKA_REPLAY_TOPIC"
+	if !l.right(events, replay) {
+		return
+	}
+	strange := slices.DeleteFunc(f.Topics(), func(topic string) bool { return slices.Contains(l.s.Topics(), topic) })
+	if len(strange) > 0 {
+		l.warn("MAPPING_FILE", "asks by when for a topic that is neither in %s nor %s, and so is not read: %s; correct its name there, or add it to %s",
+			events, replay, strings.Join(strange, ", "), events)
 	}
 }
 

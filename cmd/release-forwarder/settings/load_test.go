@@ -419,6 +419,7 @@ func TestTheSourceOfTokensIsRead(t *testing.T) {
 
 func TestWarnings(t *testing.T) {
 	authority := file(t, certificate(t))
+	mapped := file(t, "profiles:\n  - {name: a, when: {topic: [lanes-a, lanes-c]}, ignore: true}\n  - {name: b, when: {topic: again}, fields: {park_uuid: {from: a}, flow_no: {from: b}, parking_serial: {from: c}, plate: {from: d}}}\n")
 	plain := []string{"KAFKA_SASL_MECHANISM", "PLAIN", "KAFKA_SASL_USERNAME", "u", "KAFKA_SASL_PASSWORD", "p", "KAFKA_SASL_ALLOW_PLAINTEXT", "true"}
 	for _, c := range []struct {
 		name string
@@ -450,6 +451,8 @@ func TestWarnings(t *testing.T) {
 			"a certificate's name that is not checked", with("KAFKA_TLS_ENABLED", "true", "KAFKA_TLS_VERIFY", "chain", "KAFKA_TLS_CA_FILE", authority),
 			[]string{"KAFKA_TLS_VERIFY: chain does not check names: whoever has a certificate of an authority in KAFKA_TLS_CA_FILE"},
 		},
+		{"a mapped topic that is not read", with("KAFKA_TOPIC", "lanes-a,lanes-b", "DLQ_TOPIC", "d", "KAFKA_REPLAY_TOPIC", "again", "MAPPING_FILE", mapped), []string{"MAPPING_FILE: asks by when for a topic that is neither in KAFKA_TOPIC nor KAFKA_REPLAY_TOPIC, and so is not read: lanes-c; "}},
+		{"mapped topics that are read", with("KAFKA_TOPIC", "lanes-a,lanes-c", "DLQ_TOPIC", "d", "KAFKA_REPLAY_TOPIC", "again", "MAPPING_FILE", mapped), nil},
 		{"storms without a limit", with("DLQ_STORM_LIMIT", "0"), []string{"DLQ_STORM_LIMIT: is 0"}},
 		{
 			"names that are no settings", with("KAFKA_COMPRESSION", "x", "UPSTREAM_PROXY", "y", "LOG_COLOUR", ""),

@@ -30,6 +30,8 @@ type Gauges struct {
 	InFlight, InFlightLimit int
 	// Unowned counts the partitions of each topic that no member of the group owns; nil where that is not known.
 	Unowned map[string]int
+	// Missing says of each topic of the settings whether it cannot be read, since it is not there.
+	Missing map[string]bool
 	// Partitions are those this replica holds. Suspended: its lease on them has ended, and others may hold them.
 	Partitions []PartitionGauges
 	Suspended  bool
@@ -72,6 +74,7 @@ var gaugeRows = []struct {
 	{retentionLeft, ofPartitions(func(p PartitionGauges) int64 { return p.RetentionLeft })},
 	{assigned, observeAssigned},
 	{unowned, observeUnowned},
+	{topicMissing, observeMissing},
 	{circuitOpen, func(g Gauges, o observe) { o(oneIf(g.CircuitOpen)) }},
 	{stormGuardActive, func(g Gauges, o observe) { o(oneIf(g.StormGuardActive)) }},
 	{refusedLots, func(g Gauges, o observe) { o(int64(g.RefusedLots)) }},
@@ -124,6 +127,12 @@ func ofPartitions(value func(PartitionGauges) int64) func(Gauges, observe) {
 func observeUnowned(g Gauges, o observe) {
 	for topic, n := range g.Unowned {
 		o(int64(n), attribute.String("topic", topic))
+	}
+}
+
+func observeMissing(g Gauges, o observe) {
+	for topic, missing := range g.Missing {
+		o(oneIf(missing), attribute.String("topic", topic))
 	}
 }
 

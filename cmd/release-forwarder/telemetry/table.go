@@ -123,6 +123,8 @@ var (
 		"Partitions this replica holds now; 0 on a standby, while unowned_partitions is 0, and once the group's coordinator has been silent for so long that others may hold them."}
 	unowned = Instrument{"unowned_partitions", Gauge, "{partition}", []Label{{Name: "topic"}},
 		"Partitions of a topic of the service that no member of the group has owned for a minute, as the group's coordinator reports to each replica: no one reads them. Absent until it has reported, and when its last report is a minute old: in a rebalance that does not end, or where this user may not describe the group."}
+	topicMissing = Instrument{"topic_missing", Gauge, "", []Label{{Name: "topic"}},
+		"1 while a topic of KAFKA_TOPIC or KAFKA_REPLAY_TOPIC does not exist, or this user may not describe it: it is not read, the others are; else 0."}
 	retentionLeft = Instrument{"retention_left_seconds", Gauge, unitSeconds, byPartition,
 		"Time until Kafka deletes the oldest unfinished record of a partition held now, by the topic's retention.ms and, where retention.bytes is set, by how fast the log's start moves. What is not read yet counts as in oldest_unfinished_seconds. Absent where nothing has been unfinished for 15 minutes (while reading_blocked_seconds is present: where nothing is unfinished), nothing is ever deleted, or this user may not read the topic's configuration (DescribeConfigs)."}
 	oldestUnfinished = Instrument{"oldest_unfinished_seconds", Gauge, unitSeconds, nil,
@@ -179,7 +181,7 @@ var (
 func Table() []Instrument {
 	return []Instrument{
 		recordsAccepted, recordsIgnored, deadLetters, attempts, recordsDropped, pendingRecords, heldRecords, lagRecords, lagDone, lagHeld,
-		assigned, unowned, oldestUnfinished, retentionLeft, deliverySeconds, budgetSpent, drainSeconds, circuitOpen, stormGuardActive, refusedLots, inFlight, inFlightLimit,
+		assigned, unowned, topicMissing, oldestUnfinished, retentionLeft, deliverySeconds, budgetSpent, drainSeconds, circuitOpen, stormGuardActive, refusedLots, inFlight, inFlightLimit,
 		commits, rebalances, suspicious, readingPaused, readingBlocked, metadataIgnored, deadLettersBlocked, receiptsWritten, receiptsMissing, receiptsBlocked, reloads, reloadFailures, logLinesDropped, buildInfo, settingsInfo,
 	}
 }

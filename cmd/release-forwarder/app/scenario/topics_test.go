@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"release-forwarder/cmd/release-forwarder/admin"
 	"release-forwarder/cmd/release-forwarder/app/apptest"
 	"release-forwarder/cmd/release-forwarder/cli"
 	"release-forwarder/cmd/release-forwarder/cli/deadletters"
@@ -151,6 +152,54 @@ func TestAMissingEventTopicHoldsUpNoOther(t *testing.T) {
 		w.ReconnectObserver() // the test's client knows the new topic
 		w.produceTo(more, 0, series(200, 5)...)
 		w.accepted(30, time.Minute)
+	})
+}
+
+// A topic that is missing, of events or of replays, or that may not be described, is in the metric, on the page and in
+// /status.json, until it can be read.
+func TestAMissingTopicIsReported(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.create("events-c", 1)
+		lost := w.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: "events-c", Err: kerr.TopicAuthorizationFailed, Count: -1})
+		r := w.Start("KAFKA_TOPIC", apptest.EventTopic+",events-c,"+more, "DLQ_TOPIC", apptest.DeadLetterTopic, "KAFKA_REPLAY_TOPIC", "replays")
+		reported := func(topics ...string) {
+			t.Helper()
+			w.Until(fmt.Sprint("what is missing: ", topics), func() bool {
+				return len(r.Snapshot().Engine.Missing) == len(topics) && r.Snapshot().Engine.Joined
+			}, time.Minute)
+			for _, topic := range []string{apptest.EventTopic, "events-c", more, "replays"} {
+				want := map[bool]float64{true: 1}[slices.Contains(topics, topic)]
+				if got := r.Seconds(`topic_missing{topic="` + topic + `"}`); got != want {
+					t.Errorf("the metric says of %s %v, want %v", topic, got, want)
+				}
+			}
+			c := r.Status().Condition
+			page, status := r.Page("zh")
+			if len(status["missing_topics"].([]any)) != len(topics) {
+				t.Errorf("/status.json: %v", status["missing_topics"])
+			}
+			for _, topic := range topics {
+				name := topic + ": UNKNOWN_TOPIC_OR_PARTITION"
+				if topic == "events-c" {
+					name = topic + ": TOPIC_AUTHORIZATION_FAILED"
+				}
+				if c.Kind != admin.TopicsMissing || !strings.Contains(c.String(), name) || !strings.Contains(page, name) {
+					t.Errorf("the page says: %s", c)
+				}
+			}
+			if len(topics) == 0 && c.Kind != admin.Well {
+				t.Errorf("the page says: %s", c)
+			}
+		}
+		reported("events-c", more, "replays")
+		lost.Remove()
+		reported(more, "replays")
+		w.create(more, 1)
+		reported("replays")
+		w.create("replays", 1)
+		reported()
+		w.produceTo(more, 0, series(1, 2)...)
+		w.accepted(2)
 	})
 }
 
