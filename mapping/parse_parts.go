@@ -179,7 +179,7 @@ func (p *parser) finishRule(n *yaml.Node, seen map[string]*yaml.Node) {
 	refuse("lookup", seen["codes"] != nil, "of no use with codes")
 	refuse("time", kind != Time, name+" is no time")
 	refuse("zone", kind != Time, name+" is no time")
-	refuse("zone", r.time == timeForms["unix-seconds"] || r.time == timeForms["unix-millis"] || form.hasOffset(), "of no use: the time names an instant")
+	refuse("zone", r.time == timeForms["unix-seconds"] || r.time == timeForms["unix-millis"] || form.has('X'), "of no use: the time names an instant")
 	switch {
 	case seen["codes"] != nil:
 		r.codes = p.codes
