@@ -13,8 +13,9 @@ import (
 type codeList struct {
 	byName    map[string]string // by number and by name, in lower case
 	otherwise string            // of any other number or name; "": it is refused
-	odd       Suspicion         // what such a one is reported as; "": as nothing
 }
+
+func newCodes() *codeList { return &codeList{byName: map[string]string{}} }
 
 // written are the names of each code but its number, without other spellings of one name.
 func (c *codeList) written() map[string][]string {

@@ -202,41 +202,45 @@ func (r *reader) array(n *node) error {
 	}
 }
 
-// keep reads the next value, and keeps it where the plan asks for it.
+// keep reads the next value, and keeps it where the plan asks for it; n may be nil. It reads containers
+// token by token to check MaxDepth, since jsontext's own limit is 10,000.
 func (r *reader) keep(n *node) error {
 	kind := r.d.PeekKind()
-	if n == nil || n.inside == nil || kind != jsontext.KindBeginObject && kind != jsontext.KindBeginArray {
-		raw, at, err := r.next(kind)
+	if kind != jsontext.KindBeginObject && kind != jsontext.KindBeginArray {
+		raw, err := r.d.ReadValue()
 		if err != nil || n == nil {
 			return err
 		}
-		r.put(n, raw, at)
+		end := int(r.d.InputOffset())
+		r.put(n, end-len(raw), end)
 		if n.event && kind == jsontext.KindString {
 			r.unpack(n, raw)
 		}
 		return nil
 	}
-	begin, err := r.d.ReadToken()
-	if err != nil {
+	if _, err := r.d.ReadToken(); err != nil {
 		return err
 	}
 	start := int(r.d.InputOffset()) - 1
-	if begin.Kind() == jsontext.KindBeginObject {
+	var err error
+	switch {
+	case n == nil || n.inside == nil:
+		err = r.skip(start)
+	case kind == jsontext.KindBeginObject:
 		err = r.object(n)
-	} else {
+	default:
 		err = r.array(n)
 	}
-	if err != nil {
-		return err
+	if err == nil && n != nil {
+		r.put(n, start, int(r.d.InputOffset()))
 	}
-	r.put(n, r.value[start:r.d.InputOffset()], start)
-	return nil
+	return err
 }
 
 // put keeps a value for a node.
-func (r *reader) put(n *node, raw jsontext.Value, at int) {
+func (r *reader) put(n *node, start, end int) {
 	kept := &r.doc.members[n.slot]
-	kept.value, kept.at, kept.in = raw, at, at
+	kept.value, kept.at, kept.in = r.value[start:end], start, start
 	if r.inside >= 0 {
 		kept.at, kept.of = r.inside, r.doc.inner.parsed
 	}
@@ -275,31 +279,17 @@ func (r *reader) unpack(n *node, quoted jsontext.Value) {
 	}
 }
 
-// next reads the next value, of which the kind is known, and tells where it begins. It reads
-// containers token by token to check MaxDepth, since jsontext's own limit is 10,000.
-func (r *reader) next(kind jsontext.Kind) (raw jsontext.Value, at int, err error) {
-	d := r.d
-	if kind != jsontext.KindBeginObject && kind != jsontext.KindBeginArray {
-		v, err := d.ReadValue()
-		end := int(d.InputOffset())
-		return r.value[end-len(v) : end], end - len(v), err
-	}
-	start, outside := -1, d.StackDepth()
-	for {
-		if _, err := d.ReadToken(); err != nil {
-			return nil, 0, err
+// skip reads to the end of a container that has begun.
+func (r *reader) skip(start int) error {
+	for outside, at := r.d.StackDepth()-1, start; r.d.StackDepth() > outside; at = int(r.d.InputOffset()) - 1 {
+		if r.d.StackDepth() > MaxDepth {
+			return &Error{Reason: InvalidJSON, Detail: tooDeep, Offset: at}
 		}
-		end := int(d.InputOffset())
-		if start < 0 {
-			start = end - 1
-		}
-		switch depth := d.StackDepth(); {
-		case depth > MaxDepth:
-			return nil, 0, &Error{Reason: InvalidJSON, Detail: tooDeep, Offset: end - 1}
-		case depth == outside:
-			return r.value[start:end], start, nil
+		if _, err := r.d.ReadToken(); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 // note records a key, which begins at the offset at, and returns what is read there; nil: nothing.

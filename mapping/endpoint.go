@@ -138,7 +138,7 @@ func (p *parser) endpointFields(n *yaml.Node) {
 	}
 	e := p.file.endpoint
 	for _, one := range n.Content {
-		p.field = &Field{}
+		p.field, p.codes = &Field{}, newCodes()
 		seen := p.object(one, inField)
 		f := p.field
 		switch name := seen["name"]; {
@@ -167,12 +167,11 @@ func (p *parser) finishField(n *yaml.Node, seen map[string]*yaml.Node) {
 		p.fail(n, "%s is of codes, and has none", f.Name)
 	case codes != nil && f.Kind != Code:
 		p.fail(codes, "codes: %s is not of the kind code", f.Name)
-	case otherwise != nil && f.codes.byName[f.codes.otherwise] != f.codes.otherwise:
-		p.fail(otherwise, "%s is no code of %s; there are %s", f.codes.otherwise, f.Name, f.codes.forms())
+	case otherwise != nil && p.codes.byName[p.codes.otherwise] != p.codes.otherwise:
+		p.fail(otherwise, "%s is no code of %s; there are %s", p.codes.otherwise, f.Name, p.codes.forms())
 	}
-	f.clock = clocks[f.Name]
-	if f.codes != nil {
-		f.codes.odd = oddCodes[f.Name]
+	if f.clock = clocks[f.Name]; codes != nil {
+		f.codes, f.odd = p.codes, oddCodes[f.Name]
 	}
 }
 
@@ -185,24 +184,15 @@ func (p *parser) kind(n *yaml.Node) {
 	p.field.Kind = kind
 }
 
-// fieldCodes are the codes of the field; they are made with the first of their keywords.
-func (p *parser) fieldCodes() *codeList {
-	if p.field.codes == nil {
-		p.field.codes = &codeList{byName: map[string]string{}}
-	}
-	return p.field.codes
-}
-
 // endpointCodes reads the codes of the API, each with its names.
 func (p *parser) endpointCodes(n *yaml.Node) {
-	codes := p.fieldCodes()
 	p.pairs(n, func(key, value *yaml.Node) {
 		names := append([]string{key.Value}, p.scalars(value, 0)...)
 		for _, name := range names {
-			if _, twice := codes.byName[strings.ToLower(name)]; twice {
+			if _, twice := p.codes.byName[strings.ToLower(name)]; twice {
 				p.fail(key, "%s is there twice", name)
 			}
-			codes.byName[strings.ToLower(name)] = key.Value
+			p.codes.byName[strings.ToLower(name)] = key.Value
 		}
 	})
 	if n.Kind == yaml.MappingNode && len(n.Content) == 0 {

@@ -91,7 +91,7 @@ func (e *evaluation) suspects(s Suspicion, f *Field, at time.Time) bool {
 		return f.clock == leaving
 	case UnknownPlateColor, UnknownCarType:
 	}
-	return f.codes != nil && f.codes.odd == s
+	return f.odd == s
 }
 
 // looked are the places that a rule looks at, up to the one that it takes.

@@ -19,6 +19,7 @@ type Field struct {
 	Personal bool // shown as its first character and length, unless a person asks for all
 
 	codes *codeList // of a Code
+	odd   Suspicion // of a Code: what one that it does not have is reported as; "": as nothing
 	clock clock     // of a Time
 }
 

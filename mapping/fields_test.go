@@ -197,7 +197,7 @@ func TestEveryCodeFieldHasItsCodes(t *testing.T) {
 		if f.Kind != Code {
 			continue
 		}
-		if !slices.Contains(Suspicions(), f.codes.odd) || f.codes.byName[f.codes.otherwise] != f.codes.otherwise {
+		if !slices.Contains(Suspicions(), f.odd) || f.codes.byName[f.codes.otherwise] != f.codes.otherwise {
 			t.Errorf("%s: codes without a suspicion of their own, or without the one for unknown", f.Name)
 		}
 		if !slices.ContainsFunc(codes, func(c codeSpellings) bool { return c.field == f.Name }) {

@@ -13,12 +13,23 @@ var builtInYAML string
 //go:embed mapping.schema.json
 var fileSchema string
 
+//go:embed event.schema.json
+var eventSchema string
+
 // BuiltInFile returns the mapping file of the built-in contract.
 func BuiltInFile() string { return builtInYAML }
 
 // FileSchema returns the JSON Schema (draft 2020-12) of a mapping file. [Parse] refuses some
 // files that the schema cannot refuse: see the test.
 func FileSchema() string { return fileSchema }
+
+// Schema returns the JSON Schema (draft 2020-12) of the event, for lane teams and other
+// producers of events. It requires the four fields that are always required. Map refuses
+// some events that the schema cannot refuse: a date that does not exist or is just outside
+// the bounds, a local time in a gap of the zone, wrong parts of a 14-digit time, a time as a
+// number with a point or an exponent, half of a surrogate pair, and nesting deeper than
+// [MaxDepth].
+func Schema() string { return eventSchema }
 
 // File is a mapping file that was read without a mistake. It is immutable.
 type File struct {

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -33,15 +34,11 @@ func (u unixForm) read(s string, zone *time.Location) (t time.Time, problem stri
 	if err != nil || strings.Trim(fraction, "0123456789") != "" || len(s) > MaxTextLength {
 		return t, noTimeForm
 	}
-	seconds := int64(n / uint64(time.Second/u.unit))
+	seconds := min(int64(n/uint64(time.Second/u.unit)), tooLate.Unix()*2)
 	if u.local {
-		var exists bool
-		if t, exists = firstInstant(min(seconds, tooLate.Unix()*2), zone); !exists {
-			return t, gapTime
-		}
-		return bounded(t)
+		return localTime(seconds, zone)
 	}
-	return bounded(time.Unix(min(seconds, tooLate.Unix()*2), 0))
+	return bounded(time.Unix(seconds, 0))
 }
 
 // layout is a form of symbols: yyyy-MM-dd HH:mm:ss.
@@ -50,80 +47,82 @@ type layout []piece
 // piece is a part of a layout.
 type piece struct {
 	symbol byte   // of a number or an offset; 0: literal
-	width  int    // its symbols
-	text   string // of a literal
+	text   string // its symbols, or what is written
 }
 
 // symbols are those that stand for numbers: year, month, day, hour, minute, second, fraction.
 const symbols = "yMdHmsS"
 
+// offsets are the forms of offsets for package time, by the number of their symbols.
+var offsets = [...]string{1: "Z07", 2: "Z0700", 3: "Z07:00"}
+
 // runs are the symbols as they can stand in a layout.
 var runs = strings.Fields("yyyy MM M dd d HH H mm ss S SS SSS SSSSSS SSSSSSSSS XXX XX X")
 
 // layoutOf reads a layout. It must tell year, month, day, hour and minute, each once.
-func layoutOf(text string) (layout, error) {
-	var l layout
-	given := map[byte]bool{}
+func layoutOf(text string) (l layout, err error) {
 	for i := 0; i < len(text); {
-		c, run := text[i], i
-		for run < len(text) && text[run] == c {
-			run++
+		c, end := text[i], i
+		for end < len(text) && text[end] == c {
+			end++
 		}
-		symbol := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
-		switch {
+		run := text[i:end]
+		switch symbol := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'; {
 		case c == '\'':
-			end := strings.IndexByte(text[i+1:], '\'')
-			if end < 0 {
-				return nil, fmt.Errorf("a quote has no end")
+			quoted, _, closed := strings.Cut(text[i+1:], "'")
+			if !closed {
+				return nil, errors.New("a quote has no end")
 			}
-			l = append(l, piece{text: text[i+1 : i+1+end]})
-			run = i + end + 2
+			l, end = append(l, piece{text: quoted}), i+len(quoted)+2
 		case !symbol:
-			l = append(l, piece{text: text[i:run]})
-		case !slices.Contains(runs, text[i:run]):
-			return nil, fmt.Errorf("%s is none of yyyy, MM, M, dd, d, HH, H, mm, ss, S to SSSSSSSSS, XXX, XX", text[i:run])
-		case given[c]:
-			return nil, fmt.Errorf("%s is there twice", text[i:run])
+			l = append(l, piece{text: run})
+		case !slices.Contains(runs, run):
+			return nil, fmt.Errorf("%s is none of yyyy, MM, M, dd, d, HH, H, mm, ss, S to SSSSSSSSS, XXX, XX", run)
+		case l.has(c):
+			return nil, fmt.Errorf("%s is there twice", run)
 		default:
-			given[c] = true
-			l = append(l, piece{symbol: c, width: run - i})
+			l = append(l, piece{c, run})
 		}
-		i = run
+		i = end
 	}
 	for _, c := range []byte("yMdHm") {
-		if !given[c] {
+		if !l.has(c) {
 			return nil, fmt.Errorf("no %c: a time needs yyyy, MM, dd, HH and mm", c)
 		}
 	}
 	return l, nil
 }
 
-// hasOffset reports whether times of the layout name their offset.
-func (l layout) hasOffset() bool {
-	for _, p := range l {
-		if p.symbol == 'X' {
-			return true
-		}
-	}
-	return false
+// has reports whether times of the layout have what a symbol stands for.
+func (l layout) has(symbol byte) bool {
+	return slices.ContainsFunc(l, func(p piece) bool { return p.symbol == symbol })
 }
 
 func (l layout) read(s string, zone *time.Location) (t time.Time, problem string) {
 	var n [len(symbols)]int
-	offset := 0
 	for _, p := range l {
-		var ok bool
-		switch p.symbol {
-		case 0:
-			s, ok = strings.CutPrefix(s, p.text)
-		case 'X':
-			offset, s, ok = cutOffset(s, p.width)
-		default:
-			n[strings.IndexByte(symbols, p.symbol)], s, ok = cutNumber(s, p.width)
-		}
-		if !ok {
+		end := p.end(s)
+		if end > len(s) {
 			return t, noTimeForm
 		}
+		var err error
+		switch part := s[:end]; p.symbol {
+		case 0:
+			if part != p.text {
+				return t, noTimeForm
+			}
+		case 'X':
+			t, err = time.ParseInLocation(offsets[len(p.text)], part, time.UTC)
+			zone = t.Location()
+		default:
+			var number uint64 // without a sign
+			number, err = strconv.ParseUint(part, 10, 32)
+			n[strings.IndexByte(symbols, p.symbol)] = int(number)
+		}
+		if err != nil {
+			return t, noTimeForm
+		}
+		s = s[end:]
 	}
 	if s != "" {
 		return t, noTimeForm
@@ -132,45 +131,19 @@ func (l layout) read(s string, zone *time.Location) (t time.Time, problem string
 	if t.Day() != n[2] || t.Month() != time.Month(n[1]) || n[3] > 23 || n[4] > 59 || n[5] > 59 {
 		return t, noSuchTime
 	}
-	if l.hasOffset() {
-		return bounded(t.Add(-time.Duration(offset) * time.Second))
-	}
-	var exists bool
-	if t, exists = firstInstant(t.Unix(), zone); !exists {
-		return t, gapTime
-	}
-	return bounded(t)
+	return localTime(t.Unix(), zone)
 }
 
-// cutNumber cuts a number of just so many digits; where one symbol stands for it, of one or two.
-func cutNumber(s string, width int) (n int, rest string, ok bool) {
-	end := 0
-	for end < len(s) && s[end] >= '0' && s[end] <= '9' {
-		end++
+// end is where the piece ends in a text that begins with it. A number has as many digits as symbols; where
+// one stands for it, one or two.
+func (p piece) end(s string) int {
+	switch {
+	case p.symbol == 'X' && strings.HasPrefix(s, "Z"):
+		return 1
+	case p.symbol == 'X':
+		return len(offsets[len(p.text)])
+	case p.symbol != 0 && len(p.text) == 1 && len(s) > 1 && s[1] >= '0' && s[1] <= '9':
+		return 2
 	}
-	if width == 1 {
-		end, width = min(end, 2), min(end, 2)
-	}
-	if end < width || width == 0 {
-		return 0, s, false
-	}
-	n, err := strconv.Atoi(s[:width])
-	return n, s[width:], err == nil
-}
-
-// cutOffset cuts Z, or +08:00 (XXX), +0800 (XX) or +08 (X), in seconds.
-func cutOffset(s string, width int) (seconds int, rest string, ok bool) {
-	if rest, isZ := strings.CutPrefix(s, "Z"); isZ {
-		return 0, rest, true
-	}
-	form := map[int]string{1: "-07", 2: "-0700", 3: "-07:00"}[width]
-	if len(s) < len(form) {
-		return 0, s, false
-	}
-	t, err := time.Parse(form, s[:len(form)])
-	if err != nil {
-		return 0, s, false
-	}
-	_, seconds = t.Zone()
-	return seconds, s[len(form):], true
+	return len(p.text)
 }

@@ -119,8 +119,8 @@ func (e *evaluation) evaluate(r *rule, rec *Record) (string, *Error) {
 		if !known && code == "" {
 			return "", r.refuse(UnknownCode, noCode, at)
 		}
-		if !known && r.codes.odd != "" {
-			e.odd = append(e.odd, r.codes.odd)
+		if !known && r.field.odd != "" {
+			e.odd = append(e.odd, r.field.odd)
 		}
 		return code, nil
 	}

@@ -2,9 +2,10 @@ package mapping
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -49,53 +50,33 @@ func (m *Mapper) TakesTime(text string) bool {
 // Endpoint is what its records are mapped for.
 func (m *Mapper) Endpoint() *Endpoint { return m.file.endpoint }
 
-// New makes a Mapper. The error is a *[ConfigError] that names every mistake.
+// New makes a Mapper. The error names every mistake.
 func New(c Config) (*Mapper, error) {
-	wrong := ConfigError{NoLocation: c.Location == nil}
+	var wrong []error
+	if c.Location == nil {
+		wrong = append(wrong, errors.New("no time zone"))
+	}
 	m := &Mapper{file: cmp.Or(c.File, builtIn), location: c.Location, lookups: map[string]Lookup{}}
 	maps.Copy(m.lookups, c.Lookups)
+	needed := m.Endpoint().Required()
 	required := c.Required
 	if len(required) == 0 {
-		required = m.Endpoint().Required()
+		required = needed
 	}
 	for _, name := range required {
 		if at := m.Endpoint().place(name); at >= 0 {
 			m.required[at] = true
 		} else {
-			wrong.Unknown = append(wrong.Unknown, name)
+			wrong = append(wrong, fmt.Errorf("%s is no field of the endpoint", name))
 		}
 	}
-	for _, name := range m.Endpoint().Required() {
+	for _, name := range needed {
 		if !slices.Contains(required, name) {
-			wrong.LeftOut = append(wrong.LeftOut, name)
+			wrong = append(wrong, fmt.Errorf("%s is always required, but left out", name))
 		}
 	}
-	if wrong.NoLocation || wrong.Unknown != nil || wrong.LeftOut != nil {
-		return nil, &wrong
+	if wrong != nil {
+		return nil, errors.Join(wrong...)
 	}
 	return m, nil
-}
-
-// ConfigError says what is wrong with a [Config].
-type ConfigError struct {
-	// NoLocation: Config.Location is nil.
-	NoLocation bool
-	// Unknown holds the names in Config.Required that are no fields of the endpoint.
-	Unknown []string
-	// LeftOut holds the fields that the endpoint requires and Config.Required lacks.
-	LeftOut []string
-}
-
-func (e *ConfigError) Error() string {
-	var parts []string
-	if e.NoLocation {
-		parts = append(parts, "no time zone")
-	}
-	if len(e.Unknown) > 0 {
-		parts = append(parts, "not fields of the event: "+strings.Join(e.Unknown, ", "))
-	}
-	if len(e.LeftOut) > 0 {
-		parts = append(parts, "always required, but left out: "+strings.Join(e.LeftOut, ", "))
-	}
-	return strings.Join(parts, "; ")
 }

@@ -76,6 +76,7 @@ type parser struct {
 	profile  *profile     // that is read now
 	rule     *rule        // and its rule
 	field    *Field       // the field of the endpoint that is read now
+	codes    *codeList    // the codes of the rule, or of that field
 	named    []*yaml.Node // where each profile begins
 }
 
@@ -95,23 +96,23 @@ func (p *parser) document(text []byte) *yaml.Node {
 	}
 	var doc, second yaml.Node
 	d := yaml.NewDecoder(bytes.NewReader(text))
-	switch err := d.Decode(&doc); {
-	case errors.Is(err, io.EOF):
+	err := d.Decode(&doc)
+	if errors.Is(err, io.EOF) {
 		p.fail(first, "the file is empty")
 		return nil
-	case err != nil:
-		p.fail(brokenAt(text, err), "no YAML: %s", atLine.ReplaceAllString(err.Error(), ""))
-		return nil
 	}
-	switch err := d.Decode(&second); {
+	if err == nil {
+		err = d.Decode(&second)
+	}
+	switch {
+	case errors.Is(err, io.EOF):
+		return doc.Content[0]
 	case err == nil:
 		p.fail(&second, "a second document; one file is one document")
-		return nil
-	case !errors.Is(err, io.EOF):
+	default:
 		p.fail(brokenAt(text, err), "no YAML: %s", atLine.ReplaceAllString(err.Error(), ""))
-		return nil
 	}
-	return doc.Content[0]
+	return nil
 }
 
 // brokenAt is the begin of the line that an error of the library names.

@@ -75,8 +75,6 @@ func (p *parser) prefix(n *yaml.Node) {
 	p.profile.prefix = confluentPrefix
 }
 
-func (p *parser) ignore(n *yaml.Node) { p.profile.ignore = p.yes(n) }
-
 func (p *parser) when(n *yaml.Node) {
 	p.object(n, inWhen)
 	if n.Kind == yaml.MappingNode && len(n.Content) == 0 {
@@ -86,10 +84,6 @@ func (p *parser) when(n *yaml.Node) {
 }
 
 func (p *parser) condition(c condition) { p.profile.when = append(p.profile.when, c) }
-
-func (p *parser) whenTopic(n *yaml.Node) {
-	p.condition(condition{kind: whenTopic, is: p.scalars(n, 1)})
-}
 
 func (p *parser) whenHeader(n *yaml.Node) {
 	p.pairs(n, func(key, value *yaml.Node) {
@@ -136,7 +130,7 @@ func (p *parser) fields(n *yaml.Node) {
 			p.fail(key, "%s is no field of the endpoint; there are %s", key.Value, strings.Join(e.Names(), ", "))
 			return
 		}
-		p.rule = &rule{field: e.Fields[at], place: at}
+		p.rule, p.codes = &rule{field: e.Fields[at], place: at}, newCodes()
 		p.finishRule(value, p.object(value, inRule))
 		rules[at] = p.rule
 	})
@@ -185,8 +179,13 @@ func (p *parser) finishRule(n *yaml.Node, seen map[string]*yaml.Node) {
 	refuse("lookup", seen["codes"] != nil, "of no use with codes")
 	refuse("time", kind != Time, name+" is no time")
 	refuse("zone", kind != Time, name+" is no time")
-	refuse("zone", r.time == timeForms["unix-seconds"] || r.time == timeForms["unix-millis"] || form.hasOffset(), "of no use: the time names an instant")
-	p.finishCodes(seen)
+	refuse("zone", r.time == timeForms["unix-seconds"] || r.time == timeForms["unix-millis"] || form.has('X'), "of no use: the time names an instant")
+	switch {
+	case seen["codes"] != nil:
+		r.codes = p.codes
+	case !fixed:
+		r.codes = r.field.codes
+	}
 	for _, k := range Keywords() { // as they are told to people
 		switch n := seen[k.Name]; {
 		case n == nil || k.In != inRule || k.Name == "from":
@@ -198,30 +197,13 @@ func (p *parser) finishRule(n *yaml.Node, seen map[string]*yaml.Node) {
 	}
 }
 
-// finishCodes holds what a field of codes sends to the codes of the API.
-func (p *parser) finishCodes(seen map[string]*yaml.Node) {
-	r, of := p.rule, p.rule.field
-	if of.Kind != Code {
-		return
+// sent is what is sent instead of a text: of a field of codes one of the API's.
+func (p *parser) sent(n *yaml.Node) string {
+	text, ok := p.scalar(n)
+	if f := p.rule.field; ok && f.Kind == Code && f.codes.byName[text] != text {
+		p.fail(n, "%s is no code of %s; there are %s", text, f.Name, f.codes.forms())
 	}
-	sends := func(n *yaml.Node) {
-		if n != nil && n.Kind == yaml.ScalarNode && of.codes.byName[n.Value] != n.Value {
-			p.fail(n, "%s is no code of %s; there are %s", n.Value, of.Name, of.codes.forms())
-		}
-	}
-	sends(seen["const"])
-	sends(seen["otherwise"])
-	if codes := seen["codes"]; codes != nil && codes.Kind == yaml.MappingNode {
-		for i := 1; i < len(codes.Content); i += 2 {
-			sends(codes.Content[i])
-		}
-	}
-	switch {
-	case r.codes != nil:
-		r.codes.odd = of.codes.odd
-	case r.constant == "":
-		r.codes = of.codes
-	}
+	return text
 }
 
 func (p *parser) sources(n *yaml.Node, least int) (all []source) {
@@ -240,32 +222,14 @@ func (p *parser) sources(n *yaml.Node, least int) (all []source) {
 	return all
 }
 
-func (p *parser) from(n *yaml.Node) { p.rule.sources = p.sources(n, 1) }
-
-func (p *parser) join(n *yaml.Node) { p.rule.sources, p.rule.join = p.sources(n, 2), true }
-
-func (p *parser) constant(n *yaml.Node) { p.rule.constant, _ = p.scalar(n) }
-
-func (p *parser) digits(n *yaml.Node) { p.rule.digits = p.yes(n) }
-
-func (p *parser) required(n *yaml.Node) { p.rule.required = p.yes(n) }
-
-// ruleCodes are the codes of the rule; they are made with the first of their keywords.
-func (p *parser) ruleCodes() *codeList {
-	if p.rule.codes == nil {
-		p.rule.codes = &codeList{byName: map[string]string{}}
-	}
-	return p.rule.codes
-}
-
-func (p *parser) codes(n *yaml.Node) {
-	codes := p.ruleCodes()
+// vendorCodes reads the codes of a vendor, each with what is sent for it.
+func (p *parser) vendorCodes(n *yaml.Node) {
 	p.pairs(n, func(key, value *yaml.Node) {
 		name := strings.ToLower(key.Value)
-		if _, twice := codes.byName[name]; twice {
+		if _, twice := p.codes.byName[name]; twice {
 			p.fail(key, "%s is there twice, but for upper and lower case", key.Value)
 		}
-		codes.byName[name], _ = p.scalar(value)
+		p.codes.byName[name] = p.sent(value)
 	})
 	if n.Kind == yaml.MappingNode && len(n.Content) == 0 {
 		p.fail(n, "no code")
@@ -281,8 +245,6 @@ func (p *parser) lookup(n *yaml.Node) {
 	}
 	p.rule.lookup = name
 }
-
-func (p *parser) otherwise(n *yaml.Node) { p.ruleCodes().otherwise, _ = p.scalar(n) }
 
 func (p *parser) time(n *yaml.Node) {
 	text, ok := p.scalar(n)

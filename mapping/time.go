@@ -72,10 +72,7 @@ func timeOf(s string, zone *time.Location) (t time.Time, problem string) {
 		return t, noTimeForm
 	}
 	if zone != nil {
-		var exists bool
-		if t, exists = firstInstant(t.Unix(), zone); !exists {
-			return t, gapTime
-		}
+		return localTime(t.Unix(), zone)
 	}
 	return bounded(t)
 }
@@ -92,13 +89,13 @@ func bounded(t time.Time) (time.Time, string) {
 	return t, ""
 }
 
-// firstInstant returns the first instant at which clocks in the zone show a civil time,
-// given as its Unix seconds in UTC. ok is false for a time that they skip.
+// localTime returns the first instant at which clocks in the zone show a civil time,
+// given as its Unix seconds in UTC. A time that they skip is refused.
 //
 // time.Date does not say which of two instants it returns, and it moves a skipped time. So
 // this tries the offsets of the day before and of the day after: the larger offset gives the
 // earlier instant.
-func firstInstant(civil int64, zone *time.Location) (instant time.Time, ok bool) {
+func localTime(civil int64, zone *time.Location) (t time.Time, problem string) {
 	offsetAt := func(unix int64) int64 {
 		_, offset := time.Unix(unix, 0).In(zone).Zone()
 		return int64(offset)
@@ -107,8 +104,8 @@ func firstInstant(civil int64, zone *time.Location) (instant time.Time, ok bool)
 	before, after := offsetAt(civil-day), offsetAt(civil+day)
 	for _, offset := range [...]int64{max(before, after), min(before, after)} {
 		if unix := civil - offset; offsetAt(unix) == offset {
-			return time.Unix(unix, 0), true
+			return bounded(time.Unix(unix, 0))
 		}
 	}
-	return instant, false
+	return t, gapTime
 }

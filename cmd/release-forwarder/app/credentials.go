@@ -9,8 +9,8 @@ import (
 	"release-forwarder/cmd/release-forwarder/connect"
 	"release-forwarder/cmd/release-forwarder/events"
 	"release-forwarder/cmd/release-forwarder/settings"
+	"release-forwarder/cmd/release-forwarder/settings/lookup"
 	"release-forwarder/mapping"
-	"release-forwarder/mapping/lookup"
 	"release-forwarder/upstream"
 	"release-forwarder/upstream/credential"
 )

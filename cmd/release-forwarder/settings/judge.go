@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"release-forwarder/cmd/release-forwarder/settings/lookup"
 	"release-forwarder/mapping"
-	"release-forwarder/mapping/lookup"
 )
 
 // judge checks what no field shows alone: files, and settings that belong together.

@@ -14,9 +14,9 @@ import (
 	"release-forwarder/cmd/release-forwarder/cli/check/examine"
 	"release-forwarder/cmd/release-forwarder/cli/console"
 	"release-forwarder/cmd/release-forwarder/settings"
+	"release-forwarder/cmd/release-forwarder/settings/lookup"
 	"release-forwarder/cmd/release-forwarder/visible"
 	"release-forwarder/mapping"
-	"release-forwarder/mapping/lookup"
 )
 
 // builtInContract is what --against takes for no mapping file.
