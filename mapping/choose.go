@@ -60,15 +60,15 @@ func (o *opener) choose(f *File, rec *Record) (*profile, *Error) {
 func (o *opener) fits(f *File, p *profile, rec *Record) bool {
 	for i := range p.when {
 		c, holds := &p.when[i], false
-		switch c.kind {
-		case whenTopic:
+		switch c.at.kind {
+		case fromTopic:
 			holds = slices.Contains(c.is, rec.Topic)
-		case whenHeader:
-			holds = slices.Contains(c.is, string(rec.header(c.name)))
-		case whenNoValue:
-			holds = len(rec.Value) == 0
-		case whenValue:
-			holds = o.open(f, p.prefix, rec) == nil && slices.ContainsFunc(c.is, o.doc.members[c.at.slot].is)
+		case fromHeader:
+			holds = slices.Contains(c.is, string(rec.header(c.at.header)))
+		case fromValue:
+			holds = c.is == nil && len(rec.Value) == 0 ||
+				c.is != nil && o.open(f, p.prefix, rec) == nil && slices.ContainsFunc(c.is, o.doc.members[c.at.slot].is)
+		case fromKey: // no condition is on it
 		}
 		if !holds {
 			return false

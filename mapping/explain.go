@@ -104,6 +104,7 @@ func (e *evaluation) looked(r *rule, rec *Record) (all []Looked) {
 			one.Seen = string(rec.header(s.header))
 		case fromKey:
 			one.Seen = string(rec.Key)
+		case fromTopic: // no text comes from it
 		case fromValue:
 			one.Seen = string(e.doc.members[s.slot].value)
 		}
@@ -134,28 +135,29 @@ func (m *Mapper) Reads(path []string) (there, within bool) {
 // one object of the fields that can be made; of a lot that is not listed, the code. A value that
 // cannot be read is returned as it is, and of a record that is ignored nothing.
 func (m *Mapper) Plain(rec *Record) []byte {
-	if m.file == builtIn {
+	if m.BuiltIn() {
 		return rec.Value
 	}
-	e := evaluation{zone: m.location, lookups: m.lookups}
-	p, refused := e.choose(m.file, rec)
+	x := m.Explain(rec)
 	switch {
-	case refused != nil:
+	case x.Steps == nil:
 		return rec.Value
-	case p.ignore:
+	case len(x.Steps) == 0:
 		return nil
 	}
 	plain := []byte{'{'}
-	for i := range p.rules {
-		r := &p.rules[i]
-		text, refused := e.evaluate(r, rec)
-		if text == "" || refused != nil {
+	for _, s := range x.Steps {
+		text := s.Sent
+		if s.Unlisted != nil {
+			text = s.Unlisted.Code
+		}
+		if text == "" {
 			continue
 		}
 		if len(plain) > 1 {
 			plain = append(plain, ',')
 		}
-		plain, _ = jsontext.AppendQuote(plain, r.field.Name)
+		plain, _ = jsontext.AppendQuote(plain, s.Field)
 		plain = append(plain, ':')
 		plain, _ = jsontext.AppendQuote(plain, text) // of text that is valid it does not fail
 	}

@@ -69,7 +69,7 @@ func (f *File) Topics() (topics []string) {
 	for _, p := range f.profiles {
 		for _, c := range p.when {
 			for _, topic := range c.is {
-				if c.kind == whenTopic && !slices.Contains(topics, topic) {
+				if c.at.kind == fromTopic && !slices.Contains(topics, topic) {
 					topics = append(topics, topic)
 				}
 			}
@@ -109,22 +109,18 @@ const (
 
 const confluentBytes = 5
 
-// conditionKind is what a condition looks at.
-type conditionKind uint8
-
-const (
-	whenTopic conditionKind = iota
-	whenHeader
-	whenValue
-	whenNoValue // the record has no value
-)
+// pathOf is the path of a source from the whole value.
+func (p *profile) pathOf(s *source) []string {
+	if p.event == nil || s.whole {
+		return s.path
+	}
+	return slices.Concat(p.event.path, s.path)
+}
 
 // condition is a part of a profile's when.
 type condition struct {
-	kind conditionKind
-	name string // of the header, or the path as it is written
-	at   source // of whenValue
-	is   []string
+	at source
+	is []string // one of these; none: the record has no value
 }
 
 // rule says how a field's text is made.
@@ -159,7 +155,7 @@ func (f *File) compile() {
 }
 
 func (p *profile) looksOutside() bool {
-	return slices.ContainsFunc(p.when, func(c condition) bool { return c.kind == whenTopic || c.kind == whenHeader }) ||
+	return slices.ContainsFunc(p.when, func(c condition) bool { return c.at.kind != fromValue }) ||
 		slices.ContainsFunc(p.rules, func(one rule) bool {
 			return slices.ContainsFunc(one.sources, func(s source) bool { return s.kind != fromValue })
 		})
@@ -167,21 +163,19 @@ func (p *profile) looksOutside() bool {
 
 // take adds what is read for a profile.
 func (p *plan) take(f *profile) {
-	var path []string
 	if f.event != nil {
-		path = f.event.path
-		n := p.at(path, true)
+		n := p.at(f.event.path, true)
 		f.event.slot, n.event = n.slot, true
 	}
 	for i := range f.rules {
 		r := &f.rules[i]
 		for j := range r.sources {
-			p.add(&r.sources[j], path, r.field.Name, slices.Contains(f.order, r))
+			p.add(&r.sources[j], f, r.field.Name, slices.Contains(f.order, r))
 		}
 	}
 	for i := range f.when {
-		if f.when[i].kind == whenValue {
-			p.add(&f.when[i].at, path, "", true)
+		if f.when[i].is != nil {
+			p.add(&f.when[i].at, f, "", true)
 		}
 	}
 }

@@ -51,7 +51,7 @@ func Keywords() []Keyword {
 		{inProfile, "fields", "mapping", "a rule for each of the API's fields that is sent", "fields: {plate: {from: car.no}}", (*parser).fields},
 		{inProfile, "ignore", "`true`", "the records are counted, and neither sent nor dead-lettered; it needs `when`, and takes no `fields`", "ignore: true", func(p *parser, n *yaml.Node) { p.profile.ignore = p.yes(n) }},
 
-		{inWhen, "topic", "text, or a list", "the topic is one of these; of a replayed record, that in which its event was first", "topic: lanes-a", func(p *parser, n *yaml.Node) { p.condition(condition{kind: whenTopic, is: p.scalars(n, 1)}) }},
+		{inWhen, "topic", "text, or a list", "the topic is one of these; of a replayed record, that in which its event was first", "topic: lanes-a", func(p *parser, n *yaml.Node) { p.condition(condition{is: p.scalars(n, 1)}) }},
 		{inWhen, "header", "mapping of names to texts or lists", "each header, the last of its name, is one of these", "header: {type: release}", (*parser).whenHeader},
 		{inWhen, "value", "mapping of paths to texts or lists, or `null`", "at each path is one of these, as text, number, `true` or `false`; `null`: the record has no value (a tombstone)", "value: {opType: 1}", (*parser).whenValue},
 

@@ -193,6 +193,7 @@ func (e *evaluation) textAt(r *rule, s *source, rec *Record) (text string, at in
 		text, refused = outsideText(rec.header(s.header))
 	case fromKey:
 		text, refused = outsideText(rec.Key)
+	case fromTopic: // no text comes from it
 	case fromValue:
 		m := &e.doc.members[s.slot]
 		if m.value == nil {

@@ -264,7 +264,7 @@ func (p *parser) unreachable() {
 func (p *profile) covers(later *profile) bool {
 	for _, c := range p.when {
 		if !slices.ContainsFunc(later.when, func(d condition) bool {
-			return c.kind == d.kind && p.looksAt(c) == later.looksAt(d) &&
+			return c.at.kind == d.at.kind && p.looksAt(c) == later.looksAt(d) &&
 				!slices.ContainsFunc(d.is, func(is string) bool { return !slices.Contains(c.is, is) })
 		}) {
 			return false
@@ -275,12 +275,8 @@ func (p *profile) covers(later *profile) bool {
 
 // looksAt is where a condition looks, the same for two profiles if it is the same place.
 func (p *profile) looksAt(c condition) string {
-	if c.kind != whenValue {
-		return c.name
+	if c.at.kind != fromValue || c.is == nil {
+		return c.at.header
 	}
-	path := c.at.path
-	if p.event != nil && !c.at.whole {
-		path = slices.Concat(p.event.path, path)
-	}
-	return fmt.Sprint(p.prefix) + fmt.Sprintf("%q", path)
+	return fmt.Sprintf("%d %q", p.prefix, p.pathOf(&c.at))
 }

@@ -80,29 +80,28 @@ func (p *parser) when(n *yaml.Node) {
 	if n.Kind == yaml.MappingNode && len(n.Content) == 0 {
 		p.fail(n, "no condition; leave when out if the profile fits every record")
 	}
-	slices.SortStableFunc(p.profile.when, func(a, b condition) int { return int(a.kind) - int(b.kind) }) // cheap ones first
+	slices.SortStableFunc(p.profile.when, func(a, b condition) int { return int(a.at.kind) - int(b.at.kind) }) // cheap ones first
 }
 
 func (p *parser) condition(c condition) { p.profile.when = append(p.profile.when, c) }
 
 func (p *parser) whenHeader(n *yaml.Node) {
 	p.pairs(n, func(key, value *yaml.Node) {
-		p.condition(condition{kind: whenHeader, name: key.Value, is: p.scalars(value, 1)})
+		p.condition(condition{at: source{kind: fromHeader, header: key.Value}, is: p.scalars(value, 1)})
 	})
 }
 
 func (p *parser) whenValue(n *yaml.Node) {
 	if n.Tag == "!!null" {
-		p.condition(condition{kind: whenNoValue})
+		p.condition(condition{at: source{kind: fromValue}})
 		return
 	}
 	p.pairs(n, func(key, value *yaml.Node) {
-		c := condition{kind: whenValue, name: key.Value, is: p.scalars(value, 1)}
+		is := p.scalars(value, 1)
 		if s := p.source(key); s != nil && s.kind != fromValue {
 			p.fail(key, "a path must be here")
 		} else if s != nil {
-			c.at = *s
-			p.condition(c)
+			p.condition(condition{*s, is})
 		}
 	})
 }

@@ -11,12 +11,13 @@ import (
 type sourceKind uint8
 
 const (
-	fromValue sourceKind = iota
+	fromTopic sourceKind = iota // of conditions alone
 	fromHeader
 	fromKey
+	fromValue // the last: it is the dearest
 )
 
-// source is one place of a record that a field's text may come from.
+// source is one place of a record that a field's text may come from, or that a condition looks at.
 type source struct {
 	written string // as in the file
 	kind    sourceKind
@@ -31,7 +32,7 @@ const maxPath = 16
 
 // sourceOf reads a source: a path, header:NAME or key.
 func sourceOf(text string) (source, error) {
-	s := source{written: text}
+	s := source{written: text, kind: fromValue}
 	switch name, isHeader := strings.CutPrefix(text, "header:"); {
 	case text == "key":
 		s.kind = fromKey
@@ -126,17 +127,12 @@ func (p *plan) at(path []string, order bool) *node {
 	return n
 }
 
-// add adds a source that a field is read from, where event is the path of the event's object.
-// It sets the source's slot.
-func (p *plan) add(s *source, event []string, field string, order bool) {
+// add adds a source of a profile that a field is read from. It sets the source's slot.
+func (p *plan) add(s *source, of *profile, field string, order bool) {
 	if s.kind != fromValue {
 		return
 	}
-	path := s.path
-	if !s.whole {
-		path = slices.Concat(event, s.path)
-	}
-	n := p.at(path, order)
+	n := p.at(of.pathOf(s), order)
 	s.slot = n.slot
 	if field != "" && !slices.Contains(n.fields, field) {
 		n.fields = append(n.fields, field)

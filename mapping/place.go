@@ -35,35 +35,25 @@ func (m *Mapper) Place(rec *Record, name string) (Place, error) {
 	case p.ignore:
 		return Place{}, &Ignored{p.name}
 	}
+	none := &PlaceError{Field: name, Profile: p.name}
 	at := slices.IndexFunc(p.rules, func(r rule) bool { return r.field.Name == name })
 	if at < 0 {
-		return Place{}, &PlaceError{Field: name, Profile: p.name}
+		return Place{}, none
 	}
 	r := &p.rules[at]
-	s, by := r.firstPath()
-	if s == nil {
-		return Place{}, &PlaceError{Field: name, Profile: p.name, By: by}
-	}
-	path := s.path
-	if p.event != nil && !s.whole {
-		path = slices.Concat(p.event.path, path)
-	}
-	return Place{Source: s.written, Path: path, Before: o.shift, Numbers: r.digits || r.field.Kind != Text || r.codes != nil}, nil
-}
-
-// firstPath is the first source that is a path; nil with what makes the text if it is not just one source.
-func (r *rule) firstPath() (s *source, by string) {
+	path := slices.IndexFunc(r.sources, func(s source) bool { return s.kind == fromValue })
 	switch {
 	case r.constant != "":
-		return nil, "const"
+		none.By = "const"
 	case r.join:
-		return nil, "join"
+		none.By = "join"
 	case r.lookup != "":
-		return nil, "lookup"
+		none.By = "lookup"
+	case path < 0:
+		none.By = r.sources[0].written
+	default:
+		s := &r.sources[path]
+		return Place{Source: s.written, Path: p.pathOf(s), Before: o.shift, Numbers: r.digits || r.field.Kind != Text || r.codes != nil}, nil
 	}
-	at := slices.IndexFunc(r.sources, func(s source) bool { return s.kind == fromValue })
-	if at < 0 {
-		return nil, r.sources[0].written
-	}
-	return &r.sources[at], ""
+	return Place{}, none
 }
