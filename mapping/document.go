@@ -104,11 +104,7 @@ func (doc *document) judge(n *node, value []byte, inside int) *Error {
 	}
 	refused := invalid(err)
 	if refused == nil && bad != nil {
-		names := []string{}
-		for name := range bad.JSONPointer.Tokens() {
-			names = append(names, name)
-		}
-		field := (&plan{root: *n}).named(names)
+		field := (&plan{root: *n}).named(slices.Collect(bad.JSONPointer.Tokens()))
 		refused = &Error{Reason: BadText, Field: field, Detail: notText, Offset: int(bad.ByteOffset)}
 	}
 	return refused

@@ -2,7 +2,6 @@ package mapping
 
 import (
 	"cmp"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -112,9 +111,6 @@ func (p *parser) endpoint(n *yaml.Node) {
 	slices.SortFunc(e.ascending, func(a, b int) int { return cmp.Compare(e.Fields[a].Name, e.Fields[b].Name) })
 }
 
-// bodyCode is the form of a code that may be shown (docs/explanation/guarantees.md, P7).
-var bodyCode = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
-
 // each judges the texts of a node, which were read without a mistake.
 func (p *parser) each(n *yaml.Node, texts []string, problem func(string) string) {
 	for i, text := range texts {
@@ -127,9 +123,6 @@ func (p *parser) each(n *yaml.Node, texts []string, problem func(string) string)
 		}
 	}
 }
-
-// fieldName is the form of an API's name.
-var fieldName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
 
 func (p *parser) endpointFields(n *yaml.Node) {
 	if n.Kind != yaml.SequenceNode || len(n.Content) == 0 || len(n.Content) > maxFields {
@@ -145,8 +138,6 @@ func (p *parser) endpointFields(n *yaml.Node) {
 		case one.Kind != yaml.MappingNode:
 		case name == nil || seen["kind"] == nil:
 			p.fail(one, "a field needs name and kind")
-		case !fieldName.MatchString(f.Name):
-			p.fail(name, "%s is no name of a parameter: a–z, 0–9 and _", f.Name)
 		case f.Name == "app_id" || f.Name == "sign":
 			p.fail(name, "%s is not of the event: the service adds it", f.Name)
 		case e.place(f.Name) >= 0:

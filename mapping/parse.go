@@ -47,19 +47,14 @@ func Parse(text []byte) (*File, error) { return parse(text, builtIn.endpoint) }
 // parse reads a mapping file; the endpoint is that of a file that tells none.
 func parse(text []byte, endpoint *Endpoint) (*File, error) {
 	p := &parser{file: &File{sum: sha256.Sum256(text), endpoint: endpoint}}
-	root := p.document(text)
-	if root != nil && root.Kind == yaml.MappingNode {
-		for i := 0; i+1 < len(root.Content); i += 2 { // before the profiles, wherever it stands
-			if root.Content[i].Value == "endpoint" {
-				p.endpoint(root.Content[i+1])
-			}
-		}
-	}
-	if root != nil && len(p.mistakes) == 0 {
-		if seen := p.object(root, inFile); seen["profiles"] == nil && root.Kind == yaml.MappingNode {
+	if root := p.document(text); root != nil {
+		switch profiles := p.object(root, inFile)["profiles"]; {
+		case profiles == nil && root.Kind == yaml.MappingNode:
 			p.fail(root, "profiles is missing")
+		case len(p.mistakes) == 0: // they go by the endpoint, wherever it stands
+			p.profiles(profiles)
+			p.unreachable()
 		}
-		p.unreachable()
 	}
 	if len(p.mistakes) > 0 {
 		slices.SortStableFunc(p.mistakes, func(a, b Mistake) int { return cmp.Or(a.Line-b.Line, a.Column-b.Column) })
@@ -189,6 +184,15 @@ func (p *parser) scalar(n *yaml.Node) (text string, ok bool) {
 		return n.Value, true
 	}
 	return "", false
+}
+
+// matching is a text of a form; why says what is wrong with another.
+func (p *parser) matching(n *yaml.Node, form *regexp.Regexp, why string) string {
+	text, ok := p.scalar(n)
+	if ok && !form.MatchString(text) {
+		p.fail(n, "%s %s", text, why)
+	}
+	return text
 }
 
 // scalars is one text or a list of them.

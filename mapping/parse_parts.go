@@ -1,7 +1,6 @@
 package mapping
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -48,16 +47,6 @@ func (p *parser) finishProfile(n *yaml.Node, seen map[string]*yaml.Node) {
 	case seen["ignore"] != nil && seen["when"] == nil:
 		p.fail(seen["ignore"], "without when every record would be ignored")
 	}
-}
-
-var profileName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
-
-func (p *parser) name(n *yaml.Node) {
-	name, ok := p.scalar(n)
-	if ok && !profileName.MatchString(name) {
-		p.fail(n, "%s is no name: 1 to 40 of a–z, 0–9 and hyphens", name)
-	}
-	p.profile.name = name
 }
 
 func (p *parser) event(n *yaml.Node) {
@@ -233,16 +222,6 @@ func (p *parser) vendorCodes(n *yaml.Node) {
 	if n.Kind == yaml.MappingNode && len(n.Content) == 0 {
 		p.fail(n, "no code")
 	}
-}
-
-var lookupName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
-
-func (p *parser) lookup(n *yaml.Node) {
-	name, ok := p.scalar(n)
-	if ok && !lookupName.MatchString(name) {
-		p.fail(n, "%s is no name of a file beside this one: a–z, A–Z, 0–9, points, hyphens and underscores, such as lots.csv", name)
-	}
-	p.rule.lookup = name
 }
 
 func (p *parser) time(n *yaml.Node) {
