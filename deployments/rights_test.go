@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -150,6 +151,33 @@ func rightsTable(t *testing.T) string {
 		b.WriteString("\n")
 	}
 	return b.String()
+}
+
+// TestTheNightPageGivesTheReceiptsRightsBack: its commands add just what the component receipts adds to the users that
+// users.yaml makes.
+func TestTheNightPageGivesTheReceiptsRightsBack(t *testing.T) {
+	for _, page := range []string{"docs/how-to/night/topics-and-rights.md", "docs/how-to/night/topics-and-rights.zh.md"} {
+		given := map[string]acl{}
+		for _, m := range regexp.MustCompile(`patch kafkauser (\S+) --type json -p \\\n  '(.*)'`).FindAllStringSubmatch(repo.Read(t, page), -1) {
+			var added []struct{ Value acl }
+			if err := yaml.Unmarshal([]byte(m[2]), &added); err != nil || len(added) != 1 {
+				t.Fatalf("%s: %v: %s", page, err, m[2])
+			}
+			given[m[1]] = added[0].Value
+		}
+		for _, u := range kafkaUsers(t) {
+			want := u.on("topic " + receiptsTopic)
+			if strings.HasSuffix(u.Metadata.Name, "-topic-admin") { // of another file, which the page does not apply
+				want = nil
+			}
+			if got := given[u.Metadata.Name]; !slices.Equal(got.Operations, want) || want != nil && got.Resource.Name != receiptsTopic {
+				t.Errorf("%s: %s gets %v on %q, the component gives %v", page, u.Metadata.Name, got.Operations, got.Resource.Name, want)
+			}
+		}
+		if len(given) != 3 {
+			t.Errorf("%s: %d patches", page, len(given))
+		}
+	}
 }
 
 // onlyWith is what is said of rights on the receipts' topic: not everybody has one.
