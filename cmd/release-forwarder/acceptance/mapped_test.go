@@ -134,10 +134,10 @@ profiles:
 			t.Errorf("12-2 arrived as %v", q.Params)
 		}
 	}
-	letters, err := w.read(w.dlq)
-	if err != nil || len(letters) != 1 || deadLetterHeader(letters[0], "topic") != second || deadLetterHeader(letters[0], "offset") != fmt.Sprint(at["unknown code"]) ||
-		deadLetterHeader(letters[0], "reason") != "unknown-code" {
-		t.Errorf("%v, the dead letters are %v", err, letters)
+	deadLetters, err := w.read(w.dlq)
+	if err != nil || len(deadLetters) != 1 || deadLetterHeader(deadLetters[0], "topic") != second || deadLetterHeader(deadLetters[0], "offset") != fmt.Sprint(at["unknown code"]) ||
+		deadLetterHeader(deadLetters[0], "reason") != "unknown-code" {
+		t.Errorf("%v, the dead deadLetters are %v", err, deadLetters)
 	}
 }
 
