@@ -29,7 +29,7 @@ const maxFields = 32
 func ProtectedCodes() []string { return []string{"401", "403", "429", "500", "503"} }
 
 // BuiltIn returns the endpoint of the built-in contract.
-func BuiltIn() *Endpoint { return builtIn.endpoint }
+func BuiltIn() *Endpoint { return builtIn.Endpoint }
 
 // place is where a field is in Fields; -1 if there is none of the name.
 func (e *Endpoint) place(name string) int {
@@ -65,7 +65,7 @@ func (e *Endpoint) Required() (names []string) {
 // endpoint reads the part of the file that tells the endpoint.
 func (p *parser) endpoint(n *yaml.Node) {
 	e := new(Endpoint)
-	p.file.endpoint, p.file.own = e, true
+	p.file.Endpoint, p.file.Own = e, true
 	seen := p.object(n, inEndpoint)
 	for _, k := range Keywords() {
 		if k.In == inEndpoint && seen[k.Name] == nil && n.Kind == yaml.MappingNode {
@@ -129,7 +129,7 @@ func (p *parser) endpointFields(n *yaml.Node) {
 		p.fail(n, "a list of 1 to %d fields must be here", maxFields)
 		return
 	}
-	e := p.file.endpoint
+	e := p.file.Endpoint
 	for _, one := range n.Content {
 		p.field, p.codes = &Field{}, newCodes()
 		seen := p.object(one, inField)

@@ -41,12 +41,11 @@ type Looked struct {
 // Explain maps a record as Map does, but goes on behind what is wrong: behind bad text, behind a key
 // that is there twice, and from field to field.
 func (m *Mapper) Explain(rec *Record) *Explanation {
-	e := evaluation{zone: m.location, lookups: m.lookups}
+	e := evaluation{state: state{explains: true, zone: m.location, lookups: m.lookups}}
 	p, refused := e.choose(m.file, rec)
 	if refused != nil {
 		return &Explanation{}
 	}
-	e.wholes[ofValue] = string(e.value)
 	x := &Explanation{Steps: make([]Step, 0, len(p.rules))}
 	if m.file != builtIn {
 		x.Profile = p.name
@@ -67,12 +66,15 @@ func (m *Mapper) Explain(rec *Record) *Explanation {
 // step is how the field of a rule is made.
 func (e *evaluation) step(r *rule, rec *Record, required bool) Step {
 	odd := len(e.odd)
-	sent, refused := e.evaluate(r, rec)
-	if sent == "" && refused == nil && (required || r.required) {
-		refused = missing(r.field.Name)
+	e.looked = nil
+	text, at, refused := e.textOf(r, rec)
+	s := Step{Field: r.field.Name, Looked: e.looked, Text: text, Rule: r.words, Refused: refused}
+	if text != "" {
+		s.Sent, s.Refused = e.sent(r, text, at)
 	}
-	s := Step{Field: r.field.Name, Looked: e.looked(r, rec), Rule: r.words, Sent: sent, Refused: refused}
-	s.Text, _, _ = e.text(r, rec)
+	if s.Sent == "" && s.Refused == nil && (required || r.required) {
+		s.Refused = r.missing()
+	}
 	if r.lookup != "" && e.unlisted != nil {
 		s.Sent, s.Unlisted = "", e.unlisted
 	}
@@ -94,33 +96,11 @@ func (e *evaluation) suspects(s Suspicion, f *Field, at time.Time) bool {
 	return f.odd == s
 }
 
-// looked are the places that a rule looks at, up to the one that it takes.
-func (e *evaluation) looked(r *rule, rec *Record) (all []Looked) {
-	for i := range r.sources {
-		s := &r.sources[i]
-		one := Looked{Source: s.written}
-		switch s.kind {
-		case fromHeader:
-			one.Seen = string(rec.header(s.header))
-		case fromKey:
-			one.Seen = string(rec.Key)
-		case fromTopic: // no text comes from it
-		case fromValue:
-			one.Seen = string(e.doc.members[s.slot].value)
-		}
-		all = append(all, one)
-		if text, _, refused := e.textAt(r, s, rec); !r.join && (text != "" || refused != nil) {
-			break
-		}
-	}
-	return all
-}
-
 // Reads reports whether any profile reads what stands at a path of a value, behind the prefix, and whether
 // one reads something in it.
 func (m *Mapper) Reads(path []string) (there, within bool) {
-	for _, p := range m.file.plans {
-		n := &p.root
+	for i := range m.file.plans {
+		n := &m.file.plans[i].root
 		for _, name := range path {
 			if n = n.child([]byte(name)); n == nil {
 				break

@@ -514,8 +514,8 @@ func TestExamplesOfAnEndpoint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err, text)
 	}
-	if e, own := f.Endpoint(); !own || e.Name != "release" || len(e.Fields) != 9 {
-		t.Errorf("%v %+v", own, e)
+	if e := f.Endpoint; !f.Own || e.Name != "release" || len(e.Fields) != 9 {
+		t.Errorf("%v %+v", f.Own, e)
 	}
 }
 

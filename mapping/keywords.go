@@ -41,11 +41,11 @@ func Keywords() []Keyword {
 		{inFile, "endpoint", "mapping", "what the endpoint takes and answers; without it that of the built-in contract", "endpoint:", (*parser).endpoint},
 		{inFile, "profiles", "list", "the profiles; a record is mapped by the first that fits", "profiles:", func(*parser, *yaml.Node) {}},
 
-		{inEndpoint, "name", "text", "its name, for people", "name: release", func(p *parser, n *yaml.Node) { p.file.endpoint.Name, _ = p.scalar(n) }},
-		{inEndpoint, "success", "text, or a list", "codes of an answer that accept; UPSTREAM_SUCCESS_CODES must not be set then", `success: "1001"`, func(p *parser, n *yaml.Node) { p.file.endpoint.Success = p.scalars(n, 1) }},
-		{inEndpoint, "permanent", "text, or a list", "codes of an answer that refuse for good; UPSTREAM_PERMANENT_CODES must not be set then", `permanent: "400"`, func(p *parser, n *yaml.Node) { p.file.endpoint.Permanent = p.scalars(n, 1) }},
-		{inEndpoint, "repeat", "a field", "of which the platform ignores a repeated value of a lot", "repeat: parking_serial", func(p *parser, n *yaml.Node) { p.file.endpoint.Repeat, _ = p.scalar(n) }},
-		{inEndpoint, "order", "list of two fields", "the order key: the lot, whose secret signs, and the parking", "order: [park_uuid, parking_serial]", func(p *parser, n *yaml.Node) { p.file.endpoint.Order = p.scalars(n, 2) }},
+		{inEndpoint, "name", "text", "its name, for people", "name: release", func(p *parser, n *yaml.Node) { p.file.Endpoint.Name, _ = p.scalar(n) }},
+		{inEndpoint, "success", "text, or a list", "codes of an answer that accept; UPSTREAM_SUCCESS_CODES must not be set then", `success: "1001"`, func(p *parser, n *yaml.Node) { p.file.Endpoint.Success = p.scalars(n, 1) }},
+		{inEndpoint, "permanent", "text, or a list", "codes of an answer that refuse for good; UPSTREAM_PERMANENT_CODES must not be set then", `permanent: "400"`, func(p *parser, n *yaml.Node) { p.file.Endpoint.Permanent = p.scalars(n, 1) }},
+		{inEndpoint, "repeat", "a field", "of which the platform ignores a repeated value of a lot", "repeat: parking_serial", func(p *parser, n *yaml.Node) { p.file.Endpoint.Repeat, _ = p.scalar(n) }},
+		{inEndpoint, "order", "list of two fields", "the order key: the lot, whose secret signs, and the parking", "order: [park_uuid, parking_serial]", func(p *parser, n *yaml.Node) { p.file.Endpoint.Order = p.scalars(n, 2) }},
 		{inEndpoint, "fields", "list", "what it takes, at most 32, in the order in which faults are reported", "fields:", (*parser).endpointFields},
 
 		{inField, "name", "text", "the parameter's name, as in the API", "name: release_time", func(p *parser, n *yaml.Node) {
@@ -67,7 +67,7 @@ func Keywords() []Keyword {
 		{inProfile, "fields", "mapping", "a rule for each of the API's fields that is sent", "fields: {plate: {from: car.no}}", (*parser).fields},
 		{inProfile, "ignore", "`true`", "the records are counted, and neither sent nor dead-lettered; it needs `when`, and takes no `fields`", "ignore: true", func(p *parser, n *yaml.Node) { p.profile.ignore = p.yes(n) }},
 
-		{inWhen, "topic", "text, or a list", "the topic is one of these; of a replayed record, that in which its event was first", "topic: lanes-a", func(p *parser, n *yaml.Node) { p.condition(condition{is: p.scalars(n, 1)}) }},
+		{inWhen, "topic", "text, or a list", "the topic is one of these; of a replayed record, that in which its event was first", "topic: lanes-a", (*parser).whenTopic},
 		{inWhen, "header", "mapping of names to texts or lists", "each header, the last of its name, is one of these", "header: {type: release}", (*parser).whenHeader},
 		{inWhen, "value", "mapping of paths to texts or lists, or `null`", "at each path is one of these, as text, number, `true` or `false`; `null`: the record has no value (a tombstone)", "value: {opType: 1}", (*parser).whenValue},
 
@@ -79,6 +79,7 @@ func Keywords() []Keyword {
 		{inRule, "otherwise", "text", "what is sent for a code that `codes` does not have; without it such an event is a dead letter, `unknown-code`", "otherwise: -1", func(p *parser, n *yaml.Node) { p.codes.otherwise = p.sent(n) }},
 		{inRule, "lookup", "name of a file", "a CSV file beside this one has the platform's UUID for each code of a lot; for the lot alone", "lookup: lots.csv", func(p *parser, n *yaml.Node) {
 			p.rule.lookup = p.matching(n, lookupName, "is no name of a file beside this one: a–z, A–Z, 0–9, points, hyphens and underscores, such as lots.csv")
+			p.file.Lookups = once(p.file.Lookups, p.rule.lookup)
 		}},
 		{inRule, "time", "`unix-seconds`, `unix-millis`, `unix-millis-local` or a layout", "how the time is written; without it, in any form of the built-in contract", `time: "yyyy/MM/dd HH:mm"`, (*parser).time},
 		{inRule, "zone", "IANA name", "zone of a time that names none; without it EVENT_TIMEZONE", "zone: Asia/Urumqi", (*parser).zone},

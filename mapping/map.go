@@ -12,10 +12,6 @@ import (
 // beyond that the event is suspicious.
 const FutureTolerance = 10 * time.Minute
 
-// sharedText is the largest value that is copied to one string, of which the texts are parts.
-// That is one allocation, and it keeps the whole value in memory as long as the Release.
-const sharedText = 4 << 10
-
 // Record is what is known of a Kafka record.
 type Record struct {
 	Topic   string // of the event's first place: a replayed record names it in a header
@@ -51,21 +47,15 @@ func (m *Mapper) Map(rec *Record) (*Release, error) {
 	case p.ignore:
 		return nil, &Ignored{p.name}
 	}
-	r := newRelease(m.file.endpoint)
-	if len(e.value) <= sharedText {
-		e.wholes[ofValue] = string(e.value)
-		if e.doc.inner.parsed != ofValue {
-			e.wholes[ofFirst] = string(e.doc.inner.text)
-		}
-	}
+	r := newRelease(m.file.Endpoint)
 	for i := range p.rules {
 		rule := &p.rules[i]
 		sent, refused := e.evaluate(rule, rec)
+		if sent == "" && refused == nil && (rule.required || m.required[rule.place]) {
+			refused = rule.missing()
+		}
 		if refused != nil {
 			return nil, refused
-		}
-		if sent == "" && (rule.required || m.required[rule.place]) {
-			return nil, missing(rule.field.Name)
 		}
 		r.sent[rule.place] = sent
 	}
@@ -76,20 +66,34 @@ func (m *Mapper) Map(rec *Record) (*Release, error) {
 	return r, nil
 }
 
-func missing(field string) *Error {
-	return &Error{Reason: MissingField, Field: field, Detail: requiredField, Offset: -1}
+// evaluation is how one record is read and mapped.
+type evaluation struct {
+	state
+
+	// Memory that the next one uses again.
+	outer, inner decoder  // of the value, and of a string in which an event lies
+	members      []member // by slot
+	text         []byte   // the strings that were parsed, one behind the other
 }
 
-// evaluation is the state of Map for one record.
-type evaluation struct {
-	opener
-	zone   *time.Location           // of times without one
-	wholes [wholes]string           // of which the texts are parts; "" where they are not
-	times  [operating + 1]time.Time // zero if absent
-	odd    []Suspicion              // codes that the API does not have
+// state is what is known of a record.
+type state struct {
+	judgeText  bool           // the text and all keys too
+	orderAlone bool           // only what the order key needs is read
+	explains   bool           // what is looked at is kept
+	zone       *time.Location // of times without one
+	lookups    map[string]Lookup
 
-	lookups  map[string]Lookup
-	unlisted *Unlisted // the lot, if its lookup file does not have it
+	plan      *plan  // by which the value was read last
+	shift     int    // what its prefix takes
+	refused   *Error // why it cannot be read by it
+	first     *Error // why it could not be read when a profile was tried first
+	duplicate *Error // the first key that occurs twice in an object that is read: any, if the text was judged
+
+	looked   []Looked                 // at for the rule
+	times    [operating + 1]time.Time // zero if absent
+	odd      []Suspicion              // codes that the API does not have
+	unlisted *Unlisted                // the lot, if its lookup file does not have it
 }
 
 // evaluations are those that are done, for their memory.
@@ -97,24 +101,27 @@ var evaluations = sync.Pool{New: func() any { return new(evaluation) }}
 
 // free ends an evaluation. It keeps nothing of the record.
 func (e *evaluation) free() {
-	clear(e.doc.members)
-	e.doc.members, e.doc.kept.in, e.doc.inner.kept.in = e.doc.members[:0], bytes.Buffer{}, bytes.Buffer{}
-	if clear(e.doc.inner.text); cap(e.doc.inner.text) > sharedText {
-		e.doc.inner.text = nil
+	clear(e.members)
+	if clear(e.text); cap(e.text) > sharedText {
+		e.text = nil
 	}
-	e.doc.order, e.opening, e.zone, e.wholes, e.odd = false, opening{}, nil, [wholes]string{}, nil
-	e.lookups, e.unlisted = nil, nil
-	clear(e.times[:])
+	e.state, e.outer.in, e.inner.in = state{}, bytes.Buffer{}, bytes.Buffer{}
 	evaluations.Put(e)
 }
 
 // evaluate returns the text that is sent by a rule, "" if it is absent. Of a lot that is not listed it is the code.
 func (e *evaluation) evaluate(r *rule, rec *Record) (string, *Error) {
-	s, at, refused := e.text(r, rec)
-	if s == "" {
+	text, at, refused := e.textOf(r, rec)
+	if text == "" {
 		return "", refused
 	}
-	if r.codes != nil {
+	return e.sent(r, text, at)
+}
+
+// sent is what is sent for a text, which begins at a place.
+func (e *evaluation) sent(r *rule, s string, at int) (string, *Error) {
+	switch {
+	case r.codes != nil:
 		code, known := r.codes.find(s)
 		if !known && code == "" {
 			return "", r.refuse(UnknownCode, noCode, at)
@@ -123,24 +130,20 @@ func (e *evaluation) evaluate(r *rule, rec *Record) (string, *Error) {
 			e.odd = append(e.odd, r.field.odd)
 		}
 		return code, nil
-	}
-	if r.lookup != "" {
-		sent, listed := e.lookups[r.lookup][s]
-		if !listed {
-			sent, e.unlisted = s, &Unlisted{r.lookup, s}
+	case r.lookup != "":
+		if sent, listed := e.lookups[r.lookup][s]; listed {
+			return sent, nil
 		}
-		return sent, nil
-	}
-	if r.field.Kind == Time {
+		e.unlisted = &Unlisted{r.lookup, s}
+	case r.field.Kind == Time:
 		t, problem := r.timeOf(s, e.zone)
 		if problem != "" {
 			return "", r.refuse(BadTime, problem, at)
 		}
 		e.times[r.field.clock] = t
-		if len(s) == len("2006-01-02T15:04:05Z") && s[10] == 'T' && s[19] == 'Z' {
-			return s, nil // as it is sent
+		if len(s) != len("2006-01-02T15:04:05Z") || s[10] != 'T' || s[19] != 'Z' { // else as it is sent
+			return t.Format(time.RFC3339), nil
 		}
-		return t.Format(time.RFC3339), nil
 	}
 	return s, nil
 }
@@ -150,57 +153,56 @@ func (r *rule) refuse(reason Reason, detail string, at int) *Error {
 	return &Error{Reason: reason, Field: r.field.Name, Detail: detail, Offset: at}
 }
 
-// text is what a rule's sources give, and where it begins.
-func (e *evaluation) text(r *rule, rec *Record) (text string, at int, refused *Error) {
-	switch {
-	case r.constant != "":
-		return r.constant, -1, nil
-	case r.join:
-		return e.joined(r, rec)
-	}
-	for i := range r.sources {
-		if text, at, refused = e.textAt(r, &r.sources[i], rec); text != "" || refused != nil {
-			return text, at, refused
-		}
-	}
-	return "", -1, nil
-}
+func (r *rule) missing() *Error { return r.refuse(MissingField, requiredField, -1) }
 
-// joined is the text of all sources with a hyphen between; "" if one of them is absent.
-func (e *evaluation) joined(r *rule, rec *Record) (text string, at int, refused *Error) {
+// textOf is what a rule's sources give, and where it begins: the text of the first that has one or is refused,
+// or of a join that of all with a hyphen between.
+func (e *evaluation) textOf(r *rule, rec *Record) (text string, at int, refused *Error) {
+	text, at = r.constant, -1
 	for i := range r.sources {
-		part, begins, refused := e.textAt(r, &r.sources[i], rec)
-		if part == "" {
-			return "", begins, refused
-		}
-		if i == 0 {
-			at, text = begins, part
-		} else {
+		part, begins, wrong := e.textAt(r, &r.sources[i], rec)
+		switch absent := part == ""; {
+		case !r.join && absent && wrong == nil:
+		case !r.join || absent && !e.explains: // who explains looks at all
+			return part, begins, wrong
+		case i == 0:
+			text, at, refused = part, begins, wrong
+		case absent && text != "":
+			text, at, refused = "", begins, wrong
+		case text != "":
 			text += "-" + part
 		}
 	}
-	if utf8.RuneCountInString(text) > MaxTextLength {
+	if r.join && utf8.RuneCountInString(text) > MaxTextLength {
 		return "", at, r.refuse(TooLong, longText, at)
 	}
-	return text, at, nil
+	return text, at, refused
 }
 
 // textAt is the text of one source.
 func (e *evaluation) textAt(r *rule, s *source, rec *Record) (text string, at int, refused *Error) {
-	at = -1
-	switch s.kind {
+	var raw []byte
+	var m *member
+	switch at = -1; s.kind {
 	case fromHeader:
-		text, refused = outsideText(rec.header(s.header))
+		raw = rec.header(s.header)
 	case fromKey:
-		text, refused = outsideText(rec.Key)
+		raw = rec.Key
 	case fromTopic: // no text comes from it
 	case fromValue:
-		m := &e.doc.members[s.slot]
-		if m.value == nil {
-			return "", -1, nil
-		}
+		m = &e.members[s.slot]
+		raw = m.value
+	}
+	if e.explains {
+		e.looked = append(e.looked, Looked{s.written, string(raw)})
+	}
+	switch {
+	case raw == nil:
+	case m != nil:
 		at = m.at + e.shift
-		text, refused = m.text(r, e.wholes[m.of], e.judgeText)
+		text, refused = m.text(r, e.judgeText)
+	default:
+		text, refused = outsideText(raw)
 	}
 	if refused != nil {
 		refused.Field, refused.Offset = r.field.Name, at

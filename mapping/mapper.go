@@ -48,7 +48,7 @@ func (m *Mapper) TakesTime(text string) bool {
 }
 
 // Endpoint is what its records are mapped for.
-func (m *Mapper) Endpoint() *Endpoint { return m.file.endpoint }
+func (m *Mapper) Endpoint() *Endpoint { return m.file.Endpoint }
 
 // New makes a Mapper. The error names every mistake.
 func New(c Config) (*Mapper, error) {

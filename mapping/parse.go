@@ -42,11 +42,12 @@ func (e *FileError) Error() string {
 }
 
 // Parse reads a mapping file. The error is a *[FileError].
-func Parse(text []byte) (*File, error) { return parse(text, builtIn.endpoint) }
+func Parse(text []byte) (*File, error) { return parse(text, builtIn.Endpoint) }
 
 // parse reads a mapping file; the endpoint is that of a file that tells none.
 func parse(text []byte, endpoint *Endpoint) (*File, error) {
-	p := &parser{file: &File{sum: sha256.Sum256(text), endpoint: endpoint}}
+	p := &parser{file: &File{Sum: sha256.Sum256(text), Endpoint: endpoint}}
+	p.file.plans[1].prefix = confluentBytes
 	if root := p.document(text); root != nil {
 		switch profiles := p.object(root, inFile)["profiles"]; {
 		case profiles == nil && root.Kind == yaml.MappingNode:
@@ -282,5 +283,5 @@ func (p *profile) looksAt(c condition) string {
 	if c.at.kind != fromValue || c.is == nil {
 		return c.at.header
 	}
-	return fmt.Sprintf("%d %q", p.prefix, p.pathOf(&c.at))
+	return fmt.Sprintf("%d %q", p.plan.prefix, p.pathOf(&c.at))
 }

@@ -21,9 +21,13 @@ func (p *parser) profiles(n *yaml.Node) {
 		return
 	}
 	for _, one := range n.Content {
-		p.profile = &profile{}
+		p.profile = &profile{plan: &p.file.plans[0]}
 		p.finishProfile(one, p.object(one, inProfile))
 		p.file.profiles = append(p.file.profiles, *p.profile)
+		p.file.Profiles = append(p.file.Profiles, p.profile.name)
+		if p.profile.ignore {
+			p.file.Ignoring = append(p.file.Ignoring, p.profile.name)
+		}
 		p.named = append(p.named, one)
 	}
 }
@@ -61,7 +65,7 @@ func (p *parser) prefix(n *yaml.Node) {
 	if text, ok := p.scalar(n); ok && text != "confluent" {
 		p.fail(n, "%s is no prefix that is known; there is confluent", text)
 	}
-	p.profile.prefix = confluentPrefix
+	p.profile.plan = &p.file.plans[1]
 }
 
 func (p *parser) when(n *yaml.Node) {
@@ -73,6 +77,22 @@ func (p *parser) when(n *yaml.Node) {
 }
 
 func (p *parser) condition(c condition) { p.profile.when = append(p.profile.when, c) }
+
+func (p *parser) whenTopic(n *yaml.Node) {
+	topics := p.scalars(n, 1)
+	p.condition(condition{is: topics})
+	p.file.Topics = once(p.file.Topics, topics...)
+}
+
+// once adds the names that are not there.
+func once(all []string, names ...string) []string {
+	for _, name := range names {
+		if !slices.Contains(all, name) {
+			all = append(all, name)
+		}
+	}
+	return all
+}
 
 func (p *parser) whenHeader(n *yaml.Node) {
 	p.pairs(n, func(key, value *yaml.Node) {
@@ -110,7 +130,7 @@ func (p *parser) source(n *yaml.Node) *source {
 }
 
 func (p *parser) fields(n *yaml.Node) {
-	e := p.file.endpoint
+	e := p.file.Endpoint
 	rules := make([]*rule, len(e.Fields))
 	p.pairs(n, func(key, value *yaml.Node) {
 		at := e.place(key.Value)
@@ -152,7 +172,7 @@ func (p *parser) finishRule(n *yaml.Node, seen map[string]*yaml.Node) {
 	if given != 1 {
 		p.fail(n, "%s needs just one of from, join and const", name)
 	}
-	ordered := slices.Contains(p.file.endpoint.Order, name)
+	ordered := slices.Contains(p.file.Endpoint.Order, name)
 	form, _ := r.time.(layout)
 	fixed := seen["const"] != nil
 	refuse("const", ordered, name+" is of the order key: all events would wait for one another")
@@ -162,7 +182,7 @@ func (p *parser) finishRule(n *yaml.Node, seen map[string]*yaml.Node) {
 	refuse("codes", kind == Time || fixed, "of no use here")
 	refuse("otherwise", seen["codes"] == nil, "of no use without codes")
 	refuse("otherwise", ordered, name+" is of the order key: all events of other codes would wait for one another")
-	lot := p.file.endpoint.Order[0]
+	lot := p.file.Endpoint.Order[0]
 	refuse("lookup", name != lot, "the lot ("+lot+") alone is looked up; of another field's codes, codes says what is sent")
 	refuse("lookup", seen["codes"] != nil, "of no use with codes")
 	refuse("time", kind != Time, name+" is no time")
