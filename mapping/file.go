@@ -93,7 +93,7 @@ type rule struct {
 	digits   bool      // whole numbers count as text
 	codes    *codeList // nil: the text stays
 	lookup   string    // the file that has what is sent for the text; "": none
-	time     timeForm
+	time     *timeForm
 	zone     *time.Location // nil: EVENT_TIMEZONE
 	required bool
 	words    []string // its keywords, for people

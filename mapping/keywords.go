@@ -41,22 +41,22 @@ func Keywords() []Keyword {
 		{inFile, "endpoint", "mapping", "what the endpoint takes and answers; without it that of the built-in contract", "endpoint:", (*parser).endpoint},
 		{inFile, "profiles", "list", "the profiles; a record is mapped by the first that fits", "profiles:", func(*parser, *yaml.Node) {}},
 
-		{inEndpoint, "name", "text", "its name, for people", "name: release", func(p *parser, n *yaml.Node) { p.file.Endpoint.Name, _ = p.scalar(n) }},
+		{inEndpoint, "name", "text", "its name, for people", "name: release", func(p *parser, n *yaml.Node) { p.file.Endpoint.Name = p.scalar(n) }},
 		{inEndpoint, "success", "text, or a list", "codes of an answer that accept; UPSTREAM_SUCCESS_CODES must not be set then", `success: "1001"`, func(p *parser, n *yaml.Node) { p.file.Endpoint.Success = p.scalars(n, 1) }},
 		{inEndpoint, "permanent", "text, or a list", "codes of an answer that refuse for good; UPSTREAM_PERMANENT_CODES must not be set then", `permanent: "400"`, func(p *parser, n *yaml.Node) { p.file.Endpoint.Permanent = p.scalars(n, 1) }},
-		{inEndpoint, "repeat", "a field", "of which the platform ignores a repeated value of a lot", "repeat: parking_serial", func(p *parser, n *yaml.Node) { p.file.Endpoint.Repeat, _ = p.scalar(n) }},
+		{inEndpoint, "repeat", "a field", "of which the platform ignores a repeated value of a lot", "repeat: parking_serial", func(p *parser, n *yaml.Node) { p.file.Endpoint.Repeat = p.scalar(n) }},
 		{inEndpoint, "order", "list of two fields", "the order key: the lot, whose secret signs, and the parking", "order: [park_uuid, parking_serial]", func(p *parser, n *yaml.Node) { p.file.Endpoint.Order = p.scalars(n, 2) }},
 		{inEndpoint, "fields", "list", "what it takes, at most 32, in the order in which faults are reported", "fields:", (*parser).endpointFields},
 
 		{inField, "name", "text", "the parameter's name, as in the API", "name: release_time", func(p *parser, n *yaml.Node) {
 			p.field.Name = p.matching(n, fieldName, "is no name of a parameter: a–z, 0–9 and _")
 		}},
-		{inField, "title", "text", "what it is, in the document's words", "title: 放行时间", func(p *parser, n *yaml.Node) { p.field.Title, _ = p.scalar(n) }},
+		{inField, "title", "text", "what it is, in the document's words", "title: 放行时间", func(p *parser, n *yaml.Node) { p.field.Title = p.scalar(n) }},
 		{inField, "kind", "`text`, `code` or `time`", "what it takes: a text, one of `codes`, or a time, which is sent in UTC", "kind: time", (*parser).kind},
 		{inField, "required", "`true`", "no event is sent without it", "required: true", func(p *parser, n *yaml.Node) { p.field.Required = p.yes(n) }},
 		{inField, "personal", "`true`", "it is shown as its first character and its length", "personal: true", func(p *parser, n *yaml.Node) { p.field.Personal = p.yes(n) }},
 		{inField, "codes", "mapping", "the API's codes, each with the names that an event may use for it", "codes: {1: [manual, 人工], 2: []}", (*parser).endpointCodes},
-		{inField, "otherwise", "text", "the code that is sent for any other; without it such an event is a dead letter, `unknown-code`", "otherwise: 2", func(p *parser, n *yaml.Node) { p.codes.otherwise, _ = p.scalar(n) }},
+		{inField, "otherwise", "text", "the code that is sent for any other; without it such an event is a dead letter, `unknown-code`", "otherwise: 2", func(p *parser, n *yaml.Node) { p.codes.otherwise = p.scalar(n) }},
 
 		{inProfile, "name", "a–z, 0–9 and hyphens", "the profile's name, for metrics and `check`; required", "name: vendor-a", func(p *parser, n *yaml.Node) {
 			p.profile.name = p.matching(n, profileName, "is no name: 1 to 40 of a–z, 0–9 and hyphens")

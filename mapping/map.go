@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"bytes"
+	"cmp"
 	"iter"
 	"sync"
 	"time"
@@ -136,7 +137,7 @@ func (e *evaluation) sent(r *rule, s string, at int) (string, *Error) {
 		}
 		e.unlisted = &Unlisted{r.lookup, s}
 	case r.field.Kind == Time:
-		t, problem := r.timeOf(s, e.zone)
+		t, problem := r.time.read(s, cmp.Or(r.zone, e.zone))
 		if problem != "" {
 			return "", r.refuse(BadTime, problem, at)
 		}
