@@ -46,8 +46,9 @@ func (e *evaluation) fits(p *profile, rec *Record) bool {
 		case fromHeader:
 			holds = slices.Contains(c.is, string(rec.header(c.at.header)))
 		case fromValue:
-			holds = c.is == nil && len(rec.Value) == 0 ||
-				c.is != nil && e.open(p.plan, rec.Value) == nil && slices.ContainsFunc(c.is, e.members[c.at.slot].is)
+			holds = e.open(p.plan, rec.Value) == nil && slices.ContainsFunc(c.is, e.members[c.at.slot].is)
+		case fromNothing:
+			holds = len(rec.Value) == 0
 		case fromKey: // no condition is on it
 		}
 		if !holds {
@@ -100,16 +101,14 @@ func (e *evaluation) eventAt(s *source) *Error {
 // is reports whether a value is the text that a condition asks for: a string with it, a number
 // that is equal to it, true or false.
 func (m *member) is(want string) bool {
-	switch kind := m.value.Kind(); kind {
+	switch m.value.Kind() {
 	case jsontext.KindString:
 		plain, sound := m.unquoted(false)
 		return sound && strings.TrimSpace(plain) == want
-	case jsontext.KindNumber:
+	case jsontext.KindNumber, jsontext.KindTrue, jsontext.KindFalse:
 		a, err1 := strconv.ParseFloat(string(m.value), 64)
 		b, err2 := strconv.ParseFloat(want, 64)
 		return string(m.value) == want || err1 == nil && err2 == nil && a == b
-	case jsontext.KindTrue, jsontext.KindFalse:
-		return string(m.value) == want
 	}
 	return false
 }

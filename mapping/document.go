@@ -234,7 +234,7 @@ func (r *reader) note(n *node, key jsontext.Value, others *map[string]bool) *nod
 		}
 		(*others)[string(name)] = true
 	case r.members[in.slot].value != nil:
-		again, field = true, only(in.fields)
+		again, field = true, in.field
 		r.doubt(in)
 	}
 	if again && r.duplicate == nil {

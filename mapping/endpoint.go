@@ -75,7 +75,7 @@ func (p *parser) endpoint(n *yaml.Node) {
 	}
 	success, permanent := p.items(seen["success"], 1), p.items(seen["permanent"], 1)
 	for _, at := range slices.Concat(success, permanent) {
-		p.failIf(!bodyCode.MatchString(at.Value), at, "%s is no code of an answer", at.Value)
+		p.matching(at, bodyCode)
 	}
 	for _, at := range permanent {
 		p.failIf(slices.Contains(ProtectedCodes(), at.Value), at, "%s is no verdict on a record; leave it out", at.Value)

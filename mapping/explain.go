@@ -1,7 +1,8 @@
 package mapping
 
 import (
-	"time"
+	"bytes"
+	"errors"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -10,7 +11,7 @@ import (
 type Explanation struct {
 	// Profile is the profile of the mapping file that fits; "" where there is no such file.
 	Profile string
-	// Steps are how each field's text is made, in the order of [Fields]. It is empty where the
+	// Steps are how each field's text is made, in the order of the endpoint. It is empty where the
 	// event cannot be read, or is ignored.
 	Steps []Step
 }
@@ -41,7 +42,7 @@ type Looked struct {
 // Explain maps a record as Map does, but goes on behind what is wrong: behind bad text, behind a key
 // that is there twice, and from field to field.
 func (m *Mapper) Explain(rec *Record) *Explanation {
-	e := evaluation{state: state{explains: true, zone: m.location, lookups: m.lookups}}
+	e := evaluation{state: state{explains: true, zone: m.location, required: m.required, lookups: m.lookups}}
 	p, refused := e.choose(m.file, rec)
 	if refused != nil {
 		return &Explanation{}
@@ -51,29 +52,22 @@ func (m *Mapper) Explain(rec *Record) *Explanation {
 		x.Profile = p.name
 	}
 	for i := range p.rules {
-		x.Steps = append(x.Steps, e.step(&p.rules[i], rec, m.required[p.rules[i].place]))
+		x.Steps = append(x.Steps, e.step(&p.rules[i], rec))
 	}
-	for _, s := range e.suspicions(rec.Time) {
-		for i := range p.rules {
-			if e.suspects(s, &p.rules[i].field, rec.Time) {
-				x.Steps[i].Suspicions = append(x.Steps[i].Suspicions, s)
-			}
-		}
+	for i := range x.Steps { // when all times are known
+		x.Steps[i].Suspicions = e.suspicions(&p.rules[i].field, rec.Time, nil)
 	}
 	return x
 }
 
 // step is how the field of a rule is made.
-func (e *evaluation) step(r *rule, rec *Record, required bool) Step {
+func (e *evaluation) step(r *rule, rec *Record) Step {
 	odd := len(e.odd)
 	e.looked = nil
 	text, at, refused := e.textOf(r, rec)
 	s := Step{Field: r.field.Name, Looked: e.looked, Text: text, Rule: r.words, Refused: refused}
 	if text != "" {
 		s.Sent, s.Refused = e.sent(r, text, at)
-	}
-	if s.Sent == "" && s.Refused == nil && (required || r.required) {
-		s.Refused = r.missing()
 	}
 	if r.lookup != "" && e.unlisted != nil {
 		s.Sent, s.Unlisted = "", e.unlisted
@@ -82,18 +76,6 @@ func (e *evaluation) step(r *rule, rec *Record, required bool) Step {
 		s.Takes = r.field.codes.forms()
 	}
 	return s
-}
-
-// suspects reports whether a suspicion of the event is one about a field.
-func (e *evaluation) suspects(s Suspicion, f *Field, at time.Time) bool {
-	switch s {
-	case Future:
-		return (f.clock == leaving || f.clock == operating) && e.times[f.clock].After(at.Add(FutureTolerance))
-	case LeaveBeforeEnter:
-		return f.clock == leaving
-	case UnknownPlateColor, UnknownCarType:
-	}
-	return f.odd == s
 }
 
 // Reads reports whether any profile reads what stands at a path of a value, behind the prefix, and whether
@@ -125,21 +107,18 @@ func (m *Mapper) Plain(rec *Record) []byte {
 	case len(x.Steps) == 0:
 		return nil
 	}
-	plain := []byte{'{'}
+	var plain bytes.Buffer
+	w := jsontext.NewEncoder(&plain) // what is sent is valid: it does not fail
+	_ = w.WriteToken(jsontext.BeginObject)
 	for _, s := range x.Steps {
 		text := s.Sent
 		if s.Unlisted != nil {
 			text = s.Unlisted.Code
 		}
-		if text == "" {
-			continue
+		if text != "" {
+			_ = errors.Join(w.WriteToken(jsontext.String(s.Field)), w.WriteToken(jsontext.String(text)))
 		}
-		if len(plain) > 1 {
-			plain = append(plain, ',')
-		}
-		plain, _ = jsontext.AppendQuote(plain, s.Field)
-		plain = append(plain, ':')
-		plain, _ = jsontext.AppendQuote(plain, text) // of text that is valid it does not fail
 	}
-	return append(plain, '}')
+	_ = w.WriteToken(jsontext.EndObject)
+	return bytes.TrimSpace(plain.Bytes())
 }

@@ -69,18 +69,10 @@ type profile struct {
 	order  []*rule     // those of the order key
 }
 
-// pathOf is the path of a source from the whole value.
-func (p *profile) pathOf(s *source) []string {
-	if p.event == nil || s.whole {
-		return s.path
-	}
-	return slices.Concat(p.event.path, s.path)
-}
-
 // condition is a part of a profile's when.
 type condition struct {
 	at source
-	is []string // one of these; none: the record has no value
+	is []string // one of these
 }
 
 // rule says how a field's text is made.
@@ -99,19 +91,25 @@ type rule struct {
 	words    []string // its keywords, for people
 }
 
-// compile makes the plans, and gives each source its slot in them.
+// compile makes the plans, and gives each source its path and its slot in them.
 func (f *File) compile() {
 	for i := range f.profiles {
 		p := &f.profiles[i]
 		read := func(s *source, field string, order bool) {
-			if s.kind != fromValue {
-				f.outside = true
+			if f.outside = f.outside || s.kind <= fromKey; s.kind != fromValue {
 				return
 			}
-			n := p.plan.at(p.pathOf(s), order)
-			if s.slot = n.slot; field != "" && !slices.Contains(n.fields, field) {
-				n.fields = append(n.fields, field)
+			if p.event != nil && !s.whole {
+				s.path = slices.Concat(p.event.path, s.path)
 			}
+			n := p.plan.at(s.path, order)
+			if s.slot = n.slot; field == "" {
+				return
+			}
+			if n.read && n.field != field {
+				field = ""
+			}
+			n.read, n.field = true, field
 		}
 		if p.event != nil {
 			n := p.plan.at(p.event.path, true)

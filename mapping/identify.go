@@ -25,10 +25,7 @@ func (m *Mapper) identify(rec *Record, lookups map[string]Lookup) (lot, serial s
 		return "", "", nil
 	}
 	for _, r := range p.order { // none of a profile that ignores
-		text, refused := e.evaluate(r, rec)
-		if refused != nil {
-			continue
-		}
+		text, _ := e.evaluate(r, rec) // "" if it is refused
 		if r.field.Name == m.file.Endpoint.Order[0] {
 			lot = text
 		} else {

@@ -27,12 +27,19 @@ const (
 	inRule     = "a field"
 )
 
-// The forms of names.
+// form is one of texts; why says what is wrong with another.
+type form struct {
+	*regexp.Regexp
+	why string
+}
+
 var (
-	fieldName   = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
-	profileName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
-	lookupName  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
-	bodyCode    = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`) // of a code that may be shown (docs/explanation/guarantees.md, P7)
+	fieldName   = form{regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`), "is no name of a parameter: a–z, 0–9 and _"}
+	profileName = form{regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`), "is no name: 1 to 40 of a–z, 0–9 and hyphens"}
+	lookupName  = form{regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`),
+		"is no name of a file beside this one: a–z, A–Z, 0–9, points, hyphens and underscores, such as lots.csv"}
+	// bodyCode is of a code that may be shown (docs/explanation/guarantees.md, P7).
+	bodyCode = form{regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`), "is no code of an answer"}
 )
 
 // Keywords returns every keyword, by the parts of the file.
@@ -48,9 +55,7 @@ func Keywords() []Keyword {
 		{inEndpoint, "order", "list of two fields", "the order key: the lot, whose secret signs, and the parking", "order: [park_uuid, parking_serial]", func(p *parser, n *yaml.Node) { p.file.Endpoint.Order = p.scalars(n, 2) }},
 		{inEndpoint, "fields", "list", "what it takes, at most 32, in the order in which faults are reported", "fields:", (*parser).endpointFields},
 
-		{inField, "name", "text", "the parameter's name, as in the API", "name: release_time", func(p *parser, n *yaml.Node) {
-			p.field.Name = p.matching(n, fieldName, "is no name of a parameter: a–z, 0–9 and _")
-		}},
+		{inField, "name", "text", "the parameter's name, as in the API", "name: release_time", func(p *parser, n *yaml.Node) { p.field.Name = p.matching(n, fieldName) }},
 		{inField, "title", "text", "what it is, in the document's words", "title: 放行时间", func(p *parser, n *yaml.Node) { p.field.Title = p.scalar(n) }},
 		{inField, "kind", "`text`, `code` or `time`", "what it takes: a text, one of `codes`, or a time, which is sent in UTC", "kind: time", (*parser).kind},
 		{inField, "required", "`true`", "no event is sent without it", "required: true", func(p *parser, n *yaml.Node) { p.field.Required = p.yes(n) }},
@@ -58,9 +63,7 @@ func Keywords() []Keyword {
 		{inField, "codes", "mapping", "the API's codes, each with the names that an event may use for it", "codes: {1: [manual, 人工], 2: []}", (*parser).endpointCodes},
 		{inField, "otherwise", "text", "the code that is sent for any other; without it such an event is a dead letter, `unknown-code`", "otherwise: 2", func(p *parser, n *yaml.Node) { p.codes.otherwise = p.scalar(n) }},
 
-		{inProfile, "name", "a–z, 0–9 and hyphens", "the profile's name, for metrics and `check`; required", "name: vendor-a", func(p *parser, n *yaml.Node) {
-			p.profile.name = p.matching(n, profileName, "is no name: 1 to 40 of a–z, 0–9 and hyphens")
-		}},
+		{inProfile, "name", "a–z, 0–9 and hyphens", "the profile's name, for metrics and `check`; required", "name: vendor-a", func(p *parser, n *yaml.Node) { p.profile.name = p.matching(n, profileName) }},
 		{inProfile, "when", "mapping", "which records the profile fits; without it, all", "when: {topic: lanes-a}", (*parser).when},
 		{inProfile, "event", "path", "where the event's object lies; a string there is parsed once as JSON; without it the event is the whole value", "event: body", (*parser).event},
 		{inProfile, "prefix", "`confluent`", "the value begins with the five bytes of the Confluent wire format, which are skipped; JSON must follow", "prefix: confluent", (*parser).prefix},
@@ -77,10 +80,7 @@ func Keywords() []Keyword {
 		{inRule, "digits", "`true`", "whole numbers count as text, as they are written", "digits: true", func(p *parser, n *yaml.Node) { p.rule.digits = p.yes(n) }},
 		{inRule, "codes", "mapping", "the vendor's codes and names, and what is sent for each; upper or lower case is the same, and so are 1 and 1.0", "codes: {蓝牌: 1, 黄牌: 2}", (*parser).vendorCodes},
 		{inRule, "otherwise", "text", "what is sent for a code that `codes` does not have; without it such an event is a dead letter, `unknown-code`", "otherwise: -1", func(p *parser, n *yaml.Node) { p.codes.otherwise = p.sent(n) }},
-		{inRule, "lookup", "name of a file", "a CSV file beside this one has the platform's UUID for each code of a lot; for the lot alone", "lookup: lots.csv", func(p *parser, n *yaml.Node) {
-			p.rule.lookup = p.matching(n, lookupName, "is no name of a file beside this one: a–z, A–Z, 0–9, points, hyphens and underscores, such as lots.csv")
-			p.file.Lookups = once(p.file.Lookups, p.rule.lookup)
-		}},
+		{inRule, "lookup", "name of a file", "a CSV file beside this one has the platform's UUID for each code of a lot; for the lot alone", "lookup: lots.csv", func(p *parser, n *yaml.Node) { p.rule.lookup = p.matching(n, lookupName) }},
 		{inRule, "time", "`unix-seconds`, `unix-millis`, `unix-millis-local` or a layout", "how the time is written; without it, in any form of the built-in contract", `time: "yyyy/MM/dd HH:mm"`, (*parser).time},
 		{inRule, "zone", "IANA name", "zone of a time that names none; without it EVENT_TIMEZONE", "zone: Asia/Urumqi", (*parser).zone},
 		{inRule, "required", "`true`", "an event without the field is a dead letter, `missing-field`; so it is for the fields that the endpoint needs", "required: true", func(p *parser, n *yaml.Node) { p.rule.required = p.yes(n) }},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"iter"
+	"slices"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -40,7 +41,7 @@ func (r *Record) header(name string) (value []byte) {
 func (m *Mapper) Map(rec *Record) (*Release, error) {
 	e := evaluations.Get().(*evaluation)
 	defer e.free()
-	e.zone, e.lookups, e.judgeText = m.location, m.lookups, true
+	e.judgeText, e.zone, e.required, e.lookups = true, m.location, m.required, m.lookups
 	p, refused := e.choose(m.file, rec)
 	switch {
 	case refused != nil:
@@ -50,20 +51,20 @@ func (m *Mapper) Map(rec *Record) (*Release, error) {
 	}
 	r := newRelease(m.file.Endpoint)
 	for i := range p.rules {
-		rule := &p.rules[i]
-		sent, refused := e.evaluate(rule, rec)
-		if sent == "" && refused == nil && (rule.required || m.required[rule.place]) {
-			refused = rule.missing()
-		}
+		sent, refused := e.evaluate(&p.rules[i], rec)
 		if refused != nil {
 			return nil, refused
 		}
-		r.sent[rule.place] = sent
+		r.sent[p.rules[i].place] = sent
 	}
 	if e.unlisted != nil {
 		return nil, e.unlisted
 	}
-	r.Suspicions = e.suspicions(rec.Time)
+	for i := range p.rules {
+		r.Suspicions = e.suspicions(&p.rules[i].field, rec.Time, r.Suspicions)
+	}
+	slices.SortFunc(r.Suspicions, inOrder)
+	r.Suspicions = slices.Compact(r.Suspicions)
 	return r, nil
 }
 
@@ -83,6 +84,7 @@ type state struct {
 	orderAlone bool           // only what the order key needs is read
 	explains   bool           // what is looked at is kept
 	zone       *time.Location // of times without one
+	required   [maxFields]bool
 	lookups    map[string]Lookup
 
 	plan      *plan  // by which the value was read last
@@ -154,28 +156,27 @@ func (r *rule) refuse(reason Reason, detail string, at int) *Error {
 	return &Error{Reason: reason, Field: r.field.Name, Detail: detail, Offset: at}
 }
 
-func (r *rule) missing() *Error { return r.refuse(MissingField, requiredField, -1) }
-
 // textOf is what a rule's sources give, and where it begins: the text of the first that has one or is refused,
-// or of a join that of all with a hyphen between.
+// or of a join that of all with a hyphen between. "" is refused where the field is required.
 func (e *evaluation) textOf(r *rule, rec *Record) (text string, at int, refused *Error) {
 	text, at = r.constant, -1
 	for i := range r.sources {
 		part, begins, wrong := e.textAt(r, &r.sources[i], rec)
-		switch absent := part == ""; {
-		case !r.join && absent && wrong == nil:
-		case !r.join || absent && !e.explains: // who explains looks at all
+		switch {
+		case !r.join && part == "" && wrong == nil:
+		case !r.join:
 			return part, begins, wrong
-		case i == 0:
+		case i == 0 || part == "" && text != "":
 			text, at, refused = part, begins, wrong
-		case absent && text != "":
-			text, at, refused = "", begins, wrong
 		case text != "":
 			text += "-" + part
 		}
 	}
-	if r.join && utf8.RuneCountInString(text) > MaxTextLength {
+	switch {
+	case r.join && utf8.RuneCountInString(text) > MaxTextLength:
 		return "", at, r.refuse(TooLong, longText, at)
+	case text == "" && refused == nil && (r.required || e.required[r.place]):
+		return "", -1, r.refuse(MissingField, requiredField, -1)
 	}
 	return text, at, refused
 }
@@ -211,13 +212,17 @@ func (e *evaluation) textAt(r *rule, s *source, rec *Record) (text string, at in
 	return text, at, refused
 }
 
-func (e *evaluation) suspicions(at time.Time) (found []Suspicion) {
-	enter, leave, operate := e.times[entering], e.times[leaving], e.times[operating]
-	if last := at.Add(FutureTolerance); !at.IsZero() && (leave.After(last) || operate.After(last)) {
+// suspicions adds what is strange in a field of an event that came at a time.
+func (e *evaluation) suspicions(f *Field, came time.Time, found []Suspicion) []Suspicion {
+	t := e.times[f.clock]
+	if (f.clock == leaving || f.clock == operating) && !came.IsZero() && t.After(came.Add(FutureTolerance)) {
 		found = append(found, Future)
 	}
-	if !leave.IsZero() && leave.Before(enter) {
+	if f.clock == leaving && !t.IsZero() && t.Before(e.times[entering]) {
 		found = append(found, LeaveBeforeEnter)
 	}
-	return append(found, e.odd...)
+	if f.odd != "" && slices.Contains(e.odd, f.odd) {
+		found = append(found, f.odd)
+	}
+	return found
 }

@@ -53,6 +53,7 @@ func parse(text []byte, endpoint *Endpoint) (*File, error) {
 		p.failIf(seen != nil && seen["profiles"] == nil, root, "profiles is missing")
 		if profiles := seen["profiles"]; profiles != nil && len(p.mistakes) == 0 { // they go by the endpoint, wherever it stands
 			p.profiles(profiles)
+			p.file.compile()
 			p.unreachable()
 		}
 	}
@@ -60,7 +61,6 @@ func parse(text []byte, endpoint *Endpoint) (*File, error) {
 		slices.SortStableFunc(p.mistakes, func(a, b Mistake) int { return cmp.Or(a.Line-b.Line, a.Column-b.Column) })
 		return nil, &FileError{p.mistakes}
 	}
-	p.file.compile()
 	return p.file, nil
 }
 
@@ -177,10 +177,10 @@ func (p *parser) scalar(n *yaml.Node) string {
 	return ""
 }
 
-// matching is a text of a form; why says what is wrong with another.
-func (p *parser) matching(n *yaml.Node, form *regexp.Regexp, why string) string {
+// matching is a text of a form.
+func (p *parser) matching(n *yaml.Node, f form) string {
 	text := p.scalar(n)
-	p.failIf(text != "" && !form.MatchString(text), n, "%s %s", text, why)
+	p.failIf(text != "" && !f.MatchString(text), n, "%s %s", text, f.why)
 	return text
 }
 
@@ -222,17 +222,11 @@ func (p *parser) yes(n *yaml.Node) bool {
 }
 
 func kindOf(n *yaml.Node) string {
-	switch {
-	case n.Kind == yaml.MappingNode:
-		return "a mapping"
-	case n.Kind == yaml.SequenceNode:
-		return "a list"
-	case n.Kind == yaml.AliasNode:
-		return "an alias"
-	case n.Tag == "!!null":
+	if n.Tag == "!!null" {
 		return "nothing"
 	}
-	return "a text"
+	return map[yaml.Kind]string{yaml.DocumentNode: "a document", yaml.MappingNode: "a mapping",
+		yaml.SequenceNode: "a list", yaml.AliasNode: "an alias", yaml.ScalarNode: "a text"}[n.Kind]
 }
 
 // unreachable names each profile that an earlier one leaves no record for.
@@ -240,7 +234,8 @@ func (p *parser) unreachable() {
 	for i, later := range p.file.profiles {
 		first := slices.IndexFunc(p.file.profiles[:i], func(earlier profile) bool { return earlier.covers(&later) })
 		if first >= 0 {
-			p.fail(p.named[i], "the profile %s is never reached: %s, before it, fits every record that it fits", later.name, p.file.profiles[first].name)
+			p.fail(p.named[i], "the profile %s is never reached: %s, before it, fits every record that it fits",
+				later.name, p.file.profiles[first].name)
 		}
 	}
 	ignored := len(p.file.Ignoring) == len(p.file.profiles)
@@ -252,15 +247,8 @@ func (p *parser) unreachable() {
 func (p *profile) covers(later *profile) bool {
 	return !slices.ContainsFunc(p.when, func(c condition) bool {
 		return !slices.ContainsFunc(later.when, func(d condition) bool {
-			return c.at.kind == d.at.kind && p.looksAt(c) == later.looksAt(d) && len(once(c.is, d.is...)) == len(c.is)
+			same := c.at.kind == d.at.kind && c.at.header == d.at.header && c.at.slot == d.at.slot
+			return same && (c.at.kind != fromValue || p.plan == later.plan) && len(once(c.is, d.is...)) == len(c.is)
 		})
 	})
-}
-
-// looksAt is where a condition looks, the same for two profiles if it is the same place.
-func (p *profile) looksAt(c condition) string {
-	if c.at.kind != fromValue || c.is == nil {
-		return c.at.header
-	}
-	return fmt.Sprintf("%d %q", p.plan.prefix, p.pathOf(&c.at))
 }

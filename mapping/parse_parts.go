@@ -80,7 +80,7 @@ func (p *parser) whenHeader(n *yaml.Node) {
 
 func (p *parser) whenValue(n *yaml.Node) {
 	if n.Tag == "!!null" {
-		p.condition(source{kind: fromValue}, nil)
+		p.condition(source{kind: fromNothing}, nil)
 		return
 	}
 	p.pairs(n, func(key, value *yaml.Node) {
@@ -169,14 +169,16 @@ func (p *parser) finishRule(n *yaml.Node, seen map[string]*yaml.Node) {
 	if r.codes = r.field.codes; seen["codes"] != nil {
 		r.codes = p.codes
 	}
+	p.file.Lookups = once(p.file.Lookups, r.lookup)
 	for _, k := range Keywords() { // as they are told to people
-		switch n := seen[k.Name]; {
-		case n == nil || k.In != inRule || k.Name == "from":
-		case n.Kind == yaml.ScalarNode && k.Takes != "`true`":
-			r.words = append(r.words, k.Name+" "+n.Value)
-		default:
-			r.words = append(r.words, k.Name)
+		n, word := seen[k.Name], k.Name
+		if n == nil || k.In != inRule || k.Name == "from" {
+			continue
 		}
+		if n.Kind == yaml.ScalarNode && k.Takes != "`true`" {
+			word += " " + n.Value
+		}
+		r.words = append(r.words, word)
 	}
 }
 

@@ -13,7 +13,8 @@ const (
 	fromTopic sourceKind = iota // of conditions alone
 	fromHeader
 	fromKey
-	fromValue // the last: it is the dearest
+	fromNothing // of conditions alone: the record has no value
+	fromValue   // the last: it is the dearest
 )
 
 // source is one place of a record that a field's text may come from, or that a condition looks at.
@@ -21,8 +22,8 @@ type source struct {
 	written string // as in the file
 	kind    sourceKind
 	header  string
-	path    []string // from the event's object, or from the whole value
-	whole   bool     // the path is from the whole value
+	path    []string // from the whole value; until compile has seen it, from the event's object
+	whole   bool     // it is written so
 	slot    int      // of the value at the path, in its plan
 }
 
@@ -77,7 +78,8 @@ func pathOf(text string) (path []string, err error) {
 type node struct {
 	name   string    // in what it lies in
 	slot   int       // where the value is kept
-	fields []string  // which it is read for
+	read   bool      // a field is read from it,
+	field  string    // this one; "": several are
 	inside [][]*node // the members or elements that are read, by the length of their names
 	event  bool      // an event's object lies here: a string is parsed
 	order  bool      // the order key needs it
@@ -121,24 +123,15 @@ func (p *plan) at(path []string, order bool) *node {
 	return n
 }
 
-// only is the name of the field that is alone, else "".
-func only(fields []string) string {
-	if len(fields) == 1 {
-		return fields[0]
-	}
-	return ""
-}
-
 // named is the field that a text is in, by the names that lead to it; "" if it is in none.
-func (n *node) named(names []string) string {
-	var fields []string
+func (n *node) named(names []string) (field string) {
 	for _, name := range names {
 		if n = n.child([]byte(name)); n == nil {
 			break
 		}
-		if len(n.fields) > 0 {
-			fields = n.fields
+		if n.read {
+			field = n.field
 		}
 	}
-	return only(fields)
+	return field
 }

@@ -53,7 +53,7 @@ func (m *Mapper) Place(rec *Record, name string) (Place, error) {
 		none.By = r.sources[0].written
 	default:
 		s := &r.sources[path]
-		return Place{Source: s.written, Path: p.pathOf(s), Before: e.shift, Numbers: r.digits || r.field.Kind != Text || r.codes != nil}, nil
+		return Place{s.written, s.path, e.shift, r.digits || r.field.Kind != Text || r.codes != nil}, nil
 	}
 	return Place{}, none
 }
