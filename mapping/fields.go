@@ -40,13 +40,3 @@ var clocks = map[string]clock{"enter_time": entering, "leave_time": leaving, "op
 
 // oddCodes are what codes that the API does not have are reported as, by their field's name.
 var oddCodes = map[string]Suspicion{"plate_color": UnknownPlateColor, "car_type": UnknownCarType}
-
-// FieldOf finds the field of the built-in contract with a name, exactly as in the API.
-func FieldOf(name string) (f Field, known bool) { return BuiltIn().Field(name) }
-
-// Fields returns the names of the built-in contract's fields in the order of the API document's table.
-func Fields() []string { return BuiltIn().Names() }
-
-// AlwaysRequired returns the names of its fields without which no event maps: park_uuid,
-// flow_no, parking_serial and plate.
-func AlwaysRequired() []string { return BuiltIn().Required() }

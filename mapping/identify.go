@@ -19,17 +19,14 @@ func (m *Mapper) Identify(rec *Record) (lot, serial string) {
 func (m *Mapper) identify(rec *Record, lookups map[string]Lookup) (lot, serial string, unlisted *Unlisted) {
 	e := evaluations.Get().(*evaluation)
 	defer e.free()
-	e.doc.order, e.lookups = true, lookups
+	e.orderAlone, e.lookups = true, lookups
 	p, refused := e.choose(m.file, rec)
 	if refused != nil {
 		return "", "", nil
 	}
 	for _, r := range p.order { // none of a profile that ignores
-		text, refused := e.evaluate(r, rec)
-		if refused != nil {
-			continue
-		}
-		if r.field.Name == m.file.endpoint.Order[0] {
+		text, _ := e.evaluate(r, rec) // "" if it is refused
+		if r.field.Name == m.file.Endpoint.Order[0] {
 			lot = text
 		} else {
 			serial = text

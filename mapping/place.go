@@ -27,8 +27,8 @@ func (e *PlaceError) Error() string {
 // Place returns where the text of a field is looked for first, by the profile that fits the record:
 // the first of its sources that is a path. The error is a *[PlaceError], an *[Error] or an *[Ignored].
 func (m *Mapper) Place(rec *Record, name string) (Place, error) {
-	var o opener
-	p, refused := o.choose(m.file, rec)
+	var e evaluation
+	p, refused := e.choose(m.file, rec)
 	switch {
 	case refused != nil:
 		return Place{}, refused
@@ -53,7 +53,7 @@ func (m *Mapper) Place(rec *Record, name string) (Place, error) {
 		none.By = r.sources[0].written
 	default:
 		s := &r.sources[path]
-		return Place{Source: s.written, Path: p.pathOf(s), Before: o.shift, Numbers: r.digits || r.field.Kind != Text || r.codes != nil}, nil
+		return Place{s.written, s.path, e.shift, r.digits || r.field.Kind != Text || r.codes != nil}, nil
 	}
 	return Place{}, none
 }

@@ -1,6 +1,9 @@
 package mapping
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Reason says why an event cannot be mapped. The words are stable: the dead letter's
 // header `reason` and metrics use them.
@@ -72,11 +75,10 @@ func (i *Ignored) Error() string { return "ignored by the profile " + i.Profile 
 // Error returns a text like "bad-time: leave_time: second 60 (byte 118)".
 func (e *Error) Error() string {
 	text := string(e.Reason)
-	if e.Field != "" {
-		text += ": " + e.Field
-	}
-	if e.Detail != "" {
-		text += ": " + e.Detail
+	for _, part := range []string{e.Field, e.Detail} {
+		if part != "" {
+			text += ": " + part
+		}
 	}
 	if e.Offset >= 0 {
 		text += fmt.Sprintf(" (byte %d)", e.Offset)
@@ -105,4 +107,8 @@ const (
 // Suspicions returns every Suspicion, for counters that start at 0.
 func Suspicions() []Suspicion {
 	return []Suspicion{Future, LeaveBeforeEnter, UnknownPlateColor, UnknownCarType}
+}
+
+func inOrder(a, b Suspicion) int {
+	return slices.Index(Suspicions(), a) - slices.Index(Suspicions(), b)
 }
