@@ -92,7 +92,7 @@ func (o *observer) judgeReceipts(written []apptest.Receipt, missing int64) {
 
 // receiptKey is the key of an event's receipts.
 func (r *record) receiptKey() []byte {
-	if r.nature == spoilt || r.nature == ignored {
+	if r.nature == ignored {
 		return nil
 	}
 	h := hmac.New(sha256.New, []byte(apptest.ReceiptsKey))
