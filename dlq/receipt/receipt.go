@@ -112,7 +112,7 @@ type Message struct {
 func (r *Receipt) Message() Message {
 	both := r.appendValue(make([]byte, 0, 512))
 	value := len(both)
-	return Message{append(both, r.Key...), value, r.Place.Partition}
+	return Message{append(both, r.Key...), value, r.Partition}
 }
 
 // appendValue appends the value of a receipt's record, as encoding/json would write it. It does not use that because each
