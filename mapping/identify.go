@@ -47,14 +47,14 @@ func (m *Mapper) Repeat(rec *Record) (lot, repeat string) {
 	}
 	for i := range p.rules {
 		r := &p.rules[i]
-		if name := r.field.Name; name != m.file.endpoint.Order[0] && name != m.file.endpoint.Repeat {
+		if name := r.field.Name; name != m.file.Endpoint.Order[0] && name != m.file.Endpoint.Repeat {
 			continue
 		}
 		text, refused := e.evaluate(r, rec)
 		if refused != nil {
 			continue
 		}
-		if r.field.Name == m.file.endpoint.Repeat {
+		if r.field.Name == m.file.Endpoint.Repeat {
 			repeat = text
 		} else {
 			lot = text
