@@ -17,9 +17,9 @@ const (
 
 // choose returns the first profile that fits the record. Its value can be read, unless the
 // profile says to ignore the record.
-func (e *evaluation) choose(f *File, rec *Record) (*profile, *Error) {
-	for i := range f.profiles {
-		switch p := &f.profiles[i]; {
+func (e *evaluation) choose(rec *Record) (*profile, *Error) {
+	for i := range e.m.file.profiles {
+		switch p := &e.m.file.profiles[i]; {
 		case !e.fits(p, rec):
 		case p.ignore:
 			return p, nil

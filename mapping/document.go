@@ -45,11 +45,12 @@ type decoder struct {
 	in bytes.Buffer
 }
 
-// jsontext does not check for duplicate keys: only those of objects that are read count, see note.
-var (
-	strict  = []jsontext.Options{jsontext.AllowDuplicateNames(true)}
-	lenient = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
-)
+// options are those of jsontext, by whether the text is judged. It does not check for duplicate keys: only those of
+// objects that are read count, see note.
+var options = map[bool][]jsontext.Options{
+	true:  {jsontext.AllowDuplicateNames(true)},
+	false: {jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)},
+}
 
 // judge reads an object that is a value, or the text of a string at the place inside: see reader.
 func (e *evaluation) judge(n *node, value []byte, inside int) *Error {
@@ -77,19 +78,16 @@ func (e *evaluation) judge(n *node, value []byte, inside int) *Error {
 // read reads one object and what is asked for in it. If the text is judged it remembers all keys. Its
 // error is an *[Error], or jsontext's, whose text may quote the value.
 func (e *evaluation) read(n *node, value []byte, inside int) error {
-	kept, options := &e.outer, lenient
+	kept := &e.outer
 	if inside >= 0 { // the other reads what is around it
 		kept = &e.inner
 	}
 	r := reader{evaluation: e, d: &kept.Decoder, value: value, inside: inside}
-	if e.judgeText {
-		options = strict
-		if len(value) <= sharedText {
-			r.whole = string(value)
-		}
+	if e.judgeText && len(value) <= sharedText {
+		r.whole = string(value)
 	}
 	kept.in = *bytes.NewBuffer(value)
-	r.d.Reset(&kept.in, options...) // parses value without a copy
+	r.d.Reset(&kept.in, options[e.judgeText]...) // parses value without a copy
 	switch begin, err := r.d.ReadToken(); {
 	case errors.Is(err, io.EOF):
 		return &Error{Reason: Empty, Detail: noValue, Offset: -1}
@@ -98,7 +96,7 @@ func (e *evaluation) read(n *node, value []byte, inside int) error {
 	case begin.Kind() != jsontext.KindBeginObject:
 		return &Error{Reason: InvalidJSON, Detail: noObject, Offset: 0}
 	}
-	if err := r.object(n); err != nil {
+	if err := r.contents(n, jsontext.KindBeginObject); err != nil {
 		return err
 	}
 	if rest := bytes.TrimLeft(value[r.d.InputOffset():], " \t\r\n"); len(rest) > 0 {
@@ -116,32 +114,30 @@ type reader struct {
 	inside int    // the value is the text of a string that begins here; -1: it is none
 }
 
-// object reads the members of an object that has begun, and its end.
-func (r *reader) object(n *node) error {
+// contents reads what is in an object or array that has begun, and its end.
+func (r *reader) contents(n *node, kind jsontext.Kind) error {
 	var others map[string]bool // the keys seen that the plan does not name
-	for r.d.PeekKind() == jsontext.KindString {
-		key, err := r.d.ReadValue()
-		if err != nil {
-			return err
-		}
-		if err := r.keep(r.note(n, key, &others)); err != nil {
-			return err
-		}
-	}
-	_, err := r.d.ReadToken() // the end of the object, or what should be
-	return err
-}
-
-// array reads the elements of an array that has begun, and its end.
-func (r *reader) array(n *node) error {
 	var digits [8]byte
-	for i := int64(0); r.d.PeekKind() != jsontext.KindEndArray && r.d.PeekKind() != jsontext.KindInvalid; i++ {
-		if err := r.keep(n.child(strconv.AppendInt(digits[:0], i, 10))); err != nil {
+	for i := int64(0); ; i++ {
+		var in *node
+		switch next := r.d.PeekKind(); {
+		case next == jsontext.KindInvalid, next == jsontext.KindEndArray,
+			kind == jsontext.KindBeginObject && next != jsontext.KindString:
+			_, err := r.d.ReadToken() // the end, or what is wrong
+			return err
+		case kind == jsontext.KindBeginArray:
+			in = n.child(strconv.AppendInt(digits[:0], i, 10))
+		default:
+			key, err := r.d.ReadValue()
+			if err != nil {
+				return err
+			}
+			in = r.note(n, key, &others)
+		}
+		if err := r.keep(in); err != nil {
 			return err
 		}
 	}
-	_, err := r.d.ReadToken() // the end, or what is wrong
-	return err
 }
 
 // keep reads the next value, and keeps it where the plan asks for it; n may be nil. It reads containers
@@ -165,10 +161,8 @@ func (r *reader) keep(n *node) error {
 	case err != nil:
 	case n == nil || n.inside == nil:
 		err = r.skip(start)
-	case kind == jsontext.KindBeginObject:
-		err = r.object(n)
 	default:
-		err = r.array(n)
+		err = r.contents(n, kind)
 	}
 	if err == nil && n != nil {
 		r.put(n, start)

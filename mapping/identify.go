@@ -10,7 +10,6 @@ package mapping
 // Each is "" if it is not certain: the value is not one JSON object, no profile fits or the one
 // that fits ignores the record, the key is absent or occurs twice, or Map would refuse its value
 // (wrong type, blank, bad text, too long). So neither is longer than [MaxTextLength] code points.
-// Identify never panics.
 func (m *Mapper) Identify(rec *Record) (lot, serial string) {
 	lot, serial, _ = m.identify(rec, m.lookups)
 	return lot, serial
@@ -19,8 +18,8 @@ func (m *Mapper) Identify(rec *Record) (lot, serial string) {
 func (m *Mapper) identify(rec *Record, lookups map[string]Lookup) (lot, serial string, unlisted *Unlisted) {
 	e := evaluations.Get().(*evaluation)
 	defer e.free()
-	e.orderAlone, e.lookups = true, lookups
-	p, refused := e.choose(m.file, rec)
+	e.m, e.lookups, e.orderAlone = m, lookups, true
+	p, refused := e.choose(rec)
 	if refused != nil {
 		return "", "", nil
 	}

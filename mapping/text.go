@@ -61,29 +61,19 @@ func (m *member) text(r *rule, judged bool) (string, *Error) {
 	case kind != jsontext.KindString:
 		return "", &Error{Reason: WrongType, Detail: noScalar}
 	}
-	plain, sound := m.unquoted(judged)
-	if !sound {
-		return "", &Error{Reason: BadText, Detail: notText}
-	}
-	return plainText(plain)
+	return plainText(m.unquoted(judged))
 }
 
-// plainText is a text without white space around it, as far as it may be sent.
-func plainText(plain string) (string, *Error) {
+// plainText is a text without white space around it, as far as it may be sent; sound: it is valid UTF-8.
+func plainText(plain string, sound bool) (string, *Error) {
 	trimmed := strings.TrimSpace(plain)
 	switch {
+	case !sound:
+		return "", &Error{Reason: BadText, Detail: notText}
 	case strings.IndexByte(plain, 0) >= 0:
 		return "", &Error{Reason: BadText, Detail: holdsNUL}
 	case len(trimmed) > MaxTextLength && utf8.RuneCountInString(trimmed) > MaxTextLength:
 		return "", &Error{Reason: TooLong, Detail: longText}
 	}
 	return trimmed, nil
-}
-
-// outsideText is plainText of a header or a key, whose bytes may be anything.
-func outsideText(raw []byte) (string, *Error) {
-	if !utf8.Valid(raw) {
-		return "", &Error{Reason: BadText, Detail: notText}
-	}
-	return plainText(string(raw))
 }

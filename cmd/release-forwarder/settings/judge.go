@@ -298,7 +298,7 @@ func (l *loader) judgeMapping() {
 		l.s.Event.Lookups[name] = table
 	}
 	l.judgeMappedTopics(parsed)
-	if parsed.Own {
+	if parsed.Endpoint != mapping.BuiltIn() {
 		l.judgeEndpoint(parsed.Endpoint)
 	}
 }
