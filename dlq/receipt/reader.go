@@ -61,7 +61,7 @@ func Parse(name string, partition int32, rec *fetch.Record) (*Stored, error) {
 	if version.V != Version {
 		return nil, &VersionError{s.At, version.V}
 	}
-	if err := json.Unmarshal(rec.Value, &s.Receipt); err != nil || s.Topic == "" || s.Verdict == "" {
+	if err := json.Unmarshal(rec.Value, &s.Receipt); err != nil || s.Topic == "" || !slices.Contains([]Verdict{Accepted, DeadLetter, Ignored}, s.Verdict) {
 		return nil, &ForeignError{s.At}
 	}
 	s.Key = bytes.Clone(rec.Key)
@@ -108,6 +108,24 @@ const Slack = time.Hour
 
 // Spans returns the offsets of the topic, ordered by partition.
 func (r *Reader) Spans(ctx context.Context) ([]topic.Span, error) { return r.log.Spans(ctx) }
+
+// ReachesBack returns since when the topic has all receipts: the time of the first one of the partition that
+// reaches back least. It is zero if nothing was deleted yet; known is false if Kafka does not tell.
+func (r *Reader) ReachesBack(ctx context.Context, spans []topic.Span) (since time.Time, known bool, err error) {
+	for _, span := range spans {
+		if span.First == 0 {
+			continue
+		}
+		first, err := r.log.First(ctx, span)
+		if err != nil || first.IsZero() {
+			return time.Time{}, false, err
+		}
+		if first.After(since) {
+			since = first
+		}
+	}
+	return since, true, nil
+}
 
 // Between shortens spans to what holds all receipts that were written from since on and before until, and some
 // others. A zero time bounds nothing.

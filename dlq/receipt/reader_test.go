@@ -55,13 +55,14 @@ func TestAReceiptIsReadAsItWasWritten(t *testing.T) {
 
 func TestWhatIsNoReceiptIsNamed(t *testing.T) {
 	for value, want := range map[string]string{
-		"":                          "events.receipts/0/9 is no receipt",
-		"{":                         "events.receipts/0/9 is no receipt",
-		"[1]":                       "events.receipts/0/9 is no receipt",
-		`{"verdict":"accepted"}`:    "events.receipts/0/9 is no receipt",
-		`{"v":1}`:                   "events.receipts/0/9 is no receipt",
-		`{"v":"1"}`:                 "events.receipts/0/9 is no receipt",
-		`{"v":2,"verdict":{"a":1}}`: "events.receipts/0/9 is a receipt of version 2, and this program reads version 1; use a newer one",
+		"":                                      "events.receipts/0/9 is no receipt",
+		"{":                                     "events.receipts/0/9 is no receipt",
+		"[1]":                                   "events.receipts/0/9 is no receipt",
+		`{"verdict":"accepted"}`:                "events.receipts/0/9 is no receipt",
+		`{"v":1}`:                               "events.receipts/0/9 is no receipt",
+		`{"v":1,"topic":"e","verdict":"other"}`: "events.receipts/0/9 is no receipt",
+		`{"v":"1"}`:                             "events.receipts/0/9 is no receipt",
+		`{"v":2,"verdict":{"a":1}}`:             "events.receipts/0/9 is a receipt of version 2, and this program reads version 1; use a newer one",
 	} {
 		if _, err := receipt.Parse(receipts, 0, &fetch.Record{Offset: 9, Value: []byte(value)}); err == nil || err.Error() != want {
 			t.Errorf("%s: %v, want %s", value, err, want)
