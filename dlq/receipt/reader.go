@@ -94,6 +94,18 @@ func PartitionOf(key []byte, partitions int) int32 {
 	return int32((&Receipt{Key: key}).Partition(partitions))
 }
 
+// Split parts spans into those of the named partitions and the others.
+func Split(spans []topic.Span, named map[int32]bool) (in, others []topic.Span) {
+	for _, span := range spans {
+		if named[span.Partition] {
+			in = append(in, span)
+		} else {
+			others = append(others, span)
+		}
+	}
+	return in, others
+}
+
 // Reader reads a topic of receipts. It keeps [AtOnce] answers of a broker in memory.
 type Reader struct{ log *topic.Log }
 

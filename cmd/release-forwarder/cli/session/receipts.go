@@ -3,6 +3,7 @@ package session
 import (
 	"fmt"
 
+	"release-forwarder/consumer/fetch"
 	"release-forwarder/dlq/receipt"
 )
 
@@ -13,6 +14,20 @@ func (r *Session) Receipts() *receipt.Reader {
 		return nil
 	}
 	return receipt.NewReader(r.Wire, r.Settings.Kafka.ClientID, r.Settings.Receipts.Topic)
+}
+
+// ReceiptKeys are the keys that the receipts of a record's event may have; none if it cannot be mapped.
+func (r *Session) ReceiptKeys(ring receipt.Ring, topic string, rec *fetch.Record) [][]byte {
+	release, err := r.Mapper.Map(RecordOf(topic, rec))
+	if err != nil {
+		return nil
+	}
+	for name, value := range release.All() {
+		if name == "flow_no" {
+			return ring.Keys(release.Lot(), value)
+		}
+	}
+	return nil
 }
 
 // Ring reads the keys of RECEIPTS_KEY_FILE.
