@@ -197,7 +197,7 @@ func (a *audit) showCounts(t *tally) error {
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	a.line(sum, fmt.Sprintf("\n%s read, %s of them of an event that was counted", console.Count(a.read, "record"), console.Number(sum.Repeats)))
+	a.line(sum, fmt.Sprintf("\n%s read, %s", console.Count(a.read, "record"), console.Count(sum.Repeats, "repeat")))
 	if sum.Contradictions > 0 {
 		a.r.Say("warning: %s of events that an other receipt contradicts; the first one counts: %s", console.Count(sum.Contradictions, "receipt"), examples(t.examples, sum.Contradictions))
 	}
