@@ -39,8 +39,8 @@ func (m *Mapper) identify(rec *Record, lookups map[string]Lookup) (lot, serial s
 func (m *Mapper) Repeat(rec *Record) (lot, repeat string) {
 	e := evaluations.Get().(*evaluation)
 	defer e.free()
-	e.lookups = m.lookups
-	p, refused := e.choose(m.file, rec)
+	e.m, e.lookups = m, m.lookups
+	p, refused := e.choose(rec)
 	if refused != nil {
 		return "", ""
 	}

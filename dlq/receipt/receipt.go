@@ -181,5 +181,10 @@ func (m *Message) Partition(partitions []int) int {
 	if len(m.key()) == 0 {
 		return partitions[int(m.partition)%len(partitions)]
 	}
-	return kafka.Murmur2Balancer{}.Balance(kafka.Message{Key: m.key()}, partitions...)
+	return choose(m.key(), partitions)
+}
+
+// choose is the partition of a key that is not empty, as Kafka's default partitioner chooses it.
+func choose(key []byte, partitions []int) int {
+	return kafka.Murmur2Balancer{}.Balance(kafka.Message{Key: key}, partitions...)
 }
