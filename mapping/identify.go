@@ -34,6 +34,34 @@ func (m *Mapper) identify(rec *Record, lookups map[string]Lookup) (lot, serial s
 	return lot, serial, e.unlisted
 }
 
+// Repeat reads what the platform knows a repeated event by: the lot and the endpoint's field for that, in the built-in
+// contract flow_no. Each is as [Mapper.Identify] reads the order key, and "" under the same conditions.
+func (m *Mapper) Repeat(rec *Record) (lot, repeat string) {
+	e := evaluations.Get().(*evaluation)
+	defer e.free()
+	e.lookups = m.lookups
+	p, refused := e.choose(m.file, rec)
+	if refused != nil {
+		return "", ""
+	}
+	for i := range p.rules {
+		r := &p.rules[i]
+		if name := r.field.Name; name != m.file.Endpoint.Order[0] && name != m.file.Endpoint.Repeat {
+			continue
+		}
+		text, refused := e.evaluate(r, rec)
+		if refused != nil {
+			continue
+		}
+		if r.field.Name == m.file.Endpoint.Repeat {
+			repeat = text
+		} else {
+			lot = text
+		}
+	}
+	return lot, repeat
+}
+
 // OrderKey names the parking whose events must be sent in order: one parking_serial of one lot. It is "" where
 // either is not certain (see [Mapper.Identify]): such an event keeps no order. A lot that is looked up is known
 // by the file's name and the vendor's code, whatever the file says of it: a newer file changes no key.

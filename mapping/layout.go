@@ -60,14 +60,14 @@ func layoutOf(text string) (*timeForm, error) {
 			end++
 		}
 		run := text[i:end]
-		switch letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'; {
+		switch symbol := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'; {
 		case c == '\'':
 			quoted, _, closed := strings.Cut(text[i+1:], "'")
 			if !closed {
 				return nil, errors.New("a quote has no end")
 			}
 			expression, end = expression+regexp.QuoteMeta(quoted), i+len(quoted)+2
-		case !letter:
+		case !symbol:
 			expression += regexp.QuoteMeta(run)
 		case !slices.Contains(symbols, run):
 			return nil, fmt.Errorf("%s is none of yyyy, MM, M, dd, d, HH, H, mm, ss, S to SSSSSSSSS, XXX, XX", run)

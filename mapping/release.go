@@ -20,6 +20,9 @@ type Release struct {
 // Lot is the platform's UUID of the lot.
 func (r *Release) Lot() string { return r.sent[r.endpoint.place(r.endpoint.Order[0])] }
 
+// Repeat is what the platform knows a repeated event of the lot by, in the built-in contract flow_no.
+func (r *Release) Repeat() string { return r.sent[r.endpoint.place(r.endpoint.Repeat)] }
+
 // All yields the names and values of the parameters that are sent, sorted by the bytes of
 // the name.
 func (r *Release) All() iter.Seq2[string, string] {
