@@ -45,12 +45,9 @@ type decoder struct {
 	in bytes.Buffer
 }
 
-// options are those of jsontext, by whether the text is judged. It does not check for duplicate keys: only those of
-// objects that are read count, see note.
-var options = map[bool][]jsontext.Options{
-	true:  {jsontext.AllowDuplicateNames(true)},
-	false: {jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)},
-}
+// options are those of jsontext: all, or one where the text is judged. It does not check for duplicate keys: only
+// those of objects that are read count, see note.
+var options = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
 
 // judge reads an object that is a value, or the text of a string at the place inside: see reader.
 func (e *evaluation) judge(n *node, value []byte, inside int) *Error {
@@ -78,16 +75,18 @@ func (e *evaluation) judge(n *node, value []byte, inside int) *Error {
 // read reads one object and what is asked for in it. If the text is judged it remembers all keys. Its
 // error is an *[Error], or jsontext's, whose text may quote the value.
 func (e *evaluation) read(n *node, value []byte, inside int) error {
-	kept := &e.outer
+	kept, options := &e.outer, options
 	if inside >= 0 { // the other reads what is around it
 		kept = &e.inner
 	}
 	r := reader{evaluation: e, d: &kept.Decoder, value: value, inside: inside}
-	if e.judgeText && len(value) <= sharedText {
-		r.whole = string(value)
+	if e.judgeText {
+		if options = options[:1]; len(value) <= sharedText {
+			r.whole = string(value)
+		}
 	}
 	kept.in = *bytes.NewBuffer(value)
-	r.d.Reset(&kept.in, options[e.judgeText]...) // parses value without a copy
+	r.d.Reset(&kept.in, options...) // parses value without a copy
 	switch begin, err := r.d.ReadToken(); {
 	case errors.Is(err, io.EOF):
 		return &Error{Reason: Empty, Detail: noValue, Offset: -1}
@@ -214,10 +213,11 @@ func (r *reader) note(n *node, key jsontext.Value, others *map[string]bool) *nod
 	}
 	var room [96]byte
 	name := []byte(key[1 : len(key)-1])
-	if bytes.IndexByte(name, '\\') >= 0 {
-		name, _ = jsontext.AppendUnquote(room[:0], key) // bad text is replaced, and names no field
-	}
 	in, again, field := n.child(name), false, ""
+	if (in == nil || in.slashed) && bytes.IndexByte(name, '\\') >= 0 {
+		name, _ = jsontext.AppendUnquote(room[:0], key) // bad text is replaced, and names no field
+		in = n.child(name)
+	}
 	switch {
 	case in == nil && !r.judgeText || in != nil && r.orderAlone && !in.order:
 		return nil

@@ -109,7 +109,7 @@ func (e *evaluation) free() {
 	if clear(e.text); cap(e.text) > sharedText {
 		e.text = nil
 	}
-	e.state, e.outer.in, e.inner.in = state{}, bytes.Buffer{}, bytes.Buffer{}
+	e.state, e.members, e.outer.in, e.inner.in = state{}, e.members[:0], bytes.Buffer{}, bytes.Buffer{}
 	evaluations.Put(e)
 }
 
