@@ -67,7 +67,7 @@ type Digester struct{ pool sync.Pool }
 // digest makes one digest after the other.
 type digest struct {
 	hash.Hash
-	text, sum []byte
+	text, made []byte
 }
 
 // NewDigester makes one.
@@ -80,25 +80,31 @@ func (d *Digester) Key(lot, flowNo string) []byte {
 	if lot == "" || flowNo == "" {
 		return nil
 	}
-	return d.sum(lot, "\x00", flowNo)
+	h := d.sum(lot, "\x00", flowNo)
+	defer d.pool.Put(h)
+	return bytes.Clone(h.made)
 }
 
 // Signed is the digest of the string that was signed, in which the secret is ***, as
 // release-forwarder check prints it.
-func (d *Digester) Signed(signed string) string { return hex.EncodeToString(d.sum(signed)) }
-
-// sum is the digest of texts, one behind the other.
-func (d *Digester) sum(texts ...string) []byte {
-	h := d.pool.Get().(*digest)
+func (d *Digester) Signed(signed string) string {
+	h := d.sum(signed)
 	defer d.pool.Put(h)
+	h.text = hex.AppendEncode(h.text[:0], h.made)
+	return string(h.text)
+}
+
+// sum makes the digest of texts, one behind the other. Put it back into the pool.
+func (d *Digester) sum(texts ...string) *digest {
+	h := d.pool.Get().(*digest)
 	h.text = h.text[:0]
 	for _, text := range texts {
 		h.text = append(h.text, text...)
 	}
 	h.Reset()
 	_, _ = h.Write(h.text) // a hash takes all
-	h.sum = h.Sum(h.sum[:0])
-	return bytes.Clone(h.sum)
+	h.made = h.Sum(h.made[:0])
+	return h
 }
 
 // Message is a receipt as it is written.
