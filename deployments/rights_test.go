@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,12 +18,14 @@ type kafkaUser struct {
 	Metadata struct{ Name string }
 	Spec     struct {
 		Authorization struct {
-			ACLs []struct {
-				Resource   struct{ Type, Name string }
-				Operations []string
-			} `yaml:"acls"`
+			ACLs []acl `yaml:"acls"`
 		}
 	}
+}
+
+type acl struct {
+	Resource   struct{ Type, Name string }
+	Operations []string
 }
 
 const rightsPage = "docs/reference/rights.md"
@@ -40,11 +44,7 @@ func TestTheCommandsThatGrant(t *testing.T) {
 // TestAViewerChangesNothing: of the operations of Kafka's rights these two only read.
 func TestAViewerChangesNothing(t *testing.T) {
 	seen := 0
-	decode(t, "components/strimzi/users.yaml", func(d *yaml.Decoder) error {
-		var u kafkaUser
-		if err := d.Decode(&u); err != nil {
-			return err
-		}
+	for _, u := range kafkaUsers(t) {
 		for _, acl := range u.Spec.Authorization.ACLs {
 			group := acl.Resource.Type == "group" // who reads as a group moves its offsets
 			for _, operation := range acl.Operations {
@@ -57,9 +57,8 @@ func TestAViewerChangesNothing(t *testing.T) {
 				}
 			}
 		}
-		return nil
-	})
-	if seen < 5 {
+	}
+	if seen < 8 {
 		t.Errorf("%d rights are seen", seen)
 	}
 }
@@ -80,7 +79,39 @@ func kafkaUsers(t *testing.T) (users []kafkaUser) {
 			return nil
 		})
 	}
+	addReceipts(t, users)
 	return users
+}
+
+const receiptsTopic = "abnormal-release.receipts"
+
+// addReceipts gives the users the rights that the component receipts adds by its patches.
+func addReceipts(t *testing.T, users []kafkaUser) {
+	t.Helper()
+	var component struct {
+		Patches []struct {
+			Target struct{ Kind, Name string }
+			Patch  string
+		}
+	}
+	decode(t, "components/receipts/kustomization.yaml", func(d *yaml.Decoder) error { return d.Decode(&component) })
+	for _, p := range component.Patches {
+		if p.Target.Kind != "KafkaUser" {
+			continue
+		}
+		var added []struct {
+			Op, Path string
+			Value    acl
+		}
+		if err := yaml.Unmarshal([]byte(p.Patch), &added); err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(users, func(u kafkaUser) bool { return u.Metadata.Name == p.Target.Name })
+		if i < 0 || len(added) != 1 || added[0].Op != "add" || added[0].Path != "/spec/authorization/acls/-" || added[0].Value.Resource.Name != receiptsTopic {
+			t.Fatalf("a patch of %s that is not one more right on %s: %s", p.Target.Name, receiptsTopic, p.Patch)
+		}
+		users[i].Spec.Authorization.ACLs = append(users[i].Spec.Authorization.ACLs, added[0].Value)
+	}
 }
 
 // on has the operations that the user may do on a resource, "topic NAME" or "group NAME".
@@ -106,7 +137,7 @@ func rightsTable(t *testing.T) string {
 			resource := acl.Resource.Type + " " + acl.Resource.Name
 			if rows[resource] == "" {
 				resources = append(resources, resource)
-				rows[resource] = "| " + acl.Resource.Type + " `" + acl.Resource.Name + "` |"
+				rows[resource] = "| " + acl.Resource.Type + " `" + acl.Resource.Name + "`" + onlyWith(acl.Resource.Name, ", with RECEIPTS_TOPIC") + " |"
 			}
 		}
 	}
@@ -122,6 +153,41 @@ func rightsTable(t *testing.T) string {
 	return b.String()
 }
 
+// TestTheNightPageGivesTheReceiptsRightsBack: its commands add just what the component receipts adds to the users that
+// users.yaml makes.
+func TestTheNightPageGivesTheReceiptsRightsBack(t *testing.T) {
+	for _, page := range []string{"docs/how-to/night/topics-and-rights.md", "docs/how-to/night/topics-and-rights.zh.md"} {
+		given := map[string]acl{}
+		for _, m := range regexp.MustCompile(`patch kafkauser (\S+) --type json -p \\\n  '(.*)'`).FindAllStringSubmatch(repo.Read(t, page), -1) {
+			var added []struct{ Value acl }
+			if err := yaml.Unmarshal([]byte(m[2]), &added); err != nil || len(added) != 1 {
+				t.Fatalf("%s: %v: %s", page, err, m[2])
+			}
+			given[m[1]] = added[0].Value
+		}
+		for _, u := range kafkaUsers(t) {
+			want := u.on("topic " + receiptsTopic)
+			if strings.HasSuffix(u.Metadata.Name, "-topic-admin") { // of another file, which the page does not apply
+				want = nil
+			}
+			if got := given[u.Metadata.Name]; !slices.Equal(got.Operations, want) || want != nil && got.Resource.Name != receiptsTopic {
+				t.Errorf("%s: %s gets %v on %q, the component gives %v", page, u.Metadata.Name, got.Operations, got.Resource.Name, want)
+			}
+		}
+		if len(given) != 3 {
+			t.Errorf("%s: %d patches", page, len(given))
+		}
+	}
+}
+
+// onlyWith is what is said of rights on the receipts' topic: not everybody has one.
+func onlyWith(topic, said string) string {
+	if topic == receiptsTopic {
+		return said
+	}
+	return ""
+}
+
 // grantingCommands has a section for each user, with a line for each of its resources.
 func grantingCommands(t *testing.T) string {
 	t.Helper()
@@ -129,6 +195,7 @@ func grantingCommands(t *testing.T) string {
 	for _, u := range kafkaUsers(t) {
 		fmt.Fprintf(&b, "\n### %s\n\n```sh\n", u.Metadata.Name)
 		for _, acl := range u.Spec.Authorization.ACLs {
+			b.WriteString(onlyWith(acl.Resource.Name, "# with RECEIPTS_TOPIC:\n"))
 			fmt.Fprintf(&b, "kafka-acls.sh --bootstrap-server kafka-1:9092 --command-config admin.properties --add \\\n  --allow-principal User:%s --%s %s",
 				u.Metadata.Name, acl.Resource.Type, acl.Resource.Name)
 			for _, operation := range acl.Operations {

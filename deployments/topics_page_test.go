@@ -18,8 +18,8 @@ func TestTheCommandsMakeTheManifestsTopics(t *testing.T) {
 		commands["abnormal-release"+m[1]] = m[2] + " "
 	}
 	all := overlays(t)
-	o := all[slices.IndexFunc(all, func(o *overlay) bool { return o.name == "production" })]
-	if len(commands) != len(o.eventTopics) || len(commands) < 4 {
+	o := all[slices.IndexFunc(all, func(o *overlay) bool { return o.name == "production-receipts" })]
+	if len(commands) != len(o.eventTopics) || len(commands) < 5 {
 		t.Errorf("%d commands for %d topics", len(commands), len(o.eventTopics))
 	}
 	for name, topic := range o.eventTopics {

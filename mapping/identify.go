@@ -10,7 +10,6 @@ package mapping
 // Each is "" if it is not certain: the value is not one JSON object, no profile fits or the one
 // that fits ignores the record, the key is absent or occurs twice, or Map would refuse its value
 // (wrong type, blank, bad text, too long). So neither is longer than [MaxTextLength] code points.
-// Identify never panics.
 func (m *Mapper) Identify(rec *Record) (lot, serial string) {
 	lot, serial, _ = m.identify(rec, m.lookups)
 	return lot, serial
@@ -19,17 +18,14 @@ func (m *Mapper) Identify(rec *Record) (lot, serial string) {
 func (m *Mapper) identify(rec *Record, lookups map[string]Lookup) (lot, serial string, unlisted *Unlisted) {
 	e := evaluations.Get().(*evaluation)
 	defer e.free()
-	e.doc.order, e.lookups = true, lookups
-	p, refused := e.choose(m.file, rec)
+	e.m, e.lookups, e.orderAlone = m, lookups, true
+	p, refused := e.choose(rec)
 	if refused != nil {
 		return "", "", nil
 	}
 	for _, r := range p.order { // none of a profile that ignores
-		text, refused := e.evaluate(r, rec)
-		if refused != nil {
-			continue
-		}
-		if r.field.Name == m.file.endpoint.Order[0] {
+		text, _ := e.evaluate(r, rec) // "" if it is refused
+		if r.field.Name == m.file.Endpoint.Order[0] {
 			lot = text
 		} else {
 			serial = text
@@ -43,21 +39,18 @@ func (m *Mapper) identify(rec *Record, lookups map[string]Lookup) (lot, serial s
 func (m *Mapper) Repeat(rec *Record) (lot, repeat string) {
 	e := evaluations.Get().(*evaluation)
 	defer e.free()
-	e.lookups = m.lookups
-	p, refused := e.choose(m.file, rec)
+	e.m, e.lookups = m, m.lookups
+	p, refused := e.choose(rec)
 	if refused != nil {
 		return "", ""
 	}
 	for i := range p.rules {
 		r := &p.rules[i]
-		if name := r.field.Name; name != m.file.endpoint.Order[0] && name != m.file.endpoint.Repeat {
+		if name := r.field.Name; name != m.file.Endpoint.Order[0] && name != m.file.Endpoint.Repeat {
 			continue
 		}
-		text, refused := e.evaluate(r, rec)
-		if refused != nil {
-			continue
-		}
-		if r.field.Name == m.file.endpoint.Repeat {
+		text, _ := e.evaluate(r, rec) // "" if it is refused
+		if r.field.Name == m.file.Endpoint.Repeat {
 			repeat = text
 		} else {
 			lot = text

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The rights of each role in Kafka (deployments/components/strimzi/users.yaml and topic-admin/user.yaml) on a real broker with the authorizer on:
+# The rights of each role in Kafka (deployments/components/strimzi/users.yaml and topic-admin/user.yaml, with what components/receipts adds) on a real broker with the authorizer on:
 # with just them the role works, without any one of them there is a line that names it. Prints the table.
 #   rights.sh                Java 17, Maven and openssl, as ../kafka/kafka.sh
 set -Eeuo pipefail
@@ -16,4 +16,5 @@ super.users=User:ANONYMOUS
 allow.everyone.if.no.acl.found=false' "$root/.ci/kafka/kafka.sh" up 1)
 of() { sed -n "s/^$1=//p" <<<"$cluster"; }
 env -u KAFKA_RUN -u KAFKA_OWNER "$scratch/rights" --admin "$(of PLAINTEXT)" --brokers "$(of SASL_PLAINTEXT)" --binary "$scratch/release-forwarder" \
-  --users "$root/deployments/components/strimzi/users.yaml,$root/deployments/components/topic-admin/user.yaml"
+  --users "$root/deployments/components/strimzi/users.yaml,$root/deployments/components/topic-admin/user.yaml" \
+  --component "$root/deployments/components/receipts/kustomization.yaml"

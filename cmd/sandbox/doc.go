@@ -8,7 +8,7 @@
 //
 // It ends with an account of every event, settled from Kafka's records and the
 // platform's own, and exits with 0 only when the account closes: each event was
-// accepted or dead-lettered, none lost.
+// accepted or dead-lettered, none lost, and has its receipt.
 //
 // Nothing outlives it, and nothing listens on other than 127.0.0.1. It is no
 // part of the service: nothing in it is meant for production.

@@ -19,6 +19,8 @@ const (
 	// deadLetters ends the name of a topic's dead-letter topic; it is the
 	// forwarder's default.
 	deadLetters = ".dlq"
+	// receipts ends the name of the topic of the receipts.
+	receipts = ".receipts"
 )
 
 // startKafka starts an embedded Kafka of one broker, which keeps everything in

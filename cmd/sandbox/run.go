@@ -58,7 +58,7 @@ func (c runCommand) Run(ctx context.Context, out *screen.Screen, started *proces
 	defer os.Remove(dir) // it stays when there is something in it: the log
 	w := newWorld(out, faults.NewPlayer(schedule, out.Say))
 	defer w.close()
-	if err := w.openEnds(c.Partitions, c.Latency); err != nil {
+	if err := w.openEnds(dir, c.Partitions, c.Latency); err != nil {
 		return err
 	}
 	out.Say(fmt.Sprintf("sandbox    Kafka      %s  topic %s, %d partitions", strings.Join(w.kafka.Brokers, ","), eventTopic, c.Partitions))

@@ -64,10 +64,22 @@ func TestTheForwarderLosesNothing(t *testing.T) {
 	if last := lastLine(printed); !strings.HasPrefix(last, "Nothing was lost: ") {
 		t.Errorf("the last line is %q", last)
 	}
-	for _, want := range []string{"  accepted ", "reject: event", "lost: event", "poison: event", "errors over", "outage over", "refused 1"} {
+	for _, want := range []string{"  accepted ", "reject: event", "lost: event", "poison: event", "errors over", "outage over", "refused 1", "a receipt   of event ", `"verdict":"accepted"`, "missing: 0"} {
 		if !strings.Contains(printed, want) {
 			t.Errorf("%q was not printed:\n%s", want, printed)
 		}
+	}
+}
+
+// Who switches receipts off sees none, and the account closes without them.
+func TestReceiptsCanBeSwitchedOff(t *testing.T) {
+	forwarder := filepath.Join(t.TempDir(), "release-forwarder")
+	if err := process.Build(t.Context(), forwarder); err != nil {
+		t.Fatal(err)
+	}
+	printed, err := run(t.Context(), t, "--forwarder", forwarder, "--for", "1s", "--faults", "", "--set", "RECEIPTS_TOPIC=", "--set", "RECEIPTS_KEY_FILE=")
+	if last := lastLine(printed); err != nil || !strings.HasPrefix(last, "Nothing was lost: ") || strings.Contains(printed, "missing: 0") {
+		t.Errorf("%v\n%s", err, printed)
 	}
 }
 

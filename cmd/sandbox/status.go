@@ -30,8 +30,8 @@ type status struct {
 
 // line is the status for a file or a pipe.
 func (s status) line() string {
-	text := fmt.Sprintf("%4.0fs  produced %d  accepted %d  retried %d  held %s  dead-lettered %d  lag %d  rate %.0f/s",
-		s.Elapsed.Seconds(), s.Produced, s.Accepted, s.Retried, s.held("%d"), s.DeadLetters, s.Lag, s.AcceptedRate)
+	text := fmt.Sprintf("%4.0fs  produced %d  accepted %d  retried %d  held %s  dead-lettered %d  receipts %d  lag %d  rate %.0f/s",
+		s.Elapsed.Seconds(), s.Produced, s.Accepted, s.Retried, s.held("%d"), s.DeadLetters, s.Receipts, s.Lag, s.AcceptedRate)
 	for _, note := range s.notes() {
 		text += "  [" + note + "]"
 	}
@@ -49,7 +49,7 @@ func (s status) block() []string {
 		fmt.Sprintf("  platform    accepted %9s    rate %4.0f/s   retried %s   in flight %d%s",
 			account.Count(s.Accepted), s.AcceptedRate, count(s.Retried), s.InFlight, others("   not accepted: ", s.Stats)),
 		fmt.Sprintf("  forwarder   held     %9s    lag %s", s.held("%d"), count(s.Lag)),
-		fmt.Sprintf("  Kafka       dead-lettered %4s", count(s.DeadLetters)),
+		fmt.Sprintf("  Kafka       dead-lettered %4s   receipts %s", count(s.DeadLetters), count(s.Receipts)),
 		"              " + strings.Join(s.notes(), ", "),
 	}
 }

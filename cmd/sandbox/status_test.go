@@ -12,7 +12,7 @@ import (
 func example() status {
 	return status{
 		Elapsed: 83 * time.Second, Phase: "events flow",
-		Progress: account.Progress{Produced: 4150, DeadLetters: 31, Lag: 17},
+		Progress: account.Progress{Produced: 4150, DeadLetters: 31, Receipts: 4133, Lag: 17},
 		Stats: platform.Stats{
 			Accepted: 4102, InFlight: 3, Unanswered: 2, Refused: map[string]int{"401": 1}, Scripted: map[string]int{"500": 40, "": 5},
 		},
@@ -21,7 +21,7 @@ func example() status {
 }
 
 func TestTheLineForAFile(t *testing.T) {
-	want := "  83s  produced 4150  accepted 4102  retried 88  held 12  dead-lettered 31  lag 17  rate 50/s  [outage]  [circuit open]"
+	want := "  83s  produced 4150  accepted 4102  retried 88  held 12  dead-lettered 31  receipts 4133  lag 17  rate 50/s  [outage]  [circuit open]"
 	if got := example().line(); got != want {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
@@ -31,7 +31,7 @@ func TestTheBlockForATerminal(t *testing.T) {
 	got := strings.Join(example().block(), "\n")
 	for _, want := range []string{
 		"1:23", "events flow", "produced     4,150", "accepted     4,102", "retried 88", "in flight 3",
-		"500 ×40, unreadable or none ×7, 401 ×1", "held            12", "lag 17", "dead-lettered   31", "outage, circuit open",
+		"500 ×40, unreadable or none ×7, 401 ×1", "held            12", "lag 17", "dead-lettered   31   receipts 4,133", "outage, circuit open",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not in\n%s", want, got)

@@ -34,6 +34,7 @@ type world struct {
 	secret    string
 	player    *faults.Player
 	book      *account.Book
+	keyFile   string // of the receipts
 	forwarder *forwarder
 
 	// opened is when the lanes began to send: second 0 of the run.
@@ -45,8 +46,10 @@ type world struct {
 
 	retried atomic.Int64
 	// last is the progress of the latest look that Kafka answered.
-	last  account.Progress
-	rates rates
+	last account.Progress
+	// exampled: a receipt was shown as an example.
+	exampled bool
+	rates    rates
 }
 
 // newWorld returns a world without any part; close is due on it from now on.
@@ -56,9 +59,13 @@ func newWorld(out *screen.Screen, player *faults.Player) *world {
 	}
 }
 
-// openEnds starts Kafka and the platform.
-func (w *world) openEnds(partitions int, latency time.Duration) (err error) {
-	if w.cluster, err = startKafka(0, partitions, eventTopic, eventTopic+deadLetters); err != nil {
+// openEnds starts Kafka and the platform, and makes the key of the receipts.
+func (w *world) openEnds(dir string, partitions int, latency time.Duration) (err error) {
+	if w.cluster, err = startKafka(0, partitions, eventTopic, eventTopic+deadLetters, eventTopic+receipts); err != nil {
+		return err
+	}
+	w.keyFile = filepath.Join(dir, "receipts-key")
+	if err := os.WriteFile(w.keyFile, []byte(rand.Text()+rand.Text()+"\n"), 0o600); err != nil {
 		return err
 	}
 	if w.client, err = lanes.Dial(w.cluster.ListenAddrs()); err != nil {
@@ -85,8 +92,10 @@ func (w *world) openForwarder(ctx context.Context, dir, given string, set map[st
 			return cmp.Or(context.Cause(ctx), err)
 		}
 	}
+	settings := w.settings(set)
+	w.kafka.Receipts = settings["RECEIPTS_TOPIC"]
 	var err error
-	if w.forwarder, err = startForwarder(binary, dir, w.settings(set)); err != nil {
+	if w.forwarder, err = startForwarder(binary, dir, settings); err != nil {
 		return err
 	}
 	started.add(w.forwarder.Process)
@@ -108,6 +117,8 @@ func (w *world) settings(set map[string]string) map[string]string {
 		"KAFKA_BROKERS":       strings.Join(w.kafka.Brokers, ","),
 		"KAFKA_TOPIC":         w.kafka.Topic,
 		"KAFKA_GROUP_ID":      w.kafka.Group,
+		"RECEIPTS_TOPIC":      w.kafka.Topic + receipts,
+		"RECEIPTS_KEY_FILE":   w.keyFile,
 		"UPSTREAM_URL":        w.platform.URL,
 		"UPSTREAM_APP_SECRET": w.secret,
 	})
@@ -141,6 +152,7 @@ func (w *world) close() {
 	if w.cluster != nil {
 		w.cluster.Close()
 	}
+	_ = os.Remove(w.keyFile) // without its topic it opens nothing
 }
 
 // patience is how long a look waits for an answer: less than the time between
@@ -167,6 +179,9 @@ func (w *world) show(phase string) {
 		s.Faults = append(s.Faults, err.Error())
 	}
 	s.Progress = w.last
+	if s.Receipts > 0 && !w.exampled {
+		w.exampled = w.example()
+	}
 	s.ProducedRate, s.AcceptedRate = w.rates.add(look{s.Elapsed, s.Produced, int64(s.Accepted)})
 	w.out.Show(s.block(), s.line())
 }

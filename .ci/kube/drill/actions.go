@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -130,6 +131,67 @@ func deadLetterTopicGone(ctx context.Context, w *world) error {
 	}
 	w.lanes.spoil(ctx)
 	return nil
+}
+
+const receiptsTopic = topic + ".receipts"
+
+// receiptsTopicGone has the overlay take the component receipts, and demand them. Then their topic is deleted.
+func receiptsTopicGone(ctx context.Context, w *world) error {
+	component, err := filepath.Rel(w.overlay, filepath.Join(w.root, "deployments/components/receipts"))
+	if err != nil {
+		return err
+	}
+	if _, err := w.kc(ctx, "", "create", "secret", "generic", "release-forwarder-receipts", "--from-literal=receipts-key="+rand.Text()+rand.Text()); err != nil {
+		return err
+	}
+	err = errors.Join(
+		w.setOverlay("RECEIPTS_TOPIC="+receiptsTopic, "RECEIPTS_KEY_FILE=/run/secrets/receipts/receipts-key", "RECEIPTS_REQUIRED=true"),
+		w.extendOverlay("components: ["+component+"]\n"))
+	if err != nil {
+		return err
+	}
+	if err := w.apply(ctx); err != nil {
+		return err
+	}
+	if _, err := w.kc(ctx, "", "rollout", "status", "deployment/release-forwarder", "--timeout="+startup.String()); err != nil {
+		return err
+	}
+	if err := w.well(ctx, settled); err != nil {
+		return err
+	}
+	w.begun = time.Now()
+	_, err = w.kc(ctx, "", "delete", "kafkatopic", receiptsTopic)
+	return err
+}
+
+// withoutReceipts takes the component out of the overlay.
+func withoutReceipts(ctx context.Context, w *world) error {
+	if err := errors.Join(w.extendOverlay(""), w.setOverlay()); err != nil {
+		return err
+	}
+	if err := w.apply(ctx); err != nil {
+		return err
+	}
+	if _, err := w.kc(ctx, "", "rollout", "status", "deployment/release-forwarder", "--timeout="+startup.String()); err != nil {
+		return err
+	}
+	_, err := w.kc(ctx, "", "delete", "secret", "release-forwarder-receipts")
+	return err
+}
+
+// extendOverlay leaves more lines at the overlay's end, or none.
+func (w *world) extendOverlay(lines string) error {
+	file := filepath.Join(w.overlay, "kustomization.yaml")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	const mark = "# more\n"
+	before, _, _ := strings.Cut(string(text), mark)
+	if lines != "" {
+		before += mark + lines
+	}
+	return os.WriteFile(file, []byte(before), 0o600)
 }
 
 func deadLetterRightGone(ctx context.Context, w *world) error {

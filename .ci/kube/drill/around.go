@@ -244,10 +244,10 @@ func overlayChanged(_ context.Context, w *world) error {
 	return w.setOverlay("LOG_LEVEL=debug")
 }
 
-func overlayBack(_ context.Context, w *world) error { return w.setOverlay("") }
+func overlayBack(_ context.Context, w *world) error { return w.setOverlay() }
 
-// setOverlay leaves one more setting in the overlay, or none.
-func (w *world) setOverlay(setting string) error {
+// setOverlay leaves these settings more in the overlay, or none.
+func (w *world) setOverlay(settings ...string) error {
 	file := filepath.Join(w.overlay, "kustomization.yaml")
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -257,10 +257,9 @@ func (w *world) setOverlay(setting string) error {
 	const first = `"KAFKA_BROKERS=`
 	before, rest, _ := strings.Cut(string(text), mark)
 	_, after, _ := strings.Cut(rest, first)
-	if setting != "" {
-		before += mark + strconv.Quote(setting) + ", "
-	} else {
-		before += mark
+	before += mark
+	for _, setting := range settings {
+		before += strconv.Quote(setting) + ", "
 	}
 	return os.WriteFile(file, []byte(before+first+after), 0o600)
 }

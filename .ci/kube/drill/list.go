@@ -88,6 +88,14 @@ var troubles = []trouble{
 		},
 	},
 	{
+		name: "receipts' topic gone, and commits wait for it", provoke: receiptsTopicGone, tidy: withoutReceipts,
+		alerts: []string{"ReleaseForwarderReceiptsMissing"}, condition: "receipts-late", standIn: "Strimzi",
+		cure: []step{
+			runbook("receipts-missing", "Check"), runbook("receipts-missing", "Let the commits pass"), strimziBack, night("topics-and-rights", "The receipts' topic and its rights"),
+			worked("topics-and-rights"), over("receipts-missing"),
+		},
+	},
+	{
 		name: "all brokers gone", provoke: brokers("kill", 0, 1, 2),
 		alerts: []string{"ReleaseForwarderNoPartitions"}, condition: "coordinator-silent", standIn: "Strimzi",
 		cure: []step{

@@ -165,7 +165,7 @@ func (w *world) firing(ctx context.Context) (names []string, err error) {
 func (w *world) values() map[string]string {
 	return map[string]string{
 		"NS": namespace, "KAFKA_NS": namespace, "TOPIC": topic, "GROUP": group, "BOOTSTRAP": w.pods, "REPLICAS": fmt.Sprint(replicas),
-		"STRIMZI": filepath.Join(w.root, "deployments/components/strimzi"), "CONFIG": "admin.properties", "MIN_INSYNC": "2", "SECRET_FILE": "./app-secret.txt",
+		"STRIMZI": filepath.Join(w.root, "deployments/components/strimzi"), "RECEIPTS": filepath.Join(w.root, "deployments/components/receipts"), "CONFIG": "admin.properties", "MIN_INSYNC": "2", "SECRET_FILE": "./app-secret.txt",
 		"RETENTION_MS": "5184000000", "RETENTION_MS_BEFORE": "1209600000", "MAX_MESSAGE_BYTES": "2228224", "RATE": "50",
 		"ME": "on-call", "LOT": "lot-1", "REASON": "refused", "SINCE": "1h", "SET": "plate=粤B12345", "WHY": "sent again by the vendor, ticket 4711",
 		"PARTITION": "0", "POD": "none", "ID": "none", "OFFSET": "none", "TRANSACTIONAL_ID": "none", "BROKER": brokerPod(0),

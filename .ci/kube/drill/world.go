@@ -419,6 +419,7 @@ func (w *world) reset(ctx context.Context) error {
 		_ = w.broker("start", i)
 	}
 	_, _ = w.kc(ctx, "", "delete", "scaledobjects", "--all")
+	_ = errors.Join(w.extendOverlay(""), w.setOverlay())
 	err := w.apply(ctx)
 	_, _ = w.kc(ctx, "", "scale", "deployment/release-forwarder", "--replicas="+strconv.Itoa(replicas))
 	_, _ = w.kc(ctx, "", "delete", "pods", "-l", label, "--grace-period=1", "--wait=false")

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -16,6 +18,7 @@ const (
 	replays     = "abnormal-release.replay"
 	deadLetters = "abnormal-release.dlq"
 	ledger      = "abnormal-release.dlq.ledger"
+	receipts    = "abnormal-release.receipts"
 	group       = "release-forwarder"
 	password    = "password-of-all"
 )
@@ -25,7 +28,8 @@ type broker struct {
 	sasl   string // its address for users
 	client *kgo.Client
 	admin  *kadm.Client
-	sent   int // events produced so far
+	sent   int    // events produced so far
+	key    string // file with the key of the receipts
 }
 
 func newBroker(ctx context.Context, admin, sasl string) (*broker, error) {
@@ -34,11 +38,14 @@ func newBroker(ctx context.Context, admin, sasl string) (*broker, error) {
 		return nil, err
 	}
 	b := &broker{sasl: sasl, client: client, admin: kadm.NewClient(client)}
+	if b.key, err = keyFile(); err != nil {
+		return nil, err
+	}
 	compacted := "compact"
 	if r, err := b.admin.CreateTopic(ctx, 1, 1, map[string]*string{"cleanup.policy": &compacted}, ledger); err != nil || r.Err != nil {
 		return nil, errors.Join(err, r.Err)
 	}
-	for _, topic := range []string{events, replays, deadLetters} {
+	for _, topic := range []string{events, replays, deadLetters, receipts} {
 		if r, err := b.admin.CreateTopic(ctx, 1, 1, nil, topic); err != nil || r.Err != nil {
 			return nil, errors.Join(err, r.Err)
 		}
@@ -50,7 +57,20 @@ func newBroker(ctx context.Context, admin, sasl string) (*broker, error) {
 	return b, nil
 }
 
-func (b *broker) close() { b.client.Close() }
+// keyFile makes the file with the key of the receipts.
+func keyFile() (string, error) {
+	f, err := os.CreateTemp("", "receipts-key-")
+	if err != nil {
+		return "", err
+	}
+	_, err = f.WriteString(rand.Text() + rand.Text() + "\n")
+	return f.Name(), errors.Join(err, f.Close())
+}
+
+func (b *broker) close() {
+	b.client.Close()
+	_ = os.Remove(b.key)
+}
 
 func (b *broker) makeUser(ctx context.Context, name string) error {
 	_, err := b.admin.AlterUserSCRAMs(ctx, nil, []kadm.UpsertSCRAM{{User: name, Mechanism: kadm.ScramSha512, Iterations: 4096, Password: password}})

@@ -41,6 +41,11 @@ var foreign = []struct {
 	{right{"topic", deadLetters, "Write"}, "service"},
 	{right{"topic", ledger, "Read"}, "viewer replayer"},
 	{right{"topic", ledger, "Write"}, "replayer"},
+	{right{"topic", receipts, "Read"}, "viewer replayer"},
+	{right{"topic", receipts, "Write"}, "service"},
+	{right{"topic", receipts, "AlterConfigs"}, "topic-admin"},
+	{right{"topic", receipts, "Alter"}, ""},
+	{right{"topic", receipts, "Delete"}, ""},
 	{right{"group", group, "Read"}, "service topic-admin"},
 	{right{"topic", events, "AlterConfigs"}, "topic-admin"},
 	{right{"topic", deadLetters, "AlterConfigs"}, "topic-admin"},
@@ -91,6 +96,7 @@ func (b *broker) environment(user string) []string {
 	return []string{
 		"KAFKA_BROKERS=" + b.sasl, "KAFKA_TOPIC=" + events, "KAFKA_REPLAY_TOPIC=" + replays, "KAFKA_GROUP_ID=" + group,
 		"KAFKA_SASL_MECHANISM=SCRAM-SHA-512", "KAFKA_SASL_USERNAME=" + user, "KAFKA_SASL_PASSWORD=" + password,
+		"RECEIPTS_TOPIC=" + receipts, "RECEIPTS_KEY_FILE=" + b.key,
 	}
 }
 

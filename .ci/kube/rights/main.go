@@ -82,21 +82,66 @@ func readRoles(files string) (roles []role, err error) {
 	}
 }
 
+// addComponent adds the rights that a component's patches add to the users.
+func addComponent(roles []role, file string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	var component struct {
+		Patches []struct {
+			Target struct{ Kind, Name string }
+			Patch  string
+		}
+	}
+	if err := yaml.Unmarshal(text, &component); err != nil {
+		return err
+	}
+	for _, p := range component.Patches {
+		i := slices.IndexFunc(roles, func(r role) bool { return r.name == p.Target.Name })
+		if p.Target.Kind != "KafkaUser" {
+			continue
+		}
+		var added []struct {
+			Value struct {
+				Resource   struct{ Type, Name string }
+				Operations []string
+			}
+		}
+		if err := yaml.Unmarshal([]byte(p.Patch), &added); err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		if i < 0 {
+			return fmt.Errorf("%s: there is no user %s", file, p.Target.Name)
+		}
+		for _, a := range added {
+			for _, operation := range a.Value.Operations {
+				roles[i].rights = append(roles[i].rights, right{a.Value.Resource.Type, a.Value.Resource.Name, operation})
+			}
+		}
+	}
+	return nil
+}
+
 func main() {
-	var admin, brokers, binary, users string
+	var admin, brokers, binary, users, component string
 	flag.StringVar(&admin, "admin", "", "the broker for a super user, host:port")
 	flag.StringVar(&brokers, "brokers", "", "the broker by SASL without TLS, host:port")
 	flag.StringVar(&binary, "binary", "", "the forwarder")
 	flag.StringVar(&users, "users", "", "the roles: files of KafkaUser objects, by commas")
+	flag.StringVar(&component, "component", "", "the component whose patches add rights")
 	flag.Parse()
-	if err := run(context.Background(), admin, brokers, binary, users); err != nil {
+	if err := run(context.Background(), admin, brokers, binary, users, component); err != nil {
 		fmt.Fprintln(os.Stderr, "rights:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, admin, brokers, binary, users string) error {
+func run(ctx context.Context, admin, brokers, binary, users, component string) error {
 	roles, err := readRoles(users)
+	if err == nil {
+		err = addComponent(roles, component)
+	}
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ func scenarios() []scenario {
 	for _, part := range [][]scenario{
 		codecScenarios(), securityScenarios(), recordScenarios(), permanentScenarios(), verdictScenarios(), orderScenarios(),
 		outageScenarios(), endScenarios(), kafkaScenarios(), movingScenarios(), deadLetterScenarios(), workedOffScenarios(), startScenarios(),
-		outsideScenarios(), findScenarios(), unreadScenarios(), lackScenarios(), recreatedScenarios(), truncatedScenarios(), nearScenarios(), addressScenarios(), versionScenarios(), groupScenarios(), rollingScenarios(), sessionScenarios(),
+		outsideScenarios(), findScenarios(), mappedScenarios(), unreadScenarios(), lackScenarios(), recreatedScenarios(), truncatedScenarios(), nearScenarios(), addressScenarios(), versionScenarios(), groupScenarios(), rollingScenarios(), sessionScenarios(),
 	} {
 		all = append(all, part...)
 	}

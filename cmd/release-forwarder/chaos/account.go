@@ -19,6 +19,10 @@ type records struct {
 	commits     map[int32][]commit
 	deadLetters int
 	faults      []injected
+
+	asked    string    // of receipts, as the option -receipts
+	receipts []receipt // all that were written
+	missing  int       // that the forwarders counted as missing
 }
 
 // account is the verdict.
@@ -41,10 +45,20 @@ type account struct {
 	Unexplained       int // repeats that no fault explains
 	Late              int // repeats of what a commit had reported as done: requests in flight
 	LateBound         int
-	ByKind            map[kind]*toll  // what each kind of fault cost
-	Notes             []string        // the first of each violation, in words
-	Delays            []time.Duration // from produced to accepted
-	Unreported        []time.Duration // from accepted to the commit that reported it
+
+	Receipts           int // written
+	Receipted          int // events that have one
+	FalseReceipts      int // of no event, or of what is not so
+	Unreceipted        int // accepted events that have none
+	CountedMissing     int // receipts that the forwarders counted as missing
+	NotCounted         int // of Unreceipted, those that should have one, or be counted
+	MissingButRequired int // counted as missing although receipts are required
+	AheadOfReceipt     int // commits, or their metadata, ahead of a receipt that is required
+
+	ByKind     map[kind]*toll  // what each kind of fault cost
+	Notes      []string        // the first of each violation, in words
+	Delays     []time.Duration // from produced to accepted
+	Unreported []time.Duration // from accepted to the commit that reported it
 }
 
 // toll is what a kind of fault cost.
@@ -63,9 +77,11 @@ func settle(r records) *account {
 	}
 	parts := byPartition(r.log)
 	a.acceptances(r)
+	receipted := a.receipted(r)
 	for partition, entries := range parts {
-		a.judgeCommits(r, partition, entries)
+		a.judgeCommits(r, partition, entries, receipted)
 	}
+	a.unreceipted(r, receipted)
 	a.order(r)
 	a.repeats(r, parts)
 	a.recoveries(r, parts)
@@ -142,12 +158,17 @@ func (a *account) acceptances(r records) {
 }
 
 // judgeCommits checks every commit of a partition: what it reported must have been
-// accepted by then, and it must not be below the one before.
-func (a *account) judgeCommits(r records, partition int32, entries []entry) {
+// accepted by then, and have its receipt if that is required, and it must not be below the one before.
+func (a *account) judgeCommits(r records, partition int32, entries []entry, receipted map[place]time.Time) {
 	// late: the acceptance came after the commit, whose time is in milliseconds.
 	late := func(e entry, c commit) bool {
 		at, ok := r.accepted(e.flow)
 		return !ok || !at.Before(c.at.Add(time.Millisecond))
+	}
+	// hasty: the same of a receipt that is required. One that Kafka never had is counted once, elsewhere.
+	hasty := func(e entry, c commit) bool {
+		at, has := receipted[place{e.partition, e.offset}]
+		return r.asked == receiptsRequired && has && !at.Before(c.at.Add(time.Millisecond))
 	}
 	checked, highest := 0, int64(-1)
 	for _, c := range r.commits[partition] {
@@ -155,6 +176,9 @@ func (a *account) judgeCommits(r records, partition int32, entries []entry) {
 		for upto := below(entries, c.offset); checked < upto; checked++ {
 			if late(entries[checked], c) {
 				a.note(&a.Ahead, "commit %d of partition %d, %s, is ahead of offset %d", c.offset, partition, clock(c.at), entries[checked].offset)
+			}
+			if hasty(entries[checked], c) {
+				a.note(&a.AheadOfReceipt, "commit %d of partition %d, %s, is ahead of the receipt of offset %d", c.offset, partition, clock(c.at), entries[checked].offset)
 			}
 		}
 		p := r.told(partition, c)
@@ -168,6 +192,9 @@ func (a *account) judgeCommits(r records, partition int32, entries []entry) {
 			for _, e := range entries[below(entries, run.First):below(entries, run.Last+1)] {
 				if late(e, c) {
 					a.note(&a.AheadBeyond, "the metadata of commit %d of partition %d, %s, calls offset %d done", c.offset, partition, clock(c.at), e.offset)
+				}
+				if hasty(e, c) {
+					a.note(&a.AheadOfReceipt, "the metadata of commit %d of partition %d, %s, is ahead of the receipt of offset %d", c.offset, partition, clock(c.at), e.offset)
 				}
 			}
 		}
@@ -243,6 +270,8 @@ func (a *account) violations() []string {
 		{a.MetadataIgnored, "commits with metadata that cannot be read"}, {a.Fallen, "commits that fell"},
 		{a.Behind, "partitions not committed to their end"}, {a.Disorder, "records sent out of order"},
 		{a.Unexplained, "repeats that no fault explains"}, {max(0, a.Repeats-a.Unexplained-a.Allowed), "repeats more than P4 allows"},
+		{a.FalseReceipts, "receipts of no event, or of what is not so"}, {a.NotCounted, "events without a receipt that nobody counted as missing"},
+		{a.MissingButRequired, "receipts counted as missing although they are required"}, {a.AheadOfReceipt, "commits ahead of a receipt that is required"},
 		{max(0, a.Late-a.LateBound), "repeats of what a commit had reported as done, beyond what was in flight"},
 	} {
 		if v.n > 0 {

@@ -19,13 +19,13 @@ func after(seconds float64) time.Time { return dawn.Add(time.Duration(seconds * 
 // produced, sent a tenth later, accepted a tenth after that, committed within
 // the second.
 func peaceful() records {
-	r := records{cluster: "c", acked: map[string]bool{}, flows: map[string]*visits{}, commits: map[int32][]commit{}}
+	r := records{cluster: "c", asked: receiptsNone, acked: map[string]bool{}, flows: map[string]*visits{}, commits: map[int32][]commit{}}
 	for i := range 10 {
 		flow := fmt.Sprintf("F-%d", i)
 		t := float64(i)
-		r.log = append(r.log, entry{0, int64(i), after(t), flow, fmt.Sprintf("S-%d", i/2)})
+		r.log = append(r.log, entry{offset: int64(i), produced: after(t), flow: flow, orderKey: fmt.Sprintf("S-%d", i/2), lot: "lot-1", signed: "signed " + flow})
 		r.acked[flow] = true
-		r.flows[flow] = &visits{arrivals: []time.Time{after(t + .1)}, accepts: []acceptance{{after(t + .2), 1}}}
+		r.flows[flow] = &visits{arrivals: []time.Time{after(t + .1)}, accepts: []acceptance{{at: after(t + .2), by: 1, seqno: "seqno " + flow}}}
 		r.commits[0] = append(r.commits[0], commit{after(t + .9), int64(i + 1), ""})
 	}
 	return r
@@ -34,7 +34,7 @@ func peaceful() records {
 // again lets a record arrive and be accepted once more, from a forwarder.
 func (r *records) again(flow string, at float64, from int) {
 	v := r.flows[flow]
-	v.arrivals, v.accepts = append(v.arrivals, after(at)), append(v.accepts, acceptance{after(at + .1), from})
+	v.arrivals, v.accepts = append(v.arrivals, after(at)), append(v.accepts, acceptance{at: after(at + .1), by: from})
 }
 
 // forgotten lets a record be accepted once more, from another forwarder, before

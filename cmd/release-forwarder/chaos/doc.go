@@ -24,12 +24,16 @@
 //     one commit interval before it; or the request was on its way while its
 //     forwarder was frozen or cut off. There are not more than P4 of
 //     docs/explanation/guarantees.md allows;
+//   - every accepted event has a receipt, which tells what the platform's double saw: by its key, its place, the
+//     answer's seqno and the string that was signed. If receipts are not required, events may lack one that the
+//     forwarders' metrics count as missing. If they are required, no commit is ahead of one. No receipt tells of
+//     anything else;
 //   - no forwarder ended by itself, and the group's lag reached 0;
 //   - a run of two minutes or more held at least 5 kills, 2 pauses and 2 cuts.
 //
 // The files: main (flags), stage (a run from start to verdict), plan (faults from
 // a seed), inject (faults carried out), proxy (cuts), cluster and forwarders
 // (processes), load (events), ledger (the platform), kafkalog (what the brokers
-// hold), account and repeats (the verdict, a pure function of the records),
+// hold), account, repeats and receipts (the verdict, a pure function of the records),
 // report.
 package main

@@ -24,8 +24,8 @@ const (
 
 // What the run calls things.
 const (
-	eventTopic, deadLetterTopic, groupID = "chaos", "chaos.dlq", "chaos-forwarders"
-	appID, appSecret                     = "op88641899bd20661", "chaos-secret"
+	eventTopic, deadLetterTopic, receiptsTopic, groupID = "chaos", "chaos.dlq", "chaos.receipts", "chaos-forwarders"
+	appID, appSecret                                    = "op88641899bd20661", "chaos-secret"
 )
 
 // forwarder is one replica: a process, and the next one when that was killed.
@@ -34,16 +34,23 @@ type forwarder struct {
 	binary string
 	dir    string // of the logs
 	env    []string
+	admin  string // address of its metrics
 
 	mu     sync.Mutex
 	life   int              // guarded by mu: processes started
 	now    *process.Process // guarded by mu
 	wanted bool             // guarded by mu: it is not we who end it
 	died   []string         // guarded by mu: how processes ended that were not killed
+
+	missing int // guarded by mu: receipts that its processes counted as missing
 }
 
-func newForwarder(number int, binary, dir string, brokers []string, platformURL, protocol string) *forwarder {
-	return &forwarder{number: number, binary: binary, dir: dir, env: []string{
+func newForwarder(number int, binary, dir string, brokers []string, platformURL, protocol string, more []string) (*forwarder, error) {
+	admin, err := process.FreeAddress()
+	if err != nil {
+		return nil, err
+	}
+	return &forwarder{number: number, binary: binary, dir: dir, admin: admin, env: append([]string{
 		"KAFKA_BROKERS=" + strings.Join(brokers, ","), "KAFKA_CLIENT_ID=" + clientName(number),
 		"KAFKA_TOPIC=" + eventTopic, "DLQ_TOPIC=" + deadLetterTopic, "KAFKA_GROUP_ID=" + groupID, "KAFKA_GROUP_PROTOCOL=" + protocol,
 		"KAFKA_SASL_MECHANISM=SCRAM-SHA-256", "KAFKA_SASL_USERNAME=" + saslUser, "KAFKA_SASL_PASSWORD=" + saslPassword,
@@ -51,8 +58,8 @@ func newForwarder(number int, binary, dir string, brokers []string, platformURL,
 		"CONSUMER_COMMIT_INTERVAL=" + commitInterval.String(), "CONSUMER_DRAIN_TIMEOUT=5s",
 		"UPSTREAM_URL=" + platformURL, "UPSTREAM_APP_ID=" + appID, "UPSTREAM_APP_SECRET=" + appSecret,
 		"UPSTREAM_TIMEOUT=" + platformTimeout.String(), fmt.Sprintf("UPSTREAM_MAX_IN_FLIGHT=%d", inFlight),
-		"RETRY_BACKOFF_MIN=500ms", "RETRY_BACKOFF_MAX=2s", "ADMIN_ADDR=none", "OTEL_SDK_DISABLED=true",
-	}}
+		"RETRY_BACKOFF_MIN=500ms", "RETRY_BACKOFF_MAX=2s", "ADMIN_ADDR=" + admin, "OTEL_SDK_DISABLED=true",
+	}, more...)}, nil
 }
 
 // start starts the next process.

@@ -110,8 +110,9 @@ func (j *injector) inject(p planned) (undo func() error, err error) {
 	}
 	switch p.Kind {
 	case killForwarder:
+		err := f.count() // its process's last: it ends with it
 		f.kill()
-		return f.start, nil
+		return f.start, err
 	case pauseForwarder:
 		f.signal(syscall.SIGSTOP)
 		return func() error { f.signal(syscall.SIGCONT); return nil }, nil

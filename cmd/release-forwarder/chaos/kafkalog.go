@@ -25,6 +25,8 @@ type entry struct {
 	produced  time.Time
 	flow      string
 	orderKey  string
+	lot       string
+	signed    string // what is signed for it
 }
 
 // events reads the whole event topic, in offset order within each partition.
@@ -36,11 +38,12 @@ func (k *kafkaLog) events(ctx context.Context) ([]entry, error) {
 			Lot      string `json:"park_uuid"`
 			Flow     string `json:"flow_no"`
 			OrderKey string `json:"parking_serial"`
+			Plate    string
 		}
 		if err := json.Unmarshal(r.Value, &e); err != nil {
 			return nil, fmt.Errorf("partition %d offset %d: %w", r.Partition, r.Offset, err)
 		}
-		log = append(log, entry{r.Partition, r.Offset, r.Timestamp, e.Flow, e.Lot + "/" + e.OrderKey})
+		log = append(log, entry{r.Partition, r.Offset, r.Timestamp, e.Flow, e.Lot + "/" + e.OrderKey, e.Lot, signedString(e.Lot, e.Flow, e.OrderKey, e.Plate)})
 	}
 	return log, err
 }

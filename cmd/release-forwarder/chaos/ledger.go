@@ -14,6 +14,8 @@ import (
 type acceptance struct {
 	at time.Time // before the answer is written
 	by int       // the forwarder's number
+	// seqno is what the answer holds.
+	seqno string
 }
 
 // visits are the requests that brought one flow number to the platform.
@@ -73,7 +75,7 @@ func newPlatform(l *ledger) *platform.Double {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		v := l.of(r.Params["flow_no"])
-		v.accepts = append(v.accepts, acceptance{time.Now(), sender(&r)})
+		v.accepts = append(v.accepts, acceptance{time.Now(), sender(&r), r.Seqno})
 	}})
 	d.Script(func(r *platform.Request) *platform.Reply {
 		flow := r.Params["flow_no"]

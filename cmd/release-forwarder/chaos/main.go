@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -26,6 +27,7 @@ type options struct {
 	seed          uint64
 	rate          int // events a second
 	protocol      string
+	receipts      string // one of receiptsRequired, receiptsOptional, receiptsNone
 	report        string
 	script        string
 }
@@ -37,6 +39,7 @@ func main() {
 	flag.Uint64Var(&o.seed, "seed", rand.Uint64N(1_000_000), "draws the faults; the default is drawn itself")
 	flag.IntVar(&o.rate, "rate", 120, "events a second")
 	flag.StringVar(&o.protocol, "protocol", string(membership.ProtocolClassic), "the forwarders' KAFKA_GROUP_PROTOCOL: classic or consumer")
+	flag.StringVar(&o.receipts, "receipts", "", "receipts: required, optional (RECEIPTS_REQUIRED) or none; default: an odd seed requires them, an even one does not")
 	flag.StringVar(&o.report, "report", "", "file to append the report to")
 	flag.StringVar(&o.script, "kafka", ".ci/kafka/kafka.sh", "the script that runs the brokers")
 	flag.Usage = func() {
@@ -44,6 +47,7 @@ func main() {
 		flag.PrintDefaults()
 	}
 	flag.Parse()
+	o.receipts = cmp.Or(o.receipts, receiptsOf(o.seed))
 	if err := o.judge(); err != nil {
 		fmt.Fprintln(os.Stderr, "chaos:", err)
 		os.Exit(2)
@@ -74,6 +78,9 @@ func (o *options) judge() error {
 	}
 	if !slices.Contains(membership.Protocol("").Choices(), o.protocol) {
 		wrong = append(wrong, "-protocol is classic or consumer")
+	}
+	if !slices.Contains([]string{receiptsRequired, receiptsOptional, receiptsNone}, o.receipts) {
+		wrong = append(wrong, "-receipts is required, optional or none")
 	}
 	if flag.NArg() > 0 {
 		wrong = append(wrong, fmt.Sprintf("%q is no flag; see -help", flag.Arg(0)))
@@ -113,7 +120,7 @@ func chaos(ctx context.Context, o options) (err error) {
 		}
 		_ = os.RemoveAll(dir) // nothing in it is needed
 	}()
-	if err := s.build(ctx, o.script, o.protocol); err != nil {
+	if err := s.build(ctx, o); err != nil {
 		return err
 	}
 	return s.play(ctx, &run{options: o}, out)

@@ -41,8 +41,8 @@ func (a *account) injected(kinds []kind) (n int) {
 // write prints the report.
 func (r *run) write(out io.Writer, a *account) {
 	p := func(format string, args ...any) { fmt.Fprintf(out, format+"\n", args...) }
-	p("chaos: Kafka %s, %d brokers, %d forwarders, %d events/s, %s, a fault every %s, protocol %s, seed %d",
-		r.kafka, replicas, replicas, r.rate, r.length, r.every, r.protocol, r.seed)
+	p("chaos: Kafka %s, %d brokers, %d forwarders, %d events/s, %s, a fault every %s, protocol %s, receipts %s, seed %d",
+		r.kafka, replicas, replicas, r.rate, r.length, r.every, r.protocol, r.receipts, r.seed)
 	p("")
 	p("%-40s %8s %8s %8s %10s %10s", "fault", "injected", "repeats", "worst", "recovery", "slowest")
 	for _, k := range slices.Concat(kills, pauses, cuts, []kind{assigning}) {
@@ -66,6 +66,13 @@ func (r *run) write(out io.Writer, a *account) {
 	line("  that no fault explains", a.Unexplained)
 	line("  of what a commit had reported", a.Late)
 	line("    that requests on their way explain", a.LateBound)
+	line("receipts", a.Receipts)
+	line("  of events", a.Receipted)
+	line("  of no event, or of what is not so", a.FalseReceipts)
+	line("accepted events without a receipt", a.Unreceipted)
+	line("  that the forwarders counted", a.CountedMissing)
+	line("  that they should have had", a.NotCounted)
+	line("commits ahead of a required receipt", a.AheadOfReceipt)
 	p("%-40s %8s median, %s at 99%%, %s at most", "produced to accepted", seconds(median(a.Delays)), seconds(at(a.Delays, 99)), seconds(last(a.Delays)))
 	p("%-40s %8s median, %s at 99%%, %s at most", "accepted to committed", seconds(median(a.Unreported)), seconds(at(a.Unreported, 99)), seconds(last(a.Unreported)))
 	p("%-40s %8s after the load's end", "lag 0", seconds(r.settled))

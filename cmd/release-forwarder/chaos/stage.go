@@ -33,10 +33,10 @@ type stage struct {
 	kafka      *kafkaLog
 }
 
-func (s *stage) build(ctx context.Context, script, protocol string) error {
+func (s *stage) build(ctx context.Context, o options) error {
 	fmt.Println("starting three brokers and three forwarders…")
 	var err error
-	if s.cluster, err = startCluster(ctx, script, s.dir, s.net); err != nil {
+	if s.cluster, err = startCluster(ctx, o.script, s.dir, s.net); err != nil {
 		return err
 	}
 	binary := filepath.Join(s.dir, "release-forwarder")
@@ -58,13 +58,20 @@ func (s *stage) build(ctx context.Context, script, protocol string) error {
 	}
 	s.platform = &http.Server{Handler: newPlatform(s.ledger)}
 	go func() { _ = s.platform.Serve(origin) }() // it ends by Close
+	receipts, err := receiptSettings(s.dir, o.receipts)
+	if err != nil {
+		return err
+	}
 	for n := 1; n <= replicas; n++ {
 		front, err := s.net.listen()
 		if err != nil {
 			return err
 		}
 		go s.net.serve(front, always(n), platformSide, origin.Addr().String())
-		f := newForwarder(n, binary, s.dir, s.cluster.proxy, platformURL(front, n), protocol)
+		f, err := newForwarder(n, binary, s.dir, s.cluster.proxy, platformURL(front, n), o.protocol, receipts)
+		if err != nil {
+			return err
+		}
 		if err := f.start(); err != nil {
 			return err
 		}
@@ -75,10 +82,14 @@ func (s *stage) build(ctx context.Context, script, protocol string) error {
 
 func (s *stage) topics(ctx context.Context) error {
 	// The brokers have just been restarted: they may not lead yet.
+	appended := "LogAppendTime" // the broker's clock, beside that of commits
 	for deadline := time.Now().Add(time.Minute); ; {
 		_, err := s.kafka.admin.CreateTopic(ctx, partitions, replicas, nil, eventTopic)
 		if err == nil {
 			_, err = s.kafka.admin.CreateTopic(ctx, 1, replicas, nil, deadLetterTopic)
+		}
+		if err == nil {
+			_, err = s.kafka.admin.CreateTopic(ctx, partitions/2, replicas, map[string]*string{"message.timestamp.type": &appended}, receiptsTopic)
 		}
 		if err == nil || time.Now().After(deadline) || !sleep(ctx, time.Second) {
 			return err
@@ -122,6 +133,9 @@ func (s *stage) play(ctx context.Context, r *run, out io.Writer) error {
 	stopWatch()
 	j.done = append(j.done, <-watched...)
 	for _, f := range s.forwarders {
+		if err := f.count(); err != nil {
+			j.failed = append(j.failed, err)
+		}
 		if err := f.stop(); err != nil {
 			j.failed = append(j.failed, fmt.Errorf("forwarder %d did not stop as asked: %w", f.number, err))
 		}
@@ -174,6 +188,10 @@ func (s *stage) settle(ctx context.Context, l *load, j *injector, r *run, out io
 	if err != nil {
 		return err
 	}
+	receipts, err := s.kafka.receipts(read)
+	if err != nil {
+		return err
+	}
 	slices.SortFunc(j.done, func(a, b injected) int { return a.begun.Compare(b.begun) })
 	meta, err := s.kafka.admin.BrokerMetadata(read)
 	if err != nil {
@@ -181,6 +199,7 @@ func (s *stage) settle(ctx context.Context, l *load, j *injector, r *run, out io
 	}
 	a := settle(records{
 		cluster: meta.Cluster, log: log, acked: l.acknowledged(), flows: s.ledger.flows, commits: commits, deadLetters: len(deadLetters), faults: j.done,
+		asked: r.receipts, receipts: receipts, missing: s.missing(),
 	})
 	r.kafka = s.cluster.version
 	r.write(out, a)
@@ -195,6 +214,14 @@ func (s *stage) settle(ctx context.Context, l *load, j *injector, r *run, out io
 		fmt.Fprintf(out, "BAD: %v\n\n", err)
 	}
 	return err
+}
+
+// missing is how many receipts the forwarders counted as missing.
+func (s *stage) missing() (n int) {
+	for _, f := range s.forwarders {
+		n += f.countedMissing()
+	}
+	return n
 }
 
 // ended is an error if forwarders ended that were not killed.

@@ -107,9 +107,9 @@ func (t *topic) judgeCleanup(f *findings) {
 
 // A shorter retention is a finding. Kafka's own default is a week.
 const (
-	eventsRetention      = 3 * 24 * time.Hour  // a weekend's outage of the platform
-	deadLettersRetention = 7 * 24 * time.Hour  // time for a person to look, and to fix
-	receiptsRetention    = 90 * 24 * time.Hour // a dispute comes weeks later
+	eventsRetention      = 3 * 24 * time.Hour   // a weekend's outage of the platform
+	deadLettersRetention = 7 * 24 * time.Hour   // time for a person to look, and to fix
+	receiptsRetention    = 400 * 24 * time.Hour // docs/reference/receipts.md: a dispute may come a year later
 )
 
 func (t *topic) judgeRetention(f *findings) {
@@ -117,7 +117,7 @@ func (t *topic) judgeRetention(f *findings) {
 	switch t.role {
 	case events, replay:
 	case receipts:
-		least, why = receiptsRetention, "what became of older events can no longer be shown"
+		least, why = receiptsRetention, "what became of older events can no longer be shown. Leave it if you chose it"
 	case deadLetters:
 		least, why = deadLettersRetention, "dead letters that no one has looked at by then are lost"
 	}

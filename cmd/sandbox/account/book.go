@@ -71,6 +71,14 @@ func (b *Book) Acked(e lanes.Event, partition int32, offset int64) {
 	}
 }
 
+// Flow is the flow number of the event at a place.
+func (b *Book) Flow(at Place) (flow platform.Flow, is bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	e, is := b.places[at]
+	return e.flow, is
+}
+
 func orderKeyOf(lot, serial string) string { return lot + "\x00" + serial }
 
 // Answered notes a request that the platform's double has decided; see

@@ -38,10 +38,30 @@ type DeadLetter struct {
 	Stage, Reason string
 }
 
+// The verdicts of a receipt that come about here.
+const (
+	verdictAccepted   = "accepted"
+	verdictDeadLetter = "dead-letter"
+)
+
+// Receipt is a record of the receipts' topic (docs/reference/receipts.md).
+type Receipt struct {
+	// Of is the place of the event that it is the receipt of, in Topic.
+	Of      Place
+	Topic   string
+	Verdict string
+	// Seqno and Attempts are as the receipt says: the platform's number of its answer, and HTTP requests.
+	Seqno    string
+	Attempts int
+}
+
 // Evidence is what Kafka holds.
 type Evidence struct {
 	Records     []Record // by partition, in order of offsets
 	DeadLetters []DeadLetter
+	Receipts    []Receipt // in order of offsets within each partition
+	// Receipted: receipts are written, so that each event must have one.
+	Receipted bool
 	// Committed is each partition's committed offset; one without has none.
 	// End is where each partition ends.
 	Committed, End map[int32]int64
@@ -93,6 +113,20 @@ func newDeadLetter(r *kgo.Record) DeadLetter {
 		}
 	}
 	return l
+}
+
+// newReceipt reads a record of the receipts' topic. One that cannot be read is the receipt of no event.
+func newReceipt(r *kgo.Record) Receipt {
+	var value struct {
+		Topic, Verdict, Seqno string
+		Partition             int32
+		Offset                int64
+		Attempts              int
+	}
+	if json.Unmarshal(r.Value, &value) != nil {
+		return Receipt{Of: Place{Partition: -1, Offset: -1}}
+	}
+	return Receipt{Place{value.Partition, value.Offset}, value.Topic, value.Verdict, value.Seqno, value.Attempts}
 }
 
 // printOf tells null from empty, and where one part ends and the next begins.

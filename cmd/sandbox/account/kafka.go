@@ -14,16 +14,16 @@ import (
 // Kafka reads back what the topics and the group hold.
 type Kafka struct {
 	Brokers []string
-	// Topic, DeadLetters and Group are names.
-	Topic, DeadLetters, Group string
+	// Topic, DeadLetters, Receipts and Group are names. Receipts is "" where none are written.
+	Topic, DeadLetters, Receipts, Group string
 	// Admin asks for offsets; it is a client of Brokers.
 	Admin *kadm.Client
 }
 
 // Progress is how far a run has come, in records.
 type Progress struct {
-	// Produced and Dead letters are how many records the two topics hold.
-	Produced, DeadLetters int64
+	// Produced, Dead letters and Receipts are how many records the topics hold.
+	Produced, DeadLetters, Receipts int64
 	// Lag is what is not committed yet.
 	Lag int64
 }
@@ -42,10 +42,13 @@ func (k *Kafka) Progress(ctx context.Context) (Progress, error) {
 	for _, end := range ends[k.DeadLetters] {
 		p.DeadLetters += end
 	}
+	for _, end := range ends[k.Receipts] {
+		p.Receipts += end
+	}
 	return p, nil
 }
 
-// offsets returns the ends of both topics and the group's commits; a partition
+// offsets returns the ends of the topics and the group's commits; a partition
 // without a commit is not in it.
 func (k *Kafka) offsets(ctx context.Context) (ends map[string]map[int32]int64, committed map[int32]int64, err error) {
 	// Commits first: a commit that moves meanwhile then lies below the end.
@@ -59,7 +62,11 @@ func (k *Kafka) offsets(ctx context.Context) (ends map[string]map[int32]int64, c
 			committed[o.Partition] = o.At
 		}
 	}
-	listed, err := k.Admin.ListEndOffsets(ctx, k.Topic, k.DeadLetters)
+	topics := []string{k.Topic, k.DeadLetters}
+	if k.Receipts != "" {
+		topics = append(topics, k.Receipts)
+	}
+	listed, err := k.Admin.ListEndOffsets(ctx, topics...)
 	if err == nil {
 		err = listed.Error()
 	}
@@ -76,7 +83,7 @@ func (k *Kafka) offsets(ctx context.Context) (ends map[string]map[int32]int64, c
 	return ends, committed, nil
 }
 
-// Evidence reads both topics from their first record to their end.
+// Evidence reads the topics from their first record to their end.
 func (k *Kafka) Evidence(ctx context.Context) (Evidence, error) {
 	ends, committed, err := k.offsets(ctx)
 	if err != nil {
@@ -84,13 +91,31 @@ func (k *Kafka) Evidence(ctx context.Context) (Evidence, error) {
 	}
 	e := Evidence{Committed: committed, End: ends[k.Topic]}
 	err = k.readBack(ctx, ends, func(r *kgo.Record) {
-		if r.Topic == k.Topic {
+		switch r.Topic {
+		case k.Topic:
 			e.Records = append(e.Records, newRecord(r))
-		} else {
+		case k.DeadLetters:
 			e.DeadLetters = append(e.DeadLetters, newDeadLetter(r))
+		default:
+			e.Receipts = append(e.Receipts, newReceipt(r))
 		}
 	})
+	e.Receipted = k.Receipts != ""
 	return e, err
+}
+
+// Example is the first receipt of an accepted event that Kafka has, and what it holds; false if it has none yet.
+func (k *Kafka) Example(ctx context.Context) (r Receipt, value string, is bool, err error) {
+	ends, _, err := k.offsets(ctx)
+	if err != nil {
+		return Receipt{}, "", false, err
+	}
+	err = k.readBack(ctx, map[string]map[int32]int64{k.Receipts: ends[k.Receipts]}, func(record *kgo.Record) {
+		if one := newReceipt(record); !is && one.Verdict == verdictAccepted {
+			r, value, is = one, string(record.Value), true
+		}
+	})
+	return r, value, is, err
 }
 
 // readBack hands over every record below the ends, each partition's in order.

@@ -25,6 +25,8 @@ func (a *Account) troubles() []string {
 		{a.Distorted, "received with other values than were meant" + list(" ", a.DistortedFields)},
 		{a.Disordered, "sent out of their order key's order"},
 		{a.Invented, "accepted but never produced"},
+		{a.Unreceipted, "without a receipt"},
+		{a.Contradicted, "receipts of no record, or of what is not so"},
 	} {
 		if t.n > 0 {
 			out = append(out, Count(t.n)+" "+t.what)
@@ -50,6 +52,9 @@ func (a *Account) Table(forced int) string {
 	row("dead-lettered", a.DeadLettered, strings.TrimSpace(list("", a.Reasons)))
 	row("waiting", a.Waiting, "not committed: the next start delivers them")
 	row("lost", a.Lost, "")
+	if a.Receipts+a.Unreceipted > 0 {
+		row("receipts", a.Receipts, fmt.Sprintf("what became of each, kept in a topic; missing: %s", Count(a.Unreceipted)))
+	}
 	if a.Both > 0 {
 		row("both", a.Both, "accepted and dead-lettered")
 	}

@@ -43,6 +43,9 @@ type Account struct {
 	// Disordered records were sent before one that stands ahead of them in
 	// their order key.
 	Disordered int
+	// Receipts were written, several perhaps of one record; Unreceipted records are accepted or dead-lettered and
+	// have none although they should; Contradicted receipts are of no record, or say what is not so.
+	Receipts, Unreceipted, Contradicted int
 	// Invented flow numbers were accepted but are in no record.
 	Invented int
 }
@@ -58,7 +61,7 @@ func Settle(b *Book, topic string, e Evidence) Account {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := settlement{
-		book: b, evidence: e, deadLetters: map[Place][]DeadLetter{}, records: map[platform.Flow]int{}, ahead: map[keyQueue]int{},
+		book: b, evidence: e, receipts: map[Place][]Receipt{}, deadLetters: map[Place][]DeadLetter{}, records: map[platform.Flow]int{}, ahead: map[keyQueue]int{},
 		Account: Account{Reasons: map[string]int{}, DistortedFields: map[string]int{}},
 	}
 	for _, l := range e.DeadLetters {
@@ -67,6 +70,14 @@ func Settle(b *Book, topic string, e Evidence) Account {
 			continue
 		}
 		s.deadLetters[l.Of] = append(s.deadLetters[l.Of], l)
+	}
+	for _, r := range e.Receipts {
+		s.Receipts++
+		if r.Topic != topic {
+			s.Contradicted++
+			continue
+		}
+		s.receipts[r.Of] = append(s.receipts[r.Of], r)
 	}
 	slices.SortFunc(e.Records, func(a, b Record) int {
 		return cmp.Or(cmp.Compare(a.Place.Partition, b.Place.Partition), cmp.Compare(a.Place.Offset, b.Place.Offset))
@@ -102,6 +113,8 @@ type settlement struct {
 	evidence Evidence
 	// deadLetters are those whose record was not met yet.
 	deadLetters map[Place][]DeadLetter
+	// receipts are the same.
+	receipts map[Place][]Receipt
 	// records counts those of each flow number.
 	records map[platform.Flow]int
 	// ahead is the request that had the last accepted record of an order key
@@ -146,6 +159,7 @@ func (s *settlement) record(r Record) {
 	if !committed && (seen.accepted > 0 || len(deadLetters) > 0) {
 		s.Uncommitted++
 	}
+	s.receiptsOf(r, seen.accepted > 0, len(deadLetters) > 0)
 	s.acceptance(r, e, seen)
 	s.deadLettersOf(r, e, ours, deadLetters)
 }
@@ -191,10 +205,28 @@ func (s *settlement) deadLettersOf(r Record, e entry, ours bool, deadLetters []D
 	}
 }
 
+// receiptsOf looks at the receipts of one record: it has one if its outcome is known, and each says that outcome.
+func (s *settlement) receiptsOf(r Record, accepted, deadLettered bool) {
+	receipts := s.receipts[r.Place]
+	delete(s.receipts, r.Place)
+	if s.evidence.Receipted && len(receipts) == 0 && (accepted || deadLettered) {
+		s.Unreceipted++
+	}
+	for _, one := range receipts {
+		so := one.Verdict == verdictAccepted && accepted || one.Verdict == verdictDeadLetter && deadLettered
+		if !so {
+			s.Contradicted++
+		}
+	}
+}
+
 // leftovers are what no record explains.
 func (s *settlement) leftovers() {
 	for _, deadLetters := range s.deadLetters {
 		s.Stray += len(deadLetters)
+	}
+	for _, receipts := range s.receipts {
+		s.Contradicted += len(receipts)
 	}
 	here := make(map[Place]bool, len(s.evidence.Records))
 	for _, r := range s.evidence.Records {

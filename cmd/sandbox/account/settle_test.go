@@ -34,7 +34,16 @@ func newHistory() *history {
 	h.accept(0, "粤B12345")
 	h.DeadLetters = []account.DeadLetter{h.deadLetter(1, "mapping", lanes.ReasonBadTime)}
 	h.accept(2, "粤B12345")
+	h.receipts("accepted", "dead-letter", "accepted")
 	return h
+}
+
+// receipts are written, one of each record from the first on.
+func (h *history) receipts(verdicts ...string) {
+	h.Receipted, h.Receipts = true, nil
+	for i, verdict := range verdicts {
+		h.Receipts = append(h.Receipts, account.Receipt{Of: place(i), Topic: topic, Verdict: verdict})
+	}
 }
 
 func place(offset int) account.Place { return account.Place{Partition: 0, Offset: int64(offset)} }
@@ -120,6 +129,19 @@ func TestAnAccountThatDoesNotClose(t *testing.T) {
 			h.DeadLetters = nil
 			h.accept(1, "粤B12345")
 		}, "1 judged against"},
+		"an accepted event without its receipt":     {func(h *history) { h.Receipts = h.Receipts[:2] }, "1 without a receipt"},
+		"a dead-lettered event without its receipt": {func(h *history) { h.Receipts[1] = h.Receipts[0] }, "1 without a receipt"},
+		"a receipt of no record": {func(h *history) {
+			h.Receipts = append(h.Receipts, account.Receipt{Of: place(9), Topic: topic, Verdict: "accepted"})
+		}, "1 receipts of no record"},
+		"a receipt of another topic": {func(h *history) {
+			h.Receipts = append(h.Receipts, account.Receipt{Of: place(0), Topic: "else", Verdict: "accepted"})
+		}, "1 receipts of no record"},
+		"a receipt that says dead letter of what was accepted": {func(h *history) { h.Receipts[0].Verdict = "dead-letter" }, "1 receipts of no record, or of what is not so"},
+		"a receipt that says accepted of a dead letter":        {func(h *history) { h.Receipts[1].Verdict = "accepted" }, "1 receipts of no record, or of what is not so"},
+		"a receipt of an event that waits": {func(h *history) {
+			h.requests, h.Committed[0] = h.requests[:1], 2
+		}, "1 receipts of no record, or of what is not so"},
 		"another plate": {func(h *history) {
 			h.requests = h.requests[:1]
 			h.accept(2, "?B12345")
@@ -169,6 +191,7 @@ func TestRepeatsAreCountedAndHarmless(t *testing.T) {
 	h.accept(0, "粤B12345")
 	h.accept(0, "粤B12345")
 	h.DeadLetters = append(h.DeadLetters, h.DeadLetters[0])
+	h.Receipts = append(h.Receipts, h.Receipts[0])
 	a := h.settle()
 	if a.Repeats != 2 || a.DeadLettersAgain != 1 {
 		t.Errorf("%d repeats and %d dead letters again, want 2 and 1", a.Repeats, a.DeadLettersAgain)
@@ -181,6 +204,21 @@ func TestRepeatsAreCountedAndHarmless(t *testing.T) {
 	}
 }
 
+// Whoever switches receipts off is asked for none, and sees no row of them.
+func TestWithoutReceiptsNoneIsAskedFor(t *testing.T) {
+	h := newHistory()
+	if table := ptr(h.settle()).Table(0); !strings.Contains(table, "receipts               3   what became of each, kept in a topic; missing: 0") {
+		t.Errorf("with them:\n%s", table)
+	}
+	h.Receipts, h.Receipted = nil, false
+	a := h.settle()
+	if table := a.Table(0); !a.Closes() || strings.Contains(table, "receipts") {
+		t.Errorf("%s\n%s", a.Verdict(), table)
+	}
+}
+
+func ptr(a account.Account) *account.Account { return &a }
+
 func TestRecordsOfOthersHaveAnOutcomeToo(t *testing.T) {
 	h := newHistory()
 	flow := platform.Flow{Lot: "theirs", No: "1"}
@@ -188,6 +226,7 @@ func TestRecordsOfOthersHaveAnOutcomeToo(t *testing.T) {
 		account.Record{Place: place(3), Flow: flow}, account.Record{Place: place(4), Print: account.Print{4}})
 	h.DeadLetters = append(h.DeadLetters, h.deadLetter(4, "mapping", "invalid-json"))
 	h.Committed[0], h.End[0] = 5, 5
+	h.receipts("accepted", "dead-letter", "accepted", "accepted", "dead-letter")
 	if a := h.settle(); a.Closes() || a.Lost != 1 || a.Foreign != 2 {
 		t.Errorf("with a foreign record that nobody took: %s", a.Verdict())
 	}
@@ -217,12 +256,14 @@ func TestAReplayedEventHasAnOutcomeOfItsOwn(t *testing.T) {
 		t.Errorf("nobody took it: %s", a.Verdict())
 	}
 	h.accept(0, "粤B12345")
+	h.receipts("dead-letter", "dead-letter", "accepted", "accepted")
 	if a := h.settle(); !a.Closes() || a.Accepted != 2 || a.DeadLettered != 2 || a.Foreign != 1 {
 		t.Errorf("it was accepted: %s", a.Verdict())
 	}
 	h = replayed()
 	h.answer(0, "400", "粤B12345", true)
 	h.DeadLetters = append(h.DeadLetters, h.deadLetter(3, "upstream", "refused"))
+	h.receipts("dead-letter", "dead-letter", "accepted", "dead-letter")
 	if a := h.settle(); !a.Closes() || a.Accepted != 1 || a.DeadLettered != 3 {
 		t.Errorf("it was refused again: %s", a.Verdict())
 	}

@@ -3,6 +3,7 @@ package apptest
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -16,20 +17,20 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// LeaderEpochs knows at which offset each leader epoch of a topic's partitions began, as Kafka's leaders do
+// LeaderEpochs knows at which offset each leader epoch of the topics' partitions began, as Kafka's leaders do
 // (LeaderEpochFileCache). With it the embedded Kafka answers as Kafka does where it would not by itself:
-//   - OffsetForLeaderEpoch for an epoch after which nothing was written. Kafka answers with the offset where the newest
+//   - OffsetForLeaderEpoch, about these topics alone, for an epoch after which nothing was written. Kafka answers with the offset where the newest
 //     epoch began, the embedded one with UNDEFINED, which says that the log is another one: a leader that moves would
 //     look like a truncation;
 //   - Fetch from version 12 on, where ReportDivergence is set: the embedded Kafka ignores LastFetchedEpoch.
 //
 // All else the embedded Kafka answers itself.
 type LeaderEpochs struct {
-	topic   string
+	topics  []string
 	crafted atomic.Bool // crafted logs are in the topic's place: they know their own epochs
 
 	Mu     sync.Mutex
-	Starts map[int32][]EpochStart // of each partition, ascending; guarded by Mu
+	Starts map[Partition][]EpochStart // ascending; guarded by Mu
 	// ReportDivergence lets a fetch report that the log diverges from what was fetched (KIP-595); guarded by Mu.
 	ReportDivergence bool
 	// Diverged counts the fetches that were answered so; guarded by Mu.
@@ -38,9 +39,15 @@ type LeaderEpochs struct {
 	// a mistake. Set it before the brokers start.
 	Unended func(asked, epoch int32, end int64) bool
 
-	id       [16]byte       // of the topic, so that a new one has no epochs yet
-	refusals []*kfake.Fault // see Refuse
-	lagging  map[int32]lag  // see Lag
+	ids      map[string][16]byte // of the topics, so that a new one has no epochs yet
+	refusals []*kfake.Fault      // see Refuse
+	lagging  map[Partition]lag   // see Lag
+}
+
+// Partition names one of a topic.
+type Partition struct {
+	Topic  string
+	Number int32
 }
 
 // lag is where a log ended before it was truncated, and until when its leader still says so.
@@ -55,9 +62,9 @@ type EpochStart struct {
 	Offset int64
 }
 
-// NewLeaderEpochs are those of a topic whose partitions are not yet led, or still empty.
-func NewLeaderEpochs(topic string) *LeaderEpochs {
-	return &LeaderEpochs{topic: topic, Starts: map[int32][]EpochStart{}, lagging: map[int32]lag{}}
+// NewLeaderEpochs are those of topics that do not exist yet, or whose partitions are still empty.
+func NewLeaderEpochs(topics ...string) *LeaderEpochs {
+	return &LeaderEpochs{topics: topics, Starts: map[Partition][]EpochStart{}, ids: map[string][16]byte{}, lagging: map[Partition]lag{}}
 }
 
 // Install makes a cluster's brokers answer by these epochs; after a restart of the brokers call it again. It looks at
@@ -91,30 +98,33 @@ func (e *LeaderEpochs) Install(c *kfake.Cluster) {
 }
 
 func (e *LeaderEpochs) look(c *kfake.Cluster) {
-	topic := c.TopicInfo(e.topic)
-	if topic == nil {
-		return
-	}
-	infos := c.PartitionInfos(e.topic)
-	e.Mu.Lock()
-	defer e.Mu.Unlock()
-	if topic.TopicID != e.id {
-		e.id = topic.TopicID
-		clear(e.Starts)
-	}
-	for _, p := range infos {
-		all := e.Starts[p.Partition]
-		if n := len(all); n == 0 || all[n-1].Epoch != p.Epoch {
-			e.Starts[p.Partition] = append(below(all, p.HighWatermark), EpochStart{p.Epoch, p.HighWatermark})
+	for _, name := range e.topics {
+		topic := c.TopicInfo(name)
+		if topic == nil {
+			continue
 		}
+		infos := c.PartitionInfos(name)
+		e.Mu.Lock()
+		if topic.TopicID != e.ids[name] {
+			e.ids[name] = topic.TopicID
+			maps.DeleteFunc(e.Starts, func(p Partition, _ []EpochStart) bool { return p.Topic == name })
+		}
+		for _, info := range infos {
+			p := Partition{name, info.Partition}
+			all := e.Starts[p]
+			if n := len(all); n == 0 || all[n-1].Epoch != info.Epoch {
+				e.Starts[p] = append(below(all, info.HighWatermark), EpochStart{info.Epoch, info.HighWatermark})
+			}
+		}
+		e.Mu.Unlock()
 	}
 }
 
 // Truncated notes that a partition's log was truncated, and now ends here.
-func (e *LeaderEpochs) Truncated(partition int32, end int64) {
+func (e *LeaderEpochs) Truncated(p Partition, end int64) {
 	e.Mu.Lock()
 	defer e.Mu.Unlock()
-	e.Starts[partition] = below(e.Starts[partition], end)
+	e.Starts[p] = below(e.Starts[p], end)
 }
 
 // below leaves the epochs that hold something below an offset.
@@ -129,14 +139,14 @@ func below(all []EpochStart, end int64) (left []EpochStart) {
 
 // end is Kafka's own rule: the largest epoch that is not above the one asked for, and
 // where the next one begins.
-func (e *LeaderEpochs) end(p *kfake.PartitionInfo, asked int32) (epoch int32, end int64) {
+func (e *LeaderEpochs) end(topic string, info *kfake.PartitionInfo, asked int32) (epoch int32, end int64) {
 	e.Mu.Lock()
 	defer e.Mu.Unlock()
-	if asked == p.Epoch {
-		return p.Epoch, p.HighWatermark
+	if asked == info.Epoch {
+		return info.Epoch, info.HighWatermark
 	}
 	epoch = -1
-	for _, b := range e.Starts[p.Partition] {
+	for _, b := range e.Starts[Partition{topic, info.Partition}] {
 		if b.Epoch > asked {
 			if epoch < 0 {
 				epoch = asked
@@ -157,12 +167,12 @@ func (e *LeaderEpochs) endOfEpoch(c *kfake.Cluster, req *kmsg.OffsetForLeaderEpo
 		topic.Topic = t.Topic
 		for _, p := range t.Partitions {
 			info := c.PartitionInfo(t.Topic, p.Partition)
-			if t.Topic != e.topic || info == nil {
+			if !slices.Contains(e.topics, t.Topic) || info == nil {
 				return nil, nil, false
 			}
 			part := kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
 			part.Partition = p.Partition
-			before, lags := e.lags(p.Partition)
+			before, lags := e.lags(Partition{t.Topic, p.Partition})
 			switch {
 			case refused != nil:
 				part.ErrorCode, ours = refused.Code, true
@@ -177,7 +187,7 @@ func (e *LeaderEpochs) endOfEpoch(c *kfake.Cluster, req *kmsg.OffsetForLeaderEpo
 			case p.CurrentLeaderEpoch > info.Epoch:
 				part.ErrorCode = kerr.UnknownLeaderEpoch.Code
 			default:
-				part.LeaderEpoch, part.EndOffset = e.end(info, p.LeaderEpoch)
+				part.LeaderEpoch, part.EndOffset = e.end(t.Topic, info, p.LeaderEpoch)
 				ours = ours || part.EndOffset == info.HighWatermark
 				if e.Unended != nil && e.Unended(p.LeaderEpoch, part.LeaderEpoch, part.EndOffset) {
 					part.LeaderEpoch, part.EndOffset, ours = p.LeaderEpoch, math.MaxInt64, true
@@ -217,23 +227,23 @@ func (e *LeaderEpochs) refused(req kmsg.Request) *kerr.Error {
 
 // Lag has a partition's leader answer for a while as if its log still ended at an offset: it does not know yet that it
 // leads in a new epoch. A request that names that epoch is answered with UNKNOWN_LEADER_EPOCH.
-func (e *LeaderEpochs) Lag(partition int32, end int64, d time.Duration) {
+func (e *LeaderEpochs) Lag(p Partition, end int64, d time.Duration) {
 	e.Mu.Lock()
 	defer e.Mu.Unlock()
-	e.lagging[partition] = lag{end, time.Now().Add(d)}
+	e.lagging[p] = lag{end, time.Now().Add(d)}
 }
 
-func (e *LeaderEpochs) lags(partition int32) (end int64, lags bool) {
+func (e *LeaderEpochs) lags(p Partition) (end int64, lags bool) {
 	e.Mu.Lock()
 	defer e.Mu.Unlock()
-	d := e.lagging[partition]
+	d := e.lagging[p]
 	return d.end, time.Now().Before(d.until)
 }
 
 // fetched answers a fetch of which a partition diverges, with that alone.
 func (e *LeaderEpochs) fetched(c *kfake.Cluster, req *kmsg.FetchRequest) (kmsg.Response, error, bool) {
 	e.Mu.Lock()
-	wanted, id := e.ReportDivergence && req.Version >= 12, e.id
+	wanted, ids := e.ReportDivergence && req.Version >= 12, maps.Clone(e.ids)
 	e.Mu.Unlock()
 	if !wanted {
 		return nil, nil, false
@@ -243,12 +253,18 @@ func (e *LeaderEpochs) fetched(c *kfake.Cluster, req *kmsg.FetchRequest) (kmsg.R
 	for _, t := range req.Topics {
 		topic := kmsg.NewFetchResponseTopic()
 		topic.Topic, topic.TopicID = t.Topic, t.TopicID
+		name := t.Topic
+		for of, id := range ids {
+			if t.TopicID == id {
+				name = of // from version 13 on a request names the ID alone
+			}
+		}
 		for _, p := range t.Partitions {
-			info := c.PartitionInfo(e.topic, p.Partition)
-			if t.Topic != e.topic && t.TopicID != id || info == nil || info.Leader != c.CurrentNode() || p.LastFetchedEpoch < 0 || p.CurrentLeaderEpoch >= 0 && p.CurrentLeaderEpoch != info.Epoch {
+			info := c.PartitionInfo(name, p.Partition)
+			if !slices.Contains(e.topics, name) || info == nil || info.Leader != c.CurrentNode() || p.LastFetchedEpoch < 0 || p.CurrentLeaderEpoch >= 0 && p.CurrentLeaderEpoch != info.Epoch {
 				continue
 			}
-			epoch, end := e.end(info, p.LastFetchedEpoch)
+			epoch, end := e.end(name, info, p.LastFetchedEpoch)
 			if epoch == p.LastFetchedEpoch && end >= p.FetchOffset {
 				continue
 			}

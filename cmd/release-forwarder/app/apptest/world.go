@@ -21,6 +21,8 @@ import (
 const (
 	// EventTopic is the topic of the events, with as many partitions as the test asks for.
 	EventTopic = "events"
+	// MoreEventsTopic is the second event topic, where a test has one.
+	MoreEventsTopic = "events-b"
 	// DeadLetterTopic is the topic of the dead letters, with two partitions.
 	DeadLetterTopic = "events.dlq"
 	// Group is the consumer group of all replicas.
@@ -41,7 +43,7 @@ type World struct {
 	Log      *LogBuffer       // standard error of all replicas
 	Replicas []*Replica       // those that are running
 	Started  []*Replica       // all that were ever started, in that order
-	Epochs   *LeaderEpochs    // of EventTopic
+	Epochs   *LeaderEpochs    // of EventTopic and MoreEventsTopic
 	// LogFolder is where the brokers keep their logs; "" in memory. A test that passes kfake.DataDir sets it.
 	LogFolder string
 	// Acknowledged are the flow numbers of all events that Kafka took from Produce.
@@ -72,7 +74,7 @@ func InVirtualTimeWith(t *testing.T, partitions int32, config platform.Config, t
 		t.Setenv(name, value)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		w := &World{T: t, Net: &memnet.Net{}, Log: &LogBuffer{}, Epochs: NewLeaderEpochs(EventTopic), Acknowledged: map[string]bool{}}
+		w := &World{T: t, Net: &memnet.Net{}, Log: &LogBuffer{}, Epochs: NewLeaderEpochs(EventTopic, MoreEventsTopic), Acknowledged: map[string]bool{}}
 		w.options = append([]kfake.Opt{kfake.NumBrokers(3), kfake.ListenFn(w.Net.Listen), kfake.SeedTopics(partitions, EventTopic), kfake.SeedTopics(2, DeadLetterTopic)}, more...)
 		w.StartBrokers()
 		config.Secret, config.OnAnswer = Secret, func(q platform.Request) {

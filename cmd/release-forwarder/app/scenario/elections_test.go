@@ -25,9 +25,10 @@ func TestTwoUncleanElectionsSkipNothing(t *testing.T) {
 				w.Until("the commit", w.AllCommitted(1, 50))
 				w.End(m.Replica)
 				w.singly(100, 130) // at 50 to 79, which no replica has read
+				first := apptest.Partition{Topic: apptest.EventTopic}
 				folder := filepath.Join(w.LogFolder, "partitions", apptest.EventTopic+"-0")
 				w.Epochs.Mu.Lock()
-				began := slices.Clone(w.Epochs.Starts[0])
+				began := slices.Clone(w.Epochs.Starts[first])
 				w.Epochs.Mu.Unlock()
 				w.Cluster.Close()
 				saved := map[string][]byte{}
@@ -58,13 +59,13 @@ func TestTwoUncleanElectionsSkipNothing(t *testing.T) {
 					t.Fatal(err)
 				}
 				w.Epochs.Mu.Lock()
-				w.Epochs.Starts[0] = began
+				w.Epochs.Starts[first] = began
 				w.Epochs.Mu.Unlock()
 				w.StartBrokers()
 				w.RaiseEpoch(before + 1)
 				w.Epochs.Mu.Lock()
 				// It leads in the last of these epochs alone.
-				w.Epochs.Starts[0] = slices.DeleteFunc(w.Epochs.Starts[0], func(b apptest.EpochStart) bool { return b.Epoch > began[len(began)-1].Epoch && b.Epoch <= before })
+				w.Epochs.Starts[first] = slices.DeleteFunc(w.Epochs.Starts[first], func(b apptest.EpochStart) bool { return b.Epoch > began[len(began)-1].Epoch && b.Epoch <= before })
 				w.Epochs.Mu.Unlock()
 				w.ReconnectObserver()
 				w.singly(2*newFrom, 2*newFrom+5)

@@ -23,7 +23,7 @@ import (
 )
 
 // more is the second event topic of these tests.
-const more = "events-b"
+const more = apptest.MoreEventsTopic
 
 // both is what a replica of both topics is started with, beside its protocol.
 var both = []string{"KAFKA_TOPIC", apptest.EventTopic + ", " + more, "DLQ_TOPIC", apptest.DeadLetterTopic}

@@ -232,5 +232,5 @@ func (w *world) cut(to int64) {
 	if err != nil {
 		w.T.Fatal(err)
 	}
-	w.Epochs.Truncated(0, end)
+	w.Epochs.Truncated(apptest.Partition{Topic: apptest.EventTopic}, end)
 }

@@ -321,9 +321,10 @@ func truncateLog(s *simulation, f *fault) func() {
 		lost = min(lost, 1+int64(f.b%20))
 	}
 	end, err := apptest.TruncateLog(s.folder, p.Partition, p.HighWatermark-lost)
-	s.epochs.Truncated(p.Partition, end)
+	of := apptest.Partition{Topic: apptest.EventTopic, Number: p.Partition}
+	s.epochs.Truncated(of, end)
 	if f.a&4 == 0 {
-		s.epochs.Lag(p.Partition, p.HighWatermark, time.Duration(f.b%3000)*time.Millisecond)
+		s.epochs.Lag(of, p.HighWatermark, time.Duration(f.b%3000)*time.Millisecond)
 	}
 	if err == nil {
 		err = s.openBrokers()

@@ -118,7 +118,7 @@ func simulate(t *testing.T, base settings.Settings, plan *schedule, m *mistake, 
 		}
 		base.Event.Mapping = filepath.Join(dir, "mapping.yaml")
 		base.Event.Lookups = map[string]mapping.Lookup{}
-		for _, name := range base.Event.File.Lookups() {
+		for _, name := range base.Event.File.Lookups {
 			base.Event.Lookups[name] = nil // the service reads it when it begins
 			if err := os.WriteFile(base.Event.LookupFile(name), lots(plan.unlisted()), 0o600); err != nil {
 				t.Fatal(err)
@@ -127,7 +127,7 @@ func simulate(t *testing.T, base settings.Settings, plan *schedule, m *mistake, 
 	}
 	synctest.Test(t, func(t *testing.T) {
 		s := &simulation{plan: plan, base: base, mistake: m, log: logs, net: &memnet.Net{}, scripts: map[*fault]answer{}, secret: apptest.Secret,
-			epochs: apptest.NewLeaderEpochs(apptest.EventTopic), writing: make(chan struct{}, 1), refusals: map[*refusal]struct{}{}}
+			epochs: apptest.NewLeaderEpochs(apptest.EventTopic, apptest.MoreEventsTopic), writing: make(chan struct{}, 1), refusals: map[*refusal]struct{}{}}
 		s.secretFile, s.keyFile = filepath.Join(dir, "secret"), filepath.Join(dir, "key")
 		if err := os.WriteFile(s.keyFile, []byte(apptest.ReceiptsKey), 0o600); err != nil {
 			t.Fatal(err)
@@ -142,8 +142,8 @@ func simulate(t *testing.T, base settings.Settings, plan *schedule, m *mistake, 
 				"group.consumer.heartbeat.interval.ms": "1500",
 			})}
 		if plan.more > 0 {
-			s.base.Kafka.Topics = []string{apptest.EventTopic, moreEvents}
-			s.options = append(s.options, kfake.SeedTopics(plan.more, moreEvents))
+			s.base.Kafka.Topics = []string{apptest.EventTopic, apptest.MoreEventsTopic}
+			s.options = append(s.options, kfake.SeedTopics(plan.more, apptest.MoreEventsTopic))
 		}
 		if slices.ContainsFunc(plan.faults, func(f *fault) bool { return f.kind.name == truncation }) {
 			s.folder = filepath.Join(dir, "logs")

@@ -11,15 +11,12 @@ import (
 
 // A third of the runs have a second event topic. The observer judges its partitions like the others, by numbers from
 // secondTopic on. What changes a log, or adds partitions, is the first topic's alone: the second must not suffer.
-const (
-	moreEvents  = "events-b"
-	secondTopic = 1000
-)
+const secondTopic = 1000
 
 // placeOf is a partition as Kafka has it, numbered is its number here.
 func placeOf(partition int32) (topic string, number int32) {
 	if partition >= secondTopic {
-		return moreEvents, partition - secondTopic
+		return apptest.MoreEventsTopic, partition - secondTopic
 	}
 	return apptest.EventTopic, partition
 }
@@ -28,7 +25,7 @@ func numbered(topic string, number int32) (partition int32, known bool) {
 	switch topic {
 	case apptest.EventTopic:
 		return number, true
-	case moreEvents:
+	case apptest.MoreEventsTopic:
 		return number + secondTopic, true
 	}
 	return 0, false
