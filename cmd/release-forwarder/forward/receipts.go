@@ -36,10 +36,10 @@ func (f *Forwarder) noteReceipt(ctx context.Context, d *delivery, v receipt.Verd
 		Lot:     sanitized(d.lot),
 		Place:   receipt.Place{Topic: d.Record.Topic, Partition: d.Record.Partition, Offset: d.Record.Offset},
 		Verdict: v, Reason: reason, Code: sanitized(a.Code), Seqno: sanitized(a.Seqno),
-		Attempted: receipt.Attempted{Attempts: d.attempts, First: d.first, Last: d.last},
+		Attempted: receipt.Attempted{Attempts: d.attempts, First: receipt.Stamp(d.first), Last: receipt.Stamp(d.last)},
 	}
 	if t, believable := d.Record.Dated(); believable {
-		r.Time = t
+		r.Time = receipt.Stamp(t)
 	}
 	if span := trace.SpanContextFromContext(ctx); span.HasTraceID() {
 		r.Trace = span.TraceID().String()
