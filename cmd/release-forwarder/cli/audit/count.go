@@ -52,6 +52,7 @@ func codeOf(v receipt.Verdict) verdictCode {
 		return codeAccepted
 	case receipt.DeadLetter:
 		return codeDeadLetter
+	case receipt.Ignored:
 	}
 	return codeIgnored
 }
