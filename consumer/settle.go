@@ -17,6 +17,18 @@ const settlingOverhead = 1024
 // record is not delivered again, unless Leave is called. Do not use the record's bytes afterwards.
 func (d *Delivery) Delivered() { d.part.engine.delivered(d) }
 
+// Settled is Done for several delivered records of one engine, under one lock.
+func Settled(records []*Delivery) {
+	e := records[0].part.engine
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, d := range records {
+		if d.settling {
+			e.settle(d)
+		}
+	}
+}
+
 // Leave leaves a delivered record unfinished, for its partition's next owner. Call it only when
 // the context of the delivery has ended.
 func (d *Delivery) Leave() { d.part.engine.leave(d) }

@@ -81,3 +81,22 @@ func TestADrainWaitsForSettlingRecords(t *testing.T) {
 		}
 	})
 }
+
+// Several records are settled at once, as each alone is; one that was left meanwhile stays unfinished.
+func TestSettledFinishesAllOfThem(t *testing.T) {
+	b := &inbox{}
+	inRig(t, 1, func(c *Config) { c.Handler = b }, func(r *rig) {
+		for n := range int64(4) {
+			r.read(0, n, "", 10)
+		}
+		all := b.take()
+		for _, d := range all {
+			d.Delivered()
+		}
+		all[2].Leave()
+		Settled(all)
+		if w, s := r.part(0).Watermark(), r.e.Status(); w != 2 || s.Settling != 0 || s.Pending != 1 || !r.part(0).member.dirty {
+			r.t.Errorf("the commit is at %d, %d settle, %d are unfinished", w, s.Settling, s.Pending)
+		}
+	})
+}

@@ -50,15 +50,24 @@ type podTemplate struct {
 			FSGroup      int  `yaml:"fsGroup"`
 		} `yaml:"securityContext"`
 		Containers []container
-		Volumes    []struct {
-			Name   string
-			Secret struct {
-				SecretName  string `yaml:"secretName"`
-				DefaultMode int    `yaml:"defaultMode"`
-			}
-			EmptyDir *struct{} `yaml:"emptyDir"`
-		}
+		Volumes    []volume
 	}
+}
+
+type volume struct {
+	Name   string
+	Secret struct {
+		SecretName  string `yaml:"secretName"`
+		DefaultMode int    `yaml:"defaultMode"`
+	}
+	EmptyDir *struct{} `yaml:"emptyDir"`
+}
+
+type mount struct {
+	Name      string
+	MountPath string `yaml:"mountPath"`
+	SubPath   string `yaml:"subPath"`
+	ReadOnly  bool   `yaml:"readOnly"`
 }
 
 type container struct {
@@ -79,12 +88,7 @@ type container struct {
 	Resources struct {
 		Requests, Limits map[string]string
 	}
-	VolumeMounts []struct {
-		Name      string
-		MountPath string `yaml:"mountPath"`
-		SubPath   string `yaml:"subPath"`
-		ReadOnly  bool   `yaml:"readOnly"`
-	} `yaml:"volumeMounts"`
+	VolumeMounts []mount `yaml:"volumeMounts"`
 }
 
 type probe struct {

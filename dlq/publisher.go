@@ -30,22 +30,32 @@ type Publisher struct {
 func NewPublisher(cfg Config) *Publisher {
 	return &Publisher{producer.New(producer.Config{
 		Wire: cfg.Wire, Timeout: cfg.Timeout, Topic: cfg.Topic, What: "dead-letter topic", Codec: kafka.Gzip,
+		Done: func(messages []producer.Message, err error) {
+			for _, m := range messages {
+				m.(message).done(err)
+			}
+		},
 	}), cfg.Group}
 }
 
-// Publish writes a letter, as [producer.Producer.Publish].
+// Publish writes a letter and calls done exactly once, from another goroutine: with nil when all in-sync replicas
+// have it. After an error it may have been written nevertheless. A letter whose context ends before its request is
+// sent is not written. Do not change the letter before done is called.
 func (p *Publisher) Publish(ctx context.Context, l *Letter, done func(error)) {
-	p.Producer.Publish(ctx, message{l, p.group}, done)
+	p.Producer.Publish(ctx, message{l, p.group, done})
 }
 
 // message is a letter as it is written.
 type message struct {
 	*Letter
 	group string
+	done  func(error)
 }
 
 // Partition implements producer.Message.
-func (m message) Partition(partitions int) int { return int(m.Letter.Partition) % partitions }
+func (m message) Partition(partitions []int) int {
+	return partitions[int(m.Letter.Partition)%len(partitions)]
+}
 
 // Record implements producer.Message.
 func (m message) Record() kafka.Record {

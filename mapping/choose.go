@@ -15,49 +15,29 @@ const (
 	noBytes       = "does not begin with the five bytes of the Confluent wire format"
 )
 
-// opener chooses a record's profile, and reads its value as far as that needs.
-type opener struct {
-	doc document
-	opening
-}
-
-// opening is what an opener knows of the record.
-type opening struct {
-	judgeText bool // the text and all keys too
-
-	opened  bool
-	prefix  prefix // as which the value was read last
-	value   []byte // behind the prefix
-	shift   int    // the length of the prefix
-	refused *Error // why it cannot be read so
-	first   *Error // why it could not be read when a profile was tried first
-}
-
 // choose returns the first profile that fits the record. Its value can be read, unless the
 // profile says to ignore the record.
-func (o *opener) choose(f *File, rec *Record) (*profile, *Error) {
-	for i := range f.profiles {
-		p := &f.profiles[i]
-		if !o.fits(f, p, rec) {
-			continue
-		}
-		if p.ignore {
+func (e *evaluation) choose(rec *Record) (*profile, *Error) {
+	for i := range e.m.file.profiles {
+		switch p := &e.m.file.profiles[i]; {
+		case !e.fits(p, rec):
+		case p.ignore:
 			return p, nil
+		case e.open(p.plan, rec.Value) != nil:
+			return nil, e.refused
+		default:
+			return p, e.eventAt(p.event)
 		}
-		if refused := o.open(f, p.prefix, rec); refused != nil {
-			return nil, refused
-		}
-		return p, o.eventAt(p.event)
 	}
-	if o.first != nil {
-		return nil, o.first
+	if e.first != nil {
+		return nil, e.first
 	}
 	return nil, &Error{Reason: NoProfile, Detail: noProfileFits, Offset: -1}
 }
 
 // fits reports whether all conditions of a profile hold. A value that cannot be read fits none
 // that looks into it.
-func (o *opener) fits(f *File, p *profile, rec *Record) bool {
+func (e *evaluation) fits(p *profile, rec *Record) bool {
 	for i := range p.when {
 		c, holds := &p.when[i], false
 		switch c.at.kind {
@@ -66,8 +46,9 @@ func (o *opener) fits(f *File, p *profile, rec *Record) bool {
 		case fromHeader:
 			holds = slices.Contains(c.is, string(rec.header(c.at.header)))
 		case fromValue:
-			holds = c.is == nil && len(rec.Value) == 0 ||
-				c.is != nil && o.open(f, p.prefix, rec) == nil && slices.ContainsFunc(c.is, o.doc.members[c.at.slot].is)
+			holds = e.open(p.plan, rec.Value) == nil && slices.ContainsFunc(c.is, e.members[c.at.slot].is)
+		case fromNothing:
+			holds = len(rec.Value) == 0
 		case fromKey: // no condition is on it
 		}
 		if !holds {
@@ -77,65 +58,57 @@ func (o *opener) fits(f *File, p *profile, rec *Record) bool {
 	return true
 }
 
-// open reads the value, unless it was read so before.
-func (o *opener) open(f *File, p prefix, rec *Record) *Error {
-	if o.opened && o.prefix == p {
-		return o.refused
+// open reads the value by a plan, unless it was read by it before.
+func (e *evaluation) open(p *plan, value []byte) *Error {
+	if e.plan == p {
+		return e.refused
 	}
-	o.opened, o.prefix, o.value, o.shift, o.refused = true, p, rec.Value, 0, nil
-	o.doc.init(f.plans[p])
-	switch {
-	case p == confluentPrefix && len(o.value) > 0 && (len(o.value) < confluentBytes || o.value[0] != 0):
-		o.refused = &Error{Reason: InvalidJSON, Detail: noBytes, Offset: 0}
-	case p == confluentPrefix && len(o.value) > 0:
-		o.value, o.shift = o.value[confluentBytes:], confluentBytes
-		fallthrough
-	default:
-		if o.judgeText {
-			o.refused = o.doc.parse(o.value)
-		} else {
-			o.refused = invalid(o.doc.read(&f.plans[p].root, o.value, -1, false))
+	clear(e.members)
+	e.plan, e.members, e.text = p, slices.Grow(e.members[:0], p.slots)[:p.slots], e.text[:0]
+	e.shift, e.duplicate = 0, nil
+	if framed := len(value) >= p.prefix && (p.prefix == 0 || value[0] == 0); framed || len(value) == 0 {
+		e.shift = min(p.prefix, len(value))
+		if e.refused = e.judge(&p.root, value[e.shift:], -1); e.refused == nil && e.judgeText {
+			e.refused = e.duplicate
 		}
+	} else {
+		e.refused = &Error{Reason: InvalidJSON, Detail: noBytes, Offset: 0}
 	}
-	if o.refused != nil && o.refused.Offset >= 0 {
-		o.refused.Offset += o.shift
+	if e.refused != nil && e.refused.Offset >= 0 {
+		e.refused.Offset += e.shift
 	}
-	if o.first == nil {
-		o.first = o.refused
+	if e.first == nil {
+		e.first = e.refused
 	}
-	return o.refused
+	return e.refused
 }
 
 // eventAt says what is wrong with the place of the event's object.
-func (o *opener) eventAt(s *source) *Error {
-	if s == nil {
+func (e *evaluation) eventAt(s *source) *Error {
+	if s == nil || e.members[s.slot].value.Kind() == jsontext.KindBeginObject {
 		return nil
 	}
-	m := &o.doc.members[s.slot]
-	switch broken := o.doc.broken; {
-	case m.value.Kind() == jsontext.KindBeginObject:
-		return nil
-	case m.value == nil:
-		return &Error{Reason: InvalidJSON, Detail: noEvent, Offset: -1}
-	case broken != nil && broken.Offset == m.at && broken.Reason != Empty:
-		return &Error{Reason: broken.Reason, Field: broken.Field, Detail: broken.Detail, Offset: m.at + o.shift}
+	m, refused := &e.members[s.slot], &Error{Reason: InvalidJSON, Detail: noEvent, Offset: -1}
+	if m.broken != nil && m.broken.Reason != Empty {
+		refused = m.broken
 	}
-	return &Error{Reason: InvalidJSON, Detail: noEvent, Offset: m.at + o.shift}
+	if m.value != nil {
+		refused.Offset = m.at + e.shift
+	}
+	return refused
 }
 
 // is reports whether a value is the text that a condition asks for: a string with it, a number
 // that is equal to it, true or false.
 func (m *member) is(want string) bool {
-	switch kind := m.value.Kind(); kind {
+	switch m.value.Kind() {
 	case jsontext.KindString:
-		plain, sound := m.unquoted("", false)
+		plain, sound := m.unquoted(false)
 		return sound && strings.TrimSpace(plain) == want
-	case jsontext.KindNumber:
+	case jsontext.KindNumber, jsontext.KindTrue, jsontext.KindFalse:
 		a, err1 := strconv.ParseFloat(string(m.value), 64)
 		b, err2 := strconv.ParseFloat(want, 64)
 		return string(m.value) == want || err1 == nil && err2 == nil && a == b
-	case jsontext.KindTrue, jsontext.KindFalse:
-		return string(m.value) == want
 	}
 	return false
 }

@@ -15,28 +15,19 @@ type codeList struct {
 	otherwise string            // of any other number or name; "": it is refused
 }
 
-func newCodes() *codeList { return &codeList{byName: map[string]string{}} }
-
-// written are the names of each code but its number, without other spellings of one name.
-func (c *codeList) written() map[string][]string {
-	names := map[string][]string{}
-	for name, code := range c.byName {
-		if name != code && !strings.Contains(name, "（") {
-			names[code] = append(names[code], name)
+// forms lists the codes with their names, but no other spellings of one name: "1 blue 蓝 蓝色; 2 yellow 黄 黄色; …".
+func (c *codeList) forms() string {
+	rows := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(c.byName)) {
+		if code := c.byName[name]; name != code && !strings.Contains(name, "（") {
+			rows[code] += " " + name
 		}
 	}
-	return names
-}
-
-// forms lists the codes with their names, as "1 blue 蓝 蓝色; 2 yellow 黄 黄色; …".
-func (c *codeList) forms() string {
-	names := c.written()
-	rows := make([]string, 0, len(names))
-	for _, code := range slices.Sorted(maps.Keys(names)) {
-		slices.Sort(names[code])
-		rows = append(rows, code+" "+strings.Join(names[code], " "))
+	var all []string
+	for _, code := range slices.Sorted(maps.Keys(rows)) {
+		all = append(all, code+rows[code])
 	}
-	return strings.Join(rows, "; ")
+	return strings.Join(all, "; ")
 }
 
 // find finds a code by number or by name, in upper or lower case. If there is no such

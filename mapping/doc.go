@@ -30,7 +30,7 @@
 //
 // # The event
 //
-// One JSON object in UTF-8 with the API's names ([Fields]). [Schema] describes it for
+// One JSON object in UTF-8 with the API's names. [Schema] describes it for
 // machines and lane teams (draft 2020-12); tests check that the schema and this code agree.
 // testdata/examples.json shows events and their results.
 //
@@ -62,6 +62,6 @@
 //     unpaired surrogate escape. If it is in a field of the API, the field is named.
 //  4. duplicate-key: the first top-level key that occurs twice, known or not, compared
 //     after resolving escapes. Only a field of the API is named: other keys are contents.
-//  5. Field by field in the order of [Fields], and in each field: wrong-type, bad-text
+//  5. Field by field in the order of the endpoint's table, and in each field: wrong-type, bad-text
 //     (U+0000), too-long, unknown-code, bad-time, missing-field.
 package mapping

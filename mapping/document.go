@@ -13,6 +13,10 @@ import (
 // MaxDepth is how deep an event may nest; the event itself is level 1.
 const MaxDepth = 1000
 
+// sharedText is the largest text that is copied to one string, of which the texts in it are parts.
+// That is one allocation, and it keeps the whole in memory as long as the Release.
+const sharedText = 4 << 10
+
 // Phrases of Error.Detail for a value that is not one JSON object of valid text.
 const (
 	noValue      = "no value"
@@ -27,50 +31,12 @@ const (
 
 // member is the raw value at one of the paths that are read; nil if absent.
 type member struct {
-	value jsontext.Value
-	at    int   // where it begins in the record's value; of a part of a string: where that begins
-	in    int   // where it begins in what it is a part of
-	of    whole // which that is
-	twice bool  // its key, or one on its way, is there twice
-}
-
-// whole is a text that members are parts of.
-type whole uint8
-
-const (
-	ofValue whole = iota
-	ofFirst       // the first string that was parsed
-	ofLater       // another
-	wholes
-)
-
-// document is the result of one pass over a record's value.
-type document struct {
-	kept    decoder
-	plan    *plan
-	inner   innerText
-	members []member // by slot
-	order   bool     // for the order key alone
-
-	// duplicate is the first key that occurs twice in an object that is read: any key if the
-	// text was judged, else only one that the plan names.
-	duplicate *Error
-	broken    *Error // the first string that should hold an event's object and does not
-}
-
-// innerText is the text of the first string that was parsed, since the event of one of the
-// profiles lies there.
-type innerText struct {
-	kept   decoder
-	text   []byte
-	parsed whole // which was parsed last; ofValue: none
-}
-
-// init makes the document ready to read by a plan.
-func (doc *document) init(p *plan) {
-	doc.plan, doc.duplicate, doc.broken, doc.inner.parsed = p, nil, nil, ofValue
-	clear(doc.members)
-	doc.members = slices.Grow(doc.members[:0], p.slots)[:p.slots]
+	value  jsontext.Value
+	at     int    // where it begins in the record's value; of a part of a string: where that begins
+	in     int    // where it begins in whole
+	whole  string // the text that it is a part of; "": nobody copied that
+	twice  bool   // its key, or one on its way, is there twice
+	broken *Error // why an event's object is not in it, although it is a string
 }
 
 // decoder is jsontext's working memory, reused for the next value.
@@ -79,39 +45,20 @@ type decoder struct {
 	in bytes.Buffer
 }
 
-// jsontext does not check for duplicate keys: only those of objects that are read count, see note.
-var (
-	strict  = []jsontext.Options{jsontext.AllowDuplicateNames(true)}
-	lenient = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
-)
-
-// parse reads a value. It must be one JSON object of valid text with unique keys.
-func (doc *document) parse(value []byte) *Error {
-	if refused := doc.judge(&doc.plan.root, value, -1); refused != nil {
-		return refused
-	}
-	return doc.duplicate
-}
+// options are those of jsontext: all, or one where the text is judged. It does not check for duplicate keys: only
+// those of objects that are read count, see note.
+var options = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
 
 // judge reads an object that is a value, or the text of a string at the place inside: see reader.
-func (doc *document) judge(n *node, value []byte, inside int) *Error {
-	err := doc.read(n, value, inside, true)
-	bad, _ := errors.AsType[*jsontext.SyntacticError](err)
-	if bad != nil { // Bad syntax anywhere takes precedence over bad text before it.
-		other := new(document)
-		other.init(newPlan())
-		err = other.read(&other.plan.root, value, -1, false)
+func (e *evaluation) judge(n *node, value []byte, inside int) *Error {
+	err := e.read(n, value, inside)
+	bad, is := errors.AsType[*jsontext.SyntacticError](err)
+	if is && e.judgeText { // Bad syntax anywhere takes precedence over bad text before it.
+		if err = new(evaluation).read(new(node), value, -1); err == nil {
+			field := n.named(slices.Collect(bad.JSONPointer.Tokens()))
+			return &Error{Reason: BadText, Field: field, Detail: notText, Offset: int(bad.ByteOffset)}
+		}
 	}
-	refused := invalid(err)
-	if refused == nil && bad != nil {
-		field := (&plan{root: *n}).named(slices.Collect(bad.JSONPointer.Tokens()))
-		refused = &Error{Reason: BadText, Field: field, Detail: notText, Offset: int(bad.ByteOffset)}
-	}
-	return refused
-}
-
-// invalid converts an error of read.
-func invalid(err error) *Error {
 	if refused, ok := errors.AsType[*Error](err); ok || err == nil {
 		return refused
 	}
@@ -125,21 +72,22 @@ func invalid(err error) *Error {
 	return refused
 }
 
-// read reads one object and what is asked for in it. With judgeText it also checks the text and
-// remembers all keys. Its error is an *[Error], or jsontext's, whose text may quote the value.
-func (doc *document) read(n *node, value []byte, inside int, judgeText bool) error {
-	kept := &doc.kept
-	if inside >= 0 { // the document's own reads what is around it
-		kept = &doc.inner.kept
+// read reads one object and what is asked for in it. If the text is judged it remembers all keys. Its
+// error is an *[Error], or jsontext's, whose text may quote the value.
+func (e *evaluation) read(n *node, value []byte, inside int) error {
+	kept, options := &e.outer, options
+	if inside >= 0 { // the other reads what is around it
+		kept = &e.inner
 	}
-	d := &kept.Decoder
-	options := lenient
-	if judgeText {
-		options = strict
+	r := reader{evaluation: e, d: &kept.Decoder, value: value, inside: inside}
+	if e.judgeText {
+		if options = options[:1]; len(value) <= sharedText {
+			r.whole = string(value)
+		}
 	}
 	kept.in = *bytes.NewBuffer(value)
-	d.Reset(&kept.in, options...) // parses value without a copy
-	switch begin, err := d.ReadToken(); {
+	r.d.Reset(&kept.in, options...) // parses value without a copy
+	switch begin, err := r.d.ReadToken(); {
 	case errors.Is(err, io.EOF):
 		return &Error{Reason: Empty, Detail: noValue, Offset: -1}
 	case err != nil:
@@ -147,11 +95,10 @@ func (doc *document) read(n *node, value []byte, inside int, judgeText bool) err
 	case begin.Kind() != jsontext.KindBeginObject:
 		return &Error{Reason: InvalidJSON, Detail: noObject, Offset: 0}
 	}
-	r := reader{doc: doc, d: d, value: value, inside: inside, judgeText: judgeText}
-	if err := r.object(n); err != nil {
+	if err := r.contents(n, jsontext.KindBeginObject); err != nil {
 		return err
 	}
-	if rest := bytes.TrimLeft(value[d.InputOffset():], " \t\r\n"); len(rest) > 0 {
+	if rest := bytes.TrimLeft(value[r.d.InputOffset():], " \t\r\n"); len(rest) > 0 {
 		return &Error{Reason: InvalidJSON, Detail: trailingData, Offset: len(value) - len(rest)}
 	}
 	return nil
@@ -159,40 +106,34 @@ func (doc *document) read(n *node, value []byte, inside int, judgeText bool) err
 
 // reader is the state of read.
 type reader struct {
-	doc       *document
-	d         *jsontext.Decoder
-	value     []byte
-	inside    int // the value is the text of a string that begins here; -1: it is none
-	judgeText bool
+	*evaluation
+	d      *jsontext.Decoder
+	value  []byte
+	whole  string // the value; "": it is not shared
+	inside int    // the value is the text of a string that begins here; -1: it is none
 }
 
-// object reads the members of an object that has begun, and its end.
-func (r *reader) object(n *node) error {
+// contents reads what is in an object or array that has begun, and its end.
+func (r *reader) contents(n *node, kind jsontext.Kind) error {
 	var others map[string]bool // the keys seen that the plan does not name
-	for r.d.PeekKind() == jsontext.KindString {
-		key, err := r.d.ReadValue()
-		if err != nil {
-			return err
-		}
-		in := r.note(n, key, int(r.d.InputOffset())-len(key), &others)
-		if err := r.keep(in); err != nil {
-			return err
-		}
-	}
-	_, err := r.d.ReadToken() // the end of the object, or what should be
-	return err
-}
-
-// array reads the elements of an array that has begun, and its end.
-func (r *reader) array(n *node) error {
 	var digits [8]byte
 	for i := int64(0); ; i++ {
-		switch r.d.PeekKind() {
-		case jsontext.KindEndArray, jsontext.KindInvalid:
+		var in *node
+		switch next := r.d.PeekKind(); {
+		case next == jsontext.KindInvalid, next == jsontext.KindEndArray,
+			kind == jsontext.KindBeginObject && next != jsontext.KindString:
 			_, err := r.d.ReadToken() // the end, or what is wrong
 			return err
+		case kind == jsontext.KindBeginArray:
+			in = n.child(strconv.AppendInt(digits[:0], i, 10))
+		default:
+			key, err := r.d.ReadValue()
+			if err != nil {
+				return err
+			}
+			in = r.note(n, key, &others)
 		}
-		if err := r.keep(n.child(strconv.AppendInt(digits[:0], i, 10))); err != nil {
+		if err := r.keep(in); err != nil {
 			return err
 		}
 	}
@@ -207,72 +148,48 @@ func (r *reader) keep(n *node) error {
 		if err != nil || n == nil {
 			return err
 		}
-		end := int(r.d.InputOffset())
-		r.put(n, end-len(raw), end)
-		if n.event && kind == jsontext.KindString {
+		r.put(n, int(r.d.InputOffset())-len(raw))
+		if n.event && kind == jsontext.KindString && r.inside < 0 { // parsed only once
 			r.unpack(n, raw)
 		}
 		return nil
 	}
-	if _, err := r.d.ReadToken(); err != nil {
-		return err
-	}
+	_, err := r.d.ReadToken()
 	start := int(r.d.InputOffset()) - 1
-	var err error
 	switch {
+	case err != nil:
 	case n == nil || n.inside == nil:
 		err = r.skip(start)
-	case kind == jsontext.KindBeginObject:
-		err = r.object(n)
 	default:
-		err = r.array(n)
+		err = r.contents(n, kind)
 	}
 	if err == nil && n != nil {
-		r.put(n, start, int(r.d.InputOffset()))
+		r.put(n, start)
 	}
 	return err
 }
 
-// put keeps a value for a node.
-func (r *reader) put(n *node, start, end int) {
-	kept := &r.doc.members[n.slot]
-	kept.value, kept.at, kept.in = r.value[start:end], start, start
+// put keeps the value that was read last, and begins at start.
+func (r *reader) put(n *node, start int) {
+	kept := &r.members[n.slot]
+	kept.value, kept.at, kept.in, kept.whole, kept.broken = r.value[start:r.d.InputOffset()], start, start, r.whole, nil
 	if r.inside >= 0 {
-		kept.at, kept.of = r.inside, r.doc.inner.parsed
+		kept.at = r.inside
 	}
 }
 
 // unpack parses a string in which an event's object lies.
 func (r *reader) unpack(n *node, quoted jsontext.Value) {
-	if r.inside >= 0 { // only once
-		return
+	kept, refused, begin := &r.members[n.slot], &Error{Reason: BadText, Detail: notText}, len(r.text)
+	var err error
+	if r.text, err = jsontext.AppendUnquote(r.text, quoted); err == nil {
+		text := r.text[begin:]
+		if refused = r.judge(n, text, kept.at); refused == nil {
+			kept.value = text // an object
+			return
+		}
 	}
-	at, inner := r.doc.members[n.slot].at, &r.doc.inner
-	var text []byte
-	if inner.parsed = min(inner.parsed+1, ofLater); inner.parsed == ofFirst {
-		text = inner.text[:0]
-	}
-	text, err := jsontext.AppendUnquote(text, quoted)
-	if inner.parsed == ofFirst {
-		inner.text = text
-	}
-	var refused *Error
-	switch {
-	case err != nil:
-		refused = &Error{Reason: BadText, Detail: notText, Offset: at}
-	case r.judgeText:
-		refused = r.doc.judge(n, text, at)
-	default:
-		refused = invalid(r.doc.read(n, text, at, false))
-	}
-	if refused == nil {
-		r.doc.members[n.slot].value = jsontext.Value(text) // an object
-		return
-	}
-	refused.Offset = at
-	if r.doc.broken == nil {
-		r.doc.broken = refused
-	}
+	refused.Offset, kept.broken = kept.at, refused
 }
 
 // skip reads to the end of a container that has begun.
@@ -288,49 +205,46 @@ func (r *reader) skip(start int) error {
 	return nil
 }
 
-// note records a key, which begins at the offset at, and returns what is read there; nil: nothing.
-func (r *reader) note(n *node, key jsontext.Value, at int, others *map[string]bool) *node {
+// note records the key that was read last, and returns what is read there; nil: nothing.
+func (r *reader) note(n *node, key jsontext.Value, others *map[string]bool) *node {
 	// Only the names of the plan are looked for: no longer ones, with every character escaped.
 	if len(key) > len(`""`)+len(`\u0000`)*len(n.inside) && !r.judgeText {
 		return nil
 	}
 	var room [96]byte
 	name := []byte(key[1 : len(key)-1])
-	in := n.child(name)
+	in, again, field := n.child(name), false, ""
 	if (in == nil || in.slashed) && bytes.IndexByte(name, '\\') >= 0 {
 		name, _ = jsontext.AppendUnquote(room[:0], key) // bad text is replaced, and names no field
 		in = n.child(name)
 	}
-	if r.doc.order && in != nil && !in.order {
-		return nil
-	}
-	again, named := false, ""
 	switch {
-	case in != nil:
-		if again = r.doc.members[in.slot].value != nil; again {
-			named = only(in.fields)
-			r.doc.doubt(in)
-		}
-	case r.judgeText:
+	case in == nil && !r.judgeText || in != nil && r.orderAlone && !in.order:
+		return nil
+	case in == nil:
 		again = (*others)[string(name)]
 		if *others == nil {
 			*others = map[string]bool{}
 		}
 		(*others)[string(name)] = true
+	case r.members[in.slot].value != nil:
+		again, field = true, in.field
+		r.doubt(in)
 	}
-	if again && r.doc.duplicate == nil {
-		if r.inside >= 0 {
-			at = r.inside
+	if again && r.duplicate == nil {
+		at := r.inside
+		if at < 0 {
+			at = int(r.d.InputOffset()) - len(key)
 		}
-		r.doc.duplicate = &Error{Reason: DuplicateKey, Field: named, Detail: keyTwice, Offset: at}
+		r.duplicate = &Error{Reason: DuplicateKey, Field: field, Detail: keyTwice, Offset: at}
 	}
 	return in
 }
 
 // doubt marks all that is read at a key which is there twice.
-func (doc *document) doubt(n *node) {
-	doc.members[n.slot].twice = true
+func (e *evaluation) doubt(n *node) {
+	e.members[n.slot].twice = true
 	for _, in := range slices.Concat(n.inside...) {
-		doc.doubt(in)
+		e.doubt(in)
 	}
 }

@@ -29,7 +29,7 @@ const maxFields = 32
 func ProtectedCodes() []string { return []string{"401", "403", "429", "500", "503"} }
 
 // BuiltIn returns the endpoint of the built-in contract.
-func BuiltIn() *Endpoint { return builtIn.endpoint }
+func BuiltIn() *Endpoint { return builtIn.Endpoint }
 
 // place is where a field is in Fields; -1 if there is none of the name.
 func (e *Endpoint) place(name string) int {
@@ -65,128 +65,63 @@ func (e *Endpoint) Required() (names []string) {
 // endpoint reads the part of the file that tells the endpoint.
 func (p *parser) endpoint(n *yaml.Node) {
 	e := new(Endpoint)
-	p.file.endpoint, p.file.own = e, true
+	p.file.Endpoint = e
 	seen := p.object(n, inEndpoint)
 	for _, k := range Keywords() {
-		if k.In == inEndpoint && seen[k.Name] == nil && n.Kind == yaml.MappingNode {
-			p.fail(n, "%s of the endpoint is missing", k.Name)
-		}
+		p.failIf(k.In == inEndpoint && seen != nil && seen[k.Name] == nil, n, "%s of the endpoint is missing", k.Name)
 	}
 	if len(p.mistakes) > 0 {
 		return
 	}
-	p.each(seen["success"], e.Success, func(code string) string {
-		if !bodyCode.MatchString(code) {
-			return "is no code of an answer"
-		}
-		return ""
-	})
-	p.each(seen["permanent"], e.Permanent, func(code string) string {
-		switch {
-		case slices.Contains(ProtectedCodes(), code):
-			return "is no verdict on a record; leave it out"
-		case slices.Contains(e.Success, code):
-			return "is a success too; leave it out of one"
-		case !bodyCode.MatchString(code):
-			return "is no code of an answer"
-		}
-		return ""
-	})
-	isField := func(name string) string {
-		if f, known := e.Field(name); !known {
-			return "is no field of the endpoint; there are " + strings.Join(e.Names(), ", ")
-		} else if f.Kind != Text || !f.Required {
-			return "must be a text that is required"
-		}
-		return ""
+	success, permanent := p.items(seen["success"], 1), p.items(seen["permanent"], 1)
+	for _, at := range slices.Concat(success, permanent) {
+		p.matching(at, bodyCode)
 	}
-	p.each(seen["repeat"], []string{e.Repeat}, isField)
-	p.each(seen["order"], e.Order, isField)
-	if len(e.Order) != 2 {
-		p.fail(seen["order"], "two fields must be here: the lot, and the parking")
+	for _, at := range permanent {
+		p.failIf(slices.Contains(ProtectedCodes(), at.Value), at, "%s is no verdict on a record; leave it out", at.Value)
+		p.failIf(slices.Contains(e.Success, at.Value), at, "%s is a success too; leave it out of one", at.Value)
 	}
+	for _, at := range append(p.items(seen["order"], 2), seen["repeat"]) {
+		f, known := e.Field(at.Value)
+		p.failIf(!known, at, "%s is no field of the endpoint; there are %s", at.Value, strings.Join(e.Names(), ", "))
+		p.failIf(known && (f.Kind != Text || !f.Required), at, "%s must be a text that is required", at.Value)
+	}
+	p.failIf(len(e.Order) != 2, seen["order"], "two fields must be here: the lot, and the parking")
 	for i := range e.Fields {
 		e.ascending = append(e.ascending, i)
 	}
 	slices.SortFunc(e.ascending, func(a, b int) int { return cmp.Compare(e.Fields[a].Name, e.Fields[b].Name) })
 }
 
-// each judges the texts of a node, which were read without a mistake.
-func (p *parser) each(n *yaml.Node, texts []string, problem func(string) string) {
-	for i, text := range texts {
-		at := n
-		if n.Kind == yaml.SequenceNode {
-			at = n.Content[i]
-		}
-		if wrong := problem(text); wrong != "" {
-			p.fail(at, "%s %s", text, wrong)
-		}
-	}
-}
-
 func (p *parser) endpointFields(n *yaml.Node) {
-	if n.Kind != yaml.SequenceNode || len(n.Content) == 0 || len(n.Content) > maxFields {
-		p.fail(n, "a list of 1 to %d fields must be here", maxFields)
-		return
-	}
-	e := p.file.endpoint
-	for _, one := range n.Content {
-		p.field, p.codes = &Field{}, newCodes()
-		seen := p.object(one, inField)
-		f := p.field
-		switch name := seen["name"]; {
-		case one.Kind != yaml.MappingNode:
-		case name == nil || seen["kind"] == nil:
-			p.fail(one, "a field needs name and kind")
-		case f.Name == "app_id" || f.Name == "sign":
-			p.fail(name, "%s is not of the event: the service adds it", f.Name)
-		case e.place(f.Name) >= 0:
-			p.fail(name, "a second field with the name %s", f.Name)
+	for _, one := range p.list(n, maxFields, "fields") {
+		p.field, p.codes = &Field{}, &codeList{byName: map[string]string{}}
+		if seen := p.object(one, inField); seen != nil {
+			p.finishField(one, seen)
 		}
-		p.finishField(one, seen)
-		e.Fields = append(e.Fields, *f)
+		p.file.Endpoint.Fields = append(p.file.Endpoint.Fields, *p.field)
 	}
 }
 
 // finishField judges what the keywords of a field are together.
 func (p *parser) finishField(n *yaml.Node, seen map[string]*yaml.Node) {
-	f, codes, otherwise := p.field, seen["codes"], seen["otherwise"]
-	switch {
-	case codes == nil && otherwise != nil:
-		p.fail(otherwise, "otherwise: of no use without codes")
-	case codes == nil && f.Kind == Code:
-		p.fail(n, "%s is of codes, and has none", f.Name)
-	case codes != nil && f.Kind != Code:
-		p.fail(codes, "codes: %s is not of the kind code", f.Name)
-	case otherwise != nil && p.codes.byName[p.codes.otherwise] != p.codes.otherwise:
-		p.fail(otherwise, "%s is no code of %s; there are %s", p.codes.otherwise, f.Name, p.codes.forms())
-	}
+	f, name, codes, otherwise := p.field, seen["name"], seen["codes"], seen["otherwise"]
+	p.failIf(name == nil || seen["kind"] == nil, n, "a field needs name and kind")
+	p.failIf(f.Name == "app_id" || f.Name == "sign", name, "%s is not of the event: the service adds it", f.Name)
+	p.failIf(f.Name != "" && p.file.Endpoint.place(f.Name) >= 0, name, "a second field with the name %s", f.Name)
+	p.failIf(codes == nil, otherwise, "otherwise: of no use without codes")
+	p.failIf(codes == nil && f.Kind == Code, n, "%s is of codes, and has none", f.Name)
+	p.failIf(f.Kind != Code, codes, "codes: %s is not of the kind code", f.Name)
+	none := codes != nil && f.Kind == Code && p.codes.byName[p.codes.otherwise] != p.codes.otherwise
+	p.failIf(none, otherwise, "%s is no code of %s; there are %s", p.codes.otherwise, f.Name, p.codes.forms())
 	if f.clock = clocks[f.Name]; codes != nil {
 		f.codes, f.odd = p.codes, oddCodes[f.Name]
 	}
 }
 
 func (p *parser) kind(n *yaml.Node) {
-	text, ok := p.scalar(n)
-	kind, known := kinds[text]
-	if ok && !known {
-		p.fail(n, "%s is no kind; there are text, code and time", text)
-	}
-	p.field.Kind = kind
-}
-
-// endpointCodes reads the codes of the API, each with its names.
-func (p *parser) endpointCodes(n *yaml.Node) {
-	p.pairs(n, func(key, value *yaml.Node) {
-		names := append([]string{key.Value}, p.scalars(value, 0)...)
-		for _, name := range names {
-			if _, twice := p.codes.byName[strings.ToLower(name)]; twice {
-				p.fail(key, "%s is there twice", name)
-			}
-			p.codes.byName[strings.ToLower(name)] = key.Value
-		}
-	})
-	if n.Kind == yaml.MappingNode && len(n.Content) == 0 {
-		p.fail(n, "no code")
-	}
+	text := p.scalar(n)
+	kind := slices.Index(kinds, text)
+	p.failIf(text != "" && kind < 0, n, "%s is no kind; there are text, code and time", text)
+	p.field.Kind = Kind(max(kind, 0))
 }

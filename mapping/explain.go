@@ -1,7 +1,8 @@
 package mapping
 
 import (
-	"time"
+	"bytes"
+	"errors"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -10,7 +11,7 @@ import (
 type Explanation struct {
 	// Profile is the profile of the mapping file that fits; "" where there is no such file.
 	Profile string
-	// Steps are how each field's text is made, in the order of [Fields]. It is empty where the
+	// Steps are how each field's text is made, in the order of the endpoint. It is empty where the
 	// event cannot be read, or is ignored.
 	Steps []Step
 }
@@ -41,38 +42,31 @@ type Looked struct {
 // Explain maps a record as Map does, but goes on behind what is wrong: behind bad text, behind a key
 // that is there twice, and from field to field.
 func (m *Mapper) Explain(rec *Record) *Explanation {
-	e := evaluation{zone: m.location, lookups: m.lookups}
-	p, refused := e.choose(m.file, rec)
+	e := evaluation{state: state{m: m, lookups: m.lookups, explains: true}}
+	p, refused := e.choose(rec)
 	if refused != nil {
 		return &Explanation{}
 	}
-	e.wholes[ofValue] = string(e.value)
 	x := &Explanation{Steps: make([]Step, 0, len(p.rules))}
 	if m.file != builtIn {
 		x.Profile = p.name
 	}
 	for i := range p.rules {
-		x.Steps = append(x.Steps, e.step(&p.rules[i], rec, m.required[p.rules[i].place]))
+		x.Steps = append(x.Steps, e.step(&p.rules[i], rec))
 	}
-	for _, s := range e.suspicions(rec.Time) {
-		for i := range p.rules {
-			if e.suspects(s, &p.rules[i].field, rec.Time) {
-				x.Steps[i].Suspicions = append(x.Steps[i].Suspicions, s)
-			}
-		}
+	for i := range x.Steps { // when all times are known
+		x.Steps[i].Suspicions = e.suspicions(&p.rules[i].field, rec.Time, nil)
 	}
 	return x
 }
 
 // step is how the field of a rule is made.
-func (e *evaluation) step(r *rule, rec *Record, required bool) Step {
+func (e *evaluation) step(r *rule, rec *Record) Step {
 	odd := len(e.odd)
-	sent, refused := e.evaluate(r, rec)
-	if sent == "" && refused == nil && (required || r.required) {
-		refused = missing(r.field.Name)
-	}
-	s := Step{Field: r.field.Name, Looked: e.looked(r, rec), Rule: r.words, Sent: sent, Refused: refused}
-	s.Text, _, _ = e.text(r, rec)
+	e.looked = nil
+	text, at, refused := e.textOf(r, rec)
+	s := Step{Field: r.field.Name, Looked: e.looked, Text: text, Rule: r.words}
+	s.Sent, s.Refused = e.sent(r, text, at, refused)
 	if r.lookup != "" && e.unlisted != nil {
 		s.Sent, s.Unlisted = "", e.unlisted
 	}
@@ -82,45 +76,11 @@ func (e *evaluation) step(r *rule, rec *Record, required bool) Step {
 	return s
 }
 
-// suspects reports whether a suspicion of the event is one about a field.
-func (e *evaluation) suspects(s Suspicion, f *Field, at time.Time) bool {
-	switch s {
-	case Future:
-		return (f.clock == leaving || f.clock == operating) && e.times[f.clock].After(at.Add(FutureTolerance))
-	case LeaveBeforeEnter:
-		return f.clock == leaving
-	case UnknownPlateColor, UnknownCarType:
-	}
-	return f.odd == s
-}
-
-// looked are the places that a rule looks at, up to the one that it takes.
-func (e *evaluation) looked(r *rule, rec *Record) (all []Looked) {
-	for i := range r.sources {
-		s := &r.sources[i]
-		one := Looked{Source: s.written}
-		switch s.kind {
-		case fromHeader:
-			one.Seen = string(rec.header(s.header))
-		case fromKey:
-			one.Seen = string(rec.Key)
-		case fromTopic: // no text comes from it
-		case fromValue:
-			one.Seen = string(e.doc.members[s.slot].value)
-		}
-		all = append(all, one)
-		if text, _, refused := e.textAt(r, s, rec); !r.join && (text != "" || refused != nil) {
-			break
-		}
-	}
-	return all
-}
-
 // Reads reports whether any profile reads what stands at a path of a value, behind the prefix, and whether
 // one reads something in it.
 func (m *Mapper) Reads(path []string) (there, within bool) {
-	for _, p := range m.file.plans {
-		n := &p.root
+	for i := range m.file.plans {
+		n := &m.file.plans[i].root
 		for _, name := range path {
 			if n = n.child([]byte(name)); n == nil {
 				break
@@ -145,21 +105,18 @@ func (m *Mapper) Plain(rec *Record) []byte {
 	case len(x.Steps) == 0:
 		return nil
 	}
-	plain := []byte{'{'}
+	var plain bytes.Buffer
+	w := jsontext.NewEncoder(&plain) // what is sent is valid: it does not fail
+	_ = w.WriteToken(jsontext.BeginObject)
 	for _, s := range x.Steps {
 		text := s.Sent
 		if s.Unlisted != nil {
 			text = s.Unlisted.Code
 		}
-		if text == "" {
-			continue
+		if text != "" {
+			_ = errors.Join(w.WriteToken(jsontext.String(s.Field)), w.WriteToken(jsontext.String(text)))
 		}
-		if len(plain) > 1 {
-			plain = append(plain, ',')
-		}
-		plain, _ = jsontext.AppendQuote(plain, s.Field)
-		plain = append(plain, ':')
-		plain, _ = jsontext.AppendQuote(plain, text) // of text that is valid it does not fail
 	}
-	return append(plain, '}')
+	_ = w.WriteToken(jsontext.EndObject)
+	return bytes.TrimSpace(plain.Bytes())
 }

@@ -72,7 +72,7 @@ func TestTheEventPageHasEveryField(t *testing.T) {
 			}
 		}
 		for _, name := range regexp.MustCompile("`([a-z_]+)`").FindAllStringSubmatch(firstCells(section), -1) {
-			if _, known := FieldOf(name[1]); !known {
+			if _, known := BuiltIn().Field(name[1]); !known {
 				t.Errorf("%s: %s is not in the table of fields.go", document, name[1])
 			}
 		}
@@ -82,8 +82,8 @@ func TestTheEventPageHasEveryField(t *testing.T) {
 func rowHasCodes(t *testing.T, document string, f Field, cell string) {
 	t.Helper()
 	words := strings.FieldsFunc(cell, func(r rune) bool { return strings.ContainsRune(" ,，：`", r) })
-	for code, names := range f.codes.written() {
-		for _, name := range append(names, code) {
+	for code := range strings.SplitSeq(f.codes.forms(), "; ") {
+		for _, name := range strings.Fields(code) {
 			if !slices.Contains(words, name) {
 				t.Errorf("%s: the row of %s lacks %s of code %s", document, f.Name, name, code)
 			}
@@ -138,8 +138,8 @@ func TestTheSchemaHasEveryField(t *testing.T) {
 	if err := json.Unmarshal([]byte(Schema()), &schema); err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(schema.Required, AlwaysRequired()) {
-		t.Errorf("event.schema.json requires %v, want %v", schema.Required, AlwaysRequired())
+	if !slices.Equal(schema.Required, BuiltIn().Required()) {
+		t.Errorf("event.schema.json requires %v, want %v", schema.Required, BuiltIn().Required())
 	}
 	for _, f := range BuiltIn().Fields {
 		ref := map[Kind]string{Text: "#/$defs/text", Time: "#/$defs/time"}[f.Kind]
@@ -153,7 +153,7 @@ func TestTheSchemaHasEveryField(t *testing.T) {
 		}
 	}
 	for name := range schema.Properties {
-		if _, known := FieldOf(name); !known {
+		if _, known := BuiltIn().Field(name); !known {
 			t.Errorf("event.schema.json: %s is not in the table of fields.go", name)
 		}
 	}
@@ -170,7 +170,7 @@ func TestAnExampleSendsEveryField(t *testing.T) {
 			sent[name] = true
 		}
 	}
-	for _, name := range Fields() {
+	for _, name := range BuiltIn().Names() {
 		if !sent[name] {
 			t.Errorf("testdata/examples.json: no example sends %s; add it to the one that has every field", name)
 		}
@@ -207,10 +207,10 @@ func TestEveryCodeFieldHasItsCodes(t *testing.T) {
 }
 
 func TestFieldOf(t *testing.T) {
-	if f, known := FieldOf("plate"); !known || !f.Required || !f.Personal || f.Kind != Text {
+	if f, known := BuiltIn().Field("plate"); !known || !f.Required || !f.Personal || f.Kind != Text {
 		t.Errorf("plate is %+v, %v", f, known)
 	}
-	if f, known := FieldOf("Plate"); known {
+	if f, known := BuiltIn().Field("Plate"); known {
 		t.Errorf("Plate is %+v", f)
 	}
 }

@@ -31,14 +31,18 @@ func FileSchema() string { return fileSchema }
 // [MaxDepth].
 func Schema() string { return eventSchema }
 
-// File is a mapping file that was read without a mistake. It is immutable.
+// File is a mapping file that was read without a mistake. Nobody changes it.
 type File struct {
-	endpoint *Endpoint
-	own      bool // the endpoint stands in the file
+	Sum      [sha256.Size]byte // of its text
+	Endpoint *Endpoint         // which the records are sent to: [BuiltIn], or one of its own
+	Profiles []string          // the names of all profiles, in their order
+	Ignoring []string          // and of those that say to ignore records
+	Topics   []string          // that profiles name in when, each once
+	Lookups  []string          // the lookup files, which lie beside the mapping file, each once
+
 	profiles []profile
-	plans    [2]*plan // what is read of a value with the Confluent prefix before it (1) or without (0)
-	outside  bool     // topic, headers or key matter
-	sum      [sha256.Size]byte
+	plans    [2]plan // what is read of a value with the Confluent prefix before it (1) or without (0)
+	outside  bool    // topic, headers or key matter
 }
 
 // builtIn is the file that holds where none is given.
@@ -50,77 +54,22 @@ var builtIn = func() *File {
 	return f
 }()
 
-// Sum is the SHA-256 of the file's text.
-func (f *File) Sum() [sha256.Size]byte { return f.sum }
-
-// Endpoint is the one that the records are sent to; own: it stands in the file.
-func (f *File) Endpoint() (e *Endpoint, own bool) { return f.endpoint, f.own }
-
-// Profiles returns the names of all profiles, in their order.
-func (f *File) Profiles() (names []string) {
-	for _, p := range f.profiles {
-		names = append(names, p.name)
-	}
-	return names
-}
-
-// Topics returns the topics that profiles name in when, each once, in their order.
-func (f *File) Topics() (topics []string) {
-	for _, p := range f.profiles {
-		for _, c := range p.when {
-			for _, topic := range c.is {
-				if c.at.kind == fromTopic && !slices.Contains(topics, topic) {
-					topics = append(topics, topic)
-				}
-			}
-		}
-	}
-	return topics
-}
-
-// Ignoring returns the names of the profiles that say to ignore records.
-func (f *File) Ignoring() (names []string) {
-	for _, p := range f.profiles {
-		if p.ignore {
-			names = append(names, p.name)
-		}
-	}
-	return names
-}
-
 // profile says how the records that fit it are mapped.
 type profile struct {
 	name   string
-	prefix prefix
+	plan   *plan
 	ignore bool
 	when   []condition // all must hold
 	event  *source     // where the event's object lies; nil: it is the value
 	rules  []rule      // in the order of the fields
 	order  []*rule     // those of the order key
-}
-
-// prefix is what stands before a value's JSON.
-type prefix uint8
-
-const (
-	noPrefix        prefix = iota
-	confluentPrefix        // a zero byte and four of a schema's ID
-)
-
-const confluentBytes = 5
-
-// pathOf is the path of a source from the whole value.
-func (p *profile) pathOf(s *source) []string {
-	if p.event == nil || s.whole {
-		return s.path
-	}
-	return slices.Concat(p.event.path, s.path)
+	repeat []*rule     // those of the lot and the repeat key
 }
 
 // condition is a part of a profile's when.
 type condition struct {
 	at source
-	is []string // one of these; none: the record has no value
+	is []string // one of these
 }
 
 // rule says how a field's text is made.
@@ -133,49 +82,51 @@ type rule struct {
 	digits   bool      // whole numbers count as text
 	codes    *codeList // nil: the text stays
 	lookup   string    // the file that has what is sent for the text; "": none
-	time     timeForm
+	time     *timeForm
 	zone     *time.Location // nil: EVENT_TIMEZONE
 	required bool
 	words    []string // its keywords, for people
 }
 
-// compile makes the plans, and gives each source its slot in them.
+// compile makes the plans, and gives each source its path and its slot in them.
 func (f *File) compile() {
-	f.plans = [2]*plan{newPlan(), newPlan()}
 	for i := range f.profiles {
 		p := &f.profiles[i]
-		for j := range p.rules {
-			if slices.Contains(f.endpoint.Order, p.rules[j].field.Name) {
-				p.order = append(p.order, &p.rules[j])
+		read := func(s *source, field string, order bool) {
+			if f.outside = f.outside || s.kind <= fromKey; s.kind != fromValue {
+				return
+			}
+			if p.event != nil && !s.whole {
+				s.path = slices.Concat(p.event.path, s.path)
+			}
+			n := p.plan.at(s.path, order)
+			switch s.slot = n.slot; {
+			case field == "":
+			case !n.read:
+				n.read, n.field = true, field
+			case n.field != field:
+				n.field = ""
 			}
 		}
-		f.plans[p.prefix].take(p)
-		f.outside = f.outside || p.looksOutside()
-	}
-}
-
-func (p *profile) looksOutside() bool {
-	return slices.ContainsFunc(p.when, func(c condition) bool { return c.at.kind != fromValue }) ||
-		slices.ContainsFunc(p.rules, func(one rule) bool {
-			return slices.ContainsFunc(one.sources, func(s source) bool { return s.kind != fromValue })
-		})
-}
-
-// take adds what is read for a profile.
-func (p *plan) take(f *profile) {
-	if f.event != nil {
-		n := p.at(f.event.path, true)
-		f.event.slot, n.event = n.slot, true
-	}
-	for i := range f.rules {
-		r := &f.rules[i]
-		for j := range r.sources {
-			p.add(&r.sources[j], f, r.field.Name, slices.Contains(f.order, r))
+		if p.event != nil {
+			n := p.plan.at(p.event.path, true)
+			p.event.slot, n.event = n.slot, true
 		}
-	}
-	for i := range f.when {
-		if f.when[i].is != nil {
-			p.add(&f.when[i].at, f, "", true)
+		for j := range p.rules {
+			r := &p.rules[j]
+			ordered := slices.Contains(f.Endpoint.Order, r.field.Name)
+			if ordered {
+				p.order = append(p.order, r)
+			}
+			if r.field.Name == f.Endpoint.Order[0] || r.field.Name == f.Endpoint.Repeat {
+				p.repeat = append(p.repeat, r)
+			}
+			for k := range r.sources {
+				read(&r.sources[k], r.field.Name, ordered)
+			}
+		}
+		for j := range p.when {
+			read(&p.when[j].at, "", true)
 		}
 	}
 }

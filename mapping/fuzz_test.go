@@ -47,7 +47,7 @@ func checkPromises(t *testing.T, m *Mapper, value []byte, at time.Time) {
 		if !ok || r != nil {
 			t.Fatalf("a release beside an error, or an error of type %T", err)
 		}
-		if !slices.Contains(Reasons(), e.Reason) || !slices.Contains(Details(), e.Detail) || e.Field != "" && !slices.Contains(Fields(), e.Field) || e.Offset >= max(1, len(value)+1) {
+		if !slices.Contains(Reasons(), e.Reason) || !slices.Contains(Details(), e.Detail) || e.Field != "" && !slices.Contains(BuiltIn().Names(), e.Field) || e.Offset >= max(1, len(value)+1) {
 			t.Fatalf("an error out of its bounds: %+v", e)
 		}
 		return
@@ -56,7 +56,7 @@ func checkPromises(t *testing.T, m *Mapper, value []byte, at time.Time) {
 		t.Fatalf("Identify says %q and %q, Map %q and %q", lot, serial, r.Lot(), r.sent[parkingSerial])
 	}
 	sent := maps.Collect(r.All())
-	for _, name := range AlwaysRequired() {
+	for _, name := range BuiltIn().Required() {
 		if sent[name] == "" {
 			t.Fatalf("%s is not sent", name)
 		}

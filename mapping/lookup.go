@@ -1,11 +1,9 @@
 package mapping
 
-import (
-	"maps"
-	"slices"
-)
+import "maps"
 
-// Lookup is what a lookup file says (package settings/lookup): the platform's UUID by the vendor's code of a lot. It is not changed.
+// Lookup is what a lookup file says (package settings/lookup): the platform's UUID by the vendor's code of a lot.
+// It is not changed.
 type Lookup map[string]string
 
 // Unlisted is the error of [Mapper.Map] for an event of which all is right but that the lookup file does
@@ -33,16 +31,4 @@ func (m *Mapper) With(file string, l Lookup) *Mapper {
 func (m *Mapper) Lists(u *Unlisted) bool {
 	_, listed := m.lookups[u.File][u.Code]
 	return listed
-}
-
-// Lookups returns the names of the lookup files, which lie beside the mapping file.
-func (f *File) Lookups() (names []string) {
-	for _, p := range f.profiles {
-		for _, r := range p.rules {
-			if r.lookup != "" && !slices.Contains(names, r.lookup) {
-				names = append(names, r.lookup)
-			}
-		}
-	}
-	return names
 }

@@ -2,7 +2,9 @@ package mapping
 
 import (
 	"bytes"
+	"cmp"
 	"iter"
+	"slices"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -11,10 +13,6 @@ import (
 // FutureTolerance is how far leave_time and operate_time may be after the record's time;
 // beyond that the event is suspicious.
 const FutureTolerance = 10 * time.Minute
-
-// sharedText is the largest value that is copied to one string, of which the texts are parts.
-// That is one allocation, and it keeps the whole value in memory as long as the Release.
-const sharedText = 4 << 10
 
 // Record is what is known of a Kafka record.
 type Record struct {
@@ -43,53 +41,63 @@ func (r *Record) header(name string) (value []byte) {
 func (m *Mapper) Map(rec *Record) (*Release, error) {
 	e := evaluations.Get().(*evaluation)
 	defer e.free()
-	e.zone, e.lookups, e.judgeText = m.location, m.lookups, true
-	p, refused := e.choose(m.file, rec)
+	e.m, e.lookups, e.judgeText = m, m.lookups, true
+	p, refused := e.choose(rec)
 	switch {
 	case refused != nil:
 		return nil, refused
 	case p.ignore:
 		return nil, &Ignored{p.name}
 	}
-	r := newRelease(m.file.endpoint)
-	if len(e.value) <= sharedText {
-		e.wholes[ofValue] = string(e.value)
-		if e.doc.inner.parsed != ofValue {
-			e.wholes[ofFirst] = string(e.doc.inner.text)
-		}
-	}
+	r := &Release{endpoint: m.file.Endpoint, sent: make([]string, len(m.file.Endpoint.Fields))}
 	for i := range p.rules {
-		rule := &p.rules[i]
-		sent, refused := e.evaluate(rule, rec)
+		sent, refused := e.evaluate(&p.rules[i], rec)
 		if refused != nil {
 			return nil, refused
 		}
-		if sent == "" && (rule.required || m.required[rule.place]) {
-			return nil, missing(rule.field.Name)
-		}
-		r.sent[rule.place] = sent
+		r.sent[p.rules[i].place] = sent
 	}
 	if e.unlisted != nil {
 		return nil, e.unlisted
 	}
-	r.Suspicions = e.suspicions(rec.Time)
+	var strange []Suspicion
+	for i := range p.rules {
+		strange = e.suspicions(&p.rules[i].field, rec.Time, strange)
+	}
+	if strange != nil {
+		r.Suspicions = slices.DeleteFunc(Suspicions(), func(s Suspicion) bool { return !slices.Contains(strange, s) })
+	}
 	return r, nil
 }
 
-func missing(field string) *Error {
-	return &Error{Reason: MissingField, Field: field, Detail: requiredField, Offset: -1}
+// evaluation is how one record is read and mapped.
+type evaluation struct {
+	state
+
+	// Memory that the next one uses again.
+	outer, inner decoder  // of the value, and of a string in which an event lies
+	members      []member // by slot
+	text         []byte   // the strings that were parsed, one behind the other
 }
 
-// evaluation is the state of Map for one record.
-type evaluation struct {
-	opener
-	zone   *time.Location           // of times without one
-	wholes [wholes]string           // of which the texts are parts; "" where they are not
-	times  [operating + 1]time.Time // zero if absent
-	odd    []Suspicion              // codes that the API does not have
+// state is what is known of a record.
+type state struct {
+	judgeText  bool // the text and all keys too
+	orderAlone bool // only what the order key needs is read
+	explains   bool // what is looked at is kept
+	m          *Mapper
+	lookups    map[string]Lookup // the mapper's, or none
 
-	lookups  map[string]Lookup
-	unlisted *Unlisted // the lot, if its lookup file does not have it
+	plan      *plan  // by which the value was read last
+	shift     int    // what its prefix takes
+	refused   *Error // why it cannot be read by it
+	first     *Error // why it could not be read when a profile was tried first
+	duplicate *Error // the first key that occurs twice in an object that is read: any, if the text was judged
+
+	looked   []Looked                 // at for the rule
+	times    [operating + 1]time.Time // zero if absent
+	odd      []Suspicion              // codes that the API does not have
+	unlisted *Unlisted                // the lot, if its lookup file does not have it
 }
 
 // evaluations are those that are done, for their memory.
@@ -97,24 +105,26 @@ var evaluations = sync.Pool{New: func() any { return new(evaluation) }}
 
 // free ends an evaluation. It keeps nothing of the record.
 func (e *evaluation) free() {
-	clear(e.doc.members)
-	e.doc.members, e.doc.kept.in, e.doc.inner.kept.in = e.doc.members[:0], bytes.Buffer{}, bytes.Buffer{}
-	if clear(e.doc.inner.text); cap(e.doc.inner.text) > sharedText {
-		e.doc.inner.text = nil
+	clear(e.members)
+	if clear(e.text); cap(e.text) > sharedText {
+		e.text = nil
 	}
-	e.doc.order, e.opening, e.zone, e.wholes, e.odd = false, opening{}, nil, [wholes]string{}, nil
-	e.lookups, e.unlisted = nil, nil
-	clear(e.times[:])
+	e.state, e.members, e.outer.in, e.inner.in = state{}, e.members[:0], bytes.Buffer{}, bytes.Buffer{}
 	evaluations.Put(e)
 }
 
 // evaluate returns the text that is sent by a rule, "" if it is absent. Of a lot that is not listed it is the code.
 func (e *evaluation) evaluate(r *rule, rec *Record) (string, *Error) {
-	s, at, refused := e.text(r, rec)
-	if s == "" {
+	text, at, refused := e.textOf(r, rec)
+	return e.sent(r, text, at, refused)
+}
+
+// sent is what is sent for what textOf found.
+func (e *evaluation) sent(r *rule, s string, at int, refused *Error) (string, *Error) {
+	switch {
+	case s == "":
 		return "", refused
-	}
-	if r.codes != nil {
+	case r.codes != nil:
 		code, known := r.codes.find(s)
 		if !known && code == "" {
 			return "", r.refuse(UnknownCode, noCode, at)
@@ -123,24 +133,20 @@ func (e *evaluation) evaluate(r *rule, rec *Record) (string, *Error) {
 			e.odd = append(e.odd, r.field.odd)
 		}
 		return code, nil
-	}
-	if r.lookup != "" {
-		sent, listed := e.lookups[r.lookup][s]
-		if !listed {
-			sent, e.unlisted = s, &Unlisted{r.lookup, s}
+	case r.lookup != "":
+		if sent, listed := e.lookups[r.lookup][s]; listed {
+			return sent, nil
 		}
-		return sent, nil
-	}
-	if r.field.Kind == Time {
-		t, problem := r.timeOf(s, e.zone)
+		e.unlisted = &Unlisted{r.lookup, s}
+	case r.field.Kind == Time:
+		t, problem := r.time.read(s, cmp.Or(r.zone, e.m.location))
 		if problem != "" {
 			return "", r.refuse(BadTime, problem, at)
 		}
 		e.times[r.field.clock] = t
-		if len(s) == len("2006-01-02T15:04:05Z") && s[10] == 'T' && s[19] == 'Z' {
-			return s, nil // as it is sent
+		if len(s) != len("2006-01-02T15:04:05Z") || s[10] != 'T' || s[19] != 'Z' { // else as it is sent
+			return t.Format(time.RFC3339), nil
 		}
-		return t.Format(time.RFC3339), nil
 	}
 	return s, nil
 }
@@ -150,57 +156,51 @@ func (r *rule) refuse(reason Reason, detail string, at int) *Error {
 	return &Error{Reason: reason, Field: r.field.Name, Detail: detail, Offset: at}
 }
 
-// text is what a rule's sources give, and where it begins.
-func (e *evaluation) text(r *rule, rec *Record) (text string, at int, refused *Error) {
-	switch {
-	case r.constant != "":
-		return r.constant, -1, nil
-	case r.join:
-		return e.joined(r, rec)
-	}
+// textOf is what a rule's sources give, and where it begins: the text of the first that has one or is refused,
+// or of a join that of all with a hyphen between. "" is refused where the field is required.
+func (e *evaluation) textOf(r *rule, rec *Record) (text string, at int, refused *Error) {
+	text, at = r.constant, -1
 	for i := range r.sources {
-		if text, at, refused = e.textAt(r, &r.sources[i], rec); text != "" || refused != nil {
-			return text, at, refused
-		}
-	}
-	return "", -1, nil
-}
-
-// joined is the text of all sources with a hyphen between; "" if one of them is absent.
-func (e *evaluation) joined(r *rule, rec *Record) (text string, at int, refused *Error) {
-	for i := range r.sources {
-		part, begins, refused := e.textAt(r, &r.sources[i], rec)
-		if part == "" {
-			return "", begins, refused
-		}
-		if i == 0 {
-			at, text = begins, part
-		} else {
+		part, begins, wrong := e.textAt(r, &r.sources[i], rec)
+		switch {
+		case !r.join && part == "" && wrong == nil:
+		case !r.join:
+			return part, begins, wrong
+		case i == 0 || part == "" && text != "":
+			text, at, refused = part, begins, wrong
+		case text != "":
 			text += "-" + part
 		}
 	}
-	if utf8.RuneCountInString(text) > MaxTextLength {
+	switch {
+	case r.join && utf8.RuneCountInString(text) > MaxTextLength:
 		return "", at, r.refuse(TooLong, longText, at)
+	case text == "" && refused == nil && (r.required || e.m.required[r.place]):
+		return "", -1, r.refuse(MissingField, requiredField, -1)
 	}
-	return text, at, nil
+	return text, at, refused
 }
 
 // textAt is the text of one source.
 func (e *evaluation) textAt(r *rule, s *source, rec *Record) (text string, at int, refused *Error) {
-	at = -1
-	switch s.kind {
+	var raw []byte
+	switch at = -1; s.kind {
 	case fromHeader:
-		text, refused = outsideText(rec.header(s.header))
+		raw = rec.header(s.header)
 	case fromKey:
-		text, refused = outsideText(rec.Key)
-	case fromTopic: // no text comes from it
+		raw = rec.Key
+	case fromTopic, fromNothing: // no text comes from them
 	case fromValue:
-		m := &e.doc.members[s.slot]
-		if m.value == nil {
-			return "", -1, nil
+		if m := &e.members[s.slot]; m.value != nil {
+			raw, at = m.value, m.at+e.shift
+			text, refused = m.text(r, e.judgeText)
 		}
-		at = m.at + e.shift
-		text, refused = m.text(r, e.wholes[m.of], e.judgeText)
+	}
+	if s.kind != fromValue {
+		text, refused = plainText(string(raw), utf8.Valid(raw))
+	}
+	if e.explains {
+		e.looked = append(e.looked, Looked{s.written, string(raw)})
 	}
 	if refused != nil {
 		refused.Field, refused.Offset = r.field.Name, at
@@ -208,13 +208,17 @@ func (e *evaluation) textAt(r *rule, s *source, rec *Record) (text string, at in
 	return text, at, refused
 }
 
-func (e *evaluation) suspicions(at time.Time) (found []Suspicion) {
-	enter, leave, operate := e.times[entering], e.times[leaving], e.times[operating]
-	if last := at.Add(FutureTolerance); !at.IsZero() && (leave.After(last) || operate.After(last)) {
+// suspicions adds what is strange in a field of an event that came at a time.
+func (e *evaluation) suspicions(f *Field, came time.Time, found []Suspicion) []Suspicion {
+	t := e.times[f.clock]
+	if (f.clock == leaving || f.clock == operating) && !came.IsZero() && t.After(came.Add(FutureTolerance)) {
 		found = append(found, Future)
 	}
-	if !leave.IsZero() && leave.Before(enter) {
+	if f.clock == leaving && !t.IsZero() && t.Before(e.times[entering]) {
 		found = append(found, LeaveBeforeEnter)
 	}
-	return append(found, e.odd...)
+	if f.odd != "" && slices.Contains(e.odd, f.odd) {
+		found = append(found, f.odd)
+	}
+	return found
 }

@@ -19,7 +19,7 @@ func mapperIn(t testing.TB, zone string, alsoRequired ...string) *Mapper {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := New(Config{Location: location, Required: append(AlwaysRequired(), alsoRequired...)})
+	m, err := New(Config{Location: location, Required: append(BuiltIn().Required(), alsoRequired...)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func TestWholeEvent(t *testing.T) {
 			t.Errorf("All yields an empty %s", name)
 		}
 	}
-	if all := slices.Sorted(slices.Values(Fields())); !slices.Equal(names, all) {
+	if all := slices.Sorted(slices.Values(BuiltIn().Names())); !slices.Equal(names, all) {
 		t.Errorf("All yields %v, want all fields ascending: %v", names, all)
 	}
 }
@@ -134,7 +134,7 @@ func TestAbsentOptionalFieldsAreNotSent(t *testing.T) {
 	m := mapperIn(t, "Asia/Shanghai")
 	for _, blank := range []string{`null`, `""`, `"\u3000"`} {
 		var members []string
-		for _, f := range Fields()[4:] {
+		for _, f := range BuiltIn().Names()[4:] {
 			members = append(members, `"`+f+`":`+blank)
 		}
 		r := mustMap(t, m, event(strings.Join(members, ",")))
@@ -179,7 +179,7 @@ func TestUnknownFieldsAreIgnored(t *testing.T) {
 }
 
 func TestRequiredFields(t *testing.T) {
-	m := mapperIn(t, "Asia/Shanghai", Fields()[4:]...)
+	m := mapperIn(t, "Asia/Shanghai", BuiltIn().Names()[4:]...)
 	good := map[string]string{}
 	for _, f := range BuiltIn().Fields {
 		good[f.Name] = map[Kind]string{Text: `"x"`, Code: `0`, Time: `20210902173646`}[f.Kind]
@@ -193,7 +193,7 @@ func TestRequiredFields(t *testing.T) {
 		return []byte("{" + strings.Join(parts, ",") + "}")
 	}
 	mustMap(t, m, write(good)) // 0 and -1 are values, not empty
-	for _, name := range Fields() {
+	for _, name := range BuiltIn().Names() {
 		for _, blank := range []string{"", `null`, `""`, `" \u3000 "`} {
 			members := maps.Clone(good)
 			if members[name] = blank; blank == "" {
@@ -216,10 +216,10 @@ func TestNew(t *testing.T) {
 		want   string
 	}{
 		{"no zone", Config{}, "no time zone"},
-		{"an unknown field", Config{Location: time.UTC, Required: append(AlwaysRequired(), "app_id", "Plate")}, "app_id is no field of the endpoint\nPlate is no field of the endpoint"},
+		{"an unknown field", Config{Location: time.UTC, Required: append(BuiltIn().Required(), "app_id", "Plate")}, "app_id is no field of the endpoint\nPlate is no field of the endpoint"},
 		{"some of the four left out", Config{Location: time.UTC, Required: []string{"plate", "reason", "flow_no"}}, "park_uuid is always required, but left out\nparking_serial is always required, but left out"},
 		{"nothing named", Config{Location: time.UTC}, ""},
-		{"the four and more, some twice", Config{Location: time.UTC, Required: append(Fields(), Fields()...)}, ""},
+		{"the four and more, some twice", Config{Location: time.UTC, Required: append(BuiltIn().Names(), BuiltIn().Names()...)}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m, err := New(c.config)
@@ -236,7 +236,7 @@ func TestNew(t *testing.T) {
 		})
 	}
 	m, _ := New(Config{Location: time.UTC})
-	for _, name := range AlwaysRequired() {
+	for _, name := range BuiltIn().Required() {
 		value := strings.Replace(string(event(`"reason":"x"`)), `"`+name+`"`, `"x"`, 1)
 		if e := refusal(t, m, []byte(value)); e.Reason != MissingField || e.Field != name {
 			t.Errorf("without %s: %v", name, e)

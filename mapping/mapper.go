@@ -48,7 +48,7 @@ func (m *Mapper) TakesTime(text string) bool {
 }
 
 // Endpoint is what its records are mapped for.
-func (m *Mapper) Endpoint() *Endpoint { return m.file.endpoint }
+func (m *Mapper) Endpoint() *Endpoint { return m.file.Endpoint }
 
 // New makes a Mapper. The error names every mistake.
 func New(c Config) (*Mapper, error) {
@@ -58,21 +58,15 @@ func New(c Config) (*Mapper, error) {
 	}
 	m := &Mapper{file: cmp.Or(c.File, builtIn), location: c.Location, lookups: map[string]Lookup{}}
 	maps.Copy(m.lookups, c.Lookups)
-	needed := m.Endpoint().Required()
-	required := c.Required
-	if len(required) == 0 {
-		required = needed
-	}
-	for _, name := range required {
-		if at := m.Endpoint().place(name); at >= 0 {
-			m.required[at] = true
-		} else {
+	for _, name := range c.Required {
+		if m.Endpoint().place(name) < 0 {
 			wrong = append(wrong, fmt.Errorf("%s is no field of the endpoint", name))
 		}
 	}
-	for _, name := range needed {
-		if !slices.Contains(required, name) {
-			wrong = append(wrong, fmt.Errorf("%s is always required, but left out", name))
+	for i, f := range m.Endpoint().Fields {
+		m.required[i] = f.Required || slices.Contains(c.Required, f.Name)
+		if f.Required && len(c.Required) > 0 && !slices.Contains(c.Required, f.Name) {
+			wrong = append(wrong, fmt.Errorf("%s is always required, but left out", f.Name))
 		}
 	}
 	if wrong != nil {

@@ -30,10 +30,10 @@ func TestThePlatformPageHasTheFields(t *testing.T) {
 			required = append(required, name)
 		}
 	}
-	if want := append([]string{"app_id", "sign"}, mapping.Fields()...); !slices.Equal(names, want) {
+	if want := append([]string{"app_id", "sign"}, mapping.BuiltIn().Names()...); !slices.Equal(names, want) {
 		t.Errorf("the page has %v, want %v", names, want)
 	}
-	if want := mapping.AlwaysRequired(); !slices.Equal(required, want) {
+	if want := mapping.BuiltIn().Required(); !slices.Equal(required, want) {
 		t.Errorf("required on the page are %v, want %v", required, want)
 	}
 }

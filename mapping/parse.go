@@ -42,17 +42,18 @@ func (e *FileError) Error() string {
 }
 
 // Parse reads a mapping file. The error is a *[FileError].
-func Parse(text []byte) (*File, error) { return parse(text, builtIn.endpoint) }
+func Parse(text []byte) (*File, error) { return parse(text, builtIn.Endpoint) }
 
 // parse reads a mapping file; the endpoint is that of a file that tells none.
 func parse(text []byte, endpoint *Endpoint) (*File, error) {
-	p := &parser{file: &File{sum: sha256.Sum256(text), endpoint: endpoint}}
+	p := &parser{file: &File{Sum: sha256.Sum256(text), Endpoint: endpoint}}
+	p.file.plans[1].prefix = 5 // a zero byte and four of a schema's ID
 	if root := p.document(text); root != nil {
-		switch profiles := p.object(root, inFile)["profiles"]; {
-		case profiles == nil && root.Kind == yaml.MappingNode:
-			p.fail(root, "profiles is missing")
-		case len(p.mistakes) == 0: // they go by the endpoint, wherever it stands
+		seen := p.object(root, inFile)
+		p.failIf(seen != nil && seen["profiles"] == nil, root, "profiles is missing")
+		if profiles := seen["profiles"]; profiles != nil && len(p.mistakes) == 0 { // they go by the endpoint, wherever it stands
 			p.profiles(profiles)
+			p.file.compile()
 			p.unreachable()
 		}
 	}
@@ -60,7 +61,6 @@ func parse(text []byte, endpoint *Endpoint) (*File, error) {
 		slices.SortStableFunc(p.mistakes, func(a, b Mistake) int { return cmp.Or(a.Line-b.Line, a.Column-b.Column) })
 		return nil, &FileError{p.mistakes}
 	}
-	p.file.compile()
 	return p.file, nil
 }
 
@@ -79,96 +79,85 @@ func (p *parser) fail(n *yaml.Node, format string, args ...any) {
 	p.mistakes = append(p.mistakes, Mistake{n.Line, n.Column, fmt.Sprintf(format, args...)})
 }
 
+// failIf fails at a node that is there.
+func (p *parser) failIf(wrong bool, n *yaml.Node, format string, args ...any) {
+	if wrong && n != nil {
+		p.fail(n, format, args...)
+	}
+}
+
 // atLine is what the library's errors begin with: they tell no column.
-var atLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
+var atLine = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?`)
 
 // document is the one YAML document of a text; nil after a mistake.
 func (p *parser) document(text []byte) *yaml.Node {
-	first := &yaml.Node{Line: 1, Column: 1}
-	if len(text) > maxFile {
-		p.fail(first, "the file is larger than 1 MiB")
-		return nil
-	}
 	var doc, second yaml.Node
-	d := yaml.NewDecoder(bytes.NewReader(text))
+	first := &yaml.Node{Line: 1, Column: 1}
+	d := yaml.NewDecoder(bytes.NewReader(text[:min(len(text), maxFile+1)]))
 	err := d.Decode(&doc)
-	if errors.Is(err, io.EOF) {
-		p.fail(first, "the file is empty")
-		return nil
-	}
 	if err == nil {
 		err = d.Decode(&second)
 	}
-	switch {
-	case errors.Is(err, io.EOF):
+	switch ended := errors.Is(err, io.EOF); {
+	case len(text) > maxFile:
+		p.fail(first, "the file is larger than 1 MiB")
+	case ended && doc.IsZero():
+		p.fail(first, "the file is empty")
+	case ended:
 		return doc.Content[0]
 	case err == nil:
 		p.fail(&second, "a second document; one file is one document")
 	default:
-		p.fail(brokenAt(text, err), "no YAML: %s", atLine.ReplaceAllString(err.Error(), ""))
+		line := atLine.FindStringSubmatch(err.Error())
+		if n, numbered := strconv.Atoi(line[1]); numbered == nil {
+			first.Line = n
+		}
+		p.fail(first, "no YAML: %s", strings.TrimPrefix(err.Error(), line[0]))
 	}
 	return nil
 }
 
-// brokenAt is the begin of the line that an error of the library names.
-func brokenAt(text []byte, err error) *yaml.Node {
-	at := &yaml.Node{Line: 1, Column: 1}
-	if m := atLine.FindStringSubmatch(err.Error()); m != nil && m[1] != "" {
-		at.Line, _ = strconv.Atoi(m[1])
-	}
-	if lines := bytes.Split(text, []byte("\n")); at.Line <= len(lines) {
-		line := lines[at.Line-1]
-		at.Column += len(line) - len(bytes.TrimLeft(line, " "))
-	}
-	return at
-}
-
-// pairs calls f for each key and value of a mapping. A key may be there once.
-func (p *parser) pairs(n *yaml.Node, f func(key, value *yaml.Node)) {
+// pairs calls f for each key and value of a mapping, and reports whether it is one. A key may be there once.
+func (p *parser) pairs(n *yaml.Node, f func(key, value *yaml.Node)) bool {
 	if n.Kind != yaml.MappingNode {
 		p.fail(n, "%s where a mapping (name: value) must be", kindOf(n))
-		return
+		return false
 	}
-	seen := map[string]bool{}
+	seen := map[string]bool{"": true} // it is no key
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
-		text, ok := p.scalar(key)
-		switch {
-		case !ok:
-		case seen[text]:
-			p.fail(key, "%s is there twice", text)
-		default:
+		key := n.Content[i]
+		text := p.scalar(key)
+		p.failIf(text != "" && seen[text], key, "%s is there twice", text)
+		if !seen[text] {
 			seen[text] = true
-			f(key, value)
+			f(key, n.Content[i+1])
 		}
 	}
+	return true
 }
 
-// object reads a part of the file by its keywords, and returns their values.
+// object reads a part of the file by its keywords, and returns their values; nil if it is no mapping.
 func (p *parser) object(n *yaml.Node, in string) (seen map[string]*yaml.Node) {
+	keywords := slices.DeleteFunc(Keywords(), func(k Keyword) bool { return k.In != in })
 	seen = map[string]*yaml.Node{}
-	var names []string
-	reads := map[string]func(*parser, *yaml.Node){}
-	for _, k := range Keywords() {
-		if k.In == in {
-			names = append(names, k.Name)
-			reads[k.Name] = k.read
+	if !p.pairs(n, func(key, value *yaml.Node) {
+		var names []string
+		for _, k := range keywords {
+			if names = append(names, k.Name); k.Name == key.Value {
+				seen[k.Name] = value
+				k.read(p, value)
+				return
+			}
 		}
+		p.fail(key, "%s is no keyword of %s; there are %s", key.Value, in, strings.Join(names, ", "))
+	}) {
+		return nil
 	}
-	p.pairs(n, func(key, value *yaml.Node) {
-		read, known := reads[key.Value]
-		if !known {
-			p.fail(key, "%s is no keyword of %s; there are %s", key.Value, in, strings.Join(names, ", "))
-			return
-		}
-		seen[key.Value] = value
-		read(p, value)
-	})
 	return seen
 }
 
-// scalar is a text, number or word that is not blank.
-func (p *parser) scalar(n *yaml.Node) (text string, ok bool) {
+// scalar is a text, number or word that is not blank; "" after a mistake.
+func (p *parser) scalar(n *yaml.Node) string {
 	switch {
 	case n.Kind != yaml.ScalarNode || n.Tag == "!!null":
 		p.fail(n, "%s where one text must be", kindOf(n))
@@ -181,106 +170,83 @@ func (p *parser) scalar(n *yaml.Node) (text string, ok bool) {
 	case len(n.Value) > MaxTextLength || strings.ContainsRune(n.Value, 0):
 		p.fail(n, "a text longer than 1,024 bytes, or with U+0000")
 	default:
-		return n.Value, true
+		return n.Value
 	}
-	return "", false
+	return ""
 }
 
-// matching is a text of a form; why says what is wrong with another.
-func (p *parser) matching(n *yaml.Node, form *regexp.Regexp, why string) string {
-	text, ok := p.scalar(n)
-	if ok && !form.MatchString(text) {
-		p.fail(n, "%s %s", text, why)
-	}
+// matching is a text of a form.
+func (p *parser) matching(n *yaml.Node, f form) string {
+	text := p.scalar(n)
+	p.failIf(text != "" && !f.MatchString(text), n, "%s %s", text, f.why)
 	return text
+}
+
+// items are one node, or those of a list, of which there must be at least so many.
+func (p *parser) items(n *yaml.Node, least int) []*yaml.Node {
+	all := []*yaml.Node{n}
+	if n.Kind == yaml.SequenceNode {
+		all = n.Content
+	}
+	p.failIf(len(all) < least, n, "a list of %d or more must be here", least)
+	return all
 }
 
 // scalars is one text or a list of them.
 func (p *parser) scalars(n *yaml.Node, least int) (texts []string) {
-	if n.Kind != yaml.SequenceNode {
-		if text, ok := p.scalar(n); ok && least > 1 {
-			p.fail(n, "one text where a list must be")
-		} else if ok {
-			texts = []string{text}
-		}
-		return texts
-	}
-	if len(n.Content) < least {
-		p.fail(n, "a list of %d where at least %d must be", len(n.Content), least)
-	}
-	for _, one := range n.Content {
-		if text, ok := p.scalar(one); !ok {
-			continue
-		} else if slices.Contains(texts, text) {
-			p.fail(one, "%s is there twice", text)
-		} else {
-			texts = append(texts, text)
-		}
+	for _, one := range p.items(n, least) {
+		text := p.scalar(one)
+		p.failIf(slices.Contains(texts, text), one, "%s is there twice", text)
+		texts = once(texts, text)
 	}
 	return texts
 }
 
+// once adds the names that are not there.
+func once(all []string, names ...string) []string {
+	for _, name := range names {
+		if name != "" && !slices.Contains(all, name) {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
 // yes reads the word true.
 func (p *parser) yes(n *yaml.Node) bool {
-	if n.Kind != yaml.ScalarNode || n.Tag != "!!bool" || n.Value != "true" {
-		p.fail(n, "only true can stand here; leave the keyword out otherwise")
-		return false
-	}
-	return true
+	is := n.Kind == yaml.ScalarNode && n.Tag == "!!bool" && n.Value == "true"
+	p.failIf(!is, n, "only true can stand here; leave the keyword out otherwise")
+	return is
 }
 
 func kindOf(n *yaml.Node) string {
-	switch {
-	case n.Kind == yaml.MappingNode:
-		return "a mapping"
-	case n.Kind == yaml.SequenceNode:
-		return "a list"
-	case n.Kind == yaml.AliasNode:
-		return "an alias"
-	case n.Tag == "!!null":
+	if n.Tag == "!!null" {
 		return "nothing"
 	}
-	return "a text"
+	return map[yaml.Kind]string{yaml.DocumentNode: "a document", yaml.MappingNode: "a mapping",
+		yaml.SequenceNode: "a list", yaml.AliasNode: "an alias", yaml.ScalarNode: "a text"}[n.Kind]
 }
 
 // unreachable names each profile that an earlier one leaves no record for.
 func (p *parser) unreachable() {
-	maps := 0
-	for i := range p.file.profiles {
-		later := &p.file.profiles[i]
-		if !later.ignore {
-			maps++
-		}
-		for j := range p.file.profiles[:i] {
-			if earlier := &p.file.profiles[j]; earlier.covers(later) {
-				p.fail(p.named[i], "the profile %s is never reached: %s, before it, fits every record that it fits", later.name, earlier.name)
-				break
-			}
+	for i, later := range p.file.profiles {
+		first := slices.IndexFunc(p.file.profiles[:i], func(earlier profile) bool { return earlier.covers(&later) })
+		if first >= 0 {
+			p.fail(p.named[i], "the profile %s is never reached: %s, before it, fits every record that it fits",
+				later.name, p.file.profiles[first].name)
 		}
 	}
-	if maps == 0 && len(p.mistakes) == 0 {
-		p.fail(&yaml.Node{Line: 1, Column: 1}, "no profile has fields: nothing would be sent")
-	}
+	ignored := len(p.file.Ignoring) == len(p.file.profiles)
+	p.failIf(ignored && len(p.mistakes) == 0, &yaml.Node{Line: 1, Column: 1}, "no profile has fields: nothing would be sent")
 }
 
 // covers reports whether a profile fits whatever the later one fits: each of its conditions
 // follows from one of the later's.
 func (p *profile) covers(later *profile) bool {
-	for _, c := range p.when {
-		if !slices.ContainsFunc(later.when, func(d condition) bool {
-			return c.at.kind == d.at.kind && p.looksAt(c) == later.looksAt(d) &&
-				!slices.ContainsFunc(d.is, func(is string) bool { return !slices.Contains(c.is, is) })
-		}) {
-			return false
-		}
-	}
-	return true
-}
-
-// looksAt is where a condition looks, the same for two profiles if it is the same place.
-func (p *profile) looksAt(c condition) string {
-	if c.at.kind != fromValue || c.is == nil {
-		return c.at.header
-	}
-	return fmt.Sprintf("%d %q", p.prefix, p.pathOf(&c.at))
+	return !slices.ContainsFunc(p.when, func(c condition) bool {
+		return !slices.ContainsFunc(later.when, func(d condition) bool {
+			same := c.at.kind == d.at.kind && c.at.header == d.at.header && c.at.slot == d.at.slot
+			return same && (c.at.kind != fromValue || p.plan == later.plan) && len(once(c.is, d.is...)) == len(c.is)
+		})
+	})
 }

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -8,97 +9,91 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// maxProfiles bounds the profiles, which are tried one after the other.
-const maxProfiles = 100
+// list are the parts of a list, at most so many.
+func (p *parser) list(n *yaml.Node, most int, of string) []*yaml.Node {
+	if n.Kind != yaml.SequenceNode || len(n.Content) == 0 || len(n.Content) > most {
+		p.fail(n, "a list of 1 to %d %s must be here", most, of)
+		return nil
+	}
+	return n.Content
+}
 
 func (p *parser) profiles(n *yaml.Node) {
-	if n.Kind != yaml.SequenceNode || len(n.Content) == 0 {
-		p.fail(n, "%s where a list of profiles must be", kindOf(n))
-		return
-	}
-	if len(n.Content) > maxProfiles {
-		p.fail(n.Content[maxProfiles], "more than %d profiles", maxProfiles)
-		return
-	}
-	for _, one := range n.Content {
-		p.profile = &profile{}
-		p.finishProfile(one, p.object(one, inProfile))
-		p.file.profiles = append(p.file.profiles, *p.profile)
-		p.named = append(p.named, one)
+	f := p.file
+	for _, one := range p.list(n, 100, "profiles") { // they are tried one after the other
+		p.profile = &profile{plan: &f.plans[0]}
+		if seen := p.object(one, inProfile); seen != nil {
+			p.finishProfile(one, seen)
+		}
+		f.profiles, f.Profiles, p.named = append(f.profiles, *p.profile), append(f.Profiles, p.profile.name), append(p.named, one)
+		if p.profile.ignore {
+			f.Ignoring = append(f.Ignoring, p.profile.name)
+		}
 	}
 }
 
 // finishProfile judges what a profile's keywords are together.
 func (p *parser) finishProfile(n *yaml.Node, seen map[string]*yaml.Node) {
-	if n.Kind != yaml.MappingNode {
-		return
-	}
-	switch {
-	case seen["name"] == nil:
-		p.fail(n, "the profile has no name")
-	case slices.ContainsFunc(p.file.profiles, func(other profile) bool { return other.name == p.profile.name && other.name != "" }):
-		p.fail(seen["name"], "a second profile with the name %s", p.profile.name)
-	}
-	switch {
-	case seen["ignore"] == nil && seen["fields"] == nil:
-		p.fail(n, "the profile has neither fields nor ignore")
-	case seen["ignore"] != nil && seen["fields"] != nil:
-		p.fail(seen["ignore"], "a profile with fields cannot ignore its records")
-	case seen["ignore"] != nil && seen["when"] == nil:
-		p.fail(seen["ignore"], "without when every record would be ignored")
-	}
+	name, when, fields, ignore := seen["name"], seen["when"], seen["fields"], seen["ignore"]
+	second := p.profile.name != "" && slices.Contains(p.file.Profiles, p.profile.name)
+	p.failIf(name == nil, n, "the profile has no name")
+	p.failIf(second, name, "a second profile with the name %s", p.profile.name)
+	p.failIf(fields == nil && ignore == nil, n, "the profile has neither fields nor ignore")
+	p.failIf(fields != nil, ignore, "a profile with fields cannot ignore its records")
+	p.failIf(fields == nil && when == nil, ignore, "without when every record would be ignored")
 }
 
 func (p *parser) event(n *yaml.Node) {
-	if s := p.source(n); s != nil && s.kind != fromValue {
-		p.fail(n, "the event lies in the value: a path must be here")
-	} else {
-		p.profile.event = s
-	}
+	p.profile.event = p.source(n)
+	p.failIf(p.profile.event != nil && p.profile.event.kind != fromValue, n, "the event lies in the value: a path must be here")
 }
 
 func (p *parser) prefix(n *yaml.Node) {
-	if text, ok := p.scalar(n); ok && text != "confluent" {
-		p.fail(n, "%s is no prefix that is known; there is confluent", text)
-	}
-	p.profile.prefix = confluentPrefix
+	text := p.scalar(n)
+	p.failIf(text != "" && text != "confluent", n, "%s is no prefix that is known; there is confluent", text)
+	p.profile.plan = &p.file.plans[1]
 }
 
 func (p *parser) when(n *yaml.Node) {
 	p.object(n, inWhen)
-	if n.Kind == yaml.MappingNode && len(n.Content) == 0 {
-		p.fail(n, "no condition; leave when out if the profile fits every record")
-	}
+	p.failIf(n.Kind == yaml.MappingNode && len(n.Content) == 0, n, "no condition; leave when out if the profile fits every record")
 	slices.SortStableFunc(p.profile.when, func(a, b condition) int { return int(a.at.kind) - int(b.at.kind) }) // cheap ones first
 }
 
-func (p *parser) condition(c condition) { p.profile.when = append(p.profile.when, c) }
+func (p *parser) condition(at source, is []string) {
+	p.profile.when = append(p.profile.when, condition{at, is})
+}
+
+func (p *parser) whenTopic(n *yaml.Node) {
+	topics := p.scalars(n, 1)
+	p.condition(source{}, topics)
+	p.file.Topics = once(p.file.Topics, topics...)
+}
 
 func (p *parser) whenHeader(n *yaml.Node) {
 	p.pairs(n, func(key, value *yaml.Node) {
-		p.condition(condition{at: source{kind: fromHeader, header: key.Value}, is: p.scalars(value, 1)})
+		p.condition(source{kind: fromHeader, header: key.Value}, p.scalars(value, 1))
 	})
 }
 
 func (p *parser) whenValue(n *yaml.Node) {
 	if n.Tag == "!!null" {
-		p.condition(condition{at: source{kind: fromValue}})
+		p.condition(source{kind: fromNothing}, nil)
 		return
 	}
 	p.pairs(n, func(key, value *yaml.Node) {
 		is := p.scalars(value, 1)
-		if s := p.source(key); s != nil && s.kind != fromValue {
-			p.fail(key, "a path must be here")
-		} else if s != nil {
-			p.condition(condition{*s, is})
+		if s := p.source(key); s != nil {
+			p.failIf(s.kind != fromValue, key, "a path must be here")
+			p.condition(*s, is)
 		}
 	})
 }
 
 // source reads one source; nil after a mistake.
 func (p *parser) source(n *yaml.Node) *source {
-	text, ok := p.scalar(n)
-	if !ok {
+	text := p.scalar(n)
+	if text == "" {
 		return nil
 	}
 	s, err := sourceOf(text)
@@ -109,100 +104,8 @@ func (p *parser) source(n *yaml.Node) *source {
 	return &s
 }
 
-func (p *parser) fields(n *yaml.Node) {
-	e := p.file.endpoint
-	rules := make([]*rule, len(e.Fields))
-	p.pairs(n, func(key, value *yaml.Node) {
-		at := e.place(key.Value)
-		if at < 0 {
-			p.fail(key, "%s is no field of the endpoint; there are %s", key.Value, strings.Join(e.Names(), ", "))
-			return
-		}
-		p.rule, p.codes = &rule{field: e.Fields[at], place: at}, newCodes()
-		p.finishRule(value, p.object(value, inRule))
-		rules[at] = p.rule
-	})
-	for at, r := range rules {
-		if r != nil {
-			p.profile.rules = append(p.profile.rules, *r)
-		} else if e.Fields[at].Required && n.Kind == yaml.MappingNode {
-			p.fail(n, "%s is missing: the endpoint needs it", e.Fields[at].Name)
-		}
-	}
-}
-
-// finishRule judges what a rule's keywords are together.
-func (p *parser) finishRule(n *yaml.Node, seen map[string]*yaml.Node) {
-	r := p.rule
-	if n.Kind != yaml.MappingNode {
-		return
-	}
-	name, kind := r.field.Name, r.field.Kind
-	refuse := func(keyword string, wrong bool, why string) {
-		if at := seen[keyword]; at != nil && wrong {
-			p.fail(at, "%s: %s", keyword, why)
-		}
-	}
-	given := 0
-	for _, keyword := range []string{"from", "join", "const"} {
-		if seen[keyword] != nil {
-			given++
-		}
-	}
-	if given != 1 {
-		p.fail(n, "%s needs just one of from, join and const", name)
-	}
-	ordered := slices.Contains(p.file.endpoint.Order, name)
-	form, _ := r.time.(layout)
-	fixed := seen["const"] != nil
-	refuse("const", ordered, name+" is of the order key: all events would wait for one another")
-	refuse("const", kind == Time, name+" is a time")
-	refuse("join", kind != Text, name+" is no text")
-	refuse("digits", kind != Text || fixed, "of no use here")
-	refuse("codes", kind == Time || fixed, "of no use here")
-	refuse("otherwise", seen["codes"] == nil, "of no use without codes")
-	refuse("otherwise", ordered, name+" is of the order key: all events of other codes would wait for one another")
-	lot := p.file.endpoint.Order[0]
-	refuse("lookup", name != lot, "the lot ("+lot+") alone is looked up; of another field's codes, codes says what is sent")
-	refuse("lookup", seen["codes"] != nil, "of no use with codes")
-	refuse("time", kind != Time, name+" is no time")
-	refuse("zone", kind != Time, name+" is no time")
-	refuse("zone", r.time == timeForms["unix-seconds"] || r.time == timeForms["unix-millis"] || form.has('X'), "of no use: the time names an instant")
-	switch {
-	case seen["codes"] != nil:
-		r.codes = p.codes
-	case !fixed:
-		r.codes = r.field.codes
-	}
-	for _, k := range Keywords() { // as they are told to people
-		switch n := seen[k.Name]; {
-		case n == nil || k.In != inRule || k.Name == "from":
-		case n.Kind == yaml.ScalarNode && k.Name != "digits" && k.Name != "required":
-			r.words = append(r.words, k.Name+" "+n.Value)
-		default:
-			r.words = append(r.words, k.Name)
-		}
-	}
-}
-
-// sent is what is sent instead of a text: of a field of codes one of the API's.
-func (p *parser) sent(n *yaml.Node) string {
-	text, ok := p.scalar(n)
-	if f := p.rule.field; ok && f.Kind == Code && f.codes.byName[text] != text {
-		p.fail(n, "%s is no code of %s; there are %s", text, f.Name, f.codes.forms())
-	}
-	return text
-}
-
 func (p *parser) sources(n *yaml.Node, least int) (all []source) {
-	if n.Kind != yaml.SequenceNode && least == 1 {
-		n = &yaml.Node{Kind: yaml.SequenceNode, Content: []*yaml.Node{n}}
-	}
-	if n.Kind != yaml.SequenceNode || len(n.Content) < least {
-		p.fail(n, "%d or more sources must be here, as a list", least)
-		return nil
-	}
-	for _, one := range n.Content {
+	for _, one := range p.items(n, least) {
 		if s := p.source(one); s != nil {
 			all = append(all, *s)
 		}
@@ -210,45 +113,113 @@ func (p *parser) sources(n *yaml.Node, least int) (all []source) {
 	return all
 }
 
+func (p *parser) fields(n *yaml.Node) {
+	e := p.file.Endpoint
+	rules := make([]rule, len(e.Fields))
+	is := p.pairs(n, func(key, value *yaml.Node) {
+		at := e.place(key.Value)
+		if at < 0 {
+			p.fail(key, "%s is no field of the endpoint; there are %s", key.Value, strings.Join(e.Names(), ", "))
+			return
+		}
+		rules[at] = rule{field: e.Fields[at], place: at, time: builtInForm}
+		p.rule, p.codes = &rules[at], &codeList{byName: map[string]string{}}
+		if seen := p.object(value, inRule); seen != nil {
+			p.finishRule(value, seen)
+		}
+	})
+	for at, f := range e.Fields {
+		p.failIf(is && f.Required && rules[at].time == nil, n, "%s is missing: the endpoint needs it", f.Name)
+	}
+	p.profile.rules = slices.DeleteFunc(rules, func(r rule) bool { return r.time == nil })
+}
+
+// finishRule judges what a rule's keywords are together.
+func (p *parser) finishRule(n *yaml.Node, seen map[string]*yaml.Node) {
+	r, order := p.rule, p.file.Endpoint.Order
+	name, kind := r.field.Name, r.field.Kind
+	given := slices.DeleteFunc([]string{"from", "join", "const"}, func(keyword string) bool { return seen[keyword] == nil })
+	p.failIf(len(given) != 1, n, "%s needs just one of from, join and const", name)
+	ordered, fixed := slices.Contains(order, name), seen["const"] != nil
+	p.failIf(ordered, seen["const"], "const: %s is of the order key: all events would wait for one another", name)
+	p.failIf(kind == Time, seen["const"], "const: %s is a time", name)
+	p.failIf(kind != Text, seen["join"], "join: %s is no text", name)
+	p.failIf(kind != Text || fixed, seen["digits"], "digits: of no use here")
+	p.failIf(kind == Time || fixed, seen["codes"], "codes: of no use here")
+	p.failIf(seen["codes"] == nil, seen["otherwise"], "otherwise: of no use without codes")
+	p.failIf(ordered, seen["otherwise"],
+		"otherwise: %s is of the order key: all events of other codes would wait for one another", name)
+	p.failIf(name != order[0], seen["lookup"],
+		"lookup: the lot (%s) alone is looked up; of another field's codes, codes says what is sent", order[0])
+	p.failIf(seen["codes"] != nil, seen["lookup"], "lookup: of no use with codes")
+	p.failIf(kind != Time, seen["time"], "time: %s is no time", name)
+	p.failIf(kind != Time, seen["zone"], "zone: %s is no time", name)
+	p.failIf(r.time.instant, seen["zone"], "zone: of no use: the time names an instant")
+	if r.codes = r.field.codes; seen["codes"] != nil {
+		r.codes = p.codes
+	}
+	p.file.Lookups = once(p.file.Lookups, r.lookup)
+	for _, k := range Keywords() { // as they are told to people
+		n, word := seen[k.Name], k.Name
+		if n == nil || k.In != inRule || k.Name == "from" {
+			continue
+		}
+		if n.Kind == yaml.ScalarNode && k.Takes != "`true`" {
+			word += " " + n.Value
+		}
+		r.words = append(r.words, word)
+	}
+}
+
+// sent is what is sent instead of a text: of a field of codes one of the API's.
+func (p *parser) sent(n *yaml.Node) string {
+	text := p.scalar(n)
+	if f := p.rule.field; text != "" && f.Kind == Code && f.codes.byName[text] != text {
+		p.fail(n, "%s is no code of %s; there are %s", text, f.Name, f.codes.forms())
+	}
+	return text
+}
+
 // vendorCodes reads the codes of a vendor, each with what is sent for it.
 func (p *parser) vendorCodes(n *yaml.Node) {
-	p.pairs(n, func(key, value *yaml.Node) {
-		name := strings.ToLower(key.Value)
-		if _, twice := p.codes.byName[name]; twice {
-			p.fail(key, "%s is there twice, but for upper and lower case", key.Value)
-		}
-		p.codes.byName[name] = p.sent(value)
+	p.codesOf(n, func(key, value *yaml.Node) (code string, names []string) { return p.sent(value), []string{key.Value} })
+}
+
+// endpointCodes reads the codes of the API, each with its names.
+func (p *parser) endpointCodes(n *yaml.Node) {
+	p.codesOf(n, func(key, value *yaml.Node) (code string, names []string) {
+		return key.Value, append([]string{key.Value}, p.scalars(value, 0)...)
 	})
-	if n.Kind == yaml.MappingNode && len(n.Content) == 0 {
-		p.fail(n, "no code")
-	}
+}
+
+// codesOf reads codes; read tells what is sent for which names.
+func (p *parser) codesOf(n *yaml.Node, read func(key, value *yaml.Node) (code string, names []string)) {
+	is := p.pairs(n, func(key, value *yaml.Node) {
+		code, names := read(key, value)
+		for _, name := range names {
+			_, twice := p.codes.byName[strings.ToLower(name)]
+			p.failIf(twice, key, "%s is there twice; upper and lower case are the same", name)
+			p.codes.byName[strings.ToLower(name)] = code
+		}
+	})
+	p.failIf(is && len(n.Content) == 0, n, "no code")
 }
 
 func (p *parser) time(n *yaml.Node) {
-	text, ok := p.scalar(n)
-	if !ok {
-		return
+	text := p.scalar(n)
+	form, known := timeForms[text]
+	if !known && text != "" {
+		var err error
+		if form, err = layoutOf(text); err != nil {
+			p.fail(n, "%s is neither unix-seconds, unix-millis, unix-millis-local nor a layout: %s", text, err)
+		}
 	}
-	if p.rule.time = timeForms[text]; p.rule.time != nil {
-		return
-	}
-	l, err := layoutOf(text)
-	if err != nil {
-		p.fail(n, "%s is neither unix-seconds, unix-millis, unix-millis-local nor a layout: %s", text, err)
-		return
-	}
-	p.rule.time = l
+	p.rule.time = cmp.Or(form, builtInForm)
 }
 
 func (p *parser) zone(n *yaml.Node) {
-	name, ok := p.scalar(n)
-	if !ok {
-		return
-	}
+	name := p.scalar(n)
 	zone, err := time.LoadLocation(name)
-	if err != nil || name == "Local" {
-		p.fail(n, "%s is no time zone; give an IANA name such as Asia/Urumqi or UTC", name)
-		return
-	}
+	p.failIf(err != nil || name == "Local", n, "%s is no time zone; give an IANA name such as Asia/Urumqi or UTC", name)
 	p.rule.zone = zone
 }

@@ -2,7 +2,6 @@ package mapping
 
 import (
 	"errors"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -14,7 +13,8 @@ const (
 	fromTopic sourceKind = iota // of conditions alone
 	fromHeader
 	fromKey
-	fromValue // the last: it is the dearest
+	fromNothing // of conditions alone: the record has no value
+	fromValue   // the last: it is the dearest
 )
 
 // source is one place of a record that a field's text may come from, or that a condition looks at.
@@ -22,8 +22,8 @@ type source struct {
 	written string // as in the file
 	kind    sourceKind
 	header  string
-	path    []string // from the event's object, or from the whole value
-	whole   bool     // the path is from the whole value
+	path    []string // from the whole value; until compile has seen it, from the event's object
+	whole   bool     // it is written so
 	slot    int      // of the value at the path, in its plan
 }
 
@@ -31,48 +31,46 @@ type source struct {
 const maxPath = 16
 
 // sourceOf reads a source: a path, header:NAME or key.
-func sourceOf(text string) (source, error) {
-	s := source{written: text, kind: fromValue}
-	switch name, isHeader := strings.CutPrefix(text, "header:"); {
+func sourceOf(text string) (s source, err error) {
+	s = source{written: text, kind: fromValue}
+	name, isHeader := strings.CutPrefix(text, "header:")
+	switch {
 	case text == "key":
 		s.kind = fromKey
 	case isHeader && name == "":
-		return s, errors.New("header: needs a name behind it")
+		err = errors.New("header: needs a name behind it")
 	case isHeader:
 		s.kind, s.header = fromHeader, name
 	default:
-		rest, whole := strings.CutPrefix(text, "$.")
-		path, err := pathOf(rest)
-		s.path, s.whole = path, whole
-		return s, err
+		text, s.whole = strings.CutPrefix(text, "$.")
+		s.path, err = pathOf(text)
 	}
-	return s, nil
+	return s, err
 }
 
 // pathOf reads names with points between; one with a point or a quote in it stands in quotes.
 func pathOf(text string) (path []string, err error) {
 	for {
-		var name string
+		name, _, _ := strings.Cut(text, ".")
+		rest := text[len(name):]
 		if strings.HasPrefix(text, `"`) {
 			quoted, err := strconv.QuotedPrefix(text)
 			if err != nil {
 				return nil, errors.New("a quoted name of the path has no end")
 			}
 			name, _ = strconv.Unquote(quoted)
-			text = text[len(quoted):]
-		} else {
-			end := strings.IndexByte(text+".", '.')
-			name, text = text[:end], text[end:]
+			rest = text[len(quoted):]
 		}
 		switch path = append(path, name); {
-		case name == "" || strings.TrimSpace(name) != name || text != "" && text[0] != '.':
-			return nil, errors.New("no path: names with points between, as ticket.no or cars.0.color; a name with a point stands in quotes")
+		case name == "" || strings.TrimSpace(name) != name || rest != "" && rest[0] != '.':
+			return nil, errors.New("no path: names with points between, as ticket.no or cars.0.color; " +
+				"a name with a point stands in quotes")
 		case len(path) > maxPath:
 			return nil, errors.New("the path has more than " + strconv.Itoa(maxPath) + " names")
-		case text == "":
+		case rest == "":
 			return path, nil
 		}
-		text = text[1:]
+		text = rest[1:]
 	}
 }
 
@@ -80,7 +78,8 @@ func pathOf(text string) (path []string, err error) {
 type node struct {
 	name   string    // in what it lies in
 	slot   int       // where the value is kept
-	fields []string  // which it is read for
+	read   bool      // a field is read from it,
+	field  string    // this one; "": several are
 	inside [][]*node // the members or elements that are read, by the length of their names
 	event  bool      // an event's object lies here: a string is parsed
 	order  bool      // the order key needs it
@@ -102,11 +101,10 @@ func (n *node) child(name []byte) *node {
 
 // plan is what is read of a value: a tree of names.
 type plan struct {
-	root  node
-	slots int
+	root   node
+	slots  int
+	prefix int // the bytes before the value's JSON
 }
-
-func newPlan() *plan { return &plan{root: node{slot: -1}} }
 
 // at is the node at a path; it is added if it is not there.
 func (p *plan) at(path []string, order bool) *node {
@@ -127,37 +125,15 @@ func (p *plan) at(path []string, order bool) *node {
 	return n
 }
 
-// add adds a source of a profile that a field is read from. It sets the source's slot.
-func (p *plan) add(s *source, of *profile, field string, order bool) {
-	if s.kind != fromValue {
-		return
-	}
-	n := p.at(of.pathOf(s), order)
-	s.slot = n.slot
-	if field != "" && !slices.Contains(n.fields, field) {
-		n.fields = append(n.fields, field)
-	}
-}
-
-// only is the name of the field that is alone, else "".
-func only(fields []string) string {
-	if len(fields) == 1 {
-		return fields[0]
-	}
-	return ""
-}
-
 // named is the field that a text is in, by the names that lead to it; "" if it is in none.
-func (p *plan) named(names []string) string {
-	var fields []string
-	n := &p.root
+func (n *node) named(names []string) (field string) {
 	for _, name := range names {
 		if n = n.child([]byte(name)); n == nil {
 			break
 		}
-		if len(n.fields) > 0 {
-			fields = n.fields
+		if n.read {
+			field = n.field
 		}
 	}
-	return only(fields)
+	return field
 }

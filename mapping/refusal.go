@@ -14,8 +14,7 @@ const (
 	InvalidJSON Reason = "invalid-json"
 	// DuplicateKey: the object has a key twice at its top level.
 	DuplicateKey Reason = "duplicate-key"
-	// BadText: bad UTF-8 or an unpaired surrogate escape anywhere, or U+0000 in a
-	// field of the API.
+	// BadText: bad UTF-8 or an unpaired surrogate escape anywhere, or U+0000 in a field of the API.
 	BadText Reason = "bad-text"
 	// MissingField: a required field is absent, null or blank.
 	MissingField Reason = "missing-field"
@@ -72,11 +71,10 @@ func (i *Ignored) Error() string { return "ignored by the profile " + i.Profile 
 // Error returns a text like "bad-time: leave_time: second 60 (byte 118)".
 func (e *Error) Error() string {
 	text := string(e.Reason)
-	if e.Field != "" {
-		text += ": " + e.Field
-	}
-	if e.Detail != "" {
-		text += ": " + e.Detail
+	for _, part := range []string{e.Field, e.Detail} {
+		if part != "" {
+			text += ": " + part
+		}
 	}
 	if e.Offset >= 0 {
 		text += fmt.Sprintf(" (byte %d)", e.Offset)
@@ -94,11 +92,9 @@ const (
 	Future Suspicion = "future"
 	// LeaveBeforeEnter: leave_time is before enter_time.
 	LeaveBeforeEnter Suspicion = "leave-before-enter"
-	// UnknownPlateColor: plate_color was a number or name that the API does not
-	// know, and is sent as -1.
+	// UnknownPlateColor: plate_color was a number or name that the API does not know, and is sent as -1.
 	UnknownPlateColor Suspicion = "unknown-plate-color"
-	// UnknownCarType: car_type was a number or name that the API does not know,
-	// and is sent as 0.
+	// UnknownCarType: car_type was a number or name that the API does not know, and is sent as 0.
 	UnknownCarType Suspicion = "unknown-car-type"
 )
 

@@ -141,7 +141,7 @@ func TestAWrongTypeSaysWhatIsTaken(t *testing.T) {
 	m := mapperIn(t, "Asia/Shanghai")
 	numbers := []string{"plate_color", "car_type", "enter_time", "leave_time", "operate_time"}
 	four := map[string]string{"park_uuid": `"P1"`, "flow_no": `"F1"`, "parking_serial": `"S1"`, "plate": `"粤B12345"`}
-	for _, name := range Fields() {
+	for _, name := range BuiltIn().Names() {
 		for _, value := range []string{`1`, `1.5`, `-0`, `true`, `false`, `{}`, `[]`, `["x"]`} {
 			want := "not a string"
 			if slices.Contains(numbers, name) {
@@ -257,7 +257,7 @@ func TestWordsAreStable(t *testing.T) {
 		R []Reason
 		S []Suspicion
 		F []string
-	}{Reasons(), Suspicions(), Fields()})
+	}{Reasons(), Suspicions(), BuiltIn().Names()})
 	want := `{"R":["empty","invalid-json","duplicate-key","bad-text","missing-field","wrong-type","bad-time","too-long","unknown-code","no-profile"],` +
 		`"S":["future","leave-before-enter","unknown-plate-color","unknown-car-type"],` +
 		`"F":["park_uuid","flow_no","parking_serial","plate","plate_color","car_type","car_desc","enter_time","leave_time","operate_time","operator","reason"]}`

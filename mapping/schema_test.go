@@ -113,10 +113,10 @@ func TestSchemaAndMapAgreeOnTheTables(t *testing.T) {
 		check(c.name, c.zone, event(`"operate_time":`+c.json))
 	}
 	for _, c := range texts {
-		for _, name := range Fields()[4:] {
+		for _, name := range BuiltIn().Names()[4:] {
 			check(c.name+" in "+name, "Asia/Shanghai", event(`"`+name+`":`+c.json))
 		}
-		for _, name := range AlwaysRequired() {
+		for _, name := range BuiltIn().Required() {
 			value := strings.Replace(string(event(`"x":0`)), `"`+name+`":`, `"`+name+`":`+c.json+`,"y":`, 1)
 			check(c.name+" in "+name, "Asia/Shanghai", []byte(value))
 		}
@@ -138,8 +138,8 @@ func TestSchemaAndMapAgreeOnGeneratedEvents(t *testing.T) {
 	m := mapperIn(t, "Asia/Shanghai")
 	rapid.Check(t, func(t *rapid.T) {
 		members := map[string]string{}
-		for _, name := range Fields() {
-			likely := slices.Contains(AlwaysRequired(), name)
+		for _, name := range BuiltIn().Names() {
+			likely := slices.Contains(BuiltIn().Required(), name)
 			if rapid.IntRange(0, 19).Draw(t, "left out") == 0 || !likely && rapid.Bool().Draw(t, "unused") {
 				continue
 			}
@@ -180,7 +180,7 @@ func drawValue(t *rapid.T, name string) string {
 	case 1:
 		return str(strings.Repeat(rapid.SampledFrom([]string{"x", "车", "🚗", "x "}).Draw(t, "unit"), rapid.SampledFrom([]int{0, 1, 511, 512, 513, 1023, 1024, 1025}).Draw(t, "times")))
 	}
-	if f, _ := FieldOf(name); f.Kind != Time {
+	if f, _ := BuiltIn().Field(name); f.Kind != Time {
 		return str(rapid.SampledFrom([]string{"粤B12345", "blue", "1", "张三", "a\nb", "", "\u3000", "a\u0001"}).Draw(t, "text"))
 	}
 	digits := drawTime(t)

@@ -21,22 +21,10 @@ const (
 	outOfBounds = "not between 2000-01-01T00:00:00Z and 2099-12-31T23:59:59Z"
 )
 
-// timeOf reads a rule's time in UTC and whole seconds. zone is for times without one, if the rule
-// names none.
-func (r *rule) timeOf(s string, zone *time.Location) (t time.Time, problem string) {
-	if r.zone != nil {
-		zone = r.zone
-	}
-	if r.time != nil {
-		return r.time.read(s, zone)
-	}
-	return timeOf(s, zone)
-}
-
 // timeOf reads a time in any form that an event may use, and returns it in UTC and whole
 // seconds. zone is for forms without one. problem is "" or says what is wrong.
 func timeOf(s string, zone *time.Location) (t time.Time, problem string) {
-	layout := "2006-01-02T15:04:05"
+	const seconds = len("2006-01-02T15:04:05")
 	if len(s) == 13 {
 		if ms, err := strconv.ParseUint(s, 10, 64); err == nil {
 			return bounded(time.UnixMilli(int64(ms)))
@@ -45,7 +33,7 @@ func timeOf(s string, zone *time.Location) (t time.Time, problem string) {
 	if has(s, 't') || has(s, 'z') { // RFC 3339 takes them
 		s = strings.ToUpper(s)
 	}
-	seconds := len(layout)
+	layout := "2006-01-02T15:04:05"
 	switch {
 	case len(s) == 14:
 		layout = "20060102150405"
@@ -64,6 +52,11 @@ func timeOf(s string, zone *time.Location) (t time.Time, problem string) {
 			}
 		}
 	}
+	return parsed(layout, s, zone)
+}
+
+// parsed reads a time by a layout of package time; zone is nil if the layout has one.
+func parsed(layout, s string, zone *time.Location) (t time.Time, problem string) {
 	t, err := time.Parse(layout, s)
 	if e, ok := errors.AsType[*time.ParseError](err); ok {
 		if strings.HasSuffix(e.Message, "out of range") {

@@ -22,7 +22,8 @@ type Param struct{ Name, Value string }
 // joined by &, then &app_secret= and the secret
 // (docs/platform-api.md has an example). To show the text, give *** as the secret.
 func StringToSign(params []Param, secret string) string {
-	return string(appendToSign(nil, canonical(params), secret))
+	var room [1024]byte // see signCanonical
+	return string(appendToSign(room[:0], canonical(params), secret))
 }
 
 // Sign returns the value of the parameter sign: the MD5 of StringToSign, as 32

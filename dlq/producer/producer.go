@@ -17,8 +17,8 @@ import (
 
 // Message is what a Producer writes.
 type Message interface {
-	// Partition is the partition of a topic that has so many.
-	Partition(partitions int) int
+	// Partition chooses one of the topic's partitions, which are 0, 1, 2, …
+	Partition(partitions []int) int
 	// Record is the message as it is written.
 	Record() kafka.Record
 	// Size is about its memory in a request, before compression.
@@ -32,9 +32,12 @@ type Config struct {
 	Timeout time.Duration
 	Topic   string
 	What    string // the topic as its errors name it, for example "dead-letter topic"
-	// Linger is how long a request waits for more messages of its partition.
+	// Linger is how long a message waits for others, so that they share a request.
 	Linger time.Duration
 	Codec  kafka.Compression
+	// Done is called from another goroutine with messages that share a result: nil when all in-sync replicas
+	// have them. After an error they may have been written nevertheless.
+	Done func(messages []Message, err error)
 }
 
 // Producer writes messages. Messages to one partition share requests, written by one
@@ -61,7 +64,6 @@ type job struct {
 	came    time.Time
 	ctx     context.Context
 	message Message
-	done    func(error)
 }
 
 // New makes a producer. It opens no connection.
@@ -74,14 +76,15 @@ func New(cfg Config) *Producer {
 // Topic is the topic.
 func (p *Producer) Topic() string { return p.cfg.Topic }
 
-// Publish writes a message and calls done exactly once, from another goroutine: with nil when
-// all in-sync replicas have it. After an error it may have been written nevertheless. A
-// message whose context ends before its request is sent is not written. Do not change the
-// message before done is called.
-func (p *Producer) Publish(ctx context.Context, m Message, done func(error)) {
+// Publish writes messages; Config.Done is told of each exactly once. A message whose context ends before its
+// request is sent is not written. Do not change a message before that.
+func (p *Producer) Publish(ctx context.Context, messages ...Message) {
+	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.incoming = append(p.incoming, job{time.Now(), ctx, m, done})
+	for _, m := range messages {
+		p.incoming = append(p.incoming, job{now, ctx, m})
+	}
 	if !p.routing {
 		p.routing = true
 		p.writers.Go(p.route)
@@ -96,13 +99,15 @@ const patience = 30 * time.Second
 // errBehind says that a message was not sent.
 var errBehind = errors.New("others before it could not be written in time; it was not sent yet")
 
-// Limit is the longest time until done is called: waiting for earlier messages, finding the
+// Limit is the longest time until Config.Done is told: waiting for earlier messages, finding the
 // partition, and the message's own request.
 func (p *Producer) Limit() time.Duration { return patience + 3*p.cfg.Timeout }
 
 // route hands new messages to the writers of their partitions.
 func (p *Producer) route() {
+	var all []int
 	for {
+		p.linger()
 		p.mu.Lock()
 		jobs := p.incoming
 		p.incoming = nil
@@ -116,9 +121,10 @@ func (p *Producer) route() {
 			p.report(jobs, err)
 			continue
 		}
-		for _, j := range jobs {
-			p.enqueue(j.message.Partition(partitions), j)
+		for n := len(all); n < partitions; n++ {
+			all = append(all, n)
 		}
+		p.enqueue(jobs, all[:partitions])
 	}
 }
 
@@ -153,39 +159,41 @@ func (p *Producer) partitions(ctx context.Context) (int, error) {
 	return len(t.Partitions), nil
 }
 
-func (p *Producer) enqueue(partition int, j job) {
+// linger waits for more messages, unless none waits.
+func (p *Producer) linger() {
+	p.mu.Lock()
+	none := len(p.incoming) == 0
+	p.mu.Unlock()
+	if none || p.cfg.Linger == 0 {
+		return
+	}
+	select {
+	case <-time.After(p.cfg.Linger):
+	case <-p.ctx.Done():
+	}
+}
+
+func (p *Producer) enqueue(jobs []job, partitions []int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	queue, running := p.queues[partition]
-	p.queues[partition] = append(queue, j)
-	if !running {
-		p.writers.Go(func() { p.write(partition) })
+	for _, j := range jobs {
+		partition := j.message.Partition(partitions)
+		queue, running := p.queues[partition]
+		p.queues[partition] = append(queue, j)
+		if !running {
+			p.writers.Go(func() { p.write(partition) })
+		}
 	}
 }
 
 // write writes one partition's queue.
 func (p *Producer) write(partition int) {
 	for {
-		p.linger(partition)
 		jobs := p.next(partition)
 		if jobs == nil {
 			return
 		}
 		p.produce(partition, jobs)
-	}
-}
-
-// linger waits for more messages of a partition that has fewer than a batch.
-func (p *Producer) linger(partition int) {
-	p.mu.Lock()
-	waiting := len(p.queues[partition])
-	p.mu.Unlock()
-	if p.cfg.Linger == 0 || waiting == 0 || waiting >= batchMessages {
-		return
-	}
-	select {
-	case <-time.After(p.cfg.Linger):
-	case <-p.ctx.Done():
 	}
 }
 
@@ -222,9 +230,9 @@ func (p *Producer) produce(partition int, jobs []job) {
 	for _, j := range jobs {
 		switch err := j.ctx.Err(); {
 		case err != nil:
-			j.done(err)
+			p.cfg.Done([]Message{j.message}, err)
 		case time.Since(j.came) > patience:
-			j.done(errBehind)
+			p.cfg.Done([]Message{j.message}, errBehind)
 		default:
 			live = append(live, j)
 		}
@@ -245,9 +253,11 @@ func (p *Producer) produce(partition int, jobs []job) {
 // report reports the result of a try, nil for written.
 func (p *Producer) report(jobs []job, err error) {
 	p.note(err)
-	for _, j := range jobs {
-		j.done(err)
+	messages := make([]Message, len(jobs))
+	for i, j := range jobs {
+		messages[i] = j.message
 	}
+	p.cfg.Done(messages, err)
 }
 
 func (p *Producer) send(partition int, jobs []job) error {

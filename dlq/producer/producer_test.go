@@ -31,7 +31,7 @@ const letterTopic = "events.dlq"
 // letter is an empty message.
 type letter struct{}
 
-func (letter) Partition(int) int    { return 0 }
+func (letter) Partition([]int) int  { return 0 }
 func (letter) Record() kafka.Record { return kafka.Record{} }
 func (letter) Size() int            { return 1024 }
 
@@ -39,12 +39,16 @@ func (letter) Size() int            { return 1024 }
 // requests count as refusals of the topic, not letters that were never sent.
 func TestALetterIsNeverKeptLongerThanItsLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := New(Config{Wire: mute{}, Timeout: 10 * time.Second, Topic: letterTopic})
 		const many = 20 * batchMessages // 200 s, one request after the other
-		begun := time.Now()
 		done := make(chan error, many)
+		p := New(Config{Wire: mute{}, Timeout: 10 * time.Second, Topic: letterTopic, Done: func(messages []Message, err error) {
+			for range messages {
+				done <- err
+			}
+		}})
+		begun := time.Now()
 		for range many {
-			p.Publish(t.Context(), letter{}, func(err error) { done <- err })
+			p.Publish(t.Context(), letter{})
 		}
 		behind := 0
 		for range many {

@@ -90,7 +90,11 @@ func (r Ring) Keys(lot, flowNo string) (keys [][]byte) {
 
 // PartitionOf is where a key's receipts are, unless the topic had other partitions when they were written.
 func PartitionOf(key []byte, partitions int) int32 {
-	return int32((&Receipt{Key: key}).Partition(partitions))
+	all := make([]int, partitions)
+	for i := range all {
+		all[i] = i
+	}
+	return int32(choose(key, all))
 }
 
 // Split parts spans into those of the named partitions and the others.

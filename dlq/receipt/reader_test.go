@@ -25,13 +25,16 @@ const receipts = "events.receipts"
 const whole = `{"v":1,"lot":"lot-1","topic":"events","partition":2,"offset":7,"record_time":"2026-01-02T03:04:05.000Z","verdict":"accepted",` +
 	`"code":"1001","seqno":"s-1","attempts":2,"first_attempt":"2026-01-02T03:04:06.000Z","last_attempt":"2026-01-02T03:04:07.000Z","trace":"t","signed":"ab","later":[1]}`
 
+// at is a second of the minute of whole.
+func at(second int) time.Time { return time.Date(2026, 1, 2, 3, 4, second, 0, time.UTC) }
+
 func TestAReceiptIsReadAsItsPageSays(t *testing.T) {
 	got, err := receipt.Parse(receipts, 3, &fetch.Record{Offset: 9, Timestamp: 5, Key: []byte("key"), Value: []byte(whole)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := receipt.Receipt{Key: []byte("key"), Lot: "lot-1", Place: receipt.Place{Topic: "events", Partition: 2, Offset: 7, Time: "2026-01-02T03:04:05.000Z"},
-		Verdict: receipt.Accepted, Code: "1001", Seqno: "s-1", Attempted: receipt.Attempted{Attempts: 2, First: "2026-01-02T03:04:06.000Z", Last: "2026-01-02T03:04:07.000Z"},
+	want := receipt.Receipt{Key: []byte("key"), Lot: "lot-1", Place: receipt.Place{Topic: "events", Partition: 2, Offset: 7, Time: at(5)},
+		Verdict: receipt.Accepted, Code: "1001", Seqno: "s-1", Attempted: receipt.Attempted{Attempts: 2, First: at(6), Last: at(7)},
 		Trace: "t", Signed: "ab"}
 	if !reflect.DeepEqual(got.Receipt, want) || got.At.Path() != "events.receipts/3/9" || got.Path() != "events/2/7" || got.Written != 5 {
 		t.Errorf("%+v", got)
@@ -40,9 +43,10 @@ func TestAReceiptIsReadAsItsPageSays(t *testing.T) {
 
 // What the writer makes is what the reader takes.
 func TestAReceiptIsReadAsItWasWritten(t *testing.T) {
-	written := receipt.Receipt{Key: []byte("k"), Lot: "l", Place: receipt.Place{Topic: "e", Partition: 1, Offset: 2, Time: "x"}, Verdict: receipt.DeadLetter,
-		Reason: "refused", Code: "400", Seqno: "s", Attempted: receipt.Attempted{Attempts: 3, First: "f", Last: "l"}, Trace: "t", Signed: "s"}
-	rec := written.Record()
+	written := receipt.Receipt{Key: []byte("k"), Lot: "l", Place: receipt.Place{Topic: "e", Partition: 1, Offset: 2, Time: at(1)}, Verdict: receipt.DeadLetter,
+		Reason: "refused", Code: "400", Seqno: "s", Attempted: receipt.Attempted{Attempts: 3, First: at(2), Last: at(3)}, Trace: "t", Signed: "s"}
+	message := written.Message()
+	rec := message.Record()
 	value := make([]byte, rec.Value.Len())
 	if _, err := rec.Value.Read(value); err != nil {
 		t.Fatal(err)

@@ -1,15 +1,16 @@
 package receipt
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"hash"
-	"io"
+	"strconv"
 	"sync"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
 )
@@ -27,7 +28,8 @@ const (
 	Ignored    Verdict = "ignored" // a profile of MAPPING_FILE says so
 )
 
-// Receipt says what became of one event.
+// Receipt says what became of one event. Its members in JSON are those of docs/reference/receipts.md; times are
+// written in milliseconds.
 type Receipt struct {
 	// Key is the record's key: see Digester.
 	Key []byte `json:"-"`
@@ -46,33 +48,31 @@ type Receipt struct {
 
 // Place is where an event is.
 type Place struct {
-	Topic     string `json:"topic"`
-	Partition int32  `json:"partition"`
-	Offset    int64  `json:"offset"`
-	Time      string `json:"record_time,omitzero"` // its timestamp; "": none that is plausible
+	Topic     string    `json:"topic"`
+	Partition int32     `json:"partition"`
+	Offset    int64     `json:"offset"`
+	Time      time.Time `json:"record_time,omitzero"` // its timestamp; zero: none that is plausible
 }
 
 // Attempted is how an event was sent: HTTP requests, and when the first and the last began.
 type Attempted struct {
-	Attempts int    `json:"attempts"`
-	First    string `json:"first_attempt,omitzero"`
-	Last     string `json:"last_attempt,omitzero"`
-}
-
-// Stamp writes a time for a receipt: RFC 3339 in UTC with milliseconds; "" for none.
-func Stamp(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.UTC().Format("2006-01-02T15:04:05.000Z")
+	Attempts int       `json:"attempts"`
+	First    time.Time `json:"first_attempt,omitzero"`
+	Last     time.Time `json:"last_attempt,omitzero"`
 }
 
 // Digester makes the digests of one key of RECEIPTS_KEY_FILE.
-type Digester struct{ hashes sync.Pool }
+type Digester struct{ pool sync.Pool }
+
+// digest makes one digest after the other.
+type digest struct {
+	hash.Hash
+	text, sum []byte
+}
 
 // NewDigester makes one.
 func NewDigester(key string) *Digester {
-	return &Digester{sync.Pool{New: func() any { return hmac.New(sha256.New, []byte(key)) }}}
+	return &Digester{sync.Pool{New: func() any { return &digest{Hash: hmac.New(sha256.New, []byte(key))} }}}
 }
 
 // Key is the key of the receipts of an event: nil if its lot or flow_no is not known.
@@ -80,53 +80,111 @@ func (d *Digester) Key(lot, flowNo string) []byte {
 	if lot == "" || flowNo == "" {
 		return nil
 	}
-	return d.sum(lot + "\x00" + flowNo)
+	return d.sum(lot, "\x00", flowNo)
 }
 
 // Signed is the digest of the string that was signed, in which the secret is ***, as
 // release-forwarder check prints it.
 func (d *Digester) Signed(signed string) string { return hex.EncodeToString(d.sum(signed)) }
 
-func (d *Digester) sum(text string) []byte {
-	h := d.hashes.Get().(hash.Hash)
-	defer d.hashes.Put(h)
+// sum is the digest of texts, one behind the other.
+func (d *Digester) sum(texts ...string) []byte {
+	h := d.pool.Get().(*digest)
+	defer d.pool.Put(h)
+	h.text = h.text[:0]
+	for _, text := range texts {
+		h.text = append(h.text, text...)
+	}
 	h.Reset()
-	_, _ = io.WriteString(h, text) // a hash takes all
-	return h.Sum(nil)
+	_, _ = h.Write(h.text) // a hash takes all
+	h.sum = h.Sum(h.sum[:0])
+	return bytes.Clone(h.sum)
 }
 
-// value is the value of a receipt's record.
-func (r *Receipt) value() []byte {
-	value, err := json.Marshal(struct {
-		V int `json:"v"`
-		*Receipt
-	}{Version, r})
-	if err != nil {
-		panic("receipt: " + err.Error()) // texts, numbers and times always make a value
-	}
-	return value
+// Message is a receipt as it is written.
+type Message struct {
+	both      []byte // the value and behind it the key
+	value     int    // the value's length
+	partition int32  // the event's
 }
+
+// Message writes a receipt down.
+func (r *Receipt) Message() Message {
+	both := r.appendValue(make([]byte, 0, 512))
+	value := len(both)
+	return Message{append(both, r.Key...), value, r.Partition}
+}
+
+// appendValue appends the value of a receipt's record, as encoding/json would write it. It does not use that because each
+// event would pay for it: a test holds the two together.
+func (r *Receipt) appendValue(b []byte) []byte {
+	b = append(b, `{"v":`...)
+	b = strconv.AppendInt(b, Version, 10)
+	b = appendText(b, `,"lot":`, r.Lot)
+	b = append(b, `,"topic":`...)
+	b = appendQuoted(b, r.Topic)
+	b = append(b, `,"partition":`...)
+	b = strconv.AppendInt(b, int64(r.Partition), 10)
+	b = append(b, `,"offset":`...)
+	b = strconv.AppendInt(b, r.Offset, 10)
+	b = appendTime(b, `,"record_time":`, r.Time)
+	b = append(b, `,"verdict":`...)
+	b = appendQuoted(b, string(r.Verdict))
+	b = appendText(b, `,"reason":`, r.Reason)
+	b = appendText(b, `,"code":`, r.Code)
+	b = appendText(b, `,"seqno":`, r.Seqno)
+	b = append(b, `,"attempts":`...)
+	b = strconv.AppendInt(b, int64(r.Attempts), 10)
+	b = appendTime(b, `,"first_attempt":`, r.First)
+	b = appendTime(b, `,"last_attempt":`, r.Last)
+	b = appendText(b, `,"trace":`, r.Trace)
+	b = appendText(b, `,"signed":`, r.Signed)
+	return append(b, '}')
+}
+
+// appendText appends a member, unless it is empty.
+func appendText(b []byte, name, text string) []byte {
+	if text == "" {
+		return b
+	}
+	return appendQuoted(append(b, name...), text)
+}
+
+func appendQuoted(b []byte, text string) []byte {
+	b, _ = jsontext.AppendQuote(b, text) // what is not UTF-8 becomes U+FFFD
+	return b
+}
+
+// appendTime appends a member, unless it is zero.
+func appendTime(b []byte, name string, t time.Time) []byte {
+	if t.IsZero() {
+		return b
+	}
+	b = append(append(b, name...), '"')
+	b = t.UTC().Truncate(time.Millisecond).AppendFormat(b, time.RFC3339Nano)
+	return append(b, '"')
+}
+
+// key is the record's key; empty, not null, without one.
+func (m *Message) key() []byte { return m.both[m.value:] }
 
 // Record implements producer.Message.
-func (r *Receipt) Record() kafka.Record {
-	key := r.Key
-	if key == nil {
-		key = []byte{} // empty, not null
-	}
-	return kafka.Record{Key: protocol.NewBytes(key), Value: protocol.NewBytes(r.value())}
+func (m *Message) Record() kafka.Record {
+	return kafka.Record{Key: protocol.NewBytes(m.key()), Value: protocol.NewBytes(m.both[:m.value])}
 }
 
 // Size implements producer.Message.
-func (r *Receipt) Size() int { return 512 + len(r.Topic) }
+func (m *Message) Size() int { return len(m.both) }
 
 // Partition implements producer.Message: where Kafka's own clients look for the key.
-func (r *Receipt) Partition(partitions int) int {
-	if len(r.Key) == 0 {
-		return int(r.Place.Partition) % partitions
+func (m *Message) Partition(partitions []int) int {
+	if len(m.key()) == 0 {
+		return partitions[int(m.partition)%len(partitions)]
 	}
-	all := make([]int, partitions)
-	for n := range all {
-		all[n] = n
-	}
-	return kafka.Murmur2Balancer{}.Balance(kafka.Message{Key: r.Key}, all...)
+	return choose(m.key(), partitions)
+}
+
+// choose is the partition of a key that is not empty, as Kafka's default partitioner chooses it.
+func choose(key []byte, partitions []int) int {
+	return kafka.Murmur2Balancer{}.Balance(kafka.Message{Key: key}, partitions...)
 }

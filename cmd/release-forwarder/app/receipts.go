@@ -6,12 +6,13 @@ import (
 	"release-forwarder/cmd/release-forwarder/connect"
 	"release-forwarder/cmd/release-forwarder/forward"
 	"release-forwarder/cmd/release-forwarder/settings"
+	"release-forwarder/consumer"
 	"release-forwarder/dlq/receipt"
 )
 
 // receipts are where receipts go: nowhere without RECEIPTS_TOPIC.
 type receipts struct {
-	writer   *receipt.Writer
+	writer   *receipt.Writer[*consumer.Delivery]
 	digester *atomic.Pointer[receipt.Digester] // of the newest key
 }
 
@@ -21,8 +22,9 @@ func (v *Service) wireReceipts() error {
 		return nil
 	}
 	digester := new(atomic.Pointer[receipt.Digester])
-	v.receipts = receipts{digester: digester, writer: receipt.NewWriter(receipt.Config{
+	v.receipts = receipts{digester: digester, writer: receipt.NewWriter(receipt.Config[*consumer.Delivery]{
 		Wire: v.kafka.Wire, Timeout: connect.RequestTimeout, Topic: s.Topic, Required: s.Required,
+		Ended: func(settling []*consumer.Delivery, err error) { v.forwarder.ReceiptsEnded(settling, err) },
 		Began: func(err error) { v.forwarder.ReceiptsLate(err) }, Over: func() { v.forwarder.ReceiptsAgain() },
 	})}
 	return watch(v, "RECEIPTS_KEY_FILE", s.KeyFile, settings.ParseReceiptKeys,

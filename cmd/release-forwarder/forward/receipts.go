@@ -13,7 +13,7 @@ import (
 
 // Receipts are where receipts go. The zero value is nowhere: then no record waits for one.
 type Receipts struct {
-	Writer *receipt.Writer
+	Writer *receipt.Writer[*consumer.Delivery]
 	// Digester is that of the newest key of RECEIPTS_KEY_FILE.
 	Digester func() *receipt.Digester
 	// Required: a record is finished only when its receipt is written.
@@ -22,9 +22,9 @@ type Receipts struct {
 
 // receipted is what is kept for a record's receipt.
 type receipted struct {
-	appID     string           // with which it was last sent
-	receipt   *receipt.Receipt // once it is known what became of it
-	delivered bool             // it is not sent, and its dead letter not written, again
+	appID     string          // with which it was last sent
+	receipt   receipt.Message // once it is known what became of it
+	delivered bool            // it is not sent, and its dead letter not written, again
 }
 
 // noteReceipt notes what became of a record; the reason is its dead letter's.
@@ -32,41 +32,43 @@ func (f *Forwarder) noteReceipt(ctx context.Context, d *delivery, v receipt.Verd
 	if f.Receipts.Writer == nil {
 		return
 	}
-	r := &receipt.Receipt{
+	r := receipt.Receipt{
 		Lot:     sanitized(d.lot),
 		Place:   receipt.Place{Topic: d.Record.Topic, Partition: d.Record.Partition, Offset: d.Record.Offset},
 		Verdict: v, Reason: reason, Code: sanitized(a.Code), Seqno: sanitized(a.Seqno),
-		Attempted: receipt.Attempted{Attempts: d.attempts, First: receipt.Stamp(d.first), Last: receipt.Stamp(d.last)},
+		Attempted: receipt.Attempted{Attempts: d.attempts, First: d.first, Last: d.last},
 	}
 	if t, believable := d.Record.Dated(); believable {
-		r.Time = receipt.Stamp(t)
+		r.Time = t
 	}
 	if span := trace.SpanContextFromContext(ctx); span.HasTraceID() {
 		r.Trace = span.TraceID().String()
 	}
-	if d.release != nil {
-		f.digest(d, r)
-	}
-	d.receipt = r
+	f.digest(d, &r)
+	d.receipt = r.Message()
 }
 
-// digest makes the digests of a record that could be mapped.
+// digest makes the digests: of one that cannot be mapped the key, if what it is made of can be read.
 func (f *Forwarder) digest(d *delivery, r *receipt.Receipt) {
 	digester := f.Receipts.Digester()
+	if d.release == nil {
+		told := Mapped(f.Mapper, &d.Record)
+		r.Key = digester.Key(f.mapper.Load().Repeat(&told))
+		return
+	}
+	r.Key = digester.Key(d.lot, d.release.Repeat())
+	if d.attempts == 0 {
+		return
+	}
 	signed := make([]upstream.Param, 1, 12)
 	signed[0] = upstream.Param{Name: "app_id", Value: d.appID} // the first in the order of signing
 	for name, value := range d.release.All() {
 		signed = append(signed, upstream.Param{Name: name, Value: value})
-		if name == "flow_no" {
-			r.Key = digester.Key(d.lot, value)
-		}
 	}
 	if d.appID == "" {
 		signed = signed[1:]
 	}
-	if d.attempts > 0 {
-		r.Signed = digester.Signed(upstream.StringToSign(signed, "***"))
-	}
+	r.Signed = digester.Signed(upstream.StringToSign(signed, "***"))
 }
 
 // finish finishes a record whose outcome is certain: at once, or when its receipt is written or missing.
@@ -78,22 +80,29 @@ func (f *Forwarder) finish(ctx context.Context, d *delivery) {
 	d.delivered = true
 	cd, r := d.Delivery, d.receipt // copied: after Delivered another goroutine may use d
 	cd.Delivered()
-	f.Receipts.Writer.Write(ctx, r, func(err error) { f.receiptEnded(cd, err) })
+	f.Receipts.Writer.Write(ctx, r, cd)
 }
 
-// receiptEnded finishes a record, unless its receipt is required and not written, or another replica may
-// finish it.
-func (f *Forwarder) receiptEnded(cd *consumer.Delivery, err error) {
-	switch {
-	case err == nil:
-		f.Metrics.ReceiptWritten()
+// ReceiptsEnded finishes records whose receipts have ended, but none whose receipt is required and not written, and
+// none that another replica may finish.
+func (f *Forwarder) ReceiptsEnded(settling []*consumer.Delivery, err error) {
+	if err == nil {
+		f.Metrics.ReceiptsWritten(len(settling))
+		consumer.Settled(settling)
+		return
+	}
+	missing := 0
+	for _, cd := range settling {
+		if f.Receipts.Required || cd.Lost() {
+			cd.Leave()
+			continue
+		}
+		missing++
 		cd.Done()
-	case f.Receipts.Required || cd.Lost():
-		cd.Leave()
-	default:
-		f.Metrics.ReceiptMissing()
-		f.Receipts.Writer.Missing(err) // also if a drain ends before it is late
-		cd.Done()
+	}
+	if missing > 0 {
+		f.Metrics.ReceiptsMissing(missing)
+		f.Receipts.Writer.Missing(missing, err) // also if a drain ends before they are late
 	}
 }
 

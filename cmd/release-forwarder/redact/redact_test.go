@@ -10,17 +10,17 @@ import (
 // What is personal is shown as its first character and length, and what is not as it is.
 func TestPersonalFieldsAreRedacted(t *testing.T) {
 	var parts []string
-	for _, name := range mapping.Fields() {
+	for _, name := range mapping.BuiltIn().Names() {
 		parts = append(parts, `"`+name+`":"SECRET"`)
 	}
 	event := []byte("{" + strings.Join(parts, ",") + "}")
 	hidden, err := ShowEvent(mapping.BuiltIn(), event, false)
-	if err != nil || len(hidden.Members) != len(mapping.Fields()) || hidden.Others != 0 {
+	if err != nil || len(hidden.Members) != len(mapping.BuiltIn().Names()) || hidden.Others != 0 {
 		t.Fatalf("%+v, %v", hidden, err)
 	}
 	for _, m := range hidden.Members {
 		want := "SECRET"
-		if f, _ := mapping.FieldOf(m.Name); f.Personal {
+		if f, _ := mapping.BuiltIn().Field(m.Name); f.Personal {
 			want = "S… (6)"
 		}
 		if m.Value != want {
@@ -28,7 +28,7 @@ func TestPersonalFieldsAreRedacted(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"plate", "operator", "reason", "car_desc"} {
-		if f, _ := mapping.FieldOf(name); !f.Personal {
+		if f, _ := mapping.BuiltIn().Field(name); !f.Personal {
 			t.Errorf("%s is personal", name)
 		}
 	}

@@ -17,7 +17,7 @@ func (s *Settings) Hash() string {
 		}
 	}
 	if f := s.Event.File; f != nil { // it changes with a rollout, not one replica after the other
-		fmt.Fprintf(sum, "MAPPING_FILE %x\n", f.Sum())
+		fmt.Fprintf(sum, "MAPPING_FILE %x\n", f.Sum)
 	}
 	return hex.EncodeToString(sum.Sum(nil)[:6])
 }

@@ -299,7 +299,7 @@ func (l *loader) judgeMapping() {
 		return
 	}
 	l.s.Event.File, l.s.Event.Lookups = parsed, map[string]mapping.Lookup{}
-	for _, name := range parsed.Lookups() {
+	for _, name := range parsed.Lookups {
 		contents, err := os.ReadFile(l.s.Event.LookupFile(name))
 		if err != nil {
 			l.refuse(file, "%s, which lies beside it, cannot be read (%v); is it mounted and readable?", name, reason(err))
@@ -310,8 +310,8 @@ func (l *loader) judgeMapping() {
 		l.s.Event.Lookups[name] = table
 	}
 	l.judgeMappedTopics(parsed)
-	if e, own := parsed.Endpoint(); own {
-		l.judgeEndpoint(e)
+	if parsed.Endpoint != mapping.BuiltIn() {
+		l.judgeEndpoint(parsed.Endpoint)
 	}
 }
 
@@ -321,7 +321,7 @@ func (l *loader) judgeMappedTopics(f *mapping.File) {
 	if !l.right(events, replay) {
 		return
 	}
-	strange := slices.DeleteFunc(f.Topics(), func(topic string) bool { return slices.Contains(l.s.Topics(), topic) })
+	strange := slices.DeleteFunc(f.Topics, func(topic string) bool { return slices.Contains(l.s.Topics(), topic) })
 	if len(strange) > 0 {
 		l.warn("MAPPING_FILE", "asks by when for a topic that is neither in %s nor %s, and so is not read: %s; correct its name there, or add it to %s",
 			events, replay, strings.Join(strange, ", "), events)

@@ -253,11 +253,11 @@ func parseCodes(_ *field, text string) (any, error) {
 func parseFields(_ *field, text string) (any, error) {
 	named := list(text)
 	for i, n := range named {
-		if _, known := mapping.FieldOf(n); !known {
-			return nil, fmt.Errorf("entry %d is not a field of an event; there are %s", i+1, strings.Join(mapping.Fields(), ", "))
+		if _, known := mapping.BuiltIn().Field(n); !known {
+			return nil, fmt.Errorf("entry %d is not a field of an event; there are %s", i+1, strings.Join(mapping.BuiltIn().Names(), ", "))
 		}
 	}
-	for _, r := range mapping.AlwaysRequired() {
+	for _, r := range mapping.BuiltIn().Required() {
 		if !slices.Contains(named, r) {
 			return nil, fmt.Errorf("leaves out %s, which the platform demands; name it too", r)
 		}

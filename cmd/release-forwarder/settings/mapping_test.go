@@ -127,7 +127,7 @@ func TestTheDefaultsAreTheEndpoints(t *testing.T) {
 	for _, row := range Table() {
 		defaults[row.Name] = row.Default
 	}
-	if defaults["UPSTREAM_SUCCESS_CODES"] != e.Success[0] || defaults["UPSTREAM_PERMANENT_CODES"] != e.Permanent[0] || !slices.Equal(s.Event.Required, mapping.AlwaysRequired()) {
+	if defaults["UPSTREAM_SUCCESS_CODES"] != e.Success[0] || defaults["UPSTREAM_PERMANENT_CODES"] != e.Permanent[0] || !slices.Equal(s.Event.Required, mapping.BuiltIn().Required()) {
 		t.Errorf("the table has %v and %v", e.Success, e.Permanent)
 	}
 }

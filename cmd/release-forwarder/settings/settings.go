@@ -229,8 +229,7 @@ func (e *Event) Endpoint() *mapping.Endpoint {
 	if e.File == nil {
 		return mapping.BuiltIn()
 	}
-	endpoint, _ := e.File.Endpoint()
-	return endpoint
+	return e.File.Endpoint
 }
 
 // Ignoring are the profiles of the mapping file that say to ignore records.
@@ -238,7 +237,7 @@ func (e *Event) Ignoring() []string {
 	if e.File == nil {
 		return nil
 	}
-	return e.File.Ignoring()
+	return e.File.Ignoring
 }
 
 // Admin holds the server for probes, metrics and the status page.

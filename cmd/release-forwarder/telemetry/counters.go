@@ -59,12 +59,14 @@ func (i Instrument) of(values []string) Instrument {
 	return i
 }
 
-func (c *counter) add(value string) {
+func (c *counter) add(value string) { c.addMany(value, 1) }
+
+func (c *counter) addMany(value string, n int) {
 	if s, ok := c.series[value]; ok {
-		s.n.Add(1)
+		s.n.Add(int64(n))
 		return
 	}
-	c.other.n.Add(1)
+	c.other.n.Add(int64(n))
 }
 
 func (c *counter) observe(o metric.Int64Observer) {

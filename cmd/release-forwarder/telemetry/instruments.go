@@ -118,11 +118,11 @@ func (i *Instruments) BudgetSpent() { i.budget.add("") }
 // DeadLetter counts a dead letter that the dead-letter topic acknowledged.
 func (i *Instruments) DeadLetter(stage, reason string) { i.deadLetters.add(stage, reason) }
 
-// ReceiptWritten counts a receipt that its topic acknowledged.
-func (i *Instruments) ReceiptWritten() { i.receipts.add("") }
+// ReceiptsWritten counts receipts that their topic acknowledged.
+func (i *Instruments) ReceiptsWritten(n int) { i.receipts.addMany("", n) }
 
-// ReceiptMissing counts a record that was finished without an acknowledged receipt.
-func (i *Instruments) ReceiptMissing() { i.receiptsMissing.add("") }
+// ReceiptsMissing counts records that were finished without an acknowledged receipt.
+func (i *Instruments) ReceiptsMissing(n int) { i.receiptsMissing.addMany("", n) }
 
 // Attempt counts one HTTP request by its verdict. One that a drain cut off has
 // none and is not counted.

@@ -145,7 +145,7 @@ func TestASecretRotatedUnderLoadCostsNothing(t *testing.T) {
 // Where the platform signed a field that was not sent, the log and doctor name the field.
 func TestAnExplanationNamesEveryField(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {
-		signed := strings.Join(mapping.Fields(), "=x&") + "=x&lane_no=x&app_secret=***"
+		signed := strings.Join(mapping.BuiltIn().Names(), "=x&") + "=x&lane_no=x&app_secret=***"
 		w.Platform.Script(func(*platform.Request) *platform.Reply {
 			return &platform.Reply{Status: 401, Body: `{"code":"401","hint":"` + signed + `"}`}
 		})
@@ -159,8 +159,8 @@ func TestAnExplanationNamesEveryField(t *testing.T) {
 		w.Platform.Script(nil)
 		w.End(r)
 		for where, text := range map[string]string{"the log": w.Log.String(), "the doctor": report} {
-			for _, name := range mapping.Fields() {
-				if f, _ := mapping.FieldOf(name); !f.Required && !strings.Contains(text, name+": not sent by us") {
+			for _, name := range mapping.BuiltIn().Names() {
+				if f, _ := mapping.BuiltIn().Field(name); !f.Required && !strings.Contains(text, name+": not sent by us") {
 					t.Errorf("%s does not say that %s was not sent:\n%s", where, name, text)
 				}
 			}

@@ -118,7 +118,7 @@ func simulate(t *testing.T, base settings.Settings, plan *schedule, m *mistake, 
 		}
 		base.Event.Mapping = filepath.Join(dir, "mapping.yaml")
 		base.Event.Lookups = map[string]mapping.Lookup{}
-		for _, name := range base.Event.File.Lookups() {
+		for _, name := range base.Event.File.Lookups {
 			base.Event.Lookups[name] = nil // the service reads it when it begins
 			if err := os.WriteFile(base.Event.LookupFile(name), lots(plan.unlisted()), 0o600); err != nil {
 				t.Fatal(err)

@@ -198,10 +198,10 @@ func byWriting(x, y *event) int {
 func (a *audit) showEvent(widths []int, n *number, e *event) {
 	s := e.first
 	shown := shownEvent{
-		Kind: "event", Flow: n.flow, Lot: s.Lot, Event: s.Path(), RecordTime: s.Time, shownReceipt: showReceipt(s),
-		Attempts: s.Attempts, First: s.First, Last: s.Last, Trace: s.Trace, Signed: s.Signed, Repeats: e.repeats,
+		Kind: "event", Flow: n.flow, Lot: s.Lot, Event: s.Path(), RecordTime: redact.Stamp(s.Time), shownReceipt: showReceipt(s),
+		Attempts: s.Attempts, First: redact.Stamp(s.First), Last: redact.Stamp(s.Last), Trace: s.Trace, Signed: s.Signed, Repeats: e.repeats,
 	}
-	text := redact.Columns(widths, n.flow, string(s.Verdict), cmp.Or(a.r.Local(s.Last), "-"), cmp.Or(s.Code, "-"), cmp.Or(s.Seqno, "-"), cmp.Or(s.Reason, "-"), strconv.Itoa(s.Attempts), s.Path())
+	text := redact.Columns(widths, n.flow, string(s.Verdict), cmp.Or(a.r.Local(redact.Stamp(s.Last)), "-"), cmp.Or(s.Code, "-"), cmp.Or(s.Seqno, "-"), cmp.Or(s.Reason, "-"), strconv.Itoa(s.Attempts), s.Path())
 	if e.repeats > 0 {
 		text += "\n  " + console.Count(e.repeats, "further receipt") + " of it, with the same verdict"
 	}

@@ -14,6 +14,7 @@ import (
 
 	"release-forwarder/cmd/release-forwarder/cli/console"
 	"release-forwarder/cmd/release-forwarder/cli/session"
+	"release-forwarder/cmd/release-forwarder/redact"
 	"release-forwarder/consumer/fetch"
 	"release-forwarder/consumer/offsets"
 	"release-forwarder/consumer/topic"
@@ -215,7 +216,7 @@ func stampOfRecord(rec *fetch.Record) string {
 	if !believable {
 		return ""
 	}
-	return receipt.Stamp(dated)
+	return redact.Stamp(dated)
 }
 
 // at finds what is known of an event; nil if it is not in the range.
@@ -267,7 +268,7 @@ func (v *verifier) match(ctx context.Context, spans []topic.Span) error {
 			v.notRead(err)
 			return
 		}
-		s, known := v.at(partition{r.Topic, r.Place.Partition}, r.Offset, r.Time)
+		s, known := v.at(partition{r.Topic, r.Place.Partition}, r.Offset, redact.Stamp(r.Time))
 		switch {
 		case s == nil:
 		case *known == unaccounted:

@@ -92,7 +92,7 @@ func TestCheckSaysWhichCredentialItUsed(t *testing.T) {
 
 // The field that an ignored key is meant as is named where it is missing, and only there.
 func TestNearMisses(t *testing.T) {
-	all := mapping.Fields()
+	all := mapping.BuiltIn().Names()
 	for key, want := range map[string]string{
 		"leaveTime": "leave_time", "LEAVE_TIME": "leave_time", "leave-time": "leave_time", "leave_tiem": "leave_time", "leav_time": "leave_time",
 		"Plate": "plate", "plateNo": "plate", "plate_number": "plate", "plateColour": "plate_color", "carDescription": "car_desc", "车牌号码": "plate", "车牌颜色": "plate_color",

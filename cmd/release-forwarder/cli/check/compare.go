@@ -50,7 +50,7 @@ func againstMapper(name string, zone *time.Location) (*mapping.Mapper, error) {
 // lookupsBeside reads the lookup files of a mapping file.
 func lookupsBeside(name string, f *mapping.File) (map[string]mapping.Lookup, error) {
 	all := map[string]mapping.Lookup{}
-	for _, file := range f.Lookups() {
+	for _, file := range f.Lookups {
 		path := filepath.Join(filepath.Dir(name), file)
 		text, err := os.ReadFile(path)
 		if err != nil {

@@ -246,7 +246,7 @@ func meant(key string, absent []string) string {
 		return ""
 	}
 	for _, name := range absent {
-		field, _ := mapping.FieldOf(name)
+		field, _ := mapping.BuiltIn().Field(name)
 		if folded(key) == folded(name) || utf8.RuneCountInString(key) > 1 && strings.HasPrefix(field.Title, key) {
 			return name
 		}
@@ -255,7 +255,7 @@ func meant(key string, absent []string) string {
 		return name
 	}
 	longer := ""
-	for _, name := range mapping.Fields() {
+	for _, name := range mapping.BuiltIn().Names() {
 		if strings.HasPrefix(folded(key), folded(name)) && len(name) > len(longer) {
 			longer = name
 		}

@@ -39,7 +39,7 @@ const (
 func newSummary(f *mapping.File, e *mapping.Endpoint) *summary {
 	s := &summary{fields: e.Names(), DeadLetters: map[string]int{}, Ignored: map[string]int{}, Fits: map[string]int{}, Warnings: map[string]int{}, set: map[string]bool{}, paths: map[string]int{}}
 	if f != nil {
-		for _, name := range f.Profiles() {
+		for _, name := range f.Profiles {
 			s.Fits[name] = 0
 		}
 	}

@@ -61,7 +61,7 @@ func (f *finder) await(at dlq.ID, rec *fetch.Record) {
 	place := receipt.Place{Topic: at.Topic, Partition: at.Partition, Offset: at.Offset}
 	if t, believable := rec.Dated(); !believable {
 		r.dated = false
-	} else if place.Time = receipt.Stamp(t); r.oldest.IsZero() || t.Before(r.oldest) {
+	} else if place.Time = t; r.oldest.IsZero() || t.Before(r.oldest) {
 		r.oldest = t
 	}
 	keys := f.r.ReceiptKeys(r.ring, at.Topic, rec)
@@ -150,11 +150,11 @@ func (f *finder) showReceipts(ctx context.Context) {
 			f.print.line(foundReceipt{Kind: "receipt", At: place.Path()}, redact.Columns(widths, place.Path(), "none"))
 			continue
 		}
-		text := redact.Columns(widths, place.Path(), string(s.Verdict), cmp.Or(f.r.Local(s.Last), "-"), cmp.Or(s.Code, "-"), cmp.Or(s.Seqno, "-"), strconv.Itoa(s.Attempts))
+		text := redact.Columns(widths, place.Path(), string(s.Verdict), cmp.Or(f.r.Local(redact.Stamp(s.Last)), "-"), cmp.Or(s.Code, "-"), cmp.Or(s.Seqno, "-"), strconv.Itoa(s.Attempts))
 		if s.Verdict == receipt.DeadLetter {
 			text += fmt.Sprintf("\n  dead-lettered for %s, and its dead letter is gone", redact.Clean(cmp.Or(s.Reason, "a reason unknown")))
 		}
-		f.print.line(foundReceipt{"receipt", place.Path(), s.Verdict, s.Reason, s.Last, s.Code, s.Seqno, s.Attempts, s.At.Path()}, text)
+		f.print.line(foundReceipt{"receipt", place.Path(), s.Verdict, s.Reason, redact.Stamp(s.Last), s.Code, s.Seqno, s.Attempts, s.At.Path()}, text)
 	}
 	if r.more {
 		f.r.Say("receipts are shown of the first %s done events only", console.Number(mostReceipts))

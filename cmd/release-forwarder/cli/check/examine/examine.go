@@ -24,7 +24,7 @@ type Examination struct {
 	// Ignored are the keys at the top level that are not the API's: each once, in their order. With
 	// a mapping file they are not told.
 	Ignored []string
-	// Absent are the API's fields that are absent, null or blank, in the order of [mapping.Fields].
+	// Absent are the API's fields that are absent, null or blank, in the order of its table.
 	Absent []string
 	// Warnings are the suspicions by field, also of an event that is refused.
 	Warnings []Warning

@@ -28,7 +28,7 @@ func mapperIn(t testing.TB, zone string, alsoRequired ...string) *mapping.Mapper
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := mapping.New(mapping.Config{Location: location, Required: append(mapping.AlwaysRequired(), alsoRequired...)})
+	m, err := mapping.New(mapping.Config{Location: location, Required: append(mapping.BuiltIn().Required(), alsoRequired...)})
 	if err != nil {
 		t.Fatal(err)
 	}

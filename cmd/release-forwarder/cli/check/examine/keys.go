@@ -33,7 +33,7 @@ func (x *examiner) keys(value []byte) []byte {
 	for d.PeekKind() == jsontext.KindString {
 		key, at := next(d, value)
 		name, err := jsontext.AppendUnquote(nil, key)
-		f, known := mapping.FieldOf(string(name))
+		f, known := mapping.BuiltIn().Field(string(name))
 		switch {
 		case err != nil:
 			x.badText("", key, at)
