@@ -272,7 +272,7 @@ func (v *verifier) match(ctx context.Context, spans []topic.Span) error {
 		case s == nil:
 		case *known == unaccounted:
 			*known = verdicts[r.Verdict]
-			*s.byVerdict.of(r.Verdict)++
+			*s.byVerdict.of(codeOf(r.Verdict))++
 		case *known != verdicts[r.Verdict]:
 			v.contradicted(r.Path())
 		}
