@@ -31,12 +31,11 @@ const (
 
 // member is the raw value at one of the paths that are read; nil if absent.
 type member struct {
-	value  jsontext.Value
-	at     int    // where it begins in the record's value; of a part of a string: where that begins
-	in     int    // where it begins in whole
-	whole  string // the text that it is a part of; "": nobody copied that
-	twice  bool   // its key, or one on its way, is there twice
-	broken *Error // why an event's object is not in it, although it is a string
+	value jsontext.Value
+	at    int  // where it begins in the record's value; of a part of a string: where that begins
+	in    int  // where it begins in the value, or in the texts of strings that were parsed
+	whole int  // 1: the latter
+	twice bool // its key, or one on its way, is there twice
 }
 
 // decoder is jsontext's working memory, reused for the next value.
@@ -81,9 +80,7 @@ func (e *evaluation) read(n *node, value []byte, inside int) error {
 	}
 	r := reader{evaluation: e, d: &kept.Decoder, value: value, inside: inside}
 	if e.judgeText {
-		if options = options[:1]; len(value) <= sharedText {
-			r.whole = string(value)
-		}
+		options = options[:1]
 	}
 	kept.in = *bytes.NewBuffer(value)
 	r.d.Reset(&kept.in, options...) // parses value without a copy
@@ -109,8 +106,7 @@ type reader struct {
 	*evaluation
 	d      *jsontext.Decoder
 	value  []byte
-	whole  string // the value; "": it is not shared
-	inside int    // the value is the text of a string that begins here; -1: it is none
+	inside int // the value is the text of a string that begins here; -1: it is none
 }
 
 // contents reads what is in an object or array that has begun, and its end.
@@ -172,9 +168,9 @@ func (r *reader) keep(n *node) error {
 // put keeps the value that was read last, and begins at start.
 func (r *reader) put(n *node, start int) {
 	kept := &r.members[n.slot]
-	kept.value, kept.at, kept.in, kept.whole, kept.broken = r.value[start:r.d.InputOffset()], start, start, r.whole, nil
-	if r.inside >= 0 {
-		kept.at = r.inside
+	kept.value, kept.at, kept.in, kept.whole = r.value[start:r.d.InputOffset()], start, start, 0
+	if r.inside >= 0 { // the value is what was added last to the texts
+		kept.at, kept.in, kept.whole = r.inside, len(r.text)-len(r.value)+start, 1
 	}
 }
 
@@ -189,7 +185,7 @@ func (r *reader) unpack(n *node, quoted jsontext.Value) {
 			return
 		}
 	}
-	refused.Offset, kept.broken = kept.at, refused
+	refused.Offset, r.broken = kept.at, append(r.broken, refused)
 }
 
 // skip reads to the end of a container that has begun.

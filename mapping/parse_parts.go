@@ -35,9 +35,8 @@ func (p *parser) profiles(n *yaml.Node) {
 // finishProfile judges what a profile's keywords are together.
 func (p *parser) finishProfile(n *yaml.Node, seen map[string]*yaml.Node) {
 	name, when, fields, ignore := seen["name"], seen["when"], seen["fields"], seen["ignore"]
-	second := p.profile.name != "" && slices.Contains(p.file.Profiles, p.profile.name)
 	p.failIf(name == nil, n, "the profile has no name")
-	p.failIf(second, name, "a second profile with the name %s", p.profile.name)
+	p.failIf(slices.Contains(once(nil, p.file.Profiles...), p.profile.name), name, "a second profile with the name %s", p.profile.name)
 	p.failIf(fields == nil && ignore == nil, n, "the profile has neither fields nor ignore")
 	p.failIf(fields != nil, ignore, "a profile with fields cannot ignore its records")
 	p.failIf(fields == nil && when == nil, ignore, "without when every record would be ignored")
