@@ -267,7 +267,7 @@ func (v *verifier) match(ctx context.Context, spans []topic.Span) error {
 			v.notRead(err)
 			return
 		}
-		s, known := v.at(partition{r.Topic, r.Place.Partition}, r.Offset, r.Time)
+		s, known := v.at(partition{r.Topic, r.Partition}, r.Offset, r.Time)
 		switch {
 		case s == nil:
 		case *known == unaccounted:
