@@ -266,7 +266,7 @@ func (r *Receipts) ReadKeys() ([]Secret, error) {
 	}
 	contents, err := os.ReadFile(r.KeyFile)
 	if err != nil {
-		return nil, fmt.Errorf("the file that it names cannot be read (%w); is it mounted and readable?", reason(err))
+		return nil, unreadable(err)
 	}
 	return ParseReceiptKeys(contents)
 }
@@ -465,11 +465,15 @@ func (l *loader) secret(name string, value *Secret, fileName, path string) {
 func (l *loader) file(name, path string) (contents []byte, ok bool) {
 	contents, err := os.ReadFile(path)
 	if err != nil {
-		// Not the path: it may be the secret itself.
-		l.refuse(name, "the file that it names cannot be read (%v); is it mounted and readable?", reason(err))
+		l.refuse(name, "%v", unreadable(err))
 		return nil, false
 	}
 	return contents, true
+}
+
+// unreadable says why a setting's file cannot be read. It does not repeat the path: that may be the secret itself.
+func unreadable(err error) error {
+	return fmt.Errorf("the file that it names cannot be read (%w); is it mounted and readable?", reason(err))
 }
 
 // elsewhere reports whether an address is another host's.
