@@ -12,10 +12,12 @@ import (
 	"release-forwarder/cmd/testkit/repo"
 )
 
-// alertsPage is the page about the alerts in one language: what its table says, and the head of the table of who can fix which.
+// alertsPage is the page about the alerts in one language: what its tables say, and the heads of those that people write.
 type alertsPage struct {
 	file, suffix string // the runbooks' suffix
-	head, fixes  string
+	night        string // the page that says in words when each fires
+	head, rules  string // of the two tables that are generated
+	woken, fixes string // of who is woken for what, and who can fix which
 	paged        func(severity, team string) string
 	loss         map[string]string
 	hours, min   string
@@ -23,8 +25,10 @@ type alertsPage struct {
 
 var alertsPages = []alertsPage{
 	{
-		file: "docs/reference/alerts.md", suffix: ".md", fixes: "\n| who | alerts |",
-		head: "| alert | fires when | threshold | for | severity | paged | threatens loss | runbook |",
+		file: "docs/reference/alerts.md", suffix: ".md", night: "docs/how-to/night.md",
+		woken: "\n| if | alerts | woken |", fixes: "\n| who | alerts |",
+		head:  "| alert | fires when | paged | threatens loss | runbook |",
+		rules: "| alert | expression | threshold | for |",
 		paged: func(severity, team string) string {
 			also := map[string]string{"lane": "lane team", "platform": "platform's contact", "sre": "SRE"}[team]
 			switch {
@@ -40,8 +44,10 @@ var alertsPages = []alertsPage{
 		loss: map[string]string{"true": "**yes**", "false": "no"}, hours: " h", min: " min",
 	},
 	{
-		file: "docs/reference/alerts.zh.md", suffix: ".zh.md", fixes: "\n| 谁 | 告警 |",
-		head: "| 告警 | 触发条件 | 阈值 | 持续 | 级别 | 通知谁 | 可能丢失 | 处理手册 |",
+		file: "docs/reference/alerts.zh.md", suffix: ".zh.md", night: "docs/how-to/night.zh.md",
+		woken: "\n| 情况 | 告警 | 通知谁 |", fixes: "\n| 谁 | 告警 |",
+		head:  "| 告警 | 触发条件 | 通知谁 | 可能丢失 | 处理手册 |",
+		rules: "| 告警 | 表达式 | 阈值 | 持续 |",
 		paged: func(severity, team string) string {
 			also := map[string]string{"lane": "车道系统团队", "platform": "平台方联系人", "sre": "SRE"}[team]
 			switch {
@@ -58,10 +64,34 @@ var alertsPages = []alertsPage{
 	},
 }
 
-// TestTheAlertsPagesAreTheRules holds the table of docs/reference/alerts.md, in each language, to the source of the alerts.
+// TestTheAlertsPagesAreTheRules holds two tables of docs/reference/alerts.md, in each language, to the source of the alerts.
 func TestTheAlertsPagesAreTheRules(t *testing.T) {
 	for _, p := range alertsPages {
 		repo.Generated(t, p.file, "<!-- alerts:begin -->\n", "<!-- alerts:end -->", p.table(t), *repo.Update)
+		repo.Generated(t, p.file, "<!-- expressions:begin -->\n", "<!-- expressions:end -->", p.expressions(t), *repo.Update)
+	}
+}
+
+// TestTheAlertsPagesSayWhoIsWoken: each critical alert stands in one row of the first table, and no other does before the last row.
+func TestTheAlertsPagesSayWhoIsWoken(t *testing.T) {
+	for _, p := range alertsPages {
+		_, rest, found := strings.Cut(repo.Read(t, p.file), p.woken)
+		text, _, _ := strings.Cut(rest, "\n\n")
+		rows := strings.Split(text, "\n")
+		if !found || len(rows) < 5 {
+			t.Errorf("%s: the table is gone", p.file)
+			continue
+		}
+		atOnce := strings.Join(rows[:len(rows)-1], "\n") // the last row is that of the morning
+		for _, a := range alerts(t) {
+			want := 0
+			if a.Labels["severity"] == "critical" {
+				want = 1
+			}
+			if n := strings.Count(atOnce, "`"+strings.TrimPrefix(a.Alert, "ReleaseForwarder")+"`"); n != want {
+				t.Errorf("%s: %s (%s) stands in %d rows of those that wake somebody", p.file, a.Alert, a.Labels["severity"], n)
+			}
+		}
 	}
 }
 
@@ -85,23 +115,49 @@ func TestTheAlertsPagesSayWhoCanFixEach(t *testing.T) {
 	}
 }
 
-// table has what threatens a loss first, and the critical before the others.
-func (p *alertsPage) table(t *testing.T) string {
+// inOrder has what threatens a loss first, and the critical before the others.
+func inOrder(t *testing.T) []alert {
 	t.Helper()
 	sorted := alerts(t)
 	slices.SortStableFunc(sorted, func(a, b alert) int {
 		return cmp.Or(cmp.Compare(b.Labels["threatens_loss"], a.Labels["threatens_loss"]), cmp.Compare(a.Labels["severity"], b.Labels["severity"]))
 	})
+	return sorted
+}
+
+func header(head string) string {
+	return head + "\n|" + strings.Repeat(" --- |", strings.Count(head, "|")-1) + "\n"
+}
+
+// table says in words, those of the night's page, when each fires, and who is paged.
+func (p *alertsPage) table(t *testing.T) string {
+	t.Helper()
 	var b strings.Builder
-	b.WriteString(p.head + "\n|" + strings.Repeat(" --- |", strings.Count(p.head, "|")-1) + "\n")
-	for _, a := range sorted {
+	b.WriteString(header(p.head))
+	night := repo.Read(t, p.night)
+	for _, a := range inOrder(t) {
 		severity := a.Labels["severity"]
 		paged, loss, name := p.paged(severity, a.Labels["team"]), p.loss[a.Labels["threatens_loss"]], strings.TrimSuffix(a.runbook(), ".md")
 		if paged == "" || loss == "" {
 			t.Errorf("%s: no word for the labels %v", a.Alert, a.Labels)
 		}
-		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s | %s | %s | %s | [%s](../../deployments/runbooks/%s%s) |\n", a.Alert, condition(a.Expr),
-			p.thresholds(a.Expr), cmp.Or(a.For, "0m"), severity, paged, loss, name, name, p.suffix)
+		words := regexp.MustCompile(`(?m)^\| ` + a.Alert + ` \| (.*) \| \[`).FindStringSubmatch(night)
+		if words == nil {
+			t.Fatalf("%s does not say when %s fires", p.night, a.Alert)
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | [%s](../../deployments/runbooks/%s%s) |\n", strings.TrimPrefix(a.Alert, "ReleaseForwarder"),
+			words[1], paged, loss, name, name, p.suffix)
+	}
+	return b.String()
+}
+
+// expressions has the rules as Prometheus evaluates them.
+func (p *alertsPage) expressions(t *testing.T) string {
+	t.Helper()
+	var b strings.Builder
+	b.WriteString(header(p.rules))
+	for _, a := range inOrder(t) {
+		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s |\n", a.Alert, condition(a.Expr), p.thresholds(a.Expr), cmp.Or(a.For, "0m"))
 	}
 	return b.String()
 }

@@ -188,6 +188,14 @@ func onlyWith(topic, said string) string {
 	return ""
 }
 
+// byVariable is the name of a topic or group as the page's first commands set it.
+func byVariable(kind, name string) string {
+	if kind == "group" {
+		return strings.Replace(name, "release-forwarder", "$GROUP", 1)
+	}
+	return strings.Replace(name, "abnormal-release", "$TOPIC", 1)
+}
+
 // grantingCommands has a section for each user, with a line for each of its resources.
 func grantingCommands(t *testing.T) string {
 	t.Helper()
@@ -196,8 +204,8 @@ func grantingCommands(t *testing.T) string {
 		fmt.Fprintf(&b, "\n### %s\n\n```sh\n", u.Metadata.Name)
 		for _, acl := range u.Spec.Authorization.ACLs {
 			b.WriteString(onlyWith(acl.Resource.Name, "# with RECEIPTS_TOPIC:\n"))
-			fmt.Fprintf(&b, "kafka-acls.sh --bootstrap-server kafka-1:9092 --command-config admin.properties --add \\\n  --allow-principal User:%s --%s %s",
-				u.Metadata.Name, acl.Resource.Type, acl.Resource.Name)
+			fmt.Fprintf(&b, "kafka-acls.sh --bootstrap-server \"$BOOTSTRAP\" --command-config \"$CONFIG\" --add \\\n  --allow-principal User:%s --%s \"%s\"",
+				u.Metadata.Name, acl.Resource.Type, byVariable(acl.Resource.Type, acl.Resource.Name))
 			for _, operation := range acl.Operations {
 				b.WriteString(" --operation " + operation)
 			}

@@ -129,3 +129,19 @@ func TestWhatAsksForAVersionIsUsed(t *testing.T) {
 		}
 	}
 }
+
+// TestTheUpgradePageNamesTheLeastVersions: a row of its table names each program with the version that the page of versions has.
+func TestTheUpgradePageNamesTheLeastVersions(t *testing.T) {
+	for _, file := range []string{"docs/how-to/upgrade.md", "docs/how-to/upgrade.zh.md"} {
+		page := repo.Read(t, file)
+		for _, r := range versionRows(t) {
+			if r.least == "–" {
+				continue
+			}
+			row := regexp.MustCompile(`(?m)^\|.*` + regexp.QuoteMeta(r.name) + `.*\b` + regexp.QuoteMeta(r.least) + `\b.*$`)
+			if !row.MatchString(page) {
+				t.Errorf("%s: no row says that %s must be %s or later", file, r.name, r.least)
+			}
+		}
+	}
+}

@@ -112,8 +112,8 @@ func (p *parser) finishField(n *yaml.Node, seen map[string]*yaml.Node) {
 	p.failIf(codes == nil, otherwise, "otherwise: of no use without codes")
 	p.failIf(codes == nil && f.Kind == Code, n, "%s is of codes, and has none", f.Name)
 	p.failIf(f.Kind != Code, codes, "codes: %s is not of the kind code", f.Name)
-	none := codes != nil && f.Kind == Code && p.codes.byName[p.codes.otherwise] != p.codes.otherwise
-	p.failIf(none, otherwise, "%s is no code of %s; there are %s", p.codes.otherwise, f.Name, p.codes.forms())
+	p.failIf(f.Kind == Code && codes != nil && p.codes.byName[p.codes.otherwise] != p.codes.otherwise, otherwise,
+		"%s is no code of %s; there are %s", p.codes.otherwise, f.Name, p.codes.forms())
 	if f.clock = clocks[f.Name]; codes != nil {
 		f.codes, f.odd = p.codes, oddCodes[f.Name]
 	}

@@ -63,6 +63,7 @@ type profile struct {
 	event  *source     // where the event's object lies; nil: it is the value
 	rules  []rule      // in the order of the fields
 	order  []*rule     // those of the order key
+	repeat []*rule     // those of the lot and the repeat key
 }
 
 // condition is a part of a profile's when.
@@ -116,6 +117,9 @@ func (f *File) compile() {
 			ordered := slices.Contains(f.Endpoint.Order, r.field.Name)
 			if ordered {
 				p.order = append(p.order, r)
+			}
+			if r.field.Name == f.Endpoint.Order[0] || r.field.Name == f.Endpoint.Repeat {
+				p.repeat = append(p.repeat, r)
 			}
 			for k := range r.sources {
 				read(&r.sources[k], r.field.Name, ordered)

@@ -49,6 +49,9 @@ func (m *Mapper) Map(rec *Record) (*Release, error) {
 	case p.ignore:
 		return nil, &Ignored{p.name}
 	}
+	if len(rec.Value) <= sharedText {
+		e.wholes = [2]string{string(rec.Value[e.shift:]), string(e.text)}
+	}
 	r := &Release{endpoint: m.file.Endpoint, sent: make([]string, len(m.file.Endpoint.Fields))}
 	for i := range p.rules {
 		sent, refused := e.evaluate(&p.rules[i], rec)
@@ -62,7 +65,9 @@ func (m *Mapper) Map(rec *Record) (*Release, error) {
 	}
 	var strange []Suspicion
 	for i := range p.rules {
-		strange = e.suspicions(&p.rules[i].field, rec.Time, strange)
+		if f := &p.rules[i].field; f.clock != 0 || f.odd != "" {
+			strange = e.suspicions(f, rec.Time, strange)
+		}
 	}
 	if strange != nil {
 		r.Suspicions = slices.DeleteFunc(Suspicions(), func(s Suspicion) bool { return !slices.Contains(strange, s) })
@@ -88,11 +93,13 @@ type state struct {
 	m          *Mapper
 	lookups    map[string]Lookup // the mapper's, or none
 
-	plan      *plan  // by which the value was read last
-	shift     int    // what its prefix takes
-	refused   *Error // why it cannot be read by it
-	first     *Error // why it could not be read when a profile was tried first
-	duplicate *Error // the first key that occurs twice in an object that is read: any, if the text was judged
+	plan      *plan     // by which the value was read last
+	shift     int       // what its prefix takes
+	refused   *Error    // why it cannot be read by it
+	first     *Error    // why it could not be read when a profile was tried first
+	broken    []*Error  // why an event's object is not in a string, by the place of that
+	wholes    [2]string // copies of the value and of text, of which the texts are parts; "" where they are not
+	duplicate *Error    // the first key that occurs twice in an object that is read: any, if the text was judged
 
 	looked   []Looked                 // at for the rule
 	times    [operating + 1]time.Time // zero if absent
@@ -109,7 +116,7 @@ func (e *evaluation) free() {
 	if clear(e.text); cap(e.text) > sharedText {
 		e.text = nil
 	}
-	e.state, e.outer.in, e.inner.in = state{}, bytes.Buffer{}, bytes.Buffer{}
+	e.state, e.members, e.outer.in, e.inner.in = state{}, e.members[:0], bytes.Buffer{}, bytes.Buffer{}
 	evaluations.Put(e)
 }
 
@@ -193,7 +200,7 @@ func (e *evaluation) textAt(r *rule, s *source, rec *Record) (text string, at in
 	case fromValue:
 		if m := &e.members[s.slot]; m.value != nil {
 			raw, at = m.value, m.at+e.shift
-			text, refused = m.text(r, e.judgeText)
+			text, refused = m.text(r, e.judgeText, &e.wholes)
 		}
 	}
 	if s.kind != fromValue {

@@ -9,9 +9,6 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// maxProfiles bounds the profiles, which are tried one after the other.
-const maxProfiles = 100
-
 // list are the parts of a list, at most so many.
 func (p *parser) list(n *yaml.Node, most int, of string) []*yaml.Node {
 	if n.Kind != yaml.SequenceNode || len(n.Content) == 0 || len(n.Content) > most {
@@ -23,7 +20,7 @@ func (p *parser) list(n *yaml.Node, most int, of string) []*yaml.Node {
 
 func (p *parser) profiles(n *yaml.Node) {
 	f := p.file
-	for _, one := range p.list(n, maxProfiles, "profiles") {
+	for _, one := range p.list(n, 100, "profiles") { // they are tried one after the other
 		p.profile = &profile{plan: &f.plans[0]}
 		if seen := p.object(one, inProfile); seen != nil {
 			p.finishProfile(one, seen)
@@ -38,9 +35,8 @@ func (p *parser) profiles(n *yaml.Node) {
 // finishProfile judges what a profile's keywords are together.
 func (p *parser) finishProfile(n *yaml.Node, seen map[string]*yaml.Node) {
 	name, when, fields, ignore := seen["name"], seen["when"], seen["fields"], seen["ignore"]
-	second := p.profile.name != "" && slices.Contains(p.file.Profiles, p.profile.name)
 	p.failIf(name == nil, n, "the profile has no name")
-	p.failIf(second, name, "a second profile with the name %s", p.profile.name)
+	p.failIf(slices.Contains(once(nil, p.file.Profiles...), p.profile.name), name, "a second profile with the name %s", p.profile.name)
 	p.failIf(fields == nil && ignore == nil, n, "the profile has neither fields nor ignore")
 	p.failIf(fields != nil, ignore, "a profile with fields cannot ignore its records")
 	p.failIf(fields == nil && when == nil, ignore, "without when every record would be ignored")

@@ -52,16 +52,15 @@ func (e *ForeignError) Error() string { return e.At.Path() + " is no receipt" }
 // a *ForeignError.
 func Parse(name string, partition int32, rec *fetch.Record) (*Stored, error) {
 	s := &Stored{At: Place{Topic: name, Partition: partition, Offset: rec.Offset}, Written: rec.Timestamp}
-	var version struct {
+	value := struct {
 		V int `json:"v"`
+		*Receipt
+	}{Receipt: &s.Receipt}
+	err := json.Unmarshal(rec.Value, &value)
+	if value.V > Version { // then also a member may be of another form
+		return nil, &VersionError{s.At, value.V}
 	}
-	if err := json.Unmarshal(rec.Value, &version); err != nil || version.V < 1 {
-		return nil, &ForeignError{s.At}
-	}
-	if version.V != Version {
-		return nil, &VersionError{s.At, version.V}
-	}
-	if err := json.Unmarshal(rec.Value, &s.Receipt); err != nil || s.Topic == "" || !slices.Contains([]Verdict{Accepted, DeadLetter, Ignored}, s.Verdict) {
+	if err != nil || value.V < 1 || s.Topic == "" || !slices.Contains([]Verdict{Accepted, DeadLetter, Ignored}, s.Verdict) {
 		return nil, &ForeignError{s.At}
 	}
 	s.Key = bytes.Clone(rec.Key)
@@ -92,10 +91,10 @@ func (r Ring) Keys(lot, flowNo string) (keys [][]byte) {
 // PartitionOf is where a key's receipts are, unless the topic had other partitions when they were written.
 func PartitionOf(key []byte, partitions int) int32 {
 	all := make([]int, partitions)
-	for n := range all {
-		all[n] = n
+	for i := range all {
+		all[i] = i
 	}
-	return int32(partitionOf(key, all))
+	return int32(choose(key, all))
 }
 
 // Split parts spans into those of the named partitions and the others.

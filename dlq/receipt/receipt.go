@@ -189,9 +189,10 @@ func (m *Message) Partition(partitions []int) int {
 	if len(m.key()) == 0 {
 		return partitions[int(m.partition)%len(partitions)]
 	}
-	return partitionOf(m.key(), partitions)
+	return choose(m.key(), partitions)
 }
 
-func partitionOf(key []byte, partitions []int) int {
+// choose is the partition of a key that is not empty, as Kafka's default partitioner chooses it.
+func choose(key []byte, partitions []int) int {
 	return kafka.Murmur2Balancer{}.Balance(kafka.Message{Key: key}, partitions...)
 }

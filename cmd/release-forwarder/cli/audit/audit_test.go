@@ -239,6 +239,20 @@ func (w *world) auditWithoutKey(c Command) (out, said string, err error) {
 	return w.audit(c)
 }
 
+// A repeat just behind the beginning of a range, of an event counted before it, does not count again.
+func TestARepeatAcrossTheBeginningOfARangeCountsOnce(t *testing.T) {
+	inVirtualTime(t, 1, func(w *world) {
+		w.lived()
+		first := w.receiptOf(0, 0)
+		time.Sleep(30 * time.Minute)
+		w.writeAgain(first, nil)
+		out, _, err := w.audit(Command{Since: "10m", JSON: true})
+		if got := fmt.Sprint(of(w.objects(out), "end", "accepted", "repeats")); err != nil || got != "[0 1]" {
+			t.Errorf("%v %s", err, got)
+		}
+	})
+}
+
 // verify names each finished event without a receipt or a dead letter, and tells open events apart.
 func TestVerifyNamesWhatIsMissing(t *testing.T) {
 	inVirtualTime(t, 1, func(w *world) {

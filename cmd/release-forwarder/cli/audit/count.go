@@ -28,30 +28,43 @@ type cell struct{ lot, day string }
 // counts are events by verdict.
 type counts struct{ accepted, deadLetter, ignored int64 }
 
-func (c *counts) of(v receipt.Verdict) *int64 {
-	switch v {
-	case receipt.Accepted:
-		return &c.accepted
-	case receipt.DeadLetter:
-		return &c.deadLetter
-	}
-	return &c.ignored
-}
+func (c *counts) of(v verdictCode) *int64 { return []*int64{&c.accepted, &c.deadLetter, &c.ignored}[v] }
 
 // remembered is how an event was counted: at the first of its receipts so far.
 type remembered struct {
 	written int64
-	counted *int64 // nil: its first receipt lies outside of the range
-	verdict receipt.Verdict
+	in      int32 // the index of its cell; −1: its first receipt lies outside of the range
+	verdict verdictCode
+}
+
+// verdictCode is a verdict in one byte.
+type verdictCode uint8
+
+const (
+	codeAccepted verdictCode = iota
+	codeDeadLetter
+	codeIgnored
+)
+
+func codeOf(v receipt.Verdict) verdictCode {
+	switch v {
+	case receipt.Accepted:
+		return codeAccepted
+	case receipt.DeadLetter:
+		return codeDeadLetter
+	case receipt.Ignored:
+	}
+	return codeIgnored
 }
 
 // tally counts events, each at its first receipt.
 type tally struct {
-	in    func(ms int64) bool // whether a receipt written then counts
-	zone  *time.Location
-	most  int // events to remember
-	seed  maphash.Seed
-	cells map[cell]*counts
+	in     func(ms int64) bool // whether a receipt written then counts
+	zone   *time.Location
+	most   int // events to remember
+	seed   maphash.Seed
+	cells  map[cell]int32 // indexes of counts
+	counts []counts
 	// events are those seen, by a digest of place and record time: one in a million ranges of a million events holds two
 	// that are taken for one. A topic that was created again has the same places with other times.
 	events map[uint64]remembered
@@ -64,15 +77,16 @@ type tally struct {
 }
 
 func newTally(in func(int64) bool, zone *time.Location, most int) *tally {
-	return &tally{in: in, zone: zone, most: most, seed: maphash.MakeSeed(), cells: map[cell]*counts{}, events: map[uint64]remembered{}}
+	return &tally{in: in, zone: zone, most: most, seed: maphash.MakeSeed(), cells: map[cell]int32{}, events: map[uint64]remembered{}}
 }
 
 // add counts a receipt, in whatever order they come.
 func (t *tally) add(s *receipt.Stored) {
 	id := maphash.Comparable(t.seed, s.Place)
+	verdict := codeOf(s.Verdict)
 	before, again := t.events[id]
 	if again {
-		if t.repeats++; before.verdict != s.Verdict {
+		if t.repeats++; before.verdict != verdict {
 			if t.contradictions++; len(t.examples) < mostNamed {
 				t.examples = append(t.examples, s.Path())
 			}
@@ -80,37 +94,37 @@ func (t *tally) add(s *receipt.Stored) {
 		if s.Written >= before.written {
 			return
 		}
-		if before.counted != nil {
-			*before.counted--
+		if before.in >= 0 {
+			*t.counts[before.in].of(before.verdict)--
 		}
 	}
-	now := remembered{s.Written, t.counter(s), s.Verdict}
-	if now.counted != nil {
-		*now.counted++
+	now := remembered{s.Written, t.cellOf(s), verdict}
+	if now.in >= 0 {
+		*t.counts[now.in].of(verdict)++
 	}
 	if again || len(t.events) < t.most {
 		t.events[id] = now
-	} else if now.counted != nil {
+	} else if now.in >= 0 {
 		t.unchecked++
 	}
 }
 
-// counter is where a receipt counts, nil if it does not.
-func (t *tally) counter(s *receipt.Stored) *int64 {
+// cellOf is the index of where a receipt counts, −1 if it does not.
+func (t *tally) cellOf(s *receipt.Stored) int32 {
 	if !t.in(s.Written) {
-		return nil
+		return -1
 	}
 	at := cell{s.Lot, time.UnixMilli(s.Written).In(t.zone).Format(time.DateOnly)}
-	c := t.cells[at]
-	if c == nil {
+	i, is := t.cells[at]
+	if !is {
 		if len(t.cells) == mostCells {
 			t.tooMany = true
-			return nil
+			return -1
 		}
-		c = &counts{}
-		t.cells[at] = c
+		i = int32(len(t.counts))
+		t.cells[at], t.counts = i, append(t.counts, counts{})
 	}
-	return c.of(s.Verdict)
+	return i
 }
 
 // shownCount is a lot's day.
@@ -185,7 +199,7 @@ func (a *audit) showCounts(t *tally) error {
 		fmt.Fprintln(table, "DAY\tLOT\tACCEPTED\tDEAD-LETTER\tIGNORED")
 	}
 	for _, at := range t.sorted() {
-		c := *t.cells[at]
+		c := t.counts[t.cells[at]]
 		if c == (counts{}) {
 			continue // all of its events have an earlier receipt
 		}

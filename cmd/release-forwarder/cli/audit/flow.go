@@ -165,7 +165,7 @@ type numbersSum struct {
 }
 
 func (a *audit) showNumbers(ctx context.Context, numbers []*number, spans []topic.Span) error {
-	sum := numbersSum{Kind: "end", Verdicts: map[receipt.Verdict]int{}}
+	sum := numbersSum{Kind: "end", Verdicts: map[receipt.Verdict]int{receipt.Accepted: 0, receipt.DeadLetter: 0, receipt.Ignored: 0}}
 	widths := []int{20, 11, len("2006-01-02T15:04:05.000+08:00"), 8, 24, 16, 8, 10}
 	a.line(nil, redact.Columns(widths, "FLOW_NO", "VERDICT", "LAST ATTEMPT", "CODE", "SEQNO", "REASON", "ATTEMPTS", "EVENT"))
 	for _, n := range numbers {

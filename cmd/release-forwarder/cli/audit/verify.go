@@ -267,12 +267,12 @@ func (v *verifier) match(ctx context.Context, spans []topic.Span) error {
 			v.notRead(err)
 			return
 		}
-		s, known := v.at(partition{r.Topic, r.Place.Partition}, r.Offset, r.Time)
+		s, known := v.at(partition{r.Topic, r.Partition}, r.Offset, r.Time)
 		switch {
 		case s == nil:
 		case *known == unaccounted:
 			*known = verdicts[r.Verdict]
-			*s.byVerdict.of(r.Verdict)++
+			*s.byVerdict.of(codeOf(r.Verdict))++
 		case *known != verdicts[r.Verdict]:
 			v.contradicted(r.Path())
 		}

@@ -16,18 +16,9 @@ func (r *Session) Receipts() *receipt.Reader {
 	return receipt.NewReader(r.Wire, r.Settings.Kafka.ClientID, r.Settings.Receipts.Topic)
 }
 
-// ReceiptKeys are the keys that the receipts of a record's event may have; none if it cannot be mapped.
+// ReceiptKeys are the keys that the receipts of a record's event may have; none if its lot or number cannot be read.
 func (r *Session) ReceiptKeys(ring receipt.Ring, topic string, rec *fetch.Record) [][]byte {
-	release, err := r.Mapper.Map(RecordOf(topic, rec))
-	if err != nil {
-		return nil
-	}
-	for name, value := range release.All() {
-		if name == "flow_no" {
-			return ring.Keys(release.Lot(), value)
-		}
-	}
-	return nil
+	return ring.Keys(r.Mapper.Repeat(RecordOf(topic, rec)))
 }
 
 // Ring reads the keys of RECEIPTS_KEY_FILE.
