@@ -17,9 +17,9 @@ const (
 
 // choose returns the first profile that fits the record. Its value can be read, unless the
 // profile says to ignore the record.
-func (e *evaluation) choose(f *File, rec *Record) (*profile, *Error) {
-	for i := range f.profiles {
-		switch p := &f.profiles[i]; {
+func (e *evaluation) choose(rec *Record) (*profile, *Error) {
+	for i := range e.m.file.profiles {
+		switch p := &e.m.file.profiles[i]; {
 		case !e.fits(p, rec):
 		case p.ignore:
 			return p, nil
@@ -65,7 +65,7 @@ func (e *evaluation) open(p *plan, value []byte) *Error {
 	}
 	clear(e.members)
 	e.plan, e.members, e.text = p, slices.Grow(e.members[:0], p.slots)[:p.slots], e.text[:0]
-	e.shift, e.duplicate = 0, nil
+	e.shift, e.duplicate, e.broken = 0, nil, nil
 	if framed := len(value) >= p.prefix && (p.prefix == 0 || value[0] == 0); framed || len(value) == 0 {
 		e.shift = min(p.prefix, len(value))
 		if e.refused = e.judge(&p.root, value[e.shift:], -1); e.refused == nil && e.judgeText {
@@ -89,8 +89,8 @@ func (e *evaluation) eventAt(s *source) *Error {
 		return nil
 	}
 	m, refused := &e.members[s.slot], &Error{Reason: InvalidJSON, Detail: noEvent, Offset: -1}
-	if m.broken != nil && m.broken.Reason != Empty {
-		refused = m.broken
+	if at := slices.IndexFunc(e.broken, func(b *Error) bool { return b.Offset == m.at && b.Reason != Empty }); at >= 0 {
+		refused = e.broken[at]
 	}
 	if m.value != nil {
 		refused.Offset = m.at + e.shift
@@ -103,7 +103,7 @@ func (e *evaluation) eventAt(s *source) *Error {
 func (m *member) is(want string) bool {
 	switch m.value.Kind() {
 	case jsontext.KindString:
-		plain, sound := m.unquoted(false)
+		plain, sound := m.unquoted(false, &[2]string{})
 		return sound && strings.TrimSpace(plain) == want
 	case jsontext.KindNumber, jsontext.KindTrue, jsontext.KindFalse:
 		a, err1 := strconv.ParseFloat(string(m.value), 64)

@@ -15,8 +15,6 @@ type codeList struct {
 	otherwise string            // of any other number or name; "": it is refused
 }
 
-func newCodes() *codeList { return &codeList{byName: map[string]string{}} }
-
 // forms lists the codes with their names, but no other spellings of one name: "1 blue 蓝 蓝色; 2 yellow 黄 黄色; …".
 func (c *codeList) forms() string {
 	rows := map[string]string{}

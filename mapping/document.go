@@ -31,12 +31,11 @@ const (
 
 // member is the raw value at one of the paths that are read; nil if absent.
 type member struct {
-	value  jsontext.Value
-	at     int    // where it begins in the record's value; of a part of a string: where that begins
-	in     int    // where it begins in whole
-	whole  string // the text that it is a part of; "": nobody copied that
-	twice  bool   // its key, or one on its way, is there twice
-	broken *Error // why an event's object is not in it, although it is a string
+	value jsontext.Value
+	at    int  // where it begins in the record's value; of a part of a string: where that begins
+	in    int  // where it begins in the value, or in the texts of strings that were parsed
+	whole int  // 1: the latter
+	twice bool // its key, or one on its way, is there twice
 }
 
 // decoder is jsontext's working memory, reused for the next value.
@@ -45,11 +44,9 @@ type decoder struct {
 	in bytes.Buffer
 }
 
-// jsontext does not check for duplicate keys: only those of objects that are read count, see note.
-var (
-	strict  = []jsontext.Options{jsontext.AllowDuplicateNames(true)}
-	lenient = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
-)
+// options are those of jsontext: all, or one where the text is judged. It does not check for duplicate keys: only
+// those of objects that are read count, see note.
+var options = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
 
 // judge reads an object that is a value, or the text of a string at the place inside: see reader.
 func (e *evaluation) judge(n *node, value []byte, inside int) *Error {
@@ -77,16 +74,13 @@ func (e *evaluation) judge(n *node, value []byte, inside int) *Error {
 // read reads one object and what is asked for in it. If the text is judged it remembers all keys. Its
 // error is an *[Error], or jsontext's, whose text may quote the value.
 func (e *evaluation) read(n *node, value []byte, inside int) error {
-	kept, options := &e.outer, lenient
+	kept, options := &e.outer, options
 	if inside >= 0 { // the other reads what is around it
 		kept = &e.inner
 	}
 	r := reader{evaluation: e, d: &kept.Decoder, value: value, inside: inside}
 	if e.judgeText {
-		options = strict
-		if len(value) <= sharedText {
-			r.whole = string(value)
-		}
+		options = options[:1]
 	}
 	kept.in = *bytes.NewBuffer(value)
 	r.d.Reset(&kept.in, options...) // parses value without a copy
@@ -98,7 +92,7 @@ func (e *evaluation) read(n *node, value []byte, inside int) error {
 	case begin.Kind() != jsontext.KindBeginObject:
 		return &Error{Reason: InvalidJSON, Detail: noObject, Offset: 0}
 	}
-	if err := r.object(n); err != nil {
+	if err := r.contents(n, jsontext.KindBeginObject); err != nil {
 		return err
 	}
 	if rest := bytes.TrimLeft(value[r.d.InputOffset():], " \t\r\n"); len(rest) > 0 {
@@ -112,36 +106,33 @@ type reader struct {
 	*evaluation
 	d      *jsontext.Decoder
 	value  []byte
-	whole  string // the value; "": it is not shared
-	inside int    // the value is the text of a string that begins here; -1: it is none
+	inside int // the value is the text of a string that begins here; -1: it is none
 }
 
-// object reads the members of an object that has begun, and its end.
-func (r *reader) object(n *node) error {
+// contents reads what is in an object or array that has begun, and its end.
+func (r *reader) contents(n *node, kind jsontext.Kind) error {
 	var others map[string]bool // the keys seen that the plan does not name
-	for r.d.PeekKind() == jsontext.KindString {
-		key, err := r.d.ReadValue()
-		if err != nil {
-			return err
-		}
-		if err := r.keep(r.note(n, key, &others)); err != nil {
-			return err
-		}
-	}
-	_, err := r.d.ReadToken() // the end of the object, or what should be
-	return err
-}
-
-// array reads the elements of an array that has begun, and its end.
-func (r *reader) array(n *node) error {
 	var digits [8]byte
-	for i := int64(0); r.d.PeekKind() != jsontext.KindEndArray && r.d.PeekKind() != jsontext.KindInvalid; i++ {
-		if err := r.keep(n.child(strconv.AppendInt(digits[:0], i, 10))); err != nil {
+	for i := int64(0); ; i++ {
+		var in *node
+		switch next := r.d.PeekKind(); {
+		case next == jsontext.KindInvalid, next == jsontext.KindEndArray,
+			kind == jsontext.KindBeginObject && next != jsontext.KindString:
+			_, err := r.d.ReadToken() // the end, or what is wrong
+			return err
+		case kind == jsontext.KindBeginArray:
+			in = n.child(strconv.AppendInt(digits[:0], i, 10))
+		default:
+			key, err := r.d.ReadValue()
+			if err != nil {
+				return err
+			}
+			in = r.note(n, key, &others)
+		}
+		if err := r.keep(in); err != nil {
 			return err
 		}
 	}
-	_, err := r.d.ReadToken() // the end, or what is wrong
-	return err
 }
 
 // keep reads the next value, and keeps it where the plan asks for it; n may be nil. It reads containers
@@ -165,10 +156,8 @@ func (r *reader) keep(n *node) error {
 	case err != nil:
 	case n == nil || n.inside == nil:
 		err = r.skip(start)
-	case kind == jsontext.KindBeginObject:
-		err = r.object(n)
 	default:
-		err = r.array(n)
+		err = r.contents(n, kind)
 	}
 	if err == nil && n != nil {
 		r.put(n, start)
@@ -179,9 +168,9 @@ func (r *reader) keep(n *node) error {
 // put keeps the value that was read last, and begins at start.
 func (r *reader) put(n *node, start int) {
 	kept := &r.members[n.slot]
-	kept.value, kept.at, kept.in, kept.whole, kept.broken = r.value[start:r.d.InputOffset()], start, start, r.whole, nil
-	if r.inside >= 0 {
-		kept.at = r.inside
+	kept.value, kept.at, kept.in, kept.whole = r.value[start:r.d.InputOffset()], start, start, 0
+	if r.inside >= 0 { // the value is what was added last to the texts
+		kept.at, kept.in, kept.whole = r.inside, len(r.text)-len(r.value)+start, 1
 	}
 }
 
@@ -196,7 +185,7 @@ func (r *reader) unpack(n *node, quoted jsontext.Value) {
 			return
 		}
 	}
-	refused.Offset, kept.broken = kept.at, refused
+	refused.Offset, r.broken = kept.at, append(r.broken, refused)
 }
 
 // skip reads to the end of a container that has begun.
@@ -220,10 +209,11 @@ func (r *reader) note(n *node, key jsontext.Value, others *map[string]bool) *nod
 	}
 	var room [96]byte
 	name := []byte(key[1 : len(key)-1])
-	if bytes.IndexByte(name, '\\') >= 0 {
-		name, _ = jsontext.AppendUnquote(room[:0], key) // bad text is replaced, and names no field
-	}
 	in, again, field := n.child(name), false, ""
+	if (in == nil || in.slashed) && bytes.IndexByte(name, '\\') >= 0 {
+		name, _ = jsontext.AppendUnquote(room[:0], key) // bad text is replaced, and names no field
+		in = n.child(name)
+	}
 	switch {
 	case in == nil && !r.judgeText || in != nil && r.orderAlone && !in.order:
 		return nil

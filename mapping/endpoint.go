@@ -65,7 +65,7 @@ func (e *Endpoint) Required() (names []string) {
 // endpoint reads the part of the file that tells the endpoint.
 func (p *parser) endpoint(n *yaml.Node) {
 	e := new(Endpoint)
-	p.file.Endpoint, p.file.Own = e, true
+	p.file.Endpoint = e
 	seen := p.object(n, inEndpoint)
 	for _, k := range Keywords() {
 		p.failIf(k.In == inEndpoint && seen != nil && seen[k.Name] == nil, n, "%s of the endpoint is missing", k.Name)
@@ -94,12 +94,8 @@ func (p *parser) endpoint(n *yaml.Node) {
 }
 
 func (p *parser) endpointFields(n *yaml.Node) {
-	if n.Kind != yaml.SequenceNode || len(n.Content) == 0 || len(n.Content) > maxFields {
-		p.fail(n, "a list of 1 to %d fields must be here", maxFields)
-		return
-	}
-	for _, one := range n.Content {
-		p.field, p.codes = &Field{}, newCodes()
+	for _, one := range p.list(n, maxFields, "fields") {
+		p.field, p.codes = &Field{}, &codeList{byName: map[string]string{}}
 		if seen := p.object(one, inField); seen != nil {
 			p.finishField(one, seen)
 		}
@@ -116,8 +112,8 @@ func (p *parser) finishField(n *yaml.Node, seen map[string]*yaml.Node) {
 	p.failIf(codes == nil, otherwise, "otherwise: of no use without codes")
 	p.failIf(codes == nil && f.Kind == Code, n, "%s is of codes, and has none", f.Name)
 	p.failIf(f.Kind != Code, codes, "codes: %s is not of the kind code", f.Name)
-	none := codes != nil && f.Kind == Code && p.codes.byName[p.codes.otherwise] != p.codes.otherwise
-	p.failIf(none, otherwise, "%s is no code of %s; there are %s", p.codes.otherwise, f.Name, p.codes.forms())
+	p.failIf(f.Kind == Code && codes != nil && p.codes.byName[p.codes.otherwise] != p.codes.otherwise, otherwise,
+		"%s is no code of %s; there are %s", p.codes.otherwise, f.Name, p.codes.forms())
 	if f.clock = clocks[f.Name]; codes != nil {
 		f.codes, f.odd = p.codes, oddCodes[f.Name]
 	}
@@ -125,7 +121,7 @@ func (p *parser) finishField(n *yaml.Node, seen map[string]*yaml.Node) {
 
 func (p *parser) kind(n *yaml.Node) {
 	text := p.scalar(n)
-	kind, known := kinds[text]
-	p.failIf(text != "" && !known, n, "%s is no kind; there are text, code and time", text)
-	p.field.Kind = kind
+	kind := slices.Index(kinds, text)
+	p.failIf(text != "" && kind < 0, n, "%s is no kind; there are text, code and time", text)
+	p.field.Kind = Kind(max(kind, 0))
 }

@@ -42,8 +42,8 @@ type Looked struct {
 // Explain maps a record as Map does, but goes on behind what is wrong: behind bad text, behind a key
 // that is there twice, and from field to field.
 func (m *Mapper) Explain(rec *Record) *Explanation {
-	e := evaluation{state: state{explains: true, zone: m.location, required: m.required, lookups: m.lookups}}
-	p, refused := e.choose(m.file, rec)
+	e := evaluation{state: state{m: m, lookups: m.lookups, explains: true}}
+	p, refused := e.choose(rec)
 	if refused != nil {
 		return &Explanation{}
 	}
@@ -65,10 +65,8 @@ func (e *evaluation) step(r *rule, rec *Record) Step {
 	odd := len(e.odd)
 	e.looked = nil
 	text, at, refused := e.textOf(r, rec)
-	s := Step{Field: r.field.Name, Looked: e.looked, Text: text, Rule: r.words, Refused: refused}
-	if text != "" {
-		s.Sent, s.Refused = e.sent(r, text, at)
-	}
+	s := Step{Field: r.field.Name, Looked: e.looked, Text: text, Rule: r.words}
+	s.Sent, s.Refused = e.sent(r, text, at, refused)
 	if r.lookup != "" && e.unlisted != nil {
 		s.Sent, s.Unlisted = "", e.unlisted
 	}

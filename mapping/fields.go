@@ -20,23 +20,20 @@ type Field struct {
 
 	codes *codeList // of a Code
 	odd   Suspicion // of a Code: what one that it does not have is reported as; "": as nothing
-	clock clock     // of a Time
+	clock int       // of a Time
 }
 
 // kinds are the words for them in an endpoint's table.
-var kinds = map[string]Kind{"text": Text, "code": Code, "time": Time}
+var kinds = []string{Text: "text", Code: "code", Time: "time"}
 
-// clock is what a time means here beyond its kind, by its field's name.
-type clock uint8
-
+// What times mean here beyond their kind, by their field's name; 0: nothing.
 const (
-	otherClock clock = iota
-	entering
+	entering = 1 + iota
 	leaving
 	operating
 )
 
-var clocks = map[string]clock{"enter_time": entering, "leave_time": leaving, "operate_time": operating}
+var clocks = map[string]int{"enter_time": entering, "leave_time": leaving, "operate_time": operating}
 
 // oddCodes are what codes that the API does not have are reported as, by their field's name.
 var oddCodes = map[string]Suspicion{"plate_color": UnknownPlateColor, "car_type": UnknownCarType}

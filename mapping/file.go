@@ -34,8 +34,7 @@ func Schema() string { return eventSchema }
 // File is a mapping file that was read without a mistake. Nobody changes it.
 type File struct {
 	Sum      [sha256.Size]byte // of its text
-	Endpoint *Endpoint         // which the records are sent to
-	Own      bool              // the endpoint stands in the file
+	Endpoint *Endpoint         // which the records are sent to: [BuiltIn], or one of its own
 	Profiles []string          // the names of all profiles, in their order
 	Ignoring []string          // and of those that say to ignore records
 	Topics   []string          // that profiles name in when, each once
@@ -45,9 +44,6 @@ type File struct {
 	plans    [2]plan // what is read of a value with the Confluent prefix before it (1) or without (0)
 	outside  bool    // topic, headers or key matter
 }
-
-// confluentBytes are a zero byte and four of a schema's ID, before a value's JSON.
-const confluentBytes = 5
 
 // builtIn is the file that holds where none is given.
 var builtIn = func() *File {
@@ -67,6 +63,7 @@ type profile struct {
 	event  *source     // where the event's object lies; nil: it is the value
 	rules  []rule      // in the order of the fields
 	order  []*rule     // those of the order key
+	repeat []*rule     // those of the lot and the repeat key
 }
 
 // condition is a part of a profile's when.
@@ -103,13 +100,13 @@ func (f *File) compile() {
 				s.path = slices.Concat(p.event.path, s.path)
 			}
 			n := p.plan.at(s.path, order)
-			if s.slot = n.slot; field == "" {
-				return
+			switch s.slot = n.slot; {
+			case field == "":
+			case !n.read:
+				n.read, n.field = true, field
+			case n.field != field:
+				n.field = ""
 			}
-			if n.read && n.field != field {
-				field = ""
-			}
-			n.read, n.field = true, field
 		}
 		if p.event != nil {
 			n := p.plan.at(p.event.path, true)
@@ -120,6 +117,9 @@ func (f *File) compile() {
 			ordered := slices.Contains(f.Endpoint.Order, r.field.Name)
 			if ordered {
 				p.order = append(p.order, r)
+			}
+			if r.field.Name == f.Endpoint.Order[0] || r.field.Name == f.Endpoint.Repeat {
+				p.repeat = append(p.repeat, r)
 			}
 			for k := range r.sources {
 				read(&r.sources[k], r.field.Name, ordered)

@@ -10,36 +10,47 @@ package mapping
 // Each is "" if it is not certain: the value is not one JSON object, no profile fits or the one
 // that fits ignores the record, the key is absent or occurs twice, or Map would refuse its value
 // (wrong type, blank, bad text, too long). So neither is longer than [MaxTextLength] code points.
-// Identify never panics.
 func (m *Mapper) Identify(rec *Record) (lot, serial string) {
-	lot, serial, _ = m.identify(rec, m.lookups)
+	lot, serial, _ = m.identify(rec, m.lookups, false)
 	return lot, serial
 }
 
-func (m *Mapper) identify(rec *Record, lookups map[string]Lookup) (lot, serial string, unlisted *Unlisted) {
+// Repeat reads what the platform knows a repeated event by: the lot and the endpoint's field for that, in the built-in
+// contract flow_no. Each is as [Mapper.Identify] reads the order key, and "" under the same conditions.
+func (m *Mapper) Repeat(rec *Record) (lot, repeat string) {
+	lot, repeat, _ = m.identify(rec, m.lookups, true)
+	return lot, repeat
+}
+
+// identify reads the lot, and what is known beside it: the repeat key, or the parking.
+func (m *Mapper) identify(rec *Record, lookups map[string]Lookup, repeats bool) (lot, other string, unlisted *Unlisted) {
 	e := evaluations.Get().(*evaluation)
 	defer e.free()
-	e.orderAlone, e.lookups = true, lookups
-	p, refused := e.choose(m.file, rec)
+	e.m, e.lookups, e.orderAlone = m, lookups, !repeats
+	p, refused := e.choose(rec)
 	if refused != nil {
 		return "", "", nil
 	}
-	for _, r := range p.order { // none of a profile that ignores
+	rules := p.order // none of a profile that ignores
+	if repeats {
+		rules = p.repeat
+	}
+	for _, r := range rules {
 		text, _ := e.evaluate(r, rec) // "" if it is refused
 		if r.field.Name == m.file.Endpoint.Order[0] {
 			lot = text
 		} else {
-			serial = text
+			other = text
 		}
 	}
-	return lot, serial, e.unlisted
+	return lot, other, e.unlisted
 }
 
 // OrderKey names the parking whose events must be sent in order: one parking_serial of one lot. It is "" where
 // either is not certain (see [Mapper.Identify]): such an event keeps no order. A lot that is looked up is known
 // by the file's name and the vendor's code, whatever the file says of it: a newer file changes no key.
 func (m *Mapper) OrderKey(rec *Record) string {
-	lot, serial, unlisted := m.identify(rec, nil)
+	lot, serial, unlisted := m.identify(rec, nil, false)
 	if lot == "" || serial == "" {
 		return ""
 	}

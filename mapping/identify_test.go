@@ -12,6 +12,28 @@ func identify(value []byte) (lot, serial string) {
 	return testMapper.Identify(&Record{Value: value})
 }
 
+// Whatever else is wrong with an event, what the platform knows a repeated one by is read as it would be sent.
+func TestRepeat(t *testing.T) {
+	const pair = `"park_uuid":"P1","flow_no":"F1"`
+	for _, c := range []struct{ name, value, lot, repeat string }{
+		{"nothing else", `{` + pair + `}`, "P1", "F1"},
+		{"a bad time", `{` + pair + `,"leave_time":"x"}`, "P1", "F1"},
+		{"a serial of the wrong type", `{` + pair + `,"parking_serial":7}`, "P1", "F1"},
+		{"another key twice", `{` + pair + `,"plate":"a","plate":"b"}`, "P1", "F1"},
+		{"bad UTF-8 in another field", "{" + pair + ",\"plate\":\"\xd4\xc1\"}", "P1", "F1"},
+		{"white space around", `{"park_uuid":" P1","flow_no":"F1\n"}`, "P1", "F1"},
+		{"no lot", `{"flow_no":"F1"}`, "", "F1"},
+		{"no flow_no", `{"park_uuid":"P1"}`, "P1", ""},
+		{"flow_no twice", `{` + pair + `,"flow_no":"F2"}`, "P1", ""},
+		{"flow_no of the wrong type", `{"park_uuid":"P1","flow_no":1}`, "P1", ""},
+		{"cut off", `{` + pair, "", ""},
+	} {
+		if lot, repeat := testMapper.Repeat(&Record{Value: []byte(c.value)}); lot != c.lot || repeat != c.repeat {
+			t.Errorf("%s: %q, %q; want %q, %q", c.name, lot, repeat, c.lot, c.repeat)
+		}
+	}
+}
+
 func TestIdentify(t *testing.T) {
 	const pair = `"park_uuid":"P1","parking_serial":"S1"`
 	for _, c := range []struct{ name, value, lot, serial string }{

@@ -88,27 +88,20 @@ func layoutOf(text string) (*timeForm, error) {
 			return nil, fmt.Errorf("no %c: a time needs yyyy, MM, dd, HH and mm", c)
 		}
 	}
-	seconds := ":"
+	template := "${y}-${M}-${d} ${H}:${m}:${s}${X}" // a group that is not there is empty
 	if !has('s') {
-		expression, seconds = expression+"(?P<s>)", ":0"
-	}
-	if offset == "" {
-		expression += "(?P<X>)"
+		template = strings.Replace(template, "${s}", "0", 1)
 	}
 	form := regexp.MustCompile(expression + "$")
-	var at [len("yMdHmsX")]int
-	for i, c := range "yMdHmsX" {
-		at[i] = form.SubexpIndex(string(c))
-	}
 	return &timeForm{instant: offset != "", read: func(s string, zone *time.Location) (t time.Time, problem string) {
-		m := form.FindStringSubmatch(s)
-		if m == nil {
+		groups := form.FindStringSubmatchIndex(s)
+		if groups == nil {
 			return t, noTimeForm
 		}
 		if offset != "" {
 			zone = nil
 		}
-		s = m[at[0]] + "-" + m[at[1]] + "-" + m[at[2]] + " " + m[at[3]] + ":" + m[at[4]] + seconds + m[at[5]] + m[at[6]]
-		return parsed("2006-1-2 15:4:5"+offset, s, zone)
+		var room [64]byte
+		return parsed("2006-1-2 15:4:5"+offset, string(form.ExpandString(room[:0], template, s, groups)), zone)
 	}}, nil
 }

@@ -2,7 +2,8 @@ package mapping
 
 import "maps"
 
-// Lookup is what a lookup file says (package settings/lookup): the platform's UUID by the vendor's code of a lot. It is not changed.
+// Lookup is what a lookup file says (package settings/lookup): the platform's UUID by the vendor's code of a lot.
+// It is not changed.
 type Lookup map[string]string
 
 // Unlisted is the error of [Mapper.Map] for an event of which all is right but that the lookup file does

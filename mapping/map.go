@@ -41,15 +41,18 @@ func (r *Record) header(name string) (value []byte) {
 func (m *Mapper) Map(rec *Record) (*Release, error) {
 	e := evaluations.Get().(*evaluation)
 	defer e.free()
-	e.judgeText, e.zone, e.required, e.lookups = true, m.location, m.required, m.lookups
-	p, refused := e.choose(m.file, rec)
+	e.m, e.lookups, e.judgeText = m, m.lookups, true
+	p, refused := e.choose(rec)
 	switch {
 	case refused != nil:
 		return nil, refused
 	case p.ignore:
 		return nil, &Ignored{p.name}
 	}
-	r := newRelease(m.file.Endpoint)
+	if len(rec.Value) <= sharedText {
+		e.wholes = [2]string{string(rec.Value[e.shift:]), string(e.text)}
+	}
+	r := &Release{endpoint: m.file.Endpoint, sent: make([]string, len(m.file.Endpoint.Fields))}
 	for i := range p.rules {
 		sent, refused := e.evaluate(&p.rules[i], rec)
 		if refused != nil {
@@ -60,11 +63,15 @@ func (m *Mapper) Map(rec *Record) (*Release, error) {
 	if e.unlisted != nil {
 		return nil, e.unlisted
 	}
+	var strange []Suspicion
 	for i := range p.rules {
-		r.Suspicions = e.suspicions(&p.rules[i].field, rec.Time, r.Suspicions)
+		if f := &p.rules[i].field; f.clock != 0 || f.odd != "" {
+			strange = e.suspicions(f, rec.Time, strange)
+		}
 	}
-	slices.SortFunc(r.Suspicions, inOrder)
-	r.Suspicions = slices.Compact(r.Suspicions)
+	if strange != nil {
+		r.Suspicions = slices.DeleteFunc(Suspicions(), func(s Suspicion) bool { return !slices.Contains(strange, s) })
+	}
 	return r, nil
 }
 
@@ -80,18 +87,19 @@ type evaluation struct {
 
 // state is what is known of a record.
 type state struct {
-	judgeText  bool           // the text and all keys too
-	orderAlone bool           // only what the order key needs is read
-	explains   bool           // what is looked at is kept
-	zone       *time.Location // of times without one
-	required   [maxFields]bool
-	lookups    map[string]Lookup
+	judgeText  bool // the text and all keys too
+	orderAlone bool // only what the order key needs is read
+	explains   bool // what is looked at is kept
+	m          *Mapper
+	lookups    map[string]Lookup // the mapper's, or none
 
-	plan      *plan  // by which the value was read last
-	shift     int    // what its prefix takes
-	refused   *Error // why it cannot be read by it
-	first     *Error // why it could not be read when a profile was tried first
-	duplicate *Error // the first key that occurs twice in an object that is read: any, if the text was judged
+	plan      *plan     // by which the value was read last
+	shift     int       // what its prefix takes
+	refused   *Error    // why it cannot be read by it
+	first     *Error    // why it could not be read when a profile was tried first
+	broken    []*Error  // why an event's object is not in a string, by the place of that
+	wholes    [2]string // copies of the value and of text, of which the texts are parts; "" where they are not
+	duplicate *Error    // the first key that occurs twice in an object that is read: any, if the text was judged
 
 	looked   []Looked                 // at for the rule
 	times    [operating + 1]time.Time // zero if absent
@@ -108,22 +116,21 @@ func (e *evaluation) free() {
 	if clear(e.text); cap(e.text) > sharedText {
 		e.text = nil
 	}
-	e.state, e.outer.in, e.inner.in = state{}, bytes.Buffer{}, bytes.Buffer{}
+	e.state, e.members, e.outer.in, e.inner.in = state{}, e.members[:0], bytes.Buffer{}, bytes.Buffer{}
 	evaluations.Put(e)
 }
 
 // evaluate returns the text that is sent by a rule, "" if it is absent. Of a lot that is not listed it is the code.
 func (e *evaluation) evaluate(r *rule, rec *Record) (string, *Error) {
 	text, at, refused := e.textOf(r, rec)
-	if text == "" {
-		return "", refused
-	}
-	return e.sent(r, text, at)
+	return e.sent(r, text, at, refused)
 }
 
-// sent is what is sent for a text, which begins at a place.
-func (e *evaluation) sent(r *rule, s string, at int) (string, *Error) {
+// sent is what is sent for what textOf found.
+func (e *evaluation) sent(r *rule, s string, at int, refused *Error) (string, *Error) {
 	switch {
+	case s == "":
+		return "", refused
 	case r.codes != nil:
 		code, known := r.codes.find(s)
 		if !known && code == "" {
@@ -139,7 +146,7 @@ func (e *evaluation) sent(r *rule, s string, at int) (string, *Error) {
 		}
 		e.unlisted = &Unlisted{r.lookup, s}
 	case r.field.Kind == Time:
-		t, problem := r.time.read(s, cmp.Or(r.zone, e.zone))
+		t, problem := r.time.read(s, cmp.Or(r.zone, e.m.location))
 		if problem != "" {
 			return "", r.refuse(BadTime, problem, at)
 		}
@@ -175,7 +182,7 @@ func (e *evaluation) textOf(r *rule, rec *Record) (text string, at int, refused 
 	switch {
 	case r.join && utf8.RuneCountInString(text) > MaxTextLength:
 		return "", at, r.refuse(TooLong, longText, at)
-	case text == "" && refused == nil && (r.required || e.required[r.place]):
+	case text == "" && refused == nil && (r.required || e.m.required[r.place]):
 		return "", -1, r.refuse(MissingField, requiredField, -1)
 	}
 	return text, at, refused
@@ -184,27 +191,23 @@ func (e *evaluation) textOf(r *rule, rec *Record) (text string, at int, refused 
 // textAt is the text of one source.
 func (e *evaluation) textAt(r *rule, s *source, rec *Record) (text string, at int, refused *Error) {
 	var raw []byte
-	var m *member
 	switch at = -1; s.kind {
 	case fromHeader:
 		raw = rec.header(s.header)
 	case fromKey:
 		raw = rec.Key
-	case fromTopic: // no text comes from it
+	case fromTopic, fromNothing: // no text comes from them
 	case fromValue:
-		m = &e.members[s.slot]
-		raw = m.value
+		if m := &e.members[s.slot]; m.value != nil {
+			raw, at = m.value, m.at+e.shift
+			text, refused = m.text(r, e.judgeText, &e.wholes)
+		}
+	}
+	if s.kind != fromValue {
+		text, refused = plainText(string(raw), utf8.Valid(raw))
 	}
 	if e.explains {
 		e.looked = append(e.looked, Looked{s.written, string(raw)})
-	}
-	switch {
-	case raw == nil:
-	case m != nil:
-		at = m.at + e.shift
-		text, refused = m.text(r, e.judgeText)
-	default:
-		text, refused = outsideText(raw)
 	}
 	if refused != nil {
 		refused.Field, refused.Offset = r.field.Name, at

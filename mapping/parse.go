@@ -47,7 +47,7 @@ func Parse(text []byte) (*File, error) { return parse(text, builtIn.Endpoint) }
 // parse reads a mapping file; the endpoint is that of a file that tells none.
 func parse(text []byte, endpoint *Endpoint) (*File, error) {
 	p := &parser{file: &File{Sum: sha256.Sum256(text), Endpoint: endpoint}}
-	p.file.plans[1].prefix = confluentBytes
+	p.file.plans[1].prefix = 5 // a zero byte and four of a schema's ID
 	if root := p.document(text); root != nil {
 		seen := p.object(root, inFile)
 		p.failIf(seen != nil && seen["profiles"] == nil, root, "profiles is missing")
@@ -86,15 +86,13 @@ func (p *parser) failIf(wrong bool, n *yaml.Node, format string, args ...any) {
 	}
 }
 
-// begin is where a mistake of the whole file is.
-func begin() *yaml.Node { return &yaml.Node{Line: 1, Column: 1} }
-
 // atLine is what the library's errors begin with: they tell no column.
 var atLine = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?`)
 
 // document is the one YAML document of a text; nil after a mistake.
 func (p *parser) document(text []byte) *yaml.Node {
 	var doc, second yaml.Node
+	first := &yaml.Node{Line: 1, Column: 1}
 	d := yaml.NewDecoder(bytes.NewReader(text[:min(len(text), maxFile+1)]))
 	err := d.Decode(&doc)
 	if err == nil {
@@ -102,19 +100,19 @@ func (p *parser) document(text []byte) *yaml.Node {
 	}
 	switch ended := errors.Is(err, io.EOF); {
 	case len(text) > maxFile:
-		p.fail(begin(), "the file is larger than 1 MiB")
+		p.fail(first, "the file is larger than 1 MiB")
 	case ended && doc.IsZero():
-		p.fail(begin(), "the file is empty")
+		p.fail(first, "the file is empty")
 	case ended:
 		return doc.Content[0]
 	case err == nil:
 		p.fail(&second, "a second document; one file is one document")
 	default:
-		at, line := begin(), atLine.FindStringSubmatch(err.Error())
+		line := atLine.FindStringSubmatch(err.Error())
 		if n, numbered := strconv.Atoi(line[1]); numbered == nil {
-			at.Line = n
+			first.Line = n
 		}
-		p.fail(at, "no YAML: %s", strings.TrimPrefix(err.Error(), line[0]))
+		p.fail(first, "no YAML: %s", strings.TrimPrefix(err.Error(), line[0]))
 	}
 	return nil
 }
@@ -239,7 +237,7 @@ func (p *parser) unreachable() {
 		}
 	}
 	ignored := len(p.file.Ignoring) == len(p.file.profiles)
-	p.failIf(ignored && len(p.mistakes) == 0, begin(), "no profile has fields: nothing would be sent")
+	p.failIf(ignored && len(p.mistakes) == 0, &yaml.Node{Line: 1, Column: 1}, "no profile has fields: nothing would be sent")
 }
 
 // covers reports whether a profile fits whatever the later one fits: each of its conditions

@@ -9,20 +9,18 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// maxProfiles bounds the profiles, which are tried one after the other.
-const maxProfiles = 100
+// list are the parts of a list, at most so many.
+func (p *parser) list(n *yaml.Node, most int, of string) []*yaml.Node {
+	if n.Kind != yaml.SequenceNode || len(n.Content) == 0 || len(n.Content) > most {
+		p.fail(n, "a list of 1 to %d %s must be here", most, of)
+		return nil
+	}
+	return n.Content
+}
 
 func (p *parser) profiles(n *yaml.Node) {
-	switch {
-	case n.Kind != yaml.SequenceNode || len(n.Content) == 0:
-		p.fail(n, "%s where a list of profiles must be", kindOf(n))
-		return
-	case len(n.Content) > maxProfiles:
-		p.fail(n.Content[maxProfiles], "more than %d profiles", maxProfiles)
-		return
-	}
 	f := p.file
-	for _, one := range n.Content {
+	for _, one := range p.list(n, 100, "profiles") { // they are tried one after the other
 		p.profile = &profile{plan: &f.plans[0]}
 		if seen := p.object(one, inProfile); seen != nil {
 			p.finishProfile(one, seen)
@@ -37,9 +35,8 @@ func (p *parser) profiles(n *yaml.Node) {
 // finishProfile judges what a profile's keywords are together.
 func (p *parser) finishProfile(n *yaml.Node, seen map[string]*yaml.Node) {
 	name, when, fields, ignore := seen["name"], seen["when"], seen["fields"], seen["ignore"]
-	second := p.profile.name != "" && slices.Contains(p.file.Profiles, p.profile.name)
 	p.failIf(name == nil, n, "the profile has no name")
-	p.failIf(second, name, "a second profile with the name %s", p.profile.name)
+	p.failIf(slices.Contains(once(nil, p.file.Profiles...), p.profile.name), name, "a second profile with the name %s", p.profile.name)
 	p.failIf(fields == nil && ignore == nil, n, "the profile has neither fields nor ignore")
 	p.failIf(fields != nil, ignore, "a profile with fields cannot ignore its records")
 	p.failIf(fields == nil && when == nil, ignore, "without when every record would be ignored")
@@ -117,26 +114,23 @@ func (p *parser) sources(n *yaml.Node, least int) (all []source) {
 
 func (p *parser) fields(n *yaml.Node) {
 	e := p.file.Endpoint
-	rules := make([]*rule, len(e.Fields))
+	rules := make([]rule, len(e.Fields))
 	is := p.pairs(n, func(key, value *yaml.Node) {
 		at := e.place(key.Value)
 		if at < 0 {
 			p.fail(key, "%s is no field of the endpoint; there are %s", key.Value, strings.Join(e.Names(), ", "))
 			return
 		}
-		p.rule, p.codes = &rule{field: e.Fields[at], place: at, time: builtInForm}, newCodes()
+		rules[at] = rule{field: e.Fields[at], place: at, time: builtInForm}
+		p.rule, p.codes = &rules[at], &codeList{byName: map[string]string{}}
 		if seen := p.object(value, inRule); seen != nil {
 			p.finishRule(value, seen)
 		}
-		rules[at] = p.rule
 	})
-	for at, r := range rules {
-		if r != nil {
-			p.profile.rules = append(p.profile.rules, *r)
-		} else {
-			p.failIf(is && e.Fields[at].Required, n, "%s is missing: the endpoint needs it", e.Fields[at].Name)
-		}
+	for at, f := range e.Fields {
+		p.failIf(is && f.Required && rules[at].time == nil, n, "%s is missing: the endpoint needs it", f.Name)
 	}
+	p.profile.rules = slices.DeleteFunc(rules, func(r rule) bool { return r.time == nil })
 }
 
 // finishRule judges what a rule's keywords are together.
@@ -146,26 +140,20 @@ func (p *parser) finishRule(n *yaml.Node, seen map[string]*yaml.Node) {
 	given := slices.DeleteFunc([]string{"from", "join", "const"}, func(keyword string) bool { return seen[keyword] == nil })
 	p.failIf(len(given) != 1, n, "%s needs just one of from, join and const", name)
 	ordered, fixed := slices.Contains(order, name), seen["const"] != nil
-	for _, rule := range []struct {
-		keyword string
-		wrong   bool
-		why     string
-	}{
-		{"const", ordered, name + " is of the order key: all events would wait for one another"},
-		{"const", kind == Time, name + " is a time"},
-		{"join", kind != Text, name + " is no text"},
-		{"digits", kind != Text || fixed, "of no use here"},
-		{"codes", kind == Time || fixed, "of no use here"},
-		{"otherwise", seen["codes"] == nil, "of no use without codes"},
-		{"otherwise", ordered, name + " is of the order key: all events of other codes would wait for one another"},
-		{"lookup", name != order[0], "the lot (" + order[0] + ") alone is looked up; of another field's codes, codes says what is sent"},
-		{"lookup", seen["codes"] != nil, "of no use with codes"},
-		{"time", kind != Time, name + " is no time"},
-		{"zone", kind != Time, name + " is no time"},
-		{"zone", r.time.instant, "of no use: the time names an instant"},
-	} {
-		p.failIf(rule.wrong, seen[rule.keyword], "%s: %s", rule.keyword, rule.why)
-	}
+	p.failIf(ordered, seen["const"], "const: %s is of the order key: all events would wait for one another", name)
+	p.failIf(kind == Time, seen["const"], "const: %s is a time", name)
+	p.failIf(kind != Text, seen["join"], "join: %s is no text", name)
+	p.failIf(kind != Text || fixed, seen["digits"], "digits: of no use here")
+	p.failIf(kind == Time || fixed, seen["codes"], "codes: of no use here")
+	p.failIf(seen["codes"] == nil, seen["otherwise"], "otherwise: of no use without codes")
+	p.failIf(ordered, seen["otherwise"],
+		"otherwise: %s is of the order key: all events of other codes would wait for one another", name)
+	p.failIf(name != order[0], seen["lookup"],
+		"lookup: the lot (%s) alone is looked up; of another field's codes, codes says what is sent", order[0])
+	p.failIf(seen["codes"] != nil, seen["lookup"], "lookup: of no use with codes")
+	p.failIf(kind != Time, seen["time"], "time: %s is no time", name)
+	p.failIf(kind != Time, seen["zone"], "zone: %s is no time", name)
+	p.failIf(r.time.instant, seen["zone"], "zone: of no use: the time names an instant")
 	if r.codes = r.field.codes; seen["codes"] != nil {
 		r.codes = p.codes
 	}

@@ -83,6 +83,8 @@ type node struct {
 	inside [][]*node // the members or elements that are read, by the length of their names
 	event  bool      // an event's object lies here: a string is parsed
 	order  bool      // the order key needs it
+	// The name has a backslash, so that a key which is written like it has another name.
+	slashed bool
 }
 
 // child is the node of a name inside; nil if there is none.
@@ -110,7 +112,7 @@ func (p *plan) at(path []string, order bool) *node {
 	for _, name := range path {
 		in := n.child([]byte(name))
 		if in == nil {
-			in = &node{name: name, slot: p.slots}
+			in = &node{name: name, slot: p.slots, slashed: strings.Contains(name, `\`)}
 			p.slots++
 			for len(n.inside) <= len(name) {
 				n.inside = append(n.inside, nil)

@@ -27,8 +27,8 @@ func (e *PlaceError) Error() string {
 // Place returns where the text of a field is looked for first, by the profile that fits the record:
 // the first of its sources that is a path. The error is a *[PlaceError], an *[Error] or an *[Ignored].
 func (m *Mapper) Place(rec *Record, name string) (Place, error) {
-	var e evaluation
-	p, refused := e.choose(m.file, rec)
+	e := evaluation{state: state{m: m}}
+	p, refused := e.choose(rec)
 	switch {
 	case refused != nil:
 		return Place{}, refused
@@ -40,20 +40,20 @@ func (m *Mapper) Place(rec *Record, name string) (Place, error) {
 	if at < 0 {
 		return Place{}, none
 	}
-	r := &p.rules[at]
-	path := slices.IndexFunc(r.sources, func(s source) bool { return s.kind == fromValue })
-	switch {
+	switch r := &p.rules[at]; {
 	case r.constant != "":
 		none.By = "const"
 	case r.join:
 		none.By = "join"
 	case r.lookup != "":
 		none.By = "lookup"
-	case path < 0:
-		none.By = r.sources[0].written
 	default:
-		s := &r.sources[path]
-		return Place{s.written, s.path, e.shift, r.digits || r.field.Kind != Text || r.codes != nil}, nil
+		for _, s := range r.sources {
+			if s.kind == fromValue {
+				return Place{s.written, s.path, e.shift, r.digits || r.field.Kind != Text || r.codes != nil}, nil
+			}
+		}
+		none.By = r.sources[0].written
 	}
 	return Place{}, none
 }

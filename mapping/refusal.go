@@ -1,9 +1,6 @@
 package mapping
 
-import (
-	"fmt"
-	"slices"
-)
+import "fmt"
 
 // Reason says why an event cannot be mapped. The words are stable: the dead letter's
 // header `reason` and metrics use them.
@@ -17,8 +14,7 @@ const (
 	InvalidJSON Reason = "invalid-json"
 	// DuplicateKey: the object has a key twice at its top level.
 	DuplicateKey Reason = "duplicate-key"
-	// BadText: bad UTF-8 or an unpaired surrogate escape anywhere, or U+0000 in a
-	// field of the API.
+	// BadText: bad UTF-8 or an unpaired surrogate escape anywhere, or U+0000 in a field of the API.
 	BadText Reason = "bad-text"
 	// MissingField: a required field is absent, null or blank.
 	MissingField Reason = "missing-field"
@@ -96,19 +92,13 @@ const (
 	Future Suspicion = "future"
 	// LeaveBeforeEnter: leave_time is before enter_time.
 	LeaveBeforeEnter Suspicion = "leave-before-enter"
-	// UnknownPlateColor: plate_color was a number or name that the API does not
-	// know, and is sent as -1.
+	// UnknownPlateColor: plate_color was a number or name that the API does not know, and is sent as -1.
 	UnknownPlateColor Suspicion = "unknown-plate-color"
-	// UnknownCarType: car_type was a number or name that the API does not know,
-	// and is sent as 0.
+	// UnknownCarType: car_type was a number or name that the API does not know, and is sent as 0.
 	UnknownCarType Suspicion = "unknown-car-type"
 )
 
 // Suspicions returns every Suspicion, for counters that start at 0.
 func Suspicions() []Suspicion {
 	return []Suspicion{Future, LeaveBeforeEnter, UnknownPlateColor, UnknownCarType}
-}
-
-func inOrder(a, b Suspicion) int {
-	return slices.Index(Suspicions(), a) - slices.Index(Suspicions(), b)
 }

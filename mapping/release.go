@@ -1,6 +1,8 @@
 package mapping
 
 import (
+	"fmt"
+	"io"
 	"iter"
 	"log/slog"
 )
@@ -9,25 +11,17 @@ import (
 // (docs/platform-api.md) without app_id and sign, as they are sent.
 type Release struct {
 	endpoint *Endpoint
-	sent     []string   // by the places of the fields; "" if not sent
-	room     [12]string // of sent, if there are no more
+	sent     []string // by the places of the fields; "" if not sent
 
 	// Suspicions holds each kind once, in the order of [Suspicions].
 	Suspicions []Suspicion
 }
 
-// newRelease is one of which nothing is sent yet.
-func newRelease(e *Endpoint) *Release {
-	r := &Release{endpoint: e}
-	if r.sent = r.room[:0]; len(e.Fields) > len(r.room) {
-		r.sent = make([]string, 0, maxFields)
-	}
-	r.sent = r.sent[:len(e.Fields)]
-	return r
-}
-
 // Lot is the platform's UUID of the lot.
 func (r *Release) Lot() string { return r.sent[r.endpoint.place(r.endpoint.Order[0])] }
+
+// Repeat is what the platform knows a repeated event of the lot by, in the built-in contract flow_no.
+func (r *Release) Repeat() string { return r.sent[r.endpoint.place(r.endpoint.Repeat)] }
 
 // All yields the names and values of the parameters that are sent, sorted by the bytes of
 // the name.
@@ -44,11 +38,8 @@ func (r *Release) All() iter.Seq2[string, string] {
 // A Release holds personal data: printing or logging one by mistake must show nothing.
 const withheld = "mapping.Release{withheld}"
 
-// String withholds the contents.
-func (Release) String() string { return withheld }
-
-// GoString withholds the contents.
-func (Release) GoString() string { return withheld }
+// Format withholds the contents, whatever the verb.
+func (Release) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, withheld) }
 
 // LogValue withholds the contents.
 func (Release) LogValue() slog.Value { return slog.StringValue(withheld) }

@@ -24,7 +24,7 @@ const (
 // timeOf reads a time in any form that an event may use, and returns it in UTC and whole
 // seconds. zone is for forms without one. problem is "" or says what is wrong.
 func timeOf(s string, zone *time.Location) (t time.Time, problem string) {
-	layout := "2006-01-02T15:04:05"
+	const seconds = len("2006-01-02T15:04:05")
 	if len(s) == 13 {
 		if ms, err := strconv.ParseUint(s, 10, 64); err == nil {
 			return bounded(time.UnixMilli(int64(ms)))
@@ -33,7 +33,7 @@ func timeOf(s string, zone *time.Location) (t time.Time, problem string) {
 	if has(s, 't') || has(s, 'z') { // RFC 3339 takes them
 		s = strings.ToUpper(s)
 	}
-	seconds := len(layout)
+	layout := "2006-01-02T15:04:05"
 	switch {
 	case len(s) == 14:
 		layout = "20060102150405"

@@ -73,7 +73,7 @@ func (c compareCommand) Run() error {
 				return fmt.Errorf("%s: %w", cell, err)
 			}
 			all = append(all, compared{cell, outcomes})
-			fmt.Printf("%s (%s)\n%s\n", cell, took(begun), table(outcomes))
+			fmt.Printf("%s (%s)\n%s\n%s", cell, took(begun), table(outcomes), costOfReceipts(outcomes))
 		}
 		if !c.Write {
 			return nil
@@ -113,6 +113,20 @@ func (l *lab) compare(cell cell, chosen []contender, most, rounds int) ([]*outco
 		}
 	}
 	return outcomes, nil
+}
+
+// costOfReceipts says what receipts cost, round by round; "" unless the forwarder ran with them and without.
+func costOfReceipts(outcomes []*outcome) string {
+	by := map[string]*outcome{}
+	for _, o := range outcomes {
+		by[o.name] = o
+	}
+	without, with := by[nameShipped], by[nameReceipts]
+	if without == nil || with == nil {
+		return ""
+	}
+	return fmt.Sprintf("with receipts, of the same without: records/s %s %%, CPU %s %%, peak RSS %s %%\n",
+		with.rate.over(without.rate).times(100).format("%.0f"), with.cpu.over(without.cpu).times(100).format("%.0f"), with.peak.over(without.peak).times(100).format("%.0f"))
 }
 
 // table shows the outcomes of a cell in Markdown; the shares are of the bare loop

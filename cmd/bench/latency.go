@@ -24,6 +24,7 @@ type latencyCommand struct {
 	For        time.Duration `default:"8s" help:"How long events are timed at each rate."`
 	Warm       time.Duration `default:"2s" help:"How long they come before that."`
 	Rounds     int           `default:"3" help:"Rounds, the forwarder in turn with the others."`
+	Receipts   bool          `help:"The forwarder with receipts as well, in the same rounds."`
 	Write      bool          `help:"Write the table and the plot into docs/development/benchmarks.md."`
 }
 
@@ -35,6 +36,7 @@ type load struct {
 	// hastyLog and oursLog begin when the event is in Kafka's log.
 	hastyLog, oursLog waits
 	produced          waits  // until then, of the forwarder's rounds
+	receipts          waits  // the forwarder's with receipts
 	behind            spread // events not yet accepted when the last was produced
 }
 
@@ -95,6 +97,11 @@ func (c latencyCommand) Run() error {
 		}
 		text := latencyTable(capacity, loads)
 		fmt.Println(text)
+		for _, load := range loads {
+			if c.Receipts {
+				fmt.Printf("%s, with receipts p50 | p99 | p99.9: %s; added to the forwarder without p50 | p99: %s\n", load.name, load.receipts, added(load.receipts, load.ours))
+			}
+		}
 		if !c.Write {
 			return nil
 		}
@@ -125,6 +132,14 @@ func (c latencyCommand) round(l *lab, load *load) error {
 		return err
 	}
 	load.add(bare, hasty, ours)
+	if !c.Receipts {
+		return nil
+	}
+	with, err := c.paceFrom(l, load.rate, c.startWithReceipts)
+	if err != nil {
+		return err
+	}
+	load.receipts.add(with.Arrivals, func(a arrival) int64 { return a.Due }, func(a arrival) int64 { return a.At })
 	return nil
 }
 
@@ -173,7 +188,19 @@ func (c latencyCommand) startAPI(l *lab) (*process, error) {
 
 // startForwarder starts one and waits until it has joined.
 func (c latencyCommand) startForwarder(l *lab, topic, api string) (stop func(), err error) {
-	r, err := l.startReplica(topic, topic, api, c.Open)
+	return c.startReplica(l, topic, api)
+}
+
+func (c latencyCommand) startWithReceipts(l *lab, topic, api string) (stop func(), err error) {
+	receipts, key, err := l.receipts(topic)
+	if err != nil {
+		return nil, err
+	}
+	return c.startReplica(l, topic, api, "RECEIPTS_TOPIC="+receipts, "RECEIPTS_KEY_FILE="+key)
+}
+
+func (c latencyCommand) startReplica(l *lab, topic, api string, env ...string) (stop func(), err error) {
+	r, err := l.startReplica(topic, topic, api, c.Open, env...)
 	if err != nil {
 		return nil, err
 	}

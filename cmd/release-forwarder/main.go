@@ -14,6 +14,7 @@ import (
 
 	"release-forwarder/cmd/release-forwarder/app"
 	"release-forwarder/cmd/release-forwarder/cli"
+	"release-forwarder/cmd/release-forwarder/cli/audit"
 	"release-forwarder/cmd/release-forwarder/cli/check"
 	"release-forwarder/cmd/release-forwarder/cli/console"
 	"release-forwarder/cmd/release-forwarder/cli/deadletters"
@@ -33,6 +34,7 @@ type commands struct {
 	DLQ     deadletters.Command `cmd:"" name:"dlq" help:"Work off dead letters: list, show, replay, close, export, stats."`
 	Offsets cli.OffsetsCommand  `cmd:"" help:"Show how far the group is: committed, finished beyond it, waiting, lag."`
 	Find    find.Command        `cmd:"" help:"Find an event by plate, flow, serial or lot, and say what became of it."`
+	Audit   audit.Command       `cmd:"" help:"Say from receipts what became of events, long after they are gone; count, verify."`
 	Doctor  cli.DoctorCommand   `cmd:"" help:"Check brokers, topics, rights, group and credentials, and say what is wrong."`
 	Idle    cli.IdleCommand     `cmd:"" help:"Wait until stopped: keeps a container there for kubectl exec."`
 	// Probe is what doctor was called before: for one release, for init containers and scripts.

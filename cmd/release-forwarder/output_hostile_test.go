@@ -30,6 +30,7 @@ import (
 	"release-forwarder/cmd/release-forwarder/telemetry"
 	"release-forwarder/cmd/release-forwarder/visible"
 	"release-forwarder/dlq"
+	receipts "release-forwarder/dlq/receipt"
 )
 
 // hostile is a text that steers a terminal, turns its direction and begins a line of its
@@ -42,14 +43,19 @@ const (
 // besieged makes a Kafka full of hostile texts, and sets the environment for it.
 func besieged(t *testing.T) *kfake.Cluster {
 	t.Helper()
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "events", "events.dlq", "events.dlq.ledger"))
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "events", "events.dlq", "events.dlq.ledger", "events.receipts"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(cluster.Close)
+	key := strings.Repeat("k", 32)
+	keyFile := filepath.Join(t.TempDir(), "receipts-key")
+	if err := os.WriteFile(keyFile, []byte(key), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, value := range map[string]string{
 		"KAFKA_BROKERS": strings.Join(cluster.ListenAddrs(), ","), "KAFKA_TOPIC": "events", "KAFKA_GROUP_ID": "group", "UPSTREAM_URL": "http://127.0.0.1:1/update",
-		"UPSTREAM_APP_ID": "app", "UPSTREAM_APP_SECRET": "secret", "KAFKA_" + hostileBytes: "unknown",
+		"RECEIPTS_TOPIC": "events.receipts", "RECEIPTS_KEY_FILE": keyFile, "UPSTREAM_APP_ID": "app", "UPSTREAM_APP_SECRET": "secret", "KAFKA_" + hostileBytes: "unknown",
 	} {
 		t.Setenv(name, value)
 	}
@@ -75,6 +81,10 @@ func besieged(t *testing.T) *kfake.Cluster {
 	told := func(text string) []string {
 		return []string{"reason", text, "field", text, "message", text, "hint", text, "code", text, "seqno", text, "traceparent", text, "redrives", "1", "origin", hostile + "/0/1"}
 	}
+	receipt := func(verdict string) *kgo.Record {
+		value := fmt.Appendf(nil, `{"v":1,"lot":%s,"topic":%[1]s,"record_time":%[1]s,"verdict":%q,"reason":%[1]s,"code":%[1]s,"seqno":%[1]s,"first_attempt":%[1]s,"last_attempt":%[1]s,"trace":%[1]s,"signed":%[1]s}`, text, verdict)
+		return &kgo.Record{Topic: "events.receipts", Key: receipts.NewDigester(key).Key("lot-1", "F1"), Value: value}
+	}
 	notJSON := deadLetter("group", told(hostile)...)
 	notJSON.Value = []byte(hostileBytes)
 	twice := deadLetter("group", append(told(hostile), hostileBytes, "1", hostileBytes, "2")...)
@@ -82,6 +92,7 @@ func besieged(t *testing.T) *kfake.Cluster {
 		{Topic: "events", Value: []byte(event), Headers: []kgo.RecordHeader{{Key: dlq.HeaderPrefix + "origin", Value: []byte(hostileBytes)}}},
 		deadLetter("group", told(hostile)...), deadLetter("group", told(hostileBytes)...), notJSON, twice, deadLetter(hostile, told(hostile)...), deadLetter(hostileBytes, told(hostile)...),
 		{Topic: "events.dlq", Key: []byte(hostileBytes), Value: []byte(hostileBytes)},
+		receipt("accepted"), receipt("accepted"), receipt("dead-letter"), receipt(hostile), {Topic: "events.receipts", Value: []byte(hostileBytes)},
 		{Topic: "events.dlq.ledger", Key: []byte("1/lock"), Value: []byte(`{"v":1,"holder":"x","by":` + string(text) + `,"at":"2026-01-02T03:04:05Z","after":-1}`)},
 	} {
 		if err := client.ProduceSync(t.Context(), r).FirstErr(); err != nil {
@@ -163,6 +174,8 @@ func TestNoCommandLetsThroughWhatNobodySees(t *testing.T) {
 		{"dlq", "replay", "--dry-run"}, {"dlq", "replay", "--dry-run", "--all-groups", "--set", "reason=" + hostile, "--reveal"}, {"dlq", "replay", "--set", hostileBytes},
 		{"dlq", "replay", "--to", hostileBytes}, {"dlq", "replay", "--id", "0/0"}, {"dlq", "close", "0/2", "--why", hostile}, {"dlq", "show", "0/2"}, {"dlq", "show", "0/2", "--json"},
 		{"find", "--lot", "lot-1"}, {"find", "--lot", "lot-1", "--reveal"}, {"find", "--lot", "lot-1", "--json", "--reveal"}, {"find", "--lot", hostileBytes}, {"find", "--plate", hostileBytes},
+		{"audit", "--lot", "lot-1", "--flow", "F1"}, {"audit", "--lot", "lot-1", "--flow", "F1", "--json"}, {"audit", "--lot", "lot-1", "--flow", hostileBytes}, {"audit", "--lot", hostile, "--flow", "粤" + "F1"},
+		{"audit", "--since", "1h"}, {"audit", "--since", "1h", "--json"}, {"audit", "--since", "1h", "--lot", hostileBytes}, {"audit", "--since", hostileBytes}, {"audit", "--verify", "--since", "1h"}, {"audit", "--verify", "--from", hostileBytes},
 		{"offsets"}, {"offsets", "--json"}, {"offsets", "--topic", hostileBytes}, {"doctor"}, {"doctor", "--json"}, {"doctor", "--platform", "--lot", hostileBytes},
 		{"check", wrong}, {"check", "--lang", "zh", wrong}, {"check", "--json", wrong}, {"check", "--lang", hostileBytes}, {"check", "--at", hostileBytes}, {"check", file(hostile+".json", event)}, {"check", wrong + hostileBytes}, {"check", dir + "/" + hostile}, {"check", "--" + hostileBytes},
 		{"config"}, {"version"}, {hostileBytes}, {"--" + hostileBytes}, {"dlq", hostile}, {"offsets", "--timeout", hostileBytes},

@@ -30,7 +30,7 @@ func printing(t *testing.T) []string {
 	lines := []string{
 		"dlq stats", "dlq stats --json", "dlq stats --reason bad-time", "dlq list", "dlq list --json", "dlq show 0/0", "dlq show 0/0 --json", "dlq export",
 		"dlq replay --dry-run", "dlq replay --id 0/0", "dlq replay --reason bad-time", "dlq close 0/1 --why test",
-		"find --lot lot-1", "find --lot lot-1 --json", "offsets", "offsets --json", "doctor", "doctor --json", "check " + good, "config", "version",
+		"find --lot lot-1", "find --lot lot-1 --json", "audit --since 1h", "audit --since 1h --json", "audit --verify --since 1h", "offsets", "offsets --json", "doctor", "doctor --json", "check " + good, "config", "version",
 	}
 	tried(t, lines)
 	return lines
@@ -40,15 +40,19 @@ func printing(t *testing.T) []string {
 // it.
 func posted(t *testing.T) {
 	t.Helper()
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "events", "events.dlq"))
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "events", "events.dlq", "events.receipts"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(cluster.Close)
 	address := strings.Join(cluster.ListenAddrs(), ",")
+	key := filepath.Join(t.TempDir(), "receipts-key")
+	if err := os.WriteFile(key, []byte(strings.Repeat("k", 32)), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, value := range map[string]string{
 		"KAFKA_BROKERS": address, "KAFKA_TOPIC": "events", "KAFKA_GROUP_ID": "group", "UPSTREAM_URL": "http://127.0.0.1:1/update",
-		"UPSTREAM_APP_ID": "app", "UPSTREAM_APP_SECRET": "secret",
+		"UPSTREAM_APP_ID": "app", "UPSTREAM_APP_SECRET": "secret", "RECEIPTS_TOPIC": "events.receipts", "RECEIPTS_KEY_FILE": key,
 	} {
 		t.Setenv(name, value)
 	}

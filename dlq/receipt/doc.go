@@ -1,5 +1,5 @@
 // Package receipt defines what a receipt is: a small record in a topic of its own that says what became
-// of one event, long after the event is gone. [Writer] writes receipts.
+// of one event, long after the event is gone. [Writer] writes receipts, [Reader] reads them.
 //
 // # The record
 //

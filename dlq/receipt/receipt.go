@@ -28,8 +28,8 @@ const (
 	Ignored    Verdict = "ignored" // a profile of MAPPING_FILE says so
 )
 
-// Receipt says what became of one event. Its members in JSON are those of docs/reference/receipts.md; times are
-// written in milliseconds.
+// Receipt says what became of one event. Its members in JSON are those of docs/reference/receipts.md; times are as
+// Stamp writes them.
 type Receipt struct {
 	// Key is the record's key: see Digester.
 	Key []byte `json:"-"`
@@ -48,17 +48,29 @@ type Receipt struct {
 
 // Place is where an event is.
 type Place struct {
-	Topic     string    `json:"topic"`
-	Partition int32     `json:"partition"`
-	Offset    int64     `json:"offset"`
-	Time      time.Time `json:"record_time,omitzero"` // its timestamp; zero: none that is plausible
+	Topic     string `json:"topic"`
+	Partition int32  `json:"partition"`
+	Offset    int64  `json:"offset"`
+	Time      string `json:"record_time,omitzero"` // its timestamp; "": none that is plausible
 }
 
 // Attempted is how an event was sent: HTTP requests, and when the first and the last began.
 type Attempted struct {
-	Attempts int       `json:"attempts"`
-	First    time.Time `json:"first_attempt,omitzero"`
-	Last     time.Time `json:"last_attempt,omitzero"`
+	Attempts int    `json:"attempts"`
+	First    string `json:"first_attempt,omitzero"`
+	Last     string `json:"last_attempt,omitzero"`
+}
+
+// Stamp writes a time for a receipt: RFC 3339 in UTC with milliseconds; "" for none.
+func Stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	// Package time is quick with this layout alone: the milliseconds are put in by hand.
+	var room [40]byte
+	b := t.UTC().AppendFormat(room[:0], time.RFC3339)
+	ms := t.Nanosecond() / int(time.Millisecond)
+	return string(append(b[:len(b)-1], '.', '0'+byte(ms/100), '0'+byte(ms/10%10), '0'+byte(ms%10), 'Z'))
 }
 
 // Digester makes the digests of one key of RECEIPTS_KEY_FILE.
@@ -67,7 +79,7 @@ type Digester struct{ pool sync.Pool }
 // digest makes one digest after the other.
 type digest struct {
 	hash.Hash
-	text, sum []byte
+	text, made []byte
 }
 
 // NewDigester makes one.
@@ -80,25 +92,31 @@ func (d *Digester) Key(lot, flowNo string) []byte {
 	if lot == "" || flowNo == "" {
 		return nil
 	}
-	return d.sum(lot, "\x00", flowNo)
+	h := d.sum(lot, "\x00", flowNo)
+	defer d.pool.Put(h)
+	return bytes.Clone(h.made)
 }
 
 // Signed is the digest of the string that was signed, in which the secret is ***, as
 // release-forwarder check prints it.
-func (d *Digester) Signed(signed string) string { return hex.EncodeToString(d.sum(signed)) }
-
-// sum is the digest of texts, one behind the other.
-func (d *Digester) sum(texts ...string) []byte {
-	h := d.pool.Get().(*digest)
+func (d *Digester) Signed(signed string) string {
+	h := d.sum(signed)
 	defer d.pool.Put(h)
+	h.text = hex.AppendEncode(h.text[:0], h.made)
+	return string(h.text)
+}
+
+// sum makes the digest of texts, one behind the other. Put it back into the pool.
+func (d *Digester) sum(texts ...string) *digest {
+	h := d.pool.Get().(*digest)
 	h.text = h.text[:0]
 	for _, text := range texts {
 		h.text = append(h.text, text...)
 	}
 	h.Reset()
 	_, _ = h.Write(h.text) // a hash takes all
-	h.sum = h.Sum(h.sum[:0])
-	return bytes.Clone(h.sum)
+	h.made = h.Sum(h.made[:0])
+	return h
 }
 
 // Message is a receipt as it is written.
@@ -112,7 +130,7 @@ type Message struct {
 func (r *Receipt) Message() Message {
 	both := r.appendValue(make([]byte, 0, 512))
 	value := len(both)
-	return Message{append(both, r.Key...), value, r.Place.Partition}
+	return Message{append(both, r.Key...), value, r.Partition}
 }
 
 // appendValue appends the value of a receipt's record, as encoding/json would write it. It does not use that because each
@@ -127,7 +145,7 @@ func (r *Receipt) appendValue(b []byte) []byte {
 	b = strconv.AppendInt(b, int64(r.Partition), 10)
 	b = append(b, `,"offset":`...)
 	b = strconv.AppendInt(b, r.Offset, 10)
-	b = appendTime(b, `,"record_time":`, r.Time)
+	b = appendText(b, `,"record_time":`, r.Time)
 	b = append(b, `,"verdict":`...)
 	b = appendQuoted(b, string(r.Verdict))
 	b = appendText(b, `,"reason":`, r.Reason)
@@ -135,8 +153,8 @@ func (r *Receipt) appendValue(b []byte) []byte {
 	b = appendText(b, `,"seqno":`, r.Seqno)
 	b = append(b, `,"attempts":`...)
 	b = strconv.AppendInt(b, int64(r.Attempts), 10)
-	b = appendTime(b, `,"first_attempt":`, r.First)
-	b = appendTime(b, `,"last_attempt":`, r.Last)
+	b = appendText(b, `,"first_attempt":`, r.First)
+	b = appendText(b, `,"last_attempt":`, r.Last)
 	b = appendText(b, `,"trace":`, r.Trace)
 	b = appendText(b, `,"signed":`, r.Signed)
 	return append(b, '}')
@@ -155,16 +173,6 @@ func appendQuoted(b []byte, text string) []byte {
 	return b
 }
 
-// appendTime appends a member, unless it is zero.
-func appendTime(b []byte, name string, t time.Time) []byte {
-	if t.IsZero() {
-		return b
-	}
-	b = append(append(b, name...), '"')
-	b = t.UTC().Truncate(time.Millisecond).AppendFormat(b, time.RFC3339Nano)
-	return append(b, '"')
-}
-
 // key is the record's key; empty, not null, without one.
 func (m *Message) key() []byte { return m.both[m.value:] }
 
@@ -181,5 +189,10 @@ func (m *Message) Partition(partitions []int) int {
 	if len(m.key()) == 0 {
 		return partitions[int(m.partition)%len(partitions)]
 	}
-	return kafka.Murmur2Balancer{}.Balance(kafka.Message{Key: m.key()}, partitions...)
+	return choose(m.key(), partitions)
+}
+
+// choose is the partition of a key that is not empty, as Kafka's default partitioner chooses it.
+func choose(key []byte, partitions []int) int {
+	return kafka.Murmur2Balancer{}.Balance(kafka.Message{Key: key}, partitions...)
 }

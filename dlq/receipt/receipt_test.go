@@ -19,16 +19,13 @@ var odd = []string{
 
 // What is written by hand reads as encoding/json writes it, whatever texts, numbers and times are in it.
 func TestAValueIsAsEncodingJSONWritesIt(t *testing.T) {
-	day := time.Date(2026, 11, 30, 23, 59, 59, 987e6, time.UTC)
-	times := []time.Time{{}, day, day.Truncate(time.Second), time.UnixMilli(0).UTC(), time.UnixMilli(-1).UTC()}
+	const day = "2026-11-30T23:59:59.987Z"
 	var all []Receipt
 	for _, text := range odd {
 		all = append(all,
 			Receipt{Lot: text, Verdict: Accepted}, Receipt{Place: Place{Topic: text}}, Receipt{Verdict: Verdict(text)}, Receipt{Reason: text},
-			Receipt{Code: text}, Receipt{Seqno: text}, Receipt{Trace: text}, Receipt{Signed: text})
-	}
-	for _, at := range times {
-		all = append(all, Receipt{Place: Place{Time: at}}, Receipt{Attempted: Attempted{First: at}}, Receipt{Attempted: Attempted{Last: at}})
+			Receipt{Code: text}, Receipt{Seqno: text}, Receipt{Trace: text}, Receipt{Signed: text},
+			Receipt{Place: Place{Time: text}}, Receipt{Attempted: Attempted{First: text}}, Receipt{Attempted: Attempted{Last: text}})
 	}
 	all = append(all,
 		Receipt{Place: Place{Partition: math.MaxInt32, Offset: math.MaxInt64}, Attempted: Attempted{Attempts: math.MaxInt}},
@@ -52,11 +49,18 @@ func TestAValueIsAsEncodingJSONWritesIt(t *testing.T) {
 	}
 }
 
-// Times are written in UTC and in milliseconds, without the clock's own rest.
-func TestTimesAreInMilliseconds(t *testing.T) {
-	east := time.Date(2026, 12, 1, 7, 59, 59, 120_999_999, time.FixedZone("", 8*3600))
-	if got := string(appendTime(nil, "", east)); got != `"2026-11-30T23:59:59.12Z"` {
-		t.Error(got)
+// A time is written in UTC and with three digits of the second, cut off, as package time writes them.
+func TestStamp(t *testing.T) {
+	for _, at := range []time.Time{
+		time.Date(2026, 12, 1, 7, 59, 59, 120_999_999, time.FixedZone("", 8*3600)), time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+		time.Date(1999, 12, 31, 23, 59, 59, 7e6, time.FixedZone("", -90*60)), time.UnixMilli(0), time.UnixMilli(-1), time.UnixMilli(1234567890123),
+	} {
+		if got, want := Stamp(at), at.UTC().Format("2006-01-02T15:04:05.000Z"); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+	if got := Stamp(time.Time{}); got != "" {
+		t.Errorf("no time is %q", got)
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 
 const (
 	// Linger is how long a receipt waits for others, so that they share a request: nobody waits for one but the commit.
-	Linger = 50 * time.Millisecond
+	Linger = 100 * time.Millisecond
 	// Late is after what time a receipt that is not written is missing.
 	Late = 5 * time.Second
 	// again is the time between the tries of a receipt.

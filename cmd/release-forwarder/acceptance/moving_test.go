@@ -157,7 +157,7 @@ func movingTopicRecreated(t *testing.T) {
 	f := w.start()
 	w.drained()
 	f.stop()
-	w.byThePage("The topic is recreated", map[string]string{"PARTITIONS": "2", "REPLICAS": "1", "RETENTION": "1209600000", "IN_SYNC": "1"}, func() {
+	w.byThePage("The topic is recreated", map[string]string{"PARTITIONS": "2", "REPLICAS": fmt.Sprint(kafka.brokers()), "RETENTION_MS": "1209600000", "MIN_INSYNC": "1"}, func() {
 		var set kadm.TopicsSet
 		set.Add(w.topic, 0, 1)
 		if answer, err := w.admin.DeleteOffsets(w.ctx(), w.group, set); err != nil || answer.Error() != nil {

@@ -21,6 +21,7 @@ import (
 	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/cmd/release-forwarder/telemetry"
 	"release-forwarder/consumer"
+	"release-forwarder/consumer/topic"
 	"release-forwarder/dlq"
 	"release-forwarder/upstream"
 	"release-forwarder/upstream/gate"
@@ -88,6 +89,8 @@ type Parts struct {
 	Gate        *gate.Gate
 	Platform    *upstream.Client
 	DeadLetters *dlq.Publisher
+	Forwarder   *forward.Forwarder
+	Wire        topic.Wire // to the brokers
 	// Stopping ends when the service is asked to stop.
 	Stopping func() context.Context
 }
@@ -245,7 +248,7 @@ func (v *Service) wireEngine() error {
 		Log: v.Log,
 	}
 	for _, double := range v.doubles {
-		double(&Parts{Settings: s, Gate: v.gate, Platform: v.platform, DeadLetters: v.deadLetters, Stopping: v.untilStop}, &cfg)
+		double(&Parts{Settings: s, Gate: v.gate, Platform: v.platform, DeadLetters: v.deadLetters, Forwarder: v.forwarder, Wire: v.kafka.Wire, Stopping: v.untilStop}, &cfg)
 	}
 	v.engine = consumer.New(cfg)
 	return v.watchLookups()

@@ -27,7 +27,7 @@
 //   - every accepted event has a receipt, which tells what the platform's double saw: by its key, its place, the
 //     answer's seqno and the string that was signed. If receipts are not required, events may lack one that the
 //     forwarders' metrics count as missing. If they are required, no commit is ahead of one. No receipt tells of
-//     anything else;
+//     anything else, and release-forwarder audit --verify counts the same;
 //   - no forwarder ended by itself, and the group's lag reached 0;
 //   - a run of two minutes or more held at least 5 kills, 2 pauses and 2 cuts.
 //

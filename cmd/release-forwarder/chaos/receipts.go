@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -11,6 +12,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -240,4 +242,30 @@ func missingAt(admin string) (int, error) {
 		}
 	}
 	return 0, fmt.Errorf("%s is not on the page", missingMetric)
+}
+
+// verified asks the command audit, which knows nothing of this run, whether each event has its receipt, and holds its
+// answer against the account.
+func (f *forwarder) verified(ctx context.Context, a *account) error {
+	command := exec.CommandContext(ctx, f.binary, "audit", "--verify", "--since", "24h", "--json")
+	command.Env = f.env
+	out, err := command.Output()
+	exit := 0
+	if ended, is := errors.AsType[*exec.ExitError](err); is {
+		exit = ended.ExitCode()
+	} else if err != nil {
+		return fmt.Errorf("audit --verify: %w", err)
+	}
+	lines := bytes.Split(bytes.TrimSpace(out), []byte("\n"))
+	var end struct {
+		Kind                                              string
+		Events, Accepted, Open, Missing, Unknown, Ignored int
+	}
+	if err := json.Unmarshal(lines[len(lines)-1], &end); err != nil || end.Kind != "end" {
+		return fmt.Errorf("audit --verify exits with %d, and its last line is %s", exit, lines[len(lines)-1])
+	}
+	if end.Events != a.Records || end.Accepted != a.Receipted || end.Missing != a.Records-a.Receipted || end.Open+end.Unknown+end.Ignored != 0 || (exit == 1) != (end.Missing > 0) {
+		return fmt.Errorf("audit --verify says, with exit code %d, %s", exit, lines[len(lines)-1])
+	}
+	return nil
 }

@@ -207,6 +207,9 @@ func (s *stage) settle(ctx context.Context, l *load, j *injector, r *run, out io
 	if wrong := append(a.violations(), tooFew(a, r.length)...); len(wrong) > 0 {
 		errs = append(errs, errors.New(strings.Join(wrong, "; ")))
 	}
+	if r.receipts != receiptsNone {
+		errs = append(errs, s.forwarders[0].verified(read, a))
+	}
 	err = errors.Join(slices.Concat(errs, []error{s.ended()}, j.failed)...)
 	if err == nil {
 		fmt.Fprintf(out, "good: nothing lost, nothing committed ahead, every repeat explained\n\n")

@@ -36,37 +36,39 @@ func (f *Forwarder) noteReceipt(ctx context.Context, d *delivery, v receipt.Verd
 		Lot:     sanitized(d.lot),
 		Place:   receipt.Place{Topic: d.Record.Topic, Partition: d.Record.Partition, Offset: d.Record.Offset},
 		Verdict: v, Reason: reason, Code: sanitized(a.Code), Seqno: sanitized(a.Seqno),
-		Attempted: receipt.Attempted{Attempts: d.attempts, First: d.first, Last: d.last},
+		Attempted: receipt.Attempted{Attempts: d.attempts, First: receipt.Stamp(d.first), Last: receipt.Stamp(d.last)},
 	}
 	if t, believable := d.Record.Dated(); believable {
-		r.Time = t
+		r.Time = receipt.Stamp(t)
 	}
 	if span := trace.SpanContextFromContext(ctx); span.HasTraceID() {
 		r.Trace = span.TraceID().String()
 	}
-	if d.release != nil {
-		f.digest(d, &r)
-	}
+	f.digest(d, &r)
 	d.receipt = r.Message()
 }
 
-// digest makes the digests of a record that could be mapped.
+// digest makes the digests: of one that cannot be mapped the key, if what it is made of can be read.
 func (f *Forwarder) digest(d *delivery, r *receipt.Receipt) {
 	digester := f.Receipts.Digester()
+	if d.release == nil {
+		told := Mapped(f.Mapper, &d.Record)
+		r.Key = digester.Key(f.mapper.Load().Repeat(&told))
+		return
+	}
+	r.Key = digester.Key(d.lot, d.release.Repeat())
+	if d.attempts == 0 {
+		return
+	}
 	signed := make([]upstream.Param, 1, 12)
 	signed[0] = upstream.Param{Name: "app_id", Value: d.appID} // the first in the order of signing
 	for name, value := range d.release.All() {
 		signed = append(signed, upstream.Param{Name: name, Value: value})
-		if name == "flow_no" {
-			r.Key = digester.Key(d.lot, value)
-		}
 	}
 	if d.appID == "" {
 		signed = signed[1:]
 	}
-	if d.attempts > 0 {
-		r.Signed = digester.Signed(upstream.StringToSign(signed, "***"))
-	}
+	r.Signed = digester.Signed(upstream.StringToSign(signed, "***"))
 }
 
 // finish finishes a record whose outcome is certain: at once, or when its receipt is written or missing.

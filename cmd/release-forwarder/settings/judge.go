@@ -2,6 +2,7 @@ package settings
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"slices"
@@ -244,19 +245,30 @@ func (l *loader) judgeReceipts() {
 			l.refuse(topic, "is the same topic as %s; name another", other.name)
 		}
 	}
+	if !l.all { // a command writes no receipts, and its pod may not have the key
+		return
+	}
 	if !l.given(file) {
 		l.refuse(file, "is required with %s; set it", topic)
 		return
 	}
-	if !l.all { // a command writes no receipts, and its pod may not have the key
-		return
+	var err error
+	if r.Keys, err = r.ReadKeys(); err != nil {
+		l.refuse(file, "%s", err)
 	}
-	if contents, ok := l.file(file, r.KeyFile); ok {
-		var err error
-		if r.Keys, err = ParseReceiptKeys(contents); err != nil {
-			l.refuse(file, "%s", err)
-		}
+}
+
+// ReadKeys reads KeyFile: see [ParseReceiptKeys]. The error continues a line that begins with the setting's name. It
+// repeats neither the path, which may be the key itself, nor anything of the contents.
+func (r *Receipts) ReadKeys() ([]Secret, error) {
+	if r.KeyFile == "" {
+		return nil, errors.New("is not set")
 	}
+	contents, err := os.ReadFile(r.KeyFile)
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	return ParseReceiptKeys(contents)
 }
 
 // judgeDeadLetters warns of decisions that must not outlive their reason.
@@ -298,7 +310,7 @@ func (l *loader) judgeMapping() {
 		l.s.Event.Lookups[name] = table
 	}
 	l.judgeMappedTopics(parsed)
-	if parsed.Own {
+	if parsed.Endpoint != mapping.BuiltIn() {
 		l.judgeEndpoint(parsed.Endpoint)
 	}
 }
@@ -453,11 +465,15 @@ func (l *loader) secret(name string, value *Secret, fileName, path string) {
 func (l *loader) file(name, path string) (contents []byte, ok bool) {
 	contents, err := os.ReadFile(path)
 	if err != nil {
-		// Not the path: it may be the secret itself.
-		l.refuse(name, "the file that it names cannot be read (%v); is it mounted and readable?", reason(err))
+		l.refuse(name, "%v", unreadable(err))
 		return nil, false
 	}
 	return contents, true
+}
+
+// unreadable says why a setting's file cannot be read. It does not repeat the path: that may be the secret itself.
+func unreadable(err error) error {
+	return fmt.Errorf("the file that it names cannot be read (%w); is it mounted and readable?", reason(err))
 }
 
 // elsewhere reports whether an address is another host's.

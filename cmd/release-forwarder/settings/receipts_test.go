@@ -42,11 +42,21 @@ func TestReceipts(t *testing.T) {
 	}
 }
 
-// A command writes no receipts, and does not need the key.
+// A command writes no receipts, and may do without the key; one that looks for an event reads it then.
 func TestACommandNeedsNoReceiptsKey(t *testing.T) {
-	environment(t, with("RECEIPTS_TOPIC", "receipts", "RECEIPTS_KEY_FILE", "/no/such/file"))
-	s, _, err := Load(GroupKafka, GroupDeadLetters, GroupReceipts)
-	if err != nil || s.Receipts.Topic != "receipts" {
-		t.Errorf("%v, topic %q", err, s.Receipts.Topic)
+	key := strings.Repeat("k", 32)
+	for keyFile, want := range map[string]string{
+		"/no/such/file": "the file that it names cannot be read (no such file or directory); is it mounted and readable?",
+		"":              "is not set", file(t, key): "",
+	} {
+		environment(t, with("RECEIPTS_TOPIC", "receipts", "RECEIPTS_KEY_FILE", keyFile))
+		s, _, err := Load(GroupKafka, GroupDeadLetters, GroupReceipts)
+		if err != nil || s.Receipts.Topic != "receipts" {
+			t.Fatalf("%v, topic %q", err, s.Receipts.Topic)
+		}
+		keys, err := s.Receipts.ReadKeys()
+		if want == "" && (err != nil || len(keys) != 1 || keys[0].Reveal() != key) || want != "" && (err == nil || err.Error() != want) {
+			t.Errorf("%q: %v, want %q", keyFile, err, want)
+		}
 	}
 }

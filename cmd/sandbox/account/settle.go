@@ -213,7 +213,8 @@ func (s *settlement) receiptsOf(r Record, accepted, deadLettered bool) {
 		s.Unreceipted++
 	}
 	for _, one := range receipts {
-		if !(one.Verdict == verdictAccepted && accepted || one.Verdict == verdictDeadLetter && deadLettered) {
+		so := one.Verdict == verdictAccepted && accepted || one.Verdict == verdictDeadLetter && deadLettered
+		if !so {
 			s.Contradicted++
 		}
 	}

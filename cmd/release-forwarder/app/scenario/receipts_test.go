@@ -46,9 +46,9 @@ func TestEachFinishedRecordHasOneReceipt(t *testing.T) {
 		})
 		r := w.Start(w.ReceiptsSettings()...)
 		w.Produce(0, apptest.Event(1, 0), apptest.Event(2, 0))
-		w.Produce(1, `{"park_uuid":"lot-9","plate":"粤PLANTED"`, apptest.PlantedEvent)
-		w.Until("all commits", w.AllCommitted(2, 2))
-		if n := r.Sample(receiptsWritten); n != "4" {
+		w.Produce(1, `{"park_uuid":"lot-9","plate":"粤PLANTED"`, apptest.PlantedEvent, `{"park_uuid":"lot-9","flow_no":"F-9","parking_serial":"S","plate":"粤PLANTED","leave_time":"soon"}`)
+		w.Until("all commits", func() bool { return w.Committed(0) == 2 && w.Committed(1) == 3 })
+		if n := r.Sample(receiptsWritten); n != "5" {
 			t.Errorf("%s written", n)
 		}
 		w.End(r)
@@ -60,10 +60,10 @@ func TestEachFinishedRecordHasOneReceipt(t *testing.T) {
 			}
 			got[fmt.Sprintf("%d/%d", x.Partition, x.Offset)] = x
 		}
-		if n := len(w.Receipts()); n != 4 || len(got) != 4 {
-			t.Fatalf("%d receipts, of %d records; want 4 of 4", n, len(got))
+		if n := len(w.Receipts()); n != 5 || len(got) != 5 {
+			t.Fatalf("%d receipts, of %d records; want 5 of 5", n, len(got))
 		}
-		accepted, refused, broken, planted := got["0/0"], got["0/1"], got["1/0"], got["1/1"]
+		accepted, refused, broken, planted, spoilt := got["0/0"], got["0/1"], got["1/0"], got["1/1"], got["1/2"]
 		for name, c := range map[string]struct {
 			got                            apptest.Receipt
 			verdict, reason, code, lot, id string
@@ -71,6 +71,7 @@ func TestEachFinishedRecordHasOneReceipt(t *testing.T) {
 			"accepted":     {accepted, "accepted", "", "1001", "lot-1", "lot-1\x00F-1-0"},
 			"refused":      {refused, "dead-letter", "refused", "400", "lot-2", "lot-2\x00F-2-0"},
 			"no event":     {broken, "dead-letter", "invalid-json", "", "", ""},
+			"a bad time":   {spoilt, "dead-letter", "bad-time", "", "lot-9", "lot-9\x00F-9"},
 			"accepted too": {planted, "accepted", "", "1001", "lot-1", "lot-1\x00F1"},
 		} {
 			x := c.got

@@ -1,8 +1,6 @@
 package simulation
 
 import (
-	"bytes"
-	"compress/gzip"
 	"fmt"
 	"io"
 	"slices"
@@ -10,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"release-forwarder/cmd/release-forwarder/app/apptest"
@@ -41,6 +40,7 @@ func (o *observer) watch(req kmsg.Request) (kmsg.Response, error, bool) {
 		o.fetching(req)
 	case *kmsg.ProduceRequest:
 		o.writing(req)
+		o.receipting(req)
 	}
 	switch req.(type) {
 	case *kmsg.MetadataRequest, *kmsg.ProduceRequest:
@@ -128,6 +128,7 @@ func (o *observer) judge(by *host, topic wire.ID, partition int32, offset int64,
 			o.breach("P1", "partition %d: the metadata of commit %d says that %d is finished, which it is not", partition, offset, done)
 		}
 	}
+	o.judgeWaiting(l, offset, c)
 }
 
 // look reads what is committed. It is called before each commit is handled and
@@ -339,6 +340,7 @@ func (o *observer) deadLetter(partition int32, kr *kmsg.Record) *record {
 // settle finds out which dead letters under way have been written. The mutex is
 // held.
 func (o *observer) settle() {
+	o.settleReceipts()
 	for partition, b := range o.deadLetters {
 		info := o.cluster.Load().PartitionInfo(apptest.DeadLetterTopic, partition)
 		if info == nil || info.HighWatermark < b.base+int64(b.count) {
@@ -372,16 +374,10 @@ func decodeBatch(raw []byte) (records []kmsg.Record, err error) {
 		return nil, err
 	}
 	data := b.Records
-	if codec := b.Attributes & 7; codec == 1 {
-		z, err := gzip.NewReader(bytes.NewReader(data))
-		if err != nil {
+	if codec := b.Attributes & 7; codec != 0 {
+		if data, err = kgo.DefaultDecompressor().Decompress(data, kgo.CompressionCodecType(codec)); err != nil {
 			return nil, err
 		}
-		if data, err = io.ReadAll(z); err != nil {
-			return nil, err
-		}
-	} else if codec != 0 {
-		return nil, fmt.Errorf("codec %d", codec)
 	}
 	for range b.NumRecords {
 		size, n := varint(data)

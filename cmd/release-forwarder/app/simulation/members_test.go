@@ -43,6 +43,9 @@ func (s *simulation) join(doubles ...app.Double) *member {
 	if s.plan.receipts {
 		c.Receipts = settings.Receipts{Topic: apptest.ReceiptsTopic, KeyFile: s.keyFile, Required: s.plan.required}
 	}
+	if s.mistake != nil && s.mistake.settings != nil {
+		s.mistake.settings(&c)
+	}
 	log := s.log
 	if log == nil {
 		log = io.Discard

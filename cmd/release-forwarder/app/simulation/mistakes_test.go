@@ -14,6 +14,7 @@ import (
 
 	"release-forwarder/cmd/release-forwarder/app"
 	"release-forwarder/cmd/release-forwarder/app/apptest"
+	"release-forwarder/cmd/release-forwarder/settings"
 	"release-forwarder/consumer"
 	"release-forwarder/consumer/membership"
 )
@@ -28,6 +29,10 @@ type mistake struct {
 	brokers func(s *simulation, c *kfake.Cluster)
 	// versions is what the service makes of what the brokers know.
 	versions *kversion.Versions
+	// settings are what the service makes of its settings.
+	settings func(c *settings.Settings)
+	// needs says in which plans it can be made; nil: in any.
+	needs func(plan *schedule) bool
 	// shows are the kinds of faults of which a seed must have one to be worth playing; none: any seed is.
 	shows []string
 	// beside is what goes wrong anyway, without being this mistake: a seed that finds it
@@ -49,7 +54,7 @@ func (m *mistake) worth(plan *schedule) bool {
 	has := func(kinds ...string) bool {
 		return slices.ContainsFunc(plan.faults, func(f *fault) bool { return slices.Contains(kinds, f.kind.name) })
 	}
-	if m.protocol != "" && m.protocol != plan.protocol {
+	if m.protocol != "" && m.protocol != plan.protocol || m.needs != nil && !m.needs(plan) {
 		return false
 	}
 	if len(m.shows) > 0 {
@@ -145,7 +150,7 @@ func mistakes() []*mistake {
 		{name: "requests in flight have no bound", double: func(_ *app.Parts, cfg *consumer.Config) { cfg.Workers, cfg.Gate = 3*cfg.Workers, freeGate{} }, shows: anOutage},
 		{name: "the circuit is not asked", double: func(_ *app.Parts, cfg *consumer.Config) { cfg.Gate = freeGate{} }, shows: anOutage},
 	}
-	return slices.Concat(all, handlerMistakes(), evidenceMistakes(), membershipMistakes())
+	return slices.Concat(all, handlerMistakes(), receiptMistakes(), evidenceMistakes(), membershipMistakes())
 }
 
 var anOutage = []string{"outage", "brown-out"}

@@ -32,6 +32,7 @@ type observer struct {
 	flows       map[string]*record
 	open        map[string]*acceptance // by connection: accepted, the answer not read yet
 	deadLetters map[int32]*post        // by partition of the dead-letter topic: under way
+	receipts    map[int32]*post        // by partition of the receipts' topic: under way
 	trouble     []trouble
 	eras        []era
 	owners      map[int32]ownership // by partition, in the consumer protocol
@@ -89,6 +90,7 @@ type record struct {
 	before    *record // of the same order key
 	accepted  []*acceptance
 	written   []time.Time // dead letters that are in the topic
+	receipt   bool        // one is in its topic
 	covered   time.Time   // when a commit that says it is finished was taken
 	givenUp   bool        // with its lot, which the platform refuses
 	light     int         // how often faults that pick single requests have hit it
@@ -131,7 +133,7 @@ type ownership struct {
 func newObserver(c *atomic.Pointer[kfake.Cluster], plan *schedule) *observer {
 	o := &observer{
 		cluster: c, plan: plan, began: time.Now(), hosts: map[string]*host{},
-		flows: map[string]*record{}, open: map[string]*acceptance{}, deadLetters: map[int32]*post{}, lives: map[string]time.Time{}, refusedLots: map[int]bool{},
+		flows: map[string]*record{}, open: map[string]*acceptance{}, deadLetters: map[int32]*post{}, receipts: map[int32]*post{}, lives: map[string]time.Time{}, refusedLots: map[int]bool{},
 		owners: map[int32]ownership{},
 	}
 	o.add(plan.partitions)

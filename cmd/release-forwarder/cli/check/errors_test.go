@@ -168,7 +168,7 @@ func TestCheckHasWordsForWhatSettingsSay(t *testing.T) {
 	said := map[string]bool{}
 	for file, functions := range map[string][]string{
 		"kinds.go":       {"parseText", "parseSecretText", "parseZone", "parseFields"},
-		"judge.go":       {"judgeCredential", "file"},
+		"judge.go":       {"judgeCredential", "file", "unreadable"},
 		"unseen.go":      {"Text", "listText", "parts", "unmarked", "clean", "unseenAt"},
 		"files.go":       {"ParseSecrets", "errBlank"},
 		"credentials.go": {"ParseCredentials", "taken"},

@@ -71,9 +71,13 @@ func (f *finder) readEvents(ctx context.Context, t searched) (more bool, err err
 				f.print.limited = true
 				return false, nil
 			}
-			m := f.judge(dlq.ID{Topic: t.name, Partition: span.Partition, Offset: rec.Offset}, &rec)
+			at := dlq.ID{Topic: t.name, Partition: span.Partition, Offset: rec.Offset}
+			m := f.judge(at, &rec)
 			f.compare(&m, t.name, &rec)
 			f.print.match(m)
+			if m.Outcome == outcomeDone {
+				f.await(at, &rec)
+			}
 		}
 	}
 	return true, nil
@@ -182,7 +186,8 @@ func (f *finder) leftDeadLetters() {
 }
 
 // end prints the sum.
-func (f *finder) end() error {
+func (f *finder) end(ctx context.Context) error {
+	f.showReceipts(ctx)
 	if err := f.print.end(); err != nil {
 		return err
 	}

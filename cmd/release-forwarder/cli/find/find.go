@@ -49,6 +49,9 @@ matching events with one flow_no and other content find tells both, and the fiel
 --flow shows all of a number. Dead-lettered events do not count: as far as is
 known the platform took none.
 
+With RECEIPTS_TOPIC and RECEIPTS_KEY_FILE it shows of done events when the last attempt began,
+the platform's code and its seqno: see "audit".
+
 It joins no group and changes nothing, and works whether the service runs or not. What it shows
 of a running group is up to CONSUMER_COMMIT_INTERVAL old. Memory does not grow with the topics.
 
@@ -82,7 +85,7 @@ func (c *Command) Do(ctx context.Context, sc console.Screen, dial connect.DialFu
 	if err != nil {
 		return err
 	}
-	return session.Open(ctx, sc, dial, false, "", nil, func(r *session.Session) error {
+	return session.Open(ctx, sc, dial, false, "", []settings.Group{settings.GroupReceipts}, func(r *session.Session) error {
 		wanted.at(r.Mapper.Endpoint())
 		out := bufio.NewWriter(sc.Out)
 		f := &finder{c: c, r: r, span: span, wanted: wanted, print: newPrinter(out, c, r), deadLetters: map[dlq.ID]*foundDeadLetter{}, numbers: map[session.Number]numbered{}}

@@ -32,6 +32,7 @@ type finder struct {
 	deadLetters map[dlq.ID]*foundDeadLetter // those that fit, by their event's place
 	numbers     map[session.Number]numbered // of the events that were found
 	group       []offsets.PartitionProgress
+	receipts    receipts
 	failed      bool // something could not be read or is unknown
 	// deadLettersSince is from when on all dead letters are there; zero: from the
 	// beginning.
@@ -72,13 +73,14 @@ func (f *finder) find(ctx context.Context) error {
 	if err := f.readDeadLetters(ctx); err != nil {
 		return err
 	}
+	f.openReceipts()
 	for _, t := range topics {
 		if more, err := f.readEvents(ctx, t); err != nil || !more {
-			return errors.Join(err, f.end())
+			return errors.Join(err, f.end(ctx))
 		}
 	}
 	f.leftDeadLetters()
-	return f.end()
+	return f.end(ctx)
 }
 
 // open looks at the topics and says how far back they reach.

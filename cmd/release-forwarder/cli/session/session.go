@@ -76,8 +76,10 @@ func Open(ctx context.Context, sc console.Screen, dial connect.DialFunc, allGrou
 		sc.Say("warning: %s", w)
 	}
 	topics := append(s.Topics(), s.DeadLetters.Topic, ledger.Topic(s.DeadLetters.Topic))
-	if to != "" {
-		topics = append(topics, to)
+	for _, more := range []string{to, s.Receipts.Topic} {
+		if more != "" {
+			topics = append(topics, more)
+		}
 	}
 	slices.Sort(topics)
 	connected, hangUp := context.WithCancel(context.Background())
@@ -185,6 +187,8 @@ func (r *Session) explain(err error) error {
 		return fmt.Errorf("%w; check DLQ_TOPIC and KAFKA_TOPIC", err)
 	case of == r.Settings.Kafka.ReplayTopic:
 		return fmt.Errorf("%w; check KAFKA_REPLAY_TOPIC", err)
+	case of == r.Settings.Receipts.Topic:
+		return fmt.Errorf("%w; check RECEIPTS_TOPIC", err)
 	case slices.Contains(r.Settings.Kafka.Topics, of):
 		return fmt.Errorf("%w; check KAFKA_TOPIC", err)
 	}
