@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -242,6 +243,9 @@ func unreadEnds(t *testing.T) {
 }
 
 func hangUp(t *testing.T) {
+	caught := make(chan os.Signal, 1) // a suite under nohup ignores it, and what it starts would too
+	signal.Notify(caught, syscall.SIGHUP)
+	defer signal.Stop(caught)
 	w := newWorld(t, plan{})
 	w.platform.script(func(*platform.Request) *platform.Reply { return &platform.Reply{Delay: 5 * time.Millisecond} })
 	w.produce(w.releases(600, 1)...)
