@@ -42,10 +42,10 @@ test: ## all tests that need nothing but Go
 # a test allocates (the detector adds to it), hours in which the same happens again and again, and the service on logs made by
 # hand: the embedded Kafka races with itself where a fetch waits for such a log.
 # One of these finds a race inside kfake (two requests that its control holds back). All of them run in make test.
-unraced := TestLimitAgainstTheBestFixedOne|TestAnOutageOfDays|TestWhatEachKindOfOutageCosts|TestNoOutageFailsLiveness|TestCommitsAreRenewed|TestOneLotOfTenRefusedForSixHours|TestLogLinesAreFew|TestATransactionWithoutABelievableTime|TestSimulationFindsEveryMistake|TestNothingOfARecreatedTopic|TestNothingOfATruncatedLog|TestTheLogsPage|TestRealLogs|TestPendingMemoryStays|TestABatchThatUnpacks|TestADamagedBatch|TestALeaderThatLags|TestAThrottlingBroker|TestRetentionThatOvertakes|TestTheCommandsReadDeadLettersOfManyHeaders|TestHeldRecordsOfManyHeaders
+unraced := TestLimitAgainstTheBestFixedOne|TestAnOutageOfDays|TestWhatEachKindOfOutageCosts|TestNoOutageFailsLiveness|TestCommitsAreRenewed|TestOneLotOfTenRefusedForSixHours|TestLogLinesAreFew|TestATransactionWithoutABelievableTime|TestSimulationFindsEveryMistake|TestNothingOfARecreatedTopic|TestNothingOfATruncatedLog|TestTheLogsPage|TestRealLogs|TestPendingMemoryStays|TestABatchThatUnpacks|TestADamagedBatch|TestALeaderThatLags|TestAThrottlingBroker|TestRetentionThatOvertakes|TestTheCommandsReadDeadLettersOfManyHeaders|TestHeldRecordsOfManyHeaders|TestAllocationsOfAProfile
 
 race: ## the same tests under the race detector, with fewer seeds and hours
-	$(GO) test -race -timeout 20m -skip '$(unraced)' ./...
+	$(GO) test -race -timeout 30m -skip '$(unraced)' ./...
 
 fuzz: ## every fuzz target for FUZZTIME each, one after the other (FUZZTIME=5m)
 	.ci/fuzz

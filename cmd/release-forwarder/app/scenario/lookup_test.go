@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -126,8 +127,9 @@ func TestANewerLookupFileKeepsTheOrder(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			lookup, mapping := lookedUp(t, before)
 			inVirtualTime(t, 1, func(w *world) {
-				failing := true
-				w.FailFlows(func(flow string) bool { return failing && flow == "F1" })
+				var failing atomic.Bool
+				failing.Store(true)
+				w.FailFlows(func(flow string) bool { return failing.Load() && flow == "F1" })
 				r := w.Start("MAPPING_FILE", mapping, "UPSTREAM_RETRY_MAX", "0")
 				w.Produce(0, codedEvent(1042, "S1", "F1"), codedEvent(7, "S1", "G1"))
 				w.Until("the other lot's", func() bool { return len(w.arrivals()) == 1 }, time.Minute)
@@ -137,7 +139,7 @@ func TestANewerLookupFileKeepsTheOrder(t *testing.T) {
 				w.Produce(0, codedEvent(1042, "S1", "F2"), codedEvent(7, "S1", "G2"))
 				w.Until("the other lot's", func() bool { return len(w.arrivals()) == 2 }, time.Minute)
 				time.Sleep(time.Minute)
-				failing = false
+				failing.Store(false)
 				w.Until("all", func() bool { return w.Committed(0) == 4 }, time.Minute)
 				if want := []string{"G1 P7", "G2 P7", "F1 P1", "F2 P1"}; !slices.Equal(w.arrivals(), want) {
 					t.Errorf("accepted %q, want %q", w.arrivals(), want)
