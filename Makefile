@@ -45,7 +45,7 @@ test: ## all tests that need nothing but Go
 unraced := TestLimitAgainstTheBestFixedOne|TestAnOutageOfDays|TestWhatEachKindOfOutageCosts|TestNoOutageFailsLiveness|TestCommitsAreRenewed|TestOneLotOfTenRefusedForSixHours|TestLogLinesAreFew|TestATransactionWithoutABelievableTime|TestSimulationFindsEveryMistake|TestNothingOfARecreatedTopic|TestNothingOfATruncatedLog|TestTheLogsPage|TestRealLogs|TestPendingMemoryStays|TestABatchThatUnpacks|TestADamagedBatch|TestALeaderThatLags|TestAThrottlingBroker|TestRetentionThatOvertakes|TestTheCommandsReadDeadLettersOfManyHeaders|TestHeldRecordsOfManyHeaders|TestAllocationsOfAProfile
 
 race: ## the same tests under the race detector, with fewer seeds and hours
-	$(GO) test -race -timeout 30m -skip '$(unraced)' ./...
+	$(GO) test -race -timeout 20m -skip '$(unraced)' ./...
 
 fuzz: ## every fuzz target for FUZZTIME each, one after the other (FUZZTIME=5m)
 	.ci/fuzz
